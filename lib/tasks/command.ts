@@ -1,0 +1,59 @@
+import { SchemoeError } from "../types.ts";
+
+/** Directory of the repository, without a slash at its end. */
+export const root: string = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+
+/** Runs a program in the repository, its output going where ours goes; gives its exit status. */
+export async function run(
+  argv: readonly string[],
+  options: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<number> {
+  const command = new Deno.Command(argv[0], { args: argv.slice(1), cwd: root, ...options });
+  return (await command.spawn().status).code;
+}
+
+/**
+ * Runs a program in the repository and gives its standard output.
+ * @throws {SchemoeError} with all it printed, when it fails or is not there
+ */
+export async function quiet(
+  argv: readonly string[],
+  options: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<string> {
+  const command = new Deno.Command(argv[0], {
+    args: argv.slice(1),
+    cwd: root,
+    stdin: "null",
+    ...options,
+  });
+  let result: Deno.CommandOutput;
+  try {
+    result = await command.output();
+  } catch (cause) {
+    throw new SchemoeError(`Cannot run ${argv[0]}: ${(cause as Error).message}`, { cause });
+  }
+  const [out, err] = [result.stdout, result.stderr].map((bytes) => new TextDecoder().decode(bytes));
+  if (result.success) return out;
+  throw new SchemoeError(`Cannot run "${argv.join(" ")}": status ${result.code}\n${out}${err}`);
+}
+
+/** Whether a program runs and succeeds; prints nothing. */
+export async function succeeds(argv: readonly string[]): Promise<boolean> {
+  try {
+    await quiet(argv);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs the body of a task: an error becomes one message and exit status 1. */
+export async function task(body: () => Promise<number | void>): Promise<never> {
+  try {
+    Deno.exit(await body() ?? 0);
+  } catch (error) {
+    if (!(error instanceof SchemoeError)) throw error;
+    console.error(error.message);
+    Deno.exit(1);
+  }
+}
