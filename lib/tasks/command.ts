@@ -1,7 +1,8 @@
+import { resolve } from "node:path";
 import { SchemoeError } from "../types.ts";
 
-/** Directory of the repository, without a slash at its end. */
-export const root: string = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+/** Directory of the repository. */
+export const root: string = resolve(import.meta.dirname!, "../..");
 
 /** Runs a program in the repository, its output going where ours goes; gives its exit status. */
 export async function run(

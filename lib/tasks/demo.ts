@@ -1,0 +1,101 @@
+/**
+ * One layer under every scheduler, all-to-all and two codecs: prints a table, and writes Gantt charts and
+ * the timeline of all runs to `out/`.
+ * @module
+ */
+import { BUILT_IN, createLayer, type MoeLayer, type Run } from "../moe/mod.ts";
+import { openEngine } from "../engines/mod.ts";
+import {
+  communication,
+  concatTimelines,
+  formatPercent,
+  formatTime,
+  toArrow,
+  toCSV,
+} from "../timeline/mod.ts";
+import { topology } from "../topology.ts";
+
+const CHUNKS = 4;
+const OUT = "out";
+
+const world = topology({ nodes: 2, ranksPerNode: 2 });
+using engine = openEngine({
+  kind: "cpu",
+  topology: world,
+  links: "emulated",
+  computation: "paced",
+});
+using layer = createLayer(engine, {
+  ...{ tokens: 4096 / world.ranks, modelDim: 512, hiddenDim: 512, experts: 8, topK: 2 },
+});
+const runs = await runAll(layer);
+print(runs);
+await save(runs);
+
+async function runAll(layer: MoeLayer): Promise<Run[]> {
+  const runs: Run[] = [];
+  for (const scheduler of BUILT_IN.scheduler) {
+    for (const allToAll of BUILT_IN.allToAll) {
+      for (const compressor of ["none", "fp16"]) {
+        const chunks = scheduler === "sequential" ? 1 : CHUNKS;
+        const name = `${scheduler}-${allToAll}-${compressor}`;
+        const choices = { scheduler, allToAll, compressor, chunks, results: false };
+        runs.push(await layer.forward({ ...choices, name: `${name}-forward` }));
+        runs.push(await layer.backward({ ...choices, name: `${name}-backward` }));
+      }
+    }
+  }
+  return runs;
+}
+
+function print(runs: readonly Run[]): void {
+  const { tokens, modelDim, hiddenDim, experts, topK, capacity, expert, engine: on } =
+    runs[0].configuration;
+  console.log(
+    `\n${world.nodes} nodes x ${world.ranksPerNode} ranks, ${tokens}, model ${modelDim}, hidden ${hiddenDim}, ` +
+      `${experts} experts, top-${topK}, capacity ${capacity}, ${expert}\n${on}; ${rates()}\n`,
+  );
+  const head = [
+    "scheduler",
+    "all-to-all",
+    "codec",
+    "chunks",
+    "pass",
+    "makespan",
+    "speed-up",
+    "hidden",
+    "above bound",
+  ];
+  const rows = runs.map((run) => {
+    const { scheduler, allToAll, compressor, chunks } = run.configuration;
+    const base = runs.find(({ pass }) => pass === run.pass)!;
+    const { hidden, total } = communication(run.timeline);
+    return [
+      ...[scheduler, allToAll, compressor, chunks, run.pass, formatTime(run.makespan * 1e9)],
+      `${(base.makespan / run.makespan).toFixed(2)}x`,
+      ...[formatPercent(hidden / total), formatPercent(run.makespan / run.bound! - 1)],
+    ].map(String);
+  });
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => row[i].length)));
+  for (const row of [head, ...rows]) {
+    console.log(
+      row.map((cell, i) => i < 5 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  "),
+    );
+  }
+  console.log("\nspeed-up over the first row of the same pass; bound from each task's time alone");
+}
+
+function rates(): string {
+  const { links: { intra, inter }, processor } = world;
+  const link = ({ alpha, beta }: typeof intra) => `${1e-6 / beta} MB/s + ${alpha * 1e6} us`;
+  return `intra ${link(intra)}, inter ${link(inter)}, ${processor.flopRate / 1e9} GFLOP/s a rank`;
+}
+
+async function save(runs: readonly Run[]): Promise<void> {
+  await Deno.mkdir(OUT, { recursive: true });
+  for (const run of runs) await Deno.writeTextFile(`${OUT}/${run.name}.svg`, await run.gantt());
+  const all = concatTimelines(...runs.map((run) => run.timeline));
+  await Deno.writeTextFile(`${OUT}/timeline.csv`, toCSV(all));
+  await Deno.writeFile(`${OUT}/timeline.arrow`, toArrow(all));
+  console.log(`wrote ${runs.length} Gantt charts, timeline.csv and timeline.arrow to ${OUT}/`);
+}

@@ -1,0 +1,140 @@
+/**
+ * Runs reference cases forward and backward and prints the largest error of each tensor.
+ *
+ * usage: deno task verify FILE.safetensors... [--engine cpu] [--nodes N] [--scheduler NAME|all]
+ *   [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--json]
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { type EngineOptions, openEngine } from "../engines/mod.ts";
+import { BUILT_IN } from "../moe/choices.ts";
+import { compareGolden, type GoldenCase, parseGolden } from "../moe/golden.ts";
+import { type Engine, SchemoeError } from "../types.ts";
+
+/** Largest relative error that passes without a codec. */
+const TOLERANCE = 1e-5;
+const USAGE =
+  "usage: deno task verify FILE.safetensors... [--engine cpu] [--nodes N] [--scheduler NAME|all] " +
+  "[--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--json]";
+
+/** One line of the report. */
+interface Result {
+  readonly case: string;
+  readonly engine: string;
+  readonly nodes: number;
+  readonly scheduler: string;
+  readonly allToAll: string;
+  readonly compressor: string;
+  readonly chunks: number;
+  readonly errors: Record<string, number>;
+  readonly pass: boolean;
+}
+
+async function main(args: readonly string[]): Promise<boolean> {
+  const { values, positionals } = options(args);
+  if (positionals.length === 0) throw new SchemoeError(`No files given; ${USAGE}`);
+  const cases = positionals.map((file) => parseGolden(readFile(file), file));
+  let passed = true;
+  for (const golden of cases) {
+    using engine = open(golden, values.engine, count("nodes", values.nodes));
+    for (const scheduler of all(values.scheduler, BUILT_IN.scheduler)) {
+      for (const allToAll of all(values["all-to-all"], BUILT_IN.allToAll)) {
+        const { compressor } = values;
+        const result = await check(engine, golden, {
+          scheduler,
+          allToAll,
+          compressor,
+          chunks: count("chunks", values.chunks),
+        });
+        console.log(values.json ? JSON.stringify(result) : line(result));
+        passed &&= result.pass;
+      }
+    }
+  }
+  return passed;
+}
+
+async function check(
+  engine: Engine,
+  golden: GoldenCase,
+  choices: { scheduler: string; allToAll: string; compressor: string; chunks: number },
+): Promise<Result> {
+  const errors = await compareGolden(engine, golden, choices);
+  const tolerance = choices.compressor === "none" ? TOLERANCE : Infinity;
+  return {
+    ...{ case: golden.name, engine: engine.kind, nodes: engine.topology.nodes, ...choices, errors },
+    pass: Object.values(errors).every((error) => error <= tolerance && error < Infinity),
+  };
+}
+
+function open(golden: GoldenCase, kind: string, nodes: number): Engine {
+  if (golden.ranks % nodes !== 0) {
+    throw new SchemoeError(
+      `Cannot run the case "${golden.name}": ${nodes} nodes do not divide its ${golden.ranks} ranks`,
+    );
+  }
+  const options = {
+    kind: kind as EngineOptions["kind"],
+    nodes,
+    ranksPerNode: golden.ranks / nodes,
+  };
+  const engine = openEngine(
+    kind === "cpu" ? { ...options, links: "plain", computation: "real" } : options,
+  );
+  if (engine.computes) return engine;
+  engine.close();
+  throw new SchemoeError(`Cannot verify with the engine "${kind}": it computes times, no values`);
+}
+
+const all = (name: string, known: readonly string[]) => name === "all" ? known : [name];
+
+function count(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new SchemoeError(`--${name} must be a positive integer, got "${text}"`);
+}
+
+function line({ pass, errors, chunks, ...names }: Result): string {
+  const list = Object.entries(errors).map(([tensor, error]) =>
+    `${tensor} ${error.toExponential(1)}`
+  ).join("  ");
+  const { scheduler, allToAll, compressor, nodes } = names;
+  return `${
+    pass ? "ok  " : "FAIL"
+  } ${names.case} (${nodes} nodes, ${scheduler}, ${allToAll}, ${compressor}, ${chunks} chunks)  ${list}`;
+}
+
+function readFile(path: string): Uint8Array {
+  try {
+    return Deno.readFileSync(path);
+  } catch (cause) {
+    throw new SchemoeError(`Cannot read ${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function options(args: readonly string[]) {
+  const text = (value: string) => ({ type: "string", default: value }) as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        ...{ engine: text("cpu"), nodes: text("1"), chunks: text("1"), compressor: text("none") },
+        ...{ scheduler: text("sequential"), "all-to-all": text("linear") },
+        json: { type: "boolean", default: false },
+      },
+    });
+  } catch (cause) {
+    throw new SchemoeError(`${(cause as Error).message}; ${USAGE}`, { cause });
+  }
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exitCode = await main(Deno.args) ? 0 : 1;
+  } catch (error) {
+    if (!(error instanceof SchemoeError)) throw error;
+    console.error(`verify: ${error.message}`);
+    Deno.exitCode = 1;
+  }
+}
