@@ -1,0 +1,14 @@
+/**
+ * All-to-all algorithms: slice j of each rank's input becomes slice i of rank j's output.
+ *
+ * ```ts
+ * import { pipe } from "@schemoe/lab/alltoall";
+ * import { topology } from "@schemoe/lab";
+ * const world = topology({ nodes: 2, ranksPerNode: 2 });
+ * console.assert(pipe.plan({ rank: 0, topology: world }).length === 2);
+ * ```
+ * @module
+ */
+export { linear } from "./linear.ts";
+export { pipe } from "./pipe.ts";
+export { copy, input, output, receive, scratch, send } from "./slices.ts";

@@ -1,0 +1,30 @@
+/** Costs read off runs in which each task ran alone. @module */
+import { type Costs, type EventTable, type Program, SchemoeError } from "../types.ts";
+
+const SECONDS = 1e-9;
+
+/**
+ * Costs from isolated runs (`RunOptions.isolated`) of one Program: the shortest time of each operation,
+ * without its waiting for peers. One table serves all orders of the same graph.
+ */
+export function measuredCosts(program: Program, runs: readonly EventTable[]): Costs {
+  const { graph } = program;
+  const { ranks } = graph.topology;
+  const seconds = new Float64Array(graph.tasks.length * ranks).fill(Infinity);
+  for (const { position, rank, start, end, wait } of runs) {
+    for (let i = 0; i < position.length; i++) {
+      const at = program.order[position[i]].id * ranks + rank[i];
+      seconds[at] = Math.min(seconds[at], (end[i] - start[i] - wait[i]) * SECONDS);
+    }
+  }
+  return {
+    source: `measured alone, best of ${runs.length}`,
+    seconds(task, rank) {
+      if (graph.tasks[task.id] !== task) {
+        throw new SchemoeError(`Cannot cost the task ${task.name}: it is not in the graph that was measured`);
+      }
+      const row = seconds.subarray(task.id * ranks, (task.id + 1) * ranks);
+      return rank === undefined ? row.reduce((a, b) => Math.max(a, b), 0) : row[rank];
+    },
+  };
+}

@@ -1,0 +1,14 @@
+/**
+ * Costs: how long each task takes.
+ *
+ * ```ts
+ * import { transferSeconds } from "@schemoe/lab/costs";
+ * import { topology } from "@schemoe/lab";
+ * const world = topology({ nodes: 1, ranksPerNode: 2, intra: { alpha: 1e-6, beta: 1e-9 } });
+ * console.assert(transferSeconds(world, 0, [{ kind: "send", peer: 1, bytes: 1000 }]) === 2e-6);
+ * ```
+ * @module
+ */
+export { computeSeconds, linkBetween, modelCosts, taskSeconds, transferSeconds } from "./model.ts";
+export { measuredCosts } from "./measured.ts";
+export { type Bound, lowerBound } from "./bound.ts";

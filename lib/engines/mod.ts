@@ -1,0 +1,14 @@
+/**
+ * Engines: what runs a Program. `simulate` needs nothing, `cpu` the native library.
+ *
+ * ```ts
+ * import { openEngine } from "@schemoe/lab/engines";
+ * import { topology } from "@schemoe/lab";
+ * using engine = openEngine({ kind: "simulate", topology: topology({ nodes: 2, ranksPerNode: 2 }) });
+ * console.assert(engine.topology.ranks === 4);
+ * ```
+ * @module
+ */
+export { type EngineOptions, openEngine } from "./open.ts";
+export { openSimulator, simulate } from "./simulate.ts";
+export { type CpuOptions, openCpuEngine } from "./cpu.ts";

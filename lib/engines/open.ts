@@ -1,0 +1,46 @@
+/** Opens an engine by name. @module */
+import { topology as world } from "../topology.ts";
+import { type Engine, SchemoeError, type Topology } from "../types.ts";
+import { openCpuEngine } from "./cpu.ts";
+import { openSimulator } from "./simulate.ts";
+
+/** Which engine, and on which world. */
+export interface EngineOptions {
+  readonly kind: "simulate" | "cpu";
+  /** Default: `nodes` x `ranksPerNode` with the links of `topology()`. */
+  readonly topology?: Topology;
+  readonly nodes?: number;
+  readonly ranksPerNode?: number;
+  /** `cpu`: transfers take what the topology says (`emulated`, the default) or as long as a copy. */
+  readonly links?: "emulated" | "plain";
+  /** `cpu`: computation takes as long as it does (`real`, the default) or at least what the topology says. */
+  readonly computation?: "paced" | "real";
+}
+
+/**
+ * Opens an engine. Close it, or declare it with `using` (not at the top level of a notebook).
+ *
+ * @throws {SchemoeError} for unknown names and values, and when the native library is missing.
+ */
+export function openEngine(options: EngineOptions): Engine {
+  const { kind, nodes, ranksPerNode, links, computation } = options;
+  const known = ["kind", "topology", "nodes", "ranksPerNode", "links", "computation"];
+  const foreign = Object.keys(options).find((key) => !known.includes(key));
+  if (foreign) fail(`"${foreign}" is not one of its options (${known.join(", ")})`);
+  oneOf("kind", kind, ["simulate", "cpu"]);
+  oneOf("links", links ?? "emulated", ["emulated", "plain"]);
+  oneOf("computation", computation ?? "real", ["paced", "real"]);
+  if (options.topology && (nodes ?? ranksPerNode) !== undefined) fail("give a topology or nodes and ranksPerNode, not both");
+  const topology = options.topology ?? world({ nodes: nodes ?? 1, ranksPerNode: ranksPerNode ?? 1 });
+  if (kind === "cpu") return openCpuEngine({ topology, links, computation });
+  if (links || computation) fail("links and computation are options of the cpu engine");
+  return openSimulator(topology);
+}
+
+function oneOf(name: string, value: string, known: readonly string[]): void {
+  if (!known.includes(value)) fail(`unknown ${name} "${value}", choose one of ${known.join(", ")}`);
+}
+
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot open the engine: ${problem}`);
+}

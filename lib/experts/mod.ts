@@ -1,0 +1,12 @@
+/**
+ * Experts: the network that each expert runs on the rows routed to it.
+ *
+ * ```ts
+ * import { ffn, swiglu } from "@schemoe/lab/experts";
+ * console.assert(swiglu().parameters({ modelDim: 8, hiddenDim: 16 }).length === 3);
+ * console.assert(ffn({ activation: "gelu" }).name === "ffn(gelu)");
+ * ```
+ * @module
+ */
+export { ffn } from "./ffn.ts";
+export { swiglu } from "./swiglu.ts";

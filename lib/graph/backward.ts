@@ -1,0 +1,130 @@
+/** The task graph of a backward pass. @module */
+import { combineRows, dispatchRows, rowDots } from "../kernels/mod.ts";
+import { type Chunk, SchemoeError, type Task, type TaskGraph } from "../types.ts";
+import { GraphBuilder } from "./builder.ts";
+import { chunkRows, expertKernels, type PassOptions, placesOf, rowBytes } from "./forward.ts";
+import { addLeg, LEG_STAGES } from "./leg.ts";
+import { addAllReduce } from "./reduce.ts";
+import { expertContext, gateContext, WORD } from "./tensors.ts";
+
+/** A backward pass: codecs are named after the forward exchange whose gradient they carry. */
+export interface BackwardPassOptions extends PassOptions {
+  /** Chunks of the forward pass, which laid out the rows that combine kept. */
+  readonly forwardChunks: readonly Chunk[];
+}
+
+const STAGE = {
+  combine: 0,
+  out: 1,
+  inputGrad: 1 + LEG_STAGES,
+  weightGrad: 2 + LEG_STAGES,
+  back: 3 + LEG_STAGES,
+  gate: 3 + 2 * LEG_STAGES,
+  reduce: 5 + 2 * LEG_STAGES,
+};
+
+/**
+ * combine, then for each chunk C1 A1 D1 Ei (Ew) C2 A2 D2, then dispatch; the gate's gradient and its
+ * all-reduce depend on combine alone, or with prescore on dispatch.
+ *
+ * @throws {SchemoeError} when the expert has no backward.
+ */
+export function backwardGraph(options: BackwardPassOptions): TaskGraph {
+  const { layer, chunks, compressor } = options;
+  const { expert } = layer;
+  const { inputGrad, weightGrad } = expert;
+  if (!inputGrad || !weightGrad) {
+    throw new SchemoeError(`Cannot run backward: the expert "${expert.name}" is forward only`);
+  }
+  const g = new GraphBuilder(layer.topology, "backward", chunks.length);
+  const sent = g.buffer("backward.sent", rowBytes(options));
+  const returned = g.buffer("backward.returned", rowBytes(options));
+  const combine = addCombineGrad(g, options, sent.buffer);
+  const done: Task[] = [];
+  let weights: Task | undefined;
+  for (let chunk = 0; chunk < chunks.length; chunk++) {
+    const rows = chunkRows(options, chunk);
+    const flops = expert.flops(layer);
+    const context = expertContext(g, options, chunk, 0);
+    const arrived = addLeg(g, options, {
+      ...{ number: 1, chunk, stage: STAGE.out, after: [combine], compressor: compressor.combine },
+      ...{ from: sent.buffer, to: context.dy.buffer },
+    });
+    const input = g.add({
+      ...{ kind: "expertInputGrad", label: "Ei", chunk, stage: STAGE.inputGrad, after: arrived },
+      flops: rows * flops.inputGrad,
+      kernels: expertKernels(g, options, chunk, (c) => inputGrad.call(expert, c)),
+    });
+    weights = g.add({
+      ...{ kind: "expertWeightGrad", label: "Ew", chunk, stage: STAGE.weightGrad },
+      after: weights ? [input, weights] : [input],
+      flops: rows * flops.weightGrad,
+      kernels: expertKernels(g, options, chunk, (c) => weightGrad.call(expert, c)),
+    });
+    done.push(...addLeg(g, options, {
+      ...{ number: 2, chunk, stage: STAGE.back, after: [input], compressor: compressor.dispatch },
+      ...{ from: context.dx.buffer, to: returned.buffer },
+    }));
+  }
+  const gate = layer.prescore
+    ? addGateGrad(g, options, [addDispatchGrad(g, options, done)])
+    : addGateGrad(g, options, [combine]);
+  if (!layer.prescore) addDispatchGrad(g, options, [gate, ...done]);
+  const { dWeight } = gateContext(g, layer);
+  const sum = g.buffer("grad.gate.weight", WORD * layer.experts * layer.modelDim);
+  addAllReduce(
+    g,
+    { name: "grad.gate", stage: STAGE.reduce, chunk: chunks.length, after: [gate] },
+    { part: dWeight, sum, count: layer.experts * layer.modelDim },
+  );
+  return g.build(options.configuration);
+}
+
+/** Gradient of combine: rows of dy, times their weights, and the gradient of the weights. */
+function addCombineGrad(g: GraphBuilder, options: BackwardPassOptions, sent: string): Task {
+  const { layer, forwardChunks } = options;
+  const { choices, positions, weights, dWeights } = gateContext(g, layer);
+  const dy = g.buffer("dy", WORD * layer.tokens * layer.modelDim);
+  const slots = g.buffer("slots", WORD * layer.experts * options.capacity);
+  const rows = g.buffer("forward.returned", rowBytes(options));
+  const scale = layer.prescore ? undefined : weights;
+  const dots = rowDots({ ...placesOf(options), chunks: forwardChunks }, {
+    ...{ a: dy, rows, choices, positions, out: dWeights },
+  });
+  const places = dispatchRows(placesOf(options), { x: dy, slots, weights: scale, out: { buffer: sent, offset: 0 } });
+  return g.add({
+    ...{ kind: "combine", label: "combine", chunk: -1, stage: STAGE.combine, after: [] },
+    bytes: 3 * rowBytes(options),
+    kernels: () => layer.prescore ? [places] : [dots, places],
+  });
+}
+
+/** Gradient of dispatch: sums the rows' gradients into that of x; with prescore also of the weights. */
+function addDispatchGrad(g: GraphBuilder, options: BackwardPassOptions, after: readonly Task[]): Task {
+  const { layer, chunks } = options;
+  const { prescore } = layer;
+  const { x, dx, choices, positions, weights, dWeights } = gateContext(g, layer);
+  const rows = g.buffer("backward.returned", rowBytes(options));
+  const places = placesOf(options);
+  const common = { rows, choices, positions };
+  return g.add({
+    ...{ kind: "dispatch", label: "dispatch", chunk: chunks.length, after },
+    stage: STAGE.gate + (prescore ? 0 : 1),
+    bytes: (prescore ? 2 : 1) * rowBytes(options),
+    kernels: () => [
+      ...(prescore ? [rowDots(places, { ...common, a: x, out: dWeights })] : []),
+      combineRows(places, { ...common, y: dx, weights: prescore ? weights : undefined, add: !prescore }),
+    ],
+  });
+}
+
+/** Gradient of the gate, this rank's part, added to or begun in that of x. */
+function addGateGrad(g: GraphBuilder, { layer, chunks }: BackwardPassOptions, after: readonly Task[]): Task {
+  const context = gateContext(g, layer);
+  return g.add({
+    ...{ kind: "gate", label: "gate", chunk: chunks.length, after },
+    stage: STAGE.gate + (layer.prescore ? 1 : 0),
+    flops: layer.gate.flops(layer).backward,
+    kernels: () => layer.gate.backward(context),
+  });
+}

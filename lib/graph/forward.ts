@@ -1,0 +1,122 @@
+/** The task graph of a forward pass. @module */
+import { dispatchRows, combineRows, fillSlots, maxLoad, type Places } from "../kernels/mod.ts";
+import type { Layer } from "../layer/mod.ts";
+import type { Compressor, Task, TaskGraph } from "../types.ts";
+import { GraphBuilder } from "./builder.ts";
+import { addLeg, LEG_STAGES, type Way } from "./leg.ts";
+import { addMaxReduce } from "./reduce.ts";
+import { expertContext, gateContext, WORD } from "./tensors.ts";
+
+/** What a pass needs to know besides the layer. */
+export interface PassOptions extends Way {
+  /** Codec of the rows on their way to the experts, and back. */
+  readonly compressor: { readonly dispatch: Compressor; readonly combine: Compressor };
+  readonly configuration: TaskGraph["configuration"];
+}
+
+/** The gate alone, with the largest load over all ranks: the first Program of a routed capacity. */
+export function gateGraph(layer: Layer, configuration: TaskGraph["configuration"]): TaskGraph {
+  const g = new GraphBuilder(layer.topology, "forward", 0);
+  const gate = addGate(g, layer);
+  const { loads } = gateContext(g, layer);
+  const part = g.buffer("gate.load", WORD);
+  const max = g.buffer("gate.capacity", WORD);
+  const counted = g.add({
+    ...{ kind: "gate", label: "load", chunk: -1, stage: 1, after: [gate] },
+    kernels: () => [maxLoad(layer.experts, loads, part)],
+  });
+  addMaxReduce(g, { name: "load", stage: 2, chunk: -1, after: [counted] }, { part, max });
+  return g.build(configuration);
+}
+
+/** Stages of a chunk in the forward pass. */
+const STAGE = { dispatch: 1, out: 2, expert: 2 + LEG_STAGES, back: 3 + LEG_STAGES, combine: 3 + 2 * LEG_STAGES };
+
+/**
+ * gate, dispatch, then for each chunk C1 A1 D1 E C2 A2 D2, then combine.
+ * @param options.gate false when the gate has run already, in a Program of its own.
+ */
+export function forwardGraph(options: PassOptions & { readonly gate: boolean }): TaskGraph {
+  const { layer, chunks, compressor } = options;
+  const g = new GraphBuilder(layer.topology, "forward", chunks.length);
+  const gate = gateContext(g, layer);
+  const places = placesOf(options);
+  const sent = g.buffer("forward.sent", rowBytes(options));
+  const returned = g.buffer("forward.returned", rowBytes(options));
+  const slots = g.buffer("slots", WORD * layer.experts * options.capacity);
+  const { choices, positions, weights, x } = gate;
+  const dispatch = g.add({
+    ...{ kind: "dispatch", label: "dispatch", chunk: -1, stage: STAGE.dispatch },
+    after: options.gate ? [addGate(g, layer)] : [],
+    bytes: 2 * rowBytes(options),
+    kernels: () => [
+      fillSlots(places, { choices, positions, slots }),
+      dispatchRows(places, { x, slots, weights: layer.prescore ? weights : undefined, out: sent }),
+    ],
+  });
+  const done: Task[] = [];
+  for (let chunk = 0; chunk < chunks.length; chunk++) {
+    const arrived = addLeg(g, options, {
+      ...{ number: 1, chunk, stage: STAGE.out, after: [dispatch], compressor: compressor.dispatch },
+      ...{ from: sent.buffer, to: expertContext(g, options, chunk, 0).x.buffer },
+    });
+    const expert = g.add({
+      ...{ kind: "expert", label: "E", chunk, stage: STAGE.expert, after: arrived },
+      flops: chunkRows(options, chunk) * layer.expert.flops(layer).forward,
+      kernels: expertKernels(g, options, chunk, (context) => layer.expert.forward(context)),
+    });
+    done.push(...addLeg(g, options, {
+      ...{ number: 2, chunk, stage: STAGE.back, after: [expert], compressor: compressor.combine },
+      ...{ from: expertContext(g, options, chunk, 0).y.buffer, to: returned.buffer },
+    }));
+  }
+  const y = g.buffer("y", WORD * layer.tokens * layer.modelDim);
+  g.add({
+    ...{ kind: "combine", label: "combine", chunk: chunks.length, stage: STAGE.combine, after: done },
+    bytes: rowBytes(options) + WORD * layer.tokens * layer.modelDim,
+    kernels: () => [
+      combineRows(places, {
+        ...{ rows: returned, choices, positions, y },
+        weights: layer.prescore ? undefined : weights,
+      }),
+    ],
+  });
+  return g.build(options.configuration);
+}
+
+/** Rows as the routing kernels see them. */
+export function placesOf({ layer, chunks }: Way): Places {
+  const { tokens, modelDim: columns, topK, experts } = layer;
+  return { tokens, columns, topK, experts, chunks };
+}
+
+/** Bytes of all rows that a rank sends, uncompressed. */
+export const rowBytes = ({ layer, capacity }: Way): number => WORD * layer.experts * capacity * layer.modelDim;
+
+/** Rows that the experts of a rank get in a chunk. */
+export const chunkRows = ({ layer, chunks }: Way, chunk: number): number =>
+  layer.experts * (chunks[chunk].end - chunks[chunk].begin);
+
+/** Kernels of an expert, made once a rank, because those that call JavaScript are registered. */
+export function expertKernels(
+  g: GraphBuilder,
+  way: Way,
+  chunk: number,
+  make: (context: ReturnType<typeof expertContext>) => ReturnType<NonNullable<Task["kernels"]>>,
+): NonNullable<Task["kernels"]> {
+  const kept = new Map<number, ReturnType<typeof make>>();
+  return (rank) => {
+    const kernels = kept.get(rank) ?? make(expertContext(g, way, chunk, rank));
+    kept.set(rank, kernels);
+    return kernels;
+  };
+}
+
+function addGate(g: GraphBuilder, layer: Layer): Task {
+  const context = gateContext(g, layer);
+  return g.add({
+    ...{ kind: "gate", label: "gate", chunk: -1, stage: 0, after: [] },
+    flops: layer.gate.flops(layer).forward,
+    kernels: () => layer.gate.forward(context),
+  });
+}

@@ -1,0 +1,16 @@
+/**
+ * Task graphs: what one pass consists of, and what depends on what.
+ *
+ * ```ts
+ * import { GraphBuilder } from "@schemoe/lab/graph";
+ * import { topology } from "@schemoe/lab";
+ * const g = new GraphBuilder(topology({ nodes: 1, ranksPerNode: 2 }), "forward", 1);
+ * const work = g.add({ kind: "opaque", label: "work", chunk: 0, stage: 0, after: [], flops: 1e9 });
+ * console.assert(g.build({}).tasks[work.id].name === "work[0]");
+ * ```
+ * @module
+ */
+export { type Exchange, GraphBuilder, type NewTask, sentBytes } from "./builder.ts";
+export { forwardGraph, gateGraph, type PassOptions } from "./forward.ts";
+export { backwardGraph, type BackwardPassOptions } from "./backward.ts";
+export { wireBytes } from "./leg.ts";

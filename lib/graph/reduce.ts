@@ -1,0 +1,113 @@
+/**
+ * Reductions over all ranks as tasks of the graph, adding in rank order, so that the bits do not depend
+ * on the schedule.
+ * @module
+ */
+import { maxRanks, sumRanks } from "../kernels/mod.ts";
+import type { Lane, Task, Topology, Transfer, View } from "../types.ts";
+import type { GraphBuilder } from "./builder.ts";
+
+const WORD = 4;
+
+/** Where a reduction stands in its graph. */
+interface Place {
+  /** Begins the names of its tasks and buffers. */
+  readonly name: string;
+  readonly stage: number;
+  readonly chunk: number;
+  readonly after: readonly Task[];
+}
+
+/** The lane of transfers that go to all ranks alike. */
+export const widestLane = (topology: Topology): Lane => topology.nodes > 1 ? "inter" : "intra";
+
+/**
+ * Sum over ranks of float32 `part` [count] into `sum`: each rank receives its share of all parts, adds
+ * them up in rank order and sends the result to all.
+ */
+export function addAllReduce(
+  g: GraphBuilder,
+  place: Place,
+  { part, sum, count }: { part: View; sum: View; count: number },
+): Task {
+  const { ranks } = g.topology;
+  const { name, stage, chunk, after } = place;
+  const lane = widestLane(g.topology);
+  const share = Math.ceil(count / ranks);
+  const begin = (rank: number) => Math.min(rank * share, count);
+  const size = (rank: number) => begin(rank + 1) - begin(rank);
+  const shares = g.buffer(`${name}.shares`, WORD * ranks * share);
+  const at = (view: View, index: number): View => ({ ...view, offset: view.offset + WORD * index });
+  const scatter = g.add({
+    ...{ kind: "allReduce", label: "AR1", name: `${name} AR1`, chunk, stage, after, lane },
+    transfers: (rank) =>
+      exchange(ranks, rank, {
+        send: (peer) => [at(part, begin(peer)), WORD * size(peer)],
+        receive: (peer) => [at(shares, peer * share), WORD * size(rank)],
+      }),
+  });
+  const added = g.add({
+    ...{ kind: "gate", label: "sum", name: `${name} sum`, chunk, stage: stage + 1, after: [scatter] },
+    ...{ flops: count, bytes: WORD * ranks * share },
+    kernels: (rank) =>
+      size(rank)
+        ? [sumRanks({ ranks, count: size(rank), stride: share, parts: shares, out: at(sum, begin(rank)) })]
+        : [],
+  });
+  return g.add({
+    ...{ kind: "allReduce", label: "AR2", name: `${name} AR2`, chunk, stage: stage + 2, after: [added], lane },
+    transfers: (rank) =>
+      exchange(ranks, rank, {
+        send: () => [at(sum, begin(rank)), WORD * size(rank)],
+        receive: (peer) => [at(sum, begin(peer)), WORD * size(peer)],
+        own: false,
+      }),
+  });
+}
+
+/** Largest over ranks of one int32. */
+export function addMaxReduce(
+  g: GraphBuilder,
+  place: Place,
+  { part, max }: { part: View; max: View },
+): Task {
+  const { ranks } = g.topology;
+  const { name, stage, chunk, after } = place;
+  const parts = g.buffer(`${name}.parts`, WORD * ranks);
+  const gather = g.add({
+    ...{ kind: "allReduce", label: "AR", name: `${name} AR`, chunk, stage, after, lane: widestLane(g.topology) },
+    transfers: (rank) =>
+      exchange(ranks, rank, {
+        send: () => [part, WORD],
+        receive: (peer) => [{ ...parts, offset: WORD * peer }, WORD],
+      }),
+  });
+  return g.add({
+    ...{ kind: "gate", label: "max", name: `${name} max`, chunk, stage: stage + 1, after: [gather] },
+    kernels: () => [maxRanks(ranks, parts, max)],
+  });
+}
+
+/** A direct exchange with every rank; pieces of no bytes are left out. */
+function exchange(
+  ranks: number,
+  rank: number,
+  { send, receive, own = true }: {
+    send: (peer: number) => [View, number];
+    receive: (peer: number) => [View, number];
+    own?: boolean;
+  },
+): Transfer[] {
+  const transfers: Transfer[] = [];
+  for (let peer = 0; peer < ranks; peer++) {
+    const [from, sent] = send(peer);
+    const [to, received] = receive(peer);
+    if (peer === rank) {
+      if (own && sent) transfers.push({ kind: "copy", peer, bytes: sent, from, to });
+    } else {
+      if (sent) transfers.push({ kind: "send", peer, bytes: sent, from });
+      if (received) transfers.push({ kind: "receive", peer, bytes: received, to });
+    }
+  }
+  return transfers;
+}

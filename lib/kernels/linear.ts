@@ -1,0 +1,85 @@
+/** Matrix products, biases, activations and their gradients. @module */
+import { type Kernel, type Matrix, SchemoeError, type View } from "../types.ts";
+
+/** Element-wise functions between the two products of an expert, by their native number. */
+export const ACTIVATIONS = { identity: 0, relu: 1, gelu: 2, geluTanh: 3, silu: 4 } as const;
+export type Activation = keyof typeof ACTIVATIONS;
+
+/** Absent argument where a kernel allows it. */
+export const NONE: View = { buffer: "", offset: 0 };
+
+const FLOAT32 = 0;
+const place = (m: Matrix) => [m as View, m.ld, m.stride] as const;
+const extent = (m: Matrix) => [FLOAT32, m.groups, m.rows, m.columns] as const;
+
+/** Number of an activation. @throws {SchemoeError} for an unknown name. */
+export function activationCode(name: Activation): number {
+  if (!Object.hasOwn(ACTIVATIONS, name)) {
+    throw new SchemoeError(
+      `Unknown activation "${name}": choose one of ${Object.keys(ACTIVATIONS).join(", ")}`,
+    );
+  }
+  return ACTIVATIONS[name];
+}
+
+/**
+ * `c = op(a) op(b) + (add ? c : 0)` for each group.
+ * @throws {SchemoeError} when the shapes do not fit.
+ */
+export function gemm(
+  a: Matrix,
+  b: Matrix,
+  c: Matrix,
+  options: { transA?: boolean; transB?: boolean; add?: boolean } = {},
+): Kernel {
+  const { transA = false, transB = false, add = false } = options;
+  const [m, k] = transA ? [a.columns, a.rows] : [a.rows, a.columns];
+  const [bk, n] = transB ? [b.columns, b.rows] : [b.rows, b.columns];
+  if (k !== bk || c.rows !== m || c.columns !== n || a.groups !== c.groups || b.groups !== c.groups) {
+    throw new SchemoeError(
+      `Cannot multiply: ${a.groups} x [${m}, ${k}] times ${b.groups} x [${bk}, ${n}] into ` +
+        `${c.groups} x [${c.rows}, ${c.columns}]`,
+    );
+  }
+  const head = [FLOAT32, FLOAT32, Number(transA), Number(transB), c.groups, m, n, k];
+  return { name: "gemm", args: [...head, ...place(a), ...place(b), ...place(c), 1, add ? 1 : 0] };
+}
+
+/** `x += bias` in place (bias of shape [groups, columns], or {@linkcode NONE}), then `y = activation(x)`. */
+export function biasActivation(
+  x: Matrix,
+  bias: Matrix | undefined,
+  y: Matrix | undefined,
+  activation: Activation = "identity",
+): Kernel {
+  const target = y ? place(y) : [NONE, 0, 0] as const;
+  const added = bias ? [bias as View, bias.stride] as const : [NONE, 0] as const;
+  return { name: "bias_act", args: [...extent(x), ...place(x), ...added, ...target, activationCode(activation)] };
+}
+
+/** `dx = dy * activation'(x)`; dx may be dy. */
+export function activationGrad(dy: Matrix, x: Matrix, dx: Matrix, activation: Activation): Kernel {
+  return {
+    name: "act_grad",
+    args: [...extent(x), ...place(dy), ...place(x), ...place(dx), activationCode(activation)],
+  };
+}
+
+/** `y = activation(a) * b`. */
+export function glu(a: Matrix, b: Matrix, y: Matrix, activation: Activation): Kernel {
+  return { name: "glu", args: [...extent(a), ...place(a), ...place(b), ...place(y), activationCode(activation)] };
+}
+
+/** Gradients of {@linkcode glu}. */
+export function gluGrad(
+  { dy, a, b, da, db }: Record<"dy" | "a" | "b" | "da" | "db", Matrix>,
+  activation: Activation,
+): Kernel {
+  const matrices = [dy, a, b, da, db].flatMap(place);
+  return { name: "glu_grad", args: [...extent(a), ...matrices, activationCode(activation)] };
+}
+
+/** `out[group] = (add ? out : 0) + sum of the rows of x`, in row order. */
+export function columnSum(x: Matrix, out: Matrix, add: boolean): Kernel {
+  return { name: "column_sum", args: [...extent(x), ...place(x), out as View, out.stride, Number(add)] };
+}

@@ -1,0 +1,29 @@
+/**
+ * The kernels that experts, gates and graphs are written with: small functions that describe one call
+ * of the native library each.
+ *
+ * ```ts
+ * import { gemm } from "@schemoe/lab/kernels";
+ * const matrix = (buffer: string, rows: number, columns: number) =>
+ *   ({ buffer, offset: 0, rows, columns, ld: columns, groups: 1, stride: rows * columns });
+ * console.assert(gemm(matrix("x", 4, 8), matrix("w", 8, 2), matrix("y", 4, 2)).name === "gemm");
+ * ```
+ * @module
+ */
+export { type KernelName, KERNELS, TRANSFERS } from "./table.ts";
+export {
+  type Activation,
+  activationCode,
+  activationGrad,
+  ACTIVATIONS,
+  biasActivation,
+  columnSum,
+  gemm,
+  glu,
+  gluGrad,
+  NONE,
+} from "./linear.ts";
+export { combineRows, dispatchRows, fillSlots, type Places, rowDots } from "./routing.ts";
+export { decodeRows, encodeRows, type Rows, type Wire } from "./codec.ts";
+export { auxLoss, type Choice, chooseTopK, gateGrad, maxLoad, positions, softmax } from "./gate.ts";
+export { host, maxRanks, sumRanks } from "./reduce.ts";

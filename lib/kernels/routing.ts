@@ -1,0 +1,62 @@
+/** Kernels that move tokens to the places of experts and back. @module */
+import type { Chunk, Kernel, View } from "../types.ts";
+import { NONE } from "./linear.ts";
+
+const FLOAT32 = 0;
+
+/** Rows that tokens are sent as: chunk after chunk, in each [experts, places of the chunk]. */
+export interface Places {
+  readonly tokens: number;
+  readonly columns: number;
+  readonly topK: number;
+  readonly experts: number;
+  /** Slices of the capacity. */
+  readonly chunks: readonly Chunk[];
+}
+
+const head = (p: Places) => [FLOAT32, p.tokens, p.columns, p.topK, p.experts] as const;
+const bounds = ({ chunks }: Places) => [chunks.length, 0, ...chunks.map((c) => c.end)];
+
+/** Which choice fills each place: `slots` int32 [experts, capacity]. */
+export function fillSlots(
+  places: Places,
+  { choices, positions, slots }: Record<"choices" | "positions" | "slots", View>,
+): Kernel {
+  const capacity = places.chunks.at(-1)!.end;
+  return {
+    name: "slots",
+    args: [places.tokens, places.topK, places.experts, capacity, choices, positions, slots],
+  };
+}
+
+/** Copies each token to its places, times the weight of the choice if given; empty places get zeros. */
+export function dispatchRows(
+  places: Places,
+  { x, slots, weights = NONE, out }: { x: View; slots: View; weights?: View; out: View },
+): Kernel {
+  return { name: "dispatch", args: [...head(places), x, slots, weights, out, ...bounds(places)] };
+}
+
+/** Adds up the rows of each token's choices in choice order, times their weights if given. */
+export function combineRows(
+  places: Places,
+  { rows, choices, positions, weights = NONE, y, add = false }: {
+    rows: View;
+    choices: View;
+    positions: View;
+    weights?: View;
+    y: View;
+    add?: boolean;
+  },
+): Kernel {
+  const views = [rows, choices, positions, weights, y] as const;
+  return { name: "combine", args: [...head(places), ...views, Number(add), ...bounds(places)] };
+}
+
+/** Dot product of each token with the row of each of its choices: gradient of the weights. */
+export function rowDots(
+  places: Places,
+  { a, rows, choices, positions, out }: Record<"a" | "rows" | "choices" | "positions" | "out", View>,
+): Kernel {
+  return { name: "row_dot", args: [...head(places), a, rows, choices, positions, out, ...bounds(places)] };
+}

@@ -1,0 +1,40 @@
+/**
+ * The kernels of the native library: code and arguments of each. `schemoe.h` says what each does;
+ * a test compares this table with what the library reports.
+ *
+ * Letters: `i` integer, `f` float, `v` view (two words), `*` any number of further integers.
+ */
+export const KERNELS = {
+  gemm: { code: 1, args: "iiiiiiiiviiviiviiff" },
+  bias_act: { code: 2, args: "iiiiviiviviii" },
+  act_grad: { code: 3, args: "iiiiviiviiviii" },
+  glu: { code: 4, args: "iiiiviiviiviii" },
+  glu_grad: { code: 5, args: "iiiiviiviiviiviiviii" },
+  column_sum: { code: 6, args: "iiiiviivii" },
+  softmax: { code: 7, args: "iivv" },
+  top_k: { code: 8, args: "iiiivvv" },
+  positions: { code: 9, args: "iiiivvvv" },
+  aux_loss: { code: 10, args: "iiivvv" },
+  slots: { code: 11, args: "iiiivvv" },
+  dispatch: { code: 12, args: "iiiiivvvv*" },
+  combine: { code: 13, args: "iiiiivvvvvi*" },
+  row_dot: { code: 14, args: "iiiiivvvvv*" },
+  gate_grad: { code: 15, args: "iiiivvvvvf" },
+  encode: { code: 16, args: "iiiiiiviiivi" },
+  decode: { code: 17, args: "iiiiiiviiivi" },
+  sum_ranks: { code: 18, args: "iiivv" },
+  max_ranks: { code: 19, args: "ivv" },
+  fill: { code: 20, args: "ivf" },
+  max_load: { code: 21, args: "ivv" },
+  host: { code: 22, args: "i" },
+  copy_bytes: { code: 23, args: "ivv" },
+} as const satisfies Record<string, { code: number; args: string }>;
+
+/** Pieces of an all-to-all phase, which the packer writes from a task's transfers. */
+export const TRANSFERS = {
+  copy: { code: 32, args: "ivv" },
+  send: { code: 33, args: "iiv" },
+  receive: { code: 34, args: "iiv" },
+} as const satisfies Record<string, { code: number; args: string }>;
+
+export type KernelName = keyof typeof KERNELS;

@@ -1,0 +1,126 @@
+/**
+ * What a Mixture-of-Experts layer computes: sizes, routing and experts.
+ * @module
+ */
+import { ffn } from "../experts/mod.ts";
+import { topK as topKGate } from "../gates/mod.ts";
+import { type Expert, type Gate, SchemoeError, type Topology } from "../types.ts";
+
+/** A layer as its user writes it. */
+export interface LayerConfig {
+  /** Tokens of each rank. */
+  readonly tokens: number;
+  /** Width of a token. */
+  readonly modelDim: number;
+  /** Width inside an expert. */
+  readonly hiddenDim: number;
+  /** Experts of the whole world; a multiple of the number of ranks. */
+  readonly experts: number;
+  /** Experts of a token; default 1. */
+  readonly topK?: number;
+  /**
+   * Places of an expert for the tokens of one rank: positive f gives `topK * floor(f * ceil(tokens /
+   * experts))`; 0 the largest load; negative f the smaller of the largest load and what -f gives.
+   * Default 1.
+   */
+  readonly capacityFactor?: number;
+  /** The capacity is rounded up to a multiple of it; default 1. */
+  readonly capacityAlignment?: number;
+  /** For topK > 1: divide the weights of a token by their sum (before dropping); default true. */
+  readonly normalizeGate?: boolean;
+  /** Places go to tokens by descending best score instead of token order; default false. */
+  readonly batchPrioritized?: boolean;
+  /** Multiply tokens by their weights before the expert instead of after; default false. */
+  readonly prescore?: boolean;
+  /** Factor of the auxiliary loss in the total loss; default 0. */
+  readonly auxWeight?: number;
+  /** Default `ffn()`. */
+  readonly expert?: Expert;
+  /** Default `topK`. */
+  readonly gate?: Gate;
+}
+
+/** A checked layer on a topology, nothing left open but a capacity that depends on the routing. */
+export interface Layer extends Required<LayerConfig> {
+  readonly topology: Topology;
+  /** Experts of each rank. */
+  readonly localExperts: number;
+}
+
+const DEFAULTS = {
+  topK: 1,
+  capacityFactor: 1,
+  capacityAlignment: 1,
+  normalizeGate: true,
+  batchPrioritized: false,
+  prescore: false,
+  auxWeight: 0,
+};
+
+/**
+ * Checks a layer for a topology and fills in defaults.
+ * @throws {SchemoeError} naming the first field that is wrong.
+ */
+export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
+  const known = ["tokens", "modelDim", "hiddenDim", "experts", "expert", "gate", ...Object.keys(DEFAULTS)];
+  const foreign = Object.keys(config).find((key) => !known.includes(key));
+  if (foreign) fail(`"${foreign}" is not a field of a layer (${known.join(", ")})`);
+  const layer = { expert: ffn(), gate: topKGate, ...DEFAULTS, ...definedOnly(config) } as Required<LayerConfig>;
+  for (const name of ["tokens", "modelDim", "hiddenDim", "experts", "topK", "capacityAlignment"] as const) {
+    if (!Number.isInteger(layer[name]) || layer[name] < 1) {
+      fail(`${name} must be a positive integer, got ${layer[name]}`);
+    }
+  }
+  for (const name of ["capacityFactor", "auxWeight"] as const) {
+    if (!Number.isFinite(layer[name])) fail(`${name} must be a finite number, got ${layer[name]}`);
+  }
+  for (const name of ["normalizeGate", "batchPrioritized", "prescore"] as const) {
+    if (typeof layer[name] !== "boolean") fail(`${name} must be true or false, got ${layer[name]}`);
+  }
+  if (layer.topK > layer.experts) {
+    fail(`topK ${layer.topK} is more than the ${layer.experts} experts there are`);
+  }
+  const { ranks } = topology;
+  if (layer.experts % ranks !== 0) {
+    fail(`${ranks} ranks do not divide ${layer.experts} experts; each rank holds equally many`);
+  }
+  for (const name of ["parameters", "forward", "flops"] as const) {
+    if (typeof layer.expert?.[name] !== "function") fail(`expert has no function "${name}"`);
+  }
+  for (const name of ["forward", "backward", "flops"] as const) {
+    if (typeof layer.gate?.[name] !== "function") fail(`gate has no function "${name}"`);
+  }
+  const resolved = { ...layer, topology, localExperts: layer.experts / ranks };
+  if (layer.capacityFactor > 0) capacity(resolved, 0);
+  return resolved;
+}
+
+/** True when the capacity depends on the routing, so that a pass takes two Programs. */
+export const routedCapacity = (layer: Layer): boolean => layer.capacityFactor <= 0;
+
+/**
+ * Places of an expert for the tokens of one rank.
+ * @param largestLoad most choices of one expert on any rank; used when the factor is 0 or negative.
+ * @throws {SchemoeError} when it comes to 0.
+ */
+export function capacity(layer: Layer, largestLoad: number): number {
+  const { capacityFactor: factor, capacityAlignment: alignment, topK, tokens, experts } = layer;
+  const limit = topK * Math.floor(Math.abs(factor) * Math.ceil(tokens / experts));
+  const places = factor > 0 ? limit : factor === 0 ? largestLoad : Math.min(largestLoad, limit);
+  const aligned = Math.ceil(places / alignment) * alignment;
+  if (aligned < 1) {
+    fail(
+      `the capacity is 0: capacityFactor ${factor} leaves no place for ${tokens} tokens on ${experts}` +
+        " experts; raise it",
+    );
+  }
+  return aligned;
+}
+
+function definedOnly(config: LayerConfig): Partial<LayerConfig> {
+  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
+}
+
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot make the layer: ${problem}`);
+}

@@ -1,0 +1,97 @@
+/** What is chosen for one pass, by value or by the name of a built-in. @module */
+import * as allToAlls from "../alltoall/mod.ts";
+import * as compressors from "../compressors/mod.ts";
+import { capacitySlices } from "../layer/mod.ts";
+import * as schedulers from "../schedulers/mod.ts";
+import { type AllToAll, type Chunking, type Compressor, type Scheduler, SchemoeError } from "../types.ts";
+
+/** Options of `forward` and `backward`. */
+export interface PassChoices {
+  /** Default `sequential`. */
+  readonly scheduler?: Scheduler | string;
+  /** Default `linear`. */
+  readonly allToAll?: AllToAll | string;
+  /**
+   * Codec of both exchanges or of each; default `none`. In the backward pass an exchange is named after
+   * the forward one whose gradient it carries.
+   */
+  readonly compressor?: Compressor | string | CompressorPair;
+  /** Number of capacity slices, default 1, or another way to split. */
+  readonly chunks?: number | Chunking;
+  /** Measure what the distance to the lower bound needs; default true. */
+  readonly bound?: boolean;
+  /** Read results back after the run; default true. */
+  readonly results?: boolean;
+  /** Seconds after which the run is given up; default 600. */
+  readonly timeLimit?: number;
+  readonly signal?: AbortSignal;
+  /** Name of the run in its timeline; default the choices. */
+  readonly name?: string;
+}
+
+/** The same with every name looked up. */
+export interface ResolvedChoices {
+  readonly scheduler: Scheduler;
+  readonly allToAll: AllToAll;
+  readonly compressor: { readonly dispatch: Compressor; readonly combine: Compressor };
+  readonly chunking: Chunking;
+}
+
+/** @throws {SchemoeError} for an unknown name or option, or a value without the functions it needs. */
+export function resolveChoices(choices: PassChoices, others: readonly string[]): ResolvedChoices {
+  const known = ["scheduler", "allToAll", "compressor", "chunks", "bound", "results", "timeLimit", "signal", "name"];
+  const foreign = Object.keys(choices).find((key) => ![...known, ...others].includes(key));
+  if (foreign) {
+    throw new SchemoeError(`Cannot run the pass: "${foreign}" is not an option (${[...others, ...known].join(", ")})`);
+  }
+  const { compressor = "none", chunks = 1 } = choices;
+  const pair: CompressorPair = isPair(compressor) ? compressor : { dispatch: compressor, combine: compressor };
+  const codec = (value: Compressor | string = "none") => checkedCodec(pick("compressor", compressors, value, "wireBytes"));
+  return {
+    scheduler: pick("scheduler", schedulers, choices.scheduler ?? "sequential", "order"),
+    allToAll: pick("allToAll", allToAlls, choices.allToAll ?? "linear", "plan"),
+    compressor: { dispatch: codec(pair.dispatch), combine: codec(pair.combine) },
+    chunking: typeof chunks === "object" ? chunks : capacitySlices(chunks),
+  };
+}
+
+/** Names of the built-in values of a module that have a function `method`. */
+export function builtIns(module: object, method: string): string[] {
+  return Object.entries(module).filter(([, value]) => typeof value?.[method] === "function").map(([name]) => name);
+}
+
+/** Names of all built-in schedulers, all-to-alls and compressors. */
+export const BUILT_IN = {
+  scheduler: builtIns(schedulers, "order"),
+  allToAll: builtIns(allToAlls, "plan"),
+  compressor: builtIns(compressors, "wireBytes"),
+} as const;
+
+function pick<T extends object>(what: string, module: object, value: T | string, method: string): T {
+  if (typeof value !== "string") {
+    if (typeof (value as Record<string, unknown>)?.[method] === "function") return value;
+    throw new SchemoeError(`Cannot use the ${what}: a value with a function "${method}" is needed, got ${value}`);
+  }
+  const names = builtIns(module, method);
+  if (!names.includes(value)) {
+    throw new SchemoeError(`Unknown ${what} "${value}": choose one of ${names.join(", ")}, or give a value of your own`);
+  }
+  return (module as Record<string, T>)[value];
+}
+
+interface CompressorPair {
+  readonly dispatch?: Compressor | string;
+  readonly combine?: Compressor | string;
+}
+
+function isPair(value: Compressor | CompressorPair | string): value is CompressorPair {
+  if (typeof value !== "object" || value === null || "wireBytes" in value) return false;
+  const foreign = Object.keys(value).find((key) => key !== "dispatch" && key !== "combine");
+  if (foreign === undefined) return true;
+  throw new SchemoeError(`Cannot use the compressor: "${foreign}" is not an exchange (dispatch, combine)`);
+}
+
+function checkedCodec(codec: Compressor): Compressor {
+  if (codec.native !== undefined || (codec.encode && codec.decode)) return codec;
+  throw new SchemoeError(`Cannot use the compressor "${codec.name}": it has no functions encode and decode`);
+}

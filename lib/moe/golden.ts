@@ -1,0 +1,139 @@
+/** Reference cases: one layer in a safetensors file, computed by somebody else. @module */
+import { ffn, swiglu } from "../experts/mod.ts";
+import { type Activation } from "../kernels/mod.ts";
+import { type LayerConfig } from "../layer/mod.ts";
+import { parseSafetensors } from "../layer/safetensors.ts";
+import { type Engine, type Expert, SchemoeError } from "../types.ts";
+import { createLayer } from "./layer.ts";
+import type { PassChoices } from "./choices.ts";
+
+/** A layer with inputs, parameters and what should come out. */
+export interface GoldenCase {
+  readonly name: string;
+  readonly ranks: number;
+  readonly config: LayerConfig;
+  readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+}
+
+const ACTIVATION: Record<string, Activation> = {
+  ...{ relu: "relu", gelu: "gelu", silu: "silu" },
+  ...{ gelu_tanh: "geluTanh", geluTanh: "geluTanh" },
+};
+
+/**
+ * Reads a case from the bytes of a safetensors file whose metadata hold its configuration as JSON.
+ * @throws {SchemoeError} naming the file and what is wrong in it.
+ */
+export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
+  const fail = (problem: string): never => {
+    throw new SchemoeError(`Cannot use ${file} as a reference case: ${problem}`);
+  };
+  const { metadata, tensors } = parseSafetensors(bytes, file);
+  const text = metadata.config ?? fail('its metadata have no "config"');
+  let config: Record<string, unknown>;
+  try {
+    config = Object(JSON.parse(text));
+  } catch (cause) {
+    throw new SchemoeError(`Cannot use ${file} as a reference case: its "config" is not JSON`, { cause });
+  }
+  const floats = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+  for (const [name, { dtype, shape, data }] of tensors) {
+    if (!(data instanceof Float32Array)) fail(`tensor "${name}" is ${dtype}, not F32`);
+    else floats.set(name, { shape, data });
+  }
+  const ranks = config.ranks;
+  if (!Number.isInteger(ranks) || (ranks as number) < 1) fail(`its "ranks" is ${ranks}, not a positive integer`);
+  for (const name of ["x", "y", "dy", "gate.weight"]) if (!floats.has(name)) fail(`it has no tensor "${name}"`);
+  return {
+    name: String(config.name ?? file),
+    ranks: ranks as number,
+    config: { ...layerFields(config), expert: expertOf(config, fail) } as LayerConfig,
+    tensors: floats,
+  };
+}
+
+function layerFields(config: Record<string, unknown>): Partial<LayerConfig> {
+  const fields = [
+    ...["tokens", "modelDim", "hiddenDim", "experts", "topK", "capacityFactor", "capacityAlignment"],
+    ...["normalizeGate", "batchPrioritized", "prescore", "auxWeight"],
+  ];
+  return Object.fromEntries(fields.filter((name) => name in config).map((name) => [name, config[name]]));
+}
+
+function expertOf(config: Record<string, unknown>, fail: (problem: string) => never): Expert {
+  const activation = Object.hasOwn(ACTIVATION, String(config.activation))
+    ? ACTIVATION[String(config.activation)]
+    : fail(`unknown activation "${config.activation}", known are ${Object.keys(ACTIVATION).join(", ")}`);
+  if (config.expert === "llama_ffn" || config.expert === "swiglu") {
+    return activation === "silu" ? swiglu() : fail(`expert "${config.expert}" with activation "${activation}"`);
+  }
+  if (config.expert !== undefined && config.expert !== "ffn") {
+    fail(`unknown expert "${config.expert}", known are ffn, llama_ffn`);
+  }
+  return ffn({ activation, bias: config.bias !== false });
+}
+
+/**
+ * Runs a case forward and backward and returns the largest error of each tensor of the file:
+ * max|got - expected| / max|expected|, or max|got| where all expected values are 0.
+ *
+ * @throws {SchemoeError} when the engine has another number of ranks, or a tensor another shape.
+ */
+export async function compareGolden(
+  engine: Engine,
+  golden: GoldenCase,
+  choices: PassChoices,
+): Promise<Record<string, number>> {
+  if (engine.topology.ranks !== golden.ranks) {
+    throw new SchemoeError(
+      `Cannot run the case "${golden.name}": it is for ${golden.ranks} ranks, the engine has ${engine.topology.ranks}`,
+    );
+  }
+  using layer = createLayer(engine, golden.config);
+  const results = new Map<string, Float32Array | undefined>();
+  const given = (name: string) => tensor(golden, name).data;
+  for (const [name, shape] of Object.entries(layer.parameters)) {
+    const found = tensor(golden, name);
+    if (found.shape.join() !== shape.join()) {
+      throw new SchemoeError(
+        `Cannot run the case "${golden.name}": tensor "${name}" has shape [${found.shape}], the layer needs [${shape}]`,
+      );
+    }
+    layer.set({ [name]: found.data });
+  }
+  const forward = await layer.forward({ ...choices, x: given("x"), bound: false });
+  results.set("y", forward.output).set("aux_loss", forward.auxLoss);
+  const backward = await layer.backward({ ...choices, dy: given("dy"), bound: false });
+  for (const [name, values] of Object.entries(backward.gradients ?? {})) results.set(`grad.${name}`, values);
+  const errors: Record<string, number> = {};
+  for (const [name, { data }] of golden.tensors) {
+    const got = results.get(name);
+    if (got) errors[name] = largestError(got, data);
+    else if (name.startsWith("grad.")) {
+      throw new SchemoeError(`Cannot run the case "${golden.name}": the layer has no tensor "${name}"`);
+    }
+  }
+  return errors;
+}
+
+function tensor(golden: GoldenCase, name: string) {
+  const found = golden.tensors.get(name);
+  if (found) return found;
+  throw new SchemoeError(`Cannot run the case "${golden.name}": it has no tensor "${name}"`);
+}
+
+/** max|a - b| / max|b|; infinite where a value is not a number. */
+export function largestError(got: Float32Array, expected: Float32Array): number {
+  if (got.length !== expected.length) {
+    throw new SchemoeError(`Cannot compare: ${got.length} values where ${expected.length} are expected`);
+  }
+  let error = 0;
+  let largest = 0;
+  for (let i = 0; i < got.length; i++) {
+    const difference = Math.abs(got[i] - expected[i]);
+    if (!(difference < Infinity)) return Infinity;
+    error = Math.max(error, difference);
+    largest = Math.max(largest, Math.abs(expected[i]));
+  }
+  return largest > 0 ? error / largest : error;
+}

@@ -1,0 +1,257 @@
+/**
+ * A Mixture-of-Experts layer on an engine: forward and backward, with everything swappable.
+ * @module
+ */
+import { backwardGraph, forwardGraph, gateGraph, type PassOptions } from "../graph/mod.ts";
+import { capacity as placesOf, type Layer, type LayerConfig, resolveLayer, routedCapacity } from "../layer/mod.ts";
+import { type Chunk, type Engine, type Pass, SchemoeError, type Workspace } from "../types.ts";
+import { sequential } from "../schedulers/mod.ts";
+import { type PassChoices, type ResolvedChoices, resolveChoices } from "./choices.ts";
+import { GraphRunner } from "./programs.ts";
+import { randomNormal } from "./random.ts";
+import { type RanProgram, Run } from "./run.ts";
+import { elementsOf, readTensor, type TensorSpec, tensorSpecs, writeTensor } from "./tensors.ts";
+
+/** Options of {@linkcode MoeLayer.forward}. */
+export interface ForwardOptions extends PassChoices {
+  /** Input [ranks, tokens, modelDim]; default: what was given last, at first random numbers. */
+  readonly x?: Float32Array;
+}
+
+/** Options of {@linkcode MoeLayer.backward}. */
+export interface BackwardOptions extends PassChoices {
+  /** Gradient of the loss at the output [ranks, tokens, modelDim]; default like `x`. */
+  readonly dy?: Float32Array;
+}
+
+/** What forward leaves for backward. */
+interface Kept {
+  readonly capacity: number;
+  readonly chunks: readonly Chunk[];
+}
+
+/**
+ * Makes a layer with random parameters on an engine.
+ *
+ * ```ts
+ * import { createLayer, openEngine } from "@schemoe/lab";
+ * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, topK: 2 });
+ * const run = await layer.forward({ scheduler: "optSche", allToAll: "pipe", chunks: 4 });
+ * console.assert(run.verdict.startsWith("makespan"));
+ * ```
+ * @param options.seed of the random parameters and inputs; default 1.
+ * @throws {SchemoeError} naming the field of the layer that is wrong.
+ */
+export function createLayer(engine: Engine, config: LayerConfig, options: { seed?: number } = {}): MoeLayer {
+  return new MoeLayer(engine, resolveLayer(config, engine.topology), options.seed ?? 1);
+}
+
+/** See {@linkcode createLayer}. */
+export class MoeLayer {
+  readonly #workspace: Workspace;
+  readonly #runner: GraphRunner;
+  readonly #specs: Map<string, TensorSpec>;
+  readonly #written = new Set<string>();
+  #kept?: Kept;
+  #running = false;
+
+  constructor(readonly engine: Engine, readonly layer: Layer, readonly seed: number) {
+    this.#workspace = engine.workspace();
+    this.#runner = new GraphRunner(engine, this.#workspace);
+    this.#specs = tensorSpecs(layer);
+  }
+
+  /** Names and shapes of the parameters: `gate.weight` and `experts.*`, experts being the first dimension. */
+  get parameters(): Record<string, readonly number[]> {
+    const names = [...this.#specs.keys()].filter((name) => /^(gate|experts)\./.test(name));
+    return Object.fromEntries(names.map((name) => [name, this.#specs.get(name)!.shape]));
+  }
+
+  /**
+   * Sets parameters, `x` or `dy`, given as float32 values over all ranks and experts.
+   * @throws {SchemoeError} for an unknown name or a wrong number of values.
+   */
+  set(tensors: Readonly<Record<string, Float32Array>>): this {
+    for (const [name, values] of Object.entries(tensors)) {
+      const settable = ["x", "dy", ...Object.keys(this.parameters)];
+      if (!settable.includes(name)) {
+        throw new SchemoeError(`Cannot set "${name}": the layer has ${settable.join(", ")}`);
+      }
+      this.#write(name, values);
+    }
+    return this;
+  }
+
+  /** The values of a parameter over all experts. */
+  get(name: string): Float32Array {
+    this.#initialize(Object.keys(this.parameters));
+    if (!(name in this.parameters)) {
+      throw new SchemoeError(`Cannot get "${name}": the parameters are ${Object.keys(this.parameters).join(", ")}`);
+    }
+    return readTensor(this.#workspace, this.layer.topology.ranks, this.#specs.get(name)!);
+  }
+
+  /**
+   * Runs the layer on an input.
+   * @throws {SchemoeError} before anything runs when a name, shape or chunk count is wrong.
+   */
+  forward(options: ForwardOptions = {}): Promise<Run> {
+    return this.#exclusive(async () => {
+      const choices = resolveChoices(options, ["x"]);
+      const name = options.name ?? nameOf(choices);
+      if (!routedCapacity(this.layer)) choices.chunking.split(this.#splitAt(placesOf(this.layer, 0)));
+      if (options.x) this.#write("x", options.x);
+      this.#initialize(["x", ...Object.keys(this.parameters)]);
+      const { ran, kept } = await this.#forward(choices, options);
+      this.#kept = kept;
+      const configuration = this.#configuration(choices, kept);
+      if (!this.engine.computes || options.results === false) {
+        return new Run({ name, pass: "forward", ran, configuration });
+      }
+      const [output, auxLoss] = ["y", "aux_loss"].map((tensor) => this.#read(tensor));
+      return new Run({ name, pass: "forward", ran, configuration, output, auxLoss });
+    });
+  }
+
+  /**
+   * Runs the backward pass of the last forward one; gradients of parameters are sums over ranks.
+   * @throws {SchemoeError} when there was no forward pass.
+   */
+  backward(options: BackwardOptions = {}): Promise<Run> {
+    return this.#exclusive(async () => {
+      const choices = resolveChoices(options, ["dy"]);
+      const name = options.name ?? nameOf(choices);
+      const kept = this.#kept;
+      if (!kept) throw new SchemoeError("Cannot run backward: run forward first, it keeps what backward needs");
+      const pass = this.#pass(choices, kept.capacity, "backward");
+      if (options.dy) this.#write("dy", options.dy);
+      this.#initialize(["dy"]);
+      const key = ["backward", kept.capacity, JSON.stringify(kept.chunks), ...keyOf(choices, pass.chunks)];
+      const known = this.#runner.graph(key, () => backwardGraph({ ...pass, forwardChunks: kept.chunks }));
+      const ran = [await this.#runner.run(known, choices.scheduler, { ...options, bound: options.bound ?? true })];
+      const { configuration } = pass;
+      if (!this.engine.computes || options.results === false) {
+        return new Run({ name, pass: "backward", ran, configuration });
+      }
+      const names = ["x", ...Object.keys(this.parameters)];
+      const gradients = Object.fromEntries(names.map((tensor) => [tensor, this.#read(`grad.${tensor}`)]));
+      return new Run({ name, pass: "backward", ran, configuration, gradients });
+    });
+  }
+
+  /** Frees the layer's buffers; the engine stays open. */
+  close(): void {
+    this.#workspace.free();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async #forward(choices: ResolvedChoices, options: ForwardOptions) {
+    const run = { ...options, bound: options.bound ?? true };
+    const ran: RanProgram[] = [];
+    let capacity = 0;
+    const routed = routedCapacity(this.layer);
+    if (routed) {
+      const gate = this.#runner.graph(["gate"], () => gateGraph(this.layer, {}));
+      ran.push(await this.#runner.run(gate, sequential, run));
+      capacity = placesOf(this.layer, this.#largestLoad());
+    } else capacity = placesOf(this.layer, 0);
+    const pass = this.#pass(choices, capacity, "forward");
+    const key = ["forward", capacity, ...keyOf(choices, pass.chunks)];
+    const known = this.#runner.graph(key, () => forwardGraph({ ...pass, gate: !routed }));
+    ran.push(await this.#runner.run(known, choices.scheduler, run));
+    return { ran, kept: { capacity, chunks: pass.chunks } };
+  }
+
+  #pass(choices: ResolvedChoices, capacity: number, pass: Pass): PassOptions {
+    const chunks = choices.chunking.split(this.#splitAt(capacity));
+    const { allToAll, compressor } = choices;
+    return {
+      ...{ layer: this.layer, capacity, chunks, allToAll, compressor },
+      configuration: { pass, ...this.#configuration(choices, { capacity, chunks }) },
+    };
+  }
+
+  #splitAt(capacity: number) {
+    return { capacity, topology: this.layer.topology };
+  }
+
+  /** Load of the fullest expert on any rank, on which all ranks must agree. */
+  #largestLoad(): number {
+    const { tokens, experts, topology: { ranks } } = this.layer;
+    if (!this.engine.computes) return Math.ceil((tokens * this.layer.topK) / experts);
+    const loads = Array.from({ length: ranks }, (_, rank) =>
+      new Int32Array(this.#workspace.read("gate.capacity", rank, 4).buffer)[0]);
+    const odd = loads.findIndex((load) => load !== loads[0]);
+    if (odd >= 0) {
+      throw new SchemoeError(
+        `Cannot choose the capacity: rank ${odd} found a largest load of ${loads[odd]}, rank 0 of ${loads[0]}`,
+        { rank: odd },
+      );
+    }
+    return loads[0];
+  }
+
+  #configuration(choices: ResolvedChoices, { capacity, chunks }: Kept) {
+    const { tokens, modelDim, hiddenDim, experts, topK, expert, topology } = this.layer;
+    const { dispatch, combine } = choices.compressor;
+    return {
+      scheduler: choices.scheduler.name,
+      allToAll: choices.allToAll.name,
+      compressor: dispatch.name === combine.name ? dispatch.name : `${dispatch.name}/${combine.name}`,
+      chunks: chunks.length,
+      world: `${topology.nodes} x ${topology.ranksPerNode}`,
+      tokens: `${tokens} a rank`,
+      ...{ modelDim, hiddenDim, experts, topK, capacity },
+      expert: expert.name,
+      engine: `${this.engine.kind}, ${this.engine.timing}`,
+    };
+  }
+
+  #write(name: string, values: Float32Array): void {
+    writeTensor(this.#workspace, this.layer.topology.ranks, name, this.#specs.get(name)!, values);
+    this.#written.add(name);
+  }
+
+  #read(name: string): Float32Array {
+    return readTensor(this.#workspace, this.layer.topology.ranks, this.#specs.get(name)!);
+  }
+
+  /** Gives random values to tensors that have none: inputs of deviation 1, weights of 1/sqrt(fan-in). */
+  #initialize(names: readonly string[]): void {
+    if (!this.engine.computes) return;
+    const order = [...this.#specs.keys()];
+    for (const name of names.filter((name) => !this.#written.has(name))) {
+      const { shape } = this.#specs.get(name)!;
+      const fanIn = name === "gate.weight" ? shape[1] : name.startsWith("experts.") ? shape[1] : 1;
+      const scale = 1 / Math.sqrt(fanIn);
+      this.#write(name, randomNormal(elementsOf(shape), { seed: this.seed + 7919 * order.indexOf(name), scale }));
+    }
+  }
+
+  /** One pass at a time: they share the layer's buffers. */
+  async #exclusive<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#running) throw new SchemoeError("Cannot run the pass: another one of this layer is in progress, await it");
+    this.#running = true;
+    try {
+      return await run();
+    } finally {
+      this.#running = false;
+    }
+  }
+}
+
+const keyOf = ({ allToAll, compressor }: ResolvedChoices, chunks: readonly Chunk[]) => [
+  JSON.stringify(chunks),
+  allToAll,
+  compressor.dispatch,
+  compressor.combine,
+];
+
+function nameOf({ scheduler, allToAll, compressor: { dispatch, combine }, chunking }: ResolvedChoices): string {
+  const codec = dispatch === combine ? dispatch.name : `${dispatch.name}/${combine.name}`;
+  return `${scheduler.name} + ${allToAll.name} + ${codec}, ${chunking.name}`;
+}

@@ -1,0 +1,26 @@
+/** Repeatable random tensors. @module */
+
+/** Standard normal numbers times `scale` from a seed (splitmix32 and Box-Muller). */
+export function randomNormal(count: number, { seed, scale = 1 }: { seed: number; scale?: number }): Float32Array {
+  const uniform = uniforms(seed);
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i += 2) {
+    const radius = scale * Math.sqrt(-2 * Math.log(1 - uniform()));
+    const angle = 2 * Math.PI * uniform();
+    values[i] = radius * Math.cos(angle);
+    if (i + 1 < count) values[i + 1] = radius * Math.sin(angle);
+  }
+  return values;
+}
+
+/** Uniform numbers in [0, 1) from a seed. */
+export function uniforms(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let z = state;
+    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
+    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+    return ((z ^ (z >>> 15)) >>> 0) / 2 ** 32;
+  };
+}

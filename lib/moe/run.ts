@@ -1,0 +1,115 @@
+/** One pass that ran: its results, its timeline, and how it shows itself. @module */
+import { type Bound } from "../costs/mod.ts";
+import {
+  concatTimelines,
+  displayable,
+  ganttSvg,
+  makespan,
+  makeTimeline,
+  type Timeline,
+  verdict,
+} from "../timeline/mod.ts";
+import type { Costs, EventTable, Pass, Program } from "../types.ts";
+
+/** One Program of a pass with the times of its operations. */
+export interface RanProgram {
+  readonly program: Program;
+  readonly events: EventTable;
+  /** Times of its tasks alone, and what they bound; absent when it was not asked for. */
+  readonly costs?: Costs;
+  readonly bound?: Bound;
+}
+
+/** What a {@linkcode Run} is made of. */
+export interface RunRecord {
+  readonly name: string;
+  readonly pass: Pass;
+  readonly ran: readonly RanProgram[];
+  readonly configuration: Readonly<Record<string, string | number | boolean>>;
+  /** [ranks, tokens, modelDim]; undefined from an engine that computes no values. */
+  readonly output?: Float32Array;
+  /** [ranks]. */
+  readonly auxLoss?: Float32Array;
+  /** By name of the tensor: `x`, `gate.weight`, `experts.w1`, ... */
+  readonly gradients?: Readonly<Record<string, Float32Array>>;
+}
+
+const DISPLAY = Symbol.for("Jupyter.display");
+/** Time that the kernel needs to send what came before the cell's end, in milliseconds. */
+const SETTLE = 20;
+
+/** A pass that ran. As a cell's last value it shows its Gantt chart and its verdict. */
+export class Run {
+  readonly name: string;
+  readonly pass: Pass;
+  readonly configuration: RunRecord["configuration"];
+  readonly output?: Float32Array;
+  readonly auxLoss?: Float32Array;
+  readonly gradients?: RunRecord["gradients"];
+  readonly ran: readonly RanProgram[];
+  #timeline?: Timeline;
+
+  constructor(record: RunRecord) {
+    this.name = record.name;
+    this.pass = record.pass;
+    this.configuration = record.configuration;
+    this.ran = record.ran;
+    this.output = record.output;
+    this.auxLoss = record.auxLoss;
+    this.gradients = record.gradients;
+  }
+
+  /** One row for each operation; see `makeTimeline`. */
+  get timeline(): Timeline {
+    return this.#timeline ??= joined(this.name, this.ran);
+  }
+
+  /** Seconds from the first operation's start to the last one's end. */
+  get makespan(): number {
+    return makespan(this.timeline) * 1e-9;
+  }
+
+  /** Seconds below which no schedule of this graph can come; undefined when it was not asked for. */
+  get bound(): number | undefined {
+    const bounds = this.ran.map(({ bound }) => bound?.seconds);
+    return bounds.includes(undefined) ? undefined : bounds.reduce<number>((sum, b) => sum + b!, 0);
+  }
+
+  /** What makes the bound: a lane, a processor, or the longest chain. */
+  get boundLimit(): string | undefined {
+    return this.bound === undefined ? undefined : this.ran.at(-1)?.bound?.limit;
+  }
+
+  /** One line: makespan, hidden communication, distance to the bound. */
+  get verdict(): string {
+    return verdict({ timeline: this.timeline, bound: this.bound, boundName: this.boundLimit });
+  }
+
+  /** What was run, in one line. */
+  get caption(): string {
+    return Object.entries(this.configuration).map(([key, value]) => `${key} ${value}`).join(" · ");
+  }
+
+  /** Gantt chart as SVG text. */
+  gantt(options: Parameters<typeof ganttSvg>[1] = {}): Promise<string> {
+    return ganttSvg(this.timeline, { title: this.name, ...options });
+  }
+
+  async [DISPLAY](): Promise<Record<string, string>> {
+    const text = `${this.verdict}\n${this.caption}`;
+    const shown = displayable({ text, svg: await this.gantt() });
+    await new Promise((resolve) => setTimeout(resolve, SETTLE));
+    return shown[DISPLAY]();
+  }
+}
+
+/** Timelines of the Programs of a pass, one after the other. */
+function joined(name: string, ran: readonly RanProgram[]): Timeline {
+  let offset = 0;
+  const parts = ran.map(({ program, events }) => {
+    const part = makeTimeline(program, events, { name, offset });
+    offset += events.end.reduce((latest, end) => Math.max(latest, end), 0);
+    return part;
+  });
+  return parts.length === 1 ? parts[0] : concatTimelines(...parts);
+}

@@ -1,0 +1,75 @@
+/** Tensors of a layer in the buffers of all ranks. @module */
+import { type Layer } from "../layer/mod.ts";
+import { SchemoeError, type Workspace } from "../types.ts";
+
+const FLOAT_BYTES = 4;
+
+/** How a tensor lies over the ranks. */
+export interface TensorSpec {
+  /** Name in the workspace. */
+  readonly buffer: string;
+  /** Shape over all ranks. */
+  readonly shape: readonly number[];
+  /** `split`: each rank holds its part of the first dimension; `same`: all of it. */
+  readonly placement: "split" | "same";
+}
+
+/** All tensors that a user may set or read: input, output, parameters and their gradients. */
+export function tensorSpecs(layer: Layer): Map<string, TensorSpec> {
+  const { tokens, modelDim, hiddenDim, experts, topology: { ranks } } = layer;
+  const activations = [ranks, tokens, modelDim];
+  const specs = new Map<string, TensorSpec>();
+  const add = (name: string, shape: readonly number[], placement: TensorSpec["placement"]) =>
+    specs.set(name, { buffer: name === "aux_loss" ? "auxLoss" : name, shape, placement });
+  for (const name of ["x", "y", "dy", "grad.x"]) add(name, activations, "split");
+  add("aux_loss", [ranks], "split");
+  for (const prefix of ["", "grad."]) {
+    add(`${prefix}gate.weight`, [experts, modelDim], "same");
+    for (const { name, shape } of layer.expert.parameters({ modelDim, hiddenDim })) {
+      add(`${prefix}experts.${name}`, [experts, ...shape], "split");
+    }
+  }
+  return specs;
+}
+
+export const elementsOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/** Bytes of a tensor on each rank. */
+export function localBytes(spec: TensorSpec, ranks: number): number {
+  return (FLOAT_BYTES * elementsOf(spec.shape)) / (spec.placement === "split" ? ranks : 1);
+}
+
+/** Writes a tensor to all ranks. @throws {SchemoeError} when it has another number of values. */
+export function writeTensor(
+  workspace: Workspace,
+  ranks: number,
+  name: string,
+  spec: TensorSpec,
+  values: Float32Array,
+): void {
+  if (!(values instanceof Float32Array) || values.length !== elementsOf(spec.shape)) {
+    const got = values instanceof Float32Array ? `${values.length} values` : Object.prototype.toString.call(values);
+    throw new SchemoeError(
+      `Cannot set "${name}": expected a Float32Array of shape [${spec.shape.join(", ")}] ` +
+        `(${elementsOf(spec.shape)} values), got ${got}`,
+    );
+  }
+  const local = localBytes(spec, ranks);
+  workspace.ensure({ [spec.buffer]: local });
+  for (let rank = 0; rank < ranks; rank++) {
+    const begin = spec.placement === "split" ? rank * local / FLOAT_BYTES : 0;
+    workspace.write(spec.buffer, rank, values.subarray(begin, begin + local / FLOAT_BYTES));
+  }
+}
+
+/** Reads a tensor from all ranks, or from rank 0 where all hold the same. */
+export function readTensor(workspace: Workspace, ranks: number, spec: TensorSpec): Float32Array<ArrayBuffer> {
+  const local = localBytes(spec, ranks);
+  if (spec.placement === "same") return new Float32Array(workspace.read(spec.buffer, 0, local).buffer);
+  const values = new Float32Array(elementsOf(spec.shape));
+  for (let rank = 0; rank < ranks; rank++) {
+    const part = new Float32Array(workspace.read(spec.buffer, rank, local).buffer);
+    values.set(part, rank * part.length);
+  }
+  return values;
+}

@@ -1,0 +1,143 @@
+/**
+ * Writes a Program as the bytes that the native library runs (layout: `schemoe.h`).
+ * @module
+ */
+import { KERNELS, TRANSFERS } from "../kernels/table.ts";
+import { LANES, type Program, SchemoeError, type Task, type Transfer, type View } from "../types.ts";
+
+/** Version of the C interface that this side was written for. */
+export const ABI_VERSION = 1;
+const MAGIC = 0x454f4d53;
+const HEADER_BYTES = 32;
+const OPERATION_BYTES = 40;
+const COMMUNICATION = 1;
+
+export interface PackOptions {
+  /** Native id of a buffer. */
+  readonly buffer: (name: string) => number;
+  /** Seconds an operation is paced to, or undefined for as fast as it goes. */
+  readonly seconds: (task: Task, rank: number) => number | undefined;
+  /** Chain every task to the one before and compute operations of a task rank after rank. */
+  readonly isolated?: boolean;
+}
+
+/** Packs all operations, in total order and within a task in rank order. */
+export function pack(program: Program, options: PackOptions): Uint8Array<ArrayBuffer> {
+  const { ranks } = program.graph.topology;
+  const operations = program.order.length * ranks;
+  const waits: number[] = [];
+  const words = new Words(options.buffer);
+  const records = new DataView(new ArrayBuffer(operations * OPERATION_BYTES));
+  for (const [position, task] of program.order.entries()) {
+    for (let rank = 0; rank < ranks; rank++) {
+      const at = position * ranks + rank;
+      const firstWait = waits.length;
+      const firstWord = words.length;
+      if (options.isolated) waits.push(...isolatedWaits(program, position, rank));
+      else for (const p of program.waits[position]) waits.push(p * ranks + rank);
+      if (task.transfers) { for (const transfer of task.transfers(rank)) words.transfer(transfer); }
+      else for (const kernel of task.kernels?.(rank) ?? []) words.kernel(kernel.name, kernel.args);
+      const fields = [
+        position,
+        rank,
+        LANES.indexOf(task.lane),
+        firstWait,
+        waits.length - firstWait,
+        firstWord,
+        words.length - firstWord,
+        task.transfers ? COMMUNICATION : 0,
+      ];
+      fields.forEach((v, i) => records.setUint32(at * OPERATION_BYTES + 4 * i, v, true));
+      records.setFloat64(at * OPERATION_BYTES + 32, options.seconds(task, rank) ?? -1, true);
+    }
+  }
+  return join(ranks, operations, records, waits, words);
+}
+
+/** Chains of an isolated run: communication of all ranks at once, computation rank after rank. */
+function isolatedWaits(program: Program, position: number, rank: number): number[] {
+  const { ranks } = program.graph.topology;
+  if (rank > 0 && !program.order[position].transfers) return [position * ranks + rank - 1];
+  if (position === 0) return [];
+  const all = Array.from({ length: ranks }, (_, r) => (position - 1) * ranks + r);
+  return program.order[position - 1].transfers ? all : all.slice(-1);
+}
+
+function join(
+  ranks: number,
+  operations: number,
+  records: DataView,
+  waits: readonly number[],
+  words: Words,
+): Uint8Array<ArrayBuffer> {
+  const waitBytes = Math.ceil(waits.length / 2) * 8;
+  const start = HEADER_BYTES + records.byteLength;
+  const packed = new Uint8Array(start + waitBytes + words.length * 8);
+  const view = new DataView(packed.buffer);
+  [MAGIC, ABI_VERSION, ranks, operations, waits.length, words.length]
+    .forEach((value, i) => view.setUint32(4 * i, value, true));
+  packed.set(new Uint8Array(records.buffer), HEADER_BYTES);
+  waits.forEach((value, i) => view.setUint32(start + 4 * i, value, true));
+  packed.set(words.bytes(), start + waitBytes);
+  return packed;
+}
+
+/** The growing list of 64-bit words. */
+class Words {
+  #view = new DataView(new ArrayBuffer(1 << 16));
+  length = 0;
+  constructor(readonly buffer: (name: string) => number) {}
+
+  transfer({ kind, peer, bytes, from, to }: Transfer): void {
+    const views = kind === "copy" ? [from!, to!] : [kind === "send" ? from! : to!];
+    this.#call(kind, TRANSFERS[kind], kind === "copy" ? [bytes, ...views] : [peer, bytes, ...views]);
+  }
+
+  kernel(name: string, args: readonly (number | View)[]): void {
+    if (!Object.hasOwn(KERNELS, name)) throw new SchemoeError(`Cannot pack the kernel "${name}": unknown name`);
+    this.#call(name, KERNELS[name as keyof typeof KERNELS], args);
+  }
+
+  #call(name: string, spec: { code: number; args: string }, args: readonly (number | View)[]): void {
+    const open = spec.args.endsWith("*");
+    const letters = open ? spec.args.slice(0, -1) : spec.args;
+    if (args.length < letters.length || (!open && args.length > letters.length)) {
+      throw new SchemoeError(`Cannot pack the kernel "${name}": it takes ${letters.length} arguments, got ${args.length}`);
+    }
+    const head = this.length++;
+    args.forEach((value, i) => this.#argument(name, i < letters.length ? letters[i] : "i", value));
+    this.#set(head, BigInt(spec.code) | BigInt(this.length - head - 1) << 32n);
+  }
+
+  #argument(name: string, letter: string, value: number | View): void {
+    if (typeof value === "object") {
+      if (letter !== "v") throw new SchemoeError(`Cannot pack the kernel "${name}": a view where a number belongs`);
+      const none = value.buffer === "";
+      this.#set(this.length++, none ? 0xffff_ffff_ffff_ffffn : BigInt(this.buffer(value.buffer)));
+      this.#set(this.length++, BigInt(none ? 0 : value.offset));
+    } else if (letter === "i" && Number.isSafeInteger(value)) {
+      this.#set(this.length++, BigInt.asUintN(64, BigInt(value)));
+    } else if (letter === "f") {
+      this.#grow();
+      this.#view.setFloat64(8 * this.length++, value, true);
+    } else {
+      throw new SchemoeError(`Cannot pack the kernel "${name}": ${value} where ${letter === "v" ? "a view" : "an integer"} belongs`);
+    }
+  }
+
+  #set(at: number, word: bigint): void {
+    this.#grow();
+    this.#view.setBigUint64(8 * at, word, true);
+  }
+
+  #grow(): void {
+    if (8 * (this.length + 1) <= this.#view.byteLength) return;
+    const larger = new Uint8Array(2 * this.#view.byteLength);
+    larger.set(new Uint8Array(this.#view.buffer));
+    this.#view = new DataView(larger.buffer);
+  }
+
+  bytes(): Uint8Array {
+    return new Uint8Array(this.#view.buffer, 0, 8 * this.length);
+  }
+}

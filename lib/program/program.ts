@@ -1,0 +1,78 @@
+/**
+ * From a graph and a scheduler's order to a Program: checked, so that it cannot deadlock.
+ * @module
+ */
+import {
+  LANES,
+  type Program,
+  type Schedule,
+  SchemoeError,
+  type Task,
+  type TaskGraph,
+} from "../types.ts";
+
+/**
+ * Checks an order against its graph and works out what each position waits for.
+ *
+ * An order in which every task comes after what it depends on cannot deadlock on any number of
+ * ranks, because all ranks and lanes run subsequences of one total order.
+ *
+ * @throws {SchemoeError} naming the first task that is missing, double, foreign or too early.
+ */
+export function buildProgram(graph: TaskGraph, schedule: Schedule, scheduler: string): Program {
+  const fail: (problem: string) => never = (problem) => {
+    throw new SchemoeError(`Cannot run the order of scheduler "${scheduler}": ${problem}`);
+  };
+  const { order, after: extra } = "order" in schedule ? schedule : { order: schedule, after: [] };
+  if (!Array.isArray(order as unknown)) fail("it is not an array of tasks");
+  const position = positions(graph, order, fail);
+  const dependencies: number[][] = order.map((task) => task.after.map((id) => position[id]));
+  for (const [at, task] of order.entries()) {
+    const late = task.after.find((id) => position[id] >= at);
+    if (late !== undefined) {
+      fail(
+        `task ${task.name} at position ${at} is too early, it depends on ${graph.tasks[late].name}` +
+          ` at position ${position[late]}`,
+      );
+    }
+  }
+  for (const [before, after] of extra) {
+    for (const task of [before, after]) {
+      if (graph.tasks[task?.id] !== task) fail(`an edge names ${task?.name}, which is not in the graph`);
+    }
+    if (position[before.id] >= position[after.id]) {
+      fail(`its edge ${before.name} -> ${after.name} points backwards in the order`);
+    }
+    dependencies[position[after.id]].push(position[before.id]);
+  }
+  const waits = dependencies.map((list, at) => reduce(order, list, at));
+  return { graph, scheduler, order, waits, dependencies };
+}
+
+function positions(
+  graph: TaskGraph,
+  order: readonly Task[],
+  fail: (problem: string) => never,
+): Int32Array {
+  const position = new Int32Array(graph.tasks.length).fill(-1);
+  for (const [at, task] of order.entries()) {
+    if (graph.tasks[task?.id] !== task) {
+      fail(`position ${at} holds ${task?.name ?? task}, which is not a task of the graph`);
+    }
+    if (position[task.id] >= 0) {
+      fail(`task ${task.name} is double, at positions ${position[task.id]} and ${at}`);
+    }
+    position[task.id] = at;
+  }
+  const missing = graph.tasks.find((task) => position[task.id] < 0);
+  if (missing) fail(`task ${missing.name} is missing`);
+  return position;
+}
+
+/** Keeps the latest position of each lane but the task's own, whose order already implies it. */
+function reduce(order: readonly Task[], list: readonly number[], at: number): number[] {
+  const latest = LANES.filter((lane) => lane !== order[at].lane).map((lane) =>
+    list.reduce((best, p) => order[p].lane === lane ? Math.max(best, p) : best, -1)
+  );
+  return latest.filter((p) => p >= 0);
+}

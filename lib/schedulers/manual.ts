@@ -1,0 +1,23 @@
+import { type Scheduler, SchemoeError } from "../types.ts";
+
+/**
+ * The order that is written down: names of all tasks, such as `["gate", "dispatch", "A1[0]", ...]`.
+ * Missing, double and early tasks are found when the Program is built.
+ *
+ * @throws {SchemoeError} (when it orders) naming a task that the graph does not have.
+ */
+export function manual(names: readonly string[]): Scheduler {
+  return {
+    name: "manual",
+    order({ tasks }) {
+      const byName = new Map(tasks.map((task) => [task.name, task]));
+      return names.map((name) => {
+        const task = byName.get(name);
+        if (task) return task;
+        throw new SchemoeError(
+          `Cannot order the tasks: there is none called "${name}" (there are ${[...byName.keys()].join(", ")})`,
+        );
+      });
+    },
+  };
+}

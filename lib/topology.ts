@@ -1,0 +1,104 @@
+/**
+ * Nodes, ranks, links and processors: where a layer runs.
+ * @module
+ */
+import { type Link, type Processor, SchemoeError, type Topology } from "./types.ts";
+
+/** What {@linkcode topology} takes; all but the two sizes have defaults. */
+export interface TopologyOptions {
+  readonly nodes: number;
+  readonly ranksPerNode: number;
+  readonly intra?: Partial<Link>;
+  readonly inter?: Partial<Link>;
+  /** A rank to itself; default: the intra-node link without its alpha. */
+  readonly local?: Partial<Link>;
+  readonly processor?: Partial<Processor>;
+  /** Ranks that share a processor; see {@linkcode Topology}. */
+  readonly sharing?: Topology["sharing"];
+}
+
+/**
+ * A cluster slowed down to what two CPU cores can emulate: 100 MB/s inside a node and 25 MB/s between
+ * nodes (the 4:1 of PCIe 3.0 x16 to 100 Gb/s), 20 GFLOP/s a rank, so that the all-to-alls of a typical
+ * layer take about as long as its experts, as on the clusters that are studied.
+ */
+const SMALL = {
+  intra: { alpha: 20e-6, beta: 1 / 100e6 },
+  inter: { alpha: 50e-6, beta: 1 / 25e6 },
+  processor: { alpha: 10e-6, flopRate: 20e9, byteRate: 4e9 },
+} as const;
+
+/** Largest world that is accepted. */
+const MOST_RANKS = 1 << 20;
+
+/**
+ * Describes a world of `nodes * ranksPerNode` ranks. Rank r is on node `floor(r / ranksPerNode)`.
+ *
+ * ```ts
+ * import { topology } from "@schemoe/lab";
+ * const world = topology({ nodes: 2, ranksPerNode: 4, inter: { alpha: 50e-6, beta: 1 / 12.5e9 } });
+ * console.assert(world.ranks === 8);
+ * ```
+ * @param options sizes; link times in seconds and seconds per byte; rates per second.
+ * @throws {SchemoeError} naming the field that is not a usable number.
+ */
+export function topology(options: TopologyOptions): Topology {
+  const { nodes, ranksPerNode } = options;
+  rejectUnknown(options, ["nodes", "ranksPerNode", "intra", "inter", "local", "processor", "sharing"]);
+  count("nodes", nodes);
+  count("ranksPerNode", ranksPerNode);
+  if (nodes * ranksPerNode > MOST_RANKS) fail("nodes * ranksPerNode", `at most ${MOST_RANKS}`, nodes * ranksPerNode);
+  const intra = link("intra", { ...SMALL.intra, ...options.intra });
+  const links = {
+    intra,
+    inter: link("inter", { ...SMALL.inter, ...options.inter }),
+    local: link("local", { alpha: 0, beta: intra.beta, ...options.local }),
+  };
+  const processor = { ...SMALL.processor, ...options.processor };
+  rejectUnknown(processor, ["alpha", "flopRate", "byteRate"], "processor.");
+  atLeastZero("processor.alpha", processor.alpha);
+  for (const rate of ["flopRate", "byteRate"] as const) {
+    if (!(processor[rate] > 0)) fail(`processor.${rate}`, "a positive number", processor[rate]);
+  }
+  const ranks = nodes * ranksPerNode;
+  if (options.sharing) checkSharing(options.sharing, ranks);
+  return { nodes, ranksPerNode, ranks, links, processor, sharing: options.sharing };
+}
+
+/** The same topology with all ranks on one processor that runs `capacity` tasks at once. */
+export function sharedProcessor(world: Topology, capacity: number): Topology {
+  const sharing = { of: Array.from({ length: world.ranks }, () => 0), capacity: [capacity] };
+  checkSharing(sharing, world.ranks);
+  return { ...world, sharing };
+}
+
+function checkSharing({ of, capacity }: NonNullable<Topology["sharing"]>, ranks: number): void {
+  if (of.length !== ranks) fail("sharing.of", `one processor for each of ${ranks} ranks`, of.length);
+  for (const value of capacity) if (!(value > 0)) fail("sharing.capacity", "positive numbers", value);
+  const foreign = of.find((number) => capacity[number] === undefined);
+  if (foreign !== undefined) fail("sharing.of", `numbers of ${capacity.length} processors`, foreign);
+}
+
+function link(name: string, value: Link): Link {
+  rejectUnknown(value, ["alpha", "beta"], `${name}.`);
+  atLeastZero(`${name}.alpha`, value.alpha);
+  atLeastZero(`${name}.beta`, value.beta);
+  return value;
+}
+
+function count(name: string, value: unknown): void {
+  if (!Number.isInteger(value) || (value as number) < 1) fail(name, "a positive integer", value);
+}
+
+function atLeastZero(name: string, value: unknown): void {
+  if (!Number.isFinite(value) || (value as number) < 0) fail(name, "a number of at least 0", value);
+}
+
+function rejectUnknown(value: object, known: readonly string[], prefix = ""): void {
+  const foreign = Object.keys(value).find((key) => !known.includes(key));
+  if (foreign) fail(prefix + foreign, `one of ${known.map((k) => prefix + k).join(", ")}`, "an unknown name");
+}
+
+function fail(name: string, expected: string, got: unknown): never {
+  throw new SchemoeError(`Cannot make the topology: ${name} must be ${expected}, got ${got}`);
+}

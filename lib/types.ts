@@ -1,0 +1,406 @@
+/**
+ * The vocabulary of the project: data that the folders of `lib/` hand to each other.
+ * Only types and the one error class live here.
+ * @module
+ */
+
+/** What went wrong, where, and what to do. The only error class of the project. */
+export class SchemoeError extends Error {
+  override name = "SchemoeError";
+  /** Status of the native library, where it came from there (see `schemoe.h`). */
+  readonly status?: number;
+  /** Rank at which it happened. */
+  readonly rank?: number;
+  constructor(message: string, at: { status?: number; rank?: number; cause?: unknown } = {}) {
+    super(message, { cause: at.cause });
+    this.status = at.status;
+    this.rank = at.rank;
+  }
+}
+
+/** What runs one task at a time on a rank. */
+export type Lane = "compute" | "intra" | "inter";
+export const LANES = ["compute", "intra", "inter"] as const satisfies readonly Lane[];
+
+/** Direction of a pass over the layer. */
+export type Pass = "forward" | "backward";
+
+/** Kinds of task; the colour of a bar in a Gantt chart. */
+export type TaskKind =
+  | "gate"
+  | "dispatch"
+  | "compress"
+  | "allToAll"
+  | "decompress"
+  | "expert"
+  | "expertInputGrad"
+  | "expertWeightGrad"
+  | "combine"
+  | "allReduce"
+  | "opaque";
+
+/** Time of a transfer of n bytes is `alpha + beta * n`. */
+export interface Link {
+  /** Start-up time in seconds. */
+  readonly alpha: number;
+  /** Seconds per byte. */
+  readonly beta: number;
+}
+
+/** What one rank computes with: a task takes `alpha + flops / flopRate + bytes / byteRate`. */
+export interface Processor {
+  /** Start-up time of a task in seconds. */
+  readonly alpha: number;
+  /** Floating-point operations a second. */
+  readonly flopRate: number;
+  /** Bytes of memory traffic a second. */
+  readonly byteRate: number;
+}
+
+/** Nodes of ranks, the links between them and the processors below them. */
+export interface Topology {
+  readonly nodes: number;
+  readonly ranksPerNode: number;
+  /** `nodes * ranksPerNode`. */
+  readonly ranks: number;
+  /** Link between two ranks of one node, of two nodes, and of a rank to itself (alpha unused). */
+  readonly links: { readonly intra: Link; readonly inter: Link; readonly local: Link };
+  readonly processor: Processor;
+  /**
+   * Ranks that share a processor: `of[rank]` is its number, `capacity[number]` how many compute
+   * tasks it runs at full speed at once. Absent: each rank has its own.
+   */
+  readonly sharing?: { readonly of: readonly number[]; readonly capacity: readonly number[] };
+}
+
+/** Bytes inside a named buffer of a rank; the same name exists on every rank. */
+export interface View {
+  readonly buffer: string;
+  /** Offset in bytes. */
+  readonly offset: number;
+}
+
+/** One call of a native kernel: its name and arguments in the order of the kernel table. */
+export interface Kernel {
+  readonly name: string;
+  readonly args: readonly (number | View)[];
+}
+
+/** A piece of an all-to-all phase of one rank, in bytes. */
+export interface Transfer {
+  readonly kind: "copy" | "send" | "receive";
+  /** The other rank (the rank itself for a copy). */
+  readonly peer: number;
+  readonly bytes: number;
+  /** Source of a copy or send. */
+  readonly from?: View;
+  /** Target of a copy or receive. */
+  readonly to?: View;
+}
+
+/** One unit of scheduling; stands for one operation on every rank. */
+export interface Task {
+  /** Index in `graph.tasks`. */
+  readonly id: number;
+  /** Unique in the graph, such as `E[2]` or `A1[0] inter`. */
+  readonly name: string;
+  readonly kind: TaskKind;
+  /** The paper's letter: C1 A1 D1 E C2 A2 D2 (also `gate`, `dispatch`, `Ei`, `Ew`, ...). */
+  readonly label: string;
+  readonly pass: Pass;
+  /** Chunk index; -1 for tasks before the chunks, `graph.chunks` for tasks after them. */
+  readonly chunk: number;
+  /** Place in the chain of its chunk. */
+  readonly stage: number;
+  readonly lane: Lane;
+  /** Ids of the tasks it depends on, all smaller than its own. */
+  readonly after: readonly number[];
+  /** Floating-point operations on the busiest rank. */
+  readonly flops: number;
+  /** Communication: bytes sent over links; computation: bytes of memory traffic. Busiest rank. */
+  readonly bytes: number;
+  /** What a rank computes. Absent for tasks that only take time. */
+  readonly kernels?: (rank: number) => readonly Kernel[];
+  /** What a rank transfers. Present exactly for communication. */
+  readonly transfers?: (rank: number) => readonly Transfer[];
+  /** Layer of a stack, 0 for a single one. */
+  readonly layer: number;
+}
+
+/** The tasks of one pass with what they depend on: pure data. */
+export interface TaskGraph {
+  readonly pass: Pass;
+  readonly chunks: number;
+  readonly topology: Topology;
+  readonly tasks: readonly Task[];
+  /** Bytes of each buffer that the kernels and transfers name, on every rank. */
+  readonly buffers: Readonly<Record<string, number>>;
+  /** What was chosen, for captions and saved runs. */
+  readonly configuration: Readonly<Record<string, string | number | boolean>>;
+  /** Functions that `host` kernels call, by their first argument. */
+  readonly hosts: readonly HostFunction[];
+}
+
+/** Reads and writes the buffers of the rank whose lane waits for it. */
+export interface HostContext {
+  readonly rank: number;
+  /** Copies `bytes` bytes out of a buffer. */
+  read(view: View, bytes: number): Uint8Array<ArrayBuffer>;
+  /** Copies bytes into a buffer. */
+  write(view: View, data: Uint8Array): void;
+}
+
+/** What a `host` kernel runs in JavaScript; its lane waits, all other lanes go on. */
+export type HostFunction = (context: HostContext) => void | Promise<void>;
+
+/** Seconds of each task, known before it runs. */
+export interface Costs {
+  /** Where the numbers come from: `model`, `measured alone`, ... */
+  readonly source: string;
+  /** Seconds on one rank, or on the slowest when no rank is given. */
+  seconds(task: Task, rank?: number): number;
+}
+
+/** A total order of tasks, with further edges `[before, after]` if it wants some. */
+export type Schedule = readonly Task[] | {
+  readonly order: readonly Task[];
+  readonly after: readonly (readonly [Task, Task])[];
+};
+
+/** Chooses the order in which tasks run. A pure function of its arguments. */
+export interface Scheduler {
+  readonly name: string;
+  order(graph: TaskGraph, costs: Costs): Schedule;
+}
+
+/** `count` (default 1) consecutive slices of a buffer of an all-to-all. */
+export interface Slice {
+  readonly buffer: "input" | "output" | "scratch";
+  readonly index: number;
+  readonly count?: number;
+}
+
+/** A piece of a phase: a copy in a rank, or one side of a transfer. */
+export type Step =
+  | { readonly kind: "copy"; readonly from: Slice; readonly to: Slice }
+  | { readonly kind: "send"; readonly from: Slice; readonly peer: number }
+  | { readonly kind: "receive"; readonly to: Slice; readonly peer: number };
+
+/** Steps of a rank that are posted together on one lane. */
+export interface Phase {
+  /** Tells it from the other phases in task names; default: its lane. */
+  readonly name?: string;
+  readonly lane: "intra" | "inter";
+  /** Indices of the phases it comes after; default: the one before it. */
+  readonly after?: readonly number[];
+  readonly steps: readonly Step[];
+}
+
+/**
+ * An all-to-all algorithm. `input` slice j of rank i must become `output` slice i of rank j.
+ * All ranks have the same list of phases; a phase may have no steps on a rank. The k-th send from
+ * i to j in a phase meets the k-th receive of j from i.
+ */
+export interface AllToAll {
+  readonly name: string;
+  plan(at: { readonly rank: number; readonly topology: Topology }): readonly Phase[];
+}
+
+/** How a pass is split. */
+export interface Chunking {
+  readonly name: string;
+  /** Chunks of a layer of this capacity, in order. */
+  split(at: { readonly capacity: number; readonly topology: Topology }): readonly Chunk[];
+}
+
+/** One part of a pass: capacity rows `begin` to `end` of every expert. */
+export interface Chunk {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Rows and columns of a block that a compressor encodes. */
+export interface Block {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/**
+ * A codec. Built-in ones name a native kernel; others give `encode` and `decode`, which run in
+ * JavaScript while other lanes go on.
+ */
+export interface Compressor {
+  readonly name: string;
+  /** Bytes on the wire of one block; at least 1 for a block that is not empty. */
+  wireBytes(block: Block): number;
+  /** Number of the native codec. */
+  readonly native?: number;
+  /** Floats of a block, row by row, to exactly `wireBytes(block)` bytes. */
+  encode?(values: Float32Array, block: Block): Uint8Array | Promise<Uint8Array>;
+  /** The inverse, to `rows * columns` floats. */
+  decode?(bytes: Uint8Array, block: Block): Float32Array | Promise<Float32Array>;
+}
+
+/** Float32 matrix of `groups` experts: element (g, i, j) lies at `offset + 4 (g stride + i ld + j)`. */
+export interface Matrix extends View {
+  readonly rows: number;
+  readonly columns: number;
+  /** Elements from row to row. */
+  readonly ld: number;
+  readonly groups: number;
+  /** Elements from group to group. */
+  readonly stride: number;
+}
+
+/** A trained tensor of one expert. */
+export interface ParameterShape {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** Sizes of one expert. */
+export interface ExpertShape {
+  readonly modelDim: number;
+  readonly hiddenDim: number;
+}
+
+/** What an expert reads and writes for the rows of one chunk, local experts being groups. */
+export interface ExpertContext {
+  readonly shape: ExpertShape;
+  /** Number of the first local expert, and how many there are. */
+  readonly firstExpert: number;
+  readonly experts: number;
+  /** Input and output rows; in backward their gradients are `dx` and `dy`. */
+  readonly x: Matrix;
+  readonly y: Matrix;
+  readonly dx: Matrix;
+  readonly dy: Matrix;
+  /** A parameter, its gradient, or an activation saved from forward to backward. */
+  parameter(name: string): Matrix;
+  gradient(name: string): Matrix;
+  saved(name: string): Matrix;
+  /** True when this is the first chunk: weight gradients start at zero instead of adding up. */
+  readonly first: boolean;
+  /** Kernel that calls a JavaScript function; its lane waits, other lanes go on. */
+  host(run: HostFunction): Kernel;
+}
+
+/** The feed-forward network of one expert, written with kernels. */
+export interface Expert {
+  readonly name: string;
+  parameters(shape: ExpertShape): readonly ParameterShape[];
+  /** Activations kept from forward to backward: name and columns of each. */
+  saved(shape: ExpertShape): readonly { readonly name: string; readonly columns: number }[];
+  forward(context: ExpertContext): readonly Kernel[];
+  /** Absent: the expert cannot run backward. */
+  inputGrad?(context: ExpertContext): readonly Kernel[];
+  weightGrad?(context: ExpertContext): readonly Kernel[];
+  /** Floating-point operations for one row. */
+  flops(shape: ExpertShape): { forward: number; inputGrad: number; weightGrad: number };
+}
+
+/** Buffers of the gate of one rank; all float32 but those marked int32. */
+export interface GateContext {
+  readonly tokens: number;
+  readonly modelDim: number;
+  readonly experts: number;
+  readonly topK: number;
+  readonly normalizeGate: boolean;
+  readonly batchPrioritized: boolean;
+  readonly auxWeight: number;
+  /** [tokens, modelDim]. */
+  readonly x: View;
+  /** [experts, modelDim]. */
+  readonly weight: View;
+  /** [tokens, experts] each: scores kept for backward, and scratch. */
+  readonly scores: View;
+  readonly logits: View;
+  /** [tokens, topK]: expert of each choice (int32), its weight, its position in the expert (int32). */
+  readonly choices: View;
+  readonly weights: View;
+  readonly positions: View;
+  /** [experts] int32: tokens that chose it, before dropping. */
+  readonly loads: View;
+  /** [1]. */
+  readonly auxLoss: View;
+  /** Backward: gradient of `weights`, of `x` (added to when `accumulate`) and of `weight`. */
+  readonly dWeights: View;
+  readonly dx: View;
+  readonly dWeight: View;
+  readonly accumulate: boolean;
+}
+
+/** Chooses experts and their weights for each token. */
+export interface Gate {
+  readonly name: string;
+  forward(context: GateContext): readonly Kernel[];
+  backward(context: GateContext): readonly Kernel[];
+  flops(shape: { tokens: number; modelDim: number; experts: number }): {
+    forward: number;
+    backward: number;
+  };
+}
+
+/** Times of the operations of one run, in nanoseconds from its start. */
+export interface EventTable {
+  /** Position in the order, and rank, of each event. */
+  readonly position: Uint32Array;
+  readonly rank: Uint32Array;
+  /** All dependencies done; begun; ended; of that, waited for a peer. */
+  readonly ready: Float64Array;
+  readonly start: Float64Array;
+  readonly end: Float64Array;
+  readonly wait: Float64Array;
+}
+
+/** All operations of a graph in one total order, with what each waits for: pure data. */
+export interface Program {
+  readonly graph: TaskGraph;
+  /** Name of the scheduler that made the order. */
+  readonly scheduler: string;
+  readonly order: readonly Task[];
+  /**
+   * For each position in the order, the earlier positions it waits for on the same rank, reduced to
+   * at most one a lane (a lane runs in order, so its own are implied).
+   */
+  readonly waits: readonly (readonly number[])[];
+  /** Likewise before the reduction: dependencies of the graph and edges of the scheduler. */
+  readonly dependencies: readonly (readonly number[])[];
+}
+
+/** Named buffers of all ranks, kept from run to run. */
+export interface Workspace {
+  /** Makes each buffer at least that large (bytes); one that grows loses its contents. */
+  ensure(buffers: Readonly<Record<string, number>>): void;
+  /** Copies an array's bytes into a buffer of a rank. */
+  write(name: string, rank: number, data: ArrayBufferView, offset?: number): void;
+  /** Copies bytes out of a buffer of a rank. */
+  read(name: string, rank: number, bytes: number, offset?: number): Uint8Array<ArrayBuffer>;
+  free(): void;
+}
+
+export interface RunOptions {
+  /** Seconds after which the run ends with an error; default 600. */
+  readonly timeLimit?: number;
+  /** Aborting it ends the run with an error. */
+  readonly signal?: AbortSignal;
+  /** Every compute operation alone on the machine, each task after the one before: for costs. */
+  readonly isolated?: boolean;
+}
+
+/** Runs Programs. The only part with effects. */
+export interface Engine {
+  readonly kind: "simulate" | "cpu" | "cuda";
+  readonly topology: Topology;
+  /** False for the simulator: workspaces hold no values. */
+  readonly computes: boolean;
+  /** How its times come about, for captions: `emulated links, paced computation`. */
+  readonly timing: string;
+  /** True when every task takes what the cost model says, so that nothing needs to be measured alone. */
+  readonly modelled: boolean;
+  workspace(): Workspace;
+  run(program: Program, workspace: Workspace, options?: RunOptions): Promise<EventTable>;
+  /** Frees everything; closing twice does nothing, use after closing throws. */
+  close(): void;
+  [Symbol.dispose](): void;
+}

@@ -1,0 +1,29 @@
+/**
+ * A laboratory for the schedules of Mixture-of-Experts training: run a layer forward and backward in a
+ * notebook cell, swap its scheduler, all-to-all, codec or expert, and see what happened.
+ *
+ * ```ts
+ * import { createLayer, openEngine } from "@schemoe/lab";
+ * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 4 });
+ * const layer = createLayer(engine, { tokens: 256, modelDim: 64, hiddenDim: 128, experts: 8, topK: 2 });
+ * const run = await layer.forward({ scheduler: "optSche", allToAll: "pipe", chunks: 4 });
+ * console.log(run.verdict);
+ * ```
+ * Nothing runs on import; the native library is opened by the engine that needs it.
+ * @module
+ */
+export type * from "./lib/types.ts";
+export { SchemoeError } from "./lib/types.ts";
+export { sharedProcessor, topology, type TopologyOptions } from "./lib/topology.ts";
+export * from "./lib/experts/mod.ts";
+export * from "./lib/gates/mod.ts";
+export * from "./lib/compressors/mod.ts";
+export * from "./lib/layer/mod.ts";
+export * from "./lib/alltoall/mod.ts";
+export * from "./lib/graph/mod.ts";
+export * from "./lib/schedulers/mod.ts";
+export * from "./lib/program/mod.ts";
+export * from "./lib/costs/mod.ts";
+export * from "./lib/engines/mod.ts";
+export * from "./lib/timeline/mod.ts";
+export * from "./lib/moe/mod.ts";

@@ -1,0 +1,212 @@
+/*
+ * The C interface between the TypeScript side and the engines.
+ *
+ * The library knows buffers, kernels, lanes and events. It does not know what a scheduler, an
+ * all-to-all algorithm or a chunk is. Every entry that can fail returns a schemoe_status and writes
+ * one line of text (no final period) to the caller's `error`. Nothing is ever printed.
+ */
+#ifndef SCHEMOE_H
+#define SCHEMOE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SCHEMOE_ABI_VERSION 1u
+#define SCHEMOE_PROGRAM_MAGIC 0x454f4d53u /* "SMOE" */
+#define SCHEMOE_NULL_BUFFER UINT64_MAX
+
+typedef enum schemoe_status {
+  SCHEMOE_OK = 0,
+  SCHEMOE_INVALID = 1,      /* an argument or a Program is malformed */
+  SCHEMOE_OUT_OF_MEMORY = 2,
+  SCHEMOE_CANCELLED = 3,    /* schemoe_cancel was called */
+  SCHEMOE_TIME_LIMIT = 4,   /* the run took longer than its limit; the text names what it waited for */
+  SCHEMOE_HOST_FAILED = 5,  /* a host kernel's function failed */
+  SCHEMOE_UNSUPPORTED = 6,  /* this engine or build cannot do that */
+  SCHEMOE_DEVICE = 7,       /* a CUDA, cuBLAS or NCCL call failed */
+  SCHEMOE_CLOSED = 8,       /* the run ended before (schemoe_host_wait), or the engine is closing */
+  SCHEMOE_BUSY = 9          /* a run is in progress */
+} schemoe_status;
+
+typedef enum schemoe_engine_kind { SCHEMOE_CPU = 0, SCHEMOE_CUDA = 1 } schemoe_engine_kind;
+typedef enum schemoe_lane { SCHEMOE_COMPUTE = 0, SCHEMOE_INTRA = 1, SCHEMOE_INTER = 2 } schemoe_lane;
+typedef enum schemoe_dtype { SCHEMOE_F32 = 0, SCHEMOE_BF16 = 1 } schemoe_dtype;
+typedef enum schemoe_activation {
+  SCHEMOE_IDENTITY = 0,
+  SCHEMOE_RELU = 1,
+  SCHEMOE_GELU = 2,      /* exact, with erf */
+  SCHEMOE_GELU_TANH = 3,
+  SCHEMOE_SILU = 4
+} schemoe_activation;
+typedef enum schemoe_codec {
+  SCHEMOE_CODEC_NONE = 0, /* rows in the buffer's own dtype */
+  SCHEMOE_CODEC_FP16 = 1, /* IEEE half, round to nearest even */
+  SCHEMOE_CODEC_INT8 = 2, /* per row: see below */
+  SCHEMOE_CODEC_BF16 = 3  /* round to nearest even */
+} schemoe_codec;
+/*
+ * INT8 block of `rows` rows: first rows x {float min, float scale}, then rows x columns bytes.
+ * scale = (max - min) / 255, q = floor((x - min) / scale + 0.5) clamped to 0..255 (0 where scale is
+ * 0), decoded as min + q * scale; each float32 operation rounds once (no fused multiply-add).
+ */
+
+typedef struct schemoe_engine schemoe_engine;
+typedef struct schemoe_program schemoe_program;
+
+typedef struct schemoe_config {
+  uint32_t abi_version;
+  uint32_t kind; /* schemoe_engine_kind */
+  uint32_t nodes;
+  uint32_t ranks_per_node;
+  uint32_t flags; /* none yet */
+  uint32_t reserved[3];
+} schemoe_config;
+
+/* One operation that ran; nanoseconds from the start of the run. */
+typedef struct schemoe_event {
+  uint64_t ready_ns; /* all dependencies done */
+  uint64_t start_ns; /* begun: a phase posted its transfers */
+  uint64_t end_ns;
+  uint64_t wait_ns; /* of end - start, time spent waiting for a peer to post */
+} schemoe_event;
+
+/*
+ * A packed Program, little endian, sections in this order without gaps, each a multiple of 8 bytes:
+ * header, operations, waits (uint32, padded), words (uint64).
+ */
+typedef struct schemoe_program_header {
+  uint32_t magic;
+  uint32_t abi_version;
+  uint32_t ranks;
+  uint32_t operations;
+  uint32_t waits;
+  uint32_t words;
+  uint32_t reserved[2];
+} schemoe_program_header;
+
+/*
+ * Operations come in the total order; those of one rank and lane run in that order. An operation
+ * waits until the operations named in its waits (indices smaller than its own, any rank) are done.
+ * Transfers of one `task` meet across ranks: the k-th send from i to j meets the k-th receive of j
+ * from i. They start when both sides have posted. If seconds >= 0 the operation is paced: it ends
+ * that long after all its peers have posted (a phase) or after it began (anything else), or when
+ * its real work is done, whichever is later.
+ */
+typedef struct schemoe_operation {
+  uint32_t task;
+  uint32_t rank;
+  uint32_t lane;
+  uint32_t first_wait;
+  uint32_t waits;
+  uint32_t first_word;
+  uint32_t words;
+  uint32_t flags; /* bit 0: communication */
+  double seconds; /* negative: not paced */
+} schemoe_operation;
+
+/*
+ * Words of an operation: kernels one after another, each a head word (code | argument words << 32)
+ * followed by its arguments: an integer as int64, a float as the bits of a double, a view as two
+ * words (buffer id or SCHEMOE_NULL_BUFFER, byte offset). All matrices are row-major; ld and strides
+ * count elements; "A(v ld stride)" is the matrix of group g at view + g * stride.
+ *
+ *  1 gemm        dtypeAB dtypeC transA transB groups m n k A(v ld stride) B(v ld stride) C(v ld stride) alpha beta
+ *                C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C; with beta = 0 C is not read
+ *  2 bias_act    dtype groups rows columns X(v ld stride) bias(v|null stride) Y(v|null ld stride) activation
+ *                X += bias (in place); Y = activation(X)
+ *  3 act_grad    dtype groups rows columns dY(v ld stride) X(v ld stride) dX(v ld stride) activation
+ *                dX = dY * activation'(X); dX may be dY
+ *  4 glu         dtype groups rows columns A(v ld stride) B(v ld stride) Y(v ld stride) activation
+ *                Y = activation(A) * B
+ *  5 glu_grad    dtype groups rows columns dY(..) A(..) B(..) dA(..) dB(..) activation
+ *  6 column_sum  dtype groups rows columns X(v ld stride) out(v stride) accumulate
+ *                out[g][j] (float32) = (accumulate ? out : 0) + sum over rows in order
+ *  7 softmax     rows columns X(v) Y(v)                                    float32
+ *  8 top_k       tokens experts k normalize scores(v) choices(v) weights(v)
+ *                choices int32 and weights [tokens, k], best first, lower expert first among equals;
+ *                normalize and k > 1: weights divided by their sum
+ *  9 positions   tokens experts k prioritized scores(v) choices(v) positions(v) loads(v)
+ *                positions int32 [tokens, k]: place in the expert, all first choices before all second
+ *                ones; in token order, or by descending best score (ties in token order);
+ *                loads int32 [experts] counts all choices
+ * 10 aux_loss    tokens experts k scores(v) choices(v) loss(v)
+ *                loss[0] = experts * sum_e mean_t(score) * mean_t(first choice is e)
+ * 11 slots       tokens k experts capacity choices(v) positions(v) slots(v)
+ *                slots int32 [experts * capacity]: token * k + choice in each place, or -1
+ *
+ * Rows (expert e, place c) of the next ones lie chunk after chunk: with bounds b_0 = 0 < ... < b_r =
+ * capacity and b_i <= c < b_i+1, row = experts * b_i + e * (b_i+1 - b_i) + (c - b_i). The bounds are
+ * the trailing integers: r, b_0, ..., b_r.
+ *
+ * 12 dispatch    dtype tokens columns k experts X(v) slots(v) weights(v|null) out(v) bounds...
+ *                out row = X[token] (* weights[token, choice]), zero where the slot is -1
+ * 13 combine     dtype tokens columns k experts in(v) choices(v) positions(v) weights(v|null) Y(v) accumulate bounds...
+ *                Y[token] = (accumulate ? Y : 0) + sum over choices in order of (weight *) row; a
+ *                choice whose position >= capacity contributes nothing
+ * 14 row_dot     dtype tokens columns k experts A(v) B(v) choices(v) positions(v) out(v) bounds...
+ *                out[token, choice] (float32) = dot(A[token], row of B), 0 for a dropped choice
+ * 15 gate_grad   tokens experts k normalize scores(v) choices(v) weights(v) dWeights(v) dLogits(v) auxWeight
+ *                through normalization, top-k, auxiliary loss and softmax
+ * 16 encode      dtype codec blocks groups rows columns X(v blockStride groupStride rowStride) wire(v blockBytes)
+ *                wire block b holds rows (group, row) in that order
+ * 17 decode      the same arguments; writes X from wire
+ * 18 sum_ranks   ranks count stride in(v) out(v)     float32: out[i] = sum over r in order of in[r * stride + i]
+ * 19 max_ranks   ranks in(v) out(v)                  int32
+ * 20 fill        count out(v) value                  float32
+ * 21 max_load    experts loads(v) out(v)             int32
+ * 22 host        id                                  waits until schemoe_host_done
+ * 23 copy_bytes  bytes from(v) to(v)
+ * 32 copy        bytes from(v) to(v)                 as part of a phase
+ * 33 send        peer bytes from(v)
+ * 34 receive     peer bytes to(v)
+ */
+
+/* Version of this header that the library was built from; ask before anything else. */
+uint32_t schemoe_abi_version(void);
+
+/* JSON: struct sizes and member offsets, kernel codes and argument letters, build features. */
+int32_t schemoe_describe(char* text, size_t text_bytes, char* error, size_t error_bytes);
+
+int32_t schemoe_open(const schemoe_config* config, schemoe_engine** engine, char* error, size_t error_bytes);
+
+/* Cancels a run in progress, waits for it, frees everything. */
+int32_t schemoe_close(schemoe_engine* engine, char* error, size_t error_bytes);
+
+/*
+ * Gives buffer `*id` (a new one if *id is UINT32_MAX) bytes[rank] bytes on each rank, filled with
+ * 0xff (float NaN) so that reading what nothing wrote shows. Contents are lost where the size changes.
+ */
+int32_t schemoe_allocate(schemoe_engine* engine, const uint64_t* bytes, uint32_t ranks, uint32_t* id, char* error, size_t error_bytes);
+int32_t schemoe_free(schemoe_engine* engine, uint32_t id, char* error, size_t error_bytes);
+int32_t schemoe_write(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, const uint8_t* data, uint64_t bytes, char* error, size_t error_bytes);
+int32_t schemoe_read(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, uint8_t* data, uint64_t bytes, char* error, size_t error_bytes);
+
+/* Checks a packed Program completely (it may come from anywhere) and keeps a copy. */
+int32_t schemoe_prepare(schemoe_engine* engine, const uint8_t* packed, uint64_t bytes, schemoe_program** program, char* error, size_t error_bytes);
+int32_t schemoe_release(schemoe_program* program, char* error, size_t error_bytes);
+
+/*
+ * Runs a Program to its end and fills events[operation]. Blocks: call it nonblocking.
+ * time_limit_ns 0: none. After any failure the engine can run again; buffers may hold anything.
+ */
+int32_t schemoe_run(schemoe_engine* engine, schemoe_program* program, uint64_t time_limit_ns, schemoe_event* events, uint64_t event_count, char* error, size_t error_bytes);
+
+/* Makes a run in progress end with SCHEMOE_CANCELLED soon. Harmless when none is. */
+int32_t schemoe_cancel(schemoe_engine* engine, char* error, size_t error_bytes);
+
+/*
+ * Blocks until a host kernel waits, and names it: operation index, rank, host id; or returns
+ * SCHEMOE_CLOSED once the run that was in progress (or the next one, if none has begun) has ended.
+ */
+int32_t schemoe_host_wait(schemoe_engine* engine, uint32_t* operation, uint32_t* rank, uint32_t* id, char* error, size_t error_bytes);
+/* Lets the lane of that operation go on; failed != 0 ends the run with `message`. */
+int32_t schemoe_host_done(schemoe_engine* engine, uint32_t operation, uint32_t failed, const char* message, char* error, size_t error_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
