@@ -1,0 +1,73 @@
+/**
+ * Values that show themselves in a notebook.
+ * @module
+ */
+
+/** What Jupyter shows, by media type. */
+export type MediaBundle = Record<string, string>;
+
+/** A value that Deno's Jupyter kernel shows as pictures and text. */
+export interface Displayable {
+  [key: symbol]: () => MediaBundle;
+}
+
+/** The forms in which a value can be shown. */
+export interface Shown {
+  /** What a terminal shows. */
+  readonly text: string;
+  /** An `<svg>` element. */
+  readonly svg?: string;
+  /** Default: the picture with the text below, or the text as it is. Put in as it is. */
+  readonly html?: string;
+}
+
+const DISPLAY = Symbol.for("Jupyter.display");
+
+/** Time that the kernel needs to send an output before its cell may end, in milliseconds. */
+const SETTLE = 20;
+
+/** Text as HTML that shows exactly that text. */
+export function escapeHtml(text: string): string {
+  const entities: Record<string, string> = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+    "'": "&#39;",
+  };
+  return text.replace(/[&<>"']/g, (character) => entities[character]);
+}
+
+/** A value that shows itself when it is the last one of a cell: as HTML, SVG (if given) and text. */
+export function displayable({ text, svg, html }: Shown): Displayable {
+  const escaped = escapeHtml(text);
+  const shown: MediaBundle = {
+    "text/html": html ??
+      (svg ? `<div>${svg}<div>${escaped}</div></div>` : `<pre>${escaped}</pre>`),
+    "text/plain": text,
+  };
+  if (svg) shown["image/svg+xml"] = svg;
+  return { [DISPLAY]: () => shown };
+}
+
+/**
+ * Shows a value in the middle of a cell. Outside a notebook it does nothing.
+ *
+ * It returns 20 ms after sending, because outputs that were sent just before a cell ended can be
+ * lost when a notebook is executed by nbconvert.
+ */
+export async function display(value: unknown): Promise<void> {
+  const jupyter = notebook();
+  if (!jupyter) return;
+  await jupyter.display(value, { raw: false });
+  await new Promise((resolve) => setTimeout(resolve, SETTLE));
+}
+
+function notebook(): typeof Deno.jupyter | undefined {
+  try {
+    return Deno.jupyter;
+  } catch {
+    // Deno throws on access outside a notebook, and has no other way to ask
+    return undefined;
+  }
+}

@@ -1,0 +1,153 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { parseHTML } from "linkedom";
+import { gantt, type GanttOptions, ganttSvg } from "../../lib/timeline/gantt.ts";
+import type { DocumentLike } from "../../lib/timeline/plot.ts";
+import { SchemoeError } from "../../lib/types.ts";
+import { forwardTimeline, timelineOf } from "./fixture.ts";
+import { assertSvg } from "./snapshot.ts";
+
+const shape = { nodes: 2, ranksPerNode: 2, chunks: 4 };
+const pass = forwardTimeline(shape);
+
+/** Bars are the rectangles with a tooltip. */
+const bars = (svg: string) => svg.match(/<rect[^>]*><title>/g)?.length ?? 0;
+
+Deno.test("gantt() of OptSche on 2 x 2 ranks is as in its snapshot", async () => {
+  await assertSvg("forward-4-ranks-optsche", await ganttSvg(pass));
+});
+
+Deno.test("gantt() of a sequential pass is as in its snapshot", async () => {
+  const timeline = forwardTimeline({ ...shape, sequential: true });
+  await assertSvg("forward-4-ranks-sequential", await ganttSvg(timeline));
+});
+
+Deno.test("gantt() of one rank is as in its snapshot", async () => {
+  const timeline = timelineOf([
+    { start: 0, end: 900 },
+    { start: 900, end: 2500, kind: "combine", label: "combine", chunk: null },
+  ]);
+  await assertSvg("one-rank", await ganttSvg(timeline, { width: 600 }));
+});
+
+Deno.test("gantt() of every kind of task is as in its snapshot", async () => {
+  const kinds = "gate dispatch compress allToAll decompress expert expertInputGrad " +
+    "expertWeightGrad combine allReduce opaque other";
+  const timeline = timelineOf(
+    kinds.split(" ").flatMap((kind, i) =>
+      [0, 1].map((rank) => ({
+        rank,
+        node: rank,
+        kind,
+        name: kind,
+        label: kind,
+        lane: kind.startsWith("all") ? "inter" : "compute",
+        start: i * 5e5,
+        end: i * 5e5 + 4.5e5 + rank * 5e4,
+        wait: kind.startsWith("all") ? 1.5e5 : 0,
+        chunk: i,
+      }))
+    ),
+  );
+  await assertSvg("every-kind", await ganttSvg(timeline, { width: 700, title: `All <&> "kinds"` }));
+});
+
+Deno.test("gantt() of 8 ranks is as in its snapshot", async () => {
+  const timeline = forwardTimeline({ nodes: 2, ranksPerNode: 4, chunks: 2 });
+  await assertSvg("forward-8-ranks", await ganttSvg(timeline, { title: "8 ranks" }));
+});
+
+Deno.test("gantt() draws one bar for each row, twice the same", async () => {
+  const svg = await ganttSvg(pass);
+  assertEquals(bars(svg), pass.numRows());
+  assertEquals(await ganttSvg(pass), svg);
+});
+
+Deno.test("gantt() shows the first 16 of 64 ranks, and says so", async () => {
+  const timeline = forwardTimeline({ nodes: 8, ranksPerNode: 8, chunks: 4 });
+  const svg = await ganttSvg(timeline);
+  assertStringIncludes(svg, "16 of 64 ranks shown");
+  assertEquals(bars(svg), timeline.numRows() / 4);
+});
+
+Deno.test("gantt() shows the ranks that are asked for", async () => {
+  const svg = await ganttSvg(pass, { ranks: [3, 0] });
+  assertMatch(svg, />rank 3<.*>rank 0</);
+  assert(!svg.includes(">rank 1<"));
+  assertStringIncludes(svg, "2 of 4 ranks shown");
+});
+
+Deno.test("gantt() leaves out lanes and kinds that nobody uses", async () => {
+  const svg = await ganttSvg(forwardTimeline({ ...shape, nodes: 1 }));
+  assertStringIncludes(svg, ">intra<");
+  assert(!svg.includes(">inter<"));
+  assert(!svg.includes(">gate gradient<") && !svg.includes(">all-reduce<"));
+});
+
+Deno.test("gantt() says in a tooltip what, where, when, how much and how fast", async () => {
+  const timeline = timelineOf([{
+    start: 1e6,
+    end: 4e6,
+    wait: 1e6,
+    kind: "allToAll",
+    lane: "inter",
+    name: "A1[0] <x>",
+    rank: 5,
+    node: 2,
+    bytes: 4e6,
+  }]);
+  assertStringIncludes(
+    await ganttSvg(timeline),
+    "<title>A1[0] &lt;x&gt; · all-to-all\nnode 2 · rank 5 · inter\nstart 0 ns · duration 3.00 ms\n" +
+      "of that waiting for a peer 1.00 ms\nsent 4.00 MB · 2.00 GB/s</title>",
+  );
+});
+
+Deno.test("gantt() draws tasks that took no time, and a timeline without rows", async () => {
+  assertEquals(bars(await ganttSvg(timelineOf([{ start: 5, end: 5 }]))), 1);
+  assertEquals(bars(await ganttSvg(timelineOf([]))), 0);
+});
+
+Deno.test("gantt() draws 5,000 bars within the picture", async () => {
+  const timeline = forwardTimeline({ nodes: 2, ranksPerNode: 8, chunks: 32 });
+  const svg = await ganttSvg(timeline);
+  assertEquals(bars(svg), timeline.numRows());
+  for (const [, width, x] of svg.matchAll(/<rect [^>]*width="([\d.]+)"[^>]* x="([\d.]+)"/g)) {
+    assert(Number(x) >= 0 && Number(x) + Number(width) <= 960);
+  }
+});
+
+Deno.test("gantt() uses the document that it is given", async () => {
+  const { document } = parseHTML("<html></html>") as unknown as { document: DocumentLike };
+  const element = await gantt(pass, { document }) as unknown as { ownerDocument: unknown };
+  assertEquals(element.ownerDocument === document, true);
+});
+
+Deno.test("gantt() shows itself in a notebook, with namespace, colours and background", async () => {
+  const element = await gantt(pass);
+  const bundle = element[Symbol.for("Jupyter.display")]();
+  assertEquals(bundle["image/svg+xml"], element.outerHTML);
+  assertMatch(element.outerHTML, /^<svg [^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"/);
+  assertMatch(element.outerHTML, /<g [^>]*fill="#ffffff"[^>]*><rect [^>]*height="\d+" width="959"/);
+});
+
+Deno.test("gantt() throws naming what it cannot use", async () => {
+  const fails = (options: object, message: string, timeline = pass) =>
+    assertRejects(() => ganttSvg(timeline, options as GanttOptions), SchemoeError, message);
+  await fails({ widht: 3 }, 'unknown option "widht"');
+  await fails({ width: 12 }, "width is 12");
+  await fails({ width: NaN }, "width is NaN");
+  await fails({ ranks: [] }, "ranks is empty");
+  await fails({ ranks: [4] }, "no rank 4, it has 4 ranks");
+  await fails({}, 'no column "wait_ns"', pass.rename({ wait_ns: "wait" }));
+  await fails(
+    {},
+    "it holds 2 runs",
+    timelineOf([{ run: "a", start: 0, end: 1 }, { run: "b", start: 0, end: 1 }]),
+  );
+});
