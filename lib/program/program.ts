@@ -38,7 +38,7 @@ export function buildProgram(graph: TaskGraph, schedule: Schedule, scheduler: st
   }
   for (const [before, after] of extra) {
     for (const task of [before, after]) {
-      if (graph.tasks[task?.id] !== task) fail(`an edge names ${task?.name}, which is not in the graph`);
+      if (!task || graph.tasks[task.id] !== task) fail(`an edge names ${task?.name}, which is not in the graph`);
     }
     if (position[before.id] >= position[after.id]) {
       fail(`its edge ${before.name} -> ${after.name} points backwards in the order`);
@@ -56,7 +56,7 @@ function positions(
 ): Int32Array {
   const position = new Int32Array(graph.tasks.length).fill(-1);
   for (const [at, task] of order.entries()) {
-    if (graph.tasks[task?.id] !== task) {
+    if (!task || graph.tasks[task.id] !== task) {
       fail(`position ${at} holds ${task?.name ?? task}, which is not a task of the graph`);
     }
     if (position[task.id] >= 0) {

@@ -1,0 +1,60 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { buildProgram, GraphBuilder, type Kernel, pack, SchemoeError, topology } from "../../mod.ts";
+
+const world = topology({ nodes: 1, ranksPerNode: 2 });
+const view = (offset: number) => ({ buffer: "b", offset });
+
+function packed(kernel: Kernel, isolated = false) {
+  const g = new GraphBuilder(world, "forward", 0);
+  const first = g.add({ kind: "opaque", label: "first", chunk: -1, stage: 0, after: [], kernels: () => [kernel] });
+  g.add({
+    ...{ kind: "allToAll", label: "A", chunk: -1, stage: 1, after: [first], lane: "intra" },
+    transfers: (rank) => [
+      { kind: "send", peer: 1 - rank, bytes: 8, from: view(0) },
+      { kind: "receive", peer: 1 - rank, bytes: 8, to: view(8) },
+    ],
+  });
+  const graph = g.build({});
+  const bytes = pack(buildProgram(graph, graph.tasks, "test"), {
+    ...{ buffer: () => 7, isolated },
+    seconds: (task) => task.transfers ? 0.5 : undefined,
+  });
+  return new DataView(bytes.buffer);
+}
+
+Deno.test("pack() writes header, operations, waits and words", () => {
+  const data = packed({ name: "fill", args: [2, view(16), 1.5] });
+  const u32 = (at: number) => data.getUint32(at, true);
+  assertEquals([u32(8), u32(12), u32(16), u32(20)], [2, 4, 2, 2 * 5 + 2 * 2 * 5]);
+  const operation = (at: number) => Array.from({ length: 8 }, (_, i) => u32(32 + 40 * at + 4 * i));
+  assertEquals(operation(0), [0, 0, 0, 0, 0, 0, 5, 0]);
+  assertEquals(operation(3), [1, 1, 1, 1, 1, 20, 10, 1]);
+  assertEquals(data.getFloat64(32 + 32, true), -1);
+  assertEquals(data.getFloat64(32 + 40 * 3 + 32, true), 0.5);
+  const waits = 32 + 4 * 40;
+  assertEquals([u32(waits), u32(waits + 4)], [0, 1]);
+  const word = (i: number) => data.getBigUint64(waits + 8 + 8 * i, true);
+  assertEquals([word(0), word(1), word(2), word(3)], [20n | 4n << 32n, 2n, 7n, 16n]);
+  assertEquals(data.getFloat64(waits + 8 + 8 * 4, true), 1.5);
+  assertEquals([word(10), word(11), word(12)], [33n | 4n << 32n, 1n, 8n]);
+});
+
+Deno.test("pack() chains compute operations rank after rank when isolated", () => {
+  const data = packed({ name: "fill", args: [2, view(16), 1.5] }, true);
+  const waits = (at: number) => {
+    const [first, count] = [data.getUint32(32 + 40 * at + 12, true), data.getUint32(32 + 40 * at + 16, true)];
+    return Array.from({ length: count }, (_, i) => data.getUint32(32 + 160 + 4 * (first + i), true));
+  };
+  assertEquals([waits(0), waits(1), waits(2), waits(3)], [[], [0], [1], [1]]);
+});
+
+Deno.test("pack() rejects what the kernel table does not have", () => {
+  const cases: [Kernel, string][] = [
+    [{ name: "toString", args: [] }, 'kernel "toString": unknown name'],
+    [{ name: "fill", args: [1, view(0)] }, "takes 3 arguments, got 2"],
+    [{ name: "fill", args: [view(0), view(0), 1] }, "a view where a number belongs"],
+    [{ name: "fill", args: [1.5, view(0), 1] }, "1.5 where an integer belongs"],
+    [{ name: "fill", args: [1, 2, 1] }, "2 where a view belongs"],
+  ];
+  for (const [kernel, message] of cases) assertThrows(() => packed(kernel), SchemoeError, message);
+});
