@@ -1,0 +1,52 @@
+/**
+ * The embedded engine: virtual ranks as threads of this process, real float32 arithmetic, link
+ * speeds emulated by sleeping. The oracle of every other engine.
+ * @module
+ */
+import { taskSeconds } from "../costs/model.ts";
+import { NativeEngine } from "../native/engine.ts";
+import { NativeRunner } from "../native/runner.ts";
+import type { Engine, Task, Topology } from "../types.ts";
+
+/** How the times of a CPU engine come about. */
+export interface CpuOptions {
+  readonly topology: Topology;
+  /**
+   * `emulated` (default): each transfer takes at least what its links would. `plain`: as fast as
+   * memory is copied.
+   */
+  readonly links?: "emulated" | "plain";
+  /**
+   * `real` (default): as long as this machine takes. `paced`: at least what the topology's
+   * processor would, so that many ranks keep a cluster's proportions on few cores. Tasks that have
+   * no kernels and only take time are always paced.
+   */
+  readonly computation?: "paced" | "real";
+}
+
+/**
+ * Opens a CPU engine with a thread for each lane of each rank.
+ *
+ * @example
+ * ```ts ignore
+ * using engine = openCpuEngine({ topology, links: "emulated" });
+ * const workspace = engine.workspace();
+ * const events = await engine.run(program, workspace);
+ * ```
+ * @throws {SchemoeError} when the native library is missing, or another version.
+ */
+export function openCpuEngine(options: CpuOptions): Engine {
+  const { topology, links = "emulated", computation = "real" } = options;
+  const seconds = (task: Task, rank: number): number | undefined => {
+    const paced = task.transfers ? links === "emulated" : computation === "paced" || !task.kernels;
+    return paced ? taskSeconds(topology, task, rank) : undefined;
+  };
+  const { nodes, ranksPerNode } = topology;
+  return new NativeRunner({
+    kind: "cpu",
+    topology,
+    timing: `${links} links, ${computation} computation`,
+    native: new NativeEngine({ kind: "cpu", nodes, ranksPerNode }),
+    seconds,
+  });
+}

@@ -1,0 +1,190 @@
+/**
+ * The handle of a native engine: each method is one native call, checked.
+ * @module
+ */
+import { ABI_VERSION } from "../program/pack.ts";
+import { SchemoeError } from "../types.ts";
+import { type NativeSymbols, openLibrary } from "./library.ts";
+import { ErrorText, Status } from "./status.ts";
+
+/** Numbers of `schemoe_engine_kind`. */
+export const ENGINE_KINDS = { cpu: 0, cuda: 1 } as const;
+
+/** Words of a `schemoe_event`: ready, start, end and wait. */
+export const EVENT_WORDS = 4;
+
+/** A Program that a native engine keeps. */
+export interface PreparedProgram {
+  readonly handle: Deno.PointerObject;
+  readonly operations: number;
+}
+
+/** A host kernel that waits for its function. */
+export interface HostCall {
+  readonly operation: number;
+  readonly rank: number;
+  readonly id: number;
+}
+
+/** Owns a native engine. Close it when no call is under way. */
+export class NativeEngine {
+  readonly #library: NativeSymbols;
+  #handle: Deno.PointerValue;
+  readonly #error = new ErrorText();
+
+  constructor(
+    shape: {
+      kind: keyof typeof ENGINE_KINDS;
+      nodes: number;
+      ranksPerNode: number;
+      library?: NativeSymbols;
+    },
+  ) {
+    this.#library = shape.library ?? openLibrary();
+    const config = new Uint32Array(8);
+    config.set([ABI_VERSION, ENGINE_KINDS[shape.kind], shape.nodes, shape.ranksPerNode]);
+    const out = new BigUint64Array(1);
+    const { bytes, size } = this.#error;
+    this.#error.unwrap(this.#library.schemoe_open(config, out, bytes, size));
+    this.#handle = Deno.UnsafePointer.create(out[0]);
+  }
+
+  get closed(): boolean {
+    return this.#handle === null;
+  }
+
+  close(): void {
+    if (this.#handle === null) return;
+    const handle = this.#handle;
+    this.#handle = null;
+    this.#error.unwrap(this.#library.schemoe_close(handle, this.#error.bytes, this.#error.size));
+  }
+
+  /** Gives a buffer (a new one without `id`) that many bytes on each rank; returns its id. */
+  allocate(bytes: readonly number[], id = 0xffff_ffff): number {
+    const out = new Uint32Array([id]);
+    const sizes = BigUint64Array.from(bytes, BigInt);
+    this.#call((handle, text, size) =>
+      this.#library.schemoe_allocate(handle, sizes, bytes.length, out, text, size)
+    );
+    return out[0];
+  }
+
+  free(id: number): void {
+    this.#call((handle, text, size) => this.#library.schemoe_free(handle, id, text, size));
+  }
+
+  write(at: { id: number; rank: number; offset: number }, data: Uint8Array<ArrayBuffer>): void {
+    this.#call((handle, text, size) =>
+      this.#library.schemoe_write(
+        handle,
+        at.id,
+        at.rank,
+        BigInt(at.offset),
+        data,
+        BigInt(data.byteLength),
+        text,
+        size,
+      )
+    );
+  }
+
+  read(at: { id: number; rank: number; offset: number }, data: Uint8Array<ArrayBuffer>): void {
+    this.#call((handle, text, size) =>
+      this.#library.schemoe_read(
+        handle,
+        at.id,
+        at.rank,
+        BigInt(at.offset),
+        data,
+        BigInt(data.byteLength),
+        text,
+        size,
+      )
+    );
+  }
+
+  /** Checks and keeps a packed Program of that many operations. */
+  prepare(packed: Uint8Array<ArrayBuffer>, operations: number): PreparedProgram {
+    const out = new BigUint64Array(1);
+    this.#call((handle, text, size) =>
+      this.#library.schemoe_prepare(handle, packed, BigInt(packed.byteLength), out, text, size)
+    );
+    return { handle: Deno.UnsafePointer.create(out[0])!, operations };
+  }
+
+  release(program: PreparedProgram): void {
+    const { bytes, size } = this.#error;
+    this.#error.unwrap(this.#library.schemoe_release(program.handle, bytes, size));
+  }
+
+  /** Runs a Program; resolves to its events, EVENT_WORDS nanoseconds each. */
+  async run(program: PreparedProgram, timeLimit: number): Promise<BigUint64Array<ArrayBuffer>> {
+    const handle = this.#open();
+    const events = new BigUint64Array(EVENT_WORDS * program.operations);
+    // Its own text: other calls are made while this one is under way.
+    const error = new ErrorText();
+    error.unwrap(
+      await this.#library.schemoe_run(
+        handle,
+        program.handle,
+        // 0 would mean no limit.
+        BigInt(Math.max(1, Math.round(Math.min(timeLimit, 1e9) * 1e9))),
+        events,
+        BigInt(program.operations),
+        error.bytes,
+        error.size,
+      ),
+    );
+    return events;
+  }
+
+  /** Ends a run in progress, or else the wait of one `hostWait`. */
+  cancel(): void {
+    this.#call((handle, text, size) => this.#library.schemoe_cancel(handle, text, size));
+  }
+
+  /** Resolves to the next host kernel that waits, or to undefined when a run has ended. */
+  async hostWait(): Promise<HostCall | undefined> {
+    const handle = this.#open();
+    const error = new ErrorText();
+    const [operation, rank, id] = [new Uint32Array(1), new Uint32Array(1), new Uint32Array(1)];
+    const status = await this.#library.schemoe_host_wait(
+      handle,
+      operation,
+      rank,
+      id,
+      error.bytes,
+      error.size,
+    );
+    if (status === Status.closed) return undefined;
+    error.unwrap(status);
+    return { operation: operation[0], rank: rank[0], id: id[0] };
+  }
+
+  /** Lets the lane of a host kernel go on, or ends the run with a message. */
+  hostDone(operation: number, failure?: string): void {
+    const message = new TextEncoder().encode(`${failure ?? ""}\0`);
+    this.#call((handle, text, size) =>
+      this.#library.schemoe_host_done(
+        handle,
+        operation,
+        failure === undefined ? 0 : 1,
+        message,
+        text,
+        size,
+      )
+    );
+  }
+
+  #open(): Deno.PointerObject {
+    if (this.#handle === null) throw new SchemoeError("Cannot use the engine: it is closed");
+    return this.#handle;
+  }
+
+  #call(
+    body: (handle: Deno.PointerObject, text: Uint8Array<ArrayBuffer>, size: bigint) => number,
+  ): void {
+    this.#error.unwrap(body(this.#open(), this.#error.bytes, this.#error.size));
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Calls JavaScript functions for the host kernels of a run.
+ * @module
+ */
+import type { HostContext, Program, View } from "../types.ts";
+import type { HostCall, NativeEngine } from "./engine.ts";
+import type { NativeWorkspace } from "./workspace.ts";
+
+/** What a function threw, and where. */
+export interface HostFailure {
+  readonly task: string;
+  readonly rank: number;
+  readonly cause: unknown;
+}
+
+/** The functions of one run; several may be under way at the same time. */
+export class HostLoop {
+  /** The first failure, which ended the run. */
+  failure?: HostFailure;
+  #over = false;
+  #waiting = false;
+  readonly #native: NativeEngine;
+  readonly #program: Program;
+  readonly #workspace: NativeWorkspace;
+
+  constructor(run: { native: NativeEngine; program: Program; workspace: NativeWorkspace }) {
+    this.#native = run.native;
+    this.#program = run.program;
+    this.#workspace = run.workspace;
+  }
+
+  /** Serves until `end`. */
+  async serve(): Promise<void> {
+    while (!this.#over) {
+      this.#waiting = true;
+      const call = await this.#native.hostWait();
+      this.#waiting = false;
+      // Not awaited: other lanes may ask while this function is under way.
+      if (call) this.#answer(call);
+    }
+  }
+
+  /** To be called when the run is over: late answers are dropped, and `serve` returns. */
+  end(): void {
+    this.#over = true;
+    // A wait that began after the run ended would last until the next one.
+    if (this.#waiting) this.#native.cancel();
+  }
+
+  async #answer({ operation, rank, id }: HostCall): Promise<void> {
+    try {
+      const run = this.#program.graph.hosts[id];
+      if (!run) throw new Error(`There is no host function ${id}`);
+      await run(this.#context(rank));
+      if (!this.#over) this.#native.hostDone(operation);
+    } catch (cause) {
+      if (this.#over) return;
+      const { ranks } = this.#program.graph.topology;
+      const task = this.#program.order[Math.floor(operation / ranks)].name;
+      this.failure ??= { task, rank, cause };
+      this.#native.hostDone(operation, cause instanceof Error ? cause.message : String(cause));
+    }
+  }
+
+  #context(rank: number): HostContext {
+    const check = () => {
+      if (this.#over) throw new Error("The run of this host function is over");
+    };
+    return {
+      rank,
+      read: (view: View, bytes: number) => {
+        check();
+        return this.#workspace.read(view.buffer, rank, bytes, view.offset);
+      },
+      write: (view: View, data: Uint8Array) => {
+        check();
+        this.#workspace.write(view.buffer, rank, data, view.offset);
+      },
+    };
+  }
+}

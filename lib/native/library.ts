@@ -1,0 +1,108 @@
+/**
+ * Finds and opens the native library: on first use, never on import, once for each path.
+ * @module
+ */
+import { ABI_VERSION } from "../program/pack.ts";
+import { SchemoeError } from "../types.ts";
+import { ErrorText } from "./status.ts";
+import { symbols, versionSymbol } from "./symbols.ts";
+
+/** The functions of an open library. */
+export type NativeSymbols = Deno.DynamicLibrary<typeof symbols>["symbols"];
+
+/** What a library says about itself: see `schemoe_describe`. */
+export interface Description {
+  readonly abi: number;
+  readonly structs: Readonly<
+    Record<string, { readonly size: number; readonly members: Readonly<Record<string, number>> }>
+  >;
+  readonly kernels: Readonly<Record<string, { readonly code: number; readonly args: string }>>;
+  readonly features: { readonly cuda: boolean; readonly blas: string };
+}
+
+const BUILD = "build it with: deno task native";
+const PRESETS = ["cuda", "cpu"];
+const opened = new Map<string, NativeSymbols>();
+
+/**
+ * The functions of the library at a path, by default `SCHEMOE_LIBRARY` of the environment or else
+ * what was built below `native/build`. It stays open until the process ends.
+ *
+ * @throws {SchemoeError} when it is missing, cannot be loaded or has another version.
+ */
+export function openLibrary(path: string = libraryPath()): NativeSymbols {
+  let library = opened.get(path);
+  if (!library) {
+    checkVersion(path);
+    library = load(path, symbols).symbols;
+    opened.set(path, library);
+  }
+  return library;
+}
+
+/** Where the library is, or would be if it had been built. */
+export function libraryPath(): string {
+  const variable = "SCHEMOE_LIBRARY";
+  // Asking for a variable that may not be read would prompt, or throw.
+  if (Deno.permissions.querySync({ name: "env", variable }).state === "granted") {
+    const path = Deno.env.get(variable);
+    if (path) return path;
+  }
+  if (import.meta.dirname === undefined) {
+    throw new SchemoeError(
+      `Cannot find the native library: this module is not in a local folder, name the library in ${variable}`,
+    );
+  }
+  const suffix = { windows: "schemoe.dll", darwin: "libschemoe.dylib" }[Deno.build.os as string] ??
+    "libschemoe.so";
+  const root = `${import.meta.dirname}/../../native/build`;
+  const paths = PRESETS.map((preset) => `${root}/${preset}/${suffix}`);
+  return paths.find(exists) ?? paths.at(-1)!;
+}
+
+/** What a library says about itself. */
+export function describeLibrary(library: NativeSymbols = openLibrary()): Description {
+  const text = new Uint8Array(1 << 16);
+  const error = new ErrorText();
+  error.unwrap(
+    library.schemoe_describe(text, BigInt(text.byteLength), error.bytes, error.size),
+  );
+  return JSON.parse(new TextDecoder().decode(text.subarray(0, text.indexOf(0))));
+}
+
+function checkVersion(path: string): void {
+  if (!exists(path)) {
+    throw new SchemoeError(`Cannot open the native library: there is no ${path}; ${BUILD}`);
+  }
+  // Alone and first: a library of another version may lack the other entries.
+  const library = load(path, versionSymbol);
+  const version = library.symbols.schemoe_abi_version();
+  library.close();
+  if (version !== ABI_VERSION) {
+    throw new SchemoeError(
+      `Cannot use the native library ${path}: it has version ${version}, version ${ABI_VERSION} is needed; ${BUILD}`,
+    );
+  }
+}
+
+function load<T extends Deno.ForeignLibraryInterface>(
+  path: string,
+  table: T,
+): Deno.DynamicLibrary<T> {
+  try {
+    return Deno.dlopen(path, table);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
+    const text = cause instanceof Error ? cause.message : String(cause);
+    throw new SchemoeError(`Cannot open the native library ${path}: ${text}; ${BUILD}`, { cause });
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
+    return false;
+  }
+}

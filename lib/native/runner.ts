@@ -1,0 +1,236 @@
+/**
+ * The Engine interface over a native engine: what the CPU and the CUDA engine share.
+ * @module
+ */
+import { pack } from "../program/pack.ts";
+import {
+  type Engine,
+  type EventTable,
+  type Program,
+  type RunOptions,
+  SchemoeError,
+  type Task,
+  type Topology,
+  type Workspace,
+} from "../types.ts";
+import { EVENT_WORDS, type NativeEngine, type PreparedProgram } from "./engine.ts";
+import { HostLoop } from "./hosts.ts";
+import { NativeWorkspace } from "./workspace.ts";
+
+/** What tells one native engine from another. */
+export interface RunnerOptions {
+  readonly kind: "cpu" | "cuda";
+  readonly topology: Topology;
+  readonly timing: string;
+  readonly native: NativeEngine;
+  /** Seconds an operation is paced to, or undefined for as fast as it goes. */
+  readonly seconds: (task: Task, rank: number) => number | undefined;
+}
+
+const TIME_LIMIT = 600;
+const CANCEL_EVERY_MS = 5;
+
+/** Prepared Programs of one workspace; those of isolated runs apart. */
+interface Cache {
+  readonly together: Map<Program, PreparedProgram>;
+  readonly isolated: Map<Program, PreparedProgram>;
+}
+
+export class NativeRunner implements Engine {
+  readonly kind: "cpu" | "cuda";
+  readonly topology: Topology;
+  readonly computes = true;
+  /** Pacing is a minimum: what a task really takes must be measured. */
+  readonly modelled = false;
+  readonly timing: string;
+  readonly #native: NativeEngine;
+  readonly #seconds: RunnerOptions["seconds"];
+  readonly #caches = new Map<Workspace, Cache>();
+  #closed = false;
+  /** Makes the run in progress end soon. */
+  #stop?: (reason: SchemoeError) => void;
+
+  constructor(options: RunnerOptions) {
+    this.kind = options.kind;
+    this.topology = options.topology;
+    this.timing = options.timing;
+    this.#native = options.native;
+    this.#seconds = options.seconds;
+  }
+
+  workspace(): NativeWorkspace {
+    this.#open();
+    const workspace = new NativeWorkspace({
+      native: () => this.#open(),
+      ranks: this.topology.ranks,
+      freed: (freed) => {
+        this.#release(freed);
+        this.#caches.delete(freed);
+      },
+    });
+    this.#caches.set(workspace, { together: new Map(), isolated: new Map() });
+    return workspace;
+  }
+
+  /**
+   * Runs a Program to its end, with the buffers of its graph.
+   *
+   * @throws {SchemoeError} when it cannot be run, takes longer than its limit, is aborted, or a
+   *   host function throws (its exception is the `cause`).
+   */
+  async run(program: Program, workspace: Workspace, options: RunOptions = {}): Promise<EventTable> {
+    const { native, prepared } = this.#prepare(program, workspace, options);
+    const hosts = program.graph.hosts.length > 0
+      ? new HostLoop({ native, program, workspace: workspace as NativeWorkspace })
+      : undefined;
+    let stopped: SchemoeError | undefined;
+    let timer: ReturnType<typeof setInterval> | undefined;
+    this.#stop = (reason) => {
+      if (stopped) return;
+      stopped = reason;
+      // Again and again, since the native run may not have begun yet.
+      timer = setInterval(() => native.cancel(), CANCEL_EVERY_MS);
+      native.cancel();
+    };
+    const abort = () =>
+      this.#stop?.(
+        new SchemoeError("Cannot finish the run: it was aborted", {
+          status: 3,
+          cause: options.signal?.reason,
+        }),
+      );
+    options.signal?.addEventListener("abort", abort);
+    const running = native.run(prepared, options.timeLimit ?? TIME_LIMIT).finally(() =>
+      hosts?.end()
+    );
+    const serving = hosts?.serve();
+    try {
+      const [events] = await Promise.all([running, serving]);
+      return table(events, this.topology.ranks);
+    } catch (error) {
+      throw stopped ?? explain(error, program, hosts);
+    } finally {
+      // Nothing may be under way when the engine is used again or closed.
+      await Promise.allSettled([running, serving]);
+      clearInterval(timer);
+      options.signal?.removeEventListener("abort", abort);
+      this.#stop = undefined;
+      if (this.#closed) this.#free();
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    // A run in progress ends first, and then frees the engine.
+    if (this.#stop) {
+      this.#stop(new SchemoeError("Cannot finish the run: the engine was closed", { status: 8 }));
+    } else this.#free();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #prepare(program: Program, workspace: Workspace, options: RunOptions) {
+    const native = this.#open();
+    if (this.#stop) {
+      throw new SchemoeError("Cannot run the Program: a run is in progress", { status: 9 });
+    }
+    if (options.signal?.aborted) {
+      throw new SchemoeError("Cannot run the Program: it was aborted", {
+        status: 3,
+        cause: options.signal.reason,
+      });
+    }
+    const cache = this.#caches.get(workspace);
+    if (!cache) {
+      throw new SchemoeError(
+        "Cannot run the Program: the workspace is not one of this engine, or was freed",
+      );
+    }
+    const { ranks } = program.graph.topology;
+    if (ranks !== this.topology.ranks) {
+      throw new SchemoeError(
+        `Cannot run the Program: it is for ${ranks} ranks, the engine has ${this.topology.ranks}`,
+      );
+    }
+    const limit = options.timeLimit ?? TIME_LIMIT;
+    if (!(limit > 0)) {
+      throw new SchemoeError(`Cannot run the Program: the time limit ${limit} is not positive`);
+    }
+    workspace.ensure(program.graph.buffers);
+    const isolated = options.isolated ?? false;
+    const list = isolated ? cache.isolated : cache.together;
+    let prepared = list.get(program);
+    if (!prepared) {
+      const buffer = (name: string) => (workspace as NativeWorkspace).id(name);
+      try {
+        const packed = pack(program, { buffer, seconds: this.#seconds, isolated });
+        prepared = native.prepare(packed, program.order.length * ranks);
+      } catch (error) {
+        throw explain(error, program);
+      }
+      list.set(program, prepared);
+    }
+    return { native, prepared };
+  }
+
+  #release(workspace: Workspace): void {
+    const cache = this.#caches.get(workspace);
+    if (!cache) return;
+    for (const list of [cache.together, cache.isolated]) {
+      for (const prepared of list.values()) this.#native.release(prepared);
+      list.clear();
+    }
+  }
+
+  #free(): void {
+    for (const workspace of this.#caches.keys()) this.#release(workspace);
+    this.#caches.clear();
+    this.#native.close();
+  }
+
+  #open(): NativeEngine {
+    if (this.#closed) throw new SchemoeError("Cannot use the engine: it is closed");
+    return this.#native;
+  }
+}
+
+/** Puts the names of tasks where the native library could only count, and the host's exception. */
+function explain(error: unknown, program: Program, hosts?: HostLoop): unknown {
+  if (!(error instanceof SchemoeError)) return error;
+  const { status } = error;
+  if (hosts?.failure && status === 5) {
+    const { task, rank, cause } = hosts.failure;
+    const text = cause instanceof Error ? cause.message : String(cause);
+    return new SchemoeError(
+      `Cannot run task ${task} on rank ${rank}: its host function failed: ${text}`,
+      {
+        status,
+        rank,
+        cause,
+      },
+    );
+  }
+  const message = error.message.replaceAll(
+    /\btask #(\d+)/g,
+    (text, position) => program.order[position] ? `task ${program.order[position].name}` : text,
+  );
+  return new SchemoeError(message, { status, rank: error.rank, cause: error.cause });
+}
+
+/** Events in the order of operations, as columns. */
+function table(events: BigUint64Array, ranks: number): EventTable {
+  const count = events.length / EVENT_WORDS;
+  const column = (word: number) =>
+    Float64Array.from({ length: count }, (_, i) => Number(events[EVENT_WORDS * i + word]));
+  return {
+    position: Uint32Array.from({ length: count }, (_, i) => Math.floor(i / ranks)),
+    rank: Uint32Array.from({ length: count }, (_, i) => i % ranks),
+    ready: column(0),
+    start: column(1),
+    end: column(2),
+    wait: column(3),
+  };
+}

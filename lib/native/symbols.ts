@@ -1,0 +1,66 @@
+/**
+ * The functions of the native library as Deno calls them, and nothing else: `native/include/schemoe.h`
+ * says what they do. Calls that block for long are nonblocking.
+ * @module
+ */
+
+/** The C declaration stands beside each entry. */
+export const symbols = {
+  // uint32_t schemoe_abi_version(void)
+  schemoe_abi_version: { parameters: [], result: "u32" },
+  // int32_t schemoe_describe(char* text, size_t text_bytes, char* error, size_t error_bytes)
+  schemoe_describe: { parameters: ["buffer", "usize", "buffer", "usize"], result: "i32" },
+  // int32_t schemoe_open(const schemoe_config* config, schemoe_engine** engine, char* error, size_t error_bytes)
+  schemoe_open: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "i32" },
+  // int32_t schemoe_close(schemoe_engine* engine, char* error, size_t error_bytes)
+  schemoe_close: { parameters: ["pointer", "buffer", "usize"], result: "i32" },
+  // int32_t schemoe_allocate(schemoe_engine* engine, const uint64_t* bytes, uint32_t ranks, uint32_t* id, char* error, size_t error_bytes)
+  schemoe_allocate: {
+    parameters: ["pointer", "buffer", "u32", "buffer", "buffer", "usize"],
+    result: "i32",
+  },
+  // int32_t schemoe_free(schemoe_engine* engine, uint32_t id, char* error, size_t error_bytes)
+  schemoe_free: { parameters: ["pointer", "u32", "buffer", "usize"], result: "i32" },
+  // int32_t schemoe_write(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, const uint8_t* data, uint64_t bytes, char* error, size_t error_bytes)
+  schemoe_write: {
+    parameters: ["pointer", "u32", "u32", "u64", "buffer", "u64", "buffer", "usize"],
+    result: "i32",
+  },
+  // int32_t schemoe_read(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, uint8_t* data, uint64_t bytes, char* error, size_t error_bytes)
+  schemoe_read: {
+    parameters: ["pointer", "u32", "u32", "u64", "buffer", "u64", "buffer", "usize"],
+    result: "i32",
+  },
+  // int32_t schemoe_prepare(schemoe_engine* engine, const uint8_t* packed, uint64_t bytes, schemoe_program** program, char* error, size_t error_bytes)
+  schemoe_prepare: {
+    parameters: ["pointer", "buffer", "u64", "buffer", "buffer", "usize"],
+    result: "i32",
+  },
+  // int32_t schemoe_release(schemoe_program* program, char* error, size_t error_bytes)
+  schemoe_release: { parameters: ["pointer", "buffer", "usize"], result: "i32" },
+  // int32_t schemoe_run(schemoe_engine* engine, schemoe_program* program, uint64_t time_limit_ns, schemoe_event* events, uint64_t event_count, char* error, size_t error_bytes)
+  schemoe_run: {
+    parameters: ["pointer", "pointer", "u64", "buffer", "u64", "buffer", "usize"],
+    result: "i32",
+    nonblocking: true,
+  },
+  // int32_t schemoe_cancel(schemoe_engine* engine, char* error, size_t error_bytes)
+  schemoe_cancel: { parameters: ["pointer", "buffer", "usize"], result: "i32" },
+  // int32_t schemoe_host_wait(schemoe_engine* engine, uint32_t* operation, uint32_t* rank, uint32_t* id, char* error, size_t error_bytes)
+  schemoe_host_wait: {
+    parameters: ["pointer", "buffer", "buffer", "buffer", "buffer", "usize"],
+    result: "i32",
+    nonblocking: true,
+  },
+  // int32_t schemoe_host_done(schemoe_engine* engine, uint32_t operation, uint32_t failed, const char* message, char* error, size_t error_bytes)
+  schemoe_host_done: {
+    parameters: ["pointer", "u32", "u32", "buffer", "buffer", "usize"],
+    result: "i32",
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The one entry that every version of the library has. */
+export const versionSymbol = {
+  // uint32_t schemoe_abi_version(void)
+  schemoe_abi_version: { parameters: [], result: "u32" },
+} as const satisfies Deno.ForeignLibraryInterface;

@@ -1,0 +1,90 @@
+/**
+ * Named buffers on a native engine.
+ * @module
+ */
+import { SchemoeError, type Workspace } from "../types.ts";
+import type { NativeEngine } from "./engine.ts";
+
+/** What an engine lends a workspace. */
+export interface WorkspaceOwner {
+  /** The open engine; throws when it is closed. */
+  readonly native: () => NativeEngine;
+  readonly ranks: number;
+  /** Called once when the workspace is freed on an engine that is still open. */
+  readonly freed: (workspace: NativeWorkspace) => void;
+}
+
+/** Native ids of named buffers, with their sizes. */
+export class NativeWorkspace implements Workspace {
+  readonly #owner: WorkspaceOwner;
+  readonly #buffers = new Map<string, { id: number; bytes: number }>();
+  #freed = false;
+
+  constructor(owner: WorkspaceOwner) {
+    this.#owner = owner;
+  }
+
+  ensure(buffers: Readonly<Record<string, number>>): void {
+    const native = this.#open();
+    for (const [name, bytes] of Object.entries(buffers)) {
+      if (!Number.isSafeInteger(bytes) || bytes < 0) {
+        throw new SchemoeError(
+          `Cannot allocate the buffer "${name}": ${bytes} is not a number of bytes`,
+        );
+      }
+      const buffer = this.#buffers.get(name);
+      if (buffer && buffer.bytes >= bytes) continue;
+      const id = native.allocate(new Array<number>(this.#owner.ranks).fill(bytes), buffer?.id);
+      this.#buffers.set(name, { id, bytes });
+    }
+  }
+
+  write(name: string, rank: number, data: ArrayBufferView, offset = 0): void {
+    const id = this.id(name);
+    // Deno passes the bytes of the view itself, whatever its element type; shared memory too.
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    this.#open().write(
+      { id, rank: number(rank), offset: number(offset) },
+      bytes as Uint8Array<ArrayBuffer>,
+    );
+  }
+
+  read(name: string, rank: number, bytes: number, offset = 0): Uint8Array<ArrayBuffer> {
+    const id = this.id(name);
+    const data = new Uint8Array(bytes);
+    this.#open().read({ id, rank: number(rank), offset: number(offset) }, data);
+    return data;
+  }
+
+  /** Native id of a buffer. */
+  id(name: string): number {
+    this.#open();
+    const buffer = this.#buffers.get(name);
+    if (!buffer) {
+      throw new SchemoeError(
+        `Cannot use the buffer "${name}": the workspace has none of that name`,
+      );
+    }
+    return buffer.id;
+  }
+
+  free(): void {
+    if (this.#freed) return;
+    const native = this.#open();
+    this.#owner.freed(this);
+    for (const { id } of this.#buffers.values()) native.free(id);
+    this.#freed = true;
+    this.#buffers.clear();
+  }
+
+  #open(): NativeEngine {
+    if (this.#freed) throw new SchemoeError("Cannot use the workspace: it was freed");
+    return this.#owner.native();
+  }
+}
+
+/** FFI would wrap a negative number or cut a fraction silently. */
+function number(value: number): number {
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new SchemoeError(`Cannot use ${value} as a rank or an offset`);
+}

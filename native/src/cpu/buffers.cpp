@@ -1,0 +1,125 @@
+#include "cpu/buffers.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "runtime/failure.h"
+
+namespace schemoe {
+
+namespace {
+
+// A cache line, and enough for any vector instruction.
+constexpr uint64_t kAlignment = 64;
+constexpr uint64_t kMostBytes = uint64_t{1} << 46;
+
+}  // namespace
+
+Buffers::Piece Buffers::make(uint64_t bytes) {
+  if (bytes > kMostBytes) throw std::bad_alloc();
+  // Never empty, so that every pointer into it is valid.
+  const uint64_t rounded = (std::max<uint64_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
+  Piece piece;
+  piece.data.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded)));
+  if (!piece.data) throw std::bad_alloc();
+  piece.bytes = bytes;
+  std::memset(piece.data.get(), 0xff, rounded);
+  return piece;
+}
+
+void Buffers::check_idle(const char* what) const {
+  if (held_) fail(SCHEMOE_BUSY, "Cannot ", what, " a buffer: a run is in progress");
+}
+
+uint32_t Buffers::allocate(uint32_t id, std::span<const uint64_t> bytes) {
+  const std::unique_lock lock(mutex_);
+  check_idle("allocate");
+  if (id != UINT32_MAX && (id >= buffers_.size() || buffers_[id].empty())) {
+    fail(SCHEMOE_INVALID, "Cannot allocate buffer ", id, ": it does not exist");
+  }
+  try {
+    const Buffer none(ranks_);
+    const Buffer& old = id == UINT32_MAX ? none : buffers_[id];
+    Buffer fresh(ranks_);
+    for (uint32_t rank = 0; rank < ranks_; ++rank) {
+      if (!old[rank].data || old[rank].bytes != bytes[rank]) fresh[rank] = make(bytes[rank]);
+    }
+    // Nothing fails from here on, so that a failure leaves the buffer as it was.
+    if (id == UINT32_MAX) {
+      const auto freed = std::find_if(buffers_.begin(), buffers_.end(), [](const Buffer& b) { return b.empty(); });
+      id = static_cast<uint32_t>(freed - buffers_.begin());
+      if (freed == buffers_.end()) buffers_.push_back(std::move(fresh));
+      else *freed = std::move(fresh);
+    } else {
+      for (uint32_t rank = 0; rank < ranks_; ++rank) {
+        if (fresh[rank].data) buffers_[id][rank] = std::move(fresh[rank]);
+      }
+    }
+  } catch (const std::bad_alloc&) {
+    uint64_t total = 0;
+    for (uint64_t size : bytes) total += std::min(size, kMostBytes);
+    fail(SCHEMOE_OUT_OF_MEMORY, "Cannot allocate a buffer: no memory for ", total, " bytes over ", ranks_, " ranks");
+  }
+  return id;
+}
+
+void Buffers::free(uint32_t id) {
+  const std::unique_lock lock(mutex_);
+  check_idle("free");
+  if (id >= buffers_.size() || buffers_[id].empty()) {
+    fail(SCHEMOE_INVALID, "Cannot free buffer ", id, ": it does not exist");
+  }
+  buffers_[id].clear();
+}
+
+const Buffers::Piece& Buffers::find(const char* what, uint32_t id, uint32_t rank, uint64_t offset,
+                                    uint64_t bytes) const {
+  if (id >= buffers_.size() || buffers_[id].empty()) {
+    fail(SCHEMOE_INVALID, "Cannot ", what, " buffer ", id, ": it does not exist");
+  }
+  if (rank >= ranks_) fail(SCHEMOE_INVALID, "Cannot ", what, " buffer ", id, " of rank ", rank, " of ", ranks_);
+  const Piece& piece = buffers_[id][rank];
+  if (offset > piece.bytes || bytes > piece.bytes - offset) {
+    fail(SCHEMOE_INVALID, "Cannot ", what, " bytes ", offset, " + ", bytes, " of buffer ", id, " of rank ", rank,
+         ": it has ", piece.bytes);
+  }
+  return piece;
+}
+
+void Buffers::write(uint32_t id, uint32_t rank, uint64_t offset, std::span<const uint8_t> data) {
+  const std::shared_lock lock(mutex_);
+  const Piece& piece = find("write", id, rank, offset, data.size());
+  if (!data.empty()) std::memcpy(piece.data.get() + offset, data.data(), data.size());
+}
+
+void Buffers::read(uint32_t id, uint32_t rank, uint64_t offset, std::span<uint8_t> data) {
+  const std::shared_lock lock(mutex_);
+  const Piece& piece = find("read", id, rank, offset, data.size());
+  if (!data.empty()) std::memcpy(data.data(), piece.data.get() + offset, data.size());
+}
+
+void Buffers::hold() {
+  const std::unique_lock lock(mutex_);
+  if (held_) fail(SCHEMOE_BUSY, "Cannot run the Program: a run is in progress");
+  held_ = true;
+}
+
+void Buffers::release() {
+  const std::unique_lock lock(mutex_);
+  held_ = false;
+}
+
+void Buffers::check(const Program& program) const {
+  for (const Requirement& need : program.requirements) {
+    const auto refuse = [&](const auto&... problem) {
+      fail(SCHEMOE_INVALID, "Cannot run the Program: ", name_of(program.operations[need.operation]), ", kernel ",
+           need.kernel->name, ": buffer ", need.buffer, problem...);
+    };
+    if (need.buffer >= buffers_.size() || buffers_[need.buffer].empty()) refuse(" does not exist");
+    const uint64_t bytes = buffers_[need.buffer][need.rank].bytes;
+    if (need.bytes > bytes) refuse(" has ", bytes, " bytes, ", need.bytes, " are needed");
+  }
+}
+
+}  // namespace schemoe

@@ -1,0 +1,132 @@
+#include "cpu/executor.h"
+
+#include <algorithm>
+#include <system_error>
+
+namespace schemoe {
+
+Executor::Executor(uint32_t ranks, Buffers& buffers, HostQueue& hosts)
+    : ranks_(ranks), buffers_(buffers), hosts_(hosts), lanes_(size_t{ranks} * kLanes) {
+  try {
+    for (uint32_t i = 0; i < lanes_.size(); ++i) {
+      lanes_[i].rank = i / kLanes;
+      lanes_[i].thread = std::thread([this, i] { live(i); });
+    }
+  } catch (const std::system_error& error) {
+    stop_idle_lanes();
+    fail(SCHEMOE_OUT_OF_MEMORY, "Cannot start ", lanes_.size(), " threads for ", ranks, " ranks: ", error.what());
+  }
+}
+
+Executor::~Executor() { stop_idle_lanes(); }
+
+void Executor::stop_idle_lanes() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+    for (Lane& lane : lanes_) lane.wake.notify_all();
+  }
+  for (Lane& lane : lanes_) {
+    if (lane.thread.joinable()) lane.thread.join();
+  }
+}
+
+void Executor::begin(const Program& program, std::span<schemoe_event> events) {
+  program_ = &program;
+  events_ = events;
+  failure_.reset();
+  stop_ = false;
+  states_.resize(program.operations.size());
+  for (size_t i = 0; i < states_.size(); ++i) {
+    const Operation& operation = program.operations[i];
+    states_[i] = {operation.waits.count, operation.ends.count, operation.ends.count, Stage::waiting, 0, 0, 0, 0, 0};
+  }
+  posts_.assign(program.transfers.size(), 0);
+  std::fill(events.begin(), events.end(), schemoe_event{});
+  hosts_.begin();
+  ++runs_;
+  start_ = Clock::now();
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    if (program.lanes[i].empty()) continue;
+    ++active_;
+    lanes_[i].wake.notify_all();
+  }
+}
+
+void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) {
+  Lock lock(mutex_);
+  if (closing_) fail(SCHEMOE_CLOSED, "Cannot run the Program: the engine is closing");
+  begin(program, events);
+  const auto all_idle = [&] { return active_ == 0; };
+  // Longer than a year means no limit, and keeps the sum below from overflowing.
+  constexpr uint64_t kYear = uint64_t{365} * 86400 * 1000000000;
+  if (time_limit_ns > 0 && time_limit_ns < kYear) {
+    if (!idle_.wait_until(lock, start_ + std::chrono::nanoseconds(time_limit_ns), all_idle)) {
+      stop(Failure(SCHEMOE_TIME_LIMIT, join("Cannot finish the run in ", static_cast<double>(time_limit_ns) * 1e-9,
+                                            " s: ", unfinished())));
+    }
+  }
+  idle_.wait(lock, all_idle);
+  hosts_.end();
+  program_ = nullptr;
+  events_ = {};
+  if (failure_) throw *std::exchange(failure_, std::nullopt);
+}
+
+bool Executor::cancel() {
+  const std::lock_guard lock(mutex_);
+  if (!program_) return false;
+  stop(Failure(SCHEMOE_CANCELLED, "Cannot finish the run: it was cancelled"));
+  return true;
+}
+
+void Executor::shut_down() {
+  const std::lock_guard lock(mutex_);
+  closing_ = true;
+  if (program_) stop(Failure(SCHEMOE_CLOSED, "Cannot finish the run: the engine is closing"));
+}
+
+void Executor::stop(const Failure& failure) {
+  if (failure_) return;  // the first failure is the cause of all others
+  failure_ = failure;
+  stop_ = true;
+  for (Lane& lane : lanes_) lane.wake.notify_all();
+  hosts_.stop();
+}
+
+/// What the first operation that is not done waits for.
+std::string Executor::unfinished() const {
+  const auto at = std::find_if(states_.begin(), states_.end(), [](const State& s) { return s.stage != Stage::done; });
+  if (at == states_.end()) return "all is done";
+  const auto index = static_cast<uint32_t>(at - states_.begin());
+  const Operation& operation = program_->operations[index];
+  const std::string who = join(name_of(operation), " (", kLaneNames[operation.lane], " lane)");
+  switch (at->stage) {
+    case Stage::waiting:
+      // The first one not done has no wait left, so it waits for its turn.
+      return who + " has not begun";
+    case Stage::posted:
+      for (uint32_t end : slice(program_->ends, operation.ends)) {
+        const Transfer& transfer = program_->transfers[end];
+        if (posts_[end] == 2) continue;
+        const uint32_t peer = transfer.sender == index ? transfer.receiver : transfer.sender;
+        return join(who, " waits for rank ", program_->operations[peer].rank, " to post a transfer of ",
+                    transfer.bytes, " bytes");
+      }
+      return who + " waits for its transfers";
+    case Stage::pacing:
+      return join(who, " is paced to ", static_cast<double>(operation.pace_ns) * 1e-9, " s");
+    default:
+      for (const Call& call : slice(program_->calls, operation.calls)) {
+        if (std::holds_alternative<Host>(call.arguments)) return who + " waits for its host function";
+      }
+      return who + " is computing";
+  }
+}
+
+void Executor::wake(uint32_t operation) {
+  const Operation& o = program_->operations[operation];
+  lanes_[o.rank * kLanes + o.lane].wake.notify_one();
+}
+
+}  // namespace schemoe

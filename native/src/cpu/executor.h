@@ -1,0 +1,104 @@
+// Runs a Program: one thread for each lane of each rank, waiting on events and never spinning.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "cpu/buffers.h"
+#include "cpu/scratch.h"
+#include "runtime/failure.h"
+#include "runtime/host_queue.h"
+#include "runtime/program.h"
+
+namespace schemoe {
+
+class Executor {
+ public:
+  Executor(uint32_t ranks, Buffers& buffers, HostQueue& hosts);
+  ~Executor();
+
+  /// Throws what ended the run early; all lanes are idle again either way.
+  void run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events);
+  /// Whether there was a run to cancel.
+  bool cancel();
+  /// Cancels, and no run begins from now on.
+  void shut_down();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Lock = std::unique_lock<std::mutex>;
+
+  enum class Stage : uint8_t { waiting, working, posted, pacing, done };
+
+  /// What is known of an operation while the Program runs; guarded by mutex_.
+  struct State {
+    uint32_t waits;          // operations it still waits for
+    uint32_t peers;          // sides of its transfers that have not posted
+    uint32_t copies;         // sides of its transfers that have not been copied
+    Stage stage;
+    int64_t ready_ns;        // its last wait was done
+    int64_t all_posted_ns;   // its last peer posted
+    int64_t ideal_begin_ns;  // when it would have begun if threads woke up at once
+    int64_t ideal_peers_ns;  // likewise the last of its peers
+    int64_t ideal_end_ns;
+  };
+
+  struct Lane {
+    uint32_t rank = 0;
+    std::condition_variable wake;
+    uint64_t seen = 0;       // runs that it took part in
+    Scratch scratch;
+    std::vector<uint32_t> met;  // transfers that the lane copies, since it posted last
+    std::thread thread;
+  };
+
+  int64_t now() const {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start_).count();
+  }
+  void begin(const Program& program, std::span<schemoe_event> events);
+  void stop(const Failure& failure);
+  void stop_idle_lanes();
+  std::string unfinished() const;
+  void wake(uint32_t operation);
+
+  // lane.cpp: what the threads do.
+  void live(uint32_t lane);
+  void run_lane(Lock& lock, Lane& lane, const std::vector<uint32_t>& operations);
+  bool run_operation(Lock& lock, Lane& lane, uint32_t index, int64_t lane_ideal_ns);
+  void compute(const Operation& operation, uint32_t index, Lane& lane);
+  bool transfer(Lock& lock, Lane& lane, uint32_t index);
+  void post(Lane& lane, uint32_t index);
+  void copy_met(Lane& lane) const;
+  bool pace(Lock& lock, Lane& lane, uint32_t index, int64_t begun_ns);
+  void finish(uint32_t index);
+
+  const uint32_t ranks_;
+  Buffers& buffers_;
+  HostQueue& hosts_;
+
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  std::vector<Lane> lanes_;
+  uint64_t runs_ = 0;
+  uint32_t active_ = 0;
+  bool closing_ = false;
+
+  // The run in progress.
+  const Program* program_ = nullptr;
+  std::span<schemoe_event> events_;
+  Clock::time_point start_;
+  std::vector<State> states_;
+  std::vector<uint8_t> posts_;  // sides of each transfer that have posted
+  std::optional<Failure> failure_;
+  std::atomic<bool> stop_ = false;
+};
+
+}  // namespace schemoe

@@ -1,0 +1,134 @@
+// Elementwise functions of an expert and their derivatives.
+#include <cmath>
+
+#include "cpu/kernels/kernels.h"
+
+namespace schemoe {
+
+namespace {
+
+constexpr float kSqrtHalf = 0.70710678118654752f;
+constexpr float kInverseSqrtTwoPi = 0.39894228040143268f;
+constexpr float kTanhScale = 0.79788456080286536f;  // sqrt(2 / pi)
+constexpr float kTanhCubic = 0.044715f;
+
+struct Identity {
+  static float value(float x) { return x; }
+  static float slope(float) { return 1.0f; }
+};
+
+struct Relu {
+  static float value(float x) { return x > 0 ? x : 0.0f; }
+  static float slope(float x) { return x > 0 ? 1.0f : 0.0f; }
+};
+
+struct Gelu {
+  static float value(float x) { return 0.5f * x * (1.0f + std::erf(x * kSqrtHalf)); }
+  static float slope(float x) {
+    return 0.5f * (1.0f + std::erf(x * kSqrtHalf)) + x * kInverseSqrtTwoPi * std::exp(-0.5f * x * x);
+  }
+};
+
+struct GeluTanh {
+  static float inner(float x) { return std::tanh(kTanhScale * (x + kTanhCubic * x * x * x)); }
+  static float value(float x) { return 0.5f * x * (1.0f + inner(x)); }
+  static float slope(float x) {
+    const float t = inner(x);
+    return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * kTanhScale * (1.0f + 3.0f * kTanhCubic * x * x);
+  }
+};
+
+struct Silu {
+  static float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+  static float value(float x) { return x * sigmoid(x); }
+  static float slope(float x) {
+    const float s = sigmoid(x);
+    return s * (1.0f + x * (1.0f - s));
+  }
+};
+
+/// Calls `body` with the function as a type, so that the loop inside knows it.
+template <class Body>
+void with(schemoe_activation activation, Body&& body) {
+  switch (activation) {
+    case SCHEMOE_IDENTITY: return body(Identity{});
+    case SCHEMOE_RELU: return body(Relu{});
+    case SCHEMOE_GELU: return body(Gelu{});
+    case SCHEMOE_GELU_TANH: return body(GeluTanh{});
+    case SCHEMOE_SILU: return body(Silu{});
+  }
+}
+
+/// The first element of row (group, row), or nullptr for a null view.
+float* row_of(const Context& context, const Matrix& matrix, int64_t group, int64_t row) {
+  float* data = context.at<float>(matrix.view);
+  return data ? data + group * matrix.stride + row * matrix.ld : nullptr;
+}
+
+template <class Body>
+void each_row(const Block& block, const Context& context, Body&& body) {
+  if (block.rows == 0 || block.columns == 0) return;
+  for (int64_t group = 0; group < block.groups && !context.stop; ++group) {
+    for (int64_t row = 0; row < block.rows && !context.stop; ++row) body(group, row);
+  }
+}
+
+}  // namespace
+
+void run(const BiasAct& a, const Context& context) {
+  const float* biases = context.at<const float>(a.bias);
+  with(a.activation, [&](auto f) {
+    each_row(a.block, context, [&](int64_t group, int64_t row) {
+      float* x = row_of(context, a.x, group, row);
+      float* y = row_of(context, a.y, group, row);
+      if (biases) {
+        const float* bias = biases + group * a.bias_stride;
+        for (int64_t j = 0; j < a.block.columns; ++j) x[j] += bias[j];
+      }
+      if (!y) return;
+      for (int64_t j = 0; j < a.block.columns; ++j) y[j] = f.value(x[j]);
+    });
+  });
+}
+
+void run(const ActGrad& a, const Context& context) {
+  with(a.activation, [&](auto f) {
+    each_row(a.block, context, [&](int64_t group, int64_t row) {
+      const float* dy = row_of(context, a.dy, group, row);
+      const float* x = row_of(context, a.x, group, row);
+      float* dx = row_of(context, a.dx, group, row);
+      for (int64_t j = 0; j < a.block.columns; ++j) dx[j] = dy[j] * f.slope(x[j]);
+    });
+  });
+}
+
+void run(const Glu& g, const Context& context) {
+  with(g.activation, [&](auto f) {
+    each_row(g.block, context, [&](int64_t group, int64_t row) {
+      const float* a = row_of(context, g.a, group, row);
+      const float* b = row_of(context, g.b, group, row);
+      float* y = row_of(context, g.y, group, row);
+      for (int64_t j = 0; j < g.block.columns; ++j) y[j] = f.value(a[j]) * b[j];
+    });
+  });
+}
+
+void run(const GluGrad& g, const Context& context) {
+  with(g.activation, [&](auto f) {
+    each_row(g.block, context, [&](int64_t group, int64_t row) {
+      const float* dy = row_of(context, g.dy, group, row);
+      const float* a = row_of(context, g.a, group, row);
+      const float* b = row_of(context, g.b, group, row);
+      float* da = row_of(context, g.da, group, row);
+      float* db = row_of(context, g.db, group, row);
+      for (int64_t j = 0; j < g.block.columns; ++j) {
+        // Everything is read before anything is written: outputs may be inputs.
+        const float from = dy[j], left = a[j], right = b[j];
+        da[j] = from * right * f.slope(left);
+        db[j] = from * f.value(left);
+      }
+    });
+  });
+}
+
+}  // namespace schemoe

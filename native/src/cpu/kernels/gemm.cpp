@@ -1,0 +1,50 @@
+#include <cblas.h>
+
+#include <algorithm>
+#include <semaphore>
+
+#include "cpu/kernels/kernels.h"
+
+namespace schemoe {
+
+namespace {
+
+// OpenBLAS ends the process when more threads are inside than it has work areas for.
+constexpr int kMostInside = 64;
+std::counting_semaphore<kMostInside> inside(kMostInside);
+
+/// C = beta C, for products of nothing.
+void scale(float* c, int64_t ld, int64_t m, int64_t n, float beta) {
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t j = 0; j < n; ++j) c[i * ld + j] = beta == 0 ? 0.0f : beta * c[i * ld + j];
+  }
+}
+
+/// BLAS wants a leading dimension of at least the columns even where there is one row only.
+int leading(int64_t ld, int64_t columns) { return static_cast<int>(std::max<int64_t>({ld, columns, 1})); }
+
+}  // namespace
+
+void run(const Gemm& g, const Context& context) {
+  if (g.m == 0 || g.n == 0) return;
+  const auto* a = context.at<const float>(g.a.view);
+  const auto* b = context.at<const float>(g.b.view);
+  auto* c = context.at<float>(g.c.view);
+  const auto alpha = static_cast<float>(g.alpha);
+  const auto beta = static_cast<float>(g.beta);
+  for (int64_t group = 0; group < g.groups && !context.stop; ++group) {
+    float* to = c + group * g.c.stride;
+    if (g.k == 0) {
+      scale(to, g.c.ld, g.m, g.n, beta);
+      continue;
+    }
+    inside.acquire();
+    cblas_sgemm(CblasRowMajor, g.trans_a ? CblasTrans : CblasNoTrans, g.trans_b ? CblasTrans : CblasNoTrans,
+                static_cast<int>(g.m), static_cast<int>(g.n), static_cast<int>(g.k), alpha,
+                a + group * g.a.stride, leading(g.a.ld, g.trans_a ? g.m : g.k), b + group * g.b.stride,
+                leading(g.b.ld, g.trans_b ? g.k : g.n), beta, to, leading(g.c.ld, g.n));
+    inside.release();
+  }
+}
+
+}  // namespace schemoe

@@ -1,0 +1,56 @@
+// The CPU kernels, one overload for each; `schemoe.h` says what each computes.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "cpu/buffers.h"
+#include "cpu/scratch.h"
+#include "runtime/arguments.h"
+
+namespace schemoe {
+
+/// Where a kernel runs: buffers of one rank, and a flag that asks it to stop soon.
+struct Context {
+  const Buffers& buffers;
+  uint32_t rank;
+  Scratch& scratch;
+  const std::atomic<bool>& stop;
+
+  /// nullptr for a null view.
+  template <class T>
+  T* at(const View& view) const {
+    return view.null() ? nullptr : reinterpret_cast<T*>(buffers.at(view, rank));
+  }
+};
+
+/// Throws Failure where the data are wrong, such as an expert that does not exist.
+void run_kernel(const Arguments& arguments, const Context& context);
+
+void run(const Gemm&, const Context&);
+void run(const BiasAct&, const Context&);
+void run(const ActGrad&, const Context&);
+void run(const Glu&, const Context&);
+void run(const GluGrad&, const Context&);
+void run(const ColumnSum&, const Context&);
+void run(const Softmax&, const Context&);
+void run(const TopK&, const Context&);
+void run(const Positions&, const Context&);
+void run(const AuxLoss&, const Context&);
+void run(const Slots&, const Context&);
+void run(const Dispatch&, const Context&);
+void run(const Combine&, const Context&);
+void run(const RowDot&, const Context&);
+void run(const GateGrad&, const Context&);
+void run(const Encode&, const Context&);
+void run(const Decode&, const Context&);
+void run(const SumRanks&, const Context&);
+void run(const MaxRanks&, const Context&);
+void run(const Fill&, const Context&);
+void run(const MaxLoad&, const Context&);
+void run(const CopyBytes&, const Context&);
+
+/// Throws INVALID unless 0 <= value < below.
+int64_t checked(const char* what, int64_t value, int64_t below);
+
+}  // namespace schemoe

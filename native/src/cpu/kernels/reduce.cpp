@@ -1,0 +1,88 @@
+// Sums, maxima and plain memory.
+#include <algorithm>
+#include <cstring>
+#include <variant>
+
+#include "cpu/kernels/kernels.h"
+#include "cpu/kernels/vector.h"
+#include "runtime/failure.h"
+
+namespace schemoe {
+
+namespace {
+
+SCHEMOE_VECTOR void add_to(double* sums, const float* from, int64_t count) {
+  for (int64_t j = 0; j < count; ++j) sums[j] += from[j];
+}
+
+SCHEMOE_VECTOR void add_floats(float* to, const float* from, int64_t count) {
+  for (int64_t j = 0; j < count; ++j) to[j] += from[j];
+}
+
+}  // namespace
+
+void run(const ColumnSum& s, const Context& context) {
+  const int64_t columns = s.block.columns;
+  if (columns == 0) return;
+  const float* x = context.at<const float>(s.x.view);
+  float* out = context.at<float>(s.out);
+  auto& sums = context.scratch.doubles;
+  for (int64_t group = 0; group < s.block.groups && !context.stop; ++group) {
+    // Added up in double, so that the number of chunks hardly shows in the result.
+    sums.assign(static_cast<size_t>(columns), 0.0);
+    float* to = out + group * s.out_stride;
+    if (s.accumulate) std::copy_n(to, columns, sums.data());
+    for (int64_t row = 0; row < s.block.rows && !context.stop; ++row) {
+      add_to(sums.data(), x + group * s.x.stride + row * s.x.ld, columns);
+    }
+    for (int64_t j = 0; j < columns; ++j) to[j] = static_cast<float>(sums[j]);
+  }
+}
+
+void run(const SumRanks& s, const Context& context) {
+  if (s.count == 0) return;
+  const float* in = context.at<const float>(s.in);
+  float* out = context.at<float>(s.out);
+  // Piece by piece, so that the sum stays in cache; `out` may be the first rank's part of `in`.
+  constexpr int64_t kPiece = 4096;
+  auto& sum = context.scratch.floats;
+  sum.resize(static_cast<size_t>(std::min(kPiece, s.count)));
+  for (int64_t begin = 0; begin < s.count; begin += kPiece) {
+    const int64_t count = std::min(kPiece, s.count - begin);
+    std::fill_n(sum.data(), count, 0.0f);
+    for (int64_t rank = 0; rank < s.ranks && !context.stop; ++rank) {
+      add_floats(sum.data(), in + rank * s.stride + begin, count);
+    }
+    std::copy_n(sum.data(), count, out + begin);
+  }
+}
+
+void run(const MaxRanks& m, const Context& context) {
+  const int32_t* in = context.at<const int32_t>(m.in);
+  *context.at<int32_t>(m.out) = *std::max_element(in, in + m.ranks);
+}
+
+void run(const MaxLoad& m, const Context& context) {
+  const int32_t* loads = context.at<const int32_t>(m.loads);
+  *context.at<int32_t>(m.out) = *std::max_element(loads, loads + m.experts);
+}
+
+void run(const Fill& f, const Context& context) {
+  std::fill_n(context.at<float>(f.out), f.count, static_cast<float>(f.value));
+}
+
+void run(const CopyBytes& c, const Context& context) {
+  std::memmove(context.at<std::byte>(c.to), context.at<const std::byte>(c.from), static_cast<size_t>(c.bytes));
+}
+
+void run_kernel(const Arguments& arguments, const Context& context) {
+  std::visit(
+      [&](const auto& kernel) {
+        if constexpr (requires { run(kernel, context); }) run(kernel, context);
+        // Host kernels, sends and receives are the executor's.
+        else fail(SCHEMOE_INVALID, "no kernel of its own");
+      },
+      arguments);
+}
+
+}  // namespace schemoe

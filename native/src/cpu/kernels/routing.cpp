@@ -1,0 +1,102 @@
+// Rows between tokens and experts.
+#include <algorithm>
+#include <cstring>
+
+#include "cpu/kernels/kernels.h"
+#include "cpu/kernels/vector.h"
+
+namespace schemoe {
+
+namespace {
+
+SCHEMOE_VECTOR void scale_row(float* to, const float* from, float weight, int64_t columns) {
+  for (int64_t j = 0; j < columns; ++j) to[j] = from[j] * weight;
+}
+
+SCHEMOE_VECTOR void add_row(float* to, const float* from, int64_t columns) {
+  for (int64_t j = 0; j < columns; ++j) to[j] += from[j];
+}
+
+SCHEMOE_VECTOR void add_scaled_row(float* to, const float* from, float weight, int64_t columns) {
+  for (int64_t j = 0; j < columns; ++j) to[j] += weight * from[j];
+}
+
+/// In double, in eight sums of fixed order, so that it can use vectors and is always the same.
+SCHEMOE_VECTOR double dot(const float* a, const float* b, int64_t columns) {
+  constexpr int kSums = 8;
+  double sums[kSums] = {};
+  int64_t j = 0;
+  for (; j + kSums <= columns; j += kSums) {
+    for (int i = 0; i < kSums; ++i) sums[i] += static_cast<double>(a[j + i]) * b[j + i];
+  }
+  for (; j < columns; ++j) sums[0] += static_cast<double>(a[j]) * b[j];
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+
+/// The row that a choice went to, or -1 if it was dropped.
+int64_t row_of(const Rows& rows, int32_t choice, int32_t position) {
+  const int64_t expert = checked("choices", choice, rows.experts);
+  const int64_t place = checked("positions", position, INT32_MAX);
+  return place < rows.capacity() ? rows.row(expert, place) : -1;
+}
+
+}  // namespace
+
+void run(const Dispatch& d, const Context& context) {
+  if (d.columns == 0) return;
+  const float* x = context.at<const float>(d.x);
+  const int32_t* slots = context.at<const int32_t>(d.slots);
+  const float* weights = context.at<const float>(d.weights);
+  float* out = context.at<float>(d.out);
+  const int64_t capacity = d.rows.capacity();
+  for (int64_t chunk = 0; chunk < d.rows.chunks(); ++chunk) {
+    for (int64_t e = 0; e < d.experts && !context.stop; ++e) {
+      const auto end = static_cast<int64_t>(d.rows.bounds[chunk + 1]);
+      for (auto place = static_cast<int64_t>(d.rows.bounds[chunk]); place < end; ++place, out += d.columns) {
+        const int32_t slot = slots[e * capacity + place];
+        if (slot == -1) {
+          std::fill_n(out, d.columns, 0.0f);
+          continue;
+        }
+        checked("slots", slot, d.tokens * d.k);
+        const float* from = x + slot / d.k * d.columns;
+        if (weights) scale_row(out, from, weights[slot], d.columns);
+        else std::memcpy(out, from, static_cast<size_t>(d.columns) * sizeof *out);
+      }
+    }
+  }
+}
+
+void run(const Combine& c, const Context& context) {
+  if (c.columns == 0) return;
+  const float* in = context.at<const float>(c.in);
+  const int32_t* choices = context.at<const int32_t>(c.choices);
+  const int32_t* positions = context.at<const int32_t>(c.positions);
+  const float* weights = context.at<const float>(c.weights);
+  float* y = context.at<float>(c.y);
+  for (int64_t token = 0; token < c.tokens && !context.stop; ++token, y += c.columns) {
+    if (!c.accumulate) std::fill_n(y, c.columns, 0.0f);
+    for (int64_t i = token * c.k; i < (token + 1) * c.k; ++i) {
+      const int64_t row = row_of(c.rows, choices[i], positions[i]);
+      if (row < 0) continue;
+      if (weights) add_scaled_row(y, in + row * c.columns, weights[i], c.columns);
+      else add_row(y, in + row * c.columns, c.columns);
+    }
+  }
+}
+
+void run(const RowDot& r, const Context& context) {
+  const float* a = context.at<const float>(r.a);
+  const float* b = context.at<const float>(r.b);
+  const int32_t* choices = context.at<const int32_t>(r.choices);
+  const int32_t* positions = context.at<const int32_t>(r.positions);
+  float* out = context.at<float>(r.out);
+  for (int64_t token = 0; token < r.tokens && !context.stop; ++token) {
+    for (int64_t i = token * r.k; i < (token + 1) * r.k; ++i) {
+      const int64_t row = row_of(r.rows, choices[i], positions[i]);
+      out[i] = row < 0 ? 0.0f : static_cast<float>(dot(a + token * r.columns, b + row * r.columns, r.columns));
+    }
+  }
+}
+
+}  // namespace schemoe

@@ -1,0 +1,241 @@
+// The C interface: turns exceptions into a status and a line of text, and guards lifetimes.
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <new>
+
+#include "runtime/describe.h"
+#include "runtime/engine.h"
+#include "runtime/failure.h"
+#include "schemoe.h"
+
+#define SCHEMOE_ENTRY extern "C" __attribute__((visibility("default")))
+
+struct schemoe_engine {
+  std::unique_ptr<schemoe::Engine> engine;
+  // Calls that are inside, so that closing can wait for them.
+  std::mutex mutex;
+  std::condition_variable left;
+  uint32_t inside = 0;
+  bool closing = false;
+};
+
+struct schemoe_program {
+  schemoe_engine* engine;
+  std::unique_ptr<const schemoe::Program> program;
+  std::atomic<uint32_t> runs = 0;
+};
+
+namespace {
+
+using schemoe::fail;
+using schemoe::Failure;
+
+// More ranks would be more threads than a machine gives a process.
+constexpr uint64_t kMostRanks = 1024;
+
+void put(const char* text, char* error, size_t error_bytes) noexcept {
+  if (!error || error_bytes == 0) return;
+  size_t bytes = std::min(std::strlen(text), error_bytes - 1);
+  // Cut between characters of UTF-8, not inside one.
+  if (text[bytes] != 0) {
+    while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80) --bytes;
+  }
+  std::memcpy(error, text, bytes);
+  error[bytes] = 0;
+}
+
+template <class Body>
+int32_t guard(char* error, size_t error_bytes, Body&& body) noexcept {
+  try {
+    put("", error, error_bytes);
+    body();
+    return SCHEMOE_OK;
+  } catch (const Failure& failure) {
+    put(failure.what(), error, error_bytes);
+    return failure.status();
+  } catch (const std::bad_alloc&) {
+    put("Cannot go on: out of memory", error, error_bytes);
+    return SCHEMOE_OUT_OF_MEMORY;
+  } catch (const std::exception& exception) {
+    put(exception.what(), error, error_bytes);
+    return SCHEMOE_INVALID;
+  } catch (...) {
+    put("Cannot go on: an unknown exception", error, error_bytes);
+    return SCHEMOE_INVALID;
+  }
+}
+
+/// A call that is inside an engine.
+class Inside {
+ public:
+  explicit Inside(schemoe_engine* handle) : handle_(handle) {
+    if (!handle) fail(SCHEMOE_INVALID, "Cannot use the engine: its handle is null");
+    const std::lock_guard lock(handle->mutex);
+    if (handle->closing) fail(SCHEMOE_CLOSED, "Cannot use the engine: it is closing");
+    ++handle->inside;
+  }
+  ~Inside() {
+    const std::lock_guard lock(handle_->mutex);
+    if (--handle_->inside == 0) handle_->left.notify_all();
+  }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+  schemoe::Engine* operator->() const { return handle_->engine.get(); }
+
+ private:
+  schemoe_engine* handle_;
+};
+
+template <class T>
+void need(const T* pointer, const char* name) {
+  if (!pointer) fail(SCHEMOE_INVALID, "Cannot use a null pointer as ", name);
+}
+
+}  // namespace
+
+SCHEMOE_ENTRY uint32_t schemoe_abi_version(void) { return SCHEMOE_ABI_VERSION; }
+
+SCHEMOE_ENTRY int32_t schemoe_describe(char* text, size_t text_bytes, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    need(text, "text");
+    const std::string json = schemoe::describe();
+    if (json.size() >= text_bytes) {
+      fail(SCHEMOE_INVALID, "Cannot describe the library in ", text_bytes, " bytes: ", json.size() + 1, " are needed");
+    }
+    std::memcpy(text, json.c_str(), json.size() + 1);
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_open(const schemoe_config* config, schemoe_engine** engine, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    need(config, "config");
+    need(engine, "engine");
+    *engine = nullptr;
+    if (config->abi_version != SCHEMOE_ABI_VERSION) {
+      fail(SCHEMOE_INVALID, "Cannot open an engine of version ", config->abi_version, ": the library has version ",
+           SCHEMOE_ABI_VERSION);
+    }
+    if (config->flags != 0) fail(SCHEMOE_INVALID, "Cannot open an engine with flags ", config->flags);
+    const uint64_t ranks = uint64_t{config->nodes} * config->ranks_per_node;
+    if (ranks == 0 || ranks > kMostRanks) {
+      fail(SCHEMOE_INVALID, "Cannot open an engine of ", ranks, " ranks: 1 to ", kMostRanks, " are possible");
+    }
+    if (config->kind != SCHEMOE_CPU) {
+      fail(SCHEMOE_UNSUPPORTED, "Cannot open an engine of kind ", config->kind, ": the library was built without it");
+    }
+    auto handle = std::make_unique<schemoe_engine>();
+    handle->engine = schemoe::open_cpu_engine(static_cast<uint32_t>(ranks));
+    *engine = handle.release();
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_close(schemoe_engine* engine, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    need(engine, "engine");
+    const std::unique_ptr<schemoe_engine> owner(engine);
+    std::unique_lock lock(engine->mutex);
+    engine->closing = true;
+    lock.unlock();
+    engine->engine->shut_down();
+    lock.lock();
+    engine->left.wait(lock, [&] { return engine->inside == 0; });
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_allocate(schemoe_engine* engine, const uint64_t* bytes, uint32_t ranks, uint32_t* id, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    const Inside inside(engine);
+    need(bytes, "bytes");
+    need(id, "id");
+    if (ranks != inside->ranks()) {
+      fail(SCHEMOE_INVALID, "Cannot allocate a buffer for ", ranks, " ranks: the engine has ", inside->ranks());
+    }
+    *id = inside->allocate(*id, {bytes, ranks});
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_free(schemoe_engine* engine, uint32_t id, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] { Inside(engine)->free(id); });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_write(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, const uint8_t* data, uint64_t bytes, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    const Inside inside(engine);
+    if (bytes > 0) need(data, "data");
+    inside->write(id, rank, offset, {data, bytes});
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_read(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, uint8_t* data, uint64_t bytes, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    const Inside inside(engine);
+    if (bytes > 0) need(data, "data");
+    inside->read(id, rank, offset, {data, bytes});
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_prepare(schemoe_engine* engine, const uint8_t* packed, uint64_t bytes, schemoe_program** program, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    const Inside inside(engine);
+    need(packed, "packed");
+    need(program, "program");
+    *program = nullptr;
+    auto handle = std::make_unique<schemoe_program>();
+    handle->engine = engine;
+    handle->program = schemoe::parse_program({packed, bytes}, inside->ranks());
+    inside->check(*handle->program);
+    *program = handle.release();
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_release(schemoe_program* program, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    need(program, "program");
+    if (program->runs > 0) fail(SCHEMOE_BUSY, "Cannot release the Program: a run of it is in progress");
+    delete program;
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_run(schemoe_engine* engine, schemoe_program* program, uint64_t time_limit_ns, schemoe_event* events, uint64_t event_count, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    const Inside inside(engine);
+    need(program, "program");
+    if (program->engine != engine) fail(SCHEMOE_INVALID, "Cannot run the Program: it was prepared by another engine");
+    const size_t operations = program->program->operations.size();
+    if (event_count != operations) {
+      fail(SCHEMOE_INVALID, "Cannot run the Program: it has ", operations, " operations and room for ", event_count, " events");
+    }
+    if (operations > 0) need(events, "events");
+    struct Running {
+      std::atomic<uint32_t>& runs;
+      explicit Running(std::atomic<uint32_t>& count) : runs(count) { ++runs; }
+      ~Running() { --runs; }
+    } const running(program->runs);
+    inside->run(*program->program, time_limit_ns, {events, operations});
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_cancel(schemoe_engine* engine, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] { Inside(engine)->cancel(); });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_host_wait(schemoe_engine* engine, uint32_t* operation, uint32_t* rank, uint32_t* id, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    const Inside inside(engine);
+    need(operation, "operation");
+    need(rank, "rank");
+    need(id, "id");
+    const auto request = inside->hosts().wait();
+    *operation = request.operation;
+    *rank = request.rank;
+    *id = request.id;
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_host_done(schemoe_engine* engine, uint32_t operation, uint32_t failed, const char* message, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] { Inside(engine)->hosts().done(operation, failed != 0, message); });
+}

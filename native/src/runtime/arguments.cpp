@@ -1,0 +1,184 @@
+// The reader, and the arguments of kernels that move or reduce bytes.
+#include "runtime/arguments.h"
+
+#include <bit>
+
+#include "runtime/failure.h"
+
+namespace schemoe {
+
+int64_t times(int64_t a, int64_t b) {
+  int64_t result;
+  if (__builtin_mul_overflow(a, b, &result)) fail(SCHEMOE_INVALID, "sizes ", a, " and ", b, " overflow");
+  return result;
+}
+
+int64_t plus(int64_t a, int64_t b) {
+  int64_t result;
+  if (__builtin_add_overflow(a, b, &result)) fail(SCHEMOE_INVALID, "sizes ", a, " and ", b, " overflow");
+  return result;
+}
+
+uint64_t Reader::word(char letter) {
+  if (at_ >= words_.size()) fail(SCHEMOE_INVALID, "an argument is missing");
+  // The letters are this library's own: a mismatch is a mistake in the kernel table.
+  if (*letters_ != letter) fail(SCHEMOE_INVALID, "the kernel table does not fit the kernel");
+  ++letters_;
+  return words_[at_++];
+}
+
+int64_t Reader::integer() {
+  const auto value = static_cast<int64_t>(word('i'));
+  if (value < 0) fail(SCHEMOE_INVALID, "argument ", at_, " is negative: ", value);
+  return value;
+}
+
+int64_t Reader::integer(const char* what, int64_t most) {
+  const int64_t value = integer();
+  if (value > most) fail(SCHEMOE_INVALID, what, " is ", value, ", at most ", most, " is possible");
+  return value;
+}
+
+schemoe_dtype Reader::dtype() {
+  const auto dtype = static_cast<schemoe_dtype>(integer("dtype", SCHEMOE_BF16));
+  bfloat16_ |= dtype == SCHEMOE_BF16;
+  return dtype;
+}
+
+schemoe_activation Reader::activation() {
+  return static_cast<schemoe_activation>(integer("activation", SCHEMOE_SILU));
+}
+
+double Reader::real() { return std::bit_cast<double>(word('f')); }
+
+View Reader::view() {
+  const View view = optional_view();
+  if (view.null()) fail(SCHEMOE_INVALID, "the view at argument ", at_ - 1, " is null");
+  return view;
+}
+
+View Reader::optional_view() {
+  const uint64_t buffer = word('v');
+  if (at_ >= words_.size()) fail(SCHEMOE_INVALID, "an argument is missing");
+  const uint64_t offset = words_[at_++];
+  if (buffer == SCHEMOE_NULL_BUFFER) return {};
+  if (buffer >= UINT32_MAX) fail(SCHEMOE_INVALID, "buffer ", buffer, " does not exist");
+  if (offset > INT64_MAX) fail(SCHEMOE_INVALID, "offset ", offset, " is too large");
+  return {static_cast<uint32_t>(buffer), offset};
+}
+
+Matrix Reader::matrix() {
+  Matrix matrix;
+  matrix.view = view();
+  matrix.ld = integer();
+  matrix.stride = integer();
+  return matrix;
+}
+
+Matrix Reader::optional_matrix() {
+  Matrix matrix;
+  matrix.view = optional_view();
+  matrix.ld = integer();
+  matrix.stride = integer();
+  return matrix;
+}
+
+std::span<const uint64_t> Reader::rest() {
+  if (*letters_ != '*') fail(SCHEMOE_INVALID, "the kernel table does not fit the kernel");
+  const auto rest = words_.subspan(at_);
+  at_ = words_.size();
+  return rest;
+}
+
+void Reader::touch(const View& view, int64_t count, int64_t bytes_each) {
+  if (view.offset % static_cast<uint64_t>(bytes_each) != 0) {
+    fail(SCHEMOE_INVALID, "offset ", view.offset, " is not a multiple of ", bytes_each);
+  }
+  const int64_t end = plus(static_cast<int64_t>(view.offset), times(count, bytes_each));
+  extents_.push_back({view.buffer, static_cast<uint64_t>(end)});
+}
+
+void Reader::touch(const Matrix& matrix, int64_t groups, int64_t rows, int64_t columns, int64_t bytes_each) {
+  if (rows > 1 && matrix.ld < columns) {
+    fail(SCHEMOE_INVALID, "ld ", matrix.ld, " is smaller than its ", columns, " columns");
+  }
+  int64_t count = 0;
+  if (groups > 0 && rows > 0 && columns > 0) {
+    count = plus(times(groups - 1, matrix.stride), plus(times(rows - 1, matrix.ld), columns));
+  }
+  touch(matrix.view, count, bytes_each);
+}
+
+Codec::Codec(Reader& r)
+    : dtype(r.dtype()),
+      codec(static_cast<schemoe_codec>(r.integer("codec", SCHEMOE_CODEC_BF16))),
+      blocks(r.integer()),
+      groups(r.integer()),
+      rows(r.integer()),
+      columns(r.integer()),
+      x(r.view()),
+      block_stride(r.integer()),
+      group_stride(r.integer()),
+      row_stride(r.integer()),
+      wire(r.view()),
+      block_bytes(r.integer()) {
+  const int64_t lines = times(groups, rows);
+  int64_t each = columns;
+  if (codec == SCHEMOE_CODEC_NONE) each = times(columns, element_bytes(dtype));
+  else if (codec == SCHEMOE_CODEC_INT8) each = plus(columns, 8);
+  else each = times(columns, 2);
+  const int64_t bytes = times(lines, each);
+  const bool empty = blocks == 0 || lines == 0;
+  if (!empty && blocks > 1 && block_bytes < bytes) {
+    fail(SCHEMOE_INVALID, "a block takes ", bytes, " bytes, but the next one begins after ", block_bytes);
+  }
+  if (!empty && rows > 1 && row_stride < columns) {
+    fail(SCHEMOE_INVALID, "row stride ", row_stride, " is smaller than its ", columns, " columns");
+  }
+  int64_t elements = 0;
+  if (!empty && columns > 0) {
+    elements = plus(plus(times(blocks - 1, block_stride), times(groups - 1, group_stride)),
+                    plus(times(rows - 1, row_stride), columns));
+  }
+  r.touch(x, elements, element_bytes(dtype));
+  r.touch(wire, empty ? 0 : plus(times(blocks - 1, block_bytes), bytes), 1);
+}
+
+SumRanks::SumRanks(Reader& r)
+    : ranks(r.integer()), count(r.integer()), stride(r.integer()), in(r.view()), out(r.view()) {
+  r.touch(in, ranks > 0 && count > 0 ? plus(times(ranks - 1, stride), count) : 0, 4);
+  r.touch(out, count, 4);
+}
+
+MaxRanks::MaxRanks(Reader& r) : ranks(r.integer()), in(r.view()), out(r.view()) {
+  if (ranks == 0) fail(SCHEMOE_INVALID, "a maximum over no ranks");
+  r.touch(in, ranks, 4);
+  r.touch(out, 1, 4);
+}
+
+Fill::Fill(Reader& r) : count(r.integer()), out(r.view()), value(r.real()) { r.touch(out, count, 4); }
+
+MaxLoad::MaxLoad(Reader& r) : experts(r.integer()), loads(r.view()), out(r.view()) {
+  if (experts == 0) fail(SCHEMOE_INVALID, "a maximum over no experts");
+  r.touch(loads, experts, 4);
+  r.touch(out, 1, 4);
+}
+
+Host::Host(Reader& r) : id(static_cast<uint32_t>(r.integer("host id", UINT32_MAX))) {}
+
+CopyBytes::CopyBytes(Reader& r) : bytes(r.integer()), from(r.view()), to(r.view()) {
+  r.touch(from, bytes, 1);
+  r.touch(to, bytes, 1);
+}
+
+Send::Send(Reader& r)
+    : peer(static_cast<uint32_t>(r.integer("peer", UINT32_MAX))), bytes(r.integer()), from(r.view()) {
+  r.touch(from, bytes, 1);
+}
+
+Receive::Receive(Reader& r)
+    : peer(static_cast<uint32_t>(r.integer("peer", UINT32_MAX))), bytes(r.integer()), to(r.view()) {
+  r.touch(to, bytes, 1);
+}
+
+}  // namespace schemoe

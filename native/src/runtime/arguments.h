@@ -1,0 +1,219 @@
+// Arguments of every kernel, checked and with names; `schemoe.h` says what each kernel does.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <variant>
+
+#include "runtime/reader.h"
+
+namespace schemoe {
+
+struct Gemm {
+  explicit Gemm(Reader&);
+  schemoe_dtype dtype, dtype_c;
+  bool trans_a, trans_b;
+  int64_t groups, m, n, k;
+  Matrix a, b, c;
+  double alpha, beta;
+};
+
+/// Sizes that the elementwise kernels share.
+struct Block {
+  explicit Block(Reader&);
+  schemoe_dtype dtype;
+  int64_t groups, rows, columns;
+};
+
+struct BiasAct {
+  explicit BiasAct(Reader&);
+  Block block;
+  Matrix x;
+  View bias;
+  int64_t bias_stride;
+  Matrix y;
+  schemoe_activation activation;
+};
+
+struct ActGrad {
+  explicit ActGrad(Reader&);
+  Block block;
+  Matrix dy, x, dx;
+  schemoe_activation activation;
+};
+
+struct Glu {
+  explicit Glu(Reader&);
+  Block block;
+  Matrix a, b, y;
+  schemoe_activation activation;
+};
+
+struct GluGrad {
+  explicit GluGrad(Reader&);
+  Block block;
+  Matrix dy, a, b, da, db;
+  schemoe_activation activation;
+};
+
+struct ColumnSum {
+  explicit ColumnSum(Reader&);
+  Block block;
+  Matrix x;
+  View out;
+  int64_t out_stride;
+  bool accumulate;
+};
+
+struct Softmax {
+  explicit Softmax(Reader&);
+  int64_t rows, columns;
+  View x, y;
+};
+
+struct TopK {
+  explicit TopK(Reader&);
+  int64_t tokens, experts, k;
+  bool normalize;
+  View scores, choices, weights;
+};
+
+struct Positions {
+  explicit Positions(Reader&);
+  int64_t tokens, experts, k;
+  bool prioritized;
+  View scores, choices, positions, loads;
+};
+
+struct AuxLoss {
+  explicit AuxLoss(Reader&);
+  int64_t tokens, experts, k;
+  View scores, choices, loss;
+};
+
+struct Slots {
+  explicit Slots(Reader&);
+  int64_t tokens, k, experts, capacity;
+  View choices, positions, slots;
+};
+
+/// Where the row of (expert e, place c) lies: chunk after chunk of the capacity.
+struct Rows {
+  int64_t experts = 0;
+  std::span<const uint64_t> bounds;
+  int64_t capacity() const { return static_cast<int64_t>(bounds.back()); }
+  int64_t chunks() const { return static_cast<int64_t>(bounds.size()) - 1; }
+  int64_t row(int64_t expert, int64_t place) const;
+};
+
+struct Dispatch {
+  explicit Dispatch(Reader&);
+  schemoe_dtype dtype;
+  int64_t tokens, columns, k, experts;
+  View x, slots, weights, out;
+  Rows rows;
+};
+
+struct Combine {
+  explicit Combine(Reader&);
+  schemoe_dtype dtype;
+  int64_t tokens, columns, k, experts;
+  View in, choices, positions, weights, y;
+  bool accumulate;
+  Rows rows;
+};
+
+struct RowDot {
+  explicit RowDot(Reader&);
+  schemoe_dtype dtype;
+  int64_t tokens, columns, k, experts;
+  View a, b, choices, positions, out;
+  Rows rows;
+};
+
+struct GateGrad {
+  explicit GateGrad(Reader&);
+  int64_t tokens, experts, k;
+  bool normalize;
+  View scores, choices, weights, d_weights, d_logits;
+  double aux_weight;
+};
+
+struct Codec {
+  explicit Codec(Reader&);
+  schemoe_dtype dtype;
+  schemoe_codec codec;
+  int64_t blocks, groups, rows, columns;
+  View x;
+  int64_t block_stride, group_stride, row_stride;
+  View wire;
+  int64_t block_bytes;
+};
+struct Encode : Codec {
+  using Codec::Codec;
+};
+struct Decode : Codec {
+  using Codec::Codec;
+};
+
+struct SumRanks {
+  explicit SumRanks(Reader&);
+  int64_t ranks, count, stride;
+  View in, out;
+};
+
+struct MaxRanks {
+  explicit MaxRanks(Reader&);
+  int64_t ranks;
+  View in, out;
+};
+
+struct Fill {
+  explicit Fill(Reader&);
+  int64_t count;
+  View out;
+  double value;
+};
+
+struct MaxLoad {
+  explicit MaxLoad(Reader&);
+  int64_t experts;
+  View loads, out;
+};
+
+struct Host {
+  explicit Host(Reader&);
+  uint32_t id;
+};
+
+struct CopyBytes {
+  explicit CopyBytes(Reader&);
+  int64_t bytes;
+  View from, to;
+};
+
+/// A copy in a rank, as part of a phase.
+struct Copy : CopyBytes {
+  using CopyBytes::CopyBytes;
+};
+
+struct Send {
+  explicit Send(Reader&);
+  uint32_t peer;
+  int64_t bytes;
+  View from;
+};
+
+struct Receive {
+  explicit Receive(Reader&);
+  uint32_t peer;
+  int64_t bytes;
+  View to;
+};
+
+using Arguments =
+    std::variant<Gemm, BiasAct, ActGrad, Glu, GluGrad, ColumnSum, Softmax, TopK, Positions, AuxLoss,
+                 Slots, Dispatch, Combine, RowDot, GateGrad, Encode, Decode, SumRanks, MaxRanks,
+                 Fill, MaxLoad, Host, CopyBytes, Copy, Send, Receive>;
+
+}  // namespace schemoe

@@ -1,0 +1,11 @@
+// What the library was built as, for tests of the other side of the FFI.
+#pragma once
+
+#include <string>
+
+namespace schemoe {
+
+/// JSON: struct sizes and member offsets, kernel codes and argument letters, build features.
+std::string describe();
+
+}  // namespace schemoe

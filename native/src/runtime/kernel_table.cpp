@@ -1,0 +1,61 @@
+#include "runtime/kernel_table.h"
+
+namespace schemoe {
+
+namespace {
+
+template <class Kernel>
+Arguments read(Reader& reader) {
+  return Kernel(reader);
+}
+
+constexpr KernelSpec kTable[] = {
+    {1, "gemm", "iiiiiiiiviiviiviiff", read<Gemm>, false},
+    {2, "bias_act", "iiiiviiviviii", read<BiasAct>, false},
+    {3, "act_grad", "iiiiviiviiviii", read<ActGrad>, false},
+    {4, "glu", "iiiiviiviiviii", read<Glu>, false},
+    {5, "glu_grad", "iiiiviiviiviiviiviii", read<GluGrad>, false},
+    {6, "column_sum", "iiiiviivii", read<ColumnSum>, false},
+    {7, "softmax", "iivv", read<Softmax>, false},
+    {8, "top_k", "iiiivvv", read<TopK>, false},
+    {9, "positions", "iiiivvvv", read<Positions>, false},
+    {10, "aux_loss", "iiivvv", read<AuxLoss>, false},
+    {11, "slots", "iiiivvv", read<Slots>, false},
+    {12, "dispatch", "iiiiivvvv*", read<Dispatch>, false},
+    {13, "combine", "iiiiivvvvvi*", read<Combine>, false},
+    {14, "row_dot", "iiiiivvvvv*", read<RowDot>, false},
+    {15, "gate_grad", "iiiivvvvvf", read<GateGrad>, false},
+    {16, "encode", "iiiiiiviiivi", read<Encode>, false},
+    {17, "decode", "iiiiiiviiivi", read<Decode>, false},
+    {18, "sum_ranks", "iiivv", read<SumRanks>, false},
+    {19, "max_ranks", "ivv", read<MaxRanks>, false},
+    {20, "fill", "ivf", read<Fill>, false},
+    {21, "max_load", "ivv", read<MaxLoad>, false},
+    {22, "host", "i", read<Host>, false},
+    {23, "copy_bytes", "ivv", read<CopyBytes>, false},
+    {32, "copy", "ivv", read<Copy>, true},
+    {33, "send", "iiv", read<Send>, true},
+    {34, "receive", "iiv", read<Receive>, true},
+};
+
+}  // namespace
+
+std::span<const KernelSpec> kernel_table() { return kTable; }
+
+const KernelSpec* find_kernel(uint32_t code) {
+  for (const KernelSpec& spec : kTable) {
+    if (spec.code == code) return &spec;
+  }
+  return nullptr;
+}
+
+bool fits(const KernelSpec& spec, uint64_t words) {
+  uint64_t needed = 0;
+  for (const char* letter = spec.letters; *letter; ++letter) {
+    if (*letter == '*') return words >= needed;
+    needed += *letter == 'v' ? 2 : 1;
+  }
+  return words == needed;
+}
+
+}  // namespace schemoe

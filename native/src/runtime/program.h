@@ -1,0 +1,93 @@
+// A Program after parsing: checked completely, independent of any engine.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/kernel_table.h"
+
+namespace schemoe {
+
+inline constexpr uint32_t kLanes = 3;
+inline constexpr const char* kLaneNames[kLanes] = {"compute", "intra", "inter"};
+
+/// `count` entries of one of the Program's lists.
+struct Range {
+  uint32_t first = 0;
+  uint32_t count = 0;
+};
+
+template <class T>
+std::span<const T> slice(const std::vector<T>& list, Range range) {
+  return std::span<const T>(list).subspan(range.first, range.count);
+}
+
+struct Operation {
+  uint32_t task;
+  uint32_t rank;
+  uint32_t lane;
+  bool communication;
+  /// Negative: not paced.
+  int64_t pace_ns;
+  /// Into `waits`, `calls`, `ends` and `successors`.
+  Range waits, calls, ends, successors;
+};
+
+struct Call {
+  const KernelSpec* spec;
+  Arguments arguments;
+};
+
+/// A send that met its receive.
+struct Transfer {
+  uint32_t sender;
+  uint32_t receiver;
+  uint64_t bytes;
+  View from;
+  View to;
+};
+
+/// The call that needs most of a buffer on a rank.
+struct Requirement {
+  uint32_t buffer;
+  uint32_t rank;
+  uint64_t bytes;
+  uint32_t operation;
+  const KernelSpec* kernel;
+};
+
+struct Program {
+  uint32_t ranks = 0;
+  std::vector<Operation> operations;
+  /// Operations that each waits for, and that wait for each.
+  std::vector<uint32_t> waits;
+  std::vector<uint32_t> successors;
+  std::vector<Call> calls;
+  std::vector<Transfer> transfers;
+  /// Transfers of each operation, one entry for each side (a send to itself has both).
+  std::vector<uint32_t> ends;
+  /// Operations of rank * kLanes + lane in order.
+  std::vector<std::vector<uint32_t>> lanes;
+  std::vector<Requirement> requirements;
+  /// A call that computes in bfloat16: its operation and kernel.
+  std::optional<Requirement> bfloat16;
+  /// Words that arguments refer to.
+  std::vector<uint64_t> words;
+};
+
+/// `task #3 on rank 1`.
+std::string name_of(const Operation& operation);
+
+/// Throws INVALID, naming task and rank, unless every part of it can be run on `ranks` ranks.
+std::unique_ptr<const Program> parse_program(std::span<const uint8_t> packed, uint32_t ranks);
+
+/// Parts of the parser that look at all operations together (transfers.cpp).
+void meet_transfers(Program& program);
+void find_successors(Program& program);
+void check_no_circle(const Program& program);
+
+}  // namespace schemoe

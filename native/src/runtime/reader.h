@@ -1,0 +1,78 @@
+// Reads the argument words of one kernel, checking each, and notes which bytes the kernel touches.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "schemoe.h"
+
+namespace schemoe {
+
+/// Bytes in a buffer of the operation's rank.
+struct View {
+  uint32_t buffer = UINT32_MAX;
+  uint64_t offset = 0;
+  bool null() const { return buffer == UINT32_MAX; }
+};
+
+/// Row-major matrices of groups: element (g, i, j) lies at g * stride + i * ld + j.
+struct Matrix {
+  View view;
+  int64_t ld = 0;
+  int64_t stride = 0;
+};
+
+/// A buffer must have at least `end` bytes.
+struct Extent {
+  uint32_t buffer;
+  uint64_t end;
+};
+
+/// Products and sums of sizes; throw INVALID instead of overflowing.
+int64_t times(int64_t a, int64_t b);
+int64_t plus(int64_t a, int64_t b);
+
+inline int64_t element_bytes(schemoe_dtype dtype) { return dtype == SCHEMOE_BF16 ? 2 : 4; }
+
+class Reader {
+ public:
+  /// `letters` as in the kernel table; extents are appended to `extents`.
+  Reader(const char* letters, std::span<const uint64_t> words, std::vector<Extent>& extents)
+      : letters_(letters), words_(words), extents_(extents) {}
+
+  /// A non-negative integer.
+  int64_t integer();
+  /// A non-negative integer that is at most `most`.
+  int64_t integer(const char* what, int64_t most);
+  bool flag(const char* what) { return integer(what, 1) != 0; }
+  schemoe_dtype dtype();
+  schemoe_activation activation();
+  double real();
+  View view();
+  View optional_view();
+  Matrix matrix();
+  Matrix optional_matrix();
+  /// The integers that are left.
+  std::span<const uint64_t> rest();
+
+  /// Notes that the kernel touches `count` elements from `view` on.
+  void touch(const View& view, int64_t count, int64_t bytes_each);
+  void touch(const Matrix& matrix, int64_t groups, int64_t rows, int64_t columns, int64_t bytes_each);
+
+  /// True when everything was read.
+  bool done() const { return at_ == words_.size(); }
+  /// Whether an argument asked for bfloat16.
+  bool bfloat16() const { return bfloat16_; }
+
+ private:
+  uint64_t word(char letter);
+
+  const char* letters_;
+  std::span<const uint64_t> words_;
+  std::vector<Extent>& extents_;
+  size_t at_ = 0;
+  bool bfloat16_ = false;
+};
+
+}  // namespace schemoe

@@ -1,0 +1,147 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { KERNELS, TRANSFERS } from "../../lib/kernels/table.ts";
+import { EVENT_WORDS, NativeEngine } from "../../lib/native/engine.ts";
+import { describeLibrary, libraryPath, openLibrary } from "../../lib/native/library.ts";
+import { symbols } from "../../lib/native/symbols.ts";
+import { ABI_VERSION, pack } from "../../lib/program/pack.ts";
+import { SchemoeError } from "../../lib/types.ts";
+import { buildProgram, GraphBuilder, topology } from "../../mod.ts";
+
+const header = () =>
+  Deno.readTextFileSync(new URL("../../native/include/schemoe.h", import.meta.url));
+
+/** Declarations of the functions, by name: their C types without names of parameters. */
+function declarations(text: string): Map<string, string> {
+  const found = text.matchAll(/^(u?int32_t) (schemoe_\w+)\(([^)]*)\)/gm);
+  return new Map([...found].map(([, result, name, list]) => [name, `${result} ${name}(${list})`]));
+}
+
+/** What Deno must call a C parameter. */
+function denoType(parameter: string): string {
+  if (/^schemoe_(engine|program)\*\s/.test(parameter)) return "pointer";
+  if (parameter.includes("*")) return "buffer";
+  const type = parameter.split(" ")[0];
+  return { uint32_t: "u32", int32_t: "i32", uint64_t: "u64", size_t: "usize" }[type] ?? type;
+}
+
+Deno.test("symbols has every function of the header with its types", () => {
+  const declared = declarations(header());
+  assertEquals(Object.keys(symbols).sort(), [...declared.keys()].sort());
+  for (const [name, entry] of Object.entries(symbols)) {
+    const [, result, list] = /^(\w+) \w+\((.*)\)$/.exec(declared.get(name)!)!;
+    const parameters = list === "void" ? [] : list.split(",").map((p) => denoType(p.trim()));
+    assertEquals([...entry.parameters], parameters, name);
+    assertEquals(entry.result, denoType(result), name);
+  }
+});
+
+Deno.test("symbols shows the header's declaration beside each entry", () => {
+  const text = Deno.readTextFileSync(new URL("../../lib/native/symbols.ts", import.meta.url));
+  for (const declaration of declarations(header()).values()) {
+    assertStringIncludes(text, `// ${declaration}`);
+  }
+});
+
+Deno.test("describeLibrary() reports the kernels of the table", () => {
+  assertEquals(describeLibrary().kernels, { ...KERNELS, ...TRANSFERS });
+});
+
+Deno.test("describeLibrary() reports the layouts that pack() and the engine write and read", () => {
+  const { abi, structs, features } = describeLibrary();
+  assertEquals(abi, ABI_VERSION);
+  assertEquals(structs.schemoe_event, {
+    size: 8 * EVENT_WORDS,
+    members: { ready_ns: 0, start_ns: 8, end_ns: 16, wait_ns: 24 },
+  });
+  assertEquals(structs.schemoe_config.size, 32);
+  const { abi_version, kind, nodes, ranks_per_node } = structs.schemoe_config.members;
+  assertEquals([abi_version, kind, nodes, ranks_per_node], [0, 4, 8, 12]);
+  assertEquals(typeof features.blas, "string");
+
+  const world = topology({ nodes: 1, ranksPerNode: 1 });
+  const g = new GraphBuilder(world, "forward", 1);
+  g.add({
+    ...{ kind: "opaque", label: "a", chunk: -1, stage: 0, after: [] },
+    kernels: () => [{ name: "host", args: [7] }],
+  });
+  const graph = g.build({});
+  const program = buildProgram(graph, graph.tasks, "test");
+  const packed = new DataView(pack(program, { buffer: () => 0, seconds: () => 0.5 }).buffer);
+  const head = structs.schemoe_program_header;
+  const record = structs.schemoe_operation;
+  assertEquals(packed.byteLength, head.size + record.size + 2 * 8);
+  assertEquals(packed.getUint32(head.members.operations, true), 1);
+  assertEquals(packed.getUint32(head.members.words, true), 2);
+  assertEquals(packed.getUint32(head.size + record.members.words, true), 2);
+  assertEquals(packed.getFloat64(head.size + record.members.seconds, true), 0.5);
+});
+
+Deno.test("openLibrary() opens a path once", () => {
+  assert(openLibrary(libraryPath()) === openLibrary(libraryPath()));
+});
+
+Deno.test("openLibrary() throws when there is no library, and says how to build it", () => {
+  const path = "/nowhere/libschemoe.so";
+  const error = assertThrows(() => openLibrary(path), SchemoeError, path);
+  assertStringIncludes(error.message, "build it with: deno task native");
+});
+
+Deno.test("openLibrary() throws when the file is no library", async () => {
+  const path = await Deno.makeTempFile({ suffix: ".so" });
+  await Deno.writeTextFile(path, "not a library");
+  assertThrows(() => openLibrary(path), SchemoeError, path);
+  await Deno.remove(path);
+});
+
+Deno.test("openLibrary() throws when the library has another version, naming both", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/libother.so`;
+  await Deno.writeTextFile(
+    `${folder}/other.c`,
+    "unsigned schemoe_abi_version(void) { return 99; }",
+  );
+  const compiled = await new Deno.Command("cc", {
+    args: ["-shared", "-fPIC", "-o", path, `${folder}/other.c`],
+  }).output();
+  assert(compiled.success);
+  const error = assertThrows(() => openLibrary(path), SchemoeError);
+  assertMatch(
+    error.message,
+    /it has version 99, version 1 is needed; build it with: deno task native/,
+  );
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("libraryPath() prefers SCHEMOE_LIBRARY", async () => {
+  // In a process of its own: the environment is shared with tests that run at the same time.
+  const script = `import { libraryPath } from "${
+    import.meta.resolve("../../lib/native/library.ts")
+  }";
+    console.log(libraryPath());`;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", script],
+    env: { SCHEMOE_LIBRARY: "/elsewhere/libschemoe.so" },
+  }).output();
+  assertEquals(new TextDecoder().decode(stdout).trim(), "/elsewhere/libschemoe.so");
+});
+
+Deno.test("NativeEngine throws for a shape that cannot be opened", () => {
+  assertThrows(
+    () => new NativeEngine({ kind: "cpu", nodes: 0, ranksPerNode: 4 }),
+    SchemoeError,
+    "Cannot open an engine of 0 ranks",
+  );
+});
+
+Deno.test("NativeEngine refuses what is not a Program", () => {
+  const engine = new NativeEngine({ kind: "cpu", nodes: 1, ranksPerNode: 1 });
+  const error = assertThrows(
+    () => engine.prepare(new Uint8Array(64), 0),
+    SchemoeError,
+    "Cannot prepare the Program: it does not begin with SMOE",
+  );
+  assertEquals(error.status, 1);
+  engine.close();
+  engine.close();
+  assertThrows(() => engine.cancel(), SchemoeError, "it is closed");
+});
