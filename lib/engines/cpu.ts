@@ -45,6 +45,7 @@ export function openCpuEngine(options: CpuOptions): Engine {
   return new NativeRunner({
     kind: "cpu",
     topology,
+    modelled: links === "emulated" && computation === "paced",
     timing: `${links} links, ${computation} computation`,
     native: new NativeEngine({ kind: "cpu", nodes, ranksPerNode }),
     seconds,

@@ -11,4 +11,4 @@
  */
 export { type EngineOptions, openEngine } from "./open.ts";
 export { openSimulator, simulate } from "./simulate.ts";
-export { type CpuEngineOptions, openCpuEngine } from "./cpu.ts";
+export { type CpuOptions, openCpuEngine } from "./cpu.ts";

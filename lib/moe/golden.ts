@@ -74,23 +74,21 @@ function expertOf(config: Record<string, unknown>, fail: (problem: string) => ne
 }
 
 /**
- * Runs a case forward and backward and returns the largest error of each tensor of the file:
- * max|got - expected| / max|expected|, or max|got| where all expected values are 0.
- *
+ * Runs a case forward and backward: `y`, `aux_loss`, and `grad.` of the input and all parameters.
  * @throws {SchemoeError} when the engine has another number of ranks, or a tensor another shape.
  */
-export async function compareGolden(
+export async function runGolden(
   engine: Engine,
   golden: GoldenCase,
   choices: PassChoices,
-): Promise<Record<string, number>> {
+): Promise<Map<string, Float32Array>> {
   if (engine.topology.ranks !== golden.ranks) {
     throw new SchemoeError(
       `Cannot run the case "${golden.name}": it is for ${golden.ranks} ranks, the engine has ${engine.topology.ranks}`,
     );
   }
   using layer = createLayer(engine, golden.config);
-  const results = new Map<string, Float32Array | undefined>();
+  const results = new Map<string, Float32Array>();
   const given = (name: string) => tensor(golden, name).data;
   for (const [name, shape] of Object.entries(layer.parameters)) {
     const found = tensor(golden, name);
@@ -102,9 +100,27 @@ export async function compareGolden(
     layer.set({ [name]: found.data });
   }
   const forward = await layer.forward({ ...choices, x: given("x"), bound: false });
+  if (!forward.output || !forward.auxLoss) {
+    throw new SchemoeError(`Cannot run the case "${golden.name}": the engine "${engine.kind}" computes no values`);
+  }
   results.set("y", forward.output).set("aux_loss", forward.auxLoss);
   const backward = await layer.backward({ ...choices, dy: given("dy"), bound: false });
   for (const [name, values] of Object.entries(backward.gradients ?? {})) results.set(`grad.${name}`, values);
+  return results;
+}
+
+/**
+ * Runs a case and returns the largest error of each tensor of its file: max|got - expected| /
+ * max|expected|, or max|got| where all expected values are 0.
+ *
+ * @throws {SchemoeError} as {@linkcode runGolden}.
+ */
+export async function compareGolden(
+  engine: Engine,
+  golden: GoldenCase,
+  choices: PassChoices,
+): Promise<Record<string, number>> {
+  const results = await runGolden(engine, golden, choices);
   const errors: Record<string, number> = {};
   for (const [name, { data }] of golden.tensors) {
     const got = results.get(name);

@@ -22,6 +22,7 @@ export interface RunnerOptions {
   readonly kind: "cpu" | "cuda";
   readonly topology: Topology;
   readonly timing: string;
+  readonly modelled: boolean;
   readonly native: NativeEngine;
   /** Seconds an operation is paced to, or undefined for as fast as it goes. */
   readonly seconds: (task: Task, rank: number) => number | undefined;
@@ -41,7 +42,7 @@ export class NativeRunner implements Engine {
   readonly topology: Topology;
   readonly computes = true;
   /** Pacing is a minimum: what a task really takes must be measured. */
-  readonly modelled = false;
+  readonly modelled: boolean;
   readonly timing: string;
   readonly #native: NativeEngine;
   readonly #seconds: RunnerOptions["seconds"];
@@ -54,6 +55,7 @@ export class NativeRunner implements Engine {
     this.kind = options.kind;
     this.topology = options.topology;
     this.timing = options.timing;
+    this.modelled = options.modelled;
     this.#native = options.native;
     this.#seconds = options.seconds;
   }
