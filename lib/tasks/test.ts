@@ -1,18 +1,26 @@
 /**
  * All tests, of TypeScript and of the native library; ends with `N passed, M failed`. Arguments
- * are passed to `deno test`, and then only that runs.
+ * are passed to `deno test`, and then only that runs. Set-up that fails counts as a failure and
+ * does not keep the other tests from running.
  */
-import { run, succeeds, task } from "./command.ts";
-import { root } from "./command.ts";
+import { buildNative } from "./build_native.ts";
+import { root, run, task } from "./command.ts";
+import { countJunit, type Counts } from "./junit.ts";
 import { jupyterPython } from "./python.ts";
-import { countJunit } from "./junit.ts";
+import { SchemoeError } from "../types.ts";
+
+const timing = "test/timing/";
 
 await task(async () => {
-  await jupyterPython();
   const reports = await Deno.makeTempDir();
-  const suites = [await deno(`${reports}/deno.xml`)];
-  const built = await succeeds(["test", "-f", `${root}/native/build/cpu/CTestTestfile.cmake`]);
-  if (Deno.args.length === 0 && built) suites.push(await native(`${reports}/native.xml`));
+  const suites = [await setUp(buildNative), await setUp(jupyterPython)];
+  if (Deno.args.length > 0) {
+    suites.push(await deno(`${reports}/some.xml`, Deno.args, false));
+  } else {
+    suites.push(await deno(`${reports}/all.xml`, ["test/"], true));
+    suites.push(await deno(`${reports}/timing.xml`, [timing, "--permit-no-files"], false));
+    suites.push(await native(`${reports}/native.xml`));
+  }
   await Deno.remove(reports, { recursive: true });
 
   const passed = suites.reduce((sum, suite) => sum + suite.passed, 0);
@@ -21,16 +29,31 @@ await task(async () => {
   return failed > 0 || passed === 0 ? 1 : 0;
 });
 
-async function deno(report: string) {
-  const paths = Deno.args.length > 0 ? Deno.args : ["test/"];
+async function setUp(step: () => Promise<unknown>): Promise<Counts> {
+  try {
+    await step();
+    return { passed: 0, failed: 0 };
+  } catch (error) {
+    if (!(error instanceof SchemoeError)) throw error;
+    console.error(error.message);
+    return { passed: 0, failed: 1 };
+  }
+}
+
+/** Runs test files: those of `timing`, which measure, one after another and with nothing beside. */
+async function deno(report: string, paths: readonly string[], parallel: boolean): Promise<Counts> {
   const status = await run(
-    [Deno.execPath(), "test", "-A", "--parallel", `--junit-path=${report}`, ...paths],
-    { env: { DENO_JOBS: Deno.env.get("DENO_JOBS") ?? "2", ONNXRUNTIME_NODE_INSTALL: "skip" } },
+    [
+      ...[Deno.execPath(), "test", "-A", "--frozen", `--junit-path=${report}`],
+      ...(parallel ? ["--parallel", `--ignore=${timing}`] : []),
+      ...paths,
+    ],
+    { env: { DENO_JOBS: Deno.env.get("DENO_JOBS") ?? "2" } },
   );
   return await countJunit(report, status);
 }
 
-async function native(report: string) {
+async function native(report: string): Promise<Counts> {
   const status = await run([
     "ctest",
     ...["--test-dir", `${root}/native/build/cpu`, "--output-junit", report],

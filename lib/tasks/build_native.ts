@@ -1,0 +1,39 @@
+import { quiet, root } from "./command.ts";
+import { ensurePackages } from "./packages.ts";
+
+const source = `${root}/native`;
+const build = `${source}/build/cpu`;
+
+/**
+ * Configures and builds the native library into `native/build/cpu`; nearly nothing when it is up
+ * to date. Prints nothing but what it installs.
+ * @throws {SchemoeError} naming missing packages, or with the output of CMake and the compiler
+ */
+export async function buildNative(): Promise<void> {
+  await Deno.mkdir(`${source}/build`, { recursive: true });
+  using lock = await Deno.open(`${source}/build/.lock`, { create: true, write: true });
+  await lock.lock(true); // two tasks may start at once
+  if (!await configured()) {
+    await ensurePackages({
+      "cmake": ["cmake", "--version"],
+      "make": ["make", "--version"],
+      "g++": ["c++", "--version"],
+      "libopenblas-dev": ["c++", "-E", "-x", "c++", "-include", "cblas.h", "/dev/null"],
+    });
+    await quiet(["cmake", "--preset", "cpu"], { cwd: source });
+  }
+  await quiet(["cmake", "--build", build, "--parallel", `${navigator.hardwareConcurrency}`]);
+}
+
+/** True when `build` was configured, to its end, for this very directory. */
+async function configured(): Promise<boolean> {
+  try {
+    await Deno.stat(`${build}/cmake_install.cmake`); // written when configuring succeeds
+    const cache = await Deno.readTextFile(`${build}/CMakeCache.txt`);
+    if (cache.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${source}\n`)) return true;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  await Deno.remove(build, { recursive: true }).catch(() => {});
+  return false;
+}
