@@ -1,0 +1,40 @@
+/**
+ * Benchmarks; every line carries its configuration, and ratios are of one run.
+ *
+ * usage: deno task bench [--json] [NAME...]   (without names: all)
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { SchemoeError } from "../types.ts";
+import { benchEmulation } from "./bench_emulation.ts";
+import { benchOverlap } from "./bench_overlap.ts";
+import { type Benchmark, machine, print } from "./bench_report.ts";
+
+/** All benchmarks by name. */
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
+  overlap: benchOverlap,
+  emulation: benchEmulation,
+};
+
+async function main(args: readonly string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { json: { type: "boolean", default: false } },
+  });
+  const foreign = positionals.find((name) => !Object.hasOwn(BENCHMARKS, name));
+  if (foreign) {
+    throw new SchemoeError(`Unknown benchmark "${foreign}": choose from ${Object.keys(BENCHMARKS).join(", ")}`);
+  }
+  const names = positionals.length ? positionals : Object.keys(BENCHMARKS);
+  for (const name of names) print(name, await BENCHMARKS[name](), { json: values.json, machine: machine() });
+}
+
+if (import.meta.main) {
+  try {
+    await main(Deno.args);
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message}`);
+    Deno.exitCode = 1;
+  }
+}
