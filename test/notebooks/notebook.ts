@@ -8,7 +8,7 @@ export const notebook = (...cells: string[]): string =>
       outputs: [],
       source,
     })),
-    metadata: { kernelspec: { name: "schemoe", display_name: "schemoe (Deno)" } },
+    metadata: { kernelspec: { name: "schemoe", display_name: "schemoe" } },
     nbformat: 4,
     nbformat_minor: 5,
   });
