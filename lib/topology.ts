@@ -44,10 +44,20 @@ const MOST_RANKS = 1 << 20;
  */
 export function topology(options: TopologyOptions): Topology {
   const { nodes, ranksPerNode } = options;
-  rejectUnknown(options, ["nodes", "ranksPerNode", "intra", "inter", "local", "processor", "sharing"]);
+  rejectUnknown(options, [
+    "nodes",
+    "ranksPerNode",
+    "intra",
+    "inter",
+    "local",
+    "processor",
+    "sharing",
+  ]);
   count("nodes", nodes);
   count("ranksPerNode", ranksPerNode);
-  if (nodes * ranksPerNode > MOST_RANKS) fail("nodes * ranksPerNode", `at most ${MOST_RANKS}`, nodes * ranksPerNode);
+  if (nodes * ranksPerNode > MOST_RANKS) {
+    fail("nodes * ranksPerNode", `at most ${MOST_RANKS}`, nodes * ranksPerNode);
+  }
   const intra = link("intra", { ...SMALL.intra, ...options.intra });
   const links = {
     intra,
@@ -73,10 +83,16 @@ export function sharedProcessor(world: Topology, capacity: number): Topology {
 }
 
 function checkSharing({ of, capacity }: NonNullable<Topology["sharing"]>, ranks: number): void {
-  if (of.length !== ranks) fail("sharing.of", `one processor for each of ${ranks} ranks`, of.length);
-  for (const value of capacity) if (!(value > 0)) fail("sharing.capacity", "positive numbers", value);
+  if (of.length !== ranks) {
+    fail("sharing.of", `one processor for each of ${ranks} ranks`, of.length);
+  }
+  for (const value of capacity) {
+    if (!(value > 0)) fail("sharing.capacity", "positive numbers", value);
+  }
   const foreign = of.find((number) => capacity[number] === undefined);
-  if (foreign !== undefined) fail("sharing.of", `numbers of ${capacity.length} processors`, foreign);
+  if (foreign !== undefined) {
+    fail("sharing.of", `numbers of ${capacity.length} processors`, foreign);
+  }
 }
 
 function link(name: string, value: Link): Link {
@@ -96,7 +112,13 @@ function atLeastZero(name: string, value: unknown): void {
 
 function rejectUnknown(value: object, known: readonly string[], prefix = ""): void {
   const foreign = Object.keys(value).find((key) => !known.includes(key));
-  if (foreign) fail(prefix + foreign, `one of ${known.map((k) => prefix + k).join(", ")}`, "an unknown name");
+  if (foreign) {
+    fail(
+      prefix + foreign,
+      `one of ${known.map((k) => prefix + k).join(", ")}`,
+      "an unknown name",
+    );
+  }
 }
 
 function fail(name: string, expected: string, got: unknown): never {

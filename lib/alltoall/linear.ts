@@ -9,9 +9,12 @@ export const linear: AllToAll = {
   name: "linear",
   plan: ({ rank, topology }) => [{
     lane: topology.nodes > 1 ? "inter" : "intra",
-    steps: Array.from({ length: topology.ranks }, (_, peer): Step[] =>
-      peer === rank
-        ? [copy(input(rank), output(rank))]
-        : [send(input(peer), peer), receive(output(peer), peer)]).flat(),
+    steps: Array.from(
+      { length: topology.ranks },
+      (_, peer): Step[] =>
+        peer === rank
+          ? [copy(input(rank), output(rank))]
+          : [send(input(peer), peer), receive(output(peer), peer)],
+    ).flat(),
   }],
 };

@@ -11,4 +11,4 @@
  */
 export { linear } from "./linear.ts";
 export { pipe } from "./pipe.ts";
-export { copy, input, output, receive, scratch, send } from "./slices.ts";
+export { copy, input, output, receive, scratch, send, type SliceOf } from "./slices.ts";

@@ -1,14 +1,21 @@
 /** Short words to write all-to-all plans with. @module */
 import type { Slice, Step } from "../types.ts";
 
-const slice = (buffer: Slice["buffer"]) => (index: number, count = 1): Slice => ({ buffer, index, count });
+/** Names a slice, or `count` consecutive ones from `index` on. */
+export type SliceOf = (index: number, count?: number) => Slice;
+
+const slice = (buffer: Slice["buffer"]) => (index: number, count = 1): Slice => ({
+  buffer,
+  index,
+  count,
+});
 
 /** Slices of what a rank sends: slice j is for rank j. */
-export const input = slice("input");
+export const input: SliceOf = slice("input");
 /** Slices of what a rank gets: slice i is from rank i. */
-export const output = slice("output");
+export const output: SliceOf = slice("output");
 /** Slices of room for what is under way, as many as the plan names. */
-export const scratch = slice("scratch");
+export const scratch: SliceOf = slice("scratch");
 
 export const copy = (from: Slice, to: Slice): Step => ({ kind: "copy", from, to });
 export const send = (from: Slice, peer: number): Step => ({ kind: "send", from, peer });

@@ -29,7 +29,10 @@ export function lowerBound(graph: TaskGraph, costs: Costs): Bound {
     for (const task of graph.tasks) {
       const seconds = costs.seconds(task, rank);
       if (!(seconds >= 0 && seconds < Infinity)) {
-        throw new SchemoeError(`Cannot bound the graph: task ${task.name} costs ${seconds} s on rank ${rank}`, { rank });
+        throw new SchemoeError(
+          `Cannot bound the graph: task ${task.name} costs ${seconds} s on rank ${rank}`,
+          { rank },
+        );
       }
       lanes[task.lane] += seconds;
       ends[task.id] = seconds + task.after.reduce((latest, id) => Math.max(latest, ends[id]), 0);
@@ -39,6 +42,8 @@ export function lowerBound(graph: TaskGraph, costs: Costs): Bound {
     consider(chain, `longest chain of rank ${rank}`);
     if (sharing) processors[sharing.of[rank]] += lanes.compute;
   }
-  processors.forEach((work, number) => consider(work / sharing!.capacity[number], `processor ${number}`));
+  processors.forEach((work, number) =>
+    consider(work / sharing!.capacity[number], `processor ${number}`)
+  );
   return best;
 }

@@ -21,7 +21,9 @@ export function measuredCosts(program: Program, runs: readonly EventTable[]): Co
     source: `measured alone, best of ${runs.length}`,
     seconds(task, rank) {
       if (graph.tasks[task.id] !== task) {
-        throw new SchemoeError(`Cannot cost the task ${task.name}: it is not in the graph that was measured`);
+        throw new SchemoeError(
+          `Cannot cost the task ${task.name}: it is not in the graph that was measured`,
+        );
       }
       const row = seconds.subarray(task.id * ranks, (task.id + 1) * ranks);
       return rank === undefined ? row.reduce((a, b) => Math.max(a, b), 0) : row[rank];

@@ -50,7 +50,12 @@ export class EventHeap {
   }
 
   #swap(a: number, b: number): void {
-    const [time, key, stamp, sequence] = [this.#times[a], this.#keys[a], this.#stamps[a], this.#sequence[a]];
+    const [time, key, stamp, sequence] = [
+      this.#times[a],
+      this.#keys[a],
+      this.#stamps[a],
+      this.#sequence[a],
+    ];
     this.#set(a, this.#times[b], this.#keys[b], this.#stamps[b], this.#sequence[b]);
     this.#set(b, time, key, stamp, sequence);
   }

@@ -30,8 +30,11 @@ export function openEngine(options: EngineOptions): Engine {
   oneOf("kind", kind, ["simulate", "cpu"]);
   oneOf("links", links ?? "emulated", ["emulated", "plain"]);
   oneOf("computation", computation ?? "real", ["paced", "real"]);
-  if (options.topology && (nodes ?? ranksPerNode) !== undefined) fail("give a topology or nodes and ranksPerNode, not both");
-  const topology = options.topology ?? world({ nodes: nodes ?? 1, ranksPerNode: ranksPerNode ?? 1 });
+  if (options.topology && (nodes ?? ranksPerNode) !== undefined) {
+    fail("give a topology or nodes and ranksPerNode, not both");
+  }
+  const topology = options.topology ??
+    world({ nodes: nodes ?? 1, ranksPerNode: ranksPerNode ?? 1 });
   if (kind === "cpu") return openCpuEngine({ topology, links, computation });
   if (links || computation) fail("links and computation are options of the cpu engine");
   return openSimulator(topology);

@@ -35,7 +35,9 @@ export function openSimulator(topology: Topology): Engine {
         );
       }
       options.signal?.throwIfAborted();
-      return Promise.resolve(options.isolated ? oneByOne(program, topology) : simulate(program, topology));
+      return Promise.resolve(
+        options.isolated ? oneByOne(program, topology) : simulate(program, topology),
+      );
     },
     close: () => void (closed = true),
     [Symbol.dispose]() {
@@ -82,14 +84,20 @@ class Simulation {
     this.#unposted = new Int32Array(order.length * ranks);
     this.#successors = order.map(() => []);
     this.#next = new Int32Array(order.length).fill(-1);
-    this.#processors = (topology.sharing?.capacity ?? []).map((capacity) => new SharedProcessor(capacity));
+    this.#processors = (topology.sharing?.capacity ?? []).map((capacity) =>
+      new SharedProcessor(capacity)
+    );
     const last = new Map(LANES.map((lane) => [lane, -1]));
     for (const [position, { lane }] of order.entries()) {
       const before = last.get(lane)!;
       if (before >= 0) this.#next[before] = position;
       last.set(lane, position);
       for (const wait of waits[position]) this.#successors[wait].push(position);
-      this.#open.fill(waits[position].length + Number(before >= 0), position * ranks, (position + 1) * ranks);
+      this.#open.fill(
+        waits[position].length + Number(before >= 0),
+        position * ranks,
+        (position + 1) * ranks,
+      );
     }
   }
 
@@ -101,7 +109,9 @@ class Simulation {
       if (key < 0) this.#processorEvent(-1 - key, time, stamp);
       else this.#finish(key, time);
     }
-    if (this.#finished < operations) throw new SchemoeError("Cannot simulate: the plan's phases wait for each other");
+    if (this.#finished < operations) {
+      throw new SchemoeError("Cannot simulate: the plan's phases wait for each other");
+    }
     return this.#events;
   }
 

@@ -1,5 +1,12 @@
 /** The two-layer feed-forward expert. @module */
-import { type Activation, activationCode, activationGrad, biasActivation, columnSum, gemm } from "../kernels/mod.ts";
+import {
+  type Activation,
+  activationCode,
+  activationGrad,
+  biasActivation,
+  columnSum,
+  gemm,
+} from "../kernels/mod.ts";
 import type { Expert, ExpertContext } from "../types.ts";
 
 /**

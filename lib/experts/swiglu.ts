@@ -14,7 +14,8 @@ export function swiglu(): Expert {
       { name: "w3", shape: [m, h] },
       { name: "w2", shape: [h, m] },
     ],
-    saved: ({ hiddenDim }) => ["x1", "x3", "h", "d1", "d3"].map((name) => ({ name, columns: hiddenDim })),
+    saved: ({ hiddenDim }) =>
+      ["x1", "x3", "h", "d1", "d3"].map((name) => ({ name, columns: hiddenDim })),
     forward(c) {
       const [x1, x3, h] = [c.saved("x1"), c.saved("x3"), c.saved("h")];
       return [

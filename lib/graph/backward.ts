@@ -91,7 +91,12 @@ function addCombineGrad(g: GraphBuilder, options: BackwardPassOptions, sent: str
   const dots = rowDots({ ...placesOf(options), chunks: forwardChunks }, {
     ...{ a: dy, rows, choices, positions, out: dWeights },
   });
-  const places = dispatchRows(placesOf(options), { x: dy, slots, weights: scale, out: { buffer: sent, offset: 0 } });
+  const places = dispatchRows(placesOf(options), {
+    x: dy,
+    slots,
+    weights: scale,
+    out: { buffer: sent, offset: 0 },
+  });
   return g.add({
     ...{ kind: "combine", label: "combine", chunk: -1, stage: STAGE.combine, after: [] },
     bytes: 3 * rowBytes(options),
@@ -100,7 +105,11 @@ function addCombineGrad(g: GraphBuilder, options: BackwardPassOptions, sent: str
 }
 
 /** Gradient of dispatch: sums the rows' gradients into that of x; with prescore also of the weights. */
-function addDispatchGrad(g: GraphBuilder, options: BackwardPassOptions, after: readonly Task[]): Task {
+function addDispatchGrad(
+  g: GraphBuilder,
+  options: BackwardPassOptions,
+  after: readonly Task[],
+): Task {
   const { layer, chunks } = options;
   const { prescore } = layer;
   const { x, dx, choices, positions, weights, dWeights } = gateContext(g, layer);
@@ -113,13 +122,22 @@ function addDispatchGrad(g: GraphBuilder, options: BackwardPassOptions, after: r
     bytes: (prescore ? 2 : 1) * rowBytes(options),
     kernels: () => [
       ...(prescore ? [rowDots(places, { ...common, a: x, out: dWeights })] : []),
-      combineRows(places, { ...common, y: dx, weights: prescore ? weights : undefined, add: !prescore }),
+      combineRows(places, {
+        ...common,
+        y: dx,
+        weights: prescore ? weights : undefined,
+        add: !prescore,
+      }),
     ],
   });
 }
 
 /** Gradient of the gate, this rank's part, added to or begun in that of x. */
-function addGateGrad(g: GraphBuilder, { layer, chunks }: BackwardPassOptions, after: readonly Task[]): Task {
+function addGateGrad(
+  g: GraphBuilder,
+  { layer, chunks }: BackwardPassOptions,
+  after: readonly Task[],
+): Task {
   const context = gateContext(g, layer);
   return g.add({
     ...{ kind: "gate", label: "gate", chunk: chunks.length, after },

@@ -73,7 +73,9 @@ export class GraphBuilder {
     const { kind, label, chunk, stage, lane = "compute", flops = 0, kernels, transfers } = task;
     const inChunk = chunk >= 0 && chunk < this.chunks;
     const name = task.name ?? (inChunk ? `${label}[${chunk}]` : label);
-    if (this.#names.has(name)) throw new SchemoeError(`Cannot add the task: there are two called ${name}`);
+    if (this.#names.has(name)) {
+      throw new SchemoeError(`Cannot add the task: there are two called ${name}`);
+    }
     this.#names.add(name);
     const sent = transfers && once(() => busiest(this.topology.ranks, transfers));
     const added: Task = {
@@ -108,7 +110,9 @@ export class GraphBuilder {
         lane: phase.lane,
         after: before.length ? before.map((i) => tasks[i]) : exchange.after,
         transfers: (rank) =>
-          plan(rank)[index].steps.map((step) => transfer(step, rank, exchange, this.topology.ranks)),
+          plan(rank)[index].steps.map((step) =>
+            transfer(step, rank, exchange, this.topology.ranks)
+          ),
       }));
     }
     this.buffer(exchange.scratch, () => exchange.sliceBytes * this.#scratchSlices(algorithm));
@@ -173,7 +177,10 @@ const slicesOf = (step: Step): Slice[] =>
 function checkedPlan(algorithm: AllToAll, topology: Topology): (rank: number) => readonly Phase[] {
   const kept = new Map<number, readonly Phase[]>();
   const fail = (rank: number, problem: string): never => {
-    throw new SchemoeError(`Cannot plan the all-to-all "${algorithm.name}": rank ${rank} ${problem}`, { rank });
+    throw new SchemoeError(
+      `Cannot plan the all-to-all "${algorithm.name}": rank ${rank} ${problem}`,
+      { rank },
+    );
   };
   const shape = (phases: readonly Phase[]) =>
     JSON.stringify(phases.map((phase, i) => [phase.name, phase.lane, phaseAfter(phase, i)]));
@@ -186,10 +193,14 @@ function checkedPlan(algorithm: AllToAll, topology: Topology): (rank: number) =>
         fail(rank, `puts phase ${i} on the lane "${phase.lane}"; there are intra and inter`);
       }
       const early = phaseAfter(phase, i).find((p) => !(Number.isInteger(p) && p >= 0 && p < i));
-      if (early !== undefined) fail(rank, `lets phase ${i} come after ${early}, which is not an earlier one`);
+      if (early !== undefined) {
+        fail(rank, `lets phase ${i} come after ${early}, which is not an earlier one`);
+      }
     }
     expected ??= shape(rank === 0 ? phases : make(0));
-    if (shape(phases) !== expected) fail(rank, "has other phases than rank 0; one may be empty, not missing");
+    if (shape(phases) !== expected) {
+      fail(rank, "has other phases than rank 0; one may be empty, not missing");
+    }
     return phases;
   };
   return (rank) => {
@@ -204,12 +215,18 @@ function checkedPlan(algorithm: AllToAll, topology: Topology): (rank: number) =>
 function transfer(step: Step, rank: number, exchange: Exchange, ranks: number): Transfer {
   const { sliceBytes, algorithm } = exchange;
   const fail = (problem: string): never => {
-    throw new SchemoeError(`Cannot plan the all-to-all "${algorithm.name}": rank ${rank} ${problem}`, { rank });
+    throw new SchemoeError(
+      `Cannot plan the all-to-all "${algorithm.name}": rank ${rank} ${problem}`,
+      { rank },
+    );
   };
   const view = ({ buffer, index, count = 1 }: Slice): View => {
     if (!["input", "output", "scratch"].includes(buffer)) fail(`names the buffer "${buffer}"`);
     const limit = buffer === "scratch" ? Infinity : ranks;
-    if (!Number.isInteger(index) || !Number.isInteger(count) || index < 0 || count < 1 || index + count > limit) {
+    if (
+      !Number.isInteger(index) || !Number.isInteger(count) || index < 0 || count < 1 ||
+      index + count > limit
+    ) {
       fail(`names ${buffer} slices ${index} to ${index + count - 1} of ${limit}`);
     }
     const base = buffer === "scratch" ? { buffer: exchange.scratch, offset: 0 } : exchange[buffer];
@@ -218,11 +235,15 @@ function transfer(step: Step, rank: number, exchange: Exchange, ranks: number): 
   const slices = slicesOf(step);
   const bytes = sliceBytes * (slices[0].count ?? 1);
   if (step.kind === "copy") {
-    if ((step.to.count ?? 1) !== (step.from.count ?? 1)) fail("copies between slices of different number");
+    if ((step.to.count ?? 1) !== (step.from.count ?? 1)) {
+      fail("copies between slices of different number");
+    }
     return { kind: "copy", peer: rank, bytes, from: view(step.from), to: view(step.to) };
   }
   const { kind, peer } = step;
-  if (!Number.isInteger(peer) || peer < 0 || peer >= ranks || peer === rank) fail(`has no peer ${peer}`);
+  if (!Number.isInteger(peer) || peer < 0 || peer >= ranks || peer === rank) {
+    fail(`has no peer ${peer}`);
+  }
   return kind === "send"
     ? { kind, peer, bytes, from: view(step.from) }
     : { kind, peer, bytes, to: view(step.to) };

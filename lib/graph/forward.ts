@@ -1,5 +1,5 @@
 /** The task graph of a forward pass. @module */
-import { dispatchRows, combineRows, fillSlots, maxLoad, type Places } from "../kernels/mod.ts";
+import { combineRows, dispatchRows, fillSlots, maxLoad, type Places } from "../kernels/mod.ts";
 import type { Layer } from "../layer/mod.ts";
 import type { Compressor, Task, TaskGraph } from "../types.ts";
 import { GraphBuilder } from "./builder.ts";
@@ -30,7 +30,13 @@ export function gateGraph(layer: Layer, configuration: TaskGraph["configuration"
 }
 
 /** Stages of a chunk in the forward pass. */
-const STAGE = { dispatch: 1, out: 2, expert: 2 + LEG_STAGES, back: 3 + LEG_STAGES, combine: 3 + 2 * LEG_STAGES };
+const STAGE = {
+  dispatch: 1,
+  out: 2,
+  expert: 2 + LEG_STAGES,
+  back: 3 + LEG_STAGES,
+  combine: 3 + 2 * LEG_STAGES,
+};
 
 /**
  * gate, dispatch, then for each chunk C1 A1 D1 E C2 A2 D2, then combine.
@@ -72,7 +78,13 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   }
   const y = g.buffer("y", WORD * layer.tokens * layer.modelDim);
   g.add({
-    ...{ kind: "combine", label: "combine", chunk: chunks.length, stage: STAGE.combine, after: done },
+    ...{
+      kind: "combine",
+      label: "combine",
+      chunk: chunks.length,
+      stage: STAGE.combine,
+      after: done,
+    },
     bytes: rowBytes(options) + WORD * layer.tokens * layer.modelDim,
     kernels: () => [
       combineRows(places, {
@@ -91,7 +103,8 @@ export function placesOf({ layer, chunks }: Way): Places {
 }
 
 /** Bytes of all rows that a rank sends, uncompressed. */
-export const rowBytes = ({ layer, capacity }: Way): number => WORD * layer.experts * capacity * layer.modelDim;
+export const rowBytes = ({ layer, capacity }: Way): number =>
+  WORD * layer.experts * capacity * layer.modelDim;
 
 /** Rows that the experts of a rank get in a chunk. */
 export const chunkRows = ({ layer, chunks }: Way, chunk: number): number =>

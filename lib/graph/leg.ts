@@ -86,11 +86,29 @@ export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
   if (!(plain && number === 1)) {
     input = wireView(g, way, compressor, `${g.pass}.A${number}.in`, chunk);
     const kernels = coder.encode(from, input);
-    after = [g.add({ ...common, kind: "compress", label: `C${number}`, stage, after, kernels: () => kernels })];
+    after = [
+      g.add({
+        ...common,
+        kind: "compress",
+        label: `C${number}`,
+        stage,
+        after,
+        kernels: () => kernels,
+      }),
+    ];
   }
-  const output = plain && number === 2 ? to.view : wireView(g, way, compressor, `${g.pass}.A${number}.out`, chunk);
+  const output = plain && number === 2
+    ? to.view
+    : wireView(g, way, compressor, `${g.pass}.A${number}.out`, chunk);
   const arrived = g.allToAll({
-    ...{ label: `A${number}`, chunk, stage: stage + 1, after, algorithm: allToAll, sliceBytes: blockBytes },
+    ...{
+      label: `A${number}`,
+      chunk,
+      stage: stage + 1,
+      after,
+      algorithm: allToAll,
+      sliceBytes: blockBytes,
+    },
     ...{ input, output, scratch: `${g.pass}.A${number}.scratch.${chunk}` },
   });
   if (plain && number === 2) return arrived;
@@ -104,7 +122,10 @@ export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
 }
 
 /** Bytes of a block. @throws {SchemoeError} when the compressor gives no usable number. */
-export function wireBytes(compressor: Compressor, block: { rows: number; columns: number }): number {
+export function wireBytes(
+  compressor: Compressor,
+  block: { rows: number; columns: number },
+): number {
   const bytes = compressor.wireBytes(block);
   if (!Number.isSafeInteger(bytes) || bytes < 1) {
     throw new SchemoeError(
@@ -116,7 +137,13 @@ export function wireBytes(compressor: Compressor, block: { rows: number; columns
 }
 
 /** Where the wire blocks of a chunk begin. */
-function wireView(g: GraphBuilder, way: Way, compressor: Compressor, buffer: string, chunk: number): View {
+function wireView(
+  g: GraphBuilder,
+  way: Way,
+  compressor: Compressor,
+  buffer: string,
+  chunk: number,
+): View {
   const { layer, chunks } = way;
   let offset = 0;
   let here = 0;
@@ -142,13 +169,17 @@ class Coder {
 
   encode(rows: Rows, wire: View): Kernel[] {
     const { compressor } = this.leg;
-    if (compressor.native !== undefined) return [encodeRows(rows, this.#wire(compressor.native, wire))];
+    if (compressor.native !== undefined) {
+      return [encodeRows(rows, this.#wire(compressor.native, wire))];
+    }
     const stage = this.#staged();
     return [
       encodeRows(rows, this.#wire(0, stage, this.#blockFloatBytes)),
       this.g.host((at) =>
         this.#blocks(async (block, index) => {
-          const values = new Float32Array(at.read(this.#at(stage, index, this.#blockFloatBytes), this.#blockFloatBytes).buffer);
+          const values = new Float32Array(
+            at.read(this.#at(stage, index, this.#blockFloatBytes), this.#blockFloatBytes).buffer,
+          );
           const encoded = await compressor.encode!(values, block);
           this.#expect("encode", "bytes", encoded?.byteLength, this.blockBytes);
           at.write(this.#at(wire, index, this.blockBytes), encoded);
@@ -159,12 +190,17 @@ class Coder {
 
   decode(rows: Rows, wire: View): Kernel[] {
     const { compressor } = this.leg;
-    if (compressor.native !== undefined) return [decodeRows(rows, this.#wire(compressor.native, wire))];
+    if (compressor.native !== undefined) {
+      return [decodeRows(rows, this.#wire(compressor.native, wire))];
+    }
     const stage = this.#staged();
     return [
       this.g.host((at) =>
         this.#blocks(async (block, index) => {
-          const decoded = await compressor.decode!(at.read(this.#at(wire, index, this.blockBytes), this.blockBytes), block);
+          const decoded = await compressor.decode!(
+            at.read(this.#at(wire, index, this.blockBytes), this.blockBytes),
+            block,
+          );
           this.#expect("decode", "floats", decoded?.length, block.rows * block.columns);
           const values = new Uint8Array(decoded.buffer, decoded.byteOffset, decoded.byteLength);
           at.write(this.#at(stage, index, this.#blockFloatBytes), values);
@@ -187,13 +223,17 @@ class Coder {
   }
 
   async #blocks(run: (block: { rows: number; columns: number }, index: number) => Promise<void>) {
-    for (let index = 0; index < this.way.layer.topology.ranks; index++) await run(this.#block, index);
+    for (let index = 0; index < this.way.layer.topology.ranks; index++) {
+      await run(this.#block, index);
+    }
   }
 
   #expect(name: string, unit: string, got: number | undefined, expected: number): void {
     if (got === expected) return;
     throw new SchemoeError(
-      `Compressor "${this.leg.compressor.name}": ${name} must return ${expected} ${unit}, got ${got ?? "nothing"}`,
+      `Compressor "${this.leg.compressor.name}": ${name} must return ${expected} ${unit}, got ${
+        got ?? "nothing"
+      }`,
     );
   }
 

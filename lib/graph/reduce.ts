@@ -47,15 +47,38 @@ export function addAllReduce(
       }),
   });
   const added = g.add({
-    ...{ kind: "gate", label: "sum", name: `${name} sum`, chunk, stage: stage + 1, after: [scatter] },
+    ...{
+      kind: "gate",
+      label: "sum",
+      name: `${name} sum`,
+      chunk,
+      stage: stage + 1,
+      after: [scatter],
+    },
     ...{ flops: count, bytes: WORD * ranks * share },
     kernels: (rank) =>
       size(rank)
-        ? [sumRanks({ ranks, count: size(rank), stride: share, parts: shares, out: at(sum, begin(rank)) })]
+        ? [
+          sumRanks({
+            ranks,
+            count: size(rank),
+            stride: share,
+            parts: shares,
+            out: at(sum, begin(rank)),
+          }),
+        ]
         : [],
   });
   return g.add({
-    ...{ kind: "allReduce", label: "AR2", name: `${name} AR2`, chunk, stage: stage + 2, after: [added], lane },
+    ...{
+      kind: "allReduce",
+      label: "AR2",
+      name: `${name} AR2`,
+      chunk,
+      stage: stage + 2,
+      after: [added],
+      lane,
+    },
     transfers: (rank) =>
       exchange(ranks, rank, {
         send: () => [at(sum, begin(rank)), WORD * size(rank)],
@@ -75,7 +98,15 @@ export function addMaxReduce(
   const { name, stage, chunk, after } = place;
   const parts = g.buffer(`${name}.parts`, WORD * ranks);
   const gather = g.add({
-    ...{ kind: "allReduce", label: "AR", name: `${name} AR`, chunk, stage, after, lane: widestLane(g.topology) },
+    ...{
+      kind: "allReduce",
+      label: "AR",
+      name: `${name} AR`,
+      chunk,
+      stage,
+      after,
+      lane: widestLane(g.topology),
+    },
     transfers: (rank) =>
       exchange(ranks, rank, {
         send: () => [part, WORD],
@@ -83,7 +114,14 @@ export function addMaxReduce(
       }),
   });
   return g.add({
-    ...{ kind: "gate", label: "max", name: `${name} max`, chunk, stage: stage + 1, after: [gather] },
+    ...{
+      kind: "gate",
+      label: "max",
+      name: `${name} max`,
+      chunk,
+      stage: stage + 1,
+      after: [gather],
+    },
     kernels: () => [maxRanks(ranks, parts, max)],
   });
 }

@@ -38,7 +38,12 @@ export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
 }
 
 /** Declares the experts' buffers and describes the rows of one chunk on one rank. */
-export function expertContext(g: GraphBuilder, way: Way, chunk: number, rank: number): ExpertContext {
+export function expertContext(
+  g: GraphBuilder,
+  way: Way,
+  chunk: number,
+  rank: number,
+): ExpertContext {
   const { layer, capacity } = way;
   const { topology: { ranks }, localExperts: groups, expert, modelDim, hiddenDim } = layer;
   const { begin, end } = way.chunks[chunk];
@@ -47,7 +52,15 @@ export function expertContext(g: GraphBuilder, way: Way, chunk: number, rank: nu
     const stride = capacity * ranks * columns;
     const { buffer } = g.buffer(`expert.${name}`, WORD * groups * stride);
     const rows = (end - begin) * ranks;
-    return { buffer, offset: WORD * begin * ranks * columns, rows, columns, ld: columns, groups, stride };
+    return {
+      buffer,
+      offset: WORD * begin * ranks * columns,
+      rows,
+      columns,
+      ld: columns,
+      groups,
+      stride,
+    };
   };
   const weights = (prefix: string, name: string): Matrix => {
     const found = expert.parameters(shape).find((p) => p.name === name);

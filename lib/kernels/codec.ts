@@ -42,7 +42,13 @@ function args(rows: Rows, wire: Wire): Kernel["args"] {
 }
 
 /** Rows to wire blocks, each block holding its rows in the order (group, row). */
-export const encodeRows = (rows: Rows, wire: Wire): Kernel => ({ name: "encode", args: args(rows, wire) });
+export const encodeRows = (rows: Rows, wire: Wire): Kernel => ({
+  name: "encode",
+  args: args(rows, wire),
+});
 
 /** Wire blocks to rows. */
-export const decodeRows = (rows: Rows, wire: Wire): Kernel => ({ name: "decode", args: args(rows, wire) });
+export const decodeRows = (rows: Rows, wire: Wire): Kernel => ({
+  name: "decode",
+  args: args(rows, wire),
+});

@@ -17,9 +17,17 @@ export interface Choice {
 /** Best k experts of each token and their weights, divided by their sum when `normalize` and k > 1. */
 export function chooseTopK(
   { tokens, experts, topK }: Choice,
-  { normalize, scores, choices, weights }: { normalize: boolean; scores: View; choices: View; weights: View },
+  { normalize, scores, choices, weights }: {
+    normalize: boolean;
+    scores: View;
+    choices: View;
+    weights: View;
+  },
 ): Kernel {
-  return { name: "top_k", args: [tokens, experts, topK, Number(normalize), scores, choices, weights] };
+  return {
+    name: "top_k",
+    args: [tokens, experts, topK, Number(normalize), scores, choices, weights],
+  };
 }
 
 /** Place of each choice in its expert, and the load of each expert. */
@@ -45,15 +53,28 @@ export function auxLoss(
 /** Gradient of the logits from that of the weights and the auxiliary loss. */
 export function gateGrad(
   { tokens, experts, topK }: Choice,
-  options: { normalize: boolean; auxWeight: number } & Record<
-    "scores" | "choices" | "weights" | "dWeights" | "dLogits",
-    View
-  >,
+  options:
+    & { normalize: boolean; auxWeight: number }
+    & Record<
+      "scores" | "choices" | "weights" | "dWeights" | "dLogits",
+      View
+    >,
 ): Kernel {
   const { normalize, auxWeight, scores, choices, weights, dWeights, dLogits } = options;
   return {
     name: "gate_grad",
-    args: [tokens, experts, topK, Number(normalize), scores, choices, weights, dWeights, dLogits, auxWeight],
+    args: [
+      tokens,
+      experts,
+      topK,
+      Number(normalize),
+      scores,
+      choices,
+      weights,
+      dWeights,
+      dLogits,
+      auxWeight,
+    ],
   };
 }
 

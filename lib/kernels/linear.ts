@@ -35,7 +35,9 @@ export function gemm(
   const { transA = false, transB = false, add = false } = options;
   const [m, k] = transA ? [a.columns, a.rows] : [a.rows, a.columns];
   const [bk, n] = transB ? [b.columns, b.rows] : [b.rows, b.columns];
-  if (k !== bk || c.rows !== m || c.columns !== n || a.groups !== c.groups || b.groups !== c.groups) {
+  if (
+    k !== bk || c.rows !== m || c.columns !== n || a.groups !== c.groups || b.groups !== c.groups
+  ) {
     throw new SchemoeError(
       `Cannot multiply: ${a.groups} x [${m}, ${k}] times ${b.groups} x [${bk}, ${n}] into ` +
         `${c.groups} x [${c.rows}, ${c.columns}]`,
@@ -54,7 +56,10 @@ export function biasActivation(
 ): Kernel {
   const target = y ? place(y) : [NONE, 0, 0] as const;
   const added = bias ? [bias as View, bias.stride] as const : [NONE, 0] as const;
-  return { name: "bias_act", args: [...extent(x), ...place(x), ...added, ...target, activationCode(activation)] };
+  return {
+    name: "bias_act",
+    args: [...extent(x), ...place(x), ...added, ...target, activationCode(activation)],
+  };
 }
 
 /** `dx = dy * activation'(x)`; dx may be dy. */
@@ -67,7 +72,10 @@ export function activationGrad(dy: Matrix, x: Matrix, dx: Matrix, activation: Ac
 
 /** `y = activation(a) * b`. */
 export function glu(a: Matrix, b: Matrix, y: Matrix, activation: Activation): Kernel {
-  return { name: "glu", args: [...extent(a), ...place(a), ...place(b), ...place(y), activationCode(activation)] };
+  return {
+    name: "glu",
+    args: [...extent(a), ...place(a), ...place(b), ...place(y), activationCode(activation)],
+  };
 }
 
 /** Gradients of {@linkcode glu}. */
@@ -81,5 +89,8 @@ export function gluGrad(
 
 /** `out[group] = (add ? out : 0) + sum of the rows of x`, in row order. */
 export function columnSum(x: Matrix, out: Matrix, add: boolean): Kernel {
-  return { name: "column_sum", args: [...extent(x), ...place(x), out as View, out.stride, Number(add)] };
+  return {
+    name: "column_sum",
+    args: [...extent(x), ...place(x), out as View, out.stride, Number(add)],
+  };
 }

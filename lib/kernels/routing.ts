@@ -56,7 +56,13 @@ export function combineRows(
 /** Dot product of each token with the row of each of its choices: gradient of the weights. */
 export function rowDots(
   places: Places,
-  { a, rows, choices, positions, out }: Record<"a" | "rows" | "choices" | "positions" | "out", View>,
+  { a, rows, choices, positions, out }: Record<
+    "a" | "rows" | "choices" | "positions" | "out",
+    View
+  >,
 ): Kernel {
-  return { name: "row_dot", args: [...head(places), a, rows, choices, positions, out, ...bounds(places)] };
+  return {
+    name: "row_dot",
+    args: [...head(places), a, rows, choices, positions, out, ...bounds(places)],
+  };
 }

@@ -62,11 +62,30 @@ const DEFAULTS = {
  * @throws {SchemoeError} naming the first field that is wrong.
  */
 export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
-  const known = ["tokens", "modelDim", "hiddenDim", "experts", "expert", "gate", ...Object.keys(DEFAULTS)];
+  const known = [
+    "tokens",
+    "modelDim",
+    "hiddenDim",
+    "experts",
+    "expert",
+    "gate",
+    ...Object.keys(DEFAULTS),
+  ];
   const foreign = Object.keys(config).find((key) => !known.includes(key));
   if (foreign) fail(`"${foreign}" is not a field of a layer (${known.join(", ")})`);
-  const layer = { expert: ffn(), gate: topKGate, ...DEFAULTS, ...definedOnly(config) } as Required<LayerConfig>;
-  for (const name of ["tokens", "modelDim", "hiddenDim", "experts", "topK", "capacityAlignment"] as const) {
+  const layer = { expert: ffn(), gate: topKGate, ...DEFAULTS, ...definedOnly(config) } as Required<
+    LayerConfig
+  >;
+  for (
+    const name of [
+      "tokens",
+      "modelDim",
+      "hiddenDim",
+      "experts",
+      "topK",
+      "capacityAlignment",
+    ] as const
+  ) {
     if (!Number.isInteger(layer[name]) || layer[name] < 1) {
       fail(`${name} must be a positive integer, got ${layer[name]}`);
     }

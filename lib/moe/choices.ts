@@ -3,7 +3,13 @@ import * as allToAlls from "../alltoall/mod.ts";
 import * as compressors from "../compressors/mod.ts";
 import { capacitySlices } from "../layer/mod.ts";
 import * as schedulers from "../schedulers/mod.ts";
-import { type AllToAll, type Chunking, type Compressor, type Scheduler, SchemoeError } from "../types.ts";
+import {
+  type AllToAll,
+  type Chunking,
+  type Compressor,
+  type Scheduler,
+  SchemoeError,
+} from "../types.ts";
 
 /** Options of `forward` and `backward`. */
 export interface PassChoices {
@@ -39,14 +45,29 @@ export interface ResolvedChoices {
 
 /** @throws {SchemoeError} for an unknown name or option, or a value without the functions it needs. */
 export function resolveChoices(choices: PassChoices, others: readonly string[]): ResolvedChoices {
-  const known = ["scheduler", "allToAll", "compressor", "chunks", "bound", "results", "timeLimit", "signal", "name"];
+  const known = [
+    "scheduler",
+    "allToAll",
+    "compressor",
+    "chunks",
+    "bound",
+    "results",
+    "timeLimit",
+    "signal",
+    "name",
+  ];
   const foreign = Object.keys(choices).find((key) => ![...known, ...others].includes(key));
   if (foreign) {
-    throw new SchemoeError(`Cannot run the pass: "${foreign}" is not an option (${[...others, ...known].join(", ")})`);
+    throw new SchemoeError(
+      `Cannot run the pass: "${foreign}" is not an option (${[...others, ...known].join(", ")})`,
+    );
   }
   const { compressor = "none", chunks = 1 } = choices;
-  const pair: CompressorPair = isPair(compressor) ? compressor : { dispatch: compressor, combine: compressor };
-  const codec = (value: Compressor | string = "none") => checkedCodec(pick("compressor", compressors, value, "wireBytes"));
+  const pair: CompressorPair = isPair(compressor)
+    ? compressor
+    : { dispatch: compressor, combine: compressor };
+  const codec = (value: Compressor | string = "none") =>
+    checkedCodec(pick("compressor", compressors, value, "wireBytes"));
   return {
     scheduler: pick("scheduler", schedulers, choices.scheduler ?? "sequential", "order"),
     allToAll: pick("allToAll", allToAlls, choices.allToAll ?? "linear", "plan"),
@@ -57,24 +78,37 @@ export function resolveChoices(choices: PassChoices, others: readonly string[]):
 
 /** Names of the built-in values of a module that have a function `method`. */
 export function builtIns(module: object, method: string): string[] {
-  return Object.entries(module).filter(([, value]) => typeof value?.[method] === "function").map(([name]) => name);
+  return Object.entries(module).filter(([, value]) => typeof value?.[method] === "function").map((
+    [name],
+  ) => name);
 }
 
 /** Names of all built-in schedulers, all-to-alls and compressors. */
-export const BUILT_IN = {
+export const BUILT_IN: Readonly<
+  Record<"scheduler" | "allToAll" | "compressor", readonly string[]>
+> = {
   scheduler: builtIns(schedulers, "order"),
   allToAll: builtIns(allToAlls, "plan"),
   compressor: builtIns(compressors, "wireBytes"),
-} as const;
+};
 
-function pick<T extends object>(what: string, module: object, value: T | string, method: string): T {
+function pick<T extends object>(
+  what: string,
+  module: object,
+  value: T | string,
+  method: string,
+): T {
   if (typeof value !== "string") {
     if (typeof (value as Record<string, unknown>)?.[method] === "function") return value;
-    throw new SchemoeError(`Cannot use the ${what}: a value with a function "${method}" is needed, got ${value}`);
+    throw new SchemoeError(
+      `Cannot use the ${what}: a value with a function "${method}" is needed, got ${value}`,
+    );
   }
   const names = builtIns(module, method);
   if (!names.includes(value)) {
-    throw new SchemoeError(`Unknown ${what} "${value}": choose one of ${names.join(", ")}, or give a value of your own`);
+    throw new SchemoeError(
+      `Unknown ${what} "${value}": choose one of ${names.join(", ")}, or give a value of your own`,
+    );
   }
   return (module as Record<string, T>)[value];
 }
@@ -88,10 +122,14 @@ function isPair(value: Compressor | CompressorPair | string): value is Compresso
   if (typeof value !== "object" || value === null || "wireBytes" in value) return false;
   const foreign = Object.keys(value).find((key) => key !== "dispatch" && key !== "combine");
   if (foreign === undefined) return true;
-  throw new SchemoeError(`Cannot use the compressor: "${foreign}" is not an exchange (dispatch, combine)`);
+  throw new SchemoeError(
+    `Cannot use the compressor: "${foreign}" is not an exchange (dispatch, combine)`,
+  );
 }
 
 function checkedCodec(codec: Compressor): Compressor {
   if (codec.native !== undefined || (codec.encode && codec.decode)) return codec;
-  throw new SchemoeError(`Cannot use the compressor "${codec.name}": it has no functions encode and decode`);
+  throw new SchemoeError(
+    `Cannot use the compressor "${codec.name}": it has no functions encode and decode`,
+  );
 }

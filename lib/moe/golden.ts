@@ -1,7 +1,7 @@
 /** Reference cases: one layer in a safetensors file, computed by somebody else. @module */
 import { ffn, swiglu } from "../experts/mod.ts";
-import { type Activation } from "../kernels/mod.ts";
-import { type LayerConfig } from "../layer/mod.ts";
+import type { Activation } from "../kernels/mod.ts";
+import type { LayerConfig } from "../layer/mod.ts";
 import { parseSafetensors } from "../layer/safetensors.ts";
 import { type Engine, type Expert, SchemoeError } from "../types.ts";
 import { createLayer } from "./layer.ts";
@@ -12,7 +12,10 @@ export interface GoldenCase {
   readonly name: string;
   readonly ranks: number;
   readonly config: LayerConfig;
-  readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+  readonly tensors: ReadonlyMap<
+    string,
+    { readonly shape: readonly number[]; readonly data: Float32Array }
+  >;
 }
 
 const ACTIVATION: Record<string, Activation> = {
@@ -34,7 +37,9 @@ export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
   try {
     config = Object(JSON.parse(text));
   } catch (cause) {
-    throw new SchemoeError(`Cannot use ${file} as a reference case: its "config" is not JSON`, { cause });
+    throw new SchemoeError(`Cannot use ${file} as a reference case: its "config" is not JSON`, {
+      cause,
+    });
   }
   const floats = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   for (const [name, { dtype, shape, data }] of tensors) {
@@ -42,8 +47,12 @@ export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
     else floats.set(name, { shape, data });
   }
   const ranks = config.ranks;
-  if (!Number.isInteger(ranks) || (ranks as number) < 1) fail(`its "ranks" is ${ranks}, not a positive integer`);
-  for (const name of ["x", "y", "dy", "gate.weight"]) if (!floats.has(name)) fail(`it has no tensor "${name}"`);
+  if (!Number.isInteger(ranks) || (ranks as number) < 1) {
+    fail(`its "ranks" is ${ranks}, not a positive integer`);
+  }
+  for (const name of ["x", "y", "dy", "gate.weight"]) {
+    if (!floats.has(name)) fail(`it has no tensor "${name}"`);
+  }
   return {
     name: String(config.name ?? file),
     ranks: ranks as number,
@@ -54,18 +63,32 @@ export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
 
 function layerFields(config: Record<string, unknown>): Partial<LayerConfig> {
   const fields = [
-    ...["tokens", "modelDim", "hiddenDim", "experts", "topK", "capacityFactor", "capacityAlignment"],
+    ...[
+      "tokens",
+      "modelDim",
+      "hiddenDim",
+      "experts",
+      "topK",
+      "capacityFactor",
+      "capacityAlignment",
+    ],
     ...["normalizeGate", "batchPrioritized", "prescore", "auxWeight"],
   ];
-  return Object.fromEntries(fields.filter((name) => name in config).map((name) => [name, config[name]]));
+  return Object.fromEntries(
+    fields.filter((name) => name in config).map((name) => [name, config[name]]),
+  );
 }
 
 function expertOf(config: Record<string, unknown>, fail: (problem: string) => never): Expert {
   const activation = Object.hasOwn(ACTIVATION, String(config.activation))
     ? ACTIVATION[String(config.activation)]
-    : fail(`unknown activation "${config.activation}", known are ${Object.keys(ACTIVATION).join(", ")}`);
+    : fail(
+      `unknown activation "${config.activation}", known are ${Object.keys(ACTIVATION).join(", ")}`,
+    );
   if (config.expert === "llama_ffn" || config.expert === "swiglu") {
-    return activation === "silu" ? swiglu() : fail(`expert "${config.expert}" with activation "${activation}"`);
+    return activation === "silu"
+      ? swiglu()
+      : fail(`expert "${config.expert}" with activation "${activation}"`);
   }
   if (config.expert !== undefined && config.expert !== "ffn") {
     fail(`unknown expert "${config.expert}", known are ffn, llama_ffn`);
@@ -101,11 +124,15 @@ export async function runGolden(
   }
   const forward = await layer.forward({ ...choices, x: given("x"), bound: false });
   if (!forward.output || !forward.auxLoss) {
-    throw new SchemoeError(`Cannot run the case "${golden.name}": the engine "${engine.kind}" computes no values`);
+    throw new SchemoeError(
+      `Cannot run the case "${golden.name}": the engine "${engine.kind}" computes no values`,
+    );
   }
   results.set("y", forward.output).set("aux_loss", forward.auxLoss);
   const backward = await layer.backward({ ...choices, dy: given("dy"), bound: false });
-  for (const [name, values] of Object.entries(backward.gradients ?? {})) results.set(`grad.${name}`, values);
+  for (const [name, values] of Object.entries(backward.gradients ?? {})) {
+    results.set(`grad.${name}`, values);
+  }
   return results;
 }
 
@@ -126,7 +153,9 @@ export async function compareGolden(
     const got = results.get(name);
     if (got) errors[name] = largestError(got, data);
     else if (name.startsWith("grad.")) {
-      throw new SchemoeError(`Cannot run the case "${golden.name}": the layer has no tensor "${name}"`);
+      throw new SchemoeError(
+        `Cannot run the case "${golden.name}": the layer has no tensor "${name}"`,
+      );
     }
   }
   return errors;
@@ -141,7 +170,9 @@ function tensor(golden: GoldenCase, name: string) {
 /** max|a - b| / max|b|; infinite where a value is not a number. */
 export function largestError(got: Float32Array, expected: Float32Array): number {
   if (got.length !== expected.length) {
-    throw new SchemoeError(`Cannot compare: ${got.length} values where ${expected.length} are expected`);
+    throw new SchemoeError(
+      `Cannot compare: ${got.length} values where ${expected.length} are expected`,
+    );
   }
   let error = 0;
   let largest = 0;

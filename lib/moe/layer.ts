@@ -3,10 +3,16 @@
  * @module
  */
 import { backwardGraph, forwardGraph, gateGraph, type PassOptions } from "../graph/mod.ts";
-import { capacity as placesOf, type Layer, type LayerConfig, resolveLayer, routedCapacity } from "../layer/mod.ts";
+import {
+  capacity as placesOf,
+  type Layer,
+  type LayerConfig,
+  resolveLayer,
+  routedCapacity,
+} from "../layer/mod.ts";
 import { type Chunk, type Engine, type Pass, SchemoeError, type Workspace } from "../types.ts";
 import { sequential } from "../schedulers/mod.ts";
-import { type PassChoices, type ResolvedChoices, resolveChoices } from "./choices.ts";
+import { type PassChoices, resolveChoices, type ResolvedChoices } from "./choices.ts";
 import { GraphRunner } from "./programs.ts";
 import { randomNormal } from "./random.ts";
 import { type RanProgram, Run } from "./run.ts";
@@ -43,7 +49,11 @@ interface Kept {
  * @param options.seed of the random parameters and inputs; default 1.
  * @throws {SchemoeError} naming the field of the layer that is wrong.
  */
-export function createLayer(engine: Engine, config: LayerConfig, options: { seed?: number } = {}): MoeLayer {
+export function createLayer(
+  engine: Engine,
+  config: LayerConfig,
+  options: { seed?: number } = {},
+): MoeLayer {
   return new MoeLayer(engine, resolveLayer(config, engine.topology), options.seed ?? 1);
 }
 
@@ -87,7 +97,9 @@ export class MoeLayer {
   get(name: string): Float32Array {
     this.#initialize(Object.keys(this.parameters));
     if (!(name in this.parameters)) {
-      throw new SchemoeError(`Cannot get "${name}": the parameters are ${Object.keys(this.parameters).join(", ")}`);
+      throw new SchemoeError(
+        `Cannot get "${name}": the parameters are ${Object.keys(this.parameters).join(", ")}`,
+      );
     }
     return readTensor(this.#workspace, this.layer.topology.ranks, this.#specs.get(name)!);
   }
@@ -100,7 +112,9 @@ export class MoeLayer {
     return this.#exclusive(async () => {
       const choices = resolveChoices(options, ["x"]);
       const name = options.name ?? nameOf(choices);
-      if (!routedCapacity(this.layer)) choices.chunking.split(this.#splitAt(placesOf(this.layer, 0)));
+      if (!routedCapacity(this.layer)) {
+        choices.chunking.split(this.#splitAt(placesOf(this.layer, 0)));
+      }
       if (options.x) this.#write("x", options.x);
       this.#initialize(["x", ...Object.keys(this.parameters)]);
       const { ran, kept } = await this.#forward(choices, options);
@@ -123,19 +137,38 @@ export class MoeLayer {
       const choices = resolveChoices(options, ["dy"]);
       const name = options.name ?? nameOf(choices);
       const kept = this.#kept;
-      if (!kept) throw new SchemoeError("Cannot run backward: run forward first, it keeps what backward needs");
+      if (!kept) {
+        throw new SchemoeError(
+          "Cannot run backward: run forward first, it keeps what backward needs",
+        );
+      }
       const pass = this.#pass(choices, kept.capacity, "backward");
       if (options.dy) this.#write("dy", options.dy);
       this.#initialize(["dy"]);
-      const key = ["backward", kept.capacity, JSON.stringify(kept.chunks), ...keyOf(choices, pass.chunks)];
-      const known = this.#runner.graph(key, () => backwardGraph({ ...pass, forwardChunks: kept.chunks }));
-      const ran = [await this.#runner.run(known, choices.scheduler, { ...options, bound: options.bound ?? true })];
+      const key = [
+        "backward",
+        kept.capacity,
+        JSON.stringify(kept.chunks),
+        ...keyOf(choices, pass.chunks),
+      ];
+      const known = this.#runner.graph(
+        key,
+        () => backwardGraph({ ...pass, forwardChunks: kept.chunks }),
+      );
+      const ran = [
+        await this.#runner.run(known, choices.scheduler, {
+          ...options,
+          bound: options.bound ?? true,
+        }),
+      ];
       const { configuration } = pass;
       if (!this.engine.computes || options.results === false) {
         return new Run({ name, pass: "backward", ran, configuration });
       }
       const names = ["x", ...Object.keys(this.parameters)];
-      const gradients = Object.fromEntries(names.map((tensor) => [tensor, this.#read(`grad.${tensor}`)]));
+      const gradients = Object.fromEntries(
+        names.map((tensor) => [tensor, this.#read(`grad.${tensor}`)]),
+      );
       return new Run({ name, pass: "backward", ran, configuration, gradients });
     });
   }
@@ -183,12 +216,16 @@ export class MoeLayer {
   #largestLoad(): number {
     const { tokens, experts, topology: { ranks } } = this.layer;
     if (!this.engine.computes) return Math.ceil((tokens * this.layer.topK) / experts);
-    const loads = Array.from({ length: ranks }, (_, rank) =>
-      new Int32Array(this.#workspace.read("gate.capacity", rank, 4).buffer)[0]);
+    const loads = Array.from(
+      { length: ranks },
+      (_, rank) => new Int32Array(this.#workspace.read("gate.capacity", rank, 4).buffer)[0],
+    );
     const odd = loads.findIndex((load) => load !== loads[0]);
     if (odd >= 0) {
       throw new SchemoeError(
-        `Cannot choose the capacity: rank ${odd} found a largest load of ${loads[odd]}, rank 0 of ${loads[0]}`,
+        `Cannot choose the capacity: rank ${odd} found a largest load of ${loads[odd]}, rank 0 of ${
+          loads[0]
+        }`,
         { rank: odd },
       );
     }
@@ -201,7 +238,9 @@ export class MoeLayer {
     return {
       scheduler: choices.scheduler.name,
       allToAll: choices.allToAll.name,
-      compressor: dispatch.name === combine.name ? dispatch.name : `${dispatch.name}/${combine.name}`,
+      compressor: dispatch.name === combine.name
+        ? dispatch.name
+        : `${dispatch.name}/${combine.name}`,
       chunks: chunks.length,
       world: `${topology.nodes} x ${topology.ranksPerNode}`,
       tokens: `${tokens} a rank`,
@@ -228,13 +267,20 @@ export class MoeLayer {
       const { shape } = this.#specs.get(name)!;
       const fanIn = name === "gate.weight" ? shape[1] : name.startsWith("experts.") ? shape[1] : 1;
       const scale = 1 / Math.sqrt(fanIn);
-      this.#write(name, randomNormal(elementsOf(shape), { seed: this.seed + 7919 * order.indexOf(name), scale }));
+      this.#write(
+        name,
+        randomNormal(elementsOf(shape), { seed: this.seed + 7919 * order.indexOf(name), scale }),
+      );
     }
   }
 
   /** One pass at a time: they share the layer's buffers. */
   async #exclusive<T>(run: () => Promise<T>): Promise<T> {
-    if (this.#running) throw new SchemoeError("Cannot run the pass: another one of this layer is in progress, await it");
+    if (this.#running) {
+      throw new SchemoeError(
+        "Cannot run the pass: another one of this layer is in progress, await it",
+      );
+    }
     this.#running = true;
     try {
       return await run();
@@ -251,7 +297,9 @@ const keyOf = ({ allToAll, compressor }: ResolvedChoices, chunks: readonly Chunk
   compressor.combine,
 ];
 
-function nameOf({ scheduler, allToAll, compressor: { dispatch, combine }, chunking }: ResolvedChoices): string {
+function nameOf(
+  { scheduler, allToAll, compressor: { dispatch, combine }, chunking }: ResolvedChoices,
+): string {
   const codec = dispatch === combine ? dispatch.name : `${dispatch.name}/${combine.name}`;
   return `${scheduler.name} + ${allToAll.name} + ${codec}, ${chunking.name}`;
 }

@@ -47,7 +47,8 @@ export class GraphRunner {
 
   /** The graph made for a key of names, numbers and objects (told apart by identity). */
   graph(key: readonly (string | number | boolean | object)[], make: () => TaskGraph): KnownGraph {
-    const text = key.map((part) => typeof part === "object" ? `#${this.#identity(part)}` : part).join("|");
+    const text = key.map((part) => typeof part === "object" ? `#${this.#identity(part)}` : part)
+      .join("|");
     const known = this.#graphs.get(text) ?? new KnownGraph(make());
     this.#graphs.delete(text);
     this.#graphs.set(text, known);

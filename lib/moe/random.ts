@@ -1,7 +1,10 @@
 /** Repeatable random tensors. @module */
 
 /** Standard normal numbers times `scale` from a seed (splitmix32 and Box-Muller). */
-export function randomNormal(count: number, { seed, scale = 1 }: { seed: number; scale?: number }): Float32Array {
+export function randomNormal(
+  count: number,
+  { seed, scale = 1 }: { seed: number; scale?: number },
+): Float32Array {
   const uniform = uniforms(seed);
   const values = new Float32Array(count);
   for (let i = 0; i < count; i += 2) {

@@ -1,5 +1,5 @@
 /** One pass that ran: its results, its timeline, and how it shows itself. @module */
-import { type Bound } from "../costs/mod.ts";
+import type { Bound } from "../costs/mod.ts";
 import {
   concatTimelines,
   displayable,

@@ -1,5 +1,5 @@
 /** Tensors of a layer in the buffers of all ranks. @module */
-import { type Layer } from "../layer/mod.ts";
+import type { Layer } from "../layer/mod.ts";
 import { SchemoeError, type Workspace } from "../types.ts";
 
 const FLOAT_BYTES = 4;
@@ -48,7 +48,9 @@ export function writeTensor(
   values: Float32Array,
 ): void {
   if (!(values instanceof Float32Array) || values.length !== elementsOf(spec.shape)) {
-    const got = values instanceof Float32Array ? `${values.length} values` : Object.prototype.toString.call(values);
+    const got = values instanceof Float32Array
+      ? `${values.length} values`
+      : Object.prototype.toString.call(values);
     throw new SchemoeError(
       `Cannot set "${name}": expected a Float32Array of shape [${spec.shape.join(", ")}] ` +
         `(${elementsOf(spec.shape)} values), got ${got}`,
@@ -63,9 +65,15 @@ export function writeTensor(
 }
 
 /** Reads a tensor from all ranks, or from rank 0 where all hold the same. */
-export function readTensor(workspace: Workspace, ranks: number, spec: TensorSpec): Float32Array<ArrayBuffer> {
+export function readTensor(
+  workspace: Workspace,
+  ranks: number,
+  spec: TensorSpec,
+): Float32Array<ArrayBuffer> {
   const local = localBytes(spec, ranks);
-  if (spec.placement === "same") return new Float32Array(workspace.read(spec.buffer, 0, local).buffer);
+  if (spec.placement === "same") {
+    return new Float32Array(workspace.read(spec.buffer, 0, local).buffer);
+  }
   const values = new Float32Array(elementsOf(spec.shape));
   for (let rank = 0; rank < ranks; rank++) {
     const part = new Float32Array(workspace.read(spec.buffer, rank, local).buffer);

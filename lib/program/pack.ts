@@ -3,7 +3,14 @@
  * @module
  */
 import { KERNELS, TRANSFERS } from "../kernels/table.ts";
-import { LANES, type Program, SchemoeError, type Task, type Transfer, type View } from "../types.ts";
+import {
+  LANES,
+  type Program,
+  SchemoeError,
+  type Task,
+  type Transfer,
+  type View,
+} from "../types.ts";
 
 /** Version of the C interface that this side was written for. */
 export const ABI_VERSION = 1;
@@ -90,19 +97,31 @@ class Words {
 
   transfer({ kind, peer, bytes, from, to }: Transfer): void {
     const views = kind === "copy" ? [from!, to!] : [kind === "send" ? from! : to!];
-    this.#call(kind, TRANSFERS[kind], kind === "copy" ? [bytes, ...views] : [peer, bytes, ...views]);
+    this.#call(
+      kind,
+      TRANSFERS[kind],
+      kind === "copy" ? [bytes, ...views] : [peer, bytes, ...views],
+    );
   }
 
   kernel(name: string, args: readonly (number | View)[]): void {
-    if (!Object.hasOwn(KERNELS, name)) throw new SchemoeError(`Cannot pack the kernel "${name}": unknown name`);
+    if (!Object.hasOwn(KERNELS, name)) {
+      throw new SchemoeError(`Cannot pack the kernel "${name}": unknown name`);
+    }
     this.#call(name, KERNELS[name as keyof typeof KERNELS], args);
   }
 
-  #call(name: string, spec: { code: number; args: string }, args: readonly (number | View)[]): void {
+  #call(
+    name: string,
+    spec: { code: number; args: string },
+    args: readonly (number | View)[],
+  ): void {
     const open = spec.args.endsWith("*");
     const letters = open ? spec.args.slice(0, -1) : spec.args;
     if (args.length < letters.length || (!open && args.length > letters.length)) {
-      throw new SchemoeError(`Cannot pack the kernel "${name}": it takes ${letters.length} arguments, got ${args.length}`);
+      throw new SchemoeError(
+        `Cannot pack the kernel "${name}": it takes ${letters.length} arguments, got ${args.length}`,
+      );
     }
     const head = this.length++;
     args.forEach((value, i) => this.#argument(name, i < letters.length ? letters[i] : "i", value));
@@ -111,7 +130,9 @@ class Words {
 
   #argument(name: string, letter: string, value: number | View): void {
     if (typeof value === "object") {
-      if (letter !== "v") throw new SchemoeError(`Cannot pack the kernel "${name}": a view where a number belongs`);
+      if (letter !== "v") {
+        throw new SchemoeError(`Cannot pack the kernel "${name}": a view where a number belongs`);
+      }
       const none = value.buffer === "";
       this.#set(this.length++, none ? 0xffff_ffff_ffff_ffffn : BigInt(this.buffer(value.buffer)));
       this.#set(this.length++, BigInt(none ? 0 : value.offset));
@@ -121,7 +142,11 @@ class Words {
       this.#grow();
       this.#view.setFloat64(8 * this.length++, value, true);
     } else {
-      throw new SchemoeError(`Cannot pack the kernel "${name}": ${value} where ${letter === "v" ? "a view" : "an integer"} belongs`);
+      throw new SchemoeError(
+        `Cannot pack the kernel "${name}": ${value} where ${
+          letter === "v" ? "a view" : "an integer"
+        } belongs`,
+      );
     }
   }
 

@@ -31,14 +31,18 @@ export function buildProgram(graph: TaskGraph, schedule: Schedule, scheduler: st
     const late = task.after.find((id) => position[id] >= at);
     if (late !== undefined) {
       fail(
-        `task ${task.name} at position ${at} is too early, it depends on ${graph.tasks[late].name}` +
+        `task ${task.name} at position ${at} is too early, it depends on ${
+          graph.tasks[late].name
+        }` +
           ` at position ${position[late]}`,
       );
     }
   }
   for (const [before, after] of extra) {
     for (const task of [before, after]) {
-      if (!task || graph.tasks[task.id] !== task) fail(`an edge names ${task?.name}, which is not in the graph`);
+      if (!task || graph.tasks[task.id] !== task) {
+        fail(`an edge names ${task?.name}, which is not in the graph`);
+      }
     }
     if (position[before.id] >= position[after.id]) {
       fail(`its edge ${before.name} -> ${after.name} points backwards in the order`);

@@ -15,7 +15,9 @@ export function manual(names: readonly string[]): Scheduler {
         const task = byName.get(name);
         if (task) return task;
         throw new SchemoeError(
-          `Cannot order the tasks: there is none called "${name}" (there are ${[...byName.keys()].join(", ")})`,
+          `Cannot order the tasks: there is none called "${name}" (there are ${
+            [...byName.keys()].join(", ")
+          })`,
         );
       });
     },

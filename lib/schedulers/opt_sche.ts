@@ -9,7 +9,8 @@ import type { Scheduler, Task, TaskGraph } from "../types.ts";
  */
 export const optSche: Scheduler = {
   name: "optSche",
-  order: (graph) => graph.tasks.toSorted((a, b) => compare(rankOf(graph, a), rankOf(graph, b)) || a.id - b.id),
+  order: (graph) =>
+    graph.tasks.toSorted((a, b) => compare(rankOf(graph, a), rankOf(graph, b)) || a.id - b.id),
 };
 
 /** Block of the order, chunk inside it, stage inside that. */

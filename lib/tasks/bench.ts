@@ -24,10 +24,14 @@ async function main(args: readonly string[]): Promise<void> {
   });
   const foreign = positionals.find((name) => !Object.hasOwn(BENCHMARKS, name));
   if (foreign) {
-    throw new SchemoeError(`Unknown benchmark "${foreign}": choose from ${Object.keys(BENCHMARKS).join(", ")}`);
+    throw new SchemoeError(
+      `Unknown benchmark "${foreign}": choose from ${Object.keys(BENCHMARKS).join(", ")}`,
+    );
   }
   const names = positionals.length ? positionals : Object.keys(BENCHMARKS);
-  for (const name of names) print(name, await BENCHMARKS[name](), { json: values.json, machine: machine() });
+  for (const name of names) {
+    print(name, await BENCHMARKS[name](), { json: values.json, machine: machine() });
+  }
 }
 
 if (import.meta.main) {

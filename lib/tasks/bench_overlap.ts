@@ -20,15 +20,29 @@ export async function benchOverlap(): Promise<Report> {
   // 2 all-to-alls of 2 inter parts (and 1 intra part at a quarter of the time, 1 to itself)
   const beta = experts / (2 * PART * (2 + 0.5));
   const world = topology({
-    ...{ nodes: 2, ranksPerNode: 2, processor: { alpha: 10e-6, flopRate: FLOP_RATE, byteRate: 8e9 } },
+    ...{
+      nodes: 2,
+      ranksPerNode: 2,
+      processor: { alpha: 10e-6, flopRate: FLOP_RATE, byteRate: 8e9 },
+    },
     ...{ inter: { alpha: 20e-6, beta }, intra: { alpha: 10e-6, beta: beta / 4 } },
   });
-  using engine = openEngine({ kind: "cpu", topology: world, links: "emulated", computation: "paced" });
+  using engine = openEngine({
+    kind: "cpu",
+    topology: world,
+    links: "emulated",
+    computation: "paced",
+  });
   using layer = createLayer(engine, LAYER);
   const rows = [];
   for (const pass of ["forward", "backward"] as const) {
     let baseline = 0;
-    for (const [scheduler, chunks] of [["sequential", 1], ["sequential", 4], ["optSche", 2], ["optSche", 4]] as const) {
+    for (
+      const [scheduler, chunks] of [["sequential", 1], ["sequential", 4], ["optSche", 2], [
+        "optSche",
+        4,
+      ]] as const
+    ) {
       const choices = { scheduler, chunks, allToAll: "linear", results: false };
       await layer.forward(choices);
       const runs = [];
@@ -37,7 +51,13 @@ export async function benchOverlap(): Promise<Report> {
       baseline ||= seconds;
       const { hidden, total } = communication(runs[0].timeline);
       rows.push({
-        ...{ pass, scheduler, chunks, ms: milliseconds(seconds), speedUp: hundredths(baseline / seconds) },
+        ...{
+          pass,
+          scheduler,
+          chunks,
+          ms: milliseconds(seconds),
+          speedUp: hundredths(baseline / seconds),
+        },
         hidden: hundredths(hidden / total),
         aboveBound: hundredths(seconds / runs[0].bound! - 1),
       });

@@ -29,18 +29,31 @@ export function print(
 ): void {
   if (options.json) {
     for (const row of rows) {
-      console.log(JSON.stringify({ schema: SCHEMA, bench: name, ...row, configuration, machine: options.machine }));
+      console.log(
+        JSON.stringify({
+          schema: SCHEMA,
+          bench: name,
+          ...row,
+          configuration,
+          machine: options.machine,
+        }),
+      );
     }
     return;
   }
-  const words = (row: Row) => Object.entries(row).map(([key, value]) => `${key} ${value}`).join(", ");
+  const words = (row: Row) =>
+    Object.entries(row).map(([key, value]) => `${key} ${value}`).join(", ");
   console.log(`\n${name}: ${words(configuration)} (${words(options.machine)})`);
   const head = Object.keys(rows[0] ?? {});
   const cells = [head, ...rows.map((row) => head.map((key) => String(row[key] ?? "")))];
   const widths = head.map((_, i) => Math.max(...cells.map((line) => line[i].length)));
   const right = head.map((key) => typeof rows[0]?.[key] === "number");
   for (const line of cells) {
-    console.log(line.map((cell, i) => right[i] ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join("  "));
+    console.log(
+      line.map((cell, i) => right[i] ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join(
+        "  ",
+      ),
+    );
   }
 }
 

@@ -35,7 +35,9 @@ await save(runs);
 async function runAll(layer: MoeLayer): Promise<Run[]> {
   const runs: Run[] = [];
   // the baseline first
-  const schedulers = BUILT_IN.scheduler.toSorted((a, b) => Number(b === "sequential") - Number(a === "sequential"));
+  const schedulers = BUILT_IN.scheduler.toSorted((a, b) =>
+    Number(b === "sequential") - Number(a === "sequential")
+  );
   for (const scheduler of schedulers) {
     for (const allToAll of BUILT_IN.allToAll) {
       for (const compressor of ["none", "fp16"]) {
@@ -84,7 +86,9 @@ function print(runs: readonly Run[]): void {
       row.map((cell, i) => i < 5 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  "),
     );
   }
-  console.log("\nspeed-up over sequential + linear + none of the same pass; bound from each task's time alone");
+  console.log(
+    "\nspeed-up over sequential + linear + none of the same pass; bound from each task's time alone",
+  );
 }
 
 function rates(): string {

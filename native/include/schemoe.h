@@ -195,7 +195,11 @@ int32_t schemoe_release(schemoe_program* program, char* error, size_t error_byte
  */
 int32_t schemoe_run(schemoe_engine* engine, schemoe_program* program, uint64_t time_limit_ns, schemoe_event* events, uint64_t event_count, char* error, size_t error_bytes);
 
-/* Makes a run in progress end with SCHEMOE_CANCELLED soon. Harmless when none is. */
+/*
+ * Makes a run in progress end with SCHEMOE_CANCELLED soon. When none is, one schemoe_host_wait that
+ * waits for the next run (or the first that will) returns SCHEMOE_CLOSED instead: a caller that sees
+ * its run end can so end a wait that it began too late.
+ */
 int32_t schemoe_cancel(schemoe_engine* engine, char* error, size_t error_bytes);
 
 /*

@@ -27,7 +27,10 @@ function execute(algorithm: AllToAll, nodes: number, ranksPerNode: number): stri
         if (step.kind === "send") continue;
         const slices = step.kind === "receive"
           ? mail.get(`${step.peer}->${rank}`)!.shift()!
-          : buffers[rank][step.from.buffer].slice(step.from.index, step.from.index + (step.from.count ?? 1));
+          : buffers[rank][step.from.buffer].slice(
+            step.from.index,
+            step.from.index + (step.from.count ?? 1),
+          );
         slices.forEach((slice, i) => buffers[rank][step.to.buffer][step.to.index + i] = slice);
       }
     }

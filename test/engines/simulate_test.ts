@@ -9,8 +9,8 @@ import {
   sharedProcessor,
   simulate,
   type Task,
-  topology,
   type Topology,
+  topology,
 } from "../../mod.ts";
 
 const clean = { alpha: 0, flopRate: 1, byteRate: 1 };
@@ -28,7 +28,12 @@ const run = (on: Topology, make: (g: GraphBuilder) => void) => {
 };
 const compute = (g: GraphBuilder, label: string, flops: number, after: Task[] = []) =>
   g.add({ kind: "opaque", label, chunk: -1, stage: 0, after, flops });
-const exchange = (g: GraphBuilder, algorithm: typeof linear, sliceBytes: number, after: Task[] = []) =>
+const exchange = (
+  g: GraphBuilder,
+  algorithm: typeof linear,
+  sliceBytes: number,
+  after: Task[] = [],
+) =>
   g.allToAll({
     ...{ label: "A", chunk: 0, stage: 1, after, algorithm, sliceBytes, scratch: "s" },
     ...{ input: { buffer: "i", offset: 0 }, output: { buffer: "o", offset: 0 } },
@@ -38,17 +43,42 @@ const seconds = (values: Float64Array) => [...values].map((value) => value * 1e-
 Deno.test("simulate() takes the sum of a rank's sends for linear, the larger of both lanes for pipe", () => {
   // 2 x 2 ranks, 4 bytes a slice: itself 1 s, inside 1 + 2 s, two between of 2 + 4 s
   assertEquals(seconds(run(world(2, 2), (g) => exchange(g, linear, 4)).end), [16, 16, 16, 16]);
-  assertEquals(seconds(run(world(2, 2), (g) => exchange(g, pipe, 4)).end), [4, 4, 4, 4, 12, 12, 12, 12]);
+  assertEquals(seconds(run(world(2, 2), (g) => exchange(g, pipe, 4)).end), [
+    4,
+    4,
+    4,
+    4,
+    12,
+    12,
+    12,
+    12,
+  ]);
 });
 
 Deno.test("simulate() records waiting for a late peer apart", () => {
   const late = run(world(1, 2), (g) => {
-    const work = g.add({ kind: "opaque", label: "w", chunk: -1, stage: 0, after: [], flops: 0, lane: "compute" });
+    const work = g.add({
+      kind: "opaque",
+      label: "w",
+      chunk: -1,
+      stage: 0,
+      after: [],
+      flops: 0,
+      lane: "compute",
+    });
     g.add({
       ...{ kind: "allToAll", label: "A", chunk: -1, stage: 1, after: [work], lane: "intra" },
       transfers: (rank) => [{ kind: rank ? "send" : "receive", peer: 1 - rank, bytes: 2 }],
     });
-    const busy = g.add({ kind: "allToAll", label: "B", chunk: -1, stage: 2, after: [], lane: "inter", transfers: (rank) => [{ kind: "copy", peer: rank, bytes: rank ? 20 : 0 }] });
+    const busy = g.add({
+      kind: "allToAll",
+      label: "B",
+      chunk: -1,
+      stage: 2,
+      after: [],
+      lane: "inter",
+      transfers: (rank) => [{ kind: "copy", peer: rank, bytes: rank ? 20 : 0 }],
+    });
     g.add({
       ...{ kind: "allToAll", label: "C", chunk: -1, stage: 3, after: [busy], lane: "intra" },
       transfers: (rank) => [{ kind: rank ? "send" : "receive", peer: 1 - rank, bytes: 2 }],
@@ -106,5 +136,9 @@ Deno.test("openEngine() rejects unknown names and use after close", async () => 
   compute(g, "w", 1);
   const graph = g.build({});
   const program = buildProgram(graph, graph.tasks, "test");
-  await assertRejects(async () => await engine.run(program, engine.workspace()), SchemoeError, "closed");
+  await assertRejects(
+    async () => await engine.run(program, engine.workspace()),
+    SchemoeError,
+    "closed",
+  );
 });

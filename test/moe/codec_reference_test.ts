@@ -24,7 +24,14 @@ import { chooseTopK, gateGrad, gemm, positions, rowDots, softmax } from "../../l
 const { fround } = Math;
 const RANKS = 4;
 const CHUNKS = 3;
-const config = { tokens: 20, modelDim: 6, hiddenDim: 10, experts: 8, topK: 2, auxWeight: 0.05 } as const;
+const config = {
+  tokens: 20,
+  modelDim: 6,
+  hiddenDim: 10,
+  experts: 8,
+  topK: 2,
+  auxWeight: 0.05,
+} as const;
 const { tokens, modelDim: M, experts: E, topK: K } = config;
 const LOCAL = E / RANKS;
 const expert = ffn({ activation: "gelu" });
@@ -33,13 +40,14 @@ const expert = ffn({ activation: "gelu" });
 const throughWire: Record<string, (row: Float32Array) => Float32Array> = {
   none: (row) => row,
   fp16: (row) => new Float32Array(new Float16Array(row)),
-  bf16: (row) => row.map((value) => {
-    const view = new DataView(new ArrayBuffer(4));
-    view.setFloat32(0, value);
-    const bits = view.getUint32(0);
-    view.setUint32(0, ((bits + 0x7fff + ((bits >>> 16) & 1)) & 0xffff0000) >>> 0);
-    return view.getFloat32(0);
-  }),
+  bf16: (row) =>
+    row.map((value) => {
+      const view = new DataView(new ArrayBuffer(4));
+      view.setFloat32(0, value);
+      const bits = view.getUint32(0);
+      view.setUint32(0, ((bits + 0x7fff + ((bits >>> 16) & 1)) & 0xffff0000) >>> 0);
+      return view.getFloat32(0);
+    }),
   int8: (row) => {
     const [min, max] = [Math.min(...row), Math.max(...row)];
     const scale = fround(fround(max - min) / 255);
@@ -51,7 +59,11 @@ const throughWire: Record<string, (row: Float32Array) => Float32Array> = {
 };
 
 /** Runs kernels on a one-rank engine over named float32 (or int32) arrays, which they may change. */
-async function kernels(engine: Engine, arrays: Record<string, Float32Array | Int32Array>, run: readonly Kernel[]) {
+async function kernels(
+  engine: Engine,
+  arrays: Record<string, Float32Array | Int32Array>,
+  run: readonly Kernel[],
+) {
   const g = new GraphBuilder(engine.topology, "forward", 0);
   for (const [name, values] of Object.entries(arrays)) g.buffer(name, values.byteLength);
   g.add({ kind: "opaque", label: "kernels", chunk: -1, stage: 0, after: [], kernels: () => run });
@@ -89,10 +101,17 @@ async function route(engine: Engine, x: Float32Array, weight: Float32Array): Pro
   const choice = { tokens, experts: E, topK: K };
   const views = { scores: at("scores"), choices: at("choices"), weights: at("weights") };
   await kernels(engine, arrays, [
-    gemm(matrix("x", tokens, M), matrix("weight", E, M), matrix("logits", tokens, E), { transB: true }),
+    gemm(matrix("x", tokens, M), matrix("weight", E, M), matrix("logits", tokens, E), {
+      transB: true,
+    }),
     softmax(tokens, E, at("logits"), at("scores")),
     chooseTopK(choice, { normalize: true, ...views }),
-    positions(choice, { prioritized: false, ...views, positions: at("positions"), loads: at("loads") }),
+    positions(choice, {
+      prioritized: false,
+      ...views,
+      positions: at("positions"),
+      loads: at("loads"),
+    }),
   ]);
   return arrays;
 }
@@ -105,7 +124,12 @@ function wire(rows: Float32Array, codec: string): Float32Array {
 }
 
 /** A chunk's rows for the experts of one rank, in the order (local expert, place, source rank), and back. */
-function gather(rows: readonly Float32Array[], rank: number, [begin, end]: number[], capacity: number) {
+function gather(
+  rows: readonly Float32Array[],
+  rank: number,
+  [begin, end]: number[],
+  capacity: number,
+) {
   const out = new Float32Array(LOCAL * (end - begin) * RANKS * M);
   let to = 0;
   each(rank, [begin, end], (source, e, c) => {
@@ -114,16 +138,28 @@ function gather(rows: readonly Float32Array[], rank: number, [begin, end]: numbe
   });
   return out;
 }
-function scatter(out: Float32Array, rows: Float32Array[], rank: number, range: number[], capacity: number) {
+function scatter(
+  out: Float32Array,
+  rows: Float32Array[],
+  rank: number,
+  range: number[],
+  capacity: number,
+) {
   let from = 0;
   each(rank, range, (source, e, c) => {
     rows[source].set(out.subarray(from, from + M), (e * capacity + c) * M);
     from += M;
   });
 }
-function each(rank: number, [begin, end]: number[], visit: (source: number, e: number, c: number) => void) {
+function each(
+  rank: number,
+  [begin, end]: number[],
+  visit: (source: number, e: number, c: number) => void,
+) {
   for (let e = rank * LOCAL; e < (rank + 1) * LOCAL; e++) {
-    for (let c = begin; c < end; c++) for (let source = 0; source < RANKS; source++) visit(source, e, c);
+    for (let c = begin; c < end; c++) {
+      for (let source = 0; source < RANKS; source++) visit(source, e, c);
+    }
   }
 }
 
@@ -131,7 +167,10 @@ Deno.test("codecs of the engine equal decode(encode()) at the four points on one
   using one = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 1, links: "plain" });
   using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 2, links: "plain" });
   assertEquals(Object.keys(throughWire).toSorted(), [...BUILT_IN.compressor].toSorted());
-  const pairs = [["none", "none"], ["fp16", "fp16"], ["int8", "int8"], ["bf16", "bf16"], ["fp16", "int8"], ["int8", "none"]];
+  const pairs = [["none", "none"], ["fp16", "fp16"], ["int8", "int8"], ["bf16", "bf16"], [
+    "fp16",
+    "int8",
+  ], ["int8", "none"]];
   for (const [dispatch, combine] of pairs) {
     for (const [backDispatch, backCombine] of [[dispatch, combine], ["int8", "fp16"]]) {
       await compare(one, engine, { dispatch, combine, backDispatch, backCombine });
@@ -151,14 +190,19 @@ async function compare(
   layer.set({ x, dy });
   const parameter = (name: string) => layer.get(name);
   const choices = { scheduler: "optSche", allToAll: "pipe", chunks: CHUNKS, bound: false };
-  const forward = await layer.forward({ ...choices, compressor: { dispatch: codec.dispatch, combine: codec.combine } });
+  const forward = await layer.forward({
+    ...choices,
+    compressor: { dispatch: codec.dispatch, combine: codec.combine },
+  });
   const backward = await layer.backward({
     ...choices,
     compressor: { dispatch: codec.backDispatch, combine: codec.backCombine },
   });
   const capacity = forward.configuration.capacity as number;
-  const ranges = Array.from({ length: CHUNKS }, (_, i) =>
-    [Math.floor((i * capacity) / CHUNKS), Math.floor(((i + 1) * capacity) / CHUNKS)]);
+  const ranges = Array.from(
+    { length: CHUNKS },
+    (_, i) => [Math.floor((i * capacity) / CHUNKS), Math.floor(((i + 1) * capacity) / CHUNKS)],
+  );
 
   const weight = parameter("gate.weight");
   const routings: Routing[] = [];
@@ -177,15 +221,28 @@ async function compare(
   const emptyRows = () => Array.from({ length: RANKS }, () => new Float32Array(E * capacity * M));
   const sent = emptyRows();
   routings.forEach((r, rank) =>
-    placed(r, (token, _, place) => sent[rank].set(r.x.subarray(token * M, (token + 1) * M), place * M)));
+    placed(
+      r,
+      (token, _, place) => sent[rank].set(r.x.subarray(token * M, (token + 1) * M), place * M),
+    )
+  );
   const arrived = sent.map((rows) => wire(rows, codec.dispatch));
 
   const shape = { modelDim: M, hiddenDim: config.hiddenDim };
-  const grads = Object.fromEntries(expert.parameters(shape).map(({ name, shape }) =>
-    [name, new Float32Array(E * shape.reduce((a, b) => a * b))]));
+  const grads = Object.fromEntries(
+    expert.parameters(shape).map((
+      { name, shape },
+    ) => [name, new Float32Array(E * shape.reduce((a, b) => a * b))]),
+  );
   const results = emptyRows();
   const state: Record<string, Float32Array>[][] = [];
-  const runExpert = async (rank: number, range: number[], arrays: Record<string, Float32Array>, phase: "forward" | "inputGrad" | "weightGrad", first = true) => {
+  const runExpert = async (
+    rank: number,
+    range: number[],
+    arrays: Record<string, Float32Array>,
+    phase: "forward" | "inputGrad" | "weightGrad",
+    first = true,
+  ) => {
     const rows = (range[1] - range[0]) * RANKS;
     const two = (name: string) => {
       const found = expert.parameters(shape).find((p) => p.name === name)!;
@@ -193,7 +250,9 @@ async function compare(
     };
     const context = {
       ...{ shape, firstExpert: rank * LOCAL, experts: LOCAL, first },
-      ...Object.fromEntries(["x", "y", "dx", "dy"].map((name) => [name, matrix(name, rows, M, LOCAL)])),
+      ...Object.fromEntries(
+        ["x", "y", "dx", "dy"].map((name) => [name, matrix(name, rows, M, LOCAL)]),
+      ),
       parameter: (name: string) => matrix(`p.${name}`, two(name)[0], two(name)[1], LOCAL),
       gradient: (name: string) => matrix(`g.${name}`, two(name)[0], two(name)[1], LOCAL),
       saved: (name: string) => matrix(`s.${name}`, rows, config.hiddenDim, LOCAL),
@@ -201,16 +260,26 @@ async function compare(
     await kernels(one, arrays, expert[phase]!(context));
   };
   for (let rank = 0; rank < RANKS; rank++) {
-    const own = Object.fromEntries(expert.parameters(shape).map(({ name }) => {
-      const all = parameter(`experts.${name}`);
-      return [`p.${name}`, all.slice((rank * all.length) / RANKS, ((rank + 1) * all.length) / RANKS)];
-    }));
+    const own = Object.fromEntries(
+      expert.parameters(shape).map(({ name }) => {
+        const all = parameter(`experts.${name}`);
+        return [
+          `p.${name}`,
+          all.slice((rank * all.length) / RANKS, ((rank + 1) * all.length) / RANKS),
+        ];
+      }),
+    );
     state.push([]);
     for (const range of ranges) {
       const count = LOCAL * (range[1] - range[0]) * RANKS;
-      const arrays: Record<string, Float32Array> = { ...own, x: gather(arrived, rank, range, capacity) };
+      const arrays: Record<string, Float32Array> = {
+        ...own,
+        x: gather(arrived, rank, range, capacity),
+      };
       for (const name of ["y", "dx", "dy"]) arrays[name] = new Float32Array(count * M);
-      for (const { name, columns } of expert.saved(shape)) arrays[`s.${name}`] = new Float32Array(count * columns);
+      for (const { name, columns } of expert.saved(shape)) {
+        arrays[`s.${name}`] = new Float32Array(count * columns);
+      }
       await runExpert(rank, range, arrays, "forward");
       state[rank].push(arrays);
       scatter(arrays.y, results, rank, range, capacity);
@@ -235,9 +304,21 @@ async function compare(
       ...{ a: dy.slice(base, base + tokens * M), rows: returned[rank], out: dWeights[rank] },
       ...{ choices: r.choices, positions: r.positions },
     };
-    const places = { tokens, columns: M, topK: K, experts: E, chunks: [{ begin: 0, end: capacity }] };
+    const places = {
+      tokens,
+      columns: M,
+      topK: K,
+      experts: E,
+      chunks: [{ begin: 0, end: capacity }],
+    };
     await kernels(one, arrays, [
-      rowDots(places, { a: at("a"), rows: at("rows"), choices: at("choices"), positions: at("positions"), out: at("out") }),
+      rowDots(places, {
+        a: at("a"),
+        rows: at("rows"),
+        choices: at("choices"),
+        positions: at("positions"),
+        out: at("out"),
+      }),
     ]);
   }
   const dArrived = dSent.map((rows) => wire(rows, codec.backCombine));
@@ -248,10 +329,15 @@ async function compare(
       arrays.dy.set(gather(dArrived, rank, range, capacity));
       await runExpert(rank, range, arrays, "inputGrad");
       for (const [name, all] of Object.entries(grads)) {
-        arrays[`g.${name}`] = all.slice((rank * all.length) / RANKS, ((rank + 1) * all.length) / RANKS);
+        arrays[`g.${name}`] = all.slice(
+          (rank * all.length) / RANKS,
+          ((rank + 1) * all.length) / RANKS,
+        );
       }
       await runExpert(rank, range, arrays, "weightGrad", chunk === 0);
-      for (const [name, all] of Object.entries(grads)) all.set(arrays[`g.${name}`], (rank * all.length) / RANKS);
+      for (const [name, all] of Object.entries(grads)) {
+        all.set(arrays[`g.${name}`], (rank * all.length) / RANKS);
+      }
       scatter(arrays.dx, dResults, rank, range, capacity);
     }
   }
@@ -259,19 +345,37 @@ async function compare(
   const dGate = new Float32Array(E * M);
   for (const [rank, r] of routings.entries()) {
     const arrays = {
-      ...{ x: r.x, scores: r.scores, choices: r.choices, weights: r.weights, dWeights: dWeights[rank], weight },
-      ...{ dLogits: new Float32Array(tokens * E), dx: new Float32Array(tokens * M), part: new Float32Array(E * M) },
+      ...{
+        x: r.x,
+        scores: r.scores,
+        choices: r.choices,
+        weights: r.weights,
+        dWeights: dWeights[rank],
+        weight,
+      },
+      ...{
+        dLogits: new Float32Array(tokens * E),
+        dx: new Float32Array(tokens * M),
+        part: new Float32Array(E * M),
+      },
     };
     const dLogits = matrix("dLogits", tokens, E);
     await kernels(one, arrays, [
       gateGrad({ tokens, experts: E, topK: K }, {
-        ...{ normalize: true, auxWeight: config.auxWeight, scores: at("scores"), choices: at("choices") },
+        ...{
+          normalize: true,
+          auxWeight: config.auxWeight,
+          scores: at("scores"),
+          choices: at("choices"),
+        },
         ...{ weights: at("weights"), dWeights: at("dWeights"), dLogits: at("dLogits") },
       }),
       gemm(dLogits, matrix("weight", E, M), matrix("dx", tokens, M)),
       gemm(dLogits, matrix("x", tokens, M), matrix("part", E, M), { transA: true }),
     ]);
-    dGate.forEach((value, i) => dGate[i] = rank === 0 ? arrays.part[i] : fround(value + arrays.part[i]));
+    dGate.forEach((value, i) =>
+      dGate[i] = rank === 0 ? arrays.part[i] : fround(value + arrays.part[i])
+    );
     dX.set(arrays.dx, rank * tokens * M);
     placed(r, (token, _, place) => {
       for (let i = 0; i < M; i++) {
@@ -286,7 +390,11 @@ async function compare(
   assertEquals(backward.gradients!.x, dX, `grad.x with ${where}`);
   assertEquals(backward.gradients!["gate.weight"], dGate, `grad.gate.weight with ${where}`);
   for (const [name, values] of Object.entries(grads)) {
-    assertEquals(backward.gradients![`experts.${name}`], values, `grad.experts.${name} with ${where}`);
+    assertEquals(
+      backward.gradients![`experts.${name}`],
+      values,
+      `grad.experts.${name} with ${where}`,
+    );
   }
 }
 
@@ -301,11 +409,19 @@ Deno.test("the bytes column equals wireBytes of the slices for other ranks", asy
       (RANKS - 1) * codec.wireBytes({
         rows: LOCAL * (Math.floor(((i + 1) * places) / 4) - Math.floor((i * places) / 4)),
         columns: M,
-      }));
-    const rows = run.timeline.objects() as { rank: number; label: string; bytes: number; chunk: number }[];
+      })
+    );
+    const rows = run.timeline.objects() as {
+      rank: number;
+      label: string;
+      bytes: number;
+      chunk: number;
+    }[];
     for (const label of ["A1", "A2"]) {
       for (let rank = 0; rank < RANKS; rank++) {
-        const bytes = rows.filter((row) => row.rank === rank && row.label === label).map((row) => row.bytes);
+        const bytes = rows.filter((row) => row.rank === rank && row.label === label).map((row) =>
+          row.bytes
+        );
         assertEquals(bytes, expected, `${name} ${label} rank ${rank}`);
       }
     }

@@ -8,4 +8,5 @@ export const goldenCases: readonly GoldenCase[] = [...Deno.readDirSync(FOLDER)]
   .toSorted((a, b) => a.name < b.name ? -1 : 1)
   .map(({ name }) => parseGolden(Deno.readFileSync(new URL(name, FOLDER)), name));
 
-export const goldenCase = (name: string): GoldenCase => goldenCases.find((golden) => golden.name === name)!;
+export const goldenCase = (name: string): GoldenCase =>
+  goldenCases.find((golden) => golden.name === name)!;

@@ -10,7 +10,12 @@ Deno.test("there are reference cases", () => assert(goldenCases.length >= 7));
 for (const golden of goldenCases) {
   for (const nodes of [1, 2, 4].filter((n) => golden.ranks % n === 0)) {
     Deno.test(`runGolden() of ${golden.name} on ${nodes} nodes equals the reference; schedules change no bit`, async () => {
-      using engine = openEngine({ kind: "cpu", nodes, ranksPerNode: golden.ranks / nodes, links: "plain" });
+      using engine = openEngine({
+        kind: "cpu",
+        nodes,
+        ranksPerNode: golden.ranks / nodes,
+        links: "plain",
+      });
       for (const chunks of [1, 2, 3, 5]) {
         /** Results by way of splitting: other splits may round otherwise. */
         const first = new Map<string, Map<string, Float32Array>>();
@@ -21,7 +26,10 @@ for (const golden of goldenCases) {
             for (const [name, { data }] of golden.tensors) {
               const got = results.get(name);
               if (got) assertLess(largestError(got, data), TOLERANCE, `${name}: ${where}`);
-              else assert(/^(x|dy|gate\.weight|experts\.\w+)$/.test(name), `${name} is not compared`);
+              else {assert(
+                  /^(x|dy|gate\.weight|experts\.\w+)$/.test(name),
+                  `${name} is not compared`,
+                );}
             }
             const split = "capacity";
             if (!first.has(split)) first.set(split, results);
@@ -37,5 +45,7 @@ for (const golden of goldenCases) {
 
 /** Text of all bits, quick to compare. */
 function bits(values: Float32Array): string {
-  return new TextDecoder("latin1").decode(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  return new TextDecoder("latin1").decode(
+    new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+  );
 }

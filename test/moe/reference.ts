@@ -33,13 +33,19 @@ export function reference(c: ReferenceConfig, t: Tensors): Record<string, Float6
   for (const name of parameters) out[`grad.${name}`] = new Float64Array(t[name].length);
   const routings = Array.from({ length: c.ranks }, (_, rank) => route(c, t, rank));
   const capacity = capacityOf(c, Math.max(...routings.flatMap(({ loads }) => loads)));
-  for (let rank = 0; rank < c.ranks; rank++) rankPass(c, t, { rank, routing: routings[rank], capacity, out });
+  for (let rank = 0; rank < c.ranks; rank++) {
+    rankPass(c, t, { rank, routing: routings[rank], capacity, out });
+  }
   return out;
 }
 
 function capacityOf(c: ReferenceConfig, load: number): number {
   const fixed = c.topK * Math.floor(Math.abs(c.capacityFactor) * Math.ceil(c.tokens / c.experts));
-  const places = c.capacityFactor > 0 ? fixed : c.capacityFactor === 0 ? load : Math.min(load, fixed);
+  const places = c.capacityFactor > 0
+    ? fixed
+    : c.capacityFactor === 0
+    ? load
+    : Math.min(load, fixed);
   return Math.ceil(places / c.capacityAlignment) * c.capacityAlignment;
 }
 
@@ -58,23 +64,32 @@ function row(values: ArrayLike<number>, index: number, width: number): number[] 
 function route(c: ReferenceConfig, t: Tensors, rank: number): Routing {
   const scores = Array.from({ length: c.tokens }, (_, token) => {
     const x = row(t.x, rank * c.tokens + token, c.modelDim);
-    const logits = Array.from({ length: c.experts }, (_, e) => dot(x, row(t["gate.weight"], e, c.modelDim)));
+    const logits = Array.from(
+      { length: c.experts },
+      (_, e) => dot(x, row(t["gate.weight"], e, c.modelDim)),
+    );
     const top = Math.max(...logits);
     const powers = logits.map((logit) => Math.exp(logit - top));
     const sum = powers.reduce((a, b) => a + b);
     return powers.map((power) => power / sum);
   });
-  const choices = scores.map((s) => s.map((_, e) => e).sort((a, b) => s[b] - s[a] || a - b).slice(0, c.topK));
+  const choices = scores.map((s) =>
+    s.map((_, e) => e).sort((a, b) => s[b] - s[a] || a - b).slice(0, c.topK)
+  );
   const weights = scores.map((s, token) => {
     const chosen = choices[token].map((e) => s[e]);
     const sum = chosen.reduce((a, b) => a + b);
     return c.normalizeGate && c.topK > 1 ? chosen.map((w) => w / sum) : chosen;
   });
   const order = scores.map((_, token) => token);
-  if (c.batchPrioritized) order.sort((a, b) => Math.max(...scores[b]) - Math.max(...scores[a]) || a - b);
+  if (c.batchPrioritized) {
+    order.sort((a, b) => Math.max(...scores[b]) - Math.max(...scores[a]) || a - b);
+  }
   const loads = new Array(c.experts).fill(0);
   const positions: number[][] = scores.map(() => []);
-  for (let k = 0; k < c.topK; k++) for (const token of order) positions[token][k] = loads[choices[token][k]]++;
+  for (let k = 0; k < c.topK; k++) {
+    for (const token of order) positions[token][k] = loads[choices[token][k]]++;
+  }
   return { scores, choices, weights, positions, loads };
 }
 
@@ -133,10 +148,15 @@ function rankPass(
 function expert(c: ReferenceConfig, t: Tensors, e: number, x: number[]) {
   const { modelDim: m, hiddenDim: h } = c;
   const times = (name: string, v: number[], columns: number) =>
-    Array.from({ length: columns }, (_, j) =>
-      v.reduce((s, value, i) => s + value * t[name][(e * v.length + i) * columns + j], 0));
+    Array.from(
+      { length: columns },
+      (_, j) => v.reduce((s, value, i) => s + value * t[name][(e * v.length + i) * columns + j], 0),
+    );
   const back = (name: string, d: number[], rows: number) =>
-    Array.from({ length: rows }, (_, i) => d.reduce((s, v, j) => s + v * t[name][(e * rows + i) * d.length + j], 0));
+    Array.from(
+      { length: rows },
+      (_, i) => d.reduce((s, v, j) => s + v * t[name][(e * rows + i) * d.length + j], 0),
+    );
   const outer = (into: Float64Array, a: number[], d: number[]) =>
     a.forEach((v, i) => d.forEach((w, j) => into[(e * a.length + i) * d.length + j] += v * w));
   const bias = (name: string, v: number[]) =>
@@ -174,7 +194,9 @@ const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => {
 const ACTIVATION = {
   relu: { f: (v: number) => Math.max(v, 0), df: (v: number) => v > 0 ? 1 : 0 },
   gelu: differentiated((v) => 0.5 * v * (1 + erf(v / Math.SQRT2))),
-  geluTanh: differentiated((v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)))),
+  geluTanh: differentiated((v) =>
+    0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)))
+  ),
   silu: differentiated((v) => v / (1 + Math.exp(-v))),
 };
 

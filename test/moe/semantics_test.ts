@@ -11,29 +11,52 @@ Deno.test("the reference of these tests agrees with the golden cases", () => {
   for (const golden of goldenCases) {
     const { config, ranks } = golden;
     const name = config.expert!.name;
-    const data = Object.fromEntries([...golden.tensors].map(([tensor, { data }]) => [tensor, data]));
+    const data = Object.fromEntries(
+      [...golden.tensors].map(([tensor, { data }]) => [tensor, data]),
+    );
     const results = reference({
-      ...{ capacityAlignment: 1, prescore: false, batchPrioritized: false, normalizeGate: true, auxWeight: 0 },
+      ...{
+        capacityAlignment: 1,
+        prescore: false,
+        batchPrioritized: false,
+        normalizeGate: true,
+        auxWeight: 0,
+      },
       ...{ topK: 1, capacityFactor: 1, ...config, ranks },
       expert: name === "swiglu" ? "swiglu" : "ffn",
       activation: name.match(/relu|gelu|silu/)?.[0] as "relu" ?? "silu",
     }, data);
     for (const [tensor, values] of Object.entries(results)) {
-      assertLess(largestError(Float32Array.from(values), data[tensor]), TOLERANCE, `${golden.name} ${tensor}`);
+      assertLess(
+        largestError(Float32Array.from(values), data[tensor]),
+        TOLERANCE,
+        `${golden.name} ${tensor}`,
+      );
     }
   }
 });
 
 const base: ReferenceConfig = {
   ...{ ranks: 2, tokens: 24, modelDim: 8, hiddenDim: 12, experts: 4, topK: 2, capacityFactor: 1 },
-  ...{ capacityAlignment: 1, normalizeGate: true, batchPrioritized: false, prescore: false, auxWeight: 0.1 },
+  ...{
+    capacityAlignment: 1,
+    normalizeGate: true,
+    batchPrioritized: false,
+    prescore: false,
+    auxWeight: 0.1,
+  },
   ...{ activation: "relu", expert: "ffn" },
 };
 
 const cases: Record<string, Partial<ReferenceConfig> & { bias?: boolean }> = {
   "prescore": { prescore: true },
   "prescore, top-1": { prescore: true, topK: 1 },
-  "prescore, not normalized, batch prioritized": { prescore: true, normalizeGate: false, batchPrioritized: true, topK: 3 },
+  "prescore, not normalized, batch prioritized": {
+    prescore: true,
+    normalizeGate: false,
+    batchPrioritized: true,
+    topK: 3,
+  },
   "negative factor below the largest load": { capacityFactor: -0.5 },
   "negative factor above the largest load": { capacityFactor: -4 },
   "factor 0 aligned to 8": { capacityFactor: 0, capacityAlignment: 8 },
@@ -63,7 +86,13 @@ Deno.test("createLayer() computes the definition for random layers, worlds, code
     const ranks = pick([1, 2, 3, 4]);
     const experts = ranks * pick([1, 2, 3]);
     const config: ReferenceConfig = {
-      ...{ ranks, experts, tokens: pick([1, 7, 16, 33]), modelDim: pick([1, 4, 9]), hiddenDim: pick([1, 5, 16]) },
+      ...{
+        ranks,
+        experts,
+        tokens: pick([1, 7, 16, 33]),
+        modelDim: pick([1, 4, 9]),
+        hiddenDim: pick([1, 5, 16]),
+      },
       topK: 1 + Math.floor(uniform() * experts),
       capacityFactor: pick([0, 1, 1.5, 2, -1, -2]),
       capacityAlignment: pick([1, 1, 4]),
@@ -94,7 +123,10 @@ async function compare(
     dy: randomNormal(size, { seed: 3 * seed + 2 }),
   };
   for (const [i, [name, shape]] of Object.entries(layer.parameters).entries()) {
-    tensors[name] = randomNormal(shape.reduce((a, b) => a * b), { seed: 100 + 17 * seed + i, scale: 0.5 });
+    tensors[name] = randomNormal(shape.reduce((a, b) => a * b), {
+      seed: 100 + 17 * seed + i,
+      scale: 0.5,
+    });
   }
   layer.set(tensors);
   const choices = { scheduler: "optSche", allToAll: "pipe", bound: false };

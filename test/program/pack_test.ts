@@ -1,12 +1,26 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { buildProgram, GraphBuilder, type Kernel, pack, SchemoeError, topology } from "../../mod.ts";
+import {
+  buildProgram,
+  GraphBuilder,
+  type Kernel,
+  pack,
+  SchemoeError,
+  topology,
+} from "../../mod.ts";
 
 const world = topology({ nodes: 1, ranksPerNode: 2 });
 const view = (offset: number) => ({ buffer: "b", offset });
 
 function packed(kernel: Kernel, isolated = false) {
   const g = new GraphBuilder(world, "forward", 0);
-  const first = g.add({ kind: "opaque", label: "first", chunk: -1, stage: 0, after: [], kernels: () => [kernel] });
+  const first = g.add({
+    kind: "opaque",
+    label: "first",
+    chunk: -1,
+    stage: 0,
+    after: [],
+    kernels: () => [kernel],
+  });
   g.add({
     ...{ kind: "allToAll", label: "A", chunk: -1, stage: 1, after: [first], lane: "intra" },
     transfers: (rank) => [
@@ -42,8 +56,14 @@ Deno.test("pack() writes header, operations, waits and words", () => {
 Deno.test("pack() chains compute operations rank after rank when isolated", () => {
   const data = packed({ name: "fill", args: [2, view(16), 1.5] }, true);
   const waits = (at: number) => {
-    const [first, count] = [data.getUint32(32 + 40 * at + 12, true), data.getUint32(32 + 40 * at + 16, true)];
-    return Array.from({ length: count }, (_, i) => data.getUint32(32 + 160 + 4 * (first + i), true));
+    const [first, count] = [
+      data.getUint32(32 + 40 * at + 12, true),
+      data.getUint32(32 + 40 * at + 16, true),
+    ];
+    return Array.from(
+      { length: count },
+      (_, i) => data.getUint32(32 + 160 + 4 * (first + i), true),
+    );
   };
   assertEquals([waits(0), waits(1), waits(2), waits(3)], [[], [0], [1], [1]]);
 });

@@ -1,5 +1,12 @@
 import { assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { createLayer, hiddenFraction, manual, openEngine, SchemoeError, topology } from "../../mod.ts";
+import {
+  createLayer,
+  hiddenFraction,
+  manual,
+  openEngine,
+  SchemoeError,
+  topology,
+} from "../../mod.ts";
 
 const config = { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, topK: 2 };
 const open = (nodes = 2, ranksPerNode = 2) => openEngine({ kind: "simulate", nodes, ranksPerNode });
@@ -8,7 +15,11 @@ const names = (run: { ran: readonly { program: { order: readonly { name: string 
 
 Deno.test("optSche follows Theorem 1 in the forward pass", async () => {
   using engine = open();
-  const run = await createLayer(engine, config).forward({ scheduler: "optSche", chunks: 2, compressor: "fp16" });
+  const run = await createLayer(engine, config).forward({
+    scheduler: "optSche",
+    chunks: 2,
+    compressor: "fp16",
+  });
   assertEquals(
     names(run),
     "gate dispatch C1[0] A1[0] C1[1] A1[1] D1[0] E[0] C2[0] A2[0] D1[1] E[1] C2[1] A2[1] D2[0] D2[1] combine",
@@ -48,7 +59,13 @@ Deno.test("optSche takes the time worked out by hand", async () => {
       processor: { alpha: 0, flopRate: 2 * 16 * 4 * 32 * 64 / 2, byteRate: 1e30 },
     }),
   });
-  const run = await createLayer(engine, { tokens: 32, modelDim: 32, hiddenDim: 64, experts: 2, topK: 2 })
+  const run = await createLayer(engine, {
+    tokens: 32,
+    modelDim: 32,
+    hiddenDim: 64,
+    experts: 2,
+    topK: 2,
+  })
     .forward({ scheduler: "optSche", chunks: 2 });
   // A1 1 s each at 0 and 1, E 2 s each at 1 and 3, A2 1 s each at 3 and 5 (and a gate of 1/64 s)
   const gate = 2 * 32 * 32 * 2 / (16 * 4 * 32 * 64);
@@ -65,5 +82,9 @@ Deno.test("manual() runs the order that is written down and names what it does n
     SchemoeError,
     'none called "combined"',
   );
-  await assertRejects(() => layer.forward({ scheduler: manual(order.slice(0, 7)) }), SchemoeError, "combine is missing");
+  await assertRejects(
+    () => layer.forward({ scheduler: manual(order.slice(0, 7)) }),
+    SchemoeError,
+    "combine is missing",
+  );
 });
