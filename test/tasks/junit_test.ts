@@ -16,6 +16,12 @@ const cases: Record<string, { xml?: string; status: number; passed: number; fail
       </testcase><testcase name="b" status="fail"><failure message=""/></testcase></testsuite>`,
     ...{ status: 8, passed: 1, failed: 1 },
   },
+  "native tests that were not built as failures": {
+    xml:
+      `<testsuite><testcase name="a" status="notrun"><skipped message="Unable to find executable"/>
+      </testcase></testsuite>`,
+    ...{ status: 8, passed: 0, failed: 1 },
+  },
   "a module that does not load as a failure": {
     xml: `<testsuite><testcase name="a"></testcase></testsuite>`,
     ...{ status: 1, passed: 1, failed: 1 },
