@@ -5,7 +5,10 @@ import { notebook } from "./notebook.ts";
 
 /** Executes code cells as a notebook in a directory inside the repository's `notebooks/`. */
 async function execute(cells: string[], seconds?: number): Promise<ExecutedNotebook> {
-  const directory = await Deno.makeTempDir({ dir: `${import.meta.dirname}/../../notebooks` });
+  const directory = await Deno.makeTempDir({
+    dir: `${import.meta.dirname}/../../notebooks`,
+    prefix: ".test-",
+  });
   try {
     await Deno.writeTextFile(`${directory}/test.ipynb`, notebook(...cells));
     return await executeNotebook(`${directory}/test.ipynb`, { seconds });
