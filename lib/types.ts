@@ -71,6 +71,18 @@ export interface Topology {
    * tasks it runs at full speed at once. Absent: each rank has its own.
    */
   readonly sharing?: { readonly of: readonly number[]; readonly capacity: readonly number[] };
+  /** Speed of each rank's computation, 1 being that of `processor`: 0.5 is a straggler. */
+  readonly speed?: readonly number[];
+  /**
+   * One network card for all ranks of a node: what they send to other nodes shares it fairly, at
+   * `beta` seconds a byte, while each stays within its own inter-node link.
+   */
+  readonly nic?: { readonly beta: number };
+  /**
+   * How many times longer computation takes while a communication lane of its rank transfers, and a
+   * transfer while its rank computes; each at least 1.
+   */
+  readonly contention?: { readonly compute: number; readonly communication: number };
 }
 
 /** Bytes inside a named buffer of a rank; the same name exists on every rank. */
@@ -98,6 +110,38 @@ export interface Transfer {
   readonly to?: View;
 }
 
+/** Messages to other ranks over one kind of link, and the slices in them. */
+export interface LinkTraffic {
+  readonly sends: number;
+  readonly sent: number;
+  readonly receives: number;
+  readonly received: number;
+}
+
+/** What a rank moves in one phase, in slices. */
+export interface RankTraffic {
+  /** Slices copied inside the rank. */
+  readonly copied: number;
+  readonly intra: LinkTraffic;
+  readonly inter: LinkTraffic;
+}
+
+/**
+ * Who moves how much in a phase, without naming a byte of any buffer: enough to price it and to know
+ * who waits for whom. Tasks that differ in the size of a slice share one.
+ */
+export interface TrafficPattern {
+  of(rank: number): RankTraffic;
+  /** Each rank once that it sends to or receives from, in rising order, without itself. */
+  peers(rank: number): ArrayLike<number>;
+}
+
+/** A pattern with the bytes of its slices. */
+export interface Traffic {
+  readonly pattern: TrafficPattern;
+  readonly sliceBytes: number;
+}
+
 /** One unit of scheduling; stands for one operation on every rank. */
 export interface Task {
   /** Index in `graph.tasks`. */
@@ -123,6 +167,8 @@ export interface Task {
   readonly kernels?: (rank: number) => readonly Kernel[];
   /** What a rank transfers. Present exactly for communication. */
   readonly transfers?: (rank: number) => readonly Transfer[];
+  /** The same as byte counts, where they are known without listing `transfers`. */
+  readonly traffic?: Traffic;
   /** Layer of a stack, 0 for a single one. */
   readonly layer: number;
 }
@@ -288,6 +334,8 @@ export interface ExpertContext {
 /** The feed-forward network of one expert, written with kernels. */
 export interface Expert {
   readonly name: string;
+  /** Throws when it does not fit a layer; asked before anything else. */
+  check?(layer: ExpertShape & { readonly experts: number }): void;
   parameters(shape: ExpertShape): readonly ParameterShape[];
   /** Activations kept from forward to backward: name and columns of each. */
   saved(shape: ExpertShape): readonly { readonly name: string; readonly columns: number }[];
@@ -398,6 +446,8 @@ export interface Engine {
   readonly timing: string;
   /** True when every task takes what the cost model says, so that nothing needs to be measured alone. */
   readonly modelled: boolean;
+  /** The ranks whose operations it runs, all others doing as these; absent: every rank. */
+  readonly representatives?: readonly number[];
   workspace(): Workspace;
   run(program: Program, workspace: Workspace, options?: RunOptions): Promise<EventTable>;
   /** Frees everything; closing twice does nothing, use after closing throws. */

@@ -9,4 +9,5 @@
  * @module
  */
 export { ffn } from "./ffn.ts";
+export { onnx, type OnnxExpert, type OnnxOptions } from "./onnx.ts";
 export { swiglu } from "./swiglu.ts";

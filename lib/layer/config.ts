@@ -109,6 +109,7 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
   for (const name of ["forward", "backward", "flops"] as const) {
     if (typeof layer.gate?.[name] !== "function") fail(`gate has no function "${name}"`);
   }
+  layer.expert.check?.(layer);
   const resolved = { ...layer, topology, localExperts: layer.experts / ranks };
   if (layer.capacityFactor > 0) capacity(resolved, 0);
   return resolved;

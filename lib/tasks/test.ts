@@ -6,6 +6,7 @@
 import { buildNative } from "./build_native.ts";
 import { root, run, succeeds, task } from "./command.ts";
 import { countJunit, type Counts } from "./junit.ts";
+import { keepLock } from "./keep_lock.ts";
 import { jupyterPython } from "./python.ts";
 import { SchemoeError } from "../types.ts";
 
@@ -15,9 +16,9 @@ await task(async () => {
   const reports = await Deno.makeTempDir();
   const suites = [await setUp(buildNative), await setUp(jupyterPython)];
   if (Deno.args.length > 0) {
-    suites.push(await deno(`${reports}/some.xml`, Deno.args, false));
+    suites.push(await keepLock(() => deno(`${reports}/some.xml`, Deno.args, false)));
   } else {
-    suites.push(await deno(`${reports}/all.xml`, ["test/"], true));
+    suites.push(await keepLock(() => deno(`${reports}/all.xml`, ["test/"], true)));
     if (await succeeds(["test", "-d", timing])) {
       suites.push(await deno(`${reports}/timing.xml`, [timing], false));
     }
