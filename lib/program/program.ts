@@ -23,8 +23,9 @@ export function buildProgram(graph: TaskGraph, schedule: Schedule, scheduler: st
   const fail: (problem: string) => never = (problem) => {
     throw new SchemoeError(`Cannot run the order of scheduler "${scheduler}": ${problem}`);
   };
-  const { order, after: extra } = "order" in schedule ? schedule : { order: schedule, after: [] };
+  const { order, after: extra } = parts(schedule);
   if (!Array.isArray(order as unknown)) fail("it is not an array of tasks");
+  if (!Array.isArray(extra as unknown)) fail("its edges are not an array of pairs of tasks");
   const position = positions(graph, order, fail);
   const dependencies: number[][] = order.map((task) => task.after.map((id) => position[id]));
   for (const [at, task] of order.entries()) {
@@ -52,6 +53,9 @@ export function buildProgram(graph: TaskGraph, schedule: Schedule, scheduler: st
   const waits = dependencies.map((list, at) => reduce(order, list, at));
   return { graph, scheduler, order, waits, dependencies };
 }
+
+const parts = (schedule: Schedule) =>
+  Object(schedule) === schedule && "order" in schedule ? schedule : { order: schedule, after: [] };
 
 function positions(
   graph: TaskGraph,
