@@ -54,8 +54,11 @@ export function buildProgram(graph: TaskGraph, schedule: Schedule, scheduler: st
   return { graph, scheduler, order, waits, dependencies };
 }
 
-const parts = (schedule: Schedule) =>
-  Object(schedule) === schedule && "order" in schedule ? schedule : { order: schedule, after: [] };
+/** The order and its edges, also of what is no schedule at all. */
+function parts(schedule: Schedule): Exclude<Schedule, readonly Task[]> {
+  if (Object(schedule) === schedule && "order" in schedule) return schedule;
+  return { order: schedule as readonly Task[], after: [] };
+}
 
 function positions(
   graph: TaskGraph,
