@@ -1,0 +1,98 @@
+// Elementwise kernels against formulas in double; slopes against differences.
+#include <functional>
+
+#include "library.h"
+
+namespace {
+
+constexpr int64_t kGroups = 2, kRows = 3, kColumns = 11, kLd = 13, kStride = 41;
+constexpr size_t kCount = (kGroups - 1) * kStride + (kRows - 1) * kLd + kColumns;
+
+double value(int activation, double x) {
+  switch (activation) {
+    case SCHEMOE_RELU: return x > 0 ? x : 0;
+    case SCHEMOE_GELU: return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
+    case SCHEMOE_GELU_TANH: return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case SCHEMOE_SILU: return x / (1 + std::exp(-x));
+    default: return x;
+  }
+}
+
+double slope(int activation, double x) {
+  if (activation == SCHEMOE_RELU) return x > 0;
+  return (value(activation, x + 1e-5) - value(activation, x - 1e-5)) / 2e-5;
+}
+
+void each(const std::function<void(int64_t group, int64_t column, size_t at)>& body) {
+  for (int64_t g = 0; g < kGroups; ++g) {
+    for (int64_t i = 0; i < kRows; ++i) {
+      for (int64_t j = 0; j < kColumns; ++j) body(g, j, g * kStride + i * kLd + j);
+    }
+  }
+}
+
+Words head() { return Words().i(0, kGroups, kRows, kColumns); }
+
+void bias_act(Bench& bench, int activation) {
+  const auto x = bench.random(kCount, -4, 4), bias = bench.random(kGroups * kColumns);
+  const uint32_t ix = bench.buffer(x), ib = bench.buffer(bias), iy = bench.empty(kCount);
+  bench.ok(2, head().m(ix, kLd, kStride).v(ib).i(kColumns).m(iy, kLd, kStride).i(activation));
+  const auto sum = bench.read(ix, kCount), y = bench.read(iy, kCount);
+  each([&](int64_t g, int64_t j, size_t at) {
+    const double expected = double{x[at]} + bias[g * kColumns + j];
+    CHECK_NEAR(sum[at], expected, 1e-6);
+    CHECK_NEAR(y[at], value(activation, expected), 2e-6);
+  });
+  CHECK(sum[kColumns] == x[kColumns]);  // between rows nothing is touched
+  // Without a bias X stays, without Y there is only the bias.
+  bench.engine.write(ix, 0, x);
+  bench.ok(2, head().m(ix, kLd, kStride).none().i(0).m(iy, kLd, kStride).i(activation));
+  CHECK(bench.read(ix, kCount) == x);
+  CHECK_NEAR(bench.read(iy, kCount)[0], value(activation, x[0]), 2e-6);
+  bench.ok(2, head().m(ix, kLd, kStride).v(ib).i(0).none().i(0, 0).i(activation));
+  CHECK_EQUAL(bench.read(ix, kCount)[kStride], x[kStride] + bias[0]);
+}
+
+void act_grad(Bench& bench, int activation) {
+  const auto x = bench.random(kCount, -4, 4), dy = bench.random(kCount);
+  const uint32_t ix = bench.buffer(x), idy = bench.buffer(dy);
+  bench.ok(3, head().m(idy, kLd, kStride).m(ix, kLd, kStride).m(idy, kLd, kStride).i(activation));
+  const auto dx = bench.read(idy, kCount);
+  each([&](int64_t, int64_t, size_t at) { CHECK_NEAR(dx[at], dy[at] * slope(activation, x[at]), 5e-6); });
+}
+
+void glu(Bench& bench, int activation) {
+  const auto a = bench.random(kCount, -4, 4), b = bench.random(kCount), dy = bench.random(kCount);
+  const uint32_t ia = bench.buffer(a), ib = bench.buffer(b), idy = bench.buffer(dy), iy = bench.empty(kCount);
+  bench.ok(4, head().m(ia, kLd, kStride).m(ib, kLd, kStride).m(iy, kLd, kStride).i(activation));
+  const auto y = bench.read(iy, kCount);
+  // Gradients over their own inputs.
+  bench.ok(5, head().m(idy, kLd, kStride).m(ia, kLd, kStride).m(ib, kLd, kStride).m(ia, kLd, kStride)
+                  .m(ib, kLd, kStride).i(activation));
+  const auto da = bench.read(ia, kCount), db = bench.read(ib, kCount);
+  each([&](int64_t, int64_t, size_t at) {
+    CHECK_NEAR(y[at], value(activation, a[at]) * b[at], 5e-6);
+    CHECK_NEAR(da[at], double{dy[at]} * b[at] * slope(activation, a[at]), 1e-5);
+    CHECK_NEAR(db[at], dy[at] * value(activation, a[at]), 5e-6);
+  });
+}
+
+}  // namespace
+
+int main() {
+  Bench bench;
+  for (int activation = SCHEMOE_IDENTITY; activation <= SCHEMOE_SILU; ++activation) {
+    bias_act(bench, activation);
+    act_grad(bench, activation);
+    glu(bench, activation);
+  }
+  // Far out nothing overflows.
+  const uint32_t x = bench.buffer(std::vector<float>{-200, 200}), y = bench.empty(2);
+  for (int activation : {SCHEMOE_GELU, SCHEMOE_GELU_TANH, SCHEMOE_SILU}) {
+    bench.ok(2, Words().i(0, 1, 1, 2).m(x, 2, 0).none().i(0).m(y, 2, 0).i(activation));
+    CHECK_EQUAL(bench.read(y, 2)[0], 0.0f);
+    CHECK_EQUAL(bench.read(y, 2)[1], 200.0f);
+  }
+  CHECK_CONTAINS(bench.run(2, Words().i(0, 1, 1, 2).m(x, 2, 0).none().i(0).m(y, 2, 0).i(5)).text, "activation is 5");
+  return check::result();
+}

@@ -1,0 +1,77 @@
+// Programs with changed bytes: refused or run, but never more than that.
+#include "library.h"
+
+namespace {
+
+/// A Program with most kernels, on two ranks.
+Packed seed(uint64_t b) {
+  Packed packed(2);
+  for (uint32_t rank = 0; rank < 2; ++rank) {
+    packed.operation(0, rank, 0, {});
+    packed.kernel(7, Words().i(4, 4).v(b).v(b, 64)).kernel(8, Words().i(4, 4, 2, 1).v(b, 64).v(b, 128).v(b, 160));
+    packed.kernel(9, Words().i(4, 4, 2, 1).v(b, 64).v(b, 128).v(b, 192).v(b, 224));
+    packed.kernel(10, Words().i(4, 4, 2).v(b, 64).v(b, 128).v(b, 240)).kernel(11, Words().i(4, 2, 4, 2).v(b, 128).v(b, 192).v(b, 256));
+    packed.kernel(12, Words().i(0, 4, 4, 2, 4).v(b).v(b, 256).none().v(b, 512).i(2, 0, 1, 2));
+    packed.operation(1, rank, 1, {.communication = true, .seconds = 1e-5, .waits = {2 * rank}});
+    packed.send(1 - rank, 64, b, 512).receive(1 - rank, 64, b, 640).copy(64, Words().v(b, 576).v(b, 704));
+    if (rank == 0) continue;
+  }
+  for (uint32_t rank = 0; rank < 2; ++rank) {
+    packed.operation(2, rank, 0, {.waits = {2 * rank + 1}});
+    packed.kernel(16, Words().i(0, 2, 2, 1, 2, 4).v(b, 640).i(8, 8, 4).v(b, 1024).i(24));
+    packed.kernel(17, Words().i(0, 2, 2, 1, 2, 4).v(b, 640).i(8, 8, 4).v(b, 1024).i(24));
+    packed.kernel(1, Words().i(0, 0, 0, 1, 2, 2, 2, 4).m(b, 4, 8, 640).m(b, 4, 8, 512).m(b, 2, 4, 1280).f(1).f(0));
+    packed.kernel(2, Words().i(0, 1, 2, 4).m(b, 4, 0, 640).v(b).i(0).m(b, 4, 0, 1408).i(2));
+    packed.kernel(13, Words().i(0, 4, 4, 2, 4).v(b, 512).v(b, 128).v(b, 192).v(b, 160).v(b, 1536).i(1, 2, 0, 1, 2));
+    packed.kernel(14, Words().i(0, 4, 4, 2, 4).v(b).v(b, 512).v(b, 128).v(b, 192).v(b, 1600).i(2, 0, 1, 2));
+    packed.kernel(15, Words().i(4, 4, 2, 1).v(b, 64).v(b, 128).v(b, 160).v(b, 1600).v(b, 1664).f(0.1));
+    packed.kernel(6, Words().i(0, 1, 2, 4).m(b, 4, 0, 640).v(b, 1728).i(0, 0)).kernel(18, Words().i(2, 4, 4).v(b).v(b, 1744));
+    packed.kernel(20, Words().i(4).v(b, 1760).f(1)).kernel(21, Words().i(4).v(b, 224).v(b, 1776)).kernel(23, Words().i(4).v(b).v(b, 1780));
+  }
+  return packed;
+}
+
+}  // namespace
+
+int main() {
+  Engine engine(1, 2);
+  const uint32_t b = engine.allocate(2048);
+  const std::vector<uint8_t> original = seed(b).bytes();
+  for (uint32_t rank : {0, 1}) engine.write(b, rank, std::vector<float>(16, 0.25f));
+  CHECK_EQUAL(engine.run(seed(b)).text, "");
+
+  std::mt19937 generator(3);
+  const auto pick = [&](size_t below) { return static_cast<size_t>(generator() % below); };
+  int refused = 0, ended = 0, ran = 0;
+  for (int time = 0; time < 6000; ++time) {
+    std::vector<uint8_t> bytes = original;
+    for (size_t changes = 1 + pick(3); changes > 0; --changes) {
+      // Whole words take values that matter; single bytes anything.
+      constexpr uint64_t kValues[] = {0, 1, 2, 3, 0x7fffffff, 0xffffffff, UINT64_MAX, uint64_t{1} << 63, uint64_t{1} << 62, uint64_t{1} << 40};
+      if (pick(2)) bytes[pick(bytes.size())] = static_cast<uint8_t>(generator());
+      else std::memcpy(bytes.data() + pick(bytes.size() / 8) * 8, &kValues[pick(10)], 8);
+    }
+    if (pick(50) == 0) bytes.resize(pick(bytes.size()));
+    schemoe_program* program = nullptr;
+    const Outcome outcome = engine.prepare(bytes, &program);
+    CHECK(outcome.status == SCHEMOE_OK || !outcome.text.empty());
+    if (outcome.status != SCHEMOE_OK) {
+      ++refused;
+      continue;
+    }
+    uint32_t operations;
+    std::memcpy(&operations, bytes.data() + 12, 4);
+    std::vector<schemoe_event> events(operations);
+    const Outcome run = engine.run(program, events, 0.02);
+    CHECK(run.status == SCHEMOE_OK || !run.text.empty());
+    ++(run.status == SCHEMOE_OK ? ran : ended);
+    CHECK_EQUAL(schemoe_release(program, engine.error, sizeof engine.error), SCHEMOE_OK);
+    engine.programs.pop_back();
+  }
+  // All three happen, or the test tests nothing.
+  CHECK(refused > 100 && ended > 100 && ran > 100);
+  // And the engine is as good as before.
+  for (uint32_t rank : {0, 1}) engine.write(b, rank, std::vector<float>(16, 0.25f));
+  CHECK_EQUAL(engine.run(seed(b)).text, "");
+  return check::result();
+}

@@ -1,0 +1,69 @@
+// gemm against sums in double, at odd sizes, strides and flags.
+#include "library.h"
+
+namespace {
+
+struct Case {
+  bool trans_a, trans_b;
+  int64_t groups, m, n, k;
+  double alpha, beta;
+};
+
+void compare(Bench& bench, const Case& c) {
+  // Rows longer than needed, and a gap between groups.
+  const int64_t lda = (c.trans_a ? c.m : c.k) + 3, ldb = (c.trans_b ? c.k : c.n) + 1, ldc = c.n + 2;
+  const int64_t sa = (c.trans_a ? c.k : c.m) * lda + 5, sb = (c.trans_b ? c.n : c.k) * ldb + 7, sc = c.m * ldc + 1;
+  const auto a = bench.random(c.groups * sa), b = bench.random(c.groups * sb);
+  auto before = bench.random(c.groups * sc);
+  if (c.beta == 0) before.assign(before.size(), NAN);
+  const uint32_t ia = bench.buffer(a), ib = bench.buffer(b), ic = bench.buffer(before);
+  bench.ok(1, Words().i(0, 0, c.trans_a, c.trans_b, c.groups, c.m, c.n, c.k).m(ia, lda, sa).m(ib, ldb, sb)
+                  .m(ic, ldc, sc).f(c.alpha).f(c.beta));
+  const auto after = bench.read(ic, before.size());
+  for (int64_t g = 0; g < c.groups; ++g) {
+    for (int64_t i = 0; i < c.m; ++i) {
+      for (int64_t j = 0; j < ldc; ++j) {
+        const int64_t at = g * sc + i * ldc + j;
+        if (j >= c.n) {
+          CHECK(after[at] == before[at] || std::isnan(before[at]));
+          continue;
+        }
+        double sum = 0;
+        for (int64_t k = 0; k < c.k; ++k) {
+          sum += double{a[g * sa + (c.trans_a ? k * lda + i : i * lda + k)]} *
+                 b[g * sb + (c.trans_b ? j * ldb + k : k * ldb + j)];
+        }
+        CHECK_NEAR(after[at], c.alpha * sum + (c.beta == 0 ? 0 : c.beta * before[at]), 1e-4);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  Bench bench;
+  for (bool trans_a : {false, true}) {
+    for (bool trans_b : {false, true}) {
+      compare(bench, {trans_a, trans_b, 1, 1, 1, 1, 1, 0});
+      compare(bench, {trans_a, trans_b, 3, 17, 13, 29, 1, 0});
+      compare(bench, {trans_a, trans_b, 2, 64, 31, 7, 0.5, 1});
+      compare(bench, {trans_a, trans_b, 1, 5, 70, 33, -1, 0.25});
+      compare(bench, {trans_a, trans_b, 2, 3, 4, 0, 1, 0});
+      compare(bench, {trans_a, trans_b, 2, 3, 4, 0, 1, 2});
+      compare(bench, {trans_a, trans_b, 2, 0, 4, 3, 1, 0});
+      compare(bench, {trans_a, trans_b, 0, 3, 4, 3, 1, 0});
+    }
+  }
+  // One row needs no leading dimension.
+  const uint32_t x = bench.buffer(std::vector<float>{1, 2, 3});
+  const uint32_t y = bench.empty(1);
+  bench.ok(1, Words().i(0, 0, 0, 1, 1, 1, 1, 3).m(x, 0, 0).m(x, 0, 0).m(y, 0, 0).f(1).f(0));
+  CHECK_EQUAL(bench.read(y, 1)[0], 14.0f);
+  CHECK_CONTAINS(bench.run(1, Words().i(0, 0, 0, 0, 1, 2, 2, 2).m(x, 1, 0).m(x, 2, 0).m(y, 2, 0).f(1).f(0)).text,
+                 "kernel gemm: ld 1 is smaller than its 2 columns");
+  const Outcome half = bench.run(1, Words().i(1, 1, 0, 0, 1, 1, 1, 1).m(x, 1, 0).m(x, 1, 0).m(y, 1, 0).f(1).f(0));
+  CHECK_EQUAL(half.status, SCHEMOE_UNSUPPORTED);
+  CHECK_CONTAINS(half.text, "task #0 on rank 0, kernel gemm: the CPU engine computes in float32");
+  return check::result();
+}

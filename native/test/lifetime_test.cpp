@@ -1,0 +1,177 @@
+// Opening, memory, cancelling, time limits, failing, closing: the engine always goes on or ends.
+#include <thread>
+
+#include "library.h"
+
+namespace {
+
+char text[512];
+
+Packed sleeping(uint32_t ranks, double seconds) {
+  Packed packed(ranks);
+  for (uint32_t rank = 0; rank < ranks; ++rank) packed.operation(0, rank, 0, {.seconds = seconds});
+  for (uint32_t rank = 0; rank < ranks; ++rank) packed.operation(1, rank, 1, {.communication = true, .waits = {rank}});
+  return packed;
+}
+
+void opening() {
+  schemoe_engine* engine = nullptr;
+  schemoe_config config{SCHEMOE_ABI_VERSION, SCHEMOE_CPU, 2, 2, 0, {}};
+  const auto open = [&] { return schemoe_open(&config, &engine, text, sizeof text); };
+  config.abi_version = 9;
+  CHECK_EQUAL(open(), SCHEMOE_INVALID);
+  CHECK_CONTAINS(text, "version 9");
+  config = {SCHEMOE_ABI_VERSION, SCHEMOE_CUDA, 2, 2, 0, {}};
+  CHECK_EQUAL(open(), SCHEMOE_UNSUPPORTED);
+  config = {SCHEMOE_ABI_VERSION, SCHEMOE_CPU, 65536, 65536, 0, {}};
+  CHECK_EQUAL(open(), SCHEMOE_INVALID);
+  config = {SCHEMOE_ABI_VERSION, SCHEMOE_CPU, 1, 1, 4, {}};
+  CHECK_EQUAL(open(), SCHEMOE_INVALID);
+  CHECK(engine == nullptr);
+  CHECK_EQUAL(schemoe_open(nullptr, &engine, text, sizeof text), SCHEMOE_INVALID);
+  CHECK_EQUAL(schemoe_cancel(nullptr, text, sizeof text), SCHEMOE_INVALID);
+  CHECK_EQUAL(schemoe_cancel(nullptr, nullptr, 0), SCHEMOE_INVALID);
+  // Text is cut to fit, and says so by its length only.
+  char tiny[8];
+  CHECK_EQUAL(schemoe_cancel(nullptr, tiny, sizeof tiny), SCHEMOE_INVALID);
+  CHECK_EQUAL(std::strlen(tiny), size_t{7});
+  char json[8];
+  CHECK_EQUAL(schemoe_describe(json, sizeof json, text, sizeof text), SCHEMOE_INVALID);
+}
+
+void memory() {
+  Engine engine(1, 2);
+  const uint32_t id = engine.allocate(8);
+  engine.write(id, 1, std::vector<uint32_t>{1, 2});
+  engine.allocate(8, id);  // the same size keeps what is there
+  CHECK((engine.read<uint32_t>(id, 1, 2) == std::vector<uint32_t>{1, 2}));
+  engine.allocate(16, id);
+  CHECK((engine.read<uint32_t>(id, 1, 4) == std::vector<uint32_t>(4, UINT32_MAX)));
+  uint8_t byte[32];
+  const auto read = [&](uint32_t buffer, uint32_t rank, uint64_t offset, uint64_t bytes) {
+    return schemoe_read(engine.handle, buffer, rank, offset, byte, bytes, text, sizeof text);
+  };
+  CHECK_EQUAL(read(id, 0, 16, 0), SCHEMOE_OK);
+  CHECK_EQUAL(read(id, 0, 17, 0), SCHEMOE_INVALID);
+  CHECK_EQUAL(read(id, 0, 1, 16), SCHEMOE_INVALID);
+  CHECK_EQUAL(read(id, 0, 8, UINT64_MAX), SCHEMOE_INVALID);
+  CHECK_EQUAL(read(id, 2, 0, 1), SCHEMOE_INVALID);
+  CHECK_EQUAL(read(id + 1, 0, 0, 1), SCHEMOE_INVALID);
+  uint64_t huge[] = {uint64_t{1} << 50, 8};
+  uint32_t other = UINT32_MAX;
+  CHECK_EQUAL(schemoe_allocate(engine.handle, huge, 2, &other, text, sizeof text), SCHEMOE_OUT_OF_MEMORY);
+  huge[0] = 8;
+  CHECK_EQUAL(schemoe_allocate(engine.handle, huge, 1, &other, text, sizeof text), SCHEMOE_INVALID);
+  const uint32_t copy = id;
+  CHECK_EQUAL(schemoe_free(engine.handle, copy, text, sizeof text), SCHEMOE_OK);
+  CHECK_EQUAL(schemoe_free(engine.handle, copy, text, sizeof text), SCHEMOE_INVALID);
+  CHECK_EQUAL(read(copy, 0, 0, 1), SCHEMOE_INVALID);
+  CHECK_EQUAL(engine.allocate(4), copy);  // ids are used again
+}
+
+void failing() {
+  Engine engine(1, 2);
+  const uint32_t b = engine.allocate(16);
+  Packed packed(2);
+  packed.operation(0, 0, 0, {});
+  packed.operation(1, 1, 2, {});
+  packed.kernel(23, Words().i(8).v(b, 8).v(b)).kernel(23, Words().i(9).v(b, 8).v(b));
+  schemoe_program* program = engine.prepare(packed);
+  std::vector<schemoe_event> events(2);
+  CHECK_EQUAL(engine.run(program, events).text,
+              "Cannot run the Program: task #1 on rank 1, kernel copy_bytes: buffer 0 has 16 bytes, 17 are needed");
+  engine.allocate(17, b);
+  CHECK_EQUAL(engine.run(program, events).text, "");
+  CHECK_EQUAL(schemoe_free(engine.handle, b, text, sizeof text), SCHEMOE_OK);
+  CHECK_CONTAINS(engine.run(program, events).text, "buffer 0 does not exist");
+  engine.allocate(17);
+  std::vector<schemoe_event> few(1);
+  CHECK_CONTAINS(engine.run(program, few).text, "it has 2 operations and room for 1 events");
+  Engine other(1, 2);
+  CHECK_CONTAINS(other.run(program, events).text, "prepared by another engine");
+}
+
+void stopping() {
+  Engine engine(2, 2);
+  const uint32_t b = engine.allocate(8);
+  schemoe_program* slow = engine.prepare(sleeping(4, 100));
+  std::vector<schemoe_event> events(8);
+  const Outcome limited = engine.run(slow, events, 0.02);
+  CHECK_EQUAL(limited.status, SCHEMOE_TIME_LIMIT);
+  CHECK_EQUAL(limited.text, "Cannot finish the run in 0.02 s: task #0 on rank 0 (compute lane) is paced to 100 s");
+
+  for (int time = 0; time < 10; ++time) {
+    std::thread canceller([&, time] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(time));
+      // A cancel before the run begins is lost, so again and again.
+      for (int i = 0; i < 50; ++i) {
+        schemoe_cancel(engine.handle, engine.error, sizeof engine.error);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    });
+    const Outcome cancelled = engine.run(slow, events);
+    canceller.join();
+    CHECK_EQUAL(cancelled.status, SCHEMOE_CANCELLED);
+  }
+
+  // Meanwhile: busy for some calls, open for others.
+  std::thread running([&] { CHECK_EQUAL(engine.run(slow, events).status, SCHEMOE_CANCELLED); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  char problem[256];
+  std::vector<schemoe_event> more(8);
+  CHECK_EQUAL(schemoe_run(engine.handle, slow, 0, more.data(), 8, problem, sizeof problem), SCHEMOE_BUSY);
+  CHECK_EQUAL(schemoe_release(slow, problem, sizeof problem), SCHEMOE_BUSY);
+  CHECK_EQUAL(schemoe_free(engine.handle, b, problem, sizeof problem), SCHEMOE_BUSY);
+  uint32_t id = UINT32_MAX;
+  const std::vector<uint64_t> sizes(4, 8);
+  CHECK_EQUAL(schemoe_allocate(engine.handle, sizes.data(), 4, &id, problem, sizeof problem), SCHEMOE_BUSY);
+  uint8_t byte = 1;
+  CHECK_EQUAL(schemoe_write(engine.handle, b, 0, 0, &byte, 1, problem, sizeof problem), SCHEMOE_OK);
+  CHECK_EQUAL(schemoe_cancel(engine.handle, problem, sizeof problem), SCHEMOE_OK);
+  running.join();
+
+  // A peer that comes late is named.
+  Packed late(4);
+  late.operation(0, 1, 0, {.seconds = 100});
+  late.operation(1, 0, 2, {.communication = true});
+  late.send(1, 8, b);
+  late.operation(1, 1, 2, {.communication = true, .waits = {0}});
+  late.receive(0, 8, b);
+  CHECK_CONTAINS(engine.run(late, 0.02).text, "task #0 on rank 1 (compute lane) is paced to 100 s");
+  // And the engine runs on.
+  CHECK_EQUAL(engine.run(sleeping(4, 0.001)).text, "");
+}
+
+void closing() {
+  char problem[256];
+  for (int time = 0; time < 5; ++time) {
+    auto* engine = new Engine(1, 4);
+    schemoe_program* program = engine->prepare(sleeping(4, 100));
+    engine->programs.clear();
+    std::vector<schemoe_event> events(8);
+    std::atomic<bool> begun = false;
+    schemoe_engine* handle = std::exchange(engine->handle, nullptr);
+    std::thread running([&] {
+      begun = true;
+      const int32_t status = schemoe_run(handle, program, 0, events.data(), 8, text, sizeof text);
+      CHECK_EQUAL(status, SCHEMOE_CLOSED);
+    });
+    while (!begun) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    CHECK_EQUAL(schemoe_close(handle, problem, sizeof problem), SCHEMOE_OK);
+    running.join();
+    CHECK_EQUAL(schemoe_release(program, problem, sizeof problem), SCHEMOE_OK);
+    delete engine;
+  }
+}
+
+}  // namespace
+
+int main() {
+  opening();
+  memory();
+  failing();
+  stopping();
+  closing();
+  return check::result();
+}
