@@ -35,8 +35,6 @@ export interface RunRecord {
 }
 
 const DISPLAY = Symbol.for("Jupyter.display");
-/** Time that the kernel needs to send what came before the cell's end, in milliseconds. */
-const SETTLE = 20;
 
 /** A pass that ran. As a cell's last value it shows its Gantt chart and its verdict. */
 export class Run {
@@ -97,9 +95,7 @@ export class Run {
 
   async [DISPLAY](): Promise<Record<string, string>> {
     const text = `${this.verdict}\n${this.caption}`;
-    const shown = displayable({ text, svg: await this.gantt() });
-    await new Promise((resolve) => setTimeout(resolve, SETTLE));
-    return shown[DISPLAY]();
+    return await displayable({ text, svg: await this.gantt() })[DISPLAY]();
   }
 }
 

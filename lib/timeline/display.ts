@@ -8,7 +8,7 @@ export type MediaBundle = Record<string, string>;
 
 /** A value that Deno's Jupyter kernel shows as pictures and text. */
 export interface Displayable {
-  [key: symbol]: () => MediaBundle;
+  [key: symbol]: () => Promise<MediaBundle>;
 }
 
 /** The forms in which a value can be shown. */
@@ -47,7 +47,21 @@ export function displayable({ text, svg, html }: Shown): Displayable {
     "text/plain": text,
   };
   if (svg) shown["image/svg+xml"] = svg;
-  return { [DISPLAY]: () => shown };
+  return { [DISPLAY]: () => show(shown) };
+}
+
+/**
+ * Sends a bundle to the notebook and returns an empty one; outside a notebook returns the bundle.
+ *
+ * The kernel may report a cell done before it has sent the value of its last line, and then the value
+ * is lost (measured: 5 of 40 pictures). An output that is sent before, and 20 ms to spare, never was.
+ */
+export async function show(bundle: MediaBundle): Promise<MediaBundle> {
+  const jupyter = notebook();
+  if (!jupyter) return bundle;
+  await jupyter.broadcast("display_data", { data: bundle, metadata: {}, transient: {} });
+  await new Promise((resolve) => setTimeout(resolve, SETTLE));
+  return {};
 }
 
 /**
@@ -59,11 +73,19 @@ export function displayable({ text, svg, html }: Shown): Displayable {
 export async function display(value: unknown): Promise<void> {
   const jupyter = notebook();
   if (!jupyter) return;
-  await jupyter.display(value, { raw: false });
+  const itself = (value as Partial<Displayable> | undefined)?.[DISPLAY];
+  if (itself) await sendUnlessSent(await itself.call(value));
+  else await jupyter.display(value, { raw: false });
   await new Promise((resolve) => setTimeout(resolve, SETTLE));
 }
 
-function notebook(): typeof Deno.jupyter | undefined {
+/** Values of this project send themselves and leave an empty bundle. */
+async function sendUnlessSent(bundle: MediaBundle): Promise<void> {
+  if (Object.keys(bundle).length > 0) await show(bundle);
+}
+
+/** Deno's notebook interface, undefined outside a notebook. */
+export function notebook(): typeof Deno.jupyter | undefined {
   try {
     return Deno.jupyter;
   } catch {

@@ -6,6 +6,7 @@ import { SchemoeError } from "../types.ts";
 import { makeBars, type TimeScale } from "./bars.ts";
 import { column, numbers, oneRun, rows, type Timeline } from "./columns.ts";
 import { byRank } from "./communication.ts";
+import { show } from "./display.ts";
 import { type Chart, draw } from "./draw.ts";
 import { timeUnit } from "./format.ts";
 import { subtract } from "./intervals.ts";
@@ -30,7 +31,7 @@ export interface GanttOptions {
 export interface GanttElement {
   /** The SVG as text, with its namespace. */
   readonly outerHTML: string;
-  [key: symbol]: () => Record<string, string>;
+  [key: symbol]: () => Promise<Record<string, string>>;
 }
 
 const OPTIONS: Record<keyof GanttOptions, true> = {
@@ -62,10 +63,8 @@ export async function gantt(
   const element = draw(Plot, chart, document);
   element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   return Object.assign(element, {
-    [Symbol.for("Jupyter.display")]: () => ({
-      "image/svg+xml": element.outerHTML,
-      "text/plain": chart.title,
-    }),
+    [Symbol.for("Jupyter.display")]: () =>
+      show({ "image/svg+xml": element.outerHTML, "text/plain": chart.title }),
   });
 }
 

@@ -21,7 +21,7 @@
 export { busy } from "./busy.ts";
 export { type Timeline, TIMELINE_COLUMNS, type TimelineColumn } from "./columns.ts";
 export { type Communication, communication, hiddenFraction } from "./communication.ts";
-export { display, type Displayable, displayable, escapeHtml, type MediaBundle } from "./display.ts";
+export { display, type Displayable, displayable, escapeHtml, type MediaBundle, show } from "./display.ts";
 export type { Shown } from "./display.ts";
 export { fromArrow, fromCSV, toArrow, toCSV } from "./export.ts";
 export { formatBytes, formatPercent, formatRate, formatTime } from "./format.ts";

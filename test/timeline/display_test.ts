@@ -2,28 +2,28 @@ import { assert, assertEquals } from "@std/assert";
 import { display, displayable, escapeHtml } from "../../lib/timeline/display.ts";
 
 const shown = (value: object) =>
-  (value as Record<symbol, () => Record<string, string>>)[Symbol.for("Jupyter.display")]();
+  (value as Record<symbol, () => Promise<Record<string, string>>>)[Symbol.for("Jupyter.display")]();
 
 Deno.test("escapeHtml() leaves nothing that HTML would read", () => {
   assertEquals(escapeHtml(`<b a="1">&'`), "&lt;b a=&quot;1&quot;&gt;&amp;&#39;");
 });
 
-Deno.test("displayable() shows text as text", () => {
-  assertEquals(shown(displayable({ text: "a < b" })), {
+Deno.test("displayable() shows text as text", async () => {
+  assertEquals(await shown(displayable({ text: "a < b" })), {
     "text/html": "<pre>a &lt; b</pre>",
     "text/plain": "a < b",
   });
 });
 
-Deno.test("displayable() shows a picture with its text, and alone", () => {
-  const bundle = shown(displayable({ text: "1 & 2", svg: "<svg></svg>" }));
+Deno.test("displayable() shows a picture with its text, and alone", async () => {
+  const bundle = await shown(displayable({ text: "1 & 2", svg: "<svg></svg>" }));
   assertEquals(bundle["text/html"], "<div><svg></svg><div>1 &amp; 2</div></div>");
   assertEquals(bundle["image/svg+xml"], "<svg></svg>");
   assertEquals(bundle["text/plain"], "1 & 2");
 });
 
-Deno.test("displayable() takes HTML as it is", () => {
-  assertEquals(shown(displayable({ text: "t", html: "<i>t</i>" }))["text/html"], "<i>t</i>");
+Deno.test("displayable() takes HTML as it is", async () => {
+  assertEquals((await shown(displayable({ text: "t", html: "<i>t</i>" })))["text/html"], "<i>t</i>");
 });
 
 Deno.test("display() does nothing outside a notebook", async () => {

@@ -130,7 +130,7 @@ Deno.test("gantt() uses the document that it is given", async () => {
 
 Deno.test("gantt() shows itself in a notebook, with namespace, colours and background", async () => {
   const element = await gantt(pass);
-  const bundle = element[Symbol.for("Jupyter.display")]();
+  const bundle = await element[Symbol.for("Jupyter.display")]();
   assertEquals(bundle["image/svg+xml"], element.outerHTML);
   assertMatch(element.outerHTML, /^<svg [^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"/);
   assertMatch(element.outerHTML, /<g [^>]*fill="#ffffff"[^>]*><rect [^>]*height="\d+" width="959"/);
