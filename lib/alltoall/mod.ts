@@ -11,4 +11,10 @@
  */
 export { linear } from "./linear.ts";
 export { pipe } from "./pipe.ts";
+export { hierarchical1d } from "./hierarchical1d.ts";
+export { hierarchical2d } from "./hierarchical2d.ts";
+export { hierarchical2dPipelined } from "./hierarchical2d_pipelined.ts";
+export { pairwise } from "./pairwise.ts";
+export { bruck } from "./bruck.ts";
+export { type Proof, proveAllToAll } from "./prove.ts";
 export { copy, input, output, receive, scratch, send, type SliceOf } from "./slices.ts";

@@ -1,0 +1,11 @@
+import type { AllToAll } from "../types.ts";
+import { twoDimensions } from "./hierarchical2d.ts";
+
+/**
+ * {@linkcode hierarchical2d} with its phases on the lanes of their links, so that a scheduler can run the
+ * inter-node phase of one chunk beside the intra-node phases of the next.
+ */
+export const hierarchical2dPipelined: AllToAll = {
+  name: "hierarchical2dPipelined",
+  plan: twoDimensions,
+};

@@ -1,0 +1,103 @@
+/** Plans of an all-to-all, rank by rank, each checked to be well formed. @module */
+import { type AllToAll, type Phase, SchemoeError, type Slice, type Step, type Topology } from "../types.ts";
+
+/** Plans of larger worlds are made anew each time instead of being kept. */
+const KEPT_RANKS = 512;
+/** Slices of scratch that a rank may name. */
+const MOST_SCRATCH = 1 << 20;
+
+/** Phases that a phase comes after. */
+export const phasesBefore = (phase: Phase, index: number): readonly number[] =>
+  phase.after ?? (index > 0 ? [index - 1] : []);
+
+/** What a phase is called in task names and errors. */
+export const phaseName = (phase: Phase): string => phase.name ?? phase.lane;
+
+/** Ends the use of an all-to-all. */
+export function reject({ name }: AllToAll, rank: number, problem: string): never {
+  throw new SchemoeError(`Cannot use the all-to-all "${name}": rank ${rank} ${problem}`, { rank });
+}
+
+/**
+ * The plans of an algorithm, each checked when it is made: lanes, edges, slices and peers that exist, and
+ * the same phases as rank 0 has.
+ *
+ * @throws {SchemoeError} (when a plan is asked for) naming rank, phase and slice.
+ */
+export function checkedPlans(algorithm: AllToAll, topology: Topology): (rank: number) => readonly Phase[] {
+  const kept = new Map<number, readonly Phase[]>();
+  const shape = (phases: readonly Phase[]) =>
+    JSON.stringify(phases.map((phase, i) => [phase.name, phase.lane, phasesBefore(phase, i)]));
+  let expected: string | undefined;
+  const make = (rank: number): readonly Phase[] => {
+    const phases = algorithm.plan({ rank, topology });
+    checkPhases(algorithm, rank, phases);
+    for (const phase of phases) {
+      for (const step of phase.steps) checkStep(algorithm, rank, topology.ranks, phase, step);
+    }
+    expected ??= shape(rank === 0 ? phases : make(0));
+    if (shape(phases) !== expected) {
+      reject(algorithm, rank, "has other phases than rank 0; a phase may be empty on a rank, not missing");
+    }
+    return phases;
+  };
+  return (rank) => {
+    const found = kept.get(rank);
+    if (found) return found;
+    const phases = make(rank);
+    if (topology.ranks <= KEPT_RANKS) kept.set(rank, phases);
+    return phases;
+  };
+}
+
+function checkPhases(algorithm: AllToAll, rank: number, phases: readonly Phase[]): void {
+  const fail = (problem: string) => reject(algorithm, rank, problem);
+  if (!Array.isArray(phases) || phases.length === 0) fail("has no phases; a plan is an array of at least one");
+  const names = new Set<string>();
+  for (const [i, phase] of phases.entries()) {
+    if (phase?.lane !== "intra" && phase?.lane !== "inter") {
+      fail(`puts phase ${i} on the lane "${phase?.lane}"; there are intra and inter`);
+    }
+    if (!Array.isArray(phase.steps)) fail(`has no array "steps" in phase ${i}`);
+    const early = phasesBefore(phase, i).find((p) => !(Number.isInteger(p) && p >= 0 && p < i));
+    if (early !== undefined) {
+      fail(`lets phase ${i} come after ${early}, which is not an earlier one; so no phases wait in a circle`);
+    }
+    const name = phaseName(phase);
+    if (names.has(name)) fail(`has two phases called "${name}"; give each a name of its own`);
+    names.add(name);
+  }
+}
+
+function checkStep(algorithm: AllToAll, rank: number, ranks: number, phase: Phase, step: Step): void {
+  const fail = (problem: string) => reject(algorithm, rank, `${problem} in phase "${phaseName(phase)}"`);
+  const kind = step?.kind;
+  if (kind !== "copy" && kind !== "send" && kind !== "receive") {
+    fail(`has a step of kind "${kind}" (copy, send and receive are known)`);
+  }
+  if (step.kind !== "receive") checkSlice(step.from, ranks, fail);
+  if (step.kind !== "send") checkSlice(step.to, ranks, fail);
+  if (step.kind === "copy") {
+    const from = step.from.count ?? 1;
+    const to = step.to.count ?? 1;
+    if (from !== to) fail(`copies ${from} slices to ${to}`);
+    return;
+  }
+  const { peer } = step;
+  if (!Number.isInteger(peer) || peer < 0 || peer >= ranks) fail(`has no peer ${peer} of ${ranks} ranks`);
+  if (peer === rank) fail(`${kind === "send" ? "sends to" : "receives from"} itself (use a copy)`);
+}
+
+function checkSlice(slice: Slice, ranks: number, fail: (problem: string) => never): void {
+  if (!slice) fail("has a step without its slice");
+  const { buffer, index, count = 1 } = slice;
+  if (buffer !== "input" && buffer !== "output" && buffer !== "scratch") {
+    fail(`names the buffer "${buffer}" (there are input, output and scratch)`);
+  }
+  const limit = buffer === "scratch" ? MOST_SCRATCH : ranks;
+  const whole = Number.isInteger(index) && Number.isInteger(count);
+  if (whole && index >= 0 && count >= 1 && index + count <= limit) return;
+  fail(
+    count === 1 ? `names ${buffer} slice ${index} of ${limit}` : `names ${count} ${buffer} slices from ${index} of ${limit}`,
+  );
+}

@@ -1,0 +1,89 @@
+/** Proof that a plan is an all-to-all, before anything runs. @module */
+import type { AllToAll, Phase, Topology } from "../types.ts";
+import { explain } from "./explain.ts";
+import { type Moves, movesOf } from "./moves.ts";
+import { checkedPlans, reject } from "./plan.ts";
+import { AMBIGUOUS, END, Values } from "./values.ts";
+
+/** A plan that is known to be right. */
+export interface Proof {
+  readonly name: string;
+  readonly ranks: number;
+  readonly phases: number;
+  /** Moves of single slices, over all ranks. */
+  readonly moves: number;
+  /**
+   * For each step of a rank in a phase, what each of its slices holds at that moment:
+   * `source * ranks + destination`, or a negative number where it does not matter.
+   */
+  readonly carried: (rank: number, phase: number) => readonly Int32Array[];
+  /** True when slots of input and output never hold but the slice that belongs there. */
+  readonly direct: () => boolean;
+}
+
+/**
+ * Proves by a symbolic run over all ranks that slice j of rank i's input ends as slice i of rank j's
+ * output, in whatever order the engine runs what is unordered.
+ *
+ * Steps of one phase are unordered, and so are phases without a path of `after` between them, on one
+ * rank and across ranks, on one lane and across lanes; a step of n slices is n unordered moves. The
+ * values are proven and not only the accesses: what no output depends on may hold anything, and
+ * writing the same slice twice is no fault. Slices of `input` may be overwritten once they are sent.
+ *
+ * The proof is sound: what it accepts is right in every interleaving. It takes time in proportion to
+ * the moves, 64 ranks taking a few milliseconds.
+ *
+ * ```ts
+ * import { proveAllToAll, topology } from "@schemoe/lab";
+ * import { pipe } from "@schemoe/lab/alltoall";
+ * console.assert(proveAllToAll(pipe, topology({ nodes: 2, ranksPerNode: 2 })).moves === 16);
+ * ```
+ * @throws {SchemoeError} naming rank, phase and slice of the first fault.
+ */
+export function proveAllToAll(algorithm: AllToAll, topology: Topology): Proof {
+  return provePlans(algorithm, topology, checkedPlans(algorithm, topology));
+}
+
+/** The same for plans that were made already. */
+export function provePlans(
+  algorithm: AllToAll,
+  topology: Topology,
+  plan: (rank: number) => readonly Phase[],
+): Proof {
+  const { ranks } = topology;
+  const moves = movesOf(algorithm, topology, plan);
+  const values = new Values(moves);
+  const faults: number[] = [];
+  for (let rank = 0; rank < ranks; rank++) {
+    for (let source = 0; source < ranks; source++) {
+      const slot = moves.slots.of(rank, { buffer: "output", index: source });
+      if (values.at(slot, END) !== source * ranks + rank) faults.push(slot);
+    }
+  }
+  if (faults.length) {
+    // A race explains more than the slice that is missing elsewhere because of it.
+    const worst = faults.find((slot) => values.at(slot, END) === AMBIGUOUS) ??
+      faults.find((slot) => values.at(slot, END) >= 0) ?? faults[0];
+    const { rank, problem } = explain(values, worst);
+    reject(algorithm, rank, problem);
+  }
+  const carried = (rank: number, phase: number) => {
+    const { steps } = plan(rank)[phase];
+    const first = moves.first[phase * ranks + rank];
+    return steps.map((step, i) => {
+      const count = (step.kind === "receive" ? step.to : step.from).count ?? 1;
+      return values.moved.subarray(first[i], first[i] + count);
+    });
+  };
+  return {
+    ...{ name: algorithm.name, ranks, phases: moves.phases.length, moves: moves.phase.length, carried },
+    direct: () => moves.to.every((slot, move) => belongs(moves, slot, values.moved[move])),
+  };
+}
+
+/** Whether a value may lie in a slot that is no scratch; values that no output depends on may. */
+function belongs({ slots }: Moves, slot: number, value: number): boolean {
+  if (value < 0) return true;
+  const { rank, slice: { buffer, index } } = slots.where(slot);
+  return buffer === "scratch" || value === (buffer === "input" ? rank * slots.ranks + index : index * slots.ranks + rank);
+}

@@ -1,0 +1,119 @@
+/** What every slot of an all-to-all can hold, whatever the order of what is unordered. @module */
+import type { Moves } from "./moves.ts";
+import { phasesBefore } from "./plan.ts";
+
+/** A slice that nothing was written to. */
+export const UNWRITTEN = -1;
+/** More than one slice, depending on the interleaving. */
+export const AMBIGUOUS = -2;
+const UNKNOWN = -3;
+/** In place of a phase: when all is done. */
+export const END = -1;
+
+/**
+ * Values of slots: `source * ranks + destination` for a slice of input, or one of the two above.
+ *
+ * A read sees a write unless it comes before it or a third write is ordered between them. That is all it
+ * can see: two accesses to a slot of a rank are ordered exactly if their phases are, because a
+ * transfer belongs to the phase on both of its ranks. So each move gets the join of what it may see, and
+ * a value that stays single is the same in every interleaving.
+ */
+export class Values {
+  /** By move. */
+  readonly moved: Int32Array;
+  readonly #writes: Int32Array;
+  readonly #begin: Int32Array;
+  readonly #order: PhaseOrder;
+  readonly #initial: Int32Array;
+  #raced = false;
+
+  constructor(readonly moves: Moves) {
+    const { phase, from, to, slots } = moves;
+    this.#order = new PhaseOrder(moves);
+    this.#initial = new Int32Array(slots.count).fill(UNWRITTEN);
+    for (let rank = 0; rank < slots.ranks; rank++) {
+      const begin = slots.of(rank, { buffer: "input", index: 0 });
+      for (let to = 0; to < slots.ranks; to++) this.#initial[begin + to] = rank * slots.ranks + to;
+    }
+    this.#begin = new Int32Array(slots.count + 1);
+    for (const slot of to) this.#begin[slot + 1]++;
+    for (let slot = 0; slot < slots.count; slot++) this.#begin[slot + 1] += this.#begin[slot];
+    const next = this.#begin.slice();
+    this.#writes = new Int32Array(to.length);
+    for (let move = 0; move < to.length; move++) this.#writes[next[to[move]]++] = move;
+    this.moved = new Int32Array(to.length).fill(UNKNOWN);
+    // Moves are numbered by phase, so one time is enough where no read sees an unordered write.
+    for (let changed = true; changed;) {
+      changed = false;
+      for (let move = 0; move < to.length; move++) {
+        const value = this.at(from[move], phase[move], move);
+        changed ||= this.#raced && value !== this.moved[move];
+        this.moved[move] = value;
+      }
+    }
+  }
+
+  /** What a slot can hold when a phase reads it. */
+  at(slot: number, phase: number, reader = -1): number {
+    let value = UNKNOWN;
+    let covered = false;
+    for (let i = this.#begin[slot]; i < this.#begin[slot + 1]; i++) {
+      const write = this.#writes[i];
+      if (write === reader || this.#order.before(phase, this.moves.phase[write])) continue;
+      if (this.#order.before(this.moves.phase[write], phase)) covered = true;
+      else this.#raced = true;
+      if (!this.#hidden(write, phase, slot)) value = join(value, this.moved[write]);
+    }
+    return covered ? value : join(value, this.#initial[slot]);
+  }
+
+  /** The moves whose writes a read may see, ordered ones first, and whether what was there at first. */
+  seen(slot: number, phase: number, reader = -1): { readonly moves: number[]; readonly initial: boolean } {
+    const ordered = (write: number) => this.#order.before(this.moves.phase[write], phase);
+    const writes = [...this.#writes.subarray(this.#begin[slot], this.#begin[slot + 1])]
+      .filter((write) => write !== reader && !this.#order.before(phase, this.moves.phase[write]));
+    return {
+      moves: writes.filter((write) => !this.#hidden(write, phase, slot))
+        .sort((a, b) => Number(ordered(b)) - Number(ordered(a))),
+      initial: !writes.some(ordered),
+    };
+  }
+
+  /** Whether another write comes between one and a phase. */
+  #hidden(write: number, phase: number, slot: number): boolean {
+    if (this.#begin[slot + 1] - this.#begin[slot] === 1) return false;
+    const from = this.moves.phase[write];
+    for (let i = this.#begin[slot]; i < this.#begin[slot + 1]; i++) {
+      const between = this.moves.phase[this.#writes[i]];
+      if (this.#order.before(from, between) && this.#order.before(between, phase)) return true;
+    }
+    return false;
+  }
+}
+
+function join(a: number, b: number): number {
+  if (a === UNKNOWN || a === b) return b;
+  return b === UNKNOWN ? a : AMBIGUOUS;
+}
+
+/** The partial order of phases: paths along what each comes after. */
+class PhaseOrder {
+  readonly #count: number;
+  readonly #before: Uint8Array;
+
+  constructor({ phases }: Moves) {
+    const count = this.#count = phases.length;
+    this.#before = new Uint8Array(count * count);
+    for (const [after, phase] of phases.entries()) {
+      for (const before of phasesBefore(phase, after)) {
+        this.#before[before * count + after] = 1;
+        for (let p = 0; p < before; p++) if (this.#before[p * count + before]) this.#before[p * count + after] = 1;
+      }
+    }
+  }
+
+  before(a: number, b: number): boolean {
+    if (a === END) return false;
+    return b === END || this.#before[a * this.#count + b] === 1;
+  }
+}
