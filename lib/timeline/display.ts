@@ -47,7 +47,7 @@ export function displayable({ text, svg, html }: Shown): Displayable {
     "text/plain": text,
   };
   if (svg) shown["image/svg+xml"] = svg;
-  return { [DISPLAY]: () => show(shown) };
+  return { [DISPLAY]: () => sendBundle(shown) };
 }
 
 /**
@@ -56,7 +56,7 @@ export function displayable({ text, svg, html }: Shown): Displayable {
  * The kernel may report a cell done before it has sent the value of its last line, and then the value
  * is lost (measured: 5 of 40 pictures). An output that is sent before, and 20 ms to spare, never was.
  */
-export async function show(bundle: MediaBundle): Promise<MediaBundle> {
+export async function sendBundle(bundle: MediaBundle): Promise<MediaBundle> {
   const jupyter = notebook();
   if (!jupyter) return bundle;
   await jupyter.broadcast("display_data", { data: bundle, metadata: {}, transient: {} });
@@ -81,7 +81,7 @@ export async function display(value: unknown): Promise<void> {
 
 /** Values of this project send themselves and leave an empty bundle. */
 async function sendUnlessSent(bundle: MediaBundle): Promise<void> {
-  if (Object.keys(bundle).length > 0) await show(bundle);
+  if (Object.keys(bundle).length > 0) await sendBundle(bundle);
 }
 
 /** Deno's notebook interface, undefined outside a notebook. */

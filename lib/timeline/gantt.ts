@@ -6,7 +6,7 @@ import { SchemoeError } from "../types.ts";
 import { makeBars, type TimeScale } from "./bars.ts";
 import { column, numbers, oneRun, rows, type Timeline } from "./columns.ts";
 import { byRank } from "./communication.ts";
-import { show } from "./display.ts";
+import { sendBundle } from "./display.ts";
 import { type Chart, draw } from "./draw.ts";
 import { timeUnit } from "./format.ts";
 import { subtract } from "./intervals.ts";
@@ -64,7 +64,7 @@ export async function gantt(
   element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   return Object.assign(element, {
     [Symbol.for("Jupyter.display")]: () =>
-      show({ "image/svg+xml": element.outerHTML, "text/plain": chart.title }),
+      sendBundle({ "image/svg+xml": element.outerHTML, "text/plain": chart.title }),
   });
 }
 

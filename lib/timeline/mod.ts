@@ -18,14 +18,22 @@
  * for; nothing else in this module does.
  * @module
  */
+export { busBandwidth } from "./bandwidth.ts";
 export { busy } from "./busy.ts";
 export { type Timeline, TIMELINE_COLUMNS, type TimelineColumn } from "./columns.ts";
 export { type Communication, communication, hiddenFraction } from "./communication.ts";
-export { display, type Displayable, displayable, escapeHtml, type MediaBundle, show } from "./display.ts";
-export type { Shown } from "./display.ts";
+export { criticalPath } from "./critical_path.ts";
+export { display, type Displayable, displayable, escapeHtml, type MediaBundle } from "./display.ts";
+export { sendBundle, type Shown } from "./display.ts";
 export { fromArrow, fromCSV, toArrow, toCSV } from "./export.ts";
 export { formatBytes, formatPercent, formatRate, formatTime } from "./format.ts";
 export { gantt, type GanttElement, type GanttOptions, ganttSvg } from "./gantt.ts";
+export { idle } from "./idle.ts";
+export { expertWork, type Imbalance, imbalance } from "./imbalance.ts";
 export { makespan } from "./makespan.ts";
+export { overlap } from "./overlap.ts";
+export { type Progress, progress, type ProgressSink } from "./progress.ts";
+export { show, type ShowOptions } from "./show.ts";
+export { stragglers } from "./stragglers.ts";
 export { concatTimelines, makeTimeline, type RunName } from "./timeline.ts";
 export { verdict, type VerdictOptions } from "./verdict.ts";

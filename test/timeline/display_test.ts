@@ -23,7 +23,10 @@ Deno.test("displayable() shows a picture with its text, and alone", async () => 
 });
 
 Deno.test("displayable() takes HTML as it is", async () => {
-  assertEquals((await shown(displayable({ text: "t", html: "<i>t</i>" })))["text/html"], "<i>t</i>");
+  assertEquals(
+    (await shown(displayable({ text: "t", html: "<i>t</i>" })))["text/html"],
+    "<i>t</i>",
+  );
 });
 
 Deno.test("display() does nothing outside a notebook", async () => {
