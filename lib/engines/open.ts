@@ -1,5 +1,5 @@
 /** Opens an engine by name. @module */
-import { topology as world } from "../topology.ts";
+import { sharedProcessor, topology as world } from "../topology.ts";
 import { type Engine, SchemoeError, type Topology } from "../types.ts";
 import { openCpuEngine } from "./cpu.ts";
 import { openSimulator } from "./simulate.ts";
@@ -35,9 +35,18 @@ export function openEngine(options: EngineOptions): Engine {
   }
   const topology = options.topology ??
     world({ nodes: nodes ?? 1, ranksPerNode: ranksPerNode ?? 1 });
-  if (kind === "cpu") return openCpuEngine({ topology, links, computation });
+  if (kind === "cpu") {
+    return openCpuEngine({ topology: onCores(topology, computation), links, computation });
+  }
   if (links || computation) fail("links and computation are options of the cpu engine");
   return openSimulator(topology);
+}
+
+/** Ranks whose computation is not paced share this machine's cores. */
+function onCores(topology: Topology, computation: EngineOptions["computation"]): Topology {
+  const cores = navigator.hardwareConcurrency;
+  const shared = computation !== "paced" && !topology.sharing && cores < topology.ranks;
+  return shared ? sharedProcessor(topology, cores) : topology;
 }
 
 function oneOf(name: string, value: string, known: readonly string[]): void {
