@@ -1,0 +1,21 @@
+import { assert, assertEquals } from "@std/assert";
+
+interface Lock {
+  readonly specifiers: Record<string, string>;
+  readonly npm: Record<string, unknown>;
+}
+
+const read = (name: string): Lock =>
+  JSON.parse(Deno.readTextFileSync(`${import.meta.dirname}/${name}`));
+const runtime = "npm:onnxruntime-node@1.30.0";
+
+Deno.test("deno.lock leaves out ONNX Runtime, which every task would fetch", () => {
+  assertEquals(Object.keys(read("../deno.lock").npm).filter((name) => name.startsWith("onnx")), []);
+});
+
+Deno.test("test/deno.lock is deno.lock with ONNX Runtime", () => {
+  const [usual, tests] = [read("../deno.lock"), read("deno.lock")];
+  assertEquals(tests.specifiers, { ...usual.specifiers, [runtime]: "1.30.0" });
+  for (const [name, entry] of Object.entries(usual.npm)) assertEquals(tests.npm[name], entry, name);
+  assert("onnxruntime-common@1.30.0" in tests.npm);
+});
