@@ -95,7 +95,12 @@ int main() {
   std::thread waiting([&] { CHECK_EQUAL(wait(engine).status, SCHEMOE_CLOSED); });
   schemoe_cancel(engine.handle, engine.error, sizeof engine.error);
   waiting.join();
-  std::thread last([&] { CHECK_EQUAL(wait(engine).status, SCHEMOE_CLOSED); });
+  std::thread last([handle = engine.handle] {
+    char text[256];
+    Call call{};
+    call.status = schemoe_host_wait(handle, &call.operation, &call.rank, &call.id, text, sizeof text);
+    CHECK_EQUAL(call.status, SCHEMOE_CLOSED);
+  });
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   engine.close();
   last.join();

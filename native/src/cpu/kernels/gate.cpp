@@ -33,20 +33,25 @@ void run(const TopK& t, const Context& context) {
   const float* scores = context.at<const float>(t.scores);
   int32_t* choices = context.at<int32_t>(t.choices);
   float* weights = context.at<float>(t.weights);
+  // A list of its own: were it in the buffer, a Program that writes there meanwhile could make an
+  // index of it that does not exist.
+  auto& chosen = context.scratch.integers;
+  chosen.resize(static_cast<size_t>(t.k));
   for (int64_t token = 0; token < t.tokens && !context.stop; ++token) {
     // Insertion into the k best so far; a later expert must be strictly better to go before.
     int64_t found = 0;
     for (int64_t e = 0; e < t.experts; ++e) {
       int64_t at = found;
-      while (at > 0 && scores[e] > scores[choices[at - 1]]) --at;
+      while (at > 0 && scores[e] > scores[chosen[at - 1]]) --at;
       if (at == t.k) continue;
       found = std::min(found + 1, t.k);
-      std::copy_backward(choices + at, choices + found - 1, choices + found);
-      choices[at] = static_cast<int32_t>(e);
+      std::copy_backward(chosen.begin() + at, chosen.begin() + found - 1, chosen.begin() + found);
+      chosen[at] = static_cast<int32_t>(e);
     }
+    std::copy_n(chosen.begin(), t.k, choices);
     double sum = 0;
     for (int64_t c = 0; c < t.k; ++c) {
-      weights[c] = scores[choices[c]];
+      weights[c] = scores[chosen[c]];
       sum += weights[c];
     }
     if (t.normalize && t.k > 1) {
