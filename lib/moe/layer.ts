@@ -89,6 +89,7 @@ export class MoeLayer {
         throw new SchemoeError(`Cannot set "${name}": the layer has ${settable.join(", ")}`);
       }
       this.#write(name, values);
+      if (name !== "dy") this.#kept = undefined; // what forward kept belongs to other values
     }
     return this;
   }
@@ -117,6 +118,7 @@ export class MoeLayer {
       }
       if (options.x) this.#write("x", options.x);
       this.#initialize(["x", ...Object.keys(this.parameters)]);
+      this.#kept = undefined; // a pass that fails half-way leaves nothing to go back from
       const { ran, kept } = await this.#forward(choices, options);
       this.#kept = kept;
       const configuration = this.#configuration(choices, kept);
@@ -139,7 +141,7 @@ export class MoeLayer {
       const kept = this.#kept;
       if (!kept) {
         throw new SchemoeError(
-          "Cannot run backward: run forward first, it keeps what backward needs",
+          "Cannot run backward: run forward first (and after setting x or parameters), it keeps what backward needs",
         );
       }
       const pass = this.#pass(choices, kept.capacity, "backward");
