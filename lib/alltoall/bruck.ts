@@ -21,7 +21,11 @@ export const bruck: AllToAll = {
       const sent = range(ranks, (distance) => distance).filter((distance) => distance & bit);
       const [to, from] = [(rank + bit) % ranks, (rank - bit + ranks) % ranks];
       phases.push(
-        { name: `pack ${bit}`, lane, steps: sent.map((distance, i) => copy(at[distance], scratch(i))) },
+        {
+          name: `pack ${bit}`,
+          lane,
+          steps: sent.map((distance, i) => copy(at[distance], scratch(i))),
+        },
         {
           ...{ name: `round ${bit}`, lane },
           steps: [send(scratch(0, sent.length), to), receive(scratch(free, sent.length), from)],
@@ -30,7 +34,10 @@ export const bruck: AllToAll = {
       for (const [i, distance] of sent.entries()) at[distance] = scratch(free + i);
       free += sent.length;
     }
-    const steps = range(ranks, (distance) => copy(at[distance], output((rank - distance + ranks) % ranks)));
+    const steps = range(
+      ranks,
+      (distance) => copy(at[distance], output((rank - distance + ranks) % ranks)),
+    );
     return [...phases, { name: "unpack", lane, steps }];
   },
 };

@@ -10,7 +10,9 @@ export interface Fault {
 }
 
 /** Slices of output need no word for where they are. */
-const named = ({ buffer, index }: Slice) => buffer === "output" ? `slice ${index}` : `${buffer} slice ${index}`;
+const named = (slice: Slice) => slice.buffer === "output" ? `slice ${slice.index}` : inFull(slice);
+
+const inFull = ({ buffer, index }: Slice) => `${buffer} slice ${index}`;
 
 /** The cause of a wrong slot of output: the first point on the way back where something is amiss. */
 export function explain(values: Values, slot: number): Fault {
@@ -27,8 +29,10 @@ export function explain(values: Values, slot: number): Fault {
     }
     if (value === UNWRITTEN && seen.initial) {
       const problem = phase === END
-        ? `never writes ${named(slice)} of its output: slice ${rank} of rank ${slice.index}'s input belongs there`
-        : `reads ${named(slice)}${inPhase(values, phase)} before anything is written there`;
+        ? `never writes ${
+          named(slice)
+        } of its output: slice ${rank} of rank ${slice.index}'s input belongs there`
+        : `reads ${inFull(slice)}${inPhase(values, phase)} before anything is written there`;
       return { rank, problem };
     }
     if (value >= 0) return wrong(values, expected, value);
@@ -42,24 +46,39 @@ function race(values: Values, writes: readonly number[], slice: Slice, phase: nu
   const { moves } = values;
   if (phase === END) {
     const [first, second] = writes.map((move) => moves.phase[move]);
-    const received = writes.every((move) => moves.slots.where(moves.from[move]).rank !== moves.slots.where(moves.to[move]).rank);
+    const received = writes.every((move) =>
+      moves.slots.where(moves.from[move]).rank !== moves.slots.where(moves.to[move]).rank
+    );
     const verb = received ? "receives" : "writes";
     return first === second
       ? `${verb} ${named(slice)} twice${inPhase(values, first)}, in no order; write each slice once`
-      : `${verb} ${named(slice)} twice,${inPhase(values, first)} and${inPhase(values, second)}, of which none comes ` +
+      : `${verb} ${named(slice)} twice,${inPhase(values, first)} and${
+        inPhase(values, second)
+      }, of which none comes ` +
         `after the other; write each slice once`;
   }
   const other = writes.map((move) => moves.phase[move]).find((p) => p !== phase);
   return other === undefined
-    ? `reads and writes ${named(slice)}${inPhase(values, phase)}, in no order; put what comes later in a phase of its own`
-    : `reads ${named(slice)}${inPhase(values, phase)} while another step${inPhase(values, other)} may write it; ` +
+    ? `reads and writes ${inFull(slice)}${
+      inPhase(values, phase)
+    }, in no order; put what comes later in a phase of its own`
+    : `reads ${inFull(slice)}${inPhase(values, phase)} while another step${
+      inPhase(values, other)
+    } may write it; ` +
       `let one of the two come after the other`;
 }
 
-function wrong(values: Values, { rank, slice }: { rank: number; slice: Slice }, value: number): Fault {
+function wrong(
+  values: Values,
+  { rank, slice }: { rank: number; slice: Slice },
+  value: number,
+): Fault {
   const { ranks } = values.moves.slots;
   const got = `slice ${value % ranks} of rank ${Math.floor(value / ranks)}'s input`;
-  const problem = `ends with ${got} in slice ${slice.index} of its output${lastWrite(values, rank, slice)}, not with ` +
+  const problem =
+    `ends with ${got} in slice ${slice.index} of its output${
+      lastWrite(values, rank, slice)
+    }, not with ` +
     `slice ${rank} of rank ${slice.index}'s`;
   return { rank, problem };
 }
@@ -69,4 +88,5 @@ function lastWrite(values: Values, rank: number, slice: Slice): string {
   return last === undefined ? "" : `, written${inPhase(values, values.moves.phase[last])}`;
 }
 
-const inPhase = ({ moves }: Values, phase: number) => ` in phase "${phaseName(moves.phases[phase])}"`;
+const inPhase = ({ moves }: Values, phase: number) =>
+  ` in phase "${phaseName(moves.phases[phase])}"`;

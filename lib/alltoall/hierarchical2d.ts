@@ -9,7 +9,8 @@ import { place, range, widestLane } from "./world.ts";
  */
 export const hierarchical2d: AllToAll = {
   name: "hierarchical2d",
-  plan: (at) => twoDimensions(at).map((phase): Phase => ({ ...phase, lane: widestLane(at.topology) })),
+  plan: (at) =>
+    twoDimensions(at).map((phase): Phase => ({ ...phase, lane: widestLane(at.topology) })),
 };
 
 /** The phases of {@linkcode hierarchical2d}, each on the lane of its links. */
@@ -39,7 +40,9 @@ export function twoDimensions(at: Parameters<AllToAll["plan"]>[0]): Phase[] {
     },
     {
       ...{ name: "stride 2", lane: "intra" },
-      steps: pairs.map(({ m, n }) => copy(scratch(ranks + m * nodes + n), scratch(2 * ranks + n * ranksPerNode + m))),
+      steps: pairs.map(({ m, n }) =>
+        copy(scratch(ranks + m * nodes + n), scratch(2 * ranks + n * ranksPerNode + m))
+      ),
     },
     {
       ...{ name: "inter", lane: nodes > 1 ? "inter" : "intra" },

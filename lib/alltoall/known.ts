@@ -44,19 +44,30 @@ function makePlans(algorithm: AllToAll, topology: Topology): KnownPlans {
     scratch() {
       if (scratch === undefined) {
         scratch = 0;
-        for (let rank = 0; rank < ranks; rank++) scratch = Math.max(scratch, scratchSlices(phases(rank)));
+        for (let rank = 0; rank < ranks; rank++) {
+          scratch = Math.max(scratch, scratchSlices(phases(rank)));
+        }
       }
       return scratch;
     },
     direct: () => proof?.direct() ?? true,
-    carried: proof?.carried ?? ((rank, phase) => directly(algorithm, ranks, rank, phases(rank)[phase])),
+    carried: proof?.carried ??
+      ((rank, phase) => directly(algorithm, ranks, rank, phases(rank)[phase])),
   };
 }
 
 /** What the steps of a phase carry where every step goes from input to output: no proof is needed. */
-function directly(algorithm: AllToAll, ranks: number, rank: number, { steps }: Phase): Int32Array[] {
+function directly(
+  algorithm: AllToAll,
+  ranks: number,
+  rank: number,
+  { steps }: Phase,
+): Int32Array[] {
   return steps.map((step) => {
-    if ((step.kind !== "receive" && step.from.buffer !== "input") || (step.kind !== "send" && step.to.buffer !== "output")) {
+    if (
+      (step.kind !== "receive" && step.from.buffer !== "input") ||
+      (step.kind !== "send" && step.to.buffer !== "output")
+    ) {
       reject(
         algorithm,
         rank,

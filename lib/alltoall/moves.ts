@@ -12,7 +12,9 @@ export class Slots {
   /** @param scratch slices of scratch of each rank. */
   constructor(readonly ranks: number, scratch: readonly number[]) {
     this.#first = new Int32Array(ranks + 1);
-    for (let rank = 0; rank < ranks; rank++) this.#first[rank + 1] = this.#first[rank] + 2 * ranks + scratch[rank];
+    for (let rank = 0; rank < ranks; rank++) {
+      this.#first[rank + 1] = this.#first[rank] + 2 * ranks + scratch[rank];
+    }
   }
 
   get count(): number {
@@ -34,7 +36,13 @@ export class Slots {
     }
     const at = slot - this.#first[rank];
     const kind = Math.min(2, Math.floor(at / this.ranks));
-    return { rank, slice: { buffer: (["input", "output", "scratch"] as const)[kind], index: at - kind * this.ranks } };
+    return {
+      rank,
+      slice: {
+        buffer: (["input", "output", "scratch"] as const)[kind],
+        index: at - kind * this.ranks,
+      },
+    };
   }
 }
 
@@ -54,13 +62,21 @@ export interface Moves {
  * Lists what the plans of all ranks move; the k-th send from i to j of a phase meets the k-th receive.
  * @throws {SchemoeError} when a send has no receive, or one of another number of slices.
  */
-export function movesOf(algorithm: AllToAll, topology: Topology, plan: (rank: number) => readonly Phase[]): Moves {
+export function movesOf(
+  algorithm: AllToAll,
+  topology: Topology,
+  plan: (rank: number) => readonly Phase[],
+): Moves {
   const { ranks } = topology;
   const plans = Array.from({ length: ranks }, (_, rank) => plan(rank));
   const scratch = plans.map(scratchSlices);
   if (scratch.reduce((sum, count) => sum + count, 0) > MOST_SLOTS) {
     const most = scratch.reduce((a, b) => Math.max(a, b));
-    reject(algorithm, scratch.indexOf(most), `names ${most} slices of scratch, too many to prove the plan`);
+    reject(
+      algorithm,
+      scratch.indexOf(most),
+      `names ${most} slices of scratch, too many to prove the plan`,
+    );
   }
   const slots = new Slots(ranks, scratch);
   const phase: number[] = [];
@@ -89,7 +105,9 @@ export function movesOf(algorithm: AllToAll, topology: Topology, plan: (rank: nu
           const sent = slice.count ?? 1;
           const received = step.to.count ?? 1;
           if (sent !== received) {
-            const text = `receives ${received} slices from rank ${source} in phase "${phaseName(plans[0][index])}", which`;
+            const text = `receives ${received} slices from rank ${source} in phase "${
+              phaseName(plans[0][index])
+            }", which`;
             reject(algorithm, rank, `${text} sends ${sent}; the k-th send meets the k-th receive`);
           }
         }
@@ -104,12 +122,21 @@ export function movesOf(algorithm: AllToAll, topology: Topology, plan: (rank: nu
       }
     }
     for (const [pair, left] of sends) {
-      if (left.length) unmet(algorithm, steps, plans[0][index], Math.floor(pair / ranks), pair % ranks);
+      if (left.length) {
+        unmet(algorithm, steps, plans[0][index], Math.floor(pair / ranks), pair % ranks);
+      }
     }
     first.push(...begun);
   }
   const numbers = (values: number[]) => Int32Array.from(values);
-  return { slots, phases: plans[0], phase: numbers(phase), from: numbers(from), to: numbers(to), first };
+  return {
+    slots,
+    phases: plans[0],
+    phase: numbers(phase),
+    from: numbers(from),
+    to: numbers(to),
+    first,
+  };
 }
 
 /** Slices of scratch that a plan names. */
@@ -124,7 +151,8 @@ export function scratchSlices(phases: readonly Phase[]): number {
   return most;
 }
 
-const scratchEnd = ({ buffer, index, count = 1 }: Slice) => buffer === "scratch" ? index + count : 0;
+const scratchEnd = ({ buffer, index, count = 1 }: Slice) =>
+  buffer === "scratch" ? index + count : 0;
 
 /** By `sender * ranks + receiver`: positions of the sends in the sender's steps. */
 function sendsOf(steps: readonly (readonly Step[])[], ranks: number): Map<number, number[]> {
@@ -150,13 +178,17 @@ function unmet(
   to: number,
 ): never {
   const times = (rank: number, kind: Step["kind"], peer: number) => {
-    const count = steps[rank].filter((step) => step.kind === kind && step.kind !== "copy" && step.peer === peer).length;
+    const count =
+      steps[rank].filter((step) => step.kind === kind && step.kind !== "copy" && step.peer === peer)
+        .length;
     return `${count} ${count === 1 ? "time" : "times"}`;
   };
   return reject(
     algorithm,
     from,
-    `sends ${times(from, "send", to)} to rank ${to} in phase "${phaseName(phase)}", and rank ${to} receives ` +
+    `sends ${times(from, "send", to)} to rank ${to} in phase "${
+      phaseName(phase)
+    }", and rank ${to} receives ` +
       `${times(to, "receive", from)} from it; each send needs a receive in the same phase`,
   );
 }

@@ -1,5 +1,12 @@
 /** Plans of an all-to-all, rank by rank, each checked to be well formed. @module */
-import { type AllToAll, type Phase, SchemoeError, type Slice, type Step, type Topology } from "../types.ts";
+import {
+  type AllToAll,
+  type Phase,
+  SchemoeError,
+  type Slice,
+  type Step,
+  type Topology,
+} from "../types.ts";
 
 /** Plans of larger worlds are made anew each time instead of being kept. */
 const KEPT_RANKS = 512;
@@ -24,7 +31,10 @@ export function reject({ name }: AllToAll, rank: number, problem: string): never
  *
  * @throws {SchemoeError} (when a plan is asked for) naming rank, phase and slice.
  */
-export function checkedPlans(algorithm: AllToAll, topology: Topology): (rank: number) => readonly Phase[] {
+export function checkedPlans(
+  algorithm: AllToAll,
+  topology: Topology,
+): (rank: number) => readonly Phase[] {
   const kept = new Map<number, readonly Phase[]>();
   const shape = (phases: readonly Phase[]) =>
     JSON.stringify(phases.map((phase, i) => [phase.name, phase.lane, phasesBefore(phase, i)]));
@@ -37,7 +47,11 @@ export function checkedPlans(algorithm: AllToAll, topology: Topology): (rank: nu
     }
     expected ??= shape(rank === 0 ? phases : make(0));
     if (shape(phases) !== expected) {
-      reject(algorithm, rank, "has other phases than rank 0; a phase may be empty on a rank, not missing");
+      reject(
+        algorithm,
+        rank,
+        "has other phases than rank 0; a phase may be empty on a rank, not missing",
+      );
     }
     return phases;
   };
@@ -52,7 +66,9 @@ export function checkedPlans(algorithm: AllToAll, topology: Topology): (rank: nu
 
 function checkPhases(algorithm: AllToAll, rank: number, phases: readonly Phase[]): void {
   const fail = (problem: string) => reject(algorithm, rank, problem);
-  if (!Array.isArray(phases) || phases.length === 0) fail("has no phases; a plan is an array of at least one");
+  if (!Array.isArray(phases) || phases.length === 0) {
+    fail("has no phases; a plan is an array of at least one");
+  }
   const names = new Set<string>();
   for (const [i, phase] of phases.entries()) {
     if (phase?.lane !== "intra" && phase?.lane !== "inter") {
@@ -61,7 +77,9 @@ function checkPhases(algorithm: AllToAll, rank: number, phases: readonly Phase[]
     if (!Array.isArray(phase.steps)) fail(`has no array "steps" in phase ${i}`);
     const early = phasesBefore(phase, i).find((p) => !(Number.isInteger(p) && p >= 0 && p < i));
     if (early !== undefined) {
-      fail(`lets phase ${i} come after ${early}, which is not an earlier one; so no phases wait in a circle`);
+      fail(
+        `lets phase ${i} come after ${early}, which is not an earlier one; so no phases wait in a circle`,
+      );
     }
     const name = phaseName(phase);
     if (names.has(name)) fail(`has two phases called "${name}"; give each a name of its own`);
@@ -69,8 +87,15 @@ function checkPhases(algorithm: AllToAll, rank: number, phases: readonly Phase[]
   }
 }
 
-function checkStep(algorithm: AllToAll, rank: number, ranks: number, phase: Phase, step: Step): void {
-  const fail = (problem: string) => reject(algorithm, rank, `${problem} in phase "${phaseName(phase)}"`);
+function checkStep(
+  algorithm: AllToAll,
+  rank: number,
+  ranks: number,
+  phase: Phase,
+  step: Step,
+): void {
+  const fail = (problem: string) =>
+    reject(algorithm, rank, `${problem} in phase "${phaseName(phase)}"`);
   const kind = step?.kind;
   if (kind !== "copy" && kind !== "send" && kind !== "receive") {
     fail(`has a step of kind "${kind}" (copy, send and receive are known)`);
@@ -84,7 +109,9 @@ function checkStep(algorithm: AllToAll, rank: number, ranks: number, phase: Phas
     return;
   }
   const { peer } = step;
-  if (!Number.isInteger(peer) || peer < 0 || peer >= ranks) fail(`has no peer ${peer} of ${ranks} ranks`);
+  if (!Number.isInteger(peer) || peer < 0 || peer >= ranks) {
+    fail(`has no peer ${peer} of ${ranks} ranks`);
+  }
   if (peer === rank) fail(`${kind === "send" ? "sends to" : "receives from"} itself (use a copy)`);
 }
 
@@ -98,6 +125,8 @@ function checkSlice(slice: Slice, ranks: number, fail: (problem: string) => neve
   const whole = Number.isInteger(index) && Number.isInteger(count);
   if (whole && index >= 0 && count >= 1 && index + count <= limit) return;
   fail(
-    count === 1 ? `names ${buffer} slice ${index} of ${limit}` : `names ${count} ${buffer} slices from ${index} of ${limit}`,
+    count === 1
+      ? `names ${buffer} slice ${index} of ${limit}`
+      : `names ${count} ${buffer} slices from ${index} of ${limit}`,
   );
 }

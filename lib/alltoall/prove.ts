@@ -76,7 +76,13 @@ export function provePlans(
     });
   };
   return {
-    ...{ name: algorithm.name, ranks, phases: moves.phases.length, moves: moves.phase.length, carried },
+    ...{
+      name: algorithm.name,
+      ranks,
+      phases: moves.phases.length,
+      moves: moves.phase.length,
+      carried,
+    },
     direct: () => moves.to.every((slot, move) => belongs(moves, slot, values.moved[move])),
   };
 }
@@ -85,5 +91,6 @@ export function provePlans(
 function belongs({ slots }: Moves, slot: number, value: number): boolean {
   if (value < 0) return true;
   const { rank, slice: { buffer, index } } = slots.where(slot);
-  return buffer === "scratch" || value === (buffer === "input" ? rank * slots.ranks + index : index * slots.ranks + rank);
+  return buffer === "scratch" ||
+    value === (buffer === "input" ? rank * slots.ranks + index : index * slots.ranks + rank);
 }

@@ -68,7 +68,11 @@ export class Values {
   }
 
   /** The moves whose writes a read may see, ordered ones first, and whether what was there at first. */
-  seen(slot: number, phase: number, reader = -1): { readonly moves: number[]; readonly initial: boolean } {
+  seen(
+    slot: number,
+    phase: number,
+    reader = -1,
+  ): { readonly moves: number[]; readonly initial: boolean } {
     const ordered = (write: number) => this.#order.before(this.moves.phase[write], phase);
     const writes = [...this.#writes.subarray(this.#begin[slot], this.#begin[slot + 1])]
       .filter((write) => write !== reader && !this.#order.before(phase, this.moves.phase[write]));
@@ -107,7 +111,9 @@ class PhaseOrder {
     for (const [after, phase] of phases.entries()) {
       for (const before of phasesBefore(phase, after)) {
         this.#before[before * count + after] = 1;
-        for (let p = 0; p < before; p++) if (this.#before[p * count + before]) this.#before[p * count + after] = 1;
+        for (let p = 0; p < before; p++) {
+          if (this.#before[p * count + before]) this.#before[p * count + after] = 1;
+        }
       }
     }
   }

@@ -4,7 +4,13 @@ import type { Phase, Topology } from "../types.ts";
 /** Node and place in the node of a rank, and the sizes of both. */
 export function place({ rank, topology }: { rank: number; topology: Topology }) {
   const { nodes, ranksPerNode, ranks } = topology;
-  return { nodes, ranksPerNode, ranks, node: Math.floor(rank / ranksPerNode), local: rank % ranksPerNode };
+  return {
+    nodes,
+    ranksPerNode,
+    ranks,
+    node: Math.floor(rank / ranksPerNode),
+    local: rank % ranksPerNode,
+  };
 }
 
 /** The lane of phases that use both kinds of link. */

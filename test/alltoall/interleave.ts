@@ -1,0 +1,147 @@
+/** An executor of plans that runs what is unordered in random order, slice by slice: the oracle of the proof. */
+import type { Phase, Slice } from "../../mod.ts";
+
+/** Random numbers from 0 to 1 that a seed determines (mulberry32). */
+export function generator(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** What can be done next: a phase of a rank begins, or one slice is moved. */
+type Action = () => void;
+
+/** Plans of all ranks, taken apart once and run many times. */
+export class Interleaver {
+  readonly #ranks: number;
+  /** Of each phase: its moves of single slices, with the ranks whose phase must have begun. */
+  readonly #moves: { from: [number, Slice]; to: [number, Slice] }[][] = [];
+  /** Why nobody could run it. */
+  readonly broken: string | undefined;
+
+  constructor(readonly plans: readonly (readonly Phase[])[]) {
+    this.#ranks = plans.length;
+    try {
+      for (const phase of plans[0].keys()) this.#moves.push(this.#collect(phase));
+    } catch (error) {
+      this.broken = (error as Error).message;
+    }
+  }
+
+  /** True when the outputs are right after one random interleaving. */
+  run(random: () => number): boolean {
+    if (this.broken) return false;
+    const ranks = this.#ranks;
+    const content = (rank: number) => ({
+      input: Array.from({ length: ranks }, (_, to) => `${rank}->${to}`),
+      output: Array.from({ length: ranks }, (_, i) => `old output ${rank} ${i}`),
+      scratch: [] as string[],
+    });
+    const buffers = this.plans.map((_, rank) => content(rank));
+    const read = ([rank, { buffer, index }]: [number, Slice]) =>
+      buffers[rank][buffer][index] ?? `old ${buffer} ${rank} ${index}`;
+    // What is late waits until nothing else can go on, so that rare orders are not rare.
+    const late = [0, 0.1, 0.5, 0.9][Math.floor(random() * 4)];
+    const pools: Action[][] = [[], []];
+    const offer = (action: Action) => void pools[random() < late ? 1 : 0].push(action);
+    const begun = this.plans.map((phases) => phases.map(() => false));
+    const left = this.plans.map((phases) => phases.map(() => 0));
+    const done = this.plans.map((phases) => phases.map(() => false));
+    for (const [phase, moves] of this.#moves.entries()) {
+      for (const { from: [source], to: [target] } of moves) {
+        left[source][phase]++;
+        if (target !== source) left[target][phase]++;
+      }
+    }
+    const after = (phase: number) => this.plans[0][phase].after ?? (phase > 0 ? [phase - 1] : []);
+    const offered = this.plans.map((phases) => phases.map(() => false));
+    const offerPhases = (rank: number) => {
+      for (const phase of this.#moves.keys()) {
+        if (offered[rank][phase] || !after(phase).every((before) => done[rank][before])) continue;
+        offered[rank][phase] = true;
+        offer(() => begin(rank, phase));
+      }
+    };
+    const finish = (rank: number, phase: number) => {
+      if (left[rank][phase] > 0 || done[rank][phase]) return;
+      done[rank][phase] = true;
+      offerPhases(rank);
+    };
+    const begin = (rank: number, phase: number) => {
+      begun[rank][phase] = true;
+      for (const { from, to } of this.#moves[phase]) {
+        const [source, target] = [from[0], to[0]];
+        const concerns = source === rank || target === rank;
+        if (!concerns || !begun[source][phase] || !begun[target][phase]) continue;
+        offer(() => {
+          buffers[target][to[1].buffer][to[1].index] = read(from);
+          left[source][phase]--;
+          if (target !== source) left[target][phase]--;
+          finish(source, phase);
+          finish(target, phase);
+        });
+      }
+      finish(rank, phase);
+    };
+    for (let rank = 0; rank < ranks; rank++) offerPhases(rank);
+    while (pools[0].length + pools[1].length > 0) {
+      const pool = pools[0].length ? pools[0] : pools[1];
+      const chosen = Math.floor(random() * pool.length);
+      const action = pool[chosen];
+      pool[chosen] = pool[pool.length - 1];
+      pool.pop();
+      action();
+    }
+    const finished = done.every((phases) => phases.every((phase) => phase));
+    return finished &&
+      buffers.every(({ output }, to) => output.every((value, from) => value === `${from}->${to}`));
+  }
+
+  #collect(phase: number) {
+    const moves: { from: [number, Slice]; to: [number, Slice] }[] = [];
+    const sends = new Map<string, Slice[]>();
+    const add = (source: number, from: Slice, target: number, to: Slice) => {
+      if ((from.count ?? 1) !== (to.count ?? 1)) throw new Error("sizes differ");
+      for (let k = 0; k < (from.count ?? 1); k++) {
+        moves.push({
+          from: [source, this.#inside({ buffer: from.buffer, index: from.index + k })],
+          to: [target, this.#inside({ buffer: to.buffer, index: to.index + k })],
+        });
+      }
+    };
+    for (const [rank, phases] of this.plans.entries()) {
+      for (const step of phases[phase].steps) {
+        if (step.kind !== "send") continue;
+        if (step.peer === rank || !(step.peer in this.plans)) throw new Error("no such peer");
+        const key = `${rank} ${step.peer}`;
+        sends.set(key, [...sends.get(key) ?? [], step.from]);
+      }
+    }
+    for (const [rank, phases] of this.plans.entries()) {
+      for (const step of phases[phase].steps) {
+        if (step.kind === "send") continue;
+        if (step.kind === "copy") add(rank, step.from, rank, step.to);
+        else {
+          const from = sends.get(`${step.peer} ${rank}`)?.shift();
+          if (!from) throw new Error("waits for ever for a send");
+          add(step.peer, from, rank, step.to);
+        }
+      }
+    }
+    if ([...sends.values()].some((list) => list.length)) {
+      throw new Error("waits for ever for a receive");
+    }
+    return moves;
+  }
+
+  #inside(slice: Slice): Slice {
+    if (slice.index < 0 || (slice.buffer !== "scratch" && slice.index >= this.#ranks)) {
+      throw new Error("out of range");
+    }
+    return slice;
+  }
+}
