@@ -1,5 +1,8 @@
 /** The least time that any schedule of a graph can take. @module */
-import { type Costs, type Lane, LANES, SchemoeError, type TaskGraph } from "../types.ts";
+import { type Costs, LANES, type Task, type TaskGraph } from "../types.ts";
+import { interchangeable } from "./bound_groups.ts";
+import { type Jobs, oneMachineBound, sharedMachineBound } from "./bound_machine.ts";
+import { costTable, sameSeconds } from "./bound_table.ts";
 
 /** A lower bound and what makes it. */
 export interface Bound {
@@ -9,41 +12,129 @@ export interface Bound {
 }
 
 /**
- * The largest of: the work of one lane of a rank, the work of a processor over what it runs at once, and
- * the longest chain of tasks of a rank. Holds for every order, whatever overlaps.
+ * A time below which no schedule of the graph can come. The largest of: the longest chain of tasks of a
+ * rank; each lane of a rank as one machine whose tasks have heads (what must come before) and tails
+ * (what must follow); each shared processor likewise, running `capacity` tasks at once.
  *
+ * ```ts
+ * import { GraphBuilder, lowerBound, modelCosts, topology } from "@schemoe/lab";
+ * const world = topology({ nodes: 1, ranksPerNode: 1, processor: { alpha: 1, flopRate: 1 } });
+ * const g = new GraphBuilder(world, "forward", 1);
+ * const first = g.add({ kind: "opaque", label: "first", chunk: 0, stage: 0, after: [] });
+ * g.add({ kind: "opaque", label: "second", chunk: 0, stage: 1, after: [first] });
+ * console.assert(lowerBound(g.build({}), modelCosts(world)).seconds === 2);
+ * ```
  * @param costs times of tasks that run alone; never those of a run in which they overlapped.
- * @throws {SchemoeError} naming a task whose cost is negative or not a number.
+ * @throws {SchemoeError} naming a task whose cost is missing, negative or no finite number.
  */
 export function lowerBound(graph: TaskGraph, costs: Costs): Bound {
+  const { ranks, sharing } = graph.topology;
+  const table = costTable(graph, costs, "Cannot bound the graph");
   let best: Bound = { seconds: 0, limit: "no tasks" };
   const consider = (seconds: number, limit: string) => {
-    if (seconds > best.seconds) best = { seconds, limit };
+    // two ways to the same bound differ in rounding: the first one names it
+    if (seconds > best.seconds * (1 + 1e-12)) best = { seconds, limit };
   };
-  const { ranks, sharing } = graph.topology;
-  const processors = new Float64Array(sharing?.capacity.length ?? 0);
+  const bounds = new RankBounds(graph);
+  const ranksOf = new Map<number, OneRank[]>();
   for (let rank = 0; rank < ranks; rank++) {
-    const lanes: Record<Lane, number> = { compute: 0, intra: 0, inter: 0 };
-    const ends = new Float64Array(graph.tasks.length);
-    let chain = 0;
-    for (const task of graph.tasks) {
-      const seconds = costs.seconds(task, rank);
-      if (!(seconds >= 0 && seconds < Infinity)) {
-        throw new SchemoeError(
-          `Cannot bound the graph: task ${task.name} costs ${seconds} s on rank ${rank}`,
-          { rank },
-        );
-      }
-      lanes[task.lane] += seconds;
-      ends[task.id] = seconds + task.after.reduce((latest, id) => Math.max(latest, ends[id]), 0);
-      chain = Math.max(chain, ends[task.id]);
+    const one = bounds.of(column(table, rank, ranks));
+    if (sharing) {
+      const processor = sharing.of[rank];
+      ranksOf.set(processor, [...(ranksOf.get(processor) ?? []), one]);
     }
-    for (const lane of LANES) consider(lanes[lane], `${lane} lane of rank ${rank}`);
-    consider(chain, `longest chain of rank ${rank}`);
-    if (sharing) processors[sharing.of[rank]] += lanes.compute;
+    if (one.counted) continue;
+    one.counted = true;
+    consider(one.chain, `longest chain of rank ${rank}`);
+    one.lanes.forEach((jobs, i) =>
+      consider(oneMachineBound(jobs), `${LANES[i]} lane of rank ${rank}`)
+    );
   }
-  processors.forEach((work, number) =>
-    consider(work / sharing!.capacity[number], `processor ${number}`)
-  );
+  for (const [processor, all] of ranksOf) {
+    const jobs = joined(all.map(({ lanes }) => lanes[0]));
+    consider(sharedMachineBound(jobs, sharing!.capacity[processor]), `processor ${processor}`);
+  }
   return best;
+}
+
+/** What one rank's costs bound. */
+interface OneRank {
+  readonly seconds: Float64Array;
+  readonly chain: number;
+  /** In the order of `LANES`, compute first. */
+  readonly lanes: readonly Jobs[];
+  counted: boolean;
+}
+
+/** Heads and tails of ranks, worked out once for ranks with the same costs. */
+class RankBounds {
+  readonly #known = new Map<number, OneRank[]>();
+  #groups?: Task[][];
+
+  constructor(readonly graph: TaskGraph) {}
+
+  of(seconds: Float64Array): OneRank {
+    const hash = seconds.reduce((sum, value) => (sum * 31 + Math.fround(value)) % 1e9, 7);
+    const alike = this.#known.get(hash) ?? [];
+    const known = alike.find((one) =>
+      one.seconds.every((value, i) => sameSeconds(value, seconds[i]))
+    );
+    if (known) return known;
+    const one = this.#make(seconds);
+    this.#known.set(hash, [...alike, one]);
+    return one;
+  }
+
+  #make(seconds: Float64Array): OneRank {
+    const { tasks } = this.graph;
+    const same = (a: Task, b: Task) => sameSeconds(seconds[a.id], seconds[b.id]);
+    const fits = this.#groups?.every((group) => group.every((task) => same(task, group[0])));
+    if (!fits) this.#groups = interchangeable(this.graph, same);
+    const before = tasks.map(({ after }) => [...after]);
+    const chain = heads(before, seconds).reduce(
+      (most, head, i) => Math.max(most, head + seconds[i]),
+      0,
+    );
+    // the tasks of a group follow each other
+    for (const group of this.#groups!) {
+      group.slice(1).forEach(({ id }, i) => before[id].push(group[i].id));
+    }
+    const head = heads(before, seconds);
+    const tail = tails(before, seconds);
+    const lanes = LANES.map((lane) => {
+      const ids = tasks.flatMap((task) => task.lane === lane ? [task.id] : []);
+      const pick = (values: Float64Array) => Float64Array.from(ids, (id) => values[id]);
+      return { head: pick(head), seconds: pick(seconds), tail: pick(tail) };
+    });
+    return { seconds, chain, lanes, counted: false };
+  }
+}
+
+/** Earliest start of each task when every task but its predecessors waits for nothing. */
+function heads(before: readonly (readonly number[])[], seconds: Float64Array): Float64Array {
+  const head = new Float64Array(seconds.length);
+  for (const [id, list] of before.entries()) {
+    for (const earlier of list) head[id] = Math.max(head[id], head[earlier] + seconds[earlier]);
+  }
+  return head;
+}
+
+/** Least time from the end of each task to the end of all. */
+function tails(before: readonly (readonly number[])[], seconds: Float64Array): Float64Array {
+  const tail = new Float64Array(seconds.length);
+  for (let id = seconds.length - 1; id >= 0; id--) {
+    for (const earlier of before[id]) {
+      tail[earlier] = Math.max(tail[earlier], seconds[id] + tail[id]);
+    }
+  }
+  return tail;
+}
+
+const column = (table: Float64Array, rank: number, ranks: number): Float64Array =>
+  Float64Array.from({ length: table.length / ranks }, (_, id) => table[id * ranks + rank]);
+
+function joined(parts: readonly Jobs[]): Jobs {
+  const join = (pick: (jobs: Jobs) => Float64Array) =>
+    Float64Array.from(parts.flatMap((jobs) => [...pick(jobs)]));
+  return { head: join((j) => j.head), seconds: join((j) => j.seconds), tail: join((j) => j.tail) };
 }

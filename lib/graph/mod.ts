@@ -14,3 +14,4 @@ export { type Exchange, GraphBuilder, type NewTask, sentBytes } from "./builder.
 export { forwardGraph, gateGraph, type PassOptions } from "./forward.ts";
 export { backwardGraph, type BackwardPassOptions } from "./backward.ts";
 export { wireBytes } from "./leg.ts";
+export { type PhaseTimes, type StageTimes, timedGraph, type TimedOptions } from "./timed.ts";

@@ -10,3 +10,4 @@
 export { sequential } from "./sequential.ts";
 export { optSche } from "./opt_sche.ts";
 export { manual } from "./manual.ts";
+export { exact, exactSchedule, type ExactOptions, type ExactSchedule, exactWith } from "./exact.ts";

@@ -1,0 +1,91 @@
+import { lowerBound } from "../costs/mod.ts";
+import { type Costs, type Scheduler, SchemoeError, type Task, type TaskGraph } from "../types.ts";
+import { byStart, evaluate } from "./exact/evaluate.ts";
+import { bestKnown } from "./exact/known.ts";
+import { makeProblem } from "./exact/problem.ts";
+import { search } from "./exact/search.ts";
+
+/** Seconds that a search takes at most when nothing is said. */
+const TIME_LIMIT = 1;
+
+/** How long to search, and who is told what was found. */
+export interface ExactOptions {
+  /** Seconds; default 1. `Infinity` searches until the order is proven optimal. */
+  readonly timeLimit?: number;
+  /** Called with the result of each search, whose `gap` says what is left to prove. */
+  readonly onGap?: (found: ExactSchedule) => void;
+}
+
+/** The best order found and how good it is. */
+export interface ExactSchedule {
+  readonly order: readonly Task[];
+  /** Makespan of the order by the costs. */
+  readonly seconds: number;
+  /** Seconds below which no order can come. */
+  readonly bound: number;
+  /** `seconds / bound - 1`: 0 when the order is proven optimal. */
+  readonly gap: number;
+  readonly proven: boolean;
+  /** Partial schedules that were looked at. */
+  readonly states: number;
+}
+
+/**
+ * The shortest order of a graph for given costs, or with a time limit the best found and its proven gap.
+ *
+ * All orders are searched, those that leave a lane idle on purpose included, as partial schedules that
+ * differ in how many chunks have passed each stage: chunks with equal tasks and costs are
+ * interchangeable, and each size of uneven chunks is counted apart. Of two partial schedules with the
+ * same tasks, one that is nowhere later makes the other needless; bounds cut off what cannot become
+ * shorter than the best order known. If no rank is slowest at everything, all are simulated together, a
+ * phase beginning when its peers have posted theirs. Where ranks of unequal costs share processors, the
+ * order is the best one for the slowest of each task, and not proven.
+ *
+ * ```ts
+ * import { exactSchedule, GraphBuilder, modelCosts, topology } from "@schemoe/lab";
+ * const world = topology({ nodes: 1, ranksPerNode: 1 });
+ * const g = new GraphBuilder(world, "forward", 1);
+ * g.add({ kind: "opaque", label: "work", chunk: 0, stage: 0, after: [], flops: 1e9 });
+ * console.assert(exactSchedule(g.build({}), modelCosts(world)).proven);
+ * ```
+ * @throws {SchemoeError} naming a task whose cost is missing or negative, or a time limit not above 0.
+ */
+export function exactSchedule(
+  graph: TaskGraph,
+  costs: Costs,
+  options: ExactOptions = {},
+): ExactSchedule {
+  const foreign = Object.keys(options).find((key) => key !== "timeLimit" && key !== "onGap");
+  if (foreign) {
+    throw new SchemoeError(`Cannot search: "${foreign}" is not an option (timeLimit, onGap)`);
+  }
+  const { timeLimit = TIME_LIMIT, onGap } = options;
+  if (!(typeof timeLimit === "number" && timeLimit > 0)) {
+    throw new SchemoeError(
+      `Cannot search: timeLimit must be a number of seconds above 0, got ${timeLimit}`,
+    );
+  }
+  const deadline = performance.now() + 1000 * timeLimit;
+  const problem = makeProblem(graph, costs);
+  const found = search(problem, bestKnown(problem, costs), () => performance.now() >= deadline);
+  const times = evaluate(problem, found.order)!;
+  // a bound for unequal ranks on shared processors comes from all ranks, not from the slowest of each task
+  const bound = problem.faithful
+    ? Math.min(found.bound, times.seconds)
+    : lowerBound(graph, costs).seconds;
+  const gap = times.seconds > bound * (1 + 1e-9) ? times.seconds / bound - 1 : 0;
+  const result = {
+    order: byStart(found.order, times).map((id) => graph.tasks[id]),
+    ...{ seconds: times.seconds, bound, gap, proven: gap === 0, states: found.states },
+  };
+  onGap?.(result);
+  return result;
+}
+
+/** The scheduler of {@linkcode exactSchedule} with options of its own. */
+export function exactWith(options: ExactOptions): Scheduler {
+  return { name: "exact", order: (graph, costs) => exactSchedule(graph, costs, options).order };
+}
+
+/** The shortest order there is, searched for at most a second; see {@linkcode exactSchedule}. */
+export const exact: Scheduler = exactWith({});
