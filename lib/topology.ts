@@ -15,6 +15,12 @@ export interface TopologyOptions {
   readonly processor?: Partial<Processor>;
   /** Ranks that share a processor; see {@linkcode Topology}. */
   readonly sharing?: Topology["sharing"];
+  /** Speed of each rank's computation, default 1; see {@linkcode Topology}. */
+  readonly speed?: Topology["speed"];
+  /** One network card for all ranks of a node; see {@linkcode Topology}. */
+  readonly nic?: Topology["nic"];
+  /** Slow-down of computation and transfers that run together; default 1. */
+  readonly contention?: Partial<NonNullable<Topology["contention"]>>;
 }
 
 /**
@@ -43,36 +49,74 @@ const MOST_RANKS = 1 << 20;
  * @throws {SchemoeError} naming the field that is not a usable number.
  */
 export function topology(options: TopologyOptions): Topology {
-  const { nodes, ranksPerNode } = options;
-  rejectUnknown(options, [
-    "nodes",
-    "ranksPerNode",
-    "intra",
-    "inter",
-    "local",
-    "processor",
-    "sharing",
-  ]);
+  const { nodes, ranksPerNode, sharing, speed, nic } = options;
+  rejectUnknown(options, OPTIONS);
+  const intra = { ...SMALL.intra, ...options.intra };
+  const links = {
+    intra,
+    inter: { ...SMALL.inter, ...options.inter },
+    local: { alpha: 0, beta: intra.beta, ...options.local },
+  };
+  const processor = { ...SMALL.processor, ...options.processor };
+  const contention = options.contention &&
+    { ...{ compute: 1, communication: 1 }, ...options.contention };
+  const ranks = nodes * ranksPerNode;
+  const made = { nodes, ranksPerNode, ranks, links, processor, sharing, speed, nic, contention };
+  checkTopology(made);
+  return made;
+}
+
+const OPTIONS = [
+  ...["nodes", "ranksPerNode", "intra", "inter", "local", "processor", "sharing"],
+  ...["speed", "nic", "contention"],
+];
+
+/**
+ * Checks a topology that was put together by hand.
+ * @throws {SchemoeError} naming the field that is not a usable number.
+ */
+export function checkTopology(topology: Topology): void {
+  const { nodes, ranksPerNode, ranks, links, processor, sharing, speed, nic, contention } =
+    topology;
   count("nodes", nodes);
   count("ranksPerNode", ranksPerNode);
   if (nodes * ranksPerNode > MOST_RANKS) {
     fail("nodes * ranksPerNode", `at most ${MOST_RANKS}`, nodes * ranksPerNode);
   }
-  const intra = link("intra", { ...SMALL.intra, ...options.intra });
-  const links = {
-    intra,
-    inter: link("inter", { ...SMALL.inter, ...options.inter }),
-    local: link("local", { alpha: 0, beta: intra.beta, ...options.local }),
-  };
-  const processor = { ...SMALL.processor, ...options.processor };
+  if (ranks !== nodes * ranksPerNode) {
+    fail("ranks", `nodes * ranksPerNode = ${nodes * ranksPerNode}`, ranks);
+  }
+  for (const name of ["intra", "inter", "local"] as const) link(name, links[name]);
   rejectUnknown(processor, ["alpha", "flopRate", "byteRate"], "processor.");
   atLeastZero("processor.alpha", processor.alpha);
   for (const rate of ["flopRate", "byteRate"] as const) {
     if (!(processor[rate] > 0)) fail(`processor.${rate}`, "a positive number", processor[rate]);
   }
-  const ranks = nodes * ranksPerNode;
-  if (options.sharing) checkSharing(options.sharing, ranks);
-  return { nodes, ranksPerNode, ranks, links, processor, sharing: options.sharing };
+  if (sharing) checkSharing(sharing, ranks);
+  if (speed) checkSpeed(speed, ranks);
+  if (nic) {
+    rejectUnknown(nic, ["beta"], "nic.");
+    atLeastZero("nic.beta", nic.beta);
+  }
+  if (contention) checkContention(contention);
+}
+
+function checkSpeed(speed: readonly number[], ranks: number): void {
+  if (speed.length !== ranks) fail("speed", `one factor for each of ${ranks} ranks`, speed.length);
+  for (let rank = 0; rank < ranks; rank++) {
+    const factor = speed[rank];
+    if (!(factor > 0 && factor < Infinity)) fail(`speed[${rank}]`, "a positive number", factor);
+  }
+}
+
+function checkContention(contention: NonNullable<Topology["contention"]>): void {
+  rejectUnknown(contention, ["compute", "communication"], "contention.");
+  for (const name of ["compute", "communication"] as const) {
+    const factor = contention[name];
+    if (!(factor >= 1 && factor < Infinity)) {
+      fail(`contention.${name}`, "a number of at least 1", factor);
+    }
+  }
 }
 
 /** The same topology with all ranks on one processor that runs `capacity` tasks at once. */
@@ -95,11 +139,10 @@ function checkSharing({ of, capacity }: NonNullable<Topology["sharing"]>, ranks:
   }
 }
 
-function link(name: string, value: Link): Link {
+function link(name: string, value: Link): void {
   rejectUnknown(value, ["alpha", "beta"], `${name}.`);
   atLeastZero(`${name}.alpha`, value.alpha);
   atLeastZero(`${name}.beta`, value.beta);
-  return value;
 }
 
 function count(name: string, value: unknown): void {

@@ -217,6 +217,8 @@ export type Schedule = readonly Task[] | {
 export interface Scheduler {
   readonly name: string;
   order(graph: TaskGraph, costs: Costs): Schedule;
+  /** How it splits a pass when only a number is given; default: capacity slices. */
+  chunking?(chunks: number): Chunking;
 }
 
 /** `count` (default 1) consecutive slices of a buffer of an all-to-all. */
@@ -263,6 +265,12 @@ export interface Chunking {
 export interface Chunk {
   readonly begin: number;
   readonly end: number;
+  /**
+   * Present where a pass is split by peers: group g of the ranks holds `bounds[g]` to `bounds[g + 1]`,
+   * and in this chunk its ranks send to group g + step (in a ring). All chunks of a pass have the same
+   * bounds and all rows, and each step is there once.
+   */
+  readonly peers?: { readonly bounds: readonly number[]; readonly step: number };
 }
 
 /** Rows and columns of a block that a compressor encodes. */

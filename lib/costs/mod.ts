@@ -9,6 +9,16 @@
  * ```
  * @module
  */
-export { computeSeconds, linkBetween, modelCosts, taskSeconds, transferSeconds } from "./model.ts";
+export {
+  computeSeconds,
+  linkBetween,
+  modelCosts,
+  type PhaseSeconds,
+  phaseSeconds,
+  taskSeconds,
+  trafficSeconds,
+  transferSeconds,
+} from "./model.ts";
+export { completeExchange, countTransfers, peersOf, trafficOf } from "./traffic.ts";
 export { measuredCosts } from "./measured.ts";
 export { type Bound, lowerBound } from "./bound.ts";

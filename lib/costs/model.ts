@@ -3,7 +3,8 @@
  * simulator and by the pacing of emulated links alike.
  * @module
  */
-import type { Costs, Link, Task, Topology, Transfer } from "../types.ts";
+import type { Costs, Link, RankTraffic, Task, Topology, Transfer } from "../types.ts";
+import { countTransfers, trafficOf } from "./traffic.ts";
 
 /** The link between two ranks of a topology. */
 export function linkBetween(topology: Topology, from: number, to: number): Link {
@@ -12,28 +13,62 @@ export function linkBetween(topology: Topology, from: number, to: number): Link 
   return node(from) === node(to) ? topology.links.intra : topology.links.inter;
 }
 
+/** Parts of the time that a phase costs a rank, in seconds. */
+export interface PhaseSeconds {
+  /** Sends over links that no other rank shares, and all start-up times. */
+  readonly own: number;
+  /** Sends through the network card of the node, when the rank has it to itself; 0 without one. */
+  readonly shared: number;
+  readonly receives: number;
+}
+
 /**
- * Seconds that a phase costs a rank: the larger of the sum of its sends and the sum of its receives,
- * each `alpha + beta * bytes` of the link between the two ranks. A copy counts on both sides and has
- * no alpha.
+ * What a phase costs a rank that moves `traffic`, slices being `sliceBytes` large: the sum of its sends
+ * and that of its receives, each `alpha + beta * bytes` of its link. A copy counts on both sides and
+ * has no alpha.
  */
+export function phaseSeconds(
+  { links, nic }: Topology,
+  traffic: RankTraffic,
+  sliceBytes: number,
+): PhaseSeconds {
+  const { copied, intra, inter } = traffic;
+  const copies = links.local.beta * (copied * sliceBytes);
+  const over = (link: Link, count: number, slices: number) =>
+    count * link.alpha + link.beta * (slices * sliceBytes);
+  const inside = copies + over(links.intra, intra.sends, intra.sent);
+  const receives = copies + over(links.intra, intra.receives, intra.received) +
+    over(links.inter, inter.receives, inter.received);
+  if (!nic) {
+    return { own: inside + over(links.inter, inter.sends, inter.sent), shared: 0, receives };
+  }
+  return {
+    own: inside + inter.sends * links.inter.alpha,
+    shared: Math.max(links.inter.beta, nic.beta) * (inter.sent * sliceBytes),
+    receives,
+  };
+}
+
+/** Seconds that a phase costs a rank alone: the larger of its sends and its receives. */
+export function trafficSeconds(
+  topology: Topology,
+  traffic: RankTraffic,
+  sliceBytes: number,
+): number {
+  const { own, shared, receives } = phaseSeconds(topology, traffic, sliceBytes);
+  return Math.max(own + shared, receives);
+}
+
+/** The same for transfers that are listed one by one. */
 export function transferSeconds(
   topology: Topology,
   rank: number,
   transfers: readonly Transfer[],
 ): number {
-  let sends = 0;
-  let receives = 0;
-  for (const { kind, peer, bytes } of transfers) {
-    const link = linkBetween(topology, rank, peer);
-    const seconds = (kind === "copy" ? 0 : link.alpha) + link.beta * bytes;
-    if (kind !== "receive") sends += seconds;
-    if (kind !== "send") receives += seconds;
-  }
-  return Math.max(sends, receives);
+  return trafficSeconds(topology, countTransfers(topology, rank, transfers), 1);
 }
 
-/** Seconds that computation takes on a processor of its own. */
+/** Seconds that computation takes on a processor of its own of speed 1. */
 export function computeSeconds(
   topology: Topology,
   work: { readonly flops: number; readonly bytes: number },
@@ -42,28 +77,38 @@ export function computeSeconds(
   return alpha + work.flops / flopRate + work.bytes / byteRate;
 }
 
-/** Seconds of a task on a rank by the cost model. */
+/** Seconds of a task on a rank by the cost model, nothing else running. */
 export function taskSeconds(topology: Topology, task: Task, rank: number): number {
-  return task.transfers
-    ? transferSeconds(topology, rank, task.transfers(rank))
-    : computeSeconds(topology, task);
+  if (!task.transfers) return computeSeconds(topology, task) / (topology.speed?.[rank] ?? 1);
+  const { pattern, sliceBytes } = trafficOf(topology, task);
+  return trafficSeconds(topology, pattern.of(rank), sliceBytes);
 }
 
-/** Costs of all tasks by the model of a topology. */
-export function modelCosts(topology: Topology): Costs {
+/**
+ * Costs of all tasks by the model of a topology, each running alone: sharing and contention left out.
+ *
+ * @param options.representatives the ranks of node 0, when they stand for those of all nodes.
+ */
+export function modelCosts(
+  topology: Topology,
+  options: { readonly representatives?: readonly number[] } = {},
+): Costs {
   const slowest = new WeakMap<Task, number>();
+  const ranks = options.representatives?.length ?? topology.ranks;
+  const slowestOf = (task: Task) => {
+    if (!task.transfers && !topology.speed) return computeSeconds(topology, task);
+    let most = 0;
+    for (let rank = 0; rank < ranks; rank++) {
+      most = Math.max(most, taskSeconds(topology, task, rank));
+    }
+    return most;
+  };
   return {
     source: "model",
     seconds(task, rank) {
-      if (rank !== undefined) return taskSeconds(topology, task, rank);
+      if (rank !== undefined) return taskSeconds(topology, task, rank % ranks);
       let seconds = slowest.get(task);
-      if (seconds === undefined) {
-        seconds = task.transfers
-          ? Array.from({ length: topology.ranks }, (_, r) => taskSeconds(topology, task, r))
-            .reduce((a, b) => Math.max(a, b), 0)
-          : computeSeconds(topology, task);
-        slowest.set(task, seconds);
-      }
+      if (seconds === undefined) slowest.set(task, seconds = slowestOf(task));
       return seconds;
     },
   };

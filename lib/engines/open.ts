@@ -15,6 +15,8 @@ export interface EngineOptions {
   readonly links?: "emulated" | "plain";
   /** `cpu`: computation takes as long as it does (`real`, the default) or at least what the topology says. */
   readonly computation?: "paced" | "real";
+  /** `simulate`: the ranks of one node stand for all nodes, which must do the same; default false. */
+  readonly representatives?: boolean;
 }
 
 /**
@@ -23,8 +25,10 @@ export interface EngineOptions {
  * @throws {SchemoeError} for unknown names and values, and when the native library is missing.
  */
 export function openEngine(options: EngineOptions): Engine {
-  const { kind, nodes, ranksPerNode, links, computation } = options;
-  const known = ["kind", "topology", "nodes", "ranksPerNode", "links", "computation"];
+  const { kind, nodes, ranksPerNode, links, computation, representatives } = options;
+  const known = [
+    ...["kind", "topology", "nodes", "ranksPerNode", "links", "computation", "representatives"],
+  ];
   const foreign = Object.keys(options).find((key) => !known.includes(key));
   if (foreign) fail(`"${foreign}" is not one of its options (${known.join(", ")})`);
   oneOf("kind", kind, ["simulate", "cpu"]);
@@ -36,10 +40,11 @@ export function openEngine(options: EngineOptions): Engine {
   const topology = options.topology ??
     world({ nodes: nodes ?? 1, ranksPerNode: ranksPerNode ?? 1 });
   if (kind === "cpu") {
+    if (representatives !== undefined) fail("representatives is an option of the simulate engine");
     return openCpuEngine({ topology: onCores(topology, computation), links, computation });
   }
   if (links || computation) fail("links and computation are options of the cpu engine");
-  return openSimulator(topology);
+  return openSimulator(topology, { representatives });
 }
 
 /** Ranks whose computation is not paced share this machine's cores. */

@@ -1,42 +1,64 @@
 /**
- * The simulator: discrete events over a Program with the cost model of its topology.
+ * The simulator: times of a Program by the cost model of a topology. Needs no native code and reaches
+ * tens of thousands of ranks.
  * @module
  */
-import { taskSeconds } from "../costs/mod.ts";
+import { checkTopology } from "../topology.ts";
 import {
+  type Costs,
   type Engine,
   type EventTable,
-  LANES,
   type Program,
   SchemoeError,
   type Topology,
   type Workspace,
 } from "../types.ts";
-import { EventHeap } from "./event_heap.ts";
-import { SharedProcessor } from "./shared_processor.ts";
+import { everyRank, oneNode } from "./simulate/columns.ts";
+import { emptyEvents, inNanoseconds } from "./simulate/events.ts";
+import { simulateFluid } from "./simulate/fluid.ts";
+import { simulateInOrder } from "./simulate/in_order.ts";
+import { type Instance, makeInstance } from "./simulate/instance.ts";
 
-const NANOSECONDS = 1e9;
+/** How a Program is simulated. */
+export interface SimulateOptions {
+  /** Seconds of each task alone; default those of the topology's model. */
+  readonly costs?: Costs;
+  /**
+   * Simulate the ranks of node 0 and let them stand for all nodes, for worlds in which all nodes do the
+   * same; the table then holds these ranks only. Default false.
+   */
+  readonly representatives?: boolean;
+}
 
-/** An engine that computes times and no values; needs no native library. */
-export function openSimulator(topology: Topology): Engine {
+/**
+ * An engine that computes times and no values; needs no native library.
+ *
+ * @param options.representatives see {@linkcode SimulateOptions}.
+ * @throws {SchemoeError} naming what is wrong in the topology.
+ */
+export function openSimulator(
+  topology: Topology,
+  options: Pick<SimulateOptions, "representatives"> = {},
+): Engine {
+  checkTopology(topology);
+  const { representatives = false } = options;
+  const columns = representatives ? oneNode(topology) : everyRank(topology);
   let closed = false;
   return {
     kind: "simulate",
     topology,
     computes: false,
-    timing: "simulated with the alpha-beta model",
+    timing: `simulated with the alpha-beta model${representatives ? ", one node for all" : ""}`,
     modelled: true,
+    ...(representatives ? { representatives: Array.from(columns.ranks) } : {}),
     workspace: () => emptyWorkspace,
     run(program, _workspace, options = {}) {
       if (closed) throw new SchemoeError("Cannot run: the engine is closed");
-      if (program.graph.topology.ranks !== topology.ranks) {
-        throw new SchemoeError(
-          `Cannot run: the Program is for ${program.graph.topology.ranks} ranks, the engine has ${topology.ranks}`,
-        );
-      }
       options.signal?.throwIfAborted();
       return Promise.resolve(
-        options.isolated ? oneByOne(program, topology) : simulate(program, topology),
+        options.isolated
+          ? oneByOne(instanceOf(program, topology, { representatives }))
+          : simulate(program, topology, { representatives }),
       );
     },
     close: () => void (closed = true),
@@ -56,157 +78,53 @@ const emptyWorkspace: Workspace = {
 };
 
 /**
- * Times of all operations. An operation begins when its lane is free and its dependencies are done; a
- * phase then waits until all its peers have posted theirs and takes what the cost model says.
+ * Times of all operations, position after position and in each rank after rank. An operation begins when
+ * its lane is free and what it waits for is done; a phase then waits until all its peers have posted
+ * theirs, and takes what the cost model says. Ranks that share a processor or a network card share it
+ * equally; with contention, what runs beside the other kind of lane is slowed down.
+ *
+ * @param topology where it runs: of the Program's shape, with links and processors of any speed.
+ * @throws {SchemoeError} for a Program of another world, a cost that is no usable number, or phases whose
+ * sends and receives do not meet.
  */
-export function simulate(program: Program, topology: Topology): EventTable {
-  return new Simulation(program, topology).run();
+export function simulate(
+  program: Program,
+  topology: Topology,
+  options: SimulateOptions = {},
+): EventTable {
+  const instance = instanceOf(program, topology, options);
+  const { sharing, nic, contention } = topology;
+  const slowed = contention && (contention.compute !== 1 || contention.communication !== 1);
+  return sharing || nic || slowed ? simulateFluid(instance) : simulateInOrder(instance);
 }
 
-class Simulation {
-  readonly #ranks: number;
-  readonly #events: EventTable;
-  readonly #heap = new EventHeap();
-  /** Per operation: dependencies (with the lane's previous operation) still open; peers not posted. */
-  readonly #open: Uint8Array;
-  readonly #unposted: Int32Array;
-  /** Per position: the positions that wait for it, and the next on its lane (-1: none). */
-  readonly #successors: number[][];
-  readonly #next: Int32Array;
-  readonly #processors: SharedProcessor[];
-  #finished = 0;
-
-  constructor(readonly program: Program, readonly topology: Topology) {
-    const { order, waits } = program;
-    const ranks = this.#ranks = topology.ranks;
-    this.#events = emptyEvents(order.length, ranks);
-    this.#open = new Uint8Array(order.length * ranks);
-    this.#unposted = new Int32Array(order.length * ranks);
-    this.#successors = order.map(() => []);
-    this.#next = new Int32Array(order.length).fill(-1);
-    this.#processors = (topology.sharing?.capacity ?? []).map((capacity) =>
-      new SharedProcessor(capacity)
+function instanceOf(program: Program, topology: Topology, options: SimulateOptions): Instance {
+  const { nodes, ranksPerNode } = program.graph.topology;
+  if (nodes !== topology.nodes || ranksPerNode !== topology.ranksPerNode) {
+    throw new SchemoeError(
+      `Cannot simulate: the Program is for ${nodes} x ${ranksPerNode} ranks, the topology has ` +
+        `${topology.nodes} x ${topology.ranksPerNode}`,
     );
-    const last = new Map(LANES.map((lane) => [lane, -1]));
-    for (const [position, { lane }] of order.entries()) {
-      const before = last.get(lane)!;
-      if (before >= 0) this.#next[before] = position;
-      last.set(lane, position);
-      for (const wait of waits[position]) this.#successors[wait].push(position);
-      this.#open.fill(
-        waits[position].length + Number(before >= 0),
-        position * ranks,
-        (position + 1) * ranks,
-      );
-    }
   }
-
-  run(): EventTable {
-    const operations = this.program.order.length * this.#ranks;
-    for (let at = 0; at < operations; at++) if (this.#open[at] === 0) this.#begin(at, 0);
-    while (this.#heap.size > 0) {
-      const { time, key, stamp } = this.#heap.pop();
-      if (key < 0) this.#processorEvent(-1 - key, time, stamp);
-      else this.#finish(key, time);
-    }
-    if (this.#finished < operations) {
-      throw new SchemoeError("Cannot simulate: the plan's phases wait for each other");
-    }
-    return this.#events;
-  }
-
-  #begin(at: number, time: number): void {
-    const rank = at % this.#ranks;
-    const position = (at - rank) / this.#ranks;
-    const task = this.program.order[position];
-    this.#events.start[at] = time * NANOSECONDS;
-    if (task.transfers) return this.#post(at, position, rank, time);
-    const seconds = taskSeconds(this.topology, task, rank);
-    const processor = this.topology.sharing?.of[rank];
-    if (processor === undefined) this.#heap.push(time + seconds, at, 0);
-    else {
-      this.#processors[processor].start(time, at, seconds);
-      this.#scheduleProcessor(processor);
-    }
-  }
-
-  /** `unposted` holds the peers still missing, minus one before the rank itself has posted. */
-  #post(at: number, position: number, rank: number, time: number): void {
-    const transfers = this.program.order[position].transfers!(rank);
-    const peers = new Set(transfers.map(({ peer }) => peer));
-    peers.delete(rank);
-    for (const peer of peers) {
-      const other = position * this.#ranks + peer;
-      this.#unposted[other]--;
-      if (this.#unposted[other] === 0) this.#transfer(other, peer, time);
-    }
-    this.#unposted[at] += peers.size;
-    if (this.#unposted[at] === 0) this.#transfer(at, rank, time);
-  }
-
-  #transfer(at: number, rank: number, time: number): void {
-    const task = this.program.order[Math.floor(at / this.#ranks)];
-    this.#events.wait[at] = time * NANOSECONDS - this.#events.start[at];
-    this.#heap.push(time + taskSeconds(this.topology, task, rank), at, 0);
-  }
-
-  /** An event of a shared processor has key -1 - its number, and is void when another task came since. */
-  #scheduleProcessor(number: number): void {
-    const processor = this.#processors[number];
-    if (processor.active > 0) this.#heap.push(processor.nextEnd, -1 - number, processor.stamp);
-  }
-
-  #processorEvent(number: number, time: number, stamp: number): void {
-    const processor = this.#processors[number];
-    if (processor.stamp !== stamp) return;
-    const at = processor.finish(time);
-    this.#finish(at, time);
-    this.#scheduleProcessor(number);
-  }
-
-  #finish(at: number, time: number): void {
-    this.#finished++;
-    const rank = at % this.#ranks;
-    const position = (at - rank) / this.#ranks;
-    const nanoseconds = time * NANOSECONDS;
-    this.#events.end[at] = nanoseconds;
-    for (const successor of this.#successors[position]) {
-      const other = successor * this.#ranks + rank;
-      this.#events.ready[other] = Math.max(this.#events.ready[other], nanoseconds);
-      if (--this.#open[other] === 0) this.#begin(other, time);
-    }
-    if (this.#next[position] >= 0) {
-      const other = this.#next[position] * this.#ranks + rank;
-      if (--this.#open[other] === 0) this.#begin(other, time);
-    }
-  }
+  checkTopology(topology);
+  const columns = options.representatives ? oneNode(topology) : everyRank(topology);
+  return makeInstance(program, topology, columns, options.costs);
 }
 
 /** Every operation after all others: what each costs alone. */
-function oneByOne(program: Program, topology: Topology): EventTable {
-  const events = emptyEvents(program.order.length, topology.ranks);
+function oneByOne({ steps, columns: { ranks } }: Instance): EventTable {
+  const events = emptyEvents(steps.length, ranks);
   let now = 0;
-  for (const [position, task] of program.order.entries()) {
+  for (const [position, { seconds, meeting }] of steps.entries()) {
     let latest = now;
-    for (let rank = 0; rank < topology.ranks; rank++) {
-      const at = position * topology.ranks + rank;
-      const begin = task.transfers ? now : latest;
-      events.ready[at] = events.start[at] = begin * NANOSECONDS;
-      const end = begin + taskSeconds(topology, task, rank);
-      events.end[at] = end * NANOSECONDS;
-      latest = Math.max(latest, end);
+    for (let i = 0; i < ranks.length; i++) {
+      const at = position * ranks.length + i;
+      const begin = meeting ? now : latest;
+      events.ready[at] = events.start[at] = begin;
+      events.end[at] = begin + seconds[i];
+      latest = Math.max(latest, events.end[at]);
     }
     now = latest;
   }
-  return events;
-}
-
-function emptyEvents(positions: number, ranks: number): EventTable {
-  const operations = positions * ranks;
-  const column = () => new Float64Array(operations);
-  return {
-    position: Uint32Array.from({ length: operations }, (_, at) => Math.floor(at / ranks)),
-    rank: Uint32Array.from({ length: operations }, (_, at) => at % ranks),
-    ...{ ready: column(), start: column(), end: column(), wait: column() },
-  };
+  return inNanoseconds(events);
 }

@@ -3,6 +3,7 @@
  * on the schedule.
  * @module
  */
+import { completeExchange } from "../costs/mod.ts";
 import { maxRanks, sumRanks } from "../kernels/mod.ts";
 import type { Lane, Task, Topology, Transfer, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
@@ -37,9 +38,14 @@ export function addAllReduce(
   const begin = (rank: number) => Math.min(rank * share, count);
   const size = (rank: number) => begin(rank + 1) - begin(rank);
   const shares = g.buffer(`${name}.shares`, WORD * ranks * share);
+  // shares that are all alike need no listing to be priced
+  const even = share * ranks === count;
+  const traffic = (copied: number) =>
+    even ? { pattern: completeExchange(g.topology, { copied }), sliceBytes: WORD * share } : undefined;
   const at = (view: View, index: number): View => ({ ...view, offset: view.offset + WORD * index });
   const scatter = g.add({
     ...{ kind: "allReduce", label: "AR1", name: `${name} AR1`, chunk, stage, after, lane },
+    traffic: traffic(1),
     transfers: (rank) =>
       exchange(ranks, rank, {
         send: (peer) => [at(part, begin(peer)), WORD * size(peer)],
@@ -79,6 +85,7 @@ export function addAllReduce(
       after: [added],
       lane,
     },
+    traffic: traffic(0),
     transfers: (rank) =>
       exchange(ranks, rank, {
         send: () => [at(sum, begin(rank)), WORD * size(rank)],
@@ -107,6 +114,7 @@ export function addMaxReduce(
       after,
       lane: widestLane(g.topology),
     },
+    traffic: { pattern: completeExchange(g.topology, { copied: 1 }), sliceBytes: WORD },
     transfers: (rank) =>
       exchange(ranks, rank, {
         send: () => [part, WORD],

@@ -63,11 +63,12 @@ export class GraphRunner {
     options: RunOptions & { readonly bound: boolean },
   ): Promise<RanProgram> {
     const { graph } = known;
-    this.workspace.ensure(graph.buffers);
-    const model = modelCosts(graph.topology);
+    if (this.engine.computes) this.workspace.ensure(graph.buffers);
+    const { representatives } = this.engine;
+    const model = modelCosts(graph.topology, { representatives });
     if (options.bound && !known.measured) {
       const costs = this.engine.modelled ? model : await this.#measure(known, model, options);
-      known.measured = { costs, bound: lowerBound(graph, costs) };
+      known.measured = { costs, bound: lowerBound(simulated(graph, representatives), costs) };
     }
     const program = known.program(scheduler, known.measured?.costs ?? model);
     const events = await this.engine.run(program, this.workspace, options);
@@ -88,4 +89,12 @@ export class GraphRunner {
     if (identity === undefined) this.#identities.set(value, identity = this.#objects++);
     return identity;
   }
+}
+
+/** The graph as far as an engine runs it: on fewer ranks when they stand for all. */
+function simulated(graph: TaskGraph, representatives?: readonly number[]): TaskGraph {
+  if (!representatives) return graph;
+  const { pass, chunks, tasks, configuration, hosts } = graph;
+  const topology = { ...graph.topology, ranks: representatives.length };
+  return { pass, chunks, topology, tasks, configuration, hosts, buffers: {} };
 }

@@ -132,6 +132,10 @@ function compare(events: EventTable, a: number, b: number): number {
 /** Bytes that a rank sends over links, or the memory traffic of a computation. */
 function bytesOf(task: Task, rank: number): number {
   if (!task.transfers) return task.bytes;
+  if (task.traffic) {
+    const { intra, inter } = task.traffic.pattern.of(rank);
+    return (intra.sent + inter.sent) * task.traffic.sliceBytes;
+  }
   let sum = 0;
   for (const transfer of task.transfers(rank)) {
     if (transfer.kind === "send" && transfer.peer !== rank) sum += transfer.bytes;

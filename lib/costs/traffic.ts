@@ -1,0 +1,98 @@
+/** How much moves in a communication task: counts of messages and bytes by kind of link. @module */
+import type {
+  LinkTraffic,
+  RankTraffic,
+  Task,
+  Topology,
+  Traffic,
+  TrafficPattern,
+  Transfer,
+} from "../types.ts";
+
+/** Counts the transfers of one rank; a slice is one byte. */
+export function countTransfers(
+  topology: Topology,
+  rank: number,
+  transfers: Iterable<Pick<Transfer, "kind" | "peer" | "bytes">>,
+): RankTraffic {
+  const { ranksPerNode } = topology;
+  const node = Math.floor(rank / ranksPerNode);
+  const links = { intra: noTraffic(), inter: noTraffic() };
+  let copied = 0;
+  for (const { kind, peer, bytes } of transfers) {
+    const link = Math.floor(peer / ranksPerNode) === node ? links.intra : links.inter;
+    if (kind === "copy") copied += bytes;
+    else if (kind === "send") {
+      link.sends++;
+      link.sent += bytes;
+    } else {
+      link.receives++;
+      link.received += bytes;
+    }
+  }
+  return { copied, ...links };
+}
+
+const noTraffic = (): { -readonly [K in keyof LinkTraffic]: number } => ({
+  ...{ sends: 0, sent: 0, receives: 0, received: 0 },
+});
+
+/** Other ranks that a rank's transfers name, each once, in rising order. */
+export function peersOf(rank: number, transfers: Iterable<Pick<Transfer, "peer">>): Int32Array {
+  const peers = new Set<number>();
+  for (const { peer } of transfers) peers.add(peer);
+  peers.delete(rank);
+  return Int32Array.from(peers).sort();
+}
+
+const listed = new WeakMap<Task, WeakMap<Topology, Traffic>>();
+
+/** Traffic of a communication task: what it says, or counted from its transfers. */
+export function trafficOf(topology: Topology, task: Task): Traffic {
+  if (task.traffic) return task.traffic;
+  let known = listed.get(task);
+  if (!known) listed.set(task, known = new WeakMap());
+  let traffic = known.get(topology);
+  if (!traffic) {
+    known.set(
+      topology,
+      traffic = { sliceBytes: 1, pattern: listedPattern(topology, task.transfers!) },
+    );
+  }
+  return traffic;
+}
+
+function listedPattern(
+  topology: Topology,
+  transfers: NonNullable<Task["transfers"]>,
+): TrafficPattern {
+  const counted = new Map<number, RankTraffic>();
+  return {
+    of(rank) {
+      let traffic = counted.get(rank);
+      if (!traffic) counted.set(rank, traffic = countTransfers(topology, rank, transfers(rank)));
+      return traffic;
+    },
+    peers: (rank) => peersOf(rank, transfers(rank)),
+  };
+}
+
+/** Every rank sends `slices` (default 1) slices to every other one, and copies as many if it says so. */
+export function completeExchange(
+  topology: Topology,
+  { slices = 1, copied = 0 }: { slices?: number; copied?: number } = {},
+): TrafficPattern {
+  const { ranks, ranksPerNode } = topology;
+  const link = (count: number): LinkTraffic => ({
+    ...{ sends: count, receives: count, sent: count * slices, received: count * slices },
+  });
+  const same = { copied, intra: link(ranksPerNode - 1), inter: link(ranks - ranksPerNode) };
+  return {
+    of: () => same,
+    peers: (rank) => {
+      const peers = new Int32Array(ranks - 1);
+      for (let i = 0; i < ranks - 1; i++) peers[i] = i < rank ? i : i + 1;
+      return peers;
+    },
+  };
+}

@@ -1,0 +1,249 @@
+/**
+ * Simulation by events, for operations that slow each other down: shared processors and network
+ * cards, and contention between computation and communication of a rank.
+ * @module
+ */
+import { type EventTable, SchemoeError } from "../../types.ts";
+import { EventHeap } from "../event_heap.ts";
+import { emptyEvents, inNanoseconds } from "./events.ts";
+import type { Instance } from "./instance.ts";
+import { SharedRate } from "./shared_rate.ts";
+
+const LANE_COUNT = 3;
+const COMPUTE = 0;
+
+/** Parts of a transfer with a shared network card: up to it, through it, what is left to receive. */
+const OWN = 0;
+const SHARED = 1;
+const RECEIVE = 2;
+
+/** Times of all operations. Between two events every running one gets done what its rate says. */
+export function simulateFluid(instance: Instance): EventTable {
+  return new Fluid(instance).run();
+}
+
+class Fluid {
+  readonly #columns: number;
+  readonly #events: EventTable;
+  readonly #heap = new EventHeap();
+  /** Per operation: what it waits for and is not done; peers not posted. */
+  readonly #open: Uint16Array;
+  readonly #unposted: Int32Array;
+  /** Per position: the positions that wait for it, and the next on its lane (-1: none). */
+  readonly #successors: number[][];
+  readonly #next: Int32Array;
+  /** Per lane of a column: the operation that runs there (-1: none) and how it gets on. */
+  readonly #running: Int32Array;
+  readonly #part: Uint8Array;
+  readonly #left: Float64Array;
+  readonly #rate: Float64Array;
+  readonly #since: Float64Array;
+  readonly #stamp: Uint32Array;
+  /** Seconds of its receives that a transfer got done, and how fast, the card apart. */
+  readonly #done: Float64Array;
+  readonly #pace: Float64Array;
+  readonly #processors: readonly SharedRate[];
+  readonly #cards: readonly SharedRate[];
+  #finished = 0;
+
+  constructor(readonly instance: Instance) {
+    const { steps, topology: { sharing, nic, links, ranksPerNode } } = instance;
+    const columns = this.#columns = instance.columns.ranks.length;
+    this.#events = emptyEvents(steps.length, instance.columns.ranks);
+    this.#open = new Uint16Array(steps.length * columns);
+    this.#unposted = new Int32Array(steps.length * columns);
+    this.#successors = steps.map(() => []);
+    this.#next = new Int32Array(steps.length).fill(-1);
+    const lanes = columns * LANE_COUNT;
+    this.#running = new Int32Array(lanes).fill(-1);
+    this.#part = new Uint8Array(lanes);
+    this.#stamp = new Uint32Array(lanes);
+    this.#left = new Float64Array(lanes);
+    this.#rate = new Float64Array(lanes);
+    this.#since = new Float64Array(lanes);
+    this.#done = new Float64Array(lanes);
+    this.#pace = new Float64Array(lanes);
+    this.#processors = (sharing?.capacity ?? []).map((capacity) => new SharedRate(capacity));
+    const atOnce = nic && nic.beta > 0 ? Math.max(1, links.inter.beta / nic.beta) : Infinity;
+    this.#cards = Array.from(
+      { length: Math.ceil(columns / ranksPerNode) },
+      () => new SharedRate(atOnce),
+    );
+    const last = new Int32Array(LANE_COUNT).fill(-1);
+    for (const [position, { lane, waits }] of steps.entries()) {
+      if (last[lane] >= 0) this.#next[last[lane]] = position;
+      const open = waits.length + Number(last[lane] >= 0);
+      last[lane] = position;
+      for (const wait of waits) this.#successors[wait].push(position);
+      this.#open.fill(open, position * columns, (position + 1) * columns);
+    }
+  }
+
+  run(): EventTable {
+    const operations = this.instance.steps.length * this.#columns;
+    // those that begin at once have nothing open before any other one ends
+    const first = this.#open.keys().filter((at) => this.#open[at] === 0).toArray();
+    for (const at of first) this.#begin(at, 0);
+    while (this.#heap.size > 0) {
+      const { time, key: slot, stamp } = this.#heap.pop();
+      if (this.#stamp[slot] === stamp) this.#partDone(slot, time);
+    }
+    if (this.#finished < operations) {
+      throw new SchemoeError("Cannot simulate: the plan's phases wait for each other");
+    }
+    return inNanoseconds(this.#events);
+  }
+
+  #begin(at: number, time: number): void {
+    this.#events.start[at] = time;
+    const column = at % this.#columns;
+    const { meeting } = this.instance.steps[(at - column) / this.#columns];
+    if (!meeting) return this.#serve(at, time);
+    // `unposted` holds the peers still missing, less those that posted before the operation itself
+    const peers = meeting.peers(column);
+    for (let i = 0; i < peers.length; i++) {
+      const other = at - column + peers[i];
+      if (--this.#unposted[other] === 0) this.#serve(other, time);
+    }
+    this.#unposted[at] += peers.length;
+    if (this.#unposted[at] === 0) this.#serve(at, time);
+  }
+
+  #serve(at: number, time: number): void {
+    const column = at % this.#columns;
+    const { lane, seconds, phase } = this.instance.steps[(at - column) / this.#columns];
+    const slot = column * LANE_COUNT + lane;
+    this.#events.wait[at] = time - this.#events.start[at];
+    this.#running[slot] = at;
+    this.#part[slot] = OWN;
+    this.#done[slot] = 0;
+    this.#left[slot] = phase ? phase.own[column] : seconds[column];
+    this.#since[slot] = time;
+    this.#rate[slot] = 0;
+    this.#pace[slot] = 0;
+    if (lane === COMPUTE) this.#processorOf(column)?.add(slot);
+    this.#refresh(slot, time);
+  }
+
+  #partDone(slot: number, time: number): void {
+    this.#advance(slot, time);
+    const at = this.#running[slot];
+    const column = at % this.#columns;
+    const { phase } = this.instance.steps[(at - column) / this.#columns];
+    const card = this.#cardOf(column);
+    if (phase) {
+      if (this.#part[slot] === OWN && phase.shared[column] > 0) {
+        card.add(slot);
+        return this.#enter(slot, SHARED, phase.shared[column], time);
+      }
+      if (this.#part[slot] === SHARED) {
+        card.remove(slot);
+        this.#refreshAll(card, time);
+      }
+      const receive = phase.receives[column] - this.#done[slot];
+      if (this.#part[slot] !== RECEIVE && receive > 0) {
+        return this.#enter(slot, RECEIVE, receive, time);
+      }
+    }
+    this.#finish(slot, at, time);
+  }
+
+  #enter(slot: number, part: number, seconds: number, time: number): void {
+    this.#part[slot] = part;
+    this.#left[slot] = seconds;
+    this.#rate[slot] = 0;
+    this.#refresh(slot, time);
+  }
+
+  #finish(slot: number, at: number, time: number): void {
+    const column = at % this.#columns;
+    const position = (at - column) / this.#columns;
+    this.#finished++;
+    this.#events.end[at] = time;
+    this.#running[slot] = -1;
+    this.#stamp[slot]++;
+    if (slot % LANE_COUNT === COMPUTE) this.#processorOf(column)?.remove(slot);
+    const { ready } = this.#events;
+    const begins: number[] = [];
+    for (const successor of this.#successors[position]) {
+      const other = successor * this.#columns + column;
+      ready[other] = Math.max(ready[other], time);
+      if (--this.#open[other] === 0) begins.push(other);
+    }
+    if (this.#next[position] >= 0) {
+      const other = this.#next[position] * this.#columns + column;
+      if (--this.#open[other] === 0) begins.push(other);
+    }
+    for (const other of begins) this.#begin(other, time);
+    this.#refreshBeside(slot, time);
+  }
+
+  /** Takes up the rates of a slot that has just changed and of all that it slows down. */
+  #refresh(slot: number, time: number): void {
+    this.#setRate(slot, time);
+    this.#refreshBeside(slot, time);
+  }
+
+  #refreshBeside(slot: number, time: number): void {
+    const column = Math.floor(slot / LANE_COUNT);
+    if (this.instance.topology.contention) {
+      for (let lane = 0; lane < LANE_COUNT; lane++) this.#setRate(column * LANE_COUNT + lane, time);
+    }
+    if (slot % LANE_COUNT === COMPUTE) this.#refreshAll(this.#processorOf(column), time);
+    else if (this.#part[slot] === SHARED && this.#running[slot] >= 0) {
+      this.#refreshAll(this.#cardOf(column), time);
+    }
+  }
+
+  #refreshAll(shared: SharedRate | undefined, time: number): void {
+    if (!shared?.takeChange()) return;
+    for (const slot of shared.members) this.#setRate(slot, time);
+  }
+
+  /** Books what was done so far and sets the time of the next event, when the rate has changed. */
+  #setRate(slot: number, time: number): void {
+    if (this.#running[slot] < 0) return;
+    const pace = this.#speed(slot);
+    const rate = pace * this.#share(slot);
+    if (rate === this.#rate[slot]) return;
+    this.#advance(slot, time);
+    this.#rate[slot] = rate;
+    this.#pace[slot] = pace;
+    this.#heap.push(time + this.#left[slot] / rate, slot, ++this.#stamp[slot]);
+  }
+
+  #advance(slot: number, time: number): void {
+    const passed = time - this.#since[slot];
+    this.#since[slot] = time;
+    this.#left[slot] = Math.max(0, this.#left[slot] - passed * this.#rate[slot]);
+    this.#done[slot] += passed * this.#pace[slot];
+  }
+
+  /** What contention leaves of its rate. */
+  #speed(slot: number): number {
+    const { contention } = this.instance.topology;
+    if (!contention) return 1;
+    const first = slot - slot % LANE_COUNT;
+    if (slot === first) {
+      const busy = this.#running[first + 1] >= 0 || this.#running[first + 2] >= 0;
+      return busy ? 1 / contention.compute : 1;
+    }
+    return this.#running[first] >= 0 ? 1 / contention.communication : 1;
+  }
+
+  /** Its share of a processor or network card. */
+  #share(slot: number): number {
+    const column = Math.floor(slot / LANE_COUNT);
+    if (slot % LANE_COUNT === COMPUTE) return this.#processorOf(column)?.share ?? 1;
+    return this.#part[slot] === SHARED ? this.#cardOf(column).share : 1;
+  }
+
+  #processorOf(column: number): SharedRate | undefined {
+    const number = this.instance.topology.sharing?.of[this.instance.columns.ranks[column]];
+    return number === undefined ? undefined : this.#processors[number];
+  }
+
+  #cardOf(column: number): SharedRate {
+    return this.#cards[Math.floor(column / this.instance.topology.ranksPerNode)];
+  }
+}

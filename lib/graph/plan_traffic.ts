@@ -1,0 +1,120 @@
+/** Who moves how much in the phases of an all-to-all, counted from its plans. @module */
+import {
+  type AllToAll,
+  type LinkTraffic,
+  type Phase,
+  type RankTraffic,
+  SchemoeError,
+  type Topology,
+  type TrafficPattern,
+} from "../types.ts";
+
+/** Plan of each rank. */
+type Plan = (rank: number) => readonly Phase[];
+
+const known = new WeakMap<AllToAll, WeakMap<Topology, readonly TrafficPattern[]>>();
+
+/**
+ * Patterns of all phases of an algorithm on a topology, made once for both and filled rank by rank as
+ * they are asked: a rank's plan is counted and then forgotten.
+ */
+export function planTraffic(
+  algorithm: AllToAll,
+  topology: Topology,
+  plan: Plan,
+): readonly TrafficPattern[] {
+  let worlds = known.get(algorithm);
+  if (!worlds) known.set(algorithm, worlds = new WeakMap());
+  let patterns = worlds.get(topology);
+  if (!patterns) {
+    const counter = new PlanCounter(algorithm, topology, plan);
+    patterns = Array.from({ length: plan(0).length }, (_, phase) => counter.pattern(phase));
+    worlds.set(topology, patterns);
+  }
+  return patterns;
+}
+
+class PlanCounter {
+  /** Distinct counts, and for each phase and rank which of them (-1: not counted yet). */
+  readonly #rows: RankTraffic[] = [];
+  readonly #numbers = new Map<string, number>();
+  readonly #row: Int32Array[] = [];
+  /** Peers in all phases of the rank that was asked last. */
+  #last: { readonly rank: number; readonly peers: readonly Int32Array[] } | undefined;
+  /** Rank and phase that named each peer last, to count it once. */
+  readonly #seen: Float64Array;
+  #stamp = 0;
+
+  constructor(readonly algorithm: AllToAll, readonly topology: Topology, readonly plan: Plan) {
+    this.#seen = new Float64Array(topology.ranks);
+  }
+
+  pattern(phase: number): TrafficPattern {
+    const row = this.#row[phase] = new Int32Array(this.topology.ranks).fill(-1);
+    return {
+      of: (rank) => {
+        if (row[rank] < 0) this.#count(rank);
+        return this.#rows[row[rank]];
+      },
+      peers: (rank) => {
+        if (this.#last?.rank !== rank) this.#count(rank);
+        return this.#last!.peers[phase];
+      },
+    };
+  }
+
+  #count(rank: number): void {
+    const phases = this.plan(rank);
+    const peers = phases.map((phase, index) => this.#countPhase(rank, phase, index));
+    this.#last = { rank, peers };
+  }
+
+  #countPhase(rank: number, { steps }: Phase, phase: number): Int32Array {
+    const { ranks, ranksPerNode } = this.topology;
+    const node = Math.floor(rank / ranksPerNode);
+    const counts = { copied: 0, intra: noTraffic(), inter: noTraffic() };
+    const peers: number[] = [];
+    let rising = true;
+    this.#stamp++;
+    for (const step of steps) {
+      if (step.kind === "copy") {
+        counts.copied += step.from.count ?? 1;
+        continue;
+      }
+      const { peer } = step;
+      if (!(Number.isInteger(peer) && peer >= 0 && peer < ranks && peer !== rank)) {
+        const problem = `rank ${rank} has no peer ${peer}`;
+        throw new SchemoeError(`Cannot plan the all-to-all "${this.algorithm.name}": ${problem}`, {
+          rank,
+        });
+      }
+      const link = Math.floor(peer / ranksPerNode) === node ? counts.intra : counts.inter;
+      if (step.kind === "send") {
+        link.sends++;
+        link.sent += step.from.count ?? 1;
+      } else {
+        link.receives++;
+        link.received += step.to.count ?? 1;
+      }
+      if (this.#seen[peer] === this.#stamp) continue;
+      this.#seen[peer] = this.#stamp;
+      if (peers.length > 0 && peer < peers[peers.length - 1]) rising = false;
+      peers.push(peer);
+    }
+    this.#row[phase][rank] = this.#number(counts);
+    const found = Int32Array.from(peers);
+    return rising ? found : found.sort();
+  }
+
+  #number(counts: RankTraffic): number {
+    const { copied, intra, inter } = counts;
+    const key = [copied, ...Object.values(intra), ...Object.values(inter)].join();
+    let number = this.#numbers.get(key);
+    if (number === undefined) this.#numbers.set(key, number = this.#rows.push(counts) - 1);
+    return number;
+  }
+}
+
+const noTraffic = (): { -readonly [K in keyof LinkTraffic]: number } => ({
+  ...{ sends: 0, sent: 0, receives: 0, received: 0 },
+});
