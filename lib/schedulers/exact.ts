@@ -1,12 +1,15 @@
 import { lowerBound } from "../costs/mod.ts";
 import { type Costs, type Scheduler, SchemoeError, type Task, type TaskGraph } from "../types.ts";
 import { byStart, evaluate } from "./exact/evaluate.ts";
-import { bestKnown } from "./exact/known.ts";
-import { makeProblem } from "./exact/problem.ts";
+import { bestKnown, type KnownOrder } from "./exact/known.ts";
+import { makeProblem, type Problem } from "./exact/problem.ts";
 import { search } from "./exact/search.ts";
+import { smoothed } from "./exact/smooth.ts";
 
 /** Seconds that a search takes at most when nothing is said. */
 const TIME_LIMIT = 1;
+/** Share of it for an averaged instance, where costs differ between ranks or chunks. */
+const SMOOTH_SHARE = 0.25;
 
 /** How long to search, and who is told what was found. */
 export interface ExactOptions {
@@ -65,14 +68,16 @@ export function exactSchedule(
       `Cannot search: timeLimit must be a number of seconds above 0, got ${timeLimit}`,
     );
   }
-  const deadline = performance.now() + 1000 * timeLimit;
+  const begin = performance.now();
+  const within = (share: number) => () => performance.now() >= begin + 1000 * share * timeLimit;
   const problem = makeProblem(graph, costs);
-  const found = search(problem, bestKnown(problem, costs), () => performance.now() >= deadline);
+  const known = bestKnown(problem, costs);
+  const floor = lowerBound(graph, costs).seconds;
+  const start = better(known, nearby(problem, costs, within(SMOOTH_SHARE)));
+  const found = search(problem, { ...start, bound: floor }, within(1));
   const times = evaluate(problem, found.order)!;
-  // a bound for unequal ranks on shared processors comes from all ranks, not from the slowest of each task
-  const bound = problem.faithful
-    ? Math.min(found.bound, times.seconds)
-    : lowerBound(graph, costs).seconds;
+  // unequal ranks on shared processors may be faster than the slowest of each task, which was searched
+  const bound = Math.min(problem.faithful ? found.bound : floor, times.seconds);
   const gap = times.seconds > bound * (1 + 1e-9) ? times.seconds / bound - 1 : 0;
   const result = {
     order: byStart(found.order, times).map((id) => graph.tasks[id]),
@@ -81,6 +86,18 @@ export function exactSchedule(
   onGap?.(result);
   return result;
 }
+
+/** The best order of the averaged instance, as an order of the given one, where averaging simplifies it. */
+function nearby(problem: Problem, costs: Costs, expired: () => boolean): KnownOrder | undefined {
+  const { graph, groups, ranks } = problem;
+  const even = makeProblem(graph, smoothed(graph, costs));
+  if (ranks === 1 && even.groups.length === groups.length) return undefined;
+  const { order } = search(even, { ...bestKnown(even, costs), bound: 0 }, expired);
+  return { order, seconds: evaluate(problem, order)!.seconds };
+}
+
+const better = (a: KnownOrder, b: KnownOrder | undefined): KnownOrder =>
+  b && b.seconds < a.seconds ? b : a;
 
 /** The scheduler of {@linkcode exactSchedule} with options of its own. */
 export function exactWith(options: ExactOptions): Scheduler {

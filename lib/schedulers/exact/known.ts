@@ -6,11 +6,17 @@ import { evaluate } from "./evaluate.ts";
 import type { Problem } from "./problem.ts";
 import { Workbench } from "./state.ts";
 
+/** An order and its makespan. */
+export interface KnownOrder {
+  readonly order: readonly number[];
+  readonly seconds: number;
+}
+
 /** The best of some rules: the order of Theorem 1, chunk after chunk, and lists by priority. */
 export function bestKnown(
   problem: Problem,
   costs: Costs,
-): { order: readonly number[]; seconds: number } {
+): KnownOrder {
   const { graph, tail, ranks, tasks } = problem;
   const orders = [optSche, sequential].map((scheduler) => {
     const schedule = scheduler.order(graph, costs);
@@ -25,7 +31,7 @@ export function bestKnown(
     byPriority(problem, (task) => -stages[task]),
     byPriority(problem, (task) => tasks - task),
   );
-  let best: { order: readonly number[]; seconds: number } = { order: [], seconds: Infinity };
+  let best: KnownOrder = { order: [], seconds: Infinity };
   for (const order of orders) {
     const seconds = evaluate(problem, order)?.seconds ?? Infinity;
     if (seconds < best.seconds) best = { order, seconds };

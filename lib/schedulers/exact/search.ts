@@ -3,6 +3,7 @@
  * dominance, and a width that grows until nothing is cut off.
  * @module
  */
+import type { KnownOrder } from "./known.ts";
 import { Layer, type Shape } from "./layer.ts";
 import { LANE_COUNT, type Problem } from "./problem.ts";
 import { recordSize, Workbench } from "./state.ts";
@@ -26,10 +27,15 @@ export interface Found {
   readonly states: number;
 }
 
+/** An order to improve, and a time below which none can come. */
+export interface Start extends KnownOrder {
+  readonly bound: number;
+}
+
 /** Improves a known order until it is proven optimal or `expired()`. */
 export function search(
   problem: Problem,
-  known: { order: readonly number[]; seconds: number },
+  known: Start,
   expired: () => boolean,
 ): Found {
   const run = new Search(problem, known, expired);
@@ -56,7 +62,7 @@ class Search {
 
   constructor(
     readonly problem: Problem,
-    known: { order: readonly number[]; seconds: number },
+    known: Start,
     readonly expired: () => boolean,
   ) {
     this.order = known.order;
@@ -67,7 +73,7 @@ class Search {
       groups: problem.groups.length,
       key: keyOf(problem),
     };
-    this.bound = this.#bench.bound();
+    this.bound = Math.max(known.bound, this.#bench.bound());
   }
 
   /** Whether something shorter than the best order may be left. */
