@@ -162,19 +162,21 @@ export class NativeEngine {
     return { operation: operation[0], rank: rank[0], id: id[0] };
   }
 
-  /** Lets the lane of a host kernel go on, or ends the run with a message. */
+  /**
+   * Lets the lane of a host kernel go on, or ends the run with a message. Does nothing when the run
+   * has ended meanwhile.
+   */
   hostDone(operation: number, failure?: string): void {
     const message = new TextEncoder().encode(`${failure ?? ""}\0`);
-    this.#call((handle, text, size) =>
-      this.#library.schemoe_host_done(
-        handle,
-        operation,
-        failure === undefined ? 0 : 1,
-        message,
-        text,
-        size,
-      )
+    const status = this.#library.schemoe_host_done(
+      this.#open(),
+      operation,
+      failure === undefined ? 0 : 1,
+      message,
+      this.#error.bytes,
+      this.#error.size,
     );
+    if (status !== Status.closed) this.#error.unwrap(status);
   }
 
   #open(): Deno.PointerObject {

@@ -36,7 +36,7 @@ export class HostLoop {
       const call = await this.#native.hostWait();
       this.#waiting = false;
       // Not awaited: other lanes may ask while this function is under way.
-      if (call) this.#answer(call);
+      if (call && !this.#over) this.#answer(call);
     }
   }
 

@@ -207,7 +207,10 @@ int32_t schemoe_cancel(schemoe_engine* engine, char* error, size_t error_bytes);
  * SCHEMOE_CLOSED once the run that was in progress (or the next one, if none has begun) has ended.
  */
 int32_t schemoe_host_wait(schemoe_engine* engine, uint32_t* operation, uint32_t* rank, uint32_t* id, char* error, size_t error_bytes);
-/* Lets the lane of that operation go on; failed != 0 ends the run with `message`. */
+/*
+ * Lets the lane of that operation go on; failed != 0 ends the run with `message`. SCHEMOE_CLOSED when
+ * the run has ended meanwhile, which is no mistake of the caller.
+ */
 int32_t schemoe_host_done(schemoe_engine* engine, uint32_t operation, uint32_t failed, const char* message, char* error, size_t error_bytes);
 
 #ifdef __cplusplus

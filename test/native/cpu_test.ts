@@ -169,6 +169,23 @@ Deno.test("run() rejects with the exception of a host function, and the engine g
   await engine.run(asking, workspace);
 });
 
+Deno.test("run() rejects with the first exception when all host functions throw at once", async () => {
+  using engine = openCpuEngine({ topology: topology({ nodes: 1, ranksPerNode: 8 }) });
+  const workspace = engine.workspace();
+  const asking = calling(engine.topology, async ({ rank }) => {
+    if (rank % 2) await Promise.resolve();
+    throw new Error(`rank ${rank} is tired`);
+  });
+  for (let time = 0; time < 20; time++) {
+    const error = await assertRejects(
+      () => engine.run(asking, workspace),
+      SchemoeError,
+      "is tired",
+    );
+    assertEquals((error.cause as Error).message, `rank ${error.rank} is tired`);
+  }
+});
+
 Deno.test("run() rejects when its time is over, naming what it waited for", async () => {
   using engine = openCpuEngine({ topology: pair });
   const workspace = engine.workspace();

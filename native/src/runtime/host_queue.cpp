@@ -61,6 +61,7 @@ void HostQueue::nudge() {
 
 void HostQueue::done(uint32_t operation, bool failed, const char* message) {
   const std::lock_guard lock(mutex_);
+  if (!running_ || stopping_) fail(SCHEMOE_CLOSED, "the run has ended");
   const auto at = std::find_if(taken_.begin(), taken_.end(), [&](const Call* call) {
     return call->request.operation == operation && !call->finished;
   });
