@@ -1,6 +1,7 @@
 /** The task graph of a backward pass. @module */
 import { combineRows, dispatchRows, rowDots } from "../kernels/mod.ts";
 import { type Chunk, SchemoeError, type Task, type TaskGraph } from "../types.ts";
+import { byPeers, rowSlices } from "../layer/peer_groups.ts";
 import { GraphBuilder } from "./builder.ts";
 import { chunkRows, expertKernels, type PassOptions, placesOf, rowBytes } from "./forward.ts";
 import { addLeg, LEG_STAGES } from "./leg.ts";
@@ -27,7 +28,8 @@ const STAGE = {
  * combine, then for each chunk C1 A1 D1 Ei (Ew) C2 A2 D2, then dispatch; the gate's gradient and its
  * all-reduce depend on combine alone, or with prescore on dispatch.
  *
- * @throws {SchemoeError} when the expert has no backward.
+ * @throws {SchemoeError} when the expert has no backward, or when one pass is split by groups of peers
+ * and the other by capacity.
  */
 export function backwardGraph(options: BackwardPassOptions): TaskGraph {
   const { layer, chunks, compressor } = options;
@@ -35,6 +37,15 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
   const { inputGrad, weightGrad } = expert;
   if (!inputGrad || !weightGrad) {
     throw new SchemoeError(`Cannot run backward: the expert "${expert.name}" is forward only`);
+  }
+  if (byPeers(chunks) !== byPeers(options.forwardChunks)) {
+    const [now, before] = byPeers(chunks)
+      ? ["groups of peers", "capacity"]
+      : ["capacity", "groups of peers"];
+    throw new SchemoeError(
+      `Cannot run backward: it is split by ${now} and forward was by ${before}, which keeps rows in another order; ` +
+        `split both in the same way`,
+    );
   }
   const g = new GraphBuilder(layer.topology, "backward", chunks.length);
   const sent = g.buffer("backward.sent", rowBytes(options));
@@ -88,7 +99,7 @@ function addCombineGrad(g: GraphBuilder, options: BackwardPassOptions, sent: str
   const slots = g.buffer("slots", WORD * layer.experts * options.capacity);
   const rows = g.buffer("forward.returned", rowBytes(options));
   const scale = layer.prescore ? undefined : weights;
-  const dots = rowDots({ ...placesOf(options), chunks: forwardChunks }, {
+  const dots = rowDots({ ...placesOf(options), chunks: rowSlices(forwardChunks) }, {
     ...{ a: dy, rows, choices, positions, out: dWeights },
   });
   const places = dispatchRows(placesOf(options), {

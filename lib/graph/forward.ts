@@ -1,6 +1,7 @@
 /** The task graph of a forward pass. @module */
 import { combineRows, dispatchRows, fillSlots, maxLoad, type Places } from "../kernels/mod.ts";
 import type { Layer } from "../layer/mod.ts";
+import { mostPeers, rowSlices } from "../layer/peer_groups.ts";
 import type { Compressor, Task, TaskGraph } from "../types.ts";
 import { GraphBuilder } from "./builder.ts";
 import { addLeg, LEG_STAGES, type Way } from "./leg.ts";
@@ -99,16 +100,17 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
 /** Rows as the routing kernels see them. */
 export function placesOf({ layer, chunks }: Way): Places {
   const { tokens, modelDim: columns, topK, experts } = layer;
-  return { tokens, columns, topK, experts, chunks };
+  return { tokens, columns, topK, experts, chunks: rowSlices(chunks) };
 }
 
 /** Bytes of all rows that a rank sends, uncompressed. */
 export const rowBytes = ({ layer, capacity }: Way): number =>
   WORD * layer.experts * capacity * layer.modelDim;
 
-/** Rows that the experts of a rank get in a chunk. */
+/** Rows that the experts of the busiest rank get in a chunk. */
 export const chunkRows = ({ layer, chunks }: Way, chunk: number): number =>
-  layer.experts * (chunks[chunk].end - chunks[chunk].begin);
+  layer.localExperts * mostPeers(chunks[chunk], layer.topology.ranks) *
+  (chunks[chunk].end - chunks[chunk].begin);
 
 /** Kernels of an expert, made once a rank, because those that call JavaScript are registered. */
 export function expertKernels(

@@ -14,6 +14,14 @@ import {
   type View,
 } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
+import {
+  byPeers,
+  destinations,
+  mostPeers,
+  type Peers,
+  rowSlices,
+  sources,
+} from "../layer/peer_groups.ts";
 
 const FLOAT_BYTES = 4;
 /** Wire blocks of chunks begin at multiples of it. */
@@ -43,25 +51,48 @@ export interface Leg {
 /** Stages that a leg takes: compress, all-to-all, decompress. */
 export const LEG_STAGES = 3;
 
-/** Rows by destination rank, chunk after chunk: [chunks][ranks][local experts][places]. */
-export function sentRows({ layer, chunks }: Way, buffer: string, chunk: number): Rows {
+/**
+ * Rows by destination rank, chunk after chunk: [chunks][ranks][local experts][places]. With groups of
+ * peers those of the ranks that a rank sends to: [ranks][local experts][places].
+ */
+export function sentRows(way: Way, buffer: string, chunk: number, rank: number): Rows {
+  const { chunks, layer: { modelDim: m, localExperts, experts, topology: { ranks } } } = way;
   const { begin, end } = chunks[chunk];
-  const { modelDim: m, localExperts, experts } = layer;
   const row = m;
   const group = (end - begin) * row;
+  const block = localExperts * group;
+  const first = destinations(chunks[chunk], rank, ranks).begin;
   return {
-    view: { buffer, offset: FLOAT_BYTES * experts * begin * m },
-    ...{ row, group, block: localExperts * group },
+    view: { buffer, offset: FLOAT_BYTES * (experts * begin * m + first * block) },
+    ...{ row, group, block },
   };
 }
 
-/** Rows by expert: [local experts][capacity][ranks], so that a chunk is a range of rows of each. */
-export function expertRows({ layer, chunks, capacity }: Way, buffer: string, chunk: number): Rows {
-  const { modelDim: m, topology: { ranks } } = layer;
-  return {
-    view: { buffer, offset: FLOAT_BYTES * chunks[chunk].begin * ranks * m },
-    ...{ block: m, group: capacity * ranks * m, row: ranks * m },
-  };
+/**
+ * Rows by expert, so that a chunk is a range of rows of each: [local experts][capacity][ranks], or with
+ * groups of peers [local experts][ranks][capacity].
+ */
+export function expertRows(way: Way, buffer: string, chunk: number, rank: number): Rows {
+  const { chunks, capacity, layer: { modelDim: m, topology: { ranks } } } = way;
+  const group = capacity * ranks * m;
+  const view = { buffer, offset: FLOAT_BYTES * firstRow(way, chunk, rank) * m };
+  return byPeers(chunks)
+    ? { view, block: capacity * m, group, row: m }
+    : { view, block: m, group, row: ranks * m };
+}
+
+/** First row of an expert that belongs to a chunk. */
+export function firstRow({ chunks, capacity, layer }: Way, chunk: number, rank: number): number {
+  const { ranks } = layer.topology;
+  return byPeers(chunks)
+    ? sources(chunks[chunk], rank, ranks).begin * capacity
+    : chunks[chunk].begin * ranks;
+}
+
+/** Rows of an expert that belong to a chunk. */
+export function rowsOfExpert({ chunks, layer }: Way, chunk: number, rank: number): number {
+  const from = sources(chunks[chunk], rank, layer.topology.ranks);
+  return (chunks[chunk].end - chunks[chunk].begin) * (from.end - from.begin);
 }
 
 /**
@@ -71,21 +102,21 @@ export function expertRows({ layer, chunks, capacity }: Way, buffer: string, chu
 export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
   const { layer, chunks, allToAll } = way;
   const { number, chunk, stage, compressor } = leg;
+  const { ranks } = layer.topology;
   const rows = chunks[chunk].end - chunks[chunk].begin;
   const block = { rows: layer.localExperts * rows, columns: layer.modelDim };
   const blockBytes = wireBytes(compressor, block);
   const plain = compressor.native === 0;
-  const from = number === 1 ? sentRows(way, leg.from, chunk) : expertRows(way, leg.from, chunk);
-  const to = number === 1 ? expertRows(way, leg.to, chunk) : sentRows(way, leg.to, chunk);
-  const bytes = layer.topology.ranks * (FLOAT_BYTES * block.rows * block.columns + blockBytes);
+  const [from, to] = number === 1 ? [sentRows, expertRows] : [expertRows, sentRows];
+  const blocks = mostPeers(chunks[chunk], ranks);
+  const bytes = blocks * (FLOAT_BYTES * block.rows * block.columns + blockBytes);
   const common = { chunk, bytes, lane: "compute" as const };
   const coder = new Coder(g, way, leg, rows, blockBytes);
 
   let after = leg.after;
-  let input = from.view;
+  let input = sliceZero(way, leg.from, chunk);
   if (!(plain && number === 1)) {
-    input = wireView(g, way, compressor, `${g.pass}.A${number}.in`, chunk);
-    const kernels = coder.encode(from, input);
+    const wire = input = wireView(g, way, compressor, `${g.pass}.A${number}.in`, chunk);
     after = [
       g.add({
         ...common,
@@ -93,12 +124,12 @@ export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
         label: `C${number}`,
         stage,
         after,
-        kernels: () => kernels,
+        kernels: eachRank((rank) => coder.encode(from(way, leg.from, chunk, rank), wire, rank)),
       }),
     ];
   }
   const output = plain && number === 2
-    ? to.view
+    ? sliceZero(way, leg.to, chunk)
     : wireView(g, way, compressor, `${g.pass}.A${number}.out`, chunk);
   const arrived = g.allToAll({
     ...{
@@ -110,15 +141,43 @@ export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
       sliceBytes: blockBytes,
     },
     ...{ input, output, scratch: `${g.pass}.A${number}.scratch.${chunk}` },
+    pairs: pairsOf(way, leg),
   });
   if (plain && number === 2) return arrived;
-  const kernels = coder.decode(to, output);
   return [
     g.add({
       ...{ ...common, kind: "decompress", label: `D${number}`, stage: stage + 2, after: arrived },
-      kernels: () => kernels,
+      kernels: eachRank((rank) => coder.decode(to(way, leg.to, chunk, rank), output, rank)),
     }),
   ];
+}
+
+/** Where the rows for rank 0 begin in a buffer of sent or returned rows. */
+function sliceZero(
+  { layer: { experts, modelDim }, chunks }: Way,
+  buffer: string,
+  chunk: number,
+): View {
+  return { buffer, offset: FLOAT_BYTES * experts * chunks[chunk].begin * modelDim };
+}
+
+/** With groups of peers, who sends to whom on a leg; the way back is the reverse. */
+function pairsOf({ layer, chunks }: Way, { number, chunk }: Leg) {
+  if (!byPeers(chunks)) return undefined;
+  const { ranks } = layer.topology;
+  const to = Array.from({ length: ranks }, (_, rank) => destinations(chunks[chunk], rank, ranks));
+  const sends = (a: number, b: number) => to[a].begin <= b && b < to[a].end;
+  return number === 1 ? sends : (a: number, b: number) => sends(b, a);
+}
+
+/** Kernels of a rank, made once. */
+function eachRank(make: (rank: number) => Kernel[]): (rank: number) => readonly Kernel[] {
+  const kept = new Map<number, Kernel[]>();
+  return (rank) => {
+    const kernels = kept.get(rank) ?? make(rank);
+    kept.set(rank, kernels);
+    return kernels;
+  };
 }
 
 /** Bytes of a block. @throws {SchemoeError} when the compressor gives no usable number. */
@@ -136,7 +195,7 @@ export function wireBytes(
   return bytes;
 }
 
-/** Where the wire blocks of a chunk begin. */
+/** Where the wire block for rank 0 begins; groups of peers share the blocks of all ranks. */
 function wireView(
   g: GraphBuilder,
   way: Way,
@@ -147,7 +206,7 @@ function wireView(
   const { layer, chunks } = way;
   let offset = 0;
   let here = 0;
-  for (const [i, { begin, end }] of chunks.entries()) {
+  for (const [i, { begin, end }] of rowSlices(chunks).entries()) {
     if (i === chunk) here = offset;
     const block = { rows: layer.localExperts * (end - begin), columns: layer.modelDim };
     const bytes = layer.topology.ranks * wireBytes(compressor, block);
@@ -159,6 +218,9 @@ function wireView(
 
 /** The kernels of a codec: native ones, or rows gathered to a buffer that JavaScript reads. */
 class Coder {
+  #encoder?: Kernel;
+  #decoder?: Kernel;
+
   constructor(
     readonly g: GraphBuilder,
     readonly way: Way,
@@ -167,16 +229,16 @@ class Coder {
     readonly blockBytes: number,
   ) {}
 
-  encode(rows: Rows, wire: View): Kernel[] {
+  encode(rows: Rows, wire: View, rank: number): Kernel[] {
     const { compressor } = this.leg;
     if (compressor.native !== undefined) {
-      return [encodeRows(rows, this.#wire(compressor.native, wire))];
+      return [encodeRows(rows, this.#wire(compressor.native, wire, this.#sent(rank)))];
     }
     const stage = this.#staged();
     return [
-      encodeRows(rows, this.#wire(0, stage, this.#blockFloatBytes)),
-      this.g.host((at) =>
-        this.#blocks(async (block, index) => {
+      encodeRows(rows, this.#wire(0, stage, this.#sent(rank), this.#blockFloatBytes)),
+      this.#encoder ??= this.g.host((at) =>
+        this.#blocks(this.#sent(at.rank), async (block, index) => {
           const values = new Float32Array(
             at.read(this.#at(stage, index, this.#blockFloatBytes), this.#blockFloatBytes).buffer,
           );
@@ -188,15 +250,15 @@ class Coder {
     ];
   }
 
-  decode(rows: Rows, wire: View): Kernel[] {
+  decode(rows: Rows, wire: View, rank: number): Kernel[] {
     const { compressor } = this.leg;
     if (compressor.native !== undefined) {
-      return [decodeRows(rows, this.#wire(compressor.native, wire))];
+      return [decodeRows(rows, this.#wire(compressor.native, wire, this.#received(rank)))];
     }
     const stage = this.#staged();
     return [
-      this.g.host((at) =>
-        this.#blocks(async (block, index) => {
+      this.#decoder ??= this.g.host((at) =>
+        this.#blocks(this.#received(at.rank), async (block, index) => {
           const decoded = await compressor.decode!(
             at.read(this.#at(wire, index, this.blockBytes), this.blockBytes),
             block,
@@ -206,7 +268,7 @@ class Coder {
           at.write(this.#at(stage, index, this.#blockFloatBytes), values);
         })
       ),
-      decodeRows(rows, this.#wire(0, stage, this.#blockFloatBytes)),
+      decodeRows(rows, this.#wire(0, stage, this.#received(rank), this.#blockFloatBytes)),
     ];
   }
 
@@ -222,10 +284,24 @@ class Coder {
     return { buffer: view.buffer, offset: view.offset + index * bytes };
   }
 
-  async #blocks(run: (block: { rows: number; columns: number }, index: number) => Promise<void>) {
-    for (let index = 0; index < this.way.layer.topology.ranks; index++) {
-      await run(this.#block, index);
-    }
+  /** Ranks that a rank's blocks go to, and come from. */
+  #sent(rank: number): Peers {
+    return this.#peers(this.leg.number === 1 ? destinations : sources, rank);
+  }
+
+  #received(rank: number): Peers {
+    return this.#peers(this.leg.number === 1 ? sources : destinations, rank);
+  }
+
+  #peers(of: typeof sources, rank: number): Peers {
+    return of(this.way.chunks[this.leg.chunk], rank, this.way.layer.topology.ranks);
+  }
+
+  async #blocks(
+    { begin, end }: Peers,
+    run: (block: { rows: number; columns: number }, index: number) => Promise<void>,
+  ) {
+    for (let index = begin; index < end; index++) await run(this.#block, index);
   }
 
   #expect(name: string, unit: string, got: number | undefined, expected: number): void {
@@ -242,10 +318,11 @@ class Coder {
     return this.g.buffer(name, this.way.layer.topology.ranks * this.#blockFloatBytes);
   }
 
-  #wire(codec: number, view: View, blockBytes = this.blockBytes) {
-    const { layer: { localExperts, modelDim, topology } } = this.way;
+  #wire(codec: number, zero: View, { begin, end }: Peers, blockBytes = this.blockBytes) {
+    const { layer: { localExperts, modelDim } } = this.way;
+    const view = this.#at(zero, begin, blockBytes);
     return {
-      ...{ codec, view, blockBytes, blocks: topology.ranks, groups: localExperts },
+      ...{ codec, view, blockBytes, blocks: end - begin, groups: localExperts },
       ...{ rows: this.rows, columns: modelDim },
     };
   }

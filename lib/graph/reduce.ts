@@ -41,7 +41,9 @@ export function addAllReduce(
   // shares that are all alike need no listing to be priced
   const even = share * ranks === count;
   const traffic = (copied: number) =>
-    even ? { pattern: completeExchange(g.topology, { copied }), sliceBytes: WORD * share } : undefined;
+    even
+      ? { pattern: completeExchange(g.topology, { copied }), sliceBytes: WORD * share }
+      : undefined;
   const at = (view: View, index: number): View => ({ ...view, offset: view.offset + WORD * index });
   const scatter = g.add({
     ...{ kind: "allReduce", label: "AR1", name: `${name} AR1`, chunk, stage, after, lane },

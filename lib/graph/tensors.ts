@@ -5,7 +5,7 @@
 import type { Layer } from "../layer/mod.ts";
 import type { ExpertContext, GateContext, Matrix } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
-import type { Way } from "./leg.ts";
+import { firstRow, rowsOfExpert, type Way } from "./leg.ts";
 
 export const WORD = 4;
 
@@ -46,15 +46,15 @@ export function expertContext(
 ): ExpertContext {
   const { layer, capacity } = way;
   const { topology: { ranks }, localExperts: groups, expert, modelDim, hiddenDim } = layer;
-  const { begin, end } = way.chunks[chunk];
+  const first = firstRow(way, chunk, rank);
+  const rows = rowsOfExpert(way, chunk, rank);
   const shape = { modelDim, hiddenDim };
   const rowsOf = (name: string, columns: number): Matrix => {
     const stride = capacity * ranks * columns;
     const { buffer } = g.buffer(`expert.${name}`, WORD * groups * stride);
-    const rows = (end - begin) * ranks;
     return {
       buffer,
-      offset: WORD * begin * ranks * columns,
+      offset: WORD * first * columns,
       rows,
       columns,
       ld: columns,

@@ -12,3 +12,4 @@
  */
 export { capacity, type Layer, type LayerConfig, resolveLayer, routedCapacity } from "./config.ts";
 export { capacitySlices } from "./chunking.ts";
+export { peerGroups } from "./peer_groups.ts";

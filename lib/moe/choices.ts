@@ -1,10 +1,12 @@
 /** What is chosen for one pass, by value or by the name of a built-in. @module */
 import * as allToAlls from "../alltoall/mod.ts";
 import * as compressors from "../compressors/mod.ts";
-import { capacitySlices } from "../layer/mod.ts";
+import { capacitySlices, peerGroups } from "../layer/mod.ts";
+import { byPeers, checkedSplit } from "../layer/peer_groups.ts";
 import * as schedulers from "../schedulers/mod.ts";
 import {
   type AllToAll,
+  type Chunk,
   type Chunking,
   type Compressor,
   type Scheduler,
@@ -22,7 +24,10 @@ export interface PassChoices {
    * the forward one whose gradient it carries.
    */
   readonly compressor?: Compressor | string | CompressorPair;
-  /** Number of capacity slices, default 1, or another way to split. */
+  /**
+   * Number of chunks, default 1, or a way to split. A number means capacity slices, or what the scheduler
+   * prefers (`fasterMoE`: groups of peers); in the backward pass it is split as forward was.
+   */
   readonly chunks?: number | Chunking;
   /** Measure what the distance to the lower bound needs; default true. */
   readonly bound?: boolean;
@@ -68,12 +73,27 @@ export function resolveChoices(choices: PassChoices, others: readonly string[]):
     : { dispatch: compressor, combine: compressor };
   const codec = (value: Compressor | string = "none") =>
     checkedCodec(pick("compressor", compressors, value, "wireBytes"));
+  const scheduler = pick("scheduler", schedulers, choices.scheduler ?? "sequential", "order");
   return {
-    scheduler: pick("scheduler", schedulers, choices.scheduler ?? "sequential", "order"),
+    scheduler,
     allToAll: pick("allToAll", allToAlls, choices.allToAll ?? "linear", "plan"),
     compressor: { dispatch: codec(pair.dispatch), combine: codec(pair.combine) },
-    chunking: typeof chunks === "object" ? chunks : capacitySlices(chunks),
+    chunking: typeof chunks === "object"
+      ? chunks
+      : scheduler.chunking?.(chunks) ?? capacitySlices(chunks),
   };
+}
+
+/** Choices of a backward pass: where only a number of chunks is given, it is split as forward was. */
+export function splitLike(
+  forward: readonly Chunk[],
+  resolved: ResolvedChoices,
+  { chunks = 1, ...at }: { chunks?: number | Chunking } & Parameters<Chunking["split"]>[0],
+): ResolvedChoices {
+  if (typeof chunks === "object") return resolved;
+  const peers = byPeers(forward);
+  if (byPeers(checkedSplit(resolved.chunking, at)) === peers) return resolved;
+  return { ...resolved, chunking: peers ? peerGroups(chunks) : capacitySlices(chunks) };
 }
 
 /** Names of the built-in values of a module that have a function `method`. */

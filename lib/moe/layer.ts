@@ -12,7 +12,8 @@ import {
 } from "../layer/mod.ts";
 import { type Chunk, type Engine, type Pass, SchemoeError, type Workspace } from "../types.ts";
 import { sequential } from "../schedulers/mod.ts";
-import { type PassChoices, resolveChoices, type ResolvedChoices } from "./choices.ts";
+import { byPeers, checkedSplit } from "../layer/peer_groups.ts";
+import { type PassChoices, resolveChoices, type ResolvedChoices, splitLike } from "./choices.ts";
 import { GraphRunner } from "./programs.ts";
 import { randomNormal } from "./random.ts";
 import { type RanProgram, Run } from "./run.ts";
@@ -114,7 +115,7 @@ export class MoeLayer {
       const choices = resolveChoices(options, ["x"]);
       const name = options.name ?? nameOf(choices);
       if (!routedCapacity(this.layer)) {
-        choices.chunking.split(this.#splitAt(placesOf(this.layer, 0)));
+        checkedSplit(choices.chunking, this.#splitAt(placesOf(this.layer, 0)));
       }
       if (options.x) this.#write("x", options.x);
       this.#initialize(["x", ...Object.keys(this.parameters)]);
@@ -136,14 +137,16 @@ export class MoeLayer {
    */
   backward(options: BackwardOptions = {}): Promise<Run> {
     return this.#exclusive(async () => {
-      const choices = resolveChoices(options, ["dy"]);
-      const name = options.name ?? nameOf(choices);
+      const resolved = resolveChoices(options, ["dy"]);
       const kept = this.#kept;
       if (!kept) {
         throw new SchemoeError(
           "Cannot run backward: run forward first (and after setting x or parameters), it keeps what backward needs",
         );
       }
+      const at = { ...this.#splitAt(kept.capacity), chunks: options.chunks };
+      const choices = splitLike(kept.chunks, resolved, at);
+      const name = options.name ?? nameOf(choices);
       const pass = this.#pass(choices, kept.capacity, "backward");
       if (options.dy) this.#write("dy", options.dy);
       this.#initialize(["dy"]);
@@ -202,7 +205,7 @@ export class MoeLayer {
   }
 
   #pass(choices: ResolvedChoices, capacity: number, pass: Pass): PassOptions {
-    const chunks = choices.chunking.split(this.#splitAt(capacity));
+    const chunks = checkedSplit(choices.chunking, this.#splitAt(capacity));
     const { allToAll, compressor } = choices;
     return {
       ...{ layer: this.layer, capacity, chunks, allToAll, compressor },
@@ -244,6 +247,7 @@ export class MoeLayer {
         ? dispatch.name
         : `${dispatch.name}/${combine.name}`,
       chunks: chunks.length,
+      ...(byPeers(chunks) ? { chunking: "groups of peers" } : {}),
       world: `${topology.nodes} x ${topology.ranksPerNode}`,
       tokens: `${tokens} a rank`,
       ...{ modelDim, hiddenDim, experts, topK, capacity },
