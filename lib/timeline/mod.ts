@@ -36,4 +36,7 @@ export { type Progress, progress, type ProgressSink } from "./progress.ts";
 export { show, type ShowOptions } from "./show.ts";
 export { stragglers } from "./stragglers.ts";
 export { concatTimelines, makeTimeline, type RunName } from "./timeline.ts";
+export { chromeTrace, type ChromeTraceOptions } from "./trace_export.ts";
+export { chromeTraceGzip, writeChromeTrace } from "./trace_file.ts";
+export { fromChromeTrace, readChromeTrace, type TraceImportOptions } from "./trace_import.ts";
 export { verdict, type VerdictOptions } from "./verdict.ts";
