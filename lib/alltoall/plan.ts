@@ -8,7 +8,7 @@ import {
   type Topology,
 } from "../types.ts";
 
-/** Plans of larger worlds are made anew each time instead of being kept. */
+/** Plans of larger worlds, rank 0 apart, are made anew each time instead of being kept. */
 const KEPT_RANKS = 512;
 /** Slices of scratch that a rank may name. */
 const MOST_SCRATCH = 1 << 20;
@@ -59,7 +59,7 @@ export function checkedPlans(
     const found = kept.get(rank);
     if (found) return found;
     const phases = make(rank);
-    if (topology.ranks <= KEPT_RANKS) kept.set(rank, phases);
+    if (rank === 0 || topology.ranks <= KEPT_RANKS) kept.set(rank, phases);
     return phases;
   };
 }

@@ -9,6 +9,9 @@ import {
   type TrafficPattern,
 } from "../types.ts";
 
+/** Peers that are kept of ranks asked before, at most. */
+const KEPT_PEERS = 1 << 22;
+
 /** Plan of each rank. */
 type Plan = (rank: number) => readonly Phase[];
 
@@ -39,8 +42,10 @@ class PlanCounter {
   readonly #rows: RankTraffic[] = [];
   readonly #numbers = new Map<string, number>();
   readonly #row: Int32Array[] = [];
-  /** Peers in all phases of the rank that was asked last. */
+  /** Peers in all phases of the rank that was asked last, and of some before it. */
   #last: { readonly rank: number; readonly peers: readonly Int32Array[] } | undefined;
+  readonly #kept = new Map<number, readonly Int32Array[]>();
+  #keptPeers = 0;
   /** Rank and phase that named each peer last, to count it once. */
   readonly #seen: Float64Array;
   #stamp = 0;
@@ -57,6 +62,8 @@ class PlanCounter {
         return this.#rows[row[rank]];
       },
       peers: (rank) => {
+        const kept = this.#kept.get(rank);
+        if (kept) return kept[phase];
         if (this.#last?.rank !== rank) this.#count(rank);
         return this.#last!.peers[phase];
       },
@@ -67,6 +74,10 @@ class PlanCounter {
     const phases = this.plan(rank);
     const peers = phases.map((phase, index) => this.#countPhase(rank, phase, index));
     this.#last = { rank, peers };
+    const size = peers.reduce((sum, { length }) => sum + length, 0);
+    if (this.#keptPeers + size > KEPT_PEERS) return;
+    this.#keptPeers += size;
+    this.#kept.set(rank, peers);
   }
 
   #countPhase(rank: number, { steps }: Phase, phase: number): Int32Array {

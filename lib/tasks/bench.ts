@@ -8,12 +8,14 @@ import { parseArgs } from "node:util";
 import { SchemoeError } from "../types.ts";
 import { benchEmulation } from "./bench_emulation.ts";
 import { benchOverlap } from "./bench_overlap.ts";
+import { benchSimulate } from "./bench_simulate.ts";
 import { type Benchmark, machine, print } from "./bench_report.ts";
 
 /** All benchmarks by name. */
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   overlap: benchOverlap,
   emulation: benchEmulation,
+  simulate: benchSimulate,
 };
 
 async function main(args: readonly string[]): Promise<void> {

@@ -7,6 +7,7 @@ export function everyRank(topology: Topology): Columns {
   return {
     ranks: Uint32Array.from({ length: topology.ranks }, (_, rank) => rank),
     of: (rank) => rank,
+    all: true,
   };
 }
 
@@ -26,7 +27,7 @@ export function oneNode(topology: Topology): Columns {
     );
   }
   const ranks = Uint32Array.from({ length: ranksPerNode }, (_, rank) => rank);
-  return { ranks, of: (rank) => rank % ranksPerNode };
+  return { ranks, of: (rank) => rank % ranksPerNode, all: topology.nodes === 1 };
 }
 
 /**

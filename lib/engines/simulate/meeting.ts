@@ -17,6 +17,8 @@ export interface Columns {
   /** Rank of each column. */
   readonly ranks: ArrayLike<number>;
   of(rank: number): number;
+  /** True when column r is rank r, for all ranks. */
+  readonly all: boolean;
 }
 
 /**
@@ -58,6 +60,7 @@ export function makeMeetings(
 /** Peers as columns, each once, rising. */
 function columnsOf(pattern: TrafficPattern, columns: Columns, column: number): Int32Array {
   const peers = pattern.peers(columns.ranks[column]);
+  if (columns.all && peers instanceof Int32Array) return peers;
   const mapped = Int32Array.from(peers, (rank) => columns.of(rank));
   let rising = true;
   for (let i = 1; i < mapped.length && rising; i++) rising = mapped[i - 1] < mapped[i];
@@ -65,13 +68,13 @@ function columnsOf(pattern: TrafficPattern, columns: Columns, column: number): I
 }
 
 function withColumn(peers: Int32Array, column: number): Int32Array {
-  const at = peers.findIndex((peer) => peer >= column);
-  if (at >= 0 && peers[at] === column) return peers;
+  let at = 0;
+  while (at < peers.length && peers[at] < column) at++;
+  if (peers[at] === column) return peers;
   const all = new Int32Array(peers.length + 1);
-  const before = at < 0 ? peers.length : at;
-  all.set(peers.subarray(0, before));
-  all[before] = column;
-  all.set(peers.subarray(before), before + 1);
+  all.set(peers.subarray(0, at));
+  all[at] = column;
+  all.set(peers.subarray(at), at + 1);
   return all;
 }
 
