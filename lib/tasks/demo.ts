@@ -18,7 +18,12 @@ import { topology } from "../topology.ts";
 const CHUNKS = 4;
 const OUT = "out";
 
-const world = topology({ nodes: 2, ranksPerNode: 2 });
+/** Twice the default links, so that they keep step with experts of half the model's width. */
+const world = topology({
+  ...{ nodes: 2, ranksPerNode: 2 },
+  intra: { beta: 1 / 200e6 },
+  inter: { beta: 1 / 50e6 },
+});
 using engine = openEngine({
   kind: "cpu",
   topology: world,
@@ -26,7 +31,7 @@ using engine = openEngine({
   computation: "paced",
 });
 using layer = createLayer(engine, {
-  ...{ tokens: 4096 / world.ranks, modelDim: 512, hiddenDim: 512, experts: 8, topK: 2 },
+  ...{ tokens: 4096 / world.ranks, modelDim: 512, hiddenDim: 256, experts: 8, topK: 2 },
 });
 const runs = await runAll(layer);
 print(runs);
