@@ -30,6 +30,8 @@ export interface RunnerOptions {
 
 const TIME_LIMIT = 600;
 const CANCEL_EVERY_MS = 5;
+/** Prepared Programs that a workspace keeps; others are packed again when they come back. */
+const KEPT_PROGRAMS = 64;
 
 /** Prepared Programs of one workspace; those of isolated runs apart. */
 interface Cache {
@@ -173,7 +175,14 @@ export class NativeRunner implements Engine {
       } catch (error) {
         throw explain(error, program);
       }
-      list.set(program, prepared);
+    }
+    // the latest is the last, so that the first is the one not used for longest
+    list.delete(program);
+    list.set(program, prepared);
+    for (const [oldest, unused] of list) {
+      if (list.size <= KEPT_PROGRAMS) break;
+      native.release(unused);
+      list.delete(oldest);
     }
     return { native, prepared };
   }

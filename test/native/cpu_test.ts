@@ -118,3 +118,13 @@ Deno.test("workspace() of another engine is refused", async () => {
     "not one of this engine",
   );
 });
+
+Deno.test("run() packs a Program again that was not used for long", async () => {
+  using engine = openCpuEngine({ topology: pair });
+  const workspace = engine.workspace();
+  const programs = Array.from({ length: 150 }, (_, i) => chain(pair, () => [fill(1, i)]));
+  for (const program of [...programs, ...programs.toReversed()]) {
+    await engine.run(program, workspace);
+  }
+  assertEquals(floats(workspace.read("a", 0, 4)), [0]);
+});
