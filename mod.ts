@@ -26,4 +26,7 @@ export * from "./lib/program/mod.ts";
 export * from "./lib/costs/mod.ts";
 export * from "./lib/engines/mod.ts";
 export * from "./lib/timeline/mod.ts";
+// Both a scheduler and what is read off a timeline go by this name.
+export { criticalPath } from "./lib/schedulers/mod.ts";
+export { criticalPath as criticalPathOf } from "./lib/timeline/mod.ts";
 export * from "./lib/moe/mod.ts";

@@ -129,10 +129,10 @@ Deno.test("proveAllToAll() names rank, phase and slice of what is wrong", () => 
       "rank 0 ends with slice 1 of rank 1's input in slice 1",
     ],
     [
-      exchange((_, [p]) => void (p.steps[0] = copy(scratch(0), output(0)))),
+      exchange((rank, [p]) => void (p.steps[0] = copy(scratch(0), output(rank)))),
       'rank 0 reads scratch slice 0 in phase "intra" before',
     ],
-    [exchange((_, [p]) => void (p.steps[1] = send(input(0, 2), 1 - 0))), "itself"],
+    [exchange((rank, [p]) => void (p.steps[1] = send(input(0), rank))), "rank 0 sends to itself"],
     [
       exchange((rank, [p]) => [
         { ...p, steps: [copy(input(0, 2), scratch(0, 2))], name: "pack" },

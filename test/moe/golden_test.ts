@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { BUILT_IN, openEngine } from "../../mod.ts";
+import { BUILT_IN, capacitySlices, openEngine, type Scheduler } from "../../mod.ts";
+import * as builtIn from "../../lib/schedulers/mod.ts";
 import { largestError, runGolden } from "../../lib/moe/golden.ts";
 import { goldenCases } from "./golden_cases.ts";
 
 const TOLERANCE = 1e-5;
+const schedulers = builtIn as unknown as Record<string, Scheduler>;
 
 Deno.test("there are reference cases", () => assert(goldenCases.length >= 7));
 
@@ -31,7 +33,7 @@ for (const golden of goldenCases) {
                   `${name} is not compared`,
                 );}
             }
-            const split = "capacity";
+            const split = (schedulers[scheduler].chunking?.(chunks) ?? capacitySlices(chunks)).name;
             if (!first.has(split)) first.set(split, results);
             for (const [name, values] of first.get(split)!) {
               assertEquals(bits(results.get(name)!), bits(values), `${name}: ${where}`);
