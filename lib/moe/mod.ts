@@ -14,3 +14,4 @@ export { type BackwardOptions, createLayer, type ForwardOptions, MoeLayer } from
 export { BUILT_IN, type PassChoices } from "./choices.ts";
 export { type RanProgram, Run } from "./run.ts";
 export { randomNormal } from "./random.ts";
+export { simulated } from "./simulated.ts";

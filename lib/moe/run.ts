@@ -1,8 +1,12 @@
 /** One pass that ran: its results, its timeline, and how it shows itself. @module */
 import type { Bound } from "../costs/mod.ts";
+import type { Layer } from "../layer/mod.ts";
+import type { ResolvedChoices } from "./choices.ts";
 import {
   concatTimelines,
   displayable,
+  escapeHtml,
+  ganttHtml,
   ganttSvg,
   makespan,
   makeTimeline,
@@ -20,12 +24,19 @@ export interface RanProgram {
   readonly bound?: Bound;
 }
 
+/** The layer of a run and what was chosen for it. */
+export interface RunSetup {
+  readonly layer: Layer;
+  readonly choices: ResolvedChoices;
+}
+
 /** What a {@linkcode Run} is made of. */
 export interface RunRecord {
   readonly name: string;
   readonly pass: Pass;
   readonly ran: readonly RanProgram[];
   readonly configuration: Readonly<Record<string, string | number | boolean>>;
+  readonly setup?: RunSetup;
   /** [ranks, tokens, modelDim]; undefined from an engine that computes no values. */
   readonly output?: Float32Array;
   /** [ranks]. */
@@ -41,6 +52,7 @@ export class Run {
   readonly name: string;
   readonly pass: Pass;
   readonly configuration: RunRecord["configuration"];
+  readonly setup?: RunSetup;
   readonly output?: Float32Array;
   readonly auxLoss?: Float32Array;
   readonly gradients?: RunRecord["gradients"];
@@ -51,6 +63,7 @@ export class Run {
     this.name = record.name;
     this.pass = record.pass;
     this.configuration = record.configuration;
+    this.setup = record.setup;
     this.ran = record.ran;
     this.output = record.output;
     this.auxLoss = record.auxLoss;
@@ -95,7 +108,9 @@ export class Run {
 
   async [DISPLAY](): Promise<Record<string, string>> {
     const text = `${this.verdict}\n${this.caption}`;
-    return await displayable({ text, svg: await this.gantt() })[DISPLAY]();
+    const html = `<div>${await ganttHtml(this.timeline, { title: this.name })}` +
+      `<div>${escapeHtml(this.verdict)}</div><div>${escapeHtml(this.caption)}</div></div>`;
+    return await displayable({ text, svg: await this.gantt(), html })[DISPLAY]();
   }
 }
 

@@ -20,6 +20,10 @@ export interface Bars {
   /** "" where nothing fits. */
   readonly text: readonly string[];
   readonly ink: readonly string[];
+  /** Exact times in nanoseconds from the left edge: start, end of waiting, end of each bar. */
+  readonly times: Float64Array;
+  /** What may be written on each bar, from the longest to the shortest. */
+  readonly candidates: readonly (readonly string[])[];
 }
 
 /** Horizontal place of a time in nanoseconds, to a hundredth of a pixel. */
@@ -27,12 +31,14 @@ export type TimeScale = (ns: number) => number;
 
 /** Bars of some rows of a timeline; `begin` is the time at the left edge. */
 export function makeBars(
-  { timeline, rows, layout, scale, begin }: {
+  { timeline, rows, layout, scale, begin, where }: {
     timeline: Timeline;
     rows: readonly number[];
     layout: Layout;
     scale: TimeScale;
     begin: number;
+    /** What a tooltip calls a rank; default `node 0 · rank 1`. */
+    where?: (rank: number) => string | undefined;
   },
 ): Bars {
   const rank = numbers(timeline, "rank");
@@ -43,11 +49,13 @@ export function makeBars(
   const start = numbers(timeline, "start_ns");
   const end = numbers(timeline, "end_ns");
   const wait = numbers(timeline, "wait_ns");
-  const describe = tooltip(timeline, begin);
+  const describe = tooltip(timeline, begin, where);
   const top = new Map(layout.rows.map((row) => [`${row.rank} ${row.lane}`, row.top]));
   const edges = () => new Float64Array(rows.length);
   const x1 = edges(), x2 = edges(), y1 = edges(), y2 = edges(), waited = edges();
   const fill: string[] = [], title: string[] = [], text: string[] = [], ink: string[] = [];
+  const times = new Float64Array(3 * rows.length);
+  const candidates: (readonly string[])[] = [];
   for (const [at, row] of rows.entries()) {
     const style = kindStyle(kind.at(row));
     const from = scale(start.at(row));
@@ -61,20 +69,33 @@ export function makeBars(
     waited[at] = Math.min(x2[at], scale(start.at(row) + wait.at(row)));
     fill.push(style.fill);
     title.push(describe(row));
-    text.push(inside(label.at(row), chunk.at(row), x2[at] - waited[at], layout.fontSize));
+    times.set(
+      [start.at(row) - begin, start.at(row) + wait.at(row) - begin, end.at(row) - begin],
+      3 * at,
+    );
+    candidates.push(texts(label.at(row), chunk.at(row)));
+    text.push(layout.roomy ? inside(candidates[at], x2[at] - waited[at], layout.fontSize) : "");
     ink.push(style.ink);
   }
-  return { x1, x2, y1, y2, fill, title, waited, text, ink };
+  return { x1, x2, y1, y2, fill, title, waited, text, ink, times, candidates };
 }
 
-/** The most telling text that fits: letter and chunk, or the chunk alone; outside chunks the letter. */
-function inside(label: string, chunk: number | null, width: number, fontSize: number): string {
-  const texts = chunk === null ? [label] : [`${label} ${chunk}`, `${chunk}`];
+/** What may be written on a bar: letter and chunk, or the chunk alone; outside chunks the letter. */
+function texts(label: string, chunk: number | null): readonly string[] {
+  return chunk === null ? [label] : [`${label} ${chunk}`, `${chunk}`];
+}
+
+/** The first text that fits, "" when none does. */
+function inside(texts: readonly string[], width: number, fontSize: number): string {
   return texts.find((text) => textWidth(text, fontSize) + 5 <= width) ?? "";
 }
 
 /** Tooltip of a row: what, where, when, how long, how much and how fast. */
-function tooltip(timeline: Timeline, begin: number): (row: number) => string {
+function tooltip(
+  timeline: Timeline,
+  begin: number,
+  where: (rank: number) => string | undefined = () => undefined,
+): (row: number) => string {
   const name = column<string>(timeline, "name");
   const kind = column<string>(timeline, "kind");
   const rank = numbers(timeline, "rank");
@@ -90,7 +111,7 @@ function tooltip(timeline: Timeline, begin: number): (row: number) => string {
     const working = end.at(row) - start.at(row) - waited;
     const lines = [
       `${name.at(row)} · ${kindStyle(kind.at(row)).name}`,
-      `node ${node.at(row)} · rank ${rank.at(row)} · ${lane.at(row)}`,
+      `${where(rank.at(row)) ?? `node ${node.at(row)} · rank ${rank.at(row)}`} · ${lane.at(row)}`,
       `start ${formatTime(start.at(row) - begin)} · duration ${formatTime(waited + working)}`,
     ];
     if (waited > 0) lines.push(`of that waiting for a peer ${formatTime(waited)}`);

@@ -19,6 +19,12 @@ export interface Chart {
   readonly bars: Bars;
   /** Where communication is exposed: `x1`, `x2` and `y1` of boxes in compute rows. */
   readonly exposed: readonly { x1: number; x2: number; y1: number }[];
+  /** The critical path: its boxes, where it goes from bar to bar, and the bars that it misses. */
+  readonly path?: {
+    readonly boxes: Record<"x1" | "x2" | "y1" | "y2", readonly number[]>;
+    readonly links: Record<"x" | "y1" | "y2", readonly number[]>;
+    readonly others: readonly number[];
+  };
   /** Length of the axis and its unit. */
   readonly axis: { readonly end: number; readonly unit: string };
 }
@@ -63,7 +69,7 @@ export function draw(Plot: Plot, chart: Chart, document: DocumentLike) {
         x2: exposed.map((gap) => gap.x2),
         y1: exposed.map((gap) => gap.y1 + 0.5),
         y2: exposed.map((gap) => gap.y1 + rowHeight - 0.5),
-      }, { fill: PAGE.exposed, ...quiet }),
+      }, { fill: PAGE.exposed, className: "gantt-exposed", ...quiet }),
       Plot.gridX({ stroke: PAGE.grid, strokeOpacity: 1, strokeWidth: 0.5 }),
       boxes(Plot, {
         x1: layout.dividers.map(() => MARGIN),
@@ -71,13 +77,17 @@ export function draw(Plot: Plot, chart: Chart, document: DocumentLike) {
         y1: layout.dividers,
         y2: layout.dividers.map((y) => y + 1),
       }, { fill: PAGE.edge }),
-      boxes(Plot, bars, { fill: fixed(bars.fill), title: fixed(bars.title) }),
+      boxes(Plot, bars, {
+        fill: fixed(bars.fill),
+        title: fixed(bars.title),
+        className: "gantt-bars",
+      }),
       boxes(Plot, {
         x1: pick(bars.x1, waits),
         x2: pick(bars.waited, waits),
         y1: pick(bars.y1, waits).map((y) => y + 1),
         y2: pick(bars.y2, waits).map((y) => y - 1),
-      }, { fill: PAGE.paper, fillOpacity: 0.72, ...quiet }),
+      }, { fill: PAGE.paper, fillOpacity: 0.72, className: "gantt-waiting", ...quiet }),
       words(
         Plot,
         texts.map((i) => ({
@@ -85,8 +95,9 @@ export function draw(Plot: Plot, chart: Chart, document: DocumentLike) {
           y: (bars.y1[i] + bars.y2[i]) / 2,
           text: bars.text[i],
         })),
-        { fontSize, fill: fixed(pick(bars.ink, texts)), ...quiet },
+        { fontSize, fill: fixed(pick(bars.ink, texts)), className: "gantt-labels", ...quiet },
       ),
+      ...(chart.path ? drawPath(Plot, chart.path, bars) : []),
       words(Plot, layout.laneLabels, { fontSize, textAnchor: "end", fill: PAGE.faint }),
       words(Plot, layout.rankLabels, { fontSize, textAnchor: "end", fill: PAGE.ink }),
       words(Plot, layout.nodeLabels, {
@@ -116,6 +127,28 @@ export function draw(Plot: Plot, chart: Chart, document: DocumentLike) {
   });
 }
 
+/** Fades what is not on the critical path, outlines what is, and joins it by lines. */
+function drawPath(
+  Plot: Plot,
+  { boxes: on, links, others }: NonNullable<Chart["path"]>,
+  bars: Bars,
+) {
+  const pick = (from: ArrayLike<number>) => others.map((i) => from[i]);
+  const quiet = { pointerEvents: "none" } as const;
+  return [
+    boxes(Plot, { x1: pick(bars.x1), x2: pick(bars.x2), y1: pick(bars.y1), y2: pick(bars.y2) }, {
+      ...{ fill: PAGE.paper, fillOpacity: 0.66, className: "gantt-off", ...quiet },
+    }),
+    Plot.link({ length: links.x.length }, {
+      ...{ x1: fixed(links.x), x2: fixed(links.x), y1: fixed(links.y1), y2: fixed(links.y2) },
+      ...{ stroke: PAGE.ink, strokeWidth: 1.5, className: "gantt-links", ...quiet },
+    }),
+    boxes(Plot, on, {
+      ...{ fill: "none", stroke: PAGE.ink, strokeWidth: 1.75, className: "gantt-path", ...quiet },
+    }),
+  ];
+}
+
 function drawLegend(Plot: Plot, { swatches, names, headings }: Legend) {
   const square = (list: Legend["swatches"]) => ({
     x1: list.map(({ x }) => x),
@@ -124,6 +157,7 @@ function drawLegend(Plot: Plot, { swatches, names, headings }: Legend) {
     y2: list.map(({ y }) => y + SWATCH / 2),
   });
   const inner = square(swatches.filter(({ waiting }) => waiting));
+  const outlined = square(swatches.filter(({ critical }) => critical));
   const font = { fontSize: 11, textAnchor: "start" } as const;
   return [
     boxes(Plot, square(swatches), { fill: fixed(swatches.map(({ fill }) => fill)) }),
@@ -132,6 +166,9 @@ function drawLegend(Plot: Plot, { swatches, names, headings }: Legend) {
       y1: inner.y1.map((y) => y + 1),
       y2: inner.y2.map((y) => y - 1),
     }, { fill: PAGE.paper, fillOpacity: 0.72 }),
+    ...(outlined.x1.length > 0
+      ? [boxes(Plot, outlined, { fill: "none", stroke: PAGE.ink, strokeWidth: 1.75 })]
+      : []),
     words(Plot, names, { ...font, fill: PAGE.ink }),
     words(Plot, headings, { ...font, fill: PAGE.faint, fontStyle: "italic" }),
   ];

@@ -27,9 +27,10 @@ export interface Layout {
   readonly right: number;
   readonly top: number;
   readonly bottom: number;
-  /** Height of a row and size of the text in it. */
+  /** Height of a row and size of the text beside it, and in it if it is high enough. */
   readonly rowHeight: number;
   readonly fontSize: number;
+  readonly roomy: boolean;
   readonly rows: readonly LaneRow[];
   readonly laneLabels: readonly Label[];
   readonly rankLabels: readonly Label[];
@@ -46,10 +47,24 @@ export interface Shape {
   /** Height of what is below the axis. */
   readonly footer: number;
   /** In the order in which they are drawn. */
-  readonly ranks: readonly { readonly rank: number; readonly node: number }[];
+  readonly ranks: readonly ShownRank[];
   /** Lanes that some rank uses. */
   readonly lanes: ReadonlySet<string>;
+  /** Left edge of the bars at least, to align several charts. */
+  readonly left?: number;
 }
+
+/** A rank, or the first of several that look the same, and what stands beside it. */
+export interface ShownRank {
+  readonly rank: number;
+  readonly node: number;
+  /** Default: `rank 3` and `node 0`. */
+  readonly label?: string;
+  readonly nodeLabel?: string;
+}
+
+/** Charts of more ranks have low rows without text, and no names of lanes. */
+const ROOMY_RANKS = 16;
 
 /** Space at the left edge of the picture. */
 export const MARGIN = 14;
@@ -74,35 +89,40 @@ export function laneOrder(lanes: Iterable<string>): string[] {
 }
 
 /** Places the rows of all ranks below each other. */
-export function layOut({ width, header, footer, ranks, lanes }: Shape): Layout {
+export function layOut({ width, header, footer, ranks, lanes, left: least = 0 }: Shape): Layout {
   const order = laneOrder(lanes);
   const count = ranks.length * order.length;
-  const rowHeight = count <= 12 ? 24 : count <= 24 ? 18 : 13;
+  const roomy = ranks.length <= ROOMY_RANKS;
+  const low = Math.max(6, Math.ceil(12 / Math.max(1, order.length)));
+  const rowHeight = !roomy ? low : count <= 12 ? 24 : count <= 24 ? 18 : 13;
   const fontSize = rowHeight >= 18 ? 11 : 9;
   const widest = (texts: string[]) => Math.max(0, ...texts.map((t) => textWidth(t, fontSize)));
-  const nodeRight = MARGIN + Math.ceil(1.1 * widest(ranks.map(({ node }) => `node ${node}`)));
-  const rankRight = nodeRight + GAP + widest(ranks.map(({ rank }) => `rank ${rank}`));
-  const laneRight = rankRight + GAP + widest(order);
-  const left = laneRight + 8;
+  const nodeOf = ({ node, nodeLabel = `node ${node}` }: ShownRank) => nodeLabel;
+  const rankOf = ({ rank, label = `rank ${rank}` }: ShownRank) => label;
+  const nodeRight = MARGIN + Math.ceil(1.1 * widest(ranks.map(nodeOf)));
+  const rankRight = nodeRight + GAP + widest(ranks.map(rankOf));
+  const left = Math.max(least, (roomy ? rankRight + GAP + widest(order) : rankRight) + 8);
+  const laneRight = left - 8;
   const rows: LaneRow[] = [];
   const laneLabels: Label[] = [];
   const rankLabels: Label[] = [];
   const nodeLabels: Label[] = [];
   const dividers: number[] = [];
   let y = header;
-  for (const [at, { rank, node }] of ranks.entries()) {
-    const newNode = at === 0 || node !== ranks[at - 1].node;
+  for (const [at, shown] of ranks.entries()) {
+    const { rank } = shown;
+    const newNode = at === 0 || nodeOf(shown) !== nodeOf(ranks[at - 1]);
     if (at > 0) y += rowHeight >= 18 ? 8 : 5;
     if (at > 0 && newNode) {
       dividers.push(y + 1);
       y += rowHeight >= 18 ? 10 : 7;
     }
-    const middle = y + rowHeight / 2;
-    if (newNode) nodeLabels.push({ x: MARGIN, y: middle, text: `node ${node}` });
-    rankLabels.push({ x: rankRight, y: middle, text: `rank ${rank}` });
+    const middle = y + (roomy ? rowHeight : rowHeight * order.length) / 2;
+    if (newNode) nodeLabels.push({ x: MARGIN, y: middle, text: nodeOf(shown) });
+    rankLabels.push({ x: rankRight, y: middle, text: rankOf(shown) });
     for (const lane of order) {
       rows.push({ rank, lane, top: y });
-      laneLabels.push({ x: laneRight, y: y + rowHeight / 2, text: lane });
+      if (roomy) laneLabels.push({ x: laneRight, y: y + rowHeight / 2, text: lane });
       y += rowHeight;
     }
   }
@@ -116,6 +136,7 @@ export function layOut({ width, header, footer, ranks, lanes }: Shape): Layout {
     bottom,
     rowHeight,
     fontSize,
+    roomy,
     rows,
     laneLabels,
     rankLabels,

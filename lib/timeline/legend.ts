@@ -4,14 +4,15 @@
  */
 import { isCommunication } from "./columns.ts";
 import { textWidth } from "./layout.ts";
-import { kindStyle, legendOrder, PAGE } from "./palette.ts";
+import { type KindStyle, kindStyle, legendOrder, PAGE } from "./palette.ts";
 
-/** A coloured box; `waiting` ones look like the waiting part of a bar. */
+/** A coloured box; `waiting` ones look like the waiting part of a bar, `critical` ones are outlined. */
 export interface Swatch {
   readonly x: number;
   readonly y: number;
   readonly fill: string;
   readonly waiting: boolean;
+  readonly critical?: boolean;
 }
 
 /** Swatches, their names and the headings before them, placed in pixels. */
@@ -28,11 +29,17 @@ export interface LegendContent {
   readonly kinds: Iterable<string>;
   readonly waiting: boolean;
   readonly exposed: boolean;
+  readonly critical?: boolean;
   /** Where lines begin, and beyond what none goes. */
   readonly left: number;
   readonly right: number;
   /** Middle of the first line. */
   readonly top: number;
+}
+
+interface Item extends KindStyle {
+  readonly waiting: boolean;
+  readonly critical?: boolean;
 }
 
 const FONT = 11;
@@ -43,7 +50,7 @@ export const SWATCH = 12;
 /** Places a legend: computation, below it communication, each in as many lines as it takes. */
 export function placeLegend(content: LegendContent): Legend {
   const kinds = legendOrder(content.kinds);
-  const item = (kind: string) => ({ ...kindStyle(kind), waiting: false });
+  const item = (kind: string): Item => ({ ...kindStyle(kind), waiting: false });
   const groups = [
     { heading: "computation", items: kinds.filter((kind) => !isCommunication(kind)).map(item) },
     { heading: "communication", items: kinds.filter(isCommunication).map(item) },
@@ -65,6 +72,12 @@ export function placeLegend(content: LegendContent): Legend {
       waiting: false,
     });
   }
+  if (content.critical) {
+    communication.push({
+      ...{ name: "critical path", fill: PAGE.paper, ink: PAGE.ink, waiting: false },
+      critical: true,
+    });
+  }
   const swatches: Swatch[] = [];
   const names: { x: number; y: number; text: string }[] = [];
   const headings: { x: number; y: number; text: string }[] = [];
@@ -75,13 +88,13 @@ export function placeLegend(content: LegendContent): Legend {
     let x = content.left + indent;
     y += LINE;
     headings.push({ x: content.left, y, text: heading });
-    for (const { name, fill, waiting } of items) {
+    for (const { name, fill, waiting, critical } of items) {
       const wide = SWATCH + 5 + textWidth(name, FONT);
       if (x > content.left + indent && x + wide > content.right) {
         x = content.left + indent;
         y += LINE;
       }
-      swatches.push({ x, y, fill, waiting });
+      swatches.push({ x, y, fill, waiting, ...(critical ? { critical } : {}) });
       names.push({ x: x + SWATCH + 5, y, text: name });
       x += wide + 10;
     }

@@ -6,6 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { parseHTML } from "linkedom";
+import { criticalPath } from "../../lib/timeline/critical_path.ts";
 import { gantt, type GanttOptions, ganttSvg } from "../../lib/timeline/gantt.ts";
 import type { DocumentLike } from "../../lib/timeline/plot.ts";
 import { SchemoeError } from "../../lib/types.ts";
@@ -63,16 +64,61 @@ Deno.test("gantt() of 8 ranks is as in its snapshot", async () => {
 });
 
 Deno.test("gantt() draws one bar for each row, twice the same", async () => {
-  const svg = await ganttSvg(pass);
+  const svg = await ganttSvg(pass, { fold: false });
   assertEquals(bars(svg), pass.numRows());
-  assertEquals(await ganttSvg(pass), svg);
+  assertEquals(await ganttSvg(pass, { fold: false }), svg);
 });
 
-Deno.test("gantt() shows the first 16 of 64 ranks, and says so", async () => {
+Deno.test("gantt() of 64 ranks shows equal ones once, and says so", async () => {
   const timeline = forwardTimeline({ nodes: 8, ranksPerNode: 8, chunks: 4 });
   const svg = await ganttSvg(timeline);
-  assertStringIncludes(svg, "16 of 64 ranks shown");
-  assertEquals(bars(svg), timeline.numRows() / 4);
+  assertStringIncludes(svg, "64 ranks in 4 groups of equal ones, the first of each: 0–3");
+  assertEquals(svg.match(/>16 ranks</g)?.length, 4);
+  assertEquals(bars(svg), timeline.numRows() / 16);
+  await assertSvg("forward-64-ranks-folded", svg);
+});
+
+Deno.test("gantt() of 64 ranks shown one by one has low rows, and says what they are", async () => {
+  const timeline = forwardTimeline({ nodes: 8, ranksPerNode: 8, chunks: 1 });
+  const svg = await ganttSvg(timeline, { fold: false });
+  assertStringIncludes(svg, "rows of a rank: compute, intra, inter");
+  assertEquals(bars(svg), timeline.numRows());
+  assertMatch(svg, />rank 63</);
+  assert(Number(svg.match(/ height="(\d+)"/)![1]) < 1800);
+});
+
+Deno.test("gantt() of more than 64 different ranks shows the first 64, and says so", async () => {
+  const timeline = forwardTimeline({ nodes: 10, ranksPerNode: 8, chunks: 1 });
+  assertStringIncludes(await ganttSvg(timeline, { fold: false }), "64 of 80 ranks shown");
+});
+
+Deno.test("gantt() folds ranks that differ by less than a part of the makespan", async () => {
+  const at = (rank: number, end: number) => ({ rank, name: "E[0]", start: 0, end });
+  const timeline = timelineOf([at(0, 1000), at(1, 998), at(2, 990)]);
+  assertEquals(bars(await ganttSvg(timeline)), 2);
+  assertEquals(bars(await ganttSvg(timeline, { fold: 0.02 })), 1);
+  assertEquals(bars(await ganttSvg(timeline, { fold: 0 })), 3);
+  assertEquals(bars(await ganttSvg(timeline, { ranks: [1, 0] })), 2);
+  assertEquals(bars(await ganttSvg(timeline, { ranks: [1, 0], fold: 0.02 })), 1);
+  assertStringIncludes(await ganttSvg(timeline), "equal ranks shown once: {0, 1}");
+  assertStringIncludes(
+    await ganttSvg(timeline, { fold: 0.02 }),
+    "all 3 ranks are equal, one is shown",
+  );
+});
+
+Deno.test("gantt() with the critical path is as in its snapshot", async () => {
+  await assertSvg("critical-path", await ganttSvg(pass, { criticalPath: true }));
+});
+
+Deno.test("gantt() outlines each step of the critical path, and fades all other bars", async () => {
+  const svg = await ganttSvg(pass, { criticalPath: true, fold: false });
+  const count = (name: string) =>
+    svg.match(new RegExp(`class="gantt-${name}"[^>]*>(.*?)</g>`))![1].match(/<rect /g)!.length;
+  const path = criticalPath(pass);
+  assertEquals(count("path"), path.numRows());
+  assertEquals(count("off"), pass.numRows() - path.numRows());
+  assertStringIncludes(svg, "critical path: expert 57 %");
 });
 
 Deno.test("gantt() shows the ranks that are asked for", async () => {
@@ -115,7 +161,7 @@ Deno.test("gantt() draws tasks that took no time, and a timeline without rows", 
 
 Deno.test("gantt() draws 5,000 bars within the picture", async () => {
   const timeline = forwardTimeline({ nodes: 2, ranksPerNode: 8, chunks: 32 });
-  const svg = await ganttSvg(timeline);
+  const svg = await ganttSvg(timeline, { fold: false });
   assertEquals(bars(svg), timeline.numRows());
   for (const [, width, x] of svg.matchAll(/<rect [^>]*width="([\d.]+)"[^>]* x="([\d.]+)"/g)) {
     assert(Number(x) >= 0 && Number(x) + Number(width) <= 960);
@@ -131,6 +177,7 @@ Deno.test("gantt() uses the document that it is given", async () => {
 Deno.test("gantt() shows itself in a notebook, with namespace, colours and background", async () => {
   const element = await gantt(pass);
   const bundle = await element[Symbol.for("Jupyter.display")]();
+  assertStringIncludes(bundle["text/html"], element.outerHTML);
   assertEquals(bundle["image/svg+xml"], element.outerHTML);
   assertMatch(element.outerHTML, /^<svg [^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"/);
   assertMatch(element.outerHTML, /<g [^>]*fill="#ffffff"[^>]*><rect [^>]*height="\d+" width="959"/);
@@ -143,6 +190,8 @@ Deno.test("gantt() throws naming what it cannot use", async () => {
   await fails({ width: 12 }, "width is 12");
   await fails({ width: NaN }, "width is NaN");
   await fails({ ranks: [] }, "ranks is empty");
+  await fails({ fold: true }, "fold is true");
+  await fails({ fold: -1 }, "fold is -1");
   await fails({ ranks: [4] }, "no rank 4, it has 4 ranks");
   await fails({}, 'no column "wait_ns"', pass.rename({ wait_ns: "wait" }));
   await fails(
