@@ -123,11 +123,12 @@ export class MoeLayer {
       const { ran, kept } = await this.#forward(choices, options);
       this.#kept = kept;
       const configuration = this.#configuration(choices, kept);
+      const setup = { layer: this.layer, choices };
       if (!this.engine.computes || options.results === false) {
-        return new Run({ name, pass: "forward", ran, configuration });
+        return new Run({ name, pass: "forward", ran, configuration, setup });
       }
       const [output, auxLoss] = ["y", "aux_loss"].map((tensor) => this.#read(tensor));
-      return new Run({ name, pass: "forward", ran, configuration, output, auxLoss });
+      return new Run({ name, pass: "forward", ran, configuration, setup, output, auxLoss });
     });
   }
 
@@ -167,14 +168,15 @@ export class MoeLayer {
         }),
       ];
       const { configuration } = pass;
+      const setup = { layer: this.layer, choices };
       if (!this.engine.computes || options.results === false) {
-        return new Run({ name, pass: "backward", ran, configuration });
+        return new Run({ name, pass: "backward", ran, configuration, setup });
       }
       const names = ["x", ...Object.keys(this.parameters)];
       const gradients = Object.fromEntries(
         names.map((tensor) => [tensor, this.#read(`grad.${tensor}`)]),
       );
-      return new Run({ name, pass: "backward", ran, configuration, gradients });
+      return new Run({ name, pass: "backward", ran, configuration, setup, gradients });
     });
   }
 

@@ -15,3 +15,6 @@ export { BUILT_IN, type PassChoices } from "./choices.ts";
 export { type RanProgram, Run } from "./run.ts";
 export { randomNormal } from "./random.ts";
 export { simulated } from "./simulated.ts";
+export { WhatIf, whatIf, type WhatIfOptions, type WhatIfRow, type WhatIfSetup } from "./what_if.ts";
+export type { Crossing } from "./what_if_crossings.ts";
+export type { Setup, Vary } from "./what_if_vary.ts";

@@ -1,0 +1,288 @@
+/** What would be if: the same layer on other links, processors, codecs, chunks and worlds. @module */
+import { openSimulator } from "../engines/mod.ts";
+import type { LayerConfig } from "../layer/mod.ts";
+import { displayable, type MediaBundle } from "../timeline/mod.ts";
+import {
+  type AllToAll,
+  type Compressor,
+  type Scheduler,
+  SchemoeError,
+  type Topology,
+} from "../types.ts";
+import type { PassChoices } from "./choices.ts";
+import { createLayer } from "./layer.ts";
+import { Run } from "./run.ts";
+import { calibrated } from "./what_if_calibrate.ts";
+import { curvesSvg } from "./what_if_chart.ts";
+import { type Crossing, crossings } from "./what_if_crossings.ts";
+import { type Setup, type Vary, varyOf } from "./what_if_vary.ts";
+
+/** A layer and its world, when there is no run to start from. */
+export interface WhatIfSetup {
+  readonly layer: LayerConfig;
+  readonly topology: Topology;
+  /** What stays as it is; default as in `forward`. */
+  readonly choices?: PassChoices;
+}
+
+/** What varies, and what is compared. */
+export interface WhatIfOptions {
+  /** A name such as `inter.bandwidth`, `processor.flopRate`, `chunks`, `nodes`, or a change of one's own. */
+  readonly vary: string | Vary;
+  readonly values: readonly (number | string)[];
+  /** One line for each, and for each combination with the two below; default those of the run. */
+  readonly schedulers?: readonly (Scheduler | string)[];
+  readonly allToAlls?: readonly (AllToAll | string)[];
+  readonly compressors?: readonly (Compressor | string)[];
+  /** Which times count; `step`, the default, is forward and backward. */
+  readonly pass?: "forward" | "backward" | "step";
+  /** What the chart shows; default the speed-up over the first line when there are several. */
+  readonly show?: "seconds" | "speedUp";
+  /** One node for all: see `openSimulator`; default true from 64 ranks that are all alike. */
+  readonly representatives?: boolean;
+}
+
+/** Seconds of one line at one value. */
+export interface WhatIfRow {
+  readonly value: number | string;
+  readonly line: string;
+  readonly seconds: number;
+  /** Over the first line. */
+  readonly speedUp: number;
+}
+
+/** From this many ranks on one node stands for all. */
+const MANY_RANKS = 64;
+const OPTIONS = [
+  ...[
+    "vary",
+    "values",
+    "schedulers",
+    "allToAlls",
+    "compressors",
+    "pass",
+    "show",
+    "representatives",
+  ],
+];
+const DISPLAY = Symbol.for("Jupyter.display");
+
+/**
+ * Simulates a layer for each value and each line. As a cell's last value the result shows its curves, its
+ * table and where the curves cross.
+ *
+ * ```ts
+ * import { topology, whatIf } from "@schemoe/lab";
+ * const found = await whatIf({
+ *   layer: { tokens: 256, modelDim: 64, hiddenDim: 128, experts: 8, topK: 2 },
+ *   topology: topology({ nodes: 2, ranksPerNode: 4 }),
+ *   choices: { chunks: 4 },
+ * }, { vary: "inter.bandwidth", values: [1e6, 1e8, 1e10], schedulers: ["sequential", "optSche"] });
+ * console.assert(found.rows.length === 6);
+ * ```
+ * @param from a run, whose layer, world and choices are kept but for what varies, or these themselves. Where
+ * the run's tasks were measured alone, processor and links are scaled to take as long in all.
+ * @throws {SchemoeError} naming an unknown option, change, or value that cannot be used.
+ */
+export async function whatIf(from: Run | WhatIfSetup, options: WhatIfOptions): Promise<WhatIf> {
+  const foreign = Object.keys(options).find((key) => !OPTIONS.includes(key));
+  if (foreign) fail(`"${foreign}" is not one of its options (${OPTIONS.join(", ")})`);
+  const { values, pass = "step" } = options;
+  if (!["forward", "backward", "step"].includes(pass)) {
+    fail(`unknown pass "${pass}", choose one of forward, backward, step`);
+  }
+  if (!Array.isArray(values) || values.length === 0) {
+    fail("values must be a list that is not empty");
+  }
+  const bad = values.find((value) => typeof value === "number" && !Number.isFinite(value));
+  if (bad !== undefined) fail(`a value is ${bad}, not a finite number`);
+  const vary = varyOf(options.vary);
+  const setup = setupOf(from);
+  const lines = linesOf(setup.choices, options);
+  const seconds: number[][] = lines.map(() => []);
+  for (const value of values) {
+    for (const [i, line] of lines.entries()) {
+      const choices = { ...setup.choices, ...line.choices };
+      const changed = vary.apply({ ...setup, choices }, value);
+      seconds[i].push(await simulated(changed, pass, options.representatives));
+    }
+  }
+  return new WhatIf({
+    vary,
+    values,
+    pass,
+    show: options.show,
+    names: lines.map(({ name }) => name),
+    seconds,
+  });
+}
+
+function setupOf(from: Run | WhatIfSetup): Setup {
+  if (!(from instanceof Run)) return { choices: {}, ...from };
+  if (!from.setup) fail("the run does not know its layer; give { layer, topology, choices }");
+  const { layer: { topology, localExperts: _, ...layer }, choices } = from.setup;
+  const { scheduler, allToAll, compressor, chunking } = choices;
+  return {
+    layer,
+    topology: calibrated(topology, from.ran).topology,
+    choices: { scheduler, allToAll, compressor, chunks: chunking },
+  };
+}
+
+function linesOf(base: PassChoices, { schedulers, allToAlls, compressors }: WhatIfOptions) {
+  const named = <T extends { readonly name: string }>(value: T | string) =>
+    typeof value === "string" ? value : value.name;
+  const axis = <K extends keyof PassChoices>(
+    key: K,
+    values?: readonly ({ readonly name: string } | string)[],
+  ) =>
+    (values ?? [undefined]).map((value) => ({
+      name: value === undefined ? undefined : named(value),
+      choices: value === undefined ? {} : { [key]: value } as PassChoices,
+    }));
+  const lines = axis("scheduler", schedulers).flatMap((a) =>
+    axis("allToAll", allToAlls).flatMap((b) =>
+      axis("compressor", compressors).map((c) => ({
+        name: [a.name, b.name, c.name].filter((name) => name !== undefined).join(" + ") ||
+          "as it is",
+        choices: { ...base, ...a.choices, ...b.choices, ...c.choices },
+      }))
+    )
+  );
+  if (lines.length === 0) fail("a list of lines is empty");
+  const double = lines.find(({ name }, i) => lines.findIndex((line) => line.name === name) < i);
+  if (double) fail(`two lines are called "${double.name}"; give them names of their own`);
+  return lines;
+}
+
+async function simulated(
+  { layer, topology, choices }: Setup,
+  pass: "forward" | "backward" | "step",
+  representatives = topology.ranks >= MANY_RANKS && !topology.sharing && !topology.speed,
+): Promise<number> {
+  const engine = openSimulator(topology, { representatives });
+  const made = createLayer(engine, layer);
+  const run = { ...choices, bound: false };
+  const forward = await made.forward(run);
+  if (pass === "forward") return forward.makespan;
+  const backward = await made.backward(run);
+  return pass === "backward" ? backward.makespan : forward.makespan + backward.makespan;
+}
+
+/** Curves of a what-if. */
+export class WhatIf {
+  readonly rows: readonly WhatIfRow[];
+  /** Names of the lines in order. */
+  readonly names: readonly string[];
+  /** Where two lines take equally long, the faster one before and after; empty for values that are no numbers. */
+  readonly crossings: readonly Crossing[];
+  readonly #made: Made;
+  readonly #numeric: boolean;
+  readonly #logarithmic: boolean;
+
+  constructor(made: Made) {
+    this.#made = made;
+    const { values, names, seconds } = made;
+    this.names = names;
+    this.rows = values.flatMap((value, at) =>
+      names.map((line, i) => ({
+        ...{ value, line, seconds: seconds[i][at], speedUp: seconds[0][at] / seconds[i][at] },
+      }))
+    );
+    const numbers = values.filter((value) => typeof value === "number");
+    this.#numeric = numbers.length === values.length;
+    const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
+    this.#logarithmic = this.#numeric && least > 0 && most / least >= 20;
+    const order = [...numbers.keys()].sort((a, b) => numbers[a] - numbers[b]);
+    // the lower the better: speed-ups with their sign turned
+    const sign = this.#speedUp ? -1 : 1;
+    this.crossings = this.#numeric
+      ? crossings(
+        order.map((i) => numbers[i]),
+        names.map((name, line) => ({ name, y: order.map((i) => sign * this.#shown(line, i)) })),
+        this.#logarithmic,
+      ).map((crossing) => ({ ...crossing, y: sign * crossing.y }))
+      : [];
+  }
+
+  /** The line of least time at each value. */
+  get best(): readonly WhatIfRow[] {
+    return this.#made.values.map((_, at) => {
+      const { names } = this;
+      const rows = this.rows.slice(at * names.length, (at + 1) * names.length);
+      return rows.reduce((best, row) => row.seconds < best.seconds * (1 - 1e-9) ? row : best);
+    });
+  }
+
+  /** Crossings in words. */
+  get summary(): string {
+    const { vary: { name, unit } } = this.#made;
+    const at = (x: number) => `${name} ${short(x)}${unit ? ` ${unit}` : ""}`;
+    const lines = this.crossings.map(({ x, before, after }) =>
+      `${before} is faster up to ${at(x)}, ${after} from there on`
+    );
+    return lines.length ? lines.join("\n") : "no two lines cross";
+  }
+
+  /** SVG text of the curves. */
+  svg(): Promise<string> {
+    const { vary, values, names, seconds, pass } = this.#made;
+    const speedUp = this.#speedUp;
+    const what = pass === "step" ? "forward and backward" : pass;
+    return curvesSvg({
+      title: `What if: ${vary.name}`,
+      x: { label: vary.unit ? `${vary.name} (${vary.unit})` : vary.name, values },
+      y: { label: speedUp ? `speed-up over ${names[0]}, ${what}` : `seconds, ${what}` },
+      logarithmic: { x: this.#logarithmic, y: !speedUp && spread(seconds.flat()) >= 20 },
+      curves: names.map((name, i) => ({ name, y: values.map((_, at) => this.#shown(i, at)) })),
+      marks: this.crossings,
+    });
+  }
+
+  /** Times as text: a row for each value, a column for each line. */
+  toString(): string {
+    const { values, seconds, vary } = this.#made;
+    const head = [vary.unit ? `${vary.name} (${vary.unit})` : vary.name, ...this.names];
+    const body = values.map((value, at) => [
+      typeof value === "number" ? short(value) : value,
+      ...seconds.map((line) => `${(line[at] * 1e3).toPrecision(4)} ms`),
+    ]);
+    const widths = head.map((_, i) => Math.max(...[head, ...body].map((row) => row[i].length)));
+    return [head, ...body].map((row) =>
+      row.map((cell, i) => i ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join("  ")
+    ).join("\n");
+  }
+
+  async [DISPLAY](): Promise<MediaBundle> {
+    const shown = displayable({ text: `${this}\n${this.summary}`, svg: await this.svg() });
+    return await shown[DISPLAY]();
+  }
+
+  get #speedUp(): boolean {
+    return (this.#made.show ?? (this.names.length > 1 ? "speedUp" : "seconds")) === "speedUp";
+  }
+
+  #shown(line: number, at: number): number {
+    const { seconds } = this.#made;
+    return this.#speedUp ? seconds[0][at] / seconds[line][at] : seconds[line][at];
+  }
+}
+
+/** What a {@linkcode WhatIf} is made of. */
+interface Made {
+  readonly vary: Vary;
+  readonly values: readonly (number | string)[];
+  readonly pass: string;
+  readonly show?: "seconds" | "speedUp";
+  readonly names: readonly string[];
+  /** By line, then by value. */
+  readonly seconds: readonly (readonly number[])[];
+}
+
+const short = (value: number) => String(Number(value.toPrecision(4)));
+
+const spread = (values: readonly number[]) => Math.max(...values) / Math.min(...values);
+
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot answer the what-if: ${problem}`);
+}
