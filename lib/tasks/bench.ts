@@ -6,6 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { SchemoeError } from "../types.ts";
+import { benchAllToAll } from "./bench_all_to_all.ts";
 import { benchEmulation } from "./bench_emulation.ts";
 import { benchOverlap } from "./bench_overlap.ts";
 import { benchSimulate } from "./bench_simulate.ts";
@@ -15,6 +16,7 @@ import { type Benchmark, machine, print } from "./bench_report.ts";
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   overlap: benchOverlap,
   emulation: benchEmulation,
+  allToAll: benchAllToAll,
   simulate: benchSimulate,
 };
 

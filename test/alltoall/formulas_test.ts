@@ -1,0 +1,42 @@
+import { assertAlmostEquals, assertEquals } from "@std/assert";
+import {
+  type AllToAll,
+  buildProgram,
+  BUILT_IN,
+  GraphBuilder,
+  sentBytes,
+  simulate,
+  topology,
+} from "../../mod.ts";
+import * as builtIn from "../../lib/alltoall/mod.ts";
+import { allToAllFormulas } from "../../lib/tasks/all_to_all_formulas.ts";
+
+const powerOfTwo = (n: number) => (n & (n - 1)) === 0;
+
+for (const name of BUILT_IN.allToAll) {
+  Deno.test(`${name} moves the bytes and takes the time of its formula`, () => {
+    const algorithm = (builtIn as unknown as Record<string, AllToAll>)[name];
+    for (const [nodes, ranksPerNode] of [[2, 4], [4, 2], [2, 2], [3, 2], [2, 3], [3, 3]]) {
+      const world = topology({ nodes, ranksPerNode, local: { beta: 1e-9 } });
+      if (!powerOfTwo(world.ranks) && ["pairwise", "bruck"].includes(name)) continue;
+      for (const sliceBytes of [1 << 8, 1 << 16]) {
+        const g = new GraphBuilder(world, "forward", 1);
+        const at = (buffer: string) => ({ buffer, offset: 0 });
+        g.allToAll({
+          ...{ label: "A", chunk: 0, stage: 0, after: [], algorithm, sliceBytes, scratch: "s" },
+          ...{ input: at("i"), output: at("o") },
+        });
+        const graph = g.build({});
+        const { end } = simulate(buildProgram(graph, graph.tasks, "as added"), world);
+        const expected = allToAllFormulas(world, sliceBytes)[name];
+        const seconds = end.reduce((a, b) => Math.max(a, b)) / 1e9;
+        assertAlmostEquals(seconds / expected.seconds, 1, 1e-9, `${nodes} x ${ranksPerNode}`);
+        const sent = Array.from(
+          { length: world.ranks },
+          (_, rank) => graph.tasks.reduce((sum, task) => sum + sentBytes(task.transfers!(rank)), 0),
+        );
+        assertEquals(Math.max(...sent), expected.bytes);
+      }
+    }
+  });
+}
