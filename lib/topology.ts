@@ -49,8 +49,12 @@ const MOST_RANKS = 1 << 20;
  * @throws {SchemoeError} naming the field that is not a usable number.
  */
 export function topology(options: TopologyOptions): Topology {
+  object("options", options);
   const { nodes, ranksPerNode, sharing, speed, nic } = options;
   rejectUnknown(options, OPTIONS);
+  for (const name of ["intra", "inter", "local", "processor"] as const) {
+    if (options[name] !== undefined) object(name, options[name]);
+  }
   const intra = { ...SMALL.intra, ...options.intra };
   const links = {
     intra,
@@ -127,6 +131,10 @@ export function sharedProcessor(world: Topology, capacity: number): Topology {
 }
 
 function checkSharing({ of, capacity }: NonNullable<Topology["sharing"]>, ranks: number): void {
+  if (!Array.isArray(of)) fail("sharing.of", "an array with the processor of each rank", of);
+  if (!Array.isArray(capacity)) {
+    fail("sharing.capacity", "an array with a number for each processor", capacity);
+  }
   if (of.length !== ranks) {
     fail("sharing.of", `one processor for each of ${ranks} ranks`, of.length);
   }
@@ -151,6 +159,10 @@ function count(name: string, value: unknown): void {
 
 function atLeastZero(name: string, value: unknown): void {
   if (!Number.isFinite(value) || (value as number) < 0) fail(name, "a number of at least 0", value);
+}
+
+function object(name: string, value: unknown): void {
+  if (typeof value !== "object" || value === null) fail(name, "an object", value);
 }
 
 function rejectUnknown(value: object, known: readonly string[], prefix = ""): void {

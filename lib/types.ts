@@ -343,7 +343,7 @@ export interface ExpertContext {
 export interface Expert {
   readonly name: string;
   /** Throws when it does not fit a layer; asked before anything else. */
-  check?(layer: ExpertShape & { readonly experts: number }): void;
+  check?(layer: ExpertShape & { readonly experts: number; readonly dtype?: string }): void;
   parameters(shape: ExpertShape): readonly ParameterShape[];
   /** Activations kept from forward to backward: name and columns of each. */
   saved(shape: ExpertShape): readonly { readonly name: string; readonly columns: number }[];

@@ -7,6 +7,7 @@ import {
   type Step,
   type Topology,
 } from "../types.ts";
+import { callUser } from "../user_code.ts";
 
 /** Plans of larger worlds, rank 0 apart, are made anew each time instead of being kept. */
 const KEPT_RANKS = 512;
@@ -40,7 +41,12 @@ export function checkedPlans(
     JSON.stringify(phases.map((phase, i) => [phase.name, phase.lane, phasesBefore(phase, i)]));
   let expected: string | undefined;
   const make = (rank: number): readonly Phase[] => {
-    const phases = algorithm.plan({ rank, topology });
+    const whose = `the all-to-all "${algorithm.name}"`;
+    const phases = callUser(
+      whose,
+      `plan of rank ${rank}`,
+      () => algorithm.plan({ rank, topology }),
+    );
     checkPhases(algorithm, rank, phases);
     for (const phase of phases) {
       for (const step of phase.steps) checkStep(algorithm, rank, topology.ranks, phase, step);

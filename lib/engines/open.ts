@@ -25,6 +25,9 @@ export interface EngineOptions {
  * @throws {SchemoeError} for unknown names and values, and when the native library is missing.
  */
 export function openEngine(options: EngineOptions): Engine {
+  if (typeof options !== "object" || options === null) {
+    fail(`give an object such as { kind: "simulate", nodes: 1, ranksPerNode: 2 }, got ${options}`);
+  }
   const { kind, nodes, ranksPerNode, links, computation, representatives } = options;
   const known = [
     ...["kind", "topology", "nodes", "ranksPerNode", "links", "computation", "representatives"],

@@ -7,7 +7,7 @@ import {
   columnSum,
   gemm,
 } from "../kernels/mod.ts";
-import type { Expert, ExpertContext } from "../types.ts";
+import { type Expert, type ExpertContext, SchemoeError } from "../types.ts";
 
 /**
  * `act(x @ w1 + b1) @ w2 + b2` with w1 [M, H], b1 [H], w2 [H, M], b2 [M].
@@ -16,6 +16,12 @@ import type { Expert, ExpertContext } from "../types.ts";
  * @throws {SchemoeError} for an unknown activation.
  */
 export function ffn(options: { activation?: Activation; bias?: boolean } = {}): Expert {
+  const foreign = Object.keys(options).find((key) => key !== "activation" && key !== "bias");
+  if (foreign) {
+    throw new SchemoeError(
+      `Cannot make the expert: "${foreign}" is not an option (activation, bias)`,
+    );
+  }
   const { activation = "relu", bias = true } = options;
   activationCode(activation);
   return {

@@ -97,7 +97,8 @@ function expertOf(runtime: OnnxRuntime, models: readonly OnnxModel[], flops?: nu
   };
   return {
     name,
-    check({ modelDim, experts }) {
+    check({ modelDim, experts, dtype = "float32" }) {
+      if (dtype !== "float32") fail(`the layer has dtype ${dtype}, models take float32`);
       if (experts !== models.length) {
         fail(
           `the layer has ${experts} experts, there are ${models.length} models; give one for each`,

@@ -2,7 +2,8 @@
 import { combineRows, dispatchRows, fillSlots, maxLoad, type Places } from "../kernels/mod.ts";
 import type { Layer } from "../layer/mod.ts";
 import { mostPeers, rowSlices } from "../layer/peer_groups.ts";
-import type { Compressor, Task, TaskGraph } from "../types.ts";
+import { type Compressor, SchemoeError, type Task, type TaskGraph } from "../types.ts";
+import { callUser } from "../user_code.ts";
 import { GraphBuilder } from "./builder.ts";
 import { addLeg, LEG_STAGES, type Way } from "./leg.ts";
 import { addMaxReduce } from "./reduce.ts";
@@ -120,8 +121,20 @@ export function expertKernels(
   make: (context: ReturnType<typeof expertContext>) => ReturnType<NonNullable<Task["kernels"]>>,
 ): NonNullable<Task["kernels"]> {
   const kept = new Map<number, ReturnType<typeof make>>();
+  const whose = `the expert "${way.layer.expert.name}"`;
+  const made = (rank: number) => {
+    const kernels = callUser(
+      whose,
+      `${g.pass} pass`,
+      () => make(expertContext(g, way, chunk, rank)),
+    );
+    if (Array.isArray(kernels as unknown)) return kernels;
+    throw new SchemoeError(
+      `Cannot use ${whose}: its ${g.pass} pass gives ${kernels}, not an array of kernels`,
+    );
+  };
   return (rank) => {
-    const kernels = kept.get(rank) ?? make(expertContext(g, way, chunk, rank));
+    const kernels = kept.get(rank) ?? made(rank);
     kept.set(rank, kernels);
     return kernels;
   };

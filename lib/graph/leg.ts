@@ -13,6 +13,7 @@ import {
   type Task,
   type View,
 } from "../types.ts";
+import { callUser } from "../user_code.ts";
 import type { GraphBuilder } from "./builder.ts";
 import {
   byPeers,
@@ -185,7 +186,8 @@ export function wireBytes(
   compressor: Compressor,
   block: { rows: number; columns: number },
 ): number {
-  const bytes = compressor.wireBytes(block);
+  const whose = `the compressor "${compressor.name}"`;
+  const bytes = callUser(whose, "wireBytes", () => compressor.wireBytes(block));
   if (!Number.isSafeInteger(bytes) || bytes < 1) {
     throw new SchemoeError(
       `Cannot use the compressor "${compressor.name}": wireBytes of ${block.rows} x ${block.columns} is ` +
@@ -243,7 +245,7 @@ class Coder {
             at.read(this.#at(stage, index, this.#blockFloatBytes), this.#blockFloatBytes).buffer,
           );
           const encoded = await compressor.encode!(values, block);
-          this.#expect("encode", "bytes", encoded?.byteLength, this.blockBytes);
+          this.#expect("encode", Uint8Array, encoded, this.blockBytes);
           at.write(this.#at(wire, index, this.blockBytes), encoded);
         })
       ),
@@ -263,7 +265,7 @@ class Coder {
             at.read(this.#at(wire, index, this.blockBytes), this.blockBytes),
             block,
           );
-          this.#expect("decode", "floats", decoded?.length, block.rows * block.columns);
+          this.#expect("decode", Float32Array, decoded, block.rows * block.columns);
           const values = new Uint8Array(decoded.buffer, decoded.byteOffset, decoded.byteLength);
           at.write(this.#at(stage, index, this.#blockFloatBytes), values);
         })
@@ -304,12 +306,19 @@ class Coder {
     for (let index = begin; index < end; index++) await run(this.#block, index);
   }
 
-  #expect(name: string, unit: string, got: number | undefined, expected: number): void {
-    if (got === expected) return;
+  #expect(
+    name: string,
+    type: typeof Uint8Array | typeof Float32Array,
+    got: unknown,
+    expected: number,
+  ): void {
+    if (got instanceof type && got.length === expected) return;
+    const found = ArrayBuffer.isView(got) || Array.isArray(got)
+      ? `${got.constructor.name} of ${(got as Uint8Array).length}`
+      : `${got}`;
     throw new SchemoeError(
-      `Compressor "${this.leg.compressor.name}": ${name} must return ${expected} ${unit}, got ${
-        got ?? "nothing"
-      }`,
+      `compressor "${this.leg.compressor.name}": ${name} must return a ${type.name} of ${expected}, ` +
+        `got ${found}`,
     );
   }
 

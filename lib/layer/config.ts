@@ -2,6 +2,7 @@
  * What a Mixture-of-Experts layer computes: sizes, routing and experts.
  * @module
  */
+import { checkExpert } from "../experts/check.ts";
 import { ffn } from "../experts/mod.ts";
 import { topK as topKGate } from "../gates/mod.ts";
 import { type Expert, type Gate, SchemoeError, type Topology } from "../types.ts";
@@ -71,6 +72,9 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
     "gate",
     ...Object.keys(DEFAULTS),
   ];
+  if (typeof config !== "object" || config === null) {
+    fail(`give an object with ${known.slice(0, 4).join(", ")}, got ${config}`);
+  }
   const foreign = Object.keys(config).find((key) => !known.includes(key));
   if (foreign) fail(`"${foreign}" is not a field of a layer (${known.join(", ")})`);
   const layer = { expert: ffn(), gate: topKGate, ...DEFAULTS, ...definedOnly(config) } as Required<
@@ -103,13 +107,10 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
   if (layer.experts % ranks !== 0) {
     fail(`${ranks} ranks do not divide ${layer.experts} experts; each rank holds equally many`);
   }
-  for (const name of ["parameters", "forward", "flops"] as const) {
-    if (typeof layer.expert?.[name] !== "function") fail(`expert has no function "${name}"`);
-  }
+  checkExpert(layer.expert, layer);
   for (const name of ["forward", "backward", "flops"] as const) {
     if (typeof layer.gate?.[name] !== "function") fail(`gate has no function "${name}"`);
   }
-  layer.expert.check?.(layer);
   const resolved = { ...layer, topology, localExperts: layer.experts / ranks };
   if (layer.capacityFactor > 0) capacity(resolved, 0);
   return resolved;

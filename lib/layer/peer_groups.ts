@@ -1,5 +1,6 @@
 /** Splitting a pass by groups of peers instead of by capacity. @module */
 import { type Chunk, type Chunking, SchemoeError } from "../types.ts";
+import { callUser } from "../user_code.ts";
 
 /** Ranks from `begin` to `end`. */
 export interface Peers {
@@ -87,7 +88,7 @@ export function checkedSplit(
   const fail: (problem: string) => never = (problem) => {
     throw new SchemoeError(`Cannot split the pass by "${chunking.name}": ${problem}`);
   };
-  const chunks = chunking.split(at);
+  const chunks = callUser(`the chunking "${chunking.name}"`, "split", () => chunking.split(at));
   if (!Array.isArray(chunks as unknown) || chunks.length === 0) {
     fail("there must be at least one chunk");
   }

@@ -61,11 +61,20 @@ export function resolveChoices(choices: PassChoices, others: readonly string[]):
     "signal",
     "name",
   ];
+  if (typeof choices !== "object" || choices === null) {
+    throw new SchemoeError(
+      `Cannot run the pass: give an object of options, got ${JSON.stringify(choices)}`,
+    );
+  }
   const foreign = Object.keys(choices).find((key) => ![...known, ...others].includes(key));
   if (foreign) {
     throw new SchemoeError(
       `Cannot run the pass: "${foreign}" is not an option (${[...others, ...known].join(", ")})`,
     );
+  }
+  const { signal } = choices;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new SchemoeError(`Cannot run the pass: signal must be an AbortSignal, got ${signal}`);
   }
   const { compressor = "none", chunks = 1 } = choices;
   const pair: CompressorPair = isPair(compressor)
@@ -73,15 +82,32 @@ export function resolveChoices(choices: PassChoices, others: readonly string[]):
     : { dispatch: compressor, combine: compressor };
   const codec = (value: Compressor | string = "none") =>
     checkedCodec(pick("compressor", compressors, value, "wireBytes"));
-  const scheduler = pick("scheduler", schedulers, choices.scheduler ?? "sequential", "order");
+  const scheduler = pick(
+    "scheduler",
+    schedulers,
+    choices.scheduler === undefined ? "sequential" : choices.scheduler,
+    "order",
+  );
   return {
     scheduler,
-    allToAll: pick("allToAll", allToAlls, choices.allToAll ?? "linear", "plan"),
+    allToAll: pick(
+      "allToAll",
+      allToAlls,
+      choices.allToAll === undefined ? "linear" : choices.allToAll,
+      "plan",
+    ),
     compressor: { dispatch: codec(pair.dispatch), combine: codec(pair.combine) },
     chunking: typeof chunks === "object"
-      ? chunks
+      ? checkedChunking(chunks)
       : scheduler.chunking?.(chunks) ?? capacitySlices(chunks),
   };
+}
+
+function checkedChunking(chunking: Chunking): Chunking {
+  if (typeof chunking?.split === "function") return chunking;
+  throw new SchemoeError(
+    'Cannot split the pass: give a number of chunks, or a value with a function "split"',
+  );
 }
 
 /** Choices of a backward pass: where only a number of chunks is given, it is split as forward was. */

@@ -55,6 +55,16 @@ export function createLayer(
   config: LayerConfig,
   options: { seed?: number } = {},
 ): MoeLayer {
+  if (typeof engine?.workspace !== "function") {
+    throw new SchemoeError("Cannot make the layer: give an engine first, as openEngine makes one");
+  }
+  const foreign = Object.keys(options).find((key) => key !== "seed");
+  if (foreign) {
+    throw new SchemoeError(`Cannot make the layer: "${foreign}" is not an option (seed)`);
+  }
+  if (!Number.isSafeInteger(options.seed ?? 1)) {
+    throw new SchemoeError(`Cannot make the layer: seed must be an integer, got ${options.seed}`);
+  }
   return new MoeLayer(engine, resolveLayer(config, engine.topology), options.seed ?? 1);
 }
 
@@ -84,6 +94,11 @@ export class MoeLayer {
    * @throws {SchemoeError} for an unknown name or a wrong number of values.
    */
   set(tensors: Readonly<Record<string, Float32Array>>): this {
+    if (typeof tensors !== "object" || tensors === null) {
+      throw new SchemoeError(
+        `Cannot set the tensors: give an object of names and values, got ${tensors}`,
+      );
+    }
     for (const [name, values] of Object.entries(tensors)) {
       const settable = ["x", "dy", ...Object.keys(this.parameters)];
       if (!settable.includes(name)) {

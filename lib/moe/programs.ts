@@ -2,6 +2,7 @@
 import { type Bound, lowerBound, measuredCosts, modelCosts } from "../costs/mod.ts";
 import { buildProgram } from "../program/mod.ts";
 import { sequential } from "../schedulers/mod.ts";
+import { callUser } from "../user_code.ts";
 import type {
   Costs,
   Engine,
@@ -29,7 +30,15 @@ class KnownGraph {
   program(scheduler: Scheduler, costs: Costs): Program {
     let program = this.#programs.get(scheduler);
     if (!program) {
-      program = buildProgram(this.graph, scheduler.order(this.graph, costs), scheduler.name);
+      program = buildProgram(
+        this.graph,
+        callUser(
+          `the scheduler "${scheduler.name}"`,
+          "order",
+          () => scheduler.order(this.graph, costs),
+        ),
+        scheduler.name,
+      );
       if (this.#programs.size >= KEPT) this.#programs.delete(this.#programs.keys().next().value!);
       this.#programs.set(scheduler, program);
     }

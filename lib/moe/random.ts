@@ -1,4 +1,5 @@
 /** Repeatable random tensors. @module */
+import { SchemoeError } from "../types.ts";
 
 /** Standard normal numbers times `scale` from a seed (splitmix32 and Box-Muller). */
 export function randomNormal(
@@ -6,7 +7,7 @@ export function randomNormal(
   { seed, scale = 1 }: { seed: number; scale?: number },
 ): Float32Array {
   const uniform = uniforms(seed);
-  const values = new Float32Array(count);
+  const values = allocated(count);
   for (let i = 0; i < count; i += 2) {
     const radius = scale * Math.sqrt(-2 * Math.log(1 - uniform()));
     const angle = 2 * Math.PI * uniform();
@@ -14,6 +15,17 @@ export function randomNormal(
     if (i + 1 < count) values[i + 1] = radius * Math.sin(angle);
   }
   return values;
+}
+
+function allocated(count: number): Float32Array {
+  try {
+    return new Float32Array(count);
+  } catch (cause) {
+    throw new SchemoeError(
+      `Cannot make ${count} random values: that is more than an array can hold; make the layer smaller`,
+      { cause },
+    );
+  }
 }
 
 /** Uniform numbers in [0, 1) from a seed. */

@@ -87,6 +87,15 @@ export class NativeRunner implements Engine {
     const hosts = program.graph.hosts.length > 0
       ? new HostLoop({ native, program, workspace: workspace as NativeWorkspace })
       : undefined;
+    const abort = () =>
+      this.#stop?.(
+        new SchemoeError("Cannot finish the run: it was aborted", {
+          status: 3,
+          cause: options.signal?.reason,
+        }),
+      );
+    // First, because it throws when the signal is none, and then nothing runs.
+    options.signal?.addEventListener("abort", abort);
     let stopped: SchemoeError | undefined;
     let timer: ReturnType<typeof setInterval> | undefined;
     this.#stop = (reason) => {
@@ -96,14 +105,6 @@ export class NativeRunner implements Engine {
       timer = setInterval(() => native.cancel(), CANCEL_EVERY_MS);
       native.cancel();
     };
-    const abort = () =>
-      this.#stop?.(
-        new SchemoeError("Cannot finish the run: it was aborted", {
-          status: 3,
-          cause: options.signal?.reason,
-        }),
-      );
-    options.signal?.addEventListener("abort", abort);
     const running = native.run(prepared, options.timeLimit ?? TIME_LIMIT).finally(() =>
       hosts?.end()
     );

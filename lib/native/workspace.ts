@@ -43,16 +43,15 @@ export class NativeWorkspace implements Workspace {
     const id = this.id(name);
     // Deno passes the bytes of the view itself, whatever its element type; shared memory too.
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    this.#open().write(
-      { id, rank: number(rank), offset: number(offset) },
-      bytes as Uint8Array<ArrayBuffer>,
-    );
+    const at = { id, rank: number(rank), offset: number(offset) };
+    named(name, id, () => this.#open().write(at, bytes as Uint8Array<ArrayBuffer>));
   }
 
   read(name: string, rank: number, bytes: number, offset = 0): Uint8Array<ArrayBuffer> {
     const id = this.id(name);
     const data = new Uint8Array(bytes);
-    this.#open().read({ id, rank: number(rank), offset: number(offset) }, data);
+    const at = { id, rank: number(rank), offset: number(offset) };
+    named(name, id, () => this.#open().read(at, data));
     return data;
   }
 
@@ -80,6 +79,18 @@ export class NativeWorkspace implements Workspace {
   #open(): NativeEngine {
     if (this.#freed) throw new SchemoeError("Cannot use the workspace: it was freed");
     return this.#owner.native();
+  }
+}
+
+/** Runs a native call and puts a buffer's name where the library knows only its number. */
+function named(name: string, id: number, call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    if (!(error instanceof SchemoeError)) throw error;
+    const { status, rank } = error;
+    const message = error.message.replace(`buffer ${id} `, `buffer "${name}" `);
+    throw new SchemoeError(message, { status, rank, cause: error.cause });
   }
 }
 

@@ -42,8 +42,7 @@ export function pack(program: Program, options: PackOptions): Uint8Array<ArrayBu
       const firstWord = words.length;
       if (options.isolated) waits.push(...isolatedWaits(program, position, rank));
       else for (const p of program.waits[position]) waits.push(p * ranks + rank);
-      if (task.transfers) { for (const transfer of task.transfers(rank)) words.transfer(transfer); }
-      else for (const kernel of task.kernels?.(rank) ?? []) words.kernel(kernel.name, kernel.args);
+      packTask(words, task, rank);
       const fields = [
         position,
         rank,
@@ -59,6 +58,19 @@ export function pack(program: Program, options: PackOptions): Uint8Array<ArrayBu
     }
   }
   return join(ranks, operations, records, waits, words);
+}
+
+function packTask(words: Words, task: Task, rank: number): void {
+  try {
+    if (task.transfers) { for (const transfer of task.transfers(rank)) words.transfer(transfer); }
+    else for (const kernel of task.kernels?.(rank) ?? []) words.kernel(kernel?.name, kernel?.args);
+  } catch (cause) {
+    if (!(cause instanceof SchemoeError)) throw cause;
+    throw new SchemoeError(`${cause.message}, in task ${task.name} on rank ${rank}`, {
+      rank,
+      cause,
+    });
+  }
 }
 
 /** Chains of an isolated run: communication of all ranks at once, computation rank after rank. */
@@ -106,7 +118,14 @@ class Words {
 
   kernel(name: string, args: readonly (number | View)[]): void {
     if (!Object.hasOwn(KERNELS, name)) {
-      throw new SchemoeError(`Cannot pack the kernel "${name}": unknown name`);
+      throw new SchemoeError(
+        `Cannot pack the kernel "${name}": unknown name, there are ${
+          Object.keys(KERNELS).join(", ")
+        }`,
+      );
+    }
+    if (!Array.isArray(args)) {
+      throw new SchemoeError(`Cannot pack the kernel "${name}": it has no array "args"`);
     }
     this.#call(name, KERNELS[name as keyof typeof KERNELS], args);
   }

@@ -7,6 +7,11 @@ import { type Scheduler, SchemoeError } from "../types.ts";
  * @throws {SchemoeError} (when it orders) naming a task that the graph does not have.
  */
 export function manual(names: readonly string[]): Scheduler {
+  if (!Array.isArray(names)) {
+    throw new SchemoeError(
+      `Cannot make the manual order: give an array of names of tasks, got ${names}`,
+    );
+  }
   return {
     name: "manual",
     order({ tasks }) {

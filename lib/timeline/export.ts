@@ -37,6 +37,11 @@ export function fromCSV(text: string): Timeline {
   const parse = Object.fromEntries(
     TIMELINE_COLUMNS.map((name) => [name, TEXT_COLUMNS.has(name) ? textOrNull : numberOrNull]),
   );
+  if (typeof text !== "string" || text.trim() === "") {
+    throw new SchemoeError(
+      "Cannot read the timeline: give the text of a CSV file with a header line",
+    );
+  }
   return checked(tableFromCSV(text, { parse }) as Timeline);
 }
 
