@@ -29,12 +29,9 @@ export function advice(found: Findings): string[] {
     return [`It is one task, ${all[0].name}: only a faster one makes the run shorter.`];
   }
   const makespan = end - begin;
-  const said = [
-    fullLane(found, makespan),
-    hiding(found, makespan),
-    waiting(found, makespan),
-    gaps(found, makespan),
-  ]
+  const full = fullLane(found, makespan);
+  // a lane without room is why something is exposed: how to hide it better would be beside the point
+  const said = [full ?? hiding(found, makespan), waiting(found, makespan), gaps(found, makespan)]
     .filter((sentence) => sentence !== undefined);
   if (said.length > 0) return said;
   const [top] = found.shares;

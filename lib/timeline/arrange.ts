@@ -91,7 +91,7 @@ export function arrange(timeline: Timeline, options: GanttOptions, shared: Share
     width - 2 * MARGIN,
   );
   const layout = layOut({
-    ...{ width, header: legend.bottom + 6, footer: caption ? 20 : 4, ranks, lanes },
+    ...{ width, header: legend.bottom + 6, footer: caption ? 24 : 4, ranks, lanes },
     left: shared.left,
   });
   const whole = shared.span ?? (end > begin ? end - begin : 1);

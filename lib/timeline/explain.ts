@@ -170,7 +170,7 @@ function whatIsExposed(
   return `Communication is exposed for ${formatTime(sum)} a rank (${
     formatPercent(sum / makespan)
   } of the run). ` +
-    `Most costs ${taskOf(top)}, ${top.lane} lane, ${
+    `The costliest is ${taskOf(top)}, ${top.lane} lane, ${
       formatTime(top.most)
     } on rank ${top.worst.rank}: ` +
     `it ${top.why}${next}.`;

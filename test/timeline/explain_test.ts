@@ -3,6 +3,7 @@ import {
   assertAlmostEquals,
   assertEquals,
   assertMatch,
+  assertNotMatch,
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
@@ -106,7 +107,7 @@ Deno.test("explain() advises by what it finds", () => {
   );
   assertMatch(text(timelineOf([])), /^Nothing ran\.$/);
   assertMatch(
-    text(timelineOf([send({ start: 0, end: 9 }), send({ start: 9, end: 10 })])),
+    text(timelineOf([send({ start: 0, end: 5 }), send({ start: 8, end: 10 })])),
     /Nothing computes/,
   );
   const one = forwardTimeline({ nodes: 2, ranksPerNode: 1, chunks: 1 });
@@ -119,6 +120,17 @@ Deno.test("explain() advises by what it finds", () => {
     rank: 1,
   }]);
   assertMatch(text(full), /All communication is hidden.*\nThe compute lane of rank 0 works 99 %/);
+  const link = timelineOf([
+    send({ start: 0, end: 60, chunk: 0 }),
+    send({ start: 60, end: 99, chunk: 1 }),
+    { start: 60, end: 70, chunk: 0 },
+    { start: 99, end: 100, chunk: 1 },
+  ]);
+  assertMatch(
+    text(link),
+    /The inter lane of rank 0 works 99 % of the time: no order helps, only fewer bytes/,
+  );
+  assertNotMatch(text(link), /chunks/);
   const gap = timelineOf([{ start: 0, end: 10 }, { start: 90, end: 100 }]);
   assertMatch(text(gap), /bound by time between tasks.*\n.*\nBetween the tasks.*80 ns pass unused/);
 });
