@@ -277,6 +277,8 @@ export interface Chunk {
 export interface Block {
   readonly rows: number;
   readonly columns: number;
+  /** Bytes of an element before encoding; default 4. */
+  readonly elementBytes?: number;
 }
 
 /**
@@ -295,8 +297,13 @@ export interface Compressor {
   decode?(bytes: Uint8Array, block: Block): Float32Array | Promise<Float32Array>;
 }
 
-/** Float32 matrix of `groups` experts: element (g, i, j) lies at `offset + 4 (g stride + i ld + j)`. */
+/** Type of the elements of a buffer. */
+export type ElementType = "float32" | "bfloat16";
+
+/** Matrix of `groups` experts: element (g, i, j) is the one `g stride + i ld + j` after `offset`. */
 export interface Matrix extends View {
+  /** Default `float32`. */
+  readonly dtype?: ElementType;
   readonly rows: number;
   readonly columns: number;
   /** Elements from row to row. */
@@ -355,8 +362,10 @@ export interface Expert {
   flops(shape: ExpertShape): { forward: number; inputGrad: number; weightGrad: number };
 }
 
-/** Buffers of the gate of one rank; all float32 but those marked int32. */
+/** Buffers of the gate of one rank; float32 but for `x`, `dx` and those marked int32. */
 export interface GateContext {
+  /** Type of `x` and `dx`; default `float32`. */
+  readonly dtype?: ElementType;
   readonly tokens: number;
   readonly modelDim: number;
   readonly experts: number;

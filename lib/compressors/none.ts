@@ -1,8 +1,8 @@
 import type { Compressor } from "../types.ts";
 
-/** Float32 rows as they are. */
+/** Rows as they are. */
 export const none: Compressor = {
   name: "none",
   native: 0,
-  wireBytes: ({ rows, columns }) => 4 * rows * columns,
+  wireBytes: ({ rows, columns, elementBytes = 4 }) => elementBytes * rows * columns,
 };

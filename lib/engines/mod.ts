@@ -1,5 +1,5 @@
 /**
- * Engines: what runs a Program. `simulate` needs nothing, `cpu` the native library.
+ * Engines: what runs a Program. `simulate` needs nothing, `cpu` the native library, `cuda` a GPU.
  *
  * ```ts
  * import { openEngine } from "@schemoe/lab/engines";
@@ -12,3 +12,4 @@
 export { type EngineOptions, openEngine } from "./open.ts";
 export { openSimulator, simulate } from "./simulate.ts";
 export { type CpuOptions, openCpuEngine } from "./cpu.ts";
+export { type CudaOptions, openCudaEngine } from "./cuda.ts";

@@ -2,19 +2,25 @@
 import { sharedProcessor, topology as world } from "../topology.ts";
 import { type Engine, SchemoeError, type Topology } from "../types.ts";
 import { openCpuEngine } from "./cpu.ts";
+import { openCudaEngine } from "./cuda.ts";
 import { openSimulator } from "./simulate.ts";
 
 /** Which engine, and on which world. */
 export interface EngineOptions {
-  readonly kind: "simulate" | "cpu";
+  readonly kind: "simulate" | "cpu" | "cuda";
   /** Default: `nodes` x `ranksPerNode` with the links of `topology()`. */
   readonly topology?: Topology;
   readonly nodes?: number;
   readonly ranksPerNode?: number;
-  /** `cpu`: transfers take what the topology says (`emulated`, the default) or as long as a copy. */
+  /**
+   * Transfers take what the topology says (`emulated`, default of `cpu`) or as long as a copy
+   * (`plain`, default of `cuda`).
+   */
   readonly links?: "emulated" | "plain";
-  /** `cpu`: computation takes as long as it does (`real`, the default) or at least what the topology says. */
+  /** Computation takes as long as it does (`real`, the default) or at least what the topology says. */
   readonly computation?: "paced" | "real";
+  /** `cuda`: products of float32 round their factors to TF32; default false. */
+  readonly tf32?: boolean;
   /** `simulate`: the ranks of one node stand for all nodes, which must do the same; default false. */
   readonly representatives?: boolean;
 }
@@ -28,13 +34,14 @@ export function openEngine(options: EngineOptions): Engine {
   if (typeof options !== "object" || options === null) {
     fail(`give an object such as { kind: "simulate", nodes: 1, ranksPerNode: 2 }, got ${options}`);
   }
-  const { kind, nodes, ranksPerNode, links, computation, representatives } = options;
+  const { kind, nodes, ranksPerNode, links, computation, representatives, tf32 } = options;
   const known = [
     ...["kind", "topology", "nodes", "ranksPerNode", "links", "computation", "representatives"],
+    "tf32",
   ];
   const foreign = Object.keys(options).find((key) => !known.includes(key));
   if (foreign) fail(`"${foreign}" is not one of its options (${known.join(", ")})`);
-  oneOf("kind", kind, ["simulate", "cpu"]);
+  oneOf("kind", kind, ["simulate", "cpu", "cuda"]);
   oneOf("links", links ?? "emulated", ["emulated", "plain"]);
   oneOf("computation", computation ?? "real", ["paced", "real"]);
   if (options.topology && (nodes ?? ranksPerNode) !== undefined) {
@@ -42,11 +49,16 @@ export function openEngine(options: EngineOptions): Engine {
   }
   const topology = options.topology ??
     world({ nodes: nodes ?? 1, ranksPerNode: ranksPerNode ?? 1 });
+  if (tf32 !== undefined && kind !== "cuda") fail("tf32 is an option of the cuda engine");
+  if (kind === "cuda") {
+    if (representatives !== undefined) fail("representatives is an option of the simulate engine");
+    return openCudaEngine({ topology, links, computation, tf32 });
+  }
   if (kind === "cpu") {
     if (representatives !== undefined) fail("representatives is an option of the simulate engine");
     return openCpuEngine({ topology: onCores(topology, computation), links, computation });
   }
-  if (links || computation) fail("links and computation are options of the cpu engine");
+  if (links || computation) fail("links and computation are options of the cpu and cuda engines");
   return openSimulator(topology, { representatives });
 }
 

@@ -1,6 +1,6 @@
 /** The top-k softmax gate of GShard and Switch. @module */
 import { auxLoss, chooseTopK, gateGrad, gemm, positions, softmax } from "../kernels/mod.ts";
-import type { Gate, GateContext, Matrix, View } from "../types.ts";
+import type { ElementType, Gate, GateContext, Matrix, View } from "../types.ts";
 
 /**
  * Each token goes to its k best experts by softmax score (Lepikhin et al., "GShard", ICLR'21; Fedus
@@ -11,9 +11,14 @@ export const topK: Gate = {
   forward(c) {
     const { scores, choices, weights } = c;
     return [
-      gemm(matrix(c.x, c.tokens, c.modelDim), matrix(c.weight, c.experts, c.modelDim), logits(c), {
-        transB: true,
-      }),
+      gemm(
+        matrix(c.x, c.tokens, c.modelDim, c.dtype),
+        matrix(c.weight, c.experts, c.modelDim),
+        logits(c),
+        {
+          transB: true,
+        },
+      ),
       softmax(c.tokens, c.experts, c.logits, scores),
       chooseTopK(c, { normalize: c.normalizeGate, scores, choices, weights }),
       positions(c, { ...c, prioritized: c.batchPrioritized }),
@@ -21,11 +26,11 @@ export const topK: Gate = {
     ];
   },
   backward(c) {
-    const x = matrix(c.x, c.tokens, c.modelDim);
+    const x = matrix(c.x, c.tokens, c.modelDim, c.dtype);
     const weight = matrix(c.weight, c.experts, c.modelDim);
     return [
       gateGrad(c, { ...c, normalize: c.normalizeGate, dLogits: c.logits }),
-      gemm(logits(c), weight, matrix(c.dx, c.tokens, c.modelDim), { add: c.accumulate }),
+      gemm(logits(c), weight, matrix(c.dx, c.tokens, c.modelDim, c.dtype), { add: c.accumulate }),
       gemm(logits(c), x, matrix(c.dWeight, c.experts, c.modelDim), { transA: true }),
     ];
   },
@@ -35,8 +40,9 @@ export const topK: Gate = {
   },
 };
 
-const matrix = (view: View, rows: number, columns: number): Matrix => ({
+const matrix = (view: View, rows: number, columns: number, dtype?: ElementType): Matrix => ({
   ...view,
+  dtype,
   rows,
   columns,
   ld: columns,

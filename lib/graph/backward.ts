@@ -2,8 +2,16 @@
 import { combineRows, dispatchRows, rowDots } from "../kernels/mod.ts";
 import { type Chunk, SchemoeError, type Task, type TaskGraph } from "../types.ts";
 import { byPeers, rowSlices } from "../layer/peer_groups.ts";
+import { elementBytes } from "../layer/mod.ts";
 import { GraphBuilder } from "./builder.ts";
-import { chunkRows, expertKernels, type PassOptions, placesOf, rowBytes } from "./forward.ts";
+import {
+  chunkRows,
+  expertKernels,
+  type PassOptions,
+  placesOf,
+  rowBytes,
+  rowsBuffer,
+} from "./forward.ts";
 import { addLeg, LEG_STAGES } from "./leg.ts";
 import { addAllReduce } from "./reduce.ts";
 import { expertContext, gateContext, WORD } from "./tensors.ts";
@@ -48,8 +56,11 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
     );
   }
   const g = new GraphBuilder(layer.topology, "backward", chunks.length);
-  const sent = g.buffer("backward.sent", rowBytes(options));
-  const returned = g.buffer("backward.returned", rowBytes(options));
+  const sent = g.buffer(rowsBuffer(options, "backward.sent", "expert.dy"), rowBytes(options));
+  const returned = g.buffer(
+    rowsBuffer(options, "backward.returned", "expert.dx"),
+    rowBytes(options),
+  );
   const combine = addCombineGrad(g, options, sent.buffer);
   const done: Task[] = [];
   let weights: Task | undefined;
@@ -95,9 +106,10 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
 function addCombineGrad(g: GraphBuilder, options: BackwardPassOptions, sent: string): Task {
   const { layer, forwardChunks } = options;
   const { choices, positions, weights, dWeights } = gateContext(g, layer);
-  const dy = g.buffer("dy", WORD * layer.tokens * layer.modelDim);
+  const dy = g.buffer("dy", elementBytes(layer) * layer.tokens * layer.modelDim);
   const slots = g.buffer("slots", WORD * layer.experts * options.capacity);
-  const rows = g.buffer("forward.returned", rowBytes(options));
+  const kept = rowsBuffer({ layer, chunks: forwardChunks }, "forward.returned", "expert.y");
+  const rows = g.buffer(kept, rowBytes(options));
   const scale = layer.prescore ? undefined : weights;
   const dots = rowDots({ ...placesOf(options), chunks: rowSlices(forwardChunks) }, {
     ...{ a: dy, rows, choices, positions, out: dWeights },
@@ -124,7 +136,7 @@ function addDispatchGrad(
   const { layer, chunks } = options;
   const { prescore } = layer;
   const { x, dx, choices, positions, weights, dWeights } = gateContext(g, layer);
-  const rows = g.buffer("backward.returned", rowBytes(options));
+  const rows = g.buffer(rowsBuffer(options, "backward.returned", "expert.dx"), rowBytes(options));
   const places = placesOf(options);
   const common = { rows, choices, positions };
   return g.add({

@@ -1,6 +1,6 @@
 /** The task graph of a forward pass. @module */
 import { combineRows, dispatchRows, fillSlots, maxLoad, type Places } from "../kernels/mod.ts";
-import type { Layer } from "../layer/mod.ts";
+import { elementBytes, type Layer } from "../layer/mod.ts";
 import { mostPeers, rowSlices } from "../layer/peer_groups.ts";
 import { type Compressor, SchemoeError, type Task, type TaskGraph } from "../types.ts";
 import { callUser } from "../user_code.ts";
@@ -49,8 +49,8 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   const g = new GraphBuilder(layer.topology, "forward", chunks.length);
   const gate = gateContext(g, layer);
   const places = placesOf(options);
-  const sent = g.buffer("forward.sent", rowBytes(options));
-  const returned = g.buffer("forward.returned", rowBytes(options));
+  const sent = g.buffer(rowsBuffer(options, "forward.sent", "expert.x"), rowBytes(options));
+  const returned = g.buffer(rowsBuffer(options, "forward.returned", "expert.y"), rowBytes(options));
   const slots = g.buffer("slots", WORD * layer.experts * options.capacity);
   const { choices, positions, weights, x } = gate;
   const dispatch = g.add({
@@ -78,7 +78,8 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
       ...{ from: expertContext(g, options, chunk, 0).y.buffer, to: returned.buffer },
     }));
   }
-  const y = g.buffer("y", WORD * layer.tokens * layer.modelDim);
+  const tokenBytes = elementBytes(layer) * layer.tokens * layer.modelDim;
+  const y = g.buffer("y", tokenBytes);
   g.add({
     ...{
       kind: "combine",
@@ -87,7 +88,7 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
       stage: STAGE.combine,
       after: done,
     },
-    bytes: rowBytes(options) + WORD * layer.tokens * layer.modelDim,
+    bytes: rowBytes(options) + tokenBytes,
     kernels: () => [
       combineRows(places, {
         ...{ rows: returned, choices, positions, y },
@@ -100,13 +101,23 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
 
 /** Rows as the routing kernels see them. */
 export function placesOf({ layer, chunks }: Way): Places {
-  const { tokens, modelDim: columns, topK, experts } = layer;
-  return { tokens, columns, topK, experts, chunks: rowSlices(chunks) };
+  const { dtype, tokens, modelDim: columns, topK, experts } = layer;
+  return { dtype, tokens, columns, topK, experts, chunks: rowSlices(chunks) };
 }
+
+/**
+ * Name of the buffer of sent or returned rows: on one rank in one chunk they lie as the expert's own
+ * rows do, and are these.
+ */
+export const rowsBuffer = (
+  { layer, chunks }: Pick<Way, "layer" | "chunks">,
+  name: string,
+  own: string,
+): string => layer.topology.ranks === 1 && chunks.length === 1 ? own : name;
 
 /** Bytes of all rows that a rank sends, uncompressed. */
 export const rowBytes = ({ layer, capacity }: Way): number =>
-  WORD * layer.experts * capacity * layer.modelDim;
+  elementBytes(layer) * layer.experts * capacity * layer.modelDim;
 
 /** Rows that the experts of the busiest rank get in a chunk. */
 export const chunkRows = ({ layer, chunks }: Way, chunk: number): number =>

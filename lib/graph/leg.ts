@@ -3,9 +3,10 @@
  * @module
  */
 import { decodeRows, encodeRows, type Rows } from "../kernels/mod.ts";
-import type { Layer } from "../layer/mod.ts";
+import { elementBytes, type Layer } from "../layer/mod.ts";
 import {
   type AllToAll,
+  type Block,
   type Chunk,
   type Compressor,
   type Kernel,
@@ -57,15 +58,15 @@ export const LEG_STAGES = 3;
  * peers those of the ranks that a rank sends to: [ranks][local experts][places].
  */
 export function sentRows(way: Way, buffer: string, chunk: number, rank: number): Rows {
-  const { chunks, layer: { modelDim: m, localExperts, experts, topology: { ranks } } } = way;
+  const { chunks, layer: { modelDim: m, localExperts, experts, topology: { ranks }, dtype } } = way;
   const { begin, end } = chunks[chunk];
   const row = m;
   const group = (end - begin) * row;
   const block = localExperts * group;
   const first = destinations(chunks[chunk], rank, ranks).begin;
   return {
-    view: { buffer, offset: FLOAT_BYTES * (experts * begin * m + first * block) },
-    ...{ row, group, block },
+    view: { buffer, offset: elementBytes(way.layer) * (experts * begin * m + first * block) },
+    ...{ row, group, block, dtype },
   };
 }
 
@@ -74,12 +75,12 @@ export function sentRows(way: Way, buffer: string, chunk: number, rank: number):
  * groups of peers [local experts][ranks][capacity].
  */
 export function expertRows(way: Way, buffer: string, chunk: number, rank: number): Rows {
-  const { chunks, capacity, layer: { modelDim: m, topology: { ranks } } } = way;
+  const { chunks, capacity, layer: { modelDim: m, topology: { ranks }, dtype } } = way;
   const group = capacity * ranks * m;
-  const view = { buffer, offset: FLOAT_BYTES * firstRow(way, chunk, rank) * m };
+  const view = { buffer, offset: elementBytes(way.layer) * firstRow(way, chunk, rank) * m };
   return byPeers(chunks)
-    ? { view, block: capacity * m, group, row: m }
-    : { view, block: m, group, row: ranks * m };
+    ? { view, block: capacity * m, group, row: m, dtype }
+    : { view, block: m, group, row: ranks * m, dtype };
 }
 
 /** First row of an expert that belongs to a chunk. */
@@ -97,7 +98,7 @@ export function rowsOfExpert({ chunks, layer }: Way, chunk: number, rank: number
 }
 
 /**
- * Adds the tasks of a leg. Rows that lie as they travel are sent from and received to where they
+ * Adds the tasks of a leg; none where the rows are where they belong. Rows that lie as they travel are sent from and received to where they
  * are when the codec is `none`; then there is no task to compress or decompress them.
  */
 export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
@@ -105,12 +106,19 @@ export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
   const { number, chunk, stage, compressor } = leg;
   const { ranks } = layer.topology;
   const rows = chunks[chunk].end - chunks[chunk].begin;
-  const block = { rows: layer.localExperts * rows, columns: layer.modelDim };
+  const block = blockOf(layer, rows);
   const blockBytes = wireBytes(compressor, block);
   const plain = compressor.native === 0;
+  if (plain && leg.from === leg.to) return [...leg.after];
+  if (compressor.native === undefined && layer.dtype !== "float32") {
+    throw new SchemoeError(
+      `Cannot use the compressor "${compressor.name}": code of one's own gets float32 rows, the layer ` +
+        `has ${layer.dtype}`,
+    );
+  }
   const [from, to] = number === 1 ? [sentRows, expertRows] : [expertRows, sentRows];
   const blocks = mostPeers(chunks[chunk], ranks);
-  const bytes = blocks * (FLOAT_BYTES * block.rows * block.columns + blockBytes);
+  const bytes = blocks * (block.elementBytes * block.rows * block.columns + blockBytes);
   const common = { chunk, bytes, lane: "compute" as const };
   const coder = new Coder(g, way, leg, rows, blockBytes);
 
@@ -155,11 +163,12 @@ export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
 
 /** Where the rows for rank 0 begin in a buffer of sent or returned rows. */
 function sliceZero(
-  { layer: { experts, modelDim }, chunks }: Way,
+  { layer, chunks }: Way,
   buffer: string,
   chunk: number,
 ): View {
-  return { buffer, offset: FLOAT_BYTES * experts * chunks[chunk].begin * modelDim };
+  const { experts, modelDim } = layer;
+  return { buffer, offset: elementBytes(layer) * experts * chunks[chunk].begin * modelDim };
 }
 
 /** With groups of peers, who sends to whom on a leg; the way back is the reverse. */
@@ -181,10 +190,16 @@ function eachRank(make: (rank: number) => Kernel[]): (rank: number) => readonly 
   };
 }
 
+/** What is encoded together: rows of a rank's experts. */
+const blockOf = (layer: Layer, rows: number) => ({
+  ...{ rows: layer.localExperts * rows, columns: layer.modelDim },
+  elementBytes: elementBytes(layer),
+});
+
 /** Bytes of a block. @throws {SchemoeError} when the compressor gives no usable number. */
 export function wireBytes(
   compressor: Compressor,
-  block: { rows: number; columns: number },
+  block: Block,
 ): number {
   const whose = `the compressor "${compressor.name}"`;
   const bytes = callUser(whose, "wireBytes", () => compressor.wireBytes(block));
@@ -210,7 +225,7 @@ function wireView(
   let here = 0;
   for (const [i, { begin, end }] of rowSlices(chunks).entries()) {
     if (i === chunk) here = offset;
-    const block = { rows: layer.localExperts * (end - begin), columns: layer.modelDim };
+    const block = blockOf(layer, end - begin);
     const bytes = layer.topology.ranks * wireBytes(compressor, block);
     offset += Math.ceil(bytes / WIRE_ALIGNMENT) * WIRE_ALIGNMENT;
   }

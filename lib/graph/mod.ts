@@ -15,3 +15,6 @@ export { forwardGraph, gateGraph, type PassOptions } from "./forward.ts";
 export { backwardGraph, type BackwardPassOptions } from "./backward.ts";
 export { wireBytes } from "./leg.ts";
 export { type PhaseTimes, type StageTimes, timedGraph, type TimedOptions } from "./timed.ts";
+export { parameterType } from "./tensors.ts";
+export { addAllReduce } from "./reduce.ts";
+export { type Segment, segmentsOf, stackGraph } from "./stack.ts";

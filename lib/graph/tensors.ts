@@ -2,8 +2,8 @@
  * Names and sizes of the buffers of a layer, and the views of them that gates and experts get.
  * @module
  */
-import type { Layer } from "../layer/mod.ts";
-import type { ExpertContext, GateContext, Matrix } from "../types.ts";
+import { elementBytes, type Layer } from "../layer/mod.ts";
+import type { ElementType, ExpertContext, GateContext, Matrix } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { firstRow, rowsOfExpert, type Way } from "./leg.ts";
 
@@ -12,16 +12,23 @@ export const WORD = 4;
 /** Elements of a parameter of one expert. */
 export const elements = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
+/** Type of an expert's parameter or gradient: gradients of vectors are sums, and stay float32. */
+export const parameterType = (
+  { dtype }: Layer,
+  name: string,
+  shape: readonly number[],
+): ElementType => name.startsWith("grad.") && shape.length === 1 ? "float32" : dtype;
+
 /** Declares the gate's buffers and describes them. */
 export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
   const { tokens, modelDim, experts, topK } = layer;
   const buffer = (name: string, count: number) => g.buffer(name, WORD * count);
   return {
-    ...{ tokens, modelDim, experts, topK },
+    ...{ tokens, modelDim, experts, topK, dtype: layer.dtype },
     normalizeGate: layer.normalizeGate,
     batchPrioritized: layer.batchPrioritized,
     auxWeight: layer.auxWeight,
-    x: buffer("x", tokens * modelDim),
+    x: g.buffer("x", elementBytes(layer) * tokens * modelDim),
     weight: buffer("gate.weight", experts * modelDim),
     scores: buffer("gate.scores", tokens * experts),
     logits: buffer("gate.logits", tokens * experts),
@@ -31,7 +38,7 @@ export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
     loads: buffer("gate.loads", experts),
     auxLoss: buffer("auxLoss", 1),
     dWeights: buffer("gate.dWeights", tokens * topK),
-    dx: buffer("grad.x", tokens * modelDim),
+    dx: g.buffer("grad.x", elementBytes(layer) * tokens * modelDim),
     dWeight: buffer("gate.partial", experts * modelDim),
     accumulate: layer.prescore,
   };
@@ -49,12 +56,15 @@ export function expertContext(
   const first = firstRow(way, chunk, rank);
   const rows = rowsOfExpert(way, chunk, rank);
   const shape = { modelDim, hiddenDim };
+  const { dtype } = layer;
+  const bytes = elementBytes(layer);
   const rowsOf = (name: string, columns: number): Matrix => {
     const stride = capacity * ranks * columns;
-    const { buffer } = g.buffer(`expert.${name}`, WORD * groups * stride);
+    const { buffer } = g.buffer(`expert.${name}`, bytes * groups * stride);
     return {
       buffer,
-      offset: WORD * first * columns,
+      dtype,
+      offset: bytes * first * columns,
       rows,
       columns,
       ld: columns,
@@ -67,8 +77,10 @@ export function expertContext(
     if (!found) throw new Error(`expert "${expert.name}" has no parameter "${name}"`);
     const stride = elements(found.shape);
     const [rows, columns] = found.shape.length === 1 ? [1, found.shape[0]] : found.shape;
-    const { buffer } = g.buffer(`${prefix}experts.${name}`, WORD * groups * stride);
-    return { buffer, offset: 0, rows, columns, ld: columns, groups, stride };
+    const type = parameterType(layer, `${prefix}experts.${name}`, found.shape);
+    const size = type === "bfloat16" ? 2 : WORD;
+    const { buffer } = g.buffer(`${prefix}experts.${name}`, size * groups * stride);
+    return { buffer, dtype: type, offset: 0, rows, columns, ld: columns, groups, stride };
   };
   const saved = (name: string): Matrix => {
     const found = expert.saved(shape).find((s) => s.name === name);

@@ -1,10 +1,11 @@
 /** Kernels that turn rows into wire blocks and back. @module */
-import type { Kernel, View } from "../types.ts";
+import type { ElementType, Kernel, View } from "../types.ts";
+import { typeCode } from "./linear.ts";
 
-const FLOAT32 = 0;
-
-/** Rows of a float32 buffer: block b, group g, row r begins at element `b block + g group + r row`. */
+/** Rows of a buffer: block b, group g, row r begins at element `b block + g group + r row`. */
 export interface Rows {
+  /** Default `float32`. */
+  readonly dtype?: ElementType;
   readonly view: View;
   readonly block: number;
   readonly group: number;
@@ -26,7 +27,7 @@ export interface Wire {
 function args(rows: Rows, wire: Wire): Kernel["args"] {
   const { codec, blocks, groups, columns } = wire;
   return [
-    FLOAT32,
+    typeCode(rows.dtype),
     codec,
     blocks,
     groups,

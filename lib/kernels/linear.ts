@@ -1,5 +1,5 @@
 /** Matrix products, biases, activations and their gradients. @module */
-import { type Kernel, type Matrix, SchemoeError, type View } from "../types.ts";
+import { type ElementType, type Kernel, type Matrix, SchemoeError, type View } from "../types.ts";
 
 /** Element-wise functions between the two products of an expert, by their native number. */
 export const ACTIVATIONS = { identity: 0, relu: 1, gelu: 2, geluTanh: 3, silu: 4 } as const;
@@ -8,9 +8,10 @@ export type Activation = keyof typeof ACTIVATIONS;
 /** Absent argument where a kernel allows it. */
 export const NONE: View = { buffer: "", offset: 0 };
 
-const FLOAT32 = 0;
+/** Number of an element type in the native library. */
+export const typeCode = (dtype: ElementType = "float32"): number => dtype === "bfloat16" ? 1 : 0;
 const place = (m: Matrix) => [m as View, m.ld, m.stride] as const;
-const extent = (m: Matrix) => [FLOAT32, m.groups, m.rows, m.columns] as const;
+const extent = (m: Matrix) => [typeCode(m.dtype), m.groups, m.rows, m.columns] as const;
 
 /** Number of an activation. @throws {SchemoeError} for an unknown name. */
 export function activationCode(name: Activation): number {
@@ -43,9 +44,22 @@ export function gemm(
         `${c.groups} x [${c.rows}, ${c.columns}]`,
     );
   }
-  const head = [FLOAT32, FLOAT32, Number(transA), Number(transB), c.groups, m, n, k];
+  const head = [
+    factorCode(a, b),
+    typeCode(c.dtype),
+    Number(transA),
+    Number(transB),
+    c.groups,
+    m,
+    n,
+    k,
+  ];
   return { name: "gemm", args: [...head, ...place(a), ...place(b), ...place(c), 1, add ? 1 : 0] };
 }
+
+/** Types of two factors: both float32 or bfloat16 (0, 1), or one of each (2: the first is bfloat16). */
+const factorCode = (a: Matrix, b: Matrix): number =>
+  [[0, 3], [2, 1]][typeCode(a.dtype)][typeCode(b.dtype)];
 
 /** `x += bias` in place (bias of shape [groups, columns], or {@linkcode NONE}), then `y = activation(x)`. */
 export function biasActivation(

@@ -22,6 +22,7 @@ export {
   glu,
   gluGrad,
   NONE,
+  typeCode,
 } from "./linear.ts";
 export { combineRows, dispatchRows, fillSlots, type Places, rowDots } from "./routing.ts";
 export { decodeRows, encodeRows, type Rows, type Wire } from "./codec.ts";

@@ -1,11 +1,11 @@
 /** Kernels that move tokens to the places of experts and back. @module */
-import type { Chunk, Kernel, View } from "../types.ts";
-import { NONE } from "./linear.ts";
-
-const FLOAT32 = 0;
+import type { Chunk, ElementType, Kernel, View } from "../types.ts";
+import { NONE, typeCode } from "./linear.ts";
 
 /** Rows that tokens are sent as: chunk after chunk, in each [experts, places of the chunk]. */
 export interface Places {
+  /** Type of tokens and rows; default `float32`. */
+  readonly dtype?: ElementType;
   readonly tokens: number;
   readonly columns: number;
   readonly topK: number;
@@ -14,7 +14,7 @@ export interface Places {
   readonly chunks: readonly Chunk[];
 }
 
-const head = (p: Places) => [FLOAT32, p.tokens, p.columns, p.topK, p.experts] as const;
+const head = (p: Places) => [typeCode(p.dtype), p.tokens, p.columns, p.topK, p.experts] as const;
 const bounds = ({ chunks }: Places) => [chunks.length, 0, ...chunks.map((c) => c.end)];
 
 /** Which choice fills each place: `slots` int32 [experts, capacity]. */

@@ -5,7 +5,7 @@
 import { checkExpert } from "../experts/check.ts";
 import { ffn } from "../experts/mod.ts";
 import { topK as topKGate } from "../gates/mod.ts";
-import { type Expert, type Gate, SchemoeError, type Topology } from "../types.ts";
+import { type ElementType, type Expert, type Gate, SchemoeError, type Topology } from "../types.ts";
 
 /** A layer as its user writes it. */
 export interface LayerConfig {
@@ -35,6 +35,11 @@ export interface LayerConfig {
   readonly prescore?: boolean;
   /** Factor of the auxiliary loss in the total loss; default 0. */
   readonly auxWeight?: number;
+  /**
+   * Type of tokens, activations, expert parameters and their gradients (those of vectors stay
+   * float32); the gate is float32 either way. Default `float32`; `bfloat16` runs on the CUDA engine.
+   */
+  readonly dtype?: ElementType;
   /** Default `ffn()`. */
   readonly expert?: Expert;
   /** Default `topK`. */
@@ -49,6 +54,7 @@ export interface Layer extends Required<LayerConfig> {
 }
 
 const DEFAULTS = {
+  dtype: "float32" as ElementType,
   topK: 1,
   capacityFactor: 1,
   capacityAlignment: 1,
@@ -100,6 +106,9 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
   for (const name of ["normalizeGate", "batchPrioritized", "prescore"] as const) {
     if (typeof layer[name] !== "boolean") fail(`${name} must be true or false, got ${layer[name]}`);
   }
+  if (!["float32", "bfloat16"].includes(layer.dtype)) {
+    fail(`dtype must be float32 or bfloat16, got ${layer.dtype}`);
+  }
   if (layer.topK > layer.experts) {
     fail(`topK ${layer.topK} is more than the ${layer.experts} experts there are`);
   }
@@ -115,6 +124,9 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
   if (layer.capacityFactor > 0) capacity(resolved, 0);
   return resolved;
 }
+
+/** Bytes of an element of tokens and rows. */
+export const elementBytes = ({ dtype }: Layer): number => dtype === "bfloat16" ? 2 : 4;
 
 /** True when the capacity depends on the routing, so that a pass takes two Programs. */
 export const routedCapacity = (layer: Layer): boolean => layer.capacityFactor <= 0;

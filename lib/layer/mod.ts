@@ -10,6 +10,13 @@
  * ```
  * @module
  */
-export { capacity, type Layer, type LayerConfig, resolveLayer, routedCapacity } from "./config.ts";
+export {
+  capacity,
+  elementBytes,
+  type Layer,
+  type LayerConfig,
+  resolveLayer,
+  routedCapacity,
+} from "./config.ts";
 export { capacitySlices } from "./chunking.ts";
 export { peerGroups } from "./peer_groups.ts";

@@ -1,8 +1,8 @@
 /** Tensors of a layer in the buffers of all ranks. @module */
 import type { Layer } from "../layer/mod.ts";
-import { SchemoeError, type Workspace } from "../types.ts";
-
-const FLOAT_BYTES = 4;
+import { parameterType } from "../graph/mod.ts";
+import { type ElementType, SchemoeError, type Workspace } from "../types.ts";
+import { dtypes } from "../layer/dtypes.ts";
 
 /** How a tensor lies over the ranks. */
 export interface TensorSpec {
@@ -12,21 +12,29 @@ export interface TensorSpec {
   readonly shape: readonly number[];
   /** `split`: each rank holds its part of the first dimension; `same`: all of it. */
   readonly placement: "split" | "same";
+  readonly dtype: ElementType;
 }
+
+const CODEC = { float32: dtypes.F32, bfloat16: dtypes.BF16 } as const;
 
 /** All tensors that a user may set or read: input, output, parameters and their gradients. */
 export function tensorSpecs(layer: Layer): Map<string, TensorSpec> {
   const { tokens, modelDim, hiddenDim, experts, topology: { ranks } } = layer;
   const activations = [ranks, tokens, modelDim];
   const specs = new Map<string, TensorSpec>();
-  const add = (name: string, shape: readonly number[], placement: TensorSpec["placement"]) =>
-    specs.set(name, { buffer: name === "aux_loss" ? "auxLoss" : name, shape, placement });
-  for (const name of ["x", "y", "dy", "grad.x"]) add(name, activations, "split");
+  const add = (
+    name: string,
+    shape: readonly number[],
+    placement: TensorSpec["placement"],
+    dtype: ElementType = "float32",
+  ) => specs.set(name, { buffer: name === "aux_loss" ? "auxLoss" : name, shape, placement, dtype });
+  for (const name of ["x", "y", "dy", "grad.x"]) add(name, activations, "split", layer.dtype);
   add("aux_loss", [ranks], "split");
   for (const prefix of ["", "grad."]) {
     add(`${prefix}gate.weight`, [experts, modelDim], "same");
     for (const { name, shape } of layer.expert.parameters({ modelDim, hiddenDim })) {
-      add(`${prefix}experts.${name}`, [experts, ...shape], "split");
+      const buffer = `${prefix}experts.${name}`;
+      add(buffer, [experts, ...shape], "split", parameterType(layer, buffer, shape));
     }
   }
   return specs;
@@ -36,7 +44,8 @@ export const elementsOf = (shape: readonly number[]): number => shape.reduce((a,
 
 /** Bytes of a tensor on each rank. */
 export function localBytes(spec: TensorSpec, ranks: number): number {
-  return (FLOAT_BYTES * elementsOf(spec.shape)) / (spec.placement === "split" ? ranks : 1);
+  return (CODEC[spec.dtype].size * elementsOf(spec.shape)) /
+    (spec.placement === "split" ? ranks : 1);
 }
 
 /** Writes a tensor to all ranks. @throws {SchemoeError} when it has another number of values. */
@@ -59,8 +68,10 @@ export function writeTensor(
   const local = localBytes(spec, ranks);
   workspace.ensure({ [spec.buffer]: local });
   for (let rank = 0; rank < ranks; rank++) {
-    const begin = spec.placement === "split" ? rank * local / FLOAT_BYTES : 0;
-    workspace.write(spec.buffer, rank, values.subarray(begin, begin + local / FLOAT_BYTES));
+    const { size, encode } = CODEC[spec.dtype];
+    const count = local / size;
+    const begin = spec.placement === "split" ? rank * count : 0;
+    workspace.write(spec.buffer, rank, encode(values.subarray(begin, begin + count)));
   }
 }
 
@@ -72,11 +83,13 @@ export function readTensor(
 ): Float32Array<ArrayBuffer> {
   const local = localBytes(spec, ranks);
   if (spec.placement === "same") {
-    return new Float32Array(workspace.read(spec.buffer, 0, local).buffer);
+    return CODEC[spec.dtype].decode(workspace.read(spec.buffer, 0, local)) as Float32Array<
+      ArrayBuffer
+    >;
   }
   const values = new Float32Array(elementsOf(spec.shape));
   for (let rank = 0; rank < ranks; rank++) {
-    const part = new Float32Array(workspace.read(spec.buffer, rank, local).buffer);
+    const part = CODEC[spec.dtype].decode(workspace.read(spec.buffer, rank, local));
     values.set(part, rank * part.length);
   }
   return values;

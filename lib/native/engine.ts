@@ -10,6 +10,9 @@ import { ErrorText, Status } from "./status.ts";
 /** Numbers of `schemoe_engine_kind`. */
 export const ENGINE_KINDS = { cpu: 0, cuda: 1 } as const;
 
+/** A `schemoe_flag`. */
+const TF32 = 1;
+
 /** Words of a `schemoe_event`: ready, start, end and wait. */
 export const EVENT_WORDS = 4;
 
@@ -37,12 +40,15 @@ export class NativeEngine {
       kind: keyof typeof ENGINE_KINDS;
       nodes: number;
       ranksPerNode: number;
+      /** `cuda`: products of float32 may round their factors to TF32. */
+      tf32?: boolean;
       library?: NativeSymbols;
     },
   ) {
     this.#library = shape.library ?? openLibrary();
     const config = new Uint32Array(8);
-    config.set([ABI_VERSION, ENGINE_KINDS[shape.kind], shape.nodes, shape.ranksPerNode]);
+    const flags = shape.tf32 ? TF32 : 0;
+    config.set([ABI_VERSION, ENGINE_KINDS[shape.kind], shape.nodes, shape.ranksPerNode, flags]);
     const out = new BigUint64Array(1);
     const { bytes, size } = this.#error;
     this.#error.unwrap(this.#library.schemoe_open(config, out, bytes, size));

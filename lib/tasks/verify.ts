@@ -1,7 +1,7 @@
 /**
  * Runs reference cases forward and backward and prints the largest error of each tensor.
  *
- * usage: deno task verify FILE.safetensors... [--engine cpu] [--nodes N] [--scheduler NAME|all]
+ * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all]
  *   [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--json]
  * @module
  */
@@ -14,7 +14,7 @@ import { type Engine, SchemoeError } from "../types.ts";
 /** Largest relative error that passes without a codec. */
 const TOLERANCE = 1e-5;
 const USAGE =
-  "usage: deno task verify FILE.safetensors... [--engine cpu] [--nodes N] [--scheduler NAME|all] " +
+  "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all] " +
   "[--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--json]";
 
 /** One line of the report. */
@@ -79,7 +79,7 @@ function open(golden: GoldenCase, kind: string, nodes: number): Engine {
     ranksPerNode: golden.ranks / nodes,
   };
   const engine = openEngine(
-    kind === "cpu" ? { ...options, links: "plain", computation: "real" } : options,
+    kind === "simulate" ? options : { ...options, links: "plain", computation: "real" },
   );
   if (engine.computes) return engine;
   engine.close();

@@ -33,6 +33,7 @@ typedef enum schemoe_status {
 } schemoe_status;
 
 typedef enum schemoe_engine_kind { SCHEMOE_CPU = 0, SCHEMOE_CUDA = 1 } schemoe_engine_kind;
+typedef enum schemoe_flag { SCHEMOE_TF32 = 1 } schemoe_flag; /* CUDA: float32 products may round to TF32 */
 typedef enum schemoe_lane { SCHEMOE_COMPUTE = 0, SCHEMOE_INTRA = 1, SCHEMOE_INTER = 2 } schemoe_lane;
 typedef enum schemoe_dtype { SCHEMOE_F32 = 0, SCHEMOE_BF16 = 1 } schemoe_dtype;
 typedef enum schemoe_activation {
@@ -62,7 +63,7 @@ typedef struct schemoe_config {
   uint32_t kind; /* schemoe_engine_kind */
   uint32_t nodes;
   uint32_t ranks_per_node;
-  uint32_t flags; /* none yet */
+  uint32_t flags; /* schemoe_flag */
   uint32_t reserved[3];
 } schemoe_config;
 
@@ -115,7 +116,8 @@ typedef struct schemoe_operation {
  * count elements; "A(v ld stride)" is the matrix of group g at view + g * stride.
  *
  *  1 gemm        dtypeAB dtypeC transA transB groups m n k A(v ld stride) B(v ld stride) C(v ld stride) alpha beta
- *                C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C; with beta = 0 C is not read
+ *                C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C; with beta = 0 C is not read.
+ *                dtypeAB is a schemoe_dtype, or 2: A is bfloat16 and B float32, or 3: the other way round
  *  2 bias_act    dtype groups rows columns X(v ld stride) bias(v|null stride) Y(v|null ld stride) activation
  *                X += bias (in place); Y = activation(X)
  *  3 act_grad    dtype groups rows columns dY(v ld stride) X(v ld stride) dX(v ld stride) activation

@@ -90,6 +90,14 @@ class Inside {
   schemoe_engine* handle_;
 };
 
+std::unique_ptr<schemoe::Engine> open_engine(const schemoe_config& config, uint32_t ranks) {
+  if (config.kind == SCHEMOE_CPU) return schemoe::open_cpu_engine(ranks);
+#ifdef SCHEMOE_WITH_CUDA
+  if (config.kind == SCHEMOE_CUDA) return schemoe::open_cuda_engine(ranks, (config.flags & SCHEMOE_TF32) != 0);
+#endif
+  fail(SCHEMOE_UNSUPPORTED, "Cannot open an engine of kind ", config.kind, ": the library was built without it");
+}
+
 template <class T>
 void need(const T* pointer, const char* name) {
   if (!pointer) fail(SCHEMOE_INVALID, "Cannot use a null pointer as ", name);
@@ -119,16 +127,14 @@ SCHEMOE_ENTRY int32_t schemoe_open(const schemoe_config* config, schemoe_engine*
       fail(SCHEMOE_INVALID, "Cannot open an engine of version ", config->abi_version, ": the library has version ",
            SCHEMOE_ABI_VERSION);
     }
-    if (config->flags != 0) fail(SCHEMOE_INVALID, "Cannot open an engine with flags ", config->flags);
+    const uint32_t known = config->kind == SCHEMOE_CUDA ? SCHEMOE_TF32 : 0;
+    if ((config->flags & ~known) != 0) fail(SCHEMOE_INVALID, "Cannot open an engine with flags ", config->flags);
     const uint64_t ranks = uint64_t{config->nodes} * config->ranks_per_node;
     if (ranks == 0 || ranks > kMostRanks) {
       fail(SCHEMOE_INVALID, "Cannot open an engine of ", ranks, " ranks: 1 to ", kMostRanks, " are possible");
     }
-    if (config->kind != SCHEMOE_CPU) {
-      fail(SCHEMOE_UNSUPPORTED, "Cannot open an engine of kind ", config->kind, ": the library was built without it");
-    }
     auto handle = std::make_unique<schemoe_engine>();
-    handle->engine = schemoe::open_cpu_engine(static_cast<uint32_t>(ranks));
+    handle->engine = open_engine(*config, static_cast<uint32_t>(ranks));
     *engine = handle.release();
   });
 }

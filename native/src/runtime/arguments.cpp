@@ -45,6 +45,12 @@ schemoe_dtype Reader::dtype() {
   return dtype;
 }
 
+Dtypes Reader::dtypes() {
+  const int64_t code = integer("dtypeAB", 3);
+  bfloat16_ |= code != 0;
+  return {code == 1 || code == 2 ? SCHEMOE_BF16 : SCHEMOE_F32, code == 1 || code == 3 ? SCHEMOE_BF16 : SCHEMOE_F32};
+}
+
 schemoe_activation Reader::activation() {
   return static_cast<schemoe_activation>(integer("activation", SCHEMOE_SILU));
 }

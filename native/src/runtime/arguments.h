@@ -11,7 +11,8 @@ namespace schemoe {
 
 struct Gemm {
   explicit Gemm(Reader&);
-  schemoe_dtype dtype, dtype_c;
+  Dtypes dtypes;
+  schemoe_dtype dtype_c;
   bool trans_a, trans_b;
   int64_t groups, m, n, k;
   Matrix a, b, c;

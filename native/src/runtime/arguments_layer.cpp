@@ -5,7 +5,7 @@
 namespace schemoe {
 
 Gemm::Gemm(Reader& r)
-    : dtype(r.dtype()),
+    : dtypes(r.dtypes()),
       dtype_c(r.dtype()),
       trans_a(r.flag("transA")),
       trans_b(r.flag("transB")),
@@ -22,8 +22,8 @@ Gemm::Gemm(Reader& r)
   for (const Matrix* matrix : {&a, &b, &c}) {
     if (matrix->ld > INT32_MAX) fail(SCHEMOE_INVALID, "ld ", matrix->ld, " is too large");
   }
-  r.touch(a, groups, trans_a ? k : m, trans_a ? m : k, element_bytes(dtype));
-  r.touch(b, groups, trans_b ? n : k, trans_b ? k : n, element_bytes(dtype));
+  r.touch(a, groups, trans_a ? k : m, trans_a ? m : k, element_bytes(dtypes.a));
+  r.touch(b, groups, trans_b ? n : k, trans_b ? k : n, element_bytes(dtypes.b));
   r.touch(c, groups, m, n, element_bytes(dtype_c));
 }
 

@@ -12,6 +12,12 @@ namespace schemoe {
 
 namespace {
 
+#ifdef SCHEMOE_WITH_CUDA
+constexpr const char* kCuda = "true";
+#else
+constexpr const char* kCuda = "false";
+#endif
+
 struct Member {
   const char* name;
   size_t offset;
@@ -77,7 +83,7 @@ std::string describe() {
     out << separator << '"' << spec.name << R"(":{"code":)" << spec.code << R"(,"args":")" << spec.letters << "\"}";
     separator = ",";
   }
-  out << R"(},"features":{"cuda":false,"blas":")" << blas() << "\"}}";
+  out << R"(},"features":{"cuda":)" << kCuda << R"(,"blas":")" << blas() << "\"}}";
   return out.str();
 }
 

@@ -36,5 +36,9 @@ class Engine {
 };
 
 std::unique_ptr<Engine> open_cpu_engine(uint32_t ranks);
+#ifdef SCHEMOE_WITH_CUDA
+/// TF32: products of float32 round their factors to 10 bits of fraction.
+std::unique_ptr<Engine> open_cuda_engine(uint32_t ranks, bool tf32);
+#endif
 
 }  // namespace schemoe

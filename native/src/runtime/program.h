@@ -77,6 +77,8 @@ struct Program {
   std::optional<Requirement> bfloat16;
   /// Words that arguments refer to.
   std::vector<uint64_t> words;
+  /// What an engine worked out on the first run, for it alone; guarded by there being one run at a time.
+  mutable std::shared_ptr<void> kept;
 };
 
 /// `task #3 on rank 1`.

@@ -23,6 +23,11 @@ struct Matrix {
   int64_t stride = 0;
 };
 
+/// Types of the two factors of a product.
+struct Dtypes {
+  schemoe_dtype a, b;
+};
+
 /// A buffer must have at least `end` bytes.
 struct Extent {
   uint32_t buffer;
@@ -47,6 +52,8 @@ class Reader {
   int64_t integer(const char* what, int64_t most);
   bool flag(const char* what) { return integer(what, 1) != 0; }
   schemoe_dtype dtype();
+  /// 0 and 1: both that type; 2: bfloat16 and float32; 3: float32 and bfloat16.
+  Dtypes dtypes();
   schemoe_activation activation();
   double real();
   View view();

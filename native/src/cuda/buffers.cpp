@@ -1,0 +1,180 @@
+#include "cuda/buffers.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace schemoe::cuda {
+
+namespace {
+
+constexpr uint64_t kMostBytes = uint64_t{1} << 46;
+
+/// Copies on a stream of its own, since a run may hold every other one.
+void copy(void* to, const void* from, size_t bytes) {
+  if (bytes == 0) return;
+  CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, cudaStreamPerThread));
+  CUDA_CHECK(cudaStreamSynchronize(cudaStreamPerThread));
+}
+
+}  // namespace
+
+Buffers::Buffers(const World& world) : world_(world) {}
+
+Buffers::~Buffers() {
+  for (Buffer& buffer : buffers_) {
+    for (uint32_t rank = 0; rank < buffer.size(); ++rank) drop(buffer[rank], rank);
+  }
+}
+
+Buffers::Piece Buffers::make(uint32_t rank, uint64_t bytes) const {
+  world_.enter(rank);
+  // Never empty, so that every pointer into it is valid.
+  const uint64_t size = std::max<uint64_t>(bytes, 16);
+  Piece piece;
+  const cudaError_t error = bytes > kMostBytes ? cudaErrorMemoryAllocation
+                                               : cudaMalloc(reinterpret_cast<void**>(&piece.data), size);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    size_t free = 0, total = 0;
+    CUDA_CHECK(cudaMemGetInfo(&free, &total));
+    fail(SCHEMOE_OUT_OF_MEMORY, "Cannot allocate a buffer: no memory for ", bytes, " bytes on rank ", rank, ", ", free,
+         " of ", total, " are free on its GPU", largest());
+  }
+  CUDA_CHECK(error);
+  piece.bytes = bytes;
+  const cudaError_t filled = cudaMemset(piece.data, 0xff, size);
+  if (filled != cudaSuccess) drop(piece, rank);
+  CUDA_CHECK(filled);
+  return piece;
+}
+
+void Buffers::drop(Piece& piece, uint32_t rank) const noexcept {
+  if (!piece.data) return;
+  cudaSetDevice(world_.device(rank));
+  cudaFree(std::exchange(piece.data, nullptr));
+}
+
+/// `; largest: buffer #3 with 1000 bytes, ...`, over all ranks.
+std::string Buffers::largest() const {
+  std::vector<std::pair<uint64_t, size_t>> sizes;
+  for (size_t id = 0; id < buffers_.size(); ++id) {
+    uint64_t bytes = 0;
+    for (const Piece& piece : buffers_[id]) bytes += piece.bytes;
+    if (bytes > 0) sizes.push_back({bytes, id});
+  }
+  std::sort(sizes.rbegin(), sizes.rend());
+  std::string text;
+  for (size_t i = 0; i < std::min<size_t>(sizes.size(), 3); ++i) {
+    text += join(i == 0 ? "; largest: " : ", ", "buffer #", sizes[i].second, " with ", sizes[i].first, " bytes");
+  }
+  return text;
+}
+
+void Buffers::check_idle(const char* what) const {
+  if (held_) fail(SCHEMOE_BUSY, "Cannot ", what, " a buffer: a run is in progress");
+}
+
+uint32_t Buffers::allocate(uint32_t id, std::span<const uint64_t> bytes) {
+  const std::unique_lock lock(mutex_);
+  check_idle("allocate");
+  const bool fresh = id == UINT32_MAX;
+  if (!fresh && (id >= buffers_.size() || buffers_[id].empty())) {
+    fail(SCHEMOE_INVALID, "Cannot allocate buffer ", id, ": it does not exist");
+  }
+  if (fresh) {
+    const auto freed = std::find_if(buffers_.begin(), buffers_.end(), [](const Buffer& b) { return b.empty(); });
+    id = static_cast<uint32_t>(freed - buffers_.begin());
+    if (freed == buffers_.end()) buffers_.emplace_back();
+    buffers_[id].resize(world_.ranks());
+  }
+  ++generation_;
+  Buffer& buffer = buffers_[id];
+  // What is too small goes first: a GPU seldom has room for both.
+  for (uint32_t rank = 0; rank < world_.ranks(); ++rank) {
+    if (buffer[rank].data && buffer[rank].bytes != bytes[rank]) {
+      drop(buffer[rank], rank);
+      buffer[rank].bytes = 0;
+    }
+  }
+  try {
+    for (uint32_t rank = 0; rank < world_.ranks(); ++rank) {
+      if (!buffer[rank].data) buffer[rank] = make(rank, bytes[rank]);
+    }
+  } catch (...) {
+    for (uint32_t rank = 0; rank < world_.ranks(); ++rank) drop(buffer[rank], rank);
+    if (fresh) {
+      buffer.clear();
+    } else {
+      // An id that its owner still has stays valid, with nothing in it.
+      for (uint32_t rank = 0; rank < world_.ranks(); ++rank) buffer[rank] = make(rank, 0);
+    }
+    throw;
+  }
+  return id;
+}
+
+void Buffers::free(uint32_t id) {
+  const std::unique_lock lock(mutex_);
+  check_idle("free");
+  if (id >= buffers_.size() || buffers_[id].empty()) {
+    fail(SCHEMOE_INVALID, "Cannot free buffer ", id, ": it does not exist");
+  }
+  ++generation_;
+  for (uint32_t rank = 0; rank < world_.ranks(); ++rank) drop(buffers_[id][rank], rank);
+  buffers_[id].clear();
+}
+
+const Buffers::Piece& Buffers::find(const char* what, uint32_t id, uint32_t rank, uint64_t offset,
+                                    uint64_t bytes) const {
+  if (id >= buffers_.size() || buffers_[id].empty()) {
+    fail(SCHEMOE_INVALID, "Cannot ", what, " buffer ", id, ": it does not exist");
+  }
+  if (rank >= world_.ranks()) {
+    fail(SCHEMOE_INVALID, "Cannot ", what, " buffer ", id, " of rank ", rank, " of ", world_.ranks());
+  }
+  const Piece& piece = buffers_[id][rank];
+  if (offset > piece.bytes || bytes > piece.bytes - offset) {
+    fail(SCHEMOE_INVALID, "Cannot ", what, " bytes ", offset, " + ", bytes, " of buffer ", id, " of rank ", rank,
+         ": it has ", piece.bytes);
+  }
+  return piece;
+}
+
+void Buffers::write(uint32_t id, uint32_t rank, uint64_t offset, std::span<const uint8_t> data) {
+  const std::shared_lock lock(mutex_);
+  const Piece& piece = find("write", id, rank, offset, data.size());
+  world_.enter(rank);
+  copy(piece.data + offset, data.data(), data.size());
+}
+
+void Buffers::read(uint32_t id, uint32_t rank, uint64_t offset, std::span<uint8_t> data) {
+  const std::shared_lock lock(mutex_);
+  const Piece& piece = find("read", id, rank, offset, data.size());
+  world_.enter(rank);
+  copy(data.data(), piece.data + offset, data.size());
+}
+
+void Buffers::hold() {
+  const std::unique_lock lock(mutex_);
+  if (held_) fail(SCHEMOE_BUSY, "Cannot run the Program: a run is in progress");
+  held_ = true;
+}
+
+void Buffers::release() {
+  const std::unique_lock lock(mutex_);
+  held_ = false;
+}
+
+void Buffers::check(const Program& program) const {
+  for (const Requirement& need : program.requirements) {
+    const auto refuse = [&](const auto&... problem) {
+      fail(SCHEMOE_INVALID, "Cannot run the Program: ", name_of(program.operations[need.operation]), ", kernel ",
+           need.kernel->name, ": buffer ", need.buffer, problem...);
+    };
+    if (need.buffer >= buffers_.size() || buffers_[need.buffer].empty()) refuse(" does not exist");
+    const uint64_t bytes = buffers_[need.buffer][need.rank].bytes;
+    if (need.bytes > bytes) refuse(" has ", bytes, " bytes, ", need.bytes, " are needed");
+  }
+}
+
+}  // namespace schemoe::cuda

@@ -1,0 +1,41 @@
+// How a kernel says that its data are wrong, such as an expert that does not exist.
+#pragma once
+
+#include <cstdint>
+
+namespace schemoe::cuda {
+
+/// In device memory; the first kernel to find something fills it.
+struct DataError {
+  uint32_t set;
+  uint32_t call;
+  uint32_t what;
+  uint32_t unused;
+  int64_t value;
+  int64_t below;
+};
+
+inline constexpr const char* kDataNames[] = {"choices", "positions", "slots"};
+enum class Data : uint32_t { choices, positions, slots };
+
+/// What a kernel is given to report with.
+struct Report {
+  DataError* error;
+  uint32_t call;
+
+#ifdef __CUDACC__
+  /// Whether 0 <= value < below.
+  __device__ bool checked(Data what, int64_t value, int64_t below) const {
+    if (value >= 0 && value < below) return true;
+    if (atomicCAS(&error->set, 0u, 1u) == 0u) {
+      error->call = call;
+      error->what = static_cast<uint32_t>(what);
+      error->value = value;
+      error->below = below;
+    }
+    return false;
+  }
+#endif
+};
+
+}  // namespace schemoe::cuda

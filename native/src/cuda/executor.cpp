@@ -1,0 +1,288 @@
+#include "cuda/executor.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+namespace schemoe::cuda {
+
+namespace {
+
+int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+Executor::Executor(const World& world, Buffers& buffers, HostQueue& hosts, bool tf32)
+    : world_(world),
+      buffers_(buffers),
+      hosts_(hosts),
+      products_(world, tf32),
+      lanes_(world),
+      events_(world),
+      errors_(world.devices(), nullptr),
+      stamps_(world.devices(), nullptr) {
+  for (uint32_t device = 0; device < world.devices(); ++device) {
+    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&errors_[device]), sizeof(DataError)));
+  }
+  signals_.reset(0);
+  watcher_ = std::thread([this] { watch(); });
+}
+
+Executor::~Executor() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+    changed_.notify_all();
+  }
+  if (watcher_.joinable()) watcher_.join();
+  for (uint32_t device = 0; device < world_.devices(); ++device) {
+    cudaSetDevice(static_cast<int>(device));
+    cudaFree(errors_[device]);
+    cudaFree(stamps_[device]);
+  }
+}
+
+Plan& Executor::plan_of(const Program& program) {
+  if (!program.kept) program.kept = std::make_shared<Plan>(program, world_);
+  return *static_cast<Plan*>(program.kept.get());
+}
+
+const Marks& Executor::marks(const Program& program, uint32_t operation) const {
+  return events_.at(static_cast<uint32_t>(world_.device(program.operations[operation].rank)), operation);
+}
+
+void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closing_) fail(SCHEMOE_CLOSED, "Cannot run the Program: the engine is closing");
+  }
+  Plan& plan = plan_of(program);
+  plan.refresh(buffers_);
+  begin(program, plan, time_limit_ns);
+  try {
+    enqueue(program, plan);
+  } catch (const Failure& failure) {
+    stop(failure);
+  }
+  finish(program, plan);
+  if (failure_) throw *std::exchange(failure_, std::nullopt);
+  report(program, plan, events);
+}
+
+void Executor::begin(const Program& program, Plan& plan, uint64_t time_limit_ns) {
+  const size_t count = program.operations.size();
+  const bool paced = std::any_of(program.operations.begin(), program.operations.end(),
+                                 [](const Operation& o) { return o.pace_ns > 0; });
+  for (uint32_t device = 0; device < world_.devices(); ++device) {
+    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    events_.reserve(device, count);
+    if (paced && stamp_room_ < count) {
+      CUDA_CHECK(cudaFree(stamps_[device]));
+      stamps_[device] = nullptr;
+      CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&stamps_[device]), count * sizeof(uint64_t)));
+    }
+    if (dirty_errors_) CUDA_CHECK(cudaMemset(errors_[device], 0, sizeof(DataError)));
+  }
+  if (paced) stamp_room_ = std::max(stamp_room_, count);
+  dirty_errors_ = false;
+  const std::lock_guard lock(mutex_);
+  if (closing_) fail(SCHEMOE_CLOSED, "Cannot run the Program: the engine is closing");
+  signals_.reset(static_cast<uint32_t>(plan.host_calls.size()));
+  failure_.reset();
+  enqueued_.assign(count, 0);
+  // Longer than a year means no limit, and keeps the sum below from overflowing.
+  constexpr uint64_t kYear = uint64_t{365} * 86400 * 1000000000;
+  const bool limited = time_limit_ns > 0 && time_limit_ns < kYear;
+  deadline_ns_ = limited ? now_ns() + static_cast<int64_t>(time_limit_ns) : INT64_MAX;
+  time_limit_ns_ = time_limit_ns;
+  program_ = &program;
+  plan_ = &plan;
+  ++runs_;
+  hosts_.begin();
+  changed_.notify_all();
+}
+
+void Executor::enqueue(const Program& program, Plan& plan) {
+  for (uint32_t device = 0; device < world_.devices(); ++device) {
+    const auto lane = std::find_if(plan.lanes.begin(), plan.lanes.end(), [&](uint32_t index) {
+      return world_.device(index / kLanes) == static_cast<int>(device);
+    });
+    if (lane == plan.lanes.end()) continue;
+    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    CUDA_CHECK(cudaEventRecord(events_.base(device), lanes_.at(*lane).stream));
+    // Nothing begins before the clock does.
+    for (uint32_t other : plan.lanes) {
+      if (other == *lane || world_.device(other / kLanes) != static_cast<int>(device)) continue;
+      CUDA_CHECK(cudaStreamWaitEvent(lanes_.at(other).stream, events_.base(device), 0));
+    }
+  }
+  for (const Step& s : plan.steps) {
+    if (Signals::is_set(signals_.stop())) return;
+    step(program, plan, s);
+  }
+}
+
+void Executor::step(const Program& program, Plan& plan, const Step& s) {
+  const Operation& operation = program.operations[s.operation];
+  try {
+    if (world_.devices() > 1) world_.enter(operation.rank);
+    Lane& lane = lanes_.at(operation.rank * kLanes + operation.lane);
+    switch (s.kind) {
+      case Step::Kind::begin: return begin_operation(program, plan, s.operation);
+      case Step::Kind::move: return move(program, plan, s.operation, lane);
+      case Step::Kind::end: return end(program, s.operation, lane);
+    }
+  } catch (const Failure& failure) {
+    fail(failure.status(), "Cannot run ", name_of(operation), failure.text().starts_with("kernel ") ? ", " : ": ",
+         failure.text());
+  }
+}
+
+void Executor::wait(const Program& program, uint32_t operation, Lane& lane, cudaEvent_t Marks::*mark) {
+  CUDA_CHECK(cudaStreamWaitEvent(lane.stream, marks(program, operation).*mark, 0));
+}
+
+void Executor::begin_operation(const Program& program, Plan& plan, uint32_t index) {
+  const Operation& operation = program.operations[index];
+  Lane& lane = lanes_.at(operation.rank * kLanes + operation.lane);
+  const auto device = static_cast<uint32_t>(world_.device(operation.rank));
+  for (uint32_t before : slice(program.waits, operation.waits)) wait(program, before, lane, &Marks::end);
+  CUDA_CHECK(cudaEventRecord(marks(program, index).begin, lane.stream));
+  if (operation.communication) return;
+  if (operation.pace_ns > 0) stamp(stamps_[device] + index, lane.stream);
+  compute(program, plan, index, lane);
+  end(program, index, lane);
+}
+
+void Executor::compute(const Program& program, Plan& plan, uint32_t index, Lane& lane) {
+  const Operation& operation = program.operations[index];
+  const int device = world_.device(operation.rank);
+  for (uint32_t i = 0; i < operation.calls.count; ++i) {
+    const uint32_t number = operation.calls.first + i;
+    const Call& call = program.calls[number];
+    try {
+      if (std::holds_alternative<Host>(call.arguments)) {
+        const uint32_t slot = plan.host_slot[number];
+        meet_host(signals_.arrived(slot), signals_.go(slot), signals_.stop(), lane.stream);
+      } else {
+        run_kernel(call.arguments,
+                   Context{buffers_, operation.rank, device, lane.stream, lane.scratch, products_,
+                           errors_[static_cast<size_t>(device)], number,
+                           plan.bounds(number, static_cast<uint32_t>(device))});
+      }
+    } catch (const Failure& failure) {
+      fail(failure.status(), "kernel ", call.spec->name, ": ", failure.text());
+    }
+  }
+}
+
+/// All peers have begun: their sources are ready and their targets free.
+void Executor::move(const Program& program, Plan& plan, uint32_t index, Lane& lane) {
+  const Operation& operation = program.operations[index];
+  const auto device = static_cast<uint32_t>(world_.device(operation.rank));
+  for (uint32_t peer : plan.peers[index]) wait(program, peer, lane, &Marks::begin);
+  if (operation.pace_ns > 0) stamp(stamps_[device] + index, lane.stream);
+  const Range tiles = plan.tiles(index);
+  copy_tiles(plan.tile(tiles.first, device), tiles.count, lane.stream);
+  if (!plan.peers[index].empty()) CUDA_CHECK(cudaEventRecord(marks(program, index).moved, lane.stream));
+}
+
+void Executor::end(const Program& program, uint32_t index, Lane& lane) {
+  const Operation& operation = program.operations[index];
+  if (operation.communication) {
+    // What was sent may be overwritten only when its receivers have it.
+    for (uint32_t peer : plan_->peers[index]) wait(program, peer, lane, &Marks::moved);
+  }
+  if (operation.pace_ns > 0) {
+    const auto device = static_cast<uint32_t>(world_.device(operation.rank));
+    pace(stamps_[device] + index, operation.pace_ns, signals_.stop(), lane.stream);
+  }
+  CUDA_CHECK(cudaEventRecord(marks(program, index).end, lane.stream));
+  std::atomic_ref(enqueued_[index]).store(1, std::memory_order_release);
+}
+
+/// Waits until all streams are idle, whatever happened.
+void Executor::finish(const Program& program, const Plan& plan) {
+  cudaError_t error = cudaSuccess;
+  for (uint32_t lane : plan.lanes) {
+    cudaSetDevice(world_.device(lane / kLanes));
+    const cudaError_t result = cudaStreamSynchronize(lanes_.at(lane).stream);
+    if (error == cudaSuccess) error = result;
+  }
+  if (error != cudaSuccess) {
+    cudaGetLastError();
+    // An error that a finished stream returns is one that the context does not recover from.
+    broken_ = true;
+    std::unique_lock lock(mutex_);
+    const std::string who = unfinished();
+    lock.unlock();
+    stop(Failure(SCHEMOE_DEVICE, join("Cannot finish the run: ", who, "; the GPU reports ", cudaGetErrorName(error), ", ",
+                                      cudaGetErrorString(error), "; close the engine and open a new one")));
+  }
+  std::vector<std::thread> callers;
+  {
+    const std::lock_guard lock(mutex_);
+    program_ = nullptr;
+    plan_ = nullptr;
+    callers.swap(callers_);
+    changed_.notify_all();
+  }
+  hosts_.stop();
+  for (std::thread& caller : callers) caller.join();
+  hosts_.end();
+  if (!failure_) {
+    try {
+      check_data(program);
+    } catch (const Failure& failure) {
+      failure_ = failure;
+    }
+  }
+  if (failure_) dirty_errors_ = true;
+}
+
+/// Throws INVALID where a kernel found data that make no sense.
+void Executor::check_data(const Program& program) {
+  for (uint32_t device = 0; device < world_.devices(); ++device) {
+    DataError error{};
+    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    CUDA_CHECK(cudaMemcpy(&error, errors_[device], sizeof error, cudaMemcpyDeviceToHost));
+    if (!error.set) continue;
+    const auto owner = std::find_if(program.operations.begin(), program.operations.end(), [&](const Operation& o) {
+      return error.call >= o.calls.first && error.call < o.calls.first + o.calls.count;
+    });
+    fail(SCHEMOE_INVALID, "Cannot run ", name_of(*owner), ", kernel ", program.calls[error.call].spec->name, ": ",
+         kDataNames[error.what], " holds ", error.value, " of ", error.below);
+  }
+}
+
+/// Times of all operations from the GPU's events.
+void Executor::report(const Program& program, const Plan& plan, std::span<schemoe_event> events) const {
+  const auto at = [&](uint32_t index, cudaEvent_t Marks::*mark) {
+    const auto device = static_cast<uint32_t>(world_.device(program.operations[index].rank));
+    return static_cast<uint64_t>(std::llround(std::max(0.0, events_.since_base(device, marks(program, index).*mark))));
+  };
+  for (uint32_t i = 0; i < events.size(); ++i) {
+    events[i] = {0, at(i, &Marks::begin), at(i, &Marks::end), 0};
+  }
+  for (uint32_t i = 0; i < events.size(); ++i) {
+    for (uint32_t before : slice(program.waits, program.operations[i].waits)) {
+      events[i].ready_ns = std::max(events[i].ready_ns, events[before].end_ns);
+    }
+    events[i].start_ns = std::max(events[i].start_ns, events[i].ready_ns);
+    events[i].end_ns = std::max(events[i].end_ns, events[i].start_ns);
+  }
+  for (uint32_t i = 0; i < events.size(); ++i) {
+    for (uint32_t peer : plan.peers[i]) {
+      if (events[peer].start_ns > events[i].start_ns) {
+        events[i].wait_ns = std::max(events[i].wait_ns, events[peer].start_ns - events[i].start_ns);
+      }
+    }
+    events[i].wait_ns = std::min(events[i].wait_ns, events[i].end_ns - events[i].start_ns);
+  }
+}
+
+}  // namespace schemoe::cuda

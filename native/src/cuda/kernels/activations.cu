@@ -1,0 +1,219 @@
+// Elementwise functions of an expert and their derivatives.
+#include "cuda/kernels/launch.cuh"
+
+namespace schemoe::cuda {
+
+namespace {
+
+constexpr int kThreads = 256;
+constexpr float kSqrtHalf = 0.70710678118654752f;
+constexpr float kInverseSqrtTwoPi = 0.39894228040143268f;
+constexpr float kTanhScale = 0.79788456080286536f;  // sqrt(2 / pi)
+constexpr float kTanhCubic = 0.044715f;
+
+/// Functions as types, so that a kernel knows its own.
+struct Identity {
+  static __device__ float value(float x) { return x; }
+  static __device__ float slope(float) { return 1.0f; }
+};
+
+struct Relu {
+  static __device__ float value(float x) { return x > 0 ? x : 0.0f; }
+  static __device__ float slope(float x) { return x > 0 ? 1.0f : 0.0f; }
+};
+
+struct Gelu {
+  static __device__ float value(float x) { return 0.5f * x * (1.0f + erff(x * kSqrtHalf)); }
+  static __device__ float slope(float x) {
+    return 0.5f * (1.0f + erff(x * kSqrtHalf)) + x * kInverseSqrtTwoPi * expf(-0.5f * x * x);
+  }
+};
+
+struct GeluTanh {
+  static __device__ float inner(float x) { return tanhf(kTanhScale * (x + kTanhCubic * x * x * x)); }
+  static __device__ float value(float x) { return 0.5f * x * (1.0f + inner(x)); }
+  static __device__ float slope(float x) {
+    const float t = inner(x);
+    return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * kTanhScale * (1.0f + 3.0f * kTanhCubic * x * x);
+  }
+};
+
+struct Silu {
+  static __device__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+  static __device__ float value(float x) { return x * sigmoid(x); }
+  static __device__ float slope(float x) {
+    const float s = sigmoid(x);
+    return s * (1.0f + x * (1.0f - s));
+  }
+};
+
+template <class Body>
+void with_function(schemoe_activation activation, Body&& body) {
+  switch (activation) {
+    case SCHEMOE_IDENTITY: return body(Identity{});
+    case SCHEMOE_RELU: return body(Relu{});
+    case SCHEMOE_GELU: return body(Gelu{});
+    case SCHEMOE_GELU_TANH: return body(GeluTanh{});
+    case SCHEMOE_SILU: return body(Silu{});
+  }
+}
+
+/// Groups of rows in memory.
+template <class T>
+struct Grid {
+  T* data;
+  int64_t ld, stride;
+  __device__ T* at(int64_t group, int64_t row, int64_t column) const {
+    return data + group * stride + row * ld + column;
+  }
+};
+
+template <class T>
+Grid<T> grid(const Context& context, const Matrix& matrix) {
+  return {context.at<T>(matrix.view), matrix.ld, matrix.stride};
+}
+
+template <class T>
+bool fits(const Grid<T>& grid) {
+  return !grid.data || (aligned(grid.data) && grid.ld % kVector<T> == 0 && grid.stride % kVector<T> == 0);
+}
+
+/// Calls `body(group, row, column)` for every V columns; a block has a piece of one row.
+template <int V, class Body>
+__global__ void __launch_bounds__(kThreads) each_kernel(int64_t lines, int64_t rows, int64_t columns, int64_t pieces,
+                                                        Body body) {
+  for (int64_t block = blockIdx.x; block < lines * pieces; block += gridDim.x) {
+    const int64_t line = block / pieces;
+    const int64_t column = ((block - line * pieces) * blockDim.x + threadIdx.x) * V;
+    const int64_t group = line / rows;
+    if (column < columns) body(group, line - group * rows, column);
+  }
+}
+
+template <int V, class Body>
+void each(const Block& block, cudaStream_t stream, Body body) {
+  const int64_t lines = block.groups * block.rows;
+  if (lines == 0 || block.columns == 0) return;
+  const int64_t vectors = ceil_div(block.columns, V);
+  const auto threads = static_cast<unsigned>(std::min<int64_t>(kThreads, ceil_div(vectors, 32) * 32));
+  const int64_t pieces = ceil_div(vectors, threads);
+  LAUNCH(stream, grid_of(lines * pieces), threads, 0, each_kernel<V>, lines, block.rows, block.columns, pieces, body);
+}
+
+/// Calls `body` with the element type, the function, and as many columns at a time as all grids allow.
+template <class Body, class... Views>
+void choose(const Block& block, schemoe_activation activation, const Context& context, Body&& body,
+            const Views&... matrices) {
+  with_type(block.dtype, [&](auto element) {
+    using T = decltype(element);
+    const bool wide = block.columns % kVector<T> == 0 && (fits(grid<T>(context, matrices)) && ...);
+    with_function(activation, [&](auto f) {
+      if (wide) body(element, f, std::integral_constant<int, kVector<T>>{});
+      else body(element, f, std::integral_constant<int, 1>{});
+    });
+  });
+}
+
+template <class F, class T, int V>
+struct BiasActBody {
+  Grid<T> x, bias, y;
+  __device__ void operator()(int64_t group, int64_t row, int64_t column) const {
+    float v[V], b[V];
+    load(v, x.at(group, row, column));
+    if (bias.data) {
+      load(b, bias.at(group, 0, column));
+#pragma unroll
+      for (int i = 0; i < V; ++i) v[i] += b[i];
+      store(x.at(group, row, column), v);
+    }
+    if (!y.data) return;
+#pragma unroll
+    for (int i = 0; i < V; ++i) v[i] = F::value(v[i]);
+    store(y.at(group, row, column), v);
+  }
+};
+
+template <class F, class T, int V>
+struct ActGradBody {
+  Grid<T> dy, x, dx;
+  __device__ void operator()(int64_t group, int64_t row, int64_t column) const {
+    float d[V], v[V];
+    load(d, dy.at(group, row, column));
+    load(v, x.at(group, row, column));
+#pragma unroll
+    for (int i = 0; i < V; ++i) d[i] *= F::slope(v[i]);
+    store(dx.at(group, row, column), d);
+  }
+};
+
+template <class F, class T, int V>
+struct GluBody {
+  Grid<T> a, b, y;
+  __device__ void operator()(int64_t group, int64_t row, int64_t column) const {
+    float left[V], right[V];
+    load(left, a.at(group, row, column));
+    load(right, b.at(group, row, column));
+#pragma unroll
+    for (int i = 0; i < V; ++i) left[i] = F::value(left[i]) * right[i];
+    store(y.at(group, row, column), left);
+  }
+};
+
+template <class F, class T, int V>
+struct GluGradBody {
+  Grid<T> dy, a, b, da, db;
+  __device__ void operator()(int64_t group, int64_t row, int64_t column) const {
+    // Everything is read before anything is written: outputs may be inputs.
+    float from[V], left[V], right[V];
+    load(from, dy.at(group, row, column));
+    load(left, a.at(group, row, column));
+    load(right, b.at(group, row, column));
+#pragma unroll
+    for (int i = 0; i < V; ++i) {
+      const float slope = F::slope(left[i]);
+      left[i] = from[i] * F::value(left[i]);
+      right[i] = from[i] * right[i] * slope;
+    }
+    store(da.at(group, row, column), right);
+    store(db.at(group, row, column), left);
+  }
+};
+
+}  // namespace
+
+void run(const BiasAct& a, const Context& context) {
+  const Matrix bias{a.bias, 0, a.bias_stride};
+  if (a.bias.null() && a.y.view.null()) return;
+  choose(a.block, a.activation, context, [&](auto element, auto f, auto v) {
+    using T = decltype(element);
+    each<v()>(a.block, context.stream, BiasActBody<decltype(f), T, v()>{
+        grid<T>(context, a.x), grid<T>(context, bias), grid<T>(context, a.y)});
+  }, a.x, bias, a.y);
+}
+
+void run(const ActGrad& a, const Context& context) {
+  choose(a.block, a.activation, context, [&](auto element, auto f, auto v) {
+    using T = decltype(element);
+    each<v()>(a.block, context.stream, ActGradBody<decltype(f), T, v()>{
+        grid<T>(context, a.dy), grid<T>(context, a.x), grid<T>(context, a.dx)});
+  }, a.dy, a.x, a.dx);
+}
+
+void run(const Glu& g, const Context& context) {
+  choose(g.block, g.activation, context, [&](auto element, auto f, auto v) {
+    using T = decltype(element);
+    each<v()>(g.block, context.stream, GluBody<decltype(f), T, v()>{
+        grid<T>(context, g.a), grid<T>(context, g.b), grid<T>(context, g.y)});
+  }, g.a, g.b, g.y);
+}
+
+void run(const GluGrad& g, const Context& context) {
+  choose(g.block, g.activation, context, [&](auto element, auto f, auto v) {
+    using T = decltype(element);
+    each<v()>(g.block, context.stream, GluGradBody<decltype(f), T, v()>{
+        grid<T>(context, g.dy), grid<T>(context, g.a), grid<T>(context, g.b), grid<T>(context, g.da),
+        grid<T>(context, g.db)});
+  }, g.dy, g.a, g.b, g.da, g.db);
+}
+
+}  // namespace schemoe::cuda

@@ -1,0 +1,357 @@
+// Rows to the bytes of a wire and back, bit for bit as the CPU engine does it.
+#include <cuda_fp16.h>
+
+#include <cmath>
+#include <type_traits>
+
+#include "cuda/kernels/launch.cuh"
+
+namespace schemoe::cuda {
+
+namespace {
+
+constexpr int kWarps = 8;
+
+struct Shape {
+  int64_t lines, rows, columns;  // lines of a block, and of a group
+  int64_t blocks, block_stride, group_stride, row_stride, block_bytes;
+};
+
+/// Where line `index` over all blocks begins in X, and its block and place in the wire.
+struct Line {
+  int64_t block, line, x;
+  __device__ Line(const Shape& s, int64_t index) {
+    block = index / s.lines;
+    line = index - block * s.lines;
+    const int64_t group = line / s.rows;
+    x = block * s.block_stride + group * s.group_stride + (line - group * s.rows) * s.row_stride;
+  }
+};
+
+__device__ uint16_t half_bits(float value) {
+  const uint32_t bits = __float_as_uint(value);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) {
+    return static_cast<uint16_t>((bits >> 16 & 0x8000u) | 0x7e00u | (bits >> 13 & 0x3ffu));
+  }
+  return __half_as_ushort(__float2half_rn(value));
+}
+
+__device__ float half_value(uint16_t bits) {
+  if ((bits & 0x7fffu) > 0x7c00u) {
+    return __uint_as_float((bits & 0x8000u) << 16 | 0x7fc00000u | (bits & 0x3ffu) << 13);
+  }
+  return __half2float(__ushort_as_half(bits));
+}
+
+__device__ uint16_t bfloat_bits(float value) {
+  const uint32_t bits = __float_as_uint(value);
+  const uint32_t rounded = bits + 0x7fffu + (bits >> 16 & 1u);
+  const bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
+  return static_cast<uint16_t>((nan ? bits | 0x400000u : rounded) >> 16);
+}
+
+__device__ float bfloat_value(uint16_t bits) { return __uint_as_float(uint32_t{bits} << 16); }
+
+struct Fp16 {
+  static __device__ uint16_t bits(float value) { return half_bits(value); }
+  static __device__ float value(uint16_t bits) { return half_value(bits); }
+};
+struct Bf16 {
+  static __device__ uint16_t bits(float value) { return bfloat_bits(value); }
+  static __device__ float value(uint16_t bits) { return bfloat_value(bits); }
+};
+
+/// V elements of two bytes: one access where the bytes are aligned, else byte by byte.
+template <int V>
+__device__ void store_bits(std::byte* to, const uint16_t (&bits)[V]) {
+  if constexpr (V == 8) {
+    uint32_t words[4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) words[i] = bits[2 * i] | uint32_t{bits[2 * i + 1]} << 16;
+    *reinterpret_cast<uint4*>(to) = make_uint4(words[0], words[1], words[2], words[3]);
+  } else {
+#pragma unroll
+    for (int i = 0; i < V; ++i) {
+      to[2 * i] = static_cast<std::byte>(bits[i] & 0xff);
+      to[2 * i + 1] = static_cast<std::byte>(bits[i] >> 8);
+    }
+  }
+}
+
+template <int V>
+__device__ void load_bits(uint16_t (&bits)[V], const std::byte* from) {
+  if constexpr (V == 8) {
+    const uint4 v = *reinterpret_cast<const uint4*>(from);
+    const uint32_t words[4] = {v.x, v.y, v.z, v.w};
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      bits[2 * i] = static_cast<uint16_t>(words[i]);
+      bits[2 * i + 1] = static_cast<uint16_t>(words[i] >> 16);
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < V; ++i) {
+      bits[i] = static_cast<uint16_t>(static_cast<uint32_t>(from[2 * i]) | static_cast<uint32_t>(from[2 * i + 1]) << 8);
+    }
+  }
+}
+
+/// Two bytes a value. A warp has a row.
+template <class T, class Format, int V, bool kEncode>
+__global__ void __launch_bounds__(32 * kWarps) narrow_kernel(T* x, std::byte* wire, Shape s) {
+  const auto lane = static_cast<int64_t>(threadIdx.x % 32);
+  for (int64_t index = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; index < s.lines * s.blocks;
+       index += int64_t{gridDim.x} * kWarps) {
+    const Line line(s, index);
+    T* row = x + line.x;
+    std::byte* bytes = wire + line.block * s.block_bytes + line.line * s.columns * 2;
+#pragma unroll 2
+    for (int64_t j = lane * V; j < s.columns; j += 32 * V) {
+      float values[V];
+      uint16_t bits[V];
+      if constexpr (kEncode) {
+        load(values, row + j);
+#pragma unroll
+        for (int i = 0; i < V; ++i) bits[i] = Format::bits(values[i]);
+        store_bits(bytes + 2 * j, bits);
+      } else {
+        load_bits(bits, bytes + 2 * j);
+#pragma unroll
+        for (int i = 0; i < V; ++i) values[i] = Format::value(bits[i]);
+        store(row + j, values);
+      }
+    }
+  }
+}
+
+/// Elements as they are.
+template <class Unit, bool kEncode>
+__global__ void __launch_bounds__(32 * kWarps) plain_kernel(std::byte* x, std::byte* wire, Shape s, int64_t size) {
+  const auto lane = static_cast<int64_t>(threadIdx.x % 32);
+  const int64_t units = s.columns * size / static_cast<int64_t>(sizeof(Unit));
+  for (int64_t index = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; index < s.lines * s.blocks;
+       index += int64_t{gridDim.x} * kWarps) {
+    const Line line(s, index);
+    auto* row = reinterpret_cast<Unit*>(x + line.x * size);
+    auto* bytes = reinterpret_cast<Unit*>(wire + line.block * s.block_bytes + line.line * s.columns * size);
+    const Unit* from = kEncode ? row : bytes;
+    Unit* to = kEncode ? bytes : row;
+#pragma unroll 4
+    for (int64_t j = lane; j < units; j += 32) to[j] = from[j];
+  }
+}
+
+struct Scale {
+  float min, step;
+};
+
+__device__ void lower(float& most, float value) { most = value < most ? value : most; }
+__device__ void higher(float& most, float value) { most = value > most ? value : most; }
+
+/// The least and largest of a block's values; every thread gets them.
+template <int kThreads>
+__device__ Scale scale_of(float low, float high, int64_t columns) {
+  __shared__ float lows[kThreads / 32], highs[kThreads / 32];
+#pragma unroll
+  for (int step = 16; step > 0; step /= 2) {
+    lower(low, __shfl_xor_sync(kAllLanes, low, step));
+    higher(high, __shfl_xor_sync(kAllLanes, high, step));
+  }
+  __syncthreads();  // the values of the row before may still be read
+  if (threadIdx.x % 32 == 0) lows[threadIdx.x / 32] = low, highs[threadIdx.x / 32] = high;
+  __syncthreads();
+#pragma unroll
+  for (int i = 0; i < kThreads / 32; ++i) lower(low, lows[i]), higher(high, highs[i]);
+  if (columns == 0) return {0.0f, 0.0f};
+  // Which of two zeros is found depends on the order of comparing; adding zero makes it +0.
+  low = __fadd_rn(low, 0.0f);
+  return {low, __fdiv_rn(__fsub_rn(high, low), 255.0f)};
+}
+
+__device__ uint32_t quantize(float x, Scale scale) {
+  if (scale.step == 0.0f) return 0;
+  const float level = __fadd_rn(__fdiv_rn(__fsub_rn(x, scale.min), scale.step), 0.5f);
+  const float from_zero = level > 0.0f ? level : 0.0f;
+  return static_cast<uint32_t>(from_zero < 255.0f ? from_zero : 255.0f);
+}
+
+/// A block has a row; the first kKept pieces of it stay in registers between looking and writing.
+template <class T, int V, int kThreads>
+__global__ void __launch_bounds__(kThreads) encode_int8_kernel(const T* x, std::byte* wire, Shape s) {
+  constexpr int kKept = V == 1 ? 4 : 3;
+  for (int64_t index = blockIdx.x; index < s.lines * s.blocks; index += gridDim.x) {
+    const Line line(s, index);
+    const T* row = x + line.x;
+    float kept[kKept][V];
+    float low = INFINITY, high = -INFINITY;
+#pragma unroll
+    for (int p = 0; p < kKept; ++p) {
+      const int64_t j = (p * kThreads + threadIdx.x) * V;
+      if (j >= s.columns) break;
+      load(kept[p], row + j);
+#pragma unroll
+      for (int i = 0; i < V; ++i) lower(low, kept[p][i]), higher(high, kept[p][i]);
+    }
+    for (int64_t j = (kKept * kThreads + threadIdx.x) * int64_t{V}; j < s.columns; j += kThreads * V) {
+      float v[V];
+      load(v, row + j);
+#pragma unroll
+      for (int i = 0; i < V; ++i) lower(low, v[i]), higher(high, v[i]);
+    }
+    const Scale scale = scale_of<kThreads>(low, high, s.columns);
+    std::byte* block = wire + line.block * s.block_bytes;
+    if (threadIdx.x == 0) {
+      // Byte by byte: a wire may begin anywhere.
+      const auto* bytes = reinterpret_cast<const std::byte*>(&scale);
+      for (int i = 0; i < 8; ++i) block[line.line * 8 + i] = bytes[i];
+    }
+    std::byte* to = block + s.lines * 8 + line.line * s.columns;
+    const auto write = [&](const float(&v)[V], int64_t j) {
+      if constexpr (V == 8) {
+        uint32_t words[2] = {0, 0};
+#pragma unroll
+        for (int i = 0; i < 8; ++i) words[i / 4] |= quantize(v[i], scale) << (i % 4 * 8);
+        *reinterpret_cast<uint2*>(to + j) = make_uint2(words[0], words[1]);
+      } else {
+#pragma unroll
+        for (int i = 0; i < V; ++i) to[j + i] = static_cast<std::byte>(quantize(v[i], scale));
+      }
+    };
+#pragma unroll
+    for (int p = 0; p < kKept; ++p) {
+      const int64_t j = (p * kThreads + threadIdx.x) * V;
+      if (j >= s.columns) break;
+      write(kept[p], j);
+    }
+    for (int64_t j = (kKept * kThreads + threadIdx.x) * int64_t{V}; j < s.columns; j += kThreads * V) {
+      float v[V];
+      load(v, row + j);
+      write(v, j);
+    }
+  }
+}
+
+template <class T, int V>
+__global__ void __launch_bounds__(32 * kWarps) decode_int8_kernel(T* x, const std::byte* wire, Shape s) {
+  const auto lane = static_cast<int64_t>(threadIdx.x % 32);
+  for (int64_t index = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; index < s.lines * s.blocks;
+       index += int64_t{gridDim.x} * kWarps) {
+    const Line line(s, index);
+    const std::byte* block = wire + line.block * s.block_bytes;
+    uint32_t words[2] = {0, 0};
+    for (int i = 0; i < 8; ++i) words[i / 4] |= static_cast<uint32_t>(block[line.line * 8 + i]) << (i % 4 * 8);
+    const float min = __uint_as_float(words[0]), step = __uint_as_float(words[1]);
+    const std::byte* from = block + s.lines * 8 + line.line * s.columns;
+    T* row = x + line.x;
+#pragma unroll 2
+    for (int64_t j = lane * V; j < s.columns; j += 32 * V) {
+      float v[V];
+      uint32_t q[V];
+      if constexpr (V == 8) {
+        const uint2 bytes = *reinterpret_cast<const uint2*>(from + j);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) q[i] = bytes.x >> (8 * i) & 0xffu, q[i + 4] = bytes.y >> (8 * i) & 0xffu;
+      } else {
+#pragma unroll
+        for (int i = 0; i < V; ++i) q[i] = static_cast<uint32_t>(from[j + i]);
+      }
+#pragma unroll
+      for (int i = 0; i < V; ++i) v[i] = __fadd_rn(min, __fmul_rn(static_cast<float>(q[i]), step));
+      store(row + j, v);
+    }
+  }
+}
+
+/// Whether all rows and all pieces of the wire can be moved 8 elements at a time.
+bool wide(const Codec& c, const Shape& s, const Context& context, int64_t wire_element) {
+  const int64_t size = element_bytes(c.dtype);
+  const int64_t unit = 8 * wire_element;  // bytes of 8 elements on the wire
+  const auto all = [](int64_t by, std::initializer_list<int64_t> values) {
+    return std::all_of(values.begin(), values.end(), [&](int64_t value) { return value % by == 0; });
+  };
+  const auto wire = static_cast<int64_t>(reinterpret_cast<uintptr_t>(context.at<std::byte>(c.wire)));
+  // Scales in front of int8 rows take 8 bytes each.
+  return c.columns % 8 == 0 && aligned(context.at<std::byte>(c.x)) &&
+         all(16, {s.block_stride * size, s.group_stride * size, s.row_stride * size}) &&
+         all(unit, {wire, s.block_bytes});
+}
+
+template <class T, class Format, bool kEncode>
+void narrow(const Codec& c, const Shape& s, const Context& context, unsigned grid) {
+  auto* x = context.at<T>(c.x);
+  auto* wire = context.at<std::byte>(c.wire);
+  if (wide(c, s, context, 2)) {
+    LAUNCH(context.stream, grid, 32 * kWarps, 0, (narrow_kernel<T, Format, 8, kEncode>), x, wire, s);
+  } else {
+    LAUNCH(context.stream, grid, 32 * kWarps, 0, (narrow_kernel<T, Format, 1, kEncode>), x, wire, s);
+  }
+}
+
+template <bool kEncode>
+void plain(const Codec& c, const Shape& s, const Context& context, unsigned grid) {
+  const int64_t size = element_bytes(c.dtype);
+  auto* x = context.at<std::byte>(c.x);
+  auto* wire = context.at<std::byte>(c.wire);
+  const auto bits = static_cast<int64_t>(reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(wire)) |
+                    s.columns * size | s.row_stride * size | s.group_stride * size | s.block_stride * size |
+                    s.block_bytes;
+  if (bits % 16 == 0) {
+    LAUNCH(context.stream, grid, 32 * kWarps, 0, (plain_kernel<uint4, kEncode>), x, wire, s, size);
+  } else if (bits % 4 == 0) {
+    LAUNCH(context.stream, grid, 32 * kWarps, 0, (plain_kernel<uint32_t, kEncode>), x, wire, s, size);
+  } else {
+    LAUNCH(context.stream, grid, 32 * kWarps, 0, (plain_kernel<uint8_t, kEncode>), x, wire, s, size);
+  }
+}
+
+template <class T>
+void encode_int8(const Codec& c, const Shape& s, const Context& context) {
+  const auto* x = context.at<const T>(c.x);
+  auto* wire = context.at<std::byte>(c.wire);
+  const unsigned grid = grid_of(s.lines * s.blocks);
+  if (!wide(c, s, context, 1)) {
+    LAUNCH(context.stream, grid, 256, 0, (encode_int8_kernel<T, 1, 256>), x, wire, s);
+  } else if (c.columns <= 128 * 8 * 3) {
+    LAUNCH(context.stream, grid, 128, 0, (encode_int8_kernel<T, 8, 128>), x, wire, s);
+  } else {
+    LAUNCH(context.stream, grid, 512, 0, (encode_int8_kernel<T, 8, 512>), x, wire, s);
+  }
+}
+
+template <class T>
+void decode_int8(const Codec& c, const Shape& s, const Context& context, unsigned grid) {
+  auto* x = context.at<T>(c.x);
+  const auto* wire = context.at<const std::byte>(c.wire);
+  if (wide(c, s, context, 1)) {
+    LAUNCH(context.stream, grid, 32 * kWarps, 0, (decode_int8_kernel<T, 8>), x, wire, s);
+  } else {
+    LAUNCH(context.stream, grid, 32 * kWarps, 0, (decode_int8_kernel<T, 1>), x, wire, s);
+  }
+}
+
+template <bool kEncode>
+void code(const Codec& c, const Context& context) {
+  const Shape s{c.groups * c.rows, c.rows, c.columns, c.blocks, c.block_stride, c.group_stride, c.row_stride,
+                c.block_bytes};
+  // Rows without columns take wire only for their scales.
+  if (s.lines == 0 || s.blocks == 0 || (c.columns == 0 && c.codec != SCHEMOE_CODEC_INT8)) return;
+  const unsigned grid = grid_of(ceil_div(s.lines * s.blocks, kWarps));
+  with_type(c.dtype, [&](auto element) {
+    using T = decltype(element);
+    switch (c.codec) {
+      case SCHEMOE_CODEC_NONE: return plain<kEncode>(c, s, context, grid);
+      case SCHEMOE_CODEC_FP16: return narrow<T, Fp16, kEncode>(c, s, context, grid);
+      case SCHEMOE_CODEC_BF16: return narrow<T, Bf16, kEncode>(c, s, context, grid);
+      case SCHEMOE_CODEC_INT8:
+        if constexpr (kEncode) return encode_int8<T>(c, s, context);
+        else return decode_int8<T>(c, s, context, grid);
+    }
+  });
+}
+
+}  // namespace
+
+void run(const Encode& c, const Context& context) { code<true>(c, context); }
+void run(const Decode& c, const Context& context) { code<false>(c, context); }
+
+}  // namespace schemoe::cuda

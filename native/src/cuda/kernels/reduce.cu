@@ -1,0 +1,94 @@
+// Sums and maxima in fixed order, and constants.
+#include "cuda/kernels/launch.cuh"
+
+namespace schemoe::cuda {
+
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kColumns = 32;
+constexpr int kParts = 8;
+
+/// Each of kParts threads of a column sums its rows in double; the parts are added in order.
+template <class T>
+__global__ void __launch_bounds__(kColumns* kParts)
+    column_sum_kernel(const T* x, int64_t ld, int64_t stride, float* out, int64_t out_stride, int64_t groups,
+                      int64_t rows, int64_t columns, bool accumulate) {
+  __shared__ double parts[kParts][kColumns];
+  const int64_t column = int64_t{blockIdx.x} * kColumns + threadIdx.x;
+  for (int64_t group = blockIdx.y; group < groups; group += gridDim.y) {
+    double sum = 0;
+    if (column < columns) {
+      const T* from = x + group * stride + column;
+#pragma unroll 4
+      for (int64_t row = threadIdx.y; row < rows; row += kParts) sum += to_float(from[row * ld]);
+    }
+    parts[threadIdx.y][threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.y == 0 && column < columns) {
+      float* to = out + group * out_stride + column;
+      double total = accumulate ? *to : 0.0;
+      for (int part = 0; part < kParts; ++part) total += parts[part][threadIdx.x];
+      *to = static_cast<float>(total);
+    }
+    __syncthreads();
+  }
+}
+
+__global__ void __launch_bounds__(kThreads)
+    sum_ranks_kernel(int64_t ranks, int64_t count, int64_t stride, const float* in, float* out) {
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += int64_t{gridDim.x} * kThreads) {
+    float sum = 0;
+    for (int64_t rank = 0; rank < ranks; ++rank) sum += in[rank * stride + i];
+    out[i] = sum;
+  }
+}
+
+__global__ void __launch_bounds__(32) max_kernel(int64_t count, const int32_t* in, int32_t* out) {
+  int32_t most = in[0];
+  for (int64_t i = threadIdx.x; i < count; i += 32) most = max(most, in[i]);
+  most = __reduce_max_sync(kAllLanes, most);
+  if (threadIdx.x == 0) *out = most;
+}
+
+__global__ void __launch_bounds__(kThreads) fill_kernel(int64_t count, float* out, float value) {
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += int64_t{gridDim.x} * kThreads) {
+    out[i] = value;
+  }
+}
+
+}  // namespace
+
+void run(const ColumnSum& s, const Context& context) {
+  const Block& b = s.block;
+  if (b.columns == 0 || b.groups == 0) return;
+  const dim3 grid(grid_of(ceil_div(b.columns, kColumns)), static_cast<unsigned>(std::min<int64_t>(b.groups, 65535)));
+  with_type(b.dtype, [&](auto element) {
+    using T = decltype(element);
+    LAUNCH(context.stream, grid, dim3(kColumns, kParts), 0, column_sum_kernel<T>, context.at<const T>(s.x.view),
+           s.x.ld, s.x.stride, context.at<float>(s.out), s.out_stride, b.groups, b.rows, b.columns, s.accumulate);
+  });
+}
+
+void run(const SumRanks& s, const Context& context) {
+  if (s.count == 0) return;
+  LAUNCH(context.stream, grid_of(ceil_div(s.count, kThreads)), kThreads, 0, sum_ranks_kernel, s.ranks, s.count,
+         s.stride, context.at<const float>(s.in), context.at<float>(s.out));
+}
+
+void run(const MaxRanks& m, const Context& context) {
+  LAUNCH(context.stream, 1, 32, 0, max_kernel, m.ranks, context.at<const int32_t>(m.in), context.at<int32_t>(m.out));
+}
+
+void run(const MaxLoad& m, const Context& context) {
+  LAUNCH(context.stream, 1, 32, 0, max_kernel, m.experts, context.at<const int32_t>(m.loads),
+         context.at<int32_t>(m.out));
+}
+
+void run(const Fill& f, const Context& context) {
+  if (f.count == 0) return;
+  LAUNCH(context.stream, grid_of(ceil_div(f.count, kThreads)), kThreads, 0, fill_kernel, f.count,
+         context.at<float>(f.out), static_cast<float>(f.value));
+}
+
+}  // namespace schemoe::cuda

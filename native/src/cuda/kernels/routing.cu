@@ -1,0 +1,223 @@
+// Rows between tokens and experts: a warp moves a row, 16 bytes a lane where that is possible.
+#include "cuda/kernels/launch.cuh"
+
+namespace schemoe::cuda {
+
+namespace {
+
+constexpr int kWarps = 8;
+constexpr int kUnroll = 4;
+constexpr int kMostAtOnce = 8;
+
+/// Chunk bounds in device memory; see `Rows`.
+struct Places {
+  const int32_t* bounds;
+  int chunks;
+  int64_t experts;
+  __device__ int64_t capacity() const { return bounds[chunks]; }
+};
+
+Places places_of(const Rows& rows, const Context& context) {
+  return {context.bounds, static_cast<int>(rows.chunks()), rows.experts};
+}
+
+/// The last chunk whose beginning `before(begin)` says is not after what is looked for.
+template <class NotAfter>
+__device__ int find_chunk(const Places& p, NotAfter not_after) {
+  int low = 0, high = p.chunks;
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    (not_after(p.bounds[middle]) ? low : high) = middle;
+  }
+  return low;
+}
+
+__device__ int64_t row_of(const Places& p, int64_t expert, int64_t place) {
+  const int chunk = find_chunk(p, [&](int64_t begin) { return begin <= place; });
+  const int64_t begin = p.bounds[chunk], end = p.bounds[chunk + 1];
+  return p.experts * begin + expert * (end - begin) + (place - begin);
+}
+
+/// The row that a choice went to, or -1 if it was dropped or makes no sense.
+__device__ int64_t row_of_choice(const Places& p, int32_t choice, int32_t position, const Report& report) {
+  if (!report.checked(Data::choices, choice, p.experts)) return -1;
+  if (!report.checked(Data::positions, position, INT32_MAX)) return -1;
+  return position < p.capacity() ? row_of(p, choice, position) : -1;
+}
+
+/// Index in `slots` of a row.
+__device__ int64_t slot_index(const Places& p, int64_t row) {
+  const int chunk = find_chunk(p, [&](int64_t begin) { return begin * p.experts <= row; });
+  const int64_t begin = p.bounds[chunk], size = p.bounds[chunk + 1] - begin;
+  const int64_t inside = row - p.experts * begin;
+  const int64_t expert = inside / size;
+  return expert * p.capacity() + begin + (inside - expert * size);
+}
+
+template <class T, int V>
+__global__ void __launch_bounds__(32 * kWarps)
+    dispatch_kernel(const T* x, const int32_t* slots, const float* weights, T* out, Places places, int64_t columns,
+                    int32_t k, int64_t choices, Report report) {
+  const int64_t rows = places.experts * places.capacity();
+  const auto lane = static_cast<int64_t>(threadIdx.x % 32);
+  for (int64_t row = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; row < rows; row += int64_t{gridDim.x} * kWarps) {
+    int32_t slot = 0;
+    if (lane == 0) {
+      slot = slots[slot_index(places, row)];
+      if (slot != -1 && !report.checked(Data::slots, slot, choices)) slot = -1;
+    }
+    slot = __shfl_sync(kAllLanes, slot, 0);
+    T* to = out + row * columns;
+    if (slot == -1) {
+      const float zeros[V] = {};
+      for (int64_t j = lane * V; j < columns; j += 32 * V) store(to + j, zeros);
+      continue;
+    }
+    const T* from = x + int64_t{slot / k} * columns;
+    const float weight = weights ? weights[slot] : 1.0f;
+    int64_t j = lane * V;
+    for (; j + (kUnroll - 1) * 32 * V < columns; j += kUnroll * 32 * V) {
+      float v[kUnroll][V];
+#pragma unroll
+      for (int u = 0; u < kUnroll; ++u) load(v[u], from + j + u * 32 * V);
+#pragma unroll
+      for (int u = 0; u < kUnroll; ++u) {
+#pragma unroll
+        for (int i = 0; i < V; ++i) v[u][i] = weights ? v[u][i] * weight : v[u][i];
+        store(to + j + u * 32 * V, v[u]);
+      }
+    }
+    for (; j < columns; j += 32 * V) {
+      float v[V];
+      load(v, from + j);
+#pragma unroll
+      for (int i = 0; i < V; ++i) v[i] = weights ? v[i] * weight : v[i];
+      store(to + j, v);
+    }
+  }
+}
+
+/// A block has a piece of one token; the rows of up to kMostAtOnce choices are read before any is used.
+template <class T, int V>
+__global__ void __launch_bounds__(32 * kWarps)
+    combine_kernel(const T* in, const int32_t* choices, const int32_t* positions, const float* weights, T* y,
+                   bool accumulate, Places places, int64_t tokens, int64_t columns, int32_t k, Report report) {
+  const auto lane = static_cast<int>(threadIdx.x % 32);
+  for (int64_t token = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; token < tokens;
+       token += int64_t{gridDim.x} * kWarps) {
+    for (int32_t first = 0; first < max(k, 1); first += 32) {
+      // Lane i looks up choice first + i.
+      int64_t row = -1;
+      float weight = 1.0f;
+      if (first + lane < k) {
+        const int64_t i = token * k + first + lane;
+        row = row_of_choice(places, choices[i], positions[i], report);
+        if (weights) weight = weights[i];
+      }
+      const bool add = accumulate || first > 0;
+      const int count = min(k - first, 32);
+      for (int64_t begin = 0; begin < columns; begin += 32 * V) {
+        const int64_t j = begin + lane * V;
+        const bool inside = j < columns;
+        float sum[V] = {};
+        if (add && inside) load(sum, y + token * columns + j);
+        for (int c = 0; c < count; c += kMostAtOnce) {
+          float v[kMostAtOnce][V];
+          int64_t rows[kMostAtOnce];
+#pragma unroll
+          for (int u = 0; u < kMostAtOnce; ++u) {
+            if (c + u >= count) break;
+            rows[u] = __shfl_sync(kAllLanes, row, c + u);
+            if (rows[u] >= 0 && inside) load(v[u], in + rows[u] * columns + j);
+          }
+#pragma unroll
+          for (int u = 0; u < kMostAtOnce; ++u) {
+            if (c + u >= count) break;
+            const float w = __shfl_sync(kAllLanes, weight, c + u);
+            if (rows[u] < 0) continue;
+#pragma unroll
+            for (int i = 0; i < V; ++i) sum[i] += weights ? w * v[u][i] : v[u][i];
+          }
+        }
+        if (inside) store(y + token * columns + j, sum);
+      }
+    }
+  }
+}
+
+template <class T, int V>
+__global__ void __launch_bounds__(32 * kWarps)
+    row_dot_kernel(const T* a, const T* b, const int32_t* choices, const int32_t* positions, float* out, Places places,
+                   int64_t count, int64_t columns, int32_t k, Report report) {
+  const auto lane = static_cast<int64_t>(threadIdx.x % 32);
+  for (int64_t i = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; i < count; i += int64_t{gridDim.x} * kWarps) {
+    int64_t row = 0;
+    if (lane == 0) row = row_of_choice(places, choices[i], positions[i], report);
+    row = __shfl_sync(kAllLanes, row, 0);
+    double sum = 0;
+    if (row >= 0) {
+      const T* left = a + i / k * columns;
+      const T* right = b + row * columns;
+      for (int64_t j = lane * V; j < columns; j += 32 * V) {
+        float u[V], v[V];
+        load(u, left + j);
+        load(v, right + j);
+#pragma unroll
+        for (int n = 0; n < V; ++n) sum = fma(static_cast<double>(u[n]), static_cast<double>(v[n]), sum);
+      }
+      sum = warp_sum(sum);
+    }
+    if (lane == 0) out[i] = static_cast<float>(sum);
+  }
+}
+
+/// Calls `body` with the element type and how many elements go at a time.
+template <class Body>
+void choose(schemoe_dtype dtype, int64_t columns, std::initializer_list<const void*> data, Body&& body) {
+  with_type(dtype, [&](auto element) {
+    using T = decltype(element);
+    const bool wide = columns % kVector<T> == 0 && std::all_of(data.begin(), data.end(), aligned);
+    if (wide) body(element, std::integral_constant<int, kVector<T>>{});
+    else body(element, std::integral_constant<int, 1>{});
+  });
+}
+
+}  // namespace
+
+void run(const Dispatch& d, const Context& context) {
+  const int64_t rows = d.experts * d.rows.capacity();
+  if (d.columns == 0 || rows == 0) return;
+  const auto* slots = context.at<const int32_t>(d.slots);
+  const auto* weights = context.at<const float>(d.weights);
+  choose(d.dtype, d.columns, {context.at<void>(d.x), context.at<void>(d.out)}, [&](auto element, auto v) {
+    using T = decltype(element);
+    LAUNCH(context.stream, grid_of(ceil_div(rows, kWarps)), 32 * kWarps, 0, (dispatch_kernel<T, v()>),
+           context.at<const T>(d.x), slots, weights, context.at<T>(d.out), places_of(d.rows, context), d.columns,
+           static_cast<int32_t>(d.k), d.tokens * d.k, context.report());
+  });
+}
+
+void run(const Combine& c, const Context& context) {
+  if (c.columns == 0 || c.tokens == 0) return;
+  choose(c.dtype, c.columns, {context.at<void>(c.in), context.at<void>(c.y)}, [&](auto element, auto v) {
+    using T = decltype(element);
+    LAUNCH(context.stream, grid_of(ceil_div(c.tokens, kWarps)), 32 * kWarps, 0, (combine_kernel<T, v()>),
+           context.at<const T>(c.in), context.at<const int32_t>(c.choices), context.at<const int32_t>(c.positions),
+           context.at<const float>(c.weights), context.at<T>(c.y), c.accumulate, places_of(c.rows, context), c.tokens,
+           c.columns, static_cast<int32_t>(c.k), context.report());
+  });
+}
+
+void run(const RowDot& r, const Context& context) {
+  const int64_t count = r.tokens * r.k;
+  if (count == 0) return;
+  choose(r.dtype, r.columns, {context.at<void>(r.a), context.at<void>(r.b)}, [&](auto element, auto v) {
+    using T = decltype(element);
+    LAUNCH(context.stream, grid_of(ceil_div(count, kWarps)), 32 * kWarps, 0, (row_dot_kernel<T, v()>),
+           context.at<const T>(r.a), context.at<const T>(r.b), context.at<const int32_t>(r.choices),
+           context.at<const int32_t>(r.positions), context.at<float>(r.out), places_of(r.rows, context), count,
+           r.columns, static_cast<int32_t>(r.k), context.report());
+  });
+}
+
+}  // namespace schemoe::cuda

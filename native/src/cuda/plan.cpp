@@ -1,0 +1,168 @@
+#include "cuda/plan.h"
+
+#include <algorithm>
+#include <functional>
+#include <queue>
+
+namespace schemoe::cuda {
+
+namespace {
+
+/// The chunk bounds that a kernel's arguments hold.
+const Rows* rows_of(const Arguments& arguments) {
+  if (const auto* dispatch = std::get_if<Dispatch>(&arguments)) return &dispatch->rows;
+  if (const auto* combine = std::get_if<Combine>(&arguments)) return &combine->rows;
+  if (const auto* dot = std::get_if<RowDot>(&arguments)) return &dot->rows;
+  return nullptr;
+}
+
+void list_tiles_of(std::byte* to, const std::byte* from, uint64_t bytes, std::vector<Tile>& tiles) {
+  if (to == from) return;
+  for (uint64_t begin = 0; begin < bytes; begin += kTileBytes) {
+    tiles.push_back({from + begin, to + begin, std::min(kTileBytes, bytes - begin)});
+  }
+}
+
+}  // namespace
+
+Plan::Plan(const Program& program, const World& world)
+    : program_(program), world_(world), bounds_(world.devices(), nullptr), tiles_(world.devices(), nullptr) {
+  for (uint32_t lane = 0; lane < program.lanes.size(); ++lane) {
+    if (!program.lanes[lane].empty()) lanes.push_back(lane);
+  }
+  find_peers();
+  order();
+  find_calls();
+  upload_bounds();
+}
+
+Plan::~Plan() {
+  for (uint32_t device = 0; device < world_.devices(); ++device) {
+    cudaSetDevice(static_cast<int>(device));
+    cudaFree(bounds_[device]);
+    cudaFree(tiles_[device]);
+  }
+}
+
+void Plan::find_peers() {
+  const size_t count = program_.operations.size();
+  peers.resize(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    for (uint32_t end : slice(program_.ends, program_.operations[i].ends)) {
+      const Transfer& transfer = program_.transfers[end];
+      const uint32_t peer = transfer.sender == i ? transfer.receiver : transfer.sender;
+      if (peer != i) peers[i].push_back(peer);
+    }
+    std::sort(peers[i].begin(), peers[i].end());
+    peers[i].erase(std::unique(peers[i].begin(), peers[i].end()), peers[i].end());
+  }
+}
+
+/// Counts down what each step waits for; among those that are ready the Program's order decides.
+void Plan::order() {
+  const size_t count = program_.operations.size();
+  std::vector<uint32_t> to_begin(count), to_move(count), to_end(count), next_on_lane(count, UINT32_MAX);
+  for (const auto& lane : program_.lanes) {
+    for (size_t i = 1; i < lane.size(); ++i) {
+      next_on_lane[lane[i - 1]] = lane[i];
+      ++to_begin[lane[i]];
+    }
+  }
+  std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<>> ready;
+  const auto push = [&](uint32_t operation, Step::Kind kind) {
+    ready.push(uint64_t{operation} * 4 + static_cast<uint64_t>(kind));
+  };
+  for (uint32_t i = 0; i < count; ++i) {
+    to_begin[i] += program_.operations[i].waits.count;
+    to_move[i] = to_end[i] = 1 + static_cast<uint32_t>(peers[i].size());
+    if (to_begin[i] == 0) push(i, Step::Kind::begin);
+  }
+  const auto done = [&](uint32_t operation) {
+    for (uint32_t after : slice(program_.successors, program_.operations[operation].successors)) {
+      if (--to_begin[after] == 0) push(after, Step::Kind::begin);
+    }
+    const uint32_t next = next_on_lane[operation];
+    if (next != UINT32_MAX && --to_begin[next] == 0) push(next, Step::Kind::begin);
+  };
+  const auto count_down = [&](uint32_t operation, std::vector<uint32_t>& left, Step::Kind kind) {
+    if (--left[operation] == 0) push(operation, kind);
+    for (uint32_t peer : peers[operation]) {
+      if (--left[peer] == 0) push(peer, kind);
+    }
+  };
+  while (!ready.empty()) {
+    const Step step{static_cast<Step::Kind>(ready.top() % 4), static_cast<uint32_t>(ready.top() / 4)};
+    ready.pop();
+    steps.push_back(step);
+    if (!program_.operations[step.operation].communication || step.kind == Step::Kind::end) done(step.operation);
+    else if (step.kind == Step::Kind::begin) count_down(step.operation, to_move, Step::Kind::move);
+    else count_down(step.operation, to_end, Step::Kind::end);
+  }
+}
+
+void Plan::find_calls() {
+  host_slot.assign(program_.calls.size(), UINT32_MAX);
+  for (uint32_t call = 0; call < program_.calls.size(); ++call) {
+    if (!std::holds_alternative<Host>(program_.calls[call].arguments)) continue;
+    host_slot[call] = static_cast<uint32_t>(host_calls.size());
+    host_calls.push_back(call);
+  }
+}
+
+void Plan::upload_bounds() {
+  std::vector<int32_t> all;
+  for (const Call& call : program_.calls) {
+    const Rows* rows = rows_of(call.arguments);
+    bounds_at_.push_back(rows ? static_cast<int64_t>(all.size()) : -1);
+    if (rows) all.insert(all.end(), rows->bounds.begin(), rows->bounds.end());
+  }
+  if (all.empty()) return;
+  for (uint32_t device = 0; device < world_.devices(); ++device) {
+    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&bounds_[device]), all.size() * sizeof(int32_t)));
+    CUDA_CHECK(cudaMemcpy(bounds_[device], all.data(), all.size() * sizeof(int32_t), cudaMemcpyHostToDevice));
+  }
+}
+
+void Plan::list_tiles(const Buffers& buffers, uint32_t operation, std::vector<Tile>& tiles) const {
+  const Operation& o = program_.operations[operation];
+  for (const Call& call : slice(program_.calls, o.calls)) {
+    const auto* copy = std::get_if<Copy>(&call.arguments);
+    if (!copy) continue;
+    list_tiles_of(buffers.at(copy->to, o.rank), buffers.at(copy->from, o.rank), static_cast<uint64_t>(copy->bytes),
+                  tiles);
+  }
+  uint32_t before = UINT32_MAX;
+  for (uint32_t end : slice(program_.ends, o.ends)) {
+    const Transfer& transfer = program_.transfers[end];
+    // A send to itself is in the list once for each side.
+    if (transfer.receiver != operation || end == before) continue;
+    before = end;
+    list_tiles_of(buffers.at(transfer.to, o.rank),
+                  buffers.at(transfer.from, program_.operations[transfer.sender].rank), transfer.bytes, tiles);
+  }
+}
+
+void Plan::refresh(const Buffers& buffers) {
+  if (generation_ == buffers.generation()) return;
+  std::vector<Tile> all;
+  tiles_at_.resize(program_.operations.size());
+  for (uint32_t i = 0; i < tiles_at_.size(); ++i) {
+    tiles_at_[i].first = static_cast<uint32_t>(all.size());
+    if (program_.operations[i].communication) list_tiles(buffers, i, all);
+    tiles_at_[i].count = static_cast<uint32_t>(all.size()) - tiles_at_[i].first;
+  }
+  for (uint32_t device = 0; device < world_.devices() && !all.empty(); ++device) {
+    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    if (room_ < all.size()) {
+      CUDA_CHECK(cudaFree(tiles_[device]));
+      tiles_[device] = nullptr;
+      CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&tiles_[device]), all.size() * sizeof(Tile)));
+    }
+    CUDA_CHECK(cudaMemcpy(tiles_[device], all.data(), all.size() * sizeof(Tile), cudaMemcpyHostToDevice));
+  }
+  room_ = std::max(room_, all.size());
+  generation_ = buffers.generation();
+}
+
+}  // namespace schemoe::cuda

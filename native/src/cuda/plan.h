@@ -1,0 +1,66 @@
+// What the executor works out once for a Program: the order in which to enqueue it, and what its
+// kernels need in device memory.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cuda/buffers.h"
+#include "cuda/kernels/kernels.h"
+#include "runtime/program.h"
+
+namespace schemoe::cuda {
+
+/// A step of an operation. A computation only begins; a phase begins (its waits are done, and it says
+/// so), moves its bytes when all its peers have begun, and ends when all of them have moved theirs.
+struct Step {
+  enum class Kind : uint8_t { begin, move, end } kind;
+  uint32_t operation;
+};
+
+class Plan {
+ public:
+  Plan(const Program& program, const World& world);
+  ~Plan();
+  Plan(const Plan&) = delete;
+
+  /// Makes the lists of copies fit the buffers; to be called before each run.
+  void refresh(const Buffers& buffers);
+
+  /// Steps in an order in which each comes after what it waits for: enqueued so, no stream can wait
+  /// for an event that is not recorded yet.
+  std::vector<Step> steps;
+  /// Operations that a phase meets, once each.
+  std::vector<std::vector<uint32_t>> peers;
+  /// Host kernels of the Program, in order; `host_slot[call]` is its place in this list.
+  std::vector<uint32_t> host_calls;
+  std::vector<uint32_t> host_slot;
+  /// Lanes (rank * kLanes + lane) that have operations.
+  std::vector<uint32_t> lanes;
+
+  /// Chunk bounds of a call on its rank's GPU, or nullptr.
+  const int32_t* bounds(uint32_t call, uint32_t device) const {
+    return bounds_at_[call] < 0 ? nullptr : bounds_[device] + bounds_at_[call];
+  }
+  /// Copies that an operation makes: what it receives, and copies in its rank.
+  Range tiles(uint32_t operation) const { return tiles_at_[operation]; }
+  const Tile* tile(uint32_t first, uint32_t device) const { return tiles_[device] + first; }
+
+ private:
+  void order();
+  void find_peers();
+  void upload_bounds();
+  void find_calls();
+  void list_tiles(const Buffers& buffers, uint32_t operation, std::vector<Tile>& tiles) const;
+
+  const Program& program_;
+  const World& world_;
+  std::vector<int64_t> bounds_at_;
+  std::vector<int32_t*> bounds_;
+  std::vector<Range> tiles_at_;
+  std::vector<Tile*> tiles_;
+  size_t room_ = 0;
+  uint64_t generation_ = 0;
+};
+
+}  // namespace schemoe::cuda

@@ -1,0 +1,123 @@
+// The thread that watches a run: its time limit, and host kernels that wait for JavaScript.
+#include <algorithm>
+#include <chrono>
+
+#include "cuda/executor.h"
+
+namespace schemoe::cuda {
+
+namespace {
+
+// How often streams that may wait for the host are looked at.
+constexpr auto kLook = std::chrono::microseconds(20);
+
+std::chrono::steady_clock::time_point time_of(int64_t nanoseconds) {
+  return std::chrono::steady_clock::time_point(
+      std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::nanoseconds(nanoseconds)));
+}
+
+}  // namespace
+
+bool Executor::cancel() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!program_) return false;
+  }
+  stop(Failure(SCHEMOE_CANCELLED, "Cannot finish the run: it was cancelled"));
+  return true;
+}
+
+void Executor::shut_down() {
+  bool running = false;
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+    running = program_ != nullptr;
+    changed_.notify_all();
+  }
+  if (running) stop(Failure(SCHEMOE_CLOSED, "Cannot finish the run: the engine is closing"));
+}
+
+void Executor::stop(const Failure& failure) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!program_ || failure_) return;  // the first failure is the cause of all others
+    failure_ = failure;
+    Signals::set(signals_.stop());
+  }
+  hosts_.stop();
+}
+
+void Executor::watch() {
+  std::unique_lock lock(mutex_);
+  uint64_t seen = 0;
+  for (;;) {
+    changed_.wait(lock, [&] { return closing_ || (program_ && seen != runs_); });
+    if (!program_) return;
+    seen = runs_;
+    const uint64_t run = runs_;
+    const auto over = [&] { return !program_ || runs_ != run; };
+    std::vector<bool> taken(plan_->host_calls.size(), false);
+    const bool serves = !taken.empty();
+    while (!over()) {
+      if (serves) {
+        changed_.wait_for(lock, kLook, over);
+        if (!over() && !failure_) serve_hosts(lock, taken);
+      } else if (deadline_ns_ == INT64_MAX || failure_) {
+        changed_.wait(lock, over);
+      } else {
+        changed_.wait_until(lock, time_of(deadline_ns_), over);
+      }
+      if (over() || failure_ || std::chrono::steady_clock::now() < time_of(deadline_ns_)) continue;
+      failure_ = Failure(SCHEMOE_TIME_LIMIT, join("Cannot finish the run in ", static_cast<double>(time_limit_ns_) * 1e-9,
+                                                  " s: ", unfinished()));
+      Signals::set(signals_.stop());
+      lock.unlock();
+      hosts_.stop();
+      lock.lock();
+    }
+  }
+}
+
+/// Gives each stream that has come to its host kernel a thread that waits for the answer.
+void Executor::serve_hosts(std::unique_lock<std::mutex>&, std::vector<bool>& taken) {
+  for (uint32_t slot = 0; slot < taken.size(); ++slot) {
+    if (taken[slot] || !Signals::is_set(signals_.arrived(slot))) continue;
+    taken[slot] = true;
+    const uint32_t call = plan_->host_calls[slot];
+    callers_.emplace_back([this, call, slot, program = program_] { call_host(call, slot, *program); });
+  }
+}
+
+void Executor::call_host(uint32_t call, uint32_t slot, const Program& program) {
+  const auto owner = std::find_if(program.operations.begin(), program.operations.end(), [&](const Operation& o) {
+    return call >= o.calls.first && call < o.calls.first + o.calls.count;
+  });
+  try {
+    const auto index = static_cast<uint32_t>(owner - program.operations.begin());
+    hosts_.call({index, owner->rank, std::get<Host>(program.calls[call].arguments).id});
+    Signals::set(signals_.go(slot));
+  } catch (const Failure& failure) {
+    stop(Failure(failure.status(), join("Cannot run ", name_of(*owner), ", kernel host: ", failure.text())));
+  }
+}
+
+/// What the first operation that is not done is doing. Locked.
+std::string Executor::unfinished() const {
+  if (!program_) return "all is done";
+  for (uint32_t i = 0; i < program_->operations.size(); ++i) {
+    auto& flag = const_cast<uint8_t&>(enqueued_[i]);
+    const bool enqueued = std::atomic_ref(flag).load(std::memory_order_acquire) != 0;
+    if (enqueued && cudaEventQuery(marks(*program_, i).end) == cudaSuccess) continue;
+    const Operation& operation = program_->operations[i];
+    const std::string who = join(name_of(operation), " (", kLaneNames[operation.lane], " lane)");
+    for (const Call& call : slice(program_->calls, operation.calls)) {
+      if (std::holds_alternative<Host>(call.arguments)) return who + " waits for its host function";
+    }
+    if (operation.pace_ns > 0) return join(who, " is paced to ", static_cast<double>(operation.pace_ns) * 1e-9, " s");
+    return who + (operation.communication ? " waits for its transfers" : " is computing");
+  }
+  return "all is done";
+}
+
+}  // namespace schemoe::cuda

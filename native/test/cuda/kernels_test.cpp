@@ -1,0 +1,338 @@
+// Every CUDA kernel against the CPU engine, at even and odd sizes, in float32 and bfloat16.
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <numeric>
+#include <utility>
+
+#include "both.h"
+
+namespace {
+
+constexpr int kTypes[] = {SCHEMOE_F32, SCHEMOE_BF16};
+
+/// Of the largest value: float32 results that may round differently, and bfloat16 ones.
+double tolerance(int dtype, double f32 = 2e-6) { return dtype == SCHEMOE_BF16 ? 8e-3 : f32; }
+
+struct Layout {
+  int64_t groups, rows, columns, ld, stride;
+  size_t count() const { return static_cast<size_t>(groups * stride + 8); }
+};
+
+const Layout kLayouts[] = {{1, 1, 1, 1, 1},       {2, 3, 11, 13, 41},  {2, 5, 64, 64, 320},
+                           {3, 33, 256, 264, 9000}, {1, 7, 4096, 4096, 28672}, {2, 0, 8, 8, 8}};
+
+void elementwise(Both& t) {
+  for (int dtype : kTypes) {
+    for (const Layout& l : kLayouts) {
+      for (int activation = SCHEMOE_IDENTITY; activation <= SCHEMOE_SILU; ++activation) {
+        const auto head = [&](int d) { return Words().i(d, l.groups, l.rows, l.columns); };
+        for (int form = 0; form < 4; ++form) {  // with and without bias, with and without Y
+          t.begin("bias_act", dtype);
+          const auto x = t.values(t.random(l.count(), -4, 4)), y = t.values(t.random(l.count()));
+          const auto bias = t.values(t.random(static_cast<size_t>(l.groups * l.columns)));
+          t.run(2, [&](int d) {
+            Words w = head(d).m(x, l.ld, l.stride);
+            form & 1 ? w.v(bias).i(l.columns) : w.none().i(0);
+            form & 2 ? w.m(y, l.ld, l.stride) : w.none().i(0, 0);
+            return w.i(activation);
+          }, tolerance(dtype));
+        }
+        t.begin("act_grad", dtype);
+        auto dy = t.values(t.random(l.count())), x = t.values(t.random(l.count(), -4, 4));
+        t.run(3, [&](int d) {
+          return head(d).m(dy, l.ld, l.stride).m(x, l.ld, l.stride).m(dy, l.ld, l.stride).i(activation);
+        }, tolerance(dtype));
+        t.begin("glu", dtype);
+        const auto a = t.values(t.random(l.count(), -4, 4)), b = t.values(t.random(l.count()));
+        const auto y = t.values(t.random(l.count()));
+        t.run(4, [&](int d) {
+          return head(d).m(a, l.ld, l.stride).m(b, l.ld, l.stride).m(y, l.ld, l.stride).i(activation);
+        }, tolerance(dtype));
+        t.begin("glu_grad", dtype);
+        const auto ga = t.values(t.random(l.count(), -4, 4)), gb = t.values(t.random(l.count()));
+        dy = t.values(t.random(l.count()));
+        const auto db = t.values(t.random(l.count()));
+        t.run(5, [&](int d) {
+          return head(d).m(dy, l.ld, l.stride).m(ga, l.ld, l.stride).m(gb, l.ld, l.stride).m(dy, l.ld, l.stride)
+              .m(db, l.ld, l.stride).i(activation);
+        }, tolerance(dtype));
+      }
+      for (int accumulate : {0, 1}) {
+        t.begin("column_sum", dtype);
+        const auto x = t.values(t.random(l.count()));
+        const auto out = t.floats(t.random(static_cast<size_t>(l.groups * (l.columns + 1))));
+        t.run(6, [&](int d) {
+          return Words().i(d, l.groups, l.rows, l.columns).m(x, l.ld, l.stride).v(out).i(l.columns + 1, accumulate);
+        }, 1e-6);
+      }
+    }
+  }
+}
+
+struct Product {
+  int64_t groups, m, n, k;
+};
+
+void products(Both& t) {
+  const Product sizes[] = {{1, 1, 1, 1}, {2, 3, 5, 7}, {1, 64, 8, 128}, {3, 17, 40, 64}, {1, 200, 24, 512},
+                           {2, 64, 96, 33}, {1, 130, 7, 300}, {1, 8, 512, 700}, {2, 5, 6, 0}, {1, 1, 256, 64}};
+  for (const Product& s : sizes) {
+    for (int flags = 0; flags < 4; ++flags) {
+      for (int types = 0; types < 6; ++types) {
+        for (double beta : {0.0, 1.0}) {
+          const bool trans_a = flags & 1, trans_b = flags & 2;
+          // A and B: float32; bfloat16; bfloat16 and float32; float32 and bfloat16; C of two types.
+          const int factors = types < 4 ? types : types - 4 + 1, type_c = types == 4 || types == 5 ? 1 : 0;
+          const bool wide_a = factors == 0 || factors == 3, wide_b = factors == 0 || factors == 2;
+          t.begin("gemm " + std::to_string(s.groups) + " x " + std::to_string(s.m) + " x " + std::to_string(s.n) + " x " +
+                      std::to_string(s.k) + ", flags " + std::to_string(flags) + ", types " + std::to_string(types),
+                  factors == 0 ? SCHEMOE_F32 : SCHEMOE_BF16);
+          const int64_t lda = (trans_a ? s.m : s.k) + (flags == 1 ? 0 : 8), ldb = (trans_b ? s.k : s.n) + (flags == 2 ? 8 : 0);
+          const int64_t ldc = s.n + 8;
+          const int64_t sa = (trans_a ? s.k : s.m) * lda + 8, sb = (trans_b ? s.n : s.k) * ldb + 8, sc = s.m * ldc + 8;
+          const auto fill = [&](bool wide, int64_t count) {
+            auto list = t.random(static_cast<size_t>(count), -1, 1);
+            return wide ? t.floats(std::move(list)) : t.values(std::move(list));
+          };
+          const auto a = fill(wide_a, s.groups * sa), b = fill(wide_b, s.groups * sb), c = fill(type_c == 0, s.groups * sc);
+          t.run(1, [&](int d) {
+            const bool cpu = d == SCHEMOE_F32;
+            return Words().i(cpu ? 0 : factors, cpu ? 0 : type_c, trans_a, trans_b, s.groups, s.m, s.n, s.k)
+                .m(a, lda, sa).m(b, ldb, sb).m(c, ldc, sc).f(0.5).f(beta);
+          }, type_c == 1 ? 8e-3 : 2e-6);
+        }
+      }
+    }
+  }
+}
+
+std::vector<float> softmaxed(Both& t, int64_t tokens, int64_t experts) {
+  auto scores = t.random(static_cast<size_t>(tokens * experts), 0, 1);
+  for (int64_t i = 0; i < tokens; ++i) {
+    float sum = 0;
+    for (int64_t e = 0; e < experts; ++e) sum += scores[i * experts + e];
+    for (int64_t e = 0; e < experts; ++e) scores[i * experts + e] /= sum;
+  }
+  return scores;
+}
+
+/// k different experts for each token, and their places in token order, all first choices first.
+struct Routing {
+  std::vector<int32_t> choices, positions;
+  int64_t most = 0;
+};
+
+Routing route(Both& t, int64_t tokens, int64_t experts, int64_t k) {
+  Routing r;
+  std::vector<int32_t> all(static_cast<size_t>(experts));
+  std::iota(all.begin(), all.end(), 0);
+  for (int64_t i = 0; i < tokens; ++i) {
+    std::shuffle(all.begin(), all.end(), t.generator);
+    r.choices.insert(r.choices.end(), all.begin(), all.begin() + k);
+  }
+  r.positions.resize(r.choices.size());
+  std::vector<int32_t> loads(static_cast<size_t>(experts));
+  for (int64_t c = 0; c < k; ++c) {
+    for (int64_t i = 0; i < tokens; ++i) r.positions[i * k + c] = loads[r.choices[i * k + c]]++;
+  }
+  for (int32_t load : loads) r.most = std::max<int64_t>(r.most, load);
+  return r;
+}
+
+struct Sizes {
+  int64_t tokens, experts, k;
+};
+const Sizes kSizes[] = {{1, 1, 1}, {5, 3, 2}, {64, 8, 2}, {257, 32, 8}, {1000, 7, 7}, {129, 200, 3}, {4096, 16, 1}};
+
+void gate(Both& t) {
+  for (const Sizes& s : kSizes) {
+    const auto count = static_cast<size_t>(s.tokens * s.k);
+    t.begin("softmax");
+    auto x = t.floats(t.random(static_cast<size_t>(s.tokens * s.experts), -9, 9));
+    auto y = t.floats(t.random(static_cast<size_t>(s.tokens * s.experts)));
+    t.run(7, [&](int) { return Words().i(s.tokens, s.experts).v(x).v(y); }, 3e-7);
+    for (int normalize : {0, 1}) {
+      t.begin("top_k");
+      auto list = softmaxed(t, s.tokens, s.experts);
+      for (size_t i = 0; i < list.size(); i += 3) list[i] = 0.25f;  // ties
+      const auto scores = t.floats(list);
+      const auto choices = t.integers(std::vector<int32_t>(count)), weights = t.floats(std::vector<float>(count));
+      t.run(8, [&](int) {
+        return Words().i(s.tokens, s.experts, s.k, normalize).v(scores).v(choices).v(weights);
+      }, 2e-7);
+    }
+    for (int prioritized : {0, 1}) {
+      t.begin("positions");
+      auto list = softmaxed(t, s.tokens, s.experts);
+      for (size_t i = 0; i < list.size(); i += 2) list[i] = 0.5f;
+      const auto scores = t.floats(list);
+      const auto choices = t.integers(route(t, s.tokens, s.experts, s.k).choices);
+      const auto positions = t.integers(std::vector<int32_t>(count));
+      const auto loads = t.integers(std::vector<int32_t>(static_cast<size_t>(s.experts)));
+      t.run(9, [&](int) {
+        return Words().i(s.tokens, s.experts, s.k, prioritized).v(scores).v(choices).v(positions).v(loads);
+      }, 0);
+    }
+    t.begin("aux_loss");
+    auto scores = t.floats(softmaxed(t, s.tokens, s.experts));
+    auto choices = t.integers(route(t, s.tokens, s.experts, s.k).choices);
+    const auto loss = t.floats({0});
+    t.run(10, [&](int) { return Words().i(s.tokens, s.experts, s.k).v(scores).v(choices).v(loss); }, 2e-7);
+    for (int64_t capacity : {int64_t{1}, s.tokens / 2 + 1}) {
+      t.begin("slots");
+      const Routing r = route(t, s.tokens, s.experts, s.k);
+      const auto places = t.integers(r.choices), positions = t.integers(r.positions);
+      const auto slots = t.integers(std::vector<int32_t>(static_cast<size_t>(s.experts * capacity), 77));
+      t.run(11, [&](int) {
+        return Words().i(s.tokens, s.k, s.experts, capacity).v(places).v(positions).v(slots);
+      }, 0);
+    }
+    for (int normalize : {0, 1}) {
+      t.begin("gate_grad");
+      scores = t.floats(softmaxed(t, s.tokens, s.experts));
+      choices = t.integers(route(t, s.tokens, s.experts, s.k).choices);
+      const auto weights = t.floats(t.random(count, 0, 1)), d_weights = t.floats(t.random(count));
+      const auto d_logits = t.floats(std::vector<float>(static_cast<size_t>(s.tokens * s.experts)));
+      t.run(15, [&](int) {
+        return Words().i(s.tokens, s.experts, s.k, normalize).v(scores).v(choices).v(weights).v(d_weights).v(d_logits).f(0.3);
+      }, 1e-6);
+    }
+  }
+}
+
+void routing(Both& t) {
+  for (int dtype : kTypes) {
+    for (const Sizes& s : kSizes) {
+      for (int64_t columns : {1, 7, 8, 64, 260, 2048}) {
+        if (s.tokens > 1000 && columns > 64) continue;
+        const Routing r = route(t, s.tokens, s.experts, s.k);
+        const int64_t capacity = std::max<int64_t>(1, r.most - (columns % 2));  // some dropped at odd widths
+        std::vector<int64_t> bounds = {0, capacity};
+        if (capacity >= 3) bounds = {0, 1, capacity / 2 + 1, capacity};
+        bounds.erase(std::unique(bounds.begin(), bounds.end()), bounds.end());
+        const auto end = [&](Words w) {
+          w.i(static_cast<int64_t>(bounds.size()) - 1);
+          for (int64_t b : bounds) w.i(b);
+          return w;
+        };
+        std::vector<int32_t> filled(static_cast<size_t>(s.experts * capacity), -1);
+        for (size_t i = 0; i < r.choices.size(); ++i) {
+          if (r.positions[i] < capacity) filled[r.choices[i] * capacity + r.positions[i]] = static_cast<int32_t>(i);
+        }
+        const auto tokens = static_cast<size_t>(s.tokens * columns), rows = static_cast<size_t>(s.experts * capacity * columns);
+        const auto count = static_cast<size_t>(s.tokens * s.k);
+        const auto head = [&](int d) { return Words().i(d, s.tokens, columns, s.k, s.experts); };
+        for (int weighted : {0, 1}) {
+          t.begin("dispatch", dtype);
+          const auto x = t.values(t.random(tokens)), slots = t.integers(filled), w = t.floats(t.random(count, 0, 1));
+          const auto out = t.values(t.random(rows));
+          t.run(12, [&](int d) {
+            Words words = head(d).v(x).v(slots);
+            weighted ? words.v(w) : words.none();
+            return end(words.v(out));
+          }, dtype == SCHEMOE_BF16 ? (weighted ? 4e-3 : 0) : 0);
+          for (int accumulate : {0, 1}) {
+            t.begin("combine", dtype);
+            const auto in = t.values(t.random(rows)), choices = t.integers(r.choices), positions = t.integers(r.positions);
+            const auto weights = t.floats(t.random(count, 0, 1)), y = t.values(t.random(tokens));
+            t.run(13, [&](int d) {
+              Words words = head(d).v(in).v(choices).v(positions);
+              weighted ? words.v(weights) : words.none();
+              return end(words.v(y).i(accumulate));
+            }, dtype == SCHEMOE_BF16 ? 4e-3 : 0);
+          }
+        }
+        t.begin("row_dot", dtype);
+        const auto a = t.values(t.random(tokens)), b = t.values(t.random(rows));
+        const auto choices = t.integers(r.choices), positions = t.integers(r.positions);
+        const auto out = t.floats(std::vector<float>(count));
+        t.run(14, [&](int d) { return end(head(d).v(a).v(b).v(choices).v(positions).v(out)); }, 2e-7);
+      }
+    }
+  }
+}
+
+void codecs(Both& t) {
+  for (int dtype : kTypes) {
+    for (int codec = SCHEMOE_CODEC_NONE; codec <= SCHEMOE_CODEC_BF16; ++codec) {
+      if (dtype == SCHEMOE_BF16 && codec == SCHEMOE_CODEC_NONE) continue;  // other bytes than the CPU's
+      for (int64_t columns : {0, 1, 7, 8, 37, 128, 2048, 4096, 9000}) {
+        for (int gap : {0, 1}) {
+          constexpr int64_t kBlocks = 3, kGroups = 2, kRows = 4;
+          const int64_t row = columns + 2 * gap, group = kRows * row + gap, block = kGroups * group + 3 * gap;
+          const int64_t lines = kGroups * kRows;
+          const int64_t size = codec == SCHEMOE_CODEC_NONE ? 4 * columns : codec == SCHEMOE_CODEC_INT8 ? columns + 8 : 2 * columns;
+          const int64_t block_bytes = size * lines + 3 * gap;
+          t.begin("encode " + std::to_string(codec) + " of " + std::to_string(columns), dtype);
+          auto list = t.random(static_cast<size_t>(kBlocks * block + 8), -100, 100);
+          if (columns > 0) std::fill_n(list.begin() + row, columns, 5.0f);  // a row of one value
+          if (columns > 4) list[2 * row + 1] = NAN, list[2 * row + 2] = 1e-7f, list[3 * row] = 1e9f;
+          const auto x = t.values(list);
+          const auto wire = t.bytes(static_cast<size_t>(kBlocks * block_bytes + 1));
+          const auto arguments = [&](int d) {
+            return Words().i(d, codec, kBlocks, kGroups, kRows, columns).v(x).i(block, group, row).v(wire, gap).i(block_bytes);
+          };
+          t.run(16, arguments, 0);
+          t.begin("decode " + std::to_string(codec) + " of " + std::to_string(columns), dtype);
+          t.values(list);
+          t.bytes(static_cast<size_t>(kBlocks * block_bytes + 1));  // the same byte everywhere is a fine wire
+          t.run(17, arguments, dtype == SCHEMOE_BF16 ? 4e-3 : 0);
+        }
+      }
+    }
+  }
+}
+
+void reductions(Both& t) {
+  for (int64_t count : {1, 31, 9001}) {
+    for (int64_t ranks : {1, 5}) {
+      t.begin("sum_ranks");
+      const auto in = t.floats(t.random(static_cast<size_t>(ranks * (count + 3))));
+      const auto out = t.floats(t.random(static_cast<size_t>(count)));
+      t.run(18, [&](int) { return Words().i(ranks, count, count + 3).v(in).v(out); }, 0);
+    }
+    t.begin("max");
+    std::vector<int32_t> list(static_cast<size_t>(count));
+    for (int32_t& x : list) x = static_cast<int32_t>(t.generator() % 100000) - 50000;
+    const auto loads = t.integers(list), most = t.integers({0});
+    t.run(19, [&](int) { return Words().i(count).v(loads).v(most); }, 0);
+    t.run(21, [&](int) { return Words().i(count).v(loads).v(most); }, 0);
+    t.begin("fill");
+    const auto filled = t.floats(t.random(static_cast<size_t>(count + 2)));
+    t.run(20, [&](int) { return Words().i(count).v(filled, 4).f(-0.7); }, 0);
+    for (int64_t shift : {0, 1, 4, 16}) {
+      t.begin("copy_bytes");
+      const auto bytes = t.floats(t.random(static_cast<size_t>(count + 8)));
+      t.run(23, [&](int) { return Words().i(4 * count).v(bytes, 0).v(bytes, static_cast<uint64_t>(shift)); }, 0);
+    }
+  }
+}
+
+/// Data that make no sense end the run with the same words on both engines.
+void errors(Both& t) {
+  t.begin("slots of nobody");
+  const auto choices = t.integers({0, 5}), positions = t.integers({0, 1}), slots = t.integers({0, 0, 0, 0});
+  t.run(11, [&](int) { return Words().i(2, 1, 2, 2).v(choices).v(positions).v(slots); }, 0);
+  t.begin("dispatch of nobody");
+  const auto x = t.values(t.random(8)), bad = t.integers({-2, 1}), out = t.values(t.random(8));
+  t.run(12, [&](int d) { return Words().i(d, 2, 4, 1, 1).v(x).v(bad).none().v(out).i(1, 0, 2); }, 0);
+}
+
+}  // namespace
+
+int main() {
+  const auto t = std::make_unique<Both>();
+  if (!t->gpu.handle) {
+    std::printf("%s\n", t->gpu.error);
+    return t->gpu.status == SCHEMOE_UNSUPPORTED ? kSkipped : 1;
+  }
+  elementwise(*t);
+  products(*t);
+  gate(*t);
+  routing(*t);
+  codecs(*t);
+  reductions(*t);
+  errors(*t);
+  return check::result();
+}
