@@ -18,3 +18,5 @@ export { simulated } from "./simulated.ts";
 export { WhatIf, whatIf, type WhatIfOptions, type WhatIfRow, type WhatIfSetup } from "./what_if.ts";
 export type { Crossing } from "./what_if_crossings.ts";
 export type { Setup, Vary } from "./what_if_vary.ts";
+export { type Attention, createStack, MoeStack, type StackConfig } from "./stack.ts";
+export { acrossLayers } from "./stack_scheduler.ts";

@@ -1,6 +1,6 @@
 /** Brings a topology's rates to what a run measured. @module */
 import { modelCosts } from "../costs/mod.ts";
-import { type Topology } from "../types.ts";
+import type { Topology } from "../types.ts";
 import type { RanProgram } from "./run.ts";
 
 /** A topology whose model takes as long as was measured, and how far it was off. */

@@ -1,0 +1,139 @@
+/**
+ * Several graphs one after another as one: the layers of a stack, and what lies between them.
+ * @module
+ */
+import {
+  type HostFunction,
+  type Kernel,
+  SchemoeError,
+  type Task,
+  type TaskGraph,
+  type Transfer,
+  type View,
+} from "../types.ts";
+
+/** A graph in a stack. */
+export interface Segment {
+  readonly graph: TaskGraph;
+  /** Layer that it belongs to. */
+  readonly layer: number;
+  /** Begins the names of its tasks and buffers, such as `L0.`. */
+  readonly prefix: string;
+  /** Whole names of buffers that it shares with others, by their name in the graph. */
+  readonly shared?: Readonly<Record<string, string>>;
+  /** Tasks that the next segment's first ones wait for. */
+  readonly exits: readonly Task[];
+}
+
+const segments = new WeakMap<TaskGraph, readonly { segment: Segment; tasks: readonly Task[] }[]>();
+
+/** The graphs that a stack was made of, each with its tasks in the stack; undefined for other graphs. */
+export const segmentsOf = (graph: TaskGraph) => segments.get(graph);
+
+/**
+ * One graph of all segments in their order. Tasks without dependencies wait for the exits of the segment
+ * before; names and buffers get the segment's prefix, so that the same layer can come several times.
+ *
+ * @throws {SchemoeError} for segments of different worlds or passes, or the same prefix twice.
+ */
+export function stackGraph(
+  list: readonly Segment[],
+  configuration: TaskGraph["configuration"],
+): TaskGraph {
+  const fail: (problem: string) => never = (problem) => {
+    throw new SchemoeError(`Cannot stack the graphs: ${problem}`);
+  };
+  if (list.length === 0) fail("there are none");
+  const { topology, pass } = list[0].graph;
+  const hosts: HostFunction[] = [];
+  const tasks: Task[] = [];
+  const parts: { segment: Segment; tasks: readonly Task[] }[] = [];
+  let entries: number[] = [];
+  for (const segment of list) {
+    const { graph, prefix } = segment;
+    if (graph.topology !== topology) fail(`"${prefix}" is for another world`);
+    if (graph.pass !== pass) fail(`"${prefix}" is a ${graph.pass} pass, the first one is ${pass}`);
+    if (parts.some((part) => part.segment.prefix === prefix)) fail(`"${prefix}" comes twice`);
+    const offset = tasks.length;
+    const named = new Naming(segment, hosts);
+    const added = graph.tasks.map((task) => named.task(task, offset, entries));
+    tasks.push(...added);
+    parts.push({ segment, tasks: added });
+    entries = segment.exits.map(({ id }) => id + offset);
+  }
+  const stacked: TaskGraph = {
+    ...{ pass, topology, tasks, configuration, hosts },
+    chunks: list.reduce((most, { graph }) => Math.max(most, graph.chunks), 0),
+    get buffers() {
+      const sizes: Record<string, number> = {};
+      for (const segment of list) {
+        for (const [name, bytes] of Object.entries(segment.graph.buffers)) {
+          const whole = bufferName(segment, name);
+          sizes[whole] = Math.max(sizes[whole] ?? 0, bytes);
+        }
+      }
+      return sizes;
+    },
+  };
+  segments.set(stacked, parts);
+  return stacked;
+}
+
+/** Name of a segment's buffer in the stack. */
+const bufferName = ({ prefix, shared }: Segment, name: string): string =>
+  shared && Object.hasOwn(shared, name) ? shared[name] : prefix + name;
+
+/** Renames what a segment's tasks name. */
+class Naming {
+  readonly #hosts = new Map<number, number>();
+
+  constructor(readonly segment: Segment, readonly hosts: HostFunction[]) {}
+
+  task(task: Task, offset: number, entries: readonly number[]): Task {
+    const { segment } = this;
+    const { kernels, transfers } = task;
+    return {
+      ...{ id: task.id + offset, name: segment.prefix + task.name, layer: segment.layer },
+      ...{ kind: task.kind, label: task.label, pass: task.pass, chunk: task.chunk },
+      ...{ stage: task.stage, lane: task.lane, flops: task.flops },
+      after: task.after.length ? task.after.map((id) => id + offset) : entries,
+      get bytes() {
+        return task.bytes;
+      },
+      kernels: kernels && ((rank) => kernels(rank).map((kernel) => this.#kernel(kernel))),
+      transfers: transfers &&
+        ((rank) => transfers(rank).map((transfer) => this.#transfer(transfer))),
+      ...(task.traffic ? { traffic: task.traffic } : {}),
+    };
+  }
+
+  #kernel({ name, args }: Kernel): Kernel {
+    if (name === "host") return { name, args: [this.#host(args[0] as number), ...args.slice(1)] };
+    return { name, args: args.map((arg) => typeof arg === "number" ? arg : this.#view(arg)) };
+  }
+
+  /** Functions are registered as kernels are made, so they are taken over one by one. */
+  #host(index: number): number {
+    let number = this.#hosts.get(index);
+    if (number === undefined) {
+      number = this.hosts.push(this.segment.graph.hosts[index]) - 1;
+      this.#hosts.set(index, number);
+    }
+    return number;
+  }
+
+  #transfer(transfer: Transfer): Transfer {
+    const { from, to } = transfer;
+    return {
+      ...transfer,
+      ...(from ? { from: this.#view(from) } : {}),
+      ...(to ? { to: this.#view(to) } : {}),
+    };
+  }
+
+  #view(view: View): View {
+    const { buffer, offset } = view;
+    if (buffer === "") return view; // an argument that is left out
+    return { buffer: bufferName(this.segment, buffer), offset };
+  }
+}

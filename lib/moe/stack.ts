@@ -1,0 +1,359 @@
+/** N layers as one graph, with attention and the reduction of its gradients between them. @module */
+import {
+  addAllReduce,
+  backwardGraph,
+  forwardGraph,
+  GraphBuilder,
+  type PassOptions,
+  type Segment,
+  stackGraph,
+} from "../graph/mod.ts";
+import { checkedSplit } from "../layer/peer_groups.ts";
+import {
+  capacity,
+  type Layer,
+  type LayerConfig,
+  resolveLayer,
+  routedCapacity,
+} from "../layer/mod.ts";
+import {
+  type Chunk,
+  type Engine,
+  type Pass,
+  SchemoeError,
+  type Task,
+  type TaskGraph,
+  type Workspace,
+} from "../types.ts";
+import { type PassChoices, resolveChoices, type ResolvedChoices, splitLike } from "./choices.ts";
+import { GraphRunner } from "./programs.ts";
+import { randomNormal } from "./random.ts";
+import { Run } from "./run.ts";
+import { acrossLayers } from "./stack_scheduler.ts";
+import { elementsOf, readTensor, type TensorSpec, tensorSpecs, writeTensor } from "./tensors.ts";
+
+/** What stands before the experts of a layer; it takes time and leaves values as they are. */
+export interface Attention {
+  /** Operations of a rank in the forward pass; backward takes twice as many. */
+  readonly flops: number;
+  /** Bytes of memory traffic of a rank, likewise; default 0. */
+  readonly bytes?: number;
+  /** Parameters whose gradients are summed over all ranks in backward; default 0. */
+  readonly parameters?: number;
+}
+
+/** A stack of equal layers. */
+export interface StackConfig {
+  readonly layer: LayerConfig;
+  readonly layers: number;
+  readonly attention?: Attention;
+  /** Pieces into which each reduction of attention's gradients is cut, so that others get between; default 1. */
+  readonly gradientChunks?: number;
+}
+
+const WORD = 4;
+
+/**
+ * Makes N layers of equal sizes, each with parameters of its own; the output of one is the input of the
+ * next. A whole pass is one graph: a scheduler orders all layers, and any engine runs it.
+ *
+ * ```ts
+ * import { createStack, openEngine } from "@schemoe/lab";
+ * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const stack = createStack(engine, {
+ *   ...{ layers: 3, attention: { flops: 1e9, parameters: 1e6 }, gradientChunks: 4 },
+ *   layer: { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, topK: 2 },
+ * });
+ * await stack.forward({ scheduler: "optSche", chunks: 2 });
+ * const run = await stack.backward({ scheduler: "optSche", chunks: 2 });
+ * console.assert(run.makespan >= run.bound!);
+ * ```
+ * @param options.seed of the random parameters and inputs; default 1.
+ * @throws {SchemoeError} naming the field that is wrong; the capacity must not depend on the routing.
+ */
+export function createStack(
+  engine: Engine,
+  config: StackConfig,
+  options: { seed?: number } = {},
+): MoeStack {
+  const fail: (problem: string) => never = (problem) => {
+    throw new SchemoeError(`Cannot make the stack: ${problem}`);
+  };
+  const names = ["layer", "layers", "attention", "gradientChunks"];
+  const foreign = Object.keys(config).find((key) => !names.includes(key));
+  if (foreign) fail(`"${foreign}" is not one of its fields (${names.join(", ")})`);
+  const { layers, attention, gradientChunks = 1 } = config;
+  for (const [name, value] of Object.entries({ layers, gradientChunks })) {
+    if (!Number.isInteger(value) || value < 1) {
+      fail(`${name} must be a positive integer, got ${value}`);
+    }
+  }
+  for (const name of ["flops", "bytes", "parameters"] as const) {
+    const value = attention?.[name] ?? (name === "flops" && attention ? NaN : 0);
+    if (!(value >= 0 && value < Infinity)) {
+      fail(`attention.${name} must be a number of at least 0, got ${attention![name]}`);
+    }
+  }
+  if (attention?.parameters && !Number.isInteger(attention.parameters)) {
+    fail(`attention.parameters must be an integer, got ${attention.parameters}`);
+  }
+  const layer = resolveLayer(config.layer, engine.topology);
+  if (routedCapacity(layer)) fail("a capacity that depends on the routing needs a Program a layer");
+  return new MoeStack(engine, layer, {
+    layers,
+    attention,
+    gradientChunks,
+    seed: options.seed ?? 1,
+  });
+}
+
+interface StackShape {
+  readonly layers: number;
+  readonly attention?: Attention;
+  readonly gradientChunks: number;
+  readonly seed: number;
+}
+
+/** See {@linkcode createStack}. */
+export class MoeStack {
+  readonly #workspace: Workspace;
+  readonly #runner: GraphRunner;
+  readonly #specs: Map<string, TensorSpec>;
+  readonly #written = new Set<string>();
+  #kept?: readonly Chunk[];
+  #running = false;
+
+  constructor(readonly engine: Engine, readonly layer: Layer, readonly shape: StackShape) {
+    this.#workspace = engine.workspace();
+    this.#runner = new GraphRunner(engine, this.#workspace);
+    this.#specs = stackSpecs(layer, shape.layers);
+  }
+
+  /** Names and shapes of the parameters, such as `L0.gate.weight`. */
+  get parameters(): Record<string, readonly number[]> {
+    const names = [...this.#specs.keys()].filter((name) => /^L\d+\.(gate|experts)\./.test(name));
+    return Object.fromEntries(names.map((name) => [name, this.#specs.get(name)!.shape]));
+  }
+
+  /**
+   * Sets parameters, the input `x` or the gradient `dy` of the last output.
+   * @throws {SchemoeError} for an unknown name or a wrong number of values.
+   */
+  set(tensors: Readonly<Record<string, Float32Array>>): this {
+    const settable = ["x", "dy", ...Object.keys(this.parameters)];
+    for (const [name, values] of Object.entries(tensors)) {
+      if (!settable.includes(name)) {
+        throw new SchemoeError(`Cannot set "${name}": the stack has ${settable.join(", ")}`);
+      }
+      this.#write(name, values);
+    }
+    return this;
+  }
+
+  /** All layers, first to last. */
+  forward(choices: PassChoices = {}): Promise<Run> {
+    return this.#exclusive(async () => {
+      const resolved = resolveChoices(choices, []);
+      const pass = this.#pass(resolved, "forward");
+      this.#initialize(["x", ...Object.keys(this.parameters)]);
+      this.#kept = undefined;
+      const run = await this.#run(resolved, choices, pass, () => this.#forwardGraph(pass));
+      this.#kept = pass.chunks;
+      if (!this.engine.computes || choices.results === false) return new Run(run);
+      return new Run({ ...run, output: this.#read("y") });
+    });
+  }
+
+  /**
+   * All layers, last to first; gradients are named like the parameters, and `x`.
+   * @throws {SchemoeError} when there was no forward pass.
+   */
+  backward(choices: PassChoices = {}): Promise<Run> {
+    return this.#exclusive(async () => {
+      const forwardChunks = this.#kept;
+      if (!forwardChunks) throw new SchemoeError("Cannot run backward: run forward first");
+      const at = { ...this.#splitAt, chunks: choices.chunks };
+      const resolved = splitLike(forwardChunks, resolveChoices(choices, []), at);
+      const pass = this.#pass(resolved, "backward");
+      this.#initialize(["dy"]);
+      const make = () => this.#backwardGraph({ ...pass, forwardChunks });
+      const run = await this.#run(resolved, choices, pass, make, forwardChunks);
+      if (!this.engine.computes || choices.results === false) return new Run(run);
+      const names = ["x", ...Object.keys(this.parameters)];
+      const gradients = names.map((name) => [name, this.#read(gradientOf(name))]);
+      return new Run({ ...run, gradients: Object.fromEntries(gradients) });
+    });
+  }
+
+  /** Frees the stack's buffers; the engine stays open. */
+  close(): void {
+    this.#workspace.free();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async #run(
+    resolved: ResolvedChoices,
+    choices: PassChoices,
+    pass: PassOptions & { readonly pass: Pass },
+    make: () => TaskGraph,
+    forwardChunks: readonly Chunk[] = [],
+  ) {
+    const { allToAll, compressor, scheduler } = resolved;
+    const key = [
+      ...[pass.pass, JSON.stringify(pass.chunks), JSON.stringify(forwardChunks)],
+      ...[allToAll, compressor.dispatch, compressor.combine],
+    ];
+    const known = this.#runner.graph(key, make);
+    const ran = await this.#runner.run(known, acrossLayers(scheduler), {
+      ...{ bound: choices.bound ?? true, timeLimit: choices.timeLimit, signal: choices.signal },
+    });
+    const name = choices.name ?? `${scheduler.name} on ${this.shape.layers} layers`;
+    return { name, pass: pass.pass, ran: [ran], configuration: pass.configuration };
+  }
+
+  #pass(choices: ResolvedChoices, pass: Pass): PassOptions & { readonly pass: Pass } {
+    const { layer, shape: { layers, gradientChunks } } = this;
+    const places = capacity(layer, 0);
+    const chunks = checkedSplit(choices.chunking, this.#splitAt);
+    const { allToAll, compressor, scheduler } = choices;
+    const { tokens, modelDim, hiddenDim, experts, topK, topology } = layer;
+    return {
+      ...{ pass, layer, capacity: places, chunks, allToAll, compressor },
+      configuration: {
+        ...{ pass, layers, scheduler: scheduler.name, allToAll: allToAll.name },
+        ...{ chunks: chunks.length, gradientChunks },
+        world: `${topology.nodes} x ${topology.ranksPerNode}`,
+        ...{ tokens: `${tokens} a rank`, modelDim, hiddenDim, experts, topK, capacity: places },
+        engine: `${this.engine.kind}, ${this.engine.timing}`,
+      },
+    };
+  }
+
+  get #splitAt() {
+    return { capacity: capacity(this.layer, 0), topology: this.layer.topology };
+  }
+
+  #forwardGraph(pass: PassOptions): TaskGraph {
+    const segments: Segment[] = [];
+    for (let l = 0; l < this.shape.layers; l++) {
+      segments.push(...this.#attention("forward", l));
+      const graph = forwardGraph({ ...pass, gate: true });
+      segments.push({ ...this.#segment(graph, l), exits: [graph.tasks.at(-1)!] });
+    }
+    return stackGraph(segments, pass.configuration);
+  }
+
+  #backwardGraph(pass: PassOptions & { readonly forwardChunks: readonly Chunk[] }): TaskGraph {
+    const segments: Segment[] = [];
+    for (let l = this.shape.layers - 1; l >= 0; l--) {
+      const graph = backwardGraph(pass);
+      // the gradient of x is complete when both dispatch and gate have added theirs
+      const exits = graph.tasks.filter(({ label }) => label === "dispatch" || label === "gate");
+      segments.push({ ...this.#segment(graph, l), exits });
+      segments.push(...this.#attention("backward", l));
+    }
+    return stackGraph(segments, pass.configuration);
+  }
+
+  #segment(graph: TaskGraph, layer: number) {
+    return { graph, layer, prefix: `L${layer}.`, shared: sharedBuffers(layer, this.shape.layers) };
+  }
+
+  #attention(pass: Pass, layer: number): Segment[] {
+    const { attention, gradientChunks } = this.shape;
+    if (!attention) return [];
+    const g = new GraphBuilder(this.layer.topology, pass, 0, layer);
+    const times = pass === "forward" ? 1 : 2;
+    const { flops, bytes = 0, parameters = 0 } = attention;
+    const task = g.add({
+      ...{ kind: "opaque", label: "attention", chunk: -1, stage: 0, after: [] },
+      ...{ flops: times * flops, bytes: times * bytes },
+    });
+    if (pass === "backward" && parameters > 0) addReductions(g, task, parameters, gradientChunks);
+    return [{ graph: g.build({}), layer, prefix: `L${layer}.attention.`, exits: [task] }];
+  }
+
+  #write(name: string, values: Float32Array): void {
+    const { ranks } = this.layer.topology;
+    writeTensor(this.#workspace, ranks, name, this.#specs.get(name)!, values);
+    this.#written.add(name);
+  }
+
+  #read(name: string): Float32Array {
+    return readTensor(this.#workspace, this.layer.topology.ranks, this.#specs.get(name)!);
+  }
+
+  #initialize(names: readonly string[]): void {
+    if (!this.engine.computes) return;
+    const order = [...this.#specs.keys()];
+    for (const name of names.filter((name) => !this.#written.has(name))) {
+      const { shape } = this.#specs.get(name)!;
+      const scale = /\.(gate|experts)\./.test(name) ? 1 / Math.sqrt(shape[1]) : 1;
+      const seed = this.shape.seed + 7919 * order.indexOf(name);
+      this.#write(name, randomNormal(elementsOf(shape), { seed, scale }));
+    }
+  }
+
+  /** One pass at a time: they share the stack's buffers. */
+  async #exclusive<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#running) {
+      throw new SchemoeError(
+        "Cannot run the pass: another one of this stack is in progress, await it",
+      );
+    }
+    this.#running = true;
+    try {
+      return await run();
+    } finally {
+      this.#running = false;
+    }
+  }
+}
+
+/** The gradients of attention's parameters in pieces, each summed over all ranks. */
+function addReductions(g: GraphBuilder, after: Task, parameters: number, pieces: number): void {
+  for (let piece = 0; piece < pieces; piece++) {
+    const begin = Math.floor(parameters * piece / pieces);
+    const count = Math.floor(parameters * (piece + 1) / pieces) - begin;
+    if (count === 0) continue;
+    const at = { offset: WORD * begin };
+    const part = { ...g.buffer("partial", WORD * parameters), ...at };
+    const sum = { ...g.buffer("grad", WORD * parameters), ...at };
+    const name = `grad[${piece}]`;
+    addAllReduce(g, { name, stage: 1 + 3 * piece, chunk: -1, after: [after] }, {
+      part,
+      sum,
+      count,
+    });
+  }
+}
+
+/** Buffers of a layer that are those of its neighbours: input and output, and their gradients. */
+function sharedBuffers(layer: number, layers: number): Record<string, string> {
+  return {
+    x: layer > 0 ? `L${layer - 1}.y` : "x",
+    ...(layer === layers - 1 ? { y: "y", dy: "dy" } : { dy: `L${layer + 1}.grad.x` }),
+    ...(layer === 0 ? { "grad.x": "grad.x" } : {}),
+  };
+}
+
+function stackSpecs(layer: Layer, layers: number): Map<string, TensorSpec> {
+  const specs = new Map<string, TensorSpec>();
+  const one = tensorSpecs(layer);
+  for (const name of ["x", "y", "dy", "grad.x"]) specs.set(name, one.get(name)!);
+  for (let l = 0; l < layers; l++) {
+    for (const [name, spec] of one) {
+      if (/^(grad\.)?(gate|experts)\./.test(name)) {
+        specs.set(`L${l}.${name}`, { ...spec, buffer: `L${l}.${spec.buffer}` });
+      }
+    }
+  }
+  return specs;
+}
+
+/** `x` -> `grad.x`, `L0.gate.weight` -> `L0.grad.gate.weight`. */
+const gradientOf = (name: string): string =>
+  name.includes(".") ? name.replace(/^(L\d+\.)/, "$1grad.") : `grad.${name}`;
