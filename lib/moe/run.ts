@@ -2,17 +2,7 @@
 import type { Bound } from "../costs/mod.ts";
 import type { Layer } from "../layer/mod.ts";
 import type { ResolvedChoices } from "./choices.ts";
-import {
-  concatTimelines,
-  displayable,
-  escapeHtml,
-  ganttHtml,
-  ganttSvg,
-  makespan,
-  makeTimeline,
-  type Timeline,
-  verdict,
-} from "../timeline/mod.ts";
+import { concatTimelines, makeTimeline, ShownRun, type Timeline } from "../timeline/mod.ts";
 import type { Costs, EventTable, Pass, Program } from "../types.ts";
 
 /** One Program of a pass with the times of its operations. */
@@ -45,10 +35,8 @@ export interface RunRecord {
   readonly gradients?: Readonly<Record<string, Float32Array>>;
 }
 
-const DISPLAY = Symbol.for("Jupyter.display");
-
 /** A pass that ran. As a cell's last value it shows its Gantt chart and its verdict. */
-export class Run {
+export class Run extends ShownRun {
   readonly name: string;
   readonly pass: Pass;
   readonly configuration: RunRecord["configuration"];
@@ -60,6 +48,7 @@ export class Run {
   #timeline?: Timeline;
 
   constructor(record: RunRecord) {
+    super();
     this.name = record.name;
     this.pass = record.pass;
     this.configuration = record.configuration;
@@ -75,11 +64,6 @@ export class Run {
     return this.#timeline ??= joined(this.name, this.ran);
   }
 
-  /** Seconds from the first operation's start to the last one's end. */
-  get makespan(): number {
-    return makespan(this.timeline) * 1e-9;
-  }
-
   /** Seconds below which no schedule of this graph can come; undefined when it was not asked for. */
   get bound(): number | undefined {
     const bounds = this.ran.map(({ bound }) => bound?.seconds);
@@ -89,28 +73,6 @@ export class Run {
   /** What makes the bound: a lane, a processor, or the longest chain. */
   get boundLimit(): string | undefined {
     return this.bound === undefined ? undefined : this.ran.at(-1)?.bound?.limit;
-  }
-
-  /** One line: makespan, hidden communication, distance to the bound. */
-  get verdict(): string {
-    return verdict({ timeline: this.timeline, bound: this.bound, boundName: this.boundLimit });
-  }
-
-  /** What was run, in one line. */
-  get caption(): string {
-    return Object.entries(this.configuration).map(([key, value]) => `${key} ${value}`).join(" · ");
-  }
-
-  /** Gantt chart as SVG text. */
-  gantt(options: Parameters<typeof ganttSvg>[1] = {}): Promise<string> {
-    return ganttSvg(this.timeline, { title: this.name, ...options });
-  }
-
-  async [DISPLAY](): Promise<Record<string, string>> {
-    const text = `${this.verdict}\n${this.caption}`;
-    const html = `<div>${await ganttHtml(this.timeline, { title: this.name })}` +
-      `<div>${escapeHtml(this.verdict)}</div><div>${escapeHtml(this.caption)}</div></div>`;
-    return await displayable({ text, svg: await this.gantt(), html })[DISPLAY]();
   }
 }
 

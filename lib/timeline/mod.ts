@@ -42,6 +42,7 @@ export { fromParquet, toParquet } from "./parquet.ts";
 export { type Progress, progress, type ProgressSink } from "./progress.ts";
 export { type Machine, type SavableRun, saveRun, type Versions } from "./save.ts";
 export { show, type ShowOptions } from "./show.ts";
+export { ShownRun } from "./shown_run.ts";
 export { stragglers } from "./stragglers.ts";
 export { concatTimelines, makeTimeline, type RunName } from "./timeline.ts";
 export { chromeTrace, type ChromeTraceOptions } from "./trace_export.ts";
