@@ -49,8 +49,9 @@ export function exhaustiveRanks(graph: TaskGraph, costs: Costs): number {
 
 /**
  * The least makespan of all orders on one rank. Of orders that differ only in neighbours which neither share a lane
- * nor depend on each other, one is tried. With `prune`, orders that are as long as the best already are
- * given up: a branch and bound with no other bound and no dominance.
+ * nor depend on each other, one is tried. With `prune`, beginnings that cannot become shorter than the
+ * best are given up, by open chains and by the work left on each lane: a branch and bound without
+ * dominance, without counting of chunks, and with every task next, not only those of active schedules.
  */
 export function exhaustive(
   graph: TaskGraph,
@@ -68,6 +69,24 @@ export function exhaustive(
   const free = [0, 0, 0];
   let best = atMost;
   let orders = 0;
+  const ends = new Float64Array(tasks.length);
+  const hopeless = () => {
+    const head = [Infinity, Infinity, Infinity];
+    const work = [0, 0, 0];
+    const least = [Infinity, Infinity, Infinity];
+    for (const { id, after } of tasks) {
+      const on = lane[id];
+      ends[id] = end[id];
+      if (end[id] >= 0) continue;
+      const start = after.reduce((latest, before) => Math.max(latest, ends[before]), free[on]);
+      ends[id] = start + seconds[id];
+      if (ends[id] + tail[id] >= best) return true;
+      head[on] = Math.min(head[on], start);
+      work[on] += seconds[id];
+      least[on] = Math.min(least[on], tail[id]);
+    }
+    return head.some((start, on) => start < Infinity && start + work[on] + least[on] >= best);
+  };
   const place = (count: number, last: number, now: number) => {
     if (count === tasks.length) {
       orders++;
@@ -85,14 +104,13 @@ export function exhaustive(
       }
       if (!ready) continue;
       const done = start + seconds[id];
-      if (prune && done + tail[id] >= best) continue;
       const freeBefore = free[lane[id]];
       free[lane[id]] = end[id] = done;
-      place(count + 1, id, Math.max(now, done));
+      if (!prune || !hopeless()) place(count + 1, id, Math.max(now, done));
       free[lane[id]] = freeBefore;
       end[id] = -1;
     }
   };
-  place(0, -1, 0);
+  if (!prune || !hopeless()) place(0, -1, 0);
   return { seconds: best, orders };
 }

@@ -15,10 +15,12 @@ export class Workbench {
   readonly counts: Uint16Array;
   /** End of each task if all open ones began as soon as their own lane and predecessors allow. */
   readonly ends: Float64Array;
+  /** When each open task's lane and predecessors allow it, on a rank; a phase also waits for peers. */
+  readonly #posts: Float64Array;
   readonly #posted: Float64Array;
   /** For each rank and lane, its tasks by tail, the longest first. */
   readonly #byTail: readonly Int32Array[];
-  /** For each rank and lane, the earliest start of an open task. */
+  /** For each rank and lane, the earliest post of an open task. */
   readonly #earliest: Float64Array;
 
   constructor(readonly problem: Problem) {
@@ -26,6 +28,7 @@ export class Workbench {
     this.record = new Float64Array(recordSize(problem));
     this.counts = new Uint16Array(groups.length);
     this.ends = new Float64Array(tasks * ranks);
+    this.#posts = new Float64Array(tasks * ranks);
     this.#posted = new Float64Array(ranks);
     this.#earliest = new Float64Array(LANE_COUNT * ranks);
     const all = Int32Array.from({ length: tasks }, (_, id) => id);
@@ -101,12 +104,15 @@ export class Workbench {
         }
         continue;
       }
-      const previous = place[task] > 0 ? groups[group[task]][place[task] - 1] : -1;
+      // an open one; those scheduled are in the lane, and their ends may be what successors need instead
+      const previous = place[task] > counts[group[task]]
+        ? groups[group[task]][place[task] - 1]
+        : -1;
       for (let rank = 0; rank < ranks; rank++) {
         let post = record[lane[task] * ranks + rank];
         if (previous >= 0) post = Math.max(post, ends[previous * ranks + rank]);
         for (const earlier of before[task]) post = Math.max(post, ends[earlier * ranks + rank]);
-        this.#posted[rank] = post;
+        this.#posted[rank] = this.#posts[task * ranks + rank] = post;
       }
       for (let rank = 0; rank < ranks; rank++) {
         ends[task * ranks + rank] = this.#begin(peers[task], rank) + seconds[task * ranks + rank];
@@ -119,15 +125,17 @@ export class Workbench {
     const { ends, counts } = this;
     let bound = this.record[lane * ranks + rank];
     let head = Infinity;
+    let post = Infinity;
     let work = 0;
     for (const task of this.#byTail[rank * LANE_COUNT + lane]) {
       if (place[task] < counts[group[task]]) continue;
       const at = task * ranks + rank;
       head = Math.min(head, ends[at] - seconds[at]);
+      post = Math.min(post, this.#posts[at]);
       work += seconds[at];
       bound = Math.max(bound, head + work + tail[at], ends[at] + tail[at]);
     }
-    this.#earliest[lane * ranks + rank] = head;
+    this.#earliest[lane * ranks + rank] = post;
     return bound;
   }
 

@@ -1,0 +1,53 @@
+/** How much Theorem 1's order loses where its assumption does not hold. */
+import { type StageTimes, timedGraph } from "../../lib/graph/mod.ts";
+import { exactSchedule, optSche } from "../../lib/schedulers/mod.ts";
+import { makespanBy } from "./exact_checks.ts";
+
+const STAGES = ["C1", "A1", "D1", "E", "C2", "A2", "D2"] as const;
+
+/** Times of the seven stages, and how often longer than the optimum Theorem 1's order is with them. */
+export interface Loss {
+  readonly times: Record<(typeof STAGES)[number], number>;
+  readonly ratio: number;
+}
+
+/** Theorem 1's makespan over that of `exact`, with equal chunks and one communication lane. */
+export function lossOf(times: StageTimes, chunks: number): number {
+  const { graph, costs } = timedGraph({ chunks, times });
+  const least = exactSchedule(graph, costs, { timeLimit: 60 }).seconds;
+  return makespanBy(optSche, { graph, costs, text: "" }) / least;
+}
+
+/**
+ * The largest loss found: random times, then small changes of the worst ones as long as it grows.
+ * @param options.tie makes times hold what is assumed of them, such as A2 = 2 A1.
+ */
+export function largestLoss(
+  random: () => number,
+  options: {
+    chunks: number;
+    tries: number;
+    steps: number;
+    tie?: (times: Loss["times"]) => Loss["times"];
+  },
+): Loss {
+  const { chunks, tries, steps, tie = (times) => times } = options;
+  const evaluate = (times: Loss["times"]): Loss => ({ times, ratio: lossOf(times, chunks) });
+  let worst = evaluate(tie(timesFrom(random)));
+  for (let i = 1; i < tries; i++) worst = larger(worst, evaluate(tie(timesFrom(random))));
+  for (let i = 0; i < steps; i++) {
+    const change = 0.5 * (1 - i / steps);
+    const next = timesFrom((stage) =>
+      clamp(worst.times[stage] * (1 + change * (2 * random() - 1)))
+    );
+    worst = larger(worst, evaluate(tie(next)));
+  }
+  return worst;
+}
+
+const timesFrom = (make: (stage: (typeof STAGES)[number]) => number): Loss["times"] =>
+  Object.fromEntries(STAGES.map((stage) => [stage, make(stage)])) as Loss["times"];
+
+const larger = (a: Loss, b: Loss): Loss => b.ratio > a.ratio ? b : a;
+
+const clamp = (value: number): number => Math.min(10, Math.max(1e-3, value));
