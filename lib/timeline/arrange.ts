@@ -50,6 +50,11 @@ const MOST_RANKS = 64;
 /** Times that differ by less than this part of the makespan, a pixel or two, look the same. */
 const FOLD = 0.002;
 
+/** Of more bars, those are left out that nobody could tell from their neighbours. */
+const MANY_BARS = 10_000;
+/** Parts of the makespan that can be told apart: about half a pixel. */
+const FINEST = 1600;
+
 /** Works out a chart. @throws {SchemoeError} see `gantt`. */
 export function arrange(timeline: Timeline, options: GanttOptions, shared: Shared = {}): Arranged {
   const run = oneRun(timeline);
@@ -64,18 +69,19 @@ export function arrange(timeline: Timeline, options: GanttOptions, shared: Share
   const lanes = new Set<string>();
   const kinds = new Set<string>();
   const all = new Set<number>();
-  const list: number[] = [];
+  const every: number[] = [];
   let waiting = false;
   for (const row of rows(timeline)) {
     const of = rank.at(row);
     lanes.add(lane.at(row));
     all.add(of);
     if (standIn.get(of) !== of) continue;
-    list.push(row);
+    every.push(row);
     kinds.add(kind.at(row));
     waiting ||= wait.at(row) > 0;
   }
   const gaps = lanes.has("compute") ? exposedOf(timeline, shown.map(({ rank }) => rank)) : [];
+  const list = every.length > MANY_BARS ? thin(timeline, every, (end - begin) / FINEST) : every;
   const path = options.criticalPath ? followPath(operationsOf(timeline)).steps : undefined;
   const width = options.width ?? 960;
   const title = shorten(options.title ?? run, 14, width - 2 * MARGIN);
@@ -86,7 +92,10 @@ export function arrange(timeline: Timeline, options: GanttOptions, shared: Share
     : placeLegend({ ...header, ...both(needs, shared.legend), critical: path !== undefined });
   const ranks = shown.map(labelled);
   const caption = shorten(
-    captionOf({ groups, shown, all: all.size, lanes, path, standIn }),
+    captionOf({
+      ...{ groups, shown, all: all.size, lanes, path, standIn },
+      bars: { drawn: list.length, all: every.length },
+    }),
     11,
     width - 2 * MARGIN,
   );
@@ -176,15 +185,21 @@ function whereOf({ rank, node, ranks }: RankGroup): string | undefined {
   }`;
 }
 
-function captionOf({ groups, shown, all, lanes, path, standIn }: {
+function captionOf({ groups, shown, all, lanes, path, standIn, bars }: {
   groups: readonly RankGroup[];
   shown: readonly RankGroup[];
   all: number;
   lanes: ReadonlySet<string>;
   path: readonly PathStep[] | undefined;
   standIn: ReadonlyMap<number, number>;
+  bars: { drawn: number; all: number };
 }): string {
   const parts: string[] = [];
+  if (bars.drawn < bars.all) {
+    parts.push(
+      `${bars.drawn} of ${bars.all} tasks drawn, of very short ones the first in each pixel`,
+    );
+  }
   const count = shown.reduce((sum, { ranks }) => sum + ranks.length, 0);
   const folded = shown.filter(({ ranks }) => ranks.length > 1);
   if (count < all) parts.push(`${count} of ${all} ranks shown`);
@@ -270,6 +285,22 @@ function drawPath(path: readonly PathStep[], { layout, scale, list, standIn, tim
     times: steps.flatMap(({ begin, end }) => [begin, end]),
     links: next.map(({ to }) => to.begin),
   };
+}
+
+/** Rows without those that are shorter than `finest` and begin as close to the one before. */
+function thin(timeline: Timeline, list: readonly number[], finest: number): number[] {
+  const lane = column<string>(timeline, "lane");
+  const [rank, start, end] = (["rank", "start_ns", "end_ns"] as const)
+    .map((name) => numbers(timeline, name));
+  const last = new Map<string, number>();
+  return list.toSorted((a, b) => start.at(a) - start.at(b)).filter((row) => {
+    if (end.at(row) - start.at(row) >= finest) return true;
+    const key = `${rank.at(row)} ${lane.at(row)}`;
+    const before = last.get(key);
+    if (before !== undefined && start.at(row) - before < finest) return false;
+    last.set(key, start.at(row));
+    return true;
+  });
 }
 
 /** When the given ranks communicate and compute nothing. */

@@ -168,6 +168,20 @@ Deno.test("gantt() draws 5,000 bars within the picture", async () => {
   }
 });
 
+Deno.test("gantt() of 200,000 tasks draws what can be told apart, and says so", async () => {
+  const rows = Array.from({ length: 200_000 }, (_, i) => ({
+    ...{ start: 1000 * i, end: 1000 * i + 600, name: `kernel ${i % 50}`, chunk: null },
+    lane: `stream ${i % 3}`,
+  }));
+  const long = { start: 5e6, end: 9e7, name: "long", lane: "stream 7", chunk: null };
+  const svg = await ganttSvg(timelineOf([...rows, long]));
+  assert(bars(svg) > 3000 && bars(svg) < 6000, `${bars(svg)} bars`);
+  assertMatch(svg, />long · expert|<title>long/);
+  assertMatch(svg, /\d+ of 200001 tasks drawn/);
+  const first = await ganttSvg(timelineOf(rows.slice(0, 9_000)));
+  assertEquals(bars(first), 9000);
+});
+
 Deno.test("gantt() uses the document that it is given", async () => {
   const { document } = parseHTML("<html></html>") as unknown as { document: DocumentLike };
   const element = await gantt(pass, { document }) as unknown as { ownerDocument: unknown };
