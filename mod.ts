@@ -15,6 +15,7 @@
 export type * from "./lib/types.ts";
 export { SchemoeError } from "./lib/types.ts";
 export { sharedProcessor, topology, type TopologyOptions } from "./lib/topology.ts";
+export { type Testbed, testbed, TESTBED_NAMES, type TestbedSize } from "./lib/testbeds.ts";
 export * from "./lib/experts/mod.ts";
 export * from "./lib/gates/mod.ts";
 export * from "./lib/compressors/mod.ts";

@@ -7,6 +7,7 @@
 import { parseArgs } from "node:util";
 import { SchemoeError } from "../types.ts";
 import { benchAllToAll } from "./bench_all_to_all.ts";
+import { benchAblation } from "./bench_ablation.ts";
 import { benchEmulation } from "./bench_emulation.ts";
 import { benchOverlap } from "./bench_overlap.ts";
 import { benchSimulate } from "./bench_simulate.ts";
@@ -18,6 +19,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   emulation: benchEmulation,
   allToAll: benchAllToAll,
   simulate: benchSimulate,
+  ablation: benchAblation,
 };
 
 async function main(args: readonly string[]): Promise<void> {
