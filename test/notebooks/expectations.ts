@@ -1,4 +1,18 @@
 /** What a tutorial must show, by patterns that some output must match, its text or any MIME type. */
 export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
   "01-first-layer.ipynb": [/<svg[^]*<rect[^]*<\/svg>/, /makespan/],
+  "02-your-own-scheduler-and-all-to-all.ipynb": [
+    /<svg[^]*<rect[^]*<\/svg>/,
+    /proven: pairs moves 64 slices in 8 phases on 8 ranks/,
+    /same bits: true/,
+    /^fasterMoE +[\d.]+ ms +[\d.]+ ms$/m,
+    /^pairs +[\d.]+ ms +[\d.]+ ms$/m,
+    /rank 0 ends with slice 1 of rank 1's input in slice 1 of its output/,
+    /rank 2 receives 0 times from it/,
+    /reads scratch slice \d in phase "home" while another step in phase "step \d" may write it/,
+    /task combine at position 0 is too early/,
+    /task combine is missing/,
+    /task gate is double/,
+    /none called "despatch"/,
+  ],
 };
