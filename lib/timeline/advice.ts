@@ -39,14 +39,16 @@ export function advice(found: Findings): string[] {
 }
 
 /** A lane without room: order cannot help. */
-function fullLane({ timeline }: Findings, makespan: number): string | undefined {
+function fullLane({ timeline, operations }: Findings, makespan: number): string | undefined {
   const lanes = busy(timeline).objects() as { rank: number; lane: string; busy_ns: number }[];
   const top = lanes.toSorted((a, b) => b.busy_ns - a.busy_ns)[0];
   if (!(top.busy_ns >= FULL * makespan)) return undefined;
   const full = `The ${top.lane} lane of rank ${top.rank} works ${
     formatPercent(top.busy_ns / makespan)
   } of the time`;
-  return top.lane === "compute"
+  const computes = !operations.lanes.get(`${top.rank} ${top.lane}`)!
+    .some(({ kind }) => isCommunication(kind));
+  return computes
     ? `${full}: no order helps, only less or faster computation, or work moved to other ranks.`
     : `${full}: no order helps, only fewer bytes on it (a codec, or an all-to-all that sends less there) or a faster link.`;
 }

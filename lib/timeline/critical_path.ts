@@ -22,7 +22,9 @@ export interface PathStep {
  * It is followed backwards from the operation that ends last. An operation began when its last
  * dependency was done or its lane became free, whichever was later; one that waited for a peer began
  * to transfer when the last rank started the same phase, and the path goes on there. `why` says which
- * of these it was: `dependency`, `lane`, `peer`, `barrier` (the end of an earlier Program) or `start`.
+ * of these it was: `dependency`, `lane`, `peer`, `start`, or `barrier`: the
+ * last task to end before it, where the table names no dependency (the end of an earlier Program; in
+ * imported traces a guess).
  * The lengths of all steps and gaps add up to the makespan.
  *
  * The method is the backward replay of a trace known from message-passing programs (Yang and Miller,

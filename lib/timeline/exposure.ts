@@ -78,7 +78,9 @@ function whyThen(operations: Operations, operation: Operation): string {
   const { why, operation: before } = operations.cause(operation);
   if (!before) return "began at once";
   if (why === "lane") return `began after ${before.name} had left the ${before.lane} lane`;
-  if (why === "barrier") return `began after ${before.name}, the end of an earlier Program`;
+  if (why === "barrier") {
+    return `began after ${before.name} on rank ${before.rank}, the last to end before it`;
+  }
   return `began after ${before.name} on the ${before.lane} lane`;
 }
 

@@ -26,7 +26,7 @@ interface Gap {
  * | `task` | for a task on another lane of its rank, named in `waits_for` |
  * | `peer` | inside a transfer, for the rank `waits_rank` to begin the same phase |
  * | `overhead` | for nothing: the task was ready and did not begin yet |
- * | `barrier` | for an earlier Program, whose last task is `waits_for` |
+ * | `barrier` | for `waits_for`, the last task to end before, no dependency being named: an earlier Program |
  * | `unknown` | for something that the table does not name, as in imported traces |
  * | `nothing left` | for the end of the run |
  *

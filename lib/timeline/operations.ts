@@ -28,8 +28,9 @@ export interface Operation {
 /** Why an operation began when it did, and the operation whose end (for a peer: start) let it. */
 export interface Cause {
   /**
-   * `dependency`: a task that it depends on; `lane`: the task before it on its lane; `barrier`: a
-   * task of an earlier Program; `start`: nothing came before.
+   * `dependency`: a task that it depends on; `lane`: the task before it on its lane; `barrier`: the
+   * last task to end before it on any rank, where the table names no dependency and its lane was free:
+   * the end of an earlier Program, or a guess in an imported trace; `start`: nothing came before.
    */
   readonly why: "dependency" | "lane" | "barrier" | "start";
   readonly operation?: Operation;

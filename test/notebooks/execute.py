@@ -40,6 +40,10 @@ def execute(client, source, late):
             break
         elif kind in ("stream", "display_data", "execute_result", "error"):
             outputs.append({"output_type": kind, **content})
+        elif kind == "update_display_data":
+            for output in outputs:
+                if output.get("transient") == content["transient"]:
+                    output["data"] = content["data"]
     while True:
         reply = receive(client.get_shell_msg)
         if reply["parent_header"].get("msg_id") == parent:

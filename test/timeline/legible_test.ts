@@ -97,6 +97,19 @@ for (const [ranks, ranksPerNode] of [[1, 1], [4, 2], [8, 4], [16, 1], [16, 16]])
   });
 }
 
+for (const lanes of [["compute"], ["compute", "inter"], ["compute", "inter", "intra"]]) {
+  Deno.test(`layOut() of 64 ranks with ${lanes.length} lanes: no label touches another`, () => {
+    const ranks = Array.from({ length: 64 }, (_, rank) => ({ rank, node: Math.floor(rank / 8) }));
+    const layout = layOut({ width: 960, header: 80, footer: 4, ranks, lanes: new Set(lanes) });
+    assertEquals([layout.rows.length, layout.rankLabels.length], [64 * lanes.length, 64]);
+    assertEquals(layout.laneLabels, []);
+    for (const [at, { y }] of layout.rankLabels.entries()) {
+      assert(at === 0 || y - layout.rankLabels[at - 1].y >= layout.fontSize + 2);
+    }
+    assert(layout.height < 1800 && layout.rowHeight >= 6);
+  });
+}
+
 Deno.test("placeLegend() keeps within its edges, nothing over another", () => {
   for (const right of [386, 686, 946]) {
     const { names, bottom } = placeLegend({
