@@ -1,0 +1,182 @@
+/** Worlds, layers and engines that cannot be. */
+import { createLayer, ffn, openEngine, sharedProcessor, topK, topology } from "../../mod.ts";
+import { type BadInputs, forward, withLayer, wrong } from "./bad_input.ts";
+
+const pair = { nodes: 1, ranksPerNode: 2 };
+const world = (options: unknown) => () => topology(wrong(options));
+const layer = (config: object) => () => withLayer(config, () => {});
+const engine = (options: unknown) => () => openEngine(wrong(options));
+const expert = ffn();
+
+export const setup: BadInputs = {
+  "a topology of nothing": {
+    call: world(undefined),
+    says: ["topology: options must be an object", "got undefined"],
+  },
+  "no nodes": {
+    call: world({ nodes: 0, ranksPerNode: 1 }),
+    says: "Cannot make the topology: nodes must be a positive integer, got 0",
+  },
+  "half a rank": {
+    call: world({ nodes: 1, ranksPerNode: 1.5 }),
+    says: ["ranksPerNode must be a positive integer", "1.5"],
+  },
+  "too many ranks": {
+    call: world({ nodes: 1e6, ranksPerNode: 1e6 }),
+    says: ["nodes * ranksPerNode must be at most 1048576"],
+  },
+  "an unknown field of a topology": {
+    call: world({ ...pair, latency: 3 }),
+    says: ["latency must be one of nodes, ranksPerNode, intra"],
+  },
+  "a link that is a number": {
+    call: world({ ...pair, inter: 5 }),
+    says: ["inter must be an object, got 5"],
+  },
+  "an unknown field of a link": {
+    call: world({ ...pair, inter: { latency: 1 } }),
+    says: ["inter.latency must be one of inter.alpha, inter.beta"],
+  },
+  "a negative alpha": {
+    call: world({ ...pair, intra: { alpha: -1 } }),
+    says: ["intra.alpha must be a number of at least 0, got -1"],
+  },
+  "a beta of text": {
+    call: world({ ...pair, inter: { beta: "1" } }),
+    says: ["inter.beta must be a number of at least 0, got 1"],
+  },
+  "a processor that does nothing": {
+    call: world({ ...pair, processor: { flopRate: 0 } }),
+    says: ["processor.flopRate must be a positive number, got 0"],
+  },
+  "a processor for one of two ranks": {
+    call: world({ ...pair, sharing: { of: [0], capacity: [1] } }),
+    says: ["sharing.of must be one processor for each of 2 ranks, got 1"],
+  },
+  "sharing without its lists": {
+    call: world({ ...pair, sharing: {} }),
+    says: ["sharing.of must be an array with the processor of each rank"],
+  },
+  "a processor of no capacity": {
+    call: () => sharedProcessor(topology(pair), 0),
+    says: ["sharing.capacity must be positive numbers, got 0"],
+  },
+
+  "an engine of nothing": {
+    call: engine(undefined),
+    says: ["Cannot open the engine: give an object such as", "got undefined"],
+  },
+  "an unknown engine": {
+    call: engine({ kind: "gpu" }),
+    says: ['Cannot open the engine: unknown kind "gpu", choose one of simulate, cpu'],
+  },
+  "an unknown option of an engine": {
+    call: engine({ kind: "cpu", rank: 3 }),
+    says: ['"rank" is not one of its options (kind, topology,'],
+  },
+  "unknown links": {
+    call: engine({ kind: "cpu", links: "slow" }),
+    says: ['unknown links "slow", choose one of emulated, plain'],
+  },
+  "links of the simulator": {
+    call: engine({ kind: "simulate", links: "plain" }),
+    says: ["links and computation are options of the cpu"],
+  },
+  "two worlds": {
+    call: engine({ kind: "cpu", nodes: 1, topology: topology(pair) }),
+    says: ["give a topology or nodes and ranksPerNode, not both"],
+  },
+  "a world of text": {
+    call: engine({ kind: "simulate", topology: "8x4" }),
+    says: ["Cannot make the topology: nodes must be a positive integer"],
+  },
+  "an engine that is closed": {
+    call: async () => {
+      const closed = openEngine({ kind: "simulate", ...pair });
+      closed.close();
+      await createLayer(closed, { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 2 }).forward();
+    },
+    says: "Cannot run: the engine is closed",
+  },
+
+  "a layer of nothing": {
+    call: () => withLayer({}, (_, on) => createLayer(on, wrong(null))),
+    says: ["Cannot make the layer: give an object with tokens, modelDim", "got null"],
+  },
+  "a layer on no engine": {
+    call: () => createLayer(wrong(undefined), wrong({})),
+    says: ["Cannot make the layer: give an engine first"],
+  },
+  "no tokens": {
+    call: layer({ tokens: 0 }),
+    says: "Cannot make the layer: tokens must be a positive integer, got 0",
+  },
+  "a missing size": {
+    call: layer({ hiddenDim: undefined }),
+    says: ["hiddenDim must be a positive integer, got undefined"],
+  },
+  "a size of text": {
+    call: layer({ modelDim: wrong("4") }),
+    says: ["modelDim must be a positive integer, got 4"],
+  },
+  "an unknown field of a layer": {
+    call: layer(wrong({ topk: 2 })),
+    says: ['"topk" is not a field of a layer (tokens, modelDim'],
+  },
+  "experts that ranks cannot share": {
+    call: layer({ experts: 3 }),
+    says: ["2 ranks do not divide 3 experts; each rank holds equally many"],
+  },
+  "more choices than experts": {
+    call: layer({ topK: 5 }),
+    says: ["topK 5 is more than the 2 experts there are"],
+  },
+  "no place for any token": {
+    call: layer({ capacityFactor: 0.01 }),
+    says: ["the capacity is 0: capacityFactor 0.01", "raise it"],
+  },
+  "a capacity that is no number": {
+    call: layer({ capacityFactor: NaN }),
+    says: ["capacityFactor must be a finite number, got NaN"],
+  },
+  "yes instead of true": {
+    call: layer({ normalizeGate: wrong("yes") }),
+    says: ["normalizeGate must be true or false, got yes"],
+  },
+  "an expert by name": {
+    call: layer({ expert: wrong("ffn") }),
+    says: ["expert must be an object, got string"],
+  },
+  "an expert that was not made": {
+    call: layer({ expert: wrong(ffn) }),
+    says: ["expert must be an object, got function; call it"],
+  },
+  "an expert without a function": {
+    call: layer({ expert: { ...expert, saved: wrong(undefined) } }),
+    says: ['Cannot use the expert "ffn(relu)": it has no function "saved"'],
+  },
+  "a gate without a function": {
+    call: layer({ gate: { ...topK, flops: wrong(undefined) } }),
+    says: ['gate has no function "flops"'],
+  },
+  "an unknown activation": {
+    call: () => ffn({ activation: wrong("tanh") }),
+    says: ['Unknown activation "tanh": choose one of identity, relu'],
+  },
+  "an unknown option of an expert": {
+    call: () => ffn(wrong({ act: "relu" })),
+    says: ['"act" is not an option (activation, bias)'],
+  },
+  "an unknown option of createLayer()": {
+    call: () => withLayer({}, (made, on) => createLayer(on, made.layer, wrong({ sed: 1 }))),
+    says: ['"sed" is not an option (seed)'],
+  },
+  "a seed of text": {
+    call: () => withLayer({}, (made, on) => createLayer(on, made.layer, { seed: wrong("x") })),
+    says: ["seed must be an integer, got x"],
+  },
+  "tensors that no array can hold": {
+    call: forward({}, { modelDim: 2 ** 30, tokens: 2 ** 20 }),
+    says: ["more than an array can hold; make the layer smaller"],
+  },
+};
