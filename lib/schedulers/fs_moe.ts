@@ -1,4 +1,5 @@
 import type { Scheduler, Task, TaskGraph } from "../types.ts";
+import { inBlocks } from "./blocks.ts";
 import { checkTimes, type ChunkChoice, type ChunkTime, leastOf, ofChunk } from "./chunk_time.ts";
 
 /** What {@linkcode fsMoeChunks} decides by; stages that a layer does not have take `{ alpha: 0, work: 0 }`. */
@@ -77,10 +78,7 @@ export const fsMoE: Scheduler = {
   name: "fsMoE",
   order: (graph) => {
     const filling = gradientReduce(graph);
-    const block = new Map(graph.tasks.map((task) => [task, blockOf(graph, task, filling)]));
-    return graph.tasks.toSorted((a, b) =>
-      block.get(a)! - block.get(b)! || a.chunk - b.chunk || a.stage - b.stage || a.id - b.id
-    );
+    return inBlocks(graph, (task) => blockOf(graph, task, filling));
   },
 };
 
