@@ -1,4 +1,5 @@
 import { quiet } from "../../lib/tasks/command.ts";
+import { keepLock } from "../../lib/tasks/keep_lock.ts";
 import { kernelName, writeKernel } from "../../lib/tasks/kernel.ts";
 import { jupyterPython } from "../../lib/tasks/python.ts";
 import { SchemoeError } from "../../lib/types.ts";
@@ -46,7 +47,8 @@ export async function executeNotebook(
   try {
     await writeKernel(data);
     const env = { JUPYTER_PATH: data, JUPYTER_RUNTIME_DIR: data, NO_COLOR: "1" };
-    return JSON.parse(await quiet([python, script, path, kernelName, `${seconds}`], { env }));
+    const argv = [python, script, path, kernelName, `${seconds}`];
+    return JSON.parse(await keepLock(() => quiet(argv, { env })));
   } catch (cause) {
     if (!(cause instanceof SchemoeError)) throw cause;
     throw new SchemoeError(`Cannot execute ${path}: ${cause.message}`, { cause });

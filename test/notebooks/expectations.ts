@@ -15,4 +15,11 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /task gate is double/,
     /none called "despatch"/,
   ],
+  "03-onnx-experts.ipynb": [
+    /onnx\(8 models\)/,
+    /top2-relu\.expert-0\.onnx takes 32 columns/,
+    /<svg[^]*<rect[^]*<\/svg>/,
+    /largest difference to the first: (0|[\d.]+e-([89]|\d\d))/,
+    /is forward only/,
+  ],
 };
