@@ -14,7 +14,7 @@ import { createLayer } from "./layer.ts";
 import { Run } from "./run.ts";
 import { calibrated } from "./what_if_calibrate.ts";
 import { curvesSvg } from "./what_if_chart.ts";
-import { type Crossing, crossings } from "./what_if_crossings.ts";
+import { type Crossing, crossings, leadChanges } from "./what_if_crossings.ts";
 import { type Setup, type Vary, varyOf } from "./what_if_vary.ts";
 
 /** A layer and its world, when there is no run to start from. */
@@ -176,6 +176,8 @@ export class WhatIf {
   readonly names: readonly string[];
   /** Where two lines take equally long, the faster one before and after; empty for values that are no numbers. */
   readonly crossings: readonly Crossing[];
+  /** Those at which the best line changes. */
+  readonly leadChanges: readonly Crossing[];
   readonly #made: Made;
   readonly #numeric: boolean;
   readonly #logarithmic: boolean;
@@ -196,13 +198,16 @@ export class WhatIf {
     const order = [...numbers.keys()].sort((a, b) => numbers[a] - numbers[b]);
     // the lower the better: speed-ups with their sign turned
     const sign = this.#speedUp ? -1 : 1;
-    this.crossings = this.#numeric
-      ? crossings(
-        order.map((i) => numbers[i]),
-        names.map((name, line) => ({ name, y: order.map((i) => sign * this.#shown(line, i)) })),
-        this.#logarithmic,
-      ).map((crossing) => ({ ...crossing, y: sign * crossing.y }))
-      : [];
+    const curves = names.map((name, line) => ({
+      ...{ name, y: order.map((i) => sign * this.#shown(line, i)) },
+    }));
+    const found = (find: typeof crossings) =>
+      this.#numeric && values.length > 1
+        ? find(order.map((i) => numbers[i]), curves, this.#logarithmic)
+          .map((crossing) => ({ ...crossing, y: sign * crossing.y }))
+        : [];
+    this.crossings = found(crossings);
+    this.leadChanges = found(leadChanges);
   }
 
   /** The line of least time at each value. */
@@ -214,14 +219,16 @@ export class WhatIf {
     });
   }
 
-  /** Crossings in words. */
+  /** In words: which line is best where. */
   get summary(): string {
     const { vary: { name, unit } } = this.#made;
     const at = (x: number) => `${name} ${short(x)}${unit ? ` ${unit}` : ""}`;
-    const lines = this.crossings.map(({ x, before, after }) =>
-      `${before} is faster up to ${at(x)}, ${after} from there on`
+    const lines = this.leadChanges.map(({ x, before, after }) =>
+      `${before} is best up to ${at(x)}, ${after} from there on`
     );
-    return lines.length ? lines.join("\n") : "no two lines cross";
+    const others = this.crossings.length - lines.length;
+    if (others > 0) lines.push(`${others} more crossings of lines that are not best there`);
+    return lines.length > 0 ? lines.join("\n") : "no two lines cross";
   }
 
   /** SVG text of the curves. */
@@ -235,7 +242,7 @@ export class WhatIf {
       y: { label: speedUp ? `speed-up over ${names[0]}, ${what}` : `seconds, ${what}` },
       logarithmic: { x: this.#logarithmic, y: !speedUp && spread(seconds.flat()) >= 20 },
       curves: names.map((name, i) => ({ name, y: values.map((_, at) => this.#shown(i, at)) })),
-      marks: this.crossings,
+      marks: this.leadChanges,
     });
   }
 

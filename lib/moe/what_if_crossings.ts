@@ -57,3 +57,20 @@ function crossingsOf(x: readonly number[], a: Curve, b: Curve, logarithmic: bool
   }
   return found;
 }
+
+/** Those crossings at which no other curve is better than the two: where the best one changes. */
+export function leadChanges(
+  x: readonly number[],
+  curves: readonly Curve[],
+  logarithmic: boolean,
+): Crossing[] {
+  const scale = logarithmic ? Math.log : (value: number) => value;
+  const at = ({ y }: Curve, x0: number) => {
+    const next = Math.max(1, x.findIndex((value) => value >= x0));
+    const part = (scale(x0) - scale(x[next - 1])) / (scale(x[next]) - scale(x[next - 1]));
+    return y[next - 1] + part * (y[next] - y[next - 1]);
+  };
+  return crossings(x, curves, logarithmic).filter(({ x: x0, y }) =>
+    curves.every((curve) => at(curve, x0) >= y - EQUAL * Math.abs(y))
+  );
+}

@@ -6,7 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { createLayer, openEngine, SchemoeError, topology, whatIf } from "../../mod.ts";
-import { crossings } from "../../lib/moe/what_if_crossings.ts";
+import { crossings, leadChanges } from "../../lib/moe/what_if_crossings.ts";
 import { calibrated } from "../../lib/moe/what_if_calibrate.ts";
 
 const layer = { tokens: 256, modelDim: 64, hiddenDim: 128, experts: 8, topK: 2 };
@@ -24,6 +24,18 @@ Deno.test("crossings() finds where straight lines meet, and none where they only
   assertEquals(crossings(x, [a, { name: "b", y: [1, 1, 2, 2] }], false).map(({ x }) => x), [1.5]);
   const [log] = crossings([1, 100], [{ name: "a", y: [1, 3] }, { name: "b", y: [3, 1] }], true);
   assertAlmostEquals(log.x, 10);
+});
+
+Deno.test("leadChanges() leaves out crossings below a better line", () => {
+  const x = [0, 1, 2, 3];
+  const a = { name: "a", y: [1, 2, 3, 4] };
+  const b = { name: "b", y: [4, 3, 2, 1] };
+  const best = { name: "best", y: [2, 2, 2, 2] };
+  assertEquals(crossings(x, [a, b, best], false).length, 3);
+  const leads = leadChanges(x, [a, b, best], false).map(({ before, after }) =>
+    `${before} ${after}`
+  );
+  assertEquals(leads, ["a best", "best b"]);
 });
 
 Deno.test("whatIf() simulates what a layer on the changed topology takes", async () => {
@@ -61,7 +73,7 @@ Deno.test("whatIf() names the crossing of two codecs, and shows curves", async (
     ...{ compressors: ["none", "int8"] },
   });
   assertEquals(found.crossings.map(({ before, after }) => [before, after]), [["int8", "none"]]);
-  assertStringIncludes(found.summary, "int8 is faster up to inter.bandwidth");
+  assertStringIncludes(found.summary, "int8 is best up to inter.bandwidth");
   assertEquals(found.best.at(0)!.line, "int8");
   assertEquals(found.best.at(-1)!.line, "none");
   const { x } = found.crossings[0];

@@ -15,6 +15,15 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /task gate is double/,
     /none called "despatch"/,
   ],
+  "06-ten-thousand-gpus.ipynb": [
+    /calibration:\n- NVSwitch .*TACCL/,
+    /^ 16384 ranks: \w+, [\d.]+ ms$/m,
+    /is best up to nodes [\d.]+, \w+ from there on/,
+    /is best up to inter\.bandwidth \d+ bytes\/s/,
+    /<svg[^]*<path[^]*<\/svg>/,
+    /^one straggler +[\d.]+ ms, bound [\d.]+ ms$/m,
+    /^16 pieces a layer: backward [\d.]+ ms$/m,
+  ],
   "03-onnx-experts.ipynb": [
     /onnx\(8 models\)/,
     /top2-relu\.expert-0\.onnx takes 32 columns/,
