@@ -4,13 +4,14 @@
  * does not keep the other tests from running.
  */
 import { buildNative } from "./build_native.ts";
-import { root, run, succeeds, task } from "./command.ts";
+import { root, run, task } from "./command.ts";
 import { countJunit, type Counts } from "./junit.ts";
 import { keepLock } from "./keep_lock.ts";
 import { jupyterPython } from "./python.ts";
 import { SchemoeError } from "../types.ts";
 
-const timing = "test/timing/";
+/** Kernels and browsers, which lose what they should show when the machine has too much to do. */
+const alone = ["test/notebooks/", "test/browser/"];
 /** `deno.lock` with ONNX Runtime, which is not in that one: every task fetches what is. */
 const lock = "test/deno.lock";
 
@@ -21,9 +22,7 @@ await task(async () => {
     suites.push(await keepLock(() => deno(`${reports}/some.xml`, Deno.args, false)));
   } else {
     suites.push(await keepLock(() => deno(`${reports}/all.xml`, ["test/"], true)));
-    if (await succeeds(["test", "-d", timing])) {
-      suites.push(await deno(`${reports}/timing.xml`, [timing], false));
-    }
+    suites.push(await keepLock(() => deno(`${reports}/alone.xml`, alone, false)));
     suites.push(await native(`${reports}/native.xml`));
   }
   await Deno.remove(reports, { recursive: true });
@@ -45,12 +44,12 @@ async function setUp(step: () => Promise<unknown>): Promise<Counts> {
   }
 }
 
-/** Runs test files: those of `timing`, which measure, one after another and with nothing beside. */
+/** Runs test files: all but those of `alone` in parallel, or the given ones one after another. */
 async function deno(report: string, paths: readonly string[], parallel: boolean): Promise<Counts> {
   const status = await run(
     [
       ...[Deno.execPath(), "test", "-A", "--frozen", `--lock=${lock}`, `--junit-path=${report}`],
-      ...(parallel ? ["--parallel", `--ignore=${timing}`] : []),
+      ...(parallel ? ["--parallel", `--ignore=${alone.join()}`] : []),
       ...paths,
     ],
     { env: { DENO_JOBS: Deno.env.get("DENO_JOBS") ?? "2" } },

@@ -24,7 +24,7 @@ export interface Shown {
 const DISPLAY = Symbol.for("Jupyter.display");
 
 /** Time that the kernel needs to send an output before its cell may end, in milliseconds. */
-const SETTLE = 20;
+const SETTLE = 50;
 
 /** Text as HTML that shows exactly that text. */
 export function escapeHtml(text: string): string {
@@ -54,7 +54,8 @@ export function displayable({ text, svg, html }: Shown): Displayable {
  * Sends a bundle to the notebook and returns an empty one; outside a notebook returns the bundle.
  *
  * The kernel may report a cell done before it has sent the value of its last line, and then the value
- * is lost (measured: 5 of 40 pictures). An output that is sent before, and 20 ms to spare, never was.
+ * is lost (measured: 5 of 40 pictures). An output that is sent before was not, given some
+ * time to arrive (20 ms on an idle machine; 1 of 40 was on a busy one).
  */
 export async function sendBundle(bundle: MediaBundle): Promise<MediaBundle> {
   const jupyter = notebook();
@@ -67,7 +68,7 @@ export async function sendBundle(bundle: MediaBundle): Promise<MediaBundle> {
 /**
  * Shows a value in the middle of a cell. Outside a notebook it does nothing.
  *
- * It returns 20 ms after sending, because outputs that were sent just before a cell ended can be
+ * It returns 50 ms after sending, because outputs that were sent just before a cell ended can be
  * lost when a notebook is executed by nbconvert.
  */
 export async function display(value: unknown): Promise<void> {
