@@ -83,9 +83,17 @@ export async function ganttSvg(timeline: Timeline, options: GanttOptions = {}): 
  * holds all that it needs, and fetches nothing.
  */
 export async function ganttHtml(timeline: Timeline, options: GanttOptions = {}): Promise<string> {
+  return (await ganttForms(timeline, options)).html;
+}
+
+/** The chart as SVG and as HTML that zooms, drawn once. */
+export async function ganttForms(
+  timeline: Timeline,
+  options: GanttOptions = {},
+): Promise<{ readonly svg: string; readonly html: string }> {
   const arranged = arrange(timeline, checked(options));
   const { outerHTML: svg } = await drawn(arranged, options.document);
-  return await zoomHtml([{ svg, zoom: arranged.zoom }]);
+  return { svg, html: await zoomHtml([{ svg, zoom: arranged.zoom }]) };
 }
 
 /** Draws what was arranged, as an element with its namespace. */

@@ -30,7 +30,14 @@ export { explain, type Explained, type Explanation } from "./explain.ts";
 export { exposure } from "./exposure.ts";
 export { fromArrow, fromCSV, toArrow, toCSV } from "./export.ts";
 export { formatBytes, formatPercent, formatRate, formatTime } from "./format.ts";
-export { gantt, type GanttElement, ganttHtml, type GanttOptions, ganttSvg } from "./gantt.ts";
+export {
+  gantt,
+  type GanttElement,
+  ganttForms,
+  ganttHtml,
+  type GanttOptions,
+  ganttSvg,
+} from "./gantt.ts";
 export { idle } from "./idle.ts";
 export { expertWork, type Imbalance, imbalance } from "./imbalance.ts";
 export { loadRun, SavedRun } from "./load.ts";

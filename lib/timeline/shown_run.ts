@@ -4,7 +4,7 @@
  */
 import type { Timeline } from "./columns.ts";
 import { displayable, escapeHtml, type MediaBundle } from "./display.ts";
-import { ganttHtml, type GanttOptions, ganttSvg } from "./gantt.ts";
+import { ganttForms, type GanttOptions, ganttSvg } from "./gantt.ts";
 import { makespan } from "./makespan.ts";
 import { verdict } from "./verdict.ts";
 
@@ -43,8 +43,9 @@ export abstract class ShownRun {
 
   async [DISPLAY](): Promise<MediaBundle> {
     const text = `${this.verdict}\n${this.caption}`;
-    const html = `<div>${await ganttHtml(this.timeline, { title: this.name })}` +
-      `<div>${escapeHtml(this.verdict)}</div><div>${escapeHtml(this.caption)}</div></div>`;
-    return await displayable({ text, svg: await this.gantt(), html })[DISPLAY]();
+    const { svg, html: chart } = await ganttForms(this.timeline, { title: this.name });
+    const html = `<div>${chart}<div>${escapeHtml(this.verdict)}</div>` +
+      `<div>${escapeHtml(this.caption)}</div></div>`;
+    return await displayable({ text, svg, html })[DISPLAY]();
   }
 }
