@@ -1,0 +1,52 @@
+/**
+ * The tests of the native executor under sanitizers: random Programs, cancelling, time limits, failing
+ * host functions, malformed Programs. A report of a sanitizer is a failure.
+ *
+ * usage: deno task sanitize [PRESET...]   (default: asan tsan; asan has UBSan with it)
+ * @module
+ */
+import { quiet, root, run, task } from "./command.ts";
+import { ensurePackages } from "./packages.ts";
+import { SchemoeError } from "../types.ts";
+
+const PRESETS = ["asan", "tsan"];
+const TESTS = ["executor", "fuzz", "hosts", "lifetime", "program"];
+const source = `${root}/native`;
+
+await task(async () => {
+  const foreign = Deno.args.find((preset) => !PRESETS.includes(preset));
+  if (foreign) {
+    throw new SchemoeError(`Unknown preset "${foreign}": choose from ${PRESETS.join(", ")}`);
+  }
+  await ensurePackages({
+    "cmake": ["cmake", "--version"],
+    "make": ["make", "--version"],
+    "g++": ["c++", "--version"],
+    "libopenblas-dev": ["c++", "-E", "-x", "c++", "-include", "cblas.h", "/dev/null"],
+  });
+  let failed = 0;
+  for (const preset of Deno.args.length ? Deno.args : PRESETS) {
+    console.log(`== ${preset}`);
+    failed += await sanitized(preset) === 0 ? 0 : 1;
+  }
+  return failed;
+});
+
+/** Builds and runs the tests with a preset; gives the status. */
+async function sanitized(preset: string): Promise<number> {
+  const build = `${source}/build/${preset}`;
+  await quiet(["cmake", "--preset", preset], { cwd: source });
+  const targets = TESTS.map((name) => `test_${name}`);
+  const jobs = `${navigator.hardwareConcurrency}`;
+  await quiet(["cmake", "--build", build, "--parallel", jobs, "--target", ...targets]);
+  const only = `^(${TESTS.join("|")})$`;
+  return await run(
+    ["ctest", "--test-dir", build, "-R", only, "--no-tests=error", "--output-on-failure"],
+    {
+      env: {
+        UBSAN_OPTIONS: "halt_on_error=1:print_stacktrace=1",
+        ASAN_OPTIONS: "detect_leaks=1",
+      },
+    },
+  );
+}
