@@ -7,6 +7,7 @@ import { BUILT_IN, createLayer, type MoeLayer, type Run } from "../moe/mod.ts";
 import { openEngine } from "../engines/mod.ts";
 import {
   communication,
+  compare,
   concatTimelines,
   formatPercent,
   formatTime,
@@ -105,8 +106,13 @@ function rates(): string {
 async function save(runs: readonly Run[]): Promise<void> {
   await Deno.mkdir(OUT, { recursive: true });
   for (const run of runs) await Deno.writeTextFile(`${OUT}/${run.name}.svg`, await run.gantt());
+  const pair = ["sequential-linear-none-forward", "optSche-pipe-none-forward"]
+    .map((name) => runs.find((run) => run.name === name)!);
+  await Deno.writeTextFile(`${OUT}/compare.svg`, await compare(pair, { ranks: [0, 2] }).svg());
   const all = concatTimelines(...runs.map((run) => run.timeline));
   await Deno.writeTextFile(`${OUT}/timeline.csv`, toCSV(all));
   await Deno.writeFile(`${OUT}/timeline.arrow`, toArrow(all));
-  console.log(`wrote ${runs.length} Gantt charts, timeline.csv and timeline.arrow to ${OUT}/`);
+  console.log(
+    `wrote ${runs.length} Gantt charts, compare.svg, timeline.csv and timeline.arrow to ${OUT}/`,
+  );
 }
