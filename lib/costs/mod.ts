@@ -5,7 +5,8 @@
  * import { transferSeconds } from "@schemoe/lab/costs";
  * import { topology } from "@schemoe/lab";
  * const world = topology({ nodes: 1, ranksPerNode: 2, intra: { alpha: 1e-6, beta: 1e-9 } });
- * console.assert(transferSeconds(world, 0, [{ kind: "send", peer: 1, bytes: 1000 }]) === 2e-6);
+ * const seconds = transferSeconds(world, 0, [{ kind: "send", peer: 1, bytes: 1000 }]);
+ * console.assert(Math.abs(seconds - 2e-6) < 1e-15);
  * ```
  * @module
  */

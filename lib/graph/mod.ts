@@ -17,4 +17,4 @@ export { wireBytes } from "./leg.ts";
 export { type PhaseTimes, type StageTimes, timedGraph, type TimedOptions } from "./timed.ts";
 export { parameterType } from "./tensors.ts";
 export { addAllReduce } from "./reduce.ts";
-export { type Segment, segmentsOf, stackGraph } from "./stack.ts";
+export { type Segment, segmentsOf, type StackedSegment, stackGraph } from "./stack.ts";

@@ -25,10 +25,18 @@ export interface Segment {
   readonly exits: readonly Task[];
 }
 
-const segments = new WeakMap<TaskGraph, readonly { segment: Segment; tasks: readonly Task[] }[]>();
+/** A segment with its tasks in the stack, by their ids in the segment's graph. */
+export interface StackedSegment {
+  readonly segment: Segment;
+  readonly tasks: readonly Task[];
+}
+
+const segments = new WeakMap<TaskGraph, readonly StackedSegment[]>();
 
 /** The graphs that a stack was made of, each with its tasks in the stack; undefined for other graphs. */
-export const segmentsOf = (graph: TaskGraph) => segments.get(graph);
+export function segmentsOf(graph: TaskGraph): readonly StackedSegment[] | undefined {
+  return segments.get(graph);
+}
 
 /**
  * One graph of all segments in their order. Tasks without dependencies wait for the exits of the segment
@@ -47,7 +55,7 @@ export function stackGraph(
   const { topology, pass } = list[0].graph;
   const hosts: HostFunction[] = [];
   const tasks: Task[] = [];
-  const parts: { segment: Segment; tasks: readonly Task[] }[] = [];
+  const parts: StackedSegment[] = [];
   let entries: number[] = [];
   for (const segment of list) {
     const { graph, prefix } = segment;

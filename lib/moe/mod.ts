@@ -15,8 +15,19 @@ export { BUILT_IN, type PassChoices } from "./choices.ts";
 export { type RanProgram, Run } from "./run.ts";
 export { randomNormal } from "./random.ts";
 export { simulated } from "./simulated.ts";
-export { WhatIf, whatIf, type WhatIfOptions, type WhatIfRow, type WhatIfSetup } from "./what_if.ts";
+export { whatIf, type WhatIfOptions, type WhatIfSetup } from "./what_if.ts";
+export { WhatIf, type WhatIfRow } from "./what_if_result.ts";
 export type { Crossing } from "./what_if_crossings.ts";
 export type { Setup, Vary } from "./what_if_vary.ts";
-export { type Attention, createStack, MoeStack, type StackConfig } from "./stack.ts";
+export { createStack, MoeStack, type StackConfig } from "./stack.ts";
+export type { Attention } from "./stack_graph.ts";
 export { acrossLayers } from "./stack_scheduler.ts";
+export { timedRun } from "./timed_run.ts";
+export {
+  type ChainTimes,
+  type LossOptions,
+  type Theorem1Loss,
+  theorem1Loss,
+  Theorem1Losses,
+  theorem1Losses,
+} from "./theorem1_loss.ts";

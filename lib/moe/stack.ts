@@ -1,13 +1,5 @@
 /** N layers as one graph, with attention and the reduction of its gradients between them. @module */
-import {
-  addAllReduce,
-  backwardGraph,
-  forwardGraph,
-  GraphBuilder,
-  type PassOptions,
-  type Segment,
-  stackGraph,
-} from "../graph/mod.ts";
+import type { PassOptions } from "../graph/mod.ts";
 import { checkedSplit } from "../layer/peer_groups.ts";
 import {
   capacity,
@@ -21,7 +13,6 @@ import {
   type Engine,
   type Pass,
   SchemoeError,
-  type Task,
   type TaskGraph,
   type Workspace,
 } from "../types.ts";
@@ -29,18 +20,9 @@ import { type PassChoices, resolveChoices, type ResolvedChoices, splitLike } fro
 import { GraphRunner } from "./programs.ts";
 import { randomNormal } from "./random.ts";
 import { Run } from "./run.ts";
+import { type Attention, backwardStack, forwardStack, type StackShape } from "./stack_graph.ts";
 import { acrossLayers } from "./stack_scheduler.ts";
 import { elementsOf, readTensor, type TensorSpec, tensorSpecs, writeTensor } from "./tensors.ts";
-
-/** What stands before the experts of a layer; it takes time and leaves values as they are. */
-export interface Attention {
-  /** Operations of a rank in the forward pass; backward takes twice as many. */
-  readonly flops: number;
-  /** Bytes of memory traffic of a rank, likewise; default 0. */
-  readonly bytes?: number;
-  /** Parameters whose gradients are summed over all ranks in backward; default 0. */
-  readonly parameters?: number;
-}
 
 /** A stack of equal layers. */
 export interface StackConfig {
@@ -50,8 +32,6 @@ export interface StackConfig {
   /** Pieces into which each reduction of attention's gradients is cut, so that others get between; default 1. */
   readonly gradientChunks?: number;
 }
-
-const WORD = 4;
 
 /**
  * Makes N layers of equal sizes, each with parameters of its own; the output of one is the input of the
@@ -99,19 +79,7 @@ export function createStack(
   }
   const layer = resolveLayer(config.layer, engine.topology);
   if (routedCapacity(layer)) fail("a capacity that depends on the routing needs a Program a layer");
-  return new MoeStack(engine, layer, {
-    layers,
-    attention,
-    gradientChunks,
-    seed: options.seed ?? 1,
-  });
-}
-
-interface StackShape {
-  readonly layers: number;
-  readonly attention?: Attention;
-  readonly gradientChunks: number;
-  readonly seed: number;
+  return new MoeStack(engine, layer, { layers, attention, gradientChunks }, options.seed ?? 1);
 }
 
 /** See {@linkcode createStack}. */
@@ -123,7 +91,12 @@ export class MoeStack {
   #kept?: readonly Chunk[];
   #running = false;
 
-  constructor(readonly engine: Engine, readonly layer: Layer, readonly shape: StackShape) {
+  constructor(
+    readonly engine: Engine,
+    readonly layer: Layer,
+    readonly shape: StackShape,
+    readonly seed: number,
+  ) {
     this.#workspace = engine.workspace();
     this.#runner = new GraphRunner(engine, this.#workspace);
     this.#specs = stackSpecs(layer, shape.layers);
@@ -157,7 +130,7 @@ export class MoeStack {
       const pass = this.#pass(resolved, "forward");
       this.#initialize(["x", ...Object.keys(this.parameters)]);
       this.#kept = undefined;
-      const run = await this.#run(resolved, choices, pass, () => this.#forwardGraph(pass));
+      const run = await this.#run(resolved, choices, pass, () => forwardStack(pass, this.shape));
       this.#kept = pass.chunks;
       if (!this.engine.computes || choices.results === false) return new Run(run);
       return new Run({ ...run, output: this.#read("y") });
@@ -176,7 +149,7 @@ export class MoeStack {
       const resolved = splitLike(forwardChunks, resolveChoices(choices, []), at);
       const pass = this.#pass(resolved, "backward");
       this.#initialize(["dy"]);
-      const make = () => this.#backwardGraph({ ...pass, forwardChunks });
+      const make = () => backwardStack({ ...pass, forwardChunks }, this.shape);
       const run = await this.#run(resolved, choices, pass, make, forwardChunks);
       if (!this.engine.computes || choices.results === false) return new Run(run);
       const names = ["x", ...Object.keys(this.parameters)];
@@ -236,46 +209,6 @@ export class MoeStack {
     return { capacity: capacity(this.layer, 0), topology: this.layer.topology };
   }
 
-  #forwardGraph(pass: PassOptions): TaskGraph {
-    const segments: Segment[] = [];
-    for (let l = 0; l < this.shape.layers; l++) {
-      segments.push(...this.#attention("forward", l));
-      const graph = forwardGraph({ ...pass, gate: true });
-      segments.push({ ...this.#segment(graph, l), exits: [graph.tasks.at(-1)!] });
-    }
-    return stackGraph(segments, pass.configuration);
-  }
-
-  #backwardGraph(pass: PassOptions & { readonly forwardChunks: readonly Chunk[] }): TaskGraph {
-    const segments: Segment[] = [];
-    for (let l = this.shape.layers - 1; l >= 0; l--) {
-      const graph = backwardGraph(pass);
-      // the gradient of x is complete when both dispatch and gate have added theirs
-      const exits = graph.tasks.filter(({ label }) => label === "dispatch" || label === "gate");
-      segments.push({ ...this.#segment(graph, l), exits });
-      segments.push(...this.#attention("backward", l));
-    }
-    return stackGraph(segments, pass.configuration);
-  }
-
-  #segment(graph: TaskGraph, layer: number) {
-    return { graph, layer, prefix: `L${layer}.`, shared: sharedBuffers(layer, this.shape.layers) };
-  }
-
-  #attention(pass: Pass, layer: number): Segment[] {
-    const { attention, gradientChunks } = this.shape;
-    if (!attention) return [];
-    const g = new GraphBuilder(this.layer.topology, pass, 0, layer);
-    const times = pass === "forward" ? 1 : 2;
-    const { flops, bytes = 0, parameters = 0 } = attention;
-    const task = g.add({
-      ...{ kind: "opaque", label: "attention", chunk: -1, stage: 0, after: [] },
-      ...{ flops: times * flops, bytes: times * bytes },
-    });
-    if (pass === "backward" && parameters > 0) addReductions(g, task, parameters, gradientChunks);
-    return [{ graph: g.build({}), layer, prefix: `L${layer}.attention.`, exits: [task] }];
-  }
-
   #write(name: string, values: Float32Array): void {
     const { ranks } = this.layer.topology;
     writeTensor(this.#workspace, ranks, name, this.#specs.get(name)!, values);
@@ -292,7 +225,7 @@ export class MoeStack {
     for (const name of names.filter((name) => !this.#written.has(name))) {
       const { shape } = this.#specs.get(name)!;
       const scale = /\.(gate|experts)\./.test(name) ? 1 / Math.sqrt(shape[1]) : 1;
-      const seed = this.shape.seed + 7919 * order.indexOf(name);
+      const seed = this.seed + 7919 * order.indexOf(name);
       this.#write(name, randomNormal(elementsOf(shape), { seed, scale }));
     }
   }
@@ -311,33 +244,6 @@ export class MoeStack {
       this.#running = false;
     }
   }
-}
-
-/** The gradients of attention's parameters in pieces, each summed over all ranks. */
-function addReductions(g: GraphBuilder, after: Task, parameters: number, pieces: number): void {
-  for (let piece = 0; piece < pieces; piece++) {
-    const begin = Math.floor(parameters * piece / pieces);
-    const count = Math.floor(parameters * (piece + 1) / pieces) - begin;
-    if (count === 0) continue;
-    const at = { offset: WORD * begin };
-    const part = { ...g.buffer("partial", WORD * parameters), ...at };
-    const sum = { ...g.buffer("grad", WORD * parameters), ...at };
-    const name = `grad[${piece}]`;
-    addAllReduce(g, { name, stage: 1 + 3 * piece, chunk: -1, after: [after] }, {
-      part,
-      sum,
-      count,
-    });
-  }
-}
-
-/** Buffers of a layer that are those of its neighbours: input and output, and their gradients. */
-function sharedBuffers(layer: number, layers: number): Record<string, string> {
-  return {
-    x: layer > 0 ? `L${layer - 1}.y` : "x",
-    ...(layer === layers - 1 ? { y: "y", dy: "dy" } : { dy: `L${layer + 1}.grad.x` }),
-    ...(layer === 0 ? { "grad.x": "grad.x" } : {}),
-  };
 }
 
 function stackSpecs(layer: Layer, layers: number): Map<string, TensorSpec> {

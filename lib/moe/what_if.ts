@@ -1,7 +1,6 @@
 /** What would be if: the same layer on other links, processors, codecs, chunks and worlds. @module */
 import { openSimulator } from "../engines/mod.ts";
 import type { LayerConfig } from "../layer/mod.ts";
-import { displayable, type MediaBundle } from "../timeline/mod.ts";
 import {
   type AllToAll,
   type Compressor,
@@ -13,8 +12,7 @@ import type { PassChoices } from "./choices.ts";
 import { createLayer } from "./layer.ts";
 import { Run } from "./run.ts";
 import { calibrated } from "./what_if_calibrate.ts";
-import { curvesSvg } from "./what_if_chart.ts";
-import { type Crossing, crossings, leadChanges } from "./what_if_crossings.ts";
+import { WhatIf } from "./what_if_result.ts";
 import { type Setup, type Vary, varyOf } from "./what_if_vary.ts";
 
 /** A layer and its world, when there is no run to start from. */
@@ -42,15 +40,6 @@ export interface WhatIfOptions {
   readonly representatives?: boolean;
 }
 
-/** Seconds of one line at one value. */
-export interface WhatIfRow {
-  readonly value: number | string;
-  readonly line: string;
-  readonly seconds: number;
-  /** Over the first line. */
-  readonly speedUp: number;
-}
-
 /** From this many ranks on one node stands for all. */
 const MANY_RANKS = 64;
 const OPTIONS = [
@@ -65,7 +54,6 @@ const OPTIONS = [
     "representatives",
   ],
 ];
-const DISPLAY = Symbol.for("Jupyter.display");
 
 /**
  * Simulates a layer for each value and each line. As a cell's last value the result shows its curves, its
@@ -168,127 +156,6 @@ async function simulated(
   const backward = await made.backward(run);
   return pass === "backward" ? backward.makespan : forward.makespan + backward.makespan;
 }
-
-/** Curves of a what-if. */
-export class WhatIf {
-  readonly rows: readonly WhatIfRow[];
-  /** Names of the lines in order. */
-  readonly names: readonly string[];
-  /** Where two lines take equally long, the faster one before and after; empty for values that are no numbers. */
-  readonly crossings: readonly Crossing[];
-  /** Those at which the best line changes. */
-  readonly leadChanges: readonly Crossing[];
-  readonly #made: Made;
-  readonly #numeric: boolean;
-  readonly #logarithmic: boolean;
-
-  constructor(made: Made) {
-    this.#made = made;
-    const { values, names, seconds } = made;
-    this.names = names;
-    this.rows = values.flatMap((value, at) =>
-      names.map((line, i) => ({
-        ...{ value, line, seconds: seconds[i][at], speedUp: seconds[0][at] / seconds[i][at] },
-      }))
-    );
-    const numbers = values.filter((value) => typeof value === "number");
-    this.#numeric = numbers.length === values.length;
-    const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
-    this.#logarithmic = this.#numeric && least > 0 && most / least >= 20;
-    const order = [...numbers.keys()].sort((a, b) => numbers[a] - numbers[b]);
-    // the lower the better: speed-ups with their sign turned
-    const sign = this.#speedUp ? -1 : 1;
-    const curves = names.map((name, line) => ({
-      ...{ name, y: order.map((i) => sign * this.#shown(line, i)) },
-    }));
-    const found = (find: typeof crossings) =>
-      this.#numeric && values.length > 1
-        ? find(order.map((i) => numbers[i]), curves, this.#logarithmic)
-          .map((crossing) => ({ ...crossing, y: sign * crossing.y }))
-        : [];
-    this.crossings = found(crossings);
-    this.leadChanges = found(leadChanges);
-  }
-
-  /** The line of least time at each value. */
-  get best(): readonly WhatIfRow[] {
-    return this.#made.values.map((_, at) => {
-      const { names } = this;
-      const rows = this.rows.slice(at * names.length, (at + 1) * names.length);
-      return rows.reduce((best, row) => row.seconds < best.seconds * (1 - 1e-9) ? row : best);
-    });
-  }
-
-  /** In words: which line is best where. */
-  get summary(): string {
-    const { vary: { name, unit } } = this.#made;
-    const at = (x: number) => `${name} ${short(x)}${unit ? ` ${unit}` : ""}`;
-    const lines = this.leadChanges.map(({ x, before, after }) =>
-      `${before} is best up to ${at(x)}, ${after} from there on`
-    );
-    const others = this.crossings.length - lines.length;
-    if (others > 0) lines.push(`${others} more crossings of lines that are not best there`);
-    return lines.length > 0 ? lines.join("\n") : "no two lines cross";
-  }
-
-  /** SVG text of the curves. */
-  svg(): Promise<string> {
-    const { vary, values, names, seconds, pass } = this.#made;
-    const speedUp = this.#speedUp;
-    const what = pass === "step" ? "forward and backward" : pass;
-    return curvesSvg({
-      title: `What if: ${vary.name}`,
-      x: { label: vary.unit ? `${vary.name} (${vary.unit})` : vary.name, values },
-      y: { label: speedUp ? `speed-up over ${names[0]}, ${what}` : `seconds, ${what}` },
-      logarithmic: { x: this.#logarithmic, y: !speedUp && spread(seconds.flat()) >= 20 },
-      curves: names.map((name, i) => ({ name, y: values.map((_, at) => this.#shown(i, at)) })),
-      marks: this.leadChanges,
-    });
-  }
-
-  /** Times as text: a row for each value, a column for each line. */
-  toString(): string {
-    const { values, seconds, vary } = this.#made;
-    const head = [vary.unit ? `${vary.name} (${vary.unit})` : vary.name, ...this.names];
-    const body = values.map((value, at) => [
-      typeof value === "number" ? short(value) : value,
-      ...seconds.map((line) => `${(line[at] * 1e3).toPrecision(4)} ms`),
-    ]);
-    const widths = head.map((_, i) => Math.max(...[head, ...body].map((row) => row[i].length)));
-    return [head, ...body].map((row) =>
-      row.map((cell, i) => i ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join("  ")
-    ).join("\n");
-  }
-
-  async [DISPLAY](): Promise<MediaBundle> {
-    const shown = displayable({ text: `${this}\n${this.summary}`, svg: await this.svg() });
-    return await shown[DISPLAY]();
-  }
-
-  get #speedUp(): boolean {
-    return (this.#made.show ?? (this.names.length > 1 ? "speedUp" : "seconds")) === "speedUp";
-  }
-
-  #shown(line: number, at: number): number {
-    const { seconds } = this.#made;
-    return this.#speedUp ? seconds[0][at] / seconds[line][at] : seconds[line][at];
-  }
-}
-
-/** What a {@linkcode WhatIf} is made of. */
-interface Made {
-  readonly vary: Vary;
-  readonly values: readonly (number | string)[];
-  readonly pass: string;
-  readonly show?: "seconds" | "speedUp";
-  readonly names: readonly string[];
-  /** By line, then by value. */
-  readonly seconds: readonly (readonly number[])[];
-}
-
-const short = (value: number) => String(Number(value.toPrecision(4)));
-
-const spread = (values: readonly number[]) => Math.max(...values) / Math.min(...values);
 
 function fail(problem: string): never {
   throw new SchemoeError(`Cannot answer the what-if: ${problem}`);
