@@ -3,6 +3,7 @@
  * are passed to `deno test`, and then only that runs. Set-up that fails counts as a failure and
  * does not keep the other tests from running.
  */
+import { chromium, nbconvertPython } from "./browser.ts";
 import { buildNative } from "./build_native.ts";
 import { root, run, task } from "./command.ts";
 import { countJunit, type Counts } from "./junit.ts";
@@ -21,6 +22,7 @@ await task(async () => {
   if (Deno.args.length > 0) {
     suites.push(await keepLock(() => deno(`${reports}/some.xml`, Deno.args, false)));
   } else {
+    suites.push(await setUp(chromium), await setUp(nbconvertPython));
     suites.push(await keepLock(() => deno(`${reports}/all.xml`, ["test/"], true)));
     suites.push(await keepLock(() => deno(`${reports}/alone.xml`, alone, false)));
     suites.push(await native(`${reports}/native.xml`));

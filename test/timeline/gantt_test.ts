@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { parseHTML } from "linkedom";
 import { criticalPath } from "../../lib/timeline/critical_path.ts";
-import { gantt, type GanttOptions, ganttSvg } from "../../lib/timeline/gantt.ts";
+import { gantt, ganttHtml, type GanttOptions, ganttSvg } from "../../lib/timeline/gantt.ts";
 import type { DocumentLike } from "../../lib/timeline/plot.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { forwardTimeline, timelineOf } from "./fixture.ts";
@@ -195,6 +195,16 @@ Deno.test("gantt() shows itself in a notebook, with namespace, colours and backg
   assertEquals(bundle["image/svg+xml"], element.outerHTML);
   assertMatch(element.outerHTML, /^<svg [^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"/);
   assertMatch(element.outerHTML, /<g [^>]*fill="#ffffff"[^>]*><rect [^>]*height="\d+" width="959"/);
+});
+
+Deno.test("ganttHtml() holds the picture, and names cannot end its scripts", async () => {
+  const name = "</script><script>alert(1)</script>";
+  const timeline = timelineOf([{ start: 0, end: 9, name, label: name, run: name }]);
+  const html = await ganttHtml(timeline);
+  assertStringIncludes(html, await ganttSvg(timeline));
+  assertEquals(html.match(/<script/g)?.length, 2);
+  assertEquals(html.match(/<\/script>/g)?.length, 2);
+  assert(!/https?:(?!\/\/www\.w3\.org)/.test(html), "an address in the page");
 });
 
 Deno.test("gantt() throws naming what it cannot use", async () => {
