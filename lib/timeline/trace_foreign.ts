@@ -96,11 +96,24 @@ export function mergeForeign(
     for (const { process, begin, duration, what } of order) {
       const rank = own.get(process)!;
       const start_ns = picoseconds(shift + (begin - zero) * 1000);
+      const { lane, kind, name, label, bytes } = what;
+      // Named one by one: copying objects takes longer than all the rest.
       into.add({
-        ...what,
-        ...{ pass: "trace", rank, node: Math.floor(rank / ranksPerNode), chunk: null, deps: null },
-        ...{ ready_ns: start_ns, start_ns, end_ns: start_ns + picoseconds(duration * 1000) },
-        ...{ wait_ns: 0, flops: 0 },
+        pass: "trace",
+        rank,
+        node: Math.floor(rank / ranksPerNode),
+        lane,
+        kind,
+        chunk: null,
+        name,
+        label,
+        ready_ns: start_ns,
+        start_ns,
+        end_ns: start_ns + picoseconds(duration * 1000),
+        wait_ns: 0,
+        bytes,
+        flops: 0,
+        deps: null,
       });
     }
   }
@@ -134,7 +147,10 @@ function headOf({ head }: TraceText, file: string): { rank: number | undefined; 
 }
 
 const placed = ({ process, begin, duration }: Slice, what: ForeignRow["what"]): ForeignRow => ({
-  ...{ process, begin, duration, what },
+  process,
+  begin,
+  duration,
+  what,
 });
 
 /** What a GPU did. */

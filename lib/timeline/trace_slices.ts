@@ -94,7 +94,10 @@ export class SliceReader {
       category: typeof event.cat === "string" ? event.cat : "",
       process: idOf(event.pid),
       thread: idOf(event.tid),
-      ...{ begin, duration, args: argsOf(event), number },
+      begin,
+      duration,
+      args: argsOf(event),
+      number,
     });
   }
 

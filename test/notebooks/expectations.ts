@@ -15,6 +15,18 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /task gate is double/,
     /none called "despatch"/,
   ],
+  "04-reading-a-timeline.ipynb": [
+    /^rank +lane +busy +waiting +idle$/m,
+    /communication [\d.]+ ms: hidden [\d.]+ ms, exposed [\d.]+ ms; waiting/,
+    /^critical path\n/m,
+    /is bound by/,
+    /<svg[^]*<rect[^]*<\/svg>/,
+    /^optSche \+ pipe +[\d.]+ ms +-?[\d.]+ ms/m,
+    /^same rows: true$/m,
+    /nccl stream 20/,
+    /^gantt\.svg, run\.json, timeline\.arrow$/m,
+    /saved with version/,
+  ],
   "06-ten-thousand-gpus.ipynb": [
     /calibration:\n- NVSwitch .*TACCL/,
     /^ 16384 ranks: \w+, [\d.]+ ms$/m,
