@@ -4,19 +4,20 @@
  */
 import { SchemoeError } from "../types.ts";
 import { makeBars, type TimeScale } from "./bars.ts";
+import { captionOf } from "./caption.ts";
 import { column, numbers, oneRun, rows, type Timeline } from "./columns.ts";
 import { byRank } from "./communication.ts";
-import { followPath, type PathStep } from "./critical_path.ts";
+import { followPath } from "./critical_path.ts";
 import type { Chart } from "./draw.ts";
 import { foldRanks, listNumbers, type RankGroup } from "./fold.ts";
-import { formatPercent, timeUnit } from "./format.ts";
+import { timeUnit } from "./format.ts";
 import type { GanttOptions } from "./gantt.ts";
 import { subtract } from "./intervals.ts";
-import { laneOrder, type Layout, layOut, MARGIN, shorten, type ShownRank } from "./layout.ts";
+import { layOut, MARGIN, shorten, type ShownRank } from "./layout.ts";
 import { placeLegend } from "./legend.ts";
 import { extent } from "./makespan.ts";
-import { groupBy, operationsOf } from "./operations.ts";
-import { kindStyle } from "./palette.ts";
+import { operationsOf } from "./operations.ts";
+import { pathMarks } from "./path_marks.ts";
 import type { ZoomData } from "./zoom.ts";
 
 /** What charts that stand above each other share. */
@@ -115,7 +116,7 @@ export function arrange(timeline: Timeline, options: GanttOptions, shared: Share
   const named = new Map(shown.map((group) => [group.rank, whereOf(group)]));
   const where = (of: number) => named.get(of);
   const bars = makeBars({ timeline, rows: list, layout, scale, begin, where });
-  const drawn = path && drawPath(path, { layout, scale, list, standIn, timeline });
+  const drawn = path && pathMarks(path, { layout, scale, list, standIn, timeline });
   const chart: Chart = {
     ...{ title, caption, layout, legend, bars, axis: { end: whole / ns, unit } },
     exposed: gaps.map((gap) => ({
@@ -183,108 +184,6 @@ function whereOf({ rank, node, ranks }: RankGroup): string | undefined {
   return `node ${node} · rank ${rank}, like ${ranks.length - 1} other${
     ranks.length > 2 ? "s" : ""
   }`;
-}
-
-function captionOf({ groups, shown, all, lanes, path, standIn, bars }: {
-  groups: readonly RankGroup[];
-  shown: readonly RankGroup[];
-  all: number;
-  lanes: ReadonlySet<string>;
-  path: readonly PathStep[] | undefined;
-  standIn: ReadonlyMap<number, number>;
-  bars: { drawn: number; all: number };
-}): string {
-  const parts: string[] = [];
-  if (bars.drawn < bars.all) {
-    parts.push(
-      `${bars.drawn} of ${bars.all} tasks drawn, of very short ones the first in each pixel`,
-    );
-  }
-  const count = shown.reduce((sum, { ranks }) => sum + ranks.length, 0);
-  const folded = shown.filter(({ ranks }) => ranks.length > 1);
-  if (count < all) parts.push(`${count} of ${all} ranks shown`);
-  if (folded.length > 0) {
-    const lists = folded.map(({ ranks }) => `{${listNumbers(ranks)}}`).join(" ");
-    const which = groups.length === 1
-      ? `all ${all} ranks are equal, one is shown`
-      : lists.length <= 60
-      ? `equal ranks shown once: ${lists}`
-      : `${count} ranks in ${shown.length} groups of equal ones, the first of each: ${
-        listNumbers(shown.map(({ rank }) => rank))
-      }`;
-    parts.push(which);
-  }
-  if (path) {
-    const missed = path.filter(({ operation }) => !standIn.has(operation.rank)).length;
-    parts.push(
-      `critical path: ${sharesOf(path)}${missed > 0 ? `; ${missed} steps not shown` : ""}`,
-    );
-  }
-  if (shown.length > 16) parts.push(`rows of a rank: ${laneOrder(lanes).join(", ")}`);
-  return parts.join(" · ");
-}
-
-/** Shares of the critical path by kind, largest first: `all-to-all 54 %, expert 32 %`. */
-function sharesOf(path: readonly PathStep[]): string {
-  const sums = [...groupBy(path, ({ operation }) => operation.kind)].map(([kind, steps]) => ({
-    name: kindStyle(kind).name,
-    ns: steps.reduce((sum, { begin, end }) => sum + end - begin, 0),
-  }));
-  const gap = path.reduce((sum, step) => sum + step.gap, 0);
-  if (gap > 0) sums.push({ name: "gaps", ns: gap });
-  const whole = sums.reduce((sum, { ns }) => sum + ns, 0);
-  return sums.toSorted((a, b) => b.ns - a.ns).slice(0, 3)
-    .map(({ name, ns }) => `${name} ${formatPercent(ns / whole)}`).join(", ");
-}
-
-/** Boxes of the critical path and the lines between them, on the ranks that are shown. */
-function drawPath(path: readonly PathStep[], { layout, scale, list, standIn, timeline }: {
-  layout: Layout;
-  scale: TimeScale;
-  list: readonly number[];
-  standIn: ReadonlyMap<number, number>;
-  timeline: Timeline;
-}) {
-  const top = new Map(layout.rows.map((row) => [`${row.rank} ${row.lane}`, row.top]));
-  const name = column<string>(timeline, "name");
-  const [rank, start] = [numbers(timeline, "rank"), numbers(timeline, "start_ns")];
-  const lane = column<string>(timeline, "lane");
-  // a folded rank's step is drawn on the rank that stands for it, at the times of the step
-  const steps = path.flatMap((step) => {
-    const of = standIn.get(step.operation.rank);
-    const y = of === undefined ? undefined : top.get(`${of} ${step.operation.lane}`);
-    return y === undefined ? [] : [{ ...step, rank: of!, y }];
-  });
-  const bars = groupBy(
-    list.keys(),
-    (i) => `${rank.at(list[i])} ${lane.at(list[i])} ${name.at(list[i])}`,
-  );
-  const on = new Set(steps.map(({ rank: of, operation }) => {
-    const same = bars.get(`${of} ${operation.lane} ${operation.name}`) ?? [];
-    const distance = (i: number) => Math.abs(start.at(list[i]) - operation.start);
-    return same.toSorted((a, b) => distance(a) - distance(b))[0];
-  }));
-  const next = steps.slice(1).map((step, i) => ({ from: steps[i], to: step }))
-    .filter(({ from, to }) => from.y !== to.y);
-  const middle = layout.rowHeight / 2;
-  return {
-    path: {
-      boxes: {
-        x1: steps.map(({ begin }) => scale(begin)),
-        x2: steps.map(({ begin, end }) => Math.max(scale(begin) + 0.75, scale(end))),
-        y1: steps.map(({ y }) => y + 1),
-        y2: steps.map(({ y }) => y + layout.rowHeight - 1),
-      },
-      links: {
-        x: next.map(({ to }) => scale(to.begin)),
-        y1: next.map(({ from, to }) => from.y + (from.y < to.y ? 2 * middle - 1 : 1)),
-        y2: next.map(({ from, to }) => to.y + (from.y < to.y ? 1 : 2 * middle - 1)),
-      },
-      others: Array.from(list.keys()).filter((i) => !on.has(i)),
-    },
-    times: steps.flatMap(({ begin, end }) => [begin, end]),
-    links: next.map(({ to }) => to.begin),
-  };
 }
 
 /** Rows without those that are shorter than `finest` and begin as close to the one before. */
