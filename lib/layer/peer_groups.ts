@@ -64,6 +64,15 @@ export function mostPeers({ peers }: Chunk, ranks: number): number {
   );
 }
 
+/** The groups in words, such as `peers in groups of 2 to 3`: there may be fewer than were asked for. */
+export function groupsText(chunks: readonly Chunk[]): string {
+  const { bounds } = chunks[0].peers!;
+  const sizes = bounds.slice(1).map((bound, i) => bound - bounds[i]);
+  const least = sizes.reduce((a, b) => Math.min(a, b));
+  const most = sizes.reduce((a, b) => Math.max(a, b));
+  return `peers in groups of ${least === most ? most : `${least} to ${most}`}`;
+}
+
 /** The capacity slices that rows of tokens lie in: one for all groups of peers. */
 export const rowSlices = (chunks: readonly Chunk[]): readonly Chunk[] =>
   byPeers(chunks) ? [chunks[0]] : chunks;

@@ -12,7 +12,7 @@ import {
 } from "../layer/mod.ts";
 import { type Chunk, type Engine, type Pass, SchemoeError, type Workspace } from "../types.ts";
 import { sequential } from "../schedulers/mod.ts";
-import { byPeers, checkedSplit } from "../layer/peer_groups.ts";
+import { byPeers, checkedSplit, groupsText } from "../layer/peer_groups.ts";
 import { type PassChoices, resolveChoices, type ResolvedChoices, splitLike } from "./choices.ts";
 import { GraphRunner } from "./programs.ts";
 import { randomNormal } from "./random.ts";
@@ -264,7 +264,7 @@ export class MoeLayer {
         ? dispatch.name
         : `${dispatch.name}/${combine.name}`,
       chunks: chunks.length,
-      ...(byPeers(chunks) ? { chunking: "groups of peers" } : {}),
+      ...(byPeers(chunks) ? { chunking: groupsText(chunks) } : {}),
       world: `${topology.nodes} x ${topology.ranksPerNode}`,
       tokens: `${tokens} a rank`,
       ...{ modelDim, hiddenDim, experts, topK, capacity },

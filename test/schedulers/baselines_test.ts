@@ -124,7 +124,7 @@ Deno.test("fasterMoE sends all groups, computes all, returns all", async () => {
     names(run),
     "gate dispatch A1[0] A1[1] D1[0] E[0] C2[0] D1[1] E[1] C2[1] A2[0] A2[1] combine",
   );
-  assertEquals(run.configuration.chunking, "groups of peers");
+  assertEquals(run.configuration.chunking, "peers in groups of 2");
 });
 
 /** Two nodes of one rank: 32 rows for each expert take 1 s of link for 16 rows and 2 s of expert for 32. */
@@ -202,7 +202,7 @@ Deno.test("backward splits as forward did where it is given a number, and refuse
   const layer = createLayer(engine, config);
   await layer.forward({ scheduler: fasterMoE, chunks: 2 });
   const run = await layer.backward({ scheduler: "optSche", chunks: 4 });
-  assertEquals([run.configuration.chunking, run.configuration.chunks], ["groups of peers", 4]);
+  assertEquals([run.configuration.chunking, run.configuration.chunks], ["peers in groups of 1", 4]);
   await assertRejects(
     () => layer.backward({ chunks: capacitySlices(2) }),
     SchemoeError,
