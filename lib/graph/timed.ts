@@ -59,7 +59,13 @@ export interface TimedOptions {
  */
 export function timedGraph(options: TimedOptions): { graph: TaskGraph; costs: Costs } {
   const { pass = "forward", chunks, times, before, after, gate } = options;
-  const sizes = typeof chunks === "number" ? Array.from({ length: chunks }, () => 1) : chunks;
+  const foreign = Object.keys(times).find((stage) => !STAGES.includes(stage));
+  if (foreign) {
+    throw new SchemoeError(
+      `Cannot make the graph: "${foreign}" is not a stage (${STAGES.join(", ")})`,
+    );
+  }
+  const sizes = typeof chunks === "number" ? equalSizes(chunks) : chunks;
   const timed = new TimedBuilder(pass, sizes.length);
   const first = before === undefined
     ? []
@@ -75,6 +81,17 @@ export function timedGraph(options: TimedOptions): { graph: TaskGraph; costs: Co
   }
   if (gate) timed.gate(gate, first);
   return timed.build();
+}
+
+const STAGES = ["C1", "A1", "D1", "E", "Ei", "Ew", "C2", "A2", "D2"];
+
+function equalSizes(chunks: number): number[] {
+  if (!Number.isInteger(chunks) || chunks < 1) {
+    throw new SchemoeError(
+      `Cannot make the graph: chunks must be a positive integer or a list of sizes, got ${chunks}`,
+    );
+  }
+  return Array.from({ length: chunks }, () => 1);
 }
 
 type Place = { readonly chunk: number; readonly stage: number; readonly after: readonly Task[] };

@@ -43,4 +43,15 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /largest difference to the first: (0|[\d.]+e-([89]|\d\d))/,
     /is forward only/,
   ],
+  "05-beyond-theorem-1.ipynb": [
+    /<svg[^]*<circle[^]*<\/svg>/,
+    /8 chunks: 0 of 100 lose/,
+    /8 chunks: [1-9]\d* of 100 lose/,
+    /2 chunks: 0 of 150 lose/,
+    /<svg[^]*<rect[^]*<\/svg>/,
+    /8 chunks: 1\.778x = 16 \/ 9/,
+    /hidden 256, backward: 1\.0\d\dx/,
+    /proven: (true|false), gap \d/,
+    /fsMoE, \d chunks?: makespan/,
+  ],
 };

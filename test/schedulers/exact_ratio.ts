@@ -1,21 +1,12 @@
-/** How much Theorem 1's order loses where its assumption does not hold. */
-import { type StageTimes, timedGraph } from "../../lib/graph/mod.ts";
-import { exactSchedule, optSche } from "../../lib/schedulers/mod.ts";
-import { makespanBy } from "./exact_checks.ts";
+/** How much Theorem 1's order loses where its assumption does not hold: a search for the worst case. */
+import { type ChainTimes, theorem1Loss } from "../../lib/moe/theorem1_loss.ts";
 
 const STAGES = ["C1", "A1", "D1", "E", "C2", "A2", "D2"] as const;
 
 /** Times of the seven stages, and how often longer than the optimum Theorem 1's order is with them. */
 export interface Loss {
-  readonly times: Record<(typeof STAGES)[number], number>;
+  readonly times: ChainTimes;
   readonly ratio: number;
-}
-
-/** Theorem 1's makespan over that of `exact`, with equal chunks and one communication lane. */
-export function lossOf(times: StageTimes, chunks: number): number {
-  const { graph, costs } = timedGraph({ chunks, times });
-  const least = exactSchedule(graph, costs, { timeLimit: 60 }).seconds;
-  return makespanBy(optSche, { graph, costs, text: "" }) / least;
 }
 
 /**
@@ -32,7 +23,10 @@ export function largestLoss(
   },
 ): Loss {
   const { chunks, tries, steps, tie = (times) => times } = options;
-  const evaluate = (times: Loss["times"]): Loss => ({ times, ratio: lossOf(times, chunks) });
+  const evaluate = (times: Loss["times"]): Loss => ({
+    times,
+    ratio: theorem1Loss(times, chunks).ratio,
+  });
   let worst = evaluate(tie(timesFrom(random)));
   for (let i = 1; i < tries; i++) worst = larger(worst, evaluate(tie(timesFrom(random))));
   for (let i = 0; i < steps; i++) {
@@ -45,7 +39,7 @@ export function largestLoss(
   return worst;
 }
 
-const timesFrom = (make: (stage: (typeof STAGES)[number]) => number): Loss["times"] =>
+const timesFrom = (make: (stage: keyof ChainTimes) => number): Loss["times"] =>
   Object.fromEntries(STAGES.map((stage) => [stage, make(stage)])) as Loss["times"];
 
 const larger = (a: Loss, b: Loss): Loss => b.ratio > a.ratio ? b : a;

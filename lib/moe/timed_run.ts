@@ -1,0 +1,27 @@
+/** Runs of graphs whose task times are written down. @module */
+import { lowerBound } from "../costs/mod.ts";
+import { simulate } from "../engines/mod.ts";
+import { buildProgram } from "../program/mod.ts";
+import type { CostedGraph } from "../schedulers/mod.ts";
+import type { Scheduler } from "../types.ts";
+import { Run } from "./run.ts";
+
+/**
+ * Simulates a graph by its costs alone, such as one of `timedGraph`, in the order of a scheduler.
+ *
+ * ```ts
+ * import { optSche, timedGraph, timedRun } from "@schemoe/lab";
+ * const run = timedRun(timedGraph({ chunks: 2, times: { A1: 1, E: 2, A2: 1 } }), optSche);
+ * console.assert(run.makespan === 6 && run.bound === 6);
+ * ```
+ * @throws {SchemoeError} for wrong costs, or an order that is none of the graph.
+ */
+export function timedRun({ graph, costs }: CostedGraph, scheduler: Scheduler): Run {
+  const program = buildProgram(graph, scheduler.order(graph, costs), scheduler.name);
+  const events = simulate(program, graph.topology, { costs });
+  return new Run({
+    ...{ name: scheduler.name, pass: graph.pass },
+    configuration: { scheduler: scheduler.name, chunks: graph.chunks, times: costs.source },
+    ran: [{ program, events, costs, bound: lowerBound(graph, costs) }],
+  });
+}
