@@ -30,6 +30,8 @@ export interface PathStep {
  * The method is the backward replay of a trace known from message-passing programs (Yang and Miller,
  * "Critical path analysis for the execution of parallel and distributed programs", ICDCS 1988).
  *
+ * At the root of the package it is called `criticalPathOf`, for a scheduler has its name.
+ *
  * ```ts
  * import { criticalPath, fromCSV } from "@schemoe/lab/timeline";
  * const path = criticalPath(fromCSV(

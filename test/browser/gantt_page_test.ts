@@ -3,7 +3,7 @@ import { ganttHtml } from "../../lib/timeline/gantt.ts";
 import { forwardTimeline } from "../timeline/fixture.ts";
 import { Page } from "./chromium.ts";
 import { charts, contrasts, overlaps } from "./look.ts";
-import { notebookPages } from "./page.ts";
+import { cellPages, notebookPages } from "./page.ts";
 
 interface Chart {
   left: number;
@@ -32,7 +32,7 @@ const CELLS = [
 
 Deno.test("the page of an executed notebook", async (t) => {
   const directory = await Deno.makeTempDir();
-  await notebookPages(CELLS, directory);
+  await cellPages(CELLS, directory);
   await using page = await Page.open();
   for (const scheme of ["light", "dark"] as const) {
     await page.show(`file://${directory}/${scheme}.html`, scheme);
@@ -81,6 +81,28 @@ Deno.test("the page of an executed notebook", async (t) => {
         after.slice(0, 2).map(({ view }) => view),
         found.slice(0, 2).map(({ view }) => view),
       );
+      assertEquals(await page.evaluate(overlaps), []);
+    });
+  }
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("the page of 04-reading-a-timeline.ipynb", async (t) => {
+  const directory = await Deno.makeTempDir();
+  const path = `${import.meta.dirname}/../../notebooks/04-reading-a-timeline.ipynb`;
+  await notebookPages(path, directory);
+  await using page = await Page.open();
+  for (const scheme of ["light", "dark"] as const) {
+    await page.show(`file://${directory}/${scheme}.html`, scheme);
+    await page.drawn();
+    await page.screenshot(`04-${scheme}`);
+    await t.step(`${scheme}: charts can be seen, and no text lies on another`, async () => {
+      const found = await page.evaluate<Chart[]>(charts);
+      assert(found.length >= 4, `${found.length} charts`);
+      for (const { shown, width, bars, paper, view } of found) {
+        assert(shown && width > 500 && bars > 5 && view !== undefined);
+        assertEquals(paper, "rgb(255, 255, 255)");
+      }
       assertEquals(await page.evaluate(overlaps), []);
     });
   }

@@ -7,8 +7,8 @@ import { quiet } from "../../lib/tasks/command.ts";
 import { executeNotebook } from "../notebooks/execute.ts";
 import { notebook } from "../notebooks/notebook.ts";
 
-/** Executes cells in a kernel, and converts the notebook to one HTML file for each theme. */
-export async function notebookPages(cells: readonly string[], directory: string) {
+/** Executes cells in a kernel, and converts the notebook to `light.html` and `dark.html`. */
+export async function cellPages(cells: readonly string[], directory: string): Promise<void> {
   const inside = await Deno.makeTempDir({
     dir: `${import.meta.dirname}/../../notebooks`,
     prefix: ".test-",
@@ -16,18 +16,30 @@ export async function notebookPages(cells: readonly string[], directory: string)
   try {
     const path = `${inside}/test.ipynb`;
     await Deno.writeTextFile(path, notebook(...cells));
-    const executed = await executeNotebook(path);
-    const failed = executed.cells.find(({ status }) => status !== "ok");
-    if (failed) throw new Error(`${failed.source}\n${failed.error}`);
-    const document = JSON.parse(notebook(...cells));
-    for (const [i, { outputs }] of executed.cells.entries()) {
-      document.cells[i].outputs = outputs.map((output) => ({ metadata: {}, ...output }));
-      document.cells[i].id = `cell-${i}`;
-    }
-    await Deno.writeTextFile(`${directory}/test.ipynb`, JSON.stringify(document));
+    await notebookPages(path, directory);
   } finally {
     await Deno.remove(inside, { recursive: true });
   }
+}
+
+/** The same for a notebook that is there. @throws {Error} naming the first cell that failed. */
+export async function notebookPages(path: string, directory: string): Promise<void> {
+  const { cells } = await executeNotebook(path, { seconds: 300 });
+  const failed = cells.find(({ status }) => status !== "ok");
+  if (failed) throw new Error(`${failed.source}\n${failed.error}`);
+  const document = JSON.parse(await Deno.readTextFile(path));
+  let next = 0;
+  for (const [i, cell] of document.cells.entries()) {
+    cell.id = `cell-${i}`;
+    if (cell.cell_type !== "code") continue;
+    // "transient" is of messages alone, and no notebook may hold it
+    cell.outputs = cells[next++].outputs.map(({ output_type, ...rest }) => ({
+      ...{ output_type, metadata: {}, ...rest, transient: undefined },
+      ...(output_type === "execute_result" ? { execution_count: null } : {}),
+      ...(output_type === "stream" ? { metadata: undefined } : {}),
+    }));
+  }
+  await Deno.writeTextFile(`${directory}/test.ipynb`, JSON.stringify(document));
   const python = await nbconvertPython();
   await Promise.all((["light", "dark"] as const).map((theme) =>
     quiet([
