@@ -7,6 +7,8 @@ export interface CurveChart {
   readonly title: string;
   readonly x: { readonly label: string; readonly values: readonly (number | string)[] };
   readonly y: { readonly label: string };
+  /** The y axis begins at 0. */
+  readonly zero: boolean;
   /** Logarithmic axes. */
   readonly logarithmic: { readonly x: boolean; readonly y: boolean };
   readonly curves: readonly { readonly name: string; readonly y: readonly number[] }[];
@@ -16,8 +18,11 @@ export interface CurveChart {
 
 /** Told apart by normal and colour-blind eyes (Okabe and Ito, 2008), then by dashes. */
 const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2328"];
+const DASHES = [undefined, "7 4", "2 3"];
 const WIDTH = 760;
 const HEIGHT = 380;
+/** Names beside one another at the top. */
+const ABREAST = 3;
 
 /** SVG text of one line for each curve, with a dot where two cross. */
 export async function curvesSvg(chart: CurveChart): Promise<string> {
@@ -29,14 +34,16 @@ export async function curvesSvg(chart: CurveChart): Promise<string> {
   );
   const ordinal = x.values.some((value) => typeof value === "string");
   const names = curves.map(({ name }) => name);
+  const rows = Math.ceil(names.length / ABREAST);
+  const dash = (i: number) => DASHES[Math.floor(i / COLORS.length) % DASHES.length];
   const colors = names.map((_, i) => COLORS[i % COLORS.length]);
   const element = Plot.plot({
     // Plot's types want a browser's Document and use but createElementNS and documentElement
     // deno-lint-ignore no-explicit-any
     document: document as any,
     width: WIDTH,
-    height: HEIGHT + 18 * names.length,
-    ...{ marginTop: 54 + 18 * names.length, marginLeft: 60, marginBottom: 48, marginRight: 24 },
+    height: HEIGHT + 18 * rows,
+    ...{ marginTop: 54 + 18 * rows, marginLeft: 60, marginBottom: 48, marginRight: 24 },
     style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink, background: PAGE.paper },
     ariaLabel: "Curves",
     x: {
@@ -46,16 +53,20 @@ export async function curvesSvg(chart: CurveChart): Promise<string> {
     },
     y: {
       type: logarithmic.y ? "log" : "linear",
-      ...(logarithmic.y ? { tickFormat: "~g" } : { zero: true, nice: true }),
+      ...(logarithmic.y ? { tickFormat: "~g" } : { zero: chart.zero, nice: true }),
       ...{ label: null, grid: true },
     },
     color: { type: "ordinal", domain: names, range: colors },
     marks: [
-      Plot.line(points, { x: "x", y: "y", stroke: "name", strokeWidth: 2 }),
+      ...names.map((name, i) =>
+        Plot.line(points.filter((point) => point.name === name), {
+          ...{ x: "x", y: "y", stroke: "name", strokeWidth: 2, strokeDasharray: dash(i) },
+        })
+      ),
       Plot.dot(points, { x: "x", y: "y", fill: "name", r: 2.5 }),
       Plot.dot(marks, { x: "x", y: "y", r: 6, stroke: PAGE.ink, strokeWidth: 1.5 }),
       Plot.text([chart.title], {
-        ...{ frameAnchor: "top-left", dx: -50, dy: -46 - 18 * names.length },
+        ...{ frameAnchor: "top-left", dx: -50, dy: -46 - 18 * rows },
         ...{
           fontSize: 14,
           fontWeight: "bold",
@@ -65,13 +76,14 @@ export async function curvesSvg(chart: CurveChart): Promise<string> {
         },
       }),
       Plot.text([y.label], {
-        ...{ frameAnchor: "top-left", dx: -50, dy: -26 - 18 * names.length },
+        ...{ frameAnchor: "top-left", dx: -50, dy: -26 - 18 * rows },
         ...{ fontSize: 11, textAnchor: "start", fill: PAGE.faint, text: (d: string) => d },
       }),
       ...names.map((name, i) =>
-        Plot.text([`━ ${name}`], {
-          ...{ frameAnchor: "top-left", dx: -50, dy: 18 * (i - names.length) - 8 },
-          ...{ fontSize: 12, textAnchor: "start", fill: colors[i], text: (d: string) => d },
+        Plot.text([`${dash(i) ? "╍" : "━"} ${name}`], {
+          ...{ frameAnchor: "top-left", dx: -50 + 240 * (i % ABREAST) },
+          ...{ dy: 18 * (Math.floor(i / ABREAST) - rows) - 8, text: (d: string) => d },
+          ...{ fontSize: 12, textAnchor: "start", fill: colors[i] },
         })
       ),
     ],

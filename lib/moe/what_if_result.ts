@@ -86,6 +86,7 @@ export class WhatIf {
       title: `What if: ${vary.name}`,
       x: { label: vary.unit ? `${vary.name} (${vary.unit})` : vary.name, values },
       y: { label: speedUp ? `speed-up over ${names[0]}, ${what}` : `seconds, ${what}` },
+      zero: !speedUp,
       logarithmic: { x: this.#logarithmic, y: !speedUp && spread(seconds.flat()) >= 20 },
       curves: names.map((name, i) => ({ name, y: values.map((_, at) => this.#shown(i, at)) })),
       marks: this.leadChanges,

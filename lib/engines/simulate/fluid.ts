@@ -85,8 +85,9 @@ class Fluid {
     const first = this.#open.keys().filter((at) => this.#open[at] === 0).toArray();
     for (const at of first) this.#begin(at, 0);
     while (this.#heap.size > 0) {
-      const { time, key: slot, stamp } = this.#heap.pop();
-      if (this.#stamp[slot] === stamp) this.#partDone(slot, time);
+      this.#heap.pop();
+      const { key: slot, time } = this.#heap;
+      if (this.#stamp[slot] === this.#heap.stamp) this.#partDone(slot, time);
     }
     if (this.#finished < operations) {
       throw new SchemoeError("Cannot simulate: the plan's phases wait for each other");
@@ -99,6 +100,7 @@ class Fluid {
     const column = at % this.#columns;
     const { meeting } = this.instance.steps[(at - column) / this.#columns];
     if (!meeting) return this.#serve(at, time);
+    if (meeting.group) return this.#join(at - column, meeting.group(column), time);
     // `unposted` holds the peers still missing, less those that posted before the operation itself
     const peers = meeting.peers(column);
     for (let i = 0; i < peers.length; i++) {
@@ -107,6 +109,12 @@ class Fluid {
     }
     this.#unposted[at] += peers.length;
     if (this.#unposted[at] === 0) this.#serve(at, time);
+  }
+
+  /** One of a group in which all meet has posted; its first member counts for all. */
+  #join(base: number, members: readonly number[], time: number): void {
+    if (++this.#unposted[base + members[0]] < members.length) return;
+    for (const column of members) this.#serve(base + column, time);
   }
 
   #serve(at: number, time: number): void {

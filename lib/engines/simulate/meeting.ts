@@ -8,6 +8,8 @@ import { SchemoeError, type TrafficPattern } from "../../types.ts";
 export interface Meeting {
   /** Writes for each column the latest of its own post and those of its peers. */
   latest(posts: Float64Array, out: Float64Array): void;
+  /** All that meet a column and one another, itself included; absent where groups overlap. */
+  group?(column: number): readonly number[];
   /** Columns that a column waits for. */
   peers(column: number): ArrayLike<number>;
 }
@@ -138,6 +140,7 @@ function insideGroups(groups: Int32Array): Meeting {
       groupMaxima(groups, posts, latest);
       for (let column = 0; column < posts.length; column++) out[column] = latest[groups[column]];
     },
+    group: (column) => members[groups[column]],
     peers: (column) => members[groups[column]].filter((other) => other !== column),
   };
 }
