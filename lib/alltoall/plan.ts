@@ -38,8 +38,13 @@ export function checkedPlans(
 ): (rank: number) => readonly Phase[] {
   const kept = new Map<number, readonly Phase[]>();
   let first: readonly Phase[] | undefined;
+  const whose = `the all-to-all "${algorithm.name}"`;
   const make = (rank: number): readonly Phase[] => {
-    const phases = algorithm.plan({ rank, topology });
+    const phases = callUser(
+      whose,
+      `plan of rank ${rank}`,
+      () => algorithm.plan({ rank, topology }),
+    );
     if (!first) first = rank === 0 ? phases : make(0);
     if (phases === first) checkPhases(algorithm, phases);
     else if (!Array.isArray(phases) || !sameShape(phases, first)) {

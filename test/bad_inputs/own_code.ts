@@ -76,7 +76,11 @@ export const ownCode: BadInputs = {
   },
   "a phase without steps": {
     call: plan(() => [{ lane: "intra" }]),
-    says: ['rank 0 has no array "steps" in phase 0'],
+    says: ['rank 0 has no array "steps" in phase "intra"'],
+  },
+  "a rank with a phase of nothing": {
+    call: plan(({ rank }: { rank: number }) => [rank ? undefined : { lane: "intra", steps: [] }]),
+    says: ['Cannot use the all-to-all "mine": rank 1 has other phases than rank 0'],
   },
   "a phase after a later one": {
     call: plan(() => [{ lane: "intra", after: [3], steps: [] }]),
