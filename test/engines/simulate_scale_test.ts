@@ -74,6 +74,24 @@ Deno.test("simulate() with representatives equals the full simulation, every bui
   }
 });
 
+Deno.test("simulate() with representatives equals the full one with shared cards and contention", () => {
+  for (const [seed, [nodes, ranksPerNode]] of [[2, 2], [3, 3], [4, 2]].entries()) {
+    const plain = randomWorld(seed, { nodes, ranksPerNode });
+    const contention = { compute: 1.3, communication: 1.2 };
+    for (const world of [{ ...plain, nic: { beta: 3e-9 } }, { ...plain, contention }]) {
+      for (const algorithm of algorithmsFor(world)) {
+        const [program] = passes(world, algorithm);
+        const full = simulate(program, world);
+        const some = simulate(program, world, { representatives: true });
+        for (let at = 0; at < full.end.length; at++) {
+          const like = full.position[at] * ranksPerNode + full.rank[at] % ranksPerNode;
+          assertAlmostEquals(full.end[at], some.end[like], 1e-9 * full.end[at], algorithm.name);
+        }
+      }
+    }
+  }
+});
+
 Deno.test("simulate() refuses representatives for nodes that do not do the same", () => {
   const world = topology({ nodes: 3, ranksPerNode: 2 });
   const uneven: AllToAll = {

@@ -82,7 +82,8 @@ class Fluid {
   run(): EventTable {
     const operations = this.instance.steps.length * this.#columns;
     // those that begin at once have nothing open before any other one ends
-    const first = this.#open.keys().filter((at) => this.#open[at] === 0).toArray();
+    const first: number[] = [];
+    for (let at = 0; at < operations; at++) if (this.#open[at] === 0) first.push(at);
     for (const at of first) this.#begin(at, 0);
     while (this.#heap.size > 0) {
       this.#heap.pop();
@@ -172,17 +173,15 @@ class Fluid {
     this.#stamp[slot]++;
     if (slot % LANE_COUNT === COMPUTE) this.#processorOf(column)?.remove(slot);
     const { ready } = this.#events;
-    const begins: number[] = [];
     for (const successor of this.#successors[position]) {
       const other = successor * this.#columns + column;
       ready[other] = Math.max(ready[other], time);
-      if (--this.#open[other] === 0) begins.push(other);
+      if (--this.#open[other] === 0) this.#begin(other, time);
     }
     if (this.#next[position] >= 0) {
       const other = this.#next[position] * this.#columns + column;
-      if (--this.#open[other] === 0) begins.push(other);
+      if (--this.#open[other] === 0) this.#begin(other, time);
     }
-    for (const other of begins) this.#begin(other, time);
     this.#refreshBeside(slot, time);
   }
 
