@@ -2,20 +2,23 @@
  * Runs reference cases forward and backward and prints the largest error of each tensor.
  *
  * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all]
- *   [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--json]
+ *   [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] [--json]
+ *
+ * With one `--chunking`, all schedulers and all-to-alls give the same bits; the two differ by rounding.
  * @module
  */
 import { parseArgs } from "node:util";
 import { type EngineOptions, openEngine } from "../engines/mod.ts";
+import { capacitySlices, peerGroups } from "../layer/mod.ts";
 import { BUILT_IN } from "../moe/choices.ts";
 import { compareGolden, type GoldenCase, parseGolden } from "../moe/golden.ts";
-import { type Engine, SchemoeError } from "../types.ts";
+import { type Chunking, type Engine, SchemoeError } from "../types.ts";
 
 /** Largest relative error that passes without a codec. */
 const TOLERANCE = 1e-5;
 const USAGE =
   "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all] " +
-  "[--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--json]";
+  "[--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] [--json]";
 
 /** One line of the report. */
 interface Result {
@@ -26,6 +29,7 @@ interface Result {
   readonly allToAll: string;
   readonly compressor: string;
   readonly chunks: number;
+  readonly chunking: string;
   readonly errors: Record<string, number>;
   readonly pass: boolean;
 }
@@ -45,6 +49,7 @@ async function main(args: readonly string[]): Promise<boolean> {
           allToAll,
           compressor,
           chunks: count("chunks", values.chunks),
+          chunking: values.chunking,
         });
         console.log(values.json ? JSON.stringify(result) : line(result));
         passed &&= result.pass;
@@ -57,9 +62,11 @@ async function main(args: readonly string[]): Promise<boolean> {
 async function check(
   engine: Engine,
   golden: GoldenCase,
-  choices: { scheduler: string; allToAll: string; compressor: string; chunks: number },
+  choices: Pick<Result, "scheduler" | "allToAll" | "compressor" | "chunks" | "chunking">,
 ): Promise<Result> {
-  const errors = await compareGolden(engine, golden, choices);
+  const { scheduler, allToAll, compressor } = choices;
+  const chunks = chunkingOf(choices.chunking)(choices.chunks);
+  const errors = await compareGolden(engine, golden, { scheduler, allToAll, compressor, chunks });
   const tolerance = choices.compressor === "none" ? TOLERANCE : Infinity;
   return {
     ...{ case: golden.name, engine: engine.kind, nodes: engine.topology.nodes, ...choices, errors },
@@ -86,6 +93,13 @@ function open(golden: GoldenCase, kind: string, nodes: number): Engine {
   throw new SchemoeError(`Cannot verify with the engine "${kind}": it computes times, no values`);
 }
 
+/** One chunking for all schedulers, whatever each prefers, so that all give the same bits. */
+function chunkingOf(name: string): (chunks: number) => Chunking {
+  if (name === "capacity") return capacitySlices;
+  if (name === "peers") return peerGroups;
+  throw new SchemoeError(`Unknown chunking "${name}": choose one of capacity, peers`);
+}
+
 const all = (name: string, known: readonly string[]) => name === "all" ? known : [name];
 
 function count(name: string, text: string): number {
@@ -94,14 +108,14 @@ function count(name: string, text: string): number {
   throw new SchemoeError(`--${name} must be a positive integer, got "${text}"`);
 }
 
-function line({ pass, errors, chunks, ...names }: Result): string {
+function line({ pass, errors, chunks, chunking, ...names }: Result): string {
   const list = Object.entries(errors).map(([tensor, error]) =>
     `${tensor} ${error.toExponential(1)}`
   ).join("  ");
   const { scheduler, allToAll, compressor, nodes } = names;
   return `${
     pass ? "ok  " : "FAIL"
-  } ${names.case} (${nodes} nodes, ${scheduler}, ${allToAll}, ${compressor}, ${chunks} chunks)  ${list}`;
+  } ${names.case} (nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking})  ${list}`;
 }
 
 function readFile(path: string): Uint8Array {
@@ -121,6 +135,7 @@ function options(args: readonly string[]) {
       options: {
         ...{ engine: text("cpu"), nodes: text("1"), chunks: text("1"), compressor: text("none") },
         ...{ scheduler: text("sequential"), "all-to-all": text("linear") },
+        chunking: text("capacity"),
         json: { type: "boolean", default: false },
       },
     });
