@@ -234,12 +234,15 @@ export type Step =
   | { readonly kind: "send"; readonly from: Slice; readonly peer: number }
   | { readonly kind: "receive"; readonly to: Slice; readonly peer: number };
 
-/** Steps of a rank that are posted together on one lane. */
+/** Steps of a rank that are posted together on one lane, in no order among each other. */
 export interface Phase {
   /** Tells it from the other phases in task names; default: its lane. */
   readonly name?: string;
   readonly lane: "intra" | "inter";
-  /** Indices of the phases it comes after; default: the one before it. */
+  /**
+   * Indices of the phases it comes after; default: the one before it. Phases without a path between
+   * them may run in any order, also on one lane: that is the scheduler's to choose.
+   */
   readonly after?: readonly number[];
   readonly steps: readonly Step[];
 }
@@ -247,7 +250,8 @@ export interface Phase {
 /**
  * An all-to-all algorithm. `input` slice j of rank i must become `output` slice i of rank j.
  * All ranks have the same list of phases; a phase may have no steps on a rank. The k-th send from
- * i to j in a phase meets the k-th receive of j from i.
+ * i to j in a phase meets the k-th receive of j from i. It is proven before it is used, see
+ * `proveAllToAll`.
  */
 export interface AllToAll {
   readonly name: string;

@@ -30,6 +30,9 @@ export interface Proof {
  * values are proven and not only the accesses: what no output depends on may hold anything, and
  * writing the same slice twice is no fault. Slices of `input` may be overwritten once they are sent.
  *
+ * Graphs prove the plans that they use in worlds of up to 256 ranks, once for each algorithm and
+ * topology; in larger ones plans are checked rank by rank, and this function is there to be called.
+ *
  * The proof is sound: what it accepts is right in every interleaving. It takes time in proportion to
  * the moves, 64 ranks taking a few milliseconds.
  *
