@@ -31,3 +31,4 @@ export * from "./lib/timeline/mod.ts";
 export { criticalPath } from "./lib/schedulers/mod.ts";
 export { criticalPath as criticalPathOf } from "./lib/timeline/mod.ts";
 export * from "./lib/moe/mod.ts";
+export * from "./lib/workers/mod.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { taskSeconds } from "../costs/model.ts";
-import { NativeEngine } from "../native/engine.ts";
+import { type NativeCalls, NativeEngine } from "../native/engine.ts";
 import { NativeRunner } from "../native/runner.ts";
 import type { Engine, Task, Topology } from "../types.ts";
 
@@ -36,18 +36,27 @@ export interface CpuOptions {
  * @throws {SchemoeError} when the native library is missing, or another version.
  */
 export function openCpuEngine(options: CpuOptions): Engine {
+  const { nodes, ranksPerNode } = options.topology;
+  return cpuRunner(options, new NativeEngine({ kind: "cpu", nodes, ranksPerNode }));
+}
+
+/**
+ * The CPU engine over native calls of any origin.
+ *
+ * @param where asked for what a caption says after its times.
+ */
+export function cpuRunner(options: CpuOptions, native: NativeCalls, where = () => ""): Engine {
   const { topology, links = "emulated", computation = "real" } = options;
   const seconds = (task: Task, rank: number): number | undefined => {
     const paced = task.transfers ? links === "emulated" : computation === "paced" || !task.kernels;
     return paced ? taskSeconds(topology, task, rank) : undefined;
   };
-  const { nodes, ranksPerNode } = topology;
   return new NativeRunner({
     kind: "cpu",
     topology,
     modelled: links === "emulated" && computation === "paced",
-    timing: `${links} links, ${computation} computation`,
-    native: new NativeEngine({ kind: "cpu", nodes, ranksPerNode }),
+    timing: () => `${links} links, ${computation} computation${where()}`,
+    native,
     seconds,
   });
 }

@@ -29,6 +29,16 @@ export interface HostCall {
   readonly id: number;
 }
 
+/** The function of a library that opens an engine. */
+export type OpenNative = (library: NativeSymbols) => NativeSymbols["schemoe_open"];
+
+/** What running Programs needs of a native engine, or of several that act as one. */
+export type NativeCalls = Pick<
+  NativeEngine,
+  | ("allocate" | "free" | "write" | "read" | "prepare" | "release" | "run" | "cancel")
+  | ("hostWait" | "hostDone" | "close")
+>;
+
 /** Owns a native engine. Close it when no call is under way. */
 export class NativeEngine {
   readonly #library: NativeSymbols;
@@ -43,6 +53,8 @@ export class NativeEngine {
       /** `cuda`: products of float32 may round their factors to TF32. */
       tf32?: boolean;
       library?: NativeSymbols;
+      /** Opens the engine in another way than `schemoe_open`. */
+      open?: OpenNative;
     },
   ) {
     this.#library = shape.library ?? openLibrary();
@@ -51,7 +63,8 @@ export class NativeEngine {
     config.set([ABI_VERSION, ENGINE_KINDS[shape.kind], shape.nodes, shape.ranksPerNode, flags]);
     const out = new BigUint64Array(1);
     const { bytes, size } = this.#error;
-    this.#error.unwrap(this.#library.schemoe_open(config, out, bytes, size));
+    const open: OpenNative = shape.open ?? ((library) => library.schemoe_open);
+    this.#error.unwrap(open(this.#library)(config, out, bytes, size));
     this.#handle = Deno.UnsafePointer.create(out[0]);
   }
 
@@ -183,6 +196,14 @@ export class NativeEngine {
       this.#error.size,
     );
     if (status !== Status.closed) this.#error.unwrap(status);
+  }
+
+  /** For calls that only some engines have. */
+  protected get library(): NativeSymbols {
+    return this.#library;
+  }
+  protected get handle(): Deno.PointerObject {
+    return this.#open();
   }
 
   #open(): Deno.PointerObject {

@@ -3,7 +3,7 @@
  * @module
  */
 import type { HostContext, Program, View } from "../types.ts";
-import type { HostCall, NativeEngine } from "./engine.ts";
+import type { HostCall, NativeCalls } from "./engine.ts";
 import type { NativeWorkspace } from "./workspace.ts";
 
 /** What a function threw, and where. */
@@ -19,11 +19,11 @@ export class HostLoop {
   failure?: HostFailure;
   #over = false;
   #waiting = false;
-  readonly #native: NativeEngine;
+  readonly #native: NativeCalls;
   readonly #program: Program;
   readonly #workspace: NativeWorkspace;
 
-  constructor(run: { native: NativeEngine; program: Program; workspace: NativeWorkspace }) {
+  constructor(run: { native: NativeCalls; program: Program; workspace: NativeWorkspace }) {
     this.#native = run.native;
     this.#program = run.program;
     this.#workspace = run.workspace;

@@ -13,7 +13,7 @@ import {
   type Topology,
   type Workspace,
 } from "../types.ts";
-import { EVENT_WORDS, type NativeEngine, type PreparedProgram } from "./engine.ts";
+import { EVENT_WORDS, type NativeCalls, type PreparedProgram } from "./engine.ts";
 import { HostLoop } from "./hosts.ts";
 import { NativeWorkspace } from "./workspace.ts";
 
@@ -21,9 +21,10 @@ import { NativeWorkspace } from "./workspace.ts";
 export interface RunnerOptions {
   readonly kind: "cpu" | "cuda";
   readonly topology: Topology;
-  readonly timing: string;
+  /** Asked whenever it is shown, since it may say how a run went. */
+  readonly timing: string | (() => string);
   readonly modelled: boolean;
-  readonly native: NativeEngine;
+  readonly native: NativeCalls;
   /** Seconds an operation is paced to, or undefined for as fast as it goes. */
   readonly seconds: (task: Task, rank: number) => number | undefined;
 }
@@ -45,8 +46,8 @@ export class NativeRunner implements Engine {
   readonly computes = true;
   /** Pacing is a minimum: what a task really takes must be measured. */
   readonly modelled: boolean;
-  readonly timing: string;
-  readonly #native: NativeEngine;
+  readonly #timing: RunnerOptions["timing"];
+  readonly #native: NativeCalls;
   readonly #seconds: RunnerOptions["seconds"];
   readonly #caches = new Map<Workspace, Cache>();
   #closed = false;
@@ -56,10 +57,14 @@ export class NativeRunner implements Engine {
   constructor(options: RunnerOptions) {
     this.kind = options.kind;
     this.topology = options.topology;
-    this.timing = options.timing;
+    this.#timing = options.timing;
     this.modelled = options.modelled;
     this.#native = options.native;
     this.#seconds = options.seconds;
+  }
+
+  get timing(): string {
+    return typeof this.#timing === "string" ? this.#timing : this.#timing();
   }
 
   workspace(): NativeWorkspace {
@@ -203,7 +208,7 @@ export class NativeRunner implements Engine {
     this.#native.close();
   }
 
-  #open(): NativeEngine {
+  #open(): NativeCalls {
     if (this.#closed) throw new SchemoeError("Cannot use the engine: it is closed");
     return this.#native;
   }

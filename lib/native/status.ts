@@ -16,6 +16,7 @@ export const Status = {
   device: 7,
   closed: 8,
   busy: 9,
+  peer: 10,
 } as const;
 
 const TEXT_BYTES = 1024;

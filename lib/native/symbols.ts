@@ -57,6 +57,25 @@ export const symbols = {
     parameters: ["pointer", "u32", "u32", "buffer", "buffer", "usize"],
     result: "i32",
   },
+  // int32_t schemoe_open_part(const schemoe_config* config, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, char* error, size_t error_bytes)
+  schemoe_open_part: {
+    parameters: ["buffer", "u32", "u32", "buffer", "buffer", "buffer", "buffer", "buffer", "usize"],
+    result: "i32",
+  },
+  // int32_t schemoe_connect(schemoe_engine* engine, const schemoe_process* processes, uint32_t count, uint32_t self, uint64_t time_limit_ns, char* error, size_t error_bytes)
+  schemoe_connect: {
+    parameters: ["pointer", "buffer", "u32", "u32", "u64", "buffer", "usize"],
+    result: "i32",
+    nonblocking: true,
+  },
+  // int32_t schemoe_clock(schemoe_engine* engine, uint32_t process, uint64_t* now_ns, int64_t* offset_ns, uint64_t* error_ns, char* error, size_t error_bytes)
+  schemoe_clock: {
+    parameters: ["pointer", "u32", "buffer", "buffer", "buffer", "buffer", "usize"],
+    result: "i32",
+    nonblocking: true,
+  },
+  // int32_t schemoe_expect(schemoe_engine* engine, uint64_t run, uint64_t start_ns, char* error, size_t error_bytes)
+  schemoe_expect: { parameters: ["pointer", "u64", "u64", "buffer", "usize"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The one entry that every version of the library has. */

@@ -3,12 +3,12 @@
  * @module
  */
 import { SchemoeError, type Workspace } from "../types.ts";
-import type { NativeEngine } from "./engine.ts";
+import type { NativeCalls } from "./engine.ts";
 
 /** What an engine lends a workspace. */
 export interface WorkspaceOwner {
   /** The open engine; throws when it is closed. */
-  readonly native: () => NativeEngine;
+  readonly native: () => NativeCalls;
   readonly ranks: number;
   /** Called once when the workspace is freed on an engine that is still open. */
   readonly freed: (workspace: NativeWorkspace) => void;
@@ -76,7 +76,7 @@ export class NativeWorkspace implements Workspace {
     this.#buffers.clear();
   }
 
-  #open(): NativeEngine {
+  #open(): NativeCalls {
     if (this.#freed) throw new SchemoeError("Cannot use the workspace: it was freed");
     return this.#owner.native();
   }

@@ -29,7 +29,8 @@ typedef enum schemoe_status {
   SCHEMOE_UNSUPPORTED = 6,  /* this engine or build cannot do that */
   SCHEMOE_DEVICE = 7,       /* a CUDA, cuBLAS or NCCL call failed */
   SCHEMOE_CLOSED = 8,       /* the run ended before (schemoe_host_wait), or the engine is closing */
-  SCHEMOE_BUSY = 9          /* a run is in progress */
+  SCHEMOE_BUSY = 9,         /* a run is in progress */
+  SCHEMOE_PEER = 10         /* another process is gone, does not answer or runs another Program */
 } schemoe_status;
 
 typedef enum schemoe_engine_kind { SCHEMOE_CPU = 0, SCHEMOE_CUDA = 1 } schemoe_engine_kind;
@@ -214,6 +215,43 @@ int32_t schemoe_host_wait(schemoe_engine* engine, uint32_t* operation, uint32_t*
  * the run has ended meanwhile, which is no mistake of the caller.
  */
 int32_t schemoe_host_done(schemoe_engine* engine, uint32_t operation, uint32_t failed, const char* message, char* error, size_t error_bytes);
+
+/* One process of a world: the ranks that it runs, and where it listens. Ranks follow each other. */
+typedef struct schemoe_process {
+  uint32_t first_rank;
+  uint32_t ranks;
+  uint32_t port;
+  uint32_t pid;
+  char host[48]; /* zero-terminated name or address */
+} schemoe_process;
+
+/*
+ * Opens an engine that runs only ranks first_rank, ..., first_rank + local_ranks - 1 of a world, the
+ * others being run by other processes, and listens for these at `host` on `port`, which it chooses.
+ * `key`: 32 bytes that all processes of the world present to each other. SCHEMOE_CPU only.
+ */
+int32_t schemoe_open_part(const schemoe_config* config, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, char* error, size_t error_bytes);
+
+/*
+ * Connects an engine of some ranks with all others; `self` is its own place in the list. Blocks, at
+ * most for the time limit, which is also how long any answer may take later: call it nonblocking.
+ * From then on process 0 allocates, frees, writes and reads buffers of all ranks. All processes must
+ * prepare the same Programs; a run in one ends with SCHEMOE_PEER when another is lost. After a run
+ * that failed the engine can only be closed.
+ */
+int32_t schemoe_connect(schemoe_engine* engine, const schemoe_process* processes, uint32_t count, uint32_t self, uint64_t time_limit_ns, char* error, size_t error_bytes);
+
+/*
+ * In process 0: this process's steady clock, what to add to it for that of `process`, and by how much
+ * that may be wrong: half of the quickest of some exchanges. Blocks: call it nonblocking.
+ */
+int32_t schemoe_clock(schemoe_engine* engine, uint32_t process, uint64_t* now_ns, int64_t* offset_ns, uint64_t* error_ns, char* error, size_t error_bytes);
+
+/*
+ * Number (rising, the same in all processes) of the next schemoe_run of this engine, and when it
+ * begins, on this process's steady clock; its events count from there.
+ */
+int32_t schemoe_expect(schemoe_engine* engine, uint64_t run, uint64_t start_ns, char* error, size_t error_bytes);
 
 #ifdef __cplusplus
 }

@@ -110,8 +110,9 @@ void Buffers::release() {
   held_ = false;
 }
 
-void Buffers::check(const Program& program) const {
+void Buffers::check(const Program& program, uint32_t first_rank, uint32_t ranks) const {
   for (const Requirement& need : program.requirements) {
+    if (need.rank < first_rank || need.rank - first_rank >= ranks) continue;
     const auto refuse = [&](const auto&... problem) {
       fail(SCHEMOE_INVALID, "Cannot run the Program: ", name_of(program.operations[need.operation]), ", kernel ",
            need.kernel->name, ": buffer ", need.buffer, problem...);

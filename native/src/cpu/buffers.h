@@ -27,8 +27,8 @@ class Buffers {
   void hold();
   void release();
 
-  /// Throws INVALID, naming task, rank and kernel, where a buffer is missing or too small.
-  void check(const Program& program) const;
+  /// Throws INVALID, naming task, rank and kernel, where a buffer of those ranks is missing or too small.
+  void check(const Program& program, uint32_t first_rank = 0, uint32_t ranks = UINT32_MAX) const;
 
   /// Valid while held, for a view that `check` allowed.
   std::byte* at(const View& view, uint32_t rank) const {

@@ -5,11 +5,12 @@
 
 namespace schemoe {
 
-Executor::Executor(uint32_t ranks, Buffers& buffers, HostQueue& hosts)
-    : ranks_(ranks), buffers_(buffers), hosts_(hosts), lanes_(size_t{ranks} * kLanes) {
+Executor::Executor(uint32_t ranks, Buffers& buffers, HostQueue& hosts, Part part)
+    : ranks_(ranks), buffers_(buffers), hosts_(hosts), part_(part), lanes_(size_t{ranks} * kLanes) {
   try {
     for (uint32_t i = 0; i < lanes_.size(); ++i) {
       lanes_[i].rank = i / kLanes;
+      if (!part_.holds(lanes_[i].rank)) continue;
       lanes_[i].thread = std::thread([this, i] { live(i); });
     }
   } catch (const std::system_error& error) {
@@ -39,15 +40,19 @@ void Executor::begin(const Program& program, std::span<schemoe_event> events) {
   states_.resize(program.operations.size());
   for (size_t i = 0; i < states_.size(); ++i) {
     const Operation& operation = program.operations[i];
-    states_[i] = {operation.waits.count, operation.ends.count, operation.ends.count, Stage::waiting, 0, 0, 0, 0, 0};
+    const Stage stage = part_.holds(operation.rank) ? Stage::waiting : Stage::done;
+    states_[i] = {operation.waits.count, operation.ends.count, operation.ends.count, stage, 0, 0, 0, 0, 0};
   }
   posts_.assign(program.transfers.size(), 0);
+  heard_.assign(part_.carrier ? program.transfers.size() : 0, 0);
   std::fill(events.begin(), events.end(), schemoe_event{});
   hosts_.begin();
   ++runs_;
-  start_ = Clock::now();
+  start_ = part_.carrier ? expected_start_ : Clock::now();
+  run_ = std::exchange(expected_, 0);
+  begun_.notify_all();
   for (size_t i = 0; i < lanes_.size(); ++i) {
-    if (program.lanes[i].empty()) continue;
+    if (program.lanes[i].empty() || !part_.holds(lanes_[i].rank)) continue;
     ++active_;
     lanes_[i].wake.notify_all();
   }
@@ -56,6 +61,7 @@ void Executor::begin(const Program& program, std::span<schemoe_event> events) {
 void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) {
   Lock lock(mutex_);
   if (closing_) fail(SCHEMOE_CLOSED, "Cannot run the Program: the engine is closing");
+  if (part_.carrier) await_start(lock);
   begin(program, events);
   const auto all_idle = [&] { return active_ == 0; };
   // Longer than a year means no limit, and keeps the sum below from overflowing.
@@ -70,19 +76,26 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
   hosts_.end();
   program_ = nullptr;
   events_ = {};
+  if (failure_ && part_.carrier) {
+    // Other processes may be in the middle of sending, and buffers may change once this returns.
+    lock.unlock();
+    part_.carrier->abort();
+    lock.lock();
+  }
   if (failure_) throw *std::exchange(failure_, std::nullopt);
 }
 
 bool Executor::cancel() {
   const std::lock_guard lock(mutex_);
   if (!program_) return false;
-  stop(Failure(SCHEMOE_CANCELLED, "Cannot finish the run: it was cancelled"));
+  stop(Failure(SCHEMOE_CANCELLED, join("Cannot finish the run: it was cancelled", part_.carrier ? "; " + unfinished() : "")));
   return true;
 }
 
 void Executor::shut_down() {
   const std::lock_guard lock(mutex_);
   closing_ = true;
+  begun_.notify_all();
   if (program_) stop(Failure(SCHEMOE_CLOSED, "Cannot finish the run: the engine is closing"));
 }
 

@@ -17,13 +17,22 @@
 #include "runtime/failure.h"
 #include "runtime/host_queue.h"
 #include "runtime/program.h"
+#include "runtime/remote.h"
 
 namespace schemoe {
 
-class Executor {
+/// Ranks that this process runs, and how it reaches the others; by default it runs all.
+struct Part {
+  uint32_t first = 0;
+  uint32_t count = UINT32_MAX;
+  Carrier* carrier = nullptr;
+  bool holds(uint32_t rank) const { return rank >= first && rank - first < count; }
+};
+
+class Executor final : public Receiver {
  public:
-  Executor(uint32_t ranks, Buffers& buffers, HostQueue& hosts);
-  ~Executor();
+  Executor(uint32_t ranks, Buffers& buffers, HostQueue& hosts, Part part = {});
+  ~Executor() override;
 
   /// Throws what ended the run early; all lanes are idle again either way.
   void run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events);
@@ -31,6 +40,17 @@ class Executor {
   bool cancel();
   /// Cancels, and no run begins from now on.
   void shut_down();
+
+  // remote.cpp: runs that other processes take part in.
+  /// Number and beginning of the next run, on this process's steady clock.
+  void expect(uint64_t run, uint64_t start_ns);
+  bool await_run(uint64_t run) override;
+  void posted(const Notice& notice) override;
+  std::byte* target(const Notice& notice) override;
+  void arrived(const Notice& notice) override;
+  void sent(const Notice& notice) override;
+  void ended(const Ended& ended) override;
+  void lost(const Failure& failure) override;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -64,6 +84,7 @@ class Executor {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start_).count();
   }
   void begin(const Program& program, std::span<schemoe_event> events);
+  void await_start(Lock& lock);
   void stop(const Failure& failure);
   void stop_idle_lanes();
   std::string unfinished() const;
@@ -79,10 +100,20 @@ class Executor {
   void copy_met(Lane& lane) const;
   bool pace(Lock& lock, Lane& lane, uint32_t index, int64_t begun_ns);
   void finish(uint32_t index);
+  void release(uint32_t after, int64_t end_ns, int64_t ideal_end_ns);
+
+  // remote.cpp
+  bool remote(uint32_t operation) const { return !part_.holds(program_->operations[operation].rank); }
+  Notice notice_of(uint32_t transfer) const;
+  void tell_posted(uint32_t index, uint32_t end);
+  void send_contents(uint32_t end);
+  void tell_ended(uint32_t index);
+  void count_copy(const Notice& notice, bool sender);
 
   const uint32_t ranks_;
   Buffers& buffers_;
   HostQueue& hosts_;
+  const Part part_;
 
   std::mutex mutex_;
   std::condition_variable idle_;
@@ -99,6 +130,14 @@ class Executor {
   std::vector<uint8_t> posts_;  // sides of each transfer that have posted
   std::optional<Failure> failure_;
   std::atomic<bool> stop_ = false;
+
+  // Runs of several processes.
+  uint64_t run_ = 0;           // the one in progress, or else the last
+  uint64_t expected_ = 0;      // the next
+  Clock::time_point expected_start_;
+  std::condition_variable begun_;
+  std::vector<uint8_t> heard_;  // of each transfer: bit 0 the other side has posted, bit 1 its contents came
+  std::optional<Failure> lost_;
 };
 
 }  // namespace schemoe

@@ -126,9 +126,15 @@ void Executor::post(Lane& lane, uint32_t index) {
   const int64_t now_ns = now();
   for (uint32_t end : slice(program_->ends, program_->operations[index].ends)) {
     const Transfer& transfer = program_->transfers[end];
-    State& peer = states_[transfer.sender == index ? transfer.receiver : transfer.sender];
+    const uint32_t other = transfer.sender == index ? transfer.receiver : transfer.sender;
+    if (remote(other)) {
+      tell_posted(index, end);
+      continue;
+    }
+    State& peer = states_[other];
     peer.ideal_peers_ns = std::max(peer.ideal_peers_ns, ideal_ns);
-    if (--peer.peers == 0) peer.all_posted_ns = now_ns;
+    peer.all_posted_ns = std::max(peer.all_posted_ns, now_ns);
+    --peer.peers;
     if (++posts_[end] == 2) lane.met.push_back(end);
   }
 }
@@ -169,12 +175,17 @@ void Executor::finish(uint32_t index) {
   state.stage = Stage::done;
   events_[index].end_ns = static_cast<uint64_t>(now_ns);
   for (uint32_t after : slice(program_->successors, program_->operations[index].successors)) {
-    State& successor = states_[after];
-    successor.ideal_begin_ns = std::max(successor.ideal_begin_ns, state.ideal_end_ns);
-    if (--successor.waits > 0) continue;
-    successor.ready_ns = now_ns;
-    wake(after);
+    if (!remote(after)) release(after, now_ns, state.ideal_end_ns);
   }
+  if (part_.carrier) tell_ended(index);
+}
+
+/// One of the operations that `after` waits for has ended.
+void Executor::release(uint32_t after, int64_t end_ns, int64_t ideal_end_ns) {
+  State& successor = states_[after];
+  successor.ideal_begin_ns = std::max(successor.ideal_begin_ns, ideal_end_ns);
+  successor.ready_ns = std::max(successor.ready_ns, end_ns);
+  if (--successor.waits == 0) wake(after);
 }
 
 }  // namespace schemoe

@@ -11,6 +11,7 @@
 #include "runtime/engine.h"
 #include "runtime/failure.h"
 #include "schemoe.h"
+#include "tcp/part_engine.h"
 
 #define SCHEMOE_ENTRY extern "C" __attribute__((visibility("default")))
 
@@ -96,6 +97,13 @@ std::unique_ptr<schemoe::Engine> open_engine(const schemoe_config& config, uint3
   if (config.kind == SCHEMOE_CUDA) return schemoe::open_cuda_engine(ranks, (config.flags & SCHEMOE_TF32) != 0);
 #endif
   fail(SCHEMOE_UNSUPPORTED, "Cannot open an engine of kind ", config.kind, ": the library was built without it");
+}
+
+/// An engine that schemoe_open_part opened.
+schemoe::PartEngine& part_of(const schemoe_engine* handle) {
+  auto* part = dynamic_cast<schemoe::PartEngine*>(handle->engine.get());
+  if (!part) fail(SCHEMOE_INVALID, "Cannot use the engine: it runs all ranks, there is no other process");
+  return *part;
 }
 
 template <class T>
@@ -244,4 +252,56 @@ SCHEMOE_ENTRY int32_t schemoe_host_wait(schemoe_engine* engine, uint32_t* operat
 
 SCHEMOE_ENTRY int32_t schemoe_host_done(schemoe_engine* engine, uint32_t operation, uint32_t failed, const char* message, char* error, size_t error_bytes) {
   return guard(error, error_bytes, [&] { Inside(engine)->hosts().done(operation, failed != 0, message); });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_open_part(const schemoe_config* config, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    need(engine, "engine");
+    *engine = nullptr;
+    need(host, "host");
+    need(key, "key");
+    need(port, "port");
+    need(config, "config");
+    if (config->abi_version != SCHEMOE_ABI_VERSION || config->kind != SCHEMOE_CPU || config->flags != 0) {
+      fail(SCHEMOE_UNSUPPORTED, "Cannot open an engine of some ranks: it must be a CPU engine of version ",
+           SCHEMOE_ABI_VERSION, " without flags");
+    }
+    const uint64_t ranks = uint64_t{config->nodes} * config->ranks_per_node;
+    if (ranks > kMostRanks || local_ranks == 0 || local_ranks > ranks || first_rank > ranks - local_ranks) {
+      fail(SCHEMOE_INVALID, "Cannot open an engine of ranks ", first_rank, " + ", local_ranks, " of ", ranks,
+           " (at most ", kMostRanks, ")");
+    }
+    schemoe::PartEngine::Options options{static_cast<uint32_t>(ranks), first_rank, local_ranks, host, {}};
+    std::copy_n(key, options.key.size(), options.key.begin());
+    auto handle = std::make_unique<schemoe_engine>();
+    auto part = std::make_unique<schemoe::PartEngine>(options);
+    *port = part->port();
+    handle->engine = std::move(part);
+    *engine = handle.release();
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_connect(schemoe_engine* engine, const schemoe_process* processes, uint32_t count, uint32_t self, uint64_t time_limit_ns, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    const Inside inside(engine);
+    need(processes, "processes");
+    part_of(engine).connect({processes, count}, self, time_limit_ns);
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_clock(schemoe_engine* engine, uint32_t process, uint64_t* now_ns, int64_t* offset_ns, uint64_t* error_ns, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    const Inside inside(engine);
+    need(now_ns, "now_ns");
+    need(offset_ns, "offset_ns");
+    need(error_ns, "error_ns");
+    part_of(engine).clock(process, now_ns, offset_ns, error_ns);
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_expect(schemoe_engine* engine, uint64_t run, uint64_t start_ns, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    const Inside inside(engine);
+    part_of(engine).expect(run, start_ns);
+  });
 }

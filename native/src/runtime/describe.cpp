@@ -58,6 +58,10 @@ void write_structs(std::ostream& out) {
                 MEMBER(schemoe_operation, waits), MEMBER(schemoe_operation, first_word),
                 MEMBER(schemoe_operation, words), MEMBER(schemoe_operation, flags),
                 MEMBER(schemoe_operation, seconds)});
+  out << ',';
+  write_struct(out, "schemoe_process", sizeof(schemoe_process),
+               {MEMBER(schemoe_process, first_rank), MEMBER(schemoe_process, ranks), MEMBER(schemoe_process, port),
+                MEMBER(schemoe_process, pid), MEMBER(schemoe_process, host)});
 }
 
 #undef MEMBER

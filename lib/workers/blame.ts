@@ -1,0 +1,96 @@
+/** Which process is the cause of a run that failed. @module */
+import { Status } from "../native/status.ts";
+import { SchemoeError } from "../types.ts";
+import type { Span } from "./part.ts";
+
+/** How a run ended in one process. */
+export interface Outcome {
+  readonly process: number;
+  readonly span: Span;
+  /** Of another process; empty for this one. */
+  readonly name: string;
+  events?: BigUint64Array;
+  error?: unknown;
+  /** Why its connection has ended. */
+  gone?: string;
+  /** Seconds since it gave a sign of life, when that is too long. */
+  silent?: number;
+}
+
+/** Statuses that only say that another process failed, or that the run was ended from outside. */
+const CONSEQUENCES: readonly (number | undefined)[] = [
+  ...[Status.peer, Status.cancelled, Status.closed, Status.timeLimit],
+];
+
+/**
+ * The error of a run that failed, or undefined for one that did not: a process that is gone or silent
+ * before an error of its own in a process, before the operation that all wait for.
+ */
+export function blame(outcomes: readonly Outcome[], timeLimit: number): SchemoeError | undefined {
+  if (outcomes.every(({ events }) => events)) return undefined;
+  const gone = outcomes.find((outcome) => outcome.gone !== undefined);
+  if (gone) return peer(gone, gone.gone!);
+  const silent = outcomes.find((outcome) => outcome.silent !== undefined);
+  if (silent) {
+    return peer(
+      silent,
+      `it has given no sign of life for ${
+        silent.silent!.toFixed(1)
+      } s, so it was stopped or cannot be reached`,
+    );
+  }
+  const failed = outcomes.filter(({ error }) => error !== undefined);
+  const own = failed.find(({ error }) => !CONSEQUENCES.includes((error as SchemoeError).status));
+  if (own) return located(own);
+  if (failed.some(({ error }) => (error as SchemoeError).status === Status.timeLimit)) {
+    return slow(failed, timeLimit);
+  }
+  const lost = failed.find(({ error }) => (error as SchemoeError).status === Status.peer);
+  const first = lost ?? failed[0];
+  if (first) return located(first);
+  return new SchemoeError("Cannot finish the run: the processes did not end it", {
+    status: Status.peer,
+  });
+}
+
+function peer(outcome: Outcome, reason: string): SchemoeError {
+  return new SchemoeError(`Cannot finish the run: ${outcome.name}: ${reason}`, {
+    ...{ status: Status.peer, rank: outcome.span.first, cause: outcome.error },
+  });
+}
+
+/** The run was too long: of what the processes did not get done, all wait for the first. */
+function slow(failed: readonly Outcome[], timeLimit: number): SchemoeError {
+  const [first] = failed.toSorted((a, b) => firstUnfinished(a) - firstUnfinished(b));
+  const { message } = first.error as SchemoeError;
+  const detail = UNFINISHED.exec(message)?.[0] ?? message;
+  const rank = Number(UNFINISHED.exec(message)?.[2] ?? first.span.first);
+  return located({
+    ...first,
+    error: new SchemoeError(`Cannot finish the run in ${timeLimit} s: ${detail}`, {
+      ...{ status: Status.timeLimit, rank, cause: first.error },
+    }),
+  });
+}
+
+/** The error of one process, saying which. */
+function located({ error, name }: Outcome): SchemoeError {
+  if (!(error instanceof SchemoeError)) {
+    return new SchemoeError(`Cannot finish the run: ${error}`, { cause: error });
+  }
+  const { message, status, rank } = error;
+  return new SchemoeError(name === "" ? message : `${message} [${name}]`, {
+    status,
+    rank,
+    cause: error,
+  });
+}
+
+/** What an engine of several processes says of the first operation that it did not get done. */
+const UNFINISHED = /task #(\d+) on rank (\d+).*$/;
+
+/** Place of that operation in the total order. */
+function firstUnfinished({ error }: Outcome): number {
+  const found = UNFINISHED.exec((error as SchemoeError).message);
+  return found ? Number(found[1]) * (1 << 20) + Number(found[2]) : Infinity;
+}

@@ -1,0 +1,98 @@
+/** A native engine of some ranks of a world, connected with those of other processes. @module */
+import { NativeEngine } from "../native/engine.ts";
+import { ErrorText } from "../native/status.ts";
+
+/** Bytes of a `schemoe_process`, and where its host begins. */
+const PROCESS_BYTES = 64;
+const HOST_OFFSET = 16;
+export const KEY_BYTES = 32;
+
+/** Ranks that one process runs. */
+export interface Span {
+  readonly first: number;
+  readonly ranks: number;
+}
+
+/** Where the native engine of a process listens. */
+export interface Endpoint extends Span {
+  readonly host: string;
+  readonly port: number;
+  readonly pid: number;
+}
+
+/** What {@linkcode PartEngine} is opened with. */
+export interface PartOptions {
+  readonly nodes: number;
+  readonly ranksPerNode: number;
+  readonly span: Span;
+  /** Address to listen at. */
+  readonly host: string;
+  /** KEY_BYTES bytes that all engines of the world present. */
+  readonly key: Uint8Array<ArrayBuffer>;
+}
+
+/** See `schemoe_open_part`. */
+export class PartEngine extends NativeEngine {
+  /** Port at which it waits for the others. */
+  readonly port: number;
+
+  constructor(options: PartOptions) {
+    const port = new Uint32Array(1);
+    const host = new TextEncoder().encode(`${options.host}\0`);
+    const { nodes, ranksPerNode, span, key } = options;
+    super({
+      ...{ kind: "cpu", nodes, ranksPerNode },
+      open: (library) => (config, out, text, size) =>
+        library.schemoe_open_part(
+          ...[config, span.first, span.ranks, host, key, port] as const,
+          ...[out, text, size] as const,
+        ),
+    });
+    this.port = port[0];
+  }
+
+  /** Connects with all others; `patience` seconds are what this, and any later answer, may take. */
+  async connect(all: readonly Endpoint[], self: number, patience: number): Promise<void> {
+    const table = new Uint8Array(PROCESS_BYTES * all.length);
+    const view = new DataView(table.buffer);
+    for (const [i, { first, ranks, port, pid, host }] of all.entries()) {
+      const at = PROCESS_BYTES * i;
+      [first, ranks, port, pid].forEach((value, f) => view.setUint32(at + 4 * f, value, true));
+      // The last byte stays 0.
+      new TextEncoder().encodeInto(host, table.subarray(at + HOST_OFFSET, at + PROCESS_BYTES - 1));
+    }
+    const error = new ErrorText();
+    const limit = BigInt(Math.round(patience * 1e9));
+    error.unwrap(
+      await this.library.schemoe_connect(
+        ...[this.handle, table, all.length, self, limit] as const,
+        ...[error.bytes, error.size] as const,
+      ),
+    );
+  }
+
+  /** This process's clock in nanoseconds, what to add for that of another, and how wrong that may be. */
+  async clock(process: number): Promise<{ now: bigint; offset: bigint; error: number }> {
+    const [now, offset, wrong] = [
+      new BigUint64Array(1),
+      new BigInt64Array(1),
+      new BigUint64Array(1),
+    ];
+    const error = new ErrorText();
+    error.unwrap(
+      await this.library.schemoe_clock(
+        ...[this.handle, process, now, offset, wrong] as const,
+        ...[error.bytes, error.size] as const,
+      ),
+    );
+    return { now: now[0], offset: offset[0], error: Number(wrong[0]) };
+  }
+
+  /** The next run has that number and begins at that time of this process's clock. */
+  expect(run: number, start: bigint): void {
+    const error = new ErrorText();
+    error.unwrap(
+      this.library.schemoe_expect(this.handle, BigInt(run), start, error.bytes, error.size),
+    );
+  }
+}

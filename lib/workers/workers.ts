@@ -1,0 +1,202 @@
+/** Other processes that run a part of the ranks of an engine. @module */
+import { type CpuOptions, cpuRunner } from "../engines/cpu.ts";
+import { topology as world } from "../topology.ts";
+import { type Engine, SchemoeError, type Topology } from "../types.ts";
+import { PartsDriver } from "./driver.ts";
+import type { Member } from "./member.ts";
+import { KEY_BYTES, PartEngine, type Span } from "./part.ts";
+
+/** Options of {@linkcode Workers.openEngine}. */
+export interface WorkerEngineOptions extends Partial<CpuOptions> {
+  /** Default: one node for each process. */
+  readonly nodes?: number;
+  /** Default 1. */
+  readonly ranksPerNode?: number;
+  /** Seconds after which a process that gives no sign of life is given up; default 10. */
+  readonly patience?: number;
+}
+
+const KNOWN = ["topology", "nodes", "ranksPerNode", "links", "computation", "patience"];
+const PATIENCE = 10;
+
+/** What {@linkcode Workers} is made of. */
+export interface WorkersOptions {
+  readonly members: readonly Member[];
+  /** Address at which this process listens. */
+  readonly host: string;
+  /** Ends what was started together with the members. */
+  readonly end?: () => Promise<void>;
+}
+
+/**
+ * The processes that have joined this one: see {@linkcode spawnWorkers} and
+ * {@linkcode gatherWorkers}. Close it when it is no longer needed; the others end then.
+ */
+export class Workers {
+  readonly #members: readonly Member[];
+  readonly #host: string;
+  readonly #end: () => Promise<void>;
+  readonly #engines = new Set<Engine>();
+  #opened = 0;
+  #closed?: Promise<void>;
+
+  constructor({ members, host, end = () => Promise.resolve() }: WorkersOptions) {
+    this.#members = members;
+    this.#host = host;
+    this.#end = end;
+  }
+
+  /** All processes, with this one. */
+  get processes(): number {
+    return this.#members.length + 1;
+  }
+
+  /** Ids of the other processes, by their number less 1. */
+  get pids(): number[] {
+    return this.#members.map(({ pid }) => pid);
+  }
+
+  /**
+   * Opens a CPU engine whose ranks are spread evenly over the processes, process 0 being this one, and
+   * sends travel over TCP; results are bit-equal to those of one process. Times come back on one clock:
+   * the caption says how far those of the processes may be apart. Host functions and compressors
+   * written in JavaScript cannot run on it. After a run that failed, close it and open a new one; one
+   * of a process that has ended needs new workers.
+   *
+   * @throws {SchemoeError} for unusable options, and naming the process that is gone or does not answer.
+   */
+  async openEngine(options: WorkerEngineOptions = {}): Promise<Engine> {
+    if (this.#closed) throw new SchemoeError("Cannot open the engine: the workers are closed");
+    const { patience = PATIENCE, topology: given, nodes, ranksPerNode, ...rest } = options;
+    const foreign = Object.keys(options).find((key) => !KNOWN.includes(key));
+    if (foreign) fail(`"${foreign}" is not one of its options (${KNOWN.join(", ")})`);
+    if (!(patience > 0 && patience < Infinity)) fail(`the patience ${patience} is not positive`);
+    if (given && (nodes ?? ranksPerNode) !== undefined) {
+      fail("give a topology or nodes and ranksPerNode, not both");
+    }
+    oneOf("links", rest.links ?? "emulated", ["emulated", "plain"]);
+    oneOf("computation", rest.computation ?? "real", ["paced", "real"]);
+    const topology = given ??
+      world({ nodes: nodes ?? this.processes, ranksPerNode: ranksPerNode ?? 1 });
+    const spans = spread(topology.ranks, this.processes);
+    const driver = await this.#connect(topology, spans, patience);
+    const shared = rest.computation === "paced" ? topology : this.#onCores(topology, spans);
+    const engine = cpuRunner({ ...rest, topology: shared }, driver, () => this.#where(driver));
+    this.#engines.add(engine);
+    return engine;
+  }
+
+  /** Closes all engines and lets the other processes end; closing twice does nothing. */
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    for (const engine of this.#engines) engine.close();
+    for (const member of this.#members) member.close("it was let go");
+    await Promise.all(this.#members.map(({ ended }) => ended));
+    await this.#end();
+  }
+
+  /** Opens the engine of each process and connects them. */
+  async #connect(topology: Topology, spans: readonly Span[], patience: number) {
+    const engine = ++this.#opened;
+    const { nodes, ranksPerNode } = topology;
+    const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
+    const part = new PartEngine({ nodes, ranksPerNode, span: spans[0], host: this.#host, key });
+    const members = this.#members;
+    try {
+      const answers = await this.#all(patience, (member) =>
+        member.ask({
+          ...{ kind: "open", engine, nodes, ranksPerNode, key: [...key] },
+          span: spans[member.process],
+        }));
+      const places = [{ port: part.port, host: this.#host, pid: Deno.pid }].concat(
+        answers.map(({ fields }, i) => ({
+          ...{ port: Number(fields.port), host: String(fields.host), pid: members[i].pid },
+        })),
+      );
+      const all = places.map((place, i) => ({ ...place, ...spans[i] }));
+      const own = part.connect(all, 0, patience);
+      own.catch(() => {});
+      await this.#all(
+        2 * patience,
+        (member) => member.ask({ kind: "connect", engine, all, self: member.process, patience }),
+      );
+      await own;
+    } catch (error) {
+      for (const member of members) member.ask({ kind: "close", engine }).catch(() => {});
+      part.close();
+      throw error;
+    }
+    return new PartsDriver({ engine, part, members, spans, patience });
+  }
+
+  /** Answers of all; rejects naming one that gives none in time. */
+  async #all<T>(patience: number, ask: (member: Member) => Promise<T>): Promise<T[]> {
+    const late = Promise.withResolvers<never>();
+    const missing = new Set(this.#members);
+    const timer = setTimeout(() => {
+      const [{ name }] = missing;
+      late.reject(
+        new SchemoeError(`Cannot open the engine: ${name} does not answer for ${patience} s`, {
+          status: 10,
+        }),
+      );
+    }, patience * 1000);
+    const answers = this.#members.map(async (member) => {
+      const answer = await ask(member);
+      missing.delete(member);
+      return answer;
+    });
+    answers.forEach((answer) => answer.catch(() => {}));
+    try {
+      return await Promise.race([Promise.all(answers), late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Ranks of one machine share its cores. */
+  #onCores(topology: Topology, spans: readonly Span[]): Topology {
+    if (topology.sharing) return topology;
+    const hosts = [Deno.hostname(), ...this.#members.map(({ host }) => host)];
+    const cores = [navigator.hardwareConcurrency, ...this.#members.map((member) => member.cores)];
+    const machines = [...new Set(hosts)];
+    const of = spans.flatMap(({ ranks }, i) =>
+      Array<number>(ranks).fill(machines.indexOf(hosts[i]))
+    );
+    const capacity = machines.map((host) => cores[hosts.indexOf(host)]);
+    const crowded = capacity.some((count, machine) =>
+      of.filter((m) => m === machine).length > count
+    );
+    return crowded ? { ...topology, sharing: { of, capacity } } : topology;
+  }
+
+  #where({ clockError }: PartsDriver): string {
+    const clocks = clockError === undefined
+      ? ""
+      : `, clocks within ${Math.max(1, Math.round(clockError / 1000))} us`;
+    return `, ${this.processes} processes over TCP${clocks}`;
+  }
+}
+
+function spread(ranks: number, processes: number): Span[] {
+  if (ranks < processes) fail(`${ranks} ranks are fewer than ${processes} processes`);
+  const first = (process: number) => Math.floor(ranks * process / processes);
+  return Array.from({ length: processes }, (_, process) => ({
+    ...{ first: first(process), ranks: first(process + 1) - first(process) },
+  }));
+}
+
+function oneOf(name: string, value: string, known: readonly string[]): void {
+  if (!known.includes(value)) fail(`unknown ${name} "${value}", choose one of ${known.join(", ")}`);
+}
+
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot open the engine: ${problem}`);
+}

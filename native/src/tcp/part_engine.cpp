@@ -1,0 +1,188 @@
+#include "tcp/part_engine.h"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace schemoe {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kPings = 8;
+
+Message request(Kind kind, uint32_t index) {
+  Message message{};
+  message.kind = kind;
+  message.index = index;
+  return message;
+}
+
+int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+PartEngine::PartEngine(const Options& options)
+    : options_(options),
+      buffers_(options.ranks),
+      mesh_(options.host, options.key, *this),
+      executor_(options.ranks, buffers_, hosts_, {options.first, options.count, &mesh_}) {
+  // As in the engine of one process: lanes are the parallelism.
+  openblas_set_num_threads(1);
+}
+
+PartEngine::~PartEngine() { mesh_.abort(); }
+
+void PartEngine::connect(std::span<const schemoe_process> processes, uint32_t self, uint64_t time_limit_ns) {
+  const schemoe_process* own = self < processes.size() ? &processes[self] : nullptr;
+  const uint64_t end = processes.empty() ? 0 : uint64_t{processes.back().first_rank} + processes.back().ranks;
+  if (!own || own->first_rank != options_.first || own->ranks != options_.count || end != options_.ranks) {
+    fail(SCHEMOE_INVALID, "Cannot connect the processes: their ranks are not those of this engine");
+  }
+  mesh_.connect(processes, self, time_limit_ns, executor_);
+}
+
+uint32_t PartEngine::process_of(const char* what, uint32_t rank) const {
+  mesh_.check();
+  const uint32_t process = rank < options_.ranks ? mesh_.process_of(rank) : mesh_.self();
+  if (process != mesh_.self() && mesh_.self() != 0) {
+    fail(SCHEMOE_INVALID, "Cannot ", what, " a buffer of rank ", rank, ": it belongs to another process");
+  }
+  return process;
+}
+
+uint32_t PartEngine::allocate_own(uint32_t id, std::span<const uint64_t> bytes) {
+  if (bytes.size() != options_.count) {
+    fail(SCHEMOE_INVALID, "Cannot allocate a buffer for ", bytes.size(), " ranks: this process has ", options_.count);
+  }
+  std::vector<uint64_t> all(options_.ranks);
+  std::copy(bytes.begin(), bytes.end(), all.begin() + options_.first);
+  return buffers_.allocate(id, all);
+}
+
+uint32_t PartEngine::allocate(uint32_t id, std::span<const uint64_t> bytes) {
+  mesh_.check();
+  const uint32_t own = allocate_own(id, bytes.subspan(options_.first, options_.count));
+  if (mesh_.self() != 0) return own;
+  for (uint32_t process = 1; process < mesh_.processes().size(); ++process) {
+    const schemoe_process& other = mesh_.processes()[process];
+    Message message = request(Kind::allocate, id);
+    message.bytes = uint64_t{other.ranks} * sizeof(uint64_t);
+    std::vector<uint8_t> sizes(message.bytes);
+    std::memcpy(sizes.data(), bytes.data() + other.first_rank, message.bytes);
+    Message answer;
+    mesh_.ask(process, message, std::move(sizes), &answer);
+    if (answer.index != own) {
+      fail(SCHEMOE_PEER, "Cannot allocate a buffer: it is number ", own, " here and ", answer.index, " in ", mesh_.name_of(process));
+    }
+  }
+  return own;
+}
+
+void PartEngine::free(uint32_t id) {
+  mesh_.check();
+  buffers_.free(id);
+  if (mesh_.self() != 0) return;
+  for (uint32_t process = 1; process < mesh_.processes().size(); ++process) mesh_.ask(process, request(Kind::free, id));
+}
+
+void PartEngine::write_own(uint32_t id, uint32_t rank, uint64_t offset, std::span<const uint8_t> data) {
+  buffers_.write(id, rank, offset, data);
+}
+
+void PartEngine::read_own(uint32_t id, uint32_t rank, uint64_t offset, std::span<uint8_t> data) {
+  buffers_.read(id, rank, offset, data);
+}
+
+void PartEngine::write(uint32_t id, uint32_t rank, uint64_t offset, std::span<const uint8_t> data) {
+  const uint32_t process = process_of("write", rank);
+  if (process == mesh_.self()) return write_own(id, rank, offset, data);
+  do {
+    const auto part = data.first(std::min<size_t>(data.size(), kMostBody));
+    Message message = request(Kind::write, id);
+    message.from = rank;
+    message.offset = offset;
+    message.bytes = part.size();
+    mesh_.ask(process, message, {part.begin(), part.end()});
+    offset += part.size();
+    data = data.subspan(part.size());
+  } while (!data.empty());
+}
+
+void PartEngine::read(uint32_t id, uint32_t rank, uint64_t offset, std::span<uint8_t> data) {
+  const uint32_t process = process_of("read", rank);
+  if (process == mesh_.self()) return read_own(id, rank, offset, data);
+  do {
+    const auto part = data.first(std::min<size_t>(data.size(), kMostBody));
+    Message message = request(Kind::read, id);
+    message.from = rank;
+    message.offset = offset;
+    message.bytes = part.size();
+    const std::vector<uint8_t> got = mesh_.ask(process, message);
+    if (got.size() != part.size()) fail(SCHEMOE_PEER, "Cannot read a buffer: ", mesh_.name_of(process), " sent ", got.size(), " bytes of ", part.size());
+    std::copy(got.begin(), got.end(), part.begin());
+    offset += part.size();
+    data = data.subspan(part.size());
+  } while (!data.empty());
+}
+
+void PartEngine::check(const Program& program) const {
+  for (const Operation& operation : program.operations) {
+    for (const Call& call : slice(program.calls, operation.calls)) {
+      if (!std::holds_alternative<Host>(call.arguments)) continue;
+      fail(SCHEMOE_UNSUPPORTED, "Cannot prepare the Program: ", name_of(operation),
+           " calls a host function, which an engine of several processes cannot");
+    }
+  }
+  if (!program.bfloat16) return;
+  fail(SCHEMOE_UNSUPPORTED, "Cannot prepare the Program: ", name_of(program.operations[program.bfloat16->operation]),
+       ", kernel ", program.bfloat16->kernel->name, ": the CPU engine computes in float32");
+}
+
+void PartEngine::run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) {
+  mesh_.check();
+  buffers_.hold();
+  struct Release {
+    Buffers& buffers;
+    ~Release() { buffers.release(); }
+  } const release{buffers_};
+  buffers_.check(program, options_.first, options_.count);
+  executor_.run(program, time_limit_ns, events);
+}
+
+void PartEngine::cancel() {
+  if (!executor_.cancel()) hosts_.nudge();
+}
+
+void PartEngine::shut_down() {
+  executor_.shut_down();
+  hosts_.close();
+}
+
+void PartEngine::clock(uint32_t process, uint64_t* now, int64_t* offset_ns, uint64_t* error_ns) {
+  mesh_.check();
+  if (process >= mesh_.processes().size()) fail(SCHEMOE_INVALID, "Cannot read the clock of process ", process, ": there is none");
+  *offset_ns = 0;
+  *error_ns = 0;
+  if (process != mesh_.self()) {
+    // The quickest exchange says most: the other clock was read somewhere in between.
+    int64_t shortest = INT64_MAX;
+    for (int i = 0; i < kPings; ++i) {
+      Message answer;
+      const int64_t before = now_ns();
+      mesh_.ask(process, request(Kind::ping, 0), {}, &answer);
+      const int64_t took = now_ns() - before;
+      if (took >= shortest) continue;
+      shortest = took;
+      *offset_ns = answer.time_ns - (before + took / 2);
+      *error_ns = static_cast<uint64_t>(took / 2 + 1);
+    }
+  }
+  *now = static_cast<uint64_t>(now_ns());
+}
+
+}  // namespace schemoe
