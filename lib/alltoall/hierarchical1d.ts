@@ -13,53 +13,46 @@ export const hierarchical1d: AllToAll = {
   plan({ rank, topology }) {
     const { nodes, ranksPerNode: size, ranks, node, local } = place({ rank, topology });
     const leader = node * size;
-    const lane = widestLane(topology);
     const all = size * ranks;
-    // Slices of a leader: by source rank and destination; by node, source and destination; by destination.
-    const gathered = (m: number, to: number, count = 1) => scratch(m * ranks + to, count);
-    const out = (n: number, m: number, count: number) =>
-      scratch(all + n * size * size + m * size, count);
-    const arrived = (n: number, m = 0, to = 0, count = 1) =>
-      scratch(2 * all + (n * size + m) * size + to, count);
-    const sorted = (to: number, from: number, count = 1) =>
+    const block = size * size;
+    // A leader's slices, by: member and destination; node and member; node; destination member.
+    const gathered = (m: number, to = 0, count = ranks) => scratch(m * ranks + to, count);
+    const out = (n: number, m = 0, count = block) => scratch(all + n * block + m * size, count);
+    const arrived = (n: number, at = 0, count = block) => scratch(2 * all + n * block + at, count);
+    const sorted = (to: number, from = 0, count = ranks) =>
       scratch(3 * all + to * ranks + from, count);
     const members = range(size - 1, (i) => i + 1);
     const others = range(nodes, (n) => n).filter((n) => n !== node);
-    const block = size * size;
-    const isLeader = local === 0;
-    const gather = isLeader
-      ? [
-        copy(input(0, ranks), gathered(0, 0, ranks)),
-        ...members.map((m) => receive(gathered(m, 0, ranks), leader + m)),
-      ]
-      : [send(input(0, ranks), leader)];
-    const layout = range(nodes * size, (i) => {
+    const leading = <T>(count: number, make: (i: number) => T[]) =>
+      local === 0 ? range(count, make).flat() : [];
+    const gather = leading(1, () => [
+      copy(input(0, ranks), gathered(0)),
+      ...members.map((m) => receive(gathered(m), leader + m)),
+    ]);
+    const layout = leading(nodes * size, (i) => {
       const [n, m] = [Math.floor(i / size), i % size];
-      return copy(gathered(m, n * size, size), out(n, m, size));
+      return [copy(gathered(m, n * size, size), out(n, m, size))];
     });
-    const exchange = [
-      copy(out(node, 0, block), arrived(node, 0, 0, block)),
-      ...others.flatMap((
-        n,
-      ) => [send(out(n, 0, block), n * size), receive(arrived(n, 0, 0, block), n * size)]),
-    ];
-    const restore = range(all, (i) => {
+    const exchange = leading(1, () => [
+      copy(out(node), arrived(node)),
+      ...others.flatMap((n) => [send(out(n), n * size), receive(arrived(n), n * size)]),
+    ]);
+    const restore = leading(all, (i) => {
       const [to, from] = [Math.floor(i / ranks), i % ranks];
-      return copy(arrived(Math.floor(from / size), from % size, to), sorted(to, from));
+      const at = (from % size) * size + to;
+      return [copy(arrived(Math.floor(from / size), at, 1), sorted(to, from, 1))];
     });
-    const scatter = isLeader
-      ? [
-        copy(sorted(0, 0, ranks), output(0, ranks)),
-        ...members.map((m) => send(sorted(m, 0, ranks), leader + m)),
-      ]
-      : [receive(output(0, ranks), leader)];
-    const leading = <T>(steps: T[]) => isLeader ? steps : [];
+    const scatter = leading(1, () => [
+      copy(sorted(0), output(0, ranks)),
+      ...members.map((m) => send(sorted(m), leader + m)),
+    ]);
+    const [up, down] = [[send(input(0, ranks), leader)], [receive(output(0, ranks), leader)]];
     return [
-      { name: "gather", lane: "intra", steps: gather },
-      { name: "layout", lane: "intra", steps: leading(layout) },
-      { name: "exchange", lane, steps: leading(exchange) },
-      { name: "restore", lane: "intra", steps: leading(restore) },
-      { name: "scatter", lane: "intra", steps: scatter },
+      { name: "gather", lane: "intra", steps: local ? up : gather },
+      { name: "layout", lane: "intra", steps: layout },
+      { name: "exchange", lane: widestLane(topology), steps: exchange },
+      { name: "restore", lane: "intra", steps: restore },
+      { name: "scatter", lane: "intra", steps: local ? down : scatter },
     ];
   },
 };
