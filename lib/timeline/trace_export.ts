@@ -99,10 +99,10 @@ function* slices(timeline: Timeline, tracks: Tracks, { rank: only }: ChromeTrace
     const to = Math.max(from, Math.round(end.at(row)));
     const place = { pid, tid, ts: micros(from) };
     const args = { device: pid, stream: tid, ...describe(row) };
-    yield { ph: "X", cat: "kernel", name: called, ...place, dur: (to - from) / 1000, args };
+    yield { ph: "X", cat: "kernel", name: called, ...place, dur: micros(to - from), args };
     const waited = Math.min(to, Math.round(start.at(row) + wait.at(row))) - from;
     if (waited > 0 && only === undefined) {
-      yield { ph: "X", cat: "wait", name: "waiting for a peer", ...place, dur: waited / 1000 };
+      yield { ph: "X", cat: "wait", name: "waiting for a peer", ...place, dur: micros(waited) };
     }
   }
 }

@@ -46,6 +46,22 @@ Deno.test("chromeTrace() never lets slices overlap, whatever the times", () => {
   assertEquals(threads.map(({ args }) => args.name), ["compute", "compute (2)"]);
 });
 
+Deno.test("chromeTrace() holds arrows inside slices that are whole nanoseconds long", () => {
+  const rows = Array.from({ length: 2000 }, (_, i) => {
+    const start = 1e6 + 7013 * i;
+    const end = start + 1001 + i;
+    return [0, 1].map((rank) => ({ rank, start, end, name: `A[${i}]`, bytes: 1 }));
+  });
+  const timeline = timelineOf(
+    rows.flat().map((row) => ({ ...row, kind: "allToAll", lane: "intra" })),
+  );
+  const events = checkTrace(chromeTrace(timeline));
+  assertEquals(events.filter(({ ph }) => ph === "f").length, 4000);
+  for (const { ph, dur, args } of events) {
+    if (ph === "X") assertEquals(Math.trunc(dur * 1000), args.end_ns - args.start_ns);
+  }
+});
+
 Deno.test("chromeTrace() gives communication the arguments of Kineto's NCCL kernels", () => {
   const events = checkTrace(chromeTrace(forwardTimeline({ ...shape, bytes: 600 })));
   const argsOf = (name: string) => events.find((e) => e.ph === "X" && e.name === name)!.args;
