@@ -78,6 +78,7 @@ function fullChecks(): boolean {
     ["every order, four unequal ranks", checks.checkRanks, 200],
     ["Theorem 1 inside its assumption", checks.checkTheorem, 10_000],
     ["all other schedulers, and bounds", checks.checkOthers, 10_000],
+    ["bounds of simulated ranks that share processors", checks.checkSimulated, 10_000],
   ];
   for (const [name, run, count] of runs) {
     const begin = performance.now();

@@ -9,6 +9,7 @@ import {
   timedGraph,
   topology,
 } from "../../mod.ts";
+import { checkSimulated } from "../schedulers/exact_checks.ts";
 import { randomNumbers } from "../schedulers/exact_instances.ts";
 
 /** The largest over all sets of jobs of least head + sum + least tail. */
@@ -107,6 +108,10 @@ Deno.test("lowerBound() is below every simulated run, with shared processors or 
       );
     }
   }
+});
+
+Deno.test("lowerBound() is below simulated runs of ranks that differ and share processors", () => {
+  assertEquals(checkSimulated({ count: 200, seed: 16 }).failures, []);
 });
 
 Deno.test("lowerBound() names a task whose cost is wrong, and its rank", () => {

@@ -3,6 +3,8 @@
  * as many as are asked for.
  */
 import { lowerBound } from "../../lib/costs/mod.ts";
+import { simulate } from "../../lib/engines/mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
 import * as schedulers from "../../lib/schedulers/mod.ts";
 import type { Pass, Scheduler } from "../../lib/types.ts";
 import {
@@ -60,7 +62,8 @@ export function checkPlainSearch({ count, seed = 2 }: CheckOptions): Report {
     });
     // a limit just above what it must find, so that it has to find it
     const optimum = (exact: number) =>
-      exhaustive(instance.graph, instance.costs, { prune: true, atMost: exact * (1 + 1e-6) }).seconds;
+      exhaustive(instance.graph, instance.costs, { prune: true, atMost: exact * (1 + 1e-6) })
+        .seconds;
     return { instance, optimum };
   });
 }
@@ -98,6 +101,37 @@ export function checkOthers({ count, seed = 5 }: CheckOptions): Report {
     const best = () => Math.min(...others.map((scheduler) => makespanBy(scheduler, instance)));
     return { instance, optimum: best, lessIsFine: true };
   });
+}
+
+/**
+ * No bound is above a simulated run: four ranks that all differ, each with a processor of its own or
+ * sharing one or two of random capacities, in the order of any scheduler.
+ */
+export function checkSimulated({ count, seed = 6 }: CheckOptions): Report {
+  const random = randomNumbers(seed);
+  const failures: string[] = [];
+  const gaps: number[] = [];
+  const all = (Object.values(schedulers) as object[])
+    .filter((value): value is Scheduler => "order" in value);
+  for (let i = 0; i < count; i++) {
+    const { graph, costs } = unequalRanks(random, { sameChunks: i % 2 === 0 });
+    const of = [[0, 0, 0, 0], [0, 0, 1, 1], [0, 1, 0, 1]][i % 3];
+    const sharing = { of, capacity: [0.5 + 3 * random(), 0.5 + 3 * random()] };
+    const world = i % 4 === 0 ? graph.topology : { ...graph.topology, sharing };
+    const scheduler = all[Math.floor(random() * all.length)];
+    const placed = { ...graph, topology: world };
+    const program = buildProgram(placed, scheduler.order(placed, costs), scheduler.name);
+    const { end } = simulate(program, world, { costs });
+    const makespan = end.reduce((latest, time) => Math.max(latest, time), 0) * 1e-9;
+    const { seconds, limit } = lowerBound(placed, costs);
+    if (exceeds(seconds, makespan)) {
+      failures.push(
+        `${scheduler.name} takes ${makespan}, below ${seconds} of ${limit}: instance ${i}`,
+      );
+    }
+    gaps.push(makespan / seconds - 1);
+  }
+  return { instances: count, failures, gaps: gaps.sort((a, b) => a - b) };
 }
 
 /** Makespan of a scheduler's order, without edges of its own. */

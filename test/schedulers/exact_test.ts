@@ -6,6 +6,7 @@ import {
   exactSchedule,
   exactWith,
   GraphBuilder,
+  lowerBound,
   openEngine,
   SchemoeError,
   type Task,
@@ -149,4 +150,17 @@ Deno.test("exactSchedule() names what is wrong with its input", () => {
     SchemoeError,
     "task E[0] depends",
   );
+});
+
+Deno.test("exactSchedule() claims no proof for unequal ranks that share a processor", () => {
+  const { graph, costs } = timedGraph({ chunks: 3, times: { A1: 1, E: 2, A2: 1 } });
+  const sharing = { of: [0, 0], capacity: [1] };
+  const shared = { ...graph, topology: topology({ nodes: 1, ranksPerNode: 2, sharing }) };
+  const seconds = (task: Task, rank = 0) => costs.seconds(task) * (1 + rank);
+  const unequal = exactSchedule(shared, { source: "test", seconds });
+  assertEquals([unequal.proven, unequal.gap > 0], [false, true]);
+  assertEquals(unequal.bound, lowerBound(shared, { source: "test", seconds }).seconds);
+  // equal ranks run in step, each computation at half the speed: A1, three E of 4 s, A2
+  const equal = exactSchedule(shared, costs);
+  assertEquals([equal.proven, equal.seconds], [true, 14]);
 });
