@@ -3,7 +3,15 @@
  * simulator and by the pacing of emulated links alike.
  * @module
  */
-import type { Costs, Link, RankTraffic, Task, Topology, Transfer } from "../types.ts";
+import type {
+  Costs,
+  Link,
+  RankTraffic,
+  Task,
+  Topology,
+  TrafficPattern,
+  Transfer,
+} from "../types.ts";
 import { countTransfers, trafficOf } from "./traffic.ts";
 
 /** The link between two ranks of a topology. */
@@ -94,6 +102,7 @@ export function modelCosts(
   options: { readonly representatives?: readonly number[] } = {},
 ): Costs {
   const slowest = new WeakMap<Task, number>();
+  const phases = new WeakMap<TrafficPattern, Map<number, number>>();
   const ranks = options.representatives?.length ?? topology.ranks;
   const slowestOf = (task: Task) => {
     if (!task.transfers && !topology.speed) return computeSeconds(topology, task);
@@ -103,12 +112,22 @@ export function modelCosts(
     }
     return most;
   };
+  // chunks of one size move alike: one of them is looked at
+  const alike = (task: Task) => {
+    if (!task.traffic) return slowestOf(task);
+    const { pattern, sliceBytes } = task.traffic;
+    let sizes = phases.get(pattern);
+    if (!sizes) phases.set(pattern, sizes = new Map());
+    let seconds = sizes.get(sliceBytes);
+    if (seconds === undefined) sizes.set(sliceBytes, seconds = slowestOf(task));
+    return seconds;
+  };
   return {
     source: "model",
     seconds(task, rank) {
       if (rank !== undefined) return taskSeconds(topology, task, rank % ranks);
       let seconds = slowest.get(task);
-      if (seconds === undefined) slowest.set(task, seconds = slowestOf(task));
+      if (seconds === undefined) slowest.set(task, seconds = alike(task));
       return seconds;
     },
   };

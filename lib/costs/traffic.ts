@@ -82,6 +82,17 @@ export function completeExchange(
   topology: Topology,
   { slices = 1, copied = 0 }: { slices?: number; copied?: number } = {},
 ): TrafficPattern {
+  let patterns = complete.get(topology);
+  if (!patterns) complete.set(topology, patterns = new Map());
+  const key = `${slices} ${copied}`;
+  let pattern = patterns.get(key);
+  if (!pattern) patterns.set(key, pattern = exchangeOf(topology, slices, copied));
+  return pattern;
+}
+
+const complete = new WeakMap<Topology, Map<string, TrafficPattern>>();
+
+function exchangeOf(topology: Topology, slices: number, copied: number): TrafficPattern {
   const { ranks, ranksPerNode } = topology;
   const link = (count: number): LinkTraffic => ({
     ...{ sends: count, receives: count, sent: count * slices, received: count * slices },
