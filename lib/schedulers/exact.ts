@@ -26,8 +26,12 @@ export interface ExactSchedule {
   readonly seconds: number;
   /** Seconds below which no order can come. */
   readonly bound: number;
-  /** `seconds / bound - 1`: 0 when the order is proven optimal. */
+  /** `seconds / bound - 1`: 0 when no order can be shorter by these costs. */
   readonly gap: number;
+  /**
+   * Whether the order is optimal: no gap, and costs that say what an order takes, which those of tasks
+   * alone do not where overlapping ones slow each other down (contention, a shared network card).
+   */
   readonly proven: boolean;
   /** Partial schedules that were looked at. */
   readonly states: number;
@@ -42,7 +46,8 @@ export interface ExactSchedule {
  * same tasks, one that is nowhere later makes the other needless; bounds cut off what cannot become
  * shorter than the best order known. If no rank is slowest at everything, all are simulated together, a
  * phase beginning when its peers have posted theirs. Where ranks of unequal costs share processors, the
- * order is the best one for the slowest of each task, and not proven.
+ * order is the best one for the slowest of each task, and not proven; likewise where tasks that overlap
+ * slow each other down, which costs of tasks alone leave out.
  *
  * ```ts
  * import { exactSchedule, GraphBuilder, modelCosts, topology } from "@schemoe/lab";
@@ -81,7 +86,13 @@ export function exactSchedule(
   const gap = times.seconds > bound * (1 + 1e-9) ? times.seconds / bound - 1 : 0;
   const result = {
     order: byStart(found.order, times).map((id) => graph.tasks[id]),
-    ...{ seconds: times.seconds, bound, gap, proven: gap === 0, states: found.states },
+    ...{
+      seconds: times.seconds,
+      bound,
+      gap,
+      proven: problem.faithful && gap === 0,
+      states: found.states,
+    },
   };
   onGap?.(result);
   return result;

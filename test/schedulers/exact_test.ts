@@ -160,7 +160,24 @@ Deno.test("exactSchedule() claims no proof for unequal ranks that share a proces
   const unequal = exactSchedule(shared, { source: "test", seconds });
   assertEquals([unequal.proven, unequal.gap > 0], [false, true]);
   assertEquals(unequal.bound, lowerBound(shared, { source: "test", seconds }).seconds);
-  // equal ranks run in step, each computation at half the speed: A1, three E of 4 s, A2
-  const equal = exactSchedule(shared, costs);
-  assertEquals([equal.proven, equal.seconds], [true, 14]);
+  // equal ranks run in step, each computation at half the speed
+  const computation = timedGraph({ chunks: 3, times: { E: 2 } });
+  const equal = exactSchedule(
+    { ...computation.graph, topology: shared.topology },
+    computation.costs,
+  );
+  assertEquals([equal.proven, equal.seconds], [true, 12]);
+});
+
+Deno.test("exactSchedule() claims no proof where overlapping tasks slow each other down", () => {
+  const { graph, costs } = timedGraph({ chunks: 2, times: { A1: 1, E: 2, A2: 1 } });
+  const world = (
+    options: { contention?: { compute: number; communication: number }; nic?: { beta: number } },
+  ) => topology({ nodes: 2, ranksPerNode: 2, ...options });
+  const proven = (options: Parameters<typeof world>[0]) =>
+    exactSchedule({ ...graph, topology: world(options) }, costs).proven;
+  assertEquals(proven({}), true);
+  assertEquals(proven({ contention: { compute: 1, communication: 1 } }), true);
+  assertEquals(proven({ contention: { compute: 1.2, communication: 1 } }), false);
+  assertEquals(proven({ nic: { beta: 1e-9 } }), false);
 });

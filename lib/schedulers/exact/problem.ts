@@ -1,7 +1,14 @@
 /** What the search for an optimal order works on: numbers instead of tasks. @module */
 import { interchangeable } from "../../costs/bound_groups.ts";
 import { costTable, sameSeconds } from "../../costs/bound_table.ts";
-import { type Costs, LANES, SchemoeError, type Task, type TaskGraph } from "../../types.ts";
+import {
+  type Costs,
+  LANES,
+  SchemoeError,
+  type Task,
+  type TaskGraph,
+  type Topology,
+} from "../../types.ts";
 
 /** Number of lanes. */
 export const LANE_COUNT = LANES.length;
@@ -12,7 +19,7 @@ export interface Problem {
   readonly tasks: number;
   /** Ranks that are told apart; one when a single rank stands for all. */
   readonly ranks: number;
-  /** False when ranks share processors unequally: then times are those of the slowest rank. */
+  /** False where the costs of tasks alone do not say what an order takes; see `representatives`. */
   readonly faithful: boolean;
   readonly seconds: Float64Array;
   readonly lane: Uint8Array;
@@ -65,6 +72,12 @@ export function makeProblem(graph: TaskGraph, costs: Costs): Problem {
 
 const columns = (ranks: number): number[] => Array.from({ length: ranks }, (_, rank) => rank);
 
+/** Whether tasks that overlap slow each other down by more than a shared processor. */
+function contended({ contention, nic, ranksPerNode }: Topology): boolean {
+  const slower = contention && Math.max(contention.compute, contention.communication) > 1;
+  return Boolean(slower || (nic && ranksPerNode > 1));
+}
+
 /**
  * One rank when it can stand for all. Without shared processors that is a rank on which no task is
  * faster than elsewhere: by induction over the order it is never waited for and never waits. With
@@ -72,6 +85,7 @@ const columns = (ranks: number): number[] => Array.from({ length: ranks }, (_, r
  */
 function representatives(graph: TaskGraph, table: Float64Array) {
   const { tasks, topology: { ranks, sharing } } = graph;
+  const alone = !contended(graph.topology);
   const slowest = Float64Array.from(
     tasks,
     ({ id }) => table.subarray(id * ranks, (id + 1) * ranks).reduce((a, b) => Math.max(a, b), 0),
@@ -79,8 +93,8 @@ function representatives(graph: TaskGraph, table: Float64Array) {
   if (!sharing) {
     const standsForAll = (rank: number) =>
       slowest.every((most, id) => sameSeconds(table[id * ranks + rank], most));
-    if (columns(ranks).some(standsForAll)) return { ranks: 1, seconds: slowest, faithful: true };
-    return { ranks, seconds: table, faithful: true };
+    if (columns(ranks).some(standsForAll)) return { ranks: 1, seconds: slowest, faithful: alone };
+    return { ranks, seconds: table, faithful: alone };
   }
   const users = new Float64Array(sharing.capacity.length);
   for (const processor of sharing.of) users[processor]++;
@@ -93,7 +107,7 @@ function representatives(graph: TaskGraph, table: Float64Array) {
   );
   // a processor is also shared with tasks of other lanes that are no transfers
   const apart = tasks.every(({ lane, transfers }) => lane === "compute" || transfers);
-  return { ranks: 1, seconds, faithful: equal && apart };
+  return { ranks: 1, seconds, faithful: alone && equal && apart };
 }
 
 /** Ranks that a rank exchanges with in a phase. */
