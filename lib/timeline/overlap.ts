@@ -7,7 +7,7 @@ import { legendOrder } from "./palette.ts";
 
 /**
  * How long each two kinds of task work at the same time on the same rank, summed over ranks: a table
- * with the column `kind` and one column of nanoseconds for each kind, in the order of the legend. The
+ * with the column `kind` and one column `KIND_ns` for each kind, in the order of the legend. The
  * diagonal holds the time in which a kind works at all. Waiting for a peer is not work.
  *
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
@@ -31,5 +31,9 @@ export function overlap(timeline: Timeline): Timeline {
       for (const [j, b] of merged.entries()) sums.get(kinds[j])![i] += length(intersect(a, b));
     }
   }
-  return table({ kind: kinds, ...Object.fromEntries(sums) }, ["kind", ...kinds]);
+  const columns = kinds.map((kind) => [`${kind}_ns`, sums.get(kind)!] as const);
+  return table({ kind: kinds, ...Object.fromEntries(columns) }, [
+    "kind",
+    ...columns.map(([name]) => name),
+  ]);
 }

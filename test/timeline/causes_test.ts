@@ -226,9 +226,9 @@ Deno.test("overlap() is symmetric, with the time of each kind on its diagonal", 
     { start: 0, end: 100, rank: 1 },
   ]));
   assertEquals(table.objects(), [
-    { kind: "expert", expert: 110, combine: 1, allToAll: 6 },
-    { kind: "combine", expert: 1, combine: 5, allToAll: 3 },
-    { kind: "allToAll", expert: 6, combine: 3, allToAll: 8 },
+    { kind: "expert", expert_ns: 110, combine_ns: 1, allToAll_ns: 6 },
+    { kind: "combine", expert_ns: 1, combine_ns: 5, allToAll_ns: 3 },
+    { kind: "allToAll", expert_ns: 6, combine_ns: 3, allToAll_ns: 8 },
   ]);
 });
 
