@@ -1,6 +1,7 @@
 /** From the steps of an all-to-all's plan to transfers of bytes. @module */
 import type { KnownPlans } from "../alltoall/known.ts";
-import type { Slice, Step, Topology, Transfer, View } from "../types.ts";
+import { countTransfers, peersOf } from "../costs/mod.ts";
+import type { RankTraffic, Slice, Step, Topology, Traffic, Transfer, View } from "../types.ts";
 
 /** Where the slices of an exchange lie, and which of them it moves. */
 export interface Slices {
@@ -22,21 +23,58 @@ export function transfersOf(
   const { steps } = plans.phases(rank)[phase];
   const { pairs } = slices;
   if (!pairs) return steps.map((step) => transfer(slices, rank, step));
+  const { ranks } = topology;
   const carried = plans.carried(rank, phase);
   const shadow = plans.direct() ? undefined : plans.scratch();
-  const at = { rank, ranks: topology.ranks };
-  return steps.flatMap((step, i) =>
-    parts(carried[i], at.ranks, pairs, shadow === undefined).map(({ begin, count }) => {
-      const part = (slice: Slice) =>
-        moved({ ...slice, index: slice.index + begin, count }, carried[i][begin], at, shadow);
-      if (step.kind === "copy") {
-        return transfer(slices, rank, { ...step, from: part(step.from), to: part(step.to) });
+  const isPart = (value: number) => value >= 0 && pairs(Math.floor(value / ranks), value % ranks);
+  const found: Transfer[] = [];
+  for (let i = 0; i < steps.length; i++) {
+    const step = steps[i];
+    const total = (step.kind === "receive" ? step.to : step.from).count ?? 1;
+    for (let begin = 0, count = 1; begin < total; begin += count, count = 1) {
+      const value = carried(i, begin);
+      if (!isPart(value)) continue;
+      // Both sides of a transfer see the same values, so they are cut in the same way.
+      if (shadow === undefined) {
+        while (begin + count < total && isPart(carried(i, begin + count))) count++;
       }
-      return step.kind === "send"
-        ? transfer(slices, rank, { ...step, from: part(step.from) })
-        : transfer(slices, rank, { ...step, to: part(step.to) });
-    })
-  );
+      const part = (slice: Slice) =>
+        moved({ ...slice, index: slice.index + begin, count }, value, { rank, ranks }, shadow);
+      found.push(transfer(
+        slices,
+        rank,
+        step.kind === "copy"
+          ? { ...step, from: part(step.from), to: part(step.to) }
+          : step.kind === "send"
+          ? { ...step, from: part(step.from) }
+          : { ...step, to: part(step.to) },
+      ));
+    }
+  }
+  return found;
+}
+
+/** Traffic of the part of a phase that an exchange moves, counted once a rank. */
+export function partialTraffic(
+  plans: KnownPlans,
+  slices: Slices,
+  { phase, topology }: { phase: number; topology: Topology },
+): Traffic {
+  const known = new Map<number, { of: RankTraffic; peers: Int32Array }>();
+  const count = (rank: number) => {
+    let found = known.get(rank);
+    if (!found) {
+      const transfers = transfersOf(plans, slices, { rank, phase, topology });
+      found = { of: countTransfers(topology, rank, transfers), peers: peersOf(rank, transfers) };
+      known.set(rank, found);
+    }
+    return found;
+  };
+  const pattern = {
+    of: (rank: number) => count(rank).of,
+    peers: (rank: number) => count(rank).peers,
+  };
+  return { sliceBytes: 1, pattern };
 }
 
 /** Slices of scratch that an exchange needs. */
@@ -65,23 +103,6 @@ function transfer(
   return kind === "send"
     ? { kind, peer, bytes, from: view(step.from) }
     : { kind, peer, bytes, to: view(step.to) };
-}
-
-/** Runs of slices of a step that are part of the exchange; both sides of a transfer see the same. */
-function parts(
-  carried: Int32Array,
-  ranks: number,
-  pairs: NonNullable<Slices["pairs"]>,
-  together: boolean,
-): { begin: number; count: number }[] {
-  const found: { begin: number; count: number }[] = [];
-  for (const [k, value] of carried.entries()) {
-    if (value < 0 || !pairs(Math.floor(value / ranks), value % ranks)) continue;
-    const last = found.at(-1);
-    if (together && last && last.begin + last.count === k) last.count++;
-    else found.push({ begin: k, count: 1 });
-  }
-  return found;
 }
 
 /**

@@ -9,6 +9,7 @@ import { SchemoeError } from "../types.ts";
 import { benchAllToAll } from "./bench_all_to_all.ts";
 import { benchAblation } from "./bench_ablation.ts";
 import { benchEmulation } from "./bench_emulation.ts";
+import { benchExact } from "./bench_exact.ts";
 import { benchOverlap } from "./bench_overlap.ts";
 import { benchSimulate } from "./bench_simulate.ts";
 import { type Benchmark, machine, print } from "./bench_report.ts";
@@ -19,6 +20,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   emulation: benchEmulation,
   allToAll: benchAllToAll,
   simulate: benchSimulate,
+  exact: benchExact,
   ablation: benchAblation,
 };
 
