@@ -57,28 +57,22 @@ function makePlans(algorithm: AllToAll, topology: Topology): KnownPlans {
 }
 
 /** What the steps of a phase carry where every step goes from input to output: no proof is needed. */
-function directly(
-  algorithm: AllToAll,
-  ranks: number,
-  rank: number,
-  { steps }: Phase,
-): Int32Array[] {
-  return steps.map((step) => {
-    if (
-      (step.kind !== "receive" && step.from.buffer !== "input") ||
-      (step.kind !== "send" && step.to.buffer !== "output")
-    ) {
-      reject(
-        algorithm,
-        rank,
-        `passes slices on by other ranks, which groups of peers do not support on more than ${PROVEN_RANKS} ranks; ` +
-          `use capacitySlices, or an all-to-all that goes from input to output`,
-      );
-    }
-    const { index, count = 1 } = step.kind === "receive" ? step.to : step.from;
-    return Int32Array.from(
-      { length: count },
-      (_, k) => step.kind === "receive" ? (index + k) * ranks + rank : rank * ranks + index + k,
+function directly(algorithm: AllToAll, ranks: number, rank: number, { steps }: Phase) {
+  for (const step of steps) {
+    const aside = (step.kind !== "receive" && step.from.buffer !== "input") ||
+      (step.kind !== "send" && step.to.buffer !== "output");
+    if (!aside) continue;
+    reject(
+      algorithm,
+      rank,
+      `passes slices on by other ranks, which groups of peers do not support on more than ${PROVEN_RANKS} ranks; ` +
+        `use capacitySlices, or an all-to-all that goes from input to output`,
     );
-  });
+  }
+  return (number: number, k: number) => {
+    const step = steps[number];
+    return step.kind === "receive"
+      ? (step.to.index + k) * ranks + rank
+      : rank * ranks + step.from.index + k;
+  };
 }

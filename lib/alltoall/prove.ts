@@ -13,10 +13,10 @@ export interface Proof {
   /** Moves of single slices, over all ranks. */
   readonly moves: number;
   /**
-   * For each step of a rank in a phase, what each of its slices holds at that moment:
+   * For the steps of a rank in a phase, by number: what the k-th slice of a step holds at that moment,
    * `source * ranks + destination`, or a negative number where it does not matter.
    */
-  readonly carried: (rank: number, phase: number) => readonly Int32Array[];
+  readonly carried: (rank: number, phase: number) => (step: number, slice: number) => number;
   /** True when slots of input and output never hold but the slice that belongs there. */
   readonly direct: () => boolean;
 }
@@ -71,13 +71,10 @@ export function provePlans(
     reject(algorithm, rank, problem);
   }
   const carried = (rank: number, phase: number) => {
-    const { steps } = plan(rank)[phase];
     const first = moves.first[phase * ranks + rank];
-    return steps.map((step, i) => {
-      const count = (step.kind === "receive" ? step.to : step.from).count ?? 1;
-      return values.moved.subarray(first[i], first[i] + count);
-    });
+    return (step: number, slice: number) => values.moved[first[step] + slice];
   };
+  let direct: boolean | undefined;
   return {
     ...{
       name: algorithm.name,
@@ -86,7 +83,8 @@ export function provePlans(
       moves: moves.phase.length,
       carried,
     },
-    direct: () => moves.to.every((slot, move) => belongs(moves, slot, values.moved[move])),
+    direct: () =>
+      direct ??= moves.to.every((slot, move) => belongs(moves, slot, values.moved[move])),
   };
 }
 

@@ -21,7 +21,7 @@ import { phaseName, phasesBefore } from "../alltoall/plan.ts";
 import { host } from "../kernels/mod.ts";
 import { trafficOf } from "../costs/mod.ts";
 import { planTraffic } from "./plan_traffic.ts";
-import { scratchOf, type Slices, transfersOf } from "./transfers.ts";
+import { partialTraffic, scratchOf, type Slices, transfersOf } from "./transfers.ts";
 
 /** What a new task is made of; what is left out is empty, 0, or derived from the label. */
 export interface NewTask {
@@ -109,7 +109,9 @@ export class GraphBuilder {
         name: `${label}[${chunk}]${suffix}`,
         lane: phase.lane,
         after: before.length ? before.map((i) => tasks[i]) : exchange.after,
-        traffic: pairs ? undefined : { pattern: traffic[index], sliceBytes },
+        traffic: pairs
+          ? partialTraffic(plans, exchange, { phase: index, topology })
+          : { pattern: traffic[index], sliceBytes },
         transfers: (rank) => transfersOf(plans, exchange, { rank, phase: index, topology }),
       }));
     }
