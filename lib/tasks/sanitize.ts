@@ -10,7 +10,7 @@ import { ensurePackages } from "./packages.ts";
 import { SchemoeError } from "../types.ts";
 
 const PRESETS = ["asan", "tsan"];
-const TESTS = ["executor", "fuzz", "hosts", "lifetime", "program"];
+const TESTS = ["executor", "fuzz", "hosts", "lifetime", "part", "program"];
 const source = `${root}/native`;
 
 await task(async () => {

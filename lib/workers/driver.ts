@@ -13,6 +13,7 @@ import { Status } from "../native/status.ts";
 import { SchemoeError } from "../types.ts";
 import { blame, type Outcome } from "./blame.ts";
 import { digest } from "./digest.ts";
+import type { Fields, Frame } from "./frames.ts";
 import type { Member } from "./member.ts";
 import type { PartEngine, Span } from "./part.ts";
 
@@ -140,7 +141,7 @@ export class PartsDriver implements NativeCalls {
     const { members, engine } = this.#options;
     const own = await digest(packed);
     await Promise.all(members.map(async (member) => {
-      const { fields } = await member.ask({ kind: "prepare", engine, ...program }, packed);
+      const { fields } = await this.#ask(member, { kind: "prepare", engine, ...program }, packed);
       if (fields.digest === own) return;
       throw new SchemoeError(`Cannot run the Program: ${this.#name(member)} has another one`, {
         status: Status.peer,
@@ -187,7 +188,19 @@ export class PartsDriver implements NativeCalls {
   }
 
   #pings(): Promise<unknown>[] {
-    return this.#options.members.map((member) => member.ask({ kind: "ping" }));
+    return this.#options.members.map((member) => this.#ask(member, { kind: "ping" }));
+  }
+
+  /** @throws {SchemoeError} that names the ranks of a process that is gone. */
+  async #ask(member: Member, fields: Fields, body?: Uint8Array): Promise<Frame> {
+    try {
+      return await member.ask(fields, body);
+    } catch (error) {
+      if (member.gone === undefined) throw error;
+      throw new SchemoeError(`Cannot reach ${this.#name(member)}: ${member.gone}`, {
+        ...{ status: Status.peer, rank: this.#options.spans[member.process].first, cause: error },
+      });
+    }
   }
 
   /** Rejects naming those that do not answer within their patience, or the time limit. */

@@ -109,6 +109,7 @@ export class Workers {
     const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
     const part = new PartEngine({ nodes, ranksPerNode, span: spans[0], host: this.#host, key });
     const members = this.#members;
+    let connecting: Promise<void> | undefined;
     try {
       const answers = await this.#all(patience, (member) =>
         member.ask({
@@ -121,15 +122,17 @@ export class Workers {
         })),
       );
       const all = places.map((place, i) => ({ ...place, ...spans[i] }));
-      const own = part.connect(all, 0, patience);
-      own.catch(() => {});
+      connecting = part.connect(all, 0, patience);
+      connecting.catch(() => {});
       await this.#all(
         2 * patience,
         (member) => member.ask({ kind: "connect", engine, all, self: member.process, patience }),
       );
-      await own;
+      await connecting;
     } catch (error) {
       for (const member of members) member.ask({ kind: "close", engine }).catch(() => {});
+      // Closing would block until it is over.
+      await connecting?.catch(() => {});
       part.close();
       throw error;
     }

@@ -175,6 +175,26 @@ void check_large() {
   CHECK(static_cast<uint64_t>(std::abs(offset)) <= wrong);
 }
 
+/// Memory that one process has not: it is named, and all go on.
+void check_memory() {
+  World world(3, 3);
+  world.connect();
+  char error[512];
+  uint32_t id = UINT32_MAX;
+  const std::vector<uint64_t> sizes{4, 4, uint64_t{1} << 60};
+  CHECK_EQUAL(schemoe_allocate(world.parts[0]->handle, sizes.data(), 3, &id, error, sizeof error), SCHEMOE_OUT_OF_MEMORY);
+  CHECK_CONTAINS(error, "process 2 (pid 1002 on 127.0.0.1, rank 2)");
+  CHECK_EQUAL(id, UINT32_MAX);
+  const uint32_t b = world.allocate(4);
+  Packed packed(3);
+  for (uint32_t rank = 0; rank < 3; ++rank) {
+    packed.operation(0, rank, 1, {true});
+    packed.send((rank + 1) % 3, 4, b).receive((rank + 2) % 3, 4, b);
+  }
+  for (const auto& part : world.parts) part->prepare(packed);
+  for (const Outcome& outcome : world.run(1)) CHECK_EQUAL(outcome.text, "");
+}
+
 void check_disagreement() {
   for (const Packed& other : {exchange(0, 8), exchange(0, 4, 1)}) {
     World world(2, 2);
@@ -243,6 +263,7 @@ int main() {
   for (uint32_t processes : {1, 2, 3, 4}) check_random(4, processes);
   check_random(3, 2);
   check_large();
+  check_memory();
   check_disagreement();
   check_loss();
   check_strangers();

@@ -64,13 +64,15 @@ Deno.test("Engine.run() names a worker that was stopped before, when the time li
   );
   assertMatch(error.message, /process 1 \(pid \d+ on .*, rank 1\) does not answer for 0.5 s/);
   assertEquals(error.status, 10);
+  const opening = await assertRejects(() => workers.openEngine({ patience: 0.3 }), SchemoeError);
+  assertMatch(opening.message, /process 1 \(pid \d+ on .*\) does not answer for 0.3 s/);
 });
 
 Deno.test("Engine.run() names the slow rank and its process at the time limit; the same workers work again", async () => {
   await using workers = await spawnWorkers(1);
   using engine = await workers.openEngine(OPTIONS);
-  const error = await assertRejects(() => run(engine, 0.7), SchemoeError);
-  assertMatch(error.message, /^Cannot finish the run in 0.7 s: task work.* on rank 2 /);
+  const error = await assertRejects(() => run(engine, 1.5), SchemoeError);
+  assertMatch(error.message, /^Cannot finish the run in 1.5 s: task work.* on rank 2 /);
   assertMatch(error.message, new RegExp(`\\[process 1 \\(pid ${workers.pids[0]} `));
   assertEquals([error.status, error.rank], [4, 2]);
   await works(workers);
@@ -100,12 +102,18 @@ Deno.test("Engine.close() during a run ends it", async () => {
 Deno.test("Workspace.ensure() names the process that is gone", async () => {
   await using workers = await spawnWorkers(1);
   using engine = await workers.openEngine({ nodes: 2, ranksPerNode: 1 });
+  const program = computeAndExchange(engine.topology);
   const workspace = engine.workspace();
+  await engine.run(program, workspace);
   Deno.kill(workers.pids[0], "SIGKILL");
   await sleep(100);
   assertMatch(
     assertThrows(() => workspace.ensure({ a: 4 }), SchemoeError).message,
     /process 1 \(pid \d+ on 127.0.0.1, rank 1\)/,
+  );
+  assertMatch(
+    (await assertRejects(() => engine.run(program, workspace), SchemoeError)).message,
+    /process 1 \(pid \d+ on .*, rank 1\): it has ended or was killed/,
   );
 });
 

@@ -68,19 +68,30 @@ uint32_t PartEngine::allocate(uint32_t id, std::span<const uint64_t> bytes) {
   mesh_.check();
   const uint32_t own = allocate_own(id, bytes.subspan(options_.first, options_.count));
   if (mesh_.self() != 0) return own;
-  for (uint32_t process = 1; process < mesh_.processes().size(); ++process) {
-    const schemoe_process& other = mesh_.processes()[process];
-    Message message = request(Kind::allocate, id);
-    message.bytes = uint64_t{other.ranks} * sizeof(uint64_t);
-    std::vector<uint8_t> sizes(message.bytes);
-    std::memcpy(sizes.data(), bytes.data() + other.first_rank, message.bytes);
-    Message answer;
-    mesh_.ask(process, message, std::move(sizes), &answer);
-    if (answer.index != own) {
-      fail(SCHEMOE_PEER, "Cannot allocate a buffer: it is number ", own, " here and ", answer.index, " in ", mesh_.name_of(process));
+  uint32_t process = 1;
+  try {
+    for (; process < mesh_.processes().size(); ++process) allocate_in(process, id, own, bytes);
+  } catch (const Failure& failure) {
+    // A new buffer is in all processes or in none, so that they go on numbering alike.
+    if (id == UINT32_MAX && failure.status() != SCHEMOE_PEER) {
+      while (--process > 0) mesh_.ask(process, request(Kind::free, own));
+      buffers_.free(own);
     }
+    throw;
   }
   return own;
+}
+
+void PartEngine::allocate_in(uint32_t process, uint32_t id, uint32_t own, std::span<const uint64_t> bytes) {
+  const schemoe_process& other = mesh_.processes()[process];
+  Message message = request(Kind::allocate, id);
+  message.bytes = uint64_t{other.ranks} * sizeof(uint64_t);
+  std::vector<uint8_t> sizes(message.bytes);
+  std::memcpy(sizes.data(), bytes.data() + other.first_rank, message.bytes);
+  Message answer;
+  mesh_.ask(process, message, std::move(sizes), &answer);
+  if (answer.index == own) return;
+  fail(SCHEMOE_PEER, "Cannot allocate a buffer: it is number ", own, " here and ", answer.index, " in ", mesh_.name_of(process));
 }
 
 void PartEngine::free(uint32_t id) {

@@ -44,6 +44,8 @@ class PartEngine final : public Engine, private Memory {
 
  private:
   uint32_t allocate_own(uint32_t id, std::span<const uint64_t> bytes) override;
+  /// Buffer `id`, or a new one that gets the number `own`, in another process.
+  void allocate_in(uint32_t process, uint32_t id, uint32_t own, std::span<const uint64_t> bytes);
   void free_own(uint32_t id) override { buffers_.free(id); }
   void write_own(uint32_t id, uint32_t rank, uint64_t offset, std::span<const uint8_t> data) override;
   void read_own(uint32_t id, uint32_t rank, uint64_t offset, std::span<uint8_t> data) override;
