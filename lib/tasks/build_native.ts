@@ -3,6 +3,7 @@ import { ensurePackages } from "./packages.ts";
 
 const source = `${root}/native`;
 const build = `${source}/build/cpu`;
+const cudaBuild = `${source}/build/cuda`;
 
 /**
  * Configures and builds the native library into `native/build/cpu`; nearly nothing when it is up
@@ -23,6 +24,17 @@ export async function buildNative(): Promise<void> {
     await quiet(["cmake", "--preset", "cpu"], { cwd: source });
   }
   await quiet(["cmake", "--build", build, "--parallel", `${navigator.hardwareConcurrency}`]);
+}
+
+/**
+ * Configures and builds the library with the CUDA engine into `native/build/cuda`, with its tests;
+ * needs nvcc and no GPU.
+ * @throws {SchemoeError} with the output of CMake and the compiler
+ */
+export async function buildCuda(): Promise<void> {
+  await buildNative(); // sees to the packages that both need
+  await quiet(["cmake", "--preset", "cuda"], { cwd: source });
+  await quiet(["cmake", "--build", cudaBuild, "--parallel", `${navigator.hardwareConcurrency}`]);
 }
 
 /** True when `build` was configured, to its end, for this very directory. */

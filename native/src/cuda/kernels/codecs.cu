@@ -11,6 +11,9 @@ namespace schemoe::cuda {
 namespace {
 
 constexpr int kWarps = 8;
+/// Elements of a lane at a time: 16 bytes, so that a warp's accesses lie side by side.
+template <class T>
+constexpr int kWide = kVector<T>;
 
 struct Shape {
   int64_t lines, rows, columns;  // lines of a block, and of a group
@@ -64,7 +67,9 @@ struct Bf16 {
 /// V elements of two bytes: one access where the bytes are aligned, else byte by byte.
 template <int V>
 __device__ void store_bits(std::byte* to, const uint16_t (&bits)[V]) {
-  if constexpr (V == 8) {
+  if constexpr (V == 4) {
+    *reinterpret_cast<uint2*>(to) = make_uint2(bits[0] | uint32_t{bits[1]} << 16, bits[2] | uint32_t{bits[3]} << 16);
+  } else if constexpr (V == 8) {
     uint32_t words[4];
 #pragma unroll
     for (int i = 0; i < 4; ++i) words[i] = bits[2 * i] | uint32_t{bits[2 * i + 1]} << 16;
@@ -80,7 +85,11 @@ __device__ void store_bits(std::byte* to, const uint16_t (&bits)[V]) {
 
 template <int V>
 __device__ void load_bits(uint16_t (&bits)[V], const std::byte* from) {
-  if constexpr (V == 8) {
+  if constexpr (V == 4) {
+    const uint2 v = *reinterpret_cast<const uint2*>(from);
+    bits[0] = static_cast<uint16_t>(v.x), bits[1] = static_cast<uint16_t>(v.x >> 16);
+    bits[2] = static_cast<uint16_t>(v.y), bits[3] = static_cast<uint16_t>(v.y >> 16);
+  } else if constexpr (V == 8) {
     const uint4 v = *reinterpret_cast<const uint4*>(from);
     const uint32_t words[4] = {v.x, v.y, v.z, v.w};
 #pragma unroll
@@ -105,7 +114,7 @@ __global__ void __launch_bounds__(32 * kWarps) narrow_kernel(T* x, std::byte* wi
     const Line line(s, index);
     T* row = x + line.x;
     std::byte* bytes = wire + line.block * s.block_bytes + line.line * s.columns * 2;
-#pragma unroll 2
+#pragma unroll 4
     for (int64_t j = lane * V; j < s.columns; j += 32 * V) {
       float values[V];
       uint16_t bits[V];
@@ -145,6 +154,22 @@ struct Scale {
   float min, step;
 };
 
+/// Division by the step of a row, correctly rounded: with the rounded reciprocal and one remainder
+/// (Markstein, "Computation of elementary functions on the IBM RISC System/6000", 1990) where neither
+/// can overflow or underflow.
+struct Quotient {
+  float step, inverse;
+  bool easy;
+  static __device__ Quotient by(float step) {
+    return {step, __fdiv_rn(1.0f, step), step > 0x1p-60f && step < 0x1p60f};
+  }
+  __device__ float operator()(float x) const {
+    if (!easy) return __fdiv_rn(x, step);
+    const float near = __fmul_rn(x, inverse);
+    return __fmaf_rn(__fmaf_rn(-near, step, x), inverse, near);
+  }
+};
+
 __device__ void lower(float& most, float value) { most = value < most ? value : most; }
 __device__ void higher(float& most, float value) { most = value > most ? value : most; }
 
@@ -168,9 +193,9 @@ __device__ Scale scale_of(float low, float high, int64_t columns) {
   return {low, __fdiv_rn(__fsub_rn(high, low), 255.0f)};
 }
 
-__device__ uint32_t quantize(float x, Scale scale) {
+__device__ uint32_t quantize(float x, Scale scale, const Quotient& quotient) {
   if (scale.step == 0.0f) return 0;
-  const float level = __fadd_rn(__fdiv_rn(__fsub_rn(x, scale.min), scale.step), 0.5f);
+  const float level = __fadd_rn(quotient(__fsub_rn(x, scale.min)), 0.5f);
   const float from_zero = level > 0.0f ? level : 0.0f;
   return static_cast<uint32_t>(from_zero < 255.0f ? from_zero : 255.0f);
 }
@@ -199,6 +224,7 @@ __global__ void __launch_bounds__(kThreads) encode_int8_kernel(const T* x, std::
       for (int i = 0; i < V; ++i) lower(low, v[i]), higher(high, v[i]);
     }
     const Scale scale = scale_of<kThreads>(low, high, s.columns);
+    const Quotient quotient = Quotient::by(scale.step);
     std::byte* block = wire + line.block * s.block_bytes;
     if (threadIdx.x == 0) {
       // Byte by byte: a wire may begin anywhere.
@@ -210,11 +236,11 @@ __global__ void __launch_bounds__(kThreads) encode_int8_kernel(const T* x, std::
       if constexpr (V == 8) {
         uint32_t words[2] = {0, 0};
 #pragma unroll
-        for (int i = 0; i < 8; ++i) words[i / 4] |= quantize(v[i], scale) << (i % 4 * 8);
+        for (int i = 0; i < 8; ++i) words[i / 4] |= quantize(v[i], scale, quotient) << (i % 4 * 8);
         *reinterpret_cast<uint2*>(to + j) = make_uint2(words[0], words[1]);
       } else {
 #pragma unroll
-        for (int i = 0; i < V; ++i) to[j + i] = static_cast<std::byte>(quantize(v[i], scale));
+        for (int i = 0; i < V; ++i) to[j + i] = static_cast<std::byte>(quantize(v[i], scale, quotient));
       }
     };
 #pragma unroll
@@ -243,11 +269,15 @@ __global__ void __launch_bounds__(32 * kWarps) decode_int8_kernel(T* x, const st
     const float min = __uint_as_float(words[0]), step = __uint_as_float(words[1]);
     const std::byte* from = block + s.lines * 8 + line.line * s.columns;
     T* row = x + line.x;
-#pragma unroll 2
+#pragma unroll 4
     for (int64_t j = lane * V; j < s.columns; j += 32 * V) {
       float v[V];
       uint32_t q[V];
-      if constexpr (V == 8) {
+      if constexpr (V == 4) {
+        const uint32_t bytes = *reinterpret_cast<const uint32_t*>(from + j);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) q[i] = bytes >> (8 * i) & 0xffu;
+      } else if constexpr (V == 8) {
         const uint2 bytes = *reinterpret_cast<const uint2*>(from + j);
 #pragma unroll
         for (int i = 0; i < 4; ++i) q[i] = bytes.x >> (8 * i) & 0xffu, q[i + 4] = bytes.y >> (8 * i) & 0xffu;
@@ -281,7 +311,7 @@ void narrow(const Codec& c, const Shape& s, const Context& context, unsigned gri
   auto* x = context.at<T>(c.x);
   auto* wire = context.at<std::byte>(c.wire);
   if (wide(c, s, context, 2)) {
-    LAUNCH(context.stream, grid, 32 * kWarps, 0, (narrow_kernel<T, Format, 8, kEncode>), x, wire, s);
+    LAUNCH(context.stream, grid, 32 * kWarps, 0, (narrow_kernel<T, Format, kWide<T>, kEncode>), x, wire, s);
   } else {
     LAUNCH(context.stream, grid, 32 * kWarps, 0, (narrow_kernel<T, Format, 1, kEncode>), x, wire, s);
   }
@@ -323,7 +353,7 @@ void decode_int8(const Codec& c, const Shape& s, const Context& context, unsigne
   auto* x = context.at<T>(c.x);
   const auto* wire = context.at<const std::byte>(c.wire);
   if (wide(c, s, context, 1)) {
-    LAUNCH(context.stream, grid, 32 * kWarps, 0, (decode_int8_kernel<T, 8>), x, wire, s);
+    LAUNCH(context.stream, grid, 32 * kWarps, 0, (decode_int8_kernel<T, kWide<T>>), x, wire, s);
   } else {
     LAUNCH(context.stream, grid, 32 * kWarps, 0, (decode_int8_kernel<T, 1>), x, wire, s);
   }

@@ -77,7 +77,7 @@ __global__ void __launch_bounds__(32 * kWarps)
 }
 
 constexpr int kExperts = 128;  // experts at a time
-constexpr int kLossBlocks = 64;
+constexpr int kLossBlocks = 256;
 
 /// Each block sums the scores and counts the first choices of a range of tokens.
 __global__ void __launch_bounds__(32 * kWarps)
@@ -116,19 +116,21 @@ __global__ void __launch_bounds__(32 * kWarps)
   }
 }
 
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(32 * kWarps)
     loss_kernel(int blocks, int64_t tokens, int64_t experts, const double* sums, const double* firsts, float* loss) {
-  __shared__ double products[256];
+  // A warp has every eighth expert; its lanes share the blocks.
+  __shared__ double products[kWarps];
+  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
   double mine = 0;
-  for (int64_t e = threadIdx.x; e < experts; e += 256) {
+  for (int64_t e = warp; e < experts; e += kWarps) {
     double sum = 0, first = 0;
-    for (int b = 0; b < blocks; ++b) {
+    for (int b = lane; b < blocks; b += 32) {
       sum += sums[b * experts + e];
       first += firsts[b * experts + e];
     }
-    mine += sum * first;
+    mine += warp_sum(sum) * warp_sum(first);
   }
-  products[threadIdx.x] = mine;
+  if (lane == 0) products[warp] = mine;
   __syncthreads();
   if (threadIdx.x > 0) return;
   double total = 0;
@@ -158,7 +160,7 @@ void run(const AuxLoss& a, const Context& context) {
   auto* firsts = sums + kLossBlocks * a.experts;
   LAUNCH(context.stream, blocks, 32 * kWarps, 0, loss_parts_kernel, a.tokens, a.experts, a.k,
          context.at<const float>(a.scores), context.at<const int32_t>(a.choices), sums, firsts, context.report());
-  LAUNCH(context.stream, 1, 256, 0, loss_kernel, static_cast<int>(blocks), a.tokens, a.experts, sums, firsts,
+  LAUNCH(context.stream, 1, 32 * kWarps, 0, loss_kernel, static_cast<int>(blocks), a.tokens, a.experts, sums, firsts,
          context.at<float>(a.loss));
 }
 

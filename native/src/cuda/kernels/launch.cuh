@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "cuda/check.h"
 #include "cuda/kernels/kernels.h"
@@ -104,11 +105,38 @@ __device__ inline void store(bf16* to, const float (&from)[N]) {
       reinterpret_cast<uint4*>(to)[i] =
           make_uint4(pack(f[0], f[1]), pack(f[2], f[3]), pack(f[4], f[5]), pack(f[6], f[7]));
     }
+  } else if constexpr (N == 4) {
+    *reinterpret_cast<uint2*>(to) = make_uint2(pack(from[0], from[1]), pack(from[2], from[3]));
   } else {
 #pragma unroll
     for (int i = 0; i < N; ++i) to[i] = __float2bfloat16_rn(from[i]);
   }
 }
+
+/// V elements as they lie in memory, so that loads can be under way while others are.
+template <class T, int V>
+struct Raw {
+  static_assert(V == 1 || V * sizeof(T) == 16);
+  using Bits = std::conditional_t<V == 1, T, uint4>;
+  Bits bits;
+  __device__ void read(const T* from) { bits = *reinterpret_cast<const Bits*>(from); }
+  __device__ void write(T* to) const { *reinterpret_cast<Bits*>(to) = bits; }
+  __device__ void unpack(float (&to)[V]) const {
+    if constexpr (V == 1) {
+      to[0] = to_float(bits);
+    } else if constexpr (sizeof(T) == 4) {
+      to[0] = __uint_as_float(bits.x), to[1] = __uint_as_float(bits.y);
+      to[2] = __uint_as_float(bits.z), to[3] = __uint_as_float(bits.w);
+    } else {
+      const uint32_t words[4] = {bits.x, bits.y, bits.z, bits.w};
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const float2 pair = halves_of(words[i]);
+        to[2 * i] = pair.x, to[2 * i + 1] = pair.y;
+      }
+    }
+  }
+};
 
 /// Elements in 16 bytes.
 template <class T>

@@ -73,14 +73,16 @@ constexpr int kThreads = 128;
 constexpr int kRows = 8;
 constexpr int kColumns = 4;
 
-/// Any strides: a thread has kRows x kColumns sums over a part of k.
-template <class A, class B, class C>
+/// Any strides: a thread has kRows x kColumns sums over a part of k. kWide: its columns are neighbours
+/// in B and C, and are read and written together.
+template <class A, class B, class C, bool kWide>
 __global__ void __launch_bounds__(kThreads)
     strips_kernel(Sizes s, int64_t groups, int64_t parts, Factor<A> a, Factor<B> b, C* c, int64_t ldc,
                   int64_t stride_c, float* partial) {
   const int64_t group = blockIdx.z / parts, part = blockIdx.z - group * parts;
   const int64_t strips = (s.m + kRows - 1) / kRows;
-  const int64_t j0 = int64_t{blockIdx.x} * kThreads * kColumns + threadIdx.x;
+  constexpr int kStep = kWide ? 1 : kThreads;
+  const int64_t j0 = int64_t{blockIdx.x} * kThreads * kColumns + threadIdx.x * (kWide ? kColumns : 1);
   const int64_t each = (s.k + parts - 1) / parts;
   const int64_t begin = part * each, end = min(begin + each, s.k);
   a.data += group * a.stride;
@@ -93,19 +95,33 @@ __global__ void __launch_bounds__(kThreads)
       float u[kRows], v[kColumns];
 #pragma unroll
       for (int i = 0; i < kRows; ++i) u[i] = a.at(min(i0 + i, s.m - 1), k);
+      if constexpr (kWide) {
+        load(v, b.data + k * b.row + min(j0, s.n - kColumns));
+      } else {
 #pragma unroll
-      for (int j = 0; j < kColumns; ++j) v[j] = b.at(k, min(j0 + j * kThreads, s.n - 1));
+        for (int j = 0; j < kColumns; ++j) v[j] = b.at(k, min(j0 + j * kStep, s.n - 1));
+      }
 #pragma unroll
       for (int i = 0; i < kRows; ++i) {
 #pragma unroll
         for (int j = 0; j < kColumns; ++j) sums[i][j] = __fmaf_rn(u[i], v[j], sums[i][j]);
       }
     }
+    if (kWide && !partial && s.beta == 0) {
+#pragma unroll
+      for (int i = 0; i < kRows; ++i) {
+        if (i0 + i >= s.m || j0 >= s.n) continue;
+#pragma unroll
+        for (int j = 0; j < kColumns; ++j) sums[i][j] *= s.alpha;
+        store(c + group * stride_c + (i0 + i) * ldc + j0, sums[i]);
+      }
+      continue;
+    }
 #pragma unroll
     for (int i = 0; i < kRows; ++i) {
 #pragma unroll
       for (int j = 0; j < kColumns; ++j) {
-        const int64_t row = i0 + i, column = j0 + j * kThreads;
+        const int64_t row = i0 + i, column = j0 + j * kStep;
         if (row >= s.m || column >= s.n) continue;
         if (partial) partial[((part * groups + group) * s.m + row) * s.n + column] = sums[i][j];
         else put(c + group * stride_c + row * ldc + column, s, sums[i][j]);
@@ -175,8 +191,16 @@ void run_types(const Gemm& g, const Context& context) {
   const dim3 grid(grid_of(ceil_div(g.n, kThreads * kColumns)),
                   static_cast<unsigned>(std::min<int64_t>(ceil_div(g.m, kRows), 65535)),
                   static_cast<unsigned>(g.groups * parts));
-  LAUNCH(context.stream, grid, kThreads, 0, (strips_kernel<A, B, C>), sizes, g.groups, parts, a, b, c, g.c.ld,
-         g.c.stride, partial);
+  const auto fit = [](const void* data, const Matrix& m) {
+    return aligned(data) && m.ld % kColumns == 0 && m.stride % kColumns == 0;
+  };
+  if (!g.trans_b && g.n % kColumns == 0 && fit(b.data, g.b) && fit(c, g.c)) {
+    LAUNCH(context.stream, grid, kThreads, 0, (strips_kernel<A, B, C, true>), sizes, g.groups, parts, a, b, c, g.c.ld,
+           g.c.stride, partial);
+  } else {
+    LAUNCH(context.stream, grid, kThreads, 0, (strips_kernel<A, B, C, false>), sizes, g.groups, parts, a, b, c,
+           g.c.ld, g.c.stride, partial);
+  }
   if (parts > 1) {
     LAUNCH(context.stream, grid_of(ceil_div(g.groups * g.m * g.n, 256)), 256, 0, parts_kernel<C>, sizes, g.groups,
            parts, partial, c, g.c.ld, g.c.stride);

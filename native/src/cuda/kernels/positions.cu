@@ -10,6 +10,7 @@ namespace {
 
 constexpr int kMostWarps = 32;
 constexpr int kTile = 256;
+constexpr int kAhead = 8;
 
 /// Best score of each token; NaN has no place in an order and goes last.
 __global__ void best_kernel(int64_t tokens, int64_t experts, const float* scores, float* best) {
@@ -51,29 +52,37 @@ __global__ void __launch_bounds__(32 * kMostWarps)
   const int64_t each = (count + warps - 1) / warps;
   const int64_t begin = warp * each;
   const int64_t end = begin + each < count ? begin + each : count;
+  const auto step = [&](bool write, int64_t i, int64_t at, int expert) {
+    if (i < end && !report.checked(Data::choices, expert, experts)) expert = -1;
+    const unsigned same = __match_any_sync(kAllLanes, expert);
+    const int before = __popc(same & ((1u << lane) - 1));
+    int start = 0;
+    if (expert >= 0) start = mine[expert];
+    __syncwarp();
+    if (expert >= 0) {
+      if (write) positions[at] = start + before;
+      if (before == 0) mine[expert] = start + __popc(same);
+    } else if (write && i < end) {
+      positions[at] = INT32_MAX;
+    }
+    __syncwarp();
+  };
+  // Several loads are under way before the first is used.
   const auto walk = [&](bool write) {
-    for (int64_t base = begin; base < end; base += 32) {
-      const int64_t i = base + lane;
-      int64_t at = 0;
-      int expert = -1;
-      if (i < end) {
-        const int64_t choice = i / tokens, place = i - choice * tokens;
-        at = (order ? order[place] : place) * k + choice;
-        expert = choices[at];
-        if (!report.checked(Data::choices, expert, experts)) expert = -1;
+    for (int64_t base = begin; base < end; base += 32 * kAhead) {
+      int at[kAhead], expert[kAhead];
+#pragma unroll
+      for (int u = 0; u < kAhead; ++u) {
+        const auto i = static_cast<unsigned>(base + 32 * u + lane);
+        const unsigned choice = i / static_cast<unsigned>(tokens), place = i - choice * static_cast<unsigned>(tokens);
+        const bool inside = i < end;
+        at[u] = inside ? static_cast<int>((order ? static_cast<unsigned>(order[place]) : place) * k + choice) : 0;
+        expert[u] = inside ? choices[at[u]] : -1;
       }
-      const unsigned same = __match_any_sync(kAllLanes, expert);
-      const int before = __popc(same & ((1u << lane) - 1));
-      int start = 0;
-      if (expert >= 0) start = mine[expert];
-      __syncwarp();
-      if (expert >= 0) {
-        if (write) positions[at] = start + before;
-        if (before == 0) mine[expert] = start + __popc(same);
-      } else if (write && i < end) {
-        positions[at] = INT32_MAX;
+#pragma unroll
+      for (int u = 0; u < kAhead; ++u) {
+        if (base + 32 * u < end) step(write, base + 32 * u + lane, at[u], expert[u]);
       }
-      __syncwarp();
     }
   };
   walk(false);

@@ -7,7 +7,8 @@ namespace {
 
 constexpr int kWarps = 8;
 constexpr int kUnroll = 4;
-constexpr int kMostAtOnce = 8;
+/// Fewer tokens than this many warps are cut into pieces.
+constexpr int64_t kEnoughWarps = 16384;
 
 /// Chunk bounds in device memory; see `Rows`.
 struct Places {
@@ -75,71 +76,76 @@ __global__ void __launch_bounds__(32 * kWarps)
     }
     const T* from = x + int64_t{slot / k} * columns;
     const float weight = weights ? weights[slot] : 1.0f;
+    const auto move = [&](const Raw<T, V>& raw, int64_t j) {
+      if (!weights) return raw.write(to + j);
+      float v[V];
+      raw.unpack(v);
+#pragma unroll
+      for (int i = 0; i < V; ++i) v[i] *= weight;
+      store(to + j, v);
+    };
     int64_t j = lane * V;
     for (; j + (kUnroll - 1) * 32 * V < columns; j += kUnroll * 32 * V) {
-      float v[kUnroll][V];
+      Raw<T, V> raw[kUnroll];
 #pragma unroll
-      for (int u = 0; u < kUnroll; ++u) load(v[u], from + j + u * 32 * V);
+      for (int u = 0; u < kUnroll; ++u) raw[u].read(from + j + u * 32 * V);
 #pragma unroll
-      for (int u = 0; u < kUnroll; ++u) {
-#pragma unroll
-        for (int i = 0; i < V; ++i) v[u][i] = weights ? v[u][i] * weight : v[u][i];
-        store(to + j + u * 32 * V, v[u]);
-      }
+      for (int u = 0; u < kUnroll; ++u) move(raw[u], j + u * 32 * V);
     }
     for (; j < columns; j += 32 * V) {
-      float v[V];
-      load(v, from + j);
-#pragma unroll
-      for (int i = 0; i < V; ++i) v[i] = weights ? v[i] * weight : v[i];
-      store(to + j, v);
+      Raw<T, V> raw;
+      raw.read(from + j);
+      move(raw, j);
     }
   }
 }
 
-/// A block has a piece of one token; the rows of up to kMostAtOnce choices are read before any is used.
-template <class T, int V>
+/// A warp has a piece of one token; the rows of kAtOnce choices are read before any is used.
+template <class T, int V, int kAtOnce>
 __global__ void __launch_bounds__(32 * kWarps)
     combine_kernel(const T* in, const int32_t* choices, const int32_t* positions, const float* weights, T* y,
-                   bool accumulate, Places places, int64_t tokens, int64_t columns, int32_t k, Report report) {
+                   bool accumulate, Places places, int64_t tokens, int64_t columns, int32_t pieces, int32_t k,
+                   Report report) {
   const auto lane = static_cast<int>(threadIdx.x % 32);
-  for (int64_t token = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; token < tokens;
-       token += int64_t{gridDim.x} * kWarps) {
-    for (int32_t first = 0; first < max(k, 1); first += 32) {
-      // Lane i looks up choice first + i.
-      int64_t row = -1;
+  const int64_t width = (columns + 32 * V * pieces - 1) / (32 * V * pieces) * (32 * V);
+  for (int64_t work = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; work < tokens * pieces;
+       work += int64_t{gridDim.x} * kWarps) {
+    const int64_t token = work / pieces, begin = (work - token * pieces) * width;
+    const int64_t end = min(begin + width, columns);
+    T* to = y + token * columns;
+    for (int32_t first = 0; first < max(k, 1); first += kAtOnce) {
+      // Lane i looks up choice first + i; a dropped one reads row 0 and adds nothing.
+      int64_t mine = -1;
       float weight = 1.0f;
-      if (first + lane < k) {
+      if (lane < kAtOnce && first + lane < k) {
         const int64_t i = token * k + first + lane;
-        row = row_of_choice(places, choices[i], positions[i], report);
+        mine = row_of_choice(places, choices[i], positions[i], report);
         if (weights) weight = weights[i];
       }
+      int64_t row[kAtOnce];
+      float scale[kAtOnce];
+#pragma unroll
+      for (int u = 0; u < kAtOnce; ++u) {
+        row[u] = __shfl_sync(kAllLanes, mine, u);
+        scale[u] = __shfl_sync(kAllLanes, weight, u);
+      }
       const bool add = accumulate || first > 0;
-      const int count = min(k - first, 32);
-      for (int64_t begin = 0; begin < columns; begin += 32 * V) {
-        const int64_t j = begin + lane * V;
-        const bool inside = j < columns;
+#pragma unroll 2
+      for (int64_t j = begin + lane * V; j < end; j += 32 * V) {
+        Raw<T, V> raw[kAtOnce];
+#pragma unroll
+        for (int u = 0; u < kAtOnce; ++u) raw[u].read(in + (row[u] < 0 ? 0 : row[u]) * columns + j);
         float sum[V] = {};
-        if (add && inside) load(sum, y + token * columns + j);
-        for (int c = 0; c < count; c += kMostAtOnce) {
-          float v[kMostAtOnce][V];
-          int64_t rows[kMostAtOnce];
+        if (add) load(sum, to + j);
 #pragma unroll
-          for (int u = 0; u < kMostAtOnce; ++u) {
-            if (c + u >= count) break;
-            rows[u] = __shfl_sync(kAllLanes, row, c + u);
-            if (rows[u] >= 0 && inside) load(v[u], in + rows[u] * columns + j);
-          }
+        for (int u = 0; u < kAtOnce; ++u) {
+          if (row[u] < 0) continue;
+          float v[V];
+          raw[u].unpack(v);
 #pragma unroll
-          for (int u = 0; u < kMostAtOnce; ++u) {
-            if (c + u >= count) break;
-            const float w = __shfl_sync(kAllLanes, weight, c + u);
-            if (rows[u] < 0) continue;
-#pragma unroll
-            for (int i = 0; i < V; ++i) sum[i] += weights ? w * v[u][i] : v[u][i];
-          }
+          for (int i = 0; i < V; ++i) sum[i] += weights ? scale[u] * v[i] : v[i];
         }
-        if (inside) store(y + token * columns + j, sum);
+        store(to + j, sum);
       }
     }
   }
@@ -158,12 +164,21 @@ __global__ void __launch_bounds__(32 * kWarps)
     if (row >= 0) {
       const T* left = a + i / k * columns;
       const T* right = b + row * columns;
+#pragma unroll 4
       for (int64_t j = lane * V; j < columns; j += 32 * V) {
         float u[V], v[V];
         load(u, left + j);
         load(v, right + j);
+        if constexpr (sizeof(T) == 2) {
+          // Products of bfloat16 are exact in float32, and few are added before double takes over.
+          float few = 0;
 #pragma unroll
-        for (int n = 0; n < V; ++n) sum = fma(static_cast<double>(u[n]), static_cast<double>(v[n]), sum);
+          for (int n = 0; n < V; ++n) few = __fmaf_rn(u[n], v[n], few);
+          sum += few;
+        } else {
+#pragma unroll
+          for (int n = 0; n < V; ++n) sum = fma(static_cast<double>(u[n]), static_cast<double>(v[n]), sum);
+        }
       }
       sum = warp_sum(sum);
     }
@@ -197,14 +212,36 @@ void run(const Dispatch& d, const Context& context) {
   });
 }
 
+namespace {
+
+template <class T, int V, int kAtOnce>
+void combine(const Combine& c, const Context& context) {
+  const int64_t most = ceil_div(c.columns, 32 * V * 2);
+  const auto pieces = static_cast<int32_t>(std::clamp<int64_t>(kEnoughWarps / c.tokens, 1, std::max<int64_t>(most, 1)));
+  LAUNCH(context.stream, grid_of(ceil_div(c.tokens * pieces, kWarps)), 32 * kWarps, 0, (combine_kernel<T, V, kAtOnce>),
+         context.at<const T>(c.in), context.at<const int32_t>(c.choices), context.at<const int32_t>(c.positions),
+         context.at<const float>(c.weights), context.at<T>(c.y), c.accumulate, places_of(c.rows, context), c.tokens,
+         c.columns, pieces, static_cast<int32_t>(c.k), context.report());
+}
+
+}  // namespace
+
 void run(const Combine& c, const Context& context) {
   if (c.columns == 0 || c.tokens == 0) return;
+  if (c.rows.capacity() == 0 || c.experts == 0) {
+    // No row exists, so none can be read.
+    if (!c.accumulate) {
+      const auto bytes = static_cast<size_t>(c.tokens * c.columns * element_bytes(c.dtype));
+      CUDA_CHECK(cudaMemsetAsync(context.at<void>(c.y), 0, bytes, context.stream));
+    }
+    return;
+  }
   choose(c.dtype, c.columns, {context.at<void>(c.in), context.at<void>(c.y)}, [&](auto element, auto v) {
     using T = decltype(element);
-    LAUNCH(context.stream, grid_of(ceil_div(c.tokens, kWarps)), 32 * kWarps, 0, (combine_kernel<T, v()>),
-           context.at<const T>(c.in), context.at<const int32_t>(c.choices), context.at<const int32_t>(c.positions),
-           context.at<const float>(c.weights), context.at<T>(c.y), c.accumulate, places_of(c.rows, context), c.tokens,
-           c.columns, static_cast<int32_t>(c.k), context.report());
+    if (c.k >= 5) combine<T, v(), 8>(c, context);
+    else if (c.k >= 3) combine<T, v(), 4>(c, context);
+    else if (c.k == 2) combine<T, v(), 2>(c, context);
+    else combine<T, v(), 1>(c, context);
   });
 }
 

@@ -1,0 +1,71 @@
+/**
+ * Packs what `verify` and `bench` need on a GPU machine without a network, besides Deno, Python with
+ * PyTorch, and CUDA: sources, the built library with the shared libraries it needs, and npm packages.
+ *
+ * usage: deno task pack [ARCHIVE]   (default out/schemoe-lab.tar.xz)
+ *
+ * There: unpack it, and set LD_LIBRARY_PATH to its `libraries` and DENO_DIR to its `packages`.
+ * @module
+ */
+import { buildCuda } from "./build_native.ts";
+import { quiet, root, task } from "./command.ts";
+
+const DEFAULT = `${root}/out/schemoe-lab.tar.xz`;
+/** What neither task reads. */
+const LEFT_OUT = /^(notebooks|test\/(timeline|notebooks|golden\/onnx)|\.ci)\//;
+const BUILT = ["libschemoe.so", "test/cuda/test_cuda_kernels", "test/cuda/test_cuda_engine"];
+const ENTRIES = ["lib/tasks/verify.ts", "lib/tasks/bench.ts"];
+/** Libraries that every Linux has. */
+const SYSTEM = /\/(ld-linux|libc\.|libm\.|libdl\.|libpthread\.|librt\.|libstdc\+\+|libgcc_s)/;
+
+await task(async () => {
+  await buildCuda();
+  const folder = await Deno.makeTempDir();
+  try {
+    await stage(folder);
+    const archive = Deno.args[0] ?? DEFAULT;
+    await Deno.mkdir(`${root}/out`, { recursive: true });
+    await quiet([
+      "tar",
+      "--sort=name",
+      "--owner=0",
+      "--group=0",
+      "-C",
+      folder,
+      "-cJf",
+      archive,
+      ".",
+    ], {
+      env: { XZ_OPT: "-9e" },
+    });
+    const { size } = await Deno.stat(archive);
+    console.log(`wrote ${archive}, ${(size / 1e6).toFixed(1)} MB`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+async function stage(folder: string): Promise<void> {
+  const files = (await quiet(["git", "ls-files", "--cached", "--others", "--exclude-standard"]))
+    .trim().split("\n");
+  const library = `native/build/cuda/${BUILT[0]}`;
+  const built = BUILT.map((file) => `native/build/cuda/${file}`);
+  for (const file of [...files.filter((name) => !LEFT_OUT.test(name)), ...built]) {
+    const to = `${folder}/${file}`;
+    await Deno.mkdir(to.slice(0, to.lastIndexOf("/")), { recursive: true });
+    await Deno.copyFile(`${root}/${file}`, to);
+  }
+  await quiet(["strip", ...built], { cwd: folder });
+  await Deno.mkdir(`${folder}/libraries`);
+  for (const line of (await quiet(["ldd", library])).split("\n")) {
+    const [, name, path] = /^\s*(\S+) => (\S+)/.exec(line) ?? [];
+    if (path && !SYSTEM.test(path)) await Deno.copyFile(path, `${folder}/libraries/${name}`);
+  }
+  // A cache of its own, so that only what the two tasks load is in it.
+  await quiet([Deno.execPath(), "cache", "--no-lock", ...ENTRIES], {
+    env: { DENO_DIR: `${folder}/packages` },
+  });
+  for (const name of ["gen", "node_analysis_cache_v2", "check_cache_v2"]) {
+    await Deno.remove(`${folder}/packages/${name}`, { recursive: true }).catch(() => {});
+  }
+}

@@ -1,0 +1,138 @@
+"""PyTorch's Mixture-of-Experts layer on one GPU, for `deno task bench -- --engine cuda`.
+
+usage: torch_peer.py FOLDER
+
+FOLDER holds shapes.json, block.f32 (the numbers all tensors repeat) and our results; prints JSON lines:
+times of eager and compiled, largest relative differences of our results from eager, and ceilings.
+"""
+import json
+import logging
+import math
+import pathlib
+import sys
+
+import numpy
+import torch
+from torch.nn import functional
+
+logging.disable(logging.WARNING)
+folder = pathlib.Path(sys.argv[1])
+block = torch.from_numpy(numpy.fromfile(folder / "block.f32", dtype=numpy.float32)).cuda()
+
+
+def pattern(shape, offset, scale, dtype):
+    count = math.prod(shape)
+    turned = (block.roll(-offset) * scale).to(dtype)
+    return turned.repeat(-(-count // len(turned)))[:count].reshape(shape).clone()
+
+
+def median_ms(run, repetitions=20, warm_up=6):
+    for _ in range(warm_up):
+        run()
+    torch.cuda.synchronize()
+    times = []
+    for _ in range(repetitions):
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        run()
+        end.record()
+        end.synchronize()
+        times.append(begin.elapsed_time(end))
+    return sorted(times)[repetitions // 2]
+
+
+class Layer(torch.nn.Module):
+    """Softmax gate in float32, k best, weights normalized; tokens sorted by expert; grouped products."""
+
+    def __init__(self, sizes):
+        super().__init__()
+        m, h, e = sizes["modelDim"], sizes["hiddenDim"], sizes["experts"]
+        self.top_k, self.experts = sizes["topK"], e
+        self.gated = sizes["expert"] == "swiglu"
+        names = ["w1", "w3", "w2"] if self.gated else ["w1", "w2"]
+        self.gate = torch.nn.Parameter(pattern((e, m), 2000, 0.02, torch.float32))
+        for i, name in enumerate(names):
+            shape = (e, h, m) if name == "w2" else (e, m, h)
+            value = pattern(shape, 3000 + 1000 * i, 0.02, torch.bfloat16)
+            self.register_parameter(name, torch.nn.Parameter(value))
+
+    def forward(self, x):
+        scores = torch.softmax(x.float() @ self.gate.t(), dim=-1)
+        weights, choices = torch.topk(scores, self.top_k, dim=-1)
+        if self.top_k > 1:
+            weights = weights / weights.sum(dim=-1, keepdim=True)
+        flat = choices.flatten()
+        order = torch.argsort(flat, stable=True)
+        ends = torch.bincount(flat, minlength=self.experts).cumsum(0).to(torch.int32)
+        tokens = order // self.top_k
+        rows = x[tokens]
+        hidden = torch._grouped_mm(rows, self.w1, offs=ends)
+        if self.gated:
+            hidden = functional.silu(hidden) * torch._grouped_mm(rows, self.w3, offs=ends)
+        else:
+            hidden = torch.relu(hidden)
+        out = torch._grouped_mm(hidden, self.w2, offs=ends).float() * weights.flatten()[order, None]
+        return torch.zeros(x.shape, device=x.device).index_add(0, tokens, out).to(x.dtype)
+
+
+def peer(sizes, name, layer, x, dy):
+    with torch.no_grad():
+        forward = median_ms(lambda: layer(x))
+    leaf = x.clone().requires_grad_(True)
+
+    def step():
+        leaf.grad = None
+        for parameter in layer.parameters():
+            parameter.grad = None
+        layer(leaf).backward(dy)
+
+    both = median_ms(step)
+    line = dict(shape=sizes["name"], peer=name, forward=round(forward, 3), forward_backward=round(both, 3))
+    print(json.dumps(line), flush=True)
+    return leaf.grad
+
+
+def difference(sizes, name, expected):
+    path = folder / f"{sizes['name'].replace('/', '-')}.{name}"
+    expected = expected.flatten()
+    if expected.dtype == torch.bfloat16:
+        ours = torch.from_numpy(numpy.fromfile(path, dtype=numpy.int16)).cuda().view(torch.bfloat16)
+    else:
+        ours = torch.from_numpy(numpy.fromfile(path, dtype=numpy.float32)).cuda()
+    expected = expected[: len(ours)].float()
+    return ((ours.float() - expected).abs().max() / expected.abs().max()).item()
+
+
+def compare(sizes, layer, x, dx):
+    with torch.no_grad():
+        errors = {"y": difference(sizes, "y", layer(x)), "grad.x": difference(sizes, "grad.x", dx)}
+    for name, parameter in layer.named_parameters():
+        file = "grad.gate.weight" if name == "gate" else f"grad.experts.{name}"
+        errors[file] = difference(sizes, file, parameter.grad)
+    print(json.dumps(dict(shape=sizes["name"], peer="errors", **errors)), flush=True)
+
+
+def ceilings():
+    a = torch.empty(1 << 30, device="cuda")
+    b = torch.empty_like(a)
+    copy = 2 * a.numel() * 4 / median_ms(lambda: b.copy_(a)) / 1e9
+    m, q = (torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    matmul = 2 * 8192**3 / median_ms(lambda: m @ q) / 1e9
+    line = dict(peer="ceilings", gpu=torch.cuda.get_device_name(), torch=torch.__version__)
+    print(json.dumps(dict(line, copy_tbs=round(copy, 3), matmul_tflops=round(matmul, 1))), flush=True)
+
+
+def main():
+    ceilings()
+    for sizes in json.loads((folder / "shapes.json").read_text()):
+        x = pattern((sizes["tokens"], sizes["modelDim"]), 0, 1, torch.bfloat16)
+        dy = pattern((sizes["tokens"], sizes["modelDim"]), 1000, 1, torch.bfloat16)
+        layer = Layer(sizes)
+        compare(sizes, layer, x, peer(sizes, "eager", layer, x, dy))
+        torch._dynamo.reset()
+        peer(sizes, "compile", torch.compile(layer), x, dy)
+        del layer
+        torch.cuda.empty_cache()
+
+
+main()
