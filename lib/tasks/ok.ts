@@ -16,7 +16,17 @@ if (!quick) {
   steps.push(
     [
       "documentation examples",
-      () => deno("test", "-A", "--doc", "--permit-no-files", "mod.ts", "lib/", ...readme),
+      // console.assert only prints; the preload makes it throw, so that a wrong example fails
+      () =>
+        deno(
+          "test",
+          "-A",
+          "--doc",
+          "--preload=test/throwing_assert.ts",
+          "mod.ts",
+          "lib/",
+          ...readme,
+        ),
     ],
     ["tests", () => deno("task", "test")],
   );

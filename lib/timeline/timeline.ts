@@ -59,7 +59,7 @@ export function makeTimeline(program: Program, events: EventTable, run: RunName)
     chunk: pick(({ chunk }) => chunk < 0 || chunk >= graph.chunks ? null : chunk),
     name: pick((task) => task.name),
     label: pick((task) => task.label),
-    ready_ns: by.time(events.ready, run.offset),
+    ready_ns: by.time(readyTimes(program, events), run.offset),
     start_ns: by.time(events.start, run.offset),
     end_ns: by.time(events.end, run.offset),
     wait_ns: by.time(events.wait),
@@ -90,6 +90,23 @@ export function concatTimelines(...timelines: readonly Timeline[]): Timeline {
     return [name, exact ? Float64Array.from(values(), Number) : Lookup.of(length, values())];
   });
   return table(Object.fromEntries(joined), [...TIMELINE_COLUMNS]);
+}
+
+/**
+ * When all that an operation depends on was done. Engines record what it waited for on other lanes; what
+ * came before on its own lane is in the order, and may have been done later.
+ */
+function readyTimes({ order, dependencies, graph }: Program, events: EventTable): Float64Array {
+  const { ranks } = graph.topology;
+  const ends = new Float64Array(order.length * ranks);
+  events.end.forEach((end, i) => ends[events.position[i] * ranks + events.rank[i]] = end);
+  return events.ready.map((ready, i) => {
+    let latest = ready;
+    for (const position of dependencies[events.position[i]]) {
+      latest = Math.max(latest, ends[position * ranks + events.rank[i]]);
+    }
+    return latest;
+  });
 }
 
 /** Events by rank, then by position, whatever the order in which an engine recorded them. */
