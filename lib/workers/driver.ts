@@ -12,29 +12,17 @@ import {
 import { Status } from "../native/status.ts";
 import { SchemoeError } from "../types.ts";
 import { blame, type Outcome } from "./blame.ts";
-import { digest } from "./digest.ts";
-import type { Fields, Frame } from "./frames.ts";
-import type { Member } from "./member.ts";
 import type { PartEngine, Span } from "./part.ts";
+import type { Peers } from "./peers.ts";
+import { settle } from "./settle.ts";
 
 /** Nanoseconds after which a run begins in all processes, once all have been told. */
 const LEAD_NS = 5_000_000n;
-/** Milliseconds between signs of life in a run, and for the others to say why theirs ended. */
-const PING_MS = 500;
-const GRACE_MS = 1000;
-/** Seconds of silence that a busy machine may cause. */
-const LEAST_PATIENCE = 2;
-const CANCEL_EVERY_MS = 5;
-
 /** What {@linkcode PartsDriver} drives. */
 export interface PartsOptions {
-  /** Number of the engine in all processes. */
-  readonly engine: number;
   /** The engine of this process, connected. */
   readonly part: PartEngine;
-  readonly members: readonly Member[];
-  /** Ranks of each process, this one first. */
-  readonly spans: readonly Span[];
+  readonly peers: Peers;
   /** Seconds after which a process that gives no sign of life is given up. */
   readonly patience: number;
 }
@@ -42,7 +30,8 @@ export interface PartsOptions {
 /** A Program as the other processes know it. */
 interface Sent {
   readonly program: number;
-  readonly agreed: Promise<void>;
+  /** Of each other process: resolves once it has the Program. */
+  readonly agreed: readonly Promise<void>[];
 }
 
 export class PartsDriver implements NativeCalls {
@@ -87,16 +76,16 @@ export class PartsDriver implements NativeCalls {
   prepare(packed: Uint8Array<ArrayBuffer>, operations: number): PreparedProgram {
     const prepared = this.#part.prepare(packed, operations);
     const program = ++this.#programs;
-    const agreed = this.#agree(packed, { program, operations });
+    const agreed = this.#options.peers.agree(packed, { program, operations });
     // Told at the run that needs it.
-    agreed.catch(() => {});
+    for (const one of agreed) one.catch(() => {});
     this.#sent.set(prepared, { program, agreed });
     return prepared;
   }
 
   release(prepared: PreparedProgram): void {
     this.#part.release(prepared);
-    this.#tell({ kind: "release", program: this.#sent.get(prepared)?.program });
+    this.#options.peers.tell({ kind: "release", program: this.#sent.get(prepared)?.program });
     this.#sent.delete(prepared);
   }
 
@@ -117,7 +106,7 @@ export class PartsDriver implements NativeCalls {
 
   close(): void {
     this.#part.close();
-    this.#tell({ kind: "close" });
+    this.#options.peers.tell({ kind: "close" });
   }
 
   get #part(): PartEngine {
@@ -130,174 +119,57 @@ export class PartsDriver implements NativeCalls {
     return this.#part;
   }
 
-  /** Sends without waiting; an answer that it failed is dropped, since a later message shows it too. */
-  #tell(fields: { readonly kind: string } & Record<string, unknown>): void {
-    const { members, engine } = this.#options;
-    for (const member of members) member.ask({ ...fields, engine }).catch(() => {});
-  }
-
-  /** Sends a Program to all and compares what they got with what was sent. */
-  async #agree(packed: Uint8Array<ArrayBuffer>, program: { program: number; operations: number }) {
-    const { members, engine } = this.#options;
-    const own = await digest(packed);
-    await Promise.all(members.map(async (member) => {
-      const { fields } = await this.#ask(member, { kind: "prepare", engine, ...program }, packed);
-      if (fields.digest === own) return;
-      throw new SchemoeError(`Cannot run the Program: ${this.#name(member)} has another one`, {
-        status: Status.peer,
-      });
-    }));
-  }
-
   async #run(prepared: PreparedProgram, timeLimit: number): Promise<BigUint64Array<ArrayBuffer>> {
-    const { members, engine, part, spans } = this.#options;
+    const { part, peers, patience } = this.#options;
     const began = performance.now();
     const { program, agreed } = this.#sent.get(prepared)!;
-    await this.#answering(Promise.all([agreed, ...this.#pings()]), timeLimit);
+    await peers.ready(agreed, Math.min(patience, timeLimit));
     const clocks = await this.#clocks();
     const { now } = await part.clock(0);
     const start = now + LEAD_NS;
     const run = ++this.#runs;
     const left = Math.max(1e-3, timeLimit - (performance.now() - began) / 1000);
     part.expect(run, start);
-    const outcomes: Outcome[] = spans.map((span, process) => ({
-      ...{ process, span, name: process === 0 ? "" : this.#name(members[process - 1]) },
-    }));
-    const orders = members.map((member, i) =>
-      member.ask({
-        ...{ kind: "run", engine, program, run, timeLimit: left },
+    const orders = peers.members.map((member, i) =>
+      peers.ask(member, {
+        ...{ kind: "run", program, run, timeLimit: left },
         start: String(start + clocks[i].offset),
       }).then(({ body }) => new BigUint64Array(body.buffer))
     );
+    const outcomes: Outcome[] = peers.spans.map((span, process) => ({
+      ...{ process, span, name: process === 0 ? "" : peers.name(peers.members[process - 1]) },
+    }));
     await this.#settle([part.run(prepared, left), ...orders], outcomes, left);
     const failure = blame(outcomes, timeLimit);
     if (failure) throw failure;
     const after = await this.#clocks();
-    this.clockError = Math.max(
-      0,
-      ...clocks.map((before, i) => {
-        const drift = Math.abs(Number(after[i].offset - before.offset));
-        return Math.max(before.error, drift + after[i].error);
-      }),
-    );
-    return merge(outcomes, spans);
+    const errors = clocks.map((before, i) => {
+      const drift = Math.abs(Number(after[i].offset - before.offset));
+      return Math.max(before.error, drift + after[i].error);
+    });
+    this.clockError = Math.max(0, ...errors);
+    return merge(outcomes, peers.spans);
   }
 
-  #clocks() {
-    return Promise.all(this.#options.members.map(({ process }) => this.#part.clock(process)));
-  }
-
-  #pings(): Promise<unknown>[] {
-    return this.#options.members.map((member) => this.#ask(member, { kind: "ping" }));
-  }
-
-  /** @throws {SchemoeError} that names the ranks of a process that is gone. */
-  async #ask(member: Member, fields: Fields, body?: Uint8Array): Promise<Frame> {
-    try {
-      return await member.ask(fields, body);
-    } catch (error) {
-      if (member.gone === undefined) throw error;
-      throw new SchemoeError(`Cannot reach ${this.#name(member)}: ${member.gone}`, {
-        ...{ status: Status.peer, rank: this.#options.spans[member.process].first, cause: error },
-      });
-    }
-  }
-
-  /** Rejects naming those that do not answer within their patience, or the time limit. */
-  async #answering(answers: Promise<unknown>, timeLimit: number): Promise<void> {
-    const seconds = Math.min(this.#options.patience, timeLimit);
-    const asked = performance.now();
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      const silent = this.#options.members.find(({ heard }) => heard < asked);
-      late.reject(
-        new SchemoeError(
-          silent
-            ? `Cannot begin the run: ${this.#name(silent)} does not answer for ${seconds} s`
-            : `Cannot begin the run within ${seconds} s: the processes are not done preparing it`,
-          { status: Status.peer },
-        ),
-      );
-    }, seconds * 1000);
-    try {
-      await Promise.race([answers, late.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /** Fills in how the run ended in each process; a failure in one ends it in all. */
   async #settle(
-    runs: Promise<BigUint64Array>[],
+    runs: Promise<BigUint64Array<ArrayBuffer>>[],
     outcomes: Outcome[],
     timeLimit: number,
   ): Promise<void> {
-    const { members } = this.#options;
-    // So that who is silent is found before the time limit, unless that is very short.
-    const patience = Math.min(this.#options.patience, Math.max(LEAST_PATIENCE, timeLimit / 2));
-    const failed = Promise.withResolvers<void>();
-    const settled = runs.map((run, i) =>
-      run.then((events) => {
-        outcomes[i].events = events;
-      }, (error) => {
-        outcomes[i].error = error;
-        failed.resolve();
-      })
-    );
-    let [since, tick] = [performance.now(), performance.now()];
-    const watch = setInterval(() => {
-      const now = performance.now();
-      // Where this process itself was held up, answers may lie unread.
-      if (now - tick > 2 * PING_MS) since = now;
-      tick = now;
-      for (const [i, member] of members.entries()) {
-        if (outcomes[i + 1].events || outcomes[i + 1].error) continue;
-        const silence = (now - Math.max(since, member.heard)) / 1000;
-        if (silence > patience) {
-          outcomes[i + 1].silent = silence;
-          failed.resolve();
-        } else member.ask({ kind: "ping" }).catch(() => {});
-      }
-    }, PING_MS);
+    const { part, peers, patience } = this.#options;
     let cancelled = false;
-    this.#cancelOthers = () => {
-      if (!cancelled) this.#tell({ kind: "cancel" });
+    const cancelOthers = this.#cancelOthers = () => {
+      if (!cancelled) peers.tell({ kind: "cancel" });
       cancelled = true;
     };
-    await Promise.race([Promise.all(settled), failed.promise]);
-    clearInterval(watch);
-    if (outcomes.some((outcome) => !outcome.events)) await this.#stop(settled, outcomes);
+    const cancelHere = () => part.cancel();
+    await settle({ peers, runs, outcomes, patience, timeLimit, cancelHere, cancelOthers });
     this.#cancelOthers = undefined;
   }
 
-  /** Ends what still runs, and gives the others a moment to say why theirs ended. */
-  async #stop(settled: Promise<void>[], outcomes: Outcome[]): Promise<void> {
-    const asked = performance.now();
-    const pings = this.#pings();
-    pings.forEach((ping) => ping.catch(() => {}));
-    // The others first: what this process breaks off, they would report as its loss.
-    const grace = Promise.withResolvers<void>();
-    const timer = setTimeout(() => grace.resolve(), GRACE_MS);
-    this.#cancelOthers?.();
-    await Promise.race([Promise.all(settled.slice(1)), grace.promise]);
-    clearTimeout(timer);
-    // Again and again, since it may not have begun yet.
-    const cancelling = setInterval(() => this.#part.cancel(), CANCEL_EVERY_MS);
-    await settled[0];
-    clearInterval(cancelling);
-    for (const [i, member] of this.#options.members.entries()) {
-      const outcome = outcomes[i + 1];
-      if (member.gone !== undefined) outcome.gone = member.gone;
-      else if (!outcome.events && !outcome.error && member.heard < asked) {
-        outcome.silent ??= (performance.now() - member.heard) / 1000;
-      }
-    }
-  }
-
-  #name(member: Member): string {
-    const { first, ranks } = this.#options.spans[member.process];
-    const who = ranks === 1 ? `rank ${first}` : `ranks ${first} to ${first + ranks - 1}`;
-    return `process ${member.process} (pid ${member.pid} on ${member.host}, ${who})`;
+  #clocks() {
+    const { part, peers } = this.#options;
+    return Promise.all(peers.members.map(({ process }) => part.clock(process)));
   }
 }
 

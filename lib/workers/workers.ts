@@ -5,6 +5,7 @@ import { type Engine, SchemoeError, type Topology } from "../types.ts";
 import { PartsDriver } from "./driver.ts";
 import type { Member } from "./member.ts";
 import { KEY_BYTES, PartEngine, type Span } from "./part.ts";
+import { Peers } from "./peers.ts";
 
 /** Options of {@linkcode Workers.openEngine}. */
 export interface WorkerEngineOptions extends Partial<CpuOptions> {
@@ -136,7 +137,7 @@ export class Workers {
       part.close();
       throw error;
     }
-    return new PartsDriver({ engine, part, members, spans, patience });
+    return new PartsDriver({ part, peers: new Peers({ engine, members, spans }), patience });
   }
 
   /** Answers of all; rejects naming one that gives none in time. */
