@@ -1,7 +1,7 @@
 /**
  * Workers: further processes, on this machine or others, that run a part of an engine's ranks.
  *
- * ```ts ignore
+ * ```ts
  * import { spawnWorkers } from "@schemoe/lab/workers";
  * import { createLayer } from "@schemoe/lab";
  * await using workers = await spawnWorkers(1);
