@@ -202,8 +202,8 @@ __device__ uint32_t quantize(float x, Scale scale, const Quotient& quotient) {
 
 /// A block has a row; the first kKept pieces of it stay in registers between looking and writing.
 template <class T, int V, int kThreads>
-__global__ void __launch_bounds__(kThreads) encode_int8_kernel(const T* x, std::byte* wire, Shape s) {
-  constexpr int kKept = V == 1 ? 4 : 3;
+__global__ void __launch_bounds__(kThreads, 1024 / kThreads) encode_int8_kernel(const T* x, std::byte* wire, Shape s) {
+  constexpr int kKept = 4;
   for (int64_t index = blockIdx.x; index < s.lines * s.blocks; index += gridDim.x) {
     const Line line(s, index);
     const T* row = x + line.x;
@@ -341,10 +341,8 @@ void encode_int8(const Codec& c, const Shape& s, const Context& context) {
   const unsigned grid = grid_of(s.lines * s.blocks);
   if (!wide(c, s, context, 1)) {
     LAUNCH(context.stream, grid, 256, 0, (encode_int8_kernel<T, 1, 256>), x, wire, s);
-  } else if (c.columns <= 128 * 8 * 3) {
-    LAUNCH(context.stream, grid, 128, 0, (encode_int8_kernel<T, 8, 128>), x, wire, s);
   } else {
-    LAUNCH(context.stream, grid, 512, 0, (encode_int8_kernel<T, 8, 512>), x, wire, s);
+    LAUNCH(context.stream, grid, 128, 0, (encode_int8_kernel<T, 8, 128>), x, wire, s);
   }
 }
 
