@@ -61,7 +61,7 @@ export async function sendBundle(bundle: MediaBundle): Promise<MediaBundle> {
   const jupyter = notebook();
   if (!jupyter) return bundle;
   await jupyter.broadcast("display_data", { data: bundle, metadata: {}, transient: {} });
-  await new Promise((resolve) => setTimeout(resolve, SETTLE));
+  await settled();
   return {};
 }
 
@@ -77,8 +77,14 @@ export async function display(value: unknown): Promise<void> {
   const itself = (value as Partial<Displayable> | undefined)?.[DISPLAY];
   if (itself) await sendUnlessSent(await itself.call(value));
   else await jupyter.display(value, { raw: false });
-  await new Promise((resolve) => setTimeout(resolve, SETTLE));
+  await settled();
 }
+
+/**
+ * Waits until what a cell has printed is sent: `console.log` at the very end of a cell can be lost too.
+ */
+export const settled = (): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, notebook() ? SETTLE : 0));
 
 /** Values of this project send themselves and leave an empty bundle. */
 async function sendUnlessSent(bundle: MediaBundle): Promise<void> {

@@ -25,7 +25,7 @@ export { type Communication, communication, hiddenFraction } from "./communicati
 export { compare, type Compared, type Comparison } from "./compare.ts";
 export { criticalPath } from "./critical_path.ts";
 export { display, type Displayable, displayable, escapeHtml, type MediaBundle } from "./display.ts";
-export { sendBundle, type Shown } from "./display.ts";
+export { sendBundle, settled, type Shown } from "./display.ts";
 export { explain, type Explained, type Explanation } from "./explain.ts";
 export { exposure } from "./exposure.ts";
 export { fromArrow, fromCSV, toArrow, toCSV } from "./export.ts";
