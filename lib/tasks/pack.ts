@@ -13,7 +13,7 @@ import { quiet, root, task } from "./command.ts";
 const DEFAULT = `${root}/out/schemoe-lab.tar.xz`;
 /** What neither task reads. */
 const LEFT_OUT = /^(notebooks|test\/(timeline|notebooks|golden\/onnx)|\.ci)\//;
-const BUILT = ["libschemoe.so", "test/cuda/test_cuda_kernels", "test/cuda/test_cuda_engine"];
+const BUILT = ["libschemoe.so"];
 const ENTRIES = ["lib/tasks/verify.ts", "lib/tasks/bench.ts"];
 /** Libraries that every Linux has. */
 const SYSTEM = /\/(ld-linux|libc\.|libm\.|libdl\.|libpthread\.|librt\.|libstdc\+\+|libgcc_s)/;
@@ -68,4 +68,10 @@ async function stage(folder: string): Promise<void> {
   for (const name of ["gen", "node_analysis_cache_v2", "check_cache_v2"]) {
     await Deno.remove(`${folder}/packages/${name}`, { recursive: true }).catch(() => {});
   }
+  // Of packages that only pictures need, what is large.
+  const heavy = ["*.node", "*.map", "*.ttf", "*.wasm", "*.min.js", "*.d.ts", "*-wal"].flatMap((
+    name,
+  ) => ["-o", "-name", name])
+    .slice(1);
+  await quiet(["find", `${folder}/packages`, "-type", "f", "(", ...heavy, ")", "-delete"]);
 }
