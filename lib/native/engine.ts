@@ -4,7 +4,7 @@
  */
 import { ABI_VERSION } from "../program/pack.ts";
 import { SchemoeError } from "../types.ts";
-import { type NativeSymbols, openLibrary } from "./library.ts";
+import { libraryPath, type NativeSymbols, openLibrary } from "./library.ts";
 import { ErrorText, Status } from "./status.ts";
 
 /** Numbers of `schemoe_engine_kind`. */
@@ -57,7 +57,7 @@ export class NativeEngine {
       open?: OpenNative;
     },
   ) {
-    this.#library = shape.library ?? openLibrary();
+    this.#library = shape.library ?? openLibrary(libraryPath(shape.kind));
     const config = new Uint32Array(8);
     const flags = shape.tf32 ? TF32 : 0;
     config.set([ABI_VERSION, ENGINE_KINDS[shape.kind], shape.nodes, shape.ranksPerNode, flags]);

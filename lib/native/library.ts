@@ -20,8 +20,17 @@ export interface Description {
   readonly features: { readonly cuda: boolean; readonly blas: string };
 }
 
-const BUILD = "build it with: deno task native";
-const PRESETS = ["cuda", "cpu"];
+const BUILD = (path: string) =>
+  `build it with: deno task native${path.includes("/build/cuda/") ? " --cuda" : ""}`;
+/** Presets of the build that have an engine, the one to prefer first. */
+const PRESETS: Readonly<Record<EngineKind, readonly string[]>> = {
+  cpu: ["cpu", "cuda"],
+  cuda: ["cuda"],
+};
+
+/** An engine of the native library. */
+export type EngineKind = "cpu" | "cuda";
+
 const opened = new Map<string, NativeSymbols>();
 
 /**
@@ -30,7 +39,7 @@ const opened = new Map<string, NativeSymbols>();
  *
  * @throws {SchemoeError} when it is missing, cannot be loaded or has another version.
  */
-export function openLibrary(path: string = libraryPath()): NativeSymbols {
+export function openLibrary(path: string = libraryPath("cpu")): NativeSymbols {
   let library = opened.get(path);
   if (!library) {
     checkVersion(path);
@@ -40,8 +49,8 @@ export function openLibrary(path: string = libraryPath()): NativeSymbols {
   return library;
 }
 
-/** Where the library is, or would be if it had been built. */
-export function libraryPath(): string {
+/** Where the library with an engine is, or would be if it had been built. */
+export function libraryPath(kind: EngineKind): string {
   const variable = "SCHEMOE_LIBRARY";
   // Asking for a variable that may not be read would prompt, or throw.
   if (Deno.permissions.querySync({ name: "env", variable }).state === "granted") {
@@ -56,8 +65,8 @@ export function libraryPath(): string {
   const suffix = { windows: "schemoe.dll", darwin: "libschemoe.dylib" }[Deno.build.os as string] ??
     "libschemoe.so";
   const root = `${import.meta.dirname}/../../native/build`;
-  const paths = PRESETS.map((preset) => `${root}/${preset}/${suffix}`);
-  return paths.find(exists) ?? paths.at(-1)!;
+  const paths = PRESETS[kind].map((preset) => `${root}/${preset}/${suffix}`);
+  return paths.find(exists) ?? paths[0];
 }
 
 /** What a library says about itself. */
@@ -72,7 +81,7 @@ export function describeLibrary(library: NativeSymbols = openLibrary()): Descrip
 
 function checkVersion(path: string): void {
   if (!exists(path)) {
-    throw new SchemoeError(`Cannot open the native library: there is no ${path}; ${BUILD}`);
+    throw new SchemoeError(`Cannot open the native library: there is no ${path}; ${BUILD(path)}`);
   }
   // Alone and first: a library of another version may lack the other entries.
   const library = load(path, versionSymbol);
@@ -80,7 +89,9 @@ function checkVersion(path: string): void {
   library.close();
   if (version !== ABI_VERSION) {
     throw new SchemoeError(
-      `Cannot use the native library ${path}: it has version ${version}, version ${ABI_VERSION} is needed; ${BUILD}`,
+      `Cannot use the native library ${path}: it has version ${version}, version ${ABI_VERSION} is needed; ${
+        BUILD(path)
+      }`,
     );
   }
 }
@@ -94,7 +105,9 @@ function load<T extends Deno.ForeignLibraryInterface>(
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) throw cause;
     const text = cause instanceof Error ? cause.message : String(cause);
-    throw new SchemoeError(`Cannot open the native library ${path}: ${text}; ${BUILD}`, { cause });
+    throw new SchemoeError(`Cannot open the native library ${path}: ${text}; ${BUILD(path)}`, {
+      cause,
+    });
   }
 }
 
