@@ -11,8 +11,6 @@ import { timedRun } from "./timed_run.ts";
 const STAGES = ["C1", "A1", "D1", "E", "C2", "A2", "D2"] as const;
 /** Random times span so many factors of two. */
 const OCTAVES = 6;
-/** Time that the kernel needs to send what came before the cell's end, in milliseconds. */
-const SETTLE = 20;
 
 /** Seconds of the seven stages of a chunk. */
 export type ChainTimes = Readonly<Record<typeof STAGES[number], number>>;
@@ -87,8 +85,7 @@ export class Theorem1Losses {
 
   async [Symbol.for("Jupyter.display")](): Promise<Record<string, string>> {
     const shown = displayable({ text: this.summary, svg: await this.svg() });
-    await new Promise((resolve) => setTimeout(resolve, SETTLE));
-    return shown[Symbol.for("Jupyter.display")]();
+    return await shown[Symbol.for("Jupyter.display")]();
   }
 }
 

@@ -1,6 +1,7 @@
 /** What would be if: the same layer on other links, processors, codecs, chunks and worlds. @module */
 import { openSimulator } from "../engines/mod.ts";
 import type { LayerConfig } from "../layer/mod.ts";
+import { progress } from "../timeline/mod.ts";
 import {
   type AllToAll,
   type Compressor,
@@ -88,13 +89,16 @@ export async function whatIf(from: Run | WhatIfSetup, options: WhatIfOptions): P
   const setup = setupOf(from);
   const lines = linesOf(setup.choices, options);
   const seconds: number[][] = lines.map(() => []);
+  const line = progress(values.length * lines.length, "what if");
   for (const value of values) {
-    for (const [i, line] of lines.entries()) {
-      const choices = { ...setup.choices, ...line.choices };
+    for (const [i, { name, choices: own }] of lines.entries()) {
+      const choices = { ...setup.choices, ...own };
       const changed = vary.apply({ ...setup, choices }, value);
       seconds[i].push(await simulated(changed, pass, options.representatives));
+      line.advance(1, name);
     }
   }
+  await line.done();
   return new WhatIf({
     vary,
     values,
