@@ -137,8 +137,7 @@ export async function runGolden(
 }
 
 /**
- * Runs a case and returns the largest error of each tensor of its file: max|got - expected| /
- * max|expected|, or max|got| where all expected values are 0.
+ * Runs a case and returns the largest error of each tensor: see {@linkcode goldenErrors}.
  *
  * @throws {SchemoeError} as {@linkcode runGolden}.
  */
@@ -147,7 +146,19 @@ export async function compareGolden(
   golden: GoldenCase,
   choices: PassChoices,
 ): Promise<Record<string, number>> {
-  const results = await runGolden(engine, golden, choices);
+  return goldenErrors(golden, await runGolden(engine, golden, choices));
+}
+
+/**
+ * The largest error of each tensor of a case's file: max|got - expected| / max|expected|, or
+ * max|got| where all expected values are 0.
+ *
+ * @throws {SchemoeError} when the file has a gradient that the results lack.
+ */
+export function goldenErrors(
+  golden: GoldenCase,
+  results: ReadonlyMap<string, Float32Array>,
+): Record<string, number> {
   const errors: Record<string, number> = {};
   for (const [name, { data }] of golden.tensors) {
     const got = results.get(name);

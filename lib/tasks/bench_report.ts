@@ -44,10 +44,10 @@ export function print(
   const words = (row: Row) =>
     Object.entries(row).map(([key, value]) => `${key} ${value}`).join(", ");
   console.log(`\n${name}: ${words(configuration)} (${words(options.machine)})`);
-  const head = Object.keys(rows[0] ?? {});
+  const head = [...new Set(rows.flatMap(Object.keys))];
   const cells = [head, ...rows.map((row) => head.map((key) => String(row[key] ?? "")))];
   const widths = head.map((_, i) => Math.max(...cells.map((line) => line[i].length)));
-  const right = head.map((key) => typeof rows[0]?.[key] === "number");
+  const right = head.map((key) => rows.every((row) => typeof (row[key] ?? 0) === "number"));
   for (const line of cells) {
     console.log(
       line.map((cell, i) => right[i] ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join(

@@ -1,4 +1,4 @@
-import { quiet, root } from "./command.ts";
+import { quiet, root, succeeds } from "./command.ts";
 import { ensurePackages } from "./packages.ts";
 
 const source = `${root}/native`;
@@ -36,6 +36,10 @@ export async function buildCuda(): Promise<void> {
   await quiet(["cmake", "--preset", "cuda"], { cwd: source });
   await quiet(["cmake", "--build", cudaBuild, "--parallel", `${navigator.hardwareConcurrency}`]);
 }
+
+/** Whether CUDA sources can be compiled here. */
+export const canCompileCuda = (): Promise<boolean> =>
+  succeeds([Deno.env.get("CUDACXX") ?? "nvcc", "--version"]);
 
 /** True when `build` was configured, to its end, for this very directory. */
 async function configured(): Promise<boolean> {

@@ -1,10 +1,15 @@
 /**
  * One layer under every scheduler, all-to-all and two codecs: prints a table, and writes Gantt charts and
  * the timeline of all runs to `out/`.
+ *
+ * usage: deno task demo [--engine cpu|cuda] [--links emulated|plain]
+ *
+ * Times are those of the topology on both engines; with `--links plain`, what this machine takes.
  * @module
  */
+import { parseArgs } from "node:util";
 import { BUILT_IN, createLayer, type MoeLayer, type Run } from "../moe/mod.ts";
-import { openEngine } from "../engines/mod.ts";
+import { type EngineOptions, openEngine } from "../engines/mod.ts";
 import {
   communication,
   compare,
@@ -15,6 +20,8 @@ import {
   toCSV,
 } from "../timeline/mod.ts";
 import { topology } from "../topology.ts";
+import { SchemoeError } from "../types.ts";
+import { task } from "./command.ts";
 
 const CHUNKS = 4;
 const OUT = "out";
@@ -25,18 +32,42 @@ const world = topology({
   intra: { beta: 1 / 200e6 },
   inter: { beta: 1 / 50e6 },
 });
-using engine = openEngine({
-  kind: "cpu",
-  topology: world,
-  links: "emulated",
-  computation: "paced",
+const USAGE = "usage: deno task demo [--engine cpu|cuda] [--links emulated|plain]";
+
+await task(async () => {
+  const { kind, links } = options();
+  const computation = links === "plain" ? "real" : "paced";
+  using engine = openEngine({ kind, topology: world, links, computation });
+  using layer = createLayer(engine, {
+    ...{ tokens: 4096 / world.ranks, modelDim: 512, hiddenDim: 256, experts: 8, topK: 2 },
+  });
+  const runs = await runAll(layer);
+  print(runs, links);
+  await save(runs);
 });
-using layer = createLayer(engine, {
-  ...{ tokens: 4096 / world.ranks, modelDim: 512, hiddenDim: 256, experts: 8, topK: 2 },
-});
-const runs = await runAll(layer);
-print(runs);
-await save(runs);
+
+function options(): { kind: "cpu" | "cuda"; links: EngineOptions["links"] } {
+  let values;
+  try {
+    ({ values } = parseArgs({
+      args: Deno.args,
+      options: {
+        engine: { type: "string", default: "cpu" },
+        links: { type: "string", default: "emulated" },
+      },
+    }));
+  } catch (cause) {
+    throw new SchemoeError(`${(cause as Error).message}; ${USAGE}`, { cause });
+  }
+  const { engine: kind, links } = values;
+  if (kind !== "cpu" && kind !== "cuda") {
+    throw new SchemoeError(`Unknown engine "${kind}": choose from cpu, cuda; ${USAGE}`);
+  }
+  if (links !== "emulated" && links !== "plain") {
+    throw new SchemoeError(`Unknown links "${links}": choose from emulated, plain; ${USAGE}`);
+  }
+  return { kind, links };
+}
 
 async function runAll(layer: MoeLayer): Promise<Run[]> {
   const runs: Run[] = [];
@@ -58,12 +89,14 @@ async function runAll(layer: MoeLayer): Promise<Run[]> {
   return runs;
 }
 
-function print(runs: readonly Run[]): void {
+function print(runs: readonly Run[], links: EngineOptions["links"]): void {
   const { tokens, modelDim, hiddenDim, experts, topK, capacity, expert, engine: on } =
     runs[0].configuration;
   console.log(
     `\n${world.nodes} nodes x ${world.ranksPerNode} ranks, ${tokens}, model ${modelDim}, hidden ${hiddenDim}, ` +
-      `${experts} experts, top-${topK}, capacity ${capacity}, ${expert}\n${on}; ${rates()}\n`,
+      `${experts} experts, top-${topK}, capacity ${capacity}, ${expert}\n${on}${
+        links === "plain" ? "" : `; ${rates()}`
+      }\n`,
   );
   const head = [
     "scheduler",

@@ -15,6 +15,11 @@ const DEFAULT = `${root}/out/schemoe-lab.tar.xz`;
 const LEFT_OUT = /^(notebooks|test\/(timeline|notebooks|golden\/onnx)|\.ci)\//;
 const BUILT = ["libschemoe.so"];
 const ENTRIES = ["lib/tasks/verify.ts", "lib/tasks/bench.ts"];
+/** Packages that only pictures need, as patterns of names. */
+const PICTURES = [
+  ...["linkedom", "cssom*", "css-*", "dom*", "entities", "html*", "uhyphen", "boolbase"],
+  ...["nth-check", "@resvg/*", "@observablehq/*", "@expo-google-fonts/*", "d3", "d3-*"],
+];
 /** Libraries that every Linux has. */
 const SYSTEM = /\/(ld-linux|libc\.|libm\.|libdl\.|libpthread\.|librt\.|libstdc\+\+|libgcc_s)/;
 
@@ -68,10 +73,20 @@ async function stage(folder: string): Promise<void> {
   for (const name of ["gen", "node_analysis_cache_v2", "check_cache_v2"]) {
     await Deno.remove(`${folder}/packages/${name}`, { recursive: true }).catch(() => {});
   }
-  // Of packages that only pictures need, what is large.
-  const heavy = ["*.node", "*.map", "*.ttf", "*.wasm", "*.min.js", "*.d.ts", "*-wal"].flatMap((
-    name,
-  ) => ["-o", "-name", name])
-    .slice(1);
-  await quiet(["find", `${folder}/packages`, "-type", "f", "(", ...heavy, ")", "-delete"]);
+  await trim(`${folder}/packages`);
+}
+
+/** Empties packages that neither task loads, and takes what is large and never loaded out of the others. */
+async function trim(packages: string): Promise<void> {
+  const named = (
+    option: string,
+    values: readonly string[],
+  ) => ["(", ...values.flatMap((value) => ["-o", option, value]).slice(1), ")"];
+  const unloaded = PICTURES.map((name) => `*/registry.npmjs.org/${name}/*`);
+  const files = ["find", packages, "-type", "f"];
+  // Deno looks for the folders of all packages, and for their descriptions.
+  const kept = ["!", "-name", "package.json", "!", "-name", "registry.json"];
+  await quiet([...files, ...named("-path", unloaded), ...kept, "-delete"]);
+  const heavy = ["*.node", "*.map", "*.wasm", "*.min.js", "*.umd.js", "*.d.ts", "*-wal"];
+  await quiet([...files, ...named("-name", heavy), "-delete"]);
 }

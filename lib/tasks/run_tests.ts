@@ -1,10 +1,11 @@
 /**
  * All tests, of TypeScript and of the native library; ends with `N passed, M failed`. Arguments
  * are passed to `deno test`, and then only that runs. Set-up that fails counts as a failure and
- * does not keep the other tests from running.
+ * does not keep the other tests from running. In CI (`CI=true`), or with `SCHEMOE_BUILD_CUDA` set,
+ * the CUDA engine is compiled where there is nvcc; its tests run where there is a GPU, too.
  */
 import { chromium, nbconvertPython } from "./browser.ts";
-import { buildNative } from "./build_native.ts";
+import { buildCuda, buildNative, canCompileCuda } from "./build_native.ts";
 import { root, run, task } from "./command.ts";
 import { countJunit, type Counts } from "./junit.ts";
 import { keepLock } from "./keep_lock.ts";
@@ -25,7 +26,8 @@ await task(async () => {
     suites.push(await setUp(chromium), await setUp(nbconvertPython));
     suites.push(await keepLock(() => deno(`${reports}/all.xml`, ["test/"], true)));
     suites.push(await keepLock(() => deno(`${reports}/alone.xml`, alone, false)));
-    suites.push(await native(`${reports}/native.xml`));
+    suites.push(await native("cpu", `${reports}/native.xml`));
+    suites.push(...await cuda(`${reports}/cuda.xml`));
   }
   await Deno.remove(reports, { recursive: true });
 
@@ -59,11 +61,19 @@ async function deno(report: string, paths: readonly string[], parallel: boolean)
   return await countJunit(report, status);
 }
 
-async function native(report: string): Promise<Counts> {
+async function native(preset: string, report: string, only = "."): Promise<Counts> {
   const status = await run([
     "ctest",
-    ...["--test-dir", `${root}/native/build/cpu`, "--output-junit", report],
+    ...["--test-dir", `${root}/native/build/${preset}`, "--output-junit", report, "-R", only],
     ...["--output-on-failure", "--timeout", "300"],
   ]);
   return await countJunit(report, status);
+}
+
+/** That the CUDA engine compiles, and its tests, which are skipped without a GPU. */
+async function cuda(report: string): Promise<readonly Counts[]> {
+  const asked = Deno.env.get("CI") === "true" || Deno.env.get("SCHEMOE_BUILD_CUDA");
+  if (!asked || !await canCompileCuda()) return [];
+  const built = await setUp(buildCuda);
+  return built.failed > 0 ? [built] : [built, await native("cuda", report, "^cuda_")];
 }

@@ -3,9 +3,10 @@
  *
  * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all]
  *   [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers]
- *   [--dtype bfloat16] [--json]
+ *   [--dtype bfloat16] [--digest] [--json]
  *
  * With one `--chunking`, all schedulers and all-to-alls give the same bits; the two differ by rounding.
+ * `--digest` shows it: each line gets a hash of all result tensors.
  * @module
  */
 import { parseArgs } from "node:util";
@@ -13,7 +14,7 @@ import { type EngineOptions, openEngine } from "../engines/mod.ts";
 import { capacitySlices, peerGroups } from "../layer/mod.ts";
 import { dtypes } from "../layer/dtypes.ts";
 import { BUILT_IN } from "../moe/choices.ts";
-import { compareGolden, type GoldenCase, parseGolden, runGolden } from "../moe/golden.ts";
+import { type GoldenCase, goldenErrors, parseGolden, runGolden } from "../moe/golden.ts";
 import { type Chunking, type ElementType, type Engine, SchemoeError } from "../types.ts";
 
 /** Largest relative error that passes without a codec, by the layer's type (bfloat16: from the CPU engine). */
@@ -21,7 +22,7 @@ const TOLERANCE = { float32: 1e-5, bfloat16: 2e-2 } as const;
 const USAGE =
   "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all] " +
   "[--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] " +
-  "[--dtype bfloat16] [--json]";
+  "[--dtype bfloat16] [--digest] [--json]";
 
 /** One line of the report. */
 interface Result {
@@ -35,6 +36,8 @@ interface Result {
   readonly chunking: string;
   readonly errors: Record<string, number>;
   readonly pass: boolean;
+  /** Hash of the bits of all result tensors, when it was asked for. */
+  readonly digest?: string;
 }
 
 async function main(args: readonly string[]): Promise<boolean> {
@@ -52,7 +55,7 @@ async function main(args: readonly string[]): Promise<boolean> {
     for (const scheduler of all(values.scheduler, BUILT_IN.scheduler)) {
       for (const allToAll of all(values["all-to-all"], BUILT_IN.allToAll)) {
         const { compressor } = values;
-        const result = await check(engine, golden, {
+        const result = await check(engine, golden, values.digest, {
           scheduler,
           allToAll,
           compressor,
@@ -70,18 +73,29 @@ async function main(args: readonly string[]): Promise<boolean> {
 async function check(
   engine: Engine,
   golden: GoldenCase,
+  hashed: boolean,
   choices: Pick<Result, "scheduler" | "allToAll" | "compressor" | "chunks" | "chunking">,
 ): Promise<Result> {
   const { scheduler, allToAll, compressor } = choices;
   const chunks = chunkingOf(choices.chunking)(choices.chunks);
-  const errors = await compareGolden(engine, golden, { scheduler, allToAll, compressor, chunks });
+  const results = await runGolden(engine, golden, { scheduler, allToAll, compressor, chunks });
+  const errors = goldenErrors(golden, results);
   const tolerance = choices.compressor === "none"
     ? TOLERANCE[golden.config.dtype ?? "float32"]
     : Infinity;
   return {
     ...{ case: golden.name, engine: engine.kind, nodes: engine.topology.nodes, ...choices, errors },
     pass: Object.values(errors).every((error) => error <= tolerance && error < Infinity),
+    ...(hashed ? { digest: await digest(results) } : {}),
   };
+}
+
+/** The first 16 digits of the SHA-256 of all tensors, by name. */
+async function digest(results: ReadonlyMap<string, Float32Array>): Promise<string> {
+  const names = [...results.keys()].sort();
+  const bytes = await new Blob(names.map((name) => new Float32Array(results.get(name)!)))
+    .arrayBuffer();
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex().slice(0, 16);
 }
 
 function open(golden: GoldenCase, kind: string, nodes: number): Engine {
@@ -142,14 +156,16 @@ function count(name: string, text: string): number {
   throw new SchemoeError(`--${name} must be a positive integer, got "${text}"`);
 }
 
-function line({ pass, errors, chunks, chunking, ...names }: Result): string {
+function line({ pass, errors, chunks, chunking, digest, ...names }: Result): string {
   const list = Object.entries(errors).map(([tensor, error]) =>
     `${tensor} ${error.toExponential(1)}`
   ).join("  ");
   const { scheduler, allToAll, compressor, nodes } = names;
   return `${
     pass ? "ok  " : "FAIL"
-  } ${names.case} (nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking})  ${list}`;
+  } ${names.case} (nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking})  ${list}${
+    digest ? `  bits ${digest}` : ""
+  }`;
 }
 
 function readFile(path: string): Uint8Array {
@@ -171,6 +187,7 @@ function options(args: readonly string[]) {
         dtype: text("float32"),
         ...{ scheduler: text("sequential"), "all-to-all": text("linear") },
         chunking: text("capacity"),
+        digest: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
       },
     });
