@@ -10,14 +10,14 @@ import {
   resolveLayer,
   routedCapacity,
 } from "../layer/mod.ts";
-import { type Chunk, type Engine, type Pass, SchemoeError, type Workspace } from "../types.ts";
+import { type Chunk, type Engine, type Pass, SchemoeError } from "../types.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { byPeers, checkedSplit, groupsText } from "../layer/peer_groups.ts";
 import { type PassChoices, resolveChoices, type ResolvedChoices, splitLike } from "./choices.ts";
 import { GraphRunner } from "./programs.ts";
-import { randomNormal } from "./random.ts";
 import { type RanProgram, Run } from "./run.ts";
-import { elementsOf, readTensor, type TensorSpec, tensorSpecs, writeTensor } from "./tensors.ts";
+import { TensorStore } from "./store.ts";
+import { tensorSpecs } from "./tensors.ts";
 
 /** Options of {@linkcode MoeLayer.forward}. */
 export interface ForwardOptions extends PassChoices {
@@ -70,23 +70,18 @@ export function createLayer(
 
 /** See {@linkcode createLayer}. */
 export class MoeLayer {
-  readonly #workspace: Workspace;
+  readonly #tensors: TensorStore;
   readonly #runner: GraphRunner;
-  readonly #specs: Map<string, TensorSpec>;
-  readonly #written = new Set<string>();
   #kept?: Kept;
-  #running = false;
 
   constructor(readonly engine: Engine, readonly layer: Layer, readonly seed: number) {
-    this.#workspace = engine.workspace();
-    this.#runner = new GraphRunner(engine, this.#workspace);
-    this.#specs = tensorSpecs(layer);
+    this.#tensors = new TensorStore({ engine, specs: tensorSpecs(layer), seed, owner: "layer" });
+    this.#runner = new GraphRunner(engine, this.#tensors.workspace);
   }
 
   /** Names and shapes of the parameters: `gate.weight` and `experts.*`, experts being the first dimension. */
   get parameters(): Record<string, readonly number[]> {
-    const names = [...this.#specs.keys()].filter((name) => /^(gate|experts)\./.test(name));
-    return Object.fromEntries(names.map((name) => [name, this.#specs.get(name)!.shape]));
+    return this.#tensors.parameters;
   }
 
   /**
@@ -94,31 +89,20 @@ export class MoeLayer {
    * @throws {SchemoeError} for an unknown name or a wrong number of values.
    */
   set(tensors: Readonly<Record<string, Float32Array>>): this {
-    if (typeof tensors !== "object" || tensors === null) {
-      throw new SchemoeError(
-        `Cannot set the tensors: give an object of names and values, got ${tensors}`,
-      );
-    }
-    for (const [name, values] of Object.entries(tensors)) {
-      const settable = ["x", "dy", ...Object.keys(this.parameters)];
-      if (!settable.includes(name)) {
-        throw new SchemoeError(`Cannot set "${name}": the layer has ${settable.join(", ")}`);
-      }
-      this.#write(name, values);
-      if (name !== "dy") this.#kept = undefined; // what forward kept belongs to other values
-    }
+    // what forward kept belongs to other values
+    if (this.#tensors.set(tensors)) this.#kept = undefined;
     return this;
   }
 
   /** The values of a parameter over all experts. */
   get(name: string): Float32Array {
-    this.#initialize(Object.keys(this.parameters));
+    this.#tensors.initialize(Object.keys(this.parameters));
     if (!(name in this.parameters)) {
       throw new SchemoeError(
         `Cannot get "${name}": the parameters are ${Object.keys(this.parameters).join(", ")}`,
       );
     }
-    return readTensor(this.#workspace, this.layer.topology.ranks, this.#specs.get(name)!);
+    return this.#tensors.read(name);
   }
 
   /**
@@ -126,14 +110,14 @@ export class MoeLayer {
    * @throws {SchemoeError} before anything runs when a name, shape or chunk count is wrong.
    */
   forward(options: ForwardOptions = {}): Promise<Run> {
-    return this.#exclusive(async () => {
+    return this.#tensors.exclusive(async () => {
       const choices = resolveChoices(options, ["x"]);
       const name = options.name ?? nameOf(choices);
       if (!routedCapacity(this.layer)) {
         checkedSplit(choices.chunking, this.#splitAt(placesOf(this.layer, 0)));
       }
-      if (options.x) this.#write("x", options.x);
-      this.#initialize(["x", ...Object.keys(this.parameters)]);
+      if (options.x) this.#tensors.write("x", options.x);
+      this.#tensors.initialize(["x", ...Object.keys(this.parameters)]);
       this.#kept = undefined; // a pass that fails half-way leaves nothing to go back from
       const { ran, kept } = await this.#forward(choices, options);
       this.#kept = kept;
@@ -142,7 +126,7 @@ export class MoeLayer {
       if (!this.engine.computes || options.results === false) {
         return new Run({ name, pass: "forward", ran, configuration, setup });
       }
-      const [output, auxLoss] = ["y", "aux_loss"].map((tensor) => this.#read(tensor));
+      const [output, auxLoss] = ["y", "aux_loss"].map((tensor) => this.#tensors.read(tensor));
       return new Run({ name, pass: "forward", ran, configuration, setup, output, auxLoss });
     });
   }
@@ -152,7 +136,7 @@ export class MoeLayer {
    * @throws {SchemoeError} when there was no forward pass.
    */
   backward(options: BackwardOptions = {}): Promise<Run> {
-    return this.#exclusive(async () => {
+    return this.#tensors.exclusive(async () => {
       const resolved = resolveChoices(options, ["dy"]);
       const kept = this.#kept;
       if (!kept) {
@@ -164,8 +148,8 @@ export class MoeLayer {
       const choices = splitLike(kept.chunks, resolved, at);
       const name = options.name ?? nameOf(choices);
       const pass = this.#pass(choices, kept.capacity, "backward");
-      if (options.dy) this.#write("dy", options.dy);
-      this.#initialize(["dy"]);
+      if (options.dy) this.#tensors.write("dy", options.dy);
+      this.#tensors.initialize(["dy"]);
       const key = [
         "backward",
         kept.capacity,
@@ -189,7 +173,7 @@ export class MoeLayer {
       }
       const names = ["x", ...Object.keys(this.parameters)];
       const gradients = Object.fromEntries(
-        names.map((tensor) => [tensor, this.#read(`grad.${tensor}`)]),
+        names.map((tensor) => [tensor, this.#tensors.read(`grad.${tensor}`)]),
       );
       return new Run({ name, pass: "backward", ran, configuration, setup, gradients });
     });
@@ -197,7 +181,7 @@ export class MoeLayer {
 
   /** Frees the layer's buffers; the engine stays open. */
   close(): void {
-    this.#workspace.free();
+    this.#tensors.workspace.free();
   }
 
   [Symbol.dispose](): void {
@@ -240,7 +224,7 @@ export class MoeLayer {
     if (!this.engine.computes) return Math.ceil((tokens * this.layer.topK) / experts);
     const loads = Array.from(
       { length: ranks },
-      (_, rank) => new Int32Array(this.#workspace.read("gate.capacity", rank, 4).buffer)[0],
+      (_, rank) => new Int32Array(this.#tensors.workspace.read("gate.capacity", rank, 4).buffer)[0],
     );
     const odd = loads.findIndex((load) => load !== loads[0]);
     if (odd >= 0) {
@@ -271,45 +255,6 @@ export class MoeLayer {
       expert: expert.name,
       engine: `${this.engine.kind}, ${this.engine.timing}`,
     };
-  }
-
-  #write(name: string, values: Float32Array): void {
-    writeTensor(this.#workspace, this.layer.topology.ranks, name, this.#specs.get(name)!, values);
-    this.#written.add(name);
-  }
-
-  #read(name: string): Float32Array {
-    return readTensor(this.#workspace, this.layer.topology.ranks, this.#specs.get(name)!);
-  }
-
-  /** Gives random values to tensors that have none: inputs of deviation 1, weights of 1/sqrt(fan-in). */
-  #initialize(names: readonly string[]): void {
-    if (!this.engine.computes) return;
-    const order = [...this.#specs.keys()];
-    for (const name of names.filter((name) => !this.#written.has(name))) {
-      const { shape } = this.#specs.get(name)!;
-      const fanIn = name === "gate.weight" ? shape[1] : name.startsWith("experts.") ? shape[1] : 1;
-      const scale = 1 / Math.sqrt(fanIn);
-      this.#write(
-        name,
-        randomNormal(elementsOf(shape), { seed: this.seed + 7919 * order.indexOf(name), scale }),
-      );
-    }
-  }
-
-  /** One pass at a time: they share the layer's buffers. */
-  async #exclusive<T>(run: () => Promise<T>): Promise<T> {
-    if (this.#running) {
-      throw new SchemoeError(
-        "Cannot run the pass: another one of this layer is in progress, await it",
-      );
-    }
-    this.#running = true;
-    try {
-      return await run();
-    } finally {
-      this.#running = false;
-    }
   }
 }
 

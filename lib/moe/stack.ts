@@ -8,21 +8,14 @@ import {
   resolveLayer,
   routedCapacity,
 } from "../layer/mod.ts";
-import {
-  type Chunk,
-  type Engine,
-  type Pass,
-  SchemoeError,
-  type TaskGraph,
-  type Workspace,
-} from "../types.ts";
+import { type Chunk, type Engine, type Pass, SchemoeError, type TaskGraph } from "../types.ts";
 import { type PassChoices, resolveChoices, type ResolvedChoices, splitLike } from "./choices.ts";
 import { GraphRunner } from "./programs.ts";
-import { randomNormal } from "./random.ts";
 import { Run } from "./run.ts";
 import { type Attention, backwardStack, forwardStack, type StackShape } from "./stack_graph.ts";
 import { acrossLayers } from "./stack_scheduler.ts";
-import { elementsOf, readTensor, type TensorSpec, tensorSpecs, writeTensor } from "./tensors.ts";
+import { TensorStore } from "./store.ts";
+import { type TensorSpec, tensorSpecs } from "./tensors.ts";
 
 /** A stack of equal layers. */
 export interface StackConfig {
@@ -84,12 +77,9 @@ export function createStack(
 
 /** See {@linkcode createStack}. */
 export class MoeStack {
-  readonly #workspace: Workspace;
+  readonly #tensors: TensorStore;
   readonly #runner: GraphRunner;
-  readonly #specs: Map<string, TensorSpec>;
-  readonly #written = new Set<string>();
   #kept?: readonly Chunk[];
-  #running = false;
 
   constructor(
     readonly engine: Engine,
@@ -97,15 +87,14 @@ export class MoeStack {
     readonly shape: StackShape,
     readonly seed: number,
   ) {
-    this.#workspace = engine.workspace();
-    this.#runner = new GraphRunner(engine, this.#workspace);
-    this.#specs = stackSpecs(layer, shape.layers);
+    const specs = stackSpecs(layer, shape.layers);
+    this.#tensors = new TensorStore({ engine, specs, seed, owner: "stack" });
+    this.#runner = new GraphRunner(engine, this.#tensors.workspace);
   }
 
   /** Names and shapes of the parameters, such as `L0.gate.weight`. */
   get parameters(): Record<string, readonly number[]> {
-    const names = [...this.#specs.keys()].filter((name) => /^L\d+\.(gate|experts)\./.test(name));
-    return Object.fromEntries(names.map((name) => [name, this.#specs.get(name)!.shape]));
+    return this.#tensors.parameters;
   }
 
   /**
@@ -113,27 +102,22 @@ export class MoeStack {
    * @throws {SchemoeError} for an unknown name or a wrong number of values.
    */
   set(tensors: Readonly<Record<string, Float32Array>>): this {
-    const settable = ["x", "dy", ...Object.keys(this.parameters)];
-    for (const [name, values] of Object.entries(tensors)) {
-      if (!settable.includes(name)) {
-        throw new SchemoeError(`Cannot set "${name}": the stack has ${settable.join(", ")}`);
-      }
-      this.#write(name, values);
-    }
+    // what forward kept belongs to other values
+    if (this.#tensors.set(tensors)) this.#kept = undefined;
     return this;
   }
 
   /** All layers, first to last. */
   forward(choices: PassChoices = {}): Promise<Run> {
-    return this.#exclusive(async () => {
+    return this.#tensors.exclusive(async () => {
       const resolved = resolveChoices(choices, []);
       const pass = this.#pass(resolved, "forward");
-      this.#initialize(["x", ...Object.keys(this.parameters)]);
+      this.#tensors.initialize(["x", ...Object.keys(this.parameters)]);
       this.#kept = undefined;
       const run = await this.#run(resolved, choices, pass, () => forwardStack(pass, this.shape));
       this.#kept = pass.chunks;
       if (!this.engine.computes || choices.results === false) return new Run(run);
-      return new Run({ ...run, output: this.#read("y") });
+      return new Run({ ...run, output: this.#tensors.read("y") });
     });
   }
 
@@ -142,25 +126,25 @@ export class MoeStack {
    * @throws {SchemoeError} when there was no forward pass.
    */
   backward(choices: PassChoices = {}): Promise<Run> {
-    return this.#exclusive(async () => {
+    return this.#tensors.exclusive(async () => {
       const forwardChunks = this.#kept;
       if (!forwardChunks) throw new SchemoeError("Cannot run backward: run forward first");
       const at = { ...this.#splitAt, chunks: choices.chunks };
       const resolved = splitLike(forwardChunks, resolveChoices(choices, []), at);
       const pass = this.#pass(resolved, "backward");
-      this.#initialize(["dy"]);
+      this.#tensors.initialize(["dy"]);
       const make = () => backwardStack({ ...pass, forwardChunks }, this.shape);
       const run = await this.#run(resolved, choices, pass, make, forwardChunks);
       if (!this.engine.computes || choices.results === false) return new Run(run);
       const names = ["x", ...Object.keys(this.parameters)];
-      const gradients = names.map((name) => [name, this.#read(gradientOf(name))]);
+      const gradients = names.map((name) => [name, this.#tensors.read(gradientOf(name))]);
       return new Run({ ...run, gradients: Object.fromEntries(gradients) });
     });
   }
 
   /** Frees the stack's buffers; the engine stays open. */
   close(): void {
-    this.#workspace.free();
+    this.#tensors.workspace.free();
   }
 
   [Symbol.dispose](): void {
@@ -207,42 +191,6 @@ export class MoeStack {
 
   get #splitAt() {
     return { capacity: capacity(this.layer, 0), topology: this.layer.topology };
-  }
-
-  #write(name: string, values: Float32Array): void {
-    const { ranks } = this.layer.topology;
-    writeTensor(this.#workspace, ranks, name, this.#specs.get(name)!, values);
-    this.#written.add(name);
-  }
-
-  #read(name: string): Float32Array {
-    return readTensor(this.#workspace, this.layer.topology.ranks, this.#specs.get(name)!);
-  }
-
-  #initialize(names: readonly string[]): void {
-    if (!this.engine.computes) return;
-    const order = [...this.#specs.keys()];
-    for (const name of names.filter((name) => !this.#written.has(name))) {
-      const { shape } = this.#specs.get(name)!;
-      const scale = /\.(gate|experts)\./.test(name) ? 1 / Math.sqrt(shape[1]) : 1;
-      const seed = this.seed + 7919 * order.indexOf(name);
-      this.#write(name, randomNormal(elementsOf(shape), { seed, scale }));
-    }
-  }
-
-  /** One pass at a time: they share the stack's buffers. */
-  async #exclusive<T>(run: () => Promise<T>): Promise<T> {
-    if (this.#running) {
-      throw new SchemoeError(
-        "Cannot run the pass: another one of this stack is in progress, await it",
-      );
-    }
-    this.#running = true;
-    try {
-      return await run();
-    } finally {
-      this.#running = false;
-    }
   }
 }
 
