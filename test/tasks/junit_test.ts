@@ -22,6 +22,11 @@ const cases: Record<string, { xml?: string; status: number; passed: number; fail
       </testcase></testsuite>`,
     ...{ status: 8, passed: 0, failed: 1 },
   },
+  "native tests that skip themselves as skipped": {
+    xml: `<testsuite><testcase name="a" status="notrun"><skipped message="SKIP_RETURN_CODE=77"/>
+      </testcase><testcase name="b" status="run"/></testsuite>`,
+    ...{ status: 0, passed: 1, failed: 0 },
+  },
   "a module that does not load as a failure": {
     xml: `<testsuite><testcase name="a"></testcase></testsuite>`,
     ...{ status: 1, passed: 1, failed: 1 },
