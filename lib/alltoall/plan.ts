@@ -58,7 +58,9 @@ export function checkedPlans(
       if (!Array.isArray(phase.steps)) {
         reject(algorithm, rank, `has no array "steps" in phase "${phaseName(phase)}"`);
       }
-      for (const step of phase.steps) checkStep(algorithm, rank, topology.ranks, phase, step);
+      const fail = (problem: string) =>
+        reject(algorithm, rank, `${problem} in phase "${phaseName(phase)}"`);
+      for (const step of phase.steps) checkStep(step, rank, topology.ranks, fail);
     }
     return phases;
   };
@@ -104,14 +106,11 @@ function sameShape(phases: readonly Phase[], first: readonly Phase[]): boolean {
 }
 
 function checkStep(
-  algorithm: AllToAll,
+  step: Step,
   rank: number,
   ranks: number,
-  phase: Phase,
-  step: Step,
+  fail: (problem: string) => never,
 ): void {
-  const fail = (problem: string) =>
-    reject(algorithm, rank, `${problem} in phase "${phaseName(phase)}"`);
   const kind = step?.kind;
   if (kind !== "copy" && kind !== "send" && kind !== "receive") {
     fail(`has a step of kind "${kind}" (copy, send and receive are known)`);

@@ -55,9 +55,13 @@ export class Values {
 
   /** What a slot can hold when a phase reads it. */
   at(slot: number, phase: number, reader = -1): number {
+    const begin = this.#begin[slot];
+    if (this.#begin[slot + 1] - begin === 1) {
+      return this.#atOnly(this.#writes[begin], slot, phase, reader);
+    }
     let value = UNKNOWN;
     let covered = false;
-    for (let i = this.#begin[slot]; i < this.#begin[slot + 1]; i++) {
+    for (let i = begin; i < this.#begin[slot + 1]; i++) {
       const write = this.#writes[i];
       if (write === reader || this.#order.before(phase, this.moves.phase[write])) continue;
       if (this.#order.before(this.moves.phase[write], phase)) covered = true;
@@ -65,6 +69,15 @@ export class Values {
       if (!this.#hidden(write, phase, slot)) value = join(value, this.moved[write]);
     }
     return covered ? value : join(value, this.#initial[slot]);
+  }
+
+  /** The same for a slot that is written once, as most are. */
+  #atOnly(write: number, slot: number, phase: number, reader: number): number {
+    const written = this.moves.phase[write];
+    if (write === reader || this.#order.before(phase, written)) return this.#initial[slot];
+    if (this.#order.before(written, phase)) return this.moved[write];
+    this.#raced = true;
+    return join(this.moved[write], this.#initial[slot]);
   }
 
   /** The moves whose writes a read may see, ordered ones first, and whether what was there at first. */
