@@ -32,6 +32,12 @@ const world = topology({
   intra: { beta: 1 / 200e6 },
   inter: { beta: 1 / 50e6 },
 });
+/** Columns with the width of each; numbers, the later ones, are right aligned. */
+const COLUMNS = {
+  ...{ scheduler: 14, "all-to-all": 23, codec: 5, chunks: 6, pass: 8 },
+  ...{ makespan: 10, "speed-up": 8, hidden: 9, "above bound": 11 },
+};
+const NAMES = 5;
 const USAGE = "usage: deno task demo [--engine cpu|cuda] [--links emulated|plain]";
 
 await task(async () => {
@@ -41,8 +47,15 @@ await task(async () => {
   using layer = createLayer(engine, {
     ...{ tokens: 4096 / world.ranks, modelDim: 512, hiddenDim: 256, experts: 8, topK: 2 },
   });
-  const runs = await runAll(layer);
-  print(runs, links);
+  const runs: Run[] = [];
+  for await (const run of allRuns(layer)) {
+    if (runs.length === 0) printHead(run, links);
+    runs.push(run);
+    printRow(run, runs.find(({ pass }) => pass === run.pass)!);
+  }
+  console.log(
+    "\nspeed-up over sequential + linear + none of the same pass; bound from each task's time alone",
+  );
   await save(runs);
 });
 
@@ -69,65 +82,50 @@ function options(): { kind: "cpu" | "cuda"; links: EngineOptions["links"] } {
   return { kind, links };
 }
 
-async function runAll(layer: MoeLayer): Promise<Run[]> {
-  const runs: Run[] = [];
-  // the baseline first
-  const schedulers = BUILT_IN.scheduler.toSorted((a, b) =>
-    Number(b === "sequential") - Number(a === "sequential")
-  );
-  for (const scheduler of schedulers) {
-    for (const allToAll of BUILT_IN.allToAll) {
+/** Forward and backward of every choice, the baseline first. */
+async function* allRuns(layer: MoeLayer): AsyncGenerator<Run> {
+  const first = (name: string, names: readonly string[]) =>
+    names.toSorted((a, b) => Number(b === name) - Number(a === name));
+  for (const scheduler of first("sequential", BUILT_IN.scheduler)) {
+    for (const allToAll of first("linear", BUILT_IN.allToAll)) {
       for (const compressor of ["none", "fp16"]) {
         const chunks = scheduler === "sequential" ? 1 : CHUNKS;
         const name = `${scheduler}-${allToAll}-${compressor}`;
         const choices = { scheduler, allToAll, compressor, chunks, results: false };
-        runs.push(await layer.forward({ ...choices, name: `${name}-forward` }));
-        runs.push(await layer.backward({ ...choices, name: `${name}-backward` }));
+        yield await layer.forward({ ...choices, name: `${name}-forward` });
+        yield await layer.backward({ ...choices, name: `${name}-backward` });
       }
     }
   }
-  return runs;
 }
 
-function print(runs: readonly Run[], links: EngineOptions["links"]): void {
-  const { tokens, modelDim, hiddenDim, experts, topK, capacity, expert, engine: on } =
-    runs[0].configuration;
+function printHead({ configuration }: Run, links: EngineOptions["links"]): void {
+  const { tokens, modelDim, hiddenDim, experts, topK, capacity, expert, engine } = configuration;
   console.log(
     `\n${world.nodes} nodes x ${world.ranksPerNode} ranks, ${tokens}, model ${modelDim}, hidden ${hiddenDim}, ` +
-      `${experts} experts, top-${topK}, capacity ${capacity}, ${expert}\n${on}${
+      `${experts} experts, top-${topK}, capacity ${capacity}, ${expert}\n${engine}${
         links === "plain" ? "" : `; ${rates()}`
       }\n`,
   );
-  const head = [
-    "scheduler",
-    "all-to-all",
-    "codec",
-    "chunks",
-    "pass",
-    "makespan",
-    "speed-up",
-    "hidden",
-    "above bound",
-  ];
-  const rows = runs.map((run) => {
-    const { scheduler, allToAll, compressor, chunks } = run.configuration;
-    const base = runs.find(({ name }) => name === `sequential-linear-none-${run.pass}`)!;
-    const { hidden, total } = communication(run.timeline);
-    return [
-      ...[scheduler, allToAll, compressor, chunks, run.pass, formatTime(run.makespan * 1e9)],
-      `${(base.makespan / run.makespan).toFixed(2)}x`,
-      ...[formatPercent(hidden / total), formatPercent(run.makespan / run.bound! - 1)],
-    ].map(String);
-  });
-  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => row[i].length)));
-  for (const row of [head, ...rows]) {
-    console.log(
-      row.map((cell, i) => i < 5 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join("  "),
-    );
-  }
-  console.log(
-    "\nspeed-up over sequential + linear + none of the same pass; bound from each task's time alone",
+  printCells(Object.keys(COLUMNS));
+}
+
+function printRow(run: Run, base: Run): void {
+  const { scheduler, allToAll, compressor, chunks } = run.configuration;
+  const { hidden, total } = communication(run.timeline);
+  printCells([
+    ...[scheduler, allToAll, compressor, chunks, run.pass, formatTime(run.makespan * 1e9)],
+    `${(base.makespan / run.makespan).toFixed(2)}x`,
+    ...[formatPercent(hidden / total), formatPercent(run.makespan / run.bound! - 1)],
+  ]);
+}
+
+function printCells(cells: readonly unknown[]): void {
+  const widths = Object.values(COLUMNS);
+  const padded = cells.map((cell, i) =>
+    i < NAMES ? `${cell}`.padEnd(widths[i]) : `${cell}`.padStart(widths[i])
   );
+  console.log(padded.join("  "));
 }
 
 function rates(): string {
