@@ -11,6 +11,7 @@ import { benchAblation } from "./bench_ablation.ts";
 import { benchEmulation } from "./bench_emulation.ts";
 import { benchGpuKernels } from "./bench_gpu_kernels.ts";
 import { benchGpuLayers } from "./bench_gpu_layers.ts";
+import { benchGpuMemory } from "./bench_gpu_memory.ts";
 import { benchExact } from "./bench_exact.ts";
 import { benchOverlap } from "./bench_overlap.ts";
 import { benchSimulate } from "./bench_simulate.ts";
@@ -26,10 +27,11 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   ablation: benchAblation,
 };
 
-/** Benchmarks that need a GPU, and PyTorch beside it. */
+/** Benchmarks that need a GPU; `layers` needs PyTorch beside it. */
 const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   kernels: benchGpuKernels,
   layers: benchGpuLayers,
+  memory: benchGpuMemory,
 };
 
 async function main(args: readonly string[]): Promise<void> {

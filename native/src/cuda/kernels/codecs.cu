@@ -154,24 +154,37 @@ struct Scale {
   float min, step;
 };
 
-/// Division by the step of a row, correctly rounded: with the rounded reciprocal and one remainder
-/// (Markstein, "Computation of elementary functions on the IBM RISC System/6000", 1990) where neither
-/// can overflow or underflow.
-struct Quotient {
+/// Quotients by the step of a row: what a flat row, a usual one and any other need. The block agrees on one.
+struct FlatQuotient {
+  __device__ float operator()(float) const { return -INFINITY; }  // level 0
+};
+
+/// Correctly rounded with the rounded reciprocal and one remainder (Markstein, "Computation of
+/// elementary functions on the IBM RISC System/6000", 1990), where neither can overflow or underflow.
+struct UsualQuotient {
   float step, inverse;
-  bool easy;
-  static __device__ Quotient by(float step) {
-    return {step, __fdiv_rn(1.0f, step), step > 0x1p-60f && step < 0x1p60f};
-  }
+  static __device__ bool fits(float step) { return step > 0x1p-60f && step < 0x1p60f; }
   __device__ float operator()(float x) const {
-    if (!easy) return __fdiv_rn(x, step);
     const float near = __fmul_rn(x, inverse);
     return __fmaf_rn(__fmaf_rn(-near, step, x), inverse, near);
   }
 };
 
-__device__ void lower(float& most, float value) { most = value < most ? value : most; }
-__device__ void higher(float& most, float value) { most = value > most ? value : most; }
+struct AnyQuotient {
+  float step;
+  __device__ float operator()(float x) const { return __fdiv_rn(x, step); }
+};
+
+template <class Body>
+__device__ void with_quotient(float step, Body&& body) {
+  if (UsualQuotient::fits(step)) return body(UsualQuotient{step, __fdiv_rn(1.0f, step)});
+  if (step == 0.0f) return body(FlatQuotient{});
+  body(AnyQuotient{step});
+}
+
+// The numbers among the two, as comparing with `<` gives them; which of two zeros does not matter.
+__device__ void lower(float& most, float value) { most = fminf(most, value); }
+__device__ void higher(float& most, float value) { most = fmaxf(most, value); }
 
 /// The least and largest of a block's values; every thread gets them.
 template <int kThreads>
@@ -193,11 +206,17 @@ __device__ Scale scale_of(float low, float high, int64_t columns) {
   return {low, __fdiv_rn(__fsub_rn(high, low), 255.0f)};
 }
 
-__device__ uint32_t quantize(float x, Scale scale, const Quotient& quotient) {
-  if (scale.step == 0.0f) return 0;
-  const float level = __fadd_rn(quotient(__fsub_rn(x, scale.min)), 0.5f);
-  const float from_zero = level > 0.0f ? level : 0.0f;
-  return static_cast<uint32_t>(from_zero < 255.0f ? from_zero : 255.0f);
+/// The level of a value in the lowest byte; the others are of no use. Added to 2^23, a value rounded
+/// down is its whole part in the last bits of the sum, which is faster than a conversion.
+template <class Quotient>
+__device__ uint32_t quantize(float x, float min, const Quotient& quotient) {
+  const float level = __fadd_rn(quotient(__fsub_rn(x, min)), 0.5f);
+  return __float_as_uint(__fadd_rd(fminf(fmaxf(level, 0.0f), 255.0f), 0x1p23f));
+}
+
+/// The lowest bytes of four words.
+__device__ uint32_t lowest_bytes(const uint32_t* words) {
+  return __byte_perm(__byte_perm(words[0], words[1], 0x0040), __byte_perm(words[2], words[3], 0x0040), 0x5410);
 }
 
 /// A block has a row; the first kKept pieces of it stay in registers between looking and writing.
@@ -224,7 +243,6 @@ __global__ void __launch_bounds__(kThreads, 1024 / kThreads) encode_int8_kernel(
       for (int i = 0; i < V; ++i) lower(low, v[i]), higher(high, v[i]);
     }
     const Scale scale = scale_of<kThreads>(low, high, s.columns);
-    const Quotient quotient = Quotient::by(scale.step);
     std::byte* block = wire + line.block * s.block_bytes;
     if (threadIdx.x == 0) {
       // Byte by byte: a wire may begin anywhere.
@@ -232,28 +250,30 @@ __global__ void __launch_bounds__(kThreads, 1024 / kThreads) encode_int8_kernel(
       for (int i = 0; i < 8; ++i) block[line.line * 8 + i] = bytes[i];
     }
     std::byte* to = block + s.lines * 8 + line.line * s.columns;
-    const auto write = [&](const float(&v)[V], int64_t j) {
-      if constexpr (V == 8) {
-        uint32_t words[2] = {0, 0};
+    with_quotient(scale.step, [&](auto quotient) {
+      const auto write = [&](const float(&v)[V], int64_t j) {
+        uint32_t levels[V];
 #pragma unroll
-        for (int i = 0; i < 8; ++i) words[i / 4] |= quantize(v[i], scale, quotient) << (i % 4 * 8);
-        *reinterpret_cast<uint2*>(to + j) = make_uint2(words[0], words[1]);
-      } else {
+        for (int i = 0; i < V; ++i) levels[i] = quantize(v[i], scale.min, quotient);
+        if constexpr (V == 8) {
+          *reinterpret_cast<uint2*>(to + j) = make_uint2(lowest_bytes(levels), lowest_bytes(levels + 4));
+        } else {
 #pragma unroll
-        for (int i = 0; i < V; ++i) to[j + i] = static_cast<std::byte>(quantize(v[i], scale, quotient));
+          for (int i = 0; i < V; ++i) to[j + i] = static_cast<std::byte>(levels[i] & 0xffu);
+        }
+      };
+#pragma unroll
+      for (int p = 0; p < kKept; ++p) {
+        const int64_t j = (p * kThreads + threadIdx.x) * V;
+        if (j >= s.columns) break;
+        write(kept[p], j);
       }
-    };
-#pragma unroll
-    for (int p = 0; p < kKept; ++p) {
-      const int64_t j = (p * kThreads + threadIdx.x) * V;
-      if (j >= s.columns) break;
-      write(kept[p], j);
-    }
-    for (int64_t j = (kKept * kThreads + threadIdx.x) * int64_t{V}; j < s.columns; j += kThreads * V) {
-      float v[V];
-      load(v, row + j);
-      write(v, j);
-    }
+      for (int64_t j = (kKept * kThreads + threadIdx.x) * int64_t{V}; j < s.columns; j += kThreads * V) {
+        float v[V];
+        load(v, row + j);
+        write(v, j);
+      }
+    });
   }
 }
 
