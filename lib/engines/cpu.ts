@@ -3,10 +3,10 @@
  * speeds emulated by sleeping. The oracle of every other engine.
  * @module
  */
-import { taskSeconds } from "../costs/model.ts";
 import { type NativeCalls, NativeEngine } from "../native/engine.ts";
 import { NativeRunner } from "../native/runner.ts";
-import type { Engine, Task, Topology } from "../types.ts";
+import type { Engine, Topology } from "../types.ts";
+import { pace } from "./pacing.ts";
 
 /** How the times of a CPU engine come about. */
 export interface CpuOptions {
@@ -47,16 +47,11 @@ export function openCpuEngine(options: CpuOptions): Engine {
  */
 export function cpuRunner(options: CpuOptions, native: NativeCalls, where = () => ""): Engine {
   const { topology, links = "emulated", computation = "real" } = options;
-  const seconds = (task: Task, rank: number): number | undefined => {
-    const paced = task.transfers ? links === "emulated" : computation === "paced" || !task.kernels;
-    return paced ? taskSeconds(topology, task, rank) : undefined;
-  };
   return new NativeRunner({
     kind: "cpu",
     topology,
-    modelled: links === "emulated" && computation === "paced",
     timing: () => `${links} links, ${computation} computation${where()}`,
     native,
-    seconds,
+    ...pace(topology, { links, computation }),
   });
 }

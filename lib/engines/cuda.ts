@@ -2,10 +2,10 @@
  * The GPU engine: each lane of each rank is a CUDA stream, ranks share the GPUs that the process sees.
  * @module
  */
-import { taskSeconds } from "../costs/model.ts";
 import { NativeEngine } from "../native/engine.ts";
 import { NativeRunner } from "../native/runner.ts";
-import type { Engine, Task, Topology } from "../types.ts";
+import type { Engine, Topology } from "../types.ts";
+import { pace } from "./pacing.ts";
 
 /** How a CUDA engine computes, and how its times come about. */
 export interface CudaOptions {
@@ -33,17 +33,12 @@ export interface CudaOptions {
  */
 export function openCudaEngine(options: CudaOptions): Engine {
   const { topology, links = "plain", computation = "real", tf32 = false } = options;
-  const seconds = (task: Task, rank: number): number | undefined => {
-    const paced = task.transfers ? links === "emulated" : computation === "paced" || !task.kernels;
-    return paced ? taskSeconds(topology, task, rank) : undefined;
-  };
   const { nodes, ranksPerNode } = topology;
   return new NativeRunner({
     kind: "cuda",
     topology,
-    modelled: links === "emulated" && computation === "paced",
     timing: `${links} links, ${computation} computation${tf32 ? ", TF32" : ""}`,
     native: new NativeEngine({ kind: "cuda", nodes, ranksPerNode, tf32 }),
-    seconds,
+    ...pace(topology, { links, computation }),
   });
 }

@@ -137,19 +137,6 @@ export async function runGolden(
 }
 
 /**
- * Runs a case and returns the largest error of each tensor: see {@linkcode goldenErrors}.
- *
- * @throws {SchemoeError} as {@linkcode runGolden}.
- */
-export async function compareGolden(
-  engine: Engine,
-  golden: GoldenCase,
-  choices: PassChoices,
-): Promise<Record<string, number>> {
-  return goldenErrors(golden, await runGolden(engine, golden, choices));
-}
-
-/**
  * The largest error of each tensor of a case's file: max|got - expected| / max|expected|, or
  * max|got| where all expected values are 0.
  *

@@ -1,7 +1,8 @@
 /** The tensors that a layer or a stack holds, and that only one pass at a time uses. @module */
 import { type Engine, SchemoeError, type Workspace } from "../types.ts";
+import { elements } from "../graph/tensors.ts";
 import { randomNormal } from "./random.ts";
-import { elementsOf, readTensor, type TensorSpec, writeTensor } from "./tensors.ts";
+import { readTensor, type TensorSpec, writeTensor } from "./tensors.ts";
 
 /** Apart enough that the tensors of near seeds have nothing in common. */
 const SEED_STEP = 7919;
@@ -74,7 +75,7 @@ export class TensorStore {
       const { shape } = this.#spec(name);
       const scale = PARAMETER.test(name) ? 1 / Math.sqrt(shape[1]) : 1;
       const own = seed + SEED_STEP * order.indexOf(name);
-      this.write(name, randomNormal(elementsOf(shape), { seed: own, scale }));
+      this.write(name, randomNormal(elements(shape), { seed: own, scale }));
     }
   }
 

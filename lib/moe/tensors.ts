@@ -1,6 +1,7 @@
 /** Tensors of a layer in the buffers of all ranks. @module */
 import type { Layer } from "../layer/mod.ts";
 import { parameterType } from "../graph/mod.ts";
+import { elements } from "../graph/tensors.ts";
 import { type ElementType, SchemoeError, type Workspace } from "../types.ts";
 import { dtypes } from "../layer/dtypes.ts";
 
@@ -40,11 +41,9 @@ export function tensorSpecs(layer: Layer): Map<string, TensorSpec> {
   return specs;
 }
 
-export const elementsOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
-
 /** Bytes of a tensor on each rank. */
 export function localBytes(spec: TensorSpec, ranks: number): number {
-  return (CODEC[spec.dtype].size * elementsOf(spec.shape)) /
+  return (CODEC[spec.dtype].size * elements(spec.shape)) /
     (spec.placement === "split" ? ranks : 1);
 }
 
@@ -56,13 +55,13 @@ export function writeTensor(
   spec: TensorSpec,
   values: Float32Array,
 ): void {
-  if (!(values instanceof Float32Array) || values.length !== elementsOf(spec.shape)) {
+  if (!(values instanceof Float32Array) || values.length !== elements(spec.shape)) {
     const got = values instanceof Float32Array
       ? `${values.length} values`
       : Object.prototype.toString.call(values);
     throw new SchemoeError(
       `Cannot set "${name}": expected a Float32Array of shape [${spec.shape.join(", ")}] ` +
-        `(${elementsOf(spec.shape)} values), got ${got}`,
+        `(${elements(spec.shape)} values), got ${got}`,
     );
   }
   const local = localBytes(spec, ranks);
@@ -87,7 +86,7 @@ export function readTensor(
       ArrayBuffer
     >;
   }
-  const values = new Float32Array(elementsOf(spec.shape));
+  const values = new Float32Array(elements(spec.shape));
   for (let rank = 0; rank < ranks; rank++) {
     const part = CODEC[spec.dtype].decode(workspace.read(spec.buffer, rank, local));
     values.set(part, rank * part.length);
