@@ -1,18 +1,20 @@
 /** The task graph of a backward pass. @module */
-import { combineRows, dispatchRows, rowDots } from "../kernels/mod.ts";
+import { combineRows, rowDots } from "../kernels/mod.ts";
 import { type Chunk, SchemoeError, type Task, type TaskGraph } from "../types.ts";
-import { byPeers, rowSlices } from "../layer/peer_groups.ts";
+import { byPeers } from "../layer/peer_groups.ts";
 import { elementBytes } from "../layer/mod.ts";
 import { GraphBuilder } from "./builder.ts";
+import { addLeg } from "./add_leg.ts";
 import {
   chunkRows,
+  dispatchTokens,
   expertKernels,
   type PassOptions,
   placesOf,
   rowBytes,
   rowsBuffer,
 } from "./forward.ts";
-import { addLeg, LEG_STAGES } from "./leg.ts";
+import { LEG_STAGES } from "./leg.ts";
 import { addAllReduce } from "./reduce.ts";
 import { expertContext, gateContext, WORD } from "./tensors.ts";
 
@@ -107,23 +109,22 @@ function addCombineGrad(g: GraphBuilder, options: BackwardPassOptions, sent: str
   const { layer, forwardChunks } = options;
   const { choices, positions, weights, dWeights } = gateContext(g, layer);
   const dy = g.buffer("dy", elementBytes(layer) * layer.tokens * layer.modelDim);
-  const slots = g.buffer("slots", WORD * layer.experts * options.capacity);
   const kept = rowsBuffer({ layer, chunks: forwardChunks }, "forward.returned", "expert.y");
   const rows = g.buffer(kept, rowBytes(options));
   const scale = layer.prescore ? undefined : weights;
-  const dots = rowDots({ ...placesOf(options), chunks: rowSlices(forwardChunks) }, {
-    ...{ a: dy, rows, choices, positions, out: dWeights },
-  });
-  const places = dispatchRows(placesOf(options), {
-    x: dy,
-    slots,
-    weights: scale,
-    out: { buffer: sent, offset: 0 },
-  });
+  const forward = { ...options, chunks: forwardChunks };
+  const dots = (rank: number) =>
+    rowDots(placesOf(forward, rank), {
+      ...{ a: dy, rows, choices, positions, out: dWeights },
+    });
+  const out = { buffer: sent, offset: 0 };
   return g.add({
     ...{ kind: "combine", label: "combine", chunk: -1, stage: STAGE.combine, after: [] },
     bytes: 3 * rowBytes(options),
-    kernels: () => layer.prescore ? [places] : [dots, places],
+    kernels: (rank) => [
+      ...(layer.prescore ? [] : [dots(rank)]),
+      ...dispatchTokens(g, options, rank, { x: dy, weights: scale, out, fill: false }),
+    ],
   });
 }
 
@@ -137,15 +138,14 @@ function addDispatchGrad(
   const { prescore } = layer;
   const { x, dx, choices, positions, weights, dWeights } = gateContext(g, layer);
   const rows = g.buffer(rowsBuffer(options, "backward.returned", "expert.dx"), rowBytes(options));
-  const places = placesOf(options);
   const common = { rows, choices, positions };
   return g.add({
     ...{ kind: "dispatch", label: "dispatch", chunk: chunks.length, after },
     stage: STAGE.gate + (prescore ? 0 : 1),
     bytes: (prescore ? 2 : 1) * rowBytes(options),
-    kernels: () => [
-      ...(prescore ? [rowDots(places, { ...common, a: x, out: dWeights })] : []),
-      combineRows(places, {
+    kernels: (rank) => [
+      ...(prescore ? [rowDots(placesOf(options, rank), { ...common, a: x, out: dWeights })] : []),
+      combineRows(placesOf(options, rank), {
         ...common,
         y: dx,
         weights: prescore ? weights : undefined,

@@ -95,7 +95,7 @@ export class GraphBuilder {
    */
   allToAll(exchange: Exchange): Task[] {
     const { topology } = this;
-    const { label, chunk, algorithm, pairs, sliceBytes } = exchange;
+    const { label, chunk, algorithm, pairs, ragged, sliceBytes } = exchange;
     const plans = plansOf(algorithm, topology);
     const phases = plans.phases(0);
     const traffic = planTraffic(algorithm, topology, plans.phases);
@@ -109,7 +109,7 @@ export class GraphBuilder {
         name: `${label}[${chunk}]${suffix}`,
         lane: phase.lane,
         after: before.length ? before.map((i) => tasks[i]) : exchange.after,
-        traffic: pairs
+        traffic: pairs ?? ragged
           ? partialTraffic(plans, exchange, { phase: index, topology })
           : { pattern: traffic[index], sliceBytes },
         transfers: (rank) => transfersOf(plans, exchange, { rank, phase: index, topology }),

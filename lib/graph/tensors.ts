@@ -6,6 +6,7 @@ import { elementBytes, type Layer } from "../layer/mod.ts";
 import type { ElementType, ExpertContext, GateContext, Matrix } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { firstRow, rowsOfExpert, type Way } from "./leg.ts";
+import { raggedRows } from "./ragged.ts";
 
 export const WORD = 4;
 
@@ -53,18 +54,24 @@ export function expertContext(
 ): ExpertContext {
   const { layer, capacity } = way;
   const { topology: { ranks }, localExperts: groups, expert, modelDim, hiddenDim } = layer;
-  const first = firstRow(way, chunk, rank);
-  const rows = rowsOfExpert(way, chunk, rank);
+  const ragged = raggedRows(way);
+  const ranges = ragged?.ranges(chunk, rank);
+  const first = ranges ? 0 : firstRow(way, chunk, rank);
+  const rows = ranges
+    ? ranges.reduce((sum, range) => sum + range.rows, 0)
+    : rowsOfExpert(way, chunk, rank);
+  const all = ragged?.room() ?? groups * capacity * ranks;
   const shape = { modelDim, hiddenDim };
   const { dtype } = layer;
   const bytes = elementBytes(layer);
   const rowsOf = (name: string, columns: number): Matrix => {
-    const stride = capacity * ranks * columns;
-    const { buffer } = g.buffer(`expert.${name}`, bytes * groups * stride);
+    const stride = ranges ? NaN : capacity * ranks * columns;
+    const { buffer } = g.buffer(`expert.${name}`, bytes * all * columns);
     return {
       buffer,
       dtype,
       offset: bytes * first * columns,
+      ...(ranges ? { ranges } : {}),
       rows,
       columns,
       ld: columns,

@@ -47,4 +47,8 @@ void run(const Gemm& g, const Context& context) {
   }
 }
 
+void run(const GemmGroups& g, const Context& context) {
+  for (int64_t group = 0; group < g.gemm.groups && !context.stop; ++group) run(g.group(group), context);
+}
+
 }  // namespace schemoe
