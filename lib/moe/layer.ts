@@ -297,8 +297,8 @@ export class MoeLayer {
       ...(byPeers(chunks) ? { chunking: groupsText(chunks) } : {}),
       world: `${topology.nodes} x ${topology.ranksPerNode}`,
       tokens: `${tokens} a rank`,
-      ...{ modelDim, hiddenDim, experts, topK },
-      ...(dropless ? { dropless } : { capacity }),
+      ...{ modelDim, hiddenDim, experts, topK, capacity },
+      ...(dropless ? { dropless } : {}),
       expert: expert.name,
       engine: `${this.engine.kind}, ${this.engine.timing}`,
     };

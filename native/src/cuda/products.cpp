@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cuda/kernels/kernels.h"
+
 namespace schemoe::cuda {
 
 namespace {
@@ -109,6 +111,10 @@ bool Products::run(const Gemm& g, const Operands& at, int device, void* workspac
                                 plan->b, &beta, at.c, plan->c, at.c, plan->c, &plan->algorithm, workspace,
                                 plan->workspace_bytes, stream));
   return true;
+}
+
+void Products::run_groups(const GemmGroups& groups, const Context& context) {
+  for (int64_t group = 0; group < groups.gemm.groups; ++group) cuda::run(groups.group(group), context);
 }
 
 }  // namespace schemoe::cuda

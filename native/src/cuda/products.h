@@ -11,6 +11,8 @@
 
 namespace schemoe::cuda {
 
+struct Context;
+
 /// Where the operands of a product lie.
 struct Operands {
   const void* a;
@@ -29,6 +31,10 @@ class Products {
 
   /// False when the library has no algorithm for it. `device` is the current one.
   bool run(const Gemm& gemm, const Operands& at, int device, void* workspace, cudaStream_t stream);
+
+  /// Products of groups with numbers of rows of their own: whatever of them runs at once, each sum has
+  /// an order that depends on its shape alone.
+  void run_groups(const GemmGroups& groups, const Context& context);
 
  private:
   struct Plan;

@@ -15,6 +15,8 @@ void run(const Gemm& g, const Context& context) {
   run_own(g, context);
 }
 
+void run(const GemmGroups& g, const Context& context) { context.products.run_groups(g, context); }
+
 void run_kernel(const Arguments& arguments, const Context& context) {
   std::visit(
       [&](const auto& kernel) {
