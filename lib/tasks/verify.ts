@@ -3,10 +3,11 @@
  *
  * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all]
  *   [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers]
- *   [--dtype bfloat16] [--digest] [--json]
+ *   [--dtype bfloat16] [--dropless] [--digest] [--json]
  *
  * With one `--chunking`, all schedulers and all-to-alls give the same bits; the two differ by rounding.
- * `--digest` shows it: each line gets a hash of all result tensors.
+ * `--dropless` computes cases whose capacity comes from the routing without padding (of others it would
+ * compute tokens that they drop). `--digest` shows it: each line gets a hash of all result tensors.
  * @module
  */
 import { parseArgs } from "node:util";
@@ -22,7 +23,7 @@ const TOLERANCE = { float32: 1e-5, bfloat16: 2e-2 } as const;
 const USAGE =
   "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all] " +
   "[--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] " +
-  "[--dtype bfloat16] [--digest] [--json]";
+  "[--dtype bfloat16] [--dropless] [--digest] [--json]";
 
 /** One line of the report. */
 interface Result {
@@ -34,6 +35,8 @@ interface Result {
   readonly compressor: string;
   readonly chunks: number;
   readonly chunking: string;
+  /** Whether experts are padded to their capacity. */
+  readonly rows: "padded" | "dropless";
   readonly errors: Record<string, number>;
   readonly pass: boolean;
   /** Hash of the bits of all result tensors, when it was asked for. */
@@ -46,7 +49,8 @@ async function main(args: readonly string[]): Promise<boolean> {
   const dtype = typeNamed(values.dtype);
   const cases: GoldenCase[] = [];
   for (const file of positionals) {
-    const golden = parseGolden(readFile(file), file);
+    const parsed = parseGolden(readFile(file), file);
+    const golden = values.dropless ? withoutPadding(parsed) : parsed;
     cases.push(dtype === "float32" ? golden : await inBfloat16(golden));
   }
   let passed = true;
@@ -61,6 +65,7 @@ async function main(args: readonly string[]): Promise<boolean> {
           compressor,
           chunks: count("chunks", values.chunks),
           chunking: values.chunking,
+          rows: golden.config.dropless ? "dropless" : "padded",
         });
         console.log(values.json ? JSON.stringify(result) : line(result));
         passed &&= result.pass;
@@ -74,7 +79,7 @@ async function check(
   engine: Engine,
   golden: GoldenCase,
   hashed: boolean,
-  choices: Pick<Result, "scheduler" | "allToAll" | "compressor" | "chunks" | "chunking">,
+  choices: Pick<Result, "scheduler" | "allToAll" | "compressor" | "chunks" | "chunking" | "rows">,
 ): Promise<Result> {
   const { scheduler, allToAll, compressor } = choices;
   const chunks = chunkingOf(choices.chunking)(choices.chunks);
@@ -143,6 +148,18 @@ async function inBfloat16(golden: GoldenCase): Promise<GoldenCase> {
   return { ...inputs, config: { ...golden.config, dtype: "bfloat16" }, tensors: new Map(expected) };
 }
 
+/** @throws {SchemoeError} where the capacity may drop tokens. */
+function withoutPadding(golden: GoldenCase): GoldenCase {
+  const { capacityFactor = 1 } = golden.config;
+  if (capacityFactor !== 0) {
+    throw new SchemoeError(
+      `Cannot compute the case "${golden.name}" without padding: its capacityFactor ${capacityFactor} may ` +
+        "drop tokens; leave --dropless out for it",
+    );
+  }
+  return { ...golden, config: { ...golden.config, capacityAlignment: 1, dropless: true } };
+}
+
 function typeNamed(name: string): ElementType {
   if (name === "float32" || name === "bfloat16") return name;
   throw new SchemoeError(`--dtype must be float32 or bfloat16, got "${name}"`);
@@ -156,14 +173,14 @@ function count(name: string, text: string): number {
   throw new SchemoeError(`--${name} must be a positive integer, got "${text}"`);
 }
 
-function line({ pass, errors, chunks, chunking, digest, ...names }: Result): string {
+function line({ pass, errors, chunks, chunking, rows, digest, ...names }: Result): string {
   const list = Object.entries(errors).map(([tensor, error]) =>
     `${tensor} ${error.toExponential(1)}`
   ).join("  ");
   const { scheduler, allToAll, compressor, nodes } = names;
   return `${
     pass ? "ok  " : "FAIL"
-  } ${names.case} (nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking})  ${list}${
+  } ${names.case} (nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking}, ${rows})  ${list}${
     digest ? `  bits ${digest}` : ""
   }`;
 }
@@ -187,6 +204,7 @@ function options(args: readonly string[]) {
         dtype: text("float32"),
         ...{ scheduler: text("sequential"), "all-to-all": text("linear") },
         chunking: text("capacity"),
+        dropless: { type: "boolean", default: false },
         digest: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
       },
