@@ -5,7 +5,7 @@
  * Letters: `i` integer, `f` float, `v` view (two words), `*` any number of further integers.
  */
 export const KERNELS = {
-  gemm: { code: 1, args: "iiiiiiiiviiviiviiff" },
+  gemm: { code: 1, args: "iiiiiiiiviiviiviiffvii" },
   bias_act: { code: 2, args: "iiiiviiviviii" },
   act_grad: { code: 3, args: "iiiiviiviiviii" },
   glu: { code: 4, args: "iiiiviiviiviii" },

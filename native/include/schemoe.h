@@ -117,7 +117,9 @@ typedef struct schemoe_operation {
  * count elements; "A(v ld stride)" is the matrix of group g at view + g * stride.
  *
  *  1 gemm        dtypeAB dtypeC transA transB groups m n k A(v ld stride) B(v ld stride) C(v ld stride) alpha beta
- *                C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C; with beta = 0 C is not read.
+ *                bias(v|null stride) relu
+ *                C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C + bias[n]; with beta = 0 C is not read; with
+ *                relu what is not above 0 becomes 0. The sum is rounded to C's type once, which is the bias's.
  *                dtypeAB is a schemoe_dtype, or 2: A is bfloat16 and B float32, or 3: the other way round
  *  2 bias_act    dtype groups rows columns X(v ld stride) bias(v|null stride) Y(v|null ld stride) activation
  *                X += bias (in place); Y = activation(X)

@@ -17,6 +17,9 @@ struct Gemm {
   int64_t groups, m, n, k;
   Matrix a, b, c;
   double alpha, beta;
+  View bias;
+  int64_t bias_stride;
+  bool relu;
 };
 
 /// Sizes that the elementwise kernels share.

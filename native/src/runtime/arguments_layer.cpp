@@ -18,13 +18,17 @@ Gemm::Gemm(Reader& r)
       b(r.matrix()),
       c(r.matrix()),
       alpha(r.real()),
-      beta(r.real()) {
+      beta(r.real()),
+      bias(r.optional_view()),
+      bias_stride(r.integer()),
+      relu(r.flag("relu")) {
   for (const Matrix* matrix : {&a, &b, &c}) {
     if (matrix->ld > INT32_MAX) fail(SCHEMOE_INVALID, "ld ", matrix->ld, " is too large");
   }
   r.touch(a, groups, trans_a ? k : m, trans_a ? m : k, element_bytes(dtypes.a));
   r.touch(b, groups, trans_b ? n : k, trans_b ? k : n, element_bytes(dtypes.b));
   r.touch(c, groups, m, n, element_bytes(dtype_c));
+  if (!bias.null()) r.touch(Matrix{bias, n, bias_stride}, groups, 1, n, element_bytes(dtype_c));
 }
 
 Block::Block(Reader& r)

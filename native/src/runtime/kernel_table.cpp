@@ -10,7 +10,7 @@ Arguments read(Reader& reader) {
 }
 
 constexpr KernelSpec kTable[] = {
-    {1, "gemm", "iiiiiiiiviiviiviiff", read<Gemm>, false},
+    {1, "gemm", "iiiiiiiiviiviiviiffvii", read<Gemm>, false},
     {2, "bias_act", "iiiiviiviviii", read<BiasAct>, false},
     {3, "act_grad", "iiiiviiviiviii", read<ActGrad>, false},
     {4, "glu", "iiiiviiviiviii", read<Glu>, false},
