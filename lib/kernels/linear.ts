@@ -41,16 +41,23 @@ export function activationCode(name: Activation): number {
 }
 
 /**
- * `c = op(a) op(b) + (add ? c : 0)` for each group.
+ * `c = op(a) op(b) + (add ? c : 0) + bias` for each group, rounded once; with `relu` what is not above 0
+ * becomes 0. The bias [groups, columns] has the type of c.
  * @throws {SchemoeError} when the shapes do not fit.
  */
 export function gemm(
   a: Matrix,
   b: Matrix,
   c: Matrix,
-  options: { transA?: boolean; transB?: boolean; add?: boolean } = {},
+  options: {
+    transA?: boolean;
+    transB?: boolean;
+    add?: boolean;
+    bias?: Matrix;
+    relu?: boolean;
+  } = {},
 ): Kernel {
-  const { transA = false, transB = false, add = false } = options;
+  const { transA = false, transB = false, add = false, bias, relu = false } = options;
   const [m, k] = transA ? [a.columns, a.rows] : [a.rows, a.columns];
   const [bk, n] = transB ? [b.columns, b.rows] : [b.rows, b.columns];
   if (
@@ -71,7 +78,8 @@ export function gemm(
     n,
     k,
   ];
-  const args = [...head, ...place(a), ...place(b), ...place(c), 1, add ? 1 : 0];
+  const after = [bias ?? NONE, bias?.stride ?? 0, Number(relu)] as const;
+  const args = [...head, ...place(a), ...place(b), ...place(c), 1, Number(add), ...after];
   if (!a.ranges && !b.ranges && !c.ranges) return { name: "gemm", args };
   const [together, apart] = transA ? [[a, b], c] : [[a, c], b];
   if (apart.ranges || (transA && transB)) {

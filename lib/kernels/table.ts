@@ -5,7 +5,7 @@
  * Letters: `i` integer, `f` float, `v` view (two words), `*` any number of further integers.
  */
 export const KERNELS = {
-  gemm: { code: 1, args: "iiiiiiiiviiviiviiff" },
+  gemm: { code: 1, args: "iiiiiiiiviiviiviiffvii" },
   bias_act: { code: 2, args: "iiiiviiviviii*" },
   act_grad: { code: 3, args: "iiiiviiviiviii*" },
   glu: { code: 4, args: "iiiiviiviiviii*" },
@@ -28,7 +28,7 @@ export const KERNELS = {
   max_load: { code: 21, args: "ivv" },
   host: { code: 22, args: "i" },
   copy_bytes: { code: 23, args: "ivv" },
-  gemm_groups: { code: 24, args: "iiiiiiiiviiviiviiff*" },
+  gemm_groups: { code: 24, args: "iiiiiiiiviiviiviiffvii*" },
   place_tokens: { code: 25, args: "iiiiivvvvv*" },
   group_rows: { code: 26, args: "iiiiiiiiivv*" },
   ungroup_rows: { code: 27, args: "iiiiiiiiivv*" },

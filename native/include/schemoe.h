@@ -121,7 +121,9 @@ typedef struct schemoe_operation {
  * the sum, and groups come one after another.
  *
  *  1 gemm        dtypeAB dtypeC transA transB groups m n k A(v ld stride) B(v ld stride) C(v ld stride) alpha beta
- *                C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C; with beta = 0 C is not read.
+ *                bias(v|null stride) relu
+ *                C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C + bias[n]; with beta = 0 C is not read; with
+ *                relu what is not above 0 becomes 0. The sum is rounded to C's type once, which is the bias's.
  *                dtypeAB is a schemoe_dtype, or 2: A is bfloat16 and B float32, or 3: the other way round
  *  2 bias_act    dtype groups rows columns X(v ld stride) bias(v|null stride) Y(v|null ld stride) activation
  *                X += bias (in place); Y = activation(X)
@@ -169,7 +171,8 @@ typedef struct schemoe_operation {
  * 21 max_load    experts loads(v) out(v)             int32
  * 22 host        id                                  waits until schemoe_host_done
  * 23 copy_bytes  bytes from(v) to(v)
- * 24 gemm_groups dtypeAB dtypeC transA transB groups m n k A(v ld stride) B(v ld stride) C(v ld stride) alpha beta ranges...
+ * 24 gemm_groups dtypeAB dtypeC transA transB groups m n k A(v ld stride) B(v ld stride) C(v ld stride) alpha beta
+ *                bias(v|null stride) relu ranges...
  *                as gemm, groups having numbers of rows of their own (ranges as for kernels 2 to 6, not
  *                optional): without transA those of A and C, m being the sum; with transA those of A and
  *                B, k being the sum, so that a group without rows has C = beta C. transA and transB

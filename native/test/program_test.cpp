@@ -92,7 +92,7 @@ void kernels(Refusals& r) {
   r.refuse(with(20, Words().i(1).v(uint64_t{1} << 32).f(0)), "buffer 4294967296 does not exist");
   r.refuse(with(33, Words().i(0, 1).v(b)), "kernel send cannot be part of computation");
   r.refuse(with(6, Words().i(2, 1, 1, 1).m(b, 1, 1).v(b).i(1, 0)), "dtype is 2");
-  r.refuse(with(1, Words().i(0, 0, 0, 0, 1, int64_t{1} << 31, 1, 1).m(b, 1, 1).m(b, 1, 1).m(b, 1, 1).f(1).f(0)), "m is 2147483648");
+  r.refuse(with(1, Words().i(0, 0, 0, 0, 1, int64_t{1} << 31, 1, 1).m(b, 1, 1).m(b, 1, 1).m(b, 1, 1).f(1).f(0).none().i(0, 0)), "m is 2147483648");
   Packed cut = with(20, Words().i(1).v(b).f(0));
   cut.words[0] += uint64_t{1} << 32;
   r.refuse(cut, "argument words do not fit");

@@ -10,6 +10,9 @@ namespace {
 
 cudaDataType_t type_of(schemoe_dtype dtype) { return dtype == SCHEMOE_BF16 ? CUDA_R_16BF : CUDA_R_32F; }
 
+/// Addresses whose alignment a plan depends on, in the library's order: A, B, C, D, bias.
+constexpr int kBias = 4;
+
 /// The largest power of two up to 256 that divides all addresses of a matrix's groups.
 int64_t alignment(const void* data, const Matrix& matrix, int64_t groups, schemoe_dtype dtype) {
   uint64_t bits = reinterpret_cast<uint64_t>(data) | 256;
@@ -60,6 +63,16 @@ std::unique_ptr<Products::Plan> Products::make(const Gemm& g, int device, const 
   const int32_t second = g.trans_a ? lt::kOpT : lt::kOpN;
   LT_CHECK(l.desc_set(plan->desc, lt::kDescTransA, &first, sizeof first));
   LT_CHECK(l.desc_set(plan->desc, lt::kDescTransB, &second, sizeof second));
+  if (!g.bias.null() || g.relu) {
+    const uint32_t epilogue = (g.relu ? lt::kEpilogueRelu : 0) | (g.bias.null() ? 0 : lt::kEpilogueBias);
+    LT_CHECK(l.desc_set(plan->desc, lt::kDescEpilogue, &epilogue, sizeof epilogue));
+  }
+  if (!g.bias.null()) {
+    // The search for an algorithm looks at the alignment of the address, which is set for each call.
+    const auto like = static_cast<uintptr_t>(alignments[kBias]);
+    LT_CHECK(l.desc_set(plan->desc, lt::kDescBias, &like, sizeof like));
+    LT_CHECK(l.desc_set(plan->desc, lt::kDescBiasStride, &g.bias_stride, sizeof g.bias_stride));
+  }
   const auto layout = [&](lt::MatrixLayout& to, schemoe_dtype dtype, int64_t rows, int64_t columns, const Matrix& m) {
     LT_CHECK(l.layout_create(&to, type_of(dtype), static_cast<uint64_t>(columns), static_cast<uint64_t>(rows),
                              std::max({m.ld, columns, int64_t{1}})));
@@ -81,7 +94,7 @@ std::unique_ptr<Products::Plan> Products::make(const Gemm& g, int device, const 
   } owner{l, preference};
   const uint64_t workspace = kWorkspace;
   LT_CHECK(l.preference_set(preference, lt::kPreferenceWorkspace, &workspace, sizeof workspace));
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < kBias; ++i) {
     const auto bytes = static_cast<uint32_t>(alignments[i]);
     LT_CHECK(l.preference_set(preference, lt::kPreferenceAlignmentA + i, &bytes, sizeof bytes));
   }
@@ -96,15 +109,18 @@ std::unique_ptr<Products::Plan> Products::make(const Gemm& g, int device, const 
 }
 
 bool Products::run(const Gemm& g, const Operands& at, int device, void* workspace, cudaStream_t stream) {
-  const int64_t alignments[4] = {
+  const Matrix bias{g.bias, 0, g.bias_stride};
+  const int64_t alignments[] = {
       alignment(at.b, g.b, g.groups, g.dtypes.b), alignment(at.a, g.a, g.groups, g.dtypes.a),
-      alignment(at.c, g.c, g.groups, g.dtype_c), alignment(at.c, g.c, g.groups, g.dtype_c)};
+      alignment(at.c, g.c, g.groups, g.dtype_c), alignment(at.c, g.c, g.groups, g.dtype_c),
+      at.bias ? alignment(at.bias, bias, g.groups, g.dtype_c) : 0};
   const Key key = {device,  g.dtypes.a, g.dtypes.b, g.dtype_c, g.trans_a,     g.trans_b,     g.groups,
                    g.m,     g.n,       g.k,       g.a.ld,    g.a.stride,    g.b.ld,        g.b.stride,
-                   g.c.ld,  g.c.stride, alignments[0], alignments[1], alignments[2]};
+                   g.c.ld,  g.c.stride, alignments[0], alignments[1], alignments[2], alignments[kBias], g.bias_stride, g.relu};
   auto& plan = plans_[key];
   if (!plan) plan = make(g, device, alignments);
   if (!plan->possible) return false;
+  if (at.bias) LT_CHECK(lt::library().desc_set(plan->desc, lt::kDescBias, &at.bias, sizeof at.bias));
   const auto alpha = static_cast<float>(g.alpha);
   const auto beta = static_cast<float>(g.beta);
   LT_CHECK(lt::library().matmul(handles_[static_cast<size_t>(device)], plan->desc, &alpha, at.b, plan->a, at.a,

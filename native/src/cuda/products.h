@@ -18,6 +18,7 @@ struct Operands {
   const void* a;
   const void* b;
   void* c;
+  const void* bias = nullptr;
 };
 
 class Products {

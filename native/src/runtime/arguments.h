@@ -19,6 +19,9 @@ struct Gemm {
   int64_t groups, m, n, k;
   Matrix a, b, c;
   double alpha, beta;
+  View bias;
+  int64_t bias_stride;
+  bool relu;
 };
 
 /// Groups with numbers of rows of their own: first row and rows of each. Empty where all are alike.

@@ -20,7 +20,10 @@ Gemm::Gemm(Reader& r, bool even)
       b(r.matrix()),
       c(r.matrix()),
       alpha(r.real()),
-      beta(r.real()) {
+      beta(r.real()),
+      bias(r.optional_view()),
+      bias_stride(r.integer()),
+      relu(r.flag("relu")) {
   for (const Matrix* matrix : {&a, &b, &c}) {
     if (matrix->ld > INT32_MAX) fail(SCHEMOE_INVALID, "ld ", matrix->ld, " is too large");
   }
@@ -28,6 +31,7 @@ Gemm::Gemm(Reader& r, bool even)
   r.touch(a, groups, trans_a ? k : m, trans_a ? m : k, element_bytes(dtypes.a));
   r.touch(b, groups, trans_b ? n : k, trans_b ? k : n, element_bytes(dtypes.b));
   r.touch(c, groups, m, n, element_bytes(dtype_c));
+  if (!bias.null()) r.touch(Matrix{bias, n, bias_stride}, groups, 1, n, element_bytes(dtype_c));
 }
 
 Block::Block(Reader& r)
@@ -91,6 +95,7 @@ GemmGroups::GemmGroups(Reader& r) : gemm(r, false) {
     r.touch(g.b, g.groups, g.trans_b ? g.n : g.k, g.trans_b ? g.k : g.n, element_bytes(g.dtypes.b));
     touch_ragged(r, ranges, g.c, g.n, element_bytes(g.dtype_c));
   }
+  if (!g.bias.null()) r.touch(Matrix{g.bias, g.n, g.bias_stride}, g.groups, 1, g.n, element_bytes(g.dtype_c));
 }
 
 Gemm GemmGroups::group(int64_t group) const {
@@ -104,6 +109,8 @@ Gemm GemmGroups::group(int64_t group) const {
   const int64_t first = ranges.first(group);
   move(one.a, first * one.a.ld, one.dtypes.a);
   move(one.b, gemm.trans_a ? first * one.b.ld : group * one.b.stride, one.dtypes.b);
+  if (!one.bias.null()) one.bias.offset += static_cast<uint64_t>(group * one.bias_stride * element_bytes(one.dtype_c));
+  one.bias_stride = 0;
   move(one.c, gemm.trans_a ? group * one.c.stride : first * one.c.ld, one.dtype_c);
   return one;
 }

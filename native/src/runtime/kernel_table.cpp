@@ -10,7 +10,7 @@ Arguments read(Reader& reader) {
 }
 
 constexpr KernelSpec kTable[] = {
-    {1, "gemm", "iiiiiiiiviiviiviiff", read<Gemm>, false},
+    {1, "gemm", "iiiiiiiiviiviiviiffvii", read<Gemm>, false},
     {2, "bias_act", "iiiiviiviviii*", read<BiasAct>, false},
     {3, "act_grad", "iiiiviiviiviii*", read<ActGrad>, false},
     {4, "glu", "iiiiviiviiviii*", read<Glu>, false},
@@ -33,7 +33,7 @@ constexpr KernelSpec kTable[] = {
     {21, "max_load", "ivv", read<MaxLoad>, false},
     {22, "host", "i", read<Host>, false},
     {23, "copy_bytes", "ivv", read<CopyBytes>, false},
-    {24, "gemm_groups", "iiiiiiiiviiviiviiff*", read<GemmGroups>, false},
+    {24, "gemm_groups", "iiiiiiiiviiviiviiffvii*", read<GemmGroups>, false},
     {25, "place_tokens", "iiiiivvvvv*", read<PlaceTokens>, false},
     {26, "group_rows", "iiiiiiiiivv*", read<GroupRows>, false},
     {27, "ungroup_rows", "iiiiiiiiivv*", read<UngroupRows>, false},

@@ -96,10 +96,15 @@ void products(Both& t) {
             return wide ? t.floats(std::move(list)) : t.values(std::move(list));
           };
           const auto a = fill(wide_a, s.groups * sa), b = fill(wide_b, s.groups * sb), c = fill(type_c == 0, s.groups * sc);
+          // Of the type of C; with and without, at any alignment.
+          const int64_t bias_stride = s.n + flags;
+          const auto bias = fill(type_c == 0, s.groups * bias_stride);
+          const bool with_bias = (flags + types + (beta == 0)) % 2 != 0, relu = (flags / 2 + types) % 2 != 0;
           t.run(1, [&](int d) {
             const bool cpu = d == SCHEMOE_F32;
             return Words().i(cpu ? 0 : factors, cpu ? 0 : type_c, trans_a, trans_b, s.groups, s.m, s.n, s.k)
-                .m(a, lda, sa).m(b, ldb, sb).m(c, ldc, sc).f(0.5).f(beta);
+                .m(a, lda, sa).m(b, ldb, sb).m(c, ldc, sc).f(0.5).f(beta)
+                .v(with_bias ? bias : SCHEMOE_NULL_BUFFER).i(bias_stride, relu);
           }, type_c == 1 ? 8e-3 : 2e-6);
         }
       }

@@ -9,7 +9,8 @@ void run(const Gemm& g, const Context& context) {
   if (g.k == 0) return scale(g, context);
   if (g.dtypes.a == g.dtypes.b) {
     auto* workspace = context.scratch.get<std::byte>(Products::kWorkspace, context.stream);
-    const Operands at{context.at<void>(g.a.view), context.at<void>(g.b.view), context.at<void>(g.c.view)};
+    const Operands at{context.at<void>(g.a.view), context.at<void>(g.b.view), context.at<void>(g.c.view),
+                      context.at<void>(g.bias)};
     if (context.products.run(g, at, context.device, workspace, context.stream)) return;
   }
   run_own(g, context);
