@@ -28,6 +28,18 @@ Packed seed(uint64_t b) {
     packed.kernel(6, Words().i(0, 1, 2, 4).m(b, 4, 0, 640).v(b, 1728).i(0, 0)).kernel(18, Words().i(2, 4, 4).v(b).v(b, 1744));
     packed.kernel(20, Words().i(4).v(b, 1760).f(1)).kernel(21, Words().i(4).v(b, 224).v(b, 1776)).kernel(23, Words().i(4).v(b).v(b, 1780));
   }
+  for (uint32_t rank = 0; rank < 2; ++rank) {
+    packed.operation(3, rank, 0, {});
+    packed.kernel(25, Words().i(0, 4, 4, 2, 4).v(b).v(b, 128).v(b, 192).none().v(b, 512).i(1, 0, 4, 0, 4, 8, 8, 8));
+    packed.kernel(26, Words().i(0, 0, 4, 2, 2, 0, 2, 1, 3).v(b, 512).v(b, 1024).i(3, 0, 1, 2));
+    packed.kernel(27, Words().i(0, 1, 4, 2, 2, 1, 1, 0, 3).v(b, 512).v(b, 1024).i(3, 0, 1, 2));
+    packed.kernel(24, Words().i(0, 0, 0, 1, 2, 3, 2, 4).m(b, 4, 0, 512).m(b, 4, 8, 1024).m(b, 2, 0, 1280).f(1).f(0)
+                          .none().i(0, 0).i(0, 1, 2, 2));
+    packed.kernel(24, Words().i(0, 0, 1, 0, 2, 2, 2, 3).m(b, 4, 0, 512).m(b, 4, 0, 1024).m(b, 2, 4, 1280).f(1).f(1)
+                          .none().i(0, 0).i(0, 3, 3, 0));
+    packed.kernel(2, Words().i(0, 2, 3, 4).m(b, 4, 0, 640).v(b).i(4).m(b, 4, 0, 1408).i(2).i(0, 1, 2, 2));
+    packed.kernel(6, Words().i(0, 2, 3, 4).m(b, 4, 0, 640).v(b, 1728).i(4, 0).i(1, 3, 4, 0));
+  }
   return packed;
 }
 

@@ -136,7 +136,8 @@ struct Rows {
   bool ragged() const { return !firsts.empty(); }
   /// Rows there are.
   int64_t count() const;
-  /// -1 for a place without a row.
+  /// Ragged: places of an expert up to the last in the chunk of `place` that has a row.
+  int64_t places(int64_t expert, int64_t place) const;
   int64_t row(int64_t expert, int64_t place) const;
 };
 

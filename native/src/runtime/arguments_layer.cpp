@@ -102,16 +102,21 @@ Gemm GemmGroups::group(int64_t group) const {
   Gemm one = gemm;
   one.groups = 1;
   (gemm.trans_a ? one.k : one.m) = ranges.rows(group);
-  const auto move = [](Matrix& matrix, int64_t elements, schemoe_dtype dtype) {
-    matrix.view.offset += static_cast<uint64_t>(elements * element_bytes(dtype));
-    matrix.stride = 0;
+  // Unsigned, because strides of what has no elements may be anything.
+  const auto move = [](View& view, int64_t count, int64_t step, schemoe_dtype dtype) {
+    view.offset += static_cast<uint64_t>(count) * static_cast<uint64_t>(step) * static_cast<uint64_t>(element_bytes(dtype));
   };
   const int64_t first = ranges.first(group);
-  move(one.a, first * one.a.ld, one.dtypes.a);
-  move(one.b, gemm.trans_a ? first * one.b.ld : group * one.b.stride, one.dtypes.b);
-  if (!one.bias.null()) one.bias.offset += static_cast<uint64_t>(group * one.bias_stride * element_bytes(one.dtype_c));
-  one.bias_stride = 0;
-  move(one.c, gemm.trans_a ? group * one.c.stride : first * one.c.ld, one.dtype_c);
+  move(one.a.view, first, one.a.ld, one.dtypes.a);
+  if (gemm.trans_a) {
+    move(one.b.view, first, one.b.ld, one.dtypes.b);
+    move(one.c.view, group, one.c.stride, one.dtype_c);
+  } else {
+    move(one.b.view, group, one.b.stride, one.dtypes.b);
+    move(one.c.view, first, one.c.ld, one.dtype_c);
+  }
+  if (!one.bias.null()) move(one.bias, group, one.bias_stride, one.dtype_c);
+  one.a.stride = one.b.stride = one.c.stride = one.bias_stride = 0;
   return one;
 }
 

@@ -54,13 +54,18 @@ int64_t Rows::count() const {
   return ragged() ? static_cast<int64_t>(firsts.back()) : times(experts, capacity());
 }
 
+int64_t Rows::places(int64_t expert, int64_t place) const {
+  const auto next = std::upper_bound(bounds.begin(), bounds.end(), static_cast<uint64_t>(place));
+  const auto at = static_cast<size_t>((next - bounds.begin() - 1) * experts + expert);
+  return static_cast<int64_t>(next[-1] + (firsts[at + 1] - firsts[at]));
+}
+
 int64_t Rows::row(int64_t expert, int64_t place) const {
   const auto next = std::upper_bound(bounds.begin(), bounds.end(), static_cast<uint64_t>(place));
   const auto begin = static_cast<int64_t>(next[-1]);
   if (ragged()) {
-    const auto at = static_cast<size_t>((next - bounds.begin() - 1) * experts + expert);
-    const auto row = static_cast<int64_t>(firsts[at]) + place - begin;
-    return row < static_cast<int64_t>(firsts[at + 1]) ? row : -1;
+    const auto chunk = next - bounds.begin() - 1;
+    return static_cast<int64_t>(firsts[static_cast<size_t>(chunk * experts + expert)]) + place - begin;
   }
   return experts * begin + expert * (static_cast<int64_t>(*next) - begin) + (place - begin);
 }

@@ -4,7 +4,6 @@
 
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/vector.h"
-#include "runtime/failure.h"
 
 namespace schemoe {
 
@@ -39,10 +38,10 @@ int64_t row_of(const Rows& rows, int32_t choice, int32_t position) {
   const int64_t expert = checked("choices", choice, rows.experts);
   const int64_t place = checked("positions", position, INT32_MAX);
   if (!rows.ragged()) return place < rows.capacity() ? rows.row(expert, place) : -1;
-  const int64_t row = place < rows.capacity() ? rows.row(expert, place) : -1;
   // Every choice has a row there, unless the bounds are those of another routing.
-  if (row < 0) fail(SCHEMOE_INVALID, "positions holds ", place, " of expert ", expert, ", which has fewer rows");
-  return row;
+  checked("positions", place, rows.capacity());
+  checked("positions", place, rows.places(expert, place));
+  return rows.row(expert, place);
 }
 
 }  // namespace
