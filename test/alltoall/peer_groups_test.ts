@@ -1,20 +1,14 @@
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
 import {
-  type AllToAll,
   BUILT_IN,
-  type Compressor,
-  copy,
   createLayer,
   GraphBuilder,
   hierarchical2d,
-  input,
   linear,
   openEngine,
-  output,
   peerGroups,
   type Run,
   SchemoeError,
-  scratch,
   topology,
 } from "../../mod.ts";
 import { largestError } from "../../lib/moe/golden.ts";
