@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
 import {
+  type AllToAll,
   BUILT_IN,
   createLayer,
   GraphBuilder,
