@@ -119,7 +119,7 @@ export class MoeLayer {
    */
   forward(options: ForwardOptions = {}): Promise<Run> {
     return this.#tensors.exclusive(async () => {
-      const choices = resolveChoices(options, ["x", "loads"]);
+      const choices = resolveChoices(options, ["x"], ["loads"]);
       if (options.loads && !(this.layer.dropless && !this.engine.computes)) {
         throw new SchemoeError(
           "Cannot use the loads: they are for dropless layers on an engine that computes no values; " +
