@@ -161,6 +161,8 @@ export interface Task {
   readonly after: readonly number[];
   /** Floating-point operations on the busiest rank. */
   readonly flops: number;
+  /** The same of each rank, where they differ. */
+  readonly rankFlops?: (rank: number) => number;
   /** Communication: bytes sent over links; computation: bytes of memory traffic. Busiest rank. */
   readonly bytes: number;
   /** What a rank computes. Absent for tasks that only take time. */

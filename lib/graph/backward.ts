@@ -6,9 +6,9 @@ import { elementBytes } from "../layer/mod.ts";
 import { GraphBuilder } from "./builder.ts";
 import { addLeg } from "./add_leg.ts";
 import {
-  chunkRows,
   dispatchTokens,
   expertKernels,
+  expertWork,
   type PassOptions,
   placesOf,
   rowBytes,
@@ -67,7 +67,6 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
   const done: Task[] = [];
   let weights: Task | undefined;
   for (let chunk = 0; chunk < chunks.length; chunk++) {
-    const rows = chunkRows(options, chunk);
     const flops = expert.flops(layer);
     const context = expertContext(g, options, chunk, 0);
     const arrived = addLeg(g, options, {
@@ -76,13 +75,13 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
     });
     const input = g.add({
       ...{ kind: "expertInputGrad", label: "Ei", chunk, stage: STAGE.inputGrad, after: arrived },
-      flops: rows * flops.inputGrad,
+      ...expertWork(options, chunk, flops.inputGrad),
       kernels: expertKernels(g, options, chunk, (c) => inputGrad.call(expert, c)),
     });
     weights = g.add({
       ...{ kind: "expertWeightGrad", label: "Ew", chunk, stage: STAGE.weightGrad },
       after: weights ? [input, weights] : [input],
-      flops: rows * flops.weightGrad,
+      ...expertWork(options, chunk, flops.weightGrad),
       kernels: expertKernels(g, options, chunk, (c) => weightGrad.call(expert, c)),
     });
     done.push(...addLeg(g, options, {

@@ -33,6 +33,7 @@ export interface NewTask {
   readonly lane?: Lane;
   readonly name?: string;
   readonly flops?: number;
+  readonly rankFlops?: Task["rankFlops"];
   readonly bytes?: number;
   readonly kernels?: Task["kernels"];
   readonly transfers?: Task["transfers"];
@@ -77,6 +78,7 @@ export class GraphBuilder {
       ...{ name, kind, label, pass: this.pass, chunk, stage, lane },
       after: [...new Set(task.after.map(({ id }) => id))],
       flops,
+      ...(task.rankFlops ? { rankFlops: task.rankFlops } : {}),
       get bytes() {
         return task.bytes ?? sent?.() ?? 0;
       },

@@ -98,7 +98,7 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
     });
     const expert = g.add({
       ...{ kind: "expert", label: "E", chunk, stage: STAGE.expert, after: arrived },
-      flops: chunkRows(options, chunk) * layer.expert.flops(layer).forward,
+      ...expertWork(options, chunk, layer.expert.flops(layer).forward),
       kernels: expertKernels(g, options, chunk, (context) => layer.expert.forward(context)),
     });
     done.push(...addLeg(g, options, {
@@ -168,10 +168,23 @@ export const rowBytes = ({ layer, capacity, loads }: Way): number =>
   (loads ? layer.tokens * layer.topK : layer.experts * capacity);
 
 /** Rows that the experts of the busiest rank get in a chunk. */
-export const chunkRows = ({ layer, chunks, loads }: Way, chunk: number): number =>
+const chunkRows = ({ layer, chunks, loads }: Way, chunk: number): number =>
   raggedRows({ layer, chunks, loads })?.busiest(chunk) ??
     layer.localExperts * mostPeers(chunks[chunk], layer.topology.ranks) *
       (chunks[chunk].end - chunks[chunk].begin);
+
+/** Work of the experts in a chunk, at so many operations a row. */
+export function expertWork(
+  way: Way,
+  chunk: number,
+  perRow: number,
+): Pick<Task, "flops" | "rankFlops"> {
+  const rows = raggedRows(way);
+  return {
+    flops: perRow * chunkRows(way, chunk),
+    ...(rows ? { rankFlops: (rank) => perRow * rows.rowsOf(chunk, rank) } : {}),
+  };
+}
 
 /** Kernels of an expert, made once a rank, because those that call JavaScript are registered. */
 export function expertKernels(

@@ -61,9 +61,14 @@ export class RaggedRows {
   busiest(chunk: number): number {
     let most = 0;
     for (let rank = 0; rank < this.#way.layer.topology.ranks; rank++) {
-      most = Math.max(most, this.ranges(chunk, rank).reduce((sum, { rows }) => sum + rows, 0));
+      most = Math.max(most, this.rowsOf(chunk, rank));
     }
     return most;
+  }
+
+  /** Rows that the experts of a rank get in a chunk. */
+  rowsOf(chunk: number, rank: number): number {
+    return this.ranges(chunk, rank).reduce((sum, { rows }) => sum + rows, 0);
   }
 
   /** Rows to provide for the experts of a rank: those of the busiest, rounded up. */

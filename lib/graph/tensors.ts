@@ -57,9 +57,7 @@ export function expertContext(
   const ragged = raggedRows(way);
   const ranges = ragged?.ranges(chunk, rank);
   const first = ranges ? 0 : firstRow(way, chunk, rank);
-  const rows = ranges
-    ? ranges.reduce((sum, range) => sum + range.rows, 0)
-    : rowsOfExpert(way, chunk, rank);
+  const rows = ragged?.rowsOf(chunk, rank) ?? rowsOfExpert(way, chunk, rank);
   const all = ragged?.room() ?? groups * capacity * ranks;
   const shape = { modelDim, hiddenDim };
   const { dtype } = layer;

@@ -246,7 +246,14 @@ export class MoeLayer {
   /** Loads of all experts on all ranks, on which all ranks must agree. */
   #allLoads(given?: ForwardOptions["loads"]): Loads {
     const { layer, engine: { computes } } = this;
-    if (!computes) return given ? givenLoads(layer, given) : evenLoads(layer);
+    if (!computes) {
+      if (given && this.engine.representatives) {
+        throw new SchemoeError(
+          "Cannot use the loads: one node stands for all on this engine; simulate every rank",
+        );
+      }
+      return given ? givenLoads(layer, given) : evenLoads(layer);
+    }
     const { experts, topology: { ranks } } = layer;
     const tables = Array.from({ length: ranks }, (_, rank) =>
       new Int32Array(

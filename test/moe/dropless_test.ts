@@ -12,6 +12,7 @@ import {
   createLayer,
   type Engine,
   type Expert,
+  expertWork,
   ffn,
   type LayerConfig,
   openEngine,
@@ -267,6 +268,23 @@ Deno.test("capacitySlices() splits a dropless pass into chunks of about equal ro
   const slow = await layer.forward({ loads });
   const even = await layer.forward({});
   assertLess(even.makespan, slow.makespan);
+});
+
+Deno.test("an expert of a dropless layer takes as long as its own rows, in simulation and on paced ranks", async () => {
+  const loads = [[10, 10, 20, 60], [4, 6, 0, 90]];
+  using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
+  using layer = createLayer(engine, { ...config(4, { dropless: true }), tokens: 100, topK: 1 });
+  const run = await layer.forward({ loads, chunks: 2 });
+  const work = expertWork(run.timeline);
+  const flops = ffn().flops({ modelDim: MODEL, hiddenDim: HIDDEN }).forward;
+  assertEquals([0, 1].map((rank) => Number(work.get("flops", rank)) / flops), [30, 170]);
+  assertLess(Number(work.get("expert_ns", 0)), Number(work.get("expert_ns", 1)));
+  assert(run.makespan >= run.bound!);
+  const back = await layer.backward({ chunks: 3 });
+  assertEquals(
+    [0, 1].map((rank) => Number(expertWork(back.timeline).get("flops", rank)) / (2 * flops)),
+    [30, 170],
+  );
 });
 
 Deno.test("equal loads need no padding: a dropless layer is then the padded one", async () => {
