@@ -386,6 +386,14 @@ Deno.test("createLayer() rejects what does not go with dropless", async () => {
     SchemoeError,
     "they are for dropless layers",
   );
+  using one = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 1, representatives: true });
+  using folded = createLayer(one, config(4, { dropless: true }));
+  await assertRejects(
+    () => folded.forward({ loads: [[24, 24, 0, 0], [24, 24, 0, 0]] }),
+    SchemoeError,
+    "one node stands for all",
+  );
+  await folded.forward();
   using own = createLayer(engine, config(4, { dropless: true }));
   await own.forward({ loads: [[24, 24, 0, 0], [24, 24, 0, 0]] });
   const { configuration } = await own.backward();
