@@ -40,6 +40,7 @@ export async function benchGpuKernels(): Promise<Report> {
       const lines = (mib * MIB) / (COLUMNS * (dtype === "float32" ? 4 : 2));
       await routing(engine, workspace, { dtype, lines }, (kernel, tbs) => add(kernel, dtype, tbs));
     }
+    fillRandom(workspace, mib);
     for (const [codec, native] of Object.entries(CODECS)) {
       const lines = (mib * MIB) / (COLUMNS * 4);
       const each = codec === "none" ? 4 : codec === "int8" ? 1 : 2;
@@ -66,6 +67,16 @@ export async function benchGpuKernels(): Promise<Report> {
     configuration: { columns: COLUMNS, topK: TOP_K, experts: EXPERTS, repetitions: REPETITIONS },
     rows: [...rows, ...await hostCosts(engine)],
   };
+}
+
+/** Values that differ into `a`: the speed of a codec may depend on what it codes. */
+function fillRandom(workspace: Workspace, mib: number): void {
+  let state = 1;
+  const values = Float32Array.from({ length: MIB / 4 }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+  for (let i = 0; i < mib; i++) workspace.write("a", 0, values, i * MIB);
 }
 
 const copyBytes = (bytes: number): Kernel => ({
