@@ -327,18 +327,20 @@ void errors(Both& t) {
 
 }  // namespace
 
-int main() {
+/// Arguments name the families to run; none: all of them.
+int main(int count, char** names) {
   const auto t = std::make_unique<Both>();
   if (!t->gpu.handle) {
     std::printf("%s\n", t->gpu.error);
     return t->gpu.status == SCHEMOE_UNSUPPORTED ? kSkipped : 1;
   }
-  elementwise(*t);
-  products(*t);
-  gate(*t);
-  routing(*t);
-  codecs(*t);
-  reductions(*t);
-  errors(*t);
+  const std::pair<const char*, void (*)(Both&)> families[] = {
+      {"elementwise", elementwise}, {"products", products},     {"gate", gate},    {"routing", routing},
+      {"codecs", codecs},           {"reductions", reductions}, {"errors", errors}};
+  for (const auto& [name, run] : families) {
+    if (count == 1 || std::any_of(names + 1, names + count, [&](const char* given) { return std::strcmp(given, name) == 0; })) {
+      run(*t);
+    }
+  }
   return check::result();
 }
