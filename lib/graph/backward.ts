@@ -16,7 +16,7 @@ import {
 } from "./forward.ts";
 import { LEG_STAGES } from "./leg.ts";
 import { addAllReduce } from "./reduce.ts";
-import { expertContext, gateContext, WORD } from "./tensors.ts";
+import { expertContext, GATE_GRADIENT, gateContext, WORD } from "./tensors.ts";
 
 /** A backward pass: codecs are named after the forward exchange whose gradient they carry. */
 export interface BackwardPassOptions extends PassOptions {
@@ -36,7 +36,7 @@ const STAGE = {
 
 /**
  * combine, then for each chunk C1 A1 D1 Ei (Ew) C2 A2 D2, then dispatch; the gate's gradient and its
- * all-reduce depend on combine alone, or with prescore on dispatch.
+ * all-reduce (where there are several ranks) depend on combine alone, or with prescore on dispatch.
  *
  * @throws {SchemoeError} when the expert has no backward, or when one pass is split by groups of peers
  * and the other by capacity.
@@ -93,13 +93,14 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
     ? addGateGrad(g, options, [addDispatchGrad(g, options, done)])
     : addGateGrad(g, options, [combine]);
   if (!layer.prescore) addDispatchGrad(g, options, [gate, ...done]);
-  const { dWeight } = gateContext(g, layer);
-  const sum = g.buffer("grad.gate.weight", WORD * layer.experts * layer.modelDim);
-  addAllReduce(
-    g,
-    { name: "grad.gate", stage: STAGE.reduce, chunk: chunks.length, after: [gate] },
-    { part: dWeight, sum, count: layer.experts * layer.modelDim },
-  );
+  if (layer.topology.ranks > 1) {
+    const count = layer.experts * layer.modelDim;
+    addAllReduce(
+      g,
+      { name: "grad.gate", stage: STAGE.reduce, chunk: chunks.length, after: [gate] },
+      { part: gateContext(g, layer).dWeight, sum: g.buffer(GATE_GRADIENT, WORD * count), count },
+    );
+  }
   return g.build(options.configuration);
 }
 

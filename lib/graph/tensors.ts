@@ -20,6 +20,9 @@ export const parameterType = (
   shape: readonly number[],
 ): ElementType => name.startsWith("grad.") && shape.length === 1 ? "float32" : dtype;
 
+/** Buffer of the gradient of the gate's weights, summed over ranks. */
+export const GATE_GRADIENT = "grad.gate.weight";
+
 /** Declares the gate's buffers and describes them. */
 export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
   const { tokens, modelDim, experts, topK } = layer;
@@ -40,7 +43,8 @@ export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
     auxLoss: buffer("auxLoss", 1),
     dWeights: buffer("gate.dWeights", tokens * topK),
     dx: g.buffer("grad.x", elementBytes(layer) * tokens * modelDim),
-    dWeight: buffer("gate.partial", experts * modelDim),
+    // this rank's part; one rank alone has the sum
+    dWeight: buffer(layer.topology.ranks > 1 ? "gate.partial" : GATE_GRADIENT, experts * modelDim),
     accumulate: layer.prescore,
   };
 }

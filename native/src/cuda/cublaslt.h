@@ -29,6 +29,7 @@ inline constexpr int kDescBias = 8;
 inline constexpr int kDescBiasStride = 10;
 inline constexpr uint32_t kEpilogueRelu = 2;
 inline constexpr uint32_t kEpilogueBias = 4;
+inline constexpr int kLayoutColumns = 3;
 inline constexpr int kLayoutBatchCount = 5;
 inline constexpr int kLayoutBatchStride = 6;
 inline constexpr int kPreferenceWorkspace = 1;

@@ -13,6 +13,9 @@ cudaDataType_t type_of(schemoe_dtype dtype) { return dtype == SCHEMOE_BF16 ? CUD
 /// Addresses whose alignment a plan depends on, in the library's order: A, B, C, D, bias.
 constexpr int kBias = 4;
 
+/// Ragged groups are taken to have a multiple of this many rows when an algorithm is chosen.
+constexpr int64_t kRound = 128;
+
 /// The largest power of two up to 256 that divides all addresses of a matrix's groups.
 int64_t alignment(const void* data, const Matrix& matrix, int64_t groups, schemoe_dtype dtype) {
   uint64_t bits = reinterpret_cast<uint64_t>(data) | 256;
@@ -108,29 +111,96 @@ std::unique_ptr<Products::Plan> Products::make(const Gemm& g, int device, const 
   return plan;
 }
 
-bool Products::run(const Gemm& g, const Operands& at, int device, void* workspace, cudaStream_t stream) {
+bool Products::run(const Gemm& g, const Operands& at, int device, void* workspace, cudaStream_t stream,
+                   bool ragged) {
+  Gemm like = g;
+  int64_t& rows = g.trans_a ? like.k : like.m;
+  const int64_t exact = rows;
+  if (ragged) rows = (exact + kRound - 1) / kRound * kRound;
   const Matrix bias{g.bias, 0, g.bias_stride};
   const int64_t alignments[] = {
       alignment(at.b, g.b, g.groups, g.dtypes.b), alignment(at.a, g.a, g.groups, g.dtypes.a),
       alignment(at.c, g.c, g.groups, g.dtype_c), alignment(at.c, g.c, g.groups, g.dtype_c),
       at.bias ? alignment(at.bias, bias, g.groups, g.dtype_c) : 0};
   const Key key = {device,  g.dtypes.a, g.dtypes.b, g.dtype_c, g.trans_a,     g.trans_b,     g.groups,
-                   g.m,     g.n,       g.k,       g.a.ld,    g.a.stride,    g.b.ld,        g.b.stride,
-                   g.c.ld,  g.c.stride, alignments[0], alignments[1], alignments[2], alignments[kBias], g.bias_stride, g.relu};
+                   like.m,  g.n,       like.k,    g.a.ld,    g.a.stride,    g.b.ld,        g.b.stride,
+                   g.c.ld,  g.c.stride, alignments[0], alignments[1], alignments[2], alignments[kBias],
+                   g.bias_stride, g.relu, ragged};
   auto& plan = plans_[key];
-  if (!plan) plan = make(g, device, alignments);
+  if (!plan) plan = make(like, device, alignments);
   if (!plan->possible) return false;
-  if (at.bias) LT_CHECK(lt::library().desc_set(plan->desc, lt::kDescBias, &at.bias, sizeof at.bias));
+  const lt::Library& l = lt::library();
+  if (ragged) {
+    // The rows of A are columns of the library's second factor, those of B or C of its first or result.
+    const auto columns = static_cast<uint64_t>(exact);
+    LT_CHECK(l.layout_set(plan->b, lt::kLayoutColumns, &columns, sizeof columns));
+    LT_CHECK(l.layout_set(g.trans_a ? plan->a : plan->c, lt::kLayoutColumns, &columns, sizeof columns));
+  }
+  if (at.bias) LT_CHECK(l.desc_set(plan->desc, lt::kDescBias, &at.bias, sizeof at.bias));
   const auto alpha = static_cast<float>(g.alpha);
   const auto beta = static_cast<float>(g.beta);
-  LT_CHECK(lt::library().matmul(handles_[static_cast<size_t>(device)], plan->desc, &alpha, at.b, plan->a, at.a,
-                                plan->b, &beta, at.c, plan->c, at.c, plan->c, &plan->algorithm, workspace,
-                                plan->workspace_bytes, stream));
+  LT_CHECK(l.matmul(handles_[static_cast<size_t>(device)], plan->desc, &alpha, at.b, plan->a, at.a, plan->b, &beta,
+                    at.c, plan->c, at.c, plan->c, &plan->algorithm, workspace, plan->workspace_bytes, stream));
   return true;
 }
 
+/// Streams beside one, which begin after what it has done and which it waits for.
+struct Products::Branches {
+  static constexpr int kCount = 3;
+  cudaStream_t streams[kCount] = {};
+  cudaEvent_t begun = nullptr, ended[kCount] = {};
+
+  Branches() {
+    CUDA_CHECK(cudaEventCreateWithFlags(&begun, cudaEventDisableTiming));
+    for (int i = 0; i < kCount; ++i) {
+      CUDA_CHECK(cudaStreamCreateWithFlags(&streams[i], cudaStreamNonBlocking));
+      CUDA_CHECK(cudaEventCreateWithFlags(&ended[i], cudaEventDisableTiming));
+    }
+  }
+  ~Branches() {
+    for (cudaStream_t stream : streams) {
+      if (stream) cudaStreamDestroy(stream);
+    }
+    for (cudaEvent_t event : {begun, ended[0], ended[1], ended[2]}) {
+      if (event) cudaEventDestroy(event);
+    }
+  }
+  void begin(cudaStream_t from) const {
+    CUDA_CHECK(cudaEventRecord(begun, from));
+    for (cudaStream_t stream : streams) CUDA_CHECK(cudaStreamWaitEvent(stream, begun, 0));
+  }
+  void end(cudaStream_t to) const {
+    for (int i = 0; i < kCount; ++i) {
+      CUDA_CHECK(cudaEventRecord(ended[i], streams[i]));
+      CUDA_CHECK(cudaStreamWaitEvent(to, ended[i], 0));
+    }
+  }
+};
+
 void Products::run_groups(const GemmGroups& groups, const Context& context) {
-  for (int64_t group = 0; group < groups.gemm.groups; ++group) cuda::run(groups.group(group), context);
+  const Gemm& all = groups.gemm;
+  if (all.dtypes.a != all.dtypes.b || all.groups < 2) {
+    for (int64_t group = 0; group < all.groups; ++group) cuda::run(groups.group(group), context);
+    return;
+  }
+  auto& branches = branches_[context.stream];
+  if (!branches) branches = std::make_unique<Branches>();
+  constexpr int kStreams = Branches::kCount + 1;
+  auto* workspace = context.scratch.get<std::byte>(kStreams * kWorkspace, context.stream);
+  branches->begin(context.stream);
+  std::vector<Gemm> rest;  // what the library does not do
+  int next = 0;
+  for (int64_t group = 0; group < all.groups; ++group) {
+    const Gemm one = groups.group(group);
+    if (one.m == 0 || one.n == 0) continue;
+    const Operands at{context.at<void>(one.a.view), context.at<void>(one.b.view), context.at<void>(one.c.view),
+                      context.at<void>(one.bias)};
+    const cudaStream_t stream = next == 0 ? context.stream : branches->streams[next - 1];
+    if (one.k == 0 || !run(one, at, context.device, workspace + next * kWorkspace, stream, true)) rest.push_back(one);
+    next = (next + 1) % kStreams;
+  }
+  branches->end(context.stream);
+  for (const Gemm& one : rest) cuda::run(one, context);
 }
 
 }  // namespace schemoe::cuda

@@ -31,21 +31,28 @@ class Products {
   static constexpr size_t kWorkspace = size_t{32} << 20;
 
   /// False when the library has no algorithm for it. `device` is the current one.
-  bool run(const Gemm& gemm, const Operands& at, int device, void* workspace, cudaStream_t stream);
+  bool run(const Gemm& gemm, const Operands& at, int device, void* workspace, cudaStream_t stream) {
+    return run(gemm, at, device, workspace, stream, false);
+  }
 
-  /// Products of groups with numbers of rows of their own: whatever of them runs at once, each sum has
-  /// an order that depends on its shape alone.
+  /// Products of groups with numbers of rows of their own, some at once. Each sum has an order that
+  /// depends on its shape alone.
   void run_groups(const GemmGroups& groups, const Context& context);
 
  private:
   struct Plan;
+  struct Branches;
   using Key = std::vector<int64_t>;
 
   std::unique_ptr<Plan> make(const Gemm& gemm, int device, const int64_t* alignments) const;
+  /// `ragged`: a group whose rows are any number; an algorithm serves all that round up to the same.
+  bool run(const Gemm& gemm, const Operands& at, int device, void* workspace, cudaStream_t stream, bool ragged);
 
   const bool tf32_;
   std::vector<lt::Handle> handles_;
   std::map<Key, std::unique_ptr<Plan>> plans_;
+  /// Of each stream that ran ragged products.
+  std::map<cudaStream_t, std::unique_ptr<Branches>> branches_;
 };
 
 }  // namespace schemoe::cuda

@@ -38,8 +38,14 @@ struct GeluTanh {
   }
 };
 
+/// kQuick: some of the last bits are wrong, which bfloat16 does not keep; a few instructions instead of
+/// so many that they and not memory would set the pace.
+template <bool kQuick>
 struct Silu {
-  static __device__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+  static __device__ float sigmoid(float x) {
+    if constexpr (kQuick) return __fdividef(1.0f, 1.0f + __expf(-x));
+    return 1.0f / (1.0f + expf(-x));
+  }
   static __device__ float value(float x) { return x * sigmoid(x); }
   static __device__ float slope(float x) {
     const float s = sigmoid(x);
@@ -47,14 +53,14 @@ struct Silu {
   }
 };
 
-template <class Body>
+template <class T, class Body>
 void with_function(schemoe_activation activation, Body&& body) {
   switch (activation) {
     case SCHEMOE_IDENTITY: return body(Identity{});
     case SCHEMOE_RELU: return body(Relu{});
     case SCHEMOE_GELU: return body(Gelu{});
     case SCHEMOE_GELU_TANH: return body(GeluTanh{});
-    case SCHEMOE_SILU: return body(Silu{});
+    case SCHEMOE_SILU: return body(Silu<std::is_same_v<T, bf16>>{});
   }
 }
 
@@ -130,7 +136,7 @@ void choose(const Block& block, schemoe_activation activation, const Context& co
   with_type(block.dtype, [&](auto element) {
     using T = decltype(element);
     const bool wide = block.columns % kVector<T> == 0 && (fits(grid<T>(context, matrices)) && ...);
-    with_function(activation, [&](auto f) {
+    with_function<T>(activation, [&](auto f) {
       if (wide) body(element, f, std::integral_constant<int, kVector<T>>{});
       else body(element, f, std::integral_constant<int, 1>{});
     });

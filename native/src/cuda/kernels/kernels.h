@@ -67,6 +67,8 @@ void run(const PlaceTokens&, const Context&);
 void run(const GroupRows&, const Context&);
 void run(const UngroupRows&, const Context&);
 
+/// Products of a gate with float32 among its factors; false where they do not fit.
+bool run_split(const Gemm&, const Context&);
 /// Products that cuBLASLt does not do: factors of two types, and shapes it has no algorithm for.
 void run_own(const Gemm&, const Context&);
 /// C = beta C, for products of nothing.
