@@ -37,7 +37,7 @@ struct Products::Plan {
 Products::Products(const World& world, bool tf32) : tf32_(tf32), handles_(world.devices(), nullptr) {
   const lt::Library& l = lt::library();
   for (size_t device = 0; device < handles_.size(); ++device) {
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world.use(static_cast<uint32_t>(device));
     LT_CHECK(l.create(&handles_[device]));
   }
 }
@@ -100,8 +100,11 @@ bool Products::run(const Gemm& g, const Operands& at, int device, void* workspac
   const Key key = {device,  g.dtypes.a, g.dtypes.b, g.dtype_c, g.trans_a,     g.trans_b,     g.groups,
                    g.m,     g.n,       g.k,       g.a.ld,    g.a.stride,    g.b.ld,        g.b.stride,
                    g.c.ld,  g.c.stride, alignments[0], alignments[1], alignments[2]};
-  auto& plan = plans_[key];
-  if (!plan) plan = make(g, device, alignments);
+  std::unique_lock lock(mutex_);
+  auto& kept = plans_[key];
+  if (!kept) kept = make(g, device, alignments);
+  const Plan* plan = kept.get();
+  lock.unlock();
   if (!plan->possible) return false;
   const auto alpha = static_cast<float>(g.alpha);
   const auto beta = static_cast<float>(g.beta);

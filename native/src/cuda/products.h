@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "cuda/cublaslt.h"
@@ -38,6 +39,8 @@ class Products {
 
   const bool tf32_;
   std::vector<lt::Handle> handles_;
+  // Several host threads enqueue when nodes are emulated.
+  std::mutex mutex_;
   std::map<Key, std::unique_ptr<Plan>> plans_;
 };
 
