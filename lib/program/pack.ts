@@ -13,7 +13,7 @@ import {
 } from "../types.ts";
 
 /** Version of the C interface that this side was written for. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 const MAGIC = 0x454f4d53;
 const HEADER_BYTES = 32;
 const OPERATION_BYTES = 40;

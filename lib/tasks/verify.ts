@@ -3,7 +3,7 @@
  *
  * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all]
  *   [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers]
- *   [--dtype bfloat16] [--dropless] [--digest] [--json]
+ *   [--dtype bfloat16] [--dropless] [--transport copy|nccl] [--emulate-nodes] [--digest] [--json]
  *
  * With one `--chunking`, all schedulers and all-to-alls give the same bits; the two differ by rounding.
  * `--dropless` computes cases whose capacity comes from the routing without padding (of others it would
@@ -23,7 +23,7 @@ const TOLERANCE = { float32: 1e-5, bfloat16: 2e-2 } as const;
 const USAGE =
   "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all] " +
   "[--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] " +
-  "[--dtype bfloat16] [--dropless] [--digest] [--json]";
+  "[--dtype bfloat16] [--dropless] [--transport copy|nccl] [--emulate-nodes] [--digest] [--json]";
 
 /** One line of the report. */
 interface Result {
@@ -55,7 +55,12 @@ async function main(args: readonly string[]): Promise<boolean> {
   }
   let passed = true;
   for (const golden of cases) {
-    using engine = open(golden, values.engine, count("nodes", values.nodes));
+    using engine = open(golden, {
+      kind: values.engine,
+      nodes: count("nodes", values.nodes),
+      ...(values.transport === undefined ? {} : { transport: values.transport }),
+      ...(values["emulate-nodes"] ? { emulateNodes: true } : {}),
+    });
     for (const scheduler of all(values.scheduler, BUILT_IN.scheduler)) {
       for (const allToAll of all(values["all-to-all"], BUILT_IN.allToAll)) {
         const { compressor } = values;
@@ -103,17 +108,17 @@ async function digest(results: ReadonlyMap<string, Float32Array>): Promise<strin
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex().slice(0, 16);
 }
 
-function open(golden: GoldenCase, kind: string, nodes: number): Engine {
+function open(
+  golden: GoldenCase,
+  given: { kind: string; nodes: number; transport?: string; emulateNodes?: boolean },
+): Engine {
+  const { kind, nodes } = given;
   if (golden.ranks % nodes !== 0) {
     throw new SchemoeError(
       `Cannot run the case "${golden.name}": ${nodes} nodes do not divide its ${golden.ranks} ranks`,
     );
   }
-  const options = {
-    kind: kind as EngineOptions["kind"],
-    nodes,
-    ranksPerNode: golden.ranks / nodes,
-  };
+  const options = { ...given, ranksPerNode: golden.ranks / nodes } as EngineOptions;
   const engine = openEngine(
     kind === "simulate" ? options : { ...options, links: "plain", computation: "real" },
   );
@@ -140,7 +145,7 @@ async function inBfloat16(golden: GoldenCase): Promise<GoldenCase> {
     return [name, { shape, data: exact }];
   }));
   const inputs = { ...golden, tensors: rounded };
-  using engine = open(golden, "cpu", 1);
+  using engine = open(golden, { kind: "cpu", nodes: 1 });
   const results = await runGolden(engine, inputs, {});
   const expected = [...rounded].map(([name, { shape, data }]) =>
     [name, { shape, data: results.get(name) ?? data }] as const
@@ -205,6 +210,8 @@ function options(args: readonly string[]) {
         ...{ scheduler: text("sequential"), "all-to-all": text("linear") },
         chunking: text("capacity"),
         dropless: { type: "boolean", default: false },
+        transport: { type: "string" },
+        "emulate-nodes": { type: "boolean", default: false },
         digest: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
       },

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define SCHEMOE_ABI_VERSION 1u
+#define SCHEMOE_ABI_VERSION 2u
 #define SCHEMOE_PROGRAM_MAGIC 0x454f4d53u /* "SMOE" */
 #define SCHEMOE_NULL_BUFFER UINT64_MAX
 
@@ -197,6 +197,26 @@ uint32_t schemoe_abi_version(void);
 int32_t schemoe_describe(char* text, size_t text_bytes, char* error, size_t error_bytes);
 
 int32_t schemoe_open(const schemoe_config* config, schemoe_engine** engine, char* error, size_t error_bytes);
+
+/* How a CUDA engine moves bytes, and which GPUs it uses. */
+typedef struct schemoe_cuda {
+  uint32_t transport;     /* 0: copies in the memory of the GPUs; 1: NCCL */
+  uint32_t emulate_nodes; /* NCCL: each node of the world gets a copy of the library, which takes it for a host of its own */
+  uint32_t max_ctas;      /* NCCL: blocks that a communicator may occupy on a GPU; 0: 2 */
+  uint32_t devices;       /* GPUs in the list; 0: ranks in blocks over all that the process sees */
+  uint32_t slot;          /* this process is number `slot` of `slots` (0 and 1 for one) that share these GPUs */
+  uint32_t slots;
+  uint32_t reserved[2];
+} schemoe_cuda;
+
+/*
+ * The same for a CUDA engine with a choice: `nccl` is the path of NCCL's library ("": where the loader
+ * finds it), `devices` the GPU of each rank (null without a list).
+ */
+int32_t schemoe_open_cuda(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, schemoe_engine** engine, char* error, size_t error_bytes);
+
+/* Loads NCCL from `path` ("": where the loader finds it); its version, such as 23007, and its file. */
+int32_t schemoe_nccl(const char* path, uint32_t* version, char* file, size_t file_bytes, char* error, size_t error_bytes);
 
 /* Cancels a run in progress, waits for it, frees everything. */
 int32_t schemoe_close(schemoe_engine* engine, char* error, size_t error_bytes);

@@ -38,7 +38,7 @@ void headers(Refusals& r) {
   };
   r.refuse(std::vector<uint8_t>(8), "8 bytes are fewer than its header");
   r.refuse(changed(0, 1), "does not begin with SMOE");
-  r.refuse(changed(1, 7), "it has version 7, this library takes 1");
+  r.refuse(changed(1, 7), "it has version 7, this library takes " + std::to_string(SCHEMOE_ABI_VERSION));
   r.refuse(changed(2, 3), "it is for 3 ranks, the engine has 2");
   r.refuse(changed(3, UINT32_MAX), "its header asks for");
   r.refuse(changed(4, 4), "its header asks for");

@@ -2,16 +2,16 @@
 
 namespace schemoe::cuda {
 
-Events::Events(const World& world) : marks_(world.devices()), bases_(world.devices(), nullptr) {
+Events::Events(const World& world) : world_(world), marks_(world.devices()), bases_(world.devices(), nullptr) {
   for (uint32_t device = 0; device < world.devices(); ++device) {
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world_.use(device);
     CUDA_CHECK(cudaEventCreate(&bases_[device]));
   }
 }
 
 Events::~Events() {
-  for (size_t device = 0; device < marks_.size(); ++device) {
-    cudaSetDevice(static_cast<int>(device));
+  for (uint32_t device = 0; device < marks_.size(); ++device) {
+    world_.try_use(device);
     if (bases_[device]) cudaEventDestroy(bases_[device]);
     for (const Marks& marks : marks_[device]) {
       for (cudaEvent_t event : {marks.begin, marks.moved, marks.end}) {

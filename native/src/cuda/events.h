@@ -30,6 +30,7 @@ class Events {
   double since_base(uint32_t device, cudaEvent_t event) const;
 
  private:
+  const World& world_;
   std::vector<std::vector<Marks>> marks_;
   std::vector<cudaEvent_t> bases_;
 };

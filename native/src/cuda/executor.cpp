@@ -15,17 +15,18 @@ int64_t now_ns() {
 
 }  // namespace
 
-Executor::Executor(const World& world, Buffers& buffers, HostQueue& hosts, bool tf32)
+Executor::Executor(const World& world, Buffers& buffers, HostQueue& hosts, const CudaOptions& options)
     : world_(world),
+      options_(options),
       buffers_(buffers),
       hosts_(hosts),
-      products_(world, tf32),
+      products_(world, options.tf32),
       lanes_(world),
       events_(world),
       errors_(world.devices(), nullptr),
       stamps_(world.devices(), nullptr) {
   for (uint32_t device = 0; device < world.devices(); ++device) {
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world_.use(device);
     CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&errors_[device]), sizeof(DataError)));
   }
   signals_.reset(0);
@@ -40,14 +41,14 @@ Executor::~Executor() {
   }
   if (watcher_.joinable()) watcher_.join();
   for (uint32_t device = 0; device < world_.devices(); ++device) {
-    cudaSetDevice(static_cast<int>(device));
+    world_.try_use(device);
     cudaFree(errors_[device]);
     cudaFree(stamps_[device]);
   }
 }
 
 Plan& Executor::plan_of(const Program& program) {
-  if (!program.kept) program.kept = std::make_shared<Plan>(program, world_);
+  if (!program.kept) program.kept = std::make_shared<Plan>(program, world_, options_.nccl);
   return *static_cast<Plan*>(program.kept.get());
 }
 
@@ -62,13 +63,16 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
   }
   Plan& plan = plan_of(program);
   plan.refresh(buffers_);
+  if (options_.nccl) prepare_order(program, plan);
   begin(program, plan, time_limit_ns);
   try {
-    enqueue(program, plan);
+    if (options_.nccl) enqueue_in_order(program, plan);
+    else enqueue(program, plan);
   } catch (const Failure& failure) {
     stop(failure);
   }
   finish(program, plan);
+  if (options_.nccl) drop_aborted();
   if (failure_) throw *std::exchange(failure_, std::nullopt);
   report(program, plan, events);
 }
@@ -78,7 +82,7 @@ void Executor::begin(const Program& program, Plan& plan, uint64_t time_limit_ns)
   const bool paced = std::any_of(program.operations.begin(), program.operations.end(),
                                  [](const Operation& o) { return o.pace_ns > 0; });
   for (uint32_t device = 0; device < world_.devices(); ++device) {
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world_.use(device);
     events_.reserve(device, count);
     if (paced && stamp_room_ < count) {
       CUDA_CHECK(cudaFree(stamps_[device]));
@@ -106,13 +110,13 @@ void Executor::begin(const Program& program, Plan& plan, uint64_t time_limit_ns)
   changed_.notify_all();
 }
 
-void Executor::enqueue(const Program& program, Plan& plan) {
+void Executor::start_clocks(const Plan& plan) {
   for (uint32_t device = 0; device < world_.devices(); ++device) {
     const auto lane = std::find_if(plan.lanes.begin(), plan.lanes.end(), [&](uint32_t index) {
       return world_.device(index / kLanes) == static_cast<int>(device);
     });
     if (lane == plan.lanes.end()) continue;
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world_.use(device);
     CUDA_CHECK(cudaEventRecord(events_.base(device), lanes_.at(*lane).stream));
     // Nothing begins before the clock does.
     for (uint32_t other : plan.lanes) {
@@ -120,6 +124,10 @@ void Executor::enqueue(const Program& program, Plan& plan) {
       CUDA_CHECK(cudaStreamWaitEvent(lanes_.at(other).stream, events_.base(device), 0));
     }
   }
+}
+
+void Executor::enqueue(const Program& program, Plan& plan) {
+  start_clocks(plan);
   for (const Step& s : plan.steps) {
     if (Signals::is_set(signals_.stop())) return;
     step(program, plan, s);
@@ -193,7 +201,7 @@ void Executor::move(const Program& program, Plan& plan, uint32_t index, Lane& la
 
 void Executor::end(const Program& program, uint32_t index, Lane& lane) {
   const Operation& operation = program.operations[index];
-  if (operation.communication) {
+  if (operation.communication && !options_.nccl) {
     // What was sent may be overwritten only when its receivers have it.
     for (uint32_t peer : plan_->peers[index]) wait(program, peer, lane, &Marks::moved);
   }
@@ -209,7 +217,7 @@ void Executor::end(const Program& program, uint32_t index, Lane& lane) {
 void Executor::finish(const Program& program, const Plan& plan) {
   cudaError_t error = cudaSuccess;
   for (uint32_t lane : plan.lanes) {
-    cudaSetDevice(world_.device(lane / kLanes));
+    world_.leave(lane / kLanes);
     const cudaError_t result = cudaStreamSynchronize(lanes_.at(lane).stream);
     if (error == cudaSuccess) error = result;
   }
@@ -248,7 +256,7 @@ void Executor::finish(const Program& program, const Plan& plan) {
 void Executor::check_data(const Program& program) {
   for (uint32_t device = 0; device < world_.devices(); ++device) {
     DataError error{};
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world_.use(device);
     CUDA_CHECK(cudaMemcpy(&error, errors_[device], sizeof error, cudaMemcpyDeviceToHost));
     if (!error.set) continue;
     const auto owner = std::find_if(program.operations.begin(), program.operations.end(), [&](const Operation& o) {
@@ -263,12 +271,15 @@ void Executor::check_data(const Program& program) {
 void Executor::report(const Program& program, const Plan& plan, std::span<schemoe_event> events) const {
   const auto at = [&](uint32_t index, cudaEvent_t Marks::*mark) {
     const auto device = static_cast<uint32_t>(world_.device(program.operations[index].rank));
-    return static_cast<uint64_t>(std::llround(std::max(0.0, events_.since_base(device, marks(program, index).*mark))));
+    return static_cast<uint64_t>(std::llround(std::max(0.0, static_cast<double>(base_ns_) + events_.since_base(device, marks(program, index).*mark))));
   };
   for (uint32_t i = 0; i < events.size(); ++i) {
+    events[i] = {};
+    if (!world_.holds(program.operations[i].rank)) continue;
     events[i] = {0, at(i, &Marks::begin), at(i, &Marks::end), 0};
   }
   for (uint32_t i = 0; i < events.size(); ++i) {
+    if (!world_.holds(program.operations[i].rank)) continue;
     for (uint32_t before : slice(program.waits, program.operations[i].waits)) {
       events[i].ready_ns = std::max(events[i].ready_ns, events[before].end_ns);
     }

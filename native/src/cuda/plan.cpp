@@ -19,10 +19,10 @@ void list_tiles_of(std::byte* to, const std::byte* from, uint64_t bytes, std::ve
 
 }  // namespace
 
-Plan::Plan(const Program& program, const World& world)
-    : program_(program), world_(world), bounds_(world.devices(), nullptr), tiles_(world.devices(), nullptr) {
+Plan::Plan(const Program& program, const World& world, bool nccl)
+    : program_(program), world_(world), nccl_(nccl), bounds_(world.devices(), nullptr), tiles_(world.devices(), nullptr) {
   for (uint32_t lane = 0; lane < program.lanes.size(); ++lane) {
-    if (!program.lanes[lane].empty()) lanes.push_back(lane);
+    if (!program.lanes[lane].empty() && world.holds(lane / kLanes)) lanes.push_back(lane);
   }
   find_peers();
   order();
@@ -32,7 +32,7 @@ Plan::Plan(const Program& program, const World& world)
 
 Plan::~Plan() {
   for (uint32_t device = 0; device < world_.devices(); ++device) {
-    cudaSetDevice(static_cast<int>(device));
+    world_.try_use(device);
     cudaFree(bounds_[device]);
     cudaFree(tiles_[device]);
   }
@@ -112,7 +112,7 @@ void Plan::upload_bounds() {
   }
   if (all.empty()) return;
   for (uint32_t device = 0; device < world_.devices(); ++device) {
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world_.use(device);
     CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&bounds_[device]), all.size() * sizeof(int32_t)));
     CUDA_CHECK(cudaMemcpy(bounds_[device], all.data(), all.size() * sizeof(int32_t), cudaMemcpyHostToDevice));
   }
@@ -132,6 +132,7 @@ void Plan::list_tiles(const Buffers& buffers, uint32_t operation, std::vector<Ti
     // A send to itself is in the list once for each side.
     if (transfer.receiver != operation || end == before) continue;
     before = end;
+    if (nccl_ && transfer.sender != operation) continue;
     list_tiles_of(buffers.at(transfer.to, o.rank),
                   buffers.at(transfer.from, program_.operations[transfer.sender].rank), transfer.bytes, tiles);
   }
@@ -143,11 +144,12 @@ void Plan::refresh(const Buffers& buffers) {
   tiles_at_.resize(program_.operations.size());
   for (uint32_t i = 0; i < tiles_at_.size(); ++i) {
     tiles_at_[i].first = static_cast<uint32_t>(all.size());
-    if (program_.operations[i].communication) list_tiles(buffers, i, all);
+    const Operation& o = program_.operations[i];
+    if (o.communication && world_.holds(o.rank)) list_tiles(buffers, i, all);
     tiles_at_[i].count = static_cast<uint32_t>(all.size()) - tiles_at_[i].first;
   }
   for (uint32_t device = 0; device < world_.devices() && !all.empty(); ++device) {
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world_.use(device);
     if (room_ < all.size()) {
       CUDA_CHECK(cudaFree(tiles_[device]));
       tiles_[device] = nullptr;

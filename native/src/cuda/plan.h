@@ -20,7 +20,8 @@ struct Step {
 
 class Plan {
  public:
-  Plan(const Program& program, const World& world);
+  /// `nccl`: bytes between operations do not travel by copies.
+  Plan(const Program& program, const World& world, bool nccl);
   ~Plan();
   Plan(const Plan&) = delete;
 
@@ -55,6 +56,7 @@ class Plan {
 
   const Program& program_;
   const World& world_;
+  const bool nccl_;
   std::vector<int64_t> bounds_at_;
   std::vector<int32_t*> bounds_;
   std::vector<Range> tiles_at_;

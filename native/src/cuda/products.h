@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "cuda/cublaslt.h"
@@ -40,6 +41,7 @@ class Products {
   void run_groups(const GemmGroups& groups, const Context& context);
 
  private:
+  struct Call;
   struct Plan;
   struct Branches;
   using Key = std::vector<int64_t>;
@@ -48,8 +50,15 @@ class Products {
   /// `ragged`: a group whose rows are any number; an algorithm serves all that round up to the same.
   bool run(const Gemm& gemm, const Operands& at, int device, void* workspace, cudaStream_t stream, bool ragged);
 
+  bool fast(const Gemm& gemm) const { return tf32_ && gemm.dtypes.a == SCHEMOE_F32; }
+  /// nullptr where ranks share a GPU: streams are scarce there, and the GPU has enough to do at once.
+  Branches* branches_of(const Context& context);
+
   const bool tf32_;
+  const bool crowded_;
   std::vector<lt::Handle> handles_;
+  // Several host threads enqueue when nodes are emulated.
+  std::mutex mutex_;
   std::map<Key, std::unique_ptr<Plan>> plans_;
   /// Of each stream that ran ragged products.
   std::map<cudaStream_t, std::unique_ptr<Branches>> branches_;

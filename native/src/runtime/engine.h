@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 
+#include "runtime/cuda_options.h"
 #include "runtime/host_queue.h"
 #include "runtime/program.h"
 #include "schemoe.h"
@@ -37,8 +38,7 @@ class Engine {
 
 std::unique_ptr<Engine> open_cpu_engine(uint32_t ranks);
 #ifdef SCHEMOE_WITH_CUDA
-/// TF32: products of float32 round their factors to 10 bits of fraction.
-std::unique_ptr<Engine> open_cuda_engine(uint32_t ranks, bool tf32);
+std::unique_ptr<Engine> open_cuda_engine(const CudaOptions& options);
 #endif
 
 }  // namespace schemoe
