@@ -39,6 +39,7 @@ export async function benchNcclSchedules(cluster: Cluster): Promise<Report[]> {
   const reports = await scheduleReports(engine, balanced.config, {
     ...{ ...COMPARED, seconds, sharing: { of: devices, gain: balanced.balance.gain } },
     save: cluster.save,
+    note: (text) => console.error(text),
   });
   const shared = { ...clusterText(cluster), ...balanceText(balanced) };
   return reports.map((report) => ({
@@ -64,7 +65,7 @@ export async function scheduleReports(
   config: LayerConfig,
   comparison: Comparison & { readonly sharing: Sharing; readonly save?: string },
 ): Promise<Report[]> {
-  const { measured, leftOut } = await compareSchedules(engine, config, comparison);
+  const { measured, leftOut, failures } = await compareSchedules(engine, config, comparison);
   const { repetitions, sharing, save } = comparison;
   const { tokens, modelDim, hiddenDim, experts, topK = 1, dtype = "float32" } = config;
   const configuration: Row = {
@@ -72,6 +73,7 @@ export async function scheduleReports(
     engine: engine.timing,
     bound: "times measured alone; ranks of a GPU share it",
     leftOut: leftOut.join(", ") || "nothing",
+    failures: failures.join("; ") || "none",
   };
   if (save !== undefined) await saveTimelines(save, measured, configuration);
   return [

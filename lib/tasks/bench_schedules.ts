@@ -40,6 +40,20 @@ export interface Comparison {
   /** Processor of each rank, and how many computations it runs at once. */
   readonly sharing?: Sharing;
   readonly timeLimit?: number;
+  /** Hears what has been measured so far. */
+  readonly note?: (text: string) => void;
+}
+
+/** Combinations that may fail before the comparison is given up. */
+const MOST_FAILURES = 5;
+
+/** What a comparison gave. */
+export interface Compared {
+  readonly measured: readonly Measured[];
+  /** All-to-alls with codecs for which there was no time. */
+  readonly leftOut: readonly string[];
+  /** Errors of combinations that could not be run. */
+  readonly failures: readonly string[];
 }
 
 const PASSES = ["forward", "backward"] as const;
@@ -52,29 +66,37 @@ export async function compareSchedules(
   engine: Engine,
   config: LayerConfig,
   comparison: Comparison,
-): Promise<{ measured: Measured[]; leftOut: string[] }> {
-  const { codecs, allToAlls } = comparison;
-  const end = performance.now() + 1e3 * comparison.seconds;
+): Promise<Compared> {
+  const { codecs, allToAlls, note } = comparison;
+  const begin = performance.now();
+  const seconds = () => (performance.now() - begin) / 1e3;
   using layer = createLayer(engine, config);
   setPatterns(layer);
   const measured: Measured[] = [];
   const leftOut: string[] = [];
+  const failures: string[] = [];
   for (const [i, codec] of codecs.entries()) {
     const order = i === 0 ? allToAlls : byBestTime(measured, allToAlls);
     for (const allToAll of order) {
-      if (i > 0 && performance.now() > end) {
+      if (i > 0 && seconds() > comparison.seconds) {
         leftOut.push(`${allToAll} + ${codec}`);
         continue;
       }
       for (const chunks of comparison.chunks) {
         for (const scheduler of comparison.schedulers) {
           const combination = { scheduler, allToAll, codec, chunks };
-          measured.push(...await measure(layer, combination, comparison));
+          try {
+            measured.push(...await measure(layer, combination, comparison));
+          } catch (error) {
+            failures.push(`${scheduler} + ${allToAll} + ${codec}, ${chunks}: ${message(error)}`);
+            if (failures.length > MOST_FAILURES) throw error;
+          }
         }
       }
+      note?.(`${allToAll} + ${codec} done after ${seconds().toFixed(1)} s`);
     }
   }
-  return { measured, leftOut };
+  return { measured, leftOut, failures };
 }
 
 async function measure(
@@ -101,6 +123,11 @@ async function measure(
     });
   }
   return found;
+}
+
+function message(error: unknown): string {
+  if (error instanceof SchemoeError) return error.message;
+  throw error;
 }
 
 /** The lower bound of a run's only Program, its ranks on shared processors. */

@@ -20,7 +20,7 @@ Deno.test("onlyTasks() keeps what tasks depend on through those that are left ou
   graph.tasks.forEach(({ id }, i) => assertEquals(id, i));
   const named = (label: string) => graph.tasks.find((task) => task.label === label)!;
   const before = (label: string) => named(label).after.map((id) => graph.tasks[id].label);
-  assertEquals([before("D1"), before("E"), before("D2")], [["C1"], ["D1"], ["C2"]]);
+  assertEquals([before("D1"), before("E"), before("combine")], [["dispatch"], ["D1"], ["C2"]]);
   const free = onlyTasks(parts.graphs.forward, () => true, { free: true });
   assertEquals(free.tasks.length, parts.graphs.forward.tasks.length);
   assert(free.tasks.every(({ after }) => after.length === 0));
