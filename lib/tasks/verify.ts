@@ -1,11 +1,12 @@
 /**
  * Runs reference cases forward and backward and prints the largest error of each tensor.
  *
- * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all]
- *   [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers]
+ * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N]
+ *   [--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers]
  *   [--dtype bfloat16] [--transport copy|nccl] [--emulate-nodes] [--digest] [--json]
  *
  * With one `--chunking`, all schedulers and all-to-alls give the same bits; the two differ by rounding.
+ * `--ranks` repeats the ranks of a case (those of its file are few) and multiplies gradients accordingly.
  * `--digest` shows it: each line gets a hash of all result tensors.
  * @module
  */
@@ -14,14 +15,20 @@ import { type EngineOptions, openEngine } from "../engines/mod.ts";
 import { capacitySlices, peerGroups } from "../layer/mod.ts";
 import { dtypes } from "../layer/dtypes.ts";
 import { BUILT_IN } from "../moe/choices.ts";
-import { type GoldenCase, goldenErrors, parseGolden, runGolden } from "../moe/golden.ts";
+import {
+  type GoldenCase,
+  goldenErrors,
+  parseGolden,
+  repeatRanks,
+  runGolden,
+} from "../moe/golden.ts";
 import { type Chunking, type ElementType, type Engine, SchemoeError } from "../types.ts";
 
 /** Largest relative error that passes without a codec, by the layer's type (bfloat16: from the CPU engine). */
 const TOLERANCE = { float32: 1e-5, bfloat16: 2e-2 } as const;
 const USAGE =
-  "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all] " +
-  "[--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] " +
+  "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N] " +
+  "[--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] " +
   "[--dtype bfloat16] [--transport copy|nccl] [--emulate-nodes] [--digest] [--json]";
 
 /** One line of the report. */
@@ -29,6 +36,7 @@ interface Result {
   readonly case: string;
   readonly engine: string;
   readonly nodes: number;
+  readonly ranks: number;
   readonly scheduler: string;
   readonly allToAll: string;
   readonly compressor: string;
@@ -46,7 +54,10 @@ async function main(args: readonly string[]): Promise<boolean> {
   const dtype = typeNamed(values.dtype);
   const cases: GoldenCase[] = [];
   for (const file of positionals) {
-    const golden = parseGolden(readFile(file), file);
+    const found = parseGolden(readFile(file), file);
+    const golden = values.ranks === undefined
+      ? found
+      : repeatRanks(found, count("ranks", values.ranks));
     cases.push(dtype === "float32" ? golden : await inBfloat16(golden));
   }
   let passed = true;
@@ -89,7 +100,8 @@ async function check(
     ? TOLERANCE[golden.config.dtype ?? "float32"]
     : Infinity;
   return {
-    ...{ case: golden.name, engine: engine.kind, nodes: engine.topology.nodes, ...choices, errors },
+    ...{ case: golden.name, engine: engine.kind, nodes: engine.topology.nodes },
+    ...{ ranks: golden.ranks, ...choices, errors },
     pass: Object.values(errors).every((error) => error <= tolerance && error < Infinity),
     ...(hashed ? { digest: await digest(results) } : {}),
   };
@@ -165,10 +177,10 @@ function line({ pass, errors, chunks, chunking, digest, ...names }: Result): str
   const list = Object.entries(errors).map(([tensor, error]) =>
     `${tensor} ${error.toExponential(1)}`
   ).join("  ");
-  const { scheduler, allToAll, compressor, nodes } = names;
+  const { scheduler, allToAll, compressor, nodes, ranks } = names;
   return `${
     pass ? "ok  " : "FAIL"
-  } ${names.case} (nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking})  ${list}${
+  } ${names.case} (${ranks} ranks, nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking})  ${list}${
     digest ? `  bits ${digest}` : ""
   }`;
 }
@@ -192,7 +204,7 @@ function options(args: readonly string[]) {
         dtype: text("float32"),
         ...{ scheduler: text("sequential"), "all-to-all": text("linear") },
         chunking: text("capacity"),
-        transport: { type: "string" },
+        ...{ ranks: { type: "string" }, transport: { type: "string" } },
         "emulate-nodes": { type: "boolean", default: false },
         digest: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
