@@ -1,13 +1,14 @@
 /**
  * Runs reference cases forward and backward and prints the largest error of each tensor.
  *
- * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all]
- *   [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers]
+ * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N]
+ *   [--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers]
  *   [--dtype bfloat16] [--dropless] [--transport copy|nccl] [--emulate-nodes] [--digest] [--json]
  *
  * With one `--chunking`, all schedulers and all-to-alls give the same bits; the two differ by rounding.
- * `--dropless` computes cases whose capacity comes from the routing without padding (of others it would
- * compute tokens that they drop). `--digest` shows it: each line gets a hash of all result tensors.
+ * `--digest` shows it: each line gets a hash of all result tensors. `--ranks` repeats the ranks of a case
+ * (those of its file are few) and multiplies gradients accordingly. `--dropless` computes cases whose
+ * capacity comes from the routing without padding (of others it would compute tokens that they drop).
  * @module
  */
 import { parseArgs } from "node:util";
@@ -15,14 +16,20 @@ import { type EngineOptions, openEngine } from "../engines/mod.ts";
 import { capacitySlices, peerGroups } from "../layer/mod.ts";
 import { dtypes } from "../layer/dtypes.ts";
 import { BUILT_IN } from "../moe/choices.ts";
-import { type GoldenCase, goldenErrors, parseGolden, runGolden } from "../moe/golden.ts";
+import {
+  type GoldenCase,
+  goldenErrors,
+  parseGolden,
+  repeatRanks,
+  runGolden,
+} from "../moe/golden.ts";
 import { type Chunking, type ElementType, type Engine, SchemoeError } from "../types.ts";
 
 /** Largest relative error that passes without a codec, by the layer's type (bfloat16: from the CPU engine). */
 const TOLERANCE = { float32: 1e-5, bfloat16: 2e-2 } as const;
 const USAGE =
-  "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all] " +
-  "[--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] " +
+  "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N] " +
+  "[--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] " +
   "[--dtype bfloat16] [--dropless] [--transport copy|nccl] [--emulate-nodes] [--digest] [--json]";
 
 /** One line of the report. */
@@ -30,6 +37,7 @@ interface Result {
   readonly case: string;
   readonly engine: string;
   readonly nodes: number;
+  readonly ranks: number;
   readonly scheduler: string;
   readonly allToAll: string;
   readonly compressor: string;
@@ -49,8 +57,11 @@ async function main(args: readonly string[]): Promise<boolean> {
   const dtype = typeNamed(values.dtype);
   const cases: GoldenCase[] = [];
   for (const file of positionals) {
-    const parsed = parseGolden(readFile(file), file);
-    const golden = values.dropless ? withoutPadding(parsed) : parsed;
+    const found = parseGolden(readFile(file), file);
+    const parsed = values.dropless ? withoutPadding(found) : found;
+    const golden = values.ranks === undefined
+      ? parsed
+      : repeatRanks(parsed, count("ranks", values.ranks));
     cases.push(dtype === "float32" ? golden : await inBfloat16(golden));
   }
   let passed = true;
@@ -94,7 +105,8 @@ async function check(
     ? TOLERANCE[golden.config.dtype ?? "float32"]
     : Infinity;
   return {
-    ...{ case: golden.name, engine: engine.kind, nodes: engine.topology.nodes, ...choices, errors },
+    ...{ case: golden.name, engine: engine.kind, nodes: engine.topology.nodes },
+    ...{ ranks: golden.ranks, ...choices, errors },
     pass: Object.values(errors).every((error) => error <= tolerance && error < Infinity),
     ...(hashed ? { digest: await digest(results) } : {}),
   };
@@ -182,10 +194,10 @@ function line({ pass, errors, chunks, chunking, rows, digest, ...names }: Result
   const list = Object.entries(errors).map(([tensor, error]) =>
     `${tensor} ${error.toExponential(1)}`
   ).join("  ");
-  const { scheduler, allToAll, compressor, nodes } = names;
+  const { scheduler, allToAll, compressor, nodes, ranks } = names;
   return `${
     pass ? "ok  " : "FAIL"
-  } ${names.case} (nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking}, ${rows})  ${list}${
+  } ${names.case} (${ranks} ranks, nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking}, ${rows})  ${list}${
     digest ? `  bits ${digest}` : ""
   }`;
 }
@@ -210,7 +222,7 @@ function options(args: readonly string[]) {
         ...{ scheduler: text("sequential"), "all-to-all": text("linear") },
         chunking: text("capacity"),
         dropless: { type: "boolean", default: false },
-        transport: { type: "string" },
+        ...{ ranks: { type: "string" }, transport: { type: "string" } },
         "emulate-nodes": { type: "boolean", default: false },
         digest: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
