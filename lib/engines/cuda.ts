@@ -2,7 +2,7 @@
  * The GPU engine: each lane of each rank is a CUDA stream, ranks share the GPUs that the process sees.
  * @module
  */
-import { NativeEngine, type OpenNative } from "../native/engine.ts";
+import { type NativeCalls, NativeEngine, type OpenNative } from "../native/engine.ts";
 import { libraryPath, openLibrary } from "../native/library.ts";
 import { checkDevices, findNccl, type Nccl } from "../native/nccl.ts";
 import { NativeRunner } from "../native/runner.ts";
@@ -58,21 +58,29 @@ export interface CudaOptions extends TransportOptions {
  *   the communicators could not run on the GPUs together.
  */
 export function openCudaEngine(options: CudaOptions): Engine {
-  const { topology, links = "plain", computation = "real", tf32 = false } = options;
-  const { nodes, ranksPerNode, ranks } = topology;
+  const { nodes, ranksPerNode, ranks } = options.topology;
   checkTransport(options, ranks);
   const library = openLibrary(libraryPath("cuda"));
   const nccl = options.transport === "nccl" ? findNccl(library, options.nccl) : undefined;
+  const native = new NativeEngine({
+    ...{ kind: "cuda", nodes, ranksPerNode, tf32: options.tf32, library },
+    open: openWith(options, nccl),
+  });
+  return cudaRunner(options, native, () => transportText(options, nccl));
+}
+
+/**
+ * The CUDA engine over native calls of any origin.
+ *
+ * @param where asked for what a caption says after its times.
+ */
+export function cudaRunner(options: CudaOptions, native: NativeCalls, where = () => ""): Engine {
+  const { topology, links = "plain", computation = "real", tf32 = false } = options;
   return new NativeRunner({
     kind: "cuda",
     topology,
-    timing: `${links} links, ${computation} computation${tf32 ? ", TF32" : ""}${
-      transportText(options, nccl)
-    }`,
-    native: new NativeEngine({
-      ...{ kind: "cuda", nodes, ranksPerNode, tf32, library },
-      open: openWith(options, nccl),
-    }),
+    timing: () => `${links} links, ${computation} computation${tf32 ? ", TF32" : ""}${where()}`,
+    native,
     ...pace(topology, { links, computation }),
   });
 }

@@ -72,6 +72,14 @@ export const symbols = {
     parameters: ["buffer", "u32", "u32", "buffer", "buffer", "buffer", "buffer", "buffer", "usize"],
     result: "i32",
   },
+  // int32_t schemoe_open_cuda_part(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, char* error, size_t error_bytes)
+  schemoe_open_cuda_part: {
+    parameters: [
+      ...["buffer", "buffer", "buffer", "buffer", "u32", "u32", "buffer", "buffer"],
+      ...["buffer", "buffer", "buffer", "usize"],
+    ],
+    result: "i32",
+  },
   // int32_t schemoe_connect(schemoe_engine* engine, const schemoe_process* processes, uint32_t count, uint32_t self, uint64_t time_limit_ns, char* error, size_t error_bytes)
   schemoe_connect: {
     parameters: ["pointer", "buffer", "u32", "u32", "u64", "buffer", "usize"],

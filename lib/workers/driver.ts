@@ -49,6 +49,12 @@ export class PartsDriver implements NativeCalls {
     this.#options = options;
   }
 
+  /** What a caption says of the GPUs' transport; empty on the CPU. */
+  get where(): string {
+    const { nccl } = this.#part;
+    return nccl === undefined ? "" : `, NCCL ${nccl}`;
+  }
+
   allocate(bytes: readonly number[], id?: number): number {
     return this.#whole().allocate(bytes, id);
   }

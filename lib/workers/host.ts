@@ -3,7 +3,7 @@ import type { PreparedProgram } from "../native/engine.ts";
 import { SchemoeError } from "../types.ts";
 import { digest } from "./digest.ts";
 import type { Fields, Frame } from "./frames.ts";
-import { type Endpoint, PartEngine, type Span } from "./part.ts";
+import { type Endpoint, type GpuPart, PartEngine, type Span } from "./part.ts";
 
 /** Fields of all kinds of messages; each kind has some. */
 interface Order {
@@ -15,6 +15,7 @@ interface Order {
   readonly ranksPerNode: number;
   readonly span: Span;
   readonly key: readonly number[];
+  readonly gpus?: GpuPart;
   readonly all: readonly Endpoint[];
   readonly self: number;
   readonly patience: number;
@@ -84,9 +85,10 @@ export class PartHost {
     for (const engine of this.#engines.keys()) this.#close(engine);
   }
 
-  #openPart({ engine, nodes, ranksPerNode, span, key }: Order): Answer {
+  #openPart({ engine, nodes, ranksPerNode, span, key, gpus }: Order): Answer {
     const part = new PartEngine({
       ...{ nodes, ranksPerNode, span, host: this.host, key: Uint8Array.from(key) },
+      gpus,
     });
     this.#engines.set(engine, { part, programs: new Map() });
     return { fields: { port: part.port, host: this.host } };

@@ -1,11 +1,16 @@
 /** A native engine of some ranks of a world, connected with those of other processes. @module */
-import { NativeEngine } from "../native/engine.ts";
+import { transportWords } from "../engines/cuda.ts";
+import { NativeEngine, type OpenNative } from "../native/engine.ts";
+import { libraryPath, openLibrary } from "../native/library.ts";
+import { findNccl } from "../native/nccl.ts";
 import { ErrorText } from "../native/status.ts";
 
 /** Bytes of a `schemoe_process`, and where its host begins. */
 const PROCESS_BYTES = 64;
 const HOST_OFFSET = 16;
 export const KEY_BYTES = 32;
+/** Where a `schemoe_cuda` tells the place of the process. */
+const SLOT_WORD = 4;
 
 /** Ranks that one process runs. */
 export interface Span {
@@ -29,25 +34,41 @@ export interface PartOptions {
   readonly host: string;
   /** KEY_BYTES bytes that all engines of the world present. */
   readonly key: Uint8Array<ArrayBuffer>;
+  /** Ranks on GPUs, if given, and not on the CPU. */
+  readonly gpus?: GpuPart;
+}
+
+/** How the ranks of a process use its GPUs. */
+export interface GpuPart {
+  readonly tf32?: boolean;
+  readonly emulateNodes?: boolean;
+  readonly maxCTAs?: number;
+  /** Path of NCCL's library; default: what this process finds. */
+  readonly nccl?: string;
+  /** GPU of each of the process's ranks; default: in blocks over all that it sees. */
+  readonly devices?: readonly number[];
+  /** This process is number `slot` of `slots` on its machine, which share its GPUs; default 0 of 1. */
+  readonly slot?: number;
+  readonly slots?: number;
 }
 
 /** See `schemoe_open_part`. */
 export class PartEngine extends NativeEngine {
   /** Port at which it waits for the others. */
   readonly port: number;
+  /** Version of NCCL, on GPUs. */
+  readonly nccl?: string;
 
   constructor(options: PartOptions) {
     const port = new Uint32Array(1);
     const host = new TextEncoder().encode(`${options.host}\0`);
-    const { nodes, ranksPerNode, span, key } = options;
-    super({
-      ...{ kind: "cpu", nodes, ranksPerNode },
-      open: (library) => (config, out, text, size) =>
-        library.schemoe_open_part(
-          ...[config, span.first, span.ranks, host, key, port] as const,
-          ...[out, text, size] as const,
-        ),
-    });
+    const { nodes, ranksPerNode, span, key, gpus } = options;
+    const place = [span.first, span.ranks, host, key, port] as const;
+    const onCpu: OpenNative = (library) => (config, out, text, size) =>
+      library.schemoe_open_part(config, ...place, out, text, size);
+    const opened = gpus ? onGpus(gpus, place) : { kind: "cpu" as const, open: onCpu };
+    super({ nodes, ranksPerNode, ...opened });
+    this.nccl = "nccl" in opened ? opened.nccl : undefined;
     this.port = port[0];
   }
 
@@ -95,4 +116,27 @@ export class PartEngine extends NativeEngine {
       this.library.schemoe_expect(this.handle, BigInt(run), start, error.bytes, error.size),
     );
   }
+}
+
+/** First rank, number of ranks, host, key, and where the port is written to. */
+type Place = readonly [
+  ...[number, number, Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>],
+  Uint32Array<ArrayBuffer>,
+];
+
+/** How an engine of ranks on GPUs is opened. */
+function onGpus(gpus: GpuPart, place: Place) {
+  const library = openLibrary(libraryPath("cuda"));
+  const nccl = findNccl(library, gpus.nccl);
+  const words = transportWords(gpus, nccl);
+  words.set([gpus.slot ?? 0, gpus.slots ?? 1], SLOT_WORD);
+  const path = new TextEncoder().encode(`${nccl.path}\0`);
+  const devices = gpus.devices ? Uint32Array.from(gpus.devices) : null;
+  const open: OpenNative = (library) => (config, out, text, size) =>
+    library.schemoe_open_cuda_part(
+      ...[config, words, path, devices] as const,
+      ...place,
+      ...[out, text, size] as const,
+    );
+  return { kind: "cuda" as const, tf32: gpus.tf32, library, nccl: nccl.version, open };
 }

@@ -1,14 +1,20 @@
 /** Other processes that run a part of the ranks of an engine. @module */
 import { type CpuOptions, cpuRunner } from "../engines/cpu.ts";
+import { checkTransport, cudaRunner, type TransportOptions } from "../engines/cuda.ts";
 import { topology as world } from "../topology.ts";
 import { type Engine, SchemoeError, type Topology } from "../types.ts";
 import { PartsDriver } from "./driver.ts";
 import type { Member } from "./member.ts";
-import { KEY_BYTES, PartEngine, type Span } from "./part.ts";
+import { type GpuPart, KEY_BYTES, PartEngine, type Span } from "./part.ts";
 import { Peers } from "./peers.ts";
 
 /** Options of {@linkcode Workers.openEngine}. */
-export interface WorkerEngineOptions extends Partial<CpuOptions> {
+export interface WorkerEngineOptions
+  extends Partial<CpuOptions>, Omit<TransportOptions, "transport"> {
+  /** `cpu` (default): sends travel over TCP. `cuda`: ranks on GPUs, whose sends NCCL carries. */
+  readonly kind?: "cpu" | "cuda";
+  /** `cuda`: products of float32 round their factors to TF32; default false. */
+  readonly tf32?: boolean;
   /** Default: one node for each process. */
   readonly nodes?: number;
   /** Default 1. */
@@ -17,7 +23,10 @@ export interface WorkerEngineOptions extends Partial<CpuOptions> {
   readonly patience?: number;
 }
 
-const KNOWN = ["topology", "nodes", "ranksPerNode", "links", "computation", "patience"];
+const KNOWN = [
+  ...["topology", "nodes", "ranksPerNode", "links", "computation", "patience"],
+  ...["kind", "tf32", "emulateNodes", "nccl", "maxCTAs", "devices"],
+];
 const PATIENCE = 10;
 
 /** What {@linkcode Workers} is made of. */
@@ -58,8 +67,10 @@ export class Workers {
   }
 
   /**
-   * Opens a CPU engine whose ranks are spread evenly over the processes, process 0 being this one, and
-   * sends travel over TCP; results are bit-equal to those of one process. Times come back on one clock:
+   * Opens an engine whose ranks are spread evenly over the processes, process 0 being this one; on the
+   * CPU sends travel over TCP, on GPUs through NCCL, of which all processes must have the same version.
+   * Processes of one machine take its GPUs in blocks; those that share a GPU need `emulateNodes`, and
+   * are slow, since a GPU runs one process at a time. Results are bit-equal to those of one process. Times come back on one clock:
    * the caption says how far those of the processes may be apart. Host functions and compressors
    * written in JavaScript cannot run on it. After a run that failed, close it and open a new one; one
    * of a process that has ended needs new workers.
@@ -69,6 +80,13 @@ export class Workers {
   async openEngine(options: WorkerEngineOptions = {}): Promise<Engine> {
     if (this.#closed) throw new SchemoeError("Cannot open the engine: the workers are closed");
     const { patience = PATIENCE, topology: given, nodes, ranksPerNode, ...rest } = options;
+    const { kind = "cpu", tf32, emulateNodes, nccl, maxCTAs, devices } = options;
+    oneOf("kind", kind, ["cpu", "cuda"]);
+    const transport = { emulateNodes, nccl, maxCTAs, devices };
+    const foreignTo = Object.entries({ ...transport, tf32 }).find(([, value]) =>
+      value !== undefined
+    );
+    if (foreignTo && kind === "cpu") fail(`${foreignTo[0]} is an option of kind "cuda"`);
     const foreign = Object.keys(options).find((key) => !KNOWN.includes(key));
     if (foreign) fail(`"${foreign}" is not one of its options (${KNOWN.join(", ")})`);
     if (!(patience > 0 && patience < Infinity)) fail(`the patience ${patience} is not positive`);
@@ -80,6 +98,18 @@ export class Workers {
     const topology = given ??
       world({ nodes: nodes ?? this.processes, ranksPerNode: ranksPerNode ?? 1 });
     const spans = spread(topology.ranks, this.processes);
+    if (kind === "cuda") {
+      checkTransport({ ...transport, transport: "nccl" }, topology.ranks);
+      const driver = await this.#connect(topology, spans, patience, { ...transport, tf32 });
+      const { links, computation } = rest;
+      const engine = cudaRunner(
+        { topology, links, computation, tf32 },
+        driver,
+        () => `${driver.where}${this.#where(driver, "NCCL")}`,
+      );
+      this.#engines.add(engine);
+      return engine;
+    }
     const driver = await this.#connect(topology, spans, patience);
     const shared = rest.computation === "paced" ? topology : this.#onCores(topology, spans);
     const engine = cpuRunner({ ...rest, topology: shared }, driver, () => this.#where(driver));
@@ -104,18 +134,26 @@ export class Workers {
   }
 
   /** Opens the engine of each process and connects them. */
-  async #connect(topology: Topology, spans: readonly Span[], patience: number) {
+  async #connect(
+    topology: Topology,
+    spans: readonly Span[],
+    patience: number,
+    gpus?: Omit<GpuPart, "slot" | "slots">,
+  ) {
+    const shares = gpus ? this.#shareGpus(spans, gpus) : [];
     const engine = ++this.#opened;
     const { nodes, ranksPerNode } = topology;
     const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
-    const part = new PartEngine({ nodes, ranksPerNode, span: spans[0], host: this.#host, key });
+    const part = new PartEngine({
+      ...{ nodes, ranksPerNode, span: spans[0], host: this.#host, key, gpus: shares[0] },
+    });
     const members = this.#members;
     let connecting: Promise<void> | undefined;
     try {
       const answers = await this.#all(patience, (member) =>
         member.ask({
           ...{ kind: "open", engine, nodes, ranksPerNode, key: [...key] },
-          span: spans[member.process],
+          ...{ span: spans[member.process], gpus: shares[member.process] },
         }));
       const places = [{ port: part.port, host: this.#host, pid: Deno.pid }].concat(
         answers.map(({ fields }, i) => ({
@@ -165,6 +203,17 @@ export class Workers {
     }
   }
 
+  /** Which GPUs the ranks of each process use: processes of one machine take turns. */
+  #shareGpus(spans: readonly Span[], gpus: Omit<GpuPart, "slot" | "slots">): GpuPart[] {
+    const hosts = [Deno.hostname(), ...this.#members.map(({ host }) => host)];
+    return spans.map(({ first, ranks }, i) => ({
+      ...gpus,
+      devices: gpus.devices?.slice(first, first + ranks),
+      slot: hosts.slice(0, i).filter((host) => host === hosts[i]).length,
+      slots: hosts.filter((host) => host === hosts[i]).length,
+    }));
+  }
+
   /** Ranks of one machine share its cores. */
   #onCores(topology: Topology, spans: readonly Span[]): Topology {
     if (topology.sharing) return topology;
@@ -181,11 +230,11 @@ export class Workers {
     return crowded ? { ...topology, sharing: { of, capacity } } : topology;
   }
 
-  #where({ clockError }: PartsDriver): string {
+  #where({ clockError }: PartsDriver, carrier = "TCP"): string {
     const clocks = clockError === undefined
       ? ""
       : `, clocks within ${Math.max(1, Math.round(clockError / 1000))} us`;
-    return `, ${this.processes} processes over TCP${clocks}`;
+    return `, ${this.processes} processes over ${carrier}${clocks}`;
   }
 }
 

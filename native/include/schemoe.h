@@ -274,6 +274,9 @@ typedef struct schemoe_process {
  */
 int32_t schemoe_open_part(const schemoe_config* config, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, char* error, size_t error_bytes);
 
+/* The same for ranks on GPUs, whose transfers NCCL makes: cuda->transport must be 1. */
+int32_t schemoe_open_cuda_part(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, char* error, size_t error_bytes);
+
 /*
  * Connects an engine of some ranks with all others; `self` is its own place in the list. Blocks, at
  * most for the time limit, which is also how long any answer may take later: call it nonblocking.

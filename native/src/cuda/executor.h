@@ -40,6 +40,7 @@ class Executor {
   /// Makes communicators with the other processes, of these ids. Blocks until they do the same.
   void connect(const nccl::Ids& ids);
   nccl::Ids make_ids();
+  int nccl_version();
   /// Number and beginning of the next run, which other processes take part in.
   void expect(uint64_t run, uint64_t start_ns);
   /// Another process cannot be reached any more.

@@ -59,6 +59,11 @@ nccl::Ids Executor::make_ids() {
   return cluster_->make_ids();
 }
 
+int Executor::nccl_version() {
+  if (!cluster_) cluster_ = std::make_shared<nccl::Cluster>(world_, options_);
+  return cluster_->version();
+}
+
 void Executor::connect(const nccl::Ids& ids) {
   if (!cluster_) cluster_ = std::make_shared<nccl::Cluster>(world_, options_);
   cluster_->connect(ids);

@@ -156,6 +156,24 @@ uint32_t ranks_of(const schemoe_config* config) {
   return static_cast<uint32_t>(ranks);
 }
 
+schemoe::PartEngine::Options part_options(const schemoe_config& config, uint32_t first, uint32_t count, const char* host, const uint8_t* key) {
+  const uint32_t ranks = ranks_of(&config);
+  if (count == 0 || count > ranks || first > ranks - count) {
+    fail(SCHEMOE_INVALID, "Cannot open an engine of ranks ", first, " + ", count, " of ", ranks, " (at most ", kMostRanks, ")");
+  }
+  schemoe::PartEngine::Options options{ranks, first, count, host, {}, {}};
+  std::copy_n(key, options.key.size(), options.key.begin());
+  return options;
+}
+
+void open_part(const schemoe::PartEngine::Options& options, uint32_t* port, schemoe_engine** engine) {
+  auto handle = std::make_unique<schemoe_engine>();
+  auto part = std::make_unique<schemoe::PartEngine>(options);
+  *port = part->port();
+  handle->engine = std::move(part);
+  *engine = handle.release();
+}
+
 }  // namespace
 
 SCHEMOE_ENTRY uint32_t schemoe_abi_version(void) { return SCHEMOE_ABI_VERSION; }
@@ -331,22 +349,36 @@ SCHEMOE_ENTRY int32_t schemoe_open_part(const schemoe_config* config, uint32_t f
     need(key, "key");
     need(port, "port");
     need(config, "config");
-    if (config->abi_version != SCHEMOE_ABI_VERSION || config->kind != SCHEMOE_CPU || config->flags != 0) {
-      fail(SCHEMOE_UNSUPPORTED, "Cannot open an engine of some ranks: it must be a CPU engine of version ",
-           SCHEMOE_ABI_VERSION, " without flags");
+    ranks_of(config);
+    if (config->kind != SCHEMOE_CPU || config->flags != 0) {
+      fail(SCHEMOE_UNSUPPORTED, "Cannot open an engine of some ranks: it must be a CPU engine without flags; "
+                                "schemoe_open_cuda_part opens one on GPUs");
     }
-    const uint64_t ranks = uint64_t{config->nodes} * config->ranks_per_node;
-    if (ranks > kMostRanks || local_ranks == 0 || local_ranks > ranks || first_rank > ranks - local_ranks) {
-      fail(SCHEMOE_INVALID, "Cannot open an engine of ranks ", first_rank, " + ", local_ranks, " of ", ranks,
-           " (at most ", kMostRanks, ")");
-    }
-    schemoe::PartEngine::Options options{static_cast<uint32_t>(ranks), first_rank, local_ranks, host, {}};
-    std::copy_n(key, options.key.size(), options.key.begin());
-    auto handle = std::make_unique<schemoe_engine>();
-    auto part = std::make_unique<schemoe::PartEngine>(options);
-    *port = part->port();
-    handle->engine = std::move(part);
-    *engine = handle.release();
+    open_part(part_options(*config, first_rank, local_ranks, host, key), port, engine);
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_open_cuda_part(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    need(engine, "engine");
+    *engine = nullptr;
+    need(cuda, "cuda");
+    need(nccl, "nccl");
+    if (cuda->devices > 0) need(devices, "devices");
+    need(host, "host");
+    need(key, "key");
+    need(port, "port");
+    ranks_of(config);
+    if (config->kind != SCHEMOE_CUDA) fail(SCHEMOE_INVALID, "Cannot open a CUDA engine of kind ", config->kind);
+#ifdef SCHEMOE_WITH_CUDA
+    schemoe::PartEngine::Options options = part_options(*config, first_rank, local_ranks, host, key);
+    options.cuda = cuda_options(*config, *cuda, nccl, devices);
+    options.cuda->first = first_rank;
+    options.cuda->count = local_ranks;
+    open_part(options, port, engine);
+#else
+    fail(SCHEMOE_UNSUPPORTED, "Cannot open an engine of kind ", config->kind, ": the library was built without it");
+#endif
   });
 }
 

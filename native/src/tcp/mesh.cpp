@@ -268,6 +268,7 @@ void Mesh::handle(Peer& peer, const Message& message) {
     case Kind::write:
     case Kind::read:
     case Kind::ping:
+    case Kind::join:
       return answer(peer, message);
   }
   fail(SCHEMOE_PEER, "it sent a message of unknown kind ", static_cast<uint32_t>(message.kind));

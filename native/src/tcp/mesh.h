@@ -28,6 +28,8 @@ class Memory {
   virtual void free_own(uint32_t id) = 0;
   virtual void write_own(uint32_t id, uint32_t rank, uint64_t offset, std::span<const uint8_t> data) = 0;
   virtual void read_own(uint32_t id, uint32_t rank, uint64_t offset, std::span<uint8_t> data) = 0;
+  /// Process 0 tells how to find the others besides TCP.
+  virtual void join_own(std::span<const uint8_t> invitation) = 0;
 };
 
 class Mesh final : public Carrier {

@@ -46,7 +46,7 @@ void Mesh::answer(Peer& peer, const Message& message) {
   reply.time_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
                       std::chrono::steady_clock::now().time_since_epoch()).count();
   std::vector<uint8_t> content;
-  const bool body = message.kind == Kind::allocate || message.kind == Kind::write;
+  const bool body = message.kind == Kind::allocate || message.kind == Kind::write || message.kind == Kind::join;
   std::vector<uint8_t> given = body ? read_body(peer, message) : std::vector<uint8_t>();
   try {
     if (message.kind == Kind::allocate) {
@@ -57,6 +57,8 @@ void Mesh::answer(Peer& peer, const Message& message) {
       memory_.free_own(message.index);
     } else if (message.kind == Kind::write) {
       memory_.write_own(message.index, message.from, message.offset, given);
+    } else if (message.kind == Kind::join) {
+      memory_.join_own(given);
     } else if (message.kind == Kind::read) {
       if (message.bytes > kMostBody) fail(SCHEMOE_INVALID, "Cannot read ", message.bytes, " bytes at once");
       content.resize(message.bytes);

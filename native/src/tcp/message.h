@@ -33,6 +33,7 @@ enum class Kind : uint32_t {
   read = 7,
   ping = 8,
   reply = 9,  // body: what was read, or why it failed
+  join = 10,  // body: how to find the others besides TCP
 };
 
 struct Message {

@@ -1,7 +1,5 @@
 #include "tcp/part_engine.h"
 
-#include <cblas.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -26,13 +24,11 @@ int64_t now_ns() {
 
 }  // namespace
 
-PartEngine::PartEngine(const Options& options)
-    : options_(options),
-      buffers_(options.ranks),
-      mesh_(options.host, options.key, *this),
-      executor_(options.ranks, buffers_, hosts_, {options.first, options.count, &mesh_}) {
-  // As in the engine of one process: lanes are the parallelism.
-  openblas_set_num_threads(1);
+PartEngine::PartEngine(const Options& options) : options_(options), mesh_(options.host, options.key, *this) {
+#ifdef SCHEMOE_WITH_CUDA
+  if (options.cuda) own_ = open_cuda_ranks(*options.cuda);
+#endif
+  if (!own_) own_ = open_cpu_ranks(options.ranks, options.first, options.count, mesh_);
 }
 
 PartEngine::~PartEngine() { mesh_.abort(); }
@@ -43,7 +39,17 @@ void PartEngine::connect(std::span<const schemoe_process> processes, uint32_t se
   if (!own || own->first_rank != options_.first || own->ranks != options_.count || end != options_.ranks) {
     fail(SCHEMOE_INVALID, "Cannot connect the processes: their ranks are not those of this engine");
   }
-  mesh_.connect(processes, self, time_limit_ns, executor_);
+  mesh_.connect(processes, self, time_limit_ns, own_->receiver());
+  if (self != 0) return;
+  const std::vector<uint8_t> invitation = own_->invitation();
+  if (invitation.empty()) return;
+  for (uint32_t process = 1; process < processes.size(); ++process) {
+    Message message = request(Kind::join, 0);
+    message.bytes = invitation.size();
+    mesh_.ask(process, message, invitation);
+  }
+  own_->accept(invitation);
+  own_->joined();
 }
 
 uint32_t PartEngine::process_of(const char* what, uint32_t rank) const {
@@ -61,7 +67,7 @@ uint32_t PartEngine::allocate_own(uint32_t id, std::span<const uint64_t> bytes) 
   }
   std::vector<uint64_t> all(options_.ranks);
   std::copy(bytes.begin(), bytes.end(), all.begin() + options_.first);
-  return buffers_.allocate(id, all);
+  return own_->allocate(id, all);
 }
 
 uint32_t PartEngine::allocate(uint32_t id, std::span<const uint64_t> bytes) {
@@ -75,7 +81,7 @@ uint32_t PartEngine::allocate(uint32_t id, std::span<const uint64_t> bytes) {
     // A new buffer is in all processes or in none, so that they go on numbering alike.
     if (id == UINT32_MAX && failure.status() != SCHEMOE_PEER) {
       while (--process > 0) mesh_.ask(process, request(Kind::free, own));
-      buffers_.free(own);
+      own_->free(own);
     }
     throw;
   }
@@ -96,17 +102,17 @@ void PartEngine::allocate_in(uint32_t process, uint32_t id, uint32_t own, std::s
 
 void PartEngine::free(uint32_t id) {
   mesh_.check();
-  buffers_.free(id);
+  own_->free(id);
   if (mesh_.self() != 0) return;
   for (uint32_t process = 1; process < mesh_.processes().size(); ++process) mesh_.ask(process, request(Kind::free, id));
 }
 
 void PartEngine::write_own(uint32_t id, uint32_t rank, uint64_t offset, std::span<const uint8_t> data) {
-  buffers_.write(id, rank, offset, data);
+  own_->write(id, rank, offset, data);
 }
 
 void PartEngine::read_own(uint32_t id, uint32_t rank, uint64_t offset, std::span<uint8_t> data) {
-  buffers_.read(id, rank, offset, data);
+  own_->read(id, rank, offset, data);
 }
 
 void PartEngine::write(uint32_t id, uint32_t rank, uint64_t offset, std::span<const uint8_t> data) {
@@ -149,29 +155,20 @@ void PartEngine::check(const Program& program) const {
            " calls a host function, which an engine of several processes cannot");
     }
   }
-  if (!program.bfloat16) return;
-  fail(SCHEMOE_UNSUPPORTED, "Cannot prepare the Program: ", name_of(program.operations[program.bfloat16->operation]),
-       ", kernel ", program.bfloat16->kernel->name, ": the CPU engine computes in float32");
+  own_->check(program);
 }
 
 void PartEngine::run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) {
   mesh_.check();
-  buffers_.hold();
-  struct Release {
-    Buffers& buffers;
-    ~Release() { buffers.release(); }
-  } const release{buffers_};
-  buffers_.check(program, options_.first, options_.count);
-  executor_.run(program, time_limit_ns, events);
+  own_->run(program, time_limit_ns, events);
 }
 
 void PartEngine::cancel() {
-  if (!executor_.cancel()) hosts_.nudge();
+  own_->cancel();
 }
 
 void PartEngine::shut_down() {
-  executor_.shut_down();
-  hosts_.close();
+  own_->shut_down();
 }
 
 void PartEngine::clock(uint32_t process, uint64_t* now, int64_t* offset_ns, uint64_t* error_ns) {

@@ -1,0 +1,115 @@
+// Ranks of several processes, each process with some of them on its GPUs: NCCL carries what they send.
+#include <cstring>
+#include <future>
+#include <optional>
+
+#include "cuda/buffers.h"
+#include "cuda/executor.h"
+#include "cuda/world.h"
+#include "tcp/local_ranks.h"
+
+namespace schemoe {
+
+namespace cuda {
+namespace {
+
+/// NCCL's version and the ids of its communicators.
+struct Invitation {
+  int32_t version;
+  nccl::Ids ids;
+};
+
+class CudaRanks final : public LocalRanks, private Receiver {
+ public:
+  explicit CudaRanks(const CudaOptions& options) : world_(options) {
+    if (!options.nccl) {
+      fail(SCHEMOE_UNSUPPORTED, "Cannot open a CUDA engine of several processes: their GPUs reach each other through NCCL only; "
+                                "give transport \"nccl\"");
+    }
+    lt::library();
+    buffers_.emplace(world_);
+    executor_.emplace(world_, *buffers_, hosts_, options);
+  }
+  ~CudaRanks() override {
+    if (joining_.valid()) joining_.wait();
+    executor_.reset();
+    buffers_.reset();
+  }
+
+  uint32_t allocate(uint32_t id, std::span<const uint64_t> bytes) override { return buffers_->allocate(id, bytes); }
+  void free(uint32_t id) override { buffers_->free(id); }
+  void write(uint32_t id, uint32_t rank, uint64_t offset, std::span<const uint8_t> data) override {
+    buffers_->write(id, rank, offset, data);
+  }
+  void read(uint32_t id, uint32_t rank, uint64_t offset, std::span<uint8_t> data) override {
+    buffers_->read(id, rank, offset, data);
+  }
+  void check(const Program& program) const override { executor_->check_order(program); }
+  void run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) override {
+    joined();
+    buffers_->hold();
+    struct Release {
+      Buffers& buffers;
+      ~Release() { buffers.release(); }
+    } const release{*buffers_};
+    buffers_->check(program);
+    world_.enter(world_.first());
+    executor_->run(program, time_limit_ns, events);
+  }
+  void expect(uint64_t run, uint64_t start_ns) override { executor_->expect(run, start_ns); }
+  void cancel() override {
+    if (!executor_->cancel()) hosts_.nudge();
+  }
+  void shut_down() override {
+    executor_->shut_down();
+    hosts_.close();
+  }
+  HostQueue& hosts() override { return hosts_; }
+  Receiver& receiver() override { return *this; }
+
+  std::vector<uint8_t> invitation() override {
+    const Invitation invitation{executor_->nccl_version(), executor_->make_ids()};
+    std::vector<uint8_t> bytes(sizeof invitation);
+    std::memcpy(bytes.data(), &invitation, sizeof invitation);
+    return bytes;
+  }
+  void accept(std::span<const uint8_t> bytes) override {
+    Invitation invitation;
+    if (bytes.size() != sizeof invitation || joining_.valid()) fail(SCHEMOE_PEER, "Cannot join the communicators: the invitation is malformed");
+    std::memcpy(&invitation, bytes.data(), sizeof invitation);
+    if (invitation.version != executor_->nccl_version()) {
+      fail(SCHEMOE_PEER, "Cannot join the communicators: NCCL has version ", nccl::version_text(executor_->nccl_version()),
+           " here and ", nccl::version_text(invitation.version), " in process 0");
+    }
+    joining_ = std::async(std::launch::async, [this, ids = invitation.ids] { executor_->connect(ids); }).share();
+  }
+  void joined() override {
+    if (!joining_.valid()) fail(SCHEMOE_PEER, "Cannot run the Program: process 0 has not invited to the communicators");
+    joining_.get();
+  }
+
+ private:
+  // Everything but memory and the clock goes through NCCL.
+  bool await_run(uint64_t) override { return false; }
+  void posted(const Notice&) override { fail(SCHEMOE_PEER, "it sends over TCP what NCCL carries"); }
+  std::byte* target(const Notice&) override { return nullptr; }
+  void arrived(const Notice&) override {}
+  void sent(const Notice&) override {}
+  void ended(const Ended&) override {}
+  void lost(const Failure& failure) override { executor_->lost(failure); }
+
+  const World world_;
+  HostQueue hosts_;
+  std::optional<Buffers> buffers_;
+  std::optional<Executor> executor_;
+  std::shared_future<void> joining_;
+};
+
+}  // namespace
+}  // namespace cuda
+
+std::unique_ptr<LocalRanks> open_cuda_ranks(const CudaOptions& options) {
+  return std::make_unique<cuda::CudaRanks>(options);
+}
+
+}  // namespace schemoe
