@@ -103,7 +103,7 @@ function layerFields(config: Record<string, unknown>): Partial<LayerConfig> {
       "capacityFactor",
       "capacityAlignment",
     ],
-    ...["normalizeGate", "batchPrioritized", "prescore", "auxWeight"],
+    ...["normalizeGate", "batchPrioritized", "prescore", "auxWeight", "dropless"],
   ];
   return Object.fromEntries(
     fields.filter((name) => name in config).map((name) => [name, config[name]]),

@@ -3,11 +3,12 @@
  *
  * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N]
  *   [--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers]
- *   [--dtype bfloat16] [--transport copy|nccl] [--emulate-nodes] [--digest] [--json]
+ *   [--dtype bfloat16] [--dropless] [--transport copy|nccl] [--emulate-nodes] [--digest] [--json]
  *
  * With one `--chunking`, all schedulers and all-to-alls give the same bits; the two differ by rounding.
- * `--ranks` repeats the ranks of a case (those of its file are few) and multiplies gradients accordingly.
- * `--digest` shows it: each line gets a hash of all result tensors.
+ * `--digest` shows it: each line gets a hash of all result tensors. `--ranks` repeats the ranks of a case
+ * (those of its file are few) and multiplies gradients accordingly. `--dropless` computes cases whose
+ * capacity comes from the routing without padding (of others it would compute tokens that they drop).
  * @module
  */
 import { parseArgs } from "node:util";
@@ -29,7 +30,7 @@ const TOLERANCE = { float32: 1e-5, bfloat16: 2e-2 } as const;
 const USAGE =
   "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N] " +
   "[--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] " +
-  "[--dtype bfloat16] [--transport copy|nccl] [--emulate-nodes] [--digest] [--json]";
+  "[--dtype bfloat16] [--dropless] [--transport copy|nccl] [--emulate-nodes] [--digest] [--json]";
 
 /** One line of the report. */
 interface Result {
@@ -42,6 +43,8 @@ interface Result {
   readonly compressor: string;
   readonly chunks: number;
   readonly chunking: string;
+  /** Whether experts are padded to their capacity. */
+  readonly rows: "padded" | "dropless";
   readonly errors: Record<string, number>;
   readonly pass: boolean;
   /** Hash of the bits of all result tensors, when it was asked for. */
@@ -55,9 +58,10 @@ async function main(args: readonly string[]): Promise<boolean> {
   const cases: GoldenCase[] = [];
   for (const file of positionals) {
     const found = parseGolden(readFile(file), file);
+    const parsed = values.dropless ? withoutPadding(found) : found;
     const golden = values.ranks === undefined
-      ? found
-      : repeatRanks(found, count("ranks", values.ranks));
+      ? parsed
+      : repeatRanks(parsed, count("ranks", values.ranks));
     cases.push(dtype === "float32" ? golden : await inBfloat16(golden));
   }
   let passed = true;
@@ -77,6 +81,7 @@ async function main(args: readonly string[]): Promise<boolean> {
           compressor,
           chunks: count("chunks", values.chunks),
           chunking: values.chunking,
+          rows: golden.config.dropless ? "dropless" : "padded",
         });
         console.log(values.json ? JSON.stringify(result) : line(result));
         passed &&= result.pass;
@@ -90,7 +95,7 @@ async function check(
   engine: Engine,
   golden: GoldenCase,
   hashed: boolean,
-  choices: Pick<Result, "scheduler" | "allToAll" | "compressor" | "chunks" | "chunking">,
+  choices: Pick<Result, "scheduler" | "allToAll" | "compressor" | "chunks" | "chunking" | "rows">,
 ): Promise<Result> {
   const { scheduler, allToAll, compressor } = choices;
   const chunks = chunkingOf(choices.chunking)(choices.chunks);
@@ -160,6 +165,18 @@ async function inBfloat16(golden: GoldenCase): Promise<GoldenCase> {
   return { ...inputs, config: { ...golden.config, dtype: "bfloat16" }, tensors: new Map(expected) };
 }
 
+/** @throws {SchemoeError} where the capacity may drop tokens. */
+function withoutPadding(golden: GoldenCase): GoldenCase {
+  const { capacityFactor = 1 } = golden.config;
+  if (capacityFactor !== 0) {
+    throw new SchemoeError(
+      `Cannot compute the case "${golden.name}" without padding: its capacityFactor ${capacityFactor} may ` +
+        "drop tokens; leave --dropless out for it",
+    );
+  }
+  return { ...golden, config: { ...golden.config, capacityAlignment: 1, dropless: true } };
+}
+
 function typeNamed(name: string): ElementType {
   if (name === "float32" || name === "bfloat16") return name;
   throw new SchemoeError(`--dtype must be float32 or bfloat16, got "${name}"`);
@@ -173,14 +190,14 @@ function count(name: string, text: string): number {
   throw new SchemoeError(`--${name} must be a positive integer, got "${text}"`);
 }
 
-function line({ pass, errors, chunks, chunking, digest, ...names }: Result): string {
+function line({ pass, errors, chunks, chunking, rows, digest, ...names }: Result): string {
   const list = Object.entries(errors).map(([tensor, error]) =>
     `${tensor} ${error.toExponential(1)}`
   ).join("  ");
   const { scheduler, allToAll, compressor, nodes, ranks } = names;
   return `${
     pass ? "ok  " : "FAIL"
-  } ${names.case} (${ranks} ranks, nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking})  ${list}${
+  } ${names.case} (${ranks} ranks, nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking}, ${rows})  ${list}${
     digest ? `  bits ${digest}` : ""
   }`;
 }
@@ -204,6 +221,7 @@ function options(args: readonly string[]) {
         dtype: text("float32"),
         ...{ scheduler: text("sequential"), "all-to-all": text("linear") },
         chunking: text("capacity"),
+        dropless: { type: "boolean", default: false },
         ...{ ranks: { type: "string" }, transport: { type: "string" } },
         "emulate-nodes": { type: "boolean", default: false },
         digest: { type: "boolean", default: false },

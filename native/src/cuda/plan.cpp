@@ -1,5 +1,7 @@
 #include "cuda/plan.h"
 
+#include "cuda/device_words.h"
+
 #include <algorithm>
 #include <functional>
 #include <queue>
@@ -7,14 +9,6 @@
 namespace schemoe::cuda {
 
 namespace {
-
-/// The chunk bounds that a kernel's arguments hold.
-const Rows* rows_of(const Arguments& arguments) {
-  if (const auto* dispatch = std::get_if<Dispatch>(&arguments)) return &dispatch->rows;
-  if (const auto* combine = std::get_if<Combine>(&arguments)) return &combine->rows;
-  if (const auto* dot = std::get_if<RowDot>(&arguments)) return &dot->rows;
-  return nullptr;
-}
 
 void list_tiles_of(std::byte* to, const std::byte* from, uint64_t bytes, std::vector<Tile>& tiles) {
   if (to == from) return;
@@ -112,9 +106,9 @@ void Plan::find_calls() {
 void Plan::upload_bounds() {
   std::vector<int32_t> all;
   for (const Call& call : program_.calls) {
-    const Rows* rows = rows_of(call.arguments);
-    bounds_at_.push_back(rows ? static_cast<int64_t>(all.size()) : -1);
-    if (rows) all.insert(all.end(), rows->bounds.begin(), rows->bounds.end());
+    const size_t begin = all.size();
+    append_device_words(call.arguments, all);
+    bounds_at_.push_back(all.size() > begin ? static_cast<int64_t>(begin) : -1);
   }
   if (all.empty()) return;
   for (uint32_t device = 0; device < world_.devices(); ++device) {
