@@ -19,6 +19,13 @@ export interface CudaOptions {
   readonly computation?: "paced" | "real";
   /** Products of float32 round their factors to TF32, which is faster; default false. */
   readonly tf32?: boolean;
+  /**
+   * Launches a Program as one CUDA graph where that is possible: nothing is paced, no host function,
+   * one GPU. Default true; false enqueues each operation in every run. Results are the same bits.
+   */
+  readonly graphs?: boolean;
+  /** Records times; default true. Without, all times of a run are 0, which shows what recording costs. */
+  readonly times?: boolean;
 }
 
 /**
@@ -32,13 +39,13 @@ export interface CudaOptions {
  * @throws {SchemoeError} when the library was built without CUDA, or there is no GPU or no cuBLASLt.
  */
 export function openCudaEngine(options: CudaOptions): Engine {
-  const { topology, links = "plain", computation = "real", tf32 = false } = options;
+  const { topology, links = "plain", computation = "real", tf32 = false, graphs, times } = options;
   const { nodes, ranksPerNode } = topology;
   return new NativeRunner({
     kind: "cuda",
     topology,
     timing: `${links} links, ${computation} computation${tf32 ? ", TF32" : ""}`,
-    native: new NativeEngine({ kind: "cuda", nodes, ranksPerNode, tf32 }),
+    native: new NativeEngine({ kind: "cuda", nodes, ranksPerNode, tf32, graphs, times }),
     ...pace(topology, { links, computation }),
   });
 }

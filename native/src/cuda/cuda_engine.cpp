@@ -14,10 +14,12 @@ namespace {
 
 class CudaEngine final : public Engine {
  public:
-  CudaEngine(uint32_t ranks, bool tf32) : world_(ranks) {
+  CudaEngine(uint32_t ranks, uint32_t flags) : world_(ranks) {
     lt::library();
     buffers_.emplace(world_);
-    executor_.emplace(world_, *buffers_, hosts_, tf32);
+    const auto has = [&](schemoe_flag flag) { return (flags & flag) != 0; };
+    const Executor::Options options{has(SCHEMOE_TF32), !has(SCHEMOE_NO_GRAPHS), !has(SCHEMOE_NO_TIMES)};
+    executor_.emplace(world_, *buffers_, hosts_, options);
   }
 
   ~CudaEngine() override {
@@ -86,8 +88,8 @@ class CudaEngine final : public Engine {
 }  // namespace
 }  // namespace cuda
 
-std::unique_ptr<Engine> open_cuda_engine(uint32_t ranks, bool tf32) {
-  return std::make_unique<cuda::CudaEngine>(ranks, tf32);
+std::unique_ptr<Engine> open_cuda_engine(uint32_t ranks, uint32_t flags) {
+  return std::make_unique<cuda::CudaEngine>(ranks, flags);
 }
 
 }  // namespace schemoe

@@ -1,5 +1,5 @@
-// Runs a Program: one thread enqueues everything on the streams of the lanes, events hold it together,
-// and another thread watches the clock and serves host kernels.
+// Runs a Program: one thread enqueues everything on the streams of the lanes, or launches it as a graph;
+// events hold it together, and another thread watches the clock and serves host kernels.
 #pragma once
 
 #include <condition_variable>
@@ -25,7 +25,12 @@ namespace schemoe::cuda {
 
 class Executor {
  public:
-  Executor(const World& world, Buffers& buffers, HostQueue& hosts, bool tf32);
+  struct Options {
+    bool tf32;    // products of float32 may round their factors
+    bool graphs;  // Programs that can be run as one graph are
+    bool times;   // events have times
+  };
+  Executor(const World& world, Buffers& buffers, HostQueue& hosts, const Options& options);
   ~Executor();
 
   /// Throws what ended the run early; all streams are idle again either way.
@@ -39,33 +44,47 @@ class Executor {
 
  private:
   Plan& plan_of(const Program& program);
+  void reserve(const Program& program);
   void begin(const Program& program, Plan& plan, uint64_t time_limit_ns);
+  void reset_errors();
   void enqueue(const Program& program, Plan& plan);
+  void fork(const Plan& plan);
+  void launch(const Plan& plan);
   void step(const Program& program, Plan& plan, const Step& step);
   void begin_operation(const Program& program, Plan& plan, uint32_t index);
   void compute(const Program& program, Plan& plan, uint32_t index, Lane& lane);
   void move(const Program& program, Plan& plan, uint32_t index, Lane& lane);
   void end(const Program& program, uint32_t index, Lane& lane);
-  void wait(const Program& program, uint32_t operation, Lane& lane, cudaEvent_t Marks::*mark);
+  void wait(const Program& program, uint32_t operation, Lane& lane, Mark Marks::*mark);
   const Marks& marks(const Program& program, uint32_t operation) const;
   void finish(const Program& program, const Plan& plan);
   void check_data(const Program& program);
   void report(const Program& program, const Plan& plan, std::span<schemoe_event> events) const;
+
+  // rehearsal.cpp
+  void rehearse(const Program& program, Plan& plan);
+  cudaGraph_t capture(const Program& program, Plan& plan);
+  void gather(const Program& program, const Plan& plan);
+  uint64_t scratch_of(const Plan& plan);
 
   // watch.cpp: the other thread.
   void stop(const Failure& failure);
   void watch();
   void serve_hosts(std::unique_lock<std::mutex>& lock, std::vector<bool>& taken);
   void call_host(uint32_t call, uint32_t slot, const Program& program);
+  bool is_done(uint32_t operation) const;
   std::string unfinished() const;
 
   const World& world_;
   Buffers& buffers_;
   HostQueue& hosts_;
+  const bool graphs_;
+  Recording recording_;
   Products products_;
   Lanes lanes_;
   Events events_;
   std::vector<DataError*> errors_;
+  uint32_t* error_seen_ = nullptr;  // in the host's memory
   std::vector<uint64_t*> stamps_;  // beginnings of paced operations, on each GPU
   size_t stamp_room_ = 0;
   bool broken_ = false;

@@ -26,7 +26,11 @@ void list_tiles_of(std::byte* to, const std::byte* from, uint64_t bytes, std::ve
 }  // namespace
 
 Plan::Plan(const Program& program, const World& world)
-    : program_(program), world_(world), bounds_(world.devices(), nullptr), tiles_(world.devices(), nullptr) {
+    : joins(program),
+      program_(program),
+      world_(world),
+      bounds_(world.devices(), nullptr),
+      tiles_(world.devices(), nullptr) {
   for (uint32_t lane = 0; lane < program.lanes.size(); ++lane) {
     if (!program.lanes[lane].empty()) lanes.push_back(lane);
   }
@@ -34,6 +38,10 @@ Plan::Plan(const Program& program, const World& world)
   order();
   find_calls();
   upload_bounds();
+  constexpr size_t kMostCalls = 4096;
+  graphable = world.devices() == 1 && host_calls.empty() && !lanes.empty() && program.calls.size() <= kMostCalls &&
+              std::none_of(program.operations.begin(), program.operations.end(),
+                           [](const Operation& o) { return o.pace_ns > 0; });
 }
 
 Plan::~Plan() {
@@ -145,6 +153,14 @@ void Plan::list_tiles(const Buffers& buffers, uint32_t operation, std::vector<Ti
 
 void Plan::refresh(const Buffers& buffers) {
   if (generation_ == buffers.generation()) return;
+  std::vector<const std::byte*> addresses;
+  for (const Requirement& need : program_.requirements) addresses.push_back(buffers.at({need.buffer, 0}, need.rank));
+  if (generation_ != 0 && addresses == addresses_) {
+    generation_ = buffers.generation();
+    return;
+  }
+  graph.reset();
+  products.assign(program_.calls.size(), nullptr);
   std::vector<Tile> all;
   tiles_at_.resize(program_.operations.size());
   for (uint32_t i = 0; i < tiles_at_.size(); ++i) {
@@ -162,6 +178,7 @@ void Plan::refresh(const Buffers& buffers) {
     CUDA_CHECK(cudaMemcpy(tiles_[device], all.data(), all.size() * sizeof(Tile), cudaMemcpyHostToDevice));
   }
   room_ = std::max(room_, all.size());
+  addresses_ = std::move(addresses);
   generation_ = buffers.generation();
 }
 

@@ -93,7 +93,7 @@ std::unique_ptr<Products::Plan> Products::make(const Gemm& g, int device, const 
   return plan;
 }
 
-bool Products::run(const Gemm& g, const Operands& at, int device, void* workspace, cudaStream_t stream) {
+const Products::Plan& Products::find(const Gemm& g, const Operands& at, int device) {
   const int64_t alignments[4] = {
       alignment(at.b, g.b, g.groups, g.dtypes.b), alignment(at.a, g.a, g.groups, g.dtypes.a),
       alignment(at.c, g.c, g.groups, g.dtype_c), alignment(at.c, g.c, g.groups, g.dtype_c)};
@@ -102,12 +102,18 @@ bool Products::run(const Gemm& g, const Operands& at, int device, void* workspac
                    g.c.ld,  g.c.stride, alignments[0], alignments[1], alignments[2]};
   auto& plan = plans_[key];
   if (!plan) plan = make(g, device, alignments);
-  if (!plan->possible) return false;
+  return *plan;
+}
+
+bool Products::run(const Gemm& g, const Operands& at, int device, const Plan*& kept, void* workspace,
+                   cudaStream_t stream) {
+  if (!kept) kept = &find(g, at, device);
+  if (!kept->possible) return false;
   const auto alpha = static_cast<float>(g.alpha);
   const auto beta = static_cast<float>(g.beta);
-  LT_CHECK(lt::library().matmul(handles_[static_cast<size_t>(device)], plan->desc, &alpha, at.b, plan->a, at.a,
-                                plan->b, &beta, at.c, plan->c, at.c, plan->c, &plan->algorithm, workspace,
-                                plan->workspace_bytes, stream));
+  LT_CHECK(lt::library().matmul(handles_[static_cast<size_t>(device)], kept->desc, &alpha, at.b, kept->a, at.a,
+                                kept->b, &beta, at.c, kept->c, at.c, kept->c, &kept->algorithm, workspace,
+                                kept->workspace_bytes, stream));
   return true;
 }
 

@@ -27,13 +27,17 @@ class Products {
   /// Work area that `run` needs on its stream.
   static constexpr size_t kWorkspace = size_t{32} << 20;
 
-  /// False when the library has no algorithm for it. `device` is the current one.
-  bool run(const Gemm& gemm, const Operands& at, int device, void* workspace, cudaStream_t stream);
+  /// How a shape is computed.
+  struct Plan;
+
+  /// False when the library has no algorithm for it. `device` is the current one; `kept` is nullptr, or
+  /// what an earlier call with operands at the same places left there.
+  bool run(const Gemm& gemm, const Operands& at, int device, const Plan*& kept, void* workspace, cudaStream_t stream);
 
  private:
-  struct Plan;
   using Key = std::vector<int64_t>;
 
+  const Plan& find(const Gemm& gemm, const Operands& at, int device);
   std::unique_ptr<Plan> make(const Gemm& gemm, int device, const int64_t* alignments) const;
 
   const bool tf32_;

@@ -94,7 +94,7 @@ class Inside {
 std::unique_ptr<schemoe::Engine> open_engine(const schemoe_config& config, uint32_t ranks) {
   if (config.kind == SCHEMOE_CPU) return schemoe::open_cpu_engine(ranks);
 #ifdef SCHEMOE_WITH_CUDA
-  if (config.kind == SCHEMOE_CUDA) return schemoe::open_cuda_engine(ranks, (config.flags & SCHEMOE_TF32) != 0);
+  if (config.kind == SCHEMOE_CUDA) return schemoe::open_cuda_engine(ranks, config.flags);
 #endif
   fail(SCHEMOE_UNSUPPORTED, "Cannot open an engine of kind ", config.kind, ": the library was built without it");
 }
@@ -135,7 +135,7 @@ SCHEMOE_ENTRY int32_t schemoe_open(const schemoe_config* config, schemoe_engine*
       fail(SCHEMOE_INVALID, "Cannot open an engine of version ", config->abi_version, ": the library has version ",
            SCHEMOE_ABI_VERSION);
     }
-    const uint32_t known = config->kind == SCHEMOE_CUDA ? SCHEMOE_TF32 : 0;
+    const uint32_t known = config->kind == SCHEMOE_CUDA ? SCHEMOE_TF32 | SCHEMOE_NO_GRAPHS | SCHEMOE_NO_TIMES : 0;
     if ((config->flags & ~known) != 0) fail(SCHEMOE_INVALID, "Cannot open an engine with flags ", config->flags);
     const uint64_t ranks = uint64_t{config->nodes} * config->ranks_per_node;
     if (ranks == 0 || ranks > kMostRanks) {

@@ -37,8 +37,8 @@ class Engine {
 
 std::unique_ptr<Engine> open_cpu_engine(uint32_t ranks);
 #ifdef SCHEMOE_WITH_CUDA
-/// TF32: products of float32 round their factors to 10 bits of fraction.
-std::unique_ptr<Engine> open_cuda_engine(uint32_t ranks, bool tf32);
+/// `flags` are those of schemoe_flag.
+std::unique_ptr<Engine> open_cuda_engine(uint32_t ranks, uint32_t flags);
 #endif
 
 }  // namespace schemoe

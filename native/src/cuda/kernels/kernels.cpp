@@ -10,7 +10,7 @@ void run(const Gemm& g, const Context& context) {
   if (g.dtypes.a == g.dtypes.b) {
     auto* workspace = context.scratch.get<std::byte>(Products::kWorkspace, context.stream);
     const Operands at{context.at<void>(g.a.view), context.at<void>(g.b.view), context.at<void>(g.c.view)};
-    if (context.products.run(g, at, context.device, workspace, context.stream)) return;
+    if (context.products.run(g, at, context.device, context.product, workspace, context.stream)) return;
   }
   run_own(g, context);
 }

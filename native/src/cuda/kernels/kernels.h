@@ -23,6 +23,8 @@ struct Context {
   cudaStream_t stream;
   Scratch& scratch;
   Products& products;
+  /// Of the call, for `Products::run`.
+  const Products::Plan*& product;
   /// Where a kernel says that its data are wrong.
   DataError* error;
   uint32_t call;
