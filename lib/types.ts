@@ -161,6 +161,8 @@ export interface Task {
   readonly after: readonly number[];
   /** Floating-point operations on the busiest rank. */
   readonly flops: number;
+  /** The same of each rank, where they differ. */
+  readonly rankFlops?: (rank: number) => number;
   /** Communication: bytes sent over links; computation: bytes of memory traffic. Busiest rank. */
   readonly bytes: number;
   /** What a rank computes. Absent for tasks that only take time. */
@@ -261,8 +263,29 @@ export interface AllToAll {
 /** How a pass is split. */
 export interface Chunking {
   readonly name: string;
-  /** Chunks of a layer of this capacity, in order. */
-  split(at: { readonly capacity: number; readonly topology: Topology }): readonly Chunk[];
+  /**
+   * Chunks of a layer of this capacity, in order. A dropless layer gives its loads too: the places of a
+   * chunk then have rows only where there are tokens for them.
+   */
+  split(at: {
+    readonly capacity: number;
+    readonly topology: Topology;
+    readonly loads?: Loads;
+  }): readonly Chunk[];
+}
+
+/** How many tokens each rank sends to each expert. */
+export interface Loads {
+  readonly ranks: number;
+  readonly experts: number;
+  /** [ranks, experts]. */
+  readonly table: Int32Array;
+}
+
+/** Rows that belong to one group of a matrix. */
+export interface RowRange {
+  readonly first: number;
+  readonly rows: number;
 }
 
 /** One part of a pass: capacity rows `begin` to `end` of every expert. */
@@ -304,10 +327,17 @@ export interface Compressor {
 /** Type of the elements of a buffer. */
 export type ElementType = "float32" | "bfloat16";
 
-/** Matrix of `groups` experts: element (g, i, j) is the one `g stride + i ld + j` after `offset`. */
+/**
+ * Matrix of `groups` experts: element (g, i, j) is the one `g stride + i ld + j` after `offset`.
+ *
+ * With `ranges` (the rows of a dropless layer) groups have numbers of rows of their own: those of group g
+ * are `ranges[g].rows` from `ranges[g].first` on, element (i, j) of them all being the one `i ld + j`
+ * after `offset`; `rows` is their sum and `stride` NaN, so that code which does not know of it fails.
+ */
 export interface Matrix extends View {
   /** Default `float32`. */
   readonly dtype?: ElementType;
+  readonly ranges?: readonly RowRange[];
   readonly rows: number;
   readonly columns: number;
   /** Elements from row to row. */

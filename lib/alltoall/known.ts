@@ -65,8 +65,8 @@ function directly(algorithm: AllToAll, ranks: number, rank: number, { steps }: P
     reject(
       algorithm,
       rank,
-      `passes slices on by other ranks, which groups of peers do not support on more than ${PROVEN_RANKS} ranks; ` +
-        `use capacitySlices, or an all-to-all that goes from input to output`,
+      `passes slices on by other ranks, which groups of peers and dropless rows do not support on more than ${PROVEN_RANKS} ranks; ` +
+        `use capacitySlices of padded rows, or an all-to-all that goes from input to output`,
     );
   }
   return (number: number, k: number) => {

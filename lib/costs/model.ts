@@ -87,7 +87,10 @@ export function computeSeconds(
 
 /** Seconds of a task on a rank by the cost model, nothing else running. */
 export function taskSeconds(topology: Topology, task: Task, rank: number): number {
-  if (!task.transfers) return computeSeconds(topology, task) / (topology.speed?.[rank] ?? 1);
+  if (!task.transfers) {
+    const flops = task.rankFlops?.(rank) ?? task.flops;
+    return computeSeconds(topology, { flops, bytes: task.bytes }) / (topology.speed?.[rank] ?? 1);
+  }
   const { pattern, sliceBytes } = trafficOf(topology, task);
   return trafficSeconds(topology, pattern.of(rank), sliceBytes);
 }

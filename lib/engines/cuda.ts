@@ -2,17 +2,39 @@
  * The GPU engine: each lane of each rank is a CUDA stream, ranks share the GPUs that the process sees.
  * @module
  */
-import { NativeEngine } from "../native/engine.ts";
+import { NativeEngine, type OpenNative } from "../native/engine.ts";
+import { libraryPath, openLibrary } from "../native/library.ts";
+import { checkDevices, findNccl, type Nccl } from "../native/nccl.ts";
 import { NativeRunner } from "../native/runner.ts";
-import type { Engine, Topology } from "../types.ts";
+import { type Engine, SchemoeError, type Topology } from "../types.ts";
 import { pace } from "./pacing.ts";
 
+/** How bytes travel between the ranks of a CUDA engine, and which GPUs it uses. */
+export interface TransportOptions {
+  /**
+   * `copy` (default): copies in the memory of the GPUs, which must reach each other. `nccl`: sends and
+   * receives of NCCL, with a communicator for each lane.
+   */
+  readonly transport?: "copy" | "nccl";
+  /**
+   * `nccl`: each node gets a copy of the library, which takes it for a host of its own: ranks of one
+   * node reach each other through memory and those of different nodes through sockets. Default false.
+   */
+  readonly emulateNodes?: boolean;
+  /** Path of NCCL's library; default: `SCHEMOE_NCCL`, else the newest that is found. */
+  readonly nccl?: string;
+  /** `nccl`: blocks that one communicator may occupy on a GPU; default 2. */
+  readonly maxCTAs?: number;
+  /** GPU of each rank; default: ranks in blocks over all that the process sees. */
+  readonly devices?: readonly number[];
+}
+
 /** How a CUDA engine computes, and how its times come about. */
-export interface CudaOptions {
+export interface CudaOptions extends TransportOptions {
   readonly topology: Topology;
   /**
-   * `plain` (default): transfers are copies in the memory of the GPUs. `emulated`: each takes at
-   * least what its links would.
+   * `plain` (default): transfers take as long as they do. `emulated`: each takes at least what its
+   * links would.
    */
   readonly links?: "emulated" | "plain";
   /** `real` (default): as long as the GPU takes. `paced`: at least what the topology's processor would. */
@@ -20,8 +42,10 @@ export interface CudaOptions {
   /** Products of float32 round their factors to TF32, which is faster; default false. */
   readonly tf32?: boolean;
   /**
-   * Launches a Program as one CUDA graph where that is possible: nothing is paced, no host function,
-   * one GPU. Default true; false enqueues each operation in every run. Results are the same bits.
+   * From its second run on, launches a Program as one CUDA graph where that is possible: one GPU,
+   * transport `copy`, nothing paced, no host function, at most 4,096 kernels. A graph that has begun
+   * runs to its end, also when it is cancelled. Default true, unless `SCHEMOE_CUDA_GRAPHS` is 0; false
+   * enqueues each operation in every run. Results are the same bits.
    */
   readonly graphs?: boolean;
   /** Records times; default true. Without, all times of a run are 0, which shows what recording costs. */
@@ -29,23 +53,81 @@ export interface CudaOptions {
 }
 
 /**
- * Opens a CUDA engine on the GPUs that `CUDA_VISIBLE_DEVICES` leaves, ranks in blocks over them.
+ * Opens a CUDA engine on the GPUs that `CUDA_VISIBLE_DEVICES` leaves.
+ *
+ * With NCCL, a run that fails, is cancelled or takes longer than its limit ends in an abort of all
+ * communicators; the next run makes new ones. Several ranks on a GPU need NCCL 2.30.
  *
  * @example
  * ```ts ignore
- * using engine = openCudaEngine({ topology });
+ * using engine = openCudaEngine({ topology, transport: "nccl", emulateNodes: true });
  * const layer = createLayer(engine, { tokens: 4096, modelDim: 1024, hiddenDim: 4096, experts: 8, dtype: "bfloat16" });
  * ```
- * @throws {SchemoeError} when the library was built without CUDA, or there is no GPU or no cuBLASLt.
+ * @throws {SchemoeError} when the library was built without CUDA, there is no GPU, cuBLASLt or NCCL, or
+ *   the communicators could not run on the GPUs together.
  */
 export function openCudaEngine(options: CudaOptions): Engine {
   const { topology, links = "plain", computation = "real", tf32 = false, graphs, times } = options;
-  const { nodes, ranksPerNode } = topology;
+  const { nodes, ranksPerNode, ranks } = topology;
+  checkTransport(options, ranks);
+  const library = openLibrary(libraryPath("cuda"));
+  const nccl = options.transport === "nccl" ? findNccl(library, options.nccl) : undefined;
   return new NativeRunner({
     kind: "cuda",
     topology,
-    timing: `${links} links, ${computation} computation${tf32 ? ", TF32" : ""}`,
-    native: new NativeEngine({ kind: "cuda", nodes, ranksPerNode, tf32, graphs, times }),
+    timing: `${links} links, ${computation} computation${tf32 ? ", TF32" : ""}${
+      transportText(options, nccl)
+    }`,
+    native: new NativeEngine({
+      ...{ kind: "cuda", nodes, ranksPerNode, tf32, graphs, times, library },
+      open: openWith(options, nccl),
+    }),
     ...pace(topology, { links, computation }),
   });
+}
+
+/** How a caption names a transport. */
+export function transportText({ emulateNodes }: TransportOptions, nccl?: Nccl): string {
+  return nccl ? `, NCCL ${nccl.version}${emulateNodes ? ", emulated nodes" : ""}` : "";
+}
+
+/** The words of a `schemoe_cuda`. */
+export function transportWords(options: TransportOptions, nccl?: Nccl): Uint32Array<ArrayBuffer> {
+  const { emulateNodes = false, maxCTAs = 0, devices = [] } = options;
+  return Uint32Array.of(Number(!!nccl), Number(emulateNodes), maxCTAs, devices.length, 0, 1, 0, 0);
+}
+
+function openWith(options: TransportOptions, nccl?: Nccl): OpenNative {
+  const words = transportWords(options, nccl);
+  const path = new TextEncoder().encode(`${nccl?.path ?? ""}\0`);
+  const devices = options.devices ? Uint32Array.from(options.devices) : null;
+  return (library) => (config, out, text, size) =>
+    library.schemoe_open_cuda(config, words, path, devices, out, text, size);
+}
+
+/** @throws {SchemoeError} for options that cannot be, or not together. */
+export function checkTransport(options: TransportOptions, ranks: number): void {
+  const { transport = "copy", emulateNodes, nccl, maxCTAs, devices } = options;
+  if (transport !== "copy" && transport !== "nccl") {
+    fail(`unknown transport "${transport}", choose one of copy, nccl`);
+  }
+  for (const [name, value] of Object.entries({ emulateNodes, nccl, maxCTAs })) {
+    if (value !== undefined && transport !== "nccl") {
+      fail(`${name} is an option of transport "nccl"`);
+    }
+  }
+  if (emulateNodes !== undefined && typeof emulateNodes !== "boolean") {
+    fail(`emulateNodes must be true or false, got ${emulateNodes}`);
+  }
+  if (nccl !== undefined && (typeof nccl !== "string" || nccl === "")) {
+    fail(`nccl must be the path of a library, got ${JSON.stringify(nccl)}`);
+  }
+  if (maxCTAs !== undefined && !(Number.isInteger(maxCTAs) && maxCTAs >= 1 && maxCTAs <= 64)) {
+    fail(`maxCTAs must be an integer from 1 to 64, got ${maxCTAs}`);
+  }
+  if (devices !== undefined) checkDevices(devices, ranks);
+}
+
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot open the engine: ${problem}`);
 }

@@ -12,4 +12,4 @@
 export { type EngineOptions, openEngine } from "./open.ts";
 export { openSimulator, simulate } from "./simulate.ts";
 export { type CpuOptions, openCpuEngine } from "./cpu.ts";
-export { type CudaOptions, openCudaEngine } from "./cuda.ts";
+export { type CudaOptions, openCudaEngine, type TransportOptions } from "./cuda.ts";

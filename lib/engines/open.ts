@@ -2,11 +2,14 @@
 import { sharedProcessor, topology as world } from "../topology.ts";
 import { type Engine, SchemoeError, type Topology } from "../types.ts";
 import { openCpuEngine } from "./cpu.ts";
-import { openCudaEngine } from "./cuda.ts";
+import { openCudaEngine, type TransportOptions } from "./cuda.ts";
 import { openSimulator } from "./simulate.ts";
 
-/** Which engine, and on which world. */
-export interface EngineOptions {
+/** Options of the CUDA engine alone. */
+const TRANSPORT = ["transport", "emulateNodes", "nccl", "maxCTAs", "devices"] as const;
+
+/** Which engine, and on which world; `transport` and what follows is for `cuda`. */
+export interface EngineOptions extends TransportOptions {
   readonly kind: "simulate" | "cpu" | "cuda";
   /** Default: `nodes` x `ranksPerNode` with the links of `topology()`. */
   readonly topology?: Topology;
@@ -37,7 +40,7 @@ export function openEngine(options: EngineOptions): Engine {
   const { kind, nodes, ranksPerNode, links, computation, representatives, tf32 } = options;
   const known = [
     ...["kind", "topology", "nodes", "ranksPerNode", "links", "computation", "representatives"],
-    "tf32",
+    ...["tf32", ...TRANSPORT],
   ];
   const foreign = Object.keys(options).find((key) => !known.includes(key));
   if (foreign) fail(`"${foreign}" is not one of its options (${known.join(", ")})`);
@@ -50,9 +53,15 @@ export function openEngine(options: EngineOptions): Engine {
   const topology = options.topology ??
     world({ nodes: nodes ?? 1, ranksPerNode: ranksPerNode ?? 1 });
   if (tf32 !== undefined && kind !== "cuda") fail("tf32 is an option of the cuda engine");
+  const foreignTo = TRANSPORT.find((key) => options[key] !== undefined);
+  if (foreignTo && kind !== "cuda") fail(`${foreignTo} is an option of the cuda engine`);
   if (kind === "cuda") {
     if (representatives !== undefined) fail("representatives is an option of the simulate engine");
-    return openCudaEngine({ topology, links, computation, tf32 });
+    const { transport, emulateNodes, nccl, maxCTAs, devices } = options;
+    return openCudaEngine({
+      ...{ topology, links, computation, tf32 },
+      ...{ transport, emulateNodes, nccl, maxCTAs, devices },
+    });
   }
   if (kind === "cpu") {
     if (representatives !== undefined) fail("representatives is an option of the simulate engine");

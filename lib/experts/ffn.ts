@@ -24,6 +24,8 @@ export function ffn(options: { activation?: Activation; bias?: boolean } = {}): 
   }
   const { activation = "relu", bias = true } = options;
   activationCode(activation);
+  // Where ReLU is above 0 its argument is too, and identity changes nothing: h alone is kept then.
+  const before = activation === "relu" || activation === "identity" ? "h" : "x1";
   return {
     name: `ffn(${activation}${bias ? "" : ", no bias"})`,
     parameters: ({ modelDim: m, hiddenDim: h }) => [
@@ -33,24 +35,24 @@ export function ffn(options: { activation?: Activation; bias?: boolean } = {}): 
       ...(bias ? [{ name: "b2", shape: [m] }] : []),
     ],
     saved: ({ hiddenDim }) => [
-      { name: "x1", columns: hiddenDim },
+      ...(before === "h" ? [] : [{ name: before, columns: hiddenDim }]),
       { name: "h", columns: hiddenDim },
       { name: "d1", columns: hiddenDim },
     ],
     forward(c) {
-      const [x1, h] = [c.saved("x1"), c.saved("h")];
+      const [x1, h] = [c.saved(before), c.saved("h")];
+      const added = (name: string) => bias ? c.parameter(name) : undefined;
       return [
-        gemm(c.x, c.parameter("w1"), x1),
-        biasActivation(x1, bias ? c.parameter("b1") : undefined, h, activation),
-        gemm(h, c.parameter("w2"), c.y),
-        ...(bias ? [biasActivation(c.y, c.parameter("b2"), undefined)] : []),
+        gemm(c.x, c.parameter("w1"), x1, { bias: added("b1"), relu: activation === "relu" }),
+        ...(before === "h" ? [] : [biasActivation(x1, undefined, h, activation)]),
+        gemm(h, c.parameter("w2"), c.y, { bias: added("b2") }),
       ];
     },
     inputGrad(c) {
       const d1 = c.saved("d1");
       return [
         gemm(c.dy, c.parameter("w2"), d1, { transB: true }),
-        activationGrad(d1, c.saved("x1"), d1, activation),
+        activationGrad(d1, c.saved(before), d1, activation),
         gemm(d1, c.parameter("w1"), c.dx, { transB: true }),
       ];
     },

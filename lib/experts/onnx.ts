@@ -1,7 +1,7 @@
 /** Experts given as ONNX models. @module */
 import { type Expert, type HostContext, type Matrix, SchemoeError } from "../types.ts";
 import { type OnnxModel, openModel } from "./onnx_model.ts";
-import { readRows, writeRows } from "./onnx_rows.ts";
+import { readRows, rowsOfGroup, writeRows } from "./onnx_rows.ts";
 import { loadOnnxRuntime, type OnnxRuntime } from "./onnx_runtime.ts";
 
 /** Options of {@linkcode onnx}. */
@@ -129,16 +129,19 @@ async function runModel(
   model: OnnxModel,
   { at, x, y, group }: { at: HostContext; x: Matrix; y: Matrix; group: number },
 ): Promise<void> {
-  const input = new Tensor("float32", readRows(at, x, group), [x.rows, x.columns]);
+  const rows = rowsOfGroup(x, group);
+  // Not every model takes a matrix without rows.
+  if (rows === 0) return;
+  const input = new Tensor("float32", readRows(at, x, group), [rows, x.columns]);
   const { [model.output]: output } = await model.session.run({ [model.input]: input }, [
     model.output,
   ]);
   const { data, dims } = output;
-  if (!(data instanceof Float32Array) || dims.join() !== `${y.rows},${y.columns}`) {
+  if (!(data instanceof Float32Array) || dims.join() !== `${rows},${y.columns}`) {
     throw new SchemoeError(
       `${model.name} gave a result of shape [${
         dims.join(", ")
-      }] for rows of shape [${x.rows}, ${x.columns}]`,
+      }] for rows of shape [${rows}, ${x.columns}]`,
     );
   }
   writeRows(at, y, group, data);

@@ -6,12 +6,16 @@ import type { HostContext, Matrix } from "../types.ts";
 
 const WORD = 4;
 
-/** Bytes from the first to the last element of a group. */
-const span = ({ rows, columns, ld }: Matrix): number => WORD * ((rows - 1) * ld + columns);
+/** Rows that a group has. */
+export const rowsOfGroup = ({ rows, ranges }: Matrix, group: number): number =>
+  ranges ? ranges[group].rows : rows;
 
-const groupView = ({ buffer, offset, stride }: Matrix, group: number) => ({
+/** Bytes from the first to the last element of so many rows. */
+const span = (rows: number, { columns, ld }: Matrix): number => WORD * ((rows - 1) * ld + columns);
+
+const groupView = ({ buffer, offset, stride, ranges, ld }: Matrix, group: number) => ({
   buffer,
-  offset: offset + WORD * group * stride,
+  offset: offset + WORD * (ranges ? ranges[group].first * ld : group * stride),
 });
 
 /** The rows of a group without what lies between them: [rows, columns]. */
@@ -20,9 +24,10 @@ export function readRows(
   matrix: Matrix,
   group: number,
 ): Float32Array<ArrayBuffer> {
-  const { rows, columns, ld } = matrix;
+  const { columns, ld } = matrix;
+  const rows = rowsOfGroup(matrix, group);
   if (rows === 0) return new Float32Array(0);
-  const values = new Float32Array(at.read(groupView(matrix, group), span(matrix)).buffer);
+  const values = new Float32Array(at.read(groupView(matrix, group), span(rows, matrix)).buffer);
   if (ld === columns) return values;
   const dense = new Float32Array(rows * columns);
   for (let row = 0; row < rows; row++) {
@@ -38,7 +43,8 @@ export function writeRows(
   group: number,
   values: Float32Array,
 ): void {
-  const { rows, columns, ld } = matrix;
+  const { columns, ld } = matrix;
+  const rows = rowsOfGroup(matrix, group);
   const view = groupView(matrix, group);
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   if (ld === columns) return at.write(view, bytes);

@@ -1,20 +1,22 @@
 /** The task graph of a backward pass. @module */
-import { combineRows, dispatchRows, rowDots } from "../kernels/mod.ts";
+import { combineRows, rowDots } from "../kernels/mod.ts";
 import { type Chunk, SchemoeError, type Task, type TaskGraph } from "../types.ts";
-import { byPeers, rowSlices } from "../layer/peer_groups.ts";
+import { byPeers } from "../layer/peer_groups.ts";
 import { elementBytes } from "../layer/mod.ts";
 import { GraphBuilder } from "./builder.ts";
+import { addLeg } from "./add_leg.ts";
 import {
-  chunkRows,
+  dispatchTokens,
   expertKernels,
+  expertWork,
   type PassOptions,
   placesOf,
   rowBytes,
   rowsBuffer,
 } from "./forward.ts";
-import { addLeg, LEG_STAGES } from "./leg.ts";
+import { LEG_STAGES } from "./leg.ts";
 import { addAllReduce } from "./reduce.ts";
-import { expertContext, gateContext, WORD } from "./tensors.ts";
+import { expertContext, GATE_GRADIENT, gateContext, WORD } from "./tensors.ts";
 
 /** A backward pass: codecs are named after the forward exchange whose gradient they carry. */
 export interface BackwardPassOptions extends PassOptions {
@@ -34,7 +36,7 @@ const STAGE = {
 
 /**
  * combine, then for each chunk C1 A1 D1 Ei (Ew) C2 A2 D2, then dispatch; the gate's gradient and its
- * all-reduce depend on combine alone, or with prescore on dispatch.
+ * all-reduce (where there are several ranks) depend on combine alone, or with prescore on dispatch.
  *
  * @throws {SchemoeError} when the expert has no backward, or when one pass is split by groups of peers
  * and the other by capacity.
@@ -65,7 +67,6 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
   const done: Task[] = [];
   let weights: Task | undefined;
   for (let chunk = 0; chunk < chunks.length; chunk++) {
-    const rows = chunkRows(options, chunk);
     const flops = expert.flops(layer);
     const context = expertContext(g, options, chunk, 0);
     const arrived = addLeg(g, options, {
@@ -74,13 +75,13 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
     });
     const input = g.add({
       ...{ kind: "expertInputGrad", label: "Ei", chunk, stage: STAGE.inputGrad, after: arrived },
-      flops: rows * flops.inputGrad,
+      ...expertWork(options, chunk, flops.inputGrad),
       kernels: expertKernels(g, options, chunk, (c) => inputGrad.call(expert, c)),
     });
     weights = g.add({
       ...{ kind: "expertWeightGrad", label: "Ew", chunk, stage: STAGE.weightGrad },
       after: weights ? [input, weights] : [input],
-      flops: rows * flops.weightGrad,
+      ...expertWork(options, chunk, flops.weightGrad),
       kernels: expertKernels(g, options, chunk, (c) => weightGrad.call(expert, c)),
     });
     done.push(...addLeg(g, options, {
@@ -92,13 +93,14 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
     ? addGateGrad(g, options, [addDispatchGrad(g, options, done)])
     : addGateGrad(g, options, [combine]);
   if (!layer.prescore) addDispatchGrad(g, options, [gate, ...done]);
-  const { dWeight } = gateContext(g, layer);
-  const sum = g.buffer("grad.gate.weight", WORD * layer.experts * layer.modelDim);
-  addAllReduce(
-    g,
-    { name: "grad.gate", stage: STAGE.reduce, chunk: chunks.length, after: [gate] },
-    { part: dWeight, sum, count: layer.experts * layer.modelDim },
-  );
+  if (layer.topology.ranks > 1) {
+    const count = layer.experts * layer.modelDim;
+    addAllReduce(
+      g,
+      { name: "grad.gate", stage: STAGE.reduce, chunk: chunks.length, after: [gate] },
+      { part: gateContext(g, layer).dWeight, sum: g.buffer(GATE_GRADIENT, WORD * count), count },
+    );
+  }
   return g.build(options.configuration);
 }
 
@@ -107,23 +109,22 @@ function addCombineGrad(g: GraphBuilder, options: BackwardPassOptions, sent: str
   const { layer, forwardChunks } = options;
   const { choices, positions, weights, dWeights } = gateContext(g, layer);
   const dy = g.buffer("dy", elementBytes(layer) * layer.tokens * layer.modelDim);
-  const slots = g.buffer("slots", WORD * layer.experts * options.capacity);
   const kept = rowsBuffer({ layer, chunks: forwardChunks }, "forward.returned", "expert.y");
   const rows = g.buffer(kept, rowBytes(options));
   const scale = layer.prescore ? undefined : weights;
-  const dots = rowDots({ ...placesOf(options), chunks: rowSlices(forwardChunks) }, {
-    ...{ a: dy, rows, choices, positions, out: dWeights },
-  });
-  const places = dispatchRows(placesOf(options), {
-    x: dy,
-    slots,
-    weights: scale,
-    out: { buffer: sent, offset: 0 },
-  });
+  const forward = { ...options, chunks: forwardChunks };
+  const dots = (rank: number) =>
+    rowDots(placesOf(forward, rank), {
+      ...{ a: dy, rows, choices, positions, out: dWeights },
+    });
+  const out = { buffer: sent, offset: 0 };
   return g.add({
     ...{ kind: "combine", label: "combine", chunk: -1, stage: STAGE.combine, after: [] },
     bytes: 3 * rowBytes(options),
-    kernels: () => layer.prescore ? [places] : [dots, places],
+    kernels: (rank) => [
+      ...(layer.prescore ? [] : [dots(rank)]),
+      ...dispatchTokens(g, options, rank, { x: dy, weights: scale, out, fill: false }),
+    ],
   });
 }
 
@@ -137,15 +138,14 @@ function addDispatchGrad(
   const { prescore } = layer;
   const { x, dx, choices, positions, weights, dWeights } = gateContext(g, layer);
   const rows = g.buffer(rowsBuffer(options, "backward.returned", "expert.dx"), rowBytes(options));
-  const places = placesOf(options);
   const common = { rows, choices, positions };
   return g.add({
     ...{ kind: "dispatch", label: "dispatch", chunk: chunks.length, after },
     stage: STAGE.gate + (prescore ? 0 : 1),
     bytes: (prescore ? 2 : 1) * rowBytes(options),
-    kernels: () => [
-      ...(prescore ? [rowDots(places, { ...common, a: x, out: dWeights })] : []),
-      combineRows(places, {
+    kernels: (rank) => [
+      ...(prescore ? [rowDots(placesOf(options, rank), { ...common, a: x, out: dWeights })] : []),
+      combineRows(placesOf(options, rank), {
         ...common,
         y: dx,
         weights: prescore ? weights : undefined,

@@ -33,6 +33,7 @@ export interface NewTask {
   readonly lane?: Lane;
   readonly name?: string;
   readonly flops?: number;
+  readonly rankFlops?: Task["rankFlops"];
   readonly bytes?: number;
   readonly kernels?: Task["kernels"];
   readonly transfers?: Task["transfers"];
@@ -77,6 +78,7 @@ export class GraphBuilder {
       ...{ name, kind, label, pass: this.pass, chunk, stage, lane },
       after: [...new Set(task.after.map(({ id }) => id))],
       flops,
+      ...(task.rankFlops ? { rankFlops: task.rankFlops } : {}),
       get bytes() {
         return task.bytes ?? sent?.() ?? 0;
       },
@@ -95,7 +97,7 @@ export class GraphBuilder {
    */
   allToAll(exchange: Exchange): Task[] {
     const { topology } = this;
-    const { label, chunk, algorithm, pairs, sliceBytes } = exchange;
+    const { label, chunk, algorithm, pairs, ragged, sliceBytes } = exchange;
     const plans = plansOf(algorithm, topology);
     const phases = plans.phases(0);
     const traffic = planTraffic(algorithm, topology, plans.phases);
@@ -109,7 +111,7 @@ export class GraphBuilder {
         name: `${label}[${chunk}]${suffix}`,
         lane: phase.lane,
         after: before.length ? before.map((i) => tasks[i]) : exchange.after,
-        traffic: pairs
+        traffic: pairs ?? ragged
           ? partialTraffic(plans, exchange, { phase: index, topology })
           : { pattern: traffic[index], sliceBytes },
         transfers: (rank) => transfersOf(plans, exchange, { rank, phase: index, topology }),

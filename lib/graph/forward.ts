@@ -1,12 +1,28 @@
 /** The task graph of a forward pass. @module */
-import { combineRows, dispatchRows, fillSlots, maxLoad, type Places } from "../kernels/mod.ts";
+import {
+  combineRows,
+  dispatchRows,
+  fillSlots,
+  maxLoad,
+  type Places,
+  placeTokens,
+} from "../kernels/mod.ts";
 import { elementBytes, type Layer } from "../layer/mod.ts";
 import { mostPeers, rowSlices } from "../layer/peer_groups.ts";
-import { type Compressor, SchemoeError, type Task, type TaskGraph } from "../types.ts";
+import {
+  type Compressor,
+  type Kernel,
+  SchemoeError,
+  type Task,
+  type TaskGraph,
+  type View,
+} from "../types.ts";
 import { callUser } from "../user_code.ts";
 import { GraphBuilder } from "./builder.ts";
-import { addLeg, LEG_STAGES, type Way } from "./leg.ts";
-import { addMaxReduce } from "./reduce.ts";
+import { addLeg } from "./add_leg.ts";
+import { LEG_STAGES, type Way } from "./leg.ts";
+import { raggedRows } from "./ragged.ts";
+import { addGatherLoads, addMaxReduce } from "./reduce.ts";
 import { expertContext, gateContext, WORD } from "./tensors.ts";
 
 /** What a pass needs to know besides the layer. */
@@ -16,11 +32,24 @@ export interface PassOptions extends Way {
   readonly configuration: TaskGraph["configuration"];
 }
 
-/** The gate alone, with the largest load over all ranks: the first Program of a routed capacity. */
+/**
+ * The gate alone, with what the rows depend on: the first Program of a routed capacity. That is the largest
+ * load over all ranks (`gate.capacity`), or for a dropless layer all loads (`gate.allLoads`).
+ */
 export function gateGraph(layer: Layer, configuration: TaskGraph["configuration"]): TaskGraph {
   const g = new GraphBuilder(layer.topology, "forward", 0);
   const gate = addGate(g, layer);
   const { loads } = gateContext(g, layer);
+  if (layer.dropless) {
+    const { experts, topology: { ranks } } = layer;
+    const table = g.buffer("gate.allLoads", WORD * ranks * experts);
+    addGatherLoads(
+      g,
+      { name: "load", stage: 1, chunk: -1, after: [gate] },
+      { loads, table, experts },
+    );
+    return g.build(configuration);
+  }
   const part = g.buffer("gate.load", WORD);
   const max = g.buffer("gate.capacity", WORD);
   const counted = g.add({
@@ -48,19 +77,18 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   const { layer, chunks, compressor } = options;
   const g = new GraphBuilder(layer.topology, "forward", chunks.length);
   const gate = gateContext(g, layer);
-  const places = placesOf(options);
   const sent = g.buffer(rowsBuffer(options, "forward.sent", "expert.x"), rowBytes(options));
   const returned = g.buffer(rowsBuffer(options, "forward.returned", "expert.y"), rowBytes(options));
-  const slots = g.buffer("slots", WORD * layer.experts * options.capacity);
   const { choices, positions, weights, x } = gate;
   const dispatch = g.add({
     ...{ kind: "dispatch", label: "dispatch", chunk: -1, stage: STAGE.dispatch },
     after: options.gate ? [addGate(g, layer)] : [],
     bytes: 2 * rowBytes(options),
-    kernels: () => [
-      fillSlots(places, { choices, positions, slots }),
-      dispatchRows(places, { x, slots, weights: layer.prescore ? weights : undefined, out: sent }),
-    ],
+    kernels: (rank) =>
+      dispatchTokens(g, options, rank, {
+        ...{ x, weights: layer.prescore ? weights : undefined, out: sent },
+        fill: true,
+      }),
   });
   const done: Task[] = [];
   for (let chunk = 0; chunk < chunks.length; chunk++) {
@@ -70,7 +98,7 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
     });
     const expert = g.add({
       ...{ kind: "expert", label: "E", chunk, stage: STAGE.expert, after: arrived },
-      flops: chunkRows(options, chunk) * layer.expert.flops(layer).forward,
+      ...expertWork(options, chunk, layer.expert.flops(layer).forward),
       kernels: expertKernels(g, options, chunk, (context) => layer.expert.forward(context)),
     });
     done.push(...addLeg(g, options, {
@@ -89,8 +117,8 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
       after: done,
     },
     bytes: rowBytes(options) + tokenBytes,
-    kernels: () => [
-      combineRows(places, {
+    kernels: (rank) => [
+      combineRows(placesOf(options, rank), {
         ...{ rows: returned, choices, positions, y },
         weights: layer.prescore ? undefined : weights,
       }),
@@ -99,10 +127,29 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   return g.build(options.configuration);
 }
 
-/** Rows as the routing kernels see them. */
-export function placesOf({ layer, chunks }: Way): Places {
-  const { dtype, tokens, modelDim: columns, topK, experts } = layer;
-  return { dtype, tokens, columns, topK, experts, chunks: rowSlices(chunks) };
+/** Rows of a rank as the routing kernels see them. */
+export function placesOf(way: Pick<Way, "layer" | "chunks" | "loads">, rank: number): Places {
+  const { dtype, tokens, modelDim: columns, topK, experts } = way.layer;
+  const firstRows = raggedRows(way)?.firstRows(rank);
+  const chunks = rowSlices(way.chunks);
+  return { dtype, tokens, columns, topK, experts, chunks, ...(firstRows ? { firstRows } : {}) };
+}
+
+/** Tokens to their places; `fill` finds out first which choice takes each, where the kernel needs that. */
+export function dispatchTokens(
+  g: GraphBuilder,
+  way: Way,
+  rank: number,
+  { fill, x, weights, out }: { fill: boolean; x: View; weights?: View; out: View },
+): Kernel[] {
+  const places = placesOf(way, rank);
+  const { choices, positions } = gateContext(g, way.layer);
+  if (way.loads) return [placeTokens(places, { x, choices, positions, weights, out })];
+  const slots = g.buffer("slots", WORD * way.layer.experts * way.capacity);
+  return [
+    ...(fill ? [fillSlots(places, { choices, positions, slots })] : []),
+    dispatchRows(places, { x, slots, weights, out }),
+  ];
 }
 
 /**
@@ -116,13 +163,28 @@ export const rowsBuffer = (
 ): string => layer.topology.ranks === 1 && chunks.length === 1 ? own : name;
 
 /** Bytes of all rows that a rank sends, uncompressed. */
-export const rowBytes = ({ layer, capacity }: Way): number =>
-  elementBytes(layer) * layer.experts * capacity * layer.modelDim;
+export const rowBytes = ({ layer, capacity, loads }: Way): number =>
+  elementBytes(layer) * layer.modelDim *
+  (loads ? layer.tokens * layer.topK : layer.experts * capacity);
 
 /** Rows that the experts of the busiest rank get in a chunk. */
-export const chunkRows = ({ layer, chunks }: Way, chunk: number): number =>
-  layer.localExperts * mostPeers(chunks[chunk], layer.topology.ranks) *
-  (chunks[chunk].end - chunks[chunk].begin);
+const chunkRows = ({ layer, chunks, loads }: Way, chunk: number): number =>
+  raggedRows({ layer, chunks, loads })?.busiest(chunk) ??
+    layer.localExperts * mostPeers(chunks[chunk], layer.topology.ranks) *
+      (chunks[chunk].end - chunks[chunk].begin);
+
+/** Work of the experts in a chunk, at so many operations a row. */
+export function expertWork(
+  way: Way,
+  chunk: number,
+  perRow: number,
+): Pick<Task, "flops" | "rankFlops"> {
+  const rows = raggedRows(way);
+  return {
+    flops: perRow * chunkRows(way, chunk),
+    ...(rows ? { rankFlops: (rank) => perRow * rows.rowsOf(chunk, rank) } : {}),
+  };
+}
 
 /** Kernels of an expert, made once a rank, because those that call JavaScript are registered. */
 export function expertKernels(

@@ -10,6 +10,7 @@ import {
   type Chunk,
   type Compressor,
   type Kernel,
+  type Loads,
   SchemoeError,
   type Task,
   type View,
@@ -35,6 +36,8 @@ export interface Way {
   readonly capacity: number;
   readonly chunks: readonly Chunk[];
   readonly allToAll: AllToAll;
+  /** Present where only places that are taken have rows; absent where all places have. */
+  readonly loads?: Loads;
 }
 
 /** One leg of one chunk. */
@@ -101,7 +104,7 @@ export function rowsOfExpert({ chunks, layer }: Way, chunk: number, rank: number
  * Adds the tasks of a leg; none where the rows are where they belong. Rows that lie as they travel are sent from and received to where they
  * are when the codec is `none`; then there is no task to compress or decompress them.
  */
-export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
+export function addPaddedLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
   const { layer, chunks, allToAll } = way;
   const { number, chunk, stage, compressor } = leg;
   const { ranks } = layer.topology;
@@ -110,12 +113,7 @@ export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
   const blockBytes = wireBytes(compressor, block);
   const plain = compressor.native === 0;
   if (plain && leg.from === leg.to) return [...leg.after];
-  if (compressor.native === undefined && layer.dtype !== "float32") {
-    throw new SchemoeError(
-      `Cannot use the compressor "${compressor.name}": code of one's own gets float32 rows, the layer ` +
-        `has ${layer.dtype}`,
-    );
-  }
+  checkCodec(compressor, layer);
   const [from, to] = number === 1 ? [sentRows, expertRows] : [expertRows, sentRows];
   const blocks = mostPeers(chunks[chunk], ranks);
   const bytes = blocks * (block.elementBytes * block.rows * block.columns + blockBytes);
@@ -161,6 +159,14 @@ export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
   ];
 }
 
+/** @throws {SchemoeError} when code of a user's own would get rows that are not float32. */
+export function checkCodec({ name, native }: Compressor, { dtype }: Layer): void {
+  if (native !== undefined || dtype === "float32") return;
+  throw new SchemoeError(
+    `Cannot use the compressor "${name}": code of one's own gets float32 rows, the layer has ${dtype}`,
+  );
+}
+
 /** Where the rows for rank 0 begin in a buffer of sent or returned rows. */
 function sliceZero(
   { layer, chunks }: Way,
@@ -181,7 +187,7 @@ function pairsOf({ layer, chunks }: Way, { number, chunk }: Leg) {
 }
 
 /** Kernels of a rank, made once. */
-function eachRank(make: (rank: number) => Kernel[]): (rank: number) => readonly Kernel[] {
+export function eachRank(make: (rank: number) => Kernel[]): (rank: number) => readonly Kernel[] {
   const kept = new Map<number, Kernel[]>();
   return (rank) => {
     const kernels = kept.get(rank) ?? make(rank);
@@ -260,7 +266,7 @@ class Coder {
             at.read(this.#at(stage, index, this.#blockFloatBytes), this.#blockFloatBytes).buffer,
           );
           const encoded = await compressor.encode!(values, block);
-          this.#expect("encode", Uint8Array, encoded, this.blockBytes);
+          expectValues(compressor, ["encode", Uint8Array], encoded, this.blockBytes);
           at.write(this.#at(wire, index, this.blockBytes), encoded);
         })
       ),
@@ -280,7 +286,8 @@ class Coder {
             at.read(this.#at(wire, index, this.blockBytes), this.blockBytes),
             block,
           );
-          this.#expect("decode", Float32Array, decoded, block.rows * block.columns);
+          const floats = block.rows * block.columns;
+          expectValues(compressor, ["decode", Float32Array], decoded, floats);
           const values = new Uint8Array(decoded.buffer, decoded.byteOffset, decoded.byteLength);
           at.write(this.#at(stage, index, this.#blockFloatBytes), values);
         })
@@ -321,22 +328,6 @@ class Coder {
     for (let index = begin; index < end; index++) await run(this.#block, index);
   }
 
-  #expect(
-    name: string,
-    type: typeof Uint8Array | typeof Float32Array,
-    got: unknown,
-    expected: number,
-  ): void {
-    if (got instanceof type && got.length === expected) return;
-    const found = ArrayBuffer.isView(got) || Array.isArray(got)
-      ? `${got.constructor.name} of ${(got as Uint8Array).length}`
-      : `${got}`;
-    throw new SchemoeError(
-      `compressor "${this.leg.compressor.name}": ${name} must return a ${type.name} of ${expected}, ` +
-        `got ${found}`,
-    );
-  }
-
   #staged(): View {
     const name = `${this.g.pass}.C${this.leg.number}.${this.leg.chunk}`;
     return this.g.buffer(name, this.way.layer.topology.ranks * this.#blockFloatBytes);
@@ -350,4 +341,20 @@ class Coder {
       ...{ rows: this.rows, columns: modelDim },
     };
   }
+}
+
+/** @throws {SchemoeError} when a user's function returned something else than it must. */
+export function expectValues(
+  compressor: Compressor,
+  [name, type]: readonly [string, typeof Uint8Array | typeof Float32Array],
+  got: unknown,
+  expected: number,
+): void {
+  if (got instanceof type && got.length === expected) return;
+  const found = ArrayBuffer.isView(got) || Array.isArray(got)
+    ? `${got.constructor.name} of ${(got as Uint8Array).length}`
+    : `${got}`;
+  throw new SchemoeError(
+    `compressor "${compressor.name}": ${name} must return a ${type.name} of ${expected}, got ${found}`,
+  );
 }

@@ -136,6 +136,27 @@ export function addMaxReduce(
   });
 }
 
+/** The loads of all ranks on all ranks, int32 `table` [ranks, experts]. */
+export function addGatherLoads(
+  g: GraphBuilder,
+  place: Place,
+  { loads, table, experts }: { loads: View; table: View; experts: number },
+): Task {
+  const { ranks } = g.topology;
+  const { name, stage, chunk, after } = place;
+  const bytes = WORD * experts;
+  return g.add({
+    ...{ kind: "allReduce", label: "AG", name: `${name} AG`, chunk, stage, after },
+    lane: widestLane(g.topology),
+    traffic: { pattern: completeExchange(g.topology, { copied: 1 }), sliceBytes: bytes },
+    transfers: (rank) =>
+      exchange(ranks, rank, {
+        send: () => [loads, bytes],
+        receive: (peer) => [{ ...table, offset: table.offset + bytes * peer }, bytes],
+      }),
+  });
+}
+
 /** A direct exchange with every rank; pieces of no bytes are left out. */
 function exchange(
   ranks: number,

@@ -104,6 +104,7 @@ class Naming {
       ...{ id: task.id + offset, name: segment.prefix + task.name, layer: segment.layer },
       ...{ kind: task.kind, label: task.label, pass: task.pass, chunk: task.chunk },
       ...{ stage: task.stage, lane: task.lane, flops: task.flops },
+      ...(task.rankFlops ? { rankFlops: task.rankFlops } : {}),
       after: task.after.length ? task.after.map((id) => id + offset) : entries,
       get bytes() {
         return task.bytes;

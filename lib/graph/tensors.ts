@@ -6,6 +6,7 @@ import { elementBytes, type Layer } from "../layer/mod.ts";
 import type { ElementType, ExpertContext, GateContext, Matrix } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { firstRow, rowsOfExpert, type Way } from "./leg.ts";
+import { raggedRows } from "./ragged.ts";
 
 export const WORD = 4;
 
@@ -18,6 +19,9 @@ export const parameterType = (
   name: string,
   shape: readonly number[],
 ): ElementType => name.startsWith("grad.") && shape.length === 1 ? "float32" : dtype;
+
+/** Buffer of the gradient of the gate's weights, summed over ranks. */
+export const GATE_GRADIENT = "grad.gate.weight";
 
 /** Declares the gate's buffers and describes them. */
 export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
@@ -39,7 +43,8 @@ export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
     auxLoss: buffer("auxLoss", 1),
     dWeights: buffer("gate.dWeights", tokens * topK),
     dx: g.buffer("grad.x", elementBytes(layer) * tokens * modelDim),
-    dWeight: buffer("gate.partial", experts * modelDim),
+    // this rank's part; one rank alone has the sum
+    dWeight: buffer(layer.topology.ranks > 1 ? "gate.partial" : GATE_GRADIENT, experts * modelDim),
     accumulate: layer.prescore,
   };
 }
@@ -53,18 +58,22 @@ export function expertContext(
 ): ExpertContext {
   const { layer, capacity } = way;
   const { topology: { ranks }, localExperts: groups, expert, modelDim, hiddenDim } = layer;
-  const first = firstRow(way, chunk, rank);
-  const rows = rowsOfExpert(way, chunk, rank);
+  const ragged = raggedRows(way);
+  const ranges = ragged?.ranges(chunk, rank);
+  const first = ranges ? 0 : firstRow(way, chunk, rank);
+  const rows = ragged?.rowsOf(chunk, rank) ?? rowsOfExpert(way, chunk, rank);
+  const all = ragged?.room() ?? groups * capacity * ranks;
   const shape = { modelDim, hiddenDim };
   const { dtype } = layer;
   const bytes = elementBytes(layer);
   const rowsOf = (name: string, columns: number): Matrix => {
-    const stride = capacity * ranks * columns;
-    const { buffer } = g.buffer(`expert.${name}`, bytes * groups * stride);
+    const stride = ranges ? NaN : capacity * ranks * columns;
+    const { buffer } = g.buffer(`expert.${name}`, bytes * all * columns);
     return {
       buffer,
       dtype,
       offset: bytes * first * columns,
+      ...(ranges ? { ranges } : {}),
       rows,
       columns,
       ld: columns,

@@ -12,6 +12,16 @@ export interface Slices {
   readonly scratch: string;
   /** Whether the slice from one rank to another is part of the exchange; default: all are. */
   readonly pairs?: (source: number, destination: number) => boolean;
+  /** Present where slices differ in size, `sliceBytes` being the largest one's. */
+  readonly ragged?: RaggedSlices;
+}
+
+/** Slices of sizes of their own; what has no bytes is not part of the exchange. */
+export interface RaggedSlices {
+  readonly bytes: (source: number, destination: number) => number;
+  /** Where a rank's slice for, or from, another rank lies. */
+  readonly input: (rank: number, destination: number) => View;
+  readonly output: (rank: number, source: number) => View;
 }
 
 /** Transfers of one phase on one rank. */
@@ -21,7 +31,8 @@ export function transfersOf(
   { rank, phase, topology }: { rank: number; phase: number; topology: Topology },
 ): Transfer[] {
   const { steps } = plans.phases(rank)[phase];
-  const { pairs } = slices;
+  const { pairs, ragged } = slices;
+  if (ragged) return raggedTransfers(plans, { ...slices, ragged }, { rank, phase, topology });
   if (!pairs) return steps.map((step) => transfer(slices, rank, step));
   const { ranks } = topology;
   const carried = plans.carried(rank, phase);
@@ -54,6 +65,46 @@ export function transfersOf(
   return found;
 }
 
+/** The same for slices of sizes of their own, each on its way alone. */
+function raggedTransfers(
+  plans: KnownPlans,
+  slices: Slices & { readonly ragged: RaggedSlices },
+  { rank, phase, topology: { ranks } }: { rank: number; phase: number; topology: Topology },
+): Transfer[] {
+  const { ragged, sliceBytes, scratch } = slices;
+  const { steps } = plans.phases(rank)[phase];
+  const carried = plans.carried(rank, phase);
+  const shadow = plans.direct() ? undefined : plans.scratch();
+  const found: Transfer[] = [];
+  for (const [i, step] of steps.entries()) {
+    const total = (step.kind === "receive" ? step.to : step.from).count ?? 1;
+    for (let k = 0; k < total; k++) {
+      const value = carried(i, k);
+      // Both sides of a transfer see the same values, so they leave out the same ones.
+      const bytes = value < 0 ? 0 : ragged.bytes(Math.floor(value / ranks), value % ranks);
+      if (bytes === 0) continue;
+      const view = (slice: Slice): View => {
+        const index = slice.index + k;
+        const { buffer, index: place } = moved(
+          { buffer: slice.buffer, index },
+          value,
+          { rank, ranks },
+          shadow,
+        );
+        if (buffer === "scratch") return { buffer: scratch, offset: place * sliceBytes };
+        return buffer === "input" ? ragged.input(rank, place) : ragged.output(rank, place);
+      };
+      if (step.kind === "copy") {
+        const [from, to] = [view(step.from), view(step.to)];
+        found.push({ kind: "copy", peer: rank, bytes, from, to });
+      } else if (step.kind === "send") {
+        found.push({ kind: "send", peer: step.peer, bytes, from: view(step.from) });
+      } else found.push({ kind: "receive", peer: step.peer, bytes, to: view(step.to) });
+    }
+  }
+  return found;
+}
+
 /** Traffic of the part of a phase that an exchange moves, counted once a rank. */
 export function partialTraffic(
   plans: KnownPlans,
@@ -78,8 +129,12 @@ export function partialTraffic(
 }
 
 /** Slices of scratch that an exchange needs. */
-export function scratchOf(plans: KnownPlans, { pairs }: Slices, { ranks }: Topology): number {
-  return plans.scratch() + (pairs && !plans.direct() ? 2 * ranks : 0);
+export function scratchOf(
+  plans: KnownPlans,
+  { pairs, ragged }: Slices,
+  { ranks }: Topology,
+): number {
+  return plans.scratch() + ((pairs ?? ragged) && !plans.direct() ? 2 * ranks : 0);
 }
 
 function transfer(

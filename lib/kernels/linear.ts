@@ -10,8 +10,25 @@ export const NONE: View = { buffer: "", offset: 0 };
 
 /** Number of an element type in the native library. */
 export const typeCode = (dtype: ElementType = "float32"): number => dtype === "bfloat16" ? 1 : 0;
-const place = (m: Matrix) => [m as View, m.ld, m.stride] as const;
+const place = (m: Matrix) => [m as View, m.ld, m.ranges ? 0 : m.stride] as const;
 const extent = (m: Matrix) => [typeCode(m.dtype), m.groups, m.rows, m.columns] as const;
+
+/** Further arguments where groups have numbers of rows of their own: those of each. */
+const rowsOf = ({ ranges = [] }: Matrix) => ranges.flatMap(({ first, rows }) => [first, rows]);
+
+/** The same, of matrices that must agree. @throws {SchemoeError} when they do not. */
+function commonRows(what: string, [first, ...others]: readonly Matrix[]): readonly number[] {
+  const rows = rowsOf(first);
+  for (const other of others) {
+    if (other.ranges === first.ranges) continue;
+    const found = rowsOf(other);
+    if (found.length === rows.length && found.every((value, i) => value === rows[i])) continue;
+    throw new SchemoeError(
+      `Cannot ${what}: the groups of "${first.buffer}" and "${other.buffer}" have other rows`,
+    );
+  }
+  return rows;
+}
 
 /** Number of an activation. @throws {SchemoeError} for an unknown name. */
 export function activationCode(name: Activation): number {
@@ -24,16 +41,23 @@ export function activationCode(name: Activation): number {
 }
 
 /**
- * `c = op(a) op(b) + (add ? c : 0)` for each group.
+ * `c = op(a) op(b) + (add ? c : 0) + bias` for each group, rounded once; with `relu` what is not above 0
+ * becomes 0. The bias [groups, columns] has the type of c.
  * @throws {SchemoeError} when the shapes do not fit.
  */
 export function gemm(
   a: Matrix,
   b: Matrix,
   c: Matrix,
-  options: { transA?: boolean; transB?: boolean; add?: boolean } = {},
+  options: {
+    transA?: boolean;
+    transB?: boolean;
+    add?: boolean;
+    bias?: Matrix;
+    relu?: boolean;
+  } = {},
 ): Kernel {
-  const { transA = false, transB = false, add = false } = options;
+  const { transA = false, transB = false, add = false, bias, relu = false } = options;
   const [m, k] = transA ? [a.columns, a.rows] : [a.rows, a.columns];
   const [bk, n] = transB ? [b.columns, b.rows] : [b.rows, b.columns];
   if (
@@ -54,7 +78,17 @@ export function gemm(
     n,
     k,
   ];
-  return { name: "gemm", args: [...head, ...place(a), ...place(b), ...place(c), 1, add ? 1 : 0] };
+  const after = [bias ?? NONE, bias?.stride ?? 0, Number(relu)] as const;
+  const args = [...head, ...place(a), ...place(b), ...place(c), 1, Number(add), ...after];
+  if (!a.ranges && !b.ranges && !c.ranges) return { name: "gemm", args };
+  const [together, apart] = transA ? [[a, b], c] : [[a, c], b];
+  if (apart.ranges || (transA && transB)) {
+    throw new SchemoeError(
+      "Cannot multiply: where groups have rows of their own these must be the rows of a and c, or with " +
+        `transA those of a and b; "${apart.buffer}" does not fit`,
+    );
+  }
+  return { name: "gemm_groups", args: [...args, ...commonRows("multiply", together)] };
 }
 
 /** Types of two factors: both float32 or bfloat16 (0, 1), or one of each (2: the first is bfloat16). */
@@ -72,7 +106,10 @@ export function biasActivation(
   const added = bias ? [bias as View, bias.stride] as const : [NONE, 0] as const;
   return {
     name: "bias_act",
-    args: [...extent(x), ...place(x), ...added, ...target, activationCode(activation)],
+    args: [
+      ...[...extent(x), ...place(x), ...added, ...target, activationCode(activation)],
+      ...commonRows("add the bias", y ? [x, y] : [x]),
+    ],
   };
 }
 
@@ -80,7 +117,10 @@ export function biasActivation(
 export function activationGrad(dy: Matrix, x: Matrix, dx: Matrix, activation: Activation): Kernel {
   return {
     name: "act_grad",
-    args: [...extent(x), ...place(dy), ...place(x), ...place(dx), activationCode(activation)],
+    args: [
+      ...[...extent(x), ...place(dy), ...place(x), ...place(dx), activationCode(activation)],
+      ...commonRows("take the gradient", [x, dy, dx]),
+    ],
   };
 }
 
@@ -88,7 +128,10 @@ export function activationGrad(dy: Matrix, x: Matrix, dx: Matrix, activation: Ac
 export function glu(a: Matrix, b: Matrix, y: Matrix, activation: Activation): Kernel {
   return {
     name: "glu",
-    args: [...extent(a), ...place(a), ...place(b), ...place(y), activationCode(activation)],
+    args: [
+      ...[...extent(a), ...place(a), ...place(b), ...place(y), activationCode(activation)],
+      ...commonRows("multiply", [a, b, y]),
+    ],
   };
 }
 
@@ -97,14 +140,20 @@ export function gluGrad(
   { dy, a, b, da, db }: Record<"dy" | "a" | "b" | "da" | "db", Matrix>,
   activation: Activation,
 ): Kernel {
-  const matrices = [dy, a, b, da, db].flatMap(place);
-  return { name: "glu_grad", args: [...extent(a), ...matrices, activationCode(activation)] };
+  const matrices = [dy, a, b, da, db];
+  return {
+    name: "glu_grad",
+    args: [
+      ...[...extent(a), ...matrices.flatMap(place), activationCode(activation)],
+      ...commonRows("take the gradient", matrices),
+    ],
+  };
 }
 
 /** `out[group] = (add ? out : 0) + sum of the rows of x`, in row order. */
 export function columnSum(x: Matrix, out: Matrix, add: boolean): Kernel {
   return {
     name: "column_sum",
-    args: [...extent(x), ...place(x), out as View, out.stride, Number(add)],
+    args: [...extent(x), ...place(x), out as View, out.stride, Number(add), ...rowsOf(x)],
   };
 }

@@ -24,7 +24,15 @@ export {
   NONE,
   typeCode,
 } from "./linear.ts";
-export { combineRows, dispatchRows, fillSlots, type Places, rowDots } from "./routing.ts";
+export { type Arrangement, groupRows, ungroupRows } from "./arrange.ts";
+export {
+  combineRows,
+  dispatchRows,
+  fillSlots,
+  type Places,
+  placeTokens,
+  rowDots,
+} from "./routing.ts";
 export { decodeRows, encodeRows, type Rows, type Wire } from "./codec.ts";
 export { auxLoss, type Choice, chooseTopK, gateGrad, maxLoad, positions, softmax } from "./gate.ts";
 export { host, maxRanks, sumRanks } from "./reduce.ts";

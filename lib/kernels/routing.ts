@@ -2,7 +2,10 @@
 import type { Chunk, ElementType, Kernel, View } from "../types.ts";
 import { NONE, typeCode } from "./linear.ts";
 
-/** Rows that tokens are sent as: chunk after chunk, in each [experts, places of the chunk]. */
+/**
+ * Rows that tokens are sent as: chunk after chunk, in each [experts, places of the chunk], or only the
+ * places that are taken.
+ */
 export interface Places {
   /** Type of tokens and rows; default `float32`. */
   readonly dtype?: ElementType;
@@ -12,10 +15,16 @@ export interface Places {
   readonly experts: number;
   /** Slices of the capacity. */
   readonly chunks: readonly Chunk[];
+  /** Present where only places that are taken have rows: first row of each (chunk, expert), and the end. */
+  readonly firstRows?: readonly number[];
 }
 
 const head = (p: Places) => [typeCode(p.dtype), p.tokens, p.columns, p.topK, p.experts] as const;
-const bounds = ({ chunks }: Places) => [chunks.length, 0, ...chunks.map((c) => c.end)];
+const bounds = ({ chunks, firstRows = [] }: Places) => [
+  ...[chunks.length, 0],
+  ...chunks.map((c) => c.end),
+  ...firstRows,
+];
 
 /** Which choice fills each place: `slots` int32 [experts, capacity]. */
 export function fillSlots(
@@ -35,6 +44,21 @@ export function dispatchRows(
   { x, slots, weights = NONE, out }: { x: View; slots: View; weights?: View; out: View },
 ): Kernel {
   return { name: "dispatch", args: [...head(places), x, slots, weights, out, ...bounds(places)] };
+}
+
+/** The same token by token, where only places that are taken have rows; needs no slots. */
+export function placeTokens(
+  places: Places,
+  { x, choices, positions, weights = NONE, out }: {
+    x: View;
+    choices: View;
+    positions: View;
+    weights?: View;
+    out: View;
+  },
+): Kernel {
+  const views = [x, choices, positions, weights, out] as const;
+  return { name: "place_tokens", args: [...head(places), ...views, ...bounds(places)] };
 }
 
 /** Adds up the rows of each token's choices in choice order, times their weights if given. */

@@ -5,12 +5,12 @@
  * Letters: `i` integer, `f` float, `v` view (two words), `*` any number of further integers.
  */
 export const KERNELS = {
-  gemm: { code: 1, args: "iiiiiiiiviiviiviiff" },
-  bias_act: { code: 2, args: "iiiiviiviviii" },
-  act_grad: { code: 3, args: "iiiiviiviiviii" },
-  glu: { code: 4, args: "iiiiviiviiviii" },
-  glu_grad: { code: 5, args: "iiiiviiviiviiviiviii" },
-  column_sum: { code: 6, args: "iiiiviivii" },
+  gemm: { code: 1, args: "iiiiiiiiviiviiviiffvii" },
+  bias_act: { code: 2, args: "iiiiviiviviii*" },
+  act_grad: { code: 3, args: "iiiiviiviiviii*" },
+  glu: { code: 4, args: "iiiiviiviiviii*" },
+  glu_grad: { code: 5, args: "iiiiviiviiviiviiviii*" },
+  column_sum: { code: 6, args: "iiiiviivii*" },
   softmax: { code: 7, args: "iivv" },
   top_k: { code: 8, args: "iiiivvv" },
   positions: { code: 9, args: "iiiivvvv" },
@@ -28,6 +28,10 @@ export const KERNELS = {
   max_load: { code: 21, args: "ivv" },
   host: { code: 22, args: "i" },
   copy_bytes: { code: 23, args: "ivv" },
+  gemm_groups: { code: 24, args: "iiiiiiiiviiviiviiffvii*" },
+  place_tokens: { code: 25, args: "iiiiivvvvv*" },
+  group_rows: { code: 26, args: "iiiiiiiiivv*" },
+  ungroup_rows: { code: 27, args: "iiiiiiiiivv*" },
 } as const satisfies Record<string, { code: number; args: string }>;
 
 /** Pieces of an all-to-all phase, which the packer writes from a task's transfers. */

@@ -1,21 +1,51 @@
 /** How a pass is split into chunks. @module */
-import { type Chunking, SchemoeError } from "../types.ts";
+import { type Chunking, type Loads, SchemoeError } from "../types.ts";
+import { rowsBefore } from "./loads.ts";
 
 /**
  * Splits the capacity of every expert into `chunks` slices that differ by at most one row, so that
- * their number changes neither the capacity nor the result.
+ * their number changes neither the capacity nor the result. Where only the places that are taken have rows
+ * (a dropless layer), the slices have about as many rows each on the rank whose experts get most.
  */
 export function capacitySlices(chunks: number): Chunking {
   return {
     name: `${chunks} capacity ${chunks === 1 ? "slice" : "slices"}`,
-    split({ capacity }) {
+    split({ capacity, loads }) {
       if (!Number.isInteger(chunks) || chunks < 1 || chunks > capacity) {
         throw new SchemoeError(
           `Cannot split the pass: chunks must be an integer from 1 to the capacity ${capacity}, got ${chunks}`,
         );
       }
-      const bound = (i: number) => Math.floor((i * capacity) / chunks);
+      const bound = loads
+        ? equalRows(loads, chunks, capacity)
+        : (i: number) => Math.floor((i * capacity) / chunks);
       return Array.from({ length: chunks }, (_, i) => ({ begin: bound(i), end: bound(i + 1) }));
     },
   };
+}
+
+/** Bounds between which the experts of the busiest rank have equal numbers of rows, as far as that goes. */
+function equalRows(loads: Loads, chunks: number, capacity: number): (i: number) => number {
+  const local = loads.experts / loads.ranks;
+  const of = (rank: number) => ({ begin: rank * local, end: (rank + 1) * local });
+  let busiest = 0;
+  let most = -1;
+  for (let rank = 0; rank < loads.ranks; rank++) {
+    const rows = rowsBefore(loads, of(rank), capacity);
+    if (rows > most) [busiest, most] = [rank, rows];
+  }
+  const bounds = [0];
+  for (let i = 1; i < chunks; i++) {
+    // The first place at which there are as many rows; at least one place a chunk.
+    let low = bounds[i - 1] + 1;
+    let high = capacity - (chunks - i);
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (rowsBefore(loads, of(busiest), middle) * chunks >= i * most) high = middle;
+      else low = middle + 1;
+    }
+    bounds.push(low);
+  }
+  bounds.push(capacity);
+  return (i) => bounds[i];
 }

@@ -27,6 +27,12 @@ export interface LayerConfig {
   readonly capacityFactor?: number;
   /** The capacity is rounded up to a multiple of it; default 1. */
   readonly capacityAlignment?: number;
+  /**
+   * No token is dropped and nothing is padded: each expert computes, and ranks exchange, exactly the rows
+   * that there are (`capacityFactor: 0` drops none either, and pads every expert to the largest load).
+   * Excludes a capacityFactor other than 0 and a capacityAlignment. Default false.
+   */
+  readonly dropless?: boolean;
   /** For topK > 1: divide the weights of a token by their sum (before dropping); default true. */
   readonly normalizeGate?: boolean;
   /** Places go to tokens by descending best score instead of token order; default false. */
@@ -58,6 +64,7 @@ const DEFAULTS = {
   topK: 1,
   capacityFactor: 1,
   capacityAlignment: 1,
+  dropless: false,
   normalizeGate: true,
   batchPrioritized: false,
   prescore: false,
@@ -103,9 +110,10 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
   for (const name of ["capacityFactor", "auxWeight"] as const) {
     if (!Number.isFinite(layer[name])) fail(`${name} must be a finite number, got ${layer[name]}`);
   }
-  for (const name of ["normalizeGate", "batchPrioritized", "prescore"] as const) {
+  for (const name of ["normalizeGate", "batchPrioritized", "prescore", "dropless"] as const) {
     if (typeof layer[name] !== "boolean") fail(`${name} must be true or false, got ${layer[name]}`);
   }
+  if (layer.dropless) checkDropless(config);
   if (!["float32", "bfloat16"].includes(layer.dtype)) {
     fail(`dtype must be float32 or bfloat16, got ${layer.dtype}`);
   }
@@ -120,8 +128,9 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
   for (const name of ["forward", "backward", "flops"] as const) {
     if (typeof layer.gate?.[name] !== "function") fail(`gate has no function "${name}"`);
   }
-  const resolved = { ...layer, topology, localExperts: layer.experts / ranks };
-  if (layer.capacityFactor > 0) capacity(resolved, 0);
+  const capacityFactor = layer.dropless ? 0 : layer.capacityFactor;
+  const resolved = { ...layer, capacityFactor, topology, localExperts: layer.experts / ranks };
+  if (capacityFactor > 0) capacity(resolved, 0);
   return resolved;
 }
 
@@ -148,6 +157,20 @@ export function capacity(layer: Layer, largestLoad: number): number {
     );
   }
   return aligned;
+}
+
+function checkDropless({ capacityFactor = 0, capacityAlignment = 1 }: LayerConfig): void {
+  if (capacityFactor !== 0) {
+    fail(
+      `dropless excludes the capacityFactor ${capacityFactor}, which drops tokens; leave one of them out`,
+    );
+  }
+  if (capacityAlignment !== 1) {
+    fail(
+      `dropless excludes the capacityAlignment ${capacityAlignment}: there is no padding to align; leave one ` +
+        "of them out",
+    );
+  }
 }
 
 function definedOnly(config: LayerConfig): Partial<LayerConfig> {

@@ -49,7 +49,11 @@ export interface ResolvedChoices {
 }
 
 /** @throws {SchemoeError} for an unknown name or option, or a value without the functions it needs. */
-export function resolveChoices(choices: PassChoices, others: readonly string[]): ResolvedChoices {
+export function resolveChoices(
+  choices: PassChoices,
+  others: readonly string[],
+  rare: readonly string[] = [],
+): ResolvedChoices {
   const known = [
     "scheduler",
     "allToAll",
@@ -60,6 +64,7 @@ export function resolveChoices(choices: PassChoices, others: readonly string[]):
     "timeLimit",
     "signal",
     "name",
+    ...rare,
   ];
   if (typeof choices !== "object" || choices === null) {
     throw new SchemoeError(

@@ -61,6 +61,37 @@ export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
   };
 }
 
+/**
+ * The same case on more ranks, those of the file again and again: each rank routes its own tokens, so that
+ * its output stays, and gradients of parameters, which are sums over ranks, grow with their number.
+ *
+ * @throws {SchemoeError} unless the number is a multiple of the case's, and divides its experts.
+ */
+export function repeatRanks(golden: GoldenCase, ranks: number): GoldenCase {
+  const { experts } = golden.config;
+  const fail = (problem: string): never => {
+    throw new SchemoeError(`Cannot run the case "${golden.name}" on ${ranks} ranks: ${problem}`);
+  };
+  if (!(Number.isSafeInteger(ranks) && ranks > 0 && ranks % golden.ranks === 0)) {
+    fail(`it is for ${golden.ranks}, which can only be repeated`);
+  }
+  if (experts % ranks !== 0) fail(`they do not divide its ${experts} experts`);
+  const times = ranks / golden.ranks;
+  const tensors = [...golden.tensors].map(([name, { shape, data }]) => {
+    if (OF_RANKS.has(name)) {
+      const values = new Float32Array(times * data.length);
+      for (let i = 0; i < times; i++) values.set(data, i * data.length);
+      return [name, { shape: [ranks, ...shape.slice(1)], data: values }] as const;
+    }
+    if (!name.startsWith("grad.")) return [name, { shape, data }] as const;
+    return [name, { shape, data: data.map((value) => times * value) }] as const;
+  });
+  return { ...golden, ranks, tensors: new Map(tensors) };
+}
+
+/** Tensors whose first dimension are the ranks. */
+const OF_RANKS = new Set(["x", "y", "dy", "aux_loss", "grad.x"]);
+
 function layerFields(config: Record<string, unknown>): Partial<LayerConfig> {
   const fields = [
     ...[
@@ -72,7 +103,7 @@ function layerFields(config: Record<string, unknown>): Partial<LayerConfig> {
       "capacityFactor",
       "capacityAlignment",
     ],
-    ...["normalizeGate", "batchPrioritized", "prescore", "auxWeight"],
+    ...["normalizeGate", "batchPrioritized", "prescore", "auxWeight", "dropless"],
   ];
   return Object.fromEntries(
     fields.filter((name) => name in config).map((name) => [name, config[name]]),

@@ -10,7 +10,8 @@ import {
   resolveLayer,
   routedCapacity,
 } from "../layer/mod.ts";
-import { type Chunk, type Engine, type Pass, SchemoeError } from "../types.ts";
+import { areEqual, evenLoads, givenLoads, largestLoad } from "../layer/loads.ts";
+import { type Chunk, type Engine, type Loads, type Pass, SchemoeError } from "../types.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { byPeers, checkedSplit, groupsText } from "../layer/peer_groups.ts";
 import { type PassChoices, resolveChoices, type ResolvedChoices, splitLike } from "./choices.ts";
@@ -23,6 +24,11 @@ import { tensorSpecs } from "./tensors.ts";
 export interface ForwardOptions extends PassChoices {
   /** Input [ranks, tokens, modelDim]; default: what was given last, at first random numbers. */
   readonly x?: Float32Array;
+  /**
+   * For a dropless layer on an engine that computes no values: tokens that each rank sends to each
+   * expert, a list a rank; default: as equal as can be.
+   */
+  readonly loads?: readonly (readonly number[])[];
 }
 
 /** Options of {@linkcode MoeLayer.backward}. */
@@ -35,6 +41,8 @@ export interface BackwardOptions extends PassChoices {
 interface Kept {
   readonly capacity: number;
   readonly chunks: readonly Chunk[];
+  /** Of a dropless layer, unless all are equal: then padded rows have no padding. */
+  readonly loads?: Loads;
 }
 
 /**
@@ -111,7 +119,13 @@ export class MoeLayer {
    */
   forward(options: ForwardOptions = {}): Promise<Run> {
     return this.#tensors.exclusive(async () => {
-      const choices = resolveChoices(options, ["x"]);
+      const choices = resolveChoices(options, ["x"], ["loads"]);
+      if (options.loads && !(this.layer.dropless && !this.engine.computes)) {
+        throw new SchemoeError(
+          "Cannot use the loads: they are for dropless layers on an engine that computes no values; " +
+            "otherwise the gate decides",
+        );
+      }
       const name = options.name ?? nameOf(choices);
       if (!routedCapacity(this.layer)) {
         checkedSplit(choices.chunking, this.#splitAt(placesOf(this.layer, 0)));
@@ -144,15 +158,15 @@ export class MoeLayer {
           "Cannot run backward: run forward first (and after setting x or parameters), it keeps what backward needs",
         );
       }
-      const at = { ...this.#splitAt(kept.capacity), chunks: options.chunks };
+      const at = { ...this.#splitAt(kept.capacity, kept.loads), chunks: options.chunks };
       const choices = splitLike(kept.chunks, resolved, at);
       const name = options.name ?? nameOf(choices);
-      const pass = this.#pass(choices, kept.capacity, "backward");
+      const pass = this.#pass(choices, kept, "backward");
       if (options.dy) this.#tensors.write("dy", options.dy);
       this.#tensors.initialize(["dy"]);
       const key = [
         "backward",
-        kept.capacity,
+        rowsKey(kept),
         JSON.stringify(kept.chunks),
         ...keyOf(choices, pass.chunks),
       ];
@@ -191,31 +205,70 @@ export class MoeLayer {
   async #forward(choices: ResolvedChoices, options: ForwardOptions) {
     const run = { ...options, bound: options.bound ?? true };
     const ran: RanProgram[] = [];
-    let capacity = 0;
     const routed = routedCapacity(this.layer);
     if (routed) {
       const gate = this.#runner.graph(["gate"], () => gateGraph(this.layer, {}));
       ran.push(await this.#runner.run(gate, sequential, run));
-      capacity = placesOf(this.layer, this.#largestLoad());
-    } else capacity = placesOf(this.layer, 0);
-    const pass = this.#pass(choices, capacity, "forward");
-    const key = ["forward", capacity, ...keyOf(choices, pass.chunks)];
+    }
+    const rows = this.layer.dropless
+      ? this.#rowsOf(this.#allLoads(options.loads))
+      : { capacity: placesOf(this.layer, routed ? this.#largestLoad() : 0) };
+    const pass = this.#pass(choices, rows, "forward");
+    const key = ["forward", rowsKey(rows), ...keyOf(choices, pass.chunks)];
     const known = this.#runner.graph(key, () => forwardGraph({ ...pass, gate: !routed }));
     ran.push(await this.#runner.run(known, choices.scheduler, run));
-    return { ran, kept: { capacity, chunks: pass.chunks } };
+    return { ran, kept: { ...rows, chunks: pass.chunks } };
   }
 
-  #pass(choices: ResolvedChoices, capacity: number, pass: Pass): PassOptions {
-    const chunks = checkedSplit(choices.chunking, this.#splitAt(capacity));
+  #pass(
+    choices: ResolvedChoices,
+    { capacity, loads }: Omit<Kept, "chunks">,
+    pass: Pass,
+  ): PassOptions {
+    const chunks = checkedSplit(choices.chunking, this.#splitAt(capacity, loads));
     const { allToAll, compressor } = choices;
     return {
       ...{ layer: this.layer, capacity, chunks, allToAll, compressor },
+      ...(loads ? { loads } : {}),
       configuration: { pass, ...this.#configuration(choices, { capacity, chunks }) },
     };
   }
 
-  #splitAt(capacity: number) {
-    return { capacity, topology: this.layer.topology };
+  #splitAt(capacity: number, loads?: Loads) {
+    return { capacity, topology: this.layer.topology, ...(loads ? { loads } : {}) };
+  }
+
+  #rowsOf(loads: Loads): Omit<Kept, "chunks"> {
+    const capacity = largestLoad(loads);
+    return areEqual(loads) ? { capacity } : { capacity, loads };
+  }
+
+  /** Loads of all experts on all ranks, on which all ranks must agree. */
+  #allLoads(given?: ForwardOptions["loads"]): Loads {
+    const { layer, engine: { computes } } = this;
+    if (!computes) {
+      if (given && this.engine.representatives) {
+        throw new SchemoeError(
+          "Cannot use the loads: one node stands for all on this engine; simulate every rank",
+        );
+      }
+      return given ? givenLoads(layer, given) : evenLoads(layer);
+    }
+    const { experts, topology: { ranks } } = layer;
+    const tables = Array.from({ length: ranks }, (_, rank) =>
+      new Int32Array(
+        this.#tensors.workspace.read("gate.allLoads", rank, 4 * ranks * experts).buffer,
+      ));
+    const odd = tables.findIndex((table) => table.some((load, i) => load !== tables[0][i]));
+    if (odd >= 0) {
+      const at = tables[odd].findIndex((load, i) => load !== tables[0][i]);
+      throw new SchemoeError(
+        `Cannot lay out the rows: rank ${odd} found that rank ${Math.floor(at / experts)} sends ` +
+          `${tables[odd][at]} tokens to expert ${at % experts}, rank 0 found ${tables[0][at]}`,
+        { rank: odd },
+      );
+    }
+    return { ranks, experts, table: tables[0] };
   }
 
   /** Load of the fullest expert on any rank, on which all ranks must agree. */
@@ -239,7 +292,7 @@ export class MoeLayer {
   }
 
   #configuration(choices: ResolvedChoices, { capacity, chunks }: Kept) {
-    const { tokens, modelDim, hiddenDim, experts, topK, expert, topology } = this.layer;
+    const { tokens, modelDim, hiddenDim, experts, topK, expert, dropless, topology } = this.layer;
     const { dispatch, combine } = choices.compressor;
     return {
       scheduler: choices.scheduler.name,
@@ -252,11 +305,16 @@ export class MoeLayer {
       world: `${topology.nodes} x ${topology.ranksPerNode}`,
       tokens: `${tokens} a rank`,
       ...{ modelDim, hiddenDim, experts, topK, capacity },
+      ...(dropless ? { dropless } : {}),
       expert: expert.name,
       engine: `${this.engine.kind}, ${this.engine.timing}`,
     };
   }
 }
+
+/** What the rows of a pass are laid out by. */
+const rowsKey = ({ capacity, loads }: Omit<Kept, "chunks">): string =>
+  loads ? `loads ${loads.table.join()}` : `${capacity}`;
 
 const keyOf = ({ allToAll, compressor }: ResolvedChoices, chunks: readonly Chunk[]) => [
   JSON.stringify(chunks),

@@ -12,6 +12,16 @@ export const symbols = {
   schemoe_describe: { parameters: ["buffer", "usize", "buffer", "usize"], result: "i32" },
   // int32_t schemoe_open(const schemoe_config* config, schemoe_engine** engine, char* error, size_t error_bytes)
   schemoe_open: { parameters: ["buffer", "buffer", "buffer", "usize"], result: "i32" },
+  // int32_t schemoe_open_cuda(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, schemoe_engine** engine, char* error, size_t error_bytes)
+  schemoe_open_cuda: {
+    parameters: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer", "usize"],
+    result: "i32",
+  },
+  // int32_t schemoe_nccl(const char* path, uint32_t* version, char* file, size_t file_bytes, char* error, size_t error_bytes)
+  schemoe_nccl: {
+    parameters: ["buffer", "buffer", "buffer", "usize", "buffer", "usize"],
+    result: "i32",
+  },
   // int32_t schemoe_close(schemoe_engine* engine, char* error, size_t error_bytes)
   schemoe_close: { parameters: ["pointer", "buffer", "usize"], result: "i32" },
   // int32_t schemoe_allocate(schemoe_engine* engine, const uint64_t* bytes, uint32_t ranks, uint32_t* id, char* error, size_t error_bytes)

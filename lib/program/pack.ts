@@ -13,7 +13,7 @@ import {
 } from "../types.ts";
 
 /** Version of the C interface that this side was written for. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 const MAGIC = 0x454f4d53;
 const HEADER_BYTES = 32;
 const OPERATION_BYTES = 40;
@@ -153,10 +153,11 @@ class Words {
         throw new SchemoeError(`Cannot pack the kernel "${name}": a view where a number belongs`);
       }
       const none = value.buffer === "";
-      this.#set(this.length++, none ? 0xffff_ffff_ffff_ffffn : BigInt(this.buffer(value.buffer)));
-      this.#set(this.length++, BigInt(none ? 0 : value.offset));
+      if (none) this.#set(this.length++, 0xffff_ffff_ffff_ffffn);
+      else this.#integer(this.buffer(value.buffer));
+      this.#integer(none ? 0 : value.offset);
     } else if (letter === "i" && Number.isSafeInteger(value)) {
-      this.#set(this.length++, BigInt.asUintN(64, BigInt(value)));
+      this.#integer(value);
     } else if (letter === "f") {
       this.#grow();
       this.#view.setFloat64(8 * this.length++, value, true);
@@ -172,6 +173,17 @@ class Words {
   #set(at: number, word: bigint): void {
     this.#grow();
     this.#view.setBigUint64(8 * at, word, true);
+  }
+
+  /** Without a BigInt for what most words are: a Program may have many thousands of them. */
+  #integer(value: number): void {
+    if (!(value >= 0 && Number.isSafeInteger(value))) {
+      return this.#set(this.length++, BigInt.asUintN(64, BigInt(value)));
+    }
+    this.#grow();
+    const at = 8 * this.length++;
+    this.#view.setUint32(at, value, true);
+    this.#view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
   }
 
   #grow(): void {

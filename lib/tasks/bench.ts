@@ -1,10 +1,15 @@
 /**
  * Benchmarks; every line carries its configuration, and ratios are of one run.
  *
- * usage: deno task bench [--engine cpu|cuda] [--json] [NAME...]   (without names: all of that engine)
+ * usage: deno task bench [--engine cpu|cuda] [--transport copy|nccl] [--nodes N] [--ranks-per-node R]
+ *   [--emulate-nodes] [--gpus N] [--save FOLDER] [--seconds N] [--json] [NAME...]
+ *
+ * Without names: all of that engine, and with `--transport nccl` those over NCCL. Unless told otherwise
+ * these run 8 ranks on one GPU, on two emulated nodes (`orders`: one node). `--gpus N` spreads ranks in
+ * blocks over the first N GPUs that the process sees; `--save` keeps timelines of the comparison;
+ * `--seconds` is the time after which the comparison leaves out codecs.
  * @module
  */
-import { parseArgs } from "node:util";
 import { SchemoeError } from "../types.ts";
 import { benchAllToAll } from "./bench_all_to_all.ts";
 import { benchAblation } from "./bench_ablation.ts";
@@ -16,7 +21,12 @@ import { benchGpuRuns } from "./bench_gpu_runs.ts";
 import { benchExact } from "./bench_exact.ts";
 import { benchOverlap } from "./bench_overlap.ts";
 import { benchSimulate } from "./bench_simulate.ts";
-import { type Benchmark, machine, print } from "./bench_report.ts";
+import { benchNcclExchange } from "./bench_nccl_exchange.ts";
+import { benchNcclOrders } from "./bench_nccl_orders.ts";
+import { benchNcclOverlap } from "./bench_nccl_overlap.ts";
+import { benchNcclSchedules } from "./bench_nccl_schedules.ts";
+import { type Cluster, parseBenchOptions } from "./bench_options.ts";
+import { type Benchmark, machine, print, type Report } from "./bench_report.ts";
 
 /** All benchmarks by name. */
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
@@ -36,29 +46,44 @@ const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   memory: benchGpuMemory,
 };
 
+/** A benchmark of a world over NCCL. */
+interface ClusterBenchmark {
+  readonly run: (cluster: Cluster) => Promise<Report[]>;
+  /** The world it runs on unless one is named. */
+  readonly prefers: Pick<Cluster, "nodes" | "emulateNodes">;
+}
+
+const ONE_NODE = { nodes: 1, emulateNodes: false } as const;
+const TWO_NODES = { nodes: 2, emulateNodes: true } as const;
+
+const NCCL_BENCHMARKS: Readonly<Record<string, ClusterBenchmark>> = {
+  exchange: { run: benchNcclExchange, prefers: TWO_NODES },
+  overlap: { run: benchNcclOverlap, prefers: TWO_NODES },
+  schedules: { run: benchNcclSchedules, prefers: TWO_NODES },
+  orders: { run: benchNcclOrders, prefers: ONE_NODE },
+};
+
 async function main(args: readonly string[]): Promise<void> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      json: { type: "boolean", default: false },
-      engine: { type: "string", default: "cpu" },
-    },
-  });
-  if (!["cpu", "cuda"].includes(values.engine)) {
-    throw new SchemoeError(`Unknown engine "${values.engine}": choose from cpu, cuda`);
+  const { engine, cluster, json, names } = parseBenchOptions(args);
+  const options = { json, machine: machine() };
+  if (cluster) {
+    for (const name of chosen(names, NCCL_BENCHMARKS)) {
+      const { run, prefers } = NCCL_BENCHMARKS[name];
+      for (const report of await run(cluster(prefers))) print(report.name ?? name, report, options);
+    }
+    return;
   }
-  const benchmarks = values.engine === "cuda" ? GPU_BENCHMARKS : BENCHMARKS;
-  const foreign = positionals.find((name) => !Object.hasOwn(benchmarks, name));
-  if (foreign) {
-    throw new SchemoeError(
-      `Unknown benchmark "${foreign}": choose from ${Object.keys(benchmarks).join(", ")}`,
-    );
-  }
-  const names = positionals.length ? positionals : Object.keys(benchmarks);
-  for (const name of names) {
-    print(name, await benchmarks[name](), { json: values.json, machine: machine() });
-  }
+  const benchmarks = engine === "cuda" ? GPU_BENCHMARKS : BENCHMARKS;
+  for (const name of chosen(names, benchmarks)) print(name, await benchmarks[name](), options);
+}
+
+/** The names that were given, or all. @throws {SchemoeError} for one that is unknown. */
+function chosen(names: readonly string[], benchmarks: Readonly<Record<string, unknown>>): string[] {
+  const foreign = names.find((name) => !Object.hasOwn(benchmarks, name));
+  if (foreign === undefined) return names.length > 0 ? [...names] : Object.keys(benchmarks);
+  throw new SchemoeError(
+    `Unknown benchmark "${foreign}": choose from ${Object.keys(benchmarks).join(", ")}`,
+  );
 }
 
 if (import.meta.main) {

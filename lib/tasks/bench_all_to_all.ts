@@ -2,11 +2,10 @@
 import { BUILT_IN } from "../moe/choices.ts";
 import * as allToAlls from "../alltoall/mod.ts";
 import { openEngine } from "../engines/mod.ts";
-import { GraphBuilder, sentBytes } from "../graph/mod.ts";
-import { buildProgram } from "../program/mod.ts";
 import { topology } from "../topology.ts";
-import type { AllToAll, Engine, Program, TaskGraph, Topology } from "../types.ts";
+import type { AllToAll, Engine, Program } from "../types.ts";
 import { allToAllFormulas } from "./all_to_all_formulas.ts";
+import { busiestRank, exchanges } from "./bench_exchange.ts";
 import { hundredths, median, milliseconds, type Report } from "./bench_report.ts";
 
 const REPETITIONS = 7;
@@ -27,13 +26,17 @@ export async function benchAllToAll(): Promise<Report> {
       return performance.now() - begun;
     });
     for (const sliceBytes of SLICE_BYTES) {
-      const graph = exchange(world, algorithm, sliceBytes);
-      const program = buildProgram(graph, graph.tasks, "graph order");
+      const program = exchanges(world, algorithm, { bytes: world.ranks * sliceBytes, count: 1 });
       const formula = allToAllFormulas(world, sliceBytes)[name];
       const [simulated] = await makespans(simulator, program, 1);
       const measured = median((await makespans(cpu, program, REPETITIONS + 1)).slice(1));
       rows.push({
-        ...{ allToAll: name, sliceBytes, bytes: busiest(graph), formulaBytes: formula.bytes },
+        ...{
+          allToAll: name,
+          sliceBytes,
+          bytes: busiestRank(program.graph),
+          formulaBytes: formula.bytes,
+        },
         formulaMs: milliseconds(formula.seconds),
         simulatedMs: milliseconds(simulated),
         cpuMs: milliseconds(measured),
@@ -55,27 +58,6 @@ export async function benchAllToAll(): Promise<Report> {
     },
     rows,
   };
-}
-
-/** One all-to-all and nothing else. */
-function exchange(world: Topology, algorithm: AllToAll, sliceBytes: number): TaskGraph {
-  const g = new GraphBuilder(world, "forward", 1);
-  const bytes = world.ranks * sliceBytes;
-  g.allToAll({
-    ...{ label: "A", chunk: 0, stage: 0, after: [], algorithm, sliceBytes, scratch: "scratch" },
-    input: g.buffer("input", bytes),
-    output: g.buffer("output", bytes),
-  });
-  return g.build({});
-}
-
-/** Bytes that the rank that sends most sends over links, in all phases. */
-function busiest({ tasks, topology: { ranks } }: TaskGraph): number {
-  const sent = Array.from(
-    { length: ranks },
-    (_, rank) => tasks.reduce((sum, task) => sum + sentBytes(task.transfers!(rank)), 0),
-  );
-  return Math.max(...sent);
 }
 
 /** Seconds of some runs. */

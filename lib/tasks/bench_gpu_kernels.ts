@@ -2,17 +2,20 @@
 import { openCudaEngine } from "../engines/mod.ts";
 import { GraphBuilder } from "../graph/mod.ts";
 import {
+  activationGrad,
   combineRows,
   decodeRows,
   dispatchRows,
   encodeRows,
   fillSlots,
+  glu,
+  gluGrad,
   type Places,
   positions,
 } from "../kernels/mod.ts";
 import { buildProgram } from "../program/mod.ts";
 import { topology } from "../topology.ts";
-import type { Engine, Kernel, View, Workspace } from "../types.ts";
+import type { Engine, Kernel, Matrix, View, Workspace } from "../types.ts";
 import { hundredths, median, type Report, type Row } from "./bench_report.ts";
 
 const REPETITIONS = 20;
@@ -40,6 +43,7 @@ export async function benchGpuKernels(): Promise<Report> {
       const lines = (mib * MIB) / (COLUMNS * (dtype === "float32" ? 4 : 2));
       await routing(engine, workspace, { dtype, lines }, (kernel, tbs) => add(kernel, dtype, tbs));
     }
+    fillRandom(workspace, mib);
     for (const [codec, native] of Object.entries(CODECS)) {
       const lines = (mib * MIB) / (COLUMNS * 4);
       const each = codec === "none" ? 4 : codec === "int8" ? 1 : 2;
@@ -60,12 +64,46 @@ export async function benchGpuKernels(): Promise<Report> {
         await rate(engine, workspace, bytes, decodeRows(from, wire)),
       );
     }
+    await elementwise(engine, workspace, { mib, add });
     workspace.free();
   }
   return {
     configuration: { columns: COLUMNS, topK: TOP_K, experts: EXPERTS, repetitions: REPETITIONS },
     rows: [...rows, ...await hostCosts(engine)],
   };
+}
+
+/** Elementwise kernels of an expert in bfloat16, each matrix half a buffer. */
+async function elementwise(
+  engine: Engine,
+  workspace: Workspace,
+  { mib, add }: { mib: number; add: (kernel: string, dtype: string, tbs: number) => void },
+): Promise<void> {
+  const bytes = (mib * MIB) / 2;
+  const rows = bytes / (2 * COLUMNS);
+  const matrix = (buffer: string, offset: number): Matrix => ({
+    ...{ buffer, offset, dtype: "bfloat16", rows, columns: COLUMNS, ld: COLUMNS },
+    ...{ groups: 1, stride: rows * COLUMNS },
+  });
+  const [a, b, y] = [matrix("a", 0), matrix("a", bytes), matrix("b", 0)];
+  const list: [string, number, Kernel][] = [
+    ["glu", 3, glu(a, b, y, "silu")],
+    ["glu gradient", 5, gluGrad({ dy: y, a, b, da: a, db: b }, "silu")],
+    ["relu gradient", 3, activationGrad(y, a, b, "relu")],
+  ];
+  for (const [kernel, matrices, call] of list) {
+    add(kernel, "bfloat16", await rate(engine, workspace, matrices * bytes, call));
+  }
+}
+
+/** Values that differ into `a`: the speed of a codec may depend on what it codes. */
+function fillRandom(workspace: Workspace, mib: number): void {
+  let state = 1;
+  const values = Float32Array.from({ length: MIB / 4 }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+  for (let i = 0; i < mib; i++) workspace.write("a", 0, values, i * MIB);
 }
 
 const copyBytes = (bytes: number): Kernel => ({

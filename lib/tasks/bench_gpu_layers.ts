@@ -4,12 +4,14 @@ import { none } from "../compressors/mod.ts";
 import { openCudaEngine } from "../engines/mod.ts";
 import { ffn, swiglu } from "../experts/mod.ts";
 import { backwardGraph, forwardGraph, gateGraph } from "../graph/mod.ts";
-import { capacity as placesOf, capacitySlices, resolveLayer } from "../layer/mod.ts";
+import { capacity as placesOf, capacitySlices, type Layer, resolveLayer } from "../layer/mod.ts";
+import { areEqual, largestLoad } from "../layer/loads.ts";
 import { buildProgram } from "../program/mod.ts";
 import { topology } from "../topology.ts";
 import {
   type Engine,
   type EventTable,
+  type Loads,
   type Program,
   SchemoeError,
   type Workspace,
@@ -21,6 +23,11 @@ import { makeBlock, writePattern } from "./gpu_pattern.ts";
 
 const WARM_UP = 6;
 const REPETITIONS = 20;
+/** Passes whose Program is made anew, as for every routing of a dropless layer. */
+const ANEW = 5;
+/** Whether experts are padded to the largest load. */
+const FORMS = ["padded", "dropless"] as const;
+type Form = typeof FORMS[number];
 /** Capacity is rounded up to it: an even number of rows of 16 bytes everywhere. */
 const ALIGNMENT = 8;
 /** Values of a weight gradient that are compared. */
@@ -33,21 +40,22 @@ export async function benchGpuLayers(): Promise<Report> {
   try {
     const block = makeBlock();
     await Deno.writeFile(`${folder}/block.f32`, new Uint8Array(block.buffer));
-    const ours: Record<string, Row> = {};
-    for (const shape of GPU_SHAPES) ours[shape.name] = await measure(shape, block, folder);
-    await Deno.writeTextFile(`${folder}/shapes.json`, JSON.stringify(GPU_SHAPES));
+    const ours: { shape: GpuShape; form: Form; row: Row }[] = [];
+    for (const shape of GPU_SHAPES) ours.push(...await measure(shape, block, folder));
+    const shapes = GPU_SHAPES.map((shape) => ({ ...shape, forms: FORMS }));
+    await Deno.writeTextFile(`${folder}/shapes.json`, JSON.stringify(shapes));
     const peers = `${import.meta.dirname}/torch_peer.py`;
     const lines = (await quiet(["python3", peers, folder])).trim().split("\n").map((line) =>
       JSON.parse(line) as Record<string, number | string>
     );
     const ceilings = lines.find(({ peer }) => peer === "ceilings") ?? {};
-    const rows = GPU_SHAPES.map((shape) => compared(shape, ours[shape.name], lines, ceilings));
+    const rows = ours.map((one) => compared(one, lines, ceilings));
     return {
       configuration: {
         gpu: String(ceilings.gpu ?? "unknown"),
         torch: String(ceilings.torch ?? "unknown"),
         dtype: "bfloat16",
-        routing: "dropless, padded to the largest load",
+        routing: "no token dropped; padded to the largest load, or rows that there are",
         repetitions: REPETITIONS,
         copyTBs: Number(ceilings.copy_tbs),
         matmulTFLOPs: Number(ceilings.matmul_tflops),
@@ -59,16 +67,19 @@ export async function benchGpuLayers(): Promise<Report> {
   }
 }
 
-/** Times one shape and writes its results to files. */
-async function measure(shape: GpuShape, block: Float32Array, folder: string): Promise<Row> {
+/** Times one shape in both forms and writes their results to files. */
+async function measure(shape: GpuShape, block: Float32Array, folder: string) {
   const world = topology({ nodes: 1, ranksPerNode: 1 });
   using engine = openCudaEngine({ topology: world });
-  const { name, expert, ...sizes } = shape;
-  const layer = resolveLayer({
-    ...sizes,
-    ...{ capacityFactor: 0, capacityAlignment: ALIGNMENT, dtype: "bfloat16" },
-    expert: expert === "swiglu" ? swiglu() : ffn({ activation: "relu", bias: false }),
-  }, world);
+  const { name: _, expert, ...sizes } = shape;
+  const layerOf = (form: Form) =>
+    resolveLayer({
+      ...{ ...sizes, dtype: "bfloat16" },
+      ...(form === "dropless"
+        ? { dropless: true }
+        : { capacityFactor: 0, capacityAlignment: ALIGNMENT }),
+      expert: expert === "swiglu" ? swiglu() : ffn({ activation: "relu", bias: false }),
+    }, world);
   const workspace = engine.workspace();
   const { tokens, modelDim, experts } = shape;
   const fill = (buffer: string, count: number, offset: number, scale: number, f32 = false) =>
@@ -81,45 +92,77 @@ async function measure(shape: GpuShape, block: Float32Array, folder: string): Pr
   fill("x", tokens * modelDim, 0, 1);
   fill("dy", tokens * modelDim, 1000, 1);
   fill("gate.weight", experts * modelDim, 2000, WEIGHT_SCALE, true);
-  const parameters = layer.expert.parameters(shape);
+  const parameters = layerOf("padded").expert.parameters(shape);
   for (const [i, parameter] of parameters.entries()) {
     const count = experts * parameter.shape.reduce((a, b) => a * b, 1);
     fill(`experts.${parameter.name}`, count, 3000 + 1000 * i, WEIGHT_SCALE);
   }
 
+  const rows: { shape: GpuShape; form: Form; row: Row }[] = [];
+  for (const form of FORMS) {
+    const at = { engine, workspace, layer: layerOf(form) };
+    const row = await timed(at, shape);
+    const save = (buffer: string, bytes: number) =>
+      Deno.writeFile(`${folder}/${file(shape, form)}.${buffer}`, workspace.read(buffer, 0, bytes));
+    for (const buffer of ["y", "grad.x"]) await save(buffer, 2 * tokens * modelDim);
+    await save("grad.gate.weight", 4 * experts * modelDim);
+    for (const parameter of parameters) await save(`grad.experts.${parameter.name}`, 2 * COMPARED);
+    rows.push({ shape, form, row });
+  }
+  return rows;
+}
+
+/** A layer on an engine, its inputs and parameters written. */
+interface Ready {
+  readonly engine: Engine;
+  readonly workspace: Workspace;
+  readonly layer: Layer;
+}
+
+/** Times of a layer, routed as its gate does. */
+async function timed({ engine, workspace, layer }: Ready, { tokens, topK, experts }: GpuShape) {
   const inOrder = (graph: Program["graph"]) => buildProgram(graph, graph.tasks, "in order");
   await engine.run(inOrder(gateGraph(layer, {})), workspace);
-  const load = new Int32Array(workspace.read("gate.capacity", 0, 4).buffer)[0];
-  const capacity = placesOf(layer, load);
-  const chunks = capacitySlices(1).split({ capacity, topology: world });
+  const words = (buffer: string, count: number) =>
+    new Int32Array(workspace.read(buffer, 0, 4 * count).buffer);
+  const all: Loads | undefined = layer.dropless
+    ? { ranks: 1, experts, table: words("gate.allLoads", experts) }
+    : undefined;
+  const most = all ? largestLoad(all) : words("gate.capacity", 1)[0];
+  const loads = all && areEqual(all) ? undefined : all; // as a layer does it
+  const capacity = placesOf(layer, most);
+  const chunks = capacitySlices(1).split({ capacity, topology: layer.topology, loads });
   const pass = {
-    layer,
-    capacity,
-    chunks,
-    allToAll: linear,
+    ...{ layer, capacity, chunks, ...(loads ? { loads } : {}), allToAll: linear },
     compressor: { dispatch: none, combine: none },
+    configuration: {},
   };
-  const forward = inOrder(forwardGraph({ ...pass, configuration: {}, gate: true }));
-  const backward = inOrder(backwardGraph({ ...pass, configuration: {}, forwardChunks: chunks }));
-  const alone = await times(engine, workspace, [forward]);
-  const both = await times(engine, workspace, [forward, backward]);
-
-  const save = (buffer: string, bytes: number) =>
-    Deno.writeFile(`${folder}/${file(name)}.${buffer}`, workspace.read(buffer, 0, bytes));
-  for (const buffer of ["y", "grad.x"]) await save(buffer, 2 * tokens * modelDim);
-  await save("grad.gate.weight", 4 * experts * modelDim);
-  for (const parameter of parameters) await save(`grad.experts.${parameter.name}`, 2 * COMPARED);
+  const forward = () => inOrder(forwardGraph({ ...pass, gate: true }));
+  const backward = inOrder(backwardGraph({ ...pass, forwardChunks: chunks }));
+  const known = forward();
+  const alone = await times(engine, workspace, [known]);
+  const both = await times(engine, workspace, [known, backward]);
+  const anew: number[] = [];
+  for (let i = 0; i < ANEW; i++) {
+    const begin = performance.now();
+    // other loads are other objects
+    if (loads) pass.loads = { ...loads };
+    await engine.run(forward(), workspace);
+    anew.push(performance.now() - begin);
+  }
   return {
     forward: alone.milliseconds,
     forwardBackward: both.milliseconds,
     wallForward: alone.wall,
     wallForwardBackward: both.wall,
-    padding: (capacity * experts) / (tokens * shape.topK),
+    wallForwardAnew: rounded(median(anew)),
+    padding: all ? 1 : (capacity * experts) / (tokens * topK),
     parts: [...both.parts].map(([task, ms]) => `${task} ${ms.toFixed(3)}`).join(", "),
   };
 }
 
-const file = (name: string) => name.replaceAll("/", "-");
+const file = ({ name }: GpuShape, form: Form) => `${name.replaceAll("/", "-")}.${form}`;
+const rounded = (ms: number) => Math.round(ms * 1000) / 1000;
 
 /** Median milliseconds on the GPU and by the clock of this process, and of each task. */
 async function times(engine: Engine, workspace: Workspace, programs: readonly Program[]) {
@@ -145,25 +188,23 @@ async function times(engine: Engine, workspace: Workspace, programs: readonly Pr
       }
     }
   }
-  const round = (ms: number) => Math.round(ms * 1000) / 1000;
   return {
-    milliseconds: round(median(gpu)),
-    wall: round(median(wall)),
+    milliseconds: rounded(median(gpu)),
+    wall: rounded(median(wall)),
     parts: new Map([...parts].map(([key, list]) => [key, median(list)])),
   };
 }
 
 /** Our times beside those of the peers. */
 function compared(
-  shape: GpuShape,
-  ours: Row,
+  { shape, form, row: ours }: { shape: GpuShape; form: Form; row: Row },
   lines: readonly Record<string, number | string>[],
   ceilings: Record<string, number | string>,
 ): Row {
-  const peer = (name: string) => {
-    const found = lines.find((line) => line.shape === shape.name && line.peer === name);
-    return found ?? {};
-  };
+  const peer = (name: string) =>
+    lines.find((line) =>
+      line.shape === shape.name && line.peer === name && (line.form ?? form) === form
+    ) ?? {};
   const [eager, compiled, errors] = ["eager", "compile", "errors"].map(peer);
   const best = (key: string) =>
     Math.min(...[eager, compiled].map((line) => Number(line[key] ?? Infinity)));
@@ -174,9 +215,10 @@ function compared(
   const ratio = (a: number, b: number) => Math.round((100 * a) / b) / 100;
   const rate = (ms: number, passes: number) =>
     ratio((passes * flopsOf(shape)) / ms / 1e9, Number(ceilings.matmul_tflops));
-  const { shape: _shape, peer: _peer, ...differences } = errors;
+  const { shape: _shape, peer: _peer, form: _form, ...differences } = errors;
   return {
     shape: shape.name,
+    form,
     forward,
     forwardBackward,
     eagerForward: Number(eager.forward ?? NaN),

@@ -8,6 +8,8 @@ export type Row = Readonly<Record<string, string | number | boolean>>;
 
 /** What a benchmark gives back. */
 export interface Report {
+  /** Of this report, where a benchmark gives several; default that of the benchmark. */
+  readonly name?: string;
   /** What all rows share: layer, world, engine, repetitions. */
   readonly configuration: Row;
   readonly rows: readonly Row[];

@@ -13,7 +13,8 @@ import { quiet, root, task } from "./command.ts";
 const DEFAULT = `${root}/out/schemoe-lab.tar.xz`;
 /** What neither task reads. */
 const LEFT_OUT = /^(notebooks|test\/(timeline|notebooks|golden\/onnx)|\.ci)\//;
-const BUILT = ["libschemoe.so"];
+/** The library, and what `bench` measures it beside. */
+const BUILT = ["libschemoe.so", "test/cuda/nccl_plain"];
 const ENTRIES = ["lib/tasks/verify.ts", "lib/tasks/bench.ts"];
 /** Packages that only pictures need, as patterns of names. */
 const PICTURES = [

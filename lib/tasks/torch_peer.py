@@ -92,8 +92,8 @@ def peer(sizes, name, layer, x, dy):
     return leaf.grad
 
 
-def difference(sizes, name, expected):
-    path = folder / f"{sizes['name'].replace('/', '-')}.{name}"
+def difference(sizes, form, name, expected):
+    path = folder / f"{sizes['name'].replace('/', '-')}.{form}.{name}"
     expected = expected.flatten()
     if expected.dtype == torch.bfloat16:
         ours = torch.from_numpy(numpy.fromfile(path, dtype=numpy.int16)).cuda().view(torch.bfloat16)
@@ -105,11 +105,13 @@ def difference(sizes, name, expected):
 
 def compare(sizes, layer, x, dx):
     with torch.no_grad():
-        errors = {"y": difference(sizes, "y", layer(x)), "grad.x": difference(sizes, "grad.x", dx)}
+        expected = {"y": layer(x), "grad.x": dx}
     for name, parameter in layer.named_parameters():
         file = "grad.gate.weight" if name == "gate" else f"grad.experts.{name}"
-        errors[file] = difference(sizes, file, parameter.grad)
-    print(json.dumps(dict(shape=sizes["name"], peer="errors", **errors)), flush=True)
+        expected[file] = parameter.grad
+    for form in sizes["forms"]:
+        errors = {name: difference(sizes, form, name, values) for name, values in expected.items()}
+        print(json.dumps(dict(shape=sizes["name"], peer="errors", form=form, **errors)), flush=True)
 
 
 def ceilings():

@@ -1,12 +1,14 @@
 /**
  * Runs reference cases forward and backward and prints the largest error of each tensor.
  *
- * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all]
- *   [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers]
- *   [--dtype bfloat16] [--digest] [--json]
+ * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N]
+ *   [--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers]
+ *   [--dtype bfloat16] [--dropless] [--transport copy|nccl] [--emulate-nodes] [--digest] [--json]
  *
  * With one `--chunking`, all schedulers and all-to-alls give the same bits; the two differ by rounding.
- * `--digest` shows it: each line gets a hash of all result tensors.
+ * `--digest` shows it: each line gets a hash of all result tensors. `--ranks` repeats the ranks of a case
+ * (those of its file are few) and multiplies gradients accordingly. `--dropless` computes cases whose
+ * capacity comes from the routing without padding (of others it would compute tokens that they drop).
  * @module
  */
 import { parseArgs } from "node:util";
@@ -14,26 +16,35 @@ import { type EngineOptions, openEngine } from "../engines/mod.ts";
 import { capacitySlices, peerGroups } from "../layer/mod.ts";
 import { dtypes } from "../layer/dtypes.ts";
 import { BUILT_IN } from "../moe/choices.ts";
-import { type GoldenCase, goldenErrors, parseGolden, runGolden } from "../moe/golden.ts";
+import {
+  type GoldenCase,
+  goldenErrors,
+  parseGolden,
+  repeatRanks,
+  runGolden,
+} from "../moe/golden.ts";
 import { type Chunking, type ElementType, type Engine, SchemoeError } from "../types.ts";
 
 /** Largest relative error that passes without a codec, by the layer's type (bfloat16: from the CPU engine). */
 const TOLERANCE = { float32: 1e-5, bfloat16: 2e-2 } as const;
 const USAGE =
-  "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--scheduler NAME|all] " +
-  "[--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] " +
-  "[--dtype bfloat16] [--digest] [--json]";
+  "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N] " +
+  "[--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] " +
+  "[--dtype bfloat16] [--dropless] [--transport copy|nccl] [--emulate-nodes] [--digest] [--json]";
 
 /** One line of the report. */
 interface Result {
   readonly case: string;
   readonly engine: string;
   readonly nodes: number;
+  readonly ranks: number;
   readonly scheduler: string;
   readonly allToAll: string;
   readonly compressor: string;
   readonly chunks: number;
   readonly chunking: string;
+  /** Whether experts are padded to their capacity. */
+  readonly rows: "padded" | "dropless";
   readonly errors: Record<string, number>;
   readonly pass: boolean;
   /** Hash of the bits of all result tensors, when it was asked for. */
@@ -46,12 +57,21 @@ async function main(args: readonly string[]): Promise<boolean> {
   const dtype = typeNamed(values.dtype);
   const cases: GoldenCase[] = [];
   for (const file of positionals) {
-    const golden = parseGolden(readFile(file), file);
+    const found = parseGolden(readFile(file), file);
+    const parsed = values.dropless ? withoutPadding(found) : found;
+    const golden = values.ranks === undefined
+      ? parsed
+      : repeatRanks(parsed, count("ranks", values.ranks));
     cases.push(dtype === "float32" ? golden : await inBfloat16(golden));
   }
   let passed = true;
   for (const golden of cases) {
-    using engine = open(golden, values.engine, count("nodes", values.nodes));
+    using engine = open(golden, {
+      kind: values.engine,
+      nodes: count("nodes", values.nodes),
+      ...(values.transport === undefined ? {} : { transport: values.transport }),
+      ...(values["emulate-nodes"] ? { emulateNodes: true } : {}),
+    });
     for (const scheduler of all(values.scheduler, BUILT_IN.scheduler)) {
       for (const allToAll of all(values["all-to-all"], BUILT_IN.allToAll)) {
         const { compressor } = values;
@@ -61,6 +81,7 @@ async function main(args: readonly string[]): Promise<boolean> {
           compressor,
           chunks: count("chunks", values.chunks),
           chunking: values.chunking,
+          rows: golden.config.dropless ? "dropless" : "padded",
         });
         console.log(values.json ? JSON.stringify(result) : line(result));
         passed &&= result.pass;
@@ -74,7 +95,7 @@ async function check(
   engine: Engine,
   golden: GoldenCase,
   hashed: boolean,
-  choices: Pick<Result, "scheduler" | "allToAll" | "compressor" | "chunks" | "chunking">,
+  choices: Pick<Result, "scheduler" | "allToAll" | "compressor" | "chunks" | "chunking" | "rows">,
 ): Promise<Result> {
   const { scheduler, allToAll, compressor } = choices;
   const chunks = chunkingOf(choices.chunking)(choices.chunks);
@@ -84,7 +105,8 @@ async function check(
     ? TOLERANCE[golden.config.dtype ?? "float32"]
     : Infinity;
   return {
-    ...{ case: golden.name, engine: engine.kind, nodes: engine.topology.nodes, ...choices, errors },
+    ...{ case: golden.name, engine: engine.kind, nodes: engine.topology.nodes },
+    ...{ ranks: golden.ranks, ...choices, errors },
     pass: Object.values(errors).every((error) => error <= tolerance && error < Infinity),
     ...(hashed ? { digest: await digest(results) } : {}),
   };
@@ -98,17 +120,17 @@ async function digest(results: ReadonlyMap<string, Float32Array>): Promise<strin
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex().slice(0, 16);
 }
 
-function open(golden: GoldenCase, kind: string, nodes: number): Engine {
+function open(
+  golden: GoldenCase,
+  given: { kind: string; nodes: number; transport?: string; emulateNodes?: boolean },
+): Engine {
+  const { kind, nodes } = given;
   if (golden.ranks % nodes !== 0) {
     throw new SchemoeError(
       `Cannot run the case "${golden.name}": ${nodes} nodes do not divide its ${golden.ranks} ranks`,
     );
   }
-  const options = {
-    kind: kind as EngineOptions["kind"],
-    nodes,
-    ranksPerNode: golden.ranks / nodes,
-  };
+  const options = { ...given, ranksPerNode: golden.ranks / nodes } as EngineOptions;
   const engine = openEngine(
     kind === "simulate" ? options : { ...options, links: "plain", computation: "real" },
   );
@@ -135,12 +157,24 @@ async function inBfloat16(golden: GoldenCase): Promise<GoldenCase> {
     return [name, { shape, data: exact }];
   }));
   const inputs = { ...golden, tensors: rounded };
-  using engine = open(golden, "cpu", 1);
+  using engine = open(golden, { kind: "cpu", nodes: 1 });
   const results = await runGolden(engine, inputs, {});
   const expected = [...rounded].map(([name, { shape, data }]) =>
     [name, { shape, data: results.get(name) ?? data }] as const
   );
   return { ...inputs, config: { ...golden.config, dtype: "bfloat16" }, tensors: new Map(expected) };
+}
+
+/** @throws {SchemoeError} where the capacity may drop tokens. */
+function withoutPadding(golden: GoldenCase): GoldenCase {
+  const { capacityFactor = 1 } = golden.config;
+  if (capacityFactor !== 0) {
+    throw new SchemoeError(
+      `Cannot compute the case "${golden.name}" without padding: its capacityFactor ${capacityFactor} may ` +
+        "drop tokens; leave --dropless out for it",
+    );
+  }
+  return { ...golden, config: { ...golden.config, capacityAlignment: 1, dropless: true } };
 }
 
 function typeNamed(name: string): ElementType {
@@ -156,14 +190,14 @@ function count(name: string, text: string): number {
   throw new SchemoeError(`--${name} must be a positive integer, got "${text}"`);
 }
 
-function line({ pass, errors, chunks, chunking, digest, ...names }: Result): string {
+function line({ pass, errors, chunks, chunking, rows, digest, ...names }: Result): string {
   const list = Object.entries(errors).map(([tensor, error]) =>
     `${tensor} ${error.toExponential(1)}`
   ).join("  ");
-  const { scheduler, allToAll, compressor, nodes } = names;
+  const { scheduler, allToAll, compressor, nodes, ranks } = names;
   return `${
     pass ? "ok  " : "FAIL"
-  } ${names.case} (nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking})  ${list}${
+  } ${names.case} (${ranks} ranks, nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking}, ${rows})  ${list}${
     digest ? `  bits ${digest}` : ""
   }`;
 }
@@ -187,6 +221,9 @@ function options(args: readonly string[]) {
         dtype: text("float32"),
         ...{ scheduler: text("sequential"), "all-to-all": text("linear") },
         chunking: text("capacity"),
+        dropless: { type: "boolean", default: false },
+        ...{ ranks: { type: "string" }, transport: { type: "string" } },
+        "emulate-nodes": { type: "boolean", default: false },
         digest: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
       },

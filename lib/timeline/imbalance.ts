@@ -50,8 +50,8 @@ export function imbalance(loads: ArrayLike<number>): Imbalance {
  * Work of the experts of each rank: a table with `rank`, `flops` and `expert_ns`, for `imbalance`:
  * `imbalance(expertWork(timeline).array("expert_ns"))`.
  *
- * `flops` are those of the busiest rank by construction of a Program with equal capacities, so that
- * they are equal there; `expert_ns`, the time that the experts took, tells slow ranks as well.
+ * With equal capacities all ranks have the same `flops`, padding included; without padding they have those
+ * of their own rows. `expert_ns`, the time that the experts took, tells slow ranks as well.
  *
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */

@@ -64,7 +64,9 @@ export function makeTimeline(program: Program, events: EventTable, run: RunName)
     end_ns: by.time(events.end, run.offset),
     wait_ns: by.time(events.wait),
     bytes: new Computed(length, (row) => bytesOf(order[position[row]], rank[row])),
-    flops: pick((task) => task.flops),
+    flops: order.some(({ rankFlops }) => rankFlops)
+      ? new Computed(length, (row) => flopsOf(order[position[row]], rank[row]))
+      : pick((task) => task.flops),
     deps: pick((_, at) => dependencyNames(program, at)),
   }, [...TIMELINE_COLUMNS]);
 }
@@ -145,6 +147,8 @@ function arrange({ order, graph }: Program, events: EventTable) {
 function compare(events: EventTable, a: number, b: number): number {
   return events.rank[a] - events.rank[b] || events.position[a] - events.position[b];
 }
+
+const flopsOf = (task: Task, rank: number): number => task.rankFlops?.(rank) ?? task.flops;
 
 /** Bytes that a rank sends over links, or the memory traffic of a computation. */
 function bytesOf(task: Task, rank: number): number {

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define SCHEMOE_ABI_VERSION 1u
+#define SCHEMOE_ABI_VERSION 2u
 #define SCHEMOE_PROGRAM_MAGIC 0x454f4d53u /* "SMOE" */
 #define SCHEMOE_NULL_BUFFER UINT64_MAX
 
@@ -120,8 +120,14 @@ typedef struct schemoe_operation {
  * words (buffer id or SCHEMOE_NULL_BUFFER, byte offset). All matrices are row-major; ld and strides
  * count elements; "A(v ld stride)" is the matrix of group g at view + g * stride.
  *
+ * Kernels 2 to 6 take groups with numbers of rows of their own too: then 2 * groups integers follow,
+ * the first row and the rows of each group among the rows of all matrices, whose stride is 0; `rows` is
+ * the sum, and groups come one after another.
+ *
  *  1 gemm        dtypeAB dtypeC transA transB groups m n k A(v ld stride) B(v ld stride) C(v ld stride) alpha beta
- *                C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C; with beta = 0 C is not read.
+ *                bias(v|null stride) relu
+ *                C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C + bias[n]; with beta = 0 C is not read; with
+ *                relu what is not above 0 becomes 0. The sum is rounded to C's type once, which is the bias's.
  *                dtypeAB is a schemoe_dtype, or 2: A is bfloat16 and B float32, or 3: the other way round
  *  2 bias_act    dtype groups rows columns X(v ld stride) bias(v|null stride) Y(v|null ld stride) activation
  *                X += bias (in place); Y = activation(X)
@@ -147,7 +153,9 @@ typedef struct schemoe_operation {
  *
  * Rows (expert e, place c) of the next ones lie chunk after chunk: with bounds b_0 = 0 < ... < b_r =
  * capacity and b_i <= c < b_i+1, row = experts * b_i + e * (b_i+1 - b_i) + (c - b_i). The bounds are
- * the trailing integers: r, b_0, ..., b_r.
+ * the trailing integers: r, b_0, ..., b_r. Where only the places that are taken have rows, r * experts
+ * + 1 more follow: the first row f_ie of each (chunk i, expert e) and the end, so that row = f_ie + c -
+ * b_i; a choice without a row is then an error (12 takes no such rows, 25 does).
  *
  * 12 dispatch    dtype tokens columns k experts X(v) slots(v) weights(v|null) out(v) bounds...
  *                out row = X[token] (* weights[token, choice]), zero where the slot is -1
@@ -167,6 +175,20 @@ typedef struct schemoe_operation {
  * 21 max_load    experts loads(v) out(v)             int32
  * 22 host        id                                  waits until schemoe_host_done
  * 23 copy_bytes  bytes from(v) to(v)
+ * 24 gemm_groups dtypeAB dtypeC transA transB groups m n k A(v ld stride) B(v ld stride) C(v ld stride) alpha beta
+ *                bias(v|null stride) relu ranges...
+ *                as gemm, groups having numbers of rows of their own (ranges as for kernels 2 to 6, not
+ *                optional): without transA those of A and C, m being the sum; with transA those of A and
+ *                B, k being the sum, so that a group without rows has C = beta C. transA and transB
+ *                exclude each other; the stride of what has ragged rows is 0
+ * 25 place_tokens dtype tokens columns k experts X(v) choices(v) positions(v) weights(v|null) out(v) bounds...
+ *                out[row of each choice] = X[token] (* weights[token, choice]); nothing else is written
+ * 26 group_rows  dtype bySource columns ranks experts firstSource sources begin end wire(v) rows(v) loads...
+ *                loads: rows n of each (rank, local expert). From the wire, where the places begin <= c <
+ *                min(n, end) of each (source, expert) follow each other, sources from firstSource on, to
+ *                the rows of the experts: expert after expert, in it place after place and in a place
+ *                source after source; or with bySource source after source
+ * 27 ungroup_rows the same arguments; writes the wire from the rows
  * 32 copy        bytes from(v) to(v)                 as part of a phase
  * 33 send        peer bytes from(v)
  * 34 receive     peer bytes to(v)
@@ -179,6 +201,26 @@ uint32_t schemoe_abi_version(void);
 int32_t schemoe_describe(char* text, size_t text_bytes, char* error, size_t error_bytes);
 
 int32_t schemoe_open(const schemoe_config* config, schemoe_engine** engine, char* error, size_t error_bytes);
+
+/* How a CUDA engine moves bytes, and which GPUs it uses. */
+typedef struct schemoe_cuda {
+  uint32_t transport;     /* 0: copies in the memory of the GPUs; 1: NCCL */
+  uint32_t emulate_nodes; /* NCCL: each node of the world gets a copy of the library, which takes it for a host of its own */
+  uint32_t max_ctas;      /* NCCL: blocks that a communicator may occupy on a GPU; 0: 2 */
+  uint32_t devices;       /* GPUs in the list; 0: ranks in blocks over all that the process sees */
+  uint32_t slot;          /* this process is number `slot` of `slots` (0 and 1 for one) that share these GPUs */
+  uint32_t slots;
+  uint32_t reserved[2];
+} schemoe_cuda;
+
+/*
+ * The same for a CUDA engine with a choice: `nccl` is the path of NCCL's library ("": where the loader
+ * finds it), `devices` the GPU of each rank (null without a list).
+ */
+int32_t schemoe_open_cuda(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, schemoe_engine** engine, char* error, size_t error_bytes);
+
+/* Loads NCCL from `path` ("": where the loader finds it); its version, such as 23007, and its file. */
+int32_t schemoe_nccl(const char* path, uint32_t* version, char* file, size_t file_bytes, char* error, size_t error_bytes);
 
 /* Cancels a run in progress, waits for it, frees everything. */
 int32_t schemoe_close(schemoe_engine* engine, char* error, size_t error_bytes);

@@ -7,6 +7,7 @@ struct Case {
   bool trans_a, trans_b;
   int64_t groups, m, n, k;
   double alpha, beta;
+  bool bias = false, relu = false;
 };
 
 void compare(Bench& bench, const Case& c) {
@@ -17,8 +18,10 @@ void compare(Bench& bench, const Case& c) {
   auto before = bench.random(c.groups * sc);
   if (c.beta == 0) before.assign(before.size(), NAN);
   const uint32_t ia = bench.buffer(a), ib = bench.buffer(b), ic = bench.buffer(before);
+  const auto bias = bench.random(c.groups * (c.n + 3));
+  const uint32_t id = bench.buffer(bias);
   bench.ok(1, Words().i(0, 0, c.trans_a, c.trans_b, c.groups, c.m, c.n, c.k).m(ia, lda, sa).m(ib, ldb, sb)
-                  .m(ic, ldc, sc).f(c.alpha).f(c.beta));
+                  .m(ic, ldc, sc).f(c.alpha).f(c.beta).v(c.bias ? id : SCHEMOE_NULL_BUFFER).i(c.n + 3, c.relu));
   const auto after = bench.read(ic, before.size());
   for (int64_t g = 0; g < c.groups; ++g) {
     for (int64_t i = 0; i < c.m; ++i) {
@@ -33,7 +36,9 @@ void compare(Bench& bench, const Case& c) {
           sum += double{a[g * sa + (c.trans_a ? k * lda + i : i * lda + k)]} *
                  b[g * sb + (c.trans_b ? j * ldb + k : k * ldb + j)];
         }
-        CHECK_NEAR(after[at], c.alpha * sum + (c.beta == 0 ? 0 : c.beta * before[at]), 1e-4);
+        const double expected = c.alpha * sum + (c.beta == 0 ? 0 : c.beta * before[at]) +
+                                (c.bias ? bias[g * (c.n + 3) + j] : 0);
+        CHECK_NEAR(after[at], c.relu ? std::fmax(expected, 0) : expected, 1e-4);
       }
     }
   }
@@ -53,16 +58,21 @@ int main() {
       compare(bench, {trans_a, trans_b, 2, 3, 4, 0, 1, 2});
       compare(bench, {trans_a, trans_b, 2, 0, 4, 3, 1, 0});
       compare(bench, {trans_a, trans_b, 0, 3, 4, 3, 1, 0});
+      for (bool bias : {false, true}) {
+        compare(bench, {trans_a, trans_b, 3, 17, 13, 29, 1, 0, bias, true});
+        compare(bench, {trans_a, trans_b, 2, 5, 70, 33, -1, 0.25, bias, !bias});
+        compare(bench, {trans_a, trans_b, 2, 3, 4, 0, 1, 2, bias, bias});
+      }
     }
   }
   // One row needs no leading dimension.
   const uint32_t x = bench.buffer(std::vector<float>{1, 2, 3});
   const uint32_t y = bench.empty(1);
-  bench.ok(1, Words().i(0, 0, 0, 1, 1, 1, 1, 3).m(x, 0, 0).m(x, 0, 0).m(y, 0, 0).f(1).f(0));
+  bench.ok(1, Words().i(0, 0, 0, 1, 1, 1, 1, 3).m(x, 0, 0).m(x, 0, 0).m(y, 0, 0).f(1).f(0).none().i(0, 0));
   CHECK_EQUAL(bench.read(y, 1)[0], 14.0f);
-  CHECK_CONTAINS(bench.run(1, Words().i(0, 0, 0, 0, 1, 2, 2, 2).m(x, 1, 0).m(x, 2, 0).m(y, 2, 0).f(1).f(0)).text,
+  CHECK_CONTAINS(bench.run(1, Words().i(0, 0, 0, 0, 1, 2, 2, 2).m(x, 1, 0).m(x, 2, 0).m(y, 2, 0).f(1).f(0).none().i(0, 0)).text,
                  "kernel gemm: ld 1 is smaller than its 2 columns");
-  const Outcome half = bench.run(1, Words().i(1, 1, 0, 0, 1, 1, 1, 1).m(x, 1, 0).m(x, 1, 0).m(y, 1, 0).f(1).f(0));
+  const Outcome half = bench.run(1, Words().i(1, 1, 0, 0, 1, 1, 1, 1).m(x, 1, 0).m(x, 1, 0).m(y, 1, 0).f(1).f(0).none().i(0, 0));
   CHECK_EQUAL(half.status, SCHEMOE_UNSUPPORTED);
   CHECK_CONTAINS(half.text, "task #0 on rank 0, kernel gemm: the CPU engine computes in float32");
   return check::result();

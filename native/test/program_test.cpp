@@ -38,7 +38,7 @@ void headers(Refusals& r) {
   };
   r.refuse(std::vector<uint8_t>(8), "8 bytes are fewer than its header");
   r.refuse(changed(0, 1), "does not begin with SMOE");
-  r.refuse(changed(1, 7), "it has version 7, this library takes 1");
+  r.refuse(changed(1, 7), "it has version 7, this library takes " + std::to_string(SCHEMOE_ABI_VERSION));
   r.refuse(changed(2, 3), "it is for 3 ranks, the engine has 2");
   r.refuse(changed(3, UINT32_MAX), "its header asks for");
   r.refuse(changed(4, 4), "its header asks for");
@@ -92,7 +92,7 @@ void kernels(Refusals& r) {
   r.refuse(with(20, Words().i(1).v(uint64_t{1} << 32).f(0)), "buffer 4294967296 does not exist");
   r.refuse(with(33, Words().i(0, 1).v(b)), "kernel send cannot be part of computation");
   r.refuse(with(6, Words().i(2, 1, 1, 1).m(b, 1, 1).v(b).i(1, 0)), "dtype is 2");
-  r.refuse(with(1, Words().i(0, 0, 0, 0, 1, int64_t{1} << 31, 1, 1).m(b, 1, 1).m(b, 1, 1).m(b, 1, 1).f(1).f(0)), "m is 2147483648");
+  r.refuse(with(1, Words().i(0, 0, 0, 0, 1, int64_t{1} << 31, 1, 1).m(b, 1, 1).m(b, 1, 1).m(b, 1, 1).f(1).f(0).none().i(0, 0)), "m is 2147483648");
   Packed cut = with(20, Words().i(1).v(b).f(0));
   cut.words[0] += uint64_t{1} << 32;
   r.refuse(cut, "argument words do not fit");

@@ -173,7 +173,7 @@ export const ownCode: BadInputs = {
   },
   "a kernel without its arguments": {
     call: expert({ forward: () => [{ name: "gemm", args: [1] }] }),
-    says: ['the kernel "gemm": it takes 19 arguments, got 1, in task E[0] on rank 0'],
+    says: ['the kernel "gemm": it takes 22 arguments, got 1, in task E[0] on rank 0'],
   },
   "a kernel on an unknown buffer": {
     call: expert({

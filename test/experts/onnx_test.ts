@@ -38,6 +38,21 @@ for (const [name, nodes] of [["top2-relu", 2], ["swiglu", 1]] as const) {
   });
 }
 
+Deno.test("onnx() gives the same through a dropless layer as through a padded one", async () => {
+  const { config, ranks, tensors } = await golden("top2-relu");
+  await using expert = await onnx(paths("top2-relu", config.experts));
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: ranks, links: "plain" });
+  const run = async (fields: object) => {
+    const { capacityFactor: _, ...others } = config;
+    using layer = createLayer(engine, { ...others, ...fields, expert });
+    layer.set({ "gate.weight": tensors.get("gate.weight")!.data });
+    const { output } = await layer.forward({ x: tensors.get("x")!.data, chunks: 3, bound: false });
+    return output!;
+  };
+  const error = largestError(await run({ dropless: true }), await run({ capacityFactor: 0 }));
+  assert(error < 1e-5, `error ${error}`);
+});
+
 Deno.test("onnx() lets other lanes go on while a model runs", async () => {
   const { config, ranks, tensors } = await golden("top2-relu");
   await using expert = await onnx(paths("top2-relu", config.experts));

@@ -48,7 +48,10 @@ const base: ReferenceConfig = {
   ...{ activation: "relu", expert: "ffn" },
 };
 
-const cases: Record<string, Partial<ReferenceConfig> & { bias?: boolean }> = {
+const cases: Record<
+  string,
+  Partial<ReferenceConfig> & { bias?: boolean; dropless?: boolean }
+> = {
   "prescore": { prescore: true },
   "prescore, top-1": { prescore: true, topK: 1 },
   "prescore, not normalized, batch prioritized": {
@@ -70,12 +73,22 @@ const cases: Record<string, Partial<ReferenceConfig> & { bias?: boolean }> = {
   "more experts than tokens": { tokens: 3, experts: 8, topK: 2 },
   "one token, one column": { tokens: 1, modelDim: 1, hiddenDim: 1, topK: 1 },
   "one expert": { ranks: 1, experts: 1, topK: 1 },
+  "dropless": { dropless: true, capacityFactor: 0 },
+  "dropless with prescore, batch prioritized": {
+    ...{ dropless: true, capacityFactor: 0, prescore: true, batchPrioritized: true },
+  },
+  "dropless swiglu on one rank": {
+    ...{ dropless: true, capacityFactor: 0, ranks: 1, expert: "swiglu" },
+  },
+  "dropless, more experts than tokens": {
+    ...{ dropless: true, capacityFactor: 0, tokens: 3, experts: 8, ranks: 4 },
+  },
 };
 
 for (const [name, change] of Object.entries(cases)) {
   Deno.test(`createLayer() computes the definition: ${name}`, async () => {
-    const { bias, ...fields } = { bias: true, ...change };
-    await compare({ ...base, ...fields }, { bias, chunks: 1, seed: 3 });
+    const { bias, dropless, ...fields } = { bias: true, dropless: false, ...change };
+    await compare({ ...base, ...fields }, { bias, dropless, chunks: 1, seed: 3 });
   });
 }
 
@@ -103,18 +116,27 @@ Deno.test("createLayer() computes the definition for random layers, worlds, code
       activation: pick(["relu", "gelu", "geluTanh", "silu"]),
       expert: pick(["ffn", "ffn", "swiglu"]),
     };
-    await compare(config, { bias: uniform() < 0.5, chunks: pick([1, 2]), seed });
+    const bias = uniform() < 0.5;
+    const chunks = pick([1, 2]);
+    await compare(config, { bias, chunks, seed });
+    const dropless = { ...config, capacityFactor: 0, capacityAlignment: 1 };
+    await compare(dropless, { bias, chunks: chunks + 1, seed, dropless: true });
   }
 });
 
 async function compare(
   config: ReferenceConfig,
-  { bias, chunks, seed }: { bias: boolean; chunks: number; seed: number },
+  { bias, chunks, seed, dropless = false }: {
+    bias: boolean;
+    chunks: number;
+    seed: number;
+    dropless?: boolean;
+  },
 ): Promise<void> {
   const { ranks, activation, expert, ...layerConfig } = config;
   using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: ranks, links: "plain" });
   using layer = createLayer(engine, {
-    ...layerConfig,
+    ...{ ...layerConfig, dropless },
     expert: expert === "swiglu" ? swiglu() : ffn({ activation, bias }),
   });
   const size = ranks * config.tokens * config.modelDim;
@@ -137,7 +159,7 @@ async function compare(
   // backward may be split otherwise than forward
   const backward = await layer.backward({ ...choices, chunks: Math.min(chunks + 1, most) });
   const expected = reference(config, tensors);
-  const where = JSON.stringify({ ...config, bias, chunks });
+  const where = JSON.stringify({ ...config, bias, chunks, dropless });
   const got: Record<string, Float32Array> = { y: again.output!, aux_loss: again.auxLoss! };
   for (const [name, values] of Object.entries(backward.gradients!)) got[`grad.${name}`] = values;
   assertEquals(Object.keys(got).toSorted(), Object.keys(expected).toSorted());

@@ -1,5 +1,5 @@
 /** A Program as arrays of numbers, ready to be simulated. @module */
-import { computeSeconds, phaseSeconds, trafficOf } from "../../costs/mod.ts";
+import { computeSeconds, phaseSeconds, taskSeconds, trafficOf } from "../../costs/mod.ts";
 import {
   type Costs,
   LANES,
@@ -105,7 +105,10 @@ class Prices {
   }
 
   #computation(task: Task): Priced {
-    const { topology: { speed }, columns: { ranks } } = this;
+    const { topology, topology: { speed }, columns: { ranks } } = this;
+    if (task.rankFlops) {
+      return { seconds: Float64Array.from(ranks, (rank) => taskSeconds(topology, task, rank)) };
+    }
     const alone = computeSeconds(this.topology, task);
     let priced = this.#compute.get(alone);
     if (!priced) {

@@ -1,6 +1,7 @@
 #include "cuda/buffers.h"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 namespace schemoe::cuda {
@@ -50,7 +51,7 @@ Buffers::Piece Buffers::make(uint32_t rank, uint64_t bytes) const {
 
 void Buffers::drop(Piece& piece, uint32_t rank) const noexcept {
   if (!piece.data) return;
-  cudaSetDevice(world_.device(rank));
+  world_.leave(rank);
   cudaFree(std::exchange(piece.data, nullptr));
 }
 
@@ -89,24 +90,26 @@ uint32_t Buffers::allocate(uint32_t id, std::span<const uint64_t> bytes) {
   }
   ++generation_;
   Buffer& buffer = buffers_[id];
+  // Those of other processes have nothing here.
+  const auto own = std::views::iota(world_.first(), world_.first() + world_.count());
   // What is too small goes first: a GPU seldom has room for both.
-  for (uint32_t rank = 0; rank < world_.ranks(); ++rank) {
+  for (uint32_t rank : own) {
     if (buffer[rank].data && buffer[rank].bytes != bytes[rank]) {
       drop(buffer[rank], rank);
       buffer[rank].bytes = 0;
     }
   }
   try {
-    for (uint32_t rank = 0; rank < world_.ranks(); ++rank) {
+    for (uint32_t rank : own) {
       if (!buffer[rank].data) buffer[rank] = make(rank, bytes[rank]);
     }
   } catch (...) {
-    for (uint32_t rank = 0; rank < world_.ranks(); ++rank) drop(buffer[rank], rank);
+    for (uint32_t rank : own) drop(buffer[rank], rank);
     if (fresh) {
       buffer.clear();
     } else {
       // An id that its owner still has stays valid, with nothing in it.
-      for (uint32_t rank = 0; rank < world_.ranks(); ++rank) buffer[rank] = make(rank, 0);
+      for (uint32_t rank : own) buffer[rank] = make(rank, 0);
     }
     throw;
   }
@@ -120,7 +123,7 @@ void Buffers::free(uint32_t id) {
     fail(SCHEMOE_INVALID, "Cannot free buffer ", id, ": it does not exist");
   }
   ++generation_;
-  for (uint32_t rank = 0; rank < world_.ranks(); ++rank) drop(buffers_[id][rank], rank);
+  for (uint32_t rank = 0; rank < buffers_[id].size(); ++rank) drop(buffers_[id][rank], rank);
   buffers_[id].clear();
 }
 
@@ -129,7 +132,7 @@ const Buffers::Piece& Buffers::find(const char* what, uint32_t id, uint32_t rank
   if (id >= buffers_.size() || buffers_[id].empty()) {
     fail(SCHEMOE_INVALID, "Cannot ", what, " buffer ", id, ": it does not exist");
   }
-  if (rank >= world_.ranks()) {
+  if (!world_.holds(rank)) {
     fail(SCHEMOE_INVALID, "Cannot ", what, " buffer ", id, " of rank ", rank, " of ", world_.ranks());
   }
   const Piece& piece = buffers_[id][rank];
@@ -167,6 +170,7 @@ void Buffers::release() {
 
 void Buffers::check(const Program& program) const {
   for (const Requirement& need : program.requirements) {
+    if (!world_.holds(need.rank)) continue;
     const auto refuse = [&](const auto&... problem) {
       fail(SCHEMOE_INVALID, "Cannot run the Program: ", name_of(program.operations[need.operation]), ", kernel ",
            need.kernel->name, ": buffer ", need.buffer, problem...);

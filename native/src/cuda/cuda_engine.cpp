@@ -14,12 +14,11 @@ namespace {
 
 class CudaEngine final : public Engine {
  public:
-  CudaEngine(uint32_t ranks, uint32_t flags) : world_(ranks) {
+  explicit CudaEngine(const CudaOptions& options) : world_(options) {
     lt::library();
     buffers_.emplace(world_);
-    const auto has = [&](schemoe_flag flag) { return (flags & flag) != 0; };
-    const Executor::Options options{has(SCHEMOE_TF32), !has(SCHEMOE_NO_GRAPHS), !has(SCHEMOE_NO_TIMES)};
     executor_.emplace(world_, *buffers_, hosts_, options);
+    if (options.nccl) executor_->connect(executor_->make_ids());
   }
 
   ~CudaEngine() override {
@@ -29,7 +28,7 @@ class CudaEngine final : public Engine {
     if (!broken) return;
     // Nothing else brings a GPU's context back after an error in a kernel.
     for (uint32_t device = 0; device < world_.devices(); ++device) {
-      cudaSetDevice(static_cast<int>(device));
+      world_.try_use(device);
       cudaDeviceReset();
     }
   }
@@ -49,7 +48,10 @@ class CudaEngine final : public Engine {
     buffers_->read(id, rank, offset, data);
   }
 
-  void check(const Program&) const override { usable(); }
+  void check(const Program& program) const override {
+    usable();
+    executor_->check_order(program);
+  }
 
   void run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) override {
     usable();
@@ -88,8 +90,8 @@ class CudaEngine final : public Engine {
 }  // namespace
 }  // namespace cuda
 
-std::unique_ptr<Engine> open_cuda_engine(uint32_t ranks, uint32_t flags) {
-  return std::make_unique<cuda::CudaEngine>(ranks, flags);
+std::unique_ptr<Engine> open_cuda_engine(const CudaOptions& options) {
+  return std::make_unique<cuda::CudaEngine>(options);
 }
 
 }  // namespace schemoe

@@ -26,17 +26,17 @@ void Recording::put(const Mark& mark, bool awaited, cudaStream_t stream) const {
   if (awaited) CUDA_CHECK(cudaEventRecord(mark.join, stream));
 }
 
-Events::Events(const World& world) : marks_(world.devices()), clocks_(world.devices()) {
+Events::Events(const World& world) : world_(world), marks_(world.devices()), clocks_(world.devices()) {
   for (uint32_t device = 0; device < world.devices(); ++device) {
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world_.use(device);
     make(clocks_[device].base, true);
     CUDA_CHECK(cudaEventCreate(&clocks_[device].launched));
   }
 }
 
 Events::~Events() {
-  for (size_t device = 0; device < marks_.size(); ++device) {
-    cudaSetDevice(static_cast<int>(device));
+  for (uint32_t device = 0; device < marks_.size(); ++device) {
+    world_.try_use(device);
     destroy(clocks_[device].base);
     if (clocks_[device].launched) cudaEventDestroy(clocks_[device].launched);
     for (const Marks& marks : marks_[device]) {

@@ -56,6 +56,7 @@ class Events {
     Mark base;
     cudaEvent_t launched = nullptr;
   };
+  const World& world_;
   std::vector<std::vector<Marks>> marks_;
   std::vector<Clock> clocks_;
 };

@@ -15,11 +15,11 @@ int64_t now_ns() {
 
 }  // namespace
 
-Executor::Executor(const World& world, Buffers& buffers, HostQueue& hosts, const Options& options)
+Executor::Executor(const World& world, Buffers& buffers, HostQueue& hosts, const CudaOptions& options)
     : world_(world),
+      options_(options),
       buffers_(buffers),
       hosts_(hosts),
-      graphs_(options.graphs),
       recording_{options.times},
       products_(world, options.tf32),
       lanes_(world),
@@ -29,7 +29,7 @@ Executor::Executor(const World& world, Buffers& buffers, HostQueue& hosts, const
   CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&error_seen_), sizeof *error_seen_,
                            cudaHostAllocPortable | cudaHostAllocMapped));
   for (uint32_t device = 0; device < world.devices(); ++device) {
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world_.use(device);
     CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&errors_[device]), sizeof(DataError)));
   }
   signals_.reset(0);
@@ -44,7 +44,7 @@ Executor::~Executor() {
   }
   if (watcher_.joinable()) watcher_.join();
   for (uint32_t device = 0; device < world_.devices(); ++device) {
-    cudaSetDevice(static_cast<int>(device));
+    world_.try_use(device);
     cudaFree(errors_[device]);
     cudaFree(stamps_[device]);
   }
@@ -52,7 +52,7 @@ Executor::~Executor() {
 }
 
 Plan& Executor::plan_of(const Program& program) {
-  if (!program.kept) program.kept = std::make_shared<Plan>(program, world_);
+  if (!program.kept) program.kept = std::make_shared<Plan>(program, world_, options_.nccl);
   return *static_cast<Plan*>(program.kept.get());
 }
 
@@ -68,15 +68,22 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
   Plan& plan = plan_of(program);
   plan.refresh(buffers_);
   reserve(program);
-  rehearse(program, plan);
+  if (options_.nccl) prepare_order(program, plan);
   begin(program, plan, time_limit_ns);
   try {
-    if (plan.graph) launch(plan);
-    else enqueue(program, plan);
+    if (has_graph(plan)) {
+      launch(plan);
+    } else if (options_.nccl) {
+      enqueue_in_order(program, plan);
+    } else {
+      enqueue(program, plan);
+      capture_graph(program, plan);
+    }
   } catch (const Failure& failure) {
     stop(failure);
   }
   finish(program, plan);
+  if (options_.nccl) drop_aborted();
   if (failure_) throw *std::exchange(failure_, std::nullopt);
   report(program, plan, events);
 }
@@ -87,7 +94,7 @@ void Executor::reserve(const Program& program) {
   const bool paced = std::any_of(program.operations.begin(), program.operations.end(),
                                  [](const Operation& o) { return o.pace_ns > 0; });
   for (uint32_t device = 0; device < world_.devices(); ++device) {
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world_.use(device);
     events_.reserve(device, count);
     if (paced && stamp_room_ < count) {
       CUDA_CHECK(cudaFree(stamps_[device]));
@@ -104,8 +111,10 @@ void Executor::reset_errors() {
   DataError none{};
   none.seen = error_seen_;
   for (uint32_t device = 0; device < world_.devices(); ++device) {
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world_.use(device);
     CUDA_CHECK(cudaMemcpy(errors_[device], &none, sizeof none, cudaMemcpyHostToDevice));
+    // The copy may return before the bytes are there, and lanes do not wait for it.
+    CUDA_CHECK(cudaStreamSynchronize(nullptr));
   }
   dirty_errors_ = false;
 }
@@ -116,6 +125,7 @@ void Executor::begin(const Program& program, Plan& plan, uint64_t time_limit_ns)
   signals_.reset(static_cast<uint32_t>(plan.host_calls.size()));
   failure_.reset();
   enqueued_.assign(program.operations.size(), 0);
+  launched_ = false;
   // Longer than a year means no limit, and keeps the sum below from overflowing.
   constexpr uint64_t kYear = uint64_t{365} * 86400 * 1000000000;
   const bool limited = time_limit_ns > 0 && time_limit_ns < kYear;
@@ -129,13 +139,13 @@ void Executor::begin(const Program& program, Plan& plan, uint64_t time_limit_ns)
 }
 
 /// Starts the clock of each GPU; nothing begins before it does.
-void Executor::fork(const Plan& plan) {
+void Executor::start_clocks(const Plan& plan) {
   for (uint32_t device = 0; device < world_.devices(); ++device) {
     const auto lane = std::find_if(plan.lanes.begin(), plan.lanes.end(), [&](uint32_t index) {
       return world_.device(index / kLanes) == static_cast<int>(device);
     });
     if (lane == plan.lanes.end()) continue;
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world_.use(device);
     const Mark& base = events_.base(device);
     recording_.put(base, true, lanes_.at(*lane).stream);
     for (uint32_t other : plan.lanes) {
@@ -146,9 +156,9 @@ void Executor::fork(const Plan& plan) {
 }
 
 void Executor::enqueue(const Program& program, Plan& plan) {
-  fork(plan);
+  start_clocks(plan);
   for (const Step& s : plan.steps) {
-    if (!recording_.capturing && Signals::is_set(signals_.stop())) return;
+    if (Signals::is_set(signals_.stop())) return;
     step(program, plan, s);
   }
 }
@@ -159,6 +169,7 @@ void Executor::launch(const Plan& plan) {
   const cudaStream_t stream = lanes_.at(plan.lanes.front()).stream;
   if (recording_.times) CUDA_CHECK(cudaEventRecord(events_.launched(0), stream));
   plan.graph.launch(stream);
+  launched_ = true;
   for (uint8_t& flag : enqueued_) std::atomic_ref(flag).store(1, std::memory_order_release);
 }
 
@@ -210,7 +221,7 @@ void Executor::compute(const Program& program, Plan& plan, uint32_t index, Lane&
       } else {
         run_kernel(call.arguments,
                    Context{buffers_, operation.rank, device, lane.stream, lane.scratch, products_,
-                           plan.products[number], errors_[static_cast<size_t>(device)], number,
+                           errors_[static_cast<size_t>(device)], number,
                            plan.bounds(number, static_cast<uint32_t>(device))});
       }
     } catch (const Failure& failure) {
@@ -232,7 +243,7 @@ void Executor::move(const Program& program, Plan& plan, uint32_t index, Lane& la
 
 void Executor::end(const Program& program, uint32_t index, Lane& lane) {
   const Operation& operation = program.operations[index];
-  if (operation.communication) {
+  if (operation.communication && !options_.nccl) {
     // What was sent may be overwritten only when its receivers have it.
     for (uint32_t peer : plan_->peers[index]) wait(program, peer, lane, &Marks::moved);
   }
@@ -248,7 +259,7 @@ void Executor::end(const Program& program, uint32_t index, Lane& lane) {
 void Executor::finish(const Program& program, const Plan& plan) {
   cudaError_t error = cudaSuccess;
   for (uint32_t lane : plan.lanes) {
-    cudaSetDevice(world_.device(lane / kLanes));
+    world_.leave(lane / kLanes);
     const cudaError_t result = cudaStreamSynchronize(lanes_.at(lane).stream);
     if (error == cudaSuccess) error = result;
   }
@@ -288,7 +299,7 @@ void Executor::check_data(const Program& program) {
   if (!Signals::is_set(error_seen_)) return;
   for (uint32_t device = 0; device < world_.devices(); ++device) {
     DataError error{};
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world_.use(device);
     CUDA_CHECK(cudaMemcpy(&error, errors_[device], sizeof error, cudaMemcpyDeviceToHost));
     if (!error.set) continue;
     const auto owner = std::find_if(program.operations.begin(), program.operations.end(), [&](const Operation& o) {
@@ -308,14 +319,18 @@ void Executor::report(const Program& program, const Plan& plan, std::span<schemo
   const auto at = [&](uint32_t index, Mark Marks::*mark) {
     const auto device = static_cast<uint32_t>(world_.device(program.operations[index].rank));
     const cudaEvent_t event = (marks(program, index).*mark).time;
-    return static_cast<uint64_t>(std::llround(std::max(0.0, events_.since_base(device, event))));
+    const double since = static_cast<double>(base_ns_) + events_.since_base(device, event);
+    return static_cast<uint64_t>(std::llround(std::max(0.0, since)));
   };
   for (uint32_t i = 0; i < events.size(); ++i) {
-    const bool flows = plan.graph && plan.flows(i);
+    events[i] = {};
+    if (!world_.holds(program.operations[i].rank)) continue;
+    const bool flows = launched_ && plan.flows(i);
     const uint64_t begin = flows ? events[plan.joins.before[i]].end_ns : at(i, &Marks::begin);
     events[i] = {0, begin, at(i, &Marks::end), 0};
   }
   for (uint32_t i = 0; i < events.size(); ++i) {
+    if (!world_.holds(program.operations[i].rank)) continue;
     for (uint32_t before : slice(program.waits, program.operations[i].waits)) {
       events[i].ready_ns = std::max(events[i].ready_ns, events[before].end_ns);
     }

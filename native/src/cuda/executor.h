@@ -1,11 +1,14 @@
-// Runs a Program: one thread enqueues everything on the streams of the lanes, or launches it as a graph;
-// events hold it together, and another thread watches the clock and serves host kernels.
+// Runs a Program: one thread enqueues everything on the streams of the lanes, or launches it as a graph
+// that an earlier run has captured; events hold it together, and another thread watches the clock and
+// serves host kernels.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <thread>
@@ -17,6 +20,7 @@
 #include "cuda/plan.h"
 #include "cuda/products.h"
 #include "cuda/signals.h"
+#include "nccl/cluster.h"
 #include "runtime/failure.h"
 #include "runtime/host_queue.h"
 #include "runtime/program.h"
@@ -25,16 +29,23 @@ namespace schemoe::cuda {
 
 class Executor {
  public:
-  struct Options {
-    bool tf32;    // products of float32 may round their factors
-    bool graphs;  // Programs that can be run as one graph are
-    bool times;   // events have times
-  };
-  Executor(const World& world, Buffers& buffers, HostQueue& hosts, const Options& options);
+  Executor(const World& world, Buffers& buffers, HostQueue& hosts, const CudaOptions& options);
   ~Executor();
 
   /// Throws what ended the run early; all streams are idle again either way.
   void run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events);
+
+  // ordered.cpp: transfers by NCCL.
+  /// Throws UNSUPPORTED where a Program's phases cannot be posted in one order.
+  void check_order(const Program& program) const;
+  /// Makes communicators with the other processes, of these ids. Blocks until they do the same.
+  void connect(const nccl::Ids& ids);
+  nccl::Ids make_ids();
+  /// Number and beginning of the next run, which other processes take part in.
+  void expect(uint64_t run, uint64_t start_ns);
+  /// Another process cannot be reached any more.
+  void lost(const Failure& failure);
+
   /// Whether there was a run to cancel.
   bool cancel();
   /// Cancels, and no run begins from now on.
@@ -47,8 +58,8 @@ class Executor {
   void reserve(const Program& program);
   void begin(const Program& program, Plan& plan, uint64_t time_limit_ns);
   void reset_errors();
+  void start_clocks(const Plan& plan);
   void enqueue(const Program& program, Plan& plan);
-  void fork(const Plan& plan);
   void launch(const Plan& plan);
   void step(const Program& program, Plan& plan, const Step& step);
   void begin_operation(const Program& program, Plan& plan, uint32_t index);
@@ -61,24 +72,37 @@ class Executor {
   void check_data(const Program& program);
   void report(const Program& program, const Plan& plan, std::span<schemoe_event> events) const;
 
-  // rehearsal.cpp
-  void rehearse(const Program& program, Plan& plan);
+  // capture.cpp
+  bool has_graph(const Plan& plan);
+  void capture_graph(const Program& program, Plan& plan);
   cudaGraph_t capture(const Program& program, Plan& plan);
   void gather(const Program& program, const Plan& plan);
   uint64_t scratch_of(const Plan& plan);
 
+  // ordered.cpp
+  void prepare_order(const Program& program, const Plan& plan);
+  void rehearse(const Program& program);
+  void enqueue_in_order(const Program& program, Plan& plan);
+  void enqueue_part(const Program& program, Plan& plan, uint32_t part);
+  void begin_in_order(const Program& program, Plan& plan, uint32_t index);
+  void post_phase(const Program& program, Plan& plan, uint32_t part, std::span<const uint32_t> operations);
+  bool await_enqueued(uint32_t operation);
+  void await_start();
+  void drop_aborted();
+
   // watch.cpp: the other thread.
   void stop(const Failure& failure);
   void watch();
+  void ask_cluster();
   void serve_hosts(std::unique_lock<std::mutex>& lock, std::vector<bool>& taken);
   void call_host(uint32_t call, uint32_t slot, const Program& program);
   bool is_done(uint32_t operation) const;
   std::string unfinished() const;
 
   const World& world_;
+  const CudaOptions options_;
   Buffers& buffers_;
   HostQueue& hosts_;
-  const bool graphs_;
   Recording recording_;
   Products products_;
   Lanes lanes_;
@@ -101,10 +125,20 @@ class Executor {
   int64_t deadline_ns_ = 0;
   uint64_t time_limit_ns_ = 0;
   std::vector<uint8_t> enqueued_;
+  bool launched_ = false;  // as a graph
   std::optional<Failure> failure_;
   Signals signals_;
   std::vector<std::thread> callers_;
   std::thread watcher_;
+
+  // Transfers by NCCL: communicators that an abort has ended are made again by the next run.
+  std::shared_ptr<nccl::Cluster> cluster_;
+  std::set<std::vector<int64_t>> rehearsed_;
+  uint64_t run_ = 0;
+  uint64_t expected_ = 0;
+  int64_t expected_start_ns_ = 0;
+  int64_t base_ns_ = 0;  // how long after its beginning the clock of this run starts
+  std::optional<Failure> lost_;
 };
 
 }  // namespace schemoe::cuda

@@ -6,6 +6,7 @@ Lanes::Lanes(const World& world) : world_(world) {
   for (uint32_t i = 0; i < world.ranks() * kLanes; ++i) {
     lanes_.push_back(std::make_unique<Lane>());
     lanes_.back()->rank = i / kLanes;
+    if (!world.holds(i / kLanes)) continue;
     world.enter(i / kLanes);
     // Not the default stream's kind: copies of the host must not wait for a run.
     CUDA_CHECK(cudaStreamCreateWithFlags(&lanes_.back()->stream, cudaStreamNonBlocking));
@@ -14,8 +15,9 @@ Lanes::Lanes(const World& world) : world_(world) {
 
 Lanes::~Lanes() {
   for (const auto& lane : lanes_) {
-    cudaSetDevice(world_.device(lane->rank));
-    if (lane->stream) cudaStreamDestroy(lane->stream);
+    if (!lane->stream) continue;
+    world_.leave(lane->rank);
+    cudaStreamDestroy(lane->stream);
   }
 }
 

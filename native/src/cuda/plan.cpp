@@ -1,5 +1,7 @@
 #include "cuda/plan.h"
 
+#include "cuda/device_words.h"
+
 #include <algorithm>
 #include <functional>
 #include <queue>
@@ -7,14 +9,6 @@
 namespace schemoe::cuda {
 
 namespace {
-
-/// The chunk bounds that a kernel's arguments hold.
-const Rows* rows_of(const Arguments& arguments) {
-  if (const auto* dispatch = std::get_if<Dispatch>(&arguments)) return &dispatch->rows;
-  if (const auto* combine = std::get_if<Combine>(&arguments)) return &combine->rows;
-  if (const auto* dot = std::get_if<RowDot>(&arguments)) return &dot->rows;
-  return nullptr;
-}
 
 void list_tiles_of(std::byte* to, const std::byte* from, uint64_t bytes, std::vector<Tile>& tiles) {
   if (to == from) return;
@@ -25,28 +19,30 @@ void list_tiles_of(std::byte* to, const std::byte* from, uint64_t bytes, std::ve
 
 }  // namespace
 
-Plan::Plan(const Program& program, const World& world)
+Plan::Plan(const Program& program, const World& world, bool nccl)
     : joins(program),
       program_(program),
       world_(world),
+      nccl_(nccl),
       bounds_(world.devices(), nullptr),
       tiles_(world.devices(), nullptr) {
   for (uint32_t lane = 0; lane < program.lanes.size(); ++lane) {
-    if (!program.lanes[lane].empty()) lanes.push_back(lane);
+    if (!program.lanes[lane].empty() && world.holds(lane / kLanes)) lanes.push_back(lane);
   }
   find_peers();
   order();
   find_calls();
   upload_bounds();
   constexpr size_t kMostCalls = 4096;
-  graphable = world.devices() == 1 && host_calls.empty() && !lanes.empty() && program.calls.size() <= kMostCalls &&
-              std::none_of(program.operations.begin(), program.operations.end(),
-                           [](const Operation& o) { return o.pace_ns > 0; });
+  const bool paced = std::any_of(program.operations.begin(), program.operations.end(),
+                                 [](const Operation& o) { return o.pace_ns > 0; });
+  graphable = !nccl && !paced && world.devices() == 1 && host_calls.empty() && !lanes.empty() &&
+              program.calls.size() <= kMostCalls;
 }
 
 Plan::~Plan() {
   for (uint32_t device = 0; device < world_.devices(); ++device) {
-    cudaSetDevice(static_cast<int>(device));
+    world_.try_use(device);
     cudaFree(bounds_[device]);
     cudaFree(tiles_[device]);
   }
@@ -120,13 +116,13 @@ void Plan::find_calls() {
 void Plan::upload_bounds() {
   std::vector<int32_t> all;
   for (const Call& call : program_.calls) {
-    const Rows* rows = rows_of(call.arguments);
-    bounds_at_.push_back(rows ? static_cast<int64_t>(all.size()) : -1);
-    if (rows) all.insert(all.end(), rows->bounds.begin(), rows->bounds.end());
+    const size_t begin = all.size();
+    append_device_words(call.arguments, all);
+    bounds_at_.push_back(all.size() > begin ? static_cast<int64_t>(begin) : -1);
   }
   if (all.empty()) return;
   for (uint32_t device = 0; device < world_.devices(); ++device) {
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world_.use(device);
     CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&bounds_[device]), all.size() * sizeof(int32_t)));
     CUDA_CHECK(cudaMemcpy(bounds_[device], all.data(), all.size() * sizeof(int32_t), cudaMemcpyHostToDevice));
   }
@@ -146,6 +142,7 @@ void Plan::list_tiles(const Buffers& buffers, uint32_t operation, std::vector<Ti
     // A send to itself is in the list once for each side.
     if (transfer.receiver != operation || end == before) continue;
     before = end;
+    if (nccl_ && transfer.sender != operation) continue;
     list_tiles_of(buffers.at(transfer.to, o.rank),
                   buffers.at(transfer.from, program_.operations[transfer.sender].rank), transfer.bytes, tiles);
   }
@@ -159,17 +156,18 @@ void Plan::refresh(const Buffers& buffers) {
     generation_ = buffers.generation();
     return;
   }
+  generation_ = 0;  // until all of it is made
   graph.reset();
-  products.assign(program_.calls.size(), nullptr);
   std::vector<Tile> all;
   tiles_at_.resize(program_.operations.size());
   for (uint32_t i = 0; i < tiles_at_.size(); ++i) {
     tiles_at_[i].first = static_cast<uint32_t>(all.size());
-    if (program_.operations[i].communication) list_tiles(buffers, i, all);
+    const Operation& o = program_.operations[i];
+    if (o.communication && world_.holds(o.rank)) list_tiles(buffers, i, all);
     tiles_at_[i].count = static_cast<uint32_t>(all.size()) - tiles_at_[i].first;
   }
   for (uint32_t device = 0; device < world_.devices() && !all.empty(); ++device) {
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world_.use(device);
     if (room_ < all.size()) {
       CUDA_CHECK(cudaFree(tiles_[device]));
       tiles_[device] = nullptr;
@@ -177,6 +175,8 @@ void Plan::refresh(const Buffers& buffers) {
     }
     CUDA_CHECK(cudaMemcpy(tiles_[device], all.data(), all.size() * sizeof(Tile), cudaMemcpyHostToDevice));
   }
+  // A copy may return before its bytes are there, and lanes do not wait for it.
+  if (!all.empty()) CUDA_CHECK(cudaStreamSynchronize(nullptr));
   room_ = std::max(room_, all.size());
   addresses_ = std::move(addresses);
   generation_ = buffers.generation();

@@ -22,7 +22,8 @@ struct Step {
 
 class Plan {
  public:
-  Plan(const Program& program, const World& world);
+  /// `nccl`: bytes between operations do not travel by copies.
+  Plan(const Program& program, const World& world, bool nccl);
   ~Plan();
   Plan(const Plan&) = delete;
 
@@ -42,16 +43,13 @@ class Plan {
   /// Host kernels of the Program, in order; `host_slot[call]` is its place in this list.
   std::vector<uint32_t> host_calls;
   std::vector<uint32_t> host_slot;
-  /// All of it in one, where that is possible and has been made; gone when addresses change.
+  /// All of it in one, where that is possible, after the first run; gone when addresses change.
   Graph graph;
   /// Whether it may be made: nothing waits for the host or for a clock, and it is short, since a graph
   /// cannot be stopped midway.
   bool graphable = false;
-  /// Whether all kernels have been looked up, and how often scratch memory had moved then.
-  bool rehearsed = false;
+  /// How often scratch memory had moved when it was made.
   uint64_t scratch = 0;
-  /// Of each call, for `Products::run`.
-  std::vector<const Products::Plan*> products;
   /// Lanes (rank * kLanes + lane) that have operations.
   std::vector<uint32_t> lanes;
 
@@ -72,6 +70,7 @@ class Plan {
 
   const Program& program_;
   const World& world_;
+  const bool nccl_;
   std::vector<const std::byte*> addresses_;
   std::vector<int64_t> bounds_at_;
   std::vector<int32_t*> bounds_;

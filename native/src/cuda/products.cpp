@@ -2,30 +2,38 @@
 
 #include <algorithm>
 
+#include "cuda/kernels/kernels.h"
+
 namespace schemoe::cuda {
 
 namespace {
 
 cudaDataType_t type_of(schemoe_dtype dtype) { return dtype == SCHEMOE_BF16 ? CUDA_R_16BF : CUDA_R_32F; }
 
-/// The largest power of two up to 256 that divides all addresses of a matrix's groups.
-int64_t alignment(const void* data, const Matrix& matrix, int64_t groups, schemoe_dtype dtype) {
-  uint64_t bits = reinterpret_cast<uint64_t>(data) | 256;
+/// Addresses whose alignment a plan depends on, in the library's order: A, B, C, D, bias.
+constexpr int kBias = 4;
+
+/// Ragged groups are taken to have a multiple of this many rows when an algorithm is chosen.
+constexpr int64_t kRound = 128;
+
+/// The largest power of two up to `most` that divides all addresses of a matrix's groups.
+int64_t alignment(const void* data, const Matrix& matrix, int64_t groups, schemoe_dtype dtype, int64_t most) {
+  uint64_t bits = reinterpret_cast<uint64_t>(data) | static_cast<uint64_t>(most);
   if (groups > 1) bits |= static_cast<uint64_t>(matrix.stride * element_bytes(dtype));
   return static_cast<int64_t>(bits & -bits);
 }
 
 }  // namespace
 
-/// The library counts columns first: a row-major matrix is its transpose, so C^T = op(B)^T op(A)^T.
-struct Products::Plan {
+/// What the library is told of a product. It counts columns first: a row-major matrix is its
+/// transpose, so C^T = op(B)^T op(A)^T.
+struct Products::Call {
   lt::MatmulDesc desc = nullptr;
   lt::MatrixLayout a = nullptr, b = nullptr, c = nullptr;
-  lt::Algorithm algorithm;
-  size_t workspace_bytes = 0;
-  bool possible = false;
 
-  ~Plan() {
+  Call(const Gemm& g, bool fast, const void* bias);
+  Call(const Call&) = delete;
+  ~Call() {
     const lt::Library& l = lt::library();
     for (lt::MatrixLayout layout : {a, b, c}) {
       if (layout) l.layout_destroy(layout);
@@ -34,10 +42,47 @@ struct Products::Plan {
   }
 };
 
-Products::Products(const World& world, bool tf32) : tf32_(tf32), handles_(world.devices(), nullptr) {
+struct Products::Plan {
+  Call call;
+  lt::Algorithm algorithm{};
+  size_t workspace_bytes = 0;
+  bool possible = false;
+};
+
+Products::Call::Call(const Gemm& g, bool fast, const void* bias) {
+  const lt::Library& l = lt::library();
+  LT_CHECK(l.desc_create(&desc, fast ? lt::kCompute32FFastTF32 : lt::kCompute32F, CUDA_R_32F));
+  const int32_t first = g.trans_b ? lt::kOpT : lt::kOpN;
+  const int32_t second = g.trans_a ? lt::kOpT : lt::kOpN;
+  LT_CHECK(l.desc_set(desc, lt::kDescTransA, &first, sizeof first));
+  LT_CHECK(l.desc_set(desc, lt::kDescTransB, &second, sizeof second));
+  if (bias || g.relu) {
+    const uint32_t epilogue = (g.relu ? lt::kEpilogueRelu : 0) | (bias ? lt::kEpilogueBias : 0);
+    LT_CHECK(l.desc_set(desc, lt::kDescEpilogue, &epilogue, sizeof epilogue));
+  }
+  if (bias) {
+    LT_CHECK(l.desc_set(desc, lt::kDescBias, &bias, sizeof bias));
+    LT_CHECK(l.desc_set(desc, lt::kDescBiasStride, &g.bias_stride, sizeof g.bias_stride));
+  }
+  const auto layout = [&](lt::MatrixLayout& to, schemoe_dtype dtype, int64_t rows, int64_t columns, const Matrix& m) {
+    LT_CHECK(l.layout_create(&to, type_of(dtype), static_cast<uint64_t>(columns), static_cast<uint64_t>(rows),
+                             std::max({m.ld, columns, int64_t{1}})));
+    if (g.groups == 1) return;
+    const auto batches = static_cast<int32_t>(g.groups);
+    const int64_t stride = m.stride;
+    LT_CHECK(l.layout_set(to, lt::kLayoutBatchCount, &batches, sizeof batches));
+    LT_CHECK(l.layout_set(to, lt::kLayoutBatchStride, &stride, sizeof stride));
+  };
+  layout(a, g.dtypes.b, g.trans_b ? g.n : g.k, g.trans_b ? g.k : g.n, g.b);
+  layout(b, g.dtypes.a, g.trans_a ? g.k : g.m, g.trans_a ? g.m : g.k, g.a);
+  layout(c, g.dtype_c, g.m, g.n, g.c);
+}
+
+Products::Products(const World& world, bool tf32)
+    : tf32_(tf32), crowded_(world.count() > world.devices()), handles_(world.devices(), nullptr) {
   const lt::Library& l = lt::library();
   for (size_t device = 0; device < handles_.size(); ++device) {
-    CUDA_CHECK(cudaSetDevice(static_cast<int>(device)));
+    world.use(static_cast<uint32_t>(device));
     LT_CHECK(l.create(&handles_[device]));
   }
 }
@@ -51,24 +96,9 @@ Products::~Products() {
 
 std::unique_ptr<Products::Plan> Products::make(const Gemm& g, int device, const int64_t* alignments) const {
   const lt::Library& l = lt::library();
-  auto plan = std::make_unique<Plan>();
-  const bool fast = tf32_ && g.dtypes.a == SCHEMOE_F32;
-  LT_CHECK(l.desc_create(&plan->desc, fast ? lt::kCompute32FFastTF32 : lt::kCompute32F, CUDA_R_32F));
-  const int32_t first = g.trans_b ? lt::kOpT : lt::kOpN;
-  const int32_t second = g.trans_a ? lt::kOpT : lt::kOpN;
-  LT_CHECK(l.desc_set(plan->desc, lt::kDescTransA, &first, sizeof first));
-  LT_CHECK(l.desc_set(plan->desc, lt::kDescTransB, &second, sizeof second));
-  const auto layout = [&](lt::MatrixLayout& to, schemoe_dtype dtype, int64_t rows, int64_t columns, const Matrix& m) {
-    LT_CHECK(l.layout_create(&to, type_of(dtype), static_cast<uint64_t>(columns), static_cast<uint64_t>(rows),
-                             std::max({m.ld, columns, int64_t{1}})));
-    const auto batches = static_cast<int32_t>(g.groups);
-    const int64_t stride = m.stride;
-    LT_CHECK(l.layout_set(to, lt::kLayoutBatchCount, &batches, sizeof batches));
-    LT_CHECK(l.layout_set(to, lt::kLayoutBatchStride, &stride, sizeof stride));
-  };
-  layout(plan->a, g.dtypes.b, g.trans_b ? g.n : g.k, g.trans_b ? g.k : g.n, g.b);
-  layout(plan->b, g.dtypes.a, g.trans_a ? g.k : g.m, g.trans_a ? g.m : g.k, g.a);
-  layout(plan->c, g.dtype_c, g.m, g.n, g.c);
+  // The search for an algorithm looks at the alignment of the bias's address, which each call has its own of.
+  const auto* like = g.bias.null() ? nullptr : reinterpret_cast<const void*>(static_cast<uintptr_t>(alignments[kBias]));
+  auto plan = std::unique_ptr<Plan>(new Plan{{g, fast(g), like}});
 
   lt::Preference preference = nullptr;
   LT_CHECK(l.preference_create(&preference));
@@ -79,42 +109,123 @@ std::unique_ptr<Products::Plan> Products::make(const Gemm& g, int device, const 
   } owner{l, preference};
   const uint64_t workspace = kWorkspace;
   LT_CHECK(l.preference_set(preference, lt::kPreferenceWorkspace, &workspace, sizeof workspace));
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < kBias; ++i) {
     const auto bytes = static_cast<uint32_t>(alignments[i]);
     LT_CHECK(l.preference_set(preference, lt::kPreferenceAlignmentA + i, &bytes, sizeof bytes));
   }
   lt::Heuristic best{};
   int found = 0;
-  const lt::Status status = l.heuristic(handles_[static_cast<size_t>(device)], plan->desc, plan->a, plan->b, plan->c,
-                                        plan->c, preference, 1, &best, &found);
+  const lt::Status status = l.heuristic(handles_[static_cast<size_t>(device)], plan->call.desc, plan->call.a,
+                                        plan->call.b, plan->call.c, plan->call.c, preference, 1, &best, &found);
   plan->possible = status == lt::kSuccess && found > 0 && best.state == lt::kSuccess;
   plan->algorithm = best.algorithm;
   plan->workspace_bytes = best.workspace_bytes;
   return plan;
 }
 
-const Products::Plan& Products::find(const Gemm& g, const Operands& at, int device) {
-  const int64_t alignments[4] = {
-      alignment(at.b, g.b, g.groups, g.dtypes.b), alignment(at.a, g.a, g.groups, g.dtypes.a),
-      alignment(at.c, g.c, g.groups, g.dtype_c), alignment(at.c, g.c, g.groups, g.dtype_c)};
+bool Products::run(const Gemm& g, const Operands& at, int device, void* workspace, cudaStream_t stream,
+                   bool ragged) {
+  Gemm like = g;
+  if (ragged) {
+    int64_t& rows = g.trans_a ? like.k : like.m;
+    rows = (rows + kRound - 1) / kRound * kRound;
+  }
+  const Matrix bias{g.bias, 0, g.bias_stride};
+  // Ragged groups lie anywhere among rows; what each happens to be aligned to must not change its bits.
+  const int64_t most = ragged ? 16 : 256;
+  const auto aligned_to = [&](const void* data, const Matrix& matrix, schemoe_dtype dtype) {
+    return alignment(data, matrix, g.groups, dtype, most);
+  };
+  const int64_t c = aligned_to(at.c, g.c, g.dtype_c);
+  const int64_t alignments[] = {aligned_to(at.b, g.b, g.dtypes.b), aligned_to(at.a, g.a, g.dtypes.a), c, c,
+                                at.bias ? aligned_to(at.bias, bias, g.dtype_c) : 0};
   const Key key = {device,  g.dtypes.a, g.dtypes.b, g.dtype_c, g.trans_a,     g.trans_b,     g.groups,
-                   g.m,     g.n,       g.k,       g.a.ld,    g.a.stride,    g.b.ld,        g.b.stride,
-                   g.c.ld,  g.c.stride, alignments[0], alignments[1], alignments[2]};
-  auto& plan = plans_[key];
-  if (!plan) plan = make(g, device, alignments);
-  return *plan;
-}
-
-bool Products::run(const Gemm& g, const Operands& at, int device, const Plan*& kept, void* workspace,
-                   cudaStream_t stream) {
-  if (!kept) kept = &find(g, at, device);
-  if (!kept->possible) return false;
+                   like.m,  g.n,       like.k,    g.a.ld,    g.a.stride,    g.b.ld,        g.b.stride,
+                   g.c.ld,  g.c.stride, alignments[0], alignments[1], alignments[2], alignments[kBias],
+                   g.bias_stride, g.relu, ragged};
+  std::unique_lock lock(mutex_);
+  auto& kept = plans_[key];
+  if (!kept) kept = make(like, device, alignments);
+  const Plan* plan = kept.get();
+  lock.unlock();
+  if (!plan->possible) return false;
   const auto alpha = static_cast<float>(g.alpha);
   const auto beta = static_cast<float>(g.beta);
-  LT_CHECK(lt::library().matmul(handles_[static_cast<size_t>(device)], kept->desc, &alpha, at.b, kept->a, at.a,
-                                kept->b, &beta, at.c, kept->c, at.c, kept->c, &kept->algorithm, workspace,
-                                kept->workspace_bytes, stream));
+  const auto multiply = [&](const Call& call) {
+    LT_CHECK(lt::library().matmul(handles_[static_cast<size_t>(device)], call.desc, &alpha, at.b, call.a, at.a, call.b,
+                                  &beta, at.c, call.c, at.c, call.c, &plan->algorithm, workspace,
+                                  plan->workspace_bytes, stream));
+  };
+  // What a plan says of the product serves all calls where neither the bias nor the rows are their own.
+  if (at.bias || ragged) multiply(Call(g, fast(g), at.bias));
+  else multiply(plan->call);
   return true;
+}
+
+/// Streams beside one, which begin after what it has done and which it waits for.
+struct Products::Branches {
+  static constexpr int kCount = 3;
+  cudaStream_t streams[kCount] = {};
+  cudaEvent_t begun = nullptr, ended[kCount] = {};
+
+  Branches() {
+    CUDA_CHECK(cudaEventCreateWithFlags(&begun, cudaEventDisableTiming));
+    for (int i = 0; i < kCount; ++i) {
+      CUDA_CHECK(cudaStreamCreateWithFlags(&streams[i], cudaStreamNonBlocking));
+      CUDA_CHECK(cudaEventCreateWithFlags(&ended[i], cudaEventDisableTiming));
+    }
+  }
+  ~Branches() {
+    for (cudaStream_t stream : streams) {
+      if (stream) cudaStreamDestroy(stream);
+    }
+    for (cudaEvent_t event : {begun, ended[0], ended[1], ended[2]}) {
+      if (event) cudaEventDestroy(event);
+    }
+  }
+  void begin(cudaStream_t from) const {
+    CUDA_CHECK(cudaEventRecord(begun, from));
+    for (cudaStream_t stream : streams) CUDA_CHECK(cudaStreamWaitEvent(stream, begun, 0));
+  }
+  void end(cudaStream_t to) const {
+    for (int i = 0; i < kCount; ++i) {
+      CUDA_CHECK(cudaEventRecord(ended[i], streams[i]));
+      CUDA_CHECK(cudaStreamWaitEvent(to, ended[i], 0));
+    }
+  }
+};
+
+Products::Branches* Products::branches_of(const Context& context) {
+  if (crowded_) return nullptr;
+  const std::lock_guard lock(mutex_);
+  auto& branches = branches_[context.stream];
+  if (!branches) branches = std::make_unique<Branches>();
+  return branches.get();
+}
+
+void Products::run_groups(const GemmGroups& groups, const Context& context) {
+  const Gemm& all = groups.gemm;
+  if (all.dtypes.a != all.dtypes.b || all.groups < 2) {
+    for (int64_t group = 0; group < all.groups; ++group) cuda::run(groups.group(group), context);
+    return;
+  }
+  Branches* branches = branches_of(context);
+  const int streams = branches ? Branches::kCount + 1 : 1;
+  auto* workspace = context.scratch.get<std::byte>(streams * kWorkspace, context.stream);
+  if (branches) branches->begin(context.stream);
+  std::vector<Gemm> rest;  // what the library does not do
+  int next = 0;
+  for (int64_t group = 0; group < all.groups; ++group) {
+    const Gemm one = groups.group(group);
+    if (one.m == 0 || one.n == 0) continue;
+    const Operands at{context.at<void>(one.a.view), context.at<void>(one.b.view), context.at<void>(one.c.view),
+                      context.at<void>(one.bias)};
+    const cudaStream_t stream = next == 0 ? context.stream : branches->streams[next - 1];
+    if (one.k == 0 || !run(one, at, context.device, workspace + next * kWorkspace, stream, true)) rest.push_back(one);
+    next = (next + 1) % streams;
+  }
+  if (branches) branches->end(context.stream);
+  for (const Gemm& one : rest) cuda::run(one, context);
 }
 
 }  // namespace schemoe::cuda

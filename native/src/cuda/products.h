@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "cuda/cublaslt.h"
@@ -11,11 +12,14 @@
 
 namespace schemoe::cuda {
 
+struct Context;
+
 /// Where the operands of a product lie.
 struct Operands {
   const void* a;
   const void* b;
   void* c;
+  const void* bias = nullptr;
 };
 
 class Products {
@@ -27,22 +31,37 @@ class Products {
   /// Work area that `run` needs on its stream.
   static constexpr size_t kWorkspace = size_t{32} << 20;
 
-  /// How a shape is computed.
-  struct Plan;
+  /// False when the library has no algorithm for it. `device` is the current one.
+  bool run(const Gemm& gemm, const Operands& at, int device, void* workspace, cudaStream_t stream) {
+    return run(gemm, at, device, workspace, stream, false);
+  }
 
-  /// False when the library has no algorithm for it. `device` is the current one; `kept` is nullptr, or
-  /// what an earlier call with operands at the same places left there.
-  bool run(const Gemm& gemm, const Operands& at, int device, const Plan*& kept, void* workspace, cudaStream_t stream);
+  /// Products of groups with numbers of rows of their own, some at once. Each sum has an order that
+  /// depends on its shape alone.
+  void run_groups(const GemmGroups& groups, const Context& context);
 
  private:
+  struct Call;
+  struct Plan;
+  struct Branches;
   using Key = std::vector<int64_t>;
 
-  const Plan& find(const Gemm& gemm, const Operands& at, int device);
   std::unique_ptr<Plan> make(const Gemm& gemm, int device, const int64_t* alignments) const;
+  /// `ragged`: a group whose rows are any number; an algorithm serves all that round up to the same.
+  bool run(const Gemm& gemm, const Operands& at, int device, void* workspace, cudaStream_t stream, bool ragged);
+
+  bool fast(const Gemm& gemm) const { return tf32_ && gemm.dtypes.a == SCHEMOE_F32; }
+  /// nullptr where ranks share a GPU: streams are scarce there, and the GPU has enough to do at once.
+  Branches* branches_of(const Context& context);
 
   const bool tf32_;
+  const bool crowded_;
   std::vector<lt::Handle> handles_;
+  // Several host threads enqueue when nodes are emulated.
+  std::mutex mutex_;
   std::map<Key, std::unique_ptr<Plan>> plans_;
+  /// Of each stream that ran ragged products.
+  std::map<cudaStream_t, std::unique_ptr<Branches>> branches_;
 };
 
 }  // namespace schemoe::cuda

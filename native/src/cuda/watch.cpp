@@ -10,6 +10,8 @@ namespace {
 
 // How often streams that may wait for the host are looked at.
 constexpr auto kLook = std::chrono::microseconds(20);
+// How often NCCL is asked for errors.
+constexpr auto kAsk = std::chrono::milliseconds(20);
 
 std::chrono::steady_clock::time_point time_of(int64_t nanoseconds) {
   return std::chrono::steady_clock::time_point(
@@ -44,6 +46,7 @@ void Executor::stop(const Failure& failure) {
     if (!program_ || failure_) return;  // the first failure is the cause of all others
     failure_ = failure;
     Signals::set(signals_.stop());
+    changed_.notify_all();
   }
   hosts_.stop();
 }
@@ -60,9 +63,21 @@ void Executor::watch() {
     std::vector<bool> taken(plan_->host_calls.size(), false);
     const bool serves = !taken.empty();
     while (!over()) {
+      if (failure_ && cluster_ && !cluster_->aborted()) {
+        const std::shared_ptr<nccl::Cluster> cluster = cluster_;
+        lock.unlock();
+        cluster->abort();
+        lock.lock();
+        continue;
+      }
       if (serves) {
         changed_.wait_for(lock, kLook, over);
         if (!over() && !failure_) serve_hosts(lock, taken);
+      } else if (options_.nccl && !failure_) {
+        // Nothing tells of an error behind the scenes but being asked.
+        changed_.wait_until(lock, std::min(time_of(deadline_ns_), std::chrono::steady_clock::now() + kAsk),
+                            [&] { return over() || failure_; });
+        if (!over() && !failure_) ask_cluster();
       } else if (deadline_ns_ == INT64_MAX || failure_) {
         changed_.wait(lock, over);
       } else {
@@ -77,6 +92,14 @@ void Executor::watch() {
       lock.lock();
     }
   }
+}
+
+/// Ends the run where NCCL reports an error. Locked.
+void Executor::ask_cluster() {
+  const std::optional<Failure> failure = cluster_ ? cluster_->error() : std::nullopt;
+  if (!failure) return;
+  failure_ = Failure(failure->status(), join(failure->text(), "; ", unfinished()));
+  Signals::set(signals_.stop());
 }
 
 /// Gives each stream that has come to its host kernel a thread that waits for the answer.
@@ -107,7 +130,7 @@ bool Executor::is_done(uint32_t operation) const {
   auto& flag = const_cast<uint8_t&>(enqueued_[operation]);
   if (std::atomic_ref(flag).load(std::memory_order_acquire) == 0) return false;
   const cudaEvent_t end = marks(*program_, operation).end.time;
-  if (!plan_->graph) return cudaEventQuery(end) == cudaSuccess;
+  if (!launched_) return cudaEventQuery(end) == cudaSuccess;
   return events_.since_launch(0, end);
 }
 
@@ -118,6 +141,7 @@ std::string Executor::unfinished() const {
   for (uint32_t i = 0; i < program_->operations.size(); ++i) {
     if (is_done(i)) continue;
     const Operation& operation = program_->operations[i];
+    if (!world_.holds(operation.rank)) continue;
     const std::string who = join(name_of(operation), " (", kLaneNames[operation.lane], " lane)");
     for (const Call& call : slice(program_->calls, operation.calls)) {
       if (std::holds_alternative<Host>(call.arguments)) return who + " waits for its host function";

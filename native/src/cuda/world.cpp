@@ -5,23 +5,45 @@
 
 namespace schemoe::cuda {
 
-World::World(uint32_t ranks) : ranks_(ranks) {
+World::World(const CudaOptions& options) : ranks_(options.ranks()), first_(options.first) {
   // The default of 8 hardware queues would make streams wait for each other without a reason.
   setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0);
-  int count = 0;
-  const cudaError_t error = cudaGetDeviceCount(&count);
-  if (error != cudaSuccess || count == 0) {
+  int visible = 0;
+  const cudaError_t error = cudaGetDeviceCount(&visible);
+  if (error != cudaSuccess || visible == 0) {
     cudaGetLastError();
     fail(SCHEMOE_UNSUPPORTED, "Cannot open a CUDA engine: no GPU can be used here (",
          error == cudaSuccess ? "the driver shows none" : cudaGetErrorString(error), ")");
   }
-  devices_ = std::min(static_cast<uint32_t>(count), ranks);
-  for (int device = 0; device < static_cast<int>(devices_); ++device) {
-    CUDA_CHECK(cudaSetDevice(device));
+  device_of_.resize(std::min(options.count, ranks_ - first_));
+  place(options, static_cast<uint32_t>(visible));
+  for (uint32_t device = 0; device < devices(); ++device) {
+    use(device);
     CUDA_CHECK(cudaFree(nullptr));  // starts the device
-    for (int other = 0; other < static_cast<int>(devices_); ++other) {
-      if (other != device) connect(device, other);
+    for (int other : ordinals_) {
+      if (other != ordinal(device) && !options.nccl) connect(ordinal(device), other);
     }
+  }
+}
+
+void World::place(const CudaOptions& options, uint32_t visible) {
+  if (!options.devices.empty() && options.devices.size() != count()) {
+    fail(SCHEMOE_INVALID, "Cannot open a CUDA engine: ", options.devices.size(), " devices are given for ", count(),
+         " ranks; give one for each");
+  }
+  // Without a list in blocks, over no more GPUs than there are ranks.
+  const uint64_t all = uint64_t{count()} * options.slots;
+  const uint64_t used = std::min<uint64_t>(visible, all);
+  for (uint32_t i = 0; i < count(); ++i) {
+    const uint64_t place = uint64_t{options.slot} * count() + i;
+    const uint64_t number = options.devices.empty() ? place * used / all : options.devices[i];
+    if (number >= visible) {
+      fail(SCHEMOE_INVALID, "Cannot open a CUDA engine: rank ", first_ + i, " is to be on GPU ", number, ", but ",
+           visible == 1 ? "only GPU 0 is" : join("only GPUs 0 to ", visible - 1, " are"), " visible here");
+    }
+    const auto known = std::find(ordinals_.begin(), ordinals_.end(), static_cast<int>(number));
+    device_of_[i] = static_cast<int>(known - ordinals_.begin());
+    if (known == ordinals_.end()) ordinals_.push_back(static_cast<int>(number));
   }
 }
 
@@ -30,7 +52,7 @@ void World::connect(int from, int to) const {
   CUDA_CHECK(cudaDeviceCanAccessPeer(&can, from, to));
   if (!can) {
     fail(SCHEMOE_UNSUPPORTED, "Cannot open a CUDA engine: GPU ", from, " cannot reach the memory of GPU ", to,
-         "; choose GPUs that can with CUDA_VISIBLE_DEVICES");
+         "; choose GPUs that can with `devices` or CUDA_VISIBLE_DEVICES, or transport \"nccl\"");
   }
   const cudaError_t error = cudaDeviceEnablePeerAccess(to, 0);
   if (error == cudaErrorPeerAccessAlreadyEnabled) cudaGetLastError();

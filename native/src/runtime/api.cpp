@@ -2,16 +2,21 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <string_view>
 
 #include "runtime/describe.h"
 #include "runtime/engine.h"
 #include "runtime/failure.h"
 #include "schemoe.h"
 #include "tcp/part_engine.h"
+#ifdef SCHEMOE_WITH_CUDA
+#include "nccl/library.h"
+#endif
 
 #define SCHEMOE_ENTRY extern "C" __attribute__((visibility("default")))
 
@@ -91,10 +96,39 @@ class Inside {
   schemoe_engine* handle_;
 };
 
+#ifdef SCHEMOE_WITH_CUDA
+schemoe::CudaOptions cuda_options(const schemoe_config& config) {
+  schemoe::CudaOptions options;
+  options.nodes = config.nodes;
+  options.ranks_per_node = config.ranks_per_node;
+  options.tf32 = (config.flags & SCHEMOE_TF32) != 0;
+  const char* graphs = std::getenv("SCHEMOE_CUDA_GRAPHS");
+  options.graphs = (config.flags & SCHEMOE_NO_GRAPHS) == 0 && !(graphs && std::string_view(graphs) == "0");
+  options.times = (config.flags & SCHEMOE_NO_TIMES) == 0;
+  return options;
+}
+
+schemoe::CudaOptions cuda_options(const schemoe_config& config, const schemoe_cuda& cuda, const char* nccl, const uint32_t* devices) {
+  schemoe::CudaOptions options = cuda_options(config);
+  if (cuda.transport > 1 || cuda.emulate_nodes > 1 || cuda.slot >= std::max(1u, cuda.slots)) {
+    fail(SCHEMOE_INVALID, "Cannot open a CUDA engine: an option is out of range");
+  }
+  options.nccl = cuda.transport == 1;
+  options.emulate_nodes = cuda.emulate_nodes == 1;
+  options.max_ctas = cuda.max_ctas;
+  options.slot = cuda.slot;
+  options.slots = std::max(1u, cuda.slots);
+  options.library = nccl;
+  if (cuda.devices > 0) options.devices.assign(devices, devices + cuda.devices);
+  if (options.emulate_nodes && !options.nccl) fail(SCHEMOE_INVALID, "Cannot open a CUDA engine: only NCCL emulates nodes");
+  return options;
+}
+#endif
+
 std::unique_ptr<schemoe::Engine> open_engine(const schemoe_config& config, uint32_t ranks) {
   if (config.kind == SCHEMOE_CPU) return schemoe::open_cpu_engine(ranks);
 #ifdef SCHEMOE_WITH_CUDA
-  if (config.kind == SCHEMOE_CUDA) return schemoe::open_cuda_engine(ranks, config.flags);
+  if (config.kind == SCHEMOE_CUDA) return schemoe::open_cuda_engine(cuda_options(config));
 #endif
   fail(SCHEMOE_UNSUPPORTED, "Cannot open an engine of kind ", config.kind, ": the library was built without it");
 }
@@ -109,6 +143,22 @@ schemoe::PartEngine& part_of(const schemoe_engine* handle) {
 template <class T>
 void need(const T* pointer, const char* name) {
   if (!pointer) fail(SCHEMOE_INVALID, "Cannot use a null pointer as ", name);
+}
+
+/// Ranks of a world. Throws for a configuration of which no engine can be opened.
+uint32_t ranks_of(const schemoe_config* config) {
+  need(config, "config");
+  if (config->abi_version != SCHEMOE_ABI_VERSION) {
+    fail(SCHEMOE_INVALID, "Cannot open an engine of version ", config->abi_version, ": the library has version ",
+         SCHEMOE_ABI_VERSION);
+  }
+  const uint32_t known = config->kind == SCHEMOE_CUDA ? SCHEMOE_TF32 | SCHEMOE_NO_GRAPHS | SCHEMOE_NO_TIMES : 0;
+  if ((config->flags & ~known) != 0) fail(SCHEMOE_INVALID, "Cannot open an engine with flags ", config->flags);
+  const uint64_t ranks = uint64_t{config->nodes} * config->ranks_per_node;
+  if (ranks == 0 || ranks > kMostRanks) {
+    fail(SCHEMOE_INVALID, "Cannot open an engine of ", ranks, " ranks: 1 to ", kMostRanks, " are possible");
+  }
+  return static_cast<uint32_t>(ranks);
 }
 
 }  // namespace
@@ -128,22 +178,46 @@ SCHEMOE_ENTRY int32_t schemoe_describe(char* text, size_t text_bytes, char* erro
 
 SCHEMOE_ENTRY int32_t schemoe_open(const schemoe_config* config, schemoe_engine** engine, char* error, size_t error_bytes) {
   return guard(error, error_bytes, [&] {
-    need(config, "config");
     need(engine, "engine");
     *engine = nullptr;
-    if (config->abi_version != SCHEMOE_ABI_VERSION) {
-      fail(SCHEMOE_INVALID, "Cannot open an engine of version ", config->abi_version, ": the library has version ",
-           SCHEMOE_ABI_VERSION);
-    }
-    const uint32_t known = config->kind == SCHEMOE_CUDA ? SCHEMOE_TF32 | SCHEMOE_NO_GRAPHS | SCHEMOE_NO_TIMES : 0;
-    if ((config->flags & ~known) != 0) fail(SCHEMOE_INVALID, "Cannot open an engine with flags ", config->flags);
-    const uint64_t ranks = uint64_t{config->nodes} * config->ranks_per_node;
-    if (ranks == 0 || ranks > kMostRanks) {
-      fail(SCHEMOE_INVALID, "Cannot open an engine of ", ranks, " ranks: 1 to ", kMostRanks, " are possible");
-    }
+    const uint32_t ranks = ranks_of(config);
     auto handle = std::make_unique<schemoe_engine>();
-    handle->engine = open_engine(*config, static_cast<uint32_t>(ranks));
+    handle->engine = open_engine(*config, ranks);
     *engine = handle.release();
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_open_cuda(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, schemoe_engine** engine, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    need(engine, "engine");
+    *engine = nullptr;
+    need(cuda, "cuda");
+    need(nccl, "nccl");
+    if (cuda->devices > 0) need(devices, "devices");
+    ranks_of(config);
+    if (config->kind != SCHEMOE_CUDA) fail(SCHEMOE_INVALID, "Cannot open a CUDA engine of kind ", config->kind);
+#ifdef SCHEMOE_WITH_CUDA
+    auto handle = std::make_unique<schemoe_engine>();
+    handle->engine = schemoe::open_cuda_engine(cuda_options(*config, *cuda, nccl, devices));
+    *engine = handle.release();
+#else
+    fail(SCHEMOE_UNSUPPORTED, "Cannot open an engine of kind ", config->kind, ": the library was built without it");
+#endif
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_nccl(const char* path, uint32_t* version, char* file, size_t file_bytes, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    need(path, "path");
+    need(version, "version");
+    need(file, "file");
+#ifdef SCHEMOE_WITH_CUDA
+    const schemoe::nccl::Library library = schemoe::nccl::open_library(path);
+    *version = static_cast<uint32_t>(library.version);
+    put(library.path.c_str(), file, file_bytes);
+#else
+    fail(SCHEMOE_UNSUPPORTED, "Cannot use NCCL: the library was built without CUDA");
+#endif
   });
 }
 

@@ -11,12 +11,35 @@ namespace schemoe {
 
 struct Gemm {
   explicit Gemm(Reader&);
+  /// Where `even` is false groups need not be alike, and are checked elsewhere.
+  Gemm(Reader&, bool even);
   Dtypes dtypes;
   schemoe_dtype dtype_c;
   bool trans_a, trans_b;
   int64_t groups, m, n, k;
   Matrix a, b, c;
   double alpha, beta;
+  View bias;
+  int64_t bias_stride;
+  bool relu;
+};
+
+/// Groups with numbers of rows of their own: first row and rows of each. Empty where all are alike.
+struct Ranges {
+  std::span<const uint64_t> words;
+  bool ragged() const { return !words.empty(); }
+  int64_t first(int64_t group) const { return static_cast<int64_t>(words[static_cast<size_t>(2 * group)]); }
+  int64_t rows(int64_t group) const { return static_cast<int64_t>(words[static_cast<size_t>(2 * group + 1)]); }
+};
+
+/// A product whose groups have numbers of rows of their own: those of A and C, or with trans_a of A and B.
+struct GemmGroups {
+  explicit GemmGroups(Reader&);
+  /// With the rows of all groups as m, or as k.
+  Gemm gemm;
+  Ranges ranges;
+  /// One group as a product of its own, among the matrices' rows.
+  Gemm group(int64_t group) const;
 };
 
 /// Sizes that the elementwise kernels share.
@@ -24,6 +47,10 @@ struct Block {
   explicit Block(Reader&);
   schemoe_dtype dtype;
   int64_t groups, rows, columns;
+  Ranges ranges{};
+  /// Rows of a group: from `first` on; where groups are ragged a matrix's stride is 0.
+  int64_t first(int64_t group) const { return ranges.ragged() ? ranges.first(group) : 0; }
+  int64_t rows_of(int64_t group) const { return ranges.ragged() ? ranges.rows(group) : rows; }
 };
 
 struct BiasAct {
@@ -102,8 +129,15 @@ struct Slots {
 struct Rows {
   int64_t experts = 0;
   std::span<const uint64_t> bounds;
+  /// First row of each (chunk, expert), and the end; empty where all places have rows.
+  std::span<const uint64_t> firsts{};
   int64_t capacity() const { return static_cast<int64_t>(bounds.back()); }
   int64_t chunks() const { return static_cast<int64_t>(bounds.size()) - 1; }
+  bool ragged() const { return !firsts.empty(); }
+  /// Rows there are.
+  int64_t count() const;
+  /// Ragged: places of an expert up to the last in the chunk of `place` that has a row.
+  int64_t places(int64_t expert, int64_t place) const;
   int64_t row(int64_t expert, int64_t place) const;
 };
 
@@ -130,6 +164,39 @@ struct RowDot {
   int64_t tokens, columns, k, experts;
   View a, b, choices, positions, out;
   Rows rows;
+};
+
+struct PlaceTokens {
+  explicit PlaceTokens(Reader&);
+  schemoe_dtype dtype;
+  int64_t tokens, columns, k, experts;
+  View x, choices, positions, weights, out;
+  Rows rows;
+};
+
+/// Rows between wire blocks [source][expert][places there are] and the rows of the experts of a rank.
+struct ArrangeRows {
+  explicit ArrangeRows(Reader&);
+  schemoe_dtype dtype;
+  bool by_source;
+  int64_t columns, ranks, experts, first_source, sources, begin, end;
+  View wire, rows;
+  /// Rows of each (rank, expert).
+  std::span<const uint64_t> loads;
+
+  int64_t load(int64_t rank, int64_t expert) const {
+    return static_cast<int64_t>(loads[static_cast<size_t>(rank * experts + expert)]);
+  }
+  /// Rows of a source for an expert among the places of the call.
+  int64_t here(int64_t source, int64_t expert) const;
+  /// Row of the first place of an expert.
+  int64_t base(int64_t expert) const;
+};
+struct GroupRows : ArrangeRows {
+  using ArrangeRows::ArrangeRows;
+};
+struct UngroupRows : ArrangeRows {
+  using ArrangeRows::ArrangeRows;
 };
 
 struct GateGrad {
@@ -215,6 +282,7 @@ struct Receive {
 using Arguments =
     std::variant<Gemm, BiasAct, ActGrad, Glu, GluGrad, ColumnSum, Softmax, TopK, Positions, AuxLoss,
                  Slots, Dispatch, Combine, RowDot, GateGrad, Encode, Decode, SumRanks, MaxRanks,
-                 Fill, MaxLoad, Host, CopyBytes, Copy, Send, Receive>;
+                 Fill, MaxLoad, Host, CopyBytes, GemmGroups, PlaceTokens, GroupRows, UngroupRows, Copy, Send,
+                 Receive>;
 
 }  // namespace schemoe

@@ -4,7 +4,9 @@
 
 namespace schemoe {
 
-Gemm::Gemm(Reader& r)
+Gemm::Gemm(Reader& r) : Gemm(r, true) {}
+
+Gemm::Gemm(Reader& r, bool even)
     : dtypes(r.dtypes()),
       dtype_c(r.dtype()),
       trans_a(r.flag("transA")),
@@ -18,13 +20,18 @@ Gemm::Gemm(Reader& r)
       b(r.matrix()),
       c(r.matrix()),
       alpha(r.real()),
-      beta(r.real()) {
+      beta(r.real()),
+      bias(r.optional_view()),
+      bias_stride(r.integer()),
+      relu(r.flag("relu")) {
   for (const Matrix* matrix : {&a, &b, &c}) {
     if (matrix->ld > INT32_MAX) fail(SCHEMOE_INVALID, "ld ", matrix->ld, " is too large");
   }
+  if (!even) return;
   r.touch(a, groups, trans_a ? k : m, trans_a ? m : k, element_bytes(dtypes.a));
   r.touch(b, groups, trans_b ? n : k, trans_b ? k : n, element_bytes(dtypes.b));
   r.touch(c, groups, m, n, element_bytes(dtype_c));
+  if (!bias.null()) r.touch(Matrix{bias, n, bias_stride}, groups, 1, n, element_bytes(dtype_c));
 }
 
 Block::Block(Reader& r)
@@ -32,8 +39,37 @@ Block::Block(Reader& r)
 
 namespace {
 
+/// The integers that are left: none, or a first row and rows for each group, `total` rows in all.
+Ranges read_ranges(Reader& r, int64_t groups, int64_t total) {
+  const Ranges ranges{r.rest()};
+  if (!ranges.ragged()) return ranges;
+  if (ranges.words.size() % 2 != 0 || static_cast<int64_t>(ranges.words.size() / 2) != groups) {
+    fail(SCHEMOE_INVALID, ranges.words.size(), " integers are not a first row and rows for each of ", groups, " groups");
+  }
+  int64_t end = 0, sum = 0;
+  for (int64_t group = 0; group < groups; ++group) {
+    const int64_t first = ranges.first(group), rows = ranges.rows(group);
+    if (first < end || rows < 0 || first > INT32_MAX || rows > INT32_MAX - first) {
+      fail(SCHEMOE_INVALID, "group ", group, " has ", rows, " rows from ", first, ", the one before ends at ", end);
+    }
+    end = first + rows;
+    sum += rows;
+  }
+  if (sum != total) fail(SCHEMOE_INVALID, "the groups have ", sum, " rows and not ", total);
+  return ranges;
+}
+
+/// Rows up to the last one of all groups.
+void touch_ragged(Reader& r, const Ranges& ranges, const Matrix& matrix, int64_t columns, int64_t bytes_each) {
+  if (matrix.stride != 0) fail(SCHEMOE_INVALID, "the stride of ragged groups is ", matrix.stride, " and not 0");
+  const auto groups = static_cast<int64_t>(ranges.words.size() / 2);
+  r.touch(matrix, 1, ranges.first(groups - 1) + ranges.rows(groups - 1), columns, bytes_each);
+}
+
 void touch(Reader& r, const Block& block, const Matrix& matrix) {
-  r.touch(matrix, block.groups, block.rows, block.columns, element_bytes(block.dtype));
+  const int64_t size = element_bytes(block.dtype);
+  if (block.ranges.ragged()) touch_ragged(r, block.ranges, matrix, block.columns, size);
+  else r.touch(matrix, block.groups, block.rows, block.columns, size);
 }
 
 /// One row for each group.
@@ -43,6 +79,47 @@ void touch_rows(Reader& r, const Block& block, const View& view, int64_t stride,
 
 }  // namespace
 
+GemmGroups::GemmGroups(Reader& r) : gemm(r, false) {
+  const Gemm& g = gemm;
+  ranges = read_ranges(r, g.groups, g.trans_a ? g.k : g.m);
+  if (!ranges.ragged()) {
+    if (g.groups > 0) fail(SCHEMOE_INVALID, "the rows of its ", g.groups, " groups are missing");
+    return;
+  }
+  if (g.trans_a && g.trans_b) fail(SCHEMOE_INVALID, "both factors are transposed; there must be one at most");
+  touch_ragged(r, ranges, g.a, g.trans_a ? g.m : g.k, element_bytes(g.dtypes.a));
+  if (g.trans_a) {
+    touch_ragged(r, ranges, g.b, g.n, element_bytes(g.dtypes.b));
+    r.touch(g.c, g.groups, g.m, g.n, element_bytes(g.dtype_c));
+  } else {
+    r.touch(g.b, g.groups, g.trans_b ? g.n : g.k, g.trans_b ? g.k : g.n, element_bytes(g.dtypes.b));
+    touch_ragged(r, ranges, g.c, g.n, element_bytes(g.dtype_c));
+  }
+  if (!g.bias.null()) r.touch(Matrix{g.bias, g.n, g.bias_stride}, g.groups, 1, g.n, element_bytes(g.dtype_c));
+}
+
+Gemm GemmGroups::group(int64_t group) const {
+  Gemm one = gemm;
+  one.groups = 1;
+  (gemm.trans_a ? one.k : one.m) = ranges.rows(group);
+  // Unsigned, because strides of what has no elements may be anything.
+  const auto move = [](View& view, int64_t count, int64_t step, schemoe_dtype dtype) {
+    view.offset += static_cast<uint64_t>(count) * static_cast<uint64_t>(step) * static_cast<uint64_t>(element_bytes(dtype));
+  };
+  const int64_t first = ranges.first(group);
+  move(one.a.view, first, one.a.ld, one.dtypes.a);
+  if (gemm.trans_a) {
+    move(one.b.view, first, one.b.ld, one.dtypes.b);
+    move(one.c.view, group, one.c.stride, one.dtype_c);
+  } else {
+    move(one.b.view, group, one.b.stride, one.dtypes.b);
+    move(one.c.view, first, one.c.ld, one.dtype_c);
+  }
+  if (!one.bias.null()) move(one.bias, group, one.bias_stride, one.dtype_c);
+  one.a.stride = one.b.stride = one.c.stride = one.bias_stride = 0;
+  return one;
+}
+
 BiasAct::BiasAct(Reader& r)
     : block(r),
       x(r.matrix()),
@@ -50,6 +127,7 @@ BiasAct::BiasAct(Reader& r)
       bias_stride(r.integer()),
       y(r.optional_matrix()),
       activation(r.activation()) {
+  block.ranges = read_ranges(r, block.groups, block.rows);
   touch(r, block, x);
   if (!bias.null()) touch_rows(r, block, bias, bias_stride, element_bytes(block.dtype));
   if (!y.view.null()) touch(r, block, y);
@@ -57,11 +135,13 @@ BiasAct::BiasAct(Reader& r)
 
 ActGrad::ActGrad(Reader& r)
     : block(r), dy(r.matrix()), x(r.matrix()), dx(r.matrix()), activation(r.activation()) {
+  block.ranges = read_ranges(r, block.groups, block.rows);
   for (const Matrix* matrix : {&dy, &x, &dx}) touch(r, block, *matrix);
 }
 
 Glu::Glu(Reader& r)
     : block(r), a(r.matrix()), b(r.matrix()), y(r.matrix()), activation(r.activation()) {
+  block.ranges = read_ranges(r, block.groups, block.rows);
   for (const Matrix* matrix : {&a, &b, &y}) touch(r, block, *matrix);
 }
 
@@ -73,6 +153,7 @@ GluGrad::GluGrad(Reader& r)
       da(r.matrix()),
       db(r.matrix()),
       activation(r.activation()) {
+  block.ranges = read_ranges(r, block.groups, block.rows);
   for (const Matrix* matrix : {&dy, &a, &b, &da, &db}) touch(r, block, *matrix);
 }
 
@@ -82,6 +163,7 @@ ColumnSum::ColumnSum(Reader& r)
       out(r.view()),
       out_stride(r.integer()),
       accumulate(r.flag("accumulate")) {
+  block.ranges = read_ranges(r, block.groups, block.rows);
   touch(r, block, x);
   touch_rows(r, block, out, out_stride, 4);
 }

@@ -16,26 +16,57 @@ void check_choices(int64_t tokens, int64_t k, int64_t experts) {
   if (experts > INT32_MAX) fail(SCHEMOE_INVALID, experts, " experts are too many");
 }
 
+/// First rows of ragged chunks: from 0 on, each expert with no more rows than the chunk has places.
+void check_firsts(int64_t experts, std::span<const uint64_t> bounds, std::span<const uint64_t> firsts) {
+  const int64_t pairs = times(static_cast<int64_t>(bounds.size()) - 1, experts);
+  if (static_cast<int64_t>(firsts.size()) != plus(pairs, 1)) fail(SCHEMOE_INVALID, "the number of bounds does not fit");
+  if (firsts[0] != 0) fail(SCHEMOE_INVALID, "the first row is ", firsts[0], " and not 0");
+  for (int64_t i = 0; i < pairs; ++i) {
+    const auto at = static_cast<size_t>(i), chunk = static_cast<size_t>(i / experts);
+    const uint64_t places = bounds[chunk + 1] - bounds[chunk];
+    if (firsts[at + 1] < firsts[at] || firsts[at + 1] - firsts[at] > places || firsts[at + 1] > INT32_MAX) {
+      fail(SCHEMOE_INVALID, "chunk ", i / experts, " has rows ", firsts[at], " to ", firsts[at + 1], " of expert ",
+           i % experts, " in ", places, " places");
+    }
+  }
+}
+
 Rows read_rows(Reader& r, int64_t experts) {
   const auto words = r.rest();
-  if (words.empty() || words[0] >= words.size() || words[0] + 2 != words.size()) {
+  if (words.empty() || words[0] >= words.size() || words[0] + 2 > words.size()) {
     fail(SCHEMOE_INVALID, "the number of bounds does not fit");
   }
-  const auto bounds = words.subspan(1);
+  const auto bounds = words.subspan(1, words[0] + 1);
+  const auto firsts = words.subspan(1 + bounds.size());
   if (bounds[0] != 0) fail(SCHEMOE_INVALID, "the first bound is ", bounds[0], " and not 0");
   for (size_t i = 1; i < bounds.size(); ++i) {
     if (bounds[i] <= bounds[i - 1] || bounds[i] > INT32_MAX) {
       fail(SCHEMOE_INVALID, "bound ", i, " is ", bounds[i], " after ", bounds[i - 1]);
     }
   }
-  return {experts, bounds};
+  if (!firsts.empty()) check_firsts(experts, bounds, firsts);
+  return {experts, bounds, firsts};
 }
 
 }  // namespace
 
+int64_t Rows::count() const {
+  return ragged() ? static_cast<int64_t>(firsts.back()) : times(experts, capacity());
+}
+
+int64_t Rows::places(int64_t expert, int64_t place) const {
+  const auto next = std::upper_bound(bounds.begin(), bounds.end(), static_cast<uint64_t>(place));
+  const auto at = static_cast<size_t>((next - bounds.begin() - 1) * experts + expert);
+  return static_cast<int64_t>(next[-1] + (firsts[at + 1] - firsts[at]));
+}
+
 int64_t Rows::row(int64_t expert, int64_t place) const {
   const auto next = std::upper_bound(bounds.begin(), bounds.end(), static_cast<uint64_t>(place));
   const auto begin = static_cast<int64_t>(next[-1]);
+  if (ragged()) {
+    const auto chunk = next - bounds.begin() - 1;
+    return static_cast<int64_t>(firsts[static_cast<size_t>(chunk * experts + expert)]) + place - begin;
+  }
   return experts * begin + expert * (static_cast<int64_t>(*next) - begin) + (place - begin);
 }
 
@@ -115,6 +146,7 @@ Dispatch::Dispatch(Reader& r)
       rows(read_rows(r, experts)) {
   check_choices(tokens, k, experts);
   const int64_t size = element_bytes(dtype);
+  if (rows.ragged()) fail(SCHEMOE_INVALID, "slots have no ragged rows; place_tokens does it");
   const int64_t places = times(experts, rows.capacity());
   r.touch(x, times(tokens, columns), size);
   r.touch(slots, places, 4);
@@ -137,7 +169,7 @@ Combine::Combine(Reader& r)
       rows(read_rows(r, experts)) {
   check_choices(tokens, k, experts);
   const int64_t size = element_bytes(dtype);
-  r.touch(in, times(times(experts, rows.capacity()), columns), size);
+  r.touch(in, times(rows.count(), columns), size);
   r.touch(choices, tokens * k, 4);
   r.touch(positions, tokens * k, 4);
   if (!weights.null()) r.touch(weights, tokens * k, 4);
@@ -159,10 +191,73 @@ RowDot::RowDot(Reader& r)
   check_choices(tokens, k, experts);
   const int64_t size = element_bytes(dtype);
   r.touch(a, times(tokens, columns), size);
-  r.touch(b, times(times(experts, rows.capacity()), columns), size);
+  r.touch(b, times(rows.count(), columns), size);
   r.touch(choices, tokens * k, 4);
   r.touch(positions, tokens * k, 4);
   r.touch(out, tokens * k, 4);
+}
+
+PlaceTokens::PlaceTokens(Reader& r)
+    : dtype(r.dtype()),
+      tokens(r.integer()),
+      columns(r.integer()),
+      k(r.integer()),
+      experts(r.integer()),
+      x(r.view()),
+      choices(r.view()),
+      positions(r.view()),
+      weights(r.optional_view()),
+      out(r.view()),
+      rows(read_rows(r, experts)) {
+  check_choices(tokens, k, experts);
+  const int64_t size = element_bytes(dtype);
+  r.touch(x, times(tokens, columns), size);
+  r.touch(choices, tokens * k, 4);
+  r.touch(positions, tokens * k, 4);
+  if (!weights.null()) r.touch(weights, tokens * k, 4);
+  r.touch(out, times(rows.count(), columns), size);
+}
+
+ArrangeRows::ArrangeRows(Reader& r)
+    : dtype(r.dtype()),
+      by_source(r.flag("bySource")),
+      columns(r.integer()),
+      ranks(r.integer()),
+      experts(r.integer()),
+      first_source(r.integer()),
+      sources(r.integer()),
+      begin(r.integer("begin", INT32_MAX)),
+      end(r.integer("end", INT32_MAX)),
+      wire(r.view()),
+      rows(r.view()),
+      loads(r.rest()) {
+  if (static_cast<int64_t>(loads.size()) != times(ranks, experts)) {
+    fail(SCHEMOE_INVALID, loads.size(), " loads are not those of ", ranks, " ranks for ", experts, " experts");
+  }
+  if (plus(first_source, sources) > ranks) fail(SCHEMOE_INVALID, "there are only ", ranks, " ranks");
+  int64_t all = 0, wired = 0;
+  for (int64_t rank = 0; rank < ranks; ++rank) {
+    for (int64_t e = 0; e < experts; ++e) {
+      if (loads[static_cast<size_t>(rank * experts + e)] > INT32_MAX) fail(SCHEMOE_INVALID, "load ", load(rank, e), " is too large");
+      all += load(rank, e);
+      if (rank >= first_source && rank < first_source + sources) wired += here(rank, e);
+    }
+  }
+  if (all > INT32_MAX) fail(SCHEMOE_INVALID, all, " rows are too many");
+  r.touch(wire, times(wired, columns), element_bytes(dtype));
+  r.touch(rows, times(all, columns), element_bytes(dtype));
+}
+
+int64_t ArrangeRows::here(int64_t source, int64_t expert) const {
+  return std::max<int64_t>(std::min(load(source, expert), end) - begin, 0);
+}
+
+int64_t ArrangeRows::base(int64_t expert) const {
+  int64_t rows_before = 0;
+  for (int64_t e = 0; e < expert; ++e) {
+    for (int64_t rank = 0; rank < ranks; ++rank) rows_before += load(rank, e);
+  }
+  return rows_before;
 }
 
 GateGrad::GateGrad(Reader& r)

@@ -42,6 +42,11 @@ void write_structs(std::ostream& out) {
                 MEMBER(schemoe_config, nodes), MEMBER(schemoe_config, ranks_per_node),
                 MEMBER(schemoe_config, flags), MEMBER(schemoe_config, reserved)});
   out << ',';
+  write_struct(out, "schemoe_cuda", sizeof(schemoe_cuda),
+               {MEMBER(schemoe_cuda, transport), MEMBER(schemoe_cuda, emulate_nodes), MEMBER(schemoe_cuda, max_ctas),
+                MEMBER(schemoe_cuda, devices), MEMBER(schemoe_cuda, slot), MEMBER(schemoe_cuda, slots),
+                MEMBER(schemoe_cuda, reserved)});
+  out << ',';
   write_struct(out, "schemoe_event", sizeof(schemoe_event),
                {MEMBER(schemoe_event, ready_ns), MEMBER(schemoe_event, start_ns),
                 MEMBER(schemoe_event, end_ns), MEMBER(schemoe_event, wait_ns)});

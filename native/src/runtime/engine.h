@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 
+#include "runtime/cuda_options.h"
 #include "runtime/host_queue.h"
 #include "runtime/program.h"
 #include "schemoe.h"
@@ -37,8 +38,7 @@ class Engine {
 
 std::unique_ptr<Engine> open_cpu_engine(uint32_t ranks);
 #ifdef SCHEMOE_WITH_CUDA
-/// `flags` are those of schemoe_flag.
-std::unique_ptr<Engine> open_cuda_engine(uint32_t ranks, uint32_t flags);
+std::unique_ptr<Engine> open_cuda_engine(const CudaOptions& options);
 #endif
 
 }  // namespace schemoe

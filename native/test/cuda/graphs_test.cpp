@@ -37,7 +37,8 @@ class Prepared {
   char text_[512];
 };
 
-/// What all cases share: ranks that multiply, exchange on two lanes, and add up, in two rounds.
+/// What all cases share: ranks that multiply, exchange on two lanes, and add up, in two rounds; what they
+/// find is added to a total that grows from run to run.
 struct Mixed {
   static constexpr int64_t kSide = 96;
   static constexpr uint64_t kBytes = kSide * kSide * 4;
@@ -47,8 +48,14 @@ struct Mixed {
     product = engine.allocate(kBytes * ranks);
     received = engine.allocate(kBytes * ranks);
     sum = engine.allocate(kBytes);
+    total = engine.allocate(kSide * 4);
     for (uint32_t r = 0; r < ranks; ++r) fill(engine, r);
     for (uint32_t task = 0; task < 6; task += 3) round(task);
+    const auto before = static_cast<uint32_t>(packed.records.size());
+    for (uint32_t r = 0; r < ranks; ++r) {
+      packed.operation(6, r, 0, {false, -1, {before - ranks + r}});
+      packed.kernel(6, Words().i(0, 1, kSide, kSide).m(sum, kSide, 0).v(total).i(0, 1));
+    }
   }
 
   void fill(Engine& engine, uint32_t rank) const {
@@ -59,6 +66,7 @@ struct Mixed {
     std::vector<uint8_t> bytes(kBytes);
     std::memcpy(bytes.data(), values.data(), kBytes);
     engine.write(x, rank, bytes);
+    engine.write(total, rank, std::vector<uint8_t>(kSide * 4));
   }
 
   void round(uint32_t task) {
@@ -70,7 +78,7 @@ struct Mixed {
       packed.operation(task, r, 0, {false, -1, after(r)});
       for (uint32_t p = 0; p < ranks; ++p) {
         packed.kernel(1, Words().i(0, 0, 0, p % 2, 1, kSide, kSide, kSide).m(task == 0 ? x : sum, kSide, 0)
-                             .m(x, kSide, 0).m(product, kSide, 0, p * kBytes).f(1.0 / 16).f(0));
+                             .m(x, kSide, 0).m(product, kSide, 0, p * kBytes).f(1.0 / 16).f(0).none().i(0, 0));
       }
     }
     for (uint32_t r = 0; r < ranks; ++r) {
@@ -90,7 +98,10 @@ struct Mixed {
 
   std::vector<std::vector<uint8_t>> results(Engine& engine) const {
     std::vector<std::vector<uint8_t>> all;
-    for (uint32_t r = 0; r < ranks; ++r) all.push_back(engine.read(sum, r, kBytes));
+    for (uint32_t r = 0; r < ranks; ++r) {
+      all.push_back(engine.read(sum, r, kBytes));
+      all.push_back(engine.read(total, r, kSide * 4));
+    }
     return all;
   }
 
@@ -112,19 +123,19 @@ struct Mixed {
 
   const uint32_t ranks;
   Packed packed;
-  uint32_t x, product, received, sum;
+  uint32_t x, product, received, sum, total;
 };
 
 void same_bits(uint32_t ranks) {
-  std::vector<std::vector<uint8_t>> expected;
+  std::vector<std::vector<uint8_t>> expected[3];
   for (uint32_t flags : {SCHEMOE_NO_GRAPHS | 0u, 0u, SCHEMOE_NO_TIMES | 0u, SCHEMOE_NO_TIMES | SCHEMOE_NO_GRAPHS | 0u}) {
     Engine gpu(SCHEMOE_CUDA, ranks, flags);
     const Mixed mixed(gpu, ranks);
     Prepared program(gpu, mixed.packed);
-    for (int run = 0; run < 3; ++run) {
+    for (auto& of_run : expected) {
       CHECK_EQUAL(program.run(), "");
-      if (expected.empty()) expected = mixed.results(gpu);
-      CHECK(mixed.results(gpu) == expected);
+      if (of_run.empty()) of_run = mixed.results(gpu);
+      CHECK(mixed.results(gpu) == of_run);
       if ((flags & SCHEMOE_NO_TIMES) == 0) mixed.check_order(program.events);
       else CHECK(program.events.back().end_ns == 0);
     }
@@ -155,6 +166,7 @@ void moving() {
     const auto bytes = static_cast<int64_t>((40 + 16 * more) * kMiB);
     overlapping.kernel(23, Words().i(bytes).v(large).v(large, 16));
     CHECK_EQUAL(gpu.run(overlapping), "");
+    for (uint32_t r = 0; r < 2; ++r) mixed.fill(gpu, r);
     CHECK_EQUAL(program.run(), "");
     CHECK(mixed.results(gpu) == expected);
     gpu.free(taken);
@@ -184,6 +196,37 @@ void stopping() {
   CHECK_CONTAINS(program.run(), "it was cancelled");
   cancelled.join();
   CHECK_EQUAL(program.run(), "");
+}
+
+/// A Program that cannot be run for want of memory leaves the engine as it was.
+void too_large() {
+  Engine gpu(SCHEMOE_CUDA, 2);
+  const Mixed mixed(gpu, 2);
+  Prepared program(gpu, mixed.packed);
+  CHECK_EQUAL(program.run(), "");
+  const auto expected = mixed.results(gpu);
+  size_t free = 0, total = 0;
+  CHECK(cudaMemGetInfo(&free, &total) == cudaSuccess);
+  const auto bytes = static_cast<int64_t>(free / 10 * 6);
+  std::vector<uint64_t> sizes{static_cast<uint64_t>(bytes) + 16, 16};
+  uint32_t large = UINT32_MAX;
+  CHECK_EQUAL(schemoe_allocate(gpu.handle, sizes.data(), 2, &large, gpu.error, sizeof gpu.error), SCHEMOE_OK);
+  Packed overlapping(2);
+  overlapping.operation(0, 0, 0, {});
+  overlapping.kernel(23, Words().i(bytes).v(large).v(large, 16));
+  overlapping.operation(1, 1, 0, {false, -1, {0}});
+  overlapping.kernel(23, Words().i(4).v(mixed.x).v(mixed.sum));
+  {
+    Prepared failing(gpu, overlapping);
+    for (int run = 0; run < 2; ++run) {
+      CHECK_CONTAINS(failing.run(), "Cannot run task #0 on rank 0, kernel copy_bytes: cudaMalloc");
+    }
+  }
+  for (int run = 0; run < 2; ++run) {
+    for (uint32_t r = 0; r < 2; ++r) mixed.fill(gpu, r);
+    CHECK_EQUAL(program.run(), "");
+    CHECK(mixed.results(gpu) == expected);
+  }
 }
 
 void wrong_data() {
@@ -233,9 +276,25 @@ void flat_memory() {
   CHECK(resident() <= resident_first + 8 * kMiB);
 }
 
+/// Programs that are gone leave nothing.
+void released() {
+  Engine gpu(SCHEMOE_CUDA, 2);
+  const Mixed mixed(gpu, 2);
+  size_t free_first = 0, free_last = 0, total = 0;
+  for (int turn = 0; turn < 200; ++turn) {
+    Prepared program(gpu, mixed.packed);
+    for (int run = 0; run < 3; ++run) CHECK_EQUAL(program.run(), "");
+    if (turn == 0) CHECK(cudaMemGetInfo(&free_first, &total) == cudaSuccess);
+  }
+  CHECK(cudaMemGetInfo(&free_last, &total) == cudaSuccess);
+  std::printf("after 1 and 200 Programs: %zu and %zu bytes free on the GPU\n", free_first, free_last);
+  CHECK(free_last + 32 * kMiB >= free_first);
+}
+
 }  // namespace
 
-int main() {
+/// With an argument, without what takes long under a checker of memory.
+int main(int count, char**) {
   {
     const Engine probe(SCHEMOE_CUDA, 1);
     if (!probe.handle) {
@@ -245,8 +304,12 @@ int main() {
   }
   for (uint32_t ranks : {1, 2, 5}) same_bits(ranks);
   moving();
-  stopping();
   wrong_data();
-  flat_memory();
+  if (count == 1) {
+    stopping();
+    too_large();
+    flat_memory();
+    released();
+  }
   return check::result();
 }

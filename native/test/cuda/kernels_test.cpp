@@ -76,18 +76,19 @@ struct Product {
 
 void products(Both& t) {
   const Product sizes[] = {{1, 1, 1, 1}, {2, 3, 5, 7}, {1, 64, 8, 128}, {3, 17, 40, 64}, {1, 200, 24, 512},
-                           {2, 64, 96, 33}, {1, 130, 7, 300}, {1, 8, 512, 700}, {2, 5, 6, 0}, {1, 1, 256, 64}};
+                           {2, 64, 96, 33}, {1, 130, 7, 300}, {1, 8, 512, 700}, {2, 5, 6, 0}, {1, 1, 256, 64},
+                           {1, 333, 32, 1992}, {1, 70, 40, 4096}, {1, 32, 264, 901}, {1, 100, 264, 50}, {1, 77, 136, 2}};
   for (const Product& s : sizes) {
     for (int flags = 0; flags < 4; ++flags) {
-      for (int types = 0; types < 6; ++types) {
+      for (int types = 0; types < 7; ++types) {
         for (double beta : {0.0, 1.0}) {
           const bool trans_a = flags & 1, trans_b = flags & 2;
           // A and B: float32; bfloat16; bfloat16 and float32; float32 and bfloat16; C of two types.
-          const int factors = types < 4 ? types : types - 4 + 1, type_c = types == 4 || types == 5 ? 1 : 0;
+          const int factors = types < 4 ? types : (types - 3) % 3, type_c = types < 4 ? 0 : 1;
           const bool wide_a = factors == 0 || factors == 3, wide_b = factors == 0 || factors == 2;
           t.begin("gemm " + std::to_string(s.groups) + " x " + std::to_string(s.m) + " x " + std::to_string(s.n) + " x " +
                       std::to_string(s.k) + ", flags " + std::to_string(flags) + ", types " + std::to_string(types),
-                  factors == 0 ? SCHEMOE_F32 : SCHEMOE_BF16);
+                  types == 0 ? SCHEMOE_F32 : SCHEMOE_BF16);
           const int64_t lda = (trans_a ? s.m : s.k) + (flags == 1 ? 0 : 8), ldb = (trans_b ? s.k : s.n) + (flags == 2 ? 8 : 0);
           const int64_t ldc = s.n + 8;
           const int64_t sa = (trans_a ? s.k : s.m) * lda + 8, sb = (trans_b ? s.n : s.k) * ldb + 8, sc = s.m * ldc + 8;
@@ -96,10 +97,15 @@ void products(Both& t) {
             return wide ? t.floats(std::move(list)) : t.values(std::move(list));
           };
           const auto a = fill(wide_a, s.groups * sa), b = fill(wide_b, s.groups * sb), c = fill(type_c == 0, s.groups * sc);
+          // Of the type of C; with and without, at any alignment.
+          const int64_t bias_stride = s.n + flags;
+          const auto bias = fill(type_c == 0, s.groups * bias_stride);
+          const bool with_bias = (flags + types + (beta == 0)) % 2 != 0, relu = (flags / 2 + types) % 2 != 0;
           t.run(1, [&](int d) {
             const bool cpu = d == SCHEMOE_F32;
             return Words().i(cpu ? 0 : factors, cpu ? 0 : type_c, trans_a, trans_b, s.groups, s.m, s.n, s.k)
-                .m(a, lda, sa).m(b, ldb, sb).m(c, ldc, sc).f(0.5).f(beta);
+                .m(a, lda, sa).m(b, ldb, sb).m(c, ldc, sc).f(0.5).f(beta)
+                .v(with_bias ? bias : SCHEMOE_NULL_BUFFER).i(bias_stride, relu);
           }, type_c == 1 ? 8e-3 : 2e-6);
         }
       }
@@ -257,7 +263,7 @@ void codecs(Both& t) {
   for (int dtype : kTypes) {
     for (int codec = SCHEMOE_CODEC_NONE; codec <= SCHEMOE_CODEC_BF16; ++codec) {
       if (dtype == SCHEMOE_BF16 && codec == SCHEMOE_CODEC_NONE) continue;  // other bytes than the CPU's
-      for (int64_t columns : {0, 1, 7, 8, 37, 128, 2048, 4096, 9000}) {
+      for (int64_t columns : {0, 1, 7, 8, 37, 128, 1280, 2048, 4096, 9000, 16384, 20000, 70000}) {
         for (int gap : {0, 1}) {
           constexpr int64_t kBlocks = 3, kGroups = 2, kRows = 4;
           const int64_t row = columns + 2 * gap, group = kRows * row + gap, block = kGroups * group + 3 * gap;
@@ -321,18 +327,20 @@ void errors(Both& t) {
 
 }  // namespace
 
-int main() {
+/// Arguments name the families to run; none: all of them.
+int main(int count, char** names) {
   const auto t = std::make_unique<Both>();
   if (!t->gpu.handle) {
     std::printf("%s\n", t->gpu.error);
     return t->gpu.status == SCHEMOE_UNSUPPORTED ? kSkipped : 1;
   }
-  elementwise(*t);
-  products(*t);
-  gate(*t);
-  routing(*t);
-  codecs(*t);
-  reductions(*t);
-  errors(*t);
+  const std::pair<const char*, void (*)(Both&)> families[] = {
+      {"elementwise", elementwise}, {"products", products},     {"gate", gate},    {"routing", routing},
+      {"codecs", codecs},           {"reductions", reductions}, {"errors", errors}};
+  for (const auto& [name, run] : families) {
+    if (count == 1 || std::any_of(names + 1, names + count, [&](const char* given) { return std::strcmp(given, name) == 0; })) {
+      run(*t);
+    }
+  }
   return check::result();
 }

@@ -69,7 +69,8 @@ template <class Body>
 void each_row(const Block& block, const Context& context, Body&& body) {
   if (block.rows == 0 || block.columns == 0) return;
   for (int64_t group = 0; group < block.groups && !context.stop; ++group) {
-    for (int64_t row = 0; row < block.rows && !context.stop; ++row) body(group, row);
+    const int64_t first = block.first(group), end = first + block.rows_of(group);
+    for (int64_t row = first; row < end && !context.stop; ++row) body(group, row);
   }
 }
 

@@ -20,8 +20,31 @@ void scale(float* c, int64_t ld, int64_t m, int64_t n, float beta) {
   }
 }
 
+/// Adds a row to every row, then lets nothing be below 0.
+void finish(float* c, int64_t ld, int64_t m, int64_t n, const float* bias, bool relu) {
+  for (int64_t i = 0; i < m; ++i) {
+    float* row = c + i * ld;
+    if (bias) {
+      for (int64_t j = 0; j < n; ++j) row[j] += bias[j];
+    }
+    if (relu) {
+      for (int64_t j = 0; j < n; ++j) row[j] = row[j] > 0 ? row[j] : 0.0f;
+    }
+  }
+}
+
 /// BLAS wants a leading dimension of at least the columns even where there is one row only.
 int leading(int64_t ld, int64_t columns) { return static_cast<int>(std::max<int64_t>({ld, columns, 1})); }
+
+/// The product of one group.
+void multiply(const Gemm& g, const float* a, const float* b, float* c) {
+  inside.acquire();
+  cblas_sgemm(CblasRowMajor, g.trans_a ? CblasTrans : CblasNoTrans, g.trans_b ? CblasTrans : CblasNoTrans,
+              static_cast<int>(g.m), static_cast<int>(g.n), static_cast<int>(g.k), static_cast<float>(g.alpha), a,
+              leading(g.a.ld, g.trans_a ? g.m : g.k), b, leading(g.b.ld, g.trans_b ? g.k : g.n),
+              static_cast<float>(g.beta), c, leading(g.c.ld, g.n));
+  inside.release();
+}
 
 }  // namespace
 
@@ -30,21 +53,21 @@ void run(const Gemm& g, const Context& context) {
   const auto* a = context.at<const float>(g.a.view);
   const auto* b = context.at<const float>(g.b.view);
   auto* c = context.at<float>(g.c.view);
-  const auto alpha = static_cast<float>(g.alpha);
+  const auto* bias = context.at<const float>(g.bias);
   const auto beta = static_cast<float>(g.beta);
   for (int64_t group = 0; group < g.groups && !context.stop; ++group) {
     float* to = c + group * g.c.stride;
     if (g.k == 0) {
       scale(to, g.c.ld, g.m, g.n, beta);
-      continue;
+    } else {
+      multiply(g, a + group * g.a.stride, b + group * g.b.stride, to);
     }
-    inside.acquire();
-    cblas_sgemm(CblasRowMajor, g.trans_a ? CblasTrans : CblasNoTrans, g.trans_b ? CblasTrans : CblasNoTrans,
-                static_cast<int>(g.m), static_cast<int>(g.n), static_cast<int>(g.k), alpha,
-                a + group * g.a.stride, leading(g.a.ld, g.trans_a ? g.m : g.k), b + group * g.b.stride,
-                leading(g.b.ld, g.trans_b ? g.k : g.n), beta, to, leading(g.c.ld, g.n));
-    inside.release();
+    finish(to, g.c.ld, g.m, g.n, bias ? bias + group * g.bias_stride : nullptr, g.relu);
   }
+}
+
+void run(const GemmGroups& g, const Context& context) {
+  for (int64_t group = 0; group < g.gemm.groups && !context.stop; ++group) run(g.group(group), context);
 }
 
 }  // namespace schemoe

@@ -49,6 +49,10 @@ void run(const MaxRanks&, const Context&);
 void run(const Fill&, const Context&);
 void run(const MaxLoad&, const Context&);
 void run(const CopyBytes&, const Context&);
+void run(const GemmGroups&, const Context&);
+void run(const PlaceTokens&, const Context&);
+void run(const GroupRows&, const Context&);
+void run(const UngroupRows&, const Context&);
 
 /// Throws INVALID unless 0 <= value < below.
 int64_t checked(const char* what, int64_t value, int64_t below);

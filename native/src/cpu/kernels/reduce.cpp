@@ -32,7 +32,8 @@ void run(const ColumnSum& s, const Context& context) {
     sums.assign(static_cast<size_t>(columns), 0.0);
     float* to = out + group * s.out_stride;
     if (s.accumulate) std::copy_n(to, columns, sums.data());
-    for (int64_t row = 0; row < s.block.rows && !context.stop; ++row) {
+    const int64_t first = s.block.first(group), end = first + s.block.rows_of(group);
+    for (int64_t row = first; row < end && !context.stop; ++row) {
       add_to(sums.data(), x + group * s.x.stride + row * s.x.ld, columns);
     }
     for (int64_t j = 0; j < columns; ++j) to[j] = static_cast<float>(sums[j]);

@@ -37,7 +37,11 @@ SCHEMOE_VECTOR double dot(const float* a, const float* b, int64_t columns) {
 int64_t row_of(const Rows& rows, int32_t choice, int32_t position) {
   const int64_t expert = checked("choices", choice, rows.experts);
   const int64_t place = checked("positions", position, INT32_MAX);
-  return place < rows.capacity() ? rows.row(expert, place) : -1;
+  if (!rows.ragged()) return place < rows.capacity() ? rows.row(expert, place) : -1;
+  // Every choice has a row there, unless the bounds are those of another routing.
+  checked("positions", place, rows.capacity());
+  checked("positions", place, rows.places(expert, place));
+  return rows.row(expert, place);
 }
 
 }  // namespace
@@ -83,6 +87,71 @@ void run(const Combine& c, const Context& context) {
       else add_row(y, in + row * c.columns, c.columns);
     }
   }
+}
+
+void run(const PlaceTokens& p, const Context& context) {
+  if (p.columns == 0) return;
+  const float* x = context.at<const float>(p.x);
+  const int32_t* choices = context.at<const int32_t>(p.choices);
+  const int32_t* positions = context.at<const int32_t>(p.positions);
+  const float* weights = context.at<const float>(p.weights);
+  float* out = context.at<float>(p.out);
+  for (int64_t i = 0; i < p.tokens * p.k && !context.stop; ++i) {
+    const int64_t row = row_of(p.rows, choices[i], positions[i]);
+    if (row < 0) continue;
+    const float* from = x + i / p.k * p.columns;
+    if (weights) scale_row(out + row * p.columns, from, weights[i], p.columns);
+    else std::memcpy(out + row * p.columns, from, static_cast<size_t>(p.columns) * sizeof *out);
+  }
+}
+
+namespace {
+
+/// Calls `body(row in the wire, row of its expert)` for every row of an ArrangeRows.
+template <class Body>
+void each_pair(const ArrangeRows& a, const Context& context, Body&& body) {
+  int64_t wired = 0;
+  for (int64_t source = a.first_source; source < a.first_source + a.sources; ++source) {
+    int64_t base = 0;
+    for (int64_t e = 0; e < a.experts && !context.stop; ++e) {
+      const int64_t last = a.begin + a.here(source, e);
+      int64_t all = 0, before = 0;
+      for (int64_t rank = 0; rank < a.ranks; ++rank) {
+        all += a.load(rank, e);
+        if (rank < source) before += a.load(rank, e);
+      }
+      for (int64_t place = a.begin; place < last; ++place, ++wired) {
+        int64_t row = base;
+        if (a.by_source) row += before + place;
+        else {
+          for (int64_t rank = 0; rank < a.ranks; ++rank) {
+            const int64_t load = a.load(rank, e);
+            row += std::min(load, place) + (rank < source && load > place);
+          }
+        }
+        body(wired, row);
+      }
+      base += all;
+    }
+  }
+}
+
+}  // namespace
+
+void run(const GroupRows& g, const Context& context) {
+  const auto* wire = context.at<const float>(g.wire);
+  auto* rows = context.at<float>(g.rows);
+  const auto bytes = static_cast<size_t>(g.columns) * sizeof *rows;
+  if (bytes == 0) return;
+  each_pair(g, context, [&](int64_t from, int64_t to) { std::memcpy(rows + to * g.columns, wire + from * g.columns, bytes); });
+}
+
+void run(const UngroupRows& g, const Context& context) {
+  auto* wire = context.at<float>(g.wire);
+  const auto* rows = context.at<const float>(g.rows);
+  const auto bytes = static_cast<size_t>(g.columns) * sizeof *rows;
+  if (bytes == 0) return;
+  each_pair(g, context, [&](int64_t to, int64_t from) { std::memcpy(wire + to * g.columns, rows + from * g.columns, bytes); });
 }
 
 void run(const RowDot& r, const Context& context) {

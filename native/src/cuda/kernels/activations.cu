@@ -38,8 +38,14 @@ struct GeluTanh {
   }
 };
 
+/// kQuick: some of the last bits are wrong, which bfloat16 does not keep; a few instructions instead of
+/// so many that they and not memory would set the pace.
+template <bool kQuick>
 struct Silu {
-  static __device__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+  static __device__ float sigmoid(float x) {
+    if constexpr (kQuick) return __fdividef(1.0f, 1.0f + __expf(-x));
+    return 1.0f / (1.0f + expf(-x));
+  }
   static __device__ float value(float x) { return x * sigmoid(x); }
   static __device__ float slope(float x) {
     const float s = sigmoid(x);
@@ -47,14 +53,14 @@ struct Silu {
   }
 };
 
-template <class Body>
+template <class T, class Body>
 void with_function(schemoe_activation activation, Body&& body) {
   switch (activation) {
     case SCHEMOE_IDENTITY: return body(Identity{});
     case SCHEMOE_RELU: return body(Relu{});
     case SCHEMOE_GELU: return body(Gelu{});
     case SCHEMOE_GELU_TANH: return body(GeluTanh{});
-    case SCHEMOE_SILU: return body(Silu{});
+    case SCHEMOE_SILU: return body(Silu<std::is_same_v<T, bf16>>{});
   }
 }
 
@@ -78,26 +84,49 @@ bool fits(const Grid<T>& grid) {
   return !grid.data || (aligned(grid.data) && grid.ld % kVector<T> == 0 && grid.stride % kVector<T> == 0);
 }
 
+/// Where the lines of a block lie: `rows` of each group, or where groups are ragged as device memory says.
+struct Lines {
+  int64_t count, rows, groups;
+  const int32_t* ragged;
+  /// Group and row of a line.
+  __device__ void find(int64_t line, int64_t& group, int64_t& row) const {
+    if (!ragged) {
+      group = line / rows;
+      row = line - group * rows;
+      return;
+    }
+    int64_t low = 0, high = groups;
+    while (high - low > 1) {
+      const int64_t middle = (low + high) / 2;
+      (ragged[middle] <= line ? low : high) = middle;
+    }
+    group = low;
+    row = ragged[groups + 1 + low] + (line - ragged[low]);
+  }
+};
+
 /// Calls `body(group, row, column)` for every V columns; a block has a piece of one row.
 template <int V, class Body>
-__global__ void __launch_bounds__(kThreads) each_kernel(int64_t lines, int64_t rows, int64_t columns, int64_t pieces,
-                                                        Body body) {
-  for (int64_t block = blockIdx.x; block < lines * pieces; block += gridDim.x) {
+__global__ void __launch_bounds__(kThreads) each_kernel(Lines lines, int64_t columns, int64_t pieces, Body body) {
+  for (int64_t block = blockIdx.x; block < lines.count * pieces; block += gridDim.x) {
     const int64_t line = block / pieces;
     const int64_t column = ((block - line * pieces) * blockDim.x + threadIdx.x) * V;
-    const int64_t group = line / rows;
-    if (column < columns) body(group, line - group * rows, column);
+    int64_t group, row;
+    lines.find(line, group, row);
+    if (column < columns) body(group, row, column);
   }
 }
 
 template <int V, class Body>
-void each(const Block& block, cudaStream_t stream, Body body) {
-  const int64_t lines = block.groups * block.rows;
+void each(const Block& block, const Context& context, Body body) {
+  const bool ragged = block.ranges.ragged();
+  const int64_t lines = ragged ? block.rows : block.groups * block.rows;
   if (lines == 0 || block.columns == 0) return;
   const int64_t vectors = ceil_div(block.columns, V);
   const auto threads = static_cast<unsigned>(std::min<int64_t>(kThreads, ceil_div(vectors, 32) * 32));
   const int64_t pieces = ceil_div(vectors, threads);
-  LAUNCH(stream, grid_of(lines * pieces), threads, 0, each_kernel<V>, lines, block.rows, block.columns, pieces, body);
+  LAUNCH(context.stream, grid_of(lines * pieces), threads, 0, each_kernel<V>,
+         (Lines{lines, block.rows, block.groups, ragged ? context.bounds : nullptr}), block.columns, pieces, body);
 }
 
 /// Calls `body` with the element type, the function, and as many columns at a time as all grids allow.
@@ -107,7 +136,7 @@ void choose(const Block& block, schemoe_activation activation, const Context& co
   with_type(block.dtype, [&](auto element) {
     using T = decltype(element);
     const bool wide = block.columns % kVector<T> == 0 && (fits(grid<T>(context, matrices)) && ...);
-    with_function(activation, [&](auto f) {
+    with_function<T>(activation, [&](auto f) {
       if (wide) body(element, f, std::integral_constant<int, kVector<T>>{});
       else body(element, f, std::integral_constant<int, 1>{});
     });
@@ -186,7 +215,7 @@ void run(const BiasAct& a, const Context& context) {
   if (a.bias.null() && a.y.view.null()) return;
   choose(a.block, a.activation, context, [&](auto element, auto f, auto v) {
     using T = decltype(element);
-    each<v()>(a.block, context.stream, BiasActBody<decltype(f), T, v()>{
+    each<v()>(a.block, context, BiasActBody<decltype(f), T, v()>{
         grid<T>(context, a.x), grid<T>(context, bias), grid<T>(context, a.y)});
   }, a.x, bias, a.y);
 }
@@ -194,7 +223,7 @@ void run(const BiasAct& a, const Context& context) {
 void run(const ActGrad& a, const Context& context) {
   choose(a.block, a.activation, context, [&](auto element, auto f, auto v) {
     using T = decltype(element);
-    each<v()>(a.block, context.stream, ActGradBody<decltype(f), T, v()>{
+    each<v()>(a.block, context, ActGradBody<decltype(f), T, v()>{
         grid<T>(context, a.dy), grid<T>(context, a.x), grid<T>(context, a.dx)});
   }, a.dy, a.x, a.dx);
 }
@@ -202,7 +231,7 @@ void run(const ActGrad& a, const Context& context) {
 void run(const Glu& g, const Context& context) {
   choose(g.block, g.activation, context, [&](auto element, auto f, auto v) {
     using T = decltype(element);
-    each<v()>(g.block, context.stream, GluBody<decltype(f), T, v()>{
+    each<v()>(g.block, context, GluBody<decltype(f), T, v()>{
         grid<T>(context, g.a), grid<T>(context, g.b), grid<T>(context, g.y)});
   }, g.a, g.b, g.y);
 }
@@ -210,7 +239,7 @@ void run(const Glu& g, const Context& context) {
 void run(const GluGrad& g, const Context& context) {
   choose(g.block, g.activation, context, [&](auto element, auto f, auto v) {
     using T = decltype(element);
-    each<v()>(g.block, context.stream, GluGradBody<decltype(f), T, v()>{
+    each<v()>(g.block, context, GluGradBody<decltype(f), T, v()>{
         grid<T>(context, g.dy), grid<T>(context, g.a), grid<T>(context, g.b), grid<T>(context, g.da),
         grid<T>(context, g.db)});
   }, g.dy, g.a, g.b, g.da, g.db);

@@ -186,7 +186,14 @@ __device__ void with_quotient(float step, Body&& body) {
 __device__ void lower(float& most, float value) { most = fminf(most, value); }
 __device__ void higher(float& most, float value) { most = fmaxf(most, value); }
 
-/// The least and largest of a block's values; every thread gets them.
+/// Of the least and the largest value of a row.
+__device__ Scale scale_of(float low, float high) {
+  // Which of two zeros is found depends on the order of comparing; adding zero makes it +0.
+  low = __fadd_rn(low, 0.0f);
+  return {low, __fdiv_rn(__fsub_rn(high, low), 255.0f)};
+}
+
+/// From all values of a block; every thread gets it.
 template <int kThreads>
 __device__ Scale scale_of(float low, float high, int64_t columns) {
   __shared__ float lows[kThreads / 32], highs[kThreads / 32];
@@ -200,10 +207,7 @@ __device__ Scale scale_of(float low, float high, int64_t columns) {
   __syncthreads();
 #pragma unroll
   for (int i = 0; i < kThreads / 32; ++i) lower(low, lows[i]), higher(high, highs[i]);
-  if (columns == 0) return {0.0f, 0.0f};
-  // Which of two zeros is found depends on the order of comparing; adding zero makes it +0.
-  low = __fadd_rn(low, 0.0f);
-  return {low, __fdiv_rn(__fsub_rn(high, low), 255.0f)};
+  return columns == 0 ? Scale{0.0f, 0.0f} : scale_of(low, high);
 }
 
 /// The level of a value in the lowest byte; the others are of no use. Added to 2^23, a value rounded
@@ -277,7 +281,174 @@ __global__ void __launch_bounds__(kThreads, 1024 / kThreads) encode_int8_kernel(
   }
 }
 
-template <class T, int V>
+/// The numbers among elements as they lie in memory: least and largest.
+template <class T>
+struct Range {
+  float least = INFINITY, most = -INFINITY;
+  __device__ void take(const uint4& bits) {
+    const uint32_t words[4] = {bits.x, bits.y, bits.z, bits.w};
+#pragma unroll
+    for (int i = 0; i < 4; ++i) lower(least, __uint_as_float(words[i])), higher(most, __uint_as_float(words[i]));
+  }
+  __device__ float low() const { return least; }
+  __device__ float high() const { return most; }
+};
+
+/// Two at a time.
+template <>
+struct Range<bf16> {
+  __nv_bfloat162 least = __float2bfloat162_rn(INFINITY), most = __float2bfloat162_rn(-INFINITY);
+  __device__ void take(const uint4& bits) {
+    const uint32_t words[4] = {bits.x, bits.y, bits.z, bits.w};
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const auto pair = reinterpret_cast<const __nv_bfloat162&>(words[i]);
+      least = __hmin2(least, pair), most = __hmax2(most, pair);
+    }
+  }
+  __device__ float low() const { return fminf(__low2float(least), __high2float(least)); }
+  __device__ float high() const { return fmaxf(__low2float(most), __high2float(most)); }
+};
+
+__device__ float add_saturated(float a, float b) {
+  float sum;
+  asm("add.rn.sat.f32 %0, %1, %2;" : "=f"(sum) : "f"(a), "f"(b));
+  return sum;
+}
+
+/// Levels of a usual row, as `quantize` gives them. All is 2^-8 of what it is there, which changes no
+/// bit of a fraction, so that clamping to 0..1 comes with the addition and also makes NaN 0.
+struct Levels {
+  float min, step, inverse;
+  static __device__ Levels of(const Scale& scale) {
+    return {scale.min, scale.step * 0x1p8f, __fdiv_rn(1.0f, scale.step) * 0x1p-8f};
+  }
+  __device__ uint32_t operator()(float value) const {
+    const float x = __fsub_rn(value, min), near = __fmul_rn(x, inverse);
+    const float quotient = __fmaf_rn(__fmaf_rn(-near, step, x), inverse, near);
+    return __float_as_uint(__fadd_rd(add_saturated(quotient, 0x1p-9f), 0x1p15f));
+  }
+};
+
+/// Stores the lowest bytes.
+__device__ void store_levels(std::byte* to, const uint32_t (&levels)[4]) {
+  *reinterpret_cast<uint32_t*>(to) = lowest_bytes(levels);
+}
+__device__ void store_levels(std::byte* to, const uint32_t (&levels)[8]) {
+  *reinterpret_cast<uint2*>(to) = make_uint2(lowest_bytes(levels), lowest_bytes(levels + 4));
+}
+
+/// W warps have a row and keep all of it in registers, K pieces of 16 bytes a thread: every byte is read
+/// once, and all of them are under way at once.
+template <class T, int K, int W>
+__global__ void __launch_bounds__(std::max(4, W) * 32) encode_kept_kernel(const T* x, std::byte* wire, Shape s) {
+  constexpr int V = kVector<T>;
+  constexpr int kRows = W < 4 ? 4 / W : 1;
+  const int warp = static_cast<int>(threadIdx.x / 32), place = warp % W * 32 + static_cast<int>(threadIdx.x % 32);
+  const int64_t index = int64_t{blockIdx.x} * kRows + warp / W;
+  const bool mine = index < s.lines * s.blocks;
+  const Line line(s, mine ? index : 0);
+  const int64_t columns = mine ? s.columns : 0;
+  const T* row = x + line.x;
+  Raw<T, V> raw[K];
+#pragma unroll
+  for (int k = 0; k < K; ++k) {
+    const int64_t j = (k * 32 * W + place) * V;
+    if (j < columns) raw[k].read(row + j);
+  }
+  Range<T> range;
+#pragma unroll
+  for (int k = 0; k < K; ++k) {
+    if ((k * 32 * W + place) * V < columns) range.take(raw[k].bits);
+  }
+  float low = range.low(), high = range.high();
+#pragma unroll
+  for (int step = 16; step > 0; step /= 2) {
+    lower(low, __shfl_xor_sync(kAllLanes, low, step));
+    higher(high, __shfl_xor_sync(kAllLanes, high, step));
+  }
+  if constexpr (W > 1) {
+    __shared__ float lows[kRows * W], highs[kRows * W];
+    if (threadIdx.x % 32 == 0) lows[warp] = low, highs[warp] = high;
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < W; ++i) lower(low, lows[warp / W * W + i]), higher(high, highs[warp / W * W + i]);
+  }
+  if (!mine) return;
+  const Scale scale = scale_of(low, high);
+  std::byte* block = wire + line.block * s.block_bytes;
+  if (place == 0) reinterpret_cast<float2*>(block)[line.line] = make_float2(scale.min, scale.step);
+  std::byte* to = block + s.lines * 8 + line.line * s.columns;
+  const auto write = [&](auto level) {
+#pragma unroll
+    for (int k = 0; k < K; ++k) {
+      const int64_t j = (k * 32 * W + place) * V;
+      if (j >= columns) break;
+      float v[V];
+      uint32_t levels[V];
+      raw[k].unpack(v);
+#pragma unroll
+      for (int i = 0; i < V; ++i) levels[i] = level(v[i]);
+      store_levels(to + j, levels);
+    }
+  };
+  if (UsualQuotient::fits(scale.step)) return write(Levels::of(scale));
+  if (scale.step == 0.0f) return write([](float) { return 0u; });
+  write([&](float value) { return quantize(value, scale.min, AnyQuotient{scale.step}); });
+}
+
+/// Where all bytes are aligned: a row is decoded by a warp, kAtOnce pieces being under way at once.
+template <class T>
+__global__ void __launch_bounds__(32 * kWarps) decode_wide_kernel(T* x, const std::byte* wire, Shape s) {
+  constexpr int V = kVector<T>, kAtOnce = 8;
+  using Bytes = std::conditional_t<V == 8, uint2, uint32_t>;
+  const auto lane = static_cast<int64_t>(threadIdx.x % 32);
+  for (int64_t index = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; index < s.lines * s.blocks;
+       index += int64_t{gridDim.x} * kWarps) {
+    const Line line(s, index);
+    const std::byte* block = wire + line.block * s.block_bytes;
+    const std::byte* from = block + s.lines * 8 + line.line * s.columns;
+    T* row = x + line.x;
+    const float2 scale = reinterpret_cast<const float2*>(block)[line.line];
+    const float min = scale.x, step = scale.y;
+    // `product` is given 2^23 + q.
+    const auto decode = [&](auto product) {
+      for (int64_t begin = lane * V; begin < s.columns; begin += kAtOnce * 32 * V) {
+        Bytes bytes[kAtOnce];
+#pragma unroll
+        for (int u = 0; u < kAtOnce; ++u) {
+          if (const int64_t j = begin + u * 32 * V; j < s.columns) {
+            bytes[u] = *reinterpret_cast<const Bytes*>(from + j);
+          }
+        }
+#pragma unroll
+        for (int u = 0; u < kAtOnce; ++u) {
+          const int64_t j = begin + u * 32 * V;
+          if (j >= s.columns) break;
+          float v[V];
+#pragma unroll
+          for (int i = 0; i < V; ++i) {
+            uint32_t word;
+            if constexpr (V == 8) word = i < 4 ? bytes[u].x : bytes[u].y;
+            else word = bytes[u];
+            const float sum = __uint_as_float(__byte_perm(word, 0x4b000000u, 0x7650 + i % 4));
+            v[i] = __fadd_rn(min, product(sum));
+          }
+          store(row + j, v);
+        }
+      }
+    };
+    // With a step that is neither huge nor negative, (2^23 + q) step - 2^23 step, rounded once, is q step.
+    if (__float_as_uint(step) < __float_as_uint(0x1p100f)) {
+      const float base = -step * 0x1p23f;
+      decode([&](float sum) { return __fmaf_rn(sum, step, base); });
+    } else {
+      decode([&](float sum) { return __fmul_rn(__fsub_rn(sum, 0x1p23f), step); });
+    }
+  }
+}
+
+template <class T>
 __global__ void __launch_bounds__(32 * kWarps) decode_int8_kernel(T* x, const std::byte* wire, Shape s) {
   const auto lane = static_cast<int64_t>(threadIdx.x % 32);
   for (int64_t index = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; index < s.lines * s.blocks;
@@ -289,24 +460,8 @@ __global__ void __launch_bounds__(32 * kWarps) decode_int8_kernel(T* x, const st
     const float min = __uint_as_float(words[0]), step = __uint_as_float(words[1]);
     const std::byte* from = block + s.lines * 8 + line.line * s.columns;
     T* row = x + line.x;
-#pragma unroll 4
-    for (int64_t j = lane * V; j < s.columns; j += 32 * V) {
-      float v[V];
-      uint32_t q[V];
-      if constexpr (V == 4) {
-        const uint32_t bytes = *reinterpret_cast<const uint32_t*>(from + j);
-#pragma unroll
-        for (int i = 0; i < 4; ++i) q[i] = bytes >> (8 * i) & 0xffu;
-      } else if constexpr (V == 8) {
-        const uint2 bytes = *reinterpret_cast<const uint2*>(from + j);
-#pragma unroll
-        for (int i = 0; i < 4; ++i) q[i] = bytes.x >> (8 * i) & 0xffu, q[i + 4] = bytes.y >> (8 * i) & 0xffu;
-      } else {
-#pragma unroll
-        for (int i = 0; i < V; ++i) q[i] = static_cast<uint32_t>(from[j + i]);
-      }
-#pragma unroll
-      for (int i = 0; i < V; ++i) v[i] = __fadd_rn(min, __fmul_rn(static_cast<float>(q[i]), step));
+    for (int64_t j = lane; j < s.columns; j += 32) {
+      const float v[1] = {__fadd_rn(min, __fmul_rn(static_cast<float>(static_cast<uint8_t>(from[j])), step))};
       store(row + j, v);
     }
   }
@@ -354,15 +509,35 @@ void plain(const Codec& c, const Shape& s, const Context& context, unsigned grid
   }
 }
 
+template <class T, int K, int W>
+void encode_kept(const T* x, std::byte* wire, const Shape& s, cudaStream_t stream) {
+  constexpr int kThreads = std::max(4, W) * 32;
+  LAUNCH(stream, grid_of(ceil_div(s.lines * s.blocks * W * 32, kThreads)), kThreads, 0, (encode_kept_kernel<T, K, W>), x,
+         wire, s);
+}
+
 template <class T>
 void encode_int8(const Codec& c, const Shape& s, const Context& context) {
   const auto* x = context.at<const T>(c.x);
   auto* wire = context.at<std::byte>(c.wire);
   const unsigned grid = grid_of(s.lines * s.blocks);
-  if (!wide(c, s, context, 1)) {
+  const int64_t pieces = ceil_div(s.columns, kVector<T> * 32);  // of a warp
+  if (!wide(c, s, context, 1) || s.columns == 0) {
     LAUNCH(context.stream, grid, 256, 0, (encode_int8_kernel<T, 1, 256>), x, wire, s);
-  } else {
+  } else if (pieces > 128 || s.lines * s.blocks > INT32_MAX) {
     LAUNCH(context.stream, grid, 128, 0, (encode_int8_kernel<T, 8, 128>), x, wire, s);
+  } else if (pieces > 64) {
+    encode_kept<T, 8, 16>(x, wire, s, context.stream);
+  } else if (pieces > 32) {
+    encode_kept<T, 8, 8>(x, wire, s, context.stream);
+  } else if (pieces > 16) {
+    encode_kept<T, 8, 4>(x, wire, s, context.stream);
+  } else if (pieces > 8) {
+    encode_kept<T, 16, 1>(x, wire, s, context.stream);
+  } else if (pieces > 4) {
+    encode_kept<T, 8, 1>(x, wire, s, context.stream);
+  } else {
+    encode_kept<T, 4, 1>(x, wire, s, context.stream);
   }
 }
 
@@ -371,9 +546,9 @@ void decode_int8(const Codec& c, const Shape& s, const Context& context, unsigne
   auto* x = context.at<T>(c.x);
   const auto* wire = context.at<const std::byte>(c.wire);
   if (wide(c, s, context, 1)) {
-    LAUNCH(context.stream, grid, 32 * kWarps, 0, (decode_int8_kernel<T, kWide<T>>), x, wire, s);
+    LAUNCH(context.stream, grid, 32 * kWarps, 0, decode_wide_kernel<T>, x, wire, s);
   } else {
-    LAUNCH(context.stream, grid, 32 * kWarps, 0, (decode_int8_kernel<T, 1>), x, wire, s);
+    LAUNCH(context.stream, grid, 32 * kWarps, 0, decode_int8_kernel<T>, x, wire, s);
   }
 }
 

@@ -23,12 +23,10 @@ struct Context {
   cudaStream_t stream;
   Scratch& scratch;
   Products& products;
-  /// Of the call, for `Products::run`.
-  const Products::Plan*& product;
   /// Where a kernel says that its data are wrong.
   DataError* error;
   uint32_t call;
-  /// Chunk bounds of the call in device memory.
+  /// What the call takes from its further integers, in device memory: see `DeviceWords`.
   const int32_t* bounds;
 
   /// nullptr for a null view.
@@ -64,7 +62,13 @@ void run(const MaxRanks&, const Context&);
 void run(const Fill&, const Context&);
 void run(const MaxLoad&, const Context&);
 void run(const CopyBytes&, const Context&);
+void run(const GemmGroups&, const Context&);
+void run(const PlaceTokens&, const Context&);
+void run(const GroupRows&, const Context&);
+void run(const UngroupRows&, const Context&);
 
+/// Products of a gate with float32 among its factors; false where they do not fit.
+bool run_split(const Gemm&, const Context&);
 /// Products that cuBLASLt does not do: factors of two types, and shapes it has no algorithm for.
 void run_own(const Gemm&, const Context&);
 /// C = beta C, for products of nothing.

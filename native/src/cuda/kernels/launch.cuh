@@ -10,6 +10,7 @@
 
 #include "cuda/check.h"
 #include "cuda/kernels/kernels.h"
+#include "cuda/kernels/preload.h"
 
 /// Launches on the context's stream and checks that it could be.
 #define LAUNCH(stream, grid, block, shared, kernel, ...)                       \
@@ -19,6 +20,14 @@
   } while (false)
 
 namespace schemoe::cuda {
+
+namespace {
+
+/// By this one all kernels of the source file that includes this header are found.
+__global__ void first_kernel() {}
+[[maybe_unused]] const bool kNoted = note_kernels(reinterpret_cast<const void*>(&first_kernel));
+
+}  // namespace
 
 using bf16 = __nv_bfloat16;
 

@@ -23,17 +23,30 @@ struct Factor {
   __device__ float at(int64_t i, int64_t j) const { return to_float(data[i * row + j * column]); }
 };
 
+/// Where sums go, and what is done to them first.
 template <class T>
-__device__ void put(T* c, const Sizes& s, float sum) {
-  float value = s.alpha * sum;
-  if (s.beta != 0) value += s.beta * to_float(*c);
-  from_float(*c, value);
-}
+struct Result {
+  T* data;
+  int64_t ld, stride;
+  const T* bias;
+  int64_t bias_stride;
+  bool relu;
+  __device__ void put(const Sizes& s, int64_t group, int64_t row, int64_t column, float sum) const {
+    T* to = data + group * stride + row * ld + column;
+    float value = s.alpha * sum;
+    if (s.beta != 0) value += s.beta * to_float(*to);
+    if (bias) value += to_float(bias[group * bias_stride + column]);
+    if (relu && !(value > 0)) value = 0;
+    from_float(*to, value);
+  }
+  /// Whether sums are written as they are, times alpha.
+  __device__ bool plain(const Sizes& s) const { return s.beta == 0 && !bias && !relu; }
+};
 
 /// Both factors run along k in memory: a warp has kDotRows x kDotColumns sums, its lanes share k.
 template <class A, class B, class C, int V>
 __global__ void __launch_bounds__(32 * kWarps)
-    dot_kernel(Sizes s, Factor<A> a, Factor<B> b, C* c, int64_t ldc, int64_t stride_c) {
+    dot_kernel(Sizes s, Factor<A> a, Factor<B> b, Result<C> c) {
   const auto lane = static_cast<int64_t>(threadIdx.x % 32);
   const int64_t i0 = (int64_t{blockIdx.x} * kWarps + threadIdx.x / 32) * kDotRows;
   const int64_t j0 = int64_t{blockIdx.y} * kDotColumns;
@@ -63,7 +76,7 @@ __global__ void __launch_bounds__(32 * kWarps)
     for (int j = 0; j < kDotColumns; ++j) {
       const float sum = warp_sum(sums[i][j]);
       if (lane == (i * kDotColumns + j) % 32 && i0 + i < s.m && j0 + j < s.n) {
-        put(c + blockIdx.z * stride_c + (i0 + i) * ldc + j0 + j, s, sum);
+        c.put(s, blockIdx.z, i0 + i, j0 + j, sum);
       }
     }
   }
@@ -77,8 +90,8 @@ constexpr int kColumns = 4;
 /// in B and C, and are read and written together.
 template <class A, class B, class C, bool kWide>
 __global__ void __launch_bounds__(kThreads)
-    strips_kernel(Sizes s, int64_t groups, int64_t parts, Factor<A> a, Factor<B> b, C* c, int64_t ldc,
-                  int64_t stride_c, float* partial) {
+    strips_kernel(Sizes s, int64_t groups, int64_t parts, Factor<A> a, Factor<B> b, Result<C> c,
+                  float* partial) {
   const int64_t group = blockIdx.z / parts, part = blockIdx.z - group * parts;
   const int64_t strips = (s.m + kRows - 1) / kRows;
   constexpr int kStep = kWide ? 1 : kThreads;
@@ -107,13 +120,13 @@ __global__ void __launch_bounds__(kThreads)
         for (int j = 0; j < kColumns; ++j) sums[i][j] = __fmaf_rn(u[i], v[j], sums[i][j]);
       }
     }
-    if (kWide && !partial && s.beta == 0) {
+    if (kWide && !partial && c.plain(s)) {
 #pragma unroll
       for (int i = 0; i < kRows; ++i) {
         if (i0 + i >= s.m || j0 >= s.n) continue;
 #pragma unroll
         for (int j = 0; j < kColumns; ++j) sums[i][j] *= s.alpha;
-        store(c + group * stride_c + (i0 + i) * ldc + j0, sums[i]);
+        store(c.data + group * c.stride + (i0 + i) * c.ld + j0, sums[i]);
       }
       continue;
     }
@@ -124,7 +137,7 @@ __global__ void __launch_bounds__(kThreads)
         const int64_t row = i0 + i, column = j0 + j * kStep;
         if (row >= s.m || column >= s.n) continue;
         if (partial) partial[((part * groups + group) * s.m + row) * s.n + column] = sums[i][j];
-        else put(c + group * stride_c + row * ldc + column, s, sums[i][j]);
+        else c.put(s, group, row, column, sums[i][j]);
       }
     }
   }
@@ -132,27 +145,32 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class C>
 __global__ void __launch_bounds__(256)
-    parts_kernel(Sizes s, int64_t groups, int64_t parts, const float* partial, C* c, int64_t ldc, int64_t stride_c) {
+    parts_kernel(Sizes s, int64_t groups, int64_t parts, const float* partial, Result<C> c) {
   const int64_t count = groups * s.m * s.n;
   for (int64_t i = int64_t{blockIdx.x} * 256 + threadIdx.x; i < count; i += int64_t{gridDim.x} * 256) {
     float sum = 0;
     for (int64_t part = 0; part < parts; ++part) sum += partial[part * count + i];
     const int64_t row = i / s.n, group = row / s.m;
-    put(c + group * stride_c + (row - group * s.m) * ldc + (i - row * s.n), s, sum);
+    c.put(s, group, row - group * s.m, i - row * s.n, sum);
   }
 }
 
 template <class C>
-__global__ void __launch_bounds__(256) scale_kernel(Sizes s, int64_t groups, C* c, int64_t ldc, int64_t stride_c) {
+__global__ void __launch_bounds__(256) scale_kernel(Sizes s, int64_t groups, Result<C> c) {
   const int64_t count = groups * s.m * s.n;
   for (int64_t i = int64_t{blockIdx.x} * 256 + threadIdx.x; i < count; i += int64_t{gridDim.x} * 256) {
     const int64_t row = i / s.n, group = row / s.m;
-    put(c + group * stride_c + (row - group * s.m) * ldc + (i - row * s.n), s, 0.0f);
+    c.put(s, group, row - group * s.m, i - row * s.n, 0.0f);
   }
 }
 
 Sizes sizes_of(const Gemm& g) {
   return {g.m, g.n, g.k, static_cast<float>(g.alpha), static_cast<float>(g.beta)};
+}
+
+template <class C>
+Result<C> result_of(const Gemm& g, const Context& context) {
+  return {context.at<C>(g.c.view), g.c.ld, g.c.stride, context.at<const C>(g.bias), g.bias_stride, g.relu};
 }
 
 /// Parts of k that give the GPU enough to do; fixed for a shape.
@@ -167,7 +185,7 @@ void run_types(const Gemm& g, const Context& context) {
   const Sizes sizes = sizes_of(g);
   const Factor<A> a{context.at<const A>(g.a.view), g.trans_a ? 1 : g.a.ld, g.trans_a ? g.a.ld : 1, g.a.stride};
   const Factor<B> b{context.at<const B>(g.b.view), g.trans_b ? 1 : g.b.ld, g.trans_b ? g.b.ld : 1, g.b.stride};
-  auto* c = context.at<C>(g.c.view);
+  const Result<C> c = result_of<C>(g, context);
   if (g.groups > 65535) fail(SCHEMOE_UNSUPPORTED, g.groups, " groups of a product; there can be 65535");
   const auto groups = static_cast<unsigned>(g.groups);
   if (!g.trans_a && g.trans_b && g.n <= 65535 * kDotColumns) {
@@ -177,9 +195,9 @@ void run_types(const Gemm& g, const Context& context) {
       return aligned(data) && m.ld % kWide == 0 && m.stride % kWide == 0;
     };
     if (g.k % kWide == 0 && fit(a.data, g.a) && fit(b.data, g.b)) {
-      LAUNCH(context.stream, grid, 32 * kWarps, 0, (dot_kernel<A, B, C, kWide>), sizes, a, b, c, g.c.ld, g.c.stride);
+      LAUNCH(context.stream, grid, 32 * kWarps, 0, (dot_kernel<A, B, C, kWide>), sizes, a, b, c);
     } else {
-      LAUNCH(context.stream, grid, 32 * kWarps, 0, (dot_kernel<A, B, C, 1>), sizes, a, b, c, g.c.ld, g.c.stride);
+      LAUNCH(context.stream, grid, 32 * kWarps, 0, (dot_kernel<A, B, C, 1>), sizes, a, b, c);
     }
     return;
   }
@@ -194,16 +212,16 @@ void run_types(const Gemm& g, const Context& context) {
   const auto fit = [](const void* data, const Matrix& m) {
     return aligned(data) && m.ld % kColumns == 0 && m.stride % kColumns == 0;
   };
-  if (!g.trans_b && g.n % kColumns == 0 && fit(b.data, g.b) && fit(c, g.c)) {
-    LAUNCH(context.stream, grid, kThreads, 0, (strips_kernel<A, B, C, true>), sizes, g.groups, parts, a, b, c, g.c.ld,
-           g.c.stride, partial);
+  if (!g.trans_b && g.n % kColumns == 0 && fit(b.data, g.b) && fit(c.data, g.c)) {
+    LAUNCH(context.stream, grid, kThreads, 0, (strips_kernel<A, B, C, true>), sizes, g.groups, parts, a, b, c,
+           partial);
   } else {
     LAUNCH(context.stream, grid, kThreads, 0, (strips_kernel<A, B, C, false>), sizes, g.groups, parts, a, b, c,
-           g.c.ld, g.c.stride, partial);
+           partial);
   }
   if (parts > 1) {
     LAUNCH(context.stream, grid_of(ceil_div(g.groups * g.m * g.n, 256)), 256, 0, parts_kernel<C>, sizes, g.groups,
-           parts, partial, c, g.c.ld, g.c.stride);
+           parts, partial, c);
   }
 }
 
@@ -221,7 +239,7 @@ void scale(const Gemm& g, const Context& context) {
   with_type(g.dtype_c, [&](auto element) {
     using C = decltype(element);
     LAUNCH(context.stream, grid_of(ceil_div(g.groups * g.m * g.n, 256)), 256, 0, scale_kernel<C>, sizes_of(g),
-           g.groups, context.at<C>(g.c.view), g.c.ld, g.c.stride);
+           g.groups, result_of<C>(g, context));
   });
 }
 

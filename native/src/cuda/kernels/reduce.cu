@@ -13,15 +13,17 @@ constexpr int kParts = 8;
 template <class T>
 __global__ void __launch_bounds__(kColumns* kParts)
     column_sum_kernel(const T* x, int64_t ld, int64_t stride, float* out, int64_t out_stride, int64_t groups,
-                      int64_t rows, int64_t columns, bool accumulate) {
+                      int64_t rows, int64_t columns, bool accumulate, const int32_t* ragged) {
   __shared__ double parts[kParts][kColumns];
   const int64_t column = int64_t{blockIdx.x} * kColumns + threadIdx.x;
   for (int64_t group = blockIdx.y; group < groups; group += gridDim.y) {
     double sum = 0;
     if (column < columns) {
-      const T* from = x + group * stride + column;
+      const int64_t first = ragged ? ragged[groups + 1 + group] : 0;
+      const int64_t here = ragged ? ragged[group + 1] - ragged[group] : rows;
+      const T* from = x + group * stride + first * ld + column;
 #pragma unroll 4
-      for (int64_t row = threadIdx.y; row < rows; row += kParts) sum += to_float(from[row * ld]);
+      for (int64_t row = threadIdx.y; row < here; row += kParts) sum += to_float(from[row * ld]);
     }
     parts[threadIdx.y][threadIdx.x] = sum;
     __syncthreads();
@@ -66,7 +68,8 @@ void run(const ColumnSum& s, const Context& context) {
   with_type(b.dtype, [&](auto element) {
     using T = decltype(element);
     LAUNCH(context.stream, grid, dim3(kColumns, kParts), 0, column_sum_kernel<T>, context.at<const T>(s.x.view),
-           s.x.ld, s.x.stride, context.at<float>(s.out), s.out_stride, b.groups, b.rows, b.columns, s.accumulate);
+           s.x.ld, s.x.stride, context.at<float>(s.out), s.out_stride, b.groups, b.rows, b.columns, s.accumulate,
+           b.ranges.ragged() ? context.bounds : nullptr);
   });
 }
 

@@ -10,16 +10,18 @@ constexpr int kUnroll = 4;
 /// Fewer tokens than this many warps are cut into pieces.
 constexpr int64_t kEnoughWarps = 16384;
 
-/// Chunk bounds in device memory; see `Rows`.
+/// Chunk bounds in device memory, and the first rows of ragged chunks; see `Rows`.
 struct Places {
   const int32_t* bounds;
+  const int32_t* firsts;
   int chunks;
   int64_t experts;
   __device__ int64_t capacity() const { return bounds[chunks]; }
 };
 
 Places places_of(const Rows& rows, const Context& context) {
-  return {context.bounds, static_cast<int>(rows.chunks()), rows.experts};
+  const int32_t* firsts = rows.ragged() ? context.bounds + rows.bounds.size() : nullptr;
+  return {context.bounds, firsts, static_cast<int>(rows.chunks()), rows.experts};
 }
 
 /// The last chunk whose beginning `before(begin)` says is not after what is looked for.
@@ -39,10 +41,21 @@ __device__ int64_t row_of(const Places& p, int64_t expert, int64_t place) {
   return p.experts * begin + expert * (end - begin) + (place - begin);
 }
 
+/// The row of a choice where only places that are taken have one: each choice has, or makes no sense.
+__device__ int64_t ragged_row(const Places& p, int64_t expert, int64_t place, const Report& report) {
+  if (!report.checked(Data::positions, place, p.capacity())) return -1;
+  const int chunk = find_chunk(p, [&](int64_t begin) { return begin <= place; });
+  const int32_t* first = p.firsts + chunk * p.experts + expert;
+  const int64_t begin = p.bounds[chunk];
+  if (!report.checked(Data::positions, place, begin + (first[1] - first[0]))) return -1;
+  return first[0] + (place - begin);
+}
+
 /// The row that a choice went to, or -1 if it was dropped or makes no sense.
 __device__ int64_t row_of_choice(const Places& p, int32_t choice, int32_t position, const Report& report) {
   if (!report.checked(Data::choices, choice, p.experts)) return -1;
   if (!report.checked(Data::positions, position, INT32_MAX)) return -1;
+  if (p.firsts) return ragged_row(p, choice, position, report);
   return position < p.capacity() ? row_of(p, choice, position) : -1;
 }
 
@@ -53,6 +66,34 @@ __device__ int64_t slot_index(const Places& p, int64_t row) {
   const int64_t inside = row - p.experts * begin;
   const int64_t expert = inside / size;
   return expert * p.capacity() + begin + (inside - expert * size);
+}
+
+/// A warp moves a row, times a weight if there is one.
+template <class T, int V>
+__device__ void move_row(const T* from, T* to, int64_t columns, const float* weight) {
+  const auto lane = static_cast<int64_t>(threadIdx.x % 32);
+  const float factor = weight ? *weight : 1.0f;
+  const auto move = [&](const Raw<T, V>& raw, int64_t j) {
+    if (!weight) return raw.write(to + j);
+    float v[V];
+    raw.unpack(v);
+#pragma unroll
+    for (int i = 0; i < V; ++i) v[i] *= factor;
+    store(to + j, v);
+  };
+  int64_t j = lane * V;
+  for (; j + (kUnroll - 1) * 32 * V < columns; j += kUnroll * 32 * V) {
+    Raw<T, V> raw[kUnroll];
+#pragma unroll
+    for (int u = 0; u < kUnroll; ++u) raw[u].read(from + j + u * 32 * V);
+#pragma unroll
+    for (int u = 0; u < kUnroll; ++u) move(raw[u], j + u * 32 * V);
+  }
+  for (; j < columns; j += 32 * V) {
+    Raw<T, V> raw;
+    raw.read(from + j);
+    move(raw, j);
+  }
 }
 
 template <class T, int V>
@@ -74,29 +115,21 @@ __global__ void __launch_bounds__(32 * kWarps)
       for (int64_t j = lane * V; j < columns; j += 32 * V) store(to + j, zeros);
       continue;
     }
-    const T* from = x + int64_t{slot / k} * columns;
-    const float weight = weights ? weights[slot] : 1.0f;
-    const auto move = [&](const Raw<T, V>& raw, int64_t j) {
-      if (!weights) return raw.write(to + j);
-      float v[V];
-      raw.unpack(v);
-#pragma unroll
-      for (int i = 0; i < V; ++i) v[i] *= weight;
-      store(to + j, v);
-    };
-    int64_t j = lane * V;
-    for (; j + (kUnroll - 1) * 32 * V < columns; j += kUnroll * 32 * V) {
-      Raw<T, V> raw[kUnroll];
-#pragma unroll
-      for (int u = 0; u < kUnroll; ++u) raw[u].read(from + j + u * 32 * V);
-#pragma unroll
-      for (int u = 0; u < kUnroll; ++u) move(raw[u], j + u * 32 * V);
-    }
-    for (; j < columns; j += 32 * V) {
-      Raw<T, V> raw;
-      raw.read(from + j);
-      move(raw, j);
-    }
+    move_row<T, V>(x + int64_t{slot / k} * columns, to, columns, weights ? weights + slot : nullptr);
+  }
+}
+
+/// A warp has one choice of one token, so that the choices of a token read it at about the same time.
+template <class T, int V>
+__global__ void __launch_bounds__(32 * kWarps)
+    place_kernel(const T* x, const int32_t* choices, const int32_t* positions, const float* weights, T* out,
+                 Places places, int64_t count, int64_t columns, int32_t k, Report report) {
+  for (int64_t i = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; i < count; i += int64_t{gridDim.x} * kWarps) {
+    int64_t row = 0;
+    if (threadIdx.x % 32 == 0) row = row_of_choice(places, choices[i], positions[i], report);
+    row = __shfl_sync(kAllLanes, row, 0);
+    if (row < 0) continue;
+    move_row<T, V>(x + i / k * columns, out + row * columns, columns, weights ? weights + i : nullptr);
   }
 }
 
@@ -212,6 +245,18 @@ void run(const Dispatch& d, const Context& context) {
   });
 }
 
+void run(const PlaceTokens& p, const Context& context) {
+  const int64_t count = p.tokens * p.k;
+  if (count == 0 || p.columns == 0) return;
+  choose(p.dtype, p.columns, {context.at<void>(p.x), context.at<void>(p.out)}, [&](auto element, auto v) {
+    using T = decltype(element);
+    LAUNCH(context.stream, grid_of(ceil_div(count, kWarps)), 32 * kWarps, 0, (place_kernel<T, v()>),
+           context.at<const T>(p.x), context.at<const int32_t>(p.choices), context.at<const int32_t>(p.positions),
+           context.at<const float>(p.weights), context.at<T>(p.out), places_of(p.rows, context), count, p.columns,
+           static_cast<int32_t>(p.k), context.report());
+  });
+}
+
 namespace {
 
 template <class T, int V, int kAtOnce>
@@ -228,7 +273,7 @@ void combine(const Combine& c, const Context& context) {
 
 void run(const Combine& c, const Context& context) {
   if (c.columns == 0 || c.tokens == 0) return;
-  if (c.rows.capacity() == 0 || c.experts == 0) {
+  if (c.rows.count() == 0) {
     // No row exists, so none can be read.
     if (!c.accumulate) {
       const auto bytes = static_cast<size_t>(c.tokens * c.columns * element_bytes(c.dtype));

@@ -1,5 +1,6 @@
-// Captures a Program before its first run: kernels are then loaded, products planned and scratch memory
-// is there before the clock starts, and where possible the run becomes one graph.
+// Captures a Program, so that later runs are launched as one graph. That happens after its first run has
+// been enqueued, while the GPU computes: kernels are loaded and scratch memory is there, and a Program that
+// runs once loses little. What is captured does not run, so that no kernel computes twice.
 #include "cuda/executor.h"
 
 namespace schemoe::cuda {
@@ -11,21 +12,17 @@ uint64_t Executor::scratch_of(const Plan& plan) {
   return grown;
 }
 
-void Executor::rehearse(const Program& program, Plan& plan) {
-  if (world_.devices() > 1 || plan.lanes.empty()) return;
-  const bool wanted = graphs_ && plan.graphable;
-  if (plan.rehearsed && (!wanted || (plan.graph && plan.scratch == scratch_of(plan)))) return;
-  plan.rehearsed = true;
+/// Whether it has been captured, and nothing has moved since.
+bool Executor::has_graph(const Plan& plan) { return plan.graph && plan.scratch == scratch_of(plan); }
+
+void Executor::capture_graph(const Program& program, Plan& plan) {
+  if (!options_.graphs || !plan.graphable) return;
   plan.graph.reset();
-  {
-    const std::lock_guard lock(mutex_);
-    plan_ = &plan;
-  }
-  for (;;) {
+  while (!Signals::is_set(signals_.stop())) {
     const uint64_t scratch = scratch_of(plan);
     const cudaGraph_t graph = capture(program, plan);
     if (!graph) {
-      plan.graphable = false;
+      plan.graphable = Signals::is_set(signals_.stop());
       return;
     }
     const struct Owner {
@@ -36,16 +33,16 @@ void Executor::rehearse(const Program& program, Plan& plan) {
     if (scratch != scratch_of(plan)) continue;
     plan.scratch = scratch;
     try {
-      if (wanted) plan.graph.make(graph, lanes_.at(plan.lanes.front()).stream);
+      plan.graph.make(graph, lanes_.at(plan.lanes.front()).stream);
     } catch (const Failure&) {
-      // No room for a graph: its steps can still be enqueued.
+      plan.graph.reset();  // no room for it
       plan.graphable = false;
     }
     return;
   }
 }
 
-/// nullptr where something cannot be captured, which then shows when it is enqueued.
+/// nullptr where the run is stopped, or something cannot be captured, which then shows when it is enqueued.
 cudaGraph_t Executor::capture(const Program& program, Plan& plan) {
   const cudaStream_t stream = lanes_.at(plan.lanes.front()).stream;
   // Relaxed: scratch memory may grow.
@@ -55,14 +52,15 @@ cudaGraph_t Executor::capture(const Program& program, Plan& plan) {
   try {
     enqueue(program, plan);
     gather(program, plan);
-  } catch (const Failure&) {
+    whole = !Signals::is_set(signals_.stop());
+  } catch (...) {
     whole = false;
   }
   recording_.capturing = false;
   cudaGraph_t graph = nullptr;
   const cudaError_t error = cudaStreamEndCapture(stream, &graph);
-  cudaGetLastError();
   if (whole && error == cudaSuccess) return graph;
+  cudaGetLastError();
   if (graph) cudaGraphDestroy(graph);
   return nullptr;
 }

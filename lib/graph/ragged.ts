@@ -1,0 +1,149 @@
+/**
+ * Where the rows of a dropless layer lie: only places that are taken have rows.
+ *
+ * A source's rows lie compactly as [chunk][expert][rows], those of an expert as [place][sources that have
+ * it] (with groups of peers [source][rows]), so that a slice of places is one range of rows of each
+ * expert however a pass is split: forward and backward may be split in different ways.
+ * @module
+ */
+import type { Layer } from "../layer/mod.ts";
+import { loadOf } from "../layer/loads.ts";
+import { byPeers, destinations, rowSlices, sources } from "../layer/peer_groups.ts";
+import type { Chunk, Loads, RowRange } from "../types.ts";
+
+/** Buffers of rows grow in steps of this part of a rank's own rows, not with every other routing. */
+const GROWTH = 8;
+
+/** A layer's rows with the loads that they are laid out for. */
+export interface RaggedWay {
+  readonly layer: Layer;
+  readonly chunks: readonly Chunk[];
+  readonly loads: Loads;
+}
+
+export class RaggedRows {
+  readonly #way: RaggedWay;
+  readonly #slices: readonly Chunk[];
+  readonly #firsts: (readonly number[])[] = [];
+  readonly #ranges = new Map<number, readonly RowRange[]>();
+  #most?: number;
+
+  constructor(way: RaggedWay) {
+    this.#way = way;
+    this.#slices = rowSlices(way.chunks);
+  }
+
+  /** First row of each (slice, expert) on a source, and the end. */
+  firstRows(source: number): readonly number[] {
+    return this.#firsts[source] ??= this.#countRows(source);
+  }
+
+  /** Rows from a source to a destination in a chunk, and the first of them on the source. */
+  slice(chunk: number, source: number, destination: number): RowRange {
+    const { layer: { experts, localExperts, topology: { ranks } }, chunks } = this.#way;
+    const to = destinations(chunks[chunk], source, ranks);
+    const rows = this.firstRows(source);
+    const slice = byPeers(chunks) ? 0 : chunk;
+    const at = slice * experts + destination * localExperts;
+    const part = to.begin <= destination && destination < to.end;
+    return { first: rows[at], rows: part ? rows[at + localExperts] - rows[at] : 0 };
+  }
+
+  /** Rows of each expert of a rank that belong to a chunk. */
+  ranges(chunk: number, rank: number): readonly RowRange[] {
+    const key = chunk * this.#way.layer.topology.ranks + rank;
+    let found = this.#ranges.get(key);
+    if (!found) this.#ranges.set(key, found = this.#rangesOf(chunk, rank));
+    return found;
+  }
+
+  /** Rows that the experts of the busiest rank get in a chunk. */
+  busiest(chunk: number): number {
+    let most = 0;
+    for (let rank = 0; rank < this.#way.layer.topology.ranks; rank++) {
+      most = Math.max(most, this.rowsOf(chunk, rank));
+    }
+    return most;
+  }
+
+  /** Rows that the experts of a rank get in a chunk. */
+  rowsOf(chunk: number, rank: number): number {
+    return this.ranges(chunk, rank).reduce((sum, { rows }) => sum + rows, 0);
+  }
+
+  /** Rows to provide for the experts of a rank: those of the busiest, rounded up. */
+  room(): number {
+    const { layer: { tokens, topK, topology: { ranks } }, loads } = this.#way;
+    if (this.#most === undefined) {
+      const perRank = new Float64Array(ranks);
+      loads.table.forEach((load, i) =>
+        perRank[Math.floor((i % loads.experts) / this.#way.layer.localExperts)] += load
+      );
+      this.#most = perRank.reduce((a, b) => Math.max(a, b));
+    }
+    const step = Math.ceil(tokens * topK / GROWTH);
+    return Math.min(Math.ceil(this.#most / step) * step, ranks * tokens * topK);
+  }
+
+  /** Loads of all ranks for the experts of one. */
+  localLoads(rank: number): Loads {
+    const { layer: { localExperts, topology: { ranks } }, loads } = this.#way;
+    const table = new Int32Array(ranks * localExperts);
+    for (let source = 0; source < ranks; source++) {
+      const begin = source * loads.experts + rank * localExperts;
+      table.set(loads.table.subarray(begin, begin + localExperts), source * localExperts);
+    }
+    return { ranks, experts: localExperts, table };
+  }
+
+  #countRows(source: number): number[] {
+    const { layer: { experts }, loads } = this.#way;
+    const rows = [0];
+    let sum = 0;
+    for (const { begin, end } of this.#slices) {
+      for (let e = 0; e < experts; e++) {
+        rows.push(sum += taken(loadOf(loads, source, e), begin, end));
+      }
+    }
+    return rows;
+  }
+
+  #rangesOf(chunk: number, rank: number): RowRange[] {
+    const { layer: { localExperts, topology: { ranks } }, chunks, loads } = this.#way;
+    const { begin, end } = chunks[chunk];
+    const from = sources(chunks[chunk], rank, ranks);
+    const peers = byPeers(chunks);
+    let base = 0;
+    return Array.from({ length: localExperts }, (_, i) => {
+      let [all, before, rows] = [0, 0, 0];
+      for (let source = 0; source < ranks; source++) {
+        const load = loadOf(loads, source, rank * localExperts + i);
+        all += load;
+        if (!peers) before += Math.min(load, begin);
+        else if (source < from.begin) before += load;
+        if (source >= from.begin && source < from.end) rows += taken(load, begin, end);
+      }
+      const first = base + before;
+      base += all;
+      return { first, rows };
+    });
+  }
+}
+
+/** Places from `begin` to `end` that a load takes. */
+const taken = (load: number, begin: number, end: number): number =>
+  Math.max(0, Math.min(load, end) - begin);
+
+const known = new WeakMap<Loads, WeakMap<readonly Chunk[], RaggedRows>>();
+
+/** The rows of a way, worked out once for its loads and chunks; undefined where rows are padded. */
+export function raggedRows(
+  { layer, chunks, loads }: Omit<RaggedWay, "loads"> & { readonly loads?: Loads },
+): RaggedRows | undefined {
+  if (!loads) return undefined;
+  let ways = known.get(loads);
+  if (!ways) known.set(loads, ways = new WeakMap());
+  let rows = ways.get(chunks);
+  if (!rows) ways.set(chunks, rows = new RaggedRows({ layer, chunks, loads }));
+  return rows;
+}

@@ -1,0 +1,41 @@
+/** Kernels between the rows of a wire and those of the experts, where both have only rows that there are. @module */
+import type { ElementType, Kernel, Loads, View } from "../types.ts";
+import { typeCode } from "./linear.ts";
+
+/** What moves: the places of a chunk, from some source ranks to the experts of one rank. */
+export interface Arrangement {
+  readonly dtype?: ElementType;
+  readonly columns: number;
+  /** Loads of all ranks for the experts of this rank alone. */
+  readonly loads: Loads;
+  /** Rows of an expert lie source after source instead of place after place. */
+  readonly bySource: boolean;
+  readonly sources: { readonly begin: number; readonly end: number };
+  readonly places: { readonly begin: number; readonly end: number };
+  /** [sources][experts][places that are taken]. */
+  readonly wire: View;
+  /** [experts][places that are taken][sources that have them], of all places and sources. */
+  readonly rows: View;
+}
+
+function args(a: Arrangement): Kernel["args"] {
+  const { loads: { ranks, experts, table }, sources, places } = a;
+  return [
+    ...[typeCode(a.dtype), Number(a.bySource), a.columns, ranks, experts],
+    ...[sources.begin, sources.end - sources.begin, places.begin, places.end],
+    ...[a.wire, a.rows],
+    ...table,
+  ];
+}
+
+/** From the wire to the rows of the experts. */
+export const groupRows = (arrangement: Arrangement): Kernel => ({
+  name: "group_rows",
+  args: args(arrangement),
+});
+
+/** From the rows of the experts to the wire. */
+export const ungroupRows = (arrangement: Arrangement): Kernel => ({
+  name: "ungroup_rows",
+  args: args(arrangement),
+});

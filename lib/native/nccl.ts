@@ -1,0 +1,108 @@
+/**
+ * Where NCCL is: given, in the environment, where the loader looks, or in a Python package.
+ * @module
+ */
+import { SchemoeError } from "../types.ts";
+import type { NativeSymbols } from "./library.ts";
+import { ErrorText } from "./status.ts";
+
+/** A library of NCCL that can be used. */
+export interface Nccl {
+  readonly path: string;
+  /** Such as 2.30.7. */
+  readonly version: string;
+}
+
+/** Where the package nvidia-nccl-cu12 or -cu13 keeps it, below a folder of packages. */
+const IN_PACKAGE = "nvidia/nccl/lib/libnccl.so.2";
+const MOST_BYTES = 4096;
+
+/**
+ * The library at a path, or at `SCHEMOE_NCCL` of the environment; without either the newest of the one
+ * that the loader finds and those in Python's folders of packages.
+ *
+ * @throws {SchemoeError} when there is none, or it is too old or lacks an entry.
+ */
+export function findNccl(library: NativeSymbols, path?: string): Nccl {
+  const given = path ?? variable("SCHEMOE_NCCL");
+  if (given) return openNccl(library, given);
+  const found: Nccl[] = [];
+  let missing: unknown;
+  for (const candidate of ["", ...packages()]) {
+    try {
+      found.push(openNccl(library, candidate));
+    } catch (error) {
+      missing ??= error;
+    }
+  }
+  if (found.length === 0) throw missing;
+  return found.reduce((best, one) => newer(one, best) ? one : best);
+}
+
+function openNccl(library: NativeSymbols, path: string): Nccl {
+  const version = new Uint32Array(1);
+  const file = new Uint8Array(MOST_BYTES);
+  const error = new ErrorText();
+  const name = new TextEncoder().encode(`${path}\0`);
+  error.unwrap(
+    library.schemoe_nccl(name, version, file, BigInt(MOST_BYTES), error.bytes, error.size),
+  );
+  const [number] = version;
+  return {
+    path: new TextDecoder().decode(file.subarray(0, file.indexOf(0))),
+    version: [Math.floor(number / 10000), Math.floor(number / 100) % 100, number % 100].join("."),
+  };
+}
+
+function newer({ version: a }: Nccl, { version: b }: Nccl): boolean {
+  const [x, y] = [a, b].map((text) => text.split(".").map(Number));
+  const at = x.findIndex((part, i) => part !== y[i]);
+  return at >= 0 && x[at] > y[at];
+}
+
+/** Files of the package in the usual folders of Python, as far as they may be read. */
+function packages(): string[] {
+  const roots = ["VIRTUAL_ENV", "CONDA_PREFIX"].map(variable).filter((root) => root !== undefined);
+  const home = variable("HOME");
+  if (home) roots.push(`${home}/.local`);
+  roots.push("/usr/local", "/usr");
+  return roots.flatMap((root) =>
+    folders(`${root}/lib`).filter((name) => /^python3(\.\d+)?$/.test(name)).flatMap((python) =>
+      ["site-packages", "dist-packages"].map((kind) =>
+        `${root}/lib/${python}/${kind}/${IN_PACKAGE}`
+      )
+    )
+  ).filter(isFile);
+}
+
+function variable(name: string): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  return state === "granted" ? Deno.env.get(name) || undefined : undefined;
+}
+
+function folders(path: string): string[] {
+  try {
+    return [...Deno.readDirSync(path)].map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/** @throws {SchemoeError} unless it is a list of one GPU for each rank. */
+export function checkDevices(devices: unknown, ranks: number): asserts devices is number[] {
+  const good = Array.isArray(devices) &&
+    devices.every((device) => Number.isSafeInteger(device) && device >= 0 && device < 1024);
+  if (good && devices.length === ranks) return;
+  throw new SchemoeError(
+    `Cannot open the engine: devices is ${JSON.stringify(devices)}, it must be an array with the ` +
+      `number of a GPU for each of ${ranks} ranks`,
+  );
+}

@@ -1,0 +1,143 @@
+/** What `bench` is told on its command line. @module */
+import { parseArgs } from "node:util";
+import { SchemoeError } from "../types.ts";
+
+export const BENCH_USAGE = "usage: deno task bench [--engine cpu|cuda] [--transport copy|nccl] " +
+  "[--nodes N] [--ranks-per-node R] [--emulate-nodes] [--gpus N] [--save FOLDER] [--seconds N] " +
+  "[--json] [NAME...]";
+
+/** Ranks of a world when nothing says how many. */
+const RANKS = 8;
+
+/** The ranks of the benchmarks over NCCL and the GPUs that they are on. */
+export interface Cluster {
+  readonly nodes: number;
+  readonly ranksPerNode: number;
+  readonly emulateNodes: boolean;
+  /** GPU of each rank. */
+  readonly devices: readonly number[];
+  /** Where measured timelines go. */
+  readonly save?: string;
+  /** Time that the comparison of schedules may take. */
+  readonly seconds: number;
+}
+
+/** What was asked for. */
+export interface BenchOptions {
+  readonly engine: "cpu" | "cuda";
+  readonly json: boolean;
+  readonly names: readonly string[];
+  /** Present for `--transport nccl`: the world for a benchmark that prefers one, if none was named. */
+  readonly cluster?: (preferred: Pick<Cluster, "nodes" | "emulateNodes">) => Cluster;
+}
+
+/** What only the benchmarks over NCCL read. */
+const CLUSTER = ["nodes", "ranks-per-node", "emulate-nodes", "gpus", "save", "seconds"] as const;
+
+/**
+ * Reads the options of `bench`.
+ * @throws {SchemoeError} naming the option that is unknown, no number, or does not fit the others.
+ */
+export function parseBenchOptions(args: readonly string[]): BenchOptions {
+  const { values, positionals } = parsed(args);
+  const engine = oneOf("engine", values.engine, ["cpu", "cuda"]);
+  const transport = oneOf("transport", values.transport ?? "copy", ["copy", "nccl"]);
+  if (values.transport !== undefined && engine !== "cuda") {
+    fail("--transport is an option of --engine cuda");
+  }
+  const given = CLUSTER.find((name) => values[name] !== undefined);
+  if (given && transport !== "nccl") fail(`--${given} is an option of --transport nccl`);
+  const common = { engine, json: values.json ?? false, names: positionals };
+  if (transport !== "nccl") return common;
+  const number = (name: typeof CLUSTER[number]) => positive(name, values[name]);
+  const wanted = {
+    ...{ nodes: number("nodes"), ranksPerNode: number("ranks-per-node"), gpus: number("gpus") },
+    ...{ emulateNodes: values["emulate-nodes"], save: values.save, seconds: number("seconds") },
+  };
+  if (wanted.save === "") fail("--save needs the name of a folder");
+  resolveCluster(wanted, { nodes: 1, emulateNodes: false }); // what cannot be is said at once
+  return { ...common, cluster: (preferred) => resolveCluster(wanted, preferred) };
+}
+
+/** What the command line says of a cluster. */
+interface Wanted {
+  readonly nodes?: number;
+  readonly ranksPerNode?: number;
+  readonly emulateNodes?: boolean;
+  readonly gpus?: number;
+  readonly save?: string;
+  readonly seconds?: number;
+}
+
+/** Time for the comparison of schedules unless told otherwise. */
+const SECONDS = 100;
+
+/** The world that was asked for, or the one that a benchmark prefers; ranks in blocks over the GPUs. */
+function resolveCluster(
+  wanted: Wanted,
+  preferred: Pick<Cluster, "nodes" | "emulateNodes">,
+): Cluster {
+  const { gpus = 1, save, seconds = SECONDS } = wanted;
+  const named = wanted.nodes !== undefined || wanted.ranksPerNode !== undefined;
+  const emulateNodes = wanted.emulateNodes ?? (named ? false : preferred.emulateNodes);
+  const nodes = wanted.nodes ??
+    (wanted.ranksPerNode !== undefined
+      ? 1
+      : wanted.emulateNodes
+      ? Math.max(2, preferred.nodes)
+      : preferred.nodes);
+  if (emulateNodes && nodes < 2) fail("--emulate-nodes needs --nodes of at least 2");
+  const ranksPerNode = wanted.ranksPerNode ?? Math.max(RANKS, gpus) / nodes;
+  if (!Number.isInteger(ranksPerNode)) {
+    fail(`${nodes} nodes do not divide ${Math.max(RANKS, gpus)} ranks: give --ranks-per-node too`);
+  }
+  const ranks = nodes * ranksPerNode;
+  if (ranks < 2) {
+    fail("one rank has nobody to exchange with: give more --nodes or --ranks-per-node");
+  }
+  if (gpus > ranks) fail(`--gpus ${gpus} are more than the ${ranks} ranks`);
+  const devices = Array.from({ length: ranks }, (_, rank) => Math.floor((rank * gpus) / ranks));
+  return {
+    ...{ nodes, ranksPerNode, emulateNodes, devices, seconds },
+    ...(save === undefined ? {} : { save }),
+  };
+}
+
+function parsed(args: readonly string[]) {
+  const text = { type: "string" } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        json: { type: "boolean" },
+        engine: { type: "string", default: "cpu" },
+        transport: text,
+        nodes: text,
+        "ranks-per-node": text,
+        "emulate-nodes": { type: "boolean" },
+        gpus: text,
+        save: text,
+        seconds: text,
+      },
+    });
+  } catch (cause) {
+    throw new SchemoeError(`${(cause as Error).message}; ${BENCH_USAGE}`, { cause });
+  }
+}
+
+function oneOf<T extends string>(name: string, value: string, known: readonly T[]): T {
+  const found = known.find((one) => one === value);
+  return found ?? fail(`Unknown ${name} "${value}": choose from ${known.join(", ")}`);
+}
+
+function positive(name: string, text: string | boolean | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text !== "" && Number.isSafeInteger(value) && value > 0) return value;
+  return fail(`--${name} must be a positive integer, got "${text}"`);
+}
+
+function fail(problem: string): never {
+  throw new SchemoeError(problem);
+}

@@ -1,0 +1,51 @@
+#include "cuda/device_words.h"
+
+#include <variant>
+
+namespace schemoe::cuda {
+
+namespace {
+
+void append(const Rows& rows, std::vector<int32_t>& words) {
+  words.insert(words.end(), rows.bounds.begin(), rows.bounds.end());
+  words.insert(words.end(), rows.firsts.begin(), rows.firsts.end());
+}
+
+void append(const Block& block, std::vector<int32_t>& words) {
+  if (!block.ranges.ragged()) return;
+  int64_t rows = 0;
+  for (int64_t group = 0; group < block.groups; ++group) {
+    words.push_back(static_cast<int32_t>(rows));
+    rows += block.ranges.rows(group);
+  }
+  words.push_back(static_cast<int32_t>(rows));
+  for (int64_t group = 0; group < block.groups; ++group) words.push_back(static_cast<int32_t>(block.ranges.first(group)));
+}
+
+void append(const ArrangeRows& a, std::vector<int32_t>& words) {
+  words.insert(words.end(), a.loads.begin(), a.loads.end());
+  int64_t rows = 0;
+  for (int64_t source = a.first_source; source < a.first_source + a.sources; ++source) {
+    for (int64_t expert = 0; expert < a.experts; ++expert) {
+      words.push_back(static_cast<int32_t>(rows));
+      rows += a.here(source, expert);
+    }
+  }
+  words.push_back(static_cast<int32_t>(rows));
+  for (int64_t expert = 0; expert < a.experts; ++expert) words.push_back(static_cast<int32_t>(a.base(expert)));
+}
+
+}  // namespace
+
+void append_device_words(const Arguments& arguments, std::vector<int32_t>& words) {
+  std::visit(
+      [&](const auto& kernel) {
+        using Kernel = std::decay_t<decltype(kernel)>;
+        if constexpr (std::is_base_of_v<ArrangeRows, Kernel>) append(kernel, words);
+        else if constexpr (requires { kernel.block; }) append(kernel.block, words);
+        else if constexpr (requires { kernel.rows.bounds; }) append(kernel.rows, words);
+      },
+      arguments);
+}
+
+}  // namespace schemoe::cuda

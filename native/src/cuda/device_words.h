@@ -1,0 +1,20 @@
+// What kernels look up in device memory of the further integers in their arguments.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "runtime/arguments.h"
+
+namespace schemoe::cuda {
+
+/// Appends, for kernels that look something up:
+/// - rows of tokens: the chunk bounds, then where rows are ragged the first row of each (chunk, expert)
+///   and the end;
+/// - elementwise kernels of ragged groups: rows before each group and all of them, then the first row
+///   of each;
+/// - rows between wire and experts: the loads, the rows of the wire before each (source, expert) and all
+///   of them, then the first row of each expert.
+void append_device_words(const Arguments& arguments, std::vector<int32_t>& words);
+
+}  // namespace schemoe::cuda

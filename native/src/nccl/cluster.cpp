@@ -1,0 +1,246 @@
+#include "nccl/cluster.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+#include <utility>
+
+#include "nccl/copies.h"
+
+namespace schemoe::nccl {
+
+namespace {
+
+/// Bytes that each pair of ranks exchanges when it connects.
+constexpr uint64_t kGreeting = 16;
+constexpr auto kPatience = std::chrono::milliseconds(500);
+
+constexpr uint32_t link_of(uint32_t lane) { return lane - SCHEMOE_INTRA; }
+
+/// What several ranks on a GPU, and nodes on one machine, need of NCCL; a user's own values stay.
+void set_environment(bool emulate) {
+  setenv("NCCL_MULTI_RANK_GPU_ENABLE", "1", 0);
+  setenv("NCCL_NVLS_ENABLE", "0", 0);
+  if (emulate) setenv("NCCL_SOCKET_IFNAME", "lo", 0);
+}
+
+}  // namespace
+
+Cluster::Cluster(const cuda::World& world, const CudaOptions& options)
+    : world_(world), max_ctas_(options.max_ctas == 0 ? kMaxCtas : options.max_ctas) {
+  set_environment(options.emulate_nodes);
+  own_ = open_library(options.library);
+  check_versions(options);
+  check_room();
+  if (!options.emulate_nodes) {
+    parts_.push_back({world.first(), world.count(), &own_, {}});
+  } else {
+    const uint32_t each = options.ranks_per_node;
+    const uint32_t end = world.first() + world.count();
+    if (world.first() % each != 0 || end % each != 0) {
+      fail(SCHEMOE_INVALID, "Cannot emulate nodes: ranks ", world.first(), " to ", end - 1, " of this process are not whole nodes of ", each);
+    }
+    world_.enter(world.first());
+    for (uint32_t first = world.first(); first < end; first += each) {
+      parts_.push_back({first, each, &copy_for_node(options.library, first / each), {}});
+    }
+  }
+  for (Part& part : parts_) part.communicators.assign(part.count * kLinks, nullptr);
+}
+
+Cluster::~Cluster() {
+  if (!aborted_) {
+    // A rank's end waits for that of its peers.
+    try {
+      each_part([](Part& part, uint32_t) {
+        part.library->group_start();
+        for (Communicator communicator : part.communicators) {
+          if (communicator) part.library->destroy(communicator);
+        }
+        part.library->group_end();
+      });
+    } catch (...) {
+      // There is nobody to tell.
+    }
+  }
+}
+
+void Cluster::check_versions(const CudaOptions&) const {
+  if (own_.version >= kSharedGpu || world_.count() == world_.devices()) return;
+  fail(SCHEMOE_UNSUPPORTED, "Cannot use NCCL: several ranks share a GPU, which needs version ", version_text(kSharedGpu),
+       " or newer, and ", own_.path, " has ", version_text(own_.version),
+       "; give the path of a newer one as the option `nccl` or in SCHEMOE_NCCL, or use transport \"copy\"");
+}
+
+/// Ranks wait for each other inside NCCL's kernels: all must find room on a GPU, and a hardware queue.
+void Cluster::check_room() const {
+  std::vector<uint32_t> ranks(world_.devices());
+  for (uint32_t i = 0; i < world_.count(); ++i) ++ranks[static_cast<size_t>(world_.device(world_.first() + i))];
+  for (uint32_t device = 0; device < world_.devices(); ++device) {
+    int processors = 0;
+    CUDA_CHECK(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, world_.ordinal(device)));
+    const uint64_t blocks = uint64_t{ranks[device]} * kLinks * max_ctas_;
+    if (ranks[device] > 1 && blocks > static_cast<uint64_t>(processors)) {
+      fail(SCHEMOE_UNSUPPORTED, "Cannot use NCCL: ", ranks[device], " ranks x ", kLinks, " communicators x ", max_ctas_,
+           " blocks are ", blocks, " on GPU ", world_.ordinal(device), ", which runs ", processors,
+           " at once, and one that finds no room would be waited for for ever; use fewer ranks or a smaller maxCTAs");
+    }
+    constexpr uint32_t kQueues = 32;
+    if (ranks[device] > 1 && ranks[device] * kLanes > kQueues) {
+      fail(SCHEMOE_UNSUPPORTED, "Cannot use NCCL: ", ranks[device], " ranks on GPU ", world_.ordinal(device), " have ",
+           ranks[device] * kLanes, " streams, and it has ", kQueues,
+           " queues: streams that share one could wait for each other for ever; use at most ", kQueues / kLanes,
+           " ranks a GPU");
+    }
+  }
+}
+
+/// Runs `body(part, index)` for all parts at once, each on a thread; throws what one of them threw.
+template <class Body>
+void Cluster::each_part(Body&& body) {
+  std::vector<std::optional<Failure>> failures(parts_.size());
+  const auto run = [&](uint32_t index) {
+    try {
+      body(parts_[index], index);
+    } catch (const Failure& failure) {
+      failures[index] = failure;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (uint32_t index = 1; index < parts_.size(); ++index) threads.emplace_back(run, index);
+  run(0);
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& failure : failures) {
+    if (failure) throw *failure;
+  }
+}
+
+Ids Cluster::make_ids() const {
+  Ids ids;
+  for (Id& id : ids) own_.check(own_.unique_id(&id), "ncclGetUniqueId");
+  return ids;
+}
+
+void Cluster::connect(const Ids& ids) {
+  each_part([&](Part& part, uint32_t index) {
+    connect_part(part, ids);
+    greet(part, index);
+  });
+}
+
+void Cluster::connect_part(Part& part, const Ids& ids) {
+  const Library& library = *part.library;
+  for (uint32_t link = 0; link < kLinks; ++link) {
+    library.check(library.group_start(), "ncclGroupStart");
+    for (uint32_t i = 0; i < part.count; ++i) {
+      Config config;
+      config.max_ctas = static_cast<int>(max_ctas_);
+      config.min_ctas = 1;
+      world_.enter(part.first + i);
+      library.check(library.init(&part.communicators[i * kLinks + link], static_cast<int>(world_.ranks()), ids[link],
+                                 static_cast<int>(part.first + i), &config),
+                    "ncclCommInitRankConfig");
+    }
+    library.check(library.group_end(), "making NCCL's communicators");
+  }
+}
+
+/// A few bytes from every rank to every other, on each lane.
+void Cluster::greet(Part& part, uint32_t index) {
+  struct Line {
+    cudaStream_t stream = nullptr;
+    std::byte* data = nullptr;
+  };
+  std::vector<Line> lines(part.count);
+  const uint64_t half = world_.ranks() * kGreeting;
+  for (uint32_t i = 0; i < part.count; ++i) {
+    world_.enter(part.first + i);
+    CUDA_CHECK(cudaStreamCreateWithFlags(&lines[i].stream, cudaStreamNonBlocking));
+    CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&lines[i].data), 2 * half));
+  }
+  for (uint32_t lane : {SCHEMOE_INTRA, SCHEMOE_INTER}) {
+    std::vector<Move> moves;
+    for (uint32_t i = 0; i < part.count; ++i) {
+      for (uint32_t peer = 0; peer < world_.ranks(); ++peer) {
+        if (peer == part.first + i) continue;
+        std::byte* data = lines[i].data + peer * kGreeting;
+        moves.push_back({part.first + i, peer, data, kGreeting, true, lines[i].stream});
+        moves.push_back({part.first + i, peer, data + half, kGreeting, false, lines[i].stream});
+      }
+    }
+    post(index, lane, moves);
+    for (uint32_t i = 0; i < part.count; ++i) {
+      world_.enter(part.first + i);
+      CUDA_CHECK(cudaStreamSynchronize(lines[i].stream));
+    }
+  }
+  for (uint32_t i = 0; i < part.count; ++i) {
+    world_.enter(part.first + i);
+    CUDA_CHECK(cudaStreamDestroy(lines[i].stream));
+    CUDA_CHECK(cudaFree(lines[i].data));
+  }
+}
+
+void Cluster::post(uint32_t index, uint32_t lane, const std::vector<Move>& moves) {
+  if (moves.empty()) return;
+  const Part& part = parts_[index];
+  const Library& library = *part.library;
+  struct Posting {
+    std::atomic<uint32_t>& count;
+    explicit Posting(std::atomic<uint32_t>& c) : count(c) { ++count; }
+    ~Posting() { --count; }
+  } const posting(posting_);
+  if (aborted_) fail(SCHEMOE_DEVICE, "NCCL's communicators were aborted");
+  library.check(library.group_start(), "ncclGroupStart");
+  Result result = kSuccess;
+  for (const Move& move : moves) {
+    const Communicator communicator = part.communicators[(move.rank - part.first) * kLinks + link_of(lane)];
+    const int peer = static_cast<int>(move.peer);
+    if (world_.devices() > 1) world_.enter(move.rank);
+    result = move.sends ? library.send(move.data, move.bytes, kUint8, peer, communicator, move.stream)
+                        : library.receive(move.data, move.bytes, kUint8, peer, communicator, move.stream);
+    if (result != kSuccess) break;
+  }
+  const Result ended = library.group_end();
+  library.check(result, "posting a transfer");
+  library.check(ended, "posting a phase");
+}
+
+std::optional<Failure> Cluster::error() const {
+  if (aborted_) return std::nullopt;
+  for (const Part& part : parts_) {
+    for (uint32_t i = 0; i < part.communicators.size(); ++i) {
+      Result result = kSuccess;
+      if (!part.communicators[i]) continue;
+      const Result asked = part.library->async_error(part.communicators[i], &result);
+      if (asked != kSuccess) result = asked;
+      if (result == kSuccess || result == kInProgress) continue;
+      const char* detail = part.library->last_error(part.communicators[i]);
+      return Failure(SCHEMOE_DEVICE,
+                     join("Cannot finish the run: NCCL reports ", part.library->error_string(result), " on rank ",
+                          part.first + i / kLinks, " (", kLaneNames[SCHEMOE_INTRA + i % kLinks], " lane)",
+                          detail && *detail ? ", " : "", detail ? detail : ""));
+    }
+  }
+  return std::nullopt;
+}
+
+void Cluster::abort() {
+  aborted_ = true;
+  const std::lock_guard lock(aborting_);
+  if (std::exchange(ended_, true)) return;
+  // A thread inside a call leaves it soon, unless the call waits for a peer that does not come.
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (posting_ > 0 && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::vector<std::thread> threads;
+  for (Part& part : parts_) {
+    for (Communicator& communicator : part.communicators) {
+      if (!communicator) continue;
+      threads.emplace_back([&part, &communicator] { part.library->abort(communicator); });
+    }
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace schemoe::nccl
