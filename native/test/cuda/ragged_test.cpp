@@ -25,7 +25,8 @@ int64_t total(const Ranges& ranges) {
   return rows;
 }
 
-size_t end_of(const Ranges& ranges) { return static_cast<size_t>(ranges.back().first + ranges.back().second); }
+/// Rows that the matrices have: one more than the last group needs, so that there is one.
+size_t end_of(const Ranges& ranges) { return static_cast<size_t>(ranges.back().first + ranges.back().second + 1); }
 
 Words with(Words words, const Ranges& ranges) {
   for (const auto& [first, rows] : ranges) words.i(first, rows);
