@@ -46,7 +46,10 @@ void Executor::capture_graph(const Program& program, Plan& plan) {
 cudaGraph_t Executor::capture(const Program& program, Plan& plan) {
   const cudaStream_t stream = lanes_.at(plan.lanes.front()).stream;
   // Relaxed: scratch memory may grow.
-  CUDA_CHECK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
+  if (cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed) != cudaSuccess) {
+    cudaGetLastError();
+    return nullptr;
+  }
   recording_.capturing = true;
   bool whole = true;
   try {

@@ -17,6 +17,13 @@ void list_tiles_of(std::byte* to, const std::byte* from, uint64_t bytes, std::ve
   }
 }
 
+template <class T>
+void upload(T* to, const std::vector<T>& from) {
+  CUDA_CHECK(cudaMemcpy(to, from.data(), from.size() * sizeof(T), cudaMemcpyHostToDevice));
+  // The copy may return before the bytes are there, and lanes do not wait for it.
+  CUDA_CHECK(cudaStreamSynchronize(nullptr));
+}
+
 }  // namespace
 
 Plan::Plan(const Program& program, const World& world, bool nccl)
@@ -124,7 +131,7 @@ void Plan::upload_bounds() {
   for (uint32_t device = 0; device < world_.devices(); ++device) {
     world_.use(device);
     CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&bounds_[device]), all.size() * sizeof(int32_t)));
-    CUDA_CHECK(cudaMemcpy(bounds_[device], all.data(), all.size() * sizeof(int32_t), cudaMemcpyHostToDevice));
+    upload(bounds_[device], all);
   }
 }
 
@@ -173,10 +180,8 @@ void Plan::refresh(const Buffers& buffers) {
       tiles_[device] = nullptr;
       CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&tiles_[device]), all.size() * sizeof(Tile)));
     }
-    CUDA_CHECK(cudaMemcpy(tiles_[device], all.data(), all.size() * sizeof(Tile), cudaMemcpyHostToDevice));
+    upload(tiles_[device], all);
   }
-  // A copy may return before its bytes are there, and lanes do not wait for it.
-  if (!all.empty()) CUDA_CHECK(cudaStreamSynchronize(nullptr));
   room_ = std::max(room_, all.size());
   addresses_ = std::move(addresses);
   generation_ = buffers.generation();
