@@ -41,6 +41,15 @@ export interface CudaOptions extends TransportOptions {
   readonly computation?: "paced" | "real";
   /** Products of float32 round their factors to TF32, which is faster; default false. */
   readonly tf32?: boolean;
+  /**
+   * From its second run on, launches a Program as one CUDA graph where that is possible: one GPU,
+   * transport `copy`, nothing paced, no host function, at most 4,096 kernels. A graph that has begun
+   * runs to its end, also when it is cancelled. Default true, unless `SCHEMOE_CUDA_GRAPHS` is 0; false
+   * enqueues each operation in every run. Results are the same bits.
+   */
+  readonly graphs?: boolean;
+  /** Records times; default true. Without, all times of a run are 0, which shows what recording costs. */
+  readonly times?: boolean;
 }
 
 /**
@@ -58,12 +67,13 @@ export interface CudaOptions extends TransportOptions {
  *   the communicators could not run on the GPUs together.
  */
 export function openCudaEngine(options: CudaOptions): Engine {
+  const { tf32, graphs, times } = options;
   const { nodes, ranksPerNode, ranks } = options.topology;
   checkTransport(options, ranks);
   const library = openLibrary(libraryPath("cuda"));
   const nccl = options.transport === "nccl" ? findNccl(library, options.nccl) : undefined;
   const native = new NativeEngine({
-    ...{ kind: "cuda", nodes, ranksPerNode, tf32: options.tf32, library },
+    ...{ kind: "cuda", nodes, ranksPerNode, tf32, graphs, times, library },
     open: openWith(options, nccl),
   });
   return cudaRunner(options, native, () => transportText(options, nccl));

@@ -10,8 +10,8 @@ import { ErrorText, Status } from "./status.ts";
 /** Numbers of `schemoe_engine_kind`. */
 export const ENGINE_KINDS = { cpu: 0, cuda: 1 } as const;
 
-/** A `schemoe_flag`. */
-const TF32 = 1;
+/** Numbers of `schemoe_flag`. */
+const FLAGS = { tf32: 1, noGraphs: 2, noTimes: 4 } as const;
 
 /** Words of a `schemoe_event`: ready, start, end and wait. */
 export const EVENT_WORDS = 4;
@@ -52,6 +52,10 @@ export class NativeEngine {
       ranksPerNode: number;
       /** `cuda`: products of float32 may round their factors to TF32. */
       tf32?: boolean;
+      /** `cuda`: whether Programs run as one graph where they can; default true. */
+      graphs?: boolean;
+      /** `cuda`: whether events have times; default true. */
+      times?: boolean;
       library?: NativeSymbols;
       /** Opens the engine in another way than `schemoe_open`. */
       open?: OpenNative;
@@ -59,7 +63,8 @@ export class NativeEngine {
   ) {
     this.#library = shape.library ?? openLibrary(libraryPath(shape.kind));
     const config = new Uint32Array(8);
-    const flags = shape.tf32 ? TF32 : 0;
+    const flags = (shape.tf32 ? FLAGS.tf32 : 0) | (shape.graphs === false ? FLAGS.noGraphs : 0) |
+      (shape.times === false ? FLAGS.noTimes : 0);
     config.set([ABI_VERSION, ENGINE_KINDS[shape.kind], shape.nodes, shape.ranksPerNode, flags]);
     const out = new BigUint64Array(1);
     const { bytes, size } = this.#error;

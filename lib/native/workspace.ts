@@ -34,7 +34,11 @@ export class NativeWorkspace implements Workspace {
       }
       const buffer = this.#buffers.get(name);
       if (buffer && buffer.bytes >= bytes) continue;
-      const id = native.allocate(new Array<number>(this.#owner.ranks).fill(bytes), buffer?.id);
+      const sizes = new Array<number>(this.#owner.ranks).fill(bytes);
+      const id = renamed(
+        () => native.allocate(sizes, buffer?.id),
+        (text) => text.replaceAll(/\bbuffer #(\d+)/g, (at, id) => this.#named(Number(id)) ?? at),
+      );
       this.#buffers.set(name, { id, bytes });
     }
   }
@@ -76,6 +80,13 @@ export class NativeWorkspace implements Workspace {
     this.#buffers.clear();
   }
 
+  /** How an error names a buffer of this workspace. */
+  #named(id: number): string | undefined {
+    for (const [name, buffer] of this.#buffers) {
+      if (buffer.id === id) return `buffer "${name}"`;
+    }
+  }
+
   #open(): NativeCalls {
     if (this.#freed) throw new SchemoeError("Cannot use the workspace: it was freed");
     return this.#owner.native();
@@ -84,13 +95,17 @@ export class NativeWorkspace implements Workspace {
 
 /** Runs a native call and puts a buffer's name where the library knows only its number. */
 function named(name: string, id: number, call: () => void): void {
+  renamed(call, (text) => text.replace(`buffer ${id} `, `buffer "${name}" `));
+}
+
+/** Runs a native call and changes the text of its error. */
+function renamed<Result>(call: () => Result, change: (text: string) => string): Result {
   try {
-    call();
+    return call();
   } catch (error) {
     if (!(error instanceof SchemoeError)) throw error;
     const { status, rank } = error;
-    const message = error.message.replace(`buffer ${id} `, `buffer "${name}" `);
-    throw new SchemoeError(message, { status, rank, cause: error.cause });
+    throw new SchemoeError(change(error.message), { status, rank, cause: error.cause });
   }
 }
 

@@ -17,6 +17,7 @@ import { benchEmulation } from "./bench_emulation.ts";
 import { benchGpuKernels } from "./bench_gpu_kernels.ts";
 import { benchGpuLayers } from "./bench_gpu_layers.ts";
 import { benchGpuMemory } from "./bench_gpu_memory.ts";
+import { benchGpuRuns } from "./bench_gpu_runs.ts";
 import { benchExact } from "./bench_exact.ts";
 import { benchOverlap } from "./bench_overlap.ts";
 import { benchSimulate } from "./bench_simulate.ts";
@@ -41,6 +42,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
 const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   kernels: benchGpuKernels,
   layers: benchGpuLayers,
+  runs: benchGpuRuns,
   memory: benchGpuMemory,
 };
 

@@ -10,7 +10,6 @@ import { hierarchical2d, openEngine, pipe, topology } from "../../mod.ts";
 
 const world = topology({ nodes: 2, ranksPerNode: 2 });
 const SIZES = { tokens: 16, modelDim: 8, hiddenDim: 8, experts: 4, topK: 2 };
-const paced = () => openEngine({ kind: "cpu", topology: world, computation: "paced" });
 
 Deno.test("onlyTasks() keeps what tasks depend on through those that are left out", () => {
   using engine = openEngine({ kind: "simulate", topology: world });
@@ -35,7 +34,7 @@ Deno.test("balancedSize() finds where computation takes what communication takes
 });
 
 Deno.test("balancedLayer() makes computation and communication take the same", async () => {
-  using engine = paced();
+  using engine = openEngine({ kind: "simulate", topology: world });
   const { hiddenDim: _, ...sizes } = SIZES;
   const { config, balance } = await balancedLayer(engine, sizes, {
     ...{ tried: [64, 512], multiple: 8, most: 1 << 14, devices: [0, 1, 2, 3] },

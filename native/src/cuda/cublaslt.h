@@ -18,6 +18,8 @@ using Preference = void*;
 
 // Values of the library's enumerations (cublas_api.h, cublasLt.h; unchanged since CUDA 11).
 inline constexpr Status kSuccess = 0;
+inline constexpr Status kInvalidValue = 7;
+inline constexpr Status kNotSupported = 15;
 inline constexpr int kCompute32F = 68;
 inline constexpr int kCompute32FFastTF32 = 77;
 inline constexpr int32_t kOpN = 0;

@@ -13,6 +13,8 @@ struct DataError {
   uint32_t unused;
   int64_t value;
   int64_t below;
+  /// In the host's memory, so that it sees at once whether there is one.
+  uint32_t* seen;
 };
 
 inline constexpr const char* kDataNames[] = {"choices", "positions", "slots"};
@@ -32,6 +34,7 @@ struct Report {
       error->what = static_cast<uint32_t>(what);
       error->value = value;
       error->below = below;
+      *error->seen = 1;
     }
     return false;
   }

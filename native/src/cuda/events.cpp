@@ -2,21 +2,45 @@
 
 namespace schemoe::cuda {
 
-Events::Events(const World& world) : world_(world), marks_(world.devices()), bases_(world.devices(), nullptr) {
+namespace {
+
+void make(Mark& mark, bool timed) {
+  if (timed) CUDA_CHECK(cudaEventCreate(&mark.time));
+  CUDA_CHECK(cudaEventCreateWithFlags(&mark.join, cudaEventDisableTiming));
+}
+
+void destroy(const Mark& mark) {
+  for (cudaEvent_t event : {mark.time, mark.join}) {
+    if (event) cudaEventDestroy(event);
+  }
+}
+
+}  // namespace
+
+void Recording::put(const Mark& mark, bool awaited, cudaStream_t stream) const {
+  if (both(mark)) {
+    CUDA_CHECK(cudaEventRecord(mark.time, stream));
+    return;
+  }
+  if (times && mark.time) CUDA_CHECK(cudaEventRecordWithFlags(mark.time, stream, cudaEventRecordExternal));
+  if (awaited) CUDA_CHECK(cudaEventRecord(mark.join, stream));
+}
+
+Events::Events(const World& world) : world_(world), marks_(world.devices()), clocks_(world.devices()) {
   for (uint32_t device = 0; device < world.devices(); ++device) {
     world_.use(device);
-    CUDA_CHECK(cudaEventCreate(&bases_[device]));
+    make(clocks_[device].base, true);
+    CUDA_CHECK(cudaEventCreate(&clocks_[device].launched));
   }
 }
 
 Events::~Events() {
   for (uint32_t device = 0; device < marks_.size(); ++device) {
     world_.try_use(device);
-    if (bases_[device]) cudaEventDestroy(bases_[device]);
+    destroy(clocks_[device].base);
+    if (clocks_[device].launched) cudaEventDestroy(clocks_[device].launched);
     for (const Marks& marks : marks_[device]) {
-      for (cudaEvent_t event : {marks.begin, marks.moved, marks.end}) {
-        if (event) cudaEventDestroy(event);
-      }
+      for (const Mark& mark : {marks.begin, marks.moved, marks.end}) destroy(mark);
     }
   }
 }
@@ -25,16 +49,23 @@ void Events::reserve(uint32_t device, size_t count) {
   auto& marks = marks_[device];
   while (marks.size() < count) {
     marks.emplace_back();
-    CUDA_CHECK(cudaEventCreate(&marks.back().begin));
-    CUDA_CHECK(cudaEventCreateWithFlags(&marks.back().moved, cudaEventDisableTiming));
-    CUDA_CHECK(cudaEventCreate(&marks.back().end));
+    make(marks.back().begin, true);
+    make(marks.back().moved, false);
+    make(marks.back().end, true);
   }
 }
 
 double Events::since_base(uint32_t device, cudaEvent_t event) const {
   float milliseconds = 0;
-  CUDA_CHECK(cudaEventElapsedTime(&milliseconds, bases_[device], event));
+  CUDA_CHECK(cudaEventElapsedTime(&milliseconds, clocks_[device].base.time, event));
   return static_cast<double>(milliseconds) * 1e6;
+}
+
+bool Events::since_launch(uint32_t device, cudaEvent_t event) const {
+  float milliseconds = 0;
+  const cudaError_t error = cudaEventElapsedTime(&milliseconds, clocks_[device].launched, event);
+  if (error != cudaSuccess) cudaGetLastError();  // not there yet is no error
+  return error == cudaSuccess && milliseconds >= 0;
 }
 
 }  // namespace schemoe::cuda

@@ -7,11 +7,29 @@
 
 namespace schemoe::cuda {
 
+/// A point of a lane: what has its time (some have none), and what other lanes wait for.
+struct Mark {
+  cudaEvent_t time = nullptr;
+  cudaEvent_t join = nullptr;
+};
+
 /// When an operation began, had moved its bytes, and ended.
 struct Marks {
-  cudaEvent_t begin = nullptr;
-  cudaEvent_t moved = nullptr;
-  cudaEvent_t end = nullptr;
+  Mark begin, moved, end;
+};
+
+/// How marks come into streams: directly, or into a graph that is being captured, whose own events
+/// have no times and are not seen outside.
+struct Recording {
+  bool times = true;
+  bool capturing = false;
+
+  void put(const Mark& mark, bool awaited, cudaStream_t stream) const;
+  cudaEvent_t joined(const Mark& mark) const { return both(mark) ? mark.time : mark.join; }
+
+ private:
+  /// One event does both.
+  bool both(const Mark& mark) const { return times && !capturing && mark.time; }
 };
 
 /// Events of as many operations as any Program has had; an event belongs to one GPU.
@@ -25,14 +43,22 @@ class Events {
   void reserve(uint32_t device, size_t count);
   const Marks& at(uint32_t device, size_t index) const { return marks_[device][index]; }
   /// Where the clock of a GPU starts.
-  cudaEvent_t base(uint32_t device) const { return bases_[device]; }
+  const Mark& base(uint32_t device) const { return clocks_[device].base; }
+  /// Just before a graph is launched, on the stream that it is launched on.
+  cudaEvent_t launched(uint32_t device) const { return clocks_[device].launched; }
   /// Nanoseconds from the base to an event that was recorded.
   double since_base(uint32_t device, cudaEvent_t event) const;
+  /// Whether an event in a graph was reached since the launch: until then it has its time of before.
+  bool since_launch(uint32_t device, cudaEvent_t event) const;
 
  private:
+  struct Clock {
+    Mark base;
+    cudaEvent_t launched = nullptr;
+  };
   const World& world_;
   std::vector<std::vector<Marks>> marks_;
-  std::vector<cudaEvent_t> bases_;
+  std::vector<Clock> clocks_;
 };
 
 }  // namespace schemoe::cuda

@@ -20,11 +20,14 @@ Executor::Executor(const World& world, Buffers& buffers, HostQueue& hosts, const
       options_(options),
       buffers_(buffers),
       hosts_(hosts),
+      recording_{options.times},
       products_(world, options.tf32),
       lanes_(world),
       events_(world),
       errors_(world.devices(), nullptr),
       stamps_(world.devices(), nullptr) {
+  CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&error_seen_), sizeof *error_seen_,
+                           cudaHostAllocPortable | cudaHostAllocMapped));
   for (uint32_t device = 0; device < world.devices(); ++device) {
     world_.use(device);
     CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&errors_[device]), sizeof(DataError)));
@@ -45,6 +48,7 @@ Executor::~Executor() {
     cudaFree(errors_[device]);
     cudaFree(stamps_[device]);
   }
+  cudaFreeHost(error_seen_);
 }
 
 Plan& Executor::plan_of(const Program& program) {
@@ -63,11 +67,18 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
   }
   Plan& plan = plan_of(program);
   plan.refresh(buffers_);
+  reserve(program);
   if (options_.nccl) prepare_order(program, plan);
   begin(program, plan, time_limit_ns);
   try {
-    if (options_.nccl) enqueue_in_order(program, plan);
-    else enqueue(program, plan);
+    if (has_graph(plan)) {
+      launch(plan);
+    } else if (options_.nccl) {
+      enqueue_in_order(program, plan);
+    } else {
+      enqueue(program, plan);
+      capture_graph(program, plan);
+    }
   } catch (const Failure& failure) {
     stop(failure);
   }
@@ -77,7 +88,8 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
   report(program, plan, events);
 }
 
-void Executor::begin(const Program& program, Plan& plan, uint64_t time_limit_ns) {
+/// Room for what a run of the Program needs beside its buffers.
+void Executor::reserve(const Program& program) {
   const size_t count = program.operations.size();
   const bool paced = std::any_of(program.operations.begin(), program.operations.end(),
                                  [](const Operation& o) { return o.pace_ns > 0; });
@@ -89,15 +101,31 @@ void Executor::begin(const Program& program, Plan& plan, uint64_t time_limit_ns)
       stamps_[device] = nullptr;
       CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&stamps_[device]), count * sizeof(uint64_t)));
     }
-    if (dirty_errors_) CUDA_CHECK(cudaMemset(errors_[device], 0, sizeof(DataError)));
   }
   if (paced) stamp_room_ = std::max(stamp_room_, count);
+  if (dirty_errors_) reset_errors();
+}
+
+void Executor::reset_errors() {
+  *error_seen_ = 0;
+  DataError none{};
+  none.seen = error_seen_;
+  for (uint32_t device = 0; device < world_.devices(); ++device) {
+    world_.use(device);
+    CUDA_CHECK(cudaMemcpy(errors_[device], &none, sizeof none, cudaMemcpyHostToDevice));
+    // The copy may return before the bytes are there, and lanes do not wait for it.
+    CUDA_CHECK(cudaStreamSynchronize(nullptr));
+  }
   dirty_errors_ = false;
+}
+
+void Executor::begin(const Program& program, Plan& plan, uint64_t time_limit_ns) {
   const std::lock_guard lock(mutex_);
   if (closing_) fail(SCHEMOE_CLOSED, "Cannot run the Program: the engine is closing");
   signals_.reset(static_cast<uint32_t>(plan.host_calls.size()));
   failure_.reset();
-  enqueued_.assign(count, 0);
+  enqueued_.assign(program.operations.size(), 0);
+  launched_ = false;
   // Longer than a year means no limit, and keeps the sum below from overflowing.
   constexpr uint64_t kYear = uint64_t{365} * 86400 * 1000000000;
   const bool limited = time_limit_ns > 0 && time_limit_ns < kYear;
@@ -110,6 +138,7 @@ void Executor::begin(const Program& program, Plan& plan, uint64_t time_limit_ns)
   changed_.notify_all();
 }
 
+/// Starts the clock of each GPU; nothing begins before it does.
 void Executor::start_clocks(const Plan& plan) {
   for (uint32_t device = 0; device < world_.devices(); ++device) {
     const auto lane = std::find_if(plan.lanes.begin(), plan.lanes.end(), [&](uint32_t index) {
@@ -117,11 +146,11 @@ void Executor::start_clocks(const Plan& plan) {
     });
     if (lane == plan.lanes.end()) continue;
     world_.use(device);
-    CUDA_CHECK(cudaEventRecord(events_.base(device), lanes_.at(*lane).stream));
-    // Nothing begins before the clock does.
+    const Mark& base = events_.base(device);
+    recording_.put(base, true, lanes_.at(*lane).stream);
     for (uint32_t other : plan.lanes) {
       if (other == *lane || world_.device(other / kLanes) != static_cast<int>(device)) continue;
-      CUDA_CHECK(cudaStreamWaitEvent(lanes_.at(other).stream, events_.base(device), 0));
+      CUDA_CHECK(cudaStreamWaitEvent(lanes_.at(other).stream, recording_.joined(base), 0));
     }
   }
 }
@@ -132,6 +161,16 @@ void Executor::enqueue(const Program& program, Plan& plan) {
     if (Signals::is_set(signals_.stop())) return;
     step(program, plan, s);
   }
+}
+
+/// Everything at once, where it has been captured.
+void Executor::launch(const Plan& plan) {
+  if (Signals::is_set(signals_.stop())) return;
+  const cudaStream_t stream = lanes_.at(plan.lanes.front()).stream;
+  if (recording_.times) CUDA_CHECK(cudaEventRecord(events_.launched(0), stream));
+  plan.graph.launch(stream);
+  launched_ = true;
+  for (uint8_t& flag : enqueued_) std::atomic_ref(flag).store(1, std::memory_order_release);
 }
 
 void Executor::step(const Program& program, Plan& plan, const Step& s) {
@@ -150,16 +189,19 @@ void Executor::step(const Program& program, Plan& plan, const Step& s) {
   }
 }
 
-void Executor::wait(const Program& program, uint32_t operation, Lane& lane, cudaEvent_t Marks::*mark) {
-  CUDA_CHECK(cudaStreamWaitEvent(lane.stream, marks(program, operation).*mark, 0));
+void Executor::wait(const Program& program, uint32_t operation, Lane& lane, Mark Marks::*mark) {
+  CUDA_CHECK(cudaStreamWaitEvent(lane.stream, recording_.joined(marks(program, operation).*mark), 0));
 }
 
 void Executor::begin_operation(const Program& program, Plan& plan, uint32_t index) {
   const Operation& operation = program.operations[index];
   Lane& lane = lanes_.at(operation.rank * kLanes + operation.lane);
   const auto device = static_cast<uint32_t>(world_.device(operation.rank));
-  for (uint32_t before : slice(program.waits, operation.waits)) wait(program, before, lane, &Marks::end);
-  CUDA_CHECK(cudaEventRecord(marks(program, index).begin, lane.stream));
+  for (uint32_t before : plan.joins.waits[index]) wait(program, before, lane, &Marks::end);
+  // In a graph no host can be late, so that the end before it says when this began.
+  if (!recording_.capturing || !plan.flows(index)) {
+    recording_.put(marks(program, index).begin, !plan.peers[index].empty(), lane.stream);
+  }
   if (operation.communication) return;
   if (operation.pace_ns > 0) stamp(stamps_[device] + index, lane.stream);
   compute(program, plan, index, lane);
@@ -196,7 +238,7 @@ void Executor::move(const Program& program, Plan& plan, uint32_t index, Lane& la
   if (operation.pace_ns > 0) stamp(stamps_[device] + index, lane.stream);
   const Range tiles = plan.tiles(index);
   copy_tiles(plan.tile(tiles.first, device), tiles.count, lane.stream);
-  if (!plan.peers[index].empty()) CUDA_CHECK(cudaEventRecord(marks(program, index).moved, lane.stream));
+  recording_.put(marks(program, index).moved, !plan.peers[index].empty(), lane.stream);
 }
 
 void Executor::end(const Program& program, uint32_t index, Lane& lane) {
@@ -209,8 +251,8 @@ void Executor::end(const Program& program, uint32_t index, Lane& lane) {
     const auto device = static_cast<uint32_t>(world_.device(operation.rank));
     pace(stamps_[device] + index, operation.pace_ns, signals_.stop(), lane.stream);
   }
-  CUDA_CHECK(cudaEventRecord(marks(program, index).end, lane.stream));
-  std::atomic_ref(enqueued_[index]).store(1, std::memory_order_release);
+  recording_.put(marks(program, index).end, plan_->joins.awaited[index] != 0, lane.stream);
+  if (!recording_.capturing) std::atomic_ref(enqueued_[index]).store(1, std::memory_order_release);
 }
 
 /// Waits until all streams are idle, whatever happened.
@@ -254,6 +296,7 @@ void Executor::finish(const Program& program, const Plan& plan) {
 
 /// Throws INVALID where a kernel found data that make no sense.
 void Executor::check_data(const Program& program) {
+  if (!Signals::is_set(error_seen_)) return;
   for (uint32_t device = 0; device < world_.devices(); ++device) {
     DataError error{};
     world_.use(device);
@@ -267,16 +310,24 @@ void Executor::check_data(const Program& program) {
   }
 }
 
-/// Times of all operations from the GPU's events.
+/// Times of all operations from the GPU's events; zeros where none are recorded.
 void Executor::report(const Program& program, const Plan& plan, std::span<schemoe_event> events) const {
-  const auto at = [&](uint32_t index, cudaEvent_t Marks::*mark) {
+  if (!recording_.times) {
+    std::fill(events.begin(), events.end(), schemoe_event{});
+    return;
+  }
+  const auto at = [&](uint32_t index, Mark Marks::*mark) {
     const auto device = static_cast<uint32_t>(world_.device(program.operations[index].rank));
-    return static_cast<uint64_t>(std::llround(std::max(0.0, static_cast<double>(base_ns_) + events_.since_base(device, marks(program, index).*mark))));
+    const cudaEvent_t event = (marks(program, index).*mark).time;
+    const double since = static_cast<double>(base_ns_) + events_.since_base(device, event);
+    return static_cast<uint64_t>(std::llround(std::max(0.0, since)));
   };
   for (uint32_t i = 0; i < events.size(); ++i) {
     events[i] = {};
     if (!world_.holds(program.operations[i].rank)) continue;
-    events[i] = {0, at(i, &Marks::begin), at(i, &Marks::end), 0};
+    const bool flows = launched_ && plan.flows(i);
+    const uint64_t begin = flows ? events[plan.joins.before[i]].end_ns : at(i, &Marks::begin);
+    events[i] = {0, begin, at(i, &Marks::end), 0};
   }
   for (uint32_t i = 0; i < events.size(); ++i) {
     if (!world_.holds(program.operations[i].rank)) continue;

@@ -1,5 +1,6 @@
-// Runs a Program: one thread enqueues everything on the streams of the lanes, events hold it together,
-// and another thread watches the clock and serves host kernels.
+// Runs a Program: one thread enqueues everything on the streams of the lanes, or launches it as a graph
+// that an earlier run has captured; events hold it together, and another thread watches the clock and
+// serves host kernels.
 #pragma once
 
 #include <condition_variable>
@@ -55,19 +56,29 @@ class Executor {
 
  private:
   Plan& plan_of(const Program& program);
+  void reserve(const Program& program);
   void begin(const Program& program, Plan& plan, uint64_t time_limit_ns);
+  void reset_errors();
   void start_clocks(const Plan& plan);
   void enqueue(const Program& program, Plan& plan);
+  void launch(const Plan& plan);
   void step(const Program& program, Plan& plan, const Step& step);
   void begin_operation(const Program& program, Plan& plan, uint32_t index);
   void compute(const Program& program, Plan& plan, uint32_t index, Lane& lane);
   void move(const Program& program, Plan& plan, uint32_t index, Lane& lane);
   void end(const Program& program, uint32_t index, Lane& lane);
-  void wait(const Program& program, uint32_t operation, Lane& lane, cudaEvent_t Marks::*mark);
+  void wait(const Program& program, uint32_t operation, Lane& lane, Mark Marks::*mark);
   const Marks& marks(const Program& program, uint32_t operation) const;
   void finish(const Program& program, const Plan& plan);
   void check_data(const Program& program);
   void report(const Program& program, const Plan& plan, std::span<schemoe_event> events) const;
+
+  // capture.cpp
+  bool has_graph(const Plan& plan);
+  void capture_graph(const Program& program, Plan& plan);
+  cudaGraph_t capture(const Program& program, Plan& plan);
+  void gather(const Program& program, const Plan& plan);
+  uint64_t scratch_of(const Plan& plan);
 
   // ordered.cpp
   void prepare_order(const Program& program, const Plan& plan);
@@ -86,16 +97,19 @@ class Executor {
   void ask_cluster();
   void serve_hosts(std::unique_lock<std::mutex>& lock, std::vector<bool>& taken);
   void call_host(uint32_t call, uint32_t slot, const Program& program);
+  bool is_done(uint32_t operation) const;
   std::string unfinished() const;
 
   const World& world_;
   const CudaOptions options_;
   Buffers& buffers_;
   HostQueue& hosts_;
+  Recording recording_;
   Products products_;
   Lanes lanes_;
   Events events_;
   std::vector<DataError*> errors_;
+  uint32_t* error_seen_ = nullptr;  // in the host's memory
   std::vector<uint64_t*> stamps_;  // beginnings of paced operations, on each GPU
   size_t stamp_room_ = 0;
   bool broken_ = false;
@@ -112,6 +126,7 @@ class Executor {
   int64_t deadline_ns_ = 0;
   uint64_t time_limit_ns_ = 0;
   std::vector<uint8_t> enqueued_;
+  bool launched_ = false;  // as a graph
   std::optional<Failure> failure_;
   Signals signals_;
   std::vector<std::thread> callers_;

@@ -17,10 +17,22 @@ void list_tiles_of(std::byte* to, const std::byte* from, uint64_t bytes, std::ve
   }
 }
 
+template <class T>
+void upload(T* to, const std::vector<T>& from) {
+  CUDA_CHECK(cudaMemcpy(to, from.data(), from.size() * sizeof(T), cudaMemcpyHostToDevice));
+  // The copy may return before the bytes are there, and lanes do not wait for it.
+  CUDA_CHECK(cudaStreamSynchronize(nullptr));
+}
+
 }  // namespace
 
 Plan::Plan(const Program& program, const World& world, bool nccl)
-    : program_(program), world_(world), nccl_(nccl), bounds_(world.devices(), nullptr), tiles_(world.devices(), nullptr) {
+    : joins(program),
+      program_(program),
+      world_(world),
+      nccl_(nccl),
+      bounds_(world.devices(), nullptr),
+      tiles_(world.devices(), nullptr) {
   for (uint32_t lane = 0; lane < program.lanes.size(); ++lane) {
     if (!program.lanes[lane].empty() && world.holds(lane / kLanes)) lanes.push_back(lane);
   }
@@ -28,6 +40,11 @@ Plan::Plan(const Program& program, const World& world, bool nccl)
   order();
   find_calls();
   upload_bounds();
+  constexpr size_t kMostCalls = 4096;
+  const bool paced = std::any_of(program.operations.begin(), program.operations.end(),
+                                 [](const Operation& o) { return o.pace_ns > 0; });
+  graphable = !nccl && !paced && world.devices() == 1 && host_calls.empty() && !lanes.empty() &&
+              program.calls.size() <= kMostCalls;
 }
 
 Plan::~Plan() {
@@ -114,7 +131,7 @@ void Plan::upload_bounds() {
   for (uint32_t device = 0; device < world_.devices(); ++device) {
     world_.use(device);
     CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&bounds_[device]), all.size() * sizeof(int32_t)));
-    CUDA_CHECK(cudaMemcpy(bounds_[device], all.data(), all.size() * sizeof(int32_t), cudaMemcpyHostToDevice));
+    upload(bounds_[device], all);
   }
 }
 
@@ -140,6 +157,14 @@ void Plan::list_tiles(const Buffers& buffers, uint32_t operation, std::vector<Ti
 
 void Plan::refresh(const Buffers& buffers) {
   if (generation_ == buffers.generation()) return;
+  std::vector<const std::byte*> addresses;
+  for (const Requirement& need : program_.requirements) addresses.push_back(buffers.at({need.buffer, 0}, need.rank));
+  if (generation_ != 0 && addresses == addresses_) {
+    generation_ = buffers.generation();
+    return;
+  }
+  generation_ = 0;  // until all of it is made
+  graph.reset();
   std::vector<Tile> all;
   tiles_at_.resize(program_.operations.size());
   for (uint32_t i = 0; i < tiles_at_.size(); ++i) {
@@ -155,9 +180,10 @@ void Plan::refresh(const Buffers& buffers) {
       tiles_[device] = nullptr;
       CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&tiles_[device]), all.size() * sizeof(Tile)));
     }
-    CUDA_CHECK(cudaMemcpy(tiles_[device], all.data(), all.size() * sizeof(Tile), cudaMemcpyHostToDevice));
+    upload(tiles_[device], all);
   }
   room_ = std::max(room_, all.size());
+  addresses_ = std::move(addresses);
   generation_ = buffers.generation();
 }
 

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "cuda/buffers.h"
+#include "cuda/graph.h"
+#include "cuda/joins.h"
 #include "cuda/kernels/kernels.h"
 #include "runtime/program.h"
 
@@ -25,7 +27,7 @@ class Plan {
   ~Plan();
   Plan(const Plan&) = delete;
 
-  /// Makes the lists of copies fit the buffers; to be called before each run.
+  /// Makes all that holds addresses fit the buffers; to be called before each run.
   void refresh(const Buffers& buffers);
 
   /// Steps in an order in which each comes after what it waits for: enqueued so, no stream can wait
@@ -33,9 +35,21 @@ class Plan {
   std::vector<Step> steps;
   /// Operations that a phase meets, once each.
   std::vector<std::vector<uint32_t>> peers;
+  const Joins joins;
+  /// Whether an operation begins when the one before it on its lane ends: nothing else holds it.
+  bool flows(uint32_t operation) const {
+    return joins.before[operation] != Joins::kNone && joins.waits[operation].empty() && peers[operation].empty();
+  }
   /// Host kernels of the Program, in order; `host_slot[call]` is its place in this list.
   std::vector<uint32_t> host_calls;
   std::vector<uint32_t> host_slot;
+  /// All of it in one, where that is possible, after the first run; gone when addresses change.
+  Graph graph;
+  /// Whether it may be made: nothing waits for the host or for a clock, and it is short, since a graph
+  /// cannot be stopped midway.
+  bool graphable = false;
+  /// How often scratch memory had moved when it was made.
+  uint64_t scratch = 0;
   /// Lanes (rank * kLanes + lane) that have operations.
   std::vector<uint32_t> lanes;
 
@@ -57,6 +71,7 @@ class Plan {
   const Program& program_;
   const World& world_;
   const bool nccl_;
+  std::vector<const std::byte*> addresses_;
   std::vector<int64_t> bounds_at_;
   std::vector<int32_t*> bounds_;
   std::vector<Range> tiles_at_;

@@ -152,13 +152,15 @@ bool Products::run(const Gemm& g, const Operands& at, int device, void* workspac
   const auto alpha = static_cast<float>(g.alpha);
   const auto beta = static_cast<float>(g.beta);
   const auto multiply = [&](const Call& call) {
-    LT_CHECK(lt::library().matmul(handles_[static_cast<size_t>(device)], call.desc, &alpha, at.b, call.a, at.a, call.b,
-                                  &beta, at.c, call.c, at.c, call.c, &plan->algorithm, workspace,
-                                  plan->workspace_bytes, stream));
+    return lt::library().matmul(handles_[static_cast<size_t>(device)], call.desc, &alpha, at.b, call.a, at.a, call.b,
+                                &beta, at.c, call.c, at.c, call.c, &plan->algorithm, workspace, plan->workspace_bytes,
+                                stream);
   };
   // What a plan says of the product serves all calls where neither the bias nor the rows are their own.
-  if (at.bias || ragged) multiply(Call(g, fast(g), at.bias));
-  else multiply(plan->call);
+  const lt::Status status = at.bias || ragged ? multiply(Call(g, fast(g), at.bias)) : multiply(plan->call);
+  // An algorithm for a multiple of the rows may not do for every number of them: always or never the same.
+  if (ragged && (status == lt::kInvalidValue || status == lt::kNotSupported)) return false;
+  LT_CHECK(status);
   return true;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "cuda/check.h"
 
@@ -21,19 +22,26 @@ class Scratch {
     if (bytes > bytes_) grow(bytes, stream);
     return static_cast<T*>(data_);
   }
+  /// How often the bytes have moved.
+  uint64_t grown() const { return grown_; }
 
  private:
   void grow(size_t bytes, cudaStream_t stream) {
-    CUDA_CHECK(cudaStreamSynchronize(stream));  // kernels may still use the old ones
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    CUDA_CHECK(cudaStreamIsCapturing(stream, &status));
+    // Kernels may still use the old ones; those that are only being captured do not.
+    if (status == cudaStreamCaptureStatusNone) CUDA_CHECK(cudaStreamSynchronize(stream));
     cudaFree(data_);
     data_ = nullptr;
     bytes_ = 0;
+    ++grown_;
     CUDA_CHECK(cudaMalloc(&data_, bytes));
     bytes_ = bytes;
   }
 
   void* data_ = nullptr;
   size_t bytes_ = 0;
+  uint64_t grown_ = 0;
 };
 
 }  // namespace schemoe::cuda

@@ -125,13 +125,21 @@ void Executor::call_host(uint32_t call, uint32_t slot, const Program& program) {
   }
 }
 
+/// Of the run in progress. Locked.
+bool Executor::is_done(uint32_t operation) const {
+  auto& flag = const_cast<uint8_t&>(enqueued_[operation]);
+  if (std::atomic_ref(flag).load(std::memory_order_acquire) == 0) return false;
+  const cudaEvent_t end = marks(*program_, operation).end.time;
+  if (!launched_) return cudaEventQuery(end) == cudaSuccess;
+  return events_.since_launch(0, end);
+}
+
 /// What the first operation that is not done is doing. Locked.
 std::string Executor::unfinished() const {
   if (!program_) return "all is done";
+  if (!recording_.times) return "what it waits for is not known, since no times are recorded";
   for (uint32_t i = 0; i < program_->operations.size(); ++i) {
-    auto& flag = const_cast<uint8_t&>(enqueued_[i]);
-    const bool enqueued = std::atomic_ref(flag).load(std::memory_order_acquire) != 0;
-    if (enqueued && cudaEventQuery(marks(*program_, i).end) == cudaSuccess) continue;
+    if (is_done(i)) continue;
     const Operation& operation = program_->operations[i];
     if (!world_.holds(operation.rank)) continue;
     const std::string who = join(name_of(operation), " (", kLaneNames[operation.lane], " lane)");

@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <string_view>
 
 #include "runtime/describe.h"
 #include "runtime/engine.h"
@@ -100,6 +102,9 @@ schemoe::CudaOptions cuda_options(const schemoe_config& config) {
   options.nodes = config.nodes;
   options.ranks_per_node = config.ranks_per_node;
   options.tf32 = (config.flags & SCHEMOE_TF32) != 0;
+  const char* graphs = std::getenv("SCHEMOE_CUDA_GRAPHS");
+  options.graphs = (config.flags & SCHEMOE_NO_GRAPHS) == 0 && !(graphs && std::string_view(graphs) == "0");
+  options.times = (config.flags & SCHEMOE_NO_TIMES) == 0;
   return options;
 }
 
@@ -147,7 +152,7 @@ uint32_t ranks_of(const schemoe_config* config) {
     fail(SCHEMOE_INVALID, "Cannot open an engine of version ", config->abi_version, ": the library has version ",
          SCHEMOE_ABI_VERSION);
   }
-  const uint32_t known = config->kind == SCHEMOE_CUDA ? SCHEMOE_TF32 : 0;
+  const uint32_t known = config->kind == SCHEMOE_CUDA ? SCHEMOE_TF32 | SCHEMOE_NO_GRAPHS | SCHEMOE_NO_TIMES : 0;
   if ((config->flags & ~known) != 0) fail(SCHEMOE_INVALID, "Cannot open an engine with flags ", config->flags);
   const uint64_t ranks = uint64_t{config->nodes} * config->ranks_per_node;
   if (ranks == 0 || ranks > kMostRanks) {

@@ -14,6 +14,10 @@ struct CudaOptions {
   uint32_t first = 0;
   uint32_t count = UINT32_MAX;
   bool tf32 = false;
+  /// Programs that can be run as one graph are.
+  bool graphs = true;
+  /// Events have times.
+  bool times = true;
   /// Bytes travel by NCCL, and not by copies in the memory of the GPUs.
   bool nccl = false;
   /// Each node of the world gets a copy of NCCL of its own.

@@ -1,0 +1,82 @@
+// Captures a Program, so that later runs are launched as one graph. That happens after its first run has
+// been enqueued, while the GPU computes: kernels are loaded and scratch memory is there, and a Program that
+// runs once loses little. What is captured does not run, so that no kernel computes twice.
+#include "cuda/executor.h"
+
+namespace schemoe::cuda {
+
+/// How often scratch memory of the lanes has moved.
+uint64_t Executor::scratch_of(const Plan& plan) {
+  uint64_t grown = 0;
+  for (uint32_t lane : plan.lanes) grown += lanes_.at(lane).scratch.grown();
+  return grown;
+}
+
+/// Whether it has been captured, and nothing has moved since.
+bool Executor::has_graph(const Plan& plan) { return plan.graph && plan.scratch == scratch_of(plan); }
+
+void Executor::capture_graph(const Program& program, Plan& plan) {
+  if (!options_.graphs || !plan.graphable) return;
+  plan.graph.reset();
+  while (!Signals::is_set(signals_.stop())) {
+    const uint64_t scratch = scratch_of(plan);
+    const cudaGraph_t graph = capture(program, plan);
+    if (!graph) {
+      plan.graphable = Signals::is_set(signals_.stop());
+      return;
+    }
+    const struct Owner {
+      cudaGraph_t graph;
+      ~Owner() { cudaGraphDestroy(graph); }
+    } owner{graph};
+    // Kernels that were captured before memory moved would use what is gone.
+    if (scratch != scratch_of(plan)) continue;
+    plan.scratch = scratch;
+    try {
+      plan.graph.make(graph, lanes_.at(plan.lanes.front()).stream);
+    } catch (const Failure&) {
+      plan.graph.reset();  // no room for it
+      plan.graphable = false;
+    }
+    return;
+  }
+}
+
+/// nullptr where the run is stopped, or something cannot be captured, which then shows when it is enqueued.
+cudaGraph_t Executor::capture(const Program& program, Plan& plan) {
+  const cudaStream_t stream = lanes_.at(plan.lanes.front()).stream;
+  // Relaxed: scratch memory may grow.
+  if (cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed) != cudaSuccess) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  recording_.capturing = true;
+  bool whole = true;
+  try {
+    enqueue(program, plan);
+    gather(program, plan);
+    whole = !Signals::is_set(signals_.stop());
+  } catch (...) {
+    whole = false;
+  }
+  recording_.capturing = false;
+  cudaGraph_t graph = nullptr;
+  const cudaError_t error = cudaStreamEndCapture(stream, &graph);
+  if (whole && error == cudaSuccess) return graph;
+  cudaGetLastError();
+  if (graph) cudaGraphDestroy(graph);
+  return nullptr;
+}
+
+/// A capture ends on the stream that it began on: all others come back to it.
+void Executor::gather(const Program& program, const Plan& plan) {
+  const cudaStream_t stream = lanes_.at(plan.lanes.front()).stream;
+  for (uint32_t lane : plan.lanes) {
+    if (lane == plan.lanes.front()) continue;
+    const cudaEvent_t last = marks(program, program.lanes[lane].back()).end.join;
+    CUDA_CHECK(cudaEventRecord(last, lanes_.at(lane).stream));
+    CUDA_CHECK(cudaStreamWaitEvent(stream, last, 0));
+  }
+}
+
+}  // namespace schemoe::cuda
