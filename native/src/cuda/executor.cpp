@@ -263,6 +263,9 @@ void Executor::finish(const Program& program, const Plan& plan) {
     const cudaError_t result = cudaStreamSynchronize(lanes_.at(lane).stream);
     if (error == cudaSuccess) error = result;
   }
+  if (error == cudaSuccess) {
+    for (uint32_t lane : plan.lanes) lanes_.at(lane).scratch.tidy();
+  }
   if (error != cudaSuccess) {
     cudaGetLastError();
     // An error that a finished stream returns is one that the context does not recover from.

@@ -83,6 +83,7 @@ class Executor {
   // ordered.cpp
   void prepare_order(const Program& program, const Plan& plan);
   void rehearse(const Program& program);
+  void rehearse(const Gemm& gemm, uint32_t rank, bool ragged);
   void enqueue_in_order(const Program& program, Plan& plan);
   void enqueue_part(const Program& program, Plan& plan, uint32_t part);
   void begin_in_order(const Program& program, Plan& plan, uint32_t index);

@@ -107,30 +107,35 @@ void Executor::rehearse(const Program& program) {
   for (const Operation& o : program.operations) {
     if (!world_.holds(o.rank)) continue;
     for (const Call& call : slice(program.calls, o.calls)) {
-      const auto* gemm = std::get_if<Gemm>(&call.arguments);
-      if (!gemm) continue;
-      std::vector<int64_t> key = key_of(*gemm);
-      key.push_back(world_.device(o.rank));
-      const uint64_t bytes = bytes_of_result(*gemm);
-      if (bytes == 0 || !rehearsed_.insert(std::move(key)).second) continue;
-      world_.enter(o.rank);
-      // Where the result begins within 256 bytes decides too.
-      const uint64_t shift = reinterpret_cast<uint64_t>(buffers_.at(gemm->c.view, o.rank)) % 256;
-      std::byte* result = nullptr;
-      CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&result), bytes + shift));
-      Lane& lane = lanes_.at(o.rank * kLanes + SCHEMOE_COMPUTE);
-      std::optional<Failure> failure;
-      try {
-        products_.run(*gemm, {buffers_.at(gemm->a.view, o.rank), buffers_.at(gemm->b.view, o.rank), result + shift},
-                      world_.device(o.rank), lane.scratch.get<std::byte>(Products::kWorkspace, lane.stream), lane.stream);
-      } catch (const Failure& thrown) {
-        failure = thrown;
-      }
-      CUDA_CHECK(cudaStreamSynchronize(lane.stream));
-      CUDA_CHECK(cudaFree(result));
-      if (failure) throw *failure;
+      if (const auto* gemm = std::get_if<Gemm>(&call.arguments)) rehearse(*gemm, o.rank, false);
+      const auto* groups = std::get_if<GemmGroups>(&call.arguments);
+      for (int64_t group = 0; groups && group < groups->gemm.groups; ++group) rehearse(groups->group(group), o.rank, true);
     }
   }
+}
+
+void Executor::rehearse(const Gemm& gemm, uint32_t rank, bool ragged) {
+  std::vector<int64_t> key = key_of(gemm);
+  key.insert(key.end(), {world_.device(rank), ragged, gemm.relu, gemm.bias.null(), gemm.bias_stride});
+  const uint64_t bytes = bytes_of_result(gemm);
+  if (bytes == 0 || gemm.k == 0 || !rehearsed_.insert(std::move(key)).second) return;
+  world_.enter(rank);
+  // Where the result begins within 256 bytes decides too.
+  const uint64_t shift = reinterpret_cast<uint64_t>(buffers_.at(gemm.c.view, rank)) % 256;
+  std::byte* result = nullptr;
+  CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&result), bytes + shift));
+  Lane& lane = lanes_.at(rank * kLanes + SCHEMOE_COMPUTE);
+  std::optional<Failure> failure;
+  try {
+    const std::byte* bias = gemm.bias.null() ? nullptr : buffers_.at(gemm.bias, rank);
+    products_.run(gemm, {buffers_.at(gemm.a.view, rank), buffers_.at(gemm.b.view, rank), result + shift, bias},
+                  world_.device(rank), lane.scratch.get<std::byte>(Products::kWorkspace, lane.stream), lane.stream, ragged);
+  } catch (const Failure& thrown) {
+    failure = thrown;
+  }
+  CUDA_CHECK(cudaStreamSynchronize(lane.stream));
+  CUDA_CHECK(cudaFree(result));
+  if (failure) throw *failure;
 }
 
 /// With other processes: all begin at one time, so that none finds the others late.

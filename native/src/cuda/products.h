@@ -32,6 +32,8 @@ class Products {
   static constexpr size_t kWorkspace = size_t{32} << 20;
 
   /// False when the library has no algorithm for it. `device` is the current one.
+  /// `ragged`: with an algorithm that is chosen for a range of rows.
+  bool run(const Gemm& gemm, const Operands& at, int device, void* workspace, cudaStream_t stream, bool ragged);
   bool run(const Gemm& gemm, const Operands& at, int device, void* workspace, cudaStream_t stream) {
     return run(gemm, at, device, workspace, stream, false);
   }
@@ -48,7 +50,6 @@ class Products {
 
   std::unique_ptr<Plan> make(const Gemm& gemm, int device, const int64_t* alignments) const;
   /// `ragged`: a group whose rows are any number; an algorithm serves all that round up to the same.
-  bool run(const Gemm& gemm, const Operands& at, int device, void* workspace, cudaStream_t stream, bool ragged);
 
   bool fast(const Gemm& gemm) const { return tf32_ && gemm.dtypes.a == SCHEMOE_F32; }
   /// nullptr where ranks share a GPU: streams are scarce there, and the GPU has enough to do at once.

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "cuda/check.h"
 
@@ -12,35 +13,42 @@ namespace schemoe::cuda {
 class Scratch {
  public:
   Scratch() = default;
-  ~Scratch() { cudaFree(data_); }
+  ~Scratch() {
+    tidy();
+    cudaFree(data_);
+  }
   Scratch(const Scratch&) = delete;
 
   /// At least that many bytes on the current GPU.
   template <class T>
-  T* get(size_t count, cudaStream_t stream) {
+  T* get(size_t count, cudaStream_t) {
     const size_t bytes = count * sizeof(T);
-    if (bytes > bytes_) grow(bytes, stream);
+    if (bytes > bytes_) grow(bytes);
     return static_cast<T*>(data_);
+  }
+  /// Frees what was outgrown; to be called when nothing runs.
+  void tidy() {
+    for (void* old : old_) cudaFree(old);
+    old_.clear();
   }
   /// How often the bytes have moved.
   uint64_t grown() const { return grown_; }
 
  private:
-  void grow(size_t bytes, cudaStream_t stream) {
-    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-    CUDA_CHECK(cudaStreamIsCapturing(stream, &status));
-    // Kernels may still use the old ones; those that are only being captured do not.
-    if (status == cudaStreamCaptureStatusNone) CUDA_CHECK(cudaStreamSynchronize(stream));
-    cudaFree(data_);
-    data_ = nullptr;
-    bytes_ = 0;
-    ++grown_;
-    CUDA_CHECK(cudaMalloc(&data_, bytes));
+  /// Kernels may still use the old bytes, and freeing them would wait for the GPU, where other threads'
+  /// kernels may wait for what this one has not launched yet.
+  void grow(size_t bytes) {
+    void* data = nullptr;
+    CUDA_CHECK(cudaMalloc(&data, bytes));
+    if (data_) old_.push_back(data_);
+    data_ = data;
     bytes_ = bytes;
+    ++grown_;
   }
 
   void* data_ = nullptr;
   size_t bytes_ = 0;
+  std::vector<void*> old_;
   uint64_t grown_ = 0;
 };
 

@@ -123,10 +123,8 @@ Ids Cluster::make_ids() const {
 }
 
 void Cluster::connect(const Ids& ids) {
-  each_part([&](Part& part, uint32_t index) {
-    connect_part(part, ids);
-    greet(part, index);
-  });
+  each_part([&](Part& part, uint32_t) { connect_part(part, ids); });
+  greet();
 }
 
 void Cluster::connect_part(Part& part, const Ids& ids) {
@@ -146,37 +144,42 @@ void Cluster::connect_part(Part& part, const Ids& ids) {
   }
 }
 
-/// A few bytes from every rank to every other, on each lane.
-void Cluster::greet(Part& part, uint32_t index) {
+/// A few bytes from every rank to every other, on each lane. Memory is taken before and freed after all of
+/// it: both may wait for the GPU, where kernels of one part wait for those of another.
+void Cluster::greet() {
   struct Line {
     cudaStream_t stream = nullptr;
     std::byte* data = nullptr;
   };
-  std::vector<Line> lines(part.count);
+  std::vector<Line> lines(world_.count());
   const uint64_t half = world_.ranks() * kGreeting;
-  for (uint32_t i = 0; i < part.count; ++i) {
-    world_.enter(part.first + i);
+  for (uint32_t i = 0; i < lines.size(); ++i) {
+    world_.enter(world_.first() + i);
     CUDA_CHECK(cudaStreamCreateWithFlags(&lines[i].stream, cudaStreamNonBlocking));
     CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&lines[i].data), 2 * half));
   }
   for (uint32_t lane : {SCHEMOE_INTRA, SCHEMOE_INTER}) {
-    std::vector<Move> moves;
-    for (uint32_t i = 0; i < part.count; ++i) {
-      for (uint32_t peer = 0; peer < world_.ranks(); ++peer) {
-        if (peer == part.first + i) continue;
-        std::byte* data = lines[i].data + peer * kGreeting;
-        moves.push_back({part.first + i, peer, data, kGreeting, true, lines[i].stream});
-        moves.push_back({part.first + i, peer, data + half, kGreeting, false, lines[i].stream});
+    each_part([&](Part& part, uint32_t index) {
+      std::vector<Move> moves;
+      for (uint32_t rank = part.first; rank < part.first + part.count; ++rank) {
+        const Line& line = lines[rank - world_.first()];
+        for (uint32_t peer = 0; peer < world_.ranks(); ++peer) {
+          if (peer == rank) continue;
+          std::byte* data = line.data + peer * kGreeting;
+          moves.push_back({rank, peer, data, kGreeting, true, line.stream});
+          moves.push_back({rank, peer, data + half, kGreeting, false, line.stream});
+        }
       }
-    }
-    post(index, lane, moves);
-    for (uint32_t i = 0; i < part.count; ++i) {
-      world_.enter(part.first + i);
+      world_.enter(part.first);
+      post(index, lane, moves);
+    });
+    for (uint32_t i = 0; i < lines.size(); ++i) {
+      world_.enter(world_.first() + i);
       CUDA_CHECK(cudaStreamSynchronize(lines[i].stream));
     }
   }
-  for (uint32_t i = 0; i < part.count; ++i) {
-    world_.enter(part.first + i);
+  for (uint32_t i = 0; i < lines.size(); ++i) {
+    world_.enter(world_.first() + i);
     CUDA_CHECK(cudaStreamDestroy(lines[i].stream));
     CUDA_CHECK(cudaFree(lines[i].data));
   }

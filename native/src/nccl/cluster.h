@@ -74,7 +74,7 @@ class Cluster {
   void check_versions(const CudaOptions& options) const;
   void check_room() const;
   void connect_part(Part& part, const Ids& ids);
-  void greet(Part& part, uint32_t index);
+  void greet();
   template <class Body>
   void each_part(Body&& body);
 
