@@ -4,7 +4,7 @@
  */
 import { type NativeCalls, NativeEngine, type OpenNative } from "../native/engine.ts";
 import { libraryPath, openLibrary } from "../native/library.ts";
-import { checkDevices, findNccl, type Nccl } from "../native/nccl.ts";
+import { findNccl, type Nccl } from "../native/nccl.ts";
 import { NativeRunner } from "../native/runner.ts";
 import { type Engine, SchemoeError, type Topology } from "../types.ts";
 import { pace } from "./pacing.ts";
@@ -67,16 +67,24 @@ export interface CudaOptions extends TransportOptions {
  *   the communicators could not run on the GPUs together.
  */
 export function openCudaEngine(options: CudaOptions): Engine {
+  const { native, where } = openNativeCuda(options);
+  return cudaRunner(options, native, () => where);
+}
+
+/** The native engine of such options, and what a caption says of its transport. */
+export function openNativeCuda(options: CudaOptions): { native: NativeEngine; where: string } {
   const { tf32, graphs, times } = options;
   const { nodes, ranksPerNode, ranks } = options.topology;
   checkTransport(options, ranks);
   const library = openLibrary(libraryPath("cuda"));
   const nccl = options.transport === "nccl" ? findNccl(library, options.nccl) : undefined;
+  const given = transportArguments(options, nccl);
+  const open: OpenNative = (symbols) => (config, out, text, size) =>
+    symbols.schemoe_open_cuda(config, ...given, out, text, size);
   const native = new NativeEngine({
-    ...{ kind: "cuda", nodes, ranksPerNode, tf32, graphs, times, library },
-    open: openWith(options, nccl),
+    ...{ kind: "cuda", nodes, ranksPerNode, tf32, graphs, times, library, open },
   });
-  return cudaRunner(options, native, () => transportText(options, nccl));
+  return { native, where: transportText(options, nccl) };
 }
 
 /**
@@ -96,22 +104,25 @@ export function cudaRunner(options: CudaOptions, native: NativeCalls, where = ()
 }
 
 /** How a caption names a transport. */
-export function transportText({ emulateNodes }: TransportOptions, nccl?: Nccl): string {
+function transportText({ emulateNodes }: TransportOptions, nccl?: Nccl): string {
   return nccl ? `, NCCL ${nccl.version}${emulateNodes ? ", emulated nodes" : ""}` : "";
 }
 
-/** The words of a `schemoe_cuda`. */
-export function transportWords(options: TransportOptions, nccl?: Nccl): Uint32Array<ArrayBuffer> {
-  const { emulateNodes = false, maxCTAs = 0, devices = [] } = options;
-  return Uint32Array.of(Number(!!nccl), Number(emulateNodes), maxCTAs, devices.length, 0, 1, 0, 0);
-}
-
-function openWith(options: TransportOptions, nccl?: Nccl): OpenNative {
-  const words = transportWords(options, nccl);
-  const path = new TextEncoder().encode(`${nccl?.path ?? ""}\0`);
-  const devices = options.devices ? Uint32Array.from(options.devices) : null;
-  return (library) => (config, out, text, size) =>
-    library.schemoe_open_cuda(config, words, path, devices, out, text, size);
+/**
+ * What the native library is told of a transport: the words of a `schemoe_cuda`, NCCL's path, and the
+ * devices. This process is number `slot` of `slots` that share the GPUs it sees.
+ */
+export function transportArguments(
+  { emulateNodes = false, maxCTAs = 0, devices }: TransportOptions,
+  nccl?: Nccl,
+  { slot = 0, slots = 1 } = {},
+) {
+  const flags = [Number(!!nccl), Number(emulateNodes), maxCTAs];
+  return [
+    Uint32Array.of(...flags, devices?.length ?? 0, slot, slots, 0, 0),
+    new TextEncoder().encode(`${nccl?.path ?? ""}\0`),
+    devices ? Uint32Array.from(devices) : null,
+  ] as const;
 }
 
 /** @throws {SchemoeError} for options that cannot be, or not together. */
@@ -135,6 +146,19 @@ export function checkTransport(options: TransportOptions, ranks: number): void {
     fail(`maxCTAs must be an integer from 1 to 64, got ${maxCTAs}`);
   }
   if (devices !== undefined) checkDevices(devices, ranks);
+}
+
+/** @throws {SchemoeError} unless it is a list of one GPU for each rank. */
+function checkDevices(devices: unknown, ranks: number): void {
+  const good = Array.isArray(devices) &&
+    devices.every((device) => Number.isSafeInteger(device) && device >= 0 && device < 1024);
+  if (good && devices.length === ranks) return;
+  fail(
+    `devices is ${
+      JSON.stringify(devices)
+    }, it must be an array with the number of a GPU for each of ` +
+      `${ranks} ranks`,
+  );
 }
 
 function fail(problem: string): never {

@@ -2,7 +2,6 @@
  * Where NCCL is: given, in the environment, where the loader looks, or in a Python package.
  * @module
  */
-import { SchemoeError } from "../types.ts";
 import type { NativeSymbols } from "./library.ts";
 import { ErrorText } from "./status.ts";
 
@@ -94,15 +93,4 @@ function isFile(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** @throws {SchemoeError} unless it is a list of one GPU for each rank. */
-export function checkDevices(devices: unknown, ranks: number): asserts devices is number[] {
-  const good = Array.isArray(devices) &&
-    devices.every((device) => Number.isSafeInteger(device) && device >= 0 && device < 1024);
-  if (good && devices.length === ranks) return;
-  throw new SchemoeError(
-    `Cannot open the engine: devices is ${JSON.stringify(devices)}, it must be an array with the ` +
-      `number of a GPU for each of ${ranks} ranks`,
-  );
 }

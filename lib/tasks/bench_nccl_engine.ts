@@ -1,11 +1,5 @@
 /** Engines for the benchmarks over NCCL. @module */
-import {
-  type CudaOptions,
-  openCudaEngine,
-  transportText,
-  transportWords,
-} from "../engines/cuda.ts";
-import { NativeEngine } from "../native/engine.ts";
+import { type CudaOptions, openCudaEngine, openNativeCuda } from "../engines/cuda.ts";
 import { libraryPath, openLibrary } from "../native/library.ts";
 import { findNccl } from "../native/nccl.ts";
 import { NativeRunner, type RunnerOptions } from "../native/runner.ts";
@@ -32,25 +26,10 @@ export function openDelayed(
   seconds: RunnerOptions["seconds"],
 ): Engine {
   const options = optionsOf(cluster, transport);
-  const library = openLibrary(libraryPath("cuda"));
-  const nccl = transport === "nccl" ? findNccl(library) : undefined;
-  const path = new TextEncoder().encode(`${nccl?.path ?? ""}\0`);
-  const devices = Uint32Array.from(cluster.devices);
-  const { nodes, ranksPerNode } = cluster;
+  const { native, where } = openNativeCuda(options);
   return new NativeRunner({
-    kind: "cuda",
-    topology: options.topology,
-    timing: `random delays${transportText(options, nccl)}`,
-    modelled: false,
-    seconds,
-    native: new NativeEngine({
-      ...{ kind: "cuda", nodes, ranksPerNode, library },
-      open: (symbols) => (config, out, text, size) =>
-        symbols.schemoe_open_cuda(
-          ...[config, transportWords(options, nccl), path, devices] as const,
-          ...[out, text, size] as const,
-        ),
-    }),
+    ...{ kind: "cuda", topology: options.topology, timing: `random delays${where}` },
+    ...{ modelled: false, seconds, native },
   });
 }
 

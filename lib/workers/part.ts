@@ -1,5 +1,5 @@
 /** A native engine of some ranks of a world, connected with those of other processes. @module */
-import { transportWords } from "../engines/cuda.ts";
+import { transportArguments } from "../engines/cuda.ts";
 import { NativeEngine, type OpenNative } from "../native/engine.ts";
 import { libraryPath, openLibrary } from "../native/library.ts";
 import { findNccl } from "../native/nccl.ts";
@@ -9,8 +9,6 @@ import { ErrorText } from "../native/status.ts";
 const PROCESS_BYTES = 64;
 const HOST_OFFSET = 16;
 export const KEY_BYTES = 32;
-/** Where a `schemoe_cuda` tells the place of the process. */
-const SLOT_WORD = 4;
 
 /** Ranks that one process runs. */
 export interface Span {
@@ -128,15 +126,8 @@ type Place = readonly [
 function onGpus(gpus: GpuPart, place: Place) {
   const library = openLibrary(libraryPath("cuda"));
   const nccl = findNccl(library, gpus.nccl);
-  const words = transportWords(gpus, nccl);
-  words.set([gpus.slot ?? 0, gpus.slots ?? 1], SLOT_WORD);
-  const path = new TextEncoder().encode(`${nccl.path}\0`);
-  const devices = gpus.devices ? Uint32Array.from(gpus.devices) : null;
+  const given = transportArguments(gpus, nccl, gpus);
   const open: OpenNative = (library) => (config, out, text, size) =>
-    library.schemoe_open_cuda_part(
-      ...[config, words, path, devices] as const,
-      ...place,
-      ...[out, text, size] as const,
-    );
+    library.schemoe_open_cuda_part(config, ...given, ...place, out, text, size);
   return { kind: "cuda" as const, tf32: gpus.tf32, library, nccl: nccl.version, open };
 }
