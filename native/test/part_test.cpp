@@ -185,11 +185,11 @@ void check_memory() {
   CHECK_EQUAL(schemoe_allocate(world.parts[0]->handle, sizes.data(), 3, &id, error, sizeof error), SCHEMOE_OUT_OF_MEMORY);
   CHECK_CONTAINS(error, "process 2 (pid 1002 on 127.0.0.1, rank 2)");
   CHECK_EQUAL(id, UINT32_MAX);
-  const uint32_t b = world.allocate(4);
+  const uint32_t b = world.allocate(8);
   Packed packed(3);
   for (uint32_t rank = 0; rank < 3; ++rank) {
     packed.operation(0, rank, 1, {true});
-    packed.send((rank + 1) % 3, 4, b).receive((rank + 2) % 3, 4, b);
+    packed.send((rank + 1) % 3, 4, b).receive((rank + 2) % 3, 4, b, 4);
   }
   for (const auto& part : world.parts) part->prepare(packed);
   for (const Outcome& outcome : world.run(1)) CHECK_EQUAL(outcome.text, "");
