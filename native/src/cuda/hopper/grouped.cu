@@ -1,0 +1,441 @@
+// The result is computed transposed: the tensor cores' 64 rows are columns of C, and its columns, of
+// which an instruction takes any multiple of 8 up to 256, are the rows of a group, so that little is
+// computed in vain where a group ends.
+//
+// Blocks in clusters of two stay on their multiprocessors and walk through tiles of 256 columns (128 for
+// each block) by 256 rows. In a block one thread has tiles of the factors copied into a ring of stages;
+// two warpgroups of 64 columns each multiply what has arrived. Both blocks need the same rows, so that
+// each copies half of them to both. Sums are turned over in shared memory, a warp at a time, and leave in
+// pieces of 16 bytes.
+#include "cuda/hopper/grouped.h"
+
+#include <cuda_bf16.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "cuda/hopper/ptx.cuh"
+#include "cuda/hopper/schedule.h"
+#include "cuda/hopper/tensor_map.h"
+#include "cuda/hopper/wgmma.cuh"
+#include "cuda/kernels/launch.cuh"
+
+namespace schemoe::cuda::hopper {
+
+namespace {
+
+constexpr uint32_t kBlocks = 2;            // of a cluster
+constexpr uint32_t kDepth = 64;            // of a stage, along k
+constexpr uint32_t kColumns = 128;         // of C, a block's
+constexpr uint32_t kTile = 64 * 128;       // bytes of a copied tile: 64 x 64 elements
+constexpr uint32_t kStageBytes = (kColumns / 64 + kWidth / 64) * kTile;
+constexpr uint32_t kStages = 4;
+constexpr uint32_t kConsumers = 2;         // warpgroups
+constexpr uint32_t kTurned = 64;           // rows of C that a warp turns over at once, of 16 columns
+constexpr uint32_t kTurnBytes = kTurned * 32;
+constexpr uint32_t kThreads = 128 * (1 + kConsumers);
+/// Tiles along the rows that are computed side by side, so that clusters at work share factors in L2.
+constexpr uint32_t kBand = 8;
+
+/// Tiles begin at multiples of 1024 bytes, which the beginning of dynamic shared memory need not be.
+struct Shared {
+  static constexpr uint32_t kTurn = kStages * kStageBytes;
+  static constexpr uint32_t kFull = kTurn + kConsumers * 4 * 2 * kTurnBytes;
+  static constexpr uint32_t kEmpty = kFull + kStages * 8;
+  static constexpr uint32_t kBytes = kEmpty + kStages * 8;
+  static constexpr uint32_t kAlign = 1024;
+
+  uint32_t base;
+  __device__ uint32_t columns(uint32_t stage) const { return base + stage * kStageBytes; }
+  __device__ uint32_t rows(uint32_t stage) const { return columns(stage) + kColumns / 64 * kTile; }
+  /// Two areas of a consumer's warp.
+  __device__ uint32_t turn(uint32_t warp) const { return base + kTurn + warp * 2 * kTurnBytes; }
+  __device__ Barrier full(uint32_t stage) const { return {base + kFull + stage * 8}; }
+  __device__ Barrier empty(uint32_t stage) const { return {base + kEmpty + stage * 8}; }
+};
+
+/// What a launch is told. kSummed: the groups' rows are summed over.
+template <bool kSummed>
+struct Launch {
+  /// B: its columns are those of C.
+  CUtensorMap columns[kSummed ? kMaxGroups : 1];
+  /// A: its rows, or with kSummed its columns, are the rows of C.
+  CUtensorMap rows[kSummed ? kMaxGroups : 1];
+  Schedule schedule;
+  int32_t first[kMaxGroups];
+  int32_t count[kMaxGroups];
+  int32_t m, n, k;
+  float alpha, beta;
+  bool relu;
+  bf16* c;
+  int64_t ldc, stride;
+  const bf16* bias;
+  int64_t bias_stride;
+
+  __device__ const CUtensorMap* columns_map(uint32_t group) const { return &columns[kSummed ? group : 0]; }
+  __device__ const CUtensorMap* rows_map(uint32_t group) const { return &rows[kSummed ? group : 0]; }
+  __device__ uint32_t depth(uint32_t group) const { return static_cast<uint32_t>(kSummed ? count[group] : k); }
+  __device__ bf16* result(uint32_t group) const { return c + (kSummed ? group * stride : first[group] * ldc); }
+  __device__ uint32_t rows_of(uint32_t group) const { return static_cast<uint32_t>(kSummed ? m : count[group]); }
+};
+
+struct Tile {
+  uint32_t group;
+  uint32_t column;  // of a cluster, in its 256 columns
+  uint32_t row;     // first, in its group
+  uint32_t width;
+};
+
+/// A cluster's tiles, one after another.
+class Walk {
+ public:
+  __device__ Walk(const Schedule& schedule, uint32_t cluster) : s_(schedule), cluster_(cluster), next_(cluster) {}
+
+  __device__ bool next(Tile& tile) {
+    const uint32_t full = s_.full_before[s_.groups] * s_.columns;
+    if (narrow_ < 0) {
+      if (next_ < full) {
+        place(next_, tile);
+        next_ += s_.clusters;
+        return true;
+      }
+      narrow_ = 0;
+      next_ = s_.share[0][cluster_];
+    }
+    while (next_ >= s_.share[narrow_][cluster_ + 1]) {
+      if (++narrow_ == static_cast<int32_t>(kNarrow)) return false;
+      next_ = s_.share[narrow_][cluster_];
+    }
+    const uint32_t number = next_ / s_.columns;
+    const uint32_t group = s_.narrow[s_.narrow_first[narrow_] + number];
+    tile = {group, next_ - number * s_.columns, (s_.full_before[group + 1] - s_.full_before[group]) * kWidth,
+            width_of(static_cast<uint32_t>(narrow_))};
+    ++next_;
+    return true;
+  }
+
+ private:
+  __device__ void place(uint32_t number, Tile& tile) const {
+    uint32_t low = 0, high = s_.groups;
+    while (high - low > 1) {
+      const uint32_t middle = (low + high) / 2;
+      (s_.full_before[middle] * s_.columns <= number ? low : high) = middle;
+    }
+    const uint32_t tiles = s_.full_before[low + 1] - s_.full_before[low];
+    const uint32_t local = number - s_.full_before[low] * s_.columns;
+    const uint32_t band = local / (kBand * s_.columns);
+    const uint32_t height = min(kBand, tiles - band * kBand);
+    const uint32_t in_band = local - band * kBand * s_.columns;
+    const uint32_t column = in_band / height;
+    tile = {low, column, (band * kBand + in_band - column * height) * kWidth, kWidth};
+  }
+
+  const Schedule& s_;
+  const uint32_t cluster_;
+  uint32_t next_;
+  int32_t narrow_ = -1;
+};
+
+/// Where in the ring of stages.
+struct Turn {
+  uint32_t stage = 0, parity = 0;
+  __device__ void advance() {
+    if (++stage < kStages) return;
+    stage = 0;
+    parity ^= 1;
+  }
+};
+
+/// Has all tiles of the factors copied, as stages become free.
+template <bool kSummed, bool kTransB>
+__device__ void produce(const Launch<kSummed>& p, const Shared& shared, uint32_t cluster, uint32_t block) {
+  Walk walk(p.schedule, cluster);
+  Tile tile;
+  Turn turn;
+  while (walk.next(tile)) {
+    const CUtensorMap* columns = p.columns_map(tile.group);
+    const CUtensorMap* rows = p.rows_map(tile.group);
+    const uint32_t stages = (p.depth(tile.group) + kDepth - 1) / kDepth;
+    const auto column = static_cast<int32_t>((tile.column * kBlocks + block) * kColumns);
+    const auto row = static_cast<int32_t>(tile.row) + (kSummed ? 0 : p.first[tile.group]);
+    const int32_t slice = kSummed ? 0 : static_cast<int32_t>(tile.group);
+    const uint32_t tiles = tile.width / 64;
+    for (uint32_t i = 0; i < stages; ++i) {
+      const auto k = static_cast<int32_t>(i * kDepth);
+      shared.empty(turn.stage).wait(turn.parity ^ 1);
+      const Barrier full = shared.full(turn.stage);
+      full.expect((kColumns / 64 + tiles) * kTile);
+      for (uint32_t t = 0; t < kColumns / 64; ++t) {
+        const int32_t at = column + static_cast<int32_t>(64 * t);
+        load_tile(shared.columns(turn.stage) + t * kTile, columns,
+                  !kSummed && kTransB ? Place{k, at, slice} : Place{at, k, slice}, full);
+      }
+      for (uint32_t t = block; t < tiles; t += kBlocks) {
+        const int32_t at = row + static_cast<int32_t>(64 * t);
+        load_tile_for_both(shared.rows(turn.stage) + t * kTile, rows, kSummed ? Place{at, k, 0} : Place{k, at, 0},
+                           full);
+      }
+      turn.advance();
+    }
+  }
+}
+
+/// One warpgroup's share of the tiles.
+template <bool kSummed, bool kTransB>
+class Consumer {
+ public:
+  __device__ Consumer(const Launch<kSummed>& p, const Shared& shared, uint32_t block, uint32_t number)
+      : p_(p), shared_(shared), block_(block), number_(number), thread_(threadIdx.x % 128) {}
+
+  template <uint32_t N>
+  __device__ void compute(const Tile& tile) {
+    Sums<N> sums;
+    const uint32_t depth = p_.depth(tile.group);
+    const uint32_t stages = (depth + kDepth - 1) / kDepth;
+    uint32_t before = 0;
+    for (uint32_t i = 0; i < stages; ++i) {
+      shared_.full(turn_.stage).wait(turn_.parity);
+      const uint64_t columns = Columns::describe(shared_.columns(turn_.stage) + number_ * kTile);
+      const uint64_t rows = Rows::describe(shared_.rows(turn_.stage));
+      begin_products();
+#pragma unroll
+      for (uint32_t step = 0; step < kDepth / 16; ++step) add(sums, columns, rows, step, i + step);
+      commit_products();
+      if (i > 0) {
+        await_products<1>();
+        release(before);
+      }
+      before = turn_.stage;
+      turn_.advance();
+    }
+    const Corner corner = corner_of(tile);
+    Pieces old;
+    if (p_.beta != 0) fetch(corner, 0, old);
+    await_products<0>();
+    release(before);
+    put<N>(tile, corner, old, sums);
+  }
+
+ private:
+  /// Columns of C are across k unless B is transposed.
+  using Columns = Factor<kSummed || !kTransB>;
+  using Rows = Factor<kSummed>;
+
+  template <int N>
+  __device__ static void add(float (&sums)[N][4], uint64_t columns, uint64_t rows, uint32_t step, uint32_t any) {
+    multiply<8 * N, kSummed || !kTransB, kSummed>(sums, columns + step * (Columns::kStep >> 4),
+                                                  rows + step * (Rows::kStep >> 4), any != 0);
+  }
+
+  /// Both blocks may copy into the stage again.
+  __device__ void release(uint32_t stage) const {
+    if (thread_ < kBlocks) shared_.empty(stage).arrive_at(thread_);
+  }
+
+  /// Where this thread's pieces of C begin, in a row of each sixteen.
+  struct Corner {
+    bf16* c;
+    uint32_t row, rows;
+    bool inside;  // of the columns
+  };
+  using Pieces = uint4[kTurned / 16];
+
+  __device__ uint32_t column_of(const Tile& tile) const {
+    return (tile.column * kBlocks + block_) * kColumns + number_ * 64 + thread_ / 32 * 16;
+  }
+  __device__ Corner corner_of(const Tile& tile) const {
+    const uint32_t lane = thread_ % 32, column = column_of(tile) + lane % 2 * 8, row = tile.row + lane / 2;
+    return {p_.result(tile.group) + row * p_.ldc + column, row, p_.rows_of(tile.group),
+            column < static_cast<uint32_t>(p_.n)};
+  }
+  __device__ void fetch(const Corner& corner, uint32_t first, Pieces& to) const {
+#pragma unroll
+    for (uint32_t i = 0; i < kTurned / 16; ++i) {
+      const uint32_t down = first + i * 16;
+      to[i] = make_uint4(0, 0, 0, 0);
+      if (corner.inside && corner.row + down < corner.rows) {
+        to[i] = *reinterpret_cast<const uint4*>(corner.c + down * p_.ldc);
+      }
+    }
+  }
+
+  template <uint32_t N>
+  __device__ void put(const Tile& tile, const Corner& corner, Pieces& old, const Sums<N>& sums) const {
+    const uint32_t warp = thread_ / 32, lane = thread_ % 32;
+    // Of the two columns whose sums this thread has.
+    float bias[2] = {0, 0};
+    if (p_.bias) {
+      const bf16* from = p_.bias + tile.group * p_.bias_stride;
+#pragma unroll
+      for (uint32_t i = 0; i < 2; ++i) {
+        const uint32_t at = column_of(tile) + lane / 4 + 8 * i;
+        if (at < static_cast<uint32_t>(p_.n)) bias[i] = to_float(from[at]);
+      }
+    }
+    // Lines of 32 bytes, a row of C each; every four their halves change places, which keeps the banks apart.
+    const uint32_t area = shared_.turn(number_ * 4 + warp);
+    const auto piece = [](uint32_t line, uint32_t half) { return line * 32 + ((half ^ line / 4 % 2) << 4); };
+    // Of four matrices of 8 x 8 a lane gives the address of a row: two side by side, two of the next rows.
+    const uint32_t turned = piece(lane % 8 + lane / 16 * 8, lane / 8 % 2);
+    const uint32_t straight = piece(lane / 2, lane % 2);
+#pragma unroll
+    for (uint32_t first = 0; first < N; first += kTurned) {
+      const uint32_t here = area + first / kTurned % 2 * kTurnBytes;
+      if (p_.beta != 0) {
+#pragma unroll
+        for (uint32_t i = 0; i < kTurned / 16; ++i) store_shared(here + straight + i * 16 * 32, old[i]);
+        __syncwarp();
+        if (first + kTurned < N) fetch(corner, first + kTurned, old);
+      }
+#pragma unroll
+      for (uint32_t j = 0; j < kTurned / 8; j += 2) {
+        const uint32_t at = here + turned + j * 8 * 32;
+        uint32_t was[4] = {}, now[4];
+        if (p_.beta != 0) load_transposed(was, at);
+#pragma unroll
+        for (uint32_t q = 0; q < 4; ++q) {
+          const auto& two = sums[first / 8 + j + q / 2];
+          const float2 before = halves_of(was[q]);
+          now[q] = pack(finish(two[2 * (q % 2)], before.x, bias[q % 2]),
+                        finish(two[2 * (q % 2) + 1], before.y, bias[q % 2]));
+        }
+        store_transposed(at, now);
+      }
+      __syncwarp();
+#pragma unroll
+      for (uint32_t i = 0; i < kTurned / 16; ++i) {
+        const uint4 now = load_shared(here + straight + i * 16 * 32);
+        const uint32_t down = first + i * 16;
+        if (corner.inside && corner.row + down < corner.rows) {
+          *reinterpret_cast<uint4*>(corner.c + down * p_.ldc) = now;
+        }
+      }
+    }
+    // The next tile's sums come to the same areas.
+    __syncwarp();
+  }
+
+  __device__ float finish(float sum, float before, float bias) const {
+    float x = p_.alpha * sum;
+    if (p_.beta != 0) x += p_.beta * before;
+    x += bias;
+    return p_.relu && !(x > 0) ? 0.0f : x;
+  }
+
+  const Launch<kSummed>& p_;
+  const Shared shared_;
+  const uint32_t block_, number_, thread_;
+  Turn turn_;
+};
+
+template <bool kSummed, bool kTransB>
+__global__ void __cluster_dims__(kBlocks, 1, 1) __launch_bounds__(kThreads, 1)
+    grouped_kernel(const __grid_constant__ Launch<kSummed> p) {
+  extern __shared__ uint8_t memory[];
+  const Shared shared{(shared_address(memory) + Shared::kAlign - 1) / Shared::kAlign * Shared::kAlign};
+  const uint32_t block = block_in_cluster(), cluster = blockIdx.x / kBlocks;
+  if (threadIdx.x == 0) {
+    for (uint32_t stage = 0; stage < kStages; ++stage) {
+      shared.full(stage).init(1);
+      shared.empty(stage).init(kBlocks * kConsumers);
+    }
+    fence_barriers();
+  }
+  __syncthreads();
+  meet_cluster();
+  if (threadIdx.x < 128) {
+    give_registers<40>();
+    if (threadIdx.x == 0) produce<kSummed, kTransB>(p, shared, cluster, block);
+  } else {
+    take_registers<232>();
+    // The same for all threads of a warp, as the compiler may now know.
+    const uint32_t number = __shfl_sync(kAllLanes, threadIdx.x / 128 - 1, 0);
+    Consumer<kSummed, kTransB> consumer(p, shared, block, number);
+    Walk walk(p.schedule, cluster);
+    Tile tile;
+    bool more = walk.next(tile);
+    for (; more && tile.width == 256; more = walk.next(tile)) consumer.template compute<256>(tile);
+    for (; more && tile.width == 192; more = walk.next(tile)) consumer.template compute<192>(tile);
+    for (; more && tile.width == 128; more = walk.next(tile)) consumer.template compute<128>(tile);
+    for (; more; more = walk.next(tile)) consumer.template compute<64>(tile);
+  }
+  __syncwarp();
+  // The other block may still copy to this one, or tell it that a stage is free.
+  meet_cluster();
+}
+
+/// A tile of 64 x 64 at a time.
+CUtensorMap map_of(const void* data, int64_t columns, int64_t rows, int64_t slices, int64_t ld, int64_t stride) {
+  return tensor_map({data, {columns, rows, slices}, {ld, slices > 1 ? stride : rows * ld}, {64, 64, 1}});
+}
+
+template <bool kSummed>
+Launch<kSummed> describe(const Grouped& g, const Groups& groups, uint32_t clusters) {
+  Launch<kSummed> p{};
+  const auto count = groups.rows.size();
+  std::copy(groups.first.begin(), groups.first.end(), p.first);
+  std::copy(groups.rows.begin(), groups.rows.end(), p.count);
+  p.m = static_cast<int32_t>(g.m);
+  p.n = static_cast<int32_t>(g.n);
+  p.k = static_cast<int32_t>(g.k);
+  p.alpha = g.alpha;
+  p.beta = g.beta;
+  p.relu = g.relu;
+  p.c = static_cast<bf16*>(g.c);
+  p.ldc = g.ldc;
+  p.stride = g.stride;
+  p.bias = static_cast<const bf16*>(g.bias);
+  p.bias_stride = g.bias_stride;
+  const auto* a = static_cast<const bf16*>(g.a);
+  const auto* b = static_cast<const bf16*>(g.b);
+  const auto slices = static_cast<int64_t>(count);
+  std::vector<int32_t> rows(groups.rows.begin(), groups.rows.end());
+  if constexpr (kSummed) {
+    for (size_t group = 0; group < count; ++group) {
+      const int64_t first = groups.first[group], here = groups.rows[group];
+      p.columns[group] = map_of(b + first * g.ldb, g.n, here, 1, g.ldb, 0);
+      p.rows[group] = map_of(a + first * g.lda, g.m, here, 1, g.lda, 0);
+    }
+    rows.assign(count, p.m);
+  } else {
+    int64_t end = 0;
+    for (size_t group = 0; group < count; ++group) {
+      end = std::max<int64_t>(end, groups.first[group] + groups.rows[group]);
+    }
+    p.columns[0] = g.trans_b ? map_of(b, g.k, g.n, slices, g.ldb, g.stride) : map_of(b, g.n, g.k, slices, g.ldb, g.stride);
+    p.rows[0] = map_of(a, g.k, end, 1, g.lda, 0);
+  }
+  const auto across = static_cast<uint32_t>(ceil_div(g.n, kBlocks * kColumns));
+  p.schedule = make_schedule(rows, across, clusters);
+  return p;
+}
+
+template <bool kSummed, bool kTransB>
+void launch(const Launch<kSummed>& p, cudaStream_t stream) {
+  constexpr int kBytes = Shared::kBytes + Shared::kAlign;
+  const auto kernel = grouped_kernel<kSummed, kTransB>;
+  CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes));
+  LAUNCH(stream, p.schedule.clusters * kBlocks, kThreads, kBytes, kernel, p);
+}
+
+bool lies_well(const void* data, int64_t ld, int64_t stride) {
+  return aligned(data) && ld % 8 == 0 && stride % 8 == 0;
+}
+
+}  // namespace
+
+bool fits(const Grouped& g) {
+  constexpr int64_t kMost = int64_t{1} << 30;
+  return lies_well(g.a, g.lda, 0) && lies_well(g.b, g.ldb, g.trans_a ? 0 : g.stride) &&
+         lies_well(g.c, g.ldc, g.trans_a ? g.stride : 0) && !(g.trans_a && g.trans_b) && g.m < kMost && g.n < kMost &&
+         g.k < kMost && g.n > 0 && g.n % 8 == 0;
+}
+
+void run(const Grouped& g, const Groups& groups, int multiprocessors, cudaStream_t stream) {
+  const auto clusters = std::clamp<uint32_t>(static_cast<uint32_t>(multiprocessors) / kBlocks, 1, kMaxClusters);
+  if (g.trans_a) launch<true, false>(describe<true>(g, groups, clusters), stream);
+  else if (g.trans_b) launch<false, true>(describe<false>(g, groups, clusters), stream);
+  else launch<false, false>(describe<false>(g, groups, clusters), stream);
+}
+
+}  // namespace schemoe::cuda::hopper

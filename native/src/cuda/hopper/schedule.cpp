@@ -1,0 +1,76 @@
+#include "cuda/hopper/schedule.h"
+
+#include <algorithm>
+#include <array>
+
+namespace schemoe::cuda::hopper {
+
+namespace {
+
+/// Time of a tile, full or of each narrow width, by what it computes and loads.
+constexpr uint32_t kFullCost = 100;
+constexpr std::array<uint32_t, kNarrow> kCost = {78, 56, 38};
+
+using Loads = std::array<uint64_t, kMaxClusters>;
+
+uint64_t room(const Loads& loads, uint32_t clusters, uint64_t level, uint32_t cost) {
+  uint64_t tiles = 0;
+  for (uint32_t c = 0; c < clusters; ++c) tiles += level > loads[c] ? (level - loads[c]) / cost : 0;
+  return tiles;
+}
+
+/// Gives tiles of one cost to the clusters that have least to do.
+void fill(Loads& loads, uint32_t clusters, uint64_t tiles, uint32_t cost, uint32_t* share) {
+  uint64_t low = *std::min_element(loads.begin(), loads.begin() + clusters);
+  uint64_t high = *std::max_element(loads.begin(), loads.begin() + clusters) + (tiles / clusters + 1) * cost;
+  while (low < high) {
+    const uint64_t middle = (low + high) / 2;
+    if (room(loads, clusters, middle, cost) >= tiles) high = middle;
+    else low = middle + 1;
+  }
+  uint64_t given = 0;
+  for (uint32_t c = 0; c < clusters; ++c) {
+    share[c] = static_cast<uint32_t>(given);
+    const uint64_t here = high > loads[c] ? std::min((high - loads[c]) / cost, tiles - given) : 0;
+    loads[c] += here * cost;
+    given += here;
+  }
+  share[clusters] = static_cast<uint32_t>(tiles);
+}
+
+}  // namespace
+
+Schedule make_schedule(std::span<const int32_t> rows, uint32_t columns, uint32_t clusters) {
+  Schedule s{};
+  s.groups = static_cast<uint32_t>(rows.size());
+  s.columns = columns;
+  s.clusters = clusters;
+  std::array<uint32_t, kMaxGroups> steps{};  // of 64 rows, left for a narrow tile
+  for (uint32_t group = 0; group < s.groups; ++group) {
+    const auto count = static_cast<uint32_t>(rows[group]);
+    const uint32_t left = (count % kWidth + 63) / 64;
+    s.full_before[group + 1] = s.full_before[group] + count / kWidth + (left == 4 ? 1 : 0);
+    steps[group] = left % 4;
+  }
+  uint32_t listed = 0;
+  for (uint32_t narrow = 0; narrow < kNarrow; ++narrow) {
+    s.narrow_first[narrow] = listed;
+    for (uint32_t group = 0; group < s.groups; ++group) {
+      if (steps[group] * 64 == width_of(narrow)) s.narrow[listed++] = static_cast<uint8_t>(group);
+    }
+  }
+  s.narrow_first[kNarrow] = listed;
+
+  const uint32_t full = s.full_before[s.groups] * columns;
+  Loads loads{};
+  for (uint32_t c = 0; c < clusters; ++c) {
+    loads[c] = uint64_t{full / clusters + (c < full % clusters ? 1 : 0)} * kFullCost;
+  }
+  for (uint32_t narrow = 0; narrow < kNarrow; ++narrow) {
+    const uint64_t tiles = uint64_t{s.narrow_first[narrow + 1] - s.narrow_first[narrow]} * columns;
+    fill(loads, clusters, tiles, kCost[narrow], s.share[narrow]);
+  }
+  return s;
+}
+
+}  // namespace schemoe::cuda::hopper
