@@ -12,6 +12,7 @@
 #include "runtime/describe.h"
 #include "runtime/engine.h"
 #include "runtime/failure.h"
+#include "runtime/nvtx_ranges.h"
 #include "schemoe.h"
 #include "tcp/part_engine.h"
 #ifdef SCHEMOE_WITH_CUDA
@@ -321,6 +322,8 @@ SCHEMOE_ENTRY int32_t schemoe_run(schemoe_engine* engine, schemoe_program* progr
       explicit Running(std::atomic<uint32_t>& count) : runs(count) { ++runs; }
       ~Running() { --runs; }
     } const running(program->runs);
+    schemoe::NvtxRanges ranges(*program->program);
+    ranges.begin_run();
     inside->run(*program->program, time_limit_ns, {events, operations});
   });
 }
