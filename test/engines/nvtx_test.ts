@@ -65,9 +65,11 @@ Deno.test({
   name: "nvtx: true ends all ranges of a run that is stopped",
   ignore: !nvtx,
   async fn() {
-    const topology = { nodes: 2, ranksPerNode: 2, links: "emulated", nvtx: true } as const;
-    const { ranges } = await record({ engine: { kind: "cpu", ...topology }, timeLimit: 1e-9 });
+    const { ranges } = await record({ engine: { kind: "cpu", nvtx: true }, stops: true });
     assertEquals(withoutRank(ranges).length, 2);
+    // two runs, two ranks, each in the middle of its first all-to-all
+    assertEquals(ranges.filter(({ name }) => name.startsWith("A1[0]")).length, 4);
+    assertEquals(ranges.filter(({ name }) => name.startsWith("E[0]")).length, 0);
   },
 });
 
