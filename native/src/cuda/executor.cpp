@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cmath>
 
+#include "runtime/nvtx_ranges.h"
+
 namespace schemoe::cuda {
 
 namespace {
@@ -175,6 +177,9 @@ void Executor::launch(const Plan& plan) {
 
 void Executor::step(const Program& program, Plan& plan, const Step& s) {
   const Operation& operation = program.operations[s.operation];
+  // Where its kernels and copies are enqueued: the beginning and the end of a phase are events and waits.
+  NvtxRanges ranges(program);
+  if (operation.communication == (s.kind == Step::Kind::move)) ranges.begin(operation);
   try {
     if (world_.devices() > 1) world_.enter(operation.rank);
     Lane& lane = lanes_.at(operation.rank * kLanes + operation.lane);
