@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cuda/kernels/kernels.h"
+#include "cuda/branches.h"
 
 namespace schemoe::cuda {
 
@@ -80,6 +80,7 @@ Products::Call::Call(const Gemm& g, bool fast, const void* bias) {
 
 Products::Products(const World& world, bool tf32)
     : tf32_(tf32), crowded_(world.count() > world.devices()), handles_(world.devices(), nullptr) {
+  find_hopper(world);
   const lt::Library& l = lt::library();
   for (size_t device = 0; device < handles_.size(); ++device) {
     world.use(static_cast<uint32_t>(device));
@@ -162,72 +163,6 @@ bool Products::run(const Gemm& g, const Operands& at, int device, void* workspac
   if (ragged && (status == lt::kInvalidValue || status == lt::kNotSupported)) return false;
   LT_CHECK(status);
   return true;
-}
-
-/// Streams beside one, which begin after what it has done and which it waits for.
-struct Products::Branches {
-  static constexpr int kCount = 3;
-  cudaStream_t streams[kCount] = {};
-  cudaEvent_t begun = nullptr, ended[kCount] = {};
-
-  Branches() {
-    CUDA_CHECK(cudaEventCreateWithFlags(&begun, cudaEventDisableTiming));
-    for (int i = 0; i < kCount; ++i) {
-      CUDA_CHECK(cudaStreamCreateWithFlags(&streams[i], cudaStreamNonBlocking));
-      CUDA_CHECK(cudaEventCreateWithFlags(&ended[i], cudaEventDisableTiming));
-    }
-  }
-  ~Branches() {
-    for (cudaStream_t stream : streams) {
-      if (stream) cudaStreamDestroy(stream);
-    }
-    for (cudaEvent_t event : {begun, ended[0], ended[1], ended[2]}) {
-      if (event) cudaEventDestroy(event);
-    }
-  }
-  void begin(cudaStream_t from) const {
-    CUDA_CHECK(cudaEventRecord(begun, from));
-    for (cudaStream_t stream : streams) CUDA_CHECK(cudaStreamWaitEvent(stream, begun, 0));
-  }
-  void end(cudaStream_t to) const {
-    for (int i = 0; i < kCount; ++i) {
-      CUDA_CHECK(cudaEventRecord(ended[i], streams[i]));
-      CUDA_CHECK(cudaStreamWaitEvent(to, ended[i], 0));
-    }
-  }
-};
-
-Products::Branches* Products::branches_of(const Context& context) {
-  if (crowded_) return nullptr;
-  const std::lock_guard lock(mutex_);
-  auto& branches = branches_[context.stream];
-  if (!branches) branches = std::make_unique<Branches>();
-  return branches.get();
-}
-
-void Products::run_groups(const GemmGroups& groups, const Context& context) {
-  const Gemm& all = groups.gemm;
-  if (all.dtypes.a != all.dtypes.b || all.groups < 2) {
-    for (int64_t group = 0; group < all.groups; ++group) cuda::run(groups.group(group), context);
-    return;
-  }
-  Branches* branches = branches_of(context);
-  const int streams = branches ? Branches::kCount + 1 : 1;
-  auto* workspace = context.scratch.get<std::byte>(streams * kWorkspace, context.stream);
-  if (branches) branches->begin(context.stream);
-  std::vector<Gemm> rest;  // what the library does not do
-  int next = 0;
-  for (int64_t group = 0; group < all.groups; ++group) {
-    const Gemm one = groups.group(group);
-    if (one.m == 0 || one.n == 0) continue;
-    const Operands at{context.at<void>(one.a.view), context.at<void>(one.b.view), context.at<void>(one.c.view),
-                      context.at<void>(one.bias)};
-    const cudaStream_t stream = next == 0 ? context.stream : branches->streams[next - 1];
-    if (one.k == 0 || !run(one, at, context.device, workspace + next * kWorkspace, stream, true)) rest.push_back(one);
-    next = (next + 1) % streams;
-  }
-  if (branches) branches->end(context.stream);
-  for (const Gemm& one : rest) cuda::run(one, context);
 }
 
 }  // namespace schemoe::cuda

@@ -38,8 +38,8 @@ class Products {
     return run(gemm, at, device, workspace, stream, false);
   }
 
-  /// Products of groups with numbers of rows of their own, some at once. Each sum has an order that
-  /// depends on its shape alone.
+  /// Products of groups with numbers of rows of their own: in one kernel where a Hopper GPU can, otherwise
+  /// some at once. Each sum has an order that depends on its shape alone.
   void run_groups(const GemmGroups& groups, const Context& context);
 
  private:
@@ -49,15 +49,18 @@ class Products {
   using Key = std::vector<int64_t>;
 
   std::unique_ptr<Plan> make(const Gemm& gemm, int device, const int64_t* alignments) const;
-  /// `ragged`: a group whose rows are any number; an algorithm serves all that round up to the same.
-
   bool fast(const Gemm& gemm) const { return tf32_ && gemm.dtypes.a == SCHEMOE_F32; }
+  void find_hopper(const World& world);
+  /// False where groups are not of a form that the kernel for Hopper does.
+  bool run_on_hopper(const GemmGroups& groups, const Context& context);
   /// nullptr where ranks share a GPU: streams are scarce there, and the GPU has enough to do at once.
   Branches* branches_of(const Context& context);
 
   const bool tf32_;
   const bool crowded_;
   std::vector<lt::Handle> handles_;
+  /// Multiprocessors of each GPU that a grouped kernel may hold, 0 where it cannot run.
+  std::vector<int> hopper_;
   // Several host threads enqueue when nodes are emulated.
   std::mutex mutex_;
   std::map<Key, std::unique_ptr<Plan>> plans_;

@@ -64,6 +64,7 @@ struct Launch {
   Schedule schedule;
   int32_t first[kMaxGroups];
   int32_t count[kMaxGroups];
+  int32_t number[kMaxGroups];
   int32_t m, n, k;
   float alpha, beta;
   bool relu;
@@ -75,7 +76,7 @@ struct Launch {
   __device__ const CUtensorMap* columns_map(uint32_t group) const { return &columns[kSummed ? group : 0]; }
   __device__ const CUtensorMap* rows_map(uint32_t group) const { return &rows[kSummed ? group : 0]; }
   __device__ uint32_t depth(uint32_t group) const { return static_cast<uint32_t>(kSummed ? count[group] : k); }
-  __device__ bf16* result(uint32_t group) const { return c + (kSummed ? group * stride : first[group] * ldc); }
+  __device__ bf16* result(uint32_t group) const { return c + (kSummed ? number[group] * stride : first[group] * ldc); }
   __device__ uint32_t rows_of(uint32_t group) const { return static_cast<uint32_t>(kSummed ? m : count[group]); }
 };
 
@@ -158,7 +159,7 @@ __device__ void produce(const Launch<kSummed>& p, const Shared& shared, uint32_t
     const uint32_t stages = (p.depth(tile.group) + kDepth - 1) / kDepth;
     const auto column = static_cast<int32_t>((tile.column * kBlocks + block) * kColumns);
     const auto row = static_cast<int32_t>(tile.row) + (kSummed ? 0 : p.first[tile.group]);
-    const int32_t slice = kSummed ? 0 : static_cast<int32_t>(tile.group);
+    const int32_t slice = kSummed ? 0 : p.number[tile.group];
     const uint32_t tiles = tile.width / 64;
     for (uint32_t i = 0; i < stages; ++i) {
       const auto k = static_cast<int32_t>(i * kDepth);
@@ -265,7 +266,7 @@ class Consumer {
     // Of the two columns whose sums this thread has.
     float bias[2] = {0, 0};
     if (p_.bias) {
-      const bf16* from = p_.bias + tile.group * p_.bias_stride;
+      const bf16* from = p_.bias + p_.number[tile.group] * p_.bias_stride;
 #pragma unroll
       for (uint32_t i = 0; i < 2; ++i) {
         const uint32_t at = column_of(tile) + lane / 4 + 8 * i;
@@ -375,6 +376,7 @@ Launch<kSummed> describe(const Grouped& g, const Groups& groups, uint32_t cluste
   const auto count = groups.rows.size();
   std::copy(groups.first.begin(), groups.first.end(), p.first);
   std::copy(groups.rows.begin(), groups.rows.end(), p.count);
+  std::copy(groups.number.begin(), groups.number.end(), p.number);
   p.m = static_cast<int32_t>(g.m);
   p.n = static_cast<int32_t>(g.n);
   p.k = static_cast<int32_t>(g.k);
@@ -388,7 +390,7 @@ Launch<kSummed> describe(const Grouped& g, const Groups& groups, uint32_t cluste
   p.bias_stride = g.bias_stride;
   const auto* a = static_cast<const bf16*>(g.a);
   const auto* b = static_cast<const bf16*>(g.b);
-  const auto slices = static_cast<int64_t>(count);
+  const int64_t slices = groups.number.back() + 1;
   std::vector<int32_t> rows(groups.rows.begin(), groups.rows.end());
   if constexpr (kSummed) {
     for (size_t group = 0; group < count; ++group) {
@@ -433,9 +435,13 @@ bool fits(const Grouped& g) {
 
 void run(const Grouped& g, const Groups& groups, int multiprocessors, cudaStream_t stream) {
   const auto clusters = std::clamp<uint32_t>(static_cast<uint32_t>(multiprocessors) / kBlocks, 1, kMaxClusters);
-  if (g.trans_a) launch<true, false>(describe<true>(g, groups, clusters), stream);
-  else if (g.trans_b) launch<false, true>(describe<false>(g, groups, clusters), stream);
-  else launch<false, false>(describe<false>(g, groups, clusters), stream);
+  for (size_t at = 0; at < groups.rows.size(); at += kMaxGroups) {
+    const size_t count = std::min<size_t>(kMaxGroups, groups.rows.size() - at);
+    const Groups some{groups.first.subspan(at, count), groups.rows.subspan(at, count), groups.number.subspan(at, count)};
+    if (g.trans_a) launch<true, false>(describe<true>(g, some, clusters), stream);
+    else if (g.trans_b) launch<false, true>(describe<false>(g, some, clusters), stream);
+    else launch<false, false>(describe<false>(g, some, clusters), stream);
+  }
 }
 
 }  // namespace schemoe::cuda::hopper

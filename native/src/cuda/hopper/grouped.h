@@ -8,10 +8,11 @@
 
 namespace schemoe::cuda::hopper {
 
-/// The groups of `Grouped`; `rows` of each begin at row `first` of the matrices that have rows.
+/// The groups of `Grouped` that have rows.
 struct Groups {
-  std::span<const int32_t> first;
-  std::span<const int32_t> rows;
+  std::span<const int32_t> first;  // row of the matrices that have rows
+  std::span<const int32_t> rows;   // at least 1
+  std::span<const int32_t> number;  // rising: which of the matrices without rows, and of the biases
 };
 
 /// C = relu?(alpha op(A) op(B) + beta C + bias) for each group, row-major, all bfloat16.
@@ -37,7 +38,7 @@ bool fits(const Grouped& product);
 
 /// Enqueues it on up to `multiprocessors` of a GPU of compute capability 9.0, without workspace. Sums are
 /// in an order that depends on k alone: a row's results do not depend on its place or on other rows.
-/// Groups must have rows, fewer than 2^31 in all.
+/// Rows, columns and groups must be fewer than 2^30.
 void run(const Grouped& product, const Groups& groups, int multiprocessors, cudaStream_t stream);
 
 }  // namespace schemoe::cuda::hopper

@@ -37,7 +37,13 @@ void load_all(const void* kernel) {
   static const auto list = entry<CUresult (*)(CUfunction*, unsigned, CUmodule)>("cuModuleEnumerateFunctions");
   static const auto load = entry<CUresult (*)(CUfunction)>("cuFuncLoad");
   cudaFunction_t function = nullptr;
-  CUDA_CHECK(cudaGetFuncBySymbol(&function, kernel));
+  const cudaError_t error = cudaGetFuncBySymbol(&function, kernel);
+  // Kernels for other GPUs are not launched here.
+  if (error == cudaErrorNoKernelImageForDevice) {
+    cudaGetLastError();
+    return;
+  }
+  CUDA_CHECK(error);
   CUmodule module = nullptr;
   check(module_of(&module, function), "cuFuncGetModule");
   unsigned count = 0;
