@@ -3,6 +3,7 @@ import { sharedProcessor, topology as world } from "../topology.ts";
 import { type Engine, SchemoeError, type Topology } from "../types.ts";
 import { openCpuEngine } from "./cpu.ts";
 import { openCudaEngine, type TransportOptions } from "./cuda.ts";
+import { defaultKind } from "./default_kind.ts";
 import { openSimulator } from "./simulate.ts";
 
 /** Options of the CUDA engine alone. */
@@ -10,7 +11,8 @@ const TRANSPORT = ["transport", "emulateNodes", "nccl", "maxCTAs", "devices"] as
 
 /** Which engine, and on which world; `transport` and what follows is for `cuda`. */
 export interface EngineOptions extends TransportOptions {
-  readonly kind: "simulate" | "cpu" | "cuda";
+  /** Default: `cpu`, or what the environment variable `SCHEMOE_ENGINE` names, `cpu` or `cuda`. */
+  readonly kind?: "simulate" | "cpu" | "cuda";
   /** Default: `nodes` x `ranksPerNode` with the links of `topology()`. */
   readonly topology?: Topology;
   readonly nodes?: number;
@@ -45,13 +47,14 @@ export function openEngine(options: EngineOptions): Engine {
   if (typeof options !== "object" || options === null) {
     fail(`give an object such as { kind: "simulate", nodes: 1, ranksPerNode: 2 }, got ${options}`);
   }
-  const { kind, nodes, ranksPerNode, links, computation, representatives, tf32, nvtx } = options;
+  const { nodes, ranksPerNode, links, computation, representatives, tf32, nvtx } = options;
   const known = [
     ...["kind", "topology", "nodes", "ranksPerNode", "links", "computation", "representatives"],
     ...["tf32", "nvtx", ...TRANSPORT],
   ];
   const foreign = Object.keys(options).find((key) => !known.includes(key));
   if (foreign) fail(`"${foreign}" is not one of its options (${known.join(", ")})`);
+  const kind = options.kind === undefined ? defaultKind() : options.kind;
   oneOf("kind", kind, ["simulate", "cpu", "cuda"]);
   oneOf("links", links ?? "emulated", ["emulated", "plain"]);
   oneOf("computation", computation ?? "real", ["paced", "real"]);

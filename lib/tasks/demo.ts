@@ -47,6 +47,7 @@ await task(async () => {
   using layer = createLayer(engine, {
     ...{ tokens: 4096 / world.ranks, modelDim: 512, hiddenDim: 256, experts: 8, topK: 2 },
   });
+  await warmUp(layer);
   const runs: Run[] = [];
   for await (const run of allRuns(layer)) {
     if (runs.length === 0) printHead(run, links);
@@ -80,6 +81,15 @@ function options(): { kind: "cpu" | "cuda"; links: EngineOptions["links"] } {
     throw new SchemoeError(`Unknown links "${links}": choose from emulated, plain; ${USAGE}`);
   }
   return { kind, links };
+}
+
+/** Each product once, in every shape: an engine chooses how to compute it at the first use, and loads it. */
+async function warmUp(layer: MoeLayer): Promise<void> {
+  for (const chunks of [1, CHUNKS]) {
+    const choices = { chunks, compressor: "fp16", bound: false, results: false };
+    await layer.forward(choices);
+    await layer.backward(choices);
+  }
 }
 
 /** Forward and backward of every choice, the baseline first. */

@@ -1,16 +1,43 @@
-/** Installs the Jupyter kernel and starts JupyterLab, or the classic notebook, in `notebooks/`. */
+/**
+ * Installs the Jupyter kernel and starts JupyterLab, or the classic notebook, in `notebooks/`; or runs
+ * the cells of notebooks without Jupyter and prints what they show, up to the first error.
+ *
+ * usage: deno task notebook [-- [--engine cpu|cuda] [ARGUMENTS OF JUPYTER]]
+ *        deno task notebook -- [--engine cpu|cuda] --run NOTEBOOK...
+ *
+ * `--engine` is the engine of every `openEngine` that names none, through `SCHEMOE_ENGINE`.
+ * @module
+ */
+import { resolve } from "node:path";
+import { ENGINE_VARIABLE } from "../engines/default_kind.ts";
 import { SchemoeError } from "../types.ts";
 import { root, run, succeeds, task } from "./command.ts";
+import { keepLock } from "./keep_lock.ts";
 import { jupyterDataDirectory, writeKernel } from "./kernel.ts";
+import { notebookOptions } from "./notebook_options.ts";
+import { runNotebook, textOf } from "./run_notebook.ts";
 
 await task(async () => {
+  const { engine, execute, rest } = notebookOptions(Deno.args);
+  const env: Record<string, string> = engine ? { [ENGINE_VARIABLE]: engine } : {};
+  if (execute) return await keepLock(() => runAll(rest, env));
   console.error(`Kernel: ${await writeKernel(jupyterDataDirectory())}`);
   for (const program of ["jupyter-lab", "jupyter-notebook"]) {
     if (!await succeeds([program, "--version"])) continue;
-    return await run([program, ...Deno.args], { cwd: `${root}/notebooks` });
+    return await run([program, ...rest], { cwd: `${root}/notebooks`, env });
   }
   throw new SchemoeError(
     "Cannot start Jupyter, which is not installed; run: pip install jupyterlab " +
       "(or: sudo apt-get install -y jupyter-notebook)",
   );
 });
+
+async function runAll(paths: readonly string[], env: Record<string, string>): Promise<void> {
+  for (const path of paths) {
+    console.log(`== ${path}`);
+    await runNotebook(resolve(path), (cell, outputs) => {
+      console.log(`\n[${cell}]`);
+      for (const text of outputs.map(textOf)) Deno.stdout.writeSync(new TextEncoder().encode(text));
+    }, env);
+  }
+}

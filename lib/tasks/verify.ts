@@ -148,7 +148,7 @@ function chunkingOf(name: string): (chunks: number) => Chunking {
 
 /**
  * The case with inputs that bfloat16 holds exactly, and what the CPU engine makes of them: rounding
- * alone may send a token to another expert, which is no error of an engine.
+ * alone may send a token to another expert, or open a unit of a ReLU, which is no error of an engine.
  */
 async function inBfloat16(golden: GoldenCase): Promise<GoldenCase> {
   const rounded = new Map([...golden.tensors].map(([name, { shape, data }]) => {

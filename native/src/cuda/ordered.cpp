@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "cuda/executor.h"
-#include "cuda/kernels/preload.h"
 #include "runtime/nvtx_ranges.h"
 
 namespace schemoe::cuda {
@@ -94,7 +93,6 @@ void Executor::prepare_order(const Program& program, const Plan& plan) {
     }
     connect(make_ids());
   }
-  preload_kernels(world_);
   for (uint32_t lane : plan.lanes) {
     if (lane % kLanes != SCHEMOE_COMPUTE) continue;
     world_.enter(lane / kLanes);

@@ -1,0 +1,41 @@
+// Rows and their place in a wire: what the codecs share.
+#pragma once
+
+#include "cuda/kernels/launch.cuh"
+
+namespace schemoe::cuda::codecs {
+
+/// Of a block whose warps have a row each.
+inline constexpr int kWarps = 8;
+
+struct Shape {
+  int64_t lines, rows, columns;  // lines of a block, and of a group
+  int64_t blocks, block_stride, group_stride, row_stride, block_bytes;
+};
+
+/// Where line `index` over all blocks begins in X, and its block and place in the wire.
+struct Line {
+  int64_t block, line, x;
+  __device__ Line(const Shape& s, int64_t index) {
+    block = index / s.lines;
+    line = index - block * s.lines;
+    const int64_t group = line / s.rows;
+    x = block * s.block_stride + group * s.group_stride + (line - group * s.rows) * s.row_stride;
+  }
+};
+
+/// Blocks for all rows.
+unsigned grid_for(const Shape& s);
+
+/// Whether all rows and all pieces of the wire can be moved 8 elements at a time.
+bool wide(const Codec& c, const Shape& s, const Context& context, int64_t wire_element);
+
+/// float16 and bfloat16, two bytes an element.
+void encode_narrow(const Codec& c, const Shape& s, const Context& context);
+void decode_narrow(const Codec& c, const Shape& s, const Context& context);
+
+/// A byte an element between the least and the largest of its row.
+void encode_int8(const Codec& c, const Shape& s, const Context& context);
+void decode_int8(const Codec& c, const Shape& s, const Context& context);
+
+}  // namespace schemoe::cuda::codecs

@@ -1,0 +1,112 @@
+// The scale of an int8 row and the levels of its values.
+#pragma once
+
+#include <cmath>
+
+#include "cuda/kernels/codecs.cuh"
+
+namespace schemoe::cuda::codecs {
+
+/// Of a row: level q stands for min + q step.
+struct Scale {
+  float min, step;
+};
+
+/// Quotients by the step of a row: what a flat row, a usual one and any other need. The block agrees on one.
+struct FlatQuotient {
+  __device__ float operator()(float) const { return -INFINITY; }  // level 0
+};
+
+/// Correctly rounded with the rounded reciprocal and one remainder (Markstein, "Computation of
+/// elementary functions on the IBM RISC System/6000", 1990), where neither can overflow or underflow.
+struct UsualQuotient {
+  float step, inverse;
+  static __device__ bool fits(float step) { return step > 0x1p-60f && step < 0x1p60f; }
+  __device__ float operator()(float x) const {
+    const float near = __fmul_rn(x, inverse);
+    return __fmaf_rn(__fmaf_rn(-near, step, x), inverse, near);
+  }
+};
+
+struct AnyQuotient {
+  float step;
+  __device__ float operator()(float x) const { return __fdiv_rn(x, step); }
+};
+
+template <class Body>
+__device__ inline void with_quotient(float step, Body&& body) {
+  if (UsualQuotient::fits(step)) return body(UsualQuotient{step, __fdiv_rn(1.0f, step)});
+  if (step == 0.0f) return body(FlatQuotient{});
+  body(AnyQuotient{step});
+}
+
+// The numbers among the two, as comparing with `<` gives them; which of two zeros does not matter.
+__device__ inline void lower(float& most, float value) { most = fminf(most, value); }
+__device__ inline void higher(float& most, float value) { most = fmaxf(most, value); }
+
+/// Of the least and the largest value of a row.
+__device__ inline Scale scale_of(float low, float high) {
+  // Which of two zeros is found depends on the order of comparing; adding zero makes it +0.
+  low = __fadd_rn(low, 0.0f);
+  return {low, __fdiv_rn(__fsub_rn(high, low), 255.0f)};
+}
+
+/// From all values of a block; every thread gets it.
+template <int kThreads>
+__device__ inline Scale scale_of(float low, float high, int64_t columns) {
+  __shared__ float lows[kThreads / 32], highs[kThreads / 32];
+#pragma unroll
+  for (int step = 16; step > 0; step /= 2) {
+    lower(low, __shfl_xor_sync(kAllLanes, low, step));
+    higher(high, __shfl_xor_sync(kAllLanes, high, step));
+  }
+  __syncthreads();  // the values of the row before may still be read
+  if (threadIdx.x % 32 == 0) lows[threadIdx.x / 32] = low, highs[threadIdx.x / 32] = high;
+  __syncthreads();
+#pragma unroll
+  for (int i = 0; i < kThreads / 32; ++i) lower(low, lows[i]), higher(high, highs[i]);
+  return columns == 0 ? Scale{0.0f, 0.0f} : scale_of(low, high);
+}
+
+/// The level of a value in the lowest byte; the others are of no use. Added to 2^23, a value rounded
+/// down is its whole part in the last bits of the sum, which is faster than a conversion.
+template <class Quotient>
+__device__ inline uint32_t quantize(float x, float min, const Quotient& quotient) {
+  const float level = __fadd_rn(quotient(__fsub_rn(x, min)), 0.5f);
+  return __float_as_uint(__fadd_rd(fminf(fmaxf(level, 0.0f), 255.0f), 0x1p23f));
+}
+
+/// The lowest bytes of four words.
+__device__ inline uint32_t lowest_bytes(const uint32_t* words) {
+  return __byte_perm(__byte_perm(words[0], words[1], 0x0040), __byte_perm(words[2], words[3], 0x0040), 0x5410);
+}
+
+__device__ inline float add_saturated(float a, float b) {
+  float sum;
+  asm("add.rn.sat.f32 %0, %1, %2;" : "=f"(sum) : "f"(a), "f"(b));
+  return sum;
+}
+
+/// Levels of a usual row, as `quantize` gives them. All is 2^-8 of what it is there, which changes no
+/// bit of a fraction, so that clamping to 0..1 comes with the addition and also makes NaN 0.
+struct Levels {
+  float min, step, inverse;
+  static __device__ Levels of(const Scale& scale) {
+    return {scale.min, scale.step * 0x1p8f, __fdiv_rn(1.0f, scale.step) * 0x1p-8f};
+  }
+  __device__ uint32_t operator()(float value) const {
+    const float x = __fsub_rn(value, min), near = __fmul_rn(x, inverse);
+    const float quotient = __fmaf_rn(__fmaf_rn(-near, step, x), inverse, near);
+    return __float_as_uint(__fadd_rd(add_saturated(quotient, 0x1p-9f), 0x1p15f));
+  }
+};
+
+/// Stores the lowest bytes.
+__device__ inline void store_levels(std::byte* to, const uint32_t (&levels)[4]) {
+  *reinterpret_cast<uint32_t*>(to) = lowest_bytes(levels);
+}
+__device__ inline void store_levels(std::byte* to, const uint32_t (&levels)[8]) {
+  *reinterpret_cast<uint2*>(to) = make_uint2(lowest_bytes(levels), lowest_bytes(levels + 4));
+}
+
+}  // namespace schemoe::cuda::codecs

@@ -1,0 +1,142 @@
+// float16 and bfloat16 on the wire.
+#include <cuda_fp16.h>
+
+#include "cuda/kernels/codecs.cuh"
+
+namespace schemoe::cuda::codecs {
+
+namespace {
+
+/// Elements of a lane at a time: 16 bytes, so that a warp's accesses lie side by side.
+template <class T>
+constexpr int kWide = kVector<T>;
+
+__device__ uint16_t half_bits(float value) {
+  const uint32_t bits = __float_as_uint(value);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) {
+    return static_cast<uint16_t>((bits >> 16 & 0x8000u) | 0x7e00u | (bits >> 13 & 0x3ffu));
+  }
+  return __half_as_ushort(__float2half_rn(value));
+}
+
+__device__ float half_value(uint16_t bits) {
+  if ((bits & 0x7fffu) > 0x7c00u) {
+    return __uint_as_float((bits & 0x8000u) << 16 | 0x7fc00000u | (bits & 0x3ffu) << 13);
+  }
+  return __half2float(__ushort_as_half(bits));
+}
+
+__device__ uint16_t bfloat_bits(float value) {
+  const uint32_t bits = __float_as_uint(value);
+  const uint32_t rounded = bits + 0x7fffu + (bits >> 16 & 1u);
+  const bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
+  return static_cast<uint16_t>((nan ? bits | 0x400000u : rounded) >> 16);
+}
+
+__device__ float bfloat_value(uint16_t bits) { return __uint_as_float(uint32_t{bits} << 16); }
+
+struct Fp16 {
+  static __device__ uint16_t bits(float value) { return half_bits(value); }
+  static __device__ float value(uint16_t bits) { return half_value(bits); }
+};
+struct Bf16 {
+  static __device__ uint16_t bits(float value) { return bfloat_bits(value); }
+  static __device__ float value(uint16_t bits) { return bfloat_value(bits); }
+};
+
+/// V elements of two bytes: one access where the bytes are aligned, else byte by byte.
+template <int V>
+__device__ void store_bits(std::byte* to, const uint16_t (&bits)[V]) {
+  if constexpr (V == 4) {
+    *reinterpret_cast<uint2*>(to) = make_uint2(bits[0] | uint32_t{bits[1]} << 16, bits[2] | uint32_t{bits[3]} << 16);
+  } else if constexpr (V == 8) {
+    uint32_t words[4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) words[i] = bits[2 * i] | uint32_t{bits[2 * i + 1]} << 16;
+    *reinterpret_cast<uint4*>(to) = make_uint4(words[0], words[1], words[2], words[3]);
+  } else {
+#pragma unroll
+    for (int i = 0; i < V; ++i) {
+      to[2 * i] = static_cast<std::byte>(bits[i] & 0xff);
+      to[2 * i + 1] = static_cast<std::byte>(bits[i] >> 8);
+    }
+  }
+}
+
+template <int V>
+__device__ void load_bits(uint16_t (&bits)[V], const std::byte* from) {
+  if constexpr (V == 4) {
+    const uint2 v = *reinterpret_cast<const uint2*>(from);
+    bits[0] = static_cast<uint16_t>(v.x), bits[1] = static_cast<uint16_t>(v.x >> 16);
+    bits[2] = static_cast<uint16_t>(v.y), bits[3] = static_cast<uint16_t>(v.y >> 16);
+  } else if constexpr (V == 8) {
+    const uint4 v = *reinterpret_cast<const uint4*>(from);
+    const uint32_t words[4] = {v.x, v.y, v.z, v.w};
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      bits[2 * i] = static_cast<uint16_t>(words[i]);
+      bits[2 * i + 1] = static_cast<uint16_t>(words[i] >> 16);
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < V; ++i) {
+      bits[i] = static_cast<uint16_t>(static_cast<uint32_t>(from[2 * i]) | static_cast<uint32_t>(from[2 * i + 1]) << 8);
+    }
+  }
+}
+
+/// Two bytes a value. A warp has a row.
+template <class T, class Format, int V, bool kEncode>
+__global__ void __launch_bounds__(32 * kWarps) narrow_kernel(T* x, std::byte* wire, Shape s) {
+  const auto lane = static_cast<int64_t>(threadIdx.x % 32);
+  for (int64_t index = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; index < s.lines * s.blocks;
+       index += int64_t{gridDim.x} * kWarps) {
+    const Line line(s, index);
+    T* row = x + line.x;
+    std::byte* bytes = wire + line.block * s.block_bytes + line.line * s.columns * 2;
+#pragma unroll 4
+    for (int64_t j = lane * V; j < s.columns; j += 32 * V) {
+      float values[V];
+      uint16_t bits[V];
+      if constexpr (kEncode) {
+        load(values, row + j);
+#pragma unroll
+        for (int i = 0; i < V; ++i) bits[i] = Format::bits(values[i]);
+        store_bits(bytes + 2 * j, bits);
+      } else {
+        load_bits(bits, bytes + 2 * j);
+#pragma unroll
+        for (int i = 0; i < V; ++i) values[i] = Format::value(bits[i]);
+        store(row + j, values);
+      }
+    }
+  }
+}
+
+template <class T, class Format, bool kEncode>
+void narrow(const Codec& c, const Shape& s, const Context& context) {
+  const unsigned grid = grid_for(s);
+  auto* x = context.at<T>(c.x);
+  auto* wire = context.at<std::byte>(c.wire);
+  if (wide(c, s, context, 2)) {
+    LAUNCH(context.stream, grid, 32 * kWarps, 0, (narrow_kernel<T, Format, kWide<T>, kEncode>), x, wire, s);
+  } else {
+    LAUNCH(context.stream, grid, 32 * kWarps, 0, (narrow_kernel<T, Format, 1, kEncode>), x, wire, s);
+  }
+}
+
+template <bool kEncode>
+void narrow(const Codec& c, const Shape& s, const Context& context) {
+  with_type(c.dtype, [&](auto element) {
+    using T = decltype(element);
+    if (c.codec == SCHEMOE_CODEC_FP16) narrow<T, Fp16, kEncode>(c, s, context);
+    else narrow<T, Bf16, kEncode>(c, s, context);
+  });
+}
+
+}  // namespace
+
+void encode_narrow(const Codec& c, const Shape& s, const Context& context) { narrow<true>(c, s, context); }
+void decode_narrow(const Codec& c, const Shape& s, const Context& context) { narrow<false>(c, s, context); }
+
+}  // namespace schemoe::cuda::codecs
