@@ -17,7 +17,8 @@ const Ranges kRanges[] = {{{0, 5}},
                           {{0, 3}, {3, 0}, {3, 4}},
                           {{1, 2}, {4, 3}, {9, 0}, {11, 1}},
                           {{0, 0}, {0, 0}},
-                          {{0, 130}, {130, 1}, {131, 77}, {300, 64}, {364, 0}}};
+                          {{0, 130}, {130, 1}, {131, 77}, {300, 64}, {364, 0}},
+                          {{3, 257}, {260, 0}, {260, 600}, {900, 193}}};
 
 int64_t total(const Ranges& ranges) {
   int64_t rows = 0;
@@ -35,7 +36,7 @@ Words with(Words words, const Ranges& ranges) {
 
 void products(Both& t, const Ranges& ranges) {
   const auto groups = static_cast<int64_t>(ranges.size());
-  for (const auto& [n, k] : {std::pair<int64_t, int64_t>{1, 1}, {5, 7}, {64, 128}, {96, 33}, {24, 512}}) {
+  for (const auto& [n, k] : {std::pair<int64_t, int64_t>{1, 1}, {5, 7}, {64, 128}, {96, 33}, {24, 512}, {264, 136}}) {
     for (int dtype : kTypes) {
       for (double beta : {0.0, 1.0}) {
         const double tolerance = dtype == SCHEMOE_BF16 ? 8e-3 : 2e-6;
