@@ -2,16 +2,20 @@
 
 #include "cpu/buffers.h"
 #include "cpu/executor.h"
-#include "runtime/engine.h"
 #include "runtime/failure.h"
+#include "runtime/local_ranks.h"
 
 namespace schemoe {
 
 namespace {
 
-class CpuEngine final : public Engine {
+class CpuEngine final : public LocalRanks {
  public:
-  explicit CpuEngine(uint32_t ranks) : ranks_(ranks), buffers_(ranks), executor_(ranks, buffers_, hosts_) {}
+  explicit CpuEngine(uint32_t ranks, Part part = {})
+      : ranks_(ranks), part_(part), buffers_(ranks), executor_(ranks, buffers_, hosts_, part) {
+    // The ranks are the parallelism: threads inside a product would only compete with other lanes.
+    openblas_set_num_threads(1);
+  }
 
   uint32_t ranks() const override { return ranks_; }
   uint32_t allocate(uint32_t id, std::span<const uint64_t> bytes) override { return buffers_.allocate(id, bytes); }
@@ -35,7 +39,7 @@ class CpuEngine final : public Engine {
       Buffers& buffers;
       ~Release() { buffers.release(); }
     } const release{buffers_};
-    buffers_.check(program);
+    buffers_.check(program, part_.first, part_.count);
     executor_.run(program, time_limit_ns, events);
   }
 
@@ -48,8 +52,12 @@ class CpuEngine final : public Engine {
   }
   HostQueue& hosts() override { return hosts_; }
 
+  void expect(uint64_t run, uint64_t start_ns) override { executor_.expect(run, start_ns); }
+  Receiver& receiver() override { return executor_; }
+
  private:
   const uint32_t ranks_;
+  const Part part_;
   Buffers buffers_;
   HostQueue hosts_;
   Executor executor_;
@@ -57,10 +65,10 @@ class CpuEngine final : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> open_cpu_engine(uint32_t ranks) {
-  // The ranks are the parallelism: threads inside a product would only compete with other lanes.
-  openblas_set_num_threads(1);
-  return std::make_unique<CpuEngine>(ranks);
+std::unique_ptr<Engine> open_cpu_engine(uint32_t ranks) { return std::make_unique<CpuEngine>(ranks); }
+
+std::unique_ptr<LocalRanks> open_cpu_ranks(uint32_t ranks, uint32_t first, uint32_t count, Carrier& carrier) {
+  return std::make_unique<CpuEngine>(ranks, Part{first, count, &carrier});
 }
 
 }  // namespace schemoe

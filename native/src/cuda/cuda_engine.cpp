@@ -1,27 +1,36 @@
-#include <mutex>
+#include <cstring>
+#include <future>
 #include <optional>
 
 #include "cuda/buffers.h"
 #include "cuda/executor.h"
 #include "cuda/world.h"
-#include "runtime/engine.h"
 #include "runtime/failure.h"
+#include "runtime/local_ranks.h"
 
 namespace schemoe {
 
 namespace cuda {
 namespace {
 
-class CudaEngine final : public Engine {
+/// NCCL's version and the ids of its communicators.
+struct Invitation {
+  int32_t version;
+  nccl::Ids ids;
+};
+
+class CudaEngine final : public LocalRanks, private Receiver {
  public:
-  explicit CudaEngine(const CudaOptions& options) : world_(options) {
+  /// `invited`: other processes run some ranks, and NCCL connects them once process 0 invites to it.
+  CudaEngine(const CudaOptions& options, bool invited) : world_(options), invited_(invited) {
     lt::library();
     buffers_.emplace(world_);
     executor_.emplace(world_, *buffers_, hosts_, options);
-    if (options.nccl) executor_->connect(executor_->make_ids());
+    if (options.nccl && !invited) executor_->connect(executor_->make_ids());
   }
 
   ~CudaEngine() override {
+    if (joining_.valid()) joining_.wait();
     const bool broken = executor_->broken();
     executor_.reset();
     buffers_.reset();
@@ -55,13 +64,14 @@ class CudaEngine final : public Engine {
 
   void run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) override {
     usable();
+    if (invited_) joined();
     buffers_->hold();
     const struct Release {
       Buffers& buffers;
       ~Release() { buffers.release(); }
     } release{*buffers_};
     buffers_->check(program);
-    world_.enter(0);
+    world_.enter(world_.first());
     executor_->run(program, time_limit_ns, events);
   }
 
@@ -74,7 +84,40 @@ class CudaEngine final : public Engine {
   }
   HostQueue& hosts() override { return hosts_; }
 
+  void expect(uint64_t run, uint64_t start_ns) override { executor_->expect(run, start_ns); }
+  Receiver& receiver() override { return *this; }
+
+  std::vector<uint8_t> invitation() override {
+    const Invitation invitation{executor_->nccl_version(), executor_->make_ids()};
+    std::vector<uint8_t> bytes(sizeof invitation);
+    std::memcpy(bytes.data(), &invitation, sizeof invitation);
+    return bytes;
+  }
+  void accept(std::span<const uint8_t> bytes) override {
+    Invitation invitation;
+    if (bytes.size() != sizeof invitation || joining_.valid()) fail(SCHEMOE_PEER, "Cannot join the communicators: the invitation is malformed");
+    std::memcpy(&invitation, bytes.data(), sizeof invitation);
+    if (invitation.version != executor_->nccl_version()) {
+      fail(SCHEMOE_PEER, "Cannot join the communicators: NCCL has version ", nccl::version_text(executor_->nccl_version()),
+           " here and ", nccl::version_text(invitation.version), " in process 0");
+    }
+    joining_ = std::async(std::launch::async, [this, ids = invitation.ids] { executor_->connect(ids); }).share();
+  }
+  void joined() override {
+    if (!joining_.valid()) fail(SCHEMOE_PEER, "Cannot run the Program: process 0 has not invited to the communicators");
+    joining_.get();
+  }
+
  private:
+  // Everything but memory and the clock goes through NCCL.
+  bool await_run(uint64_t) override { return false; }
+  void posted(const Notice&) override { fail(SCHEMOE_PEER, "it sends over TCP what NCCL carries"); }
+  std::byte* target(const Notice&) override { return nullptr; }
+  void arrived(const Notice&) override {}
+  void sent(const Notice&) override {}
+  void ended(const Ended&) override {}
+  void lost(const Failure& failure) override { executor_->lost(failure); }
+
   void usable() const {
     if (executor_->broken()) {
       fail(SCHEMOE_DEVICE, "Cannot use the engine: an earlier run failed on the GPU; close it and open a new one");
@@ -82,16 +125,26 @@ class CudaEngine final : public Engine {
   }
 
   const World world_;
+  const bool invited_;
   HostQueue hosts_;
   std::optional<Buffers> buffers_;
   std::optional<Executor> executor_;
+  std::shared_future<void> joining_;
 };
 
 }  // namespace
 }  // namespace cuda
 
 std::unique_ptr<Engine> open_cuda_engine(const CudaOptions& options) {
-  return std::make_unique<cuda::CudaEngine>(options);
+  return std::make_unique<cuda::CudaEngine>(options, false);
+}
+
+std::unique_ptr<LocalRanks> open_cuda_ranks(const CudaOptions& options) {
+  if (!options.nccl) {
+    fail(SCHEMOE_UNSUPPORTED, "Cannot open a CUDA engine of several processes: their GPUs reach each other through NCCL only; "
+                              "give transport \"nccl\"");
+  }
+  return std::make_unique<cuda::CudaEngine>(options, true);
 }
 
 }  // namespace schemoe

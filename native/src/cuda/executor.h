@@ -3,6 +3,7 @@
 // serves host kernels.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -113,7 +114,8 @@ class Executor {
   uint32_t* error_seen_ = nullptr;  // in the host's memory
   std::vector<uint64_t*> stamps_;  // beginnings of paced operations, on each GPU
   size_t stamp_room_ = 0;
-  bool broken_ = false;
+  /// Also asked by threads that serve other processes.
+  std::atomic<bool> broken_ = false;
 
   std::mutex mutex_;
   std::condition_variable changed_;

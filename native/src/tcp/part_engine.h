@@ -5,8 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "runtime/engine.h"
-#include "tcp/local_ranks.h"
+#include "runtime/local_ranks.h"
 #include "tcp/mesh.h"
 
 namespace schemoe {

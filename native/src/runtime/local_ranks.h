@@ -1,4 +1,4 @@
-// The ranks of a world that this process runs, whatever they compute on.
+// An engine that may run only some ranks of a world, whatever they compute on; other processes run the others.
 #pragma once
 
 #include <cstdint>
@@ -11,21 +11,11 @@
 
 namespace schemoe {
 
-class LocalRanks {
+/// Buffers are given the sizes of all ranks of the world, 0 for those of other processes.
+class LocalRanks : public Engine {
  public:
-  virtual ~LocalRanks() = default;
-  /// Sizes of all ranks of the world, 0 for those of other processes.
-  virtual uint32_t allocate(uint32_t id, std::span<const uint64_t> bytes) = 0;
-  virtual void free(uint32_t id) = 0;
-  virtual void write(uint32_t id, uint32_t rank, uint64_t offset, std::span<const uint8_t> data) = 0;
-  virtual void read(uint32_t id, uint32_t rank, uint64_t offset, std::span<uint8_t> data) = 0;
-  virtual void check(const Program& program) const = 0;
-  virtual void run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) = 0;
   /// Number and beginning of the next run, on this process's steady clock.
   virtual void expect(uint64_t run, uint64_t start_ns) = 0;
-  virtual void cancel() = 0;
-  virtual void shut_down() = 0;
-  virtual HostQueue& hosts() = 0;
   /// What hears from the other processes.
   virtual Receiver& receiver() = 0;
 
@@ -37,7 +27,7 @@ class LocalRanks {
   virtual void joined() {}
 };
 
-/// Ranks on the CPU, whose transfers the carrier makes.
+/// Ranks on the CPU, whose transfers to other processes the carrier makes.
 std::unique_ptr<LocalRanks> open_cpu_ranks(uint32_t ranks, uint32_t first, uint32_t count, Carrier& carrier);
 #ifdef SCHEMOE_WITH_CUDA
 /// Ranks on GPUs, whose transfers NCCL makes.
