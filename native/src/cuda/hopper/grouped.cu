@@ -5,8 +5,8 @@
 // Blocks in clusters of two stay on their multiprocessors and walk through tiles of 256 columns (128 for
 // each block) by 256 rows. In a block one thread has tiles of the factors copied into a ring of stages;
 // two warpgroups of 64 columns each multiply what has arrived. Both blocks need the same rows, so that
-// each copies half of them to both. Sums are turned over in shared memory, a warp at a time, and leave in
-// pieces of 16 bytes.
+// each copies half of them to both. A warpgroup turns its sums over in shared memory, 64 rows at a time, and
+// writes whole lines of 128 bytes.
 #include "cuda/hopper/grouped.h"
 
 #include <cuda_bf16.h>
@@ -31,8 +31,7 @@ constexpr uint32_t kTile = 64 * 128;       // bytes of a copied tile: 64 x 64 el
 constexpr uint32_t kStageBytes = (kColumns / 64 + kWidth / 64) * kTile;
 constexpr uint32_t kStages = 4;
 constexpr uint32_t kConsumers = 2;         // warpgroups
-constexpr uint32_t kTurned = 64;           // rows of C that a warp turns over at once, of 16 columns
-constexpr uint32_t kTurnBytes = kTurned * 32;
+constexpr uint32_t kTurned = 64;           // rows of C that a warpgroup turns over at once
 constexpr uint32_t kThreads = 128 * (1 + kConsumers);
 /// Tiles along the rows that are computed side by side, so that clusters at work share factors in L2.
 constexpr uint32_t kBand = 8;
@@ -40,7 +39,7 @@ constexpr uint32_t kBand = 8;
 /// Tiles begin at multiples of 1024 bytes, which the beginning of dynamic shared memory need not be.
 struct Shared {
   static constexpr uint32_t kTurn = kStages * kStageBytes;
-  static constexpr uint32_t kFull = kTurn + kConsumers * 4 * 2 * kTurnBytes;
+  static constexpr uint32_t kFull = kTurn + kConsumers * 2 * kTile;
   static constexpr uint32_t kEmpty = kFull + kStages * 8;
   static constexpr uint32_t kBytes = kEmpty + kStages * 8;
   static constexpr uint32_t kAlign = 1024;
@@ -48,8 +47,8 @@ struct Shared {
   uint32_t base;
   __device__ uint32_t columns(uint32_t stage) const { return base + stage * kStageBytes; }
   __device__ uint32_t rows(uint32_t stage) const { return columns(stage) + kColumns / 64 * kTile; }
-  /// Two areas of a consumer's warp.
-  __device__ uint32_t turn(uint32_t warp) const { return base + kTurn + warp * 2 * kTurnBytes; }
+  /// Two areas of a consumer.
+  __device__ uint32_t turn(uint32_t consumer) const { return base + kTurn + consumer * 2 * kTile; }
   __device__ Barrier full(uint32_t stage) const { return {base + kFull + stage * 8}; }
   __device__ Barrier empty(uint32_t stage) const { return {base + kEmpty + stage * 8}; }
 };
@@ -233,32 +232,36 @@ class Consumer {
     if (thread_ < kBlocks) shared_.empty(stage).arrive_at(thread_);
   }
 
-  /// Where this thread's pieces of C begin, in a row of each sixteen.
+  /// Where this thread's pieces of C begin: its warp has sixteen of each 64 rows, eight lanes one row.
   struct Corner {
     bf16* c;
     uint32_t row, rows;
     bool inside;  // of the columns
   };
-  using Pieces = uint4[kTurned / 16];
+  static constexpr uint32_t kPieces = kTurned / 16, kApart = 4;  // rows from one to the next
+  using Pieces = uint4[kPieces];
 
   __device__ uint32_t column_of(const Tile& tile) const {
-    return (tile.column * kBlocks + block_) * kColumns + number_ * 64 + thread_ / 32 * 16;
+    return (tile.column * kBlocks + block_) * kColumns + number_ * 64;
   }
+  __device__ uint32_t line() const { return thread_ / 32 * 16 + thread_ % 32 / 8; }
   __device__ Corner corner_of(const Tile& tile) const {
-    const uint32_t lane = thread_ % 32, column = column_of(tile) + lane % 2 * 8, row = tile.row + lane / 2;
+    const uint32_t column = column_of(tile) + thread_ % 8 * 8, row = tile.row + line();
     return {p_.result(tile.group) + row * p_.ldc + column, row, p_.rows_of(tile.group),
             column < static_cast<uint32_t>(p_.n)};
   }
   __device__ void fetch(const Corner& corner, uint32_t first, Pieces& to) const {
 #pragma unroll
-    for (uint32_t i = 0; i < kTurned / 16; ++i) {
-      const uint32_t down = first + i * 16;
+    for (uint32_t i = 0; i < kPieces; ++i) {
+      const uint32_t down = first + i * kApart;
       to[i] = make_uint4(0, 0, 0, 0);
       if (corner.inside && corner.row + down < corner.rows) {
         to[i] = *reinterpret_cast<const uint4*>(corner.c + down * p_.ldc);
       }
     }
   }
+  /// All of this warpgroup's threads are here.
+  __device__ void meet() const { meet_warpgroup(1 + number_); }
 
   template <uint32_t N>
   __device__ void put(const Tile& tile, const Corner& corner, Pieces& old, const Sums<N>& sums) const {
@@ -269,28 +272,27 @@ class Consumer {
       const bf16* from = p_.bias + p_.number[tile.group] * p_.bias_stride;
 #pragma unroll
       for (uint32_t i = 0; i < 2; ++i) {
-        const uint32_t at = column_of(tile) + lane / 4 + 8 * i;
+        const uint32_t at = column_of(tile) + 16 * warp + lane / 4 + 8 * i;
         if (at < static_cast<uint32_t>(p_.n)) bias[i] = to_float(from[at]);
       }
     }
-    // Lines of 32 bytes, a row of C each; every four their halves change places, which keeps the banks apart.
-    const uint32_t area = shared_.turn(number_ * 4 + warp);
-    const auto piece = [](uint32_t line, uint32_t half) { return line * 32 + ((half ^ line / 4 % 2) << 4); };
+    // A line of 128 bytes is a row of C; its pieces change places from line to line, which keeps banks apart.
+    const auto piece = [](uint32_t line, uint32_t number) { return line * 128 + ((number ^ line % 8) << 4); };
     // Of four matrices of 8 x 8 a lane gives the address of a row: two side by side, two of the next rows.
-    const uint32_t turned = piece(lane % 8 + lane / 16 * 8, lane / 8 % 2);
-    const uint32_t straight = piece(lane / 2, lane % 2);
+    const uint32_t turned = piece(lane % 8 + lane / 16 * 8, 2 * warp + lane / 8 % 2);
 #pragma unroll
     for (uint32_t first = 0; first < N; first += kTurned) {
-      const uint32_t here = area + first / kTurned % 2 * kTurnBytes;
+      // Nobody still reads this area: all met since it was read, where the other one was written.
+      const uint32_t here = shared_.turn(number_) + first / kTurned % 2 * kTile;
       if (p_.beta != 0) {
 #pragma unroll
-        for (uint32_t i = 0; i < kTurned / 16; ++i) store_shared(here + straight + i * 16 * 32, old[i]);
-        __syncwarp();
+        for (uint32_t i = 0; i < kPieces; ++i) store_shared(here + piece(line() + i * kApart, lane % 8), old[i]);
+        meet();
         if (first + kTurned < N) fetch(corner, first + kTurned, old);
       }
 #pragma unroll
       for (uint32_t j = 0; j < kTurned / 8; j += 2) {
-        const uint32_t at = here + turned + j * 8 * 32;
+        const uint32_t at = here + turned + j * 8 * 128;
         uint32_t was[4] = {}, now[4];
         if (p_.beta != 0) load_transposed(was, at);
 #pragma unroll
@@ -302,18 +304,18 @@ class Consumer {
         }
         store_transposed(at, now);
       }
-      __syncwarp();
+      meet();
 #pragma unroll
-      for (uint32_t i = 0; i < kTurned / 16; ++i) {
-        const uint4 now = load_shared(here + straight + i * 16 * 32);
-        const uint32_t down = first + i * 16;
+      for (uint32_t i = 0; i < kPieces; ++i) {
+        const uint4 now = load_shared(here + piece(line() + i * kApart, lane % 8));
+        const uint32_t down = first + i * kApart;
         if (corner.inside && corner.row + down < corner.rows) {
           *reinterpret_cast<uint4*>(corner.c + down * p_.ldc) = now;
         }
       }
     }
-    // The next tile's sums come to the same areas.
-    __syncwarp();
+    // The next tile's come to the same areas; of two or four parts the last was in the second.
+    if constexpr (N / kTurned % 2 == 1) meet();
   }
 
   __device__ float finish(float sum, float before, float bias) const {

@@ -65,6 +65,11 @@ __device__ inline uint32_t block_in_cluster() {
   return rank;
 }
 
+/// The threads of a warpgroup meet, at a barrier of that number.
+__device__ inline void meet_warpgroup(uint32_t number) {
+  asm volatile("bar.sync %0, 128;" ::"r"(number) : "memory");
+}
+
 template <int kRegisters>
 __device__ inline void give_registers() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
