@@ -4,6 +4,7 @@
  * @module
  */
 import { type NativeCalls, NativeEngine } from "../native/engine.ts";
+import { wantsNvtx } from "../native/nvtx.ts";
 import { NativeRunner } from "../native/runner.ts";
 import type { Engine, Topology } from "../types.ts";
 import { pace } from "./pacing.ts";
@@ -22,6 +23,8 @@ export interface CpuOptions {
    * no kernels and only take time are always paced.
    */
   readonly computation?: "paced" | "real";
+  /** NVTX ranges with the names of tasks: see {@linkcode EngineOptions.nvtx}. */
+  readonly nvtx?: boolean;
 }
 
 /**
@@ -33,11 +36,13 @@ export interface CpuOptions {
  * const workspace = engine.workspace();
  * const events = await engine.run(program, workspace);
  * ```
- * @throws {SchemoeError} when the native library is missing, or another version.
+ * @throws {SchemoeError} when the native library is missing, or another version, or without NVTX that is
+ *   asked for.
  */
 export function openCpuEngine(options: CpuOptions): Engine {
   const { nodes, ranksPerNode } = options.topology;
-  return cpuRunner(options, new NativeEngine({ kind: "cpu", nodes, ranksPerNode }));
+  const nvtx = wantsNvtx(options.nvtx, "cpu");
+  return cpuRunner({ ...options, nvtx }, new NativeEngine({ kind: "cpu", nodes, ranksPerNode }));
 }
 
 /**
@@ -46,11 +51,12 @@ export function openCpuEngine(options: CpuOptions): Engine {
  * @param where asked for what a caption says after its times.
  */
 export function cpuRunner(options: CpuOptions, native: NativeCalls, where = () => ""): Engine {
-  const { topology, links = "emulated", computation = "real" } = options;
+  const { topology, links = "emulated", computation = "real", nvtx } = options;
   return new NativeRunner({
     kind: "cpu",
     topology,
     timing: () => `${links} links, ${computation} computation${where()}`,
+    nvtx,
     native,
     ...pace(topology, { links, computation }),
   });

@@ -5,6 +5,7 @@
 import { type NativeCalls, NativeEngine, type OpenNative } from "../native/engine.ts";
 import { libraryPath, openLibrary } from "../native/library.ts";
 import { findNccl, type Nccl } from "../native/nccl.ts";
+import { wantsNvtx } from "../native/nvtx.ts";
 import { NativeRunner } from "../native/runner.ts";
 import { type Engine, SchemoeError, type Topology } from "../types.ts";
 import { pace } from "./pacing.ts";
@@ -43,13 +44,15 @@ export interface CudaOptions extends TransportOptions {
   readonly tf32?: boolean;
   /**
    * From its second run on, launches a Program as one CUDA graph where that is possible: one GPU,
-   * transport `copy`, nothing paced, no host function, at most 4,096 kernels. A graph that has begun
+   * transport `copy`, nothing paced, no host function, no NVTX ranges, at most 4,096 kernels. A graph that has begun
    * runs to its end, also when it is cancelled. Default true, unless `SCHEMOE_CUDA_GRAPHS` is 0; false
    * enqueues each operation in every run. Results are the same bits.
    */
   readonly graphs?: boolean;
   /** Records times; default true. Without, all times of a run are 0, which shows what recording costs. */
   readonly times?: boolean;
+  /** NVTX ranges with the names of tasks: see {@linkcode EngineOptions.nvtx}. */
+  readonly nvtx?: boolean;
 }
 
 /**
@@ -63,12 +66,13 @@ export interface CudaOptions extends TransportOptions {
  * using engine = openCudaEngine({ topology, transport: "nccl", emulateNodes: true });
  * const layer = createLayer(engine, { tokens: 4096, modelDim: 1024, hiddenDim: 4096, experts: 8, dtype: "bfloat16" });
  * ```
- * @throws {SchemoeError} when the library was built without CUDA, there is no GPU, cuBLASLt or NCCL, or
- *   the communicators could not run on the GPUs together.
+ * @throws {SchemoeError} when the library was built without CUDA, there is no GPU, cuBLASLt or NCCL,
+ *   NVTX is asked for and missing, or the communicators could not run on the GPUs together.
  */
 export function openCudaEngine(options: CudaOptions): Engine {
+  const nvtx = wantsNvtx(options.nvtx, "cuda");
   const { native, where } = openNativeCuda(options);
-  return cudaRunner(options, native, () => where);
+  return cudaRunner({ ...options, nvtx }, native, () => where);
 }
 
 /** The native engine of such options, and what a caption says of its transport. */
@@ -93,11 +97,12 @@ export function openNativeCuda(options: CudaOptions): { native: NativeEngine; wh
  * @param where asked for what a caption says after its times.
  */
 export function cudaRunner(options: CudaOptions, native: NativeCalls, where = () => ""): Engine {
-  const { topology, links = "plain", computation = "real", tf32 = false } = options;
+  const { topology, links = "plain", computation = "real", tf32 = false, nvtx } = options;
   return new NativeRunner({
     kind: "cuda",
     topology,
     timing: () => `${links} links, ${computation} computation${tf32 ? ", TF32" : ""}${where()}`,
+    nvtx,
     native,
     ...pace(topology, { links, computation }),
   });

@@ -26,6 +26,14 @@ export interface EngineOptions extends TransportOptions {
   readonly computation?: "paced" | "real";
   /** `cuda`: products of float32 round their factors to TF32; default false. */
   readonly tf32?: boolean;
+  /**
+   * `cpu` and `cuda`: NVTX ranges in the domain `schemoe`, which Nsight Systems and other tools record:
+   * one for each run (`forward optSche`) and one for each operation, named like its task in a timeline,
+   * with the rank as payload and `computation` or `communication` and the lane as category. On the CPU
+   * it is on the thread that executes the operation; for a GPU it is where the host enqueues the work,
+   * onto which tools project it, and no CUDA graph is used then. Default: whether `SCHEMOE_NVTX` is 1.
+   */
+  readonly nvtx?: boolean;
   /** `simulate`: the ranks of one node stand for all nodes, which must do the same; default false. */
   readonly representatives?: boolean;
 }
@@ -39,10 +47,10 @@ export function openEngine(options: EngineOptions): Engine {
   if (typeof options !== "object" || options === null) {
     fail(`give an object such as { kind: "simulate", nodes: 1, ranksPerNode: 2 }, got ${options}`);
   }
-  const { nodes, ranksPerNode, links, computation, representatives, tf32 } = options;
+  const { nodes, ranksPerNode, links, computation, representatives, tf32, nvtx } = options;
   const known = [
     ...["kind", "topology", "nodes", "ranksPerNode", "links", "computation", "representatives"],
-    ...["tf32", ...TRANSPORT],
+    ...["tf32", "nvtx", ...TRANSPORT],
   ];
   const foreign = Object.keys(options).find((key) => !known.includes(key));
   if (foreign) fail(`"${foreign}" is not one of its options (${known.join(", ")})`);
@@ -62,14 +70,15 @@ export function openEngine(options: EngineOptions): Engine {
     if (representatives !== undefined) fail("representatives is an option of the simulate engine");
     const { transport, emulateNodes, nccl, maxCTAs, devices } = options;
     return openCudaEngine({
-      ...{ topology, links, computation, tf32 },
+      ...{ topology, links, computation, tf32, nvtx },
       ...{ transport, emulateNodes, nccl, maxCTAs, devices },
     });
   }
   if (kind === "cpu") {
     if (representatives !== undefined) fail("representatives is an option of the simulate engine");
-    return openCpuEngine({ topology: onCores(topology, computation), links, computation });
+    return openCpuEngine({ topology: onCores(topology, computation), links, computation, nvtx });
   }
+  if (nvtx !== undefined) fail("nvtx is an option of the cpu and cuda engines");
   if (links || computation) fail("links and computation are options of the cpu and cuda engines");
   return openSimulator(topology, { representatives });
 }

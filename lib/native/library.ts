@@ -17,7 +17,7 @@ export interface Description {
     Record<string, { readonly size: number; readonly members: Readonly<Record<string, number>> }>
   >;
   readonly kernels: Readonly<Record<string, { readonly code: number; readonly args: string }>>;
-  readonly features: { readonly cuda: boolean; readonly blas: string };
+  readonly features: { readonly cuda: boolean; readonly nvtx: boolean; readonly blas: string };
 }
 
 const BUILD = (path: string) =>

@@ -27,6 +27,8 @@ export interface RunnerOptions {
   readonly native: NativeCalls;
   /** Seconds an operation is paced to, or undefined for as fast as it goes. */
   readonly seconds: (task: Task, rank: number) => number | undefined;
+  /** Whether all that runs shows as NVTX ranges; default false. See `wantsNvtx`. */
+  readonly nvtx?: boolean;
 }
 
 const TIME_LIMIT = 600;
@@ -49,6 +51,7 @@ export class NativeRunner implements Engine {
   readonly #timing: RunnerOptions["timing"];
   readonly #native: NativeCalls;
   readonly #seconds: RunnerOptions["seconds"];
+  readonly #nvtx: boolean;
   readonly #caches = new Map<Workspace, Cache>();
   #closed = false;
   /** Makes the run in progress end soon. */
@@ -61,6 +64,7 @@ export class NativeRunner implements Engine {
     this.modelled = options.modelled;
     this.#native = options.native;
     this.#seconds = options.seconds;
+    this.#nvtx = options.nvtx ?? false;
   }
 
   get timing(): string {
@@ -176,7 +180,9 @@ export class NativeRunner implements Engine {
     if (!prepared) {
       const buffer = (name: string) => (workspace as NativeWorkspace).id(name);
       try {
-        const packed = pack(program, { buffer, seconds: this.#seconds, isolated });
+        const packed = pack(program, {
+          ...{ buffer, seconds: this.#seconds, isolated, named: this.#nvtx },
+        });
         prepared = native.prepare(packed, program.order.length * ranks);
       } catch (error) {
         throw explain(error, program);

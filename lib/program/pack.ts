@@ -26,6 +26,8 @@ export interface PackOptions {
   readonly seconds: (task: Task, rank: number) => number | undefined;
   /** Chain every task to the one before and compute operations of a task rank after rank. */
   readonly isolated?: boolean;
+  /** Add the names of the Program and its tasks, of which the native library makes NVTX ranges. */
+  readonly named?: boolean;
 }
 
 /** Packs all operations, in total order and within a task in rank order. */
@@ -57,7 +59,8 @@ export function pack(program: Program, options: PackOptions): Uint8Array<ArrayBu
       records.setFloat64(at * OPERATION_BYTES + 32, options.seconds(task, rank) ?? -1, true);
     }
   }
-  return join(ranks, operations, records, waits, words);
+  const names = options.named ? namesOf(program) : new Uint8Array();
+  return join({ ranks, operations, records, waits, words, names });
 }
 
 function packTask(words: Words, task: Task, rank: number): void {
@@ -82,22 +85,37 @@ function isolatedWaits(program: Program, position: number, rank: number): number
   return program.order[position - 1].transfers ? all : all.slice(-1);
 }
 
-function join(
-  ranks: number,
-  operations: number,
-  records: DataView,
-  waits: readonly number[],
-  words: Words,
-): Uint8Array<ArrayBuffer> {
+/** Zero-terminated and not empty. */
+function namesOf({ graph, scheduler, order }: Program): Uint8Array {
+  const names = [`${graph.pass} ${scheduler}`, ...order.map(({ name }) => name)];
+  return new TextEncoder().encode(
+    names.map((name) => `${name.replaceAll("\0", " ") || "task"}\0`).join(""),
+  );
+}
+
+/** The sections of a packed Program. */
+interface Sections {
+  readonly ranks: number;
+  readonly operations: number;
+  readonly records: DataView;
+  readonly waits: readonly number[];
+  readonly words: Words;
+  readonly names: Uint8Array;
+}
+
+function join(sections: Sections): Uint8Array<ArrayBuffer> {
+  const { ranks, operations, records, waits, words, names } = sections;
+  const nameBytes = Math.ceil(names.length / 8) * 8;
   const waitBytes = Math.ceil(waits.length / 2) * 8;
   const start = HEADER_BYTES + records.byteLength;
-  const packed = new Uint8Array(start + waitBytes + words.length * 8);
+  const packed = new Uint8Array(start + waitBytes + words.length * 8 + nameBytes);
   const view = new DataView(packed.buffer);
-  [MAGIC, ABI_VERSION, ranks, operations, waits.length, words.length]
+  [MAGIC, ABI_VERSION, ranks, operations, waits.length, words.length, nameBytes]
     .forEach((value, i) => view.setUint32(4 * i, value, true));
   packed.set(new Uint8Array(records.buffer), HEADER_BYTES);
   waits.forEach((value, i) => view.setUint32(start + 4 * i, value, true));
   packed.set(words.bytes(), start + waitBytes);
+  packed.set(names, start + waitBytes + words.length * 8);
   return packed;
 }
 

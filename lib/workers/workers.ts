@@ -1,6 +1,7 @@
 /** Other processes that run a part of the ranks of an engine. @module */
 import { type CpuOptions, cpuRunner } from "../engines/cpu.ts";
 import { checkTransport, cudaRunner, type TransportOptions } from "../engines/cuda.ts";
+import { wantsNvtx } from "../native/nvtx.ts";
 import { topology as world } from "../topology.ts";
 import { type Engine, SchemoeError, type Topology } from "../types.ts";
 import { PartsDriver } from "./driver.ts";
@@ -24,7 +25,7 @@ export interface WorkerEngineOptions
 }
 
 const KNOWN = [
-  ...["topology", "nodes", "ranksPerNode", "links", "computation", "patience"],
+  ...["topology", "nodes", "ranksPerNode", "links", "computation", "nvtx", "patience"],
   ...["kind", "tf32", "emulateNodes", "nccl", "maxCTAs", "devices"],
 ];
 const PATIENCE = 10;
@@ -97,13 +98,14 @@ export class Workers {
     oneOf("computation", rest.computation ?? "real", ["paced", "real"]);
     const topology = given ??
       world({ nodes: nodes ?? this.processes, ranksPerNode: ranksPerNode ?? 1 });
+    const nvtx = wantsNvtx(options.nvtx, kind);
     const spans = spread(topology.ranks, this.processes);
     if (kind === "cuda") {
       checkTransport({ ...transport, transport: "nccl" }, topology.ranks);
       const driver = await this.#connect(topology, spans, patience, { ...transport, tf32 });
       const { links, computation } = rest;
       const engine = cudaRunner(
-        { topology, links, computation, tf32 },
+        { topology, links, computation, tf32, nvtx },
         driver,
         () => `${driver.where}${this.#where(driver, "NCCL")}`,
       );
@@ -112,7 +114,11 @@ export class Workers {
     }
     const driver = await this.#connect(topology, spans, patience);
     const shared = rest.computation === "paced" ? topology : this.#onCores(topology, spans);
-    const engine = cpuRunner({ ...rest, topology: shared }, driver, () => this.#where(driver));
+    const engine = cpuRunner(
+      { ...rest, topology: shared, nvtx },
+      driver,
+      () => this.#where(driver),
+    );
     this.#engines.add(engine);
     return engine;
   }

@@ -82,7 +82,10 @@ typedef struct schemoe_event {
 
 /*
  * A packed Program, little endian, sections in this order without gaps, each a multiple of 8 bytes:
- * header, operations, waits (uint32, padded), words (uint64).
+ * header, operations, waits (uint32, padded), words (uint64), names (zero-terminated UTF-8, none
+ * empty, padded with zeros): of the Program, then of each task from 0 to the last. Where there are names, each run and each
+ * operation is an NVTX range of the domain "schemoe" on the host thread that works on it, and no CUDA
+ * graph is used; a library without NVTX then refuses the Program with SCHEMOE_UNSUPPORTED.
  */
 typedef struct schemoe_program_header {
   uint32_t magic;
@@ -91,7 +94,8 @@ typedef struct schemoe_program_header {
   uint32_t operations;
   uint32_t waits;
   uint32_t words;
-  uint32_t reserved[2];
+  uint32_t names; /* bytes, a multiple of 8; 0: no names and no NVTX ranges */
+  uint32_t reserved;
 } schemoe_program_header;
 
 /*

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "schemoe.h"
@@ -68,19 +69,24 @@ class Packed {
   std::vector<uint8_t> bytes() const {
     const schemoe_program_header header{SCHEMOE_PROGRAM_MAGIC, SCHEMOE_ABI_VERSION, ranks_,
                                         static_cast<uint32_t>(records.size()), static_cast<uint32_t>(waits.size()),
-                                        static_cast<uint32_t>(words.size()), {0, 0}};
+                                        static_cast<uint32_t>(words.size()),
+                                        static_cast<uint32_t>((names.size() + 7) / 8 * 8), 0};
     std::vector<uint8_t> out;
     append(out, &header, sizeof header);
     append(out, records.data(), records.size() * sizeof(schemoe_operation));
     append(out, waits.data(), waits.size() * 4);
     out.resize((out.size() + 7) / 8 * 8);
     append(out, words.data(), words.size() * 8);
+    append(out, names.data(), names.size());
+    out.resize((out.size() + 7) / 8 * 8);
     return out;
   }
 
   std::vector<schemoe_operation> records;
   std::vector<uint32_t> waits;
   std::vector<uint64_t> words;
+  /// Zero-terminated, of the Program and its tasks.
+  std::string names;
 
  private:
   static void append(std::vector<uint8_t>& out, const void* data, size_t bytes) {

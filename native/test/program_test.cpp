@@ -1,5 +1,6 @@
 // What is refused, and how the refusal names it.
 #include "library.h"
+#include "runtime/nvtx_ranges.h"
 
 namespace {
 
@@ -43,12 +44,34 @@ void headers(Refusals& r) {
   r.refuse(changed(3, UINT32_MAX), "its header asks for");
   r.refuse(changed(4, 4), "its header asks for");
   r.refuse(changed(5, UINT32_MAX), "its header asks for");
-  r.refuse(changed(6, 1), "a reserved field is not 0");
+  r.refuse(changed(6, 8), "its header asks for");
+  r.refuse(changed(7, 1), "a reserved field is not 0");
   auto longer = r.good().bytes();
   longer.resize(longer.size() + 8);
   r.refuse(longer, "its header asks for");
   // A wait that no operation has; the padding of the section hides it.
   r.refuse(changed(4, 2), "some waits or words belong to no operation");
+}
+
+void names(Refusals& r) {
+  const auto named = [&](std::string text) {
+    Packed packed = r.good();
+    packed.names = std::move(text);
+    return packed;
+  };
+  r.refuse(named(std::string("run\0first\0", 10)), "it has 2 names for itself and 2 tasks");
+  r.refuse(named(std::string("run\0first\0second", 16)), "it has 2 names for itself and 2 tasks");
+  r.refuse(named(std::string("run\0first\0second\0third\0", 23)), "something follows its names");
+  r.refuse(named(std::string("run\0first\0second\0\0\0\0\0\0\0\0", 25)), "something follows its names");
+  Packed far = named(std::string("run\0first\0second\0", 17));
+  far.records[1].task = UINT32_MAX;
+  r.refuse(far, "names for itself and 4294967296 tasks");
+
+  // What is refused then is that the library has no NVTX, or nothing.
+  schemoe_program* program = nullptr;
+  const Outcome outcome = r.engine.prepare(named(std::string("run\0first\0second\0", 17)).bytes(), &program);
+  CHECK_EQUAL(outcome.status, schemoe::has_nvtx() ? SCHEMOE_OK : SCHEMOE_UNSUPPORTED);
+  if (!schemoe::has_nvtx()) CHECK_CONTAINS(outcome.text, "the library was built without NVTX");
 }
 
 void operations(Refusals& r) {
@@ -147,6 +170,7 @@ int main() {
   CHECK_EQUAL(r.engine.run(r.good()).text, "");
   CHECK_EQUAL(r.engine.run(Packed(2)).text, "");
   headers(r);
+  names(r);
   operations(r);
   kernels(r);
   transfers(r);

@@ -56,7 +56,7 @@ Deno.test("describeLibrary() reports the layouts that pack() and the engine writ
   assertEquals(structs.schemoe_config.size, 32);
   const { abi_version, kind, nodes, ranks_per_node } = structs.schemoe_config.members;
   assertEquals([abi_version, kind, nodes, ranks_per_node], [0, 4, 8, 12]);
-  assertEquals(typeof features.blas, "string");
+  assertEquals([typeof features.blas, typeof features.nvtx], ["string", "boolean"]);
 
   const world = topology({ nodes: 1, ranksPerNode: 1 });
   const g = new GraphBuilder(world, "forward", 1);
@@ -72,6 +72,7 @@ Deno.test("describeLibrary() reports the layouts that pack() and the engine writ
   assertEquals(packed.byteLength, head.size + record.size + 2 * 8);
   assertEquals(packed.getUint32(head.members.operations, true), 1);
   assertEquals(packed.getUint32(head.members.words, true), 2);
+  assertEquals(packed.getUint32(head.members.names, true), 0);
   assertEquals(packed.getUint32(head.size + record.members.words, true), 2);
   assertEquals(packed.getFloat64(head.size + record.members.seconds, true), 0.5);
 });

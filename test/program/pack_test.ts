@@ -11,7 +11,7 @@ import {
 const world = topology({ nodes: 1, ranksPerNode: 2 });
 const view = (offset: number) => ({ buffer: "b", offset });
 
-function packed(kernel: Kernel, isolated = false) {
+function packed(kernel: Kernel, isolated = false, named = false) {
   const g = new GraphBuilder(world, "forward", 0);
   const first = g.add({
     kind: "opaque",
@@ -30,7 +30,7 @@ function packed(kernel: Kernel, isolated = false) {
   });
   const graph = g.build({});
   const bytes = pack(buildProgram(graph, graph.tasks, "test"), {
-    ...{ buffer: () => 7, isolated },
+    ...{ buffer: () => 7, isolated, named },
     seconds: (task) => task.transfers ? 0.5 : undefined,
   });
   return new DataView(bytes.buffer);
@@ -66,6 +66,15 @@ Deno.test("pack() chains compute operations rank after rank when isolated", () =
     );
   };
   assertEquals([waits(0), waits(1), waits(2), waits(3)], [[], [0], [1], [1]]);
+});
+
+Deno.test("pack() adds the names of the Program and its tasks where they are asked for", () => {
+  const kernel: Kernel = { name: "fill", args: [2, view(16), 1.5] };
+  const [without, data] = [packed(kernel), packed(kernel, false, true)];
+  assertEquals([without.getUint32(24, true), data.getUint32(24, true)], [0, 24]);
+  assertEquals(data.byteLength, without.byteLength + 24);
+  const text = new TextDecoder().decode(data.buffer.slice(without.byteLength));
+  assertEquals(text, "forward test\0first\0A\0\0\0\0");
 });
 
 Deno.test("pack() rejects what the kernel table does not have", () => {

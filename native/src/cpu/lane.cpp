@@ -6,6 +6,7 @@
 
 #include "cpu/executor.h"
 #include "cpu/kernels/kernels.h"
+#include "runtime/nvtx_ranges.h"
 
 namespace schemoe {
 
@@ -59,6 +60,8 @@ bool Executor::run_operation(Lock& lock, Lane& lane, uint32_t index, int64_t lan
   State& state = states_[index];
   lane.wake.wait(lock, [&] { return state.waits == 0 || stop_; });
   if (stop_) return false;
+  NvtxRanges ranges(*program_);
+  ranges.begin(operation);
   state.stage = Stage::working;
   state.ideal_begin_ns = std::max(state.ideal_begin_ns, lane_ideal_ns);
   schemoe_event& event = events_[index];

@@ -16,7 +16,8 @@ uint64_t Executor::scratch_of(const Plan& plan) {
 bool Executor::has_graph(const Plan& plan) { return plan.graph && plan.scratch == scratch_of(plan); }
 
 void Executor::capture_graph(const Program& program, Plan& plan) {
-  if (!options_.graphs || !plan.graphable) return;
+  // A launch enqueues everything at once, and a tool could not tell its parts by the ranges of the host.
+  if (!options_.graphs || !plan.graphable || !program.names.empty()) return;
   plan.graph.reset();
   while (!Signals::is_set(signals_.stop())) {
     const uint64_t scratch = scratch_of(plan);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "cuda/kernels/preload.h"
+#include "runtime/nvtx_ranges.h"
 
 namespace schemoe::cuda {
 
@@ -178,6 +179,9 @@ void Executor::launch(const Plan& plan) {
 
 void Executor::step(const Program& program, Plan& plan, const Step& s) {
   const Operation& operation = program.operations[s.operation];
+  // Where its kernels and copies are enqueued: the beginning and the end of a phase are events and waits.
+  NvtxRanges ranges(program);
+  if (operation.communication == (s.kind == Step::Kind::move)) ranges.begin(operation);
   try {
     if (world_.devices() > 1) world_.enter(operation.rank);
     Lane& lane = lanes_.at(operation.rank * kLanes + operation.lane);

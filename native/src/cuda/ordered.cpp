@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "cuda/executor.h"
+#include "runtime/nvtx_ranges.h"
 
 namespace schemoe::cuda {
 
@@ -210,8 +211,11 @@ bool Executor::await_enqueued(uint32_t operation) {
 /// The transfers of one phase of all ranks of a part.
 void Executor::post_phase(const Program& program, Plan& plan, uint32_t part, std::span<const uint32_t> indices) {
   std::vector<nccl::Move> moves;
+  // They are posted together, so that the range of each holds those of the ranks after it.
+  NvtxRanges ranges(program);
   for (uint32_t index : indices) {
     const Operation& operation = program.operations[index];
+    ranges.begin(operation);
     const auto device = static_cast<uint32_t>(world_.device(operation.rank));
     Lane& lane = lanes_.at(operation.rank * kLanes + operation.lane);
     if (world_.devices() > 1) world_.enter(operation.rank);

@@ -12,6 +12,7 @@
 #include "runtime/describe.h"
 #include "runtime/engine.h"
 #include "runtime/failure.h"
+#include "runtime/nvtx_ranges.h"
 #include "schemoe.h"
 #include "tcp/part_engine.h"
 #ifdef SCHEMOE_WITH_CUDA
@@ -234,6 +235,7 @@ SCHEMOE_ENTRY int32_t schemoe_nccl(const char* path, uint32_t* version, char* fi
     *version = static_cast<uint32_t>(library.version);
     put(library.path.c_str(), file, file_bytes);
 #else
+    static_cast<void>(file_bytes);
     fail(SCHEMOE_UNSUPPORTED, "Cannot use NCCL: the library was built without CUDA");
 #endif
   });
@@ -321,6 +323,8 @@ SCHEMOE_ENTRY int32_t schemoe_run(schemoe_engine* engine, schemoe_program* progr
       explicit Running(std::atomic<uint32_t>& count) : runs(count) { ++runs; }
       ~Running() { --runs; }
     } const running(program->runs);
+    schemoe::NvtxRanges ranges(*program->program);
+    ranges.begin_run();
     inside->run(*program->program, time_limit_ns, {events, operations});
   });
 }
@@ -382,6 +386,8 @@ SCHEMOE_ENTRY int32_t schemoe_open_cuda_part(const schemoe_config* config, const
     options.cuda->count = local_ranks;
     open_part(options, port, engine);
 #else
+    static_cast<void>(first_rank);
+    static_cast<void>(local_ranks);
     fail(SCHEMOE_UNSUPPORTED, "Cannot open an engine of kind ", config->kind, ": the library was built without it");
 #endif
   });

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "runtime/kernel_table.h"
+#include "runtime/nvtx_ranges.h"
 #include "schemoe.h"
 
 namespace schemoe {
@@ -55,7 +56,7 @@ void write_structs(std::ostream& out) {
                {MEMBER(schemoe_program_header, magic), MEMBER(schemoe_program_header, abi_version),
                 MEMBER(schemoe_program_header, ranks), MEMBER(schemoe_program_header, operations),
                 MEMBER(schemoe_program_header, waits), MEMBER(schemoe_program_header, words),
-                MEMBER(schemoe_program_header, reserved)});
+                MEMBER(schemoe_program_header, names), MEMBER(schemoe_program_header, reserved)});
   out << ',';
   write_struct(out, "schemoe_operation", sizeof(schemoe_operation),
                {MEMBER(schemoe_operation, task), MEMBER(schemoe_operation, rank),
@@ -92,7 +93,7 @@ std::string describe() {
     out << separator << '"' << spec.name << R"(":{"code":)" << spec.code << R"(,"args":")" << spec.letters << "\"}";
     separator = ",";
   }
-  out << R"(},"features":{"cuda":)" << kCuda << R"(,"blas":")" << blas() << "\"}}";
+  out << R"(},"features":{"cuda":)" << kCuda << R"(,"nvtx":)" << (has_nvtx() ? "true" : "false") << R"(,"blas":")" << blas() << "\"}}";
   return out.str();
 }
 

@@ -1,10 +1,12 @@
 #include "runtime/program.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <map>
 
 #include "runtime/failure.h"
+#include "runtime/nvtx_ranges.h"
 
 namespace schemoe {
 
@@ -32,6 +34,7 @@ class Parser {
     if (next_wait_ != header_.waits || next_word_ != header_.words) {
       fail(SCHEMOE_INVALID, "some waits or words belong to no operation");
     }
+    read_names();
     for (const auto& [place, requirement] : requirements_) program_->requirements.push_back(requirement);
     meet_transfers(*program_);
     find_successors(*program_);
@@ -52,11 +55,11 @@ class Parser {
     if (header_.ranks != ranks_) {
       fail(SCHEMOE_INVALID, "it is for ", header_.ranks, " ranks, the engine has ", ranks_);
     }
-    if (header_.reserved[0] != 0 || header_.reserved[1] != 0) fail(SCHEMOE_INVALID, "a reserved field is not 0");
+    if (header_.reserved != 0) fail(SCHEMOE_INVALID, "a reserved field is not 0");
     const uint64_t operations = uint64_t{header_.operations} * sizeof(schemoe_operation);
     const uint64_t waits = (uint64_t{header_.waits} + 1) / 2 * 8;
     const uint64_t words = uint64_t{header_.words} * 8;
-    const uint64_t bytes = sizeof header_ + operations + waits + words;
+    const uint64_t bytes = sizeof header_ + operations + waits + words + header_.names;
     if (packed_.size() != bytes) {
       fail(SCHEMOE_INVALID, "its header asks for ", bytes, " bytes, it has ", packed_.size());
     }
@@ -71,6 +74,27 @@ class Parser {
     at += waits;
     program_->words.resize(header_.words);
     copy(program_->words.data(), at, words);
+    names_ = packed_.last(header_.names);
+  }
+
+  void read_names() {
+    if (names_.empty()) return;
+    uint64_t tasks = 0;
+    for (const Operation& operation : program_->operations) tasks = std::max(tasks, operation.task + uint64_t{1});
+    auto at = names_.begin();
+    for (uint64_t name = 0; name <= tasks; ++name) {
+      const auto end = std::find(at, names_.end(), 0);
+      if (end == at || end == names_.end()) fail(SCHEMOE_INVALID, "it has ", name, " names for itself and ", tasks, " tasks");
+      program_->names.emplace_back(at, end);
+      at = end + 1;
+    }
+    if (names_.size() % 8 != 0 || names_.end() - at >= 8 || std::any_of(at, names_.end(), [](uint8_t b) { return b != 0; })) {
+      fail(SCHEMOE_INVALID, "something follows its names");
+    }
+    if (!has_nvtx()) {
+      fail(SCHEMOE_UNSUPPORTED, "the library was built without NVTX, which its names of tasks are for; install the headers "
+                                "of the CUDA toolkit (nvtx3) and rebuild, or run without ranges");
+    }
   }
 
   static void copy(void* to, const uint8_t* from, uint64_t bytes) {
@@ -158,6 +182,7 @@ class Parser {
 
   std::span<const uint8_t> packed_;
   uint32_t ranks_;
+  std::span<const uint8_t> names_;
   std::unique_ptr<Program> program_ = std::make_unique<Program>();
   schemoe_program_header header_{};
   std::vector<schemoe_operation> records_;

@@ -75,6 +75,8 @@ struct Program {
   std::vector<Requirement> requirements;
   /// A call that computes in bfloat16: its operation and kernel.
   std::optional<Requirement> bfloat16;
+  /// Of the Program and of each task, for NVTX ranges; empty: there are none.
+  std::vector<std::string> names;
   /// Words that arguments refer to.
   std::vector<uint64_t> words;
   /// What an engine worked out on the first run, for it alone; guarded by there being one run at a time.
