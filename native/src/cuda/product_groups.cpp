@@ -13,7 +13,23 @@ namespace {
 /// Multiprocessors that are left to transfers, where ranks have any.
 constexpr int kForTransfers = 16;
 
+/// Whether the kernel for Hopper is the faster one for a form of groups.
+bool is_faster(const Gemm& g, bool ragged) {
+  static const int mask = getenv("HOPPER_MASK") ? atoi(getenv("HOPPER_MASK")) : 7;
+  return mask >> ((ragged ? 0 : 3) + (g.trans_a ? 2 : g.trans_b ? 1 : 0)) & 1;
+}
+
 }  // namespace
+
+/// Groups that have rows.
+struct Products::HopperGroups {
+  std::vector<int32_t> first, rows, number;
+  void add(int64_t from, int64_t count, int64_t group) {
+    first.push_back(static_cast<int32_t>(from));
+    rows.push_back(static_cast<int32_t>(count));
+    number.push_back(static_cast<int32_t>(group));
+  }
+};
 
 Products::Branches* Products::branches_of(const Context& context) {
   if (crowded_) return nullptr;
@@ -37,36 +53,53 @@ void Products::find_hopper(const World& world) {
     for (uint32_t rank = world.first(); rank < world.first() + world.count(); ++rank) {
       ranks += world.device(rank) == static_cast<int>(device) ? 1 : 0;
     }
-    if (world.ranks() > 1) count = (count - kForTransfers) / ranks;
+    if (transfers_) count = (count - kForTransfers) / ranks;
     hopper_[device] = std::max(count, 2);
   }
 }
 
 bool Products::run_on_hopper(const GemmGroups& groups, const Context& context) {
   const Gemm& all = groups.gemm;
+  if (!is_faster(all, true)) return false;
+  constexpr int64_t kMost = int64_t{1} << 30;
+  HopperGroups with_rows;
+  for (int64_t group = 0; group < all.groups; ++group) {
+    const int64_t first = groups.ranges.first(group), rows = groups.ranges.rows(group);
+    if (first + rows >= kMost) return false;
+    if (rows > 0) with_rows.add(first, rows, group);
+  }
+  if (!run_on_hopper(all, with_rows, context)) return false;
+  for (int64_t group = 0; all.trans_a && group < all.groups; ++group) {
+    if (groups.ranges.rows(group) == 0) cuda::run(groups.group(group), context);
+  }
+  return true;
+}
+
+bool Products::run_on_hopper(const Gemm& g, const Context& context) {
+  if (g.groups < 2 || transfers_ || !is_faster(g, false)) return false;
+  const Matrix& other = g.trans_a ? g.b : g.c;
+  if (g.a.ld <= 0 || other.ld <= 0 || g.a.stride % g.a.ld != 0 || other.stride % other.ld != 0) return false;
+  // Rows of a group after those of the one before.
+  const int64_t apart = g.a.stride / g.a.ld, rows = g.trans_a ? g.k : g.m;
+  constexpr int64_t kMost = int64_t{1} << 30;
+  if (apart < rows || other.stride / other.ld != apart || apart * g.groups >= kMost) return false;
+  HopperGroups groups;
+  for (int64_t group = 0; group < g.groups; ++group) groups.add(group * apart, rows, group);
+  return run_on_hopper(g, groups, context);
+}
+
+bool Products::run_on_hopper(const Gemm& g, const HopperGroups& groups, const Context& context) {
   const int multiprocessors = hopper_[static_cast<size_t>(context.device)];
   const auto is_bf16 = [](schemoe_dtype dtype) { return dtype == SCHEMOE_BF16; };
-  if (multiprocessors == 0 || !is_bf16(all.dtypes.a) || !is_bf16(all.dtypes.b) || !is_bf16(all.dtype_c)) return false;
-  hopper::Grouped product{
-      all.trans_a, all.trans_b, all.m, all.n, all.k, context.at<void>(all.a.view), context.at<void>(all.b.view),
-      context.at<void>(all.c.view), all.a.ld, all.b.ld, all.c.ld, all.trans_a ? all.c.stride : all.b.stride,
-      context.at<void>(all.bias), all.bias_stride, static_cast<float>(all.alpha), static_cast<float>(all.beta), all.relu};
-  if (!hopper::fits(product) || (!all.trans_a && all.k == 0)) return false;
-  std::vector<int32_t> first, rows, numbers;
-  constexpr int64_t kMost = int64_t{1} << 30;
-  for (int64_t group = 0; group < all.groups; ++group) {
-    if (groups.ranges.first(group) + groups.ranges.rows(group) >= kMost) return false;
+  if (multiprocessors == 0 || !is_bf16(g.dtypes.a) || !is_bf16(g.dtypes.b) || !is_bf16(g.dtype_c)) return false;
+  const hopper::Grouped product{
+      g.trans_a, g.trans_b, g.m, g.n, g.k, context.at<void>(g.a.view), context.at<void>(g.b.view),
+      context.at<void>(g.c.view), g.a.ld, g.b.ld, g.c.ld, g.trans_a ? g.c.stride : g.b.stride,
+      context.at<void>(g.bias), g.bias_stride, static_cast<float>(g.alpha), static_cast<float>(g.beta), g.relu};
+  if (!hopper::fits(product) || (!g.trans_a && g.k == 0)) return false;
+  if (!groups.rows.empty()) {
+    hopper::run(product, {groups.first, groups.rows, groups.number}, multiprocessors, context.stream);
   }
-  for (int64_t group = 0; group < all.groups; ++group) {
-    if (groups.ranges.rows(group) > 0) {
-      first.push_back(static_cast<int32_t>(groups.ranges.first(group)));
-      rows.push_back(static_cast<int32_t>(groups.ranges.rows(group)));
-      numbers.push_back(static_cast<int32_t>(group));
-    } else if (all.trans_a) {
-      cuda::run(groups.group(group), context);
-    }
-  }
-  if (!rows.empty()) hopper::run(product, {first, rows, numbers}, multiprocessors, context.stream);
   return true;
 }
 
