@@ -67,6 +67,33 @@ void products(Both& t, const Ranges& ranges) {
   }
 }
 
+/// Groups of as many rows each that lie one after another, or with rows between them.
+void even_products(Both& t) {
+  struct Size {
+    int64_t groups, rows, apart, n, k;
+  };
+  for (const Size& s : {Size{3, 300, 300, 264, 136}, {2, 65, 80, 72, 328}, {70, 9, 9, 40, 64}, {2, 0, 4, 64, 64}}) {
+    for (double beta : {0.0, 1.0}) {
+      for (int form = 0; form < 3; ++form) {
+        const bool trans_a = form == 2, trans_b = form == 1;
+        t.begin("gemm of even groups, form " + std::to_string(form) + ", rows " + std::to_string(s.rows), SCHEMOE_BF16);
+        // With trans_a k is the groups' rows.
+        const int64_t m = trans_a ? s.k : s.rows, k = trans_a ? s.rows : s.k;
+        const int64_t lda = s.k + 8, ldb = (trans_b ? s.k : s.n) + 16, ldc = s.n + 8;
+        const int64_t sa = s.apart * lda, sb = trans_a ? s.apart * ldb : (trans_b ? s.n : s.k) * ldb;
+        const int64_t sc = trans_a ? s.k * ldc : s.apart * ldc;
+        const auto fill = [&](int64_t count) { return t.values(t.random(static_cast<size_t>(count), -1, 1)); };
+        const auto a = fill(s.groups * sa), b = fill(s.groups * sb), c = fill(s.groups * sc), bias = fill(s.groups * s.n);
+        t.run(1, [&](int d) {
+          const int type = d == SCHEMOE_F32 ? 0 : 1;
+          return Words().i(type, type, trans_a, trans_b, s.groups, m, s.n, k).m(a, lda, sa).m(b, ldb, sb).m(c, ldc, sc)
+              .f(0.5).f(beta).v(form == 0 ? bias : SCHEMOE_NULL_BUFFER).i(s.n, form == 0);
+        }, 8e-3);
+      }
+    }
+  }
+}
+
 void elementwise(Both& t, const Ranges& ranges) {
   const auto groups = static_cast<int64_t>(ranges.size());
   for (int dtype : kTypes) {
@@ -234,6 +261,7 @@ int main() {
     products(*t, ranges);
     elementwise(*t, ranges);
   }
+  even_products(*t);
   routing(*t);
   arrange(*t);
   errors(*t);

@@ -33,8 +33,6 @@ constexpr uint32_t kStages = 4;
 constexpr uint32_t kConsumers = 2;         // warpgroups
 constexpr uint32_t kTurned = 64;           // rows of C that a warpgroup turns over at once
 constexpr uint32_t kThreads = 128 * (1 + kConsumers);
-/// Tiles along the rows that are computed side by side, so that clusters at work share factors in L2.
-constexpr uint32_t kBand = 8;
 
 /// Tiles begin at multiples of 1024 bytes, which the beginning of dynamic shared memory need not be.
 struct Shared {
@@ -77,63 +75,6 @@ struct Launch {
   __device__ uint32_t depth(uint32_t group) const { return static_cast<uint32_t>(kSummed ? count[group] : k); }
   __device__ bf16* result(uint32_t group) const { return c + (kSummed ? number[group] * stride : first[group] * ldc); }
   __device__ uint32_t rows_of(uint32_t group) const { return static_cast<uint32_t>(kSummed ? m : count[group]); }
-};
-
-struct Tile {
-  uint32_t group;
-  uint32_t column;  // of a cluster, in its 256 columns
-  uint32_t row;     // first, in its group
-  uint32_t width;
-};
-
-/// A cluster's tiles, one after another.
-class Walk {
- public:
-  __device__ Walk(const Schedule& schedule, uint32_t cluster) : s_(schedule), cluster_(cluster), next_(cluster) {}
-
-  __device__ bool next(Tile& tile) {
-    const uint32_t full = s_.full_before[s_.groups] * s_.columns;
-    if (narrow_ < 0) {
-      if (next_ < full) {
-        place(next_, tile);
-        next_ += s_.clusters;
-        return true;
-      }
-      narrow_ = 0;
-      next_ = s_.share[0][cluster_];
-    }
-    while (next_ >= s_.share[narrow_][cluster_ + 1]) {
-      if (++narrow_ == static_cast<int32_t>(kNarrow)) return false;
-      next_ = s_.share[narrow_][cluster_];
-    }
-    const uint32_t number = next_ / s_.columns;
-    const uint32_t group = s_.narrow[s_.narrow_first[narrow_] + number];
-    tile = {group, next_ - number * s_.columns, (s_.full_before[group + 1] - s_.full_before[group]) * kWidth,
-            width_of(static_cast<uint32_t>(narrow_))};
-    ++next_;
-    return true;
-  }
-
- private:
-  __device__ void place(uint32_t number, Tile& tile) const {
-    uint32_t low = 0, high = s_.groups;
-    while (high - low > 1) {
-      const uint32_t middle = (low + high) / 2;
-      (s_.full_before[middle] * s_.columns <= number ? low : high) = middle;
-    }
-    const uint32_t tiles = s_.full_before[low + 1] - s_.full_before[low];
-    const uint32_t local = number - s_.full_before[low] * s_.columns;
-    const uint32_t band = local / (kBand * s_.columns);
-    const uint32_t height = min(kBand, tiles - band * kBand);
-    const uint32_t in_band = local - band * kBand * s_.columns;
-    const uint32_t column = in_band / height;
-    tile = {low, column, (band * kBand + in_band - column * height) * kWidth, kWidth};
-  }
-
-  const Schedule& s_;
-  const uint32_t cluster_;
-  uint32_t next_;
-  int32_t narrow_ = -1;
 };
 
 /// Where in the ring of stages.

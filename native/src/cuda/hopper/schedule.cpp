@@ -7,10 +7,6 @@ namespace schemoe::cuda::hopper {
 
 namespace {
 
-/// Time of a tile, full or of each narrow width, by what it computes and loads.
-constexpr uint32_t kFullCost = 100;
-constexpr std::array<uint32_t, kNarrow> kCost = {78, 56, 38};
-
 using Loads = std::array<uint64_t, kMaxClusters>;
 
 uint64_t room(const Loads& loads, uint32_t clusters, uint64_t level, uint32_t cost) {
@@ -28,10 +24,17 @@ void fill(Loads& loads, uint32_t clusters, uint64_t tiles, uint32_t cost, uint32
     if (room(loads, clusters, middle, cost) >= tiles) high = middle;
     else low = middle + 1;
   }
+  // As many as fit below the level, then one more for some of those that the level itself has room for.
+  uint64_t left = tiles - (high > 0 ? room(loads, clusters, high - 1, cost) : 0);
   uint64_t given = 0;
   for (uint32_t c = 0; c < clusters; ++c) {
     share[c] = static_cast<uint32_t>(given);
-    const uint64_t here = high > loads[c] ? std::min((high - loads[c]) / cost, tiles - given) : 0;
+    const uint64_t most = high > loads[c] ? (high - loads[c]) / cost : 0;
+    uint64_t here = high > loads[c] ? (high - 1 - loads[c]) / cost : 0;
+    if (here < most && left > 0) {
+      ++here;
+      --left;
+    }
     loads[c] += here * cost;
     given += here;
   }
@@ -64,11 +67,11 @@ Schedule make_schedule(std::span<const int32_t> rows, uint32_t columns, uint32_t
   const uint32_t full = s.full_before[s.groups] * columns;
   Loads loads{};
   for (uint32_t c = 0; c < clusters; ++c) {
-    loads[c] = uint64_t{full / clusters + (c < full % clusters ? 1 : 0)} * kFullCost;
+    loads[c] = uint64_t{full / clusters + (c < full % clusters ? 1 : 0)} * kCost[0];
   }
   for (uint32_t narrow = 0; narrow < kNarrow; ++narrow) {
     const uint64_t tiles = uint64_t{s.narrow_first[narrow + 1] - s.narrow_first[narrow]} * columns;
-    fill(loads, clusters, tiles, kCost[narrow], s.share[narrow]);
+    fill(loads, clusters, tiles, kCost[narrow + 1], s.share[narrow]);
   }
   return s;
 }

@@ -1,0 +1,66 @@
+// Each tile of a grouped product is computed once, and clusters have about as much to do. Needs no GPU.
+#include <algorithm>
+#include <map>
+#include <random>
+#include <tuple>
+#include <vector>
+
+#include "check.h"
+#include "cuda/hopper/schedule.h"
+
+namespace {
+
+using schemoe::cuda::hopper::kCost;
+using schemoe::cuda::hopper::make_schedule;
+using schemoe::cuda::hopper::Schedule;
+using schemoe::cuda::hopper::Tile;
+using schemoe::cuda::hopper::Walk;
+
+void check_schedule(const std::vector<int32_t>& rows, uint32_t columns, uint32_t clusters) {
+  const Schedule schedule = make_schedule(rows, columns, clusters);
+  std::map<std::tuple<uint32_t, uint32_t>, std::vector<std::pair<uint32_t, uint32_t>>> parts;
+  std::vector<uint64_t> work(clusters);
+  for (uint32_t cluster = 0; cluster < clusters; ++cluster) {
+    Walk walk(schedule, cluster);
+    uint32_t before = 256;
+    for (Tile tile; walk.next(tile);) {
+      // The kernel relies on it: the widest come first.
+      CHECK(tile.width <= before && tile.width % 64 == 0 && tile.width > 0);
+      before = tile.width;
+      CHECK(tile.group < rows.size() && tile.column < columns);
+      parts[{tile.group, tile.column}].push_back({tile.row, tile.row + tile.width});
+      work[cluster] += kCost[4 - tile.width / 64];
+    }
+  }
+  for (uint32_t group = 0; group < rows.size(); ++group) {
+    for (uint32_t column = 0; column < columns; ++column) {
+      auto& list = parts[{group, column}];
+      std::sort(list.begin(), list.end());
+      uint32_t end = 0;
+      for (const auto& [from, to] : list) {
+        CHECK_EQUAL(from, end);
+        end = to;
+      }
+      // Every row, and less than 64 more.
+      CHECK(end >= static_cast<uint32_t>(rows[group]) && end < static_cast<uint32_t>(rows[group]) + 64);
+    }
+  }
+  const auto [least, most] = std::minmax_element(work.begin(), work.end());
+  // Whatever is given last goes to those that have least.
+  CHECK(*most - *least <= kCost[0]);
+}
+
+}  // namespace
+
+int main() {
+  std::mt19937 generator(5);
+  const auto pick = [&](uint32_t below) { return generator() % below; };
+  for (int i = 0; i < 300; ++i) {
+    std::vector<int32_t> rows(1 + pick(64));
+    for (int32_t& count : rows) count = static_cast<int32_t>(pick(4) == 0 ? 0 : 1 + pick(i % 2 ? 40 : 3000));
+    check_schedule(rows, 1 + pick(30), 1 + pick(72));
+  }
+  check_schedule({1080, 1003, 1041, 999, 1060, 1017, 1008, 984}, 56, 66);
+  check_schedule(std::vector<int32_t>(64, 0), 3, 5);
+  return check::result();
+}
