@@ -79,7 +79,7 @@ Products::Call::Call(const Gemm& g, bool fast, const void* bias) {
 }
 
 Products::Products(const World& world, bool tf32)
-    : tf32_(tf32), crowded_(world.count() > world.devices()), transfers_(world.ranks() > 1), handles_(world.devices(), nullptr) {
+    : tf32_(tf32), crowded_(world.count() > world.devices()), handles_(world.devices(), nullptr) {
   find_hopper(world);
   const lt::Library& l = lt::library();
   for (size_t device = 0; device < handles_.size(); ++device) {

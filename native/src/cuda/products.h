@@ -38,9 +38,6 @@ class Products {
     return run(gemm, at, device, workspace, stream, false);
   }
 
-  /// Products of groups of as many rows each by one kernel for Hopper GPUs; false where that is not possible,
-  /// or slower.
-  bool run_on_hopper(const Gemm& gemm, const Context& context);
   /// Products of groups with numbers of rows of their own: in one kernel where a Hopper GPU can, otherwise
   /// some at once. Each sum has an order that depends on its shape alone.
   void run_groups(const GemmGroups& groups, const Context& context);
@@ -54,18 +51,15 @@ class Products {
   std::unique_ptr<Plan> make(const Gemm& gemm, int device, const int64_t* alignments) const;
   bool fast(const Gemm& gemm) const { return tf32_ && gemm.dtypes.a == SCHEMOE_F32; }
   void find_hopper(const World& world);
-  struct HopperGroups;
-  bool run_on_hopper(const GemmGroups& groups, const Context& context);
-  bool run_on_hopper(const Gemm& all, const HopperGroups& groups, const Context& context);
+  /// False where that kernel cannot do it, or is not the faster one.
+  bool run_on_hopper(const GemmGroups& groups, const Context& context) const;
   /// nullptr where ranks share a GPU: streams are scarce there, and the GPU has enough to do at once.
   Branches* branches_of(const Context& context);
 
   const bool tf32_;
   const bool crowded_;
-  const bool transfers_;  // there are other ranks to exchange with
   std::vector<lt::Handle> handles_;
-  /// Multiprocessors of each GPU that a grouped kernel may hold, 0 where it cannot run.
-  std::vector<int> hopper_;
+  int hopper_ = 0;  // multiprocessors for the kernel for Hopper, 0 where it is not used
   // Several host threads enqueue when nodes are emulated.
   std::mutex mutex_;
   std::map<Key, std::unique_ptr<Plan>> plans_;

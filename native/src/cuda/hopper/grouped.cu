@@ -12,7 +12,6 @@
 #include <cuda_bf16.h>
 
 #include <algorithm>
-#include <vector>
 
 #include "cuda/hopper/ptx.cuh"
 #include "cuda/hopper/schedule.h"
@@ -51,30 +50,21 @@ struct Shared {
   __device__ Barrier empty(uint32_t stage) const { return {base + kEmpty + stage * 8}; }
 };
 
-/// What a launch is told. kSummed: the groups' rows are summed over.
-template <bool kSummed>
+/// What a launch is told.
 struct Launch {
-  /// B: its columns are those of C.
-  CUtensorMap columns[kSummed ? kMaxGroups : 1];
-  /// A: its rows, or with kSummed its columns, are the rows of C.
-  CUtensorMap rows[kSummed ? kMaxGroups : 1];
+  CUtensorMap columns;  // B, whose columns are those of C
+  CUtensorMap rows;     // A
   Schedule schedule;
   int32_t first[kMaxGroups];
   int32_t count[kMaxGroups];
   int32_t number[kMaxGroups];
-  int32_t m, n, k;
+  int32_t n, k;
   float alpha, beta;
   bool relu;
   bf16* c;
-  int64_t ldc, stride;
+  int64_t ldc;
   const bf16* bias;
   int64_t bias_stride;
-
-  __device__ const CUtensorMap* columns_map(uint32_t group) const { return &columns[kSummed ? group : 0]; }
-  __device__ const CUtensorMap* rows_map(uint32_t group) const { return &rows[kSummed ? group : 0]; }
-  __device__ uint32_t depth(uint32_t group) const { return static_cast<uint32_t>(kSummed ? count[group] : k); }
-  __device__ bf16* result(uint32_t group) const { return c + (kSummed ? number[group] * stride : first[group] * ldc); }
-  __device__ uint32_t rows_of(uint32_t group) const { return static_cast<uint32_t>(kSummed ? m : count[group]); }
 };
 
 /// Where in the ring of stages.
@@ -88,18 +78,15 @@ struct Turn {
 };
 
 /// Has all tiles of the factors copied, as stages become free.
-template <bool kSummed, bool kTransB>
-__device__ void produce(const Launch<kSummed>& p, const Shared& shared, uint32_t cluster, uint32_t block) {
+template <bool kTransB>
+__device__ void produce(const Launch& p, const Shared& shared, uint32_t cluster, uint32_t block) {
   Walk walk(p.schedule, cluster);
   Tile tile;
   Turn turn;
   while (walk.next(tile)) {
-    const CUtensorMap* columns = p.columns_map(tile.group);
-    const CUtensorMap* rows = p.rows_map(tile.group);
-    const uint32_t stages = (p.depth(tile.group) + kDepth - 1) / kDepth;
+    const uint32_t stages = (static_cast<uint32_t>(p.k) + kDepth - 1) / kDepth;
     const auto column = static_cast<int32_t>((tile.column * kBlocks + block) * kColumns);
-    const auto row = static_cast<int32_t>(tile.row) + (kSummed ? 0 : p.first[tile.group]);
-    const int32_t slice = kSummed ? 0 : p.number[tile.group];
+    const int32_t row = static_cast<int32_t>(tile.row) + p.first[tile.group], slice = p.number[tile.group];
     const uint32_t tiles = tile.width / 64;
     for (uint32_t i = 0; i < stages; ++i) {
       const auto k = static_cast<int32_t>(i * kDepth);
@@ -108,13 +95,12 @@ __device__ void produce(const Launch<kSummed>& p, const Shared& shared, uint32_t
       full.expect((kColumns / 64 + tiles) * kTile);
       for (uint32_t t = 0; t < kColumns / 64; ++t) {
         const int32_t at = column + static_cast<int32_t>(64 * t);
-        load_tile(shared.columns(turn.stage) + t * kTile, columns,
-                  !kSummed && kTransB ? Place{k, at, slice} : Place{at, k, slice}, full);
+        load_tile(shared.columns(turn.stage) + t * kTile, &p.columns,
+                  kTransB ? Place{k, at, slice} : Place{at, k, slice}, full);
       }
       for (uint32_t t = block; t < tiles; t += kBlocks) {
         const int32_t at = row + static_cast<int32_t>(64 * t);
-        load_tile_for_both(shared.rows(turn.stage) + t * kTile, rows, kSummed ? Place{at, k, 0} : Place{k, at, 0},
-                           full);
+        load_tile_for_both(shared.rows(turn.stage) + t * kTile, &p.rows, Place{k, at, 0}, full);
       }
       turn.advance();
     }
@@ -122,17 +108,16 @@ __device__ void produce(const Launch<kSummed>& p, const Shared& shared, uint32_t
 }
 
 /// One warpgroup's share of the tiles.
-template <bool kSummed, bool kTransB>
+template <bool kTransB>
 class Consumer {
  public:
-  __device__ Consumer(const Launch<kSummed>& p, const Shared& shared, uint32_t block, uint32_t number)
+  __device__ Consumer(const Launch& p, const Shared& shared, uint32_t block, uint32_t number)
       : p_(p), shared_(shared), block_(block), number_(number), thread_(threadIdx.x % 128) {}
 
   template <uint32_t N>
   __device__ void compute(const Tile& tile) {
     Sums<N> sums;
-    const uint32_t depth = p_.depth(tile.group);
-    const uint32_t stages = (depth + kDepth - 1) / kDepth;
+    const uint32_t stages = (static_cast<uint32_t>(p_.k) + kDepth - 1) / kDepth;
     uint32_t before = 0;
     for (uint32_t i = 0; i < stages; ++i) {
       shared_.full(turn_.stage).wait(turn_.parity);
@@ -159,12 +144,12 @@ class Consumer {
 
  private:
   /// Columns of C are across k unless B is transposed.
-  using Columns = Factor<kSummed || !kTransB>;
-  using Rows = Factor<kSummed>;
+  using Columns = Factor<!kTransB>;
+  using Rows = Factor<false>;
 
   template <int N>
   __device__ static void add(float (&sums)[N][4], uint64_t columns, uint64_t rows, uint32_t step, uint32_t any) {
-    multiply<8 * N, kSummed || !kTransB, kSummed>(sums, columns + step * (Columns::kStep >> 4),
+    multiply<8 * N, !kTransB, false>(sums, columns + step * (Columns::kStep >> 4),
                                                   rows + step * (Rows::kStep >> 4), any != 0);
   }
 
@@ -188,7 +173,7 @@ class Consumer {
   __device__ uint32_t line() const { return thread_ / 32 * 16 + thread_ % 32 / 8; }
   __device__ Corner corner_of(const Tile& tile) const {
     const uint32_t column = column_of(tile) + thread_ % 8 * 8, row = tile.row + line();
-    return {p_.result(tile.group) + row * p_.ldc + column, row, p_.rows_of(tile.group),
+    return {(p_.c + p_.first[tile.group] * p_.ldc) + row * p_.ldc + column, row, static_cast<uint32_t>(p_.count[tile.group]),
             column < static_cast<uint32_t>(p_.n)};
   }
   __device__ void fetch(const Corner& corner, uint32_t first, Pieces& to) const {
@@ -266,15 +251,15 @@ class Consumer {
     return p_.relu && !(x > 0) ? 0.0f : x;
   }
 
-  const Launch<kSummed>& p_;
+  const Launch& p_;
   const Shared shared_;
   const uint32_t block_, number_, thread_;
   Turn turn_;
 };
 
-template <bool kSummed, bool kTransB>
+template <bool kTransB>
 __global__ void __cluster_dims__(kBlocks, 1, 1) __launch_bounds__(kThreads, 1)
-    grouped_kernel(const __grid_constant__ Launch<kSummed> p) {
+    grouped_kernel(const __grid_constant__ Launch p) {
   extern __shared__ uint8_t memory[];
   const Shared shared{(shared_address(memory) + Shared::kAlign - 1) / Shared::kAlign * Shared::kAlign};
   const uint32_t block = block_in_cluster(), cluster = blockIdx.x / kBlocks;
@@ -289,12 +274,12 @@ __global__ void __cluster_dims__(kBlocks, 1, 1) __launch_bounds__(kThreads, 1)
   meet_cluster();
   if (threadIdx.x < 128) {
     give_registers<40>();
-    if (threadIdx.x == 0) produce<kSummed, kTransB>(p, shared, cluster, block);
+    if (threadIdx.x == 0) produce<kTransB>(p, shared, cluster, block);
   } else {
     take_registers<232>();
     // The same for all threads of a warp, as the compiler may now know.
     const uint32_t number = __shfl_sync(kAllLanes, threadIdx.x / 128 - 1, 0);
-    Consumer<kSummed, kTransB> consumer(p, shared, block, number);
+    Consumer<kTransB> consumer(p, shared, block, number);
     Walk walk(p.schedule, cluster);
     Tile tile;
     bool more = walk.next(tile);
@@ -313,14 +298,11 @@ CUtensorMap map_of(const void* data, int64_t columns, int64_t rows, int64_t slic
   return tensor_map({data, {columns, rows, slices}, {ld, slices > 1 ? stride : rows * ld}, {64, 64, 1}});
 }
 
-template <bool kSummed>
-Launch<kSummed> describe(const Grouped& g, const Groups& groups, uint32_t clusters) {
-  Launch<kSummed> p{};
-  const auto count = groups.rows.size();
+Launch describe(const Grouped& g, const Groups& groups, uint32_t clusters) {
+  Launch p{};
   std::copy(groups.first.begin(), groups.first.end(), p.first);
   std::copy(groups.rows.begin(), groups.rows.end(), p.count);
   std::copy(groups.number.begin(), groups.number.end(), p.number);
-  p.m = static_cast<int32_t>(g.m);
   p.n = static_cast<int32_t>(g.n);
   p.k = static_cast<int32_t>(g.k);
   p.alpha = g.alpha;
@@ -328,37 +310,23 @@ Launch<kSummed> describe(const Grouped& g, const Groups& groups, uint32_t cluste
   p.relu = g.relu;
   p.c = static_cast<bf16*>(g.c);
   p.ldc = g.ldc;
-  p.stride = g.stride;
   p.bias = static_cast<const bf16*>(g.bias);
   p.bias_stride = g.bias_stride;
-  const auto* a = static_cast<const bf16*>(g.a);
-  const auto* b = static_cast<const bf16*>(g.b);
-  const int64_t slices = groups.number.back() + 1;
-  std::vector<int32_t> rows(groups.rows.begin(), groups.rows.end());
-  if constexpr (kSummed) {
-    for (size_t group = 0; group < count; ++group) {
-      const int64_t first = groups.first[group], here = groups.rows[group];
-      p.columns[group] = map_of(b + first * g.ldb, g.n, here, 1, g.ldb, 0);
-      p.rows[group] = map_of(a + first * g.lda, g.m, here, 1, g.lda, 0);
-    }
-    rows.assign(count, p.m);
-  } else {
-    int64_t end = 0;
-    for (size_t group = 0; group < count; ++group) {
-      end = std::max<int64_t>(end, groups.first[group] + groups.rows[group]);
-    }
-    p.columns[0] = g.trans_b ? map_of(b, g.k, g.n, slices, g.ldb, g.stride) : map_of(b, g.n, g.k, slices, g.ldb, g.stride);
-    p.rows[0] = map_of(a, g.k, end, 1, g.lda, 0);
+  int64_t end = 0;
+  for (size_t group = 0; group < groups.rows.size(); ++group) {
+    end = std::max<int64_t>(end, groups.first[group] + groups.rows[group]);
   }
-  const auto across = static_cast<uint32_t>(ceil_div(g.n, kBlocks * kColumns));
-  p.schedule = make_schedule(rows, across, clusters);
+  const int64_t slices = groups.number.back() + 1;
+  p.columns = g.trans_b ? map_of(g.b, g.k, g.n, slices, g.ldb, g.stride) : map_of(g.b, g.n, g.k, slices, g.ldb, g.stride);
+  p.rows = map_of(g.a, g.k, end, 1, g.lda, 0);
+  p.schedule = make_schedule(groups.rows, static_cast<uint32_t>(ceil_div(g.n, kBlocks * kColumns)), clusters);
   return p;
 }
 
-template <bool kSummed, bool kTransB>
-void launch(const Launch<kSummed>& p, cudaStream_t stream) {
+template <bool kTransB>
+void launch(const Launch& p, cudaStream_t stream) {
   constexpr int kBytes = Shared::kBytes + Shared::kAlign;
-  const auto kernel = grouped_kernel<kSummed, kTransB>;
+  const auto kernel = grouped_kernel<kTransB>;
   CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes));
   LAUNCH(stream, p.schedule.clusters * kBlocks, kThreads, kBytes, kernel, p);
 }
@@ -371,9 +339,8 @@ bool lies_well(const void* data, int64_t ld, int64_t stride) {
 
 bool fits(const Grouped& g) {
   constexpr int64_t kMost = int64_t{1} << 30;
-  return lies_well(g.a, g.lda, 0) && lies_well(g.b, g.ldb, g.trans_a ? 0 : g.stride) &&
-         lies_well(g.c, g.ldc, g.trans_a ? g.stride : 0) && !(g.trans_a && g.trans_b) && g.m < kMost && g.n < kMost &&
-         g.k < kMost && g.n > 0 && g.n % 8 == 0;
+  return lies_well(g.a, g.lda, 0) && lies_well(g.b, g.ldb, g.stride) && lies_well(g.c, g.ldc, 0) && g.n % 8 == 0 &&
+         g.n > 0 && g.k > 0 && g.n < kMost && g.k < kMost;
 }
 
 void run(const Grouped& g, const Groups& groups, int multiprocessors, cudaStream_t stream) {
@@ -381,9 +348,9 @@ void run(const Grouped& g, const Groups& groups, int multiprocessors, cudaStream
   for (size_t at = 0; at < groups.rows.size(); at += kMaxGroups) {
     const size_t count = std::min<size_t>(kMaxGroups, groups.rows.size() - at);
     const Groups some{groups.first.subspan(at, count), groups.rows.subspan(at, count), groups.number.subspan(at, count)};
-    if (g.trans_a) launch<true, false>(describe<true>(g, some, clusters), stream);
-    else if (g.trans_b) launch<false, true>(describe<false>(g, some, clusters), stream);
-    else launch<false, false>(describe<false>(g, some, clusters), stream);
+    const Launch p = describe(g, some, clusters);
+    if (g.trans_b) launch<true>(p, stream);
+    else launch<false>(p, stream);
   }
 }
 

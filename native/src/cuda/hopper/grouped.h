@@ -15,17 +15,13 @@ struct Groups {
   std::span<const int32_t> number;  // rising: which of the matrices without rows, and of the biases
 };
 
-/// C = relu?(alpha op(A) op(B) + beta C + bias) for each group, row-major, all bfloat16.
+/// C = relu?(alpha A op(B) + beta C + bias) for each group, row-major, all bfloat16.
 struct Grouped {
-  /// Without it the rows are those of A and C, and B [k x n] or with trans_b [n x k] of each group lies
-  /// `stride` elements after the one before; with it they are those of A [rows x m] and B [rows x n], are
-  /// summed over, and C [m x n] of each group lies `stride` elements after the one before.
-  bool trans_a;
-  bool trans_b;  // not with trans_a
-  int64_t m, n, k;  // m with trans_a only, k without only
-  const void* a;
-  const void* b;
-  void* c;
+  bool trans_b;
+  int64_t n, k;
+  const void* a;  // rows x k
+  const void* b;  // [k x n] or with trans_b [n x k] of each group, `stride` elements after that of the one before
+  void* c;        // rows x n
   int64_t lda, ldb, ldc, stride;
   const void* bias;  // n of each group, or nullptr
   int64_t bias_stride;
