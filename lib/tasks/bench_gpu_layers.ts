@@ -18,6 +18,7 @@ import {
 } from "../types.ts";
 import { median, type Report, type Row } from "./bench_report.ts";
 import { quiet } from "./command.ts";
+import { floorsOf, printFloors } from "./gpu_floors.ts";
 import { flopsOf, GPU_SHAPES, type GpuShape } from "./gpu_shapes.ts";
 import { makeBlock, writePattern } from "./gpu_pattern.ts";
 
@@ -216,6 +217,11 @@ function compared(
   const rate = (ms: number, passes: number) =>
     ratio((passes * flopsOf(shape)) / ms / 1e9, Number(ceilings.matmul_tflops));
   const { shape: _shape, peer: _peer, form: _form, ...differences } = errors;
+  const floors = floorsOf(shape, {
+    rows: shape.tokens * shape.topK * Number(ours.padding),
+    copyTBs: Number(ceilings.copy_tbs),
+    matmulTFLOPs: Number(ceilings.matmul_tflops),
+  });
   return {
     shape: shape.name,
     form,
@@ -233,5 +239,6 @@ function compared(
     errors: Object.entries(differences).map(([name, e]) => `${name} ${Number(e).toExponential(1)}`)
       .join(", "),
     parts,
+    floors: printFloors(floors),
   };
 }
