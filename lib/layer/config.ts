@@ -45,10 +45,10 @@ export interface LayerConfig {
    * Type of tokens, activations, expert parameters and their gradients (those of vectors stay
    * float32); the gate is float32 either way. Default `float32`; `bfloat16` runs on the CUDA engine.
    *
-   * What compares it with float32 gives both values that bfloat16 holds: rounding of the tokens or of
-   * w1 alone opens or closes units of a ReLU near 0, which moved gradients by up to 23 % of the
-   * largest (288 uneven routings, float32 on the CPU engine). With such values bfloat16 stayed within
-   * 3.3 %; most of that is the gate's gradient where its terms cancel.
+   * What compares it with float32 gives both values that bfloat16 holds: rounding tokens and parameters
+   * opens or closes units of a ReLU near 0, which moved gradients by up to 23 % of the largest (288
+   * uneven routings on the CPU engine, bfloat16 emulated by rounding). With such values the emulation
+   * stayed within 3.3 %.
    */
   readonly dtype?: ElementType;
   /** Default `ffn()`. */

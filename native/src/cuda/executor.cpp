@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cmath>
 
-#include "cuda/kernels/preload.h"
 #include "runtime/nvtx_ranges.h"
 
 namespace schemoe::cuda {
@@ -71,8 +70,8 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
   Plan& plan = plan_of(program);
   plan.refresh(buffers_);
   reserve(program);
-  preload_kernels(world_);
-  if (options_.nccl) prepare_order(program, plan);
+  if (options_.nccl) prepare_order();
+  prepare_products(program, plan);
   begin(program, plan, time_limit_ns);
   try {
     if (has_graph(plan)) {

@@ -74,6 +74,11 @@ class Executor {
   void check_data(const Program& program);
   void report(const Program& program, const Plan& plan, std::span<schemoe_event> events) const;
 
+  // rehearsal.cpp
+  void prepare_products(const Program& program, Plan& plan);
+  void rehearse(const Program& program);
+  void rehearse(const Gemm& gemm, uint32_t rank, bool ragged);
+
   // capture.cpp
   bool has_graph(const Plan& plan);
   void capture_graph(const Program& program, Plan& plan);
@@ -82,9 +87,7 @@ class Executor {
   uint64_t scratch_of(const Plan& plan);
 
   // ordered.cpp
-  void prepare_order(const Program& program, const Plan& plan);
-  void rehearse(const Program& program);
-  void rehearse(const Gemm& gemm, uint32_t rank, bool ragged);
+  void prepare_order();
   void enqueue_in_order(const Program& program, Plan& plan);
   void enqueue_part(const Program& program, Plan& plan, uint32_t part);
   void begin_in_order(const Program& program, Plan& plan, uint32_t index);
@@ -121,6 +124,7 @@ class Executor {
   std::condition_variable changed_;
   bool closing_ = false;
   bool dirty_errors_ = true;
+  std::set<std::vector<int64_t>> rehearsed_;  // products that have run
 
   // The run in progress, guarded by mutex_ except for the thread that runs it.
   const Program* program_ = nullptr;
@@ -137,7 +141,6 @@ class Executor {
 
   // Transfers by NCCL: communicators that an abort has ended are made again by the next run.
   std::shared_ptr<nccl::Cluster> cluster_;
-  std::set<std::vector<int64_t>> rehearsed_;
   uint64_t run_ = 0;
   uint64_t expected_ = 0;
   int64_t expected_start_ns_ = 0;

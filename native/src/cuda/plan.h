@@ -43,6 +43,8 @@ class Plan {
   /// Host kernels of the Program, in order; `host_slot[call]` is its place in this list.
   std::vector<uint32_t> host_calls;
   std::vector<uint32_t> host_slot;
+  /// Whether its kernels are loaded and its products have run.
+  bool prepared = false;
   /// All of it in one, where that is possible, after the first run; gone when addresses change.
   Graph graph;
   /// Whether it may be made: nothing waits for the host or for a clock, and it is short, since a graph

@@ -27,12 +27,16 @@ void Products::find_hopper(const World& world) {
   CUDA_CHECK(cudaDeviceGetAttribute(&hopper_, cudaDevAttrMultiProcessorCount, world.ordinal(0)));
 }
 
+bool Products::runs_on_hopper(const Gemm& all) const {
+  const auto is_bf16 = [](schemoe_dtype dtype) { return dtype == SCHEMOE_BF16; };
+  // Sums over rows are no slower by cuBLASLt.
+  return hopper_ > 0 && !all.trans_a && all.groups > 1 && is_bf16(all.dtypes.a) && is_bf16(all.dtypes.b) &&
+         is_bf16(all.dtype_c);
+}
+
 bool Products::run_on_hopper(const GemmGroups& groups, const Context& context) const {
   const Gemm& g = groups.gemm;
-  // Sums over rows are no slower by cuBLASLt.
-  if (hopper_ == 0 || g.trans_a) return false;
-  const auto is_bf16 = [](schemoe_dtype dtype) { return dtype == SCHEMOE_BF16; };
-  if (!is_bf16(g.dtypes.a) || !is_bf16(g.dtypes.b) || !is_bf16(g.dtype_c)) return false;
+  if (!runs_on_hopper(g)) return false;
   const hopper::Grouped product{
       g.trans_b, g.n, g.k, context.at<void>(g.a.view), context.at<void>(g.b.view), context.at<void>(g.c.view),
       g.a.ld, g.b.ld, g.c.ld, g.b.stride, context.at<void>(g.bias), g.bias_stride, static_cast<float>(g.alpha),

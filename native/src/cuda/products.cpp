@@ -13,9 +13,6 @@ cudaDataType_t type_of(schemoe_dtype dtype) { return dtype == SCHEMOE_BF16 ? CUD
 /// Addresses whose alignment a plan depends on, in the library's order: A, B, C, D, bias.
 constexpr int kBias = 4;
 
-/// Ragged groups are taken to have a multiple of this many rows when an algorithm is chosen.
-constexpr int64_t kRound = 128;
-
 /// The largest power of two up to `most` that divides all addresses of a matrix's groups.
 int64_t alignment(const void* data, const Matrix& matrix, int64_t groups, schemoe_dtype dtype, int64_t most) {
   uint64_t bits = reinterpret_cast<uint64_t>(data) | static_cast<uint64_t>(most);
@@ -124,13 +121,17 @@ std::unique_ptr<Products::Plan> Products::make(const Gemm& g, int device, const 
   return plan;
 }
 
+Gemm Products::rounded(const Gemm& group) {
+  constexpr int64_t kRound = 128;
+  Gemm like = group;
+  int64_t& rows = group.trans_a ? like.k : like.m;
+  rows = (rows + kRound - 1) / kRound * kRound;
+  return like;
+}
+
 bool Products::run(const Gemm& g, const Operands& at, int device, void* workspace, cudaStream_t stream,
                    bool ragged) {
-  Gemm like = g;
-  if (ragged) {
-    int64_t& rows = g.trans_a ? like.k : like.m;
-    rows = (rows + kRound - 1) / kRound * kRound;
-  }
+  const Gemm like = ragged ? rounded(g) : g;
   const Matrix bias{g.bias, 0, g.bias_stride};
   // Ragged groups lie anywhere among rows; what each happens to be aligned to must not change its bits.
   const int64_t most = ragged ? 16 : 256;

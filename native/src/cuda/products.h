@@ -28,6 +28,8 @@ class Products {
   ~Products();
   Products(const Products&) = delete;
 
+  /// A ragged group as one whose algorithm it shares: of as many rows as a multiple of some.
+  static Gemm rounded(const Gemm& group);
   /// Work area that `run` needs on its stream.
   static constexpr size_t kWorkspace = size_t{32} << 20;
 
@@ -41,6 +43,8 @@ class Products {
   /// Products of groups with numbers of rows of their own: in one kernel where a Hopper GPU can, otherwise
   /// some at once. Each sum has an order that depends on its shape alone.
   void run_groups(const GemmGroups& groups, const Context& context);
+  /// Whether ragged groups of that form, if they lie well, are the kernel's for Hopper.
+  bool runs_on_hopper(const Gemm& all) const;
 
  private:
   struct Call;
