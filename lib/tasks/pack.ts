@@ -67,8 +67,8 @@ async function stage(folder: string): Promise<void> {
     const [, name, path] = /^\s*(\S+) => (\S+)/.exec(line) ?? [];
     if (path && !SYSTEM.test(path)) await Deno.copyFile(path, `${folder}/libraries/${name}`);
   }
-  // A cache of its own, so that only what the two tasks load is in it.
-  await quiet([Deno.execPath(), "cache", "--no-lock", ...ENTRIES], {
+  // A cache of its own, so that only what the two tasks load is in it, in the versions of the lock file.
+  await quiet([Deno.execPath(), "cache", "--frozen", ...ENTRIES], {
     env: { DENO_DIR: `${folder}/packages` },
   });
   for (const name of ["gen", "node_analysis_cache_v2", "check_cache_v2"]) {
