@@ -7,39 +7,50 @@ namespace codecs {
 
 namespace {
 
-/// Elements as they are. A warp has a row.
+/// Accesses of a lane that are under way at once.
+constexpr int kAtOnce = 4;
+
+/// Elements as they are.
 template <class Unit, bool kEncode>
 __global__ void __launch_bounds__(32 * kWarps) plain_kernel(std::byte* x, std::byte* wire, Shape s, int64_t size) {
   const auto lane = static_cast<int64_t>(threadIdx.x % 32);
   const int64_t units = s.columns * size / static_cast<int64_t>(sizeof(Unit));
-  for (int64_t index = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; index < s.lines * s.blocks;
-       index += int64_t{gridDim.x} * kWarps) {
-    const Line line(s, index);
+  each_line(s, [&](const Line& line, int64_t part) {
     auto* row = reinterpret_cast<Unit*>(x + line.x * size);
     auto* bytes = reinterpret_cast<Unit*>(wire + line.block * s.block_bytes + line.line * s.columns * size);
     const Unit* from = kEncode ? row : bytes;
     Unit* to = kEncode ? bytes : row;
-#pragma unroll 4
-    for (int64_t j = lane; j < units; j += 32) to[j] = from[j];
-  }
+    for (int64_t begin = part * 32 * kAtOnce + lane; begin < units; begin += kAtOnce * 32 << s.shift) {
+      Unit values[kAtOnce];
+#pragma unroll
+      for (int u = 0; u < kAtOnce; ++u) {
+        if (const int64_t j = begin + u * 32; j < units) values[u] = from[j];
+      }
+#pragma unroll
+      for (int u = 0; u < kAtOnce; ++u) {
+        if (const int64_t j = begin + u * 32; j < units) to[j] = values[u];
+      }
+    }
+  });
+}
+
+template <class Unit, bool kEncode>
+void plain(std::byte* x, std::byte* wire, const Shape& s, int64_t size, cudaStream_t stream) {
+  const Shape rows = shared(s, kAtOnce * 32 * static_cast<int64_t>(sizeof(Unit)) / size);
+  LAUNCH(stream, grid_for(rows), 32 * kWarps, 0, (plain_kernel<Unit, kEncode>), x, wire, rows, size);
 }
 
 template <bool kEncode>
 void plain(const Codec& c, const Shape& s, const Context& context) {
-  const unsigned grid = grid_for(s);
   const int64_t size = element_bytes(c.dtype);
   auto* x = context.at<std::byte>(c.x);
   auto* wire = context.at<std::byte>(c.wire);
   const auto bits = static_cast<int64_t>(reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(wire)) |
                     s.columns * size | s.row_stride * size | s.group_stride * size | s.block_stride * size |
                     s.block_bytes;
-  if (bits % 16 == 0) {
-    LAUNCH(context.stream, grid, 32 * kWarps, 0, (plain_kernel<uint4, kEncode>), x, wire, s, size);
-  } else if (bits % 4 == 0) {
-    LAUNCH(context.stream, grid, 32 * kWarps, 0, (plain_kernel<uint32_t, kEncode>), x, wire, s, size);
-  } else {
-    LAUNCH(context.stream, grid, 32 * kWarps, 0, (plain_kernel<uint8_t, kEncode>), x, wire, s, size);
-  }
+  if (bits % 16 == 0) plain<uint4, kEncode>(x, wire, s, size, context.stream);
+  else if (bits % 4 == 0) plain<uint32_t, kEncode>(x, wire, s, size, context.stream);
+  else plain<uint8_t, kEncode>(x, wire, s, size, context.stream);
 }
 
 template <bool kEncode>
@@ -58,7 +69,12 @@ void code(const Codec& c, const Context& context) {
 
 }  // namespace
 
-unsigned grid_for(const Shape& s) { return grid_of(ceil_div(s.lines * s.blocks, kWarps)); }
+Shape shared(Shape s, int64_t span) {
+  while (2 << s.shift <= kWarps && span * (2 << s.shift) <= s.columns) ++s.shift;
+  return s;
+}
+
+unsigned grid_for(const Shape& s) { return grid_of(ceil_div(s.lines * s.blocks << s.shift, kWarps)); }
 
 bool wide(const Codec& c, const Shape& s, const Context& context, int64_t wire_element) {
   const int64_t size = element_bytes(c.dtype);

@@ -5,12 +5,13 @@
 
 namespace schemoe::cuda::codecs {
 
-/// Of a block whose warps have a row each.
+/// Of a block: each has a row or a part of one.
 inline constexpr int kWarps = 8;
 
 struct Shape {
   int64_t lines, rows, columns;  // lines of a block, and of a group
   int64_t blocks, block_stride, group_stride, row_stride, block_bytes;
+  int shift = 0;  // 2^shift warps share a row
 };
 
 /// Where line `index` over all blocks begins in X, and its block and place in the wire.
@@ -23,6 +24,18 @@ struct Line {
     x = block * s.block_stride + group * s.group_stride + (line - group * s.rows) * s.row_stride;
   }
 };
+
+/// Calls `body` with each line that this warp has, and its number among the warps of the line.
+template <class Body>
+__device__ void each_line(const Shape& s, Body&& body) {
+  for (int64_t warp = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; warp >> s.shift < s.lines * s.blocks;
+       warp += int64_t{gridDim.x} * kWarps) {
+    body(Line(s, warp >> s.shift), warp & ((1 << s.shift) - 1));
+  }
+}
+
+/// As many warps for a row as find `span` elements each, so that few rows too keep the GPU busy.
+Shape shared(Shape s, int64_t span);
 
 /// Blocks for all rows.
 unsigned grid_for(const Shape& s);

@@ -7,15 +7,16 @@ namespace schemoe::cuda::codecs {
 
 namespace {
 
-/// Where all bytes are aligned: a row is decoded by a warp, kAtOnce pieces being under way at once.
+/// Accesses of a lane that are under way at once.
+constexpr int kAtOnce = 8;
+
+/// Where all bytes are aligned.
 template <class T>
 __global__ void __launch_bounds__(32 * kWarps) decode_wide_kernel(T* x, const std::byte* wire, Shape s) {
-  constexpr int V = kVector<T>, kAtOnce = 8;
+  constexpr int V = kVector<T>;
   using Bytes = std::conditional_t<V == 8, uint2, uint32_t>;
   const auto lane = static_cast<int64_t>(threadIdx.x % 32);
-  for (int64_t index = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; index < s.lines * s.blocks;
-       index += int64_t{gridDim.x} * kWarps) {
-    const Line line(s, index);
+  each_line(s, [&](const Line& line, int64_t part) {
     const std::byte* block = wire + line.block * s.block_bytes;
     const std::byte* from = block + s.lines * 8 + line.line * s.columns;
     T* row = x + line.x;
@@ -23,7 +24,7 @@ __global__ void __launch_bounds__(32 * kWarps) decode_wide_kernel(T* x, const st
     const float min = scale.x, step = scale.y;
     // `product` is given 2^23 + q.
     const auto decode = [&](auto product) {
-      for (int64_t begin = lane * V; begin < s.columns; begin += kAtOnce * 32 * V) {
+      for (int64_t begin = (part * kAtOnce * 32 + lane) * V; begin < s.columns; begin += kAtOnce * 32 * V << s.shift) {
         Bytes bytes[kAtOnce];
 #pragma unroll
         for (int u = 0; u < kAtOnce; ++u) {
@@ -55,7 +56,7 @@ __global__ void __launch_bounds__(32 * kWarps) decode_wide_kernel(T* x, const st
     } else {
       decode([&](float sum) { return __fmul_rn(__fsub_rn(sum, 0x1p23f), step); });
     }
-  }
+  });
 }
 
 template <class T>
@@ -79,13 +80,13 @@ __global__ void __launch_bounds__(32 * kWarps) decode_int8_kernel(T* x, const st
 
 template <class T>
 void decode(const Codec& c, const Shape& s, const Context& context) {
-  const unsigned grid = grid_for(s);
   auto* x = context.at<T>(c.x);
   const auto* wire = context.at<const std::byte>(c.wire);
   if (wide(c, s, context, 1)) {
-    LAUNCH(context.stream, grid, 32 * kWarps, 0, decode_wide_kernel<T>, x, wire, s);
+    const Shape rows = shared(s, kAtOnce * 32 * kVector<T>);
+    LAUNCH(context.stream, grid_for(rows), 32 * kWarps, 0, decode_wide_kernel<T>, x, wire, rows);
   } else {
-    LAUNCH(context.stream, grid, 32 * kWarps, 0, decode_int8_kernel<T>, x, wire, s);
+    LAUNCH(context.stream, grid_for(s), 32 * kWarps, 0, decode_int8_kernel<T>, x, wire, s);
   }
 }
 

@@ -85,44 +85,55 @@ __device__ void load_bits(uint16_t (&bits)[V], const std::byte* from) {
   }
 }
 
-/// Two bytes a value. A warp has a row.
+/// Accesses of a lane that are under way at once.
+constexpr int kAtOnce = 4;
+
+/// Two bytes a value.
 template <class T, class Format, int V, bool kEncode>
 __global__ void __launch_bounds__(32 * kWarps) narrow_kernel(T* x, std::byte* wire, Shape s) {
-  const auto lane = static_cast<int64_t>(threadIdx.x % 32);
-  for (int64_t index = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; index < s.lines * s.blocks;
-       index += int64_t{gridDim.x} * kWarps) {
-    const Line line(s, index);
+  const int64_t lane = static_cast<int64_t>(threadIdx.x % 32) * V;
+  each_line(s, [&](const Line& line, int64_t part) {
     T* row = x + line.x;
     std::byte* bytes = wire + line.block * s.block_bytes + line.line * s.columns * 2;
-#pragma unroll 4
-    for (int64_t j = lane * V; j < s.columns; j += 32 * V) {
-      float values[V];
-      uint16_t bits[V];
-      if constexpr (kEncode) {
-        load(values, row + j);
+    constexpr int kStep = 32 * V;
+    for (int64_t begin = part * kAtOnce * kStep + lane; begin < s.columns; begin += kAtOnce * kStep << s.shift) {
+      float values[kAtOnce][V];
+      uint16_t bits[kAtOnce][V];
 #pragma unroll
-        for (int i = 0; i < V; ++i) bits[i] = Format::bits(values[i]);
-        store_bits(bytes + 2 * j, bits);
-      } else {
-        load_bits(bits, bytes + 2 * j);
+      for (int u = 0; u < kAtOnce; ++u) {
+        const int64_t j = begin + u * kStep;
+        if (j >= s.columns) break;
+        if constexpr (kEncode) load(values[u], row + j);
+        else load_bits(bits[u], bytes + 2 * j);
+      }
 #pragma unroll
-        for (int i = 0; i < V; ++i) values[i] = Format::value(bits[i]);
-        store(row + j, values);
+      for (int u = 0; u < kAtOnce; ++u) {
+        const int64_t j = begin + u * kStep;
+        if (j >= s.columns) break;
+#pragma unroll
+        for (int i = 0; i < V; ++i) {
+          if constexpr (kEncode) bits[u][i] = Format::bits(values[u][i]);
+          else values[u][i] = Format::value(bits[u][i]);
+        }
+        if constexpr (kEncode) store_bits(bytes + 2 * j, bits[u]);
+        else store(row + j, values[u]);
       }
     }
-  }
+  });
+}
+
+template <class T, class Format, int V, bool kEncode>
+void launch(T* x, std::byte* wire, const Shape& s, cudaStream_t stream) {
+  const Shape rows = shared(s, kAtOnce * 32 * V);
+  LAUNCH(stream, grid_for(rows), 32 * kWarps, 0, (narrow_kernel<T, Format, V, kEncode>), x, wire, rows);
 }
 
 template <class T, class Format, bool kEncode>
 void narrow(const Codec& c, const Shape& s, const Context& context) {
-  const unsigned grid = grid_for(s);
   auto* x = context.at<T>(c.x);
   auto* wire = context.at<std::byte>(c.wire);
-  if (wide(c, s, context, 2)) {
-    LAUNCH(context.stream, grid, 32 * kWarps, 0, (narrow_kernel<T, Format, kWide<T>, kEncode>), x, wire, s);
-  } else {
-    LAUNCH(context.stream, grid, 32 * kWarps, 0, (narrow_kernel<T, Format, 1, kEncode>), x, wire, s);
-  }
+  if (wide(c, s, context, 2)) launch<T, Format, kWide<T>, kEncode>(x, wire, s, context.stream);
+  else launch<T, Format, 1, kEncode>(x, wire, s, context.stream);
 }
 
 template <bool kEncode>
