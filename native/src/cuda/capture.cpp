@@ -46,6 +46,14 @@ void Executor::capture_graph(const Program& program, Plan& plan) {
 /// nullptr where the run is stopped, or something cannot be captured, which then shows when it is enqueued.
 cudaGraph_t Executor::capture(const Program& program, Plan& plan) {
   const cudaStream_t stream = lanes_.at(plan.lanes.front()).stream;
+  try {
+    for (uint32_t lane : plan.lanes) {
+      world_.enter(lane / kLanes);
+      lanes_.at(lane).clear_beside();
+    }
+  } catch (const Failure&) {
+    return nullptr;
+  }
   // Relaxed: scratch memory may grow.
   if (cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed) != cudaSuccess) {
     cudaGetLastError();
@@ -72,11 +80,14 @@ cudaGraph_t Executor::capture(const Program& program, Plan& plan) {
 /// A capture ends on the stream that it began on: all others come back to it.
 void Executor::gather(const Program& program, const Plan& plan) {
   const cudaStream_t stream = lanes_.at(plan.lanes.front()).stream;
-  for (uint32_t lane : plan.lanes) {
-    if (lane == plan.lanes.front()) continue;
-    const cudaEvent_t last = marks(program, program.lanes[lane].back()).end.join;
-    CUDA_CHECK(cudaEventRecord(last, lanes_.at(lane).stream));
+  const auto await = [&](cudaEvent_t last, cudaStream_t other) {
+    CUDA_CHECK(cudaEventRecord(last, other));
     CUDA_CHECK(cudaStreamWaitEvent(stream, last, 0));
+  };
+  for (uint32_t number : plan.lanes) {
+    const Lane& lane = lanes_.at(number);
+    if (number != plan.lanes.front()) await(marks(program, program.lanes[number].back()).end.join, lane.stream);
+    if (lane.has_beside) await(lane.beside_end, lane.beside);
   }
 }
 

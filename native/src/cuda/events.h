@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "cuda/lanes.h"
 #include "cuda/world.h"
 
 namespace schemoe::cuda {
@@ -24,7 +25,7 @@ struct Recording {
   bool times = true;
   bool capturing = false;
 
-  void put(const Mark& mark, bool awaited, cudaStream_t stream) const;
+  void put(const Mark& mark, bool awaited, Lane& lane) const;
   cudaEvent_t joined(const Mark& mark) const { return both(mark) ? mark.time : mark.join; }
 
  private:

@@ -150,7 +150,7 @@ void Executor::start_clocks(const Plan& plan) {
     if (lane == plan.lanes.end()) continue;
     world_.use(device);
     const Mark& base = events_.base(device);
-    recording_.put(base, true, lanes_.at(*lane).stream);
+    recording_.put(base, true, lanes_.at(*lane));
     for (uint32_t other : plan.lanes) {
       if (other == *lane || world_.device(other / kLanes) != static_cast<int>(device)) continue;
       CUDA_CHECK(cudaStreamWaitEvent(lanes_.at(other).stream, recording_.joined(base), 0));
@@ -206,7 +206,7 @@ void Executor::begin_operation(const Program& program, Plan& plan, uint32_t inde
   for (uint32_t before : plan.joins.waits[index]) wait(program, before, lane, &Marks::end);
   // In a graph no host can be late, so that the end before it says when this began.
   if (!recording_.capturing || !plan.flows(index)) {
-    recording_.put(marks(program, index).begin, !plan.peers[index].empty(), lane.stream);
+    recording_.put(marks(program, index).begin, !plan.peers[index].empty(), lane);
   }
   if (operation.communication) return;
   if (operation.pace_ns > 0) stamp(stamps_[device] + index, lane.stream);
@@ -244,7 +244,7 @@ void Executor::move(const Program& program, Plan& plan, uint32_t index, Lane& la
   if (operation.pace_ns > 0) stamp(stamps_[device] + index, lane.stream);
   const Range tiles = plan.tiles(index);
   copy_tiles(plan.tile(tiles.first, device), tiles.count, lane.stream);
-  recording_.put(marks(program, index).moved, !plan.peers[index].empty(), lane.stream);
+  recording_.put(marks(program, index).moved, !plan.peers[index].empty(), lane);
 }
 
 void Executor::end(const Program& program, uint32_t index, Lane& lane) {
@@ -257,7 +257,7 @@ void Executor::end(const Program& program, uint32_t index, Lane& lane) {
     const auto device = static_cast<uint32_t>(world_.device(operation.rank));
     pace(stamps_[device] + index, operation.pace_ns, signals_.stop(), lane.stream);
   }
-  recording_.put(marks(program, index).end, plan_->joins.awaited[index] != 0, lane.stream);
+  recording_.put(marks(program, index).end, plan_->joins.awaited[index] != 0, lane);
   if (!recording_.capturing) std::atomic_ref(enqueued_[index]).store(1, std::memory_order_release);
 }
 

@@ -2,6 +2,12 @@
 
 namespace schemoe::cuda {
 
+void Lane::clear_beside() {
+  has_beside = false;
+  if (!beside) CUDA_CHECK(cudaStreamCreateWithFlags(&beside, cudaStreamNonBlocking));
+  if (!beside_end) CUDA_CHECK(cudaEventCreateWithFlags(&beside_end, cudaEventDisableTiming));
+}
+
 Lanes::Lanes(const World& world) : world_(world) {
   for (uint32_t i = 0; i < world.ranks() * kLanes; ++i) {
     lanes_.push_back(std::make_unique<Lane>());
@@ -18,6 +24,8 @@ Lanes::~Lanes() {
     if (!lane->stream) continue;
     world_.leave(lane->rank);
     cudaStreamDestroy(lane->stream);
+    if (lane->beside) cudaStreamDestroy(lane->beside);
+    if (lane->beside_end) cudaEventDestroy(lane->beside_end);
   }
 }
 

@@ -13,7 +13,14 @@ namespace schemoe::cuda {
 struct Lane {
   uint32_t rank;
   cudaStream_t stream = nullptr;
+  /// In a graph: where events with times are recorded, so that the lane need not wait for that.
+  cudaStream_t beside = nullptr;
+  cudaEvent_t beside_end = nullptr;
+  bool has_beside = false;  // something in the graph that is being captured
   Scratch scratch;
+
+  /// Before a capture.
+  void clear_beside();
 };
 
 class Lanes {
