@@ -22,7 +22,12 @@ import { floorsOf, printFloors } from "./gpu_floors.ts";
 import { flopsOf, GPU_SHAPES, type GpuShape } from "./gpu_shapes.ts";
 import { makeBlock, writePattern } from "./gpu_pattern.ts";
 
-const WARM_UP = 6;
+/**
+ * Milliseconds of the same work before anything is timed, and the fewest passes: large products are faster
+ * until the GPU reaches its power limit. The peers and the ceilings are warmed up alike.
+ */
+const WARM_UP = 500;
+const FEWEST_WARM_UPS = 6;
 const REPETITIONS = 20;
 /** Passes whose Program is made anew, as for every routing of a dropless layer. */
 const ANEW = 5;
@@ -46,8 +51,8 @@ export async function benchGpuLayers(): Promise<Report> {
     const shapes = GPU_SHAPES.map((shape) => ({ ...shape, forms: FORMS }));
     await Deno.writeTextFile(`${folder}/shapes.json`, JSON.stringify(shapes));
     const peers = `${import.meta.dirname}/torch_peer.py`;
-    const lines = (await quiet(["python3", peers, folder])).trim().split("\n").map((line) =>
-      JSON.parse(line) as Record<string, number | string>
+    const lines = (await quiet(["python3", peers, folder, String(WARM_UP)])).trim().split("\n").map(
+      (line) => JSON.parse(line) as Record<string, number | string>,
     );
     const ceilings = lines.find(({ peer }) => peer === "ceilings") ?? {};
     const rows = ours.map((one) => compared(one, lines, ceilings));
@@ -57,9 +62,11 @@ export async function benchGpuLayers(): Promise<Report> {
         torch: String(ceilings.torch ?? "unknown"),
         dtype: "bfloat16",
         routing: "no token dropped; padded to the largest load, or rows that there are",
+        warmUpMs: WARM_UP,
         repetitions: REPETITIONS,
         copyTBs: Number(ceilings.copy_tbs),
         matmulTFLOPs: Number(ceilings.matmul_tflops),
+        matmulTFLOPsAtFirst: Number(ceilings.matmul_tflops_at_first),
       },
       rows,
     };
@@ -170,12 +177,13 @@ async function times(engine: Engine, workspace: Workspace, programs: readonly Pr
   const gpu: number[] = [];
   const wall: number[] = [];
   const parts = new Map<string, number[]>();
-  for (let i = 0; i < WARM_UP + REPETITIONS; i++) {
+  const first = performance.now();
+  for (let i = 0; gpu.length < REPETITIONS; i++) {
     const begin = performance.now();
     const ran: EventTable[] = [];
     for (const program of programs) ran.push(await engine.run(program, workspace));
     const end = performance.now();
-    if (i < WARM_UP) continue;
+    if (i < FEWEST_WARM_UPS || begin - first < WARM_UP) continue;
     wall.push(end - begin);
     gpu.push(
       ran.reduce((sum, events) => sum + events.end.reduce((a, b) => Math.max(a, b), 0), 0) / 1e6,
