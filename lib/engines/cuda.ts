@@ -43,6 +43,12 @@ export interface CudaOptions extends TransportOptions {
   /** Products of float32 round their factors to TF32, which is faster; default false. */
   readonly tf32?: boolean;
   /**
+   * Before the first run of a Program its large products are measured with each algorithm that cuBLASLt
+   * offers, on numbers of their own, and the fastest is kept of those that give the same bits as the
+   * one it prefers: no result depends on this. Default true.
+   */
+  readonly tune?: boolean;
+  /**
    * From its second run on, launches a Program as one CUDA graph where that is possible: one GPU,
    * transport `copy`, nothing paced, no host function, no NVTX ranges, at most 4,096 kernels. A graph that has begun
    * runs to its end, also when it is cancelled. Default true, unless `SCHEMOE_CUDA_GRAPHS` is 0; false
@@ -77,7 +83,7 @@ export function openCudaEngine(options: CudaOptions): Engine {
 
 /** The native engine of such options, and what a caption says of its transport. */
 export function openNativeCuda(options: CudaOptions): { native: NativeEngine; where: string } {
-  const { tf32, graphs, times } = options;
+  const { tf32, tune, graphs, times } = options;
   const { nodes, ranksPerNode, ranks } = options.topology;
   checkTransport(options, ranks);
   const library = openLibrary(libraryPath("cuda"));
@@ -86,7 +92,7 @@ export function openNativeCuda(options: CudaOptions): { native: NativeEngine; wh
   const open: OpenNative = (symbols) => (config, out, text, size) =>
     symbols.schemoe_open_cuda(config, ...given, out, text, size);
   const native = new NativeEngine({
-    ...{ kind: "cuda", nodes, ranksPerNode, tf32, graphs, times, library, open },
+    ...{ kind: "cuda", nodes, ranksPerNode, tf32, tune, graphs, times, library, open },
   });
   return { native, where: transportText(options, nccl) };
 }

@@ -26,6 +26,8 @@ export interface EngineOptions extends TransportOptions {
   readonly computation?: "paced" | "real";
   /** `cuda`: products of float32 round their factors to TF32; default false. */
   readonly tf32?: boolean;
+  /** `cuda`: products take the fastest algorithm of equal bits, measured before a run; default true. */
+  readonly tune?: boolean;
   /**
    * `cpu` and `cuda`: NVTX ranges in the domain `schemoe`, which Nsight Systems and other tools record:
    * one for each run (`forward optSche`) and one for each operation, named like its task in a timeline,
@@ -47,10 +49,10 @@ export function openEngine(options: EngineOptions): Engine {
   if (typeof options !== "object" || options === null) {
     fail(`give an object such as { kind: "simulate", nodes: 1, ranksPerNode: 2 }, got ${options}`);
   }
-  const { nodes, ranksPerNode, links, computation, representatives, tf32, nvtx } = options;
+  const { nodes, ranksPerNode, links, computation, representatives, tf32, tune, nvtx } = options;
   const known = [
     ...["kind", "topology", "nodes", "ranksPerNode", "links", "computation", "representatives"],
-    ...["tf32", "nvtx", ...TRANSPORT],
+    ...["tf32", "tune", "nvtx", ...TRANSPORT],
   ];
   const foreign = Object.keys(options).find((key) => !known.includes(key));
   if (foreign) fail(`"${foreign}" is not one of its options (${known.join(", ")})`);
@@ -64,13 +66,14 @@ export function openEngine(options: EngineOptions): Engine {
   const topology = options.topology ??
     world({ nodes: nodes ?? 1, ranksPerNode: ranksPerNode ?? 1 });
   if (tf32 !== undefined && kind !== "cuda") fail("tf32 is an option of the cuda engine");
+  if (tune !== undefined && kind !== "cuda") fail("tune is an option of the cuda engine");
   const foreignTo = TRANSPORT.find((key) => options[key] !== undefined);
   if (foreignTo && kind !== "cuda") fail(`${foreignTo} is an option of the cuda engine`);
   if (kind === "cuda") {
     if (representatives !== undefined) fail("representatives is an option of the simulate engine");
     const { transport, emulateNodes, nccl, maxCTAs, devices } = options;
     return openCudaEngine({
-      ...{ topology, links, computation, tf32, nvtx },
+      ...{ topology, links, computation, tf32, tune, nvtx },
       ...{ transport, emulateNodes, nccl, maxCTAs, devices },
     });
   }

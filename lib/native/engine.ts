@@ -11,7 +11,7 @@ import { ErrorText, Status } from "./status.ts";
 export const ENGINE_KINDS = { cpu: 0, cuda: 1 } as const;
 
 /** Numbers of `schemoe_flag`. */
-const FLAGS = { tf32: 1, noGraphs: 2, noTimes: 4 } as const;
+const FLAGS = { tf32: 1, noGraphs: 2, noTimes: 4, noTuning: 8 } as const;
 
 /** Words of a `schemoe_event`: ready, start, end and wait. */
 export const EVENT_WORDS = 4;
@@ -56,6 +56,8 @@ export class NativeEngine {
       graphs?: boolean;
       /** `cuda`: whether events have times; default true. */
       times?: boolean;
+      /** `cuda`: whether algorithms of large products are measured before a run; default true. */
+      tune?: boolean;
       library?: NativeSymbols;
       /** Opens the engine in another way than `schemoe_open`. */
       open?: OpenNative;
@@ -64,7 +66,7 @@ export class NativeEngine {
     this.#library = shape.library ?? openLibrary(libraryPath(shape.kind));
     const config = new Uint32Array(8);
     const flags = (shape.tf32 ? FLAGS.tf32 : 0) | (shape.graphs === false ? FLAGS.noGraphs : 0) |
-      (shape.times === false ? FLAGS.noTimes : 0);
+      (shape.times === false ? FLAGS.noTimes : 0) | (shape.tune === false ? FLAGS.noTuning : 0);
     config.set([ABI_VERSION, ENGINE_KINDS[shape.kind], shape.nodes, shape.ranksPerNode, flags]);
     const out = new BigUint64Array(1);
     const { bytes, size } = this.#error;

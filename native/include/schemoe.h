@@ -37,7 +37,8 @@ typedef enum schemoe_engine_kind { SCHEMOE_CPU = 0, SCHEMOE_CUDA = 1 } schemoe_e
 typedef enum schemoe_flag { /* CUDA only */
   SCHEMOE_TF32 = 1,      /* float32 products may round to TF32 */
   SCHEMOE_NO_GRAPHS = 2, /* each operation is enqueued in every run, none is launched as part of a graph */
-  SCHEMOE_NO_TIMES = 4   /* events stay zero: what a run takes without them */
+  SCHEMOE_NO_TIMES = 4,  /* events stay zero: what a run takes without them */
+  SCHEMOE_NO_TUNING = 8  /* products take the algorithm that cuBLASLt names first; none are measured */
 } schemoe_flag;
 typedef enum schemoe_lane { SCHEMOE_COMPUTE = 0, SCHEMOE_INTRA = 1, SCHEMOE_INTER = 2 } schemoe_lane;
 typedef enum schemoe_dtype { SCHEMOE_F32 = 0, SCHEMOE_BF16 = 1 } schemoe_dtype;

@@ -43,6 +43,7 @@ Library load() {
   find(handle, "cublasLtMatmulPreferenceSetAttribute", l.preference_set);
   find(handle, "cublasLtMatmulAlgoGetHeuristic", l.heuristic);
   find(handle, "cublasLtMatmul", l.matmul);
+  find(handle, "cublasLtMatmulAlgoConfigGetAttribute", l.config);
   find(handle, "cublasLtGetStatusName", l.status_name);
   return l;
 }
@@ -60,6 +61,20 @@ const Library& library() {
     done = true;
   }
   return loaded;
+}
+
+Config config_of(const Algorithm& algorithm) {
+  Config config;
+  const auto get = [&](int attribute, auto& value) {
+    size_t written = 0;
+    LT_CHECK(library().config(&algorithm, attribute, &value, sizeof value, &written));
+  };
+  get(kConfigId, config.id);
+  get(kConfigTile, config.tile);
+  get(kConfigSplit, config.split);
+  get(kConfigReduction, config.reduction);
+  get(kConfigStages, config.stages);
+  return config;
 }
 
 void check(Status status, const char* call, const char* file, int line) {

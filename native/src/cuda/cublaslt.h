@@ -36,6 +36,11 @@ inline constexpr int kLayoutBatchCount = 5;
 inline constexpr int kLayoutBatchStride = 6;
 inline constexpr int kPreferenceWorkspace = 1;
 inline constexpr int kPreferenceAlignmentA = 5;  // then B, C, D
+inline constexpr int kConfigId = 0;
+inline constexpr int kConfigTile = 1;
+inline constexpr int kConfigSplit = 2;
+inline constexpr int kConfigReduction = 3;
+inline constexpr int kConfigStages = 6;
 
 struct Algorithm {
   uint64_t data[8];
@@ -48,6 +53,16 @@ struct Heuristic {
   float waves;
   int reserved[4];
 };
+
+/// What is known of an algorithm.
+struct Config {
+  int32_t id = 0;
+  uint32_t tile = 0;
+  int32_t split = 0;       // parts of k that are summed by themselves
+  uint32_t reduction = 0;  // how those are added up
+  uint32_t stages = 0;
+};
+Config config_of(const Algorithm& algorithm);
 
 struct Library {
   Status (*create)(Handle*);
@@ -66,6 +81,7 @@ struct Library {
   Status (*matmul)(Handle, MatmulDesc, const void* alpha, const void* a, MatrixLayout, const void* b, MatrixLayout,
                    const void* beta, const void* c, MatrixLayout, void* d, MatrixLayout, const Algorithm*,
                    void* workspace, size_t workspace_bytes, cudaStream_t);
+  Status (*config)(const Algorithm*, int attribute, void*, size_t, size_t* written);
   const char* (*status_name)(Status);
 };
 

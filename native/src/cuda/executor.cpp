@@ -23,7 +23,8 @@ Executor::Executor(const World& world, Buffers& buffers, HostQueue& hosts, const
       buffers_(buffers),
       hosts_(hosts),
       recording_{options.times},
-      products_(world, options.tf32),
+      // Processes that share a GPU would measure each other.
+      products_(world, options.tf32, options.tune && options.slots == 1),
       lanes_(world),
       events_(world),
       errors_(world.devices(), nullptr),

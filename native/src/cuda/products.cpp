@@ -3,15 +3,13 @@
 #include <algorithm>
 
 #include "cuda/branches.h"
+#include "cuda/product_plan.h"
 
 namespace schemoe::cuda {
 
 namespace {
 
 cudaDataType_t type_of(schemoe_dtype dtype) { return dtype == SCHEMOE_BF16 ? CUDA_R_16BF : CUDA_R_32F; }
-
-/// Addresses whose alignment a plan depends on, in the library's order: A, B, C, D, bias.
-constexpr int kBias = 4;
 
 /// The largest power of two up to `most` that divides all addresses of a matrix's groups.
 int64_t alignment(const void* data, const Matrix& matrix, int64_t groups, schemoe_dtype dtype, int64_t most) {
@@ -21,30 +19,6 @@ int64_t alignment(const void* data, const Matrix& matrix, int64_t groups, schemo
 }
 
 }  // namespace
-
-/// What the library is told of a product. It counts columns first: a row-major matrix is its
-/// transpose, so C^T = op(B)^T op(A)^T.
-struct Products::Call {
-  lt::MatmulDesc desc = nullptr;
-  lt::MatrixLayout a = nullptr, b = nullptr, c = nullptr;
-
-  Call(const Gemm& g, bool fast, const void* bias);
-  Call(const Call&) = delete;
-  ~Call() {
-    const lt::Library& l = lt::library();
-    for (lt::MatrixLayout layout : {a, b, c}) {
-      if (layout) l.layout_destroy(layout);
-    }
-    if (desc) l.desc_destroy(desc);
-  }
-};
-
-struct Products::Plan {
-  Call call;
-  lt::Algorithm algorithm{};
-  size_t workspace_bytes = 0;
-  bool possible = false;
-};
 
 Products::Call::Call(const Gemm& g, bool fast, const void* bias) {
   const lt::Library& l = lt::library();
@@ -75,8 +49,8 @@ Products::Call::Call(const Gemm& g, bool fast, const void* bias) {
   layout(c, g.dtype_c, g.m, g.n, g.c);
 }
 
-Products::Products(const World& world, bool tf32)
-    : tf32_(tf32), crowded_(world.count() > world.devices()), handles_(world.devices(), nullptr) {
+Products::Products(const World& world, bool tf32, bool tune)
+    : tf32_(tf32), tune_(tune), crowded_(world.count() > world.devices()), handles_(world.devices(), nullptr) {
   find_hopper(world);
   const lt::Library& l = lt::library();
   for (size_t device = 0; device < handles_.size(); ++device) {
@@ -92,11 +66,14 @@ Products::~Products() {
   }
 }
 
-std::unique_ptr<Products::Plan> Products::make(const Gemm& g, int device, const int64_t* alignments) const {
+std::unique_ptr<Products::Plan> Products::make(const Shape& shape, int device,
+                                               std::vector<lt::Heuristic>& candidates) const {
   const lt::Library& l = lt::library();
+  const Gemm& g = shape.like;
   // The search for an algorithm looks at the alignment of the bias's address, which each call has its own of.
-  const auto* like = g.bias.null() ? nullptr : reinterpret_cast<const void*>(static_cast<uintptr_t>(alignments[kBias]));
-  auto plan = std::unique_ptr<Plan>(new Plan{{g, fast(g), like}});
+  const auto* bias =
+      g.bias.null() ? nullptr : reinterpret_cast<const void*>(static_cast<uintptr_t>(shape.alignments[kBias]));
+  auto plan = std::unique_ptr<Plan>(new Plan{{g, fast(g), bias}});
 
   lt::Preference preference = nullptr;
   LT_CHECK(l.preference_create(&preference));
@@ -108,16 +85,17 @@ std::unique_ptr<Products::Plan> Products::make(const Gemm& g, int device, const 
   const uint64_t workspace = kWorkspace;
   LT_CHECK(l.preference_set(preference, lt::kPreferenceWorkspace, &workspace, sizeof workspace));
   for (int i = 0; i < kBias; ++i) {
-    const auto bytes = static_cast<uint32_t>(alignments[i]);
+    const auto bytes = static_cast<uint32_t>(shape.alignments[i]);
     LT_CHECK(l.preference_set(preference, lt::kPreferenceAlignmentA + i, &bytes, sizeof bytes));
   }
-  lt::Heuristic best{};
+  const auto wanted = static_cast<int>(candidates.size());
   int found = 0;
   const lt::Status status = l.heuristic(handles_[static_cast<size_t>(device)], plan->call.desc, plan->call.a,
-                                        plan->call.b, plan->call.c, plan->call.c, preference, 1, &best, &found);
-  plan->possible = status == lt::kSuccess && found > 0 && best.state == lt::kSuccess;
-  plan->algorithm = best.algorithm;
-  plan->workspace_bytes = best.workspace_bytes;
+                                        plan->call.b, plan->call.c, plan->call.c, preference, wanted,
+                                        candidates.data(), &found);
+  candidates.resize(status == lt::kSuccess ? static_cast<size_t>(std::clamp(found, 0, wanted)) : 0);
+  plan->possible = !candidates.empty() && candidates.front().state == lt::kSuccess;
+  if (plan->possible) plan->take(candidates.front());
   return plan;
 }
 
@@ -129,9 +107,8 @@ Gemm Products::rounded(const Gemm& group) {
   return like;
 }
 
-bool Products::run(const Gemm& g, const Operands& at, int device, void* workspace, cudaStream_t stream,
-                   bool ragged) {
-  const Gemm like = ragged ? rounded(g) : g;
+Products::Shape Products::shape_of(const Gemm& g, const Operands& at, int device, bool ragged) {
+  Shape shape{ragged ? rounded(g) : g, {}, {}};
   const Matrix bias{g.bias, 0, g.bias_stride};
   // Ragged groups lie anywhere among rows; what each happens to be aligned to must not change its bits.
   const int64_t most = ragged ? 16 : 256;
@@ -139,24 +116,30 @@ bool Products::run(const Gemm& g, const Operands& at, int device, void* workspac
     return alignment(data, matrix, g.groups, dtype, most);
   };
   const int64_t c = aligned_to(at.c, g.c, g.dtype_c);
-  const int64_t alignments[] = {aligned_to(at.b, g.b, g.dtypes.b), aligned_to(at.a, g.a, g.dtypes.a), c, c,
-                                at.bias ? aligned_to(at.bias, bias, g.dtype_c) : 0};
-  const Key key = {device,  g.dtypes.a, g.dtypes.b, g.dtype_c, g.trans_a,     g.trans_b,     g.groups,
-                   like.m,  g.n,       like.k,    g.a.ld,    g.a.stride,    g.b.ld,        g.b.stride,
-                   g.c.ld,  g.c.stride, alignments[0], alignments[1], alignments[2], alignments[kBias],
-                   g.bias_stride, g.relu, ragged};
+  shape.alignments = {aligned_to(at.b, g.b, g.dtypes.b), aligned_to(at.a, g.a, g.dtypes.a), c, c,
+                      at.bias ? aligned_to(at.bias, bias, g.dtype_c) : 0};
+  const auto& [a, b, to, _, of_bias] = shape.alignments;
+  shape.key = {device,       g.dtypes.a, g.dtypes.b, g.dtype_c, g.trans_a,  g.trans_b, g.groups, shape.like.m,
+               g.n,          shape.like.k, g.a.ld,   g.a.stride, g.b.ld,    g.b.stride, g.c.ld,  g.c.stride,
+               a,            b,          to,         of_bias,   g.bias_stride, g.relu, ragged};
+  return shape;
+}
+
+bool Products::run(const Gemm& g, const Operands& at, int device, void* workspace, cudaStream_t stream,
+                   bool ragged) {
+  const Shape shape = shape_of(g, at, device, ragged);
   std::unique_lock lock(mutex_);
-  auto& kept = plans_[key];
-  if (!kept) kept = make(like, device, alignments);
+  auto& kept = plans_[shape.key];
+  if (!kept) {
+    std::vector<lt::Heuristic> first(1);
+    kept = make(shape, device, first);
+  }
   const Plan* plan = kept.get();
   lock.unlock();
   if (!plan->possible) return false;
-  const auto alpha = static_cast<float>(g.alpha);
-  const auto beta = static_cast<float>(g.beta);
+  const Work work{handles_[static_cast<size_t>(device)], workspace, stream};
   const auto multiply = [&](const Call& call) {
-    return lt::library().matmul(handles_[static_cast<size_t>(device)], call.desc, &alpha, at.b, call.a, at.a, call.b,
-                                &beta, at.c, call.c, at.c, call.c, &plan->algorithm, workspace, plan->workspace_bytes,
-                                stream);
+    return work.multiply(g, call, at, plan->algorithm, plan->workspace_bytes);
   };
   // What a plan says of the product serves all calls where neither the bias nor the rows are their own.
   const lt::Status status = at.bias || ragged ? multiply(Call(g, fast(g), at.bias)) : multiply(plan->call);

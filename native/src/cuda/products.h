@@ -1,4 +1,5 @@
-// Matrix products by cuBLASLt: one fixed algorithm for each shape, chosen once.
+// Matrix products by cuBLASLt: one fixed algorithm for each shape, chosen once; measuring chooses among those
+// of equal bits.
 #pragma once
 
 #include <map>
@@ -24,7 +25,8 @@ struct Operands {
 
 class Products {
  public:
-  Products(const World& world, bool tf32);
+  /// `tune`: `tune` does something.
+  Products(const World& world, bool tf32, bool tune);
   ~Products();
   Products(const Products&) = delete;
 
@@ -46,13 +48,47 @@ class Products {
   /// Whether ragged groups of that form, if they lie well, are the kernel's for Hopper.
   bool runs_on_hopper(const Gemm& all) const;
 
+  // tuning.cpp
+  /// Where a product is measured, on the current device.
+  struct Bench {
+    int device;
+    void* workspace;
+    cudaStream_t stream;
+  };
+  /// What there was to choose from for a product, in the library's order.
+  struct Trial {
+    struct Candidate {
+      lt::Config config;
+      bool equal = false;  // in bits to the first
+      double milliseconds = 0;
+    };
+    Gemm gemm;
+    size_t chosen = 0;
+    std::vector<Candidate> candidates;
+  };
+  /// Whether measuring is worth it: large products of bfloat16.
+  static bool is_tuned(const Gemm& gemm);
+  /// Chooses the algorithm of such a product if it is new, by running those the library offers on numbers of its
+  /// own: the fastest of those that give the same bits as the first, so that what is chosen changes no result.
+  /// Reads and writes none of the operands. Returns when the stream is idle.
+  void tune(const Gemm& gemm, const Operands& at, const Bench& bench);
+  /// What has been tried so far.
+  const std::vector<Trial>& trials() const { return trials_; }
+
  private:
   struct Call;
   struct Plan;
   struct Branches;
+  struct Shape;
+  struct Work;
+  struct Memory;
   using Key = std::vector<int64_t>;
 
-  std::unique_ptr<Plan> make(const Gemm& gemm, int device, const int64_t* alignments) const;
+  static Shape shape_of(const Gemm& gemm, const Operands& at, int device, bool ragged);
+  /// With the first of as many candidates as there is room for and the library has.
+  std::unique_ptr<Plan> make(const Shape& shape, int device, std::vector<lt::Heuristic>& candidates) const;
+  static Trial try_all(const Gemm& gemm, const Call& call, const Memory& memory, const Work& work,
+                       const std::vector<lt::Heuristic>& candidates);
   bool fast(const Gemm& gemm) const { return tf32_ && gemm.dtypes.a == SCHEMOE_F32; }
   void find_hopper(const World& world);
   /// False where that kernel cannot do it, or is not the faster one.
@@ -61,6 +97,7 @@ class Products {
   Branches* branches_of(const Context& context);
 
   const bool tf32_;
+  const bool tune_;
   const bool crowded_;
   std::vector<lt::Handle> handles_;
   int hopper_ = 0;  // multiprocessors for the kernel for Hopper, 0 where it is not used
@@ -69,6 +106,7 @@ class Products {
   std::map<Key, std::unique_ptr<Plan>> plans_;
   /// Of each stream that ran ragged products.
   std::map<cudaStream_t, std::unique_ptr<Branches>> branches_;
+  std::vector<Trial> trials_;
 };
 
 }  // namespace schemoe::cuda

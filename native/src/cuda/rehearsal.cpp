@@ -1,5 +1,5 @@
 // What would take the time of a first run: kernels are loaded, room is found, and the library's products
-// are chosen and run once before it begins.
+// are chosen, some by measuring, and run once before it begins.
 #include <optional>
 
 #include "cuda/executor.h"
@@ -71,8 +71,11 @@ void Executor::rehearse(const Gemm& gemm, uint32_t rank, bool ragged) {
   std::optional<Failure> failure;
   try {
     const std::byte* bias = gemm.bias.null() ? nullptr : buffers_.at(gemm.bias, rank);
-    products_.run(gemm, {buffers_.at(gemm.a.view, rank), buffers_.at(gemm.b.view, rank), result + shift, bias},
-                  world_.device(rank), lane.scratch.get<std::byte>(Products::kWorkspace, lane.stream), lane.stream, ragged);
+    const Operands at{buffers_.at(gemm.a.view, rank), buffers_.at(gemm.b.view, rank), result + shift, bias};
+    auto* workspace = lane.scratch.get<std::byte>(Products::kWorkspace, lane.stream);
+    const int device = world_.device(rank);
+    if (!ragged) products_.tune(gemm, at, {device, workspace, lane.stream});
+    products_.run(gemm, at, device, workspace, lane.stream, ragged);
   } catch (const Failure& thrown) {
     failure = thrown;
   }

@@ -44,6 +44,8 @@ using schemoe::Failure;
 // More ranks would be more threads than a machine gives a process.
 constexpr uint64_t kMostRanks = 1024;
 
+constexpr uint32_t kCudaFlags = SCHEMOE_TF32 | SCHEMOE_NO_GRAPHS | SCHEMOE_NO_TIMES | SCHEMOE_NO_TUNING;
+
 void put(const char* text, char* error, size_t error_bytes) noexcept {
   if (!error || error_bytes == 0) return;
   size_t bytes = std::min(std::strlen(text), error_bytes - 1);
@@ -105,6 +107,7 @@ schemoe::CudaOptions cuda_options(const schemoe_config& config) {
   options.tf32 = (config.flags & SCHEMOE_TF32) != 0;
   const char* graphs = std::getenv("SCHEMOE_CUDA_GRAPHS");
   options.graphs = (config.flags & SCHEMOE_NO_GRAPHS) == 0 && !(graphs && std::string_view(graphs) == "0");
+  options.tune = (config.flags & SCHEMOE_NO_TUNING) == 0;
   options.times = (config.flags & SCHEMOE_NO_TIMES) == 0;
   return options;
 }
@@ -153,7 +156,7 @@ uint32_t ranks_of(const schemoe_config* config) {
     fail(SCHEMOE_INVALID, "Cannot open an engine of version ", config->abi_version, ": the library has version ",
          SCHEMOE_ABI_VERSION);
   }
-  const uint32_t known = config->kind == SCHEMOE_CUDA ? SCHEMOE_TF32 | SCHEMOE_NO_GRAPHS | SCHEMOE_NO_TIMES : 0;
+  const uint32_t known = config->kind == SCHEMOE_CUDA ? kCudaFlags : 0;
   if ((config->flags & ~known) != 0) fail(SCHEMOE_INVALID, "Cannot open an engine with flags ", config->flags);
   const uint64_t ranks = uint64_t{config->nodes} * config->ranks_per_node;
   if (ranks == 0 || ranks > kMostRanks) {

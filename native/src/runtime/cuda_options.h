@@ -14,6 +14,8 @@ struct CudaOptions {
   uint32_t first = 0;
   uint32_t count = UINT32_MAX;
   bool tf32 = false;
+  /// Algorithms of large products are chosen by measuring them.
+  bool tune = true;
   /// Programs that can be run as one graph are.
   bool graphs = true;
   /// Events have times.
