@@ -155,9 +155,16 @@ struct Sizes {
   int64_t tokens, experts, k;
 };
 const Sizes kSizes[] = {{1, 1, 1}, {5, 3, 2}, {64, 8, 2}, {257, 32, 8}, {1000, 7, 7}, {129, 200, 3}, {4096, 16, 1}};
+/// Choices that a block does not place alone, and more than fit into parts of the least size.
+const Sizes kManyChoices[] = {{3001, 40, 6}, {70001, 3, 4}};
+/// Tokens of more bytes than a cache holds, in either type.
+const Sizes kManyTokens = {2100, 5, 3};
+constexpr int64_t kManyColumns = 4104;
 
 void gate(Both& t) {
-  for (const Sizes& s : kSizes) {
+  std::vector<Sizes> sizes(std::begin(kSizes), std::end(kSizes));
+  sizes.insert(sizes.end(), std::begin(kManyChoices), std::end(kManyChoices));
+  for (const Sizes& s : sizes) {
     const auto count = static_cast<size_t>(s.tokens * s.k);
     t.begin("softmax");
     auto x = t.floats(t.random(static_cast<size_t>(s.tokens * s.experts), -9, 9));
@@ -212,55 +219,59 @@ void gate(Both& t) {
   }
 }
 
+void routing_of(Both& t, int dtype, const Sizes& s, int64_t columns) {
+  const Routing r = route(t, s.tokens, s.experts, s.k);
+  const int64_t capacity = std::max<int64_t>(1, r.most - (columns % 2));  // some dropped at odd widths
+  std::vector<int64_t> bounds = {0, capacity};
+  if (capacity >= 3) bounds = {0, 1, capacity / 2 + 1, capacity};
+  bounds.erase(std::unique(bounds.begin(), bounds.end()), bounds.end());
+  const auto end = [&](Words w) {
+    w.i(static_cast<int64_t>(bounds.size()) - 1);
+    for (int64_t b : bounds) w.i(b);
+    return w;
+  };
+  std::vector<int32_t> filled(static_cast<size_t>(s.experts * capacity), -1);
+  for (size_t i = 0; i < r.choices.size(); ++i) {
+    if (r.positions[i] < capacity) filled[r.choices[i] * capacity + r.positions[i]] = static_cast<int32_t>(i);
+  }
+  const auto tokens = static_cast<size_t>(s.tokens * columns), rows = static_cast<size_t>(s.experts * capacity * columns);
+  const auto count = static_cast<size_t>(s.tokens * s.k);
+  const auto head = [&](int d) { return Words().i(d, s.tokens, columns, s.k, s.experts); };
+  for (int weighted : {0, 1}) {
+    t.begin("dispatch", dtype);
+    const auto x = t.values(t.random(tokens)), slots = t.integers(filled), w = t.floats(t.random(count, 0, 1));
+    const auto out = t.values(t.random(rows));
+    t.run(12, [&](int d) {
+      Words words = head(d).v(x).v(slots);
+      weighted ? words.v(w) : words.none();
+      return end(words.v(out));
+    }, dtype == SCHEMOE_BF16 ? (weighted ? 4e-3 : 0) : 0);
+    for (int accumulate : {0, 1}) {
+      t.begin("combine", dtype);
+      const auto in = t.values(t.random(rows)), choices = t.integers(r.choices), positions = t.integers(r.positions);
+      const auto weights = t.floats(t.random(count, 0, 1)), y = t.values(t.random(tokens));
+      t.run(13, [&](int d) {
+        Words words = head(d).v(in).v(choices).v(positions);
+        weighted ? words.v(weights) : words.none();
+        return end(words.v(y).i(accumulate));
+      }, dtype == SCHEMOE_BF16 ? 4e-3 : 0);
+    }
+  }
+  t.begin("row_dot", dtype);
+  const auto a = t.values(t.random(tokens)), b = t.values(t.random(rows));
+  const auto choices = t.integers(r.choices), positions = t.integers(r.positions);
+  const auto out = t.floats(std::vector<float>(count));
+  t.run(14, [&](int d) { return end(head(d).v(a).v(b).v(choices).v(positions).v(out)); }, dtype == SCHEMOE_BF16 ? 1e-6 : 2e-7);
+}
+
 void routing(Both& t) {
   for (int dtype : kTypes) {
     for (const Sizes& s : kSizes) {
       for (int64_t columns : {1, 7, 8, 64, 260, 2048}) {
-        if (s.tokens > 1000 && columns > 64) continue;
-        const Routing r = route(t, s.tokens, s.experts, s.k);
-        const int64_t capacity = std::max<int64_t>(1, r.most - (columns % 2));  // some dropped at odd widths
-        std::vector<int64_t> bounds = {0, capacity};
-        if (capacity >= 3) bounds = {0, 1, capacity / 2 + 1, capacity};
-        bounds.erase(std::unique(bounds.begin(), bounds.end()), bounds.end());
-        const auto end = [&](Words w) {
-          w.i(static_cast<int64_t>(bounds.size()) - 1);
-          for (int64_t b : bounds) w.i(b);
-          return w;
-        };
-        std::vector<int32_t> filled(static_cast<size_t>(s.experts * capacity), -1);
-        for (size_t i = 0; i < r.choices.size(); ++i) {
-          if (r.positions[i] < capacity) filled[r.choices[i] * capacity + r.positions[i]] = static_cast<int32_t>(i);
-        }
-        const auto tokens = static_cast<size_t>(s.tokens * columns), rows = static_cast<size_t>(s.experts * capacity * columns);
-        const auto count = static_cast<size_t>(s.tokens * s.k);
-        const auto head = [&](int d) { return Words().i(d, s.tokens, columns, s.k, s.experts); };
-        for (int weighted : {0, 1}) {
-          t.begin("dispatch", dtype);
-          const auto x = t.values(t.random(tokens)), slots = t.integers(filled), w = t.floats(t.random(count, 0, 1));
-          const auto out = t.values(t.random(rows));
-          t.run(12, [&](int d) {
-            Words words = head(d).v(x).v(slots);
-            weighted ? words.v(w) : words.none();
-            return end(words.v(out));
-          }, dtype == SCHEMOE_BF16 ? (weighted ? 4e-3 : 0) : 0);
-          for (int accumulate : {0, 1}) {
-            t.begin("combine", dtype);
-            const auto in = t.values(t.random(rows)), choices = t.integers(r.choices), positions = t.integers(r.positions);
-            const auto weights = t.floats(t.random(count, 0, 1)), y = t.values(t.random(tokens));
-            t.run(13, [&](int d) {
-              Words words = head(d).v(in).v(choices).v(positions);
-              weighted ? words.v(weights) : words.none();
-              return end(words.v(y).i(accumulate));
-            }, dtype == SCHEMOE_BF16 ? 4e-3 : 0);
-          }
-        }
-        t.begin("row_dot", dtype);
-        const auto a = t.values(t.random(tokens)), b = t.values(t.random(rows));
-        const auto choices = t.integers(r.choices), positions = t.integers(r.positions);
-        const auto out = t.floats(std::vector<float>(count));
-        t.run(14, [&](int d) { return end(head(d).v(a).v(b).v(choices).v(positions).v(out)); }, dtype == SCHEMOE_BF16 ? 1e-6 : 2e-7);
+        if (s.tokens <= 1000 || columns <= 64) routing_of(t, dtype, s, columns);
       }
     }
+    routing_of(t, dtype, kManyTokens, kManyColumns);
   }
 }
 

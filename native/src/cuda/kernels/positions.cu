@@ -11,6 +11,8 @@ namespace {
 constexpr int kMostWarps = 32;
 constexpr int kTile = 256;
 constexpr int kAhead = 8;
+constexpr int64_t kPart = 128;  // of the sequence, for a warp
+constexpr int64_t kMostParts = 2048;
 
 /// Best score of each token; NaN has no place in an order and goes last.
 __global__ void best_kernel(int64_t tokens, int64_t experts, const float* scores, float* best) {
@@ -38,67 +40,137 @@ __global__ void __launch_bounds__(kTile) order_kernel(int64_t tokens, const floa
   if (token < tokens) order[place] = static_cast<int32_t>(token);
 }
 
-/// One block: each warp has a range of the sequence (all first choices, then all second ones, ...),
-/// counts it, learns how many of each expert come before, and walks through it again.
-__global__ void __launch_bounds__(32 * kMostWarps)
-    positions_kernel(int64_t tokens, int experts, int64_t count, int k, const int32_t* order, const int32_t* choices,
-                     int32_t* positions, int32_t* loads, Report report) {
-  extern __shared__ int counts[];
-  const auto warps = static_cast<int>(blockDim.x / 32);
-  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
-  int* mine = counts + warp * experts;
-  for (int e = lane; e < experts; e += 32) mine[e] = 0;
-  __syncwarp();
-  const int64_t each = (count + warps - 1) / warps;
-  const int64_t begin = warp * each;
-  const int64_t end = begin + each < count ? begin + each : count;
-  const auto step = [&](bool write, int64_t i, int64_t at, int expert) {
-    if (i < end && !report.checked(Data::choices, expert, experts)) expert = -1;
+/// All first choices, then all second ones, ..., each in the order of the tokens or a given one.
+struct Sequence {
+  int64_t tokens, count;
+  int experts, k;
+  const int32_t* order;
+  const int32_t* choices;
+};
+
+/// A warp goes through a range of the sequence, in `mine` how many choices of each expert it has met; with
+/// `positions` it writes these. Several loads are under way before the first is used.
+__device__ void walk(const Sequence& s, int64_t begin, int64_t end, int* mine, int32_t* positions, const Report& report) {
+  const auto lane = static_cast<int>(threadIdx.x % 32);
+  const auto tokens = static_cast<unsigned>(s.tokens);
+  const auto step = [&](bool inside, int64_t at, int expert) {
+    if (inside && !report.checked(Data::choices, expert, s.experts)) expert = -1;
     const unsigned same = __match_any_sync(kAllLanes, expert);
     const int before = __popc(same & ((1u << lane) - 1));
     int start = 0;
     if (expert >= 0) start = mine[expert];
     __syncwarp();
     if (expert >= 0) {
-      if (write) positions[at] = start + before;
+      if (positions) positions[at] = start + before;
       if (before == 0) mine[expert] = start + __popc(same);
-    } else if (write && i < end) {
+    } else if (positions && inside) {
       positions[at] = INT32_MAX;
     }
     __syncwarp();
   };
-  // Several loads are under way before the first is used.
-  const auto walk = [&](bool write) {
-    for (int64_t base = begin; base < end; base += 32 * kAhead) {
-      int at[kAhead], expert[kAhead];
+  for (int64_t base = begin; base < end; base += 32 * kAhead) {
+    int at[kAhead], expert[kAhead];
 #pragma unroll
-      for (int u = 0; u < kAhead; ++u) {
-        const auto i = static_cast<unsigned>(base + 32 * u + lane);
-        const unsigned choice = i / static_cast<unsigned>(tokens), place = i - choice * static_cast<unsigned>(tokens);
-        const bool inside = i < end;
-        at[u] = inside ? static_cast<int>((order ? static_cast<unsigned>(order[place]) : place) * k + choice) : 0;
-        expert[u] = inside ? choices[at[u]] : -1;
-      }
-#pragma unroll
-      for (int u = 0; u < kAhead; ++u) {
-        if (base + 32 * u < end) step(write, base + 32 * u + lane, at[u], expert[u]);
-      }
+    for (int u = 0; u < kAhead; ++u) {
+      const auto i = static_cast<unsigned>(base + 32 * u + lane);
+      const unsigned choice = i / tokens, place = i - choice * tokens;
+      const bool inside = i < end;
+      at[u] = inside ? static_cast<int>((s.order ? static_cast<unsigned>(s.order[place]) : place) * s.k + choice) : 0;
+      expert[u] = inside ? s.choices[at[u]] : -1;
     }
-  };
-  walk(false);
+#pragma unroll
+    for (int u = 0; u < kAhead; ++u) {
+      if (base + 32 * u < end) step(base + 32 * u + lane < end, at[u], expert[u]);
+    }
+  }
+}
+
+/// One block: each warp has a range of the sequence, counts it, learns how many of each expert come before,
+/// and walks through it again.
+__global__ void __launch_bounds__(32 * kMostWarps)
+    positions_kernel(Sequence s, int32_t* positions, int32_t* loads, Report report) {
+  extern __shared__ int counts[];
+  const auto warps = static_cast<int>(blockDim.x / 32);
+  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
+  int* mine = counts + warp * s.experts;
+  for (int e = lane; e < s.experts; e += 32) mine[e] = 0;
+  __syncwarp();
+  const int64_t each = (s.count + warps - 1) / warps;
+  const int64_t begin = warp * each;
+  const int64_t end = begin + each < s.count ? begin + each : s.count;
+  walk(s, begin, end, mine, nullptr, report);
   __syncthreads();
-  for (int e = static_cast<int>(threadIdx.x); e < experts; e += blockDim.x) {
+  for (int e = static_cast<int>(threadIdx.x); e < s.experts; e += blockDim.x) {
     int sum = 0;
     for (int w = 0; w < warps; ++w) {
-      const int here = counts[w * experts + e];
-      counts[w * experts + e] = sum;
+      const int here = counts[w * s.experts + e];
+      counts[w * s.experts + e] = sum;
       sum += here;
     }
     loads[e] = sum;
   }
   __syncthreads();
-  walk(true);
+  walk(s, begin, end, mine, positions, report);
 }
+
+/// The same over many blocks. First each warp counts its part of the sequence; later, when `parts` [part,
+/// expert] holds how many come before each, it writes positions.
+__global__ void __launch_bounds__(32 * kMostWarps)
+    part_kernel(Sequence s, int64_t each, int* parts, int32_t* positions, Report report) {
+  extern __shared__ int counts[];
+  const auto lane = static_cast<int>(threadIdx.x % 32);
+  const int64_t part = int64_t{blockIdx.x} * (blockDim.x / 32) + threadIdx.x / 32;
+  const int64_t begin = part * each;
+  if (begin >= s.count) return;
+  int* mine = counts + threadIdx.x / 32 * s.experts;
+  int* kept = parts + part * s.experts;
+  for (int e = lane; e < s.experts; e += 32) mine[e] = positions ? kept[e] : 0;
+  __syncwarp();
+  walk(s, begin, begin + each < s.count ? begin + each : s.count, mine, positions, report);
+  if (positions) return;
+  __syncwarp();
+  for (int e = lane; e < s.experts; e += 32) kept[e] = mine[e];
+}
+
+/// A warp has an expert: counts of its parts become how many come before each. A lane has some parts in a row.
+__global__ void __launch_bounds__(kTile) before_kernel(int experts, int count, int* parts, int32_t* loads) {
+  constexpr int kEach = 8;
+  const auto lane = static_cast<int>(threadIdx.x % 32);
+  const auto expert = static_cast<int>(blockIdx.x * (kTile / 32) + threadIdx.x / 32);
+  if (expert >= experts) return;
+  int all = 0;
+  for (int base = 0; base < count; base += 32 * kEach) {
+    const int first = base + lane * kEach;
+    int here[kEach], mine = 0;
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) here[i] = first + i < count ? parts[int64_t{first + i} * experts + expert] : 0;
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) mine += here[i];
+    int until = mine;
+#pragma unroll
+    for (int step = 1; step < 32; step *= 2) {
+      const int other = __shfl_up_sync(kAllLanes, until, step);
+      if (lane >= step) until += other;
+    }
+    int before = all + until - mine;
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      if (first + i < count) parts[int64_t{first + i} * experts + expert] = before;
+      before += here[i];
+    }
+    all += __shfl_sync(kAllLanes, until, 31);
+  }
+  if (lane == 0) loads[expert] = all;
+}
+
+/// Bytes of shared memory that a kernel may have when it asks for them.
+void allow(const void* kernel, size_t bytes) {
+  if (bytes <= 48 * 1024) return;
+  CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
+}
+
+/// A part of the sequence for a warp, and how many parts there are; no more than `before_kernel` is quick with.
+int64_t part_of(int64_t count) { return std::max<int64_t>(kPart, ceil_div(ceil_div(count, kMostParts), 32) * 32); }
 
 }  // namespace
 
@@ -111,25 +183,39 @@ void run(const Positions& p, const Context& context) {
     fail(SCHEMOE_UNSUPPORTED, p.experts, " experts; on this GPU there can be ",
          shared / static_cast<int64_t>(sizeof(int)));
   }
-  const int32_t* order = nullptr;
-  if (p.prioritized && p.tokens > 0) {
-    auto* best = context.scratch.get<float>(static_cast<size_t>(2 * p.tokens), context.stream);
-    auto* sorted = reinterpret_cast<int32_t*>(best + p.tokens);
+  const int64_t count = p.tokens * p.k;
+  const bool alone = count <= kMostWarps * kPart;
+  const int64_t each = part_of(count), parts = alone ? 0 : ceil_div(count, each);
+  const int64_t ordered = p.prioritized ? p.tokens : 0;
+  auto* counts = context.scratch.get<int32_t>(static_cast<size_t>(parts * p.experts + 2 * ordered), context.stream);
+  int32_t* order = nullptr;
+  if (ordered > 0) {
+    order = counts + parts * p.experts;
+    auto* best = reinterpret_cast<float*>(order + ordered);
     const unsigned grid = grid_of(ceil_div(p.tokens, kTile));
     LAUNCH(context.stream, grid, kTile, 0, best_kernel, p.tokens, p.experts, context.at<const float>(p.scores), best);
-    LAUNCH(context.stream, grid, kTile, 0, order_kernel, p.tokens, best, sorted);
-    order = sorted;
+    LAUNCH(context.stream, grid, kTile, 0, order_kernel, p.tokens, best, order);
   }
-  const int64_t count = p.tokens * p.k;
-  const int64_t warps = std::clamp<int64_t>(std::min(room, ceil_div(count, 64)), 1, kMostWarps);
-  const auto bytes = static_cast<size_t>(warps * p.experts) * sizeof(int);
-  if (bytes > 48 * 1024) {
-    CUDA_CHECK(cudaFuncSetAttribute(positions_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(bytes)));
+  const Sequence s{p.tokens, count, static_cast<int>(p.experts), static_cast<int>(p.k), order,
+                   context.at<const int32_t>(p.choices)};
+  auto* positions = context.at<int32_t>(p.positions);
+  auto* loads = context.at<int32_t>(p.loads);
+  const auto bytes_of = [&](int64_t warps) { return static_cast<size_t>(warps * p.experts) * sizeof(int); };
+  if (alone) {
+    const int64_t warps = std::clamp<int64_t>(std::min(room, ceil_div(count, 64)), 1, kMostWarps);
+    allow(reinterpret_cast<const void*>(positions_kernel), bytes_of(warps));
+    LAUNCH(context.stream, 1, static_cast<unsigned>(32 * warps), bytes_of(warps), positions_kernel, s, positions, loads,
+           context.report());
+    return;
   }
-  LAUNCH(context.stream, 1, static_cast<unsigned>(32 * warps), bytes, positions_kernel, p.tokens,
-         static_cast<int>(p.experts), count, static_cast<int>(p.k), order, context.at<const int32_t>(p.choices),
-         context.at<int32_t>(p.positions), context.at<int32_t>(p.loads), context.report());
+  const int64_t warps = std::clamp<int64_t>(room, 1, 4);
+  const unsigned grid = grid_of(ceil_div(parts, warps));
+  allow(reinterpret_cast<const void*>(part_kernel), bytes_of(warps));
+  const auto threads = static_cast<unsigned>(32 * warps);
+  LAUNCH(context.stream, grid, threads, bytes_of(warps), part_kernel, s, each, counts, nullptr, context.report());
+  LAUNCH(context.stream, grid_of(ceil_div(p.experts, kTile / 32)), kTile, 0, before_kernel, s.experts,
+         static_cast<int>(parts), counts, loads);
+  LAUNCH(context.stream, grid, threads, bytes_of(warps), part_kernel, s, each, counts, positions, context.report());
 }
 
 }  // namespace schemoe::cuda
