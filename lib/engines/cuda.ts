@@ -10,13 +10,29 @@ import { NativeRunner } from "../native/runner.ts";
 import { type Engine, SchemoeError, type Topology } from "../types.ts";
 import { pace } from "./pacing.ts";
 
+/** What moves the bytes of transport `copy`. */
+export const COPY_BY = ["kernels", "engines"] as const;
+
+/** What moves them unless told otherwise. */
+const DEFAULT_COPY_BY: typeof COPY_BY[number] = "kernels";
+
+/** More than any machine has. */
+const MOST_GPUS = 1024;
+
 /** How bytes travel between the ranks of a CUDA engine, and which GPUs it uses. */
 export interface TransportOptions {
   /**
-   * `copy` (default): copies in the memory of the GPUs, which must reach each other. `nccl`: sends and
+   * `copy` (default): copies in the memory of the GPUs. `nccl`: sends and
    * receives of NCCL, with a communicator for each lane.
    */
   readonly transport?: "copy" | "nccl";
+  /**
+   * `copy`: what moves bytes between GPUs: `kernels` (default), which need multiprocessors while they
+   * run and GPUs that reach each other's memory, or `engines`, the copy engines of the GPUs, which leave
+   * all multiprocessors to computation. Between ranks of one GPU it is always a kernel. Results are the
+   * same bits.
+   */
+  readonly copyBy?: typeof COPY_BY[number];
   /**
    * `nccl`: each node gets a copy of the library, which takes it for a host of its own: ranks of one
    * node reach each other through memory and those of different nodes through sockets. Default false.
@@ -24,9 +40,12 @@ export interface TransportOptions {
   readonly emulateNodes?: boolean;
   /** Path of NCCL's library; default: `SCHEMOE_NCCL`, else the newest that is found. */
   readonly nccl?: string;
-  /** `nccl`: blocks that one communicator may occupy on a GPU; default 2. */
+  /**
+   * `nccl`: blocks that one communicator may occupy on a GPU; default 2 where ranks share a GPU, and
+   * elsewhere what NCCL chooses.
+   */
   readonly maxCTAs?: number;
-  /** GPU of each rank; default: ranks in blocks over all that the process sees. */
+  /** GPU of each rank, in any order; default: ranks in blocks over all that the process sees. */
   readonly devices?: readonly number[];
 }
 
@@ -67,6 +86,9 @@ export interface CudaOptions extends TransportOptions {
  * With NCCL, a run that fails, is cancelled or takes longer than its limit ends in an abort of all
  * communicators; the next run makes new ones. Several ranks on a GPU need NCCL 2.30.
  *
+ * Times of several GPUs are on one clock: before each run the GPUs signal each other back and forth, and
+ * the caption of a run says by how much the times of two may be wrong, half of the quickest round.
+ *
  * @example
  * ```ts ignore
  * using engine = openCudaEngine({ topology, transport: "nccl", emulateNodes: true });
@@ -78,11 +100,13 @@ export interface CudaOptions extends TransportOptions {
 export function openCudaEngine(options: CudaOptions): Engine {
   const nvtx = wantsNvtx(options.nvtx, "cuda");
   const { native, where } = openNativeCuda(options);
-  return cudaRunner({ ...options, nvtx }, native, () => where);
+  return cudaRunner({ ...options, nvtx }, native, where);
 }
 
-/** The native engine of such options, and what a caption says of its transport. */
-export function openNativeCuda(options: CudaOptions): { native: NativeEngine; where: string } {
+/** The native engine of such options, and what a caption says of its transport and its clocks. */
+export function openNativeCuda(
+  options: CudaOptions,
+): { native: NativeEngine; where: () => string } {
   const { tf32, tune, graphs, times } = options;
   const { nodes, ranksPerNode, ranks } = options.topology;
   checkTransport(options, ranks);
@@ -94,7 +118,8 @@ export function openNativeCuda(options: CudaOptions): { native: NativeEngine; wh
   const native = new NativeEngine({
     ...{ kind: "cuda", nodes, ranksPerNode, tf32, tune, graphs, times, library, open },
   });
-  return { native, where: transportText(options, nccl) };
+  const transport = transportText(options, nccl);
+  return { native, where: () => transport + clockText(native) };
 }
 
 /**
@@ -115,8 +140,16 @@ export function cudaRunner(options: CudaOptions, native: NativeCalls, where = ()
 }
 
 /** How a caption names a transport. */
-function transportText({ emulateNodes }: TransportOptions, nccl?: Nccl): string {
-  return nccl ? `, NCCL ${nccl.version}${emulateNodes ? ", emulated nodes" : ""}` : "";
+function transportText(options: TransportOptions, nccl?: Nccl): string {
+  const { emulateNodes, copyBy = DEFAULT_COPY_BY } = options;
+  if (nccl) return `, NCCL ${nccl.version}${emulateNodes ? ", emulated nodes" : ""}`;
+  return copyBy === "engines" ? ", copy engines between GPUs" : "";
+}
+
+/** What a caption says of the clocks of several GPUs. */
+function clockText(native: NativeEngine): string {
+  const error = native.closed ? 0 : native.clockError();
+  return error > 0 ? `, clocks of GPUs within ${(error / 1e3).toFixed(1)} us` : "";
 }
 
 /**
@@ -124,13 +157,14 @@ function transportText({ emulateNodes }: TransportOptions, nccl?: Nccl): string 
  * devices. This process is number `slot` of `slots` that share the GPUs it sees.
  */
 export function transportArguments(
-  { emulateNodes = false, maxCTAs = 0, devices }: TransportOptions,
+  { emulateNodes = false, maxCTAs = 0, devices, copyBy = DEFAULT_COPY_BY }: TransportOptions,
   nccl?: Nccl,
   { slot = 0, slots = 1 } = {},
 ) {
   const flags = [Number(!!nccl), Number(emulateNodes), maxCTAs];
+  const copies = nccl ? 0 : COPY_BY.indexOf(copyBy);
   return [
-    Uint32Array.of(...flags, devices?.length ?? 0, slot, slots, 0, 0),
+    Uint32Array.of(...flags, devices?.length ?? 0, slot, slots, copies, 0),
     new TextEncoder().encode(`${nccl?.path ?? ""}\0`),
     devices ? Uint32Array.from(devices) : null,
   ] as const;
@@ -138,9 +172,15 @@ export function transportArguments(
 
 /** @throws {SchemoeError} for options that cannot be, or not together. */
 export function checkTransport(options: TransportOptions, ranks: number): void {
-  const { transport = "copy", emulateNodes, nccl, maxCTAs, devices } = options;
+  const { transport = "copy", copyBy, emulateNodes, nccl, maxCTAs, devices } = options;
   if (transport !== "copy" && transport !== "nccl") {
     fail(`unknown transport "${transport}", choose one of copy, nccl`);
+  }
+  if (copyBy !== undefined) {
+    if (transport !== "copy") fail('copyBy is an option of transport "copy"');
+    if (!COPY_BY.includes(copyBy)) {
+      fail(`unknown copyBy "${copyBy}", choose one of ${COPY_BY.join(", ")}`);
+    }
   }
   for (const [name, value] of Object.entries({ emulateNodes, nccl, maxCTAs })) {
     if (value !== undefined && transport !== "nccl") {
@@ -161,15 +201,19 @@ export function checkTransport(options: TransportOptions, ranks: number): void {
 
 /** @throws {SchemoeError} unless it is a list of one GPU for each rank. */
 function checkDevices(devices: unknown, ranks: number): void {
-  const good = Array.isArray(devices) &&
-    devices.every((device) => Number.isSafeInteger(device) && device >= 0 && device < 1024);
-  if (good && devices.length === ranks) return;
-  fail(
-    `devices is ${
-      JSON.stringify(devices)
-    }, it must be an array with the number of a GPU for each of ` +
-      `${ranks} ranks`,
+  const list = `devices is ${JSON.stringify(devices)}`;
+  if (!Array.isArray(devices)) {
+    fail(`${list}, it must be an array with the number of a GPU for each of ${ranks} ranks`);
+  }
+  if (devices.length !== ranks) {
+    fail(`${list}, which names GPUs for ${devices.length} ranks, and there are ${ranks}`);
+  }
+  const rank = devices.findIndex((device) =>
+    !(Number.isSafeInteger(device) && device >= 0 && device < MOST_GPUS)
   );
+  if (rank >= 0) {
+    fail(`${list}: rank ${rank} needs the number of a GPU, an integer from 0 to ${MOST_GPUS - 1}`);
+  }
 }
 
 function fail(problem: string): never {

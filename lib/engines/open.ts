@@ -7,7 +7,10 @@ import { defaultKind } from "./default_kind.ts";
 import { openSimulator } from "./simulate.ts";
 
 /** Options of the CUDA engine alone. */
-const TRANSPORT = ["transport", "emulateNodes", "nccl", "maxCTAs", "devices"] as const;
+const TRANSPORT = [
+  ...["transport", "copyBy"] as const,
+  ...["emulateNodes", "nccl", "maxCTAs", "devices"] as const,
+];
 
 /** Which engine, and on which world; `transport` and what follows is for `cuda`. */
 export interface EngineOptions extends TransportOptions {
@@ -71,10 +74,10 @@ export function openEngine(options: EngineOptions): Engine {
   if (foreignTo && kind !== "cuda") fail(`${foreignTo} is an option of the cuda engine`);
   if (kind === "cuda") {
     if (representatives !== undefined) fail("representatives is an option of the simulate engine");
-    const { transport, emulateNodes, nccl, maxCTAs, devices } = options;
+    const { transport, copyBy, emulateNodes, nccl, maxCTAs, devices } = options;
     return openCudaEngine({
       ...{ topology, links, computation, tf32, tune, nvtx },
-      ...{ transport, emulateNodes, nccl, maxCTAs, devices },
+      ...{ transport, copyBy, emulateNodes, nccl, maxCTAs, devices },
     });
   }
   if (kind === "cpu") {

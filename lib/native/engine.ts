@@ -165,6 +165,13 @@ export class NativeEngine {
     return events;
   }
 
+  /** Nanoseconds by which times of different GPUs in the last run may be wrong to each other. */
+  clockError(): number {
+    const out = new BigUint64Array(1);
+    this.#call((handle, text, size) => this.#library.schemoe_clock_error(handle, out, text, size));
+    return Number(out[0]);
+  }
+
   /** Ends a run in progress, or else the wait of one `hostWait`. */
   cancel(): void {
     this.#call((handle, text, size) => this.#library.schemoe_cancel(handle, text, size));

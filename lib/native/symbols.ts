@@ -54,6 +54,8 @@ export const symbols = {
     result: "i32",
     nonblocking: true,
   },
+  // int32_t schemoe_clock_error(schemoe_engine* engine, uint64_t* error_ns, char* error, size_t error_bytes)
+  schemoe_clock_error: { parameters: ["pointer", "buffer", "buffer", "usize"], result: "i32" },
   // int32_t schemoe_cancel(schemoe_engine* engine, char* error, size_t error_bytes)
   schemoe_cancel: { parameters: ["pointer", "buffer", "usize"], result: "i32" },
   // int32_t schemoe_host_wait(schemoe_engine* engine, uint32_t* operation, uint32_t* rank, uint32_t* id, char* error, size_t error_bytes)

@@ -2,12 +2,15 @@
  * Benchmarks; every line carries its configuration, and ratios are of one run.
  *
  * usage: deno task bench [--engine cpu|cuda] [--transport copy|nccl] [--nodes N] [--ranks-per-node R]
- *   [--emulate-nodes] [--gpus N] [--save FOLDER] [--seconds N] [--json] [NAME...]
+ *   [--emulate-nodes] [--gpus N | --devices LIST] [--max-ctas N] [--save FOLDER] [--seconds N] [--json]
+ *   [NAME...]
  *
  * Without names: all of that engine, and with `--transport nccl` those over NCCL. Unless told otherwise
- * these run 8 ranks on one GPU, on two emulated nodes (`orders`: one node). `--gpus N` spreads ranks in
- * blocks over the first N GPUs that the process sees; `--save` keeps timelines of the comparison;
- * `--seconds` is the time after which the comparison leaves out codecs.
+ * these run 8 ranks on one GPU, on two emulated nodes (`orders`: one node). `--gpus N` runs one rank on
+ * each of the first N GPUs that the process sees, on one node; with more ranks, given by `--nodes` and
+ * `--ranks-per-node`, they are in blocks. `--devices 0,1,0,1` names the GPU of each rank; `--max-ctas`
+ * limits NCCL's blocks on a GPU; `--save` keeps timelines of the comparison; `--seconds` is the time after
+ * which the comparison leaves out codecs.
  * @module
  */
 import { SchemoeError } from "../types.ts";

@@ -2,6 +2,7 @@
 import { type LayerConfig, resolveLayer } from "../layer/mod.ts";
 import type { Costs, Engine, TaskGraph } from "../types.ts";
 import { LayerParts } from "./bench_parts.ts";
+import { hundredths, milliseconds, type Row } from "./bench_report.ts";
 
 /** What the passes of a layer take alone, in seconds of both passes together. */
 export interface Balance {
@@ -17,39 +18,80 @@ export interface Balance {
 export interface Balanced {
   readonly config: LayerConfig;
   readonly balance: Balance;
-  /** The two sizes that were measured first. */
+  /** All sizes that were measured, in turn. */
   readonly tried: readonly (readonly [hiddenDim: number, balance: Balance])[];
 }
 
+/** Which hidden sizes may be taken, and the GPU of each rank. */
+export interface HiddenSizes {
+  /** Measured first. */
+  readonly tried: readonly [number, number];
+  /** The least; all others are multiples of it. */
+  readonly multiple: number;
+  readonly most: number;
+  readonly devices: readonly number[];
+}
+
 const PASSES = ["forward", "backward"] as const;
+/** Sizes that are measured after the first two. */
+const TURNS = 3;
+/** Of both times, the longer over the shorter. */
+const CLOSE = 1.1;
 
 /**
- * Measures a layer with two hidden sizes and takes the one between or beyond them at which computation
+ * Measures a layer with two hidden sizes and goes on to the one between or beyond them at which computation
  * and communication (`linear`, no codec, one chunk) of both passes take the same time, as computation
- * grows evenly with the hidden size.
+ * grows about evenly with the hidden size. Where no size does, the nearest is taken.
  */
 export async function balancedLayer(
   engine: Engine,
   config: Omit<LayerConfig, "hiddenDim">,
-  options: {
-    tried: readonly [number, number];
-    multiple: number;
-    most: number;
-    devices: readonly number[];
-  },
+  options: HiddenSizes,
 ): Promise<Balanced> {
-  const at = (hiddenDim: number) =>
-    measureBalance(engine, { ...config, hiddenDim }, options.devices);
-  const tried: (readonly [number, Balance])[] = [];
-  for (const hiddenDim of options.tried) tried.push([hiddenDim, await at(hiddenDim)]);
-  const hiddenDim = balancedSize(
-    tried.map(([size, { computation, communication }]) => ({ size, computation, communication })),
-    options,
-  );
+  const tried: (readonly [hiddenDim: number, balance: Balance])[] = [];
+  const measure = async (hiddenDim: number) => {
+    const balance = await measureBalance(engine, { ...config, hiddenDim }, options.devices);
+    tried.push([hiddenDim, balance]);
+  };
+  for (const hiddenDim of options.tried) await measure(hiddenDim);
+  for (let turn = 0; turn < TURNS; turn++) {
+    const [nearest, other] = byBalance(tried);
+    if (turn > 0 && apart(nearest[1]) < CLOSE) break;
+    const next = balancedSize(
+      [nearest, other].map(([size, { computation, communication }]) => ({
+        ...{ size, computation, communication },
+      })),
+      options,
+    );
+    if (tried.some(([size]) => size === next)) break;
+    await measure(next);
+  }
+  const [[hiddenDim, balance]] = byBalance(tried);
+  return { config: { ...config, hiddenDim }, balance, tried };
+}
+
+/** How many times longer one takes than the other. */
+const apart = ({ computation, communication }: Balance): number =>
+  Math.max(computation / communication, communication / computation);
+
+const byBalance = (tried: Balanced["tried"]) => tried.toSorted((a, b) => apart(a[1]) - apart(b[1]));
+
+/** What a report says of a balanced layer. */
+export function balanceText(
+  { config: { hiddenDim }, balance, tried }: Balanced,
+  { multiple, most }: Pick<HiddenSizes, "multiple" | "most">,
+): Row {
+  const { computation, communication, gain } = balance;
+  const limits = new Map([[multiple, "least"], [most, "largest"]]);
+  const limit = apart(balance) < CLOSE ? undefined : limits.get(hiddenDim);
   return {
-    config: { ...config, hiddenDim },
-    balance: await at(hiddenDim),
-    tried,
+    computationAloneMs: milliseconds(computation),
+    communicationAloneMs: milliseconds(communication),
+    computationsAtOnce: hundredths(gain),
+    ...(limit ? { unbalanced: `hidden ${hiddenDim} is the ${limit} that is tried` } : {}),
+    tried: tried.map(([size, { computation, communication }]) =>
+      `hidden ${size}: ${milliseconds(computation)} and ${milliseconds(communication)} ms`
+    ).join("; "),
   };
 }
 

@@ -18,8 +18,8 @@ const LAYER = { tokens: 64, modelDim: 32, hiddenDim: 48, experts: 16, topK: 2 } 
 /** Counts of runs, of those with the bits of the copy transport, and of those that failed. */
 export async function benchNcclOrders(cluster: Cluster): Promise<Report[]> {
   const random = uniforms(SEED);
-  using plain = openCluster(cluster, "copy");
-  using delayed = openDelayed(cluster, "nccl", randomDelays(random, DELAYS));
+  using plain = openCluster(cluster, { transport: "copy" });
+  using delayed = openDelayed(cluster, { transport: "nccl" }, randomDelays(random, DELAYS));
   const { ranks } = plain.topology;
   const config = { ...LAYER, experts: 2 * ranks };
   const rows = await tryOrders({ plain, delayed }, {

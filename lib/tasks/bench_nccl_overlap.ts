@@ -2,15 +2,13 @@
 import { pipe } from "../alltoall/mod.ts";
 import { resolveLayer } from "../layer/mod.ts";
 import type { Engine, EventTable, Lane, Program, Task } from "../types.ts";
-import { balancedLayer } from "./bench_calibrate.ts";
 import { intervalsOf, together } from "./bench_lanes.ts";
-import { clusterText, openCluster, type Transport } from "./bench_nccl_engine.ts";
+import { clusterText, openCluster, transportsOf } from "./bench_nccl_engine.ts";
+import { balancedOn, layerOf } from "./bench_nccl_layer.ts";
 import type { Cluster } from "./bench_options.ts";
 import { LayerParts } from "./bench_parts.ts";
 import { hundredths, milliseconds, type Report, type Row } from "./bench_report.ts";
 
-const LAYER = { tokens: 1024, modelDim: 1024, topK: 2 } as const;
-const HIDDEN = { tried: [1024, 3072], multiple: 128, most: 16_384 } as const;
 const CHUNKS = 4;
 
 /** Lanes that run together, each going through its tasks without waiting for the others. */
@@ -26,22 +24,24 @@ const MIXES: readonly (readonly Lane[])[] = [
 
 /** Tasks of one lane alone and of several together, over NCCL and by copies. */
 export async function benchNcclOverlap(cluster: Cluster): Promise<Report[]> {
+  const { tf32 } = layerOf(cluster);
   const rows: Row[] = [];
-  let hiddenDim: number | undefined;
-  for (const transport of ["nccl", "copy"] as const) {
-    using engine = openCluster(cluster, transport);
-    const config = { ...LAYER, experts: engine.topology.ranks };
-    hiddenDim ??= (await balancedLayer(engine, config, { ...HIDDEN, devices: cluster.devices }))
-      .config.hiddenDim;
-    const layer = resolveLayer({ ...config, hiddenDim }, engine.topology);
-    rows.push(...await overlapRows(engine, layer, transport, MIXES));
+  let balanced: Awaited<ReturnType<typeof balancedOn>> | undefined;
+  for (const transport of transportsOf(cluster)) {
+    using engine = openCluster(cluster, transport, { tf32 });
+    balanced ??= await balancedOn(engine, cluster);
+    const layer = resolveLayer(balanced.config, engine.topology);
+    rows.push(...await overlapRows(engine, layer, { ...transport }, MIXES));
   }
+  const { tokens, modelDim, hiddenDim, topK = 1 } = balanced!.config;
   return [{
     configuration: {
-      ...clusterText(cluster),
-      ...{ ...LAYER, hiddenDim: hiddenDim!, allToAll: pipe.name, chunks: CHUNKS, pass: "forward" },
+      ...{ ...clusterText(cluster), ...balanced!.text, tf32 },
+      ...{ tokens, modelDim, topK, hiddenDim, allToAll: pipe.name, chunks: CHUNKS },
+      pass: "forward",
       apart: "sum of the lanes alone",
       atOnce: "time in which all named lanes, and the compute lanes of all nodes, were in progress",
+      stretch: "time until a lane's last task ended, over that of the lane alone",
     },
     rows,
   }];
@@ -51,7 +51,7 @@ export async function benchNcclOverlap(cluster: Cluster): Promise<Report[]> {
 export async function overlapRows(
   engine: Engine,
   layer: ReturnType<typeof resolveLayer>,
-  transport: Transport | "cpu",
+  transport: Row,
   mixes: readonly (readonly Lane[])[],
 ): Promise<Row[]> {
   const parts = new LayerParts(engine, layer, { allToAll: pipe, chunks: CHUNKS });
@@ -66,7 +66,7 @@ export async function overlapRows(
       if (lanes.length === 1) alone.set(lanes[0], seconds);
       const each = lanes.map((lane) => alone.get(lane)!);
       rows.push({
-        ...{ transport, lanes: lanes.join(" + "), ms: milliseconds(seconds) },
+        ...{ ...transport, lanes: lanes.join(" + "), ms: milliseconds(seconds) },
         apartMs: milliseconds(each.reduce((a, b) => a + b, 0)),
         longestAloneMs: milliseconds(Math.max(...each)),
         atOnceMs: milliseconds(atOnce(program, events, lanes) * 1e-9),

@@ -2,20 +2,21 @@
 import { libraryPath, openLibrary } from "../native/library.ts";
 import { findNccl } from "../native/nccl.ts";
 import { SchemoeError } from "../types.ts";
-import type { Cluster } from "./bench_options.ts";
+import { type Cluster, sharesGpus } from "./bench_options.ts";
 import { quiet } from "./command.ts";
 
-/** Blocks of a communicator on a GPU, as the engine has. */
-const MAX_CTAS = 2;
+/** Blocks of a communicator on a GPU, as the engine has: where ranks share it, and elsewhere NCCL's choice. */
+const MAX_CTAS = { shared: 2, own: 0 };
 
 /** Median seconds of one exchange of each size. */
 export async function plainLoop(cluster: Cluster, sizes: readonly number[]): Promise<number[]> {
   const library = libraryPath("cuda");
   const program = `${library.slice(0, library.lastIndexOf("/"))}/test/cuda/nccl_plain`;
   const { nodes, ranksPerNode, emulateNodes, devices } = cluster;
+  const blocks = cluster.maxCTAs ?? (sharesGpus(cluster) ? MAX_CTAS.shared : MAX_CTAS.own);
   const output = await quiet([
     ...[program, findNccl(openLibrary(library)).path],
-    ...[nodes, ranksPerNode, Number(emulateNodes), MAX_CTAS, devices.join(), ...sizes].map(String),
+    ...[nodes, ranksPerNode, Number(emulateNodes), blocks, devices.join(), ...sizes].map(String),
   ]);
   return parsePlain(output, sizes);
 }

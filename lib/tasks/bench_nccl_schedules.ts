@@ -1,11 +1,11 @@
-/** The comparison of schedules over NCCL: one layer, balanced, on emulated nodes. @module */
+/** The comparison of schedules over NCCL: one layer, balanced. @module */
 import type { LayerConfig } from "../layer/mod.ts";
 import { explain, toCSV } from "../timeline/mod.ts";
 import type { Engine, Pass } from "../types.ts";
 import { laneText, laneTimes, type Sharing } from "./bench_causes.ts";
-import { type Balanced, balancedLayer } from "./bench_calibrate.ts";
 import { combinationText, gainOf, isBaseline } from "./bench_gains.ts";
 import { clusterText, openCluster } from "./bench_nccl_engine.ts";
+import { balancedOn, layerOf } from "./bench_nccl_layer.ts";
 import type { Cluster } from "./bench_options.ts";
 import { hundredths, milliseconds, type Report, type Row } from "./bench_report.ts";
 import {
@@ -15,9 +15,6 @@ import {
   type Measured,
 } from "./bench_schedules.ts";
 
-/** float32, so that codecs make messages smaller; 8 MiB a rank in each all-to-all. */
-const LAYER = { tokens: 1024, modelDim: 1024, topK: 2 } as const;
-const HIDDEN = { tried: [1024, 3072], multiple: 128, most: 16_384 } as const;
 const COMPARED = {
   schedulers: ["sequential", "tutel", "fasterMoE", "optSche", "criticalPath"],
   allToAlls: ["linear", "hierarchical2d", "hierarchical2dPipelined", "pipe"],
@@ -29,34 +26,20 @@ const COMPARED = {
 
 /** Times of all combinations, what the best gains, and why it is no faster. */
 export async function benchNcclSchedules(cluster: Cluster): Promise<Report[]> {
-  using engine = openCluster(cluster, "nccl");
+  const { tf32 } = layerOf(cluster);
+  using engine = openCluster(cluster, { transport: "nccl" }, { tf32 });
   const { devices, seconds } = cluster;
-  const balanced = await balancedLayer(
-    engine,
-    { ...LAYER, experts: engine.topology.ranks },
-    { ...HIDDEN, devices },
-  );
-  const reports = await scheduleReports(engine, balanced.config, {
-    ...{ ...COMPARED, seconds, sharing: { of: devices, gain: balanced.balance.gain } },
+  const { config, balance, text } = await balancedOn(engine, cluster);
+  const reports = await scheduleReports(engine, config, {
+    ...{ ...COMPARED, seconds, sharing: { of: devices, gain: balance.gain } },
     save: cluster.save,
     note: (text) => console.error(text),
   });
-  const shared = { ...clusterText(cluster), ...balanceText(balanced) };
+  const shared = { ...clusterText(cluster), ...text };
   return reports.map((report) => ({
     ...report,
     configuration: { ...shared, ...report.configuration },
   }));
-}
-
-function balanceText({ balance, tried }: Balanced): Row {
-  return {
-    computationAloneMs: milliseconds(balance.computation),
-    communicationAloneMs: milliseconds(balance.communication),
-    computationsAtOnce: hundredths(balance.gain),
-    tried: tried.map(([size, { computation, communication }]) =>
-      `hidden ${size}: ${milliseconds(computation)} and ${milliseconds(communication)} ms`
-    ).join("; "),
-  };
 }
 
 /** The reports of a comparison on any engine. */

@@ -1,12 +1,13 @@
 /** What `bench` is told on its command line. @module */
 import { parseArgs } from "node:util";
 import { SchemoeError } from "../types.ts";
+import { devicesOf, type DevicesOption, parseDevices } from "./devices_option.ts";
 
 export const BENCH_USAGE = "usage: deno task bench [--engine cpu|cuda] [--transport copy|nccl] " +
-  "[--nodes N] [--ranks-per-node R] [--emulate-nodes] [--gpus N] [--save FOLDER] [--seconds N] " +
-  "[--json] [NAME...]";
+  "[--nodes N] [--ranks-per-node R] [--emulate-nodes] [--gpus N | --devices LIST] [--max-ctas N] " +
+  "[--save FOLDER] [--seconds N] [--json] [NAME...]";
 
-/** Ranks of a world when nothing says how many. */
+/** Ranks of a world on one GPU when nothing says how many; on several each has one. */
 const RANKS = 8;
 
 /** The ranks of the benchmarks over NCCL and the GPUs that they are on. */
@@ -16,6 +17,8 @@ export interface Cluster {
   readonly emulateNodes: boolean;
   /** GPU of each rank. */
   readonly devices: readonly number[];
+  /** Blocks of a communicator of NCCL on a GPU, where they are limited. */
+  readonly maxCTAs?: number;
   /** Where measured timelines go. */
   readonly save?: string;
   /** Time that the comparison of schedules may take. */
@@ -32,7 +35,10 @@ export interface BenchOptions {
 }
 
 /** What only the benchmarks over NCCL read. */
-const CLUSTER = ["nodes", "ranks-per-node", "emulate-nodes", "gpus", "save", "seconds"] as const;
+const CLUSTER = [
+  ...["nodes", "ranks-per-node", "emulate-nodes", "gpus", "devices"] as const,
+  ...["max-ctas", "save", "seconds"] as const,
+];
 
 /**
  * Reads the options of `bench`.
@@ -51,8 +57,9 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
   if (transport !== "nccl") return common;
   const number = (name: typeof CLUSTER[number]) => positive(name, values[name]);
   const wanted = {
-    ...{ nodes: number("nodes"), ranksPerNode: number("ranks-per-node"), gpus: number("gpus") },
-    ...{ emulateNodes: values["emulate-nodes"], save: values.save, seconds: number("seconds") },
+    ...{ nodes: number("nodes"), ranksPerNode: number("ranks-per-node") },
+    ...{ emulateNodes: values["emulate-nodes"], places: parseDevices(values) },
+    ...{ maxCTAs: number("max-ctas"), save: values.save, seconds: number("seconds") },
   };
   if (wanted.save === "") fail("--save needs the name of a folder");
   resolveCluster(wanted, { nodes: 1, emulateNodes: false }); // what cannot be is said at once
@@ -64,7 +71,8 @@ interface Wanted {
   readonly nodes?: number;
   readonly ranksPerNode?: number;
   readonly emulateNodes?: boolean;
-  readonly gpus?: number;
+  readonly places: DevicesOption;
+  readonly maxCTAs?: number;
   readonly save?: string;
   readonly seconds?: number;
 }
@@ -72,36 +80,44 @@ interface Wanted {
 /** Time for the comparison of schedules unless told otherwise. */
 const SECONDS = 100;
 
-/** The world that was asked for, or the one that a benchmark prefers; ranks in blocks over the GPUs. */
+/**
+ * The world that was asked for, or the one that a benchmark prefers on one GPU; on several it is one node
+ * with a rank on each unless told otherwise.
+ */
 function resolveCluster(
   wanted: Wanted,
   preferred: Pick<Cluster, "nodes" | "emulateNodes">,
 ): Cluster {
-  const { gpus = 1, save, seconds = SECONDS } = wanted;
+  const { places, maxCTAs, save, seconds = SECONDS } = wanted;
+  const several = places.devices?.length ?? ((places.gpus ?? 1) > 1 ? places.gpus : undefined);
   const named = wanted.nodes !== undefined || wanted.ranksPerNode !== undefined;
-  const emulateNodes = wanted.emulateNodes ?? (named ? false : preferred.emulateNodes);
+  const usual = named || several !== undefined ? { nodes: 1, emulateNodes: false } : preferred;
+  const emulateNodes = wanted.emulateNodes ?? usual.emulateNodes;
   const nodes = wanted.nodes ??
-    (wanted.ranksPerNode !== undefined
-      ? 1
-      : wanted.emulateNodes
+    (wanted.ranksPerNode === undefined && wanted.emulateNodes
       ? Math.max(2, preferred.nodes)
-      : preferred.nodes);
+      : usual.nodes);
   if (emulateNodes && nodes < 2) fail("--emulate-nodes needs --nodes of at least 2");
-  const ranksPerNode = wanted.ranksPerNode ?? Math.max(RANKS, gpus) / nodes;
+  const all = several ?? RANKS;
+  const ranksPerNode = wanted.ranksPerNode ?? all / nodes;
   if (!Number.isInteger(ranksPerNode)) {
-    fail(`${nodes} nodes do not divide ${Math.max(RANKS, gpus)} ranks: give --ranks-per-node too`);
+    fail(`${nodes} nodes do not divide ${all} ranks: give --ranks-per-node too`);
   }
   const ranks = nodes * ranksPerNode;
   if (ranks < 2) {
     fail("one rank has nobody to exchange with: give more --nodes or --ranks-per-node");
   }
-  if (gpus > ranks) fail(`--gpus ${gpus} are more than the ${ranks} ranks`);
-  const devices = Array.from({ length: ranks }, (_, rank) => Math.floor((rank * gpus) / ranks));
+  const devices = devicesOf(places, ranks) ?? Array<number>(ranks).fill(0);
   return {
     ...{ nodes, ranksPerNode, emulateNodes, devices, seconds },
+    ...(maxCTAs === undefined ? {} : { maxCTAs }),
     ...(save === undefined ? {} : { save }),
   };
 }
+
+/** Whether some ranks of a cluster are on the same GPU. */
+export const sharesGpus = ({ devices }: Pick<Cluster, "devices">): boolean =>
+  new Set(devices).size < devices.length;
 
 function parsed(args: readonly string[]) {
   const text = { type: "string" } as const;
@@ -117,6 +133,8 @@ function parsed(args: readonly string[]) {
         "ranks-per-node": text,
         "emulate-nodes": { type: "boolean" },
         gpus: text,
+        devices: text,
+        "max-ctas": text,
         save: text,
         seconds: text,
       },

@@ -3,16 +3,18 @@
  *
  * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N]
  *   [--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers]
- *   [--dtype bfloat16] [--dropless] [--transport copy|nccl] [--emulate-nodes] [--digest] [--json]
+ *   [--dtype bfloat16] [--dropless] [--transport copy|nccl] [--copy-by kernels|engines] [--emulate-nodes]
+ *   [--gpus N | --devices LIST] [--digest] [--json]
  *
  * With one `--chunking`, all schedulers and all-to-alls give the same bits; the two differ by rounding.
  * `--digest` shows it: each line gets a hash of all result tensors. `--ranks` repeats the ranks of a case
  * (those of its file are few) and multiplies gradients accordingly. `--dropless` computes cases whose
  * capacity comes from the routing without padding (of others it would compute tokens that they drop).
+ * `--gpus N` puts the ranks of a case in blocks on the first N GPUs, `--devices 0,1` names the GPU of each.
  * @module
  */
 import { parseArgs } from "node:util";
-import { type EngineOptions, openEngine } from "../engines/mod.ts";
+import { type EngineOptions, openEngine, type TransportOptions } from "../engines/mod.ts";
 import { capacitySlices, peerGroups } from "../layer/mod.ts";
 import { dtypes } from "../layer/dtypes.ts";
 import { BUILT_IN } from "../moe/choices.ts";
@@ -24,18 +26,24 @@ import {
   runGolden,
 } from "../moe/golden.ts";
 import { type Chunking, type ElementType, type Engine, SchemoeError } from "../types.ts";
+import { devicesOf, parseDevices } from "./devices_option.ts";
 
 /** Largest relative error that passes without a codec, by the layer's type (bfloat16: from the CPU engine). */
 const TOLERANCE = { float32: 1e-5, bfloat16: 2e-2 } as const;
 const USAGE =
   "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N] " +
   "[--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] " +
-  "[--dtype bfloat16] [--dropless] [--transport copy|nccl] [--emulate-nodes] [--digest] [--json]";
+  "[--dtype bfloat16] [--dropless] [--transport copy|nccl] [--copy-by kernels|engines] [--emulate-nodes] " +
+  "[--gpus N | --devices LIST] [--digest] [--json]";
 
 /** One line of the report. */
 interface Result {
   readonly case: string;
   readonly engine: string;
+  /** As far as they were given: what bytes travel by, and the GPU of each rank. */
+  readonly transport?: string;
+  readonly copyBy?: string;
+  readonly devices?: string;
   readonly nodes: number;
   readonly ranks: number;
   readonly scheduler: string;
@@ -55,6 +63,7 @@ async function main(args: readonly string[]): Promise<boolean> {
   const { values, positionals } = options(args);
   if (positionals.length === 0) throw new SchemoeError(`No files given; ${USAGE}`);
   const dtype = typeNamed(values.dtype);
+  const places = parseDevices(values);
   const cases: GoldenCase[] = [];
   for (const file of positionals) {
     const found = parseGolden(readFile(file), file);
@@ -66,16 +75,21 @@ async function main(args: readonly string[]): Promise<boolean> {
   }
   let passed = true;
   for (const golden of cases) {
-    using engine = open(golden, {
-      kind: values.engine,
-      nodes: count("nodes", values.nodes),
+    const given = {
       ...(values.transport === undefined ? {} : { transport: values.transport }),
+      ...(values["copy-by"] === undefined ? {} : { copyBy: values["copy-by"] }),
+    };
+    const devices = devicesOf(places, golden.ranks);
+    using engine = open(golden, {
+      ...{ kind: values.engine, nodes: count("nodes", values.nodes), ...given },
       ...(values["emulate-nodes"] ? { emulateNodes: true } : {}),
+      ...(devices ? { devices } : {}),
     });
     for (const scheduler of all(values.scheduler, BUILT_IN.scheduler)) {
       for (const allToAll of all(values["all-to-all"], BUILT_IN.allToAll)) {
         const { compressor } = values;
         const result = await check(engine, golden, values.digest, {
+          ...{ ...given, ...(devices ? { devices: devices.join() } : {}) },
           scheduler,
           allToAll,
           compressor,
@@ -95,7 +109,7 @@ async function check(
   engine: Engine,
   golden: GoldenCase,
   hashed: boolean,
-  choices: Pick<Result, "scheduler" | "allToAll" | "compressor" | "chunks" | "chunking" | "rows">,
+  choices: Omit<Result, "case" | "engine" | "nodes" | "ranks" | "errors" | "pass" | "digest">,
 ): Promise<Result> {
   const { scheduler, allToAll, compressor } = choices;
   const chunks = chunkingOf(choices.chunking)(choices.chunks);
@@ -122,7 +136,7 @@ async function digest(results: ReadonlyMap<string, Float32Array>): Promise<strin
 
 function open(
   golden: GoldenCase,
-  given: { kind: string; nodes: number; transport?: string; emulateNodes?: boolean },
+  given: { kind: string; nodes: number } & Partial<Record<keyof TransportOptions, unknown>>,
 ): Engine {
   const { kind, nodes } = given;
   if (golden.ranks % nodes !== 0) {
@@ -194,10 +208,11 @@ function line({ pass, errors, chunks, chunking, rows, digest, ...names }: Result
   const list = Object.entries(errors).map(([tensor, error]) =>
     `${tensor} ${error.toExponential(1)}`
   ).join("  ");
-  const { scheduler, allToAll, compressor, nodes, ranks } = names;
+  const { scheduler, allToAll, compressor, nodes, ranks, devices } = names;
+  const on = devices ? ` on GPUs ${devices}` : "";
   return `${
     pass ? "ok  " : "FAIL"
-  } ${names.case} (${ranks} ranks, nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking}, ${rows})  ${list}${
+  } ${names.case} (${ranks} ranks${on}, nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking}, ${rows})  ${list}${
     digest ? `  bits ${digest}` : ""
   }`;
 }
@@ -223,6 +238,7 @@ function options(args: readonly string[]) {
         chunking: text("capacity"),
         dropless: { type: "boolean", default: false },
         ...{ ranks: { type: "string" }, transport: { type: "string" } },
+        ...{ "copy-by": { type: "string" }, gpus: { type: "string" }, devices: { type: "string" } },
         "emulate-nodes": { type: "boolean", default: false },
         digest: { type: "boolean", default: false },
         json: { type: "boolean", default: false },

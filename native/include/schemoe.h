@@ -211,11 +211,12 @@ int32_t schemoe_open(const schemoe_config* config, schemoe_engine** engine, char
 typedef struct schemoe_cuda {
   uint32_t transport;     /* 0: copies in the memory of the GPUs; 1: NCCL */
   uint32_t emulate_nodes; /* NCCL: each node of the world gets a copy of the library, which takes it for a host of its own */
-  uint32_t max_ctas;      /* NCCL: blocks that a communicator may occupy on a GPU; 0: 2 */
+  uint32_t max_ctas;      /* NCCL: blocks that a communicator may occupy on a GPU; 0: 2 where ranks share one, else NCCL chooses */
   uint32_t devices;       /* GPUs in the list; 0: ranks in blocks over all that the process sees */
   uint32_t slot;          /* this process is number `slot` of `slots` (0 and 1 for one) that share these GPUs */
   uint32_t slots;
-  uint32_t reserved[2];
+  uint32_t copy_by;       /* transport 0: 0: kernels; 1: copy engines between GPUs, kernels elsewhere; 2: copy engines between any two ranks, to test them on one GPU */
+  uint32_t reserved;
 } schemoe_cuda;
 
 /*
@@ -248,6 +249,12 @@ int32_t schemoe_release(schemoe_program* program, char* error, size_t error_byte
  * time_limit_ns 0: none. After any failure the engine can run again; buffers may hold anything.
  */
 int32_t schemoe_run(schemoe_engine* engine, schemoe_program* program, uint64_t time_limit_ns, schemoe_event* events, uint64_t event_count, char* error, size_t error_bytes);
+
+/*
+ * By how many nanoseconds the times of ranks on different GPUs of this process may be wrong to each
+ * other in the events of the last run; 0 where all come from one clock.
+ */
+int32_t schemoe_clock_error(schemoe_engine* engine, uint64_t* error_ns, char* error, size_t error_bytes);
 
 /*
  * Makes a run in progress end with SCHEMOE_CANCELLED soon. When none is, one schemoe_host_wait that

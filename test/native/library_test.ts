@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { transportArguments } from "../../lib/engines/cuda.ts";
 import { KERNELS, TRANSFERS } from "../../lib/kernels/table.ts";
 import { EVENT_WORDS, NativeEngine } from "../../lib/native/engine.ts";
 import { describeLibrary, libraryPath, openLibrary } from "../../lib/native/library.ts";
@@ -52,6 +53,13 @@ Deno.test("describeLibrary() reports the layouts that pack() and the engine writ
   assertEquals(structs.schemoe_event, {
     size: 8 * EVENT_WORDS,
     members: { ready_ns: 0, start_ns: 8, end_ns: 16, wait_ns: 24 },
+  });
+  assertEquals(structs.schemoe_cuda, {
+    size: 4 * transportArguments({})[0].length,
+    members: {
+      ...{ transport: 0, emulate_nodes: 4, max_ctas: 8, devices: 12, slot: 16, slots: 20 },
+      ...{ copy_by: 24, reserved: 28 },
+    },
   });
   assertEquals(structs.schemoe_config.size, 32);
   const { abi_version, kind, nodes, ranks_per_node } = structs.schemoe_config.members;

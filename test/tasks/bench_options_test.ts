@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { parseBenchOptions } from "../../lib/tasks/bench_options.ts";
+import { parseBenchOptions, sharesGpus } from "../../lib/tasks/bench_options.ts";
 import { SchemoeError } from "../../lib/types.ts";
 
 const NCCL = ["--engine", "cuda", "--transport", "nccl"];
@@ -28,13 +28,32 @@ Deno.test("parseBenchOptions() gives each benchmark the world it prefers unless 
   assertEquals([emulated(one).nodes, emulated(one).emulateNodes], [2, true]);
 });
 
-Deno.test("parseBenchOptions() puts ranks in blocks over the first GPUs", () => {
-  const devices = (...args: string[]) =>
-    parseBenchOptions([...NCCL, ...args]).cluster!(one).devices;
-  assertEquals(devices("--gpus", "2"), [0, 0, 0, 0, 1, 1, 1, 1]);
-  assertEquals(devices("--gpus", "3"), [0, 0, 0, 1, 1, 1, 2, 2]);
-  assertEquals(devices("--gpus", "8"), [0, 1, 2, 3, 4, 5, 6, 7]);
-  assertEquals(devices("--gpus", "16").length, 16);
+Deno.test("parseBenchOptions() puts a rank on each of several GPUs unless told otherwise", () => {
+  const world = (...args: string[]) => {
+    const { nodes, ranksPerNode, emulateNodes, devices } = parseBenchOptions([...NCCL, ...args])
+      .cluster!(two);
+    return `${nodes} x ${ranksPerNode}${emulateNodes ? " emulated" : ""} on ${devices.join()}`;
+  };
+  assertEquals(world("--gpus", "1"), "2 x 4 emulated on 0,0,0,0,0,0,0,0");
+  assertEquals(world("--gpus", "2"), "1 x 2 on 0,1");
+  assertEquals(world("--gpus", "8"), "1 x 8 on 0,1,2,3,4,5,6,7");
+  assertEquals(world("--gpus", "4", "--nodes", "2"), "2 x 2 on 0,1,2,3");
+  assertEquals(world("--gpus", "4", "--emulate-nodes"), "2 x 2 emulated on 0,1,2,3");
+  assertEquals(world("--gpus", "2", "--ranks-per-node", "4"), "1 x 4 on 0,0,1,1");
+  assertEquals(world("--devices", "1,0,1"), "1 x 3 on 1,0,1");
+  assertEquals(world("--devices", "0,1,0,1", "--nodes", "2"), "2 x 2 on 0,1,0,1");
+});
+
+Deno.test("parseBenchOptions() limits the blocks of NCCL", () => {
+  const cluster = (...args: string[]) => parseBenchOptions([...NCCL, ...args]).cluster!(one);
+  assertEquals(cluster("--gpus", "2", "--max-ctas", "4").maxCTAs, 4);
+  assertEquals("maxCTAs" in cluster("--gpus", "2"), false);
+});
+
+Deno.test("sharesGpus() tells whether ranks are on the same GPU", () => {
+  assertEquals([[0, 1], [1, 0, 1], [3]].map((devices) => sharesGpus({ devices })), [
+    ...[false, true, false],
+  ]);
 });
 
 const wrong: Record<string, string[]> = {
@@ -48,6 +67,19 @@ const wrong: Record<string, string[]> = {
   '--seconds must be a positive integer, got ""': [...NCCL, "--seconds", ""],
   "--save needs the name of a folder": [...NCCL, "--save", ""],
   "--gpus 4 are more than the 2 ranks": [...NCCL, "--ranks-per-node", "2", "--gpus", "4"],
+  "Give --gpus or --devices, not both": [...NCCL, "--gpus", "2", "--devices", "0,1"],
+  "--devices is an option of --transport nccl": ["--engine", "cuda", "--devices", "0,1"],
+  "--max-ctas is an option of --transport nccl": ["--engine", "cuda", "--max-ctas", "2"],
+  '--max-ctas must be a positive integer, got "x"': [...NCCL, "--max-ctas", "x"],
+  "--devices 0,1 names GPUs for 2 ranks, and there are 4": [
+    ...NCCL,
+    ...["--devices", "0,1", "--ranks-per-node", "4"],
+  ],
+  "4 nodes do not divide 2 ranks: give --ranks-per-node too": [
+    ...NCCL,
+    ...["--gpus", "2", "--nodes", "4"],
+  ],
+  "one rank has nobody to exchange with": [...NCCL, "--devices", "1"],
   "3 nodes do not divide 8 ranks: give --ranks-per-node too": [...NCCL, "--nodes", "3"],
   "--emulate-nodes needs --nodes of at least 2": [...NCCL, "--nodes", "1", "--emulate-nodes"],
   "one rank has nobody to exchange with: give more --nodes or --ranks-per-node": [

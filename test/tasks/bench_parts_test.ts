@@ -1,8 +1,9 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { resolveLayer } from "../../lib/layer/mod.ts";
-import { balancedLayer, balancedSize } from "../../lib/tasks/bench_calibrate.ts";
+import { balancedLayer, balancedSize, balanceText } from "../../lib/tasks/bench_calibrate.ts";
 import { laneTimes } from "../../lib/tasks/bench_causes.ts";
 import { busBytesPerSecond, exchanges, secondsOfOne } from "../../lib/tasks/bench_exchange.ts";
+import { exchangeColumns } from "../../lib/tasks/bench_nccl_exchange.ts";
 import { parsePlain } from "../../lib/tasks/bench_nccl_plain.ts";
 import { overlapRows } from "../../lib/tasks/bench_nccl_overlap.ts";
 import { LayerParts, onlyTasks } from "../../lib/tasks/bench_parts.ts";
@@ -41,11 +42,34 @@ Deno.test("balancedLayer() makes computation and communication take the same", a
   });
   assert(config.hiddenDim > 8);
   assert(balance.computation > 0 && balance.communication > 0 && balance.gain >= 1);
+  const { computation, communication } = balance;
+  assertAlmostEquals(computation, communication, 0.2 * communication);
+});
+
+Deno.test("balancedLayer() takes the least size where computation always takes longer", async () => {
+  const fast = topology({ ...{ nodes: 1, ranksPerNode: 2 }, intra: { alpha: 0, beta: 1e-15 } });
+  using engine = openEngine({ kind: "simulate", topology: fast });
+  const { hiddenDim: _, ...sizes } = SIZES;
+  const options = { tried: [64, 512] as const, multiple: 16, most: 1 << 14, devices: [0, 1] };
+  const found = await balancedLayer(engine, sizes, options);
+  assertEquals(found.config.hiddenDim, 16);
+  assertEquals(balanceText(found, options).unbalanced, "hidden 16 is the least that is tried");
+});
+
+Deno.test("exchangeColumns() names times and rates by transport", () => {
+  const columns = [
+    ...[{ name: "", seconds: 2e-4 }, { name: "plain", seconds: 1e-4 }],
+    { name: "engines", seconds: 4e-4 },
+  ];
+  assertEquals(exchangeColumns(columns, (seconds) => 1e-3 / seconds), {
+    ...{ us: 200, busGBs: 5, plainUs: 100, plainBusGBs: 10, enginesUs: 400, enginesBusGBs: 2.5 },
+    ofPlain: 0.5,
+  });
 });
 
 Deno.test("overlapRows() runs lanes alone and together", async () => {
   using engine = openEngine({ kind: "simulate", topology: world });
-  const rows = await overlapRows(engine, resolveLayer(SIZES, world), "cpu", [
+  const rows = await overlapRows(engine, resolveLayer(SIZES, world), { transport: "cpu" }, [
     ["intra"],
     ["inter"],
     ["intra", "inter"],

@@ -82,6 +82,7 @@ class CudaEngine final : public LocalRanks, private Receiver {
     executor_->shut_down();
     hosts_.close();
   }
+  uint64_t clock_error() const override { return executor_->clock_error(); }
   HostQueue& hosts() override { return hosts_; }
 
   void expect(uint64_t run, uint64_t start_ns) override { executor_->expect(run, start_ns); }

@@ -60,12 +60,6 @@ void Events::reserve(uint32_t device, size_t count) {
   }
 }
 
-double Events::since_base(uint32_t device, cudaEvent_t event) const {
-  float milliseconds = 0;
-  CUDA_CHECK(cudaEventElapsedTime(&milliseconds, clocks_[device].base.time, event));
-  return static_cast<double>(milliseconds) * 1e6;
-}
-
 bool Events::since_launch(uint32_t device, cudaEvent_t event) const {
   float milliseconds = 0;
   const cudaError_t error = cudaEventElapsedTime(&milliseconds, clocks_[device].launched, event);

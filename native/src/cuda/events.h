@@ -43,12 +43,10 @@ class Events {
   /// At least `count` operations on that GPU.
   void reserve(uint32_t device, size_t count);
   const Marks& at(uint32_t device, size_t index) const { return marks_[device][index]; }
-  /// Where the clock of a GPU starts.
+  /// Where the clock of a run starts that begins on that GPU.
   const Mark& base(uint32_t device) const { return clocks_[device].base; }
   /// Just before a graph is launched, on the stream that it is launched on.
   cudaEvent_t launched(uint32_t device) const { return clocks_[device].launched; }
-  /// Nanoseconds from the base to an event that was recorded.
-  double since_base(uint32_t device, cudaEvent_t event) const;
   /// Whether an event in a graph was reached since the launch: until then it has its time of before.
   bool since_launch(uint32_t device, cudaEvent_t event) const;
 

@@ -27,6 +27,7 @@ Executor::Executor(const World& world, Buffers& buffers, HostQueue& hosts, const
       products_(world, options.tf32, options.tune && options.slots == 1),
       lanes_(world),
       events_(world),
+      clocks_(world),
       errors_(world.devices(), nullptr),
       stamps_(world.devices(), nullptr) {
   CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&error_seen_), sizeof *error_seen_,
@@ -55,7 +56,7 @@ Executor::~Executor() {
 }
 
 Plan& Executor::plan_of(const Program& program) {
-  if (!program.kept) program.kept = std::make_shared<Plan>(program, world_, options_.nccl);
+  if (!program.kept) program.kept = std::make_shared<Plan>(program, world_, options_);
   return *static_cast<Plan*>(program.kept.get());
 }
 
@@ -73,6 +74,10 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
   reserve(program);
   if (options_.nccl) prepare_order();
   prepare_products(program, plan);
+  if (recording_.times) {
+    clocks_.compare();
+    clock_error_ = static_cast<uint64_t>(clocks_.error_ns());
+  }
   begin(program, plan, time_limit_ns);
   try {
     if (has_graph(plan)) {
@@ -142,25 +147,21 @@ void Executor::begin(const Program& program, Plan& plan, uint64_t time_limit_ns)
   changed_.notify_all();
 }
 
-/// Starts the clock of each GPU; nothing begins before it does.
-void Executor::start_clocks(const Plan& plan) {
-  for (uint32_t device = 0; device < world_.devices(); ++device) {
-    const auto lane = std::find_if(plan.lanes.begin(), plan.lanes.end(), [&](uint32_t index) {
-      return world_.device(index / kLanes) == static_cast<int>(device);
-    });
-    if (lane == plan.lanes.end()) continue;
-    world_.use(device);
-    const Mark& base = events_.base(device);
-    recording_.put(base, true, lanes_.at(*lane));
-    for (uint32_t other : plan.lanes) {
-      if (other == *lane || world_.device(other / kLanes) != static_cast<int>(device)) continue;
-      CUDA_CHECK(cudaStreamWaitEvent(lanes_.at(other).stream, recording_.joined(base), 0));
-    }
+/// Starts the clock of the run, on the GPU of its first lane; nothing begins before, on any GPU.
+void Executor::start_clock(const Plan& plan) {
+  if (plan.lanes.empty()) return;
+  const uint32_t first = plan.lanes.front();
+  base_device_ = static_cast<uint32_t>(world_.device(first / kLanes));
+  world_.use(base_device_);
+  const Mark& base = events_.base(base_device_);
+  recording_.put(base, true, lanes_.at(first));
+  for (uint32_t lane : plan.lanes) {
+    if (lane != first) CUDA_CHECK(cudaStreamWaitEvent(lanes_.at(lane).stream, recording_.joined(base), 0));
   }
 }
 
 void Executor::enqueue(const Program& program, Plan& plan) {
-  start_clocks(plan);
+  start_clock(plan);
   for (const Step& s : plan.steps) {
     if (Signals::is_set(signals_.stop())) return;
     step(program, plan, s);
@@ -243,9 +244,24 @@ void Executor::move(const Program& program, Plan& plan, uint32_t index, Lane& la
   const auto device = static_cast<uint32_t>(world_.device(operation.rank));
   for (uint32_t peer : plan.peers[index]) wait(program, peer, lane, &Marks::begin);
   if (operation.pace_ns > 0) stamp(stamps_[device] + index, lane.stream);
-  const Range tiles = plan.tiles(index);
-  copy_tiles(plan.tile(tiles.first, device), tiles.count, lane.stream);
+  copy(plan, index, device, lane);
   recording_.put(marks(program, index).moved, !plan.peers[index].empty(), lane);
+}
+
+void Executor::copy(const Plan& plan, uint32_t index, uint32_t device, Lane& lane) {
+  const Range tiles = plan.tiles(index);
+  const auto spans = plan.spans(index);
+  uint64_t bytes = 0;
+  for (const Span& s : spans) bytes += s.bytes;
+  // Enough for the copy engines that the kernel is worth going beside them.
+  constexpr uint64_t kWorth = 1 << 20;
+  const bool fork = tiles.count > 0 && bytes >= kWorth;
+  if (fork) lane.fork();
+  copy_tiles(plan.tile(tiles.first, device), tiles.count, fork ? lane.branch : lane.stream);
+  for (const Span& s : spans) {
+    CUDA_CHECK(cudaMemcpyAsync(s.to, s.from, s.bytes, cudaMemcpyDefault, lane.stream));
+  }
+  if (fork) lane.join();
 }
 
 void Executor::end(const Program& program, uint32_t index, Lane& lane) {
@@ -271,7 +287,10 @@ void Executor::finish(const Program& program, const Plan& plan) {
     if (error == cudaSuccess) error = result;
   }
   if (error == cudaSuccess) {
-    for (uint32_t lane : plan.lanes) lanes_.at(lane).scratch.tidy();
+    for (uint32_t lane : plan.lanes) {
+      world_.leave(lane / kLanes);
+      lanes_.at(lane).scratch.tidy();
+    }
   }
   if (error != cudaSuccess) {
     cudaGetLastError();
@@ -329,7 +348,8 @@ void Executor::report(const Program& program, const Plan& plan, std::span<schemo
   const auto at = [&](uint32_t index, Mark Marks::*mark) {
     const auto device = static_cast<uint32_t>(world_.device(program.operations[index].rank));
     const cudaEvent_t event = (marks(program, index).*mark).time;
-    const double since = static_cast<double>(base_ns_) + events_.since_base(device, event);
+    const double since =
+        static_cast<double>(base_ns_) + clocks_.between(base_device_, events_.base(base_device_).time, device, event);
     return static_cast<uint64_t>(std::llround(std::max(0.0, since)));
   };
   for (uint32_t i = 0; i < events.size(); ++i) {

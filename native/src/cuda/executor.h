@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "cuda/buffers.h"
+#include "cuda/clocks.h"
 #include "cuda/events.h"
 #include "cuda/lanes.h"
 #include "cuda/plan.h"
@@ -54,19 +55,22 @@ class Executor {
   void shut_down();
   /// Whether an error has made the GPU's context useless.
   bool broken() const { return broken_; }
+  /// By how many nanoseconds times of different GPUs may be wrong to each other in the last run's events.
+  uint64_t clock_error() const { return clock_error_; }
 
  private:
   Plan& plan_of(const Program& program);
   void reserve(const Program& program);
   void begin(const Program& program, Plan& plan, uint64_t time_limit_ns);
   void reset_errors();
-  void start_clocks(const Plan& plan);
+  void start_clock(const Plan& plan);
   void enqueue(const Program& program, Plan& plan);
   void launch(const Plan& plan);
   void step(const Program& program, Plan& plan, const Step& step);
   void begin_operation(const Program& program, Plan& plan, uint32_t index);
   void compute(const Program& program, Plan& plan, uint32_t index, Lane& lane);
   void move(const Program& program, Plan& plan, uint32_t index, Lane& lane);
+  void copy(const Plan& plan, uint32_t index, uint32_t device, Lane& lane);
   void end(const Program& program, uint32_t index, Lane& lane);
   void wait(const Program& program, uint32_t operation, Lane& lane, Mark Marks::*mark);
   const Marks& marks(const Program& program, uint32_t operation) const;
@@ -113,12 +117,14 @@ class Executor {
   Products products_;
   Lanes lanes_;
   Events events_;
+  Clocks clocks_;
   std::vector<DataError*> errors_;
   uint32_t* error_seen_ = nullptr;  // in the host's memory
   std::vector<uint64_t*> stamps_;  // beginnings of paced operations, on each GPU
   size_t stamp_room_ = 0;
   /// Also asked by threads that serve other processes.
   std::atomic<bool> broken_ = false;
+  std::atomic<uint64_t> clock_error_ = 0;
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -134,6 +140,7 @@ class Executor {
   uint64_t time_limit_ns_ = 0;
   std::vector<uint8_t> enqueued_;
   bool launched_ = false;  // as a graph
+  uint32_t base_device_ = 0;  // whose clock its times are of
   std::optional<Failure> failure_;
   Signals signals_;
   std::vector<std::thread> callers_;

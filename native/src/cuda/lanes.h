@@ -17,8 +17,15 @@ struct Lane {
   cudaStream_t beside = nullptr;
   cudaEvent_t beside_end = nullptr;
   bool has_beside = false;  // something in the graph that is being captured
+  /// For what may go on beside the stream.
+  cudaStream_t branch = nullptr;
+  cudaEvent_t forked = nullptr, joined = nullptr;
   Scratch scratch;
 
+  /// What comes on the branch begins after what is on the stream now.
+  void fork();
+  /// What comes on the stream begins after what is on the branch now.
+  void join() const;
   /// Before a capture.
   void clear_beside();
 };

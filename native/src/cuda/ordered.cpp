@@ -98,7 +98,7 @@ void Executor::await_start() {
 
 void Executor::enqueue_in_order(const Program& program, Plan& plan) {
   await_start();
-  start_clocks(plan);
+  start_clock(plan);
   const auto run = [&](uint32_t part) {
     try {
       enqueue_part(program, plan, part);

@@ -17,6 +17,14 @@ void list_tiles_of(std::byte* to, const std::byte* from, uint64_t bytes, std::ve
   }
 }
 
+/// Whether what a transfer moves follows on both sides what an earlier one of the same operation moves.
+bool goes_on(const Transfer& earlier, const Transfer& transfer) {
+  const auto follows = [&](const View& a, const View& b) {
+    return a.buffer == b.buffer && a.offset + earlier.bytes == b.offset;
+  };
+  return earlier.sender == transfer.sender && follows(earlier.from, transfer.from) && follows(earlier.to, transfer.to);
+}
+
 template <class T>
 void upload(T* to, const std::vector<T>& from) {
   CUDA_CHECK(cudaMemcpy(to, from.data(), from.size() * sizeof(T), cudaMemcpyHostToDevice));
@@ -26,11 +34,12 @@ void upload(T* to, const std::vector<T>& from) {
 
 }  // namespace
 
-Plan::Plan(const Program& program, const World& world, bool nccl)
+Plan::Plan(const Program& program, const World& world, const CudaOptions& options)
     : joins(program),
       program_(program),
       world_(world),
-      nccl_(nccl),
+      nccl_(options.nccl),
+      copy_by_(options.copy_by),
       bounds_(world.devices(), nullptr),
       tiles_(world.devices(), nullptr) {
   for (uint32_t lane = 0; lane < program.lanes.size(); ++lane) {
@@ -43,7 +52,7 @@ Plan::Plan(const Program& program, const World& world, bool nccl)
   constexpr size_t kMostCalls = 4096;
   const bool paced = std::any_of(program.operations.begin(), program.operations.end(),
                                  [](const Operation& o) { return o.pace_ns > 0; });
-  graphable = !nccl && !paced && world.devices() == 1 && host_calls.empty() && !lanes.empty() &&
+  graphable = !nccl_ && !paced && world.devices() == 1 && host_calls.empty() && !lanes.empty() &&
               program.calls.size() <= kMostCalls;
 }
 
@@ -135,7 +144,14 @@ void Plan::upload_bounds() {
   }
 }
 
-void Plan::list_tiles(const Buffers& buffers, uint32_t operation, std::vector<Tile>& tiles) const {
+/// Whether a copy engine moves what one rank sends to another.
+bool Plan::by_engine(uint32_t sender, uint32_t receiver) const {
+  if (copy_by_ == CopyBy::kernels || sender == receiver) return false;
+  return copy_by_ == CopyBy::engines_always || world_.device(sender) != world_.device(receiver);
+}
+
+void Plan::list_copies(const Buffers& buffers, uint32_t operation, std::vector<Tile>& tiles,
+                       std::vector<Span>& spans) const {
   const Operation& o = program_.operations[operation];
   for (const Call& call : slice(program_.calls, o.calls)) {
     const auto* copy = std::get_if<Copy>(&call.arguments);
@@ -143,6 +159,7 @@ void Plan::list_tiles(const Buffers& buffers, uint32_t operation, std::vector<Ti
     list_tiles_of(buffers.at(copy->to, o.rank), buffers.at(copy->from, o.rank), static_cast<uint64_t>(copy->bytes),
                   tiles);
   }
+  std::vector<const Transfer*> by_engines;
   uint32_t before = UINT32_MAX;
   for (uint32_t end : slice(program_.ends, o.ends)) {
     const Transfer& transfer = program_.transfers[end];
@@ -150,13 +167,40 @@ void Plan::list_tiles(const Buffers& buffers, uint32_t operation, std::vector<Ti
     if (transfer.receiver != operation || end == before) continue;
     before = end;
     if (nccl_ && transfer.sender != operation) continue;
-    list_tiles_of(buffers.at(transfer.to, o.rank),
-                  buffers.at(transfer.from, program_.operations[transfer.sender].rank), transfer.bytes, tiles);
+    const uint32_t sender = program_.operations[transfer.sender].rank;
+    if (by_engine(sender, o.rank)) by_engines.push_back(&transfer);
+    else list_tiles_of(buffers.at(transfer.to, o.rank), buffers.at(transfer.from, sender), transfer.bytes, tiles);
+  }
+  // One after another on a stream: no two ranks begin with the same sender.
+  std::stable_partition(by_engines.begin(), by_engines.end(), [&](const Transfer* transfer) {
+    return program_.operations[transfer->sender].rank > o.rank;
+  });
+  list_spans(buffers, by_engines, spans);
+}
+
+/// Copies of one operation, in order; those that go on where the one before ends are one.
+void Plan::list_spans(const Buffers& buffers, std::span<const Transfer* const> transfers,
+                      std::vector<Span>& spans) const {
+  const Transfer* last = nullptr;
+  for (const Transfer* transfer : transfers) {
+    if (transfer->bytes == 0) continue;
+    if (last && goes_on(*last, *transfer)) {
+      spans.back().bytes += transfer->bytes;
+    } else {
+      spans.push_back({buffers.at(transfer->to, program_.operations[transfer->receiver].rank),
+                       buffers.at(transfer->from, program_.operations[transfer->sender].rank), transfer->bytes});
+    }
+    last = transfer;
   }
 }
 
 void Plan::refresh(const Buffers& buffers) {
   if (generation_ == buffers.generation()) return;
+  // What fills new buffers is on this stream, for which lanes do not wait.
+  for (uint32_t device = 0; device < world_.devices(); ++device) {
+    world_.use(device);
+    CUDA_CHECK(cudaStreamSynchronize(nullptr));
+  }
   std::vector<const std::byte*> addresses;
   for (const Requirement& need : program_.requirements) addresses.push_back(buffers.at({need.buffer, 0}, need.rank));
   if (generation_ != 0 && addresses == addresses_) {
@@ -166,12 +210,17 @@ void Plan::refresh(const Buffers& buffers) {
   generation_ = 0;  // until all of it is made
   graph.reset();
   std::vector<Tile> all;
+  spans_.clear();
   tiles_at_.resize(program_.operations.size());
+  spans_at_.resize(program_.operations.size());
+  const auto next = [](const auto& list) { return static_cast<uint32_t>(list.size()); };
   for (uint32_t i = 0; i < tiles_at_.size(); ++i) {
-    tiles_at_[i].first = static_cast<uint32_t>(all.size());
+    tiles_at_[i].first = next(all);
+    spans_at_[i].first = next(spans_);
     const Operation& o = program_.operations[i];
-    if (o.communication && world_.holds(o.rank)) list_tiles(buffers, i, all);
-    tiles_at_[i].count = static_cast<uint32_t>(all.size()) - tiles_at_[i].first;
+    if (o.communication && world_.holds(o.rank)) list_copies(buffers, i, all, spans_);
+    tiles_at_[i].count = next(all) - tiles_at_[i].first;
+    spans_at_[i].count = next(spans_) - spans_at_[i].first;
   }
   for (uint32_t device = 0; device < world_.devices() && !all.empty(); ++device) {
     world_.use(device);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "cuda/buffers.h"
@@ -20,10 +21,16 @@ struct Step {
   uint32_t operation;
 };
 
+/// A copy that a copy engine makes.
+struct Span {
+  std::byte* to;
+  const std::byte* from;
+  uint64_t bytes;
+};
+
 class Plan {
  public:
-  /// `nccl`: bytes between operations do not travel by copies.
-  Plan(const Program& program, const World& world, bool nccl);
+  Plan(const Program& program, const World& world, const CudaOptions& options);
   ~Plan();
   Plan(const Plan&) = delete;
 
@@ -59,25 +66,32 @@ class Plan {
   const int32_t* bounds(uint32_t call, uint32_t device) const {
     return bounds_at_[call] < 0 ? nullptr : bounds_[device] + bounds_at_[call];
   }
-  /// Copies that an operation makes: what it receives, and copies in its rank.
+  /// Copies that an operation makes, of what it receives and in its rank: those by a kernel,
   Range tiles(uint32_t operation) const { return tiles_at_[operation]; }
   const Tile* tile(uint32_t first, uint32_t device) const { return tiles_[device] + first; }
+  /// and those by copy engines.
+  std::span<const Span> spans(uint32_t operation) const { return slice(spans_, spans_at_[operation]); }
 
  private:
   void order();
   void find_peers();
   void upload_bounds();
   void find_calls();
-  void list_tiles(const Buffers& buffers, uint32_t operation, std::vector<Tile>& tiles) const;
+  bool by_engine(uint32_t sender, uint32_t receiver) const;
+  void list_copies(const Buffers& buffers, uint32_t operation, std::vector<Tile>& tiles, std::vector<Span>& spans) const;
+  void list_spans(const Buffers& buffers, std::span<const Transfer* const> transfers, std::vector<Span>& spans) const;
 
   const Program& program_;
   const World& world_;
-  const bool nccl_;
+  const bool nccl_;  // bytes between operations do not travel by copies
+  const CopyBy copy_by_;
   std::vector<const std::byte*> addresses_;
   std::vector<int64_t> bounds_at_;
   std::vector<int32_t*> bounds_;
   std::vector<Range> tiles_at_;
   std::vector<Tile*> tiles_;
+  std::vector<Range> spans_at_;
+  std::vector<Span> spans_;
   size_t room_ = 0;
   uint64_t generation_ = 0;
 };

@@ -21,7 +21,7 @@ World::World(const CudaOptions& options) : ranks_(options.ranks()), first_(optio
     use(device);
     CUDA_CHECK(cudaFree(nullptr));  // starts the device
     for (int other : ordinals_) {
-      if (other != ordinal(device) && !options.nccl) connect(ordinal(device), other);
+      if (other != ordinal(device) && !options.nccl) connect(ordinal(device), other, options.copy_by == CopyBy::kernels);
     }
   }
 }
@@ -45,14 +45,17 @@ void World::place(const CudaOptions& options, uint32_t visible) {
     device_of_[i] = static_cast<int>(known - ordinals_.begin());
     if (known == ordinals_.end()) ordinals_.push_back(static_cast<int>(number));
   }
+  shared_ = count() > devices() || (options.devices.empty() && all > visible);
 }
 
-void World::connect(int from, int to) const {
+/// A kernel must reach the other GPU's memory; a copy engine goes through the host's where it cannot.
+void World::connect(int from, int to, bool needed) const {
   int can = 0;
   CUDA_CHECK(cudaDeviceCanAccessPeer(&can, from, to));
+  if (!can && !needed) return;
   if (!can) {
     fail(SCHEMOE_UNSUPPORTED, "Cannot open a CUDA engine: GPU ", from, " cannot reach the memory of GPU ", to,
-         "; choose GPUs that can with `devices` or CUDA_VISIBLE_DEVICES, or transport \"nccl\"");
+         "; choose GPUs that can with `devices` or CUDA_VISIBLE_DEVICES, or copyBy \"engines\", or transport \"nccl\"");
   }
   const cudaError_t error = cudaDeviceEnablePeerAccess(to, 0);
   if (error == cudaErrorPeerAccessAlreadyEnabled) cudaGetLastError();

@@ -19,6 +19,8 @@ class World {
   uint32_t count() const { return static_cast<uint32_t>(device_of_.size()); }
   bool holds(uint32_t rank) const { return rank >= first_ && rank - first_ < count(); }
   uint32_t devices() const { return static_cast<uint32_t>(ordinals_.size()); }
+  /// Whether ranks share a GPU: some of this process, or those of processes that divide what they see.
+  bool shared() const { return shared_; }
   /// GPU of a rank of this process.
   int device(uint32_t rank) const { return device_of_[rank - first_]; }
   /// Number that CUDA gives a GPU.
@@ -33,11 +35,12 @@ class World {
 
  private:
   void place(const CudaOptions& options, uint32_t visible);
-  void connect(int from, int to) const;
+  void connect(int from, int to, bool needed) const;
   const uint32_t ranks_;
   const uint32_t first_;
   std::vector<int> device_of_;
   std::vector<int> ordinals_;
+  bool shared_ = false;
 };
 
 }  // namespace schemoe::cuda

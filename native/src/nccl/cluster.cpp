@@ -28,7 +28,7 @@ void set_environment(bool emulate) {
 }  // namespace
 
 Cluster::Cluster(const cuda::World& world, const CudaOptions& options)
-    : world_(world), max_ctas_(options.max_ctas == 0 ? kMaxCtas : options.max_ctas) {
+    : world_(world), max_ctas_(options.max_ctas == 0 && world.shared() ? kMaxCtas : options.max_ctas) {
   set_environment(options.emulate_nodes);
   own_ = open_library(options.library);
   check_versions(options);
@@ -132,9 +132,7 @@ void Cluster::connect_part(Part& part, const Ids& ids) {
   for (uint32_t link = 0; link < kLinks; ++link) {
     library.check(library.group_start(), "ncclGroupStart");
     for (uint32_t i = 0; i < part.count; ++i) {
-      Config config;
-      config.max_ctas = static_cast<int>(max_ctas_);
-      config.min_ctas = 1;
+      Config config = Config::of_blocks(static_cast<int>(max_ctas_));
       world_.enter(part.first + i);
       library.check(library.init(&part.communicators[i * kLinks + link], static_cast<int>(world_.ranks()), ids[link],
                                  static_cast<int>(part.first + i), &config),

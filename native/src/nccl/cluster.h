@@ -16,7 +16,8 @@ namespace schemoe::nccl {
 
 /// Lanes that communicate: intra and inter.
 inline constexpr uint32_t kLinks = 2;
-/// Blocks a communicator occupies on a GPU at most, unless told otherwise.
+/// Blocks a communicator occupies at most on a GPU that ranks share, unless told otherwise; elsewhere NCCL
+/// chooses.
 inline constexpr uint32_t kMaxCtas = 2;
 
 /// The ids by which the communicators of a world find each other.
@@ -79,7 +80,7 @@ class Cluster {
   void each_part(Body&& body);
 
   const cuda::World& world_;
-  const uint32_t max_ctas_;
+  const uint32_t max_ctas_;  // 0: as many as NCCL takes
   Library own_;
   std::vector<Part> parts_;
   std::atomic<bool> aborted_ = false;

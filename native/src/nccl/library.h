@@ -38,6 +38,13 @@ struct Config {
   int max_ctas = kUndefined;
   const char* net_name = nullptr;
   int split_share = kUndefined;
+
+  /// At most that many blocks a communicator; 0: as many as NCCL takes.
+  static Config of_blocks(int most) {
+    Config config;
+    if (most > 0) config.min_ctas = 1, config.max_ctas = most;
+    return config;
+  }
 };
 
 struct Library {

@@ -114,17 +114,19 @@ schemoe::CudaOptions cuda_options(const schemoe_config& config) {
 
 schemoe::CudaOptions cuda_options(const schemoe_config& config, const schemoe_cuda& cuda, const char* nccl, const uint32_t* devices) {
   schemoe::CudaOptions options = cuda_options(config);
-  if (cuda.transport > 1 || cuda.emulate_nodes > 1 || cuda.slot >= std::max(1u, cuda.slots)) {
+  if (cuda.transport > 1 || cuda.emulate_nodes > 1 || cuda.copy_by > 2 || cuda.slot >= std::max(1u, cuda.slots)) {
     fail(SCHEMOE_INVALID, "Cannot open a CUDA engine: an option is out of range");
   }
   options.nccl = cuda.transport == 1;
   options.emulate_nodes = cuda.emulate_nodes == 1;
+  options.copy_by = static_cast<schemoe::CopyBy>(cuda.copy_by);
   options.max_ctas = cuda.max_ctas;
   options.slot = cuda.slot;
   options.slots = std::max(1u, cuda.slots);
   options.library = nccl;
   if (cuda.devices > 0) options.devices.assign(devices, devices + cuda.devices);
   if (options.emulate_nodes && !options.nccl) fail(SCHEMOE_INVALID, "Cannot open a CUDA engine: only NCCL emulates nodes");
+  if (options.nccl && cuda.copy_by != 0) fail(SCHEMOE_INVALID, "Cannot open a CUDA engine: NCCL copies in its own way");
   return options;
 }
 #endif
@@ -329,6 +331,13 @@ SCHEMOE_ENTRY int32_t schemoe_run(schemoe_engine* engine, schemoe_program* progr
     schemoe::NvtxRanges ranges(*program->program);
     ranges.begin_run();
     inside->run(*program->program, time_limit_ns, {events, operations});
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_clock_error(schemoe_engine* engine, uint64_t* error_ns, char* error, size_t error_bytes) {
+  return guard(error, error_bytes, [&] {
+    need(error_ns, "error_ns");
+    *error_ns = Inside(engine)->clock_error();
   });
 }
 

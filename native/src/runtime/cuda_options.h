@@ -7,6 +7,15 @@
 
 namespace schemoe {
 
+/// What copies bytes from rank to rank.
+enum class CopyBy : uint32_t {
+  kernels = 0,
+  /// The copy engines of the GPUs where the ranks have different ones, kernels elsewhere.
+  engines = 1,
+  /// Copy engines also where the ranks share a GPU: for tests on one.
+  engines_always = 2,
+};
+
 struct CudaOptions {
   uint32_t nodes = 1;
   uint32_t ranks_per_node = 1;
@@ -22,6 +31,7 @@ struct CudaOptions {
   bool times = true;
   /// Bytes travel by NCCL, and not by copies in the memory of the GPUs.
   bool nccl = false;
+  CopyBy copy_by = CopyBy::kernels;
   /// Each node of the world gets a copy of NCCL of its own.
   bool emulate_nodes = false;
   /// Blocks that a communicator may occupy on a GPU; 0: the default.

@@ -46,7 +46,7 @@ void write_structs(std::ostream& out) {
   write_struct(out, "schemoe_cuda", sizeof(schemoe_cuda),
                {MEMBER(schemoe_cuda, transport), MEMBER(schemoe_cuda, emulate_nodes), MEMBER(schemoe_cuda, max_ctas),
                 MEMBER(schemoe_cuda, devices), MEMBER(schemoe_cuda, slot), MEMBER(schemoe_cuda, slots),
-                MEMBER(schemoe_cuda, reserved)});
+                MEMBER(schemoe_cuda, copy_by), MEMBER(schemoe_cuda, reserved)});
   out << ',';
   write_struct(out, "schemoe_event", sizeof(schemoe_event),
                {MEMBER(schemoe_event, ready_ns), MEMBER(schemoe_event, start_ns),

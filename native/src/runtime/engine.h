@@ -33,6 +33,9 @@ class Engine {
   /// Like cancel, and no run begins from now on.
   virtual void shut_down() = 0;
 
+  /// Nanoseconds by which times of different clocks may be wrong to each other in the last run's events.
+  virtual uint64_t clock_error() const { return 0; }
+
   virtual HostQueue& hosts() = 0;
 };
 

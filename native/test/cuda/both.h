@@ -1,9 +1,11 @@
 // One Program on the CPU engine and on the CUDA engine, with the same data in both.
 #pragma once
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -20,9 +22,20 @@ inline float round_to_bf16(float value) {
   return std::bit_cast<float>((bits + 0x7fffu + (bits >> 16 & 1u)) & 0xffff0000u);
 }
 
+/// How a CUDA engine copies from rank to rank, and the GPU of each rank (in blocks over all without a list).
+struct Gpus {
+  uint32_t copy_by = 0;
+  std::vector<uint32_t> devices = {};
+};
+
 /// An engine of one kind with owners.
 class Engine {
  public:
+  Engine(uint32_t ranks, const Gpus& gpus) : ranks(ranks) {
+    const schemoe_config config{SCHEMOE_ABI_VERSION, SCHEMOE_CUDA, 1, ranks, 0, {}};
+    const schemoe_cuda cuda{0, 0, 0, static_cast<uint32_t>(gpus.devices.size()), 0, 1, gpus.copy_by, 0};
+    status = schemoe_open_cuda(&config, &cuda, "", gpus.devices.data(), &handle, error, sizeof error);
+  }
   Engine(schemoe_engine_kind kind, uint32_t ranks, uint32_t flags = 0) : ranks(ranks) {
     const schemoe_config config{SCHEMOE_ABI_VERSION, static_cast<uint32_t>(kind), 1, ranks, flags, {}};
     status = schemoe_open(&config, &handle, error, sizeof error);
@@ -65,6 +78,39 @@ class Engine {
   int32_t status = 0;
   std::vector<schemoe_event> events;
   char error[512];
+};
+
+/// What a test program returns at once where there is no GPU, having said why.
+inline std::optional<int> without_gpu() {
+  const Engine probe(SCHEMOE_CUDA, 1);
+  if (probe.handle) return std::nullopt;
+  std::printf("%s\n", probe.error);
+  return probe.status == SCHEMOE_UNSUPPORTED ? kSkipped : 1;
+}
+
+/// A Program that is kept from run to run.
+class Prepared {
+ public:
+  Prepared(Engine& engine, const Packed& packed) : engine_(engine) {
+    const auto bytes = packed.bytes();
+    CHECK_EQUAL(schemoe_prepare(engine.handle, bytes.data(), bytes.size(), &program_, text_, sizeof text_), SCHEMOE_OK);
+    events.resize(packed.records.size());
+  }
+  ~Prepared() { CHECK_EQUAL(schemoe_release(program_, text_, sizeof text_), SCHEMOE_OK); }
+  Prepared(const Prepared&) = delete;
+
+  /// The text of what went wrong, or nothing.
+  std::string run(double limit = 60) {
+    schemoe_run(engine_.handle, program_, static_cast<uint64_t>(limit * 1e9), events.data(), events.size(), text_,
+                sizeof text_);
+    return text_;
+  }
+  std::vector<schemoe_event> events;
+
+ private:
+  Engine& engine_;
+  schemoe_program* program_ = nullptr;
+  char text_[512];
 };
 
 /// A buffer of a case: values are float32, or bfloat16 on the GPU when the case is.

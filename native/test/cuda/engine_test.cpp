@@ -114,13 +114,7 @@ void memory() {
 }  // namespace
 
 int main() {
-  {
-    const Engine probe(SCHEMOE_CUDA, 1);
-    if (!probe.handle) {
-      std::printf("%s\n", probe.error);
-      return probe.status == SCHEMOE_UNSUPPORTED ? kSkipped : 1;
-    }
-  }
+  if (const auto returned = without_gpu()) return *returned;
   for (uint32_t ranks : {1, 2, 5, 8}) transfers(ranks, 1001, 0);
   transfers(4, 1 << 20, 0);
   transfers(4, 1001, 0.01);

@@ -12,31 +12,6 @@ namespace {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 
-/// A Program that is kept from run to run.
-class Prepared {
- public:
-  Prepared(Engine& engine, const Packed& packed) : engine_(engine) {
-    const auto bytes = packed.bytes();
-    CHECK_EQUAL(schemoe_prepare(engine.handle, bytes.data(), bytes.size(), &program_, text_, sizeof text_), SCHEMOE_OK);
-    events.resize(packed.records.size());
-  }
-  ~Prepared() { CHECK_EQUAL(schemoe_release(program_, text_, sizeof text_), SCHEMOE_OK); }
-  Prepared(const Prepared&) = delete;
-
-  /// The text of what went wrong, or nothing.
-  std::string run(double limit = 60) {
-    schemoe_run(engine_.handle, program_, static_cast<uint64_t>(limit * 1e9), events.data(), events.size(), text_,
-                sizeof text_);
-    return text_;
-  }
-  std::vector<schemoe_event> events;
-
- private:
-  Engine& engine_;
-  schemoe_program* program_ = nullptr;
-  char text_[512];
-};
-
 /// What all cases share: ranks that multiply, exchange on two lanes, and add up, in two rounds; what they
 /// find is added to a total that grows from run to run.
 struct Mixed {

@@ -63,9 +63,7 @@ class Part {
       rank.number = first + i;
       rank.device = setup.devices[static_cast<size_t>(first + i)];
       CUDA_CHECK(cudaSetDevice(rank.device));
-      nccl::Config config;
-      config.min_ctas = 1;
-      config.max_ctas = setup.max_ctas;
+      nccl::Config config = nccl::Config::of_blocks(setup.max_ctas);
       library.check(library.init(&rank.communicator, setup.ranks(), id, rank.number, &config), "ncclCommInitRankConfig");
     }
     library.check(library.group_end(), "making NCCL's communicators");

@@ -19,6 +19,7 @@ namespace schemoe::cuda {
 struct Context {
   const Buffers& buffers;
   uint32_t rank;
+  /// Its number in the World, which may not be CUDA's.
   int device;
   cudaStream_t stream;
   Scratch& scratch;

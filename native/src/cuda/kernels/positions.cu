@@ -176,8 +176,9 @@ int64_t part_of(int64_t count) { return std::max<int64_t>(kPart, ceil_div(ceil_d
 
 void run(const Positions& p, const Context& context) {
   if (p.experts == 0) return;
-  int shared = 0;
-  CUDA_CHECK(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, context.device));
+  int device = 0, shared = 0;
+  CUDA_CHECK(cudaGetDevice(&device));
+  CUDA_CHECK(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
   const int64_t room = shared / static_cast<int64_t>(sizeof(int)) / p.experts;
   if (room == 0) {
     fail(SCHEMOE_UNSUPPORTED, p.experts, " experts; on this GPU there can be ",

@@ -1,0 +1,47 @@
+// How the clocks of several GPUs lie to each other: events have times of their own GPU's clock only.
+#pragma once
+
+#include <vector>
+
+#include "cuda/signals.h"
+#include "cuda/world.h"
+
+namespace schemoe::cuda {
+
+class Clocks {
+ public:
+  explicit Clocks(const World& world);
+  ~Clocks();
+  Clocks(const Clocks&) = delete;
+
+  /// Compares all clocks with that of the first GPU: each answers to its signals several times, and was
+  /// asked and answered in the middle of the quickest round. Nothing may run. With one GPU there is nothing
+  /// to compare.
+  void compare();
+
+  /// Nanoseconds from an event of one GPU to an event of the same or another.
+  double between(uint32_t first, cudaEvent_t from, uint32_t second, cudaEvent_t to) const;
+  /// By how much that may be wrong: half of the quickest round, of the GPU where that is longest; where there
+  /// are more than two, twice that, since neither need be the first.
+  double error_ns() const { return error_ns_; }
+
+ private:
+  /// A GPU that is compared with the first.
+  struct Clock {
+    cudaStream_t stream = nullptr;
+    std::vector<cudaEvent_t> events;
+    /// One of its events, and when that was after the first signal by the first GPU's clock.
+    cudaEvent_t anchor = nullptr;
+    double anchor_ns = 0;
+  };
+
+  void enqueue_rounds();
+  double on_first(uint32_t device, cudaEvent_t event) const;
+
+  const World& world_;
+  std::vector<Clock> clocks_;
+  Signals gate_;
+  double error_ns_ = 0;
+};
+
+}  // namespace schemoe::cuda
