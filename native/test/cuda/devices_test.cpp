@@ -12,7 +12,7 @@ int visible = 0;
 
 std::string text_of(const std::vector<uint32_t>& devices) {
   std::string text;
-  for (uint32_t device : devices) text += (text.empty() ? "" : ",") + std::to_string(device);
+  for (uint32_t device : devices) text.append(text.empty() ? "" : ",").append(std::to_string(device));
   return text;
 }
 
