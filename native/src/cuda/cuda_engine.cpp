@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <future>
 #include <optional>
@@ -12,6 +14,9 @@ namespace schemoe {
 
 namespace cuda {
 namespace {
+
+/// What is longer means no limit, and would overflow.
+constexpr uint64_t kYear = uint64_t{365} * 86400 * 1'000'000'000;
 
 /// NCCL's version and the ids of its communicators.
 struct Invitation {
@@ -64,7 +69,7 @@ class CudaEngine final : public LocalRanks, private Receiver {
 
   void run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) override {
     usable();
-    if (invited_) joined();
+    if (invited_) joined(time_limit_ns);
     buffers_->hold();
     const struct Release {
       Buffers& buffers;
@@ -76,9 +81,11 @@ class CudaEngine final : public LocalRanks, private Receiver {
   }
 
   void cancel() override {
+    if (joining()) executor_->stop_connecting();
     if (!executor_->cancel()) hosts_.nudge();
   }
   void shut_down() override {
+    if (joining()) executor_->stop_connecting();
     executor_->shut_down();
     hosts_.close();
   }
@@ -103,9 +110,17 @@ class CudaEngine final : public LocalRanks, private Receiver {
     }
     joining_ = std::async(std::launch::async, [this, ids = invitation.ids] { executor_->connect(ids); }).share();
   }
-  void joined() override {
+  void joined(uint64_t time_limit_ns) override {
     if (!joining_.valid()) fail(SCHEMOE_PEER, "Cannot run the Program: process 0 has not invited to the communicators");
+    const std::chrono::nanoseconds limit(std::min(time_limit_ns, kYear));
+    if (time_limit_ns > 0 && joining_.wait_for(limit) != std::future_status::ready) {
+      fail(SCHEMOE_PEER, "Cannot connect the ranks: NCCL has not found those of all processes within ",
+           static_cast<double>(limit.count()) * 1e-9, " s");
+    }
     joining_.get();
+  }
+  bool joining() const override {
+    return joining_.valid() && joining_.wait_for(std::chrono::seconds(0)) != std::future_status::ready;
   }
 
  private:
