@@ -1,0 +1,32 @@
+/** Sockets of this process that native code has opened, and their end. @module */
+
+const BOTH = 2; // SHUT_RDWR
+
+/** Numbers of all open sockets. */
+export function openSockets(): Set<number> {
+  const numbers = [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => Number(name));
+  return new Set(numbers.filter((number) => {
+    try {
+      return Deno.readLinkSync(`/proc/self/fd/${number}`).startsWith("socket:");
+    } catch {
+      return false; // that of the folder itself
+    }
+  }));
+}
+
+/** Ends what sockets carry, as a peer that is gone would; gives how many were connected. */
+export function shutDown(sockets: Iterable<number>): number {
+  const { symbols, close } = libc();
+  try {
+    return [...sockets].filter((socket) => symbols.shutdown(socket, BOTH) === 0).length;
+  } finally {
+    close();
+  }
+}
+
+function libc() {
+  const library = Deno.dlopen("libc.so.6", {
+    shutdown: { parameters: ["i32", "i32"], result: "i32" }, // int shutdown(int, int)
+  });
+  return { symbols: library.symbols, close: () => library.close() };
+}

@@ -1,0 +1,46 @@
+import { assert, assertEquals } from "@std/assert";
+import { benchFaults } from "../../lib/tasks/bench_faults.ts";
+import { openSockets, shutDown } from "../../lib/tasks/fault_sockets.ts";
+import { type Fault, tryFaults } from "../../lib/tasks/faults.ts";
+
+Deno.test("benchFaults() names the process of each fault in time, and new engines give the same bits", async () => {
+  const { rows } = await benchFaults();
+  assertEquals(rows.map(({ fault, named, sameBits }) => [fault, named, sameBits]), [
+    ...["killed", "stopped", "stoppedBefore", "killedOpening", "slow"].map((
+      name,
+    ) => [name, true, true]),
+    ...["token", "message", "size", "program"].map((name) => [name, true, true]),
+  ], JSON.stringify(rows, undefined, 1));
+});
+
+Deno.test("tryFaults() says what is not named, too late, or gives other bits", async () => {
+  const fault: Fault = {
+    ...{ did: "nothing", limit: 5, says: /rank 3/, after: "the same" },
+    cause: () => Promise.reject(new Error("rank 3 is it")),
+    works: () => Promise.resolve("bits"),
+  };
+  const late = new Promise((done) => setTimeout(done, 20));
+  const rows = await tryFaults({
+    good: fault,
+    other: { ...fault, cause: () => Promise.reject(new Error("something")) },
+    none: { ...fault, cause: () => Promise.resolve() },
+    late: { ...fault, limit: 0.001, cause: () => late.then(fault.cause.bind(undefined, () => {})) },
+    bits: { ...fault, works: () => Promise.resolve("others") },
+    dead: { ...fault, works: () => Promise.reject(new Error("no engine")) },
+  }, "bits");
+  assertEquals(rows.map(({ fault, named, sameBits }) => [fault, named, sameBits]), [
+    ...[["good", true, true], ["other", false, true], ["none", false, true]],
+    ...[["late", false, true], ["bits", true, false], ["dead", true, false]],
+  ]);
+  assertEquals(rows[2].error, "none");
+  assertEquals(rows[5].failure, "no engine");
+});
+
+Deno.test("shutDown() ends what a socket carries", async () => {
+  const before = openSockets();
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using here = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  using _there = await listener.accept();
+  assert(shutDown(openSockets().difference(before)) >= 2);
+  assertEquals(await here.read(new Uint8Array(1)), null);
+});
