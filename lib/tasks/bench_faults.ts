@@ -4,8 +4,15 @@ import { topology } from "../topology.ts";
 import { type Engine, SchemoeError, type Topology } from "../types.ts";
 import type { Workers } from "../workers/mod.ts";
 import type { Report } from "./bench_report.ts";
-import { changedProgram, notAMessage, tooLarge, wrongToken } from "./fault_messages.ts";
-import type { Change } from "./fault_proxy.ts";
+import {
+  changedIds,
+  changedProgram,
+  notAMessage,
+  overNative,
+  tooLarge,
+  wrongToken,
+} from "./fault_messages.ts";
+import type { Change, FaultProxy } from "./fault_proxy.ts";
 import { PROCESSES, Stage } from "./fault_stage.ts";
 import { bitsOf, type Fault, FAULT_TEXT, layerBits, tryFaults } from "./faults.ts";
 
@@ -127,7 +134,7 @@ function faultsOf(world: FaultWorld): Record<string, Fault> {
       },
     }),
   };
-  return world.kind === "cuda" ? { ...faults, memory: memory(world) } : faults;
+  return world.kind === "cuda" ? { ...faults, ids: ids(world), memory: memory(world) } : faults;
 }
 
 /** What a fault of processes is made of. */
@@ -160,6 +167,22 @@ function refused(world: FaultWorld, change: Change, given: Pick<Fault, "did" | "
       return stage.workers(change, JOINING);
     },
   });
+}
+
+/** What NCCL connects by is not what process 0 said. */
+function ids(world: FaultWorld): Fault {
+  let proxy: FaultProxy | undefined;
+  const change = overNative(changedIds(), (opened) => proxy = opened);
+  const made = fault(world, {
+    ...{ did: "a changed byte in the ids of NCCL's communicators", limit: PATIENCE },
+    says: new RegExp(`ids of process 0 have changed on their way \\(${PROCESS}`),
+    async cause(stage, begin) {
+      const workers = await stage.workers(change);
+      begin();
+      await open(world, workers);
+    },
+  });
+  return { ...made, end: () => made.end!().then(() => proxy?.close()) };
 }
 
 /** A buffer so large that the last ranks, which are another process's, find no room on the GPU. */

@@ -1,5 +1,5 @@
 /** Changes of messages between workers, as a line, or a process of another version, may make them. @module */
-import type { Change } from "./fault_proxy.ts";
+import { type Change, FaultProxy } from "./fault_proxy.ts";
 
 /** Bytes before the object of a message: magic and the sizes of object and body. */
 const HEAD_BYTES = 12;
@@ -35,3 +35,40 @@ export const changedProgram: Change = (bytes, from) => {
   const body = at + view.getUint32(at - HEAD_BYTES + 4, true);
   view.setFloat64(body + FIRST_SECONDS, 0.125, true);
 };
+
+/** Messages between native engines: 64 bytes of head, of which these are the first for NCCL's ids. */
+const JOIN = "SMMG\n\0\0\0";
+const NATIVE_HEAD_BYTES = 64;
+/** A byte of the first id, behind version and sum. */
+const IN_ID = 8 + 40;
+
+/** The ids of NCCL's communicators arrive at the worker with a changed byte. */
+export function changedIds(): Change {
+  let left = -1; // bytes until that one
+  return (bytes, from) => {
+    if (from !== "down") return;
+    const at = left < 0 ? find(bytes, JOIN) : -1;
+    if (at >= 0) left = at + NATIVE_HEAD_BYTES + IN_ID;
+    if (left < 0) return;
+    if (left < bytes.length) bytes[left] ^= 1;
+    left -= bytes.length;
+  };
+}
+
+/**
+ * The native connection of the worker to process 0 goes over a proxy, too.
+ *
+ * @param opened is given that proxy, to be closed.
+ */
+export function overNative(change: Change, opened: (proxy: FaultProxy) => void): Change {
+  return (bytes, from) => {
+    const key = '"all":[{"port":';
+    const at = from === "down" ? find(bytes, key) : -1;
+    if (at < 0) return;
+    // Ports that the system gives have five digits.
+    const port = bytes.subarray(at + key.length, at + key.length + 5);
+    const proxy = new FaultProxy(Number(new TextDecoder().decode(port)), change);
+    opened(proxy);
+    new TextEncoder().encodeInto(`${proxy.port}`, port);
+  };
+}

@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { benchFaults } from "../../lib/tasks/bench_faults.ts";
+import { changedIds, changedProgram, overNative } from "../../lib/tasks/fault_messages.ts";
+import type { FaultProxy } from "../../lib/tasks/fault_proxy.ts";
 import { openSockets, shutDown } from "../../lib/tasks/fault_sockets.ts";
 import { type Fault, tryFaults } from "../../lib/tasks/faults.ts";
 
@@ -43,4 +45,27 @@ Deno.test("shutDown() ends what a socket carries", async () => {
   using _there = await listener.accept();
   assert(shutDown(openSockets().difference(before)) >= 2);
   assertEquals(await here.read(new Uint8Array(1)), null);
+});
+
+Deno.test("changedIds() changes one byte of the ids, wherever the message is cut", () => {
+  const message = new Uint8Array(64 + 264);
+  new TextEncoder().encodeInto("SMMG\n", message.subarray(10));
+  for (const cut of [0, 40, 90, 200]) {
+    const bytes = message.slice();
+    const change = changedIds();
+    change(bytes.subarray(0, cut || bytes.length), "down");
+    if (cut > 0) change(bytes.subarray(cut), "down");
+    const changed = [...bytes.keys()].filter((at) => bytes[at] !== message[at]);
+    assertEquals(changed, [10 + 64 + 48], `cut at ${cut}`);
+  }
+});
+
+Deno.test("overNative() puts another port where the worker is told process 0's", async () => {
+  const text = '{"kind":"connect","all":[{"port":43210,"host":"127.0.0.1"}]}';
+  const bytes = new TextEncoder().encode(text);
+  let proxy: FaultProxy | undefined;
+  overNative(changedProgram, (opened) => proxy = opened)(bytes, "down");
+  const { all } = JSON.parse(new TextDecoder().decode(bytes));
+  assertEquals(all, [{ port: proxy!.port, host: "127.0.0.1" }]);
+  await proxy!.close();
 });

@@ -18,11 +18,21 @@ namespace {
 /// What is longer means no limit, and would overflow.
 constexpr uint64_t kYear = uint64_t{365} * 86400 * 1'000'000'000;
 
-/// NCCL's version and the ids of its communicators.
+/// NCCL's version and the ids of its communicators, which NCCL would believe whatever they are.
 struct Invitation {
   int32_t version;
+  uint32_t sum;
   nccl::Ids ids;
 };
+
+/// FNV-1a of the ids.
+uint32_t sum_of(const nccl::Ids& ids) {
+  uint32_t sum = 2166136261;
+  for (const nccl::Id& id : ids) {
+    for (char byte : id) sum = (sum ^ static_cast<uint8_t>(byte)) * 16777619;
+  }
+  return sum;
+}
 
 class CudaEngine final : public LocalRanks, private Receiver {
  public:
@@ -95,7 +105,8 @@ class CudaEngine final : public LocalRanks, private Receiver {
   Receiver& receiver() override { return *this; }
 
   std::vector<uint8_t> invitation() override {
-    const Invitation invitation{executor_->nccl_version(), executor_->make_ids()};
+    const nccl::Ids ids = executor_->make_ids();
+    const Invitation invitation{executor_->nccl_version(), sum_of(ids), ids};
     std::vector<uint8_t> bytes(sizeof invitation);
     std::memcpy(bytes.data(), &invitation, sizeof invitation);
     return bytes;
@@ -104,6 +115,9 @@ class CudaEngine final : public LocalRanks, private Receiver {
     Invitation invitation;
     if (bytes.size() != sizeof invitation || joining_.valid()) fail(SCHEMOE_PEER, "Cannot join the communicators: the invitation is malformed");
     std::memcpy(&invitation, bytes.data(), sizeof invitation);
+    if (invitation.sum != sum_of(invitation.ids)) {
+      fail(SCHEMOE_PEER, "Cannot join the communicators: the ids of process 0 have changed on their way");
+    }
     if (invitation.version != executor_->nccl_version()) {
       fail(SCHEMOE_PEER, "Cannot join the communicators: NCCL has version ", nccl::version_text(executor_->nccl_version()),
            " here and ", nccl::version_text(invitation.version), " in process 0");
