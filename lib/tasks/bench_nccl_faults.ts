@@ -17,11 +17,12 @@ const EVER = 1000;
 
 /** Reports of both kinds of fault. */
 export async function benchNcclFaults(cluster: Cluster): Promise<Report[]> {
-  const expected = await bitsOf(openCluster(cluster, "copy"));
   const note = (text: string) => console.error(text);
-  const rows = await tryFaults(faultsOf(cluster), expected, note);
   const { ranksPerNode, devices } = cluster;
+  // First, since what goes wrong in this process may leave it without its GPU.
   const processes = await benchFaults({ kind: "cuda", ranksPerNode, devices }, { note });
+  const expected = await bitsOf(openCluster(cluster, "copy"));
+  const rows = await tryFaults(faultsOf(cluster), expected, note);
   const text = clusterText(cluster);
   return [
     { configuration: { ...text, engine: "cuda", processes: 1, ...FAULT_TEXT }, rows },

@@ -38,6 +38,16 @@ Deno.test("tryFaults() says what is not named, too late, or gives other bits", a
   assertEquals(rows[5].failure, "no engine");
 });
 
+Deno.test("openSockets() leaves out sockets that are not TCP's", async () => {
+  const path = await Deno.makeTempFile();
+  await Deno.remove(path);
+  const before = openSockets();
+  using _listener = Deno.listen({ transport: "unix", path });
+  using _tcp = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  assertEquals(openSockets().difference(before).size, 1);
+  await Deno.remove(path);
+});
+
 Deno.test("shutDown() ends what a socket carries", async () => {
   const before = openSockets();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
