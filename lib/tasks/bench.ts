@@ -10,7 +10,7 @@
  * each of the first N GPUs that the process sees, on one node; with more ranks, given by `--nodes` and
  * `--ranks-per-node`, they are in blocks. `--devices 0,1,0,1` names the GPU of each rank; `--max-ctas`
  * limits NCCL's blocks on a GPU; `--save` keeps timelines of the comparison; `--seconds` is the time after
- * which the comparison leaves out codecs.
+ * which the comparison leaves out codecs, and `golden` in two processes what is left.
  * @module
  */
 import { SchemoeError } from "../types.ts";
@@ -22,9 +22,12 @@ import { benchGpuLayers } from "./bench_gpu_layers.ts";
 import { benchGpuMemory } from "./bench_gpu_memory.ts";
 import { benchGpuRuns } from "./bench_gpu_runs.ts";
 import { benchExact } from "./bench_exact.ts";
+import { benchFaults } from "./bench_faults.ts";
 import { benchOverlap } from "./bench_overlap.ts";
 import { benchSimulate } from "./bench_simulate.ts";
 import { benchNcclExchange } from "./bench_nccl_exchange.ts";
+import { benchNcclFaults } from "./bench_nccl_faults.ts";
+import { benchNcclGolden } from "./bench_nccl_golden.ts";
 import { benchNcclOrders } from "./bench_nccl_orders.ts";
 import { benchNcclOverlap } from "./bench_nccl_overlap.ts";
 import { benchNcclSchedules } from "./bench_nccl_schedules.ts";
@@ -39,6 +42,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   simulate: benchSimulate,
   exact: benchExact,
   ablation: benchAblation,
+  faults: () => benchFaults(),
 };
 
 /** Benchmarks that need a GPU; `layers` needs PyTorch beside it. */
@@ -64,6 +68,8 @@ const NCCL_BENCHMARKS: Readonly<Record<string, ClusterBenchmark>> = {
   overlap: { run: benchNcclOverlap, prefers: TWO_NODES },
   schedules: { run: benchNcclSchedules, prefers: TWO_NODES },
   orders: { run: benchNcclOrders, prefers: ONE_NODE },
+  faults: { run: benchNcclFaults, prefers: TWO_NODES },
+  golden: { run: benchNcclGolden, prefers: TWO_NODES },
 };
 
 async function main(args: readonly string[]): Promise<void> {

@@ -43,7 +43,8 @@ export function openDelayed(
   });
 }
 
-function optionsOf(cluster: Cluster, transport: Transport): CudaOptions {
+/** What the engine of a cluster is opened with. */
+export function optionsOf(cluster: Cluster, transport: Transport): CudaOptions {
   const { devices, emulateNodes, maxCTAs } = cluster;
   const nccl = {
     ...(emulateNodes ? { emulateNodes } : {}),

@@ -105,7 +105,7 @@ async function tryAllToAll(
 }
 
 /** Text of all bits of what a pass gave. */
-function bits({ output, auxLoss, gradients }: Run): string {
+export function bits({ output, auxLoss, gradients }: Run): string {
   const arrays = [output, auxLoss, ...Object.values(gradients ?? {})];
   return arrays.map((values) => {
     if (values === undefined) return "";

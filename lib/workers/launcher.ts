@@ -24,13 +24,13 @@ const MOST_PROCESSES = 1024;
 export const LAUNCHER_VARIABLES: readonly string[] = [
   ...PROCESS,
   ...PROCESSES,
-  ...["MASTER_ADDR", "MASTER_PORT", "SCHEMOE_TOKEN"],
+  ...["MASTER_ADDR", "MASTER_PORT", "SCHEMOE_TOKEN", "TORCHELASTIC_USE_AGENT_STORE"],
 ];
 
 /**
  * Reads the variables of torchrun (`RANK`, `WORLD_SIZE`), Open MPI, MPICH or Slurm, the first of these
- * that are set, with `MASTER_ADDR` (default this machine only), `MASTER_PORT` (default 29500) and
- * `SCHEMOE_TOKEN`. Undefined when no launcher started this process.
+ * that are set, with `MASTER_ADDR` (default this machine only), `MASTER_PORT` (default 29500; the one
+ * after it where torchrun's agent has that itself) and `SCHEMOE_TOKEN`. Undefined when no launcher started this process.
  *
  * @throws {SchemoeError} naming the variable that is not usable.
  */
@@ -47,11 +47,13 @@ export function launcher(get: (name: string) => string | undefined): Launcher | 
     );
   }
   const count = whole(processes, get(processes)!, 1, MOST_PROCESSES);
+  // torchrun's agent itself listens at MASTER_PORT then.
+  const port = whole("MASTER_PORT", get("MASTER_PORT") ?? String(PORT), 0, 65535);
   return {
     process: whole(process, get(process)!, 0, count - 1),
     processes: count,
     host: get("MASTER_ADDR") || LOOPBACK,
-    port: whole("MASTER_PORT", get("MASTER_PORT") ?? String(PORT), 0, 65535),
+    port: port + Number(port > 0 && get("TORCHELASTIC_USE_AGENT_STORE") === "True"),
     token: get("SCHEMOE_TOKEN"),
   };
 }

@@ -29,6 +29,8 @@ const KNOWN = [
   ...["kind", "tf32", "emulateNodes", "nccl", "maxCTAs", "devices"],
 ];
 const PATIENCE = 10;
+/** Seconds in which a process that is well answers. */
+const LOOK = 2;
 
 /** What {@linkcode Workers} is made of. */
 export interface WorkersOptions {
@@ -176,9 +178,11 @@ export class Workers {
       await connecting;
     } catch (error) {
       for (const member of members) member.ask({ kind: "close", engine }).catch(() => {});
-      // Closing would block until it is over.
-      await connecting?.catch(() => {});
-      part.close();
+      // Closing would block until it is over, and NCCL may wait long for a process that is gone.
+      if (connecting) part.cancel();
+      void Promise.resolve(connecting).catch(() => {}).then(() => part.close());
+      // Who is gone explains whatever else failed.
+      await this.#all(Math.min(patience, LOOK), (member) => member.ask({ kind: "ping" }));
       throw error;
     }
     return new PartsDriver({ part, peers: new Peers({ engine, members, spans }), patience });

@@ -1,8 +1,9 @@
 import { assertEquals, assertLess, assertThrows } from "@std/assert";
 import { openEngine } from "../../mod.ts";
 import { goldenErrors, repeatRanks, runGolden } from "../../lib/moe/golden.ts";
+import { resized, withIdleExperts } from "../../lib/moe/idle_experts.ts";
 import { SchemoeError } from "../../lib/types.ts";
-import { goldenCase } from "./golden_cases.ts";
+import { goldenCase, goldenCases } from "./golden_cases.ts";
 
 for (
   const [name, nodes] of [["top2-relu", 2], ["top2-dropless", 4], ["top4-unnormalized", 1]] as const
@@ -32,4 +33,32 @@ Deno.test("repeatRanks() says why a case cannot have that many ranks", () => {
   const of = (name: string, ranks: number) => () => repeatRanks(goldenCase(name), ranks);
   assertThrows(of("top2-relu", 6), SchemoeError, "it is for 4, which can only be repeated");
   assertThrows(of("swiglu", 8), SchemoeError, "they do not divide its 4 experts");
+});
+
+for (const found of goldenCases.filter(({ config }) => config.experts < 8)) {
+  Deno.test(`withIdleExperts() of ${found.name} on 8 ranks equals the reference`, async () => {
+    const golden = repeatRanks(withIdleExperts(found, 8), 8);
+    using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 4, links: "plain" });
+    const results = await runGolden(engine, golden, { scheduler: "optSche", chunks: 2 });
+    const errors = goldenErrors(golden, results);
+    for (const [tensor, error] of Object.entries(errors)) assertLess(error, 1e-5, tensor);
+    const gradients = (names: Iterable<string>) =>
+      [...names].filter((tensor) => tensor.startsWith("grad.")).toSorted();
+    assertEquals(gradients(Object.keys(errors)), gradients(found.tensors.keys()));
+    // No token went to an expert that is added, and none was dropped that was not before.
+    const idle = results.get("grad.experts.w2")!.subarray(-found.config.hiddenDim);
+    assertEquals(idle.every((value) => value === 0), true);
+  });
+}
+
+Deno.test("withIdleExperts() keeps a case that has enough experts, and refuses fewer", () => {
+  const golden = goldenCase("top2-relu");
+  assertEquals(withIdleExperts(golden, 8), golden);
+  assertThrows(() => withIdleExperts(golden, 4), SchemoeError, "with 4 experts: it has 8");
+});
+
+Deno.test("resized() takes the leading corner and fills up with zeros", () => {
+  const data = Float32Array.of(1, 2, 3, 4);
+  assertEquals([...resized(data, { from: [2, 2], to: [1, 3] })], [1, 2, 0]);
+  assertEquals([...resized(data, { from: [2, 2], to: [3, 1] })], [1, 3, 0]);
 });

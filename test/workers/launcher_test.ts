@@ -29,6 +29,10 @@ Deno.test("launcher() reads the variables of torchrun, Open MPI, MPICH and Slurm
     { process: 1, processes: 2, host: "10.0.0.1", port: 4000, token: "t" },
   );
   assertEquals(from({ MASTER_ADDR: "10.0.0.1" }), undefined);
+  // torchrun listens at its own port itself, unless it says that it does not.
+  const torchrun = { RANK: "0", WORLD_SIZE: "1", MASTER_PORT: "4000" };
+  const agent = (text: string) => from({ ...torchrun, TORCHELASTIC_USE_AGENT_STORE: text })?.port;
+  assertEquals([agent("True"), agent("False")], [4001, 4000]);
 });
 
 Deno.test("launcher() names the variable that is wrong", () => {

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <future>
 #include <optional>
@@ -13,11 +15,24 @@ namespace schemoe {
 namespace cuda {
 namespace {
 
-/// NCCL's version and the ids of its communicators.
+/// What is longer means no limit, and would overflow.
+constexpr uint64_t kYear = uint64_t{365} * 86400 * 1'000'000'000;
+
+/// NCCL's version and the ids of its communicators, which NCCL would believe whatever they are.
 struct Invitation {
   int32_t version;
+  uint32_t sum;
   nccl::Ids ids;
 };
+
+/// FNV-1a of the ids.
+uint32_t sum_of(const nccl::Ids& ids) {
+  uint32_t sum = 2166136261;
+  for (const nccl::Id& id : ids) {
+    for (char byte : id) sum = (sum ^ static_cast<uint8_t>(byte)) * 16777619;
+  }
+  return sum;
+}
 
 class CudaEngine final : public LocalRanks, private Receiver {
  public:
@@ -64,7 +79,7 @@ class CudaEngine final : public LocalRanks, private Receiver {
 
   void run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) override {
     usable();
-    if (invited_) joined();
+    if (invited_) joined(time_limit_ns);
     buffers_->hold();
     const struct Release {
       Buffers& buffers;
@@ -76,9 +91,11 @@ class CudaEngine final : public LocalRanks, private Receiver {
   }
 
   void cancel() override {
+    if (joining()) executor_->stop_connecting();
     if (!executor_->cancel()) hosts_.nudge();
   }
   void shut_down() override {
+    if (joining()) executor_->stop_connecting();
     executor_->shut_down();
     hosts_.close();
   }
@@ -89,7 +106,8 @@ class CudaEngine final : public LocalRanks, private Receiver {
   Receiver& receiver() override { return *this; }
 
   std::vector<uint8_t> invitation() override {
-    const Invitation invitation{executor_->nccl_version(), executor_->make_ids()};
+    const nccl::Ids ids = executor_->make_ids();
+    const Invitation invitation{executor_->nccl_version(), sum_of(ids), ids};
     std::vector<uint8_t> bytes(sizeof invitation);
     std::memcpy(bytes.data(), &invitation, sizeof invitation);
     return bytes;
@@ -98,15 +116,26 @@ class CudaEngine final : public LocalRanks, private Receiver {
     Invitation invitation;
     if (bytes.size() != sizeof invitation || joining_.valid()) fail(SCHEMOE_PEER, "Cannot join the communicators: the invitation is malformed");
     std::memcpy(&invitation, bytes.data(), sizeof invitation);
+    if (invitation.sum != sum_of(invitation.ids)) {
+      fail(SCHEMOE_PEER, "Cannot join the communicators: the ids of process 0 have changed on their way");
+    }
     if (invitation.version != executor_->nccl_version()) {
       fail(SCHEMOE_PEER, "Cannot join the communicators: NCCL has version ", nccl::version_text(executor_->nccl_version()),
            " here and ", nccl::version_text(invitation.version), " in process 0");
     }
     joining_ = std::async(std::launch::async, [this, ids = invitation.ids] { executor_->connect(ids); }).share();
   }
-  void joined() override {
+  void joined(uint64_t time_limit_ns) override {
     if (!joining_.valid()) fail(SCHEMOE_PEER, "Cannot run the Program: process 0 has not invited to the communicators");
+    const std::chrono::nanoseconds limit(std::min(time_limit_ns, kYear));
+    if (time_limit_ns > 0 && joining_.wait_for(limit) != std::future_status::ready) {
+      fail(SCHEMOE_PEER, "Cannot connect the ranks: NCCL has not found those of all processes within ",
+           static_cast<double>(limit.count()) * 1e-9, " s");
+    }
     joining_.get();
+  }
+  bool joining() const override {
+    return joining_.valid() && joining_.wait_for(std::chrono::seconds(0)) != std::future_status::ready;
   }
 
  private:

@@ -42,6 +42,8 @@ class Executor {
   void check_order(const Program& program) const;
   /// Makes communicators with the other processes, of these ids. Blocks until they do the same.
   void connect(const nccl::Ids& ids);
+  /// Ends `connect` in another thread soon, where that is possible.
+  void stop_connecting();
   nccl::Ids make_ids();
   int nccl_version();
   /// Number and beginning of the next run, which other processes take part in.

@@ -56,6 +56,10 @@ void Executor::connect(const nccl::Ids& ids) {
   cluster_->connect(ids);
 }
 
+void Executor::stop_connecting() {
+  if (cluster_) cluster_->give_up();
+}
+
 void Executor::expect(uint64_t run, uint64_t start_ns) {
   const std::lock_guard lock(mutex_);
   if (run <= run_) fail(SCHEMOE_INVALID, "Cannot expect run ", run, ": run ", run_, " has begun");
@@ -78,7 +82,13 @@ void Executor::prepare_order() {
   if (world_.count() < world_.ranks()) {
     fail(SCHEMOE_CLOSED, "Cannot run the Program: its transfers were aborted; close the engine and open a new one");
   }
-  connect(make_ids());
+  try {
+    connect(make_ids());
+  } catch (const Failure&) {
+    // Half of a cluster is none.
+    cluster_.reset();
+    throw;
+  }
 }
 
 /// With other processes: all begin at one time, so that none finds the others late.

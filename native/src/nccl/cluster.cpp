@@ -73,26 +73,13 @@ void Cluster::check_versions(const CudaOptions&) const {
        "; give the path of a newer one as the option `nccl` or in SCHEMOE_NCCL, or use transport \"copy\"");
 }
 
-/// Ranks wait for each other inside NCCL's kernels: all must find room on a GPU, and a hardware queue.
 void Cluster::check_room() const {
   std::vector<uint32_t> ranks(world_.devices());
   for (uint32_t i = 0; i < world_.count(); ++i) ++ranks[static_cast<size_t>(world_.device(world_.first() + i))];
   for (uint32_t device = 0; device < world_.devices(); ++device) {
     int processors = 0;
     CUDA_CHECK(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, world_.ordinal(device)));
-    const uint64_t blocks = uint64_t{ranks[device]} * kLinks * max_ctas_;
-    if (ranks[device] > 1 && blocks > static_cast<uint64_t>(processors)) {
-      fail(SCHEMOE_UNSUPPORTED, "Cannot use NCCL: ", ranks[device], " ranks x ", kLinks, " communicators x ", max_ctas_,
-           " blocks are ", blocks, " on GPU ", world_.ordinal(device), ", which runs ", processors,
-           " at once, and one that finds no room would be waited for for ever; use fewer ranks or a smaller maxCTAs");
-    }
-    constexpr uint32_t kQueues = 32;
-    if (ranks[device] > 1 && ranks[device] * kLanes > kQueues) {
-      fail(SCHEMOE_UNSUPPORTED, "Cannot use NCCL: ", ranks[device], " ranks on GPU ", world_.ordinal(device), " have ",
-           ranks[device] * kLanes, " streams, and it has ", kQueues,
-           " queues: streams that share one could wait for each other for ever; use at most ", kQueues / kLanes,
-           " ranks a GPU");
-    }
+    check_room_on({world_.ordinal(device), static_cast<uint32_t>(processors), ranks[device], max_ctas_});
   }
 }
 
@@ -124,6 +111,7 @@ Ids Cluster::make_ids() const {
 
 void Cluster::connect(const Ids& ids) {
   each_part([&](Part& part, uint32_t) { connect_part(part, ids); });
+  made_ = true;
   greet();
 }
 

@@ -10,12 +10,11 @@
 
 #include "cuda/world.h"
 #include "nccl/library.h"
+#include "nccl/room.h"
 #include "runtime/program.h"
 
 namespace schemoe::nccl {
 
-/// Lanes that communicate: intra and inter.
-inline constexpr uint32_t kLinks = 2;
 /// Blocks a communicator occupies at most on a GPU that ranks share, unless told otherwise; elsewhere NCCL
 /// chooses.
 inline constexpr uint32_t kMaxCtas = 2;
@@ -60,6 +59,10 @@ class Cluster {
   /// all have ended, also where another thread has begun to end them.
   void abort();
   bool aborted() const { return aborted_; }
+  /// Ends what `connect` waits for, once there are communicators that can be aborted.
+  void give_up() {
+    if (made_) abort();
+  }
 
   int version() const { return parts_.front().library->version; }
 
@@ -83,6 +86,7 @@ class Cluster {
   const uint32_t max_ctas_;  // 0: as many as NCCL takes
   Library own_;
   std::vector<Part> parts_;
+  std::atomic<bool> made_ = false;
   std::atomic<bool> aborted_ = false;
   std::atomic<uint32_t> posting_ = 0;
   std::mutex aborting_;

@@ -23,8 +23,10 @@ class LocalRanks : public Engine {
   virtual std::vector<uint8_t> invitation() { return {}; }
   /// Follows the invitation, in all processes; returns at once, what fails shows in the next run.
   virtual void accept(std::span<const uint8_t>) {}
-  /// Waits until it has been followed. Throws what failed.
-  virtual void joined() {}
+  /// Waits until it has been followed, so long at most (0: for ever). Throws what failed.
+  virtual void joined(uint64_t /*time_limit_ns*/) {}
+  /// Whether closing it would wait for other processes, which may never come.
+  virtual bool joining() const { return false; }
 };
 
 /// Ranks on the CPU, whose transfers to other processes the carrier makes.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <thread>
 
 namespace schemoe {
 
@@ -10,6 +11,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kPings = 8;
+/// How many times longer than any other answer NCCL's connections may take, which are many.
+constexpr uint64_t kJoining = 3;
 
 Message request(Kind kind, uint32_t index) {
   Message message{};
@@ -31,7 +34,11 @@ PartEngine::PartEngine(const Options& options) : options_(options), mesh_(option
   if (!own_) own_ = open_cpu_ranks(options.ranks, options.first, options.count, mesh_);
 }
 
-PartEngine::~PartEngine() { mesh_.abort(); }
+PartEngine::~PartEngine() {
+  mesh_.abort();
+  // Nothing ends NCCL's wait for a process that does not come: what waits stays behind, and frees itself if it does.
+  if (own_ && own_->joining()) std::thread([own = std::move(own_)] {}).detach();
+}
 
 void PartEngine::connect(std::span<const schemoe_process> processes, uint32_t self, uint64_t time_limit_ns) {
   const schemoe_process* own = self < processes.size() ? &processes[self] : nullptr;
@@ -49,7 +56,7 @@ void PartEngine::connect(std::span<const schemoe_process> processes, uint32_t se
     mesh_.ask(process, message, invitation);
   }
   own_->accept(invitation);
-  own_->joined();
+  own_->joined(kJoining * time_limit_ns);
 }
 
 uint32_t PartEngine::process_of(const char* what, uint32_t rank) const {
