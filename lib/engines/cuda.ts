@@ -13,8 +13,11 @@ import { pace } from "./pacing.ts";
 /** What moves the bytes of transport `copy`. */
 export const COPY_BY = ["kernels", "engines"] as const;
 
-/** What moves them unless told otherwise. */
-const DEFAULT_COPY_BY: typeof COPY_BY[number] = "kernels";
+/**
+ * What moves them unless told otherwise: over NVLink experts slowed kernels down most and engines least
+ * (`notebooks/results/gpus-2xh200.ipynb`), though a kernel begins sooner, by 10 us.
+ */
+const DEFAULT_COPY_BY: typeof COPY_BY[number] = "engines";
 
 /** More than any machine has. */
 const MOST_GPUS = 1024;
@@ -27,10 +30,10 @@ export interface TransportOptions {
    */
   readonly transport?: "copy" | "nccl";
   /**
-   * `copy`: what moves bytes between GPUs: `kernels` (default), which need multiprocessors while they
-   * run and GPUs that reach each other's memory, or `engines`, the copy engines of the GPUs, which leave
-   * all multiprocessors to computation. Between ranks of one GPU it is always a kernel. Results are the
-   * same bits.
+   * `copy`: what moves bytes between GPUs: `engines` (default), the copy engines of the GPUs, which leave
+   * all multiprocessors to computation, or `kernels`, which need some while they run and GPUs that reach
+   * each other's memory, and begin sooner. Between ranks of one GPU it is always a kernel. Results are
+   * the same bits.
    */
   readonly copyBy?: typeof COPY_BY[number];
   /**
@@ -140,10 +143,9 @@ export function cudaRunner(options: CudaOptions, native: NativeCalls, where = ()
 }
 
 /** How a caption names a transport. */
-function transportText(options: TransportOptions, nccl?: Nccl): string {
-  const { emulateNodes, copyBy = DEFAULT_COPY_BY } = options;
+function transportText({ emulateNodes, copyBy }: TransportOptions, nccl?: Nccl): string {
   if (nccl) return `, NCCL ${nccl.version}${emulateNodes ? ", emulated nodes" : ""}`;
-  return copyBy === "engines" ? ", copy engines between GPUs" : "";
+  return copyBy === undefined ? "" : `, copies between GPUs by ${copyBy}`;
 }
 
 /** What a caption says of the clocks of several GPUs. */
