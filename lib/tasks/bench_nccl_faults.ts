@@ -7,7 +7,7 @@ import { benchFaults } from "./bench_faults.ts";
 import { clusterText, openCluster, openDelayed, optionsOf } from "./bench_nccl_engine.ts";
 import type { Cluster } from "./bench_options.ts";
 import type { Report } from "./bench_report.ts";
-import { openSockets, shutDown } from "./fault_sockets.ts";
+import { openConnections, shutDown } from "./fault_sockets.ts";
 import { bitsOf, type Fault, FAULT_TEXT, layerBits, tryFaults } from "./faults.ts";
 
 const GIB = 2 ** 30;
@@ -78,7 +78,7 @@ function faultsOf(cluster: Cluster): Record<string, Fault> {
         ),
     },
   };
-  return emulateNodes ? { ...faults, sockets: cutOff(waiting, again) } : faults;
+  return emulateNodes ? { ...faults, connections: cutOff(waiting, again) } : faults;
 }
 
 /** A fault of an engine, which is closed before a new one is opened. */
@@ -105,22 +105,20 @@ function disturbed(
 
 /** Nodes of one process that lose each other. */
 function cutOff(waiting: () => Engine, again: Pick<Fault, "after" | "works">): Fault {
-  let sockets = new Set<number>();
+  let others = new Set<number>();
   return disturbed(again, {
-    ...{ did: "all sockets between the nodes shut down in a run", limit: 5 },
+    ...{ did: "all connections between the nodes end in a run", limit: 5 },
     says: /NCCL reports .* on rank \d+ \(int(er|ra) lane\)/,
     open() {
-      const before = openSockets();
-      const engine = waiting();
-      sockets = openSockets().difference(before);
-      return engine;
+      others = openConnections();
+      return waiting();
     },
     async cause(engine, begin) {
       const running = layerBits(engine, { timeLimit: 30 });
       running.catch(() => {});
       await new Promise((done) => setTimeout(done, 1000));
       begin();
-      shutDown(sockets);
+      shutDown(openConnections().difference(others));
       await running;
     },
   });

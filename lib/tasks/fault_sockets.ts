@@ -1,10 +1,13 @@
-/** Sockets of this process that native code has opened, and their end. @module */
+/** Connections of this process that native code has made, and their end. @module */
 
 const BOTH = 2; // SHUT_RDWR
 
-/** Numbers of all open TCP sockets: the driver of a GPU has others, without which it does not work. */
-export function openSockets(): Set<number> {
-  const tcp = tcpInodes();
+/**
+ * Numbers of the sockets of all TCP connections. Those that listen are not among them: no network ends them,
+ * and NCCL's own threads do not survive it.
+ */
+export function openConnections(): Set<number> {
+  const tcp = connected();
   const numbers = [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => Number(name));
   return new Set(numbers.filter((number) => {
     try {
@@ -16,11 +19,13 @@ export function openSockets(): Set<number> {
   }));
 }
 
-function tcpInodes(): Set<string> {
+/** Inodes of connections: state 1 is TCP_ESTABLISHED. */
+function connected(): Set<string> {
   const lines = ["tcp", "tcp6"].flatMap((name) =>
     Deno.readTextFileSync(`/proc/self/net/${name}`).split("\n").slice(1)
   );
-  return new Set(lines.map((line) => line.trim().split(/\s+/)[9]));
+  const fields = lines.map((line) => line.trim().split(/\s+/));
+  return new Set(fields.filter(([, , , state]) => state === "01").map((field) => field[9]));
 }
 
 /** Ends what sockets carry, as a peer that is gone would; gives how many were connected. */

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { benchFaults } from "../../lib/tasks/bench_faults.ts";
 import { changedIds, changedProgram, overNative } from "../../lib/tasks/fault_messages.ts";
 import type { FaultProxy } from "../../lib/tasks/fault_proxy.ts";
-import { openSockets, shutDown } from "../../lib/tasks/fault_sockets.ts";
+import { openConnections, shutDown } from "../../lib/tasks/fault_sockets.ts";
 import { type Fault, tryFaults } from "../../lib/tasks/faults.ts";
 
 Deno.test("benchFaults() names the process of each fault in time, and new engines give the same bits", async () => {
@@ -38,22 +38,27 @@ Deno.test("tryFaults() says what is not named, too late, or gives other bits", a
   assertEquals(rows[5].failure, "no engine");
 });
 
-Deno.test("openSockets() leaves out sockets that are not TCP's", async () => {
+Deno.test("openConnections() leaves out sockets that listen or are not TCP's", async () => {
   const path = await Deno.makeTempFile();
   await Deno.remove(path);
-  const before = openSockets();
-  using _listener = Deno.listen({ transport: "unix", path });
-  using _tcp = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  assertEquals(openSockets().difference(before).size, 1);
+  const before = openConnections();
+  using unix = Deno.listen({ transport: "unix", path });
+  using _client = await Deno.connect({ transport: "unix", path });
+  using _server = await unix.accept();
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  assertEquals(openConnections().difference(before).size, 0);
+  using _here = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  using _there = await listener.accept();
+  assertEquals(openConnections().difference(before).size, 2);
   await Deno.remove(path);
 });
 
-Deno.test("shutDown() ends what a socket carries", async () => {
-  const before = openSockets();
+Deno.test("shutDown() ends what a connection carries", async () => {
+  const before = openConnections();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   using here = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
   using _there = await listener.accept();
-  assert(shutDown(openSockets().difference(before)) >= 2);
+  assertEquals(shutDown(openConnections().difference(before)), 2);
   assertEquals(await here.read(new Uint8Array(1)), null);
 });
 
