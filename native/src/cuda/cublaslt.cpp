@@ -74,6 +74,8 @@ Config config_of(const Algorithm& algorithm) {
   get(kConfigSplit, config.split);
   get(kConfigReduction, config.reduction);
   get(kConfigStages, config.stages);
+  get(kConfigCustom, config.custom);
+  get(kConfigCluster, config.cluster);
   return config;
 }
 

@@ -40,7 +40,9 @@ inline constexpr int kConfigId = 0;
 inline constexpr int kConfigTile = 1;
 inline constexpr int kConfigSplit = 2;
 inline constexpr int kConfigReduction = 3;
+inline constexpr int kConfigCustom = 5;
 inline constexpr int kConfigStages = 6;
+inline constexpr int kConfigCluster = 8;
 
 struct Algorithm {
   uint64_t data[8];
@@ -61,6 +63,9 @@ struct Config {
   int32_t split = 0;       // parts of k that are summed by themselves
   uint32_t reduction = 0;  // how those are added up
   uint32_t stages = 0;
+  uint32_t custom = 0;
+  uint16_t cluster = 0;
+  bool operator==(const Config&) const = default;
 };
 Config config_of(const Algorithm& algorithm);
 

@@ -65,11 +65,14 @@ class Products {
     Gemm gemm;
     size_t chosen = 0;
     std::vector<Candidate> candidates;
+    bool measured = false;  // or the choice of a product of nearly as many rows, if its bits are equal
   };
   /// Whether measuring is worth it: large products of bfloat16.
   static bool is_tuned(const Gemm& gemm);
   /// Chooses the algorithm of such a product if it is new, by running those the library offers on numbers of its
   /// own: the fastest of those that give the same bits as the first, so that what is chosen changes no result.
+  /// Where rows are nearly as many as in a product that was measured, its choice is taken: the capacity of a
+  /// layer may change from step to step.
   /// Reads and writes none of the operands. Returns when the stream is idle.
   void tune(const Gemm& gemm, const Operands& at, const Bench& bench);
   /// What has been tried so far.
@@ -87,8 +90,12 @@ class Products {
   static Shape shape_of(const Gemm& gemm, const Operands& at, int device, bool ragged);
   /// With the first of as many candidates as there is room for and the library has.
   std::unique_ptr<Plan> make(const Shape& shape, int device, std::vector<lt::Heuristic>& candidates) const;
-  static Trial try_all(const Gemm& gemm, const Call& call, const Memory& memory, const Work& work,
-                       const std::vector<lt::Heuristic>& candidates);
+  static Trial compare_bits(const Gemm& gemm, const Call& call, const Memory& memory, const Work& work,
+                            const std::vector<lt::Heuristic>& candidates);
+  static void measure(Trial& trial, const Call& call, const Memory& memory, const Work& work,
+                      const std::vector<lt::Heuristic>& candidates);
+  /// A measured one of a product that differs in the number of rows, and little.
+  const Trial* near(const Gemm& gemm) const;
   bool fast(const Gemm& gemm) const { return tf32_ && gemm.dtypes.a == SCHEMOE_F32; }
   void find_hopper(const World& world);
   /// False where that kernel cannot do it, or is not the faster one.

@@ -102,15 +102,12 @@ struct Products::Memory {
   static int64_t room(const Part& part) { return (part.bytes + 255) / 256 * 256 + 256; }
 };
 
-Products::Trial Products::try_all(const Gemm& g, const Call& call, const Memory& memory, const Work& work,
-                                  const std::vector<lt::Heuristic>& candidates) {
+/// Runs each candidate once on the same numbers.
+Products::Trial Products::compare_bits(const Gemm& g, const Call& call, const Memory& memory, const Work& work,
+                                       const std::vector<lt::Heuristic>& candidates) {
   Trial trial{g, 0, {}};
   for (const lt::Heuristic& h : candidates) trial.candidates.push_back({lt::config_of(h.algorithm), false, 0});
   const cudaStream_t stream = work.stream;
-  const Operands at = memory.operands();
-  const auto multiply = [&](size_t i) {
-    return work.multiply(g, call, at, candidates[i].algorithm, candidates[i].workspace_bytes);
-  };
   const auto alike = [&](size_t i) {
     const lt::Config &own = trial.candidates[i].config, &first = trial.candidates[0].config;
     return candidates[i].state == lt::kSuccess && own.split == first.split && own.reduction == first.reduction;
@@ -124,7 +121,7 @@ Products::Trial Products::try_all(const Gemm& g, const Call& call, const Memory&
     if (!alike(i)) continue;
     // What is added to, and what shows where nothing was written, is the same for all.
     memory.fill(memory.result, 4, stream);
-    equal = multiply(i) == lt::kSuccess;
+    equal = work.multiply(g, call, memory.operands(), candidates[i].algorithm, candidates[i].workspace_bytes) == lt::kSuccess;
     if (i > 0) {
       find_difference(memory.first.data, memory.result.data, memory.result.bytes, memory.different + i, stream);
       continue;
@@ -136,22 +133,29 @@ Products::Trial Products::try_all(const Gemm& g, const Call& call, const Memory&
   unsigned different[kCandidates] = {};
   CUDA_CHECK(cudaMemcpyAsync(different, memory.different, sizeof different, cudaMemcpyDeviceToHost, stream));
   CUDA_CHECK(cudaStreamSynchronize(stream));
+  for (size_t i = 0; i < candidates.size(); ++i) trial.candidates[i].equal &= !different[i];
+  return trial;
+}
+
+/// Chooses among those of equal bits.
+void Products::measure(Trial& trial, const Call& call, const Memory& memory, const Work& work,
+                       const std::vector<lt::Heuristic>& candidates) {
+  trial.measured = true;
   std::vector<size_t> equal;
   for (size_t i = 0; i < candidates.size(); ++i) {
-    trial.candidates[i].equal = trial.candidates[i].equal && !different[i];
     if (trial.candidates[i].equal) equal.push_back(i);
   }
-  if (equal.size() < 2) return trial;
-
+  if (equal.size() < 2) return;
   const Stopwatch watch(equal.size());
   std::vector<std::vector<double>> times(equal.size());
   double spent = 0;
   // In turns, so that a change of the clock meets all of them; the first turn only warms up.
   for (int turn = 0; turn < 4 || (turn < 10 && spent < kPatience); ++turn) {
-    watch.mark(0, stream);
+    watch.mark(0, work.stream);
     for (size_t n = 0; n < equal.size(); ++n) {
-      LT_CHECK(multiply(equal[n]));
-      watch.mark(n + 1, stream);
+      const lt::Heuristic& h = candidates[equal[n]];
+      LT_CHECK(work.multiply(trial.gemm, call, memory.operands(), h.algorithm, h.workspace_bytes));
+      watch.mark(n + 1, work.stream);
     }
     watch.wait();
     for (size_t n = 0; n < equal.size(); ++n) {
@@ -165,7 +169,18 @@ Products::Trial Products::try_all(const Gemm& g, const Call& call, const Memory&
   }
   trial.chosen = *std::find_if(equal.begin(), equal.end(),
                                [&](size_t i) { return trial.candidates[i].milliseconds <= kTie * best; });
-  return trial;
+}
+
+const Products::Trial* Products::near(const Gemm& g) const {
+  const auto is_near = [](int64_t a, int64_t b) { return 4 * a <= 5 * b && 4 * b <= 5 * a; };
+  const auto found = std::find_if(trials_.begin(), trials_.end(), [&](const Trial& trial) {
+    const Gemm& o = trial.gemm;
+    return trial.measured && o.dtype_c == g.dtype_c && o.trans_a == g.trans_a && o.trans_b == g.trans_b &&
+           o.groups == g.groups && o.n == g.n && o.relu == g.relu && o.bias.null() == g.bias.null() &&
+           (o.beta == 0) == (g.beta == 0) &&
+           (g.trans_a ? o.m == g.m && is_near(o.k, g.k) : o.k == g.k && is_near(o.m, g.m));
+  });
+  return found == trials_.end() ? nullptr : &*found;
 }
 
 bool Products::is_tuned(const Gemm& g) {
@@ -183,12 +198,23 @@ void Products::tune(const Gemm& g, const Operands& at, const Bench& bench) {
   std::vector<lt::Heuristic> candidates(kCandidates);
   kept = make(shape, bench.device, candidates);
   if (!kept->possible || candidates.size() < 2) return;
+  bool known = false;
+  if (const Trial* like = near(g)) {
+    const lt::Config& wanted = like->candidates[like->chosen].config;
+    const auto same = std::find_if(candidates.begin(), candidates.end(),
+                                   [&](const lt::Heuristic& h) { return lt::config_of(h.algorithm) == wanted; });
+    if (same == candidates.begin()) return;
+    known = same != candidates.end();
+    if (known) candidates = {candidates.front(), *same};
+  }
   const Memory memory(g, at);
   // Where there is no room, the first is taken unseen.
   if (!memory.all) return;
   const Call call(g, fast(g), memory.operands().bias);
   const Work work{handles_[static_cast<size_t>(bench.device)], bench.workspace, bench.stream};
-  Trial trial = try_all(g, call, memory, work, candidates);
+  Trial trial = compare_bits(g, call, memory, work, candidates);
+  if (known) trial.chosen = trial.candidates.back().equal ? 1 : 0;
+  else measure(trial, call, memory, work, candidates);
   CUDA_CHECK(cudaStreamSynchronize(bench.stream));
   kept->take(candidates[trial.chosen]);
   trials_.push_back(std::move(trial));

@@ -149,22 +149,33 @@ class Direct {
 /// first and is not slower.
 void trials() {
   const Case large{"", SCHEMOE_BF16, true, false, 2, 1024, 1024, 1024, 0, false, false};
-  Case more = large, small = large, forward = large, exact = large;
-  more.k = 1032, small.m = 64, small.n = 64, forward.trans_a = false, exact.dtype = SCHEMOE_F32;
+  Case more = large, small = large, forward = large, exact = large, far = large;
+  more.k = 1032, far.k = 4096, small.m = 64, small.n = 64, forward.trans_a = false, exact.dtype = SCHEMOE_F32;
   Direct tuned(true), plain(false);
   for (const Case& c : {large, small, forward, exact, large}) {
     tuned.tune(c);
     plain.tune(c);
   }
-  CHECK_EQUAL(tuned.products.trials().size(), size_t{2});
+  const auto& trials = tuned.products.trials();
+  CHECK_EQUAL(trials.size(), size_t{2});
   CHECK_EQUAL(plain.products.trials().size(), size_t{0});
-  tuned.tune(more);
-  CHECK_EQUAL(tuned.products.trials().size(), size_t{3});
-  for (const auto& trial : tuned.products.trials()) {
+  tuned.tune(far);
+  CHECK_EQUAL(trials.size(), size_t{3});
+  for (const auto& trial : trials) {
+    CHECK(trial.measured);
     const auto& chosen = trial.candidates.at(trial.chosen);
     CHECK(chosen.equal);
     CHECK(trial.candidates.front().equal);
     if (trial.chosen > 0) CHECK(chosen.milliseconds < trial.candidates.front().milliseconds);
+  }
+  // With nearly as many rows nothing is measured: it is the same choice, tried where it is not the library's own.
+  tuned.tune(more);
+  CHECK(trials.size() <= 4);
+  for (size_t i = 3; i < trials.size(); ++i) {
+    CHECK(!trials[i].measured);
+    CHECK_EQUAL(trials[i].candidates.size(), size_t{2});
+    CHECK(trials[i].candidates.back().config == trials[0].candidates.at(trials[0].chosen).config);
+    CHECK(trials[i].candidates.at(trials[i].chosen).equal);
   }
 }
 
