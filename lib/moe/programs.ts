@@ -1,5 +1,6 @@
 /** Graphs and Programs of a layer, made once for each choice and kept while they are used. @module */
 import { type Bound, lowerBound, measuredCosts, modelCosts } from "../costs/mod.ts";
+import { checkSize } from "../engines/simulate/size.ts";
 import { buildProgram } from "../program/mod.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { callUser } from "../user_code.ts";
@@ -87,6 +88,9 @@ export class GraphRunner {
     const { graph } = known;
     if (this.engine.computes) this.workspace.ensure(graph.buffers);
     const { representatives } = this.engine;
+    if (!this.engine.computes) {
+      checkSize(graph.tasks.length, representatives?.length ?? graph.topology.ranks);
+    }
     const model = modelCosts(graph.topology, { representatives });
     if (options.bound && !known.measured) {
       const costs = this.engine.modelled ? model : await this.#measure(known, model, options);
