@@ -66,6 +66,11 @@ export function createLayer(
   if (typeof engine?.workspace !== "function") {
     throw new SchemoeError("Cannot make the layer: give an engine first, as openEngine makes one");
   }
+  if (typeof options !== "object" || options === null) {
+    throw new SchemoeError(
+      `Cannot make the layer: its options are an object such as { seed: 1 }, got ${options}`,
+    );
+  }
   const foreign = Object.keys(options).find((key) => key !== "seed");
   if (foreign) {
     throw new SchemoeError(`Cannot make the layer: "${foreign}" is not an option (seed)`);
@@ -94,7 +99,7 @@ export class MoeLayer {
 
   /**
    * Sets parameters, `x` or `dy`, given as float32 values over all ranks and experts.
-   * @throws {SchemoeError} for an unknown name or a wrong number of values.
+   * @throws {SchemoeError} for an unknown name or a wrong number of values, and while a pass is in progress.
    */
   set(tensors: Readonly<Record<string, Float32Array>>): this {
     // what forward kept belongs to other values
@@ -193,9 +198,12 @@ export class MoeLayer {
     });
   }
 
-  /** Frees the layer's buffers; the engine stays open. */
+  /**
+   * Frees the layer's buffers; the engine stays open. Closing twice, or after the engine, does nothing.
+   * @throws {SchemoeError} while a pass is in progress.
+   */
   close(): void {
-    this.#tensors.workspace.free();
+    this.#tensors.close();
   }
 
   [Symbol.dispose](): void {

@@ -99,7 +99,7 @@ export class MoeStack {
 
   /**
    * Sets parameters, the input `x` or the gradient `dy` of the last output.
-   * @throws {SchemoeError} for an unknown name or a wrong number of values.
+   * @throws {SchemoeError} for an unknown name or a wrong number of values, and while a pass is in progress.
    */
   set(tensors: Readonly<Record<string, Float32Array>>): this {
     // what forward kept belongs to other values
@@ -128,7 +128,11 @@ export class MoeStack {
   backward(choices: PassChoices = {}): Promise<Run> {
     return this.#tensors.exclusive(async () => {
       const forwardChunks = this.#kept;
-      if (!forwardChunks) throw new SchemoeError("Cannot run backward: run forward first");
+      if (!forwardChunks) {
+        throw new SchemoeError(
+          "Cannot run backward: run forward first (and after setting x or parameters), it keeps what backward needs",
+        );
+      }
       const at = { ...this.#splitAt, chunks: choices.chunks };
       const resolved = splitLike(forwardChunks, resolveChoices(choices, []), at);
       const pass = this.#pass(resolved, "backward");
@@ -142,9 +146,12 @@ export class MoeStack {
     });
   }
 
-  /** Frees the stack's buffers; the engine stays open. */
+  /**
+   * Frees the stack's buffers; the engine stays open. Closing twice, or after the engine, does nothing.
+   * @throws {SchemoeError} while a pass is in progress.
+   */
   close(): void {
-    this.#tensors.workspace.free();
+    this.#tensors.close();
   }
 
   [Symbol.dispose](): void {

@@ -54,8 +54,9 @@ export class NativeRunner implements Engine {
   readonly #nvtx: boolean;
   readonly #caches = new Map<Workspace, Cache>();
   #closed = false;
-  /** Makes the run in progress end soon. */
+  /** Makes the run in progress end soon, and what it uses. */
   #stop?: (reason: SchemoeError) => void;
+  #used?: Workspace;
 
   constructor(options: RunnerOptions) {
     this.kind = options.kind;
@@ -76,7 +77,13 @@ export class NativeRunner implements Engine {
     const workspace = new NativeWorkspace({
       native: () => this.#open(),
       ranks: this.topology.ranks,
+      closed: () => this.#closed,
       freed: (freed) => {
+        if (freed === this.#used) {
+          throw new SchemoeError("Cannot free the workspace: a run uses it, await it first", {
+            status: 9,
+          });
+        }
         this.#release(freed);
         this.#caches.delete(freed);
       },
@@ -107,6 +114,7 @@ export class NativeRunner implements Engine {
     options.signal?.addEventListener("abort", abort);
     let stopped: SchemoeError | undefined;
     let timer: ReturnType<typeof setInterval> | undefined;
+    this.#used = workspace;
     this.#stop = (reason) => {
       if (stopped) return;
       stopped = reason;
@@ -122,13 +130,14 @@ export class NativeRunner implements Engine {
       const [events] = await Promise.all([running, serving]);
       return table(events, this.topology.ranks);
     } catch (error) {
-      throw stopped ?? explain(error, program, hosts);
+      throw stopped ?? explain(error, { program, workspace, hosts });
     } finally {
       // Nothing may be under way when the engine is used again or closed.
       await Promise.allSettled([running, serving]);
       clearInterval(timer);
       options.signal?.removeEventListener("abort", abort);
       this.#stop = undefined;
+      this.#used = undefined;
       if (this.#closed) this.#free();
     }
   }
@@ -185,7 +194,7 @@ export class NativeRunner implements Engine {
         });
         prepared = native.prepare(packed, program.order.length * ranks);
       } catch (error) {
-        throw explain(error, program);
+        throw explain(error, { program, workspace });
       }
     }
     // the latest is the last, so that the first is the one not used for longest
@@ -220,8 +229,11 @@ export class NativeRunner implements Engine {
   }
 }
 
-/** Puts the names of tasks where the native library could only count, and the host's exception. */
-function explain(error: unknown, program: Program, hosts?: HostLoop): unknown {
+/** Puts the names of tasks and buffers where the native library could only count, and the host's exception. */
+function explain(
+  error: unknown,
+  { program, workspace, hosts }: { program: Program; workspace: Workspace; hosts?: HostLoop },
+): unknown {
   if (!(error instanceof SchemoeError)) return error;
   const { status } = error;
   if (hosts?.failure && status === 5) {
@@ -240,7 +252,8 @@ function explain(error: unknown, program: Program, hosts?: HostLoop): unknown {
     /\btask #(\d+)/g,
     (text, position) => program.order[position] ? `task ${program.order[position].name}` : text,
   );
-  return new SchemoeError(message, { status, rank: error.rank, cause: error.cause });
+  const text = (workspace as NativeWorkspace).withNames(message);
+  return new SchemoeError(text, { status, rank: error.rank, cause: error.cause });
 }
 
 /** Events in the order of operations, as columns. */

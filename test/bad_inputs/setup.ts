@@ -96,7 +96,17 @@ export const setup: BadInputs = {
       closed.close();
       await createLayer(closed, { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 2 }).forward();
     },
-    says: "Cannot run: the engine is closed",
+    says: "Cannot use the engine: it is closed",
+  },
+
+  "a simulation that is aborted": {
+    call: () =>
+      withLayer(
+        {},
+        (layer) => layer.forward({ signal: AbortSignal.abort() }),
+        "simulate",
+      ),
+    says: "Cannot run the Program: it was aborted",
   },
 
   "a layer of nothing": {
@@ -145,7 +155,7 @@ export const setup: BadInputs = {
   },
   "an expert by name": {
     call: layer({ expert: wrong("ffn") }),
-    says: ["expert must be an object, got string"],
+    says: ['expert must be an object, got string, "ffn"; make one, as with ffn()'],
   },
   "an expert that was not made": {
     call: layer({ expert: wrong(ffn) }),
@@ -170,6 +180,10 @@ export const setup: BadInputs = {
   "an unknown option of createLayer()": {
     call: () => withLayer({}, (made, on) => createLayer(on, made.layer, wrong({ sed: 1 }))),
     says: ['"sed" is not an option (seed)'],
+  },
+  "a seed in place of options": {
+    call: () => withLayer({}, (made, on) => createLayer(on, made.layer, wrong(null))),
+    says: ["Cannot make the layer: its options are an object such as { seed: 1 }, got null"],
   },
   "a seed of text": {
     call: () => withLayer({}, (made, on) => createLayer(on, made.layer, { seed: wrong("x") })),
