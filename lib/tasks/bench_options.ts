@@ -1,6 +1,7 @@
 /** What `bench` is told on its command line. @module */
 import { parseArgs } from "node:util";
 import { SchemoeError } from "../types.ts";
+import { argumentProblem } from "./command.ts";
 
 export const BENCH_USAGE = "usage: deno task bench [--engine cpu|cuda] [--transport copy|nccl] " +
   "[--nodes N] [--ranks-per-node R] [--emulate-nodes] [--gpus N] [--save FOLDER] [--seconds N] " +
@@ -122,7 +123,7 @@ function parsed(args: readonly string[]) {
       },
     });
   } catch (cause) {
-    throw new SchemoeError(`${(cause as Error).message}; ${BENCH_USAGE}`, { cause });
+    throw new SchemoeError(`${argumentProblem(cause)}; ${BENCH_USAGE}`, { cause });
   }
 }
 

@@ -21,7 +21,7 @@ import {
 } from "../timeline/mod.ts";
 import { topology } from "../topology.ts";
 import { SchemoeError } from "../types.ts";
-import { task } from "./command.ts";
+import { argumentProblem, task, taskArguments } from "./command.ts";
 
 const CHUNKS = 4;
 const OUT = "out";
@@ -64,14 +64,14 @@ function options(): { kind: "cpu" | "cuda"; links: EngineOptions["links"] } {
   let values;
   try {
     ({ values } = parseArgs({
-      args: Deno.args,
+      args: taskArguments(USAGE),
       options: {
         engine: { type: "string", default: "cpu" },
         links: { type: "string", default: "emulated" },
       },
     }));
   } catch (cause) {
-    throw new SchemoeError(`${(cause as Error).message}; ${USAGE}`, { cause });
+    throw new SchemoeError(`${argumentProblem(cause)}; ${USAGE}`, { cause });
   }
   const { engine: kind, links } = values;
   if (kind !== "cpu" && kind !== "cuda") {
