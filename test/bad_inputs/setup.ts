@@ -1,5 +1,14 @@
 /** Worlds, layers and engines that cannot be. */
-import { createLayer, ffn, openEngine, sharedProcessor, topK, topology } from "../../mod.ts";
+import {
+  createLayer,
+  ffn,
+  gatherWorkers,
+  openEngine,
+  sharedProcessor,
+  spawnWorkers,
+  topK,
+  topology,
+} from "../../mod.ts";
 import { type BadInputs, forward, withLayer, wrong } from "./bad_input.ts";
 
 const pair = { nodes: 1, ranksPerNode: 2 };
@@ -152,6 +161,24 @@ export const setup: BadInputs = {
   "yes instead of true": {
     call: layer({ normalizeGate: wrong("yes") }),
     says: ["normalizeGate must be true or false, got yes"],
+  },
+  "a layer of bfloat16 on the CPU": {
+    call: layer({ dtype: "bfloat16" }),
+    says: [
+      "Cannot make the layer: dtype bfloat16 needs the cuda engine (or simulate); this one is cpu",
+    ],
+  },
+  "an unknown option of spawnWorkers()": {
+    call: () => spawnWorkers(1, wrong({ timelimit: 3 })),
+    says: 'Cannot spawn the workers: "timelimit" is not an option (timeLimit)',
+  },
+  "workers that may take no time": {
+    call: () => spawnWorkers(1, { timeLimit: NaN }),
+    says: "Cannot spawn the workers: the time limit NaN is not positive",
+  },
+  "an unknown option of gatherWorkers()": {
+    call: () => gatherWorkers(wrong({ ranks: 3 })),
+    says: ['Cannot gather the workers: "ranks" is not an option (timeLimit, process, processes'],
   },
   "an expert by name": {
     call: layer({ expert: wrong("ffn") }),
