@@ -39,8 +39,8 @@ export const choices: BadInputs = {
     says: ["Cannot use the scheduler: it must have a name", "got undefined"],
   },
   "an unknown all-to-all": {
-    call: forward({ allToAll: "ring" }),
-    says: ['Unknown allToAll "ring": choose one of ', "linear"],
+    call: forward({ allToAll: "lineer" }),
+    says: ['Unknown allToAll "lineer": choose one of ', "linear"],
   },
   "an unknown compressor": {
     call: forward({ compressor: "zfp" }),
