@@ -49,6 +49,10 @@ export interface ResolvedChoices {
   readonly chunking: Chunking;
 }
 
+/** How captions and names call the codecs of the two exchanges: one name where they are the same. */
+export const codecName = ({ dispatch, combine }: ResolvedChoices["compressor"]): string =>
+  dispatch.name === combine.name ? dispatch.name : `${dispatch.name}/${combine.name}`;
+
 /** @throws {SchemoeError} for an unknown name or option, or a value without the functions it needs. */
 export function resolveChoices(
   choices: PassChoices,

@@ -14,7 +14,13 @@ import { areEqual, evenLoads, givenLoads, largestLoad } from "../layer/loads.ts"
 import { type Chunk, type Engine, type Loads, type Pass, SchemoeError } from "../types.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { byPeers, checkedSplit, groupsText } from "../layer/peer_groups.ts";
-import { type PassChoices, resolveChoices, type ResolvedChoices, splitLike } from "./choices.ts";
+import {
+  codecName,
+  type PassChoices,
+  resolveChoices,
+  type ResolvedChoices,
+  splitLike,
+} from "./choices.ts";
 import { GraphRunner } from "./programs.ts";
 import { type RanProgram, Run } from "./run.ts";
 import { TensorStore } from "./store.ts";
@@ -308,13 +314,10 @@ export class MoeLayer {
 
   #configuration(choices: ResolvedChoices, { capacity, chunks }: Kept) {
     const { tokens, modelDim, hiddenDim, experts, topK, expert, dropless, topology } = this.layer;
-    const { dispatch, combine } = choices.compressor;
     return {
       scheduler: choices.scheduler.name,
       allToAll: choices.allToAll.name,
-      compressor: dispatch.name === combine.name
-        ? dispatch.name
-        : `${dispatch.name}/${combine.name}`,
+      compressor: codecName(choices.compressor),
       chunks: chunks.length,
       ...(byPeers(chunks) ? { chunking: groupsText(chunks) } : {}),
       world: `${topology.nodes} x ${topology.ranksPerNode}`,
@@ -338,9 +341,5 @@ const keyOf = ({ allToAll, compressor }: ResolvedChoices, chunks: readonly Chunk
   compressor.combine,
 ];
 
-function nameOf(
-  { scheduler, allToAll, compressor: { dispatch, combine }, chunking }: ResolvedChoices,
-): string {
-  const codec = dispatch === combine ? dispatch.name : `${dispatch.name}/${combine.name}`;
-  return `${scheduler.name} + ${allToAll.name} + ${codec}, ${chunking.name}`;
-}
+const nameOf = ({ scheduler, allToAll, compressor, chunking }: ResolvedChoices): string =>
+  `${scheduler.name} + ${allToAll.name} + ${codecName(compressor)}, ${chunking.name}`;

@@ -1,6 +1,6 @@
 /** N layers as one graph, with attention and the reduction of its gradients between them. @module */
 import type { PassOptions } from "../graph/mod.ts";
-import { checkedSplit } from "../layer/peer_groups.ts";
+import { byPeers, checkedSplit, groupsText } from "../layer/peer_groups.ts";
 import {
   capacity,
   type Layer,
@@ -9,7 +9,13 @@ import {
   routedCapacity,
 } from "../layer/mod.ts";
 import { type Chunk, type Engine, type Pass, SchemoeError, type TaskGraph } from "../types.ts";
-import { type PassChoices, resolveChoices, type ResolvedChoices, splitLike } from "./choices.ts";
+import {
+  codecName,
+  type PassChoices,
+  resolveChoices,
+  type ResolvedChoices,
+  splitLike,
+} from "./choices.ts";
 import { GraphRunner } from "./programs.ts";
 import { Run } from "./run.ts";
 import { type Attention, backwardStack, forwardStack, type StackShape } from "./stack_graph.ts";
@@ -183,14 +189,16 @@ export class MoeStack {
     const places = capacity(layer, 0);
     const chunks = checkedSplit(choices.chunking, this.#splitAt);
     const { allToAll, compressor, scheduler } = choices;
-    const { tokens, modelDim, hiddenDim, experts, topK, topology } = layer;
+    const { tokens, modelDim, hiddenDim, experts, topK, expert, topology } = layer;
     return {
       ...{ pass, layer, capacity: places, chunks, allToAll, compressor },
       configuration: {
         ...{ pass, layers, scheduler: scheduler.name, allToAll: allToAll.name },
-        ...{ chunks: chunks.length, gradientChunks },
+        ...{ compressor: codecName(compressor), chunks: chunks.length, gradientChunks },
+        ...(byPeers(chunks) ? { chunking: groupsText(chunks) } : {}),
         world: `${topology.nodes} x ${topology.ranksPerNode}`,
         ...{ tokens: `${tokens} a rank`, modelDim, hiddenDim, experts, topK, capacity: places },
+        expert: expert.name,
         engine: `${this.engine.kind}, ${this.engine.timing}`,
       },
     };
