@@ -84,14 +84,7 @@ export function createLayer(
   if (!Number.isSafeInteger(options.seed ?? 1)) {
     throw new SchemoeError(`Cannot make the layer: seed must be an integer, got ${options.seed}`);
   }
-  const layer = resolveLayer(config, engine.topology);
-  if (layer.dtype === "bfloat16" && engine.kind === "cpu") {
-    throw new SchemoeError(
-      "Cannot make the layer: dtype bfloat16 needs the cuda engine (or simulate); this one is cpu, which " +
-        "computes in float32",
-    );
-  }
-  return new MoeLayer(engine, layer, options.seed ?? 1);
+  return new MoeLayer(engine, resolveLayer(config, engine.topology), options.seed ?? 1);
 }
 
 /** See {@linkcode createLayer}. */

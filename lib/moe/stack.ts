@@ -58,6 +58,12 @@ export function createStack(
   const fail: (problem: string) => never = (problem) => {
     throw new SchemoeError(`Cannot make the stack: ${problem}`);
   };
+  if (typeof engine?.workspace !== "function") {
+    fail("give an engine first, as openEngine makes one");
+  }
+  if (typeof config !== "object" || config === null) {
+    fail(`give an object with layer and layers, got ${config}`);
+  }
   const names = ["layer", "layers", "attention", "gradientChunks"];
   const foreign = Object.keys(config).find((key) => !names.includes(key));
   if (foreign) fail(`"${foreign}" is not one of its fields (${names.join(", ")})`);

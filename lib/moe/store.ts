@@ -25,8 +25,16 @@ export class TensorStore {
   readonly #written = new Set<string>();
   #running = false;
 
+  /** @throws {SchemoeError} for a type that the engine does not compute in. */
   constructor(options: StoreOptions) {
     this.#options = options;
+    const { engine, specs, owner } = options;
+    if (engine.kind === "cpu" && [...specs.values()].some(({ dtype }) => dtype === "bfloat16")) {
+      throw new SchemoeError(
+        `Cannot make the ${owner}: dtype bfloat16 needs the cuda engine (or simulate); this one is cpu, ` +
+          "which computes in float32",
+      );
+    }
     this.workspace = options.engine.workspace();
   }
 
