@@ -183,7 +183,8 @@ function pick<T extends object>(
   return (module as Record<string, T>)[value];
 }
 
-interface CompressorPair {
+/** A codec for each exchange; default of each `none`. */
+export interface CompressorPair {
   readonly dispatch?: Compressor | string;
   readonly combine?: Compressor | string;
 }

@@ -19,6 +19,7 @@ const HEADER_BYTES = 32;
 const OPERATION_BYTES = 40;
 const COMMUNICATION = 1;
 
+/** What the bytes of a Program depend on besides itself. */
 export interface PackOptions {
   /** Native id of a buffer. */
   readonly buffer: (name: string) => number;
