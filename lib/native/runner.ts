@@ -42,6 +42,28 @@ interface Cache {
   readonly isolated: Map<Program, PreparedProgram>;
 }
 
+/** What an engine has of the native library; knows nothing of the engine itself. */
+interface Owned {
+  readonly native: NativeCalls;
+  readonly programs: Set<PreparedProgram>;
+}
+
+/**
+ * Closes engines on the CPU that nobody can reach any more, such as those of a cell that was run again:
+ * each has threads and buffers that the garbage collector does not see. `close` does it at once.
+ */
+const forgotten = new FinalizationRegistry<Owned>((owned) => {
+  try {
+    closeOwned(owned);
+  } catch { /* nobody is left to be told */ }
+});
+
+function closeOwned({ native, programs }: Owned): void {
+  for (const program of programs) native.release(program);
+  programs.clear();
+  native.close();
+}
+
 export class NativeRunner implements Engine {
   readonly kind: "cpu" | "cuda";
   readonly topology: Topology;
@@ -50,6 +72,7 @@ export class NativeRunner implements Engine {
   readonly modelled: boolean;
   readonly #timing: RunnerOptions["timing"];
   readonly #native: NativeCalls;
+  readonly #programs = new Set<PreparedProgram>();
   readonly #seconds: RunnerOptions["seconds"];
   readonly #nvtx: boolean;
   readonly #caches = new Map<Workspace, Cache>();
@@ -66,6 +89,9 @@ export class NativeRunner implements Engine {
     this.#native = options.native;
     this.#seconds = options.seconds;
     this.#nvtx = options.nvtx ?? false;
+    if (options.kind === "cpu") {
+      forgotten.register(this, { native: this.#native, programs: this.#programs }, this);
+    }
   }
 
   get timing(): string {
@@ -193,6 +219,7 @@ export class NativeRunner implements Engine {
           ...{ buffer, seconds: this.#seconds, isolated, named: this.#nvtx },
         });
         prepared = native.prepare(packed, program.order.length * ranks);
+        this.#programs.add(prepared);
       } catch (error) {
         throw explain(error, { program, workspace });
       }
@@ -202,7 +229,7 @@ export class NativeRunner implements Engine {
     list.set(program, prepared);
     for (const [oldest, unused] of list) {
       if (list.size <= KEPT_PROGRAMS) break;
-      native.release(unused);
+      this.#forget(unused);
       list.delete(oldest);
     }
     return { native, prepared };
@@ -212,15 +239,20 @@ export class NativeRunner implements Engine {
     const cache = this.#caches.get(workspace);
     if (!cache) return;
     for (const list of [cache.together, cache.isolated]) {
-      for (const prepared of list.values()) this.#native.release(prepared);
+      for (const prepared of list.values()) this.#forget(prepared);
       list.clear();
     }
   }
 
+  #forget(prepared: PreparedProgram): void {
+    this.#native.release(prepared);
+    this.#programs.delete(prepared);
+  }
+
   #free(): void {
-    for (const workspace of this.#caches.keys()) this.#release(workspace);
+    forgotten.unregister(this);
     this.#caches.clear();
-    this.#native.close();
+    closeOwned({ native: this.#native, programs: this.#programs });
   }
 
   #open(): NativeCalls {
