@@ -20,6 +20,7 @@ export class SchemoeError extends Error {
 
 /** What runs one task at a time on a rank. */
 export type Lane = "compute" | "intra" | "inter";
+/** All lanes, in the order of their numbers in the native library. */
 export const LANES = ["compute", "intra", "inter"] as const satisfies readonly Lane[];
 
 /** Direction of a pass over the layer. */
@@ -478,6 +479,7 @@ export interface Workspace {
   free(): void;
 }
 
+/** How a Program is run. */
 export interface RunOptions {
   /** Seconds after which the run ends with an error; default 600. */
   readonly timeLimit?: number;

@@ -5,11 +5,13 @@ import type { BadInput, BadInputs } from "./bad_inputs/bad_input.ts";
 import { choices } from "./bad_inputs/choices.ts";
 import { files } from "./bad_inputs/files.ts";
 import { ownCode } from "./bad_inputs/own_code.ts";
+import { questions } from "./bad_inputs/questions.ts";
 import { setup } from "./bad_inputs/setup.ts";
 
 const tables: Readonly<Record<string, BadInputs>> = {
   ...{ "worlds, engines, layers": setup, "choices and tensors": choices },
   ...{ "code of one's own": ownCode, "files and timelines": files },
+  questions,
 };
 
 async function errorOf({ call }: BadInput): Promise<unknown> {

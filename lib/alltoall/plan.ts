@@ -84,6 +84,12 @@ function checkPhases(algorithm: AllToAll, phases: readonly Phase[]): void {
     if (phase?.lane !== "intra" && phase?.lane !== "inter") {
       fail(`puts phase ${i} on the lane "${phase?.lane}"; there are intra and inter`);
     }
+    if (phase.name !== undefined && typeof phase.name !== "string") {
+      fail(`calls phase ${i} "${phase.name}", a name must be text`);
+    }
+    if (phase.after !== undefined && !Array.isArray(phase.after)) {
+      fail(`lets phase ${i} come after "${phase.after}", an array of earlier phases is needed`);
+    }
     const early = phasesBefore(phase, i).find((p) => !(Number.isInteger(p) && p >= 0 && p < i));
     if (early !== undefined) {
       fail(
@@ -101,7 +107,8 @@ function sameShape(phases: readonly Phase[], first: readonly Phase[]): boolean {
     if (phase?.lane !== first[i].lane || phase.name !== first[i].name) return false;
     const before = phasesBefore(phase, i);
     const expected = phasesBefore(first[i], i);
-    return before.length === expected.length && before.every((p, k) => p === expected[k]);
+    return Array.isArray(before) && before.length === expected.length &&
+      before.every((p, k) => p === expected[k]);
   });
 }
 

@@ -17,6 +17,9 @@ export const output: SliceOf = slice("output");
 /** Slices of room for what is under way, as many as the plan names. */
 export const scratch: SliceOf = slice("scratch");
 
+/** Copies slices inside a rank. */
 export const copy = (from: Slice, to: Slice): Step => ({ kind: "copy", from, to });
+/** Sends slices to a rank, whose k-th receive from this one in the phase meets the k-th send. */
 export const send = (from: Slice, peer: number): Step => ({ kind: "send", from, peer });
+/** The other side of {@linkcode send}. */
 export const receive = (to: Slice, peer: number): Step => ({ kind: "receive", to, peer });

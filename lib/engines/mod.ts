@@ -10,6 +10,6 @@
  * @module
  */
 export { type EngineOptions, openEngine } from "./open.ts";
-export { openSimulator, simulate } from "./simulate.ts";
+export { openSimulator, simulate, type SimulateOptions } from "./simulate.ts";
 export { type CpuOptions, openCpuEngine } from "./cpu.ts";
 export { type CudaOptions, openCudaEngine, type TransportOptions } from "./cuda.ts";

@@ -44,7 +44,8 @@ export interface EngineOptions extends TransportOptions {
 }
 
 /**
- * Opens an engine. Close it, or declare it with `using` (not at the top level of a notebook).
+ * Opens an engine. Close it, or declare it with `using` (not at the top level of a notebook). One of kind
+ * `cpu` that nothing reaches any more, as when a cell is run again, is closed some time later.
  *
  * @throws {SchemoeError} for unknown names and values, and when the native library is missing.
  */

@@ -53,8 +53,13 @@ export function openSimulator(
     ...(representatives ? { representatives: Array.from(columns.ranks) } : {}),
     workspace: () => emptyWorkspace,
     run(program, _workspace, options = {}) {
-      if (closed) throw new SchemoeError("Cannot run: the engine is closed");
-      options.signal?.throwIfAborted();
+      if (closed) throw new SchemoeError("Cannot use the engine: it is closed");
+      if (options.signal?.aborted) {
+        throw new SchemoeError("Cannot run the Program: it was aborted", {
+          status: 3,
+          cause: options.signal.reason,
+        });
+      }
       return Promise.resolve(
         options.isolated
           ? oneByOne(instanceOf(program, topology, { representatives }))

@@ -13,7 +13,11 @@ export type ExpertLayer = ExpertShape & { readonly experts: number; readonly dty
  */
 export function checkExpert(expert: Expert, layer: ExpertLayer): void {
   if (typeof expert !== "object" || expert === null) {
-    const hint = typeof expert === "function" ? "; call it, as in ffn()" : "";
+    const hint = typeof expert === "function"
+      ? "; call it, as in ffn()"
+      : typeof expert === "string"
+      ? `, "${expert}"; make one, as with ffn() or swiglu()`
+      : "";
     throw new SchemoeError(
       `Cannot make the layer: expert must be an object, got ${typeof expert}${hint}`,
     );
@@ -28,6 +32,7 @@ export function checkExpert(expert: Expert, layer: ExpertLayer): void {
   if (expert.check) callUser(whose, "check", () => expert.check!(layer));
   const parameters: unknown = callUser(whose, "parameters", () => expert.parameters(layer));
   if (!Array.isArray(parameters)) fail('"parameters" must return an array of names and shapes');
+  namedOnce(parameters, "parameters", fail);
   for (const parameter of parameters) {
     const { name, shape } = Object(parameter);
     if (typeof name !== "string" || !Array.isArray(shape) || !shape.every(isSize)) {
@@ -38,6 +43,7 @@ export function checkExpert(expert: Expert, layer: ExpertLayer): void {
   }
   const saved: unknown = callUser(whose, "saved", () => expert.saved(layer));
   if (!Array.isArray(saved)) fail('"saved" must return an array of names and columns');
+  namedOnce(saved, "saved", fail);
   for (const activation of saved) {
     const { name, columns } = Object(activation);
     if (typeof name !== "string" || !isSize(columns)) {
@@ -51,6 +57,20 @@ export function checkExpert(expert: Expert, layer: ExpertLayer): void {
     if (!(typeof count === "number" && count >= 0 && count < Infinity)) {
       fail(`"flops" gives ${count} for ${name}, a number of at least 0 is needed`);
     }
+  }
+}
+
+/** Buffers are told apart by these names. */
+function namedOnce(
+  list: readonly unknown[],
+  what: string,
+  fail: (problem: string) => never,
+): void {
+  const names = new Set<unknown>();
+  for (const { name } of list.map(Object)) {
+    if (name === "") fail(`"${what}" has an entry without a name`);
+    if (names.has(name)) fail(`"${what}" has two entries called "${name}"`);
+    names.add(name);
   }
 }
 

@@ -76,7 +76,7 @@ export class GraphBuilder {
     const added: Task = {
       id: this.#tasks.length,
       ...{ name, kind, label, pass: this.pass, chunk, stage, lane },
-      after: [...new Set(task.after.map(({ id }) => id))],
+      after: Object.freeze([...new Set(task.after.map(({ id }) => id))]),
       flops,
       ...(task.rankFlops ? { rankFlops: task.rankFlops } : {}),
       get bytes() {
@@ -87,7 +87,7 @@ export class GraphBuilder {
       ...(task.traffic ? { traffic: task.traffic } : {}),
       layer: this.layer,
     };
-    this.#tasks.push(added);
+    this.#tasks.push(Object.freeze(added));
     return added;
   }
 
@@ -135,14 +135,16 @@ export class GraphBuilder {
     return host(this.#hosts.push(run) - 1);
   }
 
+  /** The graph of all tasks added so far. It cannot be changed, since schedulers and runs share it. */
   build(configuration: TaskGraph["configuration"]): TaskGraph {
     const { pass, chunks, topology } = this;
+    const tasks = Object.freeze([...this.#tasks]);
     const sizes = once(() => {
-      for (const task of this.#tasks) task.kernels?.(0); // declares the buffers that only kernels name
+      for (const task of tasks) task.kernels?.(0); // declares the buffers that only kernels name
       return Object.fromEntries([...this.#buffers].map(([name, size]) => [name, size()]));
     });
     return {
-      ...{ pass, chunks, topology, configuration, tasks: this.#tasks, hosts: this.#hosts },
+      ...{ pass, chunks, topology, configuration, tasks, hosts: this.#hosts },
       get buffers() {
         return sizes();
       },

@@ -101,8 +101,9 @@ export function rowsOfExpert({ chunks, layer }: Way, chunk: number, rank: number
 }
 
 /**
- * Adds the tasks of a leg; none where the rows are where they belong. Rows that lie as they travel are sent from and received to where they
- * are when the codec is `none`; then there is no task to compress or decompress them.
+ * Adds the tasks of a leg; none where the rows are where they belong. Rows that lie as they travel are
+ * sent from and received to where they are when the codec is `none`; then there is no task to compress or
+ * decompress them.
  */
 export function addPaddedLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
   const { layer, chunks, allToAll } = way;

@@ -56,7 +56,7 @@ export function stackGraph(
   const hosts: HostFunction[] = [];
   const tasks: Task[] = [];
   const parts: StackedSegment[] = [];
-  let entries: number[] = [];
+  let entries: readonly number[] = [];
   for (const segment of list) {
     const { graph, prefix } = segment;
     if (graph.topology !== topology) fail(`"${prefix}" is for another world`);
@@ -64,13 +64,13 @@ export function stackGraph(
     if (parts.some((part) => part.segment.prefix === prefix)) fail(`"${prefix}" comes twice`);
     const offset = tasks.length;
     const named = new Naming(segment, hosts);
-    const added = graph.tasks.map((task) => named.task(task, offset, entries));
+    const added = graph.tasks.map((task) => Object.freeze(named.task(task, offset, entries)));
     tasks.push(...added);
     parts.push({ segment, tasks: added });
-    entries = segment.exits.map(({ id }) => id + offset);
+    entries = Object.freeze(segment.exits.map(({ id }) => id + offset));
   }
   const stacked: TaskGraph = {
-    ...{ pass, topology, tasks, configuration, hosts },
+    ...{ pass, topology, tasks: Object.freeze(tasks), configuration, hosts },
     chunks: list.reduce((most, { graph }) => Math.max(most, graph.chunks), 0),
     get buffers() {
       const sizes: Record<string, number> = {};
@@ -105,7 +105,7 @@ class Naming {
       ...{ kind: task.kind, label: task.label, pass: task.pass, chunk: task.chunk },
       ...{ stage: task.stage, lane: task.lane, flops: task.flops },
       ...(task.rankFlops ? { rankFlops: task.rankFlops } : {}),
-      after: task.after.length ? task.after.map((id) => id + offset) : entries,
+      after: task.after.length ? Object.freeze(task.after.map((id) => id + offset)) : entries,
       get bytes() {
         return task.bytes;
       },

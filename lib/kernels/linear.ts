@@ -3,6 +3,7 @@ import { type ElementType, type Kernel, type Matrix, SchemoeError, type View } f
 
 /** Element-wise functions between the two products of an expert, by their native number. */
 export const ACTIVATIONS = { identity: 0, relu: 1, gelu: 2, geluTanh: 3, silu: 4 } as const;
+/** Name of an activation. */
 export type Activation = keyof typeof ACTIVATIONS;
 
 /** Absent argument where a kernel allows it. */

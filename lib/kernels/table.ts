@@ -41,4 +41,5 @@ export const TRANSFERS = {
   receive: { code: 34, args: "iiv" },
 } as const satisfies Record<string, { code: number; args: string }>;
 
+/** Name of a native kernel. */
 export type KernelName = keyof typeof KERNELS;

@@ -9,6 +9,7 @@ interface Arrays {
   U8: Uint8Array;
 }
 
+/** Name of a type in a file. */
 export type Dtype = keyof Arrays;
 
 /** A tensor: its data are those of `dtype`, row-major. */

@@ -12,6 +12,7 @@ import {
   type Scheduler,
   SchemoeError,
 } from "../types.ts";
+import { callUser } from "../user_code.ts";
 
 /** Options of `forward` and `backward`. */
 export interface PassChoices {
@@ -47,6 +48,10 @@ export interface ResolvedChoices {
   readonly compressor: { readonly dispatch: Compressor; readonly combine: Compressor };
   readonly chunking: Chunking;
 }
+
+/** How captions and names call the codecs of the two exchanges: one name where they are the same. */
+export const codecName = ({ dispatch, combine }: ResolvedChoices["compressor"]): string =>
+  dispatch.name === combine.name ? dispatch.name : `${dispatch.name}/${combine.name}`;
 
 /** @throws {SchemoeError} for an unknown name or option, or a value without the functions it needs. */
 export function resolveChoices(
@@ -103,16 +108,22 @@ export function resolveChoices(
     ),
     compressor: { dispatch: codec(pair.dispatch), combine: codec(pair.combine) },
     chunking: typeof chunks === "object"
-      ? checkedChunking(chunks)
-      : scheduler.chunking?.(chunks) ?? capacitySlices(chunks),
+      ? checkedChunking(chunks, "give a number of chunks, or a value")
+      : preferredChunking(scheduler, chunks),
   };
 }
 
-function checkedChunking(chunking: Chunking): Chunking {
+function checkedChunking(chunking: Chunking, needed: string): Chunking {
   if (typeof chunking?.split === "function") return chunking;
-  throw new SchemoeError(
-    'Cannot split the pass: give a number of chunks, or a value with a function "split"',
-  );
+  throw new SchemoeError(`Cannot split the pass: ${needed} with a function "split"`);
+}
+
+/** What a scheduler makes of a number of chunks. */
+function preferredChunking(scheduler: Scheduler, chunks: number): Chunking {
+  const whose = `the scheduler "${scheduler.name}"`;
+  const preferred = callUser(whose, "chunking", () => scheduler.chunking?.(chunks));
+  if (preferred === undefined) return capacitySlices(chunks);
+  return checkedChunking(preferred, `the chunking of ${whose} must give a value`);
 }
 
 /** Choices of a backward pass: where only a number of chunks is given, it is split as forward was. */
@@ -150,9 +161,17 @@ function pick<T extends object>(
   method: string,
 ): T {
   if (typeof value !== "string") {
-    if (typeof (value as Record<string, unknown>)?.[method] === "function") return value;
+    if (typeof (value as Record<string, unknown>)?.[method] !== "function") {
+      // a function's text would be its whole source
+      const got = typeof value === "function" ? "a function; call it, if it makes one" : value;
+      throw new SchemoeError(
+        `Cannot use the ${what}: a value with a function "${method}" is needed, got ${got}`,
+      );
+    }
+    const { name } = value as { name?: unknown };
+    if (typeof name === "string" && name !== "") return value;
     throw new SchemoeError(
-      `Cannot use the ${what}: a value with a function "${method}" is needed, got ${value}`,
+      `Cannot use the ${what}: it must have a name, by which runs are told apart, got ${name}`,
     );
   }
   const names = builtIns(module, method);
@@ -164,7 +183,8 @@ function pick<T extends object>(
   return (module as Record<string, T>)[value];
 }
 
-interface CompressorPair {
+/** A codec for each exchange; default of each `none`. */
+export interface CompressorPair {
   readonly dispatch?: Compressor | string;
   readonly combine?: Compressor | string;
 }

@@ -14,7 +14,13 @@ import { areEqual, evenLoads, givenLoads, largestLoad } from "../layer/loads.ts"
 import { type Chunk, type Engine, type Loads, type Pass, SchemoeError } from "../types.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { byPeers, checkedSplit, groupsText } from "../layer/peer_groups.ts";
-import { type PassChoices, resolveChoices, type ResolvedChoices, splitLike } from "./choices.ts";
+import {
+  codecName,
+  type PassChoices,
+  resolveChoices,
+  type ResolvedChoices,
+  splitLike,
+} from "./choices.ts";
 import { GraphRunner } from "./programs.ts";
 import { type RanProgram, Run } from "./run.ts";
 import { TensorStore } from "./store.ts";
@@ -66,6 +72,11 @@ export function createLayer(
   if (typeof engine?.workspace !== "function") {
     throw new SchemoeError("Cannot make the layer: give an engine first, as openEngine makes one");
   }
+  if (typeof options !== "object" || options === null) {
+    throw new SchemoeError(
+      `Cannot make the layer: its options are an object such as { seed: 1 }, got ${options}`,
+    );
+  }
   const foreign = Object.keys(options).find((key) => key !== "seed");
   if (foreign) {
     throw new SchemoeError(`Cannot make the layer: "${foreign}" is not an option (seed)`);
@@ -94,7 +105,7 @@ export class MoeLayer {
 
   /**
    * Sets parameters, `x` or `dy`, given as float32 values over all ranks and experts.
-   * @throws {SchemoeError} for an unknown name or a wrong number of values.
+   * @throws {SchemoeError} for an unknown name or a wrong number of values, and while a pass is in progress.
    */
   set(tensors: Readonly<Record<string, Float32Array>>): this {
     // what forward kept belongs to other values
@@ -193,9 +204,12 @@ export class MoeLayer {
     });
   }
 
-  /** Frees the layer's buffers; the engine stays open. */
+  /**
+   * Frees the layer's buffers; the engine stays open. Closing twice, or after the engine, does nothing.
+   * @throws {SchemoeError} while a pass is in progress.
+   */
   close(): void {
-    this.#tensors.workspace.free();
+    this.#tensors.close();
   }
 
   [Symbol.dispose](): void {
@@ -293,13 +307,10 @@ export class MoeLayer {
 
   #configuration(choices: ResolvedChoices, { capacity, chunks }: Kept) {
     const { tokens, modelDim, hiddenDim, experts, topK, expert, dropless, topology } = this.layer;
-    const { dispatch, combine } = choices.compressor;
     return {
       scheduler: choices.scheduler.name,
       allToAll: choices.allToAll.name,
-      compressor: dispatch.name === combine.name
-        ? dispatch.name
-        : `${dispatch.name}/${combine.name}`,
+      compressor: codecName(choices.compressor),
       chunks: chunks.length,
       ...(byPeers(chunks) ? { chunking: groupsText(chunks) } : {}),
       world: `${topology.nodes} x ${topology.ranksPerNode}`,
@@ -323,9 +334,5 @@ const keyOf = ({ allToAll, compressor }: ResolvedChoices, chunks: readonly Chunk
   compressor.combine,
 ];
 
-function nameOf(
-  { scheduler, allToAll, compressor: { dispatch, combine }, chunking }: ResolvedChoices,
-): string {
-  const codec = dispatch === combine ? dispatch.name : `${dispatch.name}/${combine.name}`;
-  return `${scheduler.name} + ${allToAll.name} + ${codec}, ${chunking.name}`;
-}
+const nameOf = ({ scheduler, allToAll, compressor, chunking }: ResolvedChoices): string =>
+  `${scheduler.name} + ${allToAll.name} + ${codecName(compressor)}, ${chunking.name}`;

@@ -11,8 +11,8 @@
  * @module
  */
 export { type BackwardOptions, createLayer, type ForwardOptions, MoeLayer } from "./layer.ts";
-export { BUILT_IN, type PassChoices } from "./choices.ts";
-export { type RanProgram, Run } from "./run.ts";
+export { BUILT_IN, type CompressorPair, type PassChoices } from "./choices.ts";
+export { type RanProgram, Run, type RunRecord, type RunSetup } from "./run.ts";
 export { randomNormal } from "./random.ts";
 export { simulated } from "./simulated.ts";
 export { whatIf, type WhatIfOptions, type WhatIfSetup } from "./what_if.ts";
@@ -20,7 +20,7 @@ export { WhatIf, type WhatIfRow } from "./what_if_result.ts";
 export type { Crossing } from "./what_if_crossings.ts";
 export type { Setup, Vary } from "./what_if_vary.ts";
 export { createStack, MoeStack, type StackConfig } from "./stack.ts";
-export type { Attention } from "./stack_graph.ts";
+export type { Attention, StackShape } from "./stack_graph.ts";
 export { acrossLayers } from "./stack_scheduler.ts";
 export { timedRun } from "./timed_run.ts";
 export {

@@ -1,17 +1,20 @@
 /** Graphs and Programs of a layer, made once for each choice and kept while they are used. @module */
 import { type Bound, lowerBound, measuredCosts, modelCosts } from "../costs/mod.ts";
+import { checkSize } from "../engines/simulate/size.ts";
 import { buildProgram } from "../program/mod.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { callUser } from "../user_code.ts";
-import type {
-  Costs,
-  Engine,
-  EventTable,
-  Program,
-  RunOptions,
-  Scheduler,
-  TaskGraph,
-  Workspace,
+import {
+  type Costs,
+  type Engine,
+  type EventTable,
+  type Program,
+  type RunOptions,
+  type Schedule,
+  type Scheduler,
+  SchemoeError,
+  type TaskGraph,
+  type Workspace,
 } from "../types.ts";
 import type { RanProgram } from "./run.ts";
 
@@ -19,30 +22,41 @@ import type { RanProgram } from "./run.ts";
 const MEASUREMENTS = 2;
 /** Graphs that are kept. */
 const KEPT = 32;
+/** What the engine says of a change of something frozen. */
+const FROZEN = /read only|not extensible|cannot delete|cannot add/i;
 
 /** A graph with what was found out about it. */
 class KnownGraph {
-  readonly #programs = new Map<Scheduler, Program>();
+  readonly #programs = new Map<Scheduler, { readonly program: Program; readonly source: string }>();
   measured?: { readonly costs: Costs; readonly bound: Bound };
 
   constructor(readonly graph: TaskGraph) {}
 
+  /** The order of a scheduler by these costs; anew where it was made by costs of another source. */
   program(scheduler: Scheduler, costs: Costs): Program {
-    let program = this.#programs.get(scheduler);
-    if (!program) {
-      program = buildProgram(
-        this.graph,
-        callUser(
-          `the scheduler "${scheduler.name}"`,
-          "order",
-          () => scheduler.order(this.graph, costs),
-        ),
-        scheduler.name,
-      );
-      if (this.#programs.size >= KEPT) this.#programs.delete(this.#programs.keys().next().value!);
-      this.#programs.set(scheduler, program);
-    }
+    const { source } = costs;
+    const known = this.#programs.get(scheduler);
+    if (known?.source === source) return known.program;
+    const program = buildProgram(this.graph, this.#order(scheduler, costs), scheduler.name);
+    this.#programs.delete(scheduler);
+    if (this.#programs.size >= KEPT) this.#programs.delete(this.#programs.keys().next().value!);
+    this.#programs.set(scheduler, { program, source });
     return program;
+  }
+
+  #order(scheduler: Scheduler, costs: Costs): Schedule {
+    const whose = `the scheduler "${scheduler.name}"`;
+    try {
+      return callUser(whose, "order", () => scheduler.order(this.graph, costs));
+    } catch (error) {
+      const { cause } = error as SchemoeError;
+      if (!(cause instanceof TypeError && FROZEN.test(cause.message))) throw error;
+      throw new SchemoeError(
+        `Cannot use ${whose}: its order changes the graph, which others share; sort a copy, as ` +
+          "graph.tasks.toSorted() makes one",
+        { cause },
+      );
+    }
   }
 }
 
@@ -74,6 +88,9 @@ export class GraphRunner {
     const { graph } = known;
     if (this.engine.computes) this.workspace.ensure(graph.buffers);
     const { representatives } = this.engine;
+    if (!this.engine.computes) {
+      checkSize(graph.tasks.length, representatives?.length ?? graph.topology.ranks);
+    }
     const model = modelCosts(graph.topology, { representatives });
     if (options.bound && !known.measured) {
       const costs = this.engine.modelled ? model : await this.#measure(known, model, options);

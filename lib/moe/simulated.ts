@@ -1,5 +1,6 @@
 /** What the simulator says of a run. @module */
 import { simulate } from "../engines/mod.ts";
+import { SchemoeError } from "../types.ts";
 import { Run } from "./run.ts";
 
 /**
@@ -14,8 +15,14 @@ import { Run } from "./run.ts";
  * console.assert(simulated(run).makespan === run.makespan);
  * console.assert(predictedVsMeasured(run, simulated(run)).table.get("ratio", 0) === 1);
  * ```
+ * @throws {SchemoeError} for what is no run of a layer, such as one that was loaded from a folder.
  */
 export function simulated(run: Run): Run {
+  if (!(run instanceof Run)) {
+    throw new SchemoeError(
+      "Cannot simulate the run: it is none of a layer or a stack, whose Programs are needed",
+    );
+  }
   return new Run({
     name: run.name,
     pass: run.pass,

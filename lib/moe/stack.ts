@@ -1,6 +1,6 @@
 /** N layers as one graph, with attention and the reduction of its gradients between them. @module */
 import type { PassOptions } from "../graph/mod.ts";
-import { checkedSplit } from "../layer/peer_groups.ts";
+import { byPeers, checkedSplit, groupsText } from "../layer/peer_groups.ts";
 import {
   capacity,
   type Layer,
@@ -9,7 +9,13 @@ import {
   routedCapacity,
 } from "../layer/mod.ts";
 import { type Chunk, type Engine, type Pass, SchemoeError, type TaskGraph } from "../types.ts";
-import { type PassChoices, resolveChoices, type ResolvedChoices, splitLike } from "./choices.ts";
+import {
+  codecName,
+  type PassChoices,
+  resolveChoices,
+  type ResolvedChoices,
+  splitLike,
+} from "./choices.ts";
 import { GraphRunner } from "./programs.ts";
 import { Run } from "./run.ts";
 import { type Attention, backwardStack, forwardStack, type StackShape } from "./stack_graph.ts";
@@ -52,6 +58,12 @@ export function createStack(
   const fail: (problem: string) => never = (problem) => {
     throw new SchemoeError(`Cannot make the stack: ${problem}`);
   };
+  if (typeof engine?.workspace !== "function") {
+    fail("give an engine first, as openEngine makes one");
+  }
+  if (typeof config !== "object" || config === null) {
+    fail(`give an object with layer and layers, got ${config}`);
+  }
   const names = ["layer", "layers", "attention", "gradientChunks"];
   const foreign = Object.keys(config).find((key) => !names.includes(key));
   if (foreign) fail(`"${foreign}" is not one of its fields (${names.join(", ")})`);
@@ -99,7 +111,7 @@ export class MoeStack {
 
   /**
    * Sets parameters, the input `x` or the gradient `dy` of the last output.
-   * @throws {SchemoeError} for an unknown name or a wrong number of values.
+   * @throws {SchemoeError} for an unknown name or a wrong number of values, and while a pass is in progress.
    */
   set(tensors: Readonly<Record<string, Float32Array>>): this {
     // what forward kept belongs to other values
@@ -128,7 +140,11 @@ export class MoeStack {
   backward(choices: PassChoices = {}): Promise<Run> {
     return this.#tensors.exclusive(async () => {
       const forwardChunks = this.#kept;
-      if (!forwardChunks) throw new SchemoeError("Cannot run backward: run forward first");
+      if (!forwardChunks) {
+        throw new SchemoeError(
+          "Cannot run backward: run forward first (and after setting x or parameters), it keeps what backward needs",
+        );
+      }
       const at = { ...this.#splitAt, chunks: choices.chunks };
       const resolved = splitLike(forwardChunks, resolveChoices(choices, []), at);
       const pass = this.#pass(resolved, "backward");
@@ -142,9 +158,12 @@ export class MoeStack {
     });
   }
 
-  /** Frees the stack's buffers; the engine stays open. */
+  /**
+   * Frees the stack's buffers; the engine stays open. Closing twice, or after the engine, does nothing.
+   * @throws {SchemoeError} while a pass is in progress.
+   */
   close(): void {
-    this.#tensors.workspace.free();
+    this.#tensors.close();
   }
 
   [Symbol.dispose](): void {
@@ -176,14 +195,16 @@ export class MoeStack {
     const places = capacity(layer, 0);
     const chunks = checkedSplit(choices.chunking, this.#splitAt);
     const { allToAll, compressor, scheduler } = choices;
-    const { tokens, modelDim, hiddenDim, experts, topK, topology } = layer;
+    const { tokens, modelDim, hiddenDim, experts, topK, expert, topology } = layer;
     return {
       ...{ pass, layer, capacity: places, chunks, allToAll, compressor },
       configuration: {
         ...{ pass, layers, scheduler: scheduler.name, allToAll: allToAll.name },
-        ...{ chunks: chunks.length, gradientChunks },
+        ...{ compressor: codecName(compressor), chunks: chunks.length, gradientChunks },
+        ...(byPeers(chunks) ? { chunking: groupsText(chunks) } : {}),
         world: `${topology.nodes} x ${topology.ranksPerNode}`,
         ...{ tokens: `${tokens} a rank`, modelDim, hiddenDim, experts, topK, capacity: places },
+        expert: expert.name,
         engine: `${this.engine.kind}, ${this.engine.timing}`,
       },
     };

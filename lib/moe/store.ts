@@ -25,8 +25,16 @@ export class TensorStore {
   readonly #written = new Set<string>();
   #running = false;
 
+  /** @throws {SchemoeError} for a type that the engine does not compute in. */
   constructor(options: StoreOptions) {
     this.#options = options;
+    const { engine, specs, owner } = options;
+    if (engine.kind === "cpu" && [...specs.values()].some(({ dtype }) => dtype === "bfloat16")) {
+      throw new SchemoeError(
+        `Cannot make the ${owner}: dtype bfloat16 needs the cuda engine (or simulate); this one is cpu, ` +
+          "which computes in float32",
+      );
+    }
     this.workspace = options.engine.workspace();
   }
 
@@ -38,9 +46,14 @@ export class TensorStore {
 
   /**
    * Writes parameters, `x` or `dy`; true when any but `dy` changed.
-   * @throws {SchemoeError} for an unknown name or a wrong number of values.
+   * @throws {SchemoeError} for an unknown name or a wrong number of values, and while a pass reads them.
    */
   set(tensors: Readonly<Record<string, Float32Array>>): boolean {
+    if (this.#running) {
+      throw new SchemoeError(
+        `Cannot set the tensors: a pass of this ${this.#options.owner} is in progress, await it`,
+      );
+    }
     if (typeof tensors !== "object" || tensors === null) {
       throw new SchemoeError(
         `Cannot set the tensors: give an object of names and values, got ${tensors}`,
@@ -77,6 +90,16 @@ export class TensorStore {
       const own = seed + SEED_STEP * order.indexOf(name);
       this.write(name, randomNormal(elements(shape), { seed: own, scale }));
     }
+  }
+
+  /** Frees all tensors. @throws {SchemoeError} while a pass uses them. */
+  close(): void {
+    if (this.#running) {
+      throw new SchemoeError(
+        `Cannot close the ${this.#options.owner}: a pass of it is in progress, await it`,
+      );
+    }
+    this.workspace.free();
   }
 
   /** Runs a pass, alone: passes share the tensors. */

@@ -89,8 +89,19 @@ export class Theorem1Losses {
   }
 }
 
-/** Losses for stages that take random times, log-uniform from 1/64 s to 1 s. */
+/**
+ * Losses for stages that take random times, log-uniform from 1/64 s to 1 s.
+ * @throws {SchemoeError} for an unknown option, or numbers of chunks that are none.
+ */
 export function theorem1Losses(options: LossOptions): Theorem1Losses {
+  const known = ["chunks", "count", "seed", "assume", "title"];
+  const foreign = Object.keys(options ?? {}).find((key) => !known.includes(key));
+  if (foreign || !Array.isArray(options?.chunks)) {
+    const problem = foreign
+      ? `"${foreign}" is not an option (${known.join(", ")})`
+      : "chunks must be a list of numbers of chunks, such as [2, 4]";
+    throw new SchemoeError(`Cannot sample losses: ${problem}`);
+  }
   const { chunks, count = 100, seed = 1, assume = (times) => times } = options;
   const random = uniforms(seed);
   const losses = chunks.flatMap((number) =>

@@ -74,6 +74,9 @@ const OPTIONS = [
  * @throws {SchemoeError} naming an unknown option, change, or value that cannot be used.
  */
 export async function whatIf(from: Run | WhatIfSetup, options: WhatIfOptions): Promise<WhatIf> {
+  if (typeof options !== "object" || options === null) {
+    fail(`give what varies and its values second, got ${options}`);
+  }
   const foreign = Object.keys(options).find((key) => !OPTIONS.includes(key));
   if (foreign) fail(`"${foreign}" is not one of its options (${OPTIONS.join(", ")})`);
   const { values, pass = "step" } = options;
@@ -110,7 +113,10 @@ export async function whatIf(from: Run | WhatIfSetup, options: WhatIfOptions): P
 }
 
 function setupOf(from: Run | WhatIfSetup): Setup {
-  if (!(from instanceof Run)) return { choices: {}, ...from };
+  if (!(from instanceof Run)) {
+    if (!from?.layer || !from.topology) fail("give a run, or { layer, topology, choices }, first");
+    return { choices: {}, ...from };
+  }
   if (!from.setup) fail("the run does not know its layer; give { layer, topology, choices }");
   const { layer: { topology, localExperts: _, ...layer }, choices } = from.setup;
   const { scheduler, allToAll, compressor, chunking } = choices;

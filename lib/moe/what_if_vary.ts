@@ -107,9 +107,12 @@ const CHANGES: Readonly<Record<string, { readonly unit?: string; readonly apply:
   allToAll: { apply: onChoices("allToAll") },
 };
 
-/** A change by its name. @throws {SchemoeError} naming the changes there are. */
+/** A change by its name, or of one's own. @throws {SchemoeError} naming the changes there are. */
 export function varyOf(vary: string | Vary): Vary {
-  if (typeof vary !== "string") return vary;
+  if (typeof vary !== "string") {
+    if (typeof vary?.apply === "function" && typeof vary.name === "string") return vary;
+    throw new SchemoeError("Cannot vary it: a change of your own is an object { name, apply }");
+  }
   if (!Object.hasOwn(CHANGES, vary)) {
     throw new SchemoeError(
       `Cannot vary "${vary}": choose one of ${

@@ -42,6 +42,28 @@ interface Cache {
   readonly isolated: Map<Program, PreparedProgram>;
 }
 
+/** What an engine has of the native library; knows nothing of the engine itself. */
+interface Owned {
+  readonly native: NativeCalls;
+  readonly programs: Set<PreparedProgram>;
+}
+
+/**
+ * Closes engines on the CPU that nobody can reach any more, such as those of a cell that was run again:
+ * each has threads and buffers that the garbage collector does not see. `close` does it at once.
+ */
+const forgotten = new FinalizationRegistry<Owned>((owned) => {
+  try {
+    closeOwned(owned);
+  } catch { /* nobody is left to be told */ }
+});
+
+function closeOwned({ native, programs }: Owned): void {
+  for (const program of programs) native.release(program);
+  programs.clear();
+  native.close();
+}
+
 export class NativeRunner implements Engine {
   readonly kind: "cpu" | "cuda";
   readonly topology: Topology;
@@ -50,12 +72,14 @@ export class NativeRunner implements Engine {
   readonly modelled: boolean;
   readonly #timing: RunnerOptions["timing"];
   readonly #native: NativeCalls;
+  readonly #programs = new Set<PreparedProgram>();
   readonly #seconds: RunnerOptions["seconds"];
   readonly #nvtx: boolean;
   readonly #caches = new Map<Workspace, Cache>();
   #closed = false;
-  /** Makes the run in progress end soon. */
+  /** Makes the run in progress end soon, and what it uses. */
   #stop?: (reason: SchemoeError) => void;
+  #used?: Workspace;
 
   constructor(options: RunnerOptions) {
     this.kind = options.kind;
@@ -65,6 +89,9 @@ export class NativeRunner implements Engine {
     this.#native = options.native;
     this.#seconds = options.seconds;
     this.#nvtx = options.nvtx ?? false;
+    if (options.kind === "cpu") {
+      forgotten.register(this, { native: this.#native, programs: this.#programs }, this);
+    }
   }
 
   get timing(): string {
@@ -76,7 +103,13 @@ export class NativeRunner implements Engine {
     const workspace = new NativeWorkspace({
       native: () => this.#open(),
       ranks: this.topology.ranks,
+      closed: () => this.#closed,
       freed: (freed) => {
+        if (freed === this.#used) {
+          throw new SchemoeError("Cannot free the workspace: a run uses it, await it first", {
+            status: 9,
+          });
+        }
         this.#release(freed);
         this.#caches.delete(freed);
       },
@@ -107,6 +140,7 @@ export class NativeRunner implements Engine {
     options.signal?.addEventListener("abort", abort);
     let stopped: SchemoeError | undefined;
     let timer: ReturnType<typeof setInterval> | undefined;
+    this.#used = workspace;
     this.#stop = (reason) => {
       if (stopped) return;
       stopped = reason;
@@ -122,13 +156,14 @@ export class NativeRunner implements Engine {
       const [events] = await Promise.all([running, serving]);
       return table(events, this.topology.ranks);
     } catch (error) {
-      throw stopped ?? explain(error, program, hosts);
+      throw stopped ?? explain(error, { program, workspace, hosts });
     } finally {
       // Nothing may be under way when the engine is used again or closed.
       await Promise.allSettled([running, serving]);
       clearInterval(timer);
       options.signal?.removeEventListener("abort", abort);
       this.#stop = undefined;
+      this.#used = undefined;
       if (this.#closed) this.#free();
     }
   }
@@ -184,8 +219,9 @@ export class NativeRunner implements Engine {
           ...{ buffer, seconds: this.#seconds, isolated, named: this.#nvtx },
         });
         prepared = native.prepare(packed, program.order.length * ranks);
+        this.#programs.add(prepared);
       } catch (error) {
-        throw explain(error, program);
+        throw explain(error, { program, workspace });
       }
     }
     // the latest is the last, so that the first is the one not used for longest
@@ -193,7 +229,7 @@ export class NativeRunner implements Engine {
     list.set(program, prepared);
     for (const [oldest, unused] of list) {
       if (list.size <= KEPT_PROGRAMS) break;
-      native.release(unused);
+      this.#forget(unused);
       list.delete(oldest);
     }
     return { native, prepared };
@@ -203,15 +239,20 @@ export class NativeRunner implements Engine {
     const cache = this.#caches.get(workspace);
     if (!cache) return;
     for (const list of [cache.together, cache.isolated]) {
-      for (const prepared of list.values()) this.#native.release(prepared);
+      for (const prepared of list.values()) this.#forget(prepared);
       list.clear();
     }
   }
 
+  #forget(prepared: PreparedProgram): void {
+    this.#native.release(prepared);
+    this.#programs.delete(prepared);
+  }
+
   #free(): void {
-    for (const workspace of this.#caches.keys()) this.#release(workspace);
+    forgotten.unregister(this);
     this.#caches.clear();
-    this.#native.close();
+    closeOwned({ native: this.#native, programs: this.#programs });
   }
 
   #open(): NativeCalls {
@@ -220,8 +261,11 @@ export class NativeRunner implements Engine {
   }
 }
 
-/** Puts the names of tasks where the native library could only count, and the host's exception. */
-function explain(error: unknown, program: Program, hosts?: HostLoop): unknown {
+/** Puts the names of tasks and buffers where the native library could only count, and the host's exception. */
+function explain(
+  error: unknown,
+  { program, workspace, hosts }: { program: Program; workspace: Workspace; hosts?: HostLoop },
+): unknown {
   if (!(error instanceof SchemoeError)) return error;
   const { status } = error;
   if (hosts?.failure && status === 5) {
@@ -240,7 +284,8 @@ function explain(error: unknown, program: Program, hosts?: HostLoop): unknown {
     /\btask #(\d+)/g,
     (text, position) => program.order[position] ? `task ${program.order[position].name}` : text,
   );
-  return new SchemoeError(message, { status, rank: error.rank, cause: error.cause });
+  const text = (workspace as NativeWorkspace).withNames(message);
+  return new SchemoeError(text, { status, rank: error.rank, cause: error.cause });
 }
 
 /** Events in the order of operations, as columns. */

@@ -10,7 +10,9 @@ export interface WorkspaceOwner {
   /** The open engine; throws when it is closed. */
   readonly native: () => NativeCalls;
   readonly ranks: number;
-  /** Called once when the workspace is freed on an engine that is still open. */
+  /** Whether the engine is closed, which frees all workspaces. */
+  readonly closed: () => boolean;
+  /** Called when the workspace is to be freed on an engine that is still open; throws while it is in use. */
   readonly freed: (workspace: NativeWorkspace) => void;
 }
 
@@ -37,7 +39,7 @@ export class NativeWorkspace implements Workspace {
       const sizes = new Array<number>(this.#owner.ranks).fill(bytes);
       const id = renamed(
         () => native.allocate(sizes, buffer?.id),
-        (text) => text.replaceAll(/\bbuffer #(\d+)/g, (at, id) => this.#named(Number(id)) ?? at),
+        (text) => this.withNames(text),
       );
       this.#buffers.set(name, { id, bytes });
     }
@@ -71,11 +73,19 @@ export class NativeWorkspace implements Workspace {
     return buffer.id;
   }
 
+  /** The text of an error with names of buffers where the library knows only their numbers. */
+  withNames(text: string): string {
+    return text.replaceAll(/\bbuffer #?(\d+)/g, (at, id) => this.#named(Number(id)) ?? at);
+  }
+
+  /** @throws {SchemoeError} while a run uses it. */
   free(): void {
     if (this.#freed) return;
-    const native = this.#open();
-    this.#owner.freed(this);
-    for (const { id } of this.#buffers.values()) native.free(id);
+    if (!this.#owner.closed()) {
+      const native = this.#open();
+      this.#owner.freed(this);
+      for (const { id } of this.#buffers.values()) native.free(id);
+    }
     this.#freed = true;
     this.#buffers.clear();
   }

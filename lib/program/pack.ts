@@ -19,6 +19,7 @@ const HEADER_BYTES = 32;
 const OPERATION_BYTES = 40;
 const COMMUNICATION = 1;
 
+/** What the bytes of a Program depend on besides itself. */
 export interface PackOptions {
   /** Native id of a buffer. */
   readonly buffer: (name: string) => number;
@@ -44,7 +45,7 @@ export function pack(program: Program, options: PackOptions): Uint8Array<ArrayBu
       const firstWord = words.length;
       if (options.isolated) waits.push(...isolatedWaits(program, position, rank));
       else for (const p of program.waits[position]) waits.push(p * ranks + rank);
-      packTask(words, task, rank);
+      packTask(words, program, task, rank);
       const fields = [
         position,
         rank,
@@ -63,10 +64,22 @@ export function pack(program: Program, options: PackOptions): Uint8Array<ArrayBu
   return join({ ranks, operations, records, waits, words, names });
 }
 
-function packTask(words: Words, task: Task, rank: number): void {
+function packTask(words: Words, { graph }: Program, task: Task, rank: number): void {
   try {
     if (task.transfers) { for (const transfer of task.transfers(rank)) words.transfer(transfer); }
-    else for (const kernel of task.kernels?.(rank) ?? []) words.kernel(kernel?.name, kernel?.args);
+    else {
+      for (const { name, args } of (task.kernels?.(rank) ?? []).map(Object)) {
+        words.kernel(name, args);
+        // nobody would answer it, and its lane would wait
+        if (name === "host" && !graph.hosts[args[0]]) {
+          throw new SchemoeError(
+            `Cannot pack the kernel "host": the graph has no host function ${
+              args[0]
+            }; context.host makes one`,
+          );
+        }
+      }
+    }
   } catch (cause) {
     if (!(cause instanceof SchemoeError)) throw cause;
     throw new SchemoeError(`${cause.message}, in task ${task.name} on rank ${rank}`, {
@@ -171,6 +184,11 @@ class Words {
         throw new SchemoeError(`Cannot pack the kernel "${name}": a view where a number belongs`);
       }
       const none = value.buffer === "";
+      if (value.offset < 0) {
+        throw new SchemoeError(
+          `Cannot pack the kernel "${name}": offset ${value.offset} of the buffer "${value.buffer}" is negative`,
+        );
+      }
       if (none) this.#set(this.length++, 0xffff_ffff_ffff_ffffn);
       else this.#integer(this.buffer(value.buffer));
       this.#integer(none ? 0 : value.offset);

@@ -25,7 +25,8 @@ export function buildProgram(graph: TaskGraph, schedule: Schedule, scheduler: st
   };
   const { order, after: extra } = parts(schedule);
   if (!Array.isArray(order as unknown)) fail("it is not an array of tasks");
-  if (!Array.isArray(extra as unknown)) fail("its edges are not an array of pairs of tasks");
+  const pairs = Array.isArray(extra as unknown) && extra.every((edge) => Array.isArray(edge));
+  if (!pairs) fail("its edges are not an array of pairs of tasks");
   const position = positions(graph, order, fail);
   const dependencies: number[][] = order.map((task) => task.after.map((id) => position[id]));
   for (const [at, task] of order.entries()) {
@@ -51,7 +52,8 @@ export function buildProgram(graph: TaskGraph, schedule: Schedule, scheduler: st
     dependencies[position[after.id]].push(position[before.id]);
   }
   const waits = dependencies.map((list, at) => reduce(order, list, at));
-  return { graph, scheduler, order, waits, dependencies };
+  // a copy: whoever made the order may go on to change it
+  return { graph, scheduler, order: [...order], waits, dependencies };
 }
 
 /** The order and its edges, also of what is no schedule at all. */

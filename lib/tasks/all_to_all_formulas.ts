@@ -15,9 +15,12 @@ export interface Formula {
 
 /**
  * Formulas by name of the all-to-all, for more than one node and more than one rank a node; those of
- * `pairwise` and `bruck` for powers of two.
+ * `pairwise` and `bruck` for powers of two. An all-to-all need not have one.
  */
-export function allToAllFormulas(world: Topology, sliceBytes: number): Record<string, Formula> {
+export function allToAllFormulas(
+  world: Topology,
+  sliceBytes: number,
+): Readonly<Record<string, Formula | undefined>> {
   const { nodes: N, ranksPerNode: M, ranks: P, links } = world;
   const s = sliceBytes;
   const intra = (messages: number, slices: number) =>

@@ -31,8 +31,9 @@ import { benchNcclGolden } from "./bench_nccl_golden.ts";
 import { benchNcclOrders } from "./bench_nccl_orders.ts";
 import { benchNcclOverlap } from "./bench_nccl_overlap.ts";
 import { benchNcclSchedules } from "./bench_nccl_schedules.ts";
-import { type Cluster, parseBenchOptions } from "./bench_options.ts";
+import { BENCH_USAGE, type Cluster, parseBenchOptions } from "./bench_options.ts";
 import { type Benchmark, machine, print, type Report } from "./bench_report.ts";
+import { taskArguments } from "./command.ts";
 
 /** All benchmarks by name. */
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
@@ -97,7 +98,7 @@ function chosen(names: readonly string[], benchmarks: Readonly<Record<string, un
 
 if (import.meta.main) {
   try {
-    await main(Deno.args);
+    await main(taskArguments(BENCH_USAGE));
   } catch (error) {
     console.error(`bench: ${(error as Error).message}`);
     Deno.exitCode = 1;

@@ -1,6 +1,7 @@
 /** What `bench` is told on its command line. @module */
 import { parseArgs } from "node:util";
 import { SchemoeError } from "../types.ts";
+import { argumentProblem } from "./command.ts";
 import { devicesOf, type DevicesOption, parseDevices } from "./devices_option.ts";
 
 export const BENCH_USAGE = "usage: deno task bench [--engine cpu|cuda] [--transport copy|nccl] " +
@@ -140,7 +141,7 @@ function parsed(args: readonly string[]) {
       },
     });
   } catch (cause) {
-    throw new SchemoeError(`${(cause as Error).message}; ${BENCH_USAGE}`, { cause });
+    throw new SchemoeError(`${argumentProblem(cause)}; ${BENCH_USAGE}`, { cause });
   }
 }
 

@@ -4,6 +4,21 @@ import { SchemoeError } from "../types.ts";
 /** Directory of the repository. */
 export const root: string = resolve(import.meta.dirname!, "../..");
 
+/**
+ * What a task was given, without the `--` that `deno task NAME -- ...` leaves in front.
+ * @param usage printed instead where `--help` is asked for, and the process ends; without it, as given.
+ */
+export function taskArguments(usage?: string, args: readonly string[] = Deno.args): string[] {
+  const given = args[0] === "--" ? args.slice(1) : [...args];
+  if (!usage || (!given.includes("--help") && !given.includes("-h"))) return given;
+  console.log(usage);
+  Deno.exit(0);
+}
+
+/** What `parseArgs` says of an argument, without its advice on arguments that begin with `-`. */
+export const argumentProblem = (error: unknown): string =>
+  (error as Error).message.replace(/\. (To specify|This command).*/s, "");
+
 /** Runs a program in the repository, its output going where ours goes; gives its exit status. */
 export async function run(
   argv: readonly string[],

@@ -21,7 +21,7 @@ import {
 } from "../timeline/mod.ts";
 import { topology } from "../topology.ts";
 import { SchemoeError } from "../types.ts";
-import { task } from "./command.ts";
+import { argumentProblem, task, taskArguments } from "./command.ts";
 
 const CHUNKS = 4;
 const OUT = "out";
@@ -57,6 +57,7 @@ await task(async () => {
   console.log(
     "\nspeed-up over sequential + linear + none of the same pass; bound from each task's time alone",
   );
+  for (const pass of ["forward", "backward"]) printFastest(runs.filter((run) => run.pass === pass));
   await save(runs);
 });
 
@@ -64,14 +65,14 @@ function options(): { kind: "cpu" | "cuda"; links: EngineOptions["links"] } {
   let values;
   try {
     ({ values } = parseArgs({
-      args: Deno.args,
+      args: taskArguments(USAGE),
       options: {
         engine: { type: "string", default: "cpu" },
         links: { type: "string", default: "emulated" },
       },
     }));
   } catch (cause) {
-    throw new SchemoeError(`${(cause as Error).message}; ${USAGE}`, { cause });
+    throw new SchemoeError(`${argumentProblem(cause)}; ${USAGE}`, { cause });
   }
   const { engine: kind, links } = values;
   if (kind !== "cpu" && kind !== "cuda") {
@@ -128,6 +129,19 @@ function printRow(run: Run, base: Run): void {
     `${(base.makespan / run.makespan).toFixed(2)}x`,
     ...[formatPercent(hidden / total), formatPercent(run.makespan / run.bound! - 1)],
   ]);
+}
+
+/** The shortest run of a pass; the first one is the baseline. */
+function printFastest(runs: readonly Run[]): void {
+  const best = runs.reduce((least, run) => run.makespan < least.makespan ? run : least);
+  const { scheduler, allToAll, compressor } = best.configuration;
+  const speedUp = (runs[0].makespan / best.makespan).toFixed(2);
+  console.log(
+    `fastest ${best.pass}: ${scheduler} + ${allToAll} + ${compressor}, ` +
+      `${
+        formatTime(best.makespan * 1e9)
+      }, ${speedUp}x (one run of each: near ones may change places)`,
+  );
 }
 
 function printCells(cells: readonly unknown[]): void {

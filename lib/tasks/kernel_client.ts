@@ -121,7 +121,7 @@ export class KernelClient {
         output_type: type as CellOutput["output_type"],
         ...{ text, data },
       })),
-      error: status === "ok" ? undefined : `${ename ?? "a syntax error"}: ${evalue ?? ""}`,
+      error: status === "ok" ? undefined : problemOf(ename, evalue),
     };
   }
 
@@ -181,6 +181,12 @@ async function end(process: Deno.ChildProcess, folder: string): Promise<void> {
   }
   await process.status;
   await Deno.remove(folder, { recursive: true });
+}
+
+/** What a cell failed of, as far as the kernel tells. */
+function problemOf(name = "Error", text = ""): string {
+  if (text !== "Execution failed") return `${name}: ${text}`;
+  return `${text}: most often a syntax error, of which Deno's kernel says no more`;
 }
 
 function parse(frames: Frames): Message {

@@ -1,10 +1,13 @@
 /** Builds the native library: `deno task native`, or with the CUDA engine `deno task native --cuda`. */
 import { SchemoeError } from "../types.ts";
 import { buildCuda, buildNative } from "./build_native.ts";
-import { task } from "./command.ts";
+import { task, taskArguments } from "./command.ts";
+
+const USAGE = "usage: deno task native [--cuda]";
 
 await task(async () => {
-  const foreign = Deno.args.find((arg) => arg !== "--cuda");
-  if (foreign) throw new SchemoeError(`Unknown argument "${foreign}": there is --cuda`);
-  await (Deno.args.includes("--cuda") ? buildCuda() : buildNative());
+  const args = taskArguments(USAGE);
+  const foreign = args.find((arg) => arg !== "--cuda");
+  if (foreign) throw new SchemoeError(`Unknown argument "${foreign}"; ${USAGE}`);
+  await (args.includes("--cuda") ? buildCuda() : buildNative());
 });

@@ -1,9 +1,12 @@
 /** Everything that must hold before a change is committed; the first failure ends it. */
-import { run, succeeds, task } from "./command.ts";
+import { SchemoeError } from "../types.ts";
 import { checkNotebooks } from "./check_notebooks.ts";
+import { run, succeeds, task, taskArguments } from "./command.ts";
 
 const deno = (...args: string[]) => run([Deno.execPath(), ...args]);
-const quick = Deno.args.includes("--quick");
+const USAGE = "usage: deno task ok [--quick]";
+const args = taskArguments(USAGE);
+const quick = args.includes("--quick");
 const readme = await succeeds(["test", "-f", "README.md"]) ? ["README.md"] : [];
 
 const steps: [string, () => Promise<number>][] = [
@@ -33,6 +36,8 @@ if (!quick) {
 }
 
 await task(async () => {
+  const foreign = args.find((arg) => arg !== "--quick");
+  if (foreign) throw new SchemoeError(`Unknown argument "${foreign}"; ${USAGE}`);
   for (const [name, step] of steps) {
     console.error(`== ${name}`);
     const status = await step();

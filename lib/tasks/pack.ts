@@ -8,7 +8,8 @@
  * @module
  */
 import { buildCuda } from "./build_native.ts";
-import { quiet, root, task } from "./command.ts";
+import { quiet, root, task, taskArguments } from "./command.ts";
+import { SchemoeError } from "../types.ts";
 
 const DEFAULT = `${root}/out/schemoe-lab.tar.xz`;
 /** What neither task reads. */
@@ -25,11 +26,15 @@ const PICTURES = [
 const SYSTEM = /\/(ld-linux|libc\.|libm\.|libdl\.|libpthread\.|librt\.|libstdc\+\+|libgcc_s)/;
 
 await task(async () => {
+  const usage = "usage: deno task pack [ARCHIVE]";
+  const args = taskArguments(usage);
+  const foreign = args.find((arg, i) => i > 0 || arg.startsWith("-"));
+  if (foreign) throw new SchemoeError(`Unknown argument "${foreign}"; ${usage}`);
   await buildCuda();
   const folder = await Deno.makeTempDir();
   try {
     await stage(folder);
-    const archive = Deno.args[0] ?? DEFAULT;
+    const archive = args[0] ?? DEFAULT;
     await Deno.mkdir(`${root}/out`, { recursive: true });
     await quiet([
       "tar",

@@ -16,7 +16,7 @@ export async function runNotebook(
   shown: (cell: number, outputs: readonly CellOutput[]) => void,
   env: Record<string, string> = {},
 ): Promise<void> {
-  const cells = notebookCode(await Deno.readTextFile(path));
+  const cells = await codeOf(path);
   const kernel = await KernelClient.start(dirname(path), env);
   let cell = 0;
   try {
@@ -31,6 +31,15 @@ export async function runNotebook(
     throw new SchemoeError(`Cannot run ${path}: cell ${cell}: ${cause.message}`, { cause });
   } finally {
     await kernel.close();
+  }
+}
+
+/** @throws {SchemoeError} naming the file that cannot be read, or is no notebook. */
+async function codeOf(path: string): Promise<string[]> {
+  try {
+    return notebookCode(await Deno.readTextFile(path));
+  } catch (cause) {
+    throw new SchemoeError(`Cannot run ${path}: ${(cause as Error).message}`, { cause });
   }
 }
 

@@ -6,7 +6,7 @@
  */
 import { chromium, nbconvertPython } from "./browser.ts";
 import { buildCuda, buildNative, canCompileCuda } from "./build_native.ts";
-import { root, run, task } from "./command.ts";
+import { root, run, task, taskArguments } from "./command.ts";
 import { countJunit, type Counts } from "./junit.ts";
 import { keepLock } from "./keep_lock.ts";
 import { jupyterPython } from "./python.ts";
@@ -20,8 +20,9 @@ const lock = "test/deno.lock";
 await task(async () => {
   const reports = await Deno.makeTempDir();
   const suites = [await setUp(buildNative), await setUp(jupyterPython)];
-  if (Deno.args.length > 0) {
-    suites.push(await keepLock(() => deno(`${reports}/some.xml`, Deno.args, false)));
+  const args = taskArguments();
+  if (args.length > 0) {
+    suites.push(await keepLock(() => deno(`${reports}/some.xml`, args, false)));
   } else {
     suites.push(await setUp(chromium), await setUp(nbconvertPython));
     suites.push(await keepLock(() => deno(`${reports}/all.xml`, ["test/"], true)));

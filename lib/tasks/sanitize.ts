@@ -5,7 +5,7 @@
  * usage: deno task sanitize [PRESET...]   (default: asan tsan; asan has UBSan with it)
  * @module
  */
-import { quiet, root, run, task } from "./command.ts";
+import { quiet, root, run, task, taskArguments } from "./command.ts";
 import { ensurePackages } from "./packages.ts";
 import { SchemoeError } from "../types.ts";
 
@@ -14,7 +14,8 @@ const TESTS = ["executor", "fuzz", "hosts", "lifetime", "part", "program"];
 const source = `${root}/native`;
 
 await task(async () => {
-  const foreign = Deno.args.find((preset) => !PRESETS.includes(preset));
+  const args = taskArguments("usage: deno task sanitize [asan] [tsan]");
+  const foreign = args.find((preset) => !PRESETS.includes(preset));
   if (foreign) {
     throw new SchemoeError(`Unknown preset "${foreign}": choose from ${PRESETS.join(", ")}`);
   }
@@ -25,7 +26,7 @@ await task(async () => {
     "libopenblas-dev": ["c++", "-E", "-x", "c++", "-include", "cblas.h", "/dev/null"],
   });
   let failed = 0;
-  for (const preset of Deno.args.length ? Deno.args : PRESETS) {
+  for (const preset of args.length ? args : PRESETS) {
     console.log(`== ${preset}`);
     failed += await sanitized(preset) === 0 ? 0 : 1;
   }

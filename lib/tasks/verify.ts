@@ -26,6 +26,7 @@ import {
   runGolden,
 } from "../moe/golden.ts";
 import { type Chunking, type ElementType, type Engine, SchemoeError } from "../types.ts";
+import { argumentProblem, taskArguments } from "./command.ts";
 import { devicesOf, parseDevices } from "./devices_option.ts";
 
 /** Largest relative error that passes without a codec, by the layer's type (bfloat16: from the CPU engine). */
@@ -245,13 +246,13 @@ function options(args: readonly string[]) {
       },
     });
   } catch (cause) {
-    throw new SchemoeError(`${(cause as Error).message}; ${USAGE}`, { cause });
+    throw new SchemoeError(`${argumentProblem(cause)}; ${USAGE}`, { cause });
   }
 }
 
 if (import.meta.main) {
   try {
-    Deno.exitCode = await main(Deno.args) ? 0 : 1;
+    Deno.exitCode = await main(taskArguments(USAGE)) ? 0 : 1;
   } catch (error) {
     if (!(error instanceof SchemoeError)) throw error;
     console.error(`verify: ${error.message}`);

@@ -9,7 +9,7 @@ import { SchemoeError } from "../types.ts";
 import { environment } from "../workers/gather.ts";
 import { serveWorker } from "../workers/join.ts";
 import { launcher } from "../workers/launcher.ts";
-import { task } from "./command.ts";
+import { task, taskArguments } from "./command.ts";
 
 await task(async () => {
   const place = launcher(environment);
@@ -20,7 +20,7 @@ await task(async () => {
     );
   }
   if (place.process > 0) return await serveWorker(place);
-  const [script] = Deno.args;
+  const [script] = taskArguments("usage: deno task worker [SCRIPT]");
   if (script === undefined) {
     throw new SchemoeError(
       "Cannot start process 0 as a worker: it drives the others; name the script that it runs, or " +

@@ -64,6 +64,12 @@ export function compare(
   if (!Array.isArray(runs) || runs.length === 0) {
     throw new SchemoeError("Cannot compare: give a list of at least one run");
   }
+  const odd = runs.findIndex((run) => typeof run?.timeline?.column !== "function");
+  if (odd >= 0) {
+    throw new SchemoeError(
+      `Cannot compare: item ${odd} is no run; a run has a name and a timeline`,
+    );
+  }
   const given = checked(options);
   if ("title" in given) {
     throw new SchemoeError(

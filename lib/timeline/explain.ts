@@ -93,7 +93,7 @@ export function explain(run: Explained | Timeline): Explanation {
 }
 
 function explained(run: Explained | Timeline): Explained {
-  if (run && "timeline" in run) {
+  if (Object(run) === run && "timeline" in run) {
     return { timeline: run.timeline, bound: run.bound, boundLimit: run.boundLimit };
   }
   if (typeof (run as Timeline)?.column === "function") return { timeline: run as Timeline };

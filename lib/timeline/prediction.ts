@@ -31,6 +31,12 @@ export interface Prediction extends Displayable {
  * @throws {SchemoeError} naming a task that only one of the two has.
  */
 export function predictedVsMeasured(measured: Compared, simulated: Compared): Prediction {
+  for (const [which, run] of Object.entries({ measured, simulated })) {
+    if (typeof run?.timeline?.column === "function") continue;
+    throw new SchemoeError(
+      `Cannot compare with the simulation: the ${which} one is no run; give a run, and simulated(run)`,
+    );
+  }
   const real = timesOf(measured.timeline);
   const model = timesOf(simulated.timeline);
   for (

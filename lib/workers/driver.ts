@@ -44,6 +44,8 @@ export class PartsDriver implements NativeCalls {
   #broken?: SchemoeError;
   /** Ends the run in progress in the other processes. */
   #cancelOthers?: () => void;
+  /** Whether the run in progress was told to end. */
+  #cancelled = false;
 
   constructor(options: PartsOptions) {
     this.#options = options;
@@ -75,6 +77,7 @@ export class PartsDriver implements NativeCalls {
     this.#part.hostDone(operation, failure);
   }
   cancel(): void {
+    this.#cancelled = true;
     this.#part.cancel();
     this.#cancelOthers?.();
   }
@@ -98,12 +101,17 @@ export class PartsDriver implements NativeCalls {
   /** @throws {SchemoeError} naming the process that is the cause; only closing is possible then. */
   async run(prepared: PreparedProgram, timeLimit: number): Promise<BigUint64Array<ArrayBuffer>> {
     this.#whole();
+    this.#cancelled = false;
     try {
       return await this.#run(prepared, timeLimit);
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
+      // what processes then say of each other is not the reason
+      const what = this.#cancelled
+        ? "was aborted; close it and open a new one"
+        : `failed; close it and open a new one (${text})`;
       this.#broken = new SchemoeError(
-        `Cannot use the engine: a run over several processes failed; close it and open a new one (${text})`,
+        `Cannot use the engine: a run over several processes ${what}`,
         { status: Status.closed, cause: error },
       );
       throw error;

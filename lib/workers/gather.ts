@@ -3,6 +3,7 @@ import { SchemoeError } from "../types.ts";
 import { serveWorker } from "./join.ts";
 import { type Launcher, launcher, LAUNCHER_VARIABLES } from "./launcher.ts";
 import { Rendezvous } from "./rendezvous.ts";
+import { checkOptions } from "./options.ts";
 import { checkToken } from "./token.ts";
 import { Workers } from "./workers.ts";
 
@@ -27,9 +28,12 @@ export interface GatherOptions extends Partial<Launcher> {
  * const workers = await gatherWorkers();
  * const engine = await workers.openEngine({ ranksPerNode: 2 });
  * ```
- * @throws {SchemoeError} naming the processes that did not join, and who was turned away.
+ * @throws {SchemoeError} for an unknown option, and naming the processes that did not join, and who was
+ *   turned away.
  */
 export async function gatherWorkers(options: GatherOptions = {}): Promise<Workers> {
+  const known = ["timeLimit", "process", "processes", "host", "port", "token"];
+  checkOptions(options, known, "Cannot gather the workers");
   const { timeLimit = TIME_LIMIT, ...given } = options;
   const place = { ...launcher(environment), ...defined(given) };
   const { process = 0, processes, host = "127.0.0.1", port = 0 } = place;

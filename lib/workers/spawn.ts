@@ -1,6 +1,7 @@
 /** Workers on this machine, started from a notebook or a script. @module */
 import { SchemoeError } from "../types.ts";
 import { Rendezvous } from "./rendezvous.ts";
+import { checkOptions } from "./options.ts";
 import { newToken } from "./token.ts";
 import { Workers } from "./workers.ts";
 
@@ -21,7 +22,7 @@ const PROGRAM = new URL("../tasks/worker.ts", import.meta.url);
  * await workers.close();
  * ```
  * @param options.timeLimit seconds in which they must join; default 30.
- * @throws {SchemoeError} naming those that did not join, with what they printed.
+ * @throws {SchemoeError} for an unknown option, and naming those that did not join, with what they printed.
  */
 export async function spawnWorkers(
   count: number,
@@ -32,6 +33,7 @@ export async function spawnWorkers(
       `Cannot spawn ${count} workers: give a number from 1 to ${MOST_WORKERS}`,
     );
   }
+  checkOptions(options, ["timeLimit"], "Cannot spawn the workers");
   const token = newToken();
   const processes = count + 1;
   const rendezvous = new Rendezvous({ token, processes });

@@ -1,9 +1,20 @@
 /** Choices, orders and tensors that a layer refuses. */
-import { manual } from "../../mod.ts";
+import { manual, type MoeLayer } from "../../mod.ts";
 import { type BadInputs, forward, withLayer, wrong } from "./bad_input.ts";
 
 const ORDER = ["gate", "dispatch", "A1[0]", "D1[0]", "E[0]", "C2[0]", "A2[0]", "combine"];
 const chunking = (split: unknown) => forward({ chunks: { name: "mine", split } });
+
+/** A call while a forward pass is in progress. */
+const during = (call: (layer: MoeLayer) => unknown) => () =>
+  withLayer({}, async (layer) => {
+    const first = layer.forward({ bound: false });
+    try {
+      await call(layer);
+    } finally {
+      await first;
+    }
+  });
 
 export const choices: BadInputs = {
   "an unknown scheduler": {
@@ -18,9 +29,18 @@ export const choices: BadInputs = {
     call: forward({ scheduler: null }),
     says: ['a value with a function "order" is needed, got null'],
   },
+  "a scheduler that was not made": {
+    call: forward({ scheduler: manual }),
+    says: 'Cannot use the scheduler: a value with a function "order" is needed, got a function; ' +
+      "call it, if it makes one",
+  },
+  "a scheduler without a name": {
+    call: forward({ scheduler: { order: ({ tasks }: { tasks: unknown }) => tasks } }),
+    says: ["Cannot use the scheduler: it must have a name", "got undefined"],
+  },
   "an unknown all-to-all": {
-    call: forward({ allToAll: "ring" }),
-    says: ['Unknown allToAll "ring": choose one of ', "linear"],
+    call: forward({ allToAll: "lineer" }),
+    says: ['Unknown allToAll "lineer": choose one of ', "linear"],
   },
   "an unknown compressor": {
     call: forward({ compressor: "zfp" }),
@@ -96,16 +116,16 @@ export const choices: BadInputs = {
     says: ["Cannot run backward: run forward first"],
   },
   "two passes at once": {
-    call: () =>
-      withLayer({}, async (layer) => {
-        const first = layer.forward({ bound: false });
-        try {
-          await layer.forward();
-        } finally {
-          await first;
-        }
-      }),
+    call: during((layer) => layer.forward()),
     says: "Cannot run the pass: another one of this layer is in progress, await it",
+  },
+  "tensors set during a pass": {
+    call: during((layer) => layer.set({ x: new Float32Array(64) })),
+    says: "Cannot set the tensors: a pass of this layer is in progress, await it",
+  },
+  "a layer closed during a pass": {
+    call: during((layer) => layer.close()),
+    says: "Cannot close the layer: a pass of it is in progress, await it",
   },
   "a parameter that the layer has not": {
     call: () => withLayer({}, (layer) => layer.set({ w: new Float32Array(1) })),

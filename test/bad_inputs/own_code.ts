@@ -61,6 +61,38 @@ export const ownCode: BadInputs = {
     call: order(({ tasks }: { tasks: unknown[] }) => ({ order: tasks, after: 3 })),
     says: ["its edges are not an array of pairs of tasks"],
   },
+  "order() with edges that are no pairs": {
+    call: order(({ tasks }: { tasks: unknown[] }) => ({ order: tasks, after: [undefined] })),
+    says: ["its edges are not an array of pairs of tasks"],
+  },
+  "order() that sorts the graph itself": {
+    call: order(({ tasks }: { tasks: { id: number }[] }) => tasks.sort((a, b) => b.id - a.id)),
+    says:
+      'Cannot use the scheduler "mine": its order changes the graph, which others share; sort a ' +
+      "copy, as graph.tasks.toSorted() makes one",
+  },
+  "order() that drops a dependency": {
+    call: order(({ tasks }: { tasks: { after: number[] }[] }) => {
+      tasks[1].after.pop();
+      return tasks;
+    }),
+    says: ['Cannot use the scheduler "mine": its order changes the graph'],
+  },
+  "chunking() that throws": {
+    call: forward({
+      scheduler: wrong({ name: "mine", order: () => [], chunking: bug }),
+      chunks: 2,
+    }),
+    says: 'Cannot use the scheduler "mine": its chunking failed: my bug',
+  },
+  "chunking() that gives a number": {
+    call: forward({
+      scheduler: wrong({ name: "mine", order: () => [], chunking: () => 3 }),
+      chunks: 2,
+    }),
+    says: 'Cannot split the pass: the chunking of the scheduler "mine" must give a value with a ' +
+      'function "split"',
+  },
 
   "plan() that throws": {
     call: plan(bug),
@@ -85,6 +117,20 @@ export const ownCode: BadInputs = {
   "a phase after a later one": {
     call: plan(() => [{ lane: "intra", after: [3], steps: [] }]),
     says: ["lets phase 0 come after 3, which is not an earlier one"],
+  },
+  "a phase after a number": {
+    call: plan(() => [{ lane: "intra", after: 0, steps: [] }]),
+    says: ['rank 0 lets phase 0 come after "0", an array of earlier phases is needed'],
+  },
+  "a phase after a number, not on rank 0": {
+    call: plan(({ rank }: { rank: number }) => [
+      { lane: "intra", after: rank ? 0 : [], steps: [] },
+    ]),
+    says: ['Cannot use the all-to-all "mine": rank 1 has other phases than rank 0'],
+  },
+  "a phase with an object for its name": {
+    call: plan(() => [{ lane: "intra", name: {}, steps: [] }]),
+    says: ['rank 0 calls phase 0 "[object Object]", a name must be text'],
   },
   "a step of an unknown kind": {
     call: steps({ kind: "teleport" }),
@@ -181,6 +227,26 @@ export const ownCode: BadInputs = {
     }),
     says: ['Cannot use the buffer "nope"', "in task E[0] on rank 0"],
   },
+  "a kernel before its buffer": {
+    call: expert({
+      forward: (c: ExpertContext) => [{
+        name: "fill",
+        args: [4, { buffer: c.y.buffer, offset: -64 }, 1],
+      }],
+    }),
+    says: ['the kernel "fill": offset -64 of the buffer "expert.y" is negative, in task E[0]'],
+  },
+  "a kernel beyond its buffer": {
+    call: expert({ forward: (c: ExpertContext) => [{ name: "fill", args: [1e6, c.y, 1] }] }),
+    says: [
+      "task E[0] on rank ",
+      'kernel fill: buffer "expert.y" has 256 bytes, 4000000 are needed',
+    ],
+  },
+  "a host function that was not registered": {
+    call: expert({ forward: () => [{ name: "host", args: [7] }] }),
+    says: ['the kernel "host": the graph has no host function 7', "in task E[0] on rank 0"],
+  },
   "a parameter that the expert has not": {
     call: expert({ forward: (c: ExpertContext) => [c.parameter("w9")] }),
     says: ['the expert "mine": its forward pass failed', 'no parameter "w9"'],
@@ -192,6 +258,16 @@ export const ownCode: BadInputs = {
   "a parameter of no size": {
     call: expert({ parameters: () => [{ name: "w", shape: [0] }] }),
     says: ['its parameter "w" has the shape [0], an array of positive integers is needed'],
+  },
+  "two parameters of one name": {
+    call: expert({
+      parameters: () => [{ name: "w", shape: [2] }, { name: "w", shape: [3] }],
+    }),
+    says: 'Cannot use the expert "mine": "parameters" has two entries called "w"',
+  },
+  "an activation without a name": {
+    call: expert({ saved: () => [{ name: "", columns: 3 }] }),
+    says: 'Cannot use the expert "mine": "saved" has an entry without a name',
   },
   "flops() that are no number": {
     call: expert({ flops: () => ({ forward: NaN }) }),

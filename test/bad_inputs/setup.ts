@@ -1,5 +1,14 @@
 /** Worlds, layers and engines that cannot be. */
-import { createLayer, ffn, openEngine, sharedProcessor, topK, topology } from "../../mod.ts";
+import {
+  createLayer,
+  ffn,
+  gatherWorkers,
+  openEngine,
+  sharedProcessor,
+  spawnWorkers,
+  topK,
+  topology,
+} from "../../mod.ts";
 import { type BadInputs, forward, withLayer, wrong } from "./bad_input.ts";
 
 const pair = { nodes: 1, ranksPerNode: 2 };
@@ -96,7 +105,17 @@ export const setup: BadInputs = {
       closed.close();
       await createLayer(closed, { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 2 }).forward();
     },
-    says: "Cannot run: the engine is closed",
+    says: "Cannot use the engine: it is closed",
+  },
+
+  "a simulation that is aborted": {
+    call: () =>
+      withLayer(
+        {},
+        (layer) => layer.forward({ signal: AbortSignal.abort() }),
+        "simulate",
+      ),
+    says: "Cannot run the Program: it was aborted",
   },
 
   "a layer of nothing": {
@@ -143,9 +162,27 @@ export const setup: BadInputs = {
     call: layer({ normalizeGate: wrong("yes") }),
     says: ["normalizeGate must be true or false, got yes"],
   },
+  "a layer of bfloat16 on the CPU": {
+    call: layer({ dtype: "bfloat16" }),
+    says: [
+      "Cannot make the layer: dtype bfloat16 needs the cuda engine (or simulate); this one is cpu",
+    ],
+  },
+  "an unknown option of spawnWorkers()": {
+    call: () => spawnWorkers(1, wrong({ timelimit: 3 })),
+    says: 'Cannot spawn the workers: "timelimit" is not an option (timeLimit)',
+  },
+  "workers that may take no time": {
+    call: () => spawnWorkers(1, { timeLimit: NaN }),
+    says: "Cannot spawn the workers: the time limit NaN is not positive",
+  },
+  "an unknown option of gatherWorkers()": {
+    call: () => gatherWorkers(wrong({ ranks: 3 })),
+    says: ['Cannot gather the workers: "ranks" is not an option (timeLimit, process, processes'],
+  },
   "an expert by name": {
     call: layer({ expert: wrong("ffn") }),
-    says: ["expert must be an object, got string"],
+    says: ['expert must be an object, got string, "ffn"; make one, as with ffn()'],
   },
   "an expert that was not made": {
     call: layer({ expert: wrong(ffn) }),
@@ -170,6 +207,10 @@ export const setup: BadInputs = {
   "an unknown option of createLayer()": {
     call: () => withLayer({}, (made, on) => createLayer(on, made.layer, wrong({ sed: 1 }))),
     says: ['"sed" is not an option (seed)'],
+  },
+  "a seed in place of options": {
+    call: () => withLayer({}, (made, on) => createLayer(on, made.layer, wrong(null))),
+    says: ["Cannot make the layer: its options are an object such as { seed: 1 }, got null"],
   },
   "a seed of text": {
     call: () => withLayer({}, (made, on) => createLayer(on, made.layer, { seed: wrong("x") })),

@@ -1,8 +1,16 @@
-import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import {
   type AllToAll,
   buildProgram,
   copy,
+  createLayer,
   type EventTable,
   GraphBuilder,
   input,
@@ -240,4 +248,25 @@ Deno.test("simulate() slows computation and transfers of a rank that run togethe
   assertEquals(contended({ compute: 2 }), [7, 2]);
   // the transfer takes 4 s, in which half of 4 s is computed
   assertEquals(contended({ compute: 2, communication: 2 }), [8, 4]);
+});
+
+Deno.test("a layer refuses what would not fit into memory before it prices it, and one node for all does it", async () => {
+  const config = {
+    tokens: 8192,
+    modelDim: 8,
+    hiddenDim: 8,
+    experts: 4096,
+    topK: 1,
+    capacityFactor: 2,
+  };
+  const sizes = { nodes: 512, ranksPerNode: 8 };
+  const choices = { allToAll: "pairwise", chunks: 4 };
+  const full = openSimulator(topology(sizes));
+  const error = await assertRejects(() => createLayer(full, config).forward(choices), SchemoeError);
+  for (const part of ["32,783 tasks on 4,096 ranks", "134,279,168 operations", "representatives"]) {
+    assertStringIncludes(error.message, part);
+  }
+  const one = openSimulator(topology(sizes), { representatives: true });
+  const run = await createLayer(one, config).forward({ ...choices, chunks: 1, bound: false });
+  assertEquals(run.ran[0].events.end.length, 8 * run.ran[0].program.order.length);
 });

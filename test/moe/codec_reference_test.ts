@@ -36,6 +36,9 @@ const { tokens, modelDim: M, experts: E, topK: K } = config;
 const LOCAL = E / RANKS;
 const expert = ffn({ activation: "gelu" });
 
+const builtIn = (name: string) =>
+  (compressors as unknown as Record<string, typeof compressors.none>)[name];
+
 /** decode(encode(row)) written from the definitions of the formats. */
 const throughWire: Record<string, (row: Float32Array) => Float32Array> = {
   none: (row) => row,
@@ -166,7 +169,9 @@ function each(
 Deno.test("codecs of the engine equal decode(encode()) at the four points on one rank, bit for bit", async () => {
   using one = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 1, links: "plain" });
   using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 2, links: "plain" });
-  assertEquals(Object.keys(throughWire).toSorted(), [...BUILT_IN.compressor].toSorted());
+  // those in JavaScript are called by the same code as the one below
+  const native = BUILT_IN.compressor.filter((name) => builtIn(name).native !== undefined);
+  assertEquals(Object.keys(throughWire).toSorted(), native.toSorted());
   const pairs = [["none", "none"], ["fp16", "fp16"], ["int8", "int8"], ["bf16", "bf16"], [
     "fp16",
     "int8",
@@ -404,7 +409,7 @@ Deno.test("the bytes column equals wireBytes of the slices for other ranks", asy
   for (const name of BUILT_IN.compressor) {
     const run = await layer.forward({ compressor: name, chunks: 4, allToAll: "linear" });
     const places = run.configuration.capacity as number;
-    const codec = (compressors as unknown as Record<string, typeof compressors.none>)[name];
+    const codec = builtIn(name);
     const expected = [0, 1, 2, 3].map((i) =>
       (RANKS - 1) * codec.wireBytes({
         rows: LOCAL * (Math.floor(((i + 1) * places) / 4) - Math.floor((i * places) / 4)),

@@ -1,5 +1,12 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { createLayer, openEngine, SchemoeError, topology } from "../../mod.ts";
+import {
+  createLayer,
+  openEngine,
+  type Scheduler,
+  SchemoeError,
+  type Task,
+  topology,
+} from "../../mod.ts";
 
 const config = { tokens: 32, modelDim: 8, hiddenDim: 16, experts: 4, topK: 2 };
 const open = () => openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
@@ -18,6 +25,81 @@ Deno.test("backward() needs a forward pass that succeeded with the same values",
   await layer.forward();
   await assertRejects(() => layer.forward({ timeLimit: 0.01 }), SchemoeError);
   await refused();
+});
+
+Deno.test("a scheduler that would change the graph leaves it as it is for all others", async () => {
+  using engine = open();
+  using layer = createLayer(engine, config);
+  const expected = (await layer.forward({ scheduler: "optSche", chunks: 2 })).output;
+  const changes: Scheduler["order"][] = [
+    ({ tasks }) => (tasks as Task[]).sort((a, b) => a.stage - b.stage || b.chunk - a.chunk),
+    ({ tasks }) => (tasks as Task[]).reverse(),
+    ({ tasks }) => {
+      for (const task of tasks) (task.after as number[]).length = 0;
+      return tasks;
+    },
+    ({ tasks }) => {
+      for (const task of tasks) (task as { after: readonly number[] }).after = [];
+      return tasks;
+    },
+    ({ tasks }) => (tasks as Task[]).splice(0),
+  ];
+  for (const order of changes) {
+    await assertRejects(
+      () => layer.forward({ scheduler: { name: "rough", order }, chunks: 2 }),
+      SchemoeError,
+      'Cannot use the scheduler "rough": its order changes the graph',
+    );
+    const { output } = await layer.forward({ scheduler: "optSche", chunks: 2 });
+    assertEquals(output, expected);
+  }
+});
+
+Deno.test("a Program keeps its order when the scheduler's own array changes later", async () => {
+  using engine = open();
+  using layer = createLayer(engine, config);
+  let given: Task[] = [];
+  const scheduler: Scheduler = { name: "mine", order: ({ tasks }) => given = [...tasks] };
+  const first = await layer.forward({ scheduler });
+  given.reverse();
+  const second = await layer.forward({ scheduler });
+  assertEquals(second.output, first.output);
+  assertEquals(second.ran[0].program.order[0].name, "gate");
+});
+
+Deno.test("schedulers are asked again once tasks have been measured, and not more often", async () => {
+  using engine = open();
+  using layer = createLayer(engine, config);
+  const sources: string[] = [];
+  const scheduler: Scheduler = {
+    name: "asking",
+    order: ({ tasks }, { source }) => {
+      sources.push(source.replace(/,.*/, ""));
+      return tasks;
+    },
+  };
+  for (const bound of [false, false, true, true, false]) {
+    await layer.forward({ scheduler, bound });
+  }
+  assertEquals(sources, ["model", "measured alone"]);
+});
+
+Deno.test("close() of a layer does nothing a second time, and after its engine", async () => {
+  const engine = open();
+  const [one, other] = [createLayer(engine, config), createLayer(engine, config)];
+  await one.forward({ bound: false });
+  await other.forward({ bound: false });
+  one.close();
+  one.close();
+  engine.close();
+  one.close();
+  other.close();
+  other.close();
+  await assertRejects(
+    () => other.forward(),
+    SchemoeError,
+    "Cannot use the workspace: it was freed",
+  );
 });
 
 Deno.test("forward() of the same seed gives the same bits, another seed others", async () => {

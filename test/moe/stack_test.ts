@@ -56,6 +56,17 @@ Deno.test("createStack() computes on the CPU what its layers compute one after a
   assert(forward.output!.some((value) => value !== 0) && backward.gradients!.x.length === 256);
 });
 
+Deno.test("the configuration of a stack says all that was chosen", async () => {
+  using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+  using stack = createStack(engine, { layer, layers: 2 });
+  const compressor = { dispatch: "fp16", combine: "int8" };
+  const { configuration } = await stack.forward({ compressor, scheduler: "fasterMoE", chunks: 2 });
+  const { scheduler, chunks, chunking, expert } = configuration;
+  assertEquals([configuration.compressor, scheduler, chunks, chunking, expert], [
+    ...["fp16/int8", "fasterMoE", 2, "peers in groups of 2", "ffn(relu)"],
+  ]);
+});
+
 Deno.test("every built-in scheduler runs a stack, in both passes, above its bound", async () => {
   const world = topology({ nodes: 2, ranksPerNode: 2 });
   using engine = openEngine({ kind: "simulate", topology: world });

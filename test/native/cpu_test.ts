@@ -128,3 +128,16 @@ Deno.test("run() packs a Program again that was not used for long", async () => 
   }
   assertEquals(floats(workspace.read("a", 0, 4)), [0]);
 });
+
+Deno.test("CPU engines that nothing reaches any more end with their threads, those of a layer do not", async () => {
+  const script = new URL("./forgotten.ts", import.meta.url).pathname;
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "--v8-flags=--expose-gc", script],
+    stdin: "null",
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  const { first, most, last, same } = JSON.parse(new TextDecoder().decode(stdout));
+  // 12 engines of 4 ranks, each with 3 lanes, have 144
+  assert(last - first <= 72, `of ${most} threads ${last} are left, before there were ${first}`);
+  assert(same, "the engine that was kept computes something else");
+});

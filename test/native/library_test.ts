@@ -68,9 +68,10 @@ Deno.test("describeLibrary() reports the layouts that pack() and the engine writ
 
   const world = topology({ nodes: 1, ranksPerNode: 1 });
   const g = new GraphBuilder(world, "forward", 1);
+  const asking = g.host(() => {});
   g.add({
     ...{ kind: "opaque", label: "a", chunk: -1, stage: 0, after: [] },
-    kernels: () => [{ name: "host", args: [7] }],
+    kernels: () => [asking],
   });
   const graph = g.build({});
   const program = buildProgram(graph, graph.tasks, "test");

@@ -137,3 +137,27 @@ Deno.test("close() ends a run, and only once", async () => {
     "it is closed",
   );
 });
+
+Deno.test("free() waits for nobody: while a run uses the workspace it is refused, whole, and works later", async () => {
+  using engine = openCpuEngine({ topology: pair });
+  const [workspace, other] = [engine.workspace(), engine.workspace()];
+  let begun: () => void, go: () => void;
+  const running = new Promise<void>((resolve) => begun = resolve);
+  const gate = new Promise<void>((resolve) => go = resolve);
+  const asking = calling(pair, async () => {
+    begun();
+    await gate;
+  });
+  // prepared earlier: must not be released by halves
+  const before = calling(pair, () => {});
+  await engine.run(before, workspace);
+  const run = engine.run(asking, workspace);
+  await running;
+  assertThrows(() => workspace.free(), SchemoeError, "a run uses it");
+  go!();
+  await run;
+  await engine.run(before, workspace);
+  workspace.free();
+  workspace.free();
+  other.free();
+});

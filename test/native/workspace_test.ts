@@ -14,6 +14,7 @@ Deno.test("ensure names the buffers of its workspace where the library has numbe
   const workspace = new NativeWorkspace({
     native: () => ({ allocate }) as unknown as NativeCalls,
     ranks: 2,
+    closed: () => false,
     freed: () => {},
   });
   workspace.ensure({ x: 80, "experts.w1": 90 });

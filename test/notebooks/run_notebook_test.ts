@@ -53,7 +53,14 @@ Deno.test("runNotebook() takes cells and outputs of more than 255 bytes", async 
 
 const failing: Record<string, { cell: string; says: string }> = {
   "a cell that throws": { cell: 'throw new Error("rank 2")', says: "cell 2: Error: rank 2" },
-  "a syntax error": { cell: "let = ;;(", says: "cell 2: " },
+  "a syntax error": {
+    cell: "let = ;;(",
+    says: "cell 2: Execution failed: most often a syntax error",
+  },
+  "a missing module": {
+    cell: 'import "./nowhere.ts";',
+    says: "cell 2: TypeError: Module not found",
+  },
   "a kernel that dies": { cell: "Deno.exit(3)", says: "cell 2: the kernel died" },
 };
 for (const [name, { cell, says }] of Object.entries(failing)) {

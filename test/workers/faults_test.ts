@@ -86,6 +86,11 @@ Deno.test("Engine.run() that is aborted ends in all processes; the same workers 
   await sleep(200);
   controller.abort();
   assertMatch((await running).message, /it was aborted/);
+  const again = await assertRejects(() => run(engine, 60), SchemoeError);
+  assertEquals(
+    again.message,
+    "Cannot use the engine: a run over several processes was aborted; close it and open a new one",
+  );
   await works(workers);
 });
 

@@ -11,6 +11,7 @@ import {
 } from "../../types.ts";
 import { checkRepresentatives } from "./columns.ts";
 import { type Columns, makeMeetings, type Meeting } from "./meeting.ts";
+import { checkSize } from "./size.ts";
 
 /** What one position of the order takes in each column, nothing else running. */
 export interface Step {
@@ -48,6 +49,7 @@ export function makeInstance(
   columns: Columns,
   costs?: Costs,
 ): Instance {
+  checkSize(program.order.length, columns.ranks.length);
   const patterns = new Map<TrafficPattern, string>();
   for (const task of program.order) {
     if (!task.transfers) continue;
