@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { benchFaults } from "../../lib/tasks/bench_faults.ts";
 import { changedIds, changedProgram, overNative } from "../../lib/tasks/fault_messages.ts";
 import type { FaultProxy } from "../../lib/tasks/fault_proxy.ts";
