@@ -65,17 +65,18 @@ const Library& library() {
 
 Config config_of(const Algorithm& algorithm) {
   Config config;
-  const auto get = [&](int attribute, auto& value) {
+  const auto ask = [&](int attribute, auto& value) {
     size_t written = 0;
-    LT_CHECK(library().config(&algorithm, attribute, &value, sizeof value, &written));
+    return library().config(&algorithm, attribute, &value, sizeof value, &written);
   };
-  get(kConfigId, config.id);
-  get(kConfigTile, config.tile);
-  get(kConfigSplit, config.split);
-  get(kConfigReduction, config.reduction);
-  get(kConfigStages, config.stages);
-  get(kConfigCustom, config.custom);
-  get(kConfigCluster, config.cluster);
+  LT_CHECK(ask(kConfigId, config.id));
+  LT_CHECK(ask(kConfigTile, config.tile));
+  LT_CHECK(ask(kConfigSplit, config.split));
+  LT_CHECK(ask(kConfigReduction, config.reduction));
+  LT_CHECK(ask(kConfigStages, config.stages));
+  // Older libraries do not know all of these; what they do not say is taken for equal.
+  ask(kConfigCustom, config.custom);
+  ask(kConfigCluster, config.cluster);
   return config;
 }
 
