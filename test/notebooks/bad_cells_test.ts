@@ -26,12 +26,13 @@ Deno.test("the kernel stays alive after bad inputs, and the next cell works", as
   const directory = await Deno.makeTempDir({ dir: `${import.meta.dirname}/../../notebooks` });
   try {
     const first = [
-      'import { createLayer, ffn, fromChromeTrace, openEngine } from "@schemoe/lab";',
+      'import { createLayer, ffn, fromChromeTrace, openEngine, settled } from "@schemoe/lab";',
       "const config = { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 2 };",
       'const engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2 });',
       "const layer = createLayer(engine, config);",
     ].join("\n");
-    const works = "console.log((await layer.forward({ bound: false })).output.length)";
+    const works =
+      "console.log((await layer.forward({ bound: false })).output.length);\nawait settled();";
     const cells = [first, ...failing.flatMap(([cell]) => [cell, works])];
     await Deno.writeTextFile(`${directory}/bad.ipynb`, notebook(...cells));
     const executed = await executeNotebook(`${directory}/bad.ipynb`);

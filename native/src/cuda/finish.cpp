@@ -1,0 +1,108 @@
+// The end of a run: everything is idle, data are checked, and times are read from the GPU's events.
+#include <algorithm>
+#include <cmath>
+
+#include "cuda/executor.h"
+
+namespace schemoe::cuda {
+
+/// Waits until all streams are idle, whatever happened.
+void Executor::finish(const Program& program, const Plan& plan) {
+  cudaError_t error = cudaSuccess;
+  for (uint32_t lane : plan.lanes) {
+    world_.leave(lane / kLanes);
+    const cudaError_t result = cudaStreamSynchronize(lanes_.at(lane).stream);
+    if (error == cudaSuccess) error = result;
+  }
+  if (error == cudaSuccess) {
+    for (uint32_t lane : plan.lanes) {
+      world_.leave(lane / kLanes);
+      lanes_.at(lane).scratch.tidy();
+    }
+  }
+  if (error != cudaSuccess) {
+    cudaGetLastError();
+    // An error that a finished stream returns is one that the context does not recover from.
+    broken_ = true;
+    std::unique_lock lock(mutex_);
+    const std::string who = unfinished();
+    lock.unlock();
+    stop(Failure(SCHEMOE_DEVICE, join("Cannot finish the run: ", who, "; the GPU reports ", cudaGetErrorName(error), ", ",
+                                      cudaGetErrorString(error), "; close the engine and open a new one")));
+  }
+  std::vector<std::thread> callers;
+  {
+    const std::lock_guard lock(mutex_);
+    program_ = nullptr;
+    plan_ = nullptr;
+    callers.swap(callers_);
+    changed_.notify_all();
+  }
+  hosts_.stop();
+  for (std::thread& caller : callers) caller.join();
+  hosts_.end();
+  if (!failure_) {
+    try {
+      check_data(program);
+    } catch (const Failure& failure) {
+      failure_ = failure;
+    }
+  }
+  if (failure_) dirty_errors_ = true;
+}
+
+/// Throws INVALID where a kernel found data that make no sense.
+void Executor::check_data(const Program& program) {
+  if (!Signals::is_set(error_seen_)) return;
+  for (uint32_t device = 0; device < world_.devices(); ++device) {
+    DataError error{};
+    world_.use(device);
+    CUDA_CHECK(cudaMemcpy(&error, errors_[device], sizeof error, cudaMemcpyDeviceToHost));
+    if (!error.set) continue;
+    const auto owner = std::find_if(program.operations.begin(), program.operations.end(), [&](const Operation& o) {
+      return error.call >= o.calls.first && error.call < o.calls.first + o.calls.count;
+    });
+    fail(SCHEMOE_INVALID, "Cannot run ", name_of(*owner), ", kernel ", program.calls[error.call].spec->name, ": ",
+         kDataNames[error.what], " holds ", error.value, " of ", error.below);
+  }
+}
+
+/// Times of all operations from the GPU's events; zeros where none are recorded.
+void Executor::report(const Program& program, const Plan& plan, std::span<schemoe_event> events) const {
+  if (!recording_.times) {
+    std::fill(events.begin(), events.end(), schemoe_event{});
+    return;
+  }
+  const auto at = [&](uint32_t index, Mark Marks::*mark) {
+    const auto device = static_cast<uint32_t>(world_.device(program.operations[index].rank));
+    const cudaEvent_t event = (marks(program, index).*mark).time;
+    const double since =
+        static_cast<double>(base_ns_) + clocks_.between(base_device_, events_.base(base_device_).time, device, event);
+    return static_cast<uint64_t>(std::llround(std::max(0.0, since)));
+  };
+  for (uint32_t i = 0; i < events.size(); ++i) {
+    events[i] = {};
+    if (!world_.holds(program.operations[i].rank)) continue;
+    const bool flows = launched_ && plan.flows(i);
+    const uint64_t begin = flows ? events[plan.joins.before[i]].end_ns : at(i, &Marks::begin);
+    events[i] = {0, begin, at(i, &Marks::end), 0};
+  }
+  for (uint32_t i = 0; i < events.size(); ++i) {
+    if (!world_.holds(program.operations[i].rank)) continue;
+    for (uint32_t before : slice(program.waits, program.operations[i].waits)) {
+      events[i].ready_ns = std::max(events[i].ready_ns, events[before].end_ns);
+    }
+    events[i].start_ns = std::max(events[i].start_ns, events[i].ready_ns);
+    events[i].end_ns = std::max(events[i].end_ns, events[i].start_ns);
+  }
+  for (uint32_t i = 0; i < events.size(); ++i) {
+    for (uint32_t peer : plan.peers[i]) {
+      if (events[peer].start_ns > events[i].start_ns) {
+        events[i].wait_ns = std::max(events[i].wait_ns, events[peer].start_ns - events[i].start_ns);
+      }
+    }
+    events[i].wait_ns = std::min(events[i].wait_ns, events[i].end_ns - events[i].start_ns);
+  }
+}
+
+}  // namespace schemoe::cuda

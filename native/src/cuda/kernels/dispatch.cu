@@ -1,0 +1,161 @@
+// Rows of tokens to the experts: a warp moves a row, 16 bytes a lane where that is possible.
+#include "cuda/kernels/places.cuh"
+
+namespace schemoe::cuda {
+
+using namespace routing;
+
+namespace {
+
+constexpr int kUnroll = 4;
+/// Bytes that stay in the cache while as many more are written.
+constexpr int64_t kCached = 16 << 20;
+
+/// Index in `slots` of a row.
+__device__ int64_t slot_index(const Places& p, int64_t row) {
+  const int chunk = find_chunk(p, [&](int64_t begin) { return begin * p.experts <= row; });
+  const int64_t begin = p.bounds[chunk], size = p.bounds[chunk + 1] - begin;
+  const int64_t inside = row - p.experts * begin;
+  const int64_t expert = inside / size;
+  return expert * p.capacity() + begin + (inside - expert * size);
+}
+
+/// A warp moves a row, times a weight if there is one.
+template <class T, int V>
+__device__ void move_row(const T* from, T* to, int64_t columns, const float* weight) {
+  const auto lane = static_cast<int64_t>(threadIdx.x % 32);
+  const float factor = weight ? *weight : 1.0f;
+  const auto move = [&](const Raw<T, V>& raw, int64_t j) {
+    if (!weight) return raw.write(to + j);
+    float v[V];
+    raw.unpack(v);
+#pragma unroll
+    for (int i = 0; i < V; ++i) v[i] *= factor;
+    store(to + j, v);
+  };
+  int64_t j = lane * V;
+  for (; j + (kUnroll - 1) * 32 * V < columns; j += kUnroll * 32 * V) {
+    Raw<T, V> raw[kUnroll];
+#pragma unroll
+    for (int u = 0; u < kUnroll; ++u) raw[u].read(from + j + u * 32 * V);
+#pragma unroll
+    for (int u = 0; u < kUnroll; ++u) move(raw[u], j + u * 32 * V);
+  }
+  for (; j < columns; j += 32 * V) {
+    Raw<T, V> raw;
+    raw.read(from + j);
+    move(raw, j);
+  }
+}
+
+/// Where a row comes from: a choice, or -1 if nothing is to be there.
+__device__ int32_t choice_of(const int32_t* slots, const Places& p, int64_t row, int64_t choices, const Report& report) {
+  const int32_t slot = slots[slot_index(p, row)];
+  return slot != -1 && report.checked(Data::slots, slot, choices) ? slot : -1;
+}
+
+template <class T, int V>
+__device__ void clear_row(T* to, int64_t columns) {
+  const float zeros[V] = {};
+  for (int64_t j = threadIdx.x % 32 * V; j < columns; j += 32 * V) store(to + j, zeros);
+}
+
+/// A warp fills a row.
+template <class T, int V>
+__global__ void __launch_bounds__(32 * kWarps)
+    dispatch_kernel(const T* x, const int32_t* slots, const float* weights, T* out, Places places, int64_t columns,
+                    int32_t k, int64_t choices, Report report) {
+  const int64_t rows = places.experts * places.capacity();
+  for (int64_t row = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; row < rows; row += int64_t{gridDim.x} * kWarps) {
+    int32_t slot = 0;
+    if (threadIdx.x % 32 == 0) slot = choice_of(slots, places, row, choices, report);
+    slot = __shfl_sync(kAllLanes, slot, 0);
+    T* to = out + row * columns;
+    if (slot == -1) clear_row<T, V>(to, columns);
+    else move_row<T, V>(x + int64_t{slot / k} * columns, to, columns, weights ? weights + slot : nullptr);
+  }
+}
+
+/// The row of each choice, which is -1 before.
+__global__ void rows_of_choices_kernel(const int32_t* slots, Places places, int64_t choices, int64_t* row_of_choice,
+                                       Report report) {
+  const int64_t row = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (row >= places.experts * places.capacity()) return;
+  const int32_t slot = choice_of(slots, places, row, choices, report);
+  if (slot != -1) row_of_choice[slot] = row;
+}
+
+/// The same token by token: the rows of a token are written at about the same time, so that it is read from
+/// memory once where all tokens together are more than the cache holds. Warps after those clear rows.
+template <class T, int V>
+__global__ void __launch_bounds__(32 * kWarps)
+    dispatch_tokens_kernel(const T* x, const int32_t* slots, const int64_t* row_of_choice, const float* weights, T* out,
+                           Places places, int64_t columns, int32_t k, int64_t choices) {
+  const int64_t all = choices + places.experts * places.capacity();
+  for (int64_t i = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; i < all; i += int64_t{gridDim.x} * kWarps) {
+    if (i < choices) {
+      const int64_t row = row_of_choice[i];
+      if (row >= 0) move_row<T, V>(x + i / k * columns, out + row * columns, columns, weights ? weights + i : nullptr);
+    } else if (const int64_t row = i - choices; slots[slot_index(places, row)] == -1) {
+      clear_row<T, V>(out + row * columns, columns);
+    }
+  }
+}
+
+/// A warp has one choice of one token, so that the choices of a token read it at about the same time.
+template <class T, int V>
+__global__ void __launch_bounds__(32 * kWarps)
+    place_kernel(const T* x, const int32_t* choices, const int32_t* positions, const float* weights, T* out,
+                 Places places, int64_t count, int64_t columns, int32_t k, Report report) {
+  for (int64_t i = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; i < count; i += int64_t{gridDim.x} * kWarps) {
+    int64_t row = 0;
+    if (threadIdx.x % 32 == 0) row = row_of_choice(places, choices[i], positions[i], report);
+    row = __shfl_sync(kAllLanes, row, 0);
+    if (row < 0) continue;
+    move_row<T, V>(x + i / k * columns, out + row * columns, columns, weights ? weights + i : nullptr);
+  }
+}
+
+}  // namespace
+
+void run(const Dispatch& d, const Context& context) {
+  const int64_t rows = d.experts * d.rows.capacity(), choices = d.tokens * d.k;
+  if (d.columns == 0 || rows == 0) return;
+  const auto* slots = context.at<const int32_t>(d.slots);
+  const auto* weights = context.at<const float>(d.weights);
+  const Places places = places_of(d.rows, context);
+  int64_t* row_of_choice = nullptr;
+  if (d.k > 1 && d.tokens * d.columns * element_bytes(d.dtype) > kCached) {
+    row_of_choice = context.scratch.get<int64_t>(static_cast<size_t>(choices), context.stream);
+    CUDA_CHECK(cudaMemsetAsync(row_of_choice, 0xff, static_cast<size_t>(choices) * sizeof(int64_t), context.stream));
+    LAUNCH(context.stream, grid_of(ceil_div(rows, 256)), 256, 0, rows_of_choices_kernel, slots, places, choices,
+           row_of_choice, context.report());
+  }
+  choose(d.dtype, d.columns, {context.at<void>(d.x), context.at<void>(d.out)}, [&](auto element, auto v) {
+    using T = decltype(element);
+    const auto* x = context.at<const T>(d.x);
+    auto* out = context.at<T>(d.out);
+    const auto k = static_cast<int32_t>(d.k);
+    if (row_of_choice) {
+      LAUNCH(context.stream, grid_of(ceil_div(choices + rows, kWarps)), 32 * kWarps, 0, (dispatch_tokens_kernel<T, v()>), x,
+             slots, row_of_choice, weights, out, places, d.columns, k, choices);
+    } else {
+      LAUNCH(context.stream, grid_of(ceil_div(rows, kWarps)), 32 * kWarps, 0, (dispatch_kernel<T, v()>), x, slots, weights,
+             out, places, d.columns, k, choices, context.report());
+    }
+  });
+}
+
+void run(const PlaceTokens& p, const Context& context) {
+  const int64_t count = p.tokens * p.k;
+  if (count == 0 || p.columns == 0) return;
+  choose(p.dtype, p.columns, {context.at<void>(p.x), context.at<void>(p.out)}, [&](auto element, auto v) {
+    using T = decltype(element);
+    LAUNCH(context.stream, grid_of(ceil_div(count, kWarps)), 32 * kWarps, 0, (place_kernel<T, v()>),
+           context.at<const T>(p.x), context.at<const int32_t>(p.choices), context.at<const int32_t>(p.positions),
+           context.at<const float>(p.weights), context.at<T>(p.out), places_of(p.rows, context), count, p.columns,
+           static_cast<int32_t>(p.k), context.report());
+  });
+}
+
+}  // namespace schemoe::cuda

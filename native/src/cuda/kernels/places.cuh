@@ -1,0 +1,71 @@
+// Where the rows of tokens lie at the experts.
+#pragma once
+
+#include "cuda/kernels/launch.cuh"
+
+namespace schemoe::cuda::routing {
+
+/// Of a block.
+inline constexpr int kWarps = 8;
+
+/// Chunk bounds in device memory, and the first rows of ragged chunks; see `Rows`.
+struct Places {
+  const int32_t* bounds;
+  const int32_t* firsts;
+  int chunks;
+  int64_t experts;
+  __device__ int64_t capacity() const { return bounds[chunks]; }
+};
+
+inline Places places_of(const Rows& rows, const Context& context) {
+  const int32_t* firsts = rows.ragged() ? context.bounds + rows.bounds.size() : nullptr;
+  return {context.bounds, firsts, static_cast<int>(rows.chunks()), rows.experts};
+}
+
+/// The last chunk whose beginning `before(begin)` says is not after what is looked for.
+template <class NotAfter>
+__device__ inline int find_chunk(const Places& p, NotAfter not_after) {
+  int low = 0, high = p.chunks;
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    (not_after(p.bounds[middle]) ? low : high) = middle;
+  }
+  return low;
+}
+
+__device__ inline int64_t row_of(const Places& p, int64_t expert, int64_t place) {
+  const int chunk = find_chunk(p, [&](int64_t begin) { return begin <= place; });
+  const int64_t begin = p.bounds[chunk], end = p.bounds[chunk + 1];
+  return p.experts * begin + expert * (end - begin) + (place - begin);
+}
+
+/// The row of a choice where only places that are taken have one: each choice has, or makes no sense.
+__device__ inline int64_t ragged_row(const Places& p, int64_t expert, int64_t place, const Report& report) {
+  if (!report.checked(Data::positions, place, p.capacity())) return -1;
+  const int chunk = find_chunk(p, [&](int64_t begin) { return begin <= place; });
+  const int32_t* first = p.firsts + chunk * p.experts + expert;
+  const int64_t begin = p.bounds[chunk];
+  if (!report.checked(Data::positions, place, begin + (first[1] - first[0]))) return -1;
+  return first[0] + (place - begin);
+}
+
+/// The row that a choice went to, or -1 if it was dropped or makes no sense.
+__device__ inline int64_t row_of_choice(const Places& p, int32_t choice, int32_t position, const Report& report) {
+  if (!report.checked(Data::choices, choice, p.experts)) return -1;
+  if (!report.checked(Data::positions, position, INT32_MAX)) return -1;
+  if (p.firsts) return ragged_row(p, choice, position, report);
+  return position < p.capacity() ? row_of(p, choice, position) : -1;
+}
+
+/// Calls `body` with the element type and how many elements go at a time.
+template <class Body>
+void choose(schemoe_dtype dtype, int64_t columns, std::initializer_list<const void*> data, Body&& body) {
+  with_type(dtype, [&](auto element) {
+    using T = decltype(element);
+    const bool wide = columns % kVector<T> == 0 && std::all_of(data.begin(), data.end(), aligned);
+    if (wide) body(element, std::integral_constant<int, kVector<T>>{});
+    else body(element, std::integral_constant<int, 1>{});
+  });
+}
+
+}  // namespace schemoe::cuda::routing
