@@ -9,9 +9,9 @@ import {
 import { capacitySlices } from "../layer/mod.ts";
 import { withIdleExperts } from "../moe/idle_experts.ts";
 import type { Engine } from "../types.ts";
-import { digest } from "../workers/digest.ts";
 import type { Row } from "./bench_report.ts";
 import { root } from "./command.ts";
+import { goldenDigest } from "./golden_digest.ts";
 
 const FOLDER = `${root}/test/golden`;
 /** Largest relative error that passes. */
@@ -83,7 +83,7 @@ export async function tryGolden(
         const error = Math.max(...Object.values(goldenErrors(count.golden, results)));
         count.largestError = Math.max(count.largestError, error);
         if (error <= TOLERANCE) count.passed++;
-        count.bits.add(await hash(results));
+        count.bits.add(await goldenDigest(results));
       } catch (error) {
         count.failure ??= `${scheduler}, ${allToAll}: ${(error as Error).message}`;
       }
@@ -102,11 +102,4 @@ export function goldenRow({ golden, ...count }: GoldenCount, like?: GoldenCount)
     sameBits: bits.size === 1 && (like === undefined || like.bits.isSupersetOf(bits)),
     ...(failure === undefined ? {} : { failure }),
   };
-}
-
-/** The first 16 digits of the SHA-256 of all tensors, by name. */
-async function hash(results: ReadonlyMap<string, Float32Array>): Promise<string> {
-  const names = [...results.keys()].sort();
-  const blob = new Blob(names.map((name) => new Float32Array(results.get(name)!)));
-  return (await digest(new Uint8Array(await blob.arrayBuffer()))).slice(0, 16);
 }

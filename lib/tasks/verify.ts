@@ -4,11 +4,12 @@
  * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N]
  *   [--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers]
  *   [--dtype bfloat16] [--dropless] [--transport copy|nccl] [--copy-by kernels|engines] [--emulate-nodes]
- *   [--gpus N | --devices LIST] [--digest] [--json]
+ *   [--gpus N | --devices LIST] [--digest] [--summary] [--json]
  *
  * With one `--chunking`, all schedulers and all-to-alls give the same bits; the two differ by rounding.
- * `--digest` shows it: each line gets a hash of all result tensors. `--ranks` repeats the ranks of a case
- * (those of its file are few) and multiplies gradients accordingly. `--dropless` computes cases whose
+ * `--digest` shows it: each line gets a hash of all result tensors. `--summary` prints one line for all
+ * schedulers and all-to-alls of a case, with their largest errors and all hashes there were. `--ranks`
+ * repeats the ranks of a case (those of its file are few) and multiplies gradients accordingly. `--dropless` computes cases whose
  * capacity comes from the routing without padding (of others it would compute tokens that they drop).
  * `--gpus N` puts the ranks of a case in blocks on the first N GPUs, `--devices 0,1` names the GPU of each.
  * @module
@@ -28,6 +29,8 @@ import {
 import { type Chunking, type ElementType, type Engine, SchemoeError } from "../types.ts";
 import { argumentProblem, taskArguments } from "./command.ts";
 import { devicesOf, parseDevices } from "./devices_option.ts";
+import { goldenDigest } from "./golden_digest.ts";
+import { lineOf, summaryOf, type VerifyResult, type VerifySummary } from "./verify_report.ts";
 
 /** Largest relative error that passes without a codec, by the layer's type (bfloat16: from the CPU engine). */
 const TOLERANCE = { float32: 1e-5, bfloat16: 2e-2 } as const;
@@ -35,30 +38,7 @@ const USAGE =
   "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N] " +
   "[--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] " +
   "[--dtype bfloat16] [--dropless] [--transport copy|nccl] [--copy-by kernels|engines] [--emulate-nodes] " +
-  "[--gpus N | --devices LIST] [--digest] [--json]";
-
-/** One line of the report. */
-interface Result {
-  readonly case: string;
-  readonly engine: string;
-  /** As far as they were given: what bytes travel by, and the GPU of each rank. */
-  readonly transport?: string;
-  readonly copyBy?: string;
-  readonly devices?: string;
-  readonly nodes: number;
-  readonly ranks: number;
-  readonly scheduler: string;
-  readonly allToAll: string;
-  readonly compressor: string;
-  readonly chunks: number;
-  readonly chunking: string;
-  /** Whether experts are padded to their capacity. */
-  readonly rows: "padded" | "dropless";
-  readonly errors: Record<string, number>;
-  readonly pass: boolean;
-  /** Hash of the bits of all result tensors, when it was asked for. */
-  readonly digest?: string;
-}
+  "[--gpus N | --devices LIST] [--digest] [--summary] [--json]";
 
 async function main(args: readonly string[]): Promise<boolean> {
   const { values, positionals } = options(args);
@@ -74,8 +54,11 @@ async function main(args: readonly string[]): Promise<boolean> {
       : repeatRanks(parsed, count("ranks", values.ranks));
     cases.push(dtype === "float32" ? golden : await inBfloat16(golden));
   }
+  const print = (result: VerifyResult | VerifySummary) =>
+    console.log(values.json ? JSON.stringify(result, finite) : lineOf(result));
   let passed = true;
   for (const golden of cases) {
+    const results: VerifyResult[] = [];
     const given = {
       ...(values.transport === undefined ? {} : { transport: values.transport }),
       ...(values["copy-by"] === undefined ? {} : { copyBy: values["copy-by"] }),
@@ -98,20 +81,32 @@ async function main(args: readonly string[]): Promise<boolean> {
           chunking: values.chunking,
           rows: golden.config.dropless ? "dropless" : "padded",
         });
-        console.log(values.json ? JSON.stringify(result) : line(result));
+        if (!values.summary) print(result);
+        results.push(result);
         passed &&= result.pass;
       }
     }
+    if (values.summary) print(summaryOf(results));
   }
   return passed;
 }
+
+/** JSON has no NaN and no Infinity, and would say null. */
+const finite = (_key: string, value: unknown) =>
+  typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+
+/** What a result has of its run's choices. */
+type Choices = Omit<
+  VerifyResult,
+  "case" | "engine" | "dtype" | "nodes" | "ranks" | "errors" | "pass" | "digest"
+>;
 
 async function check(
   engine: Engine,
   golden: GoldenCase,
   hashed: boolean,
-  choices: Omit<Result, "case" | "engine" | "nodes" | "ranks" | "errors" | "pass" | "digest">,
-): Promise<Result> {
+  choices: Choices,
+): Promise<VerifyResult> {
   const { scheduler, allToAll, compressor } = choices;
   const chunks = chunkingOf(choices.chunking)(choices.chunks);
   const results = await runGolden(engine, golden, { scheduler, allToAll, compressor, chunks });
@@ -120,19 +115,11 @@ async function check(
     ? TOLERANCE[golden.config.dtype ?? "float32"]
     : Infinity;
   return {
-    ...{ case: golden.name, engine: engine.kind, nodes: engine.topology.nodes },
-    ...{ ranks: golden.ranks, ...choices, errors },
+    ...{ case: golden.name, engine: engine.kind, dtype: golden.config.dtype ?? "float32" },
+    ...{ nodes: engine.topology.nodes, ranks: golden.ranks, ...choices, errors },
     pass: Object.values(errors).every((error) => error <= tolerance && error < Infinity),
-    ...(hashed ? { digest: await digest(results) } : {}),
+    ...(hashed ? { digest: await goldenDigest(results) } : {}),
   };
-}
-
-/** The first 16 digits of the SHA-256 of all tensors, by name. */
-async function digest(results: ReadonlyMap<string, Float32Array>): Promise<string> {
-  const names = [...results.keys()].sort();
-  const bytes = await new Blob(names.map((name) => new Float32Array(results.get(name)!)))
-    .arrayBuffer();
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex().slice(0, 16);
 }
 
 function open(
@@ -205,19 +192,6 @@ function count(name: string, text: string): number {
   throw new SchemoeError(`--${name} must be a positive integer, got "${text}"`);
 }
 
-function line({ pass, errors, chunks, chunking, rows, digest, ...names }: Result): string {
-  const list = Object.entries(errors).map(([tensor, error]) =>
-    `${tensor} ${error.toExponential(1)}`
-  ).join("  ");
-  const { scheduler, allToAll, compressor, nodes, ranks, devices } = names;
-  const on = devices ? ` on GPUs ${devices}` : "";
-  return `${
-    pass ? "ok  " : "FAIL"
-  } ${names.case} (${ranks} ranks${on}, nodes ${nodes}, ${scheduler}, ${allToAll}, ${compressor}, chunks ${chunks} by ${chunking}, ${rows})  ${list}${
-    digest ? `  bits ${digest}` : ""
-  }`;
-}
-
 function readFile(path: string): Uint8Array {
   try {
     return Deno.readFileSync(path);
@@ -242,6 +216,7 @@ function options(args: readonly string[]) {
         ...{ "copy-by": { type: "string" }, gpus: { type: "string" }, devices: { type: "string" } },
         "emulate-nodes": { type: "boolean", default: false },
         digest: { type: "boolean", default: false },
+        summary: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
       },
     });

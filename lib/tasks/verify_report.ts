@@ -1,0 +1,85 @@
+/** What `verify` prints: a line for each run, or one for all runs of a case. @module */
+
+/** A run of a case. */
+export interface VerifyResult {
+  readonly case: string;
+  readonly engine: string;
+  /** As far as they were given: what bytes travel by, and the GPU of each rank. */
+  readonly transport?: string;
+  readonly copyBy?: string;
+  readonly devices?: string;
+  readonly dtype: string;
+  readonly nodes: number;
+  readonly ranks: number;
+  readonly scheduler: string;
+  readonly allToAll: string;
+  readonly compressor: string;
+  readonly chunks: number;
+  readonly chunking: string;
+  /** Whether experts are padded to their capacity. */
+  readonly rows: "padded" | "dropless";
+  /** Largest relative error of each tensor. */
+  readonly errors: Readonly<Record<string, number>>;
+  readonly pass: boolean;
+  /** Hash of the bits of all result tensors, when it was asked for. */
+  readonly digest?: string;
+}
+
+/** All runs of a case. */
+export interface VerifySummary extends Omit<VerifyResult, "scheduler" | "allToAll" | "digest"> {
+  readonly schedulers: number;
+  readonly allToAlls: number;
+  readonly runs: number;
+  readonly passed: number;
+  /** All hashes there were: one says that all runs gave the same bits. */
+  readonly digests: readonly string[];
+}
+
+/** The runs of one case as one. @throws {RangeError} without any. */
+export function summaryOf(results: readonly VerifyResult[]): VerifySummary {
+  if (results.length === 0) throw new RangeError("no runs");
+  const { scheduler: _scheduler, allToAll: _allToAll, digest: _digest, ...shared } = results[0];
+  const errors: Record<string, number> = {};
+  for (const result of results) {
+    for (const [tensor, error] of Object.entries(result.errors)) {
+      errors[tensor] = Math.max(errors[tensor] ?? 0, error); // NaN is the largest
+    }
+  }
+  const different = (of: (result: VerifyResult) => string | undefined) =>
+    [...new Set(results.map(of))].filter((value) => value !== undefined).toSorted();
+  return {
+    ...shared,
+    schedulers: different(({ scheduler }) => scheduler).length,
+    allToAlls: different(({ allToAll }) => allToAll).length,
+    runs: results.length,
+    passed: results.filter(({ pass }) => pass).length,
+    pass: results.every(({ pass }) => pass),
+    errors,
+    digests: different(({ digest }) => digest),
+  };
+}
+
+/** One line of text. */
+export function lineOf(result: VerifyResult | VerifySummary): string {
+  const { pass, nodes, ranks, devices, compressor, chunks, chunking, rows, errors } = result;
+  const list = Object.entries(errors).map(([tensor, error]) =>
+    `${tensor} ${error.toExponential(1)}`
+  );
+  const on = devices ? ` on GPUs ${devices}` : "";
+  const [what, bits] = "runs" in result
+    ? [
+      `${result.passed} of ${result.runs} with ${result.schedulers} schedulers and ` +
+      `${result.allToAlls} all-to-alls`,
+      result.digests,
+    ]
+    : [`${result.scheduler}, ${result.allToAll}`, result.digest ? [result.digest] : []];
+  const told = bits.length > 0 ? [`bits ${bits.join(" ")}`] : [];
+  const how = `${compressor}, chunks ${chunks} by ${chunking}, ${rows}`;
+  return [
+    `${
+      pass ? "ok  " : "FAIL"
+    } ${result.case} (${ranks} ranks${on}, nodes ${nodes}, ${what}, ${how})`,
+    ...list,
+    ...told,
+  ].join("  ");
+}
