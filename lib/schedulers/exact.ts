@@ -8,7 +8,9 @@ import { smoothed } from "./exact/smooth.ts";
 
 /** Seconds that a search takes at most when nothing is said. */
 const TIME_LIMIT = 1;
-/** Share of it for an averaged instance, where costs differ between ranks or chunks. */
+/** Share of it after which no further rule is tried. */
+const KNOWN_SHARE = 0.5;
+/** Share of it after which an averaged instance is left, where costs differ between ranks or chunks. */
 const SMOOTH_SHARE = 0.25;
 
 /** How long to search, and who is told what was found. */
@@ -76,8 +78,8 @@ export function exactSchedule(
   const begin = performance.now();
   const within = (share: number) => () => performance.now() >= begin + 1000 * share * timeLimit;
   const problem = makeProblem(graph, costs);
-  const known = bestKnown(problem, costs);
   const floor = lowerBound(graph, costs).seconds;
+  const known = bestKnown(problem, costs, { bound: floor, expired: within(KNOWN_SHARE) });
   const start = better(known, nearby(problem, costs, within(SMOOTH_SHARE)));
   const found = search(problem, { ...start, bound: floor }, within(1));
   const times = evaluate(problem, found.order)!;
@@ -103,7 +105,8 @@ function nearby(problem: Problem, costs: Costs, expired: () => boolean): KnownOr
   const { graph, groups, ranks } = problem;
   const even = makeProblem(graph, smoothed(graph, costs));
   if (ranks === 1 && even.groups.length === groups.length) return undefined;
-  const { order } = search(even, { ...bestKnown(even, costs), bound: 0 }, expired);
+  const start = bestKnown(even, costs, { bound: 0, expired });
+  const { order } = search(even, { ...start, bound: 0 }, expired);
   return { order, seconds: evaluate(problem, order)!.seconds };
 }
 
