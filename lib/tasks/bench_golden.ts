@@ -12,6 +12,7 @@ import type { Engine } from "../types.ts";
 import type { Row } from "./bench_report.ts";
 import { root } from "./command.ts";
 import { goldenDigest } from "./golden_digest.ts";
+import { withoutPadding } from "./without_padding.ts";
 
 const FOLDER = `${root}/test/golden`;
 /** Largest relative error that passes. */
@@ -42,8 +43,7 @@ export function goldenOn(ranks: number): GoldenCase[] {
     const wide = withIdleExperts(found, Math.max(found.config.experts, ranks));
     const golden = repeatRanks(wide, ranks);
     if (golden.config.capacityFactor !== 0) return [golden];
-    const config = { ...golden.config, capacityAlignment: 1, dropless: true };
-    return [golden, { ...golden, name: `${golden.name}, not padded`, config }];
+    return [golden, { ...withoutPadding(golden), name: `${golden.name}, not padded` }];
   });
 }
 

@@ -1,7 +1,7 @@
 /** What `bench` is told on its command line. @module */
 import { parseArgs } from "node:util";
 import { SchemoeError } from "../types.ts";
-import { argumentProblem } from "./command.ts";
+import { argumentProblem, positive } from "./command.ts";
 import { devicesOf, type DevicesOption, parseDevices } from "./devices_option.ts";
 
 export const BENCH_USAGE = "usage: deno task bench [--engine cpu|cuda] [--transport copy|nccl] " +
@@ -56,7 +56,10 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
   if (given && transport !== "nccl") fail(`--${given} is an option of --transport nccl`);
   const common = { engine, json: values.json ?? false, names: positionals };
   if (transport !== "nccl") return common;
-  const number = (name: typeof CLUSTER[number]) => positive(name, values[name]);
+  const number = (name: "nodes" | "ranks-per-node" | "max-ctas" | "seconds") => {
+    const text = values[name];
+    return text === undefined ? undefined : positive(name, text);
+  };
   const wanted = {
     ...{ nodes: number("nodes"), ranksPerNode: number("ranks-per-node") },
     ...{ emulateNodes: values["emulate-nodes"], places: parseDevices(values) },
@@ -148,13 +151,6 @@ function parsed(args: readonly string[]) {
 function oneOf<T extends string>(name: string, value: string, known: readonly T[]): T {
   const found = known.find((one) => one === value);
   return found ?? fail(`Unknown ${name} "${value}": choose from ${known.join(", ")}`);
-}
-
-function positive(name: string, text: string | boolean | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (text !== "" && Number.isSafeInteger(value) && value > 0) return value;
-  return fail(`--${name} must be a positive integer, got "${text}"`);
 }
 
 function fail(problem: string): never {

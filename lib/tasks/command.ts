@@ -19,6 +19,16 @@ export function taskArguments(usage?: string, args: readonly string[] = Deno.arg
 export const argumentProblem = (error: unknown): string =>
   (error as Error).message.replace(/\. (To specify|This command).*/s, "");
 
+/**
+ * The number that `--name` was given as text.
+ * @throws {SchemoeError} unless it is a positive integer.
+ */
+export function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new SchemoeError(`--${name} must be a positive integer, got "${text}"`);
+}
+
 /** Runs a program in the repository, its output going where ours goes; gives its exit status. */
 export async function run(
   argv: readonly string[],

@@ -1,5 +1,6 @@
 /** The GPUs of ranks as `--gpus N` or `--devices LIST` say them. @module */
 import { SchemoeError } from "../types.ts";
+import { positive } from "./command.ts";
 
 /** GPUs that a command line asks for. */
 export interface DevicesOption {
@@ -19,10 +20,7 @@ export function parseDevices(texts: { gpus?: string; devices?: string }): Device
     throw new SchemoeError("Give --gpus or --devices, not both");
   }
   if (devices !== undefined) return { devices: listOf(devices) };
-  if (gpus === undefined) return {};
-  const count = Number(gpus);
-  if (gpus !== "" && Number.isSafeInteger(count) && count > 0) return { gpus: count };
-  throw new SchemoeError(`--gpus must be a positive integer, got "${gpus}"`);
+  return gpus === undefined ? {} : { gpus: positive("gpus", gpus) };
 }
 
 function listOf(text: string): number[] {

@@ -27,10 +27,11 @@ import {
   runGolden,
 } from "../moe/golden.ts";
 import { type Chunking, type ElementType, type Engine, SchemoeError } from "../types.ts";
-import { argumentProblem, taskArguments } from "./command.ts";
+import { argumentProblem, positive, taskArguments } from "./command.ts";
 import { devicesOf, parseDevices } from "./devices_option.ts";
 import { goldenDigest } from "./golden_digest.ts";
 import { lineOf, summaryOf, type VerifyResult, type VerifySummary } from "./verify_report.ts";
+import { withoutPadding } from "./without_padding.ts";
 
 /** Largest relative error that passes without a codec, by the layer's type (bfloat16: from the CPU engine). */
 const TOLERANCE = { float32: 1e-5, bfloat16: 2e-2 } as const;
@@ -51,7 +52,7 @@ async function main(args: readonly string[]): Promise<boolean> {
     const parsed = values.dropless ? withoutPadding(found) : found;
     const golden = values.ranks === undefined
       ? parsed
-      : repeatRanks(parsed, count("ranks", values.ranks));
+      : repeatRanks(parsed, positive("ranks", values.ranks));
     cases.push(dtype === "float32" ? golden : await inBfloat16(golden));
   }
   const print = (result: VerifyResult | VerifySummary) =>
@@ -65,7 +66,7 @@ async function main(args: readonly string[]): Promise<boolean> {
     };
     const devices = devicesOf(places, golden.ranks);
     using engine = open(golden, {
-      ...{ kind: values.engine, nodes: count("nodes", values.nodes), ...given },
+      ...{ kind: values.engine, nodes: positive("nodes", values.nodes), ...given },
       ...(values["emulate-nodes"] ? { emulateNodes: true } : {}),
       ...(devices ? { devices } : {}),
     });
@@ -77,7 +78,7 @@ async function main(args: readonly string[]): Promise<boolean> {
           scheduler,
           allToAll,
           compressor,
-          chunks: count("chunks", values.chunks),
+          chunks: positive("chunks", values.chunks),
           chunking: values.chunking,
           rows: golden.config.dropless ? "dropless" : "padded",
         });
@@ -167,30 +168,12 @@ async function inBfloat16(golden: GoldenCase): Promise<GoldenCase> {
   return { ...inputs, config: { ...golden.config, dtype: "bfloat16" }, tensors: new Map(expected) };
 }
 
-/** @throws {SchemoeError} where the capacity may drop tokens. */
-function withoutPadding(golden: GoldenCase): GoldenCase {
-  const { capacityFactor = 1 } = golden.config;
-  if (capacityFactor !== 0) {
-    throw new SchemoeError(
-      `Cannot compute the case "${golden.name}" without padding: its capacityFactor ${capacityFactor} may ` +
-        "drop tokens; leave --dropless out for it",
-    );
-  }
-  return { ...golden, config: { ...golden.config, capacityAlignment: 1, dropless: true } };
-}
-
 function typeNamed(name: string): ElementType {
   if (name === "float32" || name === "bfloat16") return name;
   throw new SchemoeError(`--dtype must be float32 or bfloat16, got "${name}"`);
 }
 
 const all = (name: string, known: readonly string[]) => name === "all" ? known : [name];
-
-function count(name: string, text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
-  throw new SchemoeError(`--${name} must be a positive integer, got "${text}"`);
-}
 
 function readFile(path: string): Uint8Array {
   try {

@@ -64,9 +64,7 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
   if (part_.carrier) await_start(lock);
   begin(program, events);
   const auto all_idle = [&] { return active_ == 0; };
-  // Longer than a year means no limit, and keeps the sum below from overflowing.
-  constexpr uint64_t kYear = uint64_t{365} * 86400 * 1000000000;
-  if (time_limit_ns > 0 && time_limit_ns < kYear) {
+  if (time_limit_ns > 0 && time_limit_ns < kYearNs) {
     if (!idle_.wait_until(lock, start_ + std::chrono::nanoseconds(time_limit_ns), all_idle)) {
       stop(Failure(SCHEMOE_TIME_LIMIT, join("Cannot finish the run in ", static_cast<double>(time_limit_ns) * 1e-9,
                                             " s: ", unfinished())));

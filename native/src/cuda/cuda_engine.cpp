@@ -15,9 +15,6 @@ namespace schemoe {
 namespace cuda {
 namespace {
 
-/// What is longer means no limit, and would overflow.
-constexpr uint64_t kYear = uint64_t{365} * 86400 * 1'000'000'000;
-
 /// NCCL's version and the ids of its communicators, which NCCL would believe whatever they are.
 struct Invitation {
   int32_t version;
@@ -127,7 +124,7 @@ class CudaEngine final : public LocalRanks, private Receiver {
   }
   void joined(uint64_t time_limit_ns) override {
     if (!joining_.valid()) fail(SCHEMOE_PEER, "Cannot run the Program: process 0 has not invited to the communicators");
-    const std::chrono::nanoseconds limit(std::min(time_limit_ns, kYear));
+    const std::chrono::nanoseconds limit(std::min(time_limit_ns, kYearNs));
     if (time_limit_ns > 0 && joining_.wait_for(limit) != std::future_status::ready) {
       fail(SCHEMOE_PEER, "Cannot connect the ranks: NCCL has not found those of all processes within ",
            static_cast<double>(limit.count()) * 1e-9, " s");

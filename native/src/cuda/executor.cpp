@@ -135,9 +135,7 @@ void Executor::begin(const Program& program, Plan& plan, uint64_t time_limit_ns)
   failure_.reset();
   enqueued_.assign(program.operations.size(), 0);
   launched_ = false;
-  // Longer than a year means no limit, and keeps the sum below from overflowing.
-  constexpr uint64_t kYear = uint64_t{365} * 86400 * 1000000000;
-  const bool limited = time_limit_ns > 0 && time_limit_ns < kYear;
+  const bool limited = time_limit_ns > 0 && time_limit_ns < kYearNs;
   deadline_ns_ = limited ? now_ns() + static_cast<int64_t>(time_limit_ns) : INT64_MAX;
   time_limit_ns_ = time_limit_ns;
   program_ = &program;

@@ -17,13 +17,6 @@ std::vector<int64_t> key_of(const Gemm& g, bool ragged) {
           g.bias.null(), g.bias_stride, ragged};
 }
 
-/// Bytes from the first to the last element of the result.
-uint64_t bytes_of_result(const Gemm& g) {
-  if (g.groups == 0 || g.m == 0 || g.n == 0) return 0;
-  return static_cast<uint64_t>((g.groups - 1) * g.c.stride + (g.m - 1) * g.c.ld + g.n) *
-         static_cast<uint64_t>(element_bytes(g.dtype_c));
-}
-
 }  // namespace
 
 /// With NCCL nothing may wait for the GPU in the middle of a run, while kernels wait for each other there.
@@ -60,8 +53,9 @@ void Executor::rehearse(const Program& program) {
 void Executor::rehearse(const Gemm& gemm, uint32_t rank, bool ragged) {
   std::vector<int64_t> key = key_of(gemm, ragged);
   key.push_back(world_.device(rank));
-  const uint64_t bytes = bytes_of_result(gemm);
-  if (bytes == 0 || gemm.k == 0 || !rehearsed_.insert(std::move(key)).second) return;
+  const bool empty = gemm.groups == 0 || gemm.m == 0 || gemm.n == 0 || gemm.k == 0;
+  if (empty || !rehearsed_.insert(std::move(key)).second) return;
+  const auto bytes = static_cast<uint64_t>(matrix_bytes(gemm.c, gemm.groups, gemm.m, gemm.n, gemm.dtype_c));
   world_.enter(rank);
   // Where the result begins within 256 bytes decides too.
   const uint64_t shift = reinterpret_cast<uint64_t>(buffers_.at(gemm.c.view, rank)) % 256;

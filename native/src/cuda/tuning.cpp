@@ -18,10 +18,6 @@ constexpr double kTie = 1.01;
 /// Milliseconds that measuring a shape should take.
 constexpr double kPatience = 40;
 
-int64_t bytes_of(const Matrix& m, int64_t groups, int64_t rows, int64_t columns, schemoe_dtype dtype) {
-  return ((groups - 1) * m.stride + (rows - 1) * m.ld + columns) * element_bytes(dtype);
-}
-
 /// Times of calls that a stream does one after another, without a pause between them.
 class Stopwatch {
  public:
@@ -67,10 +63,10 @@ struct Products::Memory {
   std::byte* all = nullptr;
 
   Memory(const Gemm& g, const Operands& at) {
-    a = part(bytes_of(g.a, g.groups, g.trans_a ? g.k : g.m, g.trans_a ? g.m : g.k, g.dtypes.a), g.dtypes.a);
-    b = part(bytes_of(g.b, g.groups, g.trans_b ? g.n : g.k, g.trans_b ? g.k : g.n, g.dtypes.b), g.dtypes.b);
+    a = part(matrix_bytes(g.a, g.groups, g.trans_a ? g.k : g.m, g.trans_a ? g.m : g.k, g.dtypes.a), g.dtypes.a);
+    b = part(matrix_bytes(g.b, g.groups, g.trans_b ? g.n : g.k, g.trans_b ? g.k : g.n, g.dtypes.b), g.dtypes.b);
     if (at.bias) bias = part(((g.groups - 1) * g.bias_stride + g.n) * element_bytes(g.dtype_c), g.dtype_c);
-    result = first = part(bytes_of(g.c, g.groups, g.m, g.n, g.dtype_c), g.dtype_c);
+    result = first = part(matrix_bytes(g.c, g.groups, g.m, g.n, g.dtype_c), g.dtype_c);
     const struct {
       Part& part;
       const void* like;

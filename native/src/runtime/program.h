@@ -15,6 +15,9 @@ namespace schemoe {
 inline constexpr uint32_t kLanes = 3;
 inline constexpr const char* kLaneNames[kLanes] = {"compute", "intra", "inter"};
 
+/// A longer time limit means none, and keeps sums of times from overflowing.
+inline constexpr uint64_t kYearNs = uint64_t{365} * 86400 * 1'000'000'000;
+
 /// `count` entries of one of the Program's lists.
 struct Range {
   uint32_t first = 0;

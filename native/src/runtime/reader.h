@@ -40,6 +40,11 @@ int64_t plus(int64_t a, int64_t b);
 
 inline int64_t element_bytes(schemoe_dtype dtype) { return dtype == SCHEMOE_BF16 ? 2 : 4; }
 
+/// Bytes from the first to the last element of matrices of which none is empty.
+inline int64_t matrix_bytes(const Matrix& m, int64_t groups, int64_t rows, int64_t columns, schemoe_dtype dtype) {
+  return ((groups - 1) * m.stride + (rows - 1) * m.ld + columns) * element_bytes(dtype);
+}
+
 class Reader {
  public:
   /// `letters` as in the kernel table; extents are appended to `extents`.
