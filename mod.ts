@@ -15,11 +15,9 @@
 export type * from "./lib/types.ts";
 export { SchemoeError } from "./lib/types.ts";
 export { sharedProcessor, topology, type TopologyOptions } from "./lib/topology.ts";
-export { type Testbed, testbed, TESTBED_NAMES, type TestbedSize } from "./lib/testbeds.ts";
-export * from "./lib/experts/mod.ts";
-export * from "./lib/gates/mod.ts";
 export * from "./lib/compressors/mod.ts";
-export * from "./lib/layer/mod.ts";
+export * from "./lib/blocks/mod.ts";
+export * from "./lib/chunking/mod.ts";
 export * from "./lib/alltoall/mod.ts";
 export * from "./lib/graph/mod.ts";
 export * from "./lib/schedulers/mod.ts";
@@ -30,5 +28,6 @@ export * from "./lib/timeline/mod.ts";
 // Both a scheduler and what is read off a timeline go by this name.
 export { criticalPath } from "./lib/schedulers/mod.ts";
 export { criticalPath as criticalPathOf } from "./lib/timeline/mod.ts";
-export * from "./lib/moe/mod.ts";
+export * from "./lib/layer/mod.ts";
+export * from "./lib/studies/mod.ts";
 export * from "./lib/workers/mod.ts";

@@ -14,24 +14,51 @@ const modules = new Map(
 );
 
 const resolve = (from: string, specifier: string) => new URL(specifier, new URL(from, LIB)).href;
+const inLib = (from: string, specifier: string) => resolve(from, specifier).replace(LIB.href, "");
 
-Deno.test("folders of lib/ import each other without cycles", () => {
-  const folders = new Map<string, Set<string>>();
-  const folderOf = (path: string) => path.includes("/") ? path.split("/")[0] : path;
+/** Fails with the way of a cycle. */
+function assertNoCycle(edges: ReadonlyMap<string, ReadonlySet<string>>): void {
+  const done = new Set<string>();
+  const visit = (node: string, way: readonly string[]): void => {
+    assert(!way.includes(node), `a cycle: ${[...way, node].join(" -> ")}`);
+    if (done.has(node)) return;
+    for (const next of edges.get(node) ?? []) visit(next, [...way, node]);
+    done.add(node);
+  };
+  for (const node of edges.keys()) visit(node, []);
+}
+
+/** Imports between places, a place being what `placeOf` makes of a path. */
+function importsBetween(placeOf: (path: string) => string): Map<string, Set<string>> {
+  const edges = new Map<string, Set<string>>();
   for (const [path, specifiers] of modules) {
-    const targets = folders.get(folderOf(path)) ?? new Set();
-    folders.set(folderOf(path), targets);
+    const place = placeOf(path);
+    const targets = edges.get(place) ?? new Set();
+    edges.set(place, targets);
     for (const specifier of specifiers.filter((s) => s.startsWith("."))) {
-      const target = resolve(path, specifier).replace(LIB.href, "");
-      if (folderOf(target) !== folderOf(path)) targets.add(folderOf(target));
+      const target = placeOf(inLib(path, specifier));
+      if (target !== place) targets.add(target);
     }
   }
-  assert(folders.size > 10 && folders.get("moe")!.size > 5, "the imports were not found");
-  const visit = (folder: string, way: readonly string[]): void => {
-    assert(!way.includes(folder), `a cycle: ${[...way, folder].join(" -> ")}`);
-    for (const next of folders.get(folder) ?? []) visit(next, [...way, folder]);
-  };
-  for (const folder of folders.keys()) visit(folder, []);
+  return edges;
+}
+
+Deno.test("folders of lib/ import each other without cycles", () => {
+  const folders = importsBetween((path) => path.includes("/") ? path.split("/")[0] : path);
+  assert(folders.size > 10 && folders.get("layer")!.size > 5, "the imports were not found");
+  assertNoCycle(folders);
+});
+
+Deno.test("files of lib/ import each other without cycles", () => {
+  assertNoCycle(importsBetween((path) => path));
+});
+
+Deno.test("lib/ imports nothing of test/", () => {
+  for (const [path, specifiers] of modules) {
+    for (const specifier of specifiers.filter((s) => s.startsWith("."))) {
+      assert(!/\/test\//.test(specifier), `lib/${path} imports ${specifier}`);
+    }
+  }
 });
 
 Deno.test("verify and bench load no plotting, DOM or ONNX package", () => {
@@ -42,7 +69,7 @@ Deno.test("verify and bench load no plotting, DOM or ONNX package", () => {
       if (loaded.has(path)) return;
       loaded.add(path);
       for (const specifier of modules.get(path) ?? []) {
-        if (specifier.startsWith(".")) load(resolve(path, specifier).replace(LIB.href, ""));
+        if (specifier.startsWith(".")) load(inLib(path, specifier));
         else packages.add(specifier);
       }
     };

@@ -1,8 +1,8 @@
 /** The task graph of a backward pass. @module */
 import { combineRows, rowDots } from "../kernels/mod.ts";
 import { type Chunk, SchemoeError, type Task, type TaskGraph } from "../types.ts";
-import { byPeers } from "../layer/peer_groups.ts";
-import { elementBytes } from "../layer/mod.ts";
+import { byPeers } from "../chunking/peer_groups.ts";
+import { elementBytes } from "../blocks/mod.ts";
 import { GraphBuilder } from "./builder.ts";
 import { addLeg } from "./add_leg.ts";
 import {

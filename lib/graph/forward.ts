@@ -7,8 +7,8 @@ import {
   type Places,
   placeTokens,
 } from "../kernels/mod.ts";
-import { elementBytes, type Layer } from "../layer/mod.ts";
-import { mostPeers, rowSlices } from "../layer/peer_groups.ts";
+import { elementBytes, type Layer } from "../blocks/mod.ts";
+import { mostPeers, rowSlices } from "../chunking/peer_groups.ts";
 import {
   type Compressor,
   type Kernel,

@@ -3,7 +3,7 @@
  * @module
  */
 import { decodeRows, encodeRows, type Rows } from "../kernels/mod.ts";
-import { elementBytes, type Layer } from "../layer/mod.ts";
+import { elementBytes, type Layer } from "../blocks/mod.ts";
 import {
   type AllToAll,
   type Block,
@@ -24,7 +24,7 @@ import {
   type Peers,
   rowSlices,
   sources,
-} from "../layer/peer_groups.ts";
+} from "../chunking/peer_groups.ts";
 
 const FLOAT_BYTES = 4;
 /** Wire blocks of chunks begin at multiples of it. */

@@ -18,3 +18,4 @@ export { type PhaseTimes, type StageTimes, timedGraph, type TimedOptions } from 
 export { parameterType } from "./tensors.ts";
 export { addAllReduce } from "./reduce.ts";
 export { type Segment, segmentsOf, type StackedSegment, stackGraph } from "./stack.ts";
+export type { Attention, StackShape } from "./layers.ts";

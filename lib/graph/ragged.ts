@@ -6,9 +6,9 @@
  * expert however a pass is split: forward and backward may be split in different ways.
  * @module
  */
-import type { Layer } from "../layer/mod.ts";
-import { loadOf } from "../layer/loads.ts";
-import { byPeers, destinations, rowSlices, sources } from "../layer/peer_groups.ts";
+import type { Layer } from "../blocks/mod.ts";
+import { loadOf } from "../chunking/loads.ts";
+import { byPeers, destinations, rowSlices, sources } from "../chunking/peer_groups.ts";
 import type { Chunk, Loads, RowRange } from "../types.ts";
 
 /** Buffers of rows grow in steps of this part of a rank's own rows, not with every other routing. */

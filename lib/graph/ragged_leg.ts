@@ -4,8 +4,8 @@
  * @module
  */
 import { decodeRows, encodeRows, groupRows, type Rows, ungroupRows } from "../kernels/mod.ts";
-import { elementBytes } from "../layer/mod.ts";
-import { byPeers, sources } from "../layer/peer_groups.ts";
+import { elementBytes } from "../blocks/mod.ts";
+import { byPeers, sources } from "../chunking/peer_groups.ts";
 import type { Block, HostContext, Kernel, Task, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { checkCodec, eachRank, expectValues, type Leg, type Way, wireBytes } from "./leg.ts";

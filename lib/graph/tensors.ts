@@ -2,7 +2,7 @@
  * Names and sizes of the buffers of a layer, and the views of them that gates and experts get.
  * @module
  */
-import { elementBytes, type Layer } from "../layer/mod.ts";
+import { elementBytes, type Layer } from "../blocks/mod.ts";
 import type { ElementType, ExpertContext, GateContext, Matrix } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { firstRow, rowsOfExpert, type Way } from "./leg.ts";

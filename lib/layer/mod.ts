@@ -1,22 +1,19 @@
 /**
- * The layer: what is computed, independent of where and in which order.
+ * The layer that runs: everything below put together.
  *
  * ```ts
- * import { capacity, resolveLayer } from "@schemoe/lab/layer";
- * import { topology } from "@schemoe/lab";
- * const world = topology({ nodes: 1, ranksPerNode: 2 });
- * const layer = resolveLayer({ tokens: 64, modelDim: 16, hiddenDim: 32, experts: 4, topK: 2 }, world);
- * console.assert(capacity(layer, 0) === 32);
+ * import { createLayer } from "@schemoe/lab/layer";
+ * import { openEngine } from "@schemoe/lab/engines";
+ * using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 8, hiddenDim: 16, experts: 2 });
+ * console.assert((await layer.forward()).makespan > 0);
  * ```
  * @module
  */
-export {
-  capacity,
-  elementBytes,
-  type Layer,
-  type LayerConfig,
-  resolveLayer,
-  routedCapacity,
-} from "./config.ts";
-export { capacitySlices } from "./chunking.ts";
-export { peerGroups } from "./peer_groups.ts";
+export { type BackwardOptions, createLayer, type ForwardOptions, MoeLayer } from "./layer.ts";
+export { BUILT_IN, type CompressorPair, type PassChoices } from "./choices.ts";
+export { type RanProgram, Run, type RunRecord, type RunSetup } from "./run.ts";
+export { randomNormal } from "./random.ts";
+export { simulated } from "./simulated.ts";
+export { createStack, MoeStack, type StackConfig } from "./stack.ts";
+export { timedRun } from "./timed_run.ts";

@@ -1,4 +1,4 @@
-import { capacitySlices, peerGroups } from "../layer/mod.ts";
+import { capacitySlices, peerGroups } from "../chunking/mod.ts";
 import type { Scheduler } from "../types.ts";
 import { inBlocks } from "./blocks.ts";
 

@@ -24,3 +24,4 @@ export {
 export { pipeMoE, type PipeMoeCase, pipeMoeChunks, type PipeMoeTimes } from "./pipe_moe.ts";
 export { fsMoE, type FsMoeCase, fsMoeChunks, type FsMoeTimes } from "./fs_moe.ts";
 export { exact, type ExactOptions, type ExactSchedule, exactSchedule, exactWith } from "./exact.ts";
+export { acrossLayers } from "./across_layers.ts";

@@ -14,26 +14,26 @@
  * @module
  */
 import { SchemoeError } from "../types.ts";
-import { benchAllToAll } from "./bench_all_to_all.ts";
-import { benchAblation } from "./bench_ablation.ts";
-import { benchEmulation } from "./bench_emulation.ts";
-import { benchGpuKernels } from "./bench_gpu_kernels.ts";
-import { benchGpuLayers } from "./bench_gpu_layers.ts";
-import { benchGpuMemory } from "./bench_gpu_memory.ts";
-import { benchGpuRuns } from "./bench_gpu_runs.ts";
-import { benchExact } from "./bench_exact.ts";
-import { benchFaults } from "./bench_faults.ts";
-import { benchOverlap } from "./bench_overlap.ts";
-import { benchSimulate } from "./bench_simulate.ts";
-import { benchNcclExchange } from "./bench_nccl_exchange.ts";
-import { benchNcclFaults } from "./bench_nccl_faults.ts";
-import { benchNcclGolden } from "./bench_nccl_golden.ts";
-import { benchNcclOrders } from "./bench_nccl_orders.ts";
-import { benchNcclOverlap } from "./bench_nccl_overlap.ts";
-import { benchNcclSchedules } from "./bench_nccl_schedules.ts";
-import { BENCH_USAGE, type Cluster, parseBenchOptions } from "./bench_options.ts";
-import { type Benchmark, machine, print, type Report } from "./bench_report.ts";
-import { taskArguments } from "./command.ts";
+import { benchAllToAll } from "./bench/all_to_all.ts";
+import { benchAblation } from "./bench/ablation.ts";
+import { benchEmulation } from "./bench/emulation.ts";
+import { benchGpuKernels } from "./bench/gpu_kernels.ts";
+import { benchGpuLayers } from "./bench/gpu_layers.ts";
+import { benchGpuMemory } from "./bench/gpu_memory.ts";
+import { benchGpuRuns } from "./bench/gpu_runs.ts";
+import { benchExact } from "./bench/exact.ts";
+import { benchFaults } from "./bench/faults.ts";
+import { benchOverlap } from "./bench/overlap.ts";
+import { benchSimulate } from "./bench/simulate.ts";
+import { benchNcclExchange } from "./bench/nccl_exchange.ts";
+import { benchNcclFaults } from "./bench/nccl_faults.ts";
+import { benchNcclGolden } from "./bench/nccl_golden.ts";
+import { benchNcclOrders } from "./bench/nccl_orders.ts";
+import { benchNcclOverlap } from "./bench/nccl_overlap.ts";
+import { benchNcclSchedules } from "./bench/nccl_schedules.ts";
+import { BENCH_USAGE, type Cluster, parseBenchOptions } from "./bench/options.ts";
+import { type Benchmark, machine, print, type Report } from "./bench/report.ts";
+import { taskArguments } from "./build/command.ts";
 
 /** All benchmarks by name. */
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {

@@ -8,7 +8,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { BUILT_IN, createLayer, type MoeLayer, type Run } from "../moe/mod.ts";
+import { BUILT_IN, createLayer, type MoeLayer, type Run } from "../layer/mod.ts";
 import { type EngineOptions, openEngine } from "../engines/mod.ts";
 import {
   communication,
@@ -21,7 +21,7 @@ import {
 } from "../timeline/mod.ts";
 import { topology } from "../topology.ts";
 import { SchemoeError } from "../types.ts";
-import { argumentProblem, task, taskArguments } from "./command.ts";
+import { argumentProblem, task, taskArguments } from "./build/command.ts";
 
 const CHUNKS = 4;
 const OUT = "out";

@@ -6,11 +6,11 @@
  * processor results differ in the last bits, and only the columns' agreement with each other is checked.
  * @module
  */
-import { type GoldenCase, parseGolden, runGolden } from "../moe/golden.ts";
-import { BUILT_IN } from "../moe/mod.ts";
-import { capacitySlices, peerGroups } from "../layer/mod.ts";
+import { type GoldenCase, parseGolden, runGolden } from "../studies/golden.ts";
+import { BUILT_IN } from "../layer/mod.ts";
+import { capacitySlices, peerGroups } from "../chunking/mod.ts";
 import { openEngine } from "../engines/mod.ts";
-import { goldenDigest } from "./golden_digest.ts";
+import { goldenDigest } from "./verify/golden_digest.ts";
 
 const FOLDER = new URL("../../test/golden/", import.meta.url);
 const LIST = new URL("digests.tsv", FOLDER);
@@ -88,6 +88,8 @@ if (import.meta.main) {
     } else console.log(`the list is of another machine (${first}): bits are not compared with it`);
   }
   for (const line of [...odd, ...changed].slice(0, 40)) console.log(line);
-  console.log(`${lines.length} runs: ${odd.length} that an all-to-all changed, ${changed.length} lines changed`);
+  console.log(
+    `${lines.length} runs: ${odd.length} that an all-to-all changed, ${changed.length} lines changed`,
+  );
   if (odd.length + changed.length) Deno.exit(1);
 }

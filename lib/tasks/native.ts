@@ -1,7 +1,7 @@
 /** Builds the native library: `deno task native`, or with the CUDA engine `deno task native --cuda`. */
 import { SchemoeError } from "../types.ts";
-import { buildCuda, buildNative } from "./build_native.ts";
-import { task, taskArguments } from "./command.ts";
+import { buildCuda, buildNative } from "./build/build_native.ts";
+import { task, taskArguments } from "./build/command.ts";
 
 const USAGE = "usage: deno task native [--cuda]";
 

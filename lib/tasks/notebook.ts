@@ -11,11 +11,11 @@
 import { resolve } from "node:path";
 import { ENGINE_VARIABLE } from "../engines/default_kind.ts";
 import { SchemoeError } from "../types.ts";
-import { root, run, succeeds, task } from "./command.ts";
-import { keepLock } from "./keep_lock.ts";
-import { jupyterDataDirectory, writeKernel } from "./kernel.ts";
-import { notebookOptions } from "./notebook_options.ts";
-import { runNotebook, textOf } from "./run_notebook.ts";
+import { root, run, succeeds, task } from "./build/command.ts";
+import { keepLock } from "./build/keep_lock.ts";
+import { jupyterDataDirectory, writeKernel } from "./notebook/kernel.ts";
+import { notebookOptions } from "./notebook/notebook_options.ts";
+import { runNotebook, textOf } from "./notebook/run_notebook.ts";
 
 await task(async () => {
   const { engine, execute, rest } = notebookOptions(Deno.args);

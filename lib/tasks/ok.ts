@@ -1,7 +1,7 @@
 /** Everything that must hold before a change is committed; the first failure ends it. */
 import { SchemoeError } from "../types.ts";
-import { checkNotebooks } from "./check_notebooks.ts";
-import { run, succeeds, task, taskArguments } from "./command.ts";
+import { checkNotebooks } from "./notebook/check_notebooks.ts";
+import { run, succeeds, task, taskArguments } from "./build/command.ts";
 
 const deno = (...args: string[]) => run([Deno.execPath(), ...args]);
 const USAGE = "usage: deno task ok [--quick]";

@@ -7,8 +7,8 @@
  * There: unpack it, and set LD_LIBRARY_PATH to its `libraries` and DENO_DIR to its `packages`.
  * @module
  */
-import { buildCuda } from "./build_native.ts";
-import { quiet, root, task, taskArguments } from "./command.ts";
+import { buildCuda } from "./build/build_native.ts";
+import { quiet, root, task, taskArguments } from "./build/command.ts";
 import { SchemoeError } from "../types.ts";
 
 const DEFAULT = `${root}/out/schemoe-lab.tar.xz`;

@@ -4,12 +4,12 @@
  * does not keep the other tests from running. In CI (`CI=true`), or with `SCHEMOE_BUILD_CUDA` set,
  * the CUDA engine is compiled where there is nvcc; its tests run where there is a GPU, too.
  */
-import { chromium, nbconvertPython } from "./browser.ts";
-import { buildCuda, buildNative, canCompileCuda } from "./build_native.ts";
-import { root, run, task, taskArguments } from "./command.ts";
-import { countJunit, type Counts } from "./junit.ts";
-import { keepLock } from "./keep_lock.ts";
-import { jupyterPython } from "./python.ts";
+import { chromium, nbconvertPython } from "./build/browser.ts";
+import { buildCuda, buildNative, canCompileCuda } from "./build/build_native.ts";
+import { root, run, task, taskArguments } from "./build/command.ts";
+import { countJunit, type Counts } from "./build/junit.ts";
+import { keepLock } from "./build/keep_lock.ts";
+import { jupyterPython } from "./build/python.ts";
 import { SchemoeError } from "../types.ts";
 
 /** Kernels and browsers, which lose what they should show when the machine has too much to do. */

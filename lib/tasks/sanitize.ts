@@ -5,8 +5,8 @@
  * usage: deno task sanitize [PRESET...]   (default: asan tsan; asan has UBSan with it)
  * @module
  */
-import { quiet, root, run, task, taskArguments } from "./command.ts";
-import { ensurePackages } from "./packages.ts";
+import { quiet, root, run, task, taskArguments } from "./build/command.ts";
+import { ensurePackages } from "./build/packages.ts";
 import { SchemoeError } from "../types.ts";
 
 const PRESETS = ["asan", "tsan"];

@@ -16,22 +16,22 @@
  */
 import { parseArgs } from "node:util";
 import { type EngineOptions, openEngine, type TransportOptions } from "../engines/mod.ts";
-import { capacitySlices, peerGroups } from "../layer/mod.ts";
-import { dtypes } from "../layer/dtypes.ts";
-import { BUILT_IN } from "../moe/choices.ts";
+import { capacitySlices, peerGroups } from "../chunking/mod.ts";
+import { dtypes } from "../files/dtypes.ts";
+import { BUILT_IN } from "../layer/choices.ts";
 import {
   type GoldenCase,
   goldenErrors,
   parseGolden,
   repeatRanks,
   runGolden,
-} from "../moe/golden.ts";
+} from "../studies/golden.ts";
 import { type Chunking, type ElementType, type Engine, SchemoeError } from "../types.ts";
-import { argumentProblem, positive, taskArguments } from "./command.ts";
-import { devicesOf, parseDevices } from "./devices_option.ts";
-import { goldenDigest } from "./golden_digest.ts";
-import { lineOf, summaryOf, type VerifyResult, type VerifySummary } from "./verify_report.ts";
-import { withoutPadding } from "./without_padding.ts";
+import { argumentProblem, positive, taskArguments } from "./build/command.ts";
+import { devicesOf, parseDevices } from "./bench/devices_option.ts";
+import { goldenDigest } from "./verify/golden_digest.ts";
+import { lineOf, summaryOf, type VerifyResult, type VerifySummary } from "./verify/report.ts";
+import { withoutPadding } from "./bench/without_padding.ts";
 
 /** Largest relative error that passes without a codec, by the layer's type (bfloat16: from the CPU engine). */
 const TOLERANCE = { float32: 1e-5, bfloat16: 2e-2 } as const;

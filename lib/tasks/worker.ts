@@ -9,7 +9,7 @@ import { SchemoeError } from "../types.ts";
 import { environment } from "../workers/gather.ts";
 import { serveWorker } from "../workers/join.ts";
 import { launcher } from "../workers/launcher.ts";
-import { task, taskArguments } from "./command.ts";
+import { task, taskArguments } from "./build/command.ts";
 
 await task(async () => {
   const place = launcher(environment);

@@ -18,18 +18,24 @@
  * for; nothing else in this module does.
  * @module
  */
-export { busBandwidth } from "./bandwidth.ts";
-export { busy } from "./busy.ts";
-export { type Timeline, TIMELINE_COLUMNS, type TimelineColumn } from "./columns.ts";
-export { type Communication, communication, hiddenFraction } from "./communication.ts";
-export { compare, type Compared, type Comparison } from "./compare.ts";
-export { criticalPath } from "./critical_path.ts";
-export { display, type Displayable, displayable, escapeHtml, type MediaBundle } from "./display.ts";
-export { sendBundle, settled, type Shown } from "./display.ts";
-export { explain, type Explained, type Explanation } from "./explain.ts";
-export { exposure } from "./exposure.ts";
-export { fromArrow, fromCSV, toArrow, toCSV } from "./export.ts";
-export { formatBytes, formatPercent, formatRate, formatTime } from "./format.ts";
+export { busBandwidth } from "./measures/bandwidth.ts";
+export { busy } from "./measures/busy.ts";
+export { type Timeline, TIMELINE_COLUMNS, type TimelineColumn } from "./table/columns.ts";
+export { type Communication, communication, hiddenFraction } from "./measures/communication.ts";
+export { compare, type Compared, type Comparison } from "./measures/compare.ts";
+export { criticalPath } from "./measures/critical_path.ts";
+export {
+  display,
+  type Displayable,
+  displayable,
+  escapeHtml,
+  type MediaBundle,
+} from "./chart/display.ts";
+export { sendBundle, settled, type Shown } from "./chart/display.ts";
+export { explain, type Explained, type Explanation } from "./measures/explain.ts";
+export { exposure } from "./measures/exposure.ts";
+export { fromArrow, fromCSV, toArrow, toCSV } from "./table/export.ts";
+export { formatBytes, formatPercent, formatRate, formatTime } from "./table/format.ts";
 export {
   gantt,
   type GanttElement,
@@ -37,22 +43,22 @@ export {
   ganttHtml,
   type GanttOptions,
   ganttSvg,
-} from "./gantt.ts";
-export { idle } from "./idle.ts";
-export { expertWork, type Imbalance, imbalance } from "./imbalance.ts";
-export { loadRun, SavedRun } from "./load.ts";
-export { makespan } from "./makespan.ts";
-export { overlap } from "./overlap.ts";
-export { ganttPng, type PngOptions, svgToPng } from "./png.ts";
-export { predictedVsMeasured, type Prediction } from "./prediction.ts";
-export { fromParquet, toParquet } from "./parquet.ts";
-export { type Progress, progress, type ProgressSink } from "./progress.ts";
-export { type Machine, type SavableRun, saveRun, type Versions } from "./save.ts";
-export { show, type ShowOptions } from "./show.ts";
-export { ShownRun } from "./shown_run.ts";
-export { stragglers } from "./stragglers.ts";
-export { concatTimelines, makeTimeline, type RunName } from "./timeline.ts";
-export { chromeTrace, type ChromeTraceOptions } from "./trace_export.ts";
-export { chromeTraceGzip, writeChromeTrace } from "./trace_file.ts";
-export { fromChromeTrace, readChromeTrace, type TraceImportOptions } from "./trace_import.ts";
-export { verdict, type VerdictOptions } from "./verdict.ts";
+} from "./chart/gantt.ts";
+export { idle } from "./measures/idle.ts";
+export { expertWork, type Imbalance, imbalance } from "./measures/imbalance.ts";
+export { loadRun, SavedRun } from "./table/load.ts";
+export { makespan } from "./measures/makespan.ts";
+export { overlap } from "./measures/overlap.ts";
+export { ganttPng, type PngOptions, svgToPng } from "./chart/png.ts";
+export { predictedVsMeasured, type Prediction } from "./measures/prediction.ts";
+export { fromParquet, toParquet } from "./table/parquet.ts";
+export { type Progress, progress, type ProgressSink } from "./measures/progress.ts";
+export { type Machine, type SavableRun, saveRun, type Versions } from "./table/save.ts";
+export { show, type ShowOptions } from "./chart/show.ts";
+export { ShownRun } from "./chart/shown_run.ts";
+export { stragglers } from "./measures/stragglers.ts";
+export { concatTimelines, makeTimeline, type RunName } from "./table/timeline.ts";
+export { chromeTrace, type ChromeTraceOptions } from "./trace/export.ts";
+export { chromeTraceGzip, writeChromeTrace } from "./trace/file.ts";
+export { fromChromeTrace, readChromeTrace, type TraceImportOptions } from "./trace/import.ts";
+export { verdict, type VerdictOptions } from "./measures/verdict.ts";

@@ -9,7 +9,7 @@ import {
   topology,
 } from "../../mod.ts";
 import * as builtIn from "../../lib/alltoall/mod.ts";
-import { allToAllFormulas } from "../../lib/tasks/all_to_all_formulas.ts";
+import { allToAllFormulas } from "../../lib/tasks/bench/all_to_all_formulas.ts";
 
 const powerOfTwo = (n: number) => (n & (n - 1)) === 0;
 

@@ -16,7 +16,7 @@ import {
   show,
   verdict,
 } from "../../mod.ts";
-import { parseSafetensors } from "../../lib/layer/safetensors.ts";
+import { parseSafetensors } from "../../lib/files/safetensors.ts";
 import { forwardTimeline, timelineOf } from "../timeline/fixture.ts";
 import { type BadInputs, wrong } from "./bad_input.ts";
 

@@ -2,8 +2,8 @@
  * Time to draw Gantt charts of forward passes, Plot already loaded: `deno bench -A test/bench/`.
  * @module
  */
-import { explain } from "../../lib/timeline/explain.ts";
-import { ganttHtml, ganttSvg } from "../../lib/timeline/gantt.ts";
+import { explain } from "../../lib/timeline/measures/explain.ts";
+import { ganttHtml, ganttSvg } from "../../lib/timeline/chart/gantt.ts";
 import { forwardTimeline } from "../timeline/fixture.ts";
 
 for (const chunks of [13, 68]) {

@@ -2,7 +2,7 @@
  * A headless Chromium, driven by the DevTools protocol over a WebSocket.
  * @module
  */
-import { chromium } from "../../lib/tasks/browser.ts";
+import { chromium } from "../../lib/tasks/build/browser.ts";
 
 const FLAGS =
   "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking " +

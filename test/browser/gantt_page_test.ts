@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
-import { ganttHtml } from "../../lib/timeline/gantt.ts";
+import { ganttHtml } from "../../lib/timeline/chart/gantt.ts";
 import { forwardTimeline } from "../timeline/fixture.ts";
 import { Page } from "./chromium.ts";
 import { charts, contrasts, overlaps } from "./look.ts";

@@ -2,8 +2,8 @@
  * Pages of notebooks that were really executed.
  * @module
  */
-import { nbconvertPython } from "../../lib/tasks/browser.ts";
-import { quiet } from "../../lib/tasks/command.ts";
+import { nbconvertPython } from "../../lib/tasks/build/browser.ts";
+import { quiet } from "../../lib/tasks/build/command.ts";
 import { executeNotebook } from "../notebooks/execute.ts";
 import { notebook } from "../notebooks/notebook.ts";
 

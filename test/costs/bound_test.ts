@@ -9,8 +9,8 @@ import {
   timedGraph,
   topology,
 } from "../../mod.ts";
-import { checkSimulated } from "../schedulers/exact_checks.ts";
-import { randomNumbers } from "../schedulers/exact_instances.ts";
+import { checkSimulated } from "../../lib/tasks/bench/exact_checks.ts";
+import { randomNumbers } from "../../lib/tasks/bench/exact_instances.ts";
 
 /** The largest over all sets of jobs of least head + sum + least tail. */
 function bySubsets(head: number[], seconds: number[], tail: number[]): number {

@@ -12,7 +12,7 @@ const engine = { kind: "cpu", nodes: 2, ranksPerNode: 2, links: "plain" } as con
 async function record(setup: Setup, env: Record<string, string> = {}) {
   const folder = await Deno.makeTempDir();
   const file = `${folder}/record`;
-  const script = new URL("nvtx_run.ts", import.meta.url).pathname;
+  const script = new URL("./nvtx_run.ts", import.meta.url).pathname;
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-lock", script, JSON.stringify(setup)],
     env: { NVTX_INJECTION64_PATH: injection, SCHEMOE_NVTX_RECORD: file, NO_COLOR: "1", ...env },

@@ -15,7 +15,7 @@ import {
   topology,
 } from "../../mod.ts";
 import * as allToAlls from "../../lib/alltoall/mod.ts";
-import { uniforms } from "../../lib/moe/random.ts";
+import { uniforms } from "../../lib/layer/random.ts";
 
 export const allToAll = (name: string) => (allToAlls as unknown as Record<string, AllToAll>)[name];
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { capacitySlices, type Chunk, peerGroups, resolveLayer, topology } from "../../mod.ts";
 import { RaggedRows } from "../../lib/graph/ragged.ts";
-import { givenLoads, largestLoad } from "../../lib/layer/loads.ts";
+import { givenLoads, largestLoad } from "../../lib/chunking/loads.ts";
 
 const world = topology({ nodes: 2, ranksPerNode: 2 });
 const layer = resolveLayer(

@@ -1,7 +1,7 @@
-import { quiet } from "../../lib/tasks/command.ts";
-import { keepLock } from "../../lib/tasks/keep_lock.ts";
-import { kernelName, writeKernel } from "../../lib/tasks/kernel.ts";
-import { jupyterPython } from "../../lib/tasks/python.ts";
+import { quiet } from "../../lib/tasks/build/command.ts";
+import { keepLock } from "../../lib/tasks/build/keep_lock.ts";
+import { kernelName, writeKernel } from "../../lib/tasks/notebook/kernel.ts";
+import { jupyterPython } from "../../lib/tasks/build/python.ts";
 import { SchemoeError } from "../../lib/types.ts";
 
 /** One message that a cell showed, in the words of the notebook format. */

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { runNotebook, textOf } from "../../lib/tasks/run_notebook.ts";
+import { runNotebook, textOf } from "../../lib/tasks/notebook/run_notebook.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { notebook } from "./notebook.ts";
 

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { makespan } from "../../lib/timeline/makespan.ts";
+import { makespan } from "../../lib/timeline/measures/makespan.ts";
 import {
   BUILT_IN,
   createLayer,
@@ -19,9 +19,9 @@ import {
   checkPlainSearch,
   checkRanks,
   checkTheorem,
-} from "./exact_checks.ts";
-import { randomInstance, randomNumbers } from "./exact_instances.ts";
-import { makespanOf } from "./exact_oracle.ts";
+} from "../../lib/tasks/bench/exact_checks.ts";
+import { randomInstance, randomNumbers } from "../../lib/tasks/bench/exact_instances.ts";
+import { makespanOf } from "../../lib/tasks/bench/exact_oracle.ts";
 
 // a few instances each; lib/tasks/bench_exact.ts runs as many as the project promises
 

@@ -8,8 +8,8 @@ import {
   SchemoeError,
   timedGraph,
 } from "../../mod.ts";
-import { makespanBy } from "./exact_checks.ts";
-import { randomNumbers } from "./exact_instances.ts";
+import { makespanBy } from "../../lib/tasks/bench/exact_checks.ts";
+import { randomNumbers } from "../../lib/tasks/bench/exact_instances.ts";
 
 const ofChunk = ({ alpha, work }: { alpha: number; work: number }, r: number) => alpha + work / r;
 

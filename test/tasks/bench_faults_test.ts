@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { benchFaults } from "../../lib/tasks/bench_faults.ts";
-import { changedIds, changedProgram, overNative } from "../../lib/tasks/fault_messages.ts";
-import type { FaultProxy } from "../../lib/tasks/fault_proxy.ts";
-import { openConnections, shutDown } from "../../lib/tasks/fault_sockets.ts";
-import { type Fault, tryFaults } from "../../lib/tasks/faults.ts";
+import { benchFaults } from "../../lib/tasks/bench/faults.ts";
+import { changedIds, changedProgram, overNative } from "../../lib/tasks/faults/messages.ts";
+import type { FaultProxy } from "../../lib/tasks/faults/proxy.ts";
+import { openConnections, shutDown } from "../../lib/tasks/faults/sockets.ts";
+import { type Fault, tryFaults } from "../../lib/tasks/faults/faults.ts";
 
 Deno.test("benchFaults() names the process of each fault in time, and new engines give the same bits", async () => {
   const { rows } = await benchFaults();

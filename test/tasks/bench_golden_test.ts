@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
-import { goldenOn, goldenRow, pairs, tryGolden } from "../../lib/tasks/bench_golden.ts";
+import { goldenOn, goldenRow, pairs, tryGolden } from "../../lib/tasks/bench/golden.ts";
 import { spawnWorkers } from "../../lib/workers/mod.ts";
 import { openEngine } from "../../mod.ts";
-import { goldenCases } from "../moe/golden_cases.ts";
+import { goldenCases } from "../layer/golden_cases.ts";
 
 Deno.test("pairs() has each pair once, and all of both sides at its beginning", () => {
   const [schedulers, allToAlls] = [["a", "b", "c"], ["x", "y"]];

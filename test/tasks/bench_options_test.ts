@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { parseBenchOptions, sharesGpus } from "../../lib/tasks/bench_options.ts";
+import { parseBenchOptions, sharesGpus } from "../../lib/tasks/bench/options.ts";
 import { SchemoeError } from "../../lib/types.ts";
 
 const NCCL = ["--engine", "cuda", "--transport", "nccl"];

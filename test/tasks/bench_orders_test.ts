@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { openCpuEngine } from "../../lib/engines/cpu.ts";
-import { uniforms } from "../../lib/moe/random.ts";
+import { uniforms } from "../../lib/layer/random.ts";
 import { NativeEngine } from "../../lib/native/engine.ts";
 import { NativeRunner } from "../../lib/native/runner.ts";
-import { randomDelays, tryOrders } from "../../lib/tasks/bench_orders.ts";
+import { randomDelays, tryOrders } from "../../lib/tasks/bench/orders.ts";
 import { topology } from "../../mod.ts";
 
 const world = topology({ nodes: 2, ranksPerNode: 2 });

@@ -1,12 +1,12 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { resolveLayer } from "../../lib/layer/mod.ts";
-import { balancedLayer, balancedSize, balanceText } from "../../lib/tasks/bench_calibrate.ts";
-import { laneTimes } from "../../lib/tasks/bench_causes.ts";
-import { busBytesPerSecond, exchanges, secondsOfOne } from "../../lib/tasks/bench_exchange.ts";
-import { exchangeColumns } from "../../lib/tasks/bench_nccl_exchange.ts";
-import { parsePlain } from "../../lib/tasks/bench_nccl_plain.ts";
-import { overlapRows } from "../../lib/tasks/bench_nccl_overlap.ts";
-import { LayerParts, onlyTasks } from "../../lib/tasks/bench_parts.ts";
+import { resolveLayer } from "../../lib/blocks/mod.ts";
+import { balancedLayer, balancedSize, balanceText } from "../../lib/tasks/bench/calibrate.ts";
+import { laneTimes } from "../../lib/tasks/bench/causes.ts";
+import { busBytesPerSecond, exchanges, secondsOfOne } from "../../lib/tasks/bench/exchange.ts";
+import { exchangeColumns } from "../../lib/tasks/bench/nccl_exchange.ts";
+import { parsePlain } from "../../lib/tasks/bench/nccl_plain.ts";
+import { overlapRows } from "../../lib/tasks/bench/nccl_overlap.ts";
+import { LayerParts, onlyTasks } from "../../lib/tasks/bench/parts.ts";
 import { hierarchical2d, openEngine, pipe, topology } from "../../mod.ts";
 
 const world = topology({ nodes: 2, ranksPerNode: 2 });

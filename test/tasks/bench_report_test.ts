@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { print, type Row } from "../../lib/tasks/bench_report.ts";
+import { print, type Row } from "../../lib/tasks/bench/report.ts";
 
 Deno.test("print() shows the columns of all rows, also of those that the first lacks", () => {
   const lines: string[] = [];

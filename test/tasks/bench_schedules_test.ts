@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { combinationText, gainOf } from "../../lib/tasks/bench_gains.ts";
-import { bothPasses, byBestTime } from "../../lib/tasks/bench_schedules.ts";
-import { scheduleReports } from "../../lib/tasks/bench_nccl_schedules.ts";
+import { combinationText, gainOf } from "../../lib/tasks/bench/gains.ts";
+import { bothPasses, byBestTime } from "../../lib/tasks/bench/schedules.ts";
+import { scheduleReports } from "../../lib/tasks/bench/nccl_schedules.ts";
 import { fromCSV } from "../../lib/timeline/mod.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { openEngine } from "../../mod.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { argumentProblem, taskArguments } from "../../lib/tasks/command.ts";
-import { parseBenchOptions } from "../../lib/tasks/bench_options.ts";
+import { argumentProblem, taskArguments } from "../../lib/tasks/build/command.ts";
+import { parseBenchOptions } from "../../lib/tasks/bench/options.ts";
 
 Deno.test("taskArguments() leaves out the `--` that deno task passes on, and no other", () => {
   assertEquals(taskArguments("usage", ["--", "--engine", "cuda", "--", "x"]), [

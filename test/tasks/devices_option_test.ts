@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { devicesOf, parseDevices } from "../../lib/tasks/devices_option.ts";
+import { devicesOf, parseDevices } from "../../lib/tasks/bench/devices_option.ts";
 import { SchemoeError } from "../../lib/types.ts";
 
 Deno.test("parseDevices() reads a number of GPUs, or a list", () => {

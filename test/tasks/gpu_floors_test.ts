@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { floorsOf, printFloors } from "../../lib/tasks/gpu_floors.ts";
-import { flopsOf, GPU_SHAPES } from "../../lib/tasks/gpu_shapes.ts";
+import { floorsOf, printFloors } from "../../lib/tasks/bench/gpu_floors.ts";
+import { flopsOf, GPU_SHAPES } from "../../lib/tasks/bench/gpu_shapes.ts";
 
 const ceilings = { copyTBs: 4, matmulTFLOPs: 800 };
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { countJunit } from "../../lib/tasks/junit.ts";
+import { countJunit } from "../../lib/tasks/build/junit.ts";
 
 const cases: Record<string, { xml?: string; status: number; passed: number; failed: number }> = {
   "passed, failed and skipped tests of Deno": {

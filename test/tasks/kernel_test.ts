@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { writeKernel } from "../../lib/tasks/kernel.ts";
+import { writeKernel } from "../../lib/tasks/notebook/kernel.ts";
 
 Deno.test("writeKernel() writes a kernel of this Deno, stopped by a message", async () => {
   const data = await Deno.makeTempDir();

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { notebookOptions } from "../../lib/tasks/notebook_options.ts";
+import { notebookOptions } from "../../lib/tasks/notebook/notebook_options.ts";
 import { SchemoeError } from "../../lib/types.ts";
 
 Deno.test("notebookOptions() leaves what it does not know to Jupyter", () => {

@@ -1,5 +1,5 @@
 import { assertRejects } from "@std/assert";
-import { ensurePackages } from "../../lib/tasks/packages.ts";
+import { ensurePackages } from "../../lib/tasks/build/packages.ts";
 import { SchemoeError } from "../../lib/types.ts";
 
 Deno.test("ensurePackages() does nothing when all is there", async () => {

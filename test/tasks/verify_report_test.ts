@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { lineOf, summaryOf, type VerifyResult } from "../../lib/tasks/verify_report.ts";
+import { lineOf, summaryOf, type VerifyResult } from "../../lib/tasks/verify/report.ts";
 
 const result = (changes: Partial<VerifyResult> = {}): VerifyResult => ({
   ...{ case: "a", engine: "cpu", dtype: "float32", nodes: 2, ranks: 4, scheduler: "sequential" },

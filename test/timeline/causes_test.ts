@@ -1,12 +1,12 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { busBandwidth } from "../../lib/timeline/bandwidth.ts";
-import { busy } from "../../lib/timeline/busy.ts";
-import { criticalPath } from "../../lib/timeline/critical_path.ts";
-import { idle } from "../../lib/timeline/idle.ts";
-import { expertWork, imbalance } from "../../lib/timeline/imbalance.ts";
-import { makespan } from "../../lib/timeline/makespan.ts";
-import { overlap } from "../../lib/timeline/overlap.ts";
-import { stragglers } from "../../lib/timeline/stragglers.ts";
+import { busBandwidth } from "../../lib/timeline/measures/bandwidth.ts";
+import { busy } from "../../lib/timeline/measures/busy.ts";
+import { criticalPath } from "../../lib/timeline/measures/critical_path.ts";
+import { idle } from "../../lib/timeline/measures/idle.ts";
+import { expertWork, imbalance } from "../../lib/timeline/measures/imbalance.ts";
+import { makespan } from "../../lib/timeline/measures/makespan.ts";
+import { overlap } from "../../lib/timeline/measures/overlap.ts";
+import { stragglers } from "../../lib/timeline/measures/stragglers.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { forwardTimeline, type Row, timelineOf } from "./fixture.ts";
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
-import { compare } from "../../lib/timeline/compare.ts";
-import { predictedVsMeasured } from "../../lib/timeline/prediction.ts";
+import { compare } from "../../lib/timeline/measures/compare.ts";
+import { predictedVsMeasured } from "../../lib/timeline/measures/prediction.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { forwardTimeline, type Row, timelineOf } from "./fixture.ts";
 import { assertSvg } from "./snapshot.ts";

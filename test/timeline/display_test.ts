@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { display, displayable, escapeHtml } from "../../lib/timeline/display.ts";
+import { display, displayable, escapeHtml } from "../../lib/timeline/chart/display.ts";
 
 const shown = (value: object) =>
   (value as Record<symbol, () => Promise<Record<string, string>>>)[Symbol.for("Jupyter.display")]();

@@ -7,10 +7,10 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { communication } from "../../lib/timeline/communication.ts";
-import { explain } from "../../lib/timeline/explain.ts";
-import { exposure } from "../../lib/timeline/exposure.ts";
-import { makespan } from "../../lib/timeline/makespan.ts";
+import { communication } from "../../lib/timeline/measures/communication.ts";
+import { explain } from "../../lib/timeline/measures/explain.ts";
+import { exposure } from "../../lib/timeline/measures/exposure.ts";
+import { makespan } from "../../lib/timeline/measures/makespan.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { forwardTimeline, type Row, timelineOf } from "./fixture.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { fromArrow, fromCSV, toArrow, toCSV } from "../../lib/timeline/export.ts";
+import { fromArrow, fromCSV, toArrow, toCSV } from "../../lib/timeline/table/export.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { forwardTimeline, timelineOf } from "./fixture.ts";
 

@@ -3,8 +3,8 @@
  * @module
  */
 import { table } from "arquero";
-import { type Timeline, TIMELINE_COLUMNS } from "../../lib/timeline/columns.ts";
-import { makeTimeline } from "../../lib/timeline/timeline.ts";
+import { type Timeline, TIMELINE_COLUMNS } from "../../lib/timeline/table/columns.ts";
+import { makeTimeline } from "../../lib/timeline/table/timeline.ts";
 import { buildProgram } from "../../lib/program/program.ts";
 import type { EventTable, Lane, Program, Task, TaskGraph, TaskKind } from "../../lib/types.ts";
 

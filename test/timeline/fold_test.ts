@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { foldRanks, listNumbers } from "../../lib/timeline/fold.ts";
-import { stack } from "../../lib/timeline/stack.ts";
+import { foldRanks, listNumbers } from "../../lib/timeline/chart/fold.ts";
+import { stack } from "../../lib/timeline/table/stack.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { timelineOf } from "./fixture.ts";
 

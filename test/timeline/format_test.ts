@@ -1,5 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { formatBytes, formatPercent, formatRate, formatTime } from "../../lib/timeline/format.ts";
+import {
+  formatBytes,
+  formatPercent,
+  formatRate,
+  formatTime,
+} from "../../lib/timeline/table/format.ts";
 
 Deno.test("formatTime() takes the unit that fits", () => {
   assertEquals(

@@ -6,9 +6,9 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { parseHTML } from "linkedom";
-import { criticalPath } from "../../lib/timeline/critical_path.ts";
-import { gantt, ganttHtml, type GanttOptions, ganttSvg } from "../../lib/timeline/gantt.ts";
-import type { DocumentLike } from "../../lib/timeline/plot.ts";
+import { criticalPath } from "../../lib/timeline/measures/critical_path.ts";
+import { gantt, ganttHtml, type GanttOptions, ganttSvg } from "../../lib/timeline/chart/gantt.ts";
+import type { DocumentLike } from "../../lib/timeline/chart/plot.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { forwardTimeline, timelineOf } from "./fixture.ts";
 import { assertSvg } from "./snapshot.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { intersect, length, merge, subtract } from "../../lib/timeline/intervals.ts";
+import { intersect, length, merge, subtract } from "../../lib/timeline/table/intervals.ts";
 
 Deno.test("merge() joins what overlaps or touches, and drops what is empty", () => {
   assertEquals(merge([5, 7, 0, 2, 1, 3, 3, 4, 9, 9]), [0, 4, 5, 7]);

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { layOut, shorten, textWidth } from "../../lib/timeline/layout.ts";
-import { placeLegend } from "../../lib/timeline/legend.ts";
-import { kindStyle, PAGE } from "../../lib/timeline/palette.ts";
+import { layOut, shorten, textWidth } from "../../lib/timeline/chart/layout.ts";
+import { placeLegend } from "../../lib/timeline/chart/legend.ts";
+import { kindStyle, PAGE } from "../../lib/timeline/chart/palette.ts";
 
 /** Simulations of full protanopia, deuteranopia and tritanopia on linear RGB, Machado et al. 2009. */
 const VISIONS = {

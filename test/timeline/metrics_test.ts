@@ -1,8 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { busy } from "../../lib/timeline/busy.ts";
-import type { Timeline } from "../../lib/timeline/columns.ts";
-import { communication, hiddenFraction } from "../../lib/timeline/communication.ts";
-import { makespan } from "../../lib/timeline/makespan.ts";
+import { busy } from "../../lib/timeline/measures/busy.ts";
+import type { Timeline } from "../../lib/timeline/table/columns.ts";
+import { communication, hiddenFraction } from "../../lib/timeline/measures/communication.ts";
+import { makespan } from "../../lib/timeline/measures/makespan.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { forwardTimeline, type Row, timelineOf } from "./fixture.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { fromParquet, toParquet } from "../../lib/timeline/parquet.ts";
+import { fromParquet, toParquet } from "../../lib/timeline/table/parquet.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { forwardTimeline, timelineOf } from "./fixture.ts";
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { ganttPng, svgToPng } from "../../lib/timeline/png.ts";
+import { ganttPng, svgToPng } from "../../lib/timeline/chart/png.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { timelineOf } from "./fixture.ts";
 

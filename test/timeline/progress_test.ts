@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { progress, terminalSink } from "../../lib/timeline/progress.ts";
+import { progress, terminalSink } from "../../lib/timeline/measures/progress.ts";
 import { SchemoeError } from "../../lib/types.ts";
 
 /** A line whose clock is moved by hand, and what it wrote. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { loadRun } from "../../lib/timeline/load.ts";
-import { saveRun } from "../../lib/timeline/save.ts";
+import { loadRun } from "../../lib/timeline/table/load.ts";
+import { saveRun } from "../../lib/timeline/table/save.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { createLayer, openEngine, type Run } from "../../mod.ts";
 import { forwardTimeline } from "./fixture.ts";
@@ -128,9 +128,9 @@ Deno.test("loadRun() needs neither engines nor the native library", async () => 
   const { modules } = JSON.parse(new TextDecoder().decode(stdout));
   const local = modules.map(({ specifier }: { specifier: string }) => specifier)
     .filter((specifier: string) => specifier.includes("/lib/"));
-  assert(local.some((specifier: string) => specifier.endsWith("/lib/timeline/load.ts")));
+  assert(local.some((specifier: string) => specifier.endsWith("/lib/timeline/table/load.ts")));
   assertEquals(
-    local.filter((specifier: string) => /\/lib\/(engines|native|moe|graph)\//.test(specifier)),
+    local.filter((specifier: string) => /\/lib\/(engines|native|layer|graph|studies)\//.test(specifier)),
     [],
   );
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { table } from "arquero";
-import { show } from "../../lib/timeline/show.ts";
+import { show } from "../../lib/timeline/chart/show.ts";
 import { SchemoeError } from "../../lib/types.ts";
 
 const bundle = (value: object) =>

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { TIMELINE_COLUMNS } from "../../lib/timeline/columns.ts";
-import { makespan } from "../../lib/timeline/makespan.ts";
-import { concatTimelines, makeTimeline } from "../../lib/timeline/timeline.ts";
+import { TIMELINE_COLUMNS } from "../../lib/timeline/table/columns.ts";
+import { makespan } from "../../lib/timeline/measures/makespan.ts";
+import { concatTimelines, makeTimeline } from "../../lib/timeline/table/timeline.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { eventsOf, forwardProgram, forwardTimeline, timelineOf } from "./fixture.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { chromeTrace } from "../../lib/timeline/trace_export.ts";
-import { chromeTraceGzip, writeChromeTrace } from "../../lib/timeline/trace_file.ts";
-import { makeTimeline } from "../../lib/timeline/timeline.ts";
+import { chromeTrace } from "../../lib/timeline/trace/export.ts";
+import { chromeTraceGzip, writeChromeTrace } from "../../lib/timeline/trace/file.ts";
+import { makeTimeline } from "../../lib/timeline/table/timeline.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { eventsOf, forwardProgram, forwardTimeline, timelineOf } from "./fixture.ts";
 import { checkTrace } from "./trace_check.ts";

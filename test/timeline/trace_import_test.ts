@@ -1,12 +1,12 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { communication } from "../../lib/timeline/communication.ts";
-import { TIMELINE_COLUMNS } from "../../lib/timeline/columns.ts";
-import { fromCSV, toCSV } from "../../lib/timeline/export.ts";
-import { ganttSvg } from "../../lib/timeline/gantt.ts";
-import { makespan } from "../../lib/timeline/makespan.ts";
-import { chromeTrace } from "../../lib/timeline/trace_export.ts";
-import { chromeTraceGzip } from "../../lib/timeline/trace_file.ts";
-import { fromChromeTrace, readChromeTrace } from "../../lib/timeline/trace_import.ts";
+import { communication } from "../../lib/timeline/measures/communication.ts";
+import { TIMELINE_COLUMNS } from "../../lib/timeline/table/columns.ts";
+import { fromCSV, toCSV } from "../../lib/timeline/table/export.ts";
+import { ganttSvg } from "../../lib/timeline/chart/gantt.ts";
+import { makespan } from "../../lib/timeline/measures/makespan.ts";
+import { chromeTrace } from "../../lib/timeline/trace/export.ts";
+import { chromeTraceGzip } from "../../lib/timeline/trace/file.ts";
+import { fromChromeTrace, readChromeTrace } from "../../lib/timeline/trace/import.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { forwardTimeline, timelineOf } from "./fixture.ts";
 

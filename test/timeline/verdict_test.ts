@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { verdict } from "../../lib/timeline/verdict.ts";
+import { verdict } from "../../lib/timeline/measures/verdict.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { timelineOf } from "./fixture.ts";
 

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { BUILT_IN, createLayer, openEngine, SchemoeError, topology } from "../../mod.ts";
-import { runGolden } from "../../lib/moe/golden.ts";
+import { runGolden } from "../../lib/studies/golden.ts";
 import { spawnWorkers } from "../../lib/workers/mod.ts";
-import { goldenCase } from "../moe/golden_cases.ts";
+import { goldenCase } from "../layer/golden_cases.ts";
 import { computeAndExchange } from "./fixture.ts";
 
 const bytes = (values: Float32Array) =>

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { newToken } from "../../lib/workers/mod.ts";
 
 const TASK = new URL("../../lib/tasks/worker.ts", import.meta.url);
-const SCRIPT = new URL("script.ts", import.meta.url);
+const SCRIPT = new URL("./script.ts", import.meta.url);
 
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -1,0 +1,13 @@
+/**
+ * Experts: the network that each expert runs on the rows routed to it.
+ *
+ * ```ts
+ * import { ffn, swiglu } from "@schemoe/lab/blocks";
+ * console.assert(swiglu().parameters({ modelDim: 8, hiddenDim: 16 }).length === 3);
+ * console.assert(ffn({ activation: "gelu" }).name === "ffn(gelu)");
+ * ```
+ * @module
+ */
+export { ffn } from "./ffn.ts";
+export { onnx, type OnnxExpert, type OnnxOptions } from "./onnx.ts";
+export { swiglu } from "./swiglu.ts";

@@ -1,0 +1,23 @@
+/**
+ * What a layer is made of: experts, gates, and the sizes that they share.
+ *
+ * ```ts
+ * import { capacity, resolveLayer, swiglu } from "@schemoe/lab/blocks";
+ * import { topology } from "@schemoe/lab";
+ * const world = topology({ nodes: 1, ranksPerNode: 2 });
+ * const layer = resolveLayer({ tokens: 64, modelDim: 16, hiddenDim: 32, experts: 4, topK: 2 }, world);
+ * console.assert(capacity(layer, 0) === 32);
+ * console.assert(swiglu().parameters({ modelDim: 8, hiddenDim: 16 }).length === 3);
+ * ```
+ * @module
+ */
+export * from "./experts/mod.ts";
+export * from "./gates/mod.ts";
+export {
+  capacity,
+  elementBytes,
+  type Layer,
+  type LayerConfig,
+  resolveLayer,
+  routedCapacity,
+} from "./layer_config.ts";

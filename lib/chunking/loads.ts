@@ -1,0 +1,71 @@
+/** How many tokens go from each rank to each expert. @module */
+import { type Loads, SchemoeError } from "../types.ts";
+import type { Layer } from "../blocks/layer_config.ts";
+
+/** Tokens of a rank for an expert. */
+export const loadOf = ({ experts, table }: Loads, rank: number, expert: number): number =>
+  table[rank * experts + expert];
+
+/** Load of the fullest expert on any rank: the places that it takes. */
+export const largestLoad = ({ table }: Loads): number =>
+  table.reduce((most, load) => Math.max(most, load), 0);
+
+/** Whether each expert gets as many tokens from each rank, so that there is nothing to pad. */
+export const areEqual = ({ table }: Loads): boolean => table.every((load) => load === table[0]);
+
+/** Loads as equal as can be: what an engine that computes no values takes for the routing. */
+export function evenLoads({ tokens, topK, experts, topology: { ranks } }: Layer): Loads {
+  const choices = tokens * topK;
+  const each = Math.floor(choices / experts);
+  const more = choices - each * experts;
+  const table = new Int32Array(ranks * experts)
+    .map((_, i) => each + (i % experts < more ? 1 : 0));
+  return { ranks, experts, table };
+}
+
+/**
+ * Loads given by a user, one list of all experts for each rank.
+ * @throws {SchemoeError} naming the rank whose loads are not those of its tokens.
+ */
+export function givenLoads(layer: Layer, loads: readonly (readonly number[])[]): Loads {
+  const { tokens, topK, experts, topology: { ranks } } = layer;
+  const fail: (problem: string) => never = (problem) => {
+    throw new SchemoeError(`Cannot use the loads: ${problem}`);
+  };
+  if (!Array.isArray(loads) || loads.length !== ranks) {
+    fail(`there must be a list for each of the ${ranks} ranks`);
+  }
+  for (const [rank, list] of loads.entries()) {
+    if (!Array.isArray(list) || list.length !== experts) {
+      fail(`rank ${rank} must have one for each of the ${experts} experts`);
+    }
+    const odd = list.find((load) => !(Number.isInteger(load) && load >= 0 && load <= tokens));
+    if (odd !== undefined) {
+      fail(
+        `rank ${rank} has a load of ${odd}; it must be an integer from 0 to its ${tokens} tokens`,
+      );
+    }
+    const sum = list.reduce((a, b) => a + b, 0);
+    if (sum !== tokens * topK) {
+      fail(
+        `those of rank ${rank} add up to ${sum}; ${tokens} tokens with topK ${topK} make ${
+          tokens * topK
+        }`,
+      );
+    }
+  }
+  return { ranks, experts, table: Int32Array.from(loads.flat()) };
+}
+
+/** Rows that a rank's experts get from all ranks in the places before `place`. */
+export function rowsBefore(
+  { ranks, experts, table }: Loads,
+  { begin, end }: { begin: number; end: number },
+  place: number,
+): number {
+  let rows = 0;
+  for (let rank = 0; rank < ranks; rank++) {
+    for (let e = begin; e < end; e++) rows += Math.min(table[rank * experts + e], place);
+  }
+  return rows;
+}

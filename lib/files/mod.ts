@@ -1,0 +1,5 @@
+/**
+ * Files of tensors: safetensors.
+ * @module
+ */
+export * from "./safetensors.ts";

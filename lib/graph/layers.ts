@@ -1,0 +1,104 @@
+/** The graphs of a stack of layers. @module */
+import { backwardGraph, type BackwardPassOptions } from "./backward.ts";
+import { GraphBuilder } from "./builder.ts";
+import { forwardGraph, type PassOptions } from "./forward.ts";
+import { addAllReduce } from "./reduce.ts";
+import { type Segment, stackGraph } from "./stack.ts";
+import type { Pass, Task, TaskGraph, Topology } from "../types.ts";
+
+const WORD = 4;
+
+/** What stands before the experts of a layer; it takes time and leaves values as they are. */
+export interface Attention {
+  /** Operations of a rank in the forward pass; backward takes twice as many. */
+  readonly flops: number;
+  /** Bytes of memory traffic of a rank, likewise; default 0. */
+  readonly bytes?: number;
+  /** Parameters whose gradients are summed over all ranks in backward; default 0. */
+  readonly parameters?: number;
+}
+
+/** How many layers, and what is between them. */
+export interface StackShape {
+  readonly layers: number;
+  readonly attention?: Attention;
+  readonly gradientChunks: number;
+}
+
+/** Where a segment stands. */
+interface Place {
+  readonly pass: Pass;
+  readonly layer: number;
+  readonly topology: Topology;
+}
+
+/** All layers forward, first to last. */
+export function forwardStack(pass: PassOptions, shape: StackShape): TaskGraph {
+  const segments: Segment[] = [];
+  const { topology } = pass.layer;
+  for (let l = 0; l < shape.layers; l++) {
+    segments.push(...attentionSegment({ pass: "forward", layer: l, topology }, shape));
+    const graph = forwardGraph({ ...pass, gate: true });
+    segments.push({ ...layerSegment(graph, l, shape.layers), exits: [graph.tasks.at(-1)!] });
+  }
+  return stackGraph(segments, pass.configuration);
+}
+
+/** All layers backward, last to first. */
+export function backwardStack(pass: BackwardPassOptions, shape: StackShape): TaskGraph {
+  const segments: Segment[] = [];
+  const { topology } = pass.layer;
+  for (let l = shape.layers - 1; l >= 0; l--) {
+    const graph = backwardGraph(pass);
+    // the gradient of x is complete when both dispatch and gate have added theirs
+    const exits = graph.tasks.filter(({ label }) => label === "dispatch" || label === "gate");
+    segments.push({ ...layerSegment(graph, l, shape.layers), exits });
+    segments.push(...attentionSegment({ pass: "backward", layer: l, topology }, shape));
+  }
+  return stackGraph(segments, pass.configuration);
+}
+
+function layerSegment(graph: TaskGraph, layer: number, layers: number) {
+  return { graph, layer, prefix: `L${layer}.`, shared: sharedBuffers(layer, layers) };
+}
+
+function attentionSegment({ pass, layer, topology }: Place, shape: StackShape): Segment[] {
+  const { attention, gradientChunks } = shape;
+  if (!attention) return [];
+  const g = new GraphBuilder(topology, pass, 0, layer);
+  const times = pass === "forward" ? 1 : 2;
+  const { flops, bytes = 0, parameters = 0 } = attention;
+  const task = g.add({
+    ...{ kind: "opaque", label: "attention", chunk: -1, stage: 0, after: [] },
+    ...{ flops: times * flops, bytes: times * bytes },
+  });
+  if (pass === "backward" && parameters > 0) addReductions(g, task, parameters, gradientChunks);
+  return [{ graph: g.build({}), layer, prefix: `L${layer}.attention.`, exits: [task] }];
+}
+
+/** The gradients of attention's parameters in pieces, each summed over all ranks. */
+function addReductions(g: GraphBuilder, after: Task, parameters: number, pieces: number): void {
+  for (let piece = 0; piece < pieces; piece++) {
+    const begin = Math.floor(parameters * piece / pieces);
+    const count = Math.floor(parameters * (piece + 1) / pieces) - begin;
+    if (count === 0) continue;
+    const at = { offset: WORD * begin };
+    const part = { ...g.buffer("partial", WORD * parameters), ...at };
+    const sum = { ...g.buffer("grad", WORD * parameters), ...at };
+    const name = `grad[${piece}]`;
+    addAllReduce(g, { name, stage: 1 + 3 * piece, chunk: -1, after: [after] }, {
+      part,
+      sum,
+      count,
+    });
+  }
+}
+
+/** Buffers of a layer that are those of its neighbours: input and output, and their gradients. */
+function sharedBuffers(layer: number, layers: number): Record<string, string> {
+  return {
+    x: layer > 0 ? `L${layer - 1}.y` : "x",
+    ...(layer === layers - 1 ? { y: "y", dy: "dy" } : { dy: `L${layer + 1}.grad.x` }),
+    ...(layer === 0 ? { "grad.x": "grad.x" } : {}),
+  };
+}

@@ -1,0 +1,206 @@
+/** What is chosen for one pass, by value or by the name of a built-in. @module */
+import * as allToAlls from "../alltoall/mod.ts";
+import * as compressors from "../compressors/mod.ts";
+import { capacitySlices, peerGroups } from "../chunking/mod.ts";
+import { byPeers, checkedSplit } from "../chunking/peer_groups.ts";
+import * as schedulers from "../schedulers/mod.ts";
+import {
+  type AllToAll,
+  type Chunk,
+  type Chunking,
+  type Compressor,
+  type Scheduler,
+  SchemoeError,
+} from "../types.ts";
+import { callUser } from "../user_code.ts";
+
+/** Options of `forward` and `backward`. */
+export interface PassChoices {
+  /** Default `sequential`. */
+  readonly scheduler?: Scheduler | string;
+  /** Default `linear`. */
+  readonly allToAll?: AllToAll | string;
+  /**
+   * Codec of both exchanges or of each; default `none`. In the backward pass an exchange is named after
+   * the forward one whose gradient it carries.
+   */
+  readonly compressor?: Compressor | string | CompressorPair;
+  /**
+   * Number of chunks, default 1, or a way to split. A number means capacity slices, or what the scheduler
+   * prefers (`fasterMoE`: groups of peers); in the backward pass it is split as forward was.
+   */
+  readonly chunks?: number | Chunking;
+  /** Measure what the distance to the lower bound needs; default true. */
+  readonly bound?: boolean;
+  /** Read results back after the run; default true. */
+  readonly results?: boolean;
+  /** Seconds after which the run is given up; default 600. */
+  readonly timeLimit?: number;
+  readonly signal?: AbortSignal;
+  /** Name of the run in its timeline; default the choices. */
+  readonly name?: string;
+}
+
+/** The same with every name looked up. */
+export interface ResolvedChoices {
+  readonly scheduler: Scheduler;
+  readonly allToAll: AllToAll;
+  readonly compressor: { readonly dispatch: Compressor; readonly combine: Compressor };
+  readonly chunking: Chunking;
+}
+
+/** How captions and names call the codecs of the two exchanges: one name where they are the same. */
+export const codecName = ({ dispatch, combine }: ResolvedChoices["compressor"]): string =>
+  dispatch.name === combine.name ? dispatch.name : `${dispatch.name}/${combine.name}`;
+
+/** @throws {SchemoeError} for an unknown name or option, or a value without the functions it needs. */
+export function resolveChoices(
+  choices: PassChoices,
+  others: readonly string[],
+  rare: readonly string[] = [],
+): ResolvedChoices {
+  const known = [
+    "scheduler",
+    "allToAll",
+    "compressor",
+    "chunks",
+    "bound",
+    "results",
+    "timeLimit",
+    "signal",
+    "name",
+    ...rare,
+  ];
+  if (typeof choices !== "object" || choices === null) {
+    throw new SchemoeError(
+      `Cannot run the pass: give an object of options, got ${JSON.stringify(choices)}`,
+    );
+  }
+  const foreign = Object.keys(choices).find((key) => ![...known, ...others].includes(key));
+  if (foreign) {
+    throw new SchemoeError(
+      `Cannot run the pass: "${foreign}" is not an option (${[...others, ...known].join(", ")})`,
+    );
+  }
+  const { signal } = choices;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new SchemoeError(`Cannot run the pass: signal must be an AbortSignal, got ${signal}`);
+  }
+  const { compressor = "none", chunks = 1 } = choices;
+  const pair: CompressorPair = isPair(compressor)
+    ? compressor
+    : { dispatch: compressor, combine: compressor };
+  const codec = (value: Compressor | string = "none") =>
+    checkedCodec(pick("compressor", compressors, value, "wireBytes"));
+  const scheduler = pick(
+    "scheduler",
+    schedulers,
+    choices.scheduler === undefined ? "sequential" : choices.scheduler,
+    "order",
+  );
+  return {
+    scheduler,
+    allToAll: pick(
+      "allToAll",
+      allToAlls,
+      choices.allToAll === undefined ? "linear" : choices.allToAll,
+      "plan",
+    ),
+    compressor: { dispatch: codec(pair.dispatch), combine: codec(pair.combine) },
+    chunking: typeof chunks === "object"
+      ? checkedChunking(chunks, "give a number of chunks, or a value")
+      : preferredChunking(scheduler, chunks),
+  };
+}
+
+function checkedChunking(chunking: Chunking, needed: string): Chunking {
+  if (typeof chunking?.split === "function") return chunking;
+  throw new SchemoeError(`Cannot split the pass: ${needed} with a function "split"`);
+}
+
+/** What a scheduler makes of a number of chunks. */
+function preferredChunking(scheduler: Scheduler, chunks: number): Chunking {
+  const whose = `the scheduler "${scheduler.name}"`;
+  const preferred = callUser(whose, "chunking", () => scheduler.chunking?.(chunks));
+  if (preferred === undefined) return capacitySlices(chunks);
+  return checkedChunking(preferred, `the chunking of ${whose} must give a value`);
+}
+
+/** Choices of a backward pass: where only a number of chunks is given, it is split as forward was. */
+export function splitLike(
+  forward: readonly Chunk[],
+  resolved: ResolvedChoices,
+  { chunks = 1, ...at }: { chunks?: number | Chunking } & Parameters<Chunking["split"]>[0],
+): ResolvedChoices {
+  if (typeof chunks === "object") return resolved;
+  const peers = byPeers(forward);
+  if (byPeers(checkedSplit(resolved.chunking, at)) === peers) return resolved;
+  return { ...resolved, chunking: peers ? peerGroups(chunks) : capacitySlices(chunks) };
+}
+
+/** Names of the built-in values of a module that have a function `method`. */
+export function builtIns(module: object, method: string): string[] {
+  return Object.entries(module).filter(([, value]) => typeof value?.[method] === "function").map((
+    [name],
+  ) => name);
+}
+
+/** Names of all built-in schedulers, all-to-alls and compressors. */
+export const BUILT_IN: Readonly<
+  Record<"scheduler" | "allToAll" | "compressor", readonly string[]>
+> = {
+  scheduler: builtIns(schedulers, "order"),
+  allToAll: builtIns(allToAlls, "plan"),
+  compressor: builtIns(compressors, "wireBytes"),
+};
+
+function pick<T extends object>(
+  what: string,
+  module: object,
+  value: T | string,
+  method: string,
+): T {
+  if (typeof value !== "string") {
+    if (typeof (value as Record<string, unknown>)?.[method] !== "function") {
+      // a function's text would be its whole source
+      const got = typeof value === "function" ? "a function; call it, if it makes one" : value;
+      throw new SchemoeError(
+        `Cannot use the ${what}: a value with a function "${method}" is needed, got ${got}`,
+      );
+    }
+    const { name } = value as { name?: unknown };
+    if (typeof name === "string" && name !== "") return value;
+    throw new SchemoeError(
+      `Cannot use the ${what}: it must have a name, by which runs are told apart, got ${name}`,
+    );
+  }
+  const names = builtIns(module, method);
+  if (!names.includes(value)) {
+    throw new SchemoeError(
+      `Unknown ${what} "${value}": choose one of ${names.join(", ")}, or give a value of your own`,
+    );
+  }
+  return (module as Record<string, T>)[value];
+}
+
+/** A codec for each exchange; default of each `none`. */
+export interface CompressorPair {
+  readonly dispatch?: Compressor | string;
+  readonly combine?: Compressor | string;
+}
+
+function isPair(value: Compressor | CompressorPair | string): value is CompressorPair {
+  if (typeof value !== "object" || value === null || "wireBytes" in value) return false;
+  const foreign = Object.keys(value).find((key) => key !== "dispatch" && key !== "combine");
+  if (foreign === undefined) return true;
+  throw new SchemoeError(
+    `Cannot use the compressor: "${foreign}" is not an exchange (dispatch, combine)`,
+  );
+}
+
+function checkedCodec(codec: Compressor): Compressor {
+  if (codec.native !== undefined || (codec.encode && codec.decode)) return codec;
+  throw new SchemoeError(
+    `Cannot use the compressor "${codec.name}": it has no functions encode and decode`,
+  );
+}

@@ -1,0 +1,338 @@
+/**
+ * A Mixture-of-Experts layer on an engine: forward and backward, with everything swappable.
+ * @module
+ */
+import { backwardGraph, forwardGraph, gateGraph, type PassOptions } from "../graph/mod.ts";
+import {
+  capacity as placesOf,
+  type Layer,
+  type LayerConfig,
+  resolveLayer,
+  routedCapacity,
+} from "../blocks/mod.ts";
+import { areEqual, evenLoads, givenLoads, largestLoad } from "../chunking/loads.ts";
+import { type Chunk, type Engine, type Loads, type Pass, SchemoeError } from "../types.ts";
+import { sequential } from "../schedulers/mod.ts";
+import { byPeers, checkedSplit, groupsText } from "../chunking/peer_groups.ts";
+import {
+  codecName,
+  type PassChoices,
+  resolveChoices,
+  type ResolvedChoices,
+  splitLike,
+} from "./choices.ts";
+import { GraphRunner } from "./graph_runner.ts";
+import { type RanProgram, Run } from "./run.ts";
+import { TensorStore } from "./store.ts";
+import { tensorSpecs } from "./tensors.ts";
+
+/** Options of {@linkcode MoeLayer.forward}. */
+export interface ForwardOptions extends PassChoices {
+  /** Input [ranks, tokens, modelDim]; default: what was given last, at first random numbers. */
+  readonly x?: Float32Array;
+  /**
+   * For a dropless layer on an engine that computes no values: tokens that each rank sends to each
+   * expert, a list a rank; default: as equal as can be.
+   */
+  readonly loads?: readonly (readonly number[])[];
+}
+
+/** Options of {@linkcode MoeLayer.backward}. */
+export interface BackwardOptions extends PassChoices {
+  /** Gradient of the loss at the output [ranks, tokens, modelDim]; default like `x`. */
+  readonly dy?: Float32Array;
+}
+
+/** What forward leaves for backward. */
+interface Kept {
+  readonly capacity: number;
+  readonly chunks: readonly Chunk[];
+  /** Of a dropless layer, unless all are equal: then padded rows have no padding. */
+  readonly loads?: Loads;
+}
+
+/**
+ * Makes a layer with random parameters on an engine.
+ *
+ * ```ts
+ * import { createLayer, openEngine } from "@schemoe/lab";
+ * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, topK: 2 });
+ * const run = await layer.forward({ scheduler: "optSche", allToAll: "pipe", chunks: 4 });
+ * console.assert(run.verdict.startsWith("makespan"));
+ * ```
+ * @param options.seed of the random parameters and inputs; default 1.
+ * @throws {SchemoeError} naming the field of the layer that is wrong.
+ */
+export function createLayer(
+  engine: Engine,
+  config: LayerConfig,
+  options: { seed?: number } = {},
+): MoeLayer {
+  if (typeof engine?.workspace !== "function") {
+    throw new SchemoeError("Cannot make the layer: give an engine first, as openEngine makes one");
+  }
+  if (typeof options !== "object" || options === null) {
+    throw new SchemoeError(
+      `Cannot make the layer: its options are an object such as { seed: 1 }, got ${options}`,
+    );
+  }
+  const foreign = Object.keys(options).find((key) => key !== "seed");
+  if (foreign) {
+    throw new SchemoeError(`Cannot make the layer: "${foreign}" is not an option (seed)`);
+  }
+  if (!Number.isSafeInteger(options.seed ?? 1)) {
+    throw new SchemoeError(`Cannot make the layer: seed must be an integer, got ${options.seed}`);
+  }
+  return new MoeLayer(engine, resolveLayer(config, engine.topology), options.seed ?? 1);
+}
+
+/** See {@linkcode createLayer}. */
+export class MoeLayer {
+  readonly #tensors: TensorStore;
+  readonly #runner: GraphRunner;
+  #kept?: Kept;
+
+  constructor(readonly engine: Engine, readonly layer: Layer, readonly seed: number) {
+    this.#tensors = new TensorStore({ engine, specs: tensorSpecs(layer), seed, owner: "layer" });
+    this.#runner = new GraphRunner(engine, this.#tensors.workspace);
+  }
+
+  /** Names and shapes of the parameters: `gate.weight` and `experts.*`, experts being the first dimension. */
+  get parameters(): Record<string, readonly number[]> {
+    return this.#tensors.parameters;
+  }
+
+  /**
+   * Sets parameters, `x` or `dy`, given as float32 values over all ranks and experts.
+   * @throws {SchemoeError} for an unknown name or a wrong number of values, and while a pass is in progress.
+   */
+  set(tensors: Readonly<Record<string, Float32Array>>): this {
+    // what forward kept belongs to other values
+    if (this.#tensors.set(tensors)) this.#kept = undefined;
+    return this;
+  }
+
+  /** The values of a parameter over all experts. */
+  get(name: string): Float32Array {
+    this.#tensors.initialize(Object.keys(this.parameters));
+    if (!(name in this.parameters)) {
+      throw new SchemoeError(
+        `Cannot get "${name}": the parameters are ${Object.keys(this.parameters).join(", ")}`,
+      );
+    }
+    return this.#tensors.read(name);
+  }
+
+  /**
+   * Runs the layer on an input.
+   * @throws {SchemoeError} before anything runs when a name, shape or chunk count is wrong.
+   */
+  forward(options: ForwardOptions = {}): Promise<Run> {
+    return this.#tensors.exclusive(async () => {
+      const choices = resolveChoices(options, ["x"], ["loads"]);
+      if (options.loads && !(this.layer.dropless && !this.engine.computes)) {
+        throw new SchemoeError(
+          "Cannot use the loads: they are for dropless layers on an engine that computes no values; " +
+            "otherwise the gate decides",
+        );
+      }
+      const name = options.name ?? nameOf(choices);
+      if (!routedCapacity(this.layer)) {
+        checkedSplit(choices.chunking, this.#splitAt(placesOf(this.layer, 0)));
+      }
+      if (options.x) this.#tensors.write("x", options.x);
+      this.#tensors.initialize(["x", ...Object.keys(this.parameters)]);
+      this.#kept = undefined; // a pass that fails half-way leaves nothing to go back from
+      const { ran, kept } = await this.#forward(choices, options);
+      this.#kept = kept;
+      const configuration = this.#configuration(choices, kept);
+      const setup = { layer: this.layer, choices };
+      if (!this.engine.computes || options.results === false) {
+        return new Run({ name, pass: "forward", ran, configuration, setup });
+      }
+      const [output, auxLoss] = ["y", "aux_loss"].map((tensor) => this.#tensors.read(tensor));
+      return new Run({ name, pass: "forward", ran, configuration, setup, output, auxLoss });
+    });
+  }
+
+  /**
+   * Runs the backward pass of the last forward one; gradients of parameters are sums over ranks.
+   * @throws {SchemoeError} when there was no forward pass.
+   */
+  backward(options: BackwardOptions = {}): Promise<Run> {
+    return this.#tensors.exclusive(async () => {
+      const resolved = resolveChoices(options, ["dy"]);
+      const kept = this.#kept;
+      if (!kept) {
+        throw new SchemoeError(
+          "Cannot run backward: run forward first (and after setting x or parameters), it keeps what backward needs",
+        );
+      }
+      const at = { ...this.#splitAt(kept.capacity, kept.loads), chunks: options.chunks };
+      const choices = splitLike(kept.chunks, resolved, at);
+      const name = options.name ?? nameOf(choices);
+      const pass = this.#pass(choices, kept, "backward");
+      if (options.dy) this.#tensors.write("dy", options.dy);
+      this.#tensors.initialize(["dy"]);
+      const key = [
+        "backward",
+        rowsKey(kept),
+        JSON.stringify(kept.chunks),
+        ...keyOf(choices, pass.chunks),
+      ];
+      const known = this.#runner.graph(
+        key,
+        () => backwardGraph({ ...pass, forwardChunks: kept.chunks }),
+      );
+      const ran = [
+        await this.#runner.run(known, choices.scheduler, {
+          ...options,
+          bound: options.bound ?? true,
+        }),
+      ];
+      const { configuration } = pass;
+      const setup = { layer: this.layer, choices };
+      if (!this.engine.computes || options.results === false) {
+        return new Run({ name, pass: "backward", ran, configuration, setup });
+      }
+      const names = ["x", ...Object.keys(this.parameters)];
+      const gradients = Object.fromEntries(
+        names.map((tensor) => [tensor, this.#tensors.read(`grad.${tensor}`)]),
+      );
+      return new Run({ name, pass: "backward", ran, configuration, setup, gradients });
+    });
+  }
+
+  /**
+   * Frees the layer's buffers; the engine stays open. Closing twice, or after the engine, does nothing.
+   * @throws {SchemoeError} while a pass is in progress.
+   */
+  close(): void {
+    this.#tensors.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async #forward(choices: ResolvedChoices, options: ForwardOptions) {
+    const run = { ...options, bound: options.bound ?? true };
+    const ran: RanProgram[] = [];
+    const routed = routedCapacity(this.layer);
+    if (routed) {
+      const gate = this.#runner.graph(["gate"], () => gateGraph(this.layer, {}));
+      ran.push(await this.#runner.run(gate, sequential, run));
+    }
+    const rows = this.layer.dropless
+      ? this.#rowsOf(this.#allLoads(options.loads))
+      : { capacity: placesOf(this.layer, routed ? this.#largestLoad() : 0) };
+    const pass = this.#pass(choices, rows, "forward");
+    const key = ["forward", rowsKey(rows), ...keyOf(choices, pass.chunks)];
+    const known = this.#runner.graph(key, () => forwardGraph({ ...pass, gate: !routed }));
+    ran.push(await this.#runner.run(known, choices.scheduler, run));
+    return { ran, kept: { ...rows, chunks: pass.chunks } };
+  }
+
+  #pass(
+    choices: ResolvedChoices,
+    { capacity, loads }: Omit<Kept, "chunks">,
+    pass: Pass,
+  ): PassOptions {
+    const chunks = checkedSplit(choices.chunking, this.#splitAt(capacity, loads));
+    const { allToAll, compressor } = choices;
+    return {
+      ...{ layer: this.layer, capacity, chunks, allToAll, compressor },
+      ...(loads ? { loads } : {}),
+      configuration: { pass, ...this.#configuration(choices, { capacity, chunks }) },
+    };
+  }
+
+  #splitAt(capacity: number, loads?: Loads) {
+    return { capacity, topology: this.layer.topology, ...(loads ? { loads } : {}) };
+  }
+
+  #rowsOf(loads: Loads): Omit<Kept, "chunks"> {
+    const capacity = largestLoad(loads);
+    return areEqual(loads) ? { capacity } : { capacity, loads };
+  }
+
+  /** Loads of all experts on all ranks, on which all ranks must agree. */
+  #allLoads(given?: ForwardOptions["loads"]): Loads {
+    const { layer, engine: { computes } } = this;
+    if (!computes) {
+      if (given && this.engine.representatives) {
+        throw new SchemoeError(
+          "Cannot use the loads: one node stands for all on this engine; simulate every rank",
+        );
+      }
+      return given ? givenLoads(layer, given) : evenLoads(layer);
+    }
+    const { experts, topology: { ranks } } = layer;
+    const tables = Array.from({ length: ranks }, (_, rank) =>
+      new Int32Array(
+        this.#tensors.workspace.read("gate.allLoads", rank, 4 * ranks * experts).buffer,
+      ));
+    const odd = tables.findIndex((table) => table.some((load, i) => load !== tables[0][i]));
+    if (odd >= 0) {
+      const at = tables[odd].findIndex((load, i) => load !== tables[0][i]);
+      throw new SchemoeError(
+        `Cannot lay out the rows: rank ${odd} found that rank ${Math.floor(at / experts)} sends ` +
+          `${tables[odd][at]} tokens to expert ${at % experts}, rank 0 found ${tables[0][at]}`,
+        { rank: odd },
+      );
+    }
+    return { ranks, experts, table: tables[0] };
+  }
+
+  /** Load of the fullest expert on any rank, on which all ranks must agree. */
+  #largestLoad(): number {
+    const { tokens, experts, topology: { ranks } } = this.layer;
+    if (!this.engine.computes) return Math.ceil((tokens * this.layer.topK) / experts);
+    const loads = Array.from(
+      { length: ranks },
+      (_, rank) => new Int32Array(this.#tensors.workspace.read("gate.capacity", rank, 4).buffer)[0],
+    );
+    const odd = loads.findIndex((load) => load !== loads[0]);
+    if (odd >= 0) {
+      throw new SchemoeError(
+        `Cannot choose the capacity: rank ${odd} found a largest load of ${loads[odd]}, rank 0 of ${
+          loads[0]
+        }`,
+        { rank: odd },
+      );
+    }
+    return loads[0];
+  }
+
+  #configuration(choices: ResolvedChoices, { capacity, chunks }: Kept) {
+    const { tokens, modelDim, hiddenDim, experts, topK, expert, dropless, topology } = this.layer;
+    return {
+      scheduler: choices.scheduler.name,
+      allToAll: choices.allToAll.name,
+      compressor: codecName(choices.compressor),
+      chunks: chunks.length,
+      ...(byPeers(chunks) ? { chunking: groupsText(chunks) } : {}),
+      world: `${topology.nodes} x ${topology.ranksPerNode}`,
+      tokens: `${tokens} a rank`,
+      ...{ modelDim, hiddenDim, experts, topK, capacity },
+      ...(dropless ? { dropless } : {}),
+      expert: expert.name,
+      engine: `${this.engine.kind}, ${this.engine.timing}`,
+    };
+  }
+}
+
+/** What the rows of a pass are laid out by. */
+const rowsKey = ({ capacity, loads }: Omit<Kept, "chunks">): string =>
+  loads ? `loads ${loads.table.join()}` : `${capacity}`;
+
+const keyOf = ({ allToAll, compressor }: ResolvedChoices, chunks: readonly Chunk[]) => [
+  JSON.stringify(chunks),
+  allToAll,
+  compressor.dispatch,
+  compressor.combine,
+];
+
+const nameOf = ({ scheduler, allToAll, compressor, chunking }: ResolvedChoices): string =>
+  `${scheduler.name} + ${allToAll.name} + ${codecName(compressor)}, ${chunking.name}`;

@@ -1,0 +1,216 @@
+/** Reference cases: one layer in a safetensors file, computed by somebody else. @module */
+import { ffn, swiglu } from "../blocks/experts/mod.ts";
+import type { Activation } from "../kernels/mod.ts";
+import type { LayerConfig } from "../blocks/mod.ts";
+import { parseSafetensors } from "../files/safetensors.ts";
+import { type Engine, type Expert, SchemoeError } from "../types.ts";
+import type { GoldenCase } from "./golden_case.ts";
+import { resized } from "./idle_experts.ts";
+
+import { createLayer } from "../layer/layer.ts";
+import type { PassChoices } from "../layer/choices.ts";
+
+export type { GoldenCase };
+
+const ACTIVATION: Record<string, Activation> = {
+  ...{ relu: "relu", gelu: "gelu", silu: "silu" },
+  ...{ gelu_tanh: "geluTanh", geluTanh: "geluTanh" },
+};
+
+/**
+ * Reads a case from the bytes of a safetensors file whose metadata hold its configuration as JSON.
+ * @throws {SchemoeError} naming the file and what is wrong in it.
+ */
+export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
+  const fail = (problem: string): never => {
+    throw new SchemoeError(`Cannot use ${file} as a reference case: ${problem}`);
+  };
+  const { metadata, tensors } = parseSafetensors(bytes, file);
+  const text = metadata.config ?? fail('its metadata have no "config"');
+  let config: Record<string, unknown>;
+  try {
+    config = Object(JSON.parse(text));
+  } catch (cause) {
+    throw new SchemoeError(`Cannot use ${file} as a reference case: its "config" is not JSON`, {
+      cause,
+    });
+  }
+  const floats = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+  for (const [name, { dtype, shape, data }] of tensors) {
+    if (!(data instanceof Float32Array)) fail(`tensor "${name}" is ${dtype}, not F32`);
+    else floats.set(name, { shape, data });
+  }
+  const ranks = config.ranks;
+  if (!Number.isInteger(ranks) || (ranks as number) < 1) {
+    fail(`its "ranks" is ${ranks}, not a positive integer`);
+  }
+  for (const name of ["x", "y", "dy", "gate.weight"]) {
+    if (!floats.has(name)) fail(`it has no tensor "${name}"`);
+  }
+  return {
+    name: String(config.name ?? file),
+    ranks: ranks as number,
+    config: { ...layerFields(config), expert: expertOf(config, fail) } as LayerConfig,
+    tensors: floats,
+  };
+}
+
+/**
+ * The same case on more ranks, those of the file again and again: each rank routes its own tokens, so that
+ * its output stays, and gradients of parameters, which are sums over ranks, grow with their number.
+ *
+ * @throws {SchemoeError} unless the number is a multiple of the case's, and divides its experts.
+ */
+export function repeatRanks(golden: GoldenCase, ranks: number): GoldenCase {
+  const { experts } = golden.config;
+  const fail = (problem: string): never => {
+    throw new SchemoeError(`Cannot run the case "${golden.name}" on ${ranks} ranks: ${problem}`);
+  };
+  if (!(Number.isSafeInteger(ranks) && ranks > 0 && ranks % golden.ranks === 0)) {
+    fail(`it is for ${golden.ranks}, which can only be repeated`);
+  }
+  if (experts % ranks !== 0) fail(`they do not divide its ${experts} experts`);
+  const times = ranks / golden.ranks;
+  const tensors = [...golden.tensors].map(([name, { shape, data }]) => {
+    if (OF_RANKS.has(name)) {
+      const values = new Float32Array(times * data.length);
+      for (let i = 0; i < times; i++) values.set(data, i * data.length);
+      return [name, { shape: [ranks, ...shape.slice(1)], data: values }] as const;
+    }
+    if (!name.startsWith("grad.")) return [name, { shape, data }] as const;
+    return [name, { shape, data: data.map((value) => times * value) }] as const;
+  });
+  return { ...golden, ranks, tensors: new Map(tensors) };
+}
+
+/** Tensors whose first dimension are the ranks. */
+const OF_RANKS = new Set(["x", "y", "dy", "aux_loss", "grad.x"]);
+
+function layerFields(config: Record<string, unknown>): Partial<LayerConfig> {
+  const fields = [
+    ...[
+      "tokens",
+      "modelDim",
+      "hiddenDim",
+      "experts",
+      "topK",
+      "capacityFactor",
+      "capacityAlignment",
+    ],
+    ...["normalizeGate", "batchPrioritized", "prescore", "auxWeight", "dropless"],
+  ];
+  return Object.fromEntries(
+    fields.filter((name) => name in config).map((name) => [name, config[name]]),
+  );
+}
+
+function expertOf(config: Record<string, unknown>, fail: (problem: string) => never): Expert {
+  const activation = Object.hasOwn(ACTIVATION, String(config.activation))
+    ? ACTIVATION[String(config.activation)]
+    : fail(
+      `unknown activation "${config.activation}", known are ${Object.keys(ACTIVATION).join(", ")}`,
+    );
+  if (config.expert === "llama_ffn" || config.expert === "swiglu") {
+    return activation === "silu"
+      ? swiglu()
+      : fail(`expert "${config.expert}" with activation "${activation}"`);
+  }
+  if (config.expert !== undefined && config.expert !== "ffn") {
+    fail(`unknown expert "${config.expert}", known are ffn, llama_ffn`);
+  }
+  return ffn({ activation, bias: config.bias !== false });
+}
+
+/**
+ * Runs a case forward and backward: `y`, `aux_loss`, and `grad.` of the input and all parameters.
+ * @throws {SchemoeError} when the engine has another number of ranks, or a tensor another shape.
+ */
+export async function runGolden(
+  engine: Engine,
+  golden: GoldenCase,
+  choices: PassChoices,
+): Promise<Map<string, Float32Array>> {
+  if (engine.topology.ranks !== golden.ranks) {
+    throw new SchemoeError(
+      `Cannot run the case "${golden.name}": it is for ${golden.ranks} ranks, the engine has ${engine.topology.ranks}`,
+    );
+  }
+  using layer = createLayer(engine, golden.config);
+  const results = new Map<string, Float32Array>();
+  const given = (name: string) => tensor(golden, name).data;
+  for (const [name, shape] of Object.entries(layer.parameters)) {
+    const found = tensor(golden, name);
+    if (found.shape.join() !== shape.join()) {
+      throw new SchemoeError(
+        `Cannot run the case "${golden.name}": tensor "${name}" has shape [${found.shape}], the layer needs [${shape}]`,
+      );
+    }
+    layer.set({ [name]: found.data });
+  }
+  const forward = await layer.forward({ ...choices, x: given("x"), bound: false });
+  if (!forward.output || !forward.auxLoss) {
+    throw new SchemoeError(
+      `Cannot run the case "${golden.name}": the engine "${engine.kind}" computes no values`,
+    );
+  }
+  results.set("y", forward.output).set("aux_loss", forward.auxLoss);
+  const backward = await layer.backward({ ...choices, dy: given("dy"), bound: false });
+  for (const [name, values] of Object.entries(backward.gradients ?? {})) {
+    results.set(`grad.${name}`, values);
+  }
+  return results;
+}
+
+/**
+ * The largest error of each tensor of a case's file: max|got - expected| / max|expected|, or
+ * max|got| where all expected values are 0.
+ *
+ * @throws {SchemoeError} when the file has a gradient that the results lack.
+ */
+export function goldenErrors(
+  golden: GoldenCase,
+  results: ReadonlyMap<string, Float32Array>,
+): Record<string, number> {
+  const errors: Record<string, number> = {};
+  for (const [name, { data }] of golden.tensors) {
+    const got = results.get(name);
+    if (got) errors[name] = largestError(corner(golden, name, got), data);
+    else if (name.startsWith("grad.")) {
+      throw new SchemoeError(
+        `Cannot run the case "${golden.name}": the layer has no tensor "${name}"`,
+      );
+    }
+  }
+  return errors;
+}
+
+/** What of a result the case expects: all, or without the columns and experts of `withIdleExperts`. */
+function corner(golden: GoldenCase, name: string, got: Float32Array): Float32Array {
+  const { shape } = golden.tensors.get(name)!;
+  const whole = golden.tensors.get(name === "y" ? "x" : name.replace(/^grad\./, ""))?.shape;
+  return whole && whole.join() !== shape.join() ? resized(got, { from: whole, to: shape }) : got;
+}
+
+function tensor(golden: GoldenCase, name: string) {
+  const found = golden.tensors.get(name);
+  if (found) return found;
+  throw new SchemoeError(`Cannot run the case "${golden.name}": it has no tensor "${name}"`);
+}
+
+/** max|a - b| / max|b|; infinite where a value is not a number. */
+export function largestError(got: Float32Array, expected: Float32Array): number {
+  if (got.length !== expected.length) {
+    throw new SchemoeError(
+      `Cannot compare: ${got.length} values where ${expected.length} are expected`,
+    );
+  }
+  let error = 0;
+  let largest = 0;
+  for (let i = 0; i < got.length; i++) {
+    const difference = Math.abs(got[i] - expected[i]);
+    if (!(difference < Infinity)) return Infinity;
+    error = Math.max(error, difference);
+    largest = Math.max(largest, Math.abs(expected[i]));
+  }
+  return largest > 0 ? error / largest : error;
+}

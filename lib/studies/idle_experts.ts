@@ -1,0 +1,83 @@
+/** Experts that no token chooses, so that a reference case has one for every rank. @module */
+import type { GoldenCase } from "./golden_case.ts";
+import { SchemoeError } from "../types.ts";
+
+/** Columns that tokens get: a 1, whose weights in the gate are those below, and zeros for alignment. */
+const COLUMNS = 4;
+/** Logit of an idle expert, whose score is exactly 0. */
+const NEVER = -1e4;
+/** Which dimension of a tensor is modelDim. */
+const MODEL_AT: Readonly<Record<string, number>> = {
+  ...{ x: 2, dy: 2, "gate.weight": 1 },
+  ...{ "experts.w1": 1, "experts.w3": 1, "experts.w2": 2, "experts.b2": 1 },
+};
+
+/**
+ * The same case with that many experts, of which those that are added are never chosen: all outputs and
+ * gradients stay, the auxiliary loss grows with the number of experts. Results have more columns and
+ * experts than are expected; `goldenErrors` compares what is.
+ *
+ * @throws {SchemoeError} for fewer experts than the case has.
+ */
+export function withIdleExperts(golden: GoldenCase, experts: number): GoldenCase {
+  const { config } = golden;
+  if (experts === config.experts) return golden;
+  if (!(Number.isSafeInteger(experts) && experts > config.experts)) {
+    throw new SchemoeError(
+      `Cannot run the case "${golden.name}" with ${experts} experts: it has ${config.experts}`,
+    );
+  }
+  const { modelDim } = config;
+  const tensors = [...golden.tensors].map(([name, { shape, data }]) => {
+    if (name === "aux_loss") {
+      return [name, { shape, data: data.map((loss) => loss * experts / config.experts) }] as const;
+    }
+    if (name === "y" || name.startsWith("grad.")) return [name, { shape, data }] as const;
+    const to = shape.map((size, i) => i === MODEL_AT[name] ? size + COLUMNS : size);
+    if (name !== "x" && name !== "dy") to[0] = experts;
+    const values = resized(data, { from: shape, to });
+    if (name === "x") { for (let at = modelDim; at < values.length; at += to[2]) values[at] = 1; }
+    if (name === "gate.weight") {
+      for (let expert = shape[0]; expert < experts; expert++) {
+        values[expert * to[1] + modelDim] = NEVER;
+      }
+    }
+    return [name, { shape: to, data: values }] as const;
+  });
+  const { auxWeight = 0, capacityFactor = 1, tokens } = config;
+  return {
+    ...golden,
+    config: {
+      ...config,
+      ...{ experts, modelDim: modelDim + COLUMNS, auxWeight: auxWeight * config.experts / experts },
+      capacityFactor: sameCapacity(capacityFactor, tokens, [config.experts, experts]),
+    },
+    tensors: new Map(tensors),
+  };
+}
+
+/** The factor that gives with other experts the capacity that a factor gave. */
+function sameCapacity(factor: number, tokens: number, [before, after]: [number, number]): number {
+  const each = (experts: number) => Math.ceil(tokens / experts);
+  // The half keeps rounding from losing one.
+  const places = Math.floor(Math.abs(factor) * each(before)) + 0.5;
+  return factor === 0 ? 0 : Math.sign(factor) * places / each(after);
+}
+
+/** The leading corner of an array in another shape, which is filled up with zeros. */
+export function resized(
+  data: Float32Array,
+  { from, to }: { from: readonly number[]; to: readonly number[] },
+): Float32Array {
+  if (from.length === 0) return data.slice();
+  const [rows, ...inner] = from;
+  const [count, ...wanted] = to;
+  const size = (shape: readonly number[]) => shape.reduce((product, extent) => product * extent, 1);
+  const [step, stride] = [size(inner), size(wanted)];
+  const values = new Float32Array(count * stride);
+  for (let i = 0; i < Math.min(rows, count); i++) {
+    const row = data.subarray(i * step, (i + 1) * step);
+    values.set(resized(row, { from: inner, to: wanted }), i * stride);
+  }
+  return values;
+}

@@ -1,0 +1,22 @@
+/**
+ * Studies over many runs: what if a size or a link were another, what Theorem 1 loses, published testbeds.
+ *
+ * ```ts
+ * import { testbed } from "@schemoe/lab/studies";
+ * console.assert(testbed("2080ti-ib100", { nodes: 8 }).ranks === 32);
+ * ```
+ * @module
+ */
+export { whatIf, type WhatIfOptions, type WhatIfSetup } from "./what_if.ts";
+export { WhatIf, type WhatIfRow } from "./what_if_result.ts";
+export type { Crossing } from "./what_if_crossings.ts";
+export type { Setup, Vary } from "./what_if_vary.ts";
+export {
+  type ChainTimes,
+  type LossOptions,
+  type Theorem1Loss,
+  theorem1Loss,
+  Theorem1Losses,
+  theorem1Losses,
+} from "./theorem1_loss.ts";
+export { type Testbed, testbed, TESTBED_NAMES, type TestbedSize } from "./testbeds.ts";

@@ -1,0 +1,172 @@
+/** What would be if: the same layer on other links, processors, codecs, chunks and worlds. @module */
+import { openSimulator } from "../engines/mod.ts";
+import type { LayerConfig } from "../blocks/mod.ts";
+import { progress } from "../timeline/mod.ts";
+import {
+  type AllToAll,
+  type Compressor,
+  type Scheduler,
+  SchemoeError,
+  type Topology,
+} from "../types.ts";
+import type { PassChoices } from "../layer/choices.ts";
+import { createLayer } from "../layer/layer.ts";
+import { Run } from "../layer/run.ts";
+import { calibrated } from "./what_if_calibrate.ts";
+import { WhatIf } from "./what_if_result.ts";
+import { type Setup, type Vary, varyOf } from "./what_if_vary.ts";
+
+/** A layer and its world, when there is no run to start from. */
+export interface WhatIfSetup {
+  readonly layer: LayerConfig;
+  readonly topology: Topology;
+  /** What stays as it is; default as in `forward`. */
+  readonly choices?: PassChoices;
+}
+
+/** What varies, and what is compared. */
+export interface WhatIfOptions {
+  /** A name such as `inter.bandwidth`, `processor.flopRate`, `chunks`, `nodes`, or a change of one's own. */
+  readonly vary: string | Vary;
+  readonly values: readonly (number | string)[];
+  /** One line for each, and for each combination with the two below; default those of the run. */
+  readonly schedulers?: readonly (Scheduler | string)[];
+  readonly allToAlls?: readonly (AllToAll | string)[];
+  readonly compressors?: readonly (Compressor | string)[];
+  /** Which times count; `step`, the default, is forward and backward. */
+  readonly pass?: "forward" | "backward" | "step";
+  /** What the chart shows; default the speed-up over the first line when there are several. */
+  readonly show?: "seconds" | "speedUp";
+  /** One node for all: see `openSimulator`; default true from 64 ranks that are all alike. */
+  readonly representatives?: boolean;
+}
+
+/** From this many ranks on one node stands for all. */
+const MANY_RANKS = 64;
+const OPTIONS = [
+  ...[
+    "vary",
+    "values",
+    "schedulers",
+    "allToAlls",
+    "compressors",
+    "pass",
+    "show",
+    "representatives",
+  ],
+];
+
+/**
+ * Simulates a layer for each value and each line. As a cell's last value the result shows its curves, its
+ * table and where the curves cross.
+ *
+ * ```ts
+ * import { topology, whatIf } from "@schemoe/lab";
+ * const found = await whatIf({
+ *   layer: { tokens: 256, modelDim: 64, hiddenDim: 128, experts: 8, topK: 2 },
+ *   topology: topology({ nodes: 2, ranksPerNode: 4 }),
+ *   choices: { chunks: 4 },
+ * }, { vary: "inter.bandwidth", values: [1e6, 1e8, 1e10], schedulers: ["sequential", "optSche"] });
+ * console.assert(found.rows.length === 6);
+ * ```
+ * @param from a run, whose layer, world and choices are kept but for what varies, or these themselves. Where
+ * the run's tasks were measured alone, processor and links are scaled to take as long in all.
+ * @throws {SchemoeError} naming an unknown option, change, or value that cannot be used.
+ */
+export async function whatIf(from: Run | WhatIfSetup, options: WhatIfOptions): Promise<WhatIf> {
+  if (typeof options !== "object" || options === null) {
+    fail(`give what varies and its values second, got ${options}`);
+  }
+  const foreign = Object.keys(options).find((key) => !OPTIONS.includes(key));
+  if (foreign) fail(`"${foreign}" is not one of its options (${OPTIONS.join(", ")})`);
+  const { values, pass = "step" } = options;
+  if (!["forward", "backward", "step"].includes(pass)) {
+    fail(`unknown pass "${pass}", choose one of forward, backward, step`);
+  }
+  if (!Array.isArray(values) || values.length === 0) {
+    fail("values must be a list that is not empty");
+  }
+  const bad = values.find((value) => typeof value === "number" && !Number.isFinite(value));
+  if (bad !== undefined) fail(`a value is ${bad}, not a finite number`);
+  const vary = varyOf(options.vary);
+  const setup = setupOf(from);
+  const lines = linesOf(setup.choices, options);
+  const seconds: number[][] = lines.map(() => []);
+  const line = progress(values.length * lines.length, "what if");
+  for (const value of values) {
+    for (const [i, { name, choices: own }] of lines.entries()) {
+      const choices = { ...setup.choices, ...own };
+      const changed = vary.apply({ ...setup, choices }, value);
+      seconds[i].push(await simulated(changed, pass, options.representatives));
+      line.advance(1, name);
+    }
+  }
+  await line.done();
+  return new WhatIf({
+    vary,
+    values,
+    pass,
+    show: options.show,
+    names: lines.map(({ name }) => name),
+    seconds,
+  });
+}
+
+function setupOf(from: Run | WhatIfSetup): Setup {
+  if (!(from instanceof Run)) {
+    if (!from?.layer || !from.topology) fail("give a run, or { layer, topology, choices }, first");
+    return { choices: {}, ...from };
+  }
+  if (!from.setup) fail("the run does not know its layer; give { layer, topology, choices }");
+  const { layer: { topology, localExperts: _, ...layer }, choices } = from.setup;
+  const { scheduler, allToAll, compressor, chunking } = choices;
+  return {
+    layer,
+    topology: calibrated(topology, from.ran).topology,
+    choices: { scheduler, allToAll, compressor, chunks: chunking },
+  };
+}
+
+function linesOf(base: PassChoices, { schedulers, allToAlls, compressors }: WhatIfOptions) {
+  const named = <T extends { readonly name: string }>(value: T | string) =>
+    typeof value === "string" ? value : value.name;
+  const axis = <K extends keyof PassChoices>(
+    key: K,
+    values?: readonly ({ readonly name: string } | string)[],
+  ) =>
+    (values ?? [undefined]).map((value) => ({
+      name: value === undefined ? undefined : named(value),
+      choices: value === undefined ? {} : { [key]: value } as PassChoices,
+    }));
+  const lines = axis("scheduler", schedulers).flatMap((a) =>
+    axis("allToAll", allToAlls).flatMap((b) =>
+      axis("compressor", compressors).map((c) => ({
+        name: [a.name, b.name, c.name].filter((name) => name !== undefined).join(" + ") ||
+          "as it is",
+        choices: { ...base, ...a.choices, ...b.choices, ...c.choices },
+      }))
+    )
+  );
+  if (lines.length === 0) fail("a list of lines is empty");
+  const double = lines.find(({ name }, i) => lines.findIndex((line) => line.name === name) < i);
+  if (double) fail(`two lines are called "${double.name}"; give them names of their own`);
+  return lines;
+}
+
+async function simulated(
+  { layer, topology, choices }: Setup,
+  pass: "forward" | "backward" | "step",
+  representatives = topology.ranks >= MANY_RANKS && !topology.sharing && !topology.speed,
+): Promise<number> {
+  const engine = openSimulator(topology, { representatives });
+  const made = createLayer(engine, layer);
+  const run = { ...choices, bound: false };
+  const forward = await made.forward(run);
+  if (pass === "forward") return forward.makespan;
+  const backward = await made.backward(run);
+  return pass === "backward" ? backward.makespan : forward.makespan + backward.makespan;
+}
+
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot answer the what-if: ${problem}`);
+}

@@ -1,0 +1,93 @@
+/** The chart of a what-if. @module */
+import { PAGE } from "../timeline/chart/palette.ts";
+import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
+
+/** What is drawn. */
+export interface CurveChart {
+  readonly title: string;
+  readonly x: { readonly label: string; readonly values: readonly (number | string)[] };
+  readonly y: { readonly label: string };
+  /** The y axis begins at 0. */
+  readonly zero: boolean;
+  /** Logarithmic axes. */
+  readonly logarithmic: { readonly x: boolean; readonly y: boolean };
+  readonly curves: readonly { readonly name: string; readonly y: readonly number[] }[];
+  /** Points at which curves cross. */
+  readonly marks: readonly { readonly x: number; readonly y: number }[];
+}
+
+/** Told apart by normal and colour-blind eyes (Okabe and Ito, 2008), then by dashes. */
+const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2328"];
+const DASHES = [undefined, "7 4", "2 3"];
+const WIDTH = 760;
+const HEIGHT = 380;
+/** Names beside one another at the top. */
+const ABREAST = 3;
+
+/** SVG text of one line for each curve, with a dot where two cross. */
+export async function curvesSvg(chart: CurveChart): Promise<string> {
+  const Plot = await loadPlot();
+  const document = await makeDocument();
+  const { x, y, curves, marks, logarithmic } = chart;
+  const points = curves.flatMap(({ name, y }) =>
+    x.values.map((at, i) => ({ name, x: at, y: y[i] }))
+  );
+  const ordinal = x.values.some((value) => typeof value === "string");
+  const names = curves.map(({ name }) => name);
+  const rows = Math.ceil(names.length / ABREAST);
+  const dash = (i: number) => DASHES[Math.floor(i / COLORS.length) % DASHES.length];
+  const colors = names.map((_, i) => COLORS[i % COLORS.length]);
+  const element = Plot.plot({
+    // Plot's types want a browser's Document and use but createElementNS and documentElement
+    // deno-lint-ignore no-explicit-any
+    document: document as any,
+    width: WIDTH,
+    height: HEIGHT + 18 * rows,
+    ...{ marginTop: 54 + 18 * rows, marginLeft: 60, marginBottom: 48, marginRight: 24 },
+    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink, background: PAGE.paper },
+    ariaLabel: "Curves",
+    x: {
+      ...(ordinal ? { type: "point" } : logarithmic.x ? { type: "log" } : { type: "linear" }),
+      ...{ label: x.label, labelAnchor: "center", labelArrow: "none" },
+      ...(logarithmic.x ? { ticks: 6, tickFormat: "~s" } : {}),
+    },
+    y: {
+      type: logarithmic.y ? "log" : "linear",
+      ...(logarithmic.y ? { tickFormat: "~g" } : { zero: chart.zero, nice: true }),
+      ...{ label: null, grid: true },
+    },
+    color: { type: "ordinal", domain: names, range: colors },
+    marks: [
+      ...names.map((name, i) =>
+        Plot.line(points.filter((point) => point.name === name), {
+          ...{ x: "x", y: "y", stroke: "name", strokeWidth: 2, strokeDasharray: dash(i) },
+        })
+      ),
+      Plot.dot(points, { x: "x", y: "y", fill: "name", r: 2.5 }),
+      Plot.dot(marks, { x: "x", y: "y", r: 6, stroke: PAGE.ink, strokeWidth: 1.5 }),
+      Plot.text([chart.title], {
+        ...{ frameAnchor: "top-left", dx: -50, dy: -46 - 18 * rows },
+        ...{
+          fontSize: 14,
+          fontWeight: "bold",
+          textAnchor: "start",
+          fill: PAGE.ink,
+          text: (d: string) => d,
+        },
+      }),
+      Plot.text([y.label], {
+        ...{ frameAnchor: "top-left", dx: -50, dy: -26 - 18 * rows },
+        ...{ fontSize: 11, textAnchor: "start", fill: PAGE.faint, text: (d: string) => d },
+      }),
+      ...names.map((name, i) =>
+        Plot.text([`${dash(i) ? "╍" : "━"} ${name}`], {
+          ...{ frameAnchor: "top-left", dx: -50 + 240 * (i % ABREAST) },
+          ...{ dy: 18 * (Math.floor(i / ABREAST) - rows) - 8, text: (d: string) => d },
+          ...{ fontSize: 12, textAnchor: "start", fill: colors[i] },
+        })
+      ),
+    ],
+  });
+  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  return element.outerHTML;
+}

@@ -1,0 +1,124 @@
+/** What a what-if can change, by name. @module */
+import type { LayerConfig } from "../blocks/mod.ts";
+import { checkTopology } from "../topology.ts";
+import { SchemoeError, type Topology } from "../types.ts";
+import type { PassChoices } from "../layer/choices.ts";
+
+/** A layer, where it runs and how. */
+export interface Setup {
+  readonly layer: LayerConfig;
+  readonly topology: Topology;
+  readonly choices: PassChoices;
+}
+
+/** A change of one's own: a name for the axis, and what a value does. */
+export interface Vary<T extends number | string = number | string> {
+  readonly name: string;
+  /** Unit of the axis, such as `GB/s`. */
+  readonly unit?: string;
+  readonly apply: (setup: Setup, value: T) => Setup;
+}
+
+const LAYER_FIELDS = [
+  "tokens",
+  "modelDim",
+  "hiddenDim",
+  "experts",
+  "topK",
+  "capacityFactor",
+] as const;
+
+type Change = (setup: Setup, value: never) => Setup;
+
+const onTopology = (change: (topology: Topology, value: number) => Topology): Change => {
+  return ((setup: Setup, value: number) => {
+    const topology = change(setup.topology, value);
+    checkTopology(topology);
+    return { ...setup, topology };
+  }) as Change;
+};
+
+const onLink = (link: "intra" | "inter", field: "alpha" | "beta") =>
+  onTopology((topology, value) => {
+    const links = { ...topology.links, [link]: { ...topology.links[link], [field]: value } };
+    return { ...topology, links };
+  });
+
+const onBandwidth = (link: "intra" | "inter") =>
+  onTopology((topology, value) => {
+    const links = { ...topology.links, [link]: { ...topology.links[link], beta: 1 / value } };
+    return { ...topology, links };
+  });
+
+const onProcessor = (field: "alpha" | "flopRate" | "byteRate") =>
+  onTopology((topology, value) => ({
+    ...topology,
+    processor: { ...topology.processor, [field]: value },
+  }));
+
+/** Another world with as many experts a rank. */
+function onWorld(field: "nodes" | "ranksPerNode"): Change {
+  return ((setup: Setup, value: number) => {
+    const { ranks, sharing, speed } = setup.topology;
+    if (sharing || speed) {
+      throw new SchemoeError(
+        `Cannot vary ${field}: the topology describes each of ${ranks} ranks (speed or sharing)`,
+      );
+    }
+    const changed = { ...setup.topology, [field]: value };
+    const topology = { ...changed, ranks: changed.nodes * changed.ranksPerNode };
+    checkTopology(topology);
+    const experts = setup.layer.experts / ranks * topology.ranks;
+    return { ...setup, topology, layer: { ...setup.layer, experts } };
+  }) as Change;
+}
+
+const onLayer = (field: keyof LayerConfig): Change =>
+  ((setup: Setup, value: number) => ({
+    ...setup,
+    layer: { ...setup.layer, [field]: value },
+  })) as Change;
+
+const onChoices = (field: keyof PassChoices): Change =>
+  ((setup: Setup, value: number | string) => ({
+    ...setup,
+    choices: { ...setup.choices, [field]: value },
+  })) as Change;
+
+const CHANGES: Readonly<Record<string, { readonly unit?: string; readonly apply: Change }>> = {
+  "inter.alpha": { unit: "s", apply: onLink("inter", "alpha") },
+  "inter.beta": { unit: "s/byte", apply: onLink("inter", "beta") },
+  "inter.bandwidth": { unit: "bytes/s", apply: onBandwidth("inter") },
+  "intra.alpha": { unit: "s", apply: onLink("intra", "alpha") },
+  "intra.beta": { unit: "s/byte", apply: onLink("intra", "beta") },
+  "intra.bandwidth": { unit: "bytes/s", apply: onBandwidth("intra") },
+  "nic.beta": {
+    unit: "s/byte",
+    apply: onTopology((topology, beta) => ({ ...topology, nic: { beta } })),
+  },
+  "processor.alpha": { unit: "s", apply: onProcessor("alpha") },
+  "processor.flopRate": { unit: "flop/s", apply: onProcessor("flopRate") },
+  "processor.byteRate": { unit: "bytes/s", apply: onProcessor("byteRate") },
+  nodes: { apply: onWorld("nodes") },
+  ranksPerNode: { apply: onWorld("ranksPerNode") },
+  ...Object.fromEntries(LAYER_FIELDS.map((field) => [field, { apply: onLayer(field) }])),
+  chunks: { apply: onChoices("chunks") },
+  compressor: { apply: onChoices("compressor") },
+  allToAll: { apply: onChoices("allToAll") },
+};
+
+/** A change by its name, or of one's own. @throws {SchemoeError} naming the changes there are. */
+export function varyOf(vary: string | Vary): Vary {
+  if (typeof vary !== "string") {
+    if (typeof vary?.apply === "function" && typeof vary.name === "string") return vary;
+    throw new SchemoeError("Cannot vary it: a change of your own is an object { name, apply }");
+  }
+  if (!Object.hasOwn(CHANGES, vary)) {
+    throw new SchemoeError(
+      `Cannot vary "${vary}": choose one of ${
+        Object.keys(CHANGES).join(", ")
+      }, or give { name, apply }`,
+    );
+  }
+  return { name: vary, ...CHANGES[vary] } as Vary;
+}

@@ -1,0 +1,109 @@
+/**
+ * Gantt charts of timelines.
+ * @module
+ */
+import { SchemoeError } from "../../types.ts";
+import { arrange, type Arranged } from "./arrange.ts";
+import type { Timeline } from "../table/columns.ts";
+import { type MediaBundle, sendBundle } from "./display.ts";
+import { draw } from "./draw.ts";
+import { type DocumentLike, loadPlot, makeDocument } from "./plot.ts";
+import type { GanttOptions } from "./options.ts";
+import { zoomHtml } from "./zoom.ts";
+
+export type { GanttOptions };
+
+/** An SVG element that shows itself in a notebook. */
+export interface GanttElement {
+  /** The SVG as text, with its namespace. */
+  readonly outerHTML: string;
+  [key: symbol]: () => Promise<MediaBundle>;
+}
+
+const OPTIONS: Record<keyof GanttOptions, true> = {
+  document: true,
+  width: true,
+  title: true,
+  ranks: true,
+  fold: true,
+  criticalPath: true,
+};
+
+/**
+ * Draws a timeline: one row for each rank and lane, time to the right, colour by kind of task,
+ * chunk in the bar, waiting for a peer paler at the beginning of the bar. Where a rank communicates
+ * and computes nothing, its compute row is tinted. Lanes that no rank uses are left out, and ranks
+ * that look the same are shown once; a line below says which. In a notebook it can be zoomed.
+ *
+ * The axis begins at the earliest start. The picture depends on nothing but the arguments, and
+ * reads alike on light and dark pages. Loads Observable Plot, and linkedom when given no document.
+ *
+ * @throws {SchemoeError} naming an unknown option, a column or rank that the timeline lacks, or the
+ * runs when there are several.
+ */
+export async function gantt(
+  timeline: Timeline,
+  options: GanttOptions = {},
+): Promise<GanttElement> {
+  const arranged = arrange(timeline, checked(options));
+  const element = await drawn(arranged, options.document);
+  return Object.assign(element, {
+    [Symbol.for("Jupyter.display")]: async () =>
+      await sendBundle({
+        "text/html": await zoomHtml([{ svg: element.outerHTML, zoom: arranged.zoom }]),
+        "image/svg+xml": element.outerHTML,
+        "text/plain": arranged.chart.title,
+      }),
+  });
+}
+
+/** Text of the SVG that `gantt` draws, for a file or a paper. */
+export async function ganttSvg(timeline: Timeline, options: GanttOptions = {}): Promise<string> {
+  return (await gantt(timeline, options)).outerHTML;
+}
+
+/**
+ * The same as a piece of HTML that zooms by wheel, drag, buttons and double click, with tooltips. It
+ * holds all that it needs, and fetches nothing.
+ */
+export async function ganttHtml(timeline: Timeline, options: GanttOptions = {}): Promise<string> {
+  return (await ganttForms(timeline, options)).html;
+}
+
+/** The chart as SVG and as HTML that zooms, drawn once. */
+export async function ganttForms(
+  timeline: Timeline,
+  options: GanttOptions = {},
+): Promise<{ readonly svg: string; readonly html: string }> {
+  const arranged = arrange(timeline, checked(options));
+  const { outerHTML: svg } = await drawn(arranged, options.document);
+  return { svg, html: await zoomHtml([{ svg, zoom: arranged.zoom }]) };
+}
+
+/** Draws what was arranged, as an element with its namespace. */
+export async function drawn({ chart }: Arranged, document?: DocumentLike) {
+  const Plot = await loadPlot();
+  const element = draw(Plot, chart, document ?? await makeDocument());
+  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  return element;
+}
+
+/** Options without a mistake. */
+export function checked(options: GanttOptions): GanttOptions {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(OPTIONS, name));
+  const fail = (problem: string): never => {
+    throw new SchemoeError(`Cannot draw the Gantt chart: ${problem}`);
+  };
+  if (unknown !== undefined) {
+    fail(`unknown option "${unknown}", there are ${Object.keys(OPTIONS).join(", ")}`);
+  }
+  const { width, ranks, fold } = options;
+  if (width !== undefined && !(width >= 400 && width <= 20_000)) {
+    fail(`width is ${width}, not a number of pixels from 400 to 20000`);
+  }
+  if (ranks !== undefined && ranks.length === 0) fail("ranks is empty");
+  if (fold !== undefined && fold !== false && !(fold >= 0 && fold < 1)) {
+    fail(`fold is ${fold}, not false or a part of the makespan from 0 to 1`);
+  }
+  return options;
+}

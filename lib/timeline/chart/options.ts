@@ -1,0 +1,21 @@
+/** Options of Gantt charts. @module */
+import type { DocumentLike } from "./plot.ts";
+
+/** How a Gantt chart is drawn. */
+export interface GanttOptions {
+  /** DOM in which it is made; default: a new document of linkedom. */
+  readonly document?: DocumentLike;
+  /** Pixels; default 960, at least 400. */
+  readonly width?: number;
+  /** Line at the top; default: the name of the run. */
+  readonly title?: string;
+  /** Ranks to show, from top to bottom, one by one; default: all, equal ones folded, at most 64. */
+  readonly ranks?: readonly number[];
+  /**
+   * Ranks whose times differ by no more than this part of the makespan are shown once; default 0.002,
+   * false shows each.
+   */
+  readonly fold?: number | false;
+  /** Outlines the critical path and fades everything else; default false. */
+  readonly criticalPath?: boolean;
+}

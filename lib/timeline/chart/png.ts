@@ -1,0 +1,67 @@
+/**
+ * Pictures as PNG, for papers and slides.
+ * @module
+ */
+import { SchemoeError } from "../../types.ts";
+import type { Timeline } from "../table/columns.ts";
+import { type GanttOptions, ganttSvg } from "./gantt.ts";
+
+/** How a PNG is made. */
+export interface PngOptions {
+  /** Pixels of the PNG for each pixel of the SVG; default 2, at most 16. */
+  readonly scale?: number;
+}
+
+const FONT = "Atkinson Hyperlegible";
+
+/**
+ * A PNG of an SVG, drawn by resvg (npm `@resvg/resvg-js`) with a font from npm, so that it looks the
+ * same everywhere; for letters that the font lacks, fonts of the system.
+ *
+ * ```ts
+ * import { svgToPng } from "@schemoe/lab/timeline";
+ * const png = await svgToPng(`<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>`);
+ * console.assert(png[1] === 80);
+ * ```
+ * @throws {SchemoeError} when it is not an SVG, or the scale is not between 0 and 16.
+ */
+export async function svgToPng(svg: string, options: PngOptions = {}): Promise<Uint8Array> {
+  const { scale = 2 } = options;
+  if (!(scale > 0 && scale <= 16)) {
+    throw new SchemoeError(`Cannot make the PNG: scale is ${scale}, not a number above 0 up to 16`);
+  }
+  const { Resvg } = await import("@resvg/resvg-js");
+  try {
+    const drawn = new Resvg(svg, {
+      fitTo: { mode: "zoom", value: scale },
+      font: {
+        fontFiles: await fontFiles(),
+        loadSystemFonts: true,
+        defaultFontFamily: FONT,
+        sansSerifFamily: FONT,
+      },
+    });
+    return drawn.render().asPng();
+  } catch (cause) {
+    throw new SchemoeError(`Cannot make the PNG: ${(cause as Error)?.message ?? cause}`, { cause });
+  }
+}
+
+/** The Gantt chart of a timeline as PNG; see `gantt`. */
+export async function ganttPng(
+  timeline: Timeline,
+  { scale, ...options }: GanttOptions & PngOptions = {},
+): Promise<Uint8Array> {
+  return await svgToPng(await ganttSvg(timeline, options), { scale });
+}
+
+/** Files of the font, which Deno fetches with the package when that is imported. */
+async function fontFiles(): Promise<string[]> {
+  await import("@expo-google-fonts/atkinson-hyperlegible/package.json", { with: { type: "json" } });
+  const at = ["400Regular", "400Regular_Italic", "700Bold"].map((style) =>
+    import.meta.resolve(
+      `@expo-google-fonts/atkinson-hyperlegible/${style}/AtkinsonHyperlegible_${style}.ttf`,
+    )
+  );
+  return at.map((url) => decodeURIComponent(new URL(url).pathname));
+}

@@ -1,0 +1,67 @@
+/** @module */
+import { table } from "arquero";
+import { SchemoeError } from "../../types.ts";
+import type { Timeline } from "../table/columns.ts";
+import { groupBy, type Operation, operationsOf } from "../table/operations.ts";
+
+/**
+ * Bus bandwidth of each all-to-all: a table with `pass`, `name` (letter and chunk, all phases
+ * together), `bytes`, `ns` and `bytes_per_second`.
+ *
+ * As nccl-tests defines it, `S / t * (n - 1) / n`, where S is the size of a rank's input, n the number
+ * of ranks and t the time, here the mean over ranks from the first transfer to the last, waiting for
+ * peers left out (https://github.com/NVIDIA/nccl-tests/blob/master/doc/PERFORMANCE.md). An algorithm
+ * that sends each slice straight to its target sends exactly `S (n - 1) / n` bytes over links, and
+ * that is taken from the column `bytes`. One that forwards slices sends more: give `size`.
+ *
+ * @param options.size S: bytes of a rank's input of one all-to-all, its own slice counted.
+ * @throws {SchemoeError} when size is not positive, a column is missing or there are several runs.
+ */
+export function busBandwidth(
+  timeline: Timeline,
+  options: { readonly size?: number } = {},
+): Timeline {
+  const { size } = options;
+  if (size !== undefined && !(size > 0 && size < Infinity)) {
+    throw new SchemoeError(
+      `Cannot compute the bus bandwidth: size is ${size}, not a number of bytes`,
+    );
+  }
+  const { all } = operationsOf(timeline);
+  const ranks = new Set(all.map(({ rank }) => rank)).size;
+  const seen = new Map<string, number>();
+  const exchanges = groupBy(all.filter(({ kind }) => kind === "allToAll"), (operation) => {
+    const { pass, label, name, chunk, rank } = operation;
+    if (chunk !== null) return `${pass} ${label}[${chunk}]`;
+    // outside chunks a trace repeats names: the k-th on each rank belong together
+    const count = seen.get(`${rank} ${pass} ${name}`) ?? 0;
+    seen.set(`${rank} ${pass} ${name}`, count + 1);
+    return `${pass} ${name}${count > 0 ? ` #${count + 1}` : ""}`;
+  });
+  const list = [...exchanges].map(([key, phases]) => {
+    const times = [...groupBy(phases, ({ rank }) => `${rank}`).values()].map(spanOf);
+    const ns = times.reduce((sum, time) => sum + time.ns, 0) / times.length;
+    const sent = times.reduce((most, time) => Math.max(most, time.bytes), 0);
+    const bytes = size === undefined ? sent : size * (ranks - 1) / ranks;
+    const space = key.indexOf(" ");
+    return { pass: key.slice(0, space), name: key.slice(space + 1), bytes, ns };
+  });
+  return table({
+    pass: list.map(({ pass }) => pass),
+    name: list.map(({ name }) => name),
+    bytes: Float64Array.from(list, ({ bytes }) => bytes),
+    ns: Float64Array.from(list, ({ ns }) => ns),
+    bytes_per_second: Float64Array.from(list, ({ bytes, ns }) => bytes / ns * 1e9),
+  });
+}
+
+/** Time of the phases of one rank, from the first transfer to the last, and the bytes sent. */
+function spanOf(phases: readonly Operation[]) {
+  let begin = Infinity, end = -Infinity, bytes = 0;
+  for (const phase of phases) {
+    begin = Math.min(begin, phase.begun);
+    end = Math.max(end, phase.end);
+    bytes += phase.bytes;
+  }
+  return { ns: end - begin, bytes };
+}

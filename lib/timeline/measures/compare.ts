@@ -1,0 +1,149 @@
+/** @module */
+import { table } from "arquero";
+import { SchemoeError } from "../../types.ts";
+import { arrange, both } from "../chart/arrange.ts";
+import type { Timeline } from "../table/columns.ts";
+import { communication } from "./communication.ts";
+import { type Displayable, displayable } from "../chart/display.ts";
+import { formatTime } from "../table/format.ts";
+import { checked, drawn, type GanttOptions } from "../chart/gantt.ts";
+import { makespan } from "./makespan.ts";
+import { makeDocument } from "../chart/plot.ts";
+import { showHtml, showText } from "../chart/show.ts";
+import { stack } from "../table/stack.ts";
+import { zoomHtml } from "../chart/zoom.ts";
+
+/** One of the runs that are compared; a `Run` is one. */
+export interface Compared {
+  readonly name: string;
+  readonly timeline: Timeline;
+  /** Lower bound of the makespan in seconds. */
+  readonly bound?: number;
+}
+
+/** Runs beside each other: shows Gantt charts on one time axis, and a table. */
+export interface Comparison extends Displayable {
+  /**
+   * `run`, `makespan_ns`, `difference_ns` and `speed_up` to the first run, `hidden` (fraction of
+   * communication), `exposed_ns` and `waiting_ns` (means over ranks) and, when a run has a bound,
+   * `above_bound` (fraction).
+   */
+  readonly table: Timeline;
+  /** The charts below each other as one SVG. */
+  svg(): Promise<string>;
+  /** The charts as HTML, zoomed together. */
+  html(): Promise<string>;
+  toString(): string;
+}
+
+/** Groups of equal ranks that each chart shows. */
+const MOST_RANKS = 4;
+
+/**
+ * Compares runs: aligned Gantt charts on one time axis, and a table of makespan, communication and
+ * distance to the bound with the differences to the first run.
+ *
+ * ```ts
+ * import { compare, fromCSV } from "@schemoe/lab/timeline";
+ * const head = "run,pass,rank,node,lane,kind,chunk,name,label,ready_ns,start_ns,end_ns,wait_ns,bytes,flops,deps";
+ * const run = (name: string, end: number) => ({
+ *   name,
+ *   timeline: fromCSV(`${head}\n${name},forward,0,0,compute,expert,0,E[0],E,0,0,${end},0,0,0,\n`),
+ * });
+ * const found = compare([run("slow", 20), run("fast", 10)]);
+ * console.assert(found.table.get("speed_up", 1) === 2);
+ * ```
+ * @param options of the charts; `title` is not one of them. By default each shows its first 4 groups
+ * of equal ranks.
+ * @throws {SchemoeError} for no runs, or what `gantt` throws.
+ */
+export function compare(
+  runs: readonly Compared[],
+  options: Omit<GanttOptions, "title" | "document"> = {},
+): Comparison {
+  if (!Array.isArray(runs) || runs.length === 0) {
+    throw new SchemoeError("Cannot compare: give a list of at least one run");
+  }
+  const odd = runs.findIndex((run) => typeof run?.timeline?.column !== "function");
+  if (odd >= 0) {
+    throw new SchemoeError(
+      `Cannot compare: item ${odd} is no run; a run has a name and a timeline`,
+    );
+  }
+  const given = checked(options);
+  if ("title" in given) {
+    throw new SchemoeError(
+      `Cannot compare: each chart is titled by the name of its run, leave "title" out`,
+    );
+  }
+  const summary = summarize(runs);
+  const charts = async () => {
+    const span = Math.max(1, ...runs.map(({ timeline }) => makespan(timeline)));
+    const most = given.ranks ? undefined : MOST_RANKS;
+    const first = runs.map(({ timeline }) => arrange(timeline, given, { span, most }));
+    const left = Math.max(...first.map(({ chart }) => chart.layout.left));
+    const legend = first.map(({ needs }) => needs).reduce((a, b) => both(a, b));
+    const document = await makeDocument();
+    const drawings = [];
+    for (const [i, { name, timeline }] of runs.entries()) {
+      const title = `${name} · ${formatTime(makespan(timeline))}${
+        i > 0 ? difference(summary, i) : ""
+      }`;
+      const shared = { span, left, most, legend: i === 0 ? legend : null };
+      const arranged = arrange(timeline, { ...given, title }, shared);
+      const element = await drawn(arranged, document);
+      drawings.push({ svg: element.outerHTML as string, zoom: arranged.zoom });
+    }
+    return drawings;
+  };
+  const svg = async () => stack((await charts()).map((chart) => chart.svg));
+  const html = async () => await zoomHtml(await charts());
+  const text = showText(summary);
+  return {
+    table: summary,
+    svg,
+    html,
+    toString: () => text,
+    async [Symbol.for("Jupyter.display")]() {
+      const shown = displayable({
+        ...{ text, svg: await svg() },
+        html: `<div>${await html()}${showHtml(summary)}</div>`,
+      });
+      return await shown[Symbol.for("Jupyter.display")]();
+    },
+  };
+}
+
+function difference(summary: Timeline, i: number): string {
+  const speedUp = summary.get("speed_up", i) as number;
+  const change = summary.get("difference_ns", i) as number;
+  if (Math.abs(speedUp - 1) < 0.0005) return " · as long as the first";
+  return ` · ${formatTime(Math.abs(change))} ${change < 0 ? "shorter" : "longer"} than the first`;
+}
+
+function summarize(runs: readonly Compared[]): Timeline {
+  const rows = runs.map(({ name, timeline, bound }) => {
+    const { total, hidden, exposed, waiting, ranks } = communication(timeline);
+    const ns = makespan(timeline);
+    const count = Math.max(1, ranks.numRows());
+    return {
+      ...{ name, ns, hidden: hidden / total, exposed: exposed / count, waiting: waiting / count },
+      above: bound === undefined ? undefined : rounded(ns / (bound * 1e9) - 1),
+    };
+  });
+  const [base] = rows;
+  const bounded = rows.some(({ above }) => above !== undefined);
+  return table({
+    run: rows.map(({ name }) => name),
+    makespan_ns: Float64Array.from(rows, ({ ns }) => ns),
+    difference_ns: Float64Array.from(rows, ({ ns }) => ns - base.ns),
+    speed_up: Float64Array.from(rows, ({ ns }) => base.ns === ns ? 1 : base.ns / ns),
+    hidden: rows.map(({ hidden }) => Number.isNaN(hidden) ? null : hidden),
+    exposed_ns: Float64Array.from(rows, ({ exposed }) => exposed),
+    waiting_ns: Float64Array.from(rows, ({ waiting }) => waiting),
+    ...(bounded ? { above_bound: rows.map(({ above }) => above ?? null) } : {}),
+  });
+}
+
+/** Without the rounding of floating point around zero. */
+const rounded = (fraction: number) => Math.round(fraction * 1e9) / 1e9 || 0;

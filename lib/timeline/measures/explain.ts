@@ -1,0 +1,174 @@
+/** @module */
+import { table } from "arquero";
+import { SchemoeError } from "../../types.ts";
+import { advice, type Share } from "./advice.ts";
+import { isCommunication, type Timeline } from "../table/columns.ts";
+import { followPath, type PathStep } from "./critical_path.ts";
+import { type Displayable, displayable, escapeHtml } from "../chart/display.ts";
+import { type Exposure, exposure, exposuresOf } from "./exposure.ts";
+import { formatPercent, formatTime } from "../table/format.ts";
+import { groupBy, operationsOf } from "../table/operations.ts";
+import { kindStyle } from "../chart/palette.ts";
+import { showHtml, showText } from "../chart/show.ts";
+
+/** What is explained; a `Run` is one. */
+export interface Explained {
+  readonly timeline: Timeline;
+  /** Lower bound of the makespan in seconds, and what makes it. */
+  readonly bound?: number;
+  readonly boundLimit?: string;
+}
+
+/** Why a run takes as long as it does. */
+export interface Explanation extends Displayable {
+  readonly sentences: readonly string[];
+  /** Where the critical path spends the makespan: `what`, `lane`, `time_ns` and `share`. */
+  readonly path: Timeline;
+  /** See `exposure`. */
+  readonly exposed: Timeline;
+  toString(): string;
+}
+
+/** Rows of each table that are shown. */
+const SHOWN = 6;
+
+/**
+ * Says in a few sentences and two tables what bounds a run, which exposed communication costs most and
+ * what that waits for, and what would have to change for the run to be shorter.
+ *
+ * ```ts
+ * import { createLayer, openEngine, explain } from "@schemoe/lab";
+ * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const layer = createLayer(engine, { tokens: 256, modelDim: 64, hiddenDim: 64, experts: 4 });
+ * const { sentences } = explain(await layer.forward());
+ * console.assert(sentences.length >= 3);
+ * ```
+ * @throws {SchemoeError} when it is neither a run nor a timeline, a column is missing, or the timeline
+ * holds several runs.
+ */
+export function explain(run: Explained | Timeline): Explanation {
+  const { timeline, bound, boundLimit } = explained(run);
+  const operations = operationsOf(timeline);
+  const { steps } = followPath(operations);
+  const exposures = exposuresOf(operations);
+  const shares = sharesOf(steps);
+  const makespan = operations.end - operations.begin;
+  const sentences = operations.all.length === 0 ? ["Nothing ran."] : [
+    whatBounds(shares, makespan),
+    ...(bound === undefined ? [] : [distance(makespan, bound, boundLimit)]),
+    whatIsExposed(exposures, operations.all.some(({ kind }) => isCommunication(kind)), makespan),
+    ...advice({ timeline, operations, shares, exposures, bound }),
+  ];
+  const path = table({
+    what: shares.map(({ what }) => what),
+    lane: shares.map(({ lane }) => lane),
+    time_ns: Float64Array.from(shares, ({ ns }) => ns),
+    share: shares.map(({ ns }) => ns / makespan || 0),
+  });
+  const exposed = exposure(timeline);
+  const percent = path.assign(
+    table({ share: shares.map(({ ns }) => formatPercent(ns / makespan || 0)) }),
+  );
+  const tables = [{ title: "Where the critical path spends the time", of: percent }];
+  if (exposures.length > 0) {
+    tables.push({ title: "Exposed communication (mean over ranks)", of: exposed });
+  }
+  const text = [
+    ...sentences,
+    ...tables.map(({ title, of }) => `\n${title}\n${showText(of, { limit: SHOWN })}`),
+  ].join("\n");
+  const html = sentences.map((sentence) => `<p style="margin:4px 0">${escapeHtml(sentence)}</p>`)
+    .concat(
+      tables.map(({ title, of }) =>
+        `<p style="margin:10px 0 0"><b>${title}</b></p>${showHtml(of, { limit: SHOWN })}`
+      ),
+    ).join("");
+  return {
+    ...displayable({ text, html: `<div>${html}</div>` }),
+    sentences,
+    path,
+    exposed,
+    toString: () => text,
+  };
+}
+
+function explained(run: Explained | Timeline): Explained {
+  if (Object(run) === run && "timeline" in run) {
+    return { timeline: run.timeline, bound: run.bound, boundLimit: run.boundLimit };
+  }
+  if (typeof (run as Timeline)?.column === "function") return { timeline: run as Timeline };
+  throw new SchemoeError("Cannot explain: give a run or a timeline");
+}
+
+/** Time of the critical path by kind and lane, largest first. */
+function sharesOf(steps: readonly PathStep[]): Share[] {
+  const shares = [...groupBy(steps, ({ operation: { kind, lane } }) => `${kind} ${lane}`).values()]
+    .map((list): Share => {
+      const { kind, lane } = list[0].operation;
+      const ns = list.reduce((sum, { begin, end }) => sum + end - begin, 0);
+      return { what: kindStyle(kind).name, lane, communication: isCommunication(kind), ns };
+    });
+  const gap = steps.reduce((sum, step) => sum + step.gap, 0);
+  if (gap > 0) shares.push({ what: "between tasks", lane: "", communication: false, ns: gap });
+  return shares.toSorted((a, b) => b.ns - a.ns);
+}
+
+function whatBounds(shares: readonly Share[], makespan: number): string {
+  const sum = (list: readonly Share[]) => list.reduce((total, { ns }) => total + ns, 0);
+  const parts = shares.slice(0, 3).map(({ what, lane, communication, ns }) =>
+    `${formatPercent(ns / makespan || 0)} ${what}${communication ? ` (${lane} lane)` : ""}`
+  );
+  const communication = sum(shares.filter((share) => share.communication));
+  const gaps = sum(shares.filter(({ lane }) => lane === ""));
+  const computation = sum(shares) - communication - gaps;
+  const most = Math.max(communication, gaps, computation);
+  const [lane] = shares.filter((share) => share.communication);
+  const by = most === gaps && gaps > 0
+    ? "time between tasks, which nothing in the table explains"
+    : most === computation
+    ? "computation"
+    : `communication, above all on the ${lane.lane} lane`;
+  return `The run takes ${formatTime(makespan)} and is bound by ${by}: its critical path is ${
+    parts.join(", ")
+  }.`;
+}
+
+function distance(makespan: number, bound: number, limit?: string): string {
+  const above = makespan / (bound * 1e9) - 1;
+  const least = `${formatTime(bound * 1e9)}${limit ? ` (${limit})` : ""}`;
+  if (Math.abs(above) < 0.01) {
+    return `No schedule of these tasks takes less than ${least}, and this one is there.`;
+  }
+  if (above < 0) {
+    return `The bound of ${least} is ${
+      formatPercent(-above)
+    } above the run: the times it was made of, each measured alone, have changed by at least that much.`;
+  }
+  return `No schedule of these tasks takes less than ${least}; this one takes ${
+    formatPercent(above)
+  } more, so that another order can win at most ${formatTime(makespan - bound * 1e9)}.`;
+}
+
+function whatIsExposed(
+  exposures: readonly Exposure[],
+  communicates: boolean,
+  makespan: number,
+): string {
+  if (!communicates) return "There is no communication, so that there is nothing to hide.";
+  const sum = exposures.reduce((total, { mean }) => total + mean, 0);
+  const [top] = exposures;
+  if (!top || sum < 0.001 * makespan) return "All communication is hidden behind computation.";
+  const next = top.holdsUp ? `, and ${top.holdsUp} computes only after it` : "";
+  return `Communication is exposed for ${formatTime(sum)} a rank (${
+    formatPercent(sum / makespan)
+  } of the run). ` +
+    `The costliest is ${taskOf(top)}, ${top.lane} lane, ${
+      formatTime(top.most)
+    } on rank ${top.worst.rank}: ` +
+    `it ${top.why}${next}.`;
+}
+
+/** `A1 chunk 2`, or the name of a task outside chunks. */
+function taskOf({ label, name, chunk }: Exposure): string {
+  return chunk === null ? name : `${label} chunk ${chunk}`;
+}

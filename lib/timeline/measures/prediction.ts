@@ -1,0 +1,103 @@
+/** @module */
+import { table } from "arquero";
+import { SchemoeError } from "../../types.ts";
+import type { Timeline } from "../table/columns.ts";
+import { compare, type Compared, type Comparison } from "./compare.ts";
+import { type Displayable, displayable } from "../chart/display.ts";
+import { makespan } from "./makespan.ts";
+import { groupBy, operationsOf } from "../table/operations.ts";
+import { legendOrder } from "../chart/palette.ts";
+import { showHtml, showText } from "../chart/show.ts";
+
+/** A run beside its simulation: shows both on one time axis, and a table. */
+export interface Prediction extends Displayable {
+  /**
+   * `what` (a kind of task and its lane, `waiting for a peer`, or `makespan`), `predicted_ns` and
+   * `measured_ns` (means over ranks of sums over tasks; the makespan as it is), and `ratio`, measured
+   * over predicted (null where nothing was predicted).
+   */
+  readonly table: Timeline;
+  /** The two runs, the measured one first. */
+  readonly runs: Comparison;
+  toString(): string;
+}
+
+/**
+ * How well a simulation predicts what was measured, kind by kind. Times of tasks are without waiting
+ * for peers, which has a line of its own.
+ *
+ * @param measured a run; one of `MoeLayer` is one.
+ * @param simulated the same Programs simulated; `simulated(run)` makes it.
+ * @throws {SchemoeError} naming a task that only one of the two has.
+ */
+export function predictedVsMeasured(measured: Compared, simulated: Compared): Prediction {
+  for (const [which, run] of Object.entries({ measured, simulated })) {
+    if (typeof run?.timeline?.column === "function") continue;
+    throw new SchemoeError(
+      `Cannot compare with the simulation: the ${which} one is no run; give a run, and simulated(run)`,
+    );
+  }
+  const real = timesOf(measured.timeline);
+  const model = timesOf(simulated.timeline);
+  for (
+    const [has, lacks, which] of [[real, model, "simulated"], [model, real, "measured"]] as const
+  ) {
+    const missing = [...has.names].find((name) => !lacks.names.has(name));
+    if (missing !== undefined) {
+      throw new SchemoeError(
+        `Cannot compare with the simulation: the ${which} run has no task ${missing}, simulate the same Programs`,
+      );
+    }
+  }
+  const kinds = legendOrder([...real.kinds.values()]);
+  const keys = [...real.sums.keys()].toSorted((a, b) =>
+    kinds.indexOf(real.kinds.get(a)!) - kinds.indexOf(real.kinds.get(b)!) || (a < b ? -1 : 1)
+  );
+  const rows = [
+    ...keys.map((what) => [what, model.sums.get(what) ?? 0, real.sums.get(what)!] as const),
+    ["waiting for a peer", model.waiting, real.waiting] as const,
+    ["makespan", makespan(simulated.timeline), makespan(measured.timeline)] as const,
+  ];
+  const summary = table({
+    what: rows.map(([what]) => what),
+    predicted_ns: Float64Array.from(rows, ([, predicted]) => predicted),
+    measured_ns: Float64Array.from(rows, ([, , found]) => found),
+    ratio: rows.map(([, predicted, found]) => predicted > 0 ? found / predicted : null),
+  });
+  const named = (run: Compared, what: string) => ({ ...pick(run), name: `${run.name}, ${what}` });
+  const runs = compare([named(measured, "measured"), named(simulated, "simulated")]);
+  const text = showText(summary);
+  return {
+    table: summary,
+    runs,
+    toString: () => text,
+    async [Symbol.for("Jupyter.display")]() {
+      const shown = displayable({
+        ...{ text, svg: await runs.svg() },
+        html: `<div>${await runs.html()}${showHtml(summary)}</div>`,
+      });
+      return await shown[Symbol.for("Jupyter.display")]();
+    },
+  };
+}
+
+/** A run's getters do not come along when it is spread. */
+const pick = ({ timeline, bound }: Compared) => ({ timeline, bound });
+
+/** Mean times of a rank by kind and lane. */
+function timesOf(timeline: Timeline) {
+  const { all } = operationsOf(timeline);
+  const ranks = Math.max(1, new Set(all.map(({ rank }) => rank)).size);
+  const groups = groupBy(all, ({ kind, lane }) => lane === "compute" ? kind : `${kind} ${lane}`);
+  const sum = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
+  return {
+    names: new Set(all.map(({ name, rank }) => `${name} at rank ${rank}`)),
+    kinds: new Map([...groups].map(([key, [{ kind }]]) => [key, kind])),
+    sums: new Map(
+      [...groups].map((
+        [key, list],
+      ) => [key, sum(list.map(({ begun, end }) => end - begun)) / ranks]),
+    ),
+    waiting: sum(all.map(({ start, begun }) => begun - start)) / ranks,
+  };
+}

@@ -1,0 +1,130 @@
+/**
+ * Runs read from folders: they show themselves and are plotted without engine or native library.
+ * @module
+ */
+import { type Pass, SchemoeError, type Topology } from "../../types.ts";
+import { rows, type Timeline } from "./columns.ts";
+import { fromArrow } from "./export.ts";
+import {
+  type Machine,
+  pathOf,
+  RUN_FILE,
+  RUN_FORMAT,
+  RUN_VERSION,
+  type RunFile,
+  type SavableRun,
+  type Versions,
+} from "./save.ts";
+import { ShownRun } from "../chart/shown_run.ts";
+
+/** A run that was saved. As a cell's last value it shows its Gantt chart and its verdict. */
+export class SavedRun extends ShownRun implements SavableRun {
+  readonly name: string;
+  readonly pass: Pass;
+  readonly configuration: SavableRun["configuration"];
+  readonly bound: number | undefined;
+  readonly boundLimit: string | undefined;
+  readonly topology?: Topology;
+  readonly versions: Versions;
+  readonly machine: Machine;
+  readonly saved: Date;
+
+  constructor(file: RunFile, readonly timeline: Timeline) {
+    super();
+    this.name = file.name;
+    this.pass = file.pass;
+    this.configuration = file.configuration;
+    this.bound = file.bound?.seconds;
+    this.boundLimit = file.bound?.limit;
+    this.topology = file.topology;
+    this.versions = file.versions;
+    this.machine = file.machine;
+    this.saved = new Date(file.saved);
+  }
+}
+
+/**
+ * The run that `saveRun` wrote to a folder.
+ *
+ * @throws {SchemoeError} naming the file that is missing, cut off, changed, foreign or of a newer
+ * version of this package.
+ */
+export async function loadRun(folder: string | URL): Promise<SavedRun> {
+  const path = pathOf(folder);
+  const fail = (problem: string, cause?: unknown): never => {
+    throw new SchemoeError(`Cannot load the run ${path}: ${problem}`, { cause });
+  };
+  const read = async (name: string, advice: string): Promise<Uint8Array> => {
+    try {
+      return await Deno.readFile(`${path}/${name}`);
+    } catch (cause) {
+      if (cause instanceof Deno.errors.NotCapable) throw cause;
+      if (cause instanceof Deno.errors.NotFound) {
+        return fail(`there is no ${name}; ${advice}`, cause);
+      }
+      return fail(`${name} cannot be read: ${(cause as Error).message}`, cause);
+    }
+  };
+  const text = new TextDecoder().decode(await read(RUN_FILE, "name the folder that saveRun wrote"));
+  const file = runFile(text, fail);
+  const { file: name, rows: count, bytes } = file.timeline;
+  const arrow = await read(name, "it was removed");
+  if (arrow.byteLength !== bytes) {
+    fail(`${name} has ${arrow.byteLength} bytes instead of ${bytes}: it is cut off or was changed`);
+  }
+  let timeline: Timeline;
+  try {
+    timeline = fromArrow(arrow);
+  } catch (cause) {
+    return fail(`${name} was changed: ${(cause as Error).message}`, cause);
+  }
+  if (rows(timeline).length !== count) {
+    fail(`${name} has ${rows(timeline).length} rows instead of ${count}: it was changed`);
+  }
+  return new SavedRun(file, timeline);
+}
+
+/** The contents of `run.json`, checked as far as they are used. */
+function runFile(text: string, fail: (problem: string, cause?: unknown) => never): RunFile {
+  let value: Partial<Record<keyof RunFile, unknown>>;
+  try {
+    value = Object(JSON.parse(text));
+  } catch (cause) {
+    return fail(`${RUN_FILE} is not JSON: it is cut off or was changed`, cause);
+  }
+  if (value.format !== RUN_FORMAT) {
+    fail(
+      `${RUN_FILE} is of another program: its format is ${
+        JSON.stringify(value.format)
+      }, not "${RUN_FORMAT}"`,
+    );
+  }
+  const { version } = value;
+  if (!Number.isInteger(version)) {
+    fail(`${RUN_FILE} has the version ${JSON.stringify(version)}, not an integer`);
+  }
+  if (version as number > RUN_VERSION) {
+    fail(`it has version ${version}, this package reads up to ${RUN_VERSION}; use a newer package`);
+  }
+  const usable: Record<string, (value: unknown) => boolean> = {
+    name: (v) => typeof v === "string",
+    pass: (v) => typeof v === "string",
+    configuration: isObject,
+    versions: isObject,
+    machine: isObject,
+    saved: (v) => typeof v === "string" && !Number.isNaN(Date.parse(v)),
+    bound: (v) => v === undefined || Number((v as { seconds?: unknown })?.seconds) > 0,
+    topology: (v) => v === undefined || isObject(v),
+    timeline: (v) =>
+      isObject(v) && Number.isInteger(v.rows) && Number.isInteger(v.bytes) &&
+      typeof v.file === "string" && !/[/\\]/.test(v.file),
+  };
+  for (const [name, fits] of Object.entries(usable)) {
+    const found = value[name as keyof RunFile];
+    if (!fits(found)) fail(`${RUN_FILE} has ${JSON.stringify(found)} as "${name}": it was changed`);
+  }
+  return value as RunFile;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

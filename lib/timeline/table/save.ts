@@ -1,0 +1,131 @@
+/**
+ * Runs kept in folders.
+ * @module
+ */
+import packageFile from "../../../deno.json" with { type: "json" };
+import { type Pass, SchemoeError, type Topology } from "../../types.ts";
+import { rows, type Timeline } from "./columns.ts";
+import { toArrow } from "./export.ts";
+import { ganttSvg } from "../chart/gantt.ts";
+import { verdict } from "../measures/verdict.ts";
+
+/** What is kept of a run; a `Run` of a layer is one, and so is what `loadRun` gives. */
+export interface SavableRun {
+  readonly name: string;
+  readonly pass: Pass;
+  readonly configuration: Readonly<Record<string, string | number | boolean>>;
+  readonly timeline: Timeline;
+  /** Lower bound of the makespan in seconds, and what makes it. */
+  readonly bound?: number;
+  readonly boundLimit?: string;
+  readonly topology?: Topology;
+  /** Programs that ran: they know the topology. */
+  readonly ran?: readonly {
+    readonly program: { readonly graph: { readonly topology: Topology } };
+  }[];
+}
+
+/** Versions of what ran. */
+export interface Versions {
+  readonly package: string;
+  readonly deno: string;
+  readonly v8: string;
+  readonly typescript: string;
+}
+
+/** Where a run was saved. */
+export interface Machine {
+  readonly os: string;
+  readonly architecture: string;
+  /** Processors that threads can use; undefined where that may not be asked. */
+  readonly processors?: number;
+}
+
+/** `run.json` of a saved run. */
+export interface RunFile {
+  readonly format: typeof RUN_FORMAT;
+  readonly version: number;
+  readonly name: string;
+  readonly pass: Pass;
+  readonly configuration: SavableRun["configuration"];
+  readonly verdict: string;
+  readonly bound?: { readonly seconds: number; readonly limit?: string };
+  readonly topology?: Topology;
+  readonly versions: Versions;
+  readonly machine: Machine;
+  /** When it was saved, ISO 8601. */
+  readonly saved: string;
+  readonly timeline: { readonly file: string; readonly rows: number; readonly bytes: number };
+  readonly figures: readonly string[];
+}
+
+export const RUN_FORMAT = "schemoe run";
+/** Version of the folder's layout that is written, and the newest that is read. */
+export const RUN_VERSION = 1;
+/** The last file to be written: a folder without it is not a saved run. */
+export const RUN_FILE = "run.json";
+const TIMELINE_FILE = "timeline.arrow";
+const FIGURE_FILE = "gantt.svg";
+const FILES: readonly string[] = [RUN_FILE, TIMELINE_FILE, FIGURE_FILE];
+
+/**
+ * Saves a run as a folder: `run.json` (configuration, topology, machine, versions, verdict and bound),
+ * `timeline.arrow` and `gantt.svg`. The folder is made; one that holds a saved run is replaced.
+ *
+ * @throws {SchemoeError} when the folder holds anything else, or cannot be written.
+ */
+export async function saveRun(run: SavableRun, folder: string | URL): Promise<void> {
+  const path = pathOf(folder);
+  const { name, pass, configuration, timeline, bound, boundLimit } = run;
+  const arrow = toArrow(timeline);
+  const file: RunFile = {
+    ...{ format: RUN_FORMAT, version: RUN_VERSION, name, pass, configuration },
+    verdict: verdict({ timeline, bound, boundName: boundLimit }),
+    ...(bound === undefined ? {} : { bound: { seconds: bound, limit: boundLimit } }),
+    topology: run.topology ?? run.ran?.at(-1)?.program.graph.topology,
+    versions: { package: packageFile.version, ...Deno.version },
+    machine: machine(),
+    saved: new Date().toISOString(),
+    timeline: { file: TIMELINE_FILE, rows: rows(timeline).length, bytes: arrow.byteLength },
+    figures: [FIGURE_FILE],
+  };
+  const figure = await ganttSvg(timeline, { title: name });
+  try {
+    await Deno.mkdir(path, { recursive: true });
+    const foreign = (await Array.fromAsync(Deno.readDir(path))).find((entry) =>
+      !FILES.includes(entry.name)
+    );
+    if (foreign) {
+      throw new SchemoeError(
+        `Cannot save the run to ${path}: the folder holds ${foreign.name}; give it a folder of its own`,
+      );
+    }
+    await Deno.remove(`${path}/${RUN_FILE}`).catch(ignoreMissing);
+    await Deno.writeFile(`${path}/${TIMELINE_FILE}`, arrow);
+    await Deno.writeTextFile(`${path}/${FIGURE_FILE}`, figure);
+    await Deno.writeTextFile(`${path}/${RUN_FILE}`, `${JSON.stringify(file, null, 2)}\n`);
+  } catch (cause) {
+    if (cause instanceof SchemoeError || cause instanceof Deno.errors.NotCapable) throw cause;
+    throw new SchemoeError(`Cannot save the run to ${path}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+/** A folder as a path without a slash at its end. @throws {SchemoeError} for anything else. */
+export function pathOf(folder: string | URL): string {
+  if (folder instanceof URL && folder.protocol === "file:") {
+    return decodeURIComponent(folder.pathname).replace(/\/+$/, "");
+  }
+  if (typeof folder === "string" && folder !== "") return folder.replace(/(?<=.)\/+$/, "");
+  throw new SchemoeError(`Cannot use ${folder} as a folder: give a path or a file URL`);
+}
+
+function machine(): Machine {
+  const { os, arch } = Deno.build;
+  return { os, architecture: arch, processors: navigator.hardwareConcurrency };
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}

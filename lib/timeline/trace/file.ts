@@ -1,0 +1,37 @@
+/** Traces as files. @module */
+import { SchemoeError } from "../../types.ts";
+import type { Timeline } from "../table/columns.ts";
+import { gzip } from "../../files/gzip.ts";
+import { chromeTrace, type ChromeTraceOptions } from "./export.ts";
+
+/**
+ * The gzipped bytes of {@linkcode chromeTrace}, which Perfetto and PyTorch's tools open as they are.
+ * @throws {SchemoeError} as that does.
+ */
+export function chromeTraceGzip(
+  timeline: Timeline,
+  options: ChromeTraceOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  return gzip(chromeTrace(timeline, options));
+}
+
+/**
+ * Writes {@linkcode chromeTrace} to a file, gzipped when its name ends with `.gz`.
+ * @throws {SchemoeError} as that does, and when the file cannot be written.
+ */
+export async function writeChromeTrace(
+  path: string | URL,
+  timeline: Timeline,
+  options: ChromeTraceOptions = {},
+): Promise<void> {
+  const text = chromeTrace(timeline, options);
+  const bytes = `${path}`.endsWith(".gz") ? await gzip(text) : new TextEncoder().encode(text);
+  try {
+    await Deno.writeFile(path, bytes);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
+    throw new SchemoeError(`Cannot write the trace ${path}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,33 @@
+import { assert, assertEquals } from "@std/assert";
+import { openEngine } from "../../lib/engines/mod.ts";
+import { createLayer } from "../../lib/layer/layer.ts";
+import { simulated } from "../../lib/layer/simulated.ts";
+import { predictedVsMeasured } from "../../lib/timeline/measures/prediction.ts";
+import { topology } from "../../lib/topology.ts";
+
+const config = { tokens: 64, modelDim: 16, hiddenDim: 32, experts: 4, topK: 2 };
+
+Deno.test("simulated() of a simulated run is the same run", async () => {
+  using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+  const run = await createLayer(engine, config).forward({ scheduler: "optSche", chunks: 2 });
+  const again = simulated(run);
+  assertEquals([again.makespan, again.bound, again.pass], [run.makespan, run.bound, "forward"]);
+  for (const ratio of predictedVsMeasured(run, again).table.array("ratio")) {
+    assert(ratio === 1 || ratio === null);
+  }
+});
+
+Deno.test("simulated() predicts a paced run whose gate runs in a Program of its own", async () => {
+  const world = topology({ nodes: 1, ranksPerNode: 2 });
+  using engine = openEngine({ kind: "cpu", topology: world, computation: "paced" });
+  using layer = createLayer(engine, { ...config, capacityFactor: 0 });
+  const run = await layer.forward({ chunks: 2 });
+  assertEquals(run.ran.length, 2);
+  const { table } = predictedVsMeasured(run, simulated(run));
+  const rows = table.objects() as { what: string; ratio: number | null }[];
+  assertEquals(rows.map(({ what }) => what).slice(-3), [
+    ...["allReduce intra", "waiting for a peer", "makespan"],
+  ]);
+  // paced computation and emulated links: as a whole no faster than the model says
+  assert(rows.at(-1)!.ratio! > 0.9, `${rows.at(-1)!.ratio}`);
+});

@@ -1,0 +1,153 @@
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { createLayer, openEngine, SchemoeError, topology, whatIf } from "../../mod.ts";
+import { crossings, leadChanges } from "../../lib/studies/what_if_crossings.ts";
+import { calibrated } from "../../lib/studies/what_if_calibrate.ts";
+
+const layer = { tokens: 256, modelDim: 64, hiddenDim: 128, experts: 8, topK: 2 };
+const world = topology({ nodes: 2, ranksPerNode: 4 });
+const setup = { layer, topology: world, choices: { chunks: 4 } };
+
+Deno.test("crossings() finds where straight lines meet, and none where they only touch", () => {
+  const x = [0, 1, 2, 3];
+  const a = { name: "a", y: [0, 1, 2, 3] };
+  assertEquals(crossings(x, [a, { name: "b", y: [3, 2, 1, 0] }], false), [
+    { x: 1.5, y: 1.5, before: "a", after: "b" },
+  ]);
+  assertEquals(crossings(x, [a, { name: "b", y: [1, 1, 3, 4] }], false), []);
+  // equal for a while, then the other one: half way
+  assertEquals(crossings(x, [a, { name: "b", y: [1, 1, 2, 2] }], false).map(({ x }) => x), [1.5]);
+  const [log] = crossings([1, 100], [{ name: "a", y: [1, 3] }, { name: "b", y: [3, 1] }], true);
+  assertAlmostEquals(log.x, 10);
+});
+
+Deno.test("leadChanges() leaves out crossings below a better line", () => {
+  const x = [0, 1, 2, 3];
+  const a = { name: "a", y: [1, 2, 3, 4] };
+  const b = { name: "b", y: [4, 3, 2, 1] };
+  const best = { name: "best", y: [2, 2, 2, 2] };
+  assertEquals(crossings(x, [a, b, best], false).length, 3);
+  const leads = leadChanges(x, [a, b, best], false).map(({ before, after }) =>
+    `${before} ${after}`
+  );
+  assertEquals(leads, ["a best", "best b"]);
+});
+
+Deno.test("whatIf() simulates what a layer on the changed topology takes", async () => {
+  const values = [1e6, 1e7, 1e8];
+  const found = await whatIf(setup, {
+    ...{ vary: "inter.bandwidth", values, schedulers: ["sequential", "optSche"], pass: "forward" },
+  });
+  for (const value of values) {
+    for (const scheduler of ["sequential", "optSche"]) {
+      const on = topology({
+        nodes: 2,
+        ranksPerNode: 4,
+        inter: { ...world.links.inter, beta: 1 / value },
+      });
+      using engine = openEngine({ kind: "simulate", topology: on });
+      using made = createLayer(engine, layer);
+      const { makespan } = await made.forward({ scheduler, chunks: 4 });
+      const row = found.rows.find((row) => row.value === value && row.line === scheduler)!;
+      assertEquals(row.seconds, makespan);
+    }
+  }
+  assertEquals(found.rows.filter(({ line }) => line === "sequential").map((row) => row.speedUp), [
+    1,
+    1,
+    1,
+  ]);
+});
+
+Deno.test("whatIf() names the crossing of two codecs, and shows curves", async () => {
+  // int8 costs computation and saves bytes: better on slow links only
+  const inside = topology({ nodes: 2, ranksPerNode: 4, intra: { beta: 1e-12 } });
+  const fast = { ...setup, topology: inside };
+  const found = await whatIf(fast, {
+    ...{ vary: "inter.bandwidth", values: [1e6, 1e7, 1e8, 1e9, 1e10, 1e11] },
+    ...{ compressors: ["none", "int8"] },
+  });
+  assertEquals(found.crossings.map(({ before, after }) => [before, after]), [["int8", "none"]]);
+  assertStringIncludes(found.summary, "int8 is best up to inter.bandwidth");
+  assertEquals(found.best.at(0)!.line, "int8");
+  assertEquals(found.best.at(-1)!.line, "none");
+  const { x } = found.crossings[0];
+  const at = await whatIf(fast, {
+    vary: "inter.bandwidth",
+    values: [x],
+    compressors: ["none", "int8"],
+  });
+  assert(Math.abs(at.rows[1].speedUp - 1) < 0.15, `${at.rows[1].speedUp}`);
+  const shown = await (found as unknown as Record<symbol, () => Promise<Record<string, string>>>)[
+    Symbol.for("Jupyter.display")
+  ]();
+  assertStringIncludes(shown["image/svg+xml"], "<path");
+  assertStringIncludes(shown["text/plain"], "inter.bandwidth (bytes/s)");
+});
+
+Deno.test("whatIf() varies worlds, chunks and layers, and starts from a run", async () => {
+  using engine = openEngine({ kind: "simulate", topology: world });
+  using made = createLayer(engine, layer);
+  const run = await made.forward({
+    scheduler: "optSche",
+    chunks: 2,
+    allToAll: "pipe",
+    compressor: "fp16",
+  });
+  const same = await whatIf(run, { vary: "chunks", values: [1, 2, 4], pass: "forward" });
+  assertEquals(same.rows[1].seconds, run.makespan);
+  const nodes = await whatIf(run, { vary: "nodes", values: [1, 2, 16], pass: "forward" });
+  assertEquals(nodes.rows[1].seconds, run.makespan);
+  const codecs = await whatIf(run, { vary: "compressor", values: ["none", "fp16"] });
+  assertEquals(codecs.crossings, []);
+  const own = {
+    name: "nic",
+    apply: (s: typeof setup, beta: number) => ({
+      ...s,
+      topology: { ...s.topology, nic: { beta } },
+    }),
+  };
+  const card = await whatIf(run, { vary: own as never, values: [1e-9, 1e-6] });
+  assert(card.rows[1].seconds > card.rows[0].seconds);
+});
+
+Deno.test("calibrated() scales a topology to the times measured alone", async () => {
+  using engine = openEngine({ kind: "simulate", topology: world });
+  using made = createLayer(engine, layer);
+  const { ran: [{ program, events }] } = await made.forward();
+  const double = { ...world.processor, alpha: 2 * world.processor.alpha };
+  const slow = { ...double, flopRate: double.flopRate / 2, byteRate: double.byteRate / 2 };
+  const { modelCosts } = await import("../../mod.ts");
+  const costs = { ...modelCosts({ ...world, processor: slow }), source: "measured alone" };
+  const found = calibrated(world, [{ program, events, costs }]);
+  assertAlmostEquals(found.computation, 2);
+  assertAlmostEquals(found.communication, 1);
+  assertAlmostEquals(found.topology.processor.flopRate, slow.flopRate, 1);
+});
+
+Deno.test("whatIf() names the option, change or value that is wrong", async () => {
+  const fails = (options: object, message: string) =>
+    assertRejects(() => whatIf(setup, options as never), SchemoeError, message);
+  await fails({ vary: "inter.speed", values: [1] }, 'Cannot vary "inter.speed": choose one of');
+  await fails({ vary: "chunks", values: [] }, "not empty");
+  await fails({ vary: "inter.beta", values: [NaN] }, "a value is NaN");
+  await fails(
+    { vary: "inter.beta", values: [-1] },
+    "inter.beta must be a number of at least 0, got -1",
+  );
+  await fails(
+    { vary: "chunks", values: [1], scheduler: "x" },
+    '"scheduler" is not one of its options',
+  );
+  await fails({ vary: "chunks", values: [1], schedulers: ["x"] }, 'Unknown scheduler "x"');
+  await fails(
+    { vary: "chunks", values: [1], schedulers: ["optSche", "optSche"] },
+    'called "optSche"',
+  );
+  await fails({ vary: "chunks", values: [1], pass: "back" }, 'unknown pass "back"');
+});
