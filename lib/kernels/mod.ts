@@ -35,4 +35,5 @@ export {
 } from "./routing.ts";
 export { decodeRows, encodeRows, type Rows, type Wire } from "./codec.ts";
 export { auxLoss, type Choice, chooseTopK, gateGrad, maxLoad, positions, softmax } from "./gate.ts";
+export { fillNormal } from "./random.ts";
 export { host, maxRanks, sumRanks } from "./reduce.ts";

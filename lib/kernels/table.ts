@@ -32,6 +32,7 @@ export const KERNELS = {
   place_tokens: { code: 25, args: "iiiiivvvvv*" },
   group_rows: { code: 26, args: "iiiiiiiiivv*" },
   ungroup_rows: { code: 27, args: "iiiiiiiiivv*" },
+  random_normal: { code: 28, args: "iiiiivf" },
 } as const satisfies Record<string, { code: number; args: string }>;
 
 /** Pieces of an all-to-all phase, which the packer writes from a task's transfers. */

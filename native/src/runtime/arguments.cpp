@@ -164,6 +164,20 @@ MaxRanks::MaxRanks(Reader& r) : ranks(r.integer()), in(r.view()), out(r.view()) 
 
 Fill::Fill(Reader& r) : count(r.integer()), out(r.view()), value(r.real()) { r.touch(out, count, 4); }
 
+RandomNormal::RandomNormal(Reader& r)
+    // Not `dtype()`: an engine that computes in float32 only can still write rounded numbers.
+    : dtype(static_cast<schemoe_dtype>(r.integer("dtype", SCHEMOE_BF16))),
+      count(r.integer()),
+      first(r.integer()),
+      seed(static_cast<uint64_t>(r.integer())),
+      stream(static_cast<uint64_t>(r.integer())),
+      out(r.view()),
+      scale(r.real()) {
+  // Rounding up to whole batches of numbers must not overflow either.
+  plus(plus(first, count), 1 << 10);
+  r.touch(out, count, element_bytes(dtype));
+}
+
 MaxLoad::MaxLoad(Reader& r) : experts(r.integer()), loads(r.view()), out(r.view()) {
   if (experts == 0) fail(SCHEMOE_INVALID, "a maximum over no experts");
   r.touch(loads, experts, 4);

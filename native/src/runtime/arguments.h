@@ -243,6 +243,15 @@ struct Fill {
   double value;
 };
 
+struct RandomNormal {
+  explicit RandomNormal(Reader&);
+  schemoe_dtype dtype;
+  int64_t count, first;
+  uint64_t seed, stream;
+  View out;
+  double scale;
+};
+
 struct MaxLoad {
   explicit MaxLoad(Reader&);
   int64_t experts;
@@ -282,7 +291,7 @@ struct Receive {
 using Arguments =
     std::variant<Gemm, BiasAct, ActGrad, Glu, GluGrad, ColumnSum, Softmax, TopK, Positions, AuxLoss,
                  Slots, Dispatch, Combine, RowDot, GateGrad, Encode, Decode, SumRanks, MaxRanks,
-                 Fill, MaxLoad, Host, CopyBytes, GemmGroups, PlaceTokens, GroupRows, UngroupRows, Copy, Send,
-                 Receive>;
+                 Fill, MaxLoad, Host, CopyBytes, GemmGroups, PlaceTokens, GroupRows, UngroupRows,
+                 RandomNormal, Copy, Send, Receive>;
 
 }  // namespace schemoe

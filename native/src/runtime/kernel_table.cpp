@@ -37,6 +37,7 @@ constexpr KernelSpec kTable[] = {
     {25, "place_tokens", "iiiiivvvvv*", read<PlaceTokens>, false},
     {26, "group_rows", "iiiiiiiiivv*", read<GroupRows>, false},
     {27, "ungroup_rows", "iiiiiiiiivv*", read<UngroupRows>, false},
+    {28, "random_normal", "iiiiivf", read<RandomNormal>, false},
     {32, "copy", "ivv", read<Copy>, true},
     {33, "send", "iiv", read<Send>, true},
     {34, "receive", "iiv", read<Receive>, true},

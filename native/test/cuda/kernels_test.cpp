@@ -331,6 +331,25 @@ void reductions(Both& t) {
   }
 }
 
+void random_numbers(Both& t) {
+  for (int dtype : {SCHEMOE_F32, SCHEMOE_BF16}) {
+    for (int64_t count : {0, 1, 3, 4, 1000, 100003}) {
+      for (int64_t first : {0, 1, 4, 255}) {
+        for (int64_t shift : {0, 1}) {
+          t.begin("random_normal", dtype);
+          const auto out = t.values(std::vector<float>(static_cast<size_t>(count + 4), 0.5f));
+          const auto words = [&](int d) {
+            const auto at = static_cast<uint64_t>(shift * (d == SCHEMOE_BF16 ? 2 : 4));
+            return Words().i(d, count, first, (int64_t{9} << 40) + 1, (int64_t{3} << 35) + 2).v(out, at).f(0.02);
+          };
+          // Bit for bit; bfloat16 is rounded, half a unit of 2^-8.
+          t.run(28, words, dtype == SCHEMOE_BF16 ? 2e-3 : 0);
+        }
+      }
+    }
+  }
+}
+
 /// Data that make no sense end the run with the same words on both engines.
 void errors(Both& t) {
   t.begin("slots of nobody");
@@ -352,7 +371,7 @@ int main(int count, char** names) {
   }
   const std::pair<const char*, void (*)(Both&)> families[] = {
       {"elementwise", elementwise}, {"products", products},     {"gate", gate},    {"routing", routing},
-      {"codecs", codecs},           {"reductions", reductions}, {"errors", errors}};
+      {"codecs", codecs},           {"reductions", reductions}, {"random", random_numbers}, {"errors", errors}};
   for (const auto& [name, run] : families) {
     if (count == 1 || std::any_of(names + 1, names + count, [&](const char* given) { return std::strcmp(given, name) == 0; })) {
       run(*t);

@@ -61,6 +61,7 @@ void run(const Decode&, const Context&);
 void run(const SumRanks&, const Context&);
 void run(const MaxRanks&, const Context&);
 void run(const Fill&, const Context&);
+void run(const RandomNormal&, const Context&);
 void run(const MaxLoad&, const Context&);
 void run(const CopyBytes&, const Context&);
 void run(const GemmGroups&, const Context&);
