@@ -29,6 +29,13 @@ export interface HostCall {
   readonly id: number;
 }
 
+/** Where bytes of a buffer begin on a rank. */
+export interface BufferPlace {
+  readonly id: number;
+  readonly rank: number;
+  readonly offset: number;
+}
+
 /** The function of a library that opens an engine. */
 export type OpenNative = (library: NativeSymbols) => NativeSymbols["schemoe_open"];
 
@@ -36,6 +43,7 @@ export type OpenNative = (library: NativeSymbols) => NativeSymbols["schemoe_open
 export type NativeCalls = Pick<
   NativeEngine,
   | ("allocate" | "free" | "write" | "read" | "prepare" | "release" | "run" | "cancel")
+  | ("allocateAsync" | "writeAsync" | "readAsync")
   | ("hostWait" | "hostDone" | "close")
 >;
 
@@ -100,7 +108,7 @@ export class NativeEngine {
     this.#call((handle, text, size) => this.#library.schemoe_free(handle, id, text, size));
   }
 
-  write(at: { id: number; rank: number; offset: number }, data: Uint8Array<ArrayBuffer>): void {
+  write(at: BufferPlace, data: Uint8Array<ArrayBuffer>): void {
     this.#call((handle, text, size) =>
       this.#library.schemoe_write(
         handle,
@@ -115,7 +123,7 @@ export class NativeEngine {
     );
   }
 
-  read(at: { id: number; rank: number; offset: number }, data: Uint8Array<ArrayBuffer>): void {
+  read(at: BufferPlace, data: Uint8Array<ArrayBuffer>): void {
     this.#call((handle, text, size) =>
       this.#library.schemoe_read(
         handle,
@@ -128,6 +136,62 @@ export class NativeEngine {
         size,
       )
     );
+  }
+
+  /** As `allocate`, off the event loop: filling gigabytes takes a second. */
+  async allocateAsync(bytes: readonly number[], id = 0xffff_ffff): Promise<number> {
+    const out = new Uint32Array([id]);
+    const sizes = BigUint64Array.from(bytes, BigInt);
+    const error = new ErrorText();
+    error.unwrap(
+      await this.#library.schemoe_allocate_async(
+        this.#open(),
+        sizes,
+        bytes.length,
+        out,
+        error.bytes,
+        error.size,
+      ),
+    );
+    return out[0];
+  }
+
+  /** As `write`, off the event loop. The data must not change until it resolves. */
+  async writeAsync(at: BufferPlace, data: Uint8Array<ArrayBuffer>): Promise<void> {
+    const error = new ErrorText();
+    error.unwrap(
+      await this.#library.schemoe_write_async(
+        this.#open(),
+        at.id,
+        at.rank,
+        BigInt(at.offset),
+        data,
+        BigInt(data.byteLength),
+        error.bytes,
+        error.size,
+      ),
+    );
+  }
+
+  /** As `read`, off the event loop; resolves to `data`. */
+  async readAsync(
+    at: BufferPlace,
+    data: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const error = new ErrorText();
+    error.unwrap(
+      await this.#library.schemoe_read_async(
+        this.#open(),
+        at.id,
+        at.rank,
+        BigInt(at.offset),
+        data,
+        BigInt(data.byteLength),
+        error.bytes,
+        error.size,
+      ),
+    );
+    return data;
   }
 
   /** Checks and keeps a packed Program of that many operations. */

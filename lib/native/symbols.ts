@@ -41,6 +41,25 @@ export const symbols = {
     parameters: ["pointer", "u32", "u32", "u64", "buffer", "u64", "buffer", "usize"],
     result: "i32",
   },
+  // The same ones on a thread of their own, so that the event loop goes on while bytes move.
+  schemoe_allocate_async: {
+    name: "schemoe_allocate",
+    parameters: ["pointer", "buffer", "u32", "buffer", "buffer", "usize"],
+    result: "i32",
+    nonblocking: true,
+  },
+  schemoe_write_async: {
+    name: "schemoe_write",
+    parameters: ["pointer", "u32", "u32", "u64", "buffer", "u64", "buffer", "usize"],
+    result: "i32",
+    nonblocking: true,
+  },
+  schemoe_read_async: {
+    name: "schemoe_read",
+    parameters: ["pointer", "u32", "u32", "u64", "buffer", "u64", "buffer", "usize"],
+    result: "i32",
+    nonblocking: true,
+  },
   // int32_t schemoe_prepare(schemoe_engine* engine, const uint8_t* packed, uint64_t bytes, schemoe_program** program, char* error, size_t error_bytes)
   schemoe_prepare: {
     parameters: ["pointer", "buffer", "u64", "buffer", "buffer", "usize"],

@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  type BufferPlace,
   EVENT_WORDS,
   type HostCall,
   type NativeCalls,
@@ -64,11 +65,24 @@ export class PartsDriver implements NativeCalls {
     // What failed has nothing left to free.
     if (!this.#broken) this.#part.free(id);
   }
-  write(at: { id: number; rank: number; offset: number }, data: Uint8Array<ArrayBuffer>): void {
+  write(at: BufferPlace, data: Uint8Array<ArrayBuffer>): void {
     this.#whole().write(at, data);
   }
-  read(at: { id: number; rank: number; offset: number }, data: Uint8Array<ArrayBuffer>): void {
+  read(at: BufferPlace, data: Uint8Array<ArrayBuffer>): void {
     this.#whole().read(at, data);
+  }
+  // Each 4 MiB is a round trip to the process of the rank: the event loop must go on meanwhile.
+  async allocateAsync(bytes: readonly number[], id?: number): Promise<number> {
+    return await this.#whole().allocateAsync(bytes, id);
+  }
+  async writeAsync(at: BufferPlace, data: Uint8Array<ArrayBuffer>): Promise<void> {
+    await this.#whole().writeAsync(at, data);
+  }
+  async readAsync(
+    at: BufferPlace,
+    data: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    return await this.#whole().readAsync(at, data);
   }
   hostWait(): Promise<HostCall | undefined> {
     return this.#part.hostWait();

@@ -27,8 +27,15 @@ function denoType(parameter: string): string {
 
 Deno.test("symbols has every function of the header with its types", () => {
   const declared = declarations(header());
-  assertEquals(Object.keys(symbols).sort(), [...declared.keys()].sort());
-  for (const [name, entry] of Object.entries(symbols)) {
+  const asynchronous = Object.entries(symbols).filter(([name]) => name.endsWith("_async"));
+  const others = Object.keys(symbols).filter((name) => !name.endsWith("_async"));
+  assertEquals(others.sort(), [...declared.keys()].sort());
+  for (const [name, entry] of asynchronous) {
+    assertEquals<unknown>("name" in entry && entry.name, name.slice(0, -"_async".length));
+    assert("nonblocking" in entry && entry.nonblocking);
+  }
+  for (const [key, entry] of Object.entries(symbols)) {
+    const name = "name" in entry ? entry.name : key;
     const [, result, list] = /^(\w+) \w+\((.*)\)$/.exec(declared.get(name)!)!;
     const parameters = list === "void" ? [] : list.split(",").map((p) => denoType(p.trim()));
     assertEquals([...entry.parameters], parameters, name);
@@ -154,4 +161,29 @@ Deno.test("NativeEngine refuses what is not a Program", () => {
   engine.close();
   engine.close();
   assertThrows(() => engine.cancel(), SchemoeError, "it is closed");
+});
+
+Deno.test("NativeEngine reads and writes off the event loop, several at a time", async () => {
+  const engine = new NativeEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2 });
+  try {
+    const bytes = 1 << 20;
+    const id = await engine.allocateAsync([bytes, bytes]);
+    const parts = [0, 1].map((rank) => new Uint8Array(bytes / 2).fill(rank + 1));
+    await Promise.all(
+      parts.map((data, rank) => engine.writeAsync({ id, rank, offset: bytes / 2 }, data)),
+    );
+    const read = (rank: number) =>
+      engine.readAsync({ id, rank, offset: bytes / 2 - 1 }, new Uint8Array(3));
+    const [first, second] = await Promise.all([read(0), read(1)]);
+    assertEquals([...first, ...second], [255, 1, 1, 255, 2, 2]);
+    const error = await engine.readAsync({ id, rank: 1, offset: bytes - 2 }, new Uint8Array(3))
+      .then(() => undefined, (error) => error);
+    assert(error instanceof SchemoeError);
+    assertEquals([error.status, error.rank], [1, 1]);
+    assertEquals(await engine.allocateAsync([8, 8], id), id);
+    const refused = await engine.allocateAsync([8]).catch((error) => error);
+    assertStringIncludes(refused.message, "1 ranks");
+  } finally {
+    engine.close();
+  }
 });
