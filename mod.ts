@@ -28,6 +28,7 @@ export * from "./lib/timeline/mod.ts";
 // Both a scheduler and what is read off a timeline go by this name.
 export { criticalPath } from "./lib/schedulers/mod.ts";
 export { criticalPath as criticalPathOf } from "./lib/timeline/mod.ts";
+export { openSafetensors, parseSafetensors, writeSafetensors } from "./lib/files/mod.ts";
 export * from "./lib/layer/mod.ts";
 export * from "./lib/studies/mod.ts";
 export * from "./lib/workers/mod.ts";

@@ -1,5 +1,12 @@
 /**
- * Files of tensors: safetensors.
+ * Files of tensors: safetensors, read and written as a whole or in pieces.
  * @module
  */
 export * from "./safetensors.ts";
+export { openSafetensors, type SafetensorsFile } from "./safetensors_file.ts";
+export {
+  type TensorSource,
+  type ValueRange,
+  type WritableTensors,
+  writeSafetensors,
+} from "./safetensors_write.ts";

@@ -25,8 +25,10 @@ export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
   const fail = (problem: string): never => {
     throw new SchemoeError(`Cannot use ${file} as a reference case: ${problem}`);
   };
-  const { metadata, tensors } = parseSafetensors(bytes, file);
-  const text = metadata.config ?? fail('its metadata have no "config"');
+  const { metadata, tensors, skipped } = parseSafetensors(bytes, file);
+  const text = metadata.config ??
+    fail('its metadata have no "config": the configuration of the layer as JSON');
+  for (const [name, { dtype }] of skipped) fail(`tensor "${name}" is ${dtype}, not F32`);
   let config: Record<string, unknown>;
   try {
     config = Object(JSON.parse(text));
@@ -37,8 +39,9 @@ export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
   }
   const floats = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   for (const [name, { dtype, shape, data }] of tensors) {
-    if (!(data instanceof Float32Array)) fail(`tensor "${name}" is ${dtype}, not F32`);
-    else floats.set(name, { shape, data });
+    if (!(data instanceof Float32Array) || dtype === "C64") {
+      fail(`tensor "${name}" is ${dtype}, not F32`);
+    } else floats.set(name, { shape, data });
   }
   const ranks = config.ranks;
   if (!Number.isInteger(ranks) || (ranks as number) < 1) {

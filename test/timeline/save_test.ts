@@ -130,7 +130,9 @@ Deno.test("loadRun() needs neither engines nor the native library", async () => 
     .filter((specifier: string) => specifier.includes("/lib/"));
   assert(local.some((specifier: string) => specifier.endsWith("/lib/timeline/table/load.ts")));
   assertEquals(
-    local.filter((specifier: string) => /\/lib\/(engines|native|layer|graph|studies)\//.test(specifier)),
+    local.filter((specifier: string) =>
+      /\/lib\/(engines|native|layer|graph|studies)\//.test(specifier)
+    ),
     [],
   );
 });

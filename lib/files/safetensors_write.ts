@@ -1,0 +1,102 @@
+/**
+ * Safetensors files, written in pieces.
+ * @module
+ */
+import { SchemoeError } from "../types.ts";
+import { dtypes, type Tensor, type TensorData } from "./dtypes.ts";
+import { replaceFile, writeAll } from "./replace_file.ts";
+import { encodeData, encodeHeader, type TensorShape } from "./safetensors_encode.ts";
+import { valuesOf } from "./safetensors_header.ts";
+
+/** A range of the values of a tensor, row-major: from `begin` to before `end`. */
+export interface ValueRange {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** A tensor that is fetched in pieces while it is written. */
+export interface TensorSource extends TensorShape {
+  /** Values of a range; complex ones count as one, packed ones lie in whole bytes. */
+  readonly read: (range: ValueRange) => TensorData | Promise<TensorData>;
+}
+
+/** Tensors by name. */
+export type WritableTensors =
+  | Readonly<Record<string, Tensor | TensorSource>>
+  | ReadonlyMap<string, Tensor | TensorSource>;
+
+/** Bytes that are in memory at the same time. */
+const PIECE_BYTES = 1 << 24;
+
+/**
+ * Writes tensors to a safetensors file, in this order. The file appears as a whole: it is written
+ * beside and renamed, so that a run that is stopped leaves the one before. A tensor may give its values
+ * in pieces of about 16 MiB by `read`, as those of `openSafetensors` do.
+ *
+ * ```ts
+ * import { openSafetensors, writeSafetensors } from "@schemoe/lab/files";
+ *
+ * const path = await Deno.makeTempFile();
+ * await writeSafetensors(path, {
+ *   w: { dtype: "BF16", shape: [2, 2], data: new Float32Array([1, 2, 3, 4]) },
+ *   ones: { dtype: "F32", shape: [8], read: ({ begin, end }) => new Float32Array(end - begin).fill(1) },
+ * }, { step: "100" });
+ * using file = await openSafetensors(path);
+ * console.assert(file.metadata.step === "100");
+ * console.assert((await file.read("w", { begin: 2, end: 4 })).join() === "3,4");
+ * ```
+ *
+ * @throws {SchemoeError} naming the file, and the tensor whose data do not have the length or class of
+ * its shape and type; the file is then as it was.
+ */
+export async function writeSafetensors(
+  path: string | URL,
+  tensors: WritableTensors,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const named: [string, Tensor | TensorSource][] = tensors instanceof Map
+    ? [...tensors]
+    : Object.entries(tensors);
+  const header = encodeHeader(named, metadata);
+  for (const [name, tensor] of named) if ("data" in tensor) encodedShape(name, tensor);
+  try {
+    await replaceFile(path, async (file) => {
+      await writeAll(file, header);
+      for (const [name, tensor] of named) {
+        for (const range of pieces(tensor)) {
+          await writeAll(
+            file,
+            encodeData(name, tensor, await valuesIn(tensor, range), range.end - range.begin),
+          );
+        }
+      }
+    });
+  } catch (cause) {
+    if (cause instanceof SchemoeError || cause instanceof Deno.errors.NotCapable) throw cause;
+    throw new SchemoeError(`Cannot write ${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Ranges of about PIECE_BYTES; a multiple of 8 values, so that packed ones fill their bytes. */
+function* pieces({ dtype, shape }: TensorShape): Generator<ValueRange> {
+  const count = valuesOf(shape);
+  const step = Math.floor(PIECE_BYTES / dtypes[dtype].size / 8) * 8;
+  for (let begin = 0; begin < count; begin += step) {
+    yield { begin, end: Math.min(count, begin + step) };
+  }
+}
+
+function valuesIn(tensor: Tensor | TensorSource, { begin, end }: ValueRange) {
+  if (!("data" in tensor)) return tensor.read({ begin, end });
+  const { elements } = dtypes[tensor.dtype];
+  return tensor.data.subarray(begin * elements, end * elements);
+}
+
+/** Checks the data of a tensor before anything is written. */
+function encodedShape(name: string, { dtype, shape, data }: Tensor): void {
+  const { array, elements } = dtypes[dtype];
+  const given = data?.constructor?.name;
+  if (given !== array.name || data.length !== valuesOf(shape) * elements) {
+    encodeData(name, { dtype, shape }, data);
+  }
+}
