@@ -3,9 +3,9 @@
  * notebook cell, swap its scheduler, all-to-all, codec or expert, and see what happened.
  *
  * ```ts
- * import { createLayer, openEngine } from "@schemoe/lab";
+ * import { createLayer, openEngine, topK } from "@schemoe/lab";
  * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 4 });
- * const layer = createLayer(engine, { tokens: 256, modelDim: 64, hiddenDim: 128, experts: 8, topK: 2 });
+ * const layer = createLayer(engine, { tokens: 256, modelDim: 64, hiddenDim: 128, experts: 8, gate: topK({ k: 2 }) });
  * const run = await layer.forward({ scheduler: "optSche", allToAll: "pipe", chunks: 4 });
  * console.log(run.verdict);
  * ```

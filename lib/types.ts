@@ -405,7 +405,6 @@ export interface GateContext {
   readonly modelDim: number;
   readonly experts: number;
   readonly topK: number;
-  readonly normalizeGate: boolean;
   readonly batchPrioritized: boolean;
   readonly auxWeight: number;
   /** [tokens, modelDim]. */
@@ -433,12 +432,22 @@ export interface GateContext {
 /** Chooses experts and their weights for each token. */
 export interface Gate {
   readonly name: string;
+  /** Experts of a token. */
+  readonly k: number;
+  /** What a weight multiplies: the expert's output (default) or its input. */
+  readonly weighs?: "output" | "input";
   forward(context: GateContext): readonly Kernel[];
   backward(context: GateContext): readonly Kernel[];
   flops(shape: { tokens: number; modelDim: number; experts: number }): {
     forward: number;
     backward: number;
   };
+}
+
+/** A loss on the routing, in the total with its weight. */
+export interface Loss {
+  readonly name: string;
+  readonly weight: number;
 }
 
 /** Times of the operations of one run, in nanoseconds from its start. */

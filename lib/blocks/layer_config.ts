@@ -4,8 +4,17 @@
  */
 import { checkExpert } from "./experts/check.ts";
 import { ffn } from "./experts/mod.ts";
-import { topK as topKGate } from "./gates/mod.ts";
-import { type ElementType, type Expert, type Gate, SchemoeError, type Topology } from "../types.ts";
+import { resolveGate } from "./resolve_gate.ts";
+import { resolveLosses } from "./resolve_losses.ts";
+import { resolveRouting, type Routing } from "./routing.ts";
+import {
+  type ElementType,
+  type Expert,
+  type Gate,
+  type Loss,
+  SchemoeError,
+  type Topology,
+} from "../types.ts";
 
 /** A layer as its user writes it. */
 export interface LayerConfig {
@@ -17,30 +26,14 @@ export interface LayerConfig {
   readonly hiddenDim: number;
   /** Experts of the whole world; a multiple of the number of ranks. */
   readonly experts: number;
-  /** Experts of a token; default 1. */
-  readonly topK?: number;
-  /**
-   * Places of an expert for the tokens of one rank: positive f gives `topK * floor(f * ceil(tokens /
-   * experts))`; 0 the largest load; negative f the smaller of the largest load and what -f gives.
-   * Default 1.
-   */
-  readonly capacityFactor?: number;
-  /** The capacity is rounded up to a multiple of it; default 1. */
-  readonly capacityAlignment?: number;
-  /**
-   * No token is dropped and nothing is padded: each expert computes, and ranks exchange, exactly the rows
-   * that there are (`capacityFactor: 0` drops none either, and pads every expert to the largest load).
-   * Excludes a capacityFactor other than 0 and a capacityAlignment. Default false.
-   */
-  readonly dropless?: boolean;
-  /** For topK > 1: divide the weights of a token by their sum (before dropping); default true. */
-  readonly normalizeGate?: boolean;
-  /** Places go to tokens by descending best score instead of token order; default false. */
-  readonly batchPrioritized?: boolean;
-  /** Multiply tokens by their weights before the expert instead of after; default false. */
-  readonly prescore?: boolean;
-  /** Factor of the auxiliary loss in the total loss; default 0. */
-  readonly auxWeight?: number;
+  /** Which experts a token goes to, and with which weights; a value or a name. Default `topK()`. */
+  readonly gate?: Gate | string;
+  /** Places of experts: capacity and priority. */
+  readonly routing?: Routing;
+  /** Losses on the routing, added to the total with their weights; default none. */
+  readonly losses?: readonly Loss[];
+  /** Default `ffn()`. */
+  readonly expert?: Expert;
   /**
    * Type of tokens, activations, expert parameters and their gradients (those of vectors stay
    * float32); the gate is float32 either way. Default `float32`; `bfloat16` runs on the CUDA engine.
@@ -51,10 +44,6 @@ export interface LayerConfig {
    * stayed within 3.3 %.
    */
   readonly dtype?: ElementType;
-  /** Default `ffn()`. */
-  readonly expert?: Expert;
-  /** Default `topK`. */
-  readonly gate?: Gate;
 }
 
 /** A checked layer on a topology, nothing left open but a capacity that depends on the routing. */
@@ -62,18 +51,44 @@ export interface Layer extends Required<LayerConfig> {
   readonly topology: Topology;
   /** Experts of each rank. */
   readonly localExperts: number;
+  readonly gate: Gate;
+  readonly routing: Required<Routing>;
+  /** Experts of a token: the gate's `k`. */
+  readonly topK: number;
+  /** Whether tokens are multiplied by their weights before the expert: the gate weighs the input. */
+  readonly prescore: boolean;
+  /** Weight of the GShard loss; 0 without it. */
+  readonly auxWeight: number;
+  /** Of the routing; 0 for a dropless layer. */
+  readonly capacityFactor: number;
+  readonly capacityAlignment: number;
+  readonly dropless: boolean;
+  /** Whether places go to tokens by descending best score. */
+  readonly batchPrioritized: boolean;
 }
 
-const DEFAULTS = {
-  dtype: "float32" as ElementType,
-  topK: 1,
-  capacityFactor: 1,
-  capacityAlignment: 1,
-  dropless: false,
-  normalizeGate: true,
-  batchPrioritized: false,
-  prescore: false,
-  auxWeight: 0,
+const KNOWN = [
+  "tokens",
+  "modelDim",
+  "hiddenDim",
+  "experts",
+  "gate",
+  "routing",
+  "losses",
+  "expert",
+  "dtype",
+];
+
+/** Options that a layer had once, and how they are spelled now. */
+const MOVED: Readonly<Record<string, (value: unknown) => string>> = {
+  topK: (value) => `gate: topK({ k: ${value} })`,
+  normalizeGate: (value) => `gate: topK({ k, normalize: ${value} })`,
+  prescore: (value) => `gate: topK({ k, weighs: "${value ? "input" : "output"}" })`,
+  capacityFactor: (value) => `routing: { capacityFactor: ${value} }`,
+  capacityAlignment: (value) => `routing: { capacityAlignment: ${value} }`,
+  dropless: (value) => `routing: { dropless: ${value} }`,
+  batchPrioritized: (value) => `routing: { priority: "${value ? "scores" : "tokens"}" }`,
+  auxWeight: (value) => `losses: [gshard({ weight: ${value} })]`,
 };
 
 /**
@@ -81,62 +96,53 @@ const DEFAULTS = {
  * @throws {SchemoeError} naming the first field that is wrong.
  */
 export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
-  const known = [
-    "tokens",
-    "modelDim",
-    "hiddenDim",
-    "experts",
-    "expert",
-    "gate",
-    ...Object.keys(DEFAULTS),
-  ];
   if (typeof config !== "object" || config === null) {
-    fail(`give an object with ${known.slice(0, 4).join(", ")}, got ${config}`);
+    fail(`give an object with ${KNOWN.slice(0, 4).join(", ")}, got ${config}`);
   }
-  const foreign = Object.keys(config).find((key) => !known.includes(key));
-  if (foreign) fail(`"${foreign}" is not a field of a layer (${known.join(", ")})`);
-  const layer = { expert: ffn(), gate: topKGate, ...DEFAULTS, ...definedOnly(config) } as Required<
-    LayerConfig
-  >;
-  for (
-    const name of [
-      "tokens",
-      "modelDim",
-      "hiddenDim",
-      "experts",
-      "topK",
-      "capacityAlignment",
-    ] as const
-  ) {
-    if (!Number.isInteger(layer[name]) || layer[name] < 1) {
-      fail(`${name} must be a positive integer, got ${layer[name]}`);
+  for (const [key, value] of Object.entries(config)) {
+    if (Object.hasOwn(MOVED, key)) fail(`write ${MOVED[key](value)} instead of ${key}: ${value}`);
+    if (!KNOWN.includes(key)) fail(`"${key}" is not a field of a layer (${KNOWN.join(", ")})`);
+  }
+  const { tokens, modelDim, hiddenDim, experts } = config;
+  for (const [name, value] of Object.entries({ tokens, modelDim, hiddenDim, experts })) {
+    if (!Number.isInteger(value) || value < 1) {
+      fail(`${name} must be a positive integer, got ${value}`);
     }
   }
-  for (const name of ["capacityFactor", "auxWeight"] as const) {
-    if (!Number.isFinite(layer[name])) fail(`${name} must be a finite number, got ${layer[name]}`);
-  }
-  for (const name of ["normalizeGate", "batchPrioritized", "prescore", "dropless"] as const) {
-    if (typeof layer[name] !== "boolean") fail(`${name} must be true or false, got ${layer[name]}`);
-  }
-  if (layer.dropless) checkDropless(config);
-  if (!["float32", "bfloat16"].includes(layer.dtype)) {
-    fail(`dtype must be float32 or bfloat16, got ${layer.dtype}`);
-  }
-  if (layer.topK > layer.experts) {
-    fail(`topK ${layer.topK} is more than the ${layer.experts} experts there are`);
+  const { dtype = "float32", expert = ffn() } = config;
+  if (!["float32", "bfloat16"].includes(dtype)) {
+    fail(`dtype must be float32 or bfloat16, got ${dtype}`);
   }
   const { ranks } = topology;
-  if (layer.experts % ranks !== 0) {
-    fail(`${ranks} ranks do not divide ${layer.experts} experts; each rank holds equally many`);
+  if (experts % ranks !== 0) {
+    fail(`${ranks} ranks do not divide ${experts} experts; each rank holds equally many`);
   }
-  checkExpert(layer.expert, layer);
-  for (const name of ["forward", "backward", "flops"] as const) {
-    if (typeof layer.gate?.[name] !== "function") fail(`gate has no function "${name}"`);
-  }
-  const capacityFactor = layer.dropless ? 0 : layer.capacityFactor;
-  const resolved = { ...layer, capacityFactor, topology, localExperts: layer.experts / ranks };
-  if (capacityFactor > 0) capacity(resolved, 0);
-  return resolved;
+  checkExpert(expert, { modelDim, hiddenDim, experts, dtype });
+  const gate = resolveGate(config.gate, experts);
+  const routing = resolveRouting(config.routing);
+  const losses = resolveLosses(config.losses);
+  const { capacityAlignment, dropless } = routing;
+  const layer = {
+    ...{ tokens, modelDim, hiddenDim, experts, dtype, expert, gate, routing, losses },
+    ...{ topology, localExperts: experts / ranks, capacityAlignment, dropless },
+    topK: gate.k,
+    prescore: gate.weighs === "input",
+    capacityFactor: dropless ? 0 : routing.capacityFactor,
+    batchPrioritized: routing.priority === "scores",
+    auxWeight: losses.reduce((sum, { weight }) => sum + weight, 0),
+  };
+  if (layer.capacityFactor > 0) capacity(layer, 0);
+  return layer;
+}
+
+/** A checked layer as its user could write it. */
+export function configOf(layer: Layer): LayerConfig {
+  const { tokens, modelDim, hiddenDim, experts, gate, routing, losses, expert, dtype } = layer;
+  const { capacityFactor, dropless, ...others } = routing;
+  return {
+    ...{ tokens, modelDim, hiddenDim, experts, gate, losses, expert, dtype },
+    routing: { ...others, dropless, capacityFactor: dropless ? 0 : capacityFactor },
+  };
 }
 
 /** Bytes of an element of tokens and rows. */
@@ -162,24 +168,6 @@ export function capacity(layer: Layer, largestLoad: number): number {
     );
   }
   return aligned;
-}
-
-function checkDropless({ capacityFactor = 0, capacityAlignment = 1 }: LayerConfig): void {
-  if (capacityFactor !== 0) {
-    fail(
-      `dropless excludes the capacityFactor ${capacityFactor}, which drops tokens; leave one of them out`,
-    );
-  }
-  if (capacityAlignment !== 1) {
-    fail(
-      `dropless excludes the capacityAlignment ${capacityAlignment}: there is no padding to align; leave one ` +
-        "of them out",
-    );
-  }
-}
-
-function definedOnly(config: LayerConfig): Partial<LayerConfig> {
-  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
 }
 
 function fail(problem: string): never {

@@ -1,11 +1,12 @@
 /**
- * What a layer is made of: experts, gates, and the sizes that they share.
+ * What a layer is made of: experts, gates, losses, and the sizes that they share.
  *
  * ```ts
- * import { capacity, resolveLayer, swiglu } from "@schemoe/lab/blocks";
+ * import { capacity, resolveLayer, swiglu, topK } from "@schemoe/lab/blocks";
  * import { topology } from "@schemoe/lab";
  * const world = topology({ nodes: 1, ranksPerNode: 2 });
- * const layer = resolveLayer({ tokens: 64, modelDim: 16, hiddenDim: 32, experts: 4, topK: 2 }, world);
+ * const gate = topK({ k: 2 });
+ * const layer = resolveLayer({ tokens: 64, modelDim: 16, hiddenDim: 32, experts: 4, gate }, world);
  * console.assert(capacity(layer, 0) === 32);
  * console.assert(swiglu().parameters({ modelDim: 8, hiddenDim: 16 }).length === 3);
  * ```
@@ -13,6 +14,8 @@
  */
 export * from "./experts/mod.ts";
 export * from "./gates/mod.ts";
+export * from "./losses/mod.ts";
+export type { Routing } from "./routing.ts";
 export {
   capacity,
   elementBytes,

@@ -29,7 +29,6 @@ export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
   const buffer = (name: string, count: number) => g.buffer(name, WORD * count);
   return {
     ...{ tokens, modelDim, experts, topK, dtype: layer.dtype },
-    normalizeGate: layer.normalizeGate,
     batchPrioritized: layer.batchPrioritized,
     auxWeight: layer.auxWeight,
     x: g.buffer("x", elementBytes(layer) * tokens * modelDim),

@@ -55,9 +55,9 @@ interface Kept {
  * Makes a layer with random parameters on an engine.
  *
  * ```ts
- * import { createLayer, openEngine } from "@schemoe/lab";
+ * import { createLayer, openEngine, topK } from "@schemoe/lab";
  * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
- * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, topK: 2 });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, gate: topK({ k: 2 }) });
  * const run = await layer.forward({ scheduler: "optSche", allToAll: "pipe", chunks: 4 });
  * console.assert(run.verdict.startsWith("makespan"));
  * ```

@@ -37,11 +37,11 @@ export interface StackConfig {
  * next. A whole pass is one graph: a scheduler orders all layers, and any engine runs it.
  *
  * ```ts
- * import { createStack, openEngine } from "@schemoe/lab";
+ * import { createStack, openEngine, topK } from "@schemoe/lab";
  * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
  * const stack = createStack(engine, {
  *   ...{ layers: 3, attention: { flops: 1e9, parameters: 1e6 }, gradientChunks: 4 },
- *   layer: { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, topK: 2 },
+ *   layer: { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, gate: topK({ k: 2 }) },
  * });
  * await stack.forward({ scheduler: "optSche", chunks: 2 });
  * const run = await stack.backward({ scheduler: "optSche", chunks: 2 });

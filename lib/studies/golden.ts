@@ -5,6 +5,7 @@ import type { LayerConfig } from "../blocks/mod.ts";
 import { parseSafetensors } from "../files/safetensors.ts";
 import { type Engine, type Expert, SchemoeError } from "../types.ts";
 import type { GoldenCase } from "./golden_case.ts";
+import { goldenLayer } from "./golden_layer.ts";
 import { resized } from "./idle_experts.ts";
 
 import { createLayer } from "../layer/layer.ts";
@@ -53,7 +54,7 @@ export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
   return {
     name: String(config.name ?? file),
     ranks: ranks as number,
-    config: { ...layerFields(config), expert: expertOf(config, fail) } as LayerConfig,
+    config: { ...layerFields(config), expert: expertOf(config, fail) },
     tensors: floats,
   };
 }
@@ -89,22 +90,9 @@ export function repeatRanks(golden: GoldenCase, ranks: number): GoldenCase {
 /** Tensors whose first dimension are the ranks. */
 const OF_RANKS = new Set(["x", "y", "dy", "aux_loss", "grad.x"]);
 
-function layerFields(config: Record<string, unknown>): Partial<LayerConfig> {
-  const fields = [
-    ...[
-      "tokens",
-      "modelDim",
-      "hiddenDim",
-      "experts",
-      "topK",
-      "capacityFactor",
-      "capacityAlignment",
-    ],
-    ...["normalizeGate", "batchPrioritized", "prescore", "auxWeight", "dropless"],
-  ];
-  return Object.fromEntries(
-    fields.filter((name) => name in config).map((name) => [name, config[name]]),
-  );
+function layerFields(config: Record<string, unknown>): LayerConfig {
+  const { tokens, modelDim, hiddenDim, experts } = config as unknown as LayerConfig;
+  return { tokens, modelDim, hiddenDim, experts, ...goldenLayer(config) };
 }
 
 function expertOf(config: Record<string, unknown>, fail: (problem: string) => never): Expert {

@@ -44,13 +44,18 @@ export function withIdleExperts(golden: GoldenCase, experts: number): GoldenCase
     }
     return [name, { shape: to, data: values }] as const;
   });
-  const { auxWeight = 0, capacityFactor = 1, tokens } = config;
+  const { losses = [], routing, tokens } = config;
+  const capacityFactor = routing?.capacityFactor ?? 1;
   return {
     ...golden,
     config: {
       ...config,
-      ...{ experts, modelDim: modelDim + COLUMNS, auxWeight: auxWeight * config.experts / experts },
-      capacityFactor: sameCapacity(capacityFactor, tokens, [config.experts, experts]),
+      ...{ experts, modelDim: modelDim + COLUMNS },
+      losses: losses.map((loss) => ({ ...loss, weight: loss.weight * config.experts / experts })),
+      routing: {
+        ...routing,
+        capacityFactor: sameCapacity(capacityFactor, tokens, [config.experts, experts]),
+      },
     },
     tensors: new Map(tensors),
   };

@@ -1,6 +1,6 @@
 /** What would be if: the same layer on other links, processors, codecs, chunks and worlds. @module */
 import { openSimulator } from "../engines/mod.ts";
-import type { LayerConfig } from "../blocks/mod.ts";
+import { configOf, type LayerConfig } from "../blocks/layer_config.ts";
 import { progress } from "../timeline/mod.ts";
 import {
   type AllToAll,
@@ -61,9 +61,9 @@ const OPTIONS = [
  * table and where the curves cross.
  *
  * ```ts
- * import { topology, whatIf } from "@schemoe/lab";
+ * import { topK, topology, whatIf } from "@schemoe/lab";
  * const found = await whatIf({
- *   layer: { tokens: 256, modelDim: 64, hiddenDim: 128, experts: 8, topK: 2 },
+ *   layer: { tokens: 256, modelDim: 64, hiddenDim: 128, experts: 8, gate: topK({ k: 2 }) },
  *   topology: topology({ nodes: 2, ranksPerNode: 4 }),
  *   choices: { chunks: 4 },
  * }, { vary: "inter.bandwidth", values: [1e6, 1e8, 1e10], schedulers: ["sequential", "optSche"] });
@@ -118,11 +118,11 @@ function setupOf(from: Run | WhatIfSetup): Setup {
     return { choices: {}, ...from };
   }
   if (!from.setup) fail("the run does not know its layer; give { layer, topology, choices }");
-  const { layer: { topology, localExperts: _, ...layer }, choices } = from.setup;
+  const { layer, choices } = from.setup;
   const { scheduler, allToAll, compressor, chunking } = choices;
   return {
-    layer,
-    topology: calibrated(topology, from.ran).topology,
+    layer: configOf(layer),
+    topology: calibrated(layer.topology, from.ran).topology,
     choices: { scheduler, allToAll, compressor, chunks: chunking },
   };
 }

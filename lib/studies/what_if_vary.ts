@@ -1,5 +1,6 @@
 /** What a what-if can change, by name. @module */
 import type { LayerConfig } from "../blocks/mod.ts";
+import { resolveGate } from "../blocks/resolve_gate.ts";
 import { checkTopology } from "../topology.ts";
 import { SchemoeError, type Topology } from "../types.ts";
 import type { PassChoices } from "../layer/choices.ts";
@@ -19,14 +20,7 @@ export interface Vary<T extends number | string = number | string> {
   readonly apply: (setup: Setup, value: T) => Setup;
 }
 
-const LAYER_FIELDS = [
-  "tokens",
-  "modelDim",
-  "hiddenDim",
-  "experts",
-  "topK",
-  "capacityFactor",
-] as const;
+const LAYER_FIELDS = ["tokens", "modelDim", "hiddenDim", "experts"] as const;
 
 type Change = (setup: Setup, value: never) => Setup;
 
@@ -79,6 +73,17 @@ const onLayer = (field: keyof LayerConfig): Change =>
     layer: { ...setup.layer, [field]: value },
   })) as Change;
 
+/** Another number of experts a token, chosen by the same gate. */
+const onK = ({ layer, ...others }: Setup, k: number): Setup => ({
+  ...others,
+  layer: { ...layer, gate: { ...resolveGate(layer.gate, layer.experts), k } },
+});
+
+const onCapacityFactor = ({ layer, ...others }: Setup, capacityFactor: number): Setup => ({
+  ...others,
+  layer: { ...layer, routing: { ...layer.routing, capacityFactor } },
+});
+
 const onChoices = (field: keyof PassChoices): Change =>
   ((setup: Setup, value: number | string) => ({
     ...setup,
@@ -102,6 +107,8 @@ const CHANGES: Readonly<Record<string, { readonly unit?: string; readonly apply:
   nodes: { apply: onWorld("nodes") },
   ranksPerNode: { apply: onWorld("ranksPerNode") },
   ...Object.fromEntries(LAYER_FIELDS.map((field) => [field, { apply: onLayer(field) }])),
+  k: { apply: onK },
+  capacityFactor: { apply: onCapacityFactor },
   chunks: { apply: onChoices("chunks") },
   compressor: { apply: onChoices("compressor") },
   allToAll: { apply: onChoices("allToAll") },

@@ -7,6 +7,7 @@
  * Times are those of the topology on both engines; with `--links plain`, what this machine takes.
  * @module
  */
+import { topK } from "../blocks/mod.ts";
 import { parseArgs } from "node:util";
 import { BUILT_IN, createLayer, type MoeLayer, type Run } from "../layer/mod.ts";
 import { type EngineOptions, openEngine } from "../engines/mod.ts";
@@ -45,7 +46,8 @@ await task(async () => {
   const computation = links === "plain" ? "real" : "paced";
   using engine = openEngine({ kind, topology: world, links, computation });
   using layer = createLayer(engine, {
-    ...{ tokens: 4096 / world.ranks, modelDim: 512, hiddenDim: 256, experts: 8, topK: 2 },
+    ...{ tokens: 4096 / world.ranks, modelDim: 512, hiddenDim: 256, experts: 8 },
+    gate: topK({ k: 2 }),
   });
   await warmUp(layer);
   const runs: Run[] = [];

@@ -80,7 +80,7 @@ async function main(args: readonly string[]): Promise<boolean> {
           compressor,
           chunks: positive("chunks", values.chunks),
           chunking: values.chunking,
-          rows: golden.config.dropless ? "dropless" : "padded",
+          rows: golden.config.routing?.dropless ? "dropless" : "padded",
         });
         if (!values.summary) print(result);
         results.push(result);

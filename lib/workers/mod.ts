@@ -3,10 +3,10 @@
  *
  * ```ts
  * import { spawnWorkers } from "@schemoe/lab/workers";
- * import { createLayer } from "@schemoe/lab";
+ * import { createLayer, topK } from "@schemoe/lab";
  * await using workers = await spawnWorkers(1);
  * const engine = await workers.openEngine({ nodes: 2, ranksPerNode: 2, links: "plain" });
- * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, topK: 2 });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, gate: topK({ k: 2 }) });
  * console.log((await layer.forward()).verdict);
  * ```
  * @module

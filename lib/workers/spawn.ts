@@ -17,7 +17,7 @@ const PROGRAM = new URL("../tasks/worker.ts", import.meta.url);
  * ```ts ignore
  * const workers = await spawnWorkers(1);
  * const engine = await workers.openEngine({ nodes: 2, ranksPerNode: 2 });
- * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, topK: 2 });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, gate: topK({ k: 2 }) });
  * const run = await layer.forward({ scheduler: "optSche", allToAll: "pipe", chunks: 2 });
  * await workers.close();
  * ```

@@ -16,7 +16,7 @@ export type BadInputs = Readonly<Record<string, BadInput>>;
 // deno-lint-ignore no-explicit-any
 export const wrong = (value: unknown): any => value;
 
-const base = { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 2, capacityFactor: 2 };
+const base = { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 2, routing: { capacityFactor: 2 } };
 
 /** Calls a body with a small layer on 2 ranks of an engine of its own. */
 export async function withLayer(

@@ -12,7 +12,7 @@ import {
 import { type BadInputs, withLayer, wrong } from "./bad_input.ts";
 
 const world = topology({ nodes: 1, ranksPerNode: 2 });
-const layer = { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 2, capacityFactor: 2 };
+const layer = { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 2, routing: { capacityFactor: 2 } };
 const ask = (options: unknown) => () => whatIf({ layer, topology: world }, wrong(options));
 /** A question about a simulated run. */
 const about = (call: (run: unknown) => unknown) => () =>

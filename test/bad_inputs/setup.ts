@@ -3,6 +3,7 @@ import {
   createLayer,
   ffn,
   gatherWorkers,
+  gshard,
   openEngine,
   sharedProcessor,
   spawnWorkers,
@@ -147,21 +148,76 @@ export const setup: BadInputs = {
     says: ["2 ranks do not divide 3 experts; each rank holds equally many"],
   },
   "more choices than experts": {
-    call: layer({ topK: 5 }),
-    says: ["topK 5 is more than the 2 experts there are"],
+    call: layer({ gate: topK({ k: 5 }) }),
+    says: ["k 5 of the gate topK is more than the 2 experts there are"],
   },
   "no place for any token": {
-    call: layer({ capacityFactor: 0.01 }),
+    call: layer({ routing: { capacityFactor: 0.01 } }),
     says: ["the capacity is 0: capacityFactor 0.01", "raise it"],
   },
   "a capacity that is no number": {
-    call: layer({ capacityFactor: NaN }),
+    call: layer({ routing: { capacityFactor: NaN } }),
     says: ["capacityFactor must be a finite number, got NaN"],
   },
   "yes instead of true": {
-    call: layer({ normalizeGate: wrong("yes") }),
-    says: ["normalizeGate must be true or false, got yes"],
+    call: () => topK({ normalize: wrong("yes") }),
+    says: ["Cannot make the gate topK: normalize must be true or false, got yes"],
   },
+  "an unknown option of a gate": {
+    call: () => topK(wrong({ topK: 2 })),
+    says: ['"topK" is not an option (k, normalize, weighs)'],
+  },
+  "a gate with half an expert a token": {
+    call: layer({ gate: topK({ k: 0.5 }) }),
+    says: ["k of the gate topK must be a positive integer, got 0.5"],
+  },
+  "a gate that weighs nothing": {
+    call: layer({ gate: topK({ weighs: wrong("both") }) }),
+    says: ["weighs of the gate topK must be output or input, got both"],
+  },
+  "an unknown gate": {
+    call: layer({ gate: "topk" }),
+    says: ['unknown gate "topk", choose one of topK, or give a value of your own'],
+  },
+  "a gate that was not made": {
+    call: layer({ gate: wrong(topK) }),
+    says: ["gate is a function; call it, if it makes one, as in topK({ k: 2 })"],
+  },
+  "an unknown field of the routing": {
+    call: layer({ routing: { capacity: 2 } }),
+    says: ['"capacity" is not a field of the routing (capacityFactor, capacityAlignment'],
+  },
+  "an unknown priority": {
+    call: layer({ routing: { priority: "best" } }),
+    says: ["priority must be tokens or scores, got best"],
+  },
+  "one loss instead of a list": {
+    call: layer({ losses: gshard({ weight: 1 }) }),
+    says: ["losses must be a list such as [gshard({ weight: 0.01 })]"],
+  },
+  "a loss that was not made": {
+    call: layer({ losses: [gshard] }),
+    says: ["losses[0] is not a loss; call it"],
+  },
+  "the same loss twice": {
+    call: layer({ losses: [gshard({ weight: 1 }), gshard({ weight: 2 })] }),
+    says: ["there are two losses gshard"],
+  },
+  ...Object.fromEntries(
+    Object.entries({
+      topK: [2, "gate: topK({ k: 2 })"],
+      normalizeGate: [false, "gate: topK({ k, normalize: false })"],
+      prescore: [true, 'gate: topK({ k, weighs: "input" })'],
+      capacityFactor: [1.25, "routing: { capacityFactor: 1.25 }"],
+      capacityAlignment: [8, "routing: { capacityAlignment: 8 }"],
+      dropless: [true, "routing: { dropless: true }"],
+      batchPrioritized: [true, 'routing: { priority: "scores" }'],
+      auxWeight: [0.01, "losses: [gshard({ weight: 0.01 })]"],
+    }).map(([old, [value, now]]) => [`${old}, as a layer once had it`, {
+      call: layer({ [old]: value }),
+      says: [`Cannot make the layer: write ${now} instead of ${old}: ${value}`],
+    }]),
+  ),
   "a layer of bfloat16 on the CPU": {
     call: layer({ dtype: "bfloat16" }),
     says: [
@@ -193,7 +249,7 @@ export const setup: BadInputs = {
     says: ['Cannot use the expert "ffn(relu)": it has no function "saved"'],
   },
   "a gate without a function": {
-    call: layer({ gate: { ...topK, flops: wrong(undefined) } }),
+    call: layer({ gate: { ...topK(), flops: wrong(undefined) } }),
     says: ['gate has no function "flops"'],
   },
   "an unknown activation": {

@@ -15,7 +15,7 @@ async function golden(name: string): Promise<GoldenCase> {
 const paths = (name: string, count: number) =>
   Array.from({ length: count }, (_, i) => `${GOLDEN}/onnx/${name}.expert-${i}.onnx`);
 
-const config = { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 2, capacityFactor: 2 };
+const config = { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 2, routing: { capacityFactor: 2 } };
 
 for (const [name, nodes] of [["top2-relu", 2], ["swiglu", 1]] as const) {
   Deno.test(`onnx() gives the golden outputs through the distributed layer: ${name}`, async () => {
@@ -43,13 +43,16 @@ Deno.test("onnx() gives the same through a dropless layer as through a padded on
   await using expert = await onnx(paths("top2-relu", config.experts));
   using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: ranks, links: "plain" });
   const run = async (fields: object) => {
-    const { capacityFactor: _, ...others } = config;
+    const { routing: _, ...others } = config;
     using layer = createLayer(engine, { ...others, ...fields, expert });
     layer.set({ "gate.weight": tensors.get("gate.weight")!.data });
     const { output } = await layer.forward({ x: tensors.get("x")!.data, chunks: 3, bound: false });
     return output!;
   };
-  const error = largestError(await run({ dropless: true }), await run({ capacityFactor: 0 }));
+  const error = largestError(
+    await run({ routing: { dropless: true } }),
+    await run({ routing: { capacityFactor: 0 } }),
+  );
   assert(error < 1e-5, `error ${error}`);
 });
 

@@ -18,9 +18,9 @@ interface Chart {
 }
 
 const CELLS = [
-  `import { compare, createLayer, explain, gantt, openEngine, show, stragglers } from "@schemoe/lab";
+  `import { compare, createLayer, explain, gantt, openEngine, show, stragglers, topK } from "@schemoe/lab";
   const engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 4 });
-  const layer = createLayer(engine, { tokens: 1024, modelDim: 256, hiddenDim: 512, experts: 8, topK: 2 });
+  const layer = createLayer(engine, { tokens: 1024, modelDim: 256, hiddenDim: 512, experts: 8, gate: topK({ k: 2 }) });
   const first = await layer.forward({ name: "sequential" });
   const run = await layer.forward({ scheduler: "optSche", allToAll: "pipe", chunks: 4 });
   run`,

@@ -10,12 +10,13 @@ import {
   peerGroups,
   type Run,
   SchemoeError,
+  topK,
   topology,
 } from "../../mod.ts";
 import { largestError } from "../../lib/studies/golden.ts";
 import { bytes, roundabout } from "../alltoall/own.ts";
 
-const config = { tokens: 24, modelDim: 8, hiddenDim: 12, experts: 12, topK: 2 };
+const config = { tokens: 24, modelDim: 8, hiddenDim: 12, experts: 12, gate: topK({ k: 2 }) };
 
 const valuesOf = (forward: Run, backward: Run) => ({ y: forward.output!, ...backward.gradients! });
 
@@ -56,7 +57,11 @@ for (const [nodes, ranksPerNode] of [[3, 2], [1, 4], [2, 3]]) {
 
 Deno.test("a routed capacity, prescored rows and a lossy codec work with groups of peers", async () => {
   using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 2, links: "plain" });
-  using layer = createLayer(engine, { ...config, capacityFactor: 0, prescore: true });
+  using layer = createLayer(engine, {
+    ...config,
+    gate: topK({ k: 2, weighs: "input" }),
+    routing: { capacityFactor: 0 },
+  });
   const choices = {
     scheduler: "fasterMoE",
     compressor: "int8",

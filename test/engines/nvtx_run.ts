@@ -2,7 +2,14 @@
  * A process of its own in which NVTX can load a tool: runs a small layer twice, forward and backward, and
  * prints what its timelines hold. Its argument is a {@linkcode Setup} as JSON.
  */
-import { createLayer, type EngineOptions, openEngine, spawnWorkers, topology } from "../../mod.ts";
+import {
+  createLayer,
+  type EngineOptions,
+  openEngine,
+  spawnWorkers,
+  topK,
+  topology,
+} from "../../mod.ts";
 
 export interface Setup {
   readonly engine: EngineOptions;
@@ -40,7 +47,13 @@ async function runLayer({ engine: options, workers: several, stops }: Setup): Pr
   using engine = await workers?.openEngine(kind === "simulate" ? rest : { ...rest, kind }) ??
     openEngine(stops ? { ...options, topology: slow } : options);
   using layer = createLayer(engine, {
-    ...{ tokens: 32, modelDim: 16, hiddenDim: 32, experts: 2 * engine.topology.ranks, topK: 2 },
+    ...{
+      tokens: 32,
+      modelDim: 16,
+      hiddenDim: 32,
+      experts: 2 * engine.topology.ranks,
+      gate: topK({ k: 2 }),
+    },
   });
   const choices = { scheduler: "optSche", allToAll: "pipe", chunks: 2, bound: false } as const;
   const operations: Operation[] = [];

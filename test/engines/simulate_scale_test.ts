@@ -256,8 +256,7 @@ Deno.test("a layer refuses what would not fit into memory before it prices it, a
     modelDim: 8,
     hiddenDim: 8,
     experts: 4096,
-    topK: 1,
-    capacityFactor: 2,
+    routing: { capacityFactor: 2 },
   };
   const sizes = { nodes: 512, ranksPerNode: 8 };
   const choices = { allToAll: "pairwise", chunks: 4 };

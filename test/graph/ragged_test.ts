@@ -5,7 +5,7 @@ import { givenLoads, largestLoad } from "../../lib/chunking/loads.ts";
 
 const world = topology({ nodes: 2, ranksPerNode: 2 });
 const layer = resolveLayer(
-  { tokens: 20, modelDim: 4, hiddenDim: 4, experts: 8, dropless: true },
+  { tokens: 20, modelDim: 4, hiddenDim: 4, experts: 8, routing: { dropless: true } },
   world,
 );
 const loads = givenLoads(layer, [

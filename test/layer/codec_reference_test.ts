@@ -17,6 +17,7 @@ import {
   openEngine,
   randomNormal,
 } from "../../mod.ts";
+import { gshard, topK } from "../../lib/blocks/mod.ts";
 import * as compressors from "../../lib/compressors/mod.ts";
 import { BUILT_IN } from "../../mod.ts";
 import { chooseTopK, gateGrad, gemm, positions, rowDots, softmax } from "../../lib/kernels/mod.ts";
@@ -29,10 +30,11 @@ const config = {
   modelDim: 6,
   hiddenDim: 10,
   experts: 8,
-  topK: 2,
-  auxWeight: 0.05,
-} as const;
-const { tokens, modelDim: M, experts: E, topK: K } = config;
+  gate: topK({ k: 2 }),
+  losses: [gshard({ weight: 0.05 })],
+};
+const { tokens, modelDim: M, experts: E } = config;
+const K = 2;
 const LOCAL = E / RANKS;
 const expert = ffn({ activation: "gelu" });
 
@@ -369,7 +371,7 @@ async function compare(
       gateGrad({ tokens, experts: E, topK: K }, {
         ...{
           normalize: true,
-          auxWeight: config.auxWeight,
+          auxWeight: config.losses[0].weight,
           scores: at("scores"),
           choices: at("choices"),
         },

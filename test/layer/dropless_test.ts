@@ -14,12 +14,14 @@ import {
   type Expert,
   expertWork,
   ffn,
+  gshard,
   type LayerConfig,
   openEngine,
   type PassChoices,
   peerGroups,
   randomNormal,
   SchemoeError,
+  topK,
 } from "../../mod.ts";
 import { gemm } from "../../lib/kernels/mod.ts";
 import { goldenErrors, largestError, runGolden } from "../../lib/studies/golden.ts";
@@ -68,7 +70,14 @@ function inputsFor(routing: Routing, ranks: number, experts: number) {
 }
 
 const config = (experts: number, others: Partial<LayerConfig> = {}): LayerConfig => ({
-  ...{ tokens: TOKENS, modelDim: MODEL, hiddenDim: HIDDEN, experts, topK: 2, auxWeight: 0.1 },
+  ...{
+    tokens: TOKENS,
+    modelDim: MODEL,
+    hiddenDim: HIDDEN,
+    experts,
+    gate: topK({ k: 2 }),
+    losses: [gshard({ weight: 0.1 })],
+  },
   ...others,
 });
 
@@ -107,7 +116,7 @@ const bits = (tensors: Iterable<Float32Array>) =>
 for (const nodes of [1, 2, 4]) {
   Deno.test(`runGolden() of top2-dropless without padding on ${nodes} nodes equals the reference; schedules change no bit`, async () => {
     const padded = goldenCase("top2-dropless");
-    const golden = { ...padded, config: { ...padded.config, dropless: true } };
+    const golden = { ...padded, config: { ...padded.config, routing: { dropless: true } } };
     using engine = openEngine({ kind: "cpu", nodes, ranksPerNode: 4 / nodes, links: "plain" });
     for (const chunks of [capacitySlices(1), capacitySlices(3), peerGroups(2), peerGroups(4)]) {
       let first: string[] | undefined;
@@ -133,7 +142,9 @@ for (const [nodes, ranksPerNode] of WORLDS) {
       const experts = Math.max(ranks, 4);
       using engine = openEngine({ kind: "cpu", nodes, ranksPerNode, links: "plain" });
       const tensors = inputsFor(routing, ranks, experts);
-      using padded = createLayer(engine, config(experts, { capacityFactor: 0 }), { seed: 2 });
+      using padded = createLayer(engine, config(experts, { routing: { capacityFactor: 0 } }), {
+        seed: 2,
+      });
       const parameters = Object.fromEntries(
         Object.keys(padded.parameters).filter((p) => p !== "gate.weight")
           .map((p) => [p, padded.get(p)]),
@@ -154,7 +165,7 @@ for (const [nodes, ranksPerNode] of WORLDS) {
           Object.entries(others).map(([key, values]) => [key.replace(/^grad\./, ""), values]),
         ),
       };
-      const dropless = config(experts, { dropless: true });
+      const dropless = config(experts, { routing: { dropless: true } });
       for (const [there, back] of [[1, 1], [2, 3], [5, 1]]) {
         let first: string[] | undefined;
         for (const allToAll of [...BUILT_IN.allToAll, roundabout]) {
@@ -183,10 +194,15 @@ Deno.test("codecs carry the rows of a dropless layer as they do padded ones", as
   using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 2, links: "plain" });
   const tensors = inputsFor(ROUTINGS["as it comes"], 4, 8);
   const run = (dropless: boolean, choices: PassChoices) =>
-    results(engine, config(8, dropless ? { dropless } : { capacityFactor: 0 }), tensors, {
-      forward: choices,
-      backward: choices,
-    });
+    results(
+      engine,
+      config(8, { routing: dropless ? { dropless } : { capacityFactor: 0 } }),
+      tensors,
+      {
+        forward: choices,
+        backward: choices,
+      },
+    );
   const plain = await run(true, { chunks: 2 });
   for (const compressor of BUILT_IN.compressor) {
     for (const chunks of [1, 2]) {
@@ -207,7 +223,7 @@ Deno.test("schedules of a dropless layer that differ between forward and backwar
   const tensors = inputsFor(ROUTINGS["as it comes"], 4, 8);
   let first: string[] | undefined;
   for (const scheduler of BUILT_IN.scheduler) {
-    const got = await results(engine, config(8, { dropless: true }), tensors, {
+    const got = await results(engine, config(8, { routing: { dropless: true } }), tensors, {
       forward: { scheduler, chunks: capacitySlices(4) },
       backward: { scheduler, chunks: capacitySlices(2) },
     });
@@ -218,7 +234,7 @@ Deno.test("schedules of a dropless layer that differ between forward and backwar
 
 Deno.test("a dropless layer routes anew at every pass and keeps what backward needs", async () => {
   using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
-  using layer = createLayer(engine, config(4, { dropless: true }), { seed: 2 });
+  using layer = createLayer(engine, config(4, { routing: { dropless: true } }), { seed: 2 });
   const seen: string[][] = [];
   for (const name of [...Object.keys(ROUTINGS), ...Object.keys(ROUTINGS)]) {
     layer.set(inputsFor(ROUTINGS[name], 2, 4));
@@ -234,7 +250,11 @@ Deno.test("a dropless pass moves and computes no row that is not there", async (
   const loads = [[40, 0, 4, 4], [0, 0, 0, 48], [12, 12, 12, 12], [1, 2, 3, 42]];
   using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 4 });
   const flops = ffn().flops({ modelDim: MODEL, hiddenDim: HIDDEN }).forward;
-  using layer = createLayer(engine, { ...config(4, { dropless: true }), tokens: 48, topK: 1 });
+  using layer = createLayer(engine, {
+    ...config(4, { routing: { dropless: true } }),
+    tokens: 48,
+    gate: topK({ k: 1 }),
+  });
   for (const chunks of [1, 3]) {
     const { ran } = await layer.forward({ loads, chunks });
     const { tasks, buffers } = ran.at(-1)!.program.graph;
@@ -257,7 +277,11 @@ Deno.test("a dropless pass moves and computes no row that is not there", async (
 
 Deno.test("capacitySlices() splits a dropless pass into chunks of about equal rows of the busiest rank", async () => {
   using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
-  using layer = createLayer(engine, { ...config(4, { dropless: true }), tokens: 100, topK: 1 });
+  using layer = createLayer(engine, {
+    ...config(4, { routing: { dropless: true } }),
+    tokens: 100,
+    gate: topK({ k: 1 }),
+  });
   const loads = [[10, 10, 20, 60], [4, 6, 0, 90]];
   const { ran } = await layer.forward({ loads, chunks: 4 });
   const flops = ffn().flops({ modelDim: MODEL, hiddenDim: HIDDEN }).forward;
@@ -273,7 +297,11 @@ Deno.test("capacitySlices() splits a dropless pass into chunks of about equal ro
 Deno.test("an expert of a dropless layer takes as long as its own rows, in simulation and on paced ranks", async () => {
   const loads = [[10, 10, 20, 60], [4, 6, 0, 90]];
   using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
-  using layer = createLayer(engine, { ...config(4, { dropless: true }), tokens: 100, topK: 1 });
+  using layer = createLayer(engine, {
+    ...config(4, { routing: { dropless: true } }),
+    tokens: 100,
+    gate: topK({ k: 1 }),
+  });
   const run = await layer.forward({ loads, chunks: 2 });
   const work = expertWork(run.timeline);
   const flops = ffn().flops({ modelDim: MODEL, hiddenDim: HIDDEN }).forward;
@@ -289,9 +317,9 @@ Deno.test("an expert of a dropless layer takes as long as its own rows, in simul
 
 Deno.test("equal loads need no padding: a dropless layer is then the padded one", async () => {
   using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
-  const shape = { tokens: 64, modelDim: 8, hiddenDim: 8, experts: 8, topK: 2 };
-  using dropless = createLayer(engine, { ...shape, dropless: true });
-  using padded = createLayer(engine, { ...shape, capacityFactor: 1 });
+  const shape = { tokens: 64, modelDim: 8, hiddenDim: 8, experts: 8, gate: topK({ k: 2 }) };
+  using dropless = createLayer(engine, { ...shape, routing: { dropless: true } });
+  using padded = createLayer(engine, { ...shape, routing: { capacityFactor: 1 } });
   const [a, b] = [await dropless.forward({ chunks: 2 }), await padded.forward({ chunks: 2 })];
   const last = a.ran.at(-1)!.program.graph;
   const tasks = b.ran.at(-1)!.program.graph.tasks.filter(({ kind }) => kind !== "gate");
@@ -320,7 +348,11 @@ Deno.test("an expert of one's own works on ragged rows, by kernels and in JavaSc
       forward: { chunks },
       backward: { chunks: 3 },
     });
-  assertNear(await run(linear, { dropless: true }), await run(linear, { capacityFactor: 0 }), "");
+  assertNear(
+    await run(linear, { routing: { dropless: true } }),
+    await run(linear, { routing: { capacityFactor: 0 } }),
+    "",
+  );
 
   const seen: number[] = [];
   const doubled: Expert = {
@@ -338,7 +370,7 @@ Deno.test("an expert of one's own works on ragged rows, by kernels and in JavaSc
       }),
     ],
   };
-  using layer = createLayer(engine, config(4, { dropless: true, expert: doubled }));
+  using layer = createLayer(engine, config(4, { routing: { dropless: true }, expert: doubled }));
   layer.set(tensors);
   const { output } = await layer.forward({ bound: false });
   // Weights of a token add up to 1, so that it comes back doubled.
@@ -353,15 +385,15 @@ Deno.test("an expert of one's own works on ragged rows, by kernels and in JavaSc
       }),
     ],
   };
-  using wrong = createLayer(engine, config(4, { dropless: true, expert: unaware }));
+  using wrong = createLayer(engine, config(4, { routing: { dropless: true }, expert: unaware }));
   await assertRejects(() => wrong.forward({ bound: false }), SchemoeError, "host function failed");
 });
 
 Deno.test("createLayer() rejects what does not go with dropless", async () => {
   using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
-  const rejects = (fields: object, message: string) =>
+  const rejects = (fields: Record<string, unknown>, message: string) =>
     assertThrows(
-      () => createLayer(engine, config(4, { dropless: true, ...fields })),
+      () => createLayer(engine, config(4, { routing: { dropless: true, ...fields } })),
       SchemoeError,
       message,
     );
@@ -369,10 +401,10 @@ Deno.test("createLayer() rejects what does not go with dropless", async () => {
   rejects({ capacityFactor: -2 }, "dropless excludes the capacityFactor -2");
   rejects({ capacityAlignment: 8 }, "dropless excludes the capacityAlignment 8");
   rejects({ dropless: 1 }, "dropless must be true or false");
-  createLayer(engine, config(4, { dropless: true, capacityFactor: 0 })).close();
-  createLayer(engine, config(4, { dropless: false, capacityFactor: 1 })).close();
+  createLayer(engine, config(4, { routing: { dropless: true, capacityFactor: 0 } })).close();
+  createLayer(engine, config(4, { routing: { dropless: false, capacityFactor: 1 } })).close();
 
-  using layer = createLayer(engine, config(4, { dropless: true }));
+  using layer = createLayer(engine, config(4, { routing: { dropless: true } }));
   const loads = (given: unknown, message: string) =>
     assertRejects(() => layer.forward({ loads: given as number[][] }), SchemoeError, message);
   await loads([[12, 12, 12, 12]], "there must be a list for each of the 2 ranks");
@@ -387,14 +419,14 @@ Deno.test("createLayer() rejects what does not go with dropless", async () => {
     "they are for dropless layers",
   );
   using one = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 1, representatives: true });
-  using folded = createLayer(one, config(4, { dropless: true }));
+  using folded = createLayer(one, config(4, { routing: { dropless: true } }));
   await assertRejects(
     () => folded.forward({ loads: [[24, 24, 0, 0], [24, 24, 0, 0]] }),
     SchemoeError,
     "one node stands for all",
   );
   await folded.forward();
-  using own = createLayer(engine, config(4, { dropless: true }));
+  using own = createLayer(engine, config(4, { routing: { dropless: true } }));
   await own.forward({ loads: [[24, 24, 0, 0], [24, 24, 0, 0]] });
   const { configuration } = await own.backward();
   assertEquals(configuration.dropless, true);

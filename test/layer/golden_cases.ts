@@ -1,4 +1,5 @@
 /** The reference cases of `test/golden`. */
+import { parseSafetensors } from "../../lib/files/safetensors.ts";
 import { type GoldenCase, parseGolden } from "../../lib/studies/golden.ts";
 
 const FOLDER = new URL("../golden/", import.meta.url);
@@ -10,3 +11,12 @@ export const goldenCases: readonly GoldenCase[] = [...Deno.readDirSync(FOLDER)]
 
 export const goldenCase = (name: string): GoldenCase =>
   goldenCases.find((golden) => golden.name === name)!;
+
+/** The configuration of a case as its file has it. */
+export function goldenFields(
+  name: string,
+): Record<"ranks" | "tokens" | "modelDim" | "hiddenDim" | "experts", number> {
+  const file = `${name}.safetensors`;
+  const { metadata } = parseSafetensors(Deno.readFileSync(new URL(file, FOLDER)), file);
+  return JSON.parse(metadata.config);
+}

@@ -5,10 +5,11 @@ import {
   type Scheduler,
   SchemoeError,
   type Task,
+  topK,
   topology,
 } from "../../mod.ts";
 
-const config = { tokens: 32, modelDim: 8, hiddenDim: 16, experts: 4, topK: 2 };
+const config = { tokens: 32, modelDim: 8, hiddenDim: 16, experts: 4, gate: topK({ k: 2 }) };
 const open = () => openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
 /** Links so slow that a pass cannot end in less than a tenth of a second. */
 const slow = topology({ nodes: 1, ranksPerNode: 2, intra: { alpha: 0.05 } });
@@ -115,7 +116,7 @@ Deno.test("forward() of the same seed gives the same bits, another seed others",
 
 Deno.test("a Run shows its chart, its verdict and its configuration", async () => {
   using engine = open();
-  using layer = createLayer(engine, { ...config, capacityFactor: 0 });
+  using layer = createLayer(engine, { ...config, routing: { capacityFactor: 0 } });
   const run = await layer.forward({ scheduler: "optSche", chunks: 2, compressor: "int8" });
   const shown = await (run as unknown as Record<symbol, () => Promise<Record<string, string>>>)[
     Symbol.for("Jupyter.display")

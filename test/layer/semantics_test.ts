@@ -1,28 +1,27 @@
 import { assertEquals, assertLess } from "@std/assert";
 import { createLayer, ffn, openEngine, randomNormal, swiglu } from "../../mod.ts";
 import { largestError } from "../../lib/studies/golden.ts";
+import { goldenLayer } from "../../lib/studies/golden_layer.ts";
 import { uniforms } from "../../lib/layer/random.ts";
-import { goldenCases } from "./golden_cases.ts";
+import { goldenCases, goldenFields } from "./golden_cases.ts";
 import { reference, type ReferenceConfig } from "./reference.ts";
 
 const TOLERANCE = 1e-5;
 
+const defaults = {
+  ...{ topK: 1, normalizeGate: true, prescore: false, auxWeight: 0 },
+  ...{ capacityFactor: 1, capacityAlignment: 1, batchPrioritized: false },
+};
+
 Deno.test("the reference of these tests agrees with the golden cases", () => {
   for (const golden of goldenCases) {
-    const { config, ranks } = golden;
-    const name = config.expert!.name;
+    const name = golden.config.expert!.name;
     const data = Object.fromEntries(
       [...golden.tensors].map(([tensor, { data }]) => [tensor, data]),
     );
     const results = reference({
-      ...{
-        capacityAlignment: 1,
-        prescore: false,
-        batchPrioritized: false,
-        normalizeGate: true,
-        auxWeight: 0,
-      },
-      ...{ topK: 1, capacityFactor: 1, ...config, ranks },
+      ...defaults,
+      ...goldenFields(golden.name),
       expert: name === "swiglu" ? "swiglu" : "ffn",
       activation: name.match(/relu|gelu|silu/)?.[0] as "relu" ?? "silu",
     }, data);
@@ -37,14 +36,8 @@ Deno.test("the reference of these tests agrees with the golden cases", () => {
 });
 
 const base: ReferenceConfig = {
-  ...{ ranks: 2, tokens: 24, modelDim: 8, hiddenDim: 12, experts: 4, topK: 2, capacityFactor: 1 },
-  ...{
-    capacityAlignment: 1,
-    normalizeGate: true,
-    batchPrioritized: false,
-    prescore: false,
-    auxWeight: 0.1,
-  },
+  ...defaults,
+  ...{ ranks: 2, tokens: 24, modelDim: 8, hiddenDim: 12, experts: 4, topK: 2, auxWeight: 0.1 },
   ...{ activation: "relu", expert: "ffn" },
 };
 
@@ -133,10 +126,11 @@ async function compare(
     dropless?: boolean;
   },
 ): Promise<void> {
-  const { ranks, activation, expert, ...layerConfig } = config;
+  const { ranks, tokens, modelDim, hiddenDim, experts, activation, expert } = config;
   using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: ranks, links: "plain" });
   using layer = createLayer(engine, {
-    ...{ ...layerConfig, dropless },
+    ...{ tokens, modelDim, hiddenDim, experts },
+    ...goldenLayer({ ...config, dropless }),
     expert: expert === "swiglu" ? swiglu() : ffn({ activation, bias }),
   });
   const size = ranks * config.tokens * config.modelDim;

@@ -1,11 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
+import { topK } from "../../lib/blocks/mod.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
 import { createLayer } from "../../lib/layer/layer.ts";
 import { simulated } from "../../lib/layer/simulated.ts";
 import { predictedVsMeasured } from "../../lib/timeline/measures/prediction.ts";
 import { topology } from "../../lib/topology.ts";
 
-const config = { tokens: 64, modelDim: 16, hiddenDim: 32, experts: 4, topK: 2 };
+const config = { tokens: 64, modelDim: 16, hiddenDim: 32, experts: 4, gate: topK({ k: 2 }) };
 
 Deno.test("simulated() of a simulated run is the same run", async () => {
   using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
@@ -20,7 +21,7 @@ Deno.test("simulated() of a simulated run is the same run", async () => {
 Deno.test("simulated() predicts a paced run whose gate runs in a Program of its own", async () => {
   const world = topology({ nodes: 1, ranksPerNode: 2 });
   using engine = openEngine({ kind: "cpu", topology: world, computation: "paced" });
-  using layer = createLayer(engine, { ...config, capacityFactor: 0 });
+  using layer = createLayer(engine, { ...config, routing: { capacityFactor: 0 } });
   const run = await layer.forward({ chunks: 2 });
   assertEquals(run.ran.length, 2);
   const { table } = predictedVsMeasured(run, simulated(run));

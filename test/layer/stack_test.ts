@@ -8,10 +8,11 @@ import {
   SchemoeError,
   segmentsOf,
   stackGraph,
+  topK,
   topology,
 } from "../../mod.ts";
 
-const layer = { tokens: 16, modelDim: 8, hiddenDim: 16, experts: 4, topK: 2 };
+const layer = { tokens: 16, modelDim: 8, hiddenDim: 16, experts: 4, gate: topK({ k: 2 }) };
 const attention = { flops: 1e6, bytes: 1e4, parameters: 1000 };
 
 Deno.test("createStack() computes on the CPU what its layers compute one after another", async () => {
@@ -124,7 +125,10 @@ Deno.test("stackGraph() and createStack() name what is wrong", async () => {
   fails({ layer, layers: 2, attention: { flops: NaN } }, "attention.flops");
   fails({ layer, layers: 2, attention: { flops: 1, parameters: -3 } }, "attention.parameters");
   fails({ layer, layers: 2, depth: 3 }, '"depth" is not one of its fields');
-  fails({ layer: { ...layer, capacityFactor: 0 }, layers: 2 }, "depends on the routing");
+  fails(
+    { layer: { ...layer, routing: { capacityFactor: 0 } }, layers: 2 },
+    "depends on the routing",
+  );
   await assertRejects(
     () => createStack(engine, { layer, layers: 2 }).backward(),
     SchemoeError,

@@ -16,11 +16,12 @@ import {
   simulate,
   type Task,
   type TaskGraph,
+  topK,
   topology,
   weightGradLast,
 } from "../../mod.ts";
 
-const config = { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, topK: 2 };
+const config = { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, gate: topK({ k: 2 }) };
 const names = (run: Run) => run.ran[0].program.order.map(({ name }) => name).join(" ");
 
 /** Two ranks, one a node: a task of n flops, or that sends n bytes, takes n seconds. */
@@ -136,7 +137,13 @@ const byHand = (scheduler: string, chunks: number) => {
       processor: { alpha: 0, flopRate: 2 * 16 * 4 * 32 * 64 / 2, byteRate: 1e30 },
     }),
   });
-  return createLayer(engine, { tokens: 32, modelDim: 32, hiddenDim: 64, experts: 2, topK: 2 })
+  return createLayer(engine, {
+    tokens: 32,
+    modelDim: 32,
+    hiddenDim: 64,
+    experts: 2,
+    gate: topK({ k: 2 }),
+  })
     .forward({ scheduler, chunks });
 };
 const gate = 2 * 32 * 32 * 2 / (16 * 4 * 32 * 64);
@@ -186,7 +193,7 @@ Deno.test("a way of splitting that does not cover everything once is an error", 
     }], "chunk 1 has other groups"],
   ];
   function layerCapacity(): number {
-    return config.tokens * config.topK / config.experts;
+    return config.tokens * config.gate.k / config.experts;
   }
   for (const [chunks, message] of cases) {
     const chunking = {

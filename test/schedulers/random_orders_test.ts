@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { createLayer, openEngine, type Run, type Scheduler, type Task } from "../../mod.ts";
+import { createLayer, openEngine, type Run, type Scheduler, type Task, topK } from "../../mod.ts";
 import { generator } from "../alltoall/interleave.ts";
 
 /** Any valid order: again and again one of the tasks whose dependencies are all done. */
@@ -35,7 +35,13 @@ function bits({ output, auxLoss, gradients }: Run): string {
 Deno.test("1,000 random valid orders of one graph end, and give the same bits", async () => {
   const random = generator(11);
   using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 2, links: "plain" });
-  using layer = createLayer(engine, { tokens: 16, modelDim: 8, hiddenDim: 8, experts: 4, topK: 2 });
+  using layer = createLayer(engine, {
+    tokens: 16,
+    modelDim: 8,
+    hiddenDim: 8,
+    experts: 4,
+    gate: topK({ k: 2 }),
+  });
   const choices = {
     allToAll: "hierarchical2dPipelined",
     compressor: "fp16",

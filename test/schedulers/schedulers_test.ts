@@ -5,10 +5,11 @@ import {
   manual,
   openEngine,
   SchemoeError,
+  topK,
   topology,
 } from "../../mod.ts";
 
-const config = { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, topK: 2 };
+const config = { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, gate: topK({ k: 2 }) };
 const open = (nodes = 2, ranksPerNode = 2) => openEngine({ kind: "simulate", nodes, ranksPerNode });
 const names = (run: { ran: readonly { program: { order: readonly { name: string }[] } }[] }) =>
   run.ran[0].program.order.map(({ name }) => name).join(" ");
@@ -64,7 +65,7 @@ Deno.test("optSche takes the time worked out by hand", async () => {
     modelDim: 32,
     hiddenDim: 64,
     experts: 2,
-    topK: 2,
+    gate: topK({ k: 2 }),
   })
     .forward({ scheduler: "optSche", chunks: 2 });
   // A1 1 s each at 0 and 1, E 2 s each at 1 and 3, A2 1 s each at 3 and 5 (and a gate of 1/64 s)

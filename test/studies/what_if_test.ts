@@ -5,11 +5,11 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { createLayer, openEngine, SchemoeError, topology, whatIf } from "../../mod.ts";
+import { createLayer, openEngine, SchemoeError, topK, topology, whatIf } from "../../mod.ts";
 import { crossings, leadChanges } from "../../lib/studies/what_if_crossings.ts";
 import { calibrated } from "../../lib/studies/what_if_calibrate.ts";
 
-const layer = { tokens: 256, modelDim: 64, hiddenDim: 128, experts: 8, topK: 2 };
+const layer = { tokens: 256, modelDim: 64, hiddenDim: 128, experts: 8, gate: topK({ k: 2 }) };
 const world = topology({ nodes: 2, ranksPerNode: 4 });
 const setup = { layer, topology: world, choices: { chunks: 4 } };
 

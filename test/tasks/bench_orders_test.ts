@@ -4,11 +4,11 @@ import { uniforms } from "../../lib/layer/random.ts";
 import { NativeEngine } from "../../lib/native/engine.ts";
 import { NativeRunner } from "../../lib/native/runner.ts";
 import { randomDelays, tryOrders } from "../../lib/tasks/bench/orders.ts";
-import { topology } from "../../mod.ts";
+import { topK, topology } from "../../mod.ts";
 
 const world = topology({ nodes: 2, ranksPerNode: 2 });
 const trial = {
-  config: { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 4, topK: 2 },
+  config: { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 4, gate: topK({ k: 2 }) },
   ...{ allToAlls: ["linear", "pipe", "hierarchical2d"], chunks: 4, count: 10, timeLimit: 30 },
 };
 

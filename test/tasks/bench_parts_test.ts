@@ -7,10 +7,10 @@ import { exchangeColumns } from "../../lib/tasks/bench/nccl_exchange.ts";
 import { parsePlain } from "../../lib/tasks/bench/nccl_plain.ts";
 import { overlapRows } from "../../lib/tasks/bench/nccl_overlap.ts";
 import { LayerParts, onlyTasks } from "../../lib/tasks/bench/parts.ts";
-import { hierarchical2d, openEngine, pipe, topology } from "../../mod.ts";
+import { hierarchical2d, openEngine, pipe, topK, topology } from "../../mod.ts";
 
 const world = topology({ nodes: 2, ranksPerNode: 2 });
-const SIZES = { tokens: 16, modelDim: 8, hiddenDim: 8, experts: 4, topK: 2 };
+const SIZES = { tokens: 16, modelDim: 8, hiddenDim: 8, experts: 4, gate: topK({ k: 2 }) };
 
 Deno.test("onlyTasks() keeps what tasks depend on through those that are left out", () => {
   using engine = openEngine({ kind: "simulate", topology: world });

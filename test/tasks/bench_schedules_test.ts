@@ -4,7 +4,7 @@ import { bothPasses, byBestTime } from "../../lib/tasks/bench/schedules.ts";
 import { scheduleReports } from "../../lib/tasks/bench/nccl_schedules.ts";
 import { fromCSV } from "../../lib/timeline/mod.ts";
 import { SchemoeError } from "../../lib/types.ts";
-import { openEngine } from "../../mod.ts";
+import { openEngine, topK } from "../../mod.ts";
 
 const timed = (scheduler: string, allToAll: string, codec: string, chunks: number, ms: number) => ({
   ...{ scheduler, allToAll, codec, chunks, seconds: ms * 1e-3 },
@@ -54,7 +54,7 @@ Deno.test("scheduleReports() compares schedules on the CPU engine and saves time
   using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 2, computation: "paced" });
   const folder = await Deno.makeTempDir();
   try {
-    const config = { tokens: 16, modelDim: 8, hiddenDim: 8, experts: 4, topK: 2 };
+    const config = { tokens: 16, modelDim: 8, hiddenDim: 8, experts: 4, gate: topK({ k: 2 }) };
     const [schedules, gains] = await scheduleReports(engine, config, {
       schedulers: ["sequential", "tutel", "fasterMoE"],
       allToAlls: ["linear", "pipe"],

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { loadRun } from "../../lib/timeline/table/load.ts";
 import { saveRun } from "../../lib/timeline/table/save.ts";
 import { SchemoeError } from "../../lib/types.ts";
-import { createLayer, openEngine, type Run } from "../../mod.ts";
+import { createLayer, openEngine, type Run, topK } from "../../mod.ts";
 import { forwardTimeline } from "./fixture.ts";
 
 /** What Jupyter shows of a value. */
@@ -16,7 +16,7 @@ async function ran(): Promise<Run> {
     modelDim: 32,
     hiddenDim: 64,
     experts: 8,
-    topK: 2,
+    gate: topK({ k: 2 }),
   });
   return await layer.forward({ scheduler: "optSche", chunks: 2, allToAll: "pipe", name: "a / b" });
 }

@@ -20,8 +20,11 @@ for (const [count, names] of Object.entries(CASES)) {
     assertEquals(workers.processes, processes);
     for (const name of names) {
       const found = goldenCase(name);
-      const dropless = found.config.capacityFactor === 0;
-      const golden = { ...found, config: { ...found.config, dropless } };
+      const dropless = found.config.routing?.capacityFactor === 0;
+      const golden = {
+        ...found,
+        config: { ...found.config, routing: { ...found.config.routing, dropless } },
+      };
       const shape = { nodes: 2, ranksPerNode: golden.ranks / 2, links: "plain" } as const;
       using alone = openEngine({ kind: "cpu", ...shape });
       using engine = await workers.openEngine(shape);
@@ -97,7 +100,7 @@ Deno.test("Workers.openEngine() rejects host functions, and options it does not 
   await using workers = await spawnWorkers(1);
   using engine = await workers.openEngine({ nodes: 2, ranksPerNode: 1 });
   const layer = createLayer(engine, {
-    ...{ tokens: 8, modelDim: 4, hiddenDim: 4, experts: 2, topK: 1 },
+    ...{ tokens: 8, modelDim: 4, hiddenDim: 4, experts: 2 },
   });
   const compressor = {
     name: "mine",

@@ -3,8 +3,8 @@
  *
  * ```ts
  * import { topK } from "@schemoe/lab/blocks";
- * console.assert(topK.flops({ tokens: 4, modelDim: 8, experts: 2 }).forward === 128);
+ * console.assert(topK({ k: 2 }).flops({ tokens: 4, modelDim: 8, experts: 2 }).forward === 128);
  * ```
  * @module
  */
-export { topK } from "./top_k.ts";
+export { topK, type TopKOptions } from "./top_k.ts";

@@ -1,4 +1,5 @@
 /** ScheMoE's ablation (EuroSys'24, table 10) as the simulator has it, beside what was measured. @module */
+import { topK } from "../../blocks/mod.ts";
 import { openEngine } from "../../engines/mod.ts";
 import { createLayer } from "../../layer/mod.ts";
 import { testbed } from "../../studies/testbeds.ts";
@@ -39,11 +40,13 @@ const VARIANTS = [
 export async function benchAblation(): Promise<Report> {
   const { topology, sources } = testbed("2080ti-ib100");
   using engine = openEngine({ kind: "simulate", topology });
+  const { topK: k, capacityFactor, ...sizes } = LAYER;
+  const config = { ...sizes, gate: topK({ k }), routing: { capacityFactor } };
   const rows = [];
   let first: { simulated: number; measured: number } | undefined;
   let before: { simulated: number; measured: number } | undefined;
   for (const { name, choices, measured } of VARIANTS) {
-    const layer = createLayer(engine, LAYER);
+    const layer = createLayer(engine, config);
     const forward = await layer.forward(choices);
     const backward = await layer.backward(choices);
     const simulated = milliseconds(forward.makespan + backward.makespan);

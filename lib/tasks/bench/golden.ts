@@ -42,7 +42,7 @@ export function goldenOn(ranks: number): GoldenCase[] {
     const found = parseGolden(Deno.readFileSync(`${FOLDER}/${name}`), name);
     const wide = withIdleExperts(found, Math.max(found.config.experts, ranks));
     const golden = repeatRanks(wide, ranks);
-    if (golden.config.capacityFactor !== 0) return [golden];
+    if (golden.config.routing?.capacityFactor !== 0) return [golden];
     return [golden, { ...withoutPadding(golden), name: `${golden.name}, not padded` }];
   });
 }

@@ -4,7 +4,7 @@ import { none } from "../../compressors/mod.ts";
 import { openCudaEngine } from "../../engines/mod.ts";
 import { ffn, swiglu } from "../../blocks/experts/mod.ts";
 import { backwardGraph, forwardGraph, gateGraph } from "../../graph/mod.ts";
-import { capacity as placesOf, type Layer, resolveLayer } from "../../blocks/mod.ts";
+import { capacity as placesOf, type Layer, resolveLayer, topK } from "../../blocks/mod.ts";
 import { capacitySlices } from "../../chunking/mod.ts";
 import { areEqual, largestLoad } from "../../chunking/loads.ts";
 import { buildProgram } from "../../program/mod.ts";
@@ -80,13 +80,13 @@ export async function benchGpuLayers(): Promise<Report> {
 async function measure(shape: GpuShape, block: Float32Array, folder: string) {
   const world = topology({ nodes: 1, ranksPerNode: 1 });
   using engine = openCudaEngine({ topology: world });
-  const { name: _, expert, ...sizes } = shape;
+  const { name: _, expert, topK: k, ...sizes } = shape;
   const layerOf = (form: Form) =>
     resolveLayer({
-      ...{ ...sizes, dtype: "bfloat16" },
+      ...{ ...sizes, gate: topK({ k }), dtype: "bfloat16" },
       ...(form === "dropless"
-        ? { dropless: true }
-        : { capacityFactor: 0, capacityAlignment: ALIGNMENT }),
+        ? { routing: { dropless: true } }
+        : { routing: { capacityFactor: 0, capacityAlignment: ALIGNMENT } }),
       expert: expert === "swiglu" ? swiglu() : ffn({ activation: "relu", bias: false }),
     }, world);
   const workspace = engine.workspace();

@@ -1,5 +1,5 @@
 /** The layer of the benchmarks over NCCL, its hidden size still open. @module */
-import type { LayerConfig } from "../../blocks/mod.ts";
+import { type LayerConfig, topK } from "../../blocks/mod.ts";
 import type { Engine } from "../../types.ts";
 import { type Balanced, balancedLayer, balanceText, type HiddenSizes } from "./calibrate.ts";
 import { type Cluster, sharesGpus } from "./options.ts";
@@ -14,7 +14,7 @@ interface OpenLayer {
 
 /** Ranks share a GPU: 8 MiB a rank in each all-to-all. */
 const SHARED: OpenLayer = {
-  sizes: { tokens: 1024, modelDim: 1024, topK: 2 },
+  sizes: { tokens: 1024, modelDim: 1024, gate: topK({ k: 2 }) },
   hidden: { tried: [1024, 3072], multiple: 128, most: 16_384 },
   tf32: false,
 };
@@ -24,7 +24,7 @@ const SHARED: OpenLayer = {
  * of some size about as much time as those take. Activations stay float32, so that codecs make messages smaller.
  */
 const OWN: OpenLayer = {
-  sizes: { tokens: 8192, modelDim: 4096, topK: 2 },
+  sizes: { tokens: 8192, modelDim: 4096, gate: topK({ k: 2 }) },
   hidden: { tried: [512, 1536], multiple: 128, most: 16_384 },
   tf32: true,
 };

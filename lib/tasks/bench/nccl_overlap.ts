@@ -27,13 +27,15 @@ export async function benchNcclOverlap(cluster: Cluster): Promise<Report[]> {
   const { tf32 } = layerOf(cluster);
   const rows: Row[] = [];
   let balanced: Awaited<ReturnType<typeof balancedOn>> | undefined;
+  let topK = 1;
   for (const transport of transportsOf(cluster)) {
     using engine = openCluster(cluster, transport, { tf32 });
     balanced ??= await balancedOn(engine, cluster);
     const layer = resolveLayer(balanced.config, engine.topology);
+    topK = layer.topK;
     rows.push(...await overlapRows(engine, layer, { ...transport }, MIXES));
   }
-  const { tokens, modelDim, hiddenDim, topK = 1 } = balanced!.config;
+  const { tokens, modelDim, hiddenDim } = balanced!.config;
   return [{
     configuration: {
       ...{ ...clusterText(cluster), ...balanced!.text, tf32 },

@@ -1,5 +1,5 @@
 /** The comparison of schedules over NCCL: one layer, balanced. @module */
-import type { LayerConfig } from "../../blocks/mod.ts";
+import { type LayerConfig, resolveLayer } from "../../blocks/mod.ts";
 import { explain, toCSV } from "../../timeline/mod.ts";
 import type { Engine, Pass } from "../../types.ts";
 import { laneText, laneTimes, type Sharing } from "./causes.ts";
@@ -45,7 +45,10 @@ export async function scheduleReports(
 ): Promise<Report[]> {
   const { measured, leftOut, failures } = await compareSchedules(engine, config, comparison);
   const { repetitions, sharing, save } = comparison;
-  const { tokens, modelDim, hiddenDim, experts, topK = 1, dtype = "float32" } = config;
+  const { tokens, modelDim, hiddenDim, experts, topK, dtype } = resolveLayer(
+    config,
+    engine.topology,
+  );
   const configuration: Row = {
     ...{ tokens, modelDim, hiddenDim, experts, topK, dtype, repetitions },
     engine: engine.timing,

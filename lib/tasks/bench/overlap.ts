@@ -1,4 +1,5 @@
 /** What schedules hide where communication takes as long as the experts. @module */
+import { topK } from "../../blocks/mod.ts";
 import { openEngine } from "../../engines/mod.ts";
 import { createLayer } from "../../layer/mod.ts";
 import { communication } from "../../timeline/mod.ts";
@@ -13,6 +14,7 @@ const FLOPS = LAYER.tokens * LAYER.topK * 4 * LAYER.modelDim * LAYER.hiddenDim;
 /** Bytes that a rank sends in both all-to-alls, by kind of link, on 2 x 2 ranks. */
 const PART = LAYER.tokens * LAYER.topK * LAYER.modelDim * 4 / 4;
 const FLOP_RATE = 4e9;
+const { topK: k, ...sizes } = LAYER;
 
 /** sequential and optSche on 2 x 2 ranks, links set so that both all-to-alls take what the experts take. */
 export async function benchOverlap(): Promise<Report> {
@@ -33,7 +35,7 @@ export async function benchOverlap(): Promise<Report> {
     links: "emulated",
     computation: "paced",
   });
-  using layer = createLayer(engine, LAYER);
+  using layer = createLayer(engine, { ...sizes, gate: topK({ k }) });
   const rows = [];
   for (const pass of ["forward", "backward"] as const) {
     let baseline = 0;

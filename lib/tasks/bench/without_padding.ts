@@ -6,12 +6,12 @@ import { SchemoeError } from "../../types.ts";
  * @throws {SchemoeError} where the capacity may drop tokens.
  */
 export function withoutPadding(golden: GoldenCase): GoldenCase {
-  const { capacityFactor = 1 } = golden.config;
+  const { capacityFactor = 1, priority } = golden.config.routing ?? {};
   if (capacityFactor !== 0) {
     throw new SchemoeError(
       `Cannot compute the case "${golden.name}" without padding: its capacityFactor ${capacityFactor} may ` +
         "drop tokens; leave --dropless out for it",
     );
   }
-  return { ...golden, config: { ...golden.config, capacityAlignment: 1, dropless: true } };
+  return { ...golden, config: { ...golden.config, routing: { priority, dropless: true } } };
 }

@@ -1,5 +1,5 @@
 /** Brings faults about: which error follows and how soon, and that an engine then gives the same bits. @module */
-import type { LayerConfig } from "../../blocks/mod.ts";
+import { topK } from "../../blocks/mod.ts";
 import { createLayer, type PassChoices } from "../../layer/mod.ts";
 import { type Engine, SchemoeError } from "../../types.ts";
 import { bits } from "../bench/orders.ts";
@@ -98,7 +98,8 @@ export async function layerBits(
   engine: Engine,
   options: Partial<PassChoices> = {},
 ): Promise<string> {
-  const config: LayerConfig = { ...FAULT_LAYER, experts: engine.topology.ranks };
+  const { topK: k, ...sizes } = FAULT_LAYER;
+  const config = { ...sizes, experts: engine.topology.ranks, gate: topK({ k }) };
   const layer = createLayer(engine, config);
   const choices = { ...CHOICES, timeLimit: LONG, ...options };
   return bits(await layer.forward(choices)) + bits(await layer.backward(choices));

@@ -1,0 +1,41 @@
+/** The gate of a layer, by value or by name. @module */
+import * as gates from "./gates/mod.ts";
+import { type Gate, SchemoeError } from "../types.ts";
+
+/**
+ * Looks up a gate by name and checks one given as a value.
+ * @throws {SchemoeError} for an unknown name, a missing function or a `k` that does not fit the experts.
+ */
+export function resolveGate(given: Gate | string | undefined, experts: number): Gate {
+  const gate = typeof given === "string" ? named(given) : given ?? gates.topK();
+  if (typeof gate === "function") {
+    fail("gate is a function; call it, if it makes one, as in topK({ k: 2 })");
+  }
+  for (const name of ["forward", "backward", "flops"] as const) {
+    if (typeof gate?.[name] !== "function") fail(`gate has no function "${name}"`);
+  }
+  const { name, k, weighs = "output" } = gate;
+  if (typeof name !== "string" || name === "") {
+    fail(`gate must have a name, by which runs are told apart, got ${name}`);
+  }
+  if (!Number.isInteger(k) || k < 1) {
+    fail(`k of the gate ${name} must be a positive integer, got ${k}`);
+  }
+  if (k > experts) fail(`k ${k} of the gate ${name} is more than the ${experts} experts there are`);
+  if (weighs !== "output" && weighs !== "input") {
+    fail(`weighs of the gate ${name} must be output or input, got ${weighs}`);
+  }
+  return gate;
+}
+
+function named(name: string): Gate {
+  if (Object.hasOwn(gates, name)) return (gates as Record<string, () => Gate>)[name]();
+  fail(
+    `unknown gate "${name}", choose one of ${Object.keys(gates).join(", ")}, or give a value of ` +
+      "your own",
+  );
+}
+
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot make the layer: ${problem}`);
+}
