@@ -97,7 +97,18 @@ export interface View {
 export interface Kernel {
   readonly name: string;
   readonly args: readonly (number | View)[];
+  /** Of a `host` kernel: the function that it calls while its lane waits. */
+  readonly run?: HostFunction;
 }
+
+/**
+ * How long what a buffer holds is needed:
+ * - `parameter`, `state`: until the layer is closed; set or made once, changed by updates alone;
+ * - `input`: set by the user, read by passes; `output`, `gradient`: until the next pass that writes it;
+ * - `saved`: from a forward pass to the backward pass after it;
+ * - `pass`: within one pass. Buffers of this life share memory where the graph keeps them apart.
+ */
+export type Life = "parameter" | "state" | "input" | "output" | "gradient" | "saved" | "pass";
 
 /** A piece of an all-to-all phase of one rank, in bytes. */
 export interface Transfer {
@@ -172,6 +183,11 @@ export interface Task {
   readonly transfers?: (rank: number) => readonly Transfer[];
   /** The same as byte counts, where they are known without listing `transfers`. */
   readonly traffic?: Traffic;
+  /**
+   * Names of all buffers that its kernels or transfers may name, on any rank. Absent: not known, so that no
+   * buffer of its graph shares memory.
+   */
+  readonly uses?: readonly string[];
   /** Layer of a stack, 0 for a single one. */
   readonly layer: number;
 }
@@ -184,10 +200,10 @@ export interface TaskGraph {
   readonly tasks: readonly Task[];
   /** Bytes of each buffer that the kernels and transfers name, on every rank. */
   readonly buffers: Readonly<Record<string, number>>;
+  /** How long each of them is needed; default `saved`. */
+  readonly lives?: Readonly<Record<string, Life>>;
   /** What was chosen, for captions and saved runs. */
   readonly configuration: Readonly<Record<string, string | number | boolean>>;
-  /** Functions that `host` kernels call, by their first argument. */
-  readonly hosts: readonly HostFunction[];
 }
 
 /** Reads and writes the buffers of the rank whose lane waits for it. */
@@ -302,11 +318,32 @@ export interface Chunk {
 }
 
 /** Rows and columns of a block that a compressor encodes. */
-export interface Block {
+export interface WireBlock {
   readonly rows: number;
   readonly columns: number;
   /** Bytes of an element before encoding; default 4. */
   readonly elementBytes?: number;
+}
+
+/** Where a codec in JavaScript is called. */
+export interface CodecContext {
+  /** The rank that encodes or decodes, and the rank at the other end of the wire. */
+  readonly rank: number;
+  readonly peer: number;
+  readonly chunk: number;
+  /** 1 towards the experts, 2 back. */
+  readonly leg: 1 | 2;
+  readonly pass: Pass;
+  /**
+   * Number of the token in each row, -1 for a place without one; undefined on the experts' side, where it is
+   * not known.
+   */
+  readonly tokens: Int32Array | undefined;
+  /**
+   * Memory that outlives the run, zero at first, one for each name and (pass, leg, chunk, rank, peer).
+   * @throws {SchemoeError} when it was asked for with another size before.
+   */
+  state(name: string, bytes: number): Uint8Array;
 }
 
 /**
@@ -316,13 +353,21 @@ export interface Block {
 export interface Compressor {
   readonly name: string;
   /** Bytes on the wire of one block; at least 1 for a block that is not empty. */
-  wireBytes(block: Block): number;
+  wireBytes(block: WireBlock): number;
   /** Number of the native codec. */
   readonly native?: number;
   /** Floats of a block, row by row, to exactly `wireBytes(block)` bytes. */
-  encode?(values: Float32Array, block: Block): Uint8Array | Promise<Uint8Array>;
+  encode?(
+    values: Float32Array,
+    block: WireBlock,
+    context: CodecContext,
+  ): Uint8Array | Promise<Uint8Array>;
   /** The inverse, to `rows * columns` floats. */
-  decode?(bytes: Uint8Array, block: Block): Float32Array | Promise<Float32Array>;
+  decode?(
+    bytes: Uint8Array,
+    block: WireBlock,
+    context: CodecContext,
+  ): Float32Array | Promise<Float32Array>;
 }
 
 /** Type of the elements of a buffer. */
@@ -348,10 +393,37 @@ export interface Matrix extends View {
   readonly stride: number;
 }
 
-/** A trained tensor of one expert. */
+/** A trained tensor of a block. */
 export interface ParameterShape {
   readonly name: string;
   readonly shape: readonly number[];
+}
+
+/** Rows that a block keeps: name and columns. */
+export interface SavedShape {
+  readonly name: string;
+  readonly columns: number;
+  /** `saved` (default) from forward to backward; `pass` within one pass, where it may share memory. */
+  readonly life?: "saved" | "pass";
+}
+
+/**
+ * A part of a layer written with kernels: an expert, a gate, a norm, attention, a head with its loss.
+ * @typeParam Shape the sizes that it depends on.
+ * @typeParam Context its tensors, for the rows that it works on.
+ */
+export interface Block<Shape, Context> {
+  readonly name: string;
+  /** Trained tensors, each initialised with deviation 1 / sqrt(first dimension). */
+  parameters(shape: Shape): readonly ParameterShape[];
+  /** What it keeps from one of its kernels to another. */
+  saved(shape: Shape): readonly SavedShape[];
+  forward(context: Context): readonly Kernel[];
+  /** Absent: the block cannot run backward. */
+  inputGrad?(context: Context): readonly Kernel[];
+  weightGrad?(context: Context): readonly Kernel[];
+  /** Floating-point operations for one row. */
+  flops(shape: Shape): { forward: number; inputGrad: number; weightGrad: number };
 }
 
 /** Sizes of one expert. */
@@ -382,19 +454,9 @@ export interface ExpertContext {
 }
 
 /** The feed-forward network of one expert, written with kernels. */
-export interface Expert {
-  readonly name: string;
+export interface Expert extends Block<ExpertShape, ExpertContext> {
   /** Throws when it does not fit a layer; asked before anything else. */
   check?(layer: ExpertShape & { readonly experts: number; readonly dtype?: string }): void;
-  parameters(shape: ExpertShape): readonly ParameterShape[];
-  /** Activations kept from forward to backward: name and columns of each. */
-  saved(shape: ExpertShape): readonly { readonly name: string; readonly columns: number }[];
-  forward(context: ExpertContext): readonly Kernel[];
-  /** Absent: the expert cannot run backward. */
-  inputGrad?(context: ExpertContext): readonly Kernel[];
-  weightGrad?(context: ExpertContext): readonly Kernel[];
-  /** Floating-point operations for one row. */
-  flops(shape: ExpertShape): { forward: number; inputGrad: number; weightGrad: number };
 }
 
 /** Buffers of the gate of one rank; float32 but for `x`, `dx` and those marked int32. */
@@ -427,6 +489,8 @@ export interface GateContext {
   readonly dx: View;
   readonly dWeight: View;
   readonly accumulate: boolean;
+  /** Kernel that calls a JavaScript function; its lane waits, other lanes go on. */
+  host(run: HostFunction): Kernel;
 }
 
 /** Chooses experts and their weights for each token. */

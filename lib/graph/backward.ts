@@ -2,21 +2,18 @@
 import { combineRows, rowDots } from "../kernels/mod.ts";
 import { type Chunk, SchemoeError, type Task, type TaskGraph } from "../types.ts";
 import { byPeers } from "../chunking/peer_groups.ts";
-import { elementBytes } from "../blocks/mod.ts";
+import { GATE_GRADIENT, rowLayout } from "../memory/mod.ts";
 import { GraphBuilder } from "./builder.ts";
-import { addLeg } from "./add_leg.ts";
+import { declareExperts, gateContext, gateUses, rowsBuffer, tensorsOf } from "./contexts.ts";
 import {
   dispatchTokens,
   expertKernels,
   expertWork,
   type PassOptions,
-  placesOf,
   rowBytes,
-  rowsBuffer,
 } from "./forward.ts";
-import { LEG_STAGES } from "./leg.ts";
+import { addLeg, LEG_STAGES, type Way } from "./leg.ts";
 import { addAllReduce } from "./reduce.ts";
-import { expertContext, GATE_GRADIENT, gateContext, WORD } from "./tensors.ts";
 
 /** A backward pass: codecs are named after the forward exchange whose gradient they carry. */
 export interface BackwardPassOptions extends PassOptions {
@@ -57,73 +54,87 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
         `split both in the same way`,
     );
   }
+  const way: Way = { ...options, rows: rowLayout(options) };
   const g = new GraphBuilder(layer.topology, "backward", chunks.length);
-  const sent = g.buffer(rowsBuffer(options, "backward.sent", "expert.dy"), rowBytes(options));
-  const returned = g.buffer(
-    rowsBuffer(options, "backward.returned", "expert.dx"),
-    rowBytes(options),
-  );
-  const combine = addCombineGrad(g, options, sent.buffer);
+  const kept = rowsBuffer({ layer, chunks: options.forwardChunks }, "forward.returned", "expert.y");
+  const sent = rowsBuffer(options, "backward.sent", "expert.dy");
+  const returned = rowsBuffer(options, "backward.returned", "expert.dx");
+  const uses = declareExperts(g, way);
+  if (sent !== "expert.dy") g.buffer(sent, () => rowBytes(way), "pass");
+  if (returned !== "expert.dx") g.buffer(returned, () => rowBytes(way), "pass");
+  const combine = addCombineGrad(g, way, { forwardChunks: options.forwardChunks, kept, sent });
   const done: Task[] = [];
   let weights: Task | undefined;
   for (let chunk = 0; chunk < chunks.length; chunk++) {
     const flops = expert.flops(layer);
-    const context = expertContext(g, options, chunk, 0);
-    const arrived = addLeg(g, options, {
+    const arrived = addLeg(g, way, {
       ...{ number: 1, chunk, stage: STAGE.out, after: [combine], compressor: compressor.combine },
-      ...{ from: sent.buffer, to: context.dy.buffer },
+      ...{ from: sent, to: "expert.dy" },
     });
     const input = g.add({
       ...{ kind: "expertInputGrad", label: "Ei", chunk, stage: STAGE.inputGrad, after: arrived },
-      ...expertWork(options, chunk, flops.inputGrad),
-      kernels: expertKernels(g, options, chunk, (c) => inputGrad.call(expert, c)),
+      ...expertWork(way, chunk, flops.inputGrad),
+      uses: uses.backward,
+      kernels: expertKernels(g, way, chunk, (c) => inputGrad.call(expert, c)),
     });
     weights = g.add({
       ...{ kind: "expertWeightGrad", label: "Ew", chunk, stage: STAGE.weightGrad },
       after: weights ? [input, weights] : [input],
-      ...expertWork(options, chunk, flops.weightGrad),
-      kernels: expertKernels(g, options, chunk, (c) => weightGrad.call(expert, c)),
+      ...expertWork(way, chunk, flops.weightGrad),
+      uses: uses.backward,
+      kernels: expertKernels(g, way, chunk, (c) => weightGrad.call(expert, c)),
     });
-    done.push(...addLeg(g, options, {
+    done.push(...addLeg(g, way, {
       ...{ number: 2, chunk, stage: STAGE.back, after: [input], compressor: compressor.dispatch },
-      ...{ from: context.dx.buffer, to: returned.buffer },
+      ...{ from: "expert.dx", to: returned },
     }));
   }
   const gate = layer.prescore
-    ? addGateGrad(g, options, [addDispatchGrad(g, options, done)])
-    : addGateGrad(g, options, [combine]);
-  if (!layer.prescore) addDispatchGrad(g, options, [gate, ...done]);
+    ? addGateGrad(g, way, [addDispatchGrad(g, way, { after: done, returned })])
+    : addGateGrad(g, way, [combine]);
+  if (!layer.prescore) addDispatchGrad(g, way, { after: [gate, ...done], returned });
   if (layer.topology.ranks > 1) {
     const count = layer.experts * layer.modelDim;
     addAllReduce(
       g,
       { name: "grad.gate", stage: STAGE.reduce, chunk: chunks.length, after: [gate] },
-      { part: gateContext(g, layer).dWeight, sum: g.buffer(GATE_GRADIENT, WORD * count), count },
+      {
+        part: gateContext(g, layer).dWeight,
+        sum: g.tensor(tensorsOf(layer), GATE_GRADIENT),
+        count,
+      },
     );
   }
   return g.build(options.configuration);
 }
 
 /** Gradient of combine: rows of dy, times their weights, and the gradient of the weights. */
-function addCombineGrad(g: GraphBuilder, options: BackwardPassOptions, sent: string): Task {
-  const { layer, forwardChunks } = options;
+function addCombineGrad(
+  g: GraphBuilder,
+  way: Way,
+  { forwardChunks, kept, sent }: {
+    readonly forwardChunks: readonly Chunk[];
+    readonly kept: string;
+    readonly sent: string;
+  },
+): Task {
+  const { layer } = way;
   const { choices, positions, weights, dWeights } = gateContext(g, layer);
-  const dy = g.buffer("dy", elementBytes(layer) * layer.tokens * layer.modelDim);
-  const kept = rowsBuffer({ layer, chunks: forwardChunks }, "forward.returned", "expert.y");
-  const rows = g.buffer(kept, rowBytes(options));
-  const scale = layer.prescore ? undefined : weights;
-  const forward = { ...options, chunks: forwardChunks };
-  const dots = (rank: number) =>
-    rowDots(placesOf(forward, rank), {
-      ...{ a: dy, rows, choices, positions, out: dWeights },
-    });
+  const dy = g.tensor(tensorsOf(layer), "dy");
+  const before = rowLayout({ ...way, chunks: forwardChunks });
+  const rows = layer.prescore ? undefined : g.buffer(kept, () => rowBytes(way), "saved");
+  const spread = dispatchTokens(g, way, { fill: false });
   const out = { buffer: sent, offset: 0 };
+  const scale = layer.prescore ? undefined : weights;
   return g.add({
     ...{ kind: "combine", label: "combine", chunk: -1, stage: STAGE.combine, after: [] },
-    bytes: 3 * rowBytes(options),
+    bytes: 3 * rowBytes(way),
+    uses: [...spread.uses, dy, weights, dWeights, out, ...(rows ? [rows] : [])],
     kernels: (rank) => [
-      ...(layer.prescore ? [] : [dots(rank)]),
-      ...dispatchTokens(g, options, rank, { x: dy, weights: scale, out, fill: false }),
+      ...(rows
+        ? [rowDots(before.places(rank), { a: dy, rows, choices, positions, out: dWeights })]
+        : []),
+      ...spread.kernels(rank, { x: dy, weights: scale, out }),
     ],
   });
 }
@@ -131,41 +142,36 @@ function addCombineGrad(g: GraphBuilder, options: BackwardPassOptions, sent: str
 /** Gradient of dispatch: sums the rows' gradients into that of x; with prescore also of the weights. */
 function addDispatchGrad(
   g: GraphBuilder,
-  options: BackwardPassOptions,
-  after: readonly Task[],
+  way: Way,
+  { after, returned }: { readonly after: readonly Task[]; readonly returned: string },
 ): Task {
-  const { layer, chunks } = options;
+  const { layer, chunks } = way;
   const { prescore } = layer;
   const { x, dx, choices, positions, weights, dWeights } = gateContext(g, layer);
-  const rows = g.buffer(rowsBuffer(options, "backward.returned", "expert.dx"), rowBytes(options));
+  const rows = { buffer: returned, offset: 0 };
   const common = { rows, choices, positions };
   return g.add({
     ...{ kind: "dispatch", label: "dispatch", chunk: chunks.length, after },
     stage: STAGE.gate + (prescore ? 0 : 1),
-    bytes: (prescore ? 2 : 1) * rowBytes(options),
-    kernels: (rank) => [
-      ...(prescore ? [rowDots(placesOf(options, rank), { ...common, a: x, out: dWeights })] : []),
-      combineRows(placesOf(options, rank), {
-        ...common,
-        y: dx,
-        weights: prescore ? weights : undefined,
-        add: !prescore,
-      }),
-    ],
+    bytes: (prescore ? 2 : 1) * rowBytes(way),
+    uses: [rows, x, dx, choices, positions, weights, dWeights],
+    kernels: (rank) => {
+      const places = way.rows.places(rank);
+      const dots = prescore ? [rowDots(places, { ...common, a: x, out: dWeights })] : [];
+      const scale = prescore ? weights : undefined;
+      return [...dots, combineRows(places, { ...common, y: dx, weights: scale, add: !prescore })];
+    },
   });
 }
 
 /** Gradient of the gate, this rank's part, added to or begun in that of x. */
-function addGateGrad(
-  g: GraphBuilder,
-  { layer, chunks }: BackwardPassOptions,
-  after: readonly Task[],
-): Task {
+function addGateGrad(g: GraphBuilder, { layer, chunks }: Way, after: readonly Task[]): Task {
   const context = gateContext(g, layer);
   return g.add({
     ...{ kind: "gate", label: "gate", chunk: chunks.length, after },
     stage: STAGE.gate + (layer.prescore ? 1 : 0),
     flops: layer.gate.flops(layer).backward,
+    uses: gateUses(context, "backward"),
     kernels: () => layer.gate.backward(context),
   });
 }

@@ -4,9 +4,8 @@
  */
 import {
   type AllToAll,
-  type HostFunction,
-  type Kernel,
   type Lane,
+  type Life,
   type Pass,
   SchemoeError,
   type Task,
@@ -18,7 +17,7 @@ import {
 } from "../types.ts";
 import { plansOf } from "../alltoall/known.ts";
 import { phaseName, phasesBefore } from "../alltoall/plan.ts";
-import { host } from "../kernels/mod.ts";
+import type { TensorTable } from "../memory/mod.ts";
 import { trafficOf } from "../costs/mod.ts";
 import { planTraffic } from "./plan_traffic.ts";
 import { partialTraffic, scratchOf, type Slices, transfersOf } from "./transfers.ts";
@@ -38,6 +37,8 @@ export interface NewTask {
   readonly kernels?: Task["kernels"];
   readonly transfers?: Task["transfers"];
   readonly traffic?: Task["traffic"];
+  /** Buffers that its kernels or transfers may name, see {@linkcode Task.uses}. */
+  readonly uses?: readonly (string | View)[];
 }
 
 /** One all-to-all of a graph. */
@@ -54,7 +55,7 @@ export class GraphBuilder {
   readonly #tasks: Task[] = [];
   readonly #names = new Set<string>();
   readonly #buffers = new Map<string, () => number>();
-  readonly #hosts: HostFunction[] = [];
+  readonly #lives = new Map<string, Life>();
 
   constructor(
     readonly topology: Topology,
@@ -84,6 +85,7 @@ export class GraphBuilder {
       },
       kernels,
       transfers,
+      ...(task.uses ? { uses: namesOf(task.uses) } : {}),
       ...(task.traffic ? { traffic: task.traffic } : {}),
       layer: this.layer,
     };
@@ -115,42 +117,57 @@ export class GraphBuilder {
           ? partialTraffic(plans, exchange, { phase: index, topology })
           : { pattern: traffic[index], sliceBytes },
         transfers: (rank) => transfersOf(plans, exchange, { rank, phase: index, topology }),
+        uses: [exchange.input, exchange.output, exchange.scratch],
       }));
     }
-    this.buffer(exchange.scratch, () => sliceBytes * scratchOf(plans, exchange, topology));
+    this.buffer(exchange.scratch, () => sliceBytes * scratchOf(plans, exchange, topology), "pass");
     const inner = new Set(phases.flatMap(phasesBefore));
     return tasks.filter((_, index) => !inner.has(index));
   }
 
-  /** Declares a buffer of that many bytes on every rank; a function is asked only when it is needed. */
-  buffer(name: string, bytes: number | (() => number)): View {
+  /**
+   * Declares a buffer of that many bytes on every rank; a function is asked only when it is needed.
+   * @throws {SchemoeError} when it was declared with another life.
+   */
+  buffer(name: string, bytes: number | (() => number), life: Life = "saved"): View {
+    const known = this.#lives.get(name);
+    if (known !== undefined && known !== life) {
+      throw new SchemoeError(
+        `Cannot declare the buffer "${name}": its life is ${known} and cannot be ${life} too`,
+      );
+    }
+    this.#lives.set(name, life);
     const size = typeof bytes === "number" ? () => bytes : bytes;
     const before = this.#buffers.get(name);
     this.#buffers.set(name, before ? () => Math.max(before(), size()) : size);
     return { buffer: name, offset: 0 };
   }
 
-  /** A kernel that calls JavaScript. */
-  host(run: HostFunction): Kernel {
-    return host(this.#hosts.push(run) - 1);
+  /** Declares a tensor of a table. @throws {SchemoeError} when the table has none of that name. */
+  tensor(table: TensorTable, name: string): View {
+    return this.buffer(name, table.localBytes(name), table.get(name).life);
   }
 
   /** The graph of all tasks added so far. It cannot be changed, since schedulers and runs share it. */
   build(configuration: TaskGraph["configuration"]): TaskGraph {
     const { pass, chunks, topology } = this;
     const tasks = Object.freeze([...this.#tasks]);
-    const sizes = once(() => {
-      for (const task of tasks) task.kernels?.(0); // declares the buffers that only kernels name
-      return Object.fromEntries([...this.#buffers].map(([name, size]) => [name, size()]));
-    });
+    const sizes = once(() =>
+      Object.fromEntries([...this.#buffers].map(([name, size]) => [name, size()]))
+    );
     return {
-      ...{ pass, chunks, topology, configuration, tasks, hosts: this.#hosts },
+      ...{ pass, chunks, topology, configuration, tasks },
+      lives: Object.freeze(Object.fromEntries(this.#lives)),
       get buffers() {
         return sizes();
       },
     };
   }
 }
+
+/** Names of buffers, each once. */
+const namesOf = (uses: NonNullable<NewTask["uses"]>): readonly string[] =>
+  Object.freeze([...new Set(uses.map((use) => typeof use === "string" ? use : use.buffer))]);
 
 function busiest(topology: Topology, task: Task): number {
   const { pattern, sliceBytes } = trafficOf(topology, task);

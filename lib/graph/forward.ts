@@ -1,14 +1,7 @@
 /** The task graph of a forward pass. @module */
-import {
-  combineRows,
-  dispatchRows,
-  fillSlots,
-  maxLoad,
-  type Places,
-  placeTokens,
-} from "../kernels/mod.ts";
+import { combineRows, dispatchRows, fillSlots, maxLoad, placeTokens } from "../kernels/mod.ts";
 import { elementBytes, type Layer } from "../blocks/mod.ts";
-import { mostPeers, rowSlices } from "../chunking/peer_groups.ts";
+import { rowLayout } from "../memory/mod.ts";
 import {
   type Compressor,
   type Kernel,
@@ -19,14 +12,21 @@ import {
 } from "../types.ts";
 import { callUser } from "../user_code.ts";
 import { GraphBuilder } from "./builder.ts";
-import { addLeg } from "./add_leg.ts";
-import { LEG_STAGES, type Way } from "./leg.ts";
-import { raggedRows } from "./ragged.ts";
+import {
+  declareExperts,
+  expertContext,
+  gateContext,
+  gateUses,
+  rowsBuffer,
+  tensorsOf,
+} from "./contexts.ts";
+import { addLeg, LEG_STAGES, type Way } from "./leg.ts";
 import { addGatherLoads, addMaxReduce } from "./reduce.ts";
-import { expertContext, gateContext, WORD } from "./tensors.ts";
+
+const WORD = 4;
 
 /** What a pass needs to know besides the layer. */
-export interface PassOptions extends Way {
+export interface PassOptions extends Omit<Way, "rows"> {
   /** Codec of the rows on their way to the experts, and back. */
   readonly compressor: { readonly dispatch: Compressor; readonly combine: Compressor };
   readonly configuration: TaskGraph["configuration"];
@@ -40,23 +40,25 @@ export function gateGraph(layer: Layer, configuration: TaskGraph["configuration"
   const g = new GraphBuilder(layer.topology, "forward", 0);
   const gate = addGate(g, layer);
   const { loads } = gateContext(g, layer);
+  const table = tensorsOf(layer);
   if (layer.dropless) {
-    const { experts, topology: { ranks } } = layer;
-    const table = g.buffer("gate.allLoads", WORD * ranks * experts);
     addGatherLoads(
       g,
       { name: "load", stage: 1, chunk: -1, after: [gate] },
-      { loads, table, experts },
+      { loads, table: g.tensor(table, "gate.allLoads"), experts: layer.experts },
     );
     return g.build(configuration);
   }
-  const part = g.buffer("gate.load", WORD);
-  const max = g.buffer("gate.capacity", WORD);
+  const part = g.tensor(table, "gate.largestLoad");
   const counted = g.add({
     ...{ kind: "gate", label: "load", chunk: -1, stage: 1, after: [gate] },
+    uses: [loads, part],
     kernels: () => [maxLoad(layer.experts, loads, part)],
   });
-  addMaxReduce(g, { name: "load", stage: 2, chunk: -1, after: [counted] }, { part, max });
+  addMaxReduce(g, { name: "load", stage: 2, chunk: -1, after: [counted] }, {
+    part,
+    max: g.tensor(table, "gate.capacity"),
+  });
   return g.build(configuration);
 }
 
@@ -75,51 +77,52 @@ const STAGE = {
  */
 export function forwardGraph(options: PassOptions & { readonly gate: boolean }): TaskGraph {
   const { layer, chunks, compressor } = options;
+  const way: Way = { ...options, rows: rowLayout(options) };
   const g = new GraphBuilder(layer.topology, "forward", chunks.length);
   const gate = gateContext(g, layer);
-  const sent = g.buffer(rowsBuffer(options, "forward.sent", "expert.x"), rowBytes(options));
-  const returned = g.buffer(rowsBuffer(options, "forward.returned", "expert.y"), rowBytes(options));
+  const sent = rowsBuffer(options, "forward.sent", "expert.x");
+  const returned = rowsBuffer(options, "forward.returned", "expert.y");
+  const uses = declareExperts(g, way, returned === "expert.y" ? "saved" : "pass");
+  if (sent !== "expert.x") g.buffer(sent, () => rowBytes(way), "pass");
+  if (returned !== "expert.y") g.buffer(returned, () => rowBytes(way), "saved");
   const { choices, positions, weights, x } = gate;
+  const spread = dispatchTokens(g, way, { fill: true });
+  const out = { buffer: sent, offset: 0 };
+  const scale = layer.prescore ? weights : undefined;
   const dispatch = g.add({
     ...{ kind: "dispatch", label: "dispatch", chunk: -1, stage: STAGE.dispatch },
     after: options.gate ? [addGate(g, layer)] : [],
-    bytes: 2 * rowBytes(options),
-    kernels: (rank) =>
-      dispatchTokens(g, options, rank, {
-        ...{ x, weights: layer.prescore ? weights : undefined, out: sent },
-        fill: true,
-      }),
+    bytes: 2 * rowBytes(way),
+    uses: [...spread.uses, x, weights, out],
+    kernels: (rank) => spread.kernels(rank, { x, weights: scale, out }),
   });
   const done: Task[] = [];
   for (let chunk = 0; chunk < chunks.length; chunk++) {
-    const arrived = addLeg(g, options, {
+    const arrived = addLeg(g, way, {
       ...{ number: 1, chunk, stage: STAGE.out, after: [dispatch], compressor: compressor.dispatch },
-      ...{ from: sent.buffer, to: expertContext(g, options, chunk, 0).x.buffer },
+      ...{ from: sent, to: "expert.x" },
     });
     const expert = g.add({
       ...{ kind: "expert", label: "E", chunk, stage: STAGE.expert, after: arrived },
-      ...expertWork(options, chunk, layer.expert.flops(layer).forward),
-      kernels: expertKernels(g, options, chunk, (context) => layer.expert.forward(context)),
+      ...expertWork(way, chunk, layer.expert.flops(layer).forward),
+      uses: uses.forward,
+      kernels: expertKernels(g, way, chunk, (context) => layer.expert.forward(context)),
     });
-    done.push(...addLeg(g, options, {
+    done.push(...addLeg(g, way, {
       ...{ number: 2, chunk, stage: STAGE.back, after: [expert], compressor: compressor.combine },
-      ...{ from: expertContext(g, options, chunk, 0).y.buffer, to: returned.buffer },
+      ...{ from: "expert.y", to: returned },
     }));
   }
-  const tokenBytes = elementBytes(layer) * layer.tokens * layer.modelDim;
-  const y = g.buffer("y", tokenBytes);
+  const y = g.tensor(tensorsOf(layer), "y");
+  const rows = { buffer: returned, offset: 0 };
   g.add({
-    ...{
-      kind: "combine",
-      label: "combine",
-      chunk: chunks.length,
-      stage: STAGE.combine,
-      after: done,
-    },
-    bytes: rowBytes(options) + tokenBytes,
+    ...{ kind: "combine", label: "combine", chunk: chunks.length, stage: STAGE.combine },
+    after: done,
+    bytes: rowBytes(way) + elementBytes(layer) * layer.tokens * layer.modelDim,
+    uses: [rows, choices, positions, weights, y],
     kernels: (rank) => [
-      combineRows(placesOf(options, rank), {
-        ...{ rows: returned, choices, positions, y },
+      combineRows(way.rows.places(rank), {
+        ...{ rows, choices, positions, y },
         weights: layer.prescore ? undefined : weights,
       }),
     ],
@@ -127,80 +130,66 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   return g.build(options.configuration);
 }
 
-/** Rows of a rank as the routing kernels see them. */
-export function placesOf(way: Pick<Way, "layer" | "chunks" | "loads">, rank: number): Places {
-  const { dtype, tokens, modelDim: columns, topK, experts } = way.layer;
-  const firstRows = raggedRows(way)?.firstRows(rank);
-  const chunks = rowSlices(way.chunks);
-  return { dtype, tokens, columns, topK, experts, chunks, ...(firstRows ? { firstRows } : {}) };
+/** The rows that a dispatch kernel reads and writes. */
+interface DispatchedRows {
+  readonly x: View;
+  readonly weights?: View;
+  readonly out: View;
 }
 
 /** Tokens to their places; `fill` finds out first which choice takes each, where the kernel needs that. */
 export function dispatchTokens(
   g: GraphBuilder,
   way: Way,
-  rank: number,
-  { fill, x, weights, out }: { fill: boolean; x: View; weights?: View; out: View },
-): Kernel[] {
-  const places = placesOf(way, rank);
+  { fill }: { readonly fill: boolean },
+): { readonly uses: View[]; readonly kernels: (rank: number, at: DispatchedRows) => Kernel[] } {
   const { choices, positions } = gateContext(g, way.layer);
-  if (way.loads) return [placeTokens(places, { x, choices, positions, weights, out })];
+  if (way.loads) {
+    return {
+      uses: [choices, positions],
+      kernels: (rank, at) => [placeTokens(way.rows.places(rank), { ...at, choices, positions })],
+    };
+  }
   const slots = g.buffer("slots", WORD * way.layer.experts * way.capacity);
-  return [
-    ...(fill ? [fillSlots(places, { choices, positions, slots })] : []),
-    dispatchRows(places, { x, slots, weights, out }),
-  ];
-}
-
-/**
- * Name of the buffer of sent or returned rows: on one rank in one chunk they lie as the expert's own
- * rows do, and are these.
- */
-export const rowsBuffer = (
-  { layer, chunks }: Pick<Way, "layer" | "chunks">,
-  name: string,
-  own: string,
-): string => layer.topology.ranks === 1 && chunks.length === 1 ? own : name;
-
-/** Bytes of all rows that a rank sends, uncompressed. */
-export const rowBytes = ({ layer, capacity, loads }: Way): number =>
-  elementBytes(layer) * layer.modelDim *
-  (loads ? layer.tokens * layer.topK : layer.experts * capacity);
-
-/** Rows that the experts of the busiest rank get in a chunk. */
-const chunkRows = ({ layer, chunks, loads }: Way, chunk: number): number =>
-  raggedRows({ layer, chunks, loads })?.busiest(chunk) ??
-    layer.localExperts * mostPeers(chunks[chunk], layer.topology.ranks) *
-      (chunks[chunk].end - chunks[chunk].begin);
-
-/** Work of the experts in a chunk, at so many operations a row. */
-export function expertWork(
-  way: Way,
-  chunk: number,
-  perRow: number,
-): Pick<Task, "flops" | "rankFlops"> {
-  const rows = raggedRows(way);
   return {
-    flops: perRow * chunkRows(way, chunk),
-    ...(rows ? { rankFlops: (rank) => perRow * rows.rowsOf(chunk, rank) } : {}),
+    uses: [choices, positions, slots],
+    kernels: (rank, at) => {
+      const places = way.rows.places(rank);
+      return [
+        ...(fill ? [fillSlots(places, { choices, positions, slots })] : []),
+        dispatchRows(places, { ...at, slots }),
+      ];
+    },
   };
 }
 
-/** Kernels of an expert, made once a rank, because those that call JavaScript are registered. */
+/** Bytes of all rows that a rank sends, uncompressed. */
+export const rowBytes = ({ layer, rows }: Way): number =>
+  elementBytes(layer) * layer.modelDim * rows.sent;
+
+/** Work of the experts in a chunk, at so many operations a row. */
+export function expertWork(
+  { rows }: Way,
+  chunk: number,
+  perRow: number,
+): Pick<Task, "flops" | "rankFlops"> {
+  return {
+    flops: perRow * rows.rowsIn(chunk),
+    ...(rows.uneven ? { rankFlops: (rank) => perRow * rows.rowsIn(chunk, rank) } : {}),
+  };
+}
+
+/** Kernels of an expert, made once a rank. */
 export function expertKernels(
   g: GraphBuilder,
   way: Way,
   chunk: number,
-  make: (context: ReturnType<typeof expertContext>) => ReturnType<NonNullable<Task["kernels"]>>,
+  make: (context: ReturnType<typeof expertContext>) => readonly Kernel[],
 ): NonNullable<Task["kernels"]> {
-  const kept = new Map<number, ReturnType<typeof make>>();
+  const kept = new Map<number, readonly Kernel[]>();
   const whose = `the expert "${way.layer.expert.name}"`;
   const made = (rank: number) => {
-    const kernels = callUser(
-      whose,
-      `${g.pass} pass`,
-      () => make(expertContext(g, way, chunk, rank)),
-    );
+    const kernels = callUser(whose, `${g.pass} pass`, () => make(expertContext(way, chunk, rank)));
     if (Array.isArray(kernels as unknown)) return kernels;
     throw new SchemoeError(
       `Cannot use ${whose}: its ${g.pass} pass gives ${kernels}, not an array of kernels`,
@@ -218,6 +207,7 @@ function addGate(g: GraphBuilder, layer: Layer): Task {
   return g.add({
     ...{ kind: "gate", label: "gate", chunk: -1, stage: 0, after: [] },
     flops: layer.gate.flops(layer).forward,
+    uses: gateUses(context, "forward"),
     kernels: () => layer.gate.forward(context),
   });
 }

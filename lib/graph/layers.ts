@@ -38,7 +38,7 @@ export function forwardStack(pass: PassOptions, shape: StackShape): TaskGraph {
   const { topology } = pass.layer;
   for (let l = 0; l < shape.layers; l++) {
     segments.push(...attentionSegment({ pass: "forward", layer: l, topology }, shape));
-    const graph = forwardGraph({ ...pass, gate: true });
+    const graph = forwardGraph({ ...pass, gate: true, scope: `L${l}.` });
     segments.push({ ...layerSegment(graph, l, shape.layers), exits: [graph.tasks.at(-1)!] });
   }
   return stackGraph(segments, pass.configuration);
@@ -49,7 +49,7 @@ export function backwardStack(pass: BackwardPassOptions, shape: StackShape): Tas
   const segments: Segment[] = [];
   const { topology } = pass.layer;
   for (let l = shape.layers - 1; l >= 0; l--) {
-    const graph = backwardGraph(pass);
+    const graph = backwardGraph({ ...pass, scope: `L${l}.` });
     // the gradient of x is complete when both dispatch and gate have added theirs
     const exits = graph.tasks.filter(({ label }) => label === "dispatch" || label === "gate");
     segments.push({ ...layerSegment(graph, l, shape.layers), exits });
@@ -59,7 +59,12 @@ export function backwardStack(pass: BackwardPassOptions, shape: StackShape): Tas
 }
 
 function layerSegment(graph: TaskGraph, layer: number, layers: number) {
-  return { graph, layer, prefix: `L${layer}.`, shared: sharedBuffers(layer, layers) };
+  // between layers: x is kept for backward, and its gradient only as long as the pass
+  const lives = {
+    ...(layer > 0 ? { x: "saved", "grad.x": "pass" } as const : {}),
+    ...(layer < layers - 1 ? { y: "saved", dy: "pass" } as const : {}),
+  };
+  return { graph, layer, prefix: `L${layer}.`, shared: sharedBuffers(layer, layers), lives };
 }
 
 function attentionSegment({ pass, layer, topology }: Place, shape: StackShape): Segment[] {
@@ -83,8 +88,8 @@ function addReductions(g: GraphBuilder, after: Task, parameters: number, pieces:
     const count = Math.floor(parameters * (piece + 1) / pieces) - begin;
     if (count === 0) continue;
     const at = { offset: WORD * begin };
-    const part = { ...g.buffer("partial", WORD * parameters), ...at };
-    const sum = { ...g.buffer("grad", WORD * parameters), ...at };
+    const part = { ...g.buffer("partial", WORD * parameters, "pass"), ...at };
+    const sum = { ...g.buffer("grad", WORD * parameters, "gradient"), ...at };
     const name = `grad[${piece}]`;
     addAllReduce(g, { name, stage: 1 + 3 * piece, chunk: -1, after: [after] }, {
       part,

@@ -2,42 +2,29 @@
  * One way of the rows of a chunk: compress, all-to-all, decompress.
  * @module
  */
-import { decodeRows, encodeRows, type Rows } from "../kernels/mod.ts";
-import { elementBytes, type Layer } from "../blocks/mod.ts";
+import { groupRows, type Rows, ungroupRows } from "../kernels/mod.ts";
+import { elementBytes } from "../blocks/mod.ts";
+import type { LegRows, Piece, RowLayout, RowsOf } from "../memory/mod.ts";
+import { tokensOfRows } from "../memory/tokens.ts";
+import type { AllToAll, Compressor, HostContext, Kernel, Task, View } from "../types.ts";
+import type { Exchange, GraphBuilder } from "./builder.ts";
 import {
-  type AllToAll,
-  type Block,
-  type Chunk,
-  type Compressor,
-  type Kernel,
-  type Loads,
-  SchemoeError,
-  type Task,
-  type View,
-} from "../types.ts";
-import { callUser } from "../user_code.ts";
-import type { GraphBuilder } from "./builder.ts";
-import {
-  byPeers,
-  destinations,
-  mostPeers,
-  type Peers,
-  rowSlices,
-  sources,
-} from "../chunking/peer_groups.ts";
-
-const FLOAT_BYTES = 4;
-/** Wire blocks of chunks begin at multiples of it. */
-const WIRE_ALIGNMENT = 256;
+  checkCodec,
+  codecState,
+  type Coded,
+  type CodedBlock,
+  decodeBlocks,
+  encodeBlocks,
+  isPlain,
+} from "./coding.ts";
+import { type BlockSizes, blockSizes } from "./wire.ts";
 
 /** What all legs of a pass share. */
-export interface Way {
-  readonly layer: Layer;
-  readonly capacity: number;
-  readonly chunks: readonly Chunk[];
+export interface Way extends RowsOf {
   readonly allToAll: AllToAll;
-  /** Present where only places that are taken have rows; absent where all places have. */
-  readonly loads?: Loads;
+  readonly rows: RowLayout;
+  /** Tells a layer of a stack from the others. */
+  readonly scope?: string;
 }
 
 /** One leg of one chunk. */
@@ -57,134 +44,40 @@ export interface Leg {
 export const LEG_STAGES = 3;
 
 /**
- * Rows by destination rank, chunk after chunk: [chunks][ranks][local experts][places]. With groups of
- * peers those of the ranks that a rank sends to: [ranks][local experts][places].
+ * Adds the tasks of a leg; none where the rows are where they belong. A rank's own rows lie as they travel:
+ * with the codec `none` they are sent from and received to where they are, and no task compresses or
+ * decompresses them.
+ *
+ * @returns the tasks that whatever comes next waits for.
+ * @throws {SchemoeError} for a codec that does not fit the layer.
  */
-export function sentRows(way: Way, buffer: string, chunk: number, rank: number): Rows {
-  const { chunks, layer: { modelDim: m, localExperts, experts, topology: { ranks }, dtype } } = way;
-  const { begin, end } = chunks[chunk];
-  const row = m;
-  const group = (end - begin) * row;
-  const block = localExperts * group;
-  const first = destinations(chunks[chunk], rank, ranks).begin;
-  return {
-    view: { buffer, offset: elementBytes(way.layer) * (experts * begin * m + first * block) },
-    ...{ row, group, block, dtype },
-  };
-}
-
-/**
- * Rows by expert, so that a chunk is a range of rows of each: [local experts][capacity][ranks], or with
- * groups of peers [local experts][ranks][capacity].
- */
-export function expertRows(way: Way, buffer: string, chunk: number, rank: number): Rows {
-  const { chunks, capacity, layer: { modelDim: m, topology: { ranks }, dtype } } = way;
-  const group = capacity * ranks * m;
-  const view = { buffer, offset: elementBytes(way.layer) * firstRow(way, chunk, rank) * m };
-  return byPeers(chunks)
-    ? { view, block: capacity * m, group, row: m, dtype }
-    : { view, block: m, group, row: ranks * m, dtype };
-}
-
-/** First row of an expert that belongs to a chunk. */
-export function firstRow({ chunks, capacity, layer }: Way, chunk: number, rank: number): number {
-  const { ranks } = layer.topology;
-  return byPeers(chunks)
-    ? sources(chunks[chunk], rank, ranks).begin * capacity
-    : chunks[chunk].begin * ranks;
-}
-
-/** Rows of an expert that belong to a chunk. */
-export function rowsOfExpert({ chunks, layer }: Way, chunk: number, rank: number): number {
-  const from = sources(chunks[chunk], rank, layer.topology.ranks);
-  return (chunks[chunk].end - chunks[chunk].begin) * (from.end - from.begin);
-}
-
-/**
- * Adds the tasks of a leg; none where the rows are where they belong. Rows that lie as they travel are
- * sent from and received to where they are when the codec is `none`; then there is no task to compress or
- * decompress them.
- */
-export function addPaddedLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
-  const { layer, chunks, allToAll } = way;
+export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
+  const { layer } = way;
   const { number, chunk, stage, compressor } = leg;
-  const { ranks } = layer.topology;
-  const rows = chunks[chunk].end - chunks[chunk].begin;
-  const block = blockOf(layer, rows);
-  const blockBytes = wireBytes(compressor, block);
-  const plain = compressor.native === 0;
+  const plain = isPlain(compressor);
   if (plain && leg.from === leg.to) return [...leg.after];
   checkCodec(compressor, layer);
-  const [from, to] = number === 1 ? [sentRows, expertRows] : [expertRows, sentRows];
-  const blocks = mostPeers(chunks[chunk], ranks);
-  const bytes = blocks * (block.elementBytes * block.rows * block.columns + blockBytes);
-  const common = { chunk, bytes, lane: "compute" as const };
-  const coder = new Coder(g, way, leg, rows, blockBytes);
-
+  const parts = new LegParts(g, way, leg);
+  const common = { chunk, bytes: parts.traffic, lane: "compute" as const };
   let after = leg.after;
-  let input = sliceZero(way, leg.from, chunk);
-  if (!(plain && number === 1)) {
-    const wire = input = wireView(g, way, compressor, `${g.pass}.A${number}.in`, chunk);
-    after = [
-      g.add({
-        ...common,
-        kind: "compress",
-        label: `C${number}`,
-        stage,
-        after,
-        kernels: eachRank((rank) => coder.encode(from(way, leg.from, chunk, rank), wire, rank)),
-      }),
-    ];
+  if (!parts.sentAsTheyLie) {
+    after = [g.add({
+      ...{ ...common, kind: "compress", label: `C${number}`, stage, after },
+      uses: [leg.from, parts.input, ...parts.staging("in"), ...parts.routing("in")],
+      kernels: eachRank((rank) => parts.encode(rank)),
+    })];
   }
-  const output = plain && number === 2
-    ? sliceZero(way, leg.to, chunk)
-    : wireView(g, way, compressor, `${g.pass}.A${number}.out`, chunk);
   const arrived = g.allToAll({
-    ...{
-      label: `A${number}`,
-      chunk,
-      stage: stage + 1,
-      after,
-      algorithm: allToAll,
-      sliceBytes: blockBytes,
-    },
-    ...{ input, output, scratch: `${g.pass}.A${number}.scratch.${chunk}` },
-    pairs: pairsOf(way, leg),
+    ...{ label: `A${number}`, chunk, stage: stage + 1, after, algorithm: way.allToAll },
+    ...parts.slices,
+    scratch: `${g.pass}.A${number}.scratch.${chunk}`,
   });
-  if (plain && number === 2) return arrived;
-  return [
-    g.add({
-      ...{ ...common, kind: "decompress", label: `D${number}`, stage: stage + 2, after: arrived },
-      kernels: eachRank((rank) => coder.decode(to(way, leg.to, chunk, rank), output, rank)),
-    }),
-  ];
-}
-
-/** @throws {SchemoeError} when code of a user's own would get rows that are not float32. */
-export function checkCodec({ name, native }: Compressor, { dtype }: Layer): void {
-  if (native !== undefined || dtype === "float32") return;
-  throw new SchemoeError(
-    `Cannot use the compressor "${name}": code of one's own gets float32 rows, the layer has ${dtype}`,
-  );
-}
-
-/** Where the rows for rank 0 begin in a buffer of sent or returned rows. */
-function sliceZero(
-  { layer, chunks }: Way,
-  buffer: string,
-  chunk: number,
-): View {
-  const { experts, modelDim } = layer;
-  return { buffer, offset: elementBytes(layer) * experts * chunks[chunk].begin * modelDim };
-}
-
-/** With groups of peers, who sends to whom on a leg; the way back is the reverse. */
-function pairsOf({ layer, chunks }: Way, { number, chunk }: Leg) {
-  if (!byPeers(chunks)) return undefined;
-  const { ranks } = layer.topology;
-  const to = Array.from({ length: ranks }, (_, rank) => destinations(chunks[chunk], rank, ranks));
-  const sends = (a: number, b: number) => to[a].begin <= b && b < to[a].end;
-  return number === 1 ? sends : (a: number, b: number) => sends(b, a);
+  if (parts.receivedAsTheyLie) return arrived;
+  return [g.add({
+    ...{ ...common, kind: "decompress", label: `D${number}`, stage: stage + 2, after: arrived },
+    uses: [leg.to, parts.output, ...parts.staging("out"), ...parts.routing("out")],
+    kernels: eachRank((rank) => parts.decode(rank)),
+  })];
 }
 
 /** Kernels of a rank, made once. */
@@ -197,165 +90,196 @@ export function eachRank(make: (rank: number) => Kernel[]): (rank: number) => re
   };
 }
 
-/** What is encoded together: rows of a rank's experts. */
-const blockOf = (layer: Layer, rows: number) => ({
-  ...{ rows: layer.localExperts * rows, columns: layer.modelDim },
-  elementBytes: elementBytes(layer),
-});
+/** The blocks of a leg on both sides of its wire. */
+class LegParts {
+  /** Buffers that the all-to-all takes from and brings to. */
+  readonly input: string;
+  readonly output: string;
+  readonly sentAsTheyLie: boolean;
+  readonly receivedAsTheyLie: boolean;
+  readonly #g: GraphBuilder;
+  readonly #way: Way;
+  readonly #leg: Leg;
+  readonly #rows: LegRows;
+  readonly #sizes: BlockSizes;
+  readonly #rowBytes: number;
 
-/** Bytes of a block. @throws {SchemoeError} when the compressor gives no usable number. */
-export function wireBytes(
-  compressor: Compressor,
-  block: Block,
-): number {
-  const whose = `the compressor "${compressor.name}"`;
-  const bytes = callUser(whose, "wireBytes", () => compressor.wireBytes(block));
-  if (!Number.isSafeInteger(bytes) || bytes < 1) {
-    throw new SchemoeError(
-      `Cannot use the compressor "${compressor.name}": wireBytes of ${block.rows} x ${block.columns} is ` +
-        `${bytes}, not a positive integer`,
-    );
-  }
-  return bytes;
-}
-
-/** Where the wire block for rank 0 begins; groups of peers share the blocks of all ranks. */
-function wireView(
-  g: GraphBuilder,
-  way: Way,
-  compressor: Compressor,
-  buffer: string,
-  chunk: number,
-): View {
-  const { layer, chunks } = way;
-  let offset = 0;
-  let here = 0;
-  for (const [i, { begin, end }] of rowSlices(chunks).entries()) {
-    if (i === chunk) here = offset;
-    const block = blockOf(layer, end - begin);
-    const bytes = layer.topology.ranks * wireBytes(compressor, block);
-    offset += Math.ceil(bytes / WIRE_ALIGNMENT) * WIRE_ALIGNMENT;
-  }
-  g.buffer(buffer, offset);
-  return { buffer, offset: here };
-}
-
-/** The kernels of a codec: native ones, or rows gathered to a buffer that JavaScript reads. */
-class Coder {
-  #encoder?: Kernel;
-  #decoder?: Kernel;
-
-  constructor(
-    readonly g: GraphBuilder,
-    readonly way: Way,
-    readonly leg: Leg,
-    readonly rows: number,
-    readonly blockBytes: number,
-  ) {}
-
-  encode(rows: Rows, wire: View, rank: number): Kernel[] {
-    const { compressor } = this.leg;
-    if (compressor.native !== undefined) {
-      return [encodeRows(rows, this.#wire(compressor.native, wire, this.#sent(rank)))];
+  constructor(g: GraphBuilder, way: Way, leg: Leg) {
+    const { layer, rows } = way;
+    const { number, chunk, compressor } = leg;
+    this.#g = g;
+    this.#way = way;
+    this.#leg = leg;
+    this.#rows = rows.leg(leg);
+    this.#rowBytes = elementBytes(layer) * layer.modelDim;
+    this.#sizes = blockSizes(this.#rows, { layer, compressor });
+    const plain = isPlain(compressor);
+    this.sentAsTheyLie = plain && number === 1;
+    this.receivedAsTheyLie = plain && number === 2;
+    const wire = (side: "in" | "out") =>
+      g.buffer(`${g.pass}.A${number}.${side}.${chunk}`, () => this.#sizes.room(side), "pass")
+        .buffer;
+    this.input = this.sentAsTheyLie ? leg.from : wire("in");
+    this.output = this.receivedAsTheyLie ? leg.to : wire("out");
+    for (const side of ["in", "out"] as const) {
+      for (const name of this.staging(side)) {
+        g.buffer(name, () => this.#rows.most * this.#rowBytes, "pass");
+      }
     }
-    const stage = this.#staged();
-    return [
-      encodeRows(rows, this.#wire(0, stage, this.#sent(rank), this.#blockFloatBytes)),
-      this.#encoder ??= this.g.host((at) =>
-        this.#blocks(this.#sent(at.rank), async (block, index) => {
-          const values = new Float32Array(
-            at.read(this.#at(stage, index, this.#blockFloatBytes), this.#blockFloatBytes).buffer,
-          );
-          const encoded = await compressor.encode!(values, block);
-          expectValues(compressor, ["encode", Uint8Array], encoded, this.blockBytes);
-          at.write(this.#at(wire, index, this.blockBytes), encoded);
-        })
-      ),
-    ];
   }
 
-  decode(rows: Rows, wire: View, rank: number): Kernel[] {
-    const { compressor } = this.leg;
-    if (compressor.native !== undefined) {
-      return [decodeRows(rows, this.#wire(compressor.native, wire, this.#received(rank)))];
+  /** Bytes of memory traffic of coding on the busiest rank. */
+  get traffic(): number {
+    return this.#sizes.traffic(this.#rows.most * this.#rowBytes);
+  }
+
+  /** What the all-to-all moves. */
+  get slices(): Pick<Exchange, "sliceBytes" | "input" | "output" | "pairs" | "ragged"> {
+    const { even } = this.#rows;
+    const { largest } = this.#sizes;
+    if (even) {
+      const { pairs } = even;
+      const [input, output] = [this.#inputView(0, 0), this.#outputView(0, 0)];
+      return { sliceBytes: largest, input, output, pairs };
     }
-    const stage = this.#staged();
-    return [
-      this.#decoder ??= this.g.host((at) =>
-        this.#blocks(this.#received(at.rank), async (block, index) => {
-          const decoded = await compressor.decode!(
-            at.read(this.#at(wire, index, this.blockBytes), this.blockBytes),
-            block,
-          );
-          const floats = block.rows * block.columns;
-          expectValues(compressor, ["decode", Float32Array], decoded, floats);
-          const values = new Uint8Array(decoded.buffer, decoded.byteOffset, decoded.byteLength);
-          at.write(this.#at(stage, index, this.#blockFloatBytes), values);
-        })
-      ),
-      decodeRows(rows, this.#wire(0, stage, this.#received(rank), this.#blockFloatBytes)),
-    ];
-  }
-
-  get #block() {
-    return { rows: this.way.layer.localExperts * this.rows, columns: this.way.layer.modelDim };
-  }
-
-  get #blockFloatBytes(): number {
-    return FLOAT_BYTES * this.#block.rows * this.#block.columns;
-  }
-
-  #at(view: View, index: number, bytes: number): View {
-    return { buffer: view.buffer, offset: view.offset + index * bytes };
-  }
-
-  /** Ranks that a rank's blocks go to, and come from. */
-  #sent(rank: number): Peers {
-    return this.#peers(this.leg.number === 1 ? destinations : sources, rank);
-  }
-
-  #received(rank: number): Peers {
-    return this.#peers(this.leg.number === 1 ? sources : destinations, rank);
-  }
-
-  #peers(of: typeof sources, rank: number): Peers {
-    return of(this.way.chunks[this.leg.chunk], rank, this.way.layer.topology.ranks);
-  }
-
-  async #blocks(
-    { begin, end }: Peers,
-    run: (block: { rows: number; columns: number }, index: number) => Promise<void>,
-  ) {
-    for (let index = begin; index < end; index++) await run(this.#block, index);
-  }
-
-  #staged(): View {
-    const name = `${this.g.pass}.C${this.leg.number}.${this.leg.chunk}`;
-    return this.g.buffer(name, this.way.layer.topology.ranks * this.#blockFloatBytes);
-  }
-
-  #wire(codec: number, zero: View, { begin, end }: Peers, blockBytes = this.blockBytes) {
-    const { layer: { localExperts, modelDim } } = this.way;
-    const view = this.#at(zero, begin, blockBytes);
+    const at = (buffer: string) => ({ buffer, offset: 0 });
     return {
-      ...{ codec, view, blockBytes, blocks: end - begin, groups: localExperts },
-      ...{ rows: this.rows, columns: modelDim },
+      ...{ sliceBytes: largest, input: at(this.input), output: at(this.output) },
+      ragged: {
+        bytes: (from, to) => this.#sizes.bytes(from, to),
+        input: (rank, to) => this.#inputView(rank, to),
+        output: (rank, from) => this.#outputView(rank, from),
+      },
     };
   }
-}
 
-/** @throws {SchemoeError} when a user's function returned something else than it must. */
-export function expectValues(
-  compressor: Compressor,
-  [name, type]: readonly [string, typeof Uint8Array | typeof Float32Array],
-  got: unknown,
-  expected: number,
-): void {
-  if (got instanceof type && got.length === expected) return;
-  const found = ArrayBuffer.isView(got) || Array.isArray(got)
-    ? `${got.constructor.name} of ${(got as Uint8Array).length}`
-    : `${got}`;
-  throw new SchemoeError(
-    `compressor "${compressor.name}": ${name} must return a ${type.name} of ${expected}, got ${found}`,
-  );
+  /** Names of the buffers in which rows of a side lie block after block before or after they are coded. */
+  staging(side: "in" | "out"): string[] {
+    const { number, chunk, compressor } = this.#leg;
+    if (isPlain(compressor)) return [];
+    const ofExperts = (side === "in") === (number === 2);
+    const arranged = ofExperts && !this.#rows.even;
+    const gathered = compressor.native === undefined && ofExperts;
+    return arranged || gathered
+      ? [`${this.#g.pass}.${side === "in" ? "C" : "D"}${number}.${chunk}`]
+      : [];
+  }
+
+  /** From rows to the blocks that a rank sends. */
+  encode(rank: number): Kernel[] {
+    const { number, from } = this.#leg;
+    const blocks = (pieces: readonly Piece[]) =>
+      encodeBlocks(this.#coded("in"), pieces.map((piece) => this.#block(piece, rank, "in")));
+    if (number === 1) return blocks(this.#rows.tokens(rank, from));
+    const pieces = this.#rows.experts(rank, from);
+    const [stage] = this.staging("in");
+    if (pieces) return blocks(pieces);
+    if (stage === undefined) {
+      return [ungroupRows(this.#rows.arrangement(rank, { rows: from, wire: this.input }))];
+    }
+    return [
+      ungroupRows(this.#rows.arrangement(rank, { rows: from, wire: stage })),
+      ...blocks(this.#staged(rank, stage, "in")),
+    ];
+  }
+
+  /** From the blocks that a rank received to rows. */
+  decode(rank: number): Kernel[] {
+    const { number, to } = this.#leg;
+    const blocks = (pieces: readonly Piece[]) =>
+      decodeBlocks(this.#coded("out"), pieces.map((piece) => this.#block(piece, rank, "out")));
+    if (number === 2) return blocks(this.#rows.tokens(rank, to));
+    const pieces = this.#rows.experts(rank, to);
+    const [stage] = this.staging("out");
+    if (pieces) return blocks(pieces);
+    if (stage === undefined) {
+      return [groupRows(this.#rows.arrangement(rank, { rows: to, wire: this.output }))];
+    }
+    return [
+      ...blocks(this.#staged(rank, stage, "out")),
+      groupRows(this.#rows.arrangement(rank, { rows: to, wire: stage })),
+    ];
+  }
+
+  /** Names of the buffers that tell which token a row of a side belongs to, where a codec may ask. */
+  routing(side: "in" | "out"): string[] {
+    const ofTokens = (side === "in") === (this.#leg.number === 1);
+    return ofTokens && this.#leg.compressor.native === undefined
+      ? ["gate.choices", "gate.positions"]
+      : [];
+  }
+
+  #coded(side: "in" | "out"): Coded {
+    const { compressor, number, chunk } = this.#leg;
+    const { layer, scope = "" } = this.#way;
+    return {
+      ...{ compressor, leg: number, chunk, pass: this.#g.pass, columns: layer.modelDim },
+      stage: this.staging(side)[0],
+      state: (key, bytes) => codecState({ layer, compressor, key: `${scope}${key}`, bytes }),
+      ...(this.routing(side).length ? { tokens: (at, peer) => this.#tokens(at, peer) } : {}),
+    };
+  }
+
+  /** Numbers of the tokens in the rows of a rank for, or from, a peer. */
+  #tokens(at: HostContext, peer: number): Int32Array {
+    const { layer: { tokens, topK }, rows } = this.#way;
+    const words = (buffer: string) =>
+      new Int32Array(at.read({ buffer, offset: 0 }, 4 * tokens * topK).buffer);
+    const routed = { choices: words("gate.choices"), positions: words("gate.positions") };
+    const count = this.#rows.rows(
+      ...(this.#leg.number === 1 ? [at.rank, peer] as const : [peer, at.rank] as const),
+    );
+    return tokensOfRows(rows.places(at.rank), routed, {
+      first: this.#rows.firstRow(at.rank, peer),
+      count,
+    });
+  }
+
+  /** Consecutive blocks of a rank with where they lie on the wire. */
+  #block(piece: Piece, rank: number, side: "in" | "out"): CodedBlock {
+    const peer = piece.begin;
+    const [view, bytes] = side === "in"
+      ? [this.#inputView(rank, peer), this.#sizes.bytes(rank, peer)]
+      : [this.#outputView(rank, peer), this.#sizes.bytes(peer, rank)];
+    return { piece, wire: view, blockBytes: bytes };
+  }
+
+  #inputView(rank: number, to: number): View {
+    return this.sentAsTheyLie
+      ? this.#ownRows(this.#leg.from, rank, to)
+      : { buffer: this.input, offset: this.#sizes.begin("in", rank, to) };
+  }
+
+  #outputView(rank: number, from: number): View {
+    return this.receivedAsTheyLie
+      ? this.#ownRows(this.#leg.to, rank, from)
+      : { buffer: this.output, offset: this.#sizes.begin("out", rank, from) };
+  }
+
+  #ownRows(buffer: string, rank: number, peer: number): View {
+    return { buffer, offset: this.#rows.firstRow(rank, peer) * this.#rowBytes };
+  }
+
+  /** The blocks of a rank one after another in a buffer. */
+  #staged(rank: number, buffer: string, side: "in" | "out"): Piece[] {
+    const { dtype, modelDim, topology: { ranks } } = this.#way.layer;
+    const pieces: Piece[] = [];
+    let first = 0;
+    for (let peer = 0; peer < ranks; peer++) {
+      const count = side === "in" ? this.#rows.rows(rank, peer) : this.#rows.rows(peer, rank);
+      const view = { buffer, offset: first * this.#rowBytes };
+      const rows: Rows = { view, dtype, block: 0, group: 0, row: modelDim };
+      first += count;
+      if (count === 0) continue;
+      pieces.push({
+        begin: peer,
+        end: peer + 1,
+        groups: 1,
+        rowsOfGroup: count,
+        contiguous: true,
+        rows,
+      });
+    }
+    return pieces;
+  }
 }

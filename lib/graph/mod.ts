@@ -13,9 +13,8 @@
 export { type Exchange, GraphBuilder, type NewTask, sentBytes } from "./builder.ts";
 export { forwardGraph, gateGraph, type PassOptions } from "./forward.ts";
 export { backwardGraph, type BackwardPassOptions } from "./backward.ts";
-export { wireBytes } from "./leg.ts";
+export { wireBytes } from "./wire.ts";
 export { type PhaseTimes, type StageTimes, timedGraph, type TimedOptions } from "./timed.ts";
-export { parameterType } from "./tensors.ts";
 export { addAllReduce } from "./reduce.ts";
 export { type Segment, segmentsOf, type StackedSegment, stackGraph } from "./stack.ts";
 export type { Attention, StackShape } from "./layers.ts";

@@ -37,7 +37,7 @@ export function addAllReduce(
   const share = Math.ceil(count / ranks);
   const begin = (rank: number) => Math.min(rank * share, count);
   const size = (rank: number) => begin(rank + 1) - begin(rank);
-  const shares = g.buffer(`${name}.shares`, WORD * ranks * share);
+  const shares = g.buffer(`${name}.shares`, WORD * ranks * share, "pass");
   // shares that are all alike need no listing to be priced
   const even = share * ranks === count;
   const traffic = (copied: number) =>
@@ -47,6 +47,7 @@ export function addAllReduce(
   const at = (view: View, index: number): View => ({ ...view, offset: view.offset + WORD * index });
   const scatter = g.add({
     ...{ kind: "allReduce", label: "AR1", name: `${name} AR1`, chunk, stage, after, lane },
+    uses: [part, shares],
     traffic: traffic(1),
     transfers: (rank) =>
       exchange(ranks, rank, {
@@ -64,6 +65,7 @@ export function addAllReduce(
       after: [scatter],
     },
     ...{ flops: count, bytes: WORD * ranks * share },
+    uses: [shares, sum],
     kernels: (rank) =>
       size(rank)
         ? [
@@ -87,6 +89,7 @@ export function addAllReduce(
       after: [added],
       lane,
     },
+    uses: [sum],
     traffic: traffic(0),
     transfers: (rank) =>
       exchange(ranks, rank, {
@@ -105,7 +108,7 @@ export function addMaxReduce(
 ): Task {
   const { ranks } = g.topology;
   const { name, stage, chunk, after } = place;
-  const parts = g.buffer(`${name}.parts`, WORD * ranks);
+  const parts = g.buffer(`${name}.parts`, WORD * ranks, "pass");
   const gather = g.add({
     ...{
       kind: "allReduce",
@@ -116,6 +119,7 @@ export function addMaxReduce(
       after,
       lane: widestLane(g.topology),
     },
+    uses: [part, parts],
     traffic: { pattern: completeExchange(g.topology, { copied: 1 }), sliceBytes: WORD },
     transfers: (rank) =>
       exchange(ranks, rank, {
@@ -132,6 +136,7 @@ export function addMaxReduce(
       stage: stage + 1,
       after: [gather],
     },
+    uses: [parts, max],
     kernels: () => [maxRanks(ranks, parts, max)],
   });
 }
@@ -148,6 +153,7 @@ export function addGatherLoads(
   return g.add({
     ...{ kind: "allReduce", label: "AG", name: `${name} AG`, chunk, stage, after },
     lane: widestLane(g.topology),
+    uses: [loads, table],
     traffic: { pattern: completeExchange(g.topology, { copied: 1 }), sliceBytes: bytes },
     transfers: (rank) =>
       exchange(ranks, rank, {

@@ -5,6 +5,7 @@
 import {
   type HostFunction,
   type Kernel,
+  type Life,
   SchemoeError,
   type Task,
   type TaskGraph,
@@ -21,6 +22,8 @@ export interface Segment {
   readonly prefix: string;
   /** Whole names of buffers that it shares with others, by their name in the graph. */
   readonly shared?: Readonly<Record<string, string>>;
+  /** Lives of buffers in the stack that differ from those in the graph, by their name in the graph. */
+  readonly lives?: Readonly<Record<string, Life>>;
   /** Tasks that the next segment's first ones wait for. */
   readonly exits: readonly Task[];
 }
@@ -53,7 +56,6 @@ export function stackGraph(
   };
   if (list.length === 0) fail("there are none");
   const { topology, pass } = list[0].graph;
-  const hosts: HostFunction[] = [];
   const tasks: Task[] = [];
   const parts: StackedSegment[] = [];
   let entries: readonly number[] = [];
@@ -63,14 +65,14 @@ export function stackGraph(
     if (graph.pass !== pass) fail(`"${prefix}" is a ${graph.pass} pass, the first one is ${pass}`);
     if (parts.some((part) => part.segment.prefix === prefix)) fail(`"${prefix}" comes twice`);
     const offset = tasks.length;
-    const named = new Naming(segment, hosts);
+    const named = new Naming(segment);
     const added = graph.tasks.map((task) => Object.freeze(named.task(task, offset, entries)));
     tasks.push(...added);
     parts.push({ segment, tasks: added });
     entries = Object.freeze(segment.exits.map(({ id }) => id + offset));
   }
   const stacked: TaskGraph = {
-    ...{ pass, topology, tasks: Object.freeze(tasks), configuration, hosts },
+    ...{ pass, topology, tasks: Object.freeze(tasks), configuration, lives: livesOf(list) },
     chunks: list.reduce((most, { graph }) => Math.max(most, graph.chunks), 0),
     get buffers() {
       const sizes: Record<string, number> = {};
@@ -87,15 +89,40 @@ export function stackGraph(
   return stacked;
 }
 
+/** From the shortest life to the longest. */
+const LIVES: readonly Life[] = [
+  "pass",
+  "saved",
+  "gradient",
+  "output",
+  "input",
+  "state",
+  "parameter",
+];
+
+/** The longest life that any segment gives each buffer. */
+function livesOf(list: readonly Segment[]): Record<string, Life> {
+  const lives: Record<string, Life> = {};
+  for (const segment of list) {
+    for (const name of Object.keys(segment.graph.buffers)) {
+      const whole = bufferName(segment, name);
+      const life = segment.lives?.[name] ?? segment.graph.lives?.[name] ?? "saved";
+      const before = lives[whole];
+      if (before === undefined || LIVES.indexOf(life) > LIVES.indexOf(before)) lives[whole] = life;
+    }
+  }
+  return lives;
+}
+
 /** Name of a segment's buffer in the stack. */
 const bufferName = ({ prefix, shared }: Segment, name: string): string =>
   shared && Object.hasOwn(shared, name) ? shared[name] : prefix + name;
 
 /** Renames what a segment's tasks name. */
 class Naming {
-  readonly #hosts = new Map<number, number>();
+  readonly #hosts = new Map<HostFunction, HostFunction>();
 
-  constructor(readonly segment: Segment, readonly hosts: HostFunction[]) {}
+  constructor(readonly segment: Segment) {}
 
   task(task: Task, offset: number, entries: readonly number[]): Task {
     const { segment } = this;
@@ -113,22 +140,33 @@ class Naming {
       transfers: transfers &&
         ((rank) => transfers(rank).map((transfer) => this.#transfer(transfer))),
       ...(task.traffic ? { traffic: task.traffic } : {}),
+      ...(task.uses
+        ? { uses: Object.freeze(task.uses.map((name) => bufferName(segment, name))) }
+        : {}),
     };
   }
 
-  #kernel({ name, args }: Kernel): Kernel {
-    if (name === "host") return { name, args: [this.#host(args[0] as number), ...args.slice(1)] };
-    return { name, args: args.map((arg) => typeof arg === "number" ? arg : this.#view(arg)) };
+  #kernel({ name, args, run }: Kernel): Kernel {
+    return {
+      name,
+      args: args.map((arg) => typeof arg === "number" ? arg : this.#view(arg)),
+      ...(run ? { run: this.#host(run) } : {}),
+    };
   }
 
-  /** Functions are registered as kernels are made, so they are taken over one by one. */
-  #host(index: number): number {
-    let number = this.#hosts.get(index);
-    if (number === undefined) {
-      number = this.hosts.push(this.segment.graph.hosts[index]) - 1;
-      this.#hosts.set(index, number);
+  /** A function that names the buffers of its own graph. */
+  #host(run: HostFunction): HostFunction {
+    let renamed = this.#hosts.get(run);
+    if (!renamed) {
+      renamed = (at) =>
+        run({
+          rank: at.rank,
+          read: (view, bytes) => at.read(this.#view(view), bytes),
+          write: (view, data) => at.write(this.#view(view), data),
+        });
+      this.#hosts.set(run, renamed);
     }
-    return number;
+    return renamed;
   }
 
   #transfer(transfer: Transfer): Transfer {

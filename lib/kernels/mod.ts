@@ -36,4 +36,6 @@ export {
 export { decodeRows, encodeRows, type Rows, type Wire } from "./codec.ts";
 export { auxLoss, type Choice, chooseTopK, gateGrad, maxLoad, positions, softmax } from "./gate.ts";
 export { fillNormal } from "./random.ts";
-export { host, maxRanks, sumRanks } from "./reduce.ts";
+
+export { host } from "./host.ts";
+export { maxRanks, sumRanks } from "./reduce.ts";

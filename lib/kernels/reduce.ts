@@ -19,6 +19,3 @@ export const maxRanks = (ranks: number, parts: View, out: View): Kernel => ({
   name: "max_ranks",
   args: [ranks, parts, out],
 });
-
-/** Calls `graph.hosts[id]` in JavaScript while the lane waits. */
-export const host = (id: number): Kernel => ({ name: "host", args: [id] });

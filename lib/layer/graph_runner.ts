@@ -86,7 +86,6 @@ export class GraphRunner {
     options: RunOptions & { readonly bound: boolean },
   ): Promise<RanProgram> {
     const { graph } = known;
-    if (this.engine.computes) this.workspace.ensure(graph.buffers);
     const { representatives } = this.engine;
     if (!this.engine.computes) {
       checkSize(graph.tasks.length, representatives?.length ?? graph.topology.ranks);
@@ -120,7 +119,7 @@ export class GraphRunner {
 /** The graph as far as an engine runs it: on fewer ranks when they stand for all. */
 function simulated(graph: TaskGraph, representatives?: readonly number[]): TaskGraph {
   if (!representatives) return graph;
-  const { pass, chunks, tasks, configuration, hosts } = graph;
+  const { pass, chunks, tasks, configuration } = graph;
   const topology = { ...graph.topology, ranks: representatives.length };
-  return { pass, chunks, topology, tasks, configuration, hosts, buffers: {} };
+  return { pass, chunks, topology, tasks, configuration, buffers: {} };
 }

@@ -1,6 +1,6 @@
 /** The tensors that a layer or a stack holds, and that only one pass at a time uses. @module */
 import { type Engine, SchemoeError, type Workspace } from "../types.ts";
-import { elements } from "../graph/tensors.ts";
+import { elements } from "../memory/mod.ts";
 import { randomNormal } from "./random.ts";
 import { readTensor, type TensorSpec, writeTensor } from "./tensors.ts";
 

@@ -1,7 +1,7 @@
 /** Tensors of a layer in the buffers of all ranks. @module */
 import type { Layer } from "../blocks/mod.ts";
-import { parameterType } from "../graph/mod.ts";
-import { elements } from "../graph/tensors.ts";
+import { layerTensors } from "../memory/mod.ts";
+import { elements } from "../memory/mod.ts";
 import { type ElementType, SchemoeError, type Workspace } from "../types.ts";
 import { dtypes } from "../files/dtypes.ts";
 
@@ -20,25 +20,14 @@ const CODEC = { float32: dtypes.F32, bfloat16: dtypes.BF16 } as const;
 
 /** All tensors that a user may set or read: input, output, parameters and their gradients. */
 export function tensorSpecs(layer: Layer): Map<string, TensorSpec> {
-  const { tokens, modelDim, hiddenDim, experts, topology: { ranks } } = layer;
-  const activations = [ranks, tokens, modelDim];
-  const specs = new Map<string, TensorSpec>();
-  const add = (
-    name: string,
-    shape: readonly number[],
-    placement: TensorSpec["placement"],
-    dtype: ElementType = "float32",
-  ) => specs.set(name, { buffer: name === "aux_loss" ? "auxLoss" : name, shape, placement, dtype });
-  for (const name of ["x", "y", "dy", "grad.x"]) add(name, activations, "split", layer.dtype);
-  add("aux_loss", [ranks], "split");
-  for (const prefix of ["", "grad."]) {
-    add(`${prefix}gate.weight`, [experts, modelDim], "same");
-    for (const { name, shape } of layer.expert.parameters({ modelDim, hiddenDim })) {
-      const buffer = `${prefix}experts.${name}`;
-      add(buffer, [experts, ...shape], "split", parameterType(layer, buffer, shape));
-    }
-  }
-  return specs;
+  const table = layerTensors(layer);
+  const names = table.names("input", "output", "gradient", "parameter");
+  return new Map(
+    names.filter((name) => !/^gate\.(loads|allLoads|capacity)/.test(name)).map((name) => {
+      const { shape, placement, dtype } = table.get(name);
+      return [name, { buffer: name, shape, placement, dtype: dtype as ElementType }];
+    }),
+  );
 }
 
 /** Bytes of a tensor on each rank. */

@@ -2,9 +2,23 @@
  * Calls JavaScript functions for the host kernels of a run.
  * @module
  */
-import type { HostContext, Program, View } from "../types.ts";
+import type { HostContext, HostFunction, Program, View } from "../types.ts";
 import type { HostCall, NativeCalls } from "./engine.ts";
-import type { NativeWorkspace } from "./workspace.ts";
+
+/** Reads and writes the buffers of a Program on a rank. */
+export interface HostBuffers {
+  read(rank: number, view: View, bytes: number): Uint8Array<ArrayBuffer>;
+  write(rank: number, view: View, data: Uint8Array): void;
+}
+
+/** What host functions of a run need. */
+export interface HostedRun {
+  readonly native: NativeCalls;
+  readonly program: Program;
+  /** By the number that the native library knows each by. */
+  readonly functions: readonly HostFunction[];
+  readonly buffers: HostBuffers;
+}
 
 /** What a function threw, and where. */
 export interface HostFailure {
@@ -20,13 +34,11 @@ export class HostLoop {
   #over = false;
   #waiting = false;
   readonly #native: NativeCalls;
-  readonly #program: Program;
-  readonly #workspace: NativeWorkspace;
+  readonly #run: HostedRun;
 
-  constructor(run: { native: NativeCalls; program: Program; workspace: NativeWorkspace }) {
+  constructor(run: HostedRun) {
     this.#native = run.native;
-    this.#program = run.program;
-    this.#workspace = run.workspace;
+    this.#run = run;
   }
 
   /** Serves until `end`. */
@@ -49,14 +61,14 @@ export class HostLoop {
 
   async #answer({ operation, rank, id }: HostCall): Promise<void> {
     try {
-      const run = this.#program.graph.hosts[id];
+      const run = this.#run.functions[id];
       if (!run) throw new Error(`There is no host function ${id}`);
       await run(this.#context(rank));
       if (!this.#over) this.#native.hostDone(operation);
     } catch (cause) {
       if (this.#over) return;
-      const { ranks } = this.#program.graph.topology;
-      const task = this.#program.order[Math.floor(operation / ranks)].name;
+      const { ranks } = this.#run.program.graph.topology;
+      const task = this.#run.program.order[Math.floor(operation / ranks)].name;
       this.failure ??= { task, rank, cause };
       this.#native.hostDone(operation, cause instanceof Error ? cause.message : String(cause));
     }
@@ -70,11 +82,11 @@ export class HostLoop {
       rank,
       read: (view: View, bytes: number) => {
         check();
-        return this.#workspace.read(view.buffer, rank, bytes, view.offset);
+        return this.#run.buffers.read(rank, view, bytes);
       },
       write: (view: View, data: Uint8Array) => {
         check();
-        this.#workspace.write(view.buffer, rank, data, view.offset);
+        this.#run.buffers.write(rank, view, data);
       },
     };
   }

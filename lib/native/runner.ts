@@ -2,10 +2,12 @@
  * The Engine interface over a native engine: what the CPU and the CUDA engine share.
  * @module
  */
+import { type MemoryPlan, memoryPlan } from "../memory/plan.ts";
 import { pack } from "../program/pack.ts";
 import {
   type Engine,
   type EventTable,
+  type HostFunction,
   type Program,
   type RunOptions,
   SchemoeError,
@@ -36,10 +38,17 @@ const CANCEL_EVERY_MS = 5;
 /** Prepared Programs that a workspace keeps; others are packed again when they come back. */
 const KEPT_PROGRAMS = 64;
 
-/** Prepared Programs of one workspace; those of isolated runs apart. */
+/** A Program that an engine keeps, the functions of its host kernels, and where its buffers lie. */
+interface Kept {
+  readonly prepared: PreparedProgram;
+  readonly hosts: readonly HostFunction[];
+  readonly plan: MemoryPlan;
+}
+
+/** Programs of one workspace; those of isolated runs apart. */
 interface Cache {
-  readonly together: Map<Program, PreparedProgram>;
-  readonly isolated: Map<Program, PreparedProgram>;
+  readonly together: Map<Program, Kept>;
+  readonly isolated: Map<Program, Kept>;
 }
 
 /** What an engine has of the native library; knows nothing of the engine itself. */
@@ -125,9 +134,12 @@ export class NativeRunner implements Engine {
    *   host function throws (its exception is the `cause`).
    */
   async run(program: Program, workspace: Workspace, options: RunOptions = {}): Promise<EventTable> {
-    const { native, prepared } = this.#prepare(program, workspace, options);
-    const hosts = program.graph.hosts.length > 0
-      ? new HostLoop({ native, program, workspace: workspace as NativeWorkspace })
+    const { native, kept: { prepared, hosts: functions, plan } } = this.#prepare(
+      ...[program, workspace, options] as const,
+    );
+    const buffers = (workspace as NativeWorkspace).laidOut(plan);
+    const hosts = functions.length > 0
+      ? new HostLoop({ native, program, functions, buffers })
       : undefined;
     const abort = () =>
       this.#stop?.(
@@ -208,38 +220,40 @@ export class NativeRunner implements Engine {
     if (!(limit > 0)) {
       throw new SchemoeError(`Cannot run the Program: the time limit ${limit} is not positive`);
     }
-    workspace.ensure(program.graph.buffers);
+    const plan = memoryPlan(program.graph);
+    (workspace as NativeWorkspace).provide(plan);
     const isolated = options.isolated ?? false;
     const list = isolated ? cache.isolated : cache.together;
-    let prepared = list.get(program);
-    if (!prepared) {
-      const buffer = (name: string) => (workspace as NativeWorkspace).id(name);
+    let kept = list.get(program);
+    if (!kept) {
+      const place = (name: string) => (workspace as NativeWorkspace).place(name, plan);
       try {
-        const packed = pack(program, {
-          ...{ buffer, seconds: this.#seconds, isolated, named: this.#nvtx },
+        const { bytes, hosts } = pack(program, {
+          ...{ place, seconds: this.#seconds, isolated, named: this.#nvtx },
         });
-        prepared = native.prepare(packed, program.order.length * ranks);
+        const prepared = native.prepare(bytes, program.order.length * ranks);
         this.#programs.add(prepared);
+        kept = { prepared, hosts, plan };
       } catch (error) {
         throw explain(error, { program, workspace });
       }
     }
     // the latest is the last, so that the first is the one not used for longest
     list.delete(program);
-    list.set(program, prepared);
+    list.set(program, kept);
     for (const [oldest, unused] of list) {
       if (list.size <= KEPT_PROGRAMS) break;
-      this.#forget(unused);
+      this.#forget(unused.prepared);
       list.delete(oldest);
     }
-    return { native, prepared };
+    return { native, kept };
   }
 
   #release(workspace: Workspace): void {
     const cache = this.#caches.get(workspace);
     if (!cache) return;
     for (const list of [cache.together, cache.isolated]) {
-      for (const prepared of list.values()) this.#forget(prepared);
+      for (const { prepared } of list.values()) this.#forget(prepared);
       list.clear();
     }
   }

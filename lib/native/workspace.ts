@@ -2,8 +2,14 @@
  * Named buffers on a native engine.
  * @module
  */
-import { SchemoeError, type Workspace } from "../types.ts";
+import type { MemoryPlan } from "../memory/plan.ts";
+import type { Place } from "../program/pack.ts";
+import { SchemoeError, type View, type Workspace } from "../types.ts";
 import type { NativeCalls } from "./engine.ts";
+import type { HostBuffers } from "./hosts.ts";
+
+/** Name of the buffer in which buffers share memory. */
+export const ARENA = "(shared)";
 
 /** What an engine lends a workspace. */
 export interface WorkspaceOwner {
@@ -59,6 +65,36 @@ export class NativeWorkspace implements Workspace {
     const at = { id, rank: number(rank), offset: number(offset) };
     named(name, id, () => this.#open().read(at, data));
     return data;
+  }
+
+  /** Makes room for the buffers of a graph. */
+  provide(plan: MemoryPlan): void {
+    this.ensure(plan.own);
+    if (plan.arena > 0) this.ensure({ [ARENA]: plan.arena });
+  }
+
+  /** Where a buffer of a graph lies. */
+  place(name: string, { offsets }: MemoryPlan): Place {
+    const offset = offsets.get(name);
+    return offset === undefined ? { id: this.id(name), offset: 0 } : { id: this.id(ARENA), offset };
+  }
+
+  /** The buffers of a graph for its host functions. */
+  laidOut({ offsets }: MemoryPlan): HostBuffers {
+    const at = ({ buffer, offset }: View) => {
+      const begin = offsets.get(buffer);
+      return begin === undefined ? [buffer, offset] as const : [ARENA, begin + offset] as const;
+    };
+    return {
+      read: (rank, view, bytes) => {
+        const [name, offset] = at(view);
+        return this.read(name, rank, bytes, offset);
+      },
+      write: (rank, view, data) => {
+        const [name, offset] = at(view);
+        this.write(name, rank, data, offset);
+      },
+    };
   }
 
   /** Native id of a buffer. */

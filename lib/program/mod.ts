@@ -13,4 +13,4 @@
  * @module
  */
 export { buildProgram } from "./program.ts";
-export { ABI_VERSION, pack, type PackOptions } from "./pack.ts";
+export { ABI_VERSION, pack, type PackedProgram, type PackOptions, type Place } from "./pack.ts";

@@ -4,6 +4,8 @@
  */
 import { KERNELS, TRANSFERS } from "../kernels/table.ts";
 import {
+  type HostFunction,
+  type Kernel,
   LANES,
   type Program,
   SchemoeError,
@@ -19,10 +21,21 @@ const HEADER_BYTES = 32;
 const OPERATION_BYTES = 40;
 const COMMUNICATION = 1;
 
+/** Where a buffer lies: a native buffer, and the byte of it at which it begins. */
+export interface Place {
+  readonly id: number;
+  readonly offset: number;
+}
+
+/** A Program as bytes, and the functions that its host kernels call, by their argument. */
+export interface PackedProgram {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly hosts: readonly HostFunction[];
+}
+
 /** What the bytes of a Program depend on besides itself. */
 export interface PackOptions {
-  /** Native id of a buffer. */
-  readonly buffer: (name: string) => number;
+  readonly place: (name: string) => Place;
   /** Seconds an operation is paced to, or undefined for as fast as it goes. */
   readonly seconds: (task: Task, rank: number) => number | undefined;
   /** Chain every task to the one before and compute operations of a task rank after rank. */
@@ -32,11 +45,11 @@ export interface PackOptions {
 }
 
 /** Packs all operations, in total order and within a task in rank order. */
-export function pack(program: Program, options: PackOptions): Uint8Array<ArrayBuffer> {
+export function pack(program: Program, options: PackOptions): PackedProgram {
   const { ranks } = program.graph.topology;
   const operations = program.order.length * ranks;
   const waits: number[] = [];
-  const words = new Words(options.buffer);
+  const words = new Words(options.place);
   const records = new DataView(new ArrayBuffer(operations * OPERATION_BYTES));
   for (const [position, task] of program.order.entries()) {
     for (let rank = 0; rank < ranks; rank++) {
@@ -45,7 +58,7 @@ export function pack(program: Program, options: PackOptions): Uint8Array<ArrayBu
       const firstWord = words.length;
       if (options.isolated) waits.push(...isolatedWaits(program, position, rank));
       else for (const p of program.waits[position]) waits.push(p * ranks + rank);
-      packTask(words, program, task, rank);
+      packTask(words, task, rank);
       const fields = [
         position,
         rank,
@@ -61,25 +74,15 @@ export function pack(program: Program, options: PackOptions): Uint8Array<ArrayBu
     }
   }
   const names = options.named ? namesOf(program) : new Uint8Array();
-  return join({ ranks, operations, records, waits, words, names });
+  const bytes = join({ ranks, operations, records, waits, words, names });
+  return { bytes, hosts: words.hosts };
 }
 
-function packTask(words: Words, { graph }: Program, task: Task, rank: number): void {
+function packTask(words: Words, task: Task, rank: number): void {
   try {
+    words.uses = task.uses && new Set(task.uses);
     if (task.transfers) { for (const transfer of task.transfers(rank)) words.transfer(transfer); }
-    else {
-      for (const { name, args } of (task.kernels?.(rank) ?? []).map(Object)) {
-        words.kernel(name, args);
-        // nobody would answer it, and its lane would wait
-        if (name === "host" && !graph.hosts[args[0]]) {
-          throw new SchemoeError(
-            `Cannot pack the kernel "host": the graph has no host function ${
-              args[0]
-            }; context.host makes one`,
-          );
-        }
-      }
-    }
+    else for (const kernel of (task.kernels?.(rank) ?? []).map(Object)) words.kernel(kernel);
   } catch (cause) {
     if (!(cause instanceof SchemoeError)) throw cause;
     throw new SchemoeError(`${cause.message}, in task ${task.name} on rank ${rank}`, {
@@ -136,7 +139,11 @@ function join(sections: Sections): Uint8Array<ArrayBuffer> {
 class Words {
   #view = new DataView(new ArrayBuffer(1 << 16));
   length = 0;
-  constructor(readonly buffer: (name: string) => number) {}
+  /** Buffers that the task being packed has declared; undefined where it declares none. */
+  uses?: ReadonlySet<string>;
+  readonly hosts: HostFunction[] = [];
+  readonly #hosts = new Map<HostFunction, number>();
+  constructor(readonly place: (name: string) => Place) {}
 
   transfer({ kind, peer, bytes, from, to }: Transfer): void {
     const views = kind === "copy" ? [from!, to!] : [kind === "send" ? from! : to!];
@@ -147,7 +154,7 @@ class Words {
     );
   }
 
-  kernel(name: string, args: readonly (number | View)[]): void {
+  kernel({ name, args, run }: Kernel): void {
     if (!Object.hasOwn(KERNELS, name)) {
       throw new SchemoeError(
         `Cannot pack the kernel "${name}": unknown name, there are ${
@@ -158,7 +165,20 @@ class Words {
     if (!Array.isArray(args)) {
       throw new SchemoeError(`Cannot pack the kernel "${name}": it has no array "args"`);
     }
+    if (name === "host") return this.#call(name, KERNELS.host, [this.#host(run)]);
     this.#call(name, KERNELS[name as keyof typeof KERNELS], args);
+  }
+
+  /** Number of a function; nobody would answer a kernel without one, and its lane would wait. */
+  #host(run: HostFunction | undefined): number {
+    if (typeof run !== "function") {
+      throw new SchemoeError(
+        `Cannot pack the kernel "host": it has no function "run"; host(function) makes one`,
+      );
+    }
+    let number = this.#hosts.get(run);
+    if (number === undefined) this.#hosts.set(run, number = this.hosts.push(run) - 1);
+    return number;
   }
 
   #call(
@@ -189,9 +209,18 @@ class Words {
           `Cannot pack the kernel "${name}": offset ${value.offset} of the buffer "${value.buffer}" is negative`,
         );
       }
-      if (none) this.#set(this.length++, 0xffff_ffff_ffff_ffffn);
-      else this.#integer(this.buffer(value.buffer));
-      this.#integer(none ? 0 : value.offset);
+      if (none) {
+        this.#set(this.length++, 0xffff_ffff_ffff_ffffn);
+        return this.#integer(0);
+      }
+      if (this.uses && !this.uses.has(value.buffer)) {
+        throw new SchemoeError(
+          `Cannot pack the kernel "${name}": its task does not declare that it uses the buffer "${value.buffer}"`,
+        );
+      }
+      const { id, offset } = this.place(value.buffer);
+      this.#integer(id);
+      this.#integer(offset + value.offset);
     } else if (letter === "i" && Number.isSafeInteger(value)) {
       this.#integer(value);
     } else if (letter === "f") {

@@ -99,7 +99,7 @@ Deno.test("close() of a layer does nothing a second time, and after its engine",
   await assertRejects(
     () => other.forward(),
     SchemoeError,
-    "Cannot use the workspace: it was freed",
+    "Cannot use the engine: it is closed",
   );
 });
 

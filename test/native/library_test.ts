@@ -6,6 +6,7 @@ import { describeLibrary, libraryPath, openLibrary } from "../../lib/native/libr
 import { symbols } from "../../lib/native/symbols.ts";
 import { ABI_VERSION, pack } from "../../lib/program/pack.ts";
 import { SchemoeError } from "../../lib/types.ts";
+import { host } from "../../lib/kernels/mod.ts";
 import { buildProgram, GraphBuilder, topology } from "../../mod.ts";
 
 const header = () =>
@@ -75,14 +76,16 @@ Deno.test("describeLibrary() reports the layouts that pack() and the engine writ
 
   const world = topology({ nodes: 1, ranksPerNode: 1 });
   const g = new GraphBuilder(world, "forward", 1);
-  const asking = g.host(() => {});
+  const asking = host(() => {});
   g.add({
     ...{ kind: "opaque", label: "a", chunk: -1, stage: 0, after: [] },
     kernels: () => [asking],
   });
   const graph = g.build({});
   const program = buildProgram(graph, graph.tasks, "test");
-  const packed = new DataView(pack(program, { buffer: () => 0, seconds: () => 0.5 }).buffer);
+  const packed = new DataView(
+    pack(program, { place: () => ({ id: 0, offset: 0 }), seconds: () => 0.5 }).bytes.buffer,
+  );
   const head = structs.schemoe_program_header;
   const record = structs.schemoe_operation;
   assertEquals(packed.byteLength, head.size + record.size + 2 * 8);

@@ -1,4 +1,5 @@
 /** Small Programs for the tests of this folder. @module */
+import { host } from "../../lib/kernels/mod.ts";
 import type { HostFunction, Kernel, Topology } from "../../lib/types.ts";
 import { buildProgram, GraphBuilder, topology } from "../../mod.ts";
 
@@ -28,7 +29,7 @@ export function program(world: Topology, make: (g: GraphBuilder) => void) {
 /** A Program whose only task calls a function on each rank. */
 export function calling(world: Topology, run: HostFunction) {
   return program(world, (g) => {
-    const kernel = g.host(run);
+    const kernel = host(run);
     g.add({
       kind: "opaque",
       label: "ask",

@@ -144,7 +144,6 @@ export function forwardProgram(shape: PassShape): Program {
     tasks,
     buffers: {},
     configuration: {},
-    hosts: [],
   };
   if (shape.sequential) {
     const after = tasks.slice(1).map((task, i) => [tasks[i], task] as const);

@@ -37,7 +37,7 @@ export function ffn(options: { activation?: Activation; bias?: boolean } = {}): 
     saved: ({ hiddenDim }) => [
       ...(before === "h" ? [] : [{ name: before, columns: hiddenDim }]),
       { name: "h", columns: hiddenDim },
-      { name: "d1", columns: hiddenDim },
+      { name: "d1", columns: hiddenDim, life: "pass" },
     ],
     forward(c) {
       const [x1, h] = [c.saved(before), c.saved("h")];

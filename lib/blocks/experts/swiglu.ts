@@ -14,8 +14,10 @@ export function swiglu(): Expert {
       { name: "w3", shape: [m, h] },
       { name: "w2", shape: [h, m] },
     ],
-    saved: ({ hiddenDim }) =>
-      ["x1", "x3", "h", "d1", "d3"].map((name) => ({ name, columns: hiddenDim })),
+    saved: ({ hiddenDim }) => [
+      ...["x1", "x3", "h"].map((name) => ({ name, columns: hiddenDim })),
+      ...["d1", "d3"].map((name) => ({ name, columns: hiddenDim, life: "pass" as const })),
+    ],
     forward(c) {
       const [x1, x3, h] = [c.saved("x1"), c.saved("x3"), c.saved("h")];
       return [

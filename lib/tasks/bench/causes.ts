@@ -21,9 +21,9 @@ export interface Sharing {
 /** A graph whose ranks share processors. */
 export function sharedProcessors(graph: TaskGraph, { of, gain }: Sharing): TaskGraph {
   const capacity = Array.from({ length: Math.max(...of) + 1 }, () => gain);
-  const { pass, chunks, tasks, configuration, hosts, buffers } = graph;
+  const { pass, chunks, tasks, configuration, buffers, lives } = graph;
   const topology = { ...graph.topology, sharing: { of, capacity } };
-  return { pass, chunks, tasks, configuration, hosts, buffers, topology };
+  return { pass, chunks, tasks, configuration, buffers, lives, topology };
 }
 
 /**

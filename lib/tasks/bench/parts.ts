@@ -130,17 +130,18 @@ export function onlyTasks(
     ids.set(task.id, tasks.length);
     tasks.push(copyOf(task, tasks.length, free ? [] : before));
   }
-  const { pass, chunks, topology, configuration, hosts, buffers } = graph;
-  return { pass, chunks, topology, configuration, hosts, buffers, tasks };
+  const { pass, chunks, topology, configuration, buffers, lives } = graph;
+  return { pass, chunks, topology, configuration, buffers, lives, tasks };
 }
 
 function copyOf(task: Task, id: number, after: readonly number[]): Task {
   const { name, kind, label, pass, chunk, stage, lane, flops, kernels, transfers, layer } = task;
-  const { bytes, traffic } = task;
+  const { bytes, traffic, uses } = task;
   return {
     ...{ id, name, kind, label, pass, chunk, stage, lane, after, flops, bytes, layer },
     ...{ kernels, transfers },
     ...(traffic ? { traffic } : {}),
+    ...(uses ? { uses } : {}),
   };
 }
 

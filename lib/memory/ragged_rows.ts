@@ -136,11 +136,8 @@ const taken = (load: number, begin: number, end: number): number =>
 
 const known = new WeakMap<Loads, WeakMap<readonly Chunk[], RaggedRows>>();
 
-/** The rows of a way, worked out once for its loads and chunks; undefined where rows are padded. */
-export function raggedRows(
-  { layer, chunks, loads }: Omit<RaggedWay, "loads"> & { readonly loads?: Loads },
-): RaggedRows | undefined {
-  if (!loads) return undefined;
+/** The rows of a way, worked out once for its loads and chunks. */
+export function raggedRows({ layer, chunks, loads }: RaggedWay): RaggedRows {
   let ways = known.get(loads);
   if (!ways) known.set(loads, ways = new WeakMap());
   let rows = ways.get(chunks);

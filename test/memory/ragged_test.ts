@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { capacitySlices, type Chunk, peerGroups, resolveLayer, topology } from "../../mod.ts";
-import { RaggedRows } from "../../lib/graph/ragged.ts";
+import { RaggedRows } from "../../lib/memory/ragged_rows.ts";
 import { givenLoads, largestLoad } from "../../lib/chunking/loads.ts";
 
 const world = topology({ nodes: 2, ranksPerNode: 2 });

@@ -1,0 +1,174 @@
+/** The kernels of a codec over blocks of rows: native ones, or JavaScript that reads and writes blocks. @module */
+import type { Layer } from "../blocks/mod.ts";
+import { decodeRows, encodeRows, host, type Wire } from "../kernels/mod.ts";
+import type { Piece } from "../memory/mod.ts";
+import {
+  type CodecContext,
+  type Compressor,
+  type HostContext,
+  type Kernel,
+  type Pass,
+  SchemoeError,
+  type View,
+} from "../types.ts";
+
+const FLOAT_BYTES = 4;
+
+/** Whether rows travel as they are. */
+export const isPlain = ({ native }: Compressor): boolean => native === 0;
+
+/** Consecutive blocks of a rank, and where they lie on the wire. */
+export interface CodedBlock {
+  readonly piece: Piece;
+  /** Of the first of them; the others follow every `blockBytes`. */
+  readonly wire: View;
+  readonly blockBytes: number;
+}
+
+/** What the blocks of a leg are coded by. */
+export interface Coded {
+  readonly compressor: Compressor;
+  readonly pass: Pass;
+  readonly leg: 1 | 2;
+  readonly chunk: number;
+  readonly columns: number;
+  /** Buffer for blocks whose rows do not lie one after another, where there may be such. */
+  readonly stage?: string;
+  /** Numbers of the tokens in the rows of a block, -1 for places without one; undefined where unknown. */
+  tokens?(at: HostContext, peer: number): Int32Array | undefined;
+  /** Memory of the codec that outlives a run, zero at first. */
+  state(key: string, bytes: number): Uint8Array;
+}
+
+/** @throws {SchemoeError} when code of a user's own would get rows that are not float32. */
+export function checkCodec({ name, native }: Compressor, { dtype }: Layer): void {
+  if (native !== undefined || dtype === "float32") return;
+  throw new SchemoeError(
+    `Cannot use the compressor "${name}": code of one's own gets float32 rows, the layer has ${dtype}`,
+  );
+}
+
+const states = new WeakMap<Layer, WeakMap<Compressor, Map<string, Uint8Array>>>();
+
+/** Memory of a codec in a layer, made when it is first asked for. */
+export function codecState(
+  { layer, compressor, key, bytes }: {
+    layer: Layer;
+    compressor: Compressor;
+    key: string;
+    bytes: number;
+  },
+): Uint8Array {
+  const ofLayer = states.get(layer) ?? new WeakMap<Compressor, Map<string, Uint8Array>>();
+  states.set(layer, ofLayer);
+  const ofCodec = ofLayer.get(compressor) ?? new Map<string, Uint8Array>();
+  ofLayer.set(compressor, ofCodec);
+  const state = ofCodec.get(key) ?? new Uint8Array(bytes);
+  ofCodec.set(key, state);
+  if (state.length === bytes) return state;
+  throw new SchemoeError(
+    `Cannot use the compressor "${compressor.name}": its state "${key}" has ${state.length} bytes, not ${bytes}`,
+  );
+}
+
+/** Rows to blocks on the wire. */
+export function encodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kernel[] {
+  const { compressor } = coded;
+  const { native } = compressor;
+  if (native !== undefined) {
+    return blocks.map((block) => encodeRows(block.piece.rows, wireOf(coded, native, block)));
+  }
+  const gathered = blocks.flatMap(({ piece }) =>
+    piece.contiguous ? [] : [encodeRows(piece.rows, stageOf(coded, piece))]
+  );
+  const run = async (at: HostContext) => {
+    for (const { peer, rows, values, wire, bytes } of eachBlock(coded, blocks)) {
+      const size = FLOAT_BYTES * rows * coded.columns;
+      const floats = new Float32Array(at.read(values, size).buffer);
+      const block = { rows, columns: coded.columns };
+      const encoded = await compressor.encode!(floats, block, contextOf(coded, at, peer));
+      expectValues(compressor, ["encode", Uint8Array], encoded, bytes);
+      at.write(wire, encoded);
+    }
+  };
+  return blocks.length ? [...gathered, host(run)] : [];
+}
+
+/** Blocks on the wire to rows. */
+export function decodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kernel[] {
+  const { compressor } = coded;
+  const { native } = compressor;
+  if (native !== undefined) {
+    return blocks.map((block) => decodeRows(block.piece.rows, wireOf(coded, native, block)));
+  }
+  const run = async (at: HostContext) => {
+    for (const { peer, rows, values, wire, bytes } of eachBlock(coded, blocks)) {
+      const block = { rows, columns: coded.columns };
+      const encoded = at.read(wire, bytes);
+      const decoded = await compressor.decode!(encoded, block, contextOf(coded, at, peer));
+      expectValues(compressor, ["decode", Float32Array], decoded, rows * coded.columns);
+      at.write(values, new Uint8Array(decoded.buffer, decoded.byteOffset, decoded.byteLength));
+    }
+  };
+  const spread = blocks.flatMap(({ piece }) =>
+    piece.contiguous ? [] : [decodeRows(piece.rows, stageOf(coded, piece))]
+  );
+  return blocks.length ? [host(run), ...spread] : [];
+}
+
+function wireOf({ columns }: Coded, codec: number, { piece, wire, blockBytes }: CodedBlock): Wire {
+  const { begin, end, groups, rowsOfGroup } = piece;
+  return { codec, view: wire, blockBytes, blocks: end - begin, groups, rows: rowsOfGroup, columns };
+}
+
+/** Blocks of a piece one after another as floats. */
+function stageOf({ columns, stage }: Coded, { begin, end, groups, rowsOfGroup }: Piece): Wire {
+  const blockBytes = FLOAT_BYTES * groups * rowsOfGroup * columns;
+  const view = { buffer: stage!, offset: 0 };
+  return { codec: 0, view, blockBytes, blocks: end - begin, groups, rows: rowsOfGroup, columns };
+}
+
+/** The blocks one by one: their rows as floats, and their bytes on the wire. */
+function* eachBlock(coded: Coded, blocks: readonly CodedBlock[]) {
+  for (const { piece, wire, blockBytes } of blocks) {
+    const { begin, end, groups, rowsOfGroup, contiguous } = piece;
+    const rows = groups * rowsOfGroup;
+    const size = FLOAT_BYTES * rows * coded.columns;
+    const from = contiguous ? piece.rows.view : { buffer: coded.stage!, offset: 0 };
+    for (let i = 0; i < end - begin; i++) {
+      yield {
+        ...{ peer: begin + i, rows, bytes: blockBytes },
+        values: { buffer: from.buffer, offset: from.offset + i * size },
+        wire: { buffer: wire.buffer, offset: wire.offset + i * blockBytes },
+      };
+    }
+  }
+}
+
+function contextOf(coded: Coded, at: HostContext, peer: number): CodecContext {
+  const { pass, leg, chunk } = coded;
+  const { rank } = at;
+  return {
+    ...{ rank, peer, chunk, leg, pass },
+    get tokens() {
+      return coded.tokens?.(at, peer);
+    },
+    state: (name, bytes) => coded.state([pass, leg, chunk, rank, peer, name].join(" "), bytes),
+  };
+}
+
+/** @throws {SchemoeError} when a user's function returned something else than it must. */
+function expectValues(
+  compressor: Compressor,
+  [name, type]: readonly [string, typeof Uint8Array | typeof Float32Array],
+  got: unknown,
+  expected: number,
+): void {
+  if (got instanceof type && got.length === expected) return;
+  const found = ArrayBuffer.isView(got) || Array.isArray(got)
+    ? `${got.constructor.name} of ${(got as Uint8Array).length}`
+    : `${got}`;
+  throw new SchemoeError(
+    `compressor "${compressor.name}": ${name} must return a ${type.name} of ${expected}, got ${found}`,
+  );
+}

@@ -1,0 +1,106 @@
+/** Sizes and places of the encoded blocks of a leg. @module */
+import { elementBytes, type Layer } from "../blocks/mod.ts";
+import type { LegRows } from "../memory/mod.ts";
+import { type Compressor, SchemoeError, type WireBlock } from "../types.ts";
+import { callUser } from "../user_code.ts";
+import { isPlain } from "./coding.ts";
+
+/** Encoded blocks that differ in size begin at multiples of it. */
+const BLOCK_ALIGNMENT = 16;
+
+/** Encoded blocks of a leg. */
+export interface BlockSizes {
+  /** Bytes of the largest block. */
+  readonly largest: number;
+  /** Bytes of the block from a rank to another; 0 where they exchange nothing. */
+  bytes(from: number, to: number): number;
+  /** Where the block for (`in`), or from (`out`), a peer begins among those of a rank. */
+  begin(side: "in" | "out", rank: number, peer: number): number;
+  /** Bytes to provide for the blocks of a rank. */
+  room(side: "in" | "out"): number;
+  /** Bytes that coding reads and writes on the busiest rank, whose rows have so many. */
+  traffic(rowBytes: number): number;
+}
+
+/** What a leg's blocks are encoded by. */
+interface Coding {
+  readonly layer: Layer;
+  readonly compressor: Compressor;
+}
+
+/** Bytes of a block. @throws {SchemoeError} when the compressor gives no usable number. */
+export function wireBytes(compressor: Compressor, block: WireBlock): number {
+  const whose = `the compressor "${compressor.name}"`;
+  const bytes = callUser(whose, "wireBytes", () => compressor.wireBytes(block));
+  if (!Number.isSafeInteger(bytes) || bytes < 1) {
+    throw new SchemoeError(
+      `Cannot use the compressor "${compressor.name}": wireBytes of ${block.rows} x ${block.columns} is ` +
+        `${bytes}, not a positive integer`,
+    );
+  }
+  return bytes;
+}
+
+/** Sizes of the blocks of a leg. */
+export function blockSizes(rows: LegRows, coding: Coding): BlockSizes {
+  return rows.even ? evenSizes(rows, rows.even.rows, coding) : unevenSizes(rows, coding);
+}
+
+const blockOf = ({ layer }: Coding, rows: number): WireBlock => ({
+  ...{ rows, columns: layer.modelDim, elementBytes: elementBytes(layer) },
+});
+
+function evenSizes(rows: LegRows, count: number, coding: Coding): BlockSizes {
+  const bytes = wireBytes(coding.compressor, blockOf(coding, count));
+  const { ranks } = coding.layer.topology;
+  return {
+    largest: bytes,
+    bytes: (from, to) => rows.rows(from, to) ? bytes : 0,
+    begin: (_side, _rank, peer) => peer * bytes,
+    room: () => ranks * bytes,
+    traffic: (rowBytes) => rowBytes + (rows.most / count) * bytes,
+  };
+}
+
+function unevenSizes(rows: LegRows, coding: Coding): BlockSizes {
+  const { ranks } = coding.layer.topology;
+  // Rows as they are follow each other, because they are moved together.
+  const unit = isPlain(coding.compressor) ? 1 : BLOCK_ALIGNMENT;
+  const known = new Map<number, number>([[0, 0]]);
+  const table = new Float64Array(ranks * ranks);
+  for (let from = 0; from < ranks; from++) {
+    for (let to = 0; to < ranks; to++) {
+      const count = rows.rows(from, to);
+      let bytes = known.get(count);
+      if (bytes === undefined) {
+        known.set(count, bytes = wireBytes(coding.compressor, blockOf(coding, count)));
+      }
+      table[from * ranks + to] = bytes;
+    }
+  }
+  const size = (from: number, to: number) => table[from * ranks + to];
+  const begins = { in: new Map<number, Float64Array>(), out: new Map<number, Float64Array>() };
+  const beginsOf = (side: "in" | "out", rank: number): Float64Array => {
+    let list = begins[side].get(rank);
+    if (!list) {
+      begins[side].set(rank, list = new Float64Array(ranks + 1));
+      for (let peer = 0; peer < ranks; peer++) {
+        const bytes = side === "in" ? size(rank, peer) : size(peer, rank);
+        list[peer + 1] = list[peer] + Math.ceil(bytes / unit) * unit;
+      }
+    }
+    return list;
+  };
+  const room = (side: "in" | "out") => {
+    let most = 0;
+    for (let rank = 0; rank < ranks; rank++) most = Math.max(most, beginsOf(side, rank)[ranks]);
+    return most;
+  };
+  return {
+    largest: table.reduce((a, b) => Math.max(a, b), 0),
+    bytes: size,
+    begin: (side, rank, peer) => beginsOf(side, rank)[peer],
+    room,
+    traffic: () => 2 * Math.max(room("in"), room("out")),
+  };
+}

@@ -1,0 +1,107 @@
+/**
+ * Rows where every place has one, taken or not.
+ *
+ * A rank's own rows lie chunk after chunk as [ranks][local experts][places]; with groups of peers there is one
+ * slice of places, and the groups' blocks follow each other. Rows of experts lie as [local experts][capacity]
+ * [ranks], or with groups of peers as [local experts][ranks][capacity].
+ * @module
+ */
+import { elementBytes } from "../blocks/mod.ts";
+import {
+  byPeers,
+  destinations,
+  mostPeers,
+  type Peers,
+  rowSlices,
+  sources,
+} from "../chunking/peer_groups.ts";
+import { type Chunk, SchemoeError } from "../types.ts";
+import type { LegOf, LegRows, Piece, RowLayout, RowsOf } from "./rows.ts";
+
+/** The padded layout of a pass. */
+export function paddedRows(of: RowsOf): RowLayout {
+  const { layer, capacity, chunks } = of;
+  const { topology: { ranks }, localExperts, experts, tokens, topK, modelDim, dtype } = layer;
+  return {
+    sent: experts * capacity,
+    room: localExperts * capacity * ranks,
+    uneven: false,
+    rowsIn: (chunk, rank) =>
+      localExperts *
+      (rank === undefined
+        ? mostPeers(chunks[chunk], ranks) * places(chunks[chunk])
+        : rowsOfExpert(of, chunk, rank)),
+    places: () => ({
+      ...{ dtype, tokens, columns: modelDim, topK, experts, chunks: rowSlices(chunks) },
+    }),
+    matrix: (chunk, rank) => ({
+      first: firstRow(of, chunk, rank),
+      rows: rowsOfExpert(of, chunk, rank),
+      groups: localExperts,
+      stride: capacity * ranks,
+    }),
+    leg: (leg) => legRows(of, leg),
+  };
+}
+
+const places = ({ begin, end }: Chunk): number => end - begin;
+
+/** First row of an expert that belongs to a chunk. */
+function firstRow({ chunks, capacity, layer }: RowsOf, chunk: number, rank: number): number {
+  const { ranks } = layer.topology;
+  return byPeers(chunks)
+    ? sources(chunks[chunk], rank, ranks).begin * capacity
+    : chunks[chunk].begin * ranks;
+}
+
+/** Rows of an expert that belong to a chunk. */
+function rowsOfExpert({ chunks, layer }: RowsOf, chunk: number, rank: number): number {
+  const from = sources(chunks[chunk], rank, layer.topology.ranks);
+  return places(chunks[chunk]) * (from.end - from.begin);
+}
+
+function legRows(of: RowsOf, { number, chunk }: LegOf): LegRows {
+  const { layer, chunks, capacity } = of;
+  const { topology: { ranks }, localExperts, experts, modelDim: m, dtype } = layer;
+  const { begin } = chunks[chunk];
+  const rowsOfGroup = places(chunks[chunk]);
+  const block = localExperts * rowsOfGroup;
+  const bytes = elementBytes(layer);
+  const pairs = pairsOf(of, { number, chunk });
+  const at = (buffer: string, row: number) => ({ buffer, offset: bytes * row * m });
+  const common = { groups: localExperts, rowsOfGroup };
+  const own = (rank: number, peer: number) => experts * begin + peer * block + 0 * rank;
+  return {
+    rows: (from, to) => !pairs || pairs(from, to) ? block : 0,
+    even: { rows: block, ...(pairs ? { pairs } : {}) },
+    most: mostPeers(chunks[chunk], ranks) * block,
+    firstRow: own,
+    tokens(rank, buffer): Piece[] {
+      const to = destinations(chunks[chunk], rank, ranks);
+      const view = at(buffer, own(rank, to.begin));
+      const rows = { view, dtype, row: m, group: rowsOfGroup * m, block: block * m };
+      return [{ ...common, ...to, rows, contiguous: true }];
+    },
+    experts(rank, buffer): Piece[] {
+      const from: Peers = sources(chunks[chunk], rank, ranks);
+      const view = at(buffer, firstRow(of, chunk, rank));
+      const group = capacity * ranks * m;
+      const rows = byPeers(chunks)
+        ? { view, dtype, block: capacity * m, group, row: m }
+        : { view, dtype, block: m, group, row: ranks * m };
+      return [{ ...common, ...from, rows, contiguous: byPeers(chunks) && localExperts === 1 }];
+    },
+    arrangement() {
+      throw new SchemoeError("Cannot arrange the rows: padded ones lie in strides");
+    },
+  };
+}
+
+/** With groups of peers, who sends to whom on a leg; the way back is the reverse. */
+function pairsOf({ layer, chunks }: RowsOf, { number, chunk }: LegOf) {
+  if (!byPeers(chunks)) return undefined;
+  const { ranks } = layer.topology;
+  const to = Array.from({ length: ranks }, (_, rank) => destinations(chunks[chunk], rank, ranks));
+  const sends = (a: number, b: number) => to[a].begin <= b && b < to[a].end;
+  return number === 1 ? sends : (a: number, b: number) => sends(b, a);
+}

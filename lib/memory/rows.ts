@@ -1,0 +1,83 @@
+/**
+ * Where the rows of tokens lie on their way to the experts and back: the only place that knows.
+ *
+ * Each pair of ranks exchanges one block of rows in a chunk. A rank's own rows (the tokens' side) lie as they
+ * travel, block after block; the rows of its experts lie expert by expert, so that a chunk is a range of rows
+ * of each. Two layouts differ in which places have rows: `padded.ts` all of them,
+ * `ragged.ts` only those that are taken.
+ * @module
+ */
+import type { Layer } from "../blocks/mod.ts";
+import type { Arrangement, Places, Rows } from "../kernels/mod.ts";
+import type { Chunk, Loads, Matrix } from "../types.ts";
+
+/** What the layout of a pass's rows depends on. */
+export interface RowsOf {
+  readonly layer: Layer;
+  readonly capacity: number;
+  readonly chunks: readonly Chunk[];
+  /** Present where only places that are taken have rows. */
+  readonly loads?: Loads;
+}
+
+/** The towards-experts (1) or back (2) way of the rows of a chunk. */
+export interface LegOf {
+  readonly number: 1 | 2;
+  readonly chunk: number;
+}
+
+/** Consecutive blocks of a rank: those of the peers from `begin` to `end`, each `groups` x `rows` rows. */
+export interface Piece {
+  readonly rows: Rows;
+  readonly begin: number;
+  readonly end: number;
+  readonly groups: number;
+  readonly rowsOfGroup: number;
+  /** Whether each block lies in one piece, row after row. */
+  readonly contiguous: boolean;
+}
+
+/** The blocks of one leg. */
+export interface LegRows {
+  /** Rows of the block from a rank to another; 0 where they exchange nothing. */
+  rows(from: number, to: number): number;
+  /** Present where all blocks that there are have as many rows; `pairs` then says which there are. */
+  readonly even?: {
+    readonly rows: number;
+    readonly pairs?: (from: number, to: number) => boolean;
+  };
+  /** Most rows that a rank sends, or receives, on this leg. */
+  readonly most: number;
+  /** The blocks among a rank's own rows, in a buffer. */
+  tokens(rank: number, buffer: string): readonly Piece[];
+  /** First row of the block for, or from, a peer among a rank's own rows. */
+  firstRow(rank: number, peer: number): number;
+  /** The blocks among the rows of a rank's experts; undefined where they must be arranged. */
+  experts(rank: number, buffer: string): readonly Piece[] | undefined;
+  /** How rows of experts and blocks one after another correspond, where they must be arranged. */
+  arrangement(rank: number, at: { readonly rows: string; readonly wire: string }): Arrangement;
+}
+
+/** Rows of a pass. */
+export interface RowLayout {
+  /** Rows that a rank sends in all chunks. */
+  readonly sent: number;
+  /** Rows to provide for the experts of a rank. */
+  readonly room: number;
+  /** Rows of the experts of a rank in a chunk; without a rank, of the busiest. */
+  rowsIn(chunk: number, rank?: number): number;
+  /** Whether ranks differ in their numbers of rows. */
+  readonly uneven: boolean;
+  /** The rows of a rank as the kernels of dispatch and combine see them. */
+  places(rank: number): Places;
+  /** Rows of a chunk among those of the experts of a rank, without buffer and columns. */
+  matrix(chunk: number, rank: number): {
+    readonly first: number;
+    readonly rows: number;
+    readonly groups: number;
+    /** Rows from expert to expert; NaN where `ranges` says where each begins. */
+    readonly stride: number;
+    readonly ranges?: Matrix["ranges"];
+  };
+  leg(leg: LegOf): LegRows;
+}
