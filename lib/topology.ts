@@ -2,10 +2,14 @@
  * Nodes, ranks, links and processors: where a layer runs.
  * @module
  */
-import { type Link, type Processor, SchemoeError, type Topology } from "./types.ts";
+import { type Link, type Processor, SchemoeError, type Spine, type Topology } from "./types.ts";
 
 /** What {@linkcode topology} takes; all but the two sizes have defaults. */
 export interface TopologyOptions {
+  /** What captions call it; default: the emulated cluster, where no link and no rate is given. */
+  readonly name?: string;
+  /** Where its numbers come from, in one line. */
+  readonly source?: string;
   readonly nodes: number;
   readonly ranksPerNode: number;
   readonly intra?: Partial<Link>;
@@ -17,8 +21,10 @@ export interface TopologyOptions {
   readonly sharing?: Topology["sharing"];
   /** Speed of each rank's computation, default 1; see {@linkcode Topology}. */
   readonly speed?: Topology["speed"];
-  /** One network card for all ranks of a node; see {@linkcode Topology}. */
+  /** Network cards that the ranks of a node share; see {@linkcode Topology}. */
   readonly nic?: Topology["nic"];
+  /** Leaf switches, rails and uplinks between nodes; see {@linkcode Spine}. */
+  readonly spine?: Spine;
   /** Slow-down of computation and transfers that run together; default 1. */
   readonly contention?: Partial<NonNullable<Topology["contention"]>>;
 }
@@ -32,6 +38,13 @@ const SMALL = {
   intra: { alpha: 20e-6, beta: 1 / 100e6 },
   inter: { alpha: 50e-6, beta: 1 / 25e6 },
   processor: { alpha: 10e-6, flopRate: 20e9, byteRate: 4e9 },
+} as const;
+
+/** What the cluster above is called and where its numbers come from. */
+const EMULATED = {
+  name: "emulated",
+  source: "a cluster slowed down to what two CPU cores can emulate: 100 MB/s inside a node, " +
+    "25 MB/s between nodes, 20 GFLOP/s a rank",
 } as const;
 
 /** Largest world that is accepted. */
@@ -50,7 +63,7 @@ const MOST_RANKS = 1 << 20;
  */
 export function topology(options: TopologyOptions): Topology {
   object("options", options);
-  const { nodes, ranksPerNode, sharing, speed, nic } = options;
+  const { nodes, ranksPerNode, sharing, speed, nic, spine } = options;
   rejectUnknown(options, OPTIONS);
   for (const name of ["intra", "inter", "local", "processor"] as const) {
     if (options[name] !== undefined) object(name, options[name]);
@@ -65,14 +78,30 @@ export function topology(options: TopologyOptions): Topology {
   const contention = options.contention &&
     { ...{ compute: 1, communication: 1 }, ...options.contention };
   const ranks = nodes * ranksPerNode;
-  const made = { nodes, ranksPerNode, ranks, links, processor, sharing, speed, nic, contention };
+  const { name, source } = { ...(isEmulated(options) ? EMULATED : {}), ...defined(options) };
+  const made: Topology = {
+    ...(name === undefined ? {} : { name }),
+    ...(source === undefined ? {} : { source }),
+    ...{ nodes, ranksPerNode, ranks, links, processor, sharing, speed, nic, contention },
+    ...(spine ? { spine } : {}),
+  };
   checkTopology(made);
   return made;
 }
 
+const isEmulated = ({ intra, inter, local, processor }: TopologyOptions) =>
+  !(intra ?? inter ?? local ?? processor);
+
+function defined({ name, source }: TopologyOptions) {
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(source === undefined ? {} : { source }),
+  };
+}
+
 const OPTIONS = [
   ...["nodes", "ranksPerNode", "intra", "inter", "local", "processor", "sharing"],
-  ...["speed", "nic", "contention"],
+  ...["speed", "nic", "spine", "contention", "name", "source"],
 ];
 
 /**
@@ -80,8 +109,8 @@ const OPTIONS = [
  * @throws {SchemoeError} naming the field that is not a usable number.
  */
 export function checkTopology(topology: Topology): void {
-  const { nodes, ranksPerNode, ranks, links, processor, sharing, speed, nic, contention } =
-    topology;
+  const { nodes, ranksPerNode, ranks, links, processor, sharing, speed, nic } = topology;
+  const { spine, contention } = topology;
   count("nodes", nodes);
   count("ranksPerNode", ranksPerNode);
   if (nodes * ranksPerNode > MOST_RANKS) {
@@ -98,10 +127,20 @@ export function checkTopology(topology: Topology): void {
   }
   if (sharing) checkSharing(sharing, ranks);
   if (speed) checkSpeed(speed, ranks);
-  if (nic) {
-    rejectUnknown(nic, ["beta"], "nic.");
-    atLeastZero("nic.beta", nic.beta);
+  for (const field of ["name", "source"] as const) {
+    const text = topology[field];
+    if (text !== undefined && typeof text !== "string") fail(field, "text", text);
   }
+  if (nic) {
+    rejectUnknown(nic, ["beta", "cards"], "nic.");
+    atLeastZero("nic.beta", nic.beta);
+    const { cards = 1 } = nic;
+    count("nic.cards", cards);
+    if (ranksPerNode % cards) {
+      fail("nic.cards", `a divisor of the ${ranksPerNode} ranks of a node`, cards);
+    }
+  }
+  if (spine) checkSpine(spine, nodes);
   if (contention) checkContention(contention);
 }
 
@@ -111,6 +150,21 @@ function checkSpeed(speed: readonly number[], ranks: number): void {
     const factor = speed[rank];
     if (!(factor > 0 && factor < Infinity)) fail(`speed[${rank}]`, "a positive number", factor);
   }
+}
+
+function checkSpine(spine: Spine, nodes: number): void {
+  rejectUnknown(spine, ["oversubscription", "nodesPerLeaf", "rails"], "spine.");
+  const { oversubscription, nodesPerLeaf, rails } = spine;
+  if (!(oversubscription >= 1 && oversubscription < Infinity)) {
+    fail("spine.oversubscription", "a number of at least 1", oversubscription);
+  }
+  if (nodesPerLeaf !== undefined) {
+    count("spine.nodesPerLeaf", nodesPerLeaf);
+    if (nodes % nodesPerLeaf && nodesPerLeaf < nodes) {
+      fail("spine.nodesPerLeaf", `a divisor of the ${nodes} nodes`, nodesPerLeaf);
+    }
+  }
+  if (rails !== undefined && typeof rails !== "boolean") fail("spine.rails", "a boolean", rails);
 }
 
 function checkContention(contention: NonNullable<Topology["contention"]>): void {

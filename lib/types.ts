@@ -60,6 +60,10 @@ export interface Processor {
 
 /** Nodes of ranks, the links between them and the processors below them. */
 export interface Topology {
+  /** What captions call it, such as `h200-ib400`; absent where links were put together by hand. */
+  readonly name?: string;
+  /** Where its numbers come from, in one line. */
+  readonly source?: string;
   readonly nodes: number;
   readonly ranksPerNode: number;
   /** `nodes * ranksPerNode`. */
@@ -75,15 +79,35 @@ export interface Topology {
   /** Speed of each rank's computation, 1 being that of `processor`: 0.5 is a straggler. */
   readonly speed?: readonly number[];
   /**
-   * One network card for all ranks of a node: what they send to other nodes shares it fairly, at
-   * `beta` seconds a byte, while each stays within its own inter-node link.
+   * `cards` network cards for the ranks of a node (default 1), neighbours sharing one: what they send to
+   * other nodes shares their card fairly, at `beta` seconds a byte, while each stays within its own
+   * inter-node link.
    */
-  readonly nic?: { readonly beta: number };
+  readonly nic?: { readonly beta: number; readonly cards?: number };
+  /** Switches between nodes, where they cannot carry all that the cards can send. */
+  readonly spine?: Spine;
   /**
    * How many times longer computation takes while a communication lane of its rank transfers, and a
    * transfer while its rank computes; each at least 1.
    */
   readonly contention?: { readonly compute: number; readonly communication: number };
+}
+
+/**
+ * Leaf switches below a spine. What stays below one leaf has the full rate of its links; what crosses the
+ * spine shares the uplinks of the sender's leaf fairly, which carry `1 / oversubscription` of what all
+ * cards below that leaf can send.
+ */
+export interface Spine {
+  /** At least 1; 1 is a network without bottleneck. */
+  readonly oversubscription: number;
+  /** Neighbouring nodes below one leaf (or one set of rails); default 1, with rails all nodes. */
+  readonly nodesPerLeaf?: number;
+  /**
+   * Each card of a node (each rank, without `nic`) is below a leaf of its own, together with the cards of
+   * the same place in the other nodes: ranks of equal place reach each other without the spine.
+   */
+  readonly rails?: boolean;
 }
 
 /** Bytes inside a named buffer of a rank; the same name exists on every rank. */
@@ -136,6 +160,8 @@ export interface RankTraffic {
   readonly copied: number;
   readonly intra: LinkTraffic;
   readonly inter: LinkTraffic;
+  /** Slices of `inter.sent` that cross the spine; absent in a topology without one. */
+  readonly spine?: number;
 }
 
 /**

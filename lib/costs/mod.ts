@@ -11,15 +11,18 @@
  * @module
  */
 export {
+  cardBeta,
   computeSeconds,
   linkBetween,
   modelCosts,
   type PhaseSeconds,
   phaseSeconds,
+  spineBeta,
   taskSeconds,
   trafficSeconds,
   transferSeconds,
 } from "./model.ts";
 export { completeExchange, countTransfers, peersOf, trafficOf } from "./traffic.ts";
+export { cardOf, cardsPerNode, crossing, leafOf, uplinkBeta } from "./spine.ts";
 export { measuredCosts } from "./measured.ts";
 export { type Bound, lowerBound } from "./bound.ts";

@@ -12,6 +12,7 @@ import type {
   TrafficPattern,
   Transfer,
 } from "../types.ts";
+import { ranksPerLeaf, uplinkBeta } from "./spine.ts";
 import { countTransfers, trafficOf } from "./traffic.ts";
 
 /** The link between two ranks of a topology. */
@@ -25,8 +26,10 @@ export function linkBetween(topology: Topology, from: number, to: number): Link 
 export interface PhaseSeconds {
   /** Sends over links that no other rank shares, and all start-up times. */
   readonly own: number;
-  /** Sends through the network card of the node, when the rank has it to itself; 0 without one. */
+  /** Sends through a network card that ranks share, when the rank has it to itself; 0 without one. */
   readonly shared: number;
+  /** Sends across the spine, when the rank has the uplinks to itself; 0 without one. */
+  readonly spine: number;
   readonly receives: number;
 }
 
@@ -36,26 +39,43 @@ export interface PhaseSeconds {
  * has no alpha.
  */
 export function phaseSeconds(
-  { links, nic }: Topology,
+  topology: Topology,
   traffic: RankTraffic,
   sliceBytes: number,
 ): PhaseSeconds {
-  const { copied, intra, inter } = traffic;
+  const { links, nic } = topology;
+  const { copied, intra, inter, spine = 0 } = traffic;
   const copies = links.local.beta * (copied * sliceBytes);
   const over = (link: Link, count: number, slices: number) =>
     count * link.alpha + link.beta * (slices * sliceBytes);
   const inside = copies + over(links.intra, intra.sends, intra.sent);
   const receives = copies + over(links.intra, intra.receives, intra.received) +
     over(links.inter, inter.receives, inter.received);
+  const across = topology.spine ? spineBeta(topology) * (spine * sliceBytes) : 0;
+  const below = inter.sent - (topology.spine ? spine : 0);
   if (!nic) {
-    return { own: inside + over(links.inter, inter.sends, inter.sent), shared: 0, receives };
+    return {
+      own: inside + over(links.inter, inter.sends, below),
+      shared: 0,
+      spine: across,
+      receives,
+    };
   }
   return {
     own: inside + inter.sends * links.inter.alpha,
-    shared: Math.max(links.inter.beta, nic.beta) * (inter.sent * sliceBytes),
+    shared: cardBeta(topology) * (below * sliceBytes),
+    spine: across,
     receives,
   };
 }
+
+/** Seconds a byte of a rank that has its network card to itself. */
+export const cardBeta = ({ links, nic }: Topology): number =>
+  Math.max(links.inter.beta, nic?.beta ?? 0);
+
+/** Seconds a byte of a rank that has its card and the uplinks of its leaf to itself. */
+export const spineBeta = (topology: Topology): number =>
+  Math.max(cardBeta(topology), uplinkBeta(topology) / ranksPerLeaf(topology));
 
 /** Seconds that a phase costs a rank alone: the larger of its sends and its receives. */
 export function trafficSeconds(
@@ -63,8 +83,8 @@ export function trafficSeconds(
   traffic: RankTraffic,
   sliceBytes: number,
 ): number {
-  const { own, shared, receives } = phaseSeconds(topology, traffic, sliceBytes);
-  return Math.max(own + shared, receives);
+  const { own, shared, spine, receives } = phaseSeconds(topology, traffic, sliceBytes);
+  return Math.max(own + shared + spine, receives);
 }
 
 /** The same for transfers that are listed one by one. */

@@ -8,6 +8,7 @@ import type {
   TrafficPattern,
   Transfer,
 } from "../types.ts";
+import { cardsPerNode, crossing, ranksPerLeaf } from "./spine.ts";
 
 /** Counts the transfers of one rank; a slice is one byte. */
 export function countTransfers(
@@ -18,19 +19,22 @@ export function countTransfers(
   const { ranksPerNode } = topology;
   const node = Math.floor(rank / ranksPerNode);
   const links = { intra: noTraffic(), inter: noTraffic() };
+  const crosses = crossing(topology);
   let copied = 0;
+  let spine = 0;
   for (const { kind, peer, bytes } of transfers) {
     const link = Math.floor(peer / ranksPerNode) === node ? links.intra : links.inter;
     if (kind === "copy") copied += bytes;
     else if (kind === "send") {
       link.sends++;
       link.sent += bytes;
+      if (crosses && link === links.inter && crosses(rank, peer)) spine += bytes;
     } else {
       link.receives++;
       link.received += bytes;
     }
   }
-  return { copied, ...links };
+  return crosses ? { copied, ...links, spine } : { copied, ...links };
 }
 
 const noTraffic = (): { -readonly [K in keyof LinkTraffic]: number } => ({
@@ -92,12 +96,20 @@ export function completeExchange(
 
 const complete = new WeakMap<Topology, Map<string, TrafficPattern>>();
 
+/** Ranks that each rank reaches without the spine, itself and its node included. */
+function belowLeaf(topology: Topology): number {
+  const { ranksPerNode, spine } = topology;
+  if (!spine!.rails) return ranksPerLeaf(topology);
+  return ranksPerNode + ranksPerLeaf(topology) - ranksPerNode / cardsPerNode(topology);
+}
+
 function exchangeOf(topology: Topology, slices: number, copied: number): TrafficPattern {
   const { ranks, ranksPerNode } = topology;
   const link = (count: number): LinkTraffic => ({
     ...{ sends: count, receives: count, sent: count * slices, received: count * slices },
   });
-  const same = { copied, intra: link(ranksPerNode - 1), inter: link(ranks - ranksPerNode) };
+  const all = { copied, intra: link(ranksPerNode - 1), inter: link(ranks - ranksPerNode) };
+  const same = topology.spine ? { ...all, spine: (ranks - belowLeaf(topology)) * slices } : all;
   return {
     of: () => same,
     peers: (rank) => {

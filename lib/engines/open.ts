@@ -1,4 +1,5 @@
 /** Opens an engine by name. @module */
+import { DEFAULT_TESTBED, testbed } from "../testbeds/mod.ts";
 import { sharedProcessor, topology as world } from "../topology.ts";
 import { type Engine, SchemoeError, type Topology } from "../types.ts";
 import { openCpuEngine } from "./cpu.ts";
@@ -16,7 +17,10 @@ const TRANSPORT = [
 export interface EngineOptions extends TransportOptions {
   /** Default: `cpu`, or what the environment variable `SCHEMOE_ENGINE` names, `cpu` or `cuda`. */
   readonly kind?: "simulate" | "cpu" | "cuda";
-  /** Default: `nodes` x `ranksPerNode` with the links of `topology()`. */
+  /**
+   * Default: `nodes` x `ranksPerNode` (1 x 1) with the links of `topology()`, which two cores can
+   * emulate, or of the testbed `h200-ib400` for `simulate`.
+   */
   readonly topology?: Topology;
   readonly nodes?: number;
   readonly ranksPerNode?: number;
@@ -67,8 +71,7 @@ export function openEngine(options: EngineOptions): Engine {
   if (options.topology && (nodes ?? ranksPerNode) !== undefined) {
     fail("give a topology or nodes and ranksPerNode, not both");
   }
-  const topology = options.topology ??
-    world({ nodes: nodes ?? 1, ranksPerNode: ranksPerNode ?? 1 });
+  const topology = options.topology ?? worldOf(kind, nodes, ranksPerNode);
   if (tf32 !== undefined && kind !== "cuda") fail("tf32 is an option of the cuda engine");
   if (tune !== undefined && kind !== "cuda") fail("tune is an option of the cuda engine");
   const foreignTo = TRANSPORT.find((key) => options[key] !== undefined);
@@ -88,6 +91,12 @@ export function openEngine(options: EngineOptions): Engine {
   if (nvtx !== undefined) fail("nvtx is an option of the cpu and cuda engines");
   if (links || computation) fail("links and computation are options of the cpu and cuda engines");
   return openSimulator(topology, { representatives });
+}
+
+/** A world of given sizes: a current cluster where nothing is computed, else one that can be emulated. */
+function worldOf(kind: EngineOptions["kind"], nodes = 1, ranksPerNode = 1): Topology {
+  const size = { nodes, ranksPerNode };
+  return kind === "simulate" ? testbed(DEFAULT_TESTBED, size).topology : world(size);
 }
 
 /** Ranks whose computation is not paced share this machine's cores. */

@@ -85,8 +85,8 @@ const emptyWorkspace: Workspace = {
 /**
  * Times of all operations, position after position and in each rank after rank. An operation begins when
  * its lane is free and what it waits for is done; a phase then waits until all its peers have posted
- * theirs, and takes what the cost model says. Ranks that share a processor or a network card share it
- * equally; with contention, what runs beside the other kind of lane is slowed down.
+ * theirs, and takes what the cost model says. Ranks that share a processor, a network card or
+ * uplinks share them equally; with contention, what runs beside the other kind of lane is slowed down.
  *
  * @param topology where it runs: of the Program's shape, with links and processors of any speed.
  * @throws {SchemoeError} for a Program of another world, a cost that is no usable number, or phases whose
@@ -98,9 +98,9 @@ export function simulate(
   options: SimulateOptions = {},
 ): EventTable {
   const instance = instanceOf(program, topology, options);
-  const { sharing, nic, contention } = topology;
+  const { sharing, nic, spine, contention } = topology;
   const slowed = contention && (contention.compute !== 1 || contention.communication !== 1);
-  return sharing || nic || slowed ? simulateFluid(instance) : simulateInOrder(instance);
+  return sharing || nic || spine || slowed ? simulateFluid(instance) : simulateInOrder(instance);
 }
 
 function instanceOf(program: Program, topology: Topology, options: SimulateOptions): Instance {

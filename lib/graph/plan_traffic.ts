@@ -1,4 +1,5 @@
 /** Who moves how much in the phases of an all-to-all, counted from its plans. @module */
+import { crossing } from "../costs/mod.ts";
 import {
   type AllToAll,
   type LinkTraffic,
@@ -84,6 +85,8 @@ class PlanCounter {
     const { ranks, ranksPerNode } = this.topology;
     const node = Math.floor(rank / ranksPerNode);
     const counts = { copied: 0, intra: noTraffic(), inter: noTraffic() };
+    const crosses = crossing(this.topology);
+    let spine = 0;
     const peers: number[] = [];
     let rising = true;
     this.#stamp++;
@@ -103,6 +106,7 @@ class PlanCounter {
       if (step.kind === "send") {
         link.sends++;
         link.sent += step.from.count ?? 1;
+        if (crosses && link === counts.inter && crosses(rank, peer)) spine += step.from.count ?? 1;
       } else {
         link.receives++;
         link.received += step.to.count ?? 1;
@@ -112,14 +116,14 @@ class PlanCounter {
       if (peers.length > 0 && peer < peers[peers.length - 1]) rising = false;
       peers.push(peer);
     }
-    this.#row[phase][rank] = this.#number(counts);
+    this.#row[phase][rank] = this.#number(crosses ? { ...counts, spine } : counts);
     const found = Int32Array.from(peers);
     return rising ? found : found.sort();
   }
 
   #number(counts: RankTraffic): number {
-    const { copied, intra, inter } = counts;
-    const key = [copied, ...Object.values(intra), ...Object.values(inter)].join();
+    const { copied, intra, inter, spine } = counts;
+    const key = [copied, ...Object.values(intra), ...Object.values(inter), spine].join();
     let number = this.#numbers.get(key);
     if (number === undefined) this.#numbers.set(key, number = this.#rows.push(counts) - 1);
     return number;

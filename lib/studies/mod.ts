@@ -3,7 +3,7 @@
  *
  * ```ts
  * import { testbed } from "@schemoe/lab/studies";
- * console.assert(testbed("2080ti-ib100", { nodes: 8 }).ranks === 32);
+ * console.assert(testbed("2080ti-ib100", { nodes: 8 }).topology.ranks === 32);
  * ```
  * @module
  */
@@ -19,4 +19,4 @@ export {
   Theorem1Losses,
   theorem1Losses,
 } from "./theorem1_loss.ts";
-export { type Testbed, testbed, TESTBED_NAMES, type TestbedSize } from "./testbeds.ts";
+export { type Testbed, testbed, TESTBED_NAMES, type TestbedSize } from "../testbeds/mod.ts";

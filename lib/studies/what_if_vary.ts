@@ -99,7 +99,13 @@ const CHANGES: Readonly<Record<string, { readonly unit?: string; readonly apply:
   "intra.bandwidth": { unit: "bytes/s", apply: onBandwidth("intra") },
   "nic.beta": {
     unit: "s/byte",
-    apply: onTopology((topology, beta) => ({ ...topology, nic: { beta } })),
+    apply: onTopology((topology, beta) => ({ ...topology, nic: { ...topology.nic, beta } })),
+  },
+  "spine.oversubscription": {
+    apply: onTopology((topology, oversubscription) => ({
+      ...topology,
+      spine: { ...topology.spine, oversubscription },
+    })),
   },
   "processor.alpha": { unit: "s", apply: onProcessor("alpha") },
   "processor.flopRate": { unit: "flop/s", apply: onProcessor("flopRate") },

@@ -7,15 +7,20 @@ import { type EventTable, SchemoeError } from "../../types.ts";
 import { EventHeap } from "../event_heap.ts";
 import { emptyEvents, inNanoseconds } from "./events.ts";
 import type { Instance } from "./instance.ts";
-import { SharedRate } from "./shared_rate.ts";
+import type { SharedRate } from "./shared_rate.ts";
+import { Shares } from "./shares.ts";
 
 const LANE_COUNT = 3;
 const COMPUTE = 0;
 
-/** Parts of a transfer with a shared network card: up to it, through it, what is left to receive. */
+/**
+ * Parts of a transfer: what needs nothing shared, through a shared network card, across the spine, what is
+ * left to receive.
+ */
 const OWN = 0;
 const SHARED = 1;
-const RECEIVE = 2;
+const SPINE = 2;
+const RECEIVE = 3;
 
 /** Times of all operations. Between two events every running one gets done what its rate says. */
 export function simulateFluid(instance: Instance): EventTable {
@@ -42,12 +47,11 @@ class Fluid {
   /** Seconds of its receives that a transfer got done, and how fast, the card apart. */
   readonly #done: Float64Array;
   readonly #pace: Float64Array;
-  readonly #processors: readonly SharedRate[];
-  readonly #cards: readonly SharedRate[];
+  readonly #shares: Shares;
   #finished = 0;
 
   constructor(readonly instance: Instance) {
-    const { steps, topology: { sharing, nic, links, ranksPerNode } } = instance;
+    const { steps, topology } = instance;
     const columns = this.#columns = instance.columns.ranks.length;
     this.#events = emptyEvents(steps.length, instance.columns.ranks);
     this.#open = new Uint16Array(steps.length * columns);
@@ -63,12 +67,7 @@ class Fluid {
     this.#since = new Float64Array(lanes);
     this.#done = new Float64Array(lanes);
     this.#pace = new Float64Array(lanes);
-    this.#processors = (sharing?.capacity ?? []).map((capacity) => new SharedRate(capacity));
-    const atOnce = nic && nic.beta > 0 ? Math.max(1, links.inter.beta / nic.beta) : Infinity;
-    this.#cards = Array.from(
-      { length: Math.ceil(columns / ranksPerNode) },
-      () => new SharedRate(atOnce),
-    );
+    this.#shares = new Shares(topology, instance.columns);
     const last = new Int32Array(LANE_COUNT).fill(-1);
     for (const [position, { lane, waits }] of steps.entries()) {
       if (last[lane] >= 0) this.#next[last[lane]] = position;
@@ -130,7 +129,7 @@ class Fluid {
     this.#since[slot] = time;
     this.#rate[slot] = 0;
     this.#pace[slot] = 0;
-    if (lane === COMPUTE) this.#processorOf(column)?.add(slot);
+    if (lane === COMPUTE) this.#shares.processorOf(column)?.add(slot);
     this.#refresh(slot, time);
   }
 
@@ -139,22 +138,32 @@ class Fluid {
     const at = this.#running[slot];
     const column = at % this.#columns;
     const { phase } = this.instance.steps[(at - column) / this.#columns];
-    const card = this.#cardOf(column);
     if (phase) {
-      if (this.#part[slot] === OWN && phase.shared[column] > 0) {
-        card.add(slot);
+      const part = this.#part[slot];
+      if (part < SHARED && phase.shared[column] > 0) {
+        this.#shares.cardOf(column).add(slot);
         return this.#enter(slot, SHARED, phase.shared[column], time);
       }
-      if (this.#part[slot] === SHARED) {
-        card.remove(slot);
-        this.#refreshAll(card, time);
+      if (part < SPINE && phase.spine[column] > 0) {
+        if (part < SHARED) this.#shares.cardOf(column).add(slot);
+        this.#shares.uplinksOf(column)!.add(slot);
+        return this.#enter(slot, SPINE, phase.spine[column], time);
       }
+      if (part === SHARED || part === SPINE) this.#leave(slot, column, time);
       const receive = phase.receives[column] - this.#done[slot];
       if (this.#part[slot] !== RECEIVE && receive > 0) {
         return this.#enter(slot, RECEIVE, receive, time);
       }
     }
     this.#finish(slot, at, time);
+  }
+
+  /** What is sent is sent: card and uplinks are for the others. */
+  #leave(slot: number, column: number, time: number): void {
+    for (const shared of [this.#shares.cardOf(column), this.#shares.uplinksOf(column)]) {
+      shared?.remove(slot);
+      this.#refreshAll(shared, time);
+    }
   }
 
   #enter(slot: number, part: number, seconds: number, time: number): void {
@@ -171,7 +180,7 @@ class Fluid {
     this.#events.end[at] = time;
     this.#running[slot] = -1;
     this.#stamp[slot]++;
-    if (slot % LANE_COUNT === COMPUTE) this.#processorOf(column)?.remove(slot);
+    if (slot % LANE_COUNT === COMPUTE) this.#shares.processorOf(column)?.remove(slot);
     const { ready } = this.#events;
     for (const successor of this.#successors[position]) {
       const other = successor * this.#columns + column;
@@ -196,9 +205,11 @@ class Fluid {
     if (this.instance.topology.contention) {
       for (let lane = 0; lane < LANE_COUNT; lane++) this.#setRate(column * LANE_COUNT + lane, time);
     }
-    if (slot % LANE_COUNT === COMPUTE) this.#refreshAll(this.#processorOf(column), time);
-    else if (this.#part[slot] === SHARED && this.#running[slot] >= 0) {
-      this.#refreshAll(this.#cardOf(column), time);
+    if (slot % LANE_COUNT === COMPUTE) this.#refreshAll(this.#shares.processorOf(column), time);
+    else if (this.#running[slot] >= 0) {
+      const part = this.#part[slot];
+      if (part === SHARED || part === SPINE) this.#refreshAll(this.#shares.cardOf(column), time);
+      if (part === SPINE) this.#refreshAll(this.#shares.uplinksOf(column), time);
     }
   }
 
@@ -238,19 +249,11 @@ class Fluid {
     return this.#running[first] >= 0 ? 1 / contention.communication : 1;
   }
 
-  /** Its share of a processor or network card. */
+  /** Its share of a processor, network card or uplinks. */
   #share(slot: number): number {
     const column = Math.floor(slot / LANE_COUNT);
-    if (slot % LANE_COUNT === COMPUTE) return this.#processorOf(column)?.share ?? 1;
-    return this.#part[slot] === SHARED ? this.#cardOf(column).share : 1;
-  }
-
-  #processorOf(column: number): SharedRate | undefined {
-    const number = this.instance.topology.sharing?.of[this.instance.columns.ranks[column]];
-    return number === undefined ? undefined : this.#processors[number];
-  }
-
-  #cardOf(column: number): SharedRate {
-    return this.#cards[Math.floor(column / this.instance.topology.ranksPerNode)];
+    if (slot % LANE_COUNT === COMPUTE) return this.#shares.processorOf(column)?.share ?? 1;
+    if (this.#part[slot] === SPINE) return this.#shares.acrossSpine(column);
+    return this.#part[slot] === SHARED ? this.#shares.cardOf(column).share : 1;
   }
 }

@@ -22,10 +22,14 @@ export interface Step {
   readonly seconds: Float64Array;
   /** Who waits for whom; present for communication. */
   readonly meeting?: Meeting;
-  /** Its sends apart from what goes through a shared network card, that, and its receives. */
+  /**
+   * Its sends apart from what goes through a shared network card or across the spine, these, and its
+   * receives.
+   */
   readonly phase?: {
     readonly own: Float64Array;
     readonly shared: Float64Array;
+    readonly spine: Float64Array;
     readonly receives: Float64Array;
   };
 }
@@ -133,15 +137,19 @@ class Prices {
   #priced(pattern: TrafficPattern, sliceBytes: number): Priced {
     const { topology, columns: { ranks } } = this;
     const column = () => new Float64Array(ranks.length);
-    const [seconds, own, shared, receives] = [column(), column(), column(), column()];
+    const [seconds, own, shared] = [column(), column(), column()];
+    const [spine, receives] = [column(), column()];
     for (let i = 0; i < ranks.length; i++) {
       const phase = phaseSeconds(topology, pattern.of(ranks[i]), sliceBytes);
       own[i] = phase.own;
       shared[i] = phase.shared;
+      spine[i] = phase.spine;
       receives[i] = phase.receives;
-      seconds[i] = Math.max(phase.own + phase.shared, phase.receives);
+      seconds[i] = Math.max(phase.own + phase.shared + phase.spine, phase.receives);
     }
-    return topology.nic ? { seconds, phase: { own, shared, receives } } : { seconds };
+    return topology.nic || topology.spine
+      ? { seconds, phase: { own, shared, spine, receives } }
+      : { seconds };
   }
 }
 
@@ -153,12 +161,13 @@ function replaced(priced: Priced, task: Task, columns: Columns, costs: Costs): P
     part.map((value, i) =>
       priced.seconds[i] > 0 ? value * seconds[i] / priced.seconds[i] : otherwise(i)
     );
-  const { own, shared, receives } = priced.phase;
+  const { own, shared, spine, receives } = priced.phase;
   return {
     seconds,
     phase: {
       own: scaled(own, (i) => seconds[i]),
       shared: scaled(shared, () => 0),
+      spine: scaled(spine, () => 0),
       receives: scaled(receives, (i) => seconds[i]),
     },
   };

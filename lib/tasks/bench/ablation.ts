@@ -2,7 +2,7 @@
 import { topK } from "../../blocks/mod.ts";
 import { openEngine } from "../../engines/mod.ts";
 import { createLayer } from "../../layer/mod.ts";
-import { testbed } from "../../studies/testbeds.ts";
+import { testbed } from "../../testbeds/mod.ts";
 import type { Compressor } from "../../types.ts";
 import { hundredths, milliseconds, type Report } from "./report.ts";
 

@@ -1,9 +1,11 @@
-import { assert, assertAlmostEquals, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
   completeExchange,
+  openEngine,
   SchemoeError,
   testbed,
   TESTBED_NAMES,
+  topology,
   trafficSeconds,
 } from "../../mod.ts";
 
@@ -27,4 +29,21 @@ Deno.test("testbed() names its sources, takes other sizes and rejects unknown na
   }
   assertThrows(() => testbed("dgx"), SchemoeError, 'Unknown testbed "dgx": choose one of');
   assertThrows(() => testbed("dgx2-ib", { nodes: 0 }), SchemoeError, "nodes");
+});
+
+Deno.test("testbed() of current clusters takes its links from NCCL, and openEngine() simulates one by default", () => {
+  const rate = (name: string, link: "intra" | "inter") =>
+    1e-9 / testbed(name).topology.links[link].beta;
+  assertAlmostEquals(rate("a100-ib200", "intra"), 240);
+  assertAlmostEquals(rate("h100-ib400", "intra"), 370.8, 1e-9);
+  assertAlmostEquals(rate("b200-ib400", "intra"), 721.8, 1e-9);
+  assertAlmostEquals(rate("h200-ib400", "inter"), 48.5, 1e-9);
+  using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 4 });
+  assertEquals(engine.topology.name, "h200-ib400");
+  assertEquals(
+    engine.topology.links,
+    testbed("h200-ib400", { nodes: 2, ranksPerNode: 4 }).topology.links,
+  );
+  assertEquals(topology({ nodes: 1, ranksPerNode: 2 }).name, "emulated");
+  assertEquals(topology({ nodes: 1, ranksPerNode: 2, inter: { beta: 1e-9 } }).name, undefined);
 });

@@ -1,0 +1,45 @@
+/** Cards, leaf switches and the spine between nodes. @module */
+import type { Topology } from "../types.ts";
+
+/** Number of a rank's network card among those of its node; without cards each rank has its own. */
+export function cardOf({ nic, ranksPerNode }: Topology, rank: number): number {
+  const local = rank % ranksPerNode;
+  return nic ? Math.floor(local * (nic.cards ?? 1) / ranksPerNode) : local;
+}
+
+/** Cards of a node. */
+export const cardsPerNode = ({ nic, ranksPerNode }: Topology): number =>
+  nic ? nic.cards ?? 1 : ranksPerNode;
+
+/** Nodes below one leaf switch, or one set of rails. */
+export const nodesPerLeaf = ({ spine, nodes }: Topology): number =>
+  spine!.nodesPerLeaf ?? (spine!.rails ? nodes : 1);
+
+/** Number of the leaf switch above a rank's card. */
+export function leafOf(topology: Topology, rank: number): number {
+  const pod = Math.floor(Math.floor(rank / topology.ranksPerNode) / nodesPerLeaf(topology));
+  return topology.spine!.rails ? pod * cardsPerNode(topology) + cardOf(topology, rank) : pod;
+}
+
+/** Whether what one rank sends to one of another node crosses the spine; undefined without one. */
+export function crossing(
+  topology: Topology,
+): ((from: number, to: number) => boolean) | undefined {
+  return topology.spine && ((from, to) => leafOf(topology, from) !== leafOf(topology, to));
+}
+
+/** Seconds a byte of the uplinks that one rank brings to its leaf: with them it sends when all send. */
+export function uplinkBeta({ links, nic, spine, ranksPerNode }: Topology): number {
+  // what all cards below the leaf can send, over the ranks below it
+  const own = nic
+    ? Math.max(links.inter.beta, nic.beta * ranksPerNode / (nic.cards ?? 1))
+    : links.inter.beta;
+  return own * spine!.oversubscription;
+}
+
+/** Ranks below each leaf. */
+export function ranksPerLeaf(topology: Topology): number {
+  const { nodes, ranksPerNode, spine } = topology;
+  const perNode = spine!.rails ? ranksPerNode / cardsPerNode(topology) : ranksPerNode;
+  return perNode * Math.min(nodes, nodesPerLeaf(topology));
+}
