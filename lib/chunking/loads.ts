@@ -23,11 +23,23 @@ export function evenLoads({ tokens, topK, experts, topology: { ranks } }: Layer)
   return { ranks, experts, table };
 }
 
+/** Loads as a user writes them: a list of all experts for each rank, or a table. */
+export type GivenLoads = readonly (readonly number[])[] | Loads;
+
+/** The lists of a table. */
+function listsOf({ ranks, experts, table }: Loads): number[][] {
+  return Array.from(
+    { length: ranks },
+    (_, rank) => Array.from(table.subarray(rank * experts, (rank + 1) * experts)),
+  );
+}
+
 /**
- * Loads given by a user, one list of all experts for each rank.
+ * Loads given by a user.
  * @throws {SchemoeError} naming the rank whose loads are not those of its tokens.
  */
-export function givenLoads(layer: Layer, loads: readonly (readonly number[])[]): Loads {
+export function givenLoads(layer: Layer, given: GivenLoads): Loads {
+  const loads = "table" in given ? listsOf(given) : given;
   const { tokens, topK, experts, topology: { ranks } } = layer;
   const fail: (problem: string) => never = (problem) => {
     throw new SchemoeError(`Cannot use the loads: ${problem}`);

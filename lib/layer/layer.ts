@@ -10,7 +10,13 @@ import {
   resolveLayer,
   routedCapacity,
 } from "../blocks/mod.ts";
-import { areEqual, evenLoads, givenLoads, largestLoad } from "../chunking/loads.ts";
+import {
+  areEqual,
+  evenLoads,
+  type GivenLoads,
+  givenLoads,
+  largestLoad,
+} from "../chunking/loads.ts";
 import { type Chunk, type Engine, type Loads, type Pass, SchemoeError } from "../types.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { byPeers, checkedSplit, groupsText } from "../chunking/peer_groups.ts";
@@ -32,9 +38,9 @@ export interface ForwardOptions extends PassChoices {
   readonly x?: Float32Array;
   /**
    * For a dropless layer on an engine that computes no values: tokens that each rank sends to each
-   * expert, a list a rank; default: as equal as can be.
+   * expert, a list a rank, or those of a routing (`loadsOf`); default: as equal as can be.
    */
-  readonly loads?: readonly (readonly number[])[];
+  readonly loads?: GivenLoads;
 }
 
 /** Options of {@linkcode MoeLayer.backward}. */

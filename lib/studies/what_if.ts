@@ -26,7 +26,10 @@ export interface WhatIfSetup {
 
 /** What varies, and what is compared. */
 export interface WhatIfOptions {
-  /** A name such as `inter.bandwidth`, `processor.flopRate`, `chunks`, `nodes`, or a change of one's own. */
+  /**
+   * A name such as `inter.bandwidth`, `processor.flopRate`, `chunks`, `nodes`, `routing.zipf` (the exponent of
+   * an uneven routing of a dropless layer), or a change of one's own.
+   */
   readonly vary: string | Vary;
   readonly values: readonly (number | string)[];
   /** One line for each, and for each combination with the two below; default those of the run. */
@@ -154,14 +157,14 @@ function linesOf(base: PassChoices, { schedulers, allToAlls, compressors }: What
 }
 
 async function simulated(
-  { layer, topology, choices }: Setup,
+  { layer, topology, choices, loads }: Setup,
   pass: "forward" | "backward" | "step",
-  representatives = topology.ranks >= MANY_RANKS && !topology.sharing && !topology.speed,
+  representatives = topology.ranks >= MANY_RANKS && !topology.sharing && !topology.speed && !loads,
 ): Promise<number> {
   const engine = openSimulator(topology, { representatives });
   const made = createLayer(engine, layer);
   const run = { ...choices, bound: false };
-  const forward = await made.forward(run);
+  const forward = await made.forward(loads ? { ...run, loads } : run);
   if (pass === "forward") return forward.makespan;
   const backward = await made.backward(run);
   return pass === "backward" ? backward.makespan : forward.makespan + backward.makespan;

@@ -2,7 +2,8 @@
 import type { LayerConfig } from "../blocks/mod.ts";
 import { resolveGate } from "../blocks/resolve_gate.ts";
 import { checkTopology } from "../topology.ts";
-import { SchemoeError, type Topology } from "../types.ts";
+import { loadsOf, zipfRouting } from "../routing/mod.ts";
+import { type Loads, SchemoeError, type Topology } from "../types.ts";
 import type { PassChoices } from "../layer/choices.ts";
 
 /** A layer, where it runs and how. */
@@ -10,6 +11,8 @@ export interface Setup {
   readonly layer: LayerConfig;
   readonly topology: Topology;
   readonly choices: PassChoices;
+  /** Tokens that each rank sends to each expert, for a dropless layer; default: as equal as can be. */
+  readonly loads?: Loads;
 }
 
 /** A change of one's own: a name for the axis, and what a value does. */
@@ -84,6 +87,21 @@ const onCapacityFactor = ({ layer, ...others }: Setup, capacityFactor: number): 
   layer: { ...layer, routing: { ...layer.routing, capacityFactor } },
 });
 
+/** A dropless layer under a routing by Zipf's law. */
+const onSkew: Change = ((setup: Setup, exponent: number) => {
+  const { tokens, experts, gate, routing } = setup.layer;
+  const topK = resolveGate(gate, experts).k;
+  const { ranks } = setup.topology;
+  return {
+    ...setup,
+    layer: {
+      ...setup.layer,
+      routing: { ...(routing?.priority ? { priority: routing.priority } : {}), dropless: true },
+    },
+    loads: loadsOf(zipfRouting({ ranks, tokens, experts, topK, exponent })),
+  };
+}) as Change;
+
 const onChoices = (field: keyof PassChoices): Change =>
   ((setup: Setup, value: number | string) => ({
     ...setup,
@@ -115,6 +133,7 @@ const CHANGES: Readonly<Record<string, { readonly unit?: string; readonly apply:
   ...Object.fromEntries(LAYER_FIELDS.map((field) => [field, { apply: onLayer(field) }])),
   k: { apply: onK },
   capacityFactor: { apply: onCapacityFactor },
+  "routing.zipf": { apply: onSkew },
   chunks: { apply: onChoices("chunks") },
   compressor: { apply: onChoices("compressor") },
   allToAll: { apply: onChoices("allToAll") },

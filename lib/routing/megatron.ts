@@ -1,0 +1,124 @@
+/** Router traces as Megatron-LM writes them (`--moe-routing-trace-path`). @module */
+import { SchemoeError } from "../types.ts";
+import type { RouterTrace } from "./types.ts";
+
+/** The routing of one layer in one step, of all ranks whose lines were given. */
+export interface TracedRouting extends RouterTrace {
+  readonly step: number;
+  /** `decoder` or `mtp`. */
+  readonly block: string;
+  readonly layer: number;
+}
+
+/** What is needed of a line. */
+interface Line {
+  readonly step: number;
+  readonly block: string;
+  readonly layer: number;
+  readonly mtp_idx?: number;
+  readonly rank: number;
+  readonly topk: number;
+  readonly top_indices: readonly (readonly number[])[];
+}
+
+/**
+ * Routings from the lines of Megatron's `router_trace_rank*.jsonl`: one JSON object for each step, block, layer
+ * and rank, with `top_indices` [tokens][topk]. Give the lines of all ranks, in any order; the result is in
+ * order of step, block and layer. Ranks are numbered as they are in the files, from 0 without gaps.
+ *
+ * ```ts
+ * import { loadsOf, parseMegatronTrace } from "@schemoe/lab/routing";
+ * const line = { step: 0, block: "decoder", layer: 3, num_tokens: 2, topk: 1 };
+ * const [routing] = parseMegatronTrace(
+ *   [{ ...line, rank: 0, top_indices: [[1], [0]] }, { ...line, rank: 1, top_indices: [[1], [1]] }]
+ *     .map((object) => JSON.stringify(object)).join("\n"),
+ *   { experts: 2 },
+ * );
+ * console.assert(loadsOf(routing).table.join() === "1,1,0,2");
+ * ```
+ * @param options.experts of the model; the lines do not say.
+ * @throws {SchemoeError} naming the line that cannot be used, or the rank that is missing.
+ */
+export function parseMegatronTrace(
+  text: string,
+  { experts }: { readonly experts: number },
+): TracedRouting[] {
+  if (!Number.isInteger(experts) || experts < 1) {
+    fail(`experts must be a positive integer, got ${experts}`);
+  }
+  const groups = new Map<string, { first: Line; ranks: Map<number, Int32Array> }>();
+  for (const [i, written] of text.split(/\r?\n/).entries()) {
+    if (written.trim() === "") continue;
+    const line = parseLine(written, i + 1, experts);
+    const { step, block, layer, mtp_idx } = line;
+    const key = JSON.stringify([step, block, mtp_idx ?? null, layer]);
+    let group = groups.get(key);
+    if (!group) groups.set(key, group = { first: line, ranks: new Map() });
+    if (group.ranks.has(line.rank)) {
+      fail(`line ${i + 1} repeats step ${step}, ${block} layer ${layer} of rank ${line.rank}`);
+    }
+    if (line.topk !== group.first.topk) {
+      fail(`line ${i + 1} has topk ${line.topk}, an earlier rank has ${group.first.topk}`);
+    }
+    group.ranks.set(line.rank, Int32Array.from(line.top_indices.flat()));
+  }
+  if (groups.size === 0) fail("there are no lines");
+  return [...groups.values()].map(({ first, ranks }) => routing(first, ranks, experts)).sort((
+    a,
+    b,
+  ) => a.step - b.step || a.block.localeCompare(b.block) || a.layer - b.layer);
+}
+
+function routing(first: Line, ranks: ReadonlyMap<number, Int32Array>, experts: number) {
+  const { step, block, layer, topk, mtp_idx } = first;
+  const where = `step ${step}, ${block}${
+    mtp_idx === undefined ? "" : ` ${mtp_idx}`
+  } layer ${layer}`;
+  for (let rank = 0; rank < ranks.size; rank++) {
+    if (!ranks.has(rank)) fail(`${where} has lines of ${ranks.size} ranks, none of rank ${rank}`);
+  }
+  const of = (rank: number) => {
+    const choices = ranks.get(rank);
+    if (!choices) fail(`${where} has no rank ${rank}`);
+    return choices;
+  };
+  return {
+    ...{ name: where, step, block, layer, experts, topK: topk, ranks: ranks.size },
+    tokens: (rank: number) => of(rank).length / topk,
+    choices: (rank: number) => of(rank).slice(),
+  };
+}
+
+function parseLine(text: string, number: number, experts: number): Line {
+  let line: Line;
+  try {
+    line = JSON.parse(text);
+  } catch (cause) {
+    throw new SchemoeError(`Cannot read the router trace: line ${number} is no JSON`, { cause });
+  }
+  if (typeof line !== "object" || line === null) fail(`line ${number} is no object`);
+  for (const field of ["step", "layer", "rank", "topk"] as const) {
+    const value = line[field];
+    if (!Number.isInteger(value) || value < (field === "topk" ? 1 : 0)) {
+      fail(`line ${number} has ${field} ${value}`);
+    }
+  }
+  const { top_indices: rows, topk, block } = line;
+  if (typeof block !== "string") fail(`line ${number} has no block`);
+  if (!Array.isArray(rows)) fail(`line ${number} has no top_indices`);
+  for (const [token, row] of rows.entries()) {
+    if (!Array.isArray(row) || row.length !== topk) {
+      fail(`line ${number} has not ${topk} experts for token ${token}`);
+    }
+    const odd = row.find((e) => !(Number.isInteger(e) && e >= 0 && e < experts));
+    if (odd !== undefined) {
+      fail(`line ${number} sends token ${token} to expert ${odd} of ${experts}`);
+    }
+    if (new Set(row).size !== topk) fail(`line ${number} sends token ${token} to an expert twice`);
+  }
+  return line;
+}
+
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot read the router trace: ${problem}`);
+}

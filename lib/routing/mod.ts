@@ -1,0 +1,21 @@
+/**
+ * Routings as data: made up, recorded or imported, and the loads that follow.
+ *
+ * ```ts
+ * import { imbalanceOf, loadsOf, zipfRouting } from "@schemoe/lab/routing";
+ * const trace = zipfRouting({ ranks: 4, tokens: 256, experts: 8, topK: 2, exponent: 1 });
+ * console.assert(imbalanceOf(loadsOf(trace)).expert > 1.3);
+ * ```
+ * @module
+ */
+export type { RouterTrace, TraceSizes } from "./types.ts";
+export {
+  driftingRouting,
+  type DriftOptions,
+  uniformRouting,
+  type ZipfOptions,
+  zipfRouting,
+} from "./zipf.ts";
+export { type CorrelatedOptions, correlatedRouting } from "./correlated.ts";
+export { imbalanceOf, loadsCsv, loadsOf, parseLoads } from "./loads.ts";
+export { parseMegatronTrace, type TracedRouting } from "./megatron.ts";
