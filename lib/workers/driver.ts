@@ -162,7 +162,7 @@ export class PartsDriver implements NativeCalls {
       peers.ask(member, {
         ...{ kind: "run", program, run, timeLimit: left },
         start: String(start + clocks[i].offset),
-      }).then(({ body }) => new BigUint64Array(body.buffer))
+      }).then(({ body }) => timesOf(body, peers.name(member)))
     );
     const outcomes: Outcome[] = peers.spans.map((span, process) => ({
       ...{ process, span, name: process === 0 ? "" : peers.name(peers.members[process - 1]) },
@@ -199,6 +199,14 @@ export class PartsDriver implements NativeCalls {
     const { part, peers } = this.#options;
     return Promise.all(peers.members.map(({ process }) => part.clock(process)));
   }
+}
+
+/** Of another process. */
+function timesOf(body: Uint8Array<ArrayBuffer>, name: string): BigUint64Array<ArrayBuffer> {
+  if (body.byteLength % BigUint64Array.BYTES_PER_ELEMENT === 0) {
+    return new BigUint64Array(body.buffer, body.byteOffset, body.byteLength / 8);
+  }
+  throw new SchemoeError(`Cannot read the times of ${name}: it sent ${body.byteLength} bytes`);
 }
 
 /** Each rank's events from the process that ran it. */

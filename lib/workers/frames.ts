@@ -27,6 +27,8 @@ export const READING = "Cannot read a message: ";
 /** "SMCT" */
 const MAGIC = 0x54434d53;
 const HEAD_BYTES = 12;
+/** Bytes for which there is room before anything has arrived. */
+const FIRST_BYTES = 1 << 20;
 
 /**
  * Sends and receives messages over a connection. A message is its magic, the bytes of the object and of
@@ -93,8 +95,10 @@ export class Frames {
 
   /** Undefined where it ends before the first byte and that is allowed. */
   async #read(count: number, mayEnd: boolean): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const bytes = new Uint8Array(count);
+    // Memory follows what has arrived, not what was announced.
+    let bytes = new Uint8Array(Math.min(count, FIRST_BYTES));
     for (let at = 0; at < count;) {
+      if (at === bytes.length) bytes = grown(bytes, Math.min(count, 2 * at));
       const got = await this.connection.read(bytes.subarray(at));
       if (got === null) {
         if (at === 0 && mayEnd) return undefined;
@@ -104,6 +108,12 @@ export class Frames {
     }
     return bytes;
   }
+}
+
+function grown(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(length);
+  larger.set(bytes);
+  return larger;
 }
 
 function parse(text: Uint8Array): Fields {

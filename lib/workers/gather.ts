@@ -21,8 +21,8 @@ export interface GatherOptions extends Partial<Launcher> {
  * script that begins with it can be started by such a launcher as it is.
  *
  * Only this machine can join unless `host` or `MASTER_ADDR` names another address of process 0. All
- * must have the same `SCHEMOE_TOKEN`, which travels unencrypted, as all contents do: between machines,
- * use a network that you trust.
+ * must have the same `SCHEMOE_TOKEN`, which is never sent: each side proves that it knows it. All else
+ * travels unencrypted and can be changed on the way: between machines, use a network that you trust.
  *
  * ```ts ignore
  * const workers = await gatherWorkers();
@@ -50,7 +50,7 @@ export async function gatherWorkers(options: GatherOptions = {}): Promise<Worker
   }
   const rendezvous = new Rendezvous({ host, port, token, processes });
   const members = await rendezvous.gather(timeLimit);
-  return new Workers({ members, host });
+  return new Workers({ members, host, token });
 }
 
 /** A variable, or undefined where it may not be read; asking for one could prompt. */

@@ -3,6 +3,7 @@ import type { PreparedProgram } from "../native/engine.ts";
 import { SchemoeError } from "../types.ts";
 import { digest } from "./digest.ts";
 import type { Fields, Frame } from "./frames.ts";
+import { engineKey, isNonce, type Prover } from "./proof.ts";
 import { type Endpoint, type GpuPart, PartEngine, type Span } from "./part.ts";
 
 /** Fields of all kinds of messages; each kind has some. */
@@ -14,7 +15,7 @@ interface Order {
   readonly nodes: number;
   readonly ranksPerNode: number;
   readonly span: Span;
-  readonly key: readonly number[];
+  readonly nonce: string;
   readonly gpus?: GpuPart;
   readonly all: readonly Endpoint[];
   readonly self: number;
@@ -37,17 +38,22 @@ export interface Answer {
 
 /** Engines of one worker. */
 export class PartHost {
-  readonly #engines = new Map<number, Opened>();
+  readonly #engines = new Map<number, Promise<Opened>>();
+  readonly #host: string;
+  readonly #prover: Prover;
 
   /** @param host address at which its engines listen. */
-  constructor(readonly host: string) {}
+  constructor({ host, prover }: { host: string; prover: Prover }) {
+    this.#host = host;
+    this.#prover = prover;
+  }
 
   /** @throws {SchemoeError} what the native library refused. */
   async answer({ fields, body }: Frame): Promise<Answer> {
     const order = fields as unknown as Order;
     if (order.kind === "ping") return {};
-    if (order.kind === "open") return this.#openPart(order);
-    const opened = this.#engines.get(order.engine);
+    if (order.kind === "open") return await this.#open(order);
+    const opened = await this.#engines.get(order.engine);
     if (!opened) {
       throw new SchemoeError(
         `Cannot use engine ${order.engine}: this process has none of that number`,
@@ -85,13 +91,28 @@ export class PartHost {
     for (const engine of this.#engines.keys()) this.#close(engine);
   }
 
-  #openPart({ engine, nodes, ranksPerNode, span, key, gpus }: Order): Answer {
-    const part = new PartEngine({
-      ...{ nodes, ranksPerNode, span, host: this.host, key: Uint8Array.from(key) },
-      gpus,
-    });
-    this.#engines.set(engine, { part, programs: new Map() });
-    return { fields: { port: part.port, host: this.host } };
+  async #open(order: Order): Promise<Answer> {
+    const { engine } = order;
+    if (!Number.isSafeInteger(engine) || this.#engines.has(engine)) {
+      throw new SchemoeError(`Cannot open engine ${engine}: this process has one of that number`);
+    }
+    const opening = this.#openPart(order);
+    // Known at once, so that it can be closed while it is being opened.
+    this.#engines.set(engine, opening);
+    try {
+      const { part } = await opening;
+      return { fields: { port: part.port, host: this.#host } };
+    } catch (error) {
+      this.#engines.delete(engine);
+      throw error;
+    }
+  }
+
+  async #openPart({ nodes, ranksPerNode, span, nonce, gpus }: Order): Promise<Opened> {
+    if (!isNonce(nonce)) throw new SchemoeError("Cannot open the engine: it has no challenge");
+    const key = await engineKey(this.#prover, nonce);
+    const options = { nodes, ranksPerNode, span, host: this.#host, key, gpus };
+    return { part: new PartEngine(options), programs: new Map() };
   }
 
   #program({ programs }: Opened, { program }: Order): PreparedProgram {
@@ -101,10 +122,13 @@ export class PartHost {
   }
 
   #close(engine: number): void {
-    const { part, programs } = this.#engines.get(engine)!;
+    const opened = this.#engines.get(engine);
     this.#engines.delete(engine);
-    // Ends a run in progress, without which no Program could be released.
-    part.close();
-    for (const program of programs.values()) part.release(program);
+    // One that could not be opened has told so already.
+    opened?.then(({ part, programs }) => {
+      // Ends a run in progress, without which no Program could be released.
+      part.close();
+      for (const program of programs.values()) part.release(program);
+    }, () => {});
   }
 }

@@ -1,13 +1,18 @@
 /** A worker joins process 0 and serves it until that ends. @module */
-import { ABI_VERSION } from "../program/pack.ts";
 import { SchemoeError } from "../types.ts";
-import { type Frame, Frames, STRANGER } from "./frames.ts";
+import { type Frame, Frames, READING, STRANGER } from "./frames.ts";
+import { introduce, Refusal } from "./greeting.ts";
 import { PartHost } from "./host.ts";
 import type { Launcher } from "./launcher.ts";
-import { PROTOCOL } from "./rendezvous.ts";
+import { Prover } from "./proof.ts";
 import { checkToken } from "./token.ts";
+import { after } from "./wait.ts";
 
-const RETRY_MS = 100;
+/** Milliseconds that an attempt may take; process 0 gives up sooner. */
+const ATTEMPT_MS = 15_000;
+/** Milliseconds between attempts to join, at first and at most. */
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 1000;
 const TIME_LIMIT = 60;
 
 /**
@@ -19,7 +24,16 @@ const TIME_LIMIT = 60;
  */
 export async function serveWorker(options: Launcher & { timeLimit?: number }): Promise<void> {
   const { frames, host } = await joinDriver(options);
-  await serveParts(frames, new PartHost(host));
+  const prover = new Prover(checkToken(options.token));
+  try {
+    await serveParts(frames, new PartHost({ host, prover }));
+  } catch (cause) {
+    const reason = (cause as Error).message.replace(READING, "");
+    throw new SchemoeError(
+      `Cannot serve process 0 at ${options.host} port ${options.port} any longer: ${reason}`,
+      { status: 10, cause },
+    );
+  }
 }
 
 /** Answers all messages until the connection ends. */
@@ -59,46 +73,69 @@ async function answer(
 export async function joinDriver(
   options: Launcher & { timeLimit?: number },
 ): Promise<{ frames: Frames; host: string }> {
-  const token = checkToken(options.token);
   const { host, port, process, timeLimit = TIME_LIMIT } = options;
-  const connection = await dial(host, port, performance.now() + timeLimit * 1000);
-  const frames = new Frames(connection, STRANGER);
-  const timer = setTimeout(() => frames.close(), timeLimit * 1000);
-  const fail = (reason: unknown): never => {
-    frames.close();
-    throw new SchemoeError(`Cannot join process 0 at ${host} port ${port}: ${reason}`, {
-      status: 10,
-    });
+  const prover = new Prover(checkToken(options.token));
+  const deadline = performance.now() + timeLimit * 1000;
+  const introduction = {
+    process,
+    pid: Deno.pid,
+    host: Deno.hostname(),
+    cores: navigator.hardwareConcurrency,
   };
-  try {
-    await frames.send({
-      ...{ kind: "join", token, protocol: PROTOCOL, abi: ABI_VERSION },
-      ...{ process, pid: Deno.pid, host: Deno.hostname(), cores: navigator.hardwareConcurrency },
-    });
-    const frame = await frames.receive();
-    if (frame?.fields.kind !== "welcome") throw frame?.fields.reason ?? "it closed the connection";
-  } catch (reason) {
-    fail(reason instanceof Error ? reason.message : reason);
-  } finally {
-    clearTimeout(timer);
-  }
-  frames.trust();
-  return { frames, host: connection.localAddr.hostname };
-}
-
-async function dial(hostname: string, port: number, deadline: number): Promise<Deno.TcpConn> {
-  for (;;) {
+  for (let wait = FIRST_RETRY_MS;; wait = Math.min(LAST_RETRY_MS, 1.5 * wait)) {
     try {
-      return await Deno.connect({ hostname, port });
+      return await attempt(
+        { hostname: host, port },
+        deadline,
+        (frames) => introduce(frames, prover, introduction),
+      );
     } catch (cause) {
       if (cause instanceof Deno.errors.NotCapable) throw cause;
-      if (performance.now() > deadline) {
+      // Not all at once, should many have been turned away together.
+      const pause = wait * (0.5 + Math.random());
+      if (cause instanceof Refusal || performance.now() + pause > deadline) {
+        const limit = cause instanceof Refusal ? "" : ` within ${timeLimit} s`;
+        const reason = (cause as Error).message.replace(READING, "");
         throw new SchemoeError(
-          `Cannot join process 0 at ${hostname} port ${port}: ${(cause as Error).message}`,
+          `Cannot join process 0 at ${host} port ${port}${limit}: ${reason}`,
           { status: 10, cause },
         );
       }
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await after(pause).promise;
     }
+  }
+}
+
+/** Connects and greets once; all of it ends at the deadline, or long before. */
+async function attempt(
+  to: { hostname: string; port: number },
+  deadline: number,
+  greet: (frames: Frames) => Promise<void>,
+): Promise<{ frames: Frames; host: string }> {
+  let late = false;
+  let connection: Deno.TcpConn | undefined;
+  const left = deadline - performance.now();
+  const limit = after(Math.max(1, Math.min(ATTEMPT_MS, left)), () => {
+    late = true;
+    connection?.close();
+  });
+  const connecting = Deno.connect(to);
+  // One that comes about too late is nobody's.
+  connecting.then((one) => late && one.close(), () => {});
+  const timeUp = limit.promise.then(() => {
+    throw new SchemoeError("it does not answer");
+  });
+  timeUp.catch(() => {});
+  try {
+    connection = await Promise.race([connecting, timeUp]);
+    const frames = new Frames(connection, STRANGER);
+    await Promise.race([greet(frames), timeUp]);
+    frames.trust();
+    return { frames, host: connection.localAddr.hostname };
+  } catch (error) {
+    if (!late) connection?.close();
+    throw error;
+  } finally {
+    limit.cancel();
   }
 }

@@ -8,7 +8,6 @@ import { ErrorText } from "../native/status.ts";
 /** Bytes of a `schemoe_process`, and where its host begins. */
 const PROCESS_BYTES = 64;
 const HOST_OFFSET = 16;
-export const KEY_BYTES = 32;
 
 /** Ranks that one process runs. */
 export interface Span {
@@ -30,7 +29,7 @@ export interface PartOptions {
   readonly span: Span;
   /** Address to listen at. */
   readonly host: string;
-  /** KEY_BYTES bytes that all engines of the world present. */
+  /** 32 bytes that all engines of the world prove to know. */
   readonly key: Uint8Array<ArrayBuffer>;
   /** Ranks on GPUs, if given, and not on the CPU. */
   readonly gpus?: GpuPart;

@@ -1,18 +1,19 @@
 /** Where processes find each other: process 0 listens, all others join. @module */
-import { ABI_VERSION } from "../program/pack.ts";
 import { SchemoeError } from "../types.ts";
-import { type Frame, Frames, READING, STRANGER } from "./frames.ts";
-import { Member } from "./member.ts";
-import { checkToken, sameToken } from "./token.ts";
+import { Frames, READING, STRANGER } from "./frames.ts";
+import { examine } from "./greeting.ts";
+import { type Introduction, Member } from "./member.ts";
+import { Prover } from "./proof.ts";
+import { checkToken } from "./token.ts";
+import { TurnedAway } from "./turned_away.ts";
+import { after } from "./wait.ts";
 
-/** Version of the messages. */
-export const PROTOCOL = 1;
-
-/** Milliseconds in which a stranger must introduce itself. */
-const INTRODUCTION_MS = 5000;
-const MOST_STRANGERS = 64;
-/** Strangers that an error names. */
-const MOST_NAMED = 5;
+const GREETING_TIME = 5;
+/** Strangers that are heard at once; the one that has been there longest makes room for a new one. */
+const MOST_STRANGERS = 256;
+/** Milliseconds without which a connection that cannot be accepted would be tried over and over. */
+const ACCEPT_AGAIN_MS = 10;
+const BACKLOG = 1024;
 
 /** Options of {@linkcode Rendezvous}. */
 export interface RendezvousOptions {
@@ -23,6 +24,8 @@ export interface RendezvousOptions {
   readonly token: string;
   /** All processes, with this one. */
   readonly processes: number;
+  /** Seconds in which a stranger must have proven itself, from the first byte to the last; default 5. */
+  readonly greetingTime?: number;
 }
 
 /** Lets those in that know the token. */
@@ -30,22 +33,25 @@ export class Rendezvous {
   readonly host: string;
   readonly port: number;
   readonly #listener: Deno.TcpListener;
-  readonly #token: string;
+  readonly #prover: Prover;
   readonly #processes: number;
+  readonly #greetingTime: number;
   readonly #members = new Map<number, Member>();
-  readonly #strangers = new Set<Frames>();
-  readonly #refused: string[] = [];
+  /** With what ends each; oldest first. */
+  readonly #strangers = new Map<Frames, (reason: string) => void>();
+  readonly #turnedAway = new TurnedAway();
   #changed: () => void = () => {};
   #over = false;
   readonly #serving: Promise<void>;
 
-  /** @throws {SchemoeError} when the address is not to be had. */
+  /** @throws {SchemoeError} when the address cannot be bound. */
   constructor(options: RendezvousOptions) {
     const { host = "127.0.0.1", port = 0 } = options;
-    this.#token = checkToken(options.token);
+    this.#prover = new Prover(checkToken(options.token));
     this.#processes = options.processes;
+    this.#greetingTime = options.greetingTime ?? GREETING_TIME;
     try {
-      this.#listener = Deno.listen({ hostname: host, port });
+      this.#listener = Deno.listen({ hostname: host, port, tcpBacklog: BACKLOG });
     } catch (cause) {
       if (cause instanceof Deno.errors.NotCapable) throw cause;
       throw new SchemoeError(
@@ -64,11 +70,10 @@ export class Rendezvous {
    * Resolves to all other processes, in their order, and stops listening.
    *
    * @param failed rejects when one of them can no longer come.
-   * @throws {SchemoeError} naming those that did not join in time (seconds), and who was refused.
+   * @throws {SchemoeError} naming those that did not join in time (seconds), and who was turned away.
    */
   async gather(timeLimit: number, failed?: Promise<never>): Promise<Member[]> {
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(() => late.resolve(), timeLimit * 1000);
+    const late = after(timeLimit * 1000);
     const complete = Promise.withResolvers<void>();
     const look = () => {
       if (this.#members.size === this.#processes - 1) complete.resolve();
@@ -82,10 +87,9 @@ export class Rendezvous {
       if (missing.length > 0) {
         const who = missing.length === 1 ? "process" : "processes";
         throw new SchemoeError(
-          `Cannot gather the workers: ${who} ${
+          `Cannot gather the workers at ${this.host} port ${this.port}: ${who} ${
             missing.join(", ")
-          } did not join within ${timeLimit} s` +
-            (this.#refused.length > 0 ? `; turned away: ${this.#refused.join("; ")}` : ""),
+          } did not join within ${timeLimit} s${this.#turnedAway}`,
           { status: 10 },
         );
       }
@@ -93,7 +97,7 @@ export class Rendezvous {
       for (const member of this.#members.values()) member.close("the others did not come");
       throw error;
     } finally {
-      clearTimeout(timer);
+      late.cancel();
       await this.close();
     }
     return [...this.#members.values()].toSorted((a, b) => a.process - b.process);
@@ -104,78 +108,107 @@ export class Rendezvous {
     if (this.#over) return;
     this.#over = true;
     this.#listener.close();
-    for (const frames of this.#strangers) frames.close();
+    for (const end of this.#strangers.values()) end("all have joined");
     await this.#serving;
   }
 
   async #serve(): Promise<void> {
     const greeting = new Set<Promise<void>>();
     while (!this.#over) {
-      let connection: Deno.TcpConn;
       try {
-        connection = await this.#listener.accept();
+        const connection = await this.#listener.accept();
+        const greeted = this.#greet(connection).finally(() => greeting.delete(greeted));
+        greeting.add(greeted);
       } catch {
-        break; // closed
+        // It was reset before it was accepted, or there are too many open files: others can still join.
+        if (!this.#over) await after(ACCEPT_AGAIN_MS).promise;
       }
-      if (this.#strangers.size >= MOST_STRANGERS) {
-        connection.close();
-        continue;
-      }
-      const greeted = this.#greet(new Frames(connection, STRANGER)).finally(() =>
-        greeting.delete(greeted)
-      );
-      greeting.add(greeted);
     }
     await Promise.all(greeting);
   }
 
-  async #greet(frames: Frames): Promise<void> {
-    const { hostname, port } = frames.connection.remoteAddr;
-    this.#strangers.add(frames);
-    const timer = setTimeout(() => frames.close(), INTRODUCTION_MS);
+  /** Never rejects. */
+  async #greet(connection: Deno.TcpConn): Promise<void> {
+    let address = "an address that is not known any more";
+    let frames: Frames | undefined;
+    let why: string | undefined;
+    const end = (reason: string) => {
+      why ??= reason;
+      if (frames) frames.close();
+      else closeQuietly(connection);
+    };
+    const late = `it did not introduce itself within ${this.#greetingTime} s`;
+    const limit = after(1000 * this.#greetingTime, () => end(late));
     try {
-      const problem = await this.#admit(frames, await frames.receive());
-      if (problem === undefined) return;
-      this.#refuse(`${hostname} port ${port}: ${problem}`);
-      await frames.send({ kind: "refused", reason: problem });
-      frames.close();
+      const { hostname, port } = connection.remoteAddr;
+      address = `${hostname} port ${port}`;
+      frames = new Frames(connection, STRANGER);
+      this.#makeRoom();
+      this.#strangers.set(frames, end);
+      const problem = await this.#examine(frames);
+      if (problem !== undefined) end(problem);
     } catch (error) {
-      const text = error instanceof SchemoeError
-        ? error.message.replace(READING, "")
-        : "it said nothing";
-      if (!this.#over) this.#refuse(`${hostname} port ${port}: ${text}`);
-      frames.close();
+      end(
+        error instanceof SchemoeError
+          ? error.message.replace(READING, "")
+          : `its connection failed: ${(error as Error).message}`,
+      );
     } finally {
-      clearTimeout(timer);
-      this.#strangers.delete(frames);
+      limit.cancel();
+      if (frames) this.#strangers.delete(frames);
     }
+    if (why !== undefined && !this.#over) this.#turnedAway.add(address, why);
   }
 
-  /** Takes a process in, or says why not. */
-  async #admit(frames: Frames, frame: Frame | undefined): Promise<string | undefined> {
-    if (!frame) return "it said nothing";
-    const { kind, token, protocol, abi, process, pid, host, cores } = frame.fields;
-    if (kind !== "join" || typeof token !== "string" || !await sameToken(token, this.#token)) {
-      return "its token is not the session's";
-    }
-    if (protocol !== PROTOCOL || abi !== ABI_VERSION) {
-      return `it has versions ${protocol} and ${abi}, this process has ${PROTOCOL} and ${ABI_VERSION}`;
-    }
-    const whole = [process, pid, cores].every((value) => Number.isInteger(value));
-    const number = process as number;
-    if (!whole || typeof host !== "string" || number < 1 || number >= this.#processes) {
+  /** Of too many strangers, closes the one that is there longest; a worker would try again. */
+  #makeRoom(): void {
+    if (this.#strangers.size < MOST_STRANGERS) return;
+    const [[oldest, end]] = this.#strangers;
+    this.#strangers.delete(oldest);
+    end("too many others came");
+  }
+
+  #examine(frames: Frames): Promise<string | undefined> {
+    return examine(frames, {
+      prover: this.#prover,
+      processes: this.#processes,
+      admit: (introduction, welcome) => {
+        const problem = this.#judge(introduction);
+        if (problem !== undefined) return problem;
+        const { process } = introduction;
+        frames.trust();
+        frames.send(welcome).catch(() => {});
+        this.#members.get(process)?.close("it joined again");
+        const member = new Member(introduction, frames);
+        this.#members.set(process, member);
+        void member.ended.then(() => this.#left(member));
+        this.#changed();
+      },
+    });
+  }
+
+  /** Why it may not join. */
+  #judge({ process, pid, host }: Introduction): string | undefined {
+    if (process < 1 || process >= this.#processes) {
       return `process ${process} is not one of 1 to ${this.#processes - 1}`;
     }
-    if (this.#members.has(number)) return `process ${number} has joined already`;
     if (this.#over) return "all have joined";
-    await frames.send({ kind: "welcome", processes: this.#processes });
-    frames.trust();
-    const introduction = { process: number, pid: pid as number, host, cores: cores as number };
-    this.#members.set(number, new Member(introduction, frames));
-    this.#changed();
+    const other = this.#members.get(process);
+    // The same one comes again when its first connection broke before it was welcomed.
+    if (!other || other.gone !== undefined || (other.pid === pid && other.host === host)) return;
+    return `process ${process} has joined already, with pid ${other.pid} on ${other.host}`;
   }
 
-  #refuse(text: string): void {
-    if (this.#refused.length < MOST_NAMED) this.#refused.push(text);
+  /** Who leaves before all are there makes room for another of its number. */
+  #left(member: Member): void {
+    if (this.#over || this.#members.get(member.process) !== member) return;
+    this.#members.delete(member.process);
+    this.#turnedAway.add(member.name, `it joined, and left: ${member.gone}`);
   }
+}
+
+function closeQuietly(connection: Deno.TcpConn): void {
+  try {
+    connection.close();
+  } catch { /* it was closed */ }
 }

@@ -49,7 +49,7 @@ export async function spawnWorkers(
     const failed = Promise.race(children.map((child) => child.failed()));
     const members = await rendezvous.gather(options.timeLimit ?? TIME_LIMIT, failed);
     children.forEach((child) => child.joined = true);
-    return new Workers({ members, host: rendezvous.host, end });
+    return new Workers({ members, host: rendezvous.host, token, end });
   } catch (error) {
     children.forEach((child) => child.kill());
     await end();

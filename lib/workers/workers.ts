@@ -6,8 +6,9 @@ import { topology as world } from "../topology.ts";
 import { type Engine, SchemoeError, type Topology } from "../types.ts";
 import { PartsDriver } from "./driver.ts";
 import type { Member } from "./member.ts";
-import { type GpuPart, KEY_BYTES, PartEngine, type Span } from "./part.ts";
+import { type GpuPart, PartEngine, type Span } from "./part.ts";
 import { Peers } from "./peers.ts";
+import { engineKey, newNonce, Prover } from "./proof.ts";
 
 /** Options of {@linkcode Workers.openEngine}. */
 export interface WorkerEngineOptions
@@ -37,6 +38,8 @@ export interface WorkersOptions {
   readonly members: readonly Member[];
   /** Address at which this process listens. */
   readonly host: string;
+  /** The session's secret. */
+  readonly token: string;
   /** Ends what was started together with the members. */
   readonly end?: () => Promise<void>;
 }
@@ -48,12 +51,14 @@ export interface WorkersOptions {
 export class Workers {
   readonly #members: readonly Member[];
   readonly #host: string;
+  readonly #prover: Prover;
   readonly #end: () => Promise<void>;
   readonly #engines = new Set<Engine>();
   #opened = 0;
   #closed?: Promise<void>;
 
-  constructor({ members, host, end = () => Promise.resolve() }: WorkersOptions) {
+  constructor({ members, host, token, end = () => Promise.resolve() }: WorkersOptions) {
+    this.#prover = new Prover(token);
     this.#members = members;
     this.#host = host;
     this.#end = end;
@@ -151,7 +156,8 @@ export class Workers {
     const shares = gpus ? this.#shareGpus(spans, gpus) : [];
     const engine = ++this.#opened;
     const { nodes, ranksPerNode } = topology;
-    const key = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
+    const nonce = newNonce();
+    const key = await engineKey(this.#prover, nonce);
     const part = new PartEngine({
       ...{ nodes, ranksPerNode, span: spans[0], host: this.#host, key, gpus: shares[0] },
     });
@@ -160,7 +166,7 @@ export class Workers {
     try {
       const answers = await this.#all(patience, (member) =>
         member.ask({
-          ...{ kind: "open", engine, nodes, ranksPerNode, key: [...key] },
+          ...{ kind: "open", engine, nodes, ranksPerNode, nonce },
           ...{ span: spans[member.process], gpus: shares[member.process] },
         }));
       const places = [{ port: part.port, host: this.#host, pid: Deno.pid }].concat(

@@ -1,13 +1,6 @@
-import {
-  assertEquals,
-  assertMatch,
-  assertNotEquals,
-  assertRejects,
-  assertThrows,
-} from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { SchemoeError } from "../../mod.ts";
 import { gatherWorkers, launcher, newToken } from "../../lib/workers/mod.ts";
-import { sameToken } from "../../lib/workers/token.ts";
 
 const from = (variables: Record<string, string>) => launcher((name) => variables[name]);
 
@@ -47,16 +40,6 @@ Deno.test("launcher() names the variable that is wrong", () => {
   assertMatch(problem({ RANK: "", WORLD_SIZE: "2" }), /RANK is ""/);
   assertMatch(problem({ RANK: "0", WORLD_SIZE: "0" }), /WORLD_SIZE is "0"/);
   assertMatch(problem({ RANK: "0", WORLD_SIZE: "1", MASTER_PORT: "x" }), /MASTER_PORT is "x"/);
-});
-
-Deno.test("sameToken() is true for equal tokens only", async () => {
-  const token = newToken();
-  assertEquals(token.length, 64);
-  assertNotEquals(token, newToken());
-  assertEquals(await sameToken(token, token), true);
-  for (const other of ["", token.slice(1), `${token}0`, newToken()]) {
-    assertEquals(await sameToken(token, other), false);
-  }
 });
 
 Deno.test("gatherWorkers() needs a number of processes and a secret", async () => {

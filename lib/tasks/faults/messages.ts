@@ -9,19 +9,19 @@ const FIRST_SECONDS = 64;
 const find = (bytes: Uint8Array, text: string): number =>
   new TextDecoder("latin1").decode(bytes).indexOf(text);
 
-/** What a worker says first is no message. */
+/** What a worker says to join is no message. */
 export const notAMessage: Change = (bytes, from) => {
   if (from === "up" && find(bytes, '"kind":"join"') >= 0) bytes[0] ^= 1;
 };
 
-/** The worker presents another token. */
+/** The worker's proof is one by another token. */
 export const wrongToken: Change = (bytes, from) => {
-  const key = '"token":"';
+  const key = '"proof":"';
   const at = from === "up" ? find(bytes, key) : -1;
   if (at >= 0) bytes[at + key.length] ^= 1;
 };
 
-/** The worker's first message says that it is 1 GiB long. */
+/** The worker's message to join says that it is 1 GiB long. */
 export const tooLarge: Change = (bytes, from) => {
   if (from !== "up" || find(bytes, '"kind":"join"') < 0) return;
   new DataView(bytes.buffer, bytes.byteOffset).setUint32(4, 1 << 30, true);

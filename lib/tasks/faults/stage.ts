@@ -52,7 +52,12 @@ async function overProxy(change: Change, joining: number): Promise<Workers> {
     await proxy.close();
   };
   try {
-    return new Workers({ members: await rendezvous.gather(joining), host: rendezvous.host, end });
+    return new Workers({
+      members: await rendezvous.gather(joining),
+      host: rendezvous.host,
+      token,
+      end,
+    });
   } catch (error) {
     await end();
     throw error;
