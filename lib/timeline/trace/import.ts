@@ -5,7 +5,9 @@
 import { SchemoeError } from "../../types.ts";
 import type { Timeline } from "../table/columns.ts";
 import { bytesOf } from "../../files/gzip.ts";
-import { type ForeignTrace, mergeForeign, readForeign } from "./foreign.ts";
+import { shown } from "./fields.ts";
+import { type ForeignTrace, type KernelNames, readForeign } from "./foreign.ts";
+import { mergeForeign } from "./merge.ts";
 import { ownRow } from "./own.ts";
 import { TRACE_VERSION } from "./export.ts";
 import { readTraceText, type TraceText } from "./json.ts";
@@ -20,25 +22,45 @@ export interface TraceImportOptions {
   readonly ranks?: readonly number[];
   /** Ranks of a node; default: all are on one. Our own traces say it themselves. */
   readonly ranksPerNode?: number;
+  /**
+   * Whether the processes of a file are ranks, numbered from the file's rank, or devices of one rank;
+   * default: ranks where several ran kernels and `ranks` says nothing of the file, else devices.
+   */
+  readonly processes?: "ranks" | "devices";
+  /** Kernels that communicate, besides those known by name: parts of their names, or patterns. */
+  readonly communication?: KernelNames;
+  /** Kernels that compute although their names say otherwise. */
+  readonly computation?: KernelNames;
+  /** Most bytes that a gzipped trace may become; default 50 times its size, at least 32 MiB. */
+  readonly inflateLimit?: number;
 }
 
 const OPTIONS: Record<keyof TraceImportOptions, true> = {
   name: true,
   ranks: true,
   ranksPerNode: true,
+  processes: true,
+  communication: true,
+  computation: true,
+  inflateLimit: true,
 };
 
 /**
  * The timeline of one or more traces in the Trace Event Format: JSON text, its bytes, or these gzipped.
  *
- * What `chromeTrace` wrote comes back equal. From PyTorch's profiler (Kineto) come the kernels and copies
- * of GPUs, one file being one rank: kernels on lane `compute` with kind `opaque`, those of NCCL on a lane
- * for each stream with kind `allToAll` or `allReduce` (all collectives but those that move each rank's own
- * data) and the bytes that their arguments say are sent over links, copies on lane `copy`. Files are put
- * on one time axis by `baseTimeNanoseconds`. Of any other trace come all slices, the n-th process as rank
- * n, its threads as lanes. Events without a duration last no time, slices that never ended last to the
- * end; asynchronous events, counters and instants are left out. Times begin at 0, and are as exact as
- * doubles: a quarter of a microsecond where `ts` counts from 1970.
+ * What `chromeTrace` wrote comes back equal. From PyTorch's profiler (Kineto, of every age) come the
+ * kernels and copies of GPUs, one file being one rank; where several processes of a file ran kernels, it
+ * was merged and each is a rank. Kernels are on lane `compute` with kind `opaque`. Those that
+ * communicate (NCCL, RCCL, MSCCL, NVSHMEM, DeepEP and its kind, collectives by name, and what
+ * `communication` names) are on a lane for each stream, with kind `allToAll` or `allReduce` (all
+ * collectives but those that move each rank's own data) and the bytes that their arguments say are
+ * sent over links. Copies are on lane `copy`. Files are put on one time axis by `baseTimeNanoseconds`.
+ *
+ * Of any other trace come all slices, the n-th process as rank n, its threads as lanes. Events without
+ * a duration last no time, slices that never ended last to the end; asynchronous events, counters and
+ * instants are left out. Times begin at 0, and are as exact as doubles: a quarter of a microsecond
+ * where `ts` counts from 1970. Numbers may be text; `NaN` and `Infinity` may stand where no row needs
+ * the value.
  *
  * ```ts
  * import { fromChromeTrace, makespan } from "@schemoe/lab/timeline";
@@ -96,12 +118,13 @@ async function importTraces(
   let run = options.name;
   for (const { file, data } of files) {
     const called = file || "given";
-    const text = readTraceText(await bytesOf(data, `Cannot import the trace ${called}`), called);
+    const cannot = `Cannot import the trace ${called}`;
+    const text = readTraceText(await bytesOf(data, cannot, options.inflateLimit), called);
     const own = ownHead(text, called);
     if (own) {
       run ??= own.run;
       readOwn(text, called, rows);
-    } else foreign.push(readForeign(text, called));
+    } else foreign.push(readForeign(text, called, options));
   }
   if (foreign.length > 0) mergeForeign(foreign, options, rows);
   return rows.timeline(run ?? "trace");
@@ -109,14 +132,16 @@ async function importTraces(
 
 function readOwn(text: TraceText, file: string, rows: RowCollector): void {
   const reader = new SliceReader(file, (slice) => {
-    if (slice.category === "kernel") rows.add(ownRow(slice, file));
+    if (slice.category !== "kernel") return;
+    if (slice.problem !== undefined) reader.fail(slice.number, slice.problem);
+    rows.add(ownRow(slice, file));
   });
   for (const events of text.events()) reader.read(events);
 }
 
 /** What this project wrote about a trace of its own. */
 function ownHead({ head }: TraceText, file: string): { run: string } | undefined {
-  const text = head.get("schemoe");
+  const [text] = head.get("schemoe") ?? [];
   if (text === undefined) return undefined;
   const { version, run } = Object(parsed(text, file)) as Record<string, unknown>;
   if (typeof version !== "number" || typeof run !== "string") {
@@ -143,7 +168,7 @@ function check(options: TraceImportOptions, files: number): void {
   if (unknown !== undefined) {
     fail(`unknown option "${unknown}", there are ${Object.keys(OPTIONS).join(", ")}`);
   }
-  const { ranks, ranksPerNode } = options;
+  const { ranks, ranksPerNode, processes, inflateLimit } = options;
   if (ranks && ranks.length !== files) {
     fail(`${files} files need ${files} ranks, got ${ranks.length}`);
   }
@@ -151,6 +176,18 @@ function check(options: TraceImportOptions, files: number): void {
   if (odd !== undefined) fail(`${odd} is not a rank`);
   if (ranksPerNode !== undefined && !(Number.isInteger(ranksPerNode) && ranksPerNode > 0)) {
     fail(`ranksPerNode is ${ranksPerNode}, not a positive integer`);
+  }
+  if (processes !== undefined && processes !== "ranks" && processes !== "devices") {
+    fail(`processes is ${shown(processes)}; choose one of ranks, devices`);
+  }
+  if (inflateLimit !== undefined && !(Number.isSafeInteger(inflateLimit) && inflateLimit > 0)) {
+    fail(`inflateLimit is ${inflateLimit}, not a positive number of bytes`);
+  }
+  for (const option of ["communication", "computation"] as const) {
+    const names = options[option] ?? [];
+    const usable = Array.isArray(names) &&
+      names.every((name) => (typeof name === "string" && name !== "") || name instanceof RegExp);
+    if (!usable) fail(`${option} is ${shown(names)}, not a list of texts and regular expressions`);
   }
 }
 

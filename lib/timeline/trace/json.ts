@@ -3,6 +3,7 @@
  * @module
  */
 import { SchemoeError } from "../../types.ts";
+import { parseLoose } from "./loose_json.ts";
 
 /** Bytes of events that become objects at the same time. */
 const BATCH = 1 << 18;
@@ -15,8 +16,8 @@ const [TAB, LINE, RETURN, SPACE] = [0x09, 0x0a, 0x0d, 0x20];
 
 /** A trace whose events are still text. */
 export interface TraceText {
-  /** Text of each value beside the events, by its key. */
-  readonly head: ReadonlyMap<string, string>;
+  /** Texts of the values beside the events, by their key: tools that merge files may repeat one. */
+  readonly head: ReadonlyMap<string, readonly string[]>;
   /** The events in pieces, in the order of the file. */
   events(): Generator<readonly unknown[]>;
 }
@@ -31,12 +32,14 @@ export function readTraceText(bytes: Uint8Array, file: string): TraceText {
   const reader = new Reader(bytes, file);
   const first = reader.skipSpace(bytes[0] === 0xef ? 3 : 0);
   if (bytes[first] === OPEN_ARRAY) {
-    const { pieces } = reader.elements(first, true);
+    const { pieces, end } = reader.elements(first, true);
+    reader.nothingAfter(end);
     return { head: new Map(), events: () => reader.parse(pieces) };
   }
   if (bytes[first] !== OPEN) return reader.fail("it is not JSON: no object and no array", first);
-  const { head, pieces } = reader.object(first);
+  const { head, pieces, end } = reader.object(first);
   if (!pieces) return reader.fail('it has no array "traceEvents"', first);
+  reader.nothingAfter(end);
   return { head, events: () => reader.parse(pieces) };
 }
 
@@ -61,9 +64,17 @@ class Reader {
     }
   }
 
-  /** Keys and values of the outermost object, events apart. */
-  object(open: number): { head: Map<string, string>; pieces?: Piece[] } {
-    const head = new Map<string, string>();
+  /** What is there after the trace would be lost in silence. */
+  nothingAfter(end: number): void {
+    const at = this.skipSpace(end);
+    if (at >= this.bytes.length) return;
+    const text = JSON.stringify(this.#text(at, at + 20));
+    this.fail(`${text} follows the trace; give each trace as a file of its own`, at);
+  }
+
+  /** Keys and values of the outermost object, events apart, and where it ends. */
+  object(open: number): { head: Map<string, string[]>; pieces?: Piece[]; end: number } {
+    const head = new Map<string, string[]>();
     let pieces: Piece[] | undefined;
     let at = this.skipSpace(open + 1);
     while (this.bytes[at] !== CLOSE) {
@@ -75,16 +86,21 @@ class Reader {
       const value = this.skipSpace(colon + 1);
       let end: number;
       if (key === "traceEvents" && this.bytes[value] === OPEN_ARRAY) {
+        if (pieces) this.fail('it has two arrays "traceEvents"', value);
         ({ pieces, end } = this.elements(value, false));
       } else {
         end = this.#value(value);
-        if (end - value < LARGEST_HEAD) head.set(key, this.#text(value, end));
+        if (end - value < LARGEST_HEAD) {
+          const texts = head.get(key) ?? [];
+          head.set(key, texts);
+          texts.push(this.#text(value, end));
+        }
       }
       at = this.skipSpace(end);
       if (this.bytes[at] === COMMA) at = this.skipSpace(at + 1);
       else if (this.bytes[at] !== CLOSE) this.#unexpected('"," or "}"', at);
     }
-    return { head, pieces };
+    return { head, pieces, end: at + 1 };
   }
 
   /** Elements of an array in pieces of about BATCH bytes. */
@@ -119,7 +135,7 @@ class Reader {
   *parse(pieces: readonly Piece[]): Generator<readonly unknown[]> {
     for (const piece of pieces) {
       try {
-        yield JSON.parse(`[${this.#text(piece.begin, piece.end)}]`);
+        yield parseLoose(`[${this.#text(piece.begin, piece.end)}]`) as unknown[];
       } catch (cause) {
         if (!(cause instanceof SyntaxError)) throw cause;
         this.#blame(piece);
@@ -134,9 +150,9 @@ class Reader {
       const next = this.#value(at);
       const text = this.#text(at, next);
       try {
-        JSON.parse(text);
-      } catch {
-        this.fail(`event ${number} is not JSON: ${text.slice(0, 60)}`, at);
+        parseLoose(text);
+      } catch (cause) {
+        this.fail(`event ${number} is not JSON: ${culprit(text, cause as Error)}`, at);
       }
       at = this.skipSpace(this.skipSpace(next) + 1);
     }
@@ -165,7 +181,8 @@ class Reader {
     for (; end < this.bytes.length; end++) {
       const c = this.bytes[end];
       if (
-        c === COMMA || c === CLOSE || c === CLOSE_ARRAY || c === SPACE || c === LINE || c === RETURN
+        c === COMMA || c === CLOSE || c === CLOSE_ARRAY || c === SPACE || c === TAB ||
+        c === LINE || c === RETURN
       ) {
         break;
       }
@@ -197,4 +214,13 @@ class Reader {
   #cut(): never {
     return this.fail("it ends in the middle of a value; it is cut off", this.bytes.length);
   }
+}
+
+/** The part of a text that a parser stumbled over. */
+function culprit(text: string, { message }: Error): string {
+  const place = /at position (\d+)/.exec(message);
+  const from = place ? Math.max(0, Number(place[1]) - 30) : 0;
+  const shown = text.slice(from, from + 60);
+  // Without a position the message quotes what is around the culprit.
+  return place || text.length <= 60 ? shown : `${shown}: ${message.slice(0, 120)}`;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { TaskKind } from "../../types.ts";
+import { positiveOf, textOf } from "./fields.ts";
 
 /** Arguments of a NCCL kernel, by the names that Kineto writes. */
 export const NCCL = {
@@ -18,19 +19,56 @@ export const NCCL = {
 } as const;
 
 /** Bytes of an element, by PyTorch's names of types. */
-const ELEMENT_BYTES: Readonly<Record<string, number>> = {
-  ...{ Byte: 1, Char: 1, Bool: 1, Float8_e4m3fn: 1, Float8_e5m2: 1 },
-  ...{ Half: 2, BFloat16: 2, Short: 2, UInt16: 2 },
-  ...{ Float: 4, Int: 4, UInt32: 4, ComplexHalf: 4 },
-  ...{ Double: 8, Long: 8, UInt64: 8, ComplexFloat: 8, ComplexDouble: 16 },
-};
+const ELEMENT_BYTES: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    1: [
+      "Byte",
+      "Char",
+      "Bool",
+      "Float8_e4m3fn",
+      "Float8_e5m2",
+      "Float8_e4m3fnuz",
+      "Float8_e5m2fnuz",
+    ],
+    2: ["Half", "BFloat16", "Short", "UInt16"],
+    4: ["Float", "Int", "UInt32", "ComplexHalf"],
+    8: ["Double", "Long", "UInt64", "ComplexFloat"],
+    16: ["ComplexDouble"],
+  }).flatMap(([bytes, names]) => names.map((name) => [name, Number(bytes)])),
+);
+
+/** Kinds of GPU work by category, in small letters and without `_`: PyTorch up to 1.12 wrote `Memcpy`. */
+const GPU_WORK: ReadonlyMap<string, GpuWork> = new Map([
+  ["kernel", "kernel"],
+  ["concurrentkernel", "kernel"],
+  ["gpukernel", "kernel"],
+  ["gpumemcpy", "memcpy"],
+  ["memcpy", "memcpy"],
+  ["gpumemset", "memset"],
+  ["memset", "memset"],
+]);
+
+/** What ran on a GPU. */
+export type GpuWork = "kernel" | "memcpy" | "memset";
+
+/** What ran on a GPU, by the categories of an event, which commas separate; undefined for all else. */
+export function gpuWorkOf(category: string): GpuWork | undefined {
+  const known = GPU_WORK.get(category);
+  if (known || category.length > 200) return known;
+  for (const one of category.split(",")) {
+    const found = GPU_WORK.get(one.toLowerCase().replace(/[^a-z]/g, ""));
+    if (found) return found;
+  }
+}
 
 /** Collectives by what their names hold, in lower case and without `_`; the first that fits. */
 const COLLECTIVES = [
-  { name: "allToAll", words: ["alltoall", "sendrecv"], kind: "allToAll" },
+  { name: "allToAll", words: ["alltoall", "all2all", "sendrecv"], kind: "allToAll" },
   { name: "reduceScatter", words: ["reducescatter"], kind: "allReduce" },
   { name: "allReduce", words: ["allreduce"], kind: "allReduce" },
   { name: "allGather", words: ["allgather"], kind: "allReduce" },
+  { name: "dispatch", words: ["dispatch"], kind: "allToAll" },
+  { name: "combine", words: ["combine"], kind: "allToAll" },
   { name: "broadcast", words: ["broadcast"], kind: "allReduce" },
   { name: "gather", words: ["gather"], kind: "allToAll" },
   { name: "scatter", words: ["scatter"], kind: "allToAll" },
@@ -45,11 +83,8 @@ export interface Collective {
   readonly kind: TaskKind;
 }
 
-/** Whether a kernel is one of NCCL, RCCL or MSCCL. */
-export const isNccl = (kernel: string): boolean => /^(void )?(nccl|rccl|msccl)/i.test(kernel);
-
 /**
- * What a collective or a NCCL kernel does. A timeline knows two kinds of communication: `allReduce`
+ * What a collective or a kernel of communication does, by its name. A timeline knows two kinds of communication: `allReduce`
  * stands for all collectives of replicated data, `allToAll` for all that move each rank's own.
  */
 export function collectiveOf(name: string): Collective {
@@ -75,9 +110,7 @@ export function sentOverLinks({ name }: Collective, bytes: number, group: number
 
 /** Bytes of the elements that go in, 0 where the trace does not say. */
 export function messageBytes(args: Readonly<Record<string, unknown>>): number {
-  const elements = Number(args[NCCL.inElements] ?? 0);
-  const size = ELEMENT_BYTES[String(args[NCCL.dtype])] ?? 0;
-  return elements > 0 && elements < Infinity ? elements * size : 0;
+  return positiveOf(args[NCCL.inElements]) * (ELEMENT_BYTES.get(textOf(args[NCCL.dtype])) ?? 0);
 }
 
 /** Ranks as PyTorch writes them: of more than 30 the first ones and the last. */

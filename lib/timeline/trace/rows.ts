@@ -4,6 +4,7 @@
  */
 import { table } from "arquero";
 import { type Timeline, TIMELINE_COLUMNS } from "../table/columns.ts";
+import { GrowingLookup, GrowingNumbers } from "../table/growing.ts";
 import { Lookup } from "../table/lookup.ts";
 
 /** What a row says besides its times. */
@@ -25,38 +26,59 @@ export interface TraceRow {
   readonly deps: string | null;
 }
 
-type Column = keyof TraceRow;
-const COLUMNS = TIMELINE_COLUMNS.filter((name): name is Column => name !== "run");
-
-/** A growing table: one array for each column, equal texts stored once. */
+/** A growing table. */
 export class RowCollector {
-  readonly #columns = Object.fromEntries(COLUMNS.map((name) => [name, [] as unknown[]])) as Record<
-    Column,
-    unknown[]
-  >;
+  readonly #texts = {
+    pass: new GrowingLookup<string>(),
+    lane: new GrowingLookup<string>(),
+    kind: new GrowingLookup<string>(),
+    chunk: new GrowingLookup<number | null>(),
+    name: new GrowingLookup<string>(),
+    label: new GrowingLookup<string>(),
+    deps: new GrowingLookup<string | null>(),
+    rank: new GrowingLookup<number>(),
+    node: new GrowingLookup<number>(),
+  };
+  readonly #numbers = {
+    ready_ns: new GrowingNumbers(),
+    start_ns: new GrowingNumbers(),
+    end_ns: new GrowingNumbers(),
+    wait_ns: new GrowingNumbers(),
+    bytes: new GrowingNumbers(),
+    flops: new GrowingNumbers(),
+  };
 
   get length(): number {
-    return this.#columns.name.length;
+    return this.#texts.name.length;
   }
 
   add(row: TraceRow): void {
-    for (const name of COLUMNS) this.#columns[name].push(row[name]);
-  }
-
-  /** Numbers of a column, to be changed in place. */
-  numbers(name: Column): number[] {
-    return this.#columns[name] as number[];
+    this.#texts.pass.push(row.pass);
+    this.#texts.lane.push(row.lane);
+    this.#texts.kind.push(row.kind);
+    this.#texts.chunk.push(row.chunk);
+    this.#texts.name.push(row.name);
+    this.#texts.label.push(row.label);
+    this.#texts.deps.push(row.deps);
+    this.#texts.rank.push(row.rank);
+    this.#texts.node.push(row.node);
+    this.#numbers.ready_ns.push(row.ready_ns);
+    this.#numbers.start_ns.push(row.start_ns);
+    this.#numbers.end_ns.push(row.end_ns);
+    this.#numbers.wait_ns.push(row.wait_ns);
+    this.#numbers.bytes.push(row.bytes);
+    this.#numbers.flops.push(row.flops);
   }
 
   timeline(run: string): Timeline {
     const { length } = this;
-    const columns = TIMELINE_COLUMNS.map((name) => {
-      if (name === "run") return [name, new Lookup([run], new Uint32Array(length))];
-      const values = this.#columns[name];
-      if (name === "rank" || name === "node") return [name, Uint32Array.from(values as number[])];
-      const exact = name.endsWith("_ns") || name === "bytes" || name === "flops";
-      return [name, exact ? Float64Array.from(values as number[]) : Lookup.of(length, values)];
-    });
-    return table(Object.fromEntries(columns), [...TIMELINE_COLUMNS]);
+    const columns: Record<string, unknown> = { run: new Lookup([run], new Uint32Array(length)) };
+    for (const [name, values] of Object.entries(this.#texts)) columns[name] = values.column();
+    for (const [name, values] of Object.entries(this.#numbers)) columns[name] = values.values();
+    for (const name of ["rank", "node"] as const) {
+      const values = this.#texts[name];
+      columns[name] = new Uint32Array(length).map((_, row) => values.at(row));
+    }
+    return table(columns as Parameters<typeof table>[0], [...TIMELINE_COLUMNS]);
   }
 }
