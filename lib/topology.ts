@@ -2,7 +2,18 @@
  * Nodes, ranks, links and processors: where a layer runs.
  * @module
  */
-import { type Link, type Processor, SchemoeError, type Spine, type Topology } from "./types.ts";
+import { count, fail, object, perByte, rejectUnknown, start } from "./topology_fields.ts";
+import {
+  cardOf,
+  type CardOptions,
+  linkOf,
+  type LinkOptions,
+  processorOf,
+  type ProcessorOptions,
+} from "./topology_units.ts";
+import type { Link, Spine, Topology } from "./types.ts";
+
+export type { CardOptions, LinkOptions, ProcessorOptions };
 
 /** What {@linkcode topology} takes; all but the two sizes have defaults. */
 export interface TopologyOptions {
@@ -12,17 +23,17 @@ export interface TopologyOptions {
   readonly source?: string;
   readonly nodes: number;
   readonly ranksPerNode: number;
-  readonly intra?: Partial<Link>;
-  readonly inter?: Partial<Link>;
+  readonly intra?: LinkOptions;
+  readonly inter?: LinkOptions;
   /** A rank to itself; default: the intra-node link without its alpha. */
-  readonly local?: Partial<Link>;
-  readonly processor?: Partial<Processor>;
+  readonly local?: LinkOptions;
+  readonly processor?: ProcessorOptions;
   /** Ranks that share a processor; see {@linkcode Topology}. */
   readonly sharing?: Topology["sharing"];
   /** Speed of each rank's computation, default 1; see {@linkcode Topology}. */
   readonly speed?: Topology["speed"];
   /** Network cards that the ranks of a node share; see {@linkcode Topology}. */
-  readonly nic?: Topology["nic"];
+  readonly nic?: CardOptions;
   /** Leaf switches, rails and uplinks between nodes; see {@linkcode Spine}. */
   readonly spine?: Spine;
   /** Slow-down of computation and transfers that run together; default 1. */
@@ -55,28 +66,35 @@ const MOST_RANKS = 1 << 20;
  *
  * ```ts
  * import { topology } from "@schemoe/lab";
- * const world = topology({ nodes: 2, ranksPerNode: 4, inter: { alpha: 50e-6, beta: 1 / 12.5e9 } });
- * console.assert(world.ranks === 8);
+ * const world = topology({
+ *   ...{ nodes: 2, ranksPerNode: 4 },
+ *   intra: { bandwidth: "450 GB/s", latency: "3 us" },
+ *   inter: { bandwidth: "400 Gb/s", latency: "10 us" },
+ *   processor: { flopRate: "989 TFLOP/s", byteRate: "3.35 TB/s" },
+ * });
+ * console.assert(world.ranks === 8 && world.links.inter.beta === 1 / 50e9);
  * ```
- * @param options sizes; link times in seconds and seconds per byte; rates per second.
- * @throws {SchemoeError} naming the field that is not a usable number.
+ * @param options sizes; links and processors as texts with units or as numbers: seconds, seconds a
+ * byte, and rates a second.
+ * @throws {SchemoeError} naming the field that is not a usable number, or not a physical one.
  */
 export function topology(options: TopologyOptions): Topology {
   object("options", options);
-  const { nodes, ranksPerNode, sharing, speed, nic, spine } = options;
+  const { nodes, ranksPerNode, sharing, speed, spine } = options;
   rejectUnknown(options, OPTIONS);
   for (const name of ["intra", "inter", "local", "processor"] as const) {
     if (options[name] !== undefined) object(name, options[name]);
   }
-  const intra = { ...SMALL.intra, ...options.intra };
+  const intra = { ...SMALL.intra, ...linkOf("intra", options.intra) };
   const links = {
     intra,
-    inter: { ...SMALL.inter, ...options.inter },
-    local: { alpha: 0, beta: intra.beta, ...options.local },
+    inter: { ...SMALL.inter, ...linkOf("inter", options.inter) },
+    local: { alpha: 0, beta: intra.beta, ...linkOf("local", options.local) },
   };
-  const processor = { ...SMALL.processor, ...options.processor };
+  const processor = { ...SMALL.processor, ...processorOf(options.processor) };
   const contention = options.contention &&
     { ...{ compute: 1, communication: 1 }, ...options.contention };
+  const nic = cardOf(options.nic);
   const ranks = nodes * ranksPerNode;
   const { name, source } = { ...(isEmulated(options) ? EMULATED : {}), ...defined(options) };
   const made: Topology = {
@@ -121,7 +139,7 @@ export function checkTopology(topology: Topology): void {
   }
   for (const name of ["intra", "inter", "local"] as const) link(name, links[name]);
   rejectUnknown(processor, ["alpha", "flopRate", "byteRate"], "processor.");
-  atLeastZero("processor.alpha", processor.alpha);
+  start("processor.alpha", processor.alpha);
   for (const rate of ["flopRate", "byteRate"] as const) {
     if (!(processor[rate] > 0)) fail(`processor.${rate}`, "a positive number", processor[rate]);
   }
@@ -133,7 +151,7 @@ export function checkTopology(topology: Topology): void {
   }
   if (nic) {
     rejectUnknown(nic, ["beta", "cards"], "nic.");
-    atLeastZero("nic.beta", nic.beta);
+    perByte("nic.beta", nic.beta);
     const { cards = 1 } = nic;
     count("nic.cards", cards);
     if (ranksPerNode % cards) {
@@ -203,33 +221,6 @@ function checkSharing({ of, capacity }: NonNullable<Topology["sharing"]>, ranks:
 
 function link(name: string, value: Link): void {
   rejectUnknown(value, ["alpha", "beta"], `${name}.`);
-  atLeastZero(`${name}.alpha`, value.alpha);
-  atLeastZero(`${name}.beta`, value.beta);
-}
-
-function count(name: string, value: unknown): void {
-  if (!Number.isInteger(value) || (value as number) < 1) fail(name, "a positive integer", value);
-}
-
-function atLeastZero(name: string, value: unknown): void {
-  if (!Number.isFinite(value) || (value as number) < 0) fail(name, "a number of at least 0", value);
-}
-
-function object(name: string, value: unknown): void {
-  if (typeof value !== "object" || value === null) fail(name, "an object", value);
-}
-
-function rejectUnknown(value: object, known: readonly string[], prefix = ""): void {
-  const foreign = Object.keys(value).find((key) => !known.includes(key));
-  if (foreign) {
-    fail(
-      prefix + foreign,
-      `one of ${known.map((k) => prefix + k).join(", ")}`,
-      "an unknown name",
-    );
-  }
-}
-
-function fail(name: string, expected: string, got: unknown): never {
-  throw new SchemoeError(`Cannot make the topology: ${name} must be ${expected}, got ${got}`);
+  start(`${name}.alpha`, value.alpha);
+  perByte(`${name}.beta`, value.beta);
 }

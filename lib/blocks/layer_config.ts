@@ -15,6 +15,7 @@ import {
   SchemoeError,
   type Topology,
 } from "../types.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 /** A layer as its user writes it. */
 export interface LayerConfig {
@@ -101,17 +102,19 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
   }
   for (const [key, value] of Object.entries(config)) {
     if (Object.hasOwn(MOVED, key)) fail(`write ${MOVED[key](value)} instead of ${key}: ${value}`);
-    if (!KNOWN.includes(key)) fail(`"${key}" is not a field of a layer (${KNOWN.join(", ")})`);
+    if (!KNOWN.includes(key)) {
+      fail(`"${key}" is not a field of a layer (${KNOWN.join(", ")})${didYouMean(key, KNOWN)}`);
+    }
   }
   const { tokens, modelDim, hiddenDim, experts } = config;
   for (const [name, value] of Object.entries({ tokens, modelDim, hiddenDim, experts })) {
     if (!Number.isInteger(value) || value < 1) {
-      fail(`${name} must be a positive integer, got ${value}`);
+      fail(`${name} must be a positive integer, got ${quoted(value)}`);
     }
   }
   const { dtype = "float32", expert = ffn() } = config;
   if (!["float32", "bfloat16"].includes(dtype)) {
-    fail(`dtype must be float32 or bfloat16, got ${dtype}`);
+    fail(`dtype must be float32 or bfloat16, got ${quoted(dtype)}`);
   }
   const { ranks } = topology;
   if (experts % ranks !== 0) {

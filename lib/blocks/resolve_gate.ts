@@ -1,6 +1,7 @@
 /** The gate of a layer, by value or by name. @module */
 import * as gates from "./gates/mod.ts";
 import { type Gate, SchemoeError } from "../types.ts";
+import { quoted } from "../words.ts";
 
 /**
  * Looks up a gate by name and checks one given as a value.
@@ -16,14 +17,14 @@ export function resolveGate(given: Gate | string | undefined, experts: number): 
   }
   const { name, k, weighs = "output" } = gate;
   if (typeof name !== "string" || name === "") {
-    fail(`gate must have a name, by which runs are told apart, got ${name}`);
+    fail(`gate must have a name, by which runs are told apart, got ${quoted(name)}`);
   }
   if (!Number.isInteger(k) || k < 1) {
-    fail(`k of the gate ${name} must be a positive integer, got ${k}`);
+    fail(`k of the gate ${name} must be a positive integer, got ${quoted(k)}`);
   }
   if (k > experts) fail(`k ${k} of the gate ${name} is more than the ${experts} experts there are`);
   if (weighs !== "output" && weighs !== "input") {
-    fail(`weighs of the gate ${name} must be output or input, got ${weighs}`);
+    fail(`weighs of the gate ${name} must be output or input, got ${quoted(weighs)}`);
   }
   return gate;
 }

@@ -1,5 +1,6 @@
 /** Places of experts for the choices of tokens. @module */
 import { SchemoeError } from "../types.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 /** How many places an expert has, and which choices get them. */
 export interface Routing {
@@ -36,18 +37,23 @@ export function resolveRouting(config: Routing = {}): Required<Routing> {
   }
   const given = Object.entries(config).filter(([, value]) => value !== undefined);
   const foreign = given.find(([key]) => !known.includes(key));
-  if (foreign) fail(`"${foreign[0]}" is not a field of the routing (${known.join(", ")})`);
+  if (foreign) {
+    const near = didYouMean(foreign[0], known);
+    fail(`"${foreign[0]}" is not a field of the routing (${known.join(", ")})${near}`);
+  }
   const routing = { ...DEFAULTS, ...Object.fromEntries(given) } as Required<Routing>;
   const { capacityFactor, capacityAlignment, dropless, priority } = routing;
   if (!Number.isFinite(capacityFactor)) {
-    fail(`capacityFactor must be a finite number, got ${capacityFactor}`);
+    fail(`capacityFactor must be a finite number, got ${quoted(capacityFactor)}`);
   }
   if (!Number.isInteger(capacityAlignment) || capacityAlignment < 1) {
-    fail(`capacityAlignment must be a positive integer, got ${capacityAlignment}`);
+    fail(`capacityAlignment must be a positive integer, got ${quoted(capacityAlignment)}`);
   }
-  if (typeof dropless !== "boolean") fail(`dropless must be true or false, got ${dropless}`);
+  if (typeof dropless !== "boolean") {
+    fail(`dropless must be true or false, got ${quoted(dropless)}`);
+  }
   if (priority !== "tokens" && priority !== "scores") {
-    fail(`priority must be tokens or scores, got ${priority}`);
+    fail(`priority must be tokens or scores, got ${quoted(priority)}`);
   }
   if (dropless) checkDropless(config);
   return routing;

@@ -1,6 +1,7 @@
 /** How a pass is split into chunks. @module */
 import { type Chunking, type Loads, SchemoeError } from "../types.ts";
 import { rowsBefore } from "./loads.ts";
+import { quoted } from "../words.ts";
 
 /**
  * Splits the capacity of every expert into `chunks` slices that differ by at most one row, so that
@@ -13,7 +14,9 @@ export function capacitySlices(chunks: number): Chunking {
     split({ capacity, loads }) {
       if (!Number.isInteger(chunks) || chunks < 1 || chunks > capacity) {
         throw new SchemoeError(
-          `Cannot split the pass: chunks must be an integer from 1 to the capacity ${capacity}, got ${chunks}`,
+          `Cannot split the pass: chunks must be an integer from 1 to the capacity ${capacity}, got ${
+            quoted(chunks)
+          }`,
         );
       }
       const bound = loads

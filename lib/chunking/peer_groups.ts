@@ -1,6 +1,7 @@
 /** Splitting a pass by groups of peers instead of by capacity. @module */
 import { type Chunk, type Chunking, SchemoeError } from "../types.ts";
 import { callUser } from "../user_code.ts";
+import { quoted } from "../words.ts";
 
 /** Ranks from `begin` to `end`. */
 export interface Peers {
@@ -31,7 +32,7 @@ export function peerGroups(groups: number): Chunking {
     split({ capacity, topology: { ranks } }) {
       if (!Number.isInteger(groups) || groups < 1) {
         throw new SchemoeError(
-          `Cannot split the pass: peer groups must be a positive integer, got ${groups}`,
+          `Cannot split the pass: peer groups must be a positive integer, got ${quoted(groups)}`,
         );
       }
       const count = Math.min(groups, ranks);

@@ -9,6 +9,7 @@ import { wantsNvtx } from "../native/nvtx.ts";
 import { NativeRunner } from "../native/runner.ts";
 import { type Engine, SchemoeError, type Topology } from "../types.ts";
 import { pace } from "./pacing.ts";
+import { quoted } from "../words.ts";
 
 /** What moves the bytes of transport `copy`. */
 export const COPY_BY = ["kernels", "engines"] as const;
@@ -190,13 +191,13 @@ export function checkTransport(options: TransportOptions, ranks: number): void {
     }
   }
   if (emulateNodes !== undefined && typeof emulateNodes !== "boolean") {
-    fail(`emulateNodes must be true or false, got ${emulateNodes}`);
+    fail(`emulateNodes must be true or false, got ${quoted(emulateNodes)}`);
   }
   if (nccl !== undefined && (typeof nccl !== "string" || nccl === "")) {
     fail(`nccl must be the path of a library, got ${JSON.stringify(nccl)}`);
   }
   if (maxCTAs !== undefined && !(Number.isInteger(maxCTAs) && maxCTAs >= 1 && maxCTAs <= 64)) {
-    fail(`maxCTAs must be an integer from 1 to 64, got ${maxCTAs}`);
+    fail(`maxCTAs must be an integer from 1 to 64, got ${quoted(maxCTAs)}`);
   }
   if (devices !== undefined) checkDevices(devices, ranks);
 }

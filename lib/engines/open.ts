@@ -6,6 +6,7 @@ import { openCpuEngine } from "./cpu.ts";
 import { openCudaEngine, type TransportOptions } from "./cuda.ts";
 import { defaultKind } from "./default_kind.ts";
 import { openSimulator } from "./simulate.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 /** Options of the CUDA engine alone. */
 const TRANSPORT = [
@@ -63,7 +64,11 @@ export function openEngine(options: EngineOptions): Engine {
     ...["tf32", "tune", "nvtx", ...TRANSPORT],
   ];
   const foreign = Object.keys(options).find((key) => !known.includes(key));
-  if (foreign) fail(`"${foreign}" is not one of its options (${known.join(", ")})`);
+  if (foreign) {
+    fail(
+      `"${foreign}" is not one of its options (${known.join(", ")})${didYouMean(foreign, known)}`,
+    );
+  }
   const kind = options.kind === undefined ? defaultKind() : options.kind;
   oneOf("kind", kind, ["simulate", "cpu", "cuda"]);
   oneOf("links", links ?? "emulated", ["emulated", "plain"]);
@@ -107,7 +112,9 @@ function onCores(topology: Topology, computation: EngineOptions["computation"]):
 }
 
 function oneOf(name: string, value: string, known: readonly string[]): void {
-  if (!known.includes(value)) fail(`unknown ${name} "${value}", choose one of ${known.join(", ")}`);
+  if (known.includes(value)) return;
+  const near = didYouMean(value, known);
+  fail(`unknown ${name} ${quoted(value)}, choose one of ${known.join(", ")}${near}`);
 }
 
 function fail(problem: string): never {

@@ -9,6 +9,7 @@ import {
   type TaskKind,
 } from "../types.ts";
 import { GraphBuilder } from "./builder.ts";
+import { quoted } from "../words.ts";
 
 /** Seconds of each stage of a chunk of size 1; a stage that is left out is not in the graph. */
 export interface StageTimes {
@@ -88,7 +89,9 @@ const STAGES = ["C1", "A1", "D1", "E", "Ei", "Ew", "C2", "A2", "D2"];
 function equalSizes(chunks: number): number[] {
   if (!Number.isInteger(chunks) || chunks < 1) {
     throw new SchemoeError(
-      `Cannot make the graph: chunks must be a positive integer or a list of sizes, got ${chunks}`,
+      `Cannot make the graph: chunks must be a positive integer or a list of sizes, got ${
+        quoted(chunks)
+      }`,
     );
   }
   return Array.from({ length: chunks }, () => 1);

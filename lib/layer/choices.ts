@@ -13,6 +13,7 @@ import {
   SchemoeError,
 } from "../types.ts";
 import { callUser } from "../user_code.ts";
+import { didYouMean } from "../words.ts";
 
 /** Options of `forward` and `backward`. */
 export interface PassChoices {
@@ -79,7 +80,8 @@ export function resolveChoices(
   const foreign = Object.keys(choices).find((key) => ![...known, ...others].includes(key));
   if (foreign) {
     throw new SchemoeError(
-      `Cannot run the pass: "${foreign}" is not an option (${[...others, ...known].join(", ")})`,
+      `Cannot run the pass: "${foreign}" is not an option (${[...others, ...known].join(", ")})` +
+        didYouMean(foreign, [...others, ...known]),
     );
   }
   const { signal } = choices;
@@ -177,7 +179,8 @@ function pick<T extends object>(
   const names = builtIns(module, method);
   if (!names.includes(value)) {
     throw new SchemoeError(
-      `Unknown ${what} "${value}": choose one of ${names.join(", ")}, or give a value of your own`,
+      `Unknown ${what} "${value}": choose one of ${names.join(", ")}, or give a value of your own` +
+        didYouMean(value, names),
     );
   }
   return (module as Record<string, T>)[value];

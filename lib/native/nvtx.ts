@@ -2,6 +2,7 @@
 import { SchemoeError } from "../types.ts";
 import { describeLibrary, type EngineKind, libraryPath, openLibrary } from "./library.ts";
 import { Status } from "./status.ts";
+import { quoted } from "../words.ts";
 
 const VARIABLE = "SCHEMOE_NVTX";
 
@@ -13,7 +14,9 @@ const VARIABLE = "SCHEMOE_NVTX";
  *   library has no NVTX.
  */
 export function wantsNvtx(option: boolean | undefined, kind: EngineKind): boolean {
-  if (typeof (option ?? false) !== "boolean") fail(`nvtx must be true or false, got ${option}`);
+  if (typeof (option ?? false) !== "boolean") {
+    fail(`nvtx must be true or false, got ${quoted(option)}`);
+  }
   if (!(option ?? fromEnvironment())) return false;
   if (!describeLibrary(openLibrary(libraryPath(kind))).features.nvtx) {
     fail(

@@ -1,5 +1,6 @@
 /** Times of the stages of a pass as functions of the number of chunks. @module */
 import { type Costs, SchemoeError, type Task, type TaskGraph } from "../types.ts";
+import { quoted } from "../words.ts";
 
 /** One of r chunks takes `alpha + work / r` seconds: the start-up, and the work of a whole pass. */
 export interface ChunkTime {
@@ -101,7 +102,7 @@ export function leastOf<Limit extends string>(
 ): ChunkChoice<Limit> {
   if (!Number.isInteger(most) || most < 1) {
     throw new SchemoeError(
-      `Cannot choose the number of chunks: "most" must be a positive integer, got ${most}`,
+      `Cannot choose the number of chunks: "most" must be a positive integer, got ${quoted(most)}`,
     );
   }
   let best = { chunks: 1, ...predict(1) };

@@ -5,6 +5,7 @@ import { bestKnown, type KnownOrder } from "./exact/known.ts";
 import { makeProblem, type Problem } from "./exact/problem.ts";
 import { search } from "./exact/search.ts";
 import { smoothed } from "./exact/smooth.ts";
+import { quoted } from "../words.ts";
 
 /** Seconds that a search takes at most when nothing is said. */
 const TIME_LIMIT = 1;
@@ -72,7 +73,7 @@ export function exactSchedule(
   const { timeLimit = TIME_LIMIT, onGap } = options;
   if (!(typeof timeLimit === "number" && timeLimit > 0)) {
     throw new SchemoeError(
-      `Cannot search: timeLimit must be a number of seconds above 0, got ${timeLimit}`,
+      `Cannot search: timeLimit must be a number of seconds above 0, got ${quoted(timeLimit)}`,
     );
   }
   const begin = performance.now();

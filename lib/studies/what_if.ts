@@ -15,6 +15,7 @@ import { Run } from "../layer/run.ts";
 import { calibrated } from "./what_if_calibrate.ts";
 import { WhatIf } from "./what_if_result.ts";
 import { type Setup, type Vary, varyOf } from "./what_if_vary.ts";
+import { didYouMean } from "../words.ts";
 
 /** A layer and its world, when there is no run to start from. */
 export interface WhatIfSetup {
@@ -81,7 +82,10 @@ export async function whatIf(from: Run | WhatIfSetup, options: WhatIfOptions): P
     fail(`give what varies and its values second, got ${options}`);
   }
   const foreign = Object.keys(options).find((key) => !OPTIONS.includes(key));
-  if (foreign) fail(`"${foreign}" is not one of its options (${OPTIONS.join(", ")})`);
+  if (foreign) {
+    const near = didYouMean(foreign, OPTIONS);
+    fail(`"${foreign}" is not one of its options (${OPTIONS.join(", ")})${near}`);
+  }
   const { values, pass = "step" } = options;
   if (!["forward", "backward", "step"].includes(pass)) {
     fail(`unknown pass "${pass}", choose one of forward, backward, step`);

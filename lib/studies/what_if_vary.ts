@@ -5,6 +5,7 @@ import { checkTopology } from "../topology.ts";
 import { loadsOf, zipfRouting } from "../routing/mod.ts";
 import { type Loads, SchemoeError, type Topology } from "../types.ts";
 import type { PassChoices } from "../layer/choices.ts";
+import { didYouMean } from "../words.ts";
 
 /** A layer, where it runs and how. */
 export interface Setup {
@@ -149,7 +150,7 @@ export function varyOf(vary: string | Vary): Vary {
     throw new SchemoeError(
       `Cannot vary "${vary}": choose one of ${
         Object.keys(CHANGES).join(", ")
-      }, or give { name, apply }`,
+      }, or give { name, apply }${didYouMean(vary, Object.keys(CHANGES))}`,
     );
   }
   return { name: vary, ...CHANGES[vary] } as Vary;

@@ -22,7 +22,7 @@ export { busBandwidth } from "./measures/bandwidth.ts";
 export { busy } from "./measures/busy.ts";
 export { type Timeline, TIMELINE_COLUMNS, type TimelineColumn } from "./table/columns.ts";
 export { type Communication, communication, hiddenFraction } from "./measures/communication.ts";
-export { compare, type Compared, type Comparison } from "./measures/compare.ts";
+export { compare, type Comparison } from "./measures/compare.ts";
 export { criticalPath } from "./measures/critical_path.ts";
 export {
   display,
@@ -32,7 +32,7 @@ export {
   type MediaBundle,
 } from "./chart/display.ts";
 export { sendBundle, settled, type Shown } from "./chart/display.ts";
-export { explain, type Explained, type Explanation } from "./measures/explain.ts";
+export { explain, type Explanation } from "./measures/explain.ts";
 export { exposure } from "./measures/exposure.ts";
 export { fromArrow, fromCSV, toArrow, toCSV } from "./table/export.ts";
 export { formatBytes, formatPercent, formatRate, formatTime } from "./table/format.ts";
@@ -53,12 +53,13 @@ export { ganttPng, type PngOptions, svgToPng } from "./chart/png.ts";
 export { predictedVsMeasured, type Prediction } from "./measures/prediction.ts";
 export { fromParquet, toParquet } from "./table/parquet.ts";
 export { type Progress, progress, type ProgressSink } from "./measures/progress.ts";
-export { type Machine, type SavableRun, saveRun, type Versions } from "./table/save.ts";
+export { type Machine, saveRun, type Versions } from "./table/save.ts";
 export { show, type ShowOptions } from "./chart/show.ts";
 export { ShownRun } from "./chart/shown_run.ts";
+export { type Subject, type Timed } from "./table/subject.ts";
 export { stragglers } from "./measures/stragglers.ts";
 export { concatTimelines, makeTimeline, type RunName } from "./table/timeline.ts";
 export { chromeTrace, type ChromeTraceOptions } from "./trace/export.ts";
 export { chromeTraceGzip, writeChromeTrace } from "./trace/file.ts";
 export { fromChromeTrace, readChromeTrace, type TraceImportOptions } from "./trace/import.ts";
-export { verdict, type VerdictOptions } from "./measures/verdict.ts";
+export { verdict } from "./measures/verdict.ts";

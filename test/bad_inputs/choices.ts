@@ -68,7 +68,7 @@ export const choices: BadInputs = {
   },
   "chunks of text": {
     call: forward({ chunks: "4" }),
-    says: ["chunks must be an integer from 1 to the capacity 8, got 4"],
+    says: ['chunks must be an integer from 1 to the capacity 8, got "4"'],
   },
   "a chunking without split": {
     call: chunking(undefined),

@@ -77,7 +77,7 @@ export const files: BadInputs = {
   },
   "a run without a timeline": {
     call: () => saveRun(wrong({}), "no/such"),
-    says: ["Cannot read the timeline: it is not an Arquero table"],
+    says: "Cannot save the run: give a run or a timeline",
   },
   "a model that is not there": {
     call: () => onnx(["no/such.onnx"]),
@@ -111,7 +111,7 @@ export const files: BadInputs = {
   },
   "a timeline that is no table": {
     call: () => busy(wrong({})),
-    says: "Cannot read the timeline: it is not an Arquero table",
+    says: "Cannot read the timeline: give a run or a timeline",
   },
   "a time that is no number": {
     call: () => makespan(timelineOf([{ start: 0, end: NaN }])),

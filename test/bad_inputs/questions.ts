@@ -45,7 +45,7 @@ export const questions: BadInputs = {
   },
   "a comparison with nothing": {
     call: about((run) => compare(wrong([run, null]))),
-    says: "Cannot compare: item 1 is no run; a run has a name and a timeline",
+    says: "Cannot compare item 1: give a run or a timeline",
   },
   "a prediction of nothing": {
     call: about((run) => predictedVsMeasured(wrong(run), wrong(undefined))),

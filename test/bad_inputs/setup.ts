@@ -36,16 +36,50 @@ export const setup: BadInputs = {
     says: ["nodes * ranksPerNode must be at most 1048576"],
   },
   "an unknown field of a topology": {
-    call: world({ ...pair, latency: 3 }),
-    says: ["latency must be one of nodes, ranksPerNode, intra"],
+    call: world({ ...pair, proccesor: {} }),
+    says: ['"proccesor" is none of its fields (nodes', 'did you mean "processor"?'],
   },
   "a link that is a number": {
     call: world({ ...pair, inter: 5 }),
     says: ["inter must be an object, got 5"],
   },
   "an unknown field of a link": {
-    call: world({ ...pair, inter: { latency: 1 } }),
-    says: ["inter.latency must be one of inter.alpha, inter.beta"],
+    call: world({ ...pair, inter: { bandwith: 1 } }),
+    says: ['"inter.bandwith" is none of its fields (inter.bandwidth', 'did you mean "bandwidth"?'],
+  },
+  "a bandwidth as seconds a byte": {
+    call: world({ ...pair, inter: { alpha: 5e-6, beta: 50e9 } }),
+    says: [
+      "inter.beta must be at most 1000: seconds a byte (a rate in bytes a second is inter.bandwidth)",
+    ],
+  },
+  "a bandwidth without its unit": {
+    call: world({ ...pair, inter: { bandwidth: 50 } }),
+    says: [
+      'inter.bandwidth must be at least 1000 bytes a second (write "50 GB/s", or 50e9), got 50',
+    ],
+  },
+  "a bandwidth of another unit": {
+    call: world({ ...pair, inter: { bandwidth: "50 parsecs" } }),
+    says: [
+      'inter.bandwidth must be a rate such as "50 GB/s", or a number of B/s, got "50 parsecs"',
+    ],
+  },
+  "a latency of another unit": {
+    call: world({ ...pair, inter: { latency: "5 GB/s" } }),
+    says: ['inter.latency must be a time such as "5 us", or a number of seconds, got "5 GB/s"'],
+  },
+  "a link said twice": {
+    call: world({ ...pair, inter: { bandwidth: "50 GB/s", beta: 1e-9 } }),
+    says: ['inter must be given one of bandwidth and beta, got "both"'],
+  },
+  "a latency of hours": {
+    call: world({ ...pair, inter: { latency: 5e6 } }),
+    says: ["inter.alpha must be at most 3600: seconds"],
+  },
+  "a processor's rate of another unit": {
+    call: world({ ...pair, processor: { flopRate: "989 TB/s" } }),
+    says: ['processor.flopRate must be a rate such as "989 TFLOP/s"'],
   },
   "a negative alpha": {
     call: world({ ...pair, intra: { alpha: -1 } }),
@@ -53,7 +87,7 @@ export const setup: BadInputs = {
   },
   "a beta of text": {
     call: world({ ...pair, inter: { beta: "1" } }),
-    says: ["inter.beta must be a number of at least 0, got 1"],
+    says: ['inter.beta must be a number of at least 0, got "1"'],
   },
   "a processor that does nothing": {
     call: world({ ...pair, processor: { flopRate: 0 } }),
@@ -137,7 +171,7 @@ export const setup: BadInputs = {
   },
   "a size of text": {
     call: layer({ modelDim: wrong("4") }),
-    says: ["modelDim must be a positive integer, got 4"],
+    says: ['modelDim must be a positive integer, got "4"'],
   },
   "an unknown field of a layer": {
     call: layer(wrong({ topk: 2 })),
@@ -161,7 +195,7 @@ export const setup: BadInputs = {
   },
   "yes instead of true": {
     call: () => topK({ normalize: wrong("yes") }),
-    says: ["Cannot make the gate topK: normalize must be true or false, got yes"],
+    says: ['Cannot make the gate topK: normalize must be true or false, got "yes"'],
   },
   "an unknown option of a gate": {
     call: () => topK(wrong({ topK: 2 })),
@@ -173,7 +207,7 @@ export const setup: BadInputs = {
   },
   "a gate that weighs nothing": {
     call: layer({ gate: topK({ weighs: wrong("both") }) }),
-    says: ["weighs of the gate topK must be output or input, got both"],
+    says: ['weighs of the gate topK must be output or input, got "both"'],
   },
   "an unknown gate": {
     call: layer({ gate: "topk" }),
@@ -189,7 +223,7 @@ export const setup: BadInputs = {
   },
   "an unknown priority": {
     call: layer({ routing: { priority: "best" } }),
-    says: ["priority must be tokens or scores, got best"],
+    says: ['priority must be tokens or scores, got "best"'],
   },
   "one loss instead of a list": {
     call: layer({ losses: gshard({ weight: 1 }) }),

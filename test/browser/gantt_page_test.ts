@@ -5,6 +5,9 @@ import { Page } from "./chromium.ts";
 import { charts, contrasts, overlaps } from "./look.ts";
 import { cellPages, notebookPages } from "./page.ts";
 
+/** Colour of a chart's paper on a light and on a dark page. */
+const PAPER = { light: "rgb(255, 255, 255)", dark: "rgb(13, 17, 23)" };
+
 interface Chart {
   left: number;
   top: number;
@@ -40,14 +43,14 @@ Deno.test("the page of an executed notebook", async (t) => {
     await page.screenshot(`notebook-${scheme}`);
     const found = await page.evaluate<Chart[]>(charts);
 
-    await t.step(`${scheme}: every chart can be seen, on its own paper`, () => {
+    await t.step(`${scheme}: every chart can be seen, on paper like the page`, () => {
       assertEquals(found.length, 4);
       for (const { shown, width, height, bars, paper, left } of found) {
         assert(
           shown && width > 500 && height > 100 && bars > 5 && left >= 0,
           `${width} x ${height}`,
         );
-        assertEquals(paper, "rgb(255, 255, 255)");
+        assertEquals(paper, PAPER[scheme]);
       }
     });
     await t.step(
@@ -101,7 +104,7 @@ Deno.test("the page of 04-reading-a-timeline.ipynb", async (t) => {
       assert(found.length >= 4, `${found.length} charts`);
       for (const { shown, width, bars, paper, view } of found) {
         assert(shown && width > 500 && bars > 5 && view !== undefined);
-        assertEquals(paper, "rgb(255, 255, 255)");
+        assertEquals(paper, PAPER[scheme]);
       }
       assertEquals(await page.evaluate(overlaps), []);
     });
@@ -132,6 +135,15 @@ Deno.test("a chart of 16 ranks in a page of its own", async (t) => {
     assertEquals(before.bars, timeline.numRows());
     assertEquals(before.view![0], 0);
     assertEquals(await page.evaluate(overlaps), []);
+  });
+  await t.step("is dark on a dark page, light when the page becomes so", async () => {
+    assertEquals(before.paper, PAPER.dark);
+    await page.evaluate("void (document.documentElement.style.colorScheme = 'light')");
+    await page.evaluate("new Promise((done) => setTimeout(done, 400))");
+    assertEquals((await look()).paper, PAPER.light);
+    await page.evaluate("void (document.documentElement.style.colorScheme = '')");
+    await page.evaluate("new Promise((done) => setTimeout(done, 400))");
+    assertEquals((await look()).paper, PAPER.dark);
   });
   await t.step("asks the network for nothing, and complains of nothing", () => {
     assertEquals(page.requests, [`file://${directory}/page.html`]);

@@ -9,6 +9,7 @@ import { parseHTML } from "linkedom";
 import { criticalPath } from "../../lib/timeline/measures/critical_path.ts";
 import { gantt, ganttHtml, type GanttOptions, ganttSvg } from "../../lib/timeline/chart/gantt.ts";
 import type { DocumentLike } from "../../lib/timeline/chart/plot.ts";
+import { topology } from "../../lib/topology.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { forwardTimeline, timelineOf } from "./fixture.ts";
 import { assertSvg } from "./snapshot.ts";
@@ -182,6 +183,61 @@ Deno.test("gantt() of 200,000 tasks draws what can be told apart, and says so", 
   assertEquals(bars(first), 9000);
 });
 
+Deno.test("gantt() of a run says what was run, where, and how it went", async () => {
+  const world = topology({
+    ...{ nodes: 2, ranksPerNode: 2 },
+    intra: { alpha: 5e-6, beta: 1 / 50e9 },
+    inter: { alpha: 1e-5, beta: 8 / 400e9 },
+    processor: { flopRate: 989e12 },
+  });
+  const run = {
+    ...{ timeline: pass, name: "mine", pass: "forward", topology: world, bound: 8e-3 },
+    configuration: {
+      ...{ scheduler: "optSche", allToAll: "pipe", compressor: "int8", chunks: 4 },
+      engine: "cpu, emulated links, paced computation",
+    },
+  };
+  const svg = await ganttSvg(run);
+  for (
+    const said of [
+      ...[">mine · forward<", "forward · optSche + pipe · codec int8 · 4 chunks · cpu, emulated"],
+      "2 x 2 ranks · inside a node 50 GB/s + 5 us · between nodes 50 GB/s + 10 us · computation 989 TFLOP/s a rank",
+      "makespan 8.54 ms · 84 % of communication hidden · 7 % above the bound (8.00 ms)",
+    ]
+  ) assertStringIncludes(svg, said);
+  const plain = { ...run, configuration: { engine: "cpu, plain links, real computation" } };
+  assert(!/between nodes|a rank</.test(await ganttSvg(plain)), "speeds that nothing emulates");
+  assertStringIncludes(await ganttSvg(run, { lines: ["only this"] }), ">only this<");
+  assert(!(await ganttSvg(run, { lines: [] })).includes("optSche"));
+});
+
+Deno.test("gantt() breaks long lines at their dots", async () => {
+  const configuration = { scheduler: "s".repeat(60), allToAll: "a".repeat(60), compressor: "none" };
+  const svg = await ganttSvg({ timeline: pass, name: "x", configuration }, { width: 500 });
+  assertStringIncludes(svg, ">codec none<");
+});
+
+Deno.test("gantt() draws the all-to-all back apart from the one there", async () => {
+  const bar = (label: string, start: number) => ({
+    ...{ kind: "allToAll", lane: "inter", label, name: label, start, end: start + 5 },
+  });
+  const svg = await ganttSvg(timelineOf([bar("A1", 0), bar("A2", 5)]));
+  const fills = [...svg.matchAll(/<rect [^>]*fill="(#\w+)"[^>]*><title>/g)].map(([, fill]) => fill);
+  assertEquals(new Set(fills).size, 2);
+  assertStringIncludes(svg, ">all-to-all back<");
+});
+
+Deno.test("gantt() is dark when asked, and follows the reader as a file of its own", async () => {
+  const dark = await ganttSvg(pass, { theme: "dark" });
+  assert(!dark.includes("#ffffff") && !dark.includes("prefers-color-scheme"));
+  assertStringIncludes(dark, 'fill="#0d1117"');
+  assertStringIncludes(
+    await ganttSvg(pass),
+    '@media (prefers-color-scheme:dark){svg:root [fill="#',
+  );
+  assert(!(await ganttSvg(pass, { theme: "light" })).includes("prefers-color-scheme"));
+});
+
 Deno.test("gantt() uses the document that it is given", async () => {
   const { document } = parseHTML("<html></html>") as unknown as { document: DocumentLike };
   const element = await gantt(pass, { document }) as unknown as { ownerDocument: unknown };
@@ -213,6 +269,8 @@ Deno.test("gantt() throws naming what it cannot use", async () => {
   await fails({ widht: 3 }, 'unknown option "widht"');
   await fails({ width: 12 }, "width is 12");
   await fails({ width: NaN }, "width is NaN");
+  await fails({ theme: "grey" }, 'theme is "grey"');
+  await fails({ lines: "one" }, "lines is not a list");
   await fails({ ranks: [] }, "ranks is empty");
   await fails({ fold: true }, "fold is true");
   await fails({ fold: -1 }, "fold is -1");

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { layOut, shorten, textWidth } from "../../lib/timeline/chart/layout.ts";
 import { placeLegend } from "../../lib/timeline/chart/legend.ts";
-import { kindStyle, PAGE } from "../../lib/timeline/chart/palette.ts";
+import { barKind, kindStyle, PAGE } from "../../lib/timeline/chart/palette.ts";
+import { DARK_COLOURS } from "../../lib/timeline/chart/theme.ts";
 
 /** Simulations of full protanopia, deuteranopia and tritanopia on linear RGB, Machado et al. 2009. */
 const VISIONS = {
@@ -49,28 +50,37 @@ const contrast = (a: string, b: string) => {
 };
 
 const KINDS = ["gate", "dispatch", "compress", "allToAll", "decompress", "expert"]
-  .concat(["expertInputGrad", "expertWeightGrad", "combine", "allReduce"]);
+  .concat(["expertInputGrad", "expertWeightGrad", "combine", "allReduce"])
+  .concat([barKind("allToAll", "A2")]);
+const THEMES = {
+  light: (colour: string) => colour,
+  dark: (colour: string) => DARK_COLOURS[colour] ?? colour,
+};
 
-for (const [vision, matrix] of Object.entries(VISIONS)) {
-  Deno.test(`kindStyle() gives colours that differ by 20 or more in L*a*b*: ${vision}`, () => {
-    const colours = [...KINDS.map((kind) => kindStyle(kind).fill), PAGE.exposed];
-    const seen = colours.map((colour) => lab(times(matrix, linear(colour))));
-    for (const [i, a] of seen.entries()) {
-      for (const [j, b] of seen.entries()) {
-        const difference = Math.hypot(...a.map((value, at) => value - b[at]));
-        assert(i >= j || difference >= 20, `${colours[i]} and ${colours[j]}: ${difference}`);
+for (const [theme, shown] of Object.entries(THEMES)) {
+  for (const [vision, matrix] of Object.entries(VISIONS)) {
+    Deno.test(`kindStyle() gives colours that differ by 20 or more in L*a*b*, ${theme}: ${vision}`, () => {
+      const colours = [...KINDS.map((kind) => kindStyle(kind).fill), PAGE.exposed].map(shown);
+      const seen = colours.map((colour) => lab(times(matrix, linear(colour))));
+      for (const [i, a] of seen.entries()) {
+        for (const [j, b] of seen.entries()) {
+          const difference = Math.hypot(...a.map((value, at) => value - b[at]));
+          assert(i >= j || difference >= 20, `${colours[i]} and ${colours[j]}: ${difference}`);
+        }
       }
+    });
+  }
+
+  Deno.test(`kindStyle() gives text that stands out from its bar, ${theme}`, () => {
+    for (const kind of [...KINDS, "opaque"]) {
+      const { fill, ink } = kindStyle(kind);
+      const seen = contrast(shown(fill), shown(ink));
+      assert(seen >= 3, `${kind}: ${seen}`);
     }
+    const on = (ink: string) => contrast(shown(ink), shown(PAGE.paper));
+    assert(on(PAGE.ink) >= 7 && on(PAGE.faint) >= 4.5);
   });
 }
-
-Deno.test("kindStyle() gives text that stands out from its bar", () => {
-  for (const kind of [...KINDS, "opaque"]) {
-    const { fill, ink } = kindStyle(kind);
-    assert(contrast(fill, ink) >= 3, `${kind}: ${contrast(fill, ink)}`);
-  }
-  assert(contrast(PAGE.ink, PAGE.paper) >= 7 && contrast(PAGE.faint, PAGE.paper) >= 4.5);
-});
 
 for (const [ranks, ranksPerNode] of [[1, 1], [4, 2], [8, 4], [16, 1], [16, 16]]) {
   Deno.test(`layOut() of ${ranks} ranks, ${ranksPerNode} a node: no label touches another`, () => {

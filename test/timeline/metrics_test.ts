@@ -68,7 +68,7 @@ for (const metric of [makespan, busy, communication, hiddenFraction] as const) {
   Deno.test(`${metric.name}() throws naming the column or the runs`, () => {
     const measure = (timeline: Timeline) => () => metric(timeline);
     assertThrows(measure(small.rename({ end_ns: "end" })), SchemoeError, 'no column "end_ns"');
-    assertThrows(measure({} as Timeline), SchemoeError, "not an Arquero table");
+    assertThrows(measure({} as Timeline), SchemoeError, "give a run or a timeline");
     const two = timelineOf([{ run: "a", start: 0, end: 1 }, { run: "b", start: 0, end: 1 }]);
     assertThrows(measure(two), SchemoeError, 'it holds 2 runs ("a", "b"), filter it to one');
     const odd = timelineOf([{ start: NaN, end: 1 }]);

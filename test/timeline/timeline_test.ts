@@ -38,6 +38,20 @@ Deno.test("makeTimeline() says what each task was", () => {
   assertEquals([a1.lane, a1.kind, a1.label], ["inter", "allToAll", "A1"]);
 });
 
+Deno.test("makeTimeline() calls it packing where there is no codec", () => {
+  const program = forwardProgram(shape);
+  const kinds = (compressor: string) => {
+    const graph = { ...program.graph, configuration: { compressor } };
+    const timeline = makeTimeline({ ...program, graph }, eventsOf(program), { name: "a" });
+    const labels = timeline.array("label") as string[];
+    const found = timeline.array("kind") as string[];
+    return ["C1", "D1", "C2", "D2"].map((label) => found[labels.indexOf(label)]).join(" ");
+  };
+  assertEquals(kinds("none"), "pack unpack pack unpack");
+  assertEquals(kinds("fp16"), "compress decompress compress decompress");
+  assertEquals(kinds("fp16/none"), "compress decompress pack unpack");
+});
+
 Deno.test("makeTimeline() counts bytes that the rank sends, without copies to itself", () => {
   const timeline = forwardTimeline({ ...shape, bytes: 1000 });
   const kinds = timeline.array("kind") as string[];

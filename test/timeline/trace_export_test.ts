@@ -136,8 +136,8 @@ Deno.test("chromeTrace() throws for unknown options, ranks that are not there an
 Deno.test("writeChromeTrace() writes text, or gzip by the name of the file", async () => {
   const folder = await Deno.makeTempDir();
   const timeline = forwardTimeline(shape);
-  await writeChromeTrace(`${folder}/a.json`, timeline);
-  await writeChromeTrace(`${folder}/a.json.gz`, timeline);
+  await writeChromeTrace(timeline, `${folder}/a.json`);
+  await writeChromeTrace(timeline, `${folder}/a.json.gz`);
   assertEquals(await Deno.readTextFile(`${folder}/a.json`), chromeTrace(timeline));
   const packed = await Deno.readFile(`${folder}/a.json.gz`);
   assertEquals(packed, await chromeTraceGzip(timeline));

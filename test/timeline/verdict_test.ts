@@ -11,7 +11,7 @@ const timeline = timelineOf([
 
 Deno.test("verdict() tells makespan, hidden communication and distance to the bound", () => {
   assertEquals(
-    verdict({ timeline, bound: 0.0114, boundName: "busiest lane" }),
+    verdict({ timeline, bound: 0.0114, boundLimit: "busiest lane" }),
     "makespan 12.31 ms · 64 % of communication hidden · 8 % above the bound (11.40 ms, busiest lane)",
   );
 });

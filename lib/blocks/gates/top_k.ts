@@ -8,6 +8,7 @@ import {
   SchemoeError,
   type View,
 } from "../../types.ts";
+import { quoted } from "../../words.ts";
 
 /** Options of `topK`. */
 export interface TopKOptions {
@@ -35,7 +36,9 @@ export function topK(options: TopKOptions = {}): Gate {
   const { k = 1, normalize = true, weighs = "output", ...others } = options;
   const [foreign] = Object.keys(others);
   if (foreign) fail(`"${foreign}" is not an option (k, normalize, weighs)`);
-  if (typeof normalize !== "boolean") fail(`normalize must be true or false, got ${normalize}`);
+  if (typeof normalize !== "boolean") {
+    fail(`normalize must be true or false, got ${quoted(normalize)}`);
+  }
   return { name: "topK", k, weighs, ...kernels(normalize) };
 }
 

@@ -6,6 +6,7 @@ import { SchemoeError } from "../../types.ts";
 import { makeBars, type TimeScale } from "./bars.ts";
 import { captionOf } from "./caption.ts";
 import { column, numbers, oneRun, rows, type Timeline } from "../table/columns.ts";
+import { type Subject, timed } from "../table/subject.ts";
 import { byRank } from "../measures/communication.ts";
 import { followPath } from "../measures/critical_path.ts";
 import type { Chart } from "./draw.ts";
@@ -13,7 +14,9 @@ import { foldRanks, listNumbers, type RankGroup } from "./fold.ts";
 import { timeUnit } from "../table/format.ts";
 import type { GanttOptions } from "./options.ts";
 import { subtract } from "../table/intervals.ts";
-import { layOut, MARGIN, shorten, type ShownRank } from "./layout.ts";
+import { factsOf, titleOf, wrap } from "./facts.ts";
+import { barKind } from "./palette.ts";
+import { layOut, LINE, MARGIN, shorten, type ShownRank, TITLE } from "./layout.ts";
 import { placeLegend } from "./legend.ts";
 import { extent } from "../measures/makespan.ts";
 import { operationsOf } from "../table/operations.ts";
@@ -57,7 +60,9 @@ const MANY_BARS = 10_000;
 const FINEST = 1600;
 
 /** Works out a chart. @throws {SchemoeError} see `gantt`. */
-export function arrange(timeline: Timeline, options: GanttOptions, shared: Shared = {}): Arranged {
+export function arrange(subject: Subject, options: GanttOptions, shared: Shared = {}): Arranged {
+  const given = timed(subject, "draw the Gantt chart");
+  const { timeline } = given;
   const run = oneRun(timeline);
   const { begin, end } = extent(timeline);
   const groups = groupsOf(timeline, options, end - begin);
@@ -66,6 +71,7 @@ export function arrange(timeline: Timeline, options: GanttOptions, shared: Share
   const rank = numbers(timeline, "rank");
   const lane = column<string>(timeline, "lane");
   const kind = column<string>(timeline, "kind");
+  const label = column<string>(timeline, "label");
   const wait = numbers(timeline, "wait_ns");
   const lanes = new Set<string>();
   const kinds = new Set<string>();
@@ -78,15 +84,18 @@ export function arrange(timeline: Timeline, options: GanttOptions, shared: Share
     all.add(of);
     if (standIn.get(of) !== of) continue;
     every.push(row);
-    kinds.add(kind.at(row));
+    kinds.add(barKind(kind.at(row), label.at(row)));
     waiting ||= wait.at(row) > 0;
   }
   const gaps = lanes.has("compute") ? exposedOf(timeline, shown.map(({ rank }) => rank)) : [];
   const list = every.length > MANY_BARS ? thin(timeline, every, (end - begin) / FINEST) : every;
   const path = options.criticalPath ? followPath(operationsOf(timeline)).steps : undefined;
   const width = options.width ?? 960;
-  const title = shorten(options.title ?? run, 14, width - 2 * MARGIN);
-  const header = { left: MARGIN, right: width - MARGIN, top: title ? 44 : 20 };
+  const title = shorten(options.title ?? titleOf(given) ?? run, 14, width - 2 * MARGIN);
+  const lines = wrap(options.lines ?? factsOf(given), 11, width - 2 * MARGIN)
+    .map((line) => shorten(line, 11, width - 2 * MARGIN));
+  const above = lines.length === 0 ? title ? 0 : -24 : LINE * lines.length + (title ? 4 : 4);
+  const header = { left: MARGIN, right: width - MARGIN, top: TITLE + 24 + above };
   const needs: Needs = { kinds, waiting, exposed: gaps.length > 0 };
   const legend = shared.legend === null
     ? { swatches: [], names: [], headings: [], bottom: header.top - 8 }
@@ -118,7 +127,7 @@ export function arrange(timeline: Timeline, options: GanttOptions, shared: Share
   const bars = makeBars({ timeline, rows: list, layout, scale, begin, where });
   const drawn = path && pathMarks(path, { layout, scale, list, standIn, timeline });
   const chart: Chart = {
-    ...{ title, caption, layout, legend, bars, axis: { end: whole / ns, unit } },
+    ...{ title, lines, caption, layout, legend, bars, axis: { end: whole / ns, unit } },
     exposed: gaps.map((gap) => ({
       x1: scale(gap.begin),
       x2: scale(gap.end),

@@ -5,7 +5,7 @@
 import { column, isCommunication, numbers, type Timeline } from "../table/columns.ts";
 import { formatBytes, formatRate, formatTime } from "../table/format.ts";
 import { type Layout, textWidth } from "./layout.ts";
-import { kindStyle } from "./palette.ts";
+import { barKind, kindStyle } from "./palette.ts";
 
 /** Rectangles with what is written on them, one entry for each bar. */
 export interface Bars {
@@ -57,7 +57,7 @@ export function makeBars(
   const times = new Float64Array(3 * rows.length);
   const candidates: (readonly string[])[] = [];
   for (const [at, row] of rows.entries()) {
-    const style = kindStyle(kind.at(row));
+    const style = kindStyle(barKind(kind.at(row), label.at(row)));
     const from = scale(start.at(row));
     const to = scale(end.at(row));
     const y = top.get(`${rank.at(row)} ${lane.at(row)}`)!;

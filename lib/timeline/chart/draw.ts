@@ -3,7 +3,7 @@
  * @module
  */
 import type { Bars } from "./bars.ts";
-import { type Label, type Layout, MARGIN } from "./layout.ts";
+import { type Label, type Layout, LINE, MARGIN, TITLE } from "./layout.ts";
 import { type Legend, SWATCH } from "./legend.ts";
 import { PAGE } from "./palette.ts";
 import type { DocumentLike } from "./plot.ts";
@@ -13,6 +13,8 @@ type Plot = typeof import("@observablehq/plot");
 /** Everything to draw, in pixels. */
 export interface Chart {
   readonly title: string;
+  /** Small lines below the title. */
+  readonly lines: readonly string[];
   readonly caption: string;
   readonly layout: Layout;
   readonly legend: Legend;
@@ -111,11 +113,16 @@ export function draw(Plot: Plot, chart: Chart, document: DocumentLike) {
         fontSize: 11,
         fill: PAGE.faint,
       }),
-      words(Plot, [{ x: MARGIN, y: 20, text: chart.title }], {
+      words(Plot, [{ x: MARGIN, y: TITLE, text: chart.title }], {
         fontSize: 14,
         fontWeight: "bold",
         textAnchor: "start",
         fill: PAGE.ink,
+      }),
+      words(Plot, chart.lines.map((text, i) => ({ x: MARGIN, y: TITLE + LINE * (i + 1), text })), {
+        fontSize: 11,
+        textAnchor: "start",
+        fill: PAGE.faint,
       }),
       words(Plot, [{ x: MARGIN, y: height - 14, text: chart.caption }], {
         fontSize: 11,

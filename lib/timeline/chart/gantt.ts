@@ -4,12 +4,14 @@
  */
 import { SchemoeError } from "../../types.ts";
 import { arrange, type Arranged } from "./arrange.ts";
-import type { Timeline } from "../table/columns.ts";
+import type { Subject } from "../table/subject.ts";
 import { type MediaBundle, sendBundle } from "./display.ts";
 import { draw } from "./draw.ts";
 import { type DocumentLike, loadPlot, makeDocument } from "./plot.ts";
 import type { GanttOptions } from "./options.ts";
+import { applyTheme, type Theme } from "./theme.ts";
 import { zoomHtml } from "./zoom.ts";
+import { didYouMean } from "../../words.ts";
 
 export type { GanttOptions };
 
@@ -24,29 +26,29 @@ const OPTIONS: Record<keyof GanttOptions, true> = {
   document: true,
   width: true,
   title: true,
+  lines: true,
+  theme: true,
   ranks: true,
   fold: true,
   criticalPath: true,
 };
 
 /**
- * Draws a timeline: one row for each rank and lane, time to the right, colour by kind of task,
+ * Draws a run or its timeline: one row for each rank and lane, time to the right, colour by kind of task,
  * chunk in the bar, waiting for a peer paler at the beginning of the bar. Where a rank communicates
  * and computes nothing, its compute row is tinted. Lanes that no rank uses are left out, and ranks
  * that look the same are shown once; a line below says which. In a notebook it can be zoomed.
  *
- * The axis begins at the earliest start. The picture depends on nothing but the arguments, and
- * reads alike on light and dark pages. Loads Observable Plot, and linkedom when given no document.
+ * Above it stands what was run: pass, choices, engine, ranks and links, and the verdict, as far as they
+ * are known. The axis begins at the earliest start. The picture depends on nothing but the arguments,
+ * and is dark on dark pages. Loads Observable Plot, and linkedom when given no document.
  *
  * @throws {SchemoeError} naming an unknown option, a column or rank that the timeline lacks, or the
  * runs when there are several.
  */
-export async function gantt(
-  timeline: Timeline,
-  options: GanttOptions = {},
-): Promise<GanttElement> {
-  const arranged = arrange(timeline, checked(options));
-  const element = await drawn(arranged, options.document);
+export async function gantt(run: Subject, options: GanttOptions = {}): Promise<GanttElement> {
+  const arranged = arrange(run, checked(options));
+  const element = await drawn(arranged, options);
   return Object.assign(element, {
     [Symbol.for("Jupyter.display")]: async () =>
       await sendBundle({
@@ -58,33 +60,38 @@ export async function gantt(
 }
 
 /** Text of the SVG that `gantt` draws, for a file or a paper. */
-export async function ganttSvg(timeline: Timeline, options: GanttOptions = {}): Promise<string> {
-  return (await gantt(timeline, options)).outerHTML;
+export async function ganttSvg(run: Subject, options: GanttOptions = {}): Promise<string> {
+  return (await gantt(run, options)).outerHTML;
 }
 
 /**
  * The same as a piece of HTML that zooms by wheel, drag, buttons and double click, with tooltips. It
  * holds all that it needs, and fetches nothing.
  */
-export async function ganttHtml(timeline: Timeline, options: GanttOptions = {}): Promise<string> {
-  return (await ganttForms(timeline, options)).html;
+export async function ganttHtml(run: Subject, options: GanttOptions = {}): Promise<string> {
+  return (await ganttForms(run, options)).html;
 }
 
 /** The chart as SVG and as HTML that zooms, drawn once. */
 export async function ganttForms(
-  timeline: Timeline,
+  run: Subject,
   options: GanttOptions = {},
 ): Promise<{ readonly svg: string; readonly html: string }> {
-  const arranged = arrange(timeline, checked(options));
-  const { outerHTML: svg } = await drawn(arranged, options.document);
+  const arranged = arrange(run, checked(options));
+  const { outerHTML: svg } = await drawn(arranged, options);
   return { svg, html: await zoomHtml([{ svg, zoom: arranged.zoom }]) };
 }
 
 /** Draws what was arranged, as an element with its namespace. */
-export async function drawn({ chart }: Arranged, document?: DocumentLike) {
+export async function drawn(
+  { chart }: Arranged,
+  { document, theme = "auto" }: { readonly document?: DocumentLike; readonly theme?: Theme } = {},
+) {
   const Plot = await loadPlot();
-  const element = draw(Plot, chart, document ?? await makeDocument());
+  const page = document ?? await makeDocument();
+  const element = draw(Plot, chart, page);
   element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  applyTheme(element, theme, page);
   return element;
 }
 
@@ -95,11 +102,18 @@ export function checked(options: GanttOptions): GanttOptions {
     throw new SchemoeError(`Cannot draw the Gantt chart: ${problem}`);
   };
   if (unknown !== undefined) {
-    fail(`unknown option "${unknown}", there are ${Object.keys(OPTIONS).join(", ")}`);
+    const known = Object.keys(OPTIONS);
+    fail(`unknown option "${unknown}", there are ${known.join(", ")}${didYouMean(unknown, known)}`);
   }
-  const { width, ranks, fold } = options;
+  const { width, ranks, fold, lines, theme } = options;
   if (width !== undefined && !(width >= 400 && width <= 20_000)) {
     fail(`width is ${width}, not a number of pixels from 400 to 20000`);
+  }
+  if (lines !== undefined && !(Array.isArray(lines) && lines.every((l) => typeof l === "string"))) {
+    fail("lines is not a list of texts");
+  }
+  if (theme !== undefined && !["auto", "light", "dark"].includes(theme)) {
+    fail(`theme is ${JSON.stringify(theme)}, not "auto", "light" or "dark"`);
   }
   if (ranks !== undefined && ranks.length === 0) fail("ranks is empty");
   if (fold !== undefined && fold !== false && !(fold >= 0 && fold < 1)) {

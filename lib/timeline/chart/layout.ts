@@ -68,6 +68,9 @@ const ROOMY_RANKS = 16;
 
 /** Space at the left edge of the picture. */
 export const MARGIN = 14;
+/** Middle of the title, and from there to each line below it. */
+export const TITLE = 20;
+export const LINE = 15;
 const AXIS = 40;
 const GAP = 12;
 

@@ -2,9 +2,8 @@
  * The legend of a Gantt chart.
  * @module
  */
-import { isCommunication } from "../table/columns.ts";
 import { textWidth } from "./layout.ts";
-import { type KindStyle, kindStyle, legendOrder, PAGE } from "./palette.ts";
+import { communicates, type KindStyle, kindStyle, legendOrder, PAGE } from "./palette.ts";
 
 /** A coloured box; `waiting` ones look like the waiting part of a bar, `critical` ones are outlined. */
 export interface Swatch {
@@ -52,8 +51,8 @@ export function placeLegend(content: LegendContent): Legend {
   const kinds = legendOrder(content.kinds);
   const item = (kind: string): Item => ({ ...kindStyle(kind), waiting: false });
   const groups = [
-    { heading: "computation", items: kinds.filter((kind) => !isCommunication(kind)).map(item) },
-    { heading: "communication", items: kinds.filter(isCommunication).map(item) },
+    { heading: "computation", items: kinds.filter((kind) => !communicates(kind)).map(item) },
+    { heading: "communication", items: kinds.filter(communicates).map(item) },
   ];
   const communication = groups[1].items;
   if (content.waiting) {

@@ -1,5 +1,6 @@
 /** Options of Gantt charts. @module */
 import type { DocumentLike } from "./plot.ts";
+import type { Theme } from "./theme.ts";
 
 /** How a Gantt chart is drawn. */
 export interface GanttOptions {
@@ -7,8 +8,15 @@ export interface GanttOptions {
   readonly document?: DocumentLike;
   /** Pixels; default 960, at least 400. */
   readonly width?: number;
-  /** Line at the top; default: the name of the run. */
+  /** Line at the top; default: the name of the run, and its pass. */
   readonly title?: string;
+  /**
+   * Smaller lines below it; default: what is known of pass, choices, engine, world and links, and the
+   * verdict. Of a timeline without its run these are pass and verdict; `[]` leaves them out.
+   */
+  readonly lines?: readonly string[];
+  /** Colours: those of the page (`auto`, the default), `light` or `dark`. A PNG is light by default. */
+  readonly theme?: Theme;
   /** Ranks to show, from top to bottom, one by one; default: all, equal ones folded, at most 64. */
   readonly ranks?: readonly number[];
   /**

@@ -3,7 +3,7 @@
  * @module
  */
 import { SchemoeError } from "../../types.ts";
-import type { Timeline } from "../table/columns.ts";
+import type { Subject } from "../table/subject.ts";
 import { type GanttOptions, ganttSvg } from "./gantt.ts";
 
 /** How a PNG is made. */
@@ -47,12 +47,12 @@ export async function svgToPng(svg: string, options: PngOptions = {}): Promise<U
   }
 }
 
-/** The Gantt chart of a timeline as PNG; see `gantt`. */
+/** The Gantt chart of a run or timeline as PNG; see `gantt`. */
 export async function ganttPng(
-  timeline: Timeline,
+  run: Subject,
   { scale, ...options }: GanttOptions & PngOptions = {},
 ): Promise<Uint8Array> {
-  return await svgToPng(await ganttSvg(timeline, options), { scale });
+  return await svgToPng(await ganttSvg(run, { theme: "light", ...options }), { scale });
 }
 
 /** Files of the font, which Deno fetches with the package when that is imported. */

@@ -2,16 +2,21 @@
  * What a run says of itself, whether it just ran or was loaded.
  * @module
  */
-import type { Timeline } from "../table/columns.ts";
-import { displayable, escapeHtml, type MediaBundle } from "./display.ts";
-import { ganttForms, type GanttOptions, ganttSvg } from "./gantt.ts";
+import type { Program } from "../../types.ts";
 import { makespan } from "../measures/makespan.ts";
 import { verdict } from "../measures/verdict.ts";
+import { saveRun } from "../table/save.ts";
+import type { Timed, Timeline } from "../table/subject.ts";
+import { chromeTrace, type ChromeTraceOptions } from "../trace/export.ts";
+import { writeChromeTrace } from "../trace/file.ts";
+import { displayable, escapeHtml, type MediaBundle } from "./display.ts";
+import { ganttForms, type GanttOptions, ganttSvg } from "./gantt.ts";
+import { ganttPng, type PngOptions } from "./png.ts";
 
 const DISPLAY = Symbol.for("Jupyter.display");
 
 /** As a cell's last value it shows its Gantt chart and its verdict. */
-export abstract class ShownRun {
+export abstract class ShownRun implements Timed {
   abstract readonly name: string;
   abstract readonly configuration: Readonly<Record<string, string | number | boolean>>;
   /** One row for each operation; see `makeTimeline`. */
@@ -28,7 +33,7 @@ export abstract class ShownRun {
 
   /** One line: makespan, hidden communication, distance to the bound. */
   get verdict(): string {
-    return verdict({ timeline: this.timeline, bound: this.bound, boundName: this.boundLimit });
+    return verdict(this);
   }
 
   /** What was run, in one line. */
@@ -36,14 +41,41 @@ export abstract class ShownRun {
     return Object.entries(this.configuration).map(([key, value]) => `${key} ${value}`).join(" · ");
   }
 
-  /** Gantt chart as SVG text. */
+  /** Gantt chart as SVG text; the same as `ganttSvg(run)`. */
+  svg(options: GanttOptions = {}): Promise<string> {
+    return ganttSvg(this, options);
+  }
+
+  /** Gantt chart as SVG text; the same as `svg`. */
   gantt(options: GanttOptions = {}): Promise<string> {
-    return ganttSvg(this.timeline, { title: this.name, ...options });
+    return this.svg(options);
+  }
+
+  /** Gantt chart as the bytes of a PNG; see `ganttPng`. */
+  png(options: GanttOptions & PngOptions = {}): Promise<Uint8Array> {
+    return ganttPng(this, options);
+  }
+
+  /** Saves it as a folder that `loadRun` reads; see `saveRun`. */
+  save(folder: string | URL): Promise<void> {
+    return saveRun(this, folder);
+  }
+
+  /**
+   * Chrome trace as text, with arrows from each sender to its receivers; with a path it is written
+   * there too, gzipped when that ends with `.gz`. See `chromeTrace`.
+   */
+  async trace(path?: string | URL, options: ChromeTraceOptions = {}): Promise<string> {
+    // a run that was loaded has no Programs
+    const { ran } = this as { readonly ran?: readonly { readonly program: Program }[] };
+    const given = { ...(ran ? { programs: ran.map(({ program }) => program) } : {}), ...options };
+    if (path !== undefined) await writeChromeTrace(this, path, given);
+    return chromeTrace(this, given);
   }
 
   async [DISPLAY](): Promise<MediaBundle> {
     const text = `${this.verdict}\n${this.caption}`;
-    const { svg, html: chart } = await ganttForms(this.timeline, { title: this.name });
+    const { svg, html: chart } = await ganttForms(this);
     const html = `<div>${chart}<div>${escapeHtml(this.verdict)}</div>` +
       `<div>${escapeHtml(this.caption)}</div></div>`;
     return await displayable({ text, svg, html })[DISPLAY]();

@@ -123,6 +123,31 @@
     };
   }
 
+  /** Whether an element lies on a dark page, whoever made it dark. */
+  function onDark(element) {
+    for (let at = element; at; at = at.parentElement) {
+      const [r, g, b, a = 1] = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ??
+        [0, 0, 0, 0];
+      if (a > 0.5) return 0.2126 * r + 0.7152 * g + 0.0722 * b < 110;
+    }
+    const scheme = getComputedStyle(document.documentElement).colorScheme;
+    return scheme.includes("dark") &&
+      (!scheme.includes("light") || matchMedia("(prefers-color-scheme: dark)").matches);
+  }
+
+  /** Gives a chart the theme of its page, also when that changes. */
+  function follow(root) {
+    const look = () => root.dataset.schemoeTheme = onDark(root.parentElement) ? "dark" : "light";
+    // a page may load the colours of its new theme after it has said so
+    const soon = () => [0, 300, 1500].forEach((ms) => setTimeout(look, ms));
+    look();
+    const seen = new MutationObserver(soon);
+    for (const element of [document.documentElement, document.body]) {
+      seen.observe(element, { attributes: true });
+    }
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", soon);
+  }
+
   function set(root) {
     const datas = JSON.parse(root.querySelector("script[type='application/json']").textContent);
     const svgs = [...root.querySelectorAll("svg")];
@@ -140,7 +165,7 @@
     tooltip.style.cssText =
       "position:fixed;z-index:9999;pointer-events:none;display:none;white-space:pre;" +
       "font:12px/1.45 system-ui,sans-serif;padding:6px 9px;border-radius:5px;background:#1f2328;color:#fff;" +
-      "box-shadow:0 2px 8px #0006";
+      "border:1px solid #57606a;box-shadow:0 2px 8px #0006";
 
     function redraw() {
       queued = false;
@@ -176,12 +201,13 @@
       Object.assign(button, { textContent: text, title, type: "button" });
       button.style.cssText =
         "font:inherit;min-width:26px;padding:1px 7px;cursor:pointer;border-radius:4px;" +
-        "border:1px solid #8c959f;background:#f6f8fa;color:#1f2328";
+        "border:1px solid #8c959f;background:transparent;color:inherit";
       button.addEventListener("click", act);
       bar.append(button);
     }
     bar.append(said);
     root.append(bar, tooltip);
+    follow(root);
 
     for (const c of charts) {
       let dragged;

@@ -3,6 +3,7 @@
  * @module
  */
 import type { Bars } from "./bars.ts";
+import { darkRules } from "./theme.ts";
 
 /** What the script needs besides the SVG. Times are nanoseconds from the left edge. */
 export interface ZoomData {
@@ -34,7 +35,8 @@ export async function zoomHtml(
 ): Promise<string> {
   const { default: script } = await import("./zoom.js", { with: { type: "text" } });
   const data = JSON.stringify(charts.map(({ zoom }) => packed(zoom)));
-  return `<div data-schemoe-gantt>${charts.map(({ svg }) => svg).join("")}` +
+  const style = `<style>${darkRules('[data-schemoe-theme="dark"]')}</style>`;
+  return `<div data-schemoe-gantt>${style}${charts.map(({ svg }) => svg).join("")}` +
     // "<" would let a name end the script
     `<script type="application/json">${data.replaceAll("<", "\\u003c")}</script>` +
     `<script>${script}</script></div>`;

@@ -1,7 +1,7 @@
 /** @module */
 import { table } from "arquero";
 import { SchemoeError } from "../../types.ts";
-import type { Timeline } from "../table/columns.ts";
+import type { Subject, Timeline } from "../table/columns.ts";
 import { groupBy, type Operation, operationsOf } from "../table/operations.ts";
 
 /**
@@ -18,7 +18,7 @@ import { groupBy, type Operation, operationsOf } from "../table/operations.ts";
  * @throws {SchemoeError} when size is not positive, a column is missing or there are several runs.
  */
 export function busBandwidth(
-  timeline: Timeline,
+  timeline: Subject,
   options: { readonly size?: number } = {},
 ): Timeline {
   const { size } = options;

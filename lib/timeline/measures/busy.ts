@@ -1,6 +1,6 @@
 /** @module */
 import { table } from "arquero";
-import { column, numbers, oneRun, rows, type Timeline } from "../table/columns.ts";
+import { column, numbers, oneRun, rows, type Subject, type Timeline } from "../table/columns.ts";
 import { length, merge, subtract } from "../table/intervals.ts";
 import { extent } from "./makespan.ts";
 
@@ -12,7 +12,7 @@ import { extent } from "./makespan.ts";
  *
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
-export function busy(timeline: Timeline): Timeline {
+export function busy(timeline: Subject): Timeline {
   oneRun(timeline);
   const rank = numbers(timeline, "rank");
   const lane = column<string>(timeline, "lane");

@@ -1,6 +1,14 @@
 /** @module */
 import { table } from "arquero";
-import { column, isCommunication, numbers, oneRun, rows, type Timeline } from "../table/columns.ts";
+import {
+  column,
+  isCommunication,
+  numbers,
+  oneRun,
+  rows,
+  type Subject,
+  type Timeline,
+} from "../table/columns.ts";
 import { intersect, type Intervals, length, merge, subtract } from "../table/intervals.ts";
 
 /** Communication of one run, in nanoseconds; sums over all ranks. */
@@ -29,7 +37,7 @@ export interface Communication {
  *
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
-export function communication(timeline: Timeline): Communication {
+export function communication(timeline: Subject): Communication {
   oneRun(timeline);
   const found = [...byRank(timeline)].toSorted(([a], [b]) => a - b).map(([rank, times]) => ({
     rank,
@@ -60,7 +68,7 @@ export function communication(timeline: Timeline): Communication {
  *
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
-export function hiddenFraction(timeline: Timeline): number {
+export function hiddenFraction(timeline: Subject): number {
   const { hidden, total } = communication(timeline);
   return hidden / total;
 }
@@ -73,7 +81,7 @@ export interface RankIntervals {
 }
 
 /** When each rank computes, communicates and waits for a peer. */
-export function byRank(timeline: Timeline): Map<number, RankIntervals> {
+export function byRank(timeline: Subject): Map<number, RankIntervals> {
   const rank = numbers(timeline, "rank");
   const lane = column<string>(timeline, "lane");
   const kind = column<string>(timeline, "kind");

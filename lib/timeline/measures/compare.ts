@@ -2,7 +2,9 @@
 import { table } from "arquero";
 import { SchemoeError } from "../../types.ts";
 import { arrange, both } from "../chart/arrange.ts";
-import type { Timeline } from "../table/columns.ts";
+import { oneRun, type Timeline } from "../table/columns.ts";
+import { choicesOf, worldText } from "../chart/facts.ts";
+import { type Subject, type Timed, timed, worldOf } from "../table/subject.ts";
 import { communication } from "./communication.ts";
 import { type Displayable, displayable } from "../chart/display.ts";
 import { formatTime } from "../table/format.ts";
@@ -13,13 +15,8 @@ import { showHtml, showText } from "../chart/show.ts";
 import { stack } from "../table/stack.ts";
 import { zoomHtml } from "../chart/zoom.ts";
 
-/** One of the runs that are compared; a `Run` is one. */
-export interface Compared {
-  readonly name: string;
-  readonly timeline: Timeline;
-  /** Lower bound of the makespan in seconds. */
-  readonly bound?: number;
-}
+/** One of the runs that are compared: a run or a timeline. */
+export type Compared = Subject;
 
 /** Runs beside each other: shows Gantt charts on one time axis, and a table. */
 export interface Comparison extends Displayable {
@@ -58,40 +55,36 @@ const MOST_RANKS = 4;
  * @throws {SchemoeError} for no runs, or what `gantt` throws.
  */
 export function compare(
-  runs: readonly Compared[],
+  runs: readonly Subject[],
   options: Omit<GanttOptions, "title" | "document"> = {},
 ): Comparison {
   if (!Array.isArray(runs) || runs.length === 0) {
     throw new SchemoeError("Cannot compare: give a list of at least one run");
   }
-  const odd = runs.findIndex((run) => typeof run?.timeline?.column !== "function");
-  if (odd >= 0) {
-    throw new SchemoeError(
-      `Cannot compare: item ${odd} is no run; a run has a name and a timeline`,
-    );
-  }
+  const named = runs.map((run, i) => nameIt(run, `compare item ${i}`));
   const given = checked(options);
   if ("title" in given) {
     throw new SchemoeError(
       `Cannot compare: each chart is titled by the name of its run, leave "title" out`,
     );
   }
-  const summary = summarize(runs);
+  const summary = summarize(named);
   const charts = async () => {
-    const span = Math.max(1, ...runs.map(({ timeline }) => makespan(timeline)));
+    const span = Math.max(1, ...named.map(makespan));
     const most = given.ranks ? undefined : MOST_RANKS;
-    const first = runs.map(({ timeline }) => arrange(timeline, given, { span, most }));
+    const first = named.map((run) => arrange(run, given, { span, most }));
     const left = Math.max(...first.map(({ chart }) => chart.layout.left));
     const legend = first.map(({ needs }) => needs).reduce((a, b) => both(a, b));
     const document = await makeDocument();
     const drawings = [];
-    for (const [i, { name, timeline }] of runs.entries()) {
-      const title = `${name} · ${formatTime(makespan(timeline))}${
+    for (const [i, run] of named.entries()) {
+      const title = `${run.name} · ${formatTime(makespan(run))}${
         i > 0 ? difference(summary, i) : ""
       }`;
+      const lines = given.lines ?? linesOf(run, named[i - 1]);
       const shared = { span, left, most, legend: i === 0 ? legend : null };
-      const arranged = arrange(timeline, { ...given, title }, shared);
-      const element = await drawn(arranged, document);
+      const arranged = arrange(run, { ...given, title, lines }, shared);
+      const element = await drawn(arranged, { document, theme: given.theme });
       drawings.push({ svg: element.outerHTML as string, zoom: arranged.zoom });
     }
     return drawings;
@@ -114,6 +107,23 @@ export function compare(
   };
 }
 
+/** A run with a name, which a timeline has in its column `run`. */
+function nameIt(subject: Subject, doing: string): Timed & { readonly name: string } {
+  const run = timed(subject, doing);
+  const { timeline, pass, configuration, bound, boundLimit, topology, ran } = run;
+  const name = run.name ?? oneRun(timeline);
+  return { name, timeline, pass, configuration, bound, boundLimit, topology, ran };
+}
+
+/** What was chosen, and the world where it is not that of the chart above. */
+function linesOf(run: Timed, above: Timed | undefined): string[] {
+  const [world, other] = [run, above].map((of) => {
+    const topology = of && worldOf(of);
+    return topology && worldText(topology, `${of.configuration?.engine ?? ""}`);
+  });
+  return [choicesOf(run), world && world !== other ? world : ""].filter((line) => line !== "");
+}
+
 function difference(summary: Timeline, i: number): string {
   const speedUp = summary.get("speed_up", i) as number;
   const change = summary.get("difference_ns", i) as number;
@@ -121,7 +131,7 @@ function difference(summary: Timeline, i: number): string {
   return ` · ${formatTime(Math.abs(change))} ${change < 0 ? "shorter" : "longer"} than the first`;
 }
 
-function summarize(runs: readonly Compared[]): Timeline {
+function summarize(runs: readonly (Timed & { readonly name: string })[]): Timeline {
   const rows = runs.map(({ name, timeline, bound }) => {
     const { total, hidden, exposed, waiting, ranks } = communication(timeline);
     const ns = makespan(timeline);

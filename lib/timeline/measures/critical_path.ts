@@ -1,6 +1,6 @@
 /** @module */
 import { table } from "arquero";
-import type { Timeline } from "../table/columns.ts";
+import type { Subject, Timeline } from "../table/columns.ts";
 import { type Operation, type Operations, operationsOf } from "../table/operations.ts";
 
 /** A piece of the critical path: work of one operation, after a gap in which nothing led to it. */
@@ -43,7 +43,7 @@ export interface PathStep {
  * ```
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
-export function criticalPath(timeline: Timeline): Timeline {
+export function criticalPath(timeline: Subject): Timeline {
   const { steps } = followPath(operationsOf(timeline));
   return table({
     rank: Uint32Array.from(steps, ({ operation }) => operation.rank),

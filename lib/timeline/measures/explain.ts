@@ -1,8 +1,8 @@
 /** @module */
 import { table } from "arquero";
-import { SchemoeError } from "../../types.ts";
 import { advice, type Share } from "./advice.ts";
 import { isCommunication, type Timeline } from "../table/columns.ts";
+import { type Subject, timed } from "../table/subject.ts";
 import { followPath, type PathStep } from "./critical_path.ts";
 import { type Displayable, displayable, escapeHtml } from "../chart/display.ts";
 import { type Exposure, exposure, exposuresOf } from "./exposure.ts";
@@ -10,14 +10,6 @@ import { formatPercent, formatTime } from "../table/format.ts";
 import { groupBy, operationsOf } from "../table/operations.ts";
 import { kindStyle } from "../chart/palette.ts";
 import { showHtml, showText } from "../chart/show.ts";
-
-/** What is explained; a `Run` is one. */
-export interface Explained {
-  readonly timeline: Timeline;
-  /** Lower bound of the makespan in seconds, and what makes it. */
-  readonly bound?: number;
-  readonly boundLimit?: string;
-}
 
 /** Why a run takes as long as it does. */
 export interface Explanation extends Displayable {
@@ -46,8 +38,8 @@ const SHOWN = 6;
  * @throws {SchemoeError} when it is neither a run nor a timeline, a column is missing, or the timeline
  * holds several runs.
  */
-export function explain(run: Explained | Timeline): Explanation {
-  const { timeline, bound, boundLimit } = explained(run);
+export function explain(run: Subject): Explanation {
+  const { timeline, bound, boundLimit } = timed(run, "explain");
   const operations = operationsOf(timeline);
   const { steps } = followPath(operations);
   const exposures = exposuresOf(operations);
@@ -90,14 +82,6 @@ export function explain(run: Explained | Timeline): Explanation {
     exposed,
     toString: () => text,
   };
-}
-
-function explained(run: Explained | Timeline): Explained {
-  if (Object(run) === run && "timeline" in run) {
-    return { timeline: run.timeline, bound: run.bound, boundLimit: run.boundLimit };
-  }
-  if (typeof (run as Timeline)?.column === "function") return { timeline: run as Timeline };
-  throw new SchemoeError("Cannot explain: give a run or a timeline");
 }
 
 /** Time of the critical path by kind and lane, largest first. */

@@ -1,6 +1,6 @@
 /** @module */
 import { table } from "arquero";
-import { isCommunication, type Timeline } from "../table/columns.ts";
+import { isCommunication, type Subject, type Timeline } from "../table/columns.ts";
 import { intersect, type Intervals, length, merge, subtract } from "../table/intervals.ts";
 import { groupBy, type Operation, type Operations, operationsOf } from "../table/operations.ts";
 
@@ -33,7 +33,7 @@ export interface Exposure {
  *
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
-export function exposure(timeline: Timeline): Timeline {
+export function exposure(timeline: Subject): Timeline {
   const list = exposuresOf(operationsOf(timeline));
   return table({
     name: list.map(({ name }) => name),

@@ -1,6 +1,6 @@
 /** @module */
 import { table } from "arquero";
-import type { Timeline } from "../table/columns.ts";
+import type { Subject, Timeline } from "../table/columns.ts";
 import { type Operation, type Operations, operationsOf } from "../table/operations.ts";
 
 /** A time in which a lane does no work. */
@@ -34,7 +34,7 @@ interface Gap {
  *
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
-export function idle(timeline: Timeline): Timeline {
+export function idle(timeline: Subject): Timeline {
   const operations = operationsOf(timeline);
   const gaps = [...operations.lanes.values()].flatMap((lane) => gapsOf(operations, lane))
     .toSorted((a, b) =>

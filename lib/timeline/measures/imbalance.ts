@@ -1,7 +1,7 @@
 /** @module */
 import { table } from "arquero";
 import { SchemoeError } from "../../types.ts";
-import { column, numbers, oneRun, rows, type Timeline } from "../table/columns.ts";
+import { column, numbers, oneRun, rows, type Subject, type Timeline } from "../table/columns.ts";
 
 /** How unequally work is spread. */
 export interface Imbalance {
@@ -55,7 +55,7 @@ export function imbalance(loads: ArrayLike<number>): Imbalance {
  *
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
-export function expertWork(timeline: Timeline): Timeline {
+export function expertWork(timeline: Subject): Timeline {
   oneRun(timeline);
   const kind = column<string>(timeline, "kind");
   const [rank, flops] = [numbers(timeline, "rank"), numbers(timeline, "flops")];

@@ -1,19 +1,19 @@
 /** @module */
-import { numbers, oneRun, rows, type Timeline } from "../table/columns.ts";
+import { numbers, oneRun, rows, type Subject } from "../table/columns.ts";
 
 /**
  * Nanoseconds from the earliest start to the latest end, over all ranks; 0 for no rows.
  *
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
-export function makespan(timeline: Timeline): number {
+export function makespan(timeline: Subject): number {
   oneRun(timeline);
   const { begin, end } = extent(timeline);
   return end - begin;
 }
 
 /** Earliest start and latest end in nanoseconds; both 0 for no rows. */
-export function extent(timeline: Timeline): { begin: number; end: number } {
+export function extent(timeline: Subject): { begin: number; end: number } {
   const start = numbers(timeline, "start_ns");
   const stop = numbers(timeline, "end_ns");
   let begin = Infinity;

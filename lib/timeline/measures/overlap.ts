@@ -1,6 +1,6 @@
 /** @module */
 import { table } from "arquero";
-import type { Timeline } from "../table/columns.ts";
+import type { Subject, Timeline } from "../table/columns.ts";
 import { intersect, type Intervals, length, merge } from "../table/intervals.ts";
 import { operationsOf } from "../table/operations.ts";
 import { legendOrder } from "../chart/palette.ts";
@@ -12,7 +12,7 @@ import { legendOrder } from "../chart/palette.ts";
  *
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
-export function overlap(timeline: Timeline): Timeline {
+export function overlap(timeline: Subject): Timeline {
   const lists = new Map<number, Map<string, number[]>>();
   const found = new Set<string>();
   for (const { rank, kind, begun, end } of operationsOf(timeline).all) {

@@ -1,8 +1,9 @@
 /** @module */
 import { table } from "arquero";
 import { SchemoeError } from "../../types.ts";
-import type { Timeline } from "../table/columns.ts";
-import { compare, type Compared, type Comparison } from "./compare.ts";
+import { oneRun, type Timeline } from "../table/columns.ts";
+import { compare, type Comparison } from "./compare.ts";
+import { type Subject, type Timed, timed } from "../table/subject.ts";
 import { type Displayable, displayable } from "../chart/display.ts";
 import { makespan } from "./makespan.ts";
 import { groupBy, operationsOf } from "../table/operations.ts";
@@ -30,15 +31,14 @@ export interface Prediction extends Displayable {
  * @param simulated the same Programs simulated; `simulated(run)` makes it.
  * @throws {SchemoeError} naming a task that only one of the two has.
  */
-export function predictedVsMeasured(measured: Compared, simulated: Compared): Prediction {
-  for (const [which, run] of Object.entries({ measured, simulated })) {
-    if (typeof run?.timeline?.column === "function") continue;
-    throw new SchemoeError(
-      `Cannot compare with the simulation: the ${which} one is no run; give a run, and simulated(run)`,
-    );
-  }
-  const real = timesOf(measured.timeline);
-  const model = timesOf(simulated.timeline);
+export function predictedVsMeasured(measured: Subject, simulated: Subject): Prediction {
+  const doing = (which: string) => `compare with the simulation: the ${which} one is no run`;
+  const [one, other] = [
+    timed(measured, doing("measured")),
+    timed(simulated, doing("simulated")),
+  ];
+  const real = timesOf(one.timeline);
+  const model = timesOf(other.timeline);
   for (
     const [has, lacks, which] of [[real, model, "simulated"], [model, real, "measured"]] as const
   ) {
@@ -56,7 +56,7 @@ export function predictedVsMeasured(measured: Compared, simulated: Compared): Pr
   const rows = [
     ...keys.map((what) => [what, model.sums.get(what) ?? 0, real.sums.get(what)!] as const),
     ["waiting for a peer", model.waiting, real.waiting] as const,
-    ["makespan", makespan(simulated.timeline), makespan(measured.timeline)] as const,
+    ["makespan", makespan(other), makespan(one)] as const,
   ];
   const summary = table({
     what: rows.map(([what]) => what),
@@ -64,8 +64,7 @@ export function predictedVsMeasured(measured: Compared, simulated: Compared): Pr
     measured_ns: Float64Array.from(rows, ([, , found]) => found),
     ratio: rows.map(([, predicted, found]) => predicted > 0 ? found / predicted : null),
   });
-  const named = (run: Compared, what: string) => ({ ...pick(run), name: `${run.name}, ${what}` });
-  const runs = compare([named(measured, "measured"), named(simulated, "simulated")]);
+  const runs = compare([named(one, "measured"), named(other, "simulated")]);
   const text = showText(summary);
   return {
     table: summary,
@@ -81,8 +80,12 @@ export function predictedVsMeasured(measured: Compared, simulated: Compared): Pr
   };
 }
 
-/** A run's getters do not come along when it is spread. */
-const pick = ({ timeline, bound }: Compared) => ({ timeline, bound });
+/** A run under another name; its getters would not come along if it were spread. */
+function named(run: Timed, what: string): Timed {
+  const { timeline, pass, configuration, bound, boundLimit, topology, ran } = run;
+  const name = `${run.name ?? oneRun(timeline)}, ${what}`;
+  return { name, timeline, pass, configuration, bound, boundLimit, topology, ran };
+}
 
 /** Mean times of a rank by kind and lane. */
 function timesOf(timeline: Timeline) {

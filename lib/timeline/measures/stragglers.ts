@@ -1,6 +1,6 @@
 /** @module */
 import { table } from "arquero";
-import { isCommunication, type Timeline } from "../table/columns.ts";
+import { isCommunication, type Subject, type Timeline } from "../table/columns.ts";
 import { operationsOf } from "../table/operations.ts";
 
 /**
@@ -17,7 +17,7 @@ import { operationsOf } from "../table/operations.ts";
  *
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
-export function stragglers(timeline: Timeline): Timeline {
+export function stragglers(timeline: Subject): Timeline {
   const operations = operationsOf(timeline);
   const found = new Map<number, Straggler>();
   const of = (rank: number) => {

@@ -1,35 +1,27 @@
 /** @module */
 import { SchemoeError } from "../../types.ts";
-import type { Timeline } from "../table/columns.ts";
+import { type Subject, timed } from "../table/subject.ts";
 import { communication } from "./communication.ts";
 import { formatPercent, formatTime } from "../table/format.ts";
 import { makespan } from "./makespan.ts";
 
-/** What a verdict is about. */
-export interface VerdictOptions {
-  /** Rows of one run. */
-  readonly timeline: Timeline;
-  /** Lower bound of the makespan in seconds; left out when not given. */
-  readonly bound?: number;
-  /** Where the bound comes from, such as `busiest lane`. */
-  readonly boundName?: string;
-}
-
 /**
- * One line about a run:
+ * One line about a run or its timeline:
  * `makespan 12.31 ms · 64 % of communication hidden · 8 % above the bound (11.40 ms, busiest lane)`.
  *
+ * @param run of which `bound` and `boundLimit` are used, where it has them.
  * @throws {SchemoeError} when the bound is not a positive number, a column is missing, or the
  * timeline holds several runs.
  */
-export function verdict({ timeline, bound, boundName }: VerdictOptions): string {
+export function verdict(run: Subject): string {
+  const { timeline, bound, boundLimit } = timed(run, "judge the run");
   const time = makespan(timeline);
   const { total, hidden } = communication(timeline);
   const parts = [`makespan ${formatTime(time)}`];
   parts.push(
     total > 0 ? `${formatPercent(hidden / total)} of communication hidden` : "no communication",
   );
-  if (bound !== undefined) parts.push(distance(time, bound, boundName));
+  if (bound !== undefined) parts.push(distance(time, bound, boundLimit));
   return parts.join(" · ");
 }
 

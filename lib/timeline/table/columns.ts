@@ -2,11 +2,10 @@
  * The columns of a timeline, and reading them with errors that name the culprit.
  * @module
  */
-import type { ColumnTable } from "arquero";
 import { SchemoeError } from "../../types.ts";
+import { type Subject, type Timeline, timelineOf } from "./subject.ts";
 
-/** An Arquero table with the columns of `TIMELINE_COLUMNS`. */
-export type Timeline = ColumnTable;
+export type { Subject, Timeline };
 
 /** Names of the columns of a timeline, in order; `makeTimeline` says what they hold. */
 export const TIMELINE_COLUMNS = [
@@ -42,8 +41,8 @@ export interface ColumnReader<T> {
 }
 
 /** Row numbers that a table's filter lets through, in its order. */
-export function rows(timeline: Timeline): ArrayLike<number> & Iterable<number> {
-  return timeline.indices();
+export function rows(timeline: Subject): ArrayLike<number> & Iterable<number> {
+  return timelineOf(timeline).indices();
 }
 
 /**
@@ -51,11 +50,8 @@ export function rows(timeline: Timeline): ArrayLike<number> & Iterable<number> {
  *
  * @throws {SchemoeError} naming the column that is missing.
  */
-export function column<T>(timeline: Timeline, name: TimelineColumn): ColumnReader<T> {
-  if (typeof timeline?.column !== "function") {
-    throw new SchemoeError(`Cannot read the timeline: it is not an Arquero table`);
-  }
-  const found = timeline.column(name);
+export function column<T>(timeline: Subject, name: TimelineColumn): ColumnReader<T> {
+  const found = timelineOf(timeline).column(name);
   if (!found) throw new SchemoeError(`Cannot read the timeline: it has no column "${name}"`);
   return found as ColumnReader<T>;
 }
@@ -65,7 +61,7 @@ export function column<T>(timeline: Timeline, name: TimelineColumn): ColumnReade
  *
  * @throws {SchemoeError} naming the column that is missing.
  */
-export function numbers(timeline: Timeline, name: TimelineColumn): ColumnReader<number> {
+export function numbers(timeline: Subject, name: TimelineColumn): ColumnReader<number> {
   const found = column<unknown>(timeline, name);
   return {
     at(row) {
@@ -84,7 +80,7 @@ export function numbers(timeline: Timeline, name: TimelineColumn): ColumnReader<
  *
  * @throws {SchemoeError} when there are several, whose times cannot be measured together.
  */
-export function oneRun(timeline: Timeline): string {
+export function oneRun(timeline: Subject): string {
   const run = column<string>(timeline, "run");
   const found = new Set<string>();
   for (const row of rows(timeline)) found.add(run.at(row));

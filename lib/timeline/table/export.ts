@@ -5,13 +5,14 @@
 import { fromArrow as tableFromArrow, fromCSV as tableFromCSV } from "arquero";
 import { SchemoeError } from "../../types.ts";
 import { column, TEXT_COLUMNS, type Timeline, TIMELINE_COLUMNS } from "./columns.ts";
+import { type Subject, timelineOf } from "./subject.ts";
 
 /**
  * A timeline as comma-separated values with a header line; null is an empty field.
  *
  * @throws {SchemoeError} naming a column that is missing.
  */
-export function toCSV(timeline: Timeline): string {
+export function toCSV(timeline: Subject): string {
   return checked(timeline).toCSV();
 }
 
@@ -20,7 +21,7 @@ export function toCSV(timeline: Timeline): string {
  *
  * @throws {SchemoeError} naming a column that is missing.
  */
-export function toArrow(timeline: Timeline): Uint8Array {
+export function toArrow(timeline: Subject): Uint8Array {
   const bytes = checked(timeline).toArrowIPC({ format: "stream" });
   if (!(bytes instanceof Uint8Array)) {
     throw new SchemoeError("Cannot write the timeline as Arrow: the encoder gave no bytes");
@@ -62,7 +63,8 @@ export function fromArrow(bytes: Uint8Array): Timeline {
   return checked(read);
 }
 
-function checked(timeline: Timeline): Timeline {
+function checked(subject: Subject): Timeline {
+  const timeline = timelineOf(subject);
   for (const name of TIMELINE_COLUMNS) column(timeline, name);
   return timeline;
 }

@@ -12,16 +12,15 @@ import {
   RUN_FORMAT,
   RUN_VERSION,
   type RunFile,
-  type SavableRun,
   type Versions,
 } from "./save.ts";
 import { ShownRun } from "../chart/shown_run.ts";
 
 /** A run that was saved. As a cell's last value it shows its Gantt chart and its verdict. */
-export class SavedRun extends ShownRun implements SavableRun {
+export class SavedRun extends ShownRun {
   readonly name: string;
   readonly pass: Pass;
-  readonly configuration: SavableRun["configuration"];
+  readonly configuration: RunFile["configuration"];
   readonly bound: number | undefined;
   readonly boundLimit: string | undefined;
   readonly topology?: Topology;

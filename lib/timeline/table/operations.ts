@@ -2,7 +2,7 @@
  * The rows of one run as objects that know their neighbours: for metrics that follow causes.
  * @module
  */
-import { column, isCommunication, numbers, oneRun, rows, type Timeline } from "./columns.ts";
+import { column, isCommunication, numbers, oneRun, rows, type Subject } from "./columns.ts";
 
 /** One row of a timeline. Times are nanoseconds. */
 export interface Operation {
@@ -58,7 +58,7 @@ export interface Operations {
  *
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
-export function operationsOf(timeline: Timeline): Operations {
+export function operationsOf(timeline: Subject): Operations {
   oneRun(timeline);
   const all = read(timeline);
   let begin = Infinity, end = -Infinity;
@@ -128,7 +128,7 @@ export function operationsOf(timeline: Timeline): Operations {
   };
 }
 
-function read(timeline: Timeline): Operation[] {
+function read(timeline: Subject): Operation[] {
   const text = (name: "lane" | "kind" | "pass" | "name" | "label") =>
     column<string>(timeline, name);
   const [lane, kind, pass, name, label] = [

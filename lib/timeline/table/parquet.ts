@@ -7,6 +7,7 @@ import { SchemoeError } from "../../types.ts";
 import {
   column,
   rows,
+  type Subject,
   TEXT_COLUMNS,
   type Timeline,
   TIMELINE_COLUMNS,
@@ -25,7 +26,7 @@ function typeOf(name: TimelineColumn): "STRING" | "INT32" | "DOUBLE" {
  *
  * @throws {SchemoeError} naming a column that is missing, or holds what it cannot.
  */
-export async function toParquet(timeline: Timeline): Promise<Uint8Array<ArrayBuffer>> {
+export async function toParquet(timeline: Subject): Promise<Uint8Array<ArrayBuffer>> {
   const at = Array.from(rows(timeline));
   const columnData = TIMELINE_COLUMNS.map((name) => {
     const type = typeOf(name);

@@ -4,26 +4,11 @@
  */
 import packageFile from "../../../deno.json" with { type: "json" };
 import { type Pass, SchemoeError, type Topology } from "../../types.ts";
-import { rows, type Timeline } from "./columns.ts";
+import { column, oneRun, rows, type Timeline } from "./columns.ts";
+import { type Subject, timed, worldOf } from "./subject.ts";
 import { toArrow } from "./export.ts";
 import { ganttSvg } from "../chart/gantt.ts";
 import { verdict } from "../measures/verdict.ts";
-
-/** What is kept of a run; a `Run` of a layer is one, and so is what `loadRun` gives. */
-export interface SavableRun {
-  readonly name: string;
-  readonly pass: Pass;
-  readonly configuration: Readonly<Record<string, string | number | boolean>>;
-  readonly timeline: Timeline;
-  /** Lower bound of the makespan in seconds, and what makes it. */
-  readonly bound?: number;
-  readonly boundLimit?: string;
-  readonly topology?: Topology;
-  /** Programs that ran: they know the topology. */
-  readonly ran?: readonly {
-    readonly program: { readonly graph: { readonly topology: Topology } };
-  }[];
-}
 
 /** Versions of what ran. */
 export interface Versions {
@@ -47,7 +32,7 @@ export interface RunFile {
   readonly version: number;
   readonly name: string;
   readonly pass: Pass;
-  readonly configuration: SavableRun["configuration"];
+  readonly configuration: Readonly<Record<string, string | number | boolean>>;
   readonly verdict: string;
   readonly bound?: { readonly seconds: number; readonly limit?: string };
   readonly topology?: Topology;
@@ -69,27 +54,30 @@ const FIGURE_FILE = "gantt.svg";
 const FILES: readonly string[] = [RUN_FILE, TIMELINE_FILE, FIGURE_FILE];
 
 /**
- * Saves a run as a folder: `run.json` (configuration, topology, machine, versions, verdict and bound),
+ * Saves a run, or a timeline alone, as a folder: `run.json` (configuration, topology, machine, versions, verdict and bound),
  * `timeline.arrow` and `gantt.svg`. The folder is made; one that holds a saved run is replaced.
  *
  * @throws {SchemoeError} when the folder holds anything else, or cannot be written.
  */
-export async function saveRun(run: SavableRun, folder: string | URL): Promise<void> {
+export async function saveRun(run: Subject, folder: string | URL): Promise<void> {
+  const given = timed(run, "save the run");
   const path = pathOf(folder);
-  const { name, pass, configuration, timeline, bound, boundLimit } = run;
+  const { timeline, bound, boundLimit, configuration = {} } = given;
+  const name = given.name ?? oneRun(timeline);
+  const pass = (given.pass ?? firstPass(timeline)) as Pass;
   const arrow = toArrow(timeline);
   const file: RunFile = {
     ...{ format: RUN_FORMAT, version: RUN_VERSION, name, pass, configuration },
-    verdict: verdict({ timeline, bound, boundName: boundLimit }),
+    verdict: verdict(given),
     ...(bound === undefined ? {} : { bound: { seconds: bound, limit: boundLimit } }),
-    topology: run.topology ?? run.ran?.at(-1)?.program.graph.topology,
+    topology: worldOf(given),
     versions: { package: packageFile.version, ...Deno.version },
     machine: machine(),
     saved: new Date().toISOString(),
     timeline: { file: TIMELINE_FILE, rows: rows(timeline).length, bytes: arrow.byteLength },
     figures: [FIGURE_FILE],
   };
-  const figure = await ganttSvg(timeline, { title: name });
+  const figure = await ganttSvg(run);
   try {
     await Deno.mkdir(path, { recursive: true });
     const foreign = (await Array.fromAsync(Deno.readDir(path))).find((entry) =>
@@ -119,6 +107,11 @@ export function pathOf(folder: string | URL): string {
   }
   if (typeof folder === "string" && folder !== "") return folder.replace(/(?<=.)\/+$/, "");
   throw new SchemoeError(`Cannot use ${folder} as a folder: give a path or a file URL`);
+}
+
+function firstPass(timeline: Timeline): string {
+  const [row] = rows(timeline);
+  return row === undefined ? "forward" : column<string>(timeline, "pass").at(row);
 }
 
 function machine(): Machine {

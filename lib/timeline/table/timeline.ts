@@ -27,7 +27,7 @@ export interface RunName {
  * | `pass` | `forward` or `backward` |
  * | `rank`, `node` | where it ran |
  * | `lane` | `compute`, `intra` or `inter` |
- * | `kind` | kind of the task; `allToAll` and `allReduce` are communication |
+ * | `kind` | kind of the task; `allToAll` and `allReduce` are communication; `pack` and `unpack` copy rows to and from the wire where there is no codec |
  * | `chunk` | chunk index, null for tasks before and after the chunks |
  * | `name`, `label` | the task, such as `A1[0] inter`, and its letter in the paper, `A1` |
  * | `ready_ns` | all that it depends on was done |
@@ -45,6 +45,7 @@ export interface RunName {
 export function makeTimeline(program: Program, events: EventTable, run: RunName): Timeline {
   const { order, graph } = program;
   const by = arrange(program, events);
+  const codecs = `${graph.configuration.compressor ?? ""}`.split("/");
   const { position, rank } = by;
   const { length } = position;
   const pick = <T>(of: (task: Task, at: number) => T) => new Lookup(order.map(of), position);
@@ -55,7 +56,7 @@ export function makeTimeline(program: Program, events: EventTable, run: RunName)
     rank,
     node: rank.map((r) => Math.floor(r / graph.topology.ranksPerNode)),
     lane: pick((task) => task.lane),
-    kind: pick((task) => task.kind),
+    kind: pick((task) => kindOf(task, codecs)),
     chunk: pick(({ chunk }) => chunk < 0 || chunk >= graph.chunks ? null : chunk),
     name: pick((task) => task.name),
     label: pick((task) => task.label),
@@ -92,6 +93,15 @@ export function concatTimelines(...timelines: readonly Timeline[]): Timeline {
     return [name, exact ? Float64Array.from(values(), Number) : Lookup.of(length, values())];
   });
   return table(Object.fromEntries(joined), [...TIMELINE_COLUMNS]);
+}
+
+/** Kind of a task; what compresses with the codec `none` only packs rows. */
+function kindOf({ kind, label }: Task, codecs: readonly string[]): string {
+  if (kind !== "compress" && kind !== "decompress") return kind;
+  // one codec for both ways, or that of the way back after the other
+  const codec = codecs[label.endsWith("2") ? codecs.length - 1 : 0];
+  if (codec !== "none") return kind;
+  return kind === "compress" ? "pack" : "unpack";
 }
 
 /**

@@ -2,13 +2,13 @@
  * Arguments of the slices of a trace: this project's own, and Kineto's of NCCL kernels.
  * @module
  */
-import { column, isCommunication, numbers, rows, type Timeline } from "../table/columns.ts";
+import { column, isCommunication, numbers, rows, type Subject } from "../table/columns.ts";
 import { formatRate } from "../table/format.ts";
 import { NCCL, rankList } from "./kineto.ts";
 import type { TraceEvent } from "./tracks.ts";
 
 /** Arguments of a row's slice. */
-export function describer(timeline: Timeline): (row: number) => TraceEvent {
+export function describer(timeline: Subject): (row: number) => TraceEvent {
   const text = (["pass", "lane", "kind", "label"] as const).map((name) =>
     [name, column(timeline, name)] as const
   );
@@ -52,7 +52,7 @@ function ncclArguments(
 }
 
 /** Ranks among which a row communicates: those of its node on lane `intra`, else all. */
-function groupsOf(timeline: Timeline): (row: number) => readonly number[] {
+function groupsOf(timeline: Subject): (row: number) => readonly number[] {
   const lane = column<string>(timeline, "lane");
   const node = numbers(timeline, "node");
   const world = ranksOf(timeline);
@@ -62,7 +62,7 @@ function groupsOf(timeline: Timeline): (row: number) => readonly number[] {
 }
 
 /** Node of each rank, by rank. */
-export function ranksOf(timeline: Timeline): Map<number, number> {
+export function ranksOf(timeline: Subject): Map<number, number> {
   const [rank, node] = [numbers(timeline, "rank"), numbers(timeline, "node")];
   const found = new Map<number, number>();
   for (const row of rows(timeline)) found.set(rank.at(row), node.at(row));

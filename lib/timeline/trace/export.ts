@@ -3,7 +3,7 @@
  * @module
  */
 import { type Program, SchemoeError } from "../../types.ts";
-import { column, isCommunication, numbers, oneRun, rows, type Timeline } from "../table/columns.ts";
+import { column, isCommunication, numbers, oneRun, rows, type Subject } from "../table/columns.ts";
 import { describer, ranksOf } from "./arguments.ts";
 import { arrowsOf } from "./flows.ts";
 import { layTracks, type TraceEvent, type Tracks } from "./tracks.ts";
@@ -54,7 +54,7 @@ const OPTIONS: Record<keyof ChromeTraceOptions, true> = {
  * ```
  * @throws {SchemoeError} naming an unknown option, a rank or column that is missing, or several runs.
  */
-export function chromeTrace(timeline: Timeline, options: ChromeTraceOptions = {}): string {
+export function chromeTrace(timeline: Subject, options: ChromeTraceOptions = {}): string {
   check(options);
   const run = oneRun(timeline);
   const { rank } = options;
@@ -79,7 +79,7 @@ export function chromeTrace(timeline: Timeline, options: ChromeTraceOptions = {}
   return `${JSON.stringify(head).slice(0, -1)},"traceEvents":[\n${lines}\n]}\n`;
 }
 
-function* slices(timeline: Timeline, tracks: Tracks, { rank: only }: ChromeTraceOptions) {
+function* slices(timeline: Subject, tracks: Tracks, { rank: only }: ChromeTraceOptions) {
   const [rank, start, end, wait] = (["rank", "start_ns", "end_ns", "wait_ns"] as const)
     .map((name) => numbers(timeline, name));
   const name = column<string>(timeline, "name");
@@ -107,7 +107,7 @@ function* slices(timeline: Timeline, tracks: Tracks, { rank: only }: ChromeTrace
   }
 }
 
-function* flows(timeline: Timeline, tracks: Tracks, options: ChromeTraceOptions) {
+function* flows(timeline: Subject, tracks: Tracks, options: ChromeTraceOptions) {
   const [rank, start, end, wait] = (["rank", "start_ns", "end_ns", "wait_ns"] as const)
     .map((name) => numbers(timeline, name));
   const name = column<string>(timeline, "name");

@@ -1,6 +1,6 @@
 /** Traces as files. @module */
 import { SchemoeError } from "../../types.ts";
-import type { Timeline } from "../table/columns.ts";
+import { type Subject, timelineOf } from "../table/subject.ts";
 import { gzip } from "../../files/gzip.ts";
 import { chromeTrace, type ChromeTraceOptions } from "./export.ts";
 
@@ -9,22 +9,22 @@ import { chromeTrace, type ChromeTraceOptions } from "./export.ts";
  * @throws {SchemoeError} as that does.
  */
 export function chromeTraceGzip(
-  timeline: Timeline,
+  run: Subject,
   options: ChromeTraceOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  return gzip(chromeTrace(timeline, options));
+  return gzip(chromeTrace(run, options));
 }
 
 /**
- * Writes {@linkcode chromeTrace} to a file, gzipped when its name ends with `.gz`.
+ * Writes {@linkcode chromeTrace} of a run or timeline to a file, gzipped when its name ends with `.gz`.
  * @throws {SchemoeError} as that does, and when the file cannot be written.
  */
 export async function writeChromeTrace(
+  run: Subject,
   path: string | URL,
-  timeline: Timeline,
   options: ChromeTraceOptions = {},
 ): Promise<void> {
-  const text = chromeTrace(timeline, options);
+  const text = chromeTrace(timelineOf(run, "write the trace"), options);
   const bytes = `${path}`.endsWith(".gz") ? await gzip(text) : new TextEncoder().encode(text);
   try {
     await Deno.writeFile(path, bytes);

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Program } from "../../types.ts";
-import { column, isCommunication, numbers, rows, type Timeline } from "../table/columns.ts";
+import { column, isCommunication, numbers, rows, type Subject } from "../table/columns.ts";
 
 /** Sender and receiver of a transfer, by row number. */
 export interface Arrow {
@@ -28,7 +28,7 @@ interface PhaseRows {
  * @param most arrows of all rows together: each row gets its share, nearest ranks first.
  */
 export function arrowsOf(
-  timeline: Timeline,
+  timeline: Subject,
   { programs, most }: { programs?: readonly Program[]; most: number },
 ): Arrow[] {
   const phases = phasesOf(timeline);
@@ -64,7 +64,7 @@ export function arrowsOf(
   return arrows;
 }
 
-function phasesOf(timeline: Timeline): PhaseRows[] {
+function phasesOf(timeline: Subject): PhaseRows[] {
   const [name, pass, lane, kind] = (["name", "pass", "lane", "kind"] as const)
     .map((of) => column<string>(timeline, of));
   const rank = numbers(timeline, "rank");

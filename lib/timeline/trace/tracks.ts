@@ -2,7 +2,7 @@
  * Tracks of a trace: a process for each rank, a thread for each lane.
  * @module
  */
-import { column, numbers, rows, type Timeline } from "../table/columns.ts";
+import { column, numbers, rows, type Subject } from "../table/columns.ts";
 import { laneOrder } from "../chart/layout.ts";
 
 /** An event of the Trace Event Format. */
@@ -32,7 +32,7 @@ const STRIDE = 1000;
  * Lays out rows; a lane that runs one task at a time gets one thread. Viewers drop slices that overlap
  * others of their thread without being nested.
  */
-export function layTracks(timeline: Timeline): Tracks {
+export function layTracks(timeline: Subject): Tracks {
   const [rank, node] = [numbers(timeline, "rank"), numbers(timeline, "node")];
   const lane = column<string>(timeline, "lane");
   const [start, end] = [numbers(timeline, "start_ns"), numbers(timeline, "end_ns")];

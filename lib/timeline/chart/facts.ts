@@ -1,0 +1,90 @@
+/**
+ * What a picture says of the run that it shows, so that it can be understood without its notebook.
+ * @module
+ */
+import { column, rows } from "../table/columns.ts";
+import { type Timed, worldOf } from "../table/subject.ts";
+import { rateText, timeText } from "../../units.ts";
+import type { Link, Topology } from "../../types.ts";
+import { verdict } from "../measures/verdict.ts";
+import { textWidth } from "./layout.ts";
+
+/** Title of a run: its name, and the pass where the name does not tell. */
+export function titleOf({ name, pass }: Timed): string | undefined {
+  if (name === undefined) return undefined;
+  return pass && !name.includes(pass) ? `${name} · ${pass}` : name;
+}
+
+/** Lines below the title: what was chosen, where it ran, and how it went. */
+export function factsOf(run: Timed): string[] {
+  const world = worldOf(run);
+  const timing = `${run.configuration?.engine ?? ""}`;
+  const judged = rows(run.timeline).length > 0 ? [verdict(run)] : [];
+  if (!world && !run.configuration) return [[choicesOf(run), ...judged].join(" · ")];
+  return [
+    choicesOf(run),
+    ...(world ? [worldText(world, timing)] : []),
+    ...judged,
+  ].filter((line) => line !== "");
+}
+
+/** What was chosen: pass, scheduler and all-to-all, codec, chunks, engine. */
+export function choicesOf(run: Timed): string {
+  const { scheduler, allToAll, compressor, chunks, engine, layers } = run.configuration ?? {};
+  return [
+    run.pass ?? passOf(run),
+    [scheduler, allToAll].filter((part) => part !== undefined).join(" + "),
+    compressor === undefined ? "" : `codec ${compressor}`,
+    chunks === undefined ? "" : `${chunks} ${chunks === 1 ? "chunk" : "chunks"}`,
+    layers === undefined ? "" : `${layers} layers`,
+    engine === undefined ? "" : `${engine}`,
+  ].filter((part) => part !== "").join(" · ");
+}
+
+/** Ranks, links and processors; those that a run emulates or simulates, otherwise the ranks alone. */
+export function worldText(world: Topology, timing = ""): string {
+  const { name, nodes, ranksPerNode, links: { intra, inter }, processor, speed, nic } = world;
+  const slow = speed ? Math.min(...speed) : 1;
+  const emulates = !timing.includes("plain links");
+  const paces = !timing.includes("real computation");
+  return [
+    `${nodes} x ${ranksPerNode} ranks${name ? `, ${name}` : ""}`,
+    ...(emulates && ranksPerNode > 1 ? [`inside a node ${linkText(intra)}`] : []),
+    ...(emulates && nodes > 1 ? [`between nodes ${linkText(inter)}`] : []),
+    ...(emulates && nic && nodes > 1 ? [cardText(nic)] : []),
+    ...(paces ? [`computation ${rateText(processor.flopRate, "FLOP/s")} a rank`] : []),
+    ...(slow < 1 ? [`slowest rank at ${Number(slow.toPrecision(2))} of that`] : []),
+  ].join(" · ");
+}
+
+function cardText({ cards = 1, beta }: NonNullable<Topology["nic"]>): string {
+  const many = cards === 1 ? "one network card" : `${cards} network cards`;
+  return `${many} a node, ${rateText(1 / beta, "B/s")}`;
+}
+
+/** A link as `50 GB/s + 5 us`. */
+export function linkText({ alpha, beta }: Link): string {
+  return `${beta > 0 ? rateText(1 / beta, "B/s") : "no time a byte"} + ${timeText(alpha)}`;
+}
+
+/** Lines broken at their dots so that none is wider than `width` pixels; a part that is stays. */
+export function wrap(lines: readonly string[], fontSize: number, width: number): string[] {
+  return lines.flatMap((line) => {
+    const broken: string[] = [];
+    for (const part of line.split(" · ")) {
+      const longer = `${broken.at(-1)} · ${part}`;
+      if (broken.length > 0 && textWidth(longer, fontSize) <= width) {
+        broken[broken.length - 1] = longer;
+      } else broken.push(part);
+    }
+    return broken;
+  });
+}
+
+/** `forward`, `backward`, or both as a step has them. */
+function passOf({ timeline }: Timed): string {
+  const pass = column<string>(timeline, "pass");
+  const found = new Set<string>();
+  for (const row of rows(timeline)) found.add(pass.at(row));
+  return [...found].join(" and ");
+}

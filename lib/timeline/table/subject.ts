@@ -1,0 +1,53 @@
+/**
+ * What measures and pictures are made of: a table, or a run that has one.
+ * @module
+ */
+import type { ColumnTable } from "arquero";
+import { SchemoeError, type Topology } from "../../types.ts";
+
+/** An Arquero table with the columns of `TIMELINE_COLUMNS`. */
+export type Timeline = ColumnTable;
+
+/** Anything with a timeline: a run of a layer or a stack, a loaded one, an object made by hand. */
+export interface Timed {
+  readonly timeline: Timeline;
+  readonly name?: string;
+  readonly pass?: string;
+  readonly configuration?: Readonly<Record<string, string | number | boolean>>;
+  /** Lower bound of the makespan in seconds, and what makes it. */
+  readonly bound?: number;
+  readonly boundLimit?: string;
+  readonly topology?: Topology;
+  /** Programs that ran: they know the topology. */
+  readonly ran?: readonly {
+    readonly program: { readonly graph: { readonly topology: Topology } };
+  }[];
+}
+
+/** What every function takes that asks for a timeline: the table, or a run. */
+export type Subject = Timeline | Timed;
+
+/** The run that was given; of a timeline alone, one without anything but the table. */
+export function timed(subject: Subject, doing = "read the timeline"): Timed {
+  if (isTable(subject)) return { timeline: subject };
+  const given = subject as Partial<Timed> | undefined;
+  if (Object(given) === given && isTable(given!.timeline)) return given as Timed;
+  if (given instanceof Promise) {
+    throw new SchemoeError(`Cannot ${doing}: got a Promise; write "await" before the run`);
+  }
+  throw new SchemoeError(
+    `Cannot ${doing}: give a run or a timeline`,
+  );
+}
+
+/** The table of what was given. */
+export const timelineOf = (subject: Subject, doing?: string): Timeline =>
+  isTable(subject) ? subject : timed(subject, doing).timeline;
+
+/** Where it ran, undefined where nothing says so. */
+export const worldOf = ({ topology, ran }: Timed): Topology | undefined =>
+  topology ?? ran?.at(-1)?.program.graph.topology;
+
+const isTable = (value: unknown): value is Timeline =>
+  typeof (value as Timeline | undefined)?.column === "function" &&
+  typeof (value as Timeline).indices === "function";
