@@ -98,7 +98,7 @@ Deno.test({
 Deno.test("openEngine() refuses an nvtx that is not boolean, or not for its engine", async () => {
   const refused = (options: unknown) =>
     assertThrows(() => openEngine(options as typeof engine), SchemoeError).message;
-  assertMatch(refused({ ...engine, nvtx: "yes" }), /nvtx must be true or false, got yes/);
+  assertMatch(refused({ ...engine, nvtx: "yes" }), /nvtx must be true or false, got "yes"/);
   assertMatch(
     refused({ kind: "simulate", nvtx: true }),
     /nvtx is an option of the cpu and cuda engines/,
