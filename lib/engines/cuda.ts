@@ -117,8 +117,8 @@ export function openNativeCuda(
   const library = openLibrary(libraryPath("cuda"));
   const nccl = options.transport === "nccl" ? findNccl(library, options.nccl) : undefined;
   const given = transportArguments(options, nccl);
-  const open: OpenNative = (symbols) => (config, out, text, size) =>
-    symbols.schemoe_open_cuda(config, ...given, out, text, size);
+  const open: OpenNative = (symbols) => (config, out, failure) =>
+    symbols.schemoe_open_cuda(config, ...given, out, failure);
   const native = new NativeEngine({
     ...{ kind: "cuda", nodes, ranksPerNode, tf32, tune, graphs, times, library, open },
   });

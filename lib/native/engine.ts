@@ -5,13 +5,14 @@
 import { ABI_VERSION } from "../program/pack.ts";
 import { SchemoeError } from "../types.ts";
 import { libraryPath, type NativeSymbols, openLibrary } from "./library.ts";
-import { ErrorText, Status } from "./status.ts";
+import { FailureRecord } from "./failure.ts";
+import { Status } from "./status.ts";
 
 /** Numbers of `schemoe_engine_kind`. */
 export const ENGINE_KINDS = { cpu: 0, cuda: 1 } as const;
 
 /** Numbers of `schemoe_flag`. */
-const FLAGS = { tf32: 1, noGraphs: 2, noTimes: 4, noTuning: 8 } as const;
+export const FLAGS = { tf32: 1, noGraphs: 2, noTimes: 4, noTuning: 8 } as const;
 
 /** Words of a `schemoe_event`: ready, start, end and wait. */
 export const EVENT_WORDS = 4;
@@ -51,7 +52,7 @@ export type NativeCalls = Pick<
 export class NativeEngine {
   readonly #library: NativeSymbols;
   #handle: Deno.PointerValue;
-  readonly #error = new ErrorText();
+  readonly #failure = new FailureRecord();
 
   constructor(
     shape: {
@@ -77,9 +78,8 @@ export class NativeEngine {
       (shape.times === false ? FLAGS.noTimes : 0) | (shape.tune === false ? FLAGS.noTuning : 0);
     config.set([ABI_VERSION, ENGINE_KINDS[shape.kind], shape.nodes, shape.ranksPerNode, flags]);
     const out = new BigUint64Array(1);
-    const { bytes, size } = this.#error;
     const open: OpenNative = shape.open ?? ((library) => library.schemoe_open);
-    this.#error.unwrap(open(this.#library)(config, out, bytes, size));
+    this.#failure.unwrap(open(this.#library)(config, out, this.#failure.bytes));
     this.#handle = Deno.UnsafePointer.create(out[0]);
   }
 
@@ -91,25 +91,25 @@ export class NativeEngine {
     if (this.#handle === null) return;
     const handle = this.#handle;
     this.#handle = null;
-    this.#error.unwrap(this.#library.schemoe_close(handle, this.#error.bytes, this.#error.size));
+    this.#failure.unwrap(this.#library.schemoe_close(handle, this.#failure.bytes));
   }
 
   /** Gives a buffer (a new one without `id`) that many bytes on each rank; returns its id. */
   allocate(bytes: readonly number[], id = 0xffff_ffff): number {
     const out = new Uint32Array([id]);
     const sizes = BigUint64Array.from(bytes, BigInt);
-    this.#call((handle, text, size) =>
-      this.#library.schemoe_allocate(handle, sizes, bytes.length, out, text, size)
+    this.#call((handle, failure) =>
+      this.#library.schemoe_allocate(handle, sizes, bytes.length, out, failure)
     );
     return out[0];
   }
 
   free(id: number): void {
-    this.#call((handle, text, size) => this.#library.schemoe_free(handle, id, text, size));
+    this.#call((handle, failure) => this.#library.schemoe_free(handle, id, failure));
   }
 
   write(at: BufferPlace, data: Uint8Array<ArrayBuffer>): void {
-    this.#call((handle, text, size) =>
+    this.#call((handle, failure) =>
       this.#library.schemoe_write(
         handle,
         at.id,
@@ -117,14 +117,13 @@ export class NativeEngine {
         BigInt(at.offset),
         data,
         BigInt(data.byteLength),
-        text,
-        size,
+        failure,
       )
     );
   }
 
   read(at: BufferPlace, data: Uint8Array<ArrayBuffer>): void {
-    this.#call((handle, text, size) =>
+    this.#call((handle, failure) =>
       this.#library.schemoe_read(
         handle,
         at.id,
@@ -132,8 +131,7 @@ export class NativeEngine {
         BigInt(at.offset),
         data,
         BigInt(data.byteLength),
-        text,
-        size,
+        failure,
       )
     );
   }
@@ -142,15 +140,14 @@ export class NativeEngine {
   async allocateAsync(bytes: readonly number[], id = 0xffff_ffff): Promise<number> {
     const out = new Uint32Array([id]);
     const sizes = BigUint64Array.from(bytes, BigInt);
-    const error = new ErrorText();
-    error.unwrap(
+    const failure = new FailureRecord();
+    failure.unwrap(
       await this.#library.schemoe_allocate_async(
         this.#open(),
         sizes,
         bytes.length,
         out,
-        error.bytes,
-        error.size,
+        failure.bytes,
       ),
     );
     return out[0];
@@ -158,8 +155,8 @@ export class NativeEngine {
 
   /** As `write`, off the event loop. The data must not change until it resolves. */
   async writeAsync(at: BufferPlace, data: Uint8Array<ArrayBuffer>): Promise<void> {
-    const error = new ErrorText();
-    error.unwrap(
+    const failure = new FailureRecord();
+    failure.unwrap(
       await this.#library.schemoe_write_async(
         this.#open(),
         at.id,
@@ -167,8 +164,7 @@ export class NativeEngine {
         BigInt(at.offset),
         data,
         BigInt(data.byteLength),
-        error.bytes,
-        error.size,
+        failure.bytes,
       ),
     );
   }
@@ -178,8 +174,8 @@ export class NativeEngine {
     at: BufferPlace,
     data: Uint8Array<ArrayBuffer>,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const error = new ErrorText();
-    error.unwrap(
+    const failure = new FailureRecord();
+    failure.unwrap(
       await this.#library.schemoe_read_async(
         this.#open(),
         at.id,
@@ -187,8 +183,7 @@ export class NativeEngine {
         BigInt(at.offset),
         data,
         BigInt(data.byteLength),
-        error.bytes,
-        error.size,
+        failure.bytes,
       ),
     );
     return data;
@@ -197,15 +192,15 @@ export class NativeEngine {
   /** Checks and keeps a packed Program of that many operations. */
   prepare(packed: Uint8Array<ArrayBuffer>, operations: number): PreparedProgram {
     const out = new BigUint64Array(1);
-    this.#call((handle, text, size) =>
-      this.#library.schemoe_prepare(handle, packed, BigInt(packed.byteLength), out, text, size)
+    this.#call((handle, failure) =>
+      this.#library.schemoe_prepare(handle, packed, BigInt(packed.byteLength), out, failure)
     );
     return { handle: Deno.UnsafePointer.create(out[0])!, operations };
   }
 
   release(program: PreparedProgram): void {
-    const { bytes, size } = this.#error;
-    this.#error.unwrap(this.#library.schemoe_release(program.handle, bytes, size));
+    const { bytes } = this.#failure;
+    this.#failure.unwrap(this.#library.schemoe_release(program.handle, bytes));
   }
 
   /** Runs a Program; resolves to its events, EVENT_WORDS nanoseconds each. */
@@ -213,8 +208,8 @@ export class NativeEngine {
     const handle = this.#open();
     const events = new BigUint64Array(EVENT_WORDS * program.operations);
     // Its own text: other calls are made while this one is under way.
-    const error = new ErrorText();
-    error.unwrap(
+    const failure = new FailureRecord();
+    failure.unwrap(
       await this.#library.schemoe_run(
         handle,
         program.handle,
@@ -222,8 +217,7 @@ export class NativeEngine {
         BigInt(Math.max(1, Math.round(Math.min(timeLimit, 1e9) * 1e9))),
         events,
         BigInt(program.operations),
-        error.bytes,
-        error.size,
+        failure.bytes,
       ),
     );
     return events;
@@ -232,30 +226,29 @@ export class NativeEngine {
   /** Nanoseconds by which times of different GPUs in the last run may be wrong to each other. */
   clockError(): number {
     const out = new BigUint64Array(1);
-    this.#call((handle, text, size) => this.#library.schemoe_clock_error(handle, out, text, size));
+    this.#call((handle, failure) => this.#library.schemoe_clock_error(handle, out, failure));
     return Number(out[0]);
   }
 
   /** Ends a run in progress, or else the wait of one `hostWait`. */
   cancel(): void {
-    this.#call((handle, text, size) => this.#library.schemoe_cancel(handle, text, size));
+    this.#call((handle, failure) => this.#library.schemoe_cancel(handle, failure));
   }
 
   /** Resolves to the next host kernel that waits, or to undefined when a run has ended. */
   async hostWait(): Promise<HostCall | undefined> {
     const handle = this.#open();
-    const error = new ErrorText();
+    const failure = new FailureRecord();
     const [operation, rank, id] = [new Uint32Array(1), new Uint32Array(1), new Uint32Array(1)];
     const status = await this.#library.schemoe_host_wait(
       handle,
       operation,
       rank,
       id,
-      error.bytes,
-      error.size,
+      failure.bytes,
     );
     if (status === Status.closed) return undefined;
-    error.unwrap(status);
+    failure.unwrap(status);
     return { operation: operation[0], rank: rank[0], id: id[0] };
   }
 
@@ -263,17 +256,16 @@ export class NativeEngine {
    * Lets the lane of a host kernel go on, or ends the run with a message. Does nothing when the run
    * has ended meanwhile.
    */
-  hostDone(operation: number, failure?: string): void {
-    const message = new TextEncoder().encode(`${failure ?? ""}\0`);
+  hostDone(operation: number, failed?: string): void {
+    const message = new TextEncoder().encode(`${failed ?? ""}\0`);
     const status = this.#library.schemoe_host_done(
       this.#open(),
       operation,
-      failure === undefined ? 0 : 1,
+      failed === undefined ? 0 : 1,
       message,
-      this.#error.bytes,
-      this.#error.size,
+      this.#failure.bytes,
     );
-    if (status !== Status.closed) this.#error.unwrap(status);
+    if (status !== Status.closed) this.#failure.unwrap(status);
   }
 
   /** For calls that only some engines have. */
@@ -290,8 +282,8 @@ export class NativeEngine {
   }
 
   #call(
-    body: (handle: Deno.PointerObject, text: Uint8Array<ArrayBuffer>, size: bigint) => number,
+    body: (handle: Deno.PointerObject, failure: Uint8Array<ArrayBuffer>) => number,
   ): void {
-    this.#error.unwrap(body(this.#open(), this.#error.bytes, this.#error.size));
+    this.#failure.unwrap(body(this.#open(), this.#failure.bytes));
   }
 }

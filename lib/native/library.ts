@@ -4,7 +4,7 @@
  */
 import { ABI_VERSION } from "../program/pack.ts";
 import { SchemoeError } from "../types.ts";
-import { ErrorText } from "./status.ts";
+import { FailureRecord } from "./failure.ts";
 import { symbols, versionSymbol } from "./symbols.ts";
 
 /** The functions of an open library. */
@@ -16,6 +16,8 @@ export interface Description {
   readonly structs: Readonly<
     Record<string, { readonly size: number; readonly members: Readonly<Record<string, number>> }>
   >;
+  /** Numbers of enums by their names in `schemoe.h`. */
+  readonly enums: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly kernels: Readonly<Record<string, { readonly code: number; readonly args: string }>>;
   readonly features: { readonly cuda: boolean; readonly nvtx: boolean; readonly blas: string };
 }
@@ -72,9 +74,9 @@ export function libraryPath(kind: EngineKind): string {
 /** What a library says about itself. */
 export function describeLibrary(library: NativeSymbols = openLibrary()): Description {
   const text = new Uint8Array(1 << 16);
-  const error = new ErrorText();
-  error.unwrap(
-    library.schemoe_describe(text, BigInt(text.byteLength), error.bytes, error.size),
+  const failure = new FailureRecord();
+  failure.unwrap(
+    library.schemoe_describe(text, BigInt(text.byteLength), failure.bytes),
   );
   return JSON.parse(new TextDecoder().decode(text.subarray(0, text.indexOf(0))));
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import type { NativeSymbols } from "./library.ts";
-import { ErrorText } from "./status.ts";
+import { FailureRecord } from "./failure.ts";
 
 /** A library of NCCL that can be used. */
 export interface Nccl {
@@ -41,10 +41,10 @@ export function findNccl(library: NativeSymbols, path?: string): Nccl {
 function openNccl(library: NativeSymbols, path: string): Nccl {
   const version = new Uint32Array(1);
   const file = new Uint8Array(MOST_BYTES);
-  const error = new ErrorText();
+  const failure = new FailureRecord();
   const name = new TextEncoder().encode(`${path}\0`);
-  error.unwrap(
-    library.schemoe_nccl(name, version, file, BigInt(MOST_BYTES), error.bytes, error.size),
+  failure.unwrap(
+    library.schemoe_nccl(name, version, file, BigInt(MOST_BYTES), failure.bytes),
   );
   const [number] = version;
   return {

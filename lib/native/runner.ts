@@ -16,6 +16,7 @@ import {
   type Workspace,
 } from "../types.ts";
 import { EVENT_WORDS, type NativeCalls, type PreparedProgram } from "./engine.ts";
+import { withNames } from "./failure.ts";
 import { HostLoop } from "./hosts.ts";
 import { NativeWorkspace } from "./workspace.ts";
 
@@ -294,12 +295,10 @@ function explain(
       },
     );
   }
-  const message = error.message.replaceAll(
-    /\btask #(\d+)/g,
-    (text, position) => program.order[position] ? `task ${program.order[position].name}` : text,
-  );
-  const text = (workspace as NativeWorkspace).withNames(message);
-  return new SchemoeError(text, { status, rank: error.rank, cause: error.cause });
+  return withNames(error, {
+    task: (position) => program.order[position]?.name,
+    buffer: (id) => (workspace as NativeWorkspace).nameOf(id),
+  });
 }
 
 /** Events in the order of operations, as columns. */

@@ -6,7 +6,9 @@ import type { MemoryPlan } from "../memory/plan.ts";
 import type { Place } from "../program/pack.ts";
 import { SchemoeError, type View, type Workspace } from "../types.ts";
 import type { NativeCalls } from "./engine.ts";
+import { NativeError } from "./failure.ts";
 import type { HostBuffers } from "./hosts.ts";
+import { Status } from "./status.ts";
 
 /** Name of the buffer in which buffers share memory. */
 export const ARENA = "(shared)";
@@ -43,10 +45,7 @@ export class NativeWorkspace implements Workspace {
       const buffer = this.#buffers.get(name);
       if (buffer && buffer.bytes >= bytes) continue;
       const sizes = new Array<number>(this.#owner.ranks).fill(bytes);
-      const id = renamed(
-        () => native.allocate(sizes, buffer?.id),
-        (text) => this.withNames(text),
-      );
+      const id = named(name, () => native.allocate(sizes, buffer?.id), () => this.#largest());
       this.#buffers.set(name, { id, bytes });
     }
   }
@@ -56,14 +55,14 @@ export class NativeWorkspace implements Workspace {
     // Deno passes the bytes of the view itself, whatever its element type; shared memory too.
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const at = { id, rank: number(rank), offset: number(offset) };
-    named(name, id, () => this.#open().write(at, bytes as Uint8Array<ArrayBuffer>));
+    named(name, () => this.#open().write(at, bytes as Uint8Array<ArrayBuffer>));
   }
 
   read(name: string, rank: number, bytes: number, offset = 0): Uint8Array<ArrayBuffer> {
     const id = this.id(name);
     const data = new Uint8Array(bytes);
     const at = { id, rank: number(rank), offset: number(offset) };
-    named(name, id, () => this.#open().read(at, data));
+    named(name, () => this.#open().read(at, data));
     return data;
   }
 
@@ -109,9 +108,9 @@ export class NativeWorkspace implements Workspace {
     return buffer.id;
   }
 
-  /** The text of an error with names of buffers where the library knows only their numbers. */
-  withNames(text: string): string {
-    return text.replaceAll(/\bbuffer #?(\d+)/g, (at, id) => this.#named(Number(id)) ?? at);
+  /** Name of the buffer with a native id, if it is one of this workspace. */
+  nameOf(id: number): string | undefined {
+    for (const [name, buffer] of this.#buffers) if (buffer.id === id) return name;
   }
 
   /** @throws {SchemoeError} while a run uses it. */
@@ -126,11 +125,11 @@ export class NativeWorkspace implements Workspace {
     this.#buffers.clear();
   }
 
-  /** How an error names a buffer of this workspace. */
-  #named(id: number): string | undefined {
-    for (const [name, buffer] of this.#buffers) {
-      if (buffer.id === id) return `buffer "${name}"`;
-    }
+  /** `; largest: "x" with 8 bytes a rank, ...`, or nothing without buffers. */
+  #largest(): string {
+    const largest = [...this.#buffers].sort(([, a], [, b]) => b.bytes - a.bytes).slice(0, 3)
+      .map(([name, { bytes }]) => `"${name}" with ${bytes} bytes a rank`);
+    return largest.length > 0 ? `; largest: ${largest.join(", ")}` : "";
   }
 
   #open(): NativeCalls {
@@ -139,19 +138,17 @@ export class NativeWorkspace implements Workspace {
   }
 }
 
-/** Runs a native call and puts a buffer's name where the library knows only its number. */
-function named(name: string, id: number, call: () => void): void {
-  renamed(call, (text) => text.replace(`buffer ${id} `, `buffer "${name}" `));
-}
-
-/** Runs a native call and changes the text of its error. */
-function renamed<Result>(call: () => Result, change: (text: string) => string): Result {
+/** Runs a native call about a buffer; its error names it, and where memory is exhausted what else there is. */
+function named<Result>(name: string, call: () => Result, others: () => string = () => ""): Result {
   try {
     return call();
   } catch (error) {
-    if (!(error instanceof SchemoeError)) throw error;
-    const { status, rank } = error;
-    throw new SchemoeError(change(error.message), { status, rank, cause: error.cause });
+    if (!(error instanceof NativeError)) throw error;
+    const { parts, cause } = error;
+    const text = parts.status === Status.outOfMemory ? parts.text + others() : parts.text;
+    // A new buffer has no number yet.
+    const buffer = parts.buffer ?? 0;
+    throw new NativeError({ ...parts, text, buffer }, { names: { buffer: () => name }, cause });
   }
 }
 

@@ -15,11 +15,13 @@ import {
 } from "../types.ts";
 
 /** Version of the C interface that this side was written for. */
-export const ABI_VERSION = 2;
-const MAGIC = 0x454f4d53;
+export const ABI_VERSION = 3;
+/** Number of `SCHEMOE_PROGRAM_MAGIC`. */
+export const MAGIC = 0x454f4d53;
 const HEADER_BYTES = 32;
 const OPERATION_BYTES = 40;
-const COMMUNICATION = 1;
+/** Number of `SCHEMOE_COMMUNICATION`. */
+export const COMMUNICATION = 1;
 
 /** Where a buffer lies: a native buffer, and the byte of it at which it begins. */
 export interface Place {

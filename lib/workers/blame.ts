@@ -1,4 +1,5 @@
 /** Which process is the cause of a run that failed. @module */
+import { type FailureParts, NativeError } from "../native/failure.ts";
 import { Status } from "../native/status.ts";
 import { SchemoeError } from "../types.ts";
 import type { Span } from "./part.ts";
@@ -62,21 +63,23 @@ function peer(outcome: Outcome, reason: string): SchemoeError {
 /** The run was too long: of what the processes did not get done, all wait for the first. */
 function slow(failed: readonly Outcome[], timeLimit: number): SchemoeError {
   const [first] = failed.toSorted((a, b) => firstUnfinished(a) - firstUnfinished(b));
-  const { message } = first.error as SchemoeError;
-  const detail = UNFINISHED.exec(message)?.[0] ?? message;
-  const rank = Number(UNFINISHED.exec(message)?.[2] ?? first.span.first);
-  return located({
-    ...first,
-    error: new SchemoeError(`Cannot finish the run in ${timeLimit} s: ${detail}`, {
-      ...{ status: Status.timeLimit, rank, cause: first.error },
-    }),
-  });
+  const error = first.error as SchemoeError;
+  const text = `Cannot finish the run in ${timeLimit} s`;
+  const status = Status.timeLimit;
+  const parts: FailureParts = error instanceof NativeError && error.parts.unfinished
+    ? { ...error.parts, status, text }
+    : { status, rank: error.rank ?? first.span.first, text: `${text}: ${error.message}` };
+  return located({ ...first, error: new NativeError(parts, { cause: error }) });
 }
 
 /** The error of one process, saying which. */
 function located({ error, name }: Outcome): SchemoeError {
   if (!(error instanceof SchemoeError)) {
     return new SchemoeError(`Cannot finish the run: ${error}`, { cause: error });
+  }
+  if (error instanceof NativeError) {
+    const process = name === "" ? undefined : name;
+    return new NativeError({ ...error.parts, process }, { cause: error });
   }
   const { message, status, rank } = error;
   return new SchemoeError(name === "" ? message : `${message} [${name}]`, {
@@ -86,11 +89,9 @@ function located({ error, name }: Outcome): SchemoeError {
   });
 }
 
-/** What an engine of several processes says of the first operation that it did not get done. */
-const UNFINISHED = /task #(\d+) on rank (\d+).*$/;
-
 /** Place of that operation in the total order. */
 function firstUnfinished({ error }: Outcome): number {
-  const found = UNFINISHED.exec((error as SchemoeError).message);
-  return found ? Number(found[1]) * (1 << 20) + Number(found[2]) : Infinity;
+  const { task, rank, unfinished } = error instanceof NativeError ? error.parts : {};
+  if (!unfinished || task === undefined || rank === undefined) return Infinity;
+  return task * (1 << 20) + rank;
 }

@@ -10,6 +10,7 @@ import {
   type NativeCalls,
   type PreparedProgram,
 } from "../native/engine.ts";
+import { NativeError } from "../native/failure.ts";
 import { Status } from "../native/status.ts";
 import { SchemoeError } from "../types.ts";
 import { blame, type Outcome } from "./blame.ts";
@@ -119,7 +120,8 @@ export class PartsDriver implements NativeCalls {
     try {
       return await this.#run(prepared, timeLimit);
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      // Without numbers of tasks, which are those of this Program only.
+      const text = error instanceof NativeError ? error.parts.text : messageOf(error);
       // what processes then say of each other is not the reason
       const what = this.#cancelled
         ? "was aborted; close it and open a new one"
@@ -226,3 +228,5 @@ function merge(outcomes: readonly Outcome[], spans: readonly Span[]): BigUint64A
   }
   return merged;
 }
+
+const messageOf = (error: unknown) => error instanceof Error ? error.message : String(error);

@@ -1,4 +1,5 @@
 /** A worker joins process 0 and serves it until that ends. @module */
+import { NativeError } from "../native/failure.ts";
 import { SchemoeError } from "../types.ts";
 import { type Frame, Frames, READING, STRANGER } from "./frames.ts";
 import { introduce, Refusal } from "./greeting.ts";
@@ -65,7 +66,8 @@ async function answer(
     const { status, rank } = error instanceof SchemoeError ? error : {} as SchemoeError;
     const message = error instanceof Error ? error.message : String(error);
     // Nobody to tell when the connection itself broke.
-    await frames.send({ kind: "failed", serial, status, rank, message }).catch(() => {});
+    const parts = error instanceof NativeError ? { parts: error.parts } : {};
+    await frames.send({ kind: "failed", serial, status, rank, message, ...parts }).catch(() => {});
   }
 }
 

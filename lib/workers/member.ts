@@ -1,4 +1,5 @@
 /** One other process, as process 0 sees it: asked and answering. @module */
+import { type FailureParts, NativeError } from "../native/failure.ts";
 import { SchemoeError } from "../types.ts";
 import { type Fields, type Frame, type Frames, READING } from "./frames.ts";
 
@@ -13,6 +14,18 @@ export interface Introduction {
 
 /** Status of an error whose cause is another process; see `schemoe.h`. */
 export const PEER = 10;
+
+/** The fields of a native failure that another process sent, or undefined where they are none. */
+function partsOf(sent: unknown): FailureParts | undefined {
+  if (typeof sent !== "object" || sent === null) return undefined;
+  const { status, task, rank, buffer, text, unfinished } = sent as Record<string, unknown>;
+  if (typeof status !== "number" || typeof text !== "string") return undefined;
+  const number = (value: unknown) => typeof value === "number" ? value : undefined;
+  return {
+    ...{ status, text, task: number(task), rank: number(rank), buffer: number(buffer) },
+    unfinished: typeof unfinished === "string" ? unfinished : undefined,
+  };
+}
 
 /** A question that has not been answered. */
 interface Open {
@@ -100,8 +113,9 @@ export class Member {
     this.#questions.delete(serial as number);
     if (kind === "done") question.resolve(frame);
     else {
+      const parts = partsOf(frame.fields.parts);
       question.reject(
-        new SchemoeError(String(message), {
+        parts ? new NativeError(parts) : new SchemoeError(String(message), {
           status: typeof status === "number" ? status : undefined,
           rank: typeof rank === "number" ? rank : undefined,
         }),

@@ -3,11 +3,11 @@ import { transportArguments } from "../engines/cuda.ts";
 import { NativeEngine, type OpenNative } from "../native/engine.ts";
 import { libraryPath, openLibrary } from "../native/library.ts";
 import { findNccl } from "../native/nccl.ts";
-import { ErrorText } from "../native/status.ts";
+import { FailureRecord } from "../native/failure.ts";
 
 /** Bytes of a `schemoe_process`, and where its host begins. */
-const PROCESS_BYTES = 64;
-const HOST_OFFSET = 16;
+export const PROCESS_BYTES = 64;
+export const HOST_OFFSET = 16;
 
 /** Ranks that one process runs. */
 export interface Span {
@@ -61,8 +61,8 @@ export class PartEngine extends NativeEngine {
     const host = new TextEncoder().encode(`${options.host}\0`);
     const { nodes, ranksPerNode, span, key, gpus } = options;
     const place = [span.first, span.ranks, host, key, port] as const;
-    const onCpu: OpenNative = (library) => (config, out, text, size) =>
-      library.schemoe_open_part(config, ...place, out, text, size);
+    const onCpu: OpenNative = (library) => (config, out, failure) =>
+      library.schemoe_open_part(config, ...place, out, failure);
     const opened = gpus ? onGpus(gpus, place) : { kind: "cpu" as const, open: onCpu };
     super({ nodes, ranksPerNode, ...opened });
     this.nccl = "nccl" in opened ? opened.nccl : undefined;
@@ -79,12 +79,12 @@ export class PartEngine extends NativeEngine {
       // The last byte stays 0.
       new TextEncoder().encodeInto(host, table.subarray(at + HOST_OFFSET, at + PROCESS_BYTES - 1));
     }
-    const error = new ErrorText();
+    const failure = new FailureRecord();
     const limit = BigInt(Math.round(patience * 1e9));
-    error.unwrap(
+    failure.unwrap(
       await this.library.schemoe_connect(
         ...[this.handle, table, all.length, self, limit] as const,
-        ...[error.bytes, error.size] as const,
+        failure.bytes,
       ),
     );
   }
@@ -96,11 +96,11 @@ export class PartEngine extends NativeEngine {
       new BigInt64Array(1),
       new BigUint64Array(1),
     ];
-    const error = new ErrorText();
-    error.unwrap(
+    const failure = new FailureRecord();
+    failure.unwrap(
       await this.library.schemoe_clock(
         ...[this.handle, process, now, offset, wrong] as const,
-        ...[error.bytes, error.size] as const,
+        failure.bytes,
       ),
     );
     return { now: now[0], offset: offset[0], error: Number(wrong[0]) };
@@ -108,9 +108,9 @@ export class PartEngine extends NativeEngine {
 
   /** The next run has that number and begins at that time of this process's clock. */
   expect(run: number, start: bigint): void {
-    const error = new ErrorText();
-    error.unwrap(
-      this.library.schemoe_expect(this.handle, BigInt(run), start, error.bytes, error.size),
+    const failure = new FailureRecord();
+    failure.unwrap(
+      this.library.schemoe_expect(this.handle, BigInt(run), start, failure.bytes),
     );
   }
 }
@@ -126,7 +126,7 @@ function onGpus(gpus: GpuPart, place: Place) {
   const library = openLibrary(libraryPath("cuda"));
   const nccl = findNccl(library, gpus.nccl);
   const given = transportArguments(gpus, nccl, gpus);
-  const open: OpenNative = (library) => (config, out, text, size) =>
-    library.schemoe_open_cuda_part(config, ...given, ...place, out, text, size);
+  const open: OpenNative = (library) => (config, out, failure) =>
+    library.schemoe_open_cuda_part(config, ...given, ...place, out, failure);
   return { kind: "cuda" as const, tf32: gpus.tf32, library, nccl: nccl.version, open };
 }

@@ -2,8 +2,11 @@
  * The C interface between the TypeScript side and the engines.
  *
  * The library knows buffers, kernels, lanes and events. It does not know what a scheduler, an
- * all-to-all algorithm or a chunk is. Every entry that can fail returns a schemoe_status and writes
- * one line of text (no final period) to the caller's `error`. Nothing is ever printed.
+ * all-to-all algorithm or a chunk is. Every entry that can fail returns a schemoe_status and fills the
+ * caller's schemoe_failure (which may be null). Nothing is ever printed.
+ *
+ * Handles of engines and Programs are numbers that are used once: those of something closed or released
+ * are refused with a status, whenever and in whatever order.
  */
 #ifndef SCHEMOE_H
 #define SCHEMOE_H
@@ -15,9 +18,10 @@
 extern "C" {
 #endif
 
-#define SCHEMOE_ABI_VERSION 2u
+#define SCHEMOE_ABI_VERSION 3u
 #define SCHEMOE_PROGRAM_MAGIC 0x454f4d53u /* "SMOE" */
 #define SCHEMOE_NULL_BUFFER UINT64_MAX
+#define SCHEMOE_NONE UINT32_MAX
 
 typedef enum schemoe_status {
   SCHEMOE_OK = 0,
@@ -33,6 +37,20 @@ typedef enum schemoe_status {
   SCHEMOE_PEER = 10         /* another process is gone, does not answer or runs another Program */
 } schemoe_status;
 
+/*
+ * What went wrong, and where: fields that do not apply are SCHEMOE_NONE. The caller, who knows names,
+ * composes the message; `text` names none of what the fields say. All zero-terminated UTF-8.
+ */
+typedef struct schemoe_failure {
+  uint32_t status; /* schemoe_status; SCHEMOE_OK: the call succeeded, and the rest says nothing */
+  uint32_t task;   /* schemoe_operation.task */
+  uint32_t rank;
+  uint32_t buffer;
+  char text[1008]; /* one line without a final period */
+  char unfinished[256]; /* of a run that was ended: what its first unfinished task (`task` on `rank`) was
+                           about, such as "(compute lane) waits for its host function"; else empty */
+} schemoe_failure;
+
 typedef enum schemoe_engine_kind { SCHEMOE_CPU = 0, SCHEMOE_CUDA = 1 } schemoe_engine_kind;
 typedef enum schemoe_flag { /* CUDA only */
   SCHEMOE_TF32 = 1,      /* float32 products may round to TF32 */
@@ -40,6 +58,8 @@ typedef enum schemoe_flag { /* CUDA only */
   SCHEMOE_NO_TIMES = 4,  /* events stay zero: what a run takes without them */
   SCHEMOE_NO_TUNING = 8  /* products take the algorithm that cuBLASLt names first; none are measured */
 } schemoe_flag;
+/* Bits of schemoe_operation.flags. */
+typedef enum schemoe_operation_flag { SCHEMOE_COMMUNICATION = 1 } schemoe_operation_flag;
 typedef enum schemoe_lane { SCHEMOE_COMPUTE = 0, SCHEMOE_INTRA = 1, SCHEMOE_INTER = 2 } schemoe_lane;
 typedef enum schemoe_dtype { SCHEMOE_F32 = 0, SCHEMOE_BF16 = 1 } schemoe_dtype;
 typedef enum schemoe_activation {
@@ -115,7 +135,7 @@ typedef struct schemoe_operation {
   uint32_t waits;
   uint32_t first_word;
   uint32_t words;
-  uint32_t flags; /* bit 0: communication */
+  uint32_t flags; /* schemoe_operation_flag */
   double seconds; /* negative: not paced */
 } schemoe_operation;
 
@@ -210,10 +230,10 @@ typedef struct schemoe_operation {
 /* Version of this header that the library was built from; ask before anything else. */
 uint32_t schemoe_abi_version(void);
 
-/* JSON: struct sizes and member offsets, kernel codes and argument letters, build features. */
-int32_t schemoe_describe(char* text, size_t text_bytes, char* error, size_t error_bytes);
+/* JSON: struct sizes and member offsets, numbers of all enums, kernel codes and argument letters, build features. */
+int32_t schemoe_describe(char* text, size_t text_bytes, schemoe_failure* failure);
 
-int32_t schemoe_open(const schemoe_config* config, schemoe_engine** engine, char* error, size_t error_bytes);
+int32_t schemoe_open(const schemoe_config* config, schemoe_engine** engine, schemoe_failure* failure);
 
 /* How a CUDA engine moves bytes, and which GPUs it uses. */
 typedef struct schemoe_cuda {
@@ -231,56 +251,59 @@ typedef struct schemoe_cuda {
  * The same for a CUDA engine with a choice: `nccl` is the path of NCCL's library ("": where the loader
  * finds it), `devices` the GPU of each rank (null without a list).
  */
-int32_t schemoe_open_cuda(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, schemoe_engine** engine, char* error, size_t error_bytes);
+int32_t schemoe_open_cuda(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, schemoe_engine** engine, schemoe_failure* failure);
 
 /* Loads NCCL from `path` ("": where the loader finds it); its version, such as 23007, and its file. */
-int32_t schemoe_nccl(const char* path, uint32_t* version, char* file, size_t file_bytes, char* error, size_t error_bytes);
+int32_t schemoe_nccl(const char* path, uint32_t* version, char* file, size_t file_bytes, schemoe_failure* failure);
 
-/* Cancels a run in progress, waits for it, frees everything. */
-int32_t schemoe_close(schemoe_engine* engine, char* error, size_t error_bytes);
+/*
+ * Cancels a run in progress, waits for all calls that are inside, and frees everything, what its
+ * Programs hold too. Programs may be released before or after.
+ */
+int32_t schemoe_close(schemoe_engine* engine, schemoe_failure* failure);
 
 /*
  * Gives buffer `*id` (a new one if *id is UINT32_MAX) bytes[rank] bytes on each rank, filled with
  * 0xff (float NaN) so that reading what nothing wrote shows. Contents are lost where the size changes.
  */
-int32_t schemoe_allocate(schemoe_engine* engine, const uint64_t* bytes, uint32_t ranks, uint32_t* id, char* error, size_t error_bytes);
-int32_t schemoe_free(schemoe_engine* engine, uint32_t id, char* error, size_t error_bytes);
-int32_t schemoe_write(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, const uint8_t* data, uint64_t bytes, char* error, size_t error_bytes);
-int32_t schemoe_read(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, uint8_t* data, uint64_t bytes, char* error, size_t error_bytes);
+int32_t schemoe_allocate(schemoe_engine* engine, const uint64_t* bytes, uint32_t ranks, uint32_t* id, schemoe_failure* failure);
+int32_t schemoe_free(schemoe_engine* engine, uint32_t id, schemoe_failure* failure);
+int32_t schemoe_write(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, const uint8_t* data, uint64_t bytes, schemoe_failure* failure);
+int32_t schemoe_read(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, uint8_t* data, uint64_t bytes, schemoe_failure* failure);
 
 /* Checks a packed Program completely (it may come from anywhere) and keeps a copy. */
-int32_t schemoe_prepare(schemoe_engine* engine, const uint8_t* packed, uint64_t bytes, schemoe_program** program, char* error, size_t error_bytes);
-int32_t schemoe_release(schemoe_program* program, char* error, size_t error_bytes);
+int32_t schemoe_prepare(schemoe_engine* engine, const uint8_t* packed, uint64_t bytes, schemoe_program** program, schemoe_failure* failure);
+int32_t schemoe_release(schemoe_program* program, schemoe_failure* failure);
 
 /*
  * Runs a Program to its end and fills events[operation]. Blocks: call it nonblocking.
  * time_limit_ns 0: none. After any failure the engine can run again; buffers may hold anything.
  */
-int32_t schemoe_run(schemoe_engine* engine, schemoe_program* program, uint64_t time_limit_ns, schemoe_event* events, uint64_t event_count, char* error, size_t error_bytes);
+int32_t schemoe_run(schemoe_engine* engine, schemoe_program* program, uint64_t time_limit_ns, schemoe_event* events, uint64_t event_count, schemoe_failure* failure);
 
 /*
  * By how many nanoseconds the times of ranks on different GPUs of this process may be wrong to each
  * other in the events of the last run; 0 where all come from one clock.
  */
-int32_t schemoe_clock_error(schemoe_engine* engine, uint64_t* error_ns, char* error, size_t error_bytes);
+int32_t schemoe_clock_error(schemoe_engine* engine, uint64_t* error_ns, schemoe_failure* failure);
 
 /*
  * Makes a run in progress end with SCHEMOE_CANCELLED soon. When none is, one schemoe_host_wait that
  * waits for the next run (or the first that will) returns SCHEMOE_CLOSED instead: a caller that sees
  * its run end can so end a wait that it began too late.
  */
-int32_t schemoe_cancel(schemoe_engine* engine, char* error, size_t error_bytes);
+int32_t schemoe_cancel(schemoe_engine* engine, schemoe_failure* failure);
 
 /*
  * Blocks until a host kernel waits, and names it: operation index, rank, host id; or returns
  * SCHEMOE_CLOSED once the run that was in progress (or the next one, if none has begun) has ended.
  */
-int32_t schemoe_host_wait(schemoe_engine* engine, uint32_t* operation, uint32_t* rank, uint32_t* id, char* error, size_t error_bytes);
+int32_t schemoe_host_wait(schemoe_engine* engine, uint32_t* operation, uint32_t* rank, uint32_t* id, schemoe_failure* failure);
 /*
  * Lets the lane of that operation go on; failed != 0 ends the run with `message`. SCHEMOE_CLOSED when
  * the run has ended meanwhile, which is no mistake of the caller.
  */
-int32_t schemoe_host_done(schemoe_engine* engine, uint32_t operation, uint32_t failed, const char* message, char* error, size_t error_bytes);
+int32_t schemoe_host_done(schemoe_engine* engine, uint32_t operation, uint32_t failed, const char* message, schemoe_failure* failure);
 
 /* One process of a world: the ranks that it runs, and where it listens. Ranks follow each other. */
 typedef struct schemoe_process {
@@ -296,10 +319,10 @@ typedef struct schemoe_process {
  * others being run by other processes, and listens for these at `host` on `port`, which it chooses.
  * `key`: 32 bytes that all processes of the world present to each other. SCHEMOE_CPU only.
  */
-int32_t schemoe_open_part(const schemoe_config* config, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, char* error, size_t error_bytes);
+int32_t schemoe_open_part(const schemoe_config* config, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, schemoe_failure* failure);
 
 /* The same for ranks on GPUs, whose transfers NCCL makes: cuda->transport must be 1. */
-int32_t schemoe_open_cuda_part(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, char* error, size_t error_bytes);
+int32_t schemoe_open_cuda_part(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, schemoe_failure* failure);
 
 /*
  * Connects an engine of some ranks with all others; `self` is its own place in the list. Blocks, at
@@ -308,19 +331,19 @@ int32_t schemoe_open_cuda_part(const schemoe_config* config, const schemoe_cuda*
  * prepare the same Programs; a run in one ends with SCHEMOE_PEER when another is lost. After a run
  * that failed the engine can only be closed.
  */
-int32_t schemoe_connect(schemoe_engine* engine, const schemoe_process* processes, uint32_t count, uint32_t self, uint64_t time_limit_ns, char* error, size_t error_bytes);
+int32_t schemoe_connect(schemoe_engine* engine, const schemoe_process* processes, uint32_t count, uint32_t self, uint64_t time_limit_ns, schemoe_failure* failure);
 
 /*
  * In process 0: this process's steady clock, what to add to it for that of `process`, and by how much
  * that may be wrong: half of the quickest of some exchanges. Blocks: call it nonblocking.
  */
-int32_t schemoe_clock(schemoe_engine* engine, uint32_t process, uint64_t* now_ns, int64_t* offset_ns, uint64_t* error_ns, char* error, size_t error_bytes);
+int32_t schemoe_clock(schemoe_engine* engine, uint32_t process, uint64_t* now_ns, int64_t* offset_ns, uint64_t* error_ns, schemoe_failure* failure);
 
 /*
  * Number (rising, the same in all processes) of the next schemoe_run of this engine, and when it
  * begins, on this process's steady clock; its events count from there.
  */
-int32_t schemoe_expect(schemoe_engine* engine, uint64_t run, uint64_t start_ns, char* error, size_t error_bytes);
+int32_t schemoe_expect(schemoe_engine* engine, uint64_t run, uint64_t start_ns, schemoe_failure* failure);
 
 #ifdef __cplusplus
 }

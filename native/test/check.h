@@ -7,6 +7,8 @@
 #include <string>
 #include <type_traits>
 
+#include "schemoe.h"
+
 namespace check {
 
 inline std::atomic<long> passed = 0;
@@ -26,6 +28,18 @@ inline int result() {
 
 inline bool near(double actual, double expected, double tolerance) {
   return std::abs(actual - expected) <= tolerance * std::fmax(1.0, std::abs(expected));
+}
+
+/// The text of a failure and where it was, with numbers for names.
+inline std::string said(const schemoe_failure& failure) {
+  std::string text = failure.text;
+  if (failure.status == SCHEMOE_OK) return text;
+  const auto number = [](uint32_t value) { return std::to_string(value); };
+  if (*failure.unfinished) return text + ": task #" + number(failure.task) + " on rank " + number(failure.rank) + " " + failure.unfinished;
+  if (failure.task != SCHEMOE_NONE) text += ", in task #" + number(failure.task);
+  if (failure.rank != SCHEMOE_NONE) text += " on rank " + number(failure.rank);
+  if (failure.buffer != SCHEMOE_NONE) text += ", buffer #" + number(failure.buffer);
+  return text;
 }
 
 template <class T>

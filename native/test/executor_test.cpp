@@ -48,9 +48,9 @@ void stopped_in_mid_run(std::mt19937& generator) {
     schemoe_program* program = engine.prepare(r.packed);
     std::vector<schemoe_event> events(r.packed.records.size());
     std::thread canceller([&, after = generator() % 3000] {
-      char text[256];
+      schemoe_failure text;
       std::this_thread::sleep_for(std::chrono::microseconds(after));
-      CHECK_EQUAL(schemoe_cancel(engine.handle, text, sizeof text), SCHEMOE_OK);
+      CHECK_EQUAL(schemoe_cancel(engine.handle, &text), SCHEMOE_OK);
     });
     const int32_t first = engine.run(program, events).status;
     canceller.join();

@@ -79,7 +79,7 @@ int main() {
     const Outcome run = engine.run(program, events, 0.02);
     CHECK(run.status == SCHEMOE_OK || !run.text.empty());
     ++(run.status == SCHEMOE_OK ? ran : ended);
-    CHECK_EQUAL(schemoe_release(program, engine.error, sizeof engine.error), SCHEMOE_OK);
+    CHECK_EQUAL(schemoe_release(program, &engine.error), SCHEMOE_OK);
     engine.programs.pop_back();
   }
   // All three happen, or the test tests nothing.

@@ -138,6 +138,6 @@ int main() {
   CHECK_CONTAINS(bench.run(8, Words().i(1, 4, 5, 0).v(s).v(c).v(w)).text, "k is 5 but there are only 4 experts");
   CHECK_CONTAINS(bench.run(9, Words().i(1, 2, 3, 0).v(s).v(c).v(p).v(l)).text, "k is 3");
   CHECK_CONTAINS(bench.run(10, Words().i(1, 4, 1).v(s).v(bench.empty<int32_t>(1)).v(w)).text,
-                 "task #0 on rank 0, kernel aux_loss: choices holds -1 of 4");
+                 "Cannot run kernel aux_loss: choices holds -1 of 4, in task #0 on rank 0");
   return check::result();
 }

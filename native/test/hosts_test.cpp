@@ -11,15 +11,15 @@ struct Call {
 };
 
 Call wait(Engine& engine) {
-  char text[256];
+  schemoe_failure text;
   Call call{};
-  call.status = schemoe_host_wait(engine.handle, &call.operation, &call.rank, &call.id, text, sizeof text);
+  call.status = schemoe_host_wait(engine.handle, &call.operation, &call.rank, &call.id, &text);
   return call;
 }
 
 int32_t done(Engine& engine, uint32_t operation, const char* failure = nullptr) {
-  char text[256];
-  return schemoe_host_done(engine.handle, operation, failure != nullptr, failure, text, sizeof text);
+  schemoe_failure text;
+  return schemoe_host_done(engine.handle, operation, failure != nullptr, failure, &text);
 }
 
 Packed asking(uint32_t ranks, uint32_t tasks) {
@@ -67,7 +67,7 @@ int main() {
     ended = true;
     // At most one wait of each thread can have begun too late.
     for (int i = 0; i < 200 && nudge.joinable(); ++i) {
-      schemoe_cancel(engine.handle, engine.error, sizeof engine.error);
+      schemoe_cancel(engine.handle, &engine.error);
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
     nudge.join();
@@ -97,12 +97,12 @@ int main() {
 
   // A wait without a run ends when it is cancelled, or when the engine is closed.
   std::thread waiting([&] { CHECK_EQUAL(wait(engine).status, SCHEMOE_CLOSED); });
-  schemoe_cancel(engine.handle, engine.error, sizeof engine.error);
+  schemoe_cancel(engine.handle, &engine.error);
   waiting.join();
   std::thread last([handle = engine.handle] {
-    char text[256];
+    schemoe_failure text;
     Call call{};
-    call.status = schemoe_host_wait(handle, &call.operation, &call.rank, &call.id, text, sizeof text);
+    call.status = schemoe_host_wait(handle, &call.operation, &call.rank, &call.id, &text);
     CHECK_EQUAL(call.status, SCHEMOE_CLOSED);
   });
   std::this_thread::sleep_for(std::chrono::milliseconds(20));

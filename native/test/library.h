@@ -20,40 +20,40 @@ class Engine {
  public:
   explicit Engine(uint32_t nodes, uint32_t ranks_per_node = 1) : ranks(nodes * ranks_per_node) {
     const schemoe_config config{SCHEMOE_ABI_VERSION, SCHEMOE_CPU, nodes, ranks_per_node, 0, {}};
-    CHECK_EQUAL(schemoe_open(&config, &handle, error, sizeof error), SCHEMOE_OK);
+    CHECK_EQUAL(schemoe_open(&config, &handle, &error), SCHEMOE_OK);
   }
   ~Engine() { close(); }
   Engine(const Engine&) = delete;
 
   void close() {
     if (!handle) return;
-    for (schemoe_program* program : programs) CHECK_EQUAL(schemoe_release(program, error, sizeof error), SCHEMOE_OK);
-    CHECK_EQUAL(schemoe_close(std::exchange(handle, nullptr), error, sizeof error), SCHEMOE_OK);
+    for (schemoe_program* program : programs) CHECK_EQUAL(schemoe_release(program, &error), SCHEMOE_OK);
+    CHECK_EQUAL(schemoe_close(std::exchange(handle, nullptr), &error), SCHEMOE_OK);
   }
 
   uint32_t allocate(uint64_t bytes, uint32_t id = UINT32_MAX) {
     const std::vector<uint64_t> sizes(ranks, bytes);
-    CHECK_EQUAL(schemoe_allocate(handle, sizes.data(), ranks, &id, error, sizeof error), SCHEMOE_OK);
+    CHECK_EQUAL(schemoe_allocate(handle, sizes.data(), ranks, &id, &error), SCHEMOE_OK);
     return id;
   }
   template <class T>
   void write(uint32_t id, uint32_t rank, const std::vector<T>& values) {
     CHECK_EQUAL(schemoe_write(handle, id, rank, 0, reinterpret_cast<const uint8_t*>(values.data()),
-                              values.size() * sizeof(T), error, sizeof error), SCHEMOE_OK);
+                              values.size() * sizeof(T), &error), SCHEMOE_OK);
   }
   template <class T>
   std::vector<T> read(uint32_t id, uint32_t rank, size_t count) {
     std::vector<T> values(count);
     CHECK_EQUAL(schemoe_read(handle, id, rank, 0, reinterpret_cast<uint8_t*>(values.data()), count * sizeof(T),
-                             error, sizeof error), SCHEMOE_OK);
+                             &error), SCHEMOE_OK);
     return values;
   }
 
   Outcome prepare(const std::vector<uint8_t>& packed, schemoe_program** program) {
-    char text[512];
-    const int32_t status = schemoe_prepare(handle, packed.data(), packed.size(), program, text, sizeof text);
+    schemoe_failure text;
+    const int32_t status = schemoe_prepare(handle, packed.data(), packed.size(), program, &text);
     if (status == SCHEMOE_OK) programs.push_back(*program);
-    return {status, text};
+    return {status, check::said(text)};
   }
   schemoe_program* prepare(const Packed& packed) {
     schemoe_program* program = nullptr;
@@ -62,10 +62,10 @@ class Engine {
     return program;
   }
   Outcome run(schemoe_program* program, std::vector<schemoe_event>& events, double limit = 60) {
-    char text[512];
+    schemoe_failure text;
     const int32_t status = schemoe_run(handle, program, static_cast<uint64_t>(limit * 1e9), events.data(),
-                                       events.size(), text, sizeof text);
-    return {status, text};
+                                       events.size(), &text);
+    return {status, check::said(text)};
   }
   /// Prepares and runs.
   Outcome run(const Packed& packed, double limit = 60) {
@@ -80,7 +80,7 @@ class Engine {
   schemoe_engine* handle = nullptr;
   std::vector<schemoe_program*> programs;
   std::vector<schemoe_event> events;
-  char error[512];
+  schemoe_failure error;
 };
 
 /// Runs single kernels on one rank.

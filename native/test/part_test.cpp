@@ -27,7 +27,7 @@ uint64_t now() {
 struct Part {
   Part(uint32_t ranks, uint32_t first, uint32_t count, const Key& key) {
     const schemoe_config config{SCHEMOE_ABI_VERSION, SCHEMOE_CPU, 1, ranks, 0, {}};
-    CHECK_EQUAL(schemoe_open_part(&config, first, count, "127.0.0.1", key.data(), &port, &handle, error, sizeof error),
+    CHECK_EQUAL(schemoe_open_part(&config, first, count, "127.0.0.1", key.data(), &port, &handle, &error),
                 SCHEMOE_OK);
   }
   ~Part() { close(); }
@@ -35,34 +35,33 @@ struct Part {
 
   void close() {
     if (!handle) return;
-    char text[512];
-    if (program) CHECK_EQUAL(schemoe_release(program, text, sizeof text), SCHEMOE_OK);
-    CHECK_EQUAL(schemoe_close(std::exchange(handle, nullptr), text, sizeof text), SCHEMOE_OK);
+    schemoe_failure text;
+    if (program) CHECK_EQUAL(schemoe_release(program, &text), SCHEMOE_OK);
+    CHECK_EQUAL(schemoe_close(std::exchange(handle, nullptr), &text), SCHEMOE_OK);
   }
   Outcome connect(const std::vector<schemoe_process>& table, uint32_t self, uint64_t limit = 10 * kSecond) {
-    char text[512];
-    const int32_t status = schemoe_connect(handle, table.data(), static_cast<uint32_t>(table.size()), self, limit, text,
-                                           sizeof text);
-    return {status, text};
+    schemoe_failure text;
+    const int32_t status = schemoe_connect(handle, table.data(), static_cast<uint32_t>(table.size()), self, limit, &text);
+    return {status, check::said(text)};
   }
   void prepare(const Packed& packed) {
-    if (program) CHECK_EQUAL(schemoe_release(program, error, sizeof error), SCHEMOE_OK);
+    if (program) CHECK_EQUAL(schemoe_release(program, &error), SCHEMOE_OK);
     const std::vector<uint8_t> bytes = packed.bytes();
-    CHECK_EQUAL(schemoe_prepare(handle, bytes.data(), bytes.size(), &program, error, sizeof error), SCHEMOE_OK);
+    CHECK_EQUAL(schemoe_prepare(handle, bytes.data(), bytes.size(), &program, &error), SCHEMOE_OK);
     events.assign(packed.records.size(), {});
   }
   Outcome run(uint64_t number, uint64_t start, uint64_t limit) {
-    char text[512];
-    int32_t status = schemoe_expect(handle, number, start, text, sizeof text);
-    if (status == SCHEMOE_OK) status = schemoe_run(handle, program, limit, events.data(), events.size(), text, sizeof text);
-    return {status, text};
+    schemoe_failure text;
+    int32_t status = schemoe_expect(handle, number, start, &text);
+    if (status == SCHEMOE_OK) status = schemoe_run(handle, program, limit, events.data(), events.size(), &text);
+    return {status, check::said(text)};
   }
 
   schemoe_engine* handle = nullptr;
   schemoe_program* program = nullptr;
   uint32_t port = 0;
   std::vector<schemoe_event> events;
-  char error[512];
+  schemoe_failure error;
 };
 
 struct World {
@@ -89,7 +88,7 @@ struct World {
   uint32_t allocate(uint64_t bytes) {
     uint32_t id = UINT32_MAX;
     const std::vector<uint64_t> sizes(ranks, bytes);
-    CHECK_EQUAL(schemoe_allocate(parts[0]->handle, sizes.data(), ranks, &id, error, sizeof error), SCHEMOE_OK);
+    CHECK_EQUAL(schemoe_allocate(parts[0]->handle, sizes.data(), ranks, &id, &error), SCHEMOE_OK);
     return id;
   }
   std::vector<Outcome> run(uint64_t number, uint64_t limit = 60 * kSecond) {
@@ -101,7 +100,7 @@ struct World {
   const Key key{1, 2, 3};
   std::vector<std::unique_ptr<Part>> parts;
   std::vector<schemoe_process> table;
-  char error[512];
+  schemoe_failure error;
 };
 
 void check_random(uint32_t ranks, uint32_t processes) {
@@ -111,7 +110,7 @@ void check_random(uint32_t ranks, uint32_t processes) {
   const uint32_t tasks = 40;
   const uint32_t b = world.allocate(4 * (tasks + 1));
   schemoe_engine* driver = world.parts[0]->handle;
-  char error[512];
+  schemoe_failure error;
   for (uint64_t time = 0; time < 6; ++time) {
     const Random r = make_random(generator, ranks, tasks, b, time % 3 == 0);
     for (const auto& part : world.parts) part->prepare(r.packed);
@@ -119,13 +118,12 @@ void check_random(uint32_t ranks, uint32_t processes) {
       std::vector<float> start(tasks + 1, NAN);
       start[0] = static_cast<float>(rank + 1);
       CHECK_EQUAL(schemoe_write(driver, b, rank, 0, reinterpret_cast<const uint8_t*>(start.data()), 4 * start.size(),
-                                error, sizeof error), SCHEMOE_OK);
+                                &error), SCHEMOE_OK);
     }
     for (const Outcome& outcome : world.run(time + 1)) CHECK_EQUAL(outcome.text, "");
     for (uint32_t rank = 0; rank < ranks; ++rank) {
       std::vector<float> got(tasks + 1);
-      CHECK_EQUAL(schemoe_read(driver, b, rank, 0, reinterpret_cast<uint8_t*>(got.data()), 4 * got.size(), error,
-                               sizeof error), SCHEMOE_OK);
+      CHECK_EQUAL(schemoe_read(driver, b, rank, 0, reinterpret_cast<uint8_t*>(got.data()), 4 * got.size(), &error), SCHEMOE_OK);
       CHECK(got == r.expected[rank]);
     }
     // Of its own ranks each process has all times, and none of the others.
@@ -158,19 +156,19 @@ void check_large() {
   const uint32_t b = world.allocate(bytes);
   std::vector<uint8_t> data(bytes), got(bytes);
   for (uint64_t i = 0; i < bytes; ++i) data[i] = static_cast<uint8_t>(i * 7 >> 3);
-  char error[512];
+  schemoe_failure error;
   schemoe_engine* driver = world.parts[0]->handle;
-  CHECK_EQUAL(schemoe_write(driver, b, 0, 0, data.data(), bytes, error, sizeof error), SCHEMOE_OK);
+  CHECK_EQUAL(schemoe_write(driver, b, 0, 0, data.data(), bytes, &error), SCHEMOE_OK);
   for (const auto& part : world.parts) part->prepare(exchange(b, static_cast<int64_t>(bytes)));
   for (const Outcome& outcome : world.run(1)) CHECK_EQUAL(outcome.text, "");
-  CHECK_EQUAL(schemoe_read(driver, b, 1, 0, got.data(), bytes, error, sizeof error), SCHEMOE_OK);
+  CHECK_EQUAL(schemoe_read(driver, b, 1, 0, got.data(), bytes, &error), SCHEMOE_OK);
   CHECK(got == data);
-  CHECK_EQUAL(schemoe_write(driver, b, 1, 0, got.data(), bytes, error, sizeof error), SCHEMOE_OK);
-  CHECK_EQUAL(schemoe_write(driver, b, 1, 1, got.data(), bytes, error, sizeof error), SCHEMOE_INVALID);
-  CHECK_EQUAL(schemoe_read(driver, b, 2, 0, got.data(), 1, error, sizeof error), SCHEMOE_INVALID);
+  CHECK_EQUAL(schemoe_write(driver, b, 1, 0, got.data(), bytes, &error), SCHEMOE_OK);
+  CHECK_EQUAL(schemoe_write(driver, b, 1, 1, got.data(), bytes, &error), SCHEMOE_INVALID);
+  CHECK_EQUAL(schemoe_read(driver, b, 2, 0, got.data(), 1, &error), SCHEMOE_INVALID);
   uint64_t at, wrong;
   int64_t offset;
-  CHECK_EQUAL(schemoe_clock(driver, 1, &at, &offset, &wrong, error, sizeof error), SCHEMOE_OK);
+  CHECK_EQUAL(schemoe_clock(driver, 1, &at, &offset, &wrong, &error), SCHEMOE_OK);
   // One machine has one clock.
   CHECK(static_cast<uint64_t>(std::abs(offset)) <= wrong);
 }
@@ -179,11 +177,11 @@ void check_large() {
 void check_memory() {
   World world(3, 3);
   world.connect();
-  char error[512];
+  schemoe_failure error;
   uint32_t id = UINT32_MAX;
   const std::vector<uint64_t> sizes{4, 4, uint64_t{1} << 60};
-  CHECK_EQUAL(schemoe_allocate(world.parts[0]->handle, sizes.data(), 3, &id, error, sizeof error), SCHEMOE_OUT_OF_MEMORY);
-  CHECK_CONTAINS(error, "process 2 (pid 1002 on 127.0.0.1, rank 2)");
+  CHECK_EQUAL(schemoe_allocate(world.parts[0]->handle, sizes.data(), 3, &id, &error), SCHEMOE_OUT_OF_MEMORY);
+  CHECK_CONTAINS(check::said(error), "process 2 (pid 1002 on 127.0.0.1, rank 2)");
   CHECK_EQUAL(id, UINT32_MAX);
   const uint32_t b = world.allocate(8);
   Packed packed(3);

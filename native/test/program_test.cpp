@@ -80,7 +80,7 @@ void operations(Refusals& r) {
     change(packed.records[1]);
     return packed;
   };
-  r.refuse(changed([](auto& o) { o.rank = 2; }), "task #1 on rank 2: there are only 2 ranks");
+  r.refuse(changed([](auto& o) { o.rank = 2; }), "there are only 2 ranks, in task #1 on rank 2");
   r.refuse(changed([](auto& o) { o.lane = 3; }), "there is no lane 3");
   r.refuse(changed([](auto& o) { o.flags = 2; }), "flags 2 are unknown");
   r.refuse(changed([](auto& o) { o.seconds = kNan; }), "cannot be paced to nan");
@@ -105,14 +105,14 @@ void kernels(Refusals& r) {
     return packed;
   };
   const uint64_t b = r.buffer;
-  r.refuse(with(0, Words()), "task #4 on rank 1: there is no kernel 0");
+  r.refuse(with(0, Words()), "there is no kernel 0, in task #4 on rank 1");
   r.refuse(with(20, Words().i(1).v(b)), "kernel fill: 3 argument words do not fit");
   r.refuse(with(20, Words().i(-1).v(b).f(0)), "kernel fill: argument 1 is negative: -1");
   r.refuse(with(20, Words().i(1).none().f(0)), "kernel fill: the view at argument 2 is null");
   r.refuse(with(20, Words().i(1).v(b, 2).f(0)), "offset 2 is not a multiple of 4");
   r.refuse(with(20, Words().i(1).v(b, uint64_t{1} << 63).f(0)), "is too large");
   r.refuse(with(20, Words().i(INT64_MAX).v(b).f(0)), "overflow");
-  r.refuse(with(20, Words().i(1).v(uint64_t{1} << 32).f(0)), "buffer 4294967296 does not exist");
+  r.refuse(with(20, Words().i(1).v(uint64_t{1} << 32).f(0)), "4294967296 is no number of a buffer");
   r.refuse(with(33, Words().i(0, 1).v(b)), "kernel send cannot be part of computation");
   r.refuse(with(6, Words().i(2, 1, 1, 1).m(b, 1, 1).v(b).i(1, 0)), "dtype is 2");
   r.refuse(with(1, Words().i(0, 0, 0, 0, 1, int64_t{1} << 31, 1, 1).m(b, 1, 1).m(b, 1, 1).m(b, 1, 1).f(1).f(0).none().i(0, 0)), "m is 2147483648");
@@ -133,13 +133,13 @@ void transfers(Refusals& r) {
   const uint64_t b = r.buffer;
   const auto nothing = [](Packed&) {};
   r.refuse(pair([&](Packed& p) { p.send(1, 8, b); }, nothing),
-           "task #7: rank 0 has 1 sends to rank 1, which has 0 receives from it");
+           "1 sends to rank 1, which has 0 receives from it, in task #7 on rank 0");
   r.refuse(pair([&](Packed& p) { p.send(1, 8, b); }, [&](Packed& p) { p.receive(0, 4, b); }),
-           "task #7: rank 0 sends 8 bytes to rank 1, which receives 4");
+           "it sends 8 bytes to rank 1, which receives 4, in task #7 on rank 0");
   r.refuse(pair([&](Packed& p) { p.send(1, 8, b).send(1, 4, b); }, [&](Packed& p) { p.receive(0, 4, b).receive(0, 8, b); }),
            "sends 8 bytes to rank 1, which receives 4");
-  r.refuse(pair([&](Packed& p) { p.send(2, 8, b); }, nothing), "task #7 on rank 0 sends to rank 2 of 2");
-  r.refuse(pair(nothing, [&](Packed& p) { p.receive(9, 8, b); }), "task #7 on rank 1 receives from rank 9 of 2");
+  r.refuse(pair([&](Packed& p) { p.send(2, 8, b); }, nothing), "it sends to rank 2 of 2, in task #7 on rank 0");
+  r.refuse(pair(nothing, [&](Packed& p) { p.receive(9, 8, b); }), "it receives from rank 9 of 2, in task #7 on rank 1");
 
   // Two ranks that meet in opposite orders, and one that waits for what needs it.
   Packed crossed(2);

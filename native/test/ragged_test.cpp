@@ -213,7 +213,7 @@ void refusals(Bench& bench) {
   CHECK_CONTAINS(product(5, 0, {{0, 2}, {2, 2}}), "the groups have 4 rows and not 5");
   CHECK_CONTAINS(product(4, 0, {{0, 2}, {1, 2}}), "group 1 has 2 rows from 1, the one before ends at 2");
   CHECK_CONTAINS(product(4, 1, {{0, 2}, {2, 2}}), "stride of ragged groups is 1");
-  CHECK_CONTAINS(product(40, 0, {{0, 40}}), "320 are needed");
+  CHECK_CONTAINS(product(40, 0, {{0, 40}}), "320 bytes are needed");
   CHECK_CONTAINS(bench.run(24, Words().i(0, 0, 0, 0, 1, 2, 2, 2).m(x, 2, 0).m(x, 2, 4).m(x, 2, 0).f(1).f(0).none().i(0, 0)).text,
                  "rows of its 1 groups are missing");
   CHECK_CONTAINS(bench.run(24, Words().i(0, 0, 1, 1, 1, 2, 2, 2).m(x, 2, 0).m(x, 2, 0).m(x, 2, 4).f(1).f(0).none().i(0, 0, 0, 2)).text,

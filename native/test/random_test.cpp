@@ -31,7 +31,7 @@ std::vector<float> normals(Bench& bench, int64_t count, int64_t first, int64_t s
   const uint32_t out = bench.empty(static_cast<size_t>(count));
   bench.ok(28, Words().i(0, count, first, seed, stream).v(out).f(scale));
   auto list = bench.read(out, static_cast<size_t>(count));
-  CHECK_EQUAL(schemoe_free(bench.engine.handle, out, bench.engine.error, sizeof bench.engine.error), SCHEMOE_OK);
+  CHECK_EQUAL(schemoe_free(bench.engine.handle, out, &bench.engine.error), SCHEMOE_OK);
   return list;
 }
 

@@ -179,7 +179,7 @@ export const ownCode: BadInputs = {
   },
   "a native codec that is not there": {
     call: codec({ native: 99 }),
-    says: ["task C1[0] on rank 0", "codec is 99, at most 3 is possible"],
+    says: ["codec is 99, at most 3 is possible", "task C1[0] on rank 0"],
   },
   "encode() that throws": {
     call: codec({ encode: bug }),
@@ -238,10 +238,7 @@ export const ownCode: BadInputs = {
   },
   "a kernel beyond its buffer": {
     call: expert({ forward: (c: ExpertContext) => [{ name: "fill", args: [1e6, c.y, 1] }] }),
-    says: [
-      "task E[0] on rank ",
-      'kernel fill: buffer "expert.y" has 256 bytes, 4000000 are needed',
-    ],
+    says: ["kernel fill: ", " bytes are needed, the buffer has ", "task E[0] on rank ", "buffer"],
   },
   "a host function that was not registered": {
     call: expert({ forward: () => [{ name: "host", args: [7] }] }),
@@ -281,8 +278,8 @@ export const ownCode: BadInputs = {
     call: host((at) => at.read({ buffer: "x", offset: 0 }, 1e9)),
     says: [
       "task E[0] on rank ",
-      'Cannot read bytes 0 + 1000000000 of buffer "x" of rank ',
-      "it has 128",
+      "Cannot read bytes 0 + 1000000000 of 128, on rank ",
+      'buffer "x"',
     ],
   },
   "a host function that reads elsewhere": {

@@ -98,8 +98,8 @@ Deno.test("workspace() keeps contents until a buffer grows, and refuses what is 
   assertEquals([...workspace.read("x", 1, 4)], [255, 255, 1, 2]);
   workspace.ensure({ x: 8 });
   assertEquals([...workspace.read("x", 1, 8)], new Array(8).fill(255));
-  assertThrows(() => workspace.read("x", 1, 9), SchemoeError, "it has 8");
-  assertThrows(() => workspace.read("x", 2, 1), SchemoeError, "rank 2 of 2");
+  assertThrows(() => workspace.read("x", 1, 9), SchemoeError, "bytes 0 + 9 of 8");
+  assertThrows(() => workspace.read("x", 2, 1), SchemoeError, "there are 2 ranks, on rank 2");
   assertThrows(() => workspace.read("x", -1, 1), SchemoeError, "-1");
   assertThrows(() => workspace.read("y", 0, 1), SchemoeError, '"y"');
   assertThrows(() => workspace.ensure({ x: 2 ** 50 }), SchemoeError, "no memory");

@@ -127,7 +127,7 @@ Deno.test("openLibrary() throws when the library has another version, naming bot
   const error = assertThrows(() => openLibrary(path), SchemoeError);
   assertMatch(
     error.message,
-    /it has version 99, version 2 is needed; build it with: deno task native/,
+    /it has version 99, version 3 is needed; build it with: deno task native/,
   );
   await Deno.remove(folder, { recursive: true });
 });

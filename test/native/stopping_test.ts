@@ -107,7 +107,7 @@ Deno.test("run() rejects a kernel that reaches beyond its buffer, naming task an
   await assertRejects(
     () => engine.run(work, engine.workspace()),
     SchemoeError,
-    "task work 1 on rank 1, kernel fill: buffer",
+    'Cannot run kernel fill: 4000 bytes are needed, the buffer has 64, in task work 1 on rank 1, buffer "a"',
   );
 });
 
@@ -117,7 +117,9 @@ Deno.test("run() rejects data that make no sense, naming the kernel", async () =
   const work = chain(pair, () => [{ name: "slots", args: [1, 1, 2, 1, a, a, b] }]);
   const error = await assertRejects(() => engine.run(work, engine.workspace()), SchemoeError);
   assert(
-    /task work 0 on rank \d, kernel slots: choices holds -1 of 2/.test(error.message),
+    /^Cannot run kernel slots: choices holds -1 of 2, in task work 0 on rank \d/.test(
+      error.message,
+    ),
     error.message,
   );
 });

@@ -1,14 +1,15 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { NativeCalls } from "../../lib/native/engine.ts";
+import { NativeError } from "../../lib/native/failure.ts";
 import { NativeWorkspace } from "../../lib/native/workspace.ts";
 import { SchemoeError } from "../../lib/types.ts";
 
-Deno.test("ensure names the buffers of its workspace where the library has numbers", () => {
+Deno.test("ensure names what there is no memory for, and the largest buffers of its workspace", () => {
   let id = 3;
-  const full = "Cannot allocate a buffer: no memory; largest: buffer #4 with 90 bytes, " +
-    "buffer #3 with 80 bytes, buffer #40 with 70 bytes";
   const allocate = (bytes: readonly number[]) => {
-    if (bytes[0] > 100) throw new SchemoeError(full, { status: 2, rank: 1 });
+    if (bytes[0] > 100) {
+      throw new NativeError({ status: 2, rank: 1, text: "Cannot allocate 101 bytes" });
+    }
     return id++;
   };
   const workspace = new NativeWorkspace({
@@ -21,8 +22,9 @@ Deno.test("ensure names the buffers of its workspace where the library has numbe
   const error = assertThrows(() => workspace.ensure({ y: 101 }), SchemoeError);
   assertEquals(
     error.message,
-    'Cannot allocate a buffer: no memory; largest: buffer "experts.w1" with 90 bytes, ' +
-      'buffer "x" with 80 bytes, buffer #40 with 70 bytes',
+    'Cannot allocate 101 bytes; largest: "experts.w1" with 90 bytes a rank, "x" with 80 bytes a rank, ' +
+      'on rank 1, buffer "y"',
   );
   assertEquals([error.status, error.rank], [2, 1]);
+  assertEquals([workspace.nameOf(4), workspace.nameOf(9)], ["experts.w1", undefined]);
 });

@@ -1,9 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { SchemoeError } from "../../mod.ts";
+import { type FailureParts, NativeError } from "../../lib/native/failure.ts";
 import { blame, type Outcome } from "../../lib/workers/blame.ts";
 
-const failed = (status: number, message: string) => ({
-  error: new SchemoeError(message, { status }),
+const failed = (status: number, text: string, parts: Partial<FailureParts> = {}) => ({
+  error: new NativeError({ status, text, ...parts }),
 });
 const outcomes = (...parts: Partial<Outcome>[]): Outcome[] =>
   parts.map((part, process) => ({
@@ -18,7 +18,7 @@ Deno.test("blame() is undefined when all processes have events", () => {
 });
 
 Deno.test("blame() names a process that is gone, and then one that is silent, before all errors", () => {
-  const own = failed(2, "Cannot run task #0 on rank 0: no memory");
+  const own = failed(2, "no memory", { task: 0, rank: 0 });
   const gone = blame(outcomes(own, { silent: 3 }, { gone: "it was killed" }), 1)!;
   assertEquals(gone.message, "Cannot finish the run: process 2: it was killed");
   assertEquals([gone.status, gone.rank], [10, 2]);
@@ -29,24 +29,24 @@ Deno.test("blame() names a process that is gone, and then one that is silent, be
 });
 
 Deno.test("blame() passes on an error of a process's own before what it caused elsewhere", () => {
-  const own = failed(1, "Cannot run task #4 on rank 1: it is wrong");
+  const own = failed(1, "It is wrong", { task: 4, rank: 1 });
   const error = blame(outcomes(lost, own, failed(4, "Cannot finish the run in 1 s: ...")), 1)!;
-  assertEquals(error.message, "Cannot run task #4 on rank 1: it is wrong [process 1]");
+  assertEquals(error.message, "It is wrong, in task #4 on rank 1 [process 1]");
   assertEquals(error.status, 1);
 });
 
 Deno.test("blame() names the first unfinished operation of all processes at the time limit", () => {
   const error = blame(
     outcomes(
-      failed(4, "Cannot finish the run in 0.9 s: task #7 on rank 0 (intra lane) waits for rank 2"),
-      failed(
-        10,
-        "Cannot reach process 0: it closed; task #3 on rank 1 (compute lane) is computing",
-      ),
-      failed(
-        3,
-        "Cannot finish the run: it was cancelled; task #7 on rank 2 (intra lane) has not begun",
-      ),
+      failed(4, "Cannot finish the run in 0.9 s", {
+        ...{ task: 7, rank: 0, unfinished: "(intra lane) waits for rank 2" },
+      }),
+      failed(10, "Cannot reach process 0: it closed", {
+        ...{ task: 3, rank: 1, unfinished: "(compute lane) is computing" },
+      }),
+      failed(3, "Cannot finish the run: it was cancelled", {
+        ...{ task: 7, rank: 2, unfinished: "(intra lane) has not begun" },
+      }),
     ),
     1,
   )!;

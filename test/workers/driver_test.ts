@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { NativeError } from "../../lib/native/failure.ts";
 import { SchemoeError } from "../../mod.ts";
 import { fakeWorkers } from "./fake_workers.ts";
 import { computeAndExchange } from "./fixture.ts";
@@ -40,14 +41,17 @@ Deno.test("Engine.run() passes on what went wrong in another process, and where"
   const { workers, served } = await fakeWorkers((parts, message) =>
     message.fields.kind === "run"
       ? Promise.reject(
-        new SchemoeError("Cannot run task #0 on rank 1: broken", { status: 2, rank: 1 }),
+        new NativeError({ status: 2, task: 0, rank: 1, text: "Cannot run kernel fill: broken" }),
       )
       : parts.answer(message)
   );
   const engine = await workers.openEngine({ nodes: 2, ranksPerNode: 1 });
   const program = computeAndExchange(engine.topology);
   const error = await assertRejects(() => engine.run(program, engine.workspace()), SchemoeError);
-  assertMatch(error.message, /^Cannot run task work.* on rank 1: broken \[process 1 \(pid /);
+  assertMatch(
+    error.message,
+    /^Cannot run kernel fill: broken, in task work.* on rank 1 \[process 1 \(pid /,
+  );
   assertEquals([error.status, error.rank], [2, 1]);
   await workers.close();
   await served;

@@ -36,7 +36,7 @@ uint32_t Buffers::allocate(uint32_t id, std::span<const uint64_t> bytes) {
   const std::unique_lock lock(mutex_);
   check_idle("allocate");
   if (id != UINT32_MAX && (id >= buffers_.size() || buffers_[id].empty())) {
-    fail(SCHEMOE_INVALID, "Cannot allocate buffer ", id, ": it does not exist");
+    fail_at({.buffer = id}, SCHEMOE_INVALID, "Cannot allocate: there is no such buffer");
   }
   try {
     const Buffer none(ranks_);
@@ -59,7 +59,7 @@ uint32_t Buffers::allocate(uint32_t id, std::span<const uint64_t> bytes) {
   } catch (const std::bad_alloc&) {
     uint64_t total = 0;
     for (uint64_t size : bytes) total += std::min(size, kMostBytes);
-    fail(SCHEMOE_OUT_OF_MEMORY, "Cannot allocate a buffer: no memory for ", total, " bytes over ", ranks_, " ranks");
+    fail_at({.buffer = id}, SCHEMOE_OUT_OF_MEMORY, "Cannot allocate ", total, " bytes over ", ranks_, " ranks: no memory");
   }
   return id;
 }
@@ -68,7 +68,7 @@ void Buffers::free(uint32_t id) {
   const std::unique_lock lock(mutex_);
   check_idle("free");
   if (id >= buffers_.size() || buffers_[id].empty()) {
-    fail(SCHEMOE_INVALID, "Cannot free buffer ", id, ": it does not exist");
+    fail_at({.buffer = id}, SCHEMOE_INVALID, "Cannot free: there is no such buffer");
   }
   buffers_[id].clear();
 }
@@ -76,13 +76,13 @@ void Buffers::free(uint32_t id) {
 const Buffers::Piece& Buffers::find(const char* what, uint32_t id, uint32_t rank, uint64_t offset,
                                     uint64_t bytes) const {
   if (id >= buffers_.size() || buffers_[id].empty()) {
-    fail(SCHEMOE_INVALID, "Cannot ", what, " buffer ", id, ": it does not exist");
+    fail_at({.buffer = id}, SCHEMOE_INVALID, "Cannot ", what, ": there is no such buffer");
   }
-  if (rank >= ranks_) fail(SCHEMOE_INVALID, "Cannot ", what, " buffer ", id, " of rank ", rank, " of ", ranks_);
+  if (rank >= ranks_) fail_at({.rank = rank, .buffer = id}, SCHEMOE_INVALID, "Cannot ", what, ": there are ", ranks_, " ranks");
   const Piece& piece = buffers_[id][rank];
   if (offset > piece.bytes || bytes > piece.bytes - offset) {
-    fail(SCHEMOE_INVALID, "Cannot ", what, " bytes ", offset, " + ", bytes, " of buffer ", id, " of rank ", rank,
-         ": it has ", piece.bytes);
+    fail_at({.rank = rank, .buffer = id}, SCHEMOE_INVALID, "Cannot ", what, " bytes ", offset, " + ", bytes, " of ",
+            piece.bytes);
   }
   return piece;
 }
@@ -114,12 +114,12 @@ void Buffers::check(const Program& program, uint32_t first_rank, uint32_t ranks)
   for (const Requirement& need : program.requirements) {
     if (need.rank < first_rank || need.rank - first_rank >= ranks) continue;
     const auto refuse = [&](const auto&... problem) {
-      fail(SCHEMOE_INVALID, "Cannot run the Program: ", name_of(program.operations[need.operation]), ", kernel ",
-           need.kernel->name, ": buffer ", need.buffer, problem...);
+      fail_at({program.operations[need.operation].task, need.rank, need.buffer}, SCHEMOE_INVALID, "Cannot run kernel ",
+              need.kernel->name, ": ", problem...);
     };
-    if (need.buffer >= buffers_.size() || buffers_[need.buffer].empty()) refuse(" does not exist");
+    if (need.buffer >= buffers_.size() || buffers_[need.buffer].empty()) refuse("there is no such buffer");
     const uint64_t bytes = buffers_[need.buffer][need.rank].bytes;
-    if (need.bytes > bytes) refuse(" has ", bytes, " bytes, ", need.bytes, " are needed");
+    if (need.bytes > bytes) refuse(need.bytes, " bytes are needed, the buffer has ", bytes);
   }
 }
 

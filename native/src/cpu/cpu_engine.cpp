@@ -29,8 +29,8 @@ class CpuEngine final : public LocalRanks {
 
   void check(const Program& program) const override {
     if (!program.bfloat16) return;
-    fail(SCHEMOE_UNSUPPORTED, "Cannot prepare the Program: ", name_of(program.operations[program.bfloat16->operation]),
-         ", kernel ", program.bfloat16->kernel->name, ": the CPU engine computes in float32");
+    fail_at(place_of(program.operations[program.bfloat16->operation]), SCHEMOE_UNSUPPORTED, "Cannot run kernel ",
+            program.bfloat16->kernel->name, ": the CPU engine computes in float32");
   }
 
   void run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) override {

@@ -33,18 +33,19 @@ void Executor::stop_idle_lanes() {
 }
 
 void Executor::begin(const Program& program, std::span<schemoe_event> events) {
+  // What may fail comes first: once `program_` is set, only the lanes end the run.
+  states_.resize(program.operations.size());
+  posts_.assign(program.transfers.size(), 0);
+  heard_.assign(part_.carrier ? program.transfers.size() : 0, 0);
   program_ = &program;
   events_ = events;
   failure_.reset();
   stop_ = false;
-  states_.resize(program.operations.size());
   for (size_t i = 0; i < states_.size(); ++i) {
     const Operation& operation = program.operations[i];
     const Stage stage = part_.holds(operation.rank) ? Stage::waiting : Stage::done;
     states_[i] = {operation.waits.count, operation.ends.count, operation.ends.count, stage, 0, 0, 0, 0, 0};
   }
-  posts_.assign(program.transfers.size(), 0);
-  heard_.assign(part_.carrier ? program.transfers.size() : 0, 0);
   std::fill(events.begin(), events.end(), schemoe_event{});
   hosts_.begin();
   ++runs_;
@@ -66,8 +67,7 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
   const auto all_idle = [&] { return active_ == 0; };
   if (time_limit_ns > 0 && time_limit_ns < kYearNs) {
     if (!idle_.wait_until(lock, start_ + std::chrono::nanoseconds(time_limit_ns), all_idle)) {
-      stop(Failure(SCHEMOE_TIME_LIMIT, join("Cannot finish the run in ", static_cast<double>(time_limit_ns) * 1e-9,
-                                            " s: ", unfinished())));
+      stop(unfinished(late(time_limit_ns)));
     }
   }
   idle_.wait(lock, all_idle);
@@ -86,7 +86,8 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
 bool Executor::cancel() {
   const std::lock_guard lock(mutex_);
   if (!program_) return false;
-  stop(Failure(SCHEMOE_CANCELLED, join("Cannot finish the run: it was cancelled", part_.carrier ? "; " + unfinished() : "")));
+  const Failure cancelled(SCHEMOE_CANCELLED, "Cannot finish the run: it was cancelled");
+  stop(part_.carrier ? unfinished(cancelled) : cancelled);
   return true;
 }
 
@@ -97,7 +98,7 @@ void Executor::shut_down() {
   if (program_) stop(Failure(SCHEMOE_CLOSED, "Cannot finish the run: the engine is closing"));
 }
 
-void Executor::stop(const Failure& failure) {
+void Executor::stop(const Failure& failure) noexcept {
   if (failure_) return;  // the first failure is the cause of all others
   failure_ = failure;
   stop_ = true;
@@ -105,33 +106,40 @@ void Executor::stop(const Failure& failure) {
   hosts_.stop();
 }
 
-/// What the first operation that is not done waits for.
-std::string Executor::unfinished() const {
+/// The failure with the first operation that is not done, and what it waits for.
+Failure Executor::unfinished(const Failure& failure) const noexcept {
   const auto at = std::find_if(states_.begin(), states_.end(), [](const State& s) { return s.stage != Stage::done; });
-  if (at == states_.end()) return "all is done";
+  if (at == states_.end()) return failure;
   const auto index = static_cast<uint32_t>(at - states_.begin());
   const Operation& operation = program_->operations[index];
-  const std::string who = join(name_of(operation), " (", kLaneNames[operation.lane], " lane)");
-  switch (at->stage) {
+  try {
+    return failure.unfinished(place_of(operation), join('(', kLaneNames[operation.lane], " lane) ", doing(index)));
+  } catch (...) {
+    return failure.unfinished(place_of(operation), "has not ended");
+  }
+}
+
+std::string Executor::doing(uint32_t index) const {
+  const Operation& operation = program_->operations[index];
+  switch (states_[index].stage) {
     case Stage::waiting:
       // The first one not done has no wait left, so it waits for its turn.
-      return who + " has not begun";
+      return "has not begun";
     case Stage::posted:
       for (uint32_t end : slice(program_->ends, operation.ends)) {
         const Transfer& transfer = program_->transfers[end];
         if (posts_[end] == 2) continue;
         const uint32_t peer = transfer.sender == index ? transfer.receiver : transfer.sender;
-        return join(who, " waits for rank ", program_->operations[peer].rank, " to post a transfer of ",
-                    transfer.bytes, " bytes");
+        return join("waits for rank ", program_->operations[peer].rank, " to post a transfer of ", transfer.bytes, " bytes");
       }
-      return who + " waits for its transfers";
+      return "waits for its transfers";
     case Stage::pacing:
-      return join(who, " is paced to ", static_cast<double>(operation.pace_ns) * 1e-9, " s");
+      return join("is paced to ", static_cast<double>(operation.pace_ns) * 1e-9, " s");
     default:
       for (const Call& call : slice(program_->calls, operation.calls)) {
-        if (std::holds_alternative<Host>(call.arguments)) return who + " waits for its host function";
+        if (std::holds_alternative<Host>(call.arguments)) return "waits for its host function";
       }
-      return who + " is computing";
+      return "is computing";
   }
 }
 

@@ -85,9 +85,10 @@ class Executor final : public Receiver {
   }
   void begin(const Program& program, std::span<schemoe_event> events);
   void await_start(Lock& lock);
-  void stop(const Failure& failure);
+  void stop(const Failure& failure) noexcept;
   void stop_idle_lanes();
-  std::string unfinished() const;
+  Failure unfinished(const Failure& failure) const noexcept;
+  std::string doing(uint32_t index) const;
   void wake(uint32_t operation);
 
   // lane.cpp: what the threads do.

@@ -40,14 +40,10 @@ void Executor::run_lane(Lock& lock, Lane& lane, const std::vector<uint32_t>& ope
   for (uint32_t index : operations) {
     try {
       if (!run_operation(lock, lane, index, ideal_ns)) return;
-    } catch (const Failure& failure) {
+    } catch (...) {
+      const Failure failure = caught().in(place_of(program_->operations[index]));
       if (!lock.owns_lock()) lock.lock();
       stop(failure);
-      return;
-    } catch (const std::exception& exception) {
-      if (!lock.owns_lock()) lock.lock();
-      stop(Failure(SCHEMOE_OUT_OF_MEMORY, join("Cannot finish the run: ", name_of(program_->operations[index]),
-                                               ": ", exception.what())));
       return;
     }
     ideal_ns = states_[index].ideal_end_ns;
@@ -92,8 +88,8 @@ void Executor::compute(const Operation& operation, uint32_t index, Lane& lane) {
       } else {
         run_kernel(call.arguments, Context{buffers_, operation.rank, lane.scratch, stop_});
       }
-    } catch (const Failure& failure) {
-      fail(failure.status(), "Cannot run ", name_of(operation), ", kernel ", call.spec->name, ": ", failure.text());
+    } catch (...) {
+      throw caught_in(place_of(operation), "Cannot run kernel ", call.spec->name, ": ");
     }
   }
 }

@@ -39,7 +39,7 @@ void Executor::lost(const Failure& failure) {
   const std::lock_guard lock(mutex_);
   if (!lost_) lost_ = failure;
   // What this process was about tells which one the others waited for.
-  if (program_) stop(Failure(failure.status(), join(failure.text(), "; ", unfinished())));
+  if (program_) stop(unfinished(failure));
   begun_.notify_all();
 }
 
@@ -84,8 +84,8 @@ void Executor::posted(const Notice& notice) {
   const Notice own = known ? notice_of(notice.transfer) : Notice{};
   if (!known || own.task != notice.task || own.from != notice.from || own.to != notice.to || own.bytes != notice.bytes) {
     const std::string here = !known ? std::string("no such transfer")
-                                    : join("task #", own.task, " from rank ", own.from, " to rank ", own.to, " with ", own.bytes, " bytes");
-    fail(SCHEMOE_PEER, "its Program differs: transfer ", notice.transfer, " is there task #", notice.task, " from rank ",
+                                    : join("task ", own.task, " from rank ", own.from, " to rank ", own.to, " with ", own.bytes, " bytes");
+    fail(SCHEMOE_PEER, "its Program differs: transfer ", notice.transfer, " is there task ", notice.task, " from rank ",
          notice.from, " to rank ", notice.to, " with ", notice.bytes, " bytes, here ", here);
   }
   const Transfer& transfer = program_->transfers[notice.transfer];

@@ -38,8 +38,8 @@ Buffers::Piece Buffers::make(uint32_t rank, uint64_t bytes) const {
     cudaGetLastError();
     size_t free = 0, total = 0;
     CUDA_CHECK(cudaMemGetInfo(&free, &total));
-    fail(SCHEMOE_OUT_OF_MEMORY, "Cannot allocate a buffer: no memory for ", bytes, " bytes on rank ", rank, ", ", free,
-         " of ", total, " are free on its GPU", largest());
+    fail_at({.rank = rank}, SCHEMOE_OUT_OF_MEMORY, "Cannot allocate ", bytes, " bytes: ", free, " of ", total,
+            " are free on the GPU");
   }
   CUDA_CHECK(error);
   piece.bytes = bytes;
@@ -55,22 +55,6 @@ void Buffers::drop(Piece& piece, uint32_t rank) const noexcept {
   cudaFree(std::exchange(piece.data, nullptr));
 }
 
-/// `; largest: buffer #3 with 1000 bytes, ...`, over all ranks.
-std::string Buffers::largest() const {
-  std::vector<std::pair<uint64_t, size_t>> sizes;
-  for (size_t id = 0; id < buffers_.size(); ++id) {
-    uint64_t bytes = 0;
-    for (const Piece& piece : buffers_[id]) bytes += piece.bytes;
-    if (bytes > 0) sizes.push_back({bytes, id});
-  }
-  std::sort(sizes.rbegin(), sizes.rend());
-  std::string text;
-  for (size_t i = 0; i < std::min<size_t>(sizes.size(), 3); ++i) {
-    text += join(i == 0 ? "; largest: " : ", ", "buffer #", sizes[i].second, " with ", sizes[i].first, " bytes");
-  }
-  return text;
-}
-
 void Buffers::check_idle(const char* what) const {
   if (held_) fail(SCHEMOE_BUSY, "Cannot ", what, " a buffer: a run is in progress");
 }
@@ -80,7 +64,7 @@ uint32_t Buffers::allocate(uint32_t id, std::span<const uint64_t> bytes) {
   check_idle("allocate");
   const bool fresh = id == UINT32_MAX;
   if (!fresh && (id >= buffers_.size() || buffers_[id].empty())) {
-    fail(SCHEMOE_INVALID, "Cannot allocate buffer ", id, ": it does not exist");
+    fail_at({.buffer = id}, SCHEMOE_INVALID, "Cannot allocate: there is no such buffer");
   }
   if (fresh) {
     const auto freed = std::find_if(buffers_.begin(), buffers_.end(), [](const Buffer& b) { return b.empty(); });
@@ -120,7 +104,7 @@ void Buffers::free(uint32_t id) {
   const std::unique_lock lock(mutex_);
   check_idle("free");
   if (id >= buffers_.size() || buffers_[id].empty()) {
-    fail(SCHEMOE_INVALID, "Cannot free buffer ", id, ": it does not exist");
+    fail_at({.buffer = id}, SCHEMOE_INVALID, "Cannot free: there is no such buffer");
   }
   ++generation_;
   for (uint32_t rank = 0; rank < buffers_[id].size(); ++rank) drop(buffers_[id][rank], rank);
@@ -130,15 +114,15 @@ void Buffers::free(uint32_t id) {
 const Buffers::Piece& Buffers::find(const char* what, uint32_t id, uint32_t rank, uint64_t offset,
                                     uint64_t bytes) const {
   if (id >= buffers_.size() || buffers_[id].empty()) {
-    fail(SCHEMOE_INVALID, "Cannot ", what, " buffer ", id, ": it does not exist");
+    fail_at({.buffer = id}, SCHEMOE_INVALID, "Cannot ", what, ": there is no such buffer");
   }
   if (!world_.holds(rank)) {
-    fail(SCHEMOE_INVALID, "Cannot ", what, " buffer ", id, " of rank ", rank, " of ", world_.ranks());
+    fail_at({.rank = rank, .buffer = id}, SCHEMOE_INVALID, "Cannot ", what, ": there are ", world_.ranks(), " ranks");
   }
   const Piece& piece = buffers_[id][rank];
   if (offset > piece.bytes || bytes > piece.bytes - offset) {
-    fail(SCHEMOE_INVALID, "Cannot ", what, " bytes ", offset, " + ", bytes, " of buffer ", id, " of rank ", rank,
-         ": it has ", piece.bytes);
+    fail_at({.rank = rank, .buffer = id}, SCHEMOE_INVALID, "Cannot ", what, " bytes ", offset, " + ", bytes, " of ",
+            piece.bytes);
   }
   return piece;
 }
@@ -172,12 +156,12 @@ void Buffers::check(const Program& program) const {
   for (const Requirement& need : program.requirements) {
     if (!world_.holds(need.rank)) continue;
     const auto refuse = [&](const auto&... problem) {
-      fail(SCHEMOE_INVALID, "Cannot run the Program: ", name_of(program.operations[need.operation]), ", kernel ",
-           need.kernel->name, ": buffer ", need.buffer, problem...);
+      fail_at({program.operations[need.operation].task, need.rank, need.buffer}, SCHEMOE_INVALID, "Cannot run kernel ",
+              need.kernel->name, ": ", problem...);
     };
-    if (need.buffer >= buffers_.size() || buffers_[need.buffer].empty()) refuse(" does not exist");
+    if (need.buffer >= buffers_.size() || buffers_[need.buffer].empty()) refuse("there is no such buffer");
     const uint64_t bytes = buffers_[need.buffer][need.rank].bytes;
-    if (need.bytes > bytes) refuse(" has ", bytes, " bytes, ", need.bytes, " are needed");
+    if (need.bytes > bytes) refuse(need.bytes, " bytes are needed, the buffer has ", bytes);
   }
 }
 

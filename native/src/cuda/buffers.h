@@ -48,7 +48,6 @@ class Buffers {
   void drop(Piece& piece, uint32_t rank) const noexcept;
   const Piece& find(const char* what, uint32_t id, uint32_t rank, uint64_t offset, uint64_t bytes) const;
   void check_idle(const char* what) const;
-  std::string largest() const;
 
   const World& world_;
   // Shared by reads and writes of contents, exclusive for changes of the list.

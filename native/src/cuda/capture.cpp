@@ -35,7 +35,7 @@ void Executor::capture_graph(const Program& program, Plan& plan) {
     plan.scratch = scratch;
     try {
       plan.graph.make(graph, lanes_.at(plan.lanes.front()).stream);
-    } catch (const Failure&) {
+    } catch (...) {
       plan.graph.reset();  // no room for it
       plan.graphable = false;
     }
@@ -51,7 +51,7 @@ cudaGraph_t Executor::capture(const Program& program, Plan& plan) {
       world_.enter(lane / kLanes);
       lanes_.at(lane).clear_beside();
     }
-  } catch (const Failure&) {
+  } catch (...) {
     return nullptr;
   }
   // Relaxed: scratch memory may grow.

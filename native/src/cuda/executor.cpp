@@ -88,8 +88,9 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
       enqueue(program, plan);
       capture_graph(program, plan);
     }
-  } catch (const Failure& failure) {
-    stop(failure);
+  } catch (...) {
+    // Whatever it was, streams may be running, and must be idle before anybody touches what they use.
+    stop(caught());
   }
   finish(program, plan);
   if (options_.nccl) drop_aborted();
@@ -131,6 +132,7 @@ void Executor::reset_errors() {
 void Executor::begin(const Program& program, Plan& plan, uint64_t time_limit_ns) {
   const std::lock_guard lock(mutex_);
   if (closing_) fail(SCHEMOE_CLOSED, "Cannot run the Program: the engine is closing");
+  // What may fail comes before `program_` is set: from then on `finish` must follow.
   signals_.reset(static_cast<uint32_t>(plan.host_calls.size()));
   failure_.reset();
   enqueued_.assign(program.operations.size(), 0);
@@ -189,9 +191,8 @@ void Executor::step(const Program& program, Plan& plan, const Step& s) {
       case Step::Kind::move: return move(program, plan, s.operation, lane);
       case Step::Kind::end: return end(program, s.operation, lane);
     }
-  } catch (const Failure& failure) {
-    fail(failure.status(), "Cannot run ", name_of(operation), failure.text().starts_with("kernel ") ? ", " : ": ",
-         failure.text());
+  } catch (...) {
+    throw caught_in(place_of(operation));
   }
 }
 
@@ -230,8 +231,8 @@ void Executor::compute(const Program& program, Plan& plan, uint32_t index, Lane&
                            errors_[static_cast<size_t>(device)], number,
                            plan.bounds(number, static_cast<uint32_t>(device))});
       }
-    } catch (const Failure& failure) {
-      fail(failure.status(), "kernel ", call.spec->name, ": ", failure.text());
+    } catch (...) {
+      throw caught_in(place_of(operation), "Cannot run kernel ", call.spec->name, ": ");
     }
   }
 }

@@ -103,13 +103,15 @@ class Executor {
   void drop_aborted();
 
   // watch.cpp: the other thread.
-  void stop(const Failure& failure);
+  void stop(const Failure& failure) noexcept;
   void watch();
   void ask_cluster();
-  void serve_hosts(std::unique_lock<std::mutex>& lock, std::vector<bool>& taken);
+  void watch_run(std::unique_lock<std::mutex>& lock, uint64_t run);
+  void serve_hosts(std::vector<bool>& taken);
   void call_host(uint32_t call, uint32_t slot, const Program& program);
   bool is_done(uint32_t operation) const;
-  std::string unfinished() const;
+  Failure unfinished(const Failure& failure) const noexcept;
+  std::string doing(const Operation& operation) const;
 
   const World& world_;
   const CudaOptions options_;

@@ -6,6 +6,19 @@
 
 namespace schemoe::cuda {
 
+namespace {
+
+Failure device_failure(cudaError_t error) noexcept {
+  try {
+    return {SCHEMOE_DEVICE, join("Cannot finish the run: the GPU reports ", cudaGetErrorName(error), ", ",
+                                 cudaGetErrorString(error), "; close the engine and open a new one")};
+  } catch (...) {
+    return {SCHEMOE_DEVICE, "Cannot finish the run: the GPU reports an error; close the engine and open a new one"};
+  }
+}
+
+}  // namespace
+
 /// Waits until all streams are idle, whatever happened.
 void Executor::finish(const Program& program, const Plan& plan) {
   cudaError_t error = cudaSuccess;
@@ -25,10 +38,9 @@ void Executor::finish(const Program& program, const Plan& plan) {
     // An error that a finished stream returns is one that the context does not recover from.
     broken_ = true;
     std::unique_lock lock(mutex_);
-    const std::string who = unfinished();
+    const Failure failure = unfinished(device_failure(error));
     lock.unlock();
-    stop(Failure(SCHEMOE_DEVICE, join("Cannot finish the run: ", who, "; the GPU reports ", cudaGetErrorName(error), ", ",
-                                      cudaGetErrorString(error), "; close the engine and open a new one")));
+    stop(failure);
   }
   std::vector<std::thread> callers;
   {
@@ -44,8 +56,8 @@ void Executor::finish(const Program& program, const Plan& plan) {
   if (!failure_) {
     try {
       check_data(program);
-    } catch (const Failure& failure) {
-      failure_ = failure;
+    } catch (...) {
+      failure_ = caught();
     }
   }
   if (failure_) dirty_errors_ = true;
@@ -62,8 +74,8 @@ void Executor::check_data(const Program& program) {
     const auto owner = std::find_if(program.operations.begin(), program.operations.end(), [&](const Operation& o) {
       return error.call >= o.calls.first && error.call < o.calls.first + o.calls.count;
     });
-    fail(SCHEMOE_INVALID, "Cannot run ", name_of(*owner), ", kernel ", program.calls[error.call].spec->name, ": ",
-         kDataNames[error.what], " holds ", error.value, " of ", error.below);
+    fail_at(place_of(*owner), SCHEMOE_INVALID, "Cannot run kernel ", program.calls[error.call].spec->name, ": ",
+            kDataNames[error.what], " holds ", error.value, " of ", error.below);
   }
 }
 

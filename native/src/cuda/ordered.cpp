@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
+#include <unordered_set>
 
 #include "cuda/executor.h"
 #include "runtime/nvtx_ranges.h"
@@ -23,17 +24,17 @@ void Executor::check_order(const Program& program) const {
   if (!options_.nccl) return;
   const auto& operations = program.operations;
   const auto refuse = [&](uint32_t index, const char* problem) {
-    fail(SCHEMOE_UNSUPPORTED, "Cannot prepare the Program for NCCL: ", name_of(operations[index]), " ", problem);
+    fail_at(place_of(operations[index]), SCHEMOE_UNSUPPORTED, "Cannot prepare the Program for NCCL: it ", problem);
   };
-  std::vector<bool> seen;
+  // Numbers of tasks may be anything: a set, not a list that long.
+  std::unordered_set<uint32_t> seen;
   for (uint32_t i = 0; i < operations.size(); ++i) {
     const Operation& o = operations[i];
     const bool follows = i > 0 && operations[i - 1].task == o.task;
-    if (o.task >= seen.size()) seen.resize(size_t{o.task} + 1);
-    if (o.communication && !follows && seen[o.task]) refuse(i, "does not follow the other ranks' part of its task");
+    if (o.communication && !follows && seen.contains(o.task)) refuse(i, "does not follow the other ranks' part of its task");
     if (o.communication && follows && operations[i - 1].lane != o.lane) refuse(i, "is on another lane than its peers");
     if (o.communication && o.lane == SCHEMOE_COMPUTE) refuse(i, "transfers on the compute lane");
-    seen[o.task] = true;
+    seen.insert(o.task);
     for (uint32_t before : slice(program.waits, o.waits)) {
       if (world_.holds(o.rank) == world_.holds(operations[before].rank)) continue;
       refuse(i, "waits for a rank of another process; tasks can be measured alone in one process only");
@@ -84,7 +85,7 @@ void Executor::prepare_order() {
   }
   try {
     connect(make_ids());
-  } catch (const Failure&) {
+  } catch (...) {
     // Half of a cluster is none.
     cluster_.reset();
     throw;
@@ -112,14 +113,19 @@ void Executor::enqueue_in_order(const Program& program, Plan& plan) {
   const auto run = [&](uint32_t part) {
     try {
       enqueue_part(program, plan, part);
-    } catch (const Failure& failure) {
-      stop(failure);
+    } catch (...) {
+      stop(caught());
     }
   };
-  std::vector<std::thread> threads;
-  for (uint32_t part = 1; part < cluster_->parts(); ++part) threads.emplace_back(run, part);
+  // They join where a later one cannot be started, too; what was enqueued by then ends with the run.
+  std::vector<std::jthread> threads;
+  threads.reserve(cluster_->parts());
+  try {
+    for (uint32_t part = 1; part < cluster_->parts(); ++part) threads.emplace_back(run, part);
+  } catch (...) {
+    stop(caught());
+  }
   run(0);
-  for (std::thread& thread : threads) thread.join();
 }
 
 void Executor::enqueue_part(const Program& program, Plan& plan, uint32_t part) {
@@ -187,8 +193,8 @@ void Executor::post_phase(const Program& program, Plan& plan, uint32_t part, std
   const Operation& first = program.operations[indices.front()];
   try {
     cluster_->post(part, first.lane, moves);
-  } catch (const Failure& failure) {
-    fail(failure.status(), "Cannot run ", name_of(first), " and its peers: ", failure.text());
+  } catch (...) {
+    throw caught_in(place_of(first), "Cannot run the phase: ");
   }
   for (uint32_t index : indices) {
     if (world_.devices() > 1) world_.enter(program.operations[index].rank);

@@ -31,8 +31,9 @@ void Executor::prepare_products(const Program& program, Plan& plan) {
       lanes_.at(lane).scratch.get<std::byte>(Products::kWorkspace, lanes_.at(lane).stream);
     }
     rehearse(program);
-  } catch (const Failure& failure) {
-    if (options_.nccl || failure.status() != SCHEMOE_OUT_OF_MEMORY) throw;
+  } catch (...) {
+    const Failure failure = caught();
+    if (options_.nccl || failure.status() != SCHEMOE_OUT_OF_MEMORY) throw failure;
   }
   plan.prepared = true;
 }
@@ -70,8 +71,8 @@ void Executor::rehearse(const Gemm& gemm, uint32_t rank, bool ragged) {
     const int device = world_.device(rank);
     if (!ragged) products_.tune(gemm, at, {device, workspace, lane.stream});
     products_.run(gemm, at, device, workspace, lane.stream, ragged);
-  } catch (const Failure& thrown) {
-    failure = thrown;
+  } catch (...) {
+    failure = caught();
   }
   CUDA_CHECK(cudaStreamSynchronize(lane.stream));
   CUDA_CHECK(cudaFree(result));

@@ -40,7 +40,7 @@ void Executor::shut_down() {
   if (running) stop(Failure(SCHEMOE_CLOSED, "Cannot finish the run: the engine is closing"));
 }
 
-void Executor::stop(const Failure& failure) {
+void Executor::stop(const Failure& failure) noexcept {
   {
     const std::lock_guard lock(mutex_);
     if (!program_ || failure_) return;  // the first failure is the cause of all others
@@ -58,39 +58,53 @@ void Executor::watch() {
     changed_.wait(lock, [&] { return closing_ || (program_ && seen != runs_); });
     if (!program_) return;
     seen = runs_;
-    const uint64_t run = runs_;
-    const auto over = [&] { return !program_ || runs_ != run; };
-    std::vector<bool> taken(plan_->host_calls.size(), false);
-    const bool serves = !taken.empty();
-    while (!over()) {
-      if (failure_ && cluster_ && !cluster_->aborted()) {
-        const std::shared_ptr<nccl::Cluster> cluster = cluster_;
-        lock.unlock();
-        cluster->abort();
+    while (program_ && runs_ == seen) {
+      try {
+        watch_run(lock, seen);
+      } catch (...) {
+        const Failure failure = caught();
+        if (lock.owns_lock()) lock.unlock();
+        stop(failure);
         lock.lock();
-        continue;
+        // It is watched to its end all the same; the memory that lacked may be there by then.
+        changed_.wait_for(lock, kAsk);
       }
-      if (serves) {
-        changed_.wait_for(lock, kLook, over);
-        if (!over() && !failure_) serve_hosts(lock, taken);
-      } else if (options_.nccl && !failure_) {
-        // Nothing tells of an error behind the scenes but being asked.
-        changed_.wait_until(lock, std::min(time_of(deadline_ns_), std::chrono::steady_clock::now() + kAsk),
-                            [&] { return over() || failure_; });
-        if (!over() && !failure_) ask_cluster();
-      } else if (deadline_ns_ == INT64_MAX || failure_) {
-        changed_.wait(lock, over);
-      } else {
-        changed_.wait_until(lock, time_of(deadline_ns_), over);
-      }
-      if (over() || failure_ || std::chrono::steady_clock::now() < time_of(deadline_ns_)) continue;
-      failure_ = Failure(SCHEMOE_TIME_LIMIT, join("Cannot finish the run in ", static_cast<double>(time_limit_ns_) * 1e-9,
-                                                  " s: ", unfinished()));
-      Signals::set(signals_.stop());
-      lock.unlock();
-      hosts_.stop();
-      lock.lock();
     }
+  }
+}
+
+/// Until it is over. Locked, but perhaps not where it throws.
+void Executor::watch_run(std::unique_lock<std::mutex>& lock, uint64_t run) {
+  const auto over = [&] { return !program_ || runs_ != run; };
+  std::vector<bool> taken(failure_ ? 0 : plan_->host_calls.size(), false);
+  const bool serves = !taken.empty();
+  while (!over()) {
+    if (failure_ && cluster_ && !cluster_->aborted()) {
+      const std::shared_ptr<nccl::Cluster> cluster = cluster_;
+      lock.unlock();
+      cluster->abort();
+      lock.lock();
+      continue;
+    }
+    if (serves) {
+      changed_.wait_for(lock, kLook, over);
+      if (!over() && !failure_) serve_hosts(taken);
+    } else if (options_.nccl && !failure_) {
+      // Nothing tells of an error behind the scenes but being asked.
+      changed_.wait_until(lock, std::min(time_of(deadline_ns_), std::chrono::steady_clock::now() + kAsk),
+                          [&] { return over() || failure_; });
+      if (!over() && !failure_) ask_cluster();
+    } else if (deadline_ns_ == INT64_MAX || failure_) {
+      changed_.wait(lock, over);
+    } else {
+      changed_.wait_until(lock, time_of(deadline_ns_), over);
+    }
+    if (over() || failure_ || std::chrono::steady_clock::now() < time_of(deadline_ns_)) continue;
+    failure_ = unfinished(late(time_limit_ns_));
+    Signals::set(signals_.stop());
+    lock.unlock();
+    hosts_.stop();
+    lock.lock();
   }
 }
 
@@ -98,17 +112,17 @@ void Executor::watch() {
 void Executor::ask_cluster() {
   const std::optional<Failure> failure = cluster_ ? cluster_->error() : std::nullopt;
   if (!failure) return;
-  failure_ = Failure(failure->status(), join(failure->text(), "; ", unfinished()));
+  failure_ = unfinished(*failure);
   Signals::set(signals_.stop());
 }
 
 /// Gives each stream that has come to its host kernel a thread that waits for the answer.
-void Executor::serve_hosts(std::unique_lock<std::mutex>&, std::vector<bool>& taken) {
+void Executor::serve_hosts(std::vector<bool>& taken) {
   for (uint32_t slot = 0; slot < taken.size(); ++slot) {
     if (taken[slot] || !Signals::is_set(signals_.arrived(slot))) continue;
-    taken[slot] = true;
     const uint32_t call = plan_->host_calls[slot];
     callers_.emplace_back([this, call, slot, program = program_] { call_host(call, slot, *program); });
+    taken[slot] = true;
   }
 }
 
@@ -120,8 +134,8 @@ void Executor::call_host(uint32_t call, uint32_t slot, const Program& program) {
     const auto index = static_cast<uint32_t>(owner - program.operations.begin());
     hosts_.call({index, owner->rank, std::get<Host>(program.calls[call].arguments).id});
     Signals::set(signals_.go(slot));
-  } catch (const Failure& failure) {
-    stop(Failure(failure.status(), join("Cannot run ", name_of(*owner), ", kernel host: ", failure.text())));
+  } catch (...) {
+    stop(caught_in(place_of(*owner), "Cannot run kernel host: "));
   }
 }
 
@@ -134,22 +148,28 @@ bool Executor::is_done(uint32_t operation) const {
   return events_.since_launch(0, end);
 }
 
-/// What the first operation that is not done is doing. Locked.
-std::string Executor::unfinished() const {
-  if (!program_) return "all is done";
-  if (!recording_.times) return "what it waits for is not known, since no times are recorded";
-  for (uint32_t i = 0; i < program_->operations.size(); ++i) {
-    if (is_done(i)) continue;
-    const Operation& operation = program_->operations[i];
-    if (!world_.holds(operation.rank)) continue;
-    const std::string who = join(name_of(operation), " (", kLaneNames[operation.lane], " lane)");
-    for (const Call& call : slice(program_->calls, operation.calls)) {
-      if (std::holds_alternative<Host>(call.arguments)) return who + " waits for its host function";
+/// The failure with the first operation that is not done, and what it is doing. Locked.
+Failure Executor::unfinished(const Failure& failure) const noexcept {
+  // Without recorded times it is not known.
+  if (!program_ || !recording_.times) return failure;
+  try {
+    for (uint32_t i = 0; i < program_->operations.size(); ++i) {
+      const Operation& operation = program_->operations[i];
+      if (is_done(i) || !world_.holds(operation.rank)) continue;
+      return failure.unfinished(place_of(operation), join('(', kLaneNames[operation.lane], " lane) ", doing(operation)));
     }
-    if (operation.pace_ns > 0) return join(who, " is paced to ", static_cast<double>(operation.pace_ns) * 1e-9, " s");
-    return who + (operation.communication ? " waits for its transfers" : " is computing");
+  } catch (...) {
+    // What it says without is the cause.
   }
-  return "all is done";
+  return failure;
+}
+
+std::string Executor::doing(const Operation& operation) const {
+  for (const Call& call : slice(program_->calls, operation.calls)) {
+    if (std::holds_alternative<Host>(call.arguments)) return "waits for its host function";
+  }
+  if (operation.pace_ns > 0) return join("is paced to ", static_cast<double>(operation.pace_ns) * 1e-9, " s");
+  return operation.communication ? "waits for its transfers" : "is computing";
 }
 
 }  // namespace schemoe::cuda

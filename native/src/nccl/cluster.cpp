@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <deque>
+#include <list>
 #include <thread>
 #include <utility>
 
@@ -24,6 +26,51 @@ void set_environment(bool emulate) {
   setenv("NCCL_NVLS_ENABLE", "0", 0);
   if (emulate) setenv("NCCL_SOCKET_IFNAME", "lo", 0);
 }
+
+/// Calls that NCCL makes together. It ends where an exception leaves it, too: one left open would take in
+/// everything that the thread does later.
+class Group {
+ public:
+  explicit Group(const Library& library) : library_(library) { library.check(library.group_start(), "ncclGroupStart"); }
+  ~Group() {
+    if (!ended_) library_.group_end();
+  }
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+  Result end() {
+    ended_ = true;
+    return library_.group_end();
+  }
+
+ private:
+  const Library& library_;
+  bool ended_ = false;
+};
+
+/// A stream and memory for one rank's greetings, freed on its GPU.
+struct Line {
+  Line(const cuda::World& world, uint32_t rank, uint64_t bytes) : world_(world), rank_(rank) {
+    world.enter(rank);
+    CUDA_CHECK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+    const cudaError_t error = cudaMalloc(reinterpret_cast<void**>(&data), bytes);
+    if (error != cudaSuccess) cudaStreamDestroy(stream);
+    CUDA_CHECK(error);
+  }
+  ~Line() {
+    world_.leave(rank_);
+    cudaStreamDestroy(stream);
+    cudaFree(data);
+  }
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+
+  cudaStream_t stream = nullptr;
+  std::byte* data = nullptr;
+
+ private:
+  const cuda::World& world_;
+  uint32_t rank_;
+};
 
 }  // namespace
 
@@ -90,14 +137,17 @@ void Cluster::each_part(Body&& body) {
   const auto run = [&](uint32_t index) {
     try {
       body(parts_[index], index);
-    } catch (const Failure& failure) {
-      failures[index] = failure;
+    } catch (...) {
+      failures[index] = caught();
     }
   };
-  std::vector<std::thread> threads;
-  for (uint32_t index = 1; index < parts_.size(); ++index) threads.emplace_back(run, index);
-  run(0);
-  for (std::thread& thread : threads) thread.join();
+  {
+    // They join where a later one cannot be started, too.
+    std::vector<std::jthread> threads;
+    threads.reserve(parts_.size());
+    for (uint32_t index = 1; index < parts_.size(); ++index) threads.emplace_back(run, index);
+    run(0);
+  }
   for (const auto& failure : failures) {
     if (failure) throw *failure;
   }
@@ -118,7 +168,7 @@ void Cluster::connect(const Ids& ids) {
 void Cluster::connect_part(Part& part, const Ids& ids) {
   const Library& library = *part.library;
   for (uint32_t link = 0; link < kLinks; ++link) {
-    library.check(library.group_start(), "ncclGroupStart");
+    Group group(library);
     for (uint32_t i = 0; i < part.count; ++i) {
       Config config = Config::of_blocks(static_cast<int>(max_ctas_));
       world_.enter(part.first + i);
@@ -126,24 +176,16 @@ void Cluster::connect_part(Part& part, const Ids& ids) {
                                  static_cast<int>(part.first + i), &config),
                     "ncclCommInitRankConfig");
     }
-    library.check(library.group_end(), "making NCCL's communicators");
+    library.check(group.end(), "making NCCL's communicators");
   }
 }
 
 /// A few bytes from every rank to every other, on each lane. Memory is taken before and freed after all of
 /// it: both may wait for the GPU, where kernels of one part wait for those of another.
 void Cluster::greet() {
-  struct Line {
-    cudaStream_t stream = nullptr;
-    std::byte* data = nullptr;
-  };
-  std::vector<Line> lines(world_.count());
   const uint64_t half = world_.ranks() * kGreeting;
-  for (uint32_t i = 0; i < lines.size(); ++i) {
-    world_.enter(world_.first() + i);
-    CUDA_CHECK(cudaStreamCreateWithFlags(&lines[i].stream, cudaStreamNonBlocking));
-    CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&lines[i].data), 2 * half));
-  }
+  std::deque<Line> lines;
+  for (uint32_t i = 0; i < world_.count(); ++i) lines.emplace_back(world_, world_.first() + i, 2 * half);
   for (uint32_t lane : {SCHEMOE_INTRA, SCHEMOE_INTER}) {
     each_part([&](Part& part, uint32_t index) {
       std::vector<Move> moves;
@@ -164,11 +206,6 @@ void Cluster::greet() {
       CUDA_CHECK(cudaStreamSynchronize(lines[i].stream));
     }
   }
-  for (uint32_t i = 0; i < lines.size(); ++i) {
-    world_.enter(world_.first() + i);
-    CUDA_CHECK(cudaStreamDestroy(lines[i].stream));
-    CUDA_CHECK(cudaFree(lines[i].data));
-  }
 }
 
 void Cluster::post(uint32_t index, uint32_t lane, const std::vector<Move>& moves) {
@@ -181,7 +218,7 @@ void Cluster::post(uint32_t index, uint32_t lane, const std::vector<Move>& moves
     ~Posting() { --count; }
   } const posting(posting_);
   if (aborted_) fail(SCHEMOE_DEVICE, "NCCL's communicators were aborted");
-  library.check(library.group_start(), "ncclGroupStart");
+  Group group(library);
   Result result = kSuccess;
   for (const Move& move : moves) {
     const Communicator communicator = part.communicators[(move.rank - part.first) * kLinks + link_of(lane)];
@@ -191,7 +228,7 @@ void Cluster::post(uint32_t index, uint32_t lane, const std::vector<Move>& moves
                         : library.receive(move.data, move.bytes, kUint8, peer, communicator, move.stream);
     if (result != kSuccess) break;
   }
-  const Result ended = library.group_end();
+  const Result ended = group.end();
   library.check(result, "posting a transfer");
   library.check(ended, "posting a phase");
 }
@@ -222,14 +259,18 @@ void Cluster::abort() {
   // A thread inside a call leaves it soon, unless the call waits for a peer that does not come.
   const auto end = std::chrono::steady_clock::now() + kPatience;
   while (posting_ > 0 && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  std::vector<std::thread> threads;
+  std::list<std::jthread> threads;
   for (Part& part : parts_) {
     for (Communicator& communicator : part.communicators) {
       if (!communicator) continue;
-      threads.emplace_back([&part, &communicator] { part.library->abort(communicator); });
+      try {
+        threads.emplace_back([&part, &communicator] { part.library->abort(communicator); });
+      } catch (...) {
+        // Without a thread one after another: slower, since each may wait for its peers.
+        part.library->abort(communicator);
+      }
     }
   }
-  for (std::thread& thread : threads) thread.join();
 }
 
 }  // namespace schemoe::nccl

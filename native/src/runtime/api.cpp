@@ -1,17 +1,18 @@
 // The C interface: turns exceptions into a status and a line of text, and guards lifetimes.
 #include <algorithm>
-#include <atomic>
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <set>
 #include <string_view>
 
 #include "runtime/describe.h"
 #include "runtime/engine.h"
 #include "runtime/failure.h"
+#include "runtime/handles.h"
 #include "runtime/nvtx_ranges.h"
 #include "schemoe.h"
 #include "tcp/part_engine.h"
@@ -20,21 +21,6 @@
 #endif
 
 #define SCHEMOE_ENTRY extern "C" __attribute__((visibility("default")))
-
-struct schemoe_engine {
-  std::unique_ptr<schemoe::Engine> engine;
-  // Calls that are inside, so that closing can wait for them.
-  std::mutex mutex;
-  std::condition_variable left;
-  uint32_t inside = 0;
-  bool closing = false;
-};
-
-struct schemoe_program {
-  schemoe_engine* engine;
-  std::unique_ptr<const schemoe::Program> program;
-  std::atomic<uint32_t> runs = 0;
-};
 
 namespace {
 
@@ -46,60 +32,113 @@ constexpr uint64_t kMostRanks = 1024;
 
 constexpr uint32_t kCudaFlags = SCHEMOE_TF32 | SCHEMOE_NO_GRAPHS | SCHEMOE_NO_TIMES | SCHEMOE_NO_TUNING;
 
-void put(const char* text, char* error, size_t error_bytes) noexcept {
-  if (!error || error_bytes == 0) return;
-  size_t bytes = std::min(std::strlen(text), error_bytes - 1);
-  // Cut between characters of UTF-8, not inside one.
-  if (text[bytes] != 0) {
-    while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80) --bytes;
-  }
-  std::memcpy(error, text, bytes);
-  error[bytes] = 0;
+struct Session;
+
+/// A Program of an engine, which is null once the engine is closed.
+struct Prepared {
+  std::weak_ptr<Session> session;
+  std::unique_ptr<const schemoe::Program> program;
+  uint32_t runs = 0;  // guarded by the session's mutex
+};
+
+/// An engine, and the calls that are inside, so that closing can wait for them.
+struct Session {
+  std::unique_ptr<schemoe::Engine> engine;
+  std::mutex mutex;
+  std::condition_variable left;
+  uint32_t inside = 0;
+  bool closing = false;
+  /// Freed before the engine, of which they may hold something.
+  std::set<std::shared_ptr<Prepared>> programs;
+};
+
+using Engines = schemoe::Handles<schemoe_engine, Session>;
+using Programs = schemoe::Handles<schemoe_program, Prepared>;
+
+Engines& engines() {
+  static Engines list;
+  return list;
+}
+
+Programs& programs() {
+  static Programs list;
+  return list;
 }
 
 template <class Body>
-int32_t guard(char* error, size_t error_bytes, Body&& body) noexcept {
+int32_t guard(schemoe_failure* failure, Body&& body) noexcept {
   try {
-    put("", error, error_bytes);
     body();
+    if (failure) *failure = {SCHEMOE_OK, SCHEMOE_NONE, SCHEMOE_NONE, SCHEMOE_NONE, {}, {}};
     return SCHEMOE_OK;
-  } catch (const Failure& failure) {
-    put(failure.what(), error, error_bytes);
-    return failure.status();
-  } catch (const std::bad_alloc&) {
-    put("Cannot go on: out of memory", error, error_bytes);
-    return SCHEMOE_OUT_OF_MEMORY;
-  } catch (const std::exception& exception) {
-    put(exception.what(), error, error_bytes);
-    return SCHEMOE_INVALID;
   } catch (...) {
-    put("Cannot go on: an unknown exception", error, error_bytes);
-    return SCHEMOE_INVALID;
+    const Failure what = schemoe::caught();
+    if (failure) *failure = what.record();
+    return what.status();
   }
 }
 
 /// A call that is inside an engine.
 class Inside {
  public:
-  explicit Inside(schemoe_engine* handle) : handle_(handle) {
-    if (!handle) fail(SCHEMOE_INVALID, "Cannot use the engine: its handle is null");
-    const std::lock_guard lock(handle->mutex);
-    if (handle->closing) fail(SCHEMOE_CLOSED, "Cannot use the engine: it is closing");
-    ++handle->inside;
+  explicit Inside(const schemoe_engine* handle) : Inside(engines().find(handle)) {}
+  explicit Inside(std::shared_ptr<Session> session) : session_(std::move(session)) {
+    if (!session_) fail(SCHEMOE_CLOSED, "Cannot use the engine: it is not open");
+    const std::lock_guard lock(session_->mutex);
+    if (session_->closing) fail(SCHEMOE_CLOSED, "Cannot use the engine: it is closing");
+    ++session_->inside;
   }
   ~Inside() {
-    const std::lock_guard lock(handle_->mutex);
-    if (--handle_->inside == 0) handle_->left.notify_all();
+    const std::lock_guard lock(session_->mutex);
+    if (--session_->inside == 0) session_->left.notify_all();
   }
   Inside(const Inside&) = delete;
   Inside& operator=(const Inside&) = delete;
-  schemoe::Engine* operator->() const { return handle_->engine.get(); }
+  schemoe::Engine* operator->() const { return session_->engine.get(); }
+  const std::shared_ptr<Session>& session() const { return session_; }
 
  private:
-  schemoe_engine* handle_;
+  std::shared_ptr<Session> session_;
 };
 
+/// A run of a Program, which cannot be released meanwhile.
+class Running {
+ public:
+  Running(const std::shared_ptr<Session>& session, const schemoe_program* handle)
+      : session_(*session), prepared_(programs().find(handle)) {
+    if (!prepared_) fail(SCHEMOE_INVALID, "Cannot run the Program: there is none, or it was released");
+    if (prepared_->session.lock() != session) fail(SCHEMOE_INVALID, "Cannot run the Program: it was prepared by another engine");
+    const std::lock_guard lock(session_.mutex);
+    if (!prepared_->program) fail(SCHEMOE_INVALID, "Cannot run the Program: it was released");
+    ++prepared_->runs;
+  }
+  ~Running() {
+    const std::lock_guard lock(session_.mutex);
+    --prepared_->runs;
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+  const schemoe::Program& program() const { return *prepared_->program; }
+
+ private:
+  Session& session_;
+  const std::shared_ptr<Prepared> prepared_;
+};
+
+schemoe_engine* open_session(std::unique_ptr<schemoe::Engine> engine) {
+  auto session = std::make_shared<Session>();
+  session->engine = std::move(engine);
+  return engines().add(std::move(session));
+}
+
 #ifdef SCHEMOE_WITH_CUDA
+void put(std::string_view text, char* to, size_t bytes) noexcept {
+  if (bytes == 0) return;
+  const size_t count = std::min(text.size(), bytes - 1);
+  std::memcpy(to, text.data(), count);
+  to[count] = 0;
+}
+
 schemoe::CudaOptions cuda_options(const schemoe_config& config) {
   schemoe::CudaOptions options;
   options.nodes = config.nodes;
@@ -140,8 +179,8 @@ std::unique_ptr<schemoe::Engine> open_engine(const schemoe_config& config, uint3
 }
 
 /// An engine that schemoe_open_part opened.
-schemoe::PartEngine& part_of(const schemoe_engine* handle) {
-  auto* part = dynamic_cast<schemoe::PartEngine*>(handle->engine.get());
+schemoe::PartEngine& part_of(const Inside& inside) {
+  auto* part = dynamic_cast<schemoe::PartEngine*>(inside.operator->());
   if (!part) fail(SCHEMOE_INVALID, "Cannot use the engine: it runs all ranks, there is no other process");
   return *part;
 }
@@ -178,19 +217,17 @@ schemoe::PartEngine::Options part_options(const schemoe_config& config, uint32_t
 }
 
 void open_part(const schemoe::PartEngine::Options& options, uint32_t* port, schemoe_engine** engine) {
-  auto handle = std::make_unique<schemoe_engine>();
   auto part = std::make_unique<schemoe::PartEngine>(options);
   *port = part->port();
-  handle->engine = std::move(part);
-  *engine = handle.release();
+  *engine = open_session(std::move(part));
 }
 
 }  // namespace
 
 SCHEMOE_ENTRY uint32_t schemoe_abi_version(void) { return SCHEMOE_ABI_VERSION; }
 
-SCHEMOE_ENTRY int32_t schemoe_describe(char* text, size_t text_bytes, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_describe(char* text, size_t text_bytes, schemoe_failure* failure) {
+  return guard(failure, [&] {
     need(text, "text");
     const std::string json = schemoe::describe();
     if (json.size() >= text_bytes) {
@@ -200,19 +237,17 @@ SCHEMOE_ENTRY int32_t schemoe_describe(char* text, size_t text_bytes, char* erro
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_open(const schemoe_config* config, schemoe_engine** engine, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_open(const schemoe_config* config, schemoe_engine** engine, schemoe_failure* failure) {
+  return guard(failure, [&] {
     need(engine, "engine");
     *engine = nullptr;
     const uint32_t ranks = ranks_of(config);
-    auto handle = std::make_unique<schemoe_engine>();
-    handle->engine = open_engine(*config, ranks);
-    *engine = handle.release();
+    *engine = open_session(open_engine(*config, ranks));
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_open_cuda(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, schemoe_engine** engine, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_open_cuda(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, schemoe_engine** engine, schemoe_failure* failure) {
+  return guard(failure, [&] {
     need(engine, "engine");
     *engine = nullptr;
     need(cuda, "cuda");
@@ -221,24 +256,22 @@ SCHEMOE_ENTRY int32_t schemoe_open_cuda(const schemoe_config* config, const sche
     ranks_of(config);
     if (config->kind != SCHEMOE_CUDA) fail(SCHEMOE_INVALID, "Cannot open a CUDA engine of kind ", config->kind);
 #ifdef SCHEMOE_WITH_CUDA
-    auto handle = std::make_unique<schemoe_engine>();
-    handle->engine = schemoe::open_cuda_engine(cuda_options(*config, *cuda, nccl, devices));
-    *engine = handle.release();
+    *engine = open_session(schemoe::open_cuda_engine(cuda_options(*config, *cuda, nccl, devices)));
 #else
     fail(SCHEMOE_UNSUPPORTED, "Cannot open an engine of kind ", config->kind, ": the library was built without it");
 #endif
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_nccl(const char* path, uint32_t* version, char* file, size_t file_bytes, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_nccl(const char* path, uint32_t* version, char* file, size_t file_bytes, schemoe_failure* failure) {
+  return guard(failure, [&] {
     need(path, "path");
     need(version, "version");
     need(file, "file");
 #ifdef SCHEMOE_WITH_CUDA
     const schemoe::nccl::Library library = schemoe::nccl::open_library(path);
     *version = static_cast<uint32_t>(library.version);
-    put(library.path.c_str(), file, file_bytes);
+    put(library.path, file, file_bytes);
 #else
     static_cast<void>(file_bytes);
     fail(SCHEMOE_UNSUPPORTED, "Cannot use NCCL: the library was built without CUDA");
@@ -246,21 +279,25 @@ SCHEMOE_ENTRY int32_t schemoe_nccl(const char* path, uint32_t* version, char* fi
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_close(schemoe_engine* engine, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
-    need(engine, "engine");
-    const std::unique_ptr<schemoe_engine> owner(engine);
-    std::unique_lock lock(engine->mutex);
-    engine->closing = true;
+SCHEMOE_ENTRY int32_t schemoe_close(schemoe_engine* engine, schemoe_failure* failure) {
+  return guard(failure, [&] {
+    const std::shared_ptr<Session> session = engines().take(engine);
+    if (!session) fail(SCHEMOE_INVALID, "Cannot close the engine: it is not open");
+    std::unique_lock lock(session->mutex);
+    session->closing = true;
     lock.unlock();
-    engine->engine->shut_down();
+    session->engine->shut_down();
     lock.lock();
-    engine->left.wait(lock, [&] { return engine->inside == 0; });
+    session->left.wait(lock, [&] { return session->inside == 0; });
+    for (const std::shared_ptr<Prepared>& prepared : session->programs) prepared->program.reset();
+    session->programs.clear();
+    lock.unlock();
+    session->engine.reset();
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_allocate(schemoe_engine* engine, const uint64_t* bytes, uint32_t ranks, uint32_t* id, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_allocate(schemoe_engine* engine, const uint64_t* bytes, uint32_t ranks, uint32_t* id, schemoe_failure* failure) {
+  return guard(failure, [&] {
     const Inside inside(engine);
     need(bytes, "bytes");
     need(id, "id");
@@ -271,82 +308,100 @@ SCHEMOE_ENTRY int32_t schemoe_allocate(schemoe_engine* engine, const uint64_t* b
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_free(schemoe_engine* engine, uint32_t id, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] { Inside(engine)->free(id); });
+SCHEMOE_ENTRY int32_t schemoe_free(schemoe_engine* engine, uint32_t id, schemoe_failure* failure) {
+  return guard(failure, [&] { Inside(engine)->free(id); });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_write(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, const uint8_t* data, uint64_t bytes, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_write(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, const uint8_t* data, uint64_t bytes, schemoe_failure* failure) {
+  return guard(failure, [&] {
     const Inside inside(engine);
     if (bytes > 0) need(data, "data");
     inside->write(id, rank, offset, {data, bytes});
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_read(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, uint8_t* data, uint64_t bytes, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_read(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, uint8_t* data, uint64_t bytes, schemoe_failure* failure) {
+  return guard(failure, [&] {
     const Inside inside(engine);
     if (bytes > 0) need(data, "data");
     inside->read(id, rank, offset, {data, bytes});
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_prepare(schemoe_engine* engine, const uint8_t* packed, uint64_t bytes, schemoe_program** program, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_prepare(schemoe_engine* engine, const uint8_t* packed, uint64_t bytes, schemoe_program** program, schemoe_failure* failure) {
+  return guard(failure, [&] {
     const Inside inside(engine);
     need(packed, "packed");
     need(program, "program");
     *program = nullptr;
-    auto handle = std::make_unique<schemoe_program>();
-    handle->engine = engine;
-    handle->program = schemoe::parse_program({packed, bytes}, inside->ranks());
-    inside->check(*handle->program);
-    *program = handle.release();
+    const auto prepared = std::make_shared<Prepared>();
+    prepared->session = inside.session();
+    prepared->program = schemoe::parse_program({packed, bytes}, inside->ranks());
+    inside->check(*prepared->program);
+    const std::lock_guard lock(inside.session()->mutex);
+    const auto kept = inside.session()->programs.insert(prepared).first;
+    try {
+      *program = programs().add(prepared);
+    } catch (...) {
+      inside.session()->programs.erase(kept);
+      throw;
+    }
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_release(schemoe_program* program, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
-    need(program, "program");
-    if (program->runs > 0) fail(SCHEMOE_BUSY, "Cannot release the Program: a run of it is in progress");
-    delete program;
+SCHEMOE_ENTRY int32_t schemoe_release(schemoe_program* program, schemoe_failure* failure) {
+  return guard(failure, [&] {
+    const std::shared_ptr<Prepared> prepared = programs().find(program);
+    if (!prepared) fail(SCHEMOE_INVALID, "Cannot release the Program: there is none, or it was released");
+    const std::shared_ptr<Session> session = prepared->session.lock();
+    std::unique_ptr<const schemoe::Program> freed;
+    if (session) {
+      std::unique_lock lock(session->mutex);
+      if (prepared->runs > 0) fail(SCHEMOE_BUSY, "Cannot release the Program: a run of it is in progress");
+      // An engine that is closing frees it itself, in time; any other waits until this is done.
+      if (session->closing) lock.unlock();
+      else {
+        ++session->inside;
+        freed = std::move(prepared->program);
+        session->programs.erase(prepared);
+        lock.unlock();
+        freed.reset();
+        lock.lock();
+        if (--session->inside == 0) session->left.notify_all();
+      }
+    }
+    programs().take(program);
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_run(schemoe_engine* engine, schemoe_program* program, uint64_t time_limit_ns, schemoe_event* events, uint64_t event_count, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_run(schemoe_engine* engine, schemoe_program* program, uint64_t time_limit_ns, schemoe_event* events, uint64_t event_count, schemoe_failure* failure) {
+  return guard(failure, [&] {
     const Inside inside(engine);
-    need(program, "program");
-    if (program->engine != engine) fail(SCHEMOE_INVALID, "Cannot run the Program: it was prepared by another engine");
-    const size_t operations = program->program->operations.size();
+    const Running running(inside.session(), program);
+    const size_t operations = running.program().operations.size();
     if (event_count != operations) {
       fail(SCHEMOE_INVALID, "Cannot run the Program: it has ", operations, " operations and room for ", event_count, " events");
     }
     if (operations > 0) need(events, "events");
-    struct Running {
-      std::atomic<uint32_t>& runs;
-      explicit Running(std::atomic<uint32_t>& count) : runs(count) { ++runs; }
-      ~Running() { --runs; }
-    } const running(program->runs);
-    schemoe::NvtxRanges ranges(*program->program);
+    schemoe::NvtxRanges ranges(running.program());
     ranges.begin_run();
-    inside->run(*program->program, time_limit_ns, {events, operations});
+    inside->run(running.program(), time_limit_ns, {events, operations});
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_clock_error(schemoe_engine* engine, uint64_t* error_ns, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_clock_error(schemoe_engine* engine, uint64_t* error_ns, schemoe_failure* failure) {
+  return guard(failure, [&] {
     need(error_ns, "error_ns");
     *error_ns = Inside(engine)->clock_error();
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_cancel(schemoe_engine* engine, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] { Inside(engine)->cancel(); });
+SCHEMOE_ENTRY int32_t schemoe_cancel(schemoe_engine* engine, schemoe_failure* failure) {
+  return guard(failure, [&] { Inside(engine)->cancel(); });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_host_wait(schemoe_engine* engine, uint32_t* operation, uint32_t* rank, uint32_t* id, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_host_wait(schemoe_engine* engine, uint32_t* operation, uint32_t* rank, uint32_t* id, schemoe_failure* failure) {
+  return guard(failure, [&] {
     const Inside inside(engine);
     need(operation, "operation");
     need(rank, "rank");
@@ -358,12 +413,12 @@ SCHEMOE_ENTRY int32_t schemoe_host_wait(schemoe_engine* engine, uint32_t* operat
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_host_done(schemoe_engine* engine, uint32_t operation, uint32_t failed, const char* message, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] { Inside(engine)->hosts().done(operation, failed != 0, message); });
+SCHEMOE_ENTRY int32_t schemoe_host_done(schemoe_engine* engine, uint32_t operation, uint32_t failed, const char* message, schemoe_failure* failure) {
+  return guard(failure, [&] { Inside(engine)->hosts().done(operation, failed != 0, message); });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_open_part(const schemoe_config* config, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_open_part(const schemoe_config* config, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, schemoe_failure* failure) {
+  return guard(failure, [&] {
     need(engine, "engine");
     *engine = nullptr;
     need(host, "host");
@@ -379,8 +434,8 @@ SCHEMOE_ENTRY int32_t schemoe_open_part(const schemoe_config* config, uint32_t f
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_open_cuda_part(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_open_cuda_part(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, schemoe_failure* failure) {
+  return guard(failure, [&] {
     need(engine, "engine");
     *engine = nullptr;
     need(cuda, "cuda");
@@ -405,27 +460,27 @@ SCHEMOE_ENTRY int32_t schemoe_open_cuda_part(const schemoe_config* config, const
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_connect(schemoe_engine* engine, const schemoe_process* processes, uint32_t count, uint32_t self, uint64_t time_limit_ns, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_connect(schemoe_engine* engine, const schemoe_process* processes, uint32_t count, uint32_t self, uint64_t time_limit_ns, schemoe_failure* failure) {
+  return guard(failure, [&] {
     const Inside inside(engine);
     need(processes, "processes");
-    part_of(engine).connect({processes, count}, self, time_limit_ns);
+    part_of(inside).connect({processes, count}, self, time_limit_ns);
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_clock(schemoe_engine* engine, uint32_t process, uint64_t* now_ns, int64_t* offset_ns, uint64_t* error_ns, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_clock(schemoe_engine* engine, uint32_t process, uint64_t* now_ns, int64_t* offset_ns, uint64_t* error_ns, schemoe_failure* failure) {
+  return guard(failure, [&] {
     const Inside inside(engine);
     need(now_ns, "now_ns");
     need(offset_ns, "offset_ns");
     need(error_ns, "error_ns");
-    part_of(engine).clock(process, now_ns, offset_ns, error_ns);
+    part_of(inside).clock(process, now_ns, offset_ns, error_ns);
   });
 }
 
-SCHEMOE_ENTRY int32_t schemoe_expect(schemoe_engine* engine, uint64_t run, uint64_t start_ns, char* error, size_t error_bytes) {
-  return guard(error, error_bytes, [&] {
+SCHEMOE_ENTRY int32_t schemoe_expect(schemoe_engine* engine, uint64_t run, uint64_t start_ns, schemoe_failure* failure) {
+  return guard(failure, [&] {
     const Inside inside(engine);
-    part_of(engine).expect(run, start_ns);
+    part_of(inside).expect(run, start_ns);
   });
 }

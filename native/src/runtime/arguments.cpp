@@ -68,7 +68,7 @@ View Reader::optional_view() {
   if (at_ >= words_.size()) fail(SCHEMOE_INVALID, "an argument is missing");
   const uint64_t offset = words_[at_++];
   if (buffer == SCHEMOE_NULL_BUFFER) return {};
-  if (buffer >= UINT32_MAX) fail(SCHEMOE_INVALID, "buffer ", buffer, " does not exist");
+  if (buffer >= UINT32_MAX) fail(SCHEMOE_INVALID, buffer, " is no number of a buffer");
   if (offset > INT64_MAX) fail(SCHEMOE_INVALID, "offset ", offset, " is too large");
   return {static_cast<uint32_t>(buffer), offset};
 }

@@ -68,9 +68,62 @@ void write_structs(std::ostream& out) {
   write_struct(out, "schemoe_process", sizeof(schemoe_process),
                {MEMBER(schemoe_process, first_rank), MEMBER(schemoe_process, ranks), MEMBER(schemoe_process, port),
                 MEMBER(schemoe_process, pid), MEMBER(schemoe_process, host)});
+  out << ',';
+  write_struct(out, "schemoe_failure", sizeof(schemoe_failure),
+               {MEMBER(schemoe_failure, status), MEMBER(schemoe_failure, task), MEMBER(schemoe_failure, rank),
+                MEMBER(schemoe_failure, buffer), MEMBER(schemoe_failure, text), MEMBER(schemoe_failure, unfinished)});
 }
 
 #undef MEMBER
+
+struct Number {
+  const char* name;
+  uint64_t value;
+};
+
+void write_enum(std::ostream& out, const char* name, std::initializer_list<Number> numbers) {
+  out << '"' << name << R"(":{)";
+  const char* separator = "";
+  for (const Number& number : numbers) {
+    out << separator << '"' << number.name << "\":" << number.value;
+    separator = ",";
+  }
+  out << '}';
+}
+
+#define NUMBER(name) \
+  Number { #name, static_cast<uint64_t>(name) }
+
+/// Everything in the header that has a number, by its name there.
+void write_enums(std::ostream& out) {
+  write_enum(out, "schemoe_status",
+             {NUMBER(SCHEMOE_OK), NUMBER(SCHEMOE_INVALID), NUMBER(SCHEMOE_OUT_OF_MEMORY), NUMBER(SCHEMOE_CANCELLED),
+              NUMBER(SCHEMOE_TIME_LIMIT), NUMBER(SCHEMOE_HOST_FAILED), NUMBER(SCHEMOE_UNSUPPORTED),
+              NUMBER(SCHEMOE_DEVICE), NUMBER(SCHEMOE_CLOSED), NUMBER(SCHEMOE_BUSY), NUMBER(SCHEMOE_PEER)});
+  out << ',';
+  write_enum(out, "schemoe_engine_kind", {NUMBER(SCHEMOE_CPU), NUMBER(SCHEMOE_CUDA)});
+  out << ',';
+  write_enum(out, "schemoe_flag",
+             {NUMBER(SCHEMOE_TF32), NUMBER(SCHEMOE_NO_GRAPHS), NUMBER(SCHEMOE_NO_TIMES), NUMBER(SCHEMOE_NO_TUNING)});
+  out << ',';
+  write_enum(out, "schemoe_operation_flag", {NUMBER(SCHEMOE_COMMUNICATION)});
+  out << ',';
+  write_enum(out, "schemoe_lane", {NUMBER(SCHEMOE_COMPUTE), NUMBER(SCHEMOE_INTRA), NUMBER(SCHEMOE_INTER)});
+  out << ',';
+  write_enum(out, "schemoe_dtype", {NUMBER(SCHEMOE_F32), NUMBER(SCHEMOE_BF16)});
+  out << ',';
+  write_enum(out, "schemoe_activation",
+             {NUMBER(SCHEMOE_IDENTITY), NUMBER(SCHEMOE_RELU), NUMBER(SCHEMOE_GELU), NUMBER(SCHEMOE_GELU_TANH),
+              NUMBER(SCHEMOE_SILU)});
+  out << ',';
+  write_enum(out, "schemoe_codec",
+             {NUMBER(SCHEMOE_CODEC_NONE), NUMBER(SCHEMOE_CODEC_FP16), NUMBER(SCHEMOE_CODEC_INT8),
+              NUMBER(SCHEMOE_CODEC_BF16)});
+  out << ',';
+  write_enum(out, "constants", {NUMBER(SCHEMOE_NONE), NUMBER(SCHEMOE_PROGRAM_MAGIC)});
+}
+
+#undef NUMBER
 
 /// OpenBLAS's own text, without what JSON would need escaped.
 std::string blas() {
@@ -87,6 +140,8 @@ std::string describe() {
   std::ostringstream out;
   out << R"({"abi":)" << SCHEMOE_ABI_VERSION << R"(,"structs":{)";
   write_structs(out);
+  out << R"(},"enums":{)";
+  write_enums(out);
   out << R"(},"kernels":{)";
   const char* separator = "";
   for (const KernelSpec& spec : kernel_table()) {

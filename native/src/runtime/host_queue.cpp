@@ -1,6 +1,7 @@
 #include "runtime/host_queue.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/failure.h"
 
@@ -68,9 +69,9 @@ void HostQueue::done(uint32_t operation, bool failed, const char* message) {
   if (at == taken_.end()) {
     fail(SCHEMOE_INVALID, "Cannot finish the host kernel of operation ", operation, ": it does not wait");
   }
+  if (failed) (*at)->message = message && *message ? message : "its function failed";
   (*at)->finished = true;
   (*at)->failed = failed;
-  if (failed) (*at)->message = message && *message ? message : "its function failed";
   answered_.notify_all();
 }
 

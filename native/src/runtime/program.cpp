@@ -13,10 +13,6 @@ namespace schemoe {
 static_assert(sizeof(schemoe_program_header) == 32 && sizeof(schemoe_operation) == 40);
 static_assert(sizeof(schemoe_event) == 32 && sizeof(schemoe_config) == 32);
 
-std::string name_of(const Operation& operation) {
-  return join("task #", operation.task, " on rank ", operation.rank);
-}
-
 namespace {
 
 // A pace beyond this many seconds is a mistake, and would overflow nanoseconds later.
@@ -117,7 +113,7 @@ class Parser {
       read_calls(index, operation, record);
       operation.calls.count = static_cast<uint32_t>(program_->calls.size()) - operation.calls.first;
     } catch (const Failure& failure) {
-      fail(failure.status(), name_of(operation), ": ", failure.text());
+      throw failure.in(place_of(operation));
     }
     program_->lanes[record.rank * kLanes + record.lane].push_back(index);
     program_->operations.push_back(operation);
@@ -168,7 +164,7 @@ class Parser {
       program_->calls.push_back({&spec, spec.read(reader)});
       if (!reader.done()) fail(SCHEMOE_INVALID, "an argument is left over");
     } catch (const Failure& failure) {
-      fail(failure.status(), "kernel ", spec.name, ": ", failure.text());
+      throw failure.saying(join("kernel ", spec.name, ": ", failure.text()));
     }
     if (reader.bfloat16() && !program_->bfloat16) {
       program_->bfloat16 = Requirement{0, operation.rank, 0, index, &spec};
@@ -198,7 +194,7 @@ std::unique_ptr<const Program> parse_program(std::span<const uint8_t> packed, ui
   try {
     return Parser(packed, ranks).parse();
   } catch (const Failure& failure) {
-    fail(failure.status(), "Cannot prepare the Program: ", failure.text());
+    throw failure.saying(join("Cannot prepare the Program: ", failure.text()));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/failure.h"
 #include "runtime/kernel_table.h"
 
 namespace schemoe {
@@ -86,8 +87,7 @@ struct Program {
   mutable std::shared_ptr<void> kept;
 };
 
-/// `task #3 on rank 1`.
-std::string name_of(const Operation& operation);
+inline Place place_of(const Operation& operation) { return {operation.task, operation.rank}; }
 
 /// Throws INVALID, naming task and rank, unless every part of it can be run on `ranks` ranks.
 std::unique_ptr<const Program> parse_program(std::span<const uint8_t> packed, uint32_t ranks);

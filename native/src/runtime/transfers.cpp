@@ -32,13 +32,13 @@ std::map<Key, Pair> collect(const Program& program) {
     for (const Call& call : slice(program.calls, operation.calls)) {
       if (const auto* send = std::get_if<Send>(&call.arguments)) {
         if (send->peer >= program.ranks) {
-          fail(SCHEMOE_INVALID, name_of(operation), " sends to rank ", send->peer, " of ", program.ranks);
+          fail_at(place_of(operation), SCHEMOE_INVALID, "it sends to rank ", send->peer, " of ", program.ranks);
         }
         pairs[{operation.task, operation.rank, send->peer}].sends.push_back(
             {i, static_cast<uint64_t>(send->bytes), send->from});
       } else if (const auto* receive = std::get_if<Receive>(&call.arguments)) {
         if (receive->peer >= program.ranks) {
-          fail(SCHEMOE_INVALID, name_of(operation), " receives from rank ", receive->peer, " of ", program.ranks);
+          fail_at(place_of(operation), SCHEMOE_INVALID, "it receives from rank ", receive->peer, " of ", program.ranks);
         }
         pairs[{operation.task, receive->peer, operation.rank}].receives.push_back(
             {i, static_cast<uint64_t>(receive->bytes), receive->to});
@@ -54,15 +54,15 @@ void meet_transfers(Program& program) {
   for (const auto& [key, pair] : collect(program)) {
     const auto& [task, from, to] = key;
     if (pair.sends.size() != pair.receives.size()) {
-      fail(SCHEMOE_INVALID, "task #", task, ": rank ", from, " has ", pair.sends.size(), " sends to rank ", to,
-           ", which has ", pair.receives.size(), " receives from it");
+      fail_at({task, from}, SCHEMOE_INVALID, pair.sends.size(), " sends to rank ", to, ", which has ", pair.receives.size(),
+              " receives from it");
     }
     for (size_t i = 0; i < pair.sends.size(); ++i) {
       const Side& send = pair.sends[i];
       const Side& receive = pair.receives[i];
       if (send.bytes != receive.bytes) {
-        fail(SCHEMOE_INVALID, "task #", task, ": rank ", from, " sends ", send.bytes, " bytes to rank ", to,
-             ", which receives ", receive.bytes);
+        fail_at({task, from}, SCHEMOE_INVALID, "it sends ", send.bytes, " bytes to rank ", to, ", which receives ",
+                receive.bytes);
       }
       program.transfers.push_back({send.operation, receive.operation, send.bytes, send.view, receive.view});
     }
@@ -143,8 +143,8 @@ void check_no_circle(const Program& program) {
   }
   if (done == count) return;
   const auto stuck = std::find_if(to_finish.begin(), to_finish.end(), [](uint32_t n) { return n > 0; });
-  fail(SCHEMOE_INVALID, name_of(program.operations[stuck - to_finish.begin()]),
-       " and others wait for each other in a circle");
+  fail_at(place_of(program.operations[static_cast<size_t>(stuck - to_finish.begin())]), SCHEMOE_INVALID,
+          "it and others wait for each other in a circle");
 }
 
 }  // namespace schemoe

@@ -79,7 +79,7 @@ void Mesh::connect(std::span<const schemoe_process> processes, uint32_t self, ui
     for (uint32_t process = 0; process < self; ++process) sockets[process] = open_to(process, deadline);
     accept_rest(sockets, deadline);
   } catch (const Failure& failure) {
-    fail(failure.status(), "Cannot connect the processes: ", failure.text());
+    throw failure.saying(join("Cannot connect the processes: ", failure.text()));
   }
   listener_ = Socket();
   for (uint32_t process = 0; process < sockets.size(); ++process) {
@@ -110,7 +110,7 @@ Socket Mesh::open_to(uint32_t process, Deadline deadline) const {
     socket.limit(Deadline::max());
     return socket;
   } catch (const Failure& failure) {
-    fail(failure.status(), name_of(process), ": ", failure.text());
+    throw failure.saying(join(name_of(process), ": ", failure.text()));
   }
 }
 
@@ -230,7 +230,7 @@ void Mesh::write_loop(Peer& peer) {
       if (next.message.kind == Kind::contents) receiver_->sent(notice_of(next.message));
     }
   } catch (const Failure& failure) {
-    broke(Failure(failure.status(), join("Cannot reach ", name_of(peer.process), ": ", failure.text())));
+    broke(failure.saying(join("Cannot reach ", name_of(peer.process), ": ", failure.text())));
   }
 }
 
@@ -243,7 +243,7 @@ void Mesh::read_loop(Peer& peer) {
       handle(peer, message);
     }
   } catch (const Failure& failure) {
-    broke(Failure(failure.status(), join("Cannot reach ", name_of(peer.process), ": ", failure.text())));
+    broke(failure.saying(join("Cannot reach ", name_of(peer.process), ": ", failure.text())));
   } catch (const std::exception& exception) {
     broke(Failure(SCHEMOE_PEER, join("Cannot reach ", name_of(peer.process), ": ", exception.what())));
   }

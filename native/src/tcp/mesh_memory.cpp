@@ -24,7 +24,8 @@ std::vector<uint8_t> Mesh::ask(uint32_t process, Message message, std::vector<ui
   std::vector<uint8_t> content = std::move(answer_->second);
   const uint32_t status = answer_->first.task;
   if (status == SCHEMOE_OK) return content;
-  fail(static_cast<schemoe_status>(status), std::string(content.begin(), content.end()), " (", name_of(process), ")");
+  throw Failure(static_cast<schemoe_status>(status), join(std::string_view(reinterpret_cast<const char*>(content.data()), content.size()), " (", name_of(process), ")"),
+                {.rank = answer_->first.to, .buffer = answer_->first.index});
 }
 
 std::vector<uint8_t> Mesh::read_body(Peer& peer, const Message& message) const {
@@ -64,9 +65,13 @@ void Mesh::answer(Peer& peer, const Message& message) {
       content.resize(message.bytes);
       memory_.read_own(message.index, message.from, message.offset, content);
     }
-  } catch (const Failure& failure) {
+  } catch (...) {
+    const Failure failure = caught();
+    const std::string_view text = failure.text();
     reply.task = failure.status();
-    content.assign(failure.text().begin(), failure.text().end());
+    reply.to = failure.record().rank;
+    reply.index = failure.record().buffer;
+    content.assign(text.begin(), text.end());
   }
   reply.bytes = content.size();
   enqueue(peer.process, {reply, std::move(content)});

@@ -40,10 +40,10 @@ struct Message {
   uint32_t magic;
   Kind kind;
   uint64_t run;      // requests and replies: a serial number
-  uint32_t index;    // transfer, operation or buffer
+  uint32_t index;    // transfer, operation or buffer; reply that failed: buffer it is about
   uint32_t task;     // reply: status
   uint32_t from;     // sending rank; read and write: rank
-  uint32_t to;
+  uint32_t to;       // receiving rank; reply that failed: rank it is about
   uint64_t bytes;
   int64_t time_ns;   // reply to ping: the clock
   int64_t ideal_ns;

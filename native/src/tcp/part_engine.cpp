@@ -63,7 +63,7 @@ uint32_t PartEngine::process_of(const char* what, uint32_t rank) const {
   mesh_.check();
   const uint32_t process = rank < options_.ranks ? mesh_.process_of(rank) : mesh_.self();
   if (process != mesh_.self() && mesh_.self() != 0) {
-    fail(SCHEMOE_INVALID, "Cannot ", what, " a buffer of rank ", rank, ": it belongs to another process");
+    fail_at({.rank = rank}, SCHEMOE_INVALID, "Cannot ", what, " a buffer: the rank belongs to another process");
   }
   return process;
 }
@@ -158,8 +158,8 @@ void PartEngine::check(const Program& program) const {
   for (const Operation& operation : program.operations) {
     for (const Call& call : slice(program.calls, operation.calls)) {
       if (!std::holds_alternative<Host>(call.arguments)) continue;
-      fail(SCHEMOE_UNSUPPORTED, "Cannot prepare the Program: ", name_of(operation),
-           " calls a host function, which an engine of several processes cannot");
+      fail_at(place_of(operation), SCHEMOE_UNSUPPORTED,
+              "Cannot prepare the Program: an engine of several processes cannot call a host function");
     }
   }
   own_->check(program);

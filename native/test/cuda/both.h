@@ -34,57 +34,56 @@ class Engine {
   Engine(uint32_t ranks, const Gpus& gpus) : ranks(ranks) {
     const schemoe_config config{SCHEMOE_ABI_VERSION, SCHEMOE_CUDA, 1, ranks, 0, {}};
     const schemoe_cuda cuda{0, 0, 0, static_cast<uint32_t>(gpus.devices.size()), 0, 1, gpus.copy_by, 0};
-    status = schemoe_open_cuda(&config, &cuda, "", gpus.devices.data(), &handle, error, sizeof error);
+    status = schemoe_open_cuda(&config, &cuda, "", gpus.devices.data(), &handle, &error);
   }
   Engine(schemoe_engine_kind kind, uint32_t ranks, uint32_t flags = 0) : ranks(ranks) {
     const schemoe_config config{SCHEMOE_ABI_VERSION, static_cast<uint32_t>(kind), 1, ranks, flags, {}};
-    status = schemoe_open(&config, &handle, error, sizeof error);
+    status = schemoe_open(&config, &handle, &error);
   }
   ~Engine() {
-    if (handle) CHECK_EQUAL(schemoe_close(handle, error, sizeof error), SCHEMOE_OK);
+    if (handle) CHECK_EQUAL(schemoe_close(handle, &error), SCHEMOE_OK);
   }
   Engine(const Engine&) = delete;
 
   uint32_t allocate(uint64_t bytes) {
     const std::vector<uint64_t> sizes(ranks, bytes);
     uint32_t id = UINT32_MAX;
-    CHECK_EQUAL(schemoe_allocate(handle, sizes.data(), ranks, &id, error, sizeof error), SCHEMOE_OK);
+    CHECK_EQUAL(schemoe_allocate(handle, sizes.data(), ranks, &id, &error), SCHEMOE_OK);
     return id;
   }
-  void free(uint32_t id) { CHECK_EQUAL(schemoe_free(handle, id, error, sizeof error), SCHEMOE_OK); }
+  void free(uint32_t id) { CHECK_EQUAL(schemoe_free(handle, id, &error), SCHEMOE_OK); }
   void write(uint32_t id, uint32_t rank, const std::vector<uint8_t>& data) {
-    CHECK_EQUAL(schemoe_write(handle, id, rank, 0, data.data(), data.size(), error, sizeof error), SCHEMOE_OK);
+    CHECK_EQUAL(schemoe_write(handle, id, rank, 0, data.data(), data.size(), &error), SCHEMOE_OK);
   }
   std::vector<uint8_t> read(uint32_t id, uint32_t rank, size_t bytes) {
     std::vector<uint8_t> data(bytes);
-    CHECK_EQUAL(schemoe_read(handle, id, rank, 0, data.data(), bytes, error, sizeof error), SCHEMOE_OK);
+    CHECK_EQUAL(schemoe_read(handle, id, rank, 0, data.data(), bytes, &error), SCHEMOE_OK);
     return data;
   }
   /// The text of what went wrong, or nothing.
   std::string run(const Packed& packed, double limit = 60) {
     schemoe_program* program = nullptr;
     const auto bytes = packed.bytes();
-    char text[512];
-    if (schemoe_prepare(handle, bytes.data(), bytes.size(), &program, text, sizeof text) != SCHEMOE_OK) return text;
+    schemoe_failure text;
+    if (schemoe_prepare(handle, bytes.data(), bytes.size(), &program, &text) != SCHEMOE_OK) return check::said(text);
     events.assign(packed.records.size(), {});
-    status = schemoe_run(handle, program, static_cast<uint64_t>(limit * 1e9), events.data(), events.size(), text,
-                         sizeof text);
-    CHECK_EQUAL(schemoe_release(program, error, sizeof error), SCHEMOE_OK);
-    return text;
+    status = schemoe_run(handle, program, static_cast<uint64_t>(limit * 1e9), events.data(), events.size(), &text);
+    CHECK_EQUAL(schemoe_release(program, &error), SCHEMOE_OK);
+    return check::said(text);
   }
 
   const uint32_t ranks;
   schemoe_engine* handle = nullptr;
   int32_t status = 0;
   std::vector<schemoe_event> events;
-  char error[512];
+  schemoe_failure error;
 };
 
 /// What a test program returns at once where there is no GPU, having said why.
 inline std::optional<int> without_gpu() {
   const Engine probe(SCHEMOE_CUDA, 1);
   if (probe.handle) return std::nullopt;
-  std::printf("%s\n", probe.error);
+  std::printf("%s\n", probe.error.text);
   return probe.status == SCHEMOE_UNSUPPORTED ? kSkipped : 1;
 }
 
@@ -93,24 +92,23 @@ class Prepared {
  public:
   Prepared(Engine& engine, const Packed& packed) : engine_(engine) {
     const auto bytes = packed.bytes();
-    CHECK_EQUAL(schemoe_prepare(engine.handle, bytes.data(), bytes.size(), &program_, text_, sizeof text_), SCHEMOE_OK);
+    CHECK_EQUAL(schemoe_prepare(engine.handle, bytes.data(), bytes.size(), &program_, &text_), SCHEMOE_OK);
     events.resize(packed.records.size());
   }
-  ~Prepared() { CHECK_EQUAL(schemoe_release(program_, text_, sizeof text_), SCHEMOE_OK); }
+  ~Prepared() { CHECK_EQUAL(schemoe_release(program_, &text_), SCHEMOE_OK); }
   Prepared(const Prepared&) = delete;
 
   /// The text of what went wrong, or nothing.
   std::string run(double limit = 60) {
-    schemoe_run(engine_.handle, program_, static_cast<uint64_t>(limit * 1e9), events.data(), events.size(), text_,
-                sizeof text_);
-    return text_;
+    schemoe_run(engine_.handle, program_, static_cast<uint64_t>(limit * 1e9), events.data(), events.size(), &text_);
+    return check::said(text_);
   }
   std::vector<schemoe_event> events;
 
  private:
   Engine& engine_;
   schemoe_program* program_ = nullptr;
-  char text_[512];
+  schemoe_failure text_;
 };
 
 /// A buffer of a case: values are float32, or bfloat16 on the GPU when the case is.

@@ -5,7 +5,7 @@ namespace {
 
 void exchanges(uint32_t ranks, uint64_t slice, const Gpus& gpus) {
   Engine engine(ranks, gpus);
-  CHECK_EQUAL(engine.error, std::string());
+  CHECK_EQUAL(std::string(engine.error.text), std::string());
   Exchange exchange(engine, slice);
   Packed packed(ranks);
   exchange.add(packed, 0);

@@ -20,7 +20,7 @@ void refusals() {
   const auto refused = [](uint32_t ranks, const std::vector<uint32_t>& devices, uint32_t copy_by = 0) {
     const Engine engine(ranks, Gpus{copy_by, devices});
     CHECK(!engine.handle && engine.status == SCHEMOE_INVALID);
-    return std::string(engine.error);
+    return std::string(engine.error.text);
   };
   CHECK_CONTAINS(refused(2, {0}), "1 devices are given for 2 ranks");
   CHECK_CONTAINS(refused(2, {0, 0, 0}), "3 devices are given for 2 ranks");
@@ -33,7 +33,7 @@ void refusals() {
 void mapping(const std::vector<uint32_t>& devices, uint32_t copy_by, uint64_t slice) {
   const auto ranks = static_cast<uint32_t>(devices.size());
   Engine engine(ranks, Gpus{copy_by, devices});
-  check::that(engine.handle, "on GPUs " + text_of(devices) + ": " + engine.error, __FILE__, __LINE__);
+  check::that(engine.handle, "on GPUs " + text_of(devices) + ": " + engine.error.text, __FILE__, __LINE__);
   if (!engine.handle) return;
   Exchange exchange(engine, slice);
   const uint32_t scores = engine.allocate(64);
@@ -51,7 +51,7 @@ void mapping(const std::vector<uint32_t>& devices, uint32_t copy_by, uint64_t sl
     exchange.check();
   }
   uint64_t wrong = 1;
-  CHECK_EQUAL(schemoe_clock_error(engine.handle, &wrong, engine.error, sizeof engine.error), SCHEMOE_OK);
+  CHECK_EQUAL(schemoe_clock_error(engine.handle, &wrong, &engine.error), SCHEMOE_OK);
   const bool several = std::any_of(devices.begin(), devices.end(), [&](uint32_t d) { return d != devices.front(); });
   check::that(several ? wrong > 0 && wrong < 200'000 : wrong == 0,
               "clocks of GPUs " + text_of(devices) + " are within " + std::to_string(wrong) + " ns", __FILE__, __LINE__);

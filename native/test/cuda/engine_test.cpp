@@ -69,13 +69,13 @@ void hosts() {
   }
   std::thread served([&] {
     uint32_t operations[2], rank, id;
-    char text[256];
+    schemoe_failure text;
     for (uint32_t& operation : operations) {  // both wait at once
-      CHECK_EQUAL(schemoe_host_wait(gpu.handle, &operation, &rank, &id, text, sizeof text), SCHEMOE_OK);
+      CHECK_EQUAL(schemoe_host_wait(gpu.handle, &operation, &rank, &id, &text), SCHEMOE_OK);
       CHECK(id == rank + 7 && operation == rank);
     }
     for (uint32_t operation : operations) {
-      CHECK_EQUAL(schemoe_host_done(gpu.handle, operation, 0, nullptr, text, sizeof text), SCHEMOE_OK);
+      CHECK_EQUAL(schemoe_host_done(gpu.handle, operation, 0, nullptr, &text), SCHEMOE_OK);
     }
   });
   CHECK_EQUAL(gpu.run(packed), "");
@@ -84,7 +84,7 @@ void hosts() {
   CHECK_EQUAL(gpu.status, SCHEMOE_TIME_LIMIT);
   std::thread cancelled([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    CHECK_EQUAL(schemoe_cancel(gpu.handle, gpu.error, sizeof gpu.error), SCHEMOE_OK);
+    CHECK_EQUAL(schemoe_cancel(gpu.handle, &gpu.error), SCHEMOE_OK);
   });
   CHECK_CONTAINS(gpu.run(packed), "it was cancelled");
   cancelled.join();
@@ -104,9 +104,9 @@ void memory() {
   Engine gpu(SCHEMOE_CUDA, 1);
   const std::vector<uint64_t> sizes(1, uint64_t{1} << 42);
   uint32_t id = UINT32_MAX;
-  char text[512];
-  CHECK_EQUAL(schemoe_allocate(gpu.handle, sizes.data(), 1, &id, text, sizeof text), SCHEMOE_OUT_OF_MEMORY);
-  CHECK_CONTAINS(text, "no memory for 4398046511104 bytes on rank 0");
+  schemoe_failure text;
+  CHECK_EQUAL(schemoe_allocate(gpu.handle, sizes.data(), 1, &id, &text), SCHEMOE_OUT_OF_MEMORY);
+  CHECK_CONTAINS(text.text, "Cannot allocate 4398046511104 bytes: ");
   const uint32_t buffer = gpu.allocate(1000);
   CHECK(gpu.read(buffer, 0, 1000) == std::vector<uint8_t>(1000, 0xff));
 }

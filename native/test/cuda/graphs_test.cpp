@@ -125,11 +125,11 @@ void moving() {
   Prepared program(gpu, mixed.packed);
   CHECK_EQUAL(program.run(), "");
   const auto expected = mixed.results(gpu);
-  char text[512];
+  schemoe_failure text;
   for (uint64_t more = 1; more <= 3; ++more) {
     const std::vector<uint64_t> sizes(2, Mixed::kBytes + more * kMiB);
     uint32_t id = mixed.x;
-    CHECK_EQUAL(schemoe_allocate(gpu.handle, sizes.data(), 2, &id, text, sizeof text), SCHEMOE_OK);
+    CHECK_EQUAL(schemoe_allocate(gpu.handle, sizes.data(), 2, &id, &text), SCHEMOE_OK);
     // What was there before is another buffer's now.
     const uint32_t taken = gpu.allocate(Mixed::kBytes);
     for (uint32_t r = 0; r < 2; ++r) mixed.fill(gpu, r);
@@ -164,9 +164,9 @@ void stopping() {
   CHECK_CONTAINS(late, "Cannot finish the run in 0.02 s: task #");
   CHECK_CONTAINS(late, "on rank 0 (compute lane) is computing");
   std::thread cancelled([&] {
-    char text[512];
+    schemoe_failure text;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    CHECK_EQUAL(schemoe_cancel(gpu.handle, text, sizeof text), SCHEMOE_OK);
+    CHECK_EQUAL(schemoe_cancel(gpu.handle, &text), SCHEMOE_OK);
   });
   CHECK_CONTAINS(program.run(), "it was cancelled");
   cancelled.join();
@@ -185,7 +185,7 @@ void too_large() {
   const auto bytes = static_cast<int64_t>(free / 10 * 6);
   std::vector<uint64_t> sizes{static_cast<uint64_t>(bytes) + 16, 16};
   uint32_t large = UINT32_MAX;
-  CHECK_EQUAL(schemoe_allocate(gpu.handle, sizes.data(), 2, &large, gpu.error, sizeof gpu.error), SCHEMOE_OK);
+  CHECK_EQUAL(schemoe_allocate(gpu.handle, sizes.data(), 2, &large, &gpu.error), SCHEMOE_OK);
   Packed overlapping(2);
   overlapping.operation(0, 0, 0, {});
   overlapping.kernel(23, Words().i(bytes).v(large).v(large, 16));
@@ -194,7 +194,7 @@ void too_large() {
   {
     Prepared failing(gpu, overlapping);
     for (int run = 0; run < 2; ++run) {
-      CHECK_CONTAINS(failing.run(), "Cannot run task #0 on rank 0, kernel copy_bytes: cudaMalloc");
+      CHECK_CONTAINS(failing.run(), "Cannot run kernel copy_bytes: cudaMalloc");
     }
   }
   for (int run = 0; run < 2; ++run) {
@@ -222,7 +222,7 @@ void wrong_data() {
     for (int run = 0; run < 2; ++run) CHECK_EQUAL(program.run(), "");
     write(choices, {0, 1, 99, 3});
     for (int run = 0; run < 2; ++run) {
-      CHECK_CONTAINS(program.run(), "Cannot run task #7 on rank 0, kernel slots: choices holds 99 of 4");
+      CHECK_CONTAINS(program.run(), "Cannot run kernel slots: choices holds 99 of 4, in task #7 on rank 0");
     }
   }
 }
@@ -273,7 +273,7 @@ int main(int count, char**) {
   {
     const Engine probe(SCHEMOE_CUDA, 1);
     if (!probe.handle) {
-      std::printf("%s\n", probe.error);
+      std::printf("%s\n", probe.error.text);
       return probe.status == SCHEMOE_UNSUPPORTED ? kSkipped : 1;
     }
   }

@@ -366,7 +366,7 @@ void errors(Both& t) {
 int main(int count, char** names) {
   const auto t = std::make_unique<Both>();
   if (!t->gpu.handle) {
-    std::printf("%s\n", t->gpu.error);
+    std::printf("%s\n", t->gpu.error.text);
     return t->gpu.status == SCHEMOE_UNSUPPORTED ? kSkipped : 1;
   }
   const std::pair<const char*, void (*)(Both&)> families[] = {

@@ -16,7 +16,7 @@ std::string refused(Body&& body) {
     body();
   } catch (const Failure& failure) {
     CHECK_EQUAL(static_cast<int>(failure.status()), static_cast<int>(SCHEMOE_UNSUPPORTED));
-    return failure.text();
+    return std::string(failure.text());
   }
   return "nothing was refused";
 }
@@ -30,7 +30,7 @@ void libraries(const std::string& whole, const std::string& old, const std::stri
     library.check(3, "ncclSend");
     CHECK(false);
   } catch (const Failure& failure) {
-    CHECK_EQUAL(failure.text(), std::string("ncclSend failed: NCCL reports unhandled fake error, this is no NCCL"));
+    CHECK_EQUAL(std::string(failure.text()), "ncclSend failed: NCCL reports unhandled fake error, this is no NCCL");
   }
 
   const std::string missing = refused([] { nccl::open_library("/nowhere/libnccl.so.2"); });

@@ -254,7 +254,7 @@ void errors(Both& t) {
 int main() {
   const auto t = std::make_unique<Both>();
   if (!t->gpu.handle) {
-    std::printf("%s\n", t->gpu.error);
+    std::printf("%s\n", t->gpu.error.text);
     return t->gpu.status == SCHEMOE_UNSUPPORTED ? kSkipped : 1;
   }
   for (const Ranges& ranges : kRanges) {

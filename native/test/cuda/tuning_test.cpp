@@ -185,7 +185,7 @@ int main() {
   {
     const Engine probe(SCHEMOE_CUDA, 1);
     if (!probe.handle) {
-      std::printf("%s\n", probe.error);
+      std::printf("%s\n", probe.error.text);
       return probe.status == SCHEMOE_UNSUPPORTED ? kSkipped : 1;
     }
   }
