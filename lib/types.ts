@@ -550,6 +550,8 @@ export interface EventTable {
   readonly start: Float64Array;
   readonly end: Float64Array;
   readonly wait: Float64Array;
+  /** What it was paced to take without waiting, 0 for as fast as it goes; absent where none is. */
+  readonly paced?: Float64Array;
 }
 
 /** All operations of a graph in one total order, with what each waits for: pure data. */

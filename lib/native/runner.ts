@@ -84,6 +84,7 @@ export class NativeRunner implements Engine {
   readonly #native: NativeCalls;
   readonly #programs = new Set<PreparedProgram>();
   readonly #seconds: RunnerOptions["seconds"];
+  readonly #paced = new WeakMap<Program, { readonly paced?: Float64Array }>();
   readonly #nvtx: boolean;
   readonly #caches = new Map<Workspace, Cache>();
   #closed = false;
@@ -167,7 +168,8 @@ export class NativeRunner implements Engine {
     const serving = hosts?.serve();
     try {
       const [events] = await Promise.all([running, serving]);
-      return table(events, this.topology.ranks);
+      const { paced } = this.#pacing(program);
+      return { ...table(events, this.topology.ranks), ...(paced ? { paced } : {}) };
     } catch (error) {
       throw stopped ?? explain(error, { program, workspace, hosts });
     } finally {
@@ -179,6 +181,20 @@ export class NativeRunner implements Engine {
       this.#used = undefined;
       if (this.#closed) this.#free();
     }
+  }
+
+  /** What each operation of a Program is paced to, in nanoseconds, by position and then by rank. */
+  #pacing(program: Program): { readonly paced?: Float64Array } {
+    let known = this.#paced.get(program);
+    if (!known) {
+      const { ranks } = this.topology;
+      const paced = new Float64Array(program.order.length * ranks).map((_, i) =>
+        1e9 * (this.#seconds(program.order[Math.floor(i / ranks)], i % ranks) ?? 0)
+      );
+      known = paced.some((time) => time > 0) ? { paced } : {};
+      this.#paced.set(program, known);
+    }
+    return known;
   }
 
   close(): void {

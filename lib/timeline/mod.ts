@@ -32,6 +32,7 @@ export {
   type MediaBundle,
 } from "./chart/display.ts";
 export { sendBundle, settled, type Shown } from "./chart/display.ts";
+export { type Disturbance, disturbance } from "./measures/disturbance.ts";
 export { explain, type Explanation } from "./measures/explain.ts";
 export { exposure } from "./measures/exposure.ts";
 export { fromArrow, fromCSV, toArrow, toCSV } from "./table/export.ts";

@@ -9,7 +9,9 @@ import { communication } from "./communication.ts";
 import { type Displayable, displayable } from "../chart/display.ts";
 import { formatTime } from "../table/format.ts";
 import { checked, drawn, type GanttOptions } from "../chart/gantt.ts";
+import { disturbance } from "./disturbance.ts";
 import { makespan } from "./makespan.ts";
+import { differClearly, isMeasured, makespansOf } from "./spread.ts";
 import { makeDocument } from "../chart/plot.ts";
 import { showHtml, showText } from "../chart/show.ts";
 import { stack } from "../table/stack.ts";
@@ -23,7 +25,10 @@ export interface Comparison extends Displayable {
   /**
    * `run`, `makespan_ns`, `difference_ns` and `speed_up` to the first run, `hidden` (fraction of
    * communication), `exposed_ns` and `waiting_ns` (means over ranks) and, when a run has a bound,
-   * `above_bound` (fraction).
+   * `above_bound` (fraction). Of runs that were measured also `spread_ns`, the largest makespan less
+   * the smallest of the repeats, and `clear`: whether the ranges of this run and the first do not
+   * overlap, null where one of them ran only once; of disturbed ones, `disturbed`, how many times longer
+   * than paced a task took.
    */
   readonly table: Timeline;
   /** The charts below each other as one SVG. */
@@ -110,9 +115,9 @@ export function compare(
 /** A run with a name, which a timeline has in its column `run`. */
 function nameIt(subject: Subject, doing: string): Timed & { readonly name: string } {
   const run = timed(subject, doing);
-  const { timeline, pass, configuration, bound, boundLimit, topology, ran } = run;
+  const { timeline, pass, configuration, bound, boundLimit, topology, repeats, ran } = run;
   const name = run.name ?? oneRun(timeline);
-  return { name, timeline, pass, configuration, bound, boundLimit, topology, ran };
+  return { name, timeline, pass, configuration, bound, boundLimit, topology, repeats, ran };
 }
 
 /** What was chosen, and the world where it is not that of the chart above. */
@@ -127,8 +132,12 @@ function linesOf(run: Timed, above: Timed | undefined): string[] {
 function difference(summary: Timeline, i: number): string {
   const speedUp = summary.get("speed_up", i) as number;
   const change = summary.get("difference_ns", i) as number;
+  const trust = summary.column("clear") ? summary.get("clear", i) as boolean | null : true;
+  const doubt = trust === null ? ", one run of each" : trust ? "" : ", within the spread";
   if (Math.abs(speedUp - 1) < 0.0005) return " · as long as the first";
-  return ` · ${formatTime(Math.abs(change))} ${change < 0 ? "shorter" : "longer"} than the first`;
+  return ` · ${formatTime(Math.abs(change))} ${
+    change < 0 ? "shorter" : "longer"
+  } than the first${doubt}`;
 }
 
 function summarize(runs: readonly (Timed & { readonly name: string })[]): Timeline {
@@ -142,6 +151,12 @@ function summarize(runs: readonly (Timed & { readonly name: string })[]): Timeli
     };
   });
   const [base] = rows;
+  const disturbed = runs.map((run) => disturbance(run.timeline)?.factor ?? null);
+  const measured = runs.some(isMeasured);
+  const spread = runs.map((run) => {
+    const all = makespansOf(run);
+    return isMeasured(run) && all.length < 2 ? null : Math.max(...all) - Math.min(...all);
+  });
   const bounded = rows.some(({ above }) => above !== undefined);
   return table({
     run: rows.map(({ name }) => name),
@@ -152,6 +167,10 @@ function summarize(runs: readonly (Timed & { readonly name: string })[]): Timeli
     exposed_ns: Float64Array.from(rows, ({ exposed }) => exposed),
     waiting_ns: Float64Array.from(rows, ({ waiting }) => waiting),
     ...(bounded ? { above_bound: rows.map(({ above }) => above ?? null) } : {}),
+    ...(measured
+      ? { spread_ns: spread, clear: runs.map((run) => differClearly(runs[0], run)) }
+      : {}),
+    ...(disturbed.some((factor) => factor !== null) ? { disturbed } : {}),
   });
 }
 

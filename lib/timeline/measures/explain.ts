@@ -4,6 +4,7 @@ import { advice, type Share } from "./advice.ts";
 import { isCommunication, type Timeline } from "../table/columns.ts";
 import { type Subject, timed } from "../table/subject.ts";
 import { followPath, type PathStep } from "./critical_path.ts";
+import { disturbance, disturbedSentence } from "./disturbance.ts";
 import { type Displayable, displayable, escapeHtml } from "../chart/display.ts";
 import { type Exposure, exposure, exposuresOf } from "./exposure.ts";
 import { formatPercent, formatTime } from "../table/format.ts";
@@ -26,7 +27,8 @@ const SHOWN = 6;
 
 /**
  * Says in a few sentences and two tables what bounds a run, which exposed communication costs most and
- * what that waits for, and what would have to change for the run to be shorter.
+ * what that waits for, and what would have to change for the run to be shorter. A run that something
+ * else held up (see `disturbance`) is said to be that, first, and no advice is drawn from it.
  *
  * ```ts
  * import { createLayer, openEngine, explain } from "@schemoe/lab";
@@ -45,11 +47,14 @@ export function explain(run: Subject): Explanation {
   const exposures = exposuresOf(operations);
   const shares = sharesOf(steps);
   const makespan = operations.end - operations.begin;
+  const disturbed = disturbance(timeline);
   const sentences = operations.all.length === 0 ? ["Nothing ran."] : [
+    ...(disturbed ? [disturbedSentence(disturbed)] : []),
     whatBounds(shares, makespan),
-    ...(bound === undefined ? [] : [distance(makespan, bound, boundLimit)]),
+    ...(bound === undefined || disturbed ? [] : [distance(makespan, bound, boundLimit)]),
     whatIsExposed(exposures, operations.all.some(({ kind }) => isCommunication(kind)), makespan),
-    ...advice({ timeline, operations, shares, exposures, bound }),
+    // advice would be drawn from what held the run up
+    ...(disturbed ? [] : advice({ timeline, operations, shares, exposures, bound })),
   ];
   const path = table({
     what: shares.map(({ what }) => what),

@@ -3,10 +3,12 @@ import { SchemoeError } from "../../types.ts";
 import { type Subject, timed } from "../table/subject.ts";
 import { communication } from "./communication.ts";
 import { formatPercent, formatTime } from "../table/format.ts";
+import { disturbance, disturbedText } from "./disturbance.ts";
 import { makespan } from "./makespan.ts";
+import { spreadText } from "./spread.ts";
 
 /**
- * One line about a run or its timeline:
+ * One line about a run or its timeline; first, whether something held it up (see `disturbance`):
  * `makespan 12.31 ms · 64 % of communication hidden · 8 % above the bound (11.40 ms, busiest lane)`.
  *
  * @param run of which `bound` and `boundLimit` are used, where it has them.
@@ -14,10 +16,14 @@ import { makespan } from "./makespan.ts";
  * timeline holds several runs.
  */
 export function verdict(run: Subject): string {
-  const { timeline, bound, boundLimit } = timed(run, "judge the run");
+  const { timeline, bound, boundLimit, repeats } = timed(run, "judge the run");
   const time = makespan(timeline);
   const { total, hidden } = communication(timeline);
-  const parts = [`makespan ${formatTime(time)}`];
+  const disturbed = disturbance(timeline);
+  const parts = [
+    ...(disturbed ? [disturbedText(disturbed)] : []),
+    `makespan ${formatTime(time)}${repeats ? spreadText(repeats) : ""}`,
+  ];
   parts.push(
     total > 0 ? `${formatPercent(hidden / total)} of communication hidden` : "no communication",
   );
@@ -32,5 +38,7 @@ function distance(time: number, bound: number, name?: string): string {
   const above = time / (bound * 1e9) - 1;
   const where = `the bound (${formatTime(bound * 1e9)}${name ? `, ${name}` : ""})`;
   if (Math.abs(above) < 0.001) return `at ${where}`;
-  return `${formatPercent(Math.abs(above))} ${above > 0 ? "above" : "below"} ${where}`;
+  if (above > 0) return `${formatPercent(above)} above ${where}`;
+  // a bound of times that are known is never beaten
+  return `${formatPercent(-above)} below ${where}: tasks took less than when measured alone`;
 }

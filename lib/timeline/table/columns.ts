@@ -27,8 +27,17 @@ export const TIMELINE_COLUMNS = [
   "deps",
 ] as const;
 
+/** A column that only timelines of paced runs have, after the others; see `makeTimeline`. */
+export const PACED_COLUMN = "paced_ns";
+
+/** The columns that a timeline has, in order. */
+export function columnsOf(...timelines: readonly Subject[]): readonly TimelineColumn[] {
+  const paced = timelines.some((given) => timelineOf(given).column(PACED_COLUMN) !== undefined);
+  return paced ? [...TIMELINE_COLUMNS, PACED_COLUMN] : TIMELINE_COLUMNS;
+}
+
 /** Name of a column of a timeline. */
-export type TimelineColumn = typeof TIMELINE_COLUMNS[number];
+export type TimelineColumn = typeof TIMELINE_COLUMNS[number] | typeof PACED_COLUMN;
 
 /** Columns that hold text. */
 export const TEXT_COLUMNS: ReadonlySet<string> = new Set<TimelineColumn>(

@@ -4,7 +4,7 @@
  */
 import { fromArrow as tableFromArrow, fromCSV as tableFromCSV } from "arquero";
 import { SchemoeError } from "../../types.ts";
-import { column, TEXT_COLUMNS, type Timeline, TIMELINE_COLUMNS } from "./columns.ts";
+import { column, PACED_COLUMN, TEXT_COLUMNS, type Timeline, TIMELINE_COLUMNS } from "./columns.ts";
 import { type Subject, timelineOf } from "./subject.ts";
 
 /**
@@ -36,7 +36,9 @@ export function toArrow(timeline: Subject): Uint8Array {
  */
 export function fromCSV(text: string): Timeline {
   const parse = Object.fromEntries(
-    TIMELINE_COLUMNS.map((name) => [name, TEXT_COLUMNS.has(name) ? textOrNull : numberOrNull]),
+    [...TIMELINE_COLUMNS, PACED_COLUMN].map((
+      name,
+    ) => [name, TEXT_COLUMNS.has(name) ? textOrNull : numberOrNull]),
   );
   if (typeof text !== "string" || text.trim() === "") {
     throw new SchemoeError(

@@ -6,6 +6,8 @@ import { table } from "arquero";
 import { SchemoeError } from "../../types.ts";
 import {
   column,
+  columnsOf,
+  PACED_COLUMN,
   rows,
   type Subject,
   TEXT_COLUMNS,
@@ -28,7 +30,7 @@ function typeOf(name: TimelineColumn): "STRING" | "INT32" | "DOUBLE" {
  */
 export async function toParquet(timeline: Subject): Promise<Uint8Array<ArrayBuffer>> {
   const at = Array.from(rows(timeline));
-  const columnData = TIMELINE_COLUMNS.map((name) => {
+  const columnData = columnsOf(timeline).map((name) => {
     const type = typeOf(name);
     const values = column<unknown>(timeline, name);
     return { name, type, data: at.map((row) => checked(name, type, values.at(row), row)) };
@@ -55,7 +57,11 @@ export async function fromParquet(bytes: Uint8Array): Promise<Timeline> {
       cause,
     });
   }
-  const columns = TIMELINE_COLUMNS.map((name) => {
+  const paced = read.length > 0 && PACED_COLUMN in read[0];
+  const names: readonly TimelineColumn[] = paced
+    ? [...TIMELINE_COLUMNS, PACED_COLUMN]
+    : TIMELINE_COLUMNS;
+  const columns = names.map((name) => {
     if (read.length > 0 && !(name in read[0])) {
       throw new SchemoeError(`Cannot read the timeline: it has no column "${name}"`);
     }
@@ -64,7 +70,7 @@ export async function fromParquet(bytes: Uint8Array): Promise<Timeline> {
     if (typeOf(name) === "DOUBLE") return [name, Float64Array.from(values as number[])];
     return [name, Lookup.of(values.length, values)];
   });
-  return table(Object.fromEntries(columns), [...TIMELINE_COLUMNS]);
+  return table(Object.fromEntries(columns), [...names]);
 }
 
 /** A value of a column, null for none. */

@@ -18,6 +18,8 @@ export interface Timed {
   readonly bound?: number;
   readonly boundLimit?: string;
   readonly topology?: Topology;
+  /** Makespans in seconds where the pass ran several times; the timeline is that of the median. */
+  readonly repeats?: readonly number[];
   /** Programs that ran: they know the topology. */
   readonly ran?: readonly {
     readonly program: { readonly graph: { readonly topology: Topology } };

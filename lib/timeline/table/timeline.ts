@@ -4,7 +4,14 @@
  */
 import { table } from "arquero";
 import { type EventTable, type Program, SchemoeError, type Task } from "../../types.ts";
-import { column, rows, type Timeline, TIMELINE_COLUMNS } from "./columns.ts";
+import {
+  column,
+  columnsOf,
+  PACED_COLUMN,
+  rows,
+  type Timeline,
+  TIMELINE_COLUMNS,
+} from "./columns.ts";
 import { Computed, Lookup } from "./lookup.ts";
 
 /** Between the names in the column `deps`; no task name may hold it. */
@@ -36,6 +43,7 @@ export interface RunName {
  * | `bytes` | communication: sent by this rank over links, copies to itself left out; computation: memory traffic of the busiest rank |
  * | `flops` | floating-point operations of the busiest rank |
  * | `deps` | names of the tasks it depends on, joined by `;`, null when there are none |
+ * | `paced_ns` | of paced runs: what it was to take without waiting, 0 for as fast as it goes |
  *
  * Times are nanoseconds. `deps` names tasks of the same run, pass and rank, with the edges that the
  * scheduler added; that a lane runs its own tasks in order is not repeated there.
@@ -50,6 +58,7 @@ export function makeTimeline(program: Program, events: EventTable, run: RunName)
   const { length } = position;
   const pick = <T>(of: (task: Task, at: number) => T) => new Lookup(order.map(of), position);
   const all = (value: string) => new Lookup([value], new Uint32Array(length));
+  const { paced } = events;
   return table({
     run: all(run.name),
     pass: all(graph.pass),
@@ -69,7 +78,8 @@ export function makeTimeline(program: Program, events: EventTable, run: RunName)
       ? new Computed(length, (row) => flopsOf(order[position[row]], rank[row]))
       : pick((task) => task.flops),
     deps: pick((_, at) => dependencyNames(program, at)),
-  }, [...TIMELINE_COLUMNS]);
+    ...(paced ? { [PACED_COLUMN]: by.time(paced) } : {}),
+  }, paced ? [...TIMELINE_COLUMNS, PACED_COLUMN] : [...TIMELINE_COLUMNS]);
 }
 
 /**
@@ -81,10 +91,13 @@ export function makeTimeline(program: Program, events: EventTable, run: RunName)
 export function concatTimelines(...timelines: readonly Timeline[]): Timeline {
   const parts = timelines.map((timeline) => ({ timeline, rows: rows(timeline) }));
   const length = parts.reduce((sum, part) => sum + part.rows.length, 0);
-  const joined = TIMELINE_COLUMNS.map((name) => {
+  const names = columnsOf(...timelines);
+  const joined = names.map((name) => {
     const values = function* () {
       for (const part of parts) {
-        const from = column<string | number | null>(part.timeline, name);
+        const from = name === PACED_COLUMN
+          ? part.timeline.column(name) ?? { at: () => 0 }
+          : column<string | number | null>(part.timeline, name);
         for (const row of part.rows) yield from.at(row);
       }
     };
@@ -92,7 +105,7 @@ export function concatTimelines(...timelines: readonly Timeline[]): Timeline {
     const exact = name.endsWith("_ns") || name === "bytes" || name === "flops";
     return [name, exact ? Float64Array.from(values(), Number) : Lookup.of(length, values())];
   });
-  return table(Object.fromEntries(joined), [...TIMELINE_COLUMNS]);
+  return table(Object.fromEntries(joined), [...names]);
 }
 
 /** Kind of a task; what compresses with the codec `none` only packs rows. */

@@ -2,7 +2,14 @@
  * Arguments of the slices of a trace: this project's own, and Kineto's of NCCL kernels.
  * @module
  */
-import { column, isCommunication, numbers, rows, type Subject } from "../table/columns.ts";
+import {
+  column,
+  columnsOf,
+  isCommunication,
+  numbers,
+  rows,
+  type Subject,
+} from "../table/columns.ts";
 import { formatRate } from "../table/format.ts";
 import { NCCL, rankList } from "./kineto.ts";
 import type { TraceEvent } from "./tracks.ts";
@@ -12,7 +19,8 @@ export function describer(timeline: Subject): (row: number) => TraceEvent {
   const text = (["pass", "lane", "kind", "label"] as const).map((name) =>
     [name, column(timeline, name)] as const
   );
-  const exact = (["node", "ready_ns", "start_ns", "end_ns", "wait_ns", "bytes", "flops"] as const)
+  const times = columnsOf(timeline).filter((name) => name.endsWith("_ns"));
+  const exact = (["node", ...times, "bytes", "flops"] as const)
     .map((name) => [name, numbers(timeline, name)] as const);
   const [chunk, deps, name] = (["chunk", "deps", "name"] as const).map((of) =>
     column<unknown>(timeline, of)

@@ -36,6 +36,7 @@ export function ownRow({ args, process, number }: Slice, file: string): TraceRow
     start_ns,
     end_ns,
     wait_ns: positive("wait_ns"),
+    ...(args.paced_ns === undefined ? {} : { paced_ns: positive("paced_ns") }),
     bytes: positive("bytes"),
     flops: positive("flops"),
     deps: args.deps === undefined ? null : text("deps"),

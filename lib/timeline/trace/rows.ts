@@ -3,7 +3,7 @@
  * @module
  */
 import { table } from "arquero";
-import { type Timeline, TIMELINE_COLUMNS } from "../table/columns.ts";
+import { PACED_COLUMN, type Timeline, TIMELINE_COLUMNS } from "../table/columns.ts";
 import { GrowingLookup, GrowingNumbers } from "../table/growing.ts";
 import { Lookup } from "../table/lookup.ts";
 
@@ -21,6 +21,7 @@ export interface TraceRow {
   readonly start_ns: number;
   readonly end_ns: number;
   readonly wait_ns: number;
+  readonly paced_ns?: number;
   readonly bytes: number;
   readonly flops: number;
   readonly deps: string | null;
@@ -46,7 +47,9 @@ export class RowCollector {
     wait_ns: new GrowingNumbers(),
     bytes: new GrowingNumbers(),
     flops: new GrowingNumbers(),
+    [PACED_COLUMN]: new GrowingNumbers(),
   };
+  #paced = false;
 
   get length(): number {
     return this.#texts.name.length;
@@ -68,6 +71,8 @@ export class RowCollector {
     this.#numbers.wait_ns.push(row.wait_ns);
     this.#numbers.bytes.push(row.bytes);
     this.#numbers.flops.push(row.flops);
+    this.#numbers[PACED_COLUMN].push(row.paced_ns ?? 0);
+    this.#paced ||= row.paced_ns !== undefined;
   }
 
   timeline(run: string): Timeline {
@@ -79,6 +84,8 @@ export class RowCollector {
       const values = this.#texts[name];
       columns[name] = new Uint32Array(length).map((_, row) => values.at(row));
     }
-    return table(columns as Parameters<typeof table>[0], [...TIMELINE_COLUMNS]);
+    if (!this.#paced) delete columns[PACED_COLUMN];
+    const names = this.#paced ? [...TIMELINE_COLUMNS, PACED_COLUMN] : [...TIMELINE_COLUMNS];
+    return table(columns as Parameters<typeof table>[0], names);
   }
 }
