@@ -273,11 +273,18 @@ export interface Slice {
   readonly count?: number;
 }
 
-/** A piece of a phase: a copy in a rank, or one side of a transfer. */
+/**
+ * A piece of a phase: a copy in a rank, or one side of a transfer. `part` is present where only a sub-range
+ * of one slice moves: from its first to before its second number, in parts of the algorithm's `parts`. A part
+ * keeps its place in its slice wherever that lies, and both sides of a transfer name the same one.
+ */
 export type Step =
-  | { readonly kind: "copy"; readonly from: Slice; readonly to: Slice }
-  | { readonly kind: "send"; readonly from: Slice; readonly peer: number }
-  | { readonly kind: "receive"; readonly to: Slice; readonly peer: number };
+  & (
+    | { readonly kind: "copy"; readonly from: Slice; readonly to: Slice }
+    | { readonly kind: "send"; readonly from: Slice; readonly peer: number }
+    | { readonly kind: "receive"; readonly to: Slice; readonly peer: number }
+  )
+  & { readonly part?: readonly [number, number] };
 
 /** Steps of a rank that are posted together on one lane, in no order among each other. */
 export interface Phase {
@@ -300,7 +307,22 @@ export interface Phase {
  */
 export interface AllToAll {
   readonly name: string;
-  plan(at: { readonly rank: number; readonly topology: Topology }): readonly Phase[];
+  /** Into how many equal parts its steps may cut a slice; default 1: slices move whole. */
+  readonly parts?: number;
+  /** True where the plan depends on `traffic`: it is then made anew for every exchange. */
+  readonly byTraffic?: boolean;
+  /** @param at.traffic what is exchanged, given where `byTraffic` is true; equal slices if absent. */
+  plan(at: {
+    readonly rank: number;
+    readonly topology: Topology;
+    readonly traffic?: TrafficMatrix;
+  }): readonly Phase[];
+}
+
+/** Bytes that each rank has for each other one, and for itself. */
+export interface TrafficMatrix {
+  readonly ranks: number;
+  bytes(source: number, destination: number): number;
 }
 
 /** How a pass is split. */

@@ -73,8 +73,12 @@ function wrong(
   { rank, slice }: { rank: number; slice: Slice },
   value: number,
 ): Fault {
-  const { ranks } = values.moves.slots;
-  const got = `slice ${value % ranks} of rank ${Math.floor(value / ranks)}'s input`;
+  const { ranks, parts } = values.moves.slots;
+  const [source, destination] = [
+    Math.floor(value / parts / ranks),
+    Math.floor(value / parts) % ranks,
+  ];
+  const got = `slice ${destination} of rank ${source}'s input`;
   const problem =
     `ends with ${got} in slice ${slice.index} of its output${
       lastWrite(values, rank, slice)

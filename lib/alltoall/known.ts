@@ -1,7 +1,7 @@
 /** Plans that were checked and proven once, kept for each algorithm and topology. @module */
-import type { AllToAll, Phase, Topology } from "../types.ts";
+import type { AllToAll, Phase, Topology, TrafficMatrix } from "../types.ts";
 import { scratchSlices } from "./moves.ts";
-import { checkedPlans, reject } from "./plan.ts";
+import { checkedPlans, partsOf, reject } from "./plan.ts";
 import { type Proof, provePlans } from "./prove.ts";
 
 /**
@@ -15,6 +15,8 @@ export interface KnownPlans {
   readonly phases: (rank: number) => readonly Phase[];
   /** Slices of scratch on the rank that needs most. */
   readonly scratch: () => number;
+  /** Parts that steps may cut a slice into. */
+  readonly parts: number;
   /** See {@linkcode Proof}. */
   readonly carried: Proof["carried"];
   readonly direct: () => boolean;
@@ -22,11 +24,29 @@ export interface KnownPlans {
 
 const known = new WeakMap<AllToAll, WeakMap<Topology, KnownPlans>>();
 
+/** Plans by traffic that are kept for each algorithm and topology. */
+const KEPT_TRAFFIC = 32;
+const knownByTraffic = new WeakMap<AllToAll, WeakMap<Topology, PlannedTraffic[]>>();
+
+/** Plans with the traffic that they were made for. */
+interface PlannedTraffic {
+  readonly traffic: TrafficMatrix;
+  /** The traffic itself, where it is not too large to be kept. */
+  readonly table: Float64Array | undefined;
+  readonly plans: KnownPlans;
+}
+
 /**
  * The plans of an algorithm, proven in worlds of up to {@linkcode PROVEN_RANKS} ranks.
+ * @param traffic for algorithms that plan by it; plans for equal traffic are made once.
  * @throws {SchemoeError} naming rank, phase and slice that are wrong.
  */
-export function plansOf(algorithm: AllToAll, topology: Topology): KnownPlans {
+export function plansOf(
+  algorithm: AllToAll,
+  topology: Topology,
+  traffic?: TrafficMatrix,
+): KnownPlans {
+  if (traffic && algorithm.byTraffic) return plansFor(algorithm, topology, traffic);
   let plans = known.get(algorithm);
   if (!plans) known.set(algorithm, plans = new WeakMap());
   let found = plans.get(topology);
@@ -34,13 +54,41 @@ export function plansOf(algorithm: AllToAll, topology: Topology): KnownPlans {
   return found;
 }
 
-function makePlans(algorithm: AllToAll, topology: Topology): KnownPlans {
+function plansFor(algorithm: AllToAll, topology: Topology, traffic: TrafficMatrix): KnownPlans {
+  let worlds = knownByTraffic.get(algorithm);
+  if (!worlds) knownByTraffic.set(algorithm, worlds = new WeakMap());
+  let list = worlds.get(topology);
+  if (!list) worlds.set(topology, list = []);
+  const table = traffic.ranks <= PROVEN_RANKS ? tableOf(traffic) : undefined;
+  const found = list.find((known) =>
+    known.traffic === traffic ||
+    (table && known.table?.every((bytes, i) => bytes === table[i]))
+  );
+  if (found) return found.plans;
+  const plans = makePlans(algorithm, topology, traffic);
+  list.push({ traffic, table, plans });
+  if (list.length > KEPT_TRAFFIC) list.shift();
+  return plans;
+}
+
+function tableOf({ ranks, bytes }: TrafficMatrix): Float64Array {
+  const table = new Float64Array(ranks * ranks);
+  for (let i = 0; i < ranks * ranks; i++) table[i] = bytes(Math.floor(i / ranks), i % ranks);
+  return table;
+}
+
+function makePlans(
+  algorithm: AllToAll,
+  topology: Topology,
+  traffic?: TrafficMatrix,
+): KnownPlans {
   const { ranks } = topology;
-  const phases = checkedPlans(algorithm, topology);
+  const phases = checkedPlans(algorithm, topology, traffic);
   const proof = ranks <= PROVEN_RANKS ? provePlans(algorithm, topology, phases) : undefined;
   let scratch: number | undefined;
   return {
     phases,
+    parts: partsOf(algorithm),
     scratch() {
       if (scratch === undefined) {
         scratch = 0;

@@ -1,19 +1,25 @@
 /** All that a plan moves, slice by slice over all ranks. @module */
 import type { AllToAll, Phase, Slice, Step, Topology } from "../types.ts";
-import { phaseName, reject } from "./plan.ts";
+import { partsOf, phaseName, reject } from "./plan.ts";
 
 /** Slices of scratch of all ranks together that a proof keeps track of. */
 const MOST_SLOTS = 1 << 24;
 
-/** Numbers of the slots that hold one slice each: of every rank its input, output and scratch. */
+/**
+ * Numbers of the slots that hold one slice each: of every rank its input, output and scratch. Where an
+ * algorithm cuts slices a slot holds a part, and the parts of a slice have consecutive numbers.
+ */
 export class Slots {
   readonly #first: Int32Array;
+  /** Slots of the input, or the output, of a rank. */
+  readonly width: number;
 
   /** @param scratch slices of scratch of each rank. */
-  constructor(readonly ranks: number, scratch: readonly number[]) {
+  constructor(readonly ranks: number, scratch: readonly number[], readonly parts = 1) {
+    this.width = ranks * parts;
     this.#first = new Int32Array(ranks + 1);
     for (let rank = 0; rank < ranks; rank++) {
-      this.#first[rank + 1] = this.#first[rank] + 2 * ranks + scratch[rank];
+      this.#first[rank + 1] = this.#first[rank] + (2 * ranks + scratch[rank]) * parts;
     }
   }
 
@@ -21,23 +27,31 @@ export class Slots {
     return this.#first[this.ranks];
   }
 
+  /** First slot of a slice. */
   of(rank: number, { buffer, index }: Slice): number {
     const kind = buffer === "input" ? 0 : buffer === "output" ? 1 : 2;
-    return this.#first[rank] + kind * this.ranks + index;
+    return this.#first[rank] + (kind * this.ranks + index) * this.parts;
   }
 
-  /** The inverse of {@linkcode of}. */
-  where(slot: number): { readonly rank: number; readonly slice: Slice } {
+  /** The value that belongs into a slot of output: the slot of input that it comes from. */
+  belonging(rank: number, source: number, part: number): number {
+    return source * this.width + rank * this.parts + part;
+  }
+
+  /** The inverse of {@linkcode of}, with the part of the slice. */
+  where(slot: number): { readonly rank: number; readonly slice: Slice; readonly part: number } {
     let rank = 0;
     for (let above = this.ranks; above - rank > 1;) {
       const middle = (rank + above) >> 1;
       if (this.#first[middle] <= slot) rank = middle;
       else above = middle;
     }
-    const at = slot - this.#first[rank];
+    const within = slot - this.#first[rank];
+    const at = Math.floor(within / this.parts);
     const kind = Math.min(2, Math.floor(at / this.ranks));
     return {
       rank,
+      part: within % this.parts,
       slice: {
         buffer: (["input", "output", "scratch"] as const)[kind],
         index: at - kind * this.ranks,
@@ -46,7 +60,7 @@ export class Slots {
   }
 }
 
-/** Moves of single slices. Those of one step have consecutive numbers. */
+/** Moves of single slices, or of single parts where slices are cut. Those of one step have consecutive numbers. */
 export interface Moves {
   readonly slots: Slots;
   readonly phases: readonly Phase[];
@@ -78,7 +92,8 @@ export function movesOf(
       `names ${most} slices of scratch, too many to prove the plan`,
     );
   }
-  const slots = new Slots(ranks, scratch);
+  const parts = partsOf(algorithm);
+  const slots = new Slots(ranks, scratch, parts);
   const phase: number[] = [];
   const from: number[] = [];
   const to: number[] = [];
@@ -110,11 +125,20 @@ export function movesOf(
             }", which`;
             reject(algorithm, rank, `${text} sends ${sent}; the k-th send meets the k-th receive`);
           }
+          if (step.part?.join() !== send.part?.join()) {
+            const name = phaseName(plans[0][index]);
+            const [got, gave] = [step.part, send.part].map((part) => part ? `part ${part}` : "all");
+            reject(
+              algorithm,
+              rank,
+              `receives ${got} of a slice from rank ${source} in phase "${name}", which sends ${gave}`,
+            );
+          }
         }
         const begin = slots.of(source, slice);
         const end = slots.of(rank, step.to);
-        const count = slice.count ?? 1;
-        for (let k = 0; k < count; k++) {
+        const [first, last] = step.part ?? [0, (slice.count ?? 1) * parts];
+        for (let k = first; k < last; k++) {
           phase.push(index);
           from.push(begin + k);
           to.push(end + k);

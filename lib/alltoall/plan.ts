@@ -6,6 +6,7 @@ import {
   type Slice,
   type Step,
   type Topology,
+  type TrafficMatrix,
 } from "../types.ts";
 import { callUser } from "../user_code.ts";
 
@@ -13,6 +14,8 @@ import { callUser } from "../user_code.ts";
 const KEPT_RANKS = 512;
 /** Slices of scratch that a rank may name. */
 const MOST_SCRATCH = 1 << 20;
+/** Parts of a slice. */
+const MOST_PARTS = 256;
 
 /** Phases that a phase comes after. */
 export const phasesBefore = (phase: Phase, index: number): readonly number[] =>
@@ -35,7 +38,10 @@ export function reject({ name }: AllToAll, rank: number, problem: string): never
 export function checkedPlans(
   algorithm: AllToAll,
   topology: Topology,
+  traffic?: TrafficMatrix,
 ): (rank: number) => readonly Phase[] {
+  const at = traffic && algorithm.byTraffic ? { topology, traffic } : { topology };
+  const parts = partsOf(algorithm);
   const kept = new Map<number, readonly Phase[]>();
   let first: readonly Phase[] | undefined;
   const whose = `the all-to-all "${algorithm.name}"`;
@@ -43,7 +49,7 @@ export function checkedPlans(
     const phases = callUser(
       whose,
       `plan of rank ${rank}`,
-      () => algorithm.plan({ rank, topology }),
+      () => algorithm.plan({ rank, ...at }),
     );
     if (!first) first = rank === 0 ? phases : make(0);
     if (phases === first) checkPhases(algorithm, phases);
@@ -60,7 +66,10 @@ export function checkedPlans(
       }
       const fail = (problem: string) =>
         reject(algorithm, rank, `${problem} in phase "${phaseName(phase)}"`);
-      for (const step of phase.steps) checkStep(step, rank, topology.ranks, fail);
+      for (const step of phase.steps) {
+        checkStep(step, rank, topology.ranks, fail);
+        if (step.part !== undefined) checkPart(step, parts, fail);
+      }
     }
     return phases;
   };
@@ -135,6 +144,25 @@ function checkStep(
     fail(`has no peer ${peer} of ${ranks} ranks`);
   }
   if (peer === rank) fail(`${kind === "send" ? "sends to" : "receives from"} itself (use a copy)`);
+}
+
+/** Parts that an algorithm may cut a slice into. @throws {SchemoeError} unless a positive integer. */
+export function partsOf(algorithm: AllToAll): number {
+  const { parts = 1 } = algorithm;
+  if (Number.isInteger(parts) && parts >= 1 && parts <= MOST_PARTS) return parts;
+  return reject(algorithm, 0, `has parts ${parts}, an integer from 1 to ${MOST_PARTS} is needed`);
+}
+
+function checkPart(step: Step, parts: number, fail: (problem: string) => never): void {
+  const [begin, end] = Array.isArray(step.part) ? step.part : [NaN, NaN];
+  const whole = Number.isInteger(begin) && Number.isInteger(end);
+  if (!(whole && begin >= 0 && begin < end && end <= parts)) {
+    fail(
+      `moves the part ${step.part} of ${parts}; parts are [begin, end] of the algorithm's parts`,
+    );
+  }
+  const { count = 1 } = step.kind === "receive" ? step.to : step.from;
+  if (count !== 1) fail(`moves a part of ${count} slices; a part is of one slice`);
 }
 
 function checkSlice(slice: Slice, ranks: number, fail: (problem: string) => never): void {

@@ -1,8 +1,8 @@
 /** Proof that a plan is an all-to-all, before anything runs. @module */
-import type { AllToAll, Phase, Topology } from "../types.ts";
+import type { AllToAll, Phase, Topology, TrafficMatrix } from "../types.ts";
 import { explain } from "./explain.ts";
 import { type Moves, movesOf } from "./moves.ts";
-import { checkedPlans, reject } from "./plan.ts";
+import { checkedPlans, partsOf, phaseName, reject } from "./plan.ts";
 import { AMBIGUOUS, END, Values } from "./values.ts";
 
 /** A plan that is known to be right. */
@@ -10,7 +10,7 @@ export interface Proof {
   readonly name: string;
   readonly ranks: number;
   readonly phases: number;
-  /** Moves of single slices, over all ranks. */
+  /** Moves of single slices, or parts of slices, over all ranks. */
   readonly moves: number;
   /**
    * For the steps of a rank in a phase, by number: what the k-th slice of a step holds at that moment,
@@ -41,10 +41,15 @@ export interface Proof {
  * import { pipe } from "@schemoe/lab/alltoall";
  * console.assert(proveAllToAll(pipe, topology({ nodes: 2, ranksPerNode: 2 })).moves === 16);
  * ```
+ * @param traffic for an algorithm that plans by it; default equal slices.
  * @throws {SchemoeError} naming rank, phase and slice of the first fault.
  */
-export function proveAllToAll(algorithm: AllToAll, topology: Topology): Proof {
-  return provePlans(algorithm, topology, checkedPlans(algorithm, topology));
+export function proveAllToAll(
+  algorithm: AllToAll,
+  topology: Topology,
+  traffic?: TrafficMatrix,
+): Proof {
+  return provePlans(algorithm, topology, checkedPlans(algorithm, topology, traffic));
 }
 
 /** The same for plans that were made already. */
@@ -54,13 +59,18 @@ export function provePlans(
   plan: (rank: number) => readonly Phase[],
 ): Proof {
   const { ranks } = topology;
+  const parts = partsOf(algorithm);
   const moves = movesOf(algorithm, topology, plan);
   const values = new Values(moves);
   const faults: number[] = [];
   for (let rank = 0; rank < ranks; rank++) {
     for (let source = 0; source < ranks; source++) {
       const slot = moves.slots.of(rank, { buffer: "output", index: source });
-      if (values.at(slot, END) !== source * ranks + rank) faults.push(slot);
+      for (let part = 0; part < parts; part++) {
+        if (values.at(slot + part, END) !== moves.slots.belonging(rank, source, part)) {
+          faults.push(slot + part);
+        }
+      }
     }
   }
   if (faults.length) {
@@ -72,7 +82,22 @@ export function provePlans(
   }
   const carried = (rank: number, phase: number) => {
     const first = moves.first[phase * ranks + rank];
-    return (step: number, slice: number) => values.moved[first[step] + slice];
+    if (parts === 1) return (step: number, slice: number) => values.moved[first[step] + slice];
+    const { steps } = plan(rank)[phase];
+    return (step: number, slice: number) => {
+      const [begin, end] = steps[step].part ?? [0, parts];
+      const at = first[step] + slice * (end - begin);
+      const value = sliceOf(values.moved[at], parts);
+      for (let k = 1; k < end - begin; k++) {
+        if (sliceOf(values.moved[at + k], parts) === value) continue;
+        reject(
+          algorithm,
+          rank,
+          `moves parts of different slices at once in phase "${phaseName(moves.phases[phase])}"`,
+        );
+      }
+      return value;
+    };
   };
   let direct: boolean | undefined;
   return {
@@ -88,10 +113,16 @@ export function provePlans(
   };
 }
 
+/** Slice of a part; what no output depends on stays negative. */
+const sliceOf = (value: number, parts: number) => value < 0 ? value : Math.floor(value / parts);
+
 /** Whether a value may lie in a slot that is no scratch; values that no output depends on may. */
 function belongs({ slots }: Moves, slot: number, value: number): boolean {
   if (value < 0) return true;
-  const { rank, slice: { buffer, index } } = slots.where(slot);
+  const { rank, slice: { buffer, index }, part } = slots.where(slot);
   return buffer === "scratch" ||
-    value === (buffer === "input" ? rank * slots.ranks + index : index * slots.ranks + rank);
+    value ===
+      (buffer === "input"
+        ? slots.belonging(index, rank, part)
+        : slots.belonging(rank, index, part));
 }

@@ -11,7 +11,8 @@ const UNKNOWN = -3;
 export const END = -1;
 
 /**
- * Values of slots: `source * ranks + destination` for a slice of input, or one of the two above.
+ * Values of slots: `source * ranks + destination` for a slice of input (where slices are cut,
+ * `(source * ranks + destination) * parts + part`), or one of the two above.
  *
  * A read sees a write unless it comes before it or a third write is ordered between them. That is all it
  * can see: two accesses to a slot of a rank are ordered exactly if their phases are, because a
@@ -33,7 +34,7 @@ export class Values {
     this.#initial = new Int32Array(slots.count).fill(UNWRITTEN);
     for (let rank = 0; rank < slots.ranks; rank++) {
       const begin = slots.of(rank, { buffer: "input", index: 0 });
-      for (let to = 0; to < slots.ranks; to++) this.#initial[begin + to] = rank * slots.ranks + to;
+      for (let i = 0; i < slots.width; i++) this.#initial[begin + i] = rank * slots.width + i;
     }
     this.#begin = new Int32Array(slots.count + 1);
     for (const slot of to) this.#begin[slot + 1]++;

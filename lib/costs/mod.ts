@@ -23,6 +23,14 @@ export {
   transferSeconds,
 } from "./model.ts";
 export { completeExchange, countTransfers, peersOf, trafficOf } from "./traffic.ts";
-export { cardOf, cardsPerNode, crossing, leafOf, uplinkBeta } from "./spine.ts";
+export {
+  cardOf,
+  cardsPerNode,
+  crossing,
+  leafOf,
+  nodesPerLeaf,
+  ranksPerLeaf,
+  uplinkBeta,
+} from "./spine.ts";
 export { measuredCosts } from "./measured.ts";
 export { type Bound, lowerBound } from "./bound.ts";

@@ -20,7 +20,7 @@ import { phaseName, phasesBefore } from "../alltoall/plan.ts";
 import type { TensorTable } from "../memory/mod.ts";
 import { trafficOf } from "../costs/mod.ts";
 import { planTraffic } from "./plan_traffic.ts";
-import { partialTraffic, scratchOf, type Slices, transfersOf } from "./transfers.ts";
+import { partialTraffic, scratchOf, type Slices, trafficMatrix, transfersOf } from "./transfers.ts";
 
 /** What a new task is made of; what is left out is empty, 0, or derived from the label. */
 export interface NewTask {
@@ -100,9 +100,15 @@ export class GraphBuilder {
   allToAll(exchange: Exchange): Task[] {
     const { topology } = this;
     const { label, chunk, algorithm, pairs, ragged, sliceBytes } = exchange;
-    const plans = plansOf(algorithm, topology);
+    const plans = plansOf(
+      algorithm,
+      topology,
+      algorithm.byTraffic ? trafficMatrix(exchange, topology) : undefined,
+    );
     const phases = plans.phases(0);
-    const traffic = planTraffic(algorithm, topology, plans.phases);
+    // plans by traffic differ from exchange to exchange, and parts of slices are rounded
+    const counted = pairs || ragged || algorithm.byTraffic || algorithm.parts;
+    const traffic = counted ? undefined : planTraffic(algorithm, topology, plans.phases);
     const tasks: Task[] = [];
     for (const [index, phase] of phases.entries()) {
       const before = phasesBefore(phase, index);
@@ -113,9 +119,9 @@ export class GraphBuilder {
         name: `${label}[${chunk}]${suffix}`,
         lane: phase.lane,
         after: before.length ? before.map((i) => tasks[i]) : exchange.after,
-        traffic: pairs ?? ragged
-          ? partialTraffic(plans, exchange, { phase: index, topology })
-          : { pattern: traffic[index], sliceBytes },
+        traffic: traffic
+          ? { pattern: traffic[index], sliceBytes }
+          : partialTraffic(plans, exchange, { phase: index, topology }),
         transfers: (rank) => transfersOf(plans, exchange, { rank, phase: index, topology }),
         uses: [exchange.input, exchange.output, exchange.scratch],
       }));

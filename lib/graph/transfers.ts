@@ -1,7 +1,16 @@
 /** From the steps of an all-to-all's plan to transfers of bytes. @module */
 import type { KnownPlans } from "../alltoall/known.ts";
 import { countTransfers, peersOf } from "../costs/mod.ts";
-import type { RankTraffic, Slice, Step, Topology, Traffic, Transfer, View } from "../types.ts";
+import type {
+  RankTraffic,
+  Slice,
+  Step,
+  Topology,
+  Traffic,
+  TrafficMatrix,
+  Transfer,
+  View,
+} from "../types.ts";
 
 /** Where the slices of an exchange lie, and which of them it moves. */
 export interface Slices {
@@ -33,7 +42,12 @@ export function transfersOf(
   const { steps } = plans.phases(rank)[phase];
   const { pairs, ragged } = slices;
   if (ragged) return raggedTransfers(plans, { ...slices, ragged }, { rank, phase, topology });
-  if (!pairs) return steps.map((step) => transfer(slices, rank, step));
+  const { parts } = plans;
+  if (!pairs) {
+    return steps.map((step) => transfer(slices, rank, step, parts)).filter(({ bytes }) =>
+      bytes > 0
+    );
+  }
   const { ranks } = topology;
   const carried = plans.carried(rank, phase);
   const shadow = plans.direct() ? undefined : plans.scratch();
@@ -51,15 +65,13 @@ export function transfersOf(
       }
       const part = (slice: Slice) =>
         moved({ ...slice, index: slice.index + begin, count }, value, { rank, ranks }, shadow);
-      found.push(transfer(
-        slices,
-        rank,
-        step.kind === "copy"
-          ? { ...step, from: part(step.from), to: part(step.to) }
-          : step.kind === "send"
-          ? { ...step, from: part(step.from) }
-          : { ...step, to: part(step.to) },
-      ));
+      const moving = step.kind === "copy"
+        ? { ...step, from: part(step.from), to: part(step.to) }
+        : step.kind === "send"
+        ? { ...step, from: part(step.from) }
+        : { ...step, to: part(step.to) };
+      const made = transfer(slices, rank, moving, parts);
+      if (made.bytes > 0) found.push(made);
     }
   }
   return found;
@@ -81,7 +93,8 @@ function raggedTransfers(
     for (let k = 0; k < total; k++) {
       const value = carried(i, k);
       // Both sides of a transfer see the same values, so they leave out the same ones.
-      const bytes = value < 0 ? 0 : ragged.bytes(Math.floor(value / ranks), value % ranks);
+      const all = value < 0 ? 0 : ragged.bytes(Math.floor(value / ranks), value % ranks);
+      const { begin, bytes } = cut(step, all, plans.parts);
       if (bytes === 0) continue;
       const view = (slice: Slice): View => {
         const index = slice.index + k;
@@ -91,8 +104,9 @@ function raggedTransfers(
           { rank, ranks },
           shadow,
         );
-        if (buffer === "scratch") return { buffer: scratch, offset: place * sliceBytes };
-        return buffer === "input" ? ragged.input(rank, place) : ragged.output(rank, place);
+        if (buffer === "scratch") return { buffer: scratch, offset: place * sliceBytes + begin };
+        const own = buffer === "input" ? ragged.input(rank, place) : ragged.output(rank, place);
+        return begin === 0 ? own : { buffer: own.buffer, offset: own.offset + begin };
       };
       if (step.kind === "copy") {
         const [from, to] = [view(step.from), view(step.to)];
@@ -103,6 +117,17 @@ function raggedTransfers(
     }
   }
   return found;
+}
+
+/** What an exchange moves from rank to rank, for algorithms that plan by it. */
+export function trafficMatrix(
+  { sliceBytes, pairs, ragged }: Slices,
+  { ranks }: Topology,
+): TrafficMatrix {
+  const bytes = ragged?.bytes ??
+    ((source: number, destination: number) =>
+      !pairs || pairs(source, destination) ? sliceBytes : 0);
+  return { ranks, bytes };
 }
 
 /** Traffic of the part of a phase that an exchange moves, counted once a rank. */
@@ -137,20 +162,36 @@ export function scratchOf(
   return plans.scratch() + ((pairs ?? ragged) && !plans.direct() ? 2 * ranks : 0);
 }
 
+/** Parts begin at multiples of it. */
+const PART_ALIGNMENT = 16;
+
+/** Where the part of a slice that a step moves begins, and its bytes; both sides cut alike. */
+function cut({ part }: Step, sliceBytes: number, parts: number): { begin: number; bytes: number } {
+  if (!part) return { begin: 0, bytes: sliceBytes };
+  const at = (number: number) =>
+    number === parts
+      ? sliceBytes
+      : Math.floor(sliceBytes * number / parts / PART_ALIGNMENT) * PART_ALIGNMENT;
+  const begin = at(part[0]);
+  return { begin, bytes: at(part[1]) - begin };
+}
+
 function transfer(
   { sliceBytes, input, output, scratch }: Slices,
   rank: number,
   step: Step,
+  parts: number,
 ): Transfer {
+  const { begin, bytes: part } = cut(step, sliceBytes, parts);
   const view = ({ buffer, index }: Slice): View => {
     const base = buffer === "scratch"
       ? { buffer: scratch, offset: 0 }
       : buffer === "input"
       ? input
       : output;
-    return { buffer: base.buffer, offset: base.offset + index * sliceBytes };
+    return { buffer: base.buffer, offset: base.offset + index * sliceBytes + begin };
   };
-  const bytes = sliceBytes * ((step.kind === "receive" ? step.to : step.from).count ?? 1);
+  const bytes = part * ((step.kind === "receive" ? step.to : step.from).count ?? 1);
   if (step.kind === "copy") {
     return { kind: "copy", peer: rank, bytes, from: view(step.from), to: view(step.to) };
   }

@@ -18,4 +18,5 @@ export {
 } from "./zipf.ts";
 export { type CorrelatedOptions, correlatedRouting } from "./correlated.ts";
 export { imbalanceOf, loadsCsv, loadsOf, parseLoads } from "./loads.ts";
+export { parseTrafficMatrix, trafficOfLoads } from "./matrix.ts";
 export { parseMegatronTrace, type TracedRouting } from "./megatron.ts";

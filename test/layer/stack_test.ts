@@ -89,7 +89,10 @@ Deno.test("every built-in scheduler runs a stack, in both passes, above its boun
 });
 
 Deno.test("a stack hides reductions of gradients behind the layers below", async () => {
-  using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+  using engine = openEngine({
+    kind: "simulate",
+    topology: topology({ nodes: 2, ranksPerNode: 2 }),
+  });
   const time = async (layers: number, parameters: number, gradientChunks = 4) => {
     const stack = createStack(engine, {
       ...{ layers, gradientChunks, attention: { flops: 1e6, parameters } },

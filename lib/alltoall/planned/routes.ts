@@ -1,0 +1,213 @@
+/** From routes of parts of slices to the phases of each rank. @module */
+import type { Phase, Step, Topology, TrafficMatrix } from "../../types.ts";
+import { copy, input, output, receive, scratch, send } from "../slices.ts";
+import { range } from "../world.ts";
+
+/** Parts that planned all-to-alls cut a slice into, at most. */
+export const PARTS = 8;
+
+/** The way of a part of a slice between nodes: over links inside where it leaves or arrives elsewhere. */
+export interface Route {
+  readonly source: number;
+  readonly destination: number;
+  /** Rank of the source's node that sends it to the other node, and that of the other which gets it. */
+  readonly out: number;
+  readonly in: number;
+  /** Absent for the whole slice. */
+  readonly part?: readonly [number, number];
+  readonly stage: number;
+}
+
+/** A plan before it is written down rank by rank. */
+export interface Planning {
+  /** Transfers between nodes, one after another. */
+  readonly stages: number;
+  /** Routes of all slices from a node to another one; all their bytes are on the way, each once. */
+  routes(from: number, to: number): readonly Route[];
+}
+
+/** Makes the routes of a node pair from where each part of each slice goes: runs of parts together. */
+export function routesByPart(
+  { ranksPerNode: m }: Topology,
+  [from, to]: readonly [number, number],
+  way: (source: number, destination: number, part: number) => Pick<Route, "out" | "in" | "stage">,
+): Route[] {
+  const routes: Route[] = [];
+  for (let source = from * m; source < (from + 1) * m; source++) {
+    for (let destination = to * m; destination < (to + 1) * m; destination++) {
+      let begin = 0;
+      let current = way(source, destination, 0);
+      for (let part = 1; part <= PARTS; part++) {
+        const next = part < PARTS ? way(source, destination, part) : undefined;
+        const same = next?.out === current.out && next.in === current.in &&
+          next.stage === current.stage;
+        if (same) continue;
+        const { out, stage } = current;
+        const whole = begin === 0 && part === PARTS;
+        routes.push({
+          ...{ source, destination, out, in: current.in, stage },
+          ...(whole ? {} : { part: [begin, part] as const }),
+        });
+        begin = part;
+        if (next) current = next;
+      }
+    }
+  }
+  return routes;
+}
+
+/**
+ * Phases of a rank: `spread` inside the node, slices that stay inside it, then each stage between nodes and
+ * what it brought to its place, which may overlap the next stage.
+ */
+export function phasesOf(
+  { rank, topology }: { readonly rank: number; readonly topology: Topology },
+  planning: Planning,
+): Phase[] {
+  const { nodes, ranksPerNode: m } = topology;
+  const node = Math.floor(rank / m);
+  const held = new Slots(topology, planning);
+  const spread: Step[] = [];
+  const stages = range(planning.stages, () => ({ between: [] as Step[], deliver: [] as Step[] }));
+  const add = (steps: Step[], step: Step, { part }: Route) =>
+    steps.push(part ? { ...step, part } : step);
+  for (let other = 0; other < nodes; other++) {
+    if (other === node) continue;
+    for (const [i, route] of planning.routes(node, other).entries()) {
+      const { source, destination, out, in: into, stage } = route;
+      if (rank !== source && rank !== out) continue;
+      const own = input(destination);
+      const at = out === source ? own : scratch(held.sent(out, other, i));
+      if (out !== source) {
+        if (rank === source) add(spread, send(own, out), route);
+        else add(spread, receive(at, source), route);
+      }
+      if (rank === out) add(stages[stage].between, send(at, into), route);
+    }
+    for (const [i, route] of planning.routes(other, node).entries()) {
+      const { source, destination, out, in: into, stage } = route;
+      if (rank !== destination && rank !== into) continue;
+      const own = output(source);
+      const at = into === destination ? own : scratch(held.received(into, other, i));
+      if (rank === into) add(stages[stage].between, receive(at, out), route);
+      if (into !== destination) {
+        if (rank === into) add(stages[stage].deliver, send(at, destination), route);
+        else add(stages[stage].deliver, receive(own, into), route);
+      }
+    }
+  }
+  return written(topology, { rank, spread, stages });
+}
+
+/** Names, lanes and order of the phases, the same for all ranks. */
+function written(
+  topology: Topology,
+  { rank, spread, stages }: {
+    rank: number;
+    spread: Step[];
+    stages: readonly { between: Step[]; deliver: Step[] }[];
+  },
+): Phase[] {
+  const { ranksPerNode: m, nodes } = topology;
+  const first = Math.floor(rank / m) * m;
+  const inside: Step[] = range(m, (i) => first + i).flatMap((peer): Step[] =>
+    peer === rank
+      ? [copy(input(rank), output(rank))]
+      : [send(input(peer), peer), receive(output(peer), peer)]
+  );
+  const local: Phase = { name: "inside", lane: "intra", after: [], steps: inside };
+  if (nodes === 1) return [local];
+  const name = (what: string, i: number) => stages.length > 1 ? `${what} ${i + 1}` : what;
+  return [
+    { name: "spread", lane: "intra", after: [], steps: spread },
+    local,
+    ...stages.flatMap(({ between, deliver }, i): Phase[] => [
+      { name: name("between", i), lane: "inter", after: [0], steps: between },
+      { name: name("deliver", i), lane: "intra", after: [2 + 2 * i], steps: deliver },
+    ]),
+  ];
+}
+
+/** Slices of scratch of ranks that pass others' slices on: numbered node by node, route by route. */
+class Slots {
+  readonly #counts = new Map<string, Int32Array>();
+
+  constructor(readonly topology: Topology, readonly planning: Planning) {}
+
+  /** Of what a rank sends to a node for others. */
+  sent(rank: number, to: number, route: number): number {
+    return this.#of("sent", rank, to)[route];
+  }
+
+  /** Of what a rank gets from a node for others. */
+  received(rank: number, from: number, route: number): number {
+    return this.#of("received", rank, from)[route];
+  }
+
+  #of(side: "sent" | "received", rank: number, other: number): Int32Array {
+    const key = `${side} ${rank} ${other}`;
+    const found = this.#counts.get(key);
+    if (found) return found;
+    this.#number(rank);
+    return this.#counts.get(key)!;
+  }
+
+  #number(rank: number): void {
+    const { nodes, ranksPerNode } = this.topology;
+    const node = Math.floor(rank / ranksPerNode);
+    let next = 0;
+    for (const side of ["sent", "received"] as const) {
+      for (let other = 0; other < nodes; other++) {
+        if (other === node) continue;
+        const routes = side === "sent"
+          ? this.planning.routes(node, other)
+          : this.planning.routes(other, node);
+        this.#counts.set(
+          `${side} ${rank} ${other}`,
+          Int32Array.from(routes, (route) => {
+            const passes = side === "sent"
+              ? route.out === rank && route.source !== rank
+              : route.in === rank && route.destination !== rank;
+            return passes ? next++ : -1;
+          }),
+        );
+      }
+    }
+  }
+}
+
+const plannings = new WeakMap<TrafficMatrix, Map<string, WeakMap<Topology, Planning>>>();
+
+/** The planning of an algorithm for a matrix, made once, its routes kept while the world is small. */
+export function planningOf(
+  name: string,
+  topology: Topology,
+  traffic: TrafficMatrix,
+  make: () => Planning,
+): Planning {
+  let names = plannings.get(traffic);
+  if (!names) plannings.set(traffic, names = new Map());
+  let worlds = names.get(name);
+  if (!worlds) names.set(name, worlds = new WeakMap());
+  let planning = worlds.get(topology);
+  if (!planning) {
+    worlds.set(topology, planning = topology.ranks <= KEPT_RANKS ? kept(make()) : make());
+  }
+  return planning;
+}
+
+/** Larger worlds make the routes of a node pair when they are asked for. */
+const KEPT_RANKS = 256;
+
+function kept({ stages, routes }: Planning): Planning {
+  const known = new Map<number, readonly Route[]>();
+  return {
+    stages,
+    routes(from, to) {
+      const key = from * KEPT_RANKS + to;
+      let found = known.get(key);
+      if (!found) known.set(key, found = routes(from, to));
+      return found;
+    },
+  };
+}
