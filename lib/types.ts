@@ -371,6 +371,20 @@ export interface WireBlock {
   readonly columns: number;
   /** Bytes of an element before encoding; default 4. */
   readonly elementBytes?: number;
+  /**
+   * Rows of each expert, which follow each other; default all of one. Given to a compressor that codes several
+   * rows together.
+   */
+  readonly groups?: readonly number[];
+}
+
+/** A codec of the native library, by its name in the table `CODECS` of `lib/kernels/codecs.ts`. */
+export interface NativeCodec {
+  readonly codec: string;
+  /** What the codec lets one choose, such as bits a value; default the least. */
+  readonly parameter?: number;
+  /** Rounds at random, with bits that depend on it, where the codec can; default 0: to nearest. */
+  readonly seed?: number;
 }
 
 /** Where a codec in JavaScript is called. */
@@ -402,8 +416,9 @@ export interface Compressor {
   readonly name: string;
   /** Bytes on the wire of one block; at least 1 for a block that is not empty. */
   wireBytes(block: WireBlock): number;
-  /** Number of the native codec. */
-  readonly native?: number;
+  readonly native?: NativeCodec;
+  /** Codes several rows of an expert together: `wireBytes` is given how many each expert has. */
+  readonly grouped?: boolean;
   /** Floats of a block, row by row, to exactly `wireBytes(block)` bytes. */
   encode?(
     values: Float32Array,

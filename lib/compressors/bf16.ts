@@ -3,6 +3,6 @@ import type { Compressor } from "../types.ts";
 /** The upper half of float32, rounded to nearest even: relative error 2^-8, range of float32. */
 export const bf16: Compressor = {
   name: "bf16",
-  native: 3,
+  native: { codec: "bf16" },
   wireBytes: ({ rows, columns }) => 2 * rows * columns,
 };

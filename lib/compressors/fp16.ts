@@ -3,6 +3,6 @@ import type { Compressor } from "../types.ts";
 /** IEEE half precision, rounded to nearest even: relative error 2^-11 down to 6e-5, infinity from 65520. */
 export const fp16: Compressor = {
   name: "fp16",
-  native: 1,
+  native: { codec: "fp16" },
   wireBytes: ({ rows, columns }) => 2 * rows * columns,
 };

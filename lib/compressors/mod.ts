@@ -12,3 +12,4 @@ export { none } from "./none.ts";
 export { fp16 } from "./fp16.ts";
 export { bf16 } from "./bf16.ts";
 export { int8 } from "./int8.ts";
+export { fixedRateZfp, zfp, type ZfpOptions } from "./zfp.ts";

@@ -7,6 +7,7 @@ import {
   type Compressor,
   type HostContext,
   type Kernel,
+  type NativeCodec,
   type Pass,
   SchemoeError,
   type View,
@@ -15,7 +16,7 @@ import {
 const FLOAT_BYTES = 4;
 
 /** Whether rows travel as they are. */
-export const isPlain = ({ native }: Compressor): boolean => native === 0;
+export const isPlain = ({ native }: Compressor): boolean => native?.codec === "none";
 
 /** Consecutive blocks of a rank, and where they lie on the wire. */
 export interface CodedBlock {
@@ -116,16 +117,25 @@ export function decodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kerne
   return blocks.length ? [host(run), ...spread] : [];
 }
 
-function wireOf({ columns }: Coded, codec: number, { piece, wire, blockBytes }: CodedBlock): Wire {
-  const { begin, end, groups, rowsOfGroup } = piece;
-  return { codec, view: wire, blockBytes, blocks: end - begin, groups, rows: rowsOfGroup, columns };
+function wireOf(
+  { columns, compressor }: Coded,
+  codec: NativeCodec,
+  { piece, wire, blockBytes }: CodedBlock,
+): Wire {
+  const { begin, end, rowsOfGroup } = piece;
+  const groupRows = compressor.grouped ? piece.groupRows : undefined;
+  return {
+    ...{ codec, view: wire, blockBytes, blocks: end - begin, rows: rowsOfGroup, columns },
+    ...(groupRows ? { groups: groupRows.length, groupRows } : { groups: piece.groups }),
+  };
 }
 
 /** Blocks of a piece one after another as floats. */
 function stageOf({ columns, stage }: Coded, { begin, end, groups, rowsOfGroup }: Piece): Wire {
   const blockBytes = FLOAT_BYTES * groups * rowsOfGroup * columns;
   const view = { buffer: stage!, offset: 0 };
-  return { codec: 0, view, blockBytes, blocks: end - begin, groups, rows: rowsOfGroup, columns };
+  const rows = rowsOfGroup;
+  return { codec: { codec: "none" }, view, blockBytes, blocks: end - begin, groups, rows, columns };
 }
 
 /** The blocks one by one: their rows as floats, and their bytes on the wire. */

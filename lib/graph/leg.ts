@@ -266,7 +266,8 @@ class LegParts {
     const pieces: Piece[] = [];
     let first = 0;
     for (let peer = 0; peer < ranks; peer++) {
-      const count = side === "in" ? this.#rows.rows(rank, peer) : this.#rows.rows(peer, rank);
+      const pair = side === "in" ? [rank, peer] as const : [peer, rank] as const;
+      const count = this.#rows.rows(...pair);
       const view = { buffer, offset: first * this.#rowBytes };
       const rows: Rows = { view, dtype, block: 0, group: 0, row: modelDim };
       first += count;
@@ -276,6 +277,7 @@ class LegParts {
         end: peer + 1,
         groups: 1,
         rowsOfGroup: count,
+        groupRows: this.#rows.groupRows(...pair),
         contiguous: true,
         rows,
       });

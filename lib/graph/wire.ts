@@ -46,13 +46,23 @@ export function blockSizes(rows: LegRows, coding: Coding): BlockSizes {
   return rows.even ? evenSizes(rows, rows.even.rows, coding) : unevenSizes(rows, coding);
 }
 
-const blockOf = ({ layer }: Coding, rows: number): WireBlock => ({
+const blockOf = ({ layer }: Coding, rows: number, groups?: readonly number[]): WireBlock => ({
   ...{ rows, columns: layer.modelDim, elementBytes: elementBytes(layer) },
+  ...(groups ? { groups } : {}),
 });
 
+/** What a block's size depends on. */
+function sizeKey({ compressor }: Coding, rows: LegRows, from: number, to: number) {
+  const count = rows.rows(from, to);
+  const groups = compressor.grouped ? rows.groupRows(from, to) : undefined;
+  return { count, groups, key: groups ? groups.join() : `${count}` };
+}
+
 function evenSizes(rows: LegRows, count: number, coding: Coding): BlockSizes {
-  const bytes = wireBytes(coding.compressor, blockOf(coding, count));
-  const { ranks } = coding.layer.topology;
+  const { localExperts, topology: { ranks } } = coding.layer;
+  const each = Array<number>(localExperts).fill(count / localExperts);
+  const block = blockOf(coding, count, coding.compressor.grouped ? each : undefined);
+  const bytes = wireBytes(coding.compressor, block);
   return {
     largest: bytes,
     bytes: (from, to) => rows.rows(from, to) ? bytes : 0,
@@ -66,14 +76,15 @@ function unevenSizes(rows: LegRows, coding: Coding): BlockSizes {
   const { ranks } = coding.layer.topology;
   // Rows as they are follow each other, because they are moved together.
   const unit = isPlain(coding.compressor) ? 1 : BLOCK_ALIGNMENT;
-  const known = new Map<number, number>([[0, 0]]);
+  const known = new Map<string, number>();
   const table = new Float64Array(ranks * ranks);
   for (let from = 0; from < ranks; from++) {
     for (let to = 0; to < ranks; to++) {
-      const count = rows.rows(from, to);
-      let bytes = known.get(count);
+      const { count, groups, key } = sizeKey(coding, rows, from, to);
+      if (count === 0) continue;
+      let bytes = known.get(key);
       if (bytes === undefined) {
-        known.set(count, bytes = wireBytes(coding.compressor, blockOf(coding, count)));
+        known.set(key, bytes = wireBytes(coding.compressor, blockOf(coding, count, groups)));
       }
       table[from * ranks + to] = bytes;
     }

@@ -1,6 +1,7 @@
 /** Kernels that turn rows into wire blocks and back. @module */
-import type { ElementType, Kernel, View } from "../types.ts";
-import { typeCode } from "./linear.ts";
+import type { ElementType, Kernel, NativeCodec, View } from "../types.ts";
+import { codecArguments } from "./codecs.ts";
+import { NONE, typeCode } from "./linear.ts";
 
 /** Rows of a buffer: block b, group g, row r begins at element `b block + g group + r row`. */
 export interface Rows {
@@ -14,21 +15,27 @@ export interface Rows {
 
 /** How many rows of which width go into how many wire blocks. */
 export interface Wire {
-  /** Number of the native codec. */
-  readonly codec: number;
+  readonly codec: NativeCodec;
   readonly blocks: number;
   readonly groups: number;
   readonly rows: number;
   readonly columns: number;
   readonly view: View;
   readonly blockBytes: number;
+  /**
+   * Rows of each group where they differ; `rows` is then their sum, and groups follow each other in the
+   * buffer of rows.
+   */
+  readonly groupRows?: readonly number[];
+  /** Token (int32) of each row, on which random rounding depends; without it the row's number in its block. */
+  readonly tokens?: View;
 }
 
 function args(rows: Rows, wire: Wire): Kernel["args"] {
-  const { codec, blocks, groups, columns } = wire;
+  const { codec, blocks, groups, columns, tokens = NONE, groupRows = [] } = wire;
   return [
     typeCode(rows.dtype),
-    codec,
+    ...codecArguments(codec),
     blocks,
     groups,
     wire.rows,
@@ -39,6 +46,8 @@ function args(rows: Rows, wire: Wire): Kernel["args"] {
     rows.row,
     wire.view,
     wire.blockBytes,
+    tokens,
+    ...groupRows,
   ];
 }
 

@@ -73,6 +73,8 @@ function legRows(of: RowsOf, { number, chunk }: LegOf): LegRows {
   const own = (rank: number, peer: number) => experts * begin + peer * block + 0 * rank;
   return {
     rows: (from, to) => !pairs || pairs(from, to) ? block : 0,
+    groupRows: (from, to) =>
+      Array<number>(localExperts).fill(!pairs || pairs(from, to) ? rowsOfGroup : 0),
     even: { rows: block, ...(pairs ? { pairs } : {}) },
     most: mostPeers(chunks[chunk], ranks) * block,
     firstRow: own,

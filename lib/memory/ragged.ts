@@ -46,9 +46,12 @@ function legRows(of: RowsOf & { readonly loads: Loads }, { number, chunk }: LegO
   const bytes = elementBytes(layer) * columns;
   const count = (from: number, to: number) =>
     (number === 1 ? rows.slice(chunk, from, to) : rows.slice(chunk, to, from)).rows;
+  const groupRows = (from: number, to: number) =>
+    number === 1 ? rows.groups(chunk, from, to) : rows.groups(chunk, to, from);
   const firstRow = (rank: number, peer: number) => rows.slice(chunk, rank, peer).first;
   return {
     rows: count,
+    groupRows,
     get most() {
       return mostRows(count, ranks);
     },
@@ -59,6 +62,7 @@ function legRows(of: RowsOf & { readonly loads: Loads }, { number, chunk }: LegO
         const view = { buffer, offset: first * bytes };
         return {
           ...{ begin: peer, end: peer + 1, groups: 1, rowsOfGroup: own, contiguous: true },
+          groupRows: rows.groups(chunk, rank, peer),
           rows: { view, dtype, block: 0, group: 0, row: columns },
         };
       }).filter(({ rowsOfGroup }) => rowsOfGroup > 0),

@@ -49,6 +49,19 @@ export class RaggedRows {
     return { first: rows[at], rows: part ? rows[at + localExperts] - rows[at] : 0 };
   }
 
+  /** The rows of a slice by expert. */
+  groups(chunk: number, source: number, destination: number): number[] {
+    const { layer: { experts, localExperts, topology: { ranks } }, chunks } = this.#way;
+    const to = destinations(chunks[chunk], source, ranks);
+    const part = to.begin <= destination && destination < to.end;
+    const rows = this.firstRows(source);
+    const at = (byPeers(chunks) ? 0 : chunk) * experts + destination * localExperts;
+    return Array.from(
+      { length: localExperts },
+      (_, e) => part ? rows[at + e + 1] - rows[at + e] : 0,
+    );
+  }
+
   /** Rows of each expert of a rank that belong to a chunk. */
   ranges(chunk: number, rank: number): readonly RowRange[] {
     const key = chunk * this.#way.layer.topology.ranks + rank;

@@ -33,6 +33,8 @@ export interface Piece {
   readonly end: number;
   readonly groups: number;
   readonly rowsOfGroup: number;
+  /** Rows of each expert in the block where they differ; there is one block and one group then. */
+  readonly groupRows?: readonly number[];
   /** Whether each block lies in one piece, row after row. */
   readonly contiguous: boolean;
 }
@@ -41,6 +43,8 @@ export interface Piece {
 export interface LegRows {
   /** Rows of the block from a rank to another; 0 where they exchange nothing. */
   rows(from: number, to: number): number;
+  /** The same for each expert, in the order in which they follow each other. */
+  groupRows(from: number, to: number): readonly number[];
   /** Present where all blocks that there are have as many rows; `pairs` then says which there are. */
   readonly even?: {
     readonly rows: number;

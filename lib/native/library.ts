@@ -19,6 +19,9 @@ export interface Description {
   /** Numbers of enums by their names in `schemoe.h`. */
   readonly enums: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly kernels: Readonly<Record<string, { readonly code: number; readonly args: string }>>;
+  readonly codecs: Readonly<
+    Record<string, { readonly code: number; readonly least: number; readonly most: number }>
+  >;
   readonly features: { readonly cuda: boolean; readonly nvtx: boolean; readonly blas: string };
 }
 

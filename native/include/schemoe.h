@@ -69,18 +69,6 @@ typedef enum schemoe_activation {
   SCHEMOE_GELU_TANH = 3,
   SCHEMOE_SILU = 4
 } schemoe_activation;
-typedef enum schemoe_codec {
-  SCHEMOE_CODEC_NONE = 0, /* rows in the buffer's own dtype */
-  SCHEMOE_CODEC_FP16 = 1, /* IEEE half, round to nearest even */
-  SCHEMOE_CODEC_INT8 = 2, /* per row: see below */
-  SCHEMOE_CODEC_BF16 = 3  /* round to nearest even */
-} schemoe_codec;
-/*
- * INT8 block of `rows` rows: first rows x {float min, float scale}, then rows x columns bytes.
- * scale = (max - min) / 255, q = floor((x - min) / scale + 0.5) clamped to 0..255 (0 where scale is
- * 0), decoded as min + q * scale; each float32 operation rounds once (no fused multiply-add).
- */
-
 typedef struct schemoe_engine schemoe_engine;
 typedef struct schemoe_program schemoe_program;
 
@@ -191,8 +179,14 @@ typedef struct schemoe_operation {
  *                out[token, choice] (float32) = dot(A[token], row of B), 0 for a dropped choice
  * 15 gate_grad   tokens experts k normalize scores(v) choices(v) weights(v) dWeights(v) dLogits(v) auxWeight
  *                through normalization, top-k, auxiliary loss and softmax
- * 16 encode      dtype codec blocks groups rows columns X(v blockStride groupStride rowStride) wire(v blockBytes)
- *                wire block b holds rows (group, row) in that order
+ * 16 encode      dtype codec parameter seed blocks groups rows columns X(v blockStride groupStride rowStride) wire(v blockBytes)
+ *                tokens(v|null) groupRows...
+ *                wire block b holds rows (group, row) in that order. The codec and its parameter are those of
+ *                `schemoe_describe`; a codec that codes several rows together never mixes groups. A seed
+ *                that is not 0 rounds at random where the codec can: the bits depend on it, the row's token
+ *                (int32; without tokens the row's number in its block) and the column. Groups may have
+ *                numbers of rows of their own (groupRows, one for each): they then follow each other in X,
+ *                and `rows` is the sum. A value that the codec cannot represent is an error
  * 17 decode      the same arguments; writes X from wire
  * 18 sum_ranks   ranks count stride in(v) out(v)     float32: out[i] = sum over r in order of in[r * stride + i]
  * 19 max_ranks   ranks in(v) out(v)                  int32

@@ -2,10 +2,13 @@
 #include <bit>
 #include <cstring>
 
+#include "codecs/table.h"
 #include "cpu/kernels/half.h"
 #include "library.h"
 
 namespace {
+
+enum { kNone, kFp16, kInt8, kBf16 };
 
 /// The half nearest to a float, found by trying; ties go to the even one.
 uint16_t nearest_half(float value) {
@@ -87,12 +90,12 @@ void blocks(Bench& bench, int codec, int64_t columns) {
   constexpr int64_t kBlocks = 3, kGroups = 2, kRows = 4;
   const int64_t row = columns + 2, group = kRows * row + 1, block = kGroups * group + 3;
   const int64_t lines = kGroups * kRows;
-  const int64_t wire_bytes = (codec == SCHEMOE_CODEC_NONE ? 4 * columns : codec == SCHEMOE_CODEC_INT8 ? columns + 8 : 2 * columns) * lines + 3;
+  const int64_t wire_bytes = (codec == kNone ? 4 * columns : codec == kInt8 ? columns + 8 : 2 * columns) * lines + 3;
   auto x = bench.random(kBlocks * block, -100, 100);
   for (int64_t j = 0; j < columns; ++j) x[row + j] = 5;  // a row of one value
   const uint32_t ix = bench.buffer(x), iw = bench.empty<uint8_t>(kBlocks * wire_bytes + 1), iy = bench.buffer(std::vector<float>(x.size(), 1e9f));
   const auto arguments = [&](uint32_t id) {
-    return Words().i(0, codec, kBlocks, kGroups, kRows, columns).v(id).i(block, group, row).v(iw, 1).i(wire_bytes);
+    return Words().i(0, codec, 0, 0, kBlocks, kGroups, kRows, columns).v(id).i(block, group, row).v(iw, 1).i(wire_bytes).none();
   };
   bench.ok(16, arguments(ix));
   bench.ok(17, arguments(iy));
@@ -104,7 +107,7 @@ void blocks(Bench& bench, int codec, int64_t columns) {
       const float* to = y.data() + (from - x.data());
       const uint8_t* start = wire.data() + 1 + b * wire_bytes;
       CHECK(to[columns] == 1e9f);
-      if (codec == SCHEMOE_CODEC_INT8 && columns > 0) {
+      if (codec == kInt8 && columns > 0) {
         volatile float low = from[0], high = from[0];  // each operation rounds to float
         for (int64_t j = 0; j < columns; ++j) {
           low = std::fmin(low, from[j]);
@@ -128,13 +131,84 @@ void blocks(Bench& bench, int codec, int64_t columns) {
         continue;
       }
       for (int64_t j = 0; j < columns; ++j) {
-        const float expected = codec == SCHEMOE_CODEC_FP16   ? schemoe::float_from_half(schemoe::half_from_float(from[j]))
-                               : codec == SCHEMOE_CODEC_BF16 ? schemoe::float_from_bfloat16(schemoe::bfloat16_from_float(from[j]))
+        const float expected = codec == kFp16   ? schemoe::float_from_half(schemoe::half_from_float(from[j]))
+                               : codec == kBf16 ? schemoe::float_from_bfloat16(schemoe::bfloat16_from_float(from[j]))
                                                              : from[j];
         CHECK(to[j] == expected);
       }
     }
   }
+}
+
+/// A row with NaN or an infinity arrives as NaN, under the codecs that have one step for the row.
+void not_finite(Bench& bench) {
+  for (const float odd : {NAN, INFINITY, -INFINITY}) {
+    for (const int64_t columns : {3, 24}) {
+      std::vector<float> row(static_cast<size_t>(columns), 1.0f);
+      row[static_cast<size_t>(columns) - 2] = odd;
+      for (const int codec : {kNone, kFp16, kInt8, kBf16}) {
+        const uint32_t x = bench.buffer(row), y = bench.empty(row.size()), w = bench.empty<uint8_t>(200);
+        const auto words = [&](uint32_t id) {
+          return Words().i(0, codec, 0, 0, 1, 1, 1, columns).v(id).i(0, 0, 0).v(w).i(0).none();
+        };
+        bench.ok(16, words(x));
+        bench.ok(17, words(y));
+        const float back = bench.read(y, row.size())[static_cast<size_t>(columns) - 2];
+        CHECK(codec == kInt8 || std::isnan(odd) ? std::isnan(back) : back == odd);
+      }
+    }
+  }
+}
+
+/// Rows whose range is no float arrive within half a step, and finite.
+void wide_rows(Bench& bench) {
+  constexpr float kMost = 0x1.fffffep127f;
+  const std::vector<std::vector<float>> rows = {{3e38f, -3e38f, 0, 1, 2, 3}, {kMost, -kMost, kMost / 2}, {kMost, 0, 1},
+                                                {-kMost, 0, 1e-30f}, {0x1p120f, -0x1p119f, 5}};
+  for (const auto& row : rows) {
+    const auto n = static_cast<int64_t>(row.size());
+    const uint32_t x = bench.buffer(row), y = bench.empty(row.size()), w = bench.empty<uint8_t>(row.size() + 8);
+    const auto words = [&](uint32_t id) { return Words().i(0, kInt8, 0, 0, 1, 1, 1, n).v(id).i(0, 0, 0).v(w).i(0).none(); };
+    bench.ok(16, words(x));
+    bench.ok(17, words(y));
+    double low = row[0], high = row[0];
+    for (const float value : row) low = std::fmin(low, value), high = std::fmax(high, value);
+    const auto back = bench.read(y, row.size());
+    for (size_t i = 0; i < row.size(); ++i) {
+      CHECK(std::isfinite(back[i]));
+      CHECK(std::abs(static_cast<double>(back[i]) - row[i]) <= (high - low) / 510 * (1 + 1e-5));
+    }
+  }
+}
+
+/// Rows in bfloat16 give the wire of the same rows in float32, and come back rounded once.
+void bfloat16_rows(Bench& bench, const schemoe::CodecSpec& spec) {
+  if (!spec.encode) return;
+  constexpr int64_t kRows = 6, kColumns = 37;
+  auto floats = bench.random(kRows * kColumns);
+  std::vector<uint16_t> halves;
+  for (float& value : floats) {
+    halves.push_back(schemoe::bfloat16_from_float(value));
+    value = schemoe::float_from_bfloat16(halves.back());
+  }
+  const auto bytes = static_cast<size_t>(spec.bytes(kRows, kColumns, SCHEMOE_BF16, spec.most));
+  std::vector<uint8_t> wires[2];
+  std::vector<float> back;
+  std::vector<uint16_t> back16;
+  for (const int64_t dtype : {SCHEMOE_F32, SCHEMOE_BF16}) {
+    const uint32_t x = dtype ? bench.buffer(halves) : bench.buffer(floats), w = bench.empty<uint8_t>(bytes);
+    const uint32_t y = dtype ? bench.empty<uint16_t>(halves.size()) : bench.empty(floats.size());
+    const auto words = [&](uint32_t id) {
+      return Words().i(dtype, spec.code, spec.most, 0, 1, 1, kRows, kColumns).v(id).i(0, 0, kColumns).v(w).i(0).none();
+    };
+    bench.ok(16, words(x));
+    bench.ok(17, words(y));
+    wires[dtype] = bench.read<uint8_t>(w, bytes);
+    if (dtype) back16 = bench.read<uint16_t>(y, halves.size());
+    else back = bench.read(y, floats.size());
+  }
+  CHECK(wires[0] == wires[1]);
+  for (size_t i = 0; i < back.size(); ++i) CHECK(schemoe::bfloat16_from_float(back[i]) == back16[i]);
 }
 
 }  // namespace
@@ -143,15 +217,19 @@ int main() {
   halves();
   bfloat16();
   Bench bench;
-  for (int codec = SCHEMOE_CODEC_NONE; codec <= SCHEMOE_CODEC_BF16; ++codec) {
+  for (int codec = kNone; codec <= kBf16; ++codec) {
     for (int64_t columns : {0, 1, 7, 8, 37, 128}) blocks(bench, codec, columns);
   }
-  // Values that are no numbers stay apart from the others' scale.
+  not_finite(bench);
+  wide_rows(bench);
+  for (const schemoe::CodecSpec& spec : schemoe::codec_table()) bfloat16_rows(bench, spec);
   const uint32_t x = bench.buffer(std::vector<float>{NAN, 1, 2}), w = bench.empty<uint8_t>(11);
-  bench.ok(16, Words().i(0, 2, 1, 1, 1, 3).v(x).i(0, 0, 0).v(w).i(11));
-  const auto bytes = bench.read<uint8_t>(w, 11);
-  CHECK(bytes[8] == 0 && bytes[9] == 0 && bytes[10] == 255);
-  CHECK_CONTAINS(bench.run(16, Words().i(0, 2, 2, 1, 1, 3).v(x).i(0, 0, 0).v(w).i(10)).text, "a block takes 11 bytes");
-  CHECK_CONTAINS(bench.run(16, Words().i(0, 4, 1, 1, 1, 3).v(x).i(0, 0, 0).v(w).i(11)).text, "codec is 4");
+  const auto words = [&](int codec, int parameter, int blocks, int bytes) {
+    return Words().i(0, codec, parameter, 0, blocks, 1, 1, 3).v(x).i(0, 0, 0).v(w).i(bytes).none();
+  };
+  CHECK_CONTAINS(bench.run(16, words(kInt8, 0, 2, 10)).text, "a block takes 11 bytes");
+  CHECK_CONTAINS(bench.run(16, words(99, 0, 1, 11)).text, "codec is 99, of which there is none");
+  CHECK_CONTAINS(bench.run(16, words(4, 17, 1, 11)).text, "the parameter of zfp1 (bits a value) is 17, not 3 to 16");
+  CHECK_CONTAINS(bench.run(16, words(4, 3, 1, 11)).text, "row 0 of 1 holds a value that is not finite, which zfp1 cannot represent");
   return check::result();
 }

@@ -43,8 +43,8 @@ export const choices: BadInputs = {
     says: ['Unknown allToAll "lineer": choose one of ', "linear"],
   },
   "an unknown compressor": {
-    call: forward({ compressor: "zfp" }),
-    says: ['Unknown compressor "zfp": choose one of ', "fp16"],
+    call: forward({ compressor: "mp3" }),
+    says: ['Unknown compressor "mp3": choose one of ', "fp16"],
   },
   "a compressor for an unknown exchange": {
     call: forward({ compressor: { dispatch: "fp16", cmbine: "none" } }),

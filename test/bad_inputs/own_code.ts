@@ -178,8 +178,8 @@ export const ownCode: BadInputs = {
     says: ['Cannot use the compressor "mine": it has no functions encode and decode'],
   },
   "a native codec that is not there": {
-    call: codec({ native: 99 }),
-    says: ["codec is 99, at most 3 is possible", "task C1[0] on rank 0"],
+    call: codec({ native: { codec: "mp3" } }),
+    says: ['Unknown native codec "mp3": choose one of none, fp16'],
   },
   "encode() that throws": {
     call: codec({ encode: bug }),

@@ -20,6 +20,7 @@ import {
 import { gshard, topK } from "../../lib/blocks/mod.ts";
 import * as compressors from "../../lib/compressors/mod.ts";
 import { BUILT_IN } from "../../mod.ts";
+import { throughZfp } from "../compressors/zfp_reference.ts";
 import { chooseTopK, gateGrad, gemm, positions, rowDots, softmax } from "../../lib/kernels/mod.ts";
 
 const { fround } = Math;
@@ -41,8 +42,8 @@ const expert = ffn({ activation: "gelu" });
 const builtIn = (name: string) =>
   (compressors as unknown as Record<string, typeof compressors.none>)[name];
 
-/** decode(encode(row)) written from the definitions of the formats. */
-const throughWire: Record<string, (row: Float32Array) => Float32Array> = {
+/** decode(encode(row)) of the codecs that code each row by itself. */
+const ofRow: Record<string, (row: Float32Array) => Float32Array> = {
   none: (row) => row,
   fp16: (row) => new Float32Array(new Float16Array(row)),
   bf16: (row) =>
@@ -61,6 +62,20 @@ const throughWire: Record<string, (row: Float32Array) => Float32Array> = {
       return fround(min + fround(Math.min(255, Math.max(0, q)) * scale));
     });
   },
+};
+
+const rowByRow = Object.fromEntries(
+  Object.entries(ofRow).map(([name, through]) => [name, (rows: Float32Array) => {
+    const out = new Float32Array(rows.length);
+    for (let i = 0; i < rows.length; i += M) out.set(through(rows.slice(i, i + M)), i);
+    return out;
+  }]),
+);
+
+/** decode(encode(rows)) of the rows of an expert, written from the definitions of the formats. */
+const throughWire: Record<string, (rows: Float32Array) => Float32Array> = {
+  ...rowByRow,
+  zfp: (rows) => throughZfp(rows, { columns: M, rate: 8, dimensions: 2 }),
 };
 
 /** Runs kernels on a one-rank engine over named float32 (or int32) arrays, which they may change. */
@@ -121,10 +136,16 @@ async function route(engine: Engine, x: Float32Array, weight: Float32Array): Pro
   return arrays;
 }
 
-/** Rows [rank][expert][place][M] to what arrives at the other side of the wire. */
-function wire(rows: Float32Array, codec: string): Float32Array {
+/** Rows [expert][place][M] of a rank to what arrives at the other side of the wire, chunk by chunk. */
+function wire(rows: Float32Array, codec: string, ranges: readonly number[][]): Float32Array {
   const out = new Float32Array(rows.length);
-  for (let i = 0; i < rows.length; i += M) out.set(throughWire[codec](rows.slice(i, i + M)), i);
+  const capacity = ranges.at(-1)![1];
+  for (let e = 0; e < E; e++) {
+    for (const [begin, end] of ranges) {
+      const [from, to] = [(e * capacity + begin) * M, (e * capacity + end) * M];
+      out.set(throughWire[codec](rows.slice(from, to)), from);
+    }
+  }
   return out;
 }
 
@@ -174,10 +195,18 @@ Deno.test("codecs of the engine equal decode(encode()) at the four points on one
   // those in JavaScript are called by the same code as the one below
   const native = BUILT_IN.compressor.filter((name) => builtIn(name).native !== undefined);
   assertEquals(Object.keys(throughWire).toSorted(), native.toSorted());
-  const pairs = [["none", "none"], ["fp16", "fp16"], ["int8", "int8"], ["bf16", "bf16"], [
-    "fp16",
-    "int8",
-  ], ["int8", "none"]];
+  const pairs = [
+    ["none", "none"],
+    ["fp16", "fp16"],
+    ["int8", "int8"],
+    ["bf16", "bf16"],
+    [
+      "fp16",
+      "int8",
+    ],
+    ["int8", "none"],
+    ["zfp", "zfp"],
+  ];
   for (const [dispatch, combine] of pairs) {
     for (const [backDispatch, backCombine] of [[dispatch, combine], ["int8", "fp16"]]) {
       await compare(one, engine, { dispatch, combine, backDispatch, backCombine });
@@ -233,7 +262,7 @@ async function compare(
       (token, _, place) => sent[rank].set(r.x.subarray(token * M, (token + 1) * M), place * M),
     )
   );
-  const arrived = sent.map((rows) => wire(rows, codec.dispatch));
+  const arrived = sent.map((rows) => wire(rows, codec.dispatch, ranges));
 
   const shape = { modelDim: M, hiddenDim: config.hiddenDim };
   const grads = Object.fromEntries(
@@ -292,7 +321,7 @@ async function compare(
       scatter(arrays.y, results, rank, range, capacity);
     }
   }
-  const returned = results.map((rows) => wire(rows, codec.combine));
+  const returned = results.map((rows) => wire(rows, codec.combine, ranges));
   const y = new Float32Array(size);
   const dX = new Float32Array(size);
   const dSent = emptyRows();
@@ -328,7 +357,7 @@ async function compare(
       }),
     ]);
   }
-  const dArrived = dSent.map((rows) => wire(rows, codec.backCombine));
+  const dArrived = dSent.map((rows) => wire(rows, codec.backCombine, ranges));
   const dResults = emptyRows();
   for (let rank = 0; rank < RANKS; rank++) {
     for (const [chunk, range] of ranges.entries()) {
@@ -348,7 +377,7 @@ async function compare(
       scatter(arrays.dx, dResults, rank, range, capacity);
     }
   }
-  const dReturned = dResults.map((rows) => wire(rows, codec.backDispatch));
+  const dReturned = dResults.map((rows) => wire(rows, codec.backDispatch, ranges));
   const dGate = new Float32Array(E * M);
   for (const [rank, r] of routings.entries()) {
     const arrays = {
@@ -412,12 +441,11 @@ Deno.test("the bytes column equals wireBytes of the slices for other ranks", asy
     const run = await layer.forward({ compressor: name, chunks: 4, allToAll: "linear" });
     const places = run.configuration.capacity as number;
     const codec = builtIn(name);
-    const expected = [0, 1, 2, 3].map((i) =>
-      (RANKS - 1) * codec.wireBytes({
-        rows: LOCAL * (Math.floor(((i + 1) * places) / 4) - Math.floor((i * places) / 4)),
-        columns: M,
-      })
-    );
+    const expected = [0, 1, 2, 3].map((i) => {
+      const each = Math.floor(((i + 1) * places) / 4) - Math.floor((i * places) / 4);
+      const groups = Array<number>(LOCAL).fill(each);
+      return (RANKS - 1) * codec.wireBytes({ rows: LOCAL * each, columns: M, groups });
+    });
     const rows = run.timeline.objects() as {
       rank: number;
       label: string;

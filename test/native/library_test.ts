@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { transportArguments } from "../../lib/engines/cuda.ts";
+import { CODECS } from "../../lib/kernels/codecs.ts";
 import { KERNELS, TRANSFERS } from "../../lib/kernels/table.ts";
 import { EVENT_WORDS, NativeEngine } from "../../lib/native/engine.ts";
 import { describeLibrary, libraryPath, openLibrary } from "../../lib/native/library.ts";
@@ -53,6 +54,10 @@ Deno.test("symbols shows the header's declaration beside each entry", () => {
 
 Deno.test("describeLibrary() reports the kernels of the table", () => {
   assertEquals(describeLibrary().kernels, { ...KERNELS, ...TRANSFERS });
+});
+
+Deno.test("describeLibrary() reports the codecs of the table", () => {
+  assertEquals(describeLibrary().codecs, { ...CODECS });
 });
 
 Deno.test("describeLibrary() reports the layouts that pack() and the engine write and read", () => {

@@ -13,6 +13,7 @@ import {
   type Places,
   positions,
 } from "../../kernels/mod.ts";
+import * as compressors from "../../compressors/mod.ts";
 import { buildProgram } from "../../program/mod.ts";
 import { topology } from "../../topology.ts";
 import type { Engine, Kernel, Matrix, View, Workspace } from "../../types.ts";
@@ -23,9 +24,10 @@ const MIB = 1 << 20;
 const COLUMNS = 4096;
 const TOP_K = 2;
 const EXPERTS = 8;
-const CODECS = { none: 0, fp16: 1, int8: 2, bf16: 3 } as const;
 
 const world = topology({ nodes: 1, ranksPerNode: 1 });
+/** The built-in codecs. */
+const codecs = Object.values(compressors).filter((codec) => typeof codec === "object");
 const at = (buffer: string): View => ({ buffer, offset: 0 });
 
 /** Rates of kernels that move rows of 4096 columns. */
@@ -44,12 +46,11 @@ export async function benchGpuKernels(): Promise<Report> {
       await routing(engine, workspace, { dtype, lines }, (kernel, tbs) => add(kernel, dtype, tbs));
     }
     fillRandom(workspace, mib);
-    for (const [codec, native] of Object.entries(CODECS)) {
+    for (const { name: codec, native, wireBytes } of codecs) {
       const lines = (mib * MIB) / (COLUMNS * 4);
-      const each = codec === "none" ? 4 : codec === "int8" ? 1 : 2;
       const wire = {
-        ...{ codec: native, blocks: 1, groups: 1, rows: lines, columns: COLUMNS, view: at("b") },
-        blockBytes: lines * (COLUMNS * each + (codec === "int8" ? 8 : 0)),
+        ...{ codec: native!, blocks: 1, groups: 1, rows: lines, columns: COLUMNS, view: at("b") },
+        blockBytes: wireBytes({ rows: lines, columns: COLUMNS }),
       };
       const from = { view: at("a"), block: 0, group: 0, row: COLUMNS };
       const bytes = mib * MIB + wire.blockBytes;

@@ -19,6 +19,10 @@ export async function buildNative(): Promise<void> {
       "cmake": ["cmake", "--version"],
       "make": ["make", "--version"],
       "g++": ["c++", "--version"],
+      // The oracle of a test, which others can do without.
+      ...(Deno.env.get("CI")
+        ? { "libzfp-dev": ["c++", "-E", "-x", "c++", "-include", "zfp.h", "/dev/null"] }
+        : {}),
       "libopenblas-dev": ["c++", "-E", "-x", "c++", "-include", "cblas.h", "/dev/null"],
     });
     await quiet(["cmake", "--preset", "cpu"], { cwd: source });

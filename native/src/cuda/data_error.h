@@ -17,8 +17,9 @@ struct DataError {
   uint32_t* seen;
 };
 
-inline constexpr const char* kDataNames[] = {"choices", "positions", "slots"};
-enum class Data : uint32_t { choices, positions, slots };
+inline constexpr const char* kDataNames[] = {"choices", "positions", "slots", "rows"};
+/// Of `rows` the value is one that holds no finite number.
+enum class Data : uint32_t { choices, positions, slots, rows };
 
 /// What a kernel is given to report with.
 struct Report {
@@ -29,6 +30,10 @@ struct Report {
   /// Whether 0 <= value < below.
   __device__ bool checked(Data what, int64_t value, int64_t below) const {
     if (value >= 0 && value < below) return true;
+    found(what, value, below);
+    return false;
+  }
+  __device__ void found(Data what, int64_t value, int64_t below) const {
     if (atomicCAS(&error->set, 0u, 1u) == 0u) {
       error->call = call;
       error->what = static_cast<uint32_t>(what);
@@ -36,7 +41,6 @@ struct Report {
       error->below = below;
       *error->seen = 1;
     }
-    return false;
   }
 #endif
 };

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "codecs/table.h"
 #include "cuda/executor.h"
 
 namespace schemoe::cuda {
@@ -74,8 +75,13 @@ void Executor::check_data(const Program& program) {
     const auto owner = std::find_if(program.operations.begin(), program.operations.end(), [&](const Operation& o) {
       return error.call >= o.calls.first && error.call < o.calls.first + o.calls.count;
     });
-    fail_at(place_of(*owner), SCHEMOE_INVALID, "Cannot run kernel ", program.calls[error.call].spec->name, ": ",
-            kDataNames[error.what], " holds ", error.value, " of ", error.below);
+    const Call& call = program.calls[error.call];
+    const std::string where = join("Cannot run kernel ", call.spec->name, ": ");
+    if (const auto* encode = std::get_if<Encode>(&call.arguments)) {
+      fail_at(place_of(*owner), SCHEMOE_INVALID, where, "row ", error.value, " of ", error.below,
+              " holds a value that is not finite, which ", encode->spec->name, " cannot represent");
+    }
+    fail_at(place_of(*owner), SCHEMOE_INVALID, where, kDataNames[error.what], " holds ", error.value, " of ", error.below);
   }
 }
 

@@ -45,6 +45,8 @@ schemoe_dtype Reader::dtype() {
   return dtype;
 }
 
+schemoe_dtype Reader::stored_dtype() { return static_cast<schemoe_dtype>(integer("dtype", SCHEMOE_BF16)); }
+
 Dtypes Reader::dtypes() {
   const int64_t code = integer("dtypeAB", 3);
   bfloat16_ |= code != 0;
@@ -113,41 +115,6 @@ void Reader::touch(const Matrix& matrix, int64_t groups, int64_t rows, int64_t c
     count = plus(times(groups - 1, matrix.stride), plus(times(rows - 1, matrix.ld), columns));
   }
   touch(matrix.view, count, bytes_each);
-}
-
-Codec::Codec(Reader& r)
-    : dtype(r.dtype()),
-      codec(static_cast<schemoe_codec>(r.integer("codec", SCHEMOE_CODEC_BF16))),
-      blocks(r.integer()),
-      groups(r.integer()),
-      rows(r.integer()),
-      columns(r.integer()),
-      x(r.view()),
-      block_stride(r.integer()),
-      group_stride(r.integer()),
-      row_stride(r.integer()),
-      wire(r.view()),
-      block_bytes(r.integer()) {
-  const int64_t lines = times(groups, rows);
-  int64_t each = columns;
-  if (codec == SCHEMOE_CODEC_NONE) each = times(columns, element_bytes(dtype));
-  else if (codec == SCHEMOE_CODEC_INT8) each = plus(columns, 8);
-  else each = times(columns, 2);
-  const int64_t bytes = times(lines, each);
-  const bool empty = blocks == 0 || lines == 0;
-  if (!empty && blocks > 1 && block_bytes < bytes) {
-    fail(SCHEMOE_INVALID, "a block takes ", bytes, " bytes, but the next one begins after ", block_bytes);
-  }
-  if (!empty && rows > 1 && row_stride < columns) {
-    fail(SCHEMOE_INVALID, "row stride ", row_stride, " is smaller than its ", columns, " columns");
-  }
-  int64_t elements = 0;
-  if (!empty && columns > 0) {
-    elements = plus(plus(times(blocks - 1, block_stride), times(groups - 1, group_stride)),
-                    plus(times(rows - 1, row_stride), columns));
-  }
-  r.touch(x, elements, element_bytes(dtype));
-  r.touch(wire, empty ? 0 : plus(times(blocks - 1, block_bytes), bytes), 1);
 }
 
 SumRanks::SumRanks(Reader& r)

@@ -207,15 +207,35 @@ struct GateGrad {
   double aux_weight;
 };
 
+struct CodecSpec;
+
 struct Codec {
   explicit Codec(Reader&);
   schemoe_dtype dtype;
-  schemoe_codec codec;
+  const CodecSpec* spec;
+  int64_t parameter;
+  uint64_t seed;
   int64_t blocks, groups, rows, columns;
   View x;
   int64_t block_stride, group_stride, row_stride;
   View wire;
   int64_t block_bytes;
+  View tokens;
+  /// Rows of each group where they differ, `rows` being their sum; else empty.
+  std::span<const uint64_t> group_rows;
+
+  int64_t rows_of(int64_t group) const {
+    return group_rows.empty() ? rows : static_cast<int64_t>(group_rows[static_cast<size_t>(group)]);
+  }
+  /// Rows of a block.
+  int64_t lines() const { return group_rows.empty() ? groups * rows : rows; }
+  /// First element of a group in X, `first` rows being in the groups before: where groups differ they follow each other.
+  int64_t group_begin(int64_t group, int64_t first) const {
+    return group_rows.empty() ? group * group_stride : first * row_stride;
+  }
+
+ private:
+  void check_groups() const;
 };
 struct Encode : Codec {
   using Codec::Codec;

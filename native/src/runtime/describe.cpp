@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <sstream>
 
+#include "codecs/table.h"
 #include "runtime/kernel_table.h"
 #include "runtime/nvtx_ranges.h"
 #include "schemoe.h"
@@ -116,10 +117,6 @@ void write_enums(std::ostream& out) {
              {NUMBER(SCHEMOE_IDENTITY), NUMBER(SCHEMOE_RELU), NUMBER(SCHEMOE_GELU), NUMBER(SCHEMOE_GELU_TANH),
               NUMBER(SCHEMOE_SILU)});
   out << ',';
-  write_enum(out, "schemoe_codec",
-             {NUMBER(SCHEMOE_CODEC_NONE), NUMBER(SCHEMOE_CODEC_FP16), NUMBER(SCHEMOE_CODEC_INT8),
-              NUMBER(SCHEMOE_CODEC_BF16)});
-  out << ',';
   write_enum(out, "constants", {NUMBER(SCHEMOE_NONE), NUMBER(SCHEMOE_PROGRAM_MAGIC)});
 }
 
@@ -146,6 +143,13 @@ std::string describe() {
   const char* separator = "";
   for (const KernelSpec& spec : kernel_table()) {
     out << separator << '"' << spec.name << R"(":{"code":)" << spec.code << R"(,"args":")" << spec.letters << "\"}";
+    separator = ",";
+  }
+  out << R"(},"codecs":{)";
+  separator = "";
+  for (const CodecSpec& spec : codec_table()) {
+    out << separator << '"' << spec.name << R"(":{"code":)" << spec.code << R"(,"least":)" << spec.least << R"(,"most":)"
+        << spec.most << '}';
     separator = ",";
   }
   out << R"(},"features":{"cuda":)" << kCuda << R"(,"nvtx":)" << (has_nvtx() ? "true" : "false") << R"(,"blas":")" << blas() << "\"}}";

@@ -117,6 +117,7 @@ struct Data {
   std::vector<float> floats;
   std::vector<int32_t> integers;
   size_t bytes = 0;  // of raw bytes
+  std::vector<uint8_t> content = {};  // raw bytes that are not all the same
 };
 
 /// Runs one kernel on both engines and compares all buffers.
@@ -143,16 +144,24 @@ class Both {
   uint32_t values(std::vector<float> list) { return add({Data::Kind::values, std::move(list), {}, 0}); }
   uint32_t floats(std::vector<float> list) { return add({Data::Kind::floats, std::move(list), {}, 0}); }
   uint32_t integers(std::vector<int32_t> list) { return add({Data::Kind::integers, {}, std::move(list), 0}); }
+  /// What the last run left in a buffer on the CPU engine, as raw bytes.
+  uint32_t bytes_of(uint32_t id) { return add({Data::Kind::bytes, {}, {}, 0, kept_[id]}); }
+  /// The text of what went wrong in the last run, or nothing.
+  const std::string& text() const { return text_; }
   uint32_t bytes(size_t count) { return add({Data::Kind::bytes, {}, {}, count}); }
 
-  /// `tolerance` is of the largest value of a buffer; 0 compares bits. `make` is given the dtype.
-  void run(uint64_t code, const std::function<Words(int dtype)>& make, double tolerance) {
+  /// `tolerance` is of the largest value of a buffer; 0 compares bits. `make` is given the dtype, which the
+  /// CPU engine has too where it can (`stored`).
+  void run(uint64_t code, const std::function<Words(int dtype)>& make, double tolerance, bool stored = false) {
+    const int cpu_dtype = stored ? dtype_ : SCHEMOE_F32;
     std::vector<std::vector<uint8_t>> results[2];
-    const std::string texts[2] = {run_on(cpu, SCHEMOE_F32, code, make, results[0]),
+    const std::string texts[2] = {run_on(cpu, cpu_dtype, code, make, results[0]),
                                   run_on(gpu, dtype_, code, make, results[1])};
     check::that(texts[0] == texts[1], name_ + ": CPU says \"" + texts[0] + "\", GPU \"" + texts[1] + "\"", __FILE__, __LINE__);
+    text_ = texts[0];
+    kept_ = results[0];
     if (!texts[0].empty()) return;
-    for (size_t i = 0; i < data_.size(); ++i) compare(i, results[0][i], results[1][i], tolerance);
+    for (size_t i = 0; i < data_.size(); ++i) compare(i, cpu_dtype, results[0][i], results[1][i], tolerance);
   }
 
  private:
@@ -171,6 +180,7 @@ class Both {
       bytes.insert(bytes.end(), begin, begin + count);
     };
     if (data.kind == Data::Kind::integers) append(data.integers.data(), data.integers.size() * 4);
+    else if (!data.content.empty()) bytes = data.content;
     else if (data.kind == Data::Kind::bytes) bytes.assign(data.bytes, 0xab);
     else if (data.kind == Data::Kind::values && dtype == SCHEMOE_BF16) {
       for (float x : data.floats) {
@@ -212,7 +222,7 @@ class Both {
     return list;
   }
 
-  void compare(size_t index, const std::vector<uint8_t>& a, const std::vector<uint8_t>& b, double tolerance) {
+  void compare(size_t index, int cpu_dtype, const std::vector<uint8_t>& a, const std::vector<uint8_t>& b, double tolerance) {
     const Data& data = data_[index];
     const std::string what = name_ + ": buffer " + std::to_string(index);
     if (data.kind == Data::Kind::bytes) {
@@ -221,7 +231,7 @@ class Both {
       check::that(at == a.size(), what + " differs at byte " + std::to_string(at), __FILE__, __LINE__);
       return;
     }
-    const auto expected = numbers(data, a, SCHEMOE_F32), got = numbers(data, b, dtype_);
+    const auto expected = numbers(data, a, cpu_dtype), got = numbers(data, b, dtype_);
     double largest = 0;
     for (double x : expected) largest = std::isfinite(x) ? std::fmax(largest, std::abs(x)) : largest;
     size_t worst = 0;
@@ -239,7 +249,8 @@ class Both {
                 __FILE__, __LINE__);
   }
 
-  std::string name_;
+  std::string name_, text_;
+  std::vector<std::vector<uint8_t>> kept_;
   int dtype_ = SCHEMOE_F32;
   std::vector<Data> data_;
 };

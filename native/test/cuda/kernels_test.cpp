@@ -275,37 +275,6 @@ void routing(Both& t) {
   }
 }
 
-void codecs(Both& t) {
-  for (int dtype : kTypes) {
-    for (int codec = SCHEMOE_CODEC_NONE; codec <= SCHEMOE_CODEC_BF16; ++codec) {
-      if (dtype == SCHEMOE_BF16 && codec == SCHEMOE_CODEC_NONE) continue;  // other bytes than the CPU's
-      for (int64_t columns : {0, 1, 7, 8, 37, 128, 1280, 2048, 4096, 9000, 16384, 20000, 70000}) {
-        for (int gap : {0, 1}) {
-          constexpr int64_t kBlocks = 3, kGroups = 2, kRows = 4;
-          const int64_t row = columns + 2 * gap, group = kRows * row + gap, block = kGroups * group + 3 * gap;
-          const int64_t lines = kGroups * kRows;
-          const int64_t size = codec == SCHEMOE_CODEC_NONE ? 4 * columns : codec == SCHEMOE_CODEC_INT8 ? columns + 8 : 2 * columns;
-          const int64_t block_bytes = size * lines + 3 * gap;
-          t.begin("encode " + std::to_string(codec) + " of " + std::to_string(columns), dtype);
-          auto list = t.random(static_cast<size_t>(kBlocks * block + 8), -100, 100);
-          if (columns > 0) std::fill_n(list.begin() + row, columns, 5.0f);  // a row of one value
-          if (columns > 4) list[2 * row + 1] = NAN, list[2 * row + 2] = 1e-7f, list[3 * row] = 1e9f;
-          const auto x = t.values(list);
-          const auto wire = t.bytes(static_cast<size_t>(kBlocks * block_bytes + 1));
-          const auto arguments = [&](int d) {
-            return Words().i(d, codec, kBlocks, kGroups, kRows, columns).v(x).i(block, group, row).v(wire, gap).i(block_bytes);
-          };
-          t.run(16, arguments, 0);
-          t.begin("decode " + std::to_string(codec) + " of " + std::to_string(columns), dtype);
-          t.values(list);
-          t.bytes(static_cast<size_t>(kBlocks * block_bytes + 1));  // the same byte everywhere is a fine wire
-          t.run(17, arguments, dtype == SCHEMOE_BF16 ? 4e-3 : 0);
-        }
-      }
-    }
-  }
-}
-
 void reductions(Both& t) {
   for (int64_t count : {1, 31, 9001}) {
     for (int64_t ranks : {1, 5}) {
@@ -371,7 +340,7 @@ int main(int count, char** names) {
   }
   const std::pair<const char*, void (*)(Both&)> families[] = {
       {"elementwise", elementwise}, {"products", products},     {"gate", gate},    {"routing", routing},
-      {"codecs", codecs},           {"reductions", reductions}, {"random", random_numbers}, {"errors", errors}};
+      {"reductions", reductions}, {"random", random_numbers}, {"errors", errors}};
   for (const auto& [name, run] : families) {
     if (count == 1 || std::any_of(names + 1, names + count, [&](const char* given) { return std::strcmp(given, name) == 0; })) {
       run(*t);

@@ -55,19 +55,19 @@ void plain(const Codec& c, const Shape& s, const Context& context) {
 
 template <bool kEncode>
 void code(const Codec& c, const Context& context) {
-  const Shape s{c.groups * c.rows, c.rows, c.columns, c.blocks, c.block_stride, c.group_stride, c.row_stride,
+  // Groups with numbers of rows of their own follow each other, as one group of all rows.
+  const bool even = c.group_rows.empty();
+  const Shape s{c.lines(), c.rows, c.columns, c.blocks, c.block_stride, even ? c.group_stride : 0, c.row_stride,
                 c.block_bytes};
-  // Rows without columns take wire only for their scales.
-  if (s.lines == 0 || s.blocks == 0 || (c.columns == 0 && c.codec != SCHEMOE_CODEC_INT8)) return;
-  switch (c.codec) {
-    case SCHEMOE_CODEC_NONE: return plain<kEncode>(c, s, context);
-    case SCHEMOE_CODEC_FP16:
-    case SCHEMOE_CODEC_BF16: return (kEncode ? encode_narrow : decode_narrow)(c, s, context);
-    case SCHEMOE_CODEC_INT8: return (kEncode ? encode_int8 : decode_int8)(c, s, context);
-  }
+  // Rows without columns take wire only where they have scales.
+  if (s.lines == 0 || s.blocks == 0 || (c.columns == 0 && c.spec->bytes(1, 0, c.dtype, c.parameter) == 0)) return;
+  (kEncode ? c.spec->cuda_encode : c.spec->cuda_decode)(c, s, context);
 }
 
 }  // namespace
+
+void encode_plain(const Codec& c, const Shape& s, const Context& context) { plain<true>(c, s, context); }
+void decode_plain(const Codec& c, const Shape& s, const Context& context) { plain<false>(c, s, context); }
 
 Shape shared(Shape s, int64_t span) {
   while (2 << s.shift <= kWarps && span * (2 << s.shift) <= s.columns) ++s.shift;

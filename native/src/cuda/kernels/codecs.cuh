@@ -1,6 +1,8 @@
 // Rows and their place in a wire: what the codecs share.
 #pragma once
 
+#include "codecs/table.h"
+#include "cuda/kernels/codecs_table.h"
 #include "cuda/kernels/launch.cuh"
 
 namespace schemoe::cuda::codecs {
@@ -42,13 +44,5 @@ unsigned grid_for(const Shape& s);
 
 /// Whether all rows and all pieces of the wire can be moved 8 elements at a time.
 bool wide(const Codec& c, const Shape& s, const Context& context, int64_t wire_element);
-
-/// float16 and bfloat16, two bytes an element.
-void encode_narrow(const Codec& c, const Shape& s, const Context& context);
-void decode_narrow(const Codec& c, const Shape& s, const Context& context);
-
-/// A byte an element between the least and the largest of its row.
-void encode_int8(const Codec& c, const Shape& s, const Context& context);
-void decode_int8(const Codec& c, const Shape& s, const Context& context);
 
 }  // namespace schemoe::cuda::codecs

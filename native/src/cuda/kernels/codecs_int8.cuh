@@ -14,6 +14,7 @@ struct Scale {
 
 /// Quotients by the step of a row: what a flat row, a usual one and any other need. The block agrees on one.
 struct FlatQuotient {
+  static __device__ float of(float x) { return x; }
   __device__ float operator()(float) const { return -INFINITY; }  // level 0
 };
 
@@ -22,33 +23,57 @@ struct FlatQuotient {
 struct UsualQuotient {
   float step, inverse;
   static __device__ bool fits(float step) { return step > 0x1p-60f && step < 0x1p60f; }
+  static __device__ float of(float x) { return x; }
   __device__ float operator()(float x) const {
     const float near = __fmul_rn(x, inverse);
     return __fmaf_rn(__fmaf_rn(-near, step, x), inverse, near);
   }
 };
 
+/// From this step on a row's range is counted in quarters, since it may overflow.
+inline constexpr float kWideStep = 0x1p100f;
+
+/// Of a row that is not finite all levels are 0: its step is NaN.
 struct AnyQuotient {
-  float step;
+  float step, factor;
+  static __device__ AnyQuotient by(float step) {
+    const float factor = step >= kWideStep ? 0.25f : 1.0f;
+    return {__fmul_rn(step, factor), factor};
+  }
+  __device__ float of(float x) const { return __fmul_rn(x, factor); }
   __device__ float operator()(float x) const { return __fdiv_rn(x, step); }
 };
+
+/// The value of a level in a row with such a step.
+__device__ inline float wide_value(float min, float level, float step) {
+  constexpr float kMost = 0x1.fffffep127f * 0.25f;
+  const float quarter = __fadd_rn(__fmul_rn(min, 0.25f), __fmul_rn(level, __fmul_rn(step, 0.25f)));
+  return __fmul_rn(quarter > kMost ? kMost : quarter, 4.0f);
+}
 
 template <class Body>
 __device__ inline void with_quotient(float step, Body&& body) {
   if (UsualQuotient::fits(step)) return body(UsualQuotient{step, __fdiv_rn(1.0f, step)});
   if (step == 0.0f) return body(FlatQuotient{});
-  body(AnyQuotient{step});
+  body(AnyQuotient::by(step));
 }
 
-// The numbers among the two, as comparing with `<` gives them; which of two zeros does not matter.
-__device__ inline void lower(float& most, float value) { most = fminf(most, value); }
-__device__ inline void higher(float& most, float value) { most = fmaxf(most, value); }
+// The least and the largest of two, or NaN where one is; which of two zeros does not matter.
+__device__ inline void lower(float& most, float value) { asm("min.NaN.f32 %0, %0, %1;" : "+f"(most) : "f"(value)); }
+__device__ inline void higher(float& most, float value) { asm("max.NaN.f32 %0, %0, %1;" : "+f"(most) : "f"(value)); }
 
-/// Of the least and the largest value of a row.
+/// Of the least and the largest value of a row; NaN where one is no finite number.
 __device__ inline Scale scale_of(float low, float high) {
+  constexpr uint32_t kInfinity = 0x7f800000u, kMagnitude = 0x7fffffffu;
+  if ((__float_as_uint(low) & kMagnitude) >= kInfinity || (__float_as_uint(high) & kMagnitude) >= kInfinity) {
+    return {__uint_as_float(0x7fc00000u), __uint_as_float(0x7fc00000u)};
+  }
   // Which of two zeros is found depends on the order of comparing; adding zero makes it +0.
   low = __fadd_rn(low, 0.0f);
-  return {low, __fdiv_rn(__fsub_rn(high, low), 255.0f)};
+  const float step = __fdiv_rn(__fsub_rn(high, low), 255.0f);
+  if (step < kWideStep) return {low, step};
+  const float quarter = __fsub_rn(__fmul_rn(high, 0.25f), __fmul_rn(low, 0.25f));
+  return {low, __fmul_rn(__fdiv_rn(quarter, 255.0f), 4.0f)};
 }
 
 /// From all values of a block; every thread gets it.
@@ -72,7 +97,7 @@ __device__ inline Scale scale_of(float low, float high, int64_t columns) {
 /// down is its whole part in the last bits of the sum, which is faster than a conversion.
 template <class Quotient>
 __device__ inline uint32_t quantize(float x, float min, const Quotient& quotient) {
-  const float level = __fadd_rn(quotient(__fsub_rn(x, min)), 0.5f);
+  const float level = __fadd_rn(quotient(__fsub_rn(quotient.of(x), quotient.of(min))), 0.5f);
   return __float_as_uint(__fadd_rd(fminf(fmaxf(level, 0.0f), 255.0f), 0x1p23f));
 }
 

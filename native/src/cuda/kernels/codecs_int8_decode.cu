@@ -1,7 +1,7 @@
 // Rows from int8.
 #include <type_traits>
 
-#include "cuda/kernels/codecs.cuh"
+#include "cuda/kernels/codecs_int8.cuh"
 
 namespace schemoe::cuda::codecs {
 
@@ -22,8 +22,8 @@ __global__ void __launch_bounds__(32 * kWarps) decode_wide_kernel(T* x, const st
     T* row = x + line.x;
     const float2 scale = reinterpret_cast<const float2*>(block)[line.line];
     const float min = scale.x, step = scale.y;
-    // `product` is given 2^23 + q.
-    const auto decode = [&](auto product) {
+    // `value` is given 2^23 + q.
+    const auto decode = [&](auto value) {
       for (int64_t begin = (part * kAtOnce * 32 + lane) * V; begin < s.columns; begin += kAtOnce * 32 * V << s.shift) {
         Bytes bytes[kAtOnce];
 #pragma unroll
@@ -43,18 +43,20 @@ __global__ void __launch_bounds__(32 * kWarps) decode_wide_kernel(T* x, const st
             if constexpr (V == 8) word = i < 4 ? bytes[u].x : bytes[u].y;
             else word = bytes[u];
             const float sum = __uint_as_float(__byte_perm(word, 0x4b000000u, 0x7650 + i % 4));
-            v[i] = __fadd_rn(min, product(sum));
+            v[i] = value(sum);
           }
           store(row + j, v);
         }
       }
     };
     // With a step that is neither huge nor negative, (2^23 + q) step - 2^23 step, rounded once, is q step.
-    if (__float_as_uint(step) < __float_as_uint(0x1p100f)) {
+    if (__float_as_uint(step) < __float_as_uint(kWideStep)) {
       const float base = -step * 0x1p23f;
-      decode([&](float sum) { return __fmaf_rn(sum, step, base); });
+      decode([&](float sum) { return __fadd_rn(min, __fmaf_rn(sum, step, base)); });
+    } else if (step >= kWideStep) {
+      decode([&](float sum) { return wide_value(min, __fsub_rn(sum, 0x1p23f), step); });
     } else {
-      decode([&](float sum) { return __fmul_rn(__fsub_rn(sum, 0x1p23f), step); });
+      decode([&](float sum) { return __fadd_rn(min, __fmul_rn(__fsub_rn(sum, 0x1p23f), step)); });
     }
   });
 }
@@ -72,7 +74,8 @@ __global__ void __launch_bounds__(32 * kWarps) decode_int8_kernel(T* x, const st
     const std::byte* from = block + s.lines * 8 + line.line * s.columns;
     T* row = x + line.x;
     for (int64_t j = lane; j < s.columns; j += 32) {
-      const float v[1] = {__fadd_rn(min, __fmul_rn(static_cast<float>(static_cast<uint8_t>(from[j])), step))};
+      const auto level = static_cast<float>(static_cast<uint8_t>(from[j]));
+      const float v[1] = {step >= kWideStep ? wide_value(min, level, step) : __fadd_rn(min, __fmul_rn(level, step))};
       store(row + j, v);
     }
   }

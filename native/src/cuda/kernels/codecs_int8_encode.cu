@@ -63,7 +63,7 @@ __global__ void __launch_bounds__(kThreads, 1024 / kThreads) encode_int8_kernel(
   }
 }
 
-/// The numbers among elements as they lie in memory: least and largest.
+/// Least and largest of elements as they lie in memory, or NaN where one is.
 template <class T>
 struct Range {
   float least = INFINITY, most = -INFINITY;
@@ -85,11 +85,19 @@ struct Range<bf16> {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const auto pair = reinterpret_cast<const __nv_bfloat162&>(words[i]);
-      least = __hmin2(least, pair), most = __hmax2(most, pair);
+      least = __hmin2_nan(least, pair), most = __hmax2_nan(most, pair);
     }
   }
-  __device__ float low() const { return fminf(__low2float(least), __high2float(least)); }
-  __device__ float high() const { return fmaxf(__low2float(most), __high2float(most)); }
+  __device__ float low() const {
+    float low = __low2float(least);
+    lower(low, __high2float(least));
+    return low;
+  }
+  __device__ float high() const {
+    float high = __low2float(most);
+    higher(high, __high2float(most));
+    return high;
+  }
 };
 
 /// W warps have a row and keep all of it in registers, K pieces of 16 bytes a thread: every byte is read
@@ -148,7 +156,7 @@ __global__ void __launch_bounds__(std::max(4, W) * 32) encode_kept_kernel(const 
   };
   if (UsualQuotient::fits(scale.step)) return write(Levels::of(scale));
   if (scale.step == 0.0f) return write([](float) { return 0u; });
-  write([&](float value) { return quantize(value, scale.min, AnyQuotient{scale.step}); });
+  write([&](float value) { return quantize(value, scale.min, AnyQuotient::by(scale.step)); });
 }
 
 template <class T, int K, int W>

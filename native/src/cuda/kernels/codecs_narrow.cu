@@ -7,6 +7,9 @@ namespace schemoe::cuda::codecs {
 
 namespace {
 
+/// Its number in the table of codecs; the other one is bfloat16.
+constexpr uint32_t kFp16 = 1;
+
 /// Elements of a lane at a time: 16 bytes, so that a warp's accesses lie side by side.
 template <class T>
 constexpr int kWide = kVector<T>;
@@ -140,7 +143,7 @@ template <bool kEncode>
 void narrow(const Codec& c, const Shape& s, const Context& context) {
   with_type(c.dtype, [&](auto element) {
     using T = decltype(element);
-    if (c.codec == SCHEMOE_CODEC_FP16) narrow<T, Fp16, kEncode>(c, s, context);
+    if (c.spec->code == kFp16) narrow<T, Fp16, kEncode>(c, s, context);
     else narrow<T, Bf16, kEncode>(c, s, context);
   });
 }

@@ -1,0 +1,59 @@
+// The codecs: the one place that ties number, name, parameter, size and kernels of each together.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "schemoe.h"
+
+namespace schemoe {
+
+namespace cuda {
+struct Context;
+namespace codecs {
+struct Shape;
+}
+}  // namespace cuda
+struct Codec;
+
+/// Rows of one group that a codec is given together, and where they lie in a wire block.
+struct Piece {
+  std::byte* wire;         // of the block
+  int64_t lines, line;     // rows of the block; the first one here
+  int64_t group_offset;    // where the group begins in the wire, for codecs that code a group as a whole
+  int64_t group_line;      // the first row's number in its group
+  int64_t group_rows;
+  int64_t rows, columns;
+  int64_t parameter;
+  uint64_t seed;           // 0: to nearest; else random bits depend on it, the token and the column
+  const int32_t* tokens;   // of these rows; nullptr: their numbers in the block
+  uint64_t token(int64_t row) const { return static_cast<uint64_t>(tokens ? tokens[row] : line + row); }
+};
+
+struct CodecSpec {
+  uint32_t code;
+  const char* name;
+  /// What the parameter says, and its bounds.
+  const char* parameter;
+  int64_t least, most;
+  /// Rows that are coded together at most.
+  int64_t height;
+  /// Bytes of a group of rows; a block has the sum over its groups.
+  int64_t (*bytes)(int64_t rows, int64_t columns, schemoe_dtype dtype, int64_t parameter);
+  /// Up to `height` float rows, `stride` from each other. nullptr: bytes are moved as they are.
+  /// `encode` returns the first row with a value that the codec cannot represent, or -1.
+  int64_t (*encode)(const Piece& piece, const float* x, int64_t stride);
+  void (*decode)(const Piece& piece, float* x, int64_t stride);
+#ifdef SCHEMOE_WITH_CUDA
+  void (*cuda_encode)(const Codec& codec, const cuda::codecs::Shape& shape, const cuda::Context& context);
+  void (*cuda_decode)(const Codec& codec, const cuda::codecs::Shape& shape, const cuda::Context& context);
+#endif
+};
+
+std::span<const CodecSpec> codec_table();
+
+/// nullptr where there is no such codec.
+const CodecSpec* find_codec(int64_t code);
+
+}  // namespace schemoe

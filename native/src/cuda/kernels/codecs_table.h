@@ -1,0 +1,22 @@
+// The CUDA kernels of each codec, for the table of all.
+#pragma once
+
+#include "codecs/table.h"
+
+namespace schemoe::cuda::codecs {
+
+#define SCHEMOE_CODEC(name)                                              \
+  void encode_##name(const Codec& c, const Shape& s, const Context& context); \
+  void decode_##name(const Codec& c, const Shape& s, const Context& context);
+
+SCHEMOE_CODEC(plain)
+/// float16 and bfloat16, two bytes an element.
+SCHEMOE_CODEC(narrow)
+/// A byte an element between the least and the largest of its row.
+SCHEMOE_CODEC(int8)
+SCHEMOE_CODEC(zfp1)
+SCHEMOE_CODEC(zfp2)
+
+#undef SCHEMOE_CODEC
+
+}  // namespace schemoe::cuda::codecs
