@@ -35,7 +35,8 @@ export { sendBundle, settled, type Shown } from "./chart/display.ts";
 export { type Disturbance, disturbance } from "./measures/disturbance.ts";
 export { explain, type Explanation } from "./measures/explain.ts";
 export { exposure } from "./measures/exposure.ts";
-export { fromArrow, fromCSV, toArrow, toCSV } from "./table/export.ts";
+export { fromCSV, toCSV } from "./table/csv.ts";
+export { fromArrow, toArrow } from "./table/export.ts";
 export { formatBytes, formatPercent, formatRate, formatTime } from "./table/format.ts";
 export {
   gantt,

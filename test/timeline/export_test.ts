@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { fromArrow, fromCSV, toArrow, toCSV } from "../../lib/timeline/table/export.ts";
+import { fromCSV, toCSV } from "../../lib/timeline/table/csv.ts";
+import { fromArrow, toArrow } from "../../lib/timeline/table/export.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { forwardTimeline, timelineOf } from "./fixture.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { communication } from "../../lib/timeline/measures/communication.ts";
 import { TIMELINE_COLUMNS } from "../../lib/timeline/table/columns.ts";
-import { fromCSV, toCSV } from "../../lib/timeline/table/export.ts";
+import { fromCSV, toCSV } from "../../lib/timeline/table/csv.ts";
 import { ganttSvg } from "../../lib/timeline/chart/gantt.ts";
 import { makespan } from "../../lib/timeline/measures/makespan.ts";
 import { chromeTrace } from "../../lib/timeline/trace/export.ts";

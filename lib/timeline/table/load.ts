@@ -3,7 +3,7 @@
  * @module
  */
 import { type Pass, SchemoeError, type Topology } from "../../types.ts";
-import { rows, type Timeline } from "./columns.ts";
+import { column, rows, type Timeline } from "./columns.ts";
 import { fromArrow } from "./export.ts";
 import {
   type Machine,
@@ -12,6 +12,7 @@ import {
   RUN_FORMAT,
   RUN_VERSION,
   type RunFile,
+  sha256,
   type Versions,
 } from "./save.ts";
 import { ShownRun } from "../chart/shown_run.ts";
@@ -45,8 +46,8 @@ export class SavedRun extends ShownRun {
 /**
  * The run that `saveRun` wrote to a folder.
  *
- * @throws {SchemoeError} naming the file that is missing, cut off, changed, foreign or of a newer
- * version of this package.
+ * @throws {SchemoeError} naming the file that is missing, cut off, changed (with the field, or column
+ * and row, and its value), foreign or of a newer version of this package.
  */
 export async function loadRun(folder: string | URL): Promise<SavedRun> {
   const path = pathOf(folder);
@@ -80,7 +81,25 @@ export async function loadRun(folder: string | URL): Promise<SavedRun> {
   if (rows(timeline).length !== count) {
     fail(`${name} has ${rows(timeline).length} rows instead of ${count}: it was changed`);
   }
+  const changed = rankProblem(timeline, file);
+  if (changed) fail(`${name} was changed: ${changed}`);
+  if (file.timeline.sha256 !== undefined && await sha256(arrow) !== file.timeline.sha256) {
+    fail(`${name} was changed: its SHA-256 is not the one in ${RUN_FILE}`);
+  }
   return new SavedRun(file, timeline);
+}
+
+/** What is wrong with the ranks of a timeline, in the topology that the file says. */
+function rankProblem(timeline: Timeline, { topology }: RunFile): string | undefined {
+  if (!topology) return undefined;
+  const rank = column<number>(timeline, "rank");
+  for (const row of rows(timeline)) {
+    if (rank.at(row) >= topology.ranks) {
+      return `column "rank" holds ${
+        rank.at(row)
+      } in row ${row}, the topology has ${topology.ranks} ranks`;
+    }
+  }
 }
 
 /** The contents of `run.json`, checked as far as they are used. */
@@ -99,31 +118,47 @@ function runFile(text: string, fail: (problem: string, cause?: unknown) => never
     );
   }
   const { version } = value;
-  if (!Number.isInteger(version)) {
+  if (!isCount(version)) {
     fail(`${RUN_FILE} has the version ${JSON.stringify(version)}, not an integer`);
   }
   if (version as number > RUN_VERSION) {
     fail(`it has version ${version}, this package reads up to ${RUN_VERSION}; use a newer package`);
   }
   const usable: Record<string, (value: unknown) => boolean> = {
-    name: (v) => typeof v === "string",
-    pass: (v) => typeof v === "string",
-    configuration: isObject,
-    versions: isObject,
+    name: isText,
+    pass: isText,
+    configuration: (v) => isObject(v) && Object.values(v).every(isPlain),
+    versions: (v) => isObject(v) && Object.values(v).every(isText),
     machine: isObject,
-    saved: (v) => typeof v === "string" && !Number.isNaN(Date.parse(v)),
-    bound: (v) => v === undefined || Number((v as { seconds?: unknown })?.seconds) > 0,
-    topology: (v) => v === undefined || isObject(v),
+    saved: (v) => isText(v) && !Number.isNaN(Date.parse(v)),
+    bound: (v) => v === undefined || (isObject(v) && isTime(v.seconds) && isTextOrNone(v.limit)),
+    topology: (v) => v === undefined || isTopology(v),
     timeline: (v) =>
-      isObject(v) && Number.isInteger(v.rows) && Number.isInteger(v.bytes) &&
-      typeof v.file === "string" && !/[/\\]/.test(v.file),
+      isObject(v) && isCount(v.rows) && isCount(v.bytes) && isTextOrNone(v.sha256) &&
+      isText(v.file) && !/[/\\]|^\.*$/.test(v.file),
   };
   for (const [name, fits] of Object.entries(usable)) {
     const found = value[name as keyof RunFile];
-    if (!fits(found)) fail(`${RUN_FILE} has ${JSON.stringify(found)} as "${name}": it was changed`);
+    if (fits(found)) continue;
+    const shown = JSON.stringify(found) ?? "nothing";
+    fail(`${RUN_FILE} has ${shown.slice(0, 200)} as "${name}": it was changed`);
   }
   return value as RunFile;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isText = (value: unknown): value is string => typeof value === "string";
+const isTextOrNone = (value: unknown) => value === undefined || isText(value);
+const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isTime = (value: unknown) => Number.isFinite(value) && (value as number) > 0;
+const isPlain = (value: unknown) =>
+  isText(value) || typeof value === "boolean" || Number.isFinite(value);
+
+function isTopology(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { nodes, ranksPerNode, ranks } = value;
+  return [nodes, ranksPerNode, ranks].every((count) => isCount(count) && count !== 0) &&
+    ranks === (nodes as number) * (ranksPerNode as number);
+}

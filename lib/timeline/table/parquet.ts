@@ -15,7 +15,9 @@ import {
   TIMELINE_COLUMNS,
   type TimelineColumn,
 } from "./columns.ts";
+import { checkTimeline } from "./domain.ts";
 import { Lookup } from "./lookup.ts";
+import { checkParquet } from "./parquet_check.ts";
 
 /** How a column is stored. */
 function typeOf(name: TimelineColumn): "STRING" | "INT32" | "DOUBLE" {
@@ -41,36 +43,44 @@ export async function toParquet(timeline: Subject): Promise<Uint8Array<ArrayBuff
 }
 
 /**
- * The timeline that `toParquet` wrote. Loads hyparquet.
+ * The timeline that `toParquet` wrote. Loads hyparquet, after what the bytes say of themselves is
+ * compared with them.
  *
- * @throws {SchemoeError} naming a column that is missing, or saying that it is not Parquet.
+ * @throws {SchemoeError} naming a column that is missing or holds what it cannot, with row and value, or
+ * saying where the bytes are not a Parquet file.
  */
 export async function fromParquet(bytes: Uint8Array): Promise<Timeline> {
-  const { parquetReadObjects } = await import("hyparquet");
-  let read: Record<string, unknown>[];
+  const { parquetMetadata, parquetReadObjects, snappyUncompress } = await import("hyparquet");
+  let read: Record<string, unknown>[] = [];
+  let missing: string | undefined;
+  let names: readonly TimelineColumn[] = TIMELINE_COLUMNS;
   try {
     // A copy: the reader takes a whole buffer, and bytes may be a part of one.
-    read = await parquetReadObjects({ file: new Uint8Array(bytes).buffer });
+    const file = new Uint8Array(bytes).buffer;
+    const metadata = parquetMetadata(file);
+    const there = new Set(metadata.schema.map(({ name }) => name));
+    missing = TIMELINE_COLUMNS.find((name) => !there.has(name));
+    if (there.has(PACED_COLUMN)) names = [...TIMELINE_COLUMNS, PACED_COLUMN];
+    if (missing === undefined) {
+      checkParquet(bytes, metadata, { names, unpack: snappyUncompress });
+      read = await parquetReadObjects({ file, metadata, columns: [...names] });
+    }
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
     throw new SchemoeError(`Cannot read the timeline: the bytes are not a Parquet file: ${text}`, {
       cause,
     });
   }
-  const paced = read.length > 0 && PACED_COLUMN in read[0];
-  const names: readonly TimelineColumn[] = paced
-    ? [...TIMELINE_COLUMNS, PACED_COLUMN]
-    : TIMELINE_COLUMNS;
+  if (missing !== undefined) {
+    throw new SchemoeError(`Cannot read the timeline: it has no column "${missing}"`);
+  }
   const columns = names.map((name) => {
-    if (read.length > 0 && !(name in read[0])) {
-      throw new SchemoeError(`Cannot read the timeline: it has no column "${name}"`);
-    }
     const values = read.map((row, i) => checked(name, typeOf(name), row[name], i));
     if (name === "rank" || name === "node") return [name, Uint32Array.from(values as number[])];
     if (typeOf(name) === "DOUBLE") return [name, Float64Array.from(values as number[])];
     return [name, Lookup.of(values.length, values)];
   });
-  return table(Object.fromEntries(columns), [...names]);
+  return checkTimeline(table(Object.fromEntries(columns), [...names]));
 }
 
 /** A value of a column, null for none. */
@@ -79,7 +89,8 @@ function checked(name: string, type: string, value: unknown, row: number): strin
   if (plain === null || plain === undefined) {
     if (name === "chunk" || type === "STRING") return null;
   } else if (type === "STRING" ? typeof plain === "string" : typeof plain === "number") {
-    if (type !== "INT32" || Number.isInteger(plain)) return plain as string | number;
+    const fits = name === "rank" || name === "node" ? plain as number >= 0 : true;
+    if (type !== "INT32" || (Number.isInteger(plain) && fits)) return plain as string | number;
   }
   const wanted = { STRING: "text", INT32: "an integer", DOUBLE: "a number" }[type];
   throw new SchemoeError(

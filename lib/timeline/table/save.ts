@@ -40,7 +40,13 @@ export interface RunFile {
   readonly machine: Machine;
   /** When it was saved, ISO 8601. */
   readonly saved: string;
-  readonly timeline: { readonly file: string; readonly rows: number; readonly bytes: number };
+  readonly timeline: {
+    readonly file: string;
+    readonly rows: number;
+    readonly bytes: number;
+    /** Absent from runs that were saved before there was one. */
+    readonly sha256?: string;
+  };
   readonly figures: readonly string[];
 }
 
@@ -67,14 +73,23 @@ export async function saveRun(run: Subject, folder: string | URL): Promise<void>
   const pass = (given.pass ?? firstPass(timeline)) as Pass;
   const arrow = toArrow(timeline);
   const file: RunFile = {
-    ...{ format: RUN_FORMAT, version: RUN_VERSION, name, pass, configuration },
+    format: RUN_FORMAT,
+    version: RUN_VERSION,
+    name,
+    pass,
+    configuration,
     verdict: verdict(given),
     ...(bound === undefined ? {} : { bound: { seconds: bound, limit: boundLimit } }),
     topology: worldOf(given),
     versions: { package: packageFile.version, ...Deno.version },
     machine: machine(),
     saved: new Date().toISOString(),
-    timeline: { file: TIMELINE_FILE, rows: rows(timeline).length, bytes: arrow.byteLength },
+    timeline: {
+      file: TIMELINE_FILE,
+      rows: rows(timeline).length,
+      bytes: arrow.byteLength,
+      sha256: await sha256(arrow),
+    },
     figures: [FIGURE_FILE],
   };
   const figure = await ganttSvg(run);
@@ -98,6 +113,12 @@ export async function saveRun(run: Subject, folder: string | URL): Promise<void>
       cause,
     });
   }
+}
+
+/** SHA-256 of bytes in hexadecimal digits. */
+export async function sha256(bytes: Uint8Array): Promise<string> {
+  const sum = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  return new Uint8Array(sum).toHex();
 }
 
 /** A folder as a path without a slash at its end. @throws {SchemoeError} for anything else. */
