@@ -3,7 +3,6 @@
  * read: rows, column chunks and pages may not be more than there is.
  * @module
  */
-import type { FileMetaData } from "hyparquet";
 import { checkRuns, RUN_ENCODINGS } from "./parquet_runs.ts";
 
 /** Bytes behind the metadata: their length, and the mark at the end. */
@@ -17,6 +16,24 @@ const V1 = { encoding: 2 } as const;
 const V2 = { nulls: 2, rows: 3, encoding: 4, definitions: 5, repetitions: 6, packed: 7 } as const;
 const KIND = { data: 0, dictionary: 2, dataV2: 3 } as const;
 
+/** What is looked at of the metadata of a file, as hyparquet gives them. */
+export interface ParquetMetadata {
+  readonly num_rows: bigint;
+  readonly schema: readonly { readonly name: string; readonly repetition_type?: string }[];
+  readonly row_groups: readonly {
+    readonly num_rows: bigint;
+    readonly columns: readonly {
+      readonly meta_data?: {
+        readonly path_in_schema: readonly string[];
+        readonly codec: string;
+        readonly dictionary_page_offset?: bigint;
+        readonly data_page_offset: bigint;
+        readonly total_compressed_size: bigint;
+      };
+    }[];
+  }[];
+}
+
 /** Writes the contents of compressed bytes to an array of their length. */
 export type Unpack = (compressed: Uint8Array, contents: Uint8Array) => void;
 
@@ -27,7 +44,7 @@ export type Unpack = (compressed: Uint8Array, contents: Uint8Array) => void;
  */
 export function checkParquet(
   bytes: Uint8Array,
-  { num_rows, row_groups, schema }: FileMetaData,
+  { num_rows, row_groups, schema }: ParquetMetadata,
   { names, unpack }: { names: readonly string[]; unpack: Unpack },
 ): void {
   const optional = new Map(schema.map((one) => [one.name, one.repetition_type === "OPTIONAL"]));
