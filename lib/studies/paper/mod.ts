@@ -1,0 +1,15 @@
+/**
+ * The tables of Shi et al., "ScheMoE", EuroSys'24, predicted from published alpha and beta alone.
+ *
+ * ```ts
+ * import { paperSizes } from "@schemoe/lab/paper";
+ * console.assert(paperSizes().every(({ pipe, linear }) => pipe < linear));
+ * ```
+ * @module
+ */
+export { type Finding, findings } from "./findings.ts";
+export { type Grid, gridOf, paperGrid } from "./grid.ts";
+export { Predictor } from "./predict.ts";
+export { GRID_MEAN, type Method, PUBLISHED, type Published } from "./published.ts";
+export { allToAllSeconds, paperSizes, type SizeRow } from "./sizes.ts";
+export { type PaperRow, type PaperTables, paperTables } from "./tables.ts";
