@@ -28,7 +28,10 @@ function base128(value: number): number[] {
   return [...bytes, value];
 }
 
-const varint = (field: number, value: number): number[] => [8 * field, ...base128(value)];
+const varint = (field: number, value: number): number[] => [
+  ...base128(8 * field),
+  ...base128(value),
+];
 
 const message = (field: number, ...parts: number[][]): number[] => {
   const body = parts.flat();
@@ -37,3 +40,40 @@ const message = (field: number, ...parts: number[][]): number[] => {
 
 const text = (field: number, value: string): number[] =>
   message(field, [...new TextEncoder().encode(value)]);
+
+/** What a model says of the file in which its weights lie. */
+export interface ExternalWeights {
+  /** `location`, `offset`, `length`; anything that a file may hold. */
+  readonly says: Readonly<Record<string, string>>;
+  /** In a graph of an attribute instead of the model's own, where no runtime needs it. */
+  readonly nested?: boolean;
+}
+
+/** A model of one product: y = x0 @ w, with w [4, 4] in a file. */
+export function externalModel({ says, nested = false }: ExternalWeights): Uint8Array {
+  const weights = [
+    varint(1, 4),
+    varint(1, 4),
+    varint(2, 1),
+    text(8, "w"),
+    ...Object.entries(says).map(([key, value]) => message(13, text(1, key), text(2, value))),
+    varint(14, 1),
+  ];
+  const type = message(
+    1,
+    varint(1, 1),
+    message(2, message(1, text(2, "n")), message(1, varint(1, 4))),
+  );
+  const value = (field: number, name: string) => message(field, text(1, name), message(2, type));
+  const node = [text(1, "x0"), text(1, "w"), text(2, "y"), text(3, "product"), text(4, "MatMul")];
+  const inner = message(5, text(1, "body"), message(6, message(5, ...weights)), varint(20, 5));
+  const graph = [
+    message(1, ...node, ...(nested ? [inner] : [])),
+    text(2, "g"),
+    ...(nested ? [] : [message(5, ...weights)]),
+    value(11, "x0"),
+    value(12, "y"),
+  ];
+  const bytes = [varint(1, 8), message(7, ...graph), message(8, text(1, ""), varint(2, 13))];
+  return Uint8Array.from(bytes.flat());
+}

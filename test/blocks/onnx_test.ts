@@ -109,7 +109,8 @@ Deno.test("onnx() is forward only, and says so", async () => {
 
 Deno.test("onnx() runs on the simulator, whose experts take what their flops say", async () => {
   await using expert = await onnx([onnxModel({}), onnxModel({})], { flops: 1e9 });
-  using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
+  const processor = { flopRate: "20 GFLOP/s", byteRate: "4 GB/s" };
+  using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2, processor });
   const run = await createLayer(engine, { ...config, expert }).forward();
   assertAlmostEquals(run.makespan, 16e9 / 20e9, 0.01);
 });

@@ -1,12 +1,13 @@
 /** Experts given as ONNX models. @module */
 import { type Expert, type HostContext, type Matrix, SchemoeError } from "../../types.ts";
+import { readModel } from "./onnx_file.ts";
 import { type OnnxModel, openModel } from "./onnx_model.ts";
 import { readRows, rowsOfGroup, writeRows } from "./onnx_rows.ts";
 import { loadOnnxRuntime, type OnnxRuntime } from "./onnx_runtime.ts";
 
 /** Options of {@linkcode onnx}. */
 export interface OnnxOptions {
-  /** Floating-point operations for one row; default: two for each four bytes of the model. */
+  /** Floating-point operations for one row; default: two for each four bytes of the model and its weights. */
   readonly flops?: number;
 }
 
@@ -19,7 +20,9 @@ export interface OnnxExpert extends Expert {
 
 /**
  * Experts from ONNX models, one for each expert of the layer in their order: paths, URLs of files, or
- * the bytes of models. Each takes one float32 matrix [n, modelDim] and gives one, for any n.
+ * the bytes of models. Each takes one float32 matrix [n, modelDim] and gives one, for any n. Weights in
+ * files of their own lie in the folder of their model, whatever the working directory; a model that names
+ * a file outside of it is refused.
  *
  * **Forward only**: backward of such a layer is an error. The models run in this process by
  * onnxruntime-node (fetched at the first call, 290 MB), one session and one thread for each, called by
@@ -54,29 +57,13 @@ export async function onnx(
   const runtime = await loadOnnxRuntime();
   const opened: OnnxModel[] = [];
   try {
-    for (const { name, bytes } of files) opened.push(await openModel(runtime, name, bytes));
+    for (const file of files) opened.push(await openModel(runtime, file));
     oneWidth(opened);
   } catch (error) {
     for (const { session } of opened) await session.release();
     throw error;
   }
   return expertOf(runtime, opened, flops);
-}
-
-async function readModel(model: string | URL | Uint8Array, index: number) {
-  if (model instanceof Uint8Array) return { name: `model ${index}`, bytes: model };
-  if (typeof model !== "string" && !(model instanceof URL)) {
-    return fail(`model ${index} is ${model}, not a path, a URL or bytes`);
-  }
-  try {
-    return { name: `${model}`, bytes: await Deno.readFile(model) };
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotCapable) throw cause;
-    const text = cause instanceof Error ? cause.message : String(cause);
-    throw new SchemoeError(`Cannot use ${model} as an expert: it cannot be read: ${text}`, {
-      cause,
-    });
-  }
 }
 
 function oneWidth(models: readonly OnnxModel[]): void {

@@ -3,6 +3,7 @@
  * @module
  */
 import { SchemoeError } from "../../types.ts";
+import type { OnnxFile } from "./onnx_file.ts";
 import type { OnnxRuntime, OnnxSession, OnnxValue } from "./onnx_runtime.ts";
 
 /** A model of one expert that may run. */
@@ -17,15 +18,14 @@ export interface OnnxModel {
   readonly bytes: number;
 }
 
-/** Opens a model with one thread of its own: lanes are what runs beside each other. */
+/** Opens a model with one thread of its own: it is lanes that run beside each other. */
 export async function openModel(
   runtime: OnnxRuntime,
-  name: string,
-  bytes: Uint8Array,
+  { name, source, bytes }: OnnxFile,
 ): Promise<OnnxModel> {
   let session: OnnxSession;
   try {
-    session = await runtime.InferenceSession.create(bytes, {
+    session = await runtime.InferenceSession.create(source, {
       executionMode: "sequential",
       executionProviders: ["cpu"],
       interOpNumThreads: 1,
@@ -43,10 +43,7 @@ export async function openModel(
     const input = only(name, "input", session.inputMetadata);
     const output = only(name, "output", session.outputMetadata);
     const columns = sameWidth(name, width(name, "input", input), width(name, "output", output));
-    return {
-      ...{ name, session, columns, bytes: bytes.byteLength },
-      ...{ input: input.name, output: output.name },
-    };
+    return { name, session, columns, bytes, input: input.name, output: output.name };
   } catch (error) {
     await session.release();
     throw error;

@@ -36,7 +36,7 @@ export interface OnnxSession {
 export interface OnnxRuntime {
   readonly Tensor: new (type: "float32", data: Float32Array, dims: readonly number[]) => OnnxTensor;
   readonly InferenceSession: {
-    create(model: Uint8Array, options: Record<string, unknown>): Promise<OnnxSession>;
+    create(model: Uint8Array | string, options: Record<string, unknown>): Promise<OnnxSession>;
   };
 }
 
