@@ -4,6 +4,7 @@ import { createLayer } from "../../lib/layer/mod.ts";
 import { type GoldenCase, largestError, parseGolden } from "../../lib/studies/golden.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
 import { type Expert, SchemoeError } from "../../lib/types.ts";
+import { topology } from "../../lib/topology.ts";
 import { onnxModel } from "./onnx_fixture.ts";
 
 const GOLDEN = `${import.meta.dirname}/../golden`;
@@ -109,8 +110,8 @@ Deno.test("onnx() is forward only, and says so", async () => {
 
 Deno.test("onnx() runs on the simulator, whose experts take what their flops say", async () => {
   await using expert = await onnx([onnxModel({}), onnxModel({})], { flops: 1e9 });
-  const processor = { flopRate: "20 GFLOP/s", byteRate: "4 GB/s" };
-  using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2, processor });
+  const world = topology({ nodes: 1, ranksPerNode: 2 }); // 20 GFLOP/s a rank
+  using engine = openEngine({ kind: "simulate", topology: world });
   const run = await createLayer(engine, { ...config, expert }).forward();
   assertAlmostEquals(run.makespan, 16e9 / 20e9, 0.01);
 });
