@@ -614,6 +614,17 @@ export interface Workspace {
   write(name: string, rank: number, data: ArrayBufferView, offset?: number): void;
   /** Copies bytes out of a buffer of a rank. */
   read(name: string, rank: number, bytes: number, offset?: number): Uint8Array<ArrayBuffer>;
+  /** The same into bytes that are there: as many as they are. */
+  readInto(name: string, rank: number, data: Uint8Array<ArrayBuffer>, offset?: number): void;
+  /** `ensure`, `write` and `readInto` off the event loop. What is written must not change meanwhile. */
+  ensureAsync(buffers: Readonly<Record<string, number>>): Promise<void>;
+  writeAsync(name: string, rank: number, data: ArrayBufferView, offset?: number): Promise<void>;
+  readAsync(
+    name: string,
+    rank: number,
+    data: Uint8Array<ArrayBuffer>,
+    offset?: number,
+  ): Promise<void>;
   free(): void;
 }
 
@@ -625,6 +636,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Every compute operation alone on the machine, each task after the one before: for costs. */
   readonly isolated?: boolean;
+  /** Waits for the run in progress instead of being refused, and other runs wait for it. */
+  readonly background?: boolean;
 }
 
 /** Runs Programs. The only part with effects. */

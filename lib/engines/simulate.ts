@@ -73,12 +73,21 @@ export function openSimulator(
   };
 }
 
+const noValues = (name: string): never => {
+  throw new SchemoeError(`Cannot read "${name}": the simulator computes times, no values`);
+};
+
 const emptyWorkspace: Workspace = {
   ensure() {},
+  ensureAsync: () => Promise.resolve(),
   write() {},
-  read(name) {
-    throw new SchemoeError(`Cannot read "${name}": the simulator computes times, no values`);
-  },
+  writeAsync: () => Promise.resolve(),
+  read: noValues,
+  readInto: noValues,
+  readAsync: (name) =>
+    Promise.reject(
+      new SchemoeError(`Cannot read "${name}": the simulator computes times, no values`),
+    ),
   free() {},
 };
 

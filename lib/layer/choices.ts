@@ -31,9 +31,17 @@ export interface PassChoices {
    * prefers (`fasterMoE`: groups of peers); in the backward pass it is split as forward was.
    */
   readonly chunks?: number | Chunking;
-  /** Measure what the distance to the lower bound needs; default true. */
+  /**
+   * Whether the run knows how far it is from the lower bound. That is free where tasks take what the cost model
+   * says (the simulator; emulated links with paced computation), and then the default. Elsewhere `true` measures
+   * each task alone first, in two further runs that call host functions and codecs again; tasks measured once
+   * are known to later runs of the same choices.
+   */
   readonly bound?: boolean;
-  /** Read results back after the run; default true. */
+  /**
+   * Results are read when they are asked for, until a later pass overwrites them. `true` reads them right after the
+   * run and keeps them; `false` gives none.
+   */
   readonly results?: boolean;
   /** Seconds after which the run is given up; default 600. */
   readonly timeLimit?: number;

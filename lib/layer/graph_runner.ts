@@ -16,6 +16,8 @@ import {
   type TaskGraph,
   type Workspace,
 } from "../types.ts";
+import { memoryPlan } from "../memory/mod.ts";
+import type { PlannedGraph } from "./memory_report.ts";
 import type { RanProgram } from "./run.ts";
 
 /** Runs in which each task is measured alone. */
@@ -83,7 +85,7 @@ export class GraphRunner {
   async run(
     known: KnownGraph,
     scheduler: Scheduler,
-    options: RunOptions & { readonly bound: boolean },
+    options: RunOptions & { readonly bound?: boolean },
   ): Promise<RanProgram> {
     const { graph } = known;
     const { representatives } = this.engine;
@@ -91,20 +93,29 @@ export class GraphRunner {
       checkSize(graph.tasks.length, representatives?.length ?? graph.topology.ranks);
     }
     const model = modelCosts(graph.topology, { representatives });
-    if (options.bound && !known.measured) {
+    const { bound = this.engine.modelled || known.measured !== undefined } = options;
+    if (bound && !known.measured) {
       const costs = this.engine.modelled ? model : await this.#measure(known, model, options);
       known.measured = { costs, bound: lowerBound(simulated(graph, representatives), costs) };
     }
     const program = known.program(scheduler, known.measured?.costs ?? model);
-    const events = await this.engine.run(program, this.workspace, options);
-    return { program, events, ...(options.bound ? known.measured : {}) };
+    const { timeLimit, signal } = options;
+    const events = await this.engine.run(program, this.workspace, { timeLimit, signal });
+    return { program, events, ...(bound ? known.measured : {}) };
+  }
+
+  /** Graphs that are kept, with the plans of their memory. */
+  get planned(): PlannedGraph[] {
+    return [...this.#graphs.values()].map(({ graph }) => ({ graph, plan: memoryPlan(graph) }));
   }
 
   async #measure(known: KnownGraph, model: Costs, options: RunOptions): Promise<Costs> {
     const program = known.program(sequential, model);
+    const { timeLimit, signal } = options;
     const runs: EventTable[] = [];
     for (let i = 0; i < MEASUREMENTS; i++) {
-      runs.push(await this.engine.run(program, this.workspace, { ...options, isolated: true }));
+      const isolated = { timeLimit, signal, isolated: true };
+      runs.push(await this.engine.run(program, this.workspace, isolated));
     }
     return measuredCosts(program, runs);
   }

@@ -29,8 +29,13 @@ import {
 } from "./choices.ts";
 import { GraphRunner } from "./graph_runner.ts";
 import { type RanProgram, Run } from "./run.ts";
+import type { SafetensorsFile } from "../files/mod.ts";
+import { layerTensors } from "../memory/mod.ts";
+import type { LoadOptions } from "./load.ts";
+import { MemoryReport } from "./memory_report.ts";
+import { Results } from "./results.ts";
 import { TensorStore } from "./store.ts";
-import { tensorSpecs } from "./tensors.ts";
+import type { TensorValues } from "./transfer.ts";
 
 /** Options of {@linkcode MoeLayer.forward}. */
 export interface ForwardOptions extends PassChoices {
@@ -48,6 +53,9 @@ export interface BackwardOptions extends PassChoices {
   /** Gradient of the loss at the output [ranks, tokens, modelDim]; default like `x`. */
   readonly dy?: Float32Array;
 }
+
+/** Tensors that a forward pass writes for its user. */
+const OUTPUTS = ["y", "aux_loss"];
 
 /** What forward leaves for backward. */
 interface Kept {
@@ -100,7 +108,7 @@ export class MoeLayer {
   #kept?: Kept;
 
   constructor(readonly engine: Engine, readonly layer: Layer, readonly seed: number) {
-    this.#tensors = new TensorStore({ engine, specs: tensorSpecs(layer), seed, owner: "layer" });
+    this.#tensors = new TensorStore({ engine, table: layerTensors(layer), seed, owner: "layer" });
     this.#runner = new GraphRunner(engine, this.#tensors.workspace);
   }
 
@@ -119,15 +127,66 @@ export class MoeLayer {
     return this;
   }
 
-  /** The values of a parameter over all experts. */
-  get(name: string): Float32Array {
-    this.#tensors.initialize(Object.keys(this.parameters));
-    if (!(name in this.parameters)) {
+  /**
+   * Resolves when all parameters and the input have values. The engine makes them in the background as soon as
+   * the layer is made; passes and reads wait for it by themselves.
+   * @throws {SchemoeError} when there is no memory for them.
+   */
+  ready(): Promise<void> {
+    return this.#tensors.ready();
+  }
+
+  /**
+   * The values of a parameter over all experts, bfloat16 as floats. For large ones {@linkcode MoeLayer.read} does
+   * not hold the event loop.
+   * @throws {SchemoeError} for an unknown name, and while nothing has given it values (await `ready()`).
+   */
+  get(name: string): Float32Array<ArrayBuffer> {
+    this.#checkParameter(name);
+    if (this.engine.computes && (!this.#tensors.has(name) || this.#tensors.initializing)) {
       throw new SchemoeError(
-        `Cannot get "${name}": the parameters are ${Object.keys(this.parameters).join(", ")}`,
+        `Cannot get "${name}": its values are still being made; await layer.ready() first, or await layer.read("${name}")`,
       );
     }
     return this.#tensors.read(name);
+  }
+
+  /**
+   * The same off the event loop, in pieces.
+   * @param options.stored bfloat16 as its bits (Uint16Array) instead of floats; default false.
+   */
+  async read(name: string, options: { stored?: boolean } = {}): Promise<TensorValues> {
+    this.#checkParameter(name);
+    await this.ready();
+    return await this.#tensors.readAsync(name, options);
+  }
+
+  /**
+   * Writes tensors of a safetensors file, of any real type, piece by piece.
+   *
+   * @param file as `openSafetensors` opens it.
+   * @returns the names of the tensors that were written.
+   * @throws {SchemoeError} naming file and tensor: not there, another shape, a type without real numbers.
+   */
+  async load(file: SafetensorsFile, options: LoadOptions = {}): Promise<string[]> {
+    const names = await this.#tensors.load(file, options);
+    if (names.some((name) => name !== "dy")) this.#kept = undefined;
+    return names;
+  }
+
+  /**
+   * Measures each task of both passes alone, twice, so that runs of these choices know their distance to the
+   * bound. Calls host functions and codecs again for each measurement.
+   */
+  async measure(choices: PassChoices = {}): Promise<{ forward: Run; backward?: Run }> {
+    const forward = await this.forward({ ...choices, bound: true });
+    if (!this.layer.expert.inputGrad || !this.layer.expert.weightGrad) return { forward };
+    return { forward, backward: await this.backward({ ...choices, bound: true }) };
+  }
+
+  /** Tensors and buffers on a rank, of the passes that have run: what each takes, and what shares memory. */
+  memory(): MemoryReport {
+    return new MemoryReport(this.#tensors.table, this.#runner.planned);
   }
 
   /**
@@ -148,17 +207,15 @@ export class MoeLayer {
         checkedSplit(choices.chunking, this.#splitAt(placesOf(this.layer, 0)));
       }
       if (options.x) this.#tensors.write("x", options.x);
-      this.#tensors.initialize(["x", ...Object.keys(this.parameters)]);
+      await this.ready();
       this.#kept = undefined; // a pass that fails half-way leaves nothing to go back from
+      this.#tensors.overwrite(OUTPUTS);
       const { ran, kept } = await this.#forward(choices, options);
       this.#kept = kept;
       const configuration = this.#configuration(choices, kept);
       const setup = { layer: this.layer, choices };
-      if (!this.engine.computes || options.results === false) {
-        return new Run({ name, pass: "forward", ran, configuration, setup });
-      }
-      const [output, auxLoss] = ["y", "aux_loss"].map((tensor) => this.#tensors.read(tensor));
-      return new Run({ name, pass: "forward", ran, configuration, setup, output, auxLoss });
+      const results = await this.#resultsOf(name, OUTPUTS, options);
+      return new Run({ name, pass: "forward", ran, configuration, setup, results });
     });
   }
 
@@ -180,7 +237,7 @@ export class MoeLayer {
       const name = options.name ?? nameOf(choices);
       const pass = this.#pass(choices, kept, "backward");
       if (options.dy) this.#tensors.write("dy", options.dy);
-      this.#tensors.initialize(["dy"]);
+      await this.#tensors.initialize(["dy"]);
       const key = [
         "backward",
         rowsKey(kept),
@@ -191,22 +248,16 @@ export class MoeLayer {
         key,
         () => backwardGraph({ ...pass, forwardChunks: kept.chunks }),
       );
-      const ran = [
-        await this.#runner.run(known, choices.scheduler, {
-          ...options,
-          bound: options.bound ?? true,
-        }),
-      ];
+      const gradients = Object.fromEntries(
+        ["x", ...Object.keys(this.parameters)].map((tensor) => [tensor, `grad.${tensor}`]),
+      );
+      this.#tensors.overwrite(Object.values(gradients));
+      const ran = [await this.#runner.run(known, choices.scheduler, options)];
       const { configuration } = pass;
       const setup = { layer: this.layer, choices };
-      if (!this.engine.computes || options.results === false) {
-        return new Run({ name, pass: "backward", ran, configuration, setup });
-      }
-      const names = ["x", ...Object.keys(this.parameters)];
-      const gradients = Object.fromEntries(
-        names.map((tensor) => [tensor, this.#tensors.read(`grad.${tensor}`)]),
-      );
-      return new Run({ name, pass: "backward", ran, configuration, setup, gradients });
+      const results = await this.#resultsOf(name, Object.values(gradients), options);
+      const made = { name, pass: "backward" as const, ran, configuration, setup, results };
+      return new Run({ ...made, gradientNames: gradients });
     });
   }
 
@@ -222,13 +273,27 @@ export class MoeLayer {
     this.close();
   }
 
+  /** What a pass left in these tensors; undefined where there are no values. */
+  async #resultsOf(run: string, names: readonly string[], options: PassChoices) {
+    if (!this.engine.computes || options.results === false) return undefined;
+    const results = new Results(this.#tensors, { run, names });
+    if (options.results) await results.keep();
+    return results;
+  }
+
+  #checkParameter(name: string): void {
+    if (name in this.parameters) return;
+    throw new SchemoeError(
+      `Cannot get "${name}": the parameters are ${Object.keys(this.parameters).join(", ")}`,
+    );
+  }
+
   async #forward(choices: ResolvedChoices, options: ForwardOptions) {
-    const run = { ...options, bound: options.bound ?? true };
     const ran: RanProgram[] = [];
     const routed = routedCapacity(this.layer);
     if (routed) {
       const gate = this.#runner.graph(["gate"], () => gateGraph(this.layer, {}));
-      ran.push(await this.#runner.run(gate, sequential, run));
+      ran.push(await this.#runner.run(gate, sequential, options));
     }
     const rows = this.layer.dropless
       ? this.#rowsOf(this.#allLoads(options.loads))
@@ -236,7 +301,7 @@ export class MoeLayer {
     const pass = this.#pass(choices, rows, "forward");
     const key = ["forward", rowsKey(rows), ...keyOf(choices, pass.chunks)];
     const known = this.#runner.graph(key, () => forwardGraph({ ...pass, gate: !routed }));
-    ran.push(await this.#runner.run(known, choices.scheduler, run));
+    ran.push(await this.#runner.run(known, choices.scheduler, options));
     return { ran, kept: { ...rows, chunks: pass.chunks } };
   }
 

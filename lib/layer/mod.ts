@@ -15,5 +15,8 @@ export { BUILT_IN, type CompressorPair, type PassChoices } from "./choices.ts";
 export { type RanProgram, Run, type RunRecord, type RunSetup } from "./run.ts";
 export { randomNormal } from "./random.ts";
 export { simulated } from "./simulated.ts";
+export { type MemoryReport, type MemoryRow } from "./memory_report.ts";
+export type { LoadOptions, LoadProgress } from "./load.ts";
+export type { TensorValues } from "./transfer.ts";
 export { createStack, MoeStack, type StackConfig } from "./stack.ts";
 export { timedRun } from "./timed_run.ts";

@@ -3,7 +3,9 @@ import type { Bound } from "../costs/mod.ts";
 import type { Layer } from "../blocks/mod.ts";
 import type { ResolvedChoices } from "./choices.ts";
 import { concatTimelines, makeTimeline, ShownRun, type Timeline } from "../timeline/mod.ts";
-import type { Costs, EventTable, Pass, Program } from "../types.ts";
+import { type Costs, type EventTable, type Pass, type Program, SchemoeError } from "../types.ts";
+import type { Results } from "./results.ts";
+import type { TensorValues } from "./transfer.ts";
 
 /** One Program of a pass with the times of its operations. */
 export interface RanProgram {
@@ -27,12 +29,10 @@ export interface RunRecord {
   readonly ran: readonly RanProgram[];
   readonly configuration: Readonly<Record<string, string | number | boolean>>;
   readonly setup?: RunSetup;
-  /** [ranks, tokens, modelDim]; undefined from an engine that computes no values. */
-  readonly output?: Float32Array;
-  /** [ranks]. */
-  readonly auxLoss?: Float32Array;
-  /** By name of the tensor: `x`, `gate.weight`, `experts.w1`, ... */
-  readonly gradients?: Readonly<Record<string, Float32Array>>;
+  /** What it computed; absent from an engine that computes no values. */
+  readonly results?: Results;
+  /** Names of the gradients in the results, by the name of the tensor: `x`, `gate.weight`, `experts.w1`, ... */
+  readonly gradientNames?: Readonly<Record<string, string>>;
 }
 
 /** A pass that ran. As a cell's last value it shows its Gantt chart and its verdict. */
@@ -41,9 +41,9 @@ export class Run extends ShownRun {
   readonly pass: Pass;
   readonly configuration: RunRecord["configuration"];
   readonly setup?: RunSetup;
-  readonly output?: Float32Array;
-  readonly auxLoss?: Float32Array;
-  readonly gradients?: RunRecord["gradients"];
+  readonly #results?: Results;
+  readonly #gradientNames: RunRecord["gradientNames"];
+  #gradients?: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
   readonly ran: readonly RanProgram[];
   #timeline?: Timeline;
 
@@ -54,9 +54,53 @@ export class Run extends ShownRun {
     this.configuration = record.configuration;
     this.setup = record.setup;
     this.ran = record.ran;
-    this.output = record.output;
-    this.auxLoss = record.auxLoss;
-    this.gradients = record.gradients;
+    this.#results = record.results;
+    this.#gradientNames = record.gradientNames;
+  }
+
+  /**
+   * Output [ranks, tokens, modelDim] of a forward pass, read when first asked for; undefined for a backward
+   * pass and from an engine that computes no values.
+   * @throws {SchemoeError} when a later pass has overwritten it (`results: true` keeps a copy).
+   */
+  get output(): Float32Array<ArrayBuffer> | undefined {
+    return this.#results?.has("y") ? this.#results.read("y") : undefined;
+  }
+
+  /** Losses on the routing [ranks] of a forward pass, likewise. */
+  get auxLoss(): Float32Array<ArrayBuffer> | undefined {
+    return this.#results?.has("aux_loss") ? this.#results.read("aux_loss") : undefined;
+  }
+
+  /**
+   * Gradients of a backward pass by name of the tensor: `x`, `gate.weight`, `experts.w1`, ...; each is read when
+   * first asked for, likewise.
+   */
+  get gradients(): Readonly<Record<string, Float32Array<ArrayBuffer>>> | undefined {
+    const [results, names] = [this.#results, this.#gradientNames];
+    if (!results || !names) return undefined;
+    return this.#gradients ??= Object.defineProperties(
+      {},
+      Object.fromEntries(
+        Object.entries(names).map(([name, tensor]) => [
+          name,
+          { get: () => results.read(tensor), enumerable: true },
+        ]),
+      ),
+    );
+  }
+
+  /**
+   * A result off the event loop, for large ones: `y`, `aux_loss`, or `grad.` and the name of a tensor.
+   * @param options.stored bfloat16 as its bits (Uint16Array) instead of floats; default false.
+   * @throws {SchemoeError} for an unknown name, and when a later pass has overwritten it.
+   */
+  async read(name: string, options: { stored?: boolean } = {}): Promise<TensorValues> {
+    if (!this.#results) {
+      throw new SchemoeError(`Cannot read "${name}": the run "${this.name}" has no values`);
+    }
+    const tensor = name.startsWith("grad.") && this.#gradientNames?.[name.slice(5)] || name;
+    return await this.#results.readAsync(tensor, options);
   }
 
   /** One row for each operation; see `makeTimeline`. */

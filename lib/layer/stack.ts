@@ -20,8 +20,10 @@ import { GraphRunner } from "./graph_runner.ts";
 import { Run } from "./run.ts";
 import { type Attention, backwardStack, forwardStack, type StackShape } from "../graph/layers.ts";
 import { acrossLayers } from "../schedulers/across_layers.ts";
+import { layerTensors, TensorTable } from "../memory/mod.ts";
+import { MemoryReport } from "./memory_report.ts";
+import { Results } from "./results.ts";
 import { TensorStore } from "./store.ts";
-import { type TensorSpec, tensorSpecs } from "./tensors.ts";
 
 /** A stack of equal layers. */
 export interface StackConfig {
@@ -99,8 +101,8 @@ export class MoeStack {
     readonly shape: StackShape,
     readonly seed: number,
   ) {
-    const specs = stackSpecs(layer, shape.layers);
-    this.#tensors = new TensorStore({ engine, specs, seed, owner: "stack" });
+    const table = stackTensors(layer, shape.layers);
+    this.#tensors = new TensorStore({ engine, table, seed, owner: "stack" });
     this.#runner = new GraphRunner(engine, this.#tensors.workspace);
   }
 
@@ -119,17 +121,27 @@ export class MoeStack {
     return this;
   }
 
+  /** Resolves when all parameters and the input have values; passes wait for it by themselves. */
+  ready(): Promise<void> {
+    return this.#tensors.ready();
+  }
+
+  /** Tensors and buffers on a rank, of the passes that have run: what each takes, and what shares memory. */
+  memory(): MemoryReport {
+    return new MemoryReport(this.#tensors.table, this.#runner.planned);
+  }
+
   /** All layers, first to last. */
   forward(choices: PassChoices = {}): Promise<Run> {
     return this.#tensors.exclusive(async () => {
       const resolved = resolveChoices(choices, []);
       const pass = this.#pass(resolved, "forward");
-      this.#tensors.initialize(["x", ...Object.keys(this.parameters)]);
+      await this.ready();
       this.#kept = undefined;
+      this.#tensors.overwrite(["y"]);
       const run = await this.#run(resolved, choices, pass, () => forwardStack(pass, this.shape));
       this.#kept = pass.chunks;
-      if (!this.engine.computes || choices.results === false) return new Run(run);
-      return new Run({ ...run, output: this.#tensors.read("y") });
+      return new Run({ ...run, results: await this.#resultsOf(run.name, ["y"], choices) });
     });
   }
 
@@ -148,13 +160,16 @@ export class MoeStack {
       const at = { ...this.#splitAt, chunks: choices.chunks };
       const resolved = splitLike(forwardChunks, resolveChoices(choices, []), at);
       const pass = this.#pass(resolved, "backward");
-      this.#tensors.initialize(["dy"]);
+      await this.#tensors.initialize(["dy"]);
+      const gradientNames = Object.fromEntries(
+        ["x", ...Object.keys(this.parameters)].map((name) => [name, gradientOf(name)]),
+      );
+      const written = Object.values(gradientNames);
+      this.#tensors.overwrite(written);
       const make = () => backwardStack({ ...pass, forwardChunks }, this.shape);
       const run = await this.#run(resolved, choices, pass, make, forwardChunks);
-      if (!this.engine.computes || choices.results === false) return new Run(run);
-      const names = ["x", ...Object.keys(this.parameters)];
-      const gradients = names.map((name) => [name, this.#tensors.read(gradientOf(name))]);
-      return new Run({ ...run, gradients: Object.fromEntries(gradients) });
+      const results = await this.#resultsOf(run.name, written, choices);
+      return new Run({ ...run, results, gradientNames });
     });
   }
 
@@ -168,6 +183,14 @@ export class MoeStack {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** What a pass left in these tensors; undefined where there are no values. */
+  async #resultsOf(run: string, names: readonly string[], choices: PassChoices) {
+    if (!this.engine.computes || choices.results === false) return undefined;
+    const results = new Results(this.#tensors, { run, names });
+    if (choices.results) await results.keep();
+    return results;
   }
 
   async #run(
@@ -184,7 +207,7 @@ export class MoeStack {
     ];
     const known = this.#runner.graph(key, make);
     const ran = await this.#runner.run(known, acrossLayers(scheduler), {
-      ...{ bound: choices.bound ?? true, timeLimit: choices.timeLimit, signal: choices.signal },
+      ...{ bound: choices.bound, timeLimit: choices.timeLimit, signal: choices.signal },
     });
     const name = choices.name ?? `${scheduler.name} on ${this.shape.layers} layers`;
     return { name, pass: pass.pass, ran: [ran], configuration: pass.configuration };
@@ -215,18 +238,16 @@ export class MoeStack {
   }
 }
 
-function stackSpecs(layer: Layer, layers: number): Map<string, TensorSpec> {
-  const specs = new Map<string, TensorSpec>();
-  const one = tensorSpecs(layer);
-  for (const name of ["x", "y", "dy", "grad.x"]) specs.set(name, one.get(name)!);
+/** Input and output of the stack, and the tensors of each layer that are its own. */
+function stackTensors(layer: Layer, layers: number): TensorTable {
+  const one = layerTensors(layer);
+  const ends = ["x", "y", "dy", "grad.x"];
+  const table = new TensorTable(layer.topology.ranks)
+    .addAll(one, (name) => ends.includes(name) ? name : undefined);
   for (let l = 0; l < layers; l++) {
-    for (const [name, spec] of one) {
-      if (/^(grad\.)?(gate|experts)\./.test(name)) {
-        specs.set(`L${l}.${name}`, { ...spec, buffer: `L${l}.${spec.buffer}` });
-      }
-    }
+    table.addAll(one, (name) => ends.includes(name) ? undefined : `L${l}.${name}`);
   }
-  return specs;
+  return table;
 }
 
 /** `x` -> `grad.x`, `L0.gate.weight` -> `L0.grad.gate.weight`. */

@@ -1,17 +1,24 @@
 /** The tensors that a layer or a stack holds, and that only one pass at a time uses. @module */
+import type { SafetensorsFile } from "../files/mod.ts";
+import type { TensorTable } from "../memory/mod.ts";
+import { buildProgram } from "../program/mod.ts";
+import { sequential } from "../schedulers/mod.ts";
+import { modelCosts } from "../costs/mod.ts";
 import { type Engine, SchemoeError, type Workspace } from "../types.ts";
-import { elements } from "../memory/mod.ts";
-import { randomNormal } from "./random.ts";
-import { readTensor, type TensorSpec, writeTensor } from "./tensors.ts";
-
-/** Apart enough that the tensors of near seeds have nothing in common. */
-const SEED_STEP = 7919;
-const PARAMETER = /^(L\d+\.)?(gate|experts)\./;
+import { initialValues } from "./initialize.ts";
+import { type LoadOptions, loadTensors } from "./load.ts";
+import {
+  readTensor,
+  readTensorAsync,
+  type TensorPlace,
+  type TensorValues,
+  writeTensor,
+} from "./transfer.ts";
 
 /** What a store is made of. */
 export interface StoreOptions {
   readonly engine: Engine;
-  readonly specs: ReadonlyMap<string, TensorSpec>;
+  readonly table: TensorTable;
   /** Of the values that nobody sets. */
   readonly seed: number;
   /** Whose tensors they are, for errors: `layer` or `stack`. */
@@ -23,25 +30,53 @@ export class TensorStore {
   readonly workspace: Workspace;
   readonly #options: StoreOptions;
   readonly #written = new Set<string>();
+  /** How often each tensor was overwritten by passes. */
+  readonly #versions = new Map<string, number>();
   #running = false;
+  #closed = false;
+  #initializing = 0;
+  #ready?: Promise<void>;
 
   /** @throws {SchemoeError} for a type that the engine does not compute in. */
   constructor(options: StoreOptions) {
     this.#options = options;
-    const { engine, specs, owner } = options;
-    if (engine.kind === "cpu" && [...specs.values()].some(({ dtype }) => dtype === "bfloat16")) {
+    const { engine, table, owner } = options;
+    if (engine.kind === "cpu" && table.names().some((n) => table.get(n).dtype === "bfloat16")) {
       throw new SchemoeError(
         `Cannot make the ${owner}: dtype bfloat16 needs the cuda engine (or simulate); this one is cpu, ` +
           "which computes in float32",
       );
     }
     this.workspace = options.engine.workspace();
+    // After what the caller sets at once, which then needs no random values.
+    queueMicrotask(() => this.#closed || this.ready().catch(() => {}));
+  }
+
+  get table(): TensorTable {
+    return this.#options.table;
   }
 
   /** Names and shapes of the parameters. */
   get parameters(): Record<string, readonly number[]> {
-    const found = [...this.#options.specs].filter(([name]) => PARAMETER.test(name));
-    return Object.fromEntries(found.map(([name, { shape }]) => [name, shape]));
+    const { table } = this.#options;
+    return Object.fromEntries(
+      table.names("parameter").map((name) => [name, table.get(name).shape]),
+    );
+  }
+
+  /** Resolves when all parameters and the input have values. */
+  ready(): Promise<void> {
+    return this.#ready ??= this.initialize(["x", ...Object.keys(this.parameters)]);
+  }
+
+  /** Whether values are being made. */
+  get initializing(): boolean {
+    return this.#initializing > 0;
+  }
+
+  /** Whether a tensor has values, or is being given some. */
+  has(name: string): boolean {
+    return this.#written.has(name);
   }
 
   /**
@@ -49,66 +84,105 @@ export class TensorStore {
    * @throws {SchemoeError} for an unknown name or a wrong number of values, and while a pass reads them.
    */
   set(tensors: Readonly<Record<string, Float32Array>>): boolean {
-    if (this.#running) {
-      throw new SchemoeError(
-        `Cannot set the tensors: a pass of this ${this.#options.owner} is in progress, await it`,
-      );
-    }
+    this.#checkIdle("set the tensors", `a pass of this ${this.#options.owner}`);
     if (typeof tensors !== "object" || tensors === null) {
       throw new SchemoeError(
         `Cannot set the tensors: give an object of names and values, got ${tensors}`,
       );
     }
-    const settable = ["x", "dy", ...Object.keys(this.parameters)];
     for (const [name, values] of Object.entries(tensors)) {
-      if (!settable.includes(name)) {
-        const { owner } = this.#options;
-        throw new SchemoeError(`Cannot set "${name}": the ${owner} has ${settable.join(", ")}`);
-      }
+      this.checkSettable(name);
       this.write(name, values);
     }
     return Object.keys(tensors).some((name) => name !== "dy");
   }
 
+  /** @throws {SchemoeError} for a name that cannot be set. */
+  checkSettable(name: string): void {
+    const settable = this.table.names("input", "parameter");
+    if (settable.includes(name)) return;
+    const { owner } = this.#options;
+    throw new SchemoeError(`Cannot set "${name}": the ${owner} has ${settable.join(", ")}`);
+  }
+
   write(name: string, values: Float32Array): void {
-    writeTensor(this.workspace, this.#ranks, name, this.#spec(name), values);
     this.#written.add(name);
+    writeTensor(this.#place(name), values);
+  }
+
+  /** Tensors of a safetensors file, in pieces. @throws {SchemoeError} naming file and tensor. */
+  async load(file: SafetensorsFile, options: LoadOptions): Promise<string[]> {
+    return await this.exclusive(async () => {
+      const names = await loadTensors(file, {
+        ...{ options, table: this.table, workspace: this.workspace },
+        check: (name) => this.checkSettable(name),
+      });
+      for (const name of names) this.#written.add(name);
+      return names;
+    });
   }
 
   read(name: string): Float32Array<ArrayBuffer> {
-    return readTensor(this.workspace, this.#ranks, this.#spec(name));
+    this.#checkOpen(`read "${name}"`);
+    return readTensor(this.#place(name)) as Float32Array<ArrayBuffer>;
   }
 
-  /** Gives random values to tensors that have none: inputs of deviation 1, parameters of 1/sqrt(fan-in). */
-  initialize(names: readonly string[]): void {
-    const { engine, specs, seed } = this.#options;
-    if (!engine.computes) return;
-    const order = [...specs.keys()];
-    for (const name of names.filter((name) => !this.#written.has(name))) {
-      const { shape } = this.#spec(name);
-      const scale = PARAMETER.test(name) ? 1 / Math.sqrt(shape[1]) : 1;
-      const own = seed + SEED_STEP * order.indexOf(name);
-      this.write(name, randomNormal(elements(shape), { seed: own, scale }));
+  async readAsync(name: string, { stored = false } = {}): Promise<TensorValues> {
+    this.#checkOpen(`read "${name}"`);
+    return await readTensorAsync(this.#place(name), stored);
+  }
+
+  /** A number that changes whenever a pass overwrites the tensor. */
+  version(name: string): number {
+    return this.#versions.get(name) ?? 0;
+  }
+
+  /** A pass is about to overwrite these tensors. */
+  overwrite(names: readonly string[]): void {
+    for (const name of names) this.#versions.set(name, this.version(name) + 1);
+  }
+
+  /**
+   * Gives random values to tensors that have none, in a run of the engine that other runs wait for.
+   * @throws {SchemoeError} when there is no memory for them.
+   */
+  async initialize(names: readonly string[]): Promise<void> {
+    const { engine, seed } = this.#options;
+    const missing = names.filter((name) => !this.#written.has(name));
+    if (!engine.computes || missing.length === 0) return;
+    for (const name of missing) this.#written.add(name);
+    this.#initializing++;
+    try {
+      const graph = initialValues(engine.topology, this.table, { names: missing, seed });
+      const order = sequential.order(graph, modelCosts(engine.topology));
+      const program = buildProgram(graph, order, "initialize");
+      await engine.run(program, this.workspace, { background: true });
+    } catch (error) {
+      for (const name of missing) this.#written.delete(name);
+      this.#ready = undefined;
+      throw error;
+    } finally {
+      this.#initializing--;
+      if (this.#closed) this.workspace.free();
     }
   }
 
   /** Frees all tensors. @throws {SchemoeError} while a pass uses them. */
   close(): void {
-    if (this.#running) {
-      throw new SchemoeError(
-        `Cannot close the ${this.#options.owner}: a pass of it is in progress, await it`,
-      );
+    if (this.#running) this.#checkIdle(`close the ${this.#options.owner}`, "a pass of it");
+    const pending = this.#initializing > 0;
+    this.#closed = true;
+    try {
+      this.workspace.free();
+    } catch (error) {
+      // values are still being made: freed once they are
+      if (!(pending && error instanceof SchemoeError && error.status === BUSY)) throw error;
     }
-    this.workspace.free();
   }
 
   /** Runs a pass, alone: passes share the tensors. */
   async exclusive<T>(pass: () => Promise<T>): Promise<T> {
-    if (this.#running) {
-      throw new SchemoeError(
-        `Cannot run the pass: another one of this ${this.#options.owner} is in progress, await it`,
-      );
-    }
+    this.#checkIdle("run the pass", `another one of this ${this.#options.owner}`);
     this.#running = true;
     try {
       return await pass();
@@ -117,11 +191,20 @@ export class TensorStore {
     }
   }
 
-  get #ranks(): number {
-    return this.#options.engine.topology.ranks;
+  #checkIdle(what: string, which: string): void {
+    this.#checkOpen(what);
+    if (this.#running) throw new SchemoeError(`Cannot ${what}: ${which} is in progress, await it`);
   }
 
-  #spec(name: string): TensorSpec {
-    return this.#options.specs.get(name)!;
+  #checkOpen(what: string): void {
+    if (!this.#closed) return;
+    throw new SchemoeError(`Cannot ${what}: the ${this.#options.owner} is closed`);
+  }
+
+  #place(name: string): TensorPlace {
+    return { workspace: this.workspace, table: this.table, name };
   }
 }
+
+/** Status of what cannot be done while a run is in progress. */
+const BUSY = 9;

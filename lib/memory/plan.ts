@@ -17,6 +17,8 @@ export interface MemoryPlan {
   readonly arena: number;
   /** Byte of the arena at which each of them begins. */
   readonly offsets: ReadonlyMap<string, number>;
+  /** Bytes of a buffer. */
+  bytes(name: string): number;
   /** Bytes of each buffer that has memory of its own. */
   readonly own: Readonly<Record<string, number>>;
   /** What the buffers in the arena would take side by side. */
@@ -43,12 +45,15 @@ function makePlan(graph: TaskGraph): MemoryPlan {
     if (users && lives[name] === "pass") shared.push({ name, bytes: aligned(bytes) });
     else own[name] = bytes;
   }
+  const bytesOf = (name: string) => buffers[name];
   const apart = shared.reduce((sum, { bytes }) => sum + bytes, 0);
-  if (shared.length === 0) return { arena: 0, offsets: new Map(), own, apart, floor: 0 };
+  if (shared.length === 0) {
+    return { arena: 0, offsets: new Map(), own, apart, floor: 0, bytes: bytesOf };
+  }
   const orders = new Order(graph, shared.map(({ name }) => users!.get(name) ?? []));
   const { offsets, arena } = placeAll(shared.map(({ bytes }) => bytes), orders);
   return {
-    ...{ arena, own, apart, floor: orders.floor(shared.map(({ bytes }) => bytes)) },
+    ...{ arena, own, apart, bytes: bytesOf, floor: orders.floor(shared.map(({ bytes }) => bytes)) },
     offsets: new Map(shared.map(({ name }, i) => [name, offsets[i]])),
   };
 }

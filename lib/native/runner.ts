@@ -2,12 +2,11 @@
  * The Engine interface over a native engine: what the CPU and the CUDA engine share.
  * @module
  */
-import { type MemoryPlan, memoryPlan } from "../memory/plan.ts";
-import { pack } from "../program/pack.ts";
+import { memoryPlan } from "../memory/plan.ts";
+import { FIRST_REGION, pack, type PackedProgram } from "../program/pack.ts";
 import {
   type Engine,
   type EventTable,
-  type HostFunction,
   type Program,
   type RunOptions,
   SchemoeError,
@@ -39,11 +38,9 @@ const CANCEL_EVERY_MS = 5;
 /** Prepared Programs that a workspace keeps; others are packed again when they come back. */
 const KEPT_PROGRAMS = 64;
 
-/** A Program that an engine keeps, the functions of its host kernels, and where its buffers lie. */
-interface Kept {
+/** A Program that an engine keeps, the functions of its host kernels and the names of its regions. */
+interface Kept extends Pick<PackedProgram, "hosts" | "regions"> {
   readonly prepared: PreparedProgram;
-  readonly hosts: readonly HostFunction[];
-  readonly plan: MemoryPlan;
 }
 
 /** Programs of one workspace; those of isolated runs apart. */
@@ -88,9 +85,13 @@ export class NativeRunner implements Engine {
   readonly #nvtx: boolean;
   readonly #caches = new Map<Workspace, Cache>();
   #closed = false;
-  /** Makes the run in progress end soon, and what it uses. */
-  #stop?: (reason: SchemoeError) => void;
+  /** The latest run that others wait for, and the run in progress: settled when they have ended. */
+  #background?: Promise<unknown>;
+  #running?: Promise<unknown>;
+  /** What the run in progress uses. */
   #used?: Workspace;
+  /** Makes it end soon, once it has begun. */
+  #stop?: (reason: SchemoeError) => void;
 
   constructor(options: RunnerOptions) {
     this.kind = options.kind;
@@ -136,9 +137,49 @@ export class NativeRunner implements Engine {
    *   host function throws (its exception is the `cause`).
    */
   async run(program: Program, workspace: Workspace, options: RunOptions = {}): Promise<EventTable> {
-    const { native, kept: { prepared, hosts: functions, plan } } = this.#prepare(
-      ...[program, workspace, options] as const,
-    );
+    if (!options.background) {
+      while (this.#background) await this.#background;
+      return await this.#alone(() => this.#run(program, workspace, options), workspace);
+    }
+    const before = [this.#background, this.#running];
+    const run = Promise.allSettled(before)
+      .then(() => this.#alone(() => this.#run(program, workspace, options), workspace));
+    const ended = run.then(() => {}, () => {});
+    this.#background = ended;
+    try {
+      return await run;
+    } finally {
+      if (this.#background === ended) this.#background = undefined;
+    }
+  }
+
+  /** One run at a time. */
+  async #alone(run: () => Promise<EventTable>, workspace: Workspace): Promise<EventTable> {
+    if (this.#used) {
+      throw new SchemoeError("Cannot run the Program: a run is in progress", { status: 9 });
+    }
+    this.#used = workspace;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#running = promise;
+    try {
+      return await run();
+    } finally {
+      this.#used = this.#running = undefined;
+      resolve();
+      if (this.#closed) this.#free();
+    }
+  }
+
+  async #run(program: Program, workspace: Workspace, options: RunOptions): Promise<EventTable> {
+    this.#check(program, workspace, options);
+    const plan = memoryPlan(program.graph);
+    const providing = (workspace as NativeWorkspace).provide(plan);
+    if (providing) {
+      await providing;
+      this.#check(program, workspace, options);
+    }
+    const native = this.#open();
+    const { prepared, hosts: functions, regions } = this.#prepare(program, workspace, options);
     const buffers = (workspace as NativeWorkspace).laidOut(plan);
     const hosts = functions.length > 0
       ? new HostLoop({ native, program, functions, buffers })
@@ -154,7 +195,6 @@ export class NativeRunner implements Engine {
     options.signal?.addEventListener("abort", abort);
     let stopped: SchemoeError | undefined;
     let timer: ReturnType<typeof setInterval> | undefined;
-    this.#used = workspace;
     this.#stop = (reason) => {
       if (stopped) return;
       stopped = reason;
@@ -171,15 +211,13 @@ export class NativeRunner implements Engine {
       const { paced } = this.#pacing(program);
       return { ...table(events, this.topology.ranks), ...(paced ? { paced } : {}) };
     } catch (error) {
-      throw stopped ?? explain(error, { program, workspace, hosts });
+      throw stopped ?? explain(error, { program, workspace, regions, hosts });
     } finally {
       // Nothing may be under way when the engine is used again or closed.
       await Promise.allSettled([running, serving]);
       clearInterval(timer);
       options.signal?.removeEventListener("abort", abort);
       this.#stop = undefined;
-      this.#used = undefined;
-      if (this.#closed) this.#free();
     }
   }
 
@@ -201,28 +239,26 @@ export class NativeRunner implements Engine {
     if (this.#closed) return;
     this.#closed = true;
     // A run in progress ends first, and then frees the engine.
-    if (this.#stop) {
-      this.#stop(new SchemoeError("Cannot finish the run: the engine was closed", { status: 8 }));
-    } else this.#free();
+    this.#stop?.(
+      new SchemoeError("Cannot finish the run: the engine was closed", { status: 8 }),
+    );
+    if (!this.#used) this.#free();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  #prepare(program: Program, workspace: Workspace, options: RunOptions) {
-    const native = this.#open();
-    if (this.#stop) {
-      throw new SchemoeError("Cannot run the Program: a run is in progress", { status: 9 });
-    }
+  /** @throws {SchemoeError} when a Program cannot be run here, or not now. */
+  #check(program: Program, workspace: Workspace, options: RunOptions): void {
+    this.#open();
     if (options.signal?.aborted) {
       throw new SchemoeError("Cannot run the Program: it was aborted", {
         status: 3,
         cause: options.signal.reason,
       });
     }
-    const cache = this.#caches.get(workspace);
-    if (!cache) {
+    if (!this.#caches.has(workspace)) {
       throw new SchemoeError(
         "Cannot run the Program: the workspace is not one of this engine, or was freed",
       );
@@ -237,22 +273,27 @@ export class NativeRunner implements Engine {
     if (!(limit > 0)) {
       throw new SchemoeError(`Cannot run the Program: the time limit ${limit} is not positive`);
     }
+  }
+
+  #prepare(program: Program, workspace: Workspace, options: RunOptions): Kept {
+    const native = this.#open();
+    const cache = this.#caches.get(workspace)!;
     const plan = memoryPlan(program.graph);
-    (workspace as NativeWorkspace).provide(plan);
     const isolated = options.isolated ?? false;
     const list = isolated ? cache.isolated : cache.together;
     let kept = list.get(program);
     if (!kept) {
       const place = (name: string) => (workspace as NativeWorkspace).place(name, plan);
+      const operations = program.order.length * this.topology.ranks;
+      const { bytes, hosts, regions } = pack(program, {
+        ...{ place, seconds: this.#seconds, isolated, named: this.#nvtx },
+      });
       try {
-        const { bytes, hosts } = pack(program, {
-          ...{ place, seconds: this.#seconds, isolated, named: this.#nvtx },
-        });
-        const prepared = native.prepare(bytes, program.order.length * ranks);
+        const prepared = native.prepare(bytes, operations);
         this.#programs.add(prepared);
-        kept = { prepared, hosts, plan };
+        kept = { prepared, hosts, regions };
       } catch (error) {
-        throw explain(error, { program, workspace });
+        throw explain(error, { program, workspace, regions });
       }
     }
     // the latest is the last, so that the first is the one not used for longest
@@ -263,7 +304,7 @@ export class NativeRunner implements Engine {
       this.#forget(unused.prepared);
       list.delete(oldest);
     }
-    return { native, kept };
+    return kept;
   }
 
   #release(workspace: Workspace): void {
@@ -295,7 +336,12 @@ export class NativeRunner implements Engine {
 /** Puts the names of tasks and buffers where the native library could only count, and the host's exception. */
 function explain(
   error: unknown,
-  { program, workspace, hosts }: { program: Program; workspace: Workspace; hosts?: HostLoop },
+  { program, workspace, regions, hosts }: {
+    program: Program;
+    workspace: Workspace;
+    regions: readonly string[];
+    hosts?: HostLoop;
+  },
 ): unknown {
   if (!(error instanceof SchemoeError)) return error;
   const { status } = error;
@@ -313,7 +359,8 @@ function explain(
   }
   return withNames(error, {
     task: (position) => program.order[position]?.name,
-    buffer: (id) => (workspace as NativeWorkspace).nameOf(id),
+    buffer: (id) =>
+      id >= FIRST_REGION ? regions[id - FIRST_REGION] : (workspace as NativeWorkspace).nameOf(id),
   });
 }
 

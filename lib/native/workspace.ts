@@ -13,6 +13,16 @@ import { Status } from "./status.ts";
 /** Name of the buffer in which buffers share memory. */
 export const ARENA = "(shared)";
 
+/** Bytes from which a call leaves the event loop. */
+const OFF_THE_LOOP = 1 << 20;
+
+/** Bytes as people write them. */
+function formatSize(bytes: number): string {
+  const unit = [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"]] as const;
+  const [size, name] = unit.find(([size]) => bytes >= size) ?? [1, "bytes"];
+  return `${Number((bytes / size).toPrecision(4))} ${name}`;
+}
+
 /** What an engine lends a workspace. */
 export interface WorkspaceOwner {
   /** The open engine; throws when it is closed. */
@@ -36,6 +46,33 @@ export class NativeWorkspace implements Workspace {
 
   ensure(buffers: Readonly<Record<string, number>>): void {
     const native = this.#open();
+    for (const { name, bytes, sizes, id } of this.#missing(buffers)) {
+      try {
+        this.#buffers.set(name, { id: native.allocate(sizes, id), bytes });
+      } catch (error) {
+        throw this.#refused(error, name);
+      }
+    }
+  }
+
+  async ensureAsync(buffers: Readonly<Record<string, number>>): Promise<void> {
+    const native = this.#open();
+    for (const { name, bytes, sizes, id } of this.#missing(buffers)) {
+      try {
+        // below that a call of its own costs more than what it saves
+        const allocated = bytes < OFF_THE_LOOP
+          ? native.allocate(sizes, id)
+          : await native.allocateAsync(sizes, id);
+        this.#buffers.set(name, { id: allocated, bytes });
+      } catch (error) {
+        throw this.#refused(error, name);
+      }
+    }
+  }
+
+  /** Buffers that are not there or too small. @throws {SchemoeError} for what is no number of bytes. */
+  #missing(buffers: Readonly<Record<string, number>>) {
+    const missing: { name: string; bytes: number; sizes: number[]; id?: number }[] = [];
     for (const [name, bytes] of Object.entries(buffers)) {
       if (!Number.isSafeInteger(bytes) || bytes < 0) {
         throw new SchemoeError(
@@ -44,10 +81,24 @@ export class NativeWorkspace implements Workspace {
       }
       const buffer = this.#buffers.get(name);
       if (buffer && buffer.bytes >= bytes) continue;
-      const sizes = new Array<number>(this.#owner.ranks).fill(bytes);
-      const id = named(name, () => native.allocate(sizes, buffer?.id), () => this.#largest());
-      this.#buffers.set(name, { id, bytes });
+      missing.push({ name, bytes, sizes: Array(this.#owner.ranks).fill(bytes), id: buffer?.id });
     }
+    return missing;
+  }
+
+  /** The error of a buffer that was not allocated; where memory is exhausted, what takes most of it. */
+  #refused(error: unknown, name: string): unknown {
+    if (!(error instanceof NativeError)) return error;
+    const { parts, cause } = error;
+    const names = { buffer: () => name };
+    // a new buffer has no number yet
+    const buffer = parts.buffer ?? 0;
+    if (parts.status !== Status.outOfMemory) {
+      return new NativeError({ ...parts, buffer }, { names, cause });
+    }
+    const text = `${parts.text}${this.#largest(name)}; fewer tokens, experts or layers a rank, or ` +
+      "bfloat16, take less";
+    return new NativeError({ ...parts, text, buffer }, { names, cause });
   }
 
   write(name: string, rank: number, data: ArrayBufferView, offset = 0): void {
@@ -59,38 +110,85 @@ export class NativeWorkspace implements Workspace {
   }
 
   read(name: string, rank: number, bytes: number, offset = 0): Uint8Array<ArrayBuffer> {
-    const id = this.id(name);
     const data = new Uint8Array(bytes);
-    const at = { id, rank: number(rank), offset: number(offset) };
-    named(name, () => this.#open().read(at, data));
+    this.readInto(name, rank, data, offset);
     return data;
   }
 
-  /** Makes room for the buffers of a graph. */
-  provide(plan: MemoryPlan): void {
-    this.ensure(plan.own);
-    if (plan.arena > 0) this.ensure({ [ARENA]: plan.arena });
+  readInto(name: string, rank: number, data: Uint8Array<ArrayBuffer>, offset = 0): void {
+    const id = this.id(name);
+    const at = { id, rank: number(rank), offset: number(offset) };
+    named(name, () => this.#open().read(at, data));
+  }
+
+  async readAsync(
+    name: string,
+    rank: number,
+    data: Uint8Array<ArrayBuffer>,
+    offset = 0,
+  ): Promise<void> {
+    if (data.byteLength < OFF_THE_LOOP) return this.readInto(name, rank, data, offset);
+    const id = this.id(name);
+    const at = { id, rank: number(rank), offset: number(offset) };
+    try {
+      await this.#open().readAsync(at, data);
+    } catch (error) {
+      named(name, () => {
+        throw error;
+      });
+    }
+  }
+
+  async writeAsync(name: string, rank: number, data: ArrayBufferView, offset = 0): Promise<void> {
+    if (data.byteLength < OFF_THE_LOOP) return this.write(name, rank, data, offset);
+    const id = this.id(name);
+    const at = { id, rank: number(rank), offset: number(offset) };
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    try {
+      await this.#open().writeAsync(at, bytes as Uint8Array<ArrayBuffer>);
+    } catch (error) {
+      named(name, () => {
+        throw error;
+      });
+    }
+  }
+
+  /** Makes room for the buffers of a graph: at once where little is missing, else off the event loop. */
+  provide({ own, arena }: MemoryPlan): Promise<void> | undefined {
+    const buffers = arena > 0 ? { ...own, [ARENA]: arena } : own;
+    const missing = this.#missing(buffers).reduce((sum, { bytes }) => sum + bytes, 0);
+    if (missing >= OFF_THE_LOOP) return this.ensureAsync(buffers);
+    this.ensure(buffers);
   }
 
   /** Where a buffer of a graph lies. */
-  place(name: string, { offsets }: MemoryPlan): Place {
-    const offset = offsets.get(name);
-    return offset === undefined ? { id: this.id(name), offset: 0 } : { id: this.id(ARENA), offset };
+  place(name: string, { offsets, bytes }: MemoryPlan): Place {
+    const begin = offsets.get(name);
+    if (begin === undefined) return { id: this.id(name) };
+    return { id: this.id(ARENA), part: { begin, bytes: bytes(name) } };
   }
 
   /** The buffers of a graph for its host functions. */
-  laidOut({ offsets }: MemoryPlan): HostBuffers {
-    const at = ({ buffer, offset }: View) => {
+  laidOut({ offsets, bytes }: MemoryPlan): HostBuffers {
+    const at = ({ buffer, offset }: View, count: number) => {
       const begin = offsets.get(buffer);
-      return begin === undefined ? [buffer, offset] as const : [ARENA, begin + offset] as const;
+      if (begin === undefined) return [buffer, offset] as const;
+      if (number(offset) + count > bytes(buffer)) {
+        throw new SchemoeError(
+          `Cannot use bytes ${offset} + ${count} of the buffer "${buffer}": it has ${
+            bytes(buffer)
+          }`,
+        );
+      }
+      return [ARENA, begin + offset] as const;
     };
     return {
-      read: (rank, view, bytes) => {
-        const [name, offset] = at(view);
-        return this.read(name, rank, bytes, offset);
+      read: (rank, view, count) => {
+        const [name, offset] = at(view, count);
+        return this.read(name, rank, count, offset);
       },
       write: (rank, view, data) => {
-        const [name, offset] = at(view);
+        const [name, offset] = at(view, data.byteLength);
         this.write(name, rank, data, offset);
       },
     };
@@ -125,10 +223,11 @@ export class NativeWorkspace implements Workspace {
     this.#buffers.clear();
   }
 
-  /** `; largest: "x" with 8 bytes a rank, ...`, or nothing without buffers. */
-  #largest(): string {
-    const largest = [...this.#buffers].sort(([, a], [, b]) => b.bytes - a.bytes).slice(0, 3)
-      .map(([name, { bytes }]) => `"${name}" with ${bytes} bytes a rank`);
+  /** `; largest: "x" with 1.5 GiB a rank, ...`, or nothing without other buffers. */
+  #largest(except: string): string {
+    const largest = [...this.#buffers].filter(([name]) => name !== except)
+      .sort(([, a], [, b]) => b.bytes - a.bytes).slice(0, 3)
+      .map(([name, { bytes }]) => `"${name}" with ${formatSize(bytes)} a rank`);
     return largest.length > 0 ? `; largest: ${largest.join(", ")}` : "";
   }
 
@@ -138,17 +237,17 @@ export class NativeWorkspace implements Workspace {
   }
 }
 
-/** Runs a native call about a buffer; its error names it, and where memory is exhausted what else there is. */
-function named<Result>(name: string, call: () => Result, others: () => string = () => ""): Result {
+/** Runs a native call about a buffer; its error names it. */
+function named<Result>(name: string, call: () => Result): Result {
   try {
     return call();
   } catch (error) {
     if (!(error instanceof NativeError)) throw error;
     const { parts, cause } = error;
-    const text = parts.status === Status.outOfMemory ? parts.text + others() : parts.text;
-    // A new buffer has no number yet.
-    const buffer = parts.buffer ?? 0;
-    throw new NativeError({ ...parts, text, buffer }, { names: { buffer: () => name }, cause });
+    throw new NativeError({ ...parts, buffer: parts.buffer ?? 0 }, {
+      names: { buffer: () => name },
+      cause,
+    });
   }
 }
 

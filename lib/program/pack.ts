@@ -23,16 +23,22 @@ const OPERATION_BYTES = 40;
 /** Number of `SCHEMOE_COMMUNICATION`. */
 export const COMMUNICATION = 1;
 
-/** Where a buffer lies: a native buffer, and the byte of it at which it begins. */
+/** Where a buffer lies: a native buffer, or a part of one that kernels may not leave. */
 export interface Place {
   readonly id: number;
-  readonly offset: number;
+  readonly part?: { readonly begin: number; readonly bytes: number };
 }
+
+/** `SCHEMOE_FIRST_REGION`: the id of a region in views and failures. */
+export const FIRST_REGION = 0x80000000;
+const REGION_BYTES = 24;
 
 /** A Program as bytes, and the functions that its host kernels call, by their argument. */
 export interface PackedProgram {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly hosts: readonly HostFunction[];
+  /** Names of the buffers that are parts of others, by the number of their region. */
+  readonly regions: readonly string[];
 }
 
 /** What the bytes of a Program depend on besides itself. */
@@ -77,7 +83,7 @@ export function pack(program: Program, options: PackOptions): PackedProgram {
   }
   const names = options.named ? namesOf(program) : new Uint8Array();
   const bytes = join({ ranks, operations, records, waits, words, names });
-  return { bytes, hosts: words.hosts };
+  return { bytes, hosts: words.hosts, regions: words.regions.map(({ name }) => name) };
 }
 
 function packTask(words: Words, task: Task, rank: number): void {
@@ -126,14 +132,23 @@ function join(sections: Sections): Uint8Array<ArrayBuffer> {
   const nameBytes = Math.ceil(names.length / 8) * 8;
   const waitBytes = Math.ceil(waits.length / 2) * 8;
   const start = HEADER_BYTES + records.byteLength;
-  const packed = new Uint8Array(start + waitBytes + words.length * 8 + nameBytes);
+  const regionsAt = start + waitBytes + words.length * 8;
+  const namesAt = regionsAt + words.regions.length * REGION_BYTES;
+  const packed = new Uint8Array(namesAt + nameBytes);
   const view = new DataView(packed.buffer);
-  [MAGIC, ABI_VERSION, ranks, operations, waits.length, words.length, nameBytes]
+  const { regions } = words;
+  [MAGIC, ABI_VERSION, ranks, operations, waits.length, words.length, nameBytes, regions.length]
     .forEach((value, i) => view.setUint32(4 * i, value, true));
   packed.set(new Uint8Array(records.buffer), HEADER_BYTES);
   waits.forEach((value, i) => view.setUint32(start + 4 * i, value, true));
   packed.set(words.bytes(), start + waitBytes);
-  packed.set(names, start + waitBytes + words.length * 8);
+  for (const [i, { id, begin, bytes }] of regions.entries()) {
+    const at = regionsAt + i * REGION_BYTES;
+    view.setUint32(at, id, true);
+    view.setBigUint64(at + 8, BigInt(begin), true);
+    view.setBigUint64(at + 16, BigInt(bytes), true);
+  }
+  packed.set(names, namesAt);
   return packed;
 }
 
@@ -145,6 +160,8 @@ class Words {
   uses?: ReadonlySet<string>;
   readonly hosts: HostFunction[] = [];
   readonly #hosts = new Map<HostFunction, number>();
+  readonly regions: { name: string; id: number; begin: number; bytes: number }[] = [];
+  readonly #ids = new Map<string, number>();
   constructor(readonly place: (name: string) => Place) {}
 
   transfer({ kind, peer, bytes, from, to }: Transfer): void {
@@ -215,14 +232,14 @@ class Words {
         this.#set(this.length++, 0xffff_ffff_ffff_ffffn);
         return this.#integer(0);
       }
+      const id = this.#id(value.buffer);
       if (this.uses && !this.uses.has(value.buffer)) {
         throw new SchemoeError(
           `Cannot pack the kernel "${name}": its task does not declare that it uses the buffer "${value.buffer}"`,
         );
       }
-      const { id, offset } = this.place(value.buffer);
       this.#integer(id);
-      this.#integer(offset + value.offset);
+      this.#integer(value.offset);
     } else if (letter === "i" && Number.isSafeInteger(value)) {
       this.#integer(value);
     } else if (letter === "f") {
@@ -235,6 +252,17 @@ class Words {
         } belongs`,
       );
     }
+  }
+
+  /** Native id of a buffer, or that of its region. */
+  #id(name: string): number {
+    let known = this.#ids.get(name);
+    if (known === undefined) {
+      const { id, part } = this.place(name);
+      known = part ? FIRST_REGION + this.regions.push({ name, id, ...part }) - 1 : id;
+      this.#ids.set(name, known);
+    }
+    return known;
   }
 
   #set(at: number, word: bigint): void {

@@ -91,7 +91,7 @@ typedef struct schemoe_event {
 
 /*
  * A packed Program, little endian, sections in this order without gaps, each a multiple of 8 bytes:
- * header, operations, waits (uint32, padded), words (uint64), names (zero-terminated UTF-8, none
+ * header, operations, waits (uint32, padded), words (uint64), regions, names (zero-terminated UTF-8, none
  * empty, padded with zeros): of the Program, then of each task from 0 to the last. Where there are names, each run and each
  * operation is an NVTX range of the domain "schemoe" on the host thread that works on it, and no CUDA
  * graph is used; a library without NVTX then refuses the Program with SCHEMOE_UNSUPPORTED.
@@ -104,8 +104,21 @@ typedef struct schemoe_program_header {
   uint32_t waits;
   uint32_t words;
   uint32_t names; /* bytes, a multiple of 8; 0: no names and no NVTX ranges */
-  uint32_t reserved;
+  uint32_t regions;
 } schemoe_program_header;
+
+/*
+ * Bytes of a buffer that are a buffer of their own to kernels: a view of buffer SCHEMOE_FIRST_REGION + i is one
+ * of region i, and touching bytes beyond it is refused. Regions may lie over each other: buffers that are not
+ * needed at the same time share memory so.
+ */
+#define SCHEMOE_FIRST_REGION 0x80000000u
+typedef struct schemoe_region {
+  uint32_t buffer;
+  uint32_t reserved;
+  uint64_t begin;
+  uint64_t bytes;
+} schemoe_region;
 
 /*
  * Operations come in the total order; those of one rank and lane run in that order. An operation

@@ -45,7 +45,7 @@ void headers(Refusals& r) {
   r.refuse(changed(4, 4), "its header asks for");
   r.refuse(changed(5, UINT32_MAX), "its header asks for");
   r.refuse(changed(6, 8), "its header asks for");
-  r.refuse(changed(7, 1), "a reserved field is not 0");
+  r.refuse(changed(7, 1), "its header asks for");
   auto longer = r.good().bytes();
   longer.resize(longer.size() + 8);
   r.refuse(longer, "its header asks for");

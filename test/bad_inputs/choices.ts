@@ -153,7 +153,7 @@ export const choices: BadInputs = {
         layer.close();
         return layer.forward();
       }),
-    says: "Cannot use the workspace: it was freed",
+    says: "Cannot run the pass: the layer is closed",
   },
 
   "an order of text": {

@@ -207,7 +207,7 @@ export const ownCode: BadInputs = {
 
   "forward() that throws": {
     call: expert({ forward: bug }),
-    says: 'Cannot use the expert "mine": its forward pass failed: my bug',
+    says: 'Cannot use the expert "mine": its forward pass failed: my bug, in task E[0] on rank 0',
   },
   "forward() that returns nothing": {
     call: expert({ forward: () => undefined }),
@@ -242,7 +242,7 @@ export const ownCode: BadInputs = {
   },
   "a host function that was not registered": {
     call: expert({ forward: () => [{ name: "host", args: [7] }] }),
-    says: ['the kernel "host": the graph has no host function 7', "in task E[0] on rank 0"],
+    says: ['the kernel "host": it has no function "run"', "in task E[0] on rank 0"],
   },
   "a parameter that the expert has not": {
     call: expert({ forward: (c: ExpertContext) => [c.parameter("w9")] }),

@@ -98,7 +98,7 @@ Deno.test("onnx() is forward only, and says so", async () => {
   await using expert = await onnx([onnxModel({}), onnxModel({})]);
   using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
   using layer = createLayer(engine, { ...config, expert });
-  const run = await layer.forward({ bound: false });
+  const run = await layer.forward({ bound: false, results: true });
   await assertRejects(
     () => layer.backward(),
     SchemoeError,

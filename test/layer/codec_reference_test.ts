@@ -224,6 +224,7 @@ async function compare(
   const x = randomNormal(size, { seed: 21 });
   const dy = randomNormal(size, { seed: 22 });
   layer.set({ x, dy });
+  await layer.ready();
   const parameter = (name: string) => layer.get(name);
   const choices = { scheduler: "optSche", allToAll: "pipe", chunks: CHUNKS, bound: false };
   const forward = await layer.forward({
@@ -476,7 +477,7 @@ Deno.test("a codec written in TypeScript runs as a host operation and gives the 
   };
   using layer = createLayer(engine, { ...config, experts: 4 } as LayerConfig);
   const choices = { chunks: 2, scheduler: "optSche", bound: false };
-  const expected = await layer.forward({ ...choices, compressor: "fp16" });
+  const expected = await layer.forward({ ...choices, compressor: "fp16", results: true });
   const got = await layer.forward({ ...choices, compressor: half });
   assertEquals(got.output, expected.output);
 });

@@ -145,6 +145,7 @@ for (const [nodes, ranksPerNode] of WORLDS) {
       using padded = createLayer(engine, config(experts, { routing: { capacityFactor: 0 } }), {
         seed: 2,
       });
+      await padded.ready();
       const parameters = Object.fromEntries(
         Object.keys(padded.parameters).filter((p) => p !== "gate.weight")
           .map((p) => [p, padded.get(p)]),

@@ -61,7 +61,7 @@ Deno.test("a Program keeps its order when the scheduler's own array changes late
   using layer = createLayer(engine, config);
   let given: Task[] = [];
   const scheduler: Scheduler = { name: "mine", order: ({ tasks }) => given = [...tasks] };
-  const first = await layer.forward({ scheduler });
+  const first = await layer.forward({ scheduler, results: true });
   given.reverse();
   const second = await layer.forward({ scheduler });
   assertEquals(second.output, first.output);
@@ -99,7 +99,7 @@ Deno.test("close() of a layer does nothing a second time, and after its engine",
   await assertRejects(
     () => other.forward(),
     SchemoeError,
-    "Cannot use the engine: it is closed",
+    "Cannot run the pass: the layer is closed",
   );
 });
 

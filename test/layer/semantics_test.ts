@@ -146,7 +146,7 @@ async function compare(
   }
   layer.set(tensors);
   const choices = { scheduler: "optSche", allToAll: "pipe", bound: false };
-  const forward = await layer.forward(choices);
+  const forward = await layer.forward({ ...choices, results: true });
   const most = forward.configuration.capacity as number;
   const split = Math.min(chunks, most);
   const again = await layer.forward({ ...choices, chunks: split });

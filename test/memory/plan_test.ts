@@ -109,7 +109,7 @@ Deno.test("tasks of both passes declare all buffers that their kernels and trans
         const named = new Set<string>();
         const place = (name: string) => {
           named.add(name);
-          return { id: 0, offset: 0 };
+          return { id: 0 };
         };
         pack(buildProgram(graph, graph.tasks, "test"), { place, seconds: () => 0 });
         assertEquals([...named].filter((name) => !(name in graph.buffers)), []);
@@ -126,7 +126,7 @@ Deno.test("pack() refuses a kernel that names a buffer which its task does not d
   const graph = g.build({});
   const program = buildProgram(graph, graph.tasks, "test");
   assertThrows(
-    () => pack(program, { place: () => ({ id: 0, offset: 0 }), seconds: () => 0 }),
+    () => pack(program, { place: () => ({ id: 0 }), seconds: () => 0 }),
     SchemoeError,
     'does not declare that it uses the buffer "b", in task t on rank 0',
   );

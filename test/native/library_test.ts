@@ -89,7 +89,7 @@ Deno.test("describeLibrary() reports the layouts that pack() and the engine writ
   const graph = g.build({});
   const program = buildProgram(graph, graph.tasks, "test");
   const packed = new DataView(
-    pack(program, { place: () => ({ id: 0, offset: 0 }), seconds: () => 0.5 }).bytes.buffer,
+    pack(program, { place: () => ({ id: 0 }), seconds: () => 0.5 }).bytes.buffer,
   );
   const head = structs.schemoe_program_header;
   const record = structs.schemoe_operation;

@@ -30,7 +30,7 @@ function packed(kernel: Kernel, isolated = false, named = false) {
   });
   const graph = g.build({});
   const { bytes } = pack(buildProgram(graph, graph.tasks, "test"), {
-    ...{ place: () => ({ id: 7, offset: 0 }), isolated, named },
+    ...{ place: () => ({ id: 7 }), isolated, named },
     seconds: (task) => task.transfers ? 0.5 : undefined,
   });
   return new DataView(bytes.buffer);

@@ -72,7 +72,14 @@ View Reader::optional_view() {
   if (buffer == SCHEMOE_NULL_BUFFER) return {};
   if (buffer >= UINT32_MAX) fail(SCHEMOE_INVALID, buffer, " is no number of a buffer");
   if (offset > INT64_MAX) fail(SCHEMOE_INVALID, "offset ", offset, " is too large");
-  return {static_cast<uint32_t>(buffer), offset};
+  const auto id = static_cast<uint32_t>(buffer);
+  if (id < SCHEMOE_FIRST_REGION) return {id, offset};
+  const uint32_t index = id - SCHEMOE_FIRST_REGION;
+  if (index >= regions_.size()) fail(SCHEMOE_INVALID, "there is no region ", index);
+  const schemoe_region& region = regions_[index];
+  // Checked where the region was read: its end is at most INT64_MAX.
+  if (offset > region.bytes) fail_at({SCHEMOE_NONE, SCHEMOE_NONE, id}, SCHEMOE_INVALID, "offset ", offset, " is beyond the ", region.bytes, " bytes of the buffer");
+  return {region.buffer, region.begin + offset, index};
 }
 
 Matrix Reader::matrix() {
@@ -103,6 +110,14 @@ void Reader::touch(const View& view, int64_t count, int64_t bytes_each) {
     fail(SCHEMOE_INVALID, "offset ", view.offset, " is not a multiple of ", bytes_each);
   }
   const int64_t end = plus(static_cast<int64_t>(view.offset), times(count, bytes_each));
+  if (view.region != UINT32_MAX) {
+    const schemoe_region& region = regions_[view.region];
+    const uint64_t needed = static_cast<uint64_t>(end) - region.begin;
+    if (needed > region.bytes) {
+      fail_at({SCHEMOE_NONE, SCHEMOE_NONE, SCHEMOE_FIRST_REGION + view.region}, SCHEMOE_INVALID, needed,
+              " bytes are needed, the buffer has ", region.bytes);
+    }
+  }
   extents_.push_back({view.buffer, static_cast<uint64_t>(end)});
 }
 

@@ -57,7 +57,7 @@ void write_structs(std::ostream& out) {
                {MEMBER(schemoe_program_header, magic), MEMBER(schemoe_program_header, abi_version),
                 MEMBER(schemoe_program_header, ranks), MEMBER(schemoe_program_header, operations),
                 MEMBER(schemoe_program_header, waits), MEMBER(schemoe_program_header, words),
-                MEMBER(schemoe_program_header, names), MEMBER(schemoe_program_header, reserved)});
+                MEMBER(schemoe_program_header, names), MEMBER(schemoe_program_header, regions)});
   out << ',';
   write_struct(out, "schemoe_operation", sizeof(schemoe_operation),
                {MEMBER(schemoe_operation, task), MEMBER(schemoe_operation, rank),

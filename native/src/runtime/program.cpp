@@ -51,11 +51,11 @@ class Parser {
     if (header_.ranks != ranks_) {
       fail(SCHEMOE_INVALID, "it is for ", header_.ranks, " ranks, the engine has ", ranks_);
     }
-    if (header_.reserved != 0) fail(SCHEMOE_INVALID, "a reserved field is not 0");
     const uint64_t operations = uint64_t{header_.operations} * sizeof(schemoe_operation);
     const uint64_t waits = (uint64_t{header_.waits} + 1) / 2 * 8;
     const uint64_t words = uint64_t{header_.words} * 8;
-    const uint64_t bytes = sizeof header_ + operations + waits + words + header_.names;
+    const uint64_t regions = uint64_t{header_.regions} * sizeof(schemoe_region);
+    const uint64_t bytes = sizeof header_ + operations + waits + words + regions + header_.names;
     if (packed_.size() != bytes) {
       fail(SCHEMOE_INVALID, "its header asks for ", bytes, " bytes, it has ", packed_.size());
     }
@@ -70,6 +70,16 @@ class Parser {
     at += waits;
     program_->words.resize(header_.words);
     copy(program_->words.data(), at, words);
+    at += words;
+    regions_.resize(header_.regions);
+    copy(regions_.data(), at, regions);
+    for (size_t i = 0; i < regions_.size(); ++i) {
+      const schemoe_region& region = regions_[i];
+      if (region.reserved != 0 || region.buffer >= SCHEMOE_FIRST_REGION || region.begin > INT64_MAX ||
+          region.bytes > INT64_MAX - region.begin) {
+        fail(SCHEMOE_INVALID, "region ", i, " is none");
+      }
+    }
     names_ = packed_.last(header_.names);
   }
 
@@ -159,7 +169,7 @@ class Parser {
   void read_call(uint32_t index, const Operation& operation, const KernelSpec& spec,
                  std::span<const uint64_t> words) {
     extents_.clear();
-    Reader reader(spec.letters, words, extents_);
+    Reader reader(spec.letters, words, extents_, regions_);
     try {
       program_->calls.push_back({&spec, spec.read(reader)});
       if (!reader.done()) fail(SCHEMOE_INVALID, "an argument is left over");
@@ -183,6 +193,7 @@ class Parser {
   schemoe_program_header header_{};
   std::vector<schemoe_operation> records_;
   std::vector<Extent> extents_;
+  std::vector<schemoe_region> regions_;
   std::map<std::pair<uint32_t, uint32_t>, Requirement> requirements_;
   uint32_t next_wait_ = 0;
   uint32_t next_word_ = 0;

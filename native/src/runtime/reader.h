@@ -13,6 +13,8 @@ namespace schemoe {
 struct View {
   uint32_t buffer = UINT32_MAX;
   uint64_t offset = 0;
+  /// Region of the Program that it is a view of, if any.
+  uint32_t region = UINT32_MAX;
   bool null() const { return buffer == UINT32_MAX; }
 };
 
@@ -48,8 +50,9 @@ inline int64_t matrix_bytes(const Matrix& m, int64_t groups, int64_t rows, int64
 class Reader {
  public:
   /// `letters` as in the kernel table; extents are appended to `extents`.
-  Reader(const char* letters, std::span<const uint64_t> words, std::vector<Extent>& extents)
-      : letters_(letters), words_(words), extents_(extents) {}
+  Reader(const char* letters, std::span<const uint64_t> words, std::vector<Extent>& extents,
+         std::span<const schemoe_region> regions = {})
+      : letters_(letters), words_(words), extents_(extents), regions_(regions) {}
 
   /// A non-negative integer.
   int64_t integer();
@@ -85,6 +88,7 @@ class Reader {
   const char* letters_;
   std::span<const uint64_t> words_;
   std::vector<Extent>& extents_;
+  std::span<const schemoe_region> regions_;
   size_t at_ = 0;
   bool bfloat16_ = false;
 };

@@ -1,0 +1,69 @@
+/** What a pass computed, read when it is asked for. @module */
+import { SchemoeError } from "../types.ts";
+import type { TensorStore } from "./store.ts";
+import type { TensorValues } from "./transfer.ts";
+
+/**
+ * Results of one pass, in the buffers of its layer until a later pass overwrites them. What was read once is
+ * kept.
+ */
+export class Results {
+  readonly #store: TensorStore;
+  readonly #run: string;
+  readonly #versions: ReadonlyMap<string, number>;
+  readonly #kept = new Map<string, Float32Array<ArrayBuffer>>();
+
+  /** @param names of the tensors that the pass wrote. */
+  constructor(store: TensorStore, { run, names }: { run: string; names: readonly string[] }) {
+    this.#store = store;
+    this.#run = run;
+    this.#versions = new Map(names.map((name) => [name, store.version(name)]));
+  }
+
+  get names(): string[] {
+    return [...this.#versions.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.#versions.has(name);
+  }
+
+  /** @throws {SchemoeError} when a later pass has overwritten the values. */
+  read(name: string): Float32Array<ArrayBuffer> {
+    let values = this.#kept.get(name);
+    if (!values) {
+      this.#check(name);
+      this.#kept.set(name, values = this.#store.read(name));
+    }
+    return values;
+  }
+
+  /** The same off the event loop; `stored`: bfloat16 as its bits. */
+  async readAsync(name: string, options: { stored?: boolean } = {}): Promise<TensorValues> {
+    const kept = this.#kept.get(name);
+    if (kept && !options.stored) return kept;
+    this.#check(name);
+    const values = await this.#store.readAsync(name, options);
+    this.#check(name);
+    if (values instanceof Float32Array) this.#kept.set(name, values);
+    return values;
+  }
+
+  /** Reads everything, so that nothing is lost to later passes. */
+  async keep(): Promise<void> {
+    for (const name of this.names) await this.readAsync(name);
+  }
+
+  #check(name: string): void {
+    if (!this.has(name)) {
+      throw new SchemoeError(
+        `Cannot read "${name}": the run "${this.#run}" gives ${this.names.join(", ")}`,
+      );
+    }
+    if (this.#store.version(name) === this.#versions.get(name)) return;
+    throw new SchemoeError(
+      `Cannot read "${name}" of the run "${this.#run}": a later pass has overwritten it; read it before, or run ` +
+        "with results: true, which keeps a copy",
+    );
+  }
+}

@@ -1,0 +1,132 @@
+/** Tensors between JavaScript and the buffers of all ranks, whole or in pieces. @module */
+import { dtypes } from "../files/dtypes.ts";
+import { elements, elementSize, type TensorTable, type TensorType } from "../memory/mod.ts";
+import { SchemoeError, type Workspace } from "../types.ts";
+
+/** Values of a tensor as JavaScript holds them: floats, or the bits of bfloat16 or int32 as they are stored. */
+export type TensorValues =
+  | Float32Array<ArrayBuffer>
+  | Uint16Array<ArrayBuffer>
+  | Int32Array<ArrayBuffer>;
+
+/** Where a tensor lies. */
+export interface TensorPlace {
+  readonly workspace: Workspace;
+  readonly table: TensorTable;
+  readonly name: string;
+}
+
+/** Elements that are moved at a time: some milliseconds, so that the event loop is never held for long. */
+const PIECE = 1 << 22;
+
+const CODEC = { float32: dtypes.F32, bfloat16: dtypes.BF16, int32: dtypes.I32 } as const;
+
+/** Numbers of the type's own array: bfloat16 as floats. */
+const decoded = (dtype: TensorType, bytes: Uint8Array<ArrayBuffer>) =>
+  CODEC[dtype].decode(bytes) as Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
+
+/** @throws {SchemoeError} unless the values are as many floats as the tensor has elements. */
+export function checkValues({ table, name }: TensorPlace, values: unknown): void {
+  const { shape } = table.get(name);
+  if (values instanceof Float32Array && values.length === elements(shape)) return;
+  const got = values instanceof Float32Array
+    ? `${values.length} values`
+    : Object.prototype.toString.call(values);
+  throw new SchemoeError(
+    `Cannot set "${name}": expected a Float32Array of shape [${shape.join(", ")}] ` +
+      `(${elements(shape)} values), got ${got}`,
+  );
+}
+
+/** Writes a whole tensor to all ranks, which has been given room. @throws {SchemoeError} see `checkValues`. */
+export function writeTensor(place: TensorPlace, values: Float32Array): void {
+  checkValues(place, values);
+  const { workspace, table, name } = place;
+  const { dtype, placement } = table.get(name);
+  workspace.ensure({ [name]: table.localBytes(name) });
+  const count = table.localElements(name);
+  for (let rank = 0; rank < table.ranks; rank++) {
+    const begin = placement === "split" ? rank * count : 0;
+    const part = values.subarray(begin, begin + count);
+    workspace.write(name, rank, dtype === "float32" ? part : CODEC[dtype].encode(part as never));
+  }
+}
+
+/** Writes values from element `begin` of the whole tensor on, off the event loop. */
+export async function writePiece(
+  { workspace, table, name }: TensorPlace,
+  begin: number,
+  values: Float32Array,
+): Promise<void> {
+  const { dtype, placement } = table.get(name);
+  const size = elementSize(dtype);
+  const count = table.localElements(name);
+  const bytes = (part: Float32Array) =>
+    dtype === "float32" ? part : CODEC[dtype].encode(part as never);
+  if (placement === "same") {
+    for (let rank = 0; rank < table.ranks; rank++) {
+      await workspace.writeAsync(name, rank, bytes(values), begin * size);
+    }
+    return;
+  }
+  for (let at = 0; at < values.length;) {
+    const rank = Math.floor((begin + at) / count);
+    const offset = begin + at - rank * count;
+    const part = values.subarray(at, Math.min(values.length, at + count - offset));
+    await workspace.writeAsync(name, rank, bytes(part), offset * size);
+    at += part.length;
+  }
+}
+
+/** Reads a tensor from all ranks, or from rank 0 where all hold the same; bfloat16 as floats. */
+export function readTensor(
+  { workspace, table, name }: TensorPlace,
+): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
+  const { dtype, placement, shape } = table.get(name);
+  const local = table.localBytes(name);
+  if (placement === "same") return decoded(dtype, workspace.read(name, 0, local));
+  const values = dtype === "int32"
+    ? new Int32Array(elements(shape))
+    : new Float32Array(elements(shape));
+  const count = table.localElements(name);
+  for (let rank = 0; rank < table.ranks; rank++) {
+    const part = values.subarray(rank * count, (rank + 1) * count);
+    if (dtype === "bfloat16") part.set(decoded(dtype, workspace.read(name, rank, local)));
+    else workspace.readInto(name, rank, new Uint8Array(part.buffer, part.byteOffset, local));
+  }
+  return values;
+}
+
+/**
+ * The same off the event loop and in pieces.
+ * @param stored bfloat16 as its bits (Uint16Array) instead of floats.
+ */
+export async function readTensorAsync(
+  { workspace, table, name }: TensorPlace,
+  stored: boolean,
+): Promise<TensorValues> {
+  const { dtype, placement, shape } = table.get(name);
+  const size = elementSize(dtype);
+  const total = elements(shape);
+  const values = dtype === "int32"
+    ? new Int32Array(total)
+    : dtype === "bfloat16" && stored
+    ? new Uint16Array(total)
+    : new Float32Array(total);
+  const count = table.localElements(name);
+  for (let rank = 0; rank < (placement === "same" ? 1 : table.ranks); rank++) {
+    for (let at = 0; at < count; at += PIECE) {
+      const end = Math.min(count, at + PIECE);
+      const part = values.subarray(rank * count + at, rank * count + end);
+      if (part instanceof Float32Array && dtype === "bfloat16") {
+        const bytes = new Uint8Array(size * part.length);
+        await workspace.readAsync(name, rank, bytes, size * at);
+        part.set(decoded(dtype, bytes) as Float32Array);
+      } else {
+        const bytes = new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+        await workspace.readAsync(name, rank, bytes, size * at);
+      }
+    }
+  }
+  return values;
+}
