@@ -7,7 +7,7 @@ export function resolveLosses(losses: readonly Loss[] = []): readonly Loss[] {
     fail(`losses must be a list such as [gshard({ weight: 0.01 })], got ${losses}`);
   }
   for (const [i, loss] of losses.entries()) {
-    if (typeof loss?.name !== "string") {
+    if (typeof loss !== "object" || typeof loss?.name !== "string") {
       fail(`losses[${i}] is not a loss; call it, if it makes one`);
     }
     const { name, weight } = loss;
