@@ -96,7 +96,8 @@ export class NativeWorkspace implements Workspace {
     if (parts.status !== Status.outOfMemory) {
       return new NativeError({ ...parts, buffer }, { names, cause });
     }
-    const text = `${parts.text}${this.#largest(name)}; fewer tokens, experts or layers a rank, or ` +
+    const text =
+      `${parts.text}${this.#largest(name)}; fewer tokens, experts or layers a rank, or ` +
       "bfloat16, take less";
     return new NativeError({ ...parts, text, buffer }, { names, cause });
   }

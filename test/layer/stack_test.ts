@@ -19,8 +19,8 @@ Deno.test("createStack() computes on the CPU what its layers compute one after a
   using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
   const choices = { scheduler: "optSche", chunks: 2, bound: false };
   using stack = createStack(engine, { layer, layers: 3, attention, gradientChunks: 2 });
-  const forward = await stack.forward(choices);
-  const backward = await stack.backward(choices);
+  const forward = await stack.forward({ ...choices, results: true });
+  const backward = await stack.backward({ ...choices, results: true });
   const singles = [0, 1, 2].map((l) => createLayer(engine, layer, { seed: l }));
   const values = Object.keys(stack.parameters);
   assertEquals(values.length, 3 * 5);

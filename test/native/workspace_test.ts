@@ -22,8 +22,8 @@ Deno.test("ensure names what there is no memory for, and the largest buffers of 
   const error = assertThrows(() => workspace.ensure({ y: 101 }), SchemoeError);
   assertEquals(
     error.message,
-    'Cannot allocate 101 bytes; largest: "experts.w1" with 90 bytes a rank, "x" with 80 bytes a rank, ' +
-      'on rank 1, buffer "y"',
+    'Cannot allocate 101 bytes; largest: "experts.w1" with 90 bytes a rank, "x" with 80 bytes a rank; ' +
+      'fewer tokens, experts or layers a rank, or bfloat16, take less, on rank 1, buffer "y"',
   );
   assertEquals([error.status, error.rank], [2, 1]);
   assertEquals([workspace.nameOf(4), workspace.nameOf(9)], ["experts.w1", undefined]);
