@@ -324,7 +324,7 @@ typedef struct schemoe_process {
 /*
  * Opens an engine that runs only ranks first_rank, ..., first_rank + local_ranks - 1 of a world, the
  * others being run by other processes, and listens for these at `host` on `port`, which it chooses.
- * `key`: 32 bytes that all processes of the world present to each other. SCHEMOE_CPU only.
+ * `key`: 32 bytes that all processes of the world prove to each other to know; they are never sent. SCHEMOE_CPU only.
  */
 int32_t schemoe_open_part(const schemoe_config* config, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, schemoe_failure* failure);
 

@@ -3,21 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tcp/introduce.h"
+
 namespace schemoe {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// A stranger that says nothing may hold up the others only so long.
-constexpr auto kGreetingTime = std::chrono::seconds(2);
-
-/// Takes the same time wherever the keys differ.
-bool equal(const Key& a, const Key& b) {
-  unsigned difference = 0;
-  for (size_t i = 0; i < a.size(); ++i) difference |= a[i] ^ b[i];
-  return difference == 0;
-}
 
 Message make(Kind kind, uint64_t run) {
   Message message{};
@@ -72,12 +64,11 @@ void Mesh::connect(std::span<const schemoe_process> processes, uint32_t self, ui
   receiver_ = &receiver;
   // More than a day is a mistake, and would overflow.
   patience_ = std::chrono::nanoseconds(std::min<uint64_t>(time_limit_ns, uint64_t{86400} * 1'000'000'000));
-  const Deadline deadline = Clock::now() + patience_;
-  std::vector<Socket> sockets(processes_.size());
+  std::vector<Socket> sockets;
   try {
     check_processes();
-    for (uint32_t process = 0; process < self; ++process) sockets[process] = open_to(process, deadline);
-    accept_rest(sockets, deadline);
+    sockets = introduce({listener_, key_, processes_, self, Clock::now() + patience_, given_up_,
+                         [this](uint32_t process) { return name_of(process); }});
   } catch (const Failure& failure) {
     throw failure.saying(join("Cannot connect the processes: ", failure.text()));
   }
@@ -88,55 +79,16 @@ void Mesh::connect(std::span<const schemoe_process> processes, uint32_t self, ui
     peers_.back()->process = process;
     peers_.back()->socket = std::move(sockets[process]);
   }
-  for (const auto& peer : peers_) {
-    if (!peer) continue;
-    peer->reader = std::thread([this, p = peer.get()] { read_loop(*p); });
-    peer->writer = std::thread([this, p = peer.get()] { write_loop(*p); });
-  }
-}
-
-Socket Mesh::open_to(uint32_t process, Deadline deadline) const {
   try {
-    Socket socket = Socket::connect(processes_[process].host, processes_[process].port, deadline);
-    socket.limit(deadline);
-    const Greeting greeting{kGreetingMagic, kProtocol, self_, 0, key_};
-    socket.write(&greeting, sizeof greeting, false);
-    Greeting other{};
-    if (!socket.read(&other, sizeof other)) fail(SCHEMOE_PEER, "it refused the connection");
-    if (other.magic != kGreetingMagic || other.protocol != kProtocol || other.process != process ||
-        !equal(other.key, key_)) {
-      fail(SCHEMOE_PEER, "it is not that process, or of another version");
+    for (const auto& peer : peers_) {
+      if (!peer) continue;
+      peer->reader = std::thread([this, p = peer.get()] { read_loop(*p); });
+      peer->writer = std::thread([this, p = peer.get()] { write_loop(*p); });
     }
-    socket.limit(Deadline::max());
-    return socket;
-  } catch (const Failure& failure) {
-    throw failure.saying(join(name_of(process), ": ", failure.text()));
-  }
-}
-
-void Mesh::accept_rest(std::vector<Socket>& sockets, Deadline deadline) const {
-  for (size_t missing = sockets.size() - self_ - 1; missing > 0;) {
-    Socket socket = listener_.accept(deadline);
-    if (!socket.valid()) {
-      const auto at = std::find_if(sockets.begin() + self_ + 1, sockets.end(), [](const Socket& s) { return !s.valid(); });
-      fail(SCHEMOE_PEER, name_of(static_cast<uint32_t>(at - sockets.begin())), " did not connect in time");
-    }
-    try {
-      socket.limit(std::min(deadline, Clock::now() + kGreetingTime));
-      Greeting other{};
-      if (!socket.read(&other, sizeof other) || other.magic != kGreetingMagic || other.protocol != kProtocol ||
-          !equal(other.key, key_) || other.process <= self_ || other.process >= sockets.size() ||
-          sockets[other.process].valid()) {
-        continue;
-      }
-      const Greeting greeting{kGreetingMagic, kProtocol, self_, 0, key_};
-      socket.write(&greeting, sizeof greeting, false);
-      socket.limit(Deadline::max());
-      sockets[other.process] = std::move(socket);
-      --missing;
-    } catch (const Failure&) {
-      continue;  // a stranger, or a process that gave up and will be missed
-    }
+  } catch (...) {
+    const Failure failure = caught();
+    abort();
+    throw failure.saying(join("Cannot connect the processes: a thread could not be started: ", failure.text()));
   }
 }
 
@@ -212,6 +164,21 @@ void Mesh::broke(const Failure& failure) {
   if (!aborting_) receiver_->lost(failure);
 }
 
+/// In a handler: the exception in flight ends the connections, whatever it is and however little memory is left.
+void Mesh::lost(const Peer& peer) noexcept {
+  Failure failure = caught();
+  try {
+    failure = failure.saying(join("Cannot reach ", name_of(peer.process), ": ", failure.text()));
+  } catch (...) {
+    // Its own text has to do.
+  }
+  try {
+    broke(failure);
+  } catch (...) {
+    // Only a lock can fail then, and nobody would hear of it.
+  }
+}
+
 void Mesh::write_loop(Peer& peer) {
   try {
     for (;;) {
@@ -229,8 +196,8 @@ void Mesh::write_loop(Peer& peer) {
       if (bytes > 0) peer.socket.write(data, bytes, false);
       if (next.message.kind == Kind::contents) receiver_->sent(notice_of(next.message));
     }
-  } catch (const Failure& failure) {
-    broke(failure.saying(join("Cannot reach ", name_of(peer.process), ": ", failure.text())));
+  } catch (...) {
+    lost(peer);
   }
 }
 
@@ -242,10 +209,8 @@ void Mesh::read_loop(Peer& peer) {
       if (message.magic != kMessageMagic) fail(SCHEMOE_PEER, "it sent what is no message");
       handle(peer, message);
     }
-  } catch (const Failure& failure) {
-    broke(failure.saying(join("Cannot reach ", name_of(peer.process), ": ", failure.text())));
-  } catch (const std::exception& exception) {
-    broke(Failure(SCHEMOE_PEER, join("Cannot reach ", name_of(peer.process), ": ", exception.what())));
+  } catch (...) {
+    lost(peer);
   }
 }
 

@@ -40,6 +40,8 @@ class Mesh final : public Carrier {
   uint32_t port() const { return listener_.port(); }
   /// Blocks until all are connected; strangers are turned away. Called once.
   void connect(std::span<const schemoe_process> processes, uint32_t self, uint64_t time_limit_ns, Receiver& receiver);
+  /// Ends `connect` on another thread.
+  void give_up() { given_up_ = true; }
   bool connected() const { return !peers_.empty(); }
   /// Throws why it is broken, or not connected yet.
   void check() const;
@@ -77,8 +79,6 @@ class Mesh final : public Carrier {
   };
 
   void check_processes() const;
-  Socket open_to(uint32_t process, Deadline deadline) const;
-  void accept_rest(std::vector<Socket>& sockets, Deadline deadline) const;
   void enqueue(uint32_t process, Outgoing outgoing);
   void read_loop(Peer& peer);
   void write_loop(Peer& peer);
@@ -88,6 +88,7 @@ class Mesh final : public Carrier {
   void take_answer(Peer& peer, const Message& message);
   std::vector<uint8_t> read_body(Peer& peer, const Message& message) const;
   void broke(const Failure& failure);
+  void lost(const Peer& peer) noexcept;
 
   Socket listener_;
   const Key key_;
@@ -98,6 +99,7 @@ class Mesh final : public Carrier {
   std::vector<std::unique_ptr<Peer>> peers_;  // by process; null for this one
   std::chrono::nanoseconds patience_{};
 
+  std::atomic<bool> given_up_ = false;
   std::atomic<bool> aborting_ = false;
   std::mutex joining_;
   bool aborted_ = false;
@@ -105,6 +107,7 @@ class Mesh final : public Carrier {
   mutable std::mutex mutex_;
   std::condition_variable answered_;
   uint64_t serial_ = 0;
+  uint32_t asked_ = 0;
   std::optional<std::pair<Message, std::vector<uint8_t>>> answer_;
   std::optional<Failure> broken_;
 };

@@ -11,6 +11,7 @@ std::vector<uint8_t> Mesh::ask(uint32_t process, Message message, std::vector<ui
   message.magic = kMessageMagic;
   std::unique_lock lock(mutex_);
   message.run = ++serial_;
+  asked_ = process;
   answer_.reset();
   enqueue(process, {message, std::move(body)});
   if (!answered_.wait_for(lock, patience_, [&] { return answer_ || broken_; })) {
@@ -80,8 +81,8 @@ void Mesh::answer(Peer& peer, const Message& message) {
 void Mesh::take_answer(Peer& peer, const Message& message) {
   std::vector<uint8_t> content = read_body(peer, message);
   const std::lock_guard lock(mutex_);
-  // A late answer to a question that was given up is dropped.
-  if (message.run != serial_) return;
+  // A late answer to a question that was given up is dropped, and one of a process that was not asked.
+  if (message.run != serial_ || peer.process != asked_) return;
   answer_.emplace(message, std::move(content));
   answered_.notify_all();
 }

@@ -8,19 +8,25 @@ namespace schemoe {
 
 inline constexpr uint32_t kMessageMagic = 0x474d4d53;  // "SMMG"
 inline constexpr uint32_t kGreetingMagic = 0x49484d53;  // "SMHI"
-inline constexpr uint32_t kProtocol = 1;
+inline constexpr uint32_t kProtocol = 2;
 /// Largest body but for contents of transfers, whose sizes the Program tells.
 inline constexpr uint64_t kMostBody = uint64_t{4} << 20;
 
 using Key = std::array<uint8_t, 32>;
 
-/// First thing on a connection, from the side that opened it; the other answers with its own.
-struct Greeting {
+/// First thing on a connection, from the side that opened it.
+struct Hello {
   uint32_t magic;
   uint32_t protocol;
   uint32_t process;
   uint32_t reserved;
-  Key key;
+  std::array<uint8_t, 32> challenge;
+};
+
+/// What the other side answers; see Greeting.
+struct Challenge {
+  Hello hello;
+  std::array<uint8_t, 32> proof;
 };
 
 enum class Kind : uint32_t {
@@ -50,6 +56,6 @@ struct Message {
   uint64_t offset;
 };
 
-static_assert(sizeof(Greeting) == 48 && sizeof(Message) == 64);
+static_assert(sizeof(Hello) == 48 && sizeof(Challenge) == 80 && sizeof(Message) == 64);
 
 }  // namespace schemoe

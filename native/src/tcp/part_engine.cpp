@@ -37,7 +37,13 @@ PartEngine::PartEngine(const Options& options) : options_(options), mesh_(option
 PartEngine::~PartEngine() {
   mesh_.abort();
   // Nothing ends NCCL's wait for a process that does not come: what waits stays behind, and frees itself if it does.
-  if (own_ && own_->joining()) std::thread([own = std::move(own_)] {}).detach();
+  if (!own_ || !own_->joining()) return;
+  LocalRanks* const waiting = own_.release();
+  try {
+    std::thread([waiting] { delete waiting; }).detach();
+  } catch (...) {
+    // Without a thread that could wait it is never freed, which is better than to block or to end the process.
+  }
 }
 
 void PartEngine::connect(std::span<const schemoe_process> processes, uint32_t self, uint64_t time_limit_ns) {
@@ -171,10 +177,12 @@ void PartEngine::run(const Program& program, uint64_t time_limit_ns, std::span<s
 }
 
 void PartEngine::cancel() {
+  mesh_.give_up();
   own_->cancel();
 }
 
 void PartEngine::shut_down() {
+  mesh_.give_up();
   own_->shut_down();
 }
 

@@ -4,7 +4,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,20 +33,12 @@ Addresses resolve(const std::string& host, const std::string& port, int flags) {
 
 [[noreturn]] void fail_errno(const char* what) { fail(SCHEMOE_PEER, what, ": ", std::strerror(errno)); }
 
-int milliseconds_to(Deadline deadline) {
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-  return static_cast<int>(std::clamp<int64_t>(left, 0, 1'000'000'000));
-}
+constexpr int kStream = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
 
-/// Waits for an event of poll(2); false when the deadline passes.
-bool wait_for(int fd, short events, Deadline deadline) {
-  for (;;) {
-    pollfd entry{fd, events, 0};
-    const int ready = poll(&entry, 1, milliseconds_to(deadline));
-    if (ready > 0) return true;
-    if (ready == 0) return false;
-    if (errno != EINTR) fail_errno("waiting on a socket failed");
-  }
+std::string name_of(const sockaddr* address, socklen_t bytes) {
+  char host[NI_MAXHOST], port[NI_MAXSERV];
+  const int status = getnameinfo(address, bytes, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+  return status == 0 ? join(host, " port ", port) : std::string("an address without a name");
 }
 
 /// Small messages must not wait for large ones.
@@ -62,52 +53,83 @@ Socket::~Socket() {
   if (fd_ >= 0) ::close(fd_);
 }
 
+int milliseconds_to(Deadline deadline) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+  return static_cast<int>(std::clamp<int64_t>(left, 0, 1'000'000'000));
+}
+
+std::vector<Address> addresses_of(const std::string& host, uint32_t port) {
+  std::vector<Address> addresses;
+  const Addresses found = resolve(host, std::to_string(port), 0);
+  for (const addrinfo* a = found.get(); a; a = a->ai_next) {
+    const auto* at = reinterpret_cast<const uint8_t*>(a->ai_addr);
+    addresses.push_back({a->ai_family, {at, at + a->ai_addrlen}, name_of(a->ai_addr, a->ai_addrlen)});
+  }
+  return addresses;
+}
+
 Socket Socket::listen(const std::string& host) {
   const Addresses addresses = resolve(host, "0", AI_PASSIVE);
-  Socket socket(::socket(addresses->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket.valid() || ::bind(socket.fd_, addresses->ai_addr, addresses->ai_addrlen) != 0 ||
-      ::listen(socket.fd_, SOMAXCONN) != 0) {
-    fail(SCHEMOE_PEER, "it cannot listen at ", host, ": ", std::strerror(errno));
+  std::string problems;
+  for (const addrinfo* a = addresses.get(); a; a = a->ai_next) {
+    Socket socket(::socket(a->ai_family, kStream, 0));
+    if (socket.valid() && ::bind(socket.fd_, a->ai_addr, a->ai_addrlen) == 0 && ::listen(socket.fd_, SOMAXCONN) == 0) {
+      return socket;
+    }
+    problems += join(problems.empty() ? "" : "; ", name_of(a->ai_addr, a->ai_addrlen), ": ", std::strerror(errno));
   }
+  fail(SCHEMOE_PEER, "it cannot listen at ", host, " (", problems, ")");
+}
+
+Socket Socket::connect(const Address& address) {
+  Socket socket(::socket(address.family, kStream, 0));
+  if (!socket.valid()) fail_errno("no socket could be made");
+  const auto* at = reinterpret_cast<const sockaddr*>(address.bytes.data());
+  if (::connect(socket.fd_, at, static_cast<socklen_t>(address.bytes.size())) != 0 && errno != EINPROGRESS) {
+    fail_errno("it cannot be reached");
+  }
+  send_at_once(socket.fd_);
   return socket;
 }
 
-Socket Socket::connect(const std::string& host, uint32_t port, Deadline deadline) {
-  const Addresses addresses = resolve(host, std::to_string(port), 0);
-  int error = 0;
-  for (const addrinfo* a = addresses.get(); a; a = a->ai_next) {
-    Socket socket(::socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket.valid()) fail_errno("no socket could be made");
-    if (::connect(socket.fd_, a->ai_addr, a->ai_addrlen) != 0) {
-      error = errno;
-      if (error != EINPROGRESS) continue;
-      if (!wait_for(socket.fd_, POLLOUT, deadline)) {
-        error = ETIMEDOUT;
-        continue;
-      }
-      socklen_t size = sizeof error;
-      getsockopt(socket.fd_, SOL_SOCKET, SO_ERROR, &error, &size);
-      if (error != 0) continue;
-    }
-    // Blocking from now on: a thread of its own reads, and one writes.
-    if (fcntl(socket.fd_, F_SETFL, 0) != 0) fail_errno("a socket could not be set up");
-    send_at_once(socket.fd_);
-    return socket;
-  }
-  fail(SCHEMOE_PEER, host, " port ", port, " cannot be reached: ", std::strerror(error));
+Socket Socket::accept(int* error) const {
+  Socket socket(::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  *error = socket.valid() ? 0 : errno;
+  if (socket.valid()) send_at_once(socket.fd_);
+  return socket;
 }
 
-Socket Socket::accept(Deadline deadline) const {
-  while (wait_for(fd_, POLLIN, deadline)) {
-    Socket socket(::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC));
-    if (socket.valid()) {
-      send_at_once(socket.fd_);
-      return socket;
-    }
-    // The other side may have given up already.
-    if (errno != EINTR && errno != ECONNABORTED && errno != EAGAIN) fail_errno("a connection could not be accepted");
-  }
-  return Socket();
+std::string Socket::other_end() const {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  auto* at = reinterpret_cast<sockaddr*>(&address);
+  if (getpeername(fd_, at, &size) != 0) return "an address that is not known any more";
+  return name_of(at, size);
+}
+
+int Socket::error() const {
+  int error = 0;
+  socklen_t size = sizeof error;
+  return getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
+std::span<const uint8_t> Socket::read_some(std::span<uint8_t> into) const {
+  const ssize_t got = ::recv(fd_, into.data(), into.size(), 0);
+  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return {};
+  if (got < 0) fail_errno("its connection failed");
+  if (got == 0 && !into.empty()) fail(SCHEMOE_PEER, "it closed the connection");
+  return into.first(static_cast<size_t>(got));
+}
+
+size_t Socket::write_some(std::span<const uint8_t> bytes) const {
+  const ssize_t put = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  if (put < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return 0;
+  if (put < 0) fail_errno("its connection failed");
+  return static_cast<size_t>(put);
+}
+
+void Socket::block() const {
+  if (fcntl(fd_, F_SETFL, 0) != 0) fail_errno("a socket could not be set up");
 }
 
 uint32_t Socket::port() const {
@@ -143,12 +165,6 @@ void Socket::write(const void* data, size_t bytes, bool more) const {
     at += put;
     bytes -= static_cast<size_t>(put);
   }
-}
-
-void Socket::limit(Deadline deadline) const {
-  const int left = deadline == Deadline::max() ? 0 : std::max(1, milliseconds_to(deadline));
-  const timeval time{left / 1000, left % 1000 * 1000};
-  setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
 }
 
 void Socket::shut_down() const {
