@@ -1,8 +1,8 @@
 /**
- * One layer under every scheduler, all-to-all and two codecs: prints a table, and writes Gantt charts and
- * the timeline of all runs to `out/`.
+ * One layer under every scheduler, all-to-all and two codecs: prints a table, and writes a report
+ * (`out/index.html`), Gantt charts and the timeline of all runs to `out/`.
  *
- * usage: deno task demo [--engine cpu|cuda] [--links emulated|plain]
+ * usage: deno task demo [--engine cpu|cuda] [--links emulated|plain] [--schedulers NAME,NAME]
  *
  * Times are those of the topology on both engines; with `--links plain`, what this machine takes.
  * @module
@@ -15,13 +15,16 @@ import {
   communication,
   compare,
   concatTimelines,
+  disturbance,
   formatPercent,
   formatTime,
+  report,
   toArrow,
   toCSV,
 } from "../timeline/mod.ts";
 import { topology } from "../topology.ts";
 import { SchemoeError } from "../types.ts";
+import { didYouMean } from "../words.ts";
 import { argumentProblem, task, taskArguments } from "./build/command.ts";
 
 const CHUNKS = 4;
@@ -39,10 +42,11 @@ const COLUMNS = {
   ...{ makespan: 10, "speed-up": 8, hidden: 9, "above bound": 11 },
 };
 const NAMES = 5;
-const USAGE = "usage: deno task demo [--engine cpu|cuda] [--links emulated|plain]";
+const USAGE =
+  "usage: deno task demo [--engine cpu|cuda] [--links emulated|plain] [--schedulers NAME,NAME]";
 
 await task(async () => {
-  const { kind, links } = options();
+  const { kind, links, schedulers } = options();
   const computation = links === "plain" ? "real" : "paced";
   using engine = openEngine({ kind, topology: world, links, computation });
   using layer = createLayer(engine, {
@@ -51,7 +55,7 @@ await task(async () => {
   });
   await warmUp(layer);
   const runs: Run[] = [];
-  for await (const run of allRuns(layer)) {
+  for await (const run of allRuns(layer, schedulers)) {
     if (runs.length === 0) printHead(run, links);
     runs.push(run);
     printRow(run, runs.find(({ pass }) => pass === run.pass)!);
@@ -59,11 +63,17 @@ await task(async () => {
   console.log(
     "\nspeed-up over sequential + linear + none of the same pass; bound from each task's time alone",
   );
+  printEqual(runs);
+  printDisturbed(runs);
   for (const pass of ["forward", "backward"]) printFastest(runs.filter((run) => run.pass === pass));
   await save(runs);
 });
 
-function options(): { kind: "cpu" | "cuda"; links: EngineOptions["links"] } {
+function options(): {
+  kind: "cpu" | "cuda";
+  links: EngineOptions["links"];
+  schedulers: readonly string[];
+} {
   let values;
   try {
     ({ values } = parseArgs({
@@ -71,19 +81,30 @@ function options(): { kind: "cpu" | "cuda"; links: EngineOptions["links"] } {
       options: {
         engine: { type: "string", default: "cpu" },
         links: { type: "string", default: "emulated" },
+        schedulers: { type: "string", default: BUILT_IN.scheduler.join() },
       },
     }));
   } catch (cause) {
     throw new SchemoeError(`${argumentProblem(cause)}; ${USAGE}`, { cause });
   }
   const { engine: kind, links } = values;
+  const schedulers = values.schedulers.split(",");
+  const unknown = schedulers.find((name) => !BUILT_IN.scheduler.includes(name));
   if (kind !== "cpu" && kind !== "cuda") {
     throw new SchemoeError(`Unknown engine "${kind}": choose from cpu, cuda; ${USAGE}`);
   }
   if (links !== "emulated" && links !== "plain") {
     throw new SchemoeError(`Unknown links "${links}": choose from emulated, plain; ${USAGE}`);
   }
-  return { kind, links };
+  if (unknown !== undefined) {
+    const known = BUILT_IN.scheduler;
+    throw new SchemoeError(
+      `Unknown scheduler "${unknown}": choose from ${known.join(", ")}${
+        didYouMean(unknown, known)
+      }`,
+    );
+  }
+  return { kind, links, schedulers };
 }
 
 /** Each product once, in every shape: an engine chooses how to compute it at the first use, and loads it. */
@@ -96,10 +117,13 @@ async function warmUp(layer: MoeLayer): Promise<void> {
 }
 
 /** Forward and backward of every choice, the baseline first. */
-async function* allRuns(layer: MoeLayer): AsyncGenerator<Run> {
+async function* allRuns(
+  layer: MoeLayer,
+  schedulers: readonly string[],
+): AsyncGenerator<Run> {
   const first = (name: string, names: readonly string[]) =>
     names.toSorted((a, b) => Number(b === name) - Number(a === name));
-  for (const scheduler of first("sequential", BUILT_IN.scheduler)) {
+  for (const scheduler of first("sequential", [...new Set(["sequential", ...schedulers])])) {
     for (const allToAll of first("linear", BUILT_IN.allToAll)) {
       for (const compressor of ["none", "fp16"]) {
         const chunks = scheduler === "sequential" ? 1 : CHUNKS;
@@ -133,9 +157,14 @@ function printRow(run: Run, base: Run): void {
   ]);
 }
 
-/** The shortest run of a pass; the first one is the baseline. */
+/** The shortest run of a pass that nothing held up; the first one is the baseline. */
 function printFastest(runs: readonly Run[]): void {
-  const best = runs.reduce((least, run) => run.makespan < least.makespan ? run : least);
+  const calm = runs.filter((run) => !disturbance(run));
+  if (calm[0] !== runs[0]) {
+    console.log(`fastest ${runs[0].pass}: unknown, for its baseline was disturbed`);
+    return;
+  }
+  const best = calm.reduce((least, run) => run.makespan < least.makespan ? run : least);
   const { scheduler, allToAll, compressor } = best.configuration;
   const speedUp = (runs[0].makespan / best.makespan).toFixed(2);
   console.log(
@@ -161,15 +190,49 @@ function rates(): string {
 }
 
 async function save(runs: readonly Run[]): Promise<void> {
-  await Deno.mkdir(OUT, { recursive: true });
-  for (const run of runs) await Deno.writeTextFile(`${OUT}/${run.name}.svg`, await run.gantt());
+  await Deno.mkdir(`${OUT}/charts`, { recursive: true });
+  for (const run of runs) {
+    await Deno.writeTextFile(`${OUT}/charts/${run.name}.svg`, await run.svg());
+  }
   const pair = ["sequential-linear-none-forward", "optSche-pipe-none-forward"]
-    .map((name) => runs.find((run) => run.name === name)!);
+    .map((name) => runs.find((run) => run.name === name) ?? runs[0]);
   await Deno.writeTextFile(`${OUT}/compare.svg`, await compare(pair, { ranks: [0, 2] }).svg());
   const all = concatTimelines(...runs.map((run) => run.timeline));
   await Deno.writeTextFile(`${OUT}/timeline.csv`, toCSV(all));
   await Deno.writeFile(`${OUT}/timeline.arrow`, toArrow(all));
+  const title = "One MoE layer under every scheduler, all-to-all and codec";
+  await report(runs, { title, picture: (name) => `charts/${name}.svg` }).save(`${OUT}/index.html`);
   console.log(
-    `wrote ${runs.length} Gantt charts, compare.svg, timeline.csv and timeline.arrow to ${OUT}/`,
+    `wrote ${OUT}/index.html (all runs in one page), ${runs.length} charts, compare.svg, ` +
+      "timeline.csv and timeline.arrow",
+  );
+}
+
+/** Schedulers whose order is that of one before them, of which their times tell nothing new. */
+function printEqual(runs: readonly Run[]): void {
+  const orders = new Map<string, string>();
+  const equal = new Map<string, number>();
+  for (const { pass, ran, configuration: { scheduler, allToAll, compressor, chunking } } of runs) {
+    const { order, dependencies } = ran.at(-1)!.program;
+    const ids = order.map(({ id }) => id);
+    const key = JSON.stringify([pass, allToAll, compressor, chunking, ids, dependencies]);
+    const first = orders.get(key);
+    if (first === undefined) orders.set(key, `${scheduler}`);
+    else {
+      const what = `${scheduler} as ${first} (${pass})`;
+      equal.set(what, (equal.get(what) ?? 0) + 1);
+    }
+  }
+  const list = [...equal].map(([what, count]) => `${what}: ${count}`).join(", ");
+  console.log(`${orders.size} distinct orders${list && `; the same order: ${list}`}`);
+}
+
+/** A table of runs that something held up would say what held them up, not what a schedule does. */
+function printDisturbed(runs: readonly Run[]): void {
+  const disturbed = runs.filter((run) => disturbance(run));
+  if (disturbed.length === 0) return;
+  console.log(
+    `disturbed: in ${disturbed.length} of ${runs.length} runs tasks took longer than they were ` +
+      "paced to, because this machine has other work or is too slow; run it again when it is quiet",
   );
 }

@@ -56,6 +56,7 @@ export { predictedVsMeasured, type Prediction } from "./measures/prediction.ts";
 export { fromParquet, toParquet } from "./table/parquet.ts";
 export { type Progress, progress, type ProgressSink } from "./measures/progress.ts";
 export { type Machine, saveRun, type Versions } from "./table/save.ts";
+export { type Report, report, type ReportOptions } from "./report/report.ts";
 export { show, type ShowOptions } from "./chart/show.ts";
 export { ShownRun } from "./chart/shown_run.ts";
 export { type Subject, type Timed } from "./table/subject.ts";

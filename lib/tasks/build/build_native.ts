@@ -1,5 +1,6 @@
-import { quiet, root, succeeds } from "./command.ts";
+import { quiet, root, succeeds, watched } from "./command.ts";
 import { ensurePackages } from "./packages.ts";
+import { tellProgress } from "./progress.ts";
 
 const source = `${root}/native`;
 const build = `${source}/build/cpu`;
@@ -7,7 +8,7 @@ const cudaBuild = `${source}/build/cuda`;
 
 /**
  * Configures and builds the native library into `native/build/cpu`; nearly nothing when it is up
- * to date. Prints nothing but what it installs.
+ * to date. Prints what it installs, and while it compiles how long that usually takes and how far it is.
  * @throws {SchemoeError} naming missing packages, or with the output of CMake and the compiler
  */
 export async function buildNative(): Promise<void> {
@@ -27,7 +28,25 @@ export async function buildNative(): Promise<void> {
     });
     await quiet(["cmake", "--preset", "cpu"], { cwd: source });
   }
-  await quiet(["cmake", "--build", build, "--parallel", `${navigator.hardwareConcurrency}`]);
+  await compile(build, {
+    what: "the native library",
+    usually: "about 90 s on two cores, once",
+  });
+}
+
+/** Builds a configured folder, telling progress on standard error. */
+async function compile(
+  folder: string,
+  about: { readonly what: string; readonly usually: string },
+): Promise<void> {
+  const progress = tellProgress({
+    ...about,
+    terminal: Deno.stderr.isTerminal(),
+    write: (text) => void Deno.stderr.writeSync(new TextEncoder().encode(text)),
+  });
+  const parallel = ["--parallel", `${navigator.hardwareConcurrency}`];
+  await watched(["cmake", "--build", folder, ...parallel], progress.line);
+  progress.end();
 }
 
 /**
@@ -38,7 +57,10 @@ export async function buildNative(): Promise<void> {
 export async function buildCuda(): Promise<void> {
   await buildNative(); // sees to the packages that both need
   await quiet(["cmake", "--preset", "cuda"], { cwd: source });
-  await quiet(["cmake", "--build", cudaBuild, "--parallel", `${navigator.hardwareConcurrency}`]);
+  await compile(cudaBuild, {
+    what: "the native library with the CUDA engine",
+    usually: "several minutes on two cores, once",
+  });
 }
 
 /** Whether CUDA sources can be compiled here. */

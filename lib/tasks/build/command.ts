@@ -63,6 +63,40 @@ export async function quiet(
   throw new SchemoeError(`Cannot run "${argv.join(" ")}": status ${result.code}\n${out}${err}`);
 }
 
+/**
+ * Runs a program in the repository and hands on each line of its standard output as it comes.
+ * @throws {SchemoeError} with all it printed, when it fails or is not there
+ */
+export async function watched(
+  argv: readonly string[],
+  onLine: (line: string) => void,
+  options: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<void> {
+  let child: Deno.ChildProcess;
+  try {
+    const given = { args: argv.slice(1), cwd: root, stdin: "null" as const, ...options };
+    child = new Deno.Command(argv[0], { ...given, stdout: "piped", stderr: "piped" }).spawn();
+  } catch (cause) {
+    throw new SchemoeError(`Cannot run ${argv[0]}: ${(cause as Error).message}`, { cause });
+  }
+  let out = "", open = "";
+  const reading = (async () => {
+    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+      out += text;
+      const lines = (open + text).split("\n");
+      open = lines.pop()!;
+      lines.forEach(onLine);
+    }
+  })();
+  const [err, { success, code }] = await Promise.all([
+    new Response(child.stderr).text(),
+    child.status,
+    reading,
+  ]);
+  if (success) return;
+  throw new SchemoeError(`Cannot run "${argv.join(" ")}": status ${code}\n${out}${err}`);
+}
+
 /** Whether a program runs and succeeds; prints nothing. */
 export async function succeeds(argv: readonly string[]): Promise<boolean> {
   try {
