@@ -2,6 +2,7 @@
  * What a Mixture-of-Experts layer computes: sizes, routing and experts.
  * @module
  */
+import { type ExpertGroups, type Parallel, resolveParallel } from "./expert_groups.ts";
 import { checkExpert } from "./experts/check.ts";
 import { ffn } from "./experts/mod.ts";
 import { resolveGate } from "./resolve_gate.ts";
@@ -25,8 +26,10 @@ export interface LayerConfig {
   readonly modelDim: number;
   /** Width inside an expert. */
   readonly hiddenDim: number;
-  /** Experts of the whole world; a multiple of the number of ranks. */
+  /** Experts of the layer; a multiple of the ranks that hold them together (`parallel.expert`). */
   readonly experts: number;
+  /** Which ranks hold all experts together; default: all ranks of the world, each expert once. */
+  readonly parallel?: Parallel;
   /** Which experts a token goes to, and with which weights; a value or a name. Default `topK()`. */
   readonly gate?: Gate | string;
   /** Places of experts: capacity and priority. */
@@ -50,6 +53,8 @@ export interface LayerConfig {
 /** A checked layer on a topology, nothing left open but a capacity that depends on the routing. */
 export interface Layer extends Required<LayerConfig> {
   readonly topology: Topology;
+  readonly parallel: Required<Parallel>;
+  readonly groups: ExpertGroups;
   /** Experts of each rank. */
   readonly localExperts: number;
   readonly gate: Gate;
@@ -73,6 +78,7 @@ const KNOWN = [
   "modelDim",
   "hiddenDim",
   "experts",
+  "parallel",
   "gate",
   "routing",
   "losses",
@@ -116,10 +122,7 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
   if (!["float32", "bfloat16"].includes(dtype)) {
     fail(`dtype must be float32 or bfloat16, got ${quoted(dtype)}`);
   }
-  const { ranks } = topology;
-  if (experts % ranks !== 0) {
-    fail(`${ranks} ranks do not divide ${experts} experts; each rank holds equally many`);
-  }
+  const { parallel, groups } = resolveParallel(config.parallel, { experts, topology });
   checkExpert(expert, { modelDim, hiddenDim, experts, dtype });
   const gate = resolveGate(config.gate, experts);
   const routing = resolveRouting(config.routing);
@@ -127,7 +130,8 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
   const { capacityAlignment, dropless } = routing;
   const layer = {
     ...{ tokens, modelDim, hiddenDim, experts, dtype, expert, gate, routing, losses },
-    ...{ topology, localExperts: experts / ranks, capacityAlignment, dropless },
+    ...{ topology, parallel, groups, localExperts: experts / groups.size },
+    ...{ capacityAlignment, dropless },
     topK: gate.k,
     prescore: gate.weighs === "input",
     capacityFactor: dropless ? 0 : routing.capacityFactor,
@@ -141,9 +145,12 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
 /** A checked layer as its user could write it. */
 export function configOf(layer: Layer): LayerConfig {
   const { tokens, modelDim, hiddenDim, experts, gate, routing, losses, expert, dtype } = layer;
+  const { parallel, groups } = layer;
   const { capacityFactor, dropless, ...others } = routing;
   return {
     ...{ tokens, modelDim, hiddenDim, experts, gate, losses, expert, dtype },
+    // one group of all ranks stays that in a world of another size
+    ...(groups.count > 1 ? { parallel } : {}),
     routing: { ...others, dropless, capacityFactor: dropless ? 0 : capacityFactor },
   };
 }

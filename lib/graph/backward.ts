@@ -14,6 +14,7 @@ import {
 } from "./forward.ts";
 import { addLeg, LEG_STAGES, type Way } from "./leg.ts";
 import { addAllReduce } from "./reduce.ts";
+import { addReplicaReduce } from "./reduce_replicas.ts";
 
 /** A backward pass: codecs are named after the forward exchange whose gradient they carry. */
 export interface BackwardPassOptions extends PassOptions {
@@ -33,7 +34,8 @@ const STAGE = {
 
 /**
  * combine, then for each chunk C1 A1 D1 Ei (Ew) C2 A2 D2, then dispatch; the gate's gradient and its
- * all-reduce (where there are several ranks) depend on combine alone, or with prescore on dispatch.
+ * all-reduce (where there are several ranks) depend on combine alone, or with prescore on dispatch. Where
+ * several ranks hold copies of an expert, the copies' gradients are added up after the last Ew.
  *
  * @throws {SchemoeError} when the expert has no backward, or when one pass is split by groups of peers
  * and the other by capacity.
@@ -88,6 +90,10 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
       ...{ number: 2, chunk, stage: STAGE.back, after: [input], compressor: compressor.dispatch },
       ...{ from: "expert.dx", to: returned },
     }));
+  }
+  if (layer.groups.count > 1 && weights) {
+    const place = { stage: STAGE.reduce, chunk: chunks.length, after: [weights] };
+    addReplicaReduce(g, layer, { ...place, name: "grad.experts" });
   }
   const gate = layer.prescore
     ? addGateGrad(g, way, [addDispatchGrad(g, way, { after: done, returned })])

@@ -79,8 +79,9 @@ export function encodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kerne
   if (native !== undefined) {
     return blocks.map((block) => encodeRows(block.piece.rows, wireOf(coded, native, block)));
   }
-  const gathered = blocks.flatMap(({ piece }) =>
-    piece.contiguous ? [] : [encodeRows(piece.rows, stageOf(coded, piece))]
+  const offsets = stageOffsets(coded, blocks);
+  const gathered = blocks.flatMap(({ piece }, i) =>
+    piece.contiguous ? [] : [encodeRows(piece.rows, stageOf(coded, piece, offsets[i]))]
   );
   const run = async (at: HostContext) => {
     for (const { peer, rows, values, wire, bytes } of eachBlock(coded, blocks)) {
@@ -111,8 +112,9 @@ export function decodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kerne
       at.write(values, new Uint8Array(decoded.buffer, decoded.byteOffset, decoded.byteLength));
     }
   };
-  const spread = blocks.flatMap(({ piece }) =>
-    piece.contiguous ? [] : [decodeRows(piece.rows, stageOf(coded, piece))]
+  const offsets = stageOffsets(coded, blocks);
+  const spread = blocks.flatMap(({ piece }, i) =>
+    piece.contiguous ? [] : [decodeRows(piece.rows, stageOf(coded, piece, offsets[i]))]
   );
   return blocks.length ? [host(run), ...spread] : [];
 }
@@ -131,20 +133,35 @@ function wireOf(
 }
 
 /** Blocks of a piece one after another as floats. */
-function stageOf({ columns, stage }: Coded, { begin, end, groups, rowsOfGroup }: Piece): Wire {
+function stageOf(
+  { columns, stage }: Coded,
+  { begin, end, groups, rowsOfGroup }: Piece,
+  offset: number,
+): Wire {
   const blockBytes = FLOAT_BYTES * groups * rowsOfGroup * columns;
-  const view = { buffer: stage!, offset: 0 };
+  const view = { buffer: stage!, offset };
   const rows = rowsOfGroup;
   return { codec: { codec: "none" }, view, blockBytes, blocks: end - begin, groups, rows, columns };
 }
 
+/** Where the blocks of each piece begin among those of all pieces that are staged. */
+function stageOffsets({ columns }: Coded, blocks: readonly CodedBlock[]): number[] {
+  let offset = 0;
+  return blocks.map(({ piece: { begin, end, groups, rowsOfGroup, contiguous } }) => {
+    const here = offset;
+    if (!contiguous) offset += FLOAT_BYTES * groups * rowsOfGroup * columns * (end - begin);
+    return here;
+  });
+}
+
 /** The blocks one by one: their rows as floats, and their bytes on the wire. */
 function* eachBlock(coded: Coded, blocks: readonly CodedBlock[]) {
-  for (const { piece, wire, blockBytes } of blocks) {
+  const offsets = stageOffsets(coded, blocks);
+  for (const [number, { piece, wire, blockBytes }] of blocks.entries()) {
     const { begin, end, groups, rowsOfGroup, contiguous } = piece;
     const rows = groups * rowsOfGroup;
     const size = FLOAT_BYTES * rows * coded.columns;
-    const from = contiguous ? piece.rows.view : { buffer: coded.stage!, offset: 0 };
+    const from = contiguous ? piece.rows.view : { buffer: coded.stage!, offset: offsets[number] };
     for (let i = 0; i < end - begin; i++) {
       yield {
         ...{ peer: begin + i, rows, bytes: blockBytes },

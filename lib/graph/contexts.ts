@@ -123,7 +123,13 @@ export function expertContext(way: Way, chunk: number, rank: number): ExpertCont
     return rowsOf(`saved.${name}`, found.columns);
   };
   return {
-    ...{ shape, experts: groups, firstExpert: rank * groups, first: chunk === 0, saved },
+    ...{
+      shape,
+      experts: groups,
+      firstExpert: layer.groups.place(rank) * groups,
+      first: chunk === 0,
+      saved,
+    },
     x: rowsOf("x", modelDim),
     y: rowsOf("y", modelDim),
     dx: rowsOf("dx", modelDim),

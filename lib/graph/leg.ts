@@ -137,7 +137,7 @@ class LegParts {
   get slices(): Pick<Exchange, "sliceBytes" | "input" | "output" | "pairs" | "ragged"> {
     const { even } = this.#rows;
     const { largest } = this.#sizes;
-    if (even) {
+    if (even && !even.grouped) {
       const { pairs } = even;
       const [input, output] = [this.#inputView(0, 0), this.#outputView(0, 0)];
       return { sliceBytes: largest, input, output, pairs };

@@ -11,7 +11,7 @@ import type { GraphBuilder } from "./builder.ts";
 const WORD = 4;
 
 /** Where a reduction stands in its graph. */
-interface Place {
+export interface Place {
   /** Begins the names of its tasks and buffers. */
   readonly name: string;
   readonly stage: number;

@@ -59,15 +59,15 @@ function sizeKey({ compressor }: Coding, rows: LegRows, from: number, to: number
 }
 
 function evenSizes(rows: LegRows, count: number, coding: Coding): BlockSizes {
-  const { localExperts, topology: { ranks } } = coding.layer;
+  const { localExperts, groups } = coding.layer;
   const each = Array<number>(localExperts).fill(count / localExperts);
   const block = blockOf(coding, count, coding.compressor.grouped ? each : undefined);
   const bytes = wireBytes(coding.compressor, block);
   return {
     largest: bytes,
     bytes: (from, to) => rows.rows(from, to) ? bytes : 0,
-    begin: (_side, _rank, peer) => peer * bytes,
-    room: () => ranks * bytes,
+    begin: (_side, _rank, peer) => groups.place(peer) * bytes,
+    room: () => groups.size * bytes,
     traffic: (rowBytes) => rowBytes + (rows.most / count) * bytes,
   };
 }

@@ -18,9 +18,9 @@ export function initialValues(
   const views = names.map((name) => g.tensor(table, name));
   const kernels = (rank: number): Kernel[] =>
     names.map((name, i) => {
-      const { dtype, placement, deviation = 1 } = table.get(name);
+      const { dtype, deviation = 1 } = table.get(name);
       const count = table.localElements(name);
-      const first = placement === "split" ? rank * count : 0;
+      const first = table.firstElement(name, rank);
       return fillNormal({
         ...{ dtype: dtype === "bfloat16" ? dtype : "float32", count, first },
         ...{ seed, stream: streamOf(name), scale: deviation, out: views[i] },

@@ -42,11 +42,11 @@ export function checkValues({ table, name }: TensorPlace, values: unknown): void
 export function writeTensor(place: TensorPlace, values: Float32Array): void {
   checkValues(place, values);
   const { workspace, table, name } = place;
-  const { dtype, placement } = table.get(name);
+  const { dtype } = table.get(name);
   workspace.ensure({ [name]: table.localBytes(name) });
   const count = table.localElements(name);
   for (let rank = 0; rank < table.ranks; rank++) {
-    const begin = placement === "split" ? rank * count : 0;
+    const begin = table.firstElement(name, rank);
     const part = values.subarray(begin, begin + count);
     workspace.write(name, rank, dtype === "float32" ? part : CODEC[dtype].encode(part as never));
   }
@@ -58,23 +58,18 @@ export async function writePiece(
   begin: number,
   values: Float32Array,
 ): Promise<void> {
-  const { dtype, placement } = table.get(name);
+  const { dtype } = table.get(name);
   const size = elementSize(dtype);
   const count = table.localElements(name);
   const bytes = (part: Float32Array) =>
     dtype === "float32" ? part : CODEC[dtype].encode(part as never);
-  if (placement === "same") {
-    for (let rank = 0; rank < table.ranks; rank++) {
-      await workspace.writeAsync(name, rank, bytes(values), begin * size);
-    }
-    return;
-  }
-  for (let at = 0; at < values.length;) {
-    const rank = Math.floor((begin + at) / count);
-    const offset = begin + at - rank * count;
-    const part = values.subarray(at, Math.min(values.length, at + count - offset));
-    await workspace.writeAsync(name, rank, bytes(part), offset * size);
-    at += part.length;
+  for (let rank = 0; rank < table.ranks; rank++) {
+    const first = table.firstElement(name, rank);
+    const from = Math.max(begin, first);
+    const to = Math.min(begin + values.length, first + count);
+    if (from >= to) continue;
+    const part = values.subarray(from - begin, to - begin);
+    await workspace.writeAsync(name, rank, bytes(part), (from - first) * size);
   }
 }
 
@@ -89,8 +84,9 @@ export function readTensor(
     ? new Int32Array(elements(shape))
     : new Float32Array(elements(shape));
   const count = table.localElements(name);
-  for (let rank = 0; rank < table.ranks; rank++) {
-    const part = values.subarray(rank * count, (rank + 1) * count);
+  for (const rank of table.holders(name)) {
+    const first = table.firstElement(name, rank);
+    const part = values.subarray(first, first + count);
     if (dtype === "bfloat16") part.set(decoded(dtype, workspace.read(name, rank, local)));
     else workspace.readInto(name, rank, new Uint8Array(part.buffer, part.byteOffset, local));
   }
@@ -105,7 +101,7 @@ export async function readTensorAsync(
   { workspace, table, name }: TensorPlace,
   stored: boolean,
 ): Promise<TensorValues> {
-  const { dtype, placement, shape } = table.get(name);
+  const { dtype, shape } = table.get(name);
   const size = elementSize(dtype);
   const total = elements(shape);
   const values = dtype === "int32"
@@ -114,10 +110,11 @@ export async function readTensorAsync(
     ? new Uint16Array(total)
     : new Float32Array(total);
   const count = table.localElements(name);
-  for (let rank = 0; rank < (placement === "same" ? 1 : table.ranks); rank++) {
+  for (const rank of table.holders(name)) {
+    const first = table.firstElement(name, rank);
     for (let at = 0; at < count; at += PIECE) {
       const end = Math.min(count, at + PIECE);
-      const part = values.subarray(rank * count + at, rank * count + end);
+      const part = values.subarray(first + at, first + end);
       if (part instanceof Float32Array && dtype === "bfloat16") {
         const bytes = new Uint8Array(size * part.length);
         await workspace.readAsync(name, rank, bytes, size * at);

@@ -15,6 +15,7 @@ export { type MemoryPlan, memoryPlan } from "./plan.ts";
 export type { LegOf, LegRows, Piece, RowLayout, RowsOf } from "./rows.ts";
 export { rowLayout } from "./layout.ts";
 export {
+  type Copies,
   elements,
   elementSize,
   GATE_GRADIENT,

@@ -4,6 +4,7 @@
  * A rank's own rows lie chunk after chunk as [ranks][local experts][places]; with groups of peers there is one
  * slice of places, and the groups' blocks follow each other. Rows of experts lie as [local experts][capacity]
  * [ranks], or with groups of peers as [local experts][ranks][capacity].
+ * Where expert groups are smaller than the world, "ranks" are those of a group, by place.
  * @module
  */
 import { elementBytes } from "../blocks/mod.ts";
@@ -22,14 +23,15 @@ import type { LegOf, LegRows, Piece, RowLayout, RowsOf } from "./rows.ts";
 export function paddedRows(of: RowsOf): RowLayout {
   const { layer, capacity, chunks } = of;
   const { topology: { ranks }, localExperts, experts, tokens, topK, modelDim, dtype } = layer;
+  const { groups } = layer;
   return {
     sent: experts * capacity,
-    room: localExperts * capacity * ranks,
+    room: localExperts * capacity * groups.size,
     uneven: false,
     rowsIn: (chunk, rank) =>
       localExperts *
       (rank === undefined
-        ? mostPeers(chunks[chunk], ranks) * places(chunks[chunk])
+        ? Math.min(groups.size, mostPeers(chunks[chunk], ranks)) * places(chunks[chunk])
         : rowsOfExpert(of, chunk, rank)),
     places: () => ({
       ...{ dtype, tokens, columns: modelDim, topK, experts, chunks: rowSlices(chunks) },
@@ -38,7 +40,7 @@ export function paddedRows(of: RowsOf): RowLayout {
       first: firstRow(of, chunk, rank),
       rows: rowsOfExpert(of, chunk, rank),
       groups: localExperts,
-      stride: capacity * ranks,
+      stride: capacity * groups.size,
     }),
     leg: (leg) => legRows(of, leg),
   };
@@ -51,16 +53,74 @@ function firstRow({ chunks, capacity, layer }: RowsOf, chunk: number, rank: numb
   const { ranks } = layer.topology;
   return byPeers(chunks)
     ? sources(chunks[chunk], rank, ranks).begin * capacity
-    : chunks[chunk].begin * ranks;
+    : chunks[chunk].begin * layer.groups.size;
 }
 
 /** Rows of an expert that belong to a chunk. */
 function rowsOfExpert({ chunks, layer }: RowsOf, chunk: number, rank: number): number {
+  if (layer.groups.count > 1) return places(chunks[chunk]) * layer.groups.size;
   const from = sources(chunks[chunk], rank, layer.topology.ranks);
   return places(chunks[chunk]) * (from.end - from.begin);
 }
 
-function legRows(of: RowsOf, { number, chunk }: LegOf): LegRows {
+function legRows(of: RowsOf, leg: LegOf): LegRows {
+  return of.layer.groups.count > 1 ? groupedRows(of, leg) : worldRows(of, leg);
+}
+
+/** Where several groups hold copies of all experts: blocks for the ranks of the own group alone, by place. */
+function groupedRows(of: RowsOf, { chunk }: LegOf): LegRows {
+  const { layer, chunks, capacity } = of;
+  const { groups, localExperts, experts, modelDim: m, dtype } = layer;
+  const { begin } = chunks[chunk];
+  const rowsOfGroup = places(chunks[chunk]);
+  const block = localExperts * rowsOfGroup;
+  const bytes = elementBytes(layer);
+  const common = { groups: localExperts, rowsOfGroup };
+  const own = (peer: number) => experts * begin + groups.place(peer) * block;
+  const first = (rank: number) => groups.members(rank)[0];
+  // neighbours lie in one piece, others are named one by one
+  const pieces = (
+    rank: number,
+    make: (peer: number) => Pick<Piece, "rows" | "contiguous">,
+  ): Piece[] =>
+    layer.parallel.layout === "inside"
+      ? [{ ...common, begin: first(rank), end: first(rank) + groups.size, ...make(first(rank)) }]
+      : groups.members(rank).map((peer) => ({
+        ...{ ...common, begin: peer, end: peer + 1 },
+        ...make(peer),
+      }));
+  return {
+    rows: (from, to) => groups.meet(from, to) ? block : 0,
+    groupRows: (from, to) =>
+      Array<number>(localExperts).fill(groups.meet(from, to) ? rowsOfGroup : 0),
+    even: { rows: block, grouped: true },
+    most: groups.size * block,
+    firstRow: (_rank, peer) => own(peer),
+    tokens: (rank, buffer) =>
+      pieces(rank, (peer) => ({
+        rows: {
+          view: { buffer, offset: bytes * own(peer) * m },
+          ...{ dtype, row: m, group: rowsOfGroup * m, block: block * m },
+        },
+        contiguous: true,
+      })),
+    experts: (rank, buffer) =>
+      pieces(rank, (peer) => {
+        const row = firstRow(of, chunk, rank) + groups.place(peer);
+        const group = capacity * groups.size * m;
+        const view = { buffer, offset: bytes * row * m };
+        const rows = { view, dtype, block: m, group, row: groups.size * m };
+        return { rows, contiguous: false };
+      }),
+    arrangement: refuseArrangement,
+  };
+}
+
+function refuseArrangement(): never {
+  throw new SchemoeError("Cannot arrange the rows: padded ones lie in strides");
+}
+
+function worldRows(of: RowsOf, { number, chunk }: LegOf): LegRows {
   const { layer, chunks, capacity } = of;
   const { topology: { ranks }, localExperts, experts, modelDim: m, dtype } = layer;
   const { begin } = chunks[chunk];
@@ -93,9 +153,7 @@ function legRows(of: RowsOf, { number, chunk }: LegOf): LegRows {
         : { view, dtype, block: m, group, row: ranks * m };
       return [{ ...common, ...from, rows, contiguous: byPeers(chunks) && localExperts === 1 }];
     },
-    arrangement() {
-      throw new SchemoeError("Cannot arrange the rows: padded ones lie in strides");
-    },
+    arrangement: refuseArrangement,
   };
 }
 

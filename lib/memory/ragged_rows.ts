@@ -40,26 +40,39 @@ export class RaggedRows {
 
   /** Rows from a source to a destination in a chunk, and the first of them on the source. */
   slice(chunk: number, source: number, destination: number): RowRange {
-    const { layer: { experts, localExperts, topology: { ranks } }, chunks } = this.#way;
-    const to = destinations(chunks[chunk], source, ranks);
+    const { layer: { experts, localExperts, groups }, chunks } = this.#way;
     const rows = this.firstRows(source);
     const slice = byPeers(chunks) ? 0 : chunk;
-    const at = slice * experts + destination * localExperts;
-    const part = to.begin <= destination && destination < to.end;
+    const at = slice * experts + groups.place(destination) * localExperts;
+    const part = this.#exchange(chunk, source, destination);
     return { first: rows[at], rows: part ? rows[at + localExperts] - rows[at] : 0 };
   }
 
   /** The rows of a slice by expert. */
   groups(chunk: number, source: number, destination: number): number[] {
-    const { layer: { experts, localExperts, topology: { ranks } }, chunks } = this.#way;
-    const to = destinations(chunks[chunk], source, ranks);
-    const part = to.begin <= destination && destination < to.end;
+    const { layer: { experts, localExperts, groups }, chunks } = this.#way;
+    const part = this.#exchange(chunk, source, destination);
     const rows = this.firstRows(source);
-    const at = (byPeers(chunks) ? 0 : chunk) * experts + destination * localExperts;
+    const at = (byPeers(chunks) ? 0 : chunk) * experts +
+      groups.place(destination) * localExperts;
     return Array.from(
       { length: localExperts },
       (_, e) => part ? rows[at + e + 1] - rows[at + e] : 0,
     );
+  }
+
+  #exchange(chunk: number, source: number, destination: number): boolean {
+    const { layer: { groups, topology: { ranks } }, chunks } = this.#way;
+    const to = destinations(chunks[chunk], source, ranks);
+    return to.begin <= destination && destination < to.end && groups.meet(source, destination);
+  }
+
+  /** Tokens of a rank for a local expert of another; 0 where they do not exchange tokens. */
+  #load(source: number, rank: number, local: number): number {
+    const { layer: { groups, localExperts }, loads } = this.#way;
+    return groups.meet(source, rank)
+      ? loadOf(loads, source, groups.place(rank) * localExperts + local)
+      : 0;
   }
 
   /** Rows of each expert of a rank that belong to a chunk. */
@@ -88,10 +101,14 @@ export class RaggedRows {
   room(): number {
     const { layer: { tokens, topK, topology: { ranks } }, loads } = this.#way;
     if (this.#most === undefined) {
+      const { layer: { localExperts, groups } } = this.#way;
       const perRank = new Float64Array(ranks);
-      loads.table.forEach((load, i) =>
-        perRank[Math.floor((i % loads.experts) / this.#way.layer.localExperts)] += load
-      );
+      for (let source = 0; source < ranks; source++) {
+        const members = groups.members(source);
+        for (let e = 0; e < loads.experts; e++) {
+          perRank[members[Math.floor(e / localExperts)]] += loadOf(loads, source, e);
+        }
+      }
       this.#most = perRank.reduce((a, b) => Math.max(a, b));
     }
     const step = Math.ceil(tokens * topK / GROWTH);
@@ -100,11 +117,12 @@ export class RaggedRows {
 
   /** Loads of all ranks for the experts of one. */
   localLoads(rank: number): Loads {
-    const { layer: { localExperts, topology: { ranks } }, loads } = this.#way;
+    const { layer: { localExperts, topology: { ranks } } } = this.#way;
     const table = new Int32Array(ranks * localExperts);
     for (let source = 0; source < ranks; source++) {
-      const begin = source * loads.experts + rank * localExperts;
-      table.set(loads.table.subarray(begin, begin + localExperts), source * localExperts);
+      for (let i = 0; i < localExperts; i++) {
+        table[source * localExperts + i] = this.#load(source, rank, i);
+      }
     }
     return { ranks, experts: localExperts, table };
   }
@@ -122,7 +140,7 @@ export class RaggedRows {
   }
 
   #rangesOf(chunk: number, rank: number): RowRange[] {
-    const { layer: { localExperts, topology: { ranks } }, chunks, loads } = this.#way;
+    const { layer: { localExperts, topology: { ranks } }, chunks } = this.#way;
     const { begin, end } = chunks[chunk];
     const from = sources(chunks[chunk], rank, ranks);
     const peers = byPeers(chunks);
@@ -130,7 +148,7 @@ export class RaggedRows {
     return Array.from({ length: localExperts }, (_, i) => {
       let [all, before, rows] = [0, 0, 0];
       for (let source = 0; source < ranks; source++) {
-        const load = loadOf(loads, source, rank * localExperts + i);
+        const load = this.#load(source, rank, i);
         all += load;
         if (!peers) before += Math.min(load, begin);
         else if (source < from.begin) before += load;

@@ -49,6 +49,8 @@ export interface LegRows {
   readonly even?: {
     readonly rows: number;
     readonly pairs?: (from: number, to: number) => boolean;
+    /** Blocks lie by the place of a rank in its expert group, and others exchange nothing. */
+    readonly grouped?: boolean;
   };
   /** Most rows that a rank sends, or receives, on this leg. */
   readonly most: number;

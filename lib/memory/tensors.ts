@@ -14,9 +14,18 @@ export interface Tensor {
   readonly dtype: TensorType;
   /** `split`: each rank holds its part of the first dimension; `same`: every rank holds all of it. */
   readonly placement: "same" | "split";
+  /** Which part a rank holds of a split tensor with copies; absent: each rank its own, in order. */
+  readonly copies?: Copies;
   readonly life: Life;
   /** Standard deviation of the random values that it begins with; absent: it begins without values. */
   readonly deviation?: number;
+}
+
+/** A split tensor whose parts lie on several ranks each. */
+export interface Copies {
+  readonly parts: number;
+  /** Number of the part that a rank holds. */
+  place(rank: number): number;
 }
 
 /** Bytes of an element. */
@@ -75,8 +84,24 @@ export class TensorTable {
 
   /** Elements of a tensor on each rank. */
   localElements(name: string): number {
-    const { shape, placement } = this.get(name);
-    return elements(shape) / (placement === "split" ? this.ranks : 1);
+    const { shape, placement, copies } = this.get(name);
+    return elements(shape) / (placement === "split" ? copies?.parts ?? this.ranks : 1);
+  }
+
+  /** Where a rank's part of a tensor begins in the whole of it. */
+  firstElement(name: string, rank: number): number {
+    const { placement, copies } = this.get(name);
+    return placement === "split" ? (copies?.place(rank) ?? rank) * this.localElements(name) : 0;
+  }
+
+  /** Ranks that hold a whole tensor together, the first of those that hold the same. */
+  holders(name: string): number[] {
+    const { placement, copies } = this.get(name);
+    const all = Array.from({ length: this.ranks }, (_, rank) => rank);
+    if (placement === "same") return [0];
+    if (!copies) return all;
+    const seen = new Set<number>();
+    return all.filter((rank) => !seen.has(copies.place(rank)) && seen.add(copies.place(rank)));
   }
 
   /** Bytes of a tensor on each rank. */
@@ -91,6 +116,8 @@ export const GATE_GRADIENT = "grad.gate.weight";
 /** Everything of a layer but its rows on their way, which depend on how a pass is split. */
 export function layerTensors(layer: Layer): TensorTable {
   const { tokens, modelDim, hiddenDim, experts, topK, dtype, topology: { ranks } } = layer;
+  const { groups } = layer;
+  const copies = groups.count > 1 ? { copies: { parts: groups.size, place: groups.place } } : {};
   const table = new TensorTable(ranks);
   const activations = [ranks, tokens, modelDim];
   const split = "split" as const;
@@ -106,12 +133,12 @@ export function layerTensors(layer: Layer): TensorTable {
     const whole = [experts, ...shape];
     const deviation = shape[0] ** -0.5;
     table.add(`experts.${name}`, {
-      ...{ shape: whole, dtype, placement: split, life: "parameter", deviation },
+      ...{ shape: whole, dtype, placement: split, life: "parameter", deviation, ...copies },
     });
     // gradients of vectors are sums, which stay float32
     const type = shape.length === 1 ? "float32" : dtype;
     table.add(`grad.experts.${name}`, {
-      ...{ shape: whole, dtype: type, placement: split, life: "gradient" },
+      ...{ shape: whole, dtype: type, placement: split, life: "gradient", ...copies },
     });
   }
   const gate = (name: string, shape: readonly number[], type: TensorType, life: Life) =>

@@ -54,7 +54,7 @@ const onProcessor = (field: "alpha" | "flopRate" | "byteRate") =>
     processor: { ...topology.processor, [field]: value },
   }));
 
-/** Another world with as many experts a rank. */
+/** Another world with as many experts a rank, or with as many ranks in a group of `parallel.expert`. */
 function onWorld(field: "nodes" | "ranksPerNode"): Change {
   return ((setup: Setup, value: number) => {
     const { ranks, sharing, speed } = setup.topology;
@@ -66,6 +66,12 @@ function onWorld(field: "nodes" | "ranksPerNode"): Change {
     const changed = { ...setup.topology, [field]: value };
     const topology = { ...changed, ranks: changed.nodes * changed.ranksPerNode };
     checkTopology(topology);
+    const { parallel } = setup.layer;
+    if (parallel?.expert !== undefined) {
+      // groups stay what they are, there are more or fewer of them
+      const { data: _, ...groups } = parallel;
+      return { ...setup, topology, layer: { ...setup.layer, parallel: groups } };
+    }
     const experts = setup.layer.experts / ranks * topology.ranks;
     return { ...setup, topology, layer: { ...setup.layer, experts } };
   }) as Change;
