@@ -36,6 +36,11 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /^one straggler +[\d.]+ ms, bound [\d.]+ ms$/m,
     /^16 pieces a layer: backward [\d.]+ ms$/m,
   ],
+  "07-several-processes.ipynb": [
+    /<svg[^]*<rect[^]*<\/svg>/,
+    /^same bits: true$/m,
+    /it was aborted/,
+  ],
   "03-onnx-experts.ipynb": [
     /onnx\(8 models\)/,
     /top2-relu\.expert-0\.onnx takes 32 columns/,
