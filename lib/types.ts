@@ -195,7 +195,10 @@ export interface Task {
   /** Place in the chain of its chunk. */
   readonly stage: number;
   readonly lane: Lane;
-  /** Ids of the tasks it depends on, all smaller than its own. */
+  /**
+   * Ids of the tasks it depends on, all smaller than its own. A weight gradient depends on that of the
+   * chunk before it, into which it adds: sums then have one order, and every schedule gives the same bits.
+   */
   readonly after: readonly number[];
   /** Floating-point operations on the busiest rank. */
   readonly flops: number;
