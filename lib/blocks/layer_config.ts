@@ -161,10 +161,13 @@ export const elementBytes = ({ dtype }: Layer): number => dtype === "bfloat16" ?
 /** True when the capacity depends on the routing, so that a pass takes two Programs. */
 export const routedCapacity = (layer: Layer): boolean => layer.capacityFactor <= 0;
 
+/** Places that positions of 32 bits can name. */
+const MOST_PLACES = 2 ** 31 - 1;
+
 /**
  * Places of an expert for the tokens of one rank.
  * @param largestLoad most choices of one expert on any rank; used when the factor is 0 or negative.
- * @throws {SchemoeError} when it comes to 0.
+ * @throws {SchemoeError} when it comes to 0, or to more than a position can name.
  */
 export function capacity(layer: Layer, largestLoad: number): number {
   const { capacityFactor: factor, capacityAlignment: alignment, topK, tokens, experts } = layer;
@@ -176,6 +179,9 @@ export function capacity(layer: Layer, largestLoad: number): number {
       `the capacity is 0: capacityFactor ${factor} leaves no place for ${tokens} tokens on ${experts}` +
         " experts; raise it",
     );
+  }
+  if (!(aligned <= MOST_PLACES)) {
+    fail(`capacityFactor ${factor} makes a capacity of ${aligned}, more than 2^31 - 1; lower it`);
   }
   return aligned;
 }

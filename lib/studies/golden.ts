@@ -14,8 +14,11 @@ import type { PassChoices } from "../layer/choices.ts";
 export type { GoldenCase };
 
 const ACTIVATION: Record<string, Activation> = {
-  ...{ relu: "relu", gelu: "gelu", silu: "silu" },
-  ...{ gelu_tanh: "geluTanh", geluTanh: "geluTanh" },
+  relu: "relu",
+  gelu: "gelu",
+  silu: "silu",
+  gelu_tanh: "geluTanh",
+  geluTanh: "geluTanh",
 };
 
 /**
@@ -51,12 +54,29 @@ export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
   for (const name of ["x", "y", "dy", "gate.weight"]) {
     if (!floats.has(name)) fail(`it has no tensor "${name}"`);
   }
+  checkShapes(floats, config, fail);
   return {
     name: String(config.name ?? file),
     ranks: ranks as number,
     config: { ...layerFields(config), expert: expertOf(config, fail) },
     tensors: floats,
   };
+}
+
+/** Compares shapes with the configuration before a layer of these sizes is made. */
+function checkShapes(
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  { ranks, tokens, modelDim }: Record<string, unknown>,
+  fail: (problem: string) => never,
+): void {
+  const activations = `${[ranks, tokens, modelDim]}`;
+  for (const [name, { shape }] of tensors) {
+    const known = name.startsWith("grad.") ? tensors.get(name.slice(5)) : undefined;
+    const expected = ["x", "y", "dy", "grad.x"].includes(name) ? activations : known?.shape.join();
+    if (expected !== undefined && shape.join() !== expected) {
+      fail(`tensor "${name}" has shape [${shape}], its "config" needs [${expected}]`);
+    }
+  }
 }
 
 /**
@@ -153,19 +173,20 @@ export async function runGolden(
 }
 
 /**
- * The largest error of each tensor of a case's file: max|got - expected| / max|expected|, or
- * max|got| where all expected values are 0.
+ * The error of each tensor of a case's file.
  *
+ * @param measure default the largest error, {@linkcode largestError}
  * @throws {SchemoeError} when the file has a gradient that the results lack.
  */
 export function goldenErrors(
   golden: GoldenCase,
   results: ReadonlyMap<string, Float32Array>,
+  measure: (got: Float32Array, expected: Float32Array) => number = largestError,
 ): Record<string, number> {
   const errors: Record<string, number> = {};
   for (const [name, { data }] of golden.tensors) {
     const got = results.get(name);
-    if (got) errors[name] = largestError(corner(golden, name, got), data);
+    if (got) errors[name] = measure(corner(golden, name, got), data);
     else if (name.startsWith("grad.")) {
       throw new SchemoeError(
         `Cannot run the case "${golden.name}": the layer has no tensor "${name}"`,
@@ -188,13 +209,9 @@ function tensor(golden: GoldenCase, name: string) {
   throw new SchemoeError(`Cannot run the case "${golden.name}": it has no tensor "${name}"`);
 }
 
-/** max|a - b| / max|b|; infinite where a value is not a number. */
+/** max|a - b| / max|b|, or max|a| where all of b are 0; infinite where a value is not a number. */
 export function largestError(got: Float32Array, expected: Float32Array): number {
-  if (got.length !== expected.length) {
-    throw new SchemoeError(
-      `Cannot compare: ${got.length} values where ${expected.length} are expected`,
-    );
-  }
+  sameLength(got, expected);
   let error = 0;
   let largest = 0;
   for (let i = 0; i < got.length; i++) {
@@ -204,4 +221,24 @@ export function largestError(got: Float32Array, expected: Float32Array): number 
     largest = Math.max(largest, Math.abs(expected[i]));
   }
   return largest > 0 ? error / largest : error;
+}
+
+/** ||a - b|| / ||b|| in the 2-norm, or ||a|| where all of b are 0; infinite where a value is not a number. */
+export function rmsError(got: Float32Array, expected: Float32Array): number {
+  sameLength(got, expected);
+  let error = 0;
+  let size = 0;
+  for (let i = 0; i < got.length; i++) {
+    error += (got[i] - expected[i]) ** 2;
+    size += expected[i] ** 2;
+  }
+  if (!(error < Infinity)) return Infinity;
+  return Math.sqrt(size > 0 ? error / size : error);
+}
+
+function sameLength(got: Float32Array, expected: Float32Array): void {
+  if (got.length === expected.length) return;
+  throw new SchemoeError(
+    `Cannot compare: ${got.length} values where ${expected.length} are expected`,
+  );
 }

@@ -11,6 +11,8 @@
  * schedulers and all-to-alls of a case, with their largest errors and all hashes there were. `--ranks`
  * repeats the ranks of a case (those of its file are few) and multiplies gradients accordingly. `--dropless` computes cases whose
  * capacity comes from the routing without padding (of others it would compute tokens that they drop).
+ * A codec passes when the 2-norm of each tensor's error is within the codec's bound (`verify/bounds.ts`), results
+ * without a codec when the largest error is. A case that cannot be run is a line that begins with FAIL.
  * `--gpus N` puts the ranks of a case in blocks on the first N GPUs, `--devices 0,1` names the GPU of each.
  * @module
  */
@@ -22,19 +24,20 @@ import { BUILT_IN } from "../layer/choices.ts";
 import {
   type GoldenCase,
   goldenErrors,
+  largestError,
   parseGolden,
   repeatRanks,
+  rmsError,
   runGolden,
 } from "../studies/golden.ts";
 import { type Chunking, type ElementType, type Engine, SchemoeError } from "../types.ts";
 import { argumentProblem, positive, taskArguments } from "./build/command.ts";
 import { devicesOf, parseDevices } from "./bench/devices_option.ts";
+import { boundsOf } from "./verify/bounds.ts";
 import { goldenDigest } from "./verify/golden_digest.ts";
 import { lineOf, summaryOf, type VerifyResult, type VerifySummary } from "./verify/report.ts";
 import { withoutPadding } from "./bench/without_padding.ts";
 
-/** Largest relative error that passes without a codec, by the layer's type (bfloat16: from the CPU engine). */
-const TOLERANCE = { float32: 1e-5, bfloat16: 2e-2 } as const;
 const USAGE =
   "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N] " +
   "[--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] " +
@@ -44,52 +47,119 @@ const USAGE =
 async function main(args: readonly string[]): Promise<boolean> {
   const { values, positionals } = options(args);
   if (positionals.length === 0) throw new SchemoeError(`No files given; ${USAGE}`);
-  const dtype = typeNamed(values.dtype);
-  const places = parseDevices(values);
-  const cases: GoldenCase[] = [];
-  for (const file of positionals) {
-    const found = parseGolden(readFile(file), file);
-    const parsed = values.dropless ? withoutPadding(found) : found;
-    const golden = values.ranks === undefined
-      ? parsed
-      : repeatRanks(parsed, positive("ranks", values.ranks));
-    cases.push(dtype === "float32" ? golden : await inBfloat16(golden));
-  }
+  const asked = askedOf(values);
   const print = (result: VerifyResult | VerifySummary) =>
     console.log(values.json ? JSON.stringify(result, finite) : lineOf(result));
   let passed = true;
-  for (const golden of cases) {
+  for (const file of positionals) {
     const results: VerifyResult[] = [];
-    const given = {
-      ...(values.transport === undefined ? {} : { transport: values.transport }),
-      ...(values["copy-by"] === undefined ? {} : { copyBy: values["copy-by"] }),
+    const add = (result: VerifyResult) => {
+      if (!values.summary) print(result);
+      results.push(result);
+      passed &&= result.pass;
     };
-    const devices = devicesOf(places, golden.ranks);
-    using engine = open(golden, {
-      ...{ kind: values.engine, nodes: positive("nodes", values.nodes), ...given },
-      ...(values["emulate-nodes"] ? { emulateNodes: true } : {}),
-      ...(devices ? { devices } : {}),
-    });
-    for (const scheduler of all(values.scheduler, BUILT_IN.scheduler)) {
-      for (const allToAll of all(values["all-to-all"], BUILT_IN.allToAll)) {
-        const { compressor } = values;
-        const result = await check(engine, golden, values.digest, {
-          ...{ ...given, ...(devices ? { devices: devices.join() } : {}) },
-          scheduler,
-          allToAll,
-          compressor,
-          chunks: positive("chunks", values.chunks),
-          chunking: values.chunking,
-          rows: golden.config.routing?.dropless ? "dropless" : "padded",
-        });
-        if (!values.summary) print(result);
-        results.push(result);
-        passed &&= result.pass;
-      }
-    }
+    await verifyFile(file, asked, add);
     if (values.summary) print(summaryOf(results));
   }
   return passed;
+}
+
+type Values = ReturnType<typeof options>["values"];
+
+/** What was asked for, checked before the first file is read. */
+function askedOf(values: Values) {
+  const dtype = typeNamed(values.dtype);
+  boundsOf({ compressor: values.compressor, dtype, expert: "" });
+  chunkingOf(values.chunking);
+  const given = {
+    ...(values.transport === undefined ? {} : { transport: values.transport }),
+    ...(values["copy-by"] === undefined ? {} : { copyBy: values["copy-by"] }),
+  };
+  return {
+    dtype,
+    given,
+    kind: values.engine,
+    nodes: positive("nodes", values.nodes),
+    chunks: positive("chunks", values.chunks),
+    ranks: values.ranks === undefined ? undefined : positive("ranks", values.ranks),
+    places: parseDevices(values),
+    schedulers: named("scheduler", values.scheduler, BUILT_IN.scheduler),
+    allToAlls: named("all-to-all", values["all-to-all"], BUILT_IN.allToAll),
+    compressor: values.compressor,
+    chunking: values.chunking,
+    dropless: values.dropless,
+    emulateNodes: values["emulate-nodes"],
+    hashed: values.digest,
+  };
+}
+
+type Asked = ReturnType<typeof askedOf>;
+
+/** Runs a case in all ways that are asked for; what cannot be run is a result that did not pass. */
+async function verifyFile(
+  file: string,
+  asked: Asked,
+  add: (result: VerifyResult) => void,
+): Promise<void> {
+  const { dtype, nodes, chunks, chunking, compressor, given, hashed } = asked;
+  const choices: Choices = {
+    ...given,
+    scheduler: asked.schedulers[0],
+    allToAll: asked.allToAlls[0],
+    compressor,
+    chunks,
+    chunking,
+    rows: asked.dropless ? "dropless" : "padded",
+  };
+  const failed = (name: string, ranks: number, more: Partial<Choices>, error: unknown) => {
+    if (!(error instanceof SchemoeError)) throw error;
+    const { message } = error;
+    const where = { case: name, engine: asked.kind, dtype, nodes, ranks };
+    add({ ...where, ...choices, ...more, errors: {}, norm: "max", pass: false, error: message });
+  };
+  let golden: GoldenCase;
+  try {
+    golden = await caseOf(file, asked);
+  } catch (error) {
+    return failed(file, asked.ranks ?? 0, {}, error);
+  }
+  const { name, ranks, config } = golden;
+  try {
+    const devices = devicesOf(asked.places, ranks);
+    using engine = open(golden, {
+      kind: asked.kind,
+      nodes,
+      ...given,
+      ...(asked.emulateNodes ? { emulateNodes: true } : {}),
+      ...(devices ? { devices } : {}),
+    });
+    for (const scheduler of asked.schedulers) {
+      for (const allToAll of asked.allToAlls) {
+        const own: Choices = {
+          ...choices,
+          ...(devices ? { devices: devices.join() } : {}),
+          scheduler,
+          allToAll,
+          rows: config.routing?.dropless ? "dropless" : "padded",
+        };
+        try {
+          add(await check(engine, golden, hashed, own));
+        } catch (error) {
+          failed(name, ranks, own, error);
+        }
+      }
+    }
+  } catch (error) {
+    failed(name, ranks, {}, error);
+  }
+}
+
+/** The case of a file, on the ranks and of the type that are asked for. */
+async function caseOf(file: string, { dtype, ranks, dropless }: Asked): Promise<GoldenCase> {
+  const found = parseGolden(readFile(file), file);
+  const parsed = dropless ? withoutPadding(found) : found;
+  const golden = ranks === undefined ? parsed : repeatRanks(parsed, ranks);
+  return dtype === "float32" ? golden : await inBfloat16(golden);
 }
 
 /** JSON has no NaN and no Infinity, and would say null. */
@@ -99,7 +169,17 @@ const finite = (_key: string, value: unknown) =>
 /** What a result has of its run's choices. */
 type Choices = Omit<
   VerifyResult,
-  "case" | "engine" | "dtype" | "nodes" | "ranks" | "errors" | "pass" | "digest"
+  | "case"
+  | "engine"
+  | "dtype"
+  | "nodes"
+  | "ranks"
+  | "errors"
+  | "norm"
+  | "over"
+  | "pass"
+  | "digest"
+  | "error"
 >;
 
 async function check(
@@ -111,14 +191,26 @@ async function check(
   const { scheduler, allToAll, compressor } = choices;
   const chunks = chunkingOf(choices.chunking)(choices.chunks);
   const results = await runGolden(engine, golden, { scheduler, allToAll, compressor, chunks });
-  const errors = goldenErrors(golden, results);
-  const tolerance = choices.compressor === "none"
-    ? TOLERANCE[golden.config.dtype ?? "float32"]
-    : Infinity;
+  const dtype = golden.config.dtype ?? "float32";
+  const expert = golden.config.expert?.name ?? "";
+  const bounds = boundsOf({ compressor: choices.compressor, dtype, expert });
+  const errors = goldenErrors(golden, results, bounds.norm === "max" ? largestError : rmsError);
+  const over = Object.fromEntries(
+    Object.entries(errors).filter(([tensor, error]) => !(error <= bounds.of(tensor)))
+      .map(([tensor]) => [tensor, bounds.of(tensor)]),
+  );
+  const pass = Object.keys(over).length === 0;
   return {
-    ...{ case: golden.name, engine: engine.kind, dtype: golden.config.dtype ?? "float32" },
-    ...{ nodes: engine.topology.nodes, ranks: golden.ranks, ...choices, errors },
-    pass: Object.values(errors).every((error) => error <= tolerance && error < Infinity),
+    case: golden.name,
+    engine: engine.kind,
+    dtype,
+    nodes: engine.topology.nodes,
+    ranks: golden.ranks,
+    ...choices,
+    errors,
+    norm: bounds.norm,
+    ...(pass ? {} : { over }),
+    pass,
     ...(hashed ? { digest: await goldenDigest(results) } : {}),
   };
 }
@@ -173,7 +265,12 @@ function typeNamed(name: string): ElementType {
   throw new SchemoeError(`--dtype must be float32 or bfloat16, got "${name}"`);
 }
 
-const all = (name: string, known: readonly string[]) => name === "all" ? known : [name];
+/** One name, or all. */
+function named(option: string, name: string, known: readonly string[]): readonly string[] {
+  if (name === "all") return known;
+  if (known.includes(name)) return [name];
+  throw new SchemoeError(`Unknown ${option} "${name}": choose one of all, ${known.join(", ")}`);
+}
 
 function readFile(path: string): Uint8Array {
   try {
@@ -190,13 +287,20 @@ function options(args: readonly string[]) {
       args: [...args],
       allowPositionals: true,
       options: {
-        ...{ engine: text("cpu"), nodes: text("1"), chunks: text("1"), compressor: text("none") },
+        engine: text("cpu"),
+        nodes: text("1"),
+        chunks: text("1"),
+        compressor: text("none"),
         dtype: text("float32"),
-        ...{ scheduler: text("sequential"), "all-to-all": text("linear") },
+        scheduler: text("sequential"),
+        "all-to-all": text("linear"),
         chunking: text("capacity"),
         dropless: { type: "boolean", default: false },
-        ...{ ranks: { type: "string" }, transport: { type: "string" } },
-        ...{ "copy-by": { type: "string" }, gpus: { type: "string" }, devices: { type: "string" } },
+        ranks: { type: "string" },
+        transport: { type: "string" },
+        "copy-by": { type: "string" },
+        gpus: { type: "string" },
+        devices: { type: "string" },
         "emulate-nodes": { type: "boolean", default: false },
         digest: { type: "boolean", default: false },
         summary: { type: "boolean", default: false },

@@ -2,9 +2,21 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import { lineOf, summaryOf, type VerifyResult } from "../../lib/tasks/verify/report.ts";
 
 const result = (changes: Partial<VerifyResult> = {}): VerifyResult => ({
-  ...{ case: "a", engine: "cpu", dtype: "float32", nodes: 2, ranks: 4, scheduler: "sequential" },
-  ...{ allToAll: "linear", compressor: "none", chunks: 2, chunking: "capacity", rows: "padded" },
-  ...{ errors: { y: 1e-7, x: 2e-7 }, pass: true, digest: "00" },
+  case: "a",
+  engine: "cpu",
+  dtype: "float32",
+  nodes: 2,
+  ranks: 4,
+  scheduler: "sequential",
+  allToAll: "linear",
+  compressor: "none",
+  chunks: 2,
+  chunking: "capacity",
+  rows: "padded",
+  errors: { y: 1e-7, x: 2e-7 },
+  norm: "max",
+  pass: true,
+  digest: "00",
   ...changes,
 });
 
@@ -41,4 +53,15 @@ Deno.test("lineOf() names the run or counts the runs, and the hashes that there 
   const all = lineOf(summaryOf([result(), result({ pass: false, digest: undefined })]));
   assertStringIncludes(all, "FAIL a (4 ranks, nodes 2, 1 of 2 with 1 schedulers and 1 all-to-alls");
   assert(!lineOf(result({ digest: undefined })).includes("bits"));
+});
+
+Deno.test("lineOf() names the bound that an error is over, and why a case could not be run", () => {
+  const over = lineOf(result({ pass: false, norm: "rms", compressor: "int8", over: { y: 1e-8 } }));
+  assertStringIncludes(over, "int8 by 2-norm, chunks 2");
+  assertStringIncludes(over, "y 1.0e-7 > 1.0e-8  x 2.0e-7");
+  const broken = result({ pass: false, errors: {}, error: "Cannot do it: why" });
+  assertEquals(lineOf(broken), "FAIL a: Cannot do it: why");
+  const summary = summaryOf([result(), broken]);
+  assertEquals([summary.error, summary.passed, summary.pass], ["Cannot do it: why", 1, false]);
+  assertStringIncludes(lineOf(summary), "Cannot do it: why");
 });

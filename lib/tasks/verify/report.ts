@@ -18,9 +18,14 @@ export interface VerifyResult {
   readonly chunking: string;
   /** Whether experts are padded to their capacity. */
   readonly rows: "padded" | "dropless";
-  /** Largest relative error of each tensor. */
+  /** Relative error of each tensor: the largest, or with a codec in the 2-norm (`norm`). */
   readonly errors: Readonly<Record<string, number>>;
+  readonly norm: "max" | "rms";
+  /** Bounds of the tensors whose errors are larger. */
+  readonly over?: Readonly<Record<string, number>>;
   readonly pass: boolean;
+  /** Why it could not be run. */
+  readonly error?: string;
   /** Hash of the bits of all result tensors, when it was asked for. */
   readonly digest?: string;
 }
@@ -53,6 +58,8 @@ export function summaryOf(results: readonly VerifyResult[]): VerifySummary {
     allToAlls: different(({ allToAll }) => allToAll).length,
     runs: results.length,
     passed: results.filter(({ pass }) => pass).length,
+    over: Object.assign({}, ...results.map(({ over }) => over)),
+    error: results.find(({ error }) => error !== undefined)?.error,
     pass: results.every(({ pass }) => pass),
     errors,
     digests: different(({ digest }) => digest),
@@ -62,9 +69,14 @@ export function summaryOf(results: readonly VerifyResult[]): VerifySummary {
 /** One line of text. */
 export function lineOf(result: VerifyResult | VerifySummary): string {
   const { pass, nodes, ranks, devices, compressor, chunks, chunking, rows, errors } = result;
-  const list = Object.entries(errors).map(([tensor, error]) =>
-    `${tensor} ${error.toExponential(1)}`
-  );
+  const { norm, over = {}, error: problem } = result;
+  if (problem !== undefined && Object.keys(errors).length === 0) {
+    return `FAIL ${result.case}: ${problem}`;
+  }
+  const list = Object.entries(errors).map(([tensor, error]) => {
+    const bound = Object.hasOwn(over, tensor) ? ` > ${over[tensor].toExponential(1)}` : "";
+    return `${tensor} ${error.toExponential(1)}${bound}`;
+  });
   const on = devices ? ` on GPUs ${devices}` : "";
   const [what, bits] = "runs" in result
     ? [
@@ -74,12 +86,14 @@ export function lineOf(result: VerifyResult | VerifySummary): string {
     ]
     : [`${result.scheduler}, ${result.allToAll}`, result.digest ? [result.digest] : []];
   const told = bits.length > 0 ? [`bits ${bits.join(" ")}`] : [];
-  const how = `${compressor}, chunks ${chunks} by ${chunking}, ${rows}`;
+  const codec = norm === "rms" ? `${compressor} by 2-norm` : compressor;
+  const how = `${codec}, chunks ${chunks} by ${chunking}, ${rows}`;
   return [
     `${
       pass ? "ok  " : "FAIL"
     } ${result.case} (${ranks} ranks${on}, nodes ${nodes}, ${what}, ${how})`,
     ...list,
     ...told,
+    ...(problem === undefined ? [] : [problem]),
   ].join("  ");
 }
