@@ -34,6 +34,10 @@ class KnownGraph {
 
   constructor(readonly graph: TaskGraph) {}
 
+  get programs(): Program[] {
+    return [...this.#programs.values()].map(({ program }) => program);
+  }
+
   /** The order of a scheduler by these costs; anew where it was made by costs of another source. */
   program(scheduler: Scheduler, costs: Costs): Program {
     const { source } = costs;
@@ -104,9 +108,11 @@ export class GraphRunner {
     return { program, events, ...(bound ? known.measured : {}) };
   }
 
-  /** Graphs that are kept, with the plans of their memory. */
+  /** Graphs that have run and are kept, with the plans of their Programs' memory. */
   get planned(): PlannedGraph[] {
-    return [...this.#graphs.values()].map(({ graph }) => ({ graph, plan: memoryPlan(graph) }));
+    return [...this.#graphs.values()].flatMap(({ graph, programs }) =>
+      programs.map((program) => ({ graph, plan: memoryPlan(program) }))
+    );
   }
 
   async #measure(known: KnownGraph, model: Costs, options: RunOptions): Promise<Costs> {

@@ -18,7 +18,7 @@ export interface MemoryRow {
   readonly shared: boolean;
 }
 
-/** A graph that has run, with the plan of its memory. */
+/** A graph that has run, with the plan of a Program's memory. */
 export interface PlannedGraph {
   readonly graph: TaskGraph;
   readonly plan: MemoryPlan;
@@ -34,7 +34,7 @@ export class MemoryReport {
   readonly apart: number;
   /** Bytes a rank of everything. */
   readonly peak: number;
-  /** The least that any order of the graphs' buffers could take: everything alive at once, and nothing else. */
+  /** What it would be if only that were provided which is in use at the same time. */
   readonly floor: number;
 
   constructor(tensors: TensorTable, graphs: readonly PlannedGraph[]) {

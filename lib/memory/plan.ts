@@ -1,17 +1,17 @@
 /**
- * Which buffers of a graph share memory.
+ * Which buffers of a Program share memory.
  *
- * Two buffers of life `pass` may lie over each other where every task that uses one comes, in the graph,
- * before every task that uses the other: then no schedule can bring them together, whatever its order, its
- * lanes and its further edges. So one plan serves all schedules of a graph.
+ * Two buffers of life `pass` may lie over each other where every task that uses one is done before any task
+ * that uses the other begins: by dependencies, by edges of the scheduler, or because one lane runs both. What
+ * such buffers hold ends with the run, so that each Program has a plan of its own.
  * @module
  */
-import type { TaskGraph } from "../types.ts";
+import type { Program } from "../types.ts";
 
 /** Buffers begin at multiples of it, in the arena too. */
 const ALIGNMENT = 256;
 
-/** Where the buffers of a graph lie. */
+/** Where the buffers of a Program lie. */
 export interface MemoryPlan {
   /** Bytes of the arena that all buffers of life `pass` lie in, on every rank. */
   readonly arena: number;
@@ -23,22 +23,22 @@ export interface MemoryPlan {
   readonly own: Readonly<Record<string, number>>;
   /** What the buffers in the arena would take side by side. */
   readonly apart: number;
-  /** Most bytes of buffers in the arena that are alive at once whatever is done: the least an arena can have. */
+  /** Most bytes of these buffers that are in use around any one task: the least that an arena could have. */
   readonly floor: number;
 }
 
-const plans = new WeakMap<TaskGraph, MemoryPlan>();
+const plans = new WeakMap<Program, MemoryPlan>();
 
-/** The plan of a graph, made once. */
-export function memoryPlan(graph: TaskGraph): MemoryPlan {
-  let plan = plans.get(graph);
-  if (!plan) plans.set(graph, plan = makePlan(graph));
+/** The plan of a Program, made once. */
+export function memoryPlan(program: Program): MemoryPlan {
+  let plan = plans.get(program);
+  if (!plan) plans.set(program, plan = makePlan(program));
   return plan;
 }
 
-function makePlan(graph: TaskGraph): MemoryPlan {
-  const { buffers, lives = {} } = graph;
-  const users = usersOf(graph);
+function makePlan(program: Program): MemoryPlan {
+  const { buffers, lives = {} } = program.graph;
+  const users = usersOf(program);
   const own: Record<string, number> = {};
   const shared: { name: string; bytes: number }[] = [];
   for (const [name, bytes] of Object.entries(buffers)) {
@@ -50,7 +50,7 @@ function makePlan(graph: TaskGraph): MemoryPlan {
   if (shared.length === 0) {
     return { arena: 0, offsets: new Map(), own, apart, floor: 0, bytes: bytesOf };
   }
-  const orders = new Order(graph, shared.map(({ name }) => users!.get(name) ?? []));
+  const orders = new Order(program, shared.map(({ name }) => users!.get(name) ?? []));
   const { offsets, arena } = placeAll(shared.map(({ bytes }) => bytes), orders);
   return {
     ...{ arena, own, apart, bytes: bytesOf, floor: orders.floor(shared.map(({ bytes }) => bytes)) },
@@ -60,15 +60,18 @@ function makePlan(graph: TaskGraph): MemoryPlan {
 
 const aligned = (bytes: number): number => Math.max(1, Math.ceil(bytes / ALIGNMENT)) * ALIGNMENT;
 
-/** Tasks that use each buffer; undefined where a task that does something does not say what it uses. */
-function usersOf({ tasks }: TaskGraph): Map<string, number[]> | undefined {
+/**
+ * Positions of the tasks that use each buffer; undefined where a task that does something does not say what it
+ * uses.
+ */
+function usersOf({ order }: Program): Map<string, number[]> | undefined {
   const users = new Map<string, number[]>();
-  for (const { id, uses, kernels, transfers } of tasks) {
+  for (const [position, { uses, kernels, transfers }] of order.entries()) {
     if (!uses && (kernels || transfers)) return undefined;
     for (const name of uses ?? []) {
       const list = users.get(name);
-      if (list) list.push(id);
-      else users.set(name, [id]);
+      if (list) list.push(position);
+      else users.set(name, [position]);
     }
   }
   return users;
@@ -93,7 +96,7 @@ function placeAll(bytes: readonly number[], orders: Order): { offsets: number[];
   return { offsets, arena };
 }
 
-/** Which buffers the graph keeps apart, by sets of tasks as bits. */
+/** Which buffers a Program keeps apart, by sets of positions as bits. */
 class Order {
   readonly #words: number;
   /** Of each buffer: the tasks that come before all of its users. */
@@ -102,16 +105,21 @@ class Order {
   readonly #ancestors: Uint32Array;
   readonly #tasks: number;
 
-  constructor({ tasks }: TaskGraph, users: readonly (readonly number[])[]) {
-    this.#tasks = tasks.length;
-    const words = this.#words = (tasks.length + 31) >> 5;
-    const ancestors = this.#ancestors = new Uint32Array(tasks.length * words);
-    for (const { id, after } of tasks) {
+  constructor({ order, dependencies }: Program, users: readonly (readonly number[])[]) {
+    this.#tasks = order.length;
+    const words = this.#words = (order.length + 31) >> 5;
+    const ancestors = this.#ancestors = new Uint32Array(order.length * words);
+    const latest = new Map<string, number>();
+    for (const [id, { lane }] of order.entries()) {
       const row = ancestors.subarray(id * words, (id + 1) * words);
-      for (const before of after) {
-        const other = ancestors.subarray(before * words, (before + 1) * words);
+      const before = latest.get(lane);
+      latest.set(lane, id);
+      for (
+        const earlier of before === undefined ? dependencies[id] : [...dependencies[id], before]
+      ) {
+        const other = ancestors.subarray(earlier * words, (earlier + 1) * words);
         for (let w = 0; w < words; w++) row[w] |= other[w];
-        row[before >> 5] |= 1 << (before & 31);
+        row[earlier >> 5] |= 1 << (earlier & 31);
       }
     }
     this.#users = users;

@@ -172,7 +172,7 @@ export class NativeRunner implements Engine {
 
   async #run(program: Program, workspace: Workspace, options: RunOptions): Promise<EventTable> {
     this.#check(program, workspace, options);
-    const plan = memoryPlan(program.graph);
+    const plan = memoryPlan(program);
     const providing = (workspace as NativeWorkspace).provide(plan);
     if (providing) {
       await providing;
@@ -278,7 +278,7 @@ export class NativeRunner implements Engine {
   #prepare(program: Program, workspace: Workspace, options: RunOptions): Kept {
     const native = this.#open();
     const cache = this.#caches.get(workspace)!;
-    const plan = memoryPlan(program.graph);
+    const plan = memoryPlan(program);
     const isolated = options.isolated ?? false;
     const list = isolated ? cache.isolated : cache.together;
     let kept = list.get(program);

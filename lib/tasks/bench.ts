@@ -23,8 +23,11 @@ import { benchGpuMemory } from "./bench/gpu_memory.ts";
 import { benchGpuRuns } from "./bench/gpu_runs.ts";
 import { benchExact } from "./bench/exact.ts";
 import { benchFaults } from "./bench/faults.ts";
+import { benchGpuReady } from "./bench/gpu_ready.ts";
 import { benchOverlap } from "./bench/overlap.ts";
+import { benchReady } from "./bench/ready.ts";
 import { benchSimulate } from "./bench/simulate.ts";
+import { benchStackMemory } from "./bench/stack_memory.ts";
 import { benchNcclExchange } from "./bench/nccl_exchange.ts";
 import { benchNcclFaults } from "./bench/nccl_faults.ts";
 import { benchNcclGolden } from "./bench/nccl_golden.ts";
@@ -43,6 +46,8 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   simulate: benchSimulate,
   exact: benchExact,
   ablation: benchAblation,
+  ready: benchReady,
+  stackMemory: benchStackMemory,
   faults: () => benchFaults(),
 };
 
@@ -52,6 +57,7 @@ const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   layers: benchGpuLayers,
   runs: benchGpuRuns,
   memory: benchGpuMemory,
+  ready: benchGpuReady,
 };
 
 /** A benchmark of a world over NCCL. */

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
 import { memoryPlan } from "../../lib/memory/mod.ts";
 import { GraphBuilder } from "../../lib/graph/mod.ts";
 import { pack } from "../../lib/program/mod.ts";
-import type { Life, Task } from "../../lib/types.ts";
+import { type Lane, LANES, type Life, type Task, type TaskGraph } from "../../lib/types.ts";
 import { backwardGraph, forwardGraph } from "../../lib/graph/mod.ts";
 import { buildProgram, createStack, openEngine, SchemoeError, topology } from "../../mod.ts";
 import { capacity, resolveLayer } from "../../lib/blocks/mod.ts";
@@ -14,26 +14,28 @@ const world = topology({ nodes: 1, ranksPerNode: 1 });
 
 /** A graph of tasks, each with what it comes after and the buffers it uses. */
 function graphOf(
-  tasks: readonly { after?: readonly number[]; uses: readonly string[] }[],
+  tasks: readonly { after?: readonly number[]; uses: readonly string[]; lane?: Lane }[],
   life: Life = "pass",
   bytes: (name: string) => number = () => 1000,
 ) {
   const g = new GraphBuilder(world, "forward", 0);
   for (const name of new Set(tasks.flatMap(({ uses }) => uses))) g.buffer(name, bytes(name), life);
   const added: Task[] = [];
-  for (const [i, { after = [], uses }] of tasks.entries()) {
+  for (const [i, { after = [], uses, lane }] of tasks.entries()) {
     added.push(g.add({
-      ...{ kind: "opaque", label: `t${i}`, chunk: -1, stage: i, uses },
+      ...{ kind: "opaque", label: `t${i}`, chunk: -1, stage: i, uses, lane },
       after: after.map((id) => added[id]),
     }));
   }
-  return g.build({});
+  return inOrder(g.build({}));
 }
+
+const inOrder = (graph: TaskGraph) => buildProgram(graph, graph.tasks, "in order");
 
 const overlaps = (plan: ReturnType<typeof memoryPlan>, a: string, b: string) =>
   Math.abs(plan.offsets.get(a)! - plan.offsets.get(b)!) < 1000;
 
-Deno.test("memoryPlan() lays buffers over each other that the graph keeps apart", () => {
+Deno.test("memoryPlan() lays buffers over each other that a Program keeps apart", () => {
   const chain = graphOf([{ uses: ["a"] }, { after: [0], uses: ["a", "b"] }, {
     after: [1],
     uses: ["c"],
@@ -45,8 +47,10 @@ Deno.test("memoryPlan() lays buffers over each other that the graph keeps apart"
 });
 
 Deno.test("memoryPlan() keeps apart what no edge orders, and what is needed after the pass", () => {
-  const parallel = memoryPlan(graphOf([{ uses: ["a"] }, { uses: ["b"] }]));
+  const parallel = memoryPlan(graphOf([{ uses: ["a"] }, { uses: ["b"], lane: "inter" }]));
   assert(!overlaps(parallel, "a", "b"));
+  const oneLane = memoryPlan(graphOf([{ uses: ["a"] }, { uses: ["b"] }]));
+  assert(overlaps(oneLane, "a", "b"));
   const kept = memoryPlan(graphOf([{ uses: ["a"] }, { after: [0], uses: ["b"] }], "saved"));
   assertEquals([kept.arena, kept.own], [0, { a: 1000, b: 1000 }]);
 });
@@ -55,7 +59,7 @@ Deno.test("memoryPlan() shares nothing where a task does not say what it uses", 
   const g = new GraphBuilder(world, "forward", 0);
   g.buffer("a", 8, "pass");
   g.add({ kind: "opaque", label: "t", chunk: -1, stage: 0, after: [], kernels: () => [] });
-  assertEquals(memoryPlan(g.build({})).own, { a: 8 });
+  assertEquals(memoryPlan(inOrder(g.build({}))).own, { a: 8 });
 });
 
 Deno.test("memoryPlan() gives no two buffers the same bytes unless all users of one precede the other's", () => {
@@ -66,11 +70,17 @@ Deno.test("memoryPlan() gives no two buffers the same bytes unless all users of 
     const tasks = Array.from({ length: count }, (_, i) => ({
       after: Array.from({ length: i ? random(3) : 0 }, () => random(i)),
       uses: Array.from({ length: 1 + random(3) }, () => `b${random(8)}`),
+      lane: LANES[random(3)],
     }));
-    const graph = graphOf(tasks, "pass", (name) => 256 * (1 + Number(name.slice(1)) % 4));
-    const plan = memoryPlan(graph);
+    const program = graphOf(tasks, "pass", (name) => 256 * (1 + Number(name.slice(1)) % 4));
+    const plan = memoryPlan(program);
+    const { graph } = program;
+    const before = (b: number) =>
+      graph.tasks.filter(({ id, lane }) =>
+        graph.tasks[b].after.includes(id) || (id < b && lane === graph.tasks[b].lane)
+      ).map(({ id }) => id);
     const precedes = (a: number, b: number): boolean =>
-      graph.tasks[b].after.some((id) => id === a || precedes(a, id));
+      before(b).some((id) => id === a || (id > a && precedes(a, id)));
     const users = (name: string) => tasks.flatMap(({ uses }, i) => uses.includes(name) ? [i] : []);
     for (const [a, from] of plan.offsets) {
       for (const [b, other] of plan.offsets) {
@@ -139,7 +149,7 @@ Deno.test("a stack's buffers within a pass take little more than those of one la
   for (const layers of [1, 8]) {
     using stack = createStack(engine, { layer, layers });
     const { ran } = await stack.forward({ chunks: 2 });
-    arenas.push(memoryPlan(ran[0].program.graph).arena);
+    arenas.push(memoryPlan(ran[0].program).arena);
   }
   assertLess(arenas[1], 1.5 * arenas[0]);
 });
