@@ -657,6 +657,10 @@ export interface Engine {
   readonly representatives?: readonly number[];
   workspace(): Workspace;
   run(program: Program, workspace: Workspace, options?: RunOptions): Promise<EventTable>;
+  /**
+   * Runs a short Program without host functions before it returns; false where it cannot, which changes nothing.
+   */
+  runNow?(program: Program, workspace: Workspace): boolean;
   /** Frees everything; closing twice does nothing, use after closing throws. */
   close(): void;
   [Symbol.dispose](): void;

@@ -139,11 +139,11 @@ export class MoeLayer {
   /**
    * The values of a parameter over all experts, bfloat16 as floats. For large ones {@linkcode MoeLayer.read} does
    * not hold the event loop.
-   * @throws {SchemoeError} for an unknown name, and while nothing has given it values (await `ready()`).
+   * @throws {SchemoeError} for an unknown name, and while its values are being made (await `ready()`).
    */
   get(name: string): Float32Array<ArrayBuffer> {
     this.#checkParameter(name);
-    if (this.engine.computes && (!this.#tensors.has(name) || this.#tensors.initializing)) {
+    if (this.engine.computes && !this.#tensors.initializeNow(name)) {
       throw new SchemoeError(
         `Cannot get "${name}": its values are still being made; await layer.ready() first, or await layer.read("${name}")`,
       );
@@ -207,7 +207,8 @@ export class MoeLayer {
         checkedSplit(choices.chunking, this.#splitAt(placesOf(this.layer, 0)));
       }
       if (options.x) this.#tensors.write("x", options.x);
-      await this.ready();
+      const pending = this.#tensors.pending("x", ...Object.keys(this.parameters));
+      if (pending) await pending;
       this.#kept = undefined; // a pass that fails half-way leaves nothing to go back from
       this.#tensors.overwrite(OUTPUTS);
       const { ran, kept } = await this.#forward(choices, options);
@@ -237,7 +238,8 @@ export class MoeLayer {
       const name = options.name ?? nameOf(choices);
       const pass = this.#pass(choices, kept, "backward");
       if (options.dy) this.#tensors.write("dy", options.dy);
-      await this.#tensors.initialize(["dy"]);
+      const pending = this.#tensors.pending("dy");
+      if (pending) await pending;
       const key = [
         "backward",
         rowsKey(kept),

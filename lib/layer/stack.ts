@@ -136,7 +136,8 @@ export class MoeStack {
     return this.#tensors.exclusive(async () => {
       const resolved = resolveChoices(choices, []);
       const pass = this.#pass(resolved, "forward");
-      await this.ready();
+      const pending = this.#tensors.pending("x", ...Object.keys(this.parameters));
+      if (pending) await pending;
       this.#kept = undefined;
       this.#tensors.overwrite(["y"]);
       const run = await this.#run(resolved, choices, pass, () => forwardStack(pass, this.shape));
@@ -160,7 +161,8 @@ export class MoeStack {
       const at = { ...this.#splitAt, chunks: choices.chunks };
       const resolved = splitLike(forwardChunks, resolveChoices(choices, []), at);
       const pass = this.#pass(resolved, "backward");
-      await this.#tensors.initialize(["dy"]);
+      const pending = this.#tensors.pending("dy");
+      if (pending) await pending;
       const gradientNames = Object.fromEntries(
         ["x", ...Object.keys(this.parameters)].map((name) => [name, gradientOf(name)]),
       );

@@ -4,7 +4,7 @@ import type { TensorTable } from "../memory/mod.ts";
 import { buildProgram } from "../program/mod.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { modelCosts } from "../costs/mod.ts";
-import { type Engine, SchemoeError, type Workspace } from "../types.ts";
+import { type Engine, type Program, SchemoeError, type Workspace } from "../types.ts";
 import { initialValues } from "./initialize.ts";
 import { type LoadOptions, loadTensors } from "./load.ts";
 import {
@@ -74,6 +74,12 @@ export class TensorStore {
   /** Resolves when all parameters and the input have values. */
   ready(): Promise<void> {
     return this.#ready ??= this.initialize(["x", ...Object.keys(this.parameters)]);
+  }
+
+  /** What must be waited for until these tensors have values, if anything. */
+  pending(...names: readonly string[]): Promise<void> | undefined {
+    if (this.#initializing > 0) return this.ready().then(() => this.initialize(names));
+    return this.#missing(names).length > 0 ? this.initialize(names) : undefined;
   }
 
   /** Whether values are being made. */
@@ -154,16 +160,13 @@ export class TensorStore {
    * @throws {SchemoeError} when there is no memory for them.
    */
   async initialize(names: readonly string[]): Promise<void> {
-    const { engine, seed } = this.#options;
-    const missing = names.filter((name) => !this.#written.has(name));
-    if (!engine.computes || missing.length === 0) return;
+    const { engine } = this.#options;
+    const missing = this.#missing(names);
+    if (missing.length === 0) return;
     for (const name of missing) this.#written.add(name);
     this.#initializing++;
     try {
-      const graph = initialValues(engine.topology, this.table, { names: missing, seed });
-      const order = sequential.order(graph, modelCosts(engine.topology));
-      const program = buildProgram(graph, order, "initialize");
-      await engine.run(program, this.workspace, { background: true });
+      await engine.run(this.#initialize(missing), this.workspace, { background: true });
     } catch (error) {
       for (const name of missing) this.#written.delete(name);
       this.#ready = undefined;
@@ -172,6 +175,32 @@ export class TensorStore {
       this.#initializing--;
       if (this.#closed) this.workspace.free();
     }
+  }
+
+  /**
+   * The same before it returns, for who cannot wait.
+   * @returns false where that is not possible, because a run is in progress.
+   */
+  initializeNow(name: string): boolean {
+    const { engine } = this.#options;
+    const missing = this.#missing([name]);
+    if (missing.length === 0) return this.#initializing === 0;
+    if (!engine.runNow?.(this.#initialize(missing), this.workspace)) return false;
+    this.#written.add(name);
+    return true;
+  }
+
+  #missing(names: readonly string[]): string[] {
+    const { computes } = this.#options.engine;
+    return computes ? names.filter((name) => !this.#written.has(name)) : [];
+  }
+
+  /** A Program that gives values to tensors. */
+  #initialize(names: readonly string[]): Program {
+    const { engine, seed } = this.#options;
+    const graph = initialValues(engine.topology, this.table, { names, seed });
+    const order = sequential.order(graph, modelCosts(engine.topology));
+    return buildProgram(graph, order, "initialize");
   }
 
   /** Frees all tensors. @throws {SchemoeError} while a pass uses them. */

@@ -41,12 +41,14 @@ export interface BufferPlace {
 export type OpenNative = (library: NativeSymbols) => NativeSymbols["schemoe_open"];
 
 /** What running Programs needs of a native engine, or of several that act as one. */
-export type NativeCalls = Pick<
-  NativeEngine,
-  | ("allocate" | "free" | "write" | "read" | "prepare" | "release" | "run" | "cancel")
-  | ("allocateAsync" | "writeAsync" | "readAsync")
-  | ("hostWait" | "hostDone" | "close")
->;
+export type NativeCalls =
+  & Pick<
+    NativeEngine,
+    | ("allocate" | "free" | "write" | "read" | "prepare" | "release" | "run" | "cancel")
+    | ("allocateAsync" | "writeAsync" | "readAsync")
+    | ("hostWait" | "hostDone" | "close")
+  >
+  & { readonly runNow?: NativeEngine["runNow"] };
 
 /** Owns a native engine. Close it when no call is under way. */
 export class NativeEngine {
@@ -221,6 +223,21 @@ export class NativeEngine {
       ),
     );
     return events;
+  }
+
+  /** The same on this thread, for short Programs without host kernels. */
+  runNow(program: PreparedProgram, timeLimit: number): void {
+    const events = new BigUint64Array(EVENT_WORDS * program.operations);
+    this.#call((handle, failure) =>
+      this.#library.schemoe_run_now(
+        handle,
+        program.handle,
+        BigInt(Math.max(1, Math.round(timeLimit * 1e9))),
+        events,
+        BigInt(program.operations),
+        failure,
+      )
+    );
   }
 
   /** Nanoseconds by which times of different GPUs in the last run may be wrong to each other. */

@@ -153,6 +153,23 @@ export class NativeRunner implements Engine {
     }
   }
 
+  runNow(program: Program, workspace: Workspace): boolean {
+    const native = this.#open();
+    if (this.#used || this.#background || !native.runNow) return false;
+    this.#check(program, workspace, {});
+    const { own, arena } = memoryPlan(program);
+    workspace.ensure(own);
+    if (arena > 0) return false;
+    const { prepared, hosts, regions } = this.#prepare(program, workspace, {});
+    if (hosts.length > 0) return false;
+    try {
+      native.runNow(prepared, TIME_LIMIT);
+    } catch (error) {
+      throw explain(error, { program, workspace, regions });
+    }
+    return true;
+  }
+
   /** One run at a time. */
   async #alone(run: () => Promise<EventTable>, workspace: Workspace): Promise<EventTable> {
     if (this.#used) {

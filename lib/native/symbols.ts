@@ -73,6 +73,12 @@ export const symbols = {
     result: "i32",
     nonblocking: true,
   },
+  // int32_t schemoe_run(schemoe_engine* engine, schemoe_program* program, uint64_t time_limit_ns, schemoe_event* events, uint64_t event_count, schemoe_failure* failure)
+  schemoe_run_now: {
+    name: "schemoe_run",
+    parameters: ["pointer", "pointer", "u64", "buffer", "u64", "buffer"],
+    result: "i32",
+  },
   // int32_t schemoe_clock_error(schemoe_engine* engine, uint64_t* error_ns, schemoe_failure* failure)
   schemoe_clock_error: { parameters: ["pointer", "buffer", "buffer"], result: "i32" },
   // int32_t schemoe_cancel(schemoe_engine* engine, schemoe_failure* failure)

@@ -69,6 +69,15 @@ async function runLayer({ engine: options, workers: several, stops }: Setup): Pr
       });
     }
   };
+  // the parameters are made by a Program too
+  const initialized = () => {
+    programs.push("forward initialize");
+    for (let rank = 0; rank < engine.topology.ranks; rank++) {
+      operations.push({ name: "initialize", rank, lane: "compute", communicates: false });
+    }
+  };
+  await layer.ready();
+  initialized();
   for (let time = 0; time < 2; time++) {
     if (stops) {
       const run = layer.forward({ ...choices, timeLimit: 0.5 });
@@ -77,6 +86,8 @@ async function runLayer({ engine: options, workers: several, stops }: Setup): Pr
       continue;
     }
     keep(await layer.forward(choices));
+    // the first backward pass makes its gradient at the output
+    if (time === 0) initialized();
     keep(await layer.backward(choices));
   }
   return { operations, programs };

@@ -30,12 +30,13 @@ function denoType(parameter: string): string {
 Deno.test("symbols has every function of the header with its types", () => {
   const declared = declarations(header());
   const asynchronous = Object.entries(symbols).filter(([name]) => name.endsWith("_async"));
-  const others = Object.keys(symbols).filter((name) => !name.endsWith("_async"));
+  const others = Object.keys(symbols).filter((name) => !/_(async|now)$/.test(name));
   assertEquals(others.sort(), [...declared.keys()].sort());
   for (const [name, entry] of asynchronous) {
     assertEquals<unknown>("name" in entry && entry.name, name.slice(0, -"_async".length));
     assert("nonblocking" in entry && entry.nonblocking);
   }
+  assertEquals(symbols.schemoe_run_now.name, "schemoe_run");
   for (const [key, entry] of Object.entries(symbols)) {
     const name = "name" in entry ? entry.name : key;
     const [, result, list] = /^(\w+) \w+\((.*)\)$/.exec(declared.get(name)!)!;
