@@ -3,6 +3,7 @@
  * @module
  */
 import { type NativeCalls, NativeEngine, type OpenNative } from "../native/engine.ts";
+import { setCudaEnvironment } from "../native/environment.ts";
 import { libraryPath, openLibrary } from "../native/library.ts";
 import { findNccl, type Nccl } from "../native/nccl.ts";
 import { wantsNvtx } from "../native/nvtx.ts";
@@ -114,6 +115,10 @@ export function openNativeCuda(
   const { tf32, tune, graphs, times } = options;
   const { nodes, ranksPerNode, ranks } = options.topology;
   checkTransport(options, ranks);
+  setCudaEnvironment({
+    nccl: options.transport === "nccl",
+    emulateNodes: options.emulateNodes,
+  });
   const library = openLibrary(libraryPath("cuda"));
   const nccl = options.transport === "nccl" ? findNccl(library, options.nccl) : undefined;
   const given = transportArguments(options, nccl);

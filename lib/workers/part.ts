@@ -3,6 +3,7 @@ import { transportArguments } from "../engines/cuda.ts";
 import { NativeEngine, type OpenNative } from "../native/engine.ts";
 import { libraryPath, openLibrary } from "../native/library.ts";
 import { findNccl } from "../native/nccl.ts";
+import { setCudaEnvironment } from "../native/environment.ts";
 import { FailureRecord } from "../native/failure.ts";
 
 /** Bytes of a `schemoe_process`, and where its host begins. */
@@ -123,6 +124,7 @@ type Place = readonly [
 
 /** How an engine of ranks on GPUs is opened. */
 function onGpus(gpus: GpuPart, place: Place) {
+  setCudaEnvironment({ nccl: true, emulateNodes: gpus.emulateNodes });
   const library = openLibrary(libraryPath("cuda"));
   const nccl = findNccl(library, gpus.nccl);
   const given = transportArguments(gpus, nccl, gpus);

@@ -144,7 +144,8 @@ typedef struct schemoe_operation {
  * Words of an operation: kernels one after another, each a head word (code | argument words << 32)
  * followed by its arguments: an integer as int64, a float as the bits of a double, a view as two
  * words (buffer id or SCHEMOE_NULL_BUFFER, byte offset). All matrices are row-major; ld and strides
- * count elements; "A(v ld stride)" is the matrix of group g at view + g * stride.
+ * count elements; "A(v ld stride)" is the matrix of group g at view + g * stride. Groups that are written
+ * have a stride of their own: with 0 they would lie at one place.
  *
  * Kernels 2 to 6 take groups with numbers of rows of their own too: then 2 * groups integers follow,
  * the first row and the rows of each group among the rows of all matrices, whose stride is 0; `rows` is
@@ -153,7 +154,7 @@ typedef struct schemoe_operation {
  *  1 gemm        dtypeAB dtypeC transA transB groups m n k A(v ld stride) B(v ld stride) C(v ld stride) alpha beta
  *                bias(v|null stride) relu
  *                C[m,n] = alpha op(A)[m,k] op(B)[k,n] + beta C + bias[n]; with beta = 0 C is not read; with
- *                relu what is not above 0 becomes 0. The sum is rounded to C's type once, which is the bias's.
+ *                relu what is below 0 becomes 0, as in all activations NaN stays NaN. The sum is rounded to C's type once, which is the bias's.
  *                dtypeAB is a schemoe_dtype, or 2: A is bfloat16 and B float32, or 3: the other way round
  *  2 bias_act    dtype groups rows columns X(v ld stride) bias(v|null stride) Y(v|null ld stride) activation
  *                X += bias (in place); Y = activation(X)
@@ -166,11 +167,12 @@ typedef struct schemoe_operation {
  *                out[g][j] (float32) = (accumulate ? out : 0) + sum over rows in order
  *  7 softmax     rows columns X(v) Y(v)                                    float32
  *  8 top_k       tokens experts k normalize scores(v) choices(v) weights(v)
- *                choices int32 and weights [tokens, k], best first, lower expert first among equals;
+ *                choices int32 and weights [tokens, k], best first, lower expert first among equals, NaN
+ *                before all others;
  *                normalize and k > 1: weights divided by their sum
  *  9 positions   tokens experts k prioritized scores(v) choices(v) positions(v) loads(v)
  *                positions int32 [tokens, k]: place in the expert, all first choices before all second
- *                ones; in token order, or by descending best score (ties in token order);
+ *                ones; in token order, or by descending best score (ties in token order, NaN as infinity);
  *                loads int32 [experts] counts all choices
  * 10 aux_loss    tokens experts k scores(v) choices(v) loss(v)
  *                loss[0] = experts * sum_e mean_t(score) * mean_t(first choice is e)
@@ -201,7 +203,8 @@ typedef struct schemoe_operation {
  *                numbers of rows of their own (groupRows, one for each): they then follow each other in X,
  *                and `rows` is the sum. A value that the codec cannot represent is an error
  * 17 decode      the same arguments; writes X from wire
- * 18 sum_ranks   ranks count stride in(v) out(v)     float32: out[i] = sum over r in order of in[r * stride + i]
+ * 18 sum_ranks   ranks count stride in(v) out(v)     float32: out[i] = sum over r in order of in[r * stride + i];
+ *                at most 65536 ranks
  * 19 max_ranks   ranks in(v) out(v)                  int32
  * 20 fill        count out(v) value                  float32
  * 21 max_load    experts loads(v) out(v)             int32

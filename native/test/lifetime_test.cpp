@@ -1,4 +1,6 @@
 // Opening, memory, cancelling, time limits, failing, closing: the engine always goes on or ends.
+#include <algorithm>
+#include <initializer_list>
 #include <thread>
 
 #include "library.h"
@@ -162,10 +164,83 @@ void closing() {
   }
 }
 
+/// Engines and Programs end in every order, and handles of what has ended are refused, also by an engine
+/// that memory puts where the old one was.
+void orders() {
+  const schemoe_config small{SCHEMOE_ABI_VERSION, SCHEMOE_CPU, 1, 1, 0, {}}, large{SCHEMOE_ABI_VERSION, SCHEMOE_CPU, 1, 4, 0, {}};
+  schemoe_failure problem;
+  std::vector<int> order{0, 1, 2, 3};  // two engines, then a Program of each
+  do {
+    schemoe_engine* engines[2] = {};
+    schemoe_program* programs[2] = {};
+    std::vector<schemoe_event> events(8);
+    for (int i : {0, 1}) {
+      CHECK_EQUAL(schemoe_open(&large, &engines[i], &problem), SCHEMOE_OK);
+      const auto bytes = sleeping(4, 0).bytes();
+      CHECK_EQUAL(schemoe_prepare(engines[i], bytes.data(), bytes.size(), &programs[i], &problem), SCHEMOE_OK);
+      CHECK_EQUAL(schemoe_run(engines[i], programs[i], 0, events.data(), 8, &problem), SCHEMOE_OK);
+      CHECK_EQUAL(schemoe_run(engines[i], programs[1 - i], 0, events.data(), 8, &problem), SCHEMOE_INVALID);
+    }
+    for (int what : order) {
+      const int i = what % 2;
+      if (what < 2) {
+        CHECK_EQUAL(schemoe_close(engines[i], &problem), SCHEMOE_OK);
+        CHECK_EQUAL(schemoe_close(engines[i], &problem), SCHEMOE_INVALID);
+        CHECK_EQUAL(schemoe_run(engines[i], programs[i], 0, events.data(), 8, &problem), SCHEMOE_CLOSED);
+        uint8_t byte = 0;
+        CHECK_EQUAL(schemoe_read(engines[i], 0, 0, 0, &byte, 1, &problem), SCHEMOE_CLOSED);
+        schemoe_engine* fresh = nullptr;
+        CHECK_EQUAL(schemoe_open(&small, &fresh, &problem), SCHEMOE_OK);
+        CHECK_EQUAL(schemoe_run(fresh, programs[i], 0, events.data(), 8, &problem), SCHEMOE_INVALID);
+        CHECK_EQUAL(schemoe_close(fresh, &problem), SCHEMOE_OK);
+      } else {
+        CHECK_EQUAL(schemoe_release(programs[i], &problem), SCHEMOE_OK);
+        CHECK_EQUAL(schemoe_release(programs[i], &problem), SCHEMOE_INVALID);
+      }
+    }
+  } while (std::next_permutation(order.begin(), order.end()));
+}
+
+/// Calls that come while the engine is closed on another thread: each is answered.
+void racing() {
+  for (int time = 0; time < 50; ++time) {
+    const schemoe_config config{SCHEMOE_ABI_VERSION, SCHEMOE_CPU, 1, 2, 0, {}};
+    schemoe_engine* engine = nullptr;
+    schemoe_program* program = nullptr;
+    schemoe_failure problem;
+    CHECK_EQUAL(schemoe_open(&config, &engine, &problem), SCHEMOE_OK);
+    const auto bytes = sleeping(2, 1e-4).bytes();
+    CHECK_EQUAL(schemoe_prepare(engine, bytes.data(), bytes.size(), &program, &problem), SCHEMOE_OK);
+    const auto expect = [](int32_t status, std::initializer_list<int32_t> possible) {
+      CHECK(std::find(possible.begin(), possible.end(), status) != possible.end());
+    };
+    std::thread runner([&] {
+      std::vector<schemoe_event> events(4);
+      schemoe_failure said;
+      expect(schemoe_run(engine, program, 0, events.data(), 4, &said), {SCHEMOE_OK, SCHEMOE_CLOSED, SCHEMOE_INVALID});
+    });
+    std::thread releaser([&] {
+      schemoe_failure said;
+      while (schemoe_release(program, &said) == SCHEMOE_BUSY) std::this_thread::yield();
+      CHECK(said.status == SCHEMOE_OK);
+    });
+    std::thread reader([&] {
+      schemoe_failure said;
+      uint8_t byte = 0;
+      expect(schemoe_read(engine, 0, 0, 0, &byte, 1, &said), {SCHEMOE_INVALID, SCHEMOE_CLOSED});
+    });
+    if (time % 2) std::this_thread::sleep_for(std::chrono::microseconds(20 * time));
+    CHECK_EQUAL(schemoe_close(engine, &problem), SCHEMOE_OK);
+    for (std::thread* thread : {&runner, &releaser, &reader}) thread->join();
+  }
+}
+
 }  // namespace
 
 int main() {
   opening();
+  orders();
+  racing();
   memory();
   failing();
   stopping();

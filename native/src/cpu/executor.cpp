@@ -1,7 +1,6 @@
 #include "cpu/executor.h"
 
 #include <algorithm>
-#include <system_error>
 
 namespace schemoe {
 
@@ -13,9 +12,9 @@ Executor::Executor(uint32_t ranks, Buffers& buffers, HostQueue& hosts, Part part
       if (!part_.holds(lanes_[i].rank)) continue;
       lanes_[i].thread = std::thread([this, i] { live(i); });
     }
-  } catch (const std::system_error& error) {
+  } catch (...) {
     stop_idle_lanes();
-    fail(SCHEMOE_OUT_OF_MEMORY, "Cannot start ", lanes_.size(), " threads for ", ranks, " ranks: ", error.what());
+    throw caught_in({}, "Cannot start ", lanes_.size(), " threads for ", ranks, " ranks: ");
   }
 }
 

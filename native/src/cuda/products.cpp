@@ -27,11 +27,9 @@ Products::Call::Call(const Gemm& g, bool fast, const void* bias) {
   const int32_t second = g.trans_a ? lt::kOpT : lt::kOpN;
   LT_CHECK(l.desc_set(desc, lt::kDescTransA, &first, sizeof first));
   LT_CHECK(l.desc_set(desc, lt::kDescTransB, &second, sizeof second));
-  if (bias || g.relu) {
-    const uint32_t epilogue = (g.relu ? lt::kEpilogueRelu : 0) | (bias ? lt::kEpilogueBias : 0);
-    LT_CHECK(l.desc_set(desc, lt::kDescEpilogue, &epilogue, sizeof epilogue));
-  }
   if (bias) {
+    const uint32_t epilogue = lt::kEpilogueBias;
+    LT_CHECK(l.desc_set(desc, lt::kDescEpilogue, &epilogue, sizeof epilogue));
     LT_CHECK(l.desc_set(desc, lt::kDescBias, &bias, sizeof bias));
     LT_CHECK(l.desc_set(desc, lt::kDescBiasStride, &g.bias_stride, sizeof g.bias_stride));
   }
@@ -121,7 +119,7 @@ Products::Shape Products::shape_of(const Gemm& g, const Operands& at, int device
   const auto& [a, b, to, _, of_bias] = shape.alignments;
   shape.key = {device,       g.dtypes.a, g.dtypes.b, g.dtype_c, g.trans_a,  g.trans_b, g.groups, shape.like.m,
                g.n,          shape.like.k, g.a.ld,   g.a.stride, g.b.ld,    g.b.stride, g.c.ld,  g.c.stride,
-               a,            b,          to,         of_bias,   g.bias_stride, g.relu, ragged};
+               a,            b,          to,         of_bias,   g.bias_stride, ragged};
   return shape;
 }
 
@@ -146,6 +144,7 @@ bool Products::run(const Gemm& g, const Operands& at, int device, void* workspac
   // An algorithm for a multiple of the rows may not do for every number of them: always or never the same.
   if (ragged && (status == lt::kInvalidValue || status == lt::kNotSupported)) return false;
   LT_CHECK(status);
+  if (g.relu) rectify(g, at.c, stream);
   return true;
 }
 

@@ -13,6 +13,10 @@
 
 namespace schemoe::cuda {
 
+/// Lets nothing of the product's C, at `c`, be below 0; NaN stays NaN, which the ReLU of cuBLASLt, a maximum
+/// with 0, does not promise. (activations.cu)
+void rectify(const Gemm& gemm, void* c, cudaStream_t stream);
+
 struct Context;
 
 /// Where the operands of a product lie.

@@ -6,6 +6,7 @@
 namespace schemoe::cuda {
 
 World::World(const CudaOptions& options) : ranks_(options.ranks()), first_(options.first) {
+  // For callers that have not set it before there were other threads, as lib/native/environment.ts does.
   // The default of 8 hardware queues would make streams wait for each other without a reason.
   setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0);
   int visible = 0;

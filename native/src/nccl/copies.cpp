@@ -43,6 +43,7 @@ class TemporaryCopy {
 
 /// Makes a communicator of one rank, for which the copy asks its host's name.
 void name_host(const Library& library, uint32_t node) {
+  // NCCL knows it from here only, each copy another one: it is set while other threads may read variables.
   setenv("NCCL_HOSTID", join("schemoe-node", node).c_str(), 1);
   Id id;
   library.check(library.unique_id(&id), "ncclGetUniqueId");

@@ -7,6 +7,13 @@
 
 namespace schemoe {
 
+namespace {
+
+/// Parts that a sum over ranks may have.
+constexpr int64_t kMostRanks = 1 << 16;
+
+}  // namespace
+
 int64_t times(int64_t a, int64_t b) {
   int64_t result;
   if (__builtin_mul_overflow(a, b, &result)) fail(SCHEMOE_INVALID, "sizes ", a, " and ", b, " overflow");
@@ -133,8 +140,10 @@ void Reader::touch(const Matrix& matrix, int64_t groups, int64_t rows, int64_t c
 }
 
 SumRanks::SumRanks(Reader& r)
-    : ranks(r.integer()), count(r.integer()), stride(r.integer()), in(r.view()), out(r.view()) {
-  r.touch(in, ranks > 0 && count > 0 ? plus(times(ranks - 1, stride), count) : 0, 4);
+    // With a stride of 0 no buffer would limit it.
+    : ranks(r.integer("ranks", kMostRanks)), count(r.integer()), stride(r.integer()), in(r.view()), out(r.view()) {
+  if (count == 0) ranks = 0;
+  r.touch(in, ranks > 0 ? plus(times(ranks - 1, stride), count) : 0, 4);
   r.touch(out, count, 4);
 }
 

@@ -51,7 +51,9 @@ Codec::Codec(Reader& r)
     }
   }
   const int64_t lines = this->lines();
-  const bool empty = blocks == 0 || lines == 0;
+  // Of what is empty there may be any number, which nothing should count through.
+  if (lines == 0 || bytes == 0) blocks = 0;
+  const bool empty = blocks == 0;
   if (!empty && blocks > 1 && block_bytes < bytes) {
     fail(SCHEMOE_INVALID, "a block takes ", bytes, " bytes, but the next one begins after ", block_bytes);
   }

@@ -4,6 +4,15 @@
 
 namespace schemoe {
 
+namespace {
+
+/// Groups that are written must lie apart: as many as their buffer has room for, and none races another.
+void check_apart(const char* what, int64_t groups, int64_t stride) {
+  if (groups > 1 && stride == 0) fail(SCHEMOE_INVALID, "the groups of ", what, " lie at one place: their stride is 0");
+}
+
+}  // namespace
+
 Gemm::Gemm(Reader& r) : Gemm(r, true) {}
 
 Gemm::Gemm(Reader& r, bool even)
@@ -28,6 +37,9 @@ Gemm::Gemm(Reader& r, bool even)
     if (matrix->ld > INT32_MAX) fail(SCHEMOE_INVALID, "ld ", matrix->ld, " is too large");
   }
   if (!even) return;
+  // Of what is empty there may be any number, which nothing should count through.
+  if (m == 0 || n == 0) groups = 0;
+  check_apart("C", groups, c.stride);
   r.touch(a, groups, trans_a ? k : m, trans_a ? m : k, element_bytes(dtypes.a));
   r.touch(b, groups, trans_b ? n : k, trans_b ? k : n, element_bytes(dtypes.b));
   r.touch(c, groups, m, n, element_bytes(dtype_c));
@@ -66,10 +78,25 @@ void touch_ragged(Reader& r, const Ranges& ranges, const Matrix& matrix, int64_t
   r.touch(matrix, 1, ranges.first(groups - 1) + ranges.rows(groups - 1), columns, bytes_each);
 }
 
+/// The ranges, which decide what else is read; without elements there are no groups.
+void read_rows(Reader& r, Block& block) {
+  block.ranges = read_ranges(r, block.groups, block.rows);
+  if (block.columns == 0 || block.rows == 0) {
+    block.groups = 0;
+    block.ranges = {};
+  }
+}
+
 void touch(Reader& r, const Block& block, const Matrix& matrix) {
   const int64_t size = element_bytes(block.dtype);
   if (block.ranges.ragged()) touch_ragged(r, block.ranges, matrix, block.columns, size);
   else r.touch(matrix, block.groups, block.rows, block.columns, size);
+}
+
+/// A matrix that is written.
+void touch_result(Reader& r, const char* what, const Block& block, const Matrix& matrix) {
+  if (!block.ranges.ragged()) check_apart(what, block.groups, matrix.stride);
+  touch(r, block, matrix);
 }
 
 /// One row for each group.
@@ -127,22 +154,26 @@ BiasAct::BiasAct(Reader& r)
       bias_stride(r.integer()),
       y(r.optional_matrix()),
       activation(r.activation()) {
-  block.ranges = read_ranges(r, block.groups, block.rows);
-  touch(r, block, x);
+  read_rows(r, block);
+  // Without a bias it is only read.
+  if (bias.null()) touch(r, block, x);
+  else touch_result(r, "X", block, x);
   if (!bias.null()) touch_rows(r, block, bias, bias_stride, element_bytes(block.dtype));
-  if (!y.view.null()) touch(r, block, y);
+  if (!y.view.null()) touch_result(r, "Y", block, y);
 }
 
 ActGrad::ActGrad(Reader& r)
     : block(r), dy(r.matrix()), x(r.matrix()), dx(r.matrix()), activation(r.activation()) {
-  block.ranges = read_ranges(r, block.groups, block.rows);
-  for (const Matrix* matrix : {&dy, &x, &dx}) touch(r, block, *matrix);
+  read_rows(r, block);
+  for (const Matrix* matrix : {&dy, &x}) touch(r, block, *matrix);
+  touch_result(r, "dX", block, dx);
 }
 
 Glu::Glu(Reader& r)
     : block(r), a(r.matrix()), b(r.matrix()), y(r.matrix()), activation(r.activation()) {
-  block.ranges = read_ranges(r, block.groups, block.rows);
-  for (const Matrix* matrix : {&a, &b, &y}) touch(r, block, *matrix);
+  read_rows(r, block);
+  for (const Matrix* matrix : {&a, &b}) touch(r, block, *matrix);
+  touch_result(r, "Y", block, y);
 }
 
 GluGrad::GluGrad(Reader& r)
@@ -153,8 +184,10 @@ GluGrad::GluGrad(Reader& r)
       da(r.matrix()),
       db(r.matrix()),
       activation(r.activation()) {
-  block.ranges = read_ranges(r, block.groups, block.rows);
-  for (const Matrix* matrix : {&dy, &a, &b, &da, &db}) touch(r, block, *matrix);
+  read_rows(r, block);
+  for (const Matrix* matrix : {&dy, &a, &b}) touch(r, block, *matrix);
+  touch_result(r, "dA", block, da);
+  touch_result(r, "dB", block, db);
 }
 
 ColumnSum::ColumnSum(Reader& r)
@@ -164,6 +197,9 @@ ColumnSum::ColumnSum(Reader& r)
       out_stride(r.integer()),
       accumulate(r.flag("accumulate")) {
   block.ranges = read_ranges(r, block.groups, block.rows);
+  // Groups without rows have sums, of nothing.
+  if (block.columns == 0) block.groups = 0;
+  check_apart("the sums", block.groups, out_stride);
   touch(r, block, x);
   touch_rows(r, block, out, out_stride, 4);
 }

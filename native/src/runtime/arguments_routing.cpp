@@ -70,7 +70,11 @@ int64_t Rows::row(int64_t expert, int64_t place) const {
   return experts * begin + expert * (static_cast<int64_t>(*next) - begin) + (place - begin);
 }
 
+// Where nothing is read or written, counts may be anything; they become 0, so that no loop goes through
+// them and no scratch memory is sized by them.
+
 Softmax::Softmax(Reader& r) : rows(r.integer()), columns(r.integer()), x(r.view()), y(r.view()) {
+  if (columns == 0) rows = 0;
   r.touch(x, times(rows, columns), 4);
   r.touch(y, times(rows, columns), 4);
 }
@@ -84,6 +88,7 @@ TopK::TopK(Reader& r)
       choices(r.view()),
       weights(r.view()) {
   check_choices(tokens, k, experts);
+  if (k == 0) tokens = 0;
   r.touch(scores, times(tokens, experts), 4);
   r.touch(choices, tokens * k, 4);
   r.touch(weights, tokens * k, 4);
@@ -99,6 +104,7 @@ Positions::Positions(Reader& r)
       positions(r.view()),
       loads(r.view()) {
   check_choices(tokens, k, experts);
+  if (k == 0) tokens = 0;
   r.touch(scores, times(tokens, experts), 4);
   r.touch(choices, tokens * k, 4);
   r.touch(positions, tokens * k, 4);
@@ -114,6 +120,7 @@ AuxLoss::AuxLoss(Reader& r)
       loss(r.view()) {
   check_choices(tokens, k, experts);
   if (k == 0) fail(SCHEMOE_INVALID, "k is 0, so there is no first choice");
+  if (tokens == 0) experts = 0;
   r.touch(scores, times(tokens, experts), 4);
   r.touch(choices, tokens * k, 4);
   r.touch(loss, 1, 4);
@@ -128,6 +135,7 @@ Slots::Slots(Reader& r)
       positions(r.view()),
       slots(r.view()) {
   check_choices(tokens, k, experts);
+  if (k == 0) tokens = 0;
   r.touch(choices, tokens * k, 4);
   r.touch(positions, tokens * k, 4);
   r.touch(slots, times(experts, capacity), 4);
@@ -189,6 +197,7 @@ RowDot::RowDot(Reader& r)
       out(r.view()),
       rows(read_rows(r, experts)) {
   check_choices(tokens, k, experts);
+  if (k == 0) tokens = 0;
   const int64_t size = element_bytes(dtype);
   r.touch(a, times(tokens, columns), size);
   r.touch(b, times(rows.count(), columns), size);
@@ -235,6 +244,7 @@ ArrangeRows::ArrangeRows(Reader& r)
     fail(SCHEMOE_INVALID, loads.size(), " loads are not those of ", ranks, " ranks for ", experts, " experts");
   }
   if (plus(first_source, sources) > ranks) fail(SCHEMOE_INVALID, "there are only ", ranks, " ranks");
+  if (loads.empty()) ranks = experts = sources = 0;
   int64_t all = 0, wired = 0;
   for (int64_t rank = 0; rank < ranks; ++rank) {
     for (int64_t e = 0; e < experts; ++e) {
@@ -273,6 +283,7 @@ GateGrad::GateGrad(Reader& r)
       aux_weight(r.real()) {
   check_choices(tokens, k, experts);
   if (k == 0) fail(SCHEMOE_INVALID, "k is 0, so there is no first choice");
+  if (tokens == 0) experts = 0;
   r.touch(scores, times(tokens, experts), 4);
   r.touch(choices, tokens * k, 4);
   r.touch(weights, tokens * k, 4);

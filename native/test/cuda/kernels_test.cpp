@@ -1,7 +1,9 @@
 // Every CUDA kernel against the CPU engine, at even and odd sizes, in float32 and bfloat16.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <utility>
@@ -319,6 +321,98 @@ void random_numbers(Both& t) {
   }
 }
 
+/// A list of numbers with NaN, infinities, zeros of both signs and ties among them.
+std::vector<float> special(Both& t, size_t count) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  auto list = t.random(count);
+  for (float& x : list) {
+    const float values[] = {std::numeric_limits<float>::quiet_NaN(), kInf, -kInf, 0.0f, -0.0f, 1, 1, x, x, x, x, x, x, x, x, x};
+    x = values[t.generator() % std::size(values)];
+  }
+  return list;
+}
+
+/// NaN, infinities and ties: the GPU makes of them what the CPU does, in every kernel of numbers.
+void special_values(Both& t) {
+  for (int dtype : kTypes) {
+    for (int64_t columns : {int64_t{5}, int64_t{64}}) {
+      constexpr int64_t kRows = 33;
+      const auto count = static_cast<size_t>(kRows * columns);
+      const auto head = [&](int d) { return Words().i(d, 1, kRows, columns); };
+      for (int activation = SCHEMOE_IDENTITY; activation <= SCHEMOE_SILU; ++activation) {
+        t.begin("special bias_act", dtype);
+        auto x = t.values(special(t, count)), y = t.values(t.random(count)), bias = t.values(special(t, static_cast<size_t>(columns)));
+        t.run(2, [&](int d) { return head(d).m(x, columns, 0).v(bias).i(0).m(y, columns, 0).i(activation); }, tolerance(dtype));
+        t.begin("special act_grad", dtype);
+        x = t.values(special(t, count)), y = t.values(special(t, count));
+        t.run(3, [&](int d) { return head(d).m(y, columns, 0).m(x, columns, 0).m(y, columns, 0).i(activation); }, tolerance(dtype));
+        t.begin("special glu", dtype);
+        x = t.values(special(t, count)), y = t.values(special(t, count));
+        t.run(4, [&](int d) { return head(d).m(x, columns, 0).m(y, columns, 0).m(y, columns, 0).i(activation); }, tolerance(dtype));
+        t.begin("special glu_grad", dtype);
+        x = t.values(special(t, count)), y = t.values(special(t, count));
+        const auto dy = t.values(special(t, count));
+        t.run(5, [&](int d) {
+          return head(d).m(dy, columns, 0).m(x, columns, 0).m(y, columns, 0).m(x, columns, 0).m(y, columns, 0).i(activation);
+        }, tolerance(dtype));
+      }
+      t.begin("special column_sum", dtype);
+      const auto x = t.values(special(t, count)), sums = t.floats(t.random(static_cast<size_t>(columns)));
+      t.run(6, [&](int d) { return head(d).m(x, columns, 0).v(sums).i(0, 0); }, 1e-6);
+    }
+    // With a bias, relu and NaN in one row, whose results all are NaN; by cuBLASLt, by kernels of our own, ragged.
+    for (const auto& [m, n, k] : {std::array<int64_t, 3>{4, 8, 16}, {130, 64, 128}, {3, 5, 7}}) {
+      auto a = t.random(static_cast<size_t>(2 * m * k));
+      a[static_cast<size_t>(k)] = std::numeric_limits<float>::quiet_NaN();
+      auto bias = t.random(static_cast<size_t>(n));
+      bias[0] = std::numeric_limits<float>::infinity(), bias[1] = -bias[0];
+      t.begin("special gemm", dtype);
+      auto ia = t.values(a), ib = t.values(t.random(static_cast<size_t>(2 * k * n))), ic = t.values(t.random(static_cast<size_t>(2 * m * n)));
+      auto ibias = t.values(bias);
+      t.run(1, [&](int d) {
+        return Words().i(d, d, 0, 0, 2, m, n, k).m(ia, k, m * k).m(ib, n, k * n).m(ic, n, m * n).f(1).f(0).v(ibias).i(0, 1);
+      }, tolerance(dtype));
+      t.begin("special gemm_groups", dtype);
+      ia = t.values(a), ib = t.values(t.random(static_cast<size_t>(2 * k * n))), ic = t.values(t.random(static_cast<size_t>(2 * m * n)));
+      ibias = t.values(bias);
+      t.run(24, [&](int d) {
+        return Words().i(d, d, 0, 0, 2, 2 * m, n, k).m(ia, k, 0).m(ib, n, k * n).m(ic, n, 0).f(1).f(0).v(ibias).i(0, 1)
+            .i(0, m, m, m);
+      }, tolerance(dtype));
+    }
+  }
+  for (int64_t experts : {5, 64, 100}) {
+    constexpr int64_t kTokens = 200;
+    const auto count = static_cast<size_t>(kTokens * experts);
+    for (int64_t k : {1, 4}) {
+      for (int flag : {0, 1}) {
+        t.begin("special top_k");
+        auto scores = t.floats(special(t, count));
+        const auto choices = t.integers(std::vector<int32_t>(static_cast<size_t>(kTokens * k))), weights = t.floats(t.random(static_cast<size_t>(kTokens * k)));
+        t.run(8, [&](int) { return Words().i(kTokens, experts, k, flag).v(scores).v(choices).v(weights); }, 1e-6);
+        t.begin("special positions");
+        scores = t.floats(special(t, count));
+        std::vector<int32_t> chosen(static_cast<size_t>(kTokens * k));
+        for (int32_t& c : chosen) c = static_cast<int32_t>(t.generator() % static_cast<uint64_t>(experts));
+        const auto picked = t.integers(chosen), places = t.integers(std::vector<int32_t>(chosen.size()));
+        const auto loads = t.integers(std::vector<int32_t>(static_cast<size_t>(experts)));
+        t.run(9, [&](int) { return Words().i(kTokens, experts, k, flag).v(scores).v(picked).v(places).v(loads); }, 0);
+        t.begin("special gate_grad");
+        scores = t.floats(special(t, count));
+        const auto of = t.integers(chosen), w = t.floats(special(t, chosen.size())), d = t.floats(special(t, chosen.size()));
+        const auto out = t.floats(t.random(count));
+        t.run(15, [&](int) { return Words().i(kTokens, experts, k, flag).v(scores).v(of).v(w).v(d).v(out).f(0.1); }, 1e-5);
+      }
+    }
+    t.begin("special softmax");
+    const auto x = t.floats(special(t, count)), y = t.floats(t.random(count));
+    t.run(7, [&](int) { return Words().i(kTokens, experts).v(x).v(y); }, 1e-6);
+    t.begin("special sum_ranks");
+    const auto parts = t.floats(special(t, 4 * count)), sum = t.floats(t.random(count));
+    t.run(18, [&](int) { return Words().i(4, static_cast<int64_t>(count), static_cast<int64_t>(count)).v(parts).v(sum); }, 0);
+  }
+}
+
 /// Data that make no sense end the run with the same words on both engines.
 void errors(Both& t) {
   t.begin("slots of nobody");
@@ -340,7 +434,7 @@ int main(int count, char** names) {
   }
   const std::pair<const char*, void (*)(Both&)> families[] = {
       {"elementwise", elementwise}, {"products", products},     {"gate", gate},    {"routing", routing},
-      {"reductions", reductions}, {"random", random_numbers}, {"errors", errors}};
+      {"reductions", reductions}, {"random", random_numbers}, {"special", special_values}, {"errors", errors}};
   for (const auto& [name, run] : families) {
     if (count == 1 || std::any_of(names + 1, names + count, [&](const char* given) { return std::strcmp(given, name) == 0; })) {
       run(*t);

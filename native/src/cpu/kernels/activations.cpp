@@ -17,9 +17,10 @@ struct Identity {
   static float slope(float) { return 1.0f; }
 };
 
+// Of NaN both are NaN: a network that has gone wrong must show it.
 struct Relu {
-  static float value(float x) { return x > 0 ? x : 0.0f; }
-  static float slope(float x) { return x > 0 ? 1.0f : 0.0f; }
+  static float value(float x) { return x <= 0 ? 0.0f : x; }
+  static float slope(float x) { return x > 0 ? 1.0f : x <= 0 ? 0.0f : x; }
 };
 
 struct Gelu {

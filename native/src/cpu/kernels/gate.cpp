@@ -28,6 +28,13 @@ void run(const Softmax& s, const Context& context) {
   }
 }
 
+namespace {
+
+/// NaN is the best of scores: hidden behind others it would cost a choice and not show.
+bool better(float a, float b) { return std::isnan(a) ? !std::isnan(b) : a > b; }
+
+}  // namespace
+
 void run(const TopK& t, const Context& context) {
   if (t.k == 0) return;
   const float* scores = context.at<const float>(t.scores);
@@ -42,7 +49,7 @@ void run(const TopK& t, const Context& context) {
     int64_t found = 0;
     for (int64_t e = 0; e < t.experts; ++e) {
       int64_t at = found;
-      while (at > 0 && scores[e] > scores[chosen[at - 1]]) --at;
+      while (at > 0 && better(scores[e], scores[chosen[at - 1]])) --at;
       if (at == t.k) continue;
       found = std::min(found + 1, t.k);
       std::copy_backward(chosen.begin() + at, chosen.begin() + found - 1, chosen.begin() + found);
@@ -75,9 +82,13 @@ void run(const Positions& p, const Context& context) {
     auto& best = context.scratch.floats;
     best.resize(order.size());
     for (int64_t token = 0; token < p.tokens; ++token) {
-      const float most = *std::max_element(scores + token * p.experts, scores + (token + 1) * p.experts);
-      // NaN has no place in an order; it goes last.
-      best[token] = std::isnan(most) ? -INFINITY : most;
+      float most = -INFINITY;
+      // NaN has no place in an order, and is the best of scores: it goes first.
+      for (int64_t e = 0; e < p.experts; ++e) {
+        const float score = scores[token * p.experts + e];
+        most = std::max(most, std::isnan(score) ? INFINITY : score);
+      }
+      best[token] = most;
     }
     std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
       return best[a] != best[b] ? best[a] > best[b] : a < b;

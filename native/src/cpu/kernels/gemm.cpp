@@ -20,7 +20,7 @@ void scale(float* c, int64_t ld, int64_t m, int64_t n, float beta) {
   }
 }
 
-/// Adds a row to every row, then lets nothing be below 0.
+/// Adds a row to every row, then lets nothing be below 0; NaN stays NaN.
 void finish(float* c, int64_t ld, int64_t m, int64_t n, const float* bias, bool relu) {
   for (int64_t i = 0; i < m; ++i) {
     float* row = c + i * ld;
@@ -28,7 +28,7 @@ void finish(float* c, int64_t ld, int64_t m, int64_t n, const float* bias, bool 
       for (int64_t j = 0; j < n; ++j) row[j] += bias[j];
     }
     if (relu) {
-      for (int64_t j = 0; j < n; ++j) row[j] = row[j] > 0 ? row[j] : 0.0f;
+      for (int64_t j = 0; j < n; ++j) row[j] = row[j] <= 0 ? 0.0f : row[j];
     }
   }
 }

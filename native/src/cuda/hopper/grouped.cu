@@ -248,7 +248,7 @@ class Consumer {
     float x = p_.alpha * sum;
     if (p_.beta != 0) x += p_.beta * before;
     x += bias;
-    return p_.relu && !(x > 0) ? 0.0f : x;
+    return p_.relu && x <= 0 ? 0.0f : x;
   }
 
   const Launch& p_;

@@ -17,9 +17,10 @@ struct Identity {
   static __device__ float slope(float) { return 1.0f; }
 };
 
+/// Of NaN both are NaN.
 struct Relu {
-  static __device__ float value(float x) { return x > 0 ? x : 0.0f; }
-  static __device__ float slope(float x) { return x > 0 ? 1.0f : 0.0f; }
+  static __device__ float value(float x) { return x <= 0 ? 0.0f : x; }
+  static __device__ float slope(float x) { return x > 0 ? 1.0f : x <= 0 ? 0.0f : x; }
 };
 
 struct Gelu {
@@ -118,15 +119,19 @@ __global__ void __launch_bounds__(kThreads) each_kernel(Lines lines, int64_t col
 }
 
 template <int V, class Body>
+void each(const Lines& lines, int64_t columns, cudaStream_t stream, Body body) {
+  if (lines.count == 0 || columns == 0) return;
+  const int64_t vectors = ceil_div(columns, V);
+  const auto threads = static_cast<unsigned>(std::min<int64_t>(kThreads, ceil_div(vectors, 32) * 32));
+  const int64_t pieces = ceil_div(vectors, threads);
+  LAUNCH(stream, grid_of(lines.count * pieces), threads, 0, each_kernel<V>, lines, columns, pieces, body);
+}
+
+template <int V, class Body>
 void each(const Block& block, const Context& context, Body body) {
   const bool ragged = block.ranges.ragged();
   const int64_t lines = ragged ? block.rows : block.groups * block.rows;
-  if (lines == 0 || block.columns == 0) return;
-  const int64_t vectors = ceil_div(block.columns, V);
-  const auto threads = static_cast<unsigned>(std::min<int64_t>(kThreads, ceil_div(vectors, 32) * 32));
-  const int64_t pieces = ceil_div(vectors, threads);
-  LAUNCH(context.stream, grid_of(lines * pieces), threads, 0, each_kernel<V>,
-         (Lines{lines, block.rows, block.groups, ragged ? context.bounds : nullptr}), block.columns, pieces, body);
+  each<V>(Lines{lines, block.rows, block.groups, ragged ? context.bounds : nullptr}, block.columns, context.stream, body);
 }
 
 /// Calls `body` with the element type, the function, and as many columns at a time as all grids allow.
@@ -159,6 +164,18 @@ struct BiasActBody {
 #pragma unroll
     for (int i = 0; i < V; ++i) v[i] = F::value(v[i]);
     store(y.at(group, row, column), v);
+  }
+};
+
+template <class T, int V>
+struct RectifyBody {
+  Grid<T> c;
+  __device__ void operator()(int64_t group, int64_t row, int64_t column) const {
+    float v[V];
+    load(v, c.at(group, row, column));
+#pragma unroll
+    for (int i = 0; i < V; ++i) v[i] = Relu::value(v[i]);
+    store(c.at(group, row, column), v);
   }
 };
 
@@ -218,6 +235,17 @@ void run(const BiasAct& a, const Context& context) {
     each<v()>(a.block, context, BiasActBody<decltype(f), T, v()>{
         grid<T>(context, a.x), grid<T>(context, bias), grid<T>(context, a.y)});
   }, a.x, bias, a.y);
+}
+
+void rectify(const Gemm& g, void* data, cudaStream_t stream) {
+  with_type(g.dtype_c, [&](auto element) {
+    using T = decltype(element);
+    const Grid<T> c{static_cast<T*>(data), g.c.ld, g.c.stride};
+    const Lines lines{g.groups * g.m, g.m, g.groups, nullptr};
+    constexpr int V = kVector<T>;
+    if (g.n % V == 0 && fits(c)) each<V>(lines, g.n, stream, RectifyBody<T, V>{c});
+    else each<1>(lines, g.n, stream, RectifyBody<T, 1>{c});
+  });
 }
 
 void run(const ActGrad& a, const Context& context) {

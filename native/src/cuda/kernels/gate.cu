@@ -30,16 +30,17 @@ __global__ void __launch_bounds__(32 * kWarps) softmax_kernel(int64_t rows, int6
   }
 }
 
-/// A score and its expert; NaN counts as the worst, so that every choice is an expert.
-struct Candidate {
-  float score;
-  int expert;
-  __device__ bool before(const Candidate& other) const {
-    return score > other.score || (score == other.score && expert < other.expert);
-  }
-};
+/// A score and its expert as one number, larger where it is chosen first: NaN, then the largest score, then
+/// the lowest expert. Never 0.
+__device__ inline uint64_t rank_of(float score, int expert) {
+  const uint32_t bits = __float_as_uint(score + 0.0f);  // -0 is 0
+  const uint32_t ordered = bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+  const uint32_t key = isnan(score) ? 0xffffffffu : ordered;
+  return uint64_t{key} << 32 | (0xffffffffu - static_cast<uint32_t>(expert));
+}
 
-/// A warp has a token: in each round the best of those that come after the last one found.
+/// One warp per token, scores [tokens, experts]: in each of k rounds the best of those after the last one
+/// found, so each score is read k times.
 __global__ void __launch_bounds__(32 * kWarps)
     top_k_kernel(int64_t tokens, int experts, int k, bool normalize, const float* scores, int32_t* choices,
                  float* weights) {
@@ -47,26 +48,26 @@ __global__ void __launch_bounds__(32 * kWarps)
   for (int64_t token = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; token < tokens;
        token += int64_t{gridDim.x} * kWarps) {
     const float* from = scores + token * experts;
-    Candidate last{INFINITY, -1};
+    uint64_t last = UINT64_MAX;
     double sum = 0;
     for (int c = 0; c < k; ++c) {
-      Candidate best{-INFINITY, INT32_MAX};
+      uint64_t best = 0;
       for (int e = lane; e < experts; e += 32) {
-        const float score = from[e];
-        const Candidate candidate{isnan(score) ? -INFINITY : score, e};
-        if (last.before(candidate) && candidate.before(best)) best = candidate;
+        const uint64_t candidate = rank_of(from[e], e);
+        if (candidate < last && candidate > best) best = candidate;
       }
 #pragma unroll
       for (int step = 16; step > 0; step /= 2) {
-        const Candidate other{__shfl_xor_sync(kAllLanes, best.score, step),
-                              __shfl_xor_sync(kAllLanes, best.expert, step)};
-        if (other.before(best)) best = other;
+        const uint64_t other = __shfl_xor_sync(kAllLanes, best, step);
+        if (other > best) best = other;
       }
       last = best;
-      const float weight = from[best.expert];
+      // None is left where a Program changes scores meanwhile; any expert will do then, but it must exist.
+      const int chosen = best == 0 ? 0 : static_cast<int>(0xffffffffu - static_cast<uint32_t>(best));
+      const float weight = from[chosen];
       sum += weight;
       if (lane == 0) {
-        choices[token * k + c] = best.expert;
+        choices[token * k + c] = chosen;
         weights[token * k + c] = weight;
       }
     }

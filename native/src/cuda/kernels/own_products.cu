@@ -36,7 +36,7 @@ struct Result {
     float value = s.alpha * sum;
     if (s.beta != 0) value += s.beta * to_float(*to);
     if (bias) value += to_float(bias[group * bias_stride + column]);
-    if (relu && !(value > 0)) value = 0;
+    if (relu && value <= 0) value = 0;
     from_float(*to, value);
   }
   /// Whether sums are written as they are, times alpha.

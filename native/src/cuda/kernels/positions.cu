@@ -14,17 +14,20 @@ constexpr int kAhead = 8;
 constexpr int64_t kPart = 128;  // of the sequence, for a warp
 constexpr int64_t kMostParts = 2048;
 
-/// Best score of each token; NaN has no place in an order and goes last.
+/// Best score of each token; NaN has no place in an order, and is the best of scores: it goes first.
 __global__ void best_kernel(int64_t tokens, int64_t experts, const float* scores, float* best) {
   const int64_t token = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (token >= tokens) return;
   const float* from = scores + token * experts;
-  float most = from[0];
-  for (int64_t e = 1; e < experts; ++e) most = most < from[e] ? from[e] : most;
-  best[token] = isnan(most) ? -INFINITY : most;
+  float most = -INFINITY;
+  for (int64_t e = 0; e < experts; ++e) {
+    const float score = from[e];
+    most = fmaxf(most, isnan(score) ? INFINITY : score);
+  }
+  best[token] = most;
 }
 
-/// A token's place in the order is the number of tokens that come before it.
+/// A token's place in the order is the number of tokens that come before it: its cost is tokens^2.
 __global__ void __launch_bounds__(kTile) order_kernel(int64_t tokens, const float* best, int32_t* order) {
   __shared__ float tile[kTile];
   const int64_t token = int64_t{blockIdx.x} * kTile + threadIdx.x;
@@ -132,7 +135,7 @@ __global__ void __launch_bounds__(32 * kMostWarps)
   for (int e = lane; e < s.experts; e += 32) kept[e] = mine[e];
 }
 
-/// A warp has an expert: counts of its parts become how many come before each. A lane has some parts in a row.
+/// One warp per expert: an exclusive prefix sum over its parts; each lane owns kEach consecutive parts.
 __global__ void __launch_bounds__(kTile) before_kernel(int experts, int count, int* parts, int32_t* loads) {
   constexpr int kEach = 8;
   const auto lane = static_cast<int>(threadIdx.x % 32);

@@ -1,0 +1,247 @@
+// Programs whose kernels have arguments by the letters of the kernel table, many of them edge values: each
+// is refused or run, soon and within memory in proportion to its buffers.
+//
+//   test_kernel_fuzz                 50,000 Programs, as in ctest
+//   test_kernel_fuzz SECONDS [SEED]  as many as there is time for; says how many
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <limits>
+#include <string_view>
+
+#include "library.h"
+#include "runtime/kernel_table.h"
+#include "seed_program.h"
+
+namespace {
+
+constexpr uint64_t kBytes = 2048;
+constexpr unsigned kDeadline = 30;  // seconds for one Program, of which a right one takes microseconds
+
+/// What the handler of the deadline says: which input it was.
+volatile unsigned long long now_at = 0;
+volatile const char* now_in = "";
+
+void too_late(int) {
+  char text[160];
+  const int length = std::snprintf(text, sizeof text, "Program %llu is still in schemoe_%s after %u s\n", now_at,
+                                   const_cast<const char*>(now_in), kDeadline);
+  if (write(2, text, static_cast<size_t>(length)) < 0) _exit(3);
+  _exit(2);
+}
+
+class Maker {
+ public:
+  Maker(uint64_t seed, uint32_t a, uint32_t b) : generator_(seed), buffers_{a, b} { collect(seed_program(a)); }
+
+  std::vector<uint8_t> program() {
+    Packed packed(2);
+    for (uint32_t task = 0, count = 1 + pick(3); task < count; ++task) {
+      packed.operation(task, pick(2), 0, {});
+      for (uint32_t kernels = 1 + pick(2); kernels > 0; --kernels) add(packed);
+    }
+    return packed.bytes();
+  }
+
+ private:
+  struct Known {
+    uint64_t code;
+    std::vector<uint64_t> words;
+  };
+
+  uint32_t pick(uint32_t below) { return static_cast<uint32_t>(generator_() % below); }
+
+  /// The kernels of a Program that is right.
+  void collect(const Packed& seed) {
+    for (size_t at = 0; at < seed.words.size();) {
+      const uint64_t code = seed.words[at] & 0xffffffff, count = seed.words[at] >> 32;
+      const auto begin = seed.words.begin() + static_cast<std::ptrdiff_t>(at) + 1;
+      const schemoe::KernelSpec* spec = schemoe::find_kernel(static_cast<uint32_t>(code));
+      if (!spec->transfer) known_.push_back({code, {begin, begin + static_cast<std::ptrdiff_t>(count)}});
+      at += 1 + count;
+    }
+  }
+
+  void add(Packed& packed) {
+    // One that is right with some arguments changed, or all of them by chance.
+    if (pick(3) > 0) {
+      Known kernel = known_[pick(static_cast<uint32_t>(known_.size()))];
+      const std::string letters = letters_of(kernel);
+      for (uint32_t changes = pick(4); changes > 0; --changes) change(kernel.words, letters);
+      Words words;
+      words.list = kernel.words;
+      packed.kernel(kernel.code, words);
+      return;
+    }
+    const auto table = schemoe::kernel_table();
+    const schemoe::KernelSpec* spec = &table[pick(static_cast<uint32_t>(table.size()))];
+    if (spec->transfer || std::string_view(spec->name) == "host") spec = &table[0];
+    Words words;
+    for (const char* letter = spec->letters; *letter; ++letter) {
+      if (*letter == '*') {
+        for (uint32_t more = pick(8); more > 0; --more) words.word(integer());
+      } else if (*letter == 'v') {
+        words.word(buffer()).word(offset());
+      } else {
+        words.word(*letter == 'f' ? real() : integer());
+      }
+    }
+    packed.kernel(spec->code, words);
+  }
+
+  /// A letter for each word: v and o for the two of a view.
+  static std::string letters_of(const Known& kernel) {
+    std::string letters;
+    for (const char* letter = schemoe::find_kernel(static_cast<uint32_t>(kernel.code))->letters; *letter; ++letter) {
+      if (*letter == '*') break;
+      letters += *letter == 'v' ? "vo" : std::string(1, *letter);
+    }
+    letters.resize(kernel.words.size(), 'i');
+    return letters;
+  }
+
+  void change(std::vector<uint64_t>& words, const std::string& letters) {
+    const uint32_t at = pick(static_cast<uint32_t>(words.size()));
+    switch (letters[at]) {
+      case 'v': words[at] = buffer(); break;
+      case 'o': words[at] = offset(); break;
+      case 'f': words[at] = real(); break;
+      default: words[at] = integer();
+    }
+  }
+
+  uint64_t integer() {
+    constexpr uint64_t kEdges[] = {0, 0x7fffffff, 0x80000000, 0xffffffff, uint64_t{1} << 32, uint64_t{1} << 40, uint64_t{1} << 61,
+                                   uint64_t{1} << 62, INT64_MAX, uint64_t{1} << 63, UINT64_MAX, 255, 65536};
+    return pick(3) > 0 ? pick(9) : kEdges[pick(std::size(kEdges))];
+  }
+  uint64_t buffer() {
+    const uint64_t others[] = {SCHEMOE_NULL_BUFFER, 77, uint64_t{1} << 32};
+    return pick(8) > 0 ? buffers_[pick(2)] : others[pick(3)];
+  }
+  uint64_t offset() {
+    constexpr uint64_t kEdges[] = {2, kBytes - 4, kBytes, uint64_t{1} << 40, INT64_MAX, UINT64_MAX};
+    return pick(4) > 0 ? 4 * pick(256) : kEdges[pick(std::size(kEdges))];
+  }
+  uint64_t real() {
+    constexpr double kValues[] = {0, 1, -1, 0.5, 1e300, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()};
+    return std::bit_cast<uint64_t>(kValues[pick(std::size(kValues))]);
+  }
+
+  std::mt19937_64 generator_;
+  const uint32_t buffers_[2];
+  std::vector<Known> known_;
+};
+
+/// Numbers of all sorts: small integers, floats, and what is neither finite nor in range.
+void fill(Engine& engine, uint32_t id, std::mt19937_64& generator) {
+  std::vector<uint32_t> words(kBytes / 4);
+  for (uint32_t& word : words) {
+    const uint32_t values[] = {static_cast<uint32_t>(generator() % 4), std::bit_cast<uint32_t>(0.25f), 0x7fc00000, 0x7f800000,
+                               0xff800000, static_cast<uint32_t>(generator()), 0, 1};
+    word = values[generator() % std::size(values)];
+  }
+  for (uint32_t rank : {0u, 1u}) engine.write(id, rank, words);
+}
+
+/// Counts that once kept `prepare` or a lane busy for ever, or took gigabytes.
+void known(Engine& engine, uint64_t b) {
+  constexpr int64_t kHuge = int64_t{1} << 62, kMost = INT32_MAX;
+  const std::pair<uint64_t, Words> empty[] = {
+      {26, Words().i(0, 0, 4, kHuge, 0, 0, 0, 0, 3).v(b).v(b)}, {26, Words().i(0, 0, 4, 0, kHuge, 0, 0, 0, 3).v(b).v(b)},
+      {8, Words().i(kMost, 0, 0, 1).v(b).v(b).v(b)},           {9, Words().i(kMost, 4, 0, 1).v(b).v(b).v(b).v(b)},
+      {10, Words().i(0, kMost, 1).v(b).v(b).v(b)},             {15, Words().i(0, kMost, 1, 0).v(b).v(b).v(b).v(b).v(b).f(0)},
+      {7, Words().i(kHuge, 0).v(b).v(b)},                      {11, Words().i(kMost, 0, 1, 1).v(b).v(b).v(b)},
+      {2, Words().i(0, kHuge, 0, 4).m(b, 4, 0).none().i(0).m(b, 4, 0).i(0)},
+      {1, Words().i(0, 0, 0, 0, kHuge, 0, 4, 4).m(b, 4, 0).m(b, 4, 0).m(b, 4, 0).f(1).f(0).none().i(0, 0)},
+      {6, Words().i(0, kHuge, 4, 0).m(b, 0, 0).v(b).i(0, 0)},  {18, Words().i(65536, 0, 0).v(b).v(b)},
+      {16, Words().i(0, 1, 0, 0, kHuge, 0, 1, 4).v(b).i(0, 0, 0).v(b).i(0).none()}};
+  alarm(kDeadline);
+  now_in = "prepare or schemoe_run of a known one";
+  for (const auto& [code, words] : empty) {
+    Packed packed(2);
+    packed.operation(0, 0, 0, {});
+    packed.kernel(code, words);
+    CHECK_EQUAL(engine.run(packed, 10).text, "");
+  }
+  const std::pair<uint64_t, Words> endless[] = {
+      {18, Words().i(kHuge, 1, 0).v(b).v(b)},
+      {4, Words().i(0, kHuge, 1, 1).m(b, 1, 0).m(b, 1, 0).m(b, 1, 0).i(0)},
+      {1, Words().i(0, 0, 0, 0, kHuge, 1, 1, 1).m(b, 1, 0).m(b, 1, 0).m(b, 1, 0).f(1).f(0).none().i(0, 0)},
+      {6, Words().i(0, kHuge, 1, 1).m(b, 1, 0).v(b).i(0, 0)}};
+  for (const auto& [code, words] : endless) {
+    Packed packed(2);
+    packed.operation(0, 0, 0, {});
+    packed.kernel(code, words);
+    CHECK_EQUAL(engine.run(packed, 10).status, SCHEMOE_INVALID);
+  }
+}
+
+long most_kilobytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const double seconds = count > 1 ? std::atof(arguments[1]) : 0;
+  const uint64_t seed = count > 2 ? std::strtoull(arguments[2], nullptr, 10) : 5;
+  const auto begun = std::chrono::steady_clock::now();
+  const auto over = [&](uint64_t made) {
+    if (seconds == 0) return made == 50000;
+    return std::chrono::steady_clock::now() - begun > std::chrono::duration<double>(seconds);
+  };
+  std::signal(SIGALRM, too_late);
+  Engine engine(1, 2);
+  const uint32_t a = engine.allocate(kBytes), b = engine.allocate(kBytes);
+  Maker maker(seed, a, b);
+  std::mt19937_64 generator(seed + 1);
+  const long before = most_kilobytes();
+  known(engine, a);
+  uint64_t made = 0, refused = 0, ended = 0, ran = 0;
+  for (; !over(made); ++made) {
+    if (made % 50 == 0) {
+      fill(engine, a, generator);
+      fill(engine, b, generator);
+    }
+    now_at = made;
+    const std::vector<uint8_t> bytes = maker.program();
+    schemoe_program* program = nullptr;
+    schemoe_failure failure;
+    alarm(kDeadline);
+    now_in = "prepare";
+    if (schemoe_prepare(engine.handle, bytes.data(), bytes.size(), &program, &failure) != SCHEMOE_OK) {
+      ++refused;
+      if (!*failure.text) CHECK_EQUAL(made, uint64_t{0});
+      continue;
+    }
+    uint32_t operations;
+    std::memcpy(&operations, bytes.data() + 12, 4);
+    std::vector<schemoe_event> events(operations);
+    now_in = "run";
+    const int32_t status = schemoe_run(engine.handle, program, 50'000'000, events.data(), operations, &failure);
+    ++(status == SCHEMOE_OK ? ran : ended);
+    // Buffers of 4 KiB give nobody a reason to take memory or time.
+    if (status == SCHEMOE_OUT_OF_MEMORY || status == SCHEMOE_TIME_LIMIT) {
+      check::that(false, "Program " + std::to_string(made) + ": " + check::said(failure), __FILE__, __LINE__);
+    }
+    now_in = "release";
+    CHECK_EQUAL(schemoe_release(program, &failure), SCHEMOE_OK);
+  }
+  alarm(0);
+  // All three happen, or the test tests nothing.
+  CHECK(refused > made / 20 && ended > made / 50 && ran > made / 20);
+#ifndef SCHEMOE_SANITIZED
+  CHECK(most_kilobytes() - before < 64 * 1024);
+#endif
+  std::printf("%llu Programs from seed %llu: %llu refused, %llu ended early, %llu ran; %ld KiB more than before\n",
+              static_cast<unsigned long long>(made), static_cast<unsigned long long>(seed),
+              static_cast<unsigned long long>(refused), static_cast<unsigned long long>(ended),
+              static_cast<unsigned long long>(ran), most_kilobytes() - before);
+  return check::result();
+}
