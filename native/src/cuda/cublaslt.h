@@ -1,4 +1,5 @@
-// The few entries of cuBLASLt that products need, declared here and found at run time, so that the
+// The few entries of cuBLASLt that products need, declared here (cublaslt_header.cpp compares them with the
+// vendor's headers where these are installed) and found at run time, so that the
 // library builds without its headers and loads on machines without it.
 #pragma once
 
@@ -29,7 +30,6 @@ inline constexpr int kDescTransB = 4;
 inline constexpr int kDescEpilogue = 7;
 inline constexpr int kDescBias = 8;
 inline constexpr int kDescBiasStride = 10;
-inline constexpr uint32_t kEpilogueRelu = 2;
 inline constexpr uint32_t kEpilogueBias = 4;
 inline constexpr int kLayoutColumns = 3;
 inline constexpr int kLayoutBatchCount = 5;
