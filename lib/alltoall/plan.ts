@@ -10,8 +10,10 @@ import {
 } from "../types.ts";
 import { callUser } from "../user_code.ts";
 
-/** Plans of larger worlds, rank 0 apart, are made anew each time instead of being kept. */
+/** In larger worlds only the plans of rank 0 and of some ranks asked last are kept. */
 const KEPT_RANKS = 512;
+/** Enough for the ranks of one node that stand for all, and those that they are compared with. */
+const RECENT_RANKS = 24;
 /** Slices of scratch that a rank may name. */
 const MOST_SCRATCH = 1 << 20;
 /** Parts of a slice. */
@@ -77,7 +79,15 @@ export function checkedPlans(
     const found = kept.get(rank);
     if (found) return found;
     const phases = make(rank);
-    if (rank === 0 || topology.ranks <= KEPT_RANKS) kept.set(rank, phases);
+    kept.set(rank, phases);
+    if (topology.ranks > KEPT_RANKS && kept.size > RECENT_RANKS) {
+      // the oldest but rank 0
+      for (const old of kept.keys()) {
+        if (old === 0) continue;
+        kept.delete(old);
+        break;
+      }
+    }
     return phases;
   };
 }

@@ -22,6 +22,8 @@ export interface ExpertGroups {
   readonly count: number;
   /** Place of a rank in its group, which says which experts it holds. */
   place(rank: number): number;
+  /** Number of a rank's group, and of its copy of the experts. */
+  copy(rank: number): number;
   /** Ranks of a rank's group, by place. */
   members(rank: number): readonly number[];
   /** Ranks that hold the same experts as a rank, in rising order. */
@@ -81,14 +83,14 @@ const range = (count: number, make: (i: number) => number) =>
   Array.from({ length: count }, (_, i) => make(i));
 
 const near = ({ size, count }: Shape): ExpertGroups => ({
-  ...{ size, count, place: (rank) => rank % size },
+  ...{ size, count, place: (rank) => rank % size, copy: (rank) => Math.floor(rank / size) },
   members: (rank) => range(size, (i) => Math.floor(rank / size) * size + i),
   replicas: (rank) => range(count, (g) => g * size + rank % size),
   meet: (a, b) => Math.floor(a / size) === Math.floor(b / size),
 });
 
 const far = ({ size, count }: Shape): ExpertGroups => ({
-  ...{ size, count, place: (rank) => Math.floor(rank / count) },
+  ...{ size, count, place: (rank) => Math.floor(rank / count), copy: (rank) => rank % count },
   members: (rank) => range(size, (i) => i * count + rank % count),
   replicas: (rank) => range(count, (g) => Math.floor(rank / count) * count + g),
   meet: (a, b) => a % count === b % count,

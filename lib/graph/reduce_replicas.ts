@@ -33,16 +33,21 @@ export function addReplicaReduce(g: GraphBuilder, layer: Layer, place: Place): T
     ...view,
     offset: view.offset + bytes * index,
   });
-  const own = (rank: number) => groups.replicas(rank).indexOf(rank);
+  const own = (rank: number) => groups.copy(rank);
   const common = { chunk, uses: gradients.flatMap(({ view, shares }) => [view, shares]) };
   /** Transfers of all gradients between a rank and each of its replicas. */
   const exchange = (
     rank: number,
     make: (gradient: Gradient, replica: { index: number; rank: number }) => Transfer[],
-  ) =>
-    groups.replicas(rank).flatMap((peer, index) =>
-      gradients.flatMap((gradient) => make(gradient, { index, rank: peer }))
-    ).filter(({ bytes }) => bytes > 0);
+  ) => {
+    const found: Transfer[] = [];
+    for (const [index, peer] of groups.replicas(rank).entries()) {
+      for (const gradient of gradients) {
+        for (const one of make(gradient, { index, rank: peer })) if (one.bytes > 0) found.push(one);
+      }
+    }
+    return found;
+  };
   const scatter = g.add({
     ...{ ...common, kind: "allReduce", label: "AR1", name: `${name} AR1`, stage, after, lane },
     transfers: (rank) =>

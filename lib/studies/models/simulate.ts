@@ -1,0 +1,111 @@
+/** One layer of each model on clusters of many sizes, simulated. @module */
+import { swiglu, topK } from "../../blocks/mod.ts";
+import { modelCosts } from "../../costs/mod.ts";
+import { openSimulator } from "../../engines/mod.ts";
+import type { PassChoices } from "../../layer/choices.ts";
+import { createLayer } from "../../layer/layer.ts";
+import type { Run } from "../../layer/run.ts";
+import { communication, progress } from "../../timeline/mod.ts";
+import { DEFAULT_TESTBED, testbed } from "../../testbeds/mod.ts";
+import { SchemoeError } from "../../types.ts";
+import { model, MODEL_NAMES } from "./published.ts";
+
+/** What is simulated. */
+export interface ModelsOptions {
+  /** Default all. */
+  readonly models?: readonly string[];
+  /** Sizes of the world, multiples of 8; default 8, 64, 512 and 4096. */
+  readonly ranks?: readonly number[];
+  /** Default `h200-ib400`. */
+  readonly testbed?: string;
+  /** Tokens of a rank; default 4096. */
+  readonly tokens?: number;
+  /** Default optSche over pipe in 4 chunks. */
+  readonly choices?: PassChoices;
+}
+
+/** One model on one world: times of one layer. */
+export interface ModelRow {
+  readonly model: string;
+  readonly ranks: number;
+  /** Ranks of an expert group, at most all. */
+  readonly expertParallel: number;
+  /** Copies of each expert. */
+  readonly copies: number;
+  readonly forwardMs: number;
+  readonly backwardMs: number;
+  /** Part of the communication of both passes that hides behind computation. */
+  readonly hidden: number;
+  /** Both passes over their lower bound. */
+  readonly overBound: number;
+  /** Adding up the gradients of copies, alone; a step of several micro-batches does it once. */
+  readonly reductionMs: number;
+}
+
+const RANKS = [8, 64, 512, 4096];
+const PER_NODE = 8;
+const CHOICES: PassChoices = { scheduler: "optSche", allToAll: "pipe", chunks: 4 };
+
+/**
+ * A table of models and worlds in the groups their reports use, in bfloat16 with SwiGLU experts; one node
+ * stands for all.
+ *
+ * ```ts
+ * import { simulateModels } from "@schemoe/lab/models";
+ * const [row] = await simulateModels({ models: ["qwen3-30b-a3b"], ranks: [16], tokens: 256 });
+ * console.assert(row.expertParallel === 16 && row.forwardMs > 0);
+ * ```
+ * @throws {SchemoeError} for an unknown model or testbed, and ranks that do not fill nodes of 8.
+ */
+export async function simulateModels(options: ModelsOptions = {}): Promise<ModelRow[]> {
+  const { models = MODEL_NAMES, ranks = RANKS, testbed: cluster = DEFAULT_TESTBED } = options;
+  const { tokens = 4096, choices = CHOICES } = options;
+  const known = models.map(model);
+  const odd = ranks.find((count) => !Number.isInteger(count) || count < 1 || count % PER_NODE);
+  if (odd !== undefined) {
+    throw new SchemoeError(
+      `Cannot simulate the models: ranks must be multiples of ${PER_NODE}, got ${odd}`,
+    );
+  }
+  const line = progress(known.length * ranks.length, "models");
+  const rows: ModelRow[] = [];
+  for (const { name, modelDim, hiddenDim, experts, topK: k, expertParallel } of known) {
+    for (const count of ranks) {
+      const { topology } = testbed(cluster, { nodes: count / PER_NODE, ranksPerNode: PER_NODE });
+      using engine = openSimulator(topology, { representatives: true });
+      const expert = Math.min(expertParallel, count);
+      const layer = createLayer(engine, {
+        ...{ tokens, modelDim, hiddenDim, experts, dtype: "bfloat16", parallel: { expert } },
+        ...{ gate: topK({ k }), expert: swiglu() },
+      });
+      const runs = [await layer.forward(choices), await layer.backward(choices)];
+      rows.push({
+        ...{ model: name, ranks: count, expertParallel: expert, copies: count / expert },
+        ...timesOf(runs),
+      });
+      line.advance(1, `${name} on ${count}`);
+    }
+  }
+  await line.done();
+  return rows;
+}
+
+function timesOf(runs: readonly Run[]) {
+  const [forward, backward] = runs;
+  const parts = runs.map((run) => communication(run));
+  const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+  const total = sum(parts.map((part) => part.total));
+  const { graph } = backward.ran[0].program;
+  const costs = modelCosts(graph.topology, { representatives: representativesOf(graph.topology) });
+  const reduction = graph.tasks.filter(({ name }) => name.startsWith("grad.experts"));
+  return {
+    forwardMs: 1e3 * forward.makespan,
+    backwardMs: 1e3 * backward.makespan,
+    hidden: total > 0 ? sum(parts.map((part) => part.hidden)) / total : 1,
+    overBound: sum(runs.map((run) => run.makespan)) / sum(runs.map((run) => run.bound!)),
+    reductionMs: 1e3 * sum(reduction.map((task) => costs.seconds(task))),
+  };
+}
+
+const representativesOf = ({ ranksPerNode }: { readonly ranksPerNode: number }) =>
+  Array.from({ length: ranksPerNode }, (_, rank) => rank);
