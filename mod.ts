@@ -14,6 +14,7 @@
  */
 export type * from "./lib/types.ts";
 export { SchemoeError } from "./lib/types.ts";
+export { interruptSignal } from "./lib/interrupt.ts";
 export { sharedProcessor, topology, type TopologyOptions } from "./lib/topology.ts";
 export * from "./lib/compressors/mod.ts";
 export * from "./lib/blocks/mod.ts";

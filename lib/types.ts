@@ -633,7 +633,7 @@ export interface Workspace {
 
 /** How a Program is run. */
 export interface RunOptions {
-  /** Seconds after which the run ends with an error; default 600. */
+  /** Seconds after which the run ends with an error; default 600, in a notebook 60. */
   readonly timeLimit?: number;
   /** Aborting it ends the run with an error. */
   readonly signal?: AbortSignal;
@@ -661,6 +661,8 @@ export interface Engine {
    * Runs a short Program without host functions before it returns; false where it cannot, which changes nothing.
    */
   runNow?(program: Program, workspace: Workspace): boolean;
+  /** Resolves once no run and no pass of a layer goes on any more, such as one whose `await` was forgotten. */
+  idle(): Promise<void>;
   /** Frees everything; closing twice does nothing, use after closing throws. */
   close(): void;
   [Symbol.dispose](): void;

@@ -3,6 +3,7 @@
  * tens of thousands of ranks.
  * @module
  */
+import { idle } from "../activity.ts";
 import { checkTopology } from "../topology.ts";
 import {
   type Costs,
@@ -44,7 +45,7 @@ export function openSimulator(
   const { representatives = false } = options;
   const columns = representatives ? oneNode(topology) : everyRank(topology);
   let closed = false;
-  return {
+  const engine: Engine = {
     kind: "simulate",
     topology,
     computes: false,
@@ -66,11 +67,13 @@ export function openSimulator(
           : simulate(program, topology, { representatives }),
       );
     },
+    idle: () => idle(engine),
     close: () => void (closed = true),
     [Symbol.dispose]() {
       this.close();
     },
   };
+  return engine;
 }
 
 const noValues = (name: string): never => {

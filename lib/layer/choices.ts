@@ -43,8 +43,12 @@ export interface PassChoices {
    * run and keeps them; `false` gives none.
    */
   readonly results?: boolean;
-  /** Seconds after which the run is given up; default 600. */
+  /**
+   * Seconds after which the run is given up; default 600, in a notebook 60, since a cell that waits cannot be
+   * interrupted there.
+   */
   readonly timeLimit?: number;
+  /** Aborting it ends the run with an error; `interruptSignal()` makes one that Ctrl+C aborts. */
   readonly signal?: AbortSignal;
   /** Name of the run in its timeline; default the choices. */
   readonly name?: string;

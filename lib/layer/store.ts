@@ -1,4 +1,5 @@
 /** The tensors that a layer or a stack holds, and that only one pass at a time uses. @module */
+import { AWAIT, during } from "../activity.ts";
 import type { SafetensorsFile } from "../files/mod.ts";
 import type { TensorTable } from "../memory/mod.ts";
 import { buildProgram } from "../program/mod.ts";
@@ -221,7 +222,7 @@ export class TensorStore {
     this.#checkIdle("run the pass", `another one of this ${this.#options.owner}`);
     this.#running = true;
     try {
-      return await pass();
+      return await during(this.#options.engine, pass());
     } finally {
       this.#running = false;
     }
@@ -229,7 +230,7 @@ export class TensorStore {
 
   #checkIdle(what: string, which: string): void {
     this.#checkOpen(what);
-    if (this.#running) throw new SchemoeError(`Cannot ${what}: ${which} is in progress, await it`);
+    if (this.#running) throw new SchemoeError(`Cannot ${what}: ${which} is in progress, ${AWAIT}`);
   }
 
   #checkOpen(what: string): void {

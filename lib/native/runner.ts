@@ -2,6 +2,7 @@
  * The Engine interface over a native engine: what the CPU and the CUDA engine share.
  * @module
  */
+import { AWAIT, during, idle } from "../activity.ts";
 import { memoryPlan } from "../memory/plan.ts";
 import { FIRST_REGION, pack, type PackedProgram } from "../program/pack.ts";
 import {
@@ -17,6 +18,8 @@ import {
 import { EVENT_WORDS, type NativeCalls, type PreparedProgram } from "./engine.ts";
 import { withNames } from "./failure.ts";
 import { HostLoop } from "./hosts.ts";
+import { Status } from "./status.ts";
+import { defaultTimeLimit, sayLimit } from "./time_limit.ts";
 import { NativeWorkspace } from "./workspace.ts";
 
 /** What tells one native engine from another. */
@@ -33,7 +36,6 @@ export interface RunnerOptions {
   readonly nvtx?: boolean;
 }
 
-const TIME_LIMIT = 600;
 const CANCEL_EVERY_MS = 5;
 /** Prepared Programs that a workspace keeps; others are packed again when they come back. */
 const KEPT_PROGRAMS = 64;
@@ -118,7 +120,7 @@ export class NativeRunner implements Engine {
       closed: () => this.#closed,
       freed: (freed) => {
         if (freed === this.#used) {
-          throw new SchemoeError("Cannot free the workspace: a run uses it, await it first", {
+          throw new SchemoeError(`Cannot free the workspace: a run uses it, ${AWAIT}`, {
             status: 9,
           });
         }
@@ -136,7 +138,16 @@ export class NativeRunner implements Engine {
    * @throws {SchemoeError} when it cannot be run, takes longer than its limit, is aborted, or a
    *   host function throws (its exception is the `cause`).
    */
-  async run(program: Program, workspace: Workspace, options: RunOptions = {}): Promise<EventTable> {
+  run(program: Program, workspace: Workspace, options: RunOptions = {}): Promise<EventTable> {
+    return during(this, this.#inTurn(program, workspace, options));
+  }
+
+  /** Resolves once nothing runs on it any more, whoever began it; what failed is not told. */
+  idle(): Promise<void> {
+    return idle(this);
+  }
+
+  async #inTurn(program: Program, workspace: Workspace, options: RunOptions): Promise<EventTable> {
     if (!options.background) {
       while (this.#background) await this.#background;
       return await this.#alone(() => this.#run(program, workspace, options), workspace);
@@ -163,7 +174,7 @@ export class NativeRunner implements Engine {
     const { prepared, hosts, regions } = this.#prepare(program, workspace, {});
     if (hosts.length > 0) return false;
     try {
-      native.runNow(prepared, TIME_LIMIT);
+      native.runNow(prepared, defaultTimeLimit());
     } catch (error) {
       throw explain(error, { program, workspace, regions });
     }
@@ -173,7 +184,9 @@ export class NativeRunner implements Engine {
   /** One run at a time. */
   async #alone(run: () => Promise<EventTable>, workspace: Workspace): Promise<EventTable> {
     if (this.#used) {
-      throw new SchemoeError("Cannot run the Program: a run is in progress", { status: 9 });
+      throw new SchemoeError(`Cannot run the Program: a run is in progress, ${AWAIT}`, {
+        status: 9,
+      });
     }
     this.#used = workspace;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -219,7 +232,7 @@ export class NativeRunner implements Engine {
       timer = setInterval(() => native.cancel(), CANCEL_EVERY_MS);
       native.cancel();
     };
-    const running = native.run(prepared, options.timeLimit ?? TIME_LIMIT).finally(() =>
+    const running = native.run(prepared, options.timeLimit ?? defaultTimeLimit()).finally(() =>
       hosts?.end()
     );
     const serving = hosts?.serve();
@@ -228,7 +241,10 @@ export class NativeRunner implements Engine {
       const { paced } = this.#pacing(program);
       return { ...table(events, this.topology.ranks), ...(paced ? { paced } : {}) };
     } catch (error) {
-      throw stopped ?? explain(error, { program, workspace, regions, hosts });
+      const explained = stopped ?? explain(error, { program, workspace, regions, hosts });
+      const limited = options.timeLimit === undefined && explained instanceof SchemoeError &&
+        explained.status === Status.timeLimit;
+      throw limited ? sayLimit(explained) : explained;
     } finally {
       // Nothing may be under way when the engine is used again or closed.
       await Promise.allSettled([running, serving]);
@@ -286,7 +302,7 @@ export class NativeRunner implements Engine {
         `Cannot run the Program: it is for ${ranks} ranks, the engine has ${this.topology.ranks}`,
       );
     }
-    const limit = options.timeLimit ?? TIME_LIMIT;
+    const limit = options.timeLimit ?? defaultTimeLimit();
     if (!(limit > 0)) {
       throw new SchemoeError(`Cannot run the Program: the time limit ${limit} is not positive`);
     }

@@ -117,15 +117,18 @@ export const choices: BadInputs = {
   },
   "two passes at once": {
     call: during((layer) => layer.forward()),
-    says: "Cannot run the pass: another one of this layer is in progress, await it",
+    says:
+      "Cannot run the pass: another one of this layer is in progress, await it (await engine.idle() waits for whatever still runs)",
   },
   "tensors set during a pass": {
     call: during((layer) => layer.set({ x: new Float32Array(64) })),
-    says: "Cannot set the tensors: a pass of this layer is in progress, await it",
+    says:
+      "Cannot set the tensors: a pass of this layer is in progress, await it (await engine.idle() waits for whatever still runs)",
   },
   "a layer closed during a pass": {
     call: during((layer) => layer.close()),
-    says: "Cannot close the layer: a pass of it is in progress, await it",
+    says:
+      "Cannot close the layer: a pass of it is in progress, await it (await engine.idle() waits for whatever still runs)",
   },
   "a parameter that the layer has not": {
     call: () => withLayer({}, (layer) => layer.set({ w: new Float32Array(1) })),

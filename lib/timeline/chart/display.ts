@@ -2,6 +2,7 @@
  * Values that show themselves in a notebook.
  * @module
  */
+import { notebook } from "../../notebook.ts";
 
 /** What Jupyter shows, by media type. */
 export type MediaBundle = Record<string, string>;
@@ -89,14 +90,4 @@ export const settled = (): Promise<void> =>
 /** Values of this project send themselves and leave an empty bundle. */
 async function sendUnlessSent(bundle: MediaBundle): Promise<void> {
   if (Object.keys(bundle).length > 0) await sendBundle(bundle);
-}
-
-/** Deno's notebook interface, undefined outside a notebook. */
-export function notebook(): typeof Deno.jupyter | undefined {
-  try {
-    return Deno.jupyter;
-  } catch {
-    // Deno throws on access outside a notebook, and has no other way to ask
-    return undefined;
-  }
 }

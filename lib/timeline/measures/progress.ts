@@ -1,6 +1,6 @@
 /** @module */
 import { SchemoeError } from "../../types.ts";
-import { notebook } from "../chart/display.ts";
+import { notebook } from "../../notebook.ts";
 import { formatTime } from "../table/format.ts";
 
 /** A line that tells how far something is. */

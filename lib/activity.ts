@@ -1,0 +1,20 @@
+/** What is going on at an engine, also where nobody awaits it. @module */
+
+const activities = new WeakMap<object, Set<Promise<unknown>>>();
+
+/** The same promise, known to `idle` until it is settled. */
+export function during<T>(engine: object, work: Promise<T>): Promise<T> {
+  const open = activities.get(engine) ?? new Set();
+  activities.set(engine, open);
+  const ended = work.then(() => {}, () => {}).finally(() => open.delete(ended));
+  open.add(ended);
+  return work;
+}
+
+/** Resolves once nothing goes on at the engine; what fails there is not its matter. */
+export async function idle(engine: object): Promise<void> {
+  for (let open; (open = activities.get(engine)) && open.size > 0;) await Promise.all(open);
+}
+
+/** What to do about work that goes on, for the end of a message. */
+export const AWAIT = "await it (await engine.idle() waits for whatever still runs)";
