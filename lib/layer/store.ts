@@ -36,6 +36,9 @@ export class TensorStore {
   #running = false;
   #closed = false;
   #initializing = 0;
+  /** Tensors that are being given random values, and what was written to them meanwhile. */
+  readonly #making = new Set<string>();
+  readonly #late = new Map<string, Float32Array>();
   #ready?: Promise<void>;
 
   /** @throws {SchemoeError} for a type that the engine does not compute in. */
@@ -122,11 +125,14 @@ export class TensorStore {
   write(name: string, values: Float32Array): void {
     this.#written.add(name);
     writeTensor(this.#place(name), values);
+    // Random values of this tensor are on their way, and would arrive later.
+    if (this.#making.has(name)) this.#late.set(name, values.slice());
   }
 
   /** Tensors of a safetensors file, in pieces. @throws {SchemoeError} naming file and tensor. */
   async load(file: SafetensorsFile, options: LoadOptions): Promise<string[]> {
     return await this.exclusive(async () => {
+      await this.ready(); // or random values would overwrite those of the file
       const names = await loadTensors(file, {
         ...{ options, table: this.table, workspace: this.workspace },
         check: (name) => this.checkSettable(name),
@@ -164,17 +170,31 @@ export class TensorStore {
     const { engine } = this.#options;
     const missing = this.#missing(names);
     if (missing.length === 0) return;
-    for (const name of missing) this.#written.add(name);
+    for (const name of missing) {
+      this.#written.add(name);
+      this.#making.add(name);
+    }
     this.#initializing++;
     try {
       await engine.run(this.#initialize(missing), this.workspace, { background: true });
+      this.#writeLate(missing);
     } catch (error) {
       for (const name of missing) this.#written.delete(name);
       this.#ready = undefined;
       throw error;
     } finally {
+      for (const name of missing) this.#making.delete(name);
       this.#initializing--;
       if (this.#closed) this.workspace.free();
+    }
+  }
+
+  /** Writes once more what was written while random values were made. */
+  #writeLate(names: readonly string[]): void {
+    for (const name of names) {
+      const values = this.#late.get(name);
+      if (values && !this.#closed) writeTensor(this.#place(name), values);
+      this.#late.delete(name);
     }
   }
 
