@@ -19,4 +19,9 @@ export {
   Theorem1Losses,
   theorem1Losses,
 } from "./theorem1_loss.ts";
+export {
+  type AllToAllComparison,
+  type AllToAllRow,
+  compareAllToAlls,
+} from "./balancing/compare.ts";
 export { type Testbed, testbed, TESTBED_NAMES, type TestbedSize } from "../testbeds/mod.ts";

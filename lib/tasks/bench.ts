@@ -21,6 +21,7 @@ import { benchGpuKernels } from "./bench/gpu_kernels.ts";
 import { benchGpuLayers } from "./bench/gpu_layers.ts";
 import { benchGpuMemory } from "./bench/gpu_memory.ts";
 import { benchGpuRuns } from "./bench/gpu_runs.ts";
+import { benchBalancing } from "./bench/balancing.ts";
 import { benchExact } from "./bench/exact.ts";
 import { benchFaults } from "./bench/faults.ts";
 import { benchGpuReady } from "./bench/gpu_ready.ts";
@@ -43,6 +44,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   overlap: benchOverlap,
   emulation: benchEmulation,
   allToAll: benchAllToAll,
+  balancing: benchBalancing,
   simulate: benchSimulate,
   exact: benchExact,
   ablation: benchAblation,

@@ -4,7 +4,7 @@ import {
   allToAllBound,
   allToAllBounds,
   balanced,
-  buildProgram,
+  compareAllToAlls,
   copy,
   fast,
   input,
@@ -20,7 +20,6 @@ import {
   SchemoeError,
   scratch,
   send,
-  simulate,
   testbed,
   type Topology,
   topology,
@@ -28,7 +27,7 @@ import {
   trafficOfLoads,
   zipfRouting,
 } from "../../mod.ts";
-import { GraphBuilder } from "../../lib/graph/builder.ts";
+import { unevenExchange } from "../../lib/studies/balancing/exchange.ts";
 import { uniforms } from "../../lib/layer/random.ts";
 
 const PLANNED = [balanced, rails, fast, matchings];
@@ -43,43 +42,10 @@ function randomTraffic(ranks: number, seed: number): TrafficMatrix {
   return { ranks, bytes: (source, destination) => table[source * ranks + destination] };
 }
 
-/** A Program of one exchange of these bytes. */
-function exchange(world: Topology, algorithm: AllToAll, traffic: TrafficMatrix) {
-  const { ranks } = world;
-  const begins = (bytes: (peer: number) => number) => {
-    const sums = [0];
-    for (let peer = 0; peer < ranks; peer++) sums.push(sums[peer] + bytes(peer));
-    return sums;
-  };
-  const g = new GraphBuilder(world, "forward", 1);
-  let largest = 1;
-  for (let i = 0; i < ranks * ranks; i++) {
-    largest = Math.max(largest, traffic.bytes(Math.floor(i / ranks), i % ranks));
-  }
-  g.allToAll({
-    ...{ label: "A", chunk: 0, stage: 0, after: [], algorithm, sliceBytes: largest },
-    input: { buffer: "input", offset: 0 },
-    output: { buffer: "output", offset: 0 },
-    scratch: "scratch",
-    ragged: {
-      bytes: traffic.bytes,
-      input: (rank, to) => ({
-        buffer: "input",
-        offset: begins((peer) => traffic.bytes(rank, peer))[to],
-      }),
-      output: (rank, from) => ({
-        buffer: "output",
-        offset: begins((peer) => traffic.bytes(peer, rank))[from],
-      }),
-    },
-  });
-  return { graph: g.build({}), largest };
-}
-
 /** Runs the transfers of a graph byte by byte, phase after phase; fails where a byte is not in its place. */
 function assertDelivers(world: Topology, algorithm: AllToAll, traffic: TrafficMatrix): void {
   const { ranks } = world;
-  const { graph } = exchange(world, algorithm, traffic);
+  const graph = unevenExchange(world, algorithm, traffic);
   const name = (source: number, destination: number, byte: number) =>
     (source * ranks + destination) * 8192 + byte;
   const all = Array.from({ length: ranks }, (_, rank) => rank);
@@ -204,14 +170,8 @@ Deno.test("balancing meets the bound of the node where direct sending meets that
   );
   const traffic = trafficOfLoads(loads, 2 * 4096);
   const bound = allToAllBound(world, traffic);
-  const seconds = (algorithm: AllToAll) => {
-    const { graph } = exchange(world, algorithm, traffic);
-    const { end } = simulate(buildProgram(graph, graph.tasks, "test"), world);
-    return end.reduce((a, b) => Math.max(a, b)) * 1e-9;
-  };
-  const times = Object.fromEntries(
-    [linear, pipe, ...PLANNED].map((algorithm) => [algorithm.name, seconds(algorithm)]),
-  );
+  const { rows } = compareAllToAlls(world, traffic, [linear, pipe, ...PLANNED]);
+  const times = Object.fromEntries(rows.map(({ allToAll, seconds }) => [allToAll, seconds]));
   for (const time of Object.values(times)) assert(time >= bound);
   const direct = allToAllBounds(world, traffic).find(({ name }) => name === "rank directly")!;
   assert(times.pipe >= direct.seconds && direct.seconds > 1.2 * bound);
@@ -219,6 +179,19 @@ Deno.test("balancing meets the bound of the node where direct sending meets that
   for (const name of ["balanced", "rails", "fast"]) {
     assert(times[name] < 0.95 * times.pipe, `${name} ${JSON.stringify(times)}, bound ${bound}`);
   }
+});
+
+Deno.test("compareAllToAlls() gives times, phases and what planning costs, and refuses another world", () => {
+  const world = topology({ nodes: 2, ranksPerNode: 2 });
+  const { rows, bounds, bound } = compareAllToAlls(world, randomTraffic(4, 5));
+  assertEquals(rows.map(({ allToAll }) => allToAll).slice(0, 2), ["linear", "pipe"]);
+  for (const { seconds, overBound, phases, planningMs } of rows) {
+    assert(seconds >= bound && phases >= 1 && planningMs >= 0);
+    assertAlmostEquals(overBound, seconds / bound, 1e-12);
+  }
+  assert(bounds.length >= 4);
+  assertThrows(() => compareAllToAlls(world, randomTraffic(6, 5)), SchemoeError, "of 6 ranks");
+  assertThrows(() => compareAllToAlls(world, randomTraffic(4, 5), ["lin"]), SchemoeError, '"lin"');
 });
 
 Deno.test("parseTrafficMatrix() reads matrix files of nccl-tests", () => {

@@ -1,0 +1,88 @@
+/** All-to-alls of one traffic matrix side by side: time, bound, and what planning costs. @module */
+import { type AllToAllBound, allToAllBounds } from "../../alltoall/mod.ts";
+import * as allToAlls from "../../alltoall/mod.ts";
+import { simulate } from "../../engines/mod.ts";
+import { type AllToAll, SchemoeError, type Topology, type TrafficMatrix } from "../../types.ts";
+import { unevenProgram } from "./exchange.ts";
+
+/** One all-to-all. */
+export interface AllToAllRow {
+  readonly allToAll: string;
+  readonly seconds: number;
+  /** Its time over the largest bound that holds for every algorithm. */
+  readonly overBound: number;
+  /** Phases, each a task that a scheduler may place. */
+  readonly phases: number;
+  /** What one rank takes to plan, from the matrix to its steps; measured on this machine. */
+  readonly planningMs: number;
+}
+
+/** What is compared, and the bounds it is compared with. */
+export interface AllToAllComparison {
+  readonly rows: readonly AllToAllRow[];
+  readonly bounds: readonly AllToAllBound[];
+  /** The largest bound that holds for every algorithm. */
+  readonly bound: number;
+}
+
+const DEFAULT = ["linear", "pipe", "hierarchical2d", "balanced", "rails", "fast", "matchings"];
+/** Plannings of which the quickest counts: the first ones include compiling. */
+const PLANNINGS = 3;
+
+/**
+ * Simulates one exchange under several all-to-alls.
+ *
+ * ```ts
+ * import { compareAllToAlls, loadsOf, testbed, trafficOfLoads, zipfRouting } from "@schemoe/lab";
+ * const { topology } = testbed("h200-ib400", { nodes: 2, ranksPerNode: 4 });
+ * const routing = zipfRouting({ ranks: 8, tokens: 1024, experts: 16, topK: 2, exponent: 1 });
+ * const { rows, bound } = compareAllToAlls(topology, trafficOfLoads(loadsOf(routing), 8192));
+ * console.assert(rows.every(({ seconds }) => seconds >= bound));
+ * ```
+ * @param names built-in ones or values; default linear, pipe, 2DH and all that plan by traffic.
+ * @throws {SchemoeError} for an unknown name, or a matrix of another world.
+ */
+export function compareAllToAlls(
+  topology: Topology,
+  traffic: TrafficMatrix,
+  names: readonly (AllToAll | string)[] = DEFAULT,
+): AllToAllComparison {
+  if (traffic.ranks !== topology.ranks) {
+    throw new SchemoeError(
+      `Cannot compare the all-to-alls: the traffic is of ${traffic.ranks} ranks, the world has ${topology.ranks}`,
+    );
+  }
+  const bounds = allToAllBounds(topology, traffic);
+  const bound = bounds.reduce((most, b) => b.general ? Math.max(most, b.seconds) : most, 0);
+  const rows = names.map((name) => {
+    const algorithm = typeof name === "string" ? named(name) : name;
+    const program = unevenProgram(topology, algorithm, traffic);
+    const { end } = simulate(program, topology);
+    const seconds = end.reduce((a, b) => Math.max(a, b), 0) * 1e-9;
+    return {
+      allToAll: algorithm.name,
+      seconds,
+      overBound: bound > 0 ? seconds / bound : 1,
+      phases: program.order.length,
+      planningMs: planningMs(algorithm, topology, traffic),
+    };
+  });
+  return { rows, bounds, bound };
+}
+
+function named(name: string): AllToAll {
+  const found = (allToAlls as unknown as Record<string, AllToAll>)[name];
+  if (typeof found?.plan === "function") return found;
+  throw new SchemoeError(`Unknown all-to-all "${name}": choose one of ${DEFAULT.join(", ")}, ...`);
+}
+
+function planningMs(algorithm: AllToAll, topology: Topology, { ranks, bytes }: TrafficMatrix) {
+  let least = Infinity;
+  for (let i = 0; i < PLANNINGS; i++) {
+    const traffic = { ranks, bytes }; // another object, so that nothing is known of it
+    const begun = performance.now();
+    algorithm.plan({ rank: 0, topology, traffic });
+    least = Math.min(least, performance.now() - begun);
+  }
+  return least;
+}
