@@ -66,4 +66,4 @@ export function fixedRateZfp({ rate = 8, dimensions = 2 }: ZfpOptions = {}): Com
 }
 
 /** {@linkcode fixedRateZfp} with its defaults: two dimensions, 8 bits a value. */
-export const zfp: Compressor = fixedRateZfp();
+export const zfp: Compressor = { ...fixedRateZfp(), name: "zfp" };

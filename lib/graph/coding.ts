@@ -1,6 +1,6 @@
 /** The kernels of a codec over blocks of rows: native ones, or JavaScript that reads and writes blocks. @module */
 import type { Layer } from "../blocks/mod.ts";
-import { decodeRows, encodeRows, host, type Wire } from "../kernels/mod.ts";
+import { decodeRows, encodeRows, host, type RowNumbers, type Wire } from "../kernels/mod.ts";
 import type { Piece } from "../memory/mod.ts";
 import {
   type CodecContext,
@@ -24,6 +24,8 @@ export interface CodedBlock {
   /** Of the first of them; the others follow every `blockBytes`. */
   readonly wire: View;
   readonly blockBytes: number;
+  /** Of the rows, where the codec rounds at random. */
+  readonly numbers?: RowNumbers;
 }
 
 /** What the blocks of a leg are coded by. */
@@ -77,7 +79,8 @@ export function encodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kerne
   const { compressor } = coded;
   const { native } = compressor;
   if (native !== undefined) {
-    return blocks.map((block) => encodeRows(block.piece.rows, wireOf(coded, native, block)));
+    const seeded = seededFor(coded, native);
+    return blocks.map((block) => encodeRows(block.piece.rows, wireOf(coded, seeded, block)));
   }
   const offsets = stageOffsets(coded, blocks);
   const gathered = blocks.flatMap(({ piece }, i) =>
@@ -101,7 +104,8 @@ export function decodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kerne
   const { compressor } = coded;
   const { native } = compressor;
   if (native !== undefined) {
-    return blocks.map((block) => decodeRows(block.piece.rows, wireOf(coded, native, block)));
+    const unseeded = { ...native, seed: 0 };
+    return blocks.map((block) => decodeRows(block.piece.rows, wireOf(coded, unseeded, block)));
   }
   const run = async (at: HostContext) => {
     for (const { peer, rows, values, wire, bytes } of eachBlock(coded, blocks)) {
@@ -119,16 +123,24 @@ export function decodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kerne
   return blocks.length ? [host(run), ...spread] : [];
 }
 
+/** Other random bits on each leg and pass. */
+function seededFor({ leg, pass }: Coded, native: NativeCodec): NativeCodec {
+  const { seed = 0 } = native;
+  const way = leg - 1 + (pass === "backward" ? 2 : 0);
+  return seed === 0 ? native : { ...native, seed: 4 * seed + way };
+}
+
 function wireOf(
   { columns, compressor }: Coded,
   codec: NativeCodec,
-  { piece, wire, blockBytes }: CodedBlock,
+  { piece, wire, blockBytes, numbers }: CodedBlock,
 ): Wire {
   const { begin, end, rowsOfGroup } = piece;
-  const groupRows = compressor.grouped ? piece.groupRows : undefined;
+  const groupRows = compressor.grouped || numbers ? piece.groupRows : undefined;
   return {
     ...{ codec, view: wire, blockBytes, blocks: end - begin, rows: rowsOfGroup, columns },
     ...(groupRows ? { groups: groupRows.length, groupRows } : { groups: piece.groups }),
+    ...(numbers ? { numbers } : {}),
   };
 }
 

@@ -2,7 +2,7 @@
  * One way of the rows of a chunk: compress, all-to-all, decompress.
  * @module
  */
-import { groupRows, type Rows, ungroupRows } from "../kernels/mod.ts";
+import { groupRows, type RowNumbers, type Rows, ungroupRows } from "../kernels/mod.ts";
 import { elementBytes } from "../blocks/mod.ts";
 import type { LegRows, Piece, RowLayout, RowsOf } from "../memory/mod.ts";
 import { tokensOfRows } from "../memory/tokens.ts";
@@ -39,6 +39,9 @@ export interface Leg {
   readonly from: string;
   readonly to: string;
 }
+
+/** More places than an expert has for the rows of a rank. */
+const PLACES = 2 ** 24;
 
 /** Stages that a leg takes: compress, all-to-all, decompress. */
 export const LEG_STAGES = 3;
@@ -241,7 +244,21 @@ class LegParts {
     const [view, bytes] = side === "in"
       ? [this.#inputView(rank, peer), this.#sizes.bytes(rank, peer)]
       : [this.#outputView(rank, peer), this.#sizes.bytes(peer, rank)];
-    return { piece, wire: view, blockBytes: bytes };
+    const random = side === "in" && this.#leg.compressor.native?.seed;
+    const numbers = random ? { numbers: this.#numbers(rank, peer) } : {};
+    return { piece, wire: view, blockBytes: bytes, ...numbers };
+  }
+
+  /** Numbers of rows by source, expert and place: not of chunks, nor of where they lie. */
+  #numbers(rank: number, peer: number): RowNumbers {
+    const { layer: { experts, localExperts }, chunks } = this.#way;
+    const { number, chunk } = this.#leg;
+    const [source, destination] = number === 1 ? [rank, peer] : [peer, rank];
+    return {
+      first: (source * experts + destination * localExperts) * PLACES + chunks[chunk].begin,
+      block: (number === 1 ? localExperts : experts) * PLACES,
+      group: PLACES,
+    };
   }
 
   #inputView(rank: number, to: number): View {

@@ -1,7 +1,7 @@
 /** Kernels that turn rows into wire blocks and back. @module */
 import type { ElementType, Kernel, NativeCodec, View } from "../types.ts";
 import { codecArguments } from "./codecs.ts";
-import { NONE, typeCode } from "./linear.ts";
+import { typeCode } from "./linear.ts";
 
 /** Rows of a buffer: block b, group g, row r begins at element `b block + g group + r row`. */
 export interface Rows {
@@ -12,6 +12,15 @@ export interface Rows {
   readonly group: number;
   readonly row: number;
 }
+
+/** Numbers of rows by block and group. */
+export interface RowNumbers {
+  readonly first: number;
+  readonly block: number;
+  readonly group: number;
+}
+
+const NO_NUMBERS: RowNumbers = { first: 0, block: 0, group: 0 };
 
 /** How many rows of which width go into how many wire blocks. */
 export interface Wire {
@@ -27,12 +36,12 @@ export interface Wire {
    * buffer of rows.
    */
   readonly groupRows?: readonly number[];
-  /** Token (int32) of each row, on which random rounding depends; without it the row's number in its block. */
-  readonly tokens?: View;
+  /** Number of row (b, g, r), on which random bits depend: `first + b block + g group + r`; default all 0. */
+  readonly numbers?: RowNumbers;
 }
 
 function args(rows: Rows, wire: Wire): Kernel["args"] {
-  const { codec, blocks, groups, columns, tokens = NONE, groupRows = [] } = wire;
+  const { codec, blocks, groups, columns, numbers = NO_NUMBERS, groupRows = [] } = wire;
   return [
     typeCode(rows.dtype),
     ...codecArguments(codec),
@@ -46,7 +55,9 @@ function args(rows: Rows, wire: Wire): Kernel["args"] {
     rows.row,
     wire.view,
     wire.blockBytes,
-    tokens,
+    numbers.first,
+    numbers.block,
+    numbers.group,
     ...groupRows,
   ];
 }

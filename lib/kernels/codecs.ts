@@ -1,18 +1,33 @@
 /** The codecs of the native library. @module */
 import { type NativeCodec, SchemoeError } from "../types.ts";
 
+interface CodecSpec {
+  readonly code: number;
+  readonly least: number;
+  readonly most: number;
+  /** Whether it can round at random. */
+  readonly random: boolean;
+}
+
 /**
  * Number of each codec and the bounds of its parameter, as the library reports them (a test compares): bits a
- * value of the zfp codecs, nothing of the others.
+ * value of the zfp codecs, the share in 65536ths of topk, nothing of the others.
  */
 export const CODECS = {
-  none: { code: 0, least: 0, most: 0 },
-  fp16: { code: 1, least: 0, most: 0 },
-  int8: { code: 2, least: 0, most: 0 },
-  bf16: { code: 3, least: 0, most: 0 },
-  zfp1: { code: 4, least: 3, most: 16 },
-  zfp2: { code: 5, least: 3, most: 16 },
-} as const satisfies Record<string, { code: number; least: number; most: number }>;
+  none: { code: 0, least: 0, most: 0, random: false },
+  fp16: { code: 1, least: 0, most: 0, random: false },
+  int8: { code: 2, least: 0, most: 0, random: false },
+  bf16: { code: 3, least: 0, most: 0, random: false },
+  zfp1: { code: 4, least: 3, most: 16, random: false },
+  zfp2: { code: 5, least: 3, most: 16, random: false },
+  fp8: { code: 6, least: 0, most: 0, random: true },
+  e5m2: { code: 7, least: 0, most: 0, random: true },
+  mxfp8: { code: 8, least: 0, most: 0, random: true },
+  mxfp4: { code: 9, least: 0, most: 0, random: true },
+  int8block: { code: 10, least: 0, most: 0, random: true },
+  int4: { code: 11, least: 0, most: 0, random: true },
+  topk: { code: 12, least: 1, most: 65536, random: false },
+} as const satisfies Record<string, CodecSpec>;
 
 /** Name of a native codec. */
 export type CodecName = keyof typeof CODECS;

@@ -33,7 +33,7 @@ export {
   placeTokens,
   rowDots,
 } from "./routing.ts";
-export { decodeRows, encodeRows, type Rows, type Wire } from "./codec.ts";
+export { decodeRows, encodeRows, type RowNumbers, type Rows, type Wire } from "./codec.ts";
 export { type CodecName, CODECS } from "./codecs.ts";
 export { auxLoss, type Choice, chooseTopK, gateGrad, maxLoad, positions, softmax } from "./gate.ts";
 export { fillNormal } from "./random.ts";

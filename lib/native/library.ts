@@ -20,7 +20,15 @@ export interface Description {
   readonly enums: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly kernels: Readonly<Record<string, { readonly code: number; readonly args: string }>>;
   readonly codecs: Readonly<
-    Record<string, { readonly code: number; readonly least: number; readonly most: number }>
+    Record<
+      string,
+      {
+        readonly code: number;
+        readonly least: number;
+        readonly most: number;
+        readonly random: boolean;
+      }
+    >
   >;
   readonly features: { readonly cuda: boolean; readonly nvtx: boolean; readonly blas: string };
 }

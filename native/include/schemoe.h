@@ -195,11 +195,11 @@ typedef struct schemoe_operation {
  * 15 gate_grad   tokens experts k normalize scores(v) choices(v) weights(v) dWeights(v) dLogits(v) auxWeight
  *                through normalization, top-k, auxiliary loss and softmax
  * 16 encode      dtype codec parameter seed blocks groups rows columns X(v blockStride groupStride rowStride) wire(v blockBytes)
- *                tokens(v|null) groupRows...
+ *                firstNumber blockStep groupStep groupRows...
  *                wire block b holds rows (group, row) in that order. The codec and its parameter are those of
  *                `schemoe_describe`; a codec that codes several rows together never mixes groups. A seed
- *                that is not 0 rounds at random where the codec can: the bits depend on it, the row's token
- *                (int32; without tokens the row's number in its block) and the column. Groups may have
+ *                that is not 0 rounds at random where the codec can: the bits depend on it, the column and
+ *                the row's number firstNumber + b * blockStep + g * groupStep + r. Groups may have
  *                numbers of rows of their own (groupRows, one for each): they then follow each other in X,
  *                and `rows` is the sum. A value that the codec cannot represent is an error
  * 17 decode      the same arguments; writes X from wire

@@ -95,7 +95,7 @@ void blocks(Bench& bench, int codec, int64_t columns) {
   for (int64_t j = 0; j < columns; ++j) x[row + j] = 5;  // a row of one value
   const uint32_t ix = bench.buffer(x), iw = bench.empty<uint8_t>(kBlocks * wire_bytes + 1), iy = bench.buffer(std::vector<float>(x.size(), 1e9f));
   const auto arguments = [&](uint32_t id) {
-    return Words().i(0, codec, 0, 0, kBlocks, kGroups, kRows, columns).v(id).i(block, group, row).v(iw, 1).i(wire_bytes).none();
+    return Words().i(0, codec, 0, 0, kBlocks, kGroups, kRows, columns).v(id).i(block, group, row).v(iw, 1).i(wire_bytes).i(0, 0, 0);
   };
   bench.ok(16, arguments(ix));
   bench.ok(17, arguments(iy));
@@ -149,7 +149,7 @@ void not_finite(Bench& bench) {
       for (const int codec : {kNone, kFp16, kInt8, kBf16}) {
         const uint32_t x = bench.buffer(row), y = bench.empty(row.size()), w = bench.empty<uint8_t>(200);
         const auto words = [&](uint32_t id) {
-          return Words().i(0, codec, 0, 0, 1, 1, 1, columns).v(id).i(0, 0, 0).v(w).i(0).none();
+          return Words().i(0, codec, 0, 0, 1, 1, 1, columns).v(id).i(0, 0, 0).v(w).i(0).i(0, 0, 0);
         };
         bench.ok(16, words(x));
         bench.ok(17, words(y));
@@ -168,7 +168,7 @@ void wide_rows(Bench& bench) {
   for (const auto& row : rows) {
     const auto n = static_cast<int64_t>(row.size());
     const uint32_t x = bench.buffer(row), y = bench.empty(row.size()), w = bench.empty<uint8_t>(row.size() + 8);
-    const auto words = [&](uint32_t id) { return Words().i(0, kInt8, 0, 0, 1, 1, 1, n).v(id).i(0, 0, 0).v(w).i(0).none(); };
+    const auto words = [&](uint32_t id) { return Words().i(0, kInt8, 0, 0, 1, 1, 1, n).v(id).i(0, 0, 0).v(w).i(0).i(0, 0, 0); };
     bench.ok(16, words(x));
     bench.ok(17, words(y));
     double low = row[0], high = row[0];
@@ -199,7 +199,7 @@ void bfloat16_rows(Bench& bench, const schemoe::CodecSpec& spec) {
     const uint32_t x = dtype ? bench.buffer(halves) : bench.buffer(floats), w = bench.empty<uint8_t>(bytes);
     const uint32_t y = dtype ? bench.empty<uint16_t>(halves.size()) : bench.empty(floats.size());
     const auto words = [&](uint32_t id) {
-      return Words().i(dtype, spec.code, spec.most, 0, 1, 1, kRows, kColumns).v(id).i(0, 0, kColumns).v(w).i(0).none();
+      return Words().i(dtype, spec.code, spec.most, 0, 1, 1, kRows, kColumns).v(id).i(0, 0, kColumns).v(w).i(0).i(0, 0, 0);
     };
     bench.ok(16, words(x));
     bench.ok(17, words(y));
@@ -225,7 +225,7 @@ int main() {
   for (const schemoe::CodecSpec& spec : schemoe::codec_table()) bfloat16_rows(bench, spec);
   const uint32_t x = bench.buffer(std::vector<float>{NAN, 1, 2}), w = bench.empty<uint8_t>(11);
   const auto words = [&](int codec, int parameter, int blocks, int bytes) {
-    return Words().i(0, codec, parameter, 0, blocks, 1, 1, 3).v(x).i(0, 0, 0).v(w).i(bytes).none();
+    return Words().i(0, codec, parameter, 0, blocks, 1, 1, 3).v(x).i(0, 0, 0).v(w).i(bytes).i(0, 0, 0);
   };
   CHECK_CONTAINS(bench.run(16, words(kInt8, 0, 2, 10)).text, "a block takes 11 bytes");
   CHECK_CONTAINS(bench.run(16, words(99, 0, 1, 11)).text, "codec is 99, of which there is none");

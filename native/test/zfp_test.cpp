@@ -23,14 +23,14 @@ size_t bytes_of(const Case& c) {
 
 std::vector<uint8_t> encode(Bench& bench, const Case& c, const std::vector<float>& x) {
   const uint32_t from = bench.buffer(x), wire = bench.empty<uint8_t>(bytes_of(c));
-  bench.ok(16, Words().i(0, c.codec, c.rate, 0, 1, 1, c.rows, c.columns).v(from).i(0, 0, c.columns).v(wire).i(0).none());
+  bench.ok(16, Words().i(0, c.codec, c.rate, 0, 1, 1, c.rows, c.columns).v(from).i(0, 0, c.columns).v(wire).i(0).i(0, 0, 0));
   return bench.read<uint8_t>(wire, bytes_of(c));
 }
 
 std::vector<float> decode(Bench& bench, const Case& c, const std::vector<uint8_t>& bytes) {
   const auto count = static_cast<size_t>(c.rows * c.columns);
   const uint32_t wire = bench.buffer(bytes), to = bench.empty(count);
-  bench.ok(17, Words().i(0, c.codec, c.rate, 0, 1, 1, c.rows, c.columns).v(to).i(0, 0, c.columns).v(wire).i(0).none());
+  bench.ok(17, Words().i(0, c.codec, c.rate, 0, 1, 1, c.rows, c.columns).v(to).i(0, 0, c.columns).v(wire).i(0).i(0, 0, 0));
   return bench.read(to, count);
 }
 
@@ -153,7 +153,7 @@ void groups(Bench& bench) {
   }
   const uint32_t from = bench.buffer(x), wire = bench.empty<uint8_t>(expected.size()), to = bench.empty(x.size());
   const auto words = [&](uint32_t id) {
-    return Words().i(0, kZfp2, kRate, 0, 1, 4, 10, kColumns).v(id).i(0, 0, kColumns).v(wire).i(0).none().i(3, 0, 6, 1);
+    return Words().i(0, kZfp2, kRate, 0, 1, 4, 10, kColumns).v(id).i(0, 0, kColumns).v(wire).i(0).i(0, 0, 0).i(3, 0, 6, 1);
   };
   bench.ok(16, words(from));
   CHECK(bench.read<uint8_t>(wire, expected.size()) == expected);
@@ -165,7 +165,7 @@ void groups(Bench& bench) {
   const Outcome outcome = bench.run(16, words(bench.buffer(odd)));
   CHECK_EQUAL(outcome.status, SCHEMOE_INVALID);
   CHECK_CONTAINS(outcome.text, "kernel encode: row 7 of 10 holds a value that is not finite, which zfp2 cannot represent");
-  CHECK_CONTAINS(bench.run(16, Words().i(0, kZfp2, kRate, 0, 1, 2, 10, kColumns).v(from).i(0, 0, kColumns).v(wire).i(0).none().i(3, 6)).text,
+  CHECK_CONTAINS(bench.run(16, Words().i(0, kZfp2, kRate, 0, 1, 2, 10, kColumns).v(from).i(0, 0, kColumns).v(wire).i(0).i(0, 0, 0).i(3, 6)).text,
                  "groups have 9 rows in all, not 10");
 }
 

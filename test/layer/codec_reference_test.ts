@@ -20,6 +20,7 @@ import {
 import { gshard, topK } from "../../lib/blocks/mod.ts";
 import * as compressors from "../../lib/compressors/mod.ts";
 import { BUILT_IN } from "../../mod.ts";
+import { throughLargest, throughScaled } from "../compressors/scaled_reference.ts";
 import { throughZfp } from "../compressors/zfp_reference.ts";
 import { chooseTopK, gateGrad, gemm, positions, rowDots, softmax } from "../../lib/kernels/mod.ts";
 
@@ -65,16 +66,26 @@ const ofRow: Record<string, (row: Float32Array) => Float32Array> = {
 };
 
 const rowByRow = Object.fromEntries(
-  Object.entries(ofRow).map(([name, through]) => [name, (rows: Float32Array) => {
+  Object.entries(ofRow).map(([name, through]) => [name, rowWise(through)]),
+);
+
+function rowWise(through: (row: Float32Array) => Float32Array) {
+  return (rows: Float32Array) => {
     const out = new Float32Array(rows.length);
     for (let i = 0; i < rows.length; i += M) out.set(through(rows.slice(i, i + M)), i);
     return out;
-  }]),
-);
+  };
+}
 
 /** decode(encode(rows)) of the rows of an expert, written from the definitions of the formats. */
 const throughWire: Record<string, (rows: Float32Array) => Float32Array> = {
   ...rowByRow,
+  ...Object.fromEntries(
+    ["fp8", "fp8e5m2", "mxfp8", "mxfp4", "int8Blocks", "int4"].map((
+      name,
+    ) => [name, rowWise((row) => throughScaled(name, row))]),
+  ),
+  topKValues: rowWise((row) => throughLargest(1, row)),
   zfp: (rows) => throughZfp(rows, { columns: M, rate: 8, dimensions: 2 }),
 };
 

@@ -26,9 +26,8 @@ struct Piece {
   int64_t group_rows;
   int64_t rows, columns;
   int64_t parameter;
-  uint64_t seed;           // 0: to nearest; else random bits depend on it, the token and the column
-  const int32_t* tokens;   // of these rows; nullptr: their numbers in the block
-  uint64_t token(int64_t row) const { return static_cast<uint64_t>(tokens ? tokens[row] : line + row); }
+  uint64_t seed;           // 0: to nearest; else random bits depend on it, the row's number and the column
+  int64_t number;          // of the first row here
 };
 
 struct CodecSpec {
@@ -39,6 +38,8 @@ struct CodecSpec {
   int64_t least, most;
   /// Rows that are coded together at most.
   int64_t height;
+  /// Whether it can round at random.
+  bool random;
   /// Bytes of a group of rows; a block has the sum over its groups.
   int64_t (*bytes)(int64_t rows, int64_t columns, schemoe_dtype dtype, int64_t parameter);
   /// Up to `height` float rows, `stride` from each other. nullptr: bytes are moved as they are.

@@ -220,7 +220,8 @@ struct Codec {
   int64_t block_stride, group_stride, row_stride;
   View wire;
   int64_t block_bytes;
-  View tokens;
+  /// Of row (b, g, r), on which random bits depend: the first, plus b * block_step + g * group_step + r.
+  int64_t first_number, block_step, group_step;
   /// Rows of each group where they differ, `rows` being their sum; else empty.
   std::span<const uint64_t> group_rows;
 

@@ -38,8 +38,12 @@ Codec::Codec(Reader& r)
       row_stride(r.integer()),
       wire(r.view()),
       block_bytes(r.integer()),
-      tokens(r.optional_view()),
+      first_number(r.integer()),
+      block_step(r.integer()),
+      group_step(r.integer()),
       group_rows(r.rest()) {
+  if (seed && !spec->random) fail(SCHEMOE_INVALID, spec->name, " cannot round at random");
+  plus(plus(first_number, times(blocks, block_step)), plus(times(groups, group_step), rows));
   int64_t bytes = 0;
   if (group_rows.empty()) {
     times(times(groups, rows), blocks);  // lines
@@ -67,7 +71,6 @@ Codec::Codec(Reader& r)
   }
   r.touch(x, elements, element_bytes(dtype));
   r.touch(wire, empty ? 0 : plus(times(blocks - 1, block_bytes), bytes), 1);
-  if (!tokens.null()) r.touch(tokens, empty ? 0 : times(blocks, lines), 4);
 }
 
 void Codec::check_groups() const {

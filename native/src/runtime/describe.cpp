@@ -149,7 +149,7 @@ std::string describe() {
   separator = "";
   for (const CodecSpec& spec : codec_table()) {
     out << separator << '"' << spec.name << R"(":{"code":)" << spec.code << R"(,"least":)" << spec.least << R"(,"most":)"
-        << spec.most << '}';
+        << spec.most << R"(,"random":)" << (spec.random ? "true" : "false") << '}';
     separator = ",";
   }
   out << R"(},"features":{"cuda":)" << kCuda << R"(,"nvtx":)" << (has_nvtx() ? "true" : "false") << R"(,"blas":")" << blas() << "\"}}";

@@ -14,7 +14,14 @@ SCHEMOE_CODEC(bf16)
 SCHEMOE_CODEC(int8)
 SCHEMOE_CODEC(zfp1)
 SCHEMOE_CODEC(zfp2)
+SCHEMOE_CODEC(topk)
 
 #undef SCHEMOE_CODEC
+
+/// Of a format in `scaled_formats.h`.
+template <class F>
+int64_t encode_scaled(const Piece& piece, const float* x, int64_t stride);
+template <class F>
+void decode_scaled(const Piece& piece, float* x, int64_t stride);
 
 }  // namespace schemoe::codecs

@@ -21,7 +21,6 @@ void each_piece(const Codec& c, const Context& context, Body&& body) {
   piece.lines = c.lines();
   // Rows without columns take wire only where they have scales.
   if (piece.lines == 0 || (c.columns == 0 && c.spec->bytes(1, 0, c.dtype, c.parameter) == 0)) return;
-  const auto* tokens = context.at<const int32_t>(c.tokens);
   for (int64_t block = 0; block < c.blocks; ++block) {
     piece.wire = context.at<std::byte>(c.wire) + block * c.block_bytes;
     int64_t first = 0;
@@ -33,7 +32,7 @@ void each_piece(const Codec& c, const Context& context, Body&& body) {
         piece.line = first + row;
         piece.group_line = row;
         piece.group_rows = rows;
-        piece.tokens = tokens ? tokens + block * piece.lines + piece.line : nullptr;
+        piece.number = c.first_number + block * c.block_step + group * c.group_step + row;
         body(piece, block, (block * c.block_stride + c.group_begin(group, first) + row * c.row_stride) * element_bytes(c.dtype));
       }
       piece.group_offset += c.spec->bytes(rows, c.columns, c.dtype, c.parameter);

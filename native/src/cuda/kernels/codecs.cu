@@ -54,7 +54,28 @@ void plain(const Codec& c, const Shape& s, const Context& context) {
 }
 
 template <bool kEncode>
+void code(const Codec& c, const Context& context);
+
+/// Groups one by one where rows have numbers by group: codecs that ask for those have rows one after another.
+template <bool kEncode>
+void each_group(const Codec& c, const Context& context) {
+  int64_t first = 0;
+  for (int64_t group = 0; group < c.groups; ++group) {
+    Codec part = c;
+    part.groups = 1;
+    part.rows = c.rows_of(group);
+    part.group_rows = {};
+    part.x.offset += static_cast<uint64_t>(first * c.row_stride * element_bytes(c.dtype));
+    part.wire.offset += static_cast<uint64_t>(c.spec->bytes(first, c.columns, c.dtype, c.parameter));
+    part.first_number += group * c.group_step;
+    if (part.rows > 0) code<kEncode>(part, context);
+    first += c.rows_of(group);
+  }
+}
+
+template <bool kEncode>
 void code(const Codec& c, const Context& context) {
+  if (c.seed && !c.group_rows.empty()) return each_group<kEncode>(c, context);
   // Groups with numbers of rows of their own follow each other, as one group of all rows.
   const bool even = c.group_rows.empty();
   const Shape s{c.lines(), c.rows, c.columns, c.blocks, c.block_stride, even ? c.group_stride : 0, c.row_stride,

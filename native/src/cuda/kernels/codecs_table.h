@@ -16,6 +16,15 @@ SCHEMOE_CODEC(narrow)
 SCHEMOE_CODEC(int8)
 SCHEMOE_CODEC(zfp1)
 SCHEMOE_CODEC(zfp2)
+/// Blocks of columns that share a scale.
+SCHEMOE_CODEC(fp8)
+SCHEMOE_CODEC(e5m2)
+SCHEMOE_CODEC(mxfp8)
+SCHEMOE_CODEC(mxfp4)
+SCHEMOE_CODEC(int8block)
+SCHEMOE_CODEC(int4)
+/// The largest values of a row.
+SCHEMOE_CODEC(topk)
 
 #undef SCHEMOE_CODEC
 
