@@ -37,6 +37,7 @@ Deno.test("what int8 brings back through a layer keeps NaN and range", async () 
   using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 1, links: "plain" });
   for (const row of [[1, 2, 3, 4, 5, NaN], [3e38, -3e38, 0, 1, 2, 3]]) {
     using layer = createLayer(engine, { tokens: 2, modelDim: 6, hiddenDim: 4, experts: 2 });
+    await layer.ready();
     layer.set({
       "experts.b2": Float32Array.from([...row, ...row]),
       "experts.w2": layer.get("experts.w2").fill(0),
