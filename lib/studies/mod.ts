@@ -24,4 +24,11 @@ export {
   type AllToAllRow,
   compareAllToAlls,
 } from "./balancing/compare.ts";
+export {
+  compareJoint,
+  type Decomposition,
+  jointGraph,
+  type JointOptions,
+  type JointRow,
+} from "./balancing/joint.ts";
 export { type Testbed, testbed, TESTBED_NAMES, type TestbedSize } from "../testbeds/mod.ts";
