@@ -13,7 +13,7 @@ import {
   SchemoeError,
 } from "../types.ts";
 import { callUser } from "../user_code.ts";
-import { didYouMean } from "../words.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 /** Options of `forward` and `backward`. */
 export interface PassChoices {
@@ -39,6 +39,12 @@ export interface PassChoices {
    */
   readonly bound?: boolean;
   /**
+   * How often the pass runs, default 1, at most 1000. The run is that of the median makespan, and knows the
+   * others (`run.repeats`); results are the same each time. Host functions and codecs run each time too. An
+   * engine that only computes times runs once.
+   */
+  readonly repeats?: number;
+  /**
    * Results are read when they are asked for, until a later pass overwrites them. `true` reads them right after the
    * run and keeps them; `false` gives none.
    */
@@ -62,6 +68,9 @@ export interface ResolvedChoices {
   readonly chunking: Chunking;
 }
 
+/** Runs of one pass at most. */
+const MOST_REPEATS = 1000;
+
 /** How captions and names call the codecs of the two exchanges: one name where they are the same. */
 export const codecName = ({ dispatch, combine }: ResolvedChoices["compressor"]): string =>
   dispatch.name === combine.name ? dispatch.name : `${dispatch.name}/${combine.name}`;
@@ -78,6 +87,7 @@ export function resolveChoices(
     "compressor",
     "chunks",
     "bound",
+    "repeats",
     "results",
     "timeLimit",
     "signal",
@@ -100,7 +110,14 @@ export function resolveChoices(
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new SchemoeError(`Cannot run the pass: signal must be an AbortSignal, got ${signal}`);
   }
-  const { compressor = "none", chunks = 1 } = choices;
+  const { compressor = "none", chunks = 1, repeats = 1 } = choices;
+  if (!(Number.isInteger(repeats) && repeats >= 1 && repeats <= MOST_REPEATS)) {
+    throw new SchemoeError(
+      `Cannot run the pass: repeats must be an integer from 1 to ${MOST_REPEATS}, got ${
+        quoted(repeats)
+      }`,
+    );
+  }
   const pair: CompressorPair = isPair(compressor)
     ? compressor
     : { dispatch: compressor, combine: compressor };

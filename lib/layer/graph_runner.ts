@@ -18,6 +18,7 @@ import {
 } from "../types.ts";
 import { memoryPlan } from "../memory/mod.ts";
 import type { PlannedGraph } from "./memory_report.ts";
+import { repeated } from "./repeats.ts";
 import type { RanProgram } from "./run.ts";
 
 /** Runs in which each task is measured alone. */
@@ -27,10 +28,18 @@ const KEPT = 32;
 /** What the engine says of a change of something frozen. */
 const FROZEN = /read only|not extensible|cannot delete|cannot add/i;
 
+/** Times of the tasks of a graph alone, and what they bound. */
+interface Measured {
+  readonly costs: Costs;
+  readonly bound: Bound;
+  /** Of measured times: the largest bound that one of the measurements alone would give. */
+  readonly boundMost?: number;
+}
+
 /** A graph with what was found out about it. */
 class KnownGraph {
   readonly #programs = new Map<Scheduler, { readonly program: Program; readonly source: string }>();
-  measured?: { readonly costs: Costs; readonly bound: Bound };
+  measured?: Measured;
 
   constructor(readonly graph: TaskGraph) {}
 
@@ -89,7 +98,7 @@ export class GraphRunner {
   async run(
     known: KnownGraph,
     scheduler: Scheduler,
-    options: RunOptions & { readonly bound?: boolean },
+    options: RunOptions & { readonly bound?: boolean; readonly repeats?: number },
   ): Promise<RanProgram> {
     const { graph } = known;
     const { representatives } = this.engine;
@@ -99,13 +108,18 @@ export class GraphRunner {
     const model = modelCosts(graph.topology, { representatives });
     const { bound = this.engine.modelled || known.measured !== undefined } = options;
     if (bound && !known.measured) {
-      const costs = this.engine.modelled ? model : await this.#measure(known, model, options);
-      known.measured = { costs, bound: lowerBound(simulated(graph, representatives), costs) };
+      known.measured = this.engine.modelled
+        ? { costs: model, bound: lowerBound(simulated(graph, representatives), model) }
+        : await this.#measure(known, model, options);
     }
     const program = known.program(scheduler, known.measured?.costs ?? model);
-    const { timeLimit, signal } = options;
-    const events = await this.engine.run(program, this.workspace, { timeLimit, signal });
-    return { program, events, ...(bound ? known.measured : {}) };
+    const { timeLimit, signal, repeats = 1 } = options;
+    const count = this.engine.computes ? repeats : 1;
+    const ran = await repeated(
+      count,
+      () => this.engine.run(program, this.workspace, { timeLimit, signal }),
+    );
+    return { program, ...ran, ...(bound ? known.measured : {}) };
   }
 
   /** Graphs that have run and are kept, with the plans of their Programs' memory. */
@@ -115,7 +129,7 @@ export class GraphRunner {
     );
   }
 
-  async #measure(known: KnownGraph, model: Costs, options: RunOptions): Promise<Costs> {
+  async #measure(known: KnownGraph, model: Costs, options: RunOptions): Promise<Measured> {
     const program = known.program(sequential, model);
     const { timeLimit, signal } = options;
     const runs: EventTable[] = [];
@@ -123,7 +137,12 @@ export class GraphRunner {
       const isolated = { timeLimit, signal, isolated: true };
       runs.push(await this.engine.run(program, this.workspace, isolated));
     }
-    return measuredCosts(program, runs);
+    const costs = measuredCosts(program, runs);
+    // the bound is that of the shortest times; what one measurement alone would say tells how sure it is
+    const single = runs.map((run) =>
+      lowerBound(known.graph, measuredCosts(program, [run])).seconds
+    );
+    return { costs, bound: lowerBound(known.graph, costs), boundMost: Math.max(...single) };
   }
 
   #identity(value: object): number {

@@ -295,7 +295,7 @@ export class MoeLayer {
     const routed = routedCapacity(this.layer);
     if (routed) {
       const gate = this.#runner.graph(["gate"], () => gateGraph(this.layer, {}));
-      ran.push(await this.#runner.run(gate, sequential, options));
+      ran.push(await this.#runner.run(gate, sequential, { ...options, repeats: 1 }));
     }
     const rows = this.layer.dropless
       ? this.#rowsOf(this.#allLoads(options.loads))

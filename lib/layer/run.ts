@@ -6,6 +6,7 @@ import { concatTimelines, makeTimeline, ShownRun, type Timeline } from "../timel
 import { type Costs, type EventTable, type Pass, type Program, SchemoeError } from "../types.ts";
 import type { Results } from "./results.ts";
 import type { TensorValues } from "./transfer.ts";
+import { togetherRepeats } from "./repeats.ts";
 
 /** One Program of a pass with the times of its operations. */
 export interface RanProgram {
@@ -14,6 +15,10 @@ export interface RanProgram {
   /** Times of its tasks alone, and what they bound; absent when it was not asked for. */
   readonly costs?: Costs;
   readonly bound?: Bound;
+  /** Of times that were measured: the largest bound that one of the measurements alone would give, seconds. */
+  readonly boundMost?: number;
+  /** Seconds of each run where it ran several times; `events` are those of the median. */
+  readonly repeats?: readonly number[];
 }
 
 /** The layer of a run and what was chosen for it. */
@@ -112,6 +117,19 @@ export class Run extends ShownRun {
   get bound(): number | undefined {
     const bounds = this.ran.map(({ bound }) => bound?.seconds);
     return bounds.includes(undefined) ? undefined : bounds.reduce<number>((sum, b) => sum + b!, 0);
+  }
+
+  /** Seconds up to which the bound could be, by the spread of the times that were measured alone. */
+  get boundMost(): number | undefined {
+    if (this.bound === undefined || this.ran.every(({ boundMost }) => boundMost === undefined)) {
+      return undefined;
+    }
+    return this.ran.reduce((sum, { bound, boundMost }) => sum + (boundMost ?? bound!.seconds), 0);
+  }
+
+  /** Makespans in seconds of all runs where the pass ran several times (`repeats`). */
+  get repeats(): readonly number[] | undefined {
+    return togetherRepeats(this.ran);
   }
 
   /** What makes the bound: a lane, a processor, or the longest chain. */

@@ -209,7 +209,8 @@ export class MoeStack {
     ];
     const known = this.#runner.graph(key, make);
     const ran = await this.#runner.run(known, acrossLayers(scheduler), {
-      ...{ bound: choices.bound, timeLimit: choices.timeLimit, signal: choices.signal },
+      ...{ bound: choices.bound, repeats: choices.repeats },
+      ...{ timeLimit: choices.timeLimit, signal: choices.signal },
     });
     const name = choices.name ?? `${scheduler.name} on ${this.shape.layers} layers`;
     return { name, pass: pass.pass, ran: [ran], configuration: pass.configuration };

@@ -29,6 +29,14 @@ Deno.test("verdict() says at, and below, the bound", () => {
   );
 });
 
+Deno.test("verdict() says how sure a bound of measured times is", () => {
+  const end = (bound: number, boundMost: number) =>
+    verdict({ timeline, bound, boundMost }).split(" · ")[2];
+  assertEquals(end(0.01, 0.011), "23 % above the bound (10.00 ms to 11.00 ms)");
+  assertEquals(end(0.012, 0.013), "at the bound (12.00 ms to 13.00 ms), as far as that is known");
+  assertEquals(end(0.01, 0.01), "23 % above the bound (10.00 ms)");
+});
+
 Deno.test("verdict() says so when there is no communication", () => {
   const alone = timelineOf([{ start: 0, end: 5e6 }]);
   assertEquals(verdict({ timeline: alone }), "makespan 5.00 ms · no communication");

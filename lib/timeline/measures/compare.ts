@@ -115,9 +115,21 @@ export function compare(
 /** A run with a name, which a timeline has in its column `run`. */
 function nameIt(subject: Subject, doing: string): Timed & { readonly name: string } {
   const run = timed(subject, doing);
-  const { timeline, pass, configuration, bound, boundLimit, topology, repeats, ran } = run;
+  const { timeline, pass, configuration, bound, boundLimit, boundMost, topology, repeats, ran } =
+    run;
   const name = run.name ?? oneRun(timeline);
-  return { name, timeline, pass, configuration, bound, boundLimit, topology, repeats, ran };
+  return {
+    name,
+    timeline,
+    pass,
+    configuration,
+    bound,
+    boundLimit,
+    boundMost,
+    topology,
+    repeats,
+    ran,
+  };
 }
 
 /** What was chosen, and the world where it is not that of the chart above. */

@@ -2,7 +2,7 @@
 import { table } from "arquero";
 import { advice, type Share } from "./advice.ts";
 import { isCommunication, type Timeline } from "../table/columns.ts";
-import { type Subject, timed } from "../table/subject.ts";
+import { type Subject, type Timed, timed } from "../table/subject.ts";
 import { followPath, type PathStep } from "./critical_path.ts";
 import { disturbance, disturbedSentence } from "./disturbance.ts";
 import { type Displayable, displayable, escapeHtml } from "../chart/display.ts";
@@ -41,7 +41,7 @@ const SHOWN = 6;
  * holds several runs.
  */
 export function explain(run: Subject): Explanation {
-  const { timeline, bound, boundLimit } = timed(run, "explain");
+  const { timeline, bound, boundLimit, boundMost } = timed(run, "explain");
   const operations = operationsOf(timeline);
   const { steps } = followPath(operations);
   const exposures = exposuresOf(operations);
@@ -51,7 +51,9 @@ export function explain(run: Subject): Explanation {
   const sentences = operations.all.length === 0 ? ["Nothing ran."] : [
     ...(disturbed ? [disturbedSentence(disturbed)] : []),
     whatBounds(shares, makespan),
-    ...(bound === undefined || disturbed ? [] : [distance(makespan, bound, boundLimit)]),
+    ...(bound === undefined || disturbed
+      ? []
+      : [distance(makespan, { bound, boundLimit, boundMost })]),
     whatIsExposed(exposures, operations.all.some(({ kind }) => isCommunication(kind)), makespan),
     // advice would be drawn from what held the run up
     ...(disturbed ? [] : advice({ timeline, operations, shares, exposures, bound })),
@@ -122,7 +124,10 @@ function whatBounds(shares: readonly Share[], makespan: number): string {
   }.`;
 }
 
-function distance(makespan: number, bound: number, limit?: string): string {
+function distance(
+  makespan: number,
+  { bound, boundLimit: limit, boundMost = 0 }: { bound: number } & Omit<Timed, "timeline">,
+): string {
   const above = makespan / (bound * 1e9) - 1;
   const least = `${formatTime(bound * 1e9)}${limit ? ` (${limit})` : ""}`;
   if (Math.abs(above) < 0.01) {
@@ -132,6 +137,10 @@ function distance(makespan: number, bound: number, limit?: string): string {
     return `The bound of ${least} is ${
       formatPercent(-above)
     } above the run: the times it was made of, each measured alone, have changed by at least that much.`;
+  }
+  if (makespan <= boundMost * 1e9) {
+    return `No schedule of these tasks takes less than ${least}; by the spread of the times measured alone that ` +
+      `could be up to ${formatTime(boundMost * 1e9)}, so that this one may be there.`;
   }
   return `No schedule of these tasks takes less than ${least}; this one takes ${
     formatPercent(above)

@@ -82,9 +82,21 @@ export function predictedVsMeasured(measured: Subject, simulated: Subject): Pred
 
 /** A run under another name; its getters would not come along if it were spread. */
 function named(run: Timed, what: string): Timed {
-  const { timeline, pass, configuration, bound, boundLimit, topology, repeats, ran } = run;
+  const { timeline, pass, configuration, bound, boundLimit, boundMost, topology, repeats, ran } =
+    run;
   const name = `${run.name ?? oneRun(timeline)}, ${what}`;
-  return { name, timeline, pass, configuration, bound, boundLimit, topology, repeats, ran };
+  return {
+    name,
+    timeline,
+    pass,
+    configuration,
+    bound,
+    boundLimit,
+    boundMost,
+    topology,
+    repeats,
+    ran,
+  };
 }
 
 /** Mean times of a rank by kind and lane. */

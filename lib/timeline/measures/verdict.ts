@@ -16,7 +16,7 @@ import { spreadText } from "./spread.ts";
  * timeline holds several runs.
  */
 export function verdict(run: Subject): string {
-  const { timeline, bound, boundLimit, repeats } = timed(run, "judge the run");
+  const { timeline, bound, boundLimit, boundMost, repeats } = timed(run, "judge the run");
   const time = makespan(timeline);
   const { total, hidden } = communication(timeline);
   const disturbed = disturbance(timeline);
@@ -27,17 +27,24 @@ export function verdict(run: Subject): string {
   parts.push(
     total > 0 ? `${formatPercent(hidden / total)} of communication hidden` : "no communication",
   );
-  if (bound !== undefined) parts.push(distance(time, bound, boundLimit));
+  if (bound !== undefined) parts.push(distance(time, { bound, boundLimit, boundMost }));
   return parts.join(" · ");
 }
 
-function distance(time: number, bound: number, name?: string): string {
+function distance(
+  time: number,
+  { bound, boundLimit, boundMost = 0 }: { bound: number; boundLimit?: string; boundMost?: number },
+): string {
   if (!(bound > 0 && bound < Infinity)) {
     throw new SchemoeError(`Cannot compare with the bound: it is ${bound} s, not a positive time`);
   }
   const above = time / (bound * 1e9) - 1;
-  const where = `the bound (${formatTime(bound * 1e9)}${name ? `, ${name}` : ""})`;
+  const unsure = boundMost > bound * 1.001 ? ` to ${formatTime(boundMost * 1e9)}` : "";
+  const where = `the bound (${formatTime(bound * 1e9)}${unsure}${
+    boundLimit ? `, ${boundLimit}` : ""
+  })`;
   if (Math.abs(above) < 0.001) return `at ${where}`;
+  if (above > 0 && time <= boundMost * 1e9) return `at ${where}, as far as that is known`;
   if (above > 0) return `${formatPercent(above)} above ${where}`;
   // a bound of times that are known is never beaten
   return `${formatPercent(-above)} below ${where}: tasks took less than when measured alone`;

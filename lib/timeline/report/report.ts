@@ -107,12 +107,23 @@ async function script(): Promise<string> {
 /** A run with a name and a pass, which a timeline has in its columns. */
 function named(subject: Subject, item: number): NamedRun {
   const run = timed(subject, `report item ${item}`);
-  const { timeline, configuration, bound, boundLimit, topology, repeats, ran } = run;
+  const { timeline, configuration, bound, boundLimit, boundMost, topology, repeats, ran } = run;
   const [first] = rows(timeline);
   const pass = run.pass ??
     (first === undefined ? "" : column<string>(timeline, "pass").at(first));
   const name = run.name ?? oneRun(timeline);
-  return { name, pass, timeline, configuration, bound, boundLimit, topology, repeats, ran };
+  return {
+    name,
+    pass,
+    timeline,
+    configuration,
+    bound,
+    boundLimit,
+    boundMost,
+    topology,
+    repeats,
+    ran,
+  };
 }
 
 /** Charts of some runs, those of one pass on one time axis. */

@@ -24,6 +24,8 @@ export class SavedRun extends ShownRun {
   readonly configuration: RunFile["configuration"];
   readonly bound: number | undefined;
   readonly boundLimit: string | undefined;
+  readonly boundMost?: number;
+  readonly repeats?: readonly number[];
   readonly topology?: Topology;
   readonly versions: Versions;
   readonly machine: Machine;
@@ -36,6 +38,8 @@ export class SavedRun extends ShownRun {
     this.configuration = file.configuration;
     this.bound = file.bound?.seconds;
     this.boundLimit = file.bound?.limit;
+    this.boundMost = file.bound?.most;
+    this.repeats = file.repeats;
     this.topology = file.topology;
     this.versions = file.versions;
     this.machine = file.machine;
@@ -131,7 +135,10 @@ function runFile(text: string, fail: (problem: string, cause?: unknown) => never
     versions: (v) => isObject(v) && Object.values(v).every(isText),
     machine: isObject,
     saved: (v) => isText(v) && !Number.isNaN(Date.parse(v)),
-    bound: (v) => v === undefined || (isObject(v) && isTime(v.seconds) && isTextOrNone(v.limit)),
+    bound: (v) =>
+      v === undefined || (isObject(v) && isTime(v.seconds) && isTextOrNone(v.limit) &&
+        (v.most === undefined || isTime(v.most))),
+    repeats: (v) => v === undefined || (Array.isArray(v) && v.length > 0 && v.every(isTime)),
     topology: (v) => v === undefined || isTopology(v),
     timeline: (v) =>
       isObject(v) && isCount(v.rows) && isCount(v.bytes) && isTextOrNone(v.sha256) &&

@@ -34,7 +34,9 @@ export interface RunFile {
   readonly pass: Pass;
   readonly configuration: Readonly<Record<string, string | number | boolean>>;
   readonly verdict: string;
-  readonly bound?: { readonly seconds: number; readonly limit?: string };
+  readonly bound?: { readonly seconds: number; readonly limit?: string; readonly most?: number };
+  /** Makespans in seconds of all runs where there were several. */
+  readonly repeats?: readonly number[];
   readonly topology?: Topology;
   readonly versions: Versions;
   readonly machine: Machine;
@@ -68,7 +70,7 @@ const FILES: readonly string[] = [RUN_FILE, TIMELINE_FILE, FIGURE_FILE];
 export async function saveRun(run: Subject, folder: string | URL): Promise<void> {
   const given = timed(run, "save the run");
   const path = pathOf(folder);
-  const { timeline, bound, boundLimit, configuration = {} } = given;
+  const { timeline, bound, boundLimit, boundMost, repeats, configuration = {} } = given;
   const name = given.name ?? oneRun(timeline);
   const pass = (given.pass ?? firstPass(timeline)) as Pass;
   const arrow = toArrow(timeline);
@@ -79,7 +81,10 @@ export async function saveRun(run: Subject, folder: string | URL): Promise<void>
     pass,
     configuration,
     verdict: verdict(given),
-    ...(bound === undefined ? {} : { bound: { seconds: bound, limit: boundLimit } }),
+    ...(bound === undefined
+      ? {}
+      : { bound: { seconds: bound, limit: boundLimit, most: boundMost } }),
+    ...(repeats ? { repeats } : {}),
     topology: worldOf(given),
     versions: { package: packageFile.version, ...Deno.version },
     machine: machine(),

@@ -17,6 +17,8 @@ export interface Timed {
   /** Lower bound of the makespan in seconds, and what makes it. */
   readonly bound?: number;
   readonly boundLimit?: string;
+  /** Seconds up to which a bound of measured times could be, by their spread. */
+  readonly boundMost?: number;
   readonly topology?: Topology;
   /** Makespans in seconds where the pass ran several times; the timeline is that of the median. */
   readonly repeats?: readonly number[];
