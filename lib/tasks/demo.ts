@@ -136,11 +136,12 @@ async function* allRuns(
           allToAll,
           compressor,
           chunks,
+          bound: true,
           results: false,
           repeats: REPEATS,
         };
-        yield await layer.forward({ ...options, name: `${name}-forward` });
-        yield await layer.backward({ ...options, name: `${name}-backward` });
+        yield await layer.forward({ ...choices, name: `${name}-forward` });
+        yield await layer.backward({ ...choices, name: `${name}-backward` });
       }
     }
   }
