@@ -77,6 +77,8 @@ const COMMUNICATION = [
   "kuserbuffers_pushrecv(int, int)",
   "void my_lib::all_to_all_v<4>(int*)",
   "hcom_allReduce__123_0",
+  "void hierarchical_a2a_kernel<2>(int*)",
+  "void p2p_send_kernel(char*)",
 ];
 const COMPUTATION = [
   "void deep_ep::layout::get_dispatch_layout<256, 32, 8>(long const*)",
@@ -91,6 +93,9 @@ const COMPUTATION = [
   "void at::native::elementwise_kernel<4, allreduce_functor>(int)",
   "void cutlass::Kernel2<nccl_like<int>>(P)",
   "__amd_rocclr_copyBuffer",
+  "deepep_permute_triton_kernel",
+  "deepep_post_reorder_triton_kernel",
+  "_fwd_kernel_ep_scatter_1",
   "memory_kernel",
   "gemm",
   "",

@@ -17,13 +17,22 @@ interface CodecBounds {
 
 /**
  * fp16 rounds by 2^-11 at most, bf16 by 2^-8, int8 by 1/510 of a row's range, zfp at its default rate by
- * about 1/60 of a block's largest value. On the reference cases the largest errors are half of these.
+ * about 1/60 of a block's largest value, floats of 8 and 4 bits by half a step of their mantissa. On the
+ * reference cases the largest errors are about half of these.
  */
 const CODECS: Readonly<Record<string, CodecBounds>> = {
   fp16: { rounding: 1e-3, switched: 2.5e-2 },
   bf16: { rounding: 7e-3, switched: 1e-1 },
   int8: { rounding: 1.7e-2, switched: 1.3e-1 },
   zfp: { rounding: 7e-2, switched: 2.5e-1 },
+  int8Blocks: { rounding: 2e-2, switched: 1.4e-1 },
+  fp8: { rounding: 1.1e-1, switched: 2.5e-1 },
+  fp8e5m2: { rounding: 1.9e-1, switched: 4e-1 },
+  mxfp8: { rounding: 1.1e-1, switched: 3.2e-1 },
+  int4: { rounding: 3.6e-1, switched: 6.5e-1 },
+  mxfp4: { rounding: 4.3e-1, switched: 6.5e-1 },
+  // Drops all but a hundredth of the values: errors may not be larger than what is missing.
+  topKValues: { rounding: 1.1, switched: 1.1 },
 };
 
 /** Codecs with a bound. */

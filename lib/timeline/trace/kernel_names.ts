@@ -12,7 +12,9 @@ const LIBRARY =
   /(?:^|[^a-z])(?:nccl|rccl|mscclpp|msccl|hccl|hcom_|oneccl|xccl|nvshmem|roc_?shmem|ishmem)|userbuffers/;
 /** Collectives by name, without underscores, in whatever library. */
 const COLLECTIVE =
-  /allreduce|allgather|reducescatter|alltoall|all2all|crossdevicereduce|quickreduce|sendrecv|multimem|moea2a|epa2a/;
+  /allreduce|allgather|reducescatter|alltoall|all2all|crossdevicereduce|quickreduce|sendrecv|multimem|moea2a|epa2a|p2psend|p2precv/;
+/** The short name of all-to-all, as a word of its own. */
+const SHORT_COLLECTIVE = /(?:^|[^a-z])a2a/;
 /** The same words inside a thread block, or in the names of what a compiler fused around them. */
 const WITHIN_A_GPU =
   /(?:block|warp|wave|wavefront|thread|cta|cluster|subgroup|simd|lane)_*all_*reduce|^triton_[a-z]+_fused/;
@@ -29,7 +31,7 @@ export function communicates(kernel: string): boolean {
   const path = functionPath(kernel).toLowerCase();
   if (LIBRARY.test(path)) return true;
   if (LOCAL.test(path) || WITHIN_A_GPU.test(path)) return false;
-  return COLLECTIVE.test(path.replaceAll("_", "")) ||
+  return COLLECTIVE.test(path.replaceAll("_", "")) || SHORT_COLLECTIVE.test(path) ||
     (EXPERT_PARALLEL.test(path) && EXCHANGE.test(path));
 }
 

@@ -63,7 +63,7 @@ export function gpuWorkOf(category: string): GpuWork | undefined {
 
 /** Collectives by what their names hold, in lower case and without `_`; the first that fits. */
 const COLLECTIVES = [
-  { name: "allToAll", words: ["alltoall", "all2all", "sendrecv"], kind: "allToAll" },
+  { name: "allToAll", words: ["alltoall", "all2all", "a2a", "sendrecv"], kind: "allToAll" },
   { name: "reduceScatter", words: ["reducescatter"], kind: "allReduce" },
   { name: "allReduce", words: ["allreduce"], kind: "allReduce" },
   { name: "allGather", words: ["allgather"], kind: "allReduce" },

@@ -75,5 +75,9 @@ const threadNames = ({ rank, lane }: LaneTrack, tid: number, slot: number) => [
 ];
 
 const name = (what: string, at: { pid: number; tid: number }, args: object): TraceEvent => ({
-  ...{ ph: "M", name: what, ts: 0, ...at, args },
+  ph: "M",
+  name: what,
+  ts: 0,
+  ...at,
+  args,
 });
