@@ -19,4 +19,14 @@ export {
 export { type CorrelatedOptions, correlatedRouting } from "./correlated.ts";
 export { imbalanceOf, loadsCsv, loadsOf, parseLoads } from "./loads.ts";
 export { parseTrafficMatrix, trafficOfLoads } from "./matrix.ts";
+export {
+  eplb,
+  identityPlacement,
+  type Placement,
+  placementMoves,
+  type PlacementWorld,
+  rankLoads,
+  shadowed,
+  trafficOfPlacement,
+} from "./placement.ts";
 export { parseMegatronTrace, type TracedRouting } from "./megatron.ts";
