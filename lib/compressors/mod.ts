@@ -18,5 +18,6 @@ export { mxfp4 } from "./mxfp4.ts";
 export { int8Blocks } from "./int8_blocks.ts";
 export { int4 } from "./int4.ts";
 export { largestShare, topKValues } from "./top_k.ts";
+export { errorFeedback } from "./error_feedback.ts";
 export { stochastic } from "./stochastic.ts";
 export { fixedRateZfp, zfp, type ZfpOptions } from "./zfp.ts";

@@ -11,6 +11,8 @@ export { whatIf, type WhatIfOptions, type WhatIfSetup } from "./what_if.ts";
 export { WhatIf, type WhatIfRow } from "./what_if_result.ts";
 export type { Crossing } from "./what_if_crossings.ts";
 export type { Setup, Vary } from "./what_if_vary.ts";
+export { codecStudy, type CodecStudyOptions, type CodecStudyRow } from "./codecs/study.ts";
+export { type ValueError, valueError } from "./codecs/error.ts";
 export {
   type ChainTimes,
   type LossOptions,

@@ -1,0 +1,121 @@
+/** What codecs cost in accuracy, and what they save in time. @module */
+import * as compressors from "../../compressors/mod.ts";
+import { BUILT_IN, type MoeLayer, type Run } from "../../layer/mod.ts";
+import { type Compressor, SchemoeError } from "../../types.ts";
+import { type ValueError, valueError } from "./error.ts";
+
+/** Options of {@linkcode codecStudy}. */
+export interface CodecStudyOptions {
+  /** Names of built-in codecs or codecs of one's own; default all built-in ones. */
+  readonly codecs?: readonly (Compressor | string)[];
+  /** Input of all ranks, [ranks, tokens, modelDim]; default what the layer has. */
+  readonly x?: Float32Array;
+  /** Gradient of the output, likewise. */
+  readonly dy?: Float32Array;
+  /** Choices of all runs, such as scheduler, all-to-all and chunks. */
+  readonly choices?: Omit<NonNullable<Parameters<MoeLayer["forward"]>[0]>, "x" | "compressor">;
+  /** Runs of each codec, the fastest of which counts; default 1. */
+  readonly repetitions?: number;
+}
+
+/** One codec of a study. */
+export interface CodecStudyRow {
+  readonly codec: string;
+  /** Bits on the wire for a value, of 64 rows of an expert. */
+  readonly bits: number;
+  /** Seconds of the forward and the backward pass together. */
+  readonly makespan: number;
+  /** GB/s that its kernels read and write, of all tasks of the kind together; undefined where there is none. */
+  readonly encodeRate?: number;
+  readonly decodeRate?: number;
+  /** Error of the output. */
+  readonly output: ValueError;
+  /** Errors of the gradients, by name. */
+  readonly gradients: Readonly<Record<string, ValueError>>;
+}
+
+/**
+ * Runs a layer forward and backward under each codec, in both exchanges, and compares output and gradients with
+ * those without a codec (float32, or bfloat16 where the layer is). Times are of this machine; a codec is worth
+ * its error only where the link is what one waits for.
+ *
+ * ```ts
+ * import { codecStudy, createLayer, openEngine } from "@schemoe/lab";
+ * using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 1 });
+ * using layer = createLayer(engine, { tokens: 32, modelDim: 64, hiddenDim: 64, experts: 4 });
+ * const [bf16, fp8] = await codecStudy(layer, { codecs: ["bf16", "fp8"] });
+ * console.assert(bf16.bits === 16 && bf16.output.rmse < fp8.output.rmse);
+ * ```
+ *
+ * @throws {SchemoeError} on an engine that computes nothing, and for unknown codecs.
+ */
+export async function codecStudy(
+  layer: MoeLayer,
+  { codecs = BUILT_IN.compressor, x, dy, choices = {}, repetitions = 1 }: CodecStudyOptions = {},
+): Promise<CodecStudyRow[]> {
+  if (!Number.isSafeInteger(repetitions) || repetitions < 1) {
+    throw new SchemoeError(`Cannot study codecs: repetitions is ${repetitions}, not from 1 on`);
+  }
+  const columns = layer.layer.modelDim;
+  const both = async (compressor: Compressor | string): Promise<Passes> => {
+    const options = { ...choices, compressor };
+    const forward = await layer.forward({ ...options, ...(x ? { x } : {}) });
+    const output = forward.output?.slice();
+    if (!output) {
+      throw new SchemoeError("Cannot study codecs: the layer's engine computes no values");
+    }
+    const backward = await layer.backward({ ...options, ...(dy ? { dy } : {}) });
+    const gradients = Object.fromEntries(
+      Object.entries(backward.gradients!).map(([name, values]) => [name, values.slice()]),
+    );
+    return { output, gradients, runs: [forward, backward] };
+  };
+  const right = await both("none");
+  const rows: CodecStudyRow[] = [];
+  for (const codec of codecs) {
+    const times: number[] = [];
+    let last = right;
+    for (let i = 0; i < repetitions; i++) {
+      last = await both(codec);
+      times.push(last.runs.reduce((sum, { makespan }) => sum + makespan, 0));
+    }
+    const { output, gradients, runs } = last;
+    const known = typeof codec === "string"
+      ? (compressors as unknown as Record<string, Compressor>)[codec]
+      : codec;
+    const wire = known.wireBytes({ rows: 64, columns, groups: [64] });
+    rows.push({
+      codec: known.name,
+      bits: 8 * wire / (64 * columns),
+      makespan: Math.min(...times),
+      ...rate("encodeRate", "compress", runs),
+      ...rate("decodeRate", "decompress", runs),
+      output: valueError(output, right.output, columns),
+      gradients: Object.fromEntries(
+        Object.entries(right.gradients).map((
+          [name, values],
+        ) => [name, valueError(gradients[name], values, columns)]),
+      ),
+    });
+  }
+  return rows;
+}
+
+interface Passes {
+  readonly output: Float32Array;
+  readonly gradients: Readonly<Record<string, Float32Array>>;
+  readonly runs: readonly Run[];
+}
+
+/** Bytes a nanosecond of the tasks of a kind. */
+function rate(name: string, kind: string, runs: readonly Run[]): Record<string, number> {
+  let [bytes, time] = [0, 0];
+  for (const { timeline } of runs) {
+    for (const row of timeline.objects() as Record<string, string & number>[]) {
+      if (row.kind !== kind) continue;
+      bytes += row.bytes;
+      time += row.end_ns - row.start_ns;
+    }
+  }
+  return time > 0 ? { [name]: bytes / time } : {};
+}
