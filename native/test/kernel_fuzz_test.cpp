@@ -159,7 +159,8 @@ void known(Engine& engine, uint64_t b) {
       {2, Words().i(0, kHuge, 0, 4).m(b, 4, 0).none().i(0).m(b, 4, 0).i(0)},
       {1, Words().i(0, 0, 0, 0, kHuge, 0, 4, 4).m(b, 4, 0).m(b, 4, 0).m(b, 4, 0).f(1).f(0).none().i(0, 0)},
       {6, Words().i(0, kHuge, 4, 0).m(b, 0, 0).v(b).i(0, 0)},  {18, Words().i(65536, 0, 0).v(b).v(b)},
-      {16, Words().i(0, 1, 0, 0, kHuge, 0, 1, 4).v(b).i(0, 0, 0).v(b).i(0).i(0, 0, 0)}};
+      {16, Words().i(0, 1, 0, 0, kHuge, 0, 1, 4).v(b).i(0, 0, 0).v(b).i(0).i(0, 0, 0)},
+      {17, Words().i(1, 2, 0, 0, 4, 0, 3, kMost).v(b).i(0, 0, 0).v(b).i(0).i(0, 0, 0)}};
   alarm(kDeadline);
   now_in = "prepare or schemoe_run of a known one";
   for (const auto& [code, words] : empty) {
@@ -179,6 +180,22 @@ void known(Engine& engine, uint64_t b) {
     packed.kernel(code, words);
     CHECK_EQUAL(engine.run(packed, 20).status, SCHEMOE_INVALID);
   }
+}
+
+/// ` gemm(0, 0, 18446744073709551615, ...)` for each kernel of a Program.
+std::string text_of(const std::vector<uint8_t>& bytes) {
+  schemoe_program_header header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  std::vector<uint64_t> words(header.words);
+  const size_t at = sizeof header + header.operations * sizeof(schemoe_operation) + (header.waits + 1) / 2 * 8;
+  std::memcpy(words.data(), bytes.data() + at, words.size() * 8);
+  std::string text;
+  for (size_t i = 0; i < words.size();) {
+    text += std::string(" ") + schemoe::find_kernel(static_cast<uint32_t>(words[i]))->name + '(';
+    const size_t end = i + 1 + (words[i] >> 32);
+    for (++i; i < end; ++i) text += std::to_string(words[i]) + (i + 1 < end ? ", " : ")");
+  }
+  return text;
 }
 
 long most_kilobytes() {
@@ -229,7 +246,7 @@ int main(int count, char** arguments) {
     ++(status == SCHEMOE_OK ? ran : ended);
     // Buffers of 4 KiB give nobody a reason to take memory or time.
     if (status == SCHEMOE_OUT_OF_MEMORY || status == SCHEMOE_TIME_LIMIT) {
-      check::that(false, "Program " + std::to_string(made) + ": " + check::said(failure), __FILE__, __LINE__);
+      check::that(false, "Program " + std::to_string(made) + ": " + check::said(failure) + text_of(bytes), __FILE__, __LINE__);
     }
     now_in = "release";
     CHECK_EQUAL(schemoe_release(program, &failure), SCHEMOE_OK);

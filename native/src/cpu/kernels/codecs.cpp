@@ -60,6 +60,8 @@ void move(const Codec& c, const Context& context, bool encode) {
 }  // namespace
 
 void run(const Encode& c, const Context& context) {
+  // Where there are no rows, columns may be any number: no room is made for them.
+  if (c.blocks == 0) return;
   if (!c.spec->encode) return move(c, context, true);
   auto& floats = context.scratch.floats;
   if (c.dtype == SCHEMOE_BF16) floats.resize(static_cast<size_t>(c.spec->height * c.columns));
@@ -80,6 +82,7 @@ void run(const Encode& c, const Context& context) {
 }
 
 void run(const Decode& c, const Context& context) {
+  if (c.blocks == 0) return;
   if (!c.spec->decode) return move(c, context, false);
   auto& floats = context.scratch.floats;
   if (c.dtype == SCHEMOE_BF16) floats.resize(static_cast<size_t>(c.spec->height * c.columns));
