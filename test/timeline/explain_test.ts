@@ -161,3 +161,18 @@ Deno.test("explain() throws for what is neither run nor timeline", () => {
   assertThrows(() => explain(undefined as never), SchemoeError, "give a run or a timeline");
   assertThrows(() => explain(run.rename({ deps: "d" })), SchemoeError, 'no column "deps"');
 });
+
+Deno.test("explain() advises to balance ranks only where one of them computes longer", () => {
+  const rank = (rank: number, computes: number, begins: number) => [
+    { rank, node: rank, name: "E[0]", start: begins - computes, end: begins },
+    {
+      ...{ rank, node: rank, kind: "allToAll", lane: "inter", name: "A2[0]", label: "A2" },
+      ...{ start: begins, end: 300, wait: 200 - begins, deps: "E[0]" },
+    },
+  ];
+  const said = (computes: number) =>
+    explain(timelineOf([...rank(0, 100, 100), ...rank(1, computes, 200)])).sentences.join(" ");
+  assertStringIncludes(said(180), "balance the ranks");
+  assertStringIncludes(said(100), "though it computes no longer than the others");
+  assert(!said(100).includes("balance"));
+});

@@ -106,11 +106,13 @@ function waiting({ timeline }: Findings, makespan: number): string | undefined {
     } each, for reasons that the table does not hold.`;
   }
   const slow = worst.slowdown > 1.05
-    ? ` and computes ${formatPercent(worst.slowdown - 1)} longer than the median rank`
-    : "";
+    ? ` and computes ${
+      formatPercent(worst.slowdown - 1)
+    } longer than the median rank: balance the ranks`
+    : ", though it computes no longer than the others: it comes to the same exchanges later than they do";
   return `Ranks wait for peers ${
     formatTime(waited)
-  } each, most for rank ${worst.rank}, which was waited for ${worst.last} times${slow}: balance the ranks.`;
+  } each, most for rank ${worst.rank}, which was waited for ${worst.last} times${slow}.`;
 }
 
 /** Time between tasks. */
