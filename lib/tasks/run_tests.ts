@@ -1,5 +1,5 @@
 /**
- * All tests, of TypeScript and of the native library; ends with `N passed, M failed`. Arguments
+ * All tests, of TypeScript and of the native library; ends with what was skipped and `N passed, M failed`. Arguments
  * are passed to `deno test`, and then only that runs. Set-up that fails counts as a failure and
  * does not keep the other tests from running. In CI (`CI=true`), or with `SCHEMOE_BUILD_CUDA` set,
  * the CUDA engine is compiled where there is nvcc; its tests run where there is a GPU, too.
@@ -7,7 +7,8 @@
 import { chromium, nbconvertPython } from "./build/browser.ts";
 import { buildCuda, buildNative, canCompileCuda } from "./build/build_native.ts";
 import { root, run, task, taskArguments } from "./build/command.ts";
-import { countJunit, type Counts } from "./build/junit.ts";
+import { type Counts, NOTHING, sum, summary, tell } from "./build/counts.ts";
+import { countJunit } from "./build/junit.ts";
 import { keepLock } from "./build/keep_lock.ts";
 import { jupyterPython } from "./build/python.ts";
 import { SchemoeError } from "../types.ts";
@@ -32,20 +33,20 @@ await task(async () => {
   }
   await Deno.remove(reports, { recursive: true });
 
-  const passed = suites.reduce((sum, suite) => sum + suite.passed, 0);
-  const failed = suites.reduce((sum, suite) => sum + suite.failed, 0);
-  console.log(`${passed} passed, ${failed} failed`);
-  return failed > 0 || passed === 0 ? 1 : 0;
+  const all = sum(suites);
+  await tell(all);
+  console.log(summary(all));
+  return all.failed > 0 || all.passed === 0 ? 1 : 0;
 });
 
 async function setUp(step: () => Promise<unknown>): Promise<Counts> {
   try {
     await step();
-    return { passed: 0, failed: 0 };
+    return NOTHING;
   } catch (error) {
     if (!(error instanceof SchemoeError)) throw error;
     console.error(error.message);
-    return { passed: 0, failed: 1 };
+    return { ...NOTHING, failed: 1 };
   }
 }
 
@@ -74,7 +75,13 @@ async function native(preset: string, report: string, only = "."): Promise<Count
 /** That the CUDA engine compiles, and its tests, which are skipped without a GPU. */
 async function cuda(report: string): Promise<readonly Counts[]> {
   const asked = Deno.env.get("CI") === "true" || Deno.env.get("SCHEMOE_BUILD_CUDA");
-  if (!asked || !await canCompileCuda()) return [];
+  if (!asked) return [];
+  if (!await canCompileCuda()) {
+    return [{
+      ...NOTHING,
+      skipped: ["the CUDA engine and its tests: there is no nvcc to compile them"],
+    }];
+  }
   const built = await setUp(buildCuda);
   return built.failed > 0 ? [built] : [built, await native("cuda", report, "^cuda_")];
 }
