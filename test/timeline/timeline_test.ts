@@ -102,3 +102,31 @@ Deno.test("concatTimelines() throws naming the column that is missing", () => {
     'no column "pass"',
   );
 });
+
+Deno.test("makeTimeline() calls a task ready when its last dependency on the rank ended, not when the engine says", () => {
+  const program = forwardProgram(shape);
+  const events = eventsOf(program);
+  // What an engine knows of its own lanes only: earlier than the dependencies on other lanes.
+  const early = { ...events, ready: events.ready.map(() => 0) };
+  const rows = makeTimeline(program, early, { name: "a" }).objects() as {
+    rank: number;
+    name: string;
+    deps: string | null;
+    ready_ns: number;
+    end_ns: number;
+  }[];
+  const ends = new Map(rows.map((row) => [`${row.rank} ${row.name}`, row.end_ns]));
+  for (const { rank, deps, ready_ns } of rows) {
+    const last = Math.max(
+      0,
+      ...(deps ?? "").split(";").filter(Boolean).map((name) => ends.get(`${rank} ${name}`)!),
+    );
+    assertEquals(ready_ns, last);
+  }
+  // What it says is kept where it is later: the task waited for something of another rank.
+  const late = { ...events, ready: events.start };
+  const kept = makeTimeline(program, late, { name: "a" });
+  assertEquals([...kept.array("ready_ns") as Iterable<number>], [
+    ...kept.array("start_ns") as Iterable<number>,
+  ]);
+});
