@@ -19,7 +19,7 @@ export interface Peers {
  * rounding (1e-5) and not bit by bit.
  *
  * ```ts
- * import { peerGroups } from "@schemoe/lab/layer";
+ * import { peerGroups } from "@schemoe/lab/chunking";
  * import { topology } from "@schemoe/lab";
  * const world = topology({ nodes: 2, ranksPerNode: 2 });
  * console.assert(peerGroups(2).split({ capacity: 8, topology: world }).length === 2);
