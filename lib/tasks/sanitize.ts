@@ -5,6 +5,8 @@
  * @module
  */
 import { quiet, root, run, task, taskArguments } from "./build/command.ts";
+import { type Counts, sum, summary, tell } from "./build/counts.ts";
+import { countJunit } from "./build/junit.ts";
 import { ensurePackages } from "./build/packages.ts";
 import { SchemoeError } from "../types.ts";
 
@@ -23,22 +25,29 @@ await task(async () => {
     "g++": ["c++", "--version"],
     "libopenblas-dev": ["c++", "-E", "-x", "c++", "-include", "cblas.h", "/dev/null"],
   });
-  let failed = 0;
+  const suites: Counts[] = [];
   for (const preset of args.length ? args : PRESETS) {
     console.log(`== ${preset}`);
-    failed += await sanitized(preset) === 0 ? 0 : 1;
+    suites.push(await sanitized(preset));
+    await tell(suites.at(-1)!);
   }
-  return failed;
+  const all = sum(suites);
+  console.log(summary(all));
+  return all.failed > 0 || all.passed === 0 ? 1 : 0;
 });
 
-/** Builds and runs the tests with a preset; gives the status. */
-async function sanitized(preset: string): Promise<number> {
+/** Builds and runs the tests with a preset. */
+async function sanitized(preset: string): Promise<Counts> {
   const build = `${source}/build/${preset}`;
   await quiet(["cmake", "--preset", preset], { cwd: source });
   const jobs = `${navigator.hardwareConcurrency}`;
   await quiet(["cmake", "--build", build, "--parallel", jobs]);
-  return await run(
-    ["ctest", "--test-dir", build, "--no-tests=error", "--output-on-failure"],
+  const report = await Deno.makeTempFile({ suffix: ".xml" });
+  const status = await run(
+    [
+      ...["ctest", "--test-dir", build, "--no-tests=error", "--output-on-failure"],
+      ...["--output-junit", report],
+    ],
     {
       env: {
         UBSAN_OPTIONS: "halt_on_error=1:print_stacktrace=1",
@@ -46,4 +55,7 @@ async function sanitized(preset: string): Promise<number> {
       },
     },
   );
+  const counts = await countJunit(report, status);
+  await Deno.remove(report);
+  return counts;
 }
