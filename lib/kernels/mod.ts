@@ -37,6 +37,22 @@ export { decodeRows, encodeRows, type RowNumbers, type Rows, type Wire } from ".
 export { type CodecName, CODECS } from "./codecs.ts";
 export { auxLoss, type Choice, chooseTopK, gateGrad, maxLoad, positions, softmax } from "./gate.ts";
 export { fillNormal } from "./random.ts";
+export {
+  add,
+  attend,
+  attendGrad,
+  type AttentionShape,
+  crossEntropy,
+  embed,
+  type EmbeddingShape,
+  embedGrad,
+  norm,
+  normGrad,
+  type NormShape,
+  normWeightGrad,
+  rotary,
+} from "./training.ts";
+export { adamwUpdate, clipScale, sgdUpdate, sumValues, type UpdateViews } from "./optimizers.ts";
 
 export { host } from "./host.ts";
 export { maxRanks, sumRanks } from "./reduce.ts";

@@ -33,6 +33,20 @@ export const KERNELS = {
   group_rows: { code: 26, args: "iiiiiiiiivv*" },
   ungroup_rows: { code: 27, args: "iiiiiiiiivv*" },
   random_normal: { code: 28, args: "iiiiivf" },
+  embedding: { code: 60, args: "iiiivvvv" },
+  embedding_grad: { code: 61, args: "iiiivvvv" },
+  rotary: { code: 62, args: "iiiivfi" },
+  norm: { code: 63, args: "iiivvvvvf" },
+  norm_grad: { code: 64, args: "iiivvvvvi" },
+  norm_weight_grad: { code: 65, args: "iiivvvvv" },
+  attention: { code: 66, args: "iiiiivvvvvf" },
+  attention_grad: { code: 67, args: "iiiiivvvvvvvvvf" },
+  add: { code: 68, args: "ivvv" },
+  cross_entropy: { code: 69, args: "iivvvf" },
+  sum_values: { code: 70, args: "iivv" },
+  clip_scale: { code: 71, args: "ivvf" },
+  adamw: { code: 72, args: "ivvvvvvffff" },
+  sgd: { code: 73, args: "ivvvvvf" },
 } as const satisfies Record<string, { code: number; args: string }>;
 
 /** Pieces of an all-to-all phase, which the packer writes from a task's transfers. */

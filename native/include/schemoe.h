@@ -235,6 +235,36 @@ typedef struct schemoe_operation {
  * 32 copy        bytes from(v) to(v)                 as part of a phase
  * 33 send        peer bytes from(v)
  * 34 receive     peer bytes to(v)
+ *
+ * Training; all of float32, tokens t at position t % length of their sequence:
+ * 60 embedding   tokens columns vocabulary length ids(v, int32) table(v) positions(v or null) out(v)
+ *                out[t] = table[ids[t]] + positions[t % length]
+ * 61 embedding_grad  the same sizes, ids(v) dy(v) table(v) positions(v or null)
+ *                gradients of both tables, written whole; sums in the order of tokens
+ * 62 rotary      tokens length heads dim x(v) [tokens, heads * dim] base back
+ *                turns (x[i], x[i + dim/2]) by position * base^(-2i/dim) in place; back: the other way
+ * 63 norm        centered rows columns x(v) weight(v) bias(v or null) y(v) statistics(v) epsilon
+ *                y = (x - mean) / sqrt(var + epsilon) * weight + bias; not centered: mean is 0 (RMSNorm).
+ *                statistics [rows, 2]: mean and 1 / sqrt(var + epsilon)
+ * 64 norm_grad   centered rows columns dy(v) x(v) weight(v) statistics(v) dx(v) accumulate
+ * 65 norm_weight_grad  centered rows columns dy(v) x(v) statistics(v) weight(v) bias(v or null)
+ *                gradients of weight and bias, written whole; sums in the order of rows
+ * 66 attention   batch length heads keyHeads dim q(v) k(v) v(v) out(v) logsum(v) scale
+ *                causal; q, out [batch * length, heads * dim], k, v [batch * length, keyHeads * dim],
+ *                logsum [batch, heads, length]: log of the sum of exp(scores). Memory beside these is
+ *                linear in length, time quadratic
+ * 67 attention_grad  the same sizes, q k v out logsum dout dq dk dv (v each) scale
+ * 68 add         count a(v) b(v) out(v)              out may be a or b
+ * 69 cross_entropy  rows columns logits(v) targets(v, int32) loss(v) scale
+ *                loss[row] = -log softmax(logits)[target]; logits become scale * their gradient
+ * 70 sum_values  squares count x(v) out(v)           out[0] = sum of x[i], or of x[i]^2
+ * 71 clip_scale  count sums(v) out(v) limit          out = {norm, factor}: norm = sqrt(sum of sums), factor
+ *                limit / norm where limit > 0 and norm > limit, else 1
+ * 72 adamw       count parameter gradient first second clip rates (v each) beta1 beta2 epsilon decay
+ *                clip[1] scales the gradient g; rates = {lr, 1 - beta1^n, 1 - beta2^n}; m = b1 m + (1-b1) g,
+ *                v = b2 v + (1-b2) g^2, p = p (1 - lr decay) - lr (m / rates[1]) / (sqrt(v / rates[2]) + epsilon)
+ * 73 sgd         count parameter gradient velocity clip rates (v each) momentum
+ *                v = momentum v + g, p = p - lr v
  */
 
 /* Version of this header that the library was built from; ask before anything else. */

@@ -17,9 +17,9 @@ struct DataError {
   uint32_t* seen;
 };
 
-inline constexpr const char* kDataNames[] = {"choices", "positions", "slots", "rows"};
+inline constexpr const char* kDataNames[] = {"choices", "positions", "slots", "rows", "ids", "targets"};
 /// Of `rows` the value is one that holds no finite number.
-enum class Data : uint32_t { choices, positions, slots, rows };
+enum class Data : uint32_t { choices, positions, slots, rows, ids, targets };
 
 /// What a kernel is given to report with.
 struct Report {

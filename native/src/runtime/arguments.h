@@ -273,6 +273,112 @@ struct RandomNormal {
   double scale;
 };
 
+struct Embedding {
+  explicit Embedding(Reader&);
+  int64_t tokens, columns, vocabulary, length;
+  View ids, table, positions, out;
+};
+
+struct EmbeddingGrad {
+  explicit EmbeddingGrad(Reader&);
+  int64_t tokens, columns, vocabulary, length;
+  View ids, dy, table, positions;
+};
+
+struct Rotary {
+  explicit Rotary(Reader&);
+  int64_t tokens, length, heads, dim;
+  View x;
+  double base;
+  bool back;
+};
+
+struct Norm {
+  explicit Norm(Reader&);
+  bool centered;
+  int64_t rows, columns;
+  View x, weight, bias, y, statistics;
+  double epsilon;
+};
+
+struct NormGrad {
+  explicit NormGrad(Reader&);
+  bool centered;
+  int64_t rows, columns;
+  View dy, x, weight, statistics, dx;
+  bool accumulate;
+};
+
+struct NormWeightGrad {
+  explicit NormWeightGrad(Reader&);
+  bool centered;
+  int64_t rows, columns;
+  View dy, x, statistics, weight, bias;
+};
+
+/// Sizes of causal attention: query head a reads the key-value head a / (heads / key_heads).
+struct AttentionSizes {
+  explicit AttentionSizes(Reader&);
+  int64_t batch, length, heads, key_heads, dim;
+  int64_t queries() const { return heads * dim; }
+  int64_t keys() const { return key_heads * dim; }
+};
+
+struct Attention {
+  explicit Attention(Reader&);
+  AttentionSizes sizes;
+  View q, k, v, out, logsum;
+  double scale;
+};
+
+struct AttentionGrad {
+  explicit AttentionGrad(Reader&);
+  AttentionSizes sizes;
+  View q, k, v, out, logsum, dout, dq, dk, dv;
+  double scale;
+};
+
+struct AddTensors {
+  explicit AddTensors(Reader&);
+  int64_t count;
+  View a, b, out;
+};
+
+struct CrossEntropy {
+  explicit CrossEntropy(Reader&);
+  int64_t rows, columns;
+  View logits, targets, loss;
+  double scale;
+};
+
+struct SumValues {
+  explicit SumValues(Reader&);
+  bool squares;
+  int64_t count;
+  View x, out;
+};
+
+struct ClipScale {
+  explicit ClipScale(Reader&);
+  int64_t count;
+  View sums, out;
+  double limit;
+};
+
+struct Adamw {
+  explicit Adamw(Reader&);
+  int64_t count;
+  View parameter, gradient, first, second, clip, rates;
+  double beta1, beta2, epsilon, decay;
+};
+
+struct Sgd {
+  explicit Sgd(Reader&);
+  int64_t count;
+  View parameter, gradient, velocity, clip, rates;
+  double momentum;
+};
+
 struct MaxLoad {
   explicit MaxLoad(Reader&);
   int64_t experts;
@@ -313,6 +419,7 @@ using Arguments =
     std::variant<Gemm, BiasAct, ActGrad, Glu, GluGrad, ColumnSum, Softmax, TopK, Positions, AuxLoss,
                  Slots, Dispatch, Combine, RowDot, GateGrad, Encode, Decode, SumRanks, MaxRanks,
                  Fill, MaxLoad, Host, CopyBytes, GemmGroups, PlaceTokens, GroupRows, UngroupRows,
-                 RandomNormal, Copy, Send, Receive>;
+                 RandomNormal, Embedding, EmbeddingGrad, Rotary, Norm, NormGrad, NormWeightGrad, Attention,
+                 AttentionGrad, AddTensors, CrossEntropy, SumValues, ClipScale, Adamw, Sgd, Copy, Send, Receive>;
 
 }  // namespace schemoe

@@ -41,6 +41,20 @@ constexpr KernelSpec kTable[] = {
     {32, "copy", "ivv", read<Copy>, true},
     {33, "send", "iiv", read<Send>, true},
     {34, "receive", "iiv", read<Receive>, true},
+    {60, "embedding", "iiiivvvv", read<Embedding>, false},
+    {61, "embedding_grad", "iiiivvvv", read<EmbeddingGrad>, false},
+    {62, "rotary", "iiiivfi", read<Rotary>, false},
+    {63, "norm", "iiivvvvvf", read<Norm>, false},
+    {64, "norm_grad", "iiivvvvvi", read<NormGrad>, false},
+    {65, "norm_weight_grad", "iiivvvvv", read<NormWeightGrad>, false},
+    {66, "attention", "iiiiivvvvvf", read<Attention>, false},
+    {67, "attention_grad", "iiiiivvvvvvvvvf", read<AttentionGrad>, false},
+    {68, "add", "ivvv", read<AddTensors>, false},
+    {69, "cross_entropy", "iivvvf", read<CrossEntropy>, false},
+    {70, "sum_values", "iivv", read<SumValues>, false},
+    {71, "clip_scale", "ivvf", read<ClipScale>, false},
+    {72, "adamw", "ivvvvvvffff", read<Adamw>, false},
+    {73, "sgd", "ivvvvvf", read<Sgd>, false},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <semaphore>
 
 #include "cpu/kernels/kernels.h"
+#include "cpu/kernels/product.h"
 
 namespace schemoe {
 
@@ -36,17 +37,17 @@ void finish(float* c, int64_t ld, int64_t m, int64_t n, const float* bias, bool 
 /// BLAS wants a leading dimension of at least the columns even where there is one row only.
 int leading(int64_t ld, int64_t columns) { return static_cast<int>(std::max<int64_t>({ld, columns, 1})); }
 
-/// The product of one group.
-void multiply(const Gemm& g, const float* a, const float* b, float* c) {
+}  // namespace
+
+void product(int64_t m, int64_t n, int64_t k, float alpha, const Factor& a, const Factor& b, float beta, float* c,
+             int64_t ld) {
   inside.acquire();
-  cblas_sgemm(CblasRowMajor, g.trans_a ? CblasTrans : CblasNoTrans, g.trans_b ? CblasTrans : CblasNoTrans,
-              static_cast<int>(g.m), static_cast<int>(g.n), static_cast<int>(g.k), static_cast<float>(g.alpha), a,
-              leading(g.a.ld, g.trans_a ? g.m : g.k), b, leading(g.b.ld, g.trans_b ? g.k : g.n),
-              static_cast<float>(g.beta), c, leading(g.c.ld, g.n));
+  cblas_sgemm(CblasRowMajor, a.transposed ? CblasTrans : CblasNoTrans, b.transposed ? CblasTrans : CblasNoTrans,
+              static_cast<int>(m), static_cast<int>(n), static_cast<int>(k), alpha, a.data,
+              leading(a.ld, a.transposed ? m : k), b.data, leading(b.ld, b.transposed ? k : n), beta, c,
+              leading(ld, n));
   inside.release();
 }
-
-}  // namespace
 
 void run(const Gemm& g, const Context& context) {
   if (g.m == 0 || g.n == 0) return;
@@ -60,7 +61,8 @@ void run(const Gemm& g, const Context& context) {
     if (g.k == 0) {
       scale(to, g.c.ld, g.m, g.n, beta);
     } else {
-      multiply(g, a + group * g.a.stride, b + group * g.b.stride, to);
+      product(g.m, g.n, g.k, static_cast<float>(g.alpha), {a + group * g.a.stride, g.a.ld, g.trans_a},
+              {b + group * g.b.stride, g.b.ld, g.trans_b}, beta, to, g.c.ld);
     }
     finish(to, g.c.ld, g.m, g.n, bias ? bias + group * g.bias_stride : nullptr, g.relu);
   }

@@ -54,6 +54,20 @@ void run(const GemmGroups&, const Context&);
 void run(const PlaceTokens&, const Context&);
 void run(const GroupRows&, const Context&);
 void run(const UngroupRows&, const Context&);
+void run(const Embedding&, const Context&);
+void run(const EmbeddingGrad&, const Context&);
+void run(const Rotary&, const Context&);
+void run(const Norm&, const Context&);
+void run(const NormGrad&, const Context&);
+void run(const NormWeightGrad&, const Context&);
+void run(const Attention&, const Context&);
+void run(const AttentionGrad&, const Context&);
+void run(const AddTensors&, const Context&);
+void run(const CrossEntropy&, const Context&);
+void run(const SumValues&, const Context&);
+void run(const ClipScale&, const Context&);
+void run(const Adamw&, const Context&);
+void run(const Sgd&, const Context&);
 
 /// Throws INVALID unless 0 <= value < below.
 int64_t checked(const char* what, int64_t value, int64_t below);

@@ -1,0 +1,148 @@
+/** Kernels around the layers of a model: embeddings, positions, norms, attention, loss. @module */
+import type { Kernel, View } from "../types.ts";
+import { NONE } from "./linear.ts";
+
+/** Tokens of whole sequences and the sizes of their embedding. */
+export interface EmbeddingShape {
+  readonly tokens: number;
+  readonly modelDim: number;
+  readonly vocabulary: number;
+  /** Tokens of a sequence. */
+  readonly length: number;
+}
+
+const embeddingSizes = ({ tokens, modelDim, vocabulary, length }: EmbeddingShape) => [
+  tokens,
+  modelDim,
+  vocabulary,
+  length,
+];
+
+/** `out[t] = table[ids[t]] + positions[t % length]`; ids are int32. */
+export const embed = (
+  shape: EmbeddingShape,
+  { ids, table, positions = NONE, out }: { ids: View; table: View; positions?: View; out: View },
+): Kernel => ({ name: "embedding", args: [...embeddingSizes(shape), ids, table, positions, out] });
+
+/** Gradients of table and positions, written whole, summed in the order of tokens. */
+export const embedGrad = (
+  shape: EmbeddingShape,
+  { ids, dy, table, positions = NONE }: { ids: View; dy: View; table: View; positions?: View },
+): Kernel => ({
+  name: "embedding_grad",
+  args: [...embeddingSizes(shape), ids, dy, table, positions],
+});
+
+/**
+ * Rotary positions in place on [tokens, heads * dim]: element i of a head and element i + dim / 2 turn by
+ * position * base^(-2i / dim) (Su et al., "RoFormer", 2021). `back` turns a gradient the other way.
+ */
+export const rotary = (
+  { tokens, length, heads, dim }: { tokens: number; length: number; heads: number; dim: number },
+  { x, base, back }: { x: View; base: number; back: boolean },
+): Kernel => ({ name: "rotary", args: [tokens, length, heads, dim, x, base, Number(back)] });
+
+/** Rows of a norm; `centered`: LayerNorm (Ba et al., 2016), otherwise RMSNorm (Zhang and Sennrich, NeurIPS'19). */
+export interface NormShape {
+  readonly centered: boolean;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+const normSizes = ({ centered, rows, columns }: NormShape) => [Number(centered), rows, columns];
+
+/** `y = (x - mean) / sqrt(variance + epsilon) * weight + bias`; `statistics` is [rows, 2]. */
+export const norm = (
+  shape: NormShape,
+  { x, weight, bias = NONE, y, statistics, epsilon }:
+    & Record<"x" | "weight" | "y" | "statistics", View>
+    & { bias?: View; epsilon: number },
+): Kernel => ({
+  name: "norm",
+  args: [...normSizes(shape), x, weight, bias, y, statistics, epsilon],
+});
+
+/** Gradient of the input of {@linkcode norm}, added to `dx` or written there. */
+export const normGrad = (
+  shape: NormShape,
+  { dy, x, weight, statistics, dx, add }:
+    & Record<"dy" | "x" | "weight" | "statistics" | "dx", View>
+    & { add: boolean },
+): Kernel => ({
+  name: "norm_grad",
+  args: [...normSizes(shape), dy, x, weight, statistics, dx, Number(add)],
+});
+
+/** Gradients of weight and bias of {@linkcode norm}, written whole, summed in the order of rows. */
+export const normWeightGrad = (
+  shape: NormShape,
+  { dy, x, statistics, weight, bias = NONE }:
+    & Record<"dy" | "x" | "statistics" | "weight", View>
+    & { bias?: View },
+): Kernel => ({
+  name: "norm_weight_grad",
+  args: [...normSizes(shape), dy, x, statistics, weight, bias],
+});
+
+/** Sizes of causal attention; `heads / keyValueHeads` neighbouring heads share keys and values. */
+export interface AttentionShape {
+  /** Sequences. */
+  readonly batch: number;
+  readonly length: number;
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  readonly headDim: number;
+}
+
+const attentionSizes = (shape: AttentionShape) => [
+  shape.batch,
+  shape.length,
+  shape.heads,
+  shape.keyValueHeads,
+  shape.headDim,
+];
+
+/**
+ * Causal attention with scores q k / sqrt(headDim). `logsum` [batch, heads, length] is kept for the gradient.
+ * Time is quadratic in the length, memory linear.
+ */
+export const attend = (
+  shape: AttentionShape,
+  { q, k, v, out, logsum }: Record<"q" | "k" | "v" | "out" | "logsum", View>,
+): Kernel => ({
+  name: "attention",
+  args: [...attentionSizes(shape), q, k, v, out, logsum, shape.headDim ** -0.5],
+});
+
+/** Gradients of queries, keys and values of {@linkcode attend}. */
+export const attendGrad = (
+  shape: AttentionShape,
+  { q, k, v, out, logsum, dout, dq, dk, dv }: Record<
+    "q" | "k" | "v" | "out" | "logsum" | "dout" | "dq" | "dk" | "dv",
+    View
+  >,
+): Kernel => ({
+  name: "attention_grad",
+  args: [...attentionSizes(shape), q, k, v, out, logsum, dout, dq, dk, dv, shape.headDim ** -0.5],
+});
+
+/** `out = a + b`, float32; out may be one of them. */
+export const add = (count: number, a: View, b: View, out: View): Kernel => ({
+  name: "add",
+  args: [count, a, b, out],
+});
+
+/**
+ * `loss[row] = -log softmax(logits)[target]` (targets are int32); the logits [rows, columns] become `scale`
+ * times their gradient.
+ */
+export const crossEntropy = (
+  { rows, columns, logits, targets, loss, scale }: {
+    rows: number;
+    columns: number;
+    logits: View;
+    targets: View;
+    loss: View;
+    scale: number;
+  },
+): Kernel => ({ name: "cross_entropy", args: [rows, columns, logits, targets, loss, scale] });
