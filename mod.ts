@@ -31,6 +31,7 @@ export { criticalPath } from "./lib/schedulers/mod.ts";
 export { criticalPath as criticalPathOf } from "./lib/timeline/mod.ts";
 export { openSafetensors, parseSafetensors, writeSafetensors } from "./lib/files/mod.ts";
 export * from "./lib/layer/mod.ts";
+export * from "./lib/model/mod.ts";
 export * from "./lib/routing/mod.ts";
 export * from "./lib/studies/mod.ts";
 export * from "./lib/workers/mod.ts";

@@ -23,8 +23,8 @@ export type Lane = "compute" | "intra" | "inter";
 /** All lanes, in the order of their numbers in the native library. */
 export const LANES = ["compute", "intra", "inter"] as const satisfies readonly Lane[];
 
-/** Direction of a pass over the layer. */
-export type Pass = "forward" | "backward";
+/** Direction of a pass over the layer, or a whole training step. */
+export type Pass = "forward" | "backward" | "step";
 
 /** Kinds of task; the colour of a bar in a Gantt chart. */
 export type TaskKind =

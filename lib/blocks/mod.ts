@@ -15,6 +15,10 @@
 export * from "./experts/mod.ts";
 export * from "./gates/mod.ts";
 export * from "./losses/mod.ts";
+export * from "./optimizers/mod.ts";
+export { layerNorm, type Norm, type NormOptions, rmsNorm } from "./norms.ts";
+export { learnedPositions, type PositionCoding, rotaryPositions } from "./places.ts";
+export { constantRate, cosineRate, type Rate } from "./rates.ts";
 export type { Routing } from "./routing.ts";
 export {
   capacity,

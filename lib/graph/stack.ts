@@ -6,6 +6,7 @@ import {
   type HostFunction,
   type Kernel,
   type Life,
+  type Pass,
   SchemoeError,
   type Task,
   type TaskGraph,
@@ -20,12 +21,16 @@ export interface Segment {
   readonly layer: number;
   /** Begins the names of its tasks and buffers, such as `L0.`. */
   readonly prefix: string;
+  /** Begins the names of its buffers where that is another: of two passes over the same layer. */
+  readonly buffers?: string;
   /** Whole names of buffers that it shares with others, by their name in the graph. */
   readonly shared?: Readonly<Record<string, string>>;
   /** Lives of buffers in the stack that differ from those in the graph, by their name in the graph. */
   readonly lives?: Readonly<Record<string, Life>>;
-  /** Tasks that the next segment's first ones wait for. */
+  /** Tasks that the next segment's first ones wait for, of this segment or of earlier ones. */
   readonly exits: readonly Task[];
+  /** Tasks of earlier segments that its own first ones wait for; default: the exits of the one before. */
+  readonly after?: readonly Task[];
 }
 
 /** A segment with its tasks in the stack, by their ids in the segment's graph. */
@@ -45,31 +50,46 @@ export function segmentsOf(graph: TaskGraph): readonly StackedSegment[] | undefi
  * One graph of all segments in their order. Tasks without dependencies wait for the exits of the segment
  * before; names and buffers get the segment's prefix, so that the same layer can come several times.
  *
+ * @param whole pass of the whole where segments are of several, as those of a training step.
  * @throws {SchemoeError} for segments of different worlds or passes, or the same prefix twice.
  */
 export function stackGraph(
   list: readonly Segment[],
   configuration: TaskGraph["configuration"],
+  whole?: Pass,
 ): TaskGraph {
   const fail: (problem: string) => never = (problem) => {
     throw new SchemoeError(`Cannot stack the graphs: ${problem}`);
   };
   if (list.length === 0) fail("there are none");
-  const { topology, pass } = list[0].graph;
+  const { topology } = list[0].graph;
+  const pass = whole ?? list[0].graph.pass;
   const tasks: Task[] = [];
   const parts: StackedSegment[] = [];
+  const ids = new Map<Task, number>();
+  const idsOf = (some: readonly Task[], prefix: string) =>
+    Object.freeze(
+      some.map((task) =>
+        ids.get(task) ?? fail(`"${prefix}" waits for ${task.name}, which no segment before it has`)
+      ),
+    );
   let entries: readonly number[] = [];
   for (const segment of list) {
     const { graph, prefix } = segment;
     if (graph.topology !== topology) fail(`"${prefix}" is for another world`);
-    if (graph.pass !== pass) fail(`"${prefix}" is a ${graph.pass} pass, the first one is ${pass}`);
+    if (!whole && graph.pass !== pass) {
+      fail(`"${prefix}" is a ${graph.pass} pass, the first one is ${pass}`);
+    }
     if (parts.some((part) => part.segment.prefix === prefix)) fail(`"${prefix}" comes twice`);
     const offset = tasks.length;
     const named = new Naming(segment);
-    const added = graph.tasks.map((task) => Object.freeze(named.task(task, offset, entries)));
+    if (segment.after) entries = idsOf(segment.after, prefix);
+    const first = entries;
+    const added = graph.tasks.map((task) => Object.freeze(named.task(task, offset, first)));
+    for (const task of graph.tasks) ids.set(task, task.id + offset);
     tasks.push(...added);
     parts.push({ segment, tasks: added });
-    entries = Object.freeze(segment.exits.map(({ id }) => id + offset));
+    entries = idsOf(segment.exits, prefix);
   }
   const stacked: TaskGraph = {
     ...{ pass, topology, tasks: Object.freeze(tasks), configuration, lives: livesOf(list) },
@@ -115,8 +135,8 @@ function livesOf(list: readonly Segment[]): Record<string, Life> {
 }
 
 /** Name of a segment's buffer in the stack. */
-const bufferName = ({ prefix, shared }: Segment, name: string): string =>
-  shared && Object.hasOwn(shared, name) ? shared[name] : prefix + name;
+const bufferName = ({ prefix, buffers = prefix, shared }: Segment, name: string): string =>
+  shared && Object.hasOwn(shared, name) ? shared[name] : buffers + name;
 
 /** Renames what a segment's tasks name. */
 class Naming {

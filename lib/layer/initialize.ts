@@ -18,8 +18,9 @@ export function initialValues(
   const views = names.map((name) => g.tensor(table, name));
   const kernels = (rank: number): Kernel[] =>
     names.map((name, i) => {
-      const { dtype, deviation = 1 } = table.get(name);
+      const { dtype, deviation = 1, constant } = table.get(name);
       const count = table.localElements(name);
+      if (constant !== undefined) return { name: "fill", args: [count, views[i], constant] };
       const first = table.firstElement(name, rank);
       return fillNormal({
         ...{ dtype: dtype === "bfloat16" ? dtype : "float32", count, first },

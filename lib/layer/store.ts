@@ -77,7 +77,10 @@ export class TensorStore {
 
   /** Resolves when all parameters and the input have values. */
   ready(): Promise<void> {
-    return this.#ready ??= this.initialize(["x", ...Object.keys(this.parameters)]);
+    return this.#ready ??= this.initialize([
+      ...["x"].filter((name) => this.table.has(name)),
+      ...this.table.names("parameter", "state"),
+    ]);
   }
 
   /** What must be waited for until these tensors have values, if anything. */

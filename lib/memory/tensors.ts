@@ -19,6 +19,8 @@ export interface Tensor {
   readonly life: Life;
   /** Standard deviation of the random values that it begins with; absent: it begins without values. */
   readonly deviation?: number;
+  /** Value of all its elements at the beginning, instead of random ones. */
+  readonly constant?: number;
 }
 
 /** A split tensor whose parts lie on several ranks each. */

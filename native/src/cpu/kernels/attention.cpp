@@ -53,6 +53,9 @@ void each_head(const AttentionSizes& s, const Context& context, Body&& body) {
   }
 }
 
+/// Whether there is nothing to compute, whatever the other sizes.
+bool empty(const AttentionSizes& s) { return s.batch == 0 || s.length == 0 || s.heads == 0 || s.dim == 0; }
+
 /// First element of a head's row.
 template <class T>
 T* at(T* data, int64_t token, int64_t ld, int64_t head, int64_t dim) { return data + token * ld + head * dim; }
@@ -61,6 +64,7 @@ T* at(T* data, int64_t token, int64_t ld, int64_t head, int64_t dim) { return da
 
 void run(const Attention& a, const Context& context) {
   const AttentionSizes& s = a.sizes;
+  if (empty(s)) return;
   const auto *q = context.at<const float>(a.q), *k = context.at<const float>(a.k), *v = context.at<const float>(a.v);
   auto *out = context.at<float>(a.out), *logsum = context.at<float>(a.logsum);
   const auto scale = static_cast<float>(a.scale);
@@ -90,12 +94,13 @@ void run(const AttentionGrad& a, const Context& context) {
   const auto* dout = context.at<const float>(a.dout);
   auto *dq = context.at<float>(a.dq), *dk = context.at<float>(a.dk), *dv = context.at<float>(a.dv);
   const auto scale = static_cast<float>(a.scale);
-  auto& scratch = context.scratch.floats;
-  scratch.resize(static_cast<size_t>(2 * kQueries * s.length));
-  float *probabilities = scratch.data(), *gradient = probabilities + kQueries * s.length;
   const int64_t count = s.batch * s.length * s.keys();
   std::fill_n(dk, count, 0.0f);
   std::fill_n(dv, count, 0.0f);
+  if (empty(s)) return;
+  auto& scratch = context.scratch.floats;
+  scratch.resize(static_cast<size_t>(2 * kQueries * s.length));
+  float *probabilities = scratch.data(), *gradient = probabilities + kQueries * s.length;
   each_head(s, context, [&](int64_t token, int64_t head, int64_t shared) {
     const int64_t ldq = s.queries(), ldk = s.keys();
     const float *keys = at(k, token, ldk, shared, s.dim), *values = at(v, token, ldk, shared, s.dim);

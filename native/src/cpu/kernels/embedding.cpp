@@ -37,6 +37,7 @@ void run(const EmbeddingGrad& e, const Context& context) {
 }
 
 void run(const Rotary& r, const Context& context) {
+  if (r.tokens == 0 || r.heads == 0 || r.dim == 0) return;
   const int64_t half = r.dim / 2;
   auto* x = context.at<float>(r.x);
   // Cosines and sines of one position after another, for all its heads and sequences.

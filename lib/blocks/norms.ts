@@ -1,0 +1,43 @@
+/** Norms, as values. @module */
+import { SchemoeError } from "../types.ts";
+
+/** What is done to rows before a layer. */
+export interface Norm {
+  readonly name: string;
+  /** Whether the mean is subtracted; then there is a bias too. */
+  readonly centered: boolean;
+  readonly epsilon: number;
+}
+
+/** Options of norms. */
+export interface NormOptions {
+  /** Added to the mean square; default 1e-5. */
+  readonly epsilon?: number;
+}
+
+/**
+ * `x / sqrt(mean(x^2) + epsilon) * weight` (Zhang and Sennrich, "Root Mean Square Layer Normalization",
+ * NeurIPS'19).
+ *
+ * ```ts
+ * import { rmsNorm } from "@schemoe/lab/blocks";
+ * console.assert(rmsNorm().epsilon === 1e-5);
+ * ```
+ * @throws {SchemoeError} for an epsilon that is not positive.
+ */
+export const rmsNorm = (options: NormOptions = {}): Norm => norm("rmsNorm", false, options);
+
+/** `(x - mean) / sqrt(variance + epsilon) * weight + bias` (Ba et al., "Layer Normalization", 2016). */
+export const layerNorm = (options: NormOptions = {}): Norm => norm("layerNorm", true, options);
+
+function norm(name: string, centered: boolean, options: NormOptions): Norm {
+  const { epsilon = 1e-5, ...others } = options;
+  const [foreign] = Object.keys(others);
+  if (foreign) {
+    throw new SchemoeError(`Cannot make ${name}: "${foreign}" is not an option (epsilon)`);
+  }
+  if (!(epsilon > 0)) {
+    throw new SchemoeError(`Cannot make ${name}: epsilon must be positive, got ${epsilon}`);
+  }
+  return { name, centered, epsilon };
+}

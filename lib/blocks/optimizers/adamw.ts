@@ -1,0 +1,49 @@
+/** Adam with decoupled weight decay. @module */
+import { adamwUpdate } from "../../kernels/mod.ts";
+import { SchemoeError } from "../../types.ts";
+import type { Optimizer } from "./optimizer.ts";
+
+/** Options of `adamw`. */
+export interface AdamwOptions {
+  /** Default [0.9, 0.95]. */
+  readonly betas?: readonly [number, number];
+  /** Default 1e-8. */
+  readonly epsilon?: number;
+  /** Default 0.1. */
+  readonly weightDecay?: number;
+}
+
+/**
+ * Adam with decoupled weight decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR'19).
+ *
+ * ```ts
+ * import { adamw } from "@schemoe/lab/blocks";
+ * console.assert(adamw({ weightDecay: 0 }).states.length === 2);
+ * ```
+ * @throws {SchemoeError} for an unknown option or betas outside of [0, 1).
+ */
+export function adamw(options: AdamwOptions = {}): Optimizer {
+  const { betas = [0.9, 0.95], epsilon = 1e-8, weightDecay = 0.1, ...others } = options;
+  const [foreign] = Object.keys(others);
+  if (foreign) fail(`"${foreign}" is not an option (betas, epsilon, weightDecay)`);
+  if (betas.length !== 2 || !betas.every((beta) => beta >= 0 && beta < 1)) {
+    fail(`betas must be two numbers of at least 0 and below 1, got ${betas}`);
+  }
+  const [beta1, beta2] = betas;
+  return {
+    name: "adamw",
+    states: ["first", "second"],
+    update: (c) => [
+      adamwUpdate(c.count, { ...c, first: c.state("first"), second: c.state("second") }, {
+        betas,
+        epsilon,
+        decay: c.decayed ? weightDecay : 0,
+      }),
+    ],
+    rates: (rate, n) => [rate, 1 - beta1 ** n, 1 - beta2 ** n],
+  };
+}
+
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot make the optimizer adamw: ${problem}`);
+}

@@ -1,0 +1,36 @@
+/** Gradient descent with momentum. @module */
+import { sgdUpdate } from "../../kernels/mod.ts";
+import { SchemoeError } from "../../types.ts";
+import type { Optimizer } from "./optimizer.ts";
+
+/**
+ * `v = momentum v + g; p = p - rate v`, without weight decay (Sutskever et al., "On the importance of
+ * initialization and momentum in deep learning", ICML'13).
+ *
+ * ```ts
+ * import { sgd } from "@schemoe/lab/blocks";
+ * console.assert(sgd({ momentum: 0.9 }).states[0] === "velocity");
+ * ```
+ * @param options.momentum default 0.
+ * @throws {SchemoeError} for an unknown option, or a momentum outside of [0, 1).
+ */
+export function sgd(options: { readonly momentum?: number } = {}): Optimizer {
+  const { momentum = 0, ...others } = options;
+  const [foreign] = Object.keys(others);
+  if (foreign) {
+    throw new SchemoeError(
+      `Cannot make the optimizer sgd: "${foreign}" is not an option (momentum)`,
+    );
+  }
+  if (!(momentum >= 0 && momentum < 1)) {
+    throw new SchemoeError(
+      `Cannot make the optimizer sgd: momentum must be at least 0 and below 1, got ${momentum}`,
+    );
+  }
+  return {
+    name: "sgd",
+    states: ["velocity"],
+    update: (c) => [sgdUpdate(c.count, { ...c, velocity: c.state("velocity") }, momentum)],
+    rates: (rate) => [rate, 1, 1],
+  };
+}

@@ -1,0 +1,203 @@
+/** What a model is: sizes, layers and how it is trained. @module */
+import {
+  adamw,
+  capacity,
+  constantRate,
+  type Layer,
+  type LayerConfig,
+  learnedPositions,
+  type Norm,
+  type Optimizer,
+  type PositionCoding,
+  type Rate,
+  resolveLayer,
+  rmsNorm,
+  routedCapacity,
+} from "../blocks/mod.ts";
+import { checkExpert } from "../blocks/experts/check.ts";
+import { type Expert, SchemoeError, type Topology } from "../types.ts";
+import { didYouMean, quoted } from "../words.ts";
+
+/** A Mixture-of-Experts layer of a model; tokens and width are the model's. */
+export type MoeConfig = Omit<LayerConfig, "tokens" | "modelDim" | "dtype">;
+
+/** A dense feed-forward layer of a model. */
+export interface DenseConfig {
+  readonly hiddenDim: number;
+  readonly expert: Expert;
+}
+
+/** A block: attention, and after it experts or one feed-forward network. */
+export type BlockConfig = { readonly moe: MoeConfig } | { readonly ffn: DenseConfig };
+
+/** A model as its user writes it. */
+export interface ModelConfig {
+  /** Number of different tokens. */
+  readonly vocabulary: number;
+  /** Tokens of a sequence. */
+  readonly context: number;
+  /** Sequences of each rank in a step. */
+  readonly batch: number;
+  /** Width of a token. */
+  readonly modelDim: number;
+  /** Heads; `keyValueHeads` (default `heads`) share keys and values; `headDim`: default modelDim / heads. */
+  readonly attention: {
+    readonly heads: number;
+    readonly keyValueHeads?: number;
+    readonly headDim?: number;
+  };
+  readonly layers: readonly BlockConfig[];
+  /** Default `rmsNorm()`. */
+  readonly norm?: Norm;
+  /** Default `learnedPositions()`. */
+  readonly positions?: PositionCoding;
+  /** Whether the head is the embedding; default false. */
+  readonly tied?: boolean;
+  /** Default `adamw()`. */
+  readonly optimizer?: Optimizer;
+  /** A number or a value; default 1e-3. */
+  readonly rate?: Rate | number;
+  /** Largest norm of all gradients together, 0 for any; default 1. */
+  readonly clip?: number;
+  /** Pieces into which the reduction of a block's dense gradients is cut, so that others get between; default 1. */
+  readonly gradientChunks?: number;
+}
+
+/** A checked block on a topology. */
+export type ModelBlock =
+  | { readonly moe: Layer; readonly places: number }
+  | { readonly ffn: DenseConfig };
+
+/** A checked model on a topology. */
+export interface ModelShape extends Required<Omit<ModelConfig, "layers" | "attention">> {
+  readonly topology: Topology;
+  readonly attention: Required<ModelConfig["attention"]>;
+  readonly layers: readonly ModelBlock[];
+  readonly rate: Rate;
+  /** Tokens of a rank. */
+  readonly tokens: number;
+  /** Weight of the losses on the routing, the same in all layers that have one. */
+  readonly auxWeights: readonly number[];
+}
+
+const KNOWN = [
+  "vocabulary",
+  "context",
+  "batch",
+  "modelDim",
+  "attention",
+  "layers",
+  "norm",
+  "positions",
+  "tied",
+  "optimizer",
+  "rate",
+  "clip",
+  "gradientChunks",
+];
+
+/**
+ * Checks a model for a topology and fills in defaults.
+ * @throws {SchemoeError} naming the first field that is wrong.
+ */
+export function resolveModel(config: ModelConfig, topology: Topology): ModelShape {
+  if (typeof config !== "object" || config === null) {
+    fail(`give an object with ${KNOWN.slice(0, 6).join(", ")}, got ${config}`);
+  }
+  checkNames("a model", config, KNOWN);
+  const { vocabulary, context, batch, modelDim, gradientChunks = 1 } = config;
+  positive({ vocabulary, context, batch, modelDim, gradientChunks });
+  const attention = resolveAttention(config);
+  const { clip = 1, tied = false, rate = 1e-3, positions = learnedPositions() } = config;
+  if (!(clip >= 0)) fail(`clip must be a number of at least 0, got ${quoted(clip)}`);
+  if (typeof tied !== "boolean") fail(`tied must be true or false, got ${quoted(tied)}`);
+  if (positions.kind === "turned" && attention.headDim % 2 !== 0) {
+    fail(`${positions.name} needs an even headDim, got ${attention.headDim}`);
+  }
+  if (!Array.isArray(config.layers) || config.layers.length === 0) {
+    fail("layers must be a list of { moe } and { ffn }");
+  }
+  const tokens = batch * context;
+  const moes = config.layers.filter((block) => "moe" in block).length;
+  const layers = config.layers.map((block, index) =>
+    resolveBlock(block, { index, tokens, modelDim, topology, moes })
+  );
+  return {
+    ...{ vocabulary, context, batch, modelDim, gradientChunks, attention, clip, tied, positions },
+    ...{ topology, tokens, norm: config.norm ?? rmsNorm() },
+    optimizer: config.optimizer ?? adamw(),
+    rate: typeof rate === "number" ? constantRate(rate) : rate,
+    layers: layers.map(({ block }) => block),
+    auxWeights: layers.flatMap(({ block, auxWeight }) => "moe" in block ? [auxWeight] : []),
+  };
+}
+
+function resolveAttention(
+  { attention, modelDim }: ModelConfig,
+): Required<ModelConfig["attention"]> {
+  if (typeof attention !== "object" || attention === null) {
+    fail(`attention must be an object such as { heads: 4 }, got ${quoted(attention)}`);
+  }
+  checkNames("attention", attention, ["heads", "keyValueHeads", "headDim"]);
+  const { heads, keyValueHeads = heads, headDim = modelDim / heads } = attention;
+  positive({ "attention.heads": heads, "attention.keyValueHeads": keyValueHeads });
+  if (!Number.isInteger(headDim) || headDim < 1) {
+    fail(`${heads} heads do not divide modelDim ${modelDim}; give attention.headDim`);
+  }
+  if (heads % keyValueHeads !== 0) {
+    fail(`attention.keyValueHeads ${keyValueHeads} does not divide the ${heads} heads`);
+  }
+  return { heads, keyValueHeads, headDim };
+}
+
+function resolveBlock(
+  block: BlockConfig,
+  { index, tokens, modelDim, topology, moes }: {
+    index: number;
+    tokens: number;
+    modelDim: number;
+    topology: Topology;
+    moes: number;
+  },
+): { block: ModelBlock; auxWeight: number } {
+  checkNames(`layers[${index}]`, block, ["moe", "ffn"]);
+  if ("ffn" in block) {
+    const { hiddenDim, expert } = block.ffn;
+    positive({ [`layers[${index}].ffn.hiddenDim`]: hiddenDim });
+    checkExpert(expert, { modelDim, hiddenDim, experts: 1, dtype: "float32" });
+    return { block: { ffn: { hiddenDim, expert } }, auxWeight: 0 };
+  }
+  const layer = resolveLayer({ ...block.moe, tokens, modelDim }, topology);
+  if (layer.groups.count > 1) {
+    fail(`layers[${index}]: the experts must be spread over all ranks, without copies`);
+  }
+  const auxWeight = layer.auxWeight;
+  // every gradient is one of the mean over ranks and layers
+  const moe = { ...layer, auxWeight: auxWeight / (topology.ranks * moes) };
+  return { block: { moe, places: placesOf(layer) }, auxWeight };
+}
+
+/** Places of an expert: for all tokens where none may be dropped, since the graph must not depend on them. */
+const placesOf = (layer: Layer): number =>
+  routedCapacity(layer) ? layer.tokens : capacity(layer, 0);
+
+function checkNames(what: string, value: object, known: readonly string[]): void {
+  const foreign = Object.keys(value).find((key) => !known.includes(key));
+  if (foreign) {
+    fail(
+      `"${foreign}" is not a field of ${what} (${known.join(", ")})${didYouMean(foreign, known)}`,
+    );
+  }
+}
+
+function positive(values: Record<string, number>): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (!Number.isInteger(value) || value < 1) {
+      fail(`${name} must be a positive integer, got ${quoted(value)}`);
+    }
+  }
+}
+
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot make the model: ${problem}`);
+}

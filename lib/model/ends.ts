@@ -1,0 +1,122 @@
+/** What is before and after the blocks: embedding, and head with its loss. @module */
+import {
+  add,
+  crossEntropy,
+  embed,
+  embedGrad,
+  gemm,
+  norm,
+  normGrad,
+  sumValues,
+} from "../kernels/mod.ts";
+import type { Kernel, Task } from "../types.ts";
+import { gradientBuffers, normOf } from "./attention.ts";
+import { matrix, type Part, WORD } from "./parts.ts";
+
+const shapeOf = ({ model: { tokens, modelDim, vocabulary, context: length } }: Part) => ({
+  ...{ tokens, modelDim, vocabulary, length },
+});
+
+/** Embeddings of the tokens, with their positions where these are added. */
+export function embeddingForward(part: Part): Task {
+  const { tokens, modelDim, positions } = part.model;
+  return part.work({
+    label: "embedding",
+    words: 2 * tokens * modelDim,
+    kernels: [
+      embed(shapeOf(part), {
+        ids: part.tensor("tokens"),
+        table: part.tensor("embedding"),
+        ...(positions.kind === "added" ? { positions: part.tensor("positions") } : {}),
+        out: part.activations("h.0", tokens * modelDim),
+      }),
+    ],
+  });
+}
+
+/** Their gradients; a tied head has left its own. */
+export function embeddingBackward(part: Part): Task {
+  const { tokens, modelDim, vocabulary, positions, tied } = part.model;
+  const group = part.group("embedding");
+  const { dh } = gradientBuffers(part);
+  const table = part.gradient(group, "embedding");
+  return part.work({
+    label: "embedding",
+    words: 2 * tokens * modelDim,
+    kernels: [
+      embedGrad(shapeOf(part), {
+        ids: part.tensor("tokens"),
+        dy: dh,
+        table,
+        ...(positions.kind === "added" ? { positions: part.gradient(group, "positions") } : {}),
+      }),
+      ...(tied
+        ? [
+          add(vocabulary * modelDim, table, part.activations("tied", vocabulary * modelDim), table),
+        ]
+        : []),
+    ],
+  });
+}
+
+/** Most bytes of logits at a time. */
+const LOGITS = 16 << 20;
+
+/**
+ * The last norm, logits and loss of some rows at a time, whose gradient is made in the same go, so that
+ * logits of all rows never exist.
+ */
+export function head(part: Part): Task {
+  const { tokens, modelDim, vocabulary, tied, layers, topology: { ranks } } = part.model;
+  const { dh } = gradientBuffers(part);
+  const last = matrix(
+    part.activations(`h.${layers.length}`, tokens * modelDim).buffer,
+    tokens,
+    modelDim,
+  );
+  const name = "norm";
+  const own = normOf(part, name);
+  const group = part.group("head");
+  const rows = Math.max(1, Math.min(tokens, Math.floor(LOGITS / (WORD * vocabulary))));
+  const statistics = part.activations("head.statistics", 2 * tokens);
+  const y = part.activations("head.x", tokens * modelDim);
+  const dy = part.activations("head.dx", tokens * modelDim);
+  const logits = part.activations("head.logits", rows * vocabulary).buffer;
+  const losses = part.activations("head.losses", tokens);
+  const weight = part.parameter(tied ? "embedding" : "head");
+  const gradient = tied
+    ? matrix(part.activations("tied", vocabulary * modelDim).buffer, vocabulary, modelDim)
+    : part.gradient(group, "head");
+  const targets = part.tensor("targets");
+  const kernels: Kernel[] = [norm(own.shape, { ...own, x: last, y, statistics })];
+  for (let row = 0; row < tokens; row += rows) {
+    const count = Math.min(rows, tokens - row);
+    const x = matrix(y.buffer, count, modelDim, WORD * row * modelDim);
+    const dx = matrix(dy.buffer, count, modelDim, WORD * row * modelDim);
+    const here = matrix(logits, count, vocabulary);
+    kernels.push(
+      gemm(x, weight, here, { transB: tied }),
+      crossEntropy({
+        ...{ rows: count, columns: vocabulary, logits: here, scale: 1 / (ranks * tokens) },
+        targets: { ...targets, offset: WORD * row },
+        loss: { ...losses, offset: WORD * row },
+      }),
+      gemm(here, weight, dx, { transB: !tied }),
+      tied
+        ? gemm(here, x, gradient, { transA: true, add: row > 0 })
+        : gemm(x, here, gradient, { transA: true, add: row > 0 }),
+    );
+  }
+  const at = { dy, x: last, statistics };
+  kernels.push(
+    sumValues({ squares: false, count: tokens, x: losses, out: part.tensor("loss") }),
+    normGrad(own.shape, { ...at, weight: own.weight, dx: dh, add: false }),
+    own.weightGrad(group.name, at),
+  );
+  return part.work({
+    label: "head",
+    flops: 6 * tokens * modelDim * vocabulary,
+    words: 6 * tokens * vocabulary,
+    kernels,
+  });
+}

@@ -1,0 +1,166 @@
+/** What the parts of a step share: builders, names of buffers, and places of dense parameters and gradients. @module */
+import { addAllReduce, GraphBuilder, type Segment } from "../graph/mod.ts";
+import { sumValues } from "../kernels/mod.ts";
+import { type Kernel, type Matrix, SchemoeError, type Task, type View } from "../types.ts";
+import type { ModelShape } from "./config.ts";
+import type { DenseGroup, ModelTensors } from "./tensors.ts";
+
+/** Bytes of a float32. */
+export const WORD = 4;
+
+/** A float32 matrix in a buffer. */
+export const matrix = (buffer: string, rows: number, columns: number, offset = 0): Matrix => ({
+  ...{ buffer, offset, rows, columns, ld: columns, groups: 1, stride: rows * columns },
+});
+
+/** A task of a part: what it computes, where, and how much. */
+export interface Work {
+  readonly label: string;
+  readonly kernels: readonly Kernel[];
+  readonly after?: readonly Task[];
+  readonly flops?: number;
+  readonly kind?: Task["kind"];
+  readonly stage?: number;
+  /** Elements of float32 that it reads and writes. */
+  readonly words?: number;
+}
+
+/** One segment of a step being made; its buffers have whole names. */
+export class Part {
+  readonly g: GraphBuilder;
+
+  constructor(
+    readonly model: ModelShape,
+    readonly tensors: ModelTensors,
+    readonly at: { readonly prefix: string; readonly layer: number; readonly pass: Task["pass"] },
+  ) {
+    this.g = new GraphBuilder(model.topology, at.pass, 0, at.layer);
+  }
+
+  /** A buffer within the step, of float32. */
+  activations(name: string, elements: number): View {
+    return this.g.buffer(name, WORD * elements, "pass");
+  }
+
+  tensor(name: string): View {
+    return this.g.tensor(this.tensors.table, name);
+  }
+
+  /** A parameter as a matrix, vectors being one row. */
+  parameter(name: string): Matrix {
+    const { shape } = this.tensors.table.get(name);
+    const [rows, columns] = shape.length === 1 ? [1, shape[0]] : shape;
+    return matrix(this.tensor(name).buffer, rows, columns);
+  }
+
+  group(name: string): DenseGroup {
+    const found = this.tensors.groups.find((group) => group.name === name);
+    if (!found) throw new SchemoeError(`Cannot build the step: there is no group "${name}"`);
+    return found;
+  }
+
+  /** This rank's part of the gradient of a group: the gradient itself where there is one rank. */
+  partial({ name, count }: DenseGroup): View {
+    return this.model.topology.ranks > 1
+      ? this.activations(`partial.${name}`, count)
+      : this.tensor(`grad.${name}`);
+  }
+
+  /** The same of one parameter. */
+  gradient(group: DenseGroup, name: string): Matrix {
+    const found = group.parameters.find((parameter) => parameter.name === name);
+    if (!found) throw new SchemoeError(`Cannot build the step: no gradient of "${name}"`);
+    const { shape, first } = found;
+    const [rows, columns] = shape.length === 1 ? [1, shape[0]] : shape;
+    return matrix(this.partial(group).buffer, rows, columns, WORD * first);
+  }
+
+  /** Adds a task; it uses the buffers that its kernels name. */
+  work({ label, kernels, after = [], flops, words = 0, kind = "opaque", stage = 0 }: Work): Task {
+    const uses = kernels.flatMap(({ args }) =>
+      args.flatMap((arg) => typeof arg === "object" && arg.buffer !== "" ? [arg.buffer] : [])
+    );
+    return this.g.add({
+      ...{ kind, label, chunk: -1, stage, after, flops, bytes: WORD * words, uses },
+      kernels: () => kernels,
+    });
+  }
+
+  /** Sums the gradient of a group over all ranks, in pieces; returns the tasks after which it is complete. */
+  reduce(group: DenseGroup, after: readonly Task[]): readonly Task[] {
+    const { topology: { ranks }, gradientChunks } = this.model;
+    if (ranks === 1) return after;
+    const part = this.partial(group), sum = this.tensor(`grad.${group.name}`);
+    const done: Task[] = [];
+    for (let piece = 0; piece < gradientChunks; piece++) {
+      const begin = Math.floor(group.count * piece / gradientChunks);
+      const count = Math.floor(group.count * (piece + 1) / gradientChunks) - begin;
+      if (count === 0) continue;
+      const at = (view: View): View => ({ ...view, offset: WORD * begin });
+      const place = { name: `grad[${piece}]`, stage: 1 + 3 * piece, chunk: -1, after };
+      done.push(addAllReduce(this.g, place, { part: at(part), sum: at(sum), count }));
+    }
+    return done;
+  }
+
+  segment(exits: readonly Task[], options: Partial<Segment> = {}): Segment {
+    const { prefix, layer } = this.at;
+    // what reductions put aside has no whole name of its own
+    const aside = Object.keys(this.#inner());
+    return {
+      ...{ graph: this.g.build({}), layer, prefix, buffers: "", exits },
+      shared: Object.fromEntries(aside.map((name) => [name, prefix + name])),
+      ...options,
+    };
+  }
+
+  #inner(): Record<string, number> {
+    const { buffers } = this.g.build({});
+    return Object.fromEntries(Object.entries(buffers).filter(([name]) => name.endsWith(".shares")));
+  }
+}
+
+/** Where the sums of squares lie of which the norm is the root: of dense gradients and gates, then of experts. */
+export class SquareSums {
+  readonly #same: string[] = [];
+  readonly #split: string[] = [];
+
+  constructor({ groups, table }: ModelTensors) {
+    this.#same.push(...groups.map(({ name }) => `grad.${name}`));
+    for (const name of table.names("gradient")) {
+      if (this.#same.includes(name)) continue;
+      (table.get(name).placement === "same" ? this.#same : this.#split).push(name);
+    }
+  }
+
+  get count(): number {
+    return this.#same.length + this.#split.length;
+  }
+
+  /** How many come first, which are the same on all ranks, and how many need a sum over ranks. */
+  get same(): number {
+    return this.#same.length;
+  }
+  get split(): number {
+    return this.#split.length;
+  }
+
+  /** Kernel that sums the squares of a gradient. */
+  kernel(part: Part, name: string): Kernel {
+    const { table } = part.tensors;
+    const whole = part.activations("norm.sums", this.count);
+    const same = this.#same.indexOf(name);
+    const several = part.model.topology.ranks > 1;
+    const apart = several ? part.activations("norm.part", Math.max(1, this.split)) : whole;
+    const at = this.#split.indexOf(name) + (several ? 0 : this.same);
+    const out: View = same >= 0
+      ? { ...whole, offset: WORD * same }
+      : { ...apart, offset: WORD * at };
+    return sumValues({
+      squares: true,
+      count: table.localElements(name),
+      x: part.tensor(name),
+      out,
+    });
+  }
+}

@@ -1,0 +1,38 @@
+/** One training step that ran. @module */
+import { Run, type RunRecord } from "../layer/mod.ts";
+
+/** What a step computed. */
+export interface StepValues {
+  /** Mean over ranks of cross entropy, and of the losses on the routing with their weights. */
+  readonly loss: number;
+  /** Of each rank, in nats a token. */
+  readonly crossEntropy: readonly number[];
+  /** Loss on the routing of each Mixture-of-Experts layer and rank, without weight. */
+  readonly auxLoss: readonly (readonly number[])[];
+  /** Root of the sum of squares of all gradients, before clipping. */
+  readonly gradNorm: number;
+}
+
+/** A training step; `values` are there on an engine that computes. */
+export class TrainingStep extends Run {
+  /** Number of the step, from 0. */
+  readonly step: number;
+  readonly rate: number;
+  readonly loss?: number;
+  readonly crossEntropy?: readonly number[];
+  readonly auxLosses?: StepValues["auxLoss"];
+  readonly gradNorm?: number;
+
+  constructor(
+    record: RunRecord,
+    { step, rate, values }: { step: number; rate: number; values?: StepValues },
+  ) {
+    super(record);
+    this.step = step;
+    this.rate = rate;
+    this.loss = values?.loss;
+    this.crossEntropy = values?.crossEntropy;
+    this.auxLosses = values?.auxLoss;
+    this.gradNorm = values?.gradNorm;
+  }
+}

@@ -1,0 +1,181 @@
+/** One training step as one graph: forward, backward, reductions, clipping, update. @module */
+import {
+  backwardGraph,
+  forwardGraph,
+  type PassOptions,
+  type Segment,
+  stackGraph,
+} from "../graph/mod.ts";
+import type { Chunk, Life, Task, TaskGraph } from "../types.ts";
+import { attentionBackward, attentionForward, residualForward } from "./attention.ts";
+import type { ModelShape } from "./config.ts";
+import { denseBackward, denseForward } from "./dense.ts";
+import { embeddingBackward, embeddingForward, head } from "./ends.ts";
+import { Part, SquareSums } from "./parts.ts";
+import { type ModelTensors, MOE_ENDS, moePrefix } from "./tensors.ts";
+import { addClip, addSquares, addUpdate } from "./update.ts";
+
+/** How the exchanges of all layers are made; chunks of each Mixture-of-Experts layer in turn. */
+export interface StepOptions
+  extends Pick<PassOptions, "allToAll" | "compressor" | "configuration"> {
+  readonly chunks: readonly (readonly Chunk[])[];
+}
+
+/** The graph of a step. The norm waits for all gradients, and the updates for the norm. */
+export function stepGraph(
+  model: ModelShape,
+  tensors: ModelTensors,
+  options: StepOptions,
+): TaskGraph {
+  const step = new StepBuilder(model, tensors, options);
+  step.forward();
+  step.backward();
+  step.update();
+  return stackGraph(step.segments, options.configuration, "step");
+}
+
+class StepBuilder {
+  readonly segments: Segment[] = [];
+  readonly #sums: SquareSums;
+  readonly #squares: Task[] = [];
+
+  constructor(
+    readonly model: ModelShape,
+    readonly tensors: ModelTensors,
+    readonly options: StepOptions,
+  ) {
+    this.#sums = new SquareSums(tensors);
+  }
+
+  forward(): void {
+    const { layers } = this.model;
+    this.#simple("embedding.", 0, "forward", embeddingForward);
+    for (const [index, block] of layers.entries()) {
+      const second = normAfter(this.model, index);
+      this.#simple(`B${index}.`, index, "forward", (part) => attentionForward(part, index, second));
+      if ("moe" in block) {
+        const graph = forwardGraph({ ...this.#moe(index), gate: true });
+        this.segments.push({ ...this.#layer(graph, index), exits: [graph.tasks.at(-1)!] });
+      } else {
+        const { ffn } = block;
+        this.#simple(`B${index}.ffn.`, index, "forward", (part) => denseForward(part, index, ffn));
+      }
+      this.#simple(`B${index}.out.`, index, "forward", (part) => residualForward(part, index));
+    }
+    const part = this.#part("head.", Math.max(0, layers.length - 1), "forward");
+    const task = head(part);
+    this.#complete(part, "head", [task], task);
+  }
+
+  backward(): void {
+    const { layers } = this.model;
+    for (const [index, block] of [...layers.entries()].reverse()) {
+      const second = normAfter(this.model, index);
+      if ("moe" in block) {
+        const moe = this.#moe(index);
+        const graph = backwardGraph({ ...moe, forwardChunks: moe.chunks });
+        const exits = graph.tasks.filter(({ label }) => label === "dispatch" || label === "gate");
+        this.segments.push({ ...this.#layer(graph, index), exits });
+        const names = Object.keys(block.moe.expert.parameters(block.moe))
+            .length > 0
+          ? block.moe.expert.parameters(block.moe).map(({ name }) => `grad.experts.${name}`)
+          : [];
+        this.#addSquares(
+          `B${index}.moe.`,
+          index,
+          ["grad.gate.weight", ...names].map((name) => moePrefix(index) + name),
+          graph.tasks,
+          exits,
+        );
+      } else {
+        const { ffn } = block;
+        const part = this.#part(`B${index}.ffn.grad.`, index, "backward");
+        const { input, weights } = denseBackward(part, index, ffn);
+        this.segments.push(part.segment([input, weights]));
+      }
+      const part = this.#part(`B${index}.grad.`, index, "backward");
+      const { input, weights } = attentionBackward(part, index, second);
+      this.#complete(part, `blocks.${index}`, [input, weights], input);
+    }
+    const part = this.#part("embedding.grad.", 0, "backward");
+    const task = embeddingBackward(part);
+    this.#complete(part, "embedding", [task], task);
+  }
+
+  update(): void {
+    const part = this.#part("update.", 0, "step");
+    const clip = addClip(part, this.#sums);
+    for (const { name, parameters } of this.tensors.groups) {
+      addUpdate(part, `update ${name}`, parameters.map(({ name }) => name), clip);
+    }
+    for (const [index, block] of this.model.layers.entries()) {
+      if (!("moe" in block)) continue;
+      const prefix = moePrefix(index);
+      const names = this.tensors.table.names("parameter").filter((name) =>
+        name.startsWith(`${prefix}experts.`) || name === `${prefix}gate.weight`
+      );
+      addUpdate(part, `update ${prefix}experts`, names, clip);
+    }
+    this.segments.push(part.segment([], { after: this.#squares }));
+  }
+
+  #part(prefix: string, layer: number, pass: Task["pass"]): Part {
+    return new Part(this.model, this.tensors, { prefix, layer, pass });
+  }
+
+  #simple(prefix: string, layer: number, pass: Task["pass"], add: (part: Part) => Task): void {
+    const part = this.#part(prefix, layer, pass);
+    this.segments.push(part.segment([add(part)]));
+  }
+
+  /** Ends a part that leaves the gradient of a group; what follows waits for `next` alone. */
+  #complete(part: Part, group: string, after: readonly Task[], next: Task): void {
+    const done = part.reduce(part.group(group), after);
+    this.segments.push(part.segment([next]));
+    const { prefix, layer } = part.at;
+    this.#addSquares(prefix, layer, [`grad.${group}`], done, [next]);
+  }
+
+  #addSquares(
+    prefix: string,
+    layer: number,
+    names: readonly string[],
+    after: readonly Task[],
+    exits: readonly Task[],
+  ): void {
+    const part = this.#part(`${prefix}norm.`, layer, "backward");
+    this.#squares.push(addSquares(part, this.#sums, names));
+    this.segments.push(part.segment(exits, { after }));
+  }
+
+  #moe(index: number): PassOptions {
+    const { layers } = this.model;
+    const block = layers[index];
+    if (!("moe" in block)) throw new Error(`block ${index} has no experts`);
+    const at = layers.slice(0, index).filter((other) => "moe" in other).length;
+    const { allToAll, compressor, configuration, chunks } = this.options;
+    return {
+      ...{ layer: block.moe, capacity: block.places, chunks: chunks[at], allToAll, compressor },
+      ...{ configuration, scope: `B${index}.` },
+    };
+  }
+
+  /** A pass over a Mixture-of-Experts layer: what one step makes and uses lives within it. */
+  #layer(graph: TaskGraph, index: number): Omit<Segment, "exits"> {
+    const of = `blocks.${index}.`;
+    const lives = Object.fromEntries(
+      Object.keys(graph.buffers)
+        .filter((name) => MOE_ENDS.includes(name) || (graph.lives?.[name] ?? "saved") === "saved")
+        .map((name) => [name, "pass" as Life]),
+    );
+    return {
+      ...{ graph, layer: index, prefix: `B${index}.moe.${graph.pass}.`, lives },
+      buffers: moePrefix(index),
+      shared: { x: `${of}x`, y: `${of}y`, dy: "dh", "grad.x": "dx" },
+    };
+  }
+}
+
+/** Name of the norm before experts or feed-forward network. */
+const normAfter = ({ layers }: ModelShape, index: number): string =>
+  `blocks.${index}.${"moe" in layers[index] ? "moe" : "ffn"}.norm`;

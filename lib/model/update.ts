@@ -1,0 +1,55 @@
+/** The norm of all gradients, and the update of all parameters. @module */
+import { addAllReduce } from "../graph/mod.ts";
+import { clipScale } from "../kernels/mod.ts";
+import type { Kernel, Task, View } from "../types.ts";
+import { type Part, type SquareSums, WORD } from "./parts.ts";
+
+/** Sums the squares of gradients that are complete. */
+export function addSquares(part: Part, sums: SquareSums, names: readonly string[]): Task {
+  const kernels = names.map((name) => sums.kernel(part, name));
+  return part.work({ label: "squares", kernels });
+}
+
+/** The norm over all ranks' gradients, and the factor that keeps it below the limit. */
+export function addClip(part: Part, sums: SquareSums): Task {
+  const { ranks } = part.model.topology;
+  const whole = part.activations("norm.sums", sums.count);
+  const after: Task[] = [];
+  if (ranks > 1 && sums.split > 0) {
+    const place = { name: "norm", stage: 0, chunk: -1, after: [] };
+    after.push(addAllReduce(part.g, place, {
+      part: part.activations("norm.part", sums.split),
+      sum: { ...whole, offset: WORD * sums.same },
+      count: sums.split,
+    }));
+  }
+  const { clip: limit } = part.model;
+  const out = part.tensor("optimizer.clip");
+  return part.work({
+    ...{ label: "clip", stage: 3, after },
+    kernels: [clipScale({ count: sums.count, sums: whole, out, limit })],
+  });
+}
+
+/** Updates parameters of which each gradient is a part of a tensor. */
+export function addUpdate(part: Part, label: string, names: readonly string[], after: Task): Task {
+  const { optimizer } = part.model;
+  const { table, gradients, groups } = part.tensors;
+  const clip = part.tensor("optimizer.clip"), rates = part.tensor("optimizer.rates");
+  const kernels: Kernel[] = [];
+  let words = 0;
+  for (const name of names) {
+    const place = gradients.get(name)!;
+    const known = groups.flatMap(({ parameters }) => parameters).find((one) => one.name === name);
+    const count = table.localElements(name);
+    words += count * (3 + 2 * optimizer.states.length);
+    const gradient: View = { ...part.tensor(place.tensor), offset: WORD * place.first };
+    kernels.push(...optimizer.update({
+      ...{ count, clip, rates, gradient, parameter: part.tensor(name) },
+      // of a layer's own: all that are matrices
+      decayed: known?.decayed ?? /\.(gate\.weight|experts\.w\d+)$/.test(name),
+      state: (state) => part.tensor(`optimizer.${name}.${state}`),
+    }));
+  }
+  return part.work({ label, stage: 4, kernels, words, after: [after], flops: 8 * words });
+}

@@ -1,0 +1,189 @@
+/** Reference training runs: small models whose losses and gradients were computed in float64. @module */
+import {
+  adamw,
+  cosineRate,
+  ffn,
+  gshard,
+  layerNorm,
+  learnedPositions,
+  rmsNorm,
+  rotaryPositions,
+  sgd,
+  swiglu,
+  topK,
+} from "../blocks/mod.ts";
+import { parseSafetensors } from "../files/mod.ts";
+import {
+  type BlockConfig,
+  createModel,
+  type ModelConfig,
+  type TrainingStep,
+} from "../model/mod.ts";
+import type { PassChoices } from "../layer/mod.ts";
+import { type Engine, SchemoeError } from "../types.ts";
+
+/** A reference run, read from its file. */
+export interface GoldenTraining {
+  readonly name: string;
+  readonly ranks: number;
+  readonly steps: number;
+  readonly model: ModelConfig;
+  /** Parameters at the beginning. */
+  readonly parameters: Readonly<Record<string, Float32Array>>;
+  /** Of each step, [ranks, batch, context + 1]. */
+  readonly tokens: readonly Int32Array[];
+  readonly loss: Float64Array;
+  readonly gradNorm: Float64Array;
+  readonly rates: Float64Array;
+  /** Of each parameter: its gradient in step 0, and its values at the end. */
+  readonly gradients: Readonly<Record<string, Float32Array>>;
+  readonly final: Readonly<Record<string, Float32Array>>;
+}
+
+/** The configuration in a file. */
+interface Config {
+  readonly name: string;
+  readonly [key: string]: unknown;
+  readonly ranks: number;
+  readonly steps: number;
+  readonly batch: number;
+  readonly length: number;
+  readonly vocabularySize: number;
+  readonly modelDim: number;
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  readonly headDim: number;
+  readonly experts: number;
+  readonly topK: number;
+  readonly hiddenDim: number;
+  readonly denseHiddenDim: number;
+  readonly blocks: readonly ("moe" | "ffn")[];
+  readonly expert: "ffn" | "llama_ffn";
+  readonly activation: "gelu" | "relu" | "silu";
+  readonly bias: boolean;
+  readonly norm: "rms" | "layer";
+  readonly epsilon: number;
+  readonly positions: "learned" | "rope";
+  readonly ropeBase: number;
+  readonly tied: boolean;
+  readonly auxWeight: number;
+  readonly clip: number;
+  readonly normalizeGate: boolean;
+  readonly capacityFactor: number;
+  readonly optimizer:
+    | { kind: "adamw"; betas: [number, number]; epsilon: number; weightDecay: number }
+    | { kind: "sgd"; momentum: number };
+  readonly schedule: { peak: number; warmup: number; decaySteps: number; final: number };
+}
+
+/**
+ * Reads a reference run.
+ * @throws {SchemoeError} when the file has no configuration of one.
+ */
+export function parseGoldenTraining(bytes: Uint8Array<ArrayBuffer>, file: string): GoldenTraining {
+  const { tensors, metadata } = parseSafetensors(bytes, file);
+  const text = metadata?.config;
+  const config: Config | undefined = text === undefined ? undefined : JSON.parse(text);
+  if (config?.steps === undefined || config.vocabularySize === undefined) {
+    throw new SchemoeError(`Cannot read ${file}: it is no reference training run`);
+  }
+  const values = <T>(name: string): T => {
+    const found = tensors.get(name);
+    if (!found) throw new SchemoeError(`Cannot read ${file}: it has no tensor "${name}"`);
+    return found.data as T;
+  };
+  const named = (prefix: string) =>
+    Object.fromEntries(
+      [...tensors].filter(([name]) => name.startsWith(prefix))
+        .map(([name, { data }]) => [name.slice(prefix.length), data as Float32Array]),
+    );
+  const gradients = named("grad.");
+  const all = values<Int32Array>("tokens");
+  const { steps, ranks, batch, length } = config;
+  const size = ranks * batch * (length + 1);
+  return {
+    ...{ name: config.name, ranks, steps, model: modelOf(config), gradients },
+    parameters: Object.fromEntries(
+      Object.keys(gradients).map((name) => [name, values<Float32Array>(name)]),
+    ),
+    tokens: Array.from({ length: steps }, (_, step) => all.slice(step * size, (step + 1) * size)),
+    loss: values("loss"),
+    gradNorm: values("gradNorm"),
+    rates: values("lr"),
+    final: named("final."),
+  };
+}
+
+function modelOf(config: Config): ModelConfig {
+  const { topK: k, normalizeGate: normalize, experts, hiddenDim, capacityFactor } = config;
+  const { optimizer, schedule } = config;
+  const expert = config.expert === "llama_ffn"
+    ? swiglu()
+    : ffn({ activation: config.activation as "gelu", bias: config.bias });
+  const moe: BlockConfig = {
+    moe: {
+      ...{ experts, hiddenDim, expert, gate: topK({ k, normalize }) },
+      routing: { capacityFactor },
+      losses: [gshard({ weight: config.auxWeight })],
+    },
+  };
+  const { epsilon } = config;
+  return {
+    ...{ vocabulary: config.vocabularySize, context: config.length, batch: config.batch },
+    ...{ modelDim: config.modelDim, tied: config.tied, clip: config.clip },
+    attention: {
+      ...{ heads: config.heads, keyValueHeads: config.keyValueHeads, headDim: config.headDim },
+    },
+    layers: config.blocks.map((kind) =>
+      kind === "moe" ? moe : { ffn: { hiddenDim: config.denseHiddenDim, expert } }
+    ),
+    norm: config.norm === "rms" ? rmsNorm({ epsilon }) : layerNorm({ epsilon }),
+    positions: config.positions === "rope"
+      ? rotaryPositions({ base: config.ropeBase })
+      : learnedPositions(),
+    optimizer: optimizer.kind === "sgd" ? sgd({ momentum: optimizer.momentum }) : adamw({
+      ...{ betas: optimizer.betas, epsilon: optimizer.epsilon },
+      weightDecay: optimizer.weightDecay,
+    }),
+    rate: cosineRate({
+      ...{ peak: schedule.peak, warmup: schedule.warmup, steps: schedule.decaySteps },
+      final: schedule.final,
+    }),
+  };
+}
+
+/** What a run of a reference computed: its steps, the gradients of step 0 and the parameters at the end. */
+export interface GoldenTrainingRun {
+  readonly steps: readonly TrainingStep[];
+  readonly gradients: Readonly<Record<string, Float32Array>>;
+  readonly final: Readonly<Record<string, Float32Array>>;
+}
+
+/**
+ * Runs a reference from its parameters on its tokens.
+ * @param options.steps only that many; the parameters at the end are then those after them.
+ */
+export async function runGoldenTraining(
+  engine: Engine,
+  golden: GoldenTraining,
+  { steps = golden.steps, ...choices }: PassChoices & { readonly steps?: number } = {},
+): Promise<GoldenTrainingRun> {
+  const { ranks } = engine.topology;
+  if (ranks !== golden.ranks) {
+    throw new SchemoeError(
+      `Cannot run ${golden.name}: it is for ${golden.ranks} ranks, the engine has ${ranks}`,
+    );
+  }
+  using model = createModel(engine, golden.model);
+  model.set(golden.parameters);
+  const done: TrainingStep[] = [];
+  const gradients: Record<string, Float32Array> = {};
+  for (let step = 0; step < steps; step++) {
+    done.push(await model.step(golden.tokens[step], choices));
+    if (step > 0) continue;
+    for (const name of Object.keys(golden.gradients)) gradients[name] = await model.gradient(name);
+  }
+  const final: Record<string, Float32Array> = {};
+  for (const name of Object.keys(golden.final)) final[name] = await model.read(name);
+  return { steps: done, gradients, final };
+}
