@@ -119,7 +119,7 @@ export class TensorStore {
 
   /** @throws {SchemoeError} for a name that cannot be set. */
   checkSettable(name: string): void {
-    const settable = this.table.names("input", "parameter");
+    const settable = this.table.names("input", "parameter", "state");
     if (settable.includes(name)) return;
     const { owner } = this.#options;
     throw new SchemoeError(`Cannot set "${name}": the ${owner} has ${settable.join(", ")}`);

@@ -9,7 +9,7 @@ import {
   normGrad,
   sumValues,
 } from "../kernels/mod.ts";
-import type { Kernel, Task } from "../types.ts";
+import type { Kernel, Matrix, Task, View } from "../types.ts";
 import { gradientBuffers, normOf } from "./attention.ts";
 import { matrix, type Part, WORD } from "./parts.ts";
 
@@ -59,16 +59,38 @@ export function embeddingBackward(part: Part): Task {
   });
 }
 
+/** Gradients of some rows of the logits: of what the head reads, and of its weights. */
+function headGrads(
+  part: Part,
+  { here, x, dy, row, count }: { here: Matrix; x: Matrix; dy: View; row: number; count: number },
+): Kernel[] {
+  const { modelDim, vocabulary, tied } = part.model;
+  const add = row > 0;
+  const dx = matrix(dy.buffer, count, modelDim, WORD * row * modelDim);
+  if (!tied) {
+    const gradient = part.gradient(part.group("head"), "head");
+    return [
+      gemm(here, part.parameter("head"), dx, { transB: true }),
+      gemm(x, here, gradient, { transA: true, add }),
+    ];
+  }
+  const { buffer } = part.activations("tied", vocabulary * modelDim);
+  return [
+    gemm(here, part.parameter("embedding"), dx),
+    gemm(here, x, matrix(buffer, vocabulary, modelDim), { transA: true, add }),
+  ];
+}
+
 /** Most bytes of logits at a time. */
 const LOGITS = 16 << 20;
 
 /**
  * The last norm, logits and loss of some rows at a time, whose gradient is made in the same go, so that
  * logits of all rows never exist.
+ * @param lossOnly leaves the gradients out.
  */
-export function head(part: Part): Task {
+export function head(part: Part, lossOnly = false): Task {
   const { tokens, modelDim, vocabulary, tied, layers, topology: { ranks } } = part.model;
-  const { dh } = gradientBuffers(part);
   const last = matrix(
     part.activations(`h.${layers.length}`, tokens * modelDim).buffer,
     tokens,
@@ -76,7 +98,6 @@ export function head(part: Part): Task {
   );
   const name = "norm";
   const own = normOf(part, name);
-  const group = part.group("head");
   const rows = Math.max(1, Math.min(tokens, Math.floor(LOGITS / (WORD * vocabulary))));
   const statistics = part.activations("head.statistics", 2 * tokens);
   const y = part.activations("head.x", tokens * modelDim);
@@ -84,15 +105,11 @@ export function head(part: Part): Task {
   const logits = part.activations("head.logits", rows * vocabulary).buffer;
   const losses = part.activations("head.losses", tokens);
   const weight = part.parameter(tied ? "embedding" : "head");
-  const gradient = tied
-    ? matrix(part.activations("tied", vocabulary * modelDim).buffer, vocabulary, modelDim)
-    : part.gradient(group, "head");
   const targets = part.tensor("targets");
   const kernels: Kernel[] = [norm(own.shape, { ...own, x: last, y, statistics })];
   for (let row = 0; row < tokens; row += rows) {
     const count = Math.min(rows, tokens - row);
     const x = matrix(y.buffer, count, modelDim, WORD * row * modelDim);
-    const dx = matrix(dy.buffer, count, modelDim, WORD * row * modelDim);
     const here = matrix(logits, count, vocabulary);
     kernels.push(
       gemm(x, weight, here, { transB: tied }),
@@ -101,21 +118,23 @@ export function head(part: Part): Task {
         targets: { ...targets, offset: WORD * row },
         loss: { ...losses, offset: WORD * row },
       }),
-      gemm(here, weight, dx, { transB: !tied }),
-      tied
-        ? gemm(here, x, gradient, { transA: true, add: row > 0 })
-        : gemm(x, here, gradient, { transA: true, add: row > 0 }),
     );
+    if (!lossOnly) kernels.push(...headGrads(part, { here, x, dy, row, count }));
   }
-  const at = { dy, x: last, statistics };
   kernels.push(
     sumValues({ squares: false, count: tokens, x: losses, out: part.tensor("loss") }),
-    normGrad(own.shape, { ...at, weight: own.weight, dx: dh, add: false }),
-    own.weightGrad(group.name, at),
   );
+  if (!lossOnly) {
+    const at = { dy, x: last, statistics };
+    const { dh } = gradientBuffers(part);
+    kernels.push(
+      normGrad(own.shape, { ...at, weight: own.weight, dx: dh, add: false }),
+      own.weightGrad("head", at),
+    );
+  }
   return part.work({
     label: "head",
-    flops: 6 * tokens * modelDim * vocabulary,
+    flops: (lossOnly ? 2 : 6) * tokens * modelDim * vocabulary,
     words: 6 * tokens * vocabulary,
     kernels,
   });

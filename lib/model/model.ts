@@ -7,7 +7,9 @@ import { TensorStore } from "../layer/store.ts";
 import { acrossLayers } from "../schedulers/across_layers.ts";
 import { type Engine, SchemoeError } from "../types.ts";
 import { type ModelConfig, type ModelShape, resolveModel } from "./config.ts";
-import { stepGraph } from "./step_graph.ts";
+import { checkedStep, CHECKPOINT, checkpointTensors } from "./checkpoint.ts";
+import { openSafetensors, writeSafetensors } from "../files/mod.ts";
+import { lossGraph, stepGraph } from "./step_graph.ts";
 import { type StepValues, TrainingStep } from "./step.ts";
 import { type ModelTensors, modelTensors, moePrefix } from "./tensors.ts";
 
@@ -106,6 +108,67 @@ export class MoeModel {
     return whole.slice(first, first + count);
   }
 
+  /**
+   * Mean cross entropy of tokens as {@linkcode MoeModel.step} takes them, in nats a token; changes nothing.
+   * @throws {SchemoeError} when tokens or choices are wrong, and on an engine that computes no values.
+   */
+  evaluate(tokens: Int32Array, choices: PassChoices = {}): Promise<number> {
+    return this.#store.exclusive(async () => {
+      if (!this.engine.computes) {
+        throw new SchemoeError(
+          `Cannot evaluate the model: the engine ${this.engine.kind} computes no values`,
+        );
+      }
+      this.#writeTokens(tokens);
+      await this.ready();
+      const { chunks, resolved, configuration } = this.#choose(choices, "forward");
+      const { scheduler, allToAll, compressor } = resolved;
+      const key = [
+        ...["evaluate", JSON.stringify(chunks)],
+        ...[allToAll, compressor.dispatch, compressor.combine],
+      ];
+      const options = { chunks, allToAll, compressor, configuration };
+      const known = this.#runner.graph(key, () => lossGraph(this.shape, this.#tensors, options));
+      await this.#runner.run(known, acrossLayers(scheduler), {
+        ...{ bound: false, timeLimit: choices.timeLimit, signal: choices.signal },
+      });
+      return mean([...this.#store.read("loss")]) / this.shape.tokens;
+    });
+  }
+
+  /**
+   * Writes a checkpoint: parameters, states of the optimizer and the number of steps, as safetensors. The file is
+   * replaced as a whole, so that a run that ends meanwhile leaves the one before.
+   * @throws {SchemoeError} on an engine that computes no values.
+   */
+  save(path: string | URL): Promise<void> {
+    return this.#store.exclusive(async () => {
+      if (!this.engine.computes) {
+        throw new SchemoeError(
+          `Cannot save the model: the engine ${this.engine.kind} has no values`,
+        );
+      }
+      await this.ready();
+      const { optimizer } = this.shape;
+      await writeSafetensors(path, checkpointTensors(this.#store), {
+        ...{ format: CHECKPOINT, step: String(this.#steps), optimizer: optimizer.name },
+      });
+    });
+  }
+
+  /**
+   * Goes on from a checkpoint, on any number of ranks.
+   * @throws {SchemoeError} when the file is none, or of a model with other tensors; nothing is changed then.
+   */
+  async load(path: string | URL): Promise<this> {
+    using file = await openSafetensors(path);
+    const step = checkedStep(file, this.#store.table, this.shape.optimizer.name);
+    await this.ready();
+    await this.#store.load(file, {});
+    this.#steps = step;
+    return this;
+  }
+
   /** Resolves when all parameters have values; steps wait for it by themselves. */
   ready(): Promise<void> {
     return this.#store.ready();
@@ -123,12 +186,9 @@ export class MoeModel {
    */
   step(tokens?: Int32Array, choices: PassChoices = {}): Promise<TrainingStep> {
     return this.#store.exclusive(async () => {
-      const { optimizer, rate: rates, layers, topology } = this.shape;
-      const resolved = resolveChoices(choices, []);
-      const { scheduler, allToAll, compressor, chunking } = resolved;
-      const chunks = layers.flatMap((block) =>
-        "moe" in block ? [checkedSplit(chunking, { capacity: block.places, topology })] : []
-      );
+      const { optimizer, rate: rates } = this.shape;
+      const { chunks, resolved, configuration } = this.#choose(choices, "step");
+      const { scheduler, allToAll, compressor } = resolved;
       if (this.engine.computes) this.#writeTokens(tokens);
       await this.ready();
       const rate = rates.at(this.#steps);
@@ -141,7 +201,6 @@ export class MoeModel {
         const numbers = Float32Array.from(optimizer.rates(rate, this.#steps + 1));
         this.#store.write("optimizer.rates", numbers);
       }
-      const configuration = this.#configuration(resolved, chunks[0]?.length ?? 1);
       const key = [JSON.stringify(chunks), allToAll, compressor.dispatch, compressor.combine];
       const known = this.#runner.graph(
         key,
@@ -225,16 +284,23 @@ export class MoeModel {
     );
   }
 
-  #configuration(choices: ReturnType<typeof resolveChoices>, chunks: number) {
+  /** What is chosen for a pass: chunks of each Mixture-of-Experts layer, and its configuration for captions. */
+  #choose(choices: PassChoices, pass: "forward" | "step") {
     const { topology, layers, vocabulary, context, batch, modelDim, optimizer } = this.shape;
-    return {
-      ...{ pass: "step", layers: layers.length, scheduler: choices.scheduler.name },
-      ...{ allToAll: choices.allToAll.name, compressor: codecName(choices.compressor), chunks },
+    const resolved = resolveChoices(choices, []);
+    const { scheduler, allToAll, compressor, chunking } = resolved;
+    const chunks = layers.flatMap((block) =>
+      "moe" in block ? [checkedSplit(chunking, { capacity: block.places, topology })] : []
+    );
+    const configuration = {
+      ...{ pass, layers: layers.length, scheduler: scheduler.name, allToAll: allToAll.name },
+      ...{ compressor: codecName(compressor), chunks: chunks[0]?.length ?? 1 },
       world: `${topology.nodes} x ${topology.ranksPerNode}`,
       ...{ tokens: `${batch} x ${context} a rank`, modelDim, vocabulary },
       optimizer: optimizer.name,
       engine: `${this.engine.kind}, ${this.engine.timing}`,
     };
+    return { chunks, resolved, configuration };
   }
 }
 

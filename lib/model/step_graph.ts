@@ -34,6 +34,17 @@ export function stepGraph(
   return stackGraph(step.segments, options.configuration, "step");
 }
 
+/** The graph of the losses alone, without gradients. */
+export function lossGraph(
+  model: ModelShape,
+  tensors: ModelTensors,
+  options: StepOptions,
+): TaskGraph {
+  const step = new StepBuilder(model, tensors, options);
+  step.forward({ lossOnly: true });
+  return stackGraph(step.segments, options.configuration);
+}
+
 class StepBuilder {
   readonly segments: Segment[] = [];
   readonly #sums: SquareSums;
@@ -47,7 +58,7 @@ class StepBuilder {
     this.#sums = new SquareSums(tensors);
   }
 
-  forward(): void {
+  forward({ lossOnly = false } = {}): void {
     const { layers } = this.model;
     this.#simple("embedding.", 0, "forward", embeddingForward);
     for (const [index, block] of layers.entries()) {
@@ -63,8 +74,9 @@ class StepBuilder {
       this.#simple(`B${index}.out.`, index, "forward", (part) => residualForward(part, index));
     }
     const part = this.#part("head.", Math.max(0, layers.length - 1), "forward");
-    const task = head(part);
-    this.#complete(part, "head", [task], task);
+    const task = head(part, lossOnly);
+    if (lossOnly) this.segments.push(part.segment([task]));
+    else this.#complete(part, "head", [task], task);
   }
 
   backward(): void {
@@ -76,10 +88,8 @@ class StepBuilder {
         const graph = backwardGraph({ ...moe, forwardChunks: moe.chunks });
         const exits = graph.tasks.filter(({ label }) => label === "dispatch" || label === "gate");
         this.segments.push({ ...this.#layer(graph, index), exits });
-        const names = Object.keys(block.moe.expert.parameters(block.moe))
-            .length > 0
-          ? block.moe.expert.parameters(block.moe).map(({ name }) => `grad.experts.${name}`)
-          : [];
+        const names = block.moe.expert.parameters(block.moe)
+          .map(({ name }) => `grad.experts.${name}`);
         this.#addSquares(
           `B${index}.moe.`,
           index,
