@@ -48,7 +48,7 @@ void move(const Codec& c, const Context& context, bool encode) {
   each_piece(c, context, [&](const Piece& piece, int64_t, int64_t at) {
     std::byte* x = context.at<std::byte>(c.x) + at;
     std::byte* wire = piece.wire + piece.line * static_cast<int64_t>(bytes);
-    std::memcpy(encode ? wire : x, encode ? x : wire, bytes);
+    std::memmove(encode ? wire : x, encode ? x : wire, bytes);
   });
 }
 

@@ -1,4 +1,4 @@
-// Rows between tokens and experts.
+// Rows between tokens and experts. They are moved, not copied: a Program may let them overlap.
 #include <algorithm>
 #include <cstring>
 
@@ -65,7 +65,7 @@ void run(const Dispatch& d, const Context& context) {
         checked("slots", slot, d.tokens * d.k);
         const float* from = x + slot / d.k * d.columns;
         if (weights) scale_row(out, from, weights[slot], d.columns);
-        else std::memcpy(out, from, static_cast<size_t>(d.columns) * sizeof *out);
+        else std::memmove(out, from, static_cast<size_t>(d.columns) * sizeof *out);
       }
     }
   }
@@ -101,7 +101,7 @@ void run(const PlaceTokens& p, const Context& context) {
     if (row < 0) continue;
     const float* from = x + i / p.k * p.columns;
     if (weights) scale_row(out + row * p.columns, from, weights[i], p.columns);
-    else std::memcpy(out + row * p.columns, from, static_cast<size_t>(p.columns) * sizeof *out);
+    else std::memmove(out + row * p.columns, from, static_cast<size_t>(p.columns) * sizeof *out);
   }
 }
 
@@ -143,7 +143,7 @@ void run(const GroupRows& g, const Context& context) {
   auto* rows = context.at<float>(g.rows);
   const auto bytes = static_cast<size_t>(g.columns) * sizeof *rows;
   if (bytes == 0) return;
-  each_pair(g, context, [&](int64_t from, int64_t to) { std::memcpy(rows + to * g.columns, wire + from * g.columns, bytes); });
+  each_pair(g, context, [&](int64_t from, int64_t to) { std::memmove(rows + to * g.columns, wire + from * g.columns, bytes); });
 }
 
 void run(const UngroupRows& g, const Context& context) {
@@ -151,7 +151,7 @@ void run(const UngroupRows& g, const Context& context) {
   const auto* rows = context.at<const float>(g.rows);
   const auto bytes = static_cast<size_t>(g.columns) * sizeof *rows;
   if (bytes == 0) return;
-  each_pair(g, context, [&](int64_t to, int64_t from) { std::memcpy(wire + to * g.columns, rows + from * g.columns, bytes); });
+  each_pair(g, context, [&](int64_t to, int64_t from) { std::memmove(wire + to * g.columns, rows + from * g.columns, bytes); });
 }
 
 void run(const RowDot& r, const Context& context) {
