@@ -104,9 +104,17 @@ export const dtypes: { readonly [D in Dtype]: Codec<Arrays[D]> } = {
     array: Float32Array,
     decode: ({ buffer }) => {
       const high = new Uint16Array(buffer);
-      return new Float32Array(Uint32Array.from(high, (bits) => bits << 16).buffer);
+      // a loop of its own: `from` with a function takes thirty times as long
+      const bits = new Uint32Array(high.length);
+      for (let i = 0; i < bits.length; i++) bits[i] = high[i] << 16;
+      return new Float32Array(bits.buffer);
     },
-    encode: (data) => Uint16Array.from(new Uint32Array(data.slice().buffer), roundToBf16),
+    encode: (data) => {
+      const bits = new Uint32Array(data.slice().buffer);
+      const high = new Uint16Array(bits.length);
+      for (let i = 0; i < bits.length; i++) high[i] = roundToBf16(bits[i]);
+      return high;
+    },
   },
   F64: plain(Float64Array),
   I32: plain(Int32Array),

@@ -25,7 +25,10 @@ void opening() {
   CHECK_CONTAINS(text.text, "version 9");
   CHECK(text.status == SCHEMOE_INVALID && text.task == SCHEMOE_NONE && text.rank == SCHEMOE_NONE && text.buffer == SCHEMOE_NONE);
   config = {SCHEMOE_ABI_VERSION, SCHEMOE_CUDA, 2, 2, 0, {}};
-  CHECK_EQUAL(open(), SCHEMOE_UNSUPPORTED);
+  // A library with CUDA opens one, or says that there is no GPU.
+  if (open() == SCHEMOE_OK) CHECK_EQUAL(schemoe_close(engine, &text), SCHEMOE_OK);
+  else CHECK(text.status == SCHEMOE_UNSUPPORTED || text.status == SCHEMOE_DEVICE);
+  engine = nullptr;
   config = {SCHEMOE_ABI_VERSION, SCHEMOE_CPU, 65536, 65536, 0, {}};
   CHECK_EQUAL(open(), SCHEMOE_INVALID);
   config = {SCHEMOE_ABI_VERSION, SCHEMOE_CPU, 1, 1, 4, {}};

@@ -42,7 +42,7 @@ SCHEMOE_VECTOR Scale scale_of(const float* x, int64_t columns) {
   if (odd[0] != 0.0f) return {float_of(kNan), float_of(kNan)};
   // Which of two zeros is found depends on the order of comparing; adding zero makes it +0.
   const float min = *std::min_element(low, low + kLanes) + 0.0f;
-  const float max = *std::max_element(high, high + kLanes);
+  const float max = *std::max_element(high, high + kLanes) + 0.0f;
   const float step = (max - min) / 255.0f;
   return {min, step < kWideStep ? step : (max * 0.25f - min * 0.25f) / 255.0f * 4.0f};
 }

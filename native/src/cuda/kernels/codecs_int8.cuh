@@ -70,6 +70,7 @@ __device__ inline Scale scale_of(float low, float high) {
   }
   // Which of two zeros is found depends on the order of comparing; adding zero makes it +0.
   low = __fadd_rn(low, 0.0f);
+  high = __fadd_rn(high, 0.0f);
   const float step = __fdiv_rn(__fsub_rn(high, low), 255.0f);
   if (step < kWideStep) return {low, step};
   const float quarter = __fsub_rn(__fmul_rn(high, 0.25f), __fmul_rn(low, 0.25f));

@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(32 * kWarps) softmax_kernel(int64_t rows, int6
 __device__ inline uint64_t rank_of(float score, int expert) {
   const uint32_t bits = __float_as_uint(score + 0.0f);  // -0 is 0
   const uint32_t ordered = bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-  const uint32_t key = isnan(score) ? 0xffffffffu : ordered;
+  const uint32_t key = isnan(score) ? 0xfffffffeu : ordered;  // below the rank that every score is below
   return uint64_t{key} << 32 | (0xffffffffu - static_cast<uint32_t>(expert));
 }
 
