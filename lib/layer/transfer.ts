@@ -17,7 +17,7 @@ export interface TensorPlace {
 }
 
 /** Elements that are moved at a time: some milliseconds, so that the event loop is never held for long. */
-const PIECE = 1 << 22;
+const PIECE = 1 << 20;
 
 const CODEC = { float32: dtypes.F32, bfloat16: dtypes.BF16, int32: dtypes.I32 } as const;
 

@@ -84,8 +84,10 @@ interface Timed {
 
 async function timed(run: () => Promise<{ readonly makespan: number }>): Promise<Timed> {
   const began = performance.now();
-  const { makespan } = await run();
-  return { wall: performance.now() - began, makespan: makespan * 1e3 };
+  const result = await run();
+  const wall = performance.now() - began;
+  // asked for afterwards: it makes the timeline
+  return { wall, makespan: result.makespan * 1e3 };
 }
 
 /** The pass whose wall time is the median. */
