@@ -156,7 +156,8 @@ void check_giving_up() {
     // It may not have begun yet; closing waits for it, or comes before it.
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     if (closing) {
-      world.parts[0]->close();
+      // by its value: the Part is in use by the thread that waits
+      schemoe_close(world.parts[0]->handle, &failure);
     } else {
       while (!over) {
         schemoe_cancel(world.parts[0]->handle, &failure);
@@ -164,6 +165,7 @@ void check_giving_up() {
       }
     }
     CHECK(waiting.get().status != SCHEMOE_OK);
+    if (closing) world.parts[0]->handle = nullptr;
   }
 }
 
