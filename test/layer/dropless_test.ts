@@ -99,10 +99,26 @@ function assertNear(
   got: Record<string, Float32Array>,
   expected: Record<string, ArrayLike<number>>,
   where: string,
-  tolerance = TOLERANCE,
 ): void {
   for (const [name, values] of Object.entries(expected)) {
-    assertLess(largestError(got[name], Float32Array.from(values)), tolerance, `${name}: ${where}`);
+    assertLess(largestError(got[name], Float32Array.from(values)), TOLERANCE, `${name}: ${where}`);
+  }
+}
+
+/**
+ * Rows that zfp codes together have other neighbours where places without a token have no rows: both differ
+ * from exact values by its error, about 0.07 of the norm, and 0.25 where rounding switches units of a ReLU.
+ */
+function assertAlike(
+  got: Record<string, Float32Array>,
+  expected: Record<string, Float32Array>,
+  where: string,
+): void {
+  const norm = (values: Iterable<number>) =>
+    Math.sqrt([...values].reduce((sum, value) => sum + value * value, 0));
+  for (const [name, values] of Object.entries(expected)) {
+    const error = norm(values.map((value, i) => value - got[name][i])) / norm(values);
+    assertLess(error, name === "y" ? 0.14 : 0.5, `${name}: ${where}`);
   }
 }
 
@@ -210,9 +226,10 @@ Deno.test("codecs carry the rows of a dropless layer as they do padded ones", as
     for (const chunks of [1, 2]) {
       const choices = { compressor, chunks, allToAll: "bruck" };
       const got = await run(true, choices);
-      // rows that are coded together have other neighbours where places without a token have none
-      const tolerance = compressor.startsWith("zfp") ? 0.2 : TOLERANCE;
-      assertNear(got, await run(false, choices), `${compressor}, ${chunks} chunks`, tolerance);
+      const padded = await run(false, choices);
+      const where = `${compressor}, ${chunks} chunks`;
+      if (compressor === "zfp") assertAlike(got, padded, where);
+      else assertNear(got, padded, where);
       if (compressor !== "none") assert(bits([got.y])[0] !== bits([plain.y])[0], compressor);
     }
   }
