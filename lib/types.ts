@@ -525,36 +525,78 @@ export interface Expert extends Block<ExpertShape, ExpertContext> {
   check?(layer: ExpertShape & { readonly experts: number; readonly dtype?: string }): void;
 }
 
-/** Buffers of the gate of one rank; float32 but for `x`, `dx` and those marked int32. */
-export interface GateContext {
-  /** Type of `x` and `dx`; default `float32`. */
-  readonly dtype?: ElementType;
+/** How the logits of a gate become scores. */
+export type GateScores = "softmax" | "sigmoid" | "sqrtSoftplus" | "softmaxOfChosen" | "relu";
+
+/** Sizes that a gate depends on. */
+export interface GateShape {
+  /** Tokens of a rank. */
   readonly tokens: number;
   readonly modelDim: number;
   readonly experts: number;
+  /** Experts, and what the gate has beside them: experts without computation. */
+  readonly rows: number;
+}
+
+/** A tensor of a gate's own, called `gate.` and its name. */
+export interface GateTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype?: "float32" | "int32";
+  /**
+   * `parameter`: trained, the same on all ranks; `state`: the same on all ranks, without a gradient; the others
+   * are each rank's own: `input` set by the user, `saved` from forward to backward, `pass` within a pass.
+   */
+  readonly life: "parameter" | "state" | "input" | "saved" | "pass";
+  /** Standard deviation of the values it begins with; default 0. */
+  readonly deviation?: number;
+  /** Or one value that all its elements begin with; default 0. */
+  readonly constant?: number;
+}
+
+/** Tensors of the gate of one rank; float32 but for `x`, `dx` and those marked int32. */
+export interface GateContext extends GateShape {
+  /** Type of `x` and `dx`; default `float32`. */
+  readonly dtype?: ElementType;
+  /** Choices that a token has room for. */
   readonly topK: number;
-  readonly batchPrioritized: boolean;
-  readonly auxWeight: number;
+  /** Whether choices may be -1 or experts without computation, so that `targets` tell them apart. */
+  readonly partial: boolean;
+  /** Whether places go to tokens by descending best score. */
+  readonly prioritized: boolean;
+  /** Places of an expert where they do not depend on the routing, else 0. */
+  readonly capacity: number;
   /** [tokens, modelDim]. */
   readonly x: View;
-  /** [experts, modelDim]. */
-  readonly weight: View;
-  /** [tokens, experts] each: scores kept for backward, and scratch. */
-  readonly scores: View;
+  /** [tokens, rows] each. */
   readonly logits: View;
-  /** [tokens, topK]: expert of each choice (int32), its weight, its position in the expert (int32). */
+  readonly scores: View;
+  /** [tokens, topK]: row of each choice (int32; -1: none), its weight, its position in the expert (int32). */
   readonly choices: View;
   readonly weights: View;
   readonly positions: View;
-  /** [experts] int32: tokens that chose it, before dropping. */
+  /** Of a partial gate: the choices with expert 0 where there is no row (int32); else `choices`. */
+  readonly targets: View;
+  /** [rows] int32: tokens that chose it, before dropping. */
   readonly loads: View;
-  /** [1]. */
-  readonly auxLoss: View;
-  /** Backward: gradient of `weights`, of `x` (added to when `accumulate`) and of `weight`. */
+  /** Backward: gradient of `weights`, of the logits, and of `x` (added to when `accumulate`). */
   readonly dWeights: View;
+  readonly dLogits: View;
   readonly dx: View;
-  readonly dWeight: View;
   readonly accumulate: boolean;
+  /** Slopes that the losses of the layer left for backward; absent where no loss has any. */
+  readonly slopes: {
+    readonly balance?: View;
+    readonly importance?: View;
+    readonly load?: View;
+    readonly zWeight: number;
+    /** Of a fused gate: weight of the loss of GShard where no other loss has slopes; 0 without losses. */
+    readonly gshard?: number;
+  };
+  /** A tensor of its own. @throws {SchemoeError} for an unknown name. */
+  tensor(name: string): View;
+  /** This rank's part of the gradient of a parameter. */
+  gradient(name: string): View;
   /** Kernel that calls a JavaScript function; its lane waits, other lanes go on. */
   host(run: HostFunction): Kernel;
 }
@@ -562,22 +604,68 @@ export interface GateContext {
 /** Chooses experts and their weights for each token. */
 export interface Gate {
   readonly name: string;
-  /** Experts of a token. */
+  /** Experts of a token, for the capacity and captions. */
   readonly k: number;
+  /** Choices that a token has room for; default `k`. */
+  readonly slots?: number | "experts";
   /** What a weight multiplies: the expert's output (default) or its input. */
   readonly weighs?: "output" | "input";
+  /** Experts without computation, which return their input; default 0. */
+  readonly identities?: number;
+  /** Whether choices may be -1; so are those of a gate with identities, in effect. Default false. */
+  readonly partial?: boolean;
+  /** How logits become scores; absent: losses that need scores are refused. */
+  readonly scores?: GateScores;
+  /** Whether its backward kernel adds the gradient of the loss of GShard where that is the only loss. */
+  readonly fused?: boolean;
+  /** Its own places of an expert for the tokens of a rank, instead of those of the routing. */
+  capacity?(shape: GateShape & { readonly capacityFactor: number }): number;
+  /** Tensors of its own; default `weight` [rows, modelDim], trained. */
+  tensors?(shape: GateShape): readonly GateTensor[];
   forward(context: GateContext): readonly Kernel[];
   backward(context: GateContext): readonly Kernel[];
-  flops(shape: { tokens: number; modelDim: number; experts: number }): {
-    forward: number;
-    backward: number;
-  };
+  /** What it changes without a gradient after the backward pass. */
+  readonly update?: GateUpdate;
+  flops(shape: GateShape): { forward: number; backward: number };
+}
+
+/** A change without a gradient: what each rank finds is summed over ranks, and applied by all. */
+export interface GateUpdate {
+  readonly name: string;
+  /** Writes this rank's part [rows]. */
+  part(context: GateContext, part: View): readonly Kernel[];
+  /** Applies the sum over all ranks. */
+  apply(context: GateContext, sum: View & { readonly ranks: number }): readonly Kernel[];
+}
+
+/** What a loss reads and writes on one rank. */
+export interface LossContext extends GateContext {
+  /** Ranks over which `counts` are summed: all of them for a loss over the global batch, else 1. */
+  readonly ranks: number;
+  /** How the gate makes scores. */
+  readonly kind: GateScores;
+  /** A tensor of the gate; `tensor` gives those of the loss. @throws {SchemoeError} for an unknown name. */
+  gateTensor(name: string): View;
+  /** [rows]: what the loss counts. */
+  readonly counts: View;
+  /** Its value [1], and the total to which `weight` times it is added. */
+  readonly loss: View;
+  readonly total: View;
 }
 
 /** A loss on the routing, in the total with its weight. */
 export interface Loss {
   readonly name: string;
   readonly weight: number;
+  /** Whether its counts are summed over all ranks. */
+  readonly global?: boolean;
+  /** Slopes that it leaves for the gate's backward pass. */
+  readonly slopes: readonly ("balance" | "importance" | "load" | "z")[];
+  /** Tensors of its own, called `loss.`, its name and theirs. */
+  tensors?(shape: GateShape & { readonly topK: number }): readonly GateTensor[];
+  /** Writes `counts`. */
+  count?(context: LossContext): readonly Kernel[];
+  forward(context: LossContext): readonly Kernel[];
 }
 
 /** Times of the operations of one run, in nanoseconds from its start. */

@@ -7,6 +7,7 @@ import { checkExpert } from "./experts/check.ts";
 import { ffn } from "./experts/mod.ts";
 import { resolveGate } from "./resolve_gate.ts";
 import { resolveLosses } from "./resolve_losses.ts";
+import { resolveShared, type SharedExpert } from "./shared_expert.ts";
 import { resolveRouting, type Routing } from "./routing.ts";
 import {
   type ElementType,
@@ -38,6 +39,8 @@ export interface LayerConfig {
   readonly losses?: readonly Loss[];
   /** Default `ffn()`. */
   readonly expert?: Expert;
+  /** An expert that every token goes to, on its own rank; default none. */
+  readonly shared?: SharedExpert;
   /**
    * Type of tokens, activations, expert parameters and their gradients (those of vectors stay
    * float32); the gate is float32 either way. Default `float32`; `bfloat16` runs on the CUDA engine.
@@ -51,7 +54,7 @@ export interface LayerConfig {
 }
 
 /** A checked layer on a topology, nothing left open but a capacity that depends on the routing. */
-export interface Layer extends Required<LayerConfig> {
+export interface Layer extends Required<Omit<LayerConfig, "shared">> {
   readonly topology: Topology;
   readonly parallel: Required<Parallel>;
   readonly groups: ExpertGroups;
@@ -59,12 +62,15 @@ export interface Layer extends Required<LayerConfig> {
   readonly localExperts: number;
   readonly gate: Gate;
   readonly routing: Required<Routing>;
-  /** Experts of a token: the gate's `k`. */
+  readonly shared?: Required<SharedExpert>;
+  /** Rows of the gate: experts, and experts without computation. */
+  readonly gateRows: number;
+  /** Choices that a token has room for. */
   readonly topK: number;
+  /** Whether some choices go nowhere: the gate is partial or has experts without computation. */
+  readonly partial: boolean;
   /** Whether tokens are multiplied by their weights before the expert: the gate weighs the input. */
   readonly prescore: boolean;
-  /** Weight of the GShard loss; 0 without it. */
-  readonly auxWeight: number;
   /** Of the routing; 0 for a dropless layer. */
   readonly capacityFactor: number;
   readonly capacityAlignment: number;
@@ -83,6 +89,7 @@ const KNOWN = [
   "routing",
   "losses",
   "expert",
+  "shared",
   "dtype",
 ];
 
@@ -126,18 +133,27 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
   checkExpert(expert, { modelDim, hiddenDim, experts, dtype });
   const gate = resolveGate(config.gate, experts);
   const routing = resolveRouting(config.routing);
-  const losses = resolveLosses(config.losses);
+  const losses = resolveLosses(config.losses, gate);
+  const shared = resolveShared(config.shared, { modelDim, experts: 1, dtype });
   const { capacityAlignment, dropless } = routing;
   const layer = {
     ...{ tokens, modelDim, hiddenDim, experts, dtype, expert, gate, routing, losses },
+    ...(shared ? { shared } : {}),
     ...{ topology, parallel, groups, localExperts: experts / groups.size },
     ...{ capacityAlignment, dropless },
-    topK: gate.k,
+    gateRows: experts + (gate.identities ?? 0),
+    topK: gate.slots === "experts" ? experts : gate.slots ?? gate.k,
+    partial: gate.partial === true || (gate.identities ?? 0) > 0,
     prescore: gate.weighs === "input",
     capacityFactor: dropless ? 0 : routing.capacityFactor,
     batchPrioritized: routing.priority === "scores",
-    auxWeight: losses.reduce((sum, { weight }) => sum + weight, 0),
   };
+  if (layer.dropless && layer.partial) {
+    fail(
+      `dropless needs a row for each choice, and choices of the gate ${gate.name} may have none; give a ` +
+        "capacityFactor of 0, which drops none either",
+    );
+  }
   if (layer.capacityFactor > 0) capacity(layer, 0);
   return layer;
 }
@@ -145,10 +161,11 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
 /** A checked layer as its user could write it. */
 export function configOf(layer: Layer): LayerConfig {
   const { tokens, modelDim, hiddenDim, experts, gate, routing, losses, expert, dtype } = layer;
-  const { parallel, groups } = layer;
+  const { parallel, groups, shared } = layer;
   const { capacityFactor, dropless, ...others } = routing;
   return {
     ...{ tokens, modelDim, hiddenDim, experts, gate, losses, expert, dtype },
+    ...(shared ? { shared } : {}),
     // one group of all ranks stays that in a world of another size
     ...(groups.count > 1 ? { parallel } : {}),
     routing: { ...others, dropless, capacityFactor: dropless ? 0 : capacityFactor },
@@ -159,7 +176,8 @@ export function configOf(layer: Layer): LayerConfig {
 export const elementBytes = ({ dtype }: Layer): number => dtype === "bfloat16" ? 2 : 4;
 
 /** True when the capacity depends on the routing, so that a pass takes two Programs. */
-export const routedCapacity = (layer: Layer): boolean => layer.capacityFactor <= 0;
+export const routedCapacity = (layer: Layer): boolean =>
+  layer.capacityFactor <= 0 && !layer.gate.capacity;
 
 /** Places that positions of 32 bits can name. */
 const MOST_PLACES = 2 ** 31 - 1;
@@ -170,9 +188,11 @@ const MOST_PLACES = 2 ** 31 - 1;
  * @throws {SchemoeError} when it comes to 0, or to more than a position can name.
  */
 export function capacity(layer: Layer, largestLoad: number): number {
-  const { capacityFactor: factor, capacityAlignment: alignment, topK, tokens, experts } = layer;
-  const limit = topK * Math.floor(Math.abs(factor) * Math.ceil(tokens / experts));
-  const places = factor > 0 ? limit : factor === 0 ? largestLoad : Math.min(largestLoad, limit);
+  const { capacityFactor: factor, capacityAlignment: alignment, gate, tokens, experts } = layer;
+  const own = gate.capacity?.({ ...layer, rows: layer.gateRows });
+  const limit = gate.k * Math.floor(Math.abs(factor) * Math.ceil(tokens / experts));
+  const places = own ??
+    (factor > 0 ? limit : factor === 0 ? largestLoad : Math.min(largestLoad, limit));
   const aligned = Math.ceil(places / alignment) * alignment;
   if (aligned < 1) {
     fail(

@@ -19,7 +19,9 @@ export * from "./optimizers/mod.ts";
 export { layerNorm, type Norm, type NormOptions, rmsNorm } from "./norms.ts";
 export { learnedPositions, type PositionCoding, rotaryPositions } from "./places.ts";
 export { constantRate, cosineRate, type Rate } from "./rates.ts";
+export * from "./updates/mod.ts";
 export type { Routing } from "./routing.ts";
+export type { SharedExpert } from "./shared_expert.ts";
 export {
   capacity,
   elementBytes,

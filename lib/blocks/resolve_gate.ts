@@ -22,17 +22,24 @@ export function resolveGate(given: Gate | string | undefined, experts: number): 
   if (!Number.isInteger(k) || k < 1) {
     fail(`k of the gate ${name} must be a positive integer, got ${quoted(k)}`);
   }
-  if (k > experts) fail(`k ${k} of the gate ${name} is more than the ${experts} experts there are`);
+  const rows = experts + (gate.identities ?? 0);
+  if (k > rows) fail(`k ${k} of the gate ${name} is more than the ${rows} experts there are`);
   if (weighs !== "output" && weighs !== "input") {
     fail(`weighs of the gate ${name} must be output or input, got ${quoted(weighs)}`);
   }
   return gate;
 }
 
+/** Gates that need no options. */
+const NAMED: Readonly<Record<string, () => Gate>> = {
+  ...{ topK: gates.topK, noisyTopK: gates.noisyTopK },
+  ...{ expertChoice: gates.expertChoice, reluRouting: gates.reluRouting },
+};
+
 function named(name: string): Gate {
-  if (Object.hasOwn(gates, name)) return (gates as Record<string, () => Gate>)[name]();
+  if (Object.hasOwn(NAMED, name)) return NAMED[name]();
   fail(
-    `unknown gate "${name}", choose one of ${Object.keys(gates).join(", ")}, or give a value of ` +
+    `unknown gate "${name}", choose one of ${Object.keys(NAMED).join(", ")}, or give a value of ` +
       "your own",
   );
 }

@@ -1,23 +1,42 @@
 /** The losses of a layer. @module */
-import { type Loss, SchemoeError } from "../types.ts";
+import { type Gate, type Loss, SchemoeError } from "../types.ts";
 
-/** Checks a list of losses. @throws {SchemoeError} naming the first that cannot be used. */
-export function resolveLosses(losses: readonly Loss[] = []): readonly Loss[] {
+/**
+ * Checks a list of losses for a gate.
+ * @throws {SchemoeError} naming the first that cannot be used.
+ */
+export function resolveLosses(losses: readonly Loss[] = [], gate: Gate): readonly Loss[] {
   if (!Array.isArray(losses)) {
     fail(`losses must be a list such as [gshard({ weight: 0.01 })], got ${losses}`);
   }
   for (const [i, loss] of losses.entries()) {
-    if (typeof loss !== "object" || typeof loss?.name !== "string") {
+    if (typeof loss?.name !== "string" || typeof loss.forward !== "function") {
       fail(`losses[${i}] is not a loss; call it, if it makes one`);
     }
     const { name, weight } = loss;
-    if (name !== "gshard") fail(`unknown loss "${name}", known is gshard`);
     if (!Number.isFinite(weight)) {
       fail(`the weight of the loss ${name} must be a finite number, got ${weight}`);
     }
     if (losses.findIndex((other) => other.name === name) < i) fail(`there are two losses ${name}`);
+    checkGate(loss, gate);
   }
   return losses;
+}
+
+function checkGate({ name, slopes }: Loss, gate: Gate): void {
+  if (gate.scores === undefined) {
+    fail(`the gate ${gate.name} does not say how it makes scores, which the loss ${name} needs`);
+  }
+  if (slopes.includes("balance") && gate.scores === "relu") {
+    fail(`the loss ${name} needs probabilities, which the scores of the gate ${gate.name} are not`);
+  }
+  if (slopes.includes("load")) {
+    const shape = { tokens: 1, modelDim: 1, experts: 1, rows: 1 };
+    const names = gate.tensors?.(shape).map((tensor) => tensor.name) ?? [];
+    if (!names.includes("spread")) {
+      fail(`the loss ${name} needs noise, which the gate ${gate.name} has not`);
+    }
+  }
 }
 
 function fail(problem: string): never {

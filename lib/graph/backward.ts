@@ -1,19 +1,22 @@
 /** The task graph of a backward pass. @module */
-import { combineRows, rowDots } from "../kernels/mod.ts";
+import { addIdentity, combineRows, identityDots, rowDots } from "../kernels/mod.ts";
 import { type Chunk, SchemoeError, type Task, type TaskGraph } from "../types.ts";
 import { byPeers } from "../chunking/peer_groups.ts";
-import { GATE_GRADIENT, rowLayout } from "../memory/mod.ts";
+import { rowLayout } from "../memory/mod.ts";
 import { GraphBuilder } from "./builder.ts";
-import { declareExperts, gateContext, gateUses, rowsBuffer, tensorsOf } from "./contexts.ts";
+import { declareExperts, rowsBuffer, tensorsOf } from "./contexts.ts";
 import {
   dispatchTokens,
   expertKernels,
   expertWork,
+  identityShape,
   type PassOptions,
   rowBytes,
 } from "./forward.ts";
+import { gateContext } from "./gate_context.ts";
+import { addGateGrad, addGateSums } from "./gate_tasks.ts";
+import { addSharedGrad } from "./shared_tasks.ts";
 import { addLeg, LEG_STAGES, type Way } from "./leg.ts";
-import { addAllReduce } from "./reduce.ts";
 import { addReplicaReduce } from "./reduce_replicas.ts";
 
 /** A backward pass: codecs are named after the forward exchange whose gradient they carry. */
@@ -95,22 +98,16 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
     const place = { stage: STAGE.reduce, chunk: chunks.length, after: [weights] };
     addReplicaReduce(g, layer, { ...place, name: "grad.experts" });
   }
+  const stage = STAGE.gate + (layer.prescore ? 1 : 0);
+  const shared = addSharedGrad(g, layer, STAGE.reduce);
   const gate = layer.prescore
-    ? addGateGrad(g, way, [addDispatchGrad(g, way, { after: done, returned })])
-    : addGateGrad(g, way, [combine]);
+    ? addGateGrad(g, layer, {
+      stage,
+      after: [addDispatchGrad(g, way, { after: [...shared, ...done], returned })],
+    })
+    : addGateGrad(g, layer, { stage, after: [...shared, combine] });
   if (!layer.prescore) addDispatchGrad(g, way, { after: [gate, ...done], returned });
-  if (layer.topology.ranks > 1) {
-    const count = layer.experts * layer.modelDim;
-    addAllReduce(
-      g,
-      { name: "grad.gate", stage: STAGE.reduce, chunk: chunks.length, after: [gate] },
-      {
-        part: gateContext(g, layer).dWeight,
-        sum: g.tensor(tensorsOf(layer), GATE_GRADIENT),
-        count,
-      },
-    );
-  }
+  addGateSums(g, layer, { stage: STAGE.reduce, after: [gate] });
   return g.build(options.configuration);
 }
 
@@ -125,7 +122,7 @@ function addCombineGrad(
   },
 ): Task {
   const { layer } = way;
-  const { choices, positions, weights, dWeights } = gateContext(g, layer);
+  const { x, choices, targets, positions, weights, dWeights } = gateContext(g, layer);
   const dy = g.tensor(tensorsOf(layer), "dy");
   const before = rowLayout({ ...way, chunks: forwardChunks });
   const rows = layer.prescore ? undefined : g.buffer(kept, () => rowBytes(way), "saved");
@@ -135,10 +132,25 @@ function addCombineGrad(
   return g.add({
     ...{ kind: "combine", label: "combine", chunk: -1, stage: STAGE.combine, after: [] },
     bytes: 3 * rowBytes(way),
-    uses: [...spread.uses, dy, weights, dWeights, out, ...(rows ? [rows] : [])],
+    uses: [
+      ...spread.uses,
+      x,
+      dy,
+      choices,
+      targets,
+      weights,
+      dWeights,
+      out,
+      ...(rows ? [rows] : []),
+    ],
     kernels: (rank) => [
       ...(rows
-        ? [rowDots(before.places(rank), { a: dy, rows, choices, positions, out: dWeights })]
+        ? [rowDots(before.places(rank), {
+          ...{ a: dy, rows, choices: targets, positions, out: dWeights },
+        })]
+        : []),
+      ...(rows && layer.gate.identities
+        ? [identityDots(identityShape(layer), { a: dy, b: x, choices, out: dWeights })]
         : []),
       ...spread.kernels(rank, { x: dy, weights: scale, out }),
     ],
@@ -153,31 +165,32 @@ function addDispatchGrad(
 ): Task {
   const { layer, chunks } = way;
   const { prescore } = layer;
-  const { x, dx, choices, positions, weights, dWeights } = gateContext(g, layer);
+  const { x, dx, choices, targets, positions, weights, dWeights } = gateContext(g, layer);
+  const dy = g.tensor(tensorsOf(layer), "dy");
   const rows = { buffer: returned, offset: 0 };
-  const common = { rows, choices, positions };
+  const common = { rows, choices: targets, positions };
   return g.add({
     ...{ kind: "dispatch", label: "dispatch", chunk: chunks.length, after },
     stage: STAGE.gate + (prescore ? 0 : 1),
     bytes: (prescore ? 2 : 1) * rowBytes(way),
-    uses: [rows, x, dx, choices, positions, weights, dWeights],
+    uses: [rows, x, dx, dy, choices, targets, positions, weights, dWeights],
     kernels: (rank) => {
       const places = way.rows.places(rank);
       const dots = prescore ? [rowDots(places, { ...common, a: x, out: dWeights })] : [];
       const scale = prescore ? weights : undefined;
-      return [...dots, combineRows(places, { ...common, y: dx, weights: scale, add: !prescore })];
+      const combined = combineRows(places, {
+        ...common,
+        y: dx,
+        weights: scale,
+        add: !prescore || layer.shared !== undefined,
+      });
+      if (!layer.gate.identities) return [...dots, combined];
+      const shape = identityShape(layer);
+      const own = prescore ? [identityDots(shape, { a: x, b: dy, choices, out: dWeights })] : [];
+      return [
+        ...[...dots, ...own, combined],
+        addIdentity(shape, { from: dy, choices, weights, to: dx }),
+      ];
     },
-  });
-}
-
-/** Gradient of the gate, this rank's part, added to or begun in that of x. */
-function addGateGrad(g: GraphBuilder, { layer, chunks }: Way, after: readonly Task[]): Task {
-  const context = gateContext(g, layer);
-  return g.add({
-    ...{ kind: "gate", label: "gate", chunk: chunks.length, after },
-    stage: STAGE.gate + (layer.prescore ? 1 : 0),
-    flops: layer.gate.flops(layer).backward,
-    uses: gateUses(context, "backward"),
-    kernels: () => layer.gate.backward(context),
   });
 }

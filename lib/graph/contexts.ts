@@ -1,8 +1,8 @@
 /** The tensors that gates and experts get to see, and their names for the tasks that use them. @module */
 import { elementBytes, type Layer } from "../blocks/mod.ts";
 import { host } from "../kernels/mod.ts";
-import { elements, GATE_GRADIENT, layerTensors, type TensorTable } from "../memory/mod.ts";
-import type { ExpertContext, GateContext, Life, Matrix, View } from "../types.ts";
+import { elements, layerTensors, type TensorTable } from "../memory/mod.ts";
+import type { ExpertContext, Life, Matrix } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import type { Way } from "./leg.ts";
 
@@ -13,40 +13,6 @@ export function tensorsOf(layer: Layer): TensorTable {
   let table = tables.get(layer);
   if (!table) tables.set(layer, table = layerTensors(layer));
   return table;
-}
-
-/** Declares the gate's tensors and describes them. */
-export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
-  const { tokens, modelDim, experts, topK } = layer;
-  const table = tensorsOf(layer);
-  const view = (name: string) => g.tensor(table, name);
-  return {
-    ...{ tokens, modelDim, experts, topK, dtype: layer.dtype },
-    batchPrioritized: layer.batchPrioritized,
-    auxWeight: layer.auxWeight,
-    x: view("x"),
-    weight: view("gate.weight"),
-    scores: view("gate.scores"),
-    logits: view("gate.logits"),
-    choices: view("gate.choices"),
-    weights: view("gate.weights"),
-    positions: view("gate.positions"),
-    loads: view("gate.loads"),
-    auxLoss: view("aux_loss"),
-    dWeights: view("gate.dWeights"),
-    dx: view("grad.x"),
-    // this rank's part; one rank alone has the sum
-    dWeight: view(layer.topology.ranks > 1 ? "gate.partial" : GATE_GRADIENT),
-    accumulate: layer.prescore,
-    host,
-  };
-}
-
-/** Buffers that the kernels of a gate may name. */
-export function gateUses(c: GateContext, pass: "forward" | "backward"): View[] {
-  const { x, weight, scores, logits, choices, weights, positions, loads, auxLoss } = c;
-  const both = [x, weight, scores, logits, choices, weights, positions, loads, auxLoss];
-  return pass === "forward" ? both : [...both, c.dWeights, c.dx, c.dWeight];
 }
 
 /**

@@ -1,5 +1,12 @@
 /** The task graph of a forward pass. @module */
-import { combineRows, dispatchRows, fillSlots, maxLoad, placeTokens } from "../kernels/mod.ts";
+import {
+  addIdentity,
+  combineRows,
+  dispatchRows,
+  fillSlots,
+  maxLoad,
+  placeTokens,
+} from "../kernels/mod.ts";
 import { elementBytes, type Layer } from "../blocks/mod.ts";
 import { rowLayout } from "../memory/mod.ts";
 import {
@@ -12,14 +19,10 @@ import {
 } from "../types.ts";
 import { callUser } from "../user_code.ts";
 import { GraphBuilder } from "./builder.ts";
-import {
-  declareExperts,
-  expertContext,
-  gateContext,
-  gateUses,
-  rowsBuffer,
-  tensorsOf,
-} from "./contexts.ts";
+import { declareExperts, expertContext, rowsBuffer, tensorsOf } from "./contexts.ts";
+import { gateContext } from "./gate_context.ts";
+import { addGate } from "./gate_tasks.ts";
+import { addShared, sharedCombine } from "./shared_tasks.ts";
 import { addLeg, LEG_STAGES, type Way } from "./leg.ts";
 import { addGatherLoads, addMaxReduce } from "./reduce.ts";
 
@@ -85,7 +88,7 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   const uses = declareExperts(g, way, returned === "expert.y" ? "saved" : "pass");
   if (sent !== "expert.x") g.buffer(sent, () => rowBytes(way), "pass");
   if (returned !== "expert.y") g.buffer(returned, () => rowBytes(way), "saved");
-  const { choices, positions, weights, x } = gate;
+  const { choices, targets, positions, weights, x } = gate;
   const spread = dispatchTokens(g, way, { fill: true });
   const out = { buffer: sent, offset: 0 };
   const scale = layer.prescore ? weights : undefined;
@@ -113,22 +116,35 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
       ...{ from: "expert.y", to: returned },
     }));
   }
+  const shared = addShared(g, layer);
+  const gated = sharedCombine(g, layer);
   const y = g.tensor(tensorsOf(layer), "y");
   const rows = { buffer: returned, offset: 0 };
   g.add({
     ...{ kind: "combine", label: "combine", chunk: chunks.length, stage: STAGE.combine },
-    after: done,
+    after: [...done, ...shared],
     bytes: rowBytes(way) + elementBytes(layer) * layer.tokens * layer.modelDim,
-    uses: [rows, choices, positions, weights, y],
+    uses: [rows, x, choices, targets, positions, weights, y, ...gated.uses],
     kernels: (rank) => [
       combineRows(way.rows.places(rank), {
-        ...{ rows, choices, positions, y },
+        ...{ rows, choices: targets, positions, y },
         weights: layer.prescore ? undefined : weights,
+        // the shared expert began it
+        add: layer.shared?.gate === "none",
       }),
+      ...gated.kernels,
+      ...(layer.gate.identities
+        ? [addIdentity(identityShape(layer), { from: x, choices, weights, to: y })]
+        : []),
     ],
   });
   return g.build(options.configuration);
 }
+
+/** What the kernels of experts without computation need to know. */
+export const identityShape = ({ dtype, tokens, modelDim: columns, experts, topK: k }: Layer) => ({
+  ...{ dtype, tokens, columns, experts, k },
+});
 
 /** The rows that a dispatch kernel reads and writes. */
 interface DispatchedRows {
@@ -143,7 +159,7 @@ export function dispatchTokens(
   way: Way,
   { fill }: { readonly fill: boolean },
 ): { readonly uses: View[]; readonly kernels: (rank: number, at: DispatchedRows) => Kernel[] } {
-  const { choices, positions } = gateContext(g, way.layer);
+  const { targets: choices, positions } = gateContext(g, way.layer);
   if (way.loads) {
     return {
       uses: [choices, positions],
@@ -200,14 +216,4 @@ export function expertKernels(
     kept.set(rank, kernels);
     return kernels;
   };
-}
-
-function addGate(g: GraphBuilder, layer: Layer): Task {
-  const context = gateContext(g, layer);
-  return g.add({
-    ...{ kind: "gate", label: "gate", chunk: -1, stage: 0, after: [] },
-    flops: layer.gate.flops(layer).forward,
-    uses: gateUses(context, "forward"),
-    kernels: () => layer.gate.forward(context),
-  });
 }

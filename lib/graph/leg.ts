@@ -5,6 +5,7 @@
 import { groupRows, type RowNumbers, type Rows, ungroupRows } from "../kernels/mod.ts";
 import { elementBytes } from "../blocks/mod.ts";
 import type { LegRows, Piece, RowLayout, RowsOf } from "../memory/mod.ts";
+import { targetsOf } from "../memory/mod.ts";
 import { tokensOfRows } from "../memory/tokens.ts";
 import type { AllToAll, Compressor, HostContext, Kernel, Task, View } from "../types.ts";
 import type { Exchange, GraphBuilder } from "./builder.ts";
@@ -208,7 +209,7 @@ class LegParts {
   routing(side: "in" | "out"): string[] {
     const ofTokens = (side === "in") === (this.#leg.number === 1);
     return ofTokens && this.#leg.compressor.native === undefined
-      ? ["gate.choices", "gate.positions"]
+      ? [targetsOf(this.#way.layer), "gate.positions"]
       : [];
   }
 
@@ -225,10 +226,11 @@ class LegParts {
 
   /** Numbers of the tokens in the rows of a rank for, or from, a peer. */
   #tokens(at: HostContext, peer: number): Int32Array {
-    const { layer: { tokens, topK }, rows } = this.#way;
+    const { layer, rows } = this.#way;
+    const { tokens, topK } = layer;
     const words = (buffer: string) =>
       new Int32Array(at.read({ buffer, offset: 0 }, 4 * tokens * topK).buffer);
-    const routed = { choices: words("gate.choices"), positions: words("gate.positions") };
+    const routed = { choices: words(targetsOf(layer)), positions: words("gate.positions") };
     const count = this.#rows.rows(
       ...(this.#leg.number === 1 ? [at.rank, peer] as const : [peer, at.rank] as const),
     );

@@ -2,9 +2,19 @@
 import { type ElementType, type Kernel, type Matrix, SchemoeError, type View } from "../types.ts";
 
 /** Element-wise functions between the two products of an expert, by their native number. */
-export const ACTIVATIONS = { identity: 0, relu: 1, gelu: 2, geluTanh: 3, silu: 4 } as const;
+export const ACTIVATIONS = {
+  ...{ identity: 0, relu: 1, gelu: 2, geluTanh: 3, silu: 4 },
+  /** max(x, 0)^2 (So et al., "Primer", arXiv 2109.08668). */
+  reluSquared: 5,
+} as const;
 /** Name of an activation. */
 export type Activation = keyof typeof ACTIVATIONS;
+
+/** How {@linkcode glu} combines its arguments: activation(a) * b, or the clamped one of gpt-oss. */
+export type Gluing = Activation | "clampedSwiglu";
+const CLAMPED_SWIGLU = 6;
+const gluingCode = (name: Gluing): number =>
+  name === "clampedSwiglu" ? CLAMPED_SWIGLU : activationCode(name);
 
 /** Absent argument where a kernel allows it. */
 export const NONE: View = { buffer: "", offset: 0 };
@@ -126,11 +136,11 @@ export function activationGrad(dy: Matrix, x: Matrix, dx: Matrix, activation: Ac
 }
 
 /** `y = activation(a) * b`. */
-export function glu(a: Matrix, b: Matrix, y: Matrix, activation: Activation): Kernel {
+export function glu(a: Matrix, b: Matrix, y: Matrix, activation: Gluing): Kernel {
   return {
     name: "glu",
     args: [
-      ...[...extent(a), ...place(a), ...place(b), ...place(y), activationCode(activation)],
+      ...[...extent(a), ...place(a), ...place(b), ...place(y), gluingCode(activation)],
       ...commonRows("multiply", [a, b, y]),
     ],
   };
@@ -139,13 +149,13 @@ export function glu(a: Matrix, b: Matrix, y: Matrix, activation: Activation): Ke
 /** Gradients of {@linkcode glu}. */
 export function gluGrad(
   { dy, a, b, da, db }: Record<"dy" | "a" | "b" | "da" | "db", Matrix>,
-  activation: Activation,
+  activation: Gluing,
 ): Kernel {
   const matrices = [dy, a, b, da, db];
   return {
     name: "glu_grad",
     args: [
-      ...[...extent(a), ...matrices.flatMap(place), activationCode(activation)],
+      ...[...extent(a), ...matrices.flatMap(place), gluingCode(activation)],
       ...commonRows("take the gradient", matrices),
     ],
   };

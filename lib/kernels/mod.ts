@@ -21,6 +21,7 @@ export {
   gemm,
   glu,
   gluGrad,
+  type Gluing,
   NONE,
   typeCode,
 } from "./linear.ts";
@@ -36,6 +37,35 @@ export {
 export { decodeRows, encodeRows, type RowNumbers, type Rows, type Wire } from "./codec.ts";
 export { type CodecName, CODECS } from "./codecs.ts";
 export { auxLoss, type Choice, chooseTopK, gateGrad, maxLoad, positions, softmax } from "./gate.ts";
+export {
+  addNoise,
+  chooseTokens,
+  type Chosen,
+  countChoices,
+  lookUpChoices,
+  noiseGrad,
+  placeChoices,
+  route,
+  routeGrad,
+  type RouteOptions,
+  type RouteShape,
+  scoresCode,
+  temper,
+  unitRows,
+  unitRowsGrad,
+} from "./route.ts";
+export {
+  balanceLoss,
+  importanceLoss,
+  loadLoss,
+  type LossViews,
+  quantileBias,
+  quantileShift,
+  signBias,
+  zLoss,
+} from "./gate_losses.ts";
+export { addIdentity, gatedRows, identityDots, type IdentityShape } from "./identity.ts";
+export { fill } from "./fill.ts";
 export { fillNormal } from "./random.ts";
 export {
   add,

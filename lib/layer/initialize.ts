@@ -1,11 +1,11 @@
 /** Values that a tensor begins with, made where it lies. @module */
 import { GraphBuilder } from "../graph/mod.ts";
-import { fillNormal } from "../kernels/mod.ts";
+import { fill, fillNormal } from "../kernels/mod.ts";
 import type { TensorTable } from "../memory/mod.ts";
 import type { Kernel, TaskGraph, Topology } from "../types.ts";
 
 /**
- * A Program of one task: standard normal numbers times each tensor's deviation. A value depends on the seed,
+ * A Program of one task: one value for all, or standard normal numbers times each tensor's deviation. A value depends on the seed,
  * on the tensor's name and on its index in the tensor over all ranks, so that it is the same on every engine
  * and on any number of ranks; see `fillNormal`.
  */
@@ -20,7 +20,7 @@ export function initialValues(
     names.map((name, i) => {
       const { dtype, deviation = 1, constant } = table.get(name);
       const count = table.localElements(name);
-      if (constant !== undefined) return { name: "fill", args: [count, views[i], constant] };
+      if (constant !== undefined) return fill(count, views[i], constant);
       const first = table.firstElement(name, rank);
       return fillNormal({
         ...{ dtype: dtype === "bfloat16" ? dtype : "float32", count, first },

@@ -55,7 +55,10 @@ export interface BackwardOptions extends PassChoices {
 }
 
 /** Tensors that a forward pass writes for its user. */
-const OUTPUTS = ["y", "aux_loss"];
+const outputsOf = ({ losses }: Layer): readonly string[] => [
+  ...["y", "aux_loss", "gate.loads"],
+  ...losses.map(({ name }) => `loss.${name}`),
+];
 
 /** What forward leaves for backward. */
 interface Kept {
@@ -121,7 +124,7 @@ export class MoeLayer {
    * Sets parameters, `x` or `dy`, given as float32 values over all ranks and experts.
    * @throws {SchemoeError} for an unknown name or a wrong number of values, and while a pass is in progress.
    */
-  set(tensors: Readonly<Record<string, Float32Array>>): this {
+  set(tensors: Readonly<Record<string, Float32Array | Int32Array>>): this {
     // what forward kept belongs to other values
     if (this.#tensors.set(tensors)) this.#kept = undefined;
     return this;
@@ -210,12 +213,13 @@ export class MoeLayer {
       const pending = this.#tensors.pending("x", ...Object.keys(this.parameters));
       if (pending) await pending;
       this.#kept = undefined; // a pass that fails half-way leaves nothing to go back from
-      this.#tensors.overwrite(OUTPUTS);
+      const outputs = outputsOf(this.layer);
+      this.#tensors.overwrite(outputs);
       const { ran, kept } = await this.#forward(choices, options);
       this.#kept = kept;
       const configuration = this.#configuration(choices, kept);
       const setup = { layer: this.layer, choices };
-      const results = await this.#resultsOf(name, OUTPUTS, options);
+      const results = await this.#resultsOf(name, outputs, options);
       return new Run({ name, pass: "forward", ran, configuration, setup, results });
     });
   }
@@ -284,9 +288,10 @@ export class MoeLayer {
   }
 
   #checkParameter(name: string): void {
-    if (name in this.parameters) return;
+    const names = this.#tensors.table.names("parameter", "state");
+    if (names.includes(name)) return;
     throw new SchemoeError(
-      `Cannot get "${name}": the parameters are ${Object.keys(this.parameters).join(", ")}`,
+      `Cannot get "${name}": the parameters are ${names.join(", ")}`,
     );
   }
 
@@ -360,8 +365,8 @@ export class MoeLayer {
 
   /** Load of the fullest expert on any rank, on which all ranks must agree. */
   #largestLoad(): number {
-    const { tokens, experts, topology: { ranks } } = this.layer;
-    if (!this.engine.computes) return Math.ceil((tokens * this.layer.topK) / experts);
+    const { tokens, gate: { k }, gateRows, topology: { ranks } } = this.layer;
+    if (!this.engine.computes) return Math.ceil((tokens * k) / gateRows);
     const loads = Array.from(
       { length: ranks },
       (_, rank) => new Int32Array(this.#tensors.workspace.read("gate.capacity", rank, 4).buffer)[0],

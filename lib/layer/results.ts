@@ -38,6 +38,11 @@ export class Results {
     return values;
   }
 
+  /** The same for a tensor of whole numbers. */
+  readCounts(name: string): Int32Array<ArrayBuffer> {
+    return this.read(name) as ArrayBufferView as Int32Array<ArrayBuffer>;
+  }
+
   /** The same off the event loop; `stored`: bfloat16 as its bits. */
   async readAsync(name: string, options: { stored?: boolean } = {}): Promise<TensorValues> {
     const kept = this.#kept.get(name);
@@ -45,7 +50,9 @@ export class Results {
     this.#check(name);
     const values = await this.#store.readAsync(name, options);
     this.#check(name);
-    if (values instanceof Float32Array) this.#kept.set(name, values);
+    if (!(values instanceof Uint16Array)) {
+      this.#kept.set(name, values as Float32Array<ArrayBuffer>);
+    }
     return values;
   }
 

@@ -40,6 +40,8 @@ export interface RunRecord {
   readonly gradientNames?: Readonly<Record<string, string>>;
 }
 
+const LOSS = "loss.";
+
 /** A pass that ran. As a cell's last value it shows its Gantt chart and its verdict. */
 export class Run extends ShownRun {
   readonly name: string;
@@ -75,6 +77,22 @@ export class Run extends ShownRun {
   /** Losses on the routing [ranks] of a forward pass, likewise. */
   get auxLoss(): Float32Array<ArrayBuffer> | undefined {
     return this.#results?.has("aux_loss") ? this.#results.read("aux_loss") : undefined;
+  }
+
+  /** Losses of a forward pass without their weights, [ranks] each, by name; `auxLoss` is their weighted sum. */
+  get losses(): Readonly<Record<string, Float32Array<ArrayBuffer>>> | undefined {
+    const results = this.#results;
+    if (!results?.has("aux_loss")) return undefined;
+    const names = results.names.filter((name) => name.startsWith(LOSS));
+    return Object.fromEntries(names.map((name) => [name.slice(LOSS.length), results.read(name)]));
+  }
+
+  /**
+   * Choices of each row of the gate of a forward pass, before dropping: [ranks, experts and experts without
+   * computation].
+   */
+  get loads(): Int32Array<ArrayBuffer> | undefined {
+    return this.#results?.has("gate.loads") ? this.#results.readCounts("gate.loads") : undefined;
   }
 
   /**

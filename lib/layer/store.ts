@@ -75,12 +75,11 @@ export class TensorStore {
     );
   }
 
-  /** Resolves when all parameters and the input have values. */
+  /** Resolves when all parameters, states and inputs of forward have values. */
   ready(): Promise<void> {
-    return this.#ready ??= this.initialize([
-      ...["x"].filter((name) => this.table.has(name)),
-      ...this.table.names("parameter", "state"),
-    ]);
+    return this.#ready ??= this.initialize(
+      this.table.names("input", "parameter", "state").filter((name) => name !== "dy"),
+    );
   }
 
   /** What must be waited for until these tensors have values, if anything. */
@@ -103,7 +102,7 @@ export class TensorStore {
    * Writes parameters, `x` or `dy`; true when any but `dy` changed.
    * @throws {SchemoeError} for an unknown name or a wrong number of values, and while a pass reads them.
    */
-  set(tensors: Readonly<Record<string, Float32Array>>): boolean {
+  set(tensors: Readonly<Record<string, Float32Array | Int32Array>>): boolean {
     this.#checkIdle("set the tensors", `a pass of this ${this.#options.owner}`);
     if (typeof tensors !== "object" || tensors === null) {
       throw new SchemoeError(
@@ -125,7 +124,7 @@ export class TensorStore {
     throw new SchemoeError(`Cannot set "${name}": the ${owner} has ${settable.join(", ")}`);
   }
 
-  write(name: string, values: Float32Array): void {
+  write(name: string, values: Float32Array | Int32Array): void {
     this.#written.add(name);
     writeTensor(this.#place(name), values);
     // Random values of this tensor are on their way, and would arrive later.

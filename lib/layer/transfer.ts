@@ -25,10 +25,20 @@ const CODEC = { float32: dtypes.F32, bfloat16: dtypes.BF16, int32: dtypes.I32 } 
 const decoded = (dtype: TensorType, bytes: Uint8Array<ArrayBuffer>) =>
   CODEC[dtype].decode(bytes) as Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
+/** Numbers as a tensor of that type holds them. */
+const stored = (dtype: TensorType, values: Float32Array | Int32Array): ArrayBufferView =>
+  dtype === "float32"
+    ? values
+    : dtype === "int32"
+    ? Int32Array.from(values)
+    : CODEC[dtype].encode(values as never);
+
 /** @throws {SchemoeError} unless the values are as many floats as the tensor has elements. */
 export function checkValues({ table, name }: TensorPlace, values: unknown): void {
-  const { shape } = table.get(name);
-  if (values instanceof Float32Array && values.length === elements(shape)) return;
+  const { shape, dtype } = table.get(name);
+  const numbers = values instanceof Float32Array ||
+    (dtype === "int32" && values instanceof Int32Array);
+  if (numbers && (values as Float32Array).length === elements(shape)) return;
   const got = values instanceof Float32Array
     ? `${values.length} values`
     : Object.prototype.toString.call(values);
@@ -39,7 +49,7 @@ export function checkValues({ table, name }: TensorPlace, values: unknown): void
 }
 
 /** Writes a whole tensor to all ranks, which has been given room. @throws {SchemoeError} see `checkValues`. */
-export function writeTensor(place: TensorPlace, values: Float32Array): void {
+export function writeTensor(place: TensorPlace, values: Float32Array | Int32Array): void {
   checkValues(place, values);
   const { workspace, table, name } = place;
   const { dtype } = table.get(name);
@@ -48,7 +58,7 @@ export function writeTensor(place: TensorPlace, values: Float32Array): void {
   for (let rank = 0; rank < table.ranks; rank++) {
     const begin = table.firstElement(name, rank);
     const part = values.subarray(begin, begin + count);
-    workspace.write(name, rank, dtype === "float32" ? part : CODEC[dtype].encode(part as never));
+    workspace.write(name, rank, stored(dtype, part));
   }
 }
 
@@ -61,15 +71,13 @@ export async function writePiece(
   const { dtype } = table.get(name);
   const size = elementSize(dtype);
   const count = table.localElements(name);
-  const bytes = (part: Float32Array) =>
-    dtype === "float32" ? part : CODEC[dtype].encode(part as never);
   for (let rank = 0; rank < table.ranks; rank++) {
     const first = table.firstElement(name, rank);
     const from = Math.max(begin, first);
     const to = Math.min(begin + values.length, first + count);
     if (from >= to) continue;
     const part = values.subarray(from - begin, to - begin);
-    await workspace.writeAsync(name, rank, bytes(part), (from - first) * size);
+    await workspace.writeAsync(name, rank, stored(dtype, part), (from - first) * size);
   }
 }
 

@@ -14,12 +14,13 @@
 export { type MemoryPlan, memoryPlan } from "./plan.ts";
 export type { LegOf, LegRows, Piece, RowLayout, RowsOf } from "./rows.ts";
 export { rowLayout } from "./layout.ts";
+export { layerTensors } from "./layer_tensors.ts";
+export { gateTensors, targetsOf } from "./gate_tensors.ts";
+export { sharedParameters } from "./shared_tensors.ts";
 export {
   type Copies,
   elements,
   elementSize,
-  GATE_GRADIENT,
-  layerTensors,
   type Tensor,
   TensorTable,
   type TensorType,

@@ -1,8 +1,4 @@
-/**
- * The tensors of a layer: name, shape, type, placement and life of each. No other file knows how large one is.
- * @module
- */
-import type { Layer } from "../blocks/mod.ts";
+/** Tensors by name: shape, type, placement and life of each. @module */
 import { type Life, SchemoeError } from "../types.ts";
 
 /** Type of the elements of a tensor. */
@@ -110,52 +106,4 @@ export class TensorTable {
   localBytes(name: string): number {
     return elementSize(this.get(name).dtype) * this.localElements(name);
   }
-}
-
-/** Name of the gradient of the gate's weights, summed over ranks. */
-export const GATE_GRADIENT = "grad.gate.weight";
-
-/** Everything of a layer but its rows on their way, which depend on how a pass is split. */
-export function layerTensors(layer: Layer): TensorTable {
-  const { tokens, modelDim, hiddenDim, experts, topK, dtype, topology: { ranks } } = layer;
-  const { groups } = layer;
-  const copies = groups.count > 1 ? { copies: { parts: groups.size, place: groups.place } } : {};
-  const table = new TensorTable(ranks);
-  const activations = [ranks, tokens, modelDim];
-  const split = "split" as const;
-  table.add("x", { shape: activations, dtype, placement: split, life: "input", deviation: 1 });
-  table.add("dy", { shape: activations, dtype, placement: split, life: "input", deviation: 1 });
-  table.add("y", { shape: activations, dtype, placement: split, life: "output" });
-  table.add("aux_loss", { shape: [ranks], dtype: "float32", placement: split, life: "output" });
-  table.add("grad.x", { shape: activations, dtype, placement: split, life: "gradient" });
-  const weight = { shape: [experts, modelDim], dtype: "float32", placement: "same" } as const;
-  table.add("gate.weight", { ...weight, life: "parameter", deviation: modelDim ** -0.5 });
-  table.add(GATE_GRADIENT, { ...weight, life: "gradient" });
-  for (const { name, shape } of layer.expert.parameters({ modelDim, hiddenDim })) {
-    const whole = [experts, ...shape];
-    const deviation = shape[0] ** -0.5;
-    table.add(`experts.${name}`, {
-      ...{ shape: whole, dtype, placement: split, life: "parameter", deviation, ...copies },
-    });
-    // gradients of vectors are sums, which stay float32
-    const type = shape.length === 1 ? "float32" : dtype;
-    table.add(`grad.experts.${name}`, {
-      ...{ shape: whole, dtype: type, placement: split, life: "gradient", ...copies },
-    });
-  }
-  const gate = (name: string, shape: readonly number[], type: TensorType, life: Life) =>
-    table.add(`gate.${name}`, { shape: [ranks, ...shape], dtype: type, placement: split, life });
-  gate("scores", [tokens, experts], "float32", "saved");
-  gate("logits", [tokens, experts], "float32", "pass");
-  gate("choices", [tokens, topK], "int32", "saved");
-  gate("weights", [tokens, topK], "float32", "saved");
-  gate("positions", [tokens, topK], "int32", "saved");
-  gate("loads", [experts], "int32", "output");
-  gate("dWeights", [tokens, topK], "float32", "pass");
-  if (ranks > 1) gate("partial", [experts, modelDim], "float32", "pass");
-  // what a Program of the gate alone leaves for the layout of the rows
-  gate("allLoads", [ranks, experts], "int32", "output");
-  gate("largestLoad", [1], "int32", "pass");
-  gate("capacity", [1], "int32", "output");
-  return table;
 }

@@ -1,12 +1,12 @@
 /** Reference cases: one layer in a safetensors file, computed by somebody else. @module */
-import { ffn, swiglu } from "../blocks/experts/mod.ts";
+import { clampedSwiglu, ffn, geglu, swiglu } from "../blocks/experts/mod.ts";
 import type { Activation } from "../kernels/mod.ts";
 import type { LayerConfig } from "../blocks/mod.ts";
 import { parseSafetensors } from "../files/safetensors.ts";
 import { type Engine, type Expert, SchemoeError } from "../types.ts";
 import type { GoldenCase } from "./golden_case.ts";
 import { goldenLayer } from "./golden_layer.ts";
-import { resized } from "./idle_experts.ts";
+import { resized, withIdleExperts } from "./idle_experts.ts";
 
 import { createLayer } from "../layer/layer.ts";
 import type { PassChoices } from "../layer/choices.ts";
@@ -43,24 +43,29 @@ export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
   }
   const floats = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   for (const [name, { dtype, shape, data }] of tensors) {
-    if (!(data instanceof Float32Array) || dtype === "C64") {
-      fail(`tensor "${name}" is ${dtype}, not F32`);
-    } else floats.set(name, { shape, data });
+    // numbers of experts and of tokens
+    if (data instanceof Int32Array) floats.set(name, { shape, data: Float32Array.from(data) });
+    else if (data instanceof Float32Array && dtype !== "C64") floats.set(name, { shape, data });
+    else fail(`tensor "${name}" is ${dtype}, not F32`);
   }
   const ranks = config.ranks;
   if (!Number.isInteger(ranks) || (ranks as number) < 1) {
     fail(`its "ranks" is ${ranks}, not a positive integer`);
   }
-  for (const name of ["x", "y", "dy", "gate.weight"]) {
+  for (const name of ["x", "y", "dy"]) {
     if (!floats.has(name)) fail(`it has no tensor "${name}"`);
   }
   checkShapes(floats, config, fail);
-  return {
+  const golden = {
     name: String(config.name ?? file),
     ranks: ranks as number,
-    config: { ...layerFields(config), expert: expertOf(config, fail) },
+    config: { ...layerFields(config, floats), expert: expertOf(config, fail) },
+    unweighted: config.losses === undefined,
     tensors: floats,
   };
+  // each rank holds equally many experts
+  const each = Math.ceil(golden.config.experts / golden.ranks);
+  return withIdleExperts(golden, each * golden.ranks);
 }
 
 /** Compares shapes with the configuration before a layer of these sizes is made. */
@@ -110,10 +115,17 @@ export function repeatRanks(golden: GoldenCase, ranks: number): GoldenCase {
 /** Tensors whose first dimension are the ranks. */
 const OF_RANKS = new Set(["x", "y", "dy", "aux_loss", "grad.x"]);
 
-function layerFields(config: Record<string, unknown>): LayerConfig {
+function layerFields(
+  config: Record<string, unknown>,
+  tensors: GoldenCase["tensors"],
+): LayerConfig {
   const { tokens, modelDim, hiddenDim, experts } = config as unknown as LayerConfig;
-  return { tokens, modelDim, hiddenDim, experts, ...goldenLayer(config) };
+  const vocabulary = tensors.get("gate.table")?.shape[0];
+  const width = tensors.get("gate.projection")?.shape[1];
+  return { tokens, modelDim, hiddenDim, experts, ...goldenLayer({ ...config, vocabulary, width }) };
 }
+
+const relu2 = () => ffn({ activation: "reluSquared", bias: false });
 
 function expertOf(config: Record<string, unknown>, fail: (problem: string) => never): Expert {
   const activation = Object.hasOwn(ACTIVATION, String(config.activation))
@@ -126,8 +138,16 @@ function expertOf(config: Record<string, unknown>, fail: (problem: string) => ne
       ? swiglu()
       : fail(`expert "${config.expert}" with activation "${activation}"`);
   }
+  const others = { geglu, clampedSwiglu, relu2 };
+  if (Object.hasOwn(others, String(config.expert))) {
+    return others[config.expert as keyof typeof others]();
+  }
   if (config.expert !== undefined && config.expert !== "ffn") {
-    fail(`unknown expert "${config.expert}", known are ffn, llama_ffn`);
+    fail(
+      `unknown expert "${config.expert}", known are ffn, llama_ffn, ${
+        Object.keys(others).join(", ")
+      }`,
+    );
   }
   return ffn({ activation, bias: config.bias !== false });
 }
@@ -158,19 +178,34 @@ export async function runGolden(
     }
     layer.set({ [name]: found.data });
   }
+  for (const name of UNTRAINED) {
+    const found = golden.tensors.get(name.replace("gate.tokenIds", "tokenIds"));
+    if (found) layer.set({ [name]: found.data });
+  }
   const forward = await layer.forward({ ...choices, x: given("x"), bound: false });
   if (!forward.output || !forward.auxLoss) {
     throw new SchemoeError(
       `Cannot run the case "${golden.name}": the engine "${engine.kind}" computes no values`,
     );
   }
-  results.set("y", forward.output).set("aux_loss", forward.auxLoss);
+  const losses = forward.losses ?? {};
+  results.set("y", forward.output)
+    .set("aux_loss", golden.unweighted ? losses.gshard : forward.auxLoss);
+  for (const [name, values] of Object.entries(golden.unweighted ? {} : losses)) {
+    results.set(`loss.${name}`, values);
+  }
   const backward = await layer.backward({ ...choices, dy: given("dy"), bound: false });
   for (const [name, values] of Object.entries(backward.gradients ?? {})) {
     results.set(`grad.${name}`, values);
   }
+  if (layer.layer.gate.update) {
+    results.set("update.selectionBias", layer.get("gate.selectionBias"));
+  }
   return results;
 }
+
+/** What a gate reads besides its parameters. */
+const UNTRAINED = ["gate.selectionBias", "gate.noise", "gate.table", "gate.tokenIds"];
 
 /**
  * The error of each tensor of a case's file.

@@ -6,6 +6,8 @@ export interface GoldenCase {
   readonly name: string;
   readonly ranks: number;
   readonly config: LayerConfig;
+  /** Whether its `aux_loss` is the loss of GShard without the weight; else it is all losses with theirs. */
+  readonly unweighted: boolean;
   readonly tensors: ReadonlyMap<
     string,
     { readonly shape: readonly number[]; readonly data: Float32Array }

@@ -1,8 +1,9 @@
 /** Fields of a reference case's configuration, as a layer spells them. @module */
 import { gshard, type LayerConfig, type Routing, topK, type TopKOptions } from "../blocks/mod.ts";
+import { type GoldenRouter, routerLayer } from "./golden_router.ts";
 
 /** What a case may say of gate, routing and losses, in the words of its file. */
-export interface GoldenFields {
+export interface GoldenFields extends GoldenRouter {
   readonly topK?: number;
   readonly normalizeGate?: boolean;
   readonly prescore?: boolean;
@@ -16,15 +17,20 @@ export interface GoldenFields {
 /** Gate, routing and losses of a layer from the fields of a case; what a case leaves out has the layer's default. */
 export function goldenLayer(
   fields: GoldenFields,
-): Required<Pick<LayerConfig, "gate" | "routing" | "losses">> {
+): Required<Pick<LayerConfig, "gate" | "routing" | "losses">> & Pick<LayerConfig, "shared"> {
   const { topK: k, normalizeGate: normalize, prescore, batchPrioritized, auxWeight } = fields;
   const { capacityFactor, capacityAlignment, dropless } = fields;
-  const weighs = prescore ? "input" : "output";
   const priority = batchPrioritized ? "scores" : "tokens";
+  const routing = defined<Routing>({ capacityFactor, capacityAlignment, dropless, priority });
+  if (fields.gate) {
+    return { routing, ...routerLayer({ ...fields, gate: fields.gate, topK: k ?? 1 }) };
+  }
+  const weighs = prescore ? "input" : "output";
   return {
     gate: topK(defined<TopKOptions>({ k, normalize, weighs })),
-    routing: defined<Routing>({ capacityFactor, capacityAlignment, dropless, priority }),
-    losses: auxWeight ? [gshard({ weight: auxWeight })] : [],
+    routing,
+    // cases have the loss whatever its weight
+    losses: [gshard({ weight: auxWeight ?? 0 })],
   };
 }
 

@@ -10,7 +10,12 @@ const NEVER = -1e4;
 const MODEL_AT: Readonly<Record<string, number>> = {
   ...{ x: 2, dy: 2, "gate.weight": 1 },
   ...{ "experts.w1": 1, "experts.w3": 1, "experts.w2": 2, "experts.b2": 1 },
+  ...{ "shared.w1": 0, "shared.w3": 0, "shared.w2": 1, "shared.gate": 0 },
 };
+/** Tensors whose first dimension are the experts. */
+const OF_EXPERTS = /^(experts\.|gate\.(weight|bias|selectionBias|noiseWeight)$)/;
+/** Losses that grow with the number of experts. */
+const GROWING = ["gshard", "switch", "globalBatch", "sequence"];
 
 /**
  * The same case with that many experts, of which those that are added are never chosen: all outputs and
@@ -27,14 +32,22 @@ export function withIdleExperts(golden: GoldenCase, experts: number): GoldenCase
       `Cannot run the case "${golden.name}" with ${experts} experts: it has ${config.experts}`,
     );
   }
-  const { modelDim } = config;
+  const { modelDim, gate, losses: given = [] } = config;
+  const other = given.find(({ name }) => !GROWING.includes(name));
+  if (other || (typeof gate === "object" && (gate.update || gate.identities))) {
+    throw new SchemoeError(
+      `Cannot run the case "${golden.name}" with ${experts} experts: it has ${config.experts}, and ` +
+        `${other ? `the loss ${other.name}` : "what its gate does"} depends on their number`,
+    );
+  }
   const tensors = [...golden.tensors].map(([name, { shape, data }]) => {
-    if (name === "aux_loss") {
+    if (name === "aux_loss" ? golden.unweighted : name.startsWith("loss.")) {
       return [name, { shape, data: data.map((loss) => loss * experts / config.experts) }] as const;
     }
-    if (name === "y" || name.startsWith("grad.")) return [name, { shape, data }] as const;
+    const kept = /^(y$|aux_loss$|grad\.|route\.|loads$|tokenIds$|gate\.table$)/.test(name);
+    if (kept) return [name, { shape, data }] as const;
     const to = shape.map((size, i) => i === MODEL_AT[name] ? size + COLUMNS : size);
-    if (name !== "x" && name !== "dy") to[0] = experts;
+    if (OF_EXPERTS.test(name)) to[0] = experts;
     const values = resized(data, { from: shape, to });
     if (name === "x") { for (let at = modelDim; at < values.length; at += to[2]) values[at] = 1; }
     if (name === "gate.weight") {

@@ -67,7 +67,9 @@ typedef enum schemoe_activation {
   SCHEMOE_RELU = 1,
   SCHEMOE_GELU = 2,      /* exact, with erf */
   SCHEMOE_GELU_TANH = 3,
-  SCHEMOE_SILU = 4
+  SCHEMOE_SILU = 4,
+  SCHEMOE_RELU_SQUARED = 5, /* max(x, 0)^2 */
+  SCHEMOE_CLAMPED_SWIGLU = 6 /* of two (glu alone): g sigmoid(1.702 g) (u + 1), g = min(a, 7), u = b in [-7, 7] */
 } schemoe_activation;
 typedef struct schemoe_engine schemoe_engine;
 typedef struct schemoe_program schemoe_program;
@@ -232,6 +234,48 @@ typedef struct schemoe_operation {
  *                2^32) (Box and Muller). In float32 by formulas of this library's own, within 4e-7 relative
  *                of the exact radius and 1.2e-7 of the exact cosine; no number is beyond 6.7. bfloat16 is that
  *                float32 rounded to nearest even
+ * 40 route       tokens rows k scores choose groups groupLimit normalize logits(v) bias(v|null) scores(v) choices(v)
+ *                weights(v) scale: scores of logits [tokens, rows] (0 softmax, 1 sigmoid, 2 square root of
+ *                softplus, 3 the logits, weights then being the softmax over those chosen, 4 relu); choices int32
+ *                [tokens, k] (choose 0: the largest scores + bias among the rows of the groupLimit groups whose two
+ *                largest have the largest sums, equal ones by larger logit, then lower row, NaN before all; 1: what
+ *                the buffer holds, -1 being none; 2: row c or, where its score is 0, -1 (k = rows); 3: none); weights:
+ *                scores of the chosen, with normalize and k > 1 over (their sum + 1e-20), times scale
+ * 41 route_grad  tokens rows k scores normalize logits(v) scores(v) choices(v) dWeights(v) importance(v|null)
+ *                balance(v|null) dLogits(v) scale zWeight: importance[row] is added to the slope of each weight of a row,
+ *                balance[row] to that of each token's probability (softmax, or score over the sum of scores + 1e-20);
+ *                and the gradient of zWeight * mean over tokens of logsumexp^2
+ * 42 place_choices tokens rows experts k prioritized scores(v) choices(v) targets(v) positions(v) loads(v)
+ *                as positions; loads has `rows` numbers; a choice of -1 or of a row from `experts` on has target 0 and
+ *                the position 2^31 - 2, others their own as target
+ * 43 choose_tokens tokens experts count logits(v) scores(v) choices(v): each expert's `count` tokens of largest score (ties
+ *                as in route, lower token first): choices int32 [tokens, experts] hold the expert or -1
+ * 44 count_choices tokens rows k first choices(v) counts(v): float32 counts of the first `first` choices of each token
+ * 45 balance_loss tokens rows scores scores(v) counts(v) balance(v) loss(v) total(v) factor weight: loss = factor * sum over
+ *                rows of (mean probability) * counts; total += weight * loss; balance += its slope
+ * 46 z_loss      tokens rows logits(v) loss(v) total(v) weight
+ * 47 importance_loss tokens rows k choices(v) weights(v) importance(v) loss(v) total(v) weight: variance over squared mean of
+ *                the sums of weights of each row; importance += its slope
+ * 48 load_loss   tokens rows k clean(v) spread(v) logits(v) slopes(v) loss(v) total(v) weight: the same of sums over tokens of
+ *                Phi((clean - h) / softplus(spread)), h the k-th largest logit of the other rows; slopes = its slope
+ * 49 add_noise   count clean(v) spread(v) noise(v) logits(v): logits = clean + noise * softplus(spread)
+ * 50 noise_grad  tokens rows k clean(v) spread(v) noise(v) logits(v) slopes(v|null) dLogits(v) dSpread(v)
+ *                dLogits in place: of the noisy logits, then of the clean ones; with slopes that of 48 too
+ * 51 look_up     tokens k vocabulary rows ids(v) table(v) choices(v): choices[token] = table[ids[token]]; int32
+ * 52 add_identity dtype tokens columns experts k from(v) choices(v) weights(v) to(v): to[token] += from[token] * (sum of the
+ *                weights of choices from `experts` on)
+ * 53 identity_dots dtype tokens columns experts k a(v) b(v) choices(v) out(v): out[token, choice] = dot(a[token], b[token])
+ *                for choices from `experts` on; others stay
+ * 54 shift_bias  rows ranks quantile loads(v) bias(v) rate: bias += rate * sign(mean load - load); or bias = rate * bias + (1 -
+ *                rate) * loads / ranks, less its mean
+ * 55 quantile_bias tokens rows k logits(v) bias(v) out(v): with a_t the (k + 1)-th largest of logits[t] + bias, minus the
+ *                (tokens * k / rows + 1)-th largest over tokens of logits[t] - a_t
+ * 56 unit_rows   rows columns x(v) y(v) norms(v)      y = x / norm, norm at least 1e-12
+ * 57 unit_rows_grad rows columns y(v) norms(v) dy(v) dx(v)
+ * 58 temper      count z(v) temperature(v) dz(v|null) dTemperature(v|null): z /= temperature; or from the gradient of the result
+ *                z: dTemperature, and dz /= temperature
+ * 59 gated_rows  dtype tokens columns logits(v) rows(v) y(v) dRows(v|null) dLogits(v|null): y[token] += sigmoid(logits[token]) *
+ *                rows[token]; or from its gradient y: dRows and dLogits
  * 32 copy        bytes from(v) to(v)                 as part of a phase
  * 33 send        peer bytes from(v)
  * 34 receive     peer bytes to(v)

@@ -8,6 +8,8 @@
  * ```
  * @module
  */
+export { clampedSwiglu } from "./clamped_swiglu.ts";
 export { ffn } from "./ffn.ts";
+export { geglu } from "./geglu.ts";
 export { onnx, type OnnxExpert, type OnnxOptions } from "./onnx.ts";
 export { swiglu } from "./swiglu.ts";

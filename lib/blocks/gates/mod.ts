@@ -3,8 +3,15 @@
  *
  * ```ts
  * import { topK } from "@schemoe/lab/blocks";
- * console.assert(topK({ k: 2 }).flops({ tokens: 4, modelDim: 8, experts: 2 }).forward === 128);
+ * const shape = { tokens: 4, modelDim: 8, experts: 2, rows: 2 };
+ * console.assert(topK({ k: 2 }).flops(shape).forward === 128);
  * ```
  * @module
  */
+export { cosineTopK } from "./cosine_top_k.ts";
+export { expertChoice } from "./expert_choice.ts";
+export { hashed } from "./hashed.ts";
+export { noisyTopK } from "./noisy_top_k.ts";
+export { reluRouting } from "./relu_routing.ts";
 export { topK, type TopKOptions } from "./top_k.ts";
+export { routerOf } from "./router_of.ts";

@@ -1,91 +1,79 @@
-/** The top-k softmax gate of GShard and Switch. @module */
-import { auxLoss, chooseTopK, gateGrad, gemm, positions, softmax } from "../../kernels/mod.ts";
-import {
-  type ElementType,
-  type Gate,
-  type GateContext,
-  type Matrix,
-  SchemoeError,
-  type View,
-} from "../../types.ts";
-import { quoted } from "../../words.ts";
+/** Gates by which each token goes to its k best experts. @module */
+import type { Gate, GateUpdate } from "../../types.ts";
+import { linearLogits } from "./linear_logits.ts";
+import { checkCount, type WeightOptions, weightOptions } from "./options.ts";
+import { checkOptions, failGate, type Logits, routed } from "./routed.ts";
 
-/** Options of `topK`. */
-export interface TopKOptions {
+/** Options of the choice of the k best. */
+export interface BestOptions extends WeightOptions {
   /** Experts of a token; default 1. */
   readonly k?: number;
-  /** For k > 1: divide the weights of a token by their sum (before dropping); default true. */
-  readonly normalize?: boolean;
-  /** What a weight multiplies: the expert's output (default) or its input. */
-  readonly weighs?: "output" | "input";
+  /**
+   * Adds `gate.selectionBias` [experts] to the scores for choosing alone (DeepSeek-V3, arXiv 2412.19437): no
+   * gradient, begins with 0, set by `layer.set` or changed by `update`. Default: where there is an update.
+   */
+  readonly selectionBias?: boolean;
+  /** What changes the selection bias after each backward pass, such as `signUpdate({ rate: 1e-3 })`. */
+  readonly update?: GateUpdate;
+  /** Experts in as many equal runs, of which only the `groupLimit` with the best sums of two are kept. */
+  readonly groups?: number;
+  readonly groupLimit?: number;
+  /** Experts without computation beside the others (LongCat-Flash, arXiv 2509.01322); default 0. */
+  readonly identities?: number;
 }
 
+/** Options of {@linkcode topK}. */
+export interface TopKOptions extends BestOptions {
+  /** Adds a trained `gate.bias` to the logits; default false. */
+  readonly bias?: boolean;
+}
+
+const BEST = [
+  ...["k", "scores", "normalize", "scale", "weighs", "selectionBias", "update"],
+  ...["groups", "groupLimit", "identities"],
+];
+
 /**
- * Each token goes to its k best experts by softmax score (Lepikhin et al., "GShard", ICLR'21; Fedus
- * et al., "Switch Transformers", JMLR'22).
+ * Each token goes to its k best experts (Lepikhin et al., "GShard", ICLR'21; Fedus et al., "Switch
+ * Transformers", JMLR'22). Options make it the gate of Mixtral (`scores: "softmaxOfChosen"`), DeepSeek-V3
+ * (`scores: "sigmoid"`, groups, selection bias, scale), gpt-oss (`bias`), Llama-4 (`weighs: "input"`) and others.
+ *
+ * Equal scores: the larger logit, then the lower expert. NaN is chosen before everything, so that it shows.
  *
  * ```ts
  * import { createLayer, openEngine, topK } from "@schemoe/lab";
  * using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
- * const gate = topK({ k: 2, normalize: false });
- * using layer = createLayer(engine, { tokens: 64, modelDim: 8, hiddenDim: 16, experts: 4, gate });
+ * const gate = topK({ k: 2, scores: "sigmoid", scale: 2.5, groups: 2, groupLimit: 1 });
+ * using layer = createLayer(engine, { tokens: 64, modelDim: 8, hiddenDim: 16, experts: 8, gate });
  * ```
- * @throws {SchemoeError} for an unknown option.
+ * @throws {SchemoeError} for an unknown option or a value that cannot be.
  */
 export function topK(options: TopKOptions = {}): Gate {
-  const { k = 1, normalize = true, weighs = "output", ...others } = options;
-  const [foreign] = Object.keys(others);
-  if (foreign) fail(`"${foreign}" is not an option (k, normalize, weighs)`);
-  if (typeof normalize !== "boolean") {
-    fail(`normalize must be true or false, got ${quoted(normalize)}`);
-  }
-  return { name: "topK", k, weighs, ...kernels(normalize) };
+  const { bias = false, ...others } = options;
+  return chooseBest("topK", linearLogits({ bias }), others, ["bias"]);
 }
 
-const kernels = (normalize: boolean): Pick<Gate, "forward" | "backward" | "flops"> => ({
-  forward(c) {
-    const { scores, choices, weights } = c;
-    return [
-      gemm(
-        matrix(c.x, c.tokens, c.modelDim, c.dtype),
-        matrix(c.weight, c.experts, c.modelDim),
-        logits(c),
-        {
-          transB: true,
-        },
-      ),
-      softmax(c.tokens, c.experts, c.logits, scores),
-      chooseTopK(c, { normalize, scores, choices, weights }),
-      positions(c, { ...c, prioritized: c.batchPrioritized }),
-      auxLoss(c, { scores, choices, loss: c.auxLoss }),
-    ];
-  },
-  backward(c) {
-    const x = matrix(c.x, c.tokens, c.modelDim, c.dtype);
-    const weight = matrix(c.weight, c.experts, c.modelDim);
-    return [
-      gateGrad(c, { ...c, normalize, dLogits: c.logits }),
-      gemm(logits(c), weight, matrix(c.dx, c.tokens, c.modelDim, c.dtype), { add: c.accumulate }),
-      gemm(logits(c), x, matrix(c.dWeight, c.experts, c.modelDim), { transA: true }),
-    ];
-  },
-  flops({ tokens, modelDim, experts }) {
-    const product = 2 * tokens * modelDim * experts;
-    return { forward: product, backward: 2 * product };
-  },
-});
-
-const matrix = (view: View, rows: number, columns: number, dtype?: ElementType): Matrix => ({
-  ...view,
-  dtype,
-  rows,
-  columns,
-  ld: columns,
-  groups: 1,
-  stride: rows * columns,
-});
-const logits = (c: GateContext) => matrix(c.logits, c.tokens, c.experts);
-
-function fail(problem: string): never {
-  throw new SchemoeError(`Cannot make the gate topK: ${problem}`);
+/** A gate that chooses the k best of some logits. */
+export function chooseBest(
+  name: string,
+  logits: Logits,
+  options: BestOptions,
+  own: readonly string[] = [],
+): Gate {
+  const { k = 1, groups = 1, groupLimit = groups, identities = 0, update } = options;
+  const { selectionBias = update !== undefined } = options;
+  const foreign = Object.fromEntries(
+    Object.entries(options).filter(([key]) => !BEST.includes(key)),
+  );
+  checkOptions(name, foreign, [...BEST, ...own]);
+  const weights = weightOptions(name, options);
+  checkCount(name, "groups", groups);
+  checkCount(name, "groupLimit", groupLimit);
+  checkCount(name, "identities", identities, 0);
+  if (groupLimit > groups) failGate(name, `groupLimit ${groupLimit} is more than ${groups} groups`);
+  if (update && !selectionBias) failGate(name, "an update needs the selectionBias that it changes");
+  return routed({
+    ...{ name, k, logits, ...weights, chosen: "largest", groups, groupLimit },
+    ...{ selectionBias, identities, ...(update ? { update } : {}) },
+  });
 }

@@ -1,9 +1,12 @@
 /** GShard's balance loss. @module */
-import type { Loss } from "../../types.ts";
+import { auxLoss, fill, glu } from "../../kernels/mod.ts";
+import type { Kernel, Loss, LossContext } from "../../types.ts";
+import { matrix } from "../gates/routed.ts";
+import { balance, type LossWeight } from "./balance.ts";
 
 /**
- * Balance loss of each rank: experts * sum over e of (mean score of e) * (share of tokens whose first
- * choice is e), times `weight` in the total (Lepikhin et al., "GShard", ICLR'21).
+ * Balance loss of each rank: experts * sum over e of (mean probability of e) * (share of tokens whose first choice is
+ * e), times `weight` in the total (Lepikhin et al., "GShard", ICLR'21).
  *
  * ```ts
  * import { createLayer, gshard, openEngine, topK } from "@schemoe/lab";
@@ -13,7 +16,18 @@ import type { Loss } from "../../types.ts";
  * });
  * ```
  */
-export const gshard = ({ weight }: { readonly weight: number }): Loss => ({
-  name: "gshard",
-  weight,
-});
+export function gshard({ weight }: LossWeight): Loss {
+  const loss = balance({ name: "gshard", weight, first: true });
+  // alone on a softmax it has a kernel of its own, and its gradient comes with the gate's
+  const alone = (c: LossContext) => c.slopes.gshard !== undefined;
+  return {
+    ...loss,
+    count: (c) => alone(c) ? [] : loss.count!(c),
+    forward: (c) => alone(c) ? aloneOf(c, weight) : loss.forward(c),
+  };
+}
+
+function aloneOf(c: LossContext, weight: number): Kernel[] {
+  const [loss, total] = [matrix(c.loss, 1, 1), matrix(c.total, 1, 1)];
+  return [auxLoss(c, c), fill(1, c.total, weight), glu(loss, total, total, "identity")];
+}

@@ -7,4 +7,11 @@
  * ```
  * @module
  */
+export type { LossWeight } from "./balance.ts";
+export { globalBatch } from "./global_batch.ts";
 export { gshard } from "./gshard.ts";
+export { importance } from "./importance.ts";
+export { load } from "./load.ts";
+export { sequence } from "./sequence.ts";
+export { switchBalance } from "./switch_balance.ts";
+export { z } from "./z.ts";

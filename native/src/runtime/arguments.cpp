@@ -61,7 +61,11 @@ Dtypes Reader::dtypes() {
 }
 
 schemoe_activation Reader::activation() {
-  return static_cast<schemoe_activation>(integer("activation", SCHEMOE_SILU));
+  return static_cast<schemoe_activation>(integer("activation", SCHEMOE_RELU_SQUARED));
+}
+
+schemoe_activation Reader::gluing() {
+  return static_cast<schemoe_activation>(integer("activation", SCHEMOE_CLAMPED_SWIGLU));
 }
 
 double Reader::real() { return std::bit_cast<double>(word('f')); }

@@ -5,6 +5,7 @@
 #include <span>
 #include <variant>
 
+#include "runtime/arguments_gates.h"
 #include "runtime/reader.h"
 
 namespace schemoe {
@@ -420,6 +421,9 @@ using Arguments =
                  Slots, Dispatch, Combine, RowDot, GateGrad, Encode, Decode, SumRanks, MaxRanks,
                  Fill, MaxLoad, Host, CopyBytes, GemmGroups, PlaceTokens, GroupRows, UngroupRows,
                  RandomNormal, Embedding, EmbeddingGrad, Rotary, Norm, NormGrad, NormWeightGrad, Attention,
-                 AttentionGrad, AddTensors, CrossEntropy, SumValues, ClipScale, Adamw, Sgd, Copy, Send, Receive>;
+                 AttentionGrad, AddTensors, CrossEntropy, SumValues, ClipScale, Adamw, Sgd, Copy, Send, Receive, Route, RouteGrad,
+                 PlaceChoices, ChooseTokens, CountChoices, BalanceLoss, ZLoss, ImportanceLoss, LoadLoss, AddNoise,
+                 NoiseGrad, LookUp, AddIdentity, IdentityDots, ShiftBias, QuantileBias, UnitRows, UnitRowsGrad, Temper,
+                 GatedRows>;
 
 }  // namespace schemoe

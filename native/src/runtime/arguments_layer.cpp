@@ -170,7 +170,7 @@ ActGrad::ActGrad(Reader& r)
 }
 
 Glu::Glu(Reader& r)
-    : block(r), a(r.matrix()), b(r.matrix()), y(r.matrix()), activation(r.activation()) {
+    : block(r), a(r.matrix()), b(r.matrix()), y(r.matrix()), activation(r.gluing()) {
   read_rows(r, block);
   for (const Matrix* matrix : {&a, &b}) touch(r, block, *matrix);
   touch_result(r, "Y", block, y);
@@ -183,7 +183,7 @@ GluGrad::GluGrad(Reader& r)
       b(r.matrix()),
       da(r.matrix()),
       db(r.matrix()),
-      activation(r.activation()) {
+      activation(r.gluing()) {
   read_rows(r, block);
   for (const Matrix* matrix : {&dy, &a, &b}) touch(r, block, *matrix);
   touch_result(r, "dA", block, da);

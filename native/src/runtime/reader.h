@@ -65,6 +65,8 @@ class Reader {
   /// 0 and 1: both that type; 2: bfloat16 and float32; 3: float32 and bfloat16.
   Dtypes dtypes();
   schemoe_activation activation();
+  /// One of two arguments.
+  schemoe_activation gluing();
   double real();
   View view();
   View optional_view();

@@ -1,4 +1,5 @@
 // Elementwise functions of an expert and their derivatives.
+#include <algorithm>
 #include <cmath>
 
 #include "cpu/kernels/kernels.h"
@@ -48,6 +49,36 @@ struct Silu {
   }
 };
 
+struct ReluSquared {
+  static float value(float x) { return x > 0 ? x * x : 0.0f; }
+  static float slope(float x) { return x > 0 ? 2 * x : 0.0f; }
+};
+
+/// Functions of a and b: the product of an activation and b, but for one.
+template <class F>
+struct Product {
+  static float value(float a, float b) { return F::value(a) * b; }
+  static float grad_a(float from, float a, float b) { return from * b * F::slope(a); }
+  static float grad_b(float from, float a, float) { return from * F::value(a); }
+};
+
+/// gpt-oss's: a clamped argument passes no gradient.
+struct ClampedSwiglu {
+  static constexpr float kLimit = 7.0f, kSteep = 1.702f;
+  static float gated(float g) { return g * Silu::sigmoid(kSteep * g); }
+  static float value(float a, float b) {
+    return gated(std::min(a, kLimit)) * (std::clamp(b, -kLimit, kLimit) + 1);
+  }
+  static float grad_a(float from, float a, float b) {
+    if (a > kLimit) return 0.0f;
+    const float s = Silu::sigmoid(kSteep * a);
+    return from * s * (1.0f + kSteep * a * (1.0f - s)) * (std::clamp(b, -kLimit, kLimit) + 1);
+  }
+  static float grad_b(float from, float a, float b) {
+    return std::fabs(b) > kLimit ? 0.0f : from * gated(std::min(a, kLimit));
+  }
+};
+
 /// Calls `body` with the function as a type, so that the loop inside knows it.
 template <class Body>
 void with(schemoe_activation activation, Body&& body) {
@@ -57,7 +88,16 @@ void with(schemoe_activation activation, Body&& body) {
     case SCHEMOE_GELU: return body(Gelu{});
     case SCHEMOE_GELU_TANH: return body(GeluTanh{});
     case SCHEMOE_SILU: return body(Silu{});
+    case SCHEMOE_RELU_SQUARED: return body(ReluSquared{});
+    case SCHEMOE_CLAMPED_SWIGLU: return;  // refused when the Program was read
   }
+}
+
+/// The same for functions of two.
+template <class Body>
+void with_two(schemoe_activation activation, Body&& body) {
+  if (activation == SCHEMOE_CLAMPED_SWIGLU) return body(ClampedSwiglu{});
+  with(activation, [&](auto f) { body(Product<decltype(f)>{}); });
 }
 
 /// The first element of row (group, row), or nullptr for a null view.
@@ -105,18 +145,18 @@ void run(const ActGrad& a, const Context& context) {
 }
 
 void run(const Glu& g, const Context& context) {
-  with(g.activation, [&](auto f) {
+  with_two(g.activation, [&](auto f) {
     each_row(g.block, context, [&](int64_t group, int64_t row) {
       const float* a = row_of(context, g.a, group, row);
       const float* b = row_of(context, g.b, group, row);
       float* y = row_of(context, g.y, group, row);
-      for (int64_t j = 0; j < g.block.columns; ++j) y[j] = f.value(a[j]) * b[j];
+      for (int64_t j = 0; j < g.block.columns; ++j) y[j] = f.value(a[j], b[j]);
     });
   });
 }
 
 void run(const GluGrad& g, const Context& context) {
-  with(g.activation, [&](auto f) {
+  with_two(g.activation, [&](auto f) {
     each_row(g.block, context, [&](int64_t group, int64_t row) {
       const float* dy = row_of(context, g.dy, group, row);
       const float* a = row_of(context, g.a, group, row);
@@ -126,8 +166,8 @@ void run(const GluGrad& g, const Context& context) {
       for (int64_t j = 0; j < g.block.columns; ++j) {
         // Everything is read before anything is written: outputs may be inputs.
         const float from = dy[j], left = a[j], right = b[j];
-        da[j] = from * right * f.slope(left);
-        db[j] = from * f.value(left);
+        da[j] = f.grad_a(from, left, right);
+        db[j] = f.grad_b(from, left, right);
       }
     });
   });

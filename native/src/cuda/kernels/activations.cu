@@ -54,6 +54,39 @@ struct Silu {
   }
 };
 
+struct ReluSquared {
+  static __device__ float value(float x) { return x > 0 ? x * x : 0.0f; }
+  static __device__ float slope(float x) { return x > 0 ? 2 * x : 0.0f; }
+};
+
+/// Functions of a and b: the product of an activation and b, but for one.
+template <class F>
+struct Product {
+  static __device__ float value(float a, float b) { return F::value(a) * b; }
+  static __device__ float grad_a(float from, float a, float b) { return from * b * F::slope(a); }
+  static __device__ float grad_b(float from, float a, float) { return from * F::value(a); }
+};
+
+/// gpt-oss's: a clamped argument passes no gradient.
+template <bool kQuick>
+struct ClampedSwiglu {
+  static constexpr float kLimit = 7.0f, kSteep = 1.702f;
+  static __device__ float clamped(float b) { return b > kLimit ? kLimit : b < -kLimit ? -kLimit : b; }
+  static __device__ float gated(float a) {
+    const float g = a > kLimit ? kLimit : a;
+    return g * Silu<kQuick>::sigmoid(kSteep * g);
+  }
+  static __device__ float value(float a, float b) { return gated(a) * (clamped(b) + 1); }
+  static __device__ float grad_a(float from, float a, float b) {
+    if (a > kLimit) return 0.0f;
+    const float s = Silu<kQuick>::sigmoid(kSteep * a);
+    return from * s * (1.0f + kSteep * a * (1.0f - s)) * (clamped(b) + 1);
+  }
+  static __device__ float grad_b(float from, float a, float b) {
+    return fabsf(b) > kLimit ? 0.0f : from * gated(a);
+  }
+};
+
 template <class T, class Body>
 void with_function(schemoe_activation activation, Body&& body) {
   switch (activation) {
@@ -62,7 +95,16 @@ void with_function(schemoe_activation activation, Body&& body) {
     case SCHEMOE_GELU: return body(Gelu{});
     case SCHEMOE_GELU_TANH: return body(GeluTanh{});
     case SCHEMOE_SILU: return body(Silu<std::is_same_v<T, bf16>>{});
+    case SCHEMOE_RELU_SQUARED: return body(ReluSquared{});
+    case SCHEMOE_CLAMPED_SWIGLU: return;  // refused when the Program was read
   }
+}
+
+/// The same for functions of two.
+template <class T, class Body>
+void with_two(schemoe_activation activation, Body&& body) {
+  if (activation == SCHEMOE_CLAMPED_SWIGLU) return body(ClampedSwiglu<std::is_same_v<T, bf16>>{});
+  with_function<T>(activation, [&](auto f) { body(Product<decltype(f)>{}); });
 }
 
 /// Groups of rows in memory.
@@ -135,16 +177,18 @@ void each(const Block& block, const Context& context, Body body) {
 }
 
 /// Calls `body` with the element type, the function, and as many columns at a time as all grids allow.
-template <class Body, class... Views>
+template <bool kTwo = false, class Body, class... Views>
 void choose(const Block& block, schemoe_activation activation, const Context& context, Body&& body,
             const Views&... matrices) {
   with_type(block.dtype, [&](auto element) {
     using T = decltype(element);
     const bool wide = block.columns % kVector<T> == 0 && (fits(grid<T>(context, matrices)) && ...);
-    with_function<T>(activation, [&](auto f) {
+    const auto chosen = [&](auto f) {
       if (wide) body(element, f, std::integral_constant<int, kVector<T>>{});
       else body(element, f, std::integral_constant<int, 1>{});
-    });
+    };
+    if constexpr (kTwo) with_two<T>(activation, chosen);
+    else with_function<T>(activation, chosen);
   });
 }
 
@@ -200,7 +244,7 @@ struct GluBody {
     load(left, a.at(group, row, column));
     load(right, b.at(group, row, column));
 #pragma unroll
-    for (int i = 0; i < V; ++i) left[i] = F::value(left[i]) * right[i];
+    for (int i = 0; i < V; ++i) left[i] = F::value(left[i], right[i]);
     store(y.at(group, row, column), left);
   }
 };
@@ -216,9 +260,9 @@ struct GluGradBody {
     load(right, b.at(group, row, column));
 #pragma unroll
     for (int i = 0; i < V; ++i) {
-      const float slope = F::slope(left[i]);
-      left[i] = from[i] * F::value(left[i]);
-      right[i] = from[i] * right[i] * slope;
+      const float a = F::grad_a(from[i], left[i], right[i]);
+      left[i] = F::grad_b(from[i], left[i], right[i]);
+      right[i] = a;
     }
     store(da.at(group, row, column), right);
     store(db.at(group, row, column), left);
@@ -257,7 +301,7 @@ void run(const ActGrad& a, const Context& context) {
 }
 
 void run(const Glu& g, const Context& context) {
-  choose(g.block, g.activation, context, [&](auto element, auto f, auto v) {
+  choose<true>(g.block, g.activation, context, [&](auto element, auto f, auto v) {
     using T = decltype(element);
     each<v()>(g.block, context, GluBody<decltype(f), T, v()>{
         grid<T>(context, g.a), grid<T>(context, g.b), grid<T>(context, g.y)});
@@ -265,7 +309,7 @@ void run(const Glu& g, const Context& context) {
 }
 
 void run(const GluGrad& g, const Context& context) {
-  choose(g.block, g.activation, context, [&](auto element, auto f, auto v) {
+  choose<true>(g.block, g.activation, context, [&](auto element, auto f, auto v) {
     using T = decltype(element);
     each<v()>(g.block, context, GluGradBody<decltype(f), T, v()>{
         grid<T>(context, g.dy), grid<T>(context, g.a), grid<T>(context, g.b), grid<T>(context, g.da),

@@ -24,7 +24,7 @@ void run_kernel(const Arguments& arguments, const Context& context) {
       [&](const auto& kernel) {
         if constexpr (requires { run(kernel, context); }) run(kernel, context);
         // Host kernels, sends and receives are the executor's.
-        else fail(SCHEMOE_INVALID, "no kernel of its own");
+        else fail(SCHEMOE_UNSUPPORTED, "the CUDA engine does not compute it; the CPU engine does");
       },
       arguments);
 }

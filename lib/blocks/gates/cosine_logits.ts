@@ -1,0 +1,74 @@
+/** Logits as cosines. @module */
+import { gemm, temper, unitRows, unitRowsGrad } from "../../kernels/mod.ts";
+import type { GateContext } from "../../types.ts";
+import { type Logits, matrix, tokensOf } from "./routed.ts";
+
+/**
+ * a = x @ projection, z_e = cosine(a, row e of embedding) / temperature, all trained (Chi et al., "On the
+ * representation collapse of sparse mixture of experts", arXiv 2204.09179).
+ */
+export function cosineLogits({ width }: { readonly width: number }): Logits {
+  const matrices = (c: GateContext) => ({
+    projection: matrix(c.tensor("projection"), c.modelDim, width),
+    tokens: matrix(c.tensor("tokens"), c.tokens, width),
+    units: matrix(c.tensor("units"), c.tokens, width),
+    rows: matrix(c.tensor("unitRows"), c.rows, width),
+    dUnits: matrix(c.tensor("dUnits"), c.tokens, width),
+    dRows: matrix(c.tensor("dRows"), c.rows, width),
+  });
+  return {
+    tensors: ({ tokens, rows, modelDim }) => [
+      ...[
+        { name: "projection", shape: [modelDim, width], deviation: modelDim ** -0.5 },
+        { name: "embedding", shape: [rows, width], deviation: width ** -0.5 },
+        { name: "temperature", shape: [1], constant: 0.07 },
+      ].map((tensor) => ({ ...tensor, life: "parameter" as const })),
+      { name: "tokens", shape: [tokens, width], life: "pass" },
+      { name: "units", shape: [tokens, width], life: "saved" },
+      { name: "norms", shape: [tokens], life: "saved" },
+      { name: "unitRows", shape: [rows, width], life: "saved" },
+      { name: "rowNorms", shape: [rows], life: "saved" },
+      { name: "dUnits", shape: [tokens, width], life: "pass" },
+      { name: "dRows", shape: [rows, width], life: "pass" },
+    ],
+    forward(c) {
+      const m = matrices(c);
+      const logits = matrix(c.logits, c.tokens, c.rows);
+      return [
+        gemm(tokensOf(c).x, m.projection, m.tokens),
+        unitRows([c.tokens, width], { x: m.tokens, y: m.units, norms: c.tensor("norms") }),
+        unitRows([c.rows, width], {
+          ...{ x: c.tensor("embedding"), y: m.rows, norms: c.tensor("rowNorms") },
+        }),
+        gemm(m.units, m.rows, logits, { transB: true }),
+        temper(c.tokens * c.rows, { z: c.logits, temperature: c.tensor("temperature") }),
+      ];
+    },
+    backward(c) {
+      const m = matrices(c);
+      const { x, dx } = tokensOf(c);
+      const dLogits = matrix(c.dLogits, c.tokens, c.rows);
+      const dProjection = matrix(c.gradient("projection"), c.modelDim, width);
+      return [
+        temper(c.tokens * c.rows, {
+          ...{ z: c.logits, temperature: c.tensor("temperature"), dz: c.dLogits },
+          dTemperature: c.gradient("temperature"),
+        }),
+        gemm(dLogits, m.rows, m.dUnits),
+        gemm(dLogits, m.units, m.dRows, { transA: true }),
+        unitRowsGrad([c.rows, width], {
+          ...{ y: m.rows, norms: c.tensor("rowNorms"), dy: m.dRows, dx: c.gradient("embedding") },
+        }),
+        unitRowsGrad([c.tokens, width], {
+          ...{ y: m.units, norms: c.tensor("norms"), dy: m.dUnits, dx: m.dUnits },
+        }),
+        gemm(x, m.dUnits, dProjection, { transA: true }),
+        gemm(m.dUnits, m.projection, dx, { transB: true, add: c.accumulate }),
+      ];
+    },
+    flops({ tokens, modelDim, rows }) {
+      const forward = 2 * tokens * width * (modelDim + rows);
+      return { forward, backward: 2 * forward };
+    },
+  };
+}

@@ -1,0 +1,42 @@
+/** The gate by which experts choose tokens. @module */
+import { chooseTokens } from "../../kernels/mod.ts";
+import type { Gate } from "../../types.ts";
+import { linearLogits } from "./linear_logits.ts";
+import { type WeightOptions, weightOptions } from "./options.ts";
+import { checkOptions, routed } from "./routed.ts";
+
+/** Options of {@linkcode expertChoice}. */
+export interface ExpertChoiceOptions extends WeightOptions {
+  /** Experts of a token on average, at capacity factor 1; default 1. */
+  readonly k?: number;
+}
+
+/** Tokens of an expert: min(tokens, floor(factor * tokens * k / experts)). */
+const taken = (k: number, { tokens, experts, capacityFactor }: {
+  readonly tokens: number;
+  readonly experts: number;
+  readonly capacityFactor: number;
+}): number => Math.min(tokens, Math.floor(capacityFactor * tokens * k / experts));
+
+/**
+ * Each expert takes those of a rank's tokens that score highest for it, as many as it has places; a token may have
+ * any number of experts, also none (Zhou et al., "Mixture-of-experts with expert choice routing", arXiv
+ * 2202.09368). Nothing is dropped. Weights are not normalized by default.
+ *
+ * ```ts
+ * import { createLayer, expertChoice, openEngine } from "@schemoe/lab";
+ * using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
+ * const gate = expertChoice({ k: 2 });
+ * using layer = createLayer(engine, { tokens: 64, modelDim: 8, hiddenDim: 16, experts: 4, gate });
+ * ```
+ */
+export function expertChoice({ k = 1, ...options }: ExpertChoiceOptions = {}): Gate {
+  const { scores: _, normalize: _n, scale: _s, weighs: _w, ...others } = options;
+  checkOptions("expertChoice", others, ["k", "scores", "normalize", "scale", "weighs"]);
+  return routed({
+    ...{ name: "expertChoice", k, logits: linearLogits(), chosen: "given", dense: true },
+    ...weightOptions("expertChoice", { normalize: false, ...options }),
+    capacity: (shape) => taken(k, shape),
+    choose: (c) => [chooseTokens({ ...c, count: c.capacity }, c)],
+  });
+}

@@ -1,0 +1,38 @@
+/** Options that gates share, with their defaults. @module */
+import type { GateScores } from "../../types.ts";
+import { scoresCode } from "../../kernels/mod.ts";
+import { failGate } from "./routed.ts";
+
+/** Options of weights. */
+export interface WeightOptions {
+  /** How logits become scores; default `softmax`. */
+  readonly scores?: GateScores;
+  /** For more than one choice: divide the weights of a token by their sum (before dropping). */
+  readonly normalize?: boolean;
+  /** Factor of all weights, after that; default 1. */
+  readonly scale?: number;
+  /** What a weight multiplies: the expert's output (default) or its input. */
+  readonly weighs?: "output" | "input";
+}
+
+/** Fills in defaults and checks. @throws {SchemoeError} naming gate and option. */
+export function weightOptions(
+  gate: string,
+  { scores = "softmax", normalize = true, scale = 1, weighs = "output" }: WeightOptions,
+): Required<WeightOptions> {
+  scoresCode(scores);
+  if (typeof normalize !== "boolean") {
+    failGate(gate, `normalize must be true or false, got ${normalize}`);
+  }
+  if (!Number.isFinite(scale)) failGate(gate, `scale must be a finite number, got ${scale}`);
+  return { scores, normalize, scale, weighs };
+}
+
+/** @throws {SchemoeError} unless the value is a positive integer. */
+export function checkCount(gate: string, name: string, value: number, least = 1): void {
+  if (Number.isInteger(value) && value >= least) return;
+  failGate(
+    gate,
+    `${name} must be ${least > 0 ? "a positive" : "a non-negative"} integer, got ${value}`,
+  );
+}

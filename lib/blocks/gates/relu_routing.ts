@@ -1,0 +1,31 @@
+/** The gate that chooses every expert of positive logit. @module */
+import type { Gate } from "../../types.ts";
+import { linearLogits } from "./linear_logits.ts";
+import { type WeightOptions, weightOptions } from "./options.ts";
+import { checkOptions, routed } from "./routed.ts";
+
+/** Options of {@linkcode reluRouting}. */
+export interface ReluOptions extends Omit<WeightOptions, "scores"> {
+  /** Experts of a token that one expects, for capacities and simulations; default 1. */
+  readonly k?: number;
+}
+
+/**
+ * A token goes to every expert whose logit is above 0, with the logit as its weight (Wang et al., "ReMoE", arXiv
+ * 2412.14711): no choice to differentiate through. Weights are not normalized by default.
+ *
+ * ```ts
+ * import { createLayer, openEngine, reluRouting } from "@schemoe/lab";
+ * using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
+ * const [gate, routing] = [reluRouting({ k: 2 }), { capacityFactor: 0 }];
+ * using layer = createLayer(engine, { tokens: 64, modelDim: 8, hiddenDim: 16, experts: 4, gate, routing });
+ * ```
+ */
+export function reluRouting({ k = 1, ...options }: ReluOptions = {}): Gate {
+  const { normalize: _n, scale: _s, weighs: _w, ...others } = options;
+  checkOptions("reluRouting", others, ["k", "normalize", "scale", "weighs"]);
+  return routed({
+    ...{ name: "reluRouting", k, logits: linearLogits(), chosen: "positive", dense: true },
+    ...weightOptions("reluRouting", { normalize: false, ...options, scores: "relu" }),
+  });
+}

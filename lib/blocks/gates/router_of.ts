@@ -1,0 +1,118 @@
+/** A gate from two plain functions. @module */
+import { placeChoices } from "../../kernels/mod.ts";
+import type { Gate, GateContext, Kernel } from "../../types.ts";
+import { linearLogits } from "./linear_logits.ts";
+import { checkCount } from "./options.ts";
+import { failGate } from "./routed.ts";
+
+/** Sizes and arrays of a rank that a router in JavaScript sees. */
+export interface RouterInput {
+  readonly rank: number;
+  readonly tokens: number;
+  readonly experts: number;
+  readonly k: number;
+  /** [tokens, experts]. */
+  readonly logits: Float32Array;
+}
+
+/** What it decided, [tokens, k] each; a choice of -1 goes nowhere. */
+export interface RouterChoice {
+  readonly choices: Int32Array;
+  readonly weights: Float32Array;
+}
+
+/** A router of one's own. */
+export interface Router {
+  readonly name: string;
+  /** Most experts of a token. */
+  readonly k: number;
+  readonly weighs?: "output" | "input";
+  /** From logits to choices and weights. */
+  route(input: RouterInput): RouterChoice;
+  /** From the gradient of the weights [tokens, k] to that of the logits [tokens, experts]. */
+  grad(input: RouterInput & RouterChoice & { readonly dWeights: Float32Array }): Float32Array;
+}
+
+/**
+ * A gate whose choice is made in JavaScript, while other lanes go on: logits are tokens times a trained weight, as
+ * for `topK`; places and everything after them are the same.
+ *
+ * ```ts
+ * import { createLayer, openEngine, routerOf } from "@schemoe/lab";
+ * using engine = openEngine({ nodes: 1, ranksPerNode: 2 });
+ * const first = routerOf({
+ *   ...{ name: "first", k: 1 },
+ *   route: ({ tokens }) => ({ choices: new Int32Array(tokens), weights: new Float32Array(tokens).fill(1) }),
+ *   grad: ({ tokens, experts }) => new Float32Array(tokens * experts),
+ * });
+ * const routing = { capacityFactor: 0 };
+ * using layer = createLayer(engine, { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 2, gate: first, routing });
+ * console.assert((await layer.forward()).makespan > 0);
+ * ```
+ * @throws {SchemoeError} when a function is missing, and in a pass when it gives arrays of another size.
+ */
+export function routerOf(router: Router): Gate {
+  const { name, k, weighs = "output" } = router;
+  for (const part of ["route", "grad"] as const) {
+    if (typeof router[part] !== "function") failGate(name, `it has no function "${part}"`);
+  }
+  checkCount(name, "k", k);
+  const logits = linearLogits();
+  return {
+    ...{ name, k, weighs, partial: true, tensors: logits.tensors, flops: logits.flops },
+    forward: (c) => [
+      ...logits.forward(c),
+      choice(c, router),
+      placeChoices({ ...c, k: c.topK }, c, { ...c, scores: c.logits }),
+    ],
+    backward: (c) => [choiceGrad(c, router), ...logits.backward(c)],
+  };
+}
+
+const WORD = 4;
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Int32Array) =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+function choice(c: GateContext, router: Router): Kernel {
+  const count = c.tokens * c.topK;
+  return c.host(({ rank, read, write }) => {
+    const logits = new Float32Array(read(c.logits, WORD * c.tokens * c.rows).buffer);
+    const { tokens, experts, topK: k } = c;
+    const { choices, weights } = router.route({ rank, tokens, experts, k, logits });
+    checkArray(router, "choices", choices, Int32Array, count);
+    checkArray(router, "weights", weights, Float32Array, count);
+    write(c.choices, bytesOf(choices));
+    write(c.weights, bytesOf(weights));
+  });
+}
+
+function choiceGrad(c: GateContext, router: Router): Kernel {
+  const count = c.tokens * c.topK;
+  return c.host(({ rank, read, write }) => {
+    const floats = (view: GateContext["x"], length: number) =>
+      new Float32Array(read(view, WORD * length).buffer);
+    const { tokens, experts, topK: k } = c;
+    const gradient = router.grad({
+      ...{ rank, tokens, experts, k, logits: floats(c.logits, tokens * c.rows) },
+      choices: new Int32Array(read(c.choices, WORD * count).buffer),
+      ...{ weights: floats(c.weights, count), dWeights: floats(c.dWeights, count) },
+    });
+    checkArray(router, "the gradient of the logits", gradient, Float32Array, tokens * c.rows);
+    write(c.dLogits, bytesOf(gradient));
+  });
+}
+
+function checkArray(
+  { name }: Router,
+  what: string,
+  values: unknown,
+  type: typeof Float32Array | typeof Int32Array,
+  length: number,
+): void {
+  if (values instanceof type && values.length === length) return;
+  const got = ArrayBuffer.isView(values)
+    ? `${values.constructor.name} of ${(values as Float32Array).length}`
+    : String(values);
+  failGate(name, `${what} must be a ${type.name} of ${length}, got ${got}`);
+}

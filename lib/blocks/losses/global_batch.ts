@@ -1,0 +1,15 @@
+/** A balance loss over the global batch. @module */
+import type { Loss } from "../../types.ts";
+import { balance, type LossWeight } from "./balance.ts";
+
+/**
+ * Like `switchBalance`, with the share of choices over all ranks, which a task sums up (Qiu et al., "Demons in the
+ * detail", arXiv 2501.11873). Like all losses here it is summed over ranks, where the paper averages.
+ *
+ * ```ts
+ * import { globalBatch } from "@schemoe/lab/blocks";
+ * console.assert(globalBatch({ weight: 0.001 }).global === true);
+ * ```
+ */
+export const globalBatch = ({ weight }: LossWeight): Loss =>
+  balance({ name: "globalBatch", weight, global: true, first: false });

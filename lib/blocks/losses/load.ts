@@ -1,0 +1,28 @@
+/** The load loss of noisy gates. @module */
+import { loadLoss } from "../../kernels/mod.ts";
+import type { Loss } from "../../types.ts";
+import type { LossWeight } from "./balance.ts";
+import { checkWeight } from "./weight.ts";
+
+/**
+ * Squared coefficient of variation of the loads that the noise lets one expect: sums over tokens of the probability that
+ * an expert is among the k best once its own noise is drawn anew (Shazeer et al., arXiv 1701.06538). Needs
+ * `noisyTopK`.
+ *
+ * ```ts
+ * import { load } from "@schemoe/lab/blocks";
+ * console.assert(load({ weight: 0.1 }).name === "load");
+ * ```
+ */
+export function load({ weight }: LossWeight): Loss {
+  checkWeight("load", weight);
+  return {
+    ...{ name: "load", weight, slopes: ["load"] },
+    forward: (c) => [
+      loadLoss({ ...c, k: c.topK }, weight, {
+        ...{ ...c, slopes: c.slopes.load! },
+        ...{ clean: c.gateTensor("clean"), spread: c.gateTensor("spread") },
+      }),
+    ],
+  };
+}

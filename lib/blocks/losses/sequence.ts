@@ -1,0 +1,42 @@
+/** DeepSeek-V3's sequence-wise balance loss. @module */
+import { countChoices, route } from "../../kernels/mod.ts";
+import type { Loss, LossContext } from "../../types.ts";
+import { balanceOf, type LossWeight } from "./balance.ts";
+import { checkWeight } from "./weight.ts";
+
+/**
+ * Balance loss of a rank's tokens, taken as one sequence: like `switchBalance`, but it counts the k largest scores of
+ * each token without selection bias and groups (DeepSeek-V3, arXiv 2412.19437, section 2.1.2).
+ *
+ * ```ts
+ * import { sequence } from "@schemoe/lab/blocks";
+ * console.assert(sequence({ weight: 1e-4 }).name === "sequence");
+ * ```
+ */
+export function sequence({ weight }: LossWeight): Loss {
+  checkWeight("sequence", weight);
+  return {
+    ...{ name: "sequence", weight, slopes: ["balance"] },
+    tensors: ({ tokens, rows, topK }) => [
+      { name: "scores", shape: [tokens, rows], life: "pass" },
+      { name: "choices", shape: [tokens, topK], dtype: "int32", life: "pass" },
+      { name: "weights", shape: [tokens, topK], life: "pass" },
+    ],
+    count: (c) => [best(c), countChoices({ ...c, k: c.topK }, c.topK, { ...c, ...own(c) })],
+    forward: (c) => [balanceOf(c, { weight, choices: c.topK })],
+  };
+}
+
+const own = (c: LossContext) => ({
+  scores: c.tensor("scores"),
+  choices: c.tensor("choices"),
+  weights: c.tensor("weights"),
+});
+
+/** The choices that the scores alone would make. */
+const best = (c: LossContext) =>
+  route(
+    { ...c, k: c.topK },
+    { scores: c.kind, chosen: "largest", normalize: false, scale: 1 },
+    { logits: c.logits, ...own(c) },
+  );

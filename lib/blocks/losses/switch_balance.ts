@@ -1,0 +1,15 @@
+/** The balance loss of Switch Transformers. @module */
+import type { Loss } from "../../types.ts";
+import { balance, type LossWeight } from "./balance.ts";
+
+/**
+ * Balance loss of each rank: experts * sum over e of (mean probability of e) * (share of all choices that are e), before
+ * dropping (Fedus et al., JMLR'22; with k > 1 as in Megatron-LM).
+ *
+ * ```ts
+ * import { switchBalance } from "@schemoe/lab/blocks";
+ * console.assert(switchBalance({ weight: 0.01 }).name === "switch");
+ * ```
+ */
+export const switchBalance = ({ weight }: LossWeight): Loss =>
+  balance({ name: "switch", weight, first: false });

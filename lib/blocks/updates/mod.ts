@@ -1,0 +1,11 @@
+/**
+ * Updates of a gate without a gradient.
+ *
+ * ```ts
+ * import { signUpdate } from "@schemoe/lab/blocks";
+ * console.assert(signUpdate({ rate: 1e-3 }).name === "sign");
+ * ```
+ * @module
+ */
+export { quantileUpdate } from "./quantile.ts";
+export { signUpdate } from "./sign.ts";

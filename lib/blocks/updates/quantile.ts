@@ -1,0 +1,29 @@
+/** Quantile balancing. @module */
+import { quantileBias, quantileShift } from "../../kernels/mod.ts";
+import type { GateUpdate } from "../../types.ts";
+
+/**
+ * After each backward pass the selection bias moves towards that with which every expert would be chosen equally often:
+ * with a_t the (k + 1)-th largest of z[t] + bias, an expert asks for minus the (tokens * k / experts + 1)-th largest of
+ * z[t, e] - a_t; bias = ema * bias + (1 - ema) * (mean over ranks of that), centred (Megatron-LM, "quantile
+ * balancing", whose beta is -bias). For scores that are the logits: `softmaxOfChosen`.
+ *
+ * ```ts
+ * import { quantileUpdate, topK } from "@schemoe/lab/blocks";
+ * const gate = topK({ k: 2, scores: "softmaxOfChosen", update: quantileUpdate({ ema: 0.9 }) });
+ * console.assert(gate.update?.name === "quantile");
+ * ```
+ */
+export const quantileUpdate = ({ ema }: { readonly ema: number }): GateUpdate => ({
+  name: "quantile",
+  part: (c, out) => [
+    quantileBias({ ...c, k: c.topK }, {
+      ...{ logits: c.logits, bias: c.tensor("selectionBias"), out },
+    }),
+  ],
+  apply: (c, sums) => [
+    quantileShift({ rows: c.rows, ranks: sums.ranks, ema }, {
+      ...{ sums, bias: c.tensor("selectionBias") },
+    }),
+  ],
+});

@@ -1,0 +1,22 @@
+/** The update of DeepSeek-V3's selection bias. @module */
+import { countChoices, signBias } from "../../kernels/mod.ts";
+import type { GateUpdate } from "../../types.ts";
+
+/**
+ * After each backward pass: bias + rate * sign(mean load - load), loads being the choices of all ranks before dropping
+ * (DeepSeek-V3, arXiv 2412.19437; Wang et al., arXiv 2408.15664).
+ *
+ * ```ts
+ * import { signUpdate, topK } from "@schemoe/lab/blocks";
+ * console.assert(topK({ k: 2, update: signUpdate({ rate: 1e-3 }) }).update?.name === "sign");
+ * ```
+ */
+export const signUpdate = ({ rate }: { readonly rate: number }): GateUpdate => ({
+  name: "sign",
+  part: (c, part) => [
+    countChoices({ ...c, k: c.topK }, c.topK, { choices: c.choices, counts: part }),
+  ],
+  apply: (c, loads) => [
+    signBias({ rows: c.rows, rate }, { loads, bias: c.tensor("selectionBias") }),
+  ],
+});

@@ -1,0 +1,45 @@
+/** Kernels of experts without computation, and of rows that a gate of their own scales. @module */
+import type { ElementType, Kernel, View } from "../types.ts";
+import { NONE, typeCode } from "./linear.ts";
+
+/** Tokens and choices, of which those from `experts` on return their input. */
+export interface IdentityShape {
+  readonly dtype?: ElementType;
+  readonly tokens: number;
+  readonly columns: number;
+  readonly experts: number;
+  readonly k: number;
+}
+
+const head = (s: IdentityShape) => [typeCode(s.dtype), s.tokens, s.columns, s.experts, s.k];
+
+/** to += from * (sum of the weights of choices without computation), token by token. */
+export const addIdentity = (
+  shape: IdentityShape,
+  { from, choices, weights, to }: Record<"from" | "choices" | "weights" | "to", View>,
+): Kernel => ({ name: "add_identity", args: [...head(shape), from, choices, weights, to] });
+
+/** out[token, choice] = dot(a[token], b[token]) for choices without computation; others stay. */
+export const identityDots = (
+  shape: IdentityShape,
+  { a, b, choices, out }: Record<"a" | "b" | "choices" | "out", View>,
+): Kernel => ({ name: "identity_dots", args: [...head(shape), a, b, choices, out] });
+
+/**
+ * y += sigmoid(logits[token]) * rows[token]; or with gradients, y then being that of the sum: dRows =
+ * sigmoid * y, and that of the logits.
+ */
+export const gatedRows = (
+  { dtype, tokens, columns }: Omit<IdentityShape, "experts" | "k">,
+  views: Record<"logits" | "rows" | "y", View> & { dRows?: View; dLogits?: View },
+): Kernel => ({
+  name: "gated_rows",
+  args: [
+    ...[typeCode(dtype), tokens, columns],
+    views.logits,
+    views.rows,
+    views.y,
+    views.dRows ?? NONE,
+    views.dLogits ?? NONE,
+  ],
+});

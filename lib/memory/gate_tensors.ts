@@ -1,0 +1,86 @@
+/** The tensors of a gate and of the losses on its routing. @module */
+import type { Layer } from "../blocks/mod.ts";
+import type { GateTensor, Life } from "../types.ts";
+import type { TensorTable, TensorType } from "./tensors.ts";
+
+/** Name of the choices as the rows are laid out by them. */
+export const targetsOf = ({ partial }: Layer): string => partial ? "gate.targets" : "gate.choices";
+
+/** A gate's own tensors; by default the weight of its logits. */
+export function gateTensors(layer: Layer): readonly GateTensor[] {
+  const shape = { ...layer, rows: layer.gateRows };
+  return layer.gate.tensors?.(shape) ?? [
+    {
+      ...{ name: "weight", shape: [shape.rows, layer.modelDim], life: "parameter" },
+      deviation: layer.modelDim ** -0.5,
+    },
+  ];
+}
+
+/** Adds a gate's own tensors, and the gradients of those that are trained. */
+export function addGateTensors(table: TensorTable, layer: Layer): void {
+  for (const tensor of gateTensors(layer)) {
+    addOwn(table, `gate.${tensor.name}`, tensor);
+    if (tensor.life !== "parameter") continue;
+    const { shape } = tensor;
+    table.add(`grad.gate.${tensor.name}`, {
+      ...{ shape, dtype: "float32", placement: "same", life: "gradient" },
+    });
+    if (table.ranks > 1) {
+      table.add(`gate.partial.${tensor.name}`, {
+        ...{ shape: [table.ranks, ...shape], dtype: "float32", placement: "split", life: "pass" },
+      });
+    }
+  }
+}
+
+/** Adds a routing and what losses and updates leave. */
+export function addRoutingTensors(table: TensorTable, layer: Layer): void {
+  const { tokens, experts, gateRows: rows, topK, losses, topology: { ranks } } = layer;
+  const add = (name: string, shape: readonly number[], dtype: TensorType, life: Life) =>
+    table.add(name, { shape: [ranks, ...shape], dtype, placement: "split", life });
+  add("gate.scores", [tokens, rows], "float32", "saved");
+  add("gate.logits", [tokens, rows], "float32", "saved");
+  add("gate.dLogits", [tokens, rows], "float32", "pass");
+  add("gate.choices", [tokens, topK], "int32", "saved");
+  if (layer.partial) add("gate.targets", [tokens, topK], "int32", "saved");
+  add("gate.weights", [tokens, topK], "float32", "saved");
+  add("gate.positions", [tokens, topK], "int32", "saved");
+  add("gate.loads", [rows], "int32", "output");
+  add("gate.dWeights", [tokens, topK], "float32", "pass");
+  // what a Program of the gate alone leaves for the layout of the rows
+  add("gate.allLoads", [ranks, experts], "int32", "output");
+  add("gate.largestLoad", [1], "int32", "pass");
+  add("gate.capacity", [1], "int32", "output");
+  for (const slope of ["balance", "importance", "load"] as const) {
+    if (losses.some(({ slopes }) => slopes.includes(slope))) {
+      add(`gate.slopes.${slope}`, [rows], "float32", "saved");
+    }
+  }
+  for (const loss of losses) {
+    table.add(`loss.${loss.name}`, {
+      ...{ shape: [ranks], dtype: "float32", placement: "split", life: "output" },
+    });
+    add(`loss.${loss.name}.counts`, [rows], "float32", "pass");
+    if (loss.global && ranks > 1) add(`loss.${loss.name}.sums`, [rows], "float32", "pass");
+    for (const tensor of loss.tensors?.({ ...layer, rows }) ?? []) {
+      addOwn(table, `loss.${loss.name}.${tensor.name}`, tensor);
+    }
+  }
+  if (layer.gate.update) {
+    add("gate.update.part", [rows], "float32", "pass");
+    if (ranks > 1) add("gate.update.sum", [rows], "float32", "pass");
+  }
+}
+
+/** Adds a tensor that a gate or a loss asks for. */
+function addOwn(table: TensorTable, name: string, tensor: GateTensor): void {
+  const { shape, dtype = "float32", life, deviation, constant } = tensor;
+  const same = life === "parameter" || life === "state";
+  const begins = same || life === "input";
+  table.add(name, {
+    ...{ shape: same ? shape : [table.ranks, ...shape], dtype, life },
+    placement: same ? "same" : "split",
+    ...(deviation !== undefined ? { deviation } : begins ? { constant: constant ?? 0 } : {}),
+  });
+}

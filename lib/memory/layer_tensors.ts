@@ -1,0 +1,39 @@
+/**
+ * The tensors of a layer: name, shape, type, placement and life of each. No other file knows how large one is.
+ * @module
+ */
+import type { Layer } from "../blocks/mod.ts";
+import { addGateTensors, addRoutingTensors } from "./gate_tensors.ts";
+import { addSharedTensors } from "./shared_tensors.ts";
+import { TensorTable } from "./tensors.ts";
+
+/** Everything of a layer but its rows on their way, which depend on how a pass is split. */
+export function layerTensors(layer: Layer): TensorTable {
+  const { tokens, modelDim, hiddenDim, experts, dtype, topology: { ranks } } = layer;
+  const { groups } = layer;
+  const copies = groups.count > 1 ? { copies: { parts: groups.size, place: groups.place } } : {};
+  const table = new TensorTable(ranks);
+  const activations = [ranks, tokens, modelDim];
+  const split = "split" as const;
+  table.add("x", { shape: activations, dtype, placement: split, life: "input", deviation: 1 });
+  table.add("dy", { shape: activations, dtype, placement: split, life: "input", deviation: 1 });
+  table.add("y", { shape: activations, dtype, placement: split, life: "output" });
+  table.add("aux_loss", { shape: [ranks], dtype: "float32", placement: split, life: "output" });
+  table.add("grad.x", { shape: activations, dtype, placement: split, life: "gradient" });
+  addGateTensors(table, layer);
+  for (const { name, shape } of layer.expert.parameters({ modelDim, hiddenDim })) {
+    const whole = [experts, ...shape];
+    const deviation = shape[0] ** -0.5;
+    table.add(`experts.${name}`, {
+      ...{ shape: whole, dtype, placement: split, life: "parameter", deviation, ...copies },
+    });
+    // gradients of vectors are sums, which stay float32
+    const type = shape.length === 1 ? "float32" : dtype;
+    table.add(`grad.experts.${name}`, {
+      ...{ shape: whole, dtype: type, placement: split, life: "gradient", ...copies },
+    });
+  }
+  addRoutingTensors(table, layer);
+  addSharedTensors(table, layer);
+  return table;
+}
