@@ -38,7 +38,7 @@ export class TensorStore {
   #initializing = 0;
   /** Tensors that are being given random values, and what was written to them meanwhile. */
   readonly #making = new Set<string>();
-  readonly #late = new Map<string, Float32Array>();
+  readonly #late = new Map<string, Float32Array | Int32Array>();
   #ready?: Promise<void>;
 
   /** @throws {SchemoeError} for a type that the engine does not compute in. */
