@@ -642,6 +642,8 @@ export interface GateUpdate {
 export interface LossContext extends GateContext {
   /** Ranks over which `counts` are summed: all of them for a loss over the global batch, else 1. */
   readonly ranks: number;
+  /** Factor of the loss in the total. */
+  readonly weight: number;
   /** How the gate makes scores. */
   readonly kind: GateScores;
   /** A tensor of the gate; `tensor` gives those of the loss. @throws {SchemoeError} for an unknown name. */

@@ -76,6 +76,7 @@ export function lossContext(g: GraphBuilder, layer: Layer, loss: Loss): LossCont
   return {
     ...c,
     ranks: loss.global ? ranks : 1,
+    weight: loss.weight,
     kind: layer.gate.scores!,
     counts: view(`loss.${loss.name}.${summed ? "sums" : "counts"}`),
     loss: view(`loss.${loss.name}`),

@@ -77,9 +77,12 @@ export class TensorStore {
 
   /** Resolves when all parameters, states and inputs of forward have values. */
   ready(): Promise<void> {
-    return this.#ready ??= this.initialize(
-      this.table.names("input", "parameter", "state").filter((name) => name !== "dy"),
-    );
+    const { table } = this;
+    const given = table.names("input").filter((name) => {
+      const { deviation, constant } = table.get(name);
+      return name !== "dy" && (deviation !== undefined || constant !== undefined);
+    });
+    return this.#ready ??= this.initialize([...given, ...table.names("parameter", "state")]);
   }
 
   /** What must be waited for until these tensors have values, if anything. */

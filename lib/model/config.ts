@@ -76,8 +76,6 @@ export interface ModelShape extends Required<Omit<ModelConfig, "layers" | "atten
   readonly rate: Rate;
   /** Tokens of a rank. */
   readonly tokens: number;
-  /** Weight of the losses on the routing, the same in all layers that have one. */
-  readonly auxWeights: readonly number[];
 }
 
 const KNOWN = [
@@ -127,8 +125,7 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
     ...{ topology, tokens, norm: config.norm ?? rmsNorm() },
     optimizer: config.optimizer ?? adamw(),
     rate: typeof rate === "number" ? constantRate(rate) : rate,
-    layers: layers.map(({ block }) => block),
-    auxWeights: layers.flatMap(({ block, auxWeight }) => "moe" in block ? [auxWeight] : []),
+    layers,
   };
 }
 
@@ -159,22 +156,24 @@ function resolveBlock(
     topology: Topology;
     moes: number;
   },
-): { block: ModelBlock; auxWeight: number } {
+): ModelBlock {
   checkNames(`layers[${index}]`, block, ["moe", "ffn"]);
   if ("ffn" in block) {
     const { hiddenDim, expert } = block.ffn;
     positive({ [`layers[${index}].ffn.hiddenDim`]: hiddenDim });
     checkExpert(expert, { modelDim, hiddenDim, experts: 1, dtype: "float32" });
-    return { block: { ffn: { hiddenDim, expert } }, auxWeight: 0 };
+    return { ffn: { hiddenDim, expert } };
   }
   const layer = resolveLayer({ ...block.moe, tokens, modelDim }, topology);
   if (layer.groups.count > 1) {
     fail(`layers[${index}]: the experts must be spread over all ranks, without copies`);
   }
-  const auxWeight = layer.auxWeight;
   // every gradient is one of the mean over ranks and layers
-  const moe = { ...layer, auxWeight: auxWeight / (topology.ranks * moes) };
-  return { block: { moe, places: placesOf(layer) }, auxWeight };
+  const losses = layer.losses.map((loss) => ({
+    ...loss,
+    weight: loss.weight / (topology.ranks * moes),
+  }));
+  return { moe: { ...layer, losses }, places: placesOf(layer) };
 }
 
 /** Places of an expert: for all tokens where none may be dropped, since the graph must not depend on them. */

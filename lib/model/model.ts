@@ -233,15 +233,17 @@ export class MoeModel {
   }
 
   #values(): StepValues {
-    const { layers, tokens, auxWeights } = this.shape;
+    const { layers, tokens, topology: { ranks } } = this.shape;
     const crossEntropy = [...this.#store.read("loss")].map((sum) => sum / tokens);
     const auxLoss = [...layers.entries()].flatMap(([index, block]) =>
       "moe" in block ? [[...this.#store.read(`${moePrefix(index)}aux_loss`)]] : []
     );
-    const weighted = auxLoss.map((list, i) => auxWeights[i] * mean(list));
+    // in the total each is part of a mean over ranks and layers, whose factor its weight holds
+    const weighted = auxLoss.flat();
+    const times = ranks * auxLoss.length;
     return {
-      ...{ crossEntropy, auxLoss },
-      loss: mean(crossEntropy) + (weighted.length ? mean(weighted) : 0),
+      ...{ crossEntropy, auxLoss: auxLoss.map((list) => list.map((value) => times * value)) },
+      loss: mean(crossEntropy) + weighted.reduce((sum, value) => sum + value, 0),
       gradNorm: this.#store.read("optimizer.clip")[0],
     };
   }

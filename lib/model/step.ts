@@ -7,7 +7,7 @@ export interface StepValues {
   readonly loss: number;
   /** Of each rank, in nats a token. */
   readonly crossEntropy: readonly number[];
-  /** Loss on the routing of each Mixture-of-Experts layer and rank, without weight. */
+  /** Loss on the routing of each Mixture-of-Experts layer and rank, times their weights. */
   readonly auxLoss: readonly (readonly number[])[];
   /** Root of the sum of squares of all gradients, before clipping. */
   readonly gradNorm: number;

@@ -12,6 +12,7 @@ import type { ModelShape } from "./config.ts";
 import { denseBackward, denseForward } from "./dense.ts";
 import { embeddingBackward, embeddingForward, head } from "./ends.ts";
 import { Part, SquareSums } from "./parts.ts";
+import { layerTensors } from "../memory/mod.ts";
 import { type ModelTensors, MOE_ENDS, moePrefix } from "./tensors.ts";
 import { addClip, addSquares, addUpdate } from "./update.ts";
 
@@ -88,12 +89,11 @@ class StepBuilder {
         const graph = backwardGraph({ ...moe, forwardChunks: moe.chunks });
         const exits = graph.tasks.filter(({ label }) => label === "dispatch" || label === "gate");
         this.segments.push({ ...this.#layer(graph, index), exits });
-        const names = block.moe.expert.parameters(block.moe)
-          .map(({ name }) => `grad.experts.${name}`);
+        const names = layerTensors(block.moe).names("parameter").map((name) => `grad.${name}`);
         this.#addSquares(
           `B${index}.moe.`,
           index,
-          ["grad.gate.weight", ...names].map((name) => moePrefix(index) + name),
+          names.map((name) => moePrefix(index) + name),
           graph.tasks,
           exits,
         );
@@ -121,9 +121,7 @@ class StepBuilder {
     for (const [index, block] of this.model.layers.entries()) {
       if (!("moe" in block)) continue;
       const prefix = moePrefix(index);
-      const names = this.tensors.table.names("parameter").filter((name) =>
-        name.startsWith(`${prefix}experts.`) || name === `${prefix}gate.weight`
-      );
+      const names = layerTensors(block.moe).names("parameter").map((name) => prefix + name);
       addUpdate(part, `update ${prefix}experts`, names, clip);
     }
     this.segments.push(part.segment([], { after: this.#squares }));

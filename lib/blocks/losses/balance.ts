@@ -27,18 +27,19 @@ export function balance({ name, weight, global = false, first }: Counted): Loss 
   return {
     ...{ name, weight, global, slopes: ["balance"] },
     count: (c) => [countChoices({ ...c, k: c.topK }, first ? 1 : c.topK, c)],
-    forward: (c) => [balanceOf(c, { weight, choices: first ? 1 : c.topK })],
+    forward: (c) => [balanceOf(c, first ? 1 : c.topK)],
   };
 }
 
 /** The loss from its counts. */
 export const balanceOf = (
   c: LossContext,
-  { weight, choices }: { readonly weight: number; readonly choices: number },
+  /** Counted choices of a token. */
+  choices: number,
 ) =>
   balanceLoss(
     c,
-    { scores: c.kind, factor: c.rows / (choices * c.tokens * c.ranks), weight },
+    { scores: c.kind, factor: c.rows / (choices * c.tokens * c.ranks), weight: c.weight },
     {
       ...c,
       balance: c.slopes.balance!,

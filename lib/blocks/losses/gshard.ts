@@ -23,11 +23,11 @@ export function gshard({ weight }: LossWeight): Loss {
   return {
     ...loss,
     count: (c) => alone(c) ? [] : loss.count!(c),
-    forward: (c) => alone(c) ? aloneOf(c, weight) : loss.forward(c),
+    forward: (c) => alone(c) ? aloneOf(c) : loss.forward(c),
   };
 }
 
-function aloneOf(c: LossContext, weight: number): Kernel[] {
+function aloneOf(c: LossContext): Kernel[] {
   const [loss, total] = [matrix(c.loss, 1, 1), matrix(c.total, 1, 1)];
-  return [auxLoss(c, c), fill(1, c.total, weight), glu(loss, total, total, "identity")];
+  return [auxLoss(c, c), fill(1, c.total, c.weight), glu(loss, total, total, "identity")];
 }

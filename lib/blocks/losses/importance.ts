@@ -18,7 +18,7 @@ export function importance({ weight }: LossWeight): Loss {
   return {
     ...{ name: "importance", weight, slopes: ["importance"] },
     forward: (c) => [
-      importanceLoss({ ...c, k: c.topK }, weight, { ...c, importance: c.slopes.importance! }),
+      importanceLoss({ ...c, k: c.topK }, c.weight, { ...c, importance: c.slopes.importance! }),
     ],
   };
 }

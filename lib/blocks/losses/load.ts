@@ -19,7 +19,7 @@ export function load({ weight }: LossWeight): Loss {
   return {
     ...{ name: "load", weight, slopes: ["load"] },
     forward: (c) => [
-      loadLoss({ ...c, k: c.topK }, weight, {
+      loadLoss({ ...c, k: c.topK }, c.weight, {
         ...{ ...c, slopes: c.slopes.load! },
         ...{ clean: c.gateTensor("clean"), spread: c.gateTensor("spread") },
       }),

@@ -23,7 +23,7 @@ export function sequence({ weight }: LossWeight): Loss {
       { name: "weights", shape: [tokens, topK], life: "pass" },
     ],
     count: (c) => [best(c), countChoices({ ...c, k: c.topK }, c.topK, { ...c, ...own(c) })],
-    forward: (c) => [balanceOf(c, { weight, choices: c.topK })],
+    forward: (c) => [balanceOf(c, c.topK)],
   };
 }
 

@@ -14,5 +14,5 @@ import { checkWeight } from "./weight.ts";
  */
 export function z({ weight }: LossWeight): Loss {
   checkWeight("z", weight);
-  return { name: "z", weight, slopes: ["z"], forward: (c) => [zLoss(c, weight, c)] };
+  return { name: "z", weight, slopes: ["z"], forward: (c) => [zLoss(c, c.weight, c)] };
 }
