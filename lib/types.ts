@@ -729,7 +729,10 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Every compute operation alone on the machine, each task after the one before: for costs. */
   readonly isolated?: boolean;
-  /** Waits for the run in progress instead of being refused, and other runs wait for it. */
+  /**
+   * For what is no part of a pass: waits for the run in progress instead of being refused, other runs wait for
+   * it, and it goes as fast as it can, whatever the engine emulates.
+   */
   readonly background?: boolean;
 }
 

@@ -171,7 +171,7 @@ export class NativeRunner implements Engine {
     const { own, arena } = memoryPlan(program);
     workspace.ensure(own);
     if (arena > 0) return false;
-    const { prepared, hosts, regions } = this.#prepare(program, workspace, {});
+    const { prepared, hosts, regions } = this.#prepare(program, workspace, { background: true });
     if (hosts.length > 0) return false;
     try {
       native.runNow(prepared, defaultTimeLimit());
@@ -319,7 +319,8 @@ export class NativeRunner implements Engine {
       const place = (name: string) => (workspace as NativeWorkspace).place(name, plan);
       const operations = program.order.length * this.topology.ranks;
       const { bytes, hosts, regions } = pack(program, {
-        ...{ place, seconds: this.#seconds, isolated, named: this.#nvtx },
+        ...{ place, isolated, named: this.#nvtx },
+        seconds: options.background ? () => undefined : this.#seconds,
       });
       try {
         const prepared = native.prepare(bytes, operations);

@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
-import { createLayer, openEngine, topK } from "../../mod.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { createLayer, openEngine, SchemoeError, topK, topology } from "../../mod.ts";
 
 const sizes = {
   tokens: 64,
@@ -37,4 +37,12 @@ Deno.test("an input that is given to the first pass is the one that is used", as
   await layer.ready();
   const expected = await (await layer.forward({ x })).output;
   assertEquals(await output("x alone"), expected);
+});
+
+Deno.test("parameters are made as fast as it goes, whatever speed of computation is emulated", async () => {
+  const world = topology({ nodes: 1, ranksPerNode: 2, speed: [1, 1e-9] });
+  using engine = openEngine({ kind: "cpu", topology: world, links: "plain", computation: "paced" });
+  using layer = createLayer(engine, { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 2 });
+  await layer.ready();
+  await assertRejects(() => layer.forward({ timeLimit: 0.1 }), SchemoeError, "in 0.1 s");
 });
