@@ -19,7 +19,8 @@ export interface AllToAllBound {
  * of each rank inside its node, and one start-up.
  *
  * ```ts
- * import { allToAllBounds, topology } from "@schemoe/lab";
+ * import { topology } from "@schemoe/lab";
+ * import { allToAllBounds } from "@schemoe/lab/alltoall";
  * const inter = { alpha: 0, beta: 1 };
  * const world = topology({ nodes: 2, ranksPerNode: 2, inter, intra: { alpha: 0, beta: 0.1 } });
  * // rank 0 alone has something for node 1: its own link carries it in 6 s, both links of the node in 3 s

@@ -17,7 +17,9 @@ export interface Bound {
  * (what must follow); each shared processor likewise, running `capacity` tasks at once.
  *
  * ```ts
- * import { GraphBuilder, lowerBound, modelCosts, topology } from "@schemoe/lab";
+ * import { topology } from "@schemoe/lab";
+ * import { GraphBuilder } from "@schemoe/lab/graph";
+ * import { lowerBound, modelCosts } from "@schemoe/lab/costs";
  * const world = topology({ nodes: 1, ranksPerNode: 1, processor: { alpha: 1, flopRate: 1 } });
  * const g = new GraphBuilder(world, "forward", 1);
  * const first = g.add({ kind: "opaque", label: "first", chunk: 0, stage: 0, after: [] });

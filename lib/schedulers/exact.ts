@@ -53,7 +53,9 @@ export interface ExactSchedule {
  * slow each other down, which costs of tasks alone leave out.
  *
  * ```ts
- * import { exactSchedule, GraphBuilder, modelCosts, topology } from "@schemoe/lab";
+ * import { exactSchedule, topology } from "@schemoe/lab";
+ * import { GraphBuilder } from "@schemoe/lab/graph";
+ * import { modelCosts } from "@schemoe/lab/costs";
  * const world = topology({ nodes: 1, ranksPerNode: 1 });
  * const g = new GraphBuilder(world, "forward", 1);
  * g.add({ kind: "opaque", label: "work", chunk: 0, stage: 0, after: [], flops: 1e9 });

@@ -36,7 +36,7 @@ export type FsMoeCase = "inter" | "allReduce" | "intra" | "expert";
  * the real optimum; here the best integer is taken.
  *
  * ```ts
- * import { fsMoeChunks } from "@schemoe/lab";
+ * import { fsMoeChunks } from "@schemoe/lab/schedulers";
  * const stage = { alpha: 1, work: 16 };
  * const times = { allToAll: { alpha: 0.5, work: 8 }, allGather: stage, reduceScatter: stage, expert: stage };
  * const { forward, backward } = fsMoeChunks({ ...times, expertBackward: { alpha: 4, work: 90 } });

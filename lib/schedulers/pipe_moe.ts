@@ -26,7 +26,7 @@ export type PipeMoeCase = "whole" | "communication" | "computation" | "mixed";
  * The paper relaxes r to a real number and rounds; here the best integer is taken.
  *
  * ```ts
- * import { pipeMoeChunks } from "@schemoe/lab";
+ * import { pipeMoeChunks } from "@schemoe/lab/schedulers";
  * const expert = { alpha: 1, work: 100 };
  * const { chunks, limit } = pipeMoeChunks({ allToAll: { alpha: 0, work: 8 }, expert });
  * console.assert(chunks === 4 && limit === "computation"); // sqrt(2 * 8 / 1)

@@ -1,13 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import {
-  type AllToAll,
-  buildProgram,
-  BUILT_IN,
-  GraphBuilder,
-  sentBytes,
-  simulate,
-  topology,
-} from "../../mod.ts";
+import { type AllToAll, BUILT_IN, topology } from "../../mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
+import { GraphBuilder, sentBytes } from "../../lib/graph/mod.ts";
+import { simulate } from "../../lib/engines/mod.ts";
 import * as builtIn from "../../lib/alltoall/mod.ts";
 import { allToAllFormulas } from "../../lib/tasks/bench/all_to_all_formulas.ts";
 

@@ -1,5 +1,6 @@
 /** An all-to-all and a codec as users write them. */
-import { type AllToAll, type Compressor, copy, input, linear, output, scratch } from "../../mod.ts";
+import { type AllToAll, type Compressor, linear } from "../../mod.ts";
+import { copy, input, output, scratch } from "../../lib/alltoall/mod.ts";
 
 /** Linear, but by way of the wrong slots: all input is reversed first, and output comes out shifted. */
 export const roundabout: AllToAll = {

@@ -1,32 +1,32 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
   type AllToAll,
-  allToAllBound,
-  allToAllBounds,
   balanced,
-  compareAllToAlls,
-  copy,
   fast,
-  input,
   linear,
-  loadsOf,
   matchings,
-  output,
-  parseTrafficMatrix,
   pipe,
   proveAllToAll,
   rails,
-  receive,
   SchemoeError,
-  scratch,
-  send,
   testbed,
   type Topology,
   topology,
   type TrafficMatrix,
-  trafficOfLoads,
   zipfRouting,
 } from "../../mod.ts";
+import {
+  allToAllBound,
+  allToAllBounds,
+  copy,
+  input,
+  output,
+  receive,
+  scratch,
+  send,
+} from "../../lib/alltoall/mod.ts";
+import { compareAllToAlls } from "../../lib/studies/mod.ts";
+import { loadsOf, parseTrafficMatrix, trafficOfLoads } from "../../lib/routing/mod.ts";
 import { unevenExchange } from "../../lib/studies/balancing/exchange.ts";
 import { uniforms } from "../../lib/layer/random.ts";
 

@@ -2,18 +2,13 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   type AllToAll,
   BUILT_IN,
-  copy,
-  GraphBuilder,
-  input,
-  output,
   type Phase,
   proveAllToAll,
-  receive,
   SchemoeError,
-  scratch,
-  send,
   topology,
 } from "../../mod.ts";
+import { copy, input, output, receive, scratch, send } from "../../lib/alltoall/mod.ts";
+import { GraphBuilder } from "../../lib/graph/mod.ts";
 import * as builtIn from "../../lib/alltoall/mod.ts";
 import { generator, Interleaver } from "./interleave.ts";
 import { mutate } from "./mutate.ts";

@@ -1,21 +1,15 @@
 /** Files and timelines that are not what they should be. */
+import { busy, gantt, loadRun, onnx, readChromeTrace, saveRun, show } from "../../mod.ts";
 import {
-  busy,
   chromeTrace,
   concatTimelines,
   fromArrow,
   fromChromeTrace,
   fromCSV,
   fromParquet,
-  gantt,
-  loadRun,
   makespan,
-  onnx,
-  readChromeTrace,
-  saveRun,
-  show,
   verdict,
-} from "../../mod.ts";
+} from "../../lib/timeline/mod.ts";
 import { parseSafetensors } from "../../lib/files/safetensors.ts";
 import { forwardTimeline, timelineOf } from "../timeline/fixture.ts";
 import { type BadInputs, wrong } from "./bad_input.ts";

@@ -3,7 +3,6 @@ import {
   type AllToAll,
   BUILT_IN,
   createLayer,
-  GraphBuilder,
   hierarchical2d,
   linear,
   openEngine,
@@ -13,6 +12,7 @@ import {
   topK,
   topology,
 } from "../../mod.ts";
+import { GraphBuilder } from "../../lib/graph/mod.ts";
 import { largestError } from "../../lib/studies/golden.ts";
 import { bytes, roundabout } from "../alltoall/own.ts";
 

@@ -1,10 +1,6 @@
-import {
-  buildProgram,
-  type Compressor,
-  type ElementType,
-  GraphBuilder,
-  openEngine,
-} from "../../mod.ts";
+import { type Compressor, type ElementType, openEngine } from "../../mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
+import { GraphBuilder } from "../../lib/graph/mod.ts";
 import { decodeRows, encodeRows } from "../../lib/kernels/mod.ts";
 
 /** decode(encode(rows)) of [rows, columns] values by the kernels of the CPU engine, on one rank. */

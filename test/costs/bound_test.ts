@@ -2,13 +2,13 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/ass
 import { oneMachineBound, sharedMachineBound } from "../../lib/costs/bound_machine.ts";
 import {
   createLayer,
-  lowerBound,
   openEngine,
   SchemoeError,
   type Task,
   timedGraph,
   topology,
 } from "../../mod.ts";
+import { lowerBound } from "../../lib/costs/mod.ts";
 import { checkSimulated } from "../../lib/tasks/bench/exact_checks.ts";
 import { randomNumbers } from "../../lib/tasks/bench/exact_instances.ts";
 

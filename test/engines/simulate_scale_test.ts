@@ -8,22 +8,19 @@ import {
 } from "@std/assert";
 import {
   type AllToAll,
-  buildProgram,
-  copy,
   createLayer,
   type EventTable,
-  GraphBuilder,
-  input,
   linear,
-  lowerBound,
-  modelCosts,
   openSimulator,
-  output,
   SchemoeError,
   sharedProcessor,
-  simulate,
   topology,
 } from "../../mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
+import { copy, input, output } from "../../lib/alltoall/mod.ts";
+import { GraphBuilder } from "../../lib/graph/mod.ts";
+import { lowerBound, modelCosts } from "../../lib/costs/mod.ts";
+import { simulate } from "../../lib/engines/mod.ts";
 import { everyRank } from "../../lib/engines/simulate/columns.ts";
 import { simulateFluid } from "../../lib/engines/simulate/fluid.ts";
 import { simulateInOrder } from "../../lib/engines/simulate/in_order.ts";

@@ -1,20 +1,17 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import {
-  buildProgram,
-  completeExchange,
-  countTransfers,
   type EventTable,
   hierarchical2d,
   linear,
-  lowerBound,
-  modelCosts,
   pipe,
   SchemoeError,
-  simulate,
   testbed,
   topology,
   type TopologyOptions,
 } from "../../mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
+import { completeExchange, countTransfers, lowerBound, modelCosts } from "../../lib/costs/mod.ts";
+import { simulate } from "../../lib/engines/mod.ts";
 import { GraphBuilder } from "../../lib/graph/builder.ts";
 import { passes } from "./simulate_worlds.ts";
 

@@ -1,17 +1,17 @@
 import { assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
-  buildProgram,
-  GraphBuilder,
   linear,
   openEngine,
   pipe,
   SchemoeError,
   sharedProcessor,
-  simulate,
   type Task,
   type Topology,
   topology,
 } from "../../mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
+import { GraphBuilder } from "../../lib/graph/mod.ts";
+import { simulate } from "../../lib/engines/mod.ts";
 
 const clean = { alpha: 0, flopRate: 1, byteRate: 1 };
 const world = (nodes: number, ranksPerNode: number) =>

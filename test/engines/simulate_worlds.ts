@@ -1,19 +1,18 @@
 /** Layers, worlds and Programs that the tests of the simulator run. */
 import {
   type AllToAll,
-  backwardGraph,
-  buildProgram,
   BUILT_IN,
   capacitySlices,
-  forwardGraph,
   none,
   optSche,
   type Program,
-  resolveLayer,
   sequential,
   type Topology,
   topology,
 } from "../../mod.ts";
+import { backwardGraph, forwardGraph } from "../../lib/graph/mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
+import { resolveLayer } from "../../lib/blocks/mod.ts";
 import * as allToAlls from "../../lib/alltoall/mod.ts";
 import { uniforms } from "../../lib/layer/random.ts";
 

@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { GraphBuilder, SchemoeError, topology } from "../../mod.ts";
+import { SchemoeError, topology } from "../../mod.ts";
+import { GraphBuilder } from "../../lib/graph/mod.ts";
 
 const world = topology({ nodes: 1, ranksPerNode: 2 });
 

@@ -1,13 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import {
-  type AllToAll,
-  countTransfers,
-  linear,
-  peersOf,
-  SchemoeError,
-  topology,
-  trafficOf,
-} from "../../mod.ts";
+import { type AllToAll, linear, SchemoeError, topology } from "../../mod.ts";
+import { countTransfers, peersOf, trafficOf } from "../../lib/costs/mod.ts";
 import { planTraffic } from "../../lib/graph/plan_traffic.ts";
 import { algorithmsFor, passes } from "../engines/simulate_worlds.ts";
 

@@ -5,18 +5,18 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import {
-  buildProgram,
   createLayer,
   type Engine,
   type ExpertContext,
   ffn,
-  GraphBuilder,
   type Kernel,
   type LayerConfig,
   type Matrix,
   openEngine,
   randomNormal,
 } from "../../mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
+import { GraphBuilder } from "../../lib/graph/mod.ts";
 import { gshard, topK } from "../../lib/blocks/mod.ts";
 import * as compressors from "../../lib/compressors/mod.ts";
 import { BUILT_IN } from "../../mod.ts";

@@ -12,7 +12,6 @@ import {
   createLayer,
   type Engine,
   type Expert,
-  expertWork,
   ffn,
   gshard,
   type LayerConfig,
@@ -23,6 +22,7 @@ import {
   SchemoeError,
   topK,
 } from "../../mod.ts";
+import { expertWork } from "../../lib/timeline/mod.ts";
 import { gemm } from "../../lib/kernels/mod.ts";
 import { goldenErrors, largestError, runGolden } from "../../lib/studies/golden.ts";
 import { bytes, roundabout } from "../alltoall/own.ts";

@@ -2,9 +2,7 @@ import { assert, assertEquals, assertLess, assertStringIncludes, assertThrows } 
 import {
   capacitySlices,
   createLayer,
-  loadsOf,
   openEngine,
-  resolveLayer,
   SchemoeError,
   testbed,
   topK,
@@ -12,6 +10,8 @@ import {
   uniformRouting,
   type Workspace,
 } from "../../mod.ts";
+import { loadsOf } from "../../lib/routing/mod.ts";
+import { resolveLayer } from "../../lib/blocks/mod.ts";
 import { goldenErrors, largestError, repeatRanks, runGolden } from "../../lib/studies/golden.ts";
 import { goldenCase, goldenCases } from "./golden_cases.ts";
 

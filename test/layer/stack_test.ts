@@ -3,14 +3,12 @@ import {
   BUILT_IN,
   createLayer,
   createStack,
-  GraphBuilder,
   openEngine,
   SchemoeError,
-  segmentsOf,
-  stackGraph,
   topK,
   topology,
 } from "../../mod.ts";
+import { GraphBuilder, segmentsOf, stackGraph } from "../../lib/graph/mod.ts";
 
 const layer = { tokens: 16, modelDim: 8, hiddenDim: 16, experts: 4, gate: topK({ k: 2 }) };
 const attention = { flops: 1e6, bytes: 1e4, parameters: 1000 };

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { capacitySlices, type Chunk, peerGroups, resolveLayer, topology } from "../../mod.ts";
+import { capacitySlices, type Chunk, peerGroups, topology } from "../../mod.ts";
+import { resolveLayer } from "../../lib/blocks/mod.ts";
 import { RaggedRows } from "../../lib/memory/ragged_rows.ts";
 import { givenLoads, largestLoad } from "../../lib/chunking/loads.ts";
 

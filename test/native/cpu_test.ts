@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { openCpuEngine } from "../../lib/engines/cpu.ts";
 import { SchemoeError } from "../../lib/types.ts";
-import { linear, simulate, topology } from "../../mod.ts";
+import { linear, topology } from "../../mod.ts";
+import { simulate } from "../../lib/engines/mod.ts";
 import { chain, fill, floats, pair, program, slow } from "./programs.ts";
 
 Deno.test("openCpuEngine() runs kernels in the order of the Program", async () => {

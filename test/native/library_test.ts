@@ -8,7 +8,9 @@ import { symbols } from "../../lib/native/symbols.ts";
 import { ABI_VERSION, pack } from "../../lib/program/pack.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { host } from "../../lib/kernels/mod.ts";
-import { buildProgram, GraphBuilder, topology } from "../../mod.ts";
+import { topology } from "../../mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
+import { GraphBuilder } from "../../lib/graph/mod.ts";
 
 const header = () =>
   Deno.readTextFileSync(new URL("../../native/include/schemoe.h", import.meta.url));

@@ -1,7 +1,9 @@
 /** Small Programs for the tests of this folder. @module */
 import { host } from "../../lib/kernels/mod.ts";
 import type { HostFunction, Kernel, Topology } from "../../lib/types.ts";
-import { buildProgram, GraphBuilder, topology } from "../../mod.ts";
+import { topology } from "../../mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
+import { GraphBuilder } from "../../lib/graph/mod.ts";
 
 export const pair = topology({ nodes: 1, ranksPerNode: 2 });
 export const slow = { alpha: 0, flopRate: 1, byteRate: 1 };

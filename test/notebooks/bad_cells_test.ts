@@ -26,7 +26,7 @@ Deno.test("the kernel stays alive after bad inputs, and the next cell works", as
   const directory = await Deno.makeTempDir({ dir: `${import.meta.dirname}/../../notebooks` });
   try {
     const first = [
-      'import { createLayer, ffn, fromChromeTrace, openEngine, settled } from "@schemoe/lab";',
+      'import { createLayer, ffn, openEngine, settled } from "@schemoe/lab"; import { fromChromeTrace } from "@schemoe/lab/timeline";',
       "const config = { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 2 };",
       'const engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2 });',
       "const layer = createLayer(engine, config);",

@@ -1,12 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import {
-  buildProgram,
-  GraphBuilder,
-  type Kernel,
-  pack,
-  SchemoeError,
-  topology,
-} from "../../mod.ts";
+import { type Kernel, SchemoeError, topology } from "../../mod.ts";
+import { buildProgram, pack } from "../../lib/program/mod.ts";
+import { GraphBuilder } from "../../lib/graph/mod.ts";
 
 const world = topology({ nodes: 1, ranksPerNode: 2 });
 const view = (offset: number) => ({ buffer: "b", offset });

@@ -1,5 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { buildProgram, GraphBuilder, SchemoeError, type Task, topology } from "../../mod.ts";
+import { SchemoeError, type Task, topology } from "../../mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
+import { GraphBuilder } from "../../lib/graph/mod.ts";
 
 const world = topology({ nodes: 1, ranksPerNode: 2 });
 

@@ -1,11 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   createLayer,
-  loadsCsv,
-  loadsOf,
   openEngine,
-  parseLoads,
-  parseMegatronTrace,
   SchemoeError,
   testbed,
   topK,
@@ -13,6 +9,7 @@ import {
   whatIf,
   zipfRouting,
 } from "../../mod.ts";
+import { loadsCsv, loadsOf, parseLoads, parseMegatronTrace } from "../../lib/routing/mod.ts";
 
 const fails = (run: () => unknown, part: string) => assertThrows(run, SchemoeError, part);
 

@@ -1,18 +1,16 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { SchemoeError, testbed, zipfRouting } from "../../mod.ts";
+import { allToAllBound } from "../../lib/alltoall/mod.ts";
 import {
-  allToAllBound,
   eplb,
   identityPlacement,
   loadsOf,
   placementMoves,
   rankLoads,
-  SchemoeError,
   shadowed,
-  testbed,
   trafficOfLoads,
   trafficOfPlacement,
-  zipfRouting,
-} from "../../mod.ts";
+} from "../../lib/routing/mod.ts";
 
 const SIZES = { ranks: 16, tokens: 1024, experts: 64, topK: 4, exponent: 1, seed: 3 };
 const loads = loadsOf(zipfRouting(SIZES));

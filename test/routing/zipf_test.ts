@@ -2,13 +2,12 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   correlatedRouting,
   driftingRouting,
-  imbalanceOf,
-  loadsOf,
-  type RouterTrace,
   SchemoeError,
   uniformRouting,
   zipfRouting,
 } from "../../mod.ts";
+import type { RouterTrace } from "../../lib/routing/mod.ts";
+import { imbalanceOf, loadsOf } from "../../lib/routing/mod.ts";
 
 const SIZES = { ranks: 4, tokens: 512, experts: 16, topK: 4, seed: 3 };
 

@@ -1,25 +1,25 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import {
-  buildProgram,
   capacitySlices,
   createLayer,
   criticalPath,
   fasterMoE,
-  GraphBuilder,
-  modelCosts,
   openEngine,
   optSche,
   peerGroups,
   type Run,
   type Scheduler,
   SchemoeError,
-  simulate,
   type Task,
   type TaskGraph,
   topK,
   topology,
   weightGradLast,
 } from "../../mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
+import { GraphBuilder } from "../../lib/graph/mod.ts";
+import { modelCosts } from "../../lib/costs/mod.ts";
+import { simulate } from "../../lib/engines/mod.ts";
 
 const config = { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, gate: topK({ k: 2 }) };
 const names = (run: Run) => run.ran[0].program.order.map(({ name }) => name).join(" ");

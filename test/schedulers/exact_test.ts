@@ -5,14 +5,14 @@ import {
   createLayer,
   exactSchedule,
   exactWith,
-  GraphBuilder,
-  lowerBound,
   openEngine,
   SchemoeError,
   type Task,
   timedGraph,
   topology,
 } from "../../mod.ts";
+import { GraphBuilder } from "../../lib/graph/mod.ts";
+import { lowerBound } from "../../lib/costs/mod.ts";
 import {
   checkExhaustive,
   checkOthers,

@@ -1,12 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import {
-  createLayer,
-  fsMoE,
-  fsMoeChunks,
-  openEngine,
-  SchemoeError,
-  timedGraph,
-} from "../../mod.ts";
+import { createLayer, fsMoE, openEngine, SchemoeError, timedGraph } from "../../mod.ts";
+import { fsMoeChunks } from "../../lib/schedulers/mod.ts";
 
 const none = { alpha: 0, work: 0 };
 

@@ -1,13 +1,6 @@
 import { assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import {
-  createLayer,
-  hiddenFraction,
-  manual,
-  openEngine,
-  SchemoeError,
-  topK,
-  topology,
-} from "../../mod.ts";
+import { createLayer, manual, openEngine, SchemoeError, topK, topology } from "../../mod.ts";
+import { hiddenFraction } from "../../lib/timeline/mod.ts";
 
 const config = { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, gate: topK({ k: 2 }) };
 const open = (nodes = 2, ranksPerNode = 2) => openEngine({ kind: "simulate", nodes, ranksPerNode });

@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { compareJoint, jointGraph, SchemoeError, testbed, type TrafficMatrix } from "../../mod.ts";
+import { SchemoeError, testbed, type TrafficMatrix } from "../../mod.ts";
+import { compareJoint, jointGraph } from "../../lib/studies/mod.ts";
 import { uniforms } from "../../lib/layer/random.ts";
 
 /** Bytes of experts' work that take as long as their way over the network. */

@@ -122,7 +122,7 @@ Deno.test("calibrated() scales a topology to the times measured alone", async ()
   const { ran: [{ program, events }] } = await made.forward();
   const double = { ...world.processor, alpha: 2 * world.processor.alpha };
   const slow = { ...double, flopRate: double.flopRate / 2, byteRate: double.byteRate / 2 };
-  const { modelCosts } = await import("../../mod.ts");
+  const { modelCosts } = await import("../../lib/costs/mod.ts");
   const costs = { ...modelCosts({ ...world, processor: slow }), source: "measured alone" };
   const found = calibrated(world, [{ program, events, costs }]);
   assertAlmostEquals(found.computation, 2);

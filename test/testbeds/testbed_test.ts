@@ -1,13 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import {
-  completeExchange,
-  openEngine,
-  SchemoeError,
-  testbed,
-  TESTBED_NAMES,
-  topology,
-  trafficSeconds,
-} from "../../mod.ts";
+import { openEngine, SchemoeError, testbed, TESTBED_NAMES, topology } from "../../mod.ts";
+import { completeExchange, trafficSeconds } from "../../lib/costs/mod.ts";
 
 Deno.test('testbed("2080ti-ib100") takes for an all-to-all of 32 GPUs what PipeMoE fitted', () => {
   const { topology } = testbed("2080ti-ib100");

@@ -33,7 +33,9 @@ const PLANNINGS = 3;
  * Simulates one exchange under several all-to-alls.
  *
  * ```ts
- * import { compareAllToAlls, loadsOf, testbed, trafficOfLoads, zipfRouting } from "@schemoe/lab";
+ * import { testbed, zipfRouting } from "@schemoe/lab";
+ * import { compareAllToAlls } from "@schemoe/lab/studies";
+ * import { loadsOf, trafficOfLoads } from "@schemoe/lab/routing";
  * const { topology } = testbed("h200-ib400", { nodes: 2, ranksPerNode: 4 });
  * const routing = zipfRouting({ ranks: 8, tokens: 1024, experts: 16, topK: 2, exponent: 1 });
  * const { rows, bound } = compareAllToAlls(topology, trafficOfLoads(loadsOf(routing), 8192));

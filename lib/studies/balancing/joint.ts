@@ -132,7 +132,8 @@ function transfersOf(
  * 10 % at worst, a ring 2.9 and 14 %, everything at once 26 and 64 %.
  *
  * ```ts
- * import { compareJoint, topology } from "@schemoe/lab";
+ * import { topology } from "@schemoe/lab";
+ * import { compareJoint } from "@schemoe/lab/studies";
  * const world = topology({ nodes: 3, ranksPerNode: 1 });
  * const traffic = { ranks: 3, bytes: (from: number, to: number) => 1000 * (1 + ((from + 2 * to) % 3)) };
  * const rows = compareJoint({ topology: world, traffic, flopsPerByte: 200 });
