@@ -1,4 +1,5 @@
 // Elementwise kernels against formulas in double; slopes against differences.
+#include <algorithm>
 #include <functional>
 
 #include "library.h"
@@ -14,6 +15,7 @@ double value(int activation, double x) {
     case SCHEMOE_GELU: return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
     case SCHEMOE_GELU_TANH: return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
     case SCHEMOE_SILU: return x / (1 + std::exp(-x));
+    case SCHEMOE_RELU_SQUARED: return x > 0 ? x * x : 0;
     default: return x;
   }
 }
@@ -77,15 +79,39 @@ void glu(Bench& bench, int activation) {
   });
 }
 
+/// Its arguments as it clamps them.
+double clamped_value(double a, double b) {
+  const double g = std::min(a, 7.0), u = std::clamp(b, -7.0, 7.0);
+  return g / (1 + std::exp(-1.702 * g)) * (u + 1);
+}
+
+void clamped(Bench& bench) {
+  const auto a = bench.random(kCount, -10, 10), b = bench.random(kCount, -10, 10), dy = bench.random(kCount);
+  const uint32_t ia = bench.buffer(a), ib = bench.buffer(b), idy = bench.buffer(dy), iy = bench.empty(kCount);
+  bench.ok(4, head().m(ia, kLd, kStride).m(ib, kLd, kStride).m(iy, kLd, kStride).i(SCHEMOE_CLAMPED_SWIGLU));
+  const auto y = bench.read(iy, kCount);
+  bench.ok(5, head().m(idy, kLd, kStride).m(ia, kLd, kStride).m(ib, kLd, kStride).m(ia, kLd, kStride)
+                  .m(ib, kLd, kStride).i(SCHEMOE_CLAMPED_SWIGLU));
+  const auto da = bench.read(ia, kCount), db = bench.read(ib, kCount);
+  constexpr double kStep = 1e-5;
+  each([&](int64_t, int64_t, size_t at) {
+    const double x = a[at], u = b[at];
+    CHECK_NEAR(y[at], clamped_value(x, u), 2e-5);
+    CHECK_NEAR(da[at], dy[at] * (clamped_value(x + kStep, u) - clamped_value(x - kStep, u)) / (2 * kStep), 1e-4);
+    CHECK_NEAR(db[at], dy[at] * (clamped_value(x, u + kStep) - clamped_value(x, u - kStep)) / (2 * kStep), 1e-4);
+  });
+}
+
 }  // namespace
 
 int main() {
   Bench bench;
-  for (int activation = SCHEMOE_IDENTITY; activation <= SCHEMOE_SILU; ++activation) {
+  for (int activation = SCHEMOE_IDENTITY; activation <= SCHEMOE_RELU_SQUARED; ++activation) {
     bias_act(bench, activation);
     act_grad(bench, activation);
     glu(bench, activation);
   }
+  clamped(bench);
   // Far out nothing overflows.
   const uint32_t x = bench.buffer(std::vector<float>{-200, 200}), y = bench.empty(2);
   for (int activation : {SCHEMOE_GELU, SCHEMOE_GELU_TANH, SCHEMOE_SILU}) {
@@ -93,6 +119,7 @@ int main() {
     CHECK_EQUAL(bench.read(y, 2)[0], 0.0f);
     CHECK_EQUAL(bench.read(y, 2)[1], 200.0f);
   }
-  CHECK_CONTAINS(bench.run(2, Words().i(0, 1, 1, 2).m(x, 2, 0).none().i(0).m(y, 2, 0).i(5)).text, "activation is 5");
+  CHECK_CONTAINS(bench.run(2, Words().i(0, 1, 1, 2).m(x, 2, 0).none().i(0).m(y, 2, 0).i(6)).text, "activation is 6");
+  CHECK_CONTAINS(bench.run(4, Words().i(0, 1, 1, 2).m(x, 2, 0).m(x, 2, 0).m(y, 2, 0).i(7)).text, "activation is 7");
   return check::result();
 }
