@@ -13,7 +13,8 @@ export type Activation = keyof typeof ACTIVATIONS;
 /** How {@linkcode glu} combines its arguments: activation(a) * b, or the clamped one of gpt-oss. */
 export type Gluing = Activation | "clampedSwiglu";
 const CLAMPED_SWIGLU = 6;
-const gluingCode = (name: Gluing): number =>
+/** Number of a way to combine. @throws {SchemoeError} for an unknown name. */
+export const gluCode = (name: Gluing): number =>
   name === "clampedSwiglu" ? CLAMPED_SWIGLU : activationCode(name);
 
 /** Absent argument where a kernel allows it. */
@@ -140,7 +141,7 @@ export function glu(a: Matrix, b: Matrix, y: Matrix, activation: Gluing): Kernel
   return {
     name: "glu",
     args: [
-      ...[...extent(a), ...place(a), ...place(b), ...place(y), gluingCode(activation)],
+      ...[...extent(a), ...place(a), ...place(b), ...place(y), gluCode(activation)],
       ...commonRows("multiply", [a, b, y]),
     ],
   };
@@ -155,7 +156,7 @@ export function gluGrad(
   return {
     name: "glu_grad",
     args: [
-      ...[...extent(a), ...matrices.flatMap(place), gluingCode(activation)],
+      ...[...extent(a), ...matrices.flatMap(place), gluCode(activation)],
       ...commonRows("take the gradient", matrices),
     ],
   };

@@ -199,7 +199,7 @@ export const setup: BadInputs = {
   },
   "an unknown option of a gate": {
     call: () => topK(wrong({ topK: 2 })),
-    says: ['"topK" is not an option (k, normalize, weighs)'],
+    says: ['"topK" is not an option (k, scores, normalize, '],
   },
   "a gate with half an expert a token": {
     call: layer({ gate: topK({ k: 0.5 }) }),
@@ -211,7 +211,7 @@ export const setup: BadInputs = {
   },
   "an unknown gate": {
     call: layer({ gate: "topk" }),
-    says: ['unknown gate "topk", choose one of topK, or give a value of your own'],
+    says: ['unknown gate "topk"', "choose one of topK, ", "or give a value of your own"],
   },
   "a gate that was not made": {
     call: layer({ gate: wrong(topK) }),

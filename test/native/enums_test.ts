@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { ACTIVATIONS, typeCode } from "../../lib/kernels/mod.ts";
+import { gluCode } from "../../lib/kernels/linear.ts";
 import { ENGINE_KINDS, FLAGS } from "../../lib/native/engine.ts";
 import { FAILURE } from "../../lib/native/failure.ts";
 import { describeLibrary } from "../../lib/native/library.ts";
@@ -50,7 +51,10 @@ Deno.test("TypeScript has the numbers of the library's enums", () => {
     { SCHEMOE_F32: typeCode("float32"), SCHEMOE_BF16: typeCode("bfloat16") },
     enums.schemoe_dtype,
   );
-  assertEquals(renamed(ACTIVATIONS), enums.schemoe_activation);
+  const { SCHEMOE_CLAMPED_SWIGLU: clamped, ...activations } = enums.schemoe_activation;
+  assertEquals(renamed(ACTIVATIONS), activations);
+  // an activation of two factors, which only glu takes
+  assertEquals(gluCode("clampedSwiglu"), clamped);
   assertEquals(enums.constants.SCHEMOE_PROGRAM_MAGIC, MAGIC);
 });
 

@@ -1,6 +1,7 @@
 /** Options that gates share, with their defaults. @module */
 import type { GateScores } from "../../types.ts";
 import { scoresCode } from "../../kernels/mod.ts";
+import { quoted } from "../../words.ts";
 import { failGate } from "./routed.ts";
 
 /** Options of weights. */
@@ -22,7 +23,7 @@ export function weightOptions(
 ): Required<WeightOptions> {
   scoresCode(scores);
   if (typeof normalize !== "boolean") {
-    failGate(gate, `normalize must be true or false, got ${normalize}`);
+    failGate(gate, `normalize must be true or false, got ${quoted(normalize)}`);
   }
   if (!Number.isFinite(scale)) failGate(gate, `scale must be a finite number, got ${scale}`);
   return { scores, normalize, scale, weighs };
