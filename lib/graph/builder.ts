@@ -94,7 +94,7 @@ export class GraphBuilder {
   }
 
   /**
-   * Adds the phases of an all-to-all as tasks; returns those that nothing of it comes after.
+   * Adds the phases of an all-to-all as tasks; returns the tasks on which no other phase of this all-to-all depends.
    * @throws {SchemoeError} when its plan is wrong, naming rank, phase and slice.
    */
   allToAll(exchange: Exchange): Task[] {

@@ -1,4 +1,4 @@
-/** Kernels between the rows of a wire and those of the experts, where both have only rows that there are. @module */
+/** Kernels between the rows of a wire and those of the experts, of unpadded rows. @module */
 import type { ElementType, Kernel, Loads, View } from "../types.ts";
 import { typeCode } from "./linear.ts";
 

@@ -1,4 +1,4 @@
-/** What a run's lanes take beside what they take alone. @module */
+/** How much longer each lane takes when others run. @module */
 import { intervalsOf } from "./lanes.ts";
 import type { Costs, Lane, TaskGraph } from "../../types.ts";
 import { LANES } from "../../types.ts";

@@ -22,7 +22,7 @@ struct Lane {
   cudaEvent_t forked = nullptr, joined = nullptr;
   Scratch scratch;
 
-  /// What comes on the branch begins after what is on the stream now.
+  /// Work enqueued on the branch waits for everything already on the stream.
   void fork();
   /// What comes on the stream begins after what is on the branch now.
   void join() const;

@@ -139,7 +139,7 @@ bool Products::run(const Gemm& g, const Operands& at, int device, void* workspac
   const auto multiply = [&](const Call& call) {
     return work.multiply(g, call, at, plan->algorithm, plan->workspace_bytes);
   };
-  // What a plan says of the product serves all calls where neither the bias nor the rows are their own.
+  // The cached descriptor can be used unless the bias pointer or the row count belongs to this call.
   const lt::Status status = at.bias || ragged ? multiply(Call(g, fast(g), at.bias)) : multiply(plan->call);
   // An algorithm for a multiple of the rows may not do for every number of them: always or never the same.
   if (ragged && (status == lt::kInvalidValue || status == lt::kNotSupported)) return false;

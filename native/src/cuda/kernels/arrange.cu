@@ -1,4 +1,4 @@
-// Rows between a wire and the experts, where both have only rows that there are: a warp moves a row.
+// Rows between a wire and the experts, of unpadded rows: a warp moves a row.
 #include "cuda/kernels/launch.cuh"
 
 namespace schemoe::cuda {
