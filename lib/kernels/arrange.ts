@@ -1,4 +1,4 @@
-/** Kernels between the rows of a wire and those of the experts, of unpadded rows. @module */
+/** Kernels that move unpadded rows between wire and experts. @module */
 import type { ElementType, Kernel, Loads, View } from "../types.ts";
 import { typeCode } from "./linear.ts";
 

@@ -1,4 +1,4 @@
-// Rows between a wire and the experts, of unpadded rows: a warp moves a row.
+// Unpadded rows between wire and experts: a warp moves a row.
 #include "cuda/kernels/launch.cuh"
 
 namespace schemoe::cuda {
