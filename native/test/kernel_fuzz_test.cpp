@@ -6,10 +6,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <limits>
+#include <new>
 #include <string_view>
 
 #include "library.h"
@@ -18,7 +20,24 @@
 
 namespace {
 
+/// The largest piece of memory asked for since it was last set to 0.
+std::atomic<size_t> largest = 0;
+
+}  // namespace
+
+void* operator new(size_t bytes) {
+  size_t before = largest;
+  while (bytes > before && !largest.compare_exchange_weak(before, bytes)) {}
+  if (void* memory = std::malloc(bytes ? bytes : 1)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace {
+
 constexpr uint64_t kBytes = 2048;
+constexpr size_t kMost = 1 << 20;  // bytes that a kernel may ask for at once
 constexpr unsigned kDeadline = 60;  // seconds for one Program, of which a right one takes microseconds
 constexpr uint64_t kLimitNs = 20'000'000'000;  // for a run, however busy the machine is
 
@@ -150,17 +169,17 @@ void fill(Engine& engine, uint32_t id, std::mt19937_64& generator) {
 
 /// Counts that once kept `prepare` or a lane busy for ever, or took gigabytes.
 void known(Engine& engine, uint64_t b) {
-  constexpr int64_t kHuge = int64_t{1} << 62, kMost = INT32_MAX;
+  constexpr int64_t kHuge = int64_t{1} << 62, kInt = INT32_MAX;
   const std::pair<uint64_t, Words> empty[] = {
       {26, Words().i(0, 0, 4, kHuge, 0, 0, 0, 0, 3).v(b).v(b)}, {26, Words().i(0, 0, 4, 0, kHuge, 0, 0, 0, 3).v(b).v(b)},
-      {8, Words().i(kMost, 0, 0, 1).v(b).v(b).v(b)},           {9, Words().i(kMost, 4, 0, 1).v(b).v(b).v(b).v(b)},
-      {10, Words().i(0, kMost, 1).v(b).v(b).v(b)},             {15, Words().i(0, kMost, 1, 0).v(b).v(b).v(b).v(b).v(b).f(0)},
-      {7, Words().i(kHuge, 0).v(b).v(b)},                      {11, Words().i(kMost, 0, 1, 1).v(b).v(b).v(b)},
+      {8, Words().i(kInt, 0, 0, 1).v(b).v(b).v(b)},           {9, Words().i(kInt, 4, 0, 1).v(b).v(b).v(b).v(b)},
+      {10, Words().i(0, kInt, 1).v(b).v(b).v(b)},             {15, Words().i(0, kInt, 1, 0).v(b).v(b).v(b).v(b).v(b).f(0)},
+      {7, Words().i(kHuge, 0).v(b).v(b)},                      {11, Words().i(kInt, 0, 1, 1).v(b).v(b).v(b)},
       {2, Words().i(0, kHuge, 0, 4).m(b, 4, 0).none().i(0).m(b, 4, 0).i(0)},
       {1, Words().i(0, 0, 0, 0, kHuge, 0, 4, 4).m(b, 4, 0).m(b, 4, 0).m(b, 4, 0).f(1).f(0).none().i(0, 0)},
       {6, Words().i(0, kHuge, 4, 0).m(b, 0, 0).v(b).i(0, 0)},  {18, Words().i(65536, 0, 0).v(b).v(b)},
       {16, Words().i(0, 1, 0, 0, kHuge, 0, 1, 4).v(b).i(0, 0, 0).v(b).i(0).i(0, 0, 0)},
-      {17, Words().i(1, 2, 0, 0, 4, 0, 3, kMost).v(b).i(0, 0, 0).v(b).i(0).i(0, 0, 0)}};
+      {17, Words().i(1, 2, 0, 0, 4, 0, 3, kInt).v(b).i(0, 0, 0).v(b).i(0).i(0, 0, 0)}};
   alarm(kDeadline);
   now_in = "prepare or schemoe_run of a known one";
   for (const auto& [code, words] : empty) {
@@ -232,6 +251,7 @@ int main(int count, char** arguments) {
     schemoe_program* program = nullptr;
     schemoe_failure failure;
     alarm(kDeadline);
+    largest = 0;
     now_in = "prepare";
     if (schemoe_prepare(engine.handle, bytes.data(), bytes.size(), &program, &failure) != SCHEMOE_OK) {
       ++refused;
@@ -245,8 +265,9 @@ int main(int count, char** arguments) {
     const int32_t status = schemoe_run(engine.handle, program, kLimitNs, events.data(), operations, &failure);
     ++(status == SCHEMOE_OK ? ran : ended);
     // Buffers of 4 KiB give nobody a reason to take memory or time.
-    if (status == SCHEMOE_OUT_OF_MEMORY || status == SCHEMOE_TIME_LIMIT) {
-      check::that(false, "Program " + std::to_string(made) + ": " + check::said(failure) + text_of(bytes), __FILE__, __LINE__);
+    if (status == SCHEMOE_OUT_OF_MEMORY || status == SCHEMOE_TIME_LIMIT || largest > kMost) {
+      const std::string asked = " asked for " + std::to_string(largest) + " bytes at once: ";
+      check::that(false, "Program " + std::to_string(made) + asked + check::said(failure) + text_of(bytes), __FILE__, __LINE__);
     }
     now_in = "release";
     CHECK_EQUAL(schemoe_release(program, &failure), SCHEMOE_OK);

@@ -40,6 +40,7 @@ void run(const TopK& t, const Context& context) {
   const float* scores = context.at<const float>(t.scores);
   int32_t* choices = context.at<int32_t>(t.choices);
   float* weights = context.at<float>(t.weights);
+  if (t.tokens == 0) return;
   // A list of its own: were it in the buffer, a Program that writes there meanwhile could make an
   // index of it that does not exist.
   auto& chosen = context.scratch.integers;
@@ -74,6 +75,8 @@ void run(const Positions& p, const Context& context) {
   const int32_t* choices = context.at<const int32_t>(p.choices);
   int32_t* positions = context.at<int32_t>(p.positions);
   int32_t* loads = context.at<int32_t>(p.loads);
+  std::fill_n(loads, p.experts, 0);
+  if (p.k == 0) return;
   auto& order = context.scratch.integers;
   order.resize(static_cast<size_t>(p.tokens));
   std::iota(order.begin(), order.end(), 0);
@@ -94,7 +97,6 @@ void run(const Positions& p, const Context& context) {
       return best[a] != best[b] ? best[a] > best[b] : a < b;
     });
   }
-  std::fill_n(loads, p.experts, 0);
   for (int64_t c = 0; c < p.k && !context.stop; ++c) {
     for (int32_t token : order) {
       const int64_t expert = checked("choices", choices[token * p.k + c], p.experts);

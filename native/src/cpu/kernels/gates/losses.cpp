@@ -70,6 +70,7 @@ void run(const BalanceLoss& b, const Context& context) {
 }
 
 void run(const ZLoss& z, const Context& context) {
+  if (z.tokens == 0) return report(context, z.loss, z.total, 0, z.weight);
   const float* logits = context.at<const float>(z.logits);
   auto& shares = context.scratch.doubles;
   shares.resize(static_cast<size_t>(z.rows));
@@ -128,6 +129,7 @@ void run(const AddNoise& a, const Context& context) {
 }
 
 void run(const NoiseGrad& n, const Context& context) {
+  if (n.tokens == 0) return;
   const float* clean = context.at<const float>(n.clean);
   const float* spread = context.at<const float>(n.spread);
   const float* noise = context.at<const float>(n.noise);

@@ -125,10 +125,13 @@ void run(const PlaceChoices& p, const Context& context) {
   int32_t* targets = context.at<int32_t>(p.targets);
   int32_t* positions = context.at<int32_t>(p.positions);
   int32_t* loads = context.at<int32_t>(p.loads);
+  std::fill_n(loads, p.rows, 0);
+  // Without choices, tokens may be any number: no room is made for them.
+  if (p.k == 0) return;
   auto& order = context.scratch.integers;
   order.resize(static_cast<size_t>(p.tokens));
   for (int64_t token = 0; token < p.tokens; ++token) order[token] = static_cast<int32_t>(token);
-  if (p.prioritized) {
+  if (p.prioritized && p.rows > 0) {
     const float* scores = context.at<const float>(p.scores);
     auto& best = context.scratch.floats;
     best.resize(order.size());
@@ -141,7 +144,6 @@ void run(const PlaceChoices& p, const Context& context) {
       return best[a] != best[b] ? best[a] > best[b] : a < b;
     });
   }
-  std::fill_n(loads, p.rows, 0);
   for (int64_t c = 0; c < p.k && !context.stop; ++c) {
     for (const int32_t token : order) {
       const int64_t at = token * p.k + c;
@@ -158,6 +160,7 @@ void run(const ChooseTokens& c, const Context& context) {
   const float* logits = context.at<const float>(c.logits);
   const float* scores = context.at<const float>(c.scores);
   int32_t* choices = context.at<int32_t>(c.choices);
+  if (c.tokens == 0 || c.experts == 0) return;
   std::fill_n(choices, c.tokens * c.experts, -1);
   auto& order = context.scratch.integers;
   order.resize(static_cast<size_t>(c.tokens));

@@ -94,7 +94,7 @@ void scores_grad(const RouteGrad& g, const float* logits, const float* scores, c
 }  // namespace
 
 void run(const RouteGrad& g, const Context& context) {
-  if (g.rows == 0) return;
+  if (g.rows == 0 || g.tokens == 0) return;
   const float* logits = context.at<const float>(g.logits);
   const float* scores = context.at<const float>(g.scores);
   const int32_t* choices = context.at<const int32_t>(g.choices);
