@@ -1,6 +1,8 @@
 // Arguments of the kernels of gates, losses on the routing and shared experts.
 #include "runtime/arguments_gates.h"
 
+#include <algorithm>
+
 #include "runtime/failure.h"
 
 namespace schemoe {
@@ -14,6 +16,9 @@ void check_sizes(int64_t tokens, int64_t rows, int64_t k) {
   if (tokens > INT32_MAX) fail(SCHEMOE_INVALID, tokens, " tokens are too many");
   if (rows > INT32_MAX) fail(SCHEMOE_INVALID, rows, " experts are too many");
 }
+
+/// A token of no values asks for no work, and no buffer bounds how many of them there are: none is left.
+int64_t bounded(int64_t tokens, int64_t values) { return values > 0 ? tokens : 0; }
 
 Scores read_scores(Reader& r) { return static_cast<Scores>(r.integer("scores", 4)); }
 
@@ -39,6 +44,7 @@ Route::Route(Reader& r)
       weights(r.view()),
       scale(r.real()) {
   check_sizes(tokens, rows, k);
+  tokens = bounded(tokens, rows);
   if (groups < 1 || rows % groups != 0) fail(SCHEMOE_INVALID, groups, " groups do not divide ", rows, " experts");
   if (group_limit < 1 || group_limit > groups) {
     fail(SCHEMOE_INVALID, "the limit of ", groups, " groups is ", group_limit);
@@ -70,6 +76,7 @@ RouteGrad::RouteGrad(Reader& r)
       scale(r.real()),
       z_weight(r.real()) {
   check_sizes(tokens, rows, k);
+  tokens = bounded(tokens, rows);
   r.touch(logits, times(tokens, rows), 4);
   r.touch(scores, times(tokens, rows), 4);
   r.touch(choices, tokens * k, 4);
@@ -91,6 +98,7 @@ PlaceChoices::PlaceChoices(Reader& r)
       positions(r.view()),
       loads(r.view()) {
   check_sizes(tokens, rows, k);
+  tokens = bounded(tokens, rows);
   if (experts > rows || experts < 1) fail(SCHEMOE_INVALID, experts, " experts are not among ", rows, " rows");
   r.touch(scores, times(tokens, rows), 4);
   r.touch(choices, tokens * k, 4);
@@ -108,6 +116,7 @@ ChooseTokens::ChooseTokens(Reader& r)
       choices(r.view()) {
   check_sizes(tokens, experts, experts);
   if (count > tokens) fail(SCHEMOE_INVALID, "an expert takes ", count, " of ", tokens, " tokens");
+  tokens = bounded(tokens, experts);
   r.touch(logits, times(tokens, experts), 4);
   r.touch(scores, times(tokens, experts), 4);
   r.touch(choices, times(tokens, experts), 4);
@@ -121,6 +130,7 @@ CountChoices::CountChoices(Reader& r)
       choices(r.view()),
       counts(r.view()) {
   check_sizes(tokens, rows, k);
+  tokens = bounded(tokens, k);
   if (first > k) fail(SCHEMOE_INVALID, "the first ", first, " of ", k, " choices");
   r.touch(choices, tokens * k, 4);
   r.touch(counts, rows, 4);
@@ -138,6 +148,7 @@ BalanceLoss::BalanceLoss(Reader& r)
       factor(r.real()),
       weight(r.real()) {
   check_sizes(tokens, rows, 0);
+  tokens = bounded(tokens, rows);
   if (kind == Scores::relu) fail(SCHEMOE_INVALID, "scores of relu are no probabilities");
   r.touch(scores, times(tokens, rows), 4);
   r.touch(counts, rows, 4);
@@ -149,6 +160,7 @@ BalanceLoss::BalanceLoss(Reader& r)
 ZLoss::ZLoss(Reader& r)
     : tokens(r.integer()), rows(r.integer()), logits(r.view()), loss(r.view()), total(r.view()), weight(r.real()) {
   check_sizes(tokens, rows, 0);
+  tokens = bounded(tokens, rows);
   r.touch(logits, times(tokens, rows), 4);
   r.touch(loss, 1, 4);
   r.touch(total, 1, 4);
@@ -165,6 +177,7 @@ ImportanceLoss::ImportanceLoss(Reader& r)
       total(r.view()),
       weight(r.real()) {
   check_sizes(tokens, rows, k);
+  tokens = bounded(tokens, k);
   r.touch(choices, tokens * k, 4);
   r.touch(weights, tokens * k, 4);
   r.touch(importance, rows, 4);
@@ -208,6 +221,7 @@ NoiseGrad::NoiseGrad(Reader& r)
       d_logits(r.view()),
       d_spread(r.view()) {
   check_sizes(tokens, rows, k);
+  tokens = bounded(tokens, rows);
   if (!slopes.null() && (k < 1 || k >= rows)) {
     fail(SCHEMOE_INVALID, "k is ", k, ", and among ", rows - 1, " other experts there is no k-th");
   }
@@ -242,6 +256,7 @@ AddIdentity::AddIdentity(Reader& r)
       weights(r.view()),
       to(r.view()) {
   check_sizes(tokens, INT32_MAX, k);
+  tokens = bounded(tokens, std::max(columns, k));
   r.touch(from, times(tokens, columns), element_bytes(dtype));
   r.touch(choices, tokens * k, 4);
   r.touch(weights, tokens * k, 4);
@@ -259,6 +274,7 @@ IdentityDots::IdentityDots(Reader& r)
       choices(r.view()),
       out(r.view()) {
   check_sizes(tokens, INT32_MAX, k);
+  tokens = bounded(tokens, std::max(columns, k));
   r.touch(a, times(tokens, columns), element_bytes(dtype));
   r.touch(b, times(tokens, columns), element_bytes(dtype));
   r.touch(choices, tokens * k, 4);

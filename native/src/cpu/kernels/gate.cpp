@@ -40,7 +40,7 @@ void run(const TopK& t, const Context& context) {
   const float* scores = context.at<const float>(t.scores);
   int32_t* choices = context.at<int32_t>(t.choices);
   float* weights = context.at<float>(t.weights);
-  if (t.tokens == 0) return;
+  if (t.tokens == 0 || t.k == 0) return;
   // A list of its own: were it in the buffer, a Program that writes there meanwhile could make an
   // index of it that does not exist.
   auto& chosen = context.scratch.integers;
