@@ -10,6 +10,9 @@ import type { GraphBuilder } from "./builder.ts";
 
 const WORD = 4;
 
+/** Ranks up to which the transfers of unequal shares are listed to be priced. */
+const LISTED = 16;
+
 /** Where a reduction stands in its graph. */
 export interface Place {
   /** Begins the names of its tasks and buffers. */
@@ -38,8 +41,8 @@ export function addAllReduce(
   const begin = (rank: number) => Math.min(rank * share, count);
   const size = (rank: number) => begin(rank + 1) - begin(rank);
   const shares = g.buffer(`${name}.shares`, WORD * ranks * share, "pass");
-  // shares that are all alike need no listing to be priced
-  const even = share * ranks === count;
+  // shares that are all alike need no listing to be priced; in large worlds all are priced like the largest
+  const even = share * ranks === count || ranks > LISTED;
   const traffic = (copied: number) =>
     even
       ? { pattern: completeExchange(g.topology, { copied }), sliceBytes: WORD * share }

@@ -16,7 +16,7 @@ export interface HashedOptions extends WeightOptions {
 /**
  * The k experts of a token are a row of a table, by the token's number; their weights are learned scores (Roller et
  * al., "Hash layers", arXiv 2106.04426; the first layers of DeepSeek-V4). `layer.set` gives `gate.table`
- * [vocabulary, k] and `gate.tokenIds` [ranks, tokens].
+ * [vocabulary, k], such as a {@linkcode hashTable}, and `gate.tokenIds` [ranks, tokens].
  *
  * ```ts
  * import { createLayer, hashed, openEngine } from "@schemoe/lab";

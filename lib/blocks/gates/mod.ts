@@ -11,6 +11,7 @@
 export { cosineTopK } from "./cosine_top_k.ts";
 export { expertChoice } from "./expert_choice.ts";
 export { hashed } from "./hashed.ts";
+export { hashTable, type HashTableOptions } from "./hash_table.ts";
 export { noisyTopK } from "./noisy_top_k.ts";
 export { reluRouting } from "./relu_routing.ts";
 export { topK, type TopKOptions } from "./top_k.ts";

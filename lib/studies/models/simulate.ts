@@ -1,5 +1,5 @@
 /** One layer of each model on clusters of many sizes, simulated. @module */
-import { swiglu, topK } from "../../blocks/mod.ts";
+import { swiglu } from "../../blocks/mod.ts";
 import { modelCosts } from "../../costs/mod.ts";
 import { openSimulator } from "../../engines/mod.ts";
 import type { PassChoices } from "../../layer/choices.ts";
@@ -47,8 +47,8 @@ const PER_NODE = 8;
 const CHOICES: PassChoices = { scheduler: "optSche", allToAll: "pipe", chunks: 4 };
 
 /**
- * A table of models and worlds in the groups their reports use, in bfloat16 with SwiGLU experts; one node
- * stands for all.
+ * A table of models and worlds in the groups their reports use, in bfloat16 with SwiGLU experts at a capacity
+ * factor of 1; one node stands for all.
  *
  * ```ts
  * import { simulateModels } from "@schemoe/lab/models";
@@ -69,14 +69,15 @@ export async function simulateModels(options: ModelsOptions = {}): Promise<Model
   }
   const line = progress(known.length * ranks.length, "models");
   const rows: ModelRow[] = [];
-  for (const { name, modelDim, hiddenDim, experts, topK: k, expertParallel } of known) {
+  for (const { name, expertParallel, layer: layerOf } of known) {
     for (const count of ranks) {
       const { topology } = testbed(cluster, { nodes: count / PER_NODE, ranksPerNode: PER_NODE });
       using engine = openSimulator(topology, { representatives: true });
       const expert = Math.min(expertParallel, count);
       const layer = createLayer(engine, {
-        ...{ tokens, modelDim, hiddenDim, experts, dtype: "bfloat16", parallel: { expert } },
-        ...{ gate: topK({ k }), expert: swiglu() },
+        ...layerOf({ tokens, dtype: "bfloat16", routing: { capacityFactor: 1 } }),
+        // biases would add nothing to be seen, but pieces of unequal sizes
+        ...{ parallel: { expert }, expert: swiglu() },
       });
       const runs = [await layer.forward(choices), await layer.backward(choices)];
       rows.push({

@@ -1,0 +1,68 @@
+/** A layer's configuration from what is known of a model. @module */
+import {
+  clampedSwiglu,
+  globalBatch,
+  hashed,
+  type LayerConfig,
+  type Routing,
+  sequence,
+  signUpdate,
+  swiglu,
+  switchBalance,
+  topK,
+} from "../../blocks/mod.ts";
+import { type ElementType, type Gate, type Loss, SchemoeError } from "../../types.ts";
+import type { ModelLoss, ModelSpec } from "./spec.ts";
+
+/** Which layer of a model, and for how many tokens. */
+export interface ModelLayerOptions {
+  /** Tokens of each rank. */
+  readonly tokens: number;
+  /** Number among the layers with experts, from 0; default the last. */
+  readonly number?: number;
+  /** Default `float32`. */
+  readonly dtype?: ElementType;
+  /** Default without padding and drops, or for experts without computation with the largest load as capacity. */
+  readonly routing?: Routing;
+}
+
+const LOSSES: Readonly<Record<ModelLoss, (options: { readonly weight: number }) => Loss>> = {
+  ...{ switch: switchBalance, globalBatch, sequence },
+};
+
+/** The configuration of one layer. @throws {SchemoeError} for a number that is no layer of the model. */
+export function layerOf(spec: ModelSpec, options: ModelLayerOptions): LayerConfig {
+  const { modelDim, hiddenDim, experts, layers, shared, router } = spec;
+  const { tokens, number = layers - 1, dtype = "float32" } = options;
+  const { routing = router.identities ? { capacityFactor: 0 } : { dropless: true } } = options;
+  if (!Number.isInteger(number) || number < 0 || number >= layers) {
+    throw new SchemoeError(
+      `Cannot make a layer of ${spec.name}: its layers with experts are 0 to ${
+        layers - 1
+      }, got ${number}`,
+    );
+  }
+  return {
+    ...{ tokens, modelDim, hiddenDim, experts, dtype, routing },
+    gate: number < (router.hash?.layers ?? 0) ? tableGate(spec) : bestGate(spec),
+    losses: lossesOf(spec),
+    expert: spec.expert === "clamped" ? clampedSwiglu() : swiglu(),
+    ...(shared ? { shared: { ...shared, expert: swiglu() } } : {}),
+  };
+}
+
+function bestGate({ router, topK: k }: ModelSpec): Gate {
+  const { biasRate, hash: _, ...options } = router;
+  return topK({
+    ...{ ...options, k },
+    ...(biasRate === undefined ? {} : { update: signUpdate({ rate: biasRate }) }),
+  });
+}
+
+function tableGate({ router, topK: k }: ModelSpec): Gate {
+  const { scores, scale, hash } = router;
+  return hashed({ k, vocabulary: hash!.vocabulary, scores, scale });
+}
+
+const lossesOf = ({ losses }: ModelSpec): Loss[] =>
+  Object.entries(losses).map(([name, weight]) => LOSSES[name as ModelLoss]({ weight }));

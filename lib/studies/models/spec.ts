@@ -1,0 +1,53 @@
+/** What is known of a model's Mixture-of-Experts layers, as data. @module */
+import type { GateScores } from "../../types.ts";
+
+/** Sizes and router of a model's layers. */
+export interface ModelSpec {
+  readonly name: string;
+  /** Layers with experts. */
+  readonly layers: number;
+  readonly modelDim: number;
+  readonly hiddenDim: number;
+  /** Routed experts; shared ones and those without computation are counted apart. */
+  readonly experts: number;
+  /** Experts of a token. */
+  readonly topK: number;
+  readonly router: ModelRouter;
+  /** `swiglu` (default); `clamped`: gpt-oss's, with biases. */
+  readonly expert?: "clamped";
+  /** Shared experts as one of their common width. */
+  readonly shared?: { readonly hiddenDim: number; readonly gate?: "sigmoid" };
+  /** Losses by name, with their weights. */
+  readonly losses: Readonly<Partial<Record<ModelLoss, number>>>;
+  /** Ranks that hold all experts together. */
+  readonly expertParallel: number;
+  /** Where sizes, router and groups come from: a report, a configuration, or `assumed`. */
+  readonly sources: Readonly<Record<"sizes" | "router" | "groups", string>>;
+  /** How the layer differs from the model's. */
+  readonly differs?: string;
+}
+
+/** Losses of these models. */
+export type ModelLoss = "switch" | "globalBatch" | "sequence";
+
+/** How a token gets its experts and their weights. */
+export interface ModelRouter {
+  readonly scores: GateScores;
+  /** A trained bias in the logits. */
+  readonly bias?: boolean;
+  /** Rate by which a bias for selection alone moves after each step; absent: there is none. */
+  readonly biasRate?: number;
+  /** Groups of experts, and how many of them a token may use. */
+  readonly groups?: number;
+  readonly groupLimit?: number;
+  /** Weights of a token divided by their sum; default true. */
+  readonly normalize?: boolean;
+  /** Factor of all weights; default 1. */
+  readonly scale?: number;
+  /** Default `output`. */
+  readonly weighs?: "input";
+  /** Experts without computation. */
+  readonly identities?: number;
+  /** The first layers choose by a table over so many token numbers. */
+  readonly hash?: { readonly layers: number; readonly vocabulary: number };
+}

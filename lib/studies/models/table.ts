@@ -1,0 +1,157 @@
+/** The models. @module */
+import type { ModelRouter, ModelSpec } from "./spec.ts";
+
+const QWEN3: ModelRouter = { scores: "softmax" };
+const QWEN3_SOURCE = "transformers qwen3_moe; loss: arXiv 2505.09388, section 2";
+const GPT_OSS: ModelRouter = { scores: "softmaxOfChosen", bias: true };
+const GPT_OSS_SOURCE = "transformers gpt_oss; loss: router_aux_loss_coef 0.9, once for each choice";
+const MIXTRAL: ModelRouter = { scores: "softmaxOfChosen" };
+
+/** Models with the sizes of a layer, its router, and the groups their reports use. */
+export const MODELS: readonly ModelSpec[] = [
+  {
+    ...{ name: "mixtral-8x7b", layers: 32, modelDim: 4096, hiddenDim: 14336, experts: 8, topK: 2 },
+    ...{ router: MIXTRAL, losses: { switch: 0.04 }, expertParallel: 8 },
+    sources: {
+      sizes: "arXiv 2401.04088, table 1",
+      router: "transformers mixtral; loss: router_aux_loss_coef 0.02, once for each choice",
+      groups: "Megatron-Core's recipe: 8 ranks",
+    },
+  },
+  {
+    ...{ name: "mixtral-8x22b", layers: 56, modelDim: 6144, hiddenDim: 16384, experts: 8, topK: 2 },
+    ...{ router: MIXTRAL, losses: { switch: 0.002 }, expertParallel: 8 },
+    sources: {
+      sizes: "config.json of mistralai/Mixtral-8x22B-v0.1",
+      router: "transformers mixtral; loss: router_aux_loss_coef 0.001, once for each choice",
+      groups: "Megatron-Core's recipe: 8 ranks",
+    },
+  },
+  {
+    ...{ name: "qwen3-30b-a3b", layers: 48, modelDim: 2048, hiddenDim: 768, experts: 128, topK: 8 },
+    ...{ router: QWEN3, losses: { globalBatch: 0.001 }, expertParallel: 16 },
+    sources: {
+      sizes: "config.json of Qwen/Qwen3-30B-A3B",
+      router: QWEN3_SOURCE,
+      groups: "Megatron-Bridge on 16 H100: 16 ranks",
+    },
+  },
+  {
+    ...{ name: "qwen3-235b-a22b", layers: 94, modelDim: 4096, hiddenDim: 1536, experts: 128 },
+    ...{ topK: 8, router: QWEN3, losses: { globalBatch: 0.001 }, expertParallel: 32 },
+    sources: {
+      sizes: "config.json of Qwen/Qwen3-235B-A22B",
+      router: QWEN3_SOURCE,
+      groups: "assumed",
+    },
+  },
+  {
+    ...{ name: "qwen3-next", layers: 48, modelDim: 2048, hiddenDim: 512, experts: 512, topK: 10 },
+    ...{ router: QWEN3, losses: { globalBatch: 0.001 }, expertParallel: 32 },
+    shared: { hiddenDim: 512, gate: "sigmoid" },
+    sources: {
+      sizes: "config.json of Qwen/Qwen3-Next-80B-A3B-Instruct",
+      router: "transformers qwen3_next",
+      groups: "assumed",
+    },
+  },
+  {
+    ...{ name: "gpt-oss-20b", layers: 24, modelDim: 2880, hiddenDim: 2880, experts: 32, topK: 4 },
+    ...{ router: GPT_OSS, expert: "clamped", losses: { switch: 3.6 }, expertParallel: 8 },
+    sources: {
+      sizes: "config.json of openai/gpt-oss-20b",
+      router: GPT_OSS_SOURCE,
+      groups: "assumed",
+    },
+  },
+  {
+    ...{ name: "gpt-oss-120b", layers: 36, modelDim: 2880, hiddenDim: 2880, experts: 128, topK: 4 },
+    ...{ router: GPT_OSS, expert: "clamped", losses: { switch: 3.6 }, expertParallel: 8 },
+    sources: {
+      sizes: "config.json of openai/gpt-oss-120b",
+      router: GPT_OSS_SOURCE,
+      groups: "assumed",
+    },
+  },
+  {
+    ...{ name: "deepseek-v3", layers: 58, modelDim: 7168, hiddenDim: 2048, experts: 256, topK: 8 },
+    router: { scores: "sigmoid", biasRate: 1e-3, groups: 8, groupLimit: 4, scale: 2.5 },
+    ...{ shared: { hiddenDim: 2048 }, losses: { sequence: 1e-4 }, expertParallel: 64 },
+    sources: {
+      sizes: "arXiv 2412.19437, section 4.2",
+      router: "the same, sections 2.1.2 and 4.2; transformers deepseek_v3",
+      groups: "the same, section 3.2: 64 ranks over 8 nodes",
+    },
+  },
+  {
+    ...{ name: "deepseek-v4-flash", layers: 43, modelDim: 4096, hiddenDim: 2048, experts: 256 },
+    topK: 6,
+    router: {
+      ...{ scores: "sqrtSoftplus", biasRate: 1e-3, scale: 1.5 },
+      hash: { layers: 3, vocabulary: 129280 },
+    },
+    ...{ shared: { hiddenDim: 2048 }, losses: { sequence: 1e-4 }, expertParallel: 32 },
+    sources: {
+      sizes: "config.json of deepseek-ai/DeepSeek-V4-Flash-Base",
+      router: "transformers deepseek_v4; rate and loss assumed as of DeepSeek-V3",
+      groups: "assumed",
+    },
+    differs: "its experts clamp both products at 10",
+  },
+  {
+    ...{ name: "glm-4.5", layers: 89, modelDim: 5120, hiddenDim: 1536, experts: 160, topK: 8 },
+    router: { scores: "sigmoid", biasRate: 1e-3, scale: 2.5 },
+    ...{ shared: { hiddenDim: 1536 }, losses: { sequence: 1e-4 }, expertParallel: 16 },
+    sources: {
+      sizes: "config.json of zai-org/GLM-4.5",
+      router: "transformers glm4_moe; rate and loss: arXiv 2508.06471, section 2",
+      groups: "assumed",
+    },
+  },
+  {
+    ...{ name: "kimi-k2", layers: 60, modelDim: 7168, hiddenDim: 2048, experts: 384, topK: 8 },
+    router: { scores: "sigmoid", biasRate: 1e-3, scale: 2.827 },
+    ...{ shared: { hiddenDim: 2048 }, losses: { sequence: 1e-4 }, expertParallel: 16 },
+    sources: {
+      sizes: "arXiv 2507.20534, table 2",
+      router: "config.json of moonshotai/Kimi-K2-Base; rate and loss assumed as of DeepSeek-V3",
+      groups: "the same report, section 2.4: 16 ranks",
+    },
+  },
+  {
+    ...{ name: "llama-4-maverick", layers: 24, modelDim: 5120, hiddenDim: 8192, experts: 128 },
+    topK: 1,
+    router: { scores: "sigmoid", normalize: false, weighs: "input" },
+    ...{ shared: { hiddenDim: 8192 }, losses: {}, expertParallel: 16 },
+    sources: {
+      sizes: "config.json of meta-llama/Llama-4-Maverick-17B-128E: every second of 48 layers",
+      router: "transformers llama4",
+      groups: "assumed",
+    },
+  },
+  {
+    ...{ name: "ernie-4.5", layers: 27, modelDim: 2560, hiddenDim: 1536, experts: 64, topK: 6 },
+    ...{ router: { scores: "softmax", biasRate: 1e-3 }, losses: {}, expertParallel: 8 },
+    shared: { hiddenDim: 3072 },
+    sources: {
+      sizes: "transformers ernie4_5_moe, defaults: ERNIE-4.5-21B-A3B, all but the first layer",
+      router: "the same; rate assumed as of DeepSeek-V3",
+      groups: "groups inside a node, as its model card says",
+    },
+    differs: "its report has router-orthogonal and token-balance losses",
+  },
+  {
+    ...{ name: "longcat-flash", layers: 28, modelDim: 6144, hiddenDim: 2048, experts: 512 },
+    topK: 12,
+    router: {
+      ...{ scores: "softmax", biasRate: 1e-3, normalize: false, scale: 6, identities: 256 },
+    },
+    ...{ losses: {}, expertParallel: 32 },
+    sources: {
+      sizes: "arXiv 2509.01322; transformers longcat_flash",
+      router: "the same; rate assumed as of DeepSeek-V3",
+      groups: "assumed",
+    },
+    differs: "its bias follows a PID rule for the mean number of experts that compute",
+  },
+];
