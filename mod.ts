@@ -12,42 +12,32 @@
  * Nothing runs on import; the native library is opened by the engine that needs it.
  * @module
  */
-export type * from "./lib/types.ts";
 export { SchemoeError } from "./lib/types.ts";
 export { interruptSignal } from "./lib/interrupt.ts";
 export { sharedProcessor, topology, type TopologyOptions } from "./lib/topology.ts";
-export * from "./lib/compressors/mod.ts";
+export { testbed } from "./lib/testbeds/mod.ts";
+export { openEngine } from "./lib/engines/mod.ts";
+export { gatherWorkers, spawnWorkers } from "./lib/workers/mod.ts";
+// What a layer, a stack or a model is made of and with.
+export { BUILT_IN, createLayer, createStack } from "./lib/layer/mod.ts";
+export { createModel } from "./lib/model/mod.ts";
 export {
   adamw,
   clampedSwiglu,
-  constantRate,
-  cosineRate,
   cosineTopK,
   expertChoice,
   ffn,
   geglu,
-  globalBatch,
-  gshard,
   hashed,
-  importance,
-  layerNorm,
-  learnedPositions,
-  load,
   noisyTopK,
   onnx,
-  quantileUpdate,
   reluRouting,
-  rmsNorm,
-  rotaryPositions,
-  routerOf,
-  sequence,
   sgd,
-  signUpdate,
   swiglu,
-  switchBalance,
   topK,
-  z,
 } from "./lib/blocks/mod.ts";
+// What a pass can be given by value instead of by name.
+export * from "./lib/compressors/mod.ts";
 export * from "./lib/chunking/mod.ts";
 export {
   balanced,
@@ -60,12 +50,11 @@ export {
   matchings,
   pairwise,
   pipe,
-  proveAllToAll,
   rails,
 } from "./lib/alltoall/mod.ts";
-export { timedGraph } from "./lib/graph/mod.ts";
 export {
   acrossLayers,
+  criticalPath,
   exact,
   exactSchedule,
   exactWith,
@@ -78,13 +67,12 @@ export {
   tutel,
   weightGradLast,
 } from "./lib/schedulers/mod.ts";
-export { openCpuEngine, openCudaEngine, openEngine, openSimulator } from "./lib/engines/mod.ts";
+// What to do with a run.
 export {
   busy,
   communication,
   compare,
   display,
-  displayable,
   disturbance,
   explain,
   exposure,
@@ -98,44 +86,37 @@ export {
   readChromeTrace,
   report,
   saveRun,
-  settled,
   show,
   stragglers,
   writeChromeTrace,
 } from "./lib/timeline/mod.ts";
-// Both a scheduler and what is read off a timeline go by this name.
-export { criticalPath } from "./lib/schedulers/mod.ts";
-export { criticalPath as criticalPathOf } from "./lib/timeline/mod.ts";
-export { openSafetensors, parseSafetensors, writeSafetensors } from "./lib/files/mod.ts";
-export {
-  BUILT_IN,
-  createLayer,
-  createStack,
+export { openSafetensors, writeSafetensors } from "./lib/files/mod.ts";
+export { whatIf } from "./lib/studies/mod.ts";
+// Types of what is given to them and comes back; types that only authors of blocks need are in their subpaths.
+export type {
+  Chunk,
+  HostContext,
+  Kernel,
+  Lane,
+  Pass,
+  Task,
+  TaskGraph,
+  Topology,
+  View,
+} from "./lib/types.ts";
+export type { AllToAll, Phase, Slice, Step } from "./lib/alltoall/mod.ts";
+export type { Expert, Gate, LayerConfig, Loss } from "./lib/blocks/mod.ts";
+export type { Costs } from "./lib/costs/mod.ts";
+export type { Engine, EngineOptions } from "./lib/engines/mod.ts";
+export type {
+  BackwardOptions,
+  ForwardOptions,
   MoeLayer,
   MoeStack,
-  randomNormal,
+  PassChoices,
   Run,
-  simulated,
-  timedRun,
+  StackConfig,
 } from "./lib/layer/mod.ts";
-export * from "./lib/model/mod.ts";
-export {
-  correlatedRouting,
-  driftingRouting,
-  uniformRouting,
-  zipfRouting,
-} from "./lib/routing/mod.ts";
-export {
-  codecStudy,
-  testbed,
-  TESTBED_NAMES,
-  theorem1Loss,
-  theorem1Losses,
-  whatIf,
-} from "./lib/studies/mod.ts";
-export { gatherWorkers, spawnWorkers } from "./lib/workers/mod.ts";
-// Types of what is given to them and comes back.
-export type { LayerConfig } from "./lib/blocks/mod.ts";
-export type { EngineOptions } from "./lib/engines/mod.ts";
-export type { BackwardOptions, ForwardOptions, PassChoices, StackConfig } from "./lib/layer/mod.ts";
+export type { ModelConfig, MoeModel } from "./lib/model/mod.ts";
+export type { Schedule, Scheduler } from "./lib/schedulers/mod.ts";
 export type { GanttOptions, Timeline } from "./lib/timeline/mod.ts";

@@ -1,4 +1,5 @@
-import type { AllToAll, Topology, TrafficMatrix } from "../types.ts";
+import type { AllToAll, TrafficMatrix } from "./types.ts";
+import type { Topology } from "../types.ts";
 import { evenTraffic, type Flows, flowsOf } from "./planned/flows.ts";
 import { PARTS, phasesOf, type Planning, planningOf, routesByPart } from "./planned/routes.ts";
 

@@ -1,6 +1,7 @@
 /** Least times of an all-to-all of unequal sizes, each in time linear in the matrix. @module */
 import { cardBeta, nodesPerLeaf, ranksPerLeaf, uplinkBeta } from "../costs/mod.ts";
-import type { Topology, TrafficMatrix } from "../types.ts";
+import type { Topology } from "../types.ts";
+import type { TrafficMatrix } from "./types.ts";
 import { flowsOf, marginals } from "./planned/flows.ts";
 
 /** One bound. */

@@ -1,4 +1,4 @@
-import type { AllToAll, Phase, Slice } from "../types.ts";
+import type { AllToAll, Phase, Slice } from "./types.ts";
 import { copy, input, output, receive, scratch, send } from "./slices.ts";
 import { range, widestLane } from "./world.ts";
 

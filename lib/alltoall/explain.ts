@@ -1,5 +1,5 @@
 /** Says in words why a plan does not bring a slice where it belongs. @module */
-import type { Slice } from "../types.ts";
+import type { Slice } from "./types.ts";
 import { phaseName } from "./plan.ts";
 import { AMBIGUOUS, END, UNWRITTEN, type Values } from "./values.ts";
 

@@ -1,4 +1,4 @@
-import type { AllToAll } from "../types.ts";
+import type { AllToAll } from "./types.ts";
 import { copy, input, output, receive, scratch, send } from "./slices.ts";
 import { place, range, widestLane } from "./world.ts";
 

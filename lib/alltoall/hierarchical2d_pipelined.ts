@@ -1,4 +1,4 @@
-import type { AllToAll } from "../types.ts";
+import type { AllToAll } from "./types.ts";
 import { twoDimensions } from "./hierarchical2d.ts";
 
 /**

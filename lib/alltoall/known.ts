@@ -1,5 +1,6 @@
 /** Plans that were checked and proven once, kept for each algorithm and topology. @module */
-import type { AllToAll, Phase, Topology, TrafficMatrix } from "../types.ts";
+import type { AllToAll, Phase, TrafficMatrix } from "./types.ts";
+import type { Topology } from "../types.ts";
 import { scratchSlices } from "./moves.ts";
 import { checkedPlans, partsOf, reject } from "./plan.ts";
 import { type Proof, provePlans } from "./prove.ts";

@@ -1,4 +1,4 @@
-import type { AllToAll, Step } from "../types.ts";
+import type { AllToAll, Step } from "./types.ts";
 import { copy, input, output, receive, send } from "./slices.ts";
 
 /**

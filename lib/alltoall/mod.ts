@@ -9,6 +9,7 @@
  * ```
  * @module
  */
+export type * from "./types.ts";
 export { linear } from "./linear.ts";
 export { pipe } from "./pipe.ts";
 export { hierarchical1d } from "./hierarchical1d.ts";

@@ -1,5 +1,6 @@
 /** All that a plan moves, slice by slice over all ranks. @module */
-import type { AllToAll, Phase, Slice, Step, Topology } from "../types.ts";
+import type { AllToAll, Phase, Slice, Step } from "./types.ts";
+import type { Topology } from "../types.ts";
 import { partsOf, phaseName, reject } from "./plan.ts";
 
 /** Slices of scratch of all ranks together that a proof keeps track of. */

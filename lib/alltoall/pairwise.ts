@@ -1,4 +1,4 @@
-import type { AllToAll, Phase } from "../types.ts";
+import type { AllToAll, Phase } from "./types.ts";
 import { copy, input, output, receive, send } from "./slices.ts";
 import { range, widestLane } from "./world.ts";
 

@@ -1,4 +1,4 @@
-import type { AllToAll, Phase } from "../types.ts";
+import type { AllToAll, Phase } from "./types.ts";
 import { linear } from "./linear.ts";
 
 /**

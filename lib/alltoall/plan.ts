@@ -1,13 +1,6 @@
 /** Plans of an all-to-all, rank by rank, each checked to be well formed. @module */
-import {
-  type AllToAll,
-  type Phase,
-  SchemoeError,
-  type Slice,
-  type Step,
-  type Topology,
-  type TrafficMatrix,
-} from "../types.ts";
+import type { AllToAll, Phase, Slice, Step, TrafficMatrix } from "./types.ts";
+import { SchemoeError, type Topology } from "../types.ts";
 import { callUser } from "../user_code.ts";
 
 /** In larger worlds only the plans of rank 0 and of some ranks asked last are kept. */

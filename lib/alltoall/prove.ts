@@ -1,5 +1,6 @@
 /** Proof that a plan is an all-to-all, before anything runs. @module */
-import type { AllToAll, Phase, Topology, TrafficMatrix } from "../types.ts";
+import type { AllToAll, Phase, TrafficMatrix } from "./types.ts";
+import type { Topology } from "../types.ts";
 import { explain } from "./explain.ts";
 import { type Moves, movesOf } from "./moves.ts";
 import { checkedPlans, partsOf, phaseName, reject } from "./plan.ts";
@@ -37,7 +38,8 @@ export interface Proof {
  * the moves, 64 ranks taking a few milliseconds.
  *
  * ```ts
- * import { proveAllToAll, topology } from "@schemoe/lab";
+ * import { proveAllToAll } from "@schemoe/lab/alltoall";
+ * import { topology } from "@schemoe/lab";
  * import { pipe } from "@schemoe/lab/alltoall";
  * console.assert(proveAllToAll(pipe, topology({ nodes: 2, ranksPerNode: 2 })).moves === 16);
  * ```

@@ -1,4 +1,5 @@
-import type { AllToAll, Topology, TrafficMatrix } from "../types.ts";
+import type { AllToAll, TrafficMatrix } from "./types.ts";
+import type { Topology } from "../types.ts";
 import { even } from "./balanced.ts";
 import { PARTS, phasesOf, type Planning, planningOf, type Route } from "./planned/routes.ts";
 

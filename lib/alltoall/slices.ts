@@ -1,5 +1,5 @@
 /** Short words to write all-to-all plans with. @module */
-import type { Slice, Step } from "../types.ts";
+import type { Slice, Step } from "./types.ts";
 
 /** Names a slice, or `count` consecutive ones from `index` on. */
 export type SliceOf = (index: number, count?: number) => Slice;

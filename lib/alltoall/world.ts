@@ -1,5 +1,6 @@
 /** Where a rank stands in its world. @module */
-import type { Phase, Topology } from "../types.ts";
+import type { Phase } from "./types.ts";
+import type { Topology } from "../types.ts";
 
 /** Node and place in the node of a rank, and the sizes of both. */
 export function place({ rank, topology }: { rank: number; topology: Topology }) {

@@ -9,14 +9,11 @@ import { resolveGate } from "./resolve_gate.ts";
 import { resolveLosses } from "./resolve_losses.ts";
 import { resolveShared, type SharedExpert } from "./shared_expert.ts";
 import { resolveRouting, type Routing } from "./routing.ts";
-import {
-  type ElementType,
-  type Expert,
-  type Gate,
-  type Loss,
-  SchemoeError,
-  type Topology,
-} from "../types.ts";
+import type { ElementType } from "../kernels/types.ts";
+import type { Expert } from "./experts/types.ts";
+import type { Gate } from "./gates/types.ts";
+import type { Loss } from "./losses/types.ts";
+import { SchemoeError, type Topology } from "../types.ts";
 import { didYouMean, quoted } from "../words.ts";
 
 /** A layer as its user writes it. */

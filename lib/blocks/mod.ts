@@ -12,6 +12,7 @@
  * ```
  * @module
  */
+export type * from "./types.ts";
 export * from "./experts/mod.ts";
 export * from "./gates/mod.ts";
 export * from "./losses/mod.ts";

@@ -1,6 +1,7 @@
 /** The gate of a layer, by value or by name. @module */
 import * as gates from "./gates/mod.ts";
-import { type Gate, SchemoeError } from "../types.ts";
+import type { Gate } from "./gates/types.ts";
+import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
 
 /**

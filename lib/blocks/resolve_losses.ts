@@ -1,5 +1,7 @@
 /** The losses of a layer. @module */
-import { type Gate, type Loss, SchemoeError } from "../types.ts";
+import type { Gate } from "./gates/types.ts";
+import type { Loss } from "./losses/types.ts";
+import { SchemoeError } from "../types.ts";
 
 /**
  * Checks a list of losses for a gate.

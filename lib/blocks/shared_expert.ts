@@ -1,5 +1,6 @@
 /** An expert that every token goes to. @module */
-import { type Expert, SchemoeError } from "../types.ts";
+import type { Expert } from "./experts/types.ts";
+import { SchemoeError } from "../types.ts";
 import { checkExpert } from "./experts/check.ts";
 import { swiglu } from "./experts/mod.ts";
 

@@ -1,5 +1,6 @@
 /** How a pass is split into chunks. @module */
-import { type Chunking, type Loads, SchemoeError } from "../types.ts";
+import type { Chunking } from "./types.ts";
+import { type Loads, SchemoeError } from "../types.ts";
 import { rowsBefore } from "./loads.ts";
 import { quoted } from "../words.ts";
 

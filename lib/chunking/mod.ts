@@ -9,5 +9,6 @@
  * ```
  * @module
  */
+export type * from "./types.ts";
 export { capacitySlices } from "./capacity_slices.ts";
 export { peerGroups } from "./peer_groups.ts";

@@ -1,5 +1,6 @@
 /** Splitting a pass by groups of peers instead of by capacity. @module */
-import { type Chunk, type Chunking, SchemoeError } from "../types.ts";
+import { type Chunk, SchemoeError } from "../types.ts";
+import type { Chunking } from "./types.ts";
 import { callUser } from "../user_code.ts";
 import { quoted } from "../words.ts";
 

@@ -1,4 +1,4 @@
-import type { Compressor } from "../types.ts";
+import type { Compressor } from "./types.ts";
 
 /** The upper half of float32, rounded to nearest even: relative error 2^-8, range of float32. */
 export const bf16: Compressor = {

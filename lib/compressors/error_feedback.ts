@@ -1,4 +1,5 @@
-import { type Compressor, SchemoeError } from "../types.ts";
+import type { Compressor } from "./types.ts";
+import { SchemoeError } from "../types.ts";
 
 /**
  * A codec in JavaScript that adds to each block what it lost of the same block the last time: the mean of what

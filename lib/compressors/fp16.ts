@@ -1,4 +1,4 @@
-import type { Compressor } from "../types.ts";
+import type { Compressor } from "./types.ts";
 
 /** IEEE half precision, rounded to nearest even: relative error 2^-11 down to 6e-5, infinity from 65520. */
 export const fp16: Compressor = {

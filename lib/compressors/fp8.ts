@@ -1,5 +1,5 @@
 /** Eight-bit floats with a float32 scale for each 128 columns. @module */
-import type { Compressor } from "../types.ts";
+import type { Compressor } from "./types.ts";
 import { scaled } from "./scaled.ts";
 
 /**

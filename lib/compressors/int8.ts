@@ -1,4 +1,4 @@
-import type { Compressor } from "../types.ts";
+import type { Compressor } from "./types.ts";
 
 /**
  * One byte a value: each row is mapped from its smallest..largest value to 0..255, and the row's two

@@ -1,4 +1,4 @@
-import type { Compressor } from "../types.ts";
+import type { Compressor } from "./types.ts";
 import { scaled } from "./scaled.ts";
 
 /**

@@ -8,6 +8,7 @@
  * ```
  * @module
  */
+export type * from "./types.ts";
 export { none } from "./none.ts";
 export { fp16 } from "./fp16.ts";
 export { bf16 } from "./bf16.ts";

@@ -1,4 +1,4 @@
-import type { Compressor } from "../types.ts";
+import type { Compressor } from "./types.ts";
 
 /** Rows as they are. */
 export const none: Compressor = {

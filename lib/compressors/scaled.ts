@@ -1,5 +1,5 @@
 /** Sizes of codecs whose columns share scales in blocks. @module */
-import type { Compressor } from "../types.ts";
+import type { Compressor } from "./types.ts";
 
 /** Bits a value, columns of a block and bytes of its scale. */
 interface Format {

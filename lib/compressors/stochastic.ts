@@ -1,5 +1,6 @@
 import { CODECS } from "../kernels/mod.ts";
-import { type Compressor, SchemoeError } from "../types.ts";
+import type { Compressor } from "./types.ts";
+import { SchemoeError } from "../types.ts";
 
 /**
  * The compressor rounding at random instead of to nearest: up with the probability of what is cut off, so that the

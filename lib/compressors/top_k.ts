@@ -1,5 +1,6 @@
 /** The largest values of each row. @module */
-import { type Compressor, SchemoeError } from "../types.ts";
+import type { Compressor } from "./types.ts";
+import { SchemoeError } from "../types.ts";
 
 /**
  * The given share of each row's values that are largest in magnitude, rounded up, with their columns; all others

@@ -1,5 +1,6 @@
 /** zfp at a fixed rate, the codec of ScheMoE's experiments. @module */
-import { type Compressor, SchemoeError } from "../types.ts";
+import type { Compressor } from "./types.ts";
+import { SchemoeError } from "../types.ts";
 
 /** Options of {@linkcode fixedRateZfp}. */
 export interface ZfpOptions {

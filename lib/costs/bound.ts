@@ -1,5 +1,6 @@
 /** The least time that any schedule of a graph can take. @module */
-import { type Costs, LANES, type Task, type TaskGraph } from "../types.ts";
+import type { Costs } from "./types.ts";
+import { LANES, type Task, type TaskGraph } from "../types.ts";
 import { interchangeable } from "./bound_groups.ts";
 import { type Jobs, oneMachineBound, sharedMachineBound } from "./bound_machine.ts";
 import { costTable, sameSeconds } from "./bound_table.ts";

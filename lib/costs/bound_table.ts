@@ -1,5 +1,6 @@
 /** Costs of all tasks on all ranks, checked. @module */
-import { type Costs, SchemoeError, type TaskGraph } from "../types.ts";
+import type { Costs } from "./types.ts";
+import { SchemoeError, type TaskGraph } from "../types.ts";
 
 /**
  * Seconds of every task on every rank: element `task.id * ranks + rank`.

@@ -1,5 +1,7 @@
 /** Costs read off runs in which each task ran alone. @module */
-import { type Costs, type EventTable, type Program, SchemoeError } from "../types.ts";
+import type { Costs } from "./types.ts";
+import type { EventTable, Program } from "../engine.ts";
+import { SchemoeError } from "../types.ts";
 
 const SECONDS = 1e-9;
 

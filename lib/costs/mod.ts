@@ -10,6 +10,7 @@
  * ```
  * @module
  */
+export type * from "./types.ts";
 export {
   cardBeta,
   computeSeconds,

@@ -3,15 +3,8 @@
  * simulator and by the pacing of emulated links alike.
  * @module
  */
-import type {
-  Costs,
-  Link,
-  RankTraffic,
-  Task,
-  Topology,
-  TrafficPattern,
-  Transfer,
-} from "../types.ts";
+import type { Costs } from "./types.ts";
+import type { Link, RankTraffic, Task, Topology, TrafficPattern, Transfer } from "../types.ts";
 import { ranksPerLeaf, uplinkBeta } from "./spine.ts";
 import { countTransfers, trafficOf } from "./traffic.ts";
 

@@ -6,7 +6,8 @@
 import { type NativeCalls, NativeEngine } from "../native/engine.ts";
 import { wantsNvtx } from "../native/nvtx.ts";
 import { NativeRunner } from "../native/runner.ts";
-import type { Engine, Topology } from "../types.ts";
+import type { Engine } from "../engine.ts";
+import type { Topology } from "../types.ts";
 import { pace } from "./pacing.ts";
 
 /** How the times of a CPU engine come about. */

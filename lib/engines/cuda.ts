@@ -8,7 +8,8 @@ import { libraryPath, openLibrary } from "../native/library.ts";
 import { findNccl, type Nccl } from "../native/nccl.ts";
 import { wantsNvtx } from "../native/nvtx.ts";
 import { NativeRunner } from "../native/runner.ts";
-import { type Engine, SchemoeError, type Topology } from "../types.ts";
+import type { Engine } from "../engine.ts";
+import { SchemoeError, type Topology } from "../types.ts";
 import { pace } from "./pacing.ts";
 import { quoted } from "../words.ts";
 

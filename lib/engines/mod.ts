@@ -9,6 +9,7 @@
  * ```
  * @module
  */
+export type { Engine, EventTable, RunOptions, Workspace } from "../engine.ts";
 export { type EngineOptions, openEngine } from "./open.ts";
 export { openSimulator, simulate, type SimulateOptions } from "./simulate.ts";
 export { type CpuOptions, openCpuEngine } from "./cpu.ts";

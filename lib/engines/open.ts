@@ -1,7 +1,8 @@
 /** Opens an engine by name. @module */
 import { DEFAULT_TESTBED, testbed } from "../testbeds/mod.ts";
 import { sharedProcessor, topology as world } from "../topology.ts";
-import { type Engine, SchemoeError, type Topology } from "../types.ts";
+import type { Engine } from "../engine.ts";
+import { SchemoeError, type Topology } from "../types.ts";
 import { openCpuEngine } from "./cpu.ts";
 import { openCudaEngine, type TransportOptions } from "./cuda.ts";
 import { defaultKind } from "./default_kind.ts";

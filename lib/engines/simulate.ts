@@ -5,15 +5,9 @@
  */
 import { idle } from "../activity.ts";
 import { checkTopology } from "../topology.ts";
-import {
-  type Costs,
-  type Engine,
-  type EventTable,
-  type Program,
-  SchemoeError,
-  type Topology,
-  type Workspace,
-} from "../types.ts";
+import type { Costs } from "../costs/types.ts";
+import type { Engine, EventTable, Program, Workspace } from "../engine.ts";
+import { SchemoeError, type Topology } from "../types.ts";
 import { everyRank, oneNode } from "./simulate/columns.ts";
 import { emptyEvents, inNanoseconds } from "./simulate/events.ts";
 import { simulateFluid } from "./simulate/fluid.ts";

@@ -2,8 +2,8 @@
  * Puts a task graph together: tasks, the buffers they use, and all-to-alls phase by phase.
  * @module
  */
+import type { AllToAll } from "../alltoall/types.ts";
 import {
-  type AllToAll,
   type Lane,
   type Life,
   type Pass,

@@ -2,16 +2,9 @@
 import type { Layer } from "../blocks/mod.ts";
 import { decodeRows, encodeRows, host, type RowNumbers, type Wire } from "../kernels/mod.ts";
 import type { Piece } from "../memory/mod.ts";
-import {
-  type CodecContext,
-  type Compressor,
-  type HostContext,
-  type Kernel,
-  type NativeCodec,
-  type Pass,
-  SchemoeError,
-  type View,
-} from "../types.ts";
+import type { CodecContext, Compressor } from "../compressors/types.ts";
+import { type HostContext, type Kernel, type Pass, SchemoeError, type View } from "../types.ts";
+import type { NativeCodec } from "../kernels/types.ts";
 
 const FLOAT_BYTES = 4;
 

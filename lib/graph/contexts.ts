@@ -2,7 +2,9 @@
 import { elementBytes, type Layer } from "../blocks/mod.ts";
 import { host } from "../kernels/mod.ts";
 import { elements, layerTensors, type TensorTable } from "../memory/mod.ts";
-import type { ExpertContext, Life, Matrix } from "../types.ts";
+import type { ExpertContext } from "../blocks/experts/types.ts";
+import type { Life } from "../types.ts";
+import type { Matrix } from "../kernels/types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import type { Way } from "./leg.ts";
 

@@ -9,14 +9,8 @@ import {
 } from "../kernels/mod.ts";
 import { elementBytes, type Layer } from "../blocks/mod.ts";
 import { rowLayout } from "../memory/mod.ts";
-import {
-  type Compressor,
-  type Kernel,
-  SchemoeError,
-  type Task,
-  type TaskGraph,
-  type View,
-} from "../types.ts";
+import type { Compressor } from "../compressors/types.ts";
+import { type Kernel, SchemoeError, type Task, type TaskGraph, type View } from "../types.ts";
 import { callUser } from "../user_code.ts";
 import { GraphBuilder } from "./builder.ts";
 import { declareExperts, expertContext, rowsBuffer, tensorsOf } from "./contexts.ts";

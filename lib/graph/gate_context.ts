@@ -2,7 +2,9 @@
 import { capacity, type Layer, routedCapacity } from "../blocks/mod.ts";
 import { host } from "../kernels/mod.ts";
 import { gateTensors, targetsOf } from "../memory/mod.ts";
-import type { GateContext, Loss, LossContext, View } from "../types.ts";
+import type { GateContext } from "../blocks/gates/types.ts";
+import type { Loss, LossContext } from "../blocks/losses/types.ts";
+import type { View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { tensorsOf } from "./contexts.ts";
 

@@ -2,7 +2,8 @@
 import type { Layer } from "../blocks/mod.ts";
 import { fill } from "../kernels/mod.ts";
 import { elements, gateTensors } from "../memory/mod.ts";
-import type { Kernel, Loss, Task, View } from "../types.ts";
+import type { Kernel, Task, View } from "../types.ts";
+import type { Loss } from "../blocks/losses/types.ts";
 import { callUser } from "../user_code.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { tensorsOf } from "./contexts.ts";

@@ -4,10 +4,11 @@
  */
 import { groupRows, type RowNumbers, type Rows, ungroupRows } from "../kernels/mod.ts";
 import { elementBytes } from "../blocks/mod.ts";
-import type { LegRows, Piece, RowLayout, RowsOf } from "../memory/mod.ts";
-import { targetsOf } from "../memory/mod.ts";
+import { type LegRows, type Piece, type RowLayout, type RowsOf, targetsOf } from "../memory/mod.ts";
 import { tokensOfRows } from "../memory/tokens.ts";
-import type { AllToAll, Compressor, HostContext, Kernel, Task, View } from "../types.ts";
+import type { AllToAll } from "../alltoall/types.ts";
+import type { Compressor } from "../compressors/types.ts";
+import type { HostContext, Kernel, Task, View } from "../types.ts";
 import type { Exchange, GraphBuilder } from "./builder.ts";
 import {
   checkCodec,

@@ -1,9 +1,8 @@
 /** Who moves how much in the phases of an all-to-all, counted from its plans. @module */
 import { crossing } from "../costs/mod.ts";
+import type { AllToAll, Phase } from "../alltoall/types.ts";
 import {
-  type AllToAll,
   type LinkTraffic,
-  type Phase,
   type RankTraffic,
   SchemoeError,
   type Topology,

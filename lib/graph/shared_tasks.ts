@@ -2,7 +2,9 @@
 import type { Layer } from "../blocks/mod.ts";
 import { gatedRows, gemm, host } from "../kernels/mod.ts";
 import { elements, sharedParameters } from "../memory/mod.ts";
-import { type ExpertContext, type Kernel, type Matrix, SchemoeError, type Task } from "../types.ts";
+import type { ExpertContext } from "../blocks/experts/types.ts";
+import { type Kernel, SchemoeError, type Task } from "../types.ts";
+import type { Matrix } from "../kernels/types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { tensorsOf } from "./contexts.ts";
 import { addAllReduce } from "./reduce.ts";

@@ -1,13 +1,7 @@
 /** Graphs of one pass whose task times are written down, to study schedules without a layer. @module */
 import { topology } from "../topology.ts";
-import {
-  type Costs,
-  type Pass,
-  SchemoeError,
-  type Task,
-  type TaskGraph,
-  type TaskKind,
-} from "../types.ts";
+import type { Costs } from "../costs/types.ts";
+import { type Pass, SchemoeError, type Task, type TaskGraph, type TaskKind } from "../types.ts";
 import { GraphBuilder } from "./builder.ts";
 import { quoted } from "../words.ts";
 
@@ -52,7 +46,8 @@ export interface TimedOptions {
  * The graph of a pass with given times, and its costs; for one rank, which stands for all.
  *
  * ```ts
- * import { exactSchedule, timedGraph } from "@schemoe/lab";
+ * import { exactSchedule } from "@schemoe/lab";
+ * import { timedGraph } from "@schemoe/lab/graph";
  * const { graph, costs } = timedGraph({ chunks: 2, times: { A1: 1, E: 2, A2: 1 } });
  * console.assert(exactSchedule(graph, costs).seconds === 6);
  * ```

@@ -1,16 +1,8 @@
 /** From the steps of an all-to-all's plan to transfers of bytes. @module */
 import type { KnownPlans } from "../alltoall/known.ts";
 import { countTransfers, peersOf } from "../costs/mod.ts";
-import type {
-  RankTraffic,
-  Slice,
-  Step,
-  Topology,
-  Traffic,
-  TrafficMatrix,
-  Transfer,
-  View,
-} from "../types.ts";
+import type { RankTraffic, Topology, Traffic, Transfer, View } from "../types.ts";
+import type { Slice, Step, TrafficMatrix } from "../alltoall/types.ts";
 
 /** Where the slices of an exchange lie, and which of them it moves. */
 export interface Slices {

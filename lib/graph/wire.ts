@@ -1,7 +1,8 @@
 /** Sizes and places of the encoded blocks of a leg. @module */
 import { elementBytes, type Layer } from "../blocks/mod.ts";
 import type { LegRows } from "../memory/mod.ts";
-import { type Compressor, SchemoeError, type WireBlock } from "../types.ts";
+import type { Compressor, WireBlock } from "../compressors/types.ts";
+import { SchemoeError } from "../types.ts";
 import { callUser } from "../user_code.ts";
 import { isPlain } from "./coding.ts";
 

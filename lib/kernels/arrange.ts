@@ -1,5 +1,6 @@
 /** Kernels that move unpadded rows between wire and experts. @module */
-import type { ElementType, Kernel, Loads, View } from "../types.ts";
+import type { ElementType } from "./types.ts";
+import type { Kernel, Loads, View } from "../types.ts";
 import { typeCode } from "./linear.ts";
 
 /** What moves: the places of a chunk, from some source ranks to the experts of one rank. */

@@ -1,5 +1,6 @@
 /** Kernels that turn rows into wire blocks and back. @module */
-import type { ElementType, Kernel, NativeCodec, View } from "../types.ts";
+import type { ElementType, NativeCodec } from "./types.ts";
+import type { Kernel, View } from "../types.ts";
 import { codecArguments } from "./codecs.ts";
 import { typeCode } from "./linear.ts";
 

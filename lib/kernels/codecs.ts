@@ -1,5 +1,6 @@
 /** The codecs of the native library. @module */
-import { type NativeCodec, SchemoeError } from "../types.ts";
+import type { NativeCodec } from "./types.ts";
+import { SchemoeError } from "../types.ts";
 
 interface CodecSpec {
   readonly code: number;

@@ -1,5 +1,6 @@
 /** Kernels of losses on a routing, and of updates that keep experts equally busy. @module */
-import type { GateScores, Kernel, View } from "../types.ts";
+import type { GateScores } from "./types.ts";
+import type { Kernel, View } from "../types.ts";
 import { type RouteShape, scoresCode } from "./route.ts";
 
 /** Where a loss of a rank goes: its value, and `weight` times it added to the total. */

@@ -1,5 +1,6 @@
 /** Kernels of experts without computation, and of rows that a gate of their own scales. @module */
-import type { ElementType, Kernel, View } from "../types.ts";
+import type { ElementType } from "./types.ts";
+import type { Kernel, View } from "../types.ts";
 import { NONE, typeCode } from "./linear.ts";
 
 /** Tokens and choices, of which those from `experts` on return their input. */

@@ -1,5 +1,6 @@
 /** Matrix products, biases, activations and their gradients. @module */
-import { type ElementType, type Kernel, type Matrix, SchemoeError, type View } from "../types.ts";
+import type { ElementType, Matrix } from "./types.ts";
+import { type Kernel, SchemoeError, type View } from "../types.ts";
 
 /** Element-wise functions between the two products of an expert, by their native number. */
 export const ACTIVATIONS = {

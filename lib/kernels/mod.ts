@@ -10,6 +10,7 @@
  * ```
  * @module
  */
+export type * from "./types.ts";
 export { type KernelName, KERNELS, TRANSFERS } from "./table.ts";
 export {
   type Activation,

@@ -1,5 +1,6 @@
 /** Random numbers that every engine makes alike. @module */
-import type { ElementType, Kernel, View } from "../types.ts";
+import type { ElementType } from "./types.ts";
+import type { Kernel, View } from "../types.ts";
 import { typeCode } from "./linear.ts";
 
 /**

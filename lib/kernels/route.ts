@@ -1,6 +1,6 @@
 /** Kernels of gates: scores, choices, weights, places, and the gradient of all that. @module */
-import { SchemoeError } from "../types.ts";
-import type { GateScores, Kernel, View } from "../types.ts";
+import { type Kernel, SchemoeError, type View } from "../types.ts";
+import type { GateScores } from "./types.ts";
 import { NONE } from "./linear.ts";
 
 const SCORES: readonly GateScores[] = [

@@ -1,5 +1,6 @@
 /** Kernels that move tokens to the places of experts and back. @module */
-import type { Chunk, ElementType, Kernel, View } from "../types.ts";
+import type { Chunk, Kernel, View } from "../types.ts";
+import type { ElementType } from "./types.ts";
 import { NONE, typeCode } from "./linear.ts";
 
 /**

@@ -4,14 +4,11 @@ import * as compressors from "../compressors/mod.ts";
 import { capacitySlices, peerGroups } from "../chunking/mod.ts";
 import { byPeers, checkedSplit } from "../chunking/peer_groups.ts";
 import * as schedulers from "../schedulers/mod.ts";
-import {
-  type AllToAll,
-  type Chunk,
-  type Chunking,
-  type Compressor,
-  type Scheduler,
-  SchemoeError,
-} from "../types.ts";
+import type { AllToAll } from "../alltoall/types.ts";
+import { type Chunk, SchemoeError } from "../types.ts";
+import type { Chunking } from "../chunking/types.ts";
+import type { Compressor } from "../compressors/types.ts";
+import type { Scheduler } from "../schedulers/types.ts";
 import { callUser } from "../user_code.ts";
 import { didYouMean, quoted } from "../words.ts";
 

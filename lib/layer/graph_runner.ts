@@ -4,18 +4,10 @@ import { checkSize } from "../engines/simulate/size.ts";
 import { buildProgram } from "../program/mod.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { callUser } from "../user_code.ts";
-import {
-  type Costs,
-  type Engine,
-  type EventTable,
-  type Program,
-  type RunOptions,
-  type Schedule,
-  type Scheduler,
-  SchemoeError,
-  type TaskGraph,
-  type Workspace,
-} from "../types.ts";
+import type { Costs } from "../costs/types.ts";
+import type { Engine, EventTable, Program, RunOptions, Workspace } from "../engine.ts";
+import type { Schedule, Scheduler } from "../schedulers/types.ts";
+import { SchemoeError, type TaskGraph } from "../types.ts";
 import { memoryPlan } from "../memory/mod.ts";
 import type { PlannedGraph } from "./memory_report.ts";
 import { repeated } from "./repeats.ts";

@@ -17,7 +17,8 @@ import {
   givenLoads,
   largestLoad,
 } from "../chunking/loads.ts";
-import { type Chunk, type Engine, type Loads, type Pass, SchemoeError } from "../types.ts";
+import { type Chunk, type Loads, type Pass, SchemoeError } from "../types.ts";
+import type { Engine } from "../engine.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { byPeers, checkedSplit, groupsText } from "../chunking/peer_groups.ts";
 import {

@@ -1,7 +1,8 @@
 /** Tensors of safetensors files, to the ranks piece by piece. @module */
 import type { SafetensorsFile } from "../files/mod.ts";
 import { elements, type TensorTable } from "../memory/mod.ts";
-import { SchemoeError, type Workspace } from "../types.ts";
+import { SchemoeError } from "../types.ts";
+import type { Workspace } from "../engine.ts";
 import { writePiece } from "./transfer.ts";
 
 /** Which tensors are loaded, and how. */

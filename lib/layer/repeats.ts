@@ -1,5 +1,5 @@
 /** A Program that runs several times: which of the runs is kept, and how far they lie apart. @module */
-import type { EventTable } from "../types.ts";
+import type { EventTable } from "../engine.ts";
 
 /** One run of several, and how long each of them took. */
 export interface Repeated {

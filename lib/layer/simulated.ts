@@ -8,7 +8,8 @@ import { Run } from "./run.ts";
  * `predictedVsMeasured(run, simulated(run))`.
  *
  * ```ts
- * import { createLayer, openEngine, predictedVsMeasured, simulated } from "@schemoe/lab";
+ * import { createLayer, openEngine, predictedVsMeasured } from "@schemoe/lab";
+ * import { simulated } from "@schemoe/lab/layer";
  * using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
  * const layer = createLayer(engine, { tokens: 64, modelDim: 8, hiddenDim: 16, experts: 2 });
  * const run = await layer.forward();

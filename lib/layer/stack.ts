@@ -8,7 +8,8 @@ import {
   resolveLayer,
   routedCapacity,
 } from "../blocks/mod.ts";
-import { type Chunk, type Engine, type Pass, SchemoeError, type TaskGraph } from "../types.ts";
+import { type Chunk, type Pass, SchemoeError, type TaskGraph } from "../types.ts";
+import type { Engine } from "../engine.ts";
 import {
   codecName,
   type PassChoices,

@@ -5,7 +5,8 @@ import type { TensorTable } from "../memory/mod.ts";
 import { buildProgram } from "../program/mod.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { modelCosts } from "../costs/mod.ts";
-import { type Engine, type Program, SchemoeError, type Workspace } from "../types.ts";
+import type { Engine, Program, Workspace } from "../engine.ts";
+import { SchemoeError } from "../types.ts";
 import { initialValues } from "./initialize.ts";
 import { type LoadOptions, loadTensors } from "./load.ts";
 import {

@@ -3,14 +3,16 @@ import { lowerBound } from "../costs/mod.ts";
 import { simulate } from "../engines/mod.ts";
 import { buildProgram } from "../program/mod.ts";
 import type { CostedGraph } from "../schedulers/mod.ts";
-import type { Scheduler } from "../types.ts";
+import type { Scheduler } from "../schedulers/types.ts";
 import { Run } from "./run.ts";
 
 /**
  * Simulates a graph by its costs alone, such as one of `timedGraph`, in the order of a scheduler.
  *
  * ```ts
- * import { optSche, timedGraph, timedRun } from "@schemoe/lab";
+ * import { optSche } from "@schemoe/lab";
+ * import { timedGraph } from "@schemoe/lab/graph";
+ * import { timedRun } from "@schemoe/lab/layer";
  * const run = timedRun(timedGraph({ chunks: 2, times: { A1: 1, E: 2, A2: 1 } }), optSche);
  * console.assert(run.makespan === 6 && run.bound === 6);
  * ```

@@ -1,7 +1,8 @@
 /** Tensors between JavaScript and the buffers of all ranks, whole or in pieces. @module */
 import { dtypes } from "../files/dtypes.ts";
 import { elements, elementSize, type TensorTable, type TensorType } from "../memory/mod.ts";
-import { SchemoeError, type Workspace } from "../types.ts";
+import { SchemoeError } from "../types.ts";
+import type { Workspace } from "../engine.ts";
 
 /** Values of a tensor as JavaScript holds them: floats, or the bits of bfloat16 or int32 as they are stored. */
 export type TensorValues =

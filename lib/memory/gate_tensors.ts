@@ -1,6 +1,7 @@
 /** The tensors of a gate and of the losses on its routing. @module */
 import type { Layer } from "../blocks/mod.ts";
-import type { GateTensor, Life } from "../types.ts";
+import type { GateTensor } from "../blocks/gates/types.ts";
+import type { Life } from "../types.ts";
 import type { TensorTable, TensorType } from "./tensors.ts";
 
 /** Name of the choices as the rows are laid out by them. */

@@ -6,7 +6,7 @@
  * such buffers hold ends with the run, so that each Program has a plan of its own.
  * @module
  */
-import type { Program } from "../types.ts";
+import type { Program } from "../engine.ts";
 
 /** Buffers begin at multiples of it, in the arena too. */
 const ALIGNMENT = 256;

@@ -9,7 +9,8 @@
 import type { Layer } from "../blocks/mod.ts";
 import { loadOf } from "../chunking/loads.ts";
 import { byPeers, destinations, rowSlices, sources } from "../chunking/peer_groups.ts";
-import type { Chunk, Loads, RowRange } from "../types.ts";
+import type { Chunk, Loads } from "../types.ts";
+import type { RowRange } from "../kernels/types.ts";
 
 /** Buffers of rows grow in steps of this part of a rank's own rows, not with every other routing. */
 const GROWTH = 8;

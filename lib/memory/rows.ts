@@ -9,7 +9,8 @@
  */
 import type { Layer } from "../blocks/mod.ts";
 import type { Arrangement, Places, Rows } from "../kernels/mod.ts";
-import type { Chunk, Loads, Matrix } from "../types.ts";
+import type { Chunk, Loads } from "../types.ts";
+import type { Matrix } from "../kernels/types.ts";
 
 /** What the layout of a pass's rows depends on. */
 export interface RowsOf {

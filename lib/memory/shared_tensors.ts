@@ -1,6 +1,6 @@
 /** The tensors of a shared expert. @module */
 import type { Layer } from "../blocks/mod.ts";
-import type { ParameterShape } from "../types.ts";
+import type { ParameterShape } from "../blocks/types.ts";
 import type { TensorTable } from "./tensors.ts";
 
 /** Its parameters, the weight of its gate among them. */

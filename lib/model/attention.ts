@@ -9,7 +9,8 @@ import {
   normWeightGrad,
   rotary,
 } from "../kernels/mod.ts";
-import type { Kernel, Matrix, Task, View } from "../types.ts";
+import type { Kernel, Task, View } from "../types.ts";
+import type { Matrix } from "../kernels/types.ts";
 import { matrix, type Part } from "./parts.ts";
 
 /** Buffers of a block, which its backward part reads again. */

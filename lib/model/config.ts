@@ -15,7 +15,8 @@ import {
   routedCapacity,
 } from "../blocks/mod.ts";
 import { checkExpert } from "../blocks/experts/check.ts";
-import { type Expert, SchemoeError, type Topology } from "../types.ts";
+import type { Expert } from "../blocks/experts/types.ts";
+import { SchemoeError, type Topology } from "../types.ts";
 import { didYouMean, quoted } from "../words.ts";
 
 /** A Mixture-of-Experts layer of a model; tokens and width are the model's. */

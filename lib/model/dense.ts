@@ -1,6 +1,7 @@
 /** The dense feed-forward network of a block: an expert that gets every token. @module */
 import { host } from "../kernels/mod.ts";
-import type { ExpertContext, Task } from "../types.ts";
+import type { ExpertContext } from "../blocks/experts/types.ts";
+import type { Task } from "../types.ts";
 import { blockBuffers, gradientBuffers } from "./attention.ts";
 import type { DenseConfig } from "./config.ts";
 import { matrix, type Part } from "./parts.ts";

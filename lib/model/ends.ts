@@ -9,7 +9,8 @@ import {
   normGrad,
   sumValues,
 } from "../kernels/mod.ts";
-import type { Kernel, Matrix, Task, View } from "../types.ts";
+import type { Kernel, Task, View } from "../types.ts";
+import type { Matrix } from "../kernels/types.ts";
 import { gradientBuffers, normOf } from "./attention.ts";
 import { matrix, type Part, WORD } from "./parts.ts";
 

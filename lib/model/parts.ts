@@ -1,7 +1,8 @@
 /** What the parts of a step share: builders, names of buffers, and places of dense parameters and gradients. @module */
 import { addAllReduce, GraphBuilder, type Segment } from "../graph/mod.ts";
 import { sumValues } from "../kernels/mod.ts";
-import { type Kernel, type Matrix, SchemoeError, type Task, type View } from "../types.ts";
+import { type Kernel, SchemoeError, type Task, type View } from "../types.ts";
+import type { Matrix } from "../kernels/types.ts";
 import type { ModelShape } from "./config.ts";
 import type { DenseGroup, ModelTensors } from "./tensors.ts";
 

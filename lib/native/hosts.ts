@@ -2,7 +2,8 @@
  * Calls JavaScript functions for the host kernels of a run.
  * @module
  */
-import type { HostContext, HostFunction, Program, View } from "../types.ts";
+import type { HostContext, HostFunction, View } from "../types.ts";
+import type { Program } from "../engine.ts";
 import type { HostCall, NativeCalls } from "./engine.ts";
 
 /** Reads and writes the buffers of a Program on a rank. */

@@ -5,16 +5,8 @@
 import { AWAIT, during, idle } from "../activity.ts";
 import { memoryPlan } from "../memory/plan.ts";
 import { FIRST_REGION, pack, type PackedProgram } from "../program/pack.ts";
-import {
-  type Engine,
-  type EventTable,
-  type Program,
-  type RunOptions,
-  SchemoeError,
-  type Task,
-  type Topology,
-  type Workspace,
-} from "../types.ts";
+import type { Engine, EventTable, Program, RunOptions, Workspace } from "../engine.ts";
+import { SchemoeError, type Task, type Topology } from "../types.ts";
 import { EVENT_WORDS, type NativeCalls, type PreparedProgram } from "./engine.ts";
 import { withNames } from "./failure.ts";
 import { HostLoop } from "./hosts.ts";

@@ -4,7 +4,8 @@
  */
 import type { MemoryPlan } from "../memory/plan.ts";
 import type { Place } from "../program/pack.ts";
-import { SchemoeError, type View, type Workspace } from "../types.ts";
+import { SchemoeError, type View } from "../types.ts";
+import type { Workspace } from "../engine.ts";
 import type { NativeCalls } from "./engine.ts";
 import { NativeError } from "./failure.ts";
 import type { HostBuffers } from "./hosts.ts";

@@ -12,5 +12,6 @@
  * ```
  * @module
  */
+export type { Program } from "../engine.ts";
 export { buildProgram } from "./program.ts";
 export { ABI_VERSION, pack, type PackedProgram, type PackOptions, type Place } from "./pack.ts";

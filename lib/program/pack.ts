@@ -7,12 +7,12 @@ import {
   type HostFunction,
   type Kernel,
   LANES,
-  type Program,
   SchemoeError,
   type Task,
   type Transfer,
   type View,
 } from "../types.ts";
+import type { Program } from "../engine.ts";
 
 /** Version of the C interface that this side was written for. */
 export const ABI_VERSION = 3;

@@ -2,14 +2,9 @@
  * From a graph and a scheduler's order to a Program: checked, so that it cannot deadlock.
  * @module
  */
-import {
-  LANES,
-  type Program,
-  type Schedule,
-  SchemoeError,
-  type Task,
-  type TaskGraph,
-} from "../types.ts";
+import { LANES, SchemoeError, type Task, type TaskGraph } from "../types.ts";
+import type { Program } from "../engine.ts";
+import type { Schedule } from "../schedulers/types.ts";
 
 /**
  * Checks an order against its graph and works out what each position waits for.

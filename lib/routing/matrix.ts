@@ -1,5 +1,6 @@
 /** Traffic matrices: from loads, and from the files of nccl-tests. @module */
-import { type Loads, SchemoeError, type TrafficMatrix } from "../types.ts";
+import { type Loads, SchemoeError } from "../types.ts";
+import type { TrafficMatrix } from "../alltoall/types.ts";
 import { parseNumbers } from "./numbers.ts";
 
 /**

@@ -1,5 +1,6 @@
 /** Which ranks hold which experts, with copies: plans that follow the loads, and the traffic they give. @module */
-import { type Loads, SchemoeError, type TrafficMatrix } from "../types.ts";
+import { type Loads, SchemoeError } from "../types.ts";
+import type { TrafficMatrix } from "../alltoall/types.ts";
 
 /** Experts of each rank; an expert may be on several. */
 export interface Placement {

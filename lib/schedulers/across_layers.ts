@@ -1,14 +1,8 @@
 /** Any scheduler on a stack of layers. @module */
 import { segmentsOf } from "../graph/mod.ts";
-import {
-  type Costs,
-  type Lane,
-  LANES,
-  type Scheduler,
-  SchemoeError,
-  type Task,
-  type TaskGraph,
-} from "../types.ts";
+import type { Costs } from "../costs/types.ts";
+import { type Lane, LANES, SchemoeError, type Task, type TaskGraph } from "../types.ts";
+import type { Scheduler } from "./types.ts";
 
 const known = new WeakMap<Scheduler, Scheduler>();
 

@@ -1,5 +1,6 @@
 /** Times of the stages of a pass as functions of the number of chunks. @module */
-import { type Costs, SchemoeError, type Task, type TaskGraph } from "../types.ts";
+import type { Costs } from "../costs/types.ts";
+import { SchemoeError, type Task, type TaskGraph } from "../types.ts";
 import { quoted } from "../words.ts";
 
 /** One of r chunks takes `alpha + work / r` seconds: the start-up, and the work of a whole pass. */

@@ -1,4 +1,4 @@
-import type { Scheduler } from "../types.ts";
+import type { Scheduler } from "./types.ts";
 import { listSchedule, successors } from "./list_schedule.ts";
 
 /**

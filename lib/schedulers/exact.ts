@@ -1,5 +1,7 @@
 import { lowerBound } from "../costs/mod.ts";
-import { type Costs, type Scheduler, SchemoeError, type Task, type TaskGraph } from "../types.ts";
+import type { Costs } from "../costs/types.ts";
+import type { Scheduler } from "./types.ts";
+import { SchemoeError, type Task, type TaskGraph } from "../types.ts";
 import { byStart, evaluate } from "./exact/evaluate.ts";
 import { bestKnown, type KnownOrder } from "./exact/known.ts";
 import { makeProblem, type Problem } from "./exact/problem.ts";

@@ -1,5 +1,5 @@
 import { capacitySlices, peerGroups } from "../chunking/mod.ts";
-import type { Scheduler } from "../types.ts";
+import type { Scheduler } from "./types.ts";
 import { inBlocks } from "./blocks.ts";
 
 /**

@@ -1,4 +1,5 @@
-import type { Scheduler, Task, TaskGraph } from "../types.ts";
+import type { Scheduler } from "./types.ts";
+import type { Task, TaskGraph } from "../types.ts";
 import { inBlocks } from "./blocks.ts";
 import { checkTimes, type ChunkChoice, type ChunkTime, leastOf, ofChunk } from "./chunk_time.ts";
 

@@ -1,5 +1,6 @@
 /** List scheduling: the greedy way to fill lanes. @module */
-import { type Costs, type Lane, LANES, type Task, type TaskGraph } from "../types.ts";
+import type { Costs } from "../costs/types.ts";
+import { type Lane, LANES, type Task, type TaskGraph } from "../types.ts";
 
 /**
  * Runs the graph in thought, on one rank as slow as the slowest of each task: whenever a lane is free it

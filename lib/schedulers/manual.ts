@@ -1,4 +1,5 @@
-import { type Scheduler, SchemoeError } from "../types.ts";
+import type { Scheduler } from "./types.ts";
+import { SchemoeError } from "../types.ts";
 
 /**
  * The order that is written down: names of all tasks, such as `["gate", "dispatch", "A1[0]", ...]`.

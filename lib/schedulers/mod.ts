@@ -7,6 +7,7 @@
  * ```
  * @module
  */
+export type * from "./types.ts";
 export { sequential } from "./sequential.ts";
 export { optSche } from "./opt_sche.ts";
 export { tutel } from "./tutel.ts";

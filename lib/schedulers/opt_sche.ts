@@ -1,4 +1,5 @@
-import type { Scheduler, Task, TaskGraph } from "../types.ts";
+import type { Scheduler } from "./types.ts";
+import type { Task, TaskGraph } from "../types.ts";
 
 /**
  * OptSche (Shi et al., "ScheMoE", EuroSys'24, Theorem 1): compute (C1 of all chunks), then (D1 E C2) chunk

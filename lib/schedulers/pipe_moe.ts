@@ -1,4 +1,4 @@
-import type { Scheduler } from "../types.ts";
+import type { Scheduler } from "./types.ts";
 import { checkTimes, type ChunkChoice, type ChunkTime, leastOf, ofChunk } from "./chunk_time.ts";
 import { optSche } from "./opt_sche.ts";
 

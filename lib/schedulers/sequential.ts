@@ -1,4 +1,5 @@
-import type { Scheduler, Task } from "../types.ts";
+import type { Scheduler } from "./types.ts";
+import type { Task } from "../types.ts";
 
 /** All tasks one after another, chunk after chunk: no overlap, the baseline of every comparison. */
 export const sequential: Scheduler = {

@@ -1,4 +1,5 @@
-import type { Scheduler, Task } from "../types.ts";
+import type { Scheduler } from "./types.ts";
+import type { Task } from "../types.ts";
 import { listSchedule } from "./list_schedule.ts";
 import { optSche } from "./opt_sche.ts";
 

@@ -20,7 +20,10 @@ import {
   z,
 } from "../blocks/mod.ts";
 import type { Activation } from "../kernels/mod.ts";
-import { type Gate, type GateScores, type GateUpdate, type Loss, SchemoeError } from "../types.ts";
+import type { Gate, GateUpdate } from "../blocks/gates/types.ts";
+import type { GateScores } from "../kernels/types.ts";
+import type { Loss } from "../blocks/losses/types.ts";
+import { SchemoeError } from "../types.ts";
 
 /** What a case says of its gate, in the words of its file. */
 export interface GoldenGate {

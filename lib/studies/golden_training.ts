@@ -20,7 +20,8 @@ import {
   type TrainingStep,
 } from "../model/mod.ts";
 import type { PassChoices } from "../layer/mod.ts";
-import { type Engine, SchemoeError } from "../types.ts";
+import type { Engine } from "../engine.ts";
+import { SchemoeError } from "../types.ts";
 
 /** A reference run, read from its file. */
 export interface GoldenTraining {

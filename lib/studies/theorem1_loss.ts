@@ -29,7 +29,7 @@ export interface Theorem1Loss {
  * Runs both orders on one communication lane.
  *
  * ```ts
- * import { theorem1Loss } from "@schemoe/lab";
+ * import { theorem1Loss } from "@schemoe/lab/studies";
  * const times = { C1: 1, A1: 0, D1: 0, E: 0, C2: 0, A2: 1, D2: 0 };
  * console.assert(theorem1Loss(times, 2).ratio === 4 / 3); // at worst 2 r / (r + 1)
  * ```

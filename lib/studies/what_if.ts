@@ -2,13 +2,10 @@
 import { openSimulator } from "../engines/mod.ts";
 import { configOf, type LayerConfig } from "../blocks/layer_config.ts";
 import { progress } from "../timeline/mod.ts";
-import {
-  type AllToAll,
-  type Compressor,
-  type Scheduler,
-  SchemoeError,
-  type Topology,
-} from "../types.ts";
+import type { AllToAll } from "../alltoall/types.ts";
+import type { Compressor } from "../compressors/types.ts";
+import type { Scheduler } from "../schedulers/types.ts";
+import { SchemoeError, type Topology } from "../types.ts";
 import type { PassChoices } from "../layer/choices.ts";
 import { createLayer } from "../layer/layer.ts";
 import { Run } from "../layer/run.ts";

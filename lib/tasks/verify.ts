@@ -30,7 +30,10 @@ import {
   rmsError,
   runGolden,
 } from "../studies/golden.ts";
-import { type Chunking, type ElementType, type Engine, SchemoeError } from "../types.ts";
+import type { Chunking } from "../chunking/types.ts";
+import type { ElementType } from "../kernels/types.ts";
+import type { Engine } from "../engine.ts";
+import { SchemoeError } from "../types.ts";
 import { argumentProblem, positive, taskArguments } from "./build/command.ts";
 import { devicesOf, parseDevices } from "./bench/devices_option.ts";
 import { boundsOf } from "./verify/bounds.ts";

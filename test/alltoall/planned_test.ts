@@ -6,14 +6,11 @@ import {
   linear,
   matchings,
   pipe,
-  proveAllToAll,
   rails,
   SchemoeError,
   testbed,
   type Topology,
   topology,
-  type TrafficMatrix,
-  zipfRouting,
 } from "../../mod.ts";
 import {
   allToAllBound,
@@ -21,12 +18,14 @@ import {
   copy,
   input,
   output,
+  proveAllToAll,
   receive,
   scratch,
   send,
+  type TrafficMatrix,
 } from "../../lib/alltoall/mod.ts";
+import { loadsOf, parseTrafficMatrix, trafficOfLoads, zipfRouting } from "../../lib/routing/mod.ts";
 import { compareAllToAlls } from "../../lib/studies/mod.ts";
-import { loadsOf, parseTrafficMatrix, trafficOfLoads } from "../../lib/routing/mod.ts";
 import { unevenExchange } from "../../lib/studies/balancing/exchange.ts";
 import { uniforms } from "../../lib/layer/random.ts";
 

@@ -1,13 +1,14 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { type AllToAll, BUILT_IN, type Phase, SchemoeError, topology } from "../../mod.ts";
 import {
-  type AllToAll,
-  BUILT_IN,
-  type Phase,
+  copy,
+  input,
+  output,
   proveAllToAll,
-  SchemoeError,
-  topology,
-} from "../../mod.ts";
-import { copy, input, output, receive, scratch, send } from "../../lib/alltoall/mod.ts";
+  receive,
+  scratch,
+  send,
+} from "../../lib/alltoall/mod.ts";
 import { GraphBuilder } from "../../lib/graph/mod.ts";
 import * as builtIn from "../../lib/alltoall/mod.ts";
 import { generator, Interleaver } from "./interleave.ts";

@@ -3,11 +3,11 @@ import {
   type AllToAll,
   type Compressor,
   type Expert,
-  type ExpertContext,
   ffn,
   type HostContext,
   type Scheduler,
 } from "../../mod.ts";
+import type { ExpertContext } from "../../lib/blocks/mod.ts";
 import { type BadInputs, forward, withLayer, wrong } from "./bad_input.ts";
 
 const bug = () => {

@@ -1,14 +1,7 @@
 /** What is asked of runs, worlds and stacks, wrongly. */
-import {
-  compare,
-  createStack,
-  explain,
-  predictedVsMeasured,
-  simulated,
-  theorem1Losses,
-  topology,
-  whatIf,
-} from "../../mod.ts";
+import { compare, createStack, explain, predictedVsMeasured, topology, whatIf } from "../../mod.ts";
+import { simulated } from "../../lib/layer/mod.ts";
+import { theorem1Losses } from "../../lib/studies/mod.ts";
 import { type BadInputs, withLayer, wrong } from "./bad_input.ts";
 
 const world = topology({ nodes: 1, ranksPerNode: 2 });

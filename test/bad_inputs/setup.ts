@@ -3,13 +3,13 @@ import {
   createLayer,
   ffn,
   gatherWorkers,
-  gshard,
   openEngine,
   sharedProcessor,
   spawnWorkers,
   topK,
   topology,
 } from "../../mod.ts";
+import { gshard } from "../../lib/blocks/mod.ts";
 import { type BadInputs, forward, withLayer, wrong } from "./bad_input.ts";
 
 const pair = { nodes: 1, ranksPerNode: 2 };

@@ -3,18 +3,20 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows }
 import {
   createLayer,
   type Gate,
-  globalBatch,
   type LayerConfig,
   openEngine,
-  randomNormal,
-  routerOf,
   SchemoeError,
+  topK,
+} from "../../mod.ts";
+import {
+  globalBatch,
+  routerOf,
   sequence,
   signUpdate,
   switchBalance,
-  topK,
   z,
-} from "../../mod.ts";
+} from "../../lib/blocks/mod.ts";
+import { randomNormal } from "../../lib/layer/mod.ts";
 import { largestError } from "../../lib/studies/golden.ts";
 
 const SIZES = { tokens: 12, modelDim: 6, hiddenDim: 5, experts: 8 };

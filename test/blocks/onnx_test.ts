@@ -3,7 +3,8 @@ import { onnx } from "../../lib/blocks/experts/mod.ts";
 import { createLayer } from "../../lib/layer/mod.ts";
 import { type GoldenCase, largestError, parseGolden } from "../../lib/studies/golden.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
-import { type Expert, SchemoeError } from "../../lib/types.ts";
+import type { Expert } from "../../lib/blocks/experts/types.ts";
+import { SchemoeError } from "../../lib/types.ts";
 import { topology } from "../../lib/topology.ts";
 import { onnxModel } from "./onnx_fixture.ts";
 

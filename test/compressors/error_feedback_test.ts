@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertThrows } from "@std/assert";
-import { createLayer, openEngine, randomNormal, SchemoeError } from "../../mod.ts";
+import { createLayer, openEngine, SchemoeError } from "../../mod.ts";
+import { randomNormal } from "../../lib/layer/mod.ts";
 import { errorFeedback, fp8 } from "../../lib/compressors/mod.ts";
 
 /** Multiples of a half, to the nearest. */

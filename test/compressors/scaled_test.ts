@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { randomNormal, SchemoeError } from "../../mod.ts";
+import { randomNormal } from "../../lib/layer/mod.ts";
+import { SchemoeError } from "../../mod.ts";
 import * as compressors from "../../lib/compressors/mod.ts";
 import { throughScaled } from "./scaled_reference.ts";
 import { throughCodec } from "./through.ts";

@@ -1,5 +1,6 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { createLayer, openEngine, randomNormal } from "../../mod.ts";
+import { createLayer, openEngine } from "../../mod.ts";
+import { randomNormal } from "../../lib/layer/mod.ts";
 import { int4, stochastic } from "../../lib/compressors/mod.ts";
 
 Deno.test("stochastic() gives the same bits however a pass is split and scheduled, padded and dropless", async () => {

@@ -1,7 +1,7 @@
-import { type Compressor, type ElementType, openEngine } from "../../mod.ts";
+import { type Compressor, openEngine } from "../../mod.ts";
+import { decodeRows, type ElementType, encodeRows } from "../../lib/kernels/mod.ts";
 import { buildProgram } from "../../lib/program/mod.ts";
 import { GraphBuilder } from "../../lib/graph/mod.ts";
-import { decodeRows, encodeRows } from "../../lib/kernels/mod.ts";
 
 /** decode(encode(rows)) of [rows, columns] values by the kernels of the CPU engine, on one rank. */
 export async function throughCodec(

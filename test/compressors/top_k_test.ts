@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { randomNormal, SchemoeError } from "../../mod.ts";
+import { randomNormal } from "../../lib/layer/mod.ts";
+import { SchemoeError } from "../../mod.ts";
 import { largestShare, topKValues } from "../../lib/compressors/mod.ts";
 import { throughLargest } from "./scaled_reference.ts";
 import { throughCodec } from "./through.ts";

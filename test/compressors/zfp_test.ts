@@ -1,5 +1,6 @@
 import { assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { createLayer, openEngine, randomNormal, SchemoeError } from "../../mod.ts";
+import { createLayer, openEngine, SchemoeError } from "../../mod.ts";
+import { randomNormal } from "../../lib/layer/mod.ts";
 import { fixedRateZfp, zfp } from "../../lib/compressors/mod.ts";
 import { throughCodec } from "./through.ts";
 import { throughZfp } from "./zfp_reference.ts";

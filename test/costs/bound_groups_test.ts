@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { interchangeable } from "../../lib/costs/bound_groups.ts";
-import { type Task, type TaskGraph, timedGraph, topology } from "../../mod.ts";
-import { GraphBuilder } from "../../lib/graph/mod.ts";
+import { type Task, type TaskGraph, topology } from "../../mod.ts";
+import { GraphBuilder, timedGraph } from "../../lib/graph/mod.ts";
 
 const groups = (graph: TaskGraph, same: (a: Task, b: Task) => boolean) =>
   interchangeable(graph, same).map((tasks) => tasks.map(({ name }) => name).join(" "));

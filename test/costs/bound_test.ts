@@ -1,13 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { oneMachineBound, sharedMachineBound } from "../../lib/costs/bound_machine.ts";
-import {
-  createLayer,
-  openEngine,
-  SchemoeError,
-  type Task,
-  timedGraph,
-  topology,
-} from "../../mod.ts";
+import { createLayer, openEngine, SchemoeError, type Task, topology } from "../../mod.ts";
+import { timedGraph } from "../../lib/graph/mod.ts";
 import { lowerBound } from "../../lib/costs/mod.ts";
 import { checkSimulated } from "../../lib/tasks/bench/exact_checks.ts";
 import { randomNumbers } from "../../lib/tasks/bench/exact_instances.ts";

@@ -9,18 +9,16 @@ import {
 import {
   type AllToAll,
   createLayer,
-  type EventTable,
   linear,
-  openSimulator,
   SchemoeError,
   sharedProcessor,
   topology,
 } from "../../mod.ts";
+import { type EventTable, openSimulator, simulate } from "../../lib/engines/mod.ts";
 import { buildProgram } from "../../lib/program/mod.ts";
 import { copy, input, output } from "../../lib/alltoall/mod.ts";
 import { GraphBuilder } from "../../lib/graph/mod.ts";
 import { lowerBound, modelCosts } from "../../lib/costs/mod.ts";
-import { simulate } from "../../lib/engines/mod.ts";
 import { everyRank } from "../../lib/engines/simulate/columns.ts";
 import { simulateFluid } from "../../lib/engines/simulate/fluid.ts";
 import { simulateInOrder } from "../../lib/engines/simulate/in_order.ts";

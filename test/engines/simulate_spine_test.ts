@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { type EventTable, simulate } from "../../lib/engines/mod.ts";
 import {
-  type EventTable,
   hierarchical2d,
   linear,
   pipe,
@@ -11,7 +11,6 @@ import {
 } from "../../mod.ts";
 import { buildProgram } from "../../lib/program/mod.ts";
 import { completeExchange, countTransfers, lowerBound, modelCosts } from "../../lib/costs/mod.ts";
-import { simulate } from "../../lib/engines/mod.ts";
 import { GraphBuilder } from "../../lib/graph/builder.ts";
 import { passes } from "./simulate_worlds.ts";
 

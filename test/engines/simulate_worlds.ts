@@ -5,13 +5,12 @@ import {
   capacitySlices,
   none,
   optSche,
-  type Program,
   sequential,
   type Topology,
   topology,
 } from "../../mod.ts";
+import { buildProgram, type Program } from "../../lib/program/mod.ts";
 import { backwardGraph, forwardGraph } from "../../lib/graph/mod.ts";
-import { buildProgram } from "../../lib/program/mod.ts";
 import { resolveLayer } from "../../lib/blocks/mod.ts";
 import * as allToAlls from "../../lib/alltoall/mod.ts";
 import { uniforms } from "../../lib/layer/random.ts";

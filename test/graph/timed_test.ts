@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { SchemoeError, timedGraph } from "../../mod.ts";
+import { SchemoeError } from "../../mod.ts";
+import { timedGraph } from "../../lib/graph/mod.ts";
 
 const list = ({ graph, costs }: ReturnType<typeof timedGraph>) =>
   graph.tasks.map((task) => {

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { columnSum, gemm, glu } from "../../lib/kernels/mod.ts";
-import { type Matrix, type RowRange, SchemoeError } from "../../lib/types.ts";
+import type { Matrix, RowRange } from "../../lib/kernels/types.ts";
+import { SchemoeError } from "../../lib/types.ts";
 
 const ranges: readonly RowRange[] = [{ first: 0, rows: 3 }, { first: 5, rows: 2 }];
 const ragged = (buffer: string, columns: number, others: Partial<Matrix> = {}): Matrix => ({

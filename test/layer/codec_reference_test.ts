@@ -5,24 +5,30 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import {
+  BUILT_IN,
   createLayer,
   type Engine,
-  type ExpertContext,
   ffn,
   type Kernel,
   type LayerConfig,
-  type Matrix,
   openEngine,
-  randomNormal,
 } from "../../mod.ts";
+import { type ExpertContext, gshard, topK } from "../../lib/blocks/mod.ts";
+import {
+  chooseTopK,
+  gateGrad,
+  gemm,
+  type Matrix,
+  positions,
+  rowDots,
+  softmax,
+} from "../../lib/kernels/mod.ts";
+import { randomNormal } from "../../lib/layer/mod.ts";
 import { buildProgram } from "../../lib/program/mod.ts";
 import { GraphBuilder } from "../../lib/graph/mod.ts";
-import { gshard, topK } from "../../lib/blocks/mod.ts";
 import * as compressors from "../../lib/compressors/mod.ts";
-import { BUILT_IN } from "../../mod.ts";
 import { throughLargest, throughScaled } from "../compressors/scaled_reference.ts";
 import { throughZfp } from "../compressors/zfp_reference.ts";
-import { chooseTopK, gateGrad, gemm, positions, rowDots, softmax } from "../../lib/kernels/mod.ts";
 
 const { fround } = Math;
 const RANKS = 4;

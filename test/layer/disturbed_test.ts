@@ -3,7 +3,7 @@ import { createLayer } from "../../lib/layer/mod.ts";
 import { ffn } from "../../lib/blocks/mod.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
 import { disturbance, explain } from "../../lib/timeline/mod.ts";
-import type { Expert } from "../../lib/types.ts";
+import type { Expert } from "../../lib/blocks/experts/types.ts";
 
 const sizes = { tokens: 16, modelDim: 8, hiddenDim: 8, experts: 2 };
 

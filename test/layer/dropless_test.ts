@@ -13,15 +13,15 @@ import {
   type Engine,
   type Expert,
   ffn,
-  gshard,
   type LayerConfig,
   openEngine,
   type PassChoices,
   peerGroups,
-  randomNormal,
   SchemoeError,
   topK,
 } from "../../mod.ts";
+import { gshard } from "../../lib/blocks/mod.ts";
+import { randomNormal } from "../../lib/layer/mod.ts";
 import { expertWork } from "../../lib/timeline/mod.ts";
 import { gemm } from "../../lib/kernels/mod.ts";
 import { goldenErrors, largestError, runGolden } from "../../lib/studies/golden.ts";

@@ -7,10 +7,9 @@ import {
   testbed,
   topK,
   topology,
-  uniformRouting,
-  type Workspace,
 } from "../../mod.ts";
-import { loadsOf } from "../../lib/routing/mod.ts";
+import { loadsOf, uniformRouting } from "../../lib/routing/mod.ts";
+import type { Workspace } from "../../lib/engines/mod.ts";
 import { resolveLayer } from "../../lib/blocks/mod.ts";
 import { goldenErrors, largestError, repeatRanks, runGolden } from "../../lib/studies/golden.ts";
 import { goldenCase, goldenCases } from "./golden_cases.ts";

@@ -3,7 +3,8 @@ import { createLayer } from "../../lib/layer/mod.ts";
 import { repeated, secondsOf, togetherRepeats } from "../../lib/layer/repeats.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
 import { compare, loadRun } from "../../lib/timeline/mod.ts";
-import { type EventTable, SchemoeError } from "../../lib/types.ts";
+import type { EventTable } from "../../lib/engine.ts";
+import { SchemoeError } from "../../lib/types.ts";
 
 const sizes = { tokens: 16, modelDim: 8, hiddenDim: 8, experts: 4 };
 const cpu = () => openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });

@@ -1,5 +1,6 @@
 import { assertEquals, assertLess } from "@std/assert";
-import { createLayer, ffn, openEngine, randomNormal, swiglu } from "../../mod.ts";
+import { createLayer, ffn, openEngine, swiglu } from "../../mod.ts";
+import { randomNormal } from "../../lib/layer/mod.ts";
 import { largestError } from "../../lib/studies/golden.ts";
 import { goldenLayer } from "../../lib/studies/golden_layer.ts";
 import { uniforms } from "../../lib/layer/random.ts";

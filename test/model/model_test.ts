@@ -1,15 +1,14 @@
 import { assert, assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
 import {
   createModel,
-  layerNorm,
   type ModelConfig,
   openEngine,
-  rotaryPositions,
   SchemoeError,
   sgd,
   swiglu,
   topK,
 } from "../../mod.ts";
+import { layerNorm, rotaryPositions } from "../../lib/blocks/mod.ts";
 
 const sizes: ModelConfig = {
   ...{ vocabulary: 11, context: 8, batch: 2, modelDim: 12, rate: 0.01 },

@@ -1,15 +1,13 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { createLayer, openEngine, SchemoeError, testbed, topK, whatIf } from "../../mod.ts";
 import {
-  createLayer,
-  openEngine,
-  SchemoeError,
-  testbed,
-  topK,
+  loadsCsv,
+  loadsOf,
+  parseLoads,
+  parseMegatronTrace,
   uniformRouting,
-  whatIf,
   zipfRouting,
-} from "../../mod.ts";
-import { loadsCsv, loadsOf, parseLoads, parseMegatronTrace } from "../../lib/routing/mod.ts";
+} from "../../lib/routing/mod.ts";
 
 const fails = (run: () => unknown, part: string) => assertThrows(run, SchemoeError, part);
 

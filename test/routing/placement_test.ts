@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { SchemoeError, testbed, zipfRouting } from "../../mod.ts";
-import { allToAllBound } from "../../lib/alltoall/mod.ts";
+import { SchemoeError, testbed } from "../../mod.ts";
 import {
   eplb,
   identityPlacement,
@@ -10,7 +9,9 @@ import {
   shadowed,
   trafficOfLoads,
   trafficOfPlacement,
+  zipfRouting,
 } from "../../lib/routing/mod.ts";
+import { allToAllBound } from "../../lib/alltoall/mod.ts";
 
 const SIZES = { ranks: 16, tokens: 1024, experts: 64, topK: 4, exponent: 1, seed: 3 };
 const loads = loadsOf(zipfRouting(SIZES));

@@ -2,12 +2,13 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   correlatedRouting,
   driftingRouting,
-  SchemoeError,
+  imbalanceOf,
+  loadsOf,
+  type RouterTrace,
   uniformRouting,
   zipfRouting,
-} from "../../mod.ts";
-import type { RouterTrace } from "../../lib/routing/mod.ts";
-import { imbalanceOf, loadsOf } from "../../lib/routing/mod.ts";
+} from "../../lib/routing/mod.ts";
+import { SchemoeError } from "../../mod.ts";
 
 const SIZES = { ranks: 4, tokens: 512, experts: 16, topK: 4, seed: 3 };
 

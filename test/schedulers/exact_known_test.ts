@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { bestKnown } from "../../lib/schedulers/exact/known.ts";
 import { makeProblem } from "../../lib/schedulers/exact/problem.ts";
-import { optSche, timedGraph } from "../../mod.ts";
+import { optSche } from "../../mod.ts";
+import { timedGraph } from "../../lib/graph/mod.ts";
 
 /** Outside the assumption of Theorem 1, whose order is not the best of the rules. */
 const { graph, costs } = timedGraph({

@@ -8,10 +8,9 @@ import {
   openEngine,
   SchemoeError,
   type Task,
-  timedGraph,
   topology,
 } from "../../mod.ts";
-import { GraphBuilder } from "../../lib/graph/mod.ts";
+import { GraphBuilder, timedGraph } from "../../lib/graph/mod.ts";
 import { lowerBound } from "../../lib/costs/mod.ts";
 import {
   checkExhaustive,

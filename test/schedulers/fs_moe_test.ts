@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { createLayer, fsMoE, openEngine, SchemoeError, timedGraph } from "../../mod.ts";
+import { createLayer, fsMoE, openEngine, SchemoeError } from "../../mod.ts";
+import { timedGraph } from "../../lib/graph/mod.ts";
 import { fsMoeChunks } from "../../lib/schedulers/mod.ts";
 
 const none = { alpha: 0, work: 0 };

@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { createLayer, openEngine, pipeMoE, SchemoeError, timedGraph } from "../../mod.ts";
+import { createLayer, openEngine, pipeMoE, SchemoeError } from "../../mod.ts";
+import { timedGraph } from "../../lib/graph/mod.ts";
 import { fitChunkTimes, pipeMoeChunks } from "../../lib/schedulers/mod.ts";
 import { makespanBy } from "../../lib/tasks/bench/exact_checks.ts";
 import { randomNumbers } from "../../lib/tasks/bench/exact_instances.ts";

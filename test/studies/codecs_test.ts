@@ -1,5 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { codecStudy, createLayer, openEngine, randomNormal, SchemoeError } from "../../mod.ts";
+import { codecStudy } from "../../lib/studies/mod.ts";
+import { createLayer, openEngine, SchemoeError } from "../../mod.ts";
+import { randomNormal } from "../../lib/layer/mod.ts";
 import { valueError } from "../../lib/studies/codecs/error.ts";
 
 const config = { tokens: 32, modelDim: 64, hiddenDim: 32, experts: 4 };

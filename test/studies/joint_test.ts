@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { SchemoeError, testbed, type TrafficMatrix } from "../../mod.ts";
+import { SchemoeError, testbed } from "../../mod.ts";
+import type { TrafficMatrix } from "../../lib/alltoall/mod.ts";
 import { compareJoint, jointGraph } from "../../lib/studies/mod.ts";
 import { uniforms } from "../../lib/layer/random.ts";
 

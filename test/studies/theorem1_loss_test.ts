@@ -1,13 +1,8 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import {
-  exact,
-  optSche,
-  SchemoeError,
-  theorem1Loss,
-  theorem1Losses,
-  timedGraph,
-  timedRun,
-} from "../../mod.ts";
+import { exact, optSche, SchemoeError } from "../../mod.ts";
+import { theorem1Loss, theorem1Losses } from "../../lib/studies/mod.ts";
+import { timedGraph } from "../../lib/graph/mod.ts";
+import { timedRun } from "../../lib/layer/mod.ts";
 
 const nothing = { C1: 0, A1: 0, D1: 0, E: 0, C2: 0, A2: 0, D2: 0 };
 

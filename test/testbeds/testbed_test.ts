@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { openEngine, SchemoeError, testbed, TESTBED_NAMES, topology } from "../../mod.ts";
+import { openEngine, SchemoeError, testbed, topology } from "../../mod.ts";
+import { TESTBED_NAMES } from "../../lib/testbeds/mod.ts";
 import { completeExchange, trafficSeconds } from "../../lib/costs/mod.ts";
 
 Deno.test('testbed("2080ti-ib100") takes for an all-to-all of 32 GPUs what PipeMoE fitted', () => {

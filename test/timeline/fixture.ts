@@ -6,7 +6,8 @@ import { table } from "arquero";
 import { type Timeline, TIMELINE_COLUMNS } from "../../lib/timeline/table/columns.ts";
 import { makeTimeline } from "../../lib/timeline/table/timeline.ts";
 import { buildProgram } from "../../lib/program/program.ts";
-import type { EventTable, Lane, Program, Task, TaskGraph, TaskKind } from "../../lib/types.ts";
+import type { EventTable, Program } from "../../lib/engine.ts";
+import type { Lane, Task, TaskGraph, TaskKind } from "../../lib/types.ts";
 
 /** A row of a timeline; what is left out does not matter to the test. */
 export interface Row {

@@ -1,8 +1,7 @@
 /** Programs and processes of the tests of workers. */
-import { linear, type Program, topology } from "../../mod.ts";
-import { buildProgram } from "../../lib/program/mod.ts";
+import { linear, type Topology, topology } from "../../mod.ts";
+import { buildProgram, type Program } from "../../lib/program/mod.ts";
 import { GraphBuilder } from "../../lib/graph/mod.ts";
-import type { Topology } from "../../mod.ts";
 
 /** 2 x 2 ranks, the third of which computes far too slowly to ever get done. */
 export const slowWorld: Topology = topology({

@@ -1,5 +1,6 @@
 /** Sums of a traffic matrix: what planning goes by. @module */
-import type { Topology, TrafficMatrix } from "../../types.ts";
+import type { Topology } from "../../types.ts";
+import type { TrafficMatrix } from "../types.ts";
 
 /** Bytes between nodes, and what each rank sends to and gets from other nodes. */
 export interface Flows {

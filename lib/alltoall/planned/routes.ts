@@ -1,5 +1,6 @@
 /** From routes of parts of slices to the phases of each rank. @module */
-import type { Phase, Step, Topology, TrafficMatrix } from "../../types.ts";
+import type { Phase, Step, TrafficMatrix } from "../types.ts";
+import type { Topology } from "../../types.ts";
 import { copy, input, output, receive, scratch, send } from "../slices.ts";
 import { range } from "../world.ts";
 

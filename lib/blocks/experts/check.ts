@@ -1,5 +1,6 @@
 /** @module */
-import { type Expert, type ExpertShape, SchemoeError } from "../../types.ts";
+import type { Expert, ExpertShape } from "./types.ts";
+import { SchemoeError } from "../../types.ts";
 import { callUser } from "../../user_code.ts";
 
 /** What an expert is asked to fit. */

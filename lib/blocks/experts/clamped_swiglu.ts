@@ -1,5 +1,5 @@
 /** The expert of gpt-oss. @module */
-import type { Expert } from "../../types.ts";
+import type { Expert } from "./types.ts";
 import { gated } from "./gated.ts";
 
 /**

@@ -7,7 +7,8 @@ import {
   columnSum,
   gemm,
 } from "../../kernels/mod.ts";
-import { type Expert, type ExpertContext, SchemoeError } from "../../types.ts";
+import type { Expert, ExpertContext } from "./types.ts";
+import { SchemoeError } from "../../types.ts";
 
 /**
  * `act(x @ w1 + b1) @ w2 + b2` with w1 [M, H], b1 [H], w2 [H, M], b2 [M].

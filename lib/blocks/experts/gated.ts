@@ -1,6 +1,6 @@
 /** Experts whose hidden values are gated by a second product. @module */
 import { columnSum, gemm, glu, gluGrad, type Gluing } from "../../kernels/mod.ts";
-import type { Expert, ExpertContext } from "../../types.ts";
+import type { Expert, ExpertContext } from "./types.ts";
 
 /**
  * `combine(x @ w1 + b1, x @ w3 + b3) @ w2 + b2` with w1, w3 [M, H], b1, b3 [H], w2 [H, M], b2 [M] (Shazeer, "GLU

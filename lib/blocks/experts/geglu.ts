@@ -1,5 +1,5 @@
 /** The feed-forward expert gated by GELU. @module */
-import type { Expert } from "../../types.ts";
+import type { Expert } from "./types.ts";
 import { gated } from "./gated.ts";
 
 /**

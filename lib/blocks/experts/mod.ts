@@ -8,6 +8,7 @@
  * ```
  * @module
  */
+export type * from "./types.ts";
 export { clampedSwiglu } from "./clamped_swiglu.ts";
 export { ffn } from "./ffn.ts";
 export { geglu } from "./geglu.ts";

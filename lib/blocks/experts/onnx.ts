@@ -1,5 +1,7 @@
 /** Experts given as ONNX models. @module */
-import { type Expert, type HostContext, type Matrix, SchemoeError } from "../../types.ts";
+import type { Expert } from "./types.ts";
+import { type HostContext, SchemoeError } from "../../types.ts";
+import type { Matrix } from "../../kernels/types.ts";
 import { readModel } from "./onnx_file.ts";
 import { type OnnxModel, openModel } from "./onnx_model.ts";
 import { readRows, rowsOfGroup, writeRows } from "./onnx_rows.ts";

@@ -2,7 +2,8 @@
  * Rows of one group of a matrix, in and out of a rank's buffers.
  * @module
  */
-import type { HostContext, Matrix } from "../../types.ts";
+import type { HostContext } from "../../types.ts";
+import type { Matrix } from "../../kernels/types.ts";
 
 const WORD = 4;
 

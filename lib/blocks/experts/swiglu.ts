@@ -1,5 +1,5 @@
 /** The gated feed-forward expert of Llama. @module */
-import type { Expert } from "../../types.ts";
+import type { Expert } from "./types.ts";
 import { gated } from "./gated.ts";
 
 /**

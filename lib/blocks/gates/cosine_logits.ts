@@ -1,6 +1,6 @@
 /** Logits as cosines. @module */
 import { gemm, temper, unitRows, unitRowsGrad } from "../../kernels/mod.ts";
-import type { GateContext } from "../../types.ts";
+import type { GateContext } from "./types.ts";
 import { type Logits, matrix, tokensOf } from "./routed.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** The cosine gate. @module */
-import type { Gate } from "../../types.ts";
+import type { Gate } from "./types.ts";
 import { cosineLogits } from "./cosine_logits.ts";
 import { checkCount } from "./options.ts";
 import { type BestOptions, chooseBest } from "./top_k.ts";

@@ -1,6 +1,6 @@
 /** The gate by which experts choose tokens. @module */
 import { chooseTokens } from "../../kernels/mod.ts";
-import type { Gate } from "../../types.ts";
+import type { Gate } from "./types.ts";
 import { linearLogits } from "./linear_logits.ts";
 import { type WeightOptions, weightOptions } from "./options.ts";
 import { checkOptions, routed } from "./routed.ts";

@@ -1,6 +1,6 @@
 /** The gate that chooses by token number. @module */
 import { lookUpChoices } from "../../kernels/mod.ts";
-import type { Gate } from "../../types.ts";
+import type { Gate } from "./types.ts";
 import { linearLogits } from "./linear_logits.ts";
 import { checkCount, type WeightOptions, weightOptions } from "./options.ts";
 import { checkOptions, routed } from "./routed.ts";

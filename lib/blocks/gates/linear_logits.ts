@@ -1,6 +1,7 @@
 /** Logits as a product with a weight. @module */
 import { columnSum, gemm } from "../../kernels/mod.ts";
-import type { GateContext, GateShape, GateTensor, Kernel, View } from "../../types.ts";
+import type { GateContext, GateShape, GateTensor } from "./types.ts";
+import type { Kernel, View } from "../../types.ts";
 import { type Logits, matrix, tokensOf } from "./routed.ts";
 
 /** z = x @ weight^T, with `bias` + bias; both trained. */

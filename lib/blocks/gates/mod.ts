@@ -8,6 +8,7 @@
  * ```
  * @module
  */
+export type * from "./types.ts";
 export { cosineTopK } from "./cosine_top_k.ts";
 export { expertChoice } from "./expert_choice.ts";
 export { hashed } from "./hashed.ts";

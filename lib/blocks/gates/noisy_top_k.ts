@@ -1,5 +1,5 @@
 /** The noisy top-k gate. @module */
-import type { Gate } from "../../types.ts";
+import type { Gate } from "./types.ts";
 import { noisyLogits } from "./noisy_logits.ts";
 import { type BestOptions, chooseBest } from "./top_k.ts";
 
@@ -9,7 +9,8 @@ import { type BestOptions, chooseBest } from "./top_k.ts";
  * tokens, experts]. Goes with the losses `importance` and `load`.
  *
  * ```ts
- * import { createLayer, importance, load, noisyTopK, openEngine } from "@schemoe/lab";
+ * import { createLayer, noisyTopK, openEngine } from "@schemoe/lab";
+ * import { importance, load } from "@schemoe/lab/blocks";
  * using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
  * using layer = createLayer(engine, {
  *   ...{ tokens: 64, modelDim: 8, hiddenDim: 16, experts: 4, gate: noisyTopK({ k: 2 }) },

@@ -1,5 +1,5 @@
 /** Options that gates share, with their defaults. @module */
-import type { GateScores } from "../../types.ts";
+import type { GateScores } from "../../kernels/types.ts";
 import { scoresCode } from "../../kernels/mod.ts";
 import { quoted } from "../../words.ts";
 import { failGate } from "./routed.ts";

@@ -1,5 +1,5 @@
 /** The gate that chooses every expert of positive logit. @module */
-import type { Gate } from "../../types.ts";
+import type { Gate } from "./types.ts";
 import { linearLogits } from "./linear_logits.ts";
 import { type WeightOptions, weightOptions } from "./options.ts";
 import { checkOptions, routed } from "./routed.ts";

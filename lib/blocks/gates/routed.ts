@@ -9,19 +9,9 @@ import {
   routeGrad,
   softmax,
 } from "../../kernels/mod.ts";
-import {
-  type ElementType,
-  type Gate,
-  type GateContext,
-  type GateScores,
-  type GateShape,
-  type GateTensor,
-  type GateUpdate,
-  type Kernel,
-  type Matrix,
-  SchemoeError,
-  type View,
-} from "../../types.ts";
+import type { ElementType, GateScores, Matrix } from "../../kernels/types.ts";
+import type { Gate, GateContext, GateShape, GateTensor, GateUpdate } from "./types.ts";
+import { type Kernel, SchemoeError, type View } from "../../types.ts";
 
 /** How logits come from tokens, and gradients back. */
 export interface Logits {

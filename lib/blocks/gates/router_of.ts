@@ -1,6 +1,7 @@
 /** A gate from two plain functions. @module */
 import { placeChoices } from "../../kernels/mod.ts";
-import type { Gate, GateContext, Kernel } from "../../types.ts";
+import type { Gate, GateContext } from "./types.ts";
+import type { Kernel } from "../../types.ts";
 import { linearLogits } from "./linear_logits.ts";
 import { checkCount } from "./options.ts";
 import { failGate } from "./routed.ts";
@@ -38,7 +39,8 @@ export interface Router {
  * for `topK`; places and everything after them are the same.
  *
  * ```ts
- * import { createLayer, openEngine, routerOf } from "@schemoe/lab";
+ * import { createLayer, openEngine } from "@schemoe/lab";
+ * import { routerOf } from "@schemoe/lab/blocks";
  * using engine = openEngine({ nodes: 1, ranksPerNode: 2 });
  * const first = routerOf({
  *   ...{ name: "first", k: 1 },

@@ -1,5 +1,5 @@
 /** Gates by which each token goes to its k best experts. @module */
-import type { Gate, GateUpdate } from "../../types.ts";
+import type { Gate, GateUpdate } from "./types.ts";
 import { linearLogits } from "./linear_logits.ts";
 import { checkCount, type WeightOptions, weightOptions } from "./options.ts";
 import { checkOptions, failGate, type Logits, routed } from "./routed.ts";

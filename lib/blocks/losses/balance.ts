@@ -1,6 +1,6 @@
 /** Losses that are linear in the mean probability of each expert. @module */
 import { balanceLoss, countChoices } from "../../kernels/mod.ts";
-import type { Loss, LossContext } from "../../types.ts";
+import type { Loss, LossContext } from "./types.ts";
 import { checkWeight } from "./weight.ts";
 
 /** Options of a loss. */

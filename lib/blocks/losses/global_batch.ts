@@ -1,5 +1,5 @@
 /** A balance loss over the global batch. @module */
-import type { Loss } from "../../types.ts";
+import type { Loss } from "./types.ts";
 import { balance, type LossWeight } from "./balance.ts";
 
 /**

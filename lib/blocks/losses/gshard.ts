@@ -1,6 +1,7 @@
 /** GShard's balance loss. @module */
 import { auxLoss, fill, glu } from "../../kernels/mod.ts";
-import type { Kernel, Loss, LossContext } from "../../types.ts";
+import type { Kernel } from "../../types.ts";
+import type { Loss, LossContext } from "./types.ts";
 import { matrix } from "../gates/routed.ts";
 import { balance, type LossWeight } from "./balance.ts";
 
@@ -9,7 +10,8 @@ import { balance, type LossWeight } from "./balance.ts";
  * e), times `weight` in the total (Lepikhin et al., "GShard", ICLR'21).
  *
  * ```ts
- * import { createLayer, gshard, openEngine, topK } from "@schemoe/lab";
+ * import { createLayer, openEngine, topK } from "@schemoe/lab";
+ * import { gshard } from "@schemoe/lab/blocks";
  * using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
  * using layer = createLayer(engine, {
  *   tokens: 64, modelDim: 8, hiddenDim: 16, experts: 2, gate: topK({ k: 2 }), losses: [gshard({ weight: 0.01 })],

@@ -1,6 +1,6 @@
 /** The load loss of noisy gates. @module */
 import { loadLoss } from "../../kernels/mod.ts";
-import type { Loss } from "../../types.ts";
+import type { Loss } from "./types.ts";
 import type { LossWeight } from "./balance.ts";
 import { checkWeight } from "./weight.ts";
 

@@ -7,6 +7,7 @@
  * ```
  * @module
  */
+export type * from "./types.ts";
 export type { LossWeight } from "./balance.ts";
 export { globalBatch } from "./global_batch.ts";
 export { gshard } from "./gshard.ts";

@@ -1,6 +1,6 @@
 /** DeepSeek-V3's sequence-wise balance loss. @module */
 import { countChoices, route } from "../../kernels/mod.ts";
-import type { Loss, LossContext } from "../../types.ts";
+import type { Loss, LossContext } from "./types.ts";
 import { balanceOf, type LossWeight } from "./balance.ts";
 import { checkWeight } from "./weight.ts";
 

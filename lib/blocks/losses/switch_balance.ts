@@ -1,5 +1,5 @@
 /** The balance loss of Switch Transformers. @module */
-import type { Loss } from "../../types.ts";
+import type { Loss } from "./types.ts";
 import { balance, type LossWeight } from "./balance.ts";
 
 /**

@@ -1,6 +1,6 @@
 /** The z-loss of routers. @module */
 import { zLoss } from "../../kernels/mod.ts";
-import type { Loss } from "../../types.ts";
+import type { Loss } from "./types.ts";
 import type { LossWeight } from "./balance.ts";
 import { checkWeight } from "./weight.ts";
 

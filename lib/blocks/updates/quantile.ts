@@ -1,6 +1,6 @@
 /** Quantile balancing. @module */
 import { quantileBias, quantileShift } from "../../kernels/mod.ts";
-import type { GateUpdate } from "../../types.ts";
+import type { GateUpdate } from "../gates/types.ts";
 
 /**
  * After each backward pass the selection bias moves towards that with which every expert would be chosen equally often:

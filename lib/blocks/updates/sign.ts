@@ -1,6 +1,6 @@
 /** The update of DeepSeek-V3's selection bias. @module */
 import { countChoices, signBias } from "../../kernels/mod.ts";
-import type { GateUpdate } from "../../types.ts";
+import type { GateUpdate } from "../gates/types.ts";
 
 /**
  * After each backward pass: bias + rate * sign(mean load - load), loads being the choices of all ranks before dropping

@@ -1,5 +1,5 @@
 /** Tables of the times of operations. @module */
-import type { EventTable } from "../../types.ts";
+import type { EventTable } from "../../engine.ts";
 
 /** A table with a row for each position and column, position after position, all times 0. */
 export function emptyEvents(positions: number, ranks: ArrayLike<number>): EventTable {

@@ -3,7 +3,8 @@
  * cards, and contention between computation and communication of a rank.
  * @module
  */
-import { type EventTable, SchemoeError } from "../../types.ts";
+import type { EventTable } from "../../engine.ts";
+import { SchemoeError } from "../../types.ts";
 import { EventHeap } from "../event_heap.ts";
 import { emptyEvents, inNanoseconds } from "./events.ts";
 import type { Instance } from "./instance.ts";

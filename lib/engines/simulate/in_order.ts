@@ -1,5 +1,5 @@
 /** Simulation without a clock, for operations that take the same time whatever else runs. @module */
-import type { EventTable } from "../../types.ts";
+import type { EventTable } from "../../engine.ts";
 import { emptyEvents, inNanoseconds } from "./events.ts";
 import type { Instance } from "./instance.ts";
 

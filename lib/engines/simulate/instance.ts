@@ -1,14 +1,8 @@
 /** A Program as arrays of numbers, ready to be simulated. @module */
 import { computeSeconds, phaseSeconds, taskSeconds, trafficOf } from "../../costs/mod.ts";
-import {
-  type Costs,
-  LANES,
-  type Program,
-  SchemoeError,
-  type Task,
-  type Topology,
-  type TrafficPattern,
-} from "../../types.ts";
+import type { Costs } from "../../costs/types.ts";
+import { LANES, SchemoeError, type Task, type Topology, type TrafficPattern } from "../../types.ts";
+import type { Program } from "../../engine.ts";
 import { checkRepresentatives } from "./columns.ts";
 import { type Columns, makeMeetings, type Meeting } from "./meeting.ts";
 import { checkSize } from "./size.ts";

@@ -1,5 +1,6 @@
 /** Good orders to begin with. @module */
-import type { Costs, Scheduler } from "../../types.ts";
+import type { Costs } from "../../costs/types.ts";
+import type { Scheduler } from "../types.ts";
 import { optSche } from "../opt_sche.ts";
 import { sequential } from "../sequential.ts";
 import { evaluate } from "./evaluate.ts";

@@ -1,14 +1,8 @@
 /** What the search for an optimal order works on: numbers instead of tasks. @module */
 import { interchangeable } from "../../costs/bound_groups.ts";
 import { costTable, sameSeconds } from "../../costs/bound_table.ts";
-import {
-  type Costs,
-  LANES,
-  SchemoeError,
-  type Task,
-  type TaskGraph,
-  type Topology,
-} from "../../types.ts";
+import type { Costs } from "../../costs/types.ts";
+import { LANES, SchemoeError, type Task, type TaskGraph, type Topology } from "../../types.ts";
 
 /** Number of lanes. */
 export const LANE_COUNT = LANES.length;

@@ -1,6 +1,7 @@
 /** A simpler instance near to a given one. @module */
 import { costTable } from "../../costs/bound_table.ts";
-import type { Costs, Task, TaskGraph } from "../../types.ts";
+import type { Costs } from "../../costs/types.ts";
+import type { Task, TaskGraph } from "../../types.ts";
 
 /**
  * Costs that are equal on all ranks and for all chunks: of a task on its slowest rank, which the others

@@ -2,7 +2,8 @@
 import { type AllToAllBound, allToAllBounds } from "../../alltoall/mod.ts";
 import * as allToAlls from "../../alltoall/mod.ts";
 import { simulate } from "../../engines/mod.ts";
-import { type AllToAll, SchemoeError, type Topology, type TrafficMatrix } from "../../types.ts";
+import type { AllToAll, TrafficMatrix } from "../../alltoall/types.ts";
+import { SchemoeError, type Topology } from "../../types.ts";
 import { unevenProgram } from "./exchange.ts";
 
 /** One all-to-all. */
@@ -33,7 +34,8 @@ const PLANNINGS = 3;
  * Simulates one exchange under several all-to-alls.
  *
  * ```ts
- * import { testbed, zipfRouting } from "@schemoe/lab";
+ * import { testbed } from "@schemoe/lab";
+ * import { zipfRouting } from "@schemoe/lab/routing";
  * import { compareAllToAlls } from "@schemoe/lab/studies";
  * import { loadsOf, trafficOfLoads } from "@schemoe/lab/routing";
  * const { topology } = testbed("h200-ib400", { nodes: 2, ranksPerNode: 4 });

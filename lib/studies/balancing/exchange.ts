@@ -1,7 +1,9 @@
 /** Programs of one all-to-all of unequal sizes and nothing else. @module */
 import { GraphBuilder } from "../../graph/builder.ts";
 import { buildProgram } from "../../program/mod.ts";
-import type { AllToAll, Program, TaskGraph, Topology, TrafficMatrix } from "../../types.ts";
+import type { AllToAll, TrafficMatrix } from "../../alltoall/types.ts";
+import type { Program } from "../../engine.ts";
+import type { TaskGraph, Topology } from "../../types.ts";
 
 /** The graph of an exchange in which every rank has `traffic.bytes` bytes for each other one and itself. */
 export function unevenExchange(

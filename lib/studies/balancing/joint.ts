@@ -6,7 +6,8 @@ import { simulate } from "../../engines/mod.ts";
 import { GraphBuilder } from "../../graph/builder.ts";
 import { buildProgram } from "../../program/mod.ts";
 import { criticalPath, exactSchedule, sequential } from "../../schedulers/mod.ts";
-import { SchemoeError, type TaskGraph, type Topology, type TrafficMatrix } from "../../types.ts";
+import { SchemoeError, type TaskGraph, type Topology } from "../../types.ts";
+import type { TrafficMatrix } from "../../alltoall/types.ts";
 
 /** How the exchanges between nodes are cut: each part is a chunk, with the experts' work on what it brings. */
 export type Decomposition = "at once" | "ring" | "matchings";

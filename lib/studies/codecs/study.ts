@@ -1,7 +1,8 @@
 /** What codecs cost in accuracy, and what they save in time. @module */
 import * as compressors from "../../compressors/mod.ts";
 import { BUILT_IN, type MoeLayer, type Run } from "../../layer/mod.ts";
-import { type Compressor, SchemoeError } from "../../types.ts";
+import type { Compressor } from "../../compressors/types.ts";
+import { SchemoeError } from "../../types.ts";
 import { type ValueError, valueError } from "./error.ts";
 
 /** Options of {@linkcode codecStudy}. */
@@ -40,7 +41,8 @@ export interface CodecStudyRow {
  * its error only where the link is what one waits for.
  *
  * ```ts
- * import { codecStudy, createLayer, openEngine } from "@schemoe/lab";
+ * import { codecStudy } from "@schemoe/lab/studies";
+ * import { createLayer, openEngine } from "@schemoe/lab";
  * using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 1 });
  * using layer = createLayer(engine, { tokens: 32, modelDim: 64, hiddenDim: 64, experts: 4 });
  * const [bf16, fp8] = await codecStudy(layer, { codecs: ["bf16", "fp8"] });

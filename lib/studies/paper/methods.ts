@@ -1,6 +1,6 @@
 /** The paper's systems, as their authors configure them. @module */
 import type { PassChoices } from "../../layer/choices.ts";
-import type { Compressor } from "../../types.ts";
+import type { Compressor } from "../../compressors/types.ts";
 import type { Method } from "./published.ts";
 
 /** ZFP at a fixed rate of 8 bits a value; only its bytes count here, its time is that of memory traffic. */

@@ -4,7 +4,8 @@ import { simulate } from "../../engines/mod.ts";
 import { GraphBuilder } from "../../graph/builder.ts";
 import { buildProgram } from "../../program/mod.ts";
 import { testbed } from "../../testbeds/mod.ts";
-import type { AllToAll, Topology } from "../../types.ts";
+import type { AllToAll } from "../../alltoall/types.ts";
+import type { Topology } from "../../types.ts";
 
 /** Microseconds of each all-to-all at one size. */
 export interface SizeRow {

@@ -3,7 +3,7 @@ import { topK } from "../../blocks/mod.ts";
 import { openEngine } from "../../engines/mod.ts";
 import { createLayer } from "../../layer/mod.ts";
 import { testbed } from "../../testbeds/mod.ts";
-import type { Compressor } from "../../types.ts";
+import type { Compressor } from "../../compressors/types.ts";
 import { hundredths, milliseconds, type Report } from "./report.ts";
 
 /** B 8, L 2048, M and H 8192, E 32, k 1, f 1.2. */

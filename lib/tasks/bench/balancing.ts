@@ -5,7 +5,7 @@ import { loadsOf, trafficOfLoads, zipfRouting } from "../../routing/mod.ts";
 import { compareAllToAlls } from "../../studies/balancing/compare.ts";
 import { unevenProgram } from "../../studies/balancing/exchange.ts";
 import { topology } from "../../topology.ts";
-import type { AllToAll } from "../../types.ts";
+import type { AllToAll } from "../../alltoall/types.ts";
 import { secondsOfOne } from "./exchange.ts";
 import { hundredths, milliseconds, type Report } from "./report.ts";
 

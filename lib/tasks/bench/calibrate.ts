@@ -1,6 +1,8 @@
 /** Sizes a layer so that its communication takes about as long as its computation. @module */
 import { type LayerConfig, resolveLayer } from "../../blocks/mod.ts";
-import type { Costs, Engine, TaskGraph } from "../../types.ts";
+import type { Costs } from "../../costs/types.ts";
+import type { Engine } from "../../engine.ts";
+import type { TaskGraph } from "../../types.ts";
 import { LayerParts } from "./parts.ts";
 import { hundredths, milliseconds, type Row } from "./report.ts";
 

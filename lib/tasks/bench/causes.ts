@@ -1,7 +1,7 @@
 /** How much longer each lane takes when others run. @module */
 import { intervalsOf } from "./lanes.ts";
-import type { Costs, Lane, TaskGraph } from "../../types.ts";
-import { LANES } from "../../types.ts";
+import type { Costs } from "../../costs/types.ts";
+import { type Lane, LANES, type TaskGraph } from "../../types.ts";
 import type { RanProgram } from "../../layer/mod.ts";
 import { length } from "../../timeline/table/intervals.ts";
 

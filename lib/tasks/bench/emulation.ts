@@ -4,7 +4,9 @@ import { openEngine } from "../../engines/mod.ts";
 import { GraphBuilder } from "../../graph/mod.ts";
 import { buildProgram } from "../../program/mod.ts";
 import { topology } from "../../topology.ts";
-import type { AllToAll, Engine, Program, Topology } from "../../types.ts";
+import type { AllToAll } from "../../alltoall/types.ts";
+import type { Engine, Program } from "../../engine.ts";
+import type { Topology } from "../../types.ts";
 import { hundredths, median, milliseconds, type Report } from "./report.ts";
 
 const REPETITIONS = 9;

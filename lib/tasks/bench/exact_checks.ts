@@ -6,7 +6,8 @@ import { lowerBound } from "../../costs/mod.ts";
 import { simulate } from "../../engines/mod.ts";
 import { buildProgram } from "../../program/mod.ts";
 import * as schedulers from "../../schedulers/mod.ts";
-import type { Pass, Scheduler } from "../../types.ts";
+import type { Pass } from "../../types.ts";
+import type { Scheduler } from "../../schedulers/types.ts";
 import {
   type Instance,
   type Phases,

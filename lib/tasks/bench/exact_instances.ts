@@ -1,5 +1,6 @@
 /** Random passes with written-down times, for checks of schedulers and bounds. */
-import type { Costs, Pass, TaskGraph } from "../../types.ts";
+import type { Costs } from "../../costs/types.ts";
+import type { Pass, TaskGraph } from "../../types.ts";
 import { pipe } from "../../alltoall/mod.ts";
 import { topology } from "../../topology.ts";
 import { GraphBuilder, type PhaseTimes, type StageTimes, timedGraph } from "../../graph/mod.ts";

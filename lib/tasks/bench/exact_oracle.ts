@@ -1,5 +1,6 @@
 /** Slow and simple ways to find the shortest order, written without what `exact` uses. */
-import type { Costs, Task, TaskGraph } from "../../types.ts";
+import type { Costs } from "../../costs/types.ts";
+import type { Task, TaskGraph } from "../../types.ts";
 
 /** Makespan of an order: each lane of each rank runs its tasks in it, phases begin together with their peers. */
 export function makespanOf(graph: TaskGraph, costs: Costs, order: readonly Task[]): number {

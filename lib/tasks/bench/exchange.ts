@@ -1,7 +1,9 @@
 /** Programs of all-to-alls and nothing else. @module */
 import { GraphBuilder, sentBytes } from "../../graph/mod.ts";
 import { buildProgram } from "../../program/mod.ts";
-import type { AllToAll, Engine, Program, Task, TaskGraph, Topology } from "../../types.ts";
+import type { AllToAll } from "../../alltoall/types.ts";
+import type { Engine, Program } from "../../engine.ts";
+import type { Task, TaskGraph, Topology } from "../../types.ts";
 import { secondsOf } from "./parts.ts";
 import { median } from "./report.ts";
 

@@ -1,7 +1,8 @@
 /** Faults of several processes: who is named and how soon, and whether a new engine works. @module */
 import { openEngine } from "../../engines/mod.ts";
 import { topology } from "../../topology.ts";
-import { type Engine, SchemoeError, type Topology } from "../../types.ts";
+import type { Engine } from "../../engine.ts";
+import { SchemoeError, type Topology } from "../../types.ts";
 import type { Workers } from "../../workers/mod.ts";
 import type { Report } from "./report.ts";
 import {

@@ -8,7 +8,7 @@ import {
 } from "../../studies/golden.ts";
 import { capacitySlices } from "../../chunking/mod.ts";
 import { withIdleExperts } from "../../studies/idle_experts.ts";
-import type { Engine } from "../../types.ts";
+import type { Engine } from "../../engine.ts";
 import type { Row } from "./report.ts";
 import { root } from "../build/command.ts";
 import { goldenDigest } from "../verify/golden_digest.ts";

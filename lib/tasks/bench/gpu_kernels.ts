@@ -16,7 +16,9 @@ import {
 import * as compressors from "../../compressors/mod.ts";
 import { buildProgram } from "../../program/mod.ts";
 import { topology } from "../../topology.ts";
-import type { Engine, Kernel, Matrix, View, Workspace } from "../../types.ts";
+import type { Engine, Workspace } from "../../engine.ts";
+import type { Kernel, View } from "../../types.ts";
+import type { Matrix } from "../../kernels/types.ts";
 import { hundredths, median, type Report, type Row } from "./report.ts";
 
 const REPETITIONS = 20;

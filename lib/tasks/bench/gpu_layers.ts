@@ -9,14 +9,8 @@ import { capacitySlices } from "../../chunking/mod.ts";
 import { areEqual, largestLoad } from "../../chunking/loads.ts";
 import { buildProgram } from "../../program/mod.ts";
 import { topology } from "../../topology.ts";
-import {
-  type Engine,
-  type EventTable,
-  type Loads,
-  type Program,
-  SchemoeError,
-  type Workspace,
-} from "../../types.ts";
+import type { Engine, EventTable, Program, Workspace } from "../../engine.ts";
+import { type Loads, SchemoeError } from "../../types.ts";
 import { median, type Report, type Row } from "./report.ts";
 import { quiet } from "../build/command.ts";
 import { floorsOf, printFloors } from "./gpu_floors.ts";

@@ -5,7 +5,8 @@
  */
 import { dtypes } from "../../files/dtypes.ts";
 import { randomNormal } from "../../layer/random.ts";
-import type { ElementType, Workspace } from "../../types.ts";
+import type { ElementType } from "../../kernels/types.ts";
+import type { Workspace } from "../../engine.ts";
 
 /** Prime, so that rows of a matrix differ. */
 export const BLOCK = 1_048_583;

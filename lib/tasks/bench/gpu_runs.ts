@@ -3,7 +3,8 @@ import { type CudaOptions, openCudaEngine } from "../../engines/mod.ts";
 import { GraphBuilder } from "../../graph/mod.ts";
 import { buildProgram } from "../../program/mod.ts";
 import { topology } from "../../topology.ts";
-import type { Engine, Kernel, Program, Workspace } from "../../types.ts";
+import type { Engine, Program, Workspace } from "../../engine.ts";
+import type { Kernel } from "../../types.ts";
 import { hundredths, median, type Report, type Row } from "./report.ts";
 
 const REPETITIONS = 30;

@@ -1,6 +1,7 @@
 /** When which operations of a run were in progress. @module */
 import { intersect, type Intervals, length, merge } from "../../timeline/table/intervals.ts";
-import type { EventTable, Program, Task } from "../../types.ts";
+import type { EventTable, Program } from "../../engine.ts";
+import type { Task } from "../../types.ts";
 
 /** Nanoseconds in which any of the chosen operations was in progress and not waiting for a peer. */
 export function intervalsOf(

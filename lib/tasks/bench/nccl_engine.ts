@@ -4,7 +4,8 @@ import { libraryPath, openLibrary } from "../../native/library.ts";
 import { findNccl } from "../../native/nccl.ts";
 import { NativeRunner, type RunnerOptions } from "../../native/runner.ts";
 import { topology } from "../../topology.ts";
-import type { Engine, Topology } from "../../types.ts";
+import type { Engine } from "../../engine.ts";
+import type { Topology } from "../../types.ts";
 import type { Cluster } from "./options.ts";
 import type { Row } from "./report.ts";
 

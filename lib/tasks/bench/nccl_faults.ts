@@ -2,7 +2,7 @@
 import { cudaRunner, openCudaEngine, openNativeCuda } from "../../engines/cuda.ts";
 import { topology } from "../../topology.ts";
 import type { NativeEngine } from "../../native/engine.ts";
-import type { Engine } from "../../types.ts";
+import type { Engine } from "../../engine.ts";
 import { benchFaults } from "./faults.ts";
 import { clusterText, openCluster, openDelayed, optionsOf } from "./nccl_engine.ts";
 import type { Cluster } from "./options.ts";

@@ -1,6 +1,6 @@
 /** The layer of the benchmarks over NCCL, its hidden size still open. @module */
 import { type LayerConfig, topK } from "../../blocks/mod.ts";
-import type { Engine } from "../../types.ts";
+import type { Engine } from "../../engine.ts";
 import { type Balanced, balancedLayer, balanceText, type HiddenSizes } from "./calibrate.ts";
 import { type Cluster, sharesGpus } from "./options.ts";
 import type { Row } from "./report.ts";

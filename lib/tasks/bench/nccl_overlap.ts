@@ -1,7 +1,8 @@
 /** What runs at the same time: computation of ranks of all nodes, and both kinds of link. @module */
 import { pipe } from "../../alltoall/mod.ts";
 import { resolveLayer } from "../../blocks/mod.ts";
-import type { Engine, EventTable, Lane, Program, Task } from "../../types.ts";
+import type { Engine, EventTable, Program } from "../../engine.ts";
+import type { Lane, Task } from "../../types.ts";
 import { intervalsOf, together } from "./lanes.ts";
 import { clusterText, openCluster, transportsOf } from "./nccl_engine.ts";
 import { balancedOn, layerOf } from "./nccl_layer.ts";

@@ -1,7 +1,8 @@
 /** The comparison of schedules over NCCL: one layer, balanced. @module */
 import { type LayerConfig, resolveLayer } from "../../blocks/mod.ts";
 import { explain, toCSV } from "../../timeline/mod.ts";
-import type { Engine, Pass } from "../../types.ts";
+import type { Engine } from "../../engine.ts";
+import type { Pass } from "../../types.ts";
 import { laneText, laneTimes, type Sharing } from "./causes.ts";
 import { combinationText, gainOf, isBaseline } from "./gains.ts";
 import { clusterText, openCluster } from "./nccl_engine.ts";

@@ -1,7 +1,9 @@
 /** Random valid orders of one layer under random delays, on any engine: none may hang, all bits are the same. @module */
 import type { LayerConfig } from "../../blocks/mod.ts";
 import { createLayer, type MoeLayer, type Run } from "../../layer/mod.ts";
-import type { Engine, Scheduler, Task } from "../../types.ts";
+import type { Engine } from "../../engine.ts";
+import type { Scheduler } from "../../schedulers/types.ts";
+import type { Task } from "../../types.ts";
 import type { Row } from "./report.ts";
 
 /** Random numbers from 0 to 1. */

@@ -6,17 +6,11 @@ import { backwardGraph, forwardGraph } from "../../graph/mod.ts";
 import { capacity as placesOf, type Layer } from "../../blocks/mod.ts";
 import { capacitySlices } from "../../chunking/mod.ts";
 import { buildProgram } from "../../program/mod.ts";
-import type {
-  AllToAll,
-  Compressor,
-  Costs,
-  Engine,
-  EventTable,
-  Program,
-  Task,
-  TaskGraph,
-  Workspace,
-} from "../../types.ts";
+import type { AllToAll } from "../../alltoall/types.ts";
+import type { Compressor } from "../../compressors/types.ts";
+import type { Costs } from "../../costs/types.ts";
+import type { Engine, EventTable, Program, Workspace } from "../../engine.ts";
+import type { Task, TaskGraph } from "../../types.ts";
 import { median } from "./report.ts";
 import { repeated } from "./values.ts";
 

@@ -3,11 +3,10 @@
  * is read, and how long the event loop is held meanwhile.
  * @module
  */
-import { swiglu, topK } from "../../blocks/mod.ts";
-import type { LayerConfig } from "../../blocks/mod.ts";
+import { type LayerConfig, swiglu, topK } from "../../blocks/mod.ts";
 import { openEngine } from "../../engines/mod.ts";
 import { createLayer, type MoeLayer } from "../../layer/mod.ts";
-import type { Engine } from "../../types.ts";
+import type { Engine } from "../../engine.ts";
 import { median, milliseconds, type Report, type Row } from "./report.ts";
 
 /** Passes after the first, of which the median counts. */

@@ -1,5 +1,6 @@
 /** One layer under schedulers, all-to-alls, codecs and chunk counts, on any engine. @module */
-import { type Engine, type Pass, SchemoeError } from "../../types.ts";
+import type { Engine } from "../../engine.ts";
+import { type Pass, SchemoeError } from "../../types.ts";
 import { lowerBound } from "../../costs/mod.ts";
 import type { LayerConfig } from "../../blocks/mod.ts";
 import { createLayer, type MoeLayer, type Run } from "../../layer/mod.ts";

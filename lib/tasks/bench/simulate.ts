@@ -10,7 +10,9 @@ import { buildProgram } from "../../program/mod.ts";
 import { optSche } from "../../schedulers/mod.ts";
 import { uniforms } from "../../layer/random.ts";
 import { topology } from "../../topology.ts";
-import type { Costs, EventTable, Program, Task, Topology } from "../../types.ts";
+import type { Costs } from "../../costs/types.ts";
+import type { EventTable, Program } from "../../engine.ts";
+import type { Task, Topology } from "../../types.ts";
 import { hundredths, median, milliseconds, type Report, type Row } from "./report.ts";
 
 const CHUNKS = 8;

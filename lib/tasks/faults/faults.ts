@@ -1,7 +1,8 @@
 /** Brings faults about: which error follows and how soon, and that an engine then gives the same bits. @module */
 import { topK } from "../../blocks/mod.ts";
 import { createLayer, type PassChoices } from "../../layer/mod.ts";
-import { type Engine, SchemoeError } from "../../types.ts";
+import type { Engine } from "../../engine.ts";
+import { SchemoeError } from "../../types.ts";
 import { bits } from "../bench/orders.ts";
 import { hundredths, type Row } from "../bench/report.ts";
 

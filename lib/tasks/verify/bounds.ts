@@ -2,7 +2,8 @@
  * How far results may be from a reference case, by the layer's type and by the codec on its wires.
  * @module
  */
-import { type ElementType, SchemoeError } from "../../types.ts";
+import type { ElementType } from "../../kernels/types.ts";
+import { SchemoeError } from "../../types.ts";
 
 /** Largest relative error that passes without a codec (bfloat16: from the CPU engine). */
 const EXACT: Readonly<Record<ElementType, number>> = { float32: 1e-5, bfloat16: 2e-2 };

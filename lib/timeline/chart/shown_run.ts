@@ -2,7 +2,7 @@
  * What a run says of itself, whether it just ran or was loaded.
  * @module
  */
-import type { Program } from "../../types.ts";
+import type { Program } from "../../engine.ts";
 import { makespan } from "../measures/makespan.ts";
 import { verdict } from "../measures/verdict.ts";
 import { saveRun } from "../table/save.ts";

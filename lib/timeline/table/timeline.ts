@@ -3,7 +3,8 @@
  * @module
  */
 import { table } from "arquero";
-import { type EventTable, type Program, SchemoeError, type Task } from "../../types.ts";
+import type { EventTable, Program } from "../../engine.ts";
+import { SchemoeError, type Task } from "../../types.ts";
 import {
   column,
   columnsOf,

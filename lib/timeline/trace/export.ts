@@ -2,7 +2,8 @@
  * Timelines as traces for Perfetto, chrome://tracing and PyTorch's tools.
  * @module
  */
-import { type Program, SchemoeError } from "../../types.ts";
+import type { Program } from "../../engine.ts";
+import { SchemoeError } from "../../types.ts";
 import { column, isCommunication, numbers, oneRun, rows, type Subject } from "../table/columns.ts";
 import { describer, ranksOf } from "./arguments.ts";
 import { arrowsOf } from "./flows.ts";

@@ -2,7 +2,7 @@
  * Arrows of a trace: who sends to whom.
  * @module
  */
-import type { Program } from "../../types.ts";
+import type { Program } from "../../engine.ts";
 import { column, isCommunication, numbers, rows, type Subject } from "../table/columns.ts";
 
 /** Sender and receiver of a transfer, by row number. */

@@ -1,0 +1,61 @@
+/** What an all-to-all algorithm is: slices, steps and phases. @module */
+import type { Topology } from "../types.ts";
+
+/** `count` (default 1) consecutive slices of a buffer of an all-to-all. */
+export interface Slice {
+  readonly buffer: "input" | "output" | "scratch";
+  readonly index: number;
+  readonly count?: number;
+}
+
+/**
+ * A piece of a phase: a copy in a rank, or one side of a transfer. `part` is present where only a sub-range
+ * of one slice moves: from its first to before its second number, in parts of the algorithm's `parts`. A part
+ * keeps its place in its slice wherever that lies, and both sides of a transfer name the same one.
+ */
+export type Step =
+  & (
+    | { readonly kind: "copy"; readonly from: Slice; readonly to: Slice }
+    | { readonly kind: "send"; readonly from: Slice; readonly peer: number }
+    | { readonly kind: "receive"; readonly to: Slice; readonly peer: number }
+  )
+  & { readonly part?: readonly [number, number] };
+
+/** Steps of a rank that are posted together on one lane, in no order among each other. */
+export interface Phase {
+  /** Tells it from the other phases in task names; default: its lane. */
+  readonly name?: string;
+  readonly lane: "intra" | "inter";
+  /**
+   * Indices of the phases it comes after; default: the one before it. Phases without a path between
+   * them may run in any order, also on one lane: that is the scheduler's to choose.
+   */
+  readonly after?: readonly number[];
+  readonly steps: readonly Step[];
+}
+
+/**
+ * An all-to-all algorithm. `input` slice j of rank i must become `output` slice i of rank j.
+ * All ranks have the same list of phases; a phase may have no steps on a rank. The k-th send from
+ * i to j in a phase meets the k-th receive of j from i. It is proven before it is used, see
+ * `proveAllToAll`.
+ */
+export interface AllToAll {
+  readonly name: string;
+  /** Into how many equal parts its steps may cut a slice; default 1: slices move whole. */
+  readonly parts?: number;
+  /** True where the plan depends on `traffic`: it is then made anew for every exchange. */
+  readonly byTraffic?: boolean;
+  /** @param at.traffic what is exchanged, given where `byTraffic` is true; equal slices if absent. */
+  plan(at: {
+    readonly rank: number;
+    readonly topology: Topology;
+    readonly traffic?: TrafficMatrix;
+  }): readonly Phase[];
+}
+
+/** Bytes that each rank has for each other one, and for itself. */
+export interface TrafficMatrix {
+  readonly ranks: number;
+  bytes(source: number, destination: number): number;
+}

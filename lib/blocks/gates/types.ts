@@ -1,0 +1,113 @@
+/** What a gate is, and what its kernels are given. @module */
+import type { ElementType, GateScores } from "../../kernels/types.ts";
+import type { HostFunction, Kernel, View } from "../../types.ts";
+
+/** Sizes that a gate depends on. */
+export interface GateShape {
+  /** Tokens of a rank. */
+  readonly tokens: number;
+  readonly modelDim: number;
+  readonly experts: number;
+  /** Experts, and what the gate has beside them: experts without computation. */
+  readonly rows: number;
+}
+
+/** A tensor of a gate's own, called `gate.` and its name. */
+export interface GateTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype?: "float32" | "int32";
+  /**
+   * `parameter`: trained, the same on all ranks; `state`: the same on all ranks, without a gradient; the others
+   * are each rank's own: `input` set by the user, `saved` from forward to backward, `pass` within a pass.
+   */
+  readonly life: "parameter" | "state" | "input" | "saved" | "pass";
+  /** Standard deviation of the values it begins with; default 0. */
+  readonly deviation?: number;
+  /** Or one value that all its elements begin with; default 0. */
+  readonly constant?: number;
+}
+
+/** Tensors of the gate of one rank; float32 but for `x`, `dx` and those marked int32. */
+export interface GateContext extends GateShape {
+  /** Type of `x` and `dx`; default `float32`. */
+  readonly dtype?: ElementType;
+  /** Choices that a token has room for. */
+  readonly topK: number;
+  /** Whether choices may be -1 or experts without computation, so that `targets` tell them apart. */
+  readonly partial: boolean;
+  /** Whether places go to tokens by descending best score. */
+  readonly prioritized: boolean;
+  /** Places of an expert where they do not depend on the routing, else 0. */
+  readonly capacity: number;
+  /** [tokens, modelDim]. */
+  readonly x: View;
+  /** [tokens, rows] each. */
+  readonly logits: View;
+  readonly scores: View;
+  /** [tokens, topK]: row of each choice (int32; -1: none), its weight, its position in the expert (int32). */
+  readonly choices: View;
+  readonly weights: View;
+  readonly positions: View;
+  /** Of a partial gate: the choices with expert 0 where there is no row (int32); else `choices`. */
+  readonly targets: View;
+  /** [rows] int32: tokens that chose it, before dropping. */
+  readonly loads: View;
+  /** Backward: gradient of `weights`, of the logits, and of `x` (added to when `accumulate`). */
+  readonly dWeights: View;
+  readonly dLogits: View;
+  readonly dx: View;
+  readonly accumulate: boolean;
+  /** Slopes that the losses of the layer left for backward; absent where no loss has any. */
+  readonly slopes: {
+    readonly balance?: View;
+    readonly importance?: View;
+    readonly load?: View;
+    readonly zWeight: number;
+    /** Of a fused gate: weight of the loss of GShard where no other loss has slopes; 0 without losses. */
+    readonly gshard?: number;
+  };
+  /** A tensor of its own. @throws {SchemoeError} for an unknown name. */
+  tensor(name: string): View;
+  /** This rank's part of the gradient of a parameter. */
+  gradient(name: string): View;
+  /** Kernel that calls a JavaScript function; its lane waits, other lanes go on. */
+  host(run: HostFunction): Kernel;
+}
+
+/** Chooses experts and their weights for each token. */
+export interface Gate {
+  readonly name: string;
+  /** Experts of a token, for the capacity and captions. */
+  readonly k: number;
+  /** Choices that a token has room for; default `k`. */
+  readonly slots?: number | "experts";
+  /** What a weight multiplies: the expert's output (default) or its input. */
+  readonly weighs?: "output" | "input";
+  /** Experts without computation, which return their input; default 0. */
+  readonly identities?: number;
+  /** Whether choices may be -1; so are those of a gate with identities, in effect. Default false. */
+  readonly partial?: boolean;
+  /** How logits become scores; absent: losses that need scores are refused. */
+  readonly scores?: GateScores;
+  /** Whether its backward kernel adds the gradient of the loss of GShard where that is the only loss. */
+  readonly fused?: boolean;
+  /** Its own places of an expert for the tokens of a rank, instead of those of the routing. */
+  capacity?(shape: GateShape & { readonly capacityFactor: number }): number;
+  /** Tensors of its own; default `weight` [rows, modelDim], trained. */
+  tensors?(shape: GateShape): readonly GateTensor[];
+  forward(context: GateContext): readonly Kernel[];
+  backward(context: GateContext): readonly Kernel[];
+  /** What it changes without a gradient after the backward pass. */
+  readonly update?: GateUpdate;
+  flops(shape: GateShape): { forward: number; backward: number };
+}
+
+/** A change without a gradient: what each rank finds is summed over ranks, and applied by all. */
+export interface GateUpdate {
+  readonly name: string;
+  /** Writes this rank's part [rows]. */
+  part(context: GateContext, part: View): readonly Kernel[];
+  /** Applies the sum over all ranks. */
+  apply(context: GateContext, sum: View & { readonly ranks: number }): readonly Kernel[];
+}

@@ -1,0 +1,36 @@
+/** What a loss on the routing is, and what its kernels are given. @module */
+import type { GateScores } from "../../kernels/types.ts";
+import type { Kernel, View } from "../../types.ts";
+import type { GateContext, GateShape, GateTensor } from "../gates/types.ts";
+
+/** What a loss reads and writes on one rank. */
+export interface LossContext extends GateContext {
+  /** Ranks over which `counts` are summed: all of them for a loss over the global batch, else 1. */
+  readonly ranks: number;
+  /** Factor of the loss in the total. */
+  readonly weight: number;
+  /** How the gate makes scores. */
+  readonly kind: GateScores;
+  /** A tensor of the gate; `tensor` gives those of the loss. @throws {SchemoeError} for an unknown name. */
+  gateTensor(name: string): View;
+  /** [rows]: what the loss counts. */
+  readonly counts: View;
+  /** Its value [1], and the total to which `weight` times it is added. */
+  readonly loss: View;
+  readonly total: View;
+}
+
+/** A loss on the routing, in the total with its weight. */
+export interface Loss {
+  readonly name: string;
+  readonly weight: number;
+  /** Whether its counts are summed over all ranks. */
+  readonly global?: boolean;
+  /** Slopes that it leaves for the gate's backward pass. */
+  readonly slopes: readonly ("balance" | "importance" | "load" | "z")[];
+  /** Tensors of its own, called `loss.`, its name and theirs. */
+  tensors?(shape: GateShape & { readonly topK: number }): readonly GateTensor[];
+  /** Writes `counts`. */
+  count?(context: LossContext): readonly Kernel[];
+  forward(context: LossContext): readonly Kernel[];
+}

@@ -1,0 +1,16 @@
+/** What splits a pass into chunks. @module */
+import type { Chunk, Loads, Topology } from "../types.ts";
+
+/** How a pass is split. */
+export interface Chunking {
+  readonly name: string;
+  /**
+   * Chunks of a layer of this capacity, in order. A dropless layer gives its loads too: the places of a
+   * chunk then have rows only where there are tokens for them.
+   */
+  split(at: {
+    readonly capacity: number;
+    readonly topology: Topology;
+    readonly loads?: Loads;
+  }): readonly Chunk[];
+}

@@ -1,0 +1,62 @@
+/** What a compressor is, and where it is called. @module */
+import type { NativeCodec } from "../kernels/types.ts";
+import type { Pass } from "../types.ts";
+
+/** Rows and columns of a block that a compressor encodes. */
+export interface WireBlock {
+  readonly rows: number;
+  readonly columns: number;
+  /** Bytes of an element before encoding; default 4. */
+  readonly elementBytes?: number;
+  /**
+   * Rows of each expert, which follow each other; default all of one. Given to a compressor that codes several
+   * rows together.
+   */
+  readonly groups?: readonly number[];
+}
+
+/** Where a codec in JavaScript is called. */
+export interface CodecContext {
+  /** The rank that encodes or decodes, and the rank at the other end of the wire. */
+  readonly rank: number;
+  readonly peer: number;
+  readonly chunk: number;
+  /** 1 towards the experts, 2 back. */
+  readonly leg: 1 | 2;
+  readonly pass: Pass;
+  /**
+   * Number of the token in each row, -1 for a place without one; undefined on the experts' side, where it is
+   * not known.
+   */
+  readonly tokens: Int32Array | undefined;
+  /**
+   * Memory that outlives the run, zero at first, one for each name and (pass, leg, chunk, rank, peer).
+   * @throws {SchemoeError} when it was asked for with another size before.
+   */
+  state(name: string, bytes: number): Uint8Array;
+}
+
+/**
+ * A codec. Built-in ones name a native kernel; others give `encode` and `decode`, which run in
+ * JavaScript while other lanes go on.
+ */
+export interface Compressor {
+  readonly name: string;
+  /** Bytes on the wire of one block; at least 1 for a block that is not empty. */
+  wireBytes(block: WireBlock): number;
+  readonly native?: NativeCodec;
+  /** Codes several rows of an expert together: `wireBytes` is given how many each expert has. */
+  readonly grouped?: boolean;
+  /** Floats of a block, row by row, to exactly `wireBytes(block)` bytes. */
+  encode?(
+    values: Float32Array,
+    block: WireBlock,
+    context: CodecContext,
+  ): Uint8Array | Promise<Uint8Array>;
+  /** The inverse, to `rows * columns` floats. */
+  decode?(
+    bytes: Uint8Array,
+    block: WireBlock,
+    context: CodecContext,
+  ): Float32Array | Promise<Float32Array>;
+}

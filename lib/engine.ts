@@ -1,0 +1,93 @@
+/** Programs, and what an engine that runs them is. @module */
+import type { Task, TaskGraph, Topology } from "./types.ts";
+
+/** All operations of a graph in one total order, with what each waits for: pure data. */
+export interface Program {
+  readonly graph: TaskGraph;
+  /** Name of the scheduler that made the order. */
+  readonly scheduler: string;
+  readonly order: readonly Task[];
+  /**
+   * For each position in the order, the earlier positions it waits for on the same rank, reduced to
+   * at most one a lane (a lane runs in order, so its own are implied).
+   */
+  readonly waits: readonly (readonly number[])[];
+  /** Likewise before the reduction: dependencies of the graph and edges of the scheduler. */
+  readonly dependencies: readonly (readonly number[])[];
+}
+
+/** Times of the operations of one run, in nanoseconds from its start. */
+export interface EventTable {
+  /** Position in the order, and rank, of each event. */
+  readonly position: Uint32Array;
+  readonly rank: Uint32Array;
+  /** All dependencies done; begun; ended; of that, waited for a peer. */
+  readonly ready: Float64Array;
+  readonly start: Float64Array;
+  readonly end: Float64Array;
+  readonly wait: Float64Array;
+  /** What it was paced to take without waiting, 0 for as fast as it goes; absent where none is. */
+  readonly paced?: Float64Array;
+}
+
+/** Named buffers of all ranks, kept from run to run. */
+export interface Workspace {
+  /** Makes each buffer at least that large (bytes); one that grows loses its contents. */
+  ensure(buffers: Readonly<Record<string, number>>): void;
+  /** Copies an array's bytes into a buffer of a rank. */
+  write(name: string, rank: number, data: ArrayBufferView, offset?: number): void;
+  /** Copies bytes out of a buffer of a rank. */
+  read(name: string, rank: number, bytes: number, offset?: number): Uint8Array<ArrayBuffer>;
+  /** The same into bytes that are there: as many as they are. */
+  readInto(name: string, rank: number, data: Uint8Array<ArrayBuffer>, offset?: number): void;
+  /** `ensure`, `write` and `readInto` off the event loop. What is written must not change meanwhile. */
+  ensureAsync(buffers: Readonly<Record<string, number>>): Promise<void>;
+  writeAsync(name: string, rank: number, data: ArrayBufferView, offset?: number): Promise<void>;
+  readAsync(
+    name: string,
+    rank: number,
+    data: Uint8Array<ArrayBuffer>,
+    offset?: number,
+  ): Promise<void>;
+  free(): void;
+}
+
+/** How a Program is run. */
+export interface RunOptions {
+  /** Seconds after which the run ends with an error; default 600, in a notebook 60. */
+  readonly timeLimit?: number;
+  /** Aborting it ends the run with an error. */
+  readonly signal?: AbortSignal;
+  /** Every compute operation alone on the machine, each task after the one before: for costs. */
+  readonly isolated?: boolean;
+  /**
+   * For what is no part of a pass: waits for the run in progress instead of being refused, other runs wait for
+   * it, and it goes as fast as it can, whatever the engine emulates.
+   */
+  readonly background?: boolean;
+}
+
+/** Runs Programs. The only part with effects. */
+export interface Engine {
+  readonly kind: "simulate" | "cpu" | "cuda";
+  readonly topology: Topology;
+  /** False for the simulator: workspaces hold no values. */
+  readonly computes: boolean;
+  /** How its times come about, for captions: `emulated links, paced computation`. */
+  readonly timing: string;
+  /** True when every task takes what the cost model says, so that nothing needs to be measured alone. */
+  readonly modelled: boolean;
+  /** The ranks whose operations it runs, all others doing as these; absent: every rank. */
+  readonly representatives?: readonly number[];
+  workspace(): Workspace;
+  run(program: Program, workspace: Workspace, options?: RunOptions): Promise<EventTable>;
+  /**
+   * Runs a short Program without host functions before it returns; false where it cannot, which changes nothing.
+   */
+  runNow?(program: Program, workspace: Workspace): boolean;
+  /** Resolves once no run and no pass of a layer goes on any more, such as one whose `await` was forgotten. */
+  idle(): Promise<void>;
+  /** Frees everything; closing twice does nothing, use after closing throws. */
+  close(): void;
+  [Symbol.dispose](): void;
+}

@@ -1,0 +1,43 @@
+/** What kernels work on: matrices, their rows and elements, codecs and scores by name. @module */
+import type { View } from "../types.ts";
+
+/** Type of the elements of a buffer. */
+export type ElementType = "float32" | "bfloat16";
+
+/** Rows that belong to one group of a matrix. */
+export interface RowRange {
+  readonly first: number;
+  readonly rows: number;
+}
+
+/**
+ * Matrix of `groups` experts: element (g, i, j) is the one `g stride + i ld + j` after `offset`.
+ *
+ * With `ranges` (the rows of a dropless layer) groups have numbers of rows of their own: those of group g
+ * are `ranges[g].rows` from `ranges[g].first` on, element (i, j) of them all being the one `i ld + j`
+ * after `offset`; `rows` is their sum and `stride` NaN, so that code which does not know of it fails.
+ */
+export interface Matrix extends View {
+  /** Default `float32`. */
+  readonly dtype?: ElementType;
+  readonly ranges?: readonly RowRange[];
+  readonly rows: number;
+  readonly columns: number;
+  /** Elements from row to row. */
+  readonly ld: number;
+  readonly groups: number;
+  /** Elements from group to group. */
+  readonly stride: number;
+}
+
+/** A codec of the native library, by its name in the table `CODECS` of `lib/kernels/codecs.ts`. */
+export interface NativeCodec {
+  readonly codec: string;
+  /** What the codec lets one choose, such as bits a value; default the least. */
+  readonly parameter?: number;
+  /** Rounds at random, with bits that depend on it, where the codec can; default 0: to nearest. */
+  readonly seed?: number;
+}
+
+/** How the logits of a gate become scores. */
+export type GateScores = "softmax" | "sigmoid" | "sqrtSoftplus" | "softmaxOfChosen" | "relu";
