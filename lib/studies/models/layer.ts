@@ -11,7 +11,10 @@ import {
   switchBalance,
   topK,
 } from "../../blocks/mod.ts";
-import { type ElementType, type Gate, type Loss, SchemoeError } from "../../types.ts";
+import type { ElementType } from "../../kernels/types.ts";
+import type { Gate } from "../../blocks/gates/types.ts";
+import type { Loss } from "../../blocks/losses/types.ts";
+import { SchemoeError } from "../../types.ts";
 import type { ModelLoss, ModelSpec } from "./spec.ts";
 
 /** Which layer of a model, and for how many tokens. */

@@ -1,5 +1,5 @@
 /** What is known of a model's Mixture-of-Experts layers, as data. @module */
-import type { GateScores } from "../../types.ts";
+import type { GateScores } from "../../kernels/types.ts";
 
 /** Sizes and router of a model's layers. */
 export interface ModelSpec {
