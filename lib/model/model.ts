@@ -120,8 +120,9 @@ export class MoeModel {
           `Cannot evaluate the model: the engine ${this.engine.kind} computes no values`,
         );
       }
-      this.#writeTokens(tokens);
+      const given = this.#checkedTokens(tokens);
       await this.ready();
+      this.#writeTokens(given);
       const { chunks, resolved, configuration } = this.#choose(choices, "forward");
       const { scheduler, allToAll, compressor } = resolved;
       const key = [
@@ -140,9 +141,10 @@ export class MoeModel {
   /**
    * Writes a checkpoint: parameters, states of the optimizer and the number of steps, as safetensors. The file is
    * replaced as a whole, so that a run that ends meanwhile leaves the one before.
+   * @param metadata more texts for the file's metadata; `format`, `step` and `optimizer` are taken.
    * @throws {SchemoeError} on an engine that computes no values.
    */
-  save(path: string | URL): Promise<void> {
+  save(path: string | URL, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
     return this.#store.exclusive(async () => {
       if (!this.engine.computes) {
         throw new SchemoeError(
@@ -152,6 +154,7 @@ export class MoeModel {
       await this.ready();
       const { optimizer } = this.shape;
       await writeSafetensors(path, checkpointTensors(this.#store), {
+        ...metadata,
         ...{ format: CHECKPOINT, step: String(this.#steps), optimizer: optimizer.name },
       });
     });
@@ -190,8 +193,9 @@ export class MoeModel {
       const { optimizer, rate: rates } = this.shape;
       const { chunks, resolved, configuration } = this.#choose(choices, "step");
       const { scheduler, allToAll, compressor } = resolved;
-      if (this.engine.computes) this.#writeTokens(tokens);
-      await this.ready();
+      const given = this.engine.computes ? this.#checkedTokens(tokens) : undefined;
+      await this.ready(); // while values are made, no buffer can be
+      if (given) this.#writeTokens(given);
       const rate = rates.at(this.#steps);
       if (!(rate >= 0 && rate < Infinity)) {
         throw new SchemoeError(
@@ -236,8 +240,10 @@ export class MoeModel {
   #values(): StepValues {
     const { layers, tokens, topology: { ranks } } = this.shape;
     const crossEntropy = [...this.#store.read("loss")].map((sum) => sum / tokens);
-    const auxLoss = [...layers.entries()].flatMap(([index, block]) =>
-      "moe" in block ? [[...this.#store.read(`${moePrefix(index)}aux_loss`)]] : []
+    const prefixes = layers.flatMap((block, index) => "moe" in block ? [moePrefix(index)] : []);
+    const auxLoss = prefixes.map((prefix) => [...this.#store.read(`${prefix}aux_loss`)]);
+    const loads = prefixes.map((prefix) =>
+      this.#store.read(`${prefix}gate.loads`) as ArrayBufferView as Int32Array<ArrayBuffer>
     );
     // in the total each is part of a mean over ranks and layers, whose factor its weight holds
     const weighted = auxLoss.flat();
@@ -245,11 +251,11 @@ export class MoeModel {
     return {
       ...{ crossEntropy, auxLoss: auxLoss.map((list) => list.map((value) => times * value)) },
       loss: mean(crossEntropy) + weighted.reduce((sum, value) => sum + value, 0),
-      gradNorm: this.#store.read("optimizer.clip")[0],
+      ...{ gradNorm: this.#store.read("optimizer.clip")[0], loads },
     };
   }
 
-  #writeTokens(tokens: Int32Array | undefined): void {
+  #checkedTokens(tokens: Int32Array | undefined): Int32Array {
     const { batch, context, vocabulary, topology: { ranks } } = this.shape;
     const expected = ranks * batch * (context + 1);
     if (!(tokens instanceof Int32Array) || tokens.length !== expected) {
@@ -265,6 +271,11 @@ export class MoeModel {
         `Cannot run the step: token ${wrong} is ${tokens[wrong]}, the vocabulary has ${vocabulary}`,
       );
     }
+    return tokens;
+  }
+
+  #writeTokens(tokens: Int32Array): void {
+    const { batch, context, topology: { ranks } } = this.shape;
     const { workspace } = this.#store;
     const count = batch * context;
     workspace.ensure({ tokens: 4 * count, targets: 4 * count });

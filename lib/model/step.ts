@@ -11,6 +11,8 @@ export interface StepValues {
   readonly auxLoss: readonly (readonly number[])[];
   /** Root of the sum of squares of all gradients, before clipping. */
   readonly gradNorm: number;
+  /** Choices of each row of the gate before dropping, [ranks, rows], for each Mixture-of-Experts layer. */
+  readonly loads: readonly Int32Array<ArrayBuffer>[];
 }
 
 /** A training step; `values` are there on an engine that computes. */
@@ -22,6 +24,7 @@ export class TrainingStep extends Run {
   readonly crossEntropy?: readonly number[];
   readonly auxLosses?: StepValues["auxLoss"];
   readonly gradNorm?: number;
+  readonly layerLoads?: StepValues["loads"];
 
   constructor(
     record: RunRecord,
@@ -34,5 +37,6 @@ export class TrainingStep extends Run {
     this.crossEntropy = values?.crossEntropy;
     this.auxLosses = values?.auxLoss;
     this.gradNorm = values?.gradNorm;
+    this.layerLoads = values?.loads;
   }
 }

@@ -1,0 +1,27 @@
+/** The curve of a run, kept in its checkpoints. @module */
+import type { SpeedRow, StepRow, ValidationRow } from "./step_row.ts";
+
+/** What a run has done so far. */
+export interface History {
+  readonly steps: readonly StepRow[];
+  readonly speeds: readonly SpeedRow[];
+  readonly validations: readonly ValidationRow[];
+  /** Seconds of the whole, checkpoints and validations included. */
+  readonly seconds: number;
+}
+
+/** Name of the history in the metadata of a checkpoint. */
+export const HISTORY = "training";
+
+/** The history in a checkpoint's metadata; an empty one where it has none that can be read. */
+export function historyOf(metadata: Readonly<Record<string, string>>): History {
+  const empty: History = { steps: [], speeds: [], validations: [], seconds: 0 };
+  try {
+    const found: Partial<History> = JSON.parse(metadata[HISTORY] ?? "{}");
+    const { steps, speeds, validations, seconds } = found;
+    const lists = [steps, speeds, validations].every(Array.isArray);
+    return lists && typeof seconds === "number" ? found as History : empty;
+  } catch {
+    return empty;
+  }
+}

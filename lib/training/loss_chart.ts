@@ -1,0 +1,76 @@
+/** The chart of losses over steps. @module */
+import { PAGE } from "../timeline/chart/palette.ts";
+import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
+import { applyTheme } from "../timeline/chart/theme.ts";
+
+/** One line, where there is one with a band about it. */
+export interface LossCurve {
+  readonly name: string;
+  readonly points: readonly {
+    readonly step: number;
+    readonly loss: number;
+    readonly low?: number;
+    readonly high?: number;
+  }[];
+  /** Whether points are told apart by dots. */
+  readonly dots?: boolean;
+  /** Drawn thin, without a name of its own: what a line of the same name is the mean of. */
+  readonly faint?: boolean;
+}
+
+/** Told apart by normal and colour-blind eyes (Okabe and Ito, 2008). */
+const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+const ABREAST = 4;
+const MARGIN = { marginLeft: 56, marginBottom: 44, marginRight: 20 };
+
+/** SVG text of lines of losses in nats a token over steps. */
+export async function lossSvg(title: string, curves: readonly LossCurve[]): Promise<string> {
+  const Plot = await loadPlot();
+  const document = await makeDocument();
+  const names = [...new Set(curves.map(({ name }) => name))];
+  const rows = Math.ceil(names.length / ABREAST);
+  const color = (name: string) => COLORS[names.indexOf(name) % COLORS.length];
+  const text = { text: (d: string) => d, textAnchor: "start", frameAnchor: "top-left" } as const;
+  const element = Plot.plot({
+    // Plot's types want a browser's Document and use but createElementNS and documentElement
+    // deno-lint-ignore no-explicit-any
+    document: document as any,
+    ...{ width: 720, height: 340 + 18 * rows, ...MARGIN, marginTop: 52 + 18 * rows },
+    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink, background: PAGE.paper },
+    ariaLabel: "Losses",
+    x: { label: "step", labelAnchor: "center", labelArrow: "none", nice: true },
+    y: { label: null, grid: true, nice: true },
+    marks: [
+      ...curves.filter(({ points }) => points.some(({ low }) => low !== undefined)).map((curve) =>
+        Plot.areaY(curve.points, {
+          ...{ x: "step", y1: "low", y2: "high", fill: color(curve.name), fillOpacity: 0.18 },
+        })
+      ),
+      ...curves.map(({ name, points, faint }) =>
+        Plot.line(points, {
+          ...{ x: "step", y: "loss", stroke: color(name), strokeWidth: faint ? 0.75 : 2 },
+          strokeOpacity: faint ? 0.45 : 1,
+        })
+      ),
+      ...curves.filter(({ dots }) => dots).map(({ name, points }) =>
+        Plot.dot(points, { x: "step", y: "loss", r: 2.5, fill: color(name) })
+      ),
+      Plot.text([title], {
+        ...{ ...text, dx: -46, dy: -42 - 18 * rows, fontSize: 14, fontWeight: "bold" },
+        fill: PAGE.ink,
+      }),
+      Plot.text(["loss, nats a token"], {
+        ...{ ...text, dx: -46, dy: -23 - 18 * rows, fontSize: 11, fill: PAGE.faint },
+      }),
+      ...names.map((name, i) =>
+        Plot.text([`— ${name}`], {
+          ...{ ...text, dx: -46 + 170 * (i % ABREAST), fontSize: 12, fill: color(name) },
+          dy: 18 * (Math.floor(i / ABREAST) - rows) - 6,
+        })
+      ),
+    ],
+  });
+  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  applyTheme(element, "auto", document);
+  return element.outerHTML;
+}

@@ -1,0 +1,19 @@
+/**
+ * Training of models: data, runs with their curves, and runs beside each other.
+ *
+ * ```ts
+ * import { randomTokens, textData } from "@schemoe/lab/training";
+ * console.assert(textData("abc".repeat(99)).vocabulary === 3);
+ * console.assert(randomTokens({ vocabulary: 7 }).vocabulary === 7);
+ * ```
+ * @module
+ */
+export type { BatchOptions, TrainingData } from "./data.ts";
+export { randomTokens } from "./random_tokens.ts";
+export { type TextData, textData, textFile, type TextOptions } from "./text.ts";
+export { train } from "./train.ts";
+export type { TrainingProgress, TrainOptions } from "./options.ts";
+export { type TrainingRecord, TrainingRun } from "./result.ts";
+export type { History } from "./history.ts";
+export type { SpeedRow, StepRow, ValidationRow } from "./step_row.ts";
+export { validationLoss, type ValidationOptions } from "./validate.ts";

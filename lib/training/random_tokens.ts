@@ -1,0 +1,32 @@
+/** Tokens without meaning, to measure speed. @module */
+import { SchemoeError } from "../types.ts";
+import { scatter, type TrainingData } from "./data.ts";
+
+/**
+ * Uniform random tokens: nothing can be learnt from them, so that they serve to measure speed alone.
+ *
+ * ```ts
+ * import { randomTokens } from "@schemoe/lab/training";
+ * const data = randomTokens({ vocabulary: 512 });
+ * console.assert(data.batch({ step: 0, sequences: 2, context: 16 }).length === 2 * 17);
+ * ```
+ * @param options.seed default 1.
+ * @throws {SchemoeError} for a vocabulary that is no positive integer.
+ */
+export function randomTokens(
+  { vocabulary, seed = 1 }: { readonly vocabulary: number; readonly seed?: number },
+): TrainingData {
+  if (!Number.isInteger(vocabulary) || vocabulary < 1) {
+    throw new SchemoeError(
+      `Cannot make random tokens: vocabulary must be a positive integer, got ${vocabulary}`,
+    );
+  }
+  return {
+    ...{ name: `randomTokens(${vocabulary})`, vocabulary },
+    batch: ({ step, sequences, context }) =>
+      Int32Array.from(
+        { length: sequences * (context + 1) },
+        (_, i) => scatter(seed, step, i) % vocabulary,
+      ),
+  };
+}
