@@ -12,6 +12,7 @@ import {
 import type { ElementType, GateScores, Matrix } from "../../kernels/types.ts";
 import type { Gate, GateContext, GateShape, GateTensor, GateUpdate } from "./types.ts";
 import { type Kernel, SchemoeError, type View } from "../../types.ts";
+import { dropPadding, paddingTensor } from "./padding.ts";
 
 /** How logits come from tokens, and gradients back. */
 export interface Logits {
@@ -45,15 +46,19 @@ export interface RoutingOptions {
   /** Whether a token has as many choices as there are experts, most of them none. */
   readonly dense?: boolean;
   readonly capacity?: Gate["capacity"];
+  /** Whether `gate.padding` says which tokens go nowhere. */
+  readonly padding?: boolean;
 }
 
 /** A gate of these parts. */
 export function routed(options: RoutingOptions): Gate {
   const { name, k, logits, scores, weighs, identities = 0, update, dense = false } = options;
-  const { capacity } = options;
+  const { capacity, padding = false } = options;
   return {
     ...{ name, k, weighs, scores, identities },
-    ...(dense ? { slots: "experts" as const, partial: true } : {}),
+    ...(dense ? { slots: "experts" as const } : {}),
+    ...(dense || padding ? { partial: true } : {}),
+    ...(padding ? { padding } : {}),
     ...(update ? { update } : {}),
     fused: isPlain(options),
     ...(capacity ? { capacity } : {}),
@@ -62,6 +67,7 @@ export function routed(options: RoutingOptions): Gate {
       ...(options.selectionBias
         ? [{ name: "selectionBias", shape: [shape.rows], life: "state" } as const]
         : []),
+      ...(padding ? [paddingTensor(shape)] : []),
       ...options.tensors?.(shape) ?? [],
     ],
     forward: (c) => [...logits.forward(c), ...routeTokens(c, options), ...place(c)],
@@ -78,20 +84,22 @@ function routeTokens(c: GateContext, options: RoutingOptions): Kernel[] {
   }
   const shape = { ...c, k: c.topK };
   const bias = options.selectionBias ? c.tensor("selectionBias") : undefined;
-  if (!options.choose) return [route(shape, options, { ...c, ...(bias ? { bias } : {}) })];
-  return [
-    route(shape, { ...options, chosen: "nothing" }, c),
-    ...options.choose(c),
-    route(shape, { ...options, chosen: "given" }, c),
-  ];
+  const { choose, padding } = options;
+  const given = route(shape, { ...options, chosen: "given" }, c);
+  const dropped = padding ? [dropPadding(c)] : [];
+  if (choose) {
+    return [route(shape, { ...options, chosen: "nothing" }, c), ...choose(c), ...dropped, given];
+  }
+  const chosen = route(shape, options, { ...c, ...(bias ? { bias } : {}) });
+  return padding ? [chosen, ...dropped, given] : [chosen];
 }
 
 /** A softmax top-k without further options, for which there are kernels of their own. */
 function isPlain(options: RoutingOptions): boolean {
   const { scores, scale, chosen, groups = 1, groupLimit = groups } = options;
-  const { selectionBias = false, identities = 0, dense = false } = options;
+  const { selectionBias = false, identities = 0, dense = false, padding = false } = options;
   return scores === "softmax" && scale === 1 && chosen === "largest" && groupLimit === groups &&
-    !(selectionBias || identities || dense);
+    !(selectionBias || identities || dense || padding);
 }
 
 /** Positions in the experts; a routing of which all choices are rows needs no targets. */

@@ -20,6 +20,11 @@ export interface BestOptions extends WeightOptions {
   readonly groupLimit?: number;
   /** Experts without computation beside the others (LongCat-Flash, arXiv 2509.01322); default 0. */
   readonly identities?: number;
+  /**
+   * Tokens marked in `gate.padding` [ranks, tokens] (int32, set by `layer.set`; other than 0 is padding) go nowhere and
+   * count in no load and no update. Losses that are means over all tokens are refused; default false.
+   */
+  readonly padding?: boolean;
 }
 
 /** Options of {@linkcode topK}. */
@@ -30,7 +35,7 @@ export interface TopKOptions extends BestOptions {
 
 const BEST = [
   ...["k", "scores", "normalize", "scale", "weighs", "selectionBias", "update"],
-  ...["groups", "groupLimit", "identities"],
+  ...["groups", "groupLimit", "identities", "padding"],
 ];
 
 /**
@@ -61,7 +66,7 @@ export function chooseBest(
   own: readonly string[] = [],
 ): Gate {
   const { k = 1, groups = 1, groupLimit = groups, identities = 0, update } = options;
-  const { selectionBias = update !== undefined } = options;
+  const { selectionBias = update !== undefined, padding = false } = options;
   const foreign = Object.fromEntries(
     Object.entries(options).filter(([key]) => !BEST.includes(key)),
   );
@@ -71,9 +76,12 @@ export function chooseBest(
   checkCount(name, "groupLimit", groupLimit);
   checkCount(name, "identities", identities, 0);
   if (groupLimit > groups) failGate(name, `groupLimit ${groupLimit} is more than ${groups} groups`);
+  if (padding && update?.name === "quantile") {
+    failGate(name, "quantile balancing ranks all tokens, so that there can be no padding");
+  }
   if (update && !selectionBias) failGate(name, "an update needs the selectionBias that it changes");
   return routed({
     ...{ name, k, logits, ...weights, chosen: "largest", groups, groupLimit },
-    ...{ selectionBias, identities, ...(update ? { update } : {}) },
+    ...{ selectionBias, identities, padding, ...(update ? { update } : {}) },
   });
 }

@@ -88,6 +88,8 @@ export interface Gate {
   readonly identities?: number;
   /** Whether choices may be -1; so are those of a gate with identities, in effect. Default false. */
   readonly partial?: boolean;
+  /** Whether some tokens are padding, over which no loss may take a mean. Default false. */
+  readonly padding?: boolean;
   /** How logits become scores; absent: losses that need scores are refused. */
   readonly scores?: GateScores;
   /** Whether its backward kernel adds the gradient of the loss of GShard where that is the only loss. */
