@@ -2,25 +2,15 @@
  * A Mixture-of-Experts layer on an engine: forward and backward, with everything swappable.
  * @module
  */
-import { backwardGraph, forwardGraph, gateGraph, type PassOptions } from "../graph/mod.ts";
-import {
-  capacity as placesOf,
-  type Layer,
-  type LayerConfig,
-  resolveLayer,
-  routedCapacity,
-} from "../blocks/mod.ts";
-import {
-  areEqual,
-  evenLoads,
-  type GivenLoads,
-  givenLoads,
-  largestLoad,
-} from "../chunking/loads.ts";
-import { type Chunk, type Loads, type Pass, SchemoeError } from "../types.ts";
+import { capacity as placesOf, type Layer, routedCapacity } from "../blocks/mod.ts";
+import type { GivenLoads } from "../chunking/loads.ts";
+import { checkedSplit } from "../chunking/peer_groups.ts";
 import type { Engine } from "../engine.ts";
+import type { SafetensorsFile } from "../files/mod.ts";
+import { backwardGraph, forwardGraph, gateGraph, type PassOptions } from "../graph/mod.ts";
+import { layerTensors } from "../memory/mod.ts";
 import { sequential } from "../schedulers/mod.ts";
-import { byPeers, checkedSplit, groupsText } from "../chunking/peer_groups.ts";
+import { type Chunk, type Loads, type Pass, SchemoeError } from "../types.ts";
 import {
   codecName,
   type PassChoices,
@@ -28,13 +18,13 @@ import {
   type ResolvedChoices,
   splitLike,
 } from "./choices.ts";
+import { configurationOf } from "./configuration.ts";
 import { GraphRunner } from "./graph_runner.ts";
-import { type RanProgram, Run } from "./run.ts";
-import type { SafetensorsFile } from "../files/mod.ts";
-import { layerTensors } from "../memory/mod.ts";
 import type { LoadOptions } from "./load.ts";
 import { MemoryReport } from "./memory_report.ts";
-import { Results } from "./results.ts";
+import { type PassRows, passRows } from "./pass_rows.ts";
+import { resultsOf } from "./results.ts";
+import { type RanProgram, Run } from "./run.ts";
 import { TensorStore } from "./store.ts";
 import type { TensorValues } from "./transfer.ts";
 
@@ -62,50 +52,11 @@ const outputsOf = ({ losses }: Layer): readonly string[] => [
 ];
 
 /** What forward leaves for backward. */
-interface Kept {
-  readonly capacity: number;
+interface Kept extends PassRows {
   readonly chunks: readonly Chunk[];
-  /** Of a dropless layer, unless all are equal: then padded rows have no padding. */
-  readonly loads?: Loads;
 }
 
-/**
- * Makes a layer with random parameters on an engine.
- *
- * ```ts
- * import { createLayer, openEngine, topK } from "@schemoe/lab";
- * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
- * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, gate: topK({ k: 2 }) });
- * const run = await layer.forward({ scheduler: "optSche", allToAll: "pipe", chunks: 4 });
- * console.assert(run.verdict.startsWith("makespan"));
- * ```
- * @param options.seed of the random parameters and inputs; default 1.
- * @throws {SchemoeError} naming the field of the layer that is wrong.
- */
-export function createLayer(
-  engine: Engine,
-  config: LayerConfig,
-  options: { seed?: number } = {},
-): MoeLayer {
-  if (typeof engine?.workspace !== "function") {
-    throw new SchemoeError("Cannot make the layer: give an engine first, as openEngine makes one");
-  }
-  if (typeof options !== "object" || options === null) {
-    throw new SchemoeError(
-      `Cannot make the layer: its options are an object such as { seed: 1 }, got ${options}`,
-    );
-  }
-  const foreign = Object.keys(options).find((key) => key !== "seed");
-  if (foreign) {
-    throw new SchemoeError(`Cannot make the layer: "${foreign}" is not an option (seed)`);
-  }
-  if (!Number.isSafeInteger(options.seed ?? 1)) {
-    throw new SchemoeError(`Cannot make the layer: seed must be an integer, got ${options.seed}`);
-  }
-  return new MoeLayer(engine, resolveLayer(config, engine.topology), options.seed ?? 1);
-}
-
-/** See {@linkcode createLayer}. */
+/** A layer with its tensors on an engine, as `createLayer` makes it. */
 export class MoeLayer {
   readonly #tensors: TensorStore;
   readonly #runner: GraphRunner;
@@ -218,9 +169,13 @@ export class MoeLayer {
       this.#tensors.overwrite(outputs);
       const { ran, kept } = await this.#forward(choices, options);
       this.#kept = kept;
-      const configuration = this.#configuration(choices, kept);
+      const configuration = configurationOf(choices, {
+        layer: this.layer,
+        engine: this.engine,
+        ...kept,
+      });
       const setup = { layer: this.layer, choices };
-      const results = await this.#resultsOf(name, outputs, options);
+      const results = await resultsOf(this.#tensors, { run: name, names: outputs }, options);
       return new Run({ name, pass: "forward", ran, configuration, setup, results });
     });
   }
@@ -262,7 +217,8 @@ export class MoeLayer {
       const ran = [await this.#runner.run(known, choices.scheduler, options)];
       const { configuration } = pass;
       const setup = { layer: this.layer, choices };
-      const results = await this.#resultsOf(name, Object.values(gradients), options);
+      const written = { run: name, names: Object.values(gradients) };
+      const results = await resultsOf(this.#tensors, written, options);
       const made = { name, pass: "backward" as const, ran, configuration, setup, results };
       return new Run({ ...made, gradientNames: gradients });
     });
@@ -280,14 +236,6 @@ export class MoeLayer {
     this.close();
   }
 
-  /** What a pass left in these tensors; undefined where there are no values. */
-  async #resultsOf(run: string, names: readonly string[], options: PassChoices) {
-    if (!this.engine.computes || options.results === false) return undefined;
-    const results = new Results(this.#tensors, { run, names });
-    if (options.results) await results.keep();
-    return results;
-  }
-
   #checkParameter(name: string): void {
     const names = this.#tensors.table.names("parameter", "state");
     if (names.includes(name)) return;
@@ -303,9 +251,12 @@ export class MoeLayer {
       const gate = this.#runner.graph(["gate"], () => gateGraph(this.layer, {}));
       ran.push(await this.#runner.run(gate, sequential, { ...options, repeats: 1 }));
     }
-    const rows = this.layer.dropless
-      ? this.#rowsOf(this.#allLoads(options.loads))
-      : { capacity: placesOf(this.layer, routed ? this.#largestLoad() : 0) };
+    const rows = passRows({
+      layer: this.layer,
+      engine: this.engine,
+      workspace: this.#tensors.workspace,
+      given: options.loads,
+    });
     const pass = this.#pass(choices, rows, "forward");
     const key = ["forward", rowsKey(rows), ...keyOf(choices, pass.chunks)];
     const known = this.#runner.graph(key, () => forwardGraph({ ...pass, gate: !routed }));
@@ -315,7 +266,7 @@ export class MoeLayer {
 
   #pass(
     choices: ResolvedChoices,
-    { capacity, loads }: Omit<Kept, "chunks">,
+    { capacity, loads }: PassRows,
     pass: Pass,
   ): PassOptions {
     const chunks = checkedSplit(choices.chunking, this.#splitAt(capacity, loads));
@@ -323,87 +274,20 @@ export class MoeLayer {
     return {
       ...{ layer: this.layer, capacity, chunks, allToAll, compressor },
       ...(loads ? { loads } : {}),
-      configuration: { pass, ...this.#configuration(choices, { capacity, chunks }) },
+      configuration: {
+        pass,
+        ...configurationOf(choices, { layer: this.layer, engine: this.engine, capacity, chunks }),
+      },
     };
   }
 
   #splitAt(capacity: number, loads?: Loads) {
     return { capacity, topology: this.layer.topology, ...(loads ? { loads } : {}) };
   }
-
-  #rowsOf(loads: Loads): Omit<Kept, "chunks"> {
-    const capacity = largestLoad(loads);
-    return areEqual(loads) ? { capacity } : { capacity, loads };
-  }
-
-  /** Loads of all experts on all ranks, on which all ranks must agree. */
-  #allLoads(given?: ForwardOptions["loads"]): Loads {
-    const { layer, engine: { computes } } = this;
-    if (!computes) {
-      if (given && this.engine.representatives) {
-        throw new SchemoeError(
-          "Cannot use the loads: one node stands for all on this engine; simulate every rank",
-        );
-      }
-      return given ? givenLoads(layer, given) : evenLoads(layer);
-    }
-    const { experts, topology: { ranks } } = layer;
-    const tables = Array.from({ length: ranks }, (_, rank) =>
-      new Int32Array(
-        this.#tensors.workspace.read("gate.allLoads", rank, 4 * ranks * experts).buffer,
-      ));
-    const odd = tables.findIndex((table) => table.some((load, i) => load !== tables[0][i]));
-    if (odd >= 0) {
-      const at = tables[odd].findIndex((load, i) => load !== tables[0][i]);
-      throw new SchemoeError(
-        `Cannot lay out the rows: rank ${odd} found that rank ${Math.floor(at / experts)} sends ` +
-          `${tables[odd][at]} tokens to expert ${at % experts}, rank 0 found ${tables[0][at]}`,
-        { rank: odd },
-      );
-    }
-    return { ranks, experts, table: tables[0] };
-  }
-
-  /** Load of the fullest expert on any rank, on which all ranks must agree. */
-  #largestLoad(): number {
-    const { tokens, gate: { k }, gateRows, topology: { ranks } } = this.layer;
-    if (!this.engine.computes) return Math.ceil((tokens * k) / gateRows);
-    const loads = Array.from(
-      { length: ranks },
-      (_, rank) => new Int32Array(this.#tensors.workspace.read("gate.capacity", rank, 4).buffer)[0],
-    );
-    const odd = loads.findIndex((load) => load !== loads[0]);
-    if (odd >= 0) {
-      throw new SchemoeError(
-        `Cannot choose the capacity: rank ${odd} found a largest load of ${loads[odd]}, rank 0 of ${
-          loads[0]
-        }`,
-        { rank: odd },
-      );
-    }
-    return loads[0];
-  }
-
-  #configuration(choices: ResolvedChoices, { capacity, chunks }: Kept) {
-    const { tokens, modelDim, hiddenDim, experts, topK, expert, dropless, topology } = this.layer;
-    return {
-      scheduler: choices.scheduler.name,
-      allToAll: choices.allToAll.name,
-      compressor: codecName(choices.compressor),
-      chunks: chunks.length,
-      ...(byPeers(chunks) ? { chunking: groupsText(chunks) } : {}),
-      world: `${topology.nodes} x ${topology.ranksPerNode}`,
-      tokens: `${tokens} a rank`,
-      ...{ modelDim, hiddenDim, experts, topK, capacity },
-      ...(dropless ? { dropless } : {}),
-      expert: expert.name,
-      engine: `${this.engine.kind}, ${this.engine.timing}`,
-    };
-  }
 }
 
 /** What the rows of a pass are laid out by. */
-const rowsKey = ({ capacity, loads }: Omit<Kept, "chunks">): string =>
+const rowsKey = ({ capacity, loads }: PassRows): string =>
   loads ? `loads ${loads.table.join()}` : `${capacity}`;
 
 const keyOf = ({ allToAll, compressor }: ResolvedChoices, chunks: readonly Chunk[]) => [

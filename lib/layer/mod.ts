@@ -10,7 +10,8 @@
  * ```
  * @module
  */
-export { type BackwardOptions, createLayer, type ForwardOptions, MoeLayer } from "./layer.ts";
+export { createLayer } from "./create_layer.ts";
+export { type BackwardOptions, type ForwardOptions, MoeLayer } from "./layer.ts";
 export { BUILT_IN, type CompressorPair, type PassChoices } from "./choices.ts";
 export { type RanProgram, Run, type RunRecord, type RunSetup } from "./run.ts";
 export { randomNormal } from "./random.ts";
@@ -18,5 +19,6 @@ export { simulated } from "./simulated.ts";
 export { type MemoryReport, type MemoryRow } from "./memory_report.ts";
 export type { LoadOptions, LoadProgress } from "./load.ts";
 export type { TensorValues } from "./transfer.ts";
-export { createStack, MoeStack, type StackConfig } from "./stack.ts";
+export { createStack, type StackConfig } from "./create_stack.ts";
+export { MoeStack } from "./stack.ts";
 export { timedRun } from "./timed_run.ts";

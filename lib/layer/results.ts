@@ -74,3 +74,18 @@ export class Results {
     );
   }
 }
+
+/**
+ * What a pass left in these tensors; undefined where there are no values.
+ * @param options.results true keeps a copy of all of them, false gives none.
+ */
+export async function resultsOf(
+  store: TensorStore,
+  pass: { readonly run: string; readonly names: readonly string[] },
+  options: { readonly results?: boolean },
+): Promise<Results | undefined> {
+  if (!store.computes || options.results === false) return undefined;
+  const results = new Results(store, pass);
+  if (options.results) await results.keep();
+  return results;
+}

@@ -1,96 +1,21 @@
 /** N layers as one graph, with attention and the reduction of its gradients between them. @module */
-import type { PassOptions } from "../graph/mod.ts";
-import { byPeers, checkedSplit, groupsText } from "../chunking/peer_groups.ts";
-import {
-  capacity,
-  type Layer,
-  type LayerConfig,
-  resolveLayer,
-  routedCapacity,
-} from "../blocks/mod.ts";
-import { type Chunk, type Pass, SchemoeError, type TaskGraph } from "../types.ts";
+import { capacity, type Layer } from "../blocks/mod.ts";
+import { checkedSplit } from "../chunking/peer_groups.ts";
 import type { Engine } from "../engine.ts";
-import {
-  codecName,
-  type PassChoices,
-  resolveChoices,
-  type ResolvedChoices,
-  splitLike,
-} from "./choices.ts";
-import { GraphRunner } from "./graph_runner.ts";
-import { Run } from "./run.ts";
-import { type Attention, backwardStack, forwardStack, type StackShape } from "../graph/layers.ts";
-import { acrossLayers } from "../schedulers/across_layers.ts";
+import { backwardStack, forwardStack, type StackShape } from "../graph/layers.ts";
+import type { PassOptions } from "../graph/mod.ts";
 import { layerTensors, TensorTable } from "../memory/mod.ts";
+import { acrossLayers } from "../schedulers/across_layers.ts";
+import { type Chunk, type Pass, SchemoeError, type TaskGraph } from "../types.ts";
+import { type PassChoices, resolveChoices, type ResolvedChoices, splitLike } from "./choices.ts";
+import { configurationOf } from "./configuration.ts";
+import { GraphRunner } from "./graph_runner.ts";
 import { MemoryReport } from "./memory_report.ts";
-import { Results } from "./results.ts";
+import { resultsOf } from "./results.ts";
+import { Run } from "./run.ts";
 import { TensorStore } from "./store.ts";
 
-/** A stack of equal layers. */
-export interface StackConfig {
-  readonly layer: LayerConfig;
-  readonly layers: number;
-  readonly attention?: Attention;
-  /** Pieces into which each reduction of attention's gradients is cut, so that others get between; default 1. */
-  readonly gradientChunks?: number;
-}
-
-/**
- * Makes N layers of equal sizes, each with parameters of its own; the output of one is the input of the
- * next. A whole pass is one graph: a scheduler orders all layers, and any engine runs it.
- *
- * ```ts
- * import { createStack, openEngine, topK } from "@schemoe/lab";
- * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
- * const stack = createStack(engine, {
- *   ...{ layers: 3, attention: { flops: 1e9, parameters: 1e6 }, gradientChunks: 4 },
- *   layer: { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, gate: topK({ k: 2 }) },
- * });
- * await stack.forward({ scheduler: "optSche", chunks: 2 });
- * const run = await stack.backward({ scheduler: "optSche", chunks: 2 });
- * console.assert(run.makespan >= run.bound!);
- * ```
- * @param options.seed of the random parameters and inputs; default 1.
- * @throws {SchemoeError} naming the field that is wrong; the capacity must not depend on the routing.
- */
-export function createStack(
-  engine: Engine,
-  config: StackConfig,
-  options: { seed?: number } = {},
-): MoeStack {
-  const fail: (problem: string) => never = (problem) => {
-    throw new SchemoeError(`Cannot make the stack: ${problem}`);
-  };
-  if (typeof engine?.workspace !== "function") {
-    fail("give an engine first, as openEngine makes one");
-  }
-  if (typeof config !== "object" || config === null) {
-    fail(`give an object with layer and layers, got ${config}`);
-  }
-  const names = ["layer", "layers", "attention", "gradientChunks"];
-  const foreign = Object.keys(config).find((key) => !names.includes(key));
-  if (foreign) fail(`"${foreign}" is not one of its fields (${names.join(", ")})`);
-  const { layers, attention, gradientChunks = 1 } = config;
-  for (const [name, value] of Object.entries({ layers, gradientChunks })) {
-    if (!Number.isInteger(value) || value < 1) {
-      fail(`${name} must be a positive integer, got ${value}`);
-    }
-  }
-  for (const name of ["flops", "bytes", "parameters"] as const) {
-    const value = attention?.[name] ?? (name === "flops" && attention ? NaN : 0);
-    if (!(value >= 0 && value < Infinity)) {
-      fail(`attention.${name} must be a number of at least 0, got ${attention![name]}`);
-    }
-  }
-  if (attention?.parameters && !Number.isInteger(attention.parameters)) {
-    fail(`attention.parameters must be an integer, got ${attention.parameters}`);
-  }
-  const layer = resolveLayer(config.layer, engine.topology);
-  if (routedCapacity(layer)) fail("a capacity that depends on the routing needs a Program a layer");
-  return new MoeStack(engine, layer, { layers, attention, gradientChunks }, options.seed ?? 1);
-}
-
-/** See {@linkcode createStack}. */
+/** Layers with their tensors on an engine, as `createStack` makes them. */
 export class MoeStack {
   readonly #tensors: TensorStore;
   readonly #runner: GraphRunner;
@@ -143,7 +68,8 @@ export class MoeStack {
       this.#tensors.overwrite(["y"]);
       const run = await this.#run(resolved, choices, pass, () => forwardStack(pass, this.shape));
       this.#kept = pass.chunks;
-      return new Run({ ...run, results: await this.#resultsOf(run.name, ["y"], choices) });
+      const results = await resultsOf(this.#tensors, { run: run.name, names: ["y"] }, choices);
+      return new Run({ ...run, results });
     });
   }
 
@@ -171,7 +97,7 @@ export class MoeStack {
       this.#tensors.overwrite(written);
       const make = () => backwardStack({ ...pass, forwardChunks }, this.shape);
       const run = await this.#run(resolved, choices, pass, make, forwardChunks);
-      const results = await this.#resultsOf(run.name, written, choices);
+      const results = await resultsOf(this.#tensors, { run: run.name, names: written }, choices);
       return new Run({ ...run, results, gradientNames });
     });
   }
@@ -186,14 +112,6 @@ export class MoeStack {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  /** What a pass left in these tensors; undefined where there are no values. */
-  async #resultsOf(run: string, names: readonly string[], choices: PassChoices) {
-    if (!this.engine.computes || choices.results === false) return undefined;
-    const results = new Results(this.#tensors, { run, names });
-    if (choices.results) await results.keep();
-    return results;
   }
 
   async #run(
@@ -221,18 +139,19 @@ export class MoeStack {
     const { layer, shape: { layers, gradientChunks } } = this;
     const places = capacity(layer, 0);
     const chunks = checkedSplit(choices.chunking, this.#splitAt);
-    const { allToAll, compressor, scheduler } = choices;
-    const { tokens, modelDim, hiddenDim, experts, topK, expert, topology } = layer;
+    const { allToAll, compressor } = choices;
     return {
-      ...{ pass, layer, capacity: places, chunks, allToAll, compressor },
+      pass,
+      layer,
+      capacity: places,
+      chunks,
+      allToAll,
+      compressor,
       configuration: {
-        ...{ pass, layers, scheduler: scheduler.name, allToAll: allToAll.name },
-        ...{ compressor: codecName(compressor), chunks: chunks.length, gradientChunks },
-        ...(byPeers(chunks) ? { chunking: groupsText(chunks) } : {}),
-        world: `${topology.nodes} x ${topology.ranksPerNode}`,
-        ...{ tokens: `${tokens} a rank`, modelDim, hiddenDim, experts, topK, capacity: places },
-        expert: expert.name,
-        engine: `${this.engine.kind}, ${this.engine.timing}`,
+        pass,
+        layers,
+        gradientChunks,
+        ...configurationOf(choices, { layer, engine: this.engine, capacity: places, chunks }),
       },
     };
   }

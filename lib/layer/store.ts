@@ -68,6 +68,11 @@ export class TensorStore {
     return this.#options.table;
   }
 
+  /** False on the simulator, where tensors have no values. */
+  get computes(): boolean {
+    return this.#options.engine.computes;
+  }
+
   /** Names and shapes of the parameters. */
   get parameters(): Record<string, readonly number[]> {
     const { table } = this.#options;

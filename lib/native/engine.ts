@@ -112,29 +112,13 @@ export class NativeEngine {
 
   write(at: BufferPlace, data: Uint8Array<ArrayBuffer>): void {
     this.#call((handle, failure) =>
-      this.#library.schemoe_write(
-        handle,
-        at.id,
-        at.rank,
-        BigInt(at.offset),
-        data,
-        BigInt(data.byteLength),
-        failure,
-      )
+      this.#library.schemoe_write(handle, ...bytesAt(at, data), failure)
     );
   }
 
   read(at: BufferPlace, data: Uint8Array<ArrayBuffer>): void {
     this.#call((handle, failure) =>
-      this.#library.schemoe_read(
-        handle,
-        at.id,
-        at.rank,
-        BigInt(at.offset),
-        data,
-        BigInt(data.byteLength),
-        failure,
-      )
+      this.#library.schemoe_read(handle, ...bytesAt(at, data), failure)
     );
   }
 
@@ -142,32 +126,16 @@ export class NativeEngine {
   async allocateAsync(bytes: readonly number[], id = 0xffff_ffff): Promise<number> {
     const out = new Uint32Array([id]);
     const sizes = BigUint64Array.from(bytes, BigInt);
-    const failure = new FailureRecord();
-    failure.unwrap(
-      await this.#library.schemoe_allocate_async(
-        this.#open(),
-        sizes,
-        bytes.length,
-        out,
-        failure.bytes,
-      ),
+    await this.#callAsync((handle, failure) =>
+      this.#library.schemoe_allocate_async(handle, sizes, bytes.length, out, failure)
     );
     return out[0];
   }
 
   /** As `write`, off the event loop. The data must not change until it resolves. */
   async writeAsync(at: BufferPlace, data: Uint8Array<ArrayBuffer>): Promise<void> {
-    const failure = new FailureRecord();
-    failure.unwrap(
-      await this.#library.schemoe_write_async(
-        this.#open(),
-        at.id,
-        at.rank,
-        BigInt(at.offset),
-        data,
-        BigInt(data.byteLength),
-        failure.bytes,
-      ),
+    await this.#callAsync((handle, failure) =>
+      this.#library.schemoe_write_async(handle, ...bytesAt(at, data), failure)
     );
   }
 
@@ -176,17 +144,8 @@ export class NativeEngine {
     at: BufferPlace,
     data: Uint8Array<ArrayBuffer>,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const failure = new FailureRecord();
-    failure.unwrap(
-      await this.#library.schemoe_read_async(
-        this.#open(),
-        at.id,
-        at.rank,
-        BigInt(at.offset),
-        data,
-        BigInt(data.byteLength),
-        failure.bytes,
-      ),
+    await this.#callAsync((handle, failure) =>
+      this.#library.schemoe_read_async(handle, ...bytesAt(at, data), failure)
     );
     return data;
   }
@@ -207,20 +166,17 @@ export class NativeEngine {
 
   /** Runs a Program; resolves to its events, EVENT_WORDS nanoseconds each. */
   async run(program: PreparedProgram, timeLimit: number): Promise<BigUint64Array<ArrayBuffer>> {
-    const handle = this.#open();
     const events = new BigUint64Array(EVENT_WORDS * program.operations);
-    // Its own text: other calls are made while this one is under way.
-    const failure = new FailureRecord();
-    failure.unwrap(
-      await this.#library.schemoe_run(
+    await this.#callAsync((handle, failure) =>
+      this.#library.schemoe_run(
         handle,
         program.handle,
         // 0 would mean no limit.
         BigInt(Math.max(1, Math.round(Math.min(timeLimit, 1e9) * 1e9))),
         events,
         BigInt(program.operations),
-        failure.bytes,
-      ),
+        failure,
+      )
     );
     return events;
   }
@@ -303,4 +259,16 @@ export class NativeEngine {
   ): void {
     this.#failure.unwrap(body(this.#open(), this.#failure.bytes));
   }
+
+  /** Likewise off the event loop, with a record of its own: other calls are made while it is under way. */
+  async #callAsync(
+    body: (handle: Deno.PointerObject, failure: Uint8Array<ArrayBuffer>) => Promise<number>,
+  ): Promise<void> {
+    const failure = new FailureRecord();
+    failure.unwrap(await body(this.#open(), failure.bytes));
+  }
 }
+
+/** Where in which buffer of which rank, and the bytes that go there or come from there. */
+const bytesAt = ({ id, rank, offset }: BufferPlace, data: Uint8Array<ArrayBuffer>) =>
+  [id, rank, BigInt(offset), data, BigInt(data.byteLength)] as const;

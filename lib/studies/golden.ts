@@ -10,7 +10,7 @@ import type { GoldenCase } from "./golden_case.ts";
 import { goldenLayer } from "./golden_layer.ts";
 import { resized, withIdleExperts } from "./idle_experts.ts";
 
-import { createLayer } from "../layer/layer.ts";
+import { createLayer } from "../layer/create_layer.ts";
 import type { PassChoices } from "../layer/choices.ts";
 
 export type { GoldenCase };

@@ -7,7 +7,7 @@ import type { Compressor } from "../compressors/types.ts";
 import type { Scheduler } from "../schedulers/types.ts";
 import { SchemoeError, type Topology } from "../types.ts";
 import type { PassChoices } from "../layer/choices.ts";
-import { createLayer } from "../layer/layer.ts";
+import { createLayer } from "../layer/create_layer.ts";
 import { Run } from "../layer/run.ts";
 import { calibrated } from "./what_if_calibrate.ts";
 import { WhatIf } from "./what_if_result.ts";

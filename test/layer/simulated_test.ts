@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { topK } from "../../lib/blocks/mod.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
-import { createLayer } from "../../lib/layer/layer.ts";
+import { createLayer } from "../../lib/layer/create_layer.ts";
 import { simulated } from "../../lib/layer/simulated.ts";
 import { predictedVsMeasured } from "../../lib/timeline/measures/prediction.ts";
 import { topology } from "../../lib/topology.ts";

@@ -3,7 +3,7 @@ import { swiglu } from "../../blocks/mod.ts";
 import { modelCosts } from "../../costs/mod.ts";
 import { openSimulator } from "../../engines/mod.ts";
 import type { PassChoices } from "../../layer/choices.ts";
-import { createLayer } from "../../layer/layer.ts";
+import { createLayer } from "../../layer/create_layer.ts";
 import type { Run } from "../../layer/run.ts";
 import { communication, progress } from "../../timeline/mod.ts";
 import { DEFAULT_TESTBED, testbed } from "../../testbeds/mod.ts";

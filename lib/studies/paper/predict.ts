@@ -2,7 +2,7 @@
 import { capacity } from "../../blocks/layer_config.ts";
 import { modelCosts } from "../../costs/mod.ts";
 import { openSimulator } from "../../engines/mod.ts";
-import { createLayer } from "../../layer/layer.ts";
+import { createLayer } from "../../layer/create_layer.ts";
 import { testbed } from "../../testbeds/mod.ts";
 import type { Topology } from "../../types.ts";
 import { METHODS } from "./methods.ts";

@@ -4,7 +4,7 @@ import { SchemoeError } from "../../types.ts";
 import { arrange, both } from "../chart/arrange.ts";
 import { oneRun, type Timeline } from "../table/columns.ts";
 import { choicesOf, worldText } from "../chart/facts.ts";
-import { type Subject, type Timed, timed, worldOf } from "../table/subject.ts";
+import { renamed, type Subject, type Timed, timed, worldOf } from "../table/subject.ts";
 import { communication } from "./communication.ts";
 import { type Displayable, displayable } from "../chart/display.ts";
 import { formatTime } from "../table/format.ts";
@@ -115,21 +115,7 @@ export function compare(
 /** A run with a name, which a timeline has in its column `run`. */
 function nameIt(subject: Subject, doing: string): Timed & { readonly name: string } {
   const run = timed(subject, doing);
-  const { timeline, pass, configuration, bound, boundLimit, boundMost, topology, repeats, ran } =
-    run;
-  const name = run.name ?? oneRun(timeline);
-  return {
-    name,
-    timeline,
-    pass,
-    configuration,
-    bound,
-    boundLimit,
-    boundMost,
-    topology,
-    repeats,
-    ran,
-  };
+  return renamed(run, { name: run.name ?? oneRun(run.timeline), pass: run.pass });
 }
 
 /** What was chosen, and the world where it is not that of the chart above. */

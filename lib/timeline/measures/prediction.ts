@@ -3,7 +3,7 @@ import { table } from "arquero";
 import { SchemoeError } from "../../types.ts";
 import { oneRun, type Timeline } from "../table/columns.ts";
 import { compare, type Comparison } from "./compare.ts";
-import { type Subject, type Timed, timed } from "../table/subject.ts";
+import { renamed, type Subject, type Timed, timed } from "../table/subject.ts";
 import { type Displayable, displayable } from "../chart/display.ts";
 import { makespan } from "./makespan.ts";
 import { groupBy, operationsOf } from "../table/operations.ts";
@@ -64,7 +64,9 @@ export function predictedVsMeasured(measured: Subject, simulated: Subject): Pred
     measured_ns: Float64Array.from(rows, ([, , found]) => found),
     ratio: rows.map(([, predicted, found]) => predicted > 0 ? found / predicted : null),
   });
-  const runs = compare([named(one, "measured"), named(other, "simulated")]);
+  const called = (run: Timed, what: string) =>
+    renamed(run, { name: `${run.name ?? oneRun(run.timeline)}, ${what}`, pass: run.pass });
+  const runs = compare([called(one, "measured"), called(other, "simulated")]);
   const text = showText(summary);
   return {
     table: summary,
@@ -77,25 +79,6 @@ export function predictedVsMeasured(measured: Subject, simulated: Subject): Pred
       });
       return await shown[Symbol.for("Jupyter.display")]();
     },
-  };
-}
-
-/** A run under another name; its getters would not come along if it were spread. */
-function named(run: Timed, what: string): Timed {
-  const { timeline, pass, configuration, bound, boundLimit, boundMost, topology, repeats, ran } =
-    run;
-  const name = `${run.name ?? oneRun(timeline)}, ${what}`;
-  return {
-    name,
-    timeline,
-    pass,
-    configuration,
-    bound,
-    boundLimit,
-    boundMost,
-    topology,
-    repeats,
-    ran,
   };
 }
 

@@ -6,7 +6,7 @@ import { compare } from "../measures/compare.ts";
 import { makespan } from "../measures/makespan.ts";
 import { column, oneRun, rows } from "../table/columns.ts";
 import { formatTime } from "../table/format.ts";
-import { type Subject, timed } from "../table/subject.ts";
+import { renamed, type Subject, timed } from "../table/subject.ts";
 import { didYouMean } from "../../words.ts";
 import { factsHtml, PAGE_STYLE, STYLE, tableHtml } from "./html.ts";
 import { type NamedRun, type ReportRows, reportRows } from "./rows.ts";
@@ -107,23 +107,11 @@ async function script(): Promise<string> {
 /** A run with a name and a pass, which a timeline has in its columns. */
 function named(subject: Subject, item: number): NamedRun {
   const run = timed(subject, `report item ${item}`);
-  const { timeline, configuration, bound, boundLimit, boundMost, topology, repeats, ran } = run;
+  const { timeline } = run;
   const [first] = rows(timeline);
   const pass = run.pass ??
     (first === undefined ? "" : column<string>(timeline, "pass").at(first));
-  const name = run.name ?? oneRun(timeline);
-  return {
-    name,
-    pass,
-    timeline,
-    configuration,
-    bound,
-    boundLimit,
-    boundMost,
-    topology,
-    repeats,
-    ran,
-  };
+  return renamed(run, { name: run.name ?? oneRun(timeline), pass });
 }
 
 /** Charts of some runs, those of one pass on one time axis. */

@@ -44,6 +44,27 @@ export function timed(subject: Subject, doing = "read the timeline"): Timed {
   );
 }
 
+/**
+ * A run under another name, and with a pass; its getters would not come along if it were spread.
+ */
+export function renamed<Pass extends string | undefined>(
+  run: Timed,
+  as: { readonly name: string; readonly pass: Pass },
+): Timed & { readonly name: string; readonly pass: Pass } {
+  const { timeline, configuration, bound, boundLimit, boundMost, topology, repeats, ran } = run;
+  return {
+    ...as,
+    timeline,
+    configuration,
+    bound,
+    boundLimit,
+    boundMost,
+    topology,
+    repeats,
+    ran,
+  };
+}
+
 /** The table of what was given. */
 export const timelineOf = (subject: Subject, doing?: string): Timeline =>
   isTable(subject) ? subject : timed(subject, doing).timeline;

@@ -1,0 +1,36 @@
+/** What a pass was run with, for captions and saved runs. @module */
+import type { Layer } from "../blocks/mod.ts";
+import { byPeers, groupsText } from "../chunking/peer_groups.ts";
+import type { Engine } from "../engine.ts";
+import type { Chunk, TaskGraph } from "../types.ts";
+import { codecName, type ResolvedChoices } from "./choices.ts";
+
+/** Choices, sizes and engine of a pass in words and numbers. */
+export function configurationOf(
+  choices: ResolvedChoices,
+  { layer, engine, capacity, chunks }: {
+    readonly layer: Layer;
+    readonly engine: Engine;
+    readonly capacity: number;
+    readonly chunks: readonly Chunk[];
+  },
+): TaskGraph["configuration"] {
+  const { tokens, modelDim, hiddenDim, experts, topK, expert, dropless, topology } = layer;
+  return {
+    scheduler: choices.scheduler.name,
+    allToAll: choices.allToAll.name,
+    compressor: codecName(choices.compressor),
+    chunks: chunks.length,
+    ...(byPeers(chunks) ? { chunking: groupsText(chunks) } : {}),
+    world: `${topology.nodes} x ${topology.ranksPerNode}`,
+    tokens: `${tokens} a rank`,
+    modelDim,
+    hiddenDim,
+    experts,
+    topK,
+    capacity,
+    ...(dropless ? { dropless } : {}),
+    expert: expert.name,
+    engine: `${engine.kind}, ${engine.timing}`,
+  };
+}

@@ -1,0 +1,87 @@
+/** How many rows a pass has, known once the gate has chosen. @module */
+import { capacity, type Layer, routedCapacity } from "../blocks/mod.ts";
+import {
+  areEqual,
+  evenLoads,
+  type GivenLoads,
+  givenLoads,
+  largestLoad,
+} from "../chunking/loads.ts";
+import type { Engine, Workspace } from "../engine.ts";
+import { type Loads, SchemoeError } from "../types.ts";
+
+/** What the rows of a pass are laid out by. */
+export interface PassRows {
+  readonly capacity: number;
+  /** Of a dropless layer, unless all are equal: then padded rows have no padding. */
+  readonly loads?: Loads;
+}
+
+/** Where loads come from. */
+interface Routed {
+  readonly layer: Layer;
+  readonly engine: Engine;
+  /** Holds what the gate found, where the engine computes. */
+  readonly workspace: Workspace;
+  /** Loads of a dropless layer on an engine that computes no values. */
+  readonly given?: GivenLoads;
+}
+
+/**
+ * Capacity and loads of a pass whose gate has run, if they depend on it.
+ * @throws {SchemoeError} when ranks found different ones, naming rank and expert.
+ */
+export function passRows(of: Routed): PassRows {
+  const { layer } = of;
+  if (layer.dropless) {
+    const loads = allLoads(of);
+    return { capacity: largestLoad(loads), ...(areEqual(loads) ? {} : { loads }) };
+  }
+  return { capacity: capacity(layer, routedCapacity(layer) ? fullestExpert(of) : 0) };
+}
+
+/** Loads of all experts on all ranks, on which all ranks must agree. */
+function allLoads({ layer, engine, workspace, given }: Routed): Loads {
+  if (!engine.computes) {
+    if (given && engine.representatives) {
+      throw new SchemoeError(
+        "Cannot use the loads: one node stands for all on this engine; simulate every rank",
+      );
+    }
+    return given ? givenLoads(layer, given) : evenLoads(layer);
+  }
+  const { experts, topology: { ranks } } = layer;
+  const tables = Array.from(
+    { length: ranks },
+    (_, rank) => new Int32Array(workspace.read("gate.allLoads", rank, 4 * ranks * experts).buffer),
+  );
+  const odd = tables.findIndex((table) => table.some((load, i) => load !== tables[0][i]));
+  if (odd >= 0) {
+    const at = tables[odd].findIndex((load, i) => load !== tables[0][i]);
+    throw new SchemoeError(
+      `Cannot lay out the rows: rank ${odd} found that rank ${Math.floor(at / experts)} sends ` +
+        `${tables[odd][at]} tokens to expert ${at % experts}, rank 0 found ${tables[0][at]}`,
+      { rank: odd },
+    );
+  }
+  return { ranks, experts, table: tables[0] };
+}
+
+/** Load of the fullest expert on any rank, on which all ranks must agree. */
+function fullestExpert({ layer, engine, workspace }: Routed): number {
+  const { tokens, gate: { k }, gateRows, topology: { ranks } } = layer;
+  if (!engine.computes) return Math.ceil((tokens * k) / gateRows);
+  const loads = Array.from(
+    { length: ranks },
+    (_, rank) => new Int32Array(workspace.read("gate.capacity", rank, 4).buffer)[0],
+  );
+  const odd = loads.findIndex((load) => load !== loads[0]);
+  if (odd >= 0) {
+    throw new SchemoeError(
+      `Cannot choose the capacity: rank ${odd} found a largest load of ${loads[odd]}, rank 0 of ` +
+        `${loads[0]}`,
+      { rank: odd },
+    );
+  }
+  return loads[0];
+}
