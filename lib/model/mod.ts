@@ -14,6 +14,7 @@
  * ```
  * @module
  */
-export { createModel, MoeModel } from "./model.ts";
+export { createModel } from "./create_model.ts";
+export { MoeModel } from "./model.ts";
 export type { BlockConfig, DenseConfig, ModelConfig, MoeConfig } from "./config.ts";
 export { type StepValues, TrainingStep } from "./step.ts";

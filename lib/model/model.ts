@@ -1,60 +1,22 @@
 /** A Mixture-of-Experts language model on an engine, trained step by step. @module */
 import { checkedSplit } from "../chunking/peer_groups.ts";
+import type { Engine } from "../engine.ts";
+import { openSafetensors, writeSafetensors } from "../files/mod.ts";
+import { codecName, type PassChoices, resolveChoices } from "../layer/choices.ts";
 import { GraphRunner } from "../layer/graph_runner.ts";
 import { MemoryReport } from "../layer/memory_report.ts";
-import { codecName, type PassChoices, resolveChoices } from "../layer/choices.ts";
 import { TensorStore } from "../layer/store.ts";
 import { acrossLayers } from "../schedulers/across_layers.ts";
-import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
-import { type ModelConfig, type ModelShape, resolveModel } from "./config.ts";
 import { checkedStep, CHECKPOINT, checkpointTensors } from "./checkpoint.ts";
-import { openSafetensors, writeSafetensors } from "../files/mod.ts";
+import type { ModelShape } from "./config.ts";
+import { TrainingStep } from "./step.ts";
 import { lossGraph, stepGraph } from "./step_graph.ts";
-import { type StepValues, TrainingStep } from "./step.ts";
-import { type ModelTensors, modelTensors, moePrefix } from "./tensors.ts";
+import { mean, stepValues } from "./step_values.ts";
+import { type ModelTensors, modelTensors } from "./tensors.ts";
+import { checkedTokens, writeTokens } from "./tokens.ts";
 
-/**
- * Makes a language model of blocks: attention, then experts or one feed-forward network. Experts are spread
- * over all ranks, everything else is the same on all; each rank has sequences of its own. A step is one graph
- * of tasks (forward, backward, reduction of gradients, clipping, update), which any scheduler orders.
- *
- * An expert without capacity (`capacityFactor` 0, or dropless) has a place for every token of a rank: nothing
- * is dropped, and places without tokens are computed too.
- *
- * ```ts
- * import { createModel, openEngine, topK } from "@schemoe/lab";
- * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 4 });
- * const model = createModel(engine, {
- *   vocabulary: 512, context: 64, batch: 4, modelDim: 128, attention: { heads: 4 },
- *   layers: [{ moe: { experts: 8, hiddenDim: 256, gate: topK({ k: 2 }) } }],
- * });
- * const step = await model.step(undefined, { scheduler: "optSche", chunks: 2 });
- * console.assert(step.makespan > 0);
- * ```
- * @param options.seed of the parameters at the beginning; default 1.
- * @throws {SchemoeError} naming the field that is wrong.
- */
-export function createModel(
-  engine: Engine,
-  config: ModelConfig,
-  options: { readonly seed?: number } = {},
-): MoeModel {
-  if (typeof engine?.workspace !== "function") {
-    throw new SchemoeError("Cannot make the model: give an engine first, as openEngine makes one");
-  }
-  const foreign = Object.keys(options).find((key) => key !== "seed");
-  if (foreign) {
-    throw new SchemoeError(`Cannot make the model: "${foreign}" is not an option (seed)`);
-  }
-  const { seed = 1 } = options;
-  if (!Number.isSafeInteger(seed)) {
-    throw new SchemoeError(`Cannot make the model: seed must be an integer, got ${seed}`);
-  }
-  return new MoeModel(engine, resolveModel(config, engine.topology), seed);
-}
-
-/** See {@linkcode createModel}. */
+/** A model with its tensors on an engine, as `createModel` makes it. */
 export class MoeModel {
   readonly #store: TensorStore;
   readonly #tensors: ModelTensors;
@@ -120,9 +82,9 @@ export class MoeModel {
           `Cannot evaluate the model: the engine ${this.engine.kind} computes no values`,
         );
       }
-      const given = this.#checkedTokens(tokens);
+      const given = checkedTokens(this.shape, tokens);
       await this.ready();
-      this.#writeTokens(given);
+      writeTokens(this.shape, this.#store.workspace, given);
       const { chunks, resolved, configuration } = this.#choose(choices, "forward");
       const { scheduler, allToAll, compressor } = resolved;
       const key = [
@@ -193,9 +155,9 @@ export class MoeModel {
       const { optimizer, rate: rates } = this.shape;
       const { chunks, resolved, configuration } = this.#choose(choices, "step");
       const { scheduler, allToAll, compressor } = resolved;
-      const given = this.engine.computes ? this.#checkedTokens(tokens) : undefined;
+      const given = this.engine.computes ? checkedTokens(this.shape, tokens) : undefined;
       await this.ready(); // while values are made, no buffer can be
-      if (given) this.#writeTokens(given);
+      if (given) writeTokens(this.shape, this.#store.workspace, given);
       const rate = rates.at(this.#steps);
       if (!(rate >= 0 && rate < Infinity)) {
         throw new SchemoeError(
@@ -218,7 +180,9 @@ export class MoeModel {
       });
       const step = this.#steps++;
       const name = choices.name ?? `${scheduler.name}, step ${step}`;
-      const values = this.engine.computes && choices.results !== false ? this.#values() : undefined;
+      const values = this.engine.computes && choices.results !== false
+        ? stepValues(this.shape, this.#store)
+        : undefined;
       return new TrainingStep({ name, pass: "step", ran: [ran], configuration }, {
         ...{ step, rate, values },
       });
@@ -235,60 +199,6 @@ export class MoeModel {
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #values(): StepValues {
-    const { layers, tokens, topology: { ranks } } = this.shape;
-    const crossEntropy = [...this.#store.read("loss")].map((sum) => sum / tokens);
-    const prefixes = layers.flatMap((block, index) => "moe" in block ? [moePrefix(index)] : []);
-    const auxLoss = prefixes.map((prefix) => [...this.#store.read(`${prefix}aux_loss`)]);
-    const loads = prefixes.map((prefix) =>
-      this.#store.read(`${prefix}gate.loads`) as ArrayBufferView as Int32Array<ArrayBuffer>
-    );
-    // in the total each is part of a mean over ranks and layers, whose factor its weight holds
-    const weighted = auxLoss.flat();
-    const times = ranks * auxLoss.length;
-    return {
-      ...{ crossEntropy, auxLoss: auxLoss.map((list) => list.map((value) => times * value)) },
-      loss: mean(crossEntropy) + weighted.reduce((sum, value) => sum + value, 0),
-      ...{ gradNorm: this.#store.read("optimizer.clip")[0], loads },
-    };
-  }
-
-  #checkedTokens(tokens: Int32Array | undefined): Int32Array {
-    const { batch, context, vocabulary, topology: { ranks } } = this.shape;
-    const expected = ranks * batch * (context + 1);
-    if (!(tokens instanceof Int32Array) || tokens.length !== expected) {
-      const got = tokens instanceof Int32Array ? `${tokens.length} of them` : String(tokens);
-      throw new SchemoeError(
-        `Cannot run the step: tokens must be an Int32Array of shape [${ranks}, ${batch}, ` +
-          `${context + 1}] (${expected}), got ${got}`,
-      );
-    }
-    const wrong = tokens.findIndex((token) => token < 0 || token >= vocabulary);
-    if (wrong >= 0) {
-      throw new SchemoeError(
-        `Cannot run the step: token ${wrong} is ${tokens[wrong]}, the vocabulary has ${vocabulary}`,
-      );
-    }
-    return tokens;
-  }
-
-  #writeTokens(tokens: Int32Array): void {
-    const { batch, context, topology: { ranks } } = this.shape;
-    const { workspace } = this.#store;
-    const count = batch * context;
-    workspace.ensure({ tokens: 4 * count, targets: 4 * count });
-    for (let rank = 0; rank < ranks; rank++) {
-      const inputs = new Int32Array(count), targets = new Int32Array(count);
-      for (let b = 0; b < batch; b++) {
-        const from = (rank * batch + b) * (context + 1);
-        inputs.set(tokens.subarray(from, from + context), b * context);
-        targets.set(tokens.subarray(from + 1, from + context + 1), b * context);
-      }
-      workspace.write("tokens", rank, inputs);
-      workspace.write("targets", rank, targets);
-    }
   }
 
   #checkName(what: string, name: string): void {
@@ -317,5 +227,3 @@ export class MoeModel {
     return { chunks, resolved, configuration };
   }
 }
-
-const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / list.length;

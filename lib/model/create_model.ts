@@ -1,0 +1,35 @@
+/** Makes language models. @module */
+import type { Engine } from "../engine.ts";
+import { seedOf } from "../layer/seed.ts";
+import { type ModelConfig, resolveModel } from "./config.ts";
+import { MoeModel } from "./model.ts";
+
+/**
+ * Makes a language model of blocks: attention, then experts or one feed-forward network. Experts are spread
+ * over all ranks, everything else is the same on all; each rank has sequences of its own. A step is one graph
+ * of tasks (forward, backward, reduction of gradients, clipping, update), which any scheduler orders.
+ *
+ * An expert without capacity (`capacityFactor` 0, or dropless) has a place for every token of a rank: nothing
+ * is dropped, and places without tokens are computed too.
+ *
+ * ```ts
+ * import { createModel, openEngine, topK } from "@schemoe/lab";
+ * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 4 });
+ * const model = createModel(engine, {
+ *   vocabulary: 512, context: 64, batch: 4, modelDim: 128, attention: { heads: 4 },
+ *   layers: [{ moe: { experts: 8, hiddenDim: 256, gate: topK({ k: 2 }) } }],
+ * });
+ * const step = await model.step(undefined, { scheduler: "optSche", chunks: 2 });
+ * console.assert(step.makespan > 0);
+ * ```
+ * @param options.seed of the parameters at the beginning; default 1.
+ * @throws {SchemoeError} naming the field that is wrong.
+ */
+export function createModel(
+  engine: Engine,
+  config: ModelConfig,
+  options: { readonly seed?: number } = {},
+): MoeModel {
+  const seed = seedOf("model", engine, options);
+  return new MoeModel(engine, resolveModel(config, engine.topology), seed);
+}
