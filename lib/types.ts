@@ -121,6 +121,8 @@ export interface View {
 export interface Kernel {
   readonly name: string;
   readonly args: readonly (number | View)[];
+  /** Further integers of a kernel that takes any number of them, such as the rows of each expert. */
+  readonly more?: Int32Array;
   /** Of a `host` kernel: the function that it calls while its lane waits. */
   readonly run?: HostFunction;
 }

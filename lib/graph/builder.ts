@@ -73,22 +73,21 @@ export class GraphBuilder {
       throw new SchemoeError(`Cannot add the task: there are two called ${name}`);
     }
     this.#names.add(name);
-    const sent = transfers && once(() => busiest(this.topology, added));
-    const added: Task = {
+    const added: { -readonly [K in keyof Task]: Task[K] } = {
       id: this.#tasks.length,
       ...{ name, kind, label, pass: this.pass, chunk, stage, lane },
       after: Object.freeze([...new Set(task.after.map(({ id }) => id))]),
-      flops,
-      ...(task.rankFlops ? { rankFlops: task.rankFlops } : {}),
-      get bytes() {
-        return task.bytes ?? sent?.() ?? 0;
-      },
-      kernels,
-      transfers,
-      ...(task.uses ? { uses: namesOf(task.uses) } : {}),
-      ...(task.traffic ? { traffic: task.traffic } : {}),
+      ...{ flops, bytes: task.bytes ?? 0, kernels, transfers },
       layer: this.layer,
     };
+    // one by one, since spreading what may be absent would take most of the time of a graph
+    if (task.rankFlops) added.rankFlops = task.rankFlops;
+    if (task.uses) added.uses = namesOf(task.uses);
+    if (task.traffic) added.traffic = task.traffic;
+    if (transfers && task.bytes === undefined) {
+      const get = once(() => busiest(this.topology, added));
+      Object.defineProperty(added, "bytes", { get, enumerable: true });
+    }
     this.#tasks.push(Object.freeze(added));
     return added;
   }

@@ -3,6 +3,7 @@ import { elementBytes, type Layer } from "../blocks/mod.ts";
 import { host } from "../kernels/mod.ts";
 import { elements, layerTensors, type TensorTable } from "../memory/mod.ts";
 import type { ExpertContext } from "../blocks/experts/types.ts";
+import type { ParameterShape, SavedShape } from "../blocks/types.ts";
 import type { Life } from "../types.ts";
 import type { Matrix } from "../kernels/types.ts";
 import type { GraphBuilder } from "./builder.ts";
@@ -15,6 +16,30 @@ export function tensorsOf(layer: Layer): TensorTable {
   let table = tables.get(layer);
   if (!table) tables.set(layer, table = layerTensors(layer));
   return table;
+}
+
+/** The tensors of a layer's expert. */
+interface ExpertShapes {
+  readonly parameters: ReadonlyMap<string, ParameterShape>;
+  readonly saved: ReadonlyMap<string, SavedShape>;
+}
+
+const shapes = new WeakMap<Layer, ExpertShapes>();
+
+/** The tensors of a layer's expert by name, asked once. */
+function shapesOf(layer: Layer): ExpertShapes {
+  let known = shapes.get(layer);
+  if (!known) {
+    const { modelDim, hiddenDim, expert } = layer;
+    const byName = <T extends { readonly name: string }>(list: readonly T[]) =>
+      new Map(list.map((tensor) => [tensor.name, tensor]));
+    known = {
+      parameters: byName(expert.parameters({ modelDim, hiddenDim })),
+      saved: byName(expert.saved({ modelDim, hiddenDim })),
+    };
+    shapes.set(layer, known);
+  }
+  return known;
 }
 
 /**
@@ -38,7 +63,7 @@ export function declareExperts(
   outputLife: Life = "pass",
 ): { readonly forward: string[]; readonly backward: string[] } {
   const { layer } = way;
-  const { modelDim, hiddenDim, expert } = layer;
+  const { modelDim } = layer;
   const table = tensorsOf(layer);
   const forward = g.pass === "forward";
   const rows = (name: string, columns: number, life: Life) =>
@@ -46,9 +71,10 @@ export function declareExperts(
   const lives = { x: "saved", y: outputLife, dx: "pass", dy: "pass" } as const;
   const own = ROWS.filter((name) => forward ? name === "x" || name === "y" : name !== "y")
     .map((name) => rows(`expert.${name}`, modelDim, lives[name]));
-  const saved = expert.saved({ modelDim, hiddenDim })
+  const known = shapesOf(layer);
+  const saved = [...known.saved.values()]
     .map(({ name, columns, life = "saved" }) => rows(`expert.saved.${name}`, columns, life));
-  const names = expert.parameters({ modelDim, hiddenDim }).map(({ name }) => name);
+  const names = [...known.parameters.keys()];
   const parameters = names.map((name) => g.tensor(table, `experts.${name}`).buffer);
   const gradients = forward
     ? []
@@ -76,7 +102,7 @@ export function expertContext(way: Way, chunk: number, rank: number): ExpertCont
     stride: matrix.stride * columns,
   });
   const weights = (prefix: string, name: string): Matrix => {
-    const found = expert.parameters(shape).find((p) => p.name === name);
+    const found = shapesOf(layer).parameters.get(name);
     if (!found) throw new Error(`expert "${expert.name}" has no parameter "${name}"`);
     const buffer = `${prefix}experts.${name}`;
     const [rows, columns] = found.shape.length === 1 ? [1, found.shape[0]] : found.shape;
@@ -86,7 +112,7 @@ export function expertContext(way: Way, chunk: number, rank: number): ExpertCont
     };
   };
   const saved = (name: string): Matrix => {
-    const found = expert.saved(shape).find((s) => s.name === name);
+    const found = shapesOf(layer).saved.get(name);
     if (!found) throw new Error(`expert "${expert.name}" saves nothing called "${name}"`);
     return rowsOf(`saved.${name}`, found.columns);
   };

@@ -38,8 +38,9 @@ export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
   };
 }
 
-function slopesOf(g: GraphBuilder, { losses, ...layer }: Layer): GateContext["slopes"] {
-  const table = tensorsOf({ losses, ...layer });
+function slopesOf(g: GraphBuilder, layer: Layer): GateContext["slopes"] {
+  const { losses } = layer;
+  const table = tensorsOf(layer);
   const names = ["balance", "importance", "load"] as const;
   const views = names.map((name) => `gate.slopes.${name}`).filter((name) => table.has(name));
   const others = losses.filter(({ name, weight }) => name !== "gshard" && weight !== 0);

@@ -19,24 +19,22 @@ export interface Arrangement {
   readonly rows: View;
 }
 
-function args(a: Arrangement): Kernel["args"] {
+function kernel(name: string, a: Arrangement): Kernel {
   const { loads: { ranks, experts, table }, sources, places } = a;
-  return [
-    ...[typeCode(a.dtype), Number(a.bySource), a.columns, ranks, experts],
-    ...[sources.begin, sources.end - sources.begin, places.begin, places.end],
-    ...[a.wire, a.rows],
-    ...table,
-  ];
+  return {
+    name,
+    args: [
+      ...[typeCode(a.dtype), Number(a.bySource), a.columns, ranks, experts],
+      ...[sources.begin, sources.end - sources.begin, places.begin, places.end],
+      ...[a.wire, a.rows],
+    ],
+    more: table,
+  };
 }
 
 /** From the wire to the rows of the experts. */
-export const groupRows = (arrangement: Arrangement): Kernel => ({
-  name: "group_rows",
-  args: args(arrangement),
-});
+export const groupRows = (arrangement: Arrangement): Kernel => kernel("group_rows", arrangement);
 
 /** From the rows of the experts to the wire. */
-export const ungroupRows = (arrangement: Arrangement): Kernel => ({
-  name: "ungroup_rows",
-  args: args(arrangement),
-});
+export const ungroupRows = (arrangement: Arrangement): Kernel =>
+  kernel("ungroup_rows", arrangement);

@@ -1,5 +1,5 @@
 /** Matrix products, biases, activations and their gradients. @module */
-import type { ElementType, Matrix } from "./types.ts";
+import type { ElementType, Matrix, RowRange } from "./types.ts";
 import { type Kernel, SchemoeError, type View } from "../types.ts";
 
 /** Element-wise functions between the two products of an expert, by their native number. */
@@ -26,16 +26,34 @@ export const typeCode = (dtype: ElementType = "float32"): number => dtype === "b
 const place = (m: Matrix) => [m as View, m.ld, m.ranges ? 0 : m.stride] as const;
 const extent = (m: Matrix) => [typeCode(m.dtype), m.groups, m.rows, m.columns] as const;
 
+/** First row and rows of each group, by their ranges. */
+const known = new WeakMap<readonly RowRange[], Int32Array>();
+
 /** Further arguments where groups have numbers of rows of their own: those of each. */
-const rowsOf = ({ ranges = [] }: Matrix) => ranges.flatMap(({ first, rows }) => [first, rows]);
+function rowsOf({ ranges }: Matrix): Int32Array | undefined {
+  if (!ranges) return undefined;
+  let rows = known.get(ranges);
+  if (!rows) {
+    known.set(ranges, rows = new Int32Array(2 * ranges.length));
+    for (let i = 0; i < ranges.length; i++) {
+      rows[2 * i] = ranges[i].first;
+      rows[2 * i + 1] = ranges[i].rows;
+    }
+  }
+  return rows;
+}
+
+/** A kernel with the rows of its groups. */
+const withRows = (name: string, args: Kernel["args"], more: Int32Array | undefined): Kernel =>
+  more ? { name, args, more } : { name, args };
 
 /** The same, of matrices that must agree. @throws {SchemoeError} when they do not. */
-function commonRows(what: string, [first, ...others]: readonly Matrix[]): readonly number[] {
+function commonRows(what: string, [first, ...others]: readonly Matrix[]): Int32Array | undefined {
   const rows = rowsOf(first);
   for (const other of others) {
     if (other.ranges === first.ranges) continue;
     const found = rowsOf(other);
-    if (found.length === rows.length && found.every((value, i) => value === rows[i])) continue;
+    if (found?.length === rows?.length && found?.every((value, i) => value === rows![i])) continue;
     throw new SchemoeError(
       `Cannot ${what}: the groups of "${first.buffer}" and "${other.buffer}" have other rows`,
     );
@@ -101,7 +119,7 @@ export function gemm(
         `transA those of a and b; "${apart.buffer}" does not fit`,
     );
   }
-  return { name: "gemm_groups", args: [...args, ...commonRows("multiply", together)] };
+  return withRows("gemm_groups", args, commonRows("multiply", together));
 }
 
 /** Types of two factors: both float32 or bfloat16 (0, 1), or one of each (2: the first is bfloat16). */
@@ -117,35 +135,29 @@ export function biasActivation(
 ): Kernel {
   const target = y ? place(y) : [NONE, 0, 0] as const;
   const added = bias ? [bias as View, bias.stride] as const : [NONE, 0] as const;
-  return {
-    name: "bias_act",
-    args: [
-      ...[...extent(x), ...place(x), ...added, ...target, activationCode(activation)],
-      ...commonRows("add the bias", y ? [x, y] : [x]),
-    ],
-  };
+  return withRows(
+    "bias_act",
+    [...extent(x), ...place(x), ...added, ...target, activationCode(activation)],
+    commonRows("add the bias", y ? [x, y] : [x]),
+  );
 }
 
 /** `dx = dy * activation'(x)`; dx may be dy. */
 export function activationGrad(dy: Matrix, x: Matrix, dx: Matrix, activation: Activation): Kernel {
-  return {
-    name: "act_grad",
-    args: [
-      ...[...extent(x), ...place(dy), ...place(x), ...place(dx), activationCode(activation)],
-      ...commonRows("take the gradient", [x, dy, dx]),
-    ],
-  };
+  return withRows(
+    "act_grad",
+    [...extent(x), ...place(dy), ...place(x), ...place(dx), activationCode(activation)],
+    commonRows("take the gradient", [x, dy, dx]),
+  );
 }
 
 /** `y = activation(a) * b`. */
 export function glu(a: Matrix, b: Matrix, y: Matrix, activation: Gluing): Kernel {
-  return {
-    name: "glu",
-    args: [
-      ...[...extent(a), ...place(a), ...place(b), ...place(y), gluCode(activation)],
-      ...commonRows("multiply", [a, b, y]),
-    ],
-  };
+  return withRows(
+    "glu",
+    [...extent(a), ...place(a), ...place(b), ...place(y), gluCode(activation)],
+    commonRows("multiply", [a, b, y]),
+  );
 }
 
 /** Gradients of {@linkcode glu}. */
@@ -154,19 +166,18 @@ export function gluGrad(
   activation: Gluing,
 ): Kernel {
   const matrices = [dy, a, b, da, db];
-  return {
-    name: "glu_grad",
-    args: [
-      ...[...extent(a), ...matrices.flatMap(place), gluCode(activation)],
-      ...commonRows("take the gradient", matrices),
-    ],
-  };
+  return withRows(
+    "glu_grad",
+    [...extent(a), ...matrices.flatMap(place), gluCode(activation)],
+    commonRows("take the gradient", matrices),
+  );
 }
 
 /** `out[group] = (add ? out : 0) + sum of the rows of x`, in row order. */
 export function columnSum(x: Matrix, out: Matrix, add: boolean): Kernel {
-  return {
-    name: "column_sum",
-    args: [...extent(x), ...place(x), out as View, out.stride, Number(add), ...rowsOf(x)],
-  };
+  return withRows(
+    "column_sum",
+    [...extent(x), ...place(x), out as View, out.stride, Number(add)],
+    rowsOf(x),
+  );
 }

@@ -17,15 +17,18 @@ export interface Places {
   /** Slices of the capacity. */
   readonly chunks: readonly Chunk[];
   /** Present where only places that are taken have rows: first row of each (chunk, expert), and the end. */
-  readonly firstRows?: readonly number[];
+  readonly firstRows?: Int32Array;
 }
 
 const head = (p: Places) => [typeCode(p.dtype), p.tokens, p.columns, p.topK, p.experts] as const;
-const bounds = ({ chunks, firstRows = [] }: Places) => [
-  ...[chunks.length, 0],
-  ...chunks.map((c) => c.end),
-  ...firstRows,
-];
+/** Number of chunks, where each begins and the last one ends, and the first rows. */
+function bounds({ chunks, firstRows }: Places): Int32Array {
+  const all = new Int32Array(2 + chunks.length + (firstRows?.length ?? 0));
+  all[0] = chunks.length;
+  for (let i = 0; i < chunks.length; i++) all[2 + i] = chunks[i].end;
+  if (firstRows) all.set(firstRows, 2 + chunks.length);
+  return all;
+}
 
 /** Which choice fills each place: `slots` int32 [experts, capacity]. */
 export function fillSlots(
@@ -44,7 +47,11 @@ export function dispatchRows(
   places: Places,
   { x, slots, weights = NONE, out }: { x: View; slots: View; weights?: View; out: View },
 ): Kernel {
-  return { name: "dispatch", args: [...head(places), x, slots, weights, out, ...bounds(places)] };
+  return {
+    name: "dispatch",
+    args: [...head(places), x, slots, weights, out],
+    more: bounds(places),
+  };
 }
 
 /** The same token by token, where only places that are taken have rows; needs no slots. */
@@ -59,7 +66,7 @@ export function placeTokens(
   },
 ): Kernel {
   const views = [x, choices, positions, weights, out] as const;
-  return { name: "place_tokens", args: [...head(places), ...views, ...bounds(places)] };
+  return { name: "place_tokens", args: [...head(places), ...views], more: bounds(places) };
 }
 
 /** Adds up the rows of each token's choices in choice order, times their weights if given. */
@@ -75,7 +82,7 @@ export function combineRows(
   },
 ): Kernel {
   const views = [rows, choices, positions, weights, y] as const;
-  return { name: "combine", args: [...head(places), ...views, Number(add), ...bounds(places)] };
+  return { name: "combine", args: [...head(places), ...views, Number(add)], more: bounds(places) };
 }
 
 /** Dot product of each token with the row of each of its choices: gradient of the weights. */
@@ -88,6 +95,7 @@ export function rowDots(
 ): Kernel {
   return {
     name: "row_dot",
-    args: [...head(places), a, rows, choices, positions, out, ...bounds(places)],
+    args: [...head(places), a, rows, choices, positions, out],
+    more: bounds(places),
   };
 }

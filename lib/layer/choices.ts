@@ -202,14 +202,13 @@ function pick<T extends object>(
       `Cannot use the ${what}: it must have a name, by which runs are told apart, got ${name}`,
     );
   }
+  const found = Object.hasOwn(module, value) ? (module as Record<string, T>)[value] : undefined;
+  if (typeof (found as Record<string, unknown> | undefined)?.[method] === "function") return found!;
   const names = builtIns(module, method);
-  if (!names.includes(value)) {
-    throw new SchemoeError(
-      `Unknown ${what} "${value}": choose one of ${names.join(", ")}, or give a value of your own` +
-        didYouMean(value, names),
-    );
-  }
-  return (module as Record<string, T>)[value];
+  throw new SchemoeError(
+    `Unknown ${what} "${value}": choose one of ${names.join(", ")}, or give a value of your own` +
+      didYouMean(value, names),
+  );
 }
 
 /** A codec for each exchange; default of each `none`. */

@@ -52,9 +52,14 @@ function makePlan(program: Program): MemoryPlan {
   }
   const orders = new Order(program, shared.map(({ name }) => users!.get(name) ?? []));
   const { offsets, arena } = placeAll(shared.map(({ bytes }) => bytes), orders);
+  let floor: number | undefined;
   return {
-    ...{ arena, own, apart, bytes: bytesOf, floor: orders.floor(shared.map(({ bytes }) => bytes)) },
+    ...{ arena, own, apart, bytes: bytesOf },
     offsets: new Map(shared.map(({ name }, i) => [name, offsets[i]])),
+    // for reports alone, and it takes longer than all of the plan
+    get floor() {
+      return floor ??= orders.floor(shared.map(({ bytes }) => bytes));
+    },
   };
 }
 
@@ -80,18 +85,19 @@ function usersOf({ order }: Program): Map<string, number[]> | undefined {
 /** Largest first, each at the lowest offset where it meets nothing that may be alive with it. */
 function placeAll(bytes: readonly number[], orders: Order): { offsets: number[]; arena: number } {
   const offsets = bytes.map(() => 0);
+  /** By offset. */
   const placed: number[] = [];
   let arena = 0;
-  for (const i of bytes.keys().toArray().sort((a, b) => bytes[b] - bytes[a] || a - b)) {
-    const taken = placed.filter((j) => !orders.apart(i, j)).sort((a, b) => offsets[a] - offsets[b]);
+  for (const i of bytes.map((_, i) => i).sort((a, b) => bytes[b] - bytes[a] || a - b)) {
     let offset = 0;
-    for (const j of taken) {
+    for (const j of placed) {
       if (offset + bytes[i] <= offsets[j]) break;
-      offset = Math.max(offset, offsets[j] + bytes[j]);
+      if (offset < offsets[j] + bytes[j] && !orders.apart(i, j)) offset = offsets[j] + bytes[j];
     }
     offsets[i] = offset;
     arena = Math.max(arena, offset + bytes[i]);
-    placed.push(i);
+    const after = placed.findIndex((j) => offsets[j] > offset);
+    placed.splice(after < 0 ? placed.length : after, 0, i);
   }
   return { offsets, arena };
 }
@@ -139,7 +145,8 @@ class Order {
 
   #precedes(a: number, b: number): boolean {
     const before = this.#before[b];
-    return this.#users[a].every((id) => (before[id >> 5] >>> (id & 31) & 1) === 1);
+    for (const id of this.#users[a]) if ((before[id >> 5] >>> (id & 31) & 1) === 0) return false;
+    return true;
   }
 
   /**

@@ -25,8 +25,8 @@ export interface RaggedWay {
 export class RaggedRows {
   readonly #way: RaggedWay;
   readonly #slices: readonly Chunk[];
-  readonly #firsts: (readonly number[])[] = [];
-  readonly #ranges = new Map<number, readonly RowRange[]>();
+  readonly #firsts: Int32Array[] = [];
+  readonly #ranges = new Map<number, ChunkRows>();
   #most?: number;
 
   constructor(way: RaggedWay) {
@@ -35,7 +35,7 @@ export class RaggedRows {
   }
 
   /** First row of each (slice, expert) on a source, and the end. */
-  firstRows(source: number): readonly number[] {
+  firstRows(source: number): Int32Array {
     return this.#firsts[source] ??= this.#countRows(source);
   }
 
@@ -68,16 +68,12 @@ export class RaggedRows {
     return to.begin <= destination && destination < to.end && groups.meet(source, destination);
   }
 
-  /** Tokens of a rank for a local expert of another; 0 where they do not exchange tokens. */
-  #load(source: number, rank: number, local: number): number {
-    const { layer: { groups, localExperts }, loads } = this.#way;
-    return groups.meet(source, rank)
-      ? loadOf(loads, source, groups.place(rank) * localExperts + local)
-      : 0;
-  }
-
   /** Rows of each expert of a rank that belong to a chunk. */
   ranges(chunk: number, rank: number): readonly RowRange[] {
+    return this.#chunkRows(chunk, rank).ranges;
+  }
+
+  #chunkRows(chunk: number, rank: number): ChunkRows {
     const key = chunk * this.#way.layer.topology.ranks + rank;
     let found = this.#ranges.get(key);
     if (!found) this.#ranges.set(key, found = this.#rangesOf(chunk, rank));
@@ -95,7 +91,7 @@ export class RaggedRows {
 
   /** Rows that the experts of a rank get in a chunk. */
   rowsOf(chunk: number, rank: number): number {
-    return this.ranges(chunk, rank).reduce((sum, { rows }) => sum + rows, 0);
+    return this.#chunkRows(chunk, rank).sum;
   }
 
   /** Rows to provide for the experts of a rank: those of the busiest, rounded up. */
@@ -118,48 +114,58 @@ export class RaggedRows {
 
   /** Loads of all ranks for the experts of one. */
   localLoads(rank: number): Loads {
-    const { layer: { localExperts, topology: { ranks } } } = this.#way;
+    const { layer: { localExperts, groups, topology: { ranks } }, loads } = this.#way;
     const table = new Int32Array(ranks * localExperts);
+    const place = groups.place(rank) * localExperts;
     for (let source = 0; source < ranks; source++) {
-      for (let i = 0; i < localExperts; i++) {
-        table[source * localExperts + i] = this.#load(source, rank, i);
-      }
+      if (!groups.meet(source, rank)) continue;
+      const first = source * loads.experts + place;
+      table.set(loads.table.subarray(first, first + localExperts), source * localExperts);
     }
     return { ranks, experts: localExperts, table };
   }
 
-  #countRows(source: number): number[] {
+  #countRows(source: number): Int32Array {
     const { layer: { experts }, loads } = this.#way;
-    const rows = [0];
-    let sum = 0;
+    const rows = new Int32Array(this.#slices.length * experts + 1);
+    let [sum, at] = [0, 0];
     for (const { begin, end } of this.#slices) {
       for (let e = 0; e < experts; e++) {
-        rows.push(sum += taken(loadOf(loads, source, e), begin, end));
+        rows[++at] = sum += taken(loadOf(loads, source, e), begin, end);
       }
     }
     return rows;
   }
 
-  #rangesOf(chunk: number, rank: number): RowRange[] {
+  #rangesOf(chunk: number, rank: number): ChunkRows {
     const { layer: { localExperts, topology: { ranks } }, chunks } = this.#way;
     const { begin, end } = chunks[chunk];
     const from = sources(chunks[chunk], rank, ranks);
     const peers = byPeers(chunks);
-    let base = 0;
-    return Array.from({ length: localExperts }, (_, i) => {
+    const { table } = this.localLoads(rank);
+    const ranges: RowRange[] = [];
+    let [base, sum] = [0, 0];
+    for (let i = 0; i < localExperts; i++) {
       let [all, before, rows] = [0, 0, 0];
       for (let source = 0; source < ranks; source++) {
-        const load = this.#load(source, rank, i);
+        const load = table[source * localExperts + i];
         all += load;
         if (!peers) before += Math.min(load, begin);
         else if (source < from.begin) before += load;
         if (source >= from.begin && source < from.end) rows += taken(load, begin, end);
       }
-      const first = base + before;
+      ranges.push({ first: base + before, rows });
       base += all;
-      return { first, rows };
-    });
+      sum += rows;
+    }
+    return { ranges, sum };
   }
+}
+
+/** The rows of a rank's experts in a chunk. */
+interface ChunkRows {
+  readonly ranges: readonly RowRange[];
+  readonly sum: number;
 }
 
 /** Places from `begin` to `end` that a load takes. */

@@ -4,7 +4,8 @@
  */
 import { AWAIT, during, idle } from "../activity.ts";
 import { memoryPlan } from "../memory/plan.ts";
-import { FIRST_REGION, pack, type PackedProgram } from "../program/pack.ts";
+import { pack, type PackedProgram } from "../program/pack.ts";
+import { FIRST_REGION } from "../program/words.ts";
 import type { Engine, EventTable, Program, RunOptions, Workspace } from "../engine.ts";
 import { SchemoeError, type Task, type Topology } from "../types.ts";
 import { EVENT_WORDS, type NativeCalls, type PreparedProgram } from "./engine.ts";

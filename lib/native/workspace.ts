@@ -3,7 +3,7 @@
  * @module
  */
 import type { MemoryPlan } from "../memory/plan.ts";
-import type { Place } from "../program/pack.ts";
+import type { Place } from "../program/words.ts";
 import { SchemoeError, type View } from "../types.ts";
 import type { Workspace } from "../engine.ts";
 import type { NativeCalls } from "./engine.ts";

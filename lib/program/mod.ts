@@ -14,4 +14,5 @@
  */
 export type { Program } from "../engine.ts";
 export { buildProgram } from "./program.ts";
-export { ABI_VERSION, pack, type PackedProgram, type PackOptions, type Place } from "./pack.ts";
+export { ABI_VERSION, pack, type PackedProgram, type PackOptions } from "./pack.ts";
+export type { Place } from "./words.ts";

@@ -79,8 +79,12 @@ function positions(
 
 /** Keeps the latest position of each lane but the task's own, whose order already implies it. */
 function reduce(order: readonly Task[], list: readonly number[], at: number): number[] {
-  const latest = LANES.filter((lane) => lane !== order[at].lane).map((lane) =>
-    list.reduce((best, p) => order[p].lane === lane ? Math.max(best, p) : best, -1)
-  );
-  return latest.filter((p) => p >= 0);
+  const latest: number[] = [];
+  for (const lane of LANES) {
+    if (lane === order[at].lane) continue;
+    let best = -1;
+    for (const p of list) if (p > best && order[p].lane === lane) best = p;
+    if (best >= 0) latest.push(best);
+  }
+  return latest;
 }

@@ -48,6 +48,20 @@ Deno.test("pack() writes header, operations, waits and words", () => {
   assertEquals([word(10), word(11), word(12)], [33n | 4n << 32n, 1n, 8n]);
 });
 
+Deno.test("pack() writes further integers after the arguments, and negative ones in two's complement", () => {
+  const args = [0, 2, 1, 3, view(0), 3, 3, view(16), 1, -(2 ** 40) - 1];
+  const words = (kernel: Kernel) => {
+    const data = packed(kernel);
+    return Array.from(
+      { length: data.getUint32(32 + 24, true) },
+      (_, i) => data.getBigInt64(32 + 4 * 40 + 8 + 8 * i, true),
+    );
+  };
+  const all = words({ name: "column_sum", args, more: Int32Array.of(0, 3, 5, -2) });
+  assertEquals(all.slice(-5), [-(2n ** 40n) - 1n, 0n, 3n, 5n, -2n]);
+  assertEquals(all, words({ name: "column_sum", args: [...args, 0, 3, 5, -2] }));
+});
+
 Deno.test("pack() chains compute operations rank after rank when isolated", () => {
   const data = packed({ name: "fill", args: [2, view(16), 1.5] }, true);
   const waits = (at: number) => {
@@ -79,6 +93,8 @@ Deno.test("pack() rejects what the kernel table does not have", () => {
     [{ name: "fill", args: [view(0), view(0), 1] }, "a view where a number belongs"],
     [{ name: "fill", args: [1.5, view(0), 1] }, "1.5 where an integer belongs"],
     [{ name: "fill", args: [1, 2, 1] }, "2 where a view belongs"],
+    [{ name: "fill", args: [1, view(0.5), 1] }, 'offset 0.5 of the buffer "b" is not an integer'],
+    [{ name: "fill", args: [1, view(0), 1], more: Int32Array.of(7) }, "takes 3 arguments, got 4"],
   ];
   for (const [kernel, message] of cases) assertThrows(() => packed(kernel), SchemoeError, message);
 });

@@ -1,0 +1,204 @@
+/** Calls of kernels and transfers as 64-bit words (layout: `schemoe.h`). @module */
+import { type KernelName, KERNELS, TRANSFERS } from "../kernels/table.ts";
+import {
+  type HostFunction,
+  type Kernel,
+  SchemoeError,
+  type Transfer,
+  type View,
+} from "../types.ts";
+
+/** Where a buffer lies: a native buffer, or a part of one that kernels may not leave. */
+export interface Place {
+  readonly id: number;
+  readonly part?: { readonly begin: number; readonly bytes: number };
+}
+
+/** `SCHEMOE_FIRST_REGION`: the id of a region in views and failures. */
+export const FIRST_REGION = 0x80000000;
+/** Memory of the words of a Program that was packed, for the next one: zeroing it anew takes longer. */
+let spare: ArrayBuffer | undefined;
+
+/** The growing list of 64-bit words, little-endian as all machines that Deno runs on. */
+export class Words {
+  #buffer: ArrayBuffer;
+  #halves: Uint32Array;
+  #floats: Float64Array;
+  length = 0;
+  /** Buffers that the task being packed has declared; undefined where it declares none. */
+  uses?: ReadonlySet<string>;
+  readonly hosts: HostFunction[] = [];
+  readonly #hosts = new Map<HostFunction, number>();
+  readonly regions: { name: string; id: number; begin: number; bytes: number }[] = [];
+  readonly #ids = new Map<string, number>();
+
+  constructor(readonly place: (name: string) => Place) {
+    this.#buffer = spare ?? new ArrayBuffer(1 << 16);
+    spare = undefined;
+    this.#halves = new Uint32Array(this.#buffer);
+    this.#floats = new Float64Array(this.#buffer);
+  }
+
+  transfer({ kind, peer, bytes, from, to }: Transfer): void {
+    const views = kind === "copy" ? [from!, to!] : [kind === "send" ? from! : to!];
+    this.#call(
+      kind,
+      signature(kind),
+      kind === "copy" ? [bytes, ...views] : [peer, bytes, ...views],
+    );
+  }
+
+  kernel({ name, args, more, run }: Kernel): void {
+    if (!Object.hasOwn(KERNELS, name)) {
+      throw new SchemoeError(
+        `Cannot pack the kernel "${name}": unknown name, there are ${
+          Object.keys(KERNELS).join(", ")
+        }`,
+      );
+    }
+    if (!Array.isArray(args)) {
+      throw new SchemoeError(`Cannot pack the kernel "${name}": it has no array "args"`);
+    }
+    const known = signature(name as KernelName);
+    if (name === "host") return this.#call(name, known, [this.#host(run)]);
+    this.#call(name, known, args, more);
+  }
+
+  /** Number of a function; nobody would answer a kernel without one, and its lane would wait. */
+  #host(run: HostFunction | undefined): number {
+    if (typeof run !== "function") {
+      throw new SchemoeError(
+        `Cannot pack the kernel "host": it has no function "run"; host(function) makes one`,
+      );
+    }
+    let number = this.#hosts.get(run);
+    if (number === undefined) this.#hosts.set(run, number = this.hosts.push(run) - 1);
+    return number;
+  }
+
+  #call(
+    name: string,
+    { code, letters, open }: Signature,
+    args: readonly (number | View)[],
+    more?: Int32Array,
+  ): void {
+    if (args.length < letters.length || (!open && (more || args.length > letters.length))) {
+      throw new SchemoeError(
+        `Cannot pack the kernel "${name}": it takes ${letters.length} arguments, got ${
+          args.length + (more?.length ?? 0)
+        }`,
+      );
+    }
+    this.#reserve(1 + 2 * args.length + (more?.length ?? 0));
+    const head = this.length++;
+    for (let i = 0; i < args.length; i++) {
+      this.#argument(name, i < letters.length ? letters[i] : "i", args[i]);
+    }
+    if (more) { for (let i = 0; i < more.length; i++) this.#integer(more[i]); }
+    this.#halves[2 * head] = code;
+    this.#halves[2 * head + 1] = this.length - head - 1;
+  }
+
+  #argument(name: string, letter: string, value: number | View): void {
+    if (typeof value === "object") {
+      if (letter !== "v") {
+        throw new SchemoeError(`Cannot pack the kernel "${name}": a view where a number belongs`);
+      }
+      const { buffer, offset } = value;
+      if (offset < 0) {
+        throw new SchemoeError(
+          `Cannot pack the kernel "${name}": offset ${offset} of the buffer "${buffer}" is negative`,
+        );
+      }
+      if (!Number.isSafeInteger(offset)) {
+        throw new SchemoeError(
+          `Cannot pack the kernel "${name}": offset ${offset} of the buffer "${buffer}" is not an integer`,
+        );
+      }
+      if (buffer === "") {
+        this.#integer(-1);
+        return this.#integer(0);
+      }
+      const id = this.#id(buffer);
+      if (this.uses && !this.uses.has(buffer)) {
+        throw new SchemoeError(
+          `Cannot pack the kernel "${name}": its task does not declare that it uses the buffer "${buffer}"`,
+        );
+      }
+      this.#integer(id);
+      this.#integer(offset);
+    } else if (letter === "i" && Number.isSafeInteger(value)) {
+      this.#integer(value);
+    } else if (letter === "f") {
+      this.#floats[this.length++] = value;
+    } else {
+      throw new SchemoeError(
+        `Cannot pack the kernel "${name}": ${value} where ${
+          letter === "v" ? "a view" : "an integer"
+        } belongs`,
+      );
+    }
+  }
+
+  /** Native id of a buffer, or that of its region. */
+  #id(name: string): number {
+    let known = this.#ids.get(name);
+    if (known === undefined) {
+      const { id, part } = this.place(name);
+      known = part ? FIRST_REGION + this.regions.push({ name, id, ...part }) - 1 : id;
+      this.#ids.set(name, known);
+    }
+    return known;
+  }
+
+  /** In two's complement, without a BigInt: a Program may have many thousands of them. */
+  #integer(value: number): void {
+    const at = 2 * this.length++;
+    this.#halves[at] = value;
+    this.#halves[at + 1] = Math.floor(value / 2 ** 32);
+  }
+
+  #reserve(words: number): void {
+    const needed = 8 * (this.length + words);
+    if (needed <= this.#buffer.byteLength) return;
+    const larger = new ArrayBuffer(Math.max(needed, 2 * this.#buffer.byteLength));
+    new Uint8Array(larger).set(this.bytes());
+    this.#buffer = larger;
+    this.#halves = new Uint32Array(larger);
+    this.#floats = new Float64Array(larger);
+  }
+
+  bytes(): Uint8Array {
+    return new Uint8Array(this.#buffer, 0, 8 * this.length);
+  }
+
+  /** Its memory may be used again. */
+  close(): void {
+    if (this.#buffer.byteLength <= MOST_SPARE) spare = this.#buffer;
+  }
+}
+
+/** Memory that is kept from one Program to the next, at most. */
+const MOST_SPARE = 1 << 22;
+
+/** What a kernel takes. */
+interface Signature {
+  readonly code: number;
+  readonly letters: string;
+  /** Whether any number of integers may follow. */
+  readonly open: boolean;
+}
+
+const signatures = new Map<string, Signature>();
+
+function signature(name: KernelName | Transfer["kind"]): Signature {
+  let known = signatures.get(name);
+  if (!known) {
+    const { code, args } = name in TRANSFERS
+      ? TRANSFERS[name as Transfer["kind"]]
+      : KERNELS[name as KernelName];
+    const open = args.endsWith("*");
+    signatures.set(name, known = { code, open, letters: open ? args.slice(0, -1) : args });
+  }
+  return known;
+}
