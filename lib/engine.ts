@@ -77,6 +77,8 @@ export interface Engine {
   readonly timing: string;
   /** True when every task takes what the cost model says, so that nothing needs to be measured alone. */
   readonly modelled: boolean;
+  /** What tasks take alone, where that is not what the topology's model says. */
+  readonly costs?: { readonly source: string; seconds(task: Task, rank?: number): number };
   /** The ranks whose operations it runs, all others doing as these; absent: every rank. */
   readonly representatives?: readonly number[];
   workspace(): Workspace;

@@ -28,37 +28,37 @@ export interface SimulateOptions {
 /**
  * An engine that computes times and no values; needs no native library.
  *
- * @param options.representatives see {@linkcode SimulateOptions}.
+ * @param options see {@linkcode SimulateOptions}.
  * @throws {SchemoeError} naming what is wrong in the topology.
  */
-export function openSimulator(
-  topology: Topology,
-  options: Pick<SimulateOptions, "representatives"> = {},
-): Engine {
+export function openSimulator(topology: Topology, options: SimulateOptions = {}): Engine {
   checkTopology(topology);
-  const { representatives = false } = options;
+  const { representatives = false, costs } = options;
   const columns = representatives ? oneNode(topology) : everyRank(topology);
   let closed = false;
   const engine: Engine = {
     kind: "simulate",
     topology,
     computes: false,
-    timing: `simulated with the alpha-beta model${representatives ? ", one node for all" : ""}`,
+    timing: `simulated with the ${costs ? costs.source : "alpha-beta model"}${
+      representatives ? ", one node for all" : ""
+    }`,
     modelled: true,
+    ...(costs ? { costs } : {}),
     ...(representatives ? { representatives: Array.from(columns.ranks) } : {}),
     workspace: () => emptyWorkspace,
-    run(program, _workspace, options = {}) {
+    run(program, _workspace, running = {}) {
       if (closed) throw new SchemoeError("Cannot use the engine: it is closed");
-      if (options.signal?.aborted) {
+      if (running.signal?.aborted) {
         throw new SchemoeError("Cannot run the Program: it was aborted", {
           status: 3,
-          cause: options.signal.reason,
+          cause: running.signal.reason,
         });
       }
       return Promise.resolve(
-        options.isolated
-          ? oneByOne(instanceOf(program, topology, { representatives }))
-          : simulate(program, topology, { representatives }),
+        running.isolated
+          ? oneByOne(instanceOf(program, topology, options))
+          : simulate(program, topology, options),
       );
     },
     idle: () => idle(engine),

@@ -26,6 +26,8 @@ interface Measured {
   readonly bound: Bound;
   /** Of measured times: the largest bound that one of the measurements alone would give. */
   readonly boundMost?: number;
+  /** The runs in which the tasks ran alone. */
+  readonly alone?: { readonly program: Program; readonly runs: readonly EventTable[] };
 }
 
 /** A graph with what was found out about it. */
@@ -97,7 +99,7 @@ export class GraphRunner {
     if (!this.engine.computes) {
       checkSize(graph.tasks.length, representatives?.length ?? graph.topology.ranks);
     }
-    const model = modelCosts(graph.topology, { representatives });
+    const model = this.engine.costs ?? modelCosts(graph.topology, { representatives });
     const { bound = this.engine.modelled || known.measured !== undefined } = options;
     if (bound && !known.measured) {
       known.measured = this.engine.modelled
@@ -134,7 +136,10 @@ export class GraphRunner {
     const single = runs.map((run) =>
       lowerBound(known.graph, measuredCosts(program, [run])).seconds
     );
-    return { costs, bound: lowerBound(known.graph, costs), boundMost: Math.max(...single) };
+    return {
+      ...{ costs, bound: lowerBound(known.graph, costs), boundMost: Math.max(...single) },
+      alone: { program, runs },
+    };
   }
 
   #identity(value: object): number {

@@ -19,6 +19,8 @@ export interface RanProgram {
   readonly bound?: Bound;
   /** Of times that were measured: the largest bound that one of the measurements alone would give, seconds. */
   readonly boundMost?: number;
+  /** The runs in which its tasks were measured alone. */
+  readonly alone?: { readonly program: Program; readonly runs: readonly EventTable[] };
   /** Seconds of each run where it ran several times; `events` are those of the median. */
   readonly repeats?: readonly number[];
 }

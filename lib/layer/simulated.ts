@@ -1,11 +1,15 @@
-/** What the simulator says of a run. @module */
-import { simulate } from "../engines/mod.ts";
+/** What the simulator says of a run or a layer. @module */
+import { configOf } from "../blocks/layer_config.ts";
+import { openSimulator, simulate } from "../engines/mod.ts";
+import { type MachineProfile, profileCosts, profiledTopology } from "../profile/mod.ts";
 import { SchemoeError } from "../types.ts";
+import { createLayer, MoeLayer } from "./layer.ts";
 import { Run } from "./run.ts";
 
 /**
- * The same Programs as those of a run, simulated with the cost model of its topology; for
- * `predictedVsMeasured(run, simulated(run))`.
+ * The same Programs as those of a run, simulated with the cost model of its topology, or with a machine profile
+ * (`calibrate`); for `predictedVsMeasured(run, simulated(run))`. Of a layer: one like it on an engine that takes
+ * what the profile says, so that passes of it are predictions.
  *
  * ```ts
  * import { createLayer, openEngine, predictedVsMeasured } from "@schemoe/lab";
@@ -16,21 +20,41 @@ import { Run } from "./run.ts";
  * console.assert(simulated(run).makespan === run.makespan);
  * console.assert(predictedVsMeasured(run, simulated(run)).table.get("ratio", 0) === 1);
  * ```
- * @throws {SchemoeError} for what is no run of a layer, such as one that was loaded from a folder.
+ * @throws {SchemoeError} for what is no run of a layer, such as one that was loaded from a folder, and for tasks of
+ * a kind that the profile does not have.
  */
-export function simulated(run: Run): Run {
-  if (!(run instanceof Run)) {
+export function simulated(run: Run, profile?: MachineProfile): Run;
+export function simulated(layer: MoeLayer, profile: MachineProfile): MoeLayer;
+export function simulated(subject: Run | MoeLayer, profile?: MachineProfile): Run | MoeLayer {
+  if (subject instanceof MoeLayer) return profiledLayer(subject, profile);
+  if (!(subject instanceof Run)) {
     throw new SchemoeError(
       "Cannot simulate the run: it is none of a layer or a stack, whose Programs are needed",
     );
   }
   return new Run({
-    name: run.name,
-    pass: run.pass,
-    configuration: { ...run.configuration, engine: "simulate" },
-    ran: run.ran.map(({ program, costs, bound }) => ({
-      ...{ program, events: simulate(program, program.graph.topology) },
-      ...(bound ? { costs, bound } : {}),
-    })),
+    name: subject.name,
+    pass: subject.pass,
+    configuration: { ...subject.configuration, engine: "simulate" },
+    ran: subject.ran.map(({ program, costs, bound }) => {
+      const { topology } = program.graph;
+      const events = profile
+        ? simulate(program, profiledTopology(topology, profile), {
+          costs: profileCosts(profile, topology),
+        })
+        : simulate(program, topology);
+      return { program, events, ...(bound ? { costs, bound } : {}) };
+    }),
   });
+}
+
+function profiledLayer({ engine, layer, seed }: MoeLayer, profile?: MachineProfile): MoeLayer {
+  if (!profile) {
+    throw new SchemoeError(
+      "Cannot simulate the layer: give a profile second, as calibrate makes one",
+    );
+  }
+  const topology = profiledTopology(engine.topology, profile);
+  const costs = profileCosts(profile, engine.topology);
+  return createLayer(openSimulator(topology, { costs }), configOf(layer), { seed });
 }

@@ -1,0 +1,15 @@
+/**
+ * Measure, fit, predict, choose: machine profiles, and what is decided by them.
+ *
+ * ```ts
+ * import { openEngine } from "@schemoe/lab";
+ * import { calibrate } from "@schemoe/lab/adaptive";
+ * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const profile = await calibrate(engine, { codecs: [] });
+ * console.assert(profile.links.quality.r2 > 0.999 && profile.slowdown.together === 1);
+ * ```
+ * @module
+ */
+export { calibrate, type CalibrateOptions } from "./calibrate.ts";
+export { driftOf } from "./reuse.ts";
+export * from "../profile/mod.ts";

@@ -1,0 +1,68 @@
+/** What the operations of runs took, told apart from waiting. @module */
+import { trafficOf } from "../costs/mod.ts";
+import type { EventTable, Program } from "../engine.ts";
+import type { Task } from "../types.ts";
+
+/** One operation of a run, in seconds. */
+export interface Observed {
+  readonly task: Task;
+  readonly rank: number;
+  /** When all that it needs was there: its lane, what it waits for, and of a phase its peers. */
+  readonly base: number;
+  /** When it began to work, its peers being there. */
+  readonly begun: number;
+  readonly end: number;
+  /** What it was paced to take, 0 for as fast as it goes. */
+  readonly paced: number;
+  /** Whether another lane held it up until `base`, or a peer did. */
+  readonly after: "own" | "other" | "peer";
+}
+
+/**
+ * What an operation takes: from its base to its end, since what passes before it begins is a cost of it. One that is
+ * paced ends on time though it began late, and the next one makes up for what was late: it takes its pace, or longer.
+ */
+export const takenBy = ({ base, begun, end, paced }: Observed): number =>
+  paced > 0 ? Math.max(paced, end - begun) : end - base;
+
+const SECONDS = 1e-9;
+
+/** Operations of a run. */
+export function observe(program: Program, events: EventTable): Observed[] {
+  const { ranks } = program.graph.topology;
+  const at = new Map<number, number>();
+  for (let i = 0; i < events.position.length; i++) {
+    at.set(events.position[i] * ranks + events.rank[i], i);
+  }
+  const end = (position: number, rank: number) => events.end[at.get(position * ranks + rank)!];
+  const lanes = new Map<string, number>();
+  const observed: Observed[] = [];
+  for (const [position, task] of program.order.entries()) {
+    const own = new Float64Array(ranks);
+    const kinds: Observed["after"][] = [];
+    for (let rank = 0; rank < ranks; rank++) {
+      const lane = lanes.get(`${task.lane} ${rank}`) ?? 0;
+      const waits = program.waits[position].reduce((most, p) => Math.max(most, end(p, rank)), 0);
+      own[rank] = Math.max(lane, waits);
+      kinds[rank] = waits > lane ? "other" : "own";
+    }
+    const pattern = task.transfers && trafficOf(program.graph.topology, task).pattern;
+    for (let rank = 0; rank < ranks; rank++) {
+      let base = own[rank];
+      for (const peer of Array.from(pattern?.peers(rank) ?? [])) base = Math.max(base, own[peer]);
+      const i = at.get(position * ranks + rank)!;
+      observed.push({
+        ...{ task, rank, base: base * SECONDS, end: events.end[i] * SECONDS },
+        begun: (events.start[i] + events.wait[i]) * SECONDS,
+        paced: (events.paced?.[i] ?? 0) * SECONDS,
+        after: base > own[rank] ? "peer" : kinds[rank],
+      });
+      lanes.set(`${task.lane} ${rank}`, events.end[i]);
+    }
+  }
+  return observed;
+}
+
+/** Seconds that two stretches of time have in common. */
+export const overlapOf = (a: Observed, b: Observed): number =>
+  Math.max(0, Math.min(a.end, b.end) - Math.max(a.begun, b.begun));

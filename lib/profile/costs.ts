@@ -1,0 +1,81 @@
+/** Costs by a machine profile. @module */
+import { taskSeconds } from "../costs/mod.ts";
+import type { Costs } from "../costs/types.ts";
+import { SchemoeError, type Task, type Topology } from "../types.ts";
+import { didYouMean } from "../words.ts";
+import { corrected, dot } from "./fit.ts";
+import { kindOf, phaseWorkOf, workOf } from "./samples.ts";
+import type { Estimate, MachineProfile } from "./types.ts";
+
+/**
+ * Seconds of tasks alone as a profile has them.
+ * @throws {SchemoeError} asked for a task of a kind that was not measured.
+ */
+export function profileCosts(profile: MachineProfile, topology: Topology): Costs {
+  const kinds = new Map(profile.kinds.map((fit) => [fit.kind, fit]));
+  const { links } = profile;
+  const linkValues = [
+    ...[links.alpha, links.intra.alpha, links.intra.beta, links.inter.alpha, links.inter.beta],
+    links.local,
+  ].map(valueOf);
+  const values = new Map(
+    profile.kinds.map(({ kind, alpha, perFlop, perByte }) => [
+      kind,
+      [alpha, perFlop, perByte].map(valueOf),
+    ]),
+  );
+  const onRank = (task: Task, rank: number) => {
+    if (task.transfers) {
+      return corrected(dot(phaseWorkOf(topology, task, rank), linkValues), links.corrections);
+    }
+    // such as attention in a stack, which every engine paces
+    if (!task.kernels) return taskSeconds(topology, task, rank);
+    const kind = kindOf(task);
+    const fit = kinds.get(kind);
+    if (!fit) return unmeasured(task, kind, kinds.keys());
+    const seconds = corrected(dot(workOf(task, rank), values.get(kind)!), fit.corrections);
+    return seconds / (topology.speed?.[rank] ?? 1);
+  };
+  const slowest = new WeakMap<Task, number>();
+  return {
+    source: `profile of ${profile.date}`,
+    seconds(task, rank) {
+      if (rank !== undefined) return onRank(task, rank);
+      let most = slowest.get(task);
+      if (most === undefined) {
+        most = 0;
+        for (let r = 0; r < topology.ranks; r++) most = Math.max(most, onRank(task, r));
+        slowest.set(task, most);
+      }
+      return most;
+    },
+  };
+}
+
+const valueOf = ({ value }: Estimate): number => value;
+
+function unmeasured(task: Task, kind: string, known: Iterable<string>): number {
+  throw new SchemoeError(
+    `Cannot predict the task ${task.name}: the profile has no "${kind}"; calibrate with a layer and ` +
+      `codecs like these${didYouMean(kind, known)}`,
+  );
+}
+
+/** The world as the profile found it: how computation of all ranks, and beside transfers, slows down. */
+export function profiledTopology(topology: Topology, { slowdown }: MachineProfile): Topology {
+  const { together, compute, communication } = slowdown;
+  const { ranks, sharing: _, contention: __, ...others } = topology;
+  const shares = together > 1 && ranks > 1;
+  return {
+    ...{ ...others, ranks },
+    ...(shares
+      ? {
+        sharing: {
+          of: Array.from({ length: ranks }, () => 0),
+          capacity: [Math.max(ranks / together, Number.MIN_VALUE)],
+        },
+      }
+      : {}),
+    ...(compute > 1 || communication > 1 ? { contention: { compute, communication } } : {}),
+  };
+}

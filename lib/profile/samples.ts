@@ -1,0 +1,69 @@
+/** Operations that were measured, and what their times depend on. @module */
+import { trafficOf, trafficSeconds } from "../costs/mod.ts";
+import type { Kernel, RankTraffic, Task, Topology } from "../types.ts";
+
+/** One operation, or several alike: its features and how long it took. */
+export interface Sample {
+  readonly features: readonly number[];
+  readonly seconds: number;
+  /** How far repeats lie from their median, relative. */
+  readonly noise: number;
+}
+
+/** Position of the codec's number among the arguments of `encode` and `decode`. */
+const CODEC = 1;
+const CODED = ["encode", "decode"];
+
+/** A kernel's name, of a codec with its number and parameter. */
+const kernelName = ({ name, args }: Kernel): string =>
+  CODED.includes(name) ? `${name}:${args[CODEC]}/${args[CODEC + 1]}` : name;
+
+const known = new WeakMap<Task, string>();
+
+/**
+ * What kind of work a task is: `transfer`, or its kind with the native kernels it calls, those of codecs by their
+ * numbers, such as `expert bias_act gemm`.
+ */
+export function kindOf(task: Task): string {
+  let kind = known.get(task);
+  if (kind === undefined) {
+    const names = new Set(task.kernels?.(0).map(kernelName) ?? []);
+    kind = task.transfers ? "transfer" : [task.kind, ...[...names].sort()].join(" ");
+    known.set(task, kind);
+  }
+  return kind;
+}
+
+/** Of computation: 1, floating-point operations, bytes of memory traffic. */
+export const workOf = (task: Task, rank: number): number[] => [
+  ...[1, task.rankFlops?.(rank) ?? task.flops, task.bytes],
+];
+
+/** Names of the features of a phase. */
+export const PHASE_FEATURES = 6;
+
+/**
+ * Of a phase on a rank: 1, messages and bytes inside the node, messages and bytes between nodes, bytes copied. Of
+ * its sends, or of its receives where these take longer by the topology.
+ */
+export function phaseWorkOf(topology: Topology, task: Task, rank: number): number[] {
+  const { pattern, sliceBytes } = trafficOf(topology, task);
+  const traffic = pattern.of(rank);
+  const { copied, intra, inter } = traffic;
+  const sends = { ...traffic, intra: sent(intra), inter: sent(inter) };
+  const receives = { ...traffic, intra: received(intra), inter: received(inter) };
+  const longer = trafficSeconds(topology, receives, sliceBytes) >
+      trafficSeconds(topology, sends, sliceBytes)
+    ? receives
+    : sends;
+  return [
+    ...[1, longer.intra.sends, longer.intra.sent * sliceBytes],
+    ...[longer.inter.sends, longer.inter.sent * sliceBytes, copied * sliceBytes],
+  ];
+}
+
+type Messages = RankTraffic["intra"];
+const sent = ({ sends, sent }: Messages): Messages => ({ sends, sent, receives: 0, received: 0 });
+const received = ({ receives, received }: Messages): Messages => ({
+  ...{ sends: receives, sent: received, receives: 0, received: 0 },
+});

@@ -1,0 +1,103 @@
+/** What a machine takes for each kind of work, as measured. @module */
+
+/** A number with its 90 % interval, by the jackknife over tenths of the measurements. */
+export interface Estimate {
+  readonly value: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** How well a fit describes what it was made of. */
+export interface FitQuality {
+  /** Operations measured, medians over ranks and repeats. */
+  readonly points: number;
+  /** Coefficient of determination of the seconds. */
+  readonly r2: number;
+  /** Median of the relative errors without their signs. */
+  readonly error: number;
+  /** Median over operations of how far repeats lie from their median, relative. */
+  readonly noise: number;
+  /** Shortest and longest operation measured, in seconds; beyond them the fit extrapolates. */
+  readonly range: readonly [number, number];
+}
+
+/** By how much operations of about these seconds differ from the straight fit. */
+export interface Correction {
+  readonly seconds: number;
+  readonly factor: number;
+}
+
+/** Computation of one kind takes `alpha + perFlop * flops + perByte * bytes`, times the correction of its size. */
+export interface KindFit {
+  /** Kind of task, its native kernels, and the codec where there is one: see `kindOf`. */
+  readonly kind: string;
+  readonly alpha: Estimate;
+  /** Seconds of an operation, and of a byte of memory traffic. */
+  readonly perFlop: Estimate;
+  readonly perByte: Estimate;
+  readonly corrections: readonly Correction[];
+  readonly quality: FitQuality;
+}
+
+/** Messages over one kind of link: `alpha` for each, `beta` for each byte, in seconds. */
+export interface LinkEstimate {
+  readonly alpha: Estimate;
+  readonly beta: Estimate;
+}
+
+/** A phase takes `alpha`, and what its messages take. */
+export interface LinksFit {
+  readonly alpha: Estimate;
+  readonly intra: LinkEstimate;
+  readonly inter: LinkEstimate;
+  /** Seconds a byte of a copy inside a rank. */
+  readonly local: Estimate;
+  readonly corrections: readonly Correction[];
+  readonly quality: FitQuality;
+  /** Phases by number of peers and bytes sent: what they took, and what the fit says. */
+  readonly bySize: readonly {
+    readonly peers: number;
+    readonly bytes: number;
+    readonly seconds: number;
+    readonly predicted: number;
+  }[];
+}
+
+/** What a machine takes, fitted to sweeps of an engine: pure data, kept as JSON. */
+export interface MachineProfile {
+  readonly format: "schemoe profile";
+  readonly version: 1;
+  readonly machine: {
+    readonly os: string;
+    readonly architecture: string;
+    readonly processors?: number;
+  };
+  readonly versions: { readonly package: string; readonly deno: string };
+  /** ISO 8601. */
+  readonly date: string;
+  /** The engine that was measured, and its world. */
+  readonly engine: {
+    readonly kind: string;
+    readonly timing: string;
+    readonly nodes: number;
+    readonly ranksPerNode: number;
+  };
+  readonly kinds: readonly KindFit[];
+  readonly links: LinksFit;
+  /**
+   * Seconds from the end of what an operation waits for to its begin: on its own lane, on another one, and of a
+   * phase from its last peer's post on. They are within the times above.
+   */
+  readonly launch: { readonly next: number; readonly wait: number; readonly meet: number };
+  /**
+   * How many times longer computation takes when all ranks compute than alone; and computation while its rank
+   * transfers, and transfers while their rank computes. 1 is not at all.
+   */
+  readonly slowdown: {
+    readonly together: number;
+    readonly compute: number;
+    readonly communication: number;
+  };
+  /** Seconds that measuring took. */
+  readonly seconds: number;
+}

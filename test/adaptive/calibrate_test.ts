@@ -1,0 +1,118 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { calibrate, parseProfile } from "../../lib/adaptive/mod.ts";
+import { createLayer, simulated } from "../../lib/layer/mod.ts";
+import { sharedProcessor, topology } from "../../lib/topology.ts";
+import type { Engine } from "../../lib/engine.ts";
+import { SchemoeError } from "../../lib/types.ts";
+import { hiddenEngine } from "./hidden.ts";
+
+const sizes = { nodes: 2, ranksPerNode: 2 };
+const shown = topology(sizes);
+const real = topology({
+  ...sizes,
+  intra: { alpha: 3e-5, beta: 2e-8 },
+  inter: { alpha: 2e-4, beta: 9e-8 },
+  local: { beta: 5e-9 },
+  processor: { alpha: 4e-5, flopRate: 3e10, byteRate: 2e9 },
+});
+const layer = { tokens: 128, modelDim: 64, hiddenDim: 128, experts: 8 };
+const near = (found: number, wanted: number, part: number) =>
+  assert(Math.abs(found / wanted - 1) <= part, `${found} is not ${wanted} within ${part}`);
+
+Deno.test("calibrate() recovers alpha, beta and rates that the engine does not tell", async () => {
+  const profile = await calibrate(hiddenEngine({ shown, real }), { layer });
+  const { links, slowdown } = profile;
+  near(links.inter.alpha.value, 2e-4, 1e-6);
+  near(links.inter.beta.value, 9e-8, 1e-6);
+  near(links.intra.alpha.value, 3e-5, 1e-6);
+  near(links.intra.beta.value, 2e-8, 1e-6);
+  near(links.local.value, 5e-9, 1e-6);
+  assertAlmostEquals(links.alpha.value, 0, 1e-9);
+  assert(links.quality.r2 > 0.999999 && links.bySize.length > 20, `${links.quality.r2}`);
+  const expert = profile.kinds.find(({ kind }) => kind.startsWith("expert "))!;
+  near(expert.perFlop.value, 1 / 3e10, 1e-6);
+  near(expert.alpha.value, 4e-5, 1e-6);
+  const coded = profile.kinds.filter(({ kind }) => kind.startsWith("compress encode:"));
+  assertEquals(coded.length, 4, "one kind for each codec, and packing without one");
+  for (const { perByte } of coded) near(perByte.value, 1 / 2e9, 1e-6);
+  assertEquals(slowdown, { together: 1, compute: 1, communication: 1 });
+});
+
+Deno.test("calibrate() states what it is unsure of: noise widens the intervals, which hold the truth", async () => {
+  const engine = hiddenEngine({ shown, real, noise: 0.1 });
+  const { links } = await calibrate(engine, { layer, codecs: [] });
+  const { value, least, most } = links.inter.beta;
+  near(value, 9e-8 * 1.05, 0.04);
+  assert(least < value && value < most && links.quality.noise > 0.005, `${links.quality.noise}`);
+});
+
+Deno.test("calibrate() finds that ranks share a processor, and transfers slow computation down", async () => {
+  const shared = sharedProcessor(real, 2);
+  const one = await calibrate(hiddenEngine({ shown, real: shared }), { layer, codecs: [] });
+  near(one.slowdown.together, 2, 0.02);
+  const contention = { compute: 1.4, communication: 1.2 };
+  const engine = hiddenEngine({ shown, real: { ...real, contention } });
+  const { slowdown } = await calibrate(engine, { layer, codecs: [] });
+  near(slowdown.compute, 1.4, 0.08);
+  near(slowdown.communication, 1.2, 0.08);
+});
+
+Deno.test("simulated(layer, profile) predicts layers and choices that were not measured", async () => {
+  const engine = hiddenEngine({ shown, real });
+  const profile = await calibrate(engine, { layer });
+  const held = createLayer(engine, { tokens: 200, modelDim: 96, hiddenDim: 160, experts: 8 });
+  const predicted = simulated(held, profile);
+  const choices = {
+    scheduler: "fasterMoE",
+    allToAll: "hierarchical1d",
+    chunks: 2,
+    compressor: "int8",
+  };
+  for (const pass of ["forward", "backward"] as const) {
+    near((await predicted[pass](choices)).makespan, (await held[pass](choices)).makespan, 1e-3);
+  }
+  const run = await held.forward(choices);
+  near(simulated(run, profile).makespan, run.makespan, 1e-3);
+});
+
+Deno.test("calibrate() reuses a profile until its predictions drift", async () => {
+  const path = await Deno.makeTempFile({ suffix: ".json" });
+  await Deno.remove(path);
+  try {
+    const engine = hiddenEngine({ shown, real });
+    const options = { layer, codecs: [], path };
+    const first = await calibrate(engine, options);
+    const runs = engine.runs;
+    assertEquals(await calibrate(engine, options), first);
+    assert(engine.runs - runs < 10, "it was measured again");
+    const { links } = real;
+    engine.become({ ...real, links: { ...links, inter: { ...links.inter, beta: 2e-7 } } });
+    const second = await calibrate(engine, options);
+    near(second.links.inter.beta.value, 2e-7, 1e-6);
+    assertEquals(parseProfile(await Deno.readTextFile(path)), second);
+  } finally {
+    await Deno.remove(path).catch(() => {});
+  }
+});
+
+Deno.test("profiles say what they lack: kinds of work that were not measured, fields, versions", async () => {
+  const engine: Engine = hiddenEngine({ shown, real });
+  const profile = await calibrate(engine, { layer, codecs: [] });
+  const predicted = simulated(createLayer(engine, layer), profile);
+  await assertRejects(
+    () => predicted.forward({ compressor: "int8" }),
+    SchemoeError,
+    'the profile has no "compress encode:2/0"',
+  );
+  await assertRejects(
+    () => calibrate(engine, { layers: 1 } as never),
+    SchemoeError,
+    '"layers" is not an option',
+  );
+  const { links: _, ...without } = profile;
+  for (const [text, says] of [["{", "is no JSON"], ["{}", "has the format undefined"]] as const) {
+    await assertRejects(async () => await parseProfile(text), SchemoeError, says);
+  }
+  const lacks = JSON.stringify(without);
+  await assertRejects(async () => await parseProfile(lacks), SchemoeError, 'lacks "links"');
+});

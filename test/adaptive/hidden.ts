@@ -1,0 +1,49 @@
+/** An engine whose times come from a world that it does not tell, with noise. @module */
+import { openSimulator } from "../../lib/engines/mod.ts";
+import { uniforms } from "../../lib/layer/random.ts";
+import type { Engine, EventTable, RunOptions } from "../../lib/engine.ts";
+import type { Topology } from "../../lib/types.ts";
+
+export interface Hidden {
+  /** What it claims to be, and what it is at first. */
+  readonly shown: Topology;
+  readonly real: Topology;
+  /** Largest part by which a whole run is longer; default 0. */
+  readonly noise?: number;
+}
+
+/** `become` changes what it really is. */
+export function hiddenEngine(
+  { shown, real, noise = 0 }: Hidden,
+): Engine & { become(topology: Topology): void; runs: number } {
+  const uniform = uniforms(7);
+  let inside = openSimulator(real);
+  const engine = {
+    ...openSimulator(shown),
+    timing: "hidden",
+    modelled: false,
+    runs: 0,
+    become: (topology: Topology) => void (inside = openSimulator(topology)),
+    async run(...[program, workspace, options]: Parameters<Engine["run"]>) {
+      engine.runs++;
+      return longer(
+        await inside.run(program, workspace, options as RunOptions),
+        1 + noise * uniform(),
+      );
+    },
+    [Symbol.dispose]() {},
+  };
+  return engine;
+}
+
+function longer(events: EventTable, factor: number): EventTable {
+  const scaled = (times: Float64Array) => times.map((time) => time * factor);
+  const { ready, start, end, wait } = events;
+  return {
+    ...events,
+    ready: scaled(ready),
+    start: scaled(start),
+    end: scaled(end),
+    wait: scaled(wait),
+  };
+}
