@@ -17,3 +17,5 @@ export { type TrainingRecord, TrainingRun } from "./result.ts";
 export type { History } from "./history.ts";
 export type { SpeedRow, StepRow, ValidationRow } from "./step_row.ts";
 export { validationLoss, type ValidationOptions } from "./validate.ts";
+export { compareTraining, type CompareTrainingOptions } from "./compare.ts";
+export { type ComparedRun, type ComparisonRow, TrainingComparison } from "./comparison.ts";

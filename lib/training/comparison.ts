@@ -1,0 +1,123 @@
+/** What training runs with several seeds have in common, and how they differ. @module */
+import { table } from "arquero";
+import { displayable, type MediaBundle, show, type Timeline } from "../timeline/mod.ts";
+import { type LossCurve, lossSvg } from "./loss_chart.ts";
+import type { TrainingRun } from "./result.ts";
+import { type LossPoint, smoothed } from "./smooth.ts";
+
+/** A run with its name and seed. */
+export interface ComparedRun {
+  readonly name: string;
+  readonly seed: number;
+  readonly run: TrainingRun;
+}
+
+/** All seeds of one name. Losses are those of the validation where there is one, else of training at the end. */
+export interface ComparisonRow {
+  readonly name: string;
+  readonly seeds: number;
+  readonly mean: number;
+  readonly least: number;
+  readonly most: number;
+  /**
+   * Mean over seeds of the difference to the first name with the same seed, and its standard error; the error is
+   * absent with one seed, both are for the first.
+   */
+  readonly difference?: number;
+  readonly standardError?: number;
+  readonly tokensPerSecond: number;
+}
+
+const DISPLAY = Symbol.for("Jupyter.display");
+
+/** Training runs beside each other. As a cell's last value it shows their curves and a table. */
+export class TrainingComparison {
+  constructor(readonly runs: readonly ComparedRun[]) {}
+
+  get names(): string[] {
+    return [...new Set(this.runs.map(({ name }) => name))];
+  }
+
+  get rows(): ComparisonRow[] {
+    const [first] = this.names;
+    return this.names.map((name) => {
+      const own = this.#of(name);
+      const losses = own.map(({ run }) => finalLoss(run));
+      const paired = own.flatMap(({ seed, run }) => {
+        const other = this.#of(first).find((one) => one.seed === seed);
+        return other ? [finalLoss(run) - finalLoss(other.run)] : [];
+      });
+      return {
+        ...{ name, seeds: own.length, mean: mean(losses) },
+        ...{ least: Math.min(...losses), most: Math.max(...losses) },
+        ...(name === first ? {} : { difference: mean(paired), standardError: errorOf(paired) }),
+        tokensPerSecond: mean(own.map(({ run }) => run.tokensPerSecond ?? NaN)),
+      };
+    });
+  }
+
+  /** The same as an Arquero table. */
+  get table(): Timeline {
+    const { rows } = this;
+    const short = (value?: number) => value === undefined ? null : Number(value.toFixed(4));
+    return table({
+      run: rows.map(({ name }) => name),
+      seeds: rows.map(({ seeds }) => seeds),
+      loss: rows.map(({ mean }) => short(mean)),
+      least: rows.map(({ least }) => short(least)),
+      most: rows.map(({ most }) => short(most)),
+      difference: rows.map(({ difference }) => short(difference)),
+      standard_error: rows.map(({ standardError }) => short(standardError)),
+      tokens_per_second: rows.map(({ tokensPerSecond }) => Math.round(tokensPerSecond)),
+    });
+  }
+
+  /** SVG text: the mean loss of each name, with a band from the least to the largest over its seeds. */
+  svg(title = "Loss, mean and range over seeds"): Promise<string> {
+    const curves: LossCurve[] = this.names.map((name) => {
+      const own = this.#of(name).map(({ run }) => pointsOf(run));
+      return { name, points: banded(own), dots: own.some((points) => points.length < 60) };
+    });
+    return lossSvg(title, curves);
+  }
+
+  toString(): string {
+    return `${show(this.table)}`;
+  }
+
+  async [DISPLAY](): Promise<MediaBundle> {
+    return await displayable({ text: `${this}`, svg: await this.svg() })[DISPLAY]();
+  }
+
+  #of(name: string): ComparedRun[] {
+    return this.runs.filter((one) => one.name === name);
+  }
+}
+
+/** Validation losses, or means of training losses where there are none. */
+const pointsOf = ({ validations, steps }: TrainingRun): readonly LossPoint[] =>
+  validations.length > 0
+    ? validations
+    : smoothed(steps.map(({ step, crossEntropy }) => ({ step, loss: crossEntropy })));
+
+const finalLoss = (run: TrainingRun): number => pointsOf(run).at(-1)?.loss ?? NaN;
+
+/** At the steps that any of them has: mean, least and largest of those that have it. */
+function banded(lists: readonly (readonly LossPoint[])[]): LossCurve["points"] {
+  const at = new Map<number, number[]>();
+  for (const { step, loss } of lists.flat()) at.set(step, [...at.get(step) ?? [], loss]);
+  return [...at].toSorted(([a], [b]) => a - b).map(([step, losses]) => ({
+    ...{ step, loss: mean(losses) },
+    ...(losses.length > 1 ? { low: Math.min(...losses), high: Math.max(...losses) } : {}),
+  }));
+}
+
+const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / list.length;
+
+/** Standard error of the mean; undefined for fewer than two. */
+function errorOf(list: readonly number[]): number | undefined {
+  if (list.length < 2) return undefined;
+  const middle = mean(list);
+  const squares = list.reduce((sum, value) => sum + (value - middle) ** 2, 0);
+  return Math.sqrt(squares / (list.length - 1) / list.length);
+}
