@@ -18,3 +18,4 @@ export { createModel } from "./create_model.ts";
 export { MoeModel } from "./model.ts";
 export type { BlockConfig, DenseConfig, ModelConfig, MoeConfig } from "./config.ts";
 export { type StepValues, TrainingStep } from "./step.ts";
+export { loadMixtral, mixtralConfig, type MixtralJson } from "./mixtral.ts";
