@@ -3,7 +3,8 @@ import { configOf } from "../blocks/layer_config.ts";
 import { openSimulator, simulate } from "../engines/mod.ts";
 import { type MachineProfile, profileCosts, profiledTopology } from "../profile/mod.ts";
 import { SchemoeError } from "../types.ts";
-import { createLayer, MoeLayer } from "./layer.ts";
+import { createLayer } from "./create_layer.ts";
+import { MoeLayer } from "./layer.ts";
 import { Run } from "./run.ts";
 
 /**
