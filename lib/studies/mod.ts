@@ -33,4 +33,6 @@ export {
   type JointOptions,
   type JointRow,
 } from "./balancing/joint.ts";
+export { type RouterRow, routerStudy, type RouterStudyOptions } from "./routers/study.ts";
+export type { RouterStudy } from "./routers/result.ts";
 export { type Testbed, testbed, TESTBED_NAMES, type TestbedSize } from "../testbeds/mod.ts";

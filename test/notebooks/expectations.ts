@@ -36,6 +36,16 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /^one straggler +[\d.]+ ms, bound [\d.]+ ms$/m,
     /^16 pieces a layer: backward [\d.]+ ms$/m,
   ],
+  "08-routers.ipynb": [
+    /<svg[^]*Load of each expert over the mean[^]*<\/svg>/,
+    /^expert choice +2 +1\.00 +[\d.]+$/m,
+    /<svg[^]*Importance loss against imbalance[^]*<path[^]*<\/svg>/,
+    /^within 5 % of even: .*expert choice/m,
+    /^near +2 +[\d.]+ +-$/m,
+    /^gradient (-?\d+\.\d)\d*, by differences \1\d*$/m,
+    /^deepseek-v3 +2 of 8 +most [\d.]+ +sequence [\d.]+$/m,
+    /^longcat-flash +2 of 16 +most [\d.]+$/m,
+  ],
   "09-codecs.ipynb": [
     /^zfp +8 +0\.02/m,
     /^zfp-16 +16 +0\.0000/m,

@@ -11,12 +11,15 @@ export interface ExpertChoiceOptions extends WeightOptions {
   readonly k?: number;
 }
 
-/** Tokens of an expert: min(tokens, floor(factor * tokens * k / experts)). */
+/** Tokens of an expert: min(tokens, floor(factor * tokens * k / experts)), the factor 1 where there is none. */
 const taken = (k: number, { tokens, experts, capacityFactor }: {
   readonly tokens: number;
   readonly experts: number;
   readonly capacityFactor: number;
-}): number => Math.min(tokens, Math.floor(capacityFactor * tokens * k / experts));
+}): number => {
+  const factor = capacityFactor > 0 ? capacityFactor : 1;
+  return Math.min(tokens, Math.floor(factor * tokens * k / experts));
+};
 
 /**
  * Each expert takes those of a rank's tokens that score highest for it, as many as it has places; a token may have

@@ -1,0 +1,120 @@
+/** Pictures of a study of routers. @module */
+import { PAGE } from "../../timeline/chart/palette.ts";
+import { loadPlot, makeDocument } from "../../timeline/chart/plot.ts";
+import { applyTheme } from "../../timeline/chart/theme.ts";
+import type { RouterRow } from "./study.ts";
+
+/** Told apart by normal and colour-blind eyes (Okabe and Ito, 2008). */
+const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2328"];
+/** Load over the mean at which the colours end. */
+const MOST = 4;
+const ROW = 22;
+
+type Plot = Awaited<ReturnType<typeof loadPlot>>;
+
+const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
+
+/** Load of each expert over the mean. */
+export async function loadsSvg(rows: readonly RouterRow[]): Promise<string> {
+  const [Plot, document] = [await loadPlot(), await makeDocument()];
+  const routers = unique(rows.map(({ router }) => router));
+  const skews = unique(rows.map(({ skew }) => `skew ${skew}`));
+  const cells = rows.flatMap(({ router, skew, loads }) => {
+    const average = loads.reduce((a, b) => a + b, 0) / loads.length;
+    return loads.map((load, expert) => ({
+      ...{ router, skew: `skew ${skew}`, expert },
+      load: average > 0 ? load / average : 0,
+    }));
+  });
+  const element = Plot.plot({
+    // Plot's types want a browser's Document and use but createElementNS and documentElement
+    // deno-lint-ignore no-explicit-any
+    document: document as any,
+    ...{ width: 140 + 220 * skews.length, height: 124 + ROW * routers.length },
+    ...{ marginTop: 82, marginLeft: 130, marginBottom: 40, marginRight: 20 },
+    ...{ style: STYLE, ariaLabel: "Loads" },
+    fx: { domain: skews, label: null, axis: "top" },
+    x: { label: "expert", labelAnchor: "center", labelArrow: "none", ticks: [] },
+    y: { domain: routers, label: null, tickSize: 0 },
+    color: {
+      ...{ type: "diverging", scheme: "PuOr", domain: [0, MOST], pivot: 1 },
+      ...{ symmetric: false, clamp: true },
+    },
+    marks: [
+      Plot.cell(cells, { ...{ fx: "skew", x: "expert", y: "router", fill: "load", inset: 0.5 } }),
+      ...heading(Plot, {
+        title: "Load of each expert over the mean",
+        subtitle: `none (violet) · even (white) · ${MOST} times and more (brown)`,
+        top: 82,
+      }),
+    ],
+  });
+  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  applyTheme(element, "auto", document);
+  return element.outerHTML;
+}
+
+/** The importance loss over the imbalance. */
+export async function balanceSvg(rows: readonly RouterRow[]): Promise<string> {
+  const [Plot, document] = [await loadPlot(), await makeDocument()];
+  const points = rows.filter(({ importance }) => !Number.isNaN(importance))
+    // a logarithmic axis has no 0
+    .map((row) => ({ ...row, importance: Math.max(row.importance, 1e-4) }));
+  const routers = unique(points.map(({ router }) => router));
+  const color = (router: string) => COLORS[routers.indexOf(router) % COLORS.length];
+  const element = Plot.plot({
+    // deno-lint-ignore no-explicit-any
+    document: document as any,
+    ...{ width: 720, height: 400 },
+    ...{ marginTop: 64, marginLeft: 60, marginBottom: 48, marginRight: 150 },
+    ...{ style: STYLE, ariaLabel: "Loss against imbalance" },
+    x: { label: "largest load over the mean", labelAnchor: "center", labelArrow: "none" },
+    y: { type: "log", label: null, grid: true, ticks: 5, tickFormat: (v: number) => `${v}` },
+    marks: [
+      ...routers.flatMap((router) => {
+        const own = points.filter((point) => point.router === router);
+        return [
+          Plot.line(own, { ...{ x: "imbalance", y: "importance", stroke: color(router) } }),
+          Plot.dot(own, { ...{ x: "imbalance", y: "importance", fill: color(router), r: 3.5 } }),
+        ];
+      }),
+      ...heading(Plot, {
+        title: "Importance loss against imbalance",
+        subtitle:
+          "each point is one skew of the tokens, along a line from the least to the largest",
+        top: 64,
+      }),
+      ...routers.map((router, i) =>
+        Plot.text([router], {
+          ...{ frameAnchor: "top-right", textAnchor: "start", dx: 14, dy: 18 * i, fontSize: 12 },
+          fontWeight: 600,
+          ...{ fill: color(router), text: (d: string) => d },
+        })
+      ),
+    ],
+  });
+  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  applyTheme(element, "auto", document);
+  return element.outerHTML;
+}
+
+const STYLE = { fontFamily: "system-ui, sans-serif", color: PAGE.ink, background: PAGE.paper };
+
+function heading(
+  Plot: Plot,
+  { title, subtitle, top }: {
+    readonly title: string;
+    readonly subtitle: string;
+    /** The margin above the picture. */
+    readonly top: number;
+  },
+) {
+  const place = { facet: "super", frameAnchor: "top-left", textAnchor: "start", dx: -40 } as const;
+  const text = (d: string) => d;
+  return [
+    Plot.text([title], {
+      ...{ ...place, dy: 14 - top, fontSize: 14, fontWeight: "bold", fill: PAGE.ink, text },
+    }),
+    Plot.text([subtitle], { ...place, dy: 34 - top, fontSize: 11, fill: PAGE.faint, text }),
+  ];
+}
