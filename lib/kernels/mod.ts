@@ -87,3 +87,4 @@ export { adamwUpdate, clipScale, sgdUpdate, sumValues, type UpdateViews } from "
 
 export { host } from "./host.ts";
 export { maxRanks, sumRanks } from "./reduce.ts";
+export { productBytes } from "./traffic.ts";

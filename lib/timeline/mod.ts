@@ -66,3 +66,8 @@ export { chromeTrace, type ChromeTraceOptions } from "./trace/export.ts";
 export { chromeTraceGzip, writeChromeTrace } from "./trace/file.ts";
 export { fromChromeTrace, readChromeTrace, type TraceImportOptions } from "./trace/import.ts";
 export { verdict } from "./measures/verdict.ts";
+export type { Picture, PictureOptions } from "./chart/picture.ts";
+export { type Difference, difference } from "./views/difference.ts";
+export { type Peaks, roofline } from "./views/roofline.ts";
+export { skew } from "./views/skew.ts";
+export { type StepCounts, type TokenCounts, tokenMap } from "./views/token_map.ts";

@@ -258,8 +258,8 @@ Deno.test("ganttHtml() holds the picture, and names cannot end its scripts", asy
   const timeline = timelineOf([{ start: 0, end: 9, name, label: name, run: name }]);
   const html = await ganttHtml(timeline);
   assertStringIncludes(html, await ganttSvg(timeline));
-  assertEquals(html.match(/<script/g)?.length, 2);
-  assertEquals(html.match(/<\/script>/g)?.length, 2);
+  assertEquals(html.match(/<script/g)?.length, 3);
+  assertEquals(html.match(/<\/script>/g)?.length, 3);
   assert(!/https?:(?!\/\/www\.w3\.org)/.test(html), "an address in the page");
 });
 

@@ -3,12 +3,11 @@
  * @module
  */
 import type { Bars } from "./bars.ts";
-import { type Label, type Layout, LINE, MARGIN, TITLE } from "./layout.ts";
+import { type Layout, LINE, MARGIN, TITLE } from "./layout.ts";
 import { type Legend, SWATCH } from "./legend.ts";
 import { PAGE } from "./palette.ts";
+import { boxes, fixed, type Plot, words } from "./marks.ts";
 import type { DocumentLike } from "./plot.ts";
-
-type Plot = typeof import("@observablehq/plot");
 
 /** Everything to draw, in pixels. */
 export interface Chart {
@@ -179,34 +178,4 @@ function drawLegend(Plot: Plot, { swatches, names, headings }: Legend) {
     words(Plot, names, { ...font, fill: PAGE.ink }),
     words(Plot, headings, { ...font, fill: PAGE.faint, fontStyle: "italic" }),
   ];
-}
-
-/** A channel whose values are used as they are. */
-function fixed<T>(value: ArrayLike<T>) {
-  return { value: value as T[], scale: null };
-}
-
-/** Rectangles by columns of pixels. */
-function boxes(
-  Plot: Plot,
-  box: Record<"x1" | "x2" | "y1" | "y2", ArrayLike<number>>,
-  style: Record<string, unknown>,
-) {
-  return Plot.rect({ length: box.x1.length }, {
-    x1: fixed(box.x1),
-    x2: fixed(box.x2),
-    y1: fixed(box.y1),
-    y2: fixed(box.y2),
-    ...style,
-  });
-}
-
-/** Texts at pixels. */
-function words(Plot: Plot, labels: readonly Label[], style: Record<string, unknown>) {
-  return Plot.text({ length: labels.length }, {
-    x: fixed(labels.map(({ x }) => x)),
-    y: fixed(labels.map(({ y }) => y)),
-    text: labels.map(({ text }) => text),
-    ...style,
-  });
 }

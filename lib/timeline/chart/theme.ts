@@ -25,6 +25,10 @@ export const DARK_COLOURS: Readonly<Record<string, string>> = {
   "#37383a": "#585858",
   "#fffa6e": "#f8f898",
   "#c50202": "#d80f0f",
+  // from few to many tokens, those around the mean; what is far from it stays
+  "#d1e5f0": "#274a66",
+  "#f7f7f7": "#2d333b",
+  "#fddbc7": "#70452f",
 };
 
 /** Style rules that make what `selector` selects dark. */

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Bars } from "./bars.ts";
-import { darkRules } from "./theme.ts";
+import { themedHtml } from "./themed.ts";
 
 /** What the script needs besides the SVG. Times are nanoseconds from the left edge. */
 export interface ZoomData {
@@ -35,11 +35,13 @@ export async function zoomHtml(
 ): Promise<string> {
   const { default: script } = await import("./zoom.js", { with: { type: "text" } });
   const data = JSON.stringify(charts.map(({ zoom }) => packed(zoom)));
-  const style = `<style>${darkRules('[data-schemoe-theme="dark"]')}</style>`;
-  return `<div data-schemoe-gantt>${style}${charts.map(({ svg }) => svg).join("")}` +
-    // "<" would let a name end the script
-    `<script type="application/json">${data.replaceAll("<", "\\u003c")}</script>` +
-    `<script>${script}</script></div>`;
+  return await themedHtml(
+    charts.map(({ svg }) => svg).join("") +
+      // "<" would let a name end the script
+      `<script type="application/json">${data.replaceAll("<", "\\u003c")}</script>` +
+      `<script>${script}</script>`,
+    "data-schemoe-gantt",
+  );
 }
 
 /** Bars as start, end of waiting, end and number of label; each label once. */

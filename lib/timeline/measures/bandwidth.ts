@@ -2,6 +2,7 @@
 import { table } from "arquero";
 import { SchemoeError } from "../../types.ts";
 import type { Subject, Timeline } from "../table/columns.ts";
+import { exchangesOf } from "../table/exchanges.ts";
 import { groupBy, type Operation, operationsOf } from "../table/operations.ts";
 
 /**
@@ -27,24 +28,14 @@ export function busBandwidth(
       `Cannot compute the bus bandwidth: size is ${size}, not a number of bytes`,
     );
   }
-  const { all } = operationsOf(timeline);
-  const ranks = new Set(all.map(({ rank }) => rank)).size;
-  const seen = new Map<string, number>();
-  const exchanges = groupBy(all.filter(({ kind }) => kind === "allToAll"), (operation) => {
-    const { pass, label, name, chunk, rank } = operation;
-    if (chunk !== null) return `${pass} ${label}[${chunk}]`;
-    // outside chunks a trace repeats names: the k-th on each rank belong together
-    const count = seen.get(`${rank} ${pass} ${name}`) ?? 0;
-    seen.set(`${rank} ${pass} ${name}`, count + 1);
-    return `${pass} ${name}${count > 0 ? ` #${count + 1}` : ""}`;
-  });
-  const list = [...exchanges].map(([key, phases]) => {
+  const operations = operationsOf(timeline);
+  const ranks = new Set(operations.all.map(({ rank }) => rank)).size;
+  const list = exchangesOf(operations).map(({ pass, name, phases }) => {
     const times = [...groupBy(phases, ({ rank }) => `${rank}`).values()].map(spanOf);
     const ns = times.reduce((sum, time) => sum + time.ns, 0) / times.length;
     const sent = times.reduce((most, time) => Math.max(most, time.bytes), 0);
     const bytes = size === undefined ? sent : size * (ranks - 1) / ranks;
-    const space = key.indexOf(" ");
-    return { pass: key.slice(0, space), name: key.slice(space + 1), bytes, ns };
+    return { pass, name, bytes, ns };
   });
   return table({
     pass: list.map(({ pass }) => pass),

@@ -3,6 +3,7 @@
  * @module
  */
 import type { ColumnTable } from "arquero";
+import type { EventTable, Program } from "../../engine.ts";
 import { SchemoeError, type Topology } from "../../types.ts";
 
 /** An Arquero table with the columns of `TIMELINE_COLUMNS`. */
@@ -72,6 +73,19 @@ export const timelineOf = (subject: Subject, doing?: string): Timeline =>
 /** Where it ran, undefined where nothing says so. */
 export const worldOf = ({ topology, ran }: Timed): Topology | undefined =>
   topology ?? ran?.at(-1)?.program.graph.topology;
+
+/** A Program with the times of its operations. */
+export interface RanOrder {
+  readonly program: Program;
+  readonly events: EventTable;
+}
+
+/** Programs of a run with their times; undefined for a table and for a run that was loaded. */
+export function programsOf({ ran }: Timed): readonly RanOrder[] | undefined {
+  const found = ran as readonly Partial<RanOrder>[] | undefined;
+  const whole = found?.every(({ program, events }) => program?.order && events);
+  return whole ? found as readonly RanOrder[] : undefined;
+}
 
 const isTable = (value: unknown): value is Timeline =>
   typeof (value as Timeline | undefined)?.column === "function" &&
