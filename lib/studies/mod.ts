@@ -33,6 +33,7 @@ export {
   type JointOptions,
   type JointRow,
 } from "./balancing/joint.ts";
-export { type RouterRow, routerStudy, type RouterStudyOptions } from "./routers/study.ts";
+export { routerStudy, type RouterStudyOptions } from "./routers/study.ts";
+export type { RouterRow } from "./routers/row.ts";
 export type { RouterStudy } from "./routers/result.ts";
 export { type Testbed, testbed, TESTBED_NAMES, type TestbedSize } from "../testbeds/mod.ts";

@@ -2,7 +2,7 @@
 import { PAGE } from "../../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../../timeline/chart/plot.ts";
 import { applyTheme } from "../../timeline/chart/theme.ts";
-import type { RouterRow } from "./study.ts";
+import type { RouterRow } from "./row.ts";
 
 /** Told apart by normal and colour-blind eyes (Okabe and Ito, 2008). */
 const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2328"];

@@ -1,7 +1,7 @@
 /** What a study of routers shows. @module */
 import { type Displayable, displayable } from "../../timeline/mod.ts";
 import { balanceSvg, loadsSvg } from "./charts.ts";
-import type { RouterRow } from "./study.ts";
+import type { RouterRow } from "./row.ts";
 
 /** Rows of a study of routers, as text and as pictures. */
 export class RouterStudy {

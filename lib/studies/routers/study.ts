@@ -5,6 +5,7 @@ import { createLayer, type MoeLayer, randomNormal } from "../../layer/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import { quoted } from "../../words.ts";
 import { RouterStudy } from "./result.ts";
+import type { RouterRow } from "./row.ts";
 
 /** What is routed, and by what. */
 export interface RouterStudyOptions {
@@ -19,18 +20,6 @@ export interface RouterStudyOptions {
   readonly skews?: readonly number[];
   /** Passes before, in which a gate with an update adapts; default 60. */
   readonly steps?: number;
-}
-
-/** One router at one skew. */
-export interface RouterRow {
-  readonly router: string;
-  readonly skew: number;
-  /** Choices of each row of the gate, over all ranks. */
-  readonly loads: readonly number[];
-  /** Largest load over the mean. */
-  readonly imbalance: number;
-  /** Squared variation of the sums of weights of the experts, mean over ranks; NaN for a router without scores. */
-  readonly importance: number;
 }
 
 /**
