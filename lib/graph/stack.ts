@@ -166,9 +166,10 @@ class Naming {
     };
   }
 
-  #kernel({ name, args, run }: Kernel): Kernel {
+  #kernel({ name, args, more, run }: Kernel): Kernel {
     return {
       name,
+      ...(more ? { more } : {}),
       args: args.map((arg) => typeof arg === "number" ? arg : this.#view(arg)),
       ...(run ? { run: this.#host(run) } : {}),
     };
