@@ -22,7 +22,7 @@ import { didYouMean } from "../words.ts";
 import { believed, Collected, slowdownsOf, weightedMedian } from "./collect.ts";
 import { observe } from "./observe.ts";
 import { reusable } from "./reuse.ts";
-import { defaultLayer, exchangePrograms, type LayerStep, layerSteps } from "./sweeps.ts";
+import { atMost, defaultLayer, exchangePrograms, type LayerStep, layerSteps } from "./sweeps.ts";
 
 /** What is measured, and for how long. */
 export interface CalibrateOptions {
@@ -142,11 +142,13 @@ class Calibration {
   }
 
   async #measureLayers(steps: readonly LayerStep[], line: Progress): Promise<void> {
-    for (const { config, ...choices } of steps) {
+    for (const { config, chunks, ...others } of steps) {
       // the first size of everything is needed, whatever it takes
       if (this.#collected.samples.size > 0 && this.#past > LAYERS_PART * this.seconds) break;
       const layer = this.#layer(config);
-      const runs = await passes(layer, { ...choices, scheduler: "sequential" }, REPEATS);
+      const runs = await passes(layer, {
+        ...{ ...others, chunks: atMost(chunks), scheduler: "sequential" },
+      }, REPEATS);
       for (const measured of runs) this.#collected.add(measured);
       line.advance(1, `${config.tokens} x ${config.modelDim} x ${config.hiddenDim}`);
     }
@@ -182,7 +184,12 @@ class Calibration {
   ): Promise<MachineProfile["slowdown"]> {
     const { topology } = this.engine;
     const layer = this.#layer(layerSteps(config, [])[0].config);
-    const choices = { scheduler: "optSche", allToAll: "pipe", chunks: 4, compressor: "none" };
+    const choices = {
+      scheduler: "optSche",
+      allToAll: "pipe",
+      chunks: atMost(4),
+      compressor: "none",
+    };
     const measured = await passes(layer, choices, 2 * REPEATS);
     const costs = profileCosts(profile, topology);
     const { together } = profile.slowdown;

@@ -12,4 +12,8 @@
  */
 export { calibrate, type CalibrateOptions } from "./calibrate.ts";
 export { driftOf } from "./reuse.ts";
+export { COMPARED, predictionQuality, type QualityOptions } from "./quality.ts";
+export { type KindError, PredictionQuality, type QualityRow } from "./quality_result.ts";
+export { type Agreement, kendallTau, type Ranked, regretOf } from "./ranking.ts";
+export { randomShapes } from "./shapes.ts";
 export * from "../profile/mod.ts";

@@ -4,6 +4,8 @@ import type { LayerConfig } from "../blocks/mod.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { buildProgram } from "../program/mod.ts";
 import type { AllToAll } from "../alltoall/types.ts";
+import { capacitySlices } from "../chunking/mod.ts";
+import type { Chunking } from "../chunking/types.ts";
 import type { Compressor } from "../compressors/types.ts";
 import type { Engine, Program } from "../engine.ts";
 import type { Topology } from "../types.ts";
@@ -21,6 +23,12 @@ const SIZES = [[1, 1, 1], [0.25, 1, 1], [1, 0.5, 1], [0.5, 1, 0.5], [2, 1, 1], [
 const ALGORITHMS = ["linear", "pipe", "hierarchical2d", "pairwise"] as const;
 const CHUNKS = 4;
 const KIB = 1024;
+
+/** So many chunks, or fewer where an expert has fewer places. */
+export const atMost = (chunks: number): Chunking => ({
+  name: `at most ${chunks} chunks`,
+  split: (at) => capacitySlices(Math.min(chunks, at.capacity)).split(at),
+});
 
 /** Sizes that fill an engine of this kind for milliseconds. */
 export function defaultLayer({ kind, topology: { ranks } }: Engine): LayerConfig {

@@ -35,6 +35,7 @@ import { benchNcclGolden } from "./bench/nccl_golden.ts";
 import { benchNcclOrders } from "./bench/nccl_orders.ts";
 import { benchNcclOverlap } from "./bench/nccl_overlap.ts";
 import { benchNcclSchedules } from "./bench/nccl_schedules.ts";
+import { benchGpuTrust, benchTrust } from "./bench/trust.ts";
 import { BENCH_USAGE, type Cluster, parseBenchOptions } from "./bench/options.ts";
 import { type Benchmark, machine, print, type Report } from "./bench/report.ts";
 import { taskArguments } from "./build/command.ts";
@@ -50,6 +51,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   ablation: benchAblation,
   ready: benchReady,
   stackMemory: benchStackMemory,
+  trust: benchTrust,
   faults: () => benchFaults(),
 };
 
@@ -60,6 +62,7 @@ const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   runs: benchGpuRuns,
   memory: benchGpuMemory,
   ready: benchGpuReady,
+  trust: benchGpuTrust,
 };
 
 /** A benchmark of a world over NCCL. */

@@ -79,4 +79,13 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /proven: (true|false), gap \d/,
     /fsMoE, \d chunks?: makespan/,
   ],
+  "11-can-you-trust-the-simulator.ipynb": [
+    /^inter [\d.]+ MB\/s, intra [\d.]+ MB\/s, r2 0\.\d+$|r2 1\.0000/m,
+    /^expert gemm +\d+ points, error [\d.]+ %$/m,
+    /^allToAll inter +\d+ +-?[\d.]+ %/m,
+    /Kendall's tau -?[\d.]+ over \d+ pairs, \d+ closer than their spread/,
+    /\d+ of \d+ runs undisturbed/,
+    /<svg[^]*Predicted and measured, by kind of task[^]*<\/svg>/,
+    /wrong links:[^]*^allToAll inter +\d+ +-[\d.]+ %/m,
+  ],
 };

@@ -1,0 +1,158 @@
+/** How far predictions can be trusted: many layers, many schedules, predicted and measured. @module */
+import type { LayerConfig } from "../blocks/mod.ts";
+import type { Engine, Program } from "../engine.ts";
+import { createLayer, type MoeLayer, type PassChoices, type Run, simulated } from "../layer/mod.ts";
+import { type MachineProfile, median } from "../profile/mod.ts";
+import { disturbance, progress } from "../timeline/mod.ts";
+import { SchemoeError } from "../types.ts";
+import { observe, takenBy } from "./observe.ts";
+import { PredictionQuality, type QualityRow } from "./quality_result.ts";
+
+/** What is predicted and measured. */
+export interface QualityOptions {
+  readonly profile: MachineProfile;
+  /** Layers, which should be others than those that the profile was fitted to. */
+  readonly shapes: readonly LayerConfig[];
+  /** Choices that are ranked; default eight of schedulers, all-to-alls, codecs and numbers of chunks. */
+  readonly choices?: readonly PassChoices[];
+  /** Undisturbed runs of each pass that count, default 3. */
+  readonly repeats?: number;
+  /** Runs of a pass at most, until so many were undisturbed; default four times as many. */
+  readonly most?: number;
+}
+
+/** Choices that differ in all that can be chosen. */
+export const COMPARED: readonly PassChoices[] = [
+  { scheduler: "sequential", allToAll: "linear" },
+  { scheduler: "optSche", allToAll: "pipe", chunks: 2 },
+  { scheduler: "optSche", allToAll: "pipe", chunks: 4 },
+  { scheduler: "tutel", allToAll: "linear", chunks: 2 },
+  { scheduler: "tutel", allToAll: "hierarchical2d", chunks: 4 },
+  { scheduler: "fasterMoE", allToAll: "linear", chunks: 2 },
+  { scheduler: "criticalPath", allToAll: "pairwise", chunks: 2 },
+  { scheduler: "optSche", allToAll: "pipe", chunks: 2, compressor: "int8" },
+];
+
+const PASSES = ["forward", "backward"] as const;
+
+/**
+ * Runs layers under several choices and predicts the same Programs: signed error of the step and of each kind of
+ * task, Kendall's tau of the choices, and what is lost by taking the one that is predicted to be best. Orders that
+ * are the same count once. Runs that something held up are repeated (see `disturbance`), and rows without enough
+ * others are marked and left out; both are counted.
+ *
+ * ```ts
+ * import { openEngine } from "@schemoe/lab";
+ * import { calibrate, predictionQuality, randomShapes } from "@schemoe/lab/adaptive";
+ * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const around = { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 4 };
+ * const profile = await calibrate(engine, { layer: around });
+ * const shapes = randomShapes(2, { around, topology: engine.topology });
+ * const quality = await predictionQuality(engine, { profile, shapes });
+ * console.assert(quality.agreement.tau > 0.95 && quality.stepError.typical < 0.01);
+ * ```
+ * @throws {SchemoeError} without shapes, and for kinds of work that the profile does not have.
+ */
+export async function predictionQuality(
+  engine: Engine,
+  { profile, shapes, choices = COMPARED, repeats = 3, most = 4 * repeats }: QualityOptions,
+): Promise<PredictionQuality> {
+  if (!Array.isArray(shapes) || shapes.length === 0) {
+    throw new SchemoeError("Cannot judge predictions: shapes must be a list that is not empty");
+  }
+  const rows: QualityRow[] = [];
+  const line = progress(shapes.length * choices.length, "predict and measure");
+  for (const [shape, config] of shapes.entries()) {
+    using layer = createLayer(engine, config);
+    const known = new Set<string>();
+    for (const choice of choices) {
+      const measured = await measure(layer, choice, { repeats, most });
+      line.advance(1, `layer ${shape + 1}`);
+      const order = measured.map(({ runs }) => orderOf(runs[0])).join("\n");
+      if (known.has(order)) continue;
+      known.add(order);
+      rows.push(rowOf({ shape, name: measured[0].runs[0].name, measured, profile }));
+    }
+  }
+  await line.done();
+  return new PredictionQuality(rows, { shapes: shapes.length, repeats });
+}
+
+interface MeasuredPass {
+  /** Undisturbed runs first. */
+  readonly runs: readonly Run[];
+  readonly calm: number;
+}
+
+async function measure(
+  layer: MoeLayer,
+  choice: PassChoices,
+  { repeats, most }: { repeats: number; most: number },
+): Promise<MeasuredPass[]> {
+  const found: MeasuredPass[] = [];
+  for (const pass of PASSES) {
+    const [calm, disturbed]: [Run[], Run[]] = [[], []];
+    const options = { ...choice, results: false };
+    await layer[pass](options);
+    while (calm.length < repeats && calm.length + disturbed.length < most) {
+      const run = await layer[pass](options);
+      (disturbance(run) ? disturbed : calm).push(run);
+    }
+    found.push({ runs: [...calm, ...disturbed], calm: calm.length });
+  }
+  return found;
+}
+
+/** Names of all tasks in order, with how they are split: what tells schedules apart. */
+const orderOf = ({ ran, configuration: { allToAll, compressor, chunks } }: Run): string =>
+  [allToAll, compressor, chunks, ...ran.flatMap(({ program }) => program.order.map((t) => t.name))]
+    .join();
+
+function rowOf({ shape, name, measured, profile }: {
+  readonly shape: number;
+  readonly name: string;
+  readonly measured: readonly MeasuredPass[];
+  readonly profile: MachineProfile;
+}): QualityRow {
+  const calm = Math.min(...measured.map((pass) => pass.calm));
+  const used = measured.map(({ runs }) => calm > 0 ? runs.slice(0, calm) : runs);
+  const predictions = measured.map(({ runs }) => simulated(runs[0], profile));
+  const count = Math.min(...used.map((runs) => runs.length));
+  return {
+    ...{ shape, name },
+    predicted: predictions.reduce((sum, { makespan }) => sum + makespan, 0),
+    measured: Array.from(
+      { length: count },
+      (_, i) => used.reduce((sum, runs) => sum + runs[i].makespan, 0),
+    ),
+    all: median(measured[0].runs.map((run) => run.makespan)) +
+      median(measured[1].runs.map((run) => run.makespan)),
+    disturbed: calm === 0,
+    runs: measured.reduce((sum, { runs }) => sum + runs.length, 0),
+    calmRuns: measured.reduce((sum, pass) => sum + pass.calm, 0),
+    kinds: kindsOf(used.map((runs) => runs[0]), predictions),
+  };
+}
+
+/** Seconds of each kind of task and lane, means over ranks. */
+function kindsOf(measured: readonly Run[], predictions: readonly Run[]): QualityRow["kinds"] {
+  const sums = new Map<string, [number, number]>();
+  const add = (run: Run, which: 0 | 1) => {
+    for (const { program, events } of run.ran) {
+      for (const one of observe(program, events)) {
+        const key = keyOf(program, one.task.id);
+        const sum = sums.get(key) ?? [0, 0];
+        sums.set(key, sum);
+        sum[which] += takenBy(one) / program.graph.topology.ranks;
+      }
+    }
+  };
+  for (const run of predictions) add(run, 0);
+  for (const run of measured) add(run, 1);
+  return [...sums].map(([what, [predicted, measured]]) => ({ what, predicted, measured }));
+}
+
+function keyOf({ graph }: Program, id: number): string {
+  const { kind, lane } = graph.tasks[id];
+  return lane === "compute" ? kind : `${kind} ${lane}`;
+}

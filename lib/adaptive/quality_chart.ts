@@ -1,0 +1,62 @@
+/** The chart of errors by kind. @module */
+import { PAGE } from "../timeline/chart/palette.ts";
+import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
+
+interface Interval {
+  readonly what: string;
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+const WIDTH = 760;
+const ROW = 26;
+const BLUE = "#0072b2";
+const RED = "#d55e00";
+
+/** SVG text: one row for each kind with all errors, their interval of nine of ten and the median. */
+export async function errorsSvg(
+  kinds: readonly Interval[],
+  points: readonly { readonly what: string; readonly error: number }[],
+): Promise<string> {
+  const Plot = await loadPlot();
+  const document = await makeDocument();
+  const percent = (value: number) => 100 * value;
+  const names = kinds.map(({ what }) => what);
+  const shown = kinds.map(({ what, ...of }) => ({
+    ...{ what, median: percent(of.median), least: percent(of.least), most: percent(of.most) },
+  }));
+  const reach = Math.max(2, ...shown.flatMap(({ least, most }) => [-least, most])) * 1.15;
+  const inside = points.map(({ what, error }) => ({ what, error: percent(error) }))
+    .filter(({ error }) => Math.abs(error) <= reach);
+  const element = Plot.plot({
+    // deno-lint-ignore no-explicit-any
+    document: document as any,
+    width: WIDTH,
+    height: 96 + ROW * names.length,
+    ...{ marginTop: 48, marginLeft: 150, marginBottom: 44, marginRight: 24 },
+    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink, background: PAGE.paper },
+    ariaLabel: "Errors of predictions",
+    x: {
+      ...{ domain: [-reach, reach], grid: true, label: "predicted over measured, less 1 (%)" },
+      ...{ labelAnchor: "center", labelArrow: "none" },
+    },
+    y: { domain: names, label: null, tickSize: 0 },
+    marks: [
+      Plot.ruleX([0], { stroke: PAGE.ink }),
+      Plot.tickX(inside, { x: "error", y: "what", stroke: BLUE, strokeOpacity: 0.25 }),
+      Plot.ruleY(shown, { x1: "least", x2: "most", y: "what", stroke: BLUE, strokeWidth: 2 }),
+      Plot.dot(shown, { x: "median", y: "what", fill: RED, r: 4 }),
+      Plot.text(["Predicted and measured, by kind of task"], {
+        ...{ frameAnchor: "top-left", dx: -140, dy: -38, textAnchor: "start" },
+        ...{ fontSize: 14, fontWeight: "bold", fill: PAGE.ink, text: (d: string) => d },
+      }),
+      Plot.text(["each tick a layer under one choice; bar: nine of ten; dot: median"], {
+        ...{ frameAnchor: "top-left", dx: -140, dy: -20, textAnchor: "start" },
+        ...{ fontSize: 11, fill: PAGE.faint, text: (d: string) => d },
+      }),
+    ],
+  });
+  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  return element.outerHTML;
+}

@@ -1,0 +1,136 @@
+/** What came of a comparison of predictions with measurements. @module */
+import { median, quantile } from "../profile/mod.ts";
+import { displayable, type MediaBundle } from "../timeline/mod.ts";
+import { percent } from "./percent.ts";
+import { errorsSvg } from "./quality_chart.ts";
+import { type Agreement, kendallTau, regretOf } from "./ranking.ts";
+
+/** One layer under one choice; seconds of forward and backward together. */
+export interface QualityRow {
+  /** Number of the layer. */
+  readonly shape: number;
+  readonly name: string;
+  readonly predicted: number;
+  /** Each undisturbed run; where there is none, every run. */
+  readonly measured: readonly number[];
+  /** Median of all runs, disturbed ones too. */
+  readonly all: number;
+  /** No run of it was undisturbed, so that it is left out. */
+  readonly disturbed: boolean;
+  readonly runs: number;
+  readonly calmRuns: number;
+  readonly kinds: readonly {
+    readonly what: string;
+    readonly predicted: number;
+    readonly measured: number;
+  }[];
+}
+
+/** Errors of one kind: predicted over measured, less 1. */
+export interface KindError {
+  readonly what: string;
+  readonly rows: number;
+  /** Signed median, and the interval of nine of ten. */
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+  /** Mean without signs. */
+  readonly typical: number;
+}
+
+const DISPLAY = Symbol.for("Jupyter.display");
+
+/** As a cell's last value it shows its errors and its summary. */
+export class PredictionQuality {
+  /** Of the step, forward and backward together. */
+  readonly stepError: KindError;
+  /** The same when disturbed runs count too. */
+  readonly stepErrorOfAll: KindError;
+  readonly byKind: readonly KindError[];
+  readonly agreement: Agreement;
+  /** What the choice of least predicted time loses: mean over layers, and the most. */
+  readonly regret: { readonly mean: number; readonly most: number };
+  readonly leftOut: number;
+
+  constructor(
+    readonly rows: readonly QualityRow[],
+    readonly made: { readonly shapes: number; readonly repeats: number },
+  ) {
+    const used = rows.filter(({ disturbed }) => !disturbed);
+    this.leftOut = rows.length - used.length;
+    const step = ({ predicted, measured }: QualityRow) => predicted / median(measured) - 1;
+    this.stepError = errorOf("step", used.map(step));
+    this.stepErrorOfAll = errorOf("step", rows.map(({ predicted, all }) => predicted / all - 1));
+    const kinds = [...new Set(used.flatMap((row) => row.kinds.map(({ what }) => what)))];
+    this.byKind = kinds.map((what) => {
+      const found = used.flatMap((row) => row.kinds.filter((kind) => kind.what === what));
+      const errors = found.map(({ predicted, measured }) => predicted / measured - 1);
+      return errorOf(what, errors.filter(Number.isFinite));
+    });
+    const groups = Array.from(
+      { length: made.shapes },
+      (_, shape) => used.filter((row) => row.shape === shape),
+    ).filter((group) => group.length > 0);
+    this.agreement = kendallTau(groups);
+    const regrets = groups.map(regretOf);
+    const mean = regrets.reduce((a, b) => a + b, 0) / Math.max(1, regrets.length);
+    this.regret = { mean, most: Math.max(0, ...regrets) };
+  }
+
+  /** In words. */
+  get summary(): string {
+    const { stepError, agreement, regret, rows, leftOut, stepErrorOfAll } = this;
+    const runs = rows.reduce((sum, row) => sum + row.runs, 0);
+    const calm = rows.reduce((sum, row) => sum + row.calmRuns, 0);
+    return [
+      `step error ${percent(stepError.typical)} (signed median ${
+        percent(stepError.median)
+      }, nine of ten from ${percent(stepError.least)} to ${percent(stepError.most)}) ` +
+      `over ${stepError.rows} rows of ${this.made.shapes} layers`,
+      `Kendall's tau ${agreement.tau.toFixed(3)} over ${agreement.pairs} pairs, ` +
+      `${agreement.leftOut} closer than their spread`,
+      `regret ${percent(regret.mean)}, at most ${percent(regret.most)}`,
+      `${calm} of ${runs} runs undisturbed, ${leftOut} rows without one left out; with all runs the ` +
+      `step error is ${percent(stepErrorOfAll.typical)}`,
+    ].join("\n");
+  }
+
+  /** SVG text: signed errors of each kind of task and of the step. */
+  svg(): Promise<string> {
+    const used = this.rows.filter(({ disturbed }) => !disturbed);
+    const points = used.flatMap(({ predicted, measured, kinds }) => [
+      { what: "step", error: predicted / median(measured) - 1 },
+      ...kinds.map((kind) => ({ what: kind.what, error: kind.predicted / kind.measured - 1 })),
+    ]).filter(({ error }) => Number.isFinite(error));
+    return errorsSvg([this.stepError, ...this.byKind], points);
+  }
+
+  /** Errors by kind as text. */
+  toString(): string {
+    const head = ["kind", "rows", "signed median", "from", "to", "typical"];
+    const body = [this.stepError, ...this.byKind].map((row) => [
+      ...[row.what, `${row.rows}`],
+      ...[row.median, row.least, row.most, row.typical].map((value) => percent(value)),
+    ]);
+    const widths = head.map((_, i) => Math.max(...[head, ...body].map((row) => row[i].length)));
+    return [head, ...body].map((row) =>
+      row.map((cell, i) => i ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join("  ")
+    ).join("\n");
+  }
+
+  async [DISPLAY](): Promise<MediaBundle> {
+    const shown = displayable({ text: `${this}\n${this.summary}`, svg: await this.svg() });
+    return await shown[DISPLAY]();
+  }
+}
+
+const FIVE = 0.05;
+
+function errorOf(what: string, errors: readonly number[]): KindError {
+  const sum = errors.reduce((total, error) => total + Math.abs(error), 0);
+  return {
+    ...{ what, rows: errors.length, median: median(errors) || 0 },
+    ...{ least: quantile(errors, FIVE) || 0, most: quantile(errors, 1 - FIVE) || 0 },
+    typical: errors.length > 0 ? sum / errors.length : 0,
+  };
+}

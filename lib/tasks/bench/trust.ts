@@ -1,0 +1,107 @@
+/** How far the simulator can be trusted: held-out random layers, predicted with a fitted profile and measured. */
+import { calibrate, predictionQuality, randomShapes } from "../../adaptive/mod.ts";
+import type { LayerConfig } from "../../blocks/mod.ts";
+import type { EngineOptions } from "../../engines/mod.ts";
+import { openEngine } from "../../engines/mod.ts";
+import { topology } from "../../topology.ts";
+import { hundredths, type Report, type Row } from "./report.ts";
+
+const SHAPES = 60;
+/** No seed of a test or notebook. */
+const SEED = 22;
+const WORLD = { nodes: 2, ranksPerNode: 2 } as const;
+
+/** An engine, and the layer that its profile and the random ones are around. */
+export interface TrustCase {
+  readonly name: string;
+  readonly engine: EngineOptions;
+  readonly layer: LayerConfig;
+  /** Random layers; default 60. */
+  readonly shapes?: number;
+}
+
+/**
+ * Links and processors so slow that the computation of four ranks on two cores, and late wake-ups, hide behind
+ * their pace.
+ */
+export const SLOW = topology({
+  ...WORLD,
+  name: "slow",
+  intra: { bandwidth: "4 MB/s", latency: "300 us" },
+  inter: { bandwidth: "1 MB/s", latency: "1 ms" },
+  processor: { flopRate: 1e8, byteRate: 2e7, alpha: 5e-4 },
+});
+
+const CASES: readonly TrustCase[] = [
+  {
+    name: "emulated links, paced computation",
+    engine: { kind: "cpu", topology: SLOW, computation: "paced" },
+    layer: { tokens: 96, modelDim: 32, hiddenDim: 64, experts: 8 },
+  },
+  {
+    name: "plain links, real computation",
+    engine: { kind: "cpu", ...WORLD, links: "plain" },
+    layer: { tokens: 512, modelDim: 128, hiddenDim: 256, experts: 8 },
+  },
+];
+
+/** Both ways of the CPU engine. */
+export async function benchTrust(): Promise<Report> {
+  return await trustReport(CASES);
+}
+
+/** One H200 with copies, 2 x 2 ranks that share it. */
+export async function benchGpuTrust(): Promise<Report> {
+  return await trustReport([{
+    name: "one GPU, copies",
+    engine: { kind: "cuda", ...WORLD, links: "plain" },
+    layer: { tokens: 4096, modelDim: 1024, hiddenDim: 2048, experts: 8 },
+    shapes: 24,
+  }]);
+}
+
+async function trustReport(cases: readonly TrustCase[]): Promise<Report> {
+  const rows: Row[] = [];
+  for (const one of cases) rows.push(...await rowsOf(one));
+  return {
+    configuration: {
+      shapes: "random, held out",
+      choices: 8,
+      "runs of a pass": "3 undisturbed of 12",
+    },
+    rows,
+  };
+}
+
+const percent = (value: number): number => hundredths(100 * value);
+
+async function rowsOf(
+  { name, engine: options, layer, shapes = SHAPES }: TrustCase,
+): Promise<Row[]> {
+  using engine = openEngine(options);
+  const profile = await calibrate(engine, { layer, codecs: ["int8"] });
+  const list = randomShapes(shapes, { around: layer, topology: engine.topology, seed: SEED });
+  const quality = await predictionQuality(engine, { profile, shapes: list });
+  const { stepError, stepErrorOfAll, agreement, regret, rows, leftOut, byKind } = quality;
+  const step = {
+    ...{ engine: name, what: "step", rows: stepError.rows, layers: shapes },
+    ...{ "error %": percent(stepError.typical), "signed %": percent(stepError.median) },
+    ...{ "from %": percent(stepError.least), "to %": percent(stepError.most) },
+    ...{ tau: Math.round(agreement.tau * 1e3) / 1e3, pairs: agreement.pairs },
+    ...{ "overlapping pairs": agreement.leftOut, "regret %": percent(regret.mean) },
+    ...{ "most regret %": percent(regret.most), "rows left out": leftOut },
+    runs: rows.reduce((sum, row) => sum + row.runs, 0),
+    "undisturbed runs": rows.reduce((sum, row) => sum + row.calmRuns, 0),
+    "error with disturbed %": percent(stepErrorOfAll.typical),
+    "calibration s": hundredths(profile.seconds),
+    ...{ together: hundredths(profile.slowdown.together) },
+    "computation beside transfers": hundredths(profile.slowdown.compute),
+    "transfers beside computation": hundredths(profile.slowdown.communication),
+  };
+  const kinds = byKind.map((kind) => ({
+    ...{ engine: name, what: kind.what, rows: kind.rows, "error %": percent(kind.typical) },
+    ...{ "signed %": percent(kind.median), "from %": percent(kind.least) },
+    "to %": percent(kind.most),
+  }));
+  return [step, ...kinds];
+}

@@ -1,0 +1,69 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  calibrate,
+  kendallTau,
+  predictionQuality,
+  randomShapes,
+  regretOf,
+} from "../../lib/adaptive/mod.ts";
+import { topology } from "../../lib/topology.ts";
+import { SchemoeError } from "../../lib/types.ts";
+import { hiddenEngine } from "./hidden.ts";
+
+const sizes = { nodes: 2, ranksPerNode: 2 };
+const shown = topology(sizes);
+const real = topology({
+  ...sizes,
+  intra: { alpha: 3e-5, beta: 2e-8 },
+  inter: { alpha: 2e-4, beta: 9e-8 },
+  processor: { alpha: 4e-5, flopRate: 3e9, byteRate: 2e8 },
+});
+const around = { tokens: 96, modelDim: 64, hiddenDim: 128, experts: 8 };
+const one = (predicted: number, ...measured: number[]) => ({ predicted, measured });
+
+Deno.test("kendallTau() counts pairs of a group that are told apart", () => {
+  assertEquals(kendallTau([[one(1, 1), one(2, 2), one(3, 3)]]), { tau: 1, pairs: 3, leftOut: 0 });
+  assertEquals(kendallTau([[one(3, 1), one(2, 2), one(1, 3)]]).tau, -1);
+  assertEquals(kendallTau([[one(1, 1, 4), one(2, 3, 5)]]), { tau: 1, pairs: 0, leftOut: 1 });
+  assertEquals(kendallTau([[one(1, 1), one(1, 2)]]), { tau: 0, pairs: 1, leftOut: 0 });
+  assertEquals(kendallTau([[one(1, 1)], [one(2, 2)]]).pairs, 0);
+});
+
+Deno.test("regretOf() is what the chosen one takes longer than the best, beyond both ranges", () => {
+  assertEquals(regretOf([one(1, 12), one(2, 10)]), 0.2);
+  assertEquals(regretOf([one(1, 11, 12, 13), one(2, 9, 10, 10.5)]), 0.05);
+  assertEquals(regretOf([one(1, 9, 12), one(2, 8, 10)]), 0);
+  assertEquals(regretOf([one(1, 10), one(2, 12)]), 0);
+});
+
+Deno.test("predictionQuality() of held-out shapes: a fitted profile predicts, one of another machine does not", async () => {
+  const engine = hiddenEngine({ shown, real, noise: 0.01 });
+  const profile = await calibrate(engine, { layer: around, codecs: ["int8"] });
+  const shapes = randomShapes(4, { around, topology: shown, seed: 3 });
+  const good = await predictionQuality(engine, { profile, shapes });
+  assert(good.stepError.typical < 0.01, good.summary);
+  assert(good.agreement.tau > 0.95 && good.agreement.pairs > 50, good.summary);
+  assert(good.regret.most < 0.01, good.summary);
+  assert(good.byKind.some(({ what }) => what === "allToAll inter"), `${good}`);
+  assert((await good.svg()).startsWith("<svg"));
+  engine.become({ ...real, processor: { ...real.processor, flopRate: 1e9 } });
+  const bad = await predictionQuality(engine, { profile, shapes });
+  const experts = bad.byKind.find(({ what }) => what === "expert")!;
+  assert(experts.median < -0.5 && bad.stepError.typical > 0.1, bad.summary);
+});
+
+Deno.test("predictionQuality() counts identical orders once", async () => {
+  const engine = hiddenEngine({ shown, real });
+  const profile = await calibrate(engine, { layer: around, codecs: [] });
+  const choices = ["optSche", "pipeMoE", "sequential"].map((scheduler) => ({
+    scheduler,
+    chunks: 2,
+  }));
+  const { rows } = await predictionQuality(engine, { profile, shapes: [around], choices });
+  assertEquals(rows.length, 2);
+  await assertRejects(
+    () => predictionQuality(engine, { profile, shapes: [] }),
+    SchemoeError,
+    "shapes must be a list",
+  );
+});
