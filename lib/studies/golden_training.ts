@@ -78,10 +78,19 @@ interface Config {
 }
 
 /**
+ * Whether a file is a reference run, and not a case of a layer, by its configuration.
+ * @throws {SchemoeError} when it is no safetensors file.
+ */
+export function isGoldenTraining(bytes: Uint8Array, file: string): boolean {
+  const { config = "" } = parseSafetensors(bytes, file).metadata ?? {};
+  return /"vocabularySize"/.test(config) && /"steps"/.test(config);
+}
+
+/**
  * Reads a reference run.
  * @throws {SchemoeError} when the file has no configuration of one.
  */
-export function parseGoldenTraining(bytes: Uint8Array<ArrayBuffer>, file: string): GoldenTraining {
+export function parseGoldenTraining(bytes: Uint8Array, file: string): GoldenTraining {
   const { tensors, metadata } = parseSafetensors(bytes, file);
   const text = metadata?.config;
   const config: Config | undefined = text === undefined ? undefined : JSON.parse(text);

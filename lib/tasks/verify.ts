@@ -1,5 +1,6 @@
 /**
- * Runs reference cases forward and backward and prints the largest error of each tensor.
+ * Runs reference cases forward and backward, or reference training runs step by step, and prints the largest error of
+ * each tensor.
  *
  * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N]
  *   [--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers]
@@ -17,19 +18,8 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { type EngineOptions, openEngine, type TransportOptions } from "../engines/mod.ts";
 import { capacitySlices, peerGroups } from "../chunking/mod.ts";
-import { dtypes } from "../files/dtypes.ts";
 import { BUILT_IN } from "../layer/choices.ts";
-import {
-  type GoldenCase,
-  goldenErrors,
-  largestError,
-  parseGolden,
-  repeatRanks,
-  rmsError,
-  runGolden,
-} from "../studies/golden.ts";
 import type { Chunking } from "../chunking/types.ts";
 import type { ElementType } from "../kernels/types.ts";
 import type { Engine } from "../engine.ts";
@@ -39,7 +29,7 @@ import { devicesOf, parseDevices } from "./bench/devices_option.ts";
 import { boundsOf } from "./verify/bounds.ts";
 import { goldenDigest } from "./verify/golden_digest.ts";
 import { lineOf, summaryOf, type VerifyResult, type VerifySummary } from "./verify/report.ts";
-import { withoutPadding } from "./bench/without_padding.ts";
+import { caseOf, isDropless, openFor, runCase, type VerifyCase } from "./verify/cases.ts";
 
 const USAGE =
   "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N] " +
@@ -120,16 +110,16 @@ async function verifyFile(
     const where = { case: name, engine: asked.kind, dtype, nodes, ranks };
     add({ ...where, ...choices, ...more, errors: {}, norm: "max", pass: false, error: message });
   };
-  let golden: GoldenCase;
+  let golden: VerifyCase;
   try {
     golden = await caseOf(file, asked);
   } catch (error) {
     return failed(file, asked.ranks ?? 0, {}, error);
   }
-  const { name, ranks, config } = golden;
+  const { name, ranks } = golden;
   try {
     const devices = devicesOf(asked.places, ranks);
-    using engine = open(golden, {
+    using engine = openFor(golden, {
       kind: asked.kind,
       nodes,
       ...given,
@@ -143,7 +133,7 @@ async function verifyFile(
           ...(devices ? { devices: devices.join() } : {}),
           scheduler,
           allToAll,
-          rows: config.routing?.dropless ? "dropless" : "padded",
+          rows: isDropless(golden) ? "dropless" : "padded",
         };
         try {
           add(await check(engine, golden, hashed, own));
@@ -155,14 +145,6 @@ async function verifyFile(
   } catch (error) {
     failed(name, ranks, {}, error);
   }
-}
-
-/** The case of a file, on the ranks and of the type that are asked for. */
-async function caseOf(file: string, { dtype, ranks, dropless }: Asked): Promise<GoldenCase> {
-  const found = parseGolden(readFile(file), file);
-  const parsed = dropless ? withoutPadding(found) : found;
-  const golden = ranks === undefined ? parsed : repeatRanks(parsed, ranks);
-  return dtype === "float32" ? golden : await inBfloat16(golden);
 }
 
 /** JSON has no NaN and no Infinity, and would say null. */
@@ -187,22 +169,19 @@ type Choices = Omit<
 
 async function check(
   engine: Engine,
-  golden: GoldenCase,
+  golden: VerifyCase,
   hashed: boolean,
   choices: Choices,
 ): Promise<VerifyResult> {
   const { scheduler, allToAll, compressor } = choices;
   const chunks = chunkingOf(choices.chunking)(choices.chunks);
-  const results = await runGolden(engine, golden, { scheduler, allToAll, compressor, chunks });
-  const dtype = golden.config.dtype ?? "float32";
-  const expert = golden.config.expert?.name ?? "";
-  const bounds = boundsOf({ compressor: choices.compressor, dtype, expert });
-  const errors = goldenErrors(golden, results, bounds.norm === "max" ? largestError : rmsError);
+  const pass = { scheduler, allToAll, compressor, chunks };
+  const { dtype, bounds, errors, results } = await runCase(engine, golden, pass);
   const over = Object.fromEntries(
     Object.entries(errors).filter(([tensor, error]) => !(error <= bounds.of(tensor)))
       .map(([tensor]) => [tensor, bounds.of(tensor)]),
   );
-  const pass = Object.keys(over).length === 0;
+  const passed = Object.keys(over).length === 0;
   return {
     case: golden.name,
     engine: engine.kind,
@@ -212,29 +191,10 @@ async function check(
     ...choices,
     errors,
     norm: bounds.norm,
-    ...(pass ? {} : { over }),
-    pass,
+    ...(passed ? {} : { over }),
+    pass: passed,
     ...(hashed ? { digest: await goldenDigest(results) } : {}),
   };
-}
-
-function open(
-  golden: GoldenCase,
-  given: { kind: string; nodes: number } & Partial<Record<keyof TransportOptions, unknown>>,
-): Engine {
-  const { kind, nodes } = given;
-  if (golden.ranks % nodes !== 0) {
-    throw new SchemoeError(
-      `Cannot run the case "${golden.name}": ${nodes} nodes do not divide its ${golden.ranks} ranks`,
-    );
-  }
-  const options = { ...given, ranksPerNode: golden.ranks / nodes } as EngineOptions;
-  const engine = openEngine(
-    kind === "simulate" ? options : { ...options, links: "plain", computation: "real" },
-  );
-  if (engine.computes) return engine;
-  engine.close();
-  throw new SchemoeError(`Cannot verify with the engine "${kind}": it computes times, no values`);
 }
 
 /** One chunking for all schedulers, whatever each prefers, so that all give the same bits. */
@@ -242,25 +202,6 @@ function chunkingOf(name: string): (chunks: number) => Chunking {
   if (name === "capacity") return capacitySlices;
   if (name === "peers") return peerGroups;
   throw new SchemoeError(`Unknown chunking "${name}": choose one of capacity, peers`);
-}
-
-/**
- * The case with inputs that bfloat16 holds exactly, and what the CPU engine makes of them: rounding
- * alone may send a token to another expert, or open a unit of a ReLU, which is no error of an engine.
- */
-async function inBfloat16(golden: GoldenCase): Promise<GoldenCase> {
-  const rounded = new Map([...golden.tensors].map(([name, { shape, data }]) => {
-    const bits = dtypes.BF16.encode(data) as Uint16Array<ArrayBuffer>;
-    const exact = name === "gate.weight" ? data : dtypes.BF16.decode(new Uint8Array(bits.buffer));
-    return [name, { shape, data: exact }];
-  }));
-  const inputs = { ...golden, tensors: rounded };
-  using engine = open(golden, { kind: "cpu", nodes: 1 });
-  const results = await runGolden(engine, inputs, {});
-  const expected = [...rounded].map(([name, { shape, data }]) =>
-    [name, { shape, data: results.get(name) ?? data }] as const
-  );
-  return { ...inputs, config: { ...golden.config, dtype: "bfloat16" }, tensors: new Map(expected) };
 }
 
 function typeNamed(name: string): ElementType {
@@ -273,14 +214,6 @@ function named(option: string, name: string, known: readonly string[]): readonly
   if (name === "all") return known;
   if (known.includes(name)) return [name];
   throw new SchemoeError(`Unknown ${option} "${name}": choose one of all, ${known.join(", ")}`);
-}
-
-function readFile(path: string): Uint8Array {
-  try {
-    return Deno.readFileSync(path);
-  } catch (cause) {
-    throw new SchemoeError(`Cannot read ${path}: ${(cause as Error).message}`, { cause });
-  }
 }
 
 function options(args: readonly string[]) {

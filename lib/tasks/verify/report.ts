@@ -73,7 +73,7 @@ export function lineOf(result: VerifyResult | VerifySummary): string {
   if (problem !== undefined && Object.keys(errors).length === 0) {
     return `FAIL ${result.case}: ${problem}`;
   }
-  const list = Object.entries(errors).map(([tensor, error]) => {
+  const list = shortened(errors, over).map(([tensor, error]) => {
     const bound = Object.hasOwn(over, tensor) ? ` > ${over[tensor].toExponential(1)}` : "";
     return `${tensor} ${error.toExponential(1)}${bound}`;
   });
@@ -96,4 +96,27 @@ export function lineOf(result: VerifyResult | VerifySummary): string {
     ...told,
     ...(problem === undefined ? [] : [problem]),
   ].join("  ");
+}
+
+/** Tensors of one kind that are printed one by one. */
+const FEW = 12;
+
+/** Errors as they are printed: of many gradients or many parameters the largest, beside those over their bounds. */
+function shortened(
+  errors: VerifyResult["errors"],
+  over: Readonly<Record<string, number>>,
+): [string, number][] {
+  const entries = Object.entries(errors);
+  const kinds = ["grad.", "final."].filter((kind) =>
+    entries.filter(([name]) => name.startsWith(kind)).length > FEW
+  );
+  const alone = entries.filter(([name]) =>
+    Object.hasOwn(over, name) || !kinds.some((kind) => name.startsWith(kind))
+  );
+  const largest = kinds.map((kind): [string, number] => {
+    const [name, error] = entries.filter(([name]) => name.startsWith(kind))
+      .reduce((worst, entry) => entry[1] > worst[1] ? entry : worst);
+    return [`${kind}* (${name.slice(kind.length)})`, error];
+  });
+  return [...alone, ...largest];
 }
