@@ -2,7 +2,7 @@
 import * as gates from "./gates/mod.ts";
 import type { Gate } from "./gates/types.ts";
 import { SchemoeError } from "../types.ts";
-import { quoted } from "../words.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 /**
  * Looks up a gate by name and checks one given as a value.
@@ -31,16 +31,19 @@ export function resolveGate(given: Gate | string | undefined, experts: number): 
 }
 
 /** Gates that need no options. */
-const NAMED: Readonly<Record<string, () => Gate>> = {
-  ...{ topK: gates.topK, noisyTopK: gates.noisyTopK },
-  ...{ expertChoice: gates.expertChoice, reluRouting: gates.reluRouting },
-};
+const NAMED = new Map(
+  Object.entries(gates).flatMap(([name, make]) =>
+    make.length === 0 ? [[name, make as () => Gate] as const] : []
+  ),
+);
 
 function named(name: string): Gate {
-  if (Object.hasOwn(NAMED, name)) return NAMED[name]();
+  const make = NAMED.get(name);
+  if (make) return make();
+  const names = [...NAMED.keys()];
   fail(
-    `unknown gate "${name}", choose one of ${Object.keys(NAMED).join(", ")}, or give a value of ` +
-      "your own",
+    `unknown gate "${name}", choose one of ${names.join(", ")}, or give a value of your own` +
+      didYouMean(name, names),
   );
 }
 

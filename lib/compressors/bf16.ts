@@ -4,5 +4,6 @@ import type { Compressor } from "./types.ts";
 export const bf16: Compressor = {
   name: "bf16",
   native: { codec: "bf16" },
+  tolerance: { rounding: 7e-3, switched: 1e-1 },
   wireBytes: ({ rows, columns }) => 2 * rows * columns,
 };

@@ -4,5 +4,6 @@ import type { Compressor } from "./types.ts";
 export const fp16: Compressor = {
   name: "fp16",
   native: { codec: "fp16" },
+  tolerance: { rounding: 1e-3, switched: 2.5e-2 },
   wireBytes: ({ rows, columns }) => 2 * rows * columns,
 };

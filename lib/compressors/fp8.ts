@@ -13,7 +13,12 @@ import { scaled } from "./scaled.ts";
  * Source: DeepSeek, DeepEP, `per_token_cast_to_fp8`; Micikevicius et al., "FP8 formats for deep learning", 2022.
  */
 export const fp8: Compressor = scaled({
-  ...{ name: "fp8", codec: "fp8", bits: 8, block: 128, scaleBytes: 4 },
+  name: "fp8",
+  codec: "fp8",
+  bits: 8,
+  block: 128,
+  scaleBytes: 4,
+  tolerance: { rounding: 1.1e-1, switched: 2.5e-1 },
 });
 
 /**
@@ -21,5 +26,10 @@ export const fp8: Compressor = scaled({
  * NaN and infinities stay in their places.
  */
 export const fp8e5m2: Compressor = scaled({
-  ...{ name: "fp8e5m2", codec: "e5m2", bits: 8, block: 128, scaleBytes: 4 },
+  name: "fp8e5m2",
+  codec: "e5m2",
+  bits: 8,
+  block: 128,
+  scaleBytes: 4,
+  tolerance: { rounding: 1.9e-1, switched: 4e-1 },
 });

@@ -13,5 +13,6 @@ import type { Compressor } from "./types.ts";
 export const int8: Compressor = {
   name: "int8",
   native: { codec: "int8" },
+  tolerance: { rounding: 1.7e-2, switched: 1.3e-1 },
   wireBytes: ({ rows, columns }) => rows * (columns + 8),
 };

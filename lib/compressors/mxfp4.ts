@@ -11,5 +11,10 @@ import { scaled } from "./scaled.ts";
  * Source: OCP Microscaling Formats (MX) Specification 1.0, 2023.
  */
 export const mxfp4: Compressor = scaled({
-  ...{ name: "mxfp4", codec: "mxfp4", bits: 4, block: 32, scaleBytes: 1 },
+  name: "mxfp4",
+  codec: "mxfp4",
+  bits: 4,
+  block: 32,
+  scaleBytes: 1,
+  tolerance: { rounding: 4.3e-1, switched: 6.5e-1 },
 });

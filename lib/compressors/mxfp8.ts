@@ -11,5 +11,10 @@ import { scaled } from "./scaled.ts";
  * Source: OCP Microscaling Formats (MX) Specification 1.0, 2023.
  */
 export const mxfp8: Compressor = scaled({
-  ...{ name: "mxfp8", codec: "mxfp8", bits: 8, block: 32, scaleBytes: 1 },
+  name: "mxfp8",
+  codec: "mxfp8",
+  bits: 8,
+  block: 32,
+  scaleBytes: 1,
+  tolerance: { rounding: 1.1e-1, switched: 3.2e-1 },
 });

@@ -34,5 +34,10 @@ export function stochastic(codec: Compressor, seed: number): Compressor {
       `Cannot round at random: the seed is ${seed}, not an integer from 1 to 2^50`,
     );
   }
-  return { ...codec, name: `${codec.name}-random-${seed}`, native: { ...native, seed } };
+  return {
+    ...codec,
+    name: `${codec.name}-random-${seed}`,
+    native: { ...native, seed },
+    tolerance: undefined,
+  };
 }

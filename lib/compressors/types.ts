@@ -45,6 +45,12 @@ export interface Compressor {
   /** Bytes on the wire of one block; at least 1 for a block that is not empty. */
   wireBytes(block: WireBlock): number;
   readonly native?: NativeCodec;
+  /**
+   * How far results of a layer may be from those without a codec, relative in the 2-norm: `rounding` is about twice
+   * the error on the reference cases, `switched` that of gradients behind a ReLU, of which rounding switches some
+   * units. Default: not known, so that `deno task verify` refuses it.
+   */
+  readonly tolerance?: { readonly rounding: number; readonly switched: number };
   /** Codes several rows of an expert together: `wireBytes` is given how many each expert has. */
   readonly grouped?: boolean;
   /** Floats of a block, row by row, to exactly `wireBytes(block)` bytes. */

@@ -67,4 +67,8 @@ export function fixedRateZfp({ rate = 8, dimensions = 2 }: ZfpOptions = {}): Com
 }
 
 /** {@linkcode fixedRateZfp} with its defaults: two dimensions, 8 bits a value. */
-export const zfp: Compressor = { ...fixedRateZfp(), name: "zfp" };
+export const zfp: Compressor = {
+  ...fixedRateZfp(),
+  name: "zfp",
+  tolerance: { rounding: 7e-2, switched: 2.5e-1 },
+};

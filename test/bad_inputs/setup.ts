@@ -211,7 +211,7 @@ export const setup: BadInputs = {
   },
   "an unknown gate": {
     call: layer({ gate: "topk" }),
-    says: ['unknown gate "topk"', "choose one of topK, ", "or give a value of your own"],
+    says: ['unknown gate "topk"', "or give a value of your own", 'did you mean "topK"?'],
   },
   "a gate that was not made": {
     call: layer({ gate: wrong(topK) }),
