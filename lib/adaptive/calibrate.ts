@@ -57,7 +57,8 @@ const LAYERS_PART = 0.75;
  * profile predicts any layer of such kernels on that engine: `simulated(layer, profile)`.
  *
  * ```ts
- * import { createLayer, openEngine, simulated } from "@schemoe/lab";
+ * import { createLayer, openEngine } from "@schemoe/lab";
+ * import { simulated } from "@schemoe/lab/layer";
  * import { calibrate } from "@schemoe/lab/adaptive";
  * using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
  * const config = { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 4 };
