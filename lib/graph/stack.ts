@@ -169,8 +169,8 @@ class Naming {
   #kernel({ name, args, more, run }: Kernel): Kernel {
     return {
       name,
-      ...(more ? { more } : {}),
       args: args.map((arg) => typeof arg === "number" ? arg : this.#view(arg)),
+      ...(more ? { more } : {}),
       ...(run ? { run: this.#host(run) } : {}),
     };
   }
