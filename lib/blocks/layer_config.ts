@@ -145,12 +145,6 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
     capacityFactor: dropless ? 0 : routing.capacityFactor,
     batchPrioritized: routing.priority === "scores",
   };
-  if (layer.dropless && layer.partial) {
-    fail(
-      `dropless needs a row for each choice, and choices of the gate ${gate.name} may have none; give a ` +
-        "capacityFactor of 0, which drops none either",
-    );
-  }
   if (layer.capacityFactor > 0) capacity(layer, 0);
   return layer;
 }
@@ -174,7 +168,7 @@ export const elementBytes = ({ dtype }: Layer): number => dtype === "bfloat16" ?
 
 /** True when the capacity depends on the routing, so that a pass takes two Programs. */
 export const routedCapacity = (layer: Layer): boolean =>
-  layer.capacityFactor <= 0 && !layer.gate.capacity;
+  layer.dropless || (layer.capacityFactor <= 0 && !layer.gate.capacity);
 
 /** Places that positions of 32 bits can name. */
 const MOST_PLACES = 2 ** 31 - 1;
@@ -188,8 +182,10 @@ export function capacity(layer: Layer, largestLoad: number): number {
   const { capacityFactor: factor, capacityAlignment: alignment, gate, tokens, experts } = layer;
   const own = gate.capacity?.({ ...layer, rows: layer.gateRows });
   const limit = gate.k * Math.floor(Math.abs(factor) * Math.ceil(tokens / experts));
+  // where no token has any expert, there is an empty place
+  const load = layer.partial ? Math.max(1, largestLoad) : largestLoad;
   const places = own ??
-    (factor > 0 ? limit : factor === 0 ? largestLoad : Math.min(largestLoad, limit));
+    (factor > 0 ? limit : factor === 0 ? load : Math.min(load, limit));
   const aligned = Math.ceil(places / alignment) * alignment;
   if (aligned < 1) {
     fail(

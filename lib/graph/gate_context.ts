@@ -17,7 +17,7 @@ export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
   return {
     ...{ tokens, modelDim, experts, rows, topK, dtype: layer.dtype, partial },
     prioritized: layer.batchPrioritized,
-    capacity: routedCapacity(layer) ? 0 : capacity(layer, 0),
+    capacity: layer.gate.capacity || !routedCapacity(layer) ? capacity(layer, 0) : 0,
     x: view("x"),
     scores: view("gate.scores"),
     logits: view("gate.logits"),

@@ -35,7 +35,8 @@ export function passRows(of: Routed): PassRows {
   const { layer } = of;
   if (layer.dropless) {
     const loads = allLoads(of);
-    return { capacity: largestLoad(loads), ...(areEqual(loads) ? {} : { loads }) };
+    const most = Math.max(1, largestLoad(loads));
+    return { capacity: most, ...(areEqual(loads) ? {} : { loads }) };
   }
   return { capacity: capacity(layer, routedCapacity(layer) ? fullestExpert(of) : 0) };
 }

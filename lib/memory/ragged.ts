@@ -18,7 +18,9 @@ export function raggedLayout(of: RowsOf & { readonly loads: Loads }): RowLayout 
   const { tokens, topK, experts, modelDim, dtype } = layer;
   const rows = raggedRows(of);
   return {
-    sent: tokens * topK,
+    get sent() {
+      return layer.partial ? rows.sent() : tokens * topK;
+    },
     get room() {
       return rows.room();
     },

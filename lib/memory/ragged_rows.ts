@@ -96,7 +96,7 @@ export class RaggedRows {
 
   /** Rows to provide for the experts of a rank: those of the busiest, rounded up. */
   room(): number {
-    const { layer: { tokens, topK, topology: { ranks } }, loads } = this.#way;
+    const { layer: { tokens, gate, topK, topology: { ranks } }, loads } = this.#way;
     if (this.#most === undefined) {
       const { layer: { localExperts, groups } } = this.#way;
       const perRank = new Float64Array(ranks);
@@ -108,8 +108,17 @@ export class RaggedRows {
       }
       this.#most = perRank.reduce((a, b) => Math.max(a, b));
     }
-    const step = Math.ceil(tokens * topK / GROWTH);
+    const step = Math.ceil(tokens * gate.k / GROWTH);
     return Math.min(Math.ceil(this.#most / step) * step, ranks * tokens * topK);
+  }
+
+  /** Rows to provide for the choices of a rank, some of which may go nowhere: as many as any rank has, rounded up. */
+  sent(): number {
+    const { layer: { tokens, gate, topK, topology: { ranks } } } = this.#way;
+    let most = 0;
+    for (let rank = 0; rank < ranks; rank++) most = Math.max(most, this.firstRows(rank).at(-1)!);
+    const step = Math.ceil(tokens * gate.k / GROWTH);
+    return Math.min(Math.ceil(most / step) * step, tokens * topK);
   }
 
   /** Loads of all ranks for the experts of one. */

@@ -1,5 +1,12 @@
 /** Gates and experts that no reference case has, against plain loops in float64. */
-import { cosineTopK, geglu, type LayerConfig, reluRouting, topK } from "../../lib/blocks/mod.ts";
+import {
+  cosineTopK,
+  geglu,
+  type LayerConfig,
+  reluRouting,
+  tokenRounding,
+  topK,
+} from "../../lib/blocks/mod.ts";
 import {
   best,
   compareWithDense,
@@ -91,6 +98,36 @@ Deno.test("reluRouting() weighs with what is above 0, undivided or divided by th
     };
     const gate = reluRouting({ k: 2, normalize, scale: 1.5 });
     await compareWithDense({ ...CONFIG, gate }, mixture(weigh, ffnExpert));
+  }
+});
+
+Deno.test("tokenRounding() divides the scores of the rounded choice by their sum", async () => {
+  const tile = 3;
+  const dense: Dense = (t) => {
+    const y = new Float64Array(t.x.length);
+    const ranks = t.x.length / MODEL / TOKENS;
+    for (let rank = 0; rank < ranks; rank++) {
+      const tokens = Array.from({ length: TOKENS }, (_, i) => row(t.x, rank * TOKENS + i, MODEL));
+      const scores = tokens.map((x) => softmax(logits(x, t)));
+      const kept = scores.map(() => new Set<number>());
+      for (let e = 0; e < EXPERTS; e++) {
+        const mine = scores.map((s) => s[e] + (best(s, 2).includes(e) ? 1 : 0));
+        const count = mine.filter((value) => value >= 1).length;
+        const rounded = Math.min(Math.floor(TOKENS / tile), Math.round(count / tile)) * tile;
+        for (const token of best(mine, rounded)) kept[token].add(e);
+      }
+      for (const [i, x] of tokens.entries()) {
+        const sum = [...kept[i]].reduce((total, e) => total + scores[i][e], 0);
+        const out = row(y, rank * TOKENS + i, MODEL);
+        for (const e of kept[i]) {
+          ffnExpert(x, e, t).forEach((v, j) => out[j] += scores[i][e] / sum * v);
+        }
+      }
+    }
+    return y;
+  };
+  for (const routing of [{ capacityFactor: 0 }, { dropless: true }]) {
+    await compareWithDense({ ...CONFIG, routing, gate: tokenRounding({ k: 2, tile }) }, dense);
   }
 });
 

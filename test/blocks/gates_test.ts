@@ -243,10 +243,6 @@ Deno.test("gates and losses that do not fit are errors that say so", async () =>
   });
   fails({ gate: mine, losses: [z({ weight: 1 })] }, "which the loss z needs");
   fails({ gate: "reluRouting", losses: [switchBalance({ weight: 1 })] }, "needs probabilities");
-  fails(
-    { gate: "expertChoice", routing: { dropless: true } },
-    "choices of the gate expertChoice may",
-  );
   fails({ gate: topK({ k: 9 }) }, "k 9 of the gate topK is more than the 8 experts");
   fails({ shared: { hiddenDim: 0 } }, "hiddenDim of the shared expert must be a positive integer");
   assertThrows(() => topK({ groups: 2, groupLimit: 3 }), SchemoeError, "is more than 2 groups");

@@ -16,4 +16,5 @@ export { hashTable, type HashTableOptions } from "./hash_table.ts";
 export { noisyTopK } from "./noisy_top_k.ts";
 export { reluRouting } from "./relu_routing.ts";
 export { topK, type TopKOptions } from "./top_k.ts";
+export { tokenRounding, type TokenRoundingOptions } from "./token_rounding.ts";
 export { routerOf } from "./router_of.ts";

@@ -25,7 +25,7 @@ export interface ModelLayerOptions {
   readonly number?: number;
   /** Default `float32`. */
   readonly dtype?: ElementType;
-  /** Default without padding and drops, or for experts without computation with the largest load as capacity. */
+  /** Default without padding and drops. */
   readonly routing?: Routing;
 }
 
@@ -37,7 +37,7 @@ const LOSSES: Readonly<Record<ModelLoss, (options: { readonly weight: number }) 
 export function layerOf(spec: ModelSpec, options: ModelLayerOptions): LayerConfig {
   const { modelDim, hiddenDim, experts, layers, shared, router } = spec;
   const { tokens, number = layers - 1, dtype = "float32" } = options;
-  const { routing = router.identities ? { capacityFactor: 0 } : { dropless: true } } = options;
+  const { routing = { dropless: true } } = options;
   if (!Number.isInteger(number) || number < 0 || number >= layers) {
     throw new SchemoeError(
       `Cannot make a layer of ${spec.name}: its layers with experts are 0 to ${

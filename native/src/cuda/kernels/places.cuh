@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cuda/kernels/launch.cuh"
+#include "runtime/arguments_gates.h"
 
 namespace schemoe::cuda::routing {
 
@@ -39,8 +40,9 @@ __device__ inline int64_t row_of(const Places& p, int64_t expert, int64_t place)
   return p.experts * begin + expert * (end - begin) + (place - begin);
 }
 
-/// The row of a choice where only places that are taken have one: each choice has, or makes no sense.
+/// The row of a choice where only places that are taken have one: each choice has, goes nowhere, or makes no sense.
 __device__ inline int64_t ragged_row(const Places& p, int64_t expert, int64_t place, const Report& report) {
+  if (place == kNoPlace) return -1;
   if (!report.checked(Data::positions, place, p.capacity())) return -1;
   const int chunk = find_chunk(p, [&](int64_t begin) { return begin <= place; });
   const int32_t* first = p.firsts + chunk * p.experts + expert;

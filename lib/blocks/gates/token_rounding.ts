@@ -1,0 +1,67 @@
+/** The gate whose experts get whole tiles of tokens. @module */
+import type { Kernel } from "../../types.ts";
+import { linearLogits } from "./linear_logits.ts";
+import { checkCount, type WeightOptions, weightOptions } from "./options.ts";
+import { checkOptions, failGate, routed } from "./routed.ts";
+import { roundChoices } from "./round_choices.ts";
+import type { Gate, GateContext } from "./types.ts";
+
+/** Options of {@linkcode tokenRounding}. */
+export interface TokenRoundingOptions extends WeightOptions {
+  /** Experts of a token before rounding; default 1. */
+  readonly k?: number;
+  /** Rows of a tile of the experts' products; default 128. */
+  readonly tile?: number;
+}
+
+/**
+ * Each token chooses its k best experts; then the tokens that each expert has from a rank are rounded to the nearest
+ * multiple of a tile, so that no tile of its products is padded: the chosen ones stay first, best scores first, then
+ * come the best of the others (Guo et al., "SonicMoE", arXiv 2512.14080). A token may end with more or fewer
+ * than k experts. For training; evaluate with `topK`. The choice is made in JavaScript.
+ *
+ * ```ts
+ * import { createLayer, openEngine } from "@schemoe/lab";
+ * import { tokenRounding } from "@schemoe/lab/blocks";
+ * using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
+ * const config = { tokens: 64, modelDim: 8, hiddenDim: 16, experts: 4, routing: { dropless: true } };
+ * using layer = createLayer(engine, { ...config, gate: tokenRounding({ k: 2, tile: 16 }) });
+ * const { loads } = await layer.forward();
+ * console.assert(loads!.every((load) => load % 16 === 0));
+ * ```
+ * @throws {SchemoeError} for an unknown option, and in a layer of fewer tokens than a tile has.
+ */
+export function tokenRounding({ k = 1, tile = 128, ...options }: TokenRoundingOptions = {}): Gate {
+  const { scores: _, normalize: _n, scale: _s, weighs: _w, ...others } = options;
+  const known = ["k", "tile", "scores", "normalize", "scale", "weighs"];
+  checkOptions("tokenRounding", others, known);
+  checkCount("tokenRounding", "tile", tile);
+  return routed({
+    ...{ name: "tokenRounding", k, logits: linearLogits(), chosen: "given", dense: true },
+    ...weightOptions("tokenRounding", options),
+    tensors({ tokens }) {
+      if (tokens >= tile) return [];
+      failGate(
+        "tokenRounding",
+        `a tile of ${tile} rows is more than the ${tokens} tokens of a rank`,
+      );
+    },
+    choose: (c) => [rounding(c, { k, tile })],
+  });
+}
+
+const WORD = 4;
+
+function rounding(
+  c: GateContext,
+  { k, tile }: { readonly k: number; readonly tile: number },
+): Kernel {
+  const { tokens, experts } = c;
+  return c.host(({ read, write }) => {
+    const floats = (view: GateContext["scores"]) =>
+      new Float32Array(read(view, WORD * tokens * experts).buffer);
+    const sizes = { tokens, experts, k, tile };
+    const choices = roundChoices(sizes, { scores: floats(c.scores), logits: floats(c.logits) });
+    write(c.choices, new Uint8Array(choices.buffer));
+  });
+}
