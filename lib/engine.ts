@@ -58,6 +58,12 @@ export interface RunOptions {
   readonly timeLimit?: number;
   /** Aborting it ends the run with an error. */
   readonly signal?: AbortSignal;
+  /**
+   * Looks at every number that a kernel computes: where one is NaN or infinite, or cannot be represented by a
+   * codec, the run ends with an error that names the first task in the Program's order, its rank, the buffer and
+   * the element. Default false, which costs nothing; true reads each result once more.
+   */
+  readonly checkNumbers?: boolean;
   /** Every compute operation alone on the machine, each task after the one before: for costs. */
   readonly isolated?: boolean;
   /**

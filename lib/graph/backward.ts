@@ -1,5 +1,5 @@
 /** The task graph of a backward pass. @module */
-import { addIdentity, combineRows, identityDots, rowDots } from "../kernels/mod.ts";
+import { addIdentity, checked, combineRows, identityDots, rowDots } from "../kernels/mod.ts";
 import { type Chunk, SchemoeError, type Task, type TaskGraph } from "../types.ts";
 import { byPeers } from "../chunking/peer_groups.ts";
 import { rowLayout } from "../memory/mod.ts";
@@ -47,6 +47,7 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
   const { layer, chunks, compressor } = options;
   const { expert } = layer;
   const { inputGrad, weightGrad } = expert;
+  const parameters = expert.parameters(layer).map(({ name }) => name);
   if (!inputGrad || !weightGrad) {
     throw new SchemoeError(`Cannot run backward: the expert "${expert.name}" is forward only`);
   }
@@ -80,14 +81,19 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
       ...{ kind: "expertInputGrad", label: "Ei", chunk, stage: STAGE.inputGrad, after: arrived },
       ...expertWork(way, chunk, flops.inputGrad),
       uses: uses.backward,
-      kernels: expertKernels(g, way, chunk, (c) => inputGrad.call(expert, c)),
+      kernels: expertKernels(g, way, chunk, (c) => checked(inputGrad.call(expert, c), [c.dx])),
     });
     weights = g.add({
       ...{ kind: "expertWeightGrad", label: "Ew", chunk, stage: STAGE.weightGrad },
       after: weights ? [input, weights] : [input],
       ...expertWork(way, chunk, flops.weightGrad),
       uses: uses.backward,
-      kernels: expertKernels(g, way, chunk, (c) => weightGrad.call(expert, c)),
+      kernels: expertKernels(
+        g,
+        way,
+        chunk,
+        (c) => checked(weightGrad.call(expert, c), parameters.map(c.gradient)),
+      ),
     });
     done.push(...addLeg(g, way, {
       ...{ number: 2, chunk, stage: STAGE.back, after: [input], compressor: compressor.dispatch },

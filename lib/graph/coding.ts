@@ -1,6 +1,13 @@
 /** The kernels of a codec over blocks of rows: native ones, or JavaScript that reads and writes blocks. @module */
 import type { Layer } from "../blocks/mod.ts";
-import { decodeRows, encodeRows, host, type RowNumbers, type Wire } from "../kernels/mod.ts";
+import {
+  checkNumbers,
+  decodeRows,
+  encodeRows,
+  host,
+  type RowNumbers,
+  type Wire,
+} from "../kernels/mod.ts";
 import type { Piece } from "../memory/mod.ts";
 import type { CodecContext, Compressor } from "../compressors/types.ts";
 import { type HostContext, type Kernel, type Pass, SchemoeError, type View } from "../types.ts";
@@ -113,7 +120,13 @@ export function decodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kerne
   const spread = blocks.flatMap(({ piece }, i) =>
     piece.contiguous ? [] : [decodeRows(piece.rows, stageOf(coded, piece, offsets[i]))]
   );
-  return blocks.length ? [host(run), ...spread] : [];
+  const decoded = [...eachBlock(coded, blocks)].map(({ rows, values }) =>
+    checkNumbers({
+      ...{ ...values, rows, columns: coded.columns, ld: coded.columns },
+      ...{ groups: 1, stride: 0 },
+    })
+  );
+  return blocks.length ? [host(run), ...decoded, ...spread] : [];
 }
 
 /** Other random bits on each leg and pass. */

@@ -1,6 +1,7 @@
 /** The task graph of a forward pass. @module */
 import {
   addIdentity,
+  checked,
   combineRows,
   dispatchRows,
   fillSlots,
@@ -103,7 +104,7 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
       ...{ kind: "expert", label: "E", chunk, stage: STAGE.expert, after: arrived },
       ...expertWork(way, chunk, layer.expert.flops(layer).forward),
       uses: uses.forward,
-      kernels: expertKernels(g, way, chunk, (context) => layer.expert.forward(context)),
+      kernels: expertKernels(g, way, chunk, (c) => checked(layer.expert.forward(c), [c.y])),
     });
     done.push(...addLeg(g, way, {
       ...{ number: 2, chunk, stage: STAGE.back, after: [expert], compressor: compressor.combine },

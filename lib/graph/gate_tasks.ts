@@ -1,7 +1,9 @@
 /** The tasks of a gate: its routing, the losses on it, its gradients and updates. @module */
 import type { Layer } from "../blocks/mod.ts";
-import { fill } from "../kernels/mod.ts";
+import { checked, fill } from "../kernels/mod.ts";
 import { elements, gateTensors } from "../memory/mod.ts";
+import type { GateContext } from "../blocks/gates/types.ts";
+import type { Matrix } from "../kernels/types.ts";
 import type { Kernel, Task, View } from "../types.ts";
 import type { Loss } from "../blocks/losses/types.ts";
 import { callUser } from "../user_code.ts";
@@ -28,7 +30,11 @@ export function addGate(g: GraphBuilder, layer: Layer): Task {
       ...losses.flatMap((loss) => lossUses(layer, loss, lossContext(g, layer, loss))),
     ],
     kernels: () => [
-      ...callUser(`the gate "${gate.name}"`, "forward pass", () => gate.forward(c)),
+      ...callUser(
+        `the gate "${gate.name}"`,
+        "forward pass",
+        () => checked(gate.forward(c), [weightsOf(c)]),
+      ),
       fill(1, total, 0),
       ...sums.map((view) => fill(layer.gateRows, view, 0)),
       ...local.flatMap((loss) => lossKernels(g, layer, loss)),
@@ -41,6 +47,10 @@ export function addGate(g: GraphBuilder, layer: Layer): Task {
   addSummedLosses(g, layer, { losses: summed, counts, after: task });
   return task;
 }
+
+const weightsOf = ({ tokens, topK, weights }: GateContext): Matrix => ({
+  ...{ ...weights, rows: tokens, columns: topK, ld: topK, groups: 1, stride: 0 },
+});
 
 const isSummed = ({ topology: { ranks } }: Layer, { global = false }: Loss) => global && ranks > 1;
 

@@ -1,6 +1,6 @@
 /** The tasks of a shared expert: on the tokens of its own rank, so that they wait for no transfer. @module */
 import type { Layer } from "../blocks/mod.ts";
-import { gatedRows, gemm, host } from "../kernels/mod.ts";
+import { checked, gatedRows, gemm, host } from "../kernels/mod.ts";
 import { elements, sharedParameters } from "../memory/mod.ts";
 import type { ExpertContext } from "../blocks/experts/types.ts";
 import { type Kernel, SchemoeError, type Task } from "../types.ts";
@@ -86,7 +86,7 @@ export function addShared(g: GraphBuilder, layer: Layer): Task[] {
   return [g.add({
     ...{ kind: "expert", label: "S", chunk: g.chunks, stage: 0, after: [], flops, uses },
     kernels: () => [
-      ...shared.expert.forward(context),
+      ...checked(shared.expert.forward(context), [context.y]),
       ...(gate ? [gemm(context.x, gate.weight, gate.logits)] : []),
     ],
   })];
@@ -135,7 +135,7 @@ export function addSharedGrad(g: GraphBuilder, layer: Layer, stage: number): Tas
           }),
         ]
         : []),
-      ...inputGrad.call(shared.expert, context),
+      ...checked(inputGrad.call(shared.expert, context), [context.dx]),
       ...(gate ? [gemm(gate.dLogits, gate.weight, context.dx, { transB: true, add: true })] : []),
     ],
   });

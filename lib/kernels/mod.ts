@@ -85,6 +85,7 @@ export {
 } from "./training.ts";
 export { adamwUpdate, clipScale, sgdUpdate, sumValues, type UpdateViews } from "./optimizers.ts";
 
+export { checked, checkNumbers } from "./check.ts";
 export { host } from "./host.ts";
 export { maxRanks, sumRanks } from "./reduce.ts";
 export { productBytes } from "./traffic.ts";

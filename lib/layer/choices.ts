@@ -51,6 +51,13 @@ export interface PassChoices {
    * interrupted there.
    */
   readonly timeLimit?: number;
+  /**
+   * Looks at every number that is computed; the first NaN or infinity ends the run with an error that names task,
+   * rank, tensor and element, and the parameter or input that held one before. So does a value that a codec cannot
+   * represent. Default false, which costs nothing; true reads each result once more. An engine that only computes
+   * times has no numbers.
+   */
+  readonly checkNumbers?: boolean;
   /** Aborting it ends the run with an error; `interruptSignal()` makes one that Ctrl+C aborts. */
   readonly signal?: AbortSignal;
   /** Name of the run in its timeline; default the choices. */
@@ -87,6 +94,7 @@ export function resolveChoices(
     "repeats",
     "results",
     "timeLimit",
+    "checkNumbers",
     "signal",
     "name",
     ...rare,

@@ -107,11 +107,11 @@ export class GraphRunner {
         : await this.#measure(known, model, options);
     }
     const program = known.program(scheduler, known.measured?.costs ?? model);
-    const { timeLimit, signal, repeats = 1 } = options;
+    const { timeLimit, signal, checkNumbers, repeats = 1 } = options;
     const count = this.engine.computes ? repeats : 1;
     const ran = await repeated(
       count,
-      () => this.engine.run(program, this.workspace, { timeLimit, signal }),
+      () => this.engine.run(program, this.workspace, { timeLimit, signal, checkNumbers }),
     );
     return { program, ...ran, ...(bound ? known.measured : {}) };
   }

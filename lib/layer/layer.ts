@@ -149,7 +149,7 @@ export class MoeLayer {
    * @throws {SchemoeError} before anything runs when a name, shape or chunk count is wrong.
    */
   forward(options: ForwardOptions = {}): Promise<Run> {
-    return this.#tensors.exclusive(async () => {
+    return this.#tensors.reading(async () => {
       const choices = resolveChoices(options, ["x"], ["loads"]);
       if (options.loads && !(this.layer.dropless && !this.engine.computes)) {
         throw new SchemoeError(
@@ -185,7 +185,7 @@ export class MoeLayer {
    * @throws {SchemoeError} when there was no forward pass.
    */
   backward(options: BackwardOptions = {}): Promise<Run> {
-    return this.#tensors.exclusive(async () => {
+    return this.#tensors.reading(async () => {
       const resolved = resolveChoices(options, ["dy"]);
       const kept = this.#kept;
       if (!kept) {

@@ -59,7 +59,7 @@ export class MoeStack {
 
   /** All layers, first to last. */
   forward(choices: PassChoices = {}): Promise<Run> {
-    return this.#tensors.exclusive(async () => {
+    return this.#tensors.reading(async () => {
       const resolved = resolveChoices(choices, []);
       const pass = this.#pass(resolved, "forward");
       const pending = this.#tensors.pending("x", ...Object.keys(this.parameters));
@@ -78,7 +78,7 @@ export class MoeStack {
    * @throws {SchemoeError} when there was no forward pass.
    */
   backward(choices: PassChoices = {}): Promise<Run> {
-    return this.#tensors.exclusive(async () => {
+    return this.#tensors.reading(async () => {
       const forwardChunks = this.#kept;
       if (!forwardChunks) {
         throw new SchemoeError(
@@ -130,6 +130,7 @@ export class MoeStack {
     const ran = await this.#runner.run(known, acrossLayers(scheduler), {
       ...{ bound: choices.bound, repeats: choices.repeats },
       ...{ timeLimit: choices.timeLimit, signal: choices.signal },
+      checkNumbers: choices.checkNumbers,
     });
     const name = choices.name ?? `${scheduler.name} on ${this.shape.layers} layers`;
     return { name, pass: pass.pass, ran: [ran], configuration: pass.configuration };

@@ -8,6 +8,7 @@ import { modelCosts } from "../costs/mod.ts";
 import type { Engine, Program, Workspace } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
 import { initialValues } from "./initialize.ts";
+import { withSource } from "./not_finite.ts";
 import { type LoadOptions, loadTensors } from "./load.ts";
 import {
   readTensor,
@@ -257,6 +258,23 @@ export class TensorStore {
     } finally {
       this.#running = false;
     }
+  }
+
+  /**
+   * Runs a pass that changes none of its parameters and inputs, alone. Where it computed a NaN or an infinity, the
+   * error says whether one of these held such a number before.
+   */
+  async reading<T>(pass: () => Promise<T>): Promise<T> {
+    return await this.exclusive(async () => {
+      try {
+        return await pass();
+      } catch (error) {
+        throw await withSource(error, {
+          ...{ workspace: this.workspace, table: this.table },
+          written: (name) => this.#written.has(name),
+        });
+      }
+    });
   }
 
   #checkIdle(what: string, which: string): void {

@@ -23,7 +23,7 @@ const PIECE = 1 << 20;
 const CODEC = { float32: dtypes.F32, bfloat16: dtypes.BF16, int32: dtypes.I32 } as const;
 
 /** Numbers of the type's own array: bfloat16 as floats. */
-const decoded = (dtype: TensorType, bytes: Uint8Array<ArrayBuffer>) =>
+export const decodedAs = (dtype: TensorType, bytes: Uint8Array<ArrayBuffer>) =>
   CODEC[dtype].decode(bytes) as Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>;
 
 /** Numbers as a tensor of that type holds them. */
@@ -88,7 +88,7 @@ export function readTensor(
 ): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
   const { dtype, placement, shape } = table.get(name);
   const local = table.localBytes(name);
-  if (placement === "same") return decoded(dtype, workspace.read(name, 0, local));
+  if (placement === "same") return decodedAs(dtype, workspace.read(name, 0, local));
   const values = dtype === "int32"
     ? new Int32Array(elements(shape))
     : new Float32Array(elements(shape));
@@ -96,7 +96,7 @@ export function readTensor(
   for (const rank of table.holders(name)) {
     const first = table.firstElement(name, rank);
     const part = values.subarray(first, first + count);
-    if (dtype === "bfloat16") part.set(decoded(dtype, workspace.read(name, rank, local)));
+    if (dtype === "bfloat16") part.set(decodedAs(dtype, workspace.read(name, rank, local)));
     else workspace.readInto(name, rank, new Uint8Array(part.buffer, part.byteOffset, local));
   }
   return values;
@@ -127,7 +127,7 @@ export async function readTensorAsync(
       if (part instanceof Float32Array && dtype === "bfloat16") {
         const bytes = new Uint8Array(size * part.length);
         await workspace.readAsync(name, rank, bytes, size * at);
-        part.set(decoded(dtype, bytes) as Float32Array);
+        part.set(decodedAs(dtype, bytes) as Float32Array);
       } else {
         const bytes = new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
         await workspace.readAsync(name, rank, bytes, size * at);

@@ -1,5 +1,5 @@
 /** The dense feed-forward network of a block: an expert that gets every token. @module */
-import { host } from "../kernels/mod.ts";
+import { checked, host } from "../kernels/mod.ts";
 import type { ExpertContext } from "../blocks/experts/types.ts";
 import type { Task } from "../types.ts";
 import { blockBuffers, gradientBuffers } from "./attention.ts";
@@ -34,7 +34,7 @@ export function denseForward(part: Part, index: number, config: DenseConfig): Ta
   return part.work({
     ...{ label: "ffn", kind: "expert" },
     flops: part.model.tokens * config.expert.flops(context.shape).forward,
-    kernels: config.expert.forward(context),
+    kernels: checked(config.expert.forward(context), [context.y]),
   });
 }
 
@@ -50,7 +50,7 @@ export function denseBackward(
   const { tokens } = part.model;
   const input = part.work({
     ...{ label: "ffn", kind: "expertInputGrad", flops: tokens * flops.inputGrad },
-    kernels: expert.inputGrad!(context),
+    kernels: checked(expert.inputGrad!(context), [context.dx]),
   });
   // not to be put off: the gradient that it reads is added to next
   const weights = part.work({

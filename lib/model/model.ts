@@ -76,7 +76,7 @@ export class MoeModel {
    * @throws {SchemoeError} when tokens or choices are wrong, and on an engine that computes no values.
    */
   evaluate(tokens: Int32Array, choices: PassChoices = {}): Promise<number> {
-    return this.#store.exclusive(async () => {
+    return this.#store.reading(async () => {
       if (!this.engine.computes) {
         throw new SchemoeError(
           `Cannot evaluate the model: the engine ${this.engine.kind} computes no values`,
@@ -95,6 +95,7 @@ export class MoeModel {
       const known = this.#runner.graph(key, () => lossGraph(this.shape, this.#tensors, options));
       await this.#runner.run(known, acrossLayers(scheduler), {
         ...{ bound: false, timeLimit: choices.timeLimit, signal: choices.signal },
+        checkNumbers: choices.checkNumbers,
       });
       return mean([...this.#store.read("loss")]) / this.shape.tokens;
     });
@@ -177,6 +178,7 @@ export class MoeModel {
         // measuring tasks alone would run updates that nobody asked for
         bound: this.engine.modelled && choices.bound !== false,
         ...{ timeLimit: choices.timeLimit, signal: choices.signal },
+        checkNumbers: choices.checkNumbers,
       });
       const step = this.#steps++;
       const name = choices.name ?? `${scheduler.name}, step ${step}`;

@@ -38,11 +38,8 @@ interface Kept extends Pick<PackedProgram, "hosts" | "regions"> {
   readonly prepared: PreparedProgram;
 }
 
-/** Programs of one workspace; those of isolated runs apart. */
-interface Cache {
-  readonly together: Map<Program, Kept>;
-  readonly isolated: Map<Program, Kept>;
-}
+/** Programs of one workspace, those of isolated and of checked runs apart. */
+type Cache = Readonly<Record<"together" | "isolated" | "checked", Map<Program, Kept>>>;
 
 /** What an engine has of the native library; knows nothing of the engine itself. */
 interface Owned {
@@ -121,7 +118,9 @@ export class NativeRunner implements Engine {
         this.#caches.delete(freed);
       },
     });
-    this.#caches.set(workspace, { together: new Map(), isolated: new Map() });
+    this.#caches.set(workspace, {
+      ...{ together: new Map(), isolated: new Map(), checked: new Map() },
+    });
     return workspace;
   }
 
@@ -306,13 +305,14 @@ export class NativeRunner implements Engine {
     const cache = this.#caches.get(workspace)!;
     const plan = memoryPlan(program);
     const isolated = options.isolated ?? false;
-    const list = isolated ? cache.isolated : cache.together;
+    const checked = options.checkNumbers === true && !isolated;
+    const list = cache[isolated ? "isolated" : checked ? "checked" : "together"];
     let kept = list.get(program);
     if (!kept) {
       const place = (name: string) => (workspace as NativeWorkspace).place(name, plan);
       const operations = program.order.length * this.topology.ranks;
       const { bytes, hosts, regions } = pack(program, {
-        ...{ place, isolated, named: this.#nvtx },
+        ...{ place, isolated, checked, named: this.#nvtx },
         seconds: options.background ? () => undefined : this.#seconds,
       });
       try {
@@ -337,7 +337,7 @@ export class NativeRunner implements Engine {
   #release(workspace: Workspace): void {
     const cache = this.#caches.get(workspace);
     if (!cache) return;
-    for (const list of [cache.together, cache.isolated]) {
+    for (const list of Object.values(cache)) {
       for (const { prepared } of list.values()) this.#forget(prepared);
       list.clear();
     }

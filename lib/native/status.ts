@@ -13,4 +13,5 @@ export const Status = {
   closed: 8,
   busy: 9,
   peer: 10,
+  notFinite: 11,
 } as const;

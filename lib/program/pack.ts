@@ -14,6 +14,8 @@ const HEADER_BYTES = 32;
 const OPERATION_BYTES = 40;
 /** Number of `SCHEMOE_COMMUNICATION`. */
 export const COMMUNICATION = 1;
+/** Number of `SCHEMOE_CHECK_NUMBERS`. */
+export const CHECK_NUMBERS = 2;
 
 const REGION_BYTES = 24;
 
@@ -32,6 +34,8 @@ export interface PackOptions {
   readonly seconds: (task: Task, rank: number) => number | undefined;
   /** Chain every task to the one before and compute operations of a task rank after rank. */
   readonly isolated?: boolean;
+  /** Look at what each kernel computes: see `RunOptions.checkNumbers`. */
+  readonly checked?: boolean;
   /** Add the names of the Program and its tasks, of which the native library makes NVTX ranges. */
   readonly named?: boolean;
 }
@@ -39,6 +43,7 @@ export interface PackOptions {
 /** Packs all operations, in total order and within a task in rank order. */
 export function pack(program: Program, options: PackOptions): PackedProgram {
   const { ranks } = program.graph.topology;
+  const { checked } = options;
   const operations = program.order.length * ranks;
   const waits: number[] = [];
   const words = new Words(options.place);
@@ -53,7 +58,7 @@ export function pack(program: Program, options: PackOptions): PackedProgram {
       const firstWord = words.length;
       if (options.isolated) waits.push(...isolatedWaits(program, position, rank));
       else for (const p of program.waits[position]) waits.push(p * ranks + rank);
-      packTask(words, task, rank);
+      packTask(words, task, { rank, checked });
       const at = (position * ranks + rank) * OPERATION_BYTES / 4;
       fields[at] = position;
       fields[at + 1] = rank;
@@ -62,7 +67,7 @@ export function pack(program: Program, options: PackOptions): PackedProgram {
       fields[at + 4] = waits.length - firstWait;
       fields[at + 5] = firstWord;
       fields[at + 6] = words.length - firstWord;
-      fields[at + 7] = task.transfers ? COMMUNICATION : 0;
+      fields[at + 7] = task.transfers ? COMMUNICATION : checked ? CHECK_NUMBERS : 0;
       seconds[at / 2 + 4] = options.seconds(task, rank) ?? -1;
     }
   }
@@ -72,10 +77,20 @@ export function pack(program: Program, options: PackOptions): PackedProgram {
   return { bytes, hosts: words.hosts, regions: words.regions.map(({ name }) => name) };
 }
 
-function packTask(words: Words, task: Task, rank: number): void {
+function packTask(
+  words: Words,
+  task: Task,
+  { rank, checked }: { readonly rank: number; readonly checked?: boolean },
+): void {
   try {
-    if (task.transfers) { for (const transfer of task.transfers(rank)) words.transfer(transfer); }
-    else for (const kernel of task.kernels?.(rank) ?? []) words.kernel(Object(kernel));
+    if (task.transfers) {
+      for (const transfer of task.transfers(rank)) words.transfer(transfer);
+      return;
+    }
+    for (const kernel of task.kernels?.(rank) ?? []) {
+      const own = Object(kernel);
+      if (checked || own.name !== "check_numbers") words.kernel(own);
+    }
   } catch (cause) {
     if (!(cause instanceof SchemoeError)) throw cause;
     throw new SchemoeError(`${cause.message}, in task ${task.name} on rank ${rank}`, {

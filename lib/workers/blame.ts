@@ -41,8 +41,13 @@ export function blame(outcomes: readonly Outcome[], timeLimit: number): SchemoeE
     );
   }
   const failed = outcomes.filter(({ error }) => error !== undefined);
-  const own = failed.find(({ error }) => !CONSEQUENCES.includes((error as SchemoeError).status));
+  const own = failed.find(({ error }) =>
+    !isFinding(error) && !CONSEQUENCES.includes((error as SchemoeError).status)
+  );
   if (own) return located(own);
+  const [found] = failed.filter(({ error }) => isFinding(error))
+    .toSorted((a, b) => placeOf(a) - placeOf(b));
+  if (found && failed.every(({ error }) => isFinding(error))) return located(found);
   if (failed.some(({ error }) => (error as SchemoeError).status === Status.timeLimit)) {
     return slow(failed, timeLimit);
   }
@@ -53,6 +58,10 @@ export function blame(outcomes: readonly Outcome[], timeLimit: number): SchemoeE
     status: Status.peer,
   });
 }
+
+/** What a run that came to its end found: a number that is not finite. */
+export const isFinding = (error: unknown): boolean =>
+  error instanceof NativeError && error.status === Status.notFinite;
 
 function peer(outcome: Outcome, reason: string): SchemoeError {
   return new SchemoeError(`Cannot finish the run: ${outcome.name}: ${reason}`, {
@@ -89,9 +98,14 @@ function located({ error, name }: Outcome): SchemoeError {
   });
 }
 
-/** Place of that operation in the total order. */
-function firstUnfinished({ error }: Outcome): number {
-  const { task, rank, unfinished } = error instanceof NativeError ? error.parts : {};
-  if (!unfinished || task === undefined || rank === undefined) return Infinity;
-  return task * (1 << 20) + rank;
+/** Place in the total order of the operation that an error names. */
+function placeOf({ error }: Outcome): number {
+  const { task, rank } = error instanceof NativeError ? error.parts : {};
+  return task === undefined || rank === undefined ? Infinity : task * (1 << 20) + rank;
 }
+
+/** The same of the first one that a process did not get done. */
+const firstUnfinished = (outcome: Outcome): number =>
+  outcome.error instanceof NativeError && outcome.error.parts.unfinished
+    ? placeOf(outcome)
+    : Infinity;

@@ -13,7 +13,7 @@ import {
 import { NativeError } from "../native/failure.ts";
 import { Status } from "../native/status.ts";
 import { SchemoeError } from "../types.ts";
-import { blame, type Outcome } from "./blame.ts";
+import { blame, isFinding, type Outcome } from "./blame.ts";
 import type { PartEngine, Span } from "./part.ts";
 import type { Peers } from "./peers.ts";
 import { settle } from "./settle.ts";
@@ -120,6 +120,8 @@ export class PartsDriver implements NativeCalls {
     try {
       return await this.#run(prepared, timeLimit);
     } catch (error) {
+      // The run came to its end in every process.
+      if (isFinding(error)) throw error;
       // Without numbers of tasks, which are those of this Program only.
       const text = error instanceof NativeError ? error.parts.text : messageOf(error);
       // what processes then say of each other is not the reason

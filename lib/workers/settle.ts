@@ -1,5 +1,5 @@
 /** Waits for a run in all processes, whatever becomes of them. @module */
-import type { Outcome } from "./blame.ts";
+import { isFinding, type Outcome } from "./blame.ts";
 import type { Peers } from "./peers.ts";
 
 /** Milliseconds between signs of life in a run, and for the others to say why theirs ended. */
@@ -30,13 +30,16 @@ export async function settle(run: RunEverywhere): Promise<void> {
       run.outcomes[i].events = events;
     }, (error) => {
       run.outcomes[i].error = error;
-      failed.resolve();
+      // that of a run that came to its end: the others do too, and say what they found
+      if (!isFinding(error)) failed.resolve();
     })
   );
   const watching = watch(run, failed.resolve);
   await Promise.race([Promise.all(settled), failed.promise]);
   clearInterval(watching);
-  if (run.outcomes.some(({ events }) => !events)) await stop(run, settled);
+  if (run.outcomes.some(({ events, error }) => !events && !isFinding(error))) {
+    await stop(run, settled);
+  }
 }
 
 /** Looks for processes that have fallen silent. */

@@ -34,7 +34,8 @@ typedef enum schemoe_status {
   SCHEMOE_DEVICE = 7,       /* a CUDA, cuBLAS or NCCL call failed */
   SCHEMOE_CLOSED = 8,       /* the run ended before (schemoe_host_wait), or the engine is closing */
   SCHEMOE_BUSY = 9,         /* a run is in progress */
-  SCHEMOE_PEER = 10         /* another process is gone, does not answer or runs another Program */
+  SCHEMOE_PEER = 10,        /* another process is gone, does not answer or runs another Program */
+  SCHEMOE_NOT_FINITE = 11   /* a run that was told to look for them made a NaN or an infinity */
 } schemoe_status;
 
 /*
@@ -59,7 +60,14 @@ typedef enum schemoe_flag { /* CUDA only */
   SCHEMOE_NO_TUNING = 8  /* products take the algorithm that cuBLASLt names first; none are measured */
 } schemoe_flag;
 /* Bits of schemoe_operation.flags. */
-typedef enum schemoe_operation_flag { SCHEMOE_COMMUNICATION = 1 } schemoe_operation_flag;
+typedef enum schemoe_operation_flag {
+  SCHEMOE_COMMUNICATION = 1,
+  /* What each of its kernels computes is looked at. Where there was a NaN or an infinity, or a value that a
+     codec cannot represent, the run goes on to its end, in which nothing is hidden, and then fails with
+     SCHEMOE_NOT_FINITE, naming the first operation in the Program's order, and its buffer.
+     Kernels that only move bytes are not looked at, and what the host writes only by kernel 29. */
+  SCHEMOE_CHECK_NUMBERS = 2
+} schemoe_operation_flag;
 typedef enum schemoe_lane { SCHEMOE_COMPUTE = 0, SCHEMOE_INTRA = 1, SCHEMOE_INTER = 2 } schemoe_lane;
 typedef enum schemoe_dtype { SCHEMOE_F32 = 0, SCHEMOE_BF16 = 1 } schemoe_dtype;
 typedef enum schemoe_activation {
@@ -149,7 +157,7 @@ typedef struct schemoe_operation {
  * count elements; "A(v ld stride)" is the matrix of group g at view + g * stride. Groups that are written
  * have a stride of their own: with 0 they would lie at one place.
  *
- * Kernels 2 to 6 take groups with numbers of rows of their own too: then 2 * groups integers follow,
+ * Kernels 2 to 6 and 29 take groups with numbers of rows of their own too: then 2 * groups integers follow,
  * the first row and the rows of each group among the rows of all matrices, whose stride is 0; `rows` is
  * the sum, and groups come one after another.
  *
@@ -234,6 +242,8 @@ typedef struct schemoe_operation {
  *                2^32) (Box and Muller). In float32 by formulas of this library's own, within 4e-7 relative
  *                of the exact radius and 1.2e-7 of the exact cosine; no number is beyond 6.7. bfloat16 is that
  *                float32 rounded to nearest even
+ * 29 check_numbers dtype groups rows columns X(v ld stride)
+ *                notes the first element that is NaN or infinite, see SCHEMOE_CHECK_NUMBERS
  * 40 route       tokens rows k scores choose groups groupLimit normalize logits(v) bias(v|null) scores(v) choices(v)
  *                weights(v) scale: scores of logits [tokens, rows] (0 softmax, 1 sigmoid, 2 square root of
  *                softplus, 3 the logits, weights then being the softmax over those chosen, 4 relu); choices int32

@@ -5,7 +5,7 @@ import { ENGINE_KINDS, FLAGS } from "../../lib/native/engine.ts";
 import { FAILURE } from "../../lib/native/failure.ts";
 import { describeLibrary } from "../../lib/native/library.ts";
 import { Status } from "../../lib/native/status.ts";
-import { COMMUNICATION, MAGIC } from "../../lib/program/pack.ts";
+import { CHECK_NUMBERS, COMMUNICATION, MAGIC } from "../../lib/program/pack.ts";
 import { LANES } from "../../lib/types.ts";
 import { HOST_OFFSET, PROCESS_BYTES } from "../../lib/workers/part.ts";
 
@@ -42,7 +42,10 @@ Deno.test("TypeScript has the numbers of the library's enums", () => {
   assertEquals(renamed(ENGINE_KINDS), enums.schemoe_engine_kind);
   const { tf32, ...others } = FLAGS;
   assertEquals({ SCHEMOE_TF32: tf32, ...renamed(others) }, enums.schemoe_flag);
-  assertEquals({ SCHEMOE_COMMUNICATION: COMMUNICATION }, enums.schemoe_operation_flag);
+  assertEquals(
+    { SCHEMOE_COMMUNICATION: COMMUNICATION, SCHEMOE_CHECK_NUMBERS: CHECK_NUMBERS },
+    enums.schemoe_operation_flag,
+  );
   assertEquals(
     renamed(Object.fromEntries(LANES.map((lane, i) => [lane, i]))),
     enums.schemoe_lane,

@@ -1,12 +1,15 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { type Kernel, SchemoeError, topology } from "../../mod.ts";
 import { buildProgram, pack } from "../../lib/program/mod.ts";
+import { checkNumbers } from "../../lib/kernels/mod.ts";
 import { GraphBuilder } from "../../lib/graph/mod.ts";
 
 const world = topology({ nodes: 1, ranksPerNode: 2 });
 const view = (offset: number) => ({ buffer: "b", offset });
 
-function packed(kernel: Kernel, isolated = false, named = false) {
+const CHECKED = { ...view(0), rows: 1, columns: 2, ld: 2, groups: 1, stride: 0 };
+
+function packed(kernel: Kernel, isolated = false, named = false, checked = false) {
   const g = new GraphBuilder(world, "forward", 0);
   const first = g.add({
     kind: "opaque",
@@ -14,7 +17,7 @@ function packed(kernel: Kernel, isolated = false, named = false) {
     chunk: -1,
     stage: 0,
     after: [],
-    kernels: () => [kernel],
+    kernels: () => [kernel, checkNumbers(CHECKED)],
   });
   g.add({
     ...{ kind: "allToAll", label: "A", chunk: -1, stage: 1, after: [first], lane: "intra" },
@@ -25,7 +28,7 @@ function packed(kernel: Kernel, isolated = false, named = false) {
   });
   const graph = g.build({});
   const { bytes } = pack(buildProgram(graph, graph.tasks, "test"), {
-    ...{ place: () => ({ id: 7 }), isolated, named },
+    ...{ place: () => ({ id: 7 }), isolated, named, checked },
     seconds: (task) => task.transfers ? 0.5 : undefined,
   });
   return new DataView(bytes.buffer);
@@ -97,4 +100,14 @@ Deno.test("pack() rejects what the kernel table does not have", () => {
     [{ name: "fill", args: [1, view(0), 1], more: Int32Array.of(7) }, "takes 3 arguments, got 4"],
   ];
   for (const [kernel, message] of cases) assertThrows(() => packed(kernel), SchemoeError, message);
+});
+
+Deno.test("pack() writes checks of numbers, and their flag, only where they are asked for", () => {
+  const fill = { name: "fill", args: [2, view(16), 1.5] };
+  const [data, plain] = [packed(fill, false, false, true), packed(fill)];
+  // as many words more as a check has, on both ranks
+  assertEquals(data.getUint32(20, true) - plain.getUint32(20, true), 2 * 9);
+  const flags = (at: number, of: DataView) => of.getUint32(32 + 40 * at + 28, true);
+  assertEquals([0, 1, 2, 3].map((at) => flags(at, data)), [2, 2, 1, 1]);
+  assertEquals([0, 1, 2, 3].map((at) => flags(at, plain)), [0, 0, 1, 1]);
 });

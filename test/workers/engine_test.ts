@@ -133,3 +133,24 @@ Deno.test("Workers.close() ends its engines and processes, and may be called twi
   await assertRejects(() => workers.openEngine(), SchemoeError, "the workers are closed");
   assertThrows(() => Deno.kill(workers.pids[0], "SIGCONT"));
 });
+
+Deno.test("checkNumbers over several processes names the earliest task, and the engine goes on", async () => {
+  await using workers = await spawnWorkers(1);
+  using engine = await workers.openEngine({ nodes: 2, ranksPerNode: 2, links: "plain" });
+  const sizes = { tokens: 8, modelDim: 4, hiddenDim: 6, experts: 4 };
+  using layer = createLayer(engine, sizes);
+  const x = new Float32Array(4 * 8 * 4).map((_, i) => Math.sin(i));
+  await layer.forward({ x, checkNumbers: true });
+  for (const ranks of [[3], [1, 3], [3, 2]]) {
+    const broken = x.slice();
+    for (const rank of ranks) broken[rank * 32 + 5] = NaN;
+    const error = await assertRejects(
+      () => layer.forward({ x: broken, checkNumbers: true }),
+      SchemoeError,
+    );
+    assertEquals([error.status, error.rank], [11, Math.min(...ranks)]);
+    assertMatch(error.message, /wrote NaN at row 1, column 0, in task gate on rank \d/);
+    assertMatch(error.message, /input "x" held NaN before, at element 5 on rank [123]$/);
+    await layer.forward({ x, checkNumbers: true });
+  }
+});

@@ -39,6 +39,7 @@ void Executor::begin(const Program& program, std::span<schemoe_event> events) {
   program_ = &program;
   events_ = events;
   failure_.reset();
+  noted_.reset();
   stop_ = false;
   for (size_t i = 0; i < states_.size(); ++i) {
     const Operation& operation = program.operations[i];
@@ -80,6 +81,8 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
     lock.lock();
   }
   if (failure_) throw *std::exchange(failure_, std::nullopt);
+  // All processes came to the end of the run, so that each may say what it found.
+  if (noted_) throw std::exchange(noted_, std::nullopt)->failure;
 }
 
 bool Executor::cancel() {

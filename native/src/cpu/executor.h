@@ -96,6 +96,8 @@ class Executor final : public Receiver {
   void run_lane(Lock& lock, Lane& lane, const std::vector<uint32_t>& operations);
   bool run_operation(Lock& lock, Lane& lane, uint32_t index, int64_t lane_ideal_ns);
   void compute(const Operation& operation, uint32_t index, Lane& lane);
+  void compute_call(const Call& call, uint32_t index, Lane& lane);
+  void note(uint32_t index, const Failure& failure);
   bool transfer(Lock& lock, Lane& lane, uint32_t index);
   void post(Lane& lane, uint32_t index);
   void copy_met(Lane& lane) const;
@@ -130,6 +132,12 @@ class Executor final : public Receiver {
   std::vector<State> states_;
   std::vector<uint8_t> posts_;  // sides of each transfer that have posted
   std::optional<Failure> failure_;
+  /// Of operations that are checked, the first in order that computed what is not finite.
+  struct Noted {
+    uint32_t operation;
+    Failure failure;
+  };
+  std::optional<Noted> noted_;
   std::atomic<bool> stop_ = false;
 
   // Runs of several processes.

@@ -83,15 +83,34 @@ void Executor::compute(const Operation& operation, uint32_t index, Lane& lane) {
   for (const Call& call : slice(program_->calls, operation.calls)) {
     if (stop_) return;
     try {
-      if (const auto* host = std::get_if<Host>(&call.arguments)) {
-        hosts_.call({index, operation.rank, host->id});
-      } else {
-        run_kernel(call.arguments, Context{buffers_, operation.rank, lane.scratch, stop_});
-      }
+      compute_call(call, index, lane);
     } catch (...) {
-      throw caught_in(place_of(operation), "Cannot run kernel ", call.spec->name, ": ");
+      const Failure failure = caught_in(place_of(operation), "Cannot run kernel ", call.spec->name, ": ");
+      // A value that the codec cannot represent, which may be what an earlier operation computed.
+      const bool value = std::holds_alternative<Encode>(call.arguments) && failure.status() == SCHEMOE_INVALID;
+      if (!operation.checked || !value) throw failure;
+      note(index, {SCHEMOE_NOT_FINITE, failure.text(), place_of(operation)});
     }
   }
+}
+
+void Executor::compute_call(const Call& call, uint32_t index, Lane& lane) {
+  const Operation& operation = program_->operations[index];
+  const Context context{buffers_, operation.rank, lane.scratch, stop_};
+  if (const auto* host = std::get_if<Host>(&call.arguments)) {
+    hosts_.call({index, operation.rank, host->id});
+  } else if (const auto* check = std::get_if<CheckNumbers>(&call.arguments)) {
+    const auto found = find_number(*check, context);
+    if (found) note(index, not_finite(*check, operation, found->element, found->what));
+  } else {
+    run_kernel(call.arguments, context);
+  }
+}
+
+/// Keeps the failure of the first operation in order, and of its first call.
+void Executor::note(uint32_t index, const Failure& failure) {
+  const std::lock_guard lock(mutex_);
+  if (!noted_ || index < noted_->operation) noted_.emplace(Noted{index, failure});
 }
 
 /// Posts the transfers of a phase and waits until all are copied. Locked on entry and on return.

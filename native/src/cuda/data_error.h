@@ -13,8 +13,26 @@ struct DataError {
   uint32_t unused;
   int64_t value;
   int64_t below;
+  /// Of elements that are not finite the first, see `FirstNumber`; UINT64_MAX where all are.
+  unsigned long long number;
   /// In the host's memory, so that it sees at once whether there is one.
   uint32_t* seen;
+};
+
+/// An element that is not finite as one number, smaller where it comes first: its check, its place, what it is.
+struct FirstNumber {
+  static constexpr int kElementBits = 40, kKindBits = 2;
+  static constexpr uint32_t kMostCalls = 1u << (64 - kElementBits - kKindBits);
+
+  static constexpr uint32_t call(uint64_t number) { return static_cast<uint32_t>(number >> (kElementBits + kKindBits)); }
+  static constexpr int64_t element(uint64_t number) {
+    return static_cast<int64_t>(number >> kKindBits & ((uint64_t{1} << kElementBits) - 1));
+  }
+  static constexpr uint32_t kind(uint64_t number) { return static_cast<uint32_t>(number & ((1u << kKindBits) - 1)); }
+  static constexpr uint64_t of(uint32_t call, int64_t element, uint32_t kind) {
+    const uint64_t most = (uint64_t{1} << kElementBits) - 1, at = static_cast<uint64_t>(element);
+    return uint64_t{call} << (kElementBits + kKindBits) | (at < most ? at : most) << kKindBits | kind;
+  }
 };
 
 inline constexpr const char* kDataNames[] = {"choices", "positions", "slots", "rows", "ids", "targets"};

@@ -119,6 +119,7 @@ void Executor::reserve(const Program& program) {
 void Executor::reset_errors() {
   *error_seen_ = 0;
   DataError none{};
+  none.number = UINT64_MAX;
   none.seen = error_seen_;
   for (uint32_t device = 0; device < world_.devices(); ++device) {
     world_.use(device);

@@ -4,6 +4,7 @@
 
 #include "codecs/table.h"
 #include "cuda/executor.h"
+#include "runtime/check_numbers.h"
 
 namespace schemoe::cuda {
 
@@ -16,6 +17,13 @@ Failure device_failure(cudaError_t error) noexcept {
   } catch (...) {
     return {SCHEMOE_DEVICE, "Cannot finish the run: the GPU reports an error; close the engine and open a new one"};
   }
+}
+
+/// The operation of a call.
+const Operation& owner_of(const Program& program, uint32_t call) {
+  return *std::find_if(program.operations.begin(), program.operations.end(), [&](const Operation& o) {
+    return call >= o.calls.first && call < o.calls.first + o.calls.count;
+  });
 }
 
 }  // namespace
@@ -64,25 +72,33 @@ void Executor::finish(const Program& program, const Plan& plan) {
   if (failure_) dirty_errors_ = true;
 }
 
-/// Throws INVALID where a kernel found data that make no sense.
+/// Throws INVALID where a kernel found data that make no sense, NOT_FINITE where a checked one computed what is
+/// not finite: of several the first in the Program's order.
 void Executor::check_data(const Program& program) {
   if (!Signals::is_set(error_seen_)) return;
+  DataError wrong{};
+  uint64_t number = UINT64_MAX;
   for (uint32_t device = 0; device < world_.devices(); ++device) {
     DataError error{};
     world_.use(device);
     CUDA_CHECK(cudaMemcpy(&error, errors_[device], sizeof error, cudaMemcpyDeviceToHost));
-    if (!error.set) continue;
-    const auto owner = std::find_if(program.operations.begin(), program.operations.end(), [&](const Operation& o) {
-      return error.call >= o.calls.first && error.call < o.calls.first + o.calls.count;
-    });
-    const Call& call = program.calls[error.call];
-    const std::string where = join("Cannot run kernel ", call.spec->name, ": ");
-    if (const auto* encode = std::get_if<Encode>(&call.arguments)) {
-      fail_at(place_of(*owner), SCHEMOE_INVALID, where, "row ", error.value, " of ", error.below,
-              " holds a value that is not finite, which ", encode->spec->name, " cannot represent");
-    }
-    fail_at(place_of(*owner), SCHEMOE_INVALID, where, kDataNames[error.what], " holds ", error.value, " of ", error.below);
+    number = std::min<uint64_t>(number, error.number);
+    if (error.set && (!wrong.set || error.call < wrong.call)) wrong = error;
   }
+  if (number != UINT64_MAX && (!wrong.set || FirstNumber::call(number) < wrong.call)) {
+    const uint32_t call = FirstNumber::call(number);
+    throw not_finite(std::get<CheckNumbers>(program.calls[call].arguments), owner_of(program, call),
+                     FirstNumber::element(number), static_cast<NotFinite>(FirstNumber::kind(number)));
+  }
+  if (!wrong.set) return;
+  const Operation& operation = owner_of(program, wrong.call);
+  const Call& call = program.calls[wrong.call];
+  const std::string where = join("Cannot run kernel ", call.spec->name, ": ");
+  if (const auto* encode = std::get_if<Encode>(&call.arguments)) {
+    fail_at(place_of(operation), operation.checked ? SCHEMOE_NOT_FINITE : SCHEMOE_INVALID, where, "row ", wrong.value,
+            " of ", wrong.below, " holds a value that is not finite, which ", encode->spec->name, " cannot represent");
+  }
+  fail_at(place_of(operation), SCHEMOE_INVALID, where, kDataNames[wrong.what], " holds ", wrong.value, " of ", wrong.below);
 }
 
 /// Times of all operations from the GPU's events; zeros where none are recorded.

@@ -46,6 +46,8 @@ struct GemmGroups {
 /// Sizes that the elementwise kernels share.
 struct Block {
   explicit Block(Reader&);
+  Block(schemoe_dtype dtype, int64_t groups, int64_t rows, int64_t columns, Ranges ranges = {})
+      : dtype(dtype), groups(groups), rows(rows), columns(columns), ranges(ranges) {}
   schemoe_dtype dtype;
   int64_t groups, rows, columns;
   Ranges ranges{};
@@ -380,6 +382,20 @@ struct Sgd {
   double momentum;
 };
 
+struct KernelSpec;
+
+/// Elements that must be finite.
+struct CheckNumbers {
+  explicit CheckNumbers(Reader&);
+  CheckNumbers(const Block& block, const Matrix& x, const KernelSpec* writer) : block(block), x(x), writer(writer) {}
+  Block block;
+  Matrix x;
+  /// The kernel that wrote them, where the check was added to it.
+  const KernelSpec* writer = nullptr;
+  /// Elements there are; `check_numbers.h` tells their places.
+  int64_t count() const;
+};
+
 struct MaxLoad {
   explicit MaxLoad(Reader&);
   int64_t experts;
@@ -424,6 +440,6 @@ using Arguments =
                  AttentionGrad, AddTensors, CrossEntropy, SumValues, ClipScale, Adamw, Sgd, Copy, Send, Receive, Route, RouteGrad,
                  PlaceChoices, ChooseTokens, CountChoices, BalanceLoss, ZLoss, ImportanceLoss, LoadLoss, AddNoise,
                  NoiseGrad, LookUp, AddIdentity, IdentityDots, ShiftBias, QuantileBias, UnitRows, UnitRowsGrad, Temper,
-                 GatedRows>;
+                 GatedRows, CheckNumbers>;
 
 }  // namespace schemoe

@@ -100,14 +100,15 @@ void write_enums(std::ostream& out) {
   write_enum(out, "schemoe_status",
              {NUMBER(SCHEMOE_OK), NUMBER(SCHEMOE_INVALID), NUMBER(SCHEMOE_OUT_OF_MEMORY), NUMBER(SCHEMOE_CANCELLED),
               NUMBER(SCHEMOE_TIME_LIMIT), NUMBER(SCHEMOE_HOST_FAILED), NUMBER(SCHEMOE_UNSUPPORTED),
-              NUMBER(SCHEMOE_DEVICE), NUMBER(SCHEMOE_CLOSED), NUMBER(SCHEMOE_BUSY), NUMBER(SCHEMOE_PEER)});
+              NUMBER(SCHEMOE_DEVICE), NUMBER(SCHEMOE_CLOSED), NUMBER(SCHEMOE_BUSY), NUMBER(SCHEMOE_PEER),
+              NUMBER(SCHEMOE_NOT_FINITE)});
   out << ',';
   write_enum(out, "schemoe_engine_kind", {NUMBER(SCHEMOE_CPU), NUMBER(SCHEMOE_CUDA)});
   out << ',';
   write_enum(out, "schemoe_flag",
              {NUMBER(SCHEMOE_TF32), NUMBER(SCHEMOE_NO_GRAPHS), NUMBER(SCHEMOE_NO_TIMES), NUMBER(SCHEMOE_NO_TUNING)});
   out << ',';
-  write_enum(out, "schemoe_operation_flag", {NUMBER(SCHEMOE_COMMUNICATION)});
+  write_enum(out, "schemoe_operation_flag", {NUMBER(SCHEMOE_COMMUNICATION), NUMBER(SCHEMOE_CHECK_NUMBERS)});
   out << ',';
   write_enum(out, "schemoe_lane", {NUMBER(SCHEMOE_COMPUTE), NUMBER(SCHEMOE_INTRA), NUMBER(SCHEMOE_INTER)});
   out << ',';

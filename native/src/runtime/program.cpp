@@ -5,6 +5,7 @@
 #include <cstring>
 #include <map>
 
+#include "runtime/check_numbers.h"
 #include "runtime/failure.h"
 #include "runtime/nvtx_ranges.h"
 
@@ -109,7 +110,8 @@ class Parser {
 
   void read_operation(uint32_t index) {
     const schemoe_operation& record = records_[index];
-    Operation operation{record.task, record.rank, record.lane, (record.flags & 1) != 0, -1, {}, {}, {}, {}};
+    Operation operation{record.task, record.rank, record.lane, (record.flags & SCHEMOE_COMMUNICATION) != 0,
+                        (record.flags & SCHEMOE_CHECK_NUMBERS) != 0, -1, {}, {}, {}, {}};
     try {
       check_record(record);
       if (record.seconds >= 0) operation.pace_ns = std::llround(record.seconds * 1e9);
@@ -132,7 +134,7 @@ class Parser {
   void check_record(const schemoe_operation& record) {
     if (record.rank >= ranks_) fail(SCHEMOE_INVALID, "there are only ", ranks_, " ranks");
     if (record.lane >= kLanes) fail(SCHEMOE_INVALID, "there is no lane ", record.lane);
-    if ((record.flags & ~1u) != 0) fail(SCHEMOE_INVALID, "flags ", record.flags, " are unknown");
+    if ((record.flags & ~uint32_t{SCHEMOE_COMMUNICATION | SCHEMOE_CHECK_NUMBERS}) != 0) fail(SCHEMOE_INVALID, "flags ", record.flags, " are unknown");
     if (!(record.seconds <= kMostSeconds) || std::isinf(record.seconds)) {
       fail(SCHEMOE_INVALID, "it cannot be paced to ", record.seconds, " seconds");
     }
@@ -179,6 +181,7 @@ class Parser {
     if (reader.bfloat16() && !program_->bfloat16) {
       program_->bfloat16 = Requirement{0, operation.rank, 0, index, &spec};
     }
+    if (operation.checked) add_checks(program_->calls);
     for (const Extent& extent : extents_) {
       const Requirement requirement{extent.buffer, operation.rank, extent.end, index, &spec};
       const auto [at, fresh] = requirements_.try_emplace({extent.buffer, operation.rank}, requirement);

@@ -35,6 +35,8 @@ struct Operation {
   uint32_t rank;
   uint32_t lane;
   bool communication;
+  /// Whether what its kernels compute is looked at (SCHEMOE_CHECK_NUMBERS).
+  bool checked;
   /// Negative: not paced.
   int64_t pace_ns;
   /// Into `waits`, `calls`, `ends` and `successors`.

@@ -3,10 +3,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include "cpu/buffers.h"
 #include "cpu/scratch.h"
 #include "runtime/arguments.h"
+#include "runtime/check_numbers.h"
 
 namespace schemoe {
 
@@ -88,6 +90,14 @@ void run(const SumValues&, const Context&);
 void run(const ClipScale&, const Context&);
 void run(const Adamw&, const Context&);
 void run(const Sgd&, const Context&);
+
+/// Which element is not finite, among those that a check counts.
+struct FoundNumber {
+  int64_t element;
+  NotFinite what;
+};
+/// The first of them.
+std::optional<FoundNumber> find_number(const CheckNumbers& check, const Context& context);
 
 /// Throws INVALID unless 0 <= value < below.
 int64_t checked(const char* what, int64_t value, int64_t below);
