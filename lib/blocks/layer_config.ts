@@ -24,6 +24,13 @@ export interface LayerConfig {
   readonly modelDim: number;
   /** Width inside an expert. */
   readonly hiddenDim: number;
+  /**
+   * Width of the rows that go to experts, where it is not that of a token: tokens are projected to it before dispatch
+   * (`latent.down`) and back after combine (`latent.up`), both trained, so that all-to-alls and experts have
+   * fewer columns ("latent MoE" of Nemotron-3, Megatron-LM's `moe_latent_size`). The gate and shared experts see
+   * whole tokens.
+   */
+  readonly latentDim?: number;
   /** Experts of the layer; a multiple of the ranks that hold them together (`parallel.expert`). */
   readonly experts: number;
   /** Which ranks hold all experts together; default: all ranks of the world, each expert once. */
@@ -51,7 +58,10 @@ export interface LayerConfig {
 }
 
 /** A checked layer on a topology, nothing left open but a capacity that depends on the routing. */
-export interface Layer extends Required<Omit<LayerConfig, "shared">> {
+export interface Layer extends Required<Omit<LayerConfig, "shared" | "latentDim">> {
+  readonly latentDim?: number;
+  /** Width of the rows that go to experts: `latentDim`, or else `modelDim`. */
+  readonly rowDim: number;
   readonly topology: Topology;
   readonly parallel: Required<Parallel>;
   readonly groups: ExpertGroups;
@@ -88,6 +98,7 @@ const KNOWN = [
   "expert",
   "shared",
   "dtype",
+  "latentDim",
 ];
 
 /** Options that a layer had once, and how they are spelled now. */
@@ -122,12 +133,16 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
       fail(`${name} must be a positive integer, got ${quoted(value)}`);
     }
   }
-  const { dtype = "float32", expert = ffn() } = config;
+  const { dtype = "float32", expert = ffn(), latentDim } = config;
+  if (latentDim !== undefined && !(Number.isInteger(latentDim) && latentDim >= 1)) {
+    fail(`latentDim must be a positive integer, got ${quoted(latentDim)}`);
+  }
+  const rowDim = latentDim ?? modelDim;
   if (!["float32", "bfloat16"].includes(dtype)) {
     fail(`dtype must be float32 or bfloat16, got ${quoted(dtype)}`);
   }
   const { parallel, groups } = resolveParallel(config.parallel, { experts, topology });
-  checkExpert(expert, { modelDim, hiddenDim, experts, dtype });
+  checkExpert(expert, { modelDim: rowDim, hiddenDim, experts, dtype });
   const gate = resolveGate(config.gate, experts);
   const routing = resolveRouting(config.routing);
   const losses = resolveLosses(config.losses, gate);
@@ -136,6 +151,8 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
   const layer = {
     ...{ tokens, modelDim, hiddenDim, experts, dtype, expert, gate, routing, losses },
     ...(shared ? { shared } : {}),
+    ...(latentDim === undefined ? {} : { latentDim }),
+    rowDim,
     ...{ topology, parallel, groups, localExperts: experts / groups.size },
     ...{ capacityAlignment, dropless },
     gateRows: experts + (gate.identities ?? 0),
@@ -152,11 +169,12 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
 /** A checked layer as its user could write it. */
 export function configOf(layer: Layer): LayerConfig {
   const { tokens, modelDim, hiddenDim, experts, gate, routing, losses, expert, dtype } = layer;
-  const { parallel, groups, shared } = layer;
+  const { parallel, groups, shared, latentDim } = layer;
   const { capacityFactor, dropless, ...others } = routing;
   return {
     ...{ tokens, modelDim, hiddenDim, experts, gate, losses, expert, dtype },
     ...(shared ? { shared } : {}),
+    ...(latentDim === undefined ? {} : { latentDim }),
     // one group of all ranks stays that in a world of another size
     ...(groups.count > 1 ? { parallel } : {}),
     routing: { ...others, dropless, capacityFactor: dropless ? 0 : capacityFactor },

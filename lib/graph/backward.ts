@@ -12,7 +12,9 @@ import {
   identityShape,
   type PassOptions,
   rowBytes,
+  rowShape,
 } from "./forward.ts";
+import { addLatentGrad, endsOf } from "./latent.ts";
 import { gateContext } from "./gate_context.ts";
 import { addGateGrad, addGateSums } from "./gate_tasks.ts";
 import { addSharedGrad } from "./shared_tasks.ts";
@@ -72,7 +74,7 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
   const done: Task[] = [];
   let weights: Task | undefined;
   for (let chunk = 0; chunk < chunks.length; chunk++) {
-    const flops = expert.flops(layer);
+    const flops = expert.flops(rowShape(layer));
     const arrived = addLeg(g, way, {
       ...{ number: 1, chunk, stage: STAGE.out, after: [combine], compressor: compressor.combine },
       ...{ from: sent, to: "expert.dy" },
@@ -106,13 +108,16 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
   }
   const stage = STAGE.gate + (layer.prescore ? 1 : 0);
   const shared = addSharedGrad(g, layer, STAGE.reduce);
-  const gate = layer.prescore
-    ? addGateGrad(g, layer, {
-      stage,
-      after: [addDispatchGrad(g, way, { after: [...shared, ...done], returned })],
-    })
-    : addGateGrad(g, layer, { stage, after: [...shared, combine] });
-  if (!layer.prescore) addDispatchGrad(g, way, { after: [gate, ...done], returned });
+  let gate: Task;
+  let last: Task;
+  if (layer.prescore) {
+    last = addDispatchGrad(g, way, { after: [...shared, ...done], returned });
+    gate = addGateGrad(g, layer, { stage, after: [last] });
+  } else {
+    gate = addGateGrad(g, layer, { stage, after: [...shared, combine] });
+    last = addDispatchGrad(g, way, { after: [gate, ...done], returned });
+  }
+  addLatentGrad(g, layer, { stage: STAGE.reduce, after: [last] });
   addGateSums(g, layer, { stage: STAGE.reduce, after: [gate] });
   return g.build(options.configuration);
 }
@@ -130,6 +135,7 @@ function addCombineGrad(
   const { layer } = way;
   const { x, choices, targets, positions, weights, dWeights } = gateContext(g, layer);
   const dy = g.tensor(tensorsOf(layer), "dy");
+  const ends = endsOf(g, layer, { add: false });
   const before = rowLayout({ ...way, chunks: forwardChunks });
   const rows = layer.prescore ? undefined : g.buffer(kept, () => rowBytes(way), "saved");
   const spread = dispatchTokens(g, way, { fill: false });
@@ -137,9 +143,10 @@ function addCombineGrad(
   const scale = layer.prescore ? undefined : weights;
   return g.add({
     ...{ kind: "combine", label: "combine", chunk: -1, stage: STAGE.combine, after: [] },
-    bytes: 3 * rowBytes(way),
+    ...{ flops: ends.flops, bytes: 3 * rowBytes(way) },
     uses: [
       ...spread.uses,
+      ...ends.uses,
       x,
       dy,
       choices,
@@ -150,15 +157,16 @@ function addCombineGrad(
       ...(rows ? [rows] : []),
     ],
     kernels: (rank) => [
+      ...ends.before,
       ...(rows
         ? [rowDots(before.places(rank), {
-          ...{ a: dy, rows, choices: targets, positions, out: dWeights },
+          ...{ a: ends.from, rows, choices: targets, positions, out: dWeights },
         })]
         : []),
       ...(rows && layer.gate.identities
         ? [identityDots(identityShape(layer), { a: dy, b: x, choices, out: dWeights })]
         : []),
-      ...spread.kernels(rank, { x: dy, weights: scale, out }),
+      ...spread.kernels(rank, { x: ends.from, weights: scale, out }),
     ],
   });
 }
@@ -173,28 +181,30 @@ function addDispatchGrad(
   const { prescore } = layer;
   const { x, dx, choices, targets, positions, weights, dWeights } = gateContext(g, layer);
   const dy = g.tensor(tensorsOf(layer), "dy");
+  const ends = endsOf(g, layer, { add: !prescore || layer.shared !== undefined });
+  const sent = layer.latentDim === undefined ? x : g.tensor(tensorsOf(layer), "latent.x");
   const rows = { buffer: returned, offset: 0 };
   const common = { rows, choices: targets, positions };
   return g.add({
     ...{ kind: "dispatch", label: "dispatch", chunk: chunks.length, after },
     stage: STAGE.gate + (prescore ? 0 : 1),
-    bytes: (prescore ? 2 : 1) * rowBytes(way),
-    uses: [rows, x, dx, dy, choices, targets, positions, weights, dWeights],
+    ...{ flops: ends.flops, bytes: (prescore ? 2 : 1) * rowBytes(way) },
+    uses: [rows, x, dx, dy, choices, targets, positions, weights, dWeights, sent, ...ends.uses],
     kernels: (rank) => {
       const places = way.rows.places(rank);
-      const dots = prescore ? [rowDots(places, { ...common, a: x, out: dWeights })] : [];
+      const dots = prescore ? [rowDots(places, { ...common, a: sent, out: dWeights })] : [];
       const scale = prescore ? weights : undefined;
       const combined = combineRows(places, {
         ...common,
-        y: dx,
+        y: ends.to,
         weights: scale,
-        add: !prescore || layer.shared !== undefined,
+        add: ends.add,
       });
-      if (!layer.gate.identities) return [...dots, combined];
+      if (!layer.gate.identities) return [...dots, combined, ...ends.after];
       const shape = identityShape(layer);
       const own = prescore ? [identityDots(shape, { a: x, b: dy, choices, out: dWeights })] : [];
       return [
-        ...[...dots, ...own, combined],
+        ...[...dots, ...own, combined, ...ends.after],
         addIdentity(shape, { from: dy, choices, weights, to: dx }),
       ];
     },

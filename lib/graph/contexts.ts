@@ -30,7 +30,7 @@ const shapes = new WeakMap<Layer, ExpertShapes>();
 function shapesOf(layer: Layer): ExpertShapes {
   let known = shapes.get(layer);
   if (!known) {
-    const { modelDim, hiddenDim, expert } = layer;
+    const { rowDim: modelDim, hiddenDim, expert } = layer;
     const byName = <T extends { readonly name: string }>(list: readonly T[]) =>
       new Map(list.map((tensor) => [tensor.name, tensor]));
     known = {
@@ -63,7 +63,7 @@ export function declareExperts(
   outputLife: Life = "pass",
 ): { readonly forward: string[]; readonly backward: string[] } {
   const { layer } = way;
-  const { modelDim } = layer;
+  const { rowDim: modelDim } = layer;
   const table = tensorsOf(layer);
   const forward = g.pass === "forward";
   const rows = (name: string, columns: number, life: Life) =>
@@ -86,7 +86,7 @@ export function declareExperts(
 /** Describes the rows of one chunk on one rank, and the tensors of its experts. */
 export function expertContext(way: Way, chunk: number, rank: number): ExpertContext {
   const { layer } = way;
-  const { localExperts: groups, expert, modelDim, hiddenDim, dtype } = layer;
+  const { localExperts: groups, expert, rowDim: modelDim, hiddenDim, dtype } = layer;
   const table = tensorsOf(layer);
   const shape = { modelDim, hiddenDim };
   const matrix = way.rows.matrix(chunk, rank);

@@ -17,6 +17,7 @@ import { GraphBuilder } from "./builder.ts";
 import { declareExperts, expertContext, rowsBuffer, tensorsOf } from "./contexts.ts";
 import { gateContext } from "./gate_context.ts";
 import { addGate } from "./gate_tasks.ts";
+import { endsOf } from "./latent.ts";
 import { addShared, sharedCombine } from "./shared_tasks.ts";
 import { addLeg, LEG_STAGES, type Way } from "./leg.ts";
 import { addGatherLoads, addMaxReduce } from "./reduce.ts";
@@ -87,12 +88,18 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   const spread = dispatchTokens(g, way, { fill: true });
   const out = { buffer: sent, offset: 0 };
   const scale = layer.prescore ? weights : undefined;
+  // a shared expert without a gate began the output
+  const ends = endsOf(g, layer, { add: layer.shared?.gate === "none" });
   const dispatch = g.add({
     ...{ kind: "dispatch", label: "dispatch", chunk: -1, stage: STAGE.dispatch },
     after: options.gate ? [addGate(g, layer)] : [],
+    flops: ends.flops,
     bytes: 2 * rowBytes(way),
-    uses: [...spread.uses, x, weights, out],
-    kernels: (rank) => spread.kernels(rank, { x, weights: scale, out }),
+    uses: [...spread.uses, x, weights, out, ...ends.uses],
+    kernels: (rank) => [
+      ...ends.before,
+      ...spread.kernels(rank, { x: ends.from, weights: scale, out }),
+    ],
   });
   const done: Task[] = [];
   for (let chunk = 0; chunk < chunks.length; chunk++) {
@@ -102,7 +109,7 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
     });
     const expert = g.add({
       ...{ kind: "expert", label: "E", chunk, stage: STAGE.expert, after: arrived },
-      ...expertWork(way, chunk, layer.expert.flops(layer).forward),
+      ...expertWork(way, chunk, layer.expert.flops(rowShape(layer)).forward),
       uses: uses.forward,
       kernels: expertKernels(g, way, chunk, (c) => checked(layer.expert.forward(c), [c.y])),
     });
@@ -118,15 +125,16 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   g.add({
     ...{ kind: "combine", label: "combine", chunk: chunks.length, stage: STAGE.combine },
     after: [...done, ...shared],
-    bytes: rowBytes(way) + elementBytes(layer) * layer.tokens * layer.modelDim,
-    uses: [rows, x, choices, targets, positions, weights, y, ...gated.uses],
+    flops: ends.flops,
+    bytes: rowBytes(way) + elementBytes(layer) * layer.tokens * layer.rowDim,
+    uses: [rows, x, choices, targets, positions, weights, y, ...gated.uses, ...ends.uses],
     kernels: (rank) => [
       combineRows(way.rows.places(rank), {
-        ...{ rows, choices: targets, positions, y },
+        ...{ rows, choices: targets, positions, y: ends.to },
         weights: layer.prescore ? undefined : weights,
-        // the shared expert began it
-        add: layer.shared?.gate === "none",
+        add: ends.add,
       }),
+      ...ends.after,
       ...gated.kernels,
       ...(layer.gate.identities
         ? [addIdentity(identityShape(layer), { from: x, choices, weights, to: y })]
@@ -176,7 +184,10 @@ export function dispatchTokens(
 
 /** Bytes of all rows that a rank sends, uncompressed. */
 export const rowBytes = ({ layer, rows }: Way): number =>
-  elementBytes(layer) * layer.modelDim * rows.sent;
+  elementBytes(layer) * layer.rowDim * rows.sent;
+
+/** Sizes of the experts as they see rows. */
+export const rowShape = ({ rowDim: modelDim, hiddenDim }: Layer) => ({ modelDim, hiddenDim });
 
 /** Work of the experts in a chunk, at so many operations a row. */
 export function expertWork(

@@ -116,7 +116,7 @@ class LegParts {
     this.#way = way;
     this.#leg = leg;
     this.#rows = rows.leg(leg);
-    this.#rowBytes = elementBytes(layer) * layer.modelDim;
+    this.#rowBytes = elementBytes(layer) * layer.rowDim;
     this.#sizes = blockSizes(this.#rows, { layer, compressor });
     const plain = isPlain(compressor);
     this.sentAsTheyLie = plain && number === 1;
@@ -218,7 +218,7 @@ class LegParts {
     const { compressor, number, chunk } = this.#leg;
     const { layer, scope = "" } = this.#way;
     return {
-      ...{ compressor, leg: number, chunk, pass: this.#g.pass, columns: layer.modelDim },
+      ...{ compressor, leg: number, chunk, pass: this.#g.pass, columns: layer.rowDim },
       stage: this.staging(side)[0],
       state: (key, bytes) => codecState({ layer, compressor, key: `${scope}${key}`, bytes }),
       ...(this.routing(side).length ? { tokens: (at, peer) => this.#tokens(at, peer) } : {}),
@@ -282,14 +282,14 @@ class LegParts {
 
   /** The blocks of a rank one after another in a buffer. */
   #staged(rank: number, buffer: string, side: "in" | "out"): Piece[] {
-    const { dtype, modelDim, topology: { ranks } } = this.#way.layer;
+    const { dtype, rowDim, topology: { ranks } } = this.#way.layer;
     const pieces: Piece[] = [];
     let first = 0;
     for (let peer = 0; peer < ranks; peer++) {
       const pair = side === "in" ? [rank, peer] as const : [peer, rank] as const;
       const count = this.#rows.rows(...pair);
       const view = { buffer, offset: first * this.#rowBytes };
-      const rows: Rows = { view, dtype, block: 0, group: 0, row: modelDim };
+      const rows: Rows = { view, dtype, block: 0, group: 0, row: rowDim };
       first += count;
       if (count === 0) continue;
       pieces.push({

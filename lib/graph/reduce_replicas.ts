@@ -103,7 +103,7 @@ export function addReplicaReduce(g: GraphBuilder, layer: Layer, place: Place): T
 }
 
 function gradientsOf(g: GraphBuilder, layer: Layer, name: string): Gradient[] {
-  const { groups, expert, modelDim, hiddenDim } = layer;
+  const { groups, expert, rowDim: modelDim, hiddenDim } = layer;
   const table = tensorsOf(layer);
   return expert.parameters({ modelDim, hiddenDim }).map((parameter) => {
     const tensor = `grad.experts.${parameter.name}`;

@@ -15,7 +15,8 @@ export function configurationOf(
     readonly chunks: readonly Chunk[];
   },
 ): TaskGraph["configuration"] {
-  const { tokens, modelDim, hiddenDim, experts, topK, expert, dropless, topology } = layer;
+  const { tokens, modelDim, hiddenDim, latentDim, experts, topK, expert, dropless, topology } =
+    layer;
   return {
     scheduler: choices.scheduler.name,
     allToAll: choices.allToAll.name,
@@ -26,6 +27,7 @@ export function configurationOf(
     tokens: `${tokens} a rank`,
     modelDim,
     hiddenDim,
+    ...(latentDim === undefined ? {} : { latentDim }),
     experts,
     topK,
     capacity,

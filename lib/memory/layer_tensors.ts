@@ -4,12 +4,13 @@
  */
 import type { Layer } from "../blocks/mod.ts";
 import { addGateTensors, addRoutingTensors } from "./gate_tensors.ts";
+import { addLatentTensors } from "./latent_tensors.ts";
 import { addSharedTensors } from "./shared_tensors.ts";
 import { TensorTable } from "./tensors.ts";
 
 /** Everything of a layer but its rows on their way, which depend on how a pass is split. */
 export function layerTensors(layer: Layer): TensorTable {
-  const { tokens, modelDim, hiddenDim, experts, dtype, topology: { ranks } } = layer;
+  const { tokens, modelDim, rowDim, hiddenDim, experts, dtype, topology: { ranks } } = layer;
   const { groups } = layer;
   const copies = groups.count > 1 ? { copies: { parts: groups.size, place: groups.place } } : {};
   const table = new TensorTable(ranks);
@@ -21,7 +22,7 @@ export function layerTensors(layer: Layer): TensorTable {
   table.add("aux_loss", { shape: [ranks], dtype: "float32", placement: split, life: "output" });
   table.add("grad.x", { shape: activations, dtype, placement: split, life: "gradient" });
   addGateTensors(table, layer);
-  for (const { name, shape } of layer.expert.parameters({ modelDim, hiddenDim })) {
+  for (const { name, shape } of layer.expert.parameters({ modelDim: rowDim, hiddenDim })) {
     const whole = [experts, ...shape];
     const deviation = shape[0] ** -0.5;
     table.add(`experts.${name}`, {
@@ -35,5 +36,6 @@ export function layerTensors(layer: Layer): TensorTable {
   }
   addRoutingTensors(table, layer);
   addSharedTensors(table, layer);
+  addLatentTensors(table, layer);
   return table;
 }

@@ -22,7 +22,7 @@ import type { LegOf, LegRows, Piece, RowLayout, RowsOf } from "./rows.ts";
 /** The padded layout of a pass. */
 export function paddedRows(of: RowsOf): RowLayout {
   const { layer, capacity, chunks } = of;
-  const { topology: { ranks }, localExperts, experts, tokens, topK, modelDim, dtype } = layer;
+  const { topology: { ranks }, localExperts, experts, tokens, topK, rowDim, dtype } = layer;
   const { groups } = layer;
   return {
     sent: experts * capacity,
@@ -34,7 +34,7 @@ export function paddedRows(of: RowsOf): RowLayout {
         ? Math.min(groups.size, mostPeers(chunks[chunk], ranks)) * places(chunks[chunk])
         : rowsOfExpert(of, chunk, rank)),
     places: () => ({
-      ...{ dtype, tokens, columns: modelDim, topK, experts, chunks: rowSlices(chunks) },
+      ...{ dtype, tokens, columns: rowDim, topK, experts, chunks: rowSlices(chunks) },
     }),
     matrix: (chunk, rank) => ({
       first: firstRow(of, chunk, rank),
@@ -70,7 +70,7 @@ function legRows(of: RowsOf, leg: LegOf): LegRows {
 /** Where several groups hold copies of all experts: blocks for the ranks of the own group alone, by place. */
 function groupedRows(of: RowsOf, { chunk }: LegOf): LegRows {
   const { layer, chunks, capacity } = of;
-  const { groups, localExperts, experts, modelDim: m, dtype } = layer;
+  const { groups, localExperts, experts, rowDim: m, dtype } = layer;
   const { begin } = chunks[chunk];
   const rowsOfGroup = places(chunks[chunk]);
   const block = localExperts * rowsOfGroup;
@@ -122,7 +122,7 @@ function refuseArrangement(): never {
 
 function worldRows(of: RowsOf, { number, chunk }: LegOf): LegRows {
   const { layer, chunks, capacity } = of;
-  const { topology: { ranks }, localExperts, experts, modelDim: m, dtype } = layer;
+  const { topology: { ranks }, localExperts, experts, rowDim: m, dtype } = layer;
   const { begin } = chunks[chunk];
   const rowsOfGroup = places(chunks[chunk]);
   const block = localExperts * rowsOfGroup;

@@ -15,7 +15,7 @@ import type { LegOf, LegRows, Piece, RowLayout, RowsOf } from "./rows.ts";
 /** The layout of a pass whose loads are known. */
 export function raggedLayout(of: RowsOf & { readonly loads: Loads }): RowLayout {
   const { layer, chunks } = of;
-  const { tokens, topK, experts, modelDim, dtype } = layer;
+  const { tokens, topK, experts, rowDim, dtype } = layer;
   const rows = raggedRows(of);
   return {
     get sent() {
@@ -27,7 +27,7 @@ export function raggedLayout(of: RowsOf & { readonly loads: Loads }): RowLayout 
     uneven: true,
     rowsIn: (chunk, rank) => rank === undefined ? rows.busiest(chunk) : rows.rowsOf(chunk, rank),
     places: (rank) => ({
-      ...{ dtype, tokens, columns: modelDim, topK, experts, chunks: rowSlices(chunks) },
+      ...{ dtype, tokens, columns: rowDim, topK, experts, chunks: rowSlices(chunks) },
       firstRows: rows.firstRows(rank),
     }),
     matrix: (chunk, rank) => ({
@@ -43,7 +43,7 @@ export function raggedLayout(of: RowsOf & { readonly loads: Loads }): RowLayout 
 
 function legRows(of: RowsOf & { readonly loads: Loads }, { number, chunk }: LegOf): LegRows {
   const { layer, chunks } = of;
-  const { topology: { ranks }, modelDim: columns, dtype } = layer;
+  const { topology: { ranks }, rowDim: columns, dtype } = layer;
   const rows = raggedRows(of);
   const bytes = elementBytes(layer) * columns;
   const count = (from: number, to: number) =>

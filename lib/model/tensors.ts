@@ -109,7 +109,7 @@ export function modelTensors(model: ModelShape): ModelTensors {
 
 /** How a layer's own parameters begin: small gates, biases of 0, and what ends in the residuals smaller. */
 function startOf(name: string, { shape }: Tensor, model: ModelShape): Partial<Tensor> {
-  if (/^(gate|shared)\./.test(name) && name !== "gate.weight") return {};
+  if (/^(gate|shared|latent)\./.test(name) && name !== "gate.weight") return {};
   if (name === "gate.weight") return { deviation: 0.2 * model.modelDim ** -0.5 };
   if (shape.length === 2) return { constant: 0 };
   const deviation = shape[1] ** -0.5;

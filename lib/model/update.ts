@@ -47,7 +47,7 @@ export function addUpdate(part: Part, label: string, names: readonly string[], a
     kernels.push(...optimizer.update({
       ...{ count, clip, rates, gradient, parameter: part.tensor(name) },
       // of a layer's own: all that are matrices
-      decayed: known?.decayed ?? /\.(gate\.weight|experts\.w\d+)$/.test(name),
+      decayed: known?.decayed ?? /\.(gate\.weight|experts\.w\d+|latent\.\w+)$/.test(name),
       state: (state) => part.tensor(`optimizer.${name}.${state}`),
     }));
   }
