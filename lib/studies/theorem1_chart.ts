@@ -1,6 +1,7 @@
 /** The chart of losses of Theorem 1's order. @module */
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
+import { applyTheme, onPaper, type Theme } from "../timeline/chart/theme.ts";
 
 /** One dot. */
 export interface LossPoint {
@@ -15,7 +16,11 @@ const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
 const WIDEST = 16;
 
 /** SVG text of a scatter plot: loss over A2 / A1, one picture for each number of chunks. */
-export async function lossSvg(title: string, points: readonly LossPoint[]): Promise<string> {
+export async function lossSvg(
+  title: string,
+  points: readonly LossPoint[],
+  { theme = "auto" }: { readonly theme?: Theme } = {},
+): Promise<string> {
   const Plot = await loadPlot();
   const document = await makeDocument();
   const numbers = [...new Set(points.map(({ chunks }) => chunks))];
@@ -31,7 +36,7 @@ export async function lossSvg(title: string, points: readonly LossPoint[]): Prom
     document: document as any,
     ...{ width: 220 * numbers.length + 80, height: 320 },
     ...{ marginTop: 76, marginLeft: 60, marginBottom: 48, marginRight: 24 },
-    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink, background: PAGE.paper },
+    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: "Losses",
     fx: { domain: names, label: null },
     x: {
@@ -64,5 +69,7 @@ export async function lossSvg(title: string, points: readonly LossPoint[]): Prom
     ],
   });
   element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  onPaper(element, document);
+  applyTheme(element, theme, document);
   return element.outerHTML;
 }

@@ -5,6 +5,7 @@ import { displayable } from "../timeline/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { uniforms } from "../layer/random.ts";
 import type { Run } from "../layer/run.ts";
+import type { Theme } from "../timeline/chart/theme.ts";
 import { lossSvg } from "./theorem1_chart.ts";
 import { timedRun } from "../layer/timed_run.ts";
 
@@ -79,8 +80,8 @@ export class Theorem1Losses {
   }
 
   /** SVG text: a dot for each instance, by A2 / A1 and by its loss. */
-  svg(): Promise<string> {
-    return lossSvg(this.title, this.losses);
+  svg(options: { readonly theme?: Theme } = {}): Promise<string> {
+    return lossSvg(this.title, this.losses, options);
   }
 
   async [Symbol.for("Jupyter.display")](): Promise<Record<string, string>> {

@@ -1,6 +1,7 @@
 /** The chart of a what-if. @module */
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
+import { applyTheme, onPaper, type Theme } from "../timeline/chart/theme.ts";
 
 /** What is drawn. */
 export interface CurveChart {
@@ -25,7 +26,10 @@ const HEIGHT = 380;
 const ABREAST = 3;
 
 /** SVG text of one line for each curve, with a dot where two cross. */
-export async function curvesSvg(chart: CurveChart): Promise<string> {
+export async function curvesSvg(
+  chart: CurveChart,
+  { theme = "auto" }: { readonly theme?: Theme } = {},
+): Promise<string> {
   const Plot = await loadPlot();
   const document = await makeDocument();
   const { x, y, curves, marks, logarithmic } = chart;
@@ -44,7 +48,7 @@ export async function curvesSvg(chart: CurveChart): Promise<string> {
     width: WIDTH,
     height: HEIGHT + 18 * rows,
     ...{ marginTop: 54 + 18 * rows, marginLeft: 60, marginBottom: 48, marginRight: 24 },
-    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink, background: PAGE.paper },
+    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: "Curves",
     x: {
       ...(ordinal ? { type: "point" } : logarithmic.x ? { type: "log" } : { type: "linear" }),
@@ -80,7 +84,7 @@ export async function curvesSvg(chart: CurveChart): Promise<string> {
         ...{ fontSize: 11, textAnchor: "start", fill: PAGE.faint, text: (d: string) => d },
       }),
       ...names.map((name, i) =>
-        Plot.text([`${dash(i) ? "╍" : "━"} ${name}`], {
+        Plot.text([`${dash(i) ? "– –" : "—"} ${name}`], {
           ...{ frameAnchor: "top-left", dx: -50 + 240 * (i % ABREAST) },
           ...{ dy: 18 * (Math.floor(i / ABREAST) - rows) - 8, text: (d: string) => d },
           ...{ fontSize: 12, textAnchor: "start", fill: colors[i] },
@@ -89,5 +93,7 @@ export async function curvesSvg(chart: CurveChart): Promise<string> {
     ],
   });
   element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  onPaper(element, document);
+  applyTheme(element, theme, document);
   return element.outerHTML;
 }

@@ -1,5 +1,6 @@
 /** The times of a what-if: curves, table and crossings. @module */
 import { displayable, type MediaBundle } from "../timeline/mod.ts";
+import type { Theme } from "../timeline/chart/theme.ts";
 import { curvesSvg } from "./what_if_chart.ts";
 import { type Crossing, crossings, leadChanges } from "./what_if_crossings.ts";
 import type { Vary } from "./what_if_vary.ts";
@@ -77,8 +78,8 @@ export class WhatIf {
     return lines.length > 0 ? lines.join("\n") : "no two lines cross";
   }
 
-  /** SVG text of the curves. */
-  svg(): Promise<string> {
+  /** SVG text of the curves; `theme` is `auto` (that of the page), `light` or `dark`. */
+  svg(options: { readonly theme?: Theme } = {}): Promise<string> {
     const { vary, values, names, seconds, pass } = this.#times;
     const speedUp = this.#speedUp;
     const what = pass === "step" ? "forward and backward" : pass;
@@ -90,7 +91,7 @@ export class WhatIf {
       logarithmic: { x: this.#logarithmic, y: !speedUp && spread(seconds.flat()) >= 20 },
       curves: names.map((name, i) => ({ name, y: values.map((_, at) => this.#shown(i, at)) })),
       marks: this.leadChanges,
-    });
+    }, options);
   }
 
   /** Times as text: a row for each value, a column for each line. */

@@ -49,6 +49,7 @@ export {
 export { idle } from "./measures/idle.ts";
 export { expertWork, type Imbalance, imbalance } from "./measures/imbalance.ts";
 export { loadRun, SavedRun } from "./table/load.ts";
+export { memoryOverTime } from "./measures/memory.ts";
 export { makespan } from "./measures/makespan.ts";
 export { overlap } from "./measures/overlap.ts";
 export { ganttPng, type PngOptions, svgToPng } from "./chart/png.ts";

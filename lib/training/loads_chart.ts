@@ -1,7 +1,7 @@
 /** The chart of the loads of experts over steps. @module */
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
-import { applyTheme } from "../timeline/chart/theme.ts";
+import { applyTheme, onPaper } from "../timeline/chart/theme.ts";
 import type { StepRow } from "./step_row.ts";
 
 /** Columns at most: each is the mean of some steps. */
@@ -59,7 +59,7 @@ export async function loadsSvg(title: string, steps: readonly StepRow[]): Promis
     document: document as any,
     ...{ width: 720, height: 100 + (height + 8) * layers.length },
     ...{ marginTop: 56, marginLeft: 40, marginBottom: 40, marginRight: 64 },
-    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink, background: PAGE.paper },
+    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: "Loads of experts",
     fy: { domain: layers, label: null, padding: 8 / (height + 8) },
     x: { label: "step", labelAnchor: "center", labelArrow: "none" },
@@ -81,6 +81,7 @@ export async function loadsSvg(title: string, steps: readonly StepRow[]): Promis
     ],
   });
   element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  onPaper(element, document);
   applyTheme(element, "auto", document);
   return element.outerHTML;
 }

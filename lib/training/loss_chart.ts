@@ -1,7 +1,7 @@
 /** The chart of losses over steps. @module */
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
-import { applyTheme } from "../timeline/chart/theme.ts";
+import { applyTheme, onPaper } from "../timeline/chart/theme.ts";
 
 /** One line, where there is one with a band about it. */
 export interface LossCurve {
@@ -36,7 +36,7 @@ export async function lossSvg(title: string, curves: readonly LossCurve[]): Prom
     // deno-lint-ignore no-explicit-any
     document: document as any,
     ...{ width: 720, height: 340 + 18 * rows, ...MARGIN, marginTop: 52 + 18 * rows },
-    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink, background: PAGE.paper },
+    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: "Losses",
     x: { label: "step", labelAnchor: "center", labelArrow: "none", nice: true },
     y: { label: null, grid: true, nice: true },
@@ -71,6 +71,7 @@ export async function lossSvg(title: string, curves: readonly LossCurve[]): Prom
     ],
   });
   element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  onPaper(element, document);
   applyTheme(element, "auto", document);
   return element.outerHTML;
 }

@@ -20,6 +20,7 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /communication [\d.]+ ms: hidden [\d.]+ ms, exposed [\d.]+ ms; waiting/,
     /^critical path\n/m,
     /is bound by/,
+    /gaps and memory[^]*>waits for [^]*memory: at most [\d.]+ \w?B of /,
     /In its all-to-alls a rank waits [\d.]+ \w?s for the last sender and transfers/,
     /Computation is at \d+ % of what the peaks allow/,
     /The second run takes [\d.]+ ms (less|more); on the critical path: /,

@@ -1,7 +1,7 @@
 /** Pictures of a study of routers. @module */
 import { PAGE } from "../../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../../timeline/chart/plot.ts";
-import { applyTheme } from "../../timeline/chart/theme.ts";
+import { applyTheme, onPaper } from "../../timeline/chart/theme.ts";
 import type { RouterRow } from "./row.ts";
 
 /** Told apart by normal and colour-blind eyes (Okabe and Ito, 2008). */
@@ -50,6 +50,7 @@ export async function loadsSvg(rows: readonly RouterRow[]): Promise<string> {
     ],
   });
   element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  onPaper(element, document);
   applyTheme(element, "auto", document);
   return element.outerHTML;
 }
@@ -94,11 +95,12 @@ export async function balanceSvg(rows: readonly RouterRow[]): Promise<string> {
     ],
   });
   element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  onPaper(element, document);
   applyTheme(element, "auto", document);
   return element.outerHTML;
 }
 
-const STYLE = { fontFamily: "system-ui, sans-serif", color: PAGE.ink, background: PAGE.paper };
+const STYLE = { fontFamily: "system-ui, sans-serif", color: PAGE.ink };
 
 function heading(
   Plot: Plot,

@@ -9,7 +9,11 @@ import { column, numbers, oneRun, rows, type Timeline } from "../table/columns.t
 import { type Subject, timed } from "../table/subject.ts";
 import { byRank } from "../measures/communication.ts";
 import { followPath } from "../measures/critical_path.ts";
+import { idleGaps } from "../measures/idle.ts";
+import { memoryOf } from "../measures/memory.ts";
 import type { Chart } from "./draw.ts";
+import { makeGaps } from "./gaps.ts";
+import { MEMORY, memoryBoxes, memoryText } from "./memory_row.ts";
 import { foldRanks, listNumbers, type RankGroup } from "./fold.ts";
 import { timeUnit } from "../table/format.ts";
 import type { GanttOptions } from "./options.ts";
@@ -21,6 +25,7 @@ import { placeLegend } from "./legend.ts";
 import { extent } from "../measures/makespan.ts";
 import { operationsOf } from "../table/operations.ts";
 import { pathMarks } from "./path_marks.ts";
+import { thin } from "./thin.ts";
 import type { ZoomData } from "./zoom.ts";
 
 /** What charts that stand above each other share. */
@@ -87,30 +92,37 @@ export function arrange(subject: Subject, options: GanttOptions, shared: Shared 
     kinds.add(barKind(kind.at(row), label.at(row)));
     waiting ||= wait.at(row) > 0;
   }
-  const gaps = lanes.has("compute") ? exposedOf(timeline, shown.map(({ rank }) => rank)) : [];
+  const exposed = lanes.has("compute") ? exposedOf(timeline, shown.map(({ rank }) => rank)) : [];
   const list = every.length > MANY_BARS ? thin(timeline, every, (end - begin) / FINEST) : every;
-  const path = options.criticalPath ? followPath(operationsOf(timeline)).steps : undefined;
+  const operations = options.criticalPath || options.waits ? operationsOf(timeline) : undefined;
+  const path = options.criticalPath ? followPath(operations!).steps : undefined;
+  const memory = options.memory ? memoryOf(given, "draw the memory") : undefined;
   const width = options.width ?? 960;
   const title = shorten(options.title ?? titleOf(given) ?? run, 14, width - 2 * MARGIN);
   const lines = wrap(options.lines ?? factsOf(given), 11, width - 2 * MARGIN)
     .map((line) => shorten(line, 11, width - 2 * MARGIN));
   const above = lines.length === 0 ? title ? 0 : -24 : LINE * lines.length + (title ? 4 : 4);
   const header = { left: MARGIN, right: width - MARGIN, top: TITLE + 24 + above };
-  const needs: Needs = { kinds, waiting, exposed: gaps.length > 0 };
+  const needs: Needs = { kinds, waiting, exposed: exposed.length > 0 };
   const legend = shared.legend === null
     ? { swatches: [], names: [], headings: [], bottom: header.top - 8 }
     : placeLegend({ ...header, ...both(needs, shared.legend), critical: path !== undefined });
   const ranks = shown.map(labelled);
   const caption = shorten(
-    captionOf({
-      ...{ groups, shown, all: all.size, lanes, path, standIn },
-      bars: { drawn: list.length, all: every.length },
-    }),
+    [
+      captionOf({
+        ...{ groups, shown, all: all.size, lanes, path, standIn },
+        bars: { drawn: list.length, all: every.length },
+      }),
+      memory ? memoryText(memory, shown.map((group) => group.rank)) : "",
+    ].filter((part) => part !== "").join(" · "),
     11,
     width - 2 * MARGIN,
   );
   const layout = layOut({
-    ...{ width, header: legend.bottom + 6, footer: caption ? 24 : 4, ranks, lanes },
+    ...{ width, header: legend.bottom + 6, footer: caption ? 24 : 4, ranks },
+    lanes: memory ? new Set([...lanes, MEMORY]) : lanes,
+    tall: new Set([MEMORY]),
     left: shared.left,
   });
   const whole = shared.span ?? (end > begin ? end - begin : 1);
@@ -125,24 +137,33 @@ export function arrange(subject: Subject, options: GanttOptions, shared: Shared 
   const named = new Map(shown.map((group) => [group.rank, whereOf(group)]));
   const where = (of: number) => named.get(of);
   const bars = makeBars({ timeline, rows: list, layout, scale, begin, where });
+  const gaps = options.waits
+    ? makeGaps(idleGaps(operations!), { layout, scale, begin })
+    : undefined;
+  const held = memory && memoryBoxes(memory, { layout, scale, begin });
   const drawn = path && pathMarks(path, { layout, scale, list, standIn, timeline });
   const chart: Chart = {
     ...{ title, lines, caption, layout, legend, bars, axis: { end: whole / ns, unit } },
-    exposed: gaps.map((gap) => ({
+    exposed: exposed.map((gap) => ({
       x1: scale(gap.begin),
       x2: scale(gap.end),
       y1: top.get(gap.rank)!,
     })),
     path: drawn?.path,
+    ...(gaps ? { gaps } : {}),
+    ...(held ? { memory: held } : {}),
   };
   const zoom: ZoomData = {
     ...{ left: layout.left, right: layout.right, top: layout.top, bottom: layout.bottom },
     ...{ end: whole, unit, unitNs: ns, fontSize: layout.roomy ? layout.fontSize : 0 },
     bars,
-    exposed: gaps.flatMap((gap) => [gap.begin - begin, gap.end - begin]),
+    exposed: exposed.flatMap((gap) => [gap.begin - begin, gap.end - begin]),
     path: (drawn?.times ?? []).map((time) => time - begin),
     links: (drawn?.links ?? []).map((time) => time - begin),
     others: drawn?.path.others ?? [],
+    gaps: gaps?.times ?? [],
+    gapTexts: gaps?.candidates ?? [],
+    memory: held?.times ?? [],
   };
   return { chart, zoom, needs };
 }
@@ -193,22 +214,6 @@ function whereOf({ rank, node, ranks }: RankGroup): string | undefined {
   return `node ${node} · rank ${rank}, like ${ranks.length - 1} other${
     ranks.length > 2 ? "s" : ""
   }`;
-}
-
-/** Rows without those that are shorter than `finest` and begin as close to the one before. */
-function thin(timeline: Timeline, list: readonly number[], finest: number): number[] {
-  const lane = column<string>(timeline, "lane");
-  const [rank, start, end] = (["rank", "start_ns", "end_ns"] as const)
-    .map((name) => numbers(timeline, name));
-  const last = new Map<string, number>();
-  return list.toSorted((a, b) => start.at(a) - start.at(b)).filter((row) => {
-    if (end.at(row) - start.at(row) >= finest) return true;
-    const key = `${rank.at(row)} ${lane.at(row)}`;
-    const before = last.get(key);
-    if (before !== undefined && start.at(row) - before < finest) return false;
-    last.set(key, start.at(row));
-    return true;
-  });
 }
 
 /** When the given ranks communicate and compute nothing. */

@@ -3,6 +3,7 @@
  * @module
  */
 import { notebook } from "../../notebook.ts";
+import { themedHtml } from "./themed.ts";
 
 /** What Jupyter shows, by media type. */
 export type MediaBundle = Record<string, string>;
@@ -18,7 +19,7 @@ export interface Shown {
   readonly text: string;
   /** An `<svg>` element. */
   readonly svg?: string;
-  /** Default: the picture with the text below, or the text as it is. Put in as it is. */
+  /** Default: the picture, dark on dark pages, with the text below, or the text as it is. Put in as it is. */
   readonly html?: string;
 }
 
@@ -42,13 +43,15 @@ export function escapeHtml(text: string): string {
 /** A value that shows itself when it is the last one of a cell: as HTML, SVG (if given) and text. */
 export function displayable({ text, svg, html }: Shown): Displayable {
   const escaped = escapeHtml(text);
-  const shown: MediaBundle = {
-    "text/html": html ??
-      (svg ? `<div>${svg}<div>${escaped}</div></div>` : `<pre>${escaped}</pre>`),
-    "text/plain": text,
+  return {
+    [DISPLAY]: async () =>
+      await sendBundle({
+        "text/html": html ??
+          (svg ? `${await themedHtml(svg)}<pre>${escaped}</pre>` : `<pre>${escaped}</pre>`),
+        "text/plain": text,
+        ...(svg ? { "image/svg+xml": svg } : {}),
+      }),
   };
-  if (svg) shown["image/svg+xml"] = svg;
-  return { [DISPLAY]: () => sendBundle(shown) };
 }
 
 /**

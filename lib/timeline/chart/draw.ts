@@ -3,8 +3,10 @@
  * @module
  */
 import type { Bars } from "./bars.ts";
+import { gapFont, type Gaps } from "./gaps.ts";
 import { type Layout, LINE, MARGIN, TITLE } from "./layout.ts";
 import { type Legend, SWATCH } from "./legend.ts";
+import type { MemoryBoxes } from "./memory_row.ts";
 import { PAGE } from "./palette.ts";
 import { boxes, fixed, type Plot, words } from "./marks.ts";
 import type { DocumentLike } from "./plot.ts";
@@ -26,6 +28,10 @@ export interface Chart {
     readonly links: Record<"x" | "y1" | "y2", readonly number[]>;
     readonly others: readonly number[];
   };
+  /** What each gap waits for, where that is asked for. */
+  readonly gaps?: Gaps;
+  /** Memory in use, likewise. */
+  readonly memory?: MemoryBoxes;
   /** Length of the axis and its unit. */
   readonly axis: { readonly end: number; readonly unit: string };
 }
@@ -63,7 +69,7 @@ export function draw(Plot: Plot, chart: Chart, document: DocumentLike) {
         x1: layout.rows.map(() => left),
         x2: layout.rows.map(() => right),
         y1: layout.rows.map((row) => row.top + 0.5),
-        y2: layout.rows.map((row) => row.top + rowHeight - 0.5),
+        y2: layout.rows.map((row) => row.top + row.height - 0.5),
       }, { fill: PAGE.band }),
       boxes(Plot, {
         x1: exposed.map((gap) => gap.x1),
@@ -78,6 +84,7 @@ export function draw(Plot: Plot, chart: Chart, document: DocumentLike) {
         y1: layout.dividers,
         y2: layout.dividers.map((y) => y + 1),
       }, { fill: PAGE.edge }),
+      ...(chart.memory ? drawMemory(Plot, chart.memory) : []),
       boxes(Plot, bars, {
         fill: fixed(bars.fill),
         title: fixed(bars.title),
@@ -98,6 +105,7 @@ export function draw(Plot: Plot, chart: Chart, document: DocumentLike) {
         })),
         { fontSize, fill: fixed(pick(bars.ink, texts)), className: "gantt-labels", ...quiet },
       ),
+      ...(chart.gaps ? drawGaps(Plot, chart.gaps, layout) : []),
       ...(chart.path ? drawPath(Plot, chart.path, bars) : []),
       words(Plot, layout.laneLabels, { fontSize, textAnchor: "end", fill: PAGE.faint }),
       words(Plot, layout.rankLabels, { fontSize, textAnchor: "end", fill: PAGE.ink }),
@@ -131,6 +139,36 @@ export function draw(Plot: Plot, chart: Chart, document: DocumentLike) {
       ...drawLegend(Plot, legend),
     ],
   });
+}
+
+function drawMemory(Plot: Plot, { title, ...box }: MemoryBoxes) {
+  return [
+    boxes(Plot, box, {
+      ...{ fill: PAGE.grid, className: "gantt-memory", title: fixed(title) },
+      // otherwise the paper shines through where two boxes meet
+      shapeRendering: "crispEdges",
+    }),
+  ];
+}
+
+/** Boxes that only have a tooltip, and what is written in them. */
+function drawGaps(Plot: Plot, gaps: Gaps, layout: Layout) {
+  const { x1, x2, y1, y2, title, text } = gaps;
+  const said = Array.from(text.keys()).filter((i) => text[i] !== "");
+  const middle = (a: readonly number[], b: readonly number[], i: number) => (a[i] + b[i]) / 2;
+  return [
+    boxes(Plot, { x1, x2, y1, y2 }, {
+      ...{ fill: PAGE.paper, fillOpacity: 0, title: fixed(title), className: "gantt-gaps" },
+    }),
+    words(
+      Plot,
+      said.map((i) => ({ x: middle(x1, x2, i), y: middle(y1, y2, i), text: text[i] })),
+      {
+        ...{ fontSize: gapFont(layout), fill: PAGE.ink, fontStyle: "italic" },
+        ...{ className: "gantt-waits", pointerEvents: "none" },
+      },
+    ),
+  ];
 }
 
 /** Fades what is not on the critical path, outlines what is, and joins it by lines. */

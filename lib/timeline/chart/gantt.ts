@@ -31,6 +31,8 @@ const OPTIONS: Record<keyof GanttOptions, true> = {
   ranks: true,
   fold: true,
   criticalPath: true,
+  waits: true,
+  memory: true,
 };
 
 /**
@@ -39,12 +41,14 @@ const OPTIONS: Record<keyof GanttOptions, true> = {
  * and computes nothing, its compute row is tinted. Lanes that no rank uses are left out, and ranks
  * that look the same are shown once; a line below says which. In a notebook it can be zoomed.
  *
+ * `waits` writes into each gap what it waits for, `memory` adds a row of the memory in use.
+ *
  * Above it stands what was run: pass, choices, engine, ranks and links, and the verdict, as far as they
  * are known. The axis begins at the earliest start. The picture depends on nothing but the arguments,
  * and is dark on dark pages. Loads Observable Plot, and linkedom when given no document.
  *
  * @throws {SchemoeError} naming an unknown option, a column or rank that the timeline lacks, or the
- * runs when there are several.
+ * runs when there are several; with `memory` where there are no Programs.
  */
 export async function gantt(run: Subject, options: GanttOptions = {}): Promise<GanttElement> {
   const arranged = arrange(run, checked(options));

@@ -9,6 +9,7 @@ export interface LaneRow {
   readonly rank: number;
   readonly lane: string;
   readonly top: number;
+  readonly height: number;
 }
 
 /** A line of text, centred vertically at `y`. */
@@ -50,6 +51,8 @@ export interface Shape {
   readonly ranks: readonly ShownRank[];
   /** Lanes that some rank uses. */
   readonly lanes: ReadonlySet<string>;
+  /** Lanes of twice the height. */
+  readonly tall?: ReadonlySet<string>;
   /** Left edge of the bars at least, to align several charts. */
   readonly left?: number;
 }
@@ -92,7 +95,8 @@ export function laneOrder(lanes: Iterable<string>): string[] {
 }
 
 /** Places the rows of all ranks below each other. */
-export function layOut({ width, header, footer, ranks, lanes, left: least = 0 }: Shape): Layout {
+export function layOut(shape: Shape): Layout {
+  const { width, header, footer, ranks, lanes, left: least = 0, tall = new Set() } = shape;
   const order = laneOrder(lanes);
   const count = ranks.length * order.length;
   const roomy = ranks.length <= ROOMY_RANKS;
@@ -124,9 +128,10 @@ export function layOut({ width, header, footer, ranks, lanes, left: least = 0 }:
     if (newNode) nodeLabels.push({ x: MARGIN, y: middle, text: nodeOf(shown) });
     rankLabels.push({ x: rankRight, y: middle, text: rankOf(shown) });
     for (const lane of order) {
-      rows.push({ rank, lane, top: y });
-      if (roomy) laneLabels.push({ x: laneRight, y: y + rowHeight / 2, text: lane });
-      y += rowHeight;
+      const height = rowHeight * (tall.has(lane) ? 2 : 1);
+      rows.push({ rank, lane, top: y, height });
+      if (roomy) laneLabels.push({ x: laneRight, y: y + height / 2, text: lane });
+      y += height;
     }
   }
   const bottom = y + 6;

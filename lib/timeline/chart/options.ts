@@ -26,4 +26,8 @@ export interface GanttOptions {
   readonly fold?: number | false;
   /** Outlines the critical path and fades everything else; default false. */
   readonly criticalPath?: boolean;
+  /** Writes into each gap what its lane waits for, as `idle` finds it; default false. */
+  readonly waits?: boolean;
+  /** Memory in use below the lanes of each rank, see `memoryOverTime`; default false. */
+  readonly memory?: boolean;
 }

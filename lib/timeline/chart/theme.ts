@@ -3,6 +3,7 @@
  * as a file, a page that holds it and a PNG are made dark by the same list.
  * @module
  */
+import { PAGE } from "./palette.ts";
 import type { DocumentLike } from "./plot.ts";
 
 /** `auto` follows the page, and in a file of its own what the reader prefers. */
@@ -43,8 +44,33 @@ interface ElementLike {
   getAttribute(name: string): string | null;
   setAttribute(name: string, value: string): void;
   querySelectorAll(selector: string): Iterable<ElementLike>;
+  readonly parentElement: ElementLike | null;
   prepend(...nodes: unknown[]): void;
   textContent: string;
+}
+
+/**
+ * Puts paper below a drawing that Plot made with its own axes, and ink in place of the colour of its page, so
+ * that a theme can replace both.
+ */
+export function onPaper(svg: unknown, document: DocumentLike): void {
+  const root = svg as ElementLike;
+  for (const name of ["fill", "stroke"]) {
+    for (const element of root.querySelectorAll(`[${name}="currentColor"]`)) {
+      element.setAttribute(name, PAGE.ink);
+    }
+  }
+  // what has no colour of its own has that of the whole picture, which no rule for its parts reaches
+  for (const text of root.querySelectorAll("text")) {
+    let at: ElementLike | null = text;
+    while (at && at !== root && !at.getAttribute("fill")) at = at.parentElement;
+    if (at === root) text.setAttribute("fill", PAGE.ink);
+  }
+  const paper = document.createElementNS("http://www.w3.org/2000/svg", "rect") as ElementLike;
+  for (const [name, value] of [["width", "100%"], ["height", "100%"], ["fill", PAGE.paper]]) {
+    paper.setAttribute(name, value);
+  }
+  root.prepend(paper);
 }
 
 /** Gives a drawn SVG its theme. */

@@ -29,11 +29,16 @@
     const path = children("path");
     const links = children("links");
     const others = children("off");
+    const gaps = children("gaps");
+    const memory = children("memory");
+    const gapTexts = group("waits");
     const texts = group("labels");
     const tops = rects.map((r) => +r.getAttribute("y") + +r.getAttribute("height") / 2);
-    const titles = new Map(rects.map((r) => [r, r.querySelector("title")?.textContent ?? ""]));
+    const told = [...rects, ...gaps, ...memory];
+    const titles = new Map(told.map((r) => [r, r.querySelector("title")?.textContent ?? ""]));
     // the browser's own tooltip would come on top of ours
-    for (const r of rects) r.querySelector("title")?.remove();
+    for (const r of told) r.querySelector("title")?.remove();
+    const gapTops = gaps.map((r) => +r.getAttribute("y") + +r.getAttribute("height") / 2);
 
     let scale, from;
     const x = (t) => left + (t - from) * scale;
@@ -94,6 +99,16 @@
         if (fits) write(texts, fits, (a + b) / 2, tops[i], ink);
       }
       waits.forEach((r, i) => place(r, bars[4 * waiting[i]], bars[4 * waiting[i] + 1], 0));
+      memory.forEach((r, i) => place(r, data.memory[2 * i], data.memory[2 * i + 1], 0));
+      gapTexts?.replaceChildren();
+      gaps.forEach((r, i) => {
+        const [start, stop] = [data.gaps[2 * i], data.gaps[2 * i + 1]];
+        if (!place(r, start, stop, 0) || !gapTexts || !data.fontSize) return;
+        const a = Math.max(left, x(start)), b = Math.min(right, x(stop));
+        const size = data.fontSize - 1;
+        const fits = data.gapTexts[i].find((n) => Math.ceil(n.length * size * 0.61) + 4 <= b - a);
+        if (fits) write(gapTexts, fits, (a + b) / 2, gapTops[i]);
+      });
       exposed.forEach((r, i) => place(r, data.exposed[2 * i], data.exposed[2 * i + 1], 0));
       path.forEach((r, i) => place(r, data.path[2 * i], data.path[2 * i + 1], 0));
       others.forEach((r, i) => place(r, bars[4 * data.others[i]], bars[4 * data.others[i] + 2], 0));

@@ -24,6 +24,11 @@ export interface ZoomData {
   readonly links: readonly number[];
   /** Bars that are not on the path. */
   readonly others: readonly number[];
+  /** Begin and end of each gap, and what may be written in it. */
+  readonly gaps: readonly number[];
+  readonly gapTexts: readonly (readonly string[])[];
+  /** Begin and end of each box of memory. */
+  readonly memory: readonly number[];
 }
 
 /**

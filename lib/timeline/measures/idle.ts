@@ -3,8 +3,8 @@ import { table } from "arquero";
 import type { Subject, Timeline } from "../table/columns.ts";
 import { type Operation, type Operations, operationsOf } from "../table/operations.ts";
 
-/** A time in which a lane does no work. */
-interface Gap {
+/** A time in which a lane does no work; nanoseconds. */
+export interface Gap {
   readonly rank: number;
   readonly lane: string;
   readonly begin: number;
@@ -35,11 +35,7 @@ interface Gap {
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
 export function idle(timeline: Subject): Timeline {
-  const operations = operationsOf(timeline);
-  const gaps = [...operations.lanes.values()].flatMap((lane) => gapsOf(operations, lane))
-    .toSorted((a, b) =>
-      a.rank - b.rank || (a.lane < b.lane ? -1 : a.lane > b.lane ? 1 : a.begin - b.begin)
-    );
+  const gaps = idleGaps(operationsOf(timeline));
   return table({
     rank: Uint32Array.from(gaps, (gap) => gap.rank),
     lane: gaps.map((gap) => gap.lane),
@@ -52,6 +48,14 @@ export function idle(timeline: Subject): Timeline {
     waits_rank: gaps.map((gap) => gap.waits?.rank ?? null),
     waits_lane: gaps.map((gap) => gap.waits?.lane ?? null),
   });
+}
+
+/** The same as objects. */
+export function idleGaps(operations: Operations): Gap[] {
+  return [...operations.lanes.values()].flatMap((lane) => gapsOf(operations, lane))
+    .toSorted((a, b) =>
+      a.rank - b.rank || (a.lane < b.lane ? -1 : a.lane > b.lane ? 1 : a.begin - b.begin)
+    );
 }
 
 function gapsOf(operations: Operations, lane: readonly Operation[]): Gap[] {
