@@ -1,7 +1,14 @@
 /** How far predictions can be trusted: many layers, many schedules, predicted and measured. @module */
 import type { LayerConfig } from "../blocks/mod.ts";
 import type { Engine, Program } from "../engine.ts";
-import { createLayer, type MoeLayer, type PassChoices, type Run, simulated } from "../layer/mod.ts";
+import {
+  createLayer,
+  type MoeLayer,
+  orderOf,
+  type PassChoices,
+  type Run,
+  simulated,
+} from "../layer/mod.ts";
 import { type MachineProfile, median } from "../profile/mod.ts";
 import { disturbance, progress } from "../timeline/mod.ts";
 import { SchemoeError } from "../types.ts";
@@ -102,11 +109,6 @@ async function measure(
   }
   return found;
 }
-
-/** Names of all tasks in order, with how they are split: what tells schedules apart. */
-const orderOf = ({ ran, configuration: { allToAll, compressor, chunks } }: Run): string =>
-  [allToAll, compressor, chunks, ...ran.flatMap(({ program }) => program.order.map((t) => t.name))]
-    .join();
 
 function rowOf({ shape, name, measured, profile }: {
   readonly shape: number;

@@ -3,11 +3,12 @@
  * @module
  */
 import { capacity as placesOf, type Layer, routedCapacity } from "../blocks/mod.ts";
-import type { GivenLoads } from "../chunking/loads.ts";
 import { checkedSplit } from "../chunking/peer_groups.ts";
 import type { Engine } from "../engine.ts";
 import type { SafetensorsFile } from "../files/mod.ts";
 import { backwardGraph, forwardGraph, gateGraph, type PassOptions } from "../graph/mod.ts";
+import { openSimulator } from "../engines/mod.ts";
+import { type MachineProfile, profileCosts, profiledTopology } from "../profile/mod.ts";
 import { layerTensors } from "../memory/mod.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { type Chunk, type Loads, type Pass, SchemoeError } from "../types.ts";
@@ -19,7 +20,9 @@ import {
   splitLike,
 } from "./choices.ts";
 import { configurationOf } from "./configuration.ts";
+import { type AutoOptions, AutoTuner, type Tuning } from "./auto/tuner.ts";
 import { GraphRunner } from "./graph_runner.ts";
+import type { BackwardOptions, ForwardOptions } from "./layer_options.ts";
 import type { LoadOptions } from "./load.ts";
 import { MemoryReport } from "./memory_report.ts";
 import { type PassRows, passRows } from "./pass_rows.ts";
@@ -27,23 +30,6 @@ import { resultsOf } from "./results.ts";
 import { type RanProgram, Run } from "./run.ts";
 import { TensorStore } from "./store.ts";
 import type { TensorValues } from "./transfer.ts";
-
-/** Options of {@linkcode MoeLayer.forward}. */
-export interface ForwardOptions extends PassChoices {
-  /** Input [ranks, tokens, modelDim]; default: what was given last, at first random numbers. */
-  readonly x?: Float32Array;
-  /**
-   * For a dropless layer on an engine that computes no values: tokens that each rank sends to each
-   * expert, a list a rank, or those of a routing (`loadsOf`); default: as equal as can be.
-   */
-  readonly loads?: GivenLoads;
-}
-
-/** Options of {@linkcode MoeLayer.backward}. */
-export interface BackwardOptions extends PassChoices {
-  /** Gradient of the loss at the output [ranks, tokens, modelDim]; default like `x`. */
-  readonly dy?: Float32Array;
-}
 
 /** Tensors that a forward pass writes for its user. */
 const outputsOf = ({ losses }: Layer): readonly string[] => [
@@ -60,7 +46,15 @@ interface Kept extends PassRows {
 export class MoeLayer {
   readonly #tensors: TensorStore;
   readonly #runner: GraphRunner;
+  /**
+   * What `scheduler: "auto"` goes by: a profile that predicts, what it may choose from, how much it tries. The first
+   * passes try the candidates that are predicted to be best, later ones keep to the one that was fastest; another
+   * number of places an expert, or times that drift, begin anew. What the options of a pass name stays as it is:
+   * without a codec there no codec is chosen. Outputs have the same bits under each choice at equal chunks.
+   */
+  auto: AutoOptions = {};
   #kept?: Kept;
+  #autoTuner?: AutoTuner;
 
   constructor(readonly engine: Engine, readonly layer: Layer, readonly seed: number) {
     this.#tensors = new TensorStore({ engine, table: layerTensors(layer), seed, owner: "layer" });
@@ -139,6 +133,20 @@ export class MoeLayer {
     return { forward, backward: await this.backward({ ...choices, bound: true }) };
   }
 
+  /** What `scheduler: "auto"` has tried and chosen, pass by pass. */
+  get tuning(): Tuning {
+    return this.#tuner.tuning;
+  }
+
+  get #tuner(): AutoTuner {
+    return this.#autoTuner ??= new AutoTuner({
+      layer: this.layer,
+      forward: (options) => this.forward(options),
+      backward: (options) => this.backward(options),
+      predicted: (profile) => predictingLayer(this, profile),
+    });
+  }
+
   /** Tensors and buffers on a rank, of the passes that have run: what each takes, and what shares memory. */
   memory(): MemoryReport {
     return new MemoryReport(this.#tensors.table, this.#runner.planned);
@@ -149,6 +157,7 @@ export class MoeLayer {
    * @throws {SchemoeError} before anything runs when a name, shape or chunk count is wrong.
    */
   forward(options: ForwardOptions = {}): Promise<Run> {
+    if (options?.scheduler === "auto") return this.#tuner.run("forward", options, this.auto);
     return this.#tensors.reading(async () => {
       const choices = resolveChoices(options, ["x"], ["loads"]);
       if (options.loads && !(this.layer.dropless && !this.engine.computes)) {
@@ -185,6 +194,7 @@ export class MoeLayer {
    * @throws {SchemoeError} when there was no forward pass.
    */
   backward(options: BackwardOptions = {}): Promise<Run> {
+    if (options?.scheduler === "auto") return this.#tuner.run("backward", options, this.auto);
     return this.#tensors.reading(async () => {
       const resolved = resolveChoices(options, ["dy"]);
       const kept = this.#kept;
@@ -299,3 +309,19 @@ const keyOf = ({ allToAll, compressor }: ResolvedChoices, chunks: readonly Chunk
 
 const nameOf = ({ scheduler, allToAll, compressor, chunking }: ResolvedChoices): string =>
   `${scheduler.name} + ${allToAll.name} + ${codecName(compressor)}, ${chunking.name}`;
+
+/** A layer like this one on a simulator of its world, or of the one that a profile found. */
+export function predictingLayer(
+  { engine, layer, seed }: MoeLayer,
+  profile?: MachineProfile,
+): MoeLayer {
+  const { representatives } = engine;
+  const one = { representatives: representatives !== undefined };
+  if (!profile) {
+    const costs = engine.costs ? { costs: engine.costs } : {};
+    return new MoeLayer(openSimulator(engine.topology, { ...one, ...costs }), layer, seed);
+  }
+  const topology = profiledTopology(engine.topology, profile);
+  const costs = profileCosts(profile, engine.topology);
+  return new MoeLayer(openSimulator(topology, { ...one, costs }), { ...layer, topology }, seed);
+}

@@ -11,7 +11,11 @@
  * @module
  */
 export { createLayer } from "./create_layer.ts";
-export { type BackwardOptions, type ForwardOptions, MoeLayer } from "./layer.ts";
+export { MoeLayer, predictingLayer } from "./layer.ts";
+export type { BackwardOptions, ForwardOptions } from "./layer_options.ts";
+export type { AutoOptions, Tuning, TuningEntry } from "./auto/tuner.ts";
+export { type Candidate, candidateName, candidatesOf, type Grid } from "./auto/grid.ts";
+export { orderOf, type PassRunner, type Predicted, rankCandidates } from "./auto/predict.ts";
 export { BUILT_IN, type CompressorPair, type PassChoices } from "./choices.ts";
 export { type RanProgram, Run, type RunRecord, type RunSetup } from "./run.ts";
 export { randomNormal } from "./random.ts";

@@ -1,10 +1,8 @@
 /** What the simulator says of a run or a layer. @module */
-import { configOf } from "../blocks/layer_config.ts";
-import { openSimulator, simulate } from "../engines/mod.ts";
+import { simulate } from "../engines/mod.ts";
 import { type MachineProfile, profileCosts, profiledTopology } from "../profile/mod.ts";
 import { SchemoeError } from "../types.ts";
-import { createLayer } from "./create_layer.ts";
-import { MoeLayer } from "./layer.ts";
+import { MoeLayer, predictingLayer } from "./layer.ts";
 import { Run } from "./run.ts";
 
 /**
@@ -27,7 +25,12 @@ import { Run } from "./run.ts";
 export function simulated(run: Run, profile?: MachineProfile): Run;
 export function simulated(layer: MoeLayer, profile: MachineProfile): MoeLayer;
 export function simulated(subject: Run | MoeLayer, profile?: MachineProfile): Run | MoeLayer {
-  if (subject instanceof MoeLayer) return profiledLayer(subject, profile);
+  if (subject instanceof MoeLayer) {
+    if (profile) return predictingLayer(subject, profile);
+    throw new SchemoeError(
+      "Cannot simulate the layer: give a profile second, as calibrate makes one",
+    );
+  }
   if (!(subject instanceof Run)) {
     throw new SchemoeError(
       "Cannot simulate the run: it is none of a layer or a stack, whose Programs are needed",
@@ -47,15 +50,4 @@ export function simulated(subject: Run | MoeLayer, profile?: MachineProfile): Ru
       return { program, events, ...(bound ? { costs, bound } : {}) };
     }),
   });
-}
-
-function profiledLayer({ engine, layer, seed }: MoeLayer, profile?: MachineProfile): MoeLayer {
-  if (!profile) {
-    throw new SchemoeError(
-      "Cannot simulate the layer: give a profile second, as calibrate makes one",
-    );
-  }
-  const topology = profiledTopology(engine.topology, profile);
-  const costs = profileCosts(profile, engine.topology);
-  return createLayer(openSimulator(topology, { costs }), configOf(layer), { seed });
 }

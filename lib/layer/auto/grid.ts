@@ -1,0 +1,78 @@
+/** All that a pass can choose from. @module */
+import type { Compressor } from "../../compressors/types.ts";
+import type { Pass, Topology } from "../../types.ts";
+import type { CompressorPair, PassChoices } from "../choices.ts";
+
+/** One way to run a pass. */
+export type Candidate = Required<
+  Pick<PassChoices, "scheduler" | "allToAll" | "chunks" | "compressor">
+>;
+
+/** Values of each choice; default the built-in ones that give orders of their own and take no search. */
+export interface Grid {
+  readonly schedulers?: readonly NonNullable<PassChoices["scheduler"]>[];
+  readonly allToAlls?: readonly NonNullable<PassChoices["allToAll"]>[];
+  readonly chunks?: readonly number[];
+  readonly compressors?: readonly (Compressor | string | CompressorPair)[];
+}
+
+const SCHEDULERS = ["sequential", "optSche", "tutel", "fasterMoE", "fsMoE", "criticalPath"];
+const BACKWARD = ["weightGradLast"];
+const ALL_TO_ALLS = {
+  nodes: ["linear", "pipe", "hierarchical2d", "hierarchical2dPipelined", "pairwise"],
+  node: ["linear", "pairwise"],
+} as const;
+const CHUNKS = [1, 2, 4, 8];
+
+/** Candidates of a pass; what the user chose himself stays as it is. */
+export function candidatesOf(
+  pass: Pass,
+  { fixed = {}, grid = {}, topology, capacity }: {
+    readonly fixed?: PassChoices;
+    readonly grid?: Grid;
+    readonly topology: Topology;
+    /** Places of an expert, of which each chunk has at least one. */
+    readonly capacity: number;
+  },
+): Candidate[] {
+  const { nodes, ranksPerNode, ranks } = topology;
+  const several = nodes > 1 && ranksPerNode > 1;
+  const schedulers = fixed.scheduler !== undefined && fixed.scheduler !== "auto"
+    ? [fixed.scheduler]
+    : grid.schedulers ?? [...SCHEDULERS, ...(pass === "backward" ? BACKWARD : [])];
+  const allToAlls = fixed.allToAll !== undefined
+    ? [fixed.allToAll]
+    : grid.allToAlls ?? (several ? ALL_TO_ALLS.nodes : ALL_TO_ALLS.node);
+  const compressors = fixed.compressor !== undefined
+    ? [fixed.compressor]
+    : grid.compressors ?? ["none"];
+  const chunks = fixed.chunks !== undefined ? [fixed.chunks] : grid.chunks ?? CHUNKS;
+  const candidates: Candidate[] = [];
+  for (const allToAll of allToAlls) {
+    for (const compressor of compressors) {
+      for (const count of chunks) {
+        for (const scheduler of schedulers) {
+          const byPeers = scheduler === "fasterMoE" && count !== 1;
+          const most = byPeers ? ranks : capacity;
+          if (typeof count === "number" && count > most) continue;
+          candidates.push({ scheduler, allToAll, chunks: count, compressor });
+        }
+      }
+    }
+  }
+  return candidates;
+}
+
+const nameOf = (value: unknown): string =>
+  typeof value === "object" && value !== null && "name" in value ? `${value.name}` : `${value}`;
+
+/** `optSche + pipe + none, 4 chunks`. */
+export function candidateName({ scheduler, allToAll, compressor, chunks }: Candidate): string {
+  const pair = typeof compressor === "object" && !("name" in compressor)
+    ? `${nameOf(compressor.dispatch ?? "none")}/${nameOf(compressor.combine ?? "none")}`
+    : nameOf(compressor);
+  const split = typeof chunks === "number"
+    ? `${chunks} ${chunks === 1 ? "chunk" : "chunks"}`
+    : chunks.name;
+  return `${nameOf(scheduler)} + ${nameOf(allToAll)} + ${pair}, ${split}`;
+}

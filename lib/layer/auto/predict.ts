@@ -1,0 +1,84 @@
+/** Candidates ranked by simulation. @module */
+import type { BackwardOptions, ForwardOptions } from "../layer_options.ts";
+import type { Run } from "../run.ts";
+import type { Candidate } from "./grid.ts";
+
+/** A layer that runs, or one that predicts. */
+export interface PassRunner {
+  forward(options?: ForwardOptions): Promise<Run>;
+  backward(options?: BackwardOptions): Promise<Run>;
+}
+
+/** A candidate with its prediction. */
+export interface Predicted {
+  readonly choices: Candidate;
+  readonly seconds: number;
+  /** Below it no order of these tasks can come. */
+  readonly bound: number;
+}
+
+/** Candidates by predicted time, and those that need no simulation. */
+export interface Ranking {
+  /** Distinct orders, the fastest first. */
+  readonly ranked: readonly Predicted[];
+  /** Candidates whose bound is above the best prediction and its margin: no scheduler of them was tried. */
+  readonly pruned: readonly { readonly choices: Candidate; readonly bound: number }[];
+  readonly simulated: number;
+}
+
+/** Candidates that differ in the scheduler alone have one graph, and so one bound. */
+function graphs(candidates: readonly Candidate[]): Candidate[][] {
+  const found: Candidate[][] = [];
+  for (const one of candidates) {
+    const alike = found.find(([first]) =>
+      first.allToAll === one.allToAll && first.compressor === one.compressor &&
+      first.chunks === one.chunks &&
+      (first.scheduler === "fasterMoE") === (one.scheduler === "fasterMoE")
+    );
+    if (alike) alike.push(one);
+    else found.push([one]);
+  }
+  return found;
+}
+
+/** Tasks in order, and how they are split: what tells two schedules apart. */
+export const orderOf = ({ ran, configuration: { allToAll, compressor, chunks } }: Run): string =>
+  [allToAll, compressor, chunks, ...ran.flatMap(({ program }) => program.order.map((t) => t.name))]
+    .join();
+
+/**
+ * Simulates candidates graph by graph, the one of least bound first; a graph whose bound is above the best prediction
+ * by more than `margin` is left with the one scheduler that told its bound.
+ * @param options.loads of a dropless layer, for the prediction of a forward pass.
+ */
+export async function rankCandidates(
+  predicted: PassRunner,
+  pass: "forward" | "backward",
+  candidates: readonly Candidate[],
+  options: { readonly margin: number; readonly loads?: ForwardOptions["loads"] },
+): Promise<Ranking> {
+  const { margin, loads } = options;
+  const orders = new Map<string, Predicted>();
+  let simulated = 0;
+  const simulate = async (choices: Candidate): Promise<Predicted> => {
+    simulated++;
+    const given = pass === "forward" && loads ? { loads } : {};
+    const run = await predicted[pass]({ ...choices, ...given, bound: true, results: false });
+    const made = { choices, seconds: run.makespan, bound: run.bound ?? 0 };
+    const order = orderOf(run);
+    if (!orders.has(order)) orders.set(order, made);
+    return made;
+  };
+  const first: { graph: Candidate[]; told: Predicted }[] = [];
+  for (const graph of graphs(candidates)) first.push({ graph, told: await simulate(graph[0]) });
+  let best = Math.min(...first.map(({ told }) => told.seconds));
+  const pruned: { choices: Candidate; bound: number }[] = [];
+  for (const { graph, told } of first.toSorted((a, b) => a.told.bound - b.told.bound)) {
+    for (const choices of graph.slice(1)) {
+      if (told.bound > best * (1 + margin)) pruned.push({ choices, bound: told.bound });
+      else best = Math.min(best, (await simulate(choices)).seconds);
+    }
+  }
+  const ranked = [...orders.values()].toSorted((a, b) => a.seconds - b.seconds);
+  return { ranked, pruned, simulated };
+}
