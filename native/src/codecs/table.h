@@ -33,7 +33,7 @@ struct Piece {
 struct CodecSpec {
   uint32_t code;
   const char* name;
-  /// What the parameter says, and its bounds.
+  /// Meaning and bounds of the parameter.
   const char* parameter;
   int64_t least, most;
   /// Rows that are coded together at most.

@@ -123,7 +123,7 @@ SCHEMOE_UNROLL
   }
 }
 
-/// What is beyond the `n` values there are of four, `step` from each other.
+/// Pads a partial block of four, of which `n` values exist, `step` from each other.
 SCHEMOE_BOTH void pad(float* p, int64_t n, int step) {
   if (n <= 1) p[step] = p[0];
   if (n <= 2) p[2 * step] = p[step];
@@ -188,7 +188,7 @@ SCHEMOE_BOTH void write_planes(Writer& to, uint32_t bits, Take&& take) {
   }
 }
 
-/// The inverse; returns how many planes were read.
+/// The inverse; returns the number of planes read.
 template <int kSize, class Reader, class Give>
 SCHEMOE_BOTH int read_planes(Reader& from, uint32_t bits, Give&& give) {
   uint32_t n = 0;

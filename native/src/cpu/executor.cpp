@@ -108,7 +108,7 @@ void Executor::stop(const Failure& failure) noexcept {
   hosts_.stop();
 }
 
-/// The failure with the first operation that is not done, and what it waits for.
+/// The failure with the first unfinished operation and what it waits for.
 Failure Executor::unfinished(const Failure& failure) const noexcept {
   const auto at = std::find_if(states_.begin(), states_.end(), [](const State& s) { return s.stage != Stage::done; });
   if (at == states_.end()) return failure;
@@ -125,7 +125,7 @@ std::string Executor::doing(uint32_t index) const {
   const Operation& operation = program_->operations[index];
   switch (states_[index].stage) {
     case Stage::waiting:
-      // The first one not done has no wait left, so it waits for its turn.
+      // The first unfinished one has all its dependencies, so it waits for its turn.
       return "has not begun";
     case Stage::posted:
       for (uint32_t end : slice(program_->ends, operation.ends)) {

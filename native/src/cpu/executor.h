@@ -58,7 +58,7 @@ class Executor final : public Receiver {
 
   enum class Stage : uint8_t { waiting, working, posted, pacing, done };
 
-  /// What is known of an operation while the Program runs; guarded by mutex_.
+  /// State of an operation while the Program runs; guarded by mutex_.
   struct State {
     uint32_t waits;          // operations it still waits for
     uint32_t peers;          // sides of its transfers that have not posted
@@ -91,7 +91,7 @@ class Executor final : public Receiver {
   std::string doing(uint32_t index) const;
   void wake(uint32_t operation);
 
-  // lane.cpp: what the threads do.
+  // lane.cpp: the threads.
   void live(uint32_t lane);
   void run_lane(Lock& lock, Lane& lane, const std::vector<uint32_t>& operations);
   bool run_operation(Lock& lock, Lane& lane, uint32_t index, int64_t lane_ideal_ns);

@@ -1,4 +1,4 @@
-// What the thread of a lane does in a run.
+// The thread of a lane in a run.
 #include <sys/prctl.h>
 
 #include <algorithm>

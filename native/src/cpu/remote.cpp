@@ -1,4 +1,4 @@
-// The part of a run that happens in other processes: what is told to them, and what is heard.
+// The part of a run in other processes: messages to and from them.
 #include <algorithm>
 #include <set>
 

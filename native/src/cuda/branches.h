@@ -5,7 +5,7 @@
 
 namespace schemoe::cuda {
 
-/// Streams beside one, which begin after what it has done and which it waits for.
+/// Streams forked from one and joined by it.
 struct Products::Branches {
   static constexpr int kCount = 3;
   cudaStream_t streams[kCount] = {};

@@ -10,7 +10,7 @@ namespace {
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 46;
 
-/// Copies on a stream of its own, since a run may hold every other one.
+/// Copies on a stream of its own, since a run may occupy all others.
 void copy(void* to, const void* from, size_t bytes) {
   if (bytes == 0) return;
   CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, cudaStreamPerThread));
@@ -74,9 +74,9 @@ uint32_t Buffers::allocate(uint32_t id, std::span<const uint64_t> bytes) {
   }
   ++generation_;
   Buffer& buffer = buffers_[id];
-  // Those of other processes have nothing here.
+  // Ranks of other processes have no memory here.
   const auto own = std::views::iota(world_.first(), world_.first() + world_.count());
-  // What is too small goes first: a GPU seldom has room for both.
+  // Frees what is too small first: a GPU seldom has room for both.
   for (uint32_t rank : own) {
     if (buffer[rank].data && buffer[rank].bytes != bytes[rank]) {
       drop(buffer[rank], rank);

@@ -30,7 +30,7 @@ void Executor::capture_graph(const Program& program, Plan& plan) {
       cudaGraph_t graph;
       ~Owner() { cudaGraphDestroy(graph); }
     } owner{graph};
-    // Kernels that were captured before memory moved would use what is gone.
+    // Kernels captured before scratch memory moved would use freed addresses.
     if (scratch != scratch_of(plan)) continue;
     plan.scratch = scratch;
     try {

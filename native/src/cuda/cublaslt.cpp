@@ -74,7 +74,7 @@ Config config_of(const Algorithm& algorithm) {
   LT_CHECK(ask(kConfigSplit, config.split));
   LT_CHECK(ask(kConfigReduction, config.reduction));
   LT_CHECK(ask(kConfigStages, config.stages));
-  // Older libraries do not know all of these; what they do not say is taken for equal.
+  // Older libraries do not know all of these attributes; unknown ones count as equal.
   ask(kConfigCustom, config.custom);
   ask(kConfigCluster, config.cluster);
   return config;

@@ -56,7 +56,7 @@ struct Heuristic {
   int reserved[4];
 };
 
-/// What is known of an algorithm.
+/// Attributes of an algorithm.
 struct Config {
   int32_t id = 0;
   uint32_t tile = 0;

@@ -36,10 +36,10 @@ struct FirstNumber {
 };
 
 inline constexpr const char* kDataNames[] = {"choices", "positions", "slots", "rows", "ids", "targets"};
-/// Of `rows` the value is one that holds no finite number.
+/// For `rows` the value is a row with a number that is not finite.
 enum class Data : uint32_t { choices, positions, slots, rows, ids, targets };
 
-/// What a kernel is given to report with.
+/// A kernel's access to the error record.
 struct Report {
   DataError* error;
   uint32_t call;

@@ -8,7 +8,7 @@
 
 namespace schemoe::cuda {
 
-/// A point of a lane: what has its time (some have none), and what other lanes wait for.
+/// A point of a lane: an event with its time (some have none), and one that other lanes wait for.
 struct Mark {
   cudaEvent_t time = nullptr;
   cudaEvent_t join = nullptr;
@@ -47,7 +47,7 @@ class Events {
   const Mark& base(uint32_t device) const { return clocks_[device].base; }
   /// Just before a graph is launched, on the stream that it is launched on.
   cudaEvent_t launched(uint32_t device) const { return clocks_[device].launched; }
-  /// Whether an event in a graph was reached since the launch: until then it has its time of before.
+  /// Whether an event in a graph was reached since the launch; until then it keeps its time of the launch before.
   bool since_launch(uint32_t device, cudaEvent_t event) const;
 
  private:

@@ -89,7 +89,7 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
       capture_graph(program, plan);
     }
   } catch (...) {
-    // Whatever it was, streams may be running, and must be idle before anybody touches what they use.
+    // Whatever was thrown, streams may be running, and must be idle before their memory is touched.
     stop(caught());
   }
   finish(program, plan);
@@ -98,7 +98,7 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
   report(program, plan, events);
 }
 
-/// Room for what a run of the Program needs beside its buffers.
+/// Events, flags and scratch of a run of the Program.
 void Executor::reserve(const Program& program) {
   const size_t count = program.operations.size();
   const bool paced = std::any_of(program.operations.begin(), program.operations.end(),

@@ -1,5 +1,5 @@
 // Runs a Program: one thread enqueues everything on the streams of the lanes, or launches it as a graph
-// that an earlier run has captured; events hold it together, and another thread watches the clock and
+// that an earlier run has captured; events order the streams, and another thread watches the clock and
 // serves host kernels.
 #pragma once
 
@@ -57,7 +57,7 @@ class Executor {
   void shut_down();
   /// Whether an error has made the GPU's context useless.
   bool broken() const { return broken_; }
-  /// By how many nanoseconds times of different GPUs may be wrong to each other in the last run's events.
+  /// Error bound in nanoseconds of times of different GPUs relative to each other, in the last run's events.
   uint64_t clock_error() const { return clock_error_; }
 
  private:

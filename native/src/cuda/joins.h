@@ -1,4 +1,4 @@
-// What holds the lanes of a Program together, worked out once.
+// Events between the lanes of a Program, worked out once.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@ namespace schemoe::cuda {
 struct Joins {
   explicit Joins(const Program& program);
 
-  /// Operations of other lanes whose end each operation waits for; what its lane's order or an earlier
-  /// wait of its lane already makes sure of is left out.
+  /// Operations of other lanes whose end each operation waits for, without those that its lane's order or an
+  /// earlier wait of its lane implies.
   std::vector<std::vector<uint32_t>> waits;
   /// Whether another lane waits for its end.
   std::vector<uint8_t> awaited;

@@ -17,14 +17,14 @@ struct Lane {
   cudaStream_t beside = nullptr;
   cudaEvent_t beside_end = nullptr;
   bool has_beside = false;  // something in the graph that is being captured
-  /// For what may go on beside the stream.
+  /// For work that overlaps with the stream.
   cudaStream_t branch = nullptr;
   cudaEvent_t forked = nullptr, joined = nullptr;
   Scratch scratch;
 
   /// Work enqueued on the branch waits for everything already on the stream.
   void fork();
-  /// What comes on the stream begins after what is on the branch now.
+  /// Work enqueued on the stream waits for everything already on the branch.
   void join() const;
   /// Before a capture.
   void clear_beside();

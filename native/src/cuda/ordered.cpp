@@ -171,7 +171,7 @@ bool Executor::await_enqueued(uint32_t operation) {
 /// The transfers of one phase of all ranks of a part.
 void Executor::post_phase(const Program& program, Plan& plan, uint32_t part, std::span<const uint32_t> indices) {
   std::vector<nccl::Move> moves;
-  // They are posted together, so that the range of each holds those of the ranks after it.
+  // They are posted together, so that each range nests those of the ranks after it.
   NvtxRanges ranges(program);
   for (uint32_t index : indices) {
     const Operation& operation = program.operations[index];

@@ -17,7 +17,7 @@ void list_tiles_of(std::byte* to, const std::byte* from, uint64_t bytes, std::ve
   }
 }
 
-/// Whether what a transfer moves follows on both sides what an earlier one of the same operation moves.
+/// Whether a transfer is contiguous on both sides with an earlier one of the same operation.
 bool goes_on(const Transfer& earlier, const Transfer& transfer) {
   const auto follows = [&](const View& a, const View& b) {
     return a.buffer == b.buffer && a.offset + earlier.bytes == b.offset;
@@ -144,7 +144,7 @@ void Plan::upload_bounds() {
   }
 }
 
-/// Whether a copy engine moves what one rank sends to another.
+/// Whether sends between the two ranks go by a copy engine.
 bool Plan::by_engine(uint32_t sender, uint32_t receiver) const {
   if (copy_by_ == CopyBy::kernels || sender == receiver) return false;
   return copy_by_ == CopyBy::engines_always || world_.device(sender) != world_.device(receiver);
@@ -178,7 +178,7 @@ void Plan::list_copies(const Buffers& buffers, uint32_t operation, std::vector<T
   list_spans(buffers, by_engines, spans);
 }
 
-/// Copies of one operation, in order; those that go on where the one before ends are one.
+/// Copies of one operation, in order; contiguous ones are merged.
 void Plan::list_spans(const Buffers& buffers, std::span<const Transfer* const> transfers,
                       std::vector<Span>& spans) const {
   const Transfer* last = nullptr;

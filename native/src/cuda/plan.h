@@ -34,7 +34,7 @@ class Plan {
   ~Plan();
   Plan(const Plan&) = delete;
 
-  /// Makes all that holds addresses fit the buffers; to be called before each run.
+  /// Updates everything that holds addresses of buffers; to be called before each run.
   void refresh(const Buffers& buffers);
 
   /// Steps in an order in which each comes after what it waits for: enqueued so, no stream can wait
@@ -43,7 +43,7 @@ class Plan {
   /// Operations that a phase meets, once each.
   std::vector<std::vector<uint32_t>> peers;
   const Joins joins;
-  /// Whether an operation begins when the one before it on its lane ends: nothing else holds it.
+  /// Whether an operation waits for nothing but the one before it on its lane.
   bool flows(uint32_t operation) const {
     return joins.before[operation] != Joins::kNone && joins.waits[operation].empty() && peers[operation].empty();
   }
@@ -66,10 +66,10 @@ class Plan {
   const int32_t* bounds(uint32_t call, uint32_t device) const {
     return bounds_at_[call] < 0 ? nullptr : bounds_[device] + bounds_at_[call];
   }
-  /// Copies that an operation makes, of what it receives and in its rank: those by a kernel,
+  /// Copies of an operation, received and within its rank: by a kernel,
   Range tiles(uint32_t operation) const { return tiles_at_[operation]; }
   const Tile* tile(uint32_t first, uint32_t device) const { return tiles_[device] + first; }
-  /// and those by copy engines.
+  /// and by copy engines.
   std::span<const Span> spans(uint32_t operation) const { return slice(spans_, spans_at_[operation]); }
 
  private:

@@ -16,8 +16,8 @@ Products::Branches* Products::branches_of(const Context& context) {
   return branches.get();
 }
 
-/// Where one rank has a GPU for itself: the kernel's blocks stay on their multiprocessors to its end, and
-/// transfers that should go on beside it would find none.
+/// Only where one rank has a GPU for itself: the persistent kernel's blocks occupy all multiprocessors, so that
+/// transfers of other lanes would not overlap with it.
 void Products::find_hopper(const World& world) {
   if (world.ranks() != 1) return;
   int major = 0, minor = 0;

@@ -1,4 +1,4 @@
-// How a product is told to cuBLASLt, and what is kept of it.
+// Descriptors of a product for cuBLASLt, and their cache.
 #pragma once
 
 #include <array>
@@ -10,15 +10,15 @@ namespace schemoe::cuda {
 /// Addresses whose alignment a plan depends on, in the library's order: A, B, C, D, bias.
 inline constexpr int kBias = 4;
 
-/// What decides over the algorithm of a product.
+/// Key of the choice of an algorithm.
 struct Products::Shape {
   Gemm like;
   std::array<int64_t, kBias + 1> alignments;
   Key key;
 };
 
-/// What the library is told of a product. It counts columns first: a row-major matrix is its
-/// transpose, so C^T = op(B)^T op(A)^T.
+/// Descriptors of a product. The library is column-major: a row-major matrix is its transpose, so
+/// C^T = op(B)^T op(A)^T.
 struct Products::Call {
   lt::MatmulDesc desc = nullptr;
   lt::MatrixLayout a = nullptr, b = nullptr, c = nullptr;

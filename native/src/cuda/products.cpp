@@ -68,7 +68,7 @@ std::unique_ptr<Products::Plan> Products::make(const Shape& shape, int device,
                                                std::vector<lt::Heuristic>& candidates) const {
   const lt::Library& l = lt::library();
   const Gemm& g = shape.like;
-  // The search for an algorithm looks at the alignment of the bias's address, which each call has its own of.
+  // The search for an algorithm looks at the alignment of the bias's address, which differs from call to call.
   const auto* bias =
       g.bias.null() ? nullptr : reinterpret_cast<const void*>(static_cast<uintptr_t>(shape.alignments[kBias]));
   auto plan = std::unique_ptr<Plan>(new Plan{{g, fast(g), bias}});

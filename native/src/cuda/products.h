@@ -59,7 +59,7 @@ class Products {
     void* workspace;
     cudaStream_t stream;
   };
-  /// What there was to choose from for a product, in the library's order.
+  /// The candidates for a product, in the library's order.
   struct Trial {
     struct Candidate {
       lt::Config config;

@@ -8,7 +8,7 @@
 
 namespace schemoe::cuda {
 
-/// A flag to stop, and two for each host kernel: the stream has arrived, and it may go on.
+/// A flag to stop, and two per host kernel: the stream has arrived, and it may continue.
 class Signals {
  public:
   ~Signals() { cudaFreeHost(words_); }

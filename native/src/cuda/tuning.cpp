@@ -115,7 +115,7 @@ Products::Trial Products::compare_bits(const Gemm& g, const Call& call, const Me
   for (size_t i = 0; i < candidates.size(); ++i) {
     bool& equal = trial.candidates[i].equal;
     if (!alike(i)) continue;
-    // What is added to, and what shows where nothing was written, is the same for all.
+    // The same C for all: products add to it, and unwritten elements show.
     memory.fill(memory.result, 4, stream);
     equal = work.multiply(g, call, memory.operands(), candidates[i].algorithm, candidates[i].workspace_bytes) == lt::kSuccess;
     if (i > 0) {

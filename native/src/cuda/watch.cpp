@@ -148,7 +148,7 @@ bool Executor::is_done(uint32_t operation) const {
   return events_.since_launch(0, end);
 }
 
-/// The failure with the first operation that is not done, and what it is doing. Locked.
+/// The failure with the first unfinished operation and its state. Locked.
 Failure Executor::unfinished(const Failure& failure) const noexcept {
   // Without recorded times it is not known.
   if (!program_ || !recording_.times) return failure;
@@ -159,7 +159,7 @@ Failure Executor::unfinished(const Failure& failure) const noexcept {
       return failure.unfinished(place_of(operation), join('(', kLaneNames[operation.lane], " lane) ", doing(operation)));
     }
   } catch (...) {
-    // What it says without is the cause.
+    // The failure itself is the cause; this only adds to it.
   }
   return failure;
 }

@@ -19,7 +19,7 @@ class World {
   uint32_t count() const { return static_cast<uint32_t>(device_of_.size()); }
   bool holds(uint32_t rank) const { return rank >= first_ && rank - first_ < count(); }
   uint32_t devices() const { return static_cast<uint32_t>(ordinals_.size()); }
-  /// Whether ranks share a GPU: some of this process, or those of processes that divide what they see.
+  /// Whether ranks share a GPU, within this process or with others.
   bool shared() const { return shared_; }
   /// GPU of a rank of this process.
   int device(uint32_t rank) const { return device_of_[rank - first_]; }

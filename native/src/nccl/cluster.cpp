@@ -20,7 +20,7 @@ constexpr auto kPatience = std::chrono::milliseconds(500);
 
 constexpr uint32_t link_of(uint32_t lane) { return lane - SCHEMOE_INTRA; }
 
-/// What several ranks on a GPU, and nodes on one machine, need of NCCL; what is set stays, and a caller with
+/// NCCL settings for several ranks on a GPU, and nodes on one machine; variables already set stay, and a caller with
 /// other threads sets it before (lib/native/environment.ts).
 void set_environment(bool emulate) {
   setenv("NCCL_MULTI_RANK_GPU_ENABLE", "1", 0);

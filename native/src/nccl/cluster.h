@@ -53,7 +53,7 @@ class Cluster {
   /// Posts transfers of the ranks of one part together. On a lane all ranks must post in the same order.
   void post(uint32_t part, uint32_t lane, const std::vector<Move>& moves);
 
-  /// What a communicator reports that went wrong behind the scenes.
+  /// The asynchronous error of a communicator.
   std::optional<Failure> error() const;
   /// Ends all transfers, also those that wait for others; nothing can be posted from now on. Returns when
   /// all have ended, also where another thread has begun to end them.

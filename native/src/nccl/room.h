@@ -8,7 +8,7 @@ namespace schemoe::nccl {
 /// Lanes that communicate: intra and inter.
 inline constexpr uint32_t kLinks = 2;
 
-/// What is to run on a GPU.
+/// A GPU, and the communicators whose kernels must fit on it together.
 struct Room {
   int gpu;
   /// Blocks that it certainly runs at once.

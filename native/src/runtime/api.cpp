@@ -48,7 +48,7 @@ struct Session {
   std::condition_variable left;
   uint32_t inside = 0;
   bool closing = false;
-  /// Freed before the engine, of which they may hold something.
+  /// Freed before the engine, whose memory they may use.
   std::set<std::shared_ptr<Prepared>> programs;
 };
 

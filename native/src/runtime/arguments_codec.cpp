@@ -55,10 +55,10 @@ Codec::Codec(Reader& r)
     }
   }
   const int64_t lines = this->lines();
-  // Of what is empty there may be any number, which nothing should count through.
+  // Nothing may loop over the extents of an empty matrix, which can be anything.
   if (lines == 0 || bytes == 0) blocks = 0;
   const bool empty = blocks == 0;
-  // Strides of what is not there must not overflow either.
+  // Strides of an absent view must not overflow either.
   if (columns == 0) block_stride = group_stride = row_stride = 0;
   if (!empty && blocks > 1 && block_bytes < bytes) {
     fail(SCHEMOE_INVALID, "a block takes ", bytes, " bytes, but the next one begins after ", block_bytes);

@@ -37,7 +37,7 @@ Gemm::Gemm(Reader& r, bool even)
     if (matrix->ld > INT32_MAX) fail(SCHEMOE_INVALID, "ld ", matrix->ld, " is too large");
   }
   if (!even) return;
-  // Of what is empty there may be any number, which nothing should count through.
+  // Nothing may loop over the extents of an empty matrix, which can be anything.
   if (m == 0 || n == 0) groups = 0;
   check_apart("C", groups, c.stride);
   r.touch(a, groups, trans_a ? k : m, trans_a ? m : k, element_bytes(dtypes.a));
@@ -129,7 +129,7 @@ Gemm GemmGroups::group(int64_t group) const {
   Gemm one = gemm;
   one.groups = 1;
   (gemm.trans_a ? one.k : one.m) = ranges.rows(group);
-  // Unsigned, because strides of what has no elements may be anything.
+  // Unsigned, because strides of an empty matrix may be anything.
   const auto move = [](View& view, int64_t count, int64_t step, schemoe_dtype dtype) {
     view.offset += static_cast<uint64_t>(count) * static_cast<uint64_t>(step) * static_cast<uint64_t>(element_bytes(dtype));
   };

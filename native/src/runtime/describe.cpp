@@ -95,7 +95,7 @@ void write_enum(std::ostream& out, const char* name, std::initializer_list<Numbe
 #define NUMBER(name) \
   Number { #name, static_cast<uint64_t>(name) }
 
-/// Everything in the header that has a number, by its name there.
+/// All numbered constants of the header, by their names there.
 void write_enums(std::ostream& out) {
   write_enum(out, "schemoe_status",
              {NUMBER(SCHEMOE_OK), NUMBER(SCHEMOE_INVALID), NUMBER(SCHEMOE_OUT_OF_MEMORY), NUMBER(SCHEMOE_CANCELLED),

@@ -1,4 +1,4 @@
-// What the library was built as, for tests of the other side of the FFI.
+// The build of the library and its layouts, for tests of the other side of the FFI.
 #pragma once
 
 #include <string>

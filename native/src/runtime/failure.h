@@ -34,7 +34,7 @@ class Failure : public std::exception {
   /// As the C interface reports it.
   const schemoe_failure& record() const noexcept { return record_; }
 
-  /// The same, where what it does not say yet is filled in.
+  /// The same with its empty fields filled in.
   Failure in(Place place) const noexcept {
     Failure result = *this;
     const auto fill = [](uint32_t& field, uint32_t value) { if (field == SCHEMOE_NONE) field = value; };

@@ -30,7 +30,7 @@ class HostQueue {
   Request wait();
   /// Ends the wait of one caller that waits while no run is in progress, or will.
   void nudge();
-  /// Lets a call go on; throws INVALID where none of that operation waits, CLOSED after the run.
+  /// Lets a call continue; throws INVALID where none of that operation waits, CLOSED after the run.
   void done(uint32_t operation, bool failed, const char* message);
 
   /// All waits end, now and later.

@@ -19,7 +19,7 @@ class LocalRanks : public Engine {
   /// What hears from the other processes.
   virtual Receiver& receiver() = 0;
 
-  /// In process 0: what the other processes need to find each other besides TCP; empty for nothing.
+  /// In process 0: what the other processes need to connect besides TCP; may be empty.
   virtual std::vector<uint8_t> invitation() { return {}; }
   /// Follows the invitation, in all processes; returns at once, what fails shows in the next run.
   virtual void accept(std::span<const uint8_t>) {}

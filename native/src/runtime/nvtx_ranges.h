@@ -1,4 +1,4 @@
-// NVTX ranges: what a tool such as Nsight Systems shows where the host works on an operation.
+// NVTX ranges: the host's work on each operation, as Nsight Systems shows it.
 #pragma once
 
 #include "runtime/program.h"
@@ -22,7 +22,7 @@ class NvtxRanges {
   void begin_run() {
     if (!program_.names.empty()) push(nullptr);
   }
-  /// An operation, by the name of its task; the payload is its rank, the category what it does where.
+  /// An operation by the name of its task; the payload is its rank, the category its lane and kind.
   void begin(const Operation& operation) {
     if (!program_.names.empty()) push(&operation);
   }

@@ -1,4 +1,4 @@
-// Ranks of other processes: what an executor tells them, and what it hears from them.
+// Ranks of other processes: messages from an executor to them, and back.
 #pragma once
 
 #include <cstddef>

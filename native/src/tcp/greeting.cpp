@@ -23,7 +23,7 @@ T read(const std::vector<uint8_t>& bytes) {
 Digest new_challenge() {
   Digest challenge;
   if (getentropy(challenge.data(), challenge.size()) != 0) {
-    fail(SCHEMOE_UNSUPPORTED, "no random numbers are to be had: ", std::strerror(errno));
+    fail(SCHEMOE_UNSUPPORTED, "the system gives no random numbers: ", std::strerror(errno));
   }
   return challenge;
 }

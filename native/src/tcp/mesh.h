@@ -56,7 +56,7 @@ class Mesh final : public Carrier {
   void ended(uint32_t process, const Ended& ended) override;
   void abort() override;
 
-  /// Asks another process and waits for its answer, whose body is returned. Throws what it threw.
+  /// Asks another process and returns the body of its answer. Throws what it threw.
   std::vector<uint8_t> ask(uint32_t process, Message message, std::vector<uint8_t> body = {}, Message* answer = nullptr);
 
   /// `process 1 (pid 7 on 127.0.0.1, ranks 2 to 3)`.

@@ -91,7 +91,7 @@ uint32_t PartEngine::allocate(uint32_t id, std::span<const uint64_t> bytes) {
   try {
     for (; process < mesh_.processes().size(); ++process) allocate_in(process, id, own, bytes);
   } catch (const Failure& failure) {
-    // A new buffer is in all processes or in none, so that they go on numbering alike.
+    // A new buffer is in all processes or in none, so that their numbers stay equal.
     if (id == UINT32_MAX && failure.status() != SCHEMOE_PEER) {
       while (--process > 0) mesh_.ask(process, request(Kind::free, own));
       own_->free(own);

@@ -1,5 +1,5 @@
 // SHA-256 (FIPS 180-4) and HMAC of it (RFC 2104), for proofs that a key is known which is never sent.
-// Not for much data: what is hashed is copied.
+// For little data: the input is copied.
 #pragma once
 
 #include <array>

@@ -86,7 +86,7 @@ void run(const Positions& p, const Context& context) {
     best.resize(order.size());
     for (int64_t token = 0; token < p.tokens; ++token) {
       float most = -INFINITY;
-      // NaN has no place in an order, and is the best of scores: it goes first.
+      // NaN compares with nothing and counts as the best score: it goes first.
       for (int64_t e = 0; e < p.experts; ++e) {
         const float score = scores[token * p.experts + e];
         most = std::max(most, std::isnan(score) ? INFINITY : score);

@@ -39,7 +39,7 @@ int64_t row_of(const Rows& rows, int32_t choice, int32_t position) {
   const int64_t expert = checked("choices", choice, rows.experts);
   const int64_t place = checked("positions", position, INT32_MAX);
   if (!rows.ragged()) return place < rows.capacity() ? rows.row(expert, place) : -1;
-  // Every other choice has a row there, unless the bounds are those of another routing.
+  // Every other choice has a row, unless the bounds belong to another routing.
   if (position == kNoPlace) return -1;
   checked("positions", place, rows.capacity());
   checked("positions", place, rows.places(expert, place));

@@ -50,7 +50,7 @@ struct Shared {
   __device__ Barrier empty(uint32_t stage) const { return {base + kEmpty + stage * 8}; }
 };
 
-/// What a launch is told.
+/// Arguments of a launch.
 struct Launch {
   CUtensorMap columns;  // B, whose columns are those of C
   CUtensorMap rows;     // A

@@ -14,14 +14,14 @@ namespace schemoe::cuda::hopper {
 
 inline constexpr uint32_t kMaxGroups = 64;
 inline constexpr uint32_t kMaxClusters = 72;
-/// Rows of a tile; what is left of a group's rows is a tile of 192, 128 or 64.
+/// Rows of a full tile; the remainder of a group is a tile of 192, 128 or 64.
 inline constexpr uint32_t kWidth = 256;
 inline constexpr uint32_t kNarrow = 3;
 /// Tiles along the rows that are computed side by side, so that clusters at work share factors in L2.
 inline constexpr uint32_t kBand = 8;
 SCHEMOE_BOTH inline constexpr uint32_t width_of(uint32_t narrow) { return kWidth - 64 * (narrow + 1); }
 
-/// Relative times of a full tile and of each narrow one, by what they compute and load.
+/// Relative times of a full tile and of each narrow one, from their arithmetic and loads.
 inline constexpr uint32_t kCost[kNarrow + 1] = {100, 78, 56, 38};
 
 /// Full tiles go round all clusters, so that those computed at one time lie close together; the narrow

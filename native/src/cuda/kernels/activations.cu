@@ -148,7 +148,7 @@ struct Lines {
   }
 };
 
-/// Calls `body(group, row, column)` for every V columns; a block has a piece of one row.
+/// Calls `body(group, row, column)` for every V columns; one block per piece of a row.
 template <int V, class Body>
 __global__ void __launch_bounds__(kThreads) each_kernel(Lines lines, int64_t columns, int64_t pieces, Body body) {
   for (int64_t block = blockIdx.x; block < lines.count * pieces; block += gridDim.x) {

@@ -1,5 +1,5 @@
-// Causal attention, a warp a query with a running softmax (Milakov and Gimelshein, 2018), and for the
-// gradients of keys and values a warp a key: every sum in one order, memory linear in the length. Each warp
+// Causal attention, one warp per query with a running softmax (Milakov and Gimelshein, 2018), and for the
+// gradients of keys and values one warp per key: sums in a fixed order, memory linear in the length. Each warp
 // reads its keys (or queries) for itself, so this is bound by the L1 and L2 caches, not by arithmetic.
 #include <cmath>
 
@@ -11,7 +11,7 @@ namespace schemoe::cuda {
 namespace {
 
 constexpr int kWarps = 8;
-/// Columns of a head that a lane holds at most.
+/// Most columns of a head in the registers of a lane.
 constexpr int kHeld = 8;
 
 struct Sizes {

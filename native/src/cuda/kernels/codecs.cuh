@@ -1,4 +1,4 @@
-// Rows and their place in a wire: what the codecs share.
+// Rows and their place in a wire, shared by the codecs.
 #pragma once
 
 #include "codecs/table.h"
@@ -7,7 +7,7 @@
 
 namespace schemoe::cuda::codecs {
 
-/// Of a block: each has a row or a part of one.
+/// Threads of a block, which codes a row or a part of one.
 inline constexpr int kWarps = 8;
 
 struct Shape {

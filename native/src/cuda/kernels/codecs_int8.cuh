@@ -7,12 +7,12 @@
 
 namespace schemoe::cuda::codecs {
 
-/// Of a row: level q stands for min + q step.
+/// Quantization of a row: level q decodes to min + q step.
 struct Scale {
   float min, step;
 };
 
-/// Quotients by the step of a row: what a flat row, a usual one and any other need. The block agrees on one.
+/// Division by the step of a row: of a flat row, a usual one and any other. All threads of a block take the same.
 struct FlatQuotient {
   static __device__ float of(float x) { return x; }
   __device__ float operator()(float) const { return -INFINITY; }  // level 0
@@ -113,8 +113,8 @@ __device__ inline float add_saturated(float a, float b) {
   return sum;
 }
 
-/// Levels of a usual row, as `quantize` gives them. All is 2^-8 of what it is there, which changes no
-/// bit of a fraction, so that clamping to 0..1 comes with the addition and also makes NaN 0.
+/// Levels of a usual row, equal to those of `quantize`. Everything is scaled by 2^-8, which changes no bit of a
+/// mantissa, so that the saturating addition clamps to 0..1 and makes NaN 0.
 struct Levels {
   float min, step, inverse;
   static __device__ Levels of(const Scale& scale) {

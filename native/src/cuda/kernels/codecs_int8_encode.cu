@@ -5,7 +5,7 @@ namespace schemoe::cuda::codecs {
 
 namespace {
 
-/// A block has a row; the first kKept pieces of it stay in registers between looking and writing.
+/// One block per row; its first kKept pieces stay in registers between the two passes.
 template <class T, int V, int kThreads>
 __global__ void __launch_bounds__(kThreads, 1024 / kThreads) encode_int8_kernel(const T* x, std::byte* wire, Shape s) {
   constexpr int kKept = 4;

@@ -187,7 +187,7 @@ __global__ void __launch_bounds__(32 * kWarps) decode_wide_kernel(T* x, const st
   });
 }
 
-/// Where bytes are not aligned: a lane has a block of columns, byte by byte.
+/// Unaligned bytes: one lane per block of columns, byte by byte.
 template <class T, class F, bool kEncode>
 __global__ void __launch_bounds__(32 * kWarps) any_kernel(T* x, std::byte* wire, Shape s, Numbers numbers) {
   using Layout = RowLayout<F>;

@@ -1,5 +1,5 @@
-// The values of a row that are largest in magnitude: a block of threads has a row, finds the k-th magnitude
-// digit by digit, and writes what is above it, and the first of what equals it, in the order of columns.
+// The k values of a row that are largest in magnitude. One block per row: a radix select finds the k-th magnitude,
+// then values above it, and the first that equal it, are compacted in the order of columns.
 #include "codecs/both.h"
 #include "codecs/sizes.h"
 #include "cuda/kernels/codecs.cuh"
@@ -27,7 +27,7 @@ __device__ uint32_t load_word(const std::byte* from, int bytes) {
   return word;
 }
 
-/// The k-th largest magnitude of a row, and how many that equal it belong to the k.
+/// The k-th largest magnitude of a row, and the number of the k that equal it.
 template <class T>
 __device__ void find_kth(const T* row, int64_t columns, int64_t k, uint32_t& kth, uint32_t& equal) {
   __shared__ uint32_t counts[256];
@@ -56,7 +56,7 @@ __device__ void find_kth(const T* row, int64_t columns, int64_t k, uint32_t& kth
   kth = prefix, equal = left;
 }
 
-/// How many threads before this one say yes, and how many in all.
+/// Exclusive prefix sum over the block of `yes`, and its total.
 __device__ uint32_t count_before(bool yes, uint32_t& all) {
   __shared__ uint32_t sums[kThreads / 32];
   const uint32_t votes = __ballot_sync(kAllLanes, yes);

@@ -23,7 +23,7 @@ struct Streams {
   int64_t lines, first_line, all_lines;             // to name a row
 };
 
-/// What a thread has: a strip of rows, and `piece` of it.
+/// The part of a thread: a strip of rows, and a piece of that.
 struct Place {
   int64_t block, group, strip, piece;
   __device__ Place(const Streams& s, int64_t index) {

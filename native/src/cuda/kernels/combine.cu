@@ -10,7 +10,7 @@ namespace {
 /// Fewer tokens than this many warps are cut into pieces.
 constexpr int64_t kEnoughWarps = 16384;
 
-/// A warp has a piece of one token; the rows of kAtOnce choices are read before any is used.
+/// One warp per piece of a token; the rows of kAtOnce choices are in flight before any is used.
 template <class T, int V, int kAtOnce>
 __global__ void __launch_bounds__(32 * kWarps)
     combine_kernel(const T* in, const int32_t* choices, const int32_t* positions, const float* weights, T* y,

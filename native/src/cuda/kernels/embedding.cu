@@ -1,4 +1,4 @@
-// Embeddings of tokens and rotary positions. The gradient has a block for each row of the table, which
+// Embeddings of tokens and rotary positions. The gradient takes one block per row of the table, which
 // looks at all tokens: quadratic (vocabulary * tokens comparisons), but sums in the order of tokens.
 #include <cmath>
 

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kWarps = 8;
 
-/// A warp has a row.
+/// One warp per row.
 __global__ void __launch_bounds__(32 * kWarps) softmax_kernel(int64_t rows, int64_t columns, const float* x, float* y) {
   const auto lane = static_cast<int64_t>(threadIdx.x % 32);
   for (int64_t row = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; row < rows; row += int64_t{gridDim.x} * kWarps) {

@@ -22,7 +22,7 @@ struct Shape {
   double aux;
 };
 
-/// A warp has a token. The auxiliary loss gives every token the same slope, aux * E * f_e / tokens,
+/// One warp per token. The auxiliary loss gives every token the same slope, aux * E * f_e / tokens,
 /// where the fraction f_e of first choices has no gradient.
 __global__ void __launch_bounds__(32 * kWarps)
     gate_grad_kernel(Shape shape, const float* scores, const int32_t* choices, const float* weights,

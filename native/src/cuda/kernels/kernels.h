@@ -24,10 +24,10 @@ struct Context {
   cudaStream_t stream;
   Scratch& scratch;
   Products& products;
-  /// Where a kernel says that its data are wrong.
+  /// Where a kernel reports invalid data.
   DataError* error;
   uint32_t call;
-  /// What the call takes from its further integers, in device memory: see `DeviceWords`.
+  /// The call's further integers in device memory: see `DeviceWords`.
   const int32_t* bounds;
 
   /// nullptr for a null view.
@@ -91,7 +91,7 @@ void run_own(const Gemm&, const Context&);
 /// C = beta C, for products of nothing.
 void scale(const Gemm&, const Context&);
 
-/// A piece of a phase's copies: what one block moves.
+/// A piece of a phase's copies, moved by one block.
 struct Tile {
   const std::byte* from;
   std::byte* to;
@@ -101,11 +101,11 @@ inline constexpr uint64_t kTileBytes = 32 << 10;
 /// Copies all tiles of a list in device memory.
 void copy_tiles(const Tile* tiles, uint32_t count, cudaStream_t stream);
 
-/// Writes the GPU's clock.
+/// Writes the time of the GPU's global clock.
 void stamp(uint64_t* at, cudaStream_t stream);
 /// Waits until the clock is that many nanoseconds after a stamp, or `stop` is set.
 void pace(const uint64_t* from, int64_t nanoseconds, const uint32_t* stop, cudaStream_t stream);
-/// Says that the stream came here, and waits until it may go on or `stop` is set.
+/// Signals that the stream has arrived, and blocks it until `go` or `stop` is set.
 void meet_host(uint32_t* arrived, const uint32_t* go, const uint32_t* stop, cudaStream_t stream);
 
 }  // namespace schemoe::cuda

@@ -35,7 +35,7 @@ inline constexpr unsigned kAllLanes = 0xffffffffu;
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/// A grid of at most 2^31 - 1 blocks; kernels loop over what is left.
+/// A grid of at most 2^31 - 1 blocks; kernels are grid-stride loops.
 inline unsigned grid_of(int64_t blocks) {
   return static_cast<unsigned>(std::clamp<int64_t>(blocks, 1, INT32_MAX));
 }

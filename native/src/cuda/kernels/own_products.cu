@@ -23,7 +23,7 @@ struct Factor {
   __device__ float at(int64_t i, int64_t j) const { return to_float(data[i * row + j * column]); }
 };
 
-/// Where sums go, and what is done to them first.
+/// Destination of the sums, and their epilogue.
 template <class T>
 struct Result {
   T* data;

@@ -23,7 +23,7 @@ inline Places places_of(const Rows& rows, const Context& context) {
   return {context.bounds, firsts, static_cast<int>(rows.chunks()), rows.experts};
 }
 
-/// The last chunk whose beginning `before(begin)` says is not after what is looked for.
+/// Binary search: the last chunk whose begin is `not_after` the row or place looked for.
 template <class NotAfter>
 __device__ inline int find_chunk(const Places& p, NotAfter not_after) {
   int low = 0, high = p.chunks;
@@ -59,7 +59,7 @@ __device__ inline int64_t row_of_choice(const Places& p, int32_t choice, int32_t
   return position < p.capacity() ? row_of(p, choice, position) : -1;
 }
 
-/// Calls `body` with the element type and how many elements go at a time.
+/// Calls `body` with the element type and the vector width in elements.
 template <class Body>
 void choose(schemoe_dtype dtype, int64_t columns, std::initializer_list<const void*> data, Body&& body) {
   with_type(dtype, [&](auto element) {

@@ -14,7 +14,7 @@ constexpr int kAhead = 8;
 constexpr int64_t kPart = 128;  // of the sequence, for a warp
 constexpr int64_t kMostParts = 2048;
 
-/// Best score of each token; NaN has no place in an order, and is the best of scores: it goes first.
+/// Best score of each token; NaN, which compares with nothing, counts as the best.
 __global__ void best_kernel(int64_t tokens, int64_t experts, const float* scores, float* best) {
   const int64_t token = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (token >= tokens) return;
@@ -51,8 +51,8 @@ struct Sequence {
   const int32_t* choices;
 };
 
-/// A warp goes through a range of the sequence, in `mine` how many choices of each expert it has met; with
-/// `positions` it writes these. Several loads are under way before the first is used.
+/// A warp walks a range of the sequence and counts the choices of each expert in `mine` [experts]; with `positions`
+/// it writes the running counts. kAhead loads are in flight before the first is used.
 __device__ void walk(const Sequence& s, int64_t begin, int64_t end, int* mine, int32_t* positions, const Report& report) {
   const auto lane = static_cast<int>(threadIdx.x % 32);
   const auto tokens = static_cast<unsigned>(s.tokens);
@@ -88,8 +88,8 @@ __device__ void walk(const Sequence& s, int64_t begin, int64_t end, int* mine, i
   }
 }
 
-/// One block: each warp has a range of the sequence, counts it, learns how many of each expert come before,
-/// and walks through it again.
+/// One block: each warp counts its range of the sequence, an exclusive prefix sum over the warps gives its first
+/// position in each expert, and a second walk writes positions.
 __global__ void __launch_bounds__(32 * kMostWarps)
     positions_kernel(Sequence s, int32_t* positions, int32_t* loads, Report report) {
   extern __shared__ int counts[];
@@ -116,8 +116,8 @@ __global__ void __launch_bounds__(32 * kMostWarps)
   walk(s, begin, end, mine, positions, report);
 }
 
-/// The same over many blocks. First each warp counts its part of the sequence; later, when `parts` [part,
-/// expert] holds how many come before each, it writes positions.
+/// The same over many blocks, launched twice: each warp counts its part of the sequence into `parts` [part, expert];
+/// once `before_kernel` has made these exclusive prefix sums, it writes positions.
 __global__ void __launch_bounds__(32 * kMostWarps)
     part_kernel(Sequence s, int64_t each, int* parts, int32_t* positions, Report report) {
   extern __shared__ int counts[];
@@ -172,7 +172,7 @@ void allow(const void* kernel, size_t bytes) {
   CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
 }
 
-/// A part of the sequence for a warp, and how many parts there are; no more than `before_kernel` is quick with.
+/// Length of a warp's part of the sequence: at most kMostParts of them, which `before_kernel` scans quickly.
 int64_t part_of(int64_t count) { return std::max<int64_t>(kPart, ceil_div(ceil_div(count, kMostParts), 32) * 32); }
 
 }  // namespace

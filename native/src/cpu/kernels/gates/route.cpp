@@ -137,7 +137,7 @@ void run(const PlaceChoices& p, const Context& context) {
     best.resize(order.size());
     for (int64_t token = 0; token < p.tokens; ++token) {
       const float most = *std::max_element(scores + token * p.rows, scores + (token + 1) * p.rows);
-      // NaN has no place in an order; it goes last.
+      // NaN compares with nothing; it goes last.
       best[token] = std::isnan(most) ? -INFINITY : most;
     }
     std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {

@@ -18,7 +18,7 @@ struct Lists {
   double* d_parts;
 };
 
-/// Adds what the weights of the choices pass on to `d_scores`, or for a softmax of the chosen to `d_logits`.
+/// Adds the gradient through the weights of the choices to `d_scores`, or for a softmax of the chosen to `d_logits`.
 void weights_grad(const RouteGrad& g, const float* logits, const float* scores, const int32_t* choices,
                   const float* d_weights, const float* importance, const Lists& at) {
   const bool softmax = g.kind == Scores::softmax_of_chosen;
@@ -54,7 +54,7 @@ void weights_grad(const RouteGrad& g, const float* logits, const float* scores, 
   }
 }
 
-/// Adds what the mean probabilities of a loss on balance pass on.
+/// Adds the gradient through the mean probabilities of a balance loss.
 void balance_grad(const RouteGrad& g, const float* scores, const float* balance, const Lists& at) {
   probabilities(g.kind, scores, at.shares, g.rows);
   if (g.kind == Scores::softmax) {
@@ -72,7 +72,7 @@ void balance_grad(const RouteGrad& g, const float* scores, const float* balance,
   }
 }
 
-/// Adds what the scores pass on to the logits.
+/// Adds the gradient through the scores to the logits.
 void scores_grad(const RouteGrad& g, const float* logits, const float* scores, const Lists& at) {
   double dot = 0;
   if (g.kind == Scores::softmax) {
