@@ -18,7 +18,7 @@ export { sharedProcessor, topology, type TopologyOptions } from "./lib/topology.
 export { testbed } from "./lib/testbeds/mod.ts";
 export { openEngine } from "./lib/engines/mod.ts";
 export { gatherWorkers, spawnWorkers } from "./lib/workers/mod.ts";
-// What a layer, a stack or a model is made of and with.
+// Layers, stacks, models, and their blocks.
 export { BUILT_IN, createLayer, createStack } from "./lib/layer/mod.ts";
 export { createModel } from "./lib/model/mod.ts";
 export {
@@ -36,7 +36,7 @@ export {
   swiglu,
   topK,
 } from "./lib/blocks/mod.ts";
-// What a pass can be given by value instead of by name.
+// Choices of a pass by value instead of by name.
 export * from "./lib/compressors/mod.ts";
 export * from "./lib/chunking/mod.ts";
 export {
@@ -67,7 +67,7 @@ export {
   tutel,
   weightGradLast,
 } from "./lib/schedulers/mod.ts";
-// What to do with a run.
+// Measures, charts and files of runs.
 export {
   busy,
   communication,
@@ -92,7 +92,7 @@ export {
 } from "./lib/timeline/mod.ts";
 export { openSafetensors, writeSafetensors } from "./lib/files/mod.ts";
 export { whatIf } from "./lib/studies/mod.ts";
-// Types of what is given to them and comes back; types that only authors of blocks need are in their subpaths.
+// Types of their arguments and results; types that only authors of blocks need are in their subpaths.
 export type {
   Chunk,
   HostContext,

@@ -1,4 +1,4 @@
-/** What is going on at an engine, also where nobody awaits it. @module */
+/** Work in progress on an engine, also where nobody awaits it. @module */
 
 const activities = new WeakMap<object, Set<Promise<unknown>>>();
 
@@ -11,10 +11,10 @@ export function during<T>(engine: object, work: Promise<T>): Promise<T> {
   return work;
 }
 
-/** Resolves once nothing goes on at the engine; what fails there is not its matter. */
+/** Resolves once the engine is idle; failures of its work are not reported here. */
 export async function idle(engine: object): Promise<void> {
   for (let open; (open = activities.get(engine)) && open.size > 0;) await Promise.all(open);
 }
 
-/** What to do about work that goes on, for the end of a message. */
+/** Advice on work in progress, for the end of a message. */
 export const AWAIT = "await it (await engine.idle() waits for whatever still runs)";

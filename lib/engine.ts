@@ -1,7 +1,7 @@
-/** Programs, and what an engine that runs them is. @module */
+/** Programs, and the interface of engines, which run them. @module */
 import type { Task, TaskGraph, Topology } from "./types.ts";
 
-/** All operations of a graph in one total order, with what each waits for: pure data. */
+/** All operations of a graph in one total order, with the waits of each: pure data. */
 export interface Program {
   readonly graph: TaskGraph;
   /** Name of the scheduler that made the order. */
@@ -67,7 +67,7 @@ export interface RunOptions {
   /** Every compute operation alone on the machine, each task after the one before: for costs. */
   readonly isolated?: boolean;
   /**
-   * For what is no part of a pass: waits for the run in progress instead of being refused, other runs wait for
+   * For work outside of a pass: waits for the run in progress instead of being refused, other runs wait for
    * it, and it goes as fast as it can, whatever the engine emulates.
    */
   readonly background?: boolean;
@@ -83,7 +83,7 @@ export interface Engine {
   readonly timing: string;
   /** True when every task takes what the cost model says, so that nothing needs to be measured alone. */
   readonly modelled: boolean;
-  /** What tasks take alone, where that is not what the topology's model says. */
+  /** Costs of tasks alone, where they are not the topology's model. */
   readonly costs?: { readonly source: string; seconds(task: Task, rank?: number): number };
   /** The ranks whose operations it runs, all others doing as these; absent: every rank. */
   readonly representatives?: readonly number[];
@@ -93,7 +93,7 @@ export interface Engine {
    * Runs a short Program without host functions before it returns; false where it cannot, which changes nothing.
    */
   runNow?(program: Program, workspace: Workspace): boolean;
-  /** Resolves once no run and no pass of a layer goes on any more, such as one whose `await` was forgotten. */
+  /** Resolves once no run and no pass of a layer is in progress, such as one whose `await` was forgotten. */
   idle(): Promise<void>;
   /** Frees everything; closing twice does nothing, use after closing throws. */
   close(): void;

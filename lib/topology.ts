@@ -51,7 +51,7 @@ const SMALL = {
   processor: { alpha: 10e-6, flopRate: 20e9, byteRate: 4e9 },
 } as const;
 
-/** What the cluster above is called and where its numbers come from. */
+/** Name of the cluster above, and source of its numbers. */
 const EMULATED = {
   name: "emulated",
   source: "a cluster slowed down to what two CPU cores can emulate: 100 MB/s inside a node, " +

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What went wrong, where, and what to do. The only error class of the project. */
+/** The only error class of the project: its message says what went wrong, where, and what to do. */
 export class SchemoeError extends Error {
   override name = "SchemoeError";
   /** Status of the native library, where it came from there (see `schemoe.h`). */
@@ -48,7 +48,7 @@ export interface Link {
   readonly beta: number;
 }
 
-/** What one rank computes with: a task takes `alpha + flops / flopRate + bytes / byteRate`. */
+/** The processor of a rank: a task takes `alpha + flops / flopRate + bytes / byteRate`. */
 export interface Processor {
   /** Start-up time of a task in seconds. */
   readonly alpha: number;
@@ -156,7 +156,7 @@ export interface LinkTraffic {
   readonly received: number;
 }
 
-/** What a rank moves in one phase, in slices. */
+/** Traffic of a rank in one phase, in slices. */
 export interface RankTraffic {
   /** Slices copied inside the rank. */
   readonly copied: number;
@@ -182,7 +182,7 @@ export interface Traffic {
   readonly sliceBytes: number;
 }
 
-/** One unit of scheduling; stands for one operation on every rank. */
+/** One unit of scheduling: one operation on every rank. */
 export interface Task {
   /** Index in `graph.tasks`. */
   readonly id: number;
@@ -208,9 +208,9 @@ export interface Task {
   readonly rankFlops?: (rank: number) => number;
   /** Communication: bytes sent over links; computation: bytes of memory traffic. Busiest rank. */
   readonly bytes: number;
-  /** What a rank computes. Absent for tasks that only take time. */
+  /** Kernels of a rank. Absent for tasks that only take time. */
   readonly kernels?: (rank: number) => readonly Kernel[];
-  /** What a rank transfers. Present exactly for communication. */
+  /** Transfers of a rank. Present exactly for communication. */
   readonly transfers?: (rank: number) => readonly Transfer[];
   /** The same as byte counts, where they are known without listing `transfers`. */
   readonly traffic?: Traffic;
@@ -223,7 +223,7 @@ export interface Task {
   readonly layer: number;
 }
 
-/** The tasks of one pass with what they depend on: pure data. */
+/** The tasks of one pass with their dependencies: pure data. */
 export interface TaskGraph {
   readonly pass: Pass;
   readonly chunks: number;
@@ -233,7 +233,7 @@ export interface TaskGraph {
   readonly buffers: Readonly<Record<string, number>>;
   /** How long each of them is needed; default `saved`. */
   readonly lives?: Readonly<Record<string, Life>>;
-  /** What was chosen, for captions and saved runs. */
+  /** Choices, for captions and saved runs. */
   readonly configuration: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -246,7 +246,7 @@ export interface HostContext {
   write(view: View, data: Uint8Array): void;
 }
 
-/** What a `host` kernel runs in JavaScript; its lane waits, all other lanes go on. */
+/** Function of a `host` kernel; its lane waits, all other lanes go on. */
 export type HostFunction = (context: HostContext) => void | Promise<void>;
 
 /** How many tokens each rank sends to each expert. */

@@ -1,4 +1,4 @@
-/** Measures what an engine takes for each kind of work. @module */
+/** Measures how long an engine takes for each kind of work. @module */
 import packageFile from "../../deno.json" with { type: "json" };
 import type { LayerConfig } from "../blocks/mod.ts";
 import { createLayer, type MoeLayer, type Run } from "../layer/mod.ts";

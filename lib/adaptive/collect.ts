@@ -116,11 +116,11 @@ const TELLING = 0.3;
 
 /**
  * How many times longer computation takes while its rank transfers, and the other way round: from the part of each
- * operation that the other kind overlapped, against what it should have taken. A part o that runs at the rate 1 / c
+ * operation that the other kind overlapped, against its expected time. A part o that runs at the rate 1 / c
  * gives expected / taken = 1 - o (1 - 1 / c). The median over operations by their time.
  * @param runs of the same Program; of each operation the median counts.
  * @param expected seconds of an operation alone on its rank.
- * @param capacity how many ranks compute at full speed at once.
+ * @param capacity number of ranks that compute at full speed at once.
  */
 export function slowdownsOf(
   runs: readonly (readonly Observed[])[],
@@ -149,7 +149,7 @@ export function slowdownsOf(
   return told;
 }
 
-/** What one operation tells of a slow-down, and how much it counts. */
+/** A slow-down observed in one operation, and its weight. */
 export interface Told {
   readonly factor: number;
   readonly weight: number;

@@ -1,5 +1,5 @@
 /**
- * Measure, fit, predict, choose: machine profiles, and what is decided by them.
+ * Measure, fit, predict, choose: machine profiles, and choices made by them.
  *
  * ```ts
  * import { openEngine } from "@schemoe/lab";

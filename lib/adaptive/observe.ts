@@ -1,4 +1,4 @@
-/** What the operations of runs took, told apart from waiting. @module */
+/** Durations of the operations of runs, without waiting. @module */
 import { trafficOf } from "../costs/mod.ts";
 import type { EventTable, Program } from "../engine.ts";
 import type { Task } from "../types.ts";

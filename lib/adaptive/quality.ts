@@ -18,7 +18,7 @@ import { PredictionQuality, type QualityRow } from "./quality_result.ts";
 /** What is predicted and measured. */
 export interface QualityOptions {
   readonly profile: MachineProfile;
-  /** Layers, which should be others than those that the profile was fitted to. */
+  /** Layers, preferably not among those of the fit. */
   readonly shapes: readonly LayerConfig[];
   /** Choices that are ranked; default eight of schedulers, all-to-alls, codecs and numbers of chunks. */
   readonly choices?: readonly PassChoices[];
@@ -44,7 +44,7 @@ const PASSES = ["forward", "backward"] as const;
 
 /**
  * Runs layers under several choices and predicts the same Programs: signed error of the step and of each kind of
- * task, Kendall's tau of the choices, and what is lost by taking the one that is predicted to be best. Orders that
+ * task, Kendall's tau of the choices, and the regret of taking the one predicted to be best. Orders that
  * are the same count once. Runs that something held up are repeated (see `disturbance`), and rows without enough
  * others are marked and left out; both are counted.
  *

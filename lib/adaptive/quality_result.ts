@@ -1,4 +1,4 @@
-/** What came of a comparison of predictions with measurements. @module */
+/** The result of comparing predictions with measurements. @module */
 import { median, quantile } from "../profile/mod.ts";
 import { displayable, type MediaBundle } from "../timeline/mod.ts";
 import { percent } from "./percent.ts";
@@ -48,7 +48,7 @@ export class PredictionQuality {
   readonly stepErrorOfAll: KindError;
   readonly byKind: readonly KindError[];
   readonly agreement: Agreement;
-  /** What the choice of least predicted time loses: mean over layers, and the most. */
+  /** Regret of the choice of least predicted time: mean over layers, and the largest. */
   readonly regret: { readonly mean: number; readonly most: number };
   readonly leftOut: number;
 

@@ -1,7 +1,7 @@
-/** How well predictions rank what was measured. @module */
+/** Rank correlation of predictions and measurements. @module */
 import { median } from "../profile/mod.ts";
 
-/** One choice: what was predicted, and what every run of it took, in seconds. */
+/** One choice: its predicted time, and the measured one of each run, in seconds. */
 export interface Ranked {
   readonly predicted: number;
   readonly measured: readonly number[];
@@ -11,7 +11,7 @@ export interface Ranked {
 export interface Agreement {
   /** Kendall's tau: pairs in the same order less those in the other one, over all that are told apart. */
   readonly tau: number;
-  /** Pairs that are told apart, and those that were left out because their measurements overlap. */
+  /** Pairs that can be told apart, and pairs left out because their measurements overlap. */
   readonly pairs: number;
   readonly leftOut: number;
 }

@@ -53,7 +53,7 @@ function planBalanced(topology: Topology, traffic: TrafficMatrix): Planning {
   };
 }
 
-/** Who moves what a rank has to move: ends of intervals of [0, 1) and the rank of each. */
+/** Shares of a rank's traffic: ends of intervals of [0, 1) and the rank that moves each. */
 interface Share {
   readonly ends: readonly number[];
   readonly ranks: readonly number[];

@@ -10,7 +10,7 @@ export interface AllToAllBound {
   readonly seconds: number;
   /** Which rank, node or leaf it comes from, such as `node 3 sends`. */
   readonly where: string;
-  /** Whether it holds for every algorithm; otherwise for those that send slices directly. */
+  /** Whether it holds for every algorithm, or only for ones that send slices directly. */
   readonly general: boolean;
 }
 
@@ -58,7 +58,7 @@ export const allToAllBound = (topology: Topology, traffic: TrafficMatrix): numbe
     0,
   );
 
-/** The largest of what is sent and what is received somewhere. */
+/** The largest traffic sent or received anywhere. */
 function largest(what: string, sent: Float64Array, received: Float64Array, beta: number) {
   let [seconds, where] = [0, `no ${what}`];
   for (const [verb, bytes] of [["sends", sent], ["receives", received]] as const) {
@@ -85,7 +85,7 @@ function inside({ nodes, ranksPerNode: m, links }: Topology, traffic: TrafficMat
   return largest("rank", sent, received, links.intra.beta);
 }
 
-/** Pods of nodes, whose uplinks carry what goes to other pods whichever leaf it takes. */
+/** Pods of nodes, whose uplinks carry all traffic to other pods, whichever leaf it takes. */
 function acrossSpine(topology: Topology, between: Float64Array): AllToAllBound {
   const { nodes, ranksPerNode } = topology;
   const each = nodesPerLeaf(topology);

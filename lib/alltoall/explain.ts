@@ -3,7 +3,7 @@ import type { Slice } from "./types.ts";
 import { phaseName } from "./plan.ts";
 import { AMBIGUOUS, END, UNWRITTEN, type Values } from "./values.ts";
 
-/** What a rank does wrong: the rank, and a text that follows its name. */
+/** An error of a rank: the rank, and a text that follows its name. */
 export interface Fault {
   readonly rank: number;
   readonly problem: string;

@@ -5,7 +5,7 @@ import { flowsOf } from "./planned/flows.ts";
 import { PARTS, phasesOf, type Planning, planningOf, type Route } from "./planned/routes.ts";
 import { birkhoff, type Stages } from "./planned/stages.ts";
 
-/** Stages at most, in nodes; what is left then moves in one more. */
+/** Stages at most, in nodes; the remainder moves in one more. */
 const STAGES_PER_NODE = 2;
 const MOST_STAGES = 32;
 

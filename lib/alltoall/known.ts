@@ -105,7 +105,7 @@ function makePlans(
   };
 }
 
-/** What the steps of a phase carry where every step goes from input to output: no proof is needed. */
+/** Slices of the steps of a phase where every step goes from input to output: no proof is needed. */
 function directly(algorithm: AllToAll, ranks: number, rank: number, { steps }: Phase) {
   for (const step of steps) {
     const aside = (step.kind !== "receive" && step.from.buffer !== "input") ||

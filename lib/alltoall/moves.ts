@@ -61,7 +61,7 @@ export class Slots {
   }
 }
 
-/** Moves of single slices, or of single parts where slices are cut. Those of one step have consecutive numbers. */
+/** Moves of single slices, or of single parts where slices are cut, numbered consecutively within a step. */
 export interface Moves {
   readonly slots: Slots;
   readonly phases: readonly Phase[];
@@ -74,7 +74,7 @@ export interface Moves {
 }
 
 /**
- * Lists what the plans of all ranks move; the k-th send from i to j of a phase meets the k-th receive.
+ * Lists the moves of all ranks' plans; the k-th send from i to j of a phase meets the k-th receive.
  * @throws {SchemoeError} when a send has no receive, or one of another number of slices.
  */
 export function movesOf(

@@ -5,18 +5,18 @@ import { callUser } from "../user_code.ts";
 
 /** In larger worlds only the plans of rank 0 and of some ranks asked last are kept. */
 const KEPT_RANKS = 512;
-/** Enough for the ranks of one node that stand for all, and those that they are compared with. */
+/** Enough for the representatives of one node, and the ranks that they are compared with. */
 const RECENT_RANKS = 24;
 /** Slices of scratch that a rank may name. */
 const MOST_SCRATCH = 1 << 20;
 /** Parts of a slice. */
 const MOST_PARTS = 256;
 
-/** Phases that a phase comes after. */
+/** Phases that a phase waits for. */
 export const phasesBefore = (phase: Phase, index: number): readonly number[] =>
   phase.after ?? (index > 0 ? [index - 1] : []);
 
-/** What a phase is called in task names and errors. */
+/** Name of a phase in tasks and errors. */
 export const phaseName = (phase: Phase): string => phase.name ?? phase.lane;
 
 /** Ends the use of an all-to-all. */

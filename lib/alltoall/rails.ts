@@ -24,7 +24,7 @@ export const rails: AllToAll = {
     ),
 };
 
-/** What is placed on a rail at once. */
+/** A piece placed on a rail. */
 interface Item {
   readonly source: number;
   readonly to: number;
@@ -71,7 +71,7 @@ function planRails(topology: Topology, traffic: TrafficMatrix): Planning {
 
 const SLICES = 255;
 
-/** What the ranks of a node have for other nodes, the largest first. */
+/** Traffic of a node's ranks for other nodes, the largest first. */
 function itemsOf(topology: Topology, traffic: TrafficMatrix, node: number): Item[] {
   const { nodes, ranksPerNode: m } = topology;
   const items: Item[] = [];

@@ -10,11 +10,11 @@ const slice = (buffer: Slice["buffer"]) => (index: number, count = 1): Slice => 
   count,
 });
 
-/** Slices of what a rank sends: slice j is for rank j. */
+/** Input slices of a rank: slice j is for rank j. */
 export const input: SliceOf = slice("input");
-/** Slices of what a rank gets: slice i is from rank i. */
+/** Output slices of a rank: slice i is from rank i. */
 export const output: SliceOf = slice("output");
-/** Slices of room for what is under way, as many as the plan names. */
+/** Slices of scratch memory, as many as the plan names. */
 export const scratch: SliceOf = slice("scratch");
 
 /** Copies slices inside a rank. */

@@ -1,4 +1,4 @@
-/** What an all-to-all algorithm is: slices, steps and phases. @module */
+/** The interface of all-to-all algorithms: slices, steps and phases. @module */
 import type { Topology } from "../types.ts";
 
 /** `count` (default 1) consecutive slices of a buffer of an all-to-all. */
@@ -27,7 +27,7 @@ export interface Phase {
   readonly name?: string;
   readonly lane: "intra" | "inter";
   /**
-   * Indices of the phases it comes after; default: the one before it. Phases without a path between
+   * Indices of the phases it waits for; default: the one before it. Phases without a path between
    * them may run in any order, also on one lane: that is the scheduler's to choose.
    */
   readonly after?: readonly number[];
@@ -42,7 +42,7 @@ export interface Phase {
  */
 export interface AllToAll {
   readonly name: string;
-  /** Into how many equal parts its steps may cut a slice; default 1: slices move whole. */
+  /** Equal parts into which its steps may cut a slice; default 1: slices move whole. */
   readonly parts?: number;
   /** True where the plan depends on `traffic`: it is then made anew for every exchange. */
   readonly byTraffic?: boolean;

@@ -1,4 +1,4 @@
-/** What every slot of an all-to-all can hold, whatever the order of what is unordered. @module */
+/** Possible contents of every slot of an all-to-all, over all interleavings. @module */
 import type { Moves } from "./moves.ts";
 import { phasesBefore } from "./plan.ts";
 
@@ -54,7 +54,7 @@ export class Values {
     }
   }
 
-  /** What a slot can hold when a phase reads it. */
+  /** Possible contents of a slot when a phase reads it. */
   at(slot: number, phase: number, reader = -1): number {
     const begin = this.#begin[slot];
     if (this.#begin[slot + 1] - begin === 1) {
@@ -114,7 +114,7 @@ function join(a: number, b: number): number {
   return b === UNKNOWN ? a : AMBIGUOUS;
 }
 
-/** The partial order of phases: paths along what each comes after. */
+/** The partial order of phases: reachability along `after`. */
 class PhaseOrder {
   readonly #count: number;
   readonly #before: Uint8Array;

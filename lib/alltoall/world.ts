@@ -1,4 +1,4 @@
-/** Where a rank stands in its world. @module */
+/** Position of a rank in its world. @module */
 import type { Phase } from "./types.ts";
 import type { Topology } from "../types.ts";
 

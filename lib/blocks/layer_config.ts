@@ -1,5 +1,5 @@
 /**
- * What a Mixture-of-Experts layer computes: sizes, routing and experts.
+ * The configuration of a Mixture-of-Experts layer: sizes, routing and experts.
  * @module
  */
 import { type ExpertGroups, type Parallel, resolveParallel } from "./expert_groups.ts";

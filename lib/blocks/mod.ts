@@ -1,5 +1,5 @@
 /**
- * What a layer is made of: experts, gates, losses, and the sizes that they share.
+ * Blocks of a layer: experts, gates, losses, and the sizes that they share.
  *
  * ```ts
  * import { capacity, resolveLayer, swiglu, topK } from "@schemoe/lab/blocks";

@@ -1,7 +1,7 @@
 /** Norms, as values. @module */
 import { SchemoeError } from "../types.ts";
 
-/** What is done to rows before a layer. */
+/** Normalization of rows before a layer. */
 export interface Norm {
   readonly name: string;
   /** Whether the mean is subtracted; then there is a bias too. */

@@ -1,4 +1,4 @@
-/** What the parts of a layer have in common. @module */
+/** The interface of blocks, of which experts and other parts of a layer are cases. @module */
 import type { Kernel } from "../types.ts";
 
 /** A trained tensor of a block. */
@@ -24,7 +24,7 @@ export interface Block<Shape, Context> {
   readonly name: string;
   /** Trained tensors, each initialised with deviation 1 / sqrt(first dimension). */
   parameters(shape: Shape): readonly ParameterShape[];
-  /** What it keeps from one of its kernels to another. */
+  /** Rows kept from one of its kernels to another. */
   saved(shape: Shape): readonly SavedShape[];
   forward(context: Context): readonly Kernel[];
   /** Absent: the block cannot run backward. */

@@ -13,7 +13,7 @@ export const largestLoad = ({ table }: Loads): number =>
 /** Whether each expert gets as many tokens from each rank, so that there is nothing to pad. */
 export const areEqual = ({ table }: Loads): boolean => table.every((load) => load === table[0]);
 
-/** Loads as equal as can be: what an engine that computes no values takes for the routing. */
+/** Loads as equal as can be, for engines that compute no values. */
 export function evenLoads(layer: Layer): Loads {
   const { tokens, gate, gateRows, experts, topology: { ranks } } = layer;
   // experts without computation get their part of the choices

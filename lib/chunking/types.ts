@@ -1,4 +1,4 @@
-/** What splits a pass into chunks. @module */
+/** The interface of chunkings, which split a pass into chunks. @module */
 import type { Chunk, Loads, Topology } from "../types.ts";
 
 /** How a pass is split. */

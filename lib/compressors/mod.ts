@@ -1,5 +1,5 @@
 /**
- * Compressors: what a block of rows looks like on the wire.
+ * Compressors: the encoding of a block of rows on the wire.
  *
  * ```ts
  * import { fp16, int8 } from "@schemoe/lab/compressors";

@@ -3,7 +3,7 @@ import { scaled } from "./scaled.ts";
 
 /**
  * e4m3 in blocks of 1 x 32 with power-of-two scales of a byte (E8M0): the exponent of the block's largest
- * magnitude becomes 8, what is then above 448 saturates.
+ * magnitude becomes 8; values then above 448 saturate.
  *
  * Bytes a row: `columns + ceil(columns / 32)`, padded to 16. Relative error 2^-4 at most, 1/8 for values that
  * saturate; relative RMSE on normal values 0.030. NaN stays NaN in its place and infinities become NaN.

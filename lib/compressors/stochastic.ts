@@ -3,8 +3,8 @@ import type { Compressor } from "./types.ts";
 import { SchemoeError } from "../types.ts";
 
 /**
- * The compressor rounding at random instead of to nearest: up with the probability of what is cut off, so that the
- * mean of a value over seeds is the value itself (but for values that saturate).
+ * The compressor rounding at random instead of to nearest: up with the probability of the fraction that is cut off, so
+ * that the mean of a value over seeds is the value itself (but for values that saturate).
  *
  * The random bits (Philox 4x32-10) are a function of the seed, the pass, the leg, the token's place at its expert
  * (source rank, expert, place) and the column: not of chunks, schedule or position on the wire. Take another seed for

@@ -1,4 +1,4 @@
-/** What a compressor is, and where it is called. @module */
+/** The interface of compressors, and the context of their calls. @module */
 import type { NativeCodec } from "../kernels/types.ts";
 import type { Pass } from "../types.ts";
 
@@ -51,7 +51,7 @@ export interface Compressor {
    * units. Default: not known, so that `deno task verify` refuses it.
    */
   readonly tolerance?: { readonly rounding: number; readonly switched: number };
-  /** Codes several rows of an expert together: `wireBytes` is given how many each expert has. */
+  /** Codes several rows of an expert together: `wireBytes` is given the rows of each expert. */
   readonly grouped?: boolean;
   /** Floats of a block, row by row, to exactly `wireBytes(block)` bytes. */
   encode?(

@@ -60,7 +60,7 @@ export function lowerBound(graph: TaskGraph, costs: Costs): Bound {
   return best;
 }
 
-/** What one rank's costs bound. */
+/** Lower bound from one rank's costs. */
 interface OneRank {
   readonly seconds: Float64Array;
   readonly chain: number;

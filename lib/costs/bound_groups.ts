@@ -104,7 +104,7 @@ function brokenClass(graph: TaskGraph, groupOf: readonly Group[]): ChunkClass | 
   }
 }
 
-/** Sets of ids, as bits, of all that each task comes after. */
+/** Ancestors of each task, as sets of bits. */
 function ancestorsOf({ tasks }: TaskGraph): Uint32Array[] {
   const words = (tasks.length + 31) >> 5;
   const sets: Uint32Array[] = [];

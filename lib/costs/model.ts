@@ -27,7 +27,7 @@ export interface PhaseSeconds {
 }
 
 /**
- * What a phase costs a rank that moves `traffic`, slices being `sliceBytes` large: the sum of its sends
+ * Cost of a phase for a rank that moves `traffic` in slices of `sliceBytes`: the sum of its sends
  * and that of its receives, each `alpha + beta * bytes` of its link. A copy counts on both sides and
  * has no alpha.
  */
@@ -111,7 +111,7 @@ export function taskSeconds(topology: Topology, task: Task, rank: number): numbe
 /**
  * Costs of all tasks by the model of a topology, each running alone: sharing and contention left out.
  *
- * @param options.representatives the ranks of node 0, when they stand for those of all nodes.
+ * @param options.representatives the ranks of node 0, when they represent all nodes.
  */
 export function modelCosts(
   topology: Topology,

@@ -1,7 +1,7 @@
 /** Cards, leaf switches and the spine between nodes. @module */
 import type { Topology } from "../types.ts";
 
-/** Number of a rank's network card among those of its node; without cards each rank has its own. */
+/** Number of a rank's network card within its node; without cards each rank has its own. */
 export function cardOf({ nic, ranksPerNode }: Topology, rank: number): number {
   const local = rank % ranksPerNode;
   return nic ? Math.floor(local * (nic.cards ?? 1) / ranksPerNode) : local;
@@ -21,7 +21,7 @@ export function leafOf(topology: Topology, rank: number): number {
   return topology.spine!.rails ? pod * cardsPerNode(topology) + cardOf(topology, rank) : pod;
 }
 
-/** Whether what one rank sends to one of another node crosses the spine; undefined without one. */
+/** Whether a send to a rank of another node crosses the spine; undefined without one. */
 export function crossing(
   topology: Topology,
 ): ((from: number, to: number) => boolean) | undefined {

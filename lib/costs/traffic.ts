@@ -51,7 +51,7 @@ export function peersOf(rank: number, transfers: Iterable<Pick<Transfer, "peer">
 
 const listed = new WeakMap<Task, WeakMap<Topology, Traffic>>();
 
-/** Traffic of a communication task: what it says, or counted from its transfers. */
+/** Traffic of a communication task: as it declares, or counted from its transfers. */
 export function trafficOf(topology: Topology, task: Task): Traffic {
   if (task.traffic) return task.traffic;
   let known = listed.get(task);

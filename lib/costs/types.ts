@@ -1,4 +1,4 @@
-/** What tells how long a task takes. @module */
+/** The interface of costs: seconds of each task. @module */
 import type { Task } from "../types.ts";
 
 /** Seconds of each task, known before it runs. */

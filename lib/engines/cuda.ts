@@ -41,7 +41,7 @@ export interface TransportOptions {
   readonly copyBy?: typeof COPY_BY[number];
   /**
    * `nccl`: each node gets a copy of the library, which takes it for a host of its own: ranks of one
-   * node reach each other through memory and those of different nodes through sockets. Default false.
+   * node reach each other through memory, ranks of different nodes through sockets. Default false.
    */
   readonly emulateNodes?: boolean;
   /** Path of NCCL's library; default: `SCHEMOE_NCCL`, else the newest that is found. */
@@ -69,7 +69,7 @@ export interface CudaOptions extends TransportOptions {
   readonly tf32?: boolean;
   /**
    * Before the first run of a Program its large products are measured with each algorithm that cuBLASLt
-   * offers, on numbers of their own, and the fastest is kept of those that give the same bits as the
+   * offers, on numbers of their own, and the fastest is kept among the ones with the same bits as the
    * one it prefers: no result depends on this. Default true.
    */
   readonly tune?: boolean;
@@ -109,7 +109,7 @@ export function openCudaEngine(options: CudaOptions): Engine {
   return cudaRunner({ ...options, nvtx }, native, where);
 }
 
-/** The native engine of such options, and what a caption says of its transport and its clocks. */
+/** The native engine of such options, and texts on its transport and clocks for captions. */
 export function openNativeCuda(
   options: CudaOptions,
 ): { native: NativeEngine; where: () => string } {
@@ -155,14 +155,14 @@ function transportText({ emulateNodes, copyBy }: TransportOptions, nccl?: Nccl):
   return copyBy === undefined ? "" : `, copies between GPUs by ${copyBy}`;
 }
 
-/** What a caption says of the clocks of several GPUs. */
+/** Text on the clocks of several GPUs for captions. */
 function clockText(native: NativeEngine): string {
   const error = native.closed ? 0 : native.clockError();
   return error > 0 ? `, clocks of GPUs within ${(error / 1e3).toFixed(1)} us` : "";
 }
 
 /**
- * What the native library is told of a transport: the words of a `schemoe_cuda`, NCCL's path, and the
+ * A transport for the native library: the words of a `schemoe_cuda`, NCCL's path, and the
  * devices. This process is number `slot` of `slots` that share the GPUs it sees.
  */
 export function transportArguments(

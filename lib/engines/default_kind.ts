@@ -3,7 +3,7 @@ import { SchemoeError } from "../types.ts";
 /** Environment variable with the engine to open where none is named. */
 export const ENGINE_VARIABLE = "SCHEMOE_ENGINE";
 
-/** Engines that a notebook may be run on: those that compute what it shows. */
+/** Engines that a notebook may be run on: they must compute values. */
 export const DEFAULT_KINDS = ["cpu", "cuda"] as const;
 
 /**

@@ -1,4 +1,4 @@
-/** Events by time; those of equal time leave in the order in which they came. */
+/** A heap of events by time, first in first out among equal times. */
 export class EventHeap {
   /** The event that left last. */
   time = 0;

@@ -45,7 +45,7 @@ export interface EngineOptions extends TransportOptions {
    * onto which tools project it, and no CUDA graph is used then. Default: whether `SCHEMOE_NVTX` is 1.
    */
   readonly nvtx?: boolean;
-  /** `simulate`: the ranks of one node stand for all nodes, which must do the same; default false. */
+  /** `simulate`: the ranks of one node represent all nodes, which must do the same; default false. */
   readonly representatives?: boolean;
 }
 

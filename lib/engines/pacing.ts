@@ -2,7 +2,7 @@
 import { taskSeconds } from "../costs/model.ts";
 import type { Task, Topology } from "../types.ts";
 
-/** What an engine emulates. */
+/** Emulation of an engine. */
 export interface Pacing {
   readonly links: "emulated" | "plain";
   readonly computation: "paced" | "real";

@@ -19,7 +19,7 @@ export interface SimulateOptions {
   /** Seconds of each task alone; default those of the topology's model. */
   readonly costs?: Costs;
   /**
-   * Simulate the ranks of node 0 and let them stand for all nodes, for worlds in which all nodes do the
+   * Simulate the ranks of node 0 as representatives of all nodes, for worlds in which all nodes do the
    * same; the table then holds these ranks only. Default false.
    */
   readonly representatives?: boolean;
@@ -90,7 +90,7 @@ const emptyWorkspace: Workspace = {
 
 /**
  * Times of all operations, position after position and in each rank after rank. An operation begins when
- * its lane is free and what it waits for is done; a phase then waits until all its peers have posted
+ * its lane is free and its dependencies are done; a phase then waits until all its peers have posted
  * theirs, and takes what the cost model says. Ranks that share a processor, a network card or
  * uplinks share them equally; with contention, what runs beside the other kind of lane is slowed down.
  *
@@ -122,7 +122,7 @@ function instanceOf(program: Program, topology: Topology, options: SimulateOptio
   return makeInstance(program, topology, columns, options.costs);
 }
 
-/** Every operation after all others: what each costs alone. */
+/** Every operation after all others: the cost of each alone. */
 function oneByOne({ steps, columns: { ranks } }: Instance): EventTable {
   const events = emptyEvents(steps.length, ranks);
   let now = 0;

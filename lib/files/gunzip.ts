@@ -1,5 +1,5 @@
 /**
- * Gzip (RFC 1952) unpacked: files of several members, padding of zeros, and a limit on what comes out.
+ * Gzip (RFC 1952) unpacked: files of several members, padding of zeros, and a limit on the output.
  * @module
  */
 import { crc32, createInflateRaw } from "node:zlib";

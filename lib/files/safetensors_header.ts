@@ -28,9 +28,9 @@ export interface SkippedTensor {
   readonly bytes: number;
 }
 
-/** What a header says. */
+/** A parsed header. */
 export interface SafetensorsHeader {
-  /** Without a prototype, so that any name is only what the file says. */
+  /** Without a prototype, so that names of the file cannot collide with members. */
   readonly metadata: Readonly<Record<string, string>>;
   /** In the order of the file's data. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;

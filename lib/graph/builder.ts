@@ -22,7 +22,7 @@ import { trafficOf } from "../costs/mod.ts";
 import { planTraffic } from "./plan_traffic.ts";
 import { partialTraffic, scratchOf, type Slices, trafficMatrix, transfersOf } from "./transfers.ts";
 
-/** What a new task is made of; what is left out is empty, 0, or derived from the label. */
+/** Fields of a new task; absent ones are empty, 0, or derived from the label. */
 export interface NewTask {
   readonly kind: TaskKind;
   readonly label: string;
@@ -50,7 +50,7 @@ export interface Exchange extends Slices {
   readonly algorithm: AllToAll;
 }
 
-/** Collects tasks in an order in which each comes after what it depends on. */
+/** Collects tasks in topological order. */
 export class GraphBuilder {
   readonly #tasks: Task[] = [];
   readonly #names = new Set<string>();

@@ -28,7 +28,7 @@ export interface CodedBlock {
   readonly numbers?: RowNumbers;
 }
 
-/** What the blocks of a leg are coded by. */
+/** The codec of a leg's blocks, and where it is called. */
 export interface Coded {
   readonly compressor: Compressor;
   readonly pass: Pass;
@@ -162,7 +162,7 @@ function stageOf(
   return { codec: { codec: "none" }, view, blockBytes, blocks: end - begin, groups, rows, columns };
 }
 
-/** Where the blocks of each piece begin among those of all pieces that are staged. */
+/** First block of each piece among all staged blocks. */
 function stageOffsets({ columns }: Coded, blocks: readonly CodedBlock[]): number[] {
   let offset = 0;
   return blocks.map(({ piece: { begin, end, groups, rowsOfGroup, contiguous } }) => {

@@ -52,7 +52,7 @@ export const rowsBuffer = (
   own: string,
 ): string => layer.topology.ranks === 1 && chunks.length === 1 ? own : name;
 
-/** Tensors of rows that an expert works on besides those that it saves. */
+/** Tensors of rows that an expert reads and writes besides its saved activations. */
 const ROWS = ["x", "y", "dx", "dy"] as const;
 
 /** Declares the experts' buffers of a pass, and says which of them a task of theirs may name. */

@@ -24,7 +24,7 @@ import { addGatherLoads, addMaxReduce } from "./reduce.ts";
 
 const WORD = 4;
 
-/** What a pass needs to know besides the layer. */
+/** Options of a pass besides the layer. */
 export interface PassOptions extends Omit<Way, "rows"> {
   /** Codec of the rows on their way to the experts, and back. */
   readonly compressor: { readonly dispatch: Compressor; readonly combine: Compressor };
@@ -32,7 +32,7 @@ export interface PassOptions extends Omit<Way, "rows"> {
 }
 
 /**
- * The gate alone, with what the rows depend on: the first Program of a routed capacity. That is the largest
+ * The gate alone, with the loads that size the rows: the first Program of a routed capacity. That is the largest
  * load over all ranks (`gate.capacity`), or for a dropless layer all loads (`gate.allLoads`).
  */
 export function gateGraph(layer: Layer, configuration: TaskGraph["configuration"]): TaskGraph {
@@ -144,7 +144,7 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   return g.build(options.configuration);
 }
 
-/** What the kernels of experts without computation need to know. */
+/** Sizes and views for the kernels of experts without computation. */
 export const identityShape = ({ dtype, tokens, modelDim: columns, experts, topK: k }: Layer) => ({
   ...{ dtype, tokens, columns, experts, k },
 });

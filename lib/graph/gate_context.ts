@@ -89,7 +89,7 @@ export function lossContext(g: GraphBuilder, layer: Layer, loss: Loss): LossCont
   };
 }
 
-/** Buffers that the kernels of a loss may name, besides those of the gate. */
+/** Buffers that the kernels of a loss may name, besides the gate's. */
 export function lossUses(layer: Layer, loss: Loss, c: LossContext): View[] {
   const own = loss.tensors?.({ ...layer, rows: layer.gateRows }) ?? [];
   return [c.counts, c.loss, c.total, ...own.map(({ name }) => c.tensor(name))];

@@ -92,7 +92,7 @@ function addSummedLosses(
   });
 }
 
-/** Where the gate's tasks of a backward pass stand. */
+/** Position of the gate's tasks in a backward pass. */
 interface Place {
   readonly stage: number;
   readonly after: readonly Task[];
@@ -110,7 +110,7 @@ export function addGateGrad(g: GraphBuilder, layer: Layer, { stage, after }: Pla
   });
 }
 
-/** Adds the sums over ranks of the gate's gradients, and what it changes without a gradient. */
+/** Adds the all-reduce of the gate's gradients, and its update without a gradient. */
 export function addGateSums(g: GraphBuilder, layer: Layer, { stage, after }: Place): void {
   const table = tensorsOf(layer);
   const { gate, topology: { ranks }, gateRows } = layer;

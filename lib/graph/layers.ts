@@ -8,7 +8,7 @@ import type { Pass, Task, TaskGraph, Topology } from "../types.ts";
 
 const WORD = 4;
 
-/** What stands before the experts of a layer; it takes time and leaves values as they are. */
+/** Work before the experts of a layer, which takes time and changes no values. */
 export interface Attention {
   /** Operations of a rank in the forward pass; backward takes twice as many. */
   readonly flops: number;
@@ -18,14 +18,14 @@ export interface Attention {
   readonly parameters?: number;
 }
 
-/** How many layers, and what is between them. */
+/** Number of layers, and the attention between them. */
 export interface StackShape {
   readonly layers: number;
   readonly attention?: Attention;
   readonly gradientChunks: number;
 }
 
-/** Where a segment stands. */
+/** Position of a segment. */
 interface Place {
   readonly pass: Pass;
   readonly layer: number;

@@ -138,7 +138,7 @@ class LegParts {
     return this.#sizes.traffic(this.#rows.most * this.#rowBytes);
   }
 
-  /** What the all-to-all moves. */
+  /** Slices for the all-to-all. */
   get slices(): Pick<Exchange, "sliceBytes" | "input" | "output" | "pairs" | "ragged"> {
     const { even } = this.#rows;
     const { largest } = this.#sizes;

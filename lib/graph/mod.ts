@@ -1,5 +1,5 @@
 /**
- * Task graphs: what one pass consists of, and what depends on what.
+ * Task graphs: the tasks of a pass and their dependencies.
  *
  * ```ts
  * import { GraphBuilder } from "@schemoe/lab/graph";

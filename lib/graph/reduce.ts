@@ -13,7 +13,7 @@ const WORD = 4;
 /** Ranks up to which the transfers of unequal shares are listed to be priced. */
 const LISTED = 16;
 
-/** Where a reduction stands in its graph. */
+/** Position of a reduction in its graph. */
 export interface Place {
   /** Begins the names of its tasks and buffers. */
   readonly name: string;

@@ -77,7 +77,7 @@ function fail(problem: string): never {
   throw new SchemoeError(`Cannot build the graph: ${problem}`);
 }
 
-/** Adds the shared expert, whose output combine adds to; nothing of it comes before. */
+/** Adds the shared expert, to whose output combine adds; it waits for no transfer. */
 export function addShared(g: GraphBuilder, layer: Layer): Task[] {
   const { shared, tokens } = layer;
   if (!shared) return [];
@@ -92,7 +92,7 @@ export function addShared(g: GraphBuilder, layer: Layer): Task[] {
   })];
 }
 
-/** Kernels after those of combine: the gated output of a shared expert, added to that of the others. */
+/** Kernels after combine: adds the gated output of the shared expert. */
 export function sharedCombine(
   g: GraphBuilder,
   layer: Layer,

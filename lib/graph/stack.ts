@@ -138,7 +138,7 @@ function livesOf(list: readonly Segment[]): Record<string, Life> {
 const bufferName = ({ prefix, buffers = prefix, shared }: Segment, name: string): string =>
   shared && Object.hasOwn(shared, name) ? shared[name] : buffers + name;
 
-/** Renames what a segment's tasks name. */
+/** Renames the buffers of a segment's tasks. */
 class Naming {
   readonly #hosts = new Map<HostFunction, HostFunction>();
 

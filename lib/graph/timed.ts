@@ -43,7 +43,7 @@ export interface TimedOptions {
 }
 
 /**
- * The graph of a pass with given times, and its costs; for one rank, which stands for all.
+ * The graph of a pass with given times, and its costs; of one rank, as all do the same.
  *
  * ```ts
  * import { exactSchedule } from "@schemoe/lab";

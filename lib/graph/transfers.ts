@@ -17,7 +17,7 @@ export interface Slices {
   readonly ragged?: RaggedSlices;
 }
 
-/** Slices of sizes of their own; what has no bytes is not part of the exchange. */
+/** Slices of different sizes; empty ones are not part of the exchange. */
 export interface RaggedSlices {
   readonly bytes: (source: number, destination: number) => number;
   /** Where a rank's slice for, or from, another rank lies. */
@@ -111,7 +111,7 @@ function raggedTransfers(
   return found;
 }
 
-/** What an exchange moves from rank to rank, for algorithms that plan by it. */
+/** The traffic matrix of an exchange, for algorithms that plan by it. */
 export function trafficMatrix(
   { sliceBytes, pairs, ragged }: Slices,
   { ranks }: Topology,

@@ -23,7 +23,7 @@ export interface BlockSizes {
   traffic(rowBytes: number): number;
 }
 
-/** What a leg's blocks are encoded by. */
+/** The codec of a leg's blocks. */
 interface Coding {
   readonly layer: Layer;
   readonly compressor: Compressor;
@@ -52,7 +52,7 @@ const blockOf = ({ layer }: Coding, rows: number, groups?: readonly number[]): W
   ...(groups ? { groups } : {}),
 });
 
-/** What a block's size depends on. */
+/** Parameters of a block's size. */
 function sizeKey({ compressor }: Coding, rows: LegRows, from: number, to: number) {
   const count = rows.rows(from, to);
   const groups = compressor.grouped ? rows.groupRows(from, to) : undefined;

@@ -23,7 +23,7 @@ export interface RowNumbers {
 
 const NO_NUMBERS: RowNumbers = { first: 0, block: 0, group: 0 };
 
-/** How many rows of which width go into how many wire blocks. */
+/** Numbers of rows, columns and wire blocks. */
 export interface Wire {
   readonly codec: NativeCodec;
   readonly blocks: number;

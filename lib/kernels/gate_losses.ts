@@ -81,7 +81,7 @@ export const signBias = (
   { loads, bias }: Record<"loads" | "bias", View>,
 ): Kernel => ({ name: "shift_bias", args: [rows, 1, 0, loads, bias, rate] });
 
-/** bias = ema * bias + (1 - ema) * (mean over ranks of what they ask for), centred; `sums` over ranks. */
+/** bias = ema * bias + (1 - ema) * (mean over ranks of the wanted biases), centred; `sums` over ranks. */
 export const quantileShift = (
   { rows, ranks, ema }: { readonly rows: number; readonly ranks: number; readonly ema: number },
   { sums, bias }: Record<"sums" | "bias", View>,

@@ -29,7 +29,7 @@ const extent = (m: Matrix) => [typeCode(m.dtype), m.groups, m.rows, m.columns] a
 /** First row and rows of each group, by their ranges. */
 const known = new WeakMap<readonly RowRange[], Int32Array>();
 
-/** Further arguments where groups have numbers of rows of their own: those of each. */
+/** Further arguments of ragged groups: first row and rows of each. */
 function rowsOf({ ranges }: Matrix): Int32Array | undefined {
   if (!ranges) return undefined;
   let rows = known.get(ranges);
@@ -72,7 +72,7 @@ export function activationCode(name: Activation): number {
 }
 
 /**
- * `c = op(a) op(b) + (add ? c : 0) + bias` for each group, rounded once; with `relu` what is not above 0
+ * `c = op(a) op(b) + (add ? c : 0) + bias` for each group, rounded once; with `relu` values not above 0
  * becomes 0. The bias [groups, columns] has the type of c.
  * @throws {SchemoeError} when the shapes do not fit.
  */

@@ -1,4 +1,4 @@
-/** What kernels work on: matrices, their rows and elements, codecs and scores by name. @module */
+/** Operands of kernels: matrices, their rows and elements, codecs and scores by name. @module */
 import type { View } from "../types.ts";
 
 /** Type of the elements of a buffer. */
@@ -33,7 +33,7 @@ export interface Matrix extends View {
 /** A codec of the native library, by its name in the table `CODECS` of `lib/kernels/codecs.ts`. */
 export interface NativeCodec {
   readonly codec: string;
-  /** What the codec lets one choose, such as bits a value; default the least. */
+  /** Parameter of the codec, such as bits a value; default the least. */
   readonly parameter?: number;
   /** Rounds at random, with bits that depend on it, where the codec can; default 0: to nearest. */
   readonly seed?: number;

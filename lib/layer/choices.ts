@@ -1,4 +1,4 @@
-/** What is chosen for one pass, by value or by the name of a built-in. @module */
+/** Choices for one pass, by value or by the name of a built-in. @module */
 import * as allToAlls from "../alltoall/mod.ts";
 import * as compressors from "../compressors/mod.ts";
 import { capacitySlices, peerGroups } from "../chunking/mod.ts";
@@ -154,7 +154,7 @@ function checkedChunking(chunking: Chunking, needed: string): Chunking {
   throw new SchemoeError(`Cannot split the pass: ${needed} with a function "split"`);
 }
 
-/** What a scheduler makes of a number of chunks. */
+/** The chunking that a scheduler prefers for a number of chunks. */
 function preferredChunking(scheduler: Scheduler, chunks: number): Chunking {
   const whose = `the scheduler "${scheduler.name}"`;
   const preferred = callUser(whose, "chunking", () => scheduler.chunking?.(chunks));

@@ -1,4 +1,4 @@
-/** What a pass was run with, for captions and saved runs. @module */
+/** The configuration of a pass, for captions and saved runs. @module */
 import type { Layer } from "../blocks/mod.ts";
 import { byPeers, groupsText } from "../chunking/peer_groups.ts";
 import type { Engine } from "../engine.ts";

@@ -17,10 +17,10 @@ import type { RanProgram } from "./run.ts";
 const MEASUREMENTS = 2;
 /** Graphs that are kept. */
 const KEPT = 32;
-/** What the engine says of a change of something frozen. */
+/** Messages of the JavaScript engine on changes of frozen objects. */
 const FROZEN = /read only|not extensible|cannot delete|cannot add/i;
 
-/** Times of the tasks of a graph alone, and what they bound. */
+/** Times of the tasks of a graph alone, and their bound. */
 interface Measured {
   readonly costs: Costs;
   readonly bound: Bound;
@@ -30,7 +30,7 @@ interface Measured {
   readonly alone?: { readonly program: Program; readonly runs: readonly EventTable[] };
 }
 
-/** A graph with what was found out about it. */
+/** A graph with its Programs and measurements. */
 class KnownGraph {
   readonly #programs = new Map<Scheduler, { readonly program: Program; readonly source: string }>();
   measured?: Measured;

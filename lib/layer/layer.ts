@@ -147,7 +147,7 @@ export class MoeLayer {
     });
   }
 
-  /** Tensors and buffers on a rank, of the passes that have run: what each takes, and what shares memory. */
+  /** Bytes of each tensor and buffer on a rank, of the passes that have run, and which share memory. */
   memory(): MemoryReport {
     return new MemoryReport(this.#tensors.table, this.#runner.planned);
   }
@@ -296,7 +296,7 @@ export class MoeLayer {
   }
 }
 
-/** What the rows of a pass are laid out by. */
+/** Key of the layout of a pass's rows. */
 const rowsKey = ({ capacity, loads }: PassRows): string =>
   loads ? `loads ${loads.table.join()}` : `${capacity}`;
 

@@ -1,4 +1,4 @@
-/** What the tensors of a layer take on a rank. @module */
+/** Memory of a layer's tensors on a rank. @module */
 import { table as columns } from "arquero";
 import { elements, type MemoryPlan, type TensorTable } from "../memory/mod.ts";
 import { displayable, type MediaBundle } from "../timeline/chart/display.ts";
@@ -28,13 +28,13 @@ export interface PlannedGraph {
 export class MemoryReport {
   /** Largest first. */
   readonly rows: readonly MemoryRow[];
-  /** Bytes a rank of what is shared: that much lies over each other... */
+  /** Bytes a rank of buffers that share memory... */
   readonly shared: number;
   /** ...which side by side would take this. */
   readonly apart: number;
   /** Bytes a rank of everything. */
   readonly peak: number;
-  /** What it would be if only that were provided which is in use at the same time. */
+  /** The floor: most bytes in use at the same time. */
   readonly floor: number;
 
   constructor(tensors: TensorTable, graphs: readonly PlannedGraph[]) {

@@ -10,7 +10,7 @@ import {
 import type { Engine, Workspace } from "../engine.ts";
 import { type Loads, SchemoeError } from "../types.ts";
 
-/** What the rows of a pass are laid out by. */
+/** Capacity or loads that the rows of a pass are laid out by. */
 export interface PassRows {
   readonly capacity: number;
   /** Of a dropless layer, unless all are equal: then padded rows have no padding. */
@@ -21,7 +21,7 @@ export interface PassRows {
 interface Routed {
   readonly layer: Layer;
   readonly engine: Engine;
-  /** Holds what the gate found, where the engine computes. */
+  /** Holds the gate's loads, where the engine computes. */
   readonly workspace: Workspace;
   /** Loads of a dropless layer on an engine that computes no values. */
   readonly given?: GivenLoads;

@@ -1,4 +1,4 @@
-/** What a pass computed, read when it is asked for. @module */
+/** Results of a pass, read on demand. @module */
 import { SchemoeError } from "../types.ts";
 import type { TensorStore } from "./store.ts";
 import type { TensorValues } from "./transfer.ts";
@@ -76,7 +76,7 @@ export class Results {
 }
 
 /**
- * What a pass left in these tensors; undefined where there are no values.
+ * Results of a pass in these tensors; undefined where there are no values.
  * @param options.results true keeps a copy of all of them, false gives none.
  */
 export async function resultsOf(

@@ -14,7 +14,7 @@ import { togetherRepeats } from "./repeats.ts";
 export interface RanProgram {
   readonly program: Program;
   readonly events: EventTable;
-  /** Times of its tasks alone, and what they bound; absent when it was not asked for. */
+  /** Times of its tasks alone, and their bound; absent when it was not asked for. */
   readonly costs?: Costs;
   readonly bound?: Bound;
   /** Of times that were measured: the largest bound that one of the measurements alone would give, seconds. */
@@ -25,20 +25,20 @@ export interface RanProgram {
   readonly repeats?: readonly number[];
 }
 
-/** The layer of a run and what was chosen for it. */
+/** The layer of a run and its choices. */
 export interface RunSetup {
   readonly layer: Layer;
   readonly choices: ResolvedChoices;
 }
 
-/** What a {@linkcode Run} is made of. */
+/** Fields of a {@linkcode Run}. */
 export interface RunRecord {
   readonly name: string;
   readonly pass: Pass;
   readonly ran: readonly RanProgram[];
   readonly configuration: Readonly<Record<string, string | number | boolean>>;
   readonly setup?: RunSetup;
-  /** What it computed; absent from an engine that computes no values. */
+  /** Its results; absent from an engine that computes no values. */
   readonly results?: Results;
   /** Names of the gradients in the results, by the name of the tensor: `x`, `gate.weight`, `experts.w1`, ... */
   readonly gradientNames?: Readonly<Record<string, string>>;

@@ -1,9 +1,9 @@
-/** What everything that is made on an engine is asked for besides its configuration. @module */
+/** Options of everything that is made on an engine. @module */
 import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
 
 /**
- * The seed of what is made, default 1.
+ * The seed, default 1.
  * @param what is made, for errors: `layer`.
  * @throws {SchemoeError} when the engine is none, or an option is unknown or wrong.
  */

@@ -1,4 +1,4 @@
-/** What the simulator says of a run or a layer. @module */
+/** Simulation of a run or a layer. @module */
 import { simulate } from "../engines/mod.ts";
 import { type MachineProfile, profileCosts, profiledTopology } from "../profile/mod.ts";
 import { SchemoeError } from "../types.ts";

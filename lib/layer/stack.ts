@@ -52,7 +52,7 @@ export class MoeStack {
     return this.#tensors.ready();
   }
 
-  /** Tensors and buffers on a rank, of the passes that have run: what each takes, and what shares memory. */
+  /** Bytes of each tensor and buffer on a rank, of the passes that have run, and which share memory. */
   memory(): MemoryReport {
     return new MemoryReport(this.#tensors.table, this.#runner.planned);
   }

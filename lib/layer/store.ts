@@ -18,7 +18,7 @@ import {
   writeTensor,
 } from "./transfer.ts";
 
-/** What a store is made of. */
+/** Options of a store. */
 export interface StoreOptions {
   readonly engine: Engine;
   readonly table: TensorTable;
@@ -38,7 +38,7 @@ export class TensorStore {
   #running = false;
   #closed = false;
   #initializing = 0;
-  /** Tensors that are being given random values, and what was written to them meanwhile. */
+  /** Tensors being initialized, and writes to them meanwhile. */
   readonly #making = new Set<string>();
   readonly #late = new Map<string, Float32Array | Int32Array>();
   #ready?: Promise<void>;
@@ -92,7 +92,7 @@ export class TensorStore {
     return this.#ready ??= this.initialize([...given, ...table.names("parameter", "state")]);
   }
 
-  /** What must be waited for until these tensors have values, if anything. */
+  /** Pending initialization of these tensors, if any. */
   pending(...names: readonly string[]): Promise<void> | undefined {
     if (this.#initializing > 0) return this.ready().then(() => this.initialize(names));
     return this.#missing(names).length > 0 ? this.initialize(names) : undefined;
@@ -201,7 +201,7 @@ export class TensorStore {
     }
   }
 
-  /** Writes once more what was written while random values were made. */
+  /** Repeats writes that came while random values were made. */
   #writeLate(names: readonly string[]): void {
     for (const name of names) {
       const values = this.#late.get(name);

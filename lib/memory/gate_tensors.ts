@@ -18,7 +18,7 @@ export function gateTensors(layer: Layer): readonly GateTensor[] {
   ];
 }
 
-/** Adds a gate's own tensors, and the gradients of those that are trained. */
+/** Adds a gate's own tensors, and the gradients of the trained ones. */
 export function addGateTensors(table: TensorTable, layer: Layer): void {
   for (const tensor of gateTensors(layer)) {
     addOwn(table, `gate.${tensor.name}`, tensor);
@@ -49,7 +49,7 @@ export function addRoutingTensors(table: TensorTable, layer: Layer): void {
   add("gate.positions", [tokens, topK], "int32", "saved");
   add("gate.loads", [rows], "int32", "output");
   add("gate.dWeights", [tokens, topK], "float32", "pass");
-  // what a Program of the gate alone leaves for the layout of the rows
+  // result of a Program of the gate alone, for the layout of the rows
   add("gate.allLoads", [ranks, experts], "int32", "output");
   add("gate.largestLoad", [1], "int32", "pass");
   add("gate.capacity", [1], "int32", "output");

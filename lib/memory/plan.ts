@@ -21,7 +21,7 @@ export interface MemoryPlan {
   bytes(name: string): number;
   /** Bytes of each buffer that has memory of its own. */
   readonly own: Readonly<Record<string, number>>;
-  /** What the buffers in the arena would take side by side. */
+  /** Bytes of the buffers in the arena without sharing. */
   readonly apart: number;
   /** Most bytes of these buffers that are in use around any one task: the least that an arena could have. */
   readonly floor: number;
@@ -105,7 +105,7 @@ function placeAll(bytes: readonly number[], orders: Order): { offsets: number[];
 /** Which buffers a Program keeps apart, by sets of positions as bits. */
 class Order {
   readonly #words: number;
-  /** Of each buffer: the tasks that come before all of its users. */
+  /** Of each buffer: the common ancestors of its users. */
   readonly #before: Uint32Array[];
   readonly #users: readonly (readonly number[])[];
   readonly #ancestors: Uint32Array;

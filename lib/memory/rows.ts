@@ -4,7 +4,7 @@
  * Each pair of ranks exchanges one block of rows in a chunk. A rank's own rows (the tokens' side) lie as they
  * travel, block after block; the rows of its experts lie expert by expert, so that a chunk is a range of rows
  * of each. Two layouts differ in which places have rows: `padded.ts` all of them,
- * `ragged.ts` only those that are taken.
+ * `ragged.ts` only the occupied ones.
  * @module
  */
 import type { Layer } from "../blocks/mod.ts";
@@ -12,7 +12,7 @@ import type { Arrangement, Places, Rows } from "../kernels/mod.ts";
 import type { Chunk, Loads } from "../types.ts";
 import type { Matrix } from "../kernels/types.ts";
 
-/** What the layout of a pass's rows depends on. */
+/** Parameters of the layout of a pass's rows. */
 export interface RowsOf {
   readonly layer: Layer;
   readonly capacity: number;
@@ -46,7 +46,7 @@ export interface LegRows {
   rows(from: number, to: number): number;
   /** The same for each expert, in the order in which they follow each other. */
   groupRows(from: number, to: number): readonly number[];
-  /** Present where all blocks that there are have as many rows; `pairs` then says which there are. */
+  /** Present where all blocks that exist have as many rows; `pairs` then says which exist. */
   readonly even?: {
     readonly rows: number;
     readonly pairs?: (from: number, to: number) => boolean;

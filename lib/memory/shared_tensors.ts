@@ -11,7 +11,7 @@ export function sharedParameters({ shared, modelDim }: Layer): readonly Paramete
   return gate === "none" ? own : [...own, { name: "gate", shape: [modelDim] }];
 }
 
-/** Adds parameters, gradients and what is kept of a shared expert. */
+/** Adds parameters, gradients and saved activations of a shared expert. */
 export function addSharedTensors(table: TensorTable, layer: Layer): void {
   const { shared, tokens, modelDim, dtype } = layer;
   if (!shared) return;

@@ -60,7 +60,7 @@ export class TensorTable {
     return this.#tensors.has(name);
   }
 
-  /** @throws {SchemoeError} naming the tensors that there are. */
+  /** @throws {SchemoeError} naming the known tensors. */
   get(name: string): Tensor {
     const found = this.#tensors.get(name);
     if (found) return found;
@@ -75,7 +75,7 @@ export class TensorTable {
       .map(([name]) => name);
   }
 
-  /** Position of a tensor, by which its random values are told from those of others. */
+  /** Position of a tensor, which selects its random sequence. */
   indexOf(name: string): number {
     return [...this.#tensors.keys()].indexOf(name);
   }
@@ -92,7 +92,7 @@ export class TensorTable {
     return placement === "split" ? (copies?.place(rank) ?? rank) * this.localElements(name) : 0;
   }
 
-  /** Ranks that hold a whole tensor together, the first of those that hold the same. */
+  /** Ranks that hold a whole tensor together, the first ones among replicas. */
   holders(name: string): number[] {
     const { placement, copies } = this.get(name);
     const all = Array.from({ length: this.ranks }, (_, rank) => rank);

@@ -125,7 +125,7 @@ export function residualForward(part: Part, index: number): Task {
 }
 
 /**
- * Gradients from that of `x` back to the residuals before the block; those of the weights are a task of their own,
+ * Gradients from that of `x` back to the residuals before the block; gradients of the weights are a task of their own,
  * that others may go before.
  */
 export function attentionBackward(

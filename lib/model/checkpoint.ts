@@ -1,10 +1,10 @@
-/** What is in a checkpoint of a model. @module */
+/** The contents of a checkpoint. @module */
 import type { SafetensorsFile, TensorSource } from "../files/mod.ts";
 import type { TensorStore } from "../layer/store.ts";
 import type { TensorTable } from "../memory/mod.ts";
 import { SchemoeError } from "../types.ts";
 
-/** What the file's metadata call it. */
+/** The `format` in the file's metadata. */
 export const CHECKPOINT = "schemoe checkpoint 1";
 
 /** Parameters and states by name, each read when it is written. */

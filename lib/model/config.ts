@@ -1,4 +1,4 @@
-/** What a model is: sizes, layers and how it is trained. @module */
+/** The configuration of a model: sizes, layers and training. @module */
 import {
   adamw,
   capacity,

@@ -1,4 +1,4 @@
-/** What is before and after the blocks: embedding, and head with its loss. @module */
+/** The ends of a model: embedding before the blocks, head and loss after them. @module */
 import {
   add,
   crossEntropy,
@@ -60,7 +60,7 @@ export function embeddingBackward(part: Part): Task {
   });
 }
 
-/** Gradients of some rows of the logits: of what the head reads, and of its weights. */
+/** Gradients through some rows of the logits, of the head's input and weights. */
 function headGrads(
   part: Part,
   { here, x, dy, row, count }: { here: Matrix; x: Matrix; dy: View; row: number; count: number },

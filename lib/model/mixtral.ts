@@ -75,7 +75,7 @@ export function mixtralConfig(
   };
 }
 
-/** A tensor of the files, or those of all experts, that make a parameter. */
+/** The tensor of the files, or one per expert, that make a parameter. */
 interface Source {
   readonly parameter: string;
   readonly names: readonly string[];

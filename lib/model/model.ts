@@ -141,7 +141,7 @@ export class MoeModel {
     return this.#store.ready();
   }
 
-  /** Tensors and buffers on a rank: what each takes, and what shares memory. */
+  /** Bytes of each tensor and buffer on a rank, and which share memory. */
   memory(): MemoryReport {
     return new MemoryReport(this.#store.table, this.#runner.planned);
   }
@@ -210,7 +210,7 @@ export class MoeModel {
     );
   }
 
-  /** What is chosen for a pass: chunks of each Mixture-of-Experts layer, and its configuration for captions. */
+  /** Resolved choices of a pass: chunks of each Mixture-of-Experts layer, and a configuration for captions. */
   #choose(choices: PassChoices, pass: "forward" | "step") {
     const { topology, layers, vocabulary, context, batch, modelDim, optimizer } = this.shape;
     const resolved = resolveChoices(choices, []);

@@ -1,4 +1,4 @@
-/** What the parts of a step share: builders, names of buffers, and places of dense parameters and gradients. @module */
+/** Shared by the parts of a step: builders, names of buffers, and places of dense parameters and gradients. @module */
 import { addAllReduce, GraphBuilder, type Segment } from "../graph/mod.ts";
 import { sumValues } from "../kernels/mod.ts";
 import { type Kernel, SchemoeError, type Task, type View } from "../types.ts";
@@ -14,7 +14,7 @@ export const matrix = (buffer: string, rows: number, columns: number, offset = 0
   ...{ buffer, offset, rows, columns, ld: columns, groups: 1, stride: rows * columns },
 });
 
-/** A task of a part: what it computes, where, and how much. */
+/** A task of a part: its kernels, buffers and operation counts. */
 export interface Work {
   readonly label: string;
   readonly kernels: readonly Kernel[];

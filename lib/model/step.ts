@@ -1,7 +1,7 @@
 /** One training step that ran. @module */
 import { Run, type RunRecord } from "../layer/mod.ts";
 
-/** What a step computed. */
+/** Results of a step. */
 export interface StepValues {
   /** Mean over ranks of cross entropy, and of the losses on the routing with their weights. */
   readonly loss: number;

@@ -168,7 +168,7 @@ class StepBuilder {
     };
   }
 
-  /** A pass over a Mixture-of-Experts layer: what one step makes and uses lives within it. */
+  /** A pass over a Mixture-of-Experts layer: buffers of one step live within it. */
   #layer(graph: TaskGraph, index: number): Omit<Segment, "exits"> {
     const of = `blocks.${index}.`;
     const lives = Object.fromEntries(

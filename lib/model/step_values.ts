@@ -1,4 +1,4 @@
-/** Reads what a training step computed. @module */
+/** Reads the results of a training step. @module */
 import type { TensorStore } from "../layer/store.ts";
 import type { ModelShape } from "./config.ts";
 import type { StepValues } from "./step.ts";

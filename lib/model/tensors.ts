@@ -116,7 +116,7 @@ function startOf(name: string, { shape }: Tensor, model: ModelShape): Partial<Te
   return { deviation: name === "experts.w2" ? deviation * residual(model) : deviation };
 }
 
-/** Factor of what is added to the residuals, twice in each block. */
+/** Factor of the two branches added to the residuals in each block. */
 const residual = ({ layers }: ModelShape): number => (2 * layers.length) ** -0.5;
 
 function denseGroups(model: ModelShape): { group: DenseGroup; started: readonly Started[] }[] {

@@ -13,7 +13,7 @@ const CUDA = { CUDA_DEVICE_MAX_CONNECTIONS: "32" } as const;
 const NCCL = { NCCL_MULTI_RANK_GPU_ENABLE: "1", NCCL_NVLS_ENABLE: "0" } as const;
 const EMULATED = { NCCL_SOCKET_IFNAME: "lo" } as const;
 
-/** Sets what a CUDA engine needs and the user has not set; without the permission it does nothing. */
+/** Sets variables of a CUDA engine that the user has not set; without the permission it does nothing. */
 export function setCudaEnvironment(
   { nccl = false, emulateNodes = false }: { nccl?: boolean; emulateNodes?: boolean } = {},
 ): void {

@@ -16,13 +16,13 @@ export interface FailureParts {
   readonly buffer?: number;
   /** What could not be done, and why; names none of the fields. */
   readonly text: string;
-  /** Of a run that was ended: what the task had not done. */
+  /** Of a run that was ended: the unfinished part of the task. */
   readonly unfinished?: string;
   /** Process in which it happened, if not this one. */
   readonly process?: string;
 }
 
-/** Names of what a failure knows by number. */
+/** Names of the numbers in a failure. */
 export interface FailureNames {
   readonly task?: (position: number) => string | undefined;
   readonly buffer?: (id: number) => string | undefined;

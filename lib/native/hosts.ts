@@ -21,7 +21,7 @@ export interface HostedRun {
   readonly buffers: HostBuffers;
 }
 
-/** What a function threw, and where. */
+/** An error of a host function, and where it was thrown. */
 export interface HostFailure {
   readonly task: string;
   readonly rank: number;

@@ -10,7 +10,7 @@ import { symbols, versionSymbol } from "./symbols.ts";
 /** The functions of an open library. */
 export type NativeSymbols = Deno.DynamicLibrary<typeof symbols>["symbols"];
 
-/** What a library says about itself: see `schemoe_describe`. */
+/** Description of a library by itself: see `schemoe_describe`. */
 export interface Description {
   readonly abi: number;
   readonly structs: Readonly<
@@ -82,7 +82,7 @@ export function libraryPath(kind: EngineKind): string {
   return paths.find(exists) ?? paths[0];
 }
 
-/** What a library says about itself. */
+/** Description of a library by itself. */
 export function describeLibrary(library: NativeSymbols = openLibrary()): Description {
   const text = new Uint8Array(1 << 16);
   const failure = new FailureRecord();

@@ -7,7 +7,7 @@ import { quoted } from "../words.ts";
 const VARIABLE = "SCHEMOE_NVTX";
 
 /**
- * What the option says; where it is not given, whether `SCHEMOE_NVTX` is 1.
+ * The option; where it is absent, whether `SCHEMOE_NVTX` is 1.
  *
  * @param kind of the engine whose library must have been built with NVTX then.
  * @throws {SchemoeError} for an option that is not boolean, another value of the variable, and when the

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** The C declaration stands beside each entry. */
+/** With the C declaration beside each entry. */
 export const symbols = {
   // uint32_t schemoe_abi_version(void)
   schemoe_abi_version: { parameters: [], result: "u32" },

@@ -24,7 +24,7 @@ function formatSize(bytes: number): string {
   return `${Number((bytes / size).toPrecision(4))} ${name}`;
 }
 
-/** What an engine lends a workspace. */
+/** Services of an engine to a workspace. */
 export interface WorkspaceOwner {
   /** The open engine; throws when it is closed. */
   readonly native: () => NativeCalls;

@@ -9,7 +9,7 @@ const FIELDS = ["machine", "versions", "date", "engine", "kinds", "links", "laun
 
 /**
  * Checks what was read from JSON.
- * @throws {SchemoeError} naming what it lacks, or a version that this one does not read.
+ * @throws {SchemoeError} naming a missing field, or a version that cannot be read.
  */
 export function parseProfile(text: string, where = "the text"): MachineProfile {
   const fail: (problem: string, cause?: unknown) => never = (problem, cause) => {

@@ -35,7 +35,7 @@ export function relativeFit(
 interface Weighted {
   readonly features: readonly (readonly number[])[];
   readonly seconds: readonly number[];
-  /** What a row is divided by, and how much it counts then. */
+  /** Scale of a row, and its weight. */
   readonly scales: readonly number[];
   readonly weights: readonly number[];
 }

@@ -1,5 +1,5 @@
 /**
- * Machine profiles: what a machine takes for each kind of work, fitted to measurements, and costs by them.
+ * Machine profiles: times of a machine for each kind of work, fitted to measurements, and costs by them.
  *
  * ```ts
  * import { relativeFit } from "@schemoe/lab/adaptive";

@@ -21,7 +21,7 @@ const kernelName = ({ name, args }: Kernel): string =>
 const known = new WeakMap<Task, string>();
 
 /**
- * What kind of work a task is: `transfer`, or its kind with the native kernels it calls, those of codecs by their
+ * Kind of work of a task: `transfer`, or its kind with its native kernels, codecs by their
  * numbers, such as `expert bias_act gemm`.
  */
 export function kindOf(task: Task): string {

@@ -1,4 +1,4 @@
-/** Medians and what is made of them. @module */
+/** Medians and deviations from them. @module */
 
 /** The middle value; of two the lower one. NaN of none. */
 export function median(values: readonly number[]): number {

@@ -1,4 +1,4 @@
-/** What a machine takes for each kind of work, as measured. @module */
+/** Measured times of a machine for each kind of work. @module */
 
 /** A number with its 90 % interval, by the jackknife over tenths of the measurements. */
 export interface Estimate {
@@ -7,7 +7,7 @@ export interface Estimate {
   readonly most: number;
 }
 
-/** How well a fit describes what it was made of. */
+/** Quality of a fit on its own samples. */
 export interface FitQuality {
   /** Operations measured, medians over ranks and repeats. */
   readonly points: number;
@@ -54,7 +54,7 @@ export interface LinksFit {
   readonly local: Estimate;
   readonly corrections: readonly Correction[];
   readonly quality: FitQuality;
-  /** Phases by number of peers and bytes sent: what they took, and what the fit says. */
+  /** Phases by number of peers and bytes sent: measured and fitted times. */
   readonly bySize: readonly {
     readonly peers: number;
     readonly bytes: number;
@@ -63,7 +63,7 @@ export interface LinksFit {
   }[];
 }
 
-/** What a machine takes, fitted to sweeps of an engine: pure data, kept as JSON. */
+/** Times of a machine, fitted to sweeps of an engine: pure data, kept as JSON. */
 export interface MachineProfile {
   readonly format: "schemoe profile";
   readonly version: 1;
@@ -85,7 +85,7 @@ export interface MachineProfile {
   readonly kinds: readonly KindFit[];
   readonly links: LinksFit;
   /**
-   * Seconds from the end of what an operation waits for to its begin: on its own lane, on another one, and of a
+   * Seconds from the end of an operation's last dependency to its begin: on its own lane, on another one, and of a
    * phase from its last peer's post on. They are within the times above.
    */
   readonly launch: { readonly next: number; readonly wait: number; readonly meet: number };

@@ -27,7 +27,7 @@ export interface PackedProgram {
   readonly regions: readonly string[];
 }
 
-/** What the bytes of a Program depend on besides itself. */
+/** Parameters of the bytes of a Program besides itself. */
 export interface PackOptions {
   readonly place: (name: string) => Place;
   /** Seconds an operation is paced to, or undefined for as fast as it goes. */

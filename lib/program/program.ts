@@ -7,9 +7,9 @@ import type { Program } from "../engine.ts";
 import type { Schedule } from "../schedulers/types.ts";
 
 /**
- * Checks an order against its graph and works out what each position waits for.
+ * Checks an order against its graph and works out the waits of each position.
  *
- * An order in which every task comes after what it depends on cannot deadlock on any number of
+ * A topological order cannot deadlock on any number of
  * ranks, because all ranks and lanes run subsequences of one total order.
  *
  * @throws {SchemoeError} naming the first task that is missing, double, foreign or too early.
@@ -51,7 +51,7 @@ export function buildProgram(graph: TaskGraph, schedule: Schedule, scheduler: st
   return { graph, scheduler, order: [...order], waits, dependencies };
 }
 
-/** The order and its edges, also of what is no schedule at all. */
+/** The order and edges of a value that may be no schedule at all. */
 function parts(schedule: Schedule): Exclude<Schedule, readonly Task[]> {
   if (Object(schedule) === schedule && "order" in schedule) return schedule;
   return { order: schedule as readonly Task[], after: [] };

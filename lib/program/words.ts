@@ -181,7 +181,7 @@ export class Words {
 /** Memory that is kept from one Program to the next, at most. */
 const MOST_SPARE = 1 << 22;
 
-/** What a kernel takes. */
+/** Signature of a kernel. */
 interface Signature {
   readonly code: number;
   readonly letters: string;

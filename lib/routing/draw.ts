@@ -6,7 +6,7 @@ import type { RouterTrace, TraceSizes } from "./types.ts";
 /** Draws that meet an expert that the token already has, before the next free one is taken. */
 const TRIES = 16;
 
-/** Probabilities of experts, as what they add up to from the first one on. */
+/** Cumulative probabilities of experts. */
 export type Cumulated = Float64Array;
 
 /** @param weights at least 0, not all 0. */

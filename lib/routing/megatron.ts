@@ -10,7 +10,7 @@ export interface TracedRouting extends RouterTrace {
   readonly layer: number;
 }
 
-/** What is needed of a line. */
+/** The fields of a line that are read. */
 interface Line {
   readonly step: number;
   readonly block: string;

@@ -1,4 +1,4 @@
-/** What a recorded or made-up routing consists of. @module */
+/** A recorded or made-up routing. @module */
 
 /** Which experts the tokens of each rank go to: data, whatever gate it comes from. */
 export interface RouterTrace {
@@ -8,7 +8,7 @@ export interface RouterTrace {
   readonly topK: number;
   /** Tokens of a rank. */
   tokens(rank: number): number;
-  /** Experts of each token of a rank, int32 [tokens, topK]; those of a token are different ones. */
+  /** Experts of each token of a rank, int32 [tokens, topK]; all different for a token. */
   choices(rank: number): Int32Array;
 }
 

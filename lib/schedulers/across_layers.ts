@@ -71,7 +71,7 @@ function deferrable(graph: TaskGraph): Uint8Array {
 }
 
 /**
- * Simulates the order, each lane in turn, and lets a deferrable task in where its lane would stand
+ * Simulates the order, each lane in turn, and lets a deferrable task in where its lane would be
  * idle and it is done before the lane's next task could begin, as far as that is known.
  */
 function fillGaps(graph: TaskGraph, order: readonly Task[], costs: Costs): Task[] {

@@ -16,11 +16,11 @@ const KNOWN_SHARE = 0.5;
 /** Share of it after which an averaged instance is left, where costs differ between ranks or chunks. */
 const SMOOTH_SHARE = 0.25;
 
-/** How long to search, and who is told what was found. */
+/** Limits of the search, and a callback for its results. */
 export interface ExactOptions {
   /** Seconds; default 1. `Infinity` searches until the order is proven optimal. */
   readonly timeLimit?: number;
-  /** Called with the result of each search, whose `gap` says what is left to prove. */
+  /** Called with the result of each search, whose `gap` is not yet proven away. */
   readonly onGap?: (found: ExactSchedule) => void;
 }
 
@@ -45,7 +45,7 @@ export interface ExactSchedule {
 /**
  * The shortest order of a graph for given costs, or with a time limit the best found and its proven gap.
  *
- * All orders are searched, those that leave a lane idle on purpose included, as partial schedules that
+ * All orders are searched, including ones that leave a lane idle on purpose, as partial schedules that
  * differ in how many chunks have passed each stage: chunks with equal tasks and costs are
  * interchangeable, and each size of uneven chunks is counted apart. Of two partial schedules with the
  * same tasks, one that is nowhere later makes the other needless; bounds cut off what cannot become

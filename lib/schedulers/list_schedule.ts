@@ -3,7 +3,7 @@ import type { Costs } from "../costs/types.ts";
 import { type Lane, LANES, type Task, type TaskGraph } from "../types.ts";
 
 /**
- * Runs the graph in thought, on one rank as slow as the slowest of each task: whenever a lane is free it
+ * Simulates the graph on one rank, as slow as the slowest of each task: whenever a lane is free it
  * begins its ready task of the highest priority, or waits when none is ready. Returns the tasks in
  * the order in which they begin (Graham, "Bounds on Multiprocessing Timing Anomalies", SIAM J. Appl.
  * Math. 17(2), 1969). Some lane always works, so it takes at most the work of all lanes together, and
@@ -51,7 +51,7 @@ export function listSchedule(
   return order;
 }
 
-/** By task: those that come after it. */
+/** Successors of each task. */
 export function successors({ tasks }: TaskGraph): Task[][] {
   const next: Task[][] = tasks.map(() => []);
   for (const task of tasks) for (const id of task.after) next[id].push(task);

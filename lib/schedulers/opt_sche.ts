@@ -29,7 +29,7 @@ function rankOf(graph: TaskGraph, task: Task): readonly number[] {
   }
 }
 
-/** True for what comes after the chunks because it needs them. */
+/** Whether a task follows the chunks because it depends on them. */
 function dependsOnLegs(graph: TaskGraph, task: Task): boolean {
   return task.after.some((id) => {
     const { chunk } = graph.tasks[id];

@@ -1,4 +1,4 @@
-/** What a scheduler is. @module */
+/** The interface of schedulers. @module */
 import type { Chunking } from "../chunking/types.ts";
 import type { Costs } from "../costs/types.ts";
 import type { Task, TaskGraph } from "../types.ts";

@@ -206,7 +206,7 @@ export async function runGolden(
   return results;
 }
 
-/** What a gate reads besides its parameters. */
+/** Inputs of a gate besides its parameters. */
 const UNTRAINED = ["gate.selectionBias", "gate.noise", "gate.table", "gate.tokenIds"];
 
 /**

@@ -1,4 +1,4 @@
-/** What a reference case holds. @module */
+/** A reference case. @module */
 import type { LayerConfig } from "../blocks/mod.ts";
 
 /** A layer with inputs, parameters and what should come out. */

@@ -2,7 +2,7 @@
 import { gshard, type LayerConfig, type Routing, topK, type TopKOptions } from "../blocks/mod.ts";
 import { type GoldenRouter, routerLayer } from "./golden_router.ts";
 
-/** What a case may say of gate, routing and losses, in the words of its file. */
+/** Gate, routing and losses of a case, in the fields of its file. */
 export interface GoldenFields extends GoldenRouter {
   readonly topK?: number;
   readonly normalizeGate?: boolean;

@@ -25,7 +25,7 @@ import type { GateScores } from "../kernels/types.ts";
 import type { Loss } from "../blocks/losses/types.ts";
 import { SchemoeError } from "../types.ts";
 
-/** What a case says of its gate, in the words of its file. */
+/** The gate of a case, in the fields of its file. */
 export interface GoldenGate {
   readonly scores: string;
   readonly bias: boolean;

@@ -162,7 +162,7 @@ function modelOf(config: Config): ModelConfig {
   };
 }
 
-/** What a run of a reference computed: its steps, the gradients of step 0 and the parameters at the end. */
+/** Results of a run of a reference: its steps, the gradients of step 0 and the parameters at the end. */
 export interface GoldenTrainingRun {
   readonly steps: readonly TrainingStep[];
   readonly gradients: Readonly<Record<string, Float32Array>>;

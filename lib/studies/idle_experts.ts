@@ -18,7 +18,7 @@ const OF_EXPERTS = /^(experts\.|gate\.(weight|bias|selectionBias|noiseWeight)$)/
 const GROWING = ["gshard", "switch", "globalBatch", "sequence"];
 
 /**
- * The same case with that many experts, of which those that are added are never chosen: all outputs and
+ * The same case with that many experts, the added ones never chosen: all outputs and
  * gradients stay, the auxiliary loss grows with the number of experts. Results have more columns and
  * experts than are expected; `goldenErrors` compares what is.
  *

@@ -49,7 +49,7 @@ export interface LossOptions {
   /** Instances for each of them; default 100. */
   readonly count?: number;
   readonly seed?: number;
-  /** Makes random times hold what is assumed of them; default nothing. */
+  /** Makes random times fulfil assumptions; default none. */
   readonly assume?: (times: ChainTimes) => ChainTimes;
   /** Of the chart. */
   readonly title?: string;

@@ -22,7 +22,7 @@ export interface WhatIfSetup {
   readonly choices?: PassChoices;
 }
 
-/** What varies, and what is compared. */
+/** Varied quantity, and compared lines. */
 export interface WhatIfOptions {
   /**
    * A name such as `inter.bandwidth`, `processor.flopRate`, `chunks`, `nodes`, `routing.zipf` (the exponent of
@@ -36,13 +36,13 @@ export interface WhatIfOptions {
   readonly compressors?: readonly (Compressor | string)[];
   /** Which times count; `step`, the default, is forward and backward. */
   readonly pass?: "forward" | "backward" | "step";
-  /** What the chart shows; default the speed-up over the first line when there are several. */
+  /** Quantity of the chart; default the speed-up over the first line when there are several. */
   readonly show?: "seconds" | "speedUp";
   /** One node for all: see `openSimulator`; default true from 64 ranks that are all alike. */
   readonly representatives?: boolean;
 }
 
-/** From this many ranks on one node stands for all. */
+/** From this many ranks on one node represents all. */
 const MANY_RANKS = 64;
 const OPTIONS = [
   ...[

@@ -1,4 +1,4 @@
-/** Brings a topology's rates to what a run measured. @module */
+/** Fits a topology's rates to a run. @module */
 import { modelCosts } from "../costs/mod.ts";
 import type { Topology } from "../types.ts";
 import type { RanProgram } from "../layer/run.ts";

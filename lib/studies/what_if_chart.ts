@@ -3,7 +3,7 @@ import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
 import { applyTheme, onPaper, type Theme } from "../timeline/chart/theme.ts";
 
-/** What is drawn. */
+/** Lines and axes of the chart. */
 export interface CurveChart {
   readonly title: string;
   readonly x: { readonly label: string; readonly values: readonly (number | string)[] };

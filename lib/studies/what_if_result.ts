@@ -123,7 +123,7 @@ export class WhatIf {
   }
 }
 
-/** What a {@linkcode WhatIf} is made of. */
+/** Fields of a {@linkcode WhatIf}. */
 export interface WhatIfTimes {
   readonly vary: Vary;
   readonly values: readonly (number | string)[];

@@ -1,4 +1,4 @@
-/** What a what-if can change, by name. @module */
+/** Quantities that a what-if can vary, by name. @module */
 import type { LayerConfig } from "../blocks/mod.ts";
 import { resolveGate } from "../blocks/resolve_gate.ts";
 import { checkTopology } from "../topology.ts";

@@ -21,7 +21,7 @@ export const rtx2080ti = ({ nodes = 8, ranksPerNode = 4 }: TestbedSize): Testbed
     source: "fits of PipeMoE and FSMoE for ScheMoE's testbed",
     // three messages inside the node in the start-up time of its all-gather
     intra: { alpha: ALL_GATHER_4.alpha / 3, beta: ALL_GATHER_4.beta },
-    // what the all-to-all of 8 x 4 takes beyond its 3 messages and 4 slices inside the node
+    // time of the all-to-all of 8 x 4 beyond its 3 messages and 4 slices inside the node
     inter: {
       alpha: (ALL_TO_ALL_32.alpha - ALL_GATHER_4.alpha) / 28,
       beta: (ALL_TO_ALL_32.beta - ALL_GATHER_4.beta * 4 / 32) * 32 / 28,

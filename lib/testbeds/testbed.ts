@@ -19,7 +19,7 @@ export const DEFAULT_TESTBED = "h200-ib400";
  * A cluster by its name. Published ones: `2080ti-ib100` (ScheMoE's) and `dgx2-ib` (links of a DGX-2, GEMM
  * of an A6000). Current ones, put together from what NCCL and SimAI reckon with, from specifications and
  * measurements: `a100-ib200`, `h100-ib400`, `h200-ib400` and `b200-ib400`, with NVLink inside nodes of
- * eight and a network card for each GPU. Links and rates stay what they are when another size is asked for.
+ * eight and a network card for each GPU. Links and rates do not change with the size.
  * Rails and oversubscription are added as `{ ...topology, spine: { oversubscription: 2, rails: true } }`.
  *
  * ```ts

@@ -1,4 +1,4 @@
-/** What a testbed consists of. @module */
+/** A testbed. @module */
 import type { Topology } from "../types.ts";
 
 /** A cluster and where its numbers come from. */

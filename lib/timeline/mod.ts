@@ -1,5 +1,5 @@
 /**
- * What a run looks like: its timeline, measures of it, and its Gantt chart.
+ * Timelines of runs: tables, measures, charts, traces and reports.
  *
  * ```ts
  * import { fromCSV, makespan, verdict } from "./mod.ts";

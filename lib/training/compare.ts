@@ -9,7 +9,7 @@ import type { TrainOptions } from "./options.ts";
 import type { TrainingRun } from "./result.ts";
 import { train } from "./train.ts";
 
-/** What is compared; with the options of `train` that all runs share. */
+/** Runs to compare, and the options of `train` that they share. */
 export interface CompareTrainingOptions extends Omit<TrainOptions, "data" | "checkpoint" | "name"> {
   /** Choices of each run by name, such as `{ none: {}, int8: { compressor: "int8" } }`. */
   readonly runs: Readonly<Record<string, PassChoices>>;
@@ -17,7 +17,7 @@ export interface CompareTrainingOptions extends Omit<TrainOptions, "data" | "che
   readonly seeds?: readonly number[];
   /** Data of all runs, or of each seed, so that sequences come in other orders too. */
   readonly data: TrainingData | ((seed: number) => TrainingData);
-  /** Folder of the checkpoints, NAME-SEED.safetensors, from which a comparison that was ended goes on. */
+  /** Folder of the checkpoints, NAME-SEED.safetensors, from which an interrupted comparison resumes. */
   readonly folder?: string;
   /** Is called with each run that is done. */
   readonly onRun?: (run: TrainingRun, at: { readonly name: string; readonly seed: number }) => void;

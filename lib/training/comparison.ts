@@ -102,7 +102,7 @@ const pointsOf = ({ validations, steps }: TrainingRun): readonly LossPoint[] =>
 
 const finalLoss = (run: TrainingRun): number => pointsOf(run).at(-1)?.loss ?? NaN;
 
-/** At the steps that any of them has: mean, least and largest of those that have it. */
+/** At each step of any of the runs: mean, least and largest over the runs that have it. */
 function banded(lists: readonly (readonly LossPoint[])[]): LossCurve["points"] {
   const at = new Map<number, number[]>();
   for (const { step, loss } of lists.flat()) at.set(step, [...at.get(step) ?? [], loss]);

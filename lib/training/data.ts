@@ -1,4 +1,4 @@
-/** What a model is trained on. @module */
+/** Training data. @module */
 
 /** Sequences of a step: `sequences` of `context + 1` tokens, those of rank 0 first. */
 export interface BatchOptions {
@@ -14,7 +14,7 @@ export interface TrainingData {
   /** Number of different tokens. */
   readonly vocabulary: number;
   /**
-   * Tokens [sequences, context + 1] of a step. A function of its arguments alone, so that a run that goes on
+   * Tokens [sequences, context + 1] of a step. A function of its arguments alone, so that a run that resumes
    * from a checkpoint sees what it would have seen, on any number of ranks.
    */
   batch(options: BatchOptions): Int32Array;

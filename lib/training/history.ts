@@ -1,7 +1,7 @@
 /** The curve of a run, kept in its checkpoints. @module */
 import type { SpeedRow, StepRow, ValidationRow } from "./step_row.ts";
 
-/** What a run has done so far. */
+/** The progress of a run so far. */
 export interface History {
   readonly steps: readonly StepRow[];
   readonly speeds: readonly SpeedRow[];

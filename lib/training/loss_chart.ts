@@ -14,7 +14,7 @@ export interface LossCurve {
   }[];
   /** Whether points are told apart by dots. */
   readonly dots?: boolean;
-  /** Drawn thin, without a name of its own: what a line of the same name is the mean of. */
+  /** Drawn thin, without a name of its own: one run of the mean with that name. */
   readonly faint?: boolean;
 }
 

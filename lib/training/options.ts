@@ -122,7 +122,7 @@ export function resolveTraining(model: MoeModel, options: TrainOptions): Resolve
   };
 }
 
-/** What a report says beside its step: `loss 2.5123 · validation 2.4711 · 1820 tokens/s · 64 % hidden`. */
+/** Text of a report beside its step: `loss 2.5123 · validation 2.4711 · 1820 tokens/s · 64 % hidden`. */
 export function progressNote({ last, validation, tokensPerSecond, hidden }: TrainingProgress) {
   const speed = tokensPerSecond >= 1e4
     ? `${(tokensPerSecond / 1e3).toPrecision(3)}k`

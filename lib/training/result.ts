@@ -8,7 +8,7 @@ import { type LossCurve, lossSvg } from "./loss_chart.ts";
 import { smoothed } from "./smooth.ts";
 import type { SpeedRow, StepRow, ValidationRow } from "./step_row.ts";
 
-/** What a {@linkcode TrainingRun} is made of. */
+/** Fields of a {@linkcode TrainingRun}. */
 export interface TrainingRecord {
   readonly name: string;
   readonly history: History;
@@ -79,7 +79,7 @@ export class TrainingRun {
     ].join(" · ");
   }
 
-  /** What was run, in one line. */
+  /** Description of the run in one line. */
   get caption(): string {
     return Object.entries(this.configuration).map(([key, value]) => `${key} ${value}`).join(" · ");
   }

@@ -1,4 +1,4 @@
-/** What is known of each step of a training run. @module */
+/** A row of numbers per step of a training run. @module */
 
 /** One step that was done. */
 export interface StepRow {

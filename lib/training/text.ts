@@ -19,7 +19,7 @@ export interface TextOptions {
 export interface TextData extends TrainingData {
   /** Characters by token; undefined where tokens are bytes. */
   readonly characters?: readonly string[];
-  /** All tokens in order, and how many of them are for training. */
+  /** All tokens in order, and the number of those for training. */
   readonly tokens: Uint8Array | Uint16Array | Int32Array;
   readonly trained: number;
   /** Tokens of a text. @throws {SchemoeError} for a character that the data lacks. */

@@ -53,7 +53,7 @@ export class PartsDriver implements NativeCalls {
     this.#options = options;
   }
 
-  /** What a caption says of the GPUs' transport; empty on the CPU. */
+  /** Text on the GPUs' transport for captions; empty on the CPU. */
   get where(): string {
     const { nccl } = this.#part;
     return nccl === undefined ? "" : `, NCCL ${nccl}`;

@@ -111,7 +111,7 @@ async function answered(frames: Frames, ...kinds: string[]): Promise<Frame> {
   );
 }
 
-/** What the proof of a worker covers. */
+/** The message under the proof of a worker. */
 function said({ process, pid, host, cores }: Introduction): unknown[] {
   return [process, pid, host, cores];
 }

@@ -1,4 +1,4 @@
-/** What a worker does with the messages of process 0: engines of its own ranks. @module */
+/** A worker's handling of messages of process 0: engines of its own ranks. @module */
 import type { PreparedProgram } from "../native/engine.ts";
 import { SchemoeError } from "../types.ts";
 import { digest } from "./digest.ts";

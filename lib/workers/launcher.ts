@@ -1,7 +1,7 @@
 /** What mpirun, srun and torchrun tell the processes that they start. @module */
 import { SchemoeError } from "../types.ts";
 
-/** Place of this process among those that were started together. */
+/** Place of this process among all that were started together. */
 export interface Launcher {
   /** Number of this process; 0 drives the others. */
   readonly process: number;

@@ -3,7 +3,7 @@ import { type FailureParts, NativeError } from "../native/failure.ts";
 import { SchemoeError } from "../types.ts";
 import { type Fields, type Frame, type Frames, READING } from "./frames.ts";
 
-/** What a process says of itself when it joins. */
+/** Introduction of a process when it joins. */
 export interface Introduction {
   readonly process: number;
   readonly pid: number;

@@ -1,4 +1,4 @@
-/** A native engine of some ranks of a world, connected with those of other processes. @module */
+/** A native engine of some ranks of a world, connected with the engines of other processes. @module */
 import { transportArguments } from "../engines/cuda.ts";
 import { NativeEngine, type OpenNative } from "../native/engine.ts";
 import { libraryPath, openLibrary } from "../native/library.ts";

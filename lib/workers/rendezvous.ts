@@ -70,7 +70,7 @@ export class Rendezvous {
    * Resolves to all other processes, in their order, and stops listening.
    *
    * @param failed rejects when one of them can no longer come.
-   * @throws {SchemoeError} naming those that did not join in time (seconds), and who was turned away.
+   * @throws {SchemoeError} naming processes that did not join in time (seconds), and addresses that were turned away.
    */
   async gather(timeLimit: number, failed?: Promise<never>): Promise<Member[]> {
     const late = after(timeLimit * 1000);

@@ -22,7 +22,7 @@ const PROGRAM = new URL("../tasks/worker.ts", import.meta.url);
  * await workers.close();
  * ```
  * @param options.timeLimit seconds in which they must join; default 30.
- * @throws {SchemoeError} for an unknown option, and naming those that did not join, with what they printed.
+ * @throws {SchemoeError} for an unknown option, and naming processes that did not join, with their output.
  */
 export async function spawnWorkers(
   count: number,

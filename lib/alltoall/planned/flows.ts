@@ -2,7 +2,7 @@
 import type { Topology } from "../../types.ts";
 import type { TrafficMatrix } from "../types.ts";
 
-/** Bytes between nodes, and what each rank sends to and gets from other nodes. */
+/** Bytes between nodes, and from and to other nodes of each rank. */
 export interface Flows {
   readonly nodes: number;
   /** [nodes, nodes], 0 on the diagonal. */
@@ -11,7 +11,7 @@ export interface Flows {
   readonly in: Float64Array;
 }
 
-/** As many bytes for every pair: what an all-to-all plans for when it is told nothing. */
+/** Equal bytes for every pair: the traffic planned for by default. */
 export const evenTraffic = ({ ranks }: Topology): TrafficMatrix => ({ ranks, bytes: () => 1 });
 
 const known = new WeakMap<TrafficMatrix, WeakMap<Topology, Flows>>();

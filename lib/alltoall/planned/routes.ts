@@ -135,12 +135,12 @@ class Slots {
 
   constructor(readonly topology: Topology, readonly planning: Planning) {}
 
-  /** Of what a rank sends to a node for others. */
+  /** Of a rank's sends to a node for others. */
   sent(rank: number, to: number, route: number): number {
     return this.#of("sent", rank, to)[route];
   }
 
-  /** Of what a rank gets from a node for others. */
+  /** Of a rank's receives from a node for others. */
   received(rank: number, from: number, route: number): number {
     return this.#of("received", rank, from)[route];
   }

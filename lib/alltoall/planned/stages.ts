@@ -10,7 +10,7 @@ export interface Stage {
   readonly bytes: Float64Array;
 }
 
-/** Stages, and what is left when there are as many as allowed: moved in one last step. */
+/** Stages, and the rest after the most allowed, moved in one last step. */
 export interface Stages {
   readonly stages: readonly Stage[];
   readonly rest: Float64Array;
@@ -24,7 +24,7 @@ const HALVINGS = 20;
  * matchings are taken off one by one, each as far as its smallest entry goes and chosen with that entry near
  * its largest possible. With all stages taken their times add up to the largest row or column.
  *
- * @param most stages at most; what is then left is `rest`.
+ * @param most stages at most; the remainder is `rest`.
  */
 export function birkhoff(matrix: Float64Array, size: number, most: number): Stages {
   const left = matrix.slice();

@@ -3,7 +3,7 @@ import type { Expert, ExpertShape } from "./types.ts";
 import { SchemoeError } from "../../types.ts";
 import { callUser } from "../../user_code.ts";
 
-/** What an expert is asked to fit. */
+/** Sizes that an expert must fit. */
 export type ExpertLayer = ExpertShape & { readonly experts: number; readonly dtype?: string };
 
 /**

@@ -10,7 +10,7 @@ import { type ExternalTensor, externalTensors } from "./onnx_proto.ts";
 export interface OnnxFile {
   /** What errors call it. */
   readonly name: string;
-  /** What the runtime opens: bytes, or the path of a model with data beside it. */
+  /** Input of the runtime: bytes, or the path of a model with data beside it. */
   readonly source: Uint8Array | string;
   /** Bytes of the model and of its external data. */
   readonly bytes: number;

@@ -7,7 +7,7 @@
 /** A tensor whose values are not in the model. */
 export interface ExternalTensor {
   readonly name: string;
-  /** What the model says of them: `location`, `offset`, `length`. */
+  /** Their fields in the model: `location`, `offset`, `length`. */
   readonly says: ReadonlyMap<string, string>;
 }
 

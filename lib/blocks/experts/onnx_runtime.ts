@@ -11,7 +11,7 @@ export interface OnnxTensor {
   readonly dims: readonly number[];
 }
 
-/** What a model says about one of its inputs or outputs. */
+/** Description of one of a model's inputs or outputs. */
 export interface OnnxValue {
   readonly name: string;
   readonly isTensor: boolean;

@@ -1,4 +1,4 @@
-/** What an expert is, and what its kernels are given. @module */
+/** The interface of experts, and the context of their kernels. @module */
 import type { Matrix } from "../../kernels/types.ts";
 import type { HostFunction, Kernel } from "../../types.ts";
 import type { Block } from "../types.ts";
@@ -9,10 +9,10 @@ export interface ExpertShape {
   readonly hiddenDim: number;
 }
 
-/** What an expert reads and writes for the rows of one chunk, local experts being groups. */
+/** Tensors of an expert for the rows of one chunk, local experts being groups. */
 export interface ExpertContext {
   readonly shape: ExpertShape;
-  /** Number of the first local expert, and how many there are. */
+  /** First local expert, and their number. */
   readonly firstExpert: number;
   readonly experts: number;
   /** Input and output rows; in backward their gradients are `dx` and `dy`. */

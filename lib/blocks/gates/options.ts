@@ -12,7 +12,7 @@ export interface WeightOptions {
   readonly normalize?: boolean;
   /** Factor of all weights, after that; default 1. */
   readonly scale?: number;
-  /** What a weight multiplies: the expert's output (default) or its input. */
+  /** Operand of a weight: the expert's output (default) or its input. */
   readonly weighs?: "output" | "input";
 }
 

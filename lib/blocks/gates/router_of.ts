@@ -16,7 +16,7 @@ export interface RouterInput {
   readonly logits: Float32Array;
 }
 
-/** What it decided, [tokens, k] each; a choice of -1 goes nowhere. */
+/** Its decisions, [tokens, k] each; a choice of -1 goes nowhere. */
 export interface RouterChoice {
   readonly choices: Int32Array;
   readonly weights: Float32Array;

@@ -1,4 +1,4 @@
-/** What a gate is, and what its kernels are given. @module */
+/** The interface of gates, and the context of their kernels. @module */
 import type { ElementType, GateScores } from "../../kernels/types.ts";
 import type { HostFunction, Kernel, View } from "../../types.ts";
 
@@ -8,7 +8,7 @@ export interface GateShape {
   readonly tokens: number;
   readonly modelDim: number;
   readonly experts: number;
-  /** Experts, and what the gate has beside them: experts without computation. */
+  /** Experts, including those without computation. */
   readonly rows: number;
 }
 
@@ -82,7 +82,7 @@ export interface Gate {
   readonly k: number;
   /** Choices that a token has room for; default `k`. */
   readonly slots?: number | "experts";
-  /** What a weight multiplies: the expert's output (default) or its input. */
+  /** Operand of a weight: the expert's output (default) or its input. */
   readonly weighs?: "output" | "input";
   /** Experts without computation, which return their input; default 0. */
   readonly identities?: number;
@@ -94,13 +94,13 @@ export interface Gate {
   readonly scores?: GateScores;
   /** Whether its backward kernel adds the gradient of the loss of GShard where that is the only loss. */
   readonly fused?: boolean;
-  /** Its own places of an expert for the tokens of a rank, instead of those of the routing. */
+  /** Its own places of an expert for the tokens of a rank, instead of the routing's. */
   capacity?(shape: GateShape & { readonly capacityFactor: number }): number;
   /** Tensors of its own; default `weight` [rows, modelDim], trained. */
   tensors?(shape: GateShape): readonly GateTensor[];
   forward(context: GateContext): readonly Kernel[];
   backward(context: GateContext): readonly Kernel[];
-  /** What it changes without a gradient after the backward pass. */
+  /** Its update without a gradient, after the backward pass. */
   readonly update?: GateUpdate;
   flops(shape: GateShape): { forward: number; backward: number };
 }

@@ -1,9 +1,9 @@
-/** What a loss on the routing is, and what its kernels are given. @module */
+/** The interface of losses on the routing, and the context of their kernels. @module */
 import type { GateScores } from "../../kernels/types.ts";
 import type { Kernel, View } from "../../types.ts";
 import type { GateContext, GateShape, GateTensor } from "../gates/types.ts";
 
-/** What a loss reads and writes on one rank. */
+/** Tensors of a loss on one rank. */
 export interface LossContext extends GateContext {
   /** Ranks over which `counts` are summed: all of them for a loss over the global batch, else 1. */
   readonly ranks: number;
@@ -13,7 +13,7 @@ export interface LossContext extends GateContext {
   readonly kind: GateScores;
   /** A tensor of the gate; `tensor` gives those of the loss. @throws {SchemoeError} for an unknown name. */
   gateTensor(name: string): View;
-  /** [rows]: what the loss counts. */
+  /** [rows]: tokens, as the loss counts them. */
   readonly counts: View;
   /** Its value [1], and the total to which `weight` times it is added. */
   readonly loss: View;

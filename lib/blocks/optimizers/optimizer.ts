@@ -1,4 +1,4 @@
-/** What an optimizer is. @module */
+/** The interface of optimizers. @module */
 import type { UpdateViews } from "../../kernels/mod.ts";
 import type { Kernel, View } from "../../types.ts";
 

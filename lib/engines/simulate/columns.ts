@@ -1,4 +1,4 @@
-/** Which ranks are simulated: all, or those of one node for every node. @module */
+/** Simulated ranks: all, or one node's for every node. @module */
 import { type RankTraffic, SchemoeError, type Topology, type TrafficPattern } from "../../types.ts";
 import type { Columns } from "./meeting.ts";
 
@@ -31,7 +31,7 @@ export function oneNode(topology: Topology): Columns {
 }
 
 /**
- * Compares some ranks of other nodes with those that stand for them. A complete check would list the
+ * Compares some ranks of other nodes with their representatives. A complete check would list the
  * transfers of all ranks, which is what representatives are there to avoid.
  *
  * @throws {SchemoeError} naming a rank that moves something else.

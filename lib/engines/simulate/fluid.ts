@@ -32,7 +32,7 @@ class Fluid {
   readonly #columns: number;
   readonly #events: EventTable;
   readonly #heap = new EventHeap();
-  /** Per operation: what it waits for and is not done; peers not posted. */
+  /** Per operation: unfinished dependencies; peers not posted. */
   readonly #open: Uint16Array;
   readonly #unposted: Int32Array;
   /** Per position: the positions that wait for it, and the next on its lane (-1: none). */
@@ -81,7 +81,7 @@ class Fluid {
 
   run(): EventTable {
     const operations = this.instance.steps.length * this.#columns;
-    // those that begin at once have nothing open before any other one ends
+    // operations without dependencies begin before any other one ends
     const first: number[] = [];
     for (let at = 0; at < operations; at++) if (this.#open[at] === 0) first.push(at);
     for (const at of first) this.#begin(at, 0);
@@ -159,7 +159,7 @@ class Fluid {
     this.#finish(slot, at, time);
   }
 
-  /** What is sent is sent: card and uplinks are for the others. */
+  /** The part is sent: its share of card and uplinks goes to the others. */
   #leave(slot: number, column: number, time: number): void {
     for (const shared of [this.#shares.cardOf(column), this.#shares.uplinksOf(column)]) {
       shared?.remove(slot);
@@ -219,7 +219,7 @@ class Fluid {
     for (const slot of shared.members) this.#setRate(slot, time);
   }
 
-  /** Books what was done so far and sets the time of the next event, when the rate has changed. */
+  /** Accounts for progress so far and sets the time of the next event, when the rate has changed. */
   #setRate(slot: number, time: number): void {
     if (this.#running[slot] < 0) return;
     const pace = this.#speed(slot);

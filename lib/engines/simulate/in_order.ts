@@ -5,7 +5,7 @@ import type { Instance } from "./instance.ts";
 
 /**
  * Times of all operations, position after position: all ranks run subsequences of one total order, so
- * what an operation waits for is known before its turn. Takes time in the number of operations.
+ * the dependencies of an operation are done before its turn. Takes time in the number of operations.
  */
 export function simulateInOrder({ columns, steps }: Instance): EventTable {
   const { length } = columns.ranks;

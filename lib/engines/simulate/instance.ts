@@ -7,7 +7,7 @@ import { checkRepresentatives } from "./columns.ts";
 import { type Columns, makeMeetings, type Meeting } from "./meeting.ts";
 import { checkSize } from "./size.ts";
 
-/** What one position of the order takes in each column, nothing else running. */
+/** Time of one position of the order in each column, with nothing else running. */
 export interface Step {
   /** Index in `LANES`. */
   readonly lane: number;
@@ -73,7 +73,7 @@ export function makeInstance(
 
 const known = new WeakMap<TrafficPattern, Map<number, Meeting>>();
 
-/** Meetings of patterns; those of a pattern stay the same for as many columns. */
+/** Meetings of patterns, cached by pattern and number of columns. */
 function meetingsOf(patterns: Map<TrafficPattern, string>, columns: Columns) {
   const found = new Map<TrafficPattern, Meeting>();
   const missing = new Map<TrafficPattern, string>();
@@ -93,7 +93,7 @@ function meetingsOf(patterns: Map<TrafficPattern, string>, columns: Columns) {
 
 type Priced = Pick<Step, "seconds" | "phase">;
 
-/** Times of tasks; those that move or compute alike share their arrays. */
+/** Times of tasks; equal ones share their arrays. */
 class Prices {
   readonly #phases = new Map<TrafficPattern, Map<number, Priced>>();
   readonly #compute = new Map<number, Priced>();

@@ -8,7 +8,7 @@ export interface Shape {
   key(counts: Uint16Array): number;
 }
 
-/** A partial schedule that is kept, where it comes from, and what it can become at best. */
+/** A kept partial schedule, its parent, and a lower bound of its completions. */
 export class Layer {
   size = 0;
   records: Float64Array;

@@ -1,4 +1,4 @@
-/** What the search for an optimal order works on: numbers instead of tasks. @module */
+/** Input of the search for an optimal order: numbers instead of tasks. @module */
 import { interchangeable } from "../../costs/bound_groups.ts";
 import { costTable, sameSeconds } from "../../costs/bound_table.ts";
 import type { Costs } from "../../costs/types.ts";
@@ -11,9 +11,9 @@ export const LANE_COUNT = LANES.length;
 export interface Problem {
   readonly graph: TaskGraph;
   readonly tasks: number;
-  /** Ranks that are told apart; one when a single rank stands for all. */
+  /** Ranks in the search; one when a single rank represents all. */
   readonly ranks: number;
-  /** False where the costs of tasks alone do not say what an order takes; see `representatives`. */
+  /** False where costs of tasks alone do not give the makespan of an order; see `representatives`. */
   readonly faithful: boolean;
   readonly seconds: Float64Array;
   readonly lane: Uint8Array;
@@ -73,7 +73,7 @@ function contended({ contention, nic, spine, ranksPerNode }: Topology): boolean 
 }
 
 /**
- * One rank when it can stand for all. Without shared processors that is a rank on which no task is
+ * One rank when it can represent all. Without shared processors that is a rank on which no task is
  * faster than elsewhere: by induction over the order it is never waited for and never waits. With
  * shared ones, ranks of equal costs run in step, so each computation is slowed by the fullest processor.
  */

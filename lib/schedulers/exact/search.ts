@@ -17,7 +17,7 @@ const MOST_BYTES = 64e6;
 /** Partial schedules between two looks at the clock. */
 const PATIENCE = 32;
 
-/** An order and what is known about the best one. */
+/** The best order found, and bounds of the optimum. */
 export interface Found {
   readonly order: readonly number[];
   readonly seconds: number;

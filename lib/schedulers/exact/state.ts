@@ -1,4 +1,4 @@
-/** Partial schedules: how tasks are put at the end of one, and what it costs to finish it. @module */
+/** Partial schedules: appending tasks, and lower bounds of the cost to finish. @module */
 import { LANE_COUNT, type Problem } from "./problem.ts";
 
 /**
@@ -9,7 +9,7 @@ export function recordSize({ tasks, ranks }: Problem): number {
   return (LANE_COUNT + tasks) * ranks;
 }
 
-/** Works on one record at a time; `counts` says how many tasks of each group are scheduled. */
+/** Works on one record at a time; `counts` are the scheduled tasks of each group. */
 export class Workbench {
   readonly record: Float64Array;
   readonly counts: Uint16Array;
@@ -141,7 +141,7 @@ export class Workbench {
 
   /**
    * Forgets what cannot matter any more: a lane is not needed before its first open task can start, an
-   * end not before the lanes of those that wait for it are. After `bound()`.
+   * end not before the lanes of its successors are. After `bound()`.
    */
   normalize(): void {
     const { tasks, ranks, lane, successors, group, place } = this.problem;

@@ -14,11 +14,11 @@ export interface AllToAllRow {
   readonly overBound: number;
   /** Phases, each a task that a scheduler may place. */
   readonly phases: number;
-  /** What one rank takes to plan, from the matrix to its steps; measured on this machine. */
+  /** Time of one rank to plan, from the matrix to its steps; measured on this machine. */
   readonly planningMs: number;
 }
 
-/** What is compared, and the bounds it is compared with. */
+/** The compared all-to-alls, and their bounds. */
 export interface AllToAllComparison {
   readonly rows: readonly AllToAllRow[];
   readonly bounds: readonly AllToAllBound[];

@@ -1,4 +1,4 @@
-/** How far values are from what they should be. @module */
+/** Errors of values relative to a reference. @module */
 
 /** Of values in rows, against the right ones. */
 export interface ValueError {

@@ -1,4 +1,4 @@
-/** What codecs cost in accuracy, and what they save in time. @module */
+/** Accuracy lost and time saved by codecs. @module */
 import * as compressors from "../../compressors/mod.ts";
 import { BUILT_IN, type MoeLayer, type Run } from "../../layer/mod.ts";
 import type { Compressor } from "../../compressors/types.ts";

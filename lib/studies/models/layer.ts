@@ -1,4 +1,4 @@
-/** A layer's configuration from what is known of a model. @module */
+/** A layer's configuration from a published model. @module */
 import {
   clampedSwiglu,
   globalBatch,

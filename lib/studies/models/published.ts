@@ -7,7 +7,7 @@ import { type ModelSizes, scaled } from "./scale.ts";
 import type { ModelSpec } from "./spec.ts";
 import { MODELS } from "./table.ts";
 
-/** A model: what is known of its layers, and layers made of it. */
+/** A model: its published sizes, and layers made of them. */
 export interface Model extends ModelSpec {
   /**
    * The configuration of one of its layers.

@@ -10,7 +10,7 @@ import { DEFAULT_TESTBED, testbed } from "../../testbeds/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import { model, MODEL_NAMES } from "./published.ts";
 
-/** What is simulated. */
+/** Options of the simulation. */
 export interface ModelsOptions {
   /** Default all. */
   readonly models?: readonly string[];

@@ -1,4 +1,4 @@
-/** What is known of a model's Mixture-of-Experts layers, as data. @module */
+/** A model's Mixture-of-Experts layers as published, as data. @module */
 import type { GateScores } from "../../kernels/types.ts";
 
 /** Sizes and router of a model's layers. */
@@ -37,7 +37,7 @@ export interface ModelRouter {
   readonly bias?: boolean;
   /** Rate by which a bias for selection alone moves after each step; absent: there is none. */
   readonly biasRate?: number;
-  /** Groups of experts, and how many of them a token may use. */
+  /** Groups of experts, and the number of them a token may use. */
   readonly groups?: number;
   readonly groupLimit?: number;
   /** Weights of a token divided by their sum; default true. */

@@ -9,7 +9,7 @@ import { METHODS } from "./methods.ts";
 import type { Method } from "./published.ts";
 import type { Workload } from "./workloads.ts";
 
-/** What a step comes to. */
+/** Predicted time of a step. */
 export interface Predicted {
   /** Forward and backward of all Mixture-of-Experts layers, nothing else. */
   readonly seconds: number;

@@ -6,12 +6,12 @@ export interface Published {
   readonly table: 1 | 7 | 8 | 10;
   readonly workload: WorkloadName;
   readonly method: Method;
-  /** What was timed: a training step, or the all-to-alls of one. */
+  /** The timed part: a training step, or its all-to-alls. */
   readonly what: "step" | "all-to-alls";
   readonly milliseconds: number;
 }
 
-/** What is run; see `workloads.ts`. */
+/** Workload; see `workloads.ts`. */
 export type WorkloadName =
   | "CT-MoE-12"
   | "CT-MoE-16"

@@ -14,7 +14,7 @@ export interface PaperRow extends Published {
   /** The same when all-to-alls are as slow as table 1 says they were: not a prediction, an explanation. */
   readonly explainedMs: number;
   readonly explainedError: number;
-  /** What a method that searches has chosen. */
+  /** The choice of a method that searches. */
   readonly chosen: string;
 }
 

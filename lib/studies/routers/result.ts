@@ -1,4 +1,4 @@
-/** What a study of routers shows. @module */
+/** The result of a study of routers. @module */
 import { type Displayable, displayable } from "../../timeline/mod.ts";
 import { balanceSvg, loadsSvg } from "./charts.ts";
 import type { RouterRow } from "./row.ts";

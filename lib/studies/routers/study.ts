@@ -1,4 +1,4 @@
-/** Routers on the same tokens: loads, imbalance, and what a loss says of it. @module */
+/** Routers on the same tokens: loads, imbalance, and losses. @module */
 import { type Gate, hashTable, importance, type LayerConfig } from "../../blocks/mod.ts";
 import type { Engine } from "../../engine.ts";
 import { createLayer, type MoeLayer, randomNormal } from "../../layer/mod.ts";
@@ -7,7 +7,7 @@ import { quoted } from "../../words.ts";
 import { RouterStudy } from "./result.ts";
 import type { RouterRow } from "./row.ts";
 
-/** What is routed, and by what. */
+/** Tokens and routers. */
 export interface RouterStudyOptions {
   /** The layer of all gates; its gate and losses are replaced. */
   readonly layer: Omit<LayerConfig, "gate" | "losses">;

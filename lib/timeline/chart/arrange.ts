@@ -28,19 +28,19 @@ import { pathMarks } from "./path_marks.ts";
 import { thin } from "./thin.ts";
 import type { ZoomData } from "./zoom.ts";
 
-/** What charts that stand above each other share. */
+/** Shared by charts above each other. */
 export interface Shared {
   /** Nanoseconds from the left to the right edge; default the makespan. */
   readonly span?: number;
   /** Left edge of the bars at least. */
   readonly left?: number;
-  /** What the legend explains besides this run; null for no legend. */
+  /** Entries of the legend besides this run's; null for no legend. */
   readonly legend?: Needs | null;
   /** Ranks, or groups of equal ones, that are shown at most. */
   readonly most?: number;
 }
 
-/** What a legend must explain. */
+/** Entries of a legend. */
 export interface Needs {
   readonly kinds: ReadonlySet<string>;
   readonly waiting: boolean;

@@ -7,7 +7,7 @@ import { formatBytes, formatRate, formatTime } from "../table/format.ts";
 import { type Layout, textWidth } from "./layout.ts";
 import { barKind, kindStyle } from "./palette.ts";
 
-/** Rectangles with what is written on them, one entry for each bar. */
+/** Rectangles with their texts, one entry for each bar. */
 export interface Bars {
   readonly x1: Float64Array;
   readonly x2: Float64Array;
@@ -37,7 +37,7 @@ export function makeBars(
     layout: Layout;
     scale: TimeScale;
     begin: number;
-    /** What a tooltip calls a rank; default `node 0 · rank 1`. */
+    /** Name of a rank in tooltips; default `node 0 · rank 1`. */
     where?: (rank: number) => string | undefined;
   },
 ): Bars {

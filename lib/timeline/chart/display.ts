@@ -15,7 +15,7 @@ export interface Displayable {
 
 /** The forms in which a value can be shown. */
 export interface Shown {
-  /** What a terminal shows. */
+  /** Text for a terminal. */
   readonly text: string;
   /** An `<svg>` element. */
   readonly svg?: string;

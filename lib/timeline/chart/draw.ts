@@ -171,7 +171,7 @@ function drawGaps(Plot: Plot, gaps: Gaps, layout: Layout) {
   ];
 }
 
-/** Fades what is not on the critical path, outlines what is, and joins it by lines. */
+/** Outlines the critical path and joins its bars by lines; fades all others. */
 function drawPath(
   Plot: Plot,
   { boxes: on, links, others }: NonNullable<Chart["path"]>,

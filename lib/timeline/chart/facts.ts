@@ -1,5 +1,5 @@
 /**
- * What a picture says of the run that it shows, so that it can be understood without its notebook.
+ * Facts of a run in its picture, so that it can be understood without its notebook.
  * @module
  */
 import { column, rows } from "../table/columns.ts";
@@ -15,7 +15,7 @@ export function titleOf({ name, pass }: Timed): string | undefined {
   return pass && !name.includes(pass) ? `${name} · ${pass}` : name;
 }
 
-/** Lines below the title: what was chosen, where it ran, and how it went. */
+/** Lines below the title: choices, world, and verdict. */
 export function factsOf(run: Timed): string[] {
   const world = worldOf(run);
   const timing = `${run.configuration?.engine ?? ""}`;
@@ -28,7 +28,7 @@ export function factsOf(run: Timed): string[] {
   ].filter((line) => line !== "");
 }
 
-/** What was chosen: pass, scheduler and all-to-all, codec, chunks, engine. */
+/** Choices: pass, scheduler and all-to-all, codec, chunks, engine. */
 export function choicesOf(run: Timed): string {
   const { scheduler, allToAll, compressor, chunks, engine, layers } = run.configuration ?? {};
   return [
@@ -41,7 +41,7 @@ export function choicesOf(run: Timed): string {
   ].filter((part) => part !== "").join(" · ");
 }
 
-/** Ranks, links and processors; those that a run emulates or simulates, otherwise the ranks alone. */
+/** Ranks, with the links and processors of an emulated or simulated run. */
 export function worldText(world: Topology, timing = ""): string {
   const { name, nodes, ranksPerNode, links: { intra, inter }, processor, speed, nic } = world;
   const slow = speed ? Math.min(...speed) : 1;

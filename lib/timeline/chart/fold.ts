@@ -4,7 +4,7 @@
  */
 import { column, numbers, rows, type Timeline } from "../table/columns.ts";
 
-/** Ranks with equal bars; the first of them stands for all. */
+/** Ranks with equal bars, represented by the first. */
 export interface RankGroup {
   readonly rank: number;
   readonly node: number;

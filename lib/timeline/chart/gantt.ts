@@ -43,7 +43,7 @@ const OPTIONS: Record<keyof GanttOptions, true> = {
  *
  * `waits` writes into each gap what it waits for, `memory` adds a row of the memory in use.
  *
- * Above it stands what was run: pass, choices, engine, ranks and links, and the verdict, as far as they
+ * Above it: pass, choices, engine, ranks and links, and the verdict, as far as they
  * are known. The axis begins at the earliest start. The picture depends on nothing but the arguments,
  * and is dark on dark pages. Loads Observable Plot, and linkedom when given no document.
  *

@@ -40,12 +40,12 @@ export interface Layout {
   readonly dividers: readonly number[];
 }
 
-/** What is drawn. */
+/** Geometry of a chart. */
 export interface Shape {
   readonly width: number;
   /** Height of title and legend. */
   readonly header: number;
-  /** Height of what is below the axis. */
+  /** Height below the axis. */
   readonly footer: number;
   /** In the order in which they are drawn. */
   readonly ranks: readonly ShownRank[];
@@ -57,7 +57,7 @@ export interface Shape {
   readonly left?: number;
 }
 
-/** A rank, or the first of several that look the same, and what stands beside it. */
+/** A rank, or the first of several that look the same, and its label. */
 export interface ShownRank {
   readonly rank: number;
   readonly node: number;

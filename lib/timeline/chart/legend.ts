@@ -23,7 +23,7 @@ export interface Legend {
   readonly bottom: number;
 }
 
-/** What a legend must explain. */
+/** Contents of a legend. */
 export interface LegendContent {
   readonly kinds: Iterable<string>;
   readonly waiting: boolean;

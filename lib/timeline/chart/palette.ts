@@ -9,7 +9,7 @@ import { isCommunication } from "../table/columns.ts";
 
 /** How a kind of task is drawn. */
 export interface KindStyle {
-  /** What the legend calls it. */
+  /** Name in the legend. */
   readonly name: string;
   readonly fill: string;
   /** Colour of text on it. */
@@ -57,7 +57,7 @@ export function kindStyle(kind: string): KindStyle {
   return Object.hasOwn(STYLES, kind) ? STYLES[kind] : { ...STYLES.opaque, name: kind };
 }
 
-/** What a bar is drawn as: its kind, but the all-to-all back (label `A2`) apart from the one there. */
+/** Style of a bar: its kind, but the all-to-all back (label `A2`) apart from the one there. */
 export const barKind = (kind: string, label: string): string =>
   kind === "allToAll" && label.endsWith("2") ? BACK : kind;
 

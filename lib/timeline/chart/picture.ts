@@ -1,5 +1,5 @@
 /**
- * Pictures other than Gantt charts: a title, what was run, a drawing, and a note below.
+ * Pictures other than Gantt charts: a title, lines on the run, a drawing, and a note below.
  * @module
  */
 import type { ColumnTable } from "arquero";
@@ -56,12 +56,12 @@ export interface Drawing {
   readonly plot?: Record<string, unknown>;
 }
 
-/** What a picture consists of. */
+/** Parts of a picture. */
 export interface PictureParts {
   /** What errors call it, such as `draw the roofline`. */
   readonly doing: string;
   readonly title: string;
-  /** Small lines below the title: what was run. */
+  /** Small lines below the title, on the run. */
   readonly lines: readonly string[];
   /** Line below the drawing. */
   readonly note?: string;

@@ -18,7 +18,7 @@ interface Cells {
   /** For each column whether it holds nothing but numbers. */
   readonly numeric: readonly boolean[];
   readonly rows: readonly (readonly string[])[];
-  /** What is said below: that the table was cut. */
+  /** Note below: that the table was cut. */
   readonly note: string;
 }
 

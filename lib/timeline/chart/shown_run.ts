@@ -1,5 +1,5 @@
 /**
- * What a run says of itself, whether it just ran or was loaded.
+ * Picture and text of a run, just run or loaded.
  * @module
  */
 import type { Program } from "../../engine.ts";
@@ -36,7 +36,7 @@ export abstract class ShownRun implements Timed {
     return verdict(this);
   }
 
-  /** What was run, in one line. */
+  /** Description of the run in one line. */
   get caption(): string {
     return Object.entries(this.configuration).map(([key, value]) => `${key} ${value}`).join(" · ");
   }

@@ -5,7 +5,7 @@
 import type { Bars } from "./bars.ts";
 import { themedHtml } from "./themed.ts";
 
-/** What the script needs besides the SVG. Times are nanoseconds from the left edge. */
+/** Data of the script besides the SVG. Times are nanoseconds from the left edge. */
 export interface ZoomData {
   readonly left: number;
   readonly right: number;

@@ -118,7 +118,7 @@ function nameIt(subject: Subject, doing: string): Timed & { readonly name: strin
   return renamed(run, { name: run.name ?? oneRun(run.timeline), pass: run.pass });
 }
 
-/** What was chosen, and the world where it is not that of the chart above. */
+/** Choices of a run, and its world where it differs from the chart above. */
 function linesOf(run: Timed, above: Timed | undefined): string[] {
   const [world, other] = [run, above].map((of) => {
     const topology = of && worldOf(of);

@@ -13,7 +13,7 @@ export interface Disturbance {
   readonly share: number;
   /** The largest ratio of a time to the paced one, of tasks on the critical path that matter. */
   readonly factor: number;
-  /** The task of that ratio, with what it took and what it should have taken, in nanoseconds. */
+  /** The task of that ratio, with its actual and paced time in nanoseconds. */
   readonly worst?: {
     readonly name: string;
     readonly rank: number;
@@ -30,7 +30,7 @@ const TOLERATED = 0.05;
 const WORTH = 0.005;
 
 /**
- * What a run lost on its critical path because tasks took longer than they were paced to, or began
+ * Time lost on a run's critical path because tasks took longer than they were paced to, or began
  * late: the machine had something else to do, or is too slow for the pace. Undefined where less than a
  * twentieth of the makespan was lost, and where nothing is paced: then there is nothing to hold it to.
  *

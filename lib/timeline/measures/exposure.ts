@@ -71,7 +71,7 @@ export function exposuresOf(operations: Operations): Exposure[] {
   });
 }
 
-/** What an operation waited for before it began, in words. */
+/** The cause of an operation's waiting, in words. */
 function whyThen(operations: Operations, operation: Operation): string {
   const peer = operations.peer(operation);
   if (peer) return `waited for rank ${peer.rank}, the last to begin it`;
@@ -84,7 +84,7 @@ function whyThen(operations: Operations, operation: Operation): string {
   return `began after ${before.name} on the ${before.lane} lane`;
 }
 
-/** Adds what is exposed of each operation of a rank. */
+/** Adds the exposed time of each operation of a rank. */
 function share(list: readonly Operation[], exposed: Map<Operation, number>): void {
   const transfers = list.filter(({ kind }) => isCommunication(kind))
     .toSorted((a, b) => a.begun - b.begun);

@@ -12,7 +12,7 @@ export interface Gap {
   readonly cause: "task" | "peer" | "overhead" | "barrier" | "unknown" | "nothing left";
   /** What begins afterwards. */
   readonly before?: Operation;
-  /** What it waits for. */
+  /** Cause of the waiting. */
   readonly waits?: Operation;
 }
 

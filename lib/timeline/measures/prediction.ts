@@ -24,7 +24,7 @@ export interface Prediction extends Displayable {
 }
 
 /**
- * How well a simulation predicts what was measured, kind by kind. Times of tasks are without waiting
+ * How well a simulation predicts the measurement, kind by kind. Times of tasks are without waiting
  * for peers, which has a line of its own.
  *
  * @param measured a run; one of `MoeLayer` is one.

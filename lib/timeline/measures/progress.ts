@@ -17,7 +17,7 @@ export interface ProgressSink {
   write(line: string, final: boolean): void | Promise<void>;
 }
 
-/** Nothing is shown of what is done within that time, and no two lines come faster; milliseconds. */
+/** Work shorter than this shows nothing, and lines are at least this far apart; milliseconds. */
 const PATIENCE = 1000;
 const PAUSE = 200;
 

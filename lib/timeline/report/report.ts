@@ -13,7 +13,7 @@ import { type NamedRun, type ReportRows, reportRows } from "./rows.ts";
 
 /** How a report is made. */
 export interface ReportOptions {
-  /** Heading; default: how many runs there are. */
+  /** Heading; default: the number of runs. */
   readonly title?: string;
   /** Address of the picture of a run, by its name, such as a file beside the page. */
   readonly picture?: (name: string) => string | undefined;

@@ -1,4 +1,4 @@
-/** What a report says of each run, in rows and columns. @module */
+/** Rows and columns of a report. @module */
 import { communication } from "../measures/communication.ts";
 import { type Disturbance, disturbance, disturbedText } from "../measures/disturbance.ts";
 import { makespan } from "../measures/makespan.ts";
@@ -6,7 +6,7 @@ import { differClearly, isMeasured, makespansOf } from "../measures/spread.ts";
 import { formatPercent, formatTime } from "../table/format.ts";
 import type { Timed } from "../table/subject.ts";
 
-/** A cell: what is read, and what it is sorted by. */
+/** A cell: its text, and its sort key. */
 export interface ReportCell {
   readonly text: string;
   readonly value: string | number;

@@ -1,11 +1,11 @@
 /**
- * What the columns of a timeline may hold, checked once when it is read from a file.
+ * Domains of the columns of a timeline, checked once when it is read from a file.
  * @module
  */
 import { SchemoeError } from "../../types.ts";
 import { column, columnsOf, rows, type Timeline, type TimelineColumn } from "./columns.ts";
 
-/** What is wrong with a value, undefined when nothing is. */
+/** The error in a value, undefined when there is none. */
 type Check = (value: unknown) => string | undefined;
 
 const numberOf = (value: unknown): number =>

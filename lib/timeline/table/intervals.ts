@@ -6,7 +6,7 @@
 /** Intervals that are sorted and neither overlap nor touch. */
 export type Intervals = readonly number[];
 
-/** Joins intervals that overlap or touch; those that end before they begin, or at once, are dropped. */
+/** Joins intervals that overlap or touch; empty ones are dropped. */
 export function merge(intervals: readonly number[]): Intervals {
   const pairs: [number, number][] = [];
   for (let i = 0; i < intervals.length; i += 2) {

@@ -93,7 +93,7 @@ export async function loadRun(folder: string | URL): Promise<SavedRun> {
   return new SavedRun(file, timeline);
 }
 
-/** What is wrong with the ranks of a timeline, in the topology that the file says. */
+/** The error in the ranks of a timeline, in the topology of the file. */
 function rankProblem(timeline: Timeline, { topology }: RunFile): string | undefined {
   if (!topology) return undefined;
   const rank = column<number>(timeline, "rank");

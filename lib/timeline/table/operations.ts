@@ -45,7 +45,7 @@ export interface Operations {
   readonly tolerance: number;
   /** Operations of each rank and lane by start. */
   readonly lanes: ReadonlyMap<string, readonly Operation[]>;
-  /** What an operation waited for before it started. */
+  /** Cause of the waiting before it started. */
   cause(operation: Operation): Cause;
   /** The dependency of an operation that ended last. */
   lastDependency(operation: Operation): Operation | undefined;

@@ -16,7 +16,7 @@ const V1 = { encoding: 2 } as const;
 const V2 = { nulls: 2, rows: 3, encoding: 4, definitions: 5, repetitions: 6, packed: 7 } as const;
 const KIND = { data: 0, dictionary: 2, dataV2: 3 } as const;
 
-/** What is looked at of the metadata of a file, as hyparquet gives them. */
+/** The checked part of a file's metadata, as hyparquet gives it. */
 export interface ParquetMetadata {
   readonly num_rows: bigint;
   readonly schema: readonly { readonly name: string; readonly repetition_type?: string }[];
@@ -177,7 +177,7 @@ function checkPages(bytes: Uint8Array, chunk: Chunk): void {
   if (found !== rows) throw new Error(`${name} has ${found} values for ${rows} rows`);
 }
 
-/** Fields of a struct by number; those that are not integers or structs are skipped. */
+/** Fields of a struct by number; others than integers and structs are skipped. */
 type Fields = ReadonlyMap<number, number | Fields>;
 
 /** Reads Thrift's compact protocol (thrift-compact-protocol.md); beyond the bytes it throws. */

@@ -66,7 +66,7 @@ export function renamed<Pass extends string | undefined>(
   };
 }
 
-/** The table of what was given. */
+/** The table of a run or timeline. */
 export const timelineOf = (subject: Subject, doing?: string): Timeline =>
   isTable(subject) ? subject : timed(subject, doing).timeline;
 

@@ -18,7 +18,7 @@ import { Computed, Lookup } from "./lookup.ts";
 /** Between the names in the column `deps`; no task name may hold it. */
 const SEPARATOR = ";";
 
-/** What a timeline is called, and when it began. */
+/** Name and start of a timeline. */
 export interface RunName {
   /** Value of the column `run`. */
   readonly name: string;
@@ -119,7 +119,7 @@ function kindOf({ kind, label }: Task, codecs: readonly string[]): string {
 }
 
 /**
- * When all that an operation depends on was done. Engines record what it waited for on other lanes; what
+ * When all dependencies of an operation were done. Engines record its waits for other lanes; what
  * came before on its own lane is in the order, and may have been done later.
  */
 function readyTimes({ order, dependencies, graph }: Program, events: EventTable): Float64Array {

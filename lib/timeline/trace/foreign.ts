@@ -39,7 +39,7 @@ export interface ForeignTrace extends TraceHead {
   readonly gpu: boolean;
 }
 
-/** What a row is, besides where and when. */
+/** Kind and name of a row. */
 type Work = Pick<TraceRow, "lane" | "kind" | "name" | "label" | "bytes">;
 
 /** Rows of one file. */
@@ -101,7 +101,7 @@ export function readForeign(text: TraceText, file: string, options: KernelOption
   return { file, rows, processes, computing, gpu, ...traceHead(text, file) };
 }
 
-/** What the name of a kernel says. */
+/** Kind of a kernel by its name. */
 interface KernelName {
   readonly label: string;
   readonly path: string;
@@ -131,7 +131,7 @@ function kernelTable({ communication = [], computation = [] }: KernelOptions) {
   };
 }
 
-/** What a GPU did. */
+/** Kind of GPU activity. */
 function gpuRow(
   { name, args, thread }: Slice,
   work: GpuWork,

@@ -64,7 +64,7 @@ class Reader {
     }
   }
 
-  /** What is there after the trace would be lost in silence. */
+  /** Content after the trace would be lost in silence. */
   nothingAfter(end: number): void {
     const at = this.skipSpace(end);
     if (at >= this.bytes.length) return;

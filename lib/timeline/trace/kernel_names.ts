@@ -1,5 +1,5 @@
 /**
- * Names of GPU kernels: which communicate, and what they are called for short.
+ * Names of GPU kernels: which communicate, and their short forms.
  * @module
  */
 

@@ -84,7 +84,7 @@ export interface Collective {
 }
 
 /**
- * What a collective or a kernel of communication does, by its name. A timeline knows two kinds of communication: `allReduce`
+ * Kind of a collective or a communication kernel, by its name. A timeline knows two kinds of communication: `allReduce`
  * stands for all collectives of replicated data, `allToAll` for all that move each rank's own.
  */
 export function collectiveOf(name: string): Collective {

@@ -6,9 +6,9 @@
 
 /** Strings, and runs of characters that are neither punctuation nor space. */
 const TOKEN = /"(?:[^"\\]|\\[^])*"|[^\s"{}[\]:,]+/g;
-/** Words for what is no finite number. */
+/** Words for numbers that are not finite. */
 const NOT_FINITE = /^[-+]?(?:nan(?:\([a-z0-9_]*\))?|inf|infinity|1\.#[a-z]+)$/i;
-/** Decimal numbers, also those that JSON does not allow. */
+/** Decimal numbers, including forms that JSON does not allow. */
 const NUMBER = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i;
 const STRICT_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[-+]?\d+)?$/i;
 // deno-lint-ignore no-control-regex -- raw control characters are what is looked for

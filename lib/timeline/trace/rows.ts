@@ -7,7 +7,7 @@ import { PACED_COLUMN, type Timeline, TIMELINE_COLUMNS } from "../table/columns.
 import { GrowingLookup, GrowingNumbers } from "../table/growing.ts";
 import { Lookup } from "../table/lookup.ts";
 
-/** What a row says besides its times. */
+/** Fields of a row besides its times. */
 export interface TraceRow {
   readonly pass: string;
   readonly rank: number;

@@ -125,7 +125,7 @@ export class SliceReader {
   }
 }
 
-/** What is wrong with a time of an event. */
+/** The error in a time of an event. */
 function timeProblem(event: RawEvent, field: "ts" | "dur"): string | undefined {
   const value = event[field];
   if (field === "dur" && (value === undefined || value === null)) return undefined;

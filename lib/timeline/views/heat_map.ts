@@ -10,7 +10,7 @@ export interface HeatRow {
   readonly layer: number;
   readonly step: number;
   readonly tokens: ArrayLike<number>;
-  /** Tokens over those of the mean expert. */
+  /** Tokens relative to the mean expert. */
   readonly over: readonly number[];
   /** The largest of them. */
   readonly most: number;

@@ -22,7 +22,7 @@ export interface Peaks {
 }
 
 /**
- * How close each task of computation comes to what a rank can do: a picture with a dot for each task, by its
+ * How close each task of computation comes to the peaks of a rank: a picture with a dot for each task, by its
  * arithmetic intensity (operations a byte of memory traffic) and its rate, below the roof
  * `min(flopRate, intensity * byteRate)` (Williams, Waterman and Patterson, 2009, doi 10.1145/1498765.1498785).
  * The table has `pass`, `name`, `kind`, `flops`, `bytes`, `ns` (means over ranks), `intensity`,

@@ -22,7 +22,7 @@ export interface SkewRow {
 
 const HEIGHT = 20;
 
-/** A bar for each all-to-all: first what it waits, then what it transfers. */
+/** A bar for each all-to-all: waiting, then transfer. */
 export function skewBars(rows: readonly SkewRow[], { left, right, top }: Space): Drawing {
   const many = new Set(rows.map(({ pass }) => pass)).size > 1;
   const names = rows.map(({ pass, name }) => many ? `${pass} ${name}` : name);

@@ -44,7 +44,7 @@ const MOST = 64;
 
 /**
  * Which experts the tokens go to: a heat map with a row for each layer and step, and a column for each expert,
- * coloured by its tokens over those of the mean expert. The table has `layer`, `step`, `expert`, `tokens` and
+ * coloured by its tokens relative to the mean expert. The table has `layer`, `step`, `expert`, `tokens` and
  * `over_mean` (1 is balance, null where there are no tokens). Beside each row stands the fullest expert over
  * the mean one (the factor by which it holds its rank up) and how many experts get nothing.
  *

@@ -6,7 +6,7 @@ import type { Drawing, Space } from "../chart/picture.ts";
 import { formatTime } from "../table/format.ts";
 import { axisMarks } from "./marks.ts";
 
-/** What a part of both runs takes, in nanoseconds. */
+/** Time of a part in both runs, in nanoseconds. */
 export interface Change {
   readonly what: string;
   readonly first: number;
