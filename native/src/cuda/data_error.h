@@ -35,9 +35,10 @@ struct FirstNumber {
   }
 };
 
-inline constexpr const char* kDataNames[] = {"choices", "positions", "slots", "rows", "ids", "targets"};
+inline constexpr const char* kDataNames[] = {"choices", "positions", "slots",     "rows",
+                                             "ids",     "targets",   "token ids", "table"};
 /// For `rows` the value is a row with a number that is not finite.
-enum class Data : uint32_t { choices, positions, slots, rows, ids, targets };
+enum class Data : uint32_t { choices, positions, slots, rows, ids, targets, token_ids, table };
 
 /// A kernel's access to the error record.
 struct Report {

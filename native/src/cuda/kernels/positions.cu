@@ -49,6 +49,9 @@ struct Sequence {
   int experts, k;
   const int32_t* order;
   const int32_t* choices;
+  /// Of choices that may be -1: experts from `sent` on and -1 have no place, and their targets are 0.
+  int32_t* targets;
+  int sent;
 };
 
 /// A warp walks a range of the sequence and counts the choices of each expert in `mine` [experts]; with `positions`
@@ -57,16 +60,22 @@ __device__ void walk(const Sequence& s, int64_t begin, int64_t end, int* mine, i
   const auto lane = static_cast<int>(threadIdx.x % 32);
   const auto tokens = static_cast<unsigned>(s.tokens);
   const auto step = [&](bool inside, int64_t at, int expert) {
-    if (inside && !report.checked(Data::choices, expert, s.experts)) expert = -1;
+    const bool none = s.targets && expert == -1;
+    if (inside && !none && !report.checked(Data::choices, expert, s.experts)) expert = -1;
     const unsigned same = __match_any_sync(kAllLanes, expert);
     const int before = __popc(same & ((1u << lane) - 1));
     int start = 0;
     if (expert >= 0) start = mine[expert];
     __syncwarp();
+    if (positions && inside && s.targets) {
+      const bool has = expert >= 0 && expert < s.sent;
+      s.targets[at] = has ? expert : 0;
+      positions[at] = has ? start + before : kNoPlace;
+    }
     if (expert >= 0) {
-      if (positions) positions[at] = start + before;
+      if (positions && !s.targets) positions[at] = start + before;
       if (before == 0) mine[expert] = start + __popc(same);
-    } else if (positions && inside) {
+    } else if (positions && inside && !s.targets) {
       positions[at] = INT32_MAX;
     }
     __syncwarp();
@@ -175,10 +184,19 @@ void allow(const void* kernel, size_t bytes) {
 /// Length of a warp's part of the sequence: at most kMostParts of them, which `before_kernel` scans quickly.
 int64_t part_of(int64_t count) { return std::max<int64_t>(kPart, ceil_div(ceil_div(count, kMostParts), 32) * 32); }
 
-}  // namespace
+/// What positions are made of.
+struct Places {
+  int64_t tokens, experts, k;
+  bool prioritized;
+  const float* scores;
+  const int32_t* choices;
+  int32_t* targets;
+  int sent;
+  int32_t* positions;
+  int32_t* loads;
+};
 
-void run(const Positions& p, const Context& context) {
-  if (p.experts == 0) return;
+void place(const Places& p, const Context& context) {
   int device = 0, shared = 0;
   CUDA_CHECK(cudaGetDevice(&device));
   CUDA_CHECK(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
@@ -197,18 +215,16 @@ void run(const Positions& p, const Context& context) {
     order = counts + parts * p.experts;
     auto* best = reinterpret_cast<float*>(order + ordered);
     const unsigned grid = grid_of(ceil_div(p.tokens, kTile));
-    LAUNCH(context.stream, grid, kTile, 0, best_kernel, p.tokens, p.experts, context.at<const float>(p.scores), best);
+    LAUNCH(context.stream, grid, kTile, 0, best_kernel, p.tokens, p.experts, p.scores, best);
     LAUNCH(context.stream, grid, kTile, 0, order_kernel, p.tokens, best, order);
   }
   const Sequence s{p.tokens, count, static_cast<int>(p.experts), static_cast<int>(p.k), order,
-                   context.at<const int32_t>(p.choices)};
-  auto* positions = context.at<int32_t>(p.positions);
-  auto* loads = context.at<int32_t>(p.loads);
+                   p.choices, p.targets, p.sent};
   const auto bytes_of = [&](int64_t warps) { return static_cast<size_t>(warps * p.experts) * sizeof(int); };
   if (alone) {
     const int64_t warps = std::clamp<int64_t>(std::min(room, ceil_div(count, 64)), 1, kMostWarps);
     allow(reinterpret_cast<const void*>(positions_kernel), bytes_of(warps));
-    LAUNCH(context.stream, 1, static_cast<unsigned>(32 * warps), bytes_of(warps), positions_kernel, s, positions, loads,
+    LAUNCH(context.stream, 1, static_cast<unsigned>(32 * warps), bytes_of(warps), positions_kernel, s, p.positions, p.loads,
            context.report());
     return;
   }
@@ -218,8 +234,26 @@ void run(const Positions& p, const Context& context) {
   const auto threads = static_cast<unsigned>(32 * warps);
   LAUNCH(context.stream, grid, threads, bytes_of(warps), part_kernel, s, each, counts, nullptr, context.report());
   LAUNCH(context.stream, grid_of(ceil_div(p.experts, kTile / 32)), kTile, 0, before_kernel, s.experts,
-         static_cast<int>(parts), counts, loads);
-  LAUNCH(context.stream, grid, threads, bytes_of(warps), part_kernel, s, each, counts, positions, context.report());
+         static_cast<int>(parts), counts, p.loads);
+  LAUNCH(context.stream, grid, threads, bytes_of(warps), part_kernel, s, each, counts, p.positions, context.report());
+}
+
+}  // namespace
+
+void run(const Positions& p, const Context& context) {
+  if (p.experts == 0) return;
+  place({p.tokens, p.experts, p.k, p.prioritized, context.at<const float>(p.scores), context.at<const int32_t>(p.choices),
+         nullptr, 0, context.at<int32_t>(p.positions), context.at<int32_t>(p.loads)}, context);
+}
+
+void run(const PlaceChoices& p, const Context& context) {
+  auto* loads = context.at<int32_t>(p.loads);
+  if (p.tokens == 0 || p.k == 0) {
+    CUDA_CHECK(cudaMemsetAsync(loads, 0, static_cast<size_t>(p.rows) * 4, context.stream));
+    return;
+  }
+  place({p.tokens, p.rows, p.k, p.prioritized, context.at<const float>(p.scores), context.at<const int32_t>(p.choices),
+         context.at<int32_t>(p.targets), static_cast<int>(p.experts), context.at<int32_t>(p.positions), loads}, context);
 }
 
 }  // namespace schemoe::cuda

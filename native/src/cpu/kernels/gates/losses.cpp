@@ -173,7 +173,9 @@ void run(const ShiftBias& s, const Context& context) {
   const auto rows = static_cast<double>(s.rows);
   double mean = 0;
   if (!s.quantile) {
-    for (int64_t e = 0; e < s.rows; ++e) mean += loads[e] / rows;
+    // Summed before it is divided: the mean of equal loads is equal to them.
+    for (int64_t e = 0; e < s.rows; ++e) mean += loads[e];
+    mean /= rows;
     for (int64_t e = 0; e < s.rows; ++e) {
       const double short_of = mean - loads[e];
       bias[e] += static_cast<float>(short_of > 0 ? s.rate : short_of < 0 ? -s.rate : 0.0);

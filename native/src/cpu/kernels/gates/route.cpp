@@ -136,9 +136,13 @@ void run(const PlaceChoices& p, const Context& context) {
     auto& best = context.scratch.floats;
     best.resize(order.size());
     for (int64_t token = 0; token < p.tokens; ++token) {
-      const float most = *std::max_element(scores + token * p.rows, scores + (token + 1) * p.rows);
-      // NaN compares with nothing; it goes last.
-      best[token] = std::isnan(most) ? -INFINITY : most;
+      float most = -INFINITY;
+      // NaN compares with nothing; as the best of scores it goes first.
+      for (int64_t e = 0; e < p.rows; ++e) {
+        const float score = scores[token * p.rows + e];
+        most = std::max(most, std::isnan(score) ? INFINITY : score);
+      }
+      best[token] = most;
     }
     std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
       return best[a] != best[b] ? best[a] > best[b] : a < b;

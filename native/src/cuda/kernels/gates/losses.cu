@@ -1,0 +1,164 @@
+// Losses on a routing whose parts are sums over tokens.
+#include "cuda/kernels/gates/means.cuh"
+#include "cuda/kernels/gates/scatter.cuh"
+#include "cuda/kernels/gates/scores.cuh"
+
+namespace schemoe::cuda {
+
+using namespace gates;
+
+namespace {
+
+/// Sums of probabilities. A block has one warp where rows stay in memory: its sums lie at its part.
+template <int N, int V>
+__global__ void __launch_bounds__(kThreads)
+    probabilities_kernel(Scores kind, int64_t tokens, int rows, const float* scores, Parts parts) {
+  const auto lane = static_cast<int>(threadIdx.x % 32), warps = static_cast<int>(blockDim.x / 32);
+  const auto warp = static_cast<int>(threadIdx.x / 32);
+  Own<N, V, double> sums;
+  sums.place(parts.sums + int64_t{blockIdx.x} * rows);
+  if constexpr (N == 0) each(rows, lane, [](int, double& sum) { sum = 0; }, sums);
+  else {
+    for (double& sum : sums.values) sum = 0;
+  }
+  for (int64_t token = int64_t{blockIdx.x} * warps + warp; token < tokens; token += int64_t{gridDim.x} * warps) {
+    Own<N, V> s;
+    s.load(scores + token * rows, rows, lane);
+    float most = 0, factor = 1;
+    if (kind == Scores::softmax_of_chosen) {
+      most = largest(rows, lane, s);
+      factor = static_cast<float>(1 / sum_of_exponentials(rows, lane, s, most));
+    } else if (kind != Scores::softmax) {
+      factor = static_cast<float>(1 / (sum_of(rows, lane, s) + kTiny));
+    }
+    const auto share = [&](float score) {
+      return kind == Scores::softmax_of_chosen ? expf(score - most) * factor : score * factor;
+    };
+    if constexpr (N == 0) {
+      for (int e = lane; e < rows; e += 32) sums.values[e] += share(s.values[e]);
+    } else {
+#pragma unroll
+      for (int i = 0; i < N; ++i) sums.values[i] += share(s.values[i]);
+    }
+  }
+  if constexpr (N == 0) {
+    if (blockIdx.x == 0 && lane == 0) *parts.done = 0;
+  } else {
+    auto* shared = reinterpret_cast<double*>(shared_memory());
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+      const int e = Own<N, V>::number(i, lane);
+      if (e < rows) shared[warp * rows + e] = sums.values[i];
+    }
+    write_part(shared, rows, parts);
+  }
+}
+
+/// loss = factor * sum over rows of mean probability * count; its slope in each probability is that of every token.
+struct Balance {
+  const float* counts;
+  float* balance;
+  double factor, tokens;
+  Loss report;
+  __device__ void operator()(const volatile double* sums, int64_t count) const {
+    double part = 0;
+    for (int64_t e = threadIdx.x; e < count; e += 256) {
+      part += sums[e] * counts[e];
+      balance[e] += static_cast<float>(report.weight * factor * counts[e] / tokens);
+    }
+    const double sum = block_sum(part);
+    if (threadIdx.x == 0) report(factor * sum / tokens);
+  }
+};
+
+/// The sum of a single column, the mean of which is the loss.
+struct Mean {
+  double tokens;
+  Loss report;
+  __device__ void operator()(const volatile double* sums, int64_t) const {
+    if (threadIdx.x == 0) report(sums[0] / tokens);
+  }
+};
+
+/// Sums over tokens of the square of a row's logsumexp, one for each block.
+template <int N, int V>
+__global__ void __launch_bounds__(kThreads) z_kernel(int64_t tokens, int rows, const float* logits, Parts parts) {
+  __shared__ double of_warps[kWarps];
+  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
+  double sum = 0;
+  for (int64_t token = int64_t{blockIdx.x} * kWarps + warp; token < tokens; token += int64_t{gridDim.x} * kWarps) {
+    Own<N, V> z;
+    z.load(logits + token * rows, rows, lane);
+    const float most = largest(rows, lane, z);
+    const double all = most + log(sum_of_exponentials(rows, lane, z, most));
+    sum += all * all;
+  }
+  if (lane == 0) of_warps[warp] = sum;
+  write_part(of_warps, 1, parts);
+}
+
+/// Sums of the weights of each row's choices; a warp has a list of its own.
+__global__ void __launch_bounds__(kThreads)
+    importance_kernel(int64_t count, int rows, const int32_t* choices, const float* weights, bool in_shared, Parts parts,
+                      Report report) {
+  const auto lane = static_cast<int>(threadIdx.x % 32), warps = static_cast<int>(blockDim.x / 32);
+  const auto warp = static_cast<int>(threadIdx.x / 32);
+  auto* shared = reinterpret_cast<double*>(shared_memory());
+  double* sums = in_shared ? shared + warp * rows : parts.sums + int64_t{blockIdx.x} * rows;
+  for (int e = lane; e < rows; e += 32) sums[e] = 0;
+  __syncwarp();
+  const int64_t step = int64_t{gridDim.x} * warps * 32;
+  for (int64_t first = (int64_t{blockIdx.x} * warps + warp) * 32; first < count; first += step) {
+    const int64_t at = first + lane;
+    int choice = at < count ? choices[at] : -1;
+    if (choice != -1 && !report.checked(Data::choices, choice, rows)) choice = -1;
+    add_at(sums, choice, choice < 0 ? 0.0 : static_cast<double>(weights[at]), lane);
+  }
+  if (in_shared) write_part(shared, rows, parts);
+  else if (blockIdx.x == 0 && lane == 0) *parts.done = 0;
+}
+
+double tokens_of(int64_t tokens) { return static_cast<double>(std::max<int64_t>(tokens, 1)); }
+
+}  // namespace
+
+void run(const BalanceLoss& b, const Context& context) {
+  const auto* scores = context.at<const float>(b.scores);
+  const int64_t tokens = b.rows == 0 ? 0 : b.tokens;
+  const Parts parts = parts_for(part_blocks(tokens, b.rows), b.rows, context);
+  with_row(b.rows, {scores}, [&](auto n, auto v) {
+    const unsigned threads = n() == 0 ? 32 : kThreads;
+    const size_t bytes = n() == 0 ? 0 : static_cast<size_t>(kWarps * b.rows) * sizeof(double);
+    LAUNCH(context.stream, parts.blocks, threads, bytes, (probabilities_kernel<n(), v()>), b.kind, tokens,
+           static_cast<int>(b.rows), scores, parts);
+  });
+  finish(b.rows, parts,
+         Balance{context.at<const float>(b.counts), context.at<float>(b.balance), b.factor, tokens_of(b.tokens),
+                 loss_of(b.loss, b.total, b.weight, context)},
+         context);
+}
+
+void run(const ZLoss& z, const Context& context) {
+  const auto* logits = context.at<const float>(z.logits);
+  const int64_t tokens = z.rows == 0 ? 0 : z.tokens;
+  const Parts parts = parts_for(part_blocks(tokens, 1), 1, context);
+  with_row(z.rows, {logits}, [&](auto n, auto v) {
+    LAUNCH(context.stream, parts.blocks, kThreads, 0, (z_kernel<n(), v()>), tokens, static_cast<int>(z.rows), logits,
+           parts);
+  });
+  finish(1, parts, Mean{tokens_of(z.tokens), loss_of(z.loss, z.total, z.weight, context)}, context);
+}
+
+void run(const ImportanceLoss& i, const Context& context) {
+  const int64_t count = i.tokens * i.k;
+  const bool in_shared = i.rows <= 1024;
+  const auto blocks = static_cast<unsigned>(std::clamp<int64_t>(ceil_div(count, kThreads * 4), 1, 264));
+  const Parts parts = parts_for(blocks, i.rows, context);
+  const size_t bytes = in_shared ? static_cast<size_t>(kWarps * i.rows) * sizeof(double) : 0;
+  LAUNCH(context.stream, blocks, in_shared ? kThreads : 32, bytes, importance_kernel, count, static_cast<int>(i.rows),
+         context.at<const int32_t>(i.choices), context.at<const float>(i.weights), in_shared, parts, context.report());
+  finish(i.rows, parts,
+         Variation{context.at<float>(i.importance), true, loss_of(i.loss, i.total, i.weight, context)}, context);
+}
+
+}  // namespace schemoe::cuda

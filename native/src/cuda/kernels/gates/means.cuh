@@ -1,0 +1,120 @@
+// Sums over the columns of a matrix in a fixed order, whatever the GPU: parts of blocks, then the parts, then
+// what follows from all sums.
+#pragma once
+
+#include "cuda/kernels/gates/rows.cuh"
+
+namespace schemoe::cuda::gates {
+
+/// Where blocks put their sums [blocks, columns]; the first block of the kernel that does sets `done` to 0.
+struct Parts {
+  double* sums;
+  unsigned* done;
+  unsigned blocks;
+};
+
+/// Blocks for a warp per row with a part each.
+inline unsigned part_blocks(int64_t count, int64_t columns) {
+  return static_cast<unsigned>(std::clamp<int64_t>(ceil_div(count, 4 * kWarps), 1, columns > 1024 ? 264 : 1024));
+}
+
+/// Room for the parts and for the sums, which lie behind them.
+inline Parts parts_for(unsigned blocks, int64_t columns, const Context& context) {
+  auto* sums = context.scratch.get<double>(static_cast<size_t>((blocks + 1) * columns + 1), context.stream);
+  return {sums, reinterpret_cast<unsigned*>(sums + (blocks + 1) * columns), blocks};
+}
+
+/// Adds up what the warps of a block have, in their order, as the block's part; their rows lie in shared memory.
+__device__ inline void write_part(const double* rows, int64_t columns, const Parts& parts) {
+  __syncthreads();
+  for (int64_t e = threadIdx.x; e < columns; e += blockDim.x) {
+    double sum = 0;
+    for (unsigned warp = 0; warp < blockDim.x / 32; ++warp) sum += rows[warp * columns + e];
+    parts.sums[blockIdx.x * columns + e] = sum;
+  }
+  if (blockIdx.x == 0 && threadIdx.x == 0) *parts.done = 0;
+}
+
+/// The same on all threads of a block of 256, which all call it; the order does not depend on timing.
+__device__ inline double block_sum(double value) {
+  __shared__ double parts[8];
+  value = warp_sum(value);
+  __syncthreads();
+  if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = value;
+  __syncthreads();
+  double sum = 0;
+  for (double part : parts) sum += part;
+  return sum;
+}
+
+/// A thread of the last block to come gets all sums; the others return.
+template <class Finish>
+__global__ void __launch_bounds__(256) finish_kernel(int64_t columns, Parts parts, Finish finish) {
+  __shared__ double shares[8][32];
+  __shared__ bool last;
+  double* sums = parts.sums + parts.blocks * columns;
+  const int x = threadIdx.x % 32, y = threadIdx.x / 32;
+  for (int64_t first = int64_t{blockIdx.x} * 32; first < columns; first += int64_t{gridDim.x} * 32) {
+    double share = 0;
+    if (first + x < columns) {
+#pragma unroll 4
+      for (unsigned block = y; block < parts.blocks; block += 8) share += parts.sums[block * columns + first + x];
+    }
+    shares[y][x] = share;
+    __syncthreads();
+    if (y == 0 && first + x < columns) {
+      double sum = 0;
+      for (int i = 0; i < 8; ++i) sum += shares[i][x];
+      sums[first + x] = sum;
+      __threadfence();
+    }
+    __syncthreads();
+  }
+  if (threadIdx.x == 0) last = atomicAdd(parts.done, 1u) == gridDim.x - 1;
+  __syncthreads();
+  if (last) finish(static_cast<const volatile double*>(sums), columns);
+}
+
+template <class Finish>
+void finish(int64_t columns, const Parts& parts, const Finish& then, const Context& context) {
+  LAUNCH(context.stream, grid_of(ceil_div(columns, 32)), 256, 0, finish_kernel<Finish>, columns, parts, then);
+}
+
+/// A loss, and a total of weighted losses that it is added to.
+struct Loss {
+  float* loss;
+  float* total;
+  double weight;
+  __device__ void operator()(double value) const {
+    *loss = static_cast<float>(value);
+    *total += static_cast<float>(weight * value);
+  }
+};
+
+inline Loss loss_of(const View& loss, const View& total, double weight, const Context& context) {
+  return {context.at<float>(loss), context.at<float>(total), weight};
+}
+
+/// The squared coefficient of variation (population variance) of the sums, and its slope in each.
+struct Variation {
+  float* slopes;
+  bool add;
+  Loss report;
+  __device__ void operator()(const volatile double* sums, int64_t count) const {
+    const auto n = static_cast<double>(count);
+    double part = 0;
+    for (int64_t e = threadIdx.x; e < count; e += 256) part += sums[e] / n;
+    const double mean = block_sum(part);
+    part = 0;
+    for (int64_t e = threadIdx.x; e < count; e += 256) part += (sums[e] - mean) * (sums[e] - mean) / n;
+    const double loss = block_sum(part) / (mean * mean);
+    for (int64_t e = threadIdx.x; e < count; e += 256) {
+      const double slope = 2 * ((sums[e] - mean) / (mean * mean) - loss / mean) / n;
+      const auto value = static_cast<float>(report.weight * slope);
+      slopes[e] = add ? slopes[e] + value : value;
+    }
+    if (threadIdx.x == 0) report(loss);
+  }
+};
+
+}  // namespace schemoe::cuda::gates

@@ -1,0 +1,209 @@
+// Noise on logits, and the loss on the loads that it makes the gate expect.
+#include "cuda/kernels/gates/best.cuh"
+#include "cuda/kernels/gates/means.cuh"
+#include "cuda/kernels/gates/scores.cuh"
+
+namespace schemoe::cuda {
+
+using namespace gates;
+
+namespace {
+
+/// The k-th and the (k + 1)-th of a row: the bound of each expert is the k-th largest of the others.
+struct Bounds {
+  int inner, outer;
+  float at_inner, at_outer;
+  uint32_t key_outer;
+  /// Whether an expert is among the first k, and so has the outer bound.
+  __device__ bool has_outer(int e, float logit) const {
+    const uint32_t key = key_of(logit);
+    return key > key_outer || (key == key_outer && e < outer);
+  }
+  __device__ float bound(int e, float logit) const { return has_outer(e, logit) ? at_outer : at_inner; }
+};
+
+template <int N, int V>
+__device__ Bounds bounds_of(int rows, int k, int lane, Candidate* slots, uint32_t* scratch, const float* logits,
+                            Own<N, V>& z) {
+  Own<N, V, uint32_t> keys;
+  keys.place(scratch);
+  each(rows, lane, [](int, uint32_t& key, float& logit) { key = key_of(logit); }, keys, z);
+  int inner = -1, outer = -1;
+  if (k + 1 <= 32) {
+    const int total = gather(rows, lane, k + 1, Seconds::none, slots, keys, z, z);
+    if (total > k) {
+      const Candidate found = ranked(slots, total, k + 1, lane);
+      inner = __shfl_sync(kAllLanes, found.number, k - 1);
+      outer = __shfl_sync(kAllLanes, found.number, k);
+    }
+  }
+  for (int c = 0; outer < 0 && c < k; ++c) inner = take_first(rows, lane, Seconds::none, keys, z);
+  if (outer < 0) outer = take_first(rows, lane, Seconds::none, keys, z);
+  const float at_inner = logits[inner], at_outer = logits[outer];
+  return {inner, outer, at_inner, at_outer, key_of(at_outer)};
+}
+
+/// Bytes of the candidates of a warp.
+constexpr size_t kSlotBytes = kSlots * sizeof(Candidate);
+
+/// Sums over tokens of the probability that an expert is chosen. A block has one warp where rows stay in memory.
+template <int N, int V>
+__global__ void __launch_bounds__(kThreads)
+    loads_kernel(int64_t tokens, int rows, int k, const float* clean, const float* spread, const float* logits,
+                 Parts parts, uint32_t* scratch) {
+  const auto lane = static_cast<int>(threadIdx.x % 32), warps = static_cast<int>(blockDim.x / 32);
+  const auto warp = static_cast<int>(threadIdx.x / 32);
+  auto* slots = reinterpret_cast<Candidate*>(reinterpret_cast<std::byte*>(shared_memory()) + warp * kSlotBytes);
+  Own<N, V, double> sums;
+  sums.place(parts.sums + int64_t{blockIdx.x} * rows);
+  if constexpr (N == 0) each(rows, lane, [](int, double& sum) { sum = 0; }, sums);
+  else {
+    for (double& sum : sums.values) sum = 0;
+  }
+  for (int64_t token = int64_t{blockIdx.x} * warps + warp; token < tokens; token += int64_t{gridDim.x} * warps) {
+    const int64_t at = token * rows;
+    Own<N, V> z, c, s;
+    z.load(logits + at, rows, lane);
+    c.load(clean + at, rows, lane);
+    s.load(spread + at, rows, lane);
+    const Bounds bounds = bounds_of(rows, k, lane, slots, scratch + int64_t{blockIdx.x} * rows, logits + at, z);
+    each(rows, lane, [&](int e, double& sum, float& logit, float& mean, float& width) {
+      const float u = (mean - bounds.bound(e, logit)) / softplus(width);
+      sum += 0.5f * erfcf(-u * 0.70710678118654752f);
+    }, sums, z, c, s);
+  }
+  if constexpr (N == 0) {
+    if (blockIdx.x == 0 && lane == 0) *parts.done = 0;
+  } else {
+    __syncthreads();
+    auto* shared = reinterpret_cast<double*>(shared_memory());
+    each(rows, lane, [&](int e, double& sum) { shared[warp * rows + e] = sum; }, sums);
+    write_part(shared, rows, parts);
+  }
+}
+
+__global__ void __launch_bounds__(256)
+    add_noise_kernel(int64_t count, int64_t fours, const float4* clean, const float4* spread, const float4* noise,
+                     float4* logits) {
+  const int64_t threads = int64_t{gridDim.x} * blockDim.x, first = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  for (int64_t i = first; i < fours; i += threads) {
+    const float4 c = clean[i], s = spread[i], n = noise[i];
+    logits[i] = make_float4(c.x + n.x * softplus(s.x), c.y + n.y * softplus(s.y), c.z + n.z * softplus(s.z),
+                            c.w + n.w * softplus(s.w));
+  }
+  const auto *c = reinterpret_cast<const float*>(clean), *s = reinterpret_cast<const float*>(spread);
+  const auto* n = reinterpret_cast<const float*>(noise);
+  for (int64_t i = 4 * fours + first; i < count; i += threads) {
+    reinterpret_cast<float*>(logits)[i] = c[i] + n[i] * softplus(s[i]);
+  }
+}
+
+struct Noise {
+  const float *clean, *spread, *noise, *logits, *slopes;
+  float *d_logits, *d_spread;
+};
+
+template <int N, int V>
+__global__ void __launch_bounds__(kThreads)
+    noise_grad_kernel(int64_t tokens, int rows, int k, Noise data, uint32_t* scratch) {
+  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
+  auto* slots = reinterpret_cast<Candidate*>(reinterpret_cast<std::byte*>(shared_memory()) + warp * kSlotBytes);
+  uint32_t* keys = scratch + (int64_t{blockIdx.x} * kWarps + warp) * rows;
+  for (int64_t token = int64_t{blockIdx.x} * kWarps + warp; token < tokens; token += int64_t{gridDim.x} * kWarps) {
+    const int64_t at = token * rows;
+    Own<N, V> z, c, s, n, d, to;
+    s.load(data.spread + at, rows, lane);
+    n.load(data.noise + at, rows, lane);
+    d.load(data.d_logits + at, rows, lane);
+    to.place(data.d_spread + at);
+    Bounds bounds{-1, -1, 0, 0, 0};
+    float of_inner = 0, of_outer = 0;  // what the bounds are moved by
+    // d Phi(u) = phi(u) du
+    const auto slope_of = [&](int e, float logit, float mean, float width, float& u) {
+      const float deviation = softplus(width);
+      u = (mean - bounds.bound(e, logit)) / deviation;
+      return data.slopes[e] * expf(-0.5f * u * u) * 0.39894228040143268f / deviation;
+    };
+    if (data.slopes) {
+      z.load(data.logits + at, rows, lane);
+      c.load(data.clean + at, rows, lane);
+      bounds = bounds_of(rows, k, lane, slots, keys, data.logits + at, z);
+      Sum<N> inner = 0, outer = 0;
+      each(rows, lane, [&](int e, float& logit, float& mean, float& width) {
+        float u;
+        const float slope = slope_of(e, logit, mean, width, u);
+        (bounds.has_outer(e, logit) ? outer : inner) += slope;
+      }, z, c, s);
+      of_inner = static_cast<float>(warp_sum(static_cast<double>(inner)));
+      of_outer = static_cast<float>(warp_sum(static_cast<double>(outer)));
+    } else {
+      z.load(data.spread + at, rows, lane);  // any row: nothing is made of it
+      c.load(data.spread + at, rows, lane);
+    }
+    each(rows, lane, [&](int e, float& logit, float& mean, float& width, float& noise, float& gradient, float& out) {
+      float of_clean = 0, of_deviation = 0;
+      float noisy = gradient;
+      if (data.slopes) {
+        float u;
+        of_clean = slope_of(e, logit, mean, width, u);
+        of_deviation = -of_clean * u;
+        if (e == bounds.inner) noisy -= of_inner;
+        if (e == bounds.outer) noisy -= of_outer;
+      }
+      gradient = noisy + of_clean;
+      out = (of_deviation + noisy * noise) * sigmoid(width);
+    }, z, c, s, n, d, to);
+    d.store(data.d_logits + at, rows, lane);
+    to.store(data.d_spread + at, rows, lane);
+    __syncwarp();
+  }
+}
+
+}  // namespace
+
+void run(const LoadLoss& l, const Context& context) {
+  const auto *clean = context.at<const float>(l.clean), *spread = context.at<const float>(l.spread);
+  const auto* logits = context.at<const float>(l.logits);
+  // Where rows stay in memory each block has one warp, and room for its keys behind the parts.
+  const bool in_memory = l.rows > 1024;
+  const unsigned blocks = part_blocks(l.tokens, l.rows);
+  const int64_t keys = in_memory ? blocks * l.rows : 0;
+  context.scratch.get<double>(static_cast<size_t>((blocks + 1) * l.rows + 1 + keys), context.stream);
+  const Parts parts = parts_for(blocks, l.rows, context);
+  auto* scratch = reinterpret_cast<uint32_t*>(parts.done + 2);
+  with_row(l.rows, {clean, spread, logits}, [&](auto n, auto v) {
+    const size_t bytes = std::max(kWarps * kSlotBytes, n() == 0 ? 0 : static_cast<size_t>(kWarps * l.rows) * sizeof(double));
+    LAUNCH(context.stream, blocks, n() == 0 ? 32 : kThreads, bytes, (loads_kernel<n(), v()>), l.tokens,
+           static_cast<int>(l.rows), static_cast<int>(l.k), clean, spread, logits, parts, scratch);
+  });
+  finish(l.rows, parts,
+         Variation{context.at<float>(l.slopes), false, loss_of(l.loss, l.total, l.weight, context)}, context);
+}
+
+void run(const AddNoise& a, const Context& context) {
+  if (a.count == 0) return;
+  const auto *clean = context.at<const float>(a.clean), *spread = context.at<const float>(a.spread);
+  const auto* noise = context.at<const float>(a.noise);
+  auto* logits = context.at<float>(a.logits);
+  const bool wide = aligned(clean) && aligned(spread) && aligned(noise) && aligned(logits);
+  const auto four = [](const float* data) { return reinterpret_cast<const float4*>(data); };
+  LAUNCH(context.stream, grid_of(ceil_div(a.count, 1024)), 256, 0, add_noise_kernel, a.count, wide ? a.count / 4 : 0,
+         four(clean), four(spread), four(noise), reinterpret_cast<float4*>(logits));
+}
+
+void run(const NoiseGrad& n, const Context& context) {
+  if (n.tokens == 0 || n.rows == 0) return;
+  const Noise data{context.at<const float>(n.clean),  context.at<const float>(n.spread),
+                   context.at<const float>(n.noise),  context.at<const float>(n.logits),
+                   context.at<const float>(n.slopes), context.at<float>(n.d_logits),
+                   context.at<float>(n.d_spread)};
+  const unsigned grid = row_blocks(n.tokens, n.rows);
+  with_row(n.rows, {data.clean, data.spread, data.noise, data.logits, data.d_logits, data.d_spread}, [&](auto m, auto v) {
+    uint32_t* scratch = nullptr;
+    if (m() == 0) scratch = context.scratch.get<uint32_t>(static_cast<size_t>(grid * kWarps * n.rows), context.stream);
+    LAUNCH(context.stream, grid, kThreads, kWarps * kSlotBytes, (noise_grad_kernel<m(), v()>), n.tokens,
+           static_cast<int>(n.rows), static_cast<int>(n.k), data, scratch);
+  });
+}
+
+}  // namespace schemoe::cuda

@@ -1,0 +1,161 @@
+// From gradients of a gate's weights and losses to that of its logits: a warp a row.
+#include "cuda/kernels/gates/scatter.cuh"
+#include "cuda/kernels/gates/scores.cuh"
+
+namespace schemoe::cuda {
+
+using namespace gates;
+
+namespace {
+
+struct Shape {
+  int64_t tokens;
+  int rows, k;
+  Scores kind;
+  bool normalize;
+  double scale, z_slope;  // of the square of a row's logsumexp
+  __device__ bool of_chosen() const { return kind == Scores::softmax_of_chosen; }
+  __device__ bool divided() const { return of_chosen() || (normalize && k > 1); }
+};
+
+/// Of one token.
+struct Row {
+  const float* logits;
+  const float* scores;
+  const int32_t* choices;
+  const float* d_weights;
+  /// In [-1, rows), whatever the buffer holds.
+  __device__ int choice(const Shape& g, int c) const {
+    if (c >= g.k) return -1;
+    const int e = choices[c];
+    return e >= 0 && e < g.rows ? e : -1;
+  }
+};
+
+/// Adds to `sums` what the weights pass on to the scores of the chosen, or for a softmax of the chosen to their logits.
+__device__ void add_weights_grad(const Shape& g, int lane, const Row& row, const float* importance, float* sums) {
+  float most = -INFINITY;
+  for (int c = lane; g.of_chosen() && c < g.k; c += 32) {
+    if (const int e = row.choice(g, c); e >= 0) most = fmaxf(most, row.logits[e]);
+  }
+  most = warp_max(most);
+  const auto part = [&](int e) { return e < 0 ? 0.0f : g.of_chosen() ? expf(row.logits[e] - most) : row.scores[e]; };
+  const auto slope = [&](int c, int e) {
+    return e < 0 ? 0.0 : g.scale * (row.d_weights[c] + (importance ? static_cast<double>(importance[e]) : 0.0));
+  };
+  // Divided by their sum S: w_j = s_j / S, so ds_j = (dw_j - sum_i w_i dw_i) / S.
+  double by = 1, mean = 0;
+  if (g.divided()) {
+    double sum = 0, dot = 0;
+    for (int c = lane; c < g.k; c += 32) {
+      const int e = row.choice(g, c);
+      sum += part(e);
+      dot += part(e) * slope(c, e);
+    }
+    by = warp_sum(sum) + kTiny;
+    mean = warp_sum(dot) / by;
+  }
+  const double inverse = 1 / by;
+  for (int first = 0; first < g.k; first += 32) {
+    const int c = first + lane, e = row.choice(g, c);
+    double d = e < 0 ? 0.0 : (slope(c, e) - mean) * inverse;
+    // Exponentials are their own slopes.
+    if (g.of_chosen()) d *= part(e);
+    add_at(sums, e, static_cast<float>(d), lane);
+  }
+}
+
+template <int N, int V>
+__global__ void __launch_bounds__(kThreads)
+    route_grad_kernel(Shape g, const float* logits, const float* scores, const int32_t* choices, const float* d_weights,
+                      const float* importance, const float* balance, float* d_logits, float* scratch, Report report) {
+  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
+  // Of the row at hand: what comes by way of the chosen.
+  float* sums = N > 0 ? reinterpret_cast<float*>(shared_memory()) + warp * ((g.rows + 3) / 4 * 4)
+                      : scratch + (int64_t{blockIdx.x} * kWarps + warp) * g.rows;
+  const bool needs_logits = g.of_chosen() || g.kind == Scores::sqrt_softplus || g.z_slope != 0;
+  for (int64_t token = int64_t{blockIdx.x} * kWarps + warp; token < g.tokens; token += int64_t{gridDim.x} * kWarps) {
+    const Row row{logits + token * g.rows, scores + token * g.rows, choices + token * g.k, d_weights + token * g.k};
+    for (int c = lane; c < g.k; c += 32) {
+      if (row.choices[c] != -1) report.checked(Data::choices, row.choices[c], g.rows);
+    }
+    Own<N, V> z, s, d;
+    z.load(needs_logits ? row.logits : row.scores, g.rows, lane);
+    s.load(row.scores, g.rows, lane);
+    for (int e = lane; e < g.rows; e += 32) sums[e] = 0;
+    __syncwarp();
+    add_weights_grad(g, lane, row, importance, sums);
+
+    float z_most = 0, z_inverse = 0, z_slope = 0;
+    if (g.of_chosen() || g.z_slope != 0) {
+      z_most = largest(g.rows, lane, z);
+      const double sum = sum_of_exponentials(g.rows, lane, z, z_most);
+      z_inverse = static_cast<float>(1 / sum);
+      z_slope = static_cast<float>(g.z_slope * (z_most + log(sum)));
+    }
+    // The probabilities of a loss on balance: the scores, their shares of the sum, or the softmax of all logits.
+    float mean = 0, inverse = 0;
+    if (balance && g.kind != Scores::softmax) {
+      Sum<N> dot = 0;
+      if (g.of_chosen()) {
+        each(g.rows, lane, [&](int e, float& logit) { dot += balance[e] * expf(logit - z_most); }, z);
+        mean = static_cast<float>(warp_sum(static_cast<double>(dot)) * z_inverse);
+      } else {
+        each(g.rows, lane, [&](int e, float& score) { dot += balance[e] * score; }, s);
+        const double sum = sum_of(g.rows, lane, s) + kTiny;
+        mean = static_cast<float>(warp_sum(static_cast<double>(dot)) / sum);
+        inverse = static_cast<float>(1 / sum);
+      }
+    }
+    float dot = 0;
+    if (g.kind == Scores::softmax) {
+      Sum<N> part = 0;
+      each(g.rows, lane, [&](int e, float& score) {
+        part += score * (balance ? sums[e] + balance[e] : sums[e]);
+      }, s);
+      dot = static_cast<float>(warp_sum(static_cast<double>(part)));
+    }
+    d.place(d_logits + token * g.rows);
+    each(g.rows, lane, [&](int e, float& logit, float& score, float& out) {
+      const float sum = sums[e];
+      float to = 0;
+      if (g.of_chosen()) {
+        to = balance ? sum + expf(logit - z_most) * z_inverse * (balance[e] - mean) : sum;
+      } else if (g.kind == Scores::softmax) {
+        to = score * ((balance ? sum + balance[e] : sum) - dot);
+      } else {
+        const float of_score = balance ? sum + (balance[e] - mean) * inverse : sum;
+        if (g.kind == Scores::sigmoid) to = of_score * score * (1 - score);
+        // where the score is 0 in float32, so is its slope
+        else if (score == 0) to = 0;
+        else to = g.kind == Scores::relu ? of_score : of_score * sigmoid(logit) / (2 * score);
+      }
+      if (g.z_slope != 0) to += z_slope * (expf(logit - z_most) * z_inverse);
+      out = to;
+    }, z, s, d);
+    d.store(d_logits + token * g.rows, g.rows, lane);
+    __syncwarp();
+  }
+}
+
+}  // namespace
+
+void run(const RouteGrad& g, const Context& context) {
+  if (g.rows == 0 || g.tokens == 0) return;
+  const Shape shape{g.tokens, static_cast<int>(g.rows), static_cast<int>(g.k), g.kind, g.normalize, g.scale,
+                    2 * g.z_weight / static_cast<double>(g.tokens)};
+  const auto *logits = context.at<const float>(g.logits), *scores = context.at<const float>(g.scores);
+  auto* d_logits = context.at<float>(g.d_logits);
+  const unsigned grid = row_blocks(g.tokens, g.rows);
+  with_row(g.rows, {logits, scores, d_logits}, [&](auto n, auto v) {
+    float* scratch = nullptr;
+    size_t bytes = 0;
+    if (n() == 0) scratch = context.scratch.get<float>(static_cast<size_t>(grid * kWarps * g.rows), context.stream);
+    else bytes = static_cast<size_t>((g.rows + 3) / 4 * 4 * kWarps) * sizeof(float);
+    LAUNCH(context.stream, grid, kThreads, bytes, (route_grad_kernel<n(), v()>), shape, logits, scores,
+           context.at<const int32_t>(g.choices), context.at<const float>(g.d_weights),
+           context.at<const float>(g.importance), context.at<const float>(g.balance), d_logits, scratch, context.report());
+  });
+}
+
+}  // namespace schemoe::cuda

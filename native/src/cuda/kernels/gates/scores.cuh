@@ -1,0 +1,69 @@
+// Scores of logits on the GPU, by the formulas of `cpu/kernels/gates/scores.h`.
+#pragma once
+
+#include <cmath>
+
+#include "cuda/kernels/gates/rows.cuh"
+#include "runtime/arguments_gates.h"
+
+namespace schemoe::cuda::gates {
+
+/// What keeps a sum of scores from being a divisor of 0.
+inline constexpr double kTiny = 1e-20;
+
+__device__ inline float sigmoid(float z) {
+  const float e = expf(-fabsf(z));
+  return (z >= 0 ? 1.0f : e) / (1.0f + e);
+}
+
+__device__ inline float softplus(float z) {
+  return (z > 0 ? z : z == z ? 0.0f : z) + log1pf(expf(-fabsf(z)));
+}
+
+/// The largest of a row that is a number.
+template <int N, int V>
+__device__ float largest(int rows, int lane, Own<N, V>& x) {
+  float most = -INFINITY;
+  each(rows, lane, [&](int, float& value) { most = fmaxf(most, value); }, x);
+  return warp_max(most);
+}
+
+/// Sum over a row of exp(x - most).
+template <int N, int V>
+__device__ double sum_of_exponentials(int rows, int lane, Own<N, V>& x, float most) {
+  Sum<N> part = 0;
+  each(rows, lane, [&](int, float& value) { part += expf(value - most); }, x);
+  return warp_sum(static_cast<double>(part));
+}
+
+template <int N, int V>
+__device__ double sum_of(int rows, int lane, Own<N, V>& x) {
+  Sum<N> part = 0;
+  each(rows, lane, [&](int, float& value) { part += value; }, x);
+  return warp_sum(static_cast<double>(part));
+}
+
+/// Scores `s` of a row of logits `z`.
+template <int N, int V>
+__device__ void score_row(Scores kind, int rows, int lane, Own<N, V>& z, Own<N, V>& s) {
+  switch (kind) {
+    case Scores::softmax: {
+      const float most = largest(rows, lane, z);
+      Sum<N> part = 0;
+      each(rows, lane, [&](int, float& logit, float& score) { part += score = expf(logit - most); }, z, s);
+      const auto inverse = static_cast<float>(1 / warp_sum(static_cast<double>(part)));
+      each(rows, lane, [&](int, float& score) { score *= inverse; }, s);
+      return;
+    }
+    case Scores::sigmoid:
+      return each(rows, lane, [&](int, float& logit, float& score) { score = sigmoid(logit); }, z, s);
+    case Scores::sqrt_softplus:
+      return each(rows, lane, [&](int, float& logit, float& score) { score = sqrtf(softplus(logit)); }, z, s);
+    case Scores::softmax_of_chosen:
+      return each(rows, lane, [&](int, float& logit, float& score) { score = logit; }, z, s);
+    case Scores::relu:  // NaN stays what it is
+      return each(rows, lane, [&](int, float& logit, float& score) { score = logit <= 0 ? 0.0f : logit; }, z, s);
+  }
+}
+
+}  // namespace schemoe::cuda::gates
