@@ -17,6 +17,7 @@ import { SchemoeError } from "../types.ts";
 import { benchAllToAll } from "./bench/all_to_all.ts";
 import { benchAblation } from "./bench/ablation.ts";
 import { benchEmulation } from "./bench/emulation.ts";
+import { benchGpuGates } from "./bench/gpu_gates.ts";
 import { benchGpuKernels } from "./bench/gpu_kernels.ts";
 import { benchGpuLayers } from "./bench/gpu_layers.ts";
 import { benchGpuMemory } from "./bench/gpu_memory.ts";
@@ -58,6 +59,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
 /** Benchmarks that need a GPU; `layers` needs PyTorch beside it. */
 const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   kernels: benchGpuKernels,
+  gates: benchGpuGates,
   layers: benchGpuLayers,
   runs: benchGpuRuns,
   memory: benchGpuMemory,

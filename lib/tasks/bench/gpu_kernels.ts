@@ -1,6 +1,5 @@
 /** Kernels of the CUDA engine as fractions of the GPU's copy rate, and what a kernel costs the host. @module */
 import { openCudaEngine } from "../../engines/mod.ts";
-import { GraphBuilder } from "../../graph/mod.ts";
 import {
   activationGrad,
   combineRows,
@@ -14,23 +13,19 @@ import {
   positions,
 } from "../../kernels/mod.ts";
 import * as compressors from "../../compressors/mod.ts";
-import { buildProgram } from "../../program/mod.ts";
-import { topology } from "../../topology.ts";
 import type { Engine, Workspace } from "../../engine.ts";
-import type { Kernel, View } from "../../types.ts";
+import type { Kernel } from "../../types.ts";
 import type { Matrix } from "../../kernels/types.ts";
+import { at, copyBytes, programOf, rate, REPETITIONS, world } from "./gpu_rate.ts";
 import { hundredths, median, type Report, type Row } from "./report.ts";
 
-const REPETITIONS = 20;
 const MIB = 1 << 20;
 const COLUMNS = 4096;
 const TOP_K = 2;
 const EXPERTS = 8;
 
-const world = topology({ nodes: 1, ranksPerNode: 1 });
 /** The built-in codecs. */
 const codecs = Object.values(compressors).filter((codec) => typeof codec === "object");
-const at = (buffer: string): View => ({ buffer, offset: 0 });
 
 /** Rates of kernels that move rows of 4096 columns. */
 export async function benchGpuKernels(): Promise<Report> {
@@ -109,11 +104,6 @@ function fillRandom(workspace: Workspace, mib: number): void {
   for (let i = 0; i < mib; i++) workspace.write("a", 0, values, i * MIB);
 }
 
-const copyBytes = (bytes: number): Kernel => ({
-  name: "copy_bytes",
-  args: [bytes, at("a"), at("b")],
-});
-
 /** Dispatch and combine of as many rows as a buffer has. */
 async function routing(
   engine: Engine,
@@ -152,33 +142,6 @@ async function routing(
     ...{ ...views, rows: at("b"), weights: at("weights"), y: at("a") },
   });
   add("combine", await rate(engine, workspace, rowBytes + rowBytes / TOP_K, combine));
-}
-
-/** Terabytes a second of one kernel, from the median of its times. */
-async function rate(engine: Engine, workspace: Workspace, bytes: number, kernel: Kernel) {
-  const program = programOf([[kernel]]);
-  const times: number[] = [];
-  for (let i = 0; i < REPETITIONS + 3; i++) {
-    const { start, end } = await engine.run(program, workspace);
-    if (i >= 3) times.push(end[0] - start[0]);
-  }
-  return bytes / median(times) / 1e3;
-}
-
-function programOf(tasks: readonly (readonly Kernel[])[]) {
-  const g = new GraphBuilder(world, "forward", 1);
-  for (const [i, kernels] of tasks.entries()) {
-    g.add({
-      kind: "opaque",
-      label: `k${i}`,
-      chunk: -1,
-      stage: i,
-      after: [],
-      kernels: () => kernels,
-    });
-  }
-  const graph = g.build({});
-  return buildProgram(graph, graph.tasks, "in order");
 }
 
 /** Microseconds a tiny kernel takes, alone in its operation or many in one: host and GPU together. */
