@@ -1,7 +1,7 @@
 /**
- * What a change must pass: formatting, lint, types, documentation examples, all native tests under
+ * The gate of a change: formatting, lint, types, documentation examples, all native tests under
  * sanitizers, all tests. Every stage runs, whatever came of those before, and every stage is counted; ends with
- * what was skipped and `N passed, M failed`.
+ * the skipped stages and `N passed, M failed`.
  */
 import { run, task } from "./build/command.ts";
 import { type Counts, COUNTS_VARIABLE, stageCounts, sum, summary } from "./build/counts.ts";

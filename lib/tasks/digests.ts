@@ -1,5 +1,5 @@
 /**
- * `deno task digests`: hashes of what the reference cases give under every all-to-all and codec, split in
+ * `deno task digests`: hashes of the results of the reference cases under every all-to-all and codec, split in
  * four ways, against the list in `test/golden/digests.tsv`; `-- --write` makes the list anew.
  *
  * The list belongs to one set of kernels of the matrix library (its first line names it): on another
@@ -54,7 +54,7 @@ async function digestLines(): Promise<string[]> {
   return lines;
 }
 
-/** What tells the kernels of one processor from those of another. */
+/** Name of the processor's kernels, which differ in bits. */
 function machine(): string {
   const info = Deno.readTextFileSync("/proc/cpuinfo");
   const flags = /^flags\s*:(.*)$/m.exec(info)?.[1].split(" ") ?? [];

@@ -13,9 +13,9 @@ import { keepLock } from "./build/keep_lock.ts";
 import { jupyterPython } from "./build/python.ts";
 import { SchemoeError } from "../types.ts";
 
-/** Kernels and browsers, which lose what they should show when the machine has too much to do. */
+/** Kernels and browsers, which lose outputs on a busy machine. */
 const alone = ["test/notebooks/", "test/browser/"];
-/** `deno.lock` with ONNX Runtime, which is not in that one: every task fetches what is. */
+/** `deno.lock` with ONNX Runtime, which is left out of that one because every task fetches its packages. */
 const lock = "test/deno.lock";
 
 await task(async () => {

@@ -59,7 +59,7 @@ async function main(args: readonly string[]): Promise<boolean> {
 
 type Values = ReturnType<typeof options>["values"];
 
-/** What was asked for, checked before the first file is read. */
+/** Options, checked before the first file is read. */
 function askedOf(values: Values) {
   const dtype = typeNamed(values.dtype);
   boundsOf({ compressor: values.compressor, dtype, expert: "" });
@@ -151,7 +151,7 @@ async function verifyFile(
 const finite = (_key: string, value: unknown) =>
   typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 
-/** What a result has of its run's choices. */
+/** Choices of a run in its result. */
 type Choices = Omit<
   VerifyResult,
   | "case"

@@ -24,7 +24,7 @@ void check_events(const Packed& packed, const std::vector<schemoe_event>& events
   }
 }
 
-/// Runs a Program from its beginning and compares what each rank then holds.
+/// Runs a Program from its beginning and compares the contents of each rank.
 void check_run(Engine& engine, schemoe_program* program, const Random& r, uint32_t b, std::vector<schemoe_event>& events) {
   const auto slots = static_cast<uint32_t>(r.expected[0].size());
   for (uint32_t rank = 0; rank < r.ranks; ++rank) {

@@ -1,4 +1,4 @@
-// Runs of worlds of several engines give what one engine gives, and what goes wrong is named.
+// Runs of worlds of several engines equal those of one engine, and failures name their culprit.
 #include "part_world.h"
 
 namespace {

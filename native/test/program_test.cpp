@@ -1,4 +1,4 @@
-// What is refused, and how the refusal names it.
+// Refused Programs, and how the refusal names the culprit.
 #include "library.h"
 #include "runtime/nvtx_ranges.h"
 

@@ -6,11 +6,11 @@
 
 #include "library.h"
 
-/// Each operation writes a float of its own, `slot` = its index, from floats of what it waits for.
+/// Each operation writes a float of its own, `slot` = its index, from floats of its dependencies.
 struct Random {
   uint32_t ranks;
   Packed packed{1};
-  /// What each slot holds on each rank after a run in the total order.
+  /// Contents of each slot on each rank after a run in the total order.
   std::vector<std::vector<float>> expected;
 };
 

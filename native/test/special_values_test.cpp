@@ -1,4 +1,4 @@
-// NaN, infinities and ties: what each kernel makes of them. `cuda/kernels_test special` compares the GPU.
+// NaN, infinities and ties in each kernel. `cuda/kernels_test special` compares the GPU.
 #include <algorithm>
 #include <limits>
 

@@ -1,4 +1,4 @@
-// What a model has around its layers, and optimizers, against plain loops in double.
+// Kernels of a model around its layers, and optimizers, against plain loops in double.
 #include <algorithm>
 #include <functional>
 

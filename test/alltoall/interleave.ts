@@ -1,4 +1,4 @@
-/** An executor of plans that runs what is unordered in random order, slice by slice: the oracle of the proof. */
+/** An executor of plans that runs unordered phases in random order, slice by slice: the oracle of the proof. */
 import type { Phase, Slice } from "../../mod.ts";
 
 /** Random numbers from 0 to 1 that a seed determines (mulberry32). */

@@ -1,4 +1,4 @@
-/** What the tables of bad inputs share. */
+/** Shared by the tables of bad inputs. */
 import type { LayerConfig, MoeLayer, PassChoices } from "../../mod.ts";
 import { createLayer, type Engine, openEngine } from "../../mod.ts";
 
@@ -9,7 +9,7 @@ export interface BadInput {
   readonly says: string | readonly string[];
 }
 
-/** Bad inputs by what is wrong with them. */
+/** Bad inputs by their mistake. */
 export type BadInputs = Readonly<Record<string, BadInput>>;
 
 /** Any value where types would not let it. */

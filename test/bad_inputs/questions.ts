@@ -1,4 +1,4 @@
-/** What is asked of runs, worlds and stacks, wrongly. */
+/** Wrong questions to runs, worlds and stacks. */
 import { compare, createStack, explain, predictedVsMeasured, topology, whatIf } from "../../mod.ts";
 import { simulated } from "../../lib/layer/mod.ts";
 import { theorem1Losses } from "../../lib/studies/mod.ts";

@@ -1,5 +1,5 @@
 /**
- * What is seen on a page: functions that run in the browser, as text.
+ * Measurements of a page: functions that run in the browser, as text.
  * @module
  */
 

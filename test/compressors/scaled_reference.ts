@@ -1,4 +1,4 @@
-/** Codecs with scales by their definitions, value by value: what the kernels are compared with. */
+/** Codecs with scales by their definitions, value by value: the oracle of the kernels. */
 const { fround } = Math;
 
 /** Magnitudes of a small float's codes in order. */

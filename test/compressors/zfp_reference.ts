@@ -1,4 +1,4 @@
-/** zfp at a fixed rate from its description, bit by bit and slowly: what the kernels are compared with. */
+/** zfp at a fixed rate from its description, bit by bit and slowly: the oracle of the kernels. */
 
 const ORDER = {
   1: [0, 1, 2, 3],

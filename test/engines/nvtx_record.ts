@@ -1,4 +1,4 @@
-/** What the tool of `native/test/nvtx_injection.cpp` wrote. @module */
+/** Output of the tool of `native/test/nvtx_injection.cpp`. @module */
 import { SchemoeError } from "../../mod.ts";
 
 /** A range that was begun. */

@@ -13,7 +13,7 @@ import { int8, none } from "../../lib/compressors/mod.ts";
 
 const world = topology({ nodes: 1, ranksPerNode: 1 });
 
-/** A graph of tasks, each with what it comes after and the buffers it uses. */
+/** A graph of tasks, each with its dependencies and buffers. */
 function graphOf(
   tasks: readonly { after?: readonly number[]; uses: readonly string[]; lane?: Lane }[],
   life: Life = "pass",

@@ -20,7 +20,7 @@ function randomOrder(random: () => number): Scheduler {
   };
 }
 
-/** Text of all bits of what a pass gave. */
+/** Text of all bits of a pass's results. */
 function bits({ output, auxLoss, gradients }: Run): string {
   const arrays = [output, auxLoss, ...Object.values(gradients ?? {})].filter((values) =>
     values !== undefined

@@ -9,7 +9,7 @@ import { buildProgram } from "../../lib/program/program.ts";
 import type { EventTable, Program } from "../../lib/engine.ts";
 import type { Lane, Task, TaskGraph, TaskKind } from "../../lib/types.ts";
 
-/** A row of a timeline; what is left out does not matter to the test. */
+/** A row of a timeline; absent fields do not matter to the test. */
 export interface Row {
   run?: string;
   pass?: string;

@@ -99,7 +99,7 @@ Deno.test("memoryOverTime() of a forward pass ends with what backward needs and 
     .reduce((sum, name) => sum + buffers[name], 0);
   const rows = memoryOverTime(run).objects() as { rank: number; end_ns: number; bytes: number }[];
   const last = rows.filter(({ rank }) => rank === 0).at(-1)!;
-  // what the last task uses is in use to the end
+  // buffers of the last task are in use to the end
   const { uses } = run.ran.at(-1)!.program.order.at(-1)!;
   const used = uses!.filter((name) => lives?.[name] === "pass")
     .reduce((sum, name) => sum + buffers[name], 0);

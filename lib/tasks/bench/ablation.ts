@@ -1,4 +1,4 @@
-/** ScheMoE's ablation (EuroSys'24, table 10) as the simulator has it, beside what was measured. @module */
+/** ScheMoE's ablation (EuroSys'24, table 10) simulated, beside the published measurement. @module */
 import { topK } from "../../blocks/mod.ts";
 import { openEngine } from "../../engines/mod.ts";
 import { createLayer } from "../../layer/mod.ts";

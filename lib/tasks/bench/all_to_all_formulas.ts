@@ -1,4 +1,4 @@
-/** What each all-to-all costs a rank, written down from its description and not read off its plan. @module */
+/** Cost of each all-to-all for a rank, from its description and not from its plan. @module */
 import type { Topology } from "../../types.ts";
 
 /** Time and bytes of one all-to-all alone. */

@@ -6,17 +6,17 @@ import type { TaskGraph } from "../../types.ts";
 import { LayerParts } from "./parts.ts";
 import { hundredths, milliseconds, type Row } from "./report.ts";
 
-/** What the passes of a layer take alone, in seconds of both passes together. */
+/** Times of the parts of a layer alone, in seconds of both passes together. */
 export interface Balance {
   /** All computation, no communication: all ranks at once. */
   readonly computation: number;
   /** All communication, no computation. */
   readonly communication: number;
-  /** Computation of all ranks task after task, over what it takes at once on a shared processor. */
+  /** Computation of all ranks task after task, relative to all at once on a shared processor. */
   readonly gain: number;
 }
 
-/** A layer with what it takes. */
+/** A layer with its times. */
 export interface Balanced {
   readonly config: LayerConfig;
   readonly balance: Balance;
@@ -78,7 +78,7 @@ const apart = ({ computation, communication }: Balance): number =>
 
 const byBalance = (tried: Balanced["tried"]) => tried.toSorted((a, b) => apart(a[1]) - apart(b[1]));
 
-/** What a report says of a balanced layer. */
+/** Fields of a balanced layer in a report. */
 export function balanceText(
   { config: { hiddenDim }, balance, tried }: Balanced,
   { multiple, most }: Pick<HiddenSizes, "multiple" | "most">,

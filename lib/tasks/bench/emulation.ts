@@ -12,7 +12,7 @@ import { hundredths, median, milliseconds, type Report } from "./report.ts";
 const REPETITIONS = 9;
 const CHUNKS = 4;
 
-/** Programs of all-to-alls without computation take on the CPU engine what the simulator says. */
+/** Programs of all-to-alls without computation take the simulated time on the CPU engine. */
 export async function benchEmulation(): Promise<Report> {
   const world = topology({ nodes: 2, ranksPerNode: 2 });
   using cpu = openEngine({ kind: "cpu", topology: world, links: "emulated" });

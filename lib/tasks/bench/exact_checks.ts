@@ -20,7 +20,7 @@ import { exhaustive, exhaustiveRanks, makespanOf } from "./exact_oracle.ts";
 /** Relative difference of two ways to add up the same times. */
 const ROUNDING = 1e-9;
 
-/** What a check found. */
+/** Result of a check. */
 export interface Report {
   readonly instances: number;
   /** How to make again the instances on which it failed. */

@@ -25,7 +25,7 @@ export interface Instance {
 
 export type Phases = "single" | "pipe" | "2dh";
 
-/** What a random instance may be. */
+/** Families of random instances. */
 export interface InstanceOptions {
   readonly chunks: number;
   readonly pass?: Pass;

@@ -34,7 +34,7 @@ const JOINING = 4;
 /** Who the errors must name. */
 const PROCESS = "process 1 \\(pid \\d+ on .*, ranks? \\d+";
 
-/** Of all faults, or those that are named, a row. */
+/** A row for each fault, or for the named ones. */
 export async function benchFaults(
   world: FaultWorld = { kind: "cpu", ranksPerNode: 2 },
   { names, note }: { names?: readonly string[]; note?: (text: string) => void } = {},
@@ -138,7 +138,7 @@ function faultsOf(world: FaultWorld): Record<string, Fault> {
   return world.kind === "cuda" ? { ...faults, ids: ids(world), memory: memory(world) } : faults;
 }
 
-/** What a fault of processes is made of. */
+/** A fault of processes. */
 interface Parts extends Pick<Fault, "did" | "limit" | "says"> {
   readonly cause: (stage: Stage, begin: () => void) => Promise<unknown>;
   /** Whether the processes go on, so that only the engine must be a new one. */
@@ -200,7 +200,7 @@ function memory(world: FaultWorld): Fault {
   });
 }
 
-/** What is free on the GPU: the error of a buffer that is too large for any says so. */
+/** Free memory of the GPU, read from the error of a buffer that is too large for any. */
 function freeBytes(engine: Engine): number {
   try {
     engine.workspace().ensure({ huge: 2 ** 45 });

@@ -1,4 +1,4 @@
-/** What the best of a comparison gains, and over what. @module */
+/** Gains of the best combination over each other one. @module */
 import { SchemoeError } from "../../types.ts";
 import { bothPasses, type Combination } from "./schedules.ts";
 
@@ -8,7 +8,7 @@ export interface Timed {
   readonly seconds: number;
 }
 
-/** The best of some combinations, beside those that it is compared with. */
+/** The best of some combinations, beside its baselines. */
 export interface Gain {
   readonly best: Timed;
   /** Everything one after another: sequential, linear, no codec, one chunk. */

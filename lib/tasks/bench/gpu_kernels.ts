@@ -94,7 +94,7 @@ async function elementwise(
   }
 }
 
-/** Values that differ into `a`: the speed of a codec may depend on what it codes. */
+/** Different values into `a`: the speed of a codec may depend on its input. */
 function fillRandom(workspace: Workspace, mib: number): void {
   let state = 1;
   const values = Float32Array.from({ length: MIB / 4 }, () => {

@@ -56,7 +56,7 @@ export async function benchGpuLayers(): Promise<Report> {
         gpu: String(ceilings.gpu ?? "unknown"),
         torch: String(ceilings.torch ?? "unknown"),
         dtype: "bfloat16",
-        routing: "no token dropped; padded to the largest load, or rows that there are",
+        routing: "no token dropped; padded to the largest load, or unpadded rows",
         warmUpMs: WARM_UP,
         repetitions: REPETITIONS,
         copyTBs: Number(ceilings.copy_tbs),

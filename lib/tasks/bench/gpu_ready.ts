@@ -1,4 +1,4 @@
-/** Layers of published models on one GPU and on all that there are: ready, wall time, memory. @module */
+/** Layers of published models on one GPU and on all of them: ready, wall time, memory. @module */
 import { swiglu, topK } from "../../blocks/mod.ts";
 import { openCudaEngine } from "../../engines/mod.ts";
 import { topology } from "../../topology.ts";

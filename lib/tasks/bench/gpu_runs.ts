@@ -1,4 +1,4 @@
-/** What a run on a GPU costs beside its kernels: enqueueing, recording, and the way from here and back. @module */
+/** Overhead of a run on a GPU beside its kernels: enqueueing, recording, and the way from here and back. @module */
 import { type CudaOptions, openCudaEngine } from "../../engines/mod.ts";
 import { GraphBuilder } from "../../graph/mod.ts";
 import { buildProgram } from "../../program/mod.ts";

@@ -44,7 +44,7 @@ export function openDelayed(
   });
 }
 
-/** What the engine of a cluster is opened with. */
+/** Options of the engine of a cluster. */
 export function optionsOf(cluster: Cluster, transport: Transport): CudaOptions {
   const { devices, emulateNodes, maxCTAs } = cluster;
   const nccl = {

@@ -33,7 +33,7 @@ const OWN: OpenLayer = {
 export const layerOf = (cluster: Pick<Cluster, "devices">): OpenLayer =>
   sharesGpus(cluster) ? SHARED : OWN;
 
-/** That layer with an expert a rank and balanced, and what a report says of it. */
+/** That layer with an expert a rank and balanced, and its fields in a report. */
 export async function balancedOn(
   engine: Engine,
   cluster: Cluster,

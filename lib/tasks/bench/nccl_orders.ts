@@ -10,13 +10,13 @@ import type { Report } from "./report.ts";
 const ORDERS = 1000;
 const CHUNKS = 4;
 const SEED = 20_240_422;
-/** Seconds a run may take: some thousand times what one takes. */
+/** Seconds a run may take: some thousand times its usual time. */
 const TIME_LIMIT = 15;
 /** One operation in four takes up to 0.4 ms longer. */
 const DELAYS = { share: 0.25, most: 400e-6 };
 const SIZES = { tokens: 64, modelDim: 32, hiddenDim: 48 } as const;
 
-/** Counts of runs, of those with the bits of the copy transport, and of those that failed. */
+/** Counts of runs: all, with the bits of the copy transport, failed. */
 export async function benchNcclOrders(cluster: Cluster): Promise<Report[]> {
   const random = uniforms(SEED);
   using plain = openCluster(cluster, { transport: "copy" });

@@ -20,7 +20,7 @@ const COMPARED = {
   timeLimit: 20,
 } as const;
 
-/** Times of all combinations, what the best gains, and why it is no faster. */
+/** Times of all combinations, the gain of the best, and why it is no faster. */
 export async function benchNcclSchedules(cluster: Cluster): Promise<Report[]> {
   const { tf32 } = layerOf(cluster);
   using engine = openCluster(cluster, { transport: "nccl" }, { tf32 });

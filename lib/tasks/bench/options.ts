@@ -26,7 +26,7 @@ export interface Cluster {
   readonly seconds: number;
 }
 
-/** What was asked for. */
+/** Parsed options. */
 export interface BenchOptions {
   readonly engine: "cpu" | "cuda";
   readonly json: boolean;
@@ -70,7 +70,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
   return { ...common, cluster: (preferred) => resolveCluster(wanted, preferred) };
 }
 
-/** What the command line says of a cluster. */
+/** Options of a cluster. */
 interface Wanted {
   readonly nodes?: number;
   readonly ranksPerNode?: number;

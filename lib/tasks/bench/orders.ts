@@ -106,7 +106,7 @@ async function tryAllToAll(
   };
 }
 
-/** Text of all bits of what a pass gave. */
+/** Text of all bits of a pass's results. */
 export function bits({ output, auxLoss, gradients }: Run): string {
   const arrays = [output, auxLoss, ...Object.values(gradients ?? {})];
   return arrays.map((values) => {

@@ -16,7 +16,7 @@ const PART = LAYER.tokens * LAYER.topK * LAYER.modelDim * 4 / 4;
 const FLOP_RATE = 4e9;
 const { topK: k, ...sizes } = LAYER;
 
-/** sequential and optSche on 2 x 2 ranks, links set so that both all-to-alls take what the experts take. */
+/** sequential and optSche on 2 x 2 ranks, links set so that both all-to-alls take as long as the experts. */
 export async function benchOverlap(): Promise<Report> {
   const experts = FLOPS / FLOP_RATE;
   // 2 all-to-alls of 2 inter parts (and 1 intra part at a quarter of the time, 1 to itself)

@@ -6,7 +6,7 @@ const SCHEMA = 1;
 /** One measured line. */
 export type Row = Readonly<Record<string, string | number | boolean>>;
 
-/** What a benchmark gives back. */
+/** Result of a benchmark. */
 export interface Report {
   /** Of this report, where a benchmark gives several; default that of the benchmark. */
   readonly name?: string;

@@ -8,7 +8,7 @@ import { hiddenFraction } from "../../timeline/mod.ts";
 import { sharedProcessors, type Sharing } from "./causes.ts";
 import { repeated } from "./values.ts";
 
-/** What is compared. */
+/** A combination of choices. */
 export interface Combination {
   readonly scheduler: string;
   readonly allToAll: string;
@@ -28,7 +28,7 @@ export interface Measured extends Combination {
   readonly run: Run;
 }
 
-/** What is compared with what, and on what. */
+/** Combinations to compare, and their layer. */
 export interface Comparison {
   readonly schedulers: readonly string[];
   readonly allToAlls: readonly string[];
@@ -41,14 +41,14 @@ export interface Comparison {
   /** Processor of each rank, and how many computations it runs at once. */
   readonly sharing?: Sharing;
   readonly timeLimit?: number;
-  /** Hears what has been measured so far. */
+  /** Called after each measurement. */
   readonly note?: (text: string) => void;
 }
 
 /** Combinations that may fail before the comparison is given up. */
 const MOST_FAILURES = 5;
 
-/** What a comparison gave. */
+/** Result of a comparison. */
 export interface Compared {
   readonly measured: readonly Measured[];
   /** All-to-alls with codecs for which there was no time. */

@@ -46,7 +46,7 @@ function fullWorld(nodes: number): Row {
   return row("every rank, random times", world, programs, { graphs, first, again: again(run) });
 }
 
-/** The ranks of one node stand for all. */
+/** The ranks of one node represent all. */
 function oneNodeForAll(nodes: number): Row {
   const world = topology({ nodes, ranksPerNode: RANKS_PER_NODE });
   const begin = performance.now();

@@ -1,4 +1,4 @@
-/** What the buffers of a stack of layers take, side by side and sharing memory. @module */
+/** Memory of the buffers of a stack of layers, side by side and shared. @module */
 import { swiglu, topK } from "../../blocks/mod.ts";
 import { openEngine } from "../../engines/mod.ts";
 import { createStack } from "../../layer/mod.ts";

@@ -5,7 +5,7 @@ import { SchemoeError } from "../../types.ts";
 export const root: string = resolve(import.meta.dirname!, "../../..");
 
 /**
- * What a task was given, without the `--` that `deno task NAME -- ...` leaves in front.
+ * Arguments of a task, without the `--` that `deno task NAME -- ...` leaves in front.
  * @param usage printed instead where `--help` is asked for, and the process ends; without it, as given.
  */
 export function taskArguments(usage?: string, args: readonly string[] = Deno.args): string[] {

@@ -1,6 +1,6 @@
-/** What came of tests, added up over the stages of CI, which are processes of their own. */
+/** Counts of tests, added up over the stages of CI, which are processes of their own. */
 
-/** Tests of one suite, by what came of them. */
+/** Tests of one suite by outcome. */
 export interface Counts {
   readonly passed: number;
   readonly failed: number;
@@ -21,14 +21,14 @@ export function sum(suites: readonly Counts[]): Counts {
   }), NOTHING);
 }
 
-/** Tells CI, if this is part of it, what came of a suite. */
+/** Reports the counts of a suite to CI, if this is part of it. */
 export async function tell(counts: Counts): Promise<void> {
   const path = Deno.env.get(COUNTS_VARIABLE);
   if (path) await Deno.writeTextFile(path, `${JSON.stringify(counts)}\n`, { append: true });
 }
 
 /**
- * What came of a stage: the lines that it wrote, and one failure for a status that none of them
+ * Counts of a stage: the lines that it wrote, and one failure for a status that none of them
  * explains, such as that of a stage which ran out of time.
  */
 export function stageCounts(lines: string, status: number): Counts {

@@ -3,7 +3,7 @@ import { quiet, succeeds } from "./command.ts";
 
 /**
  * Sees to it that what `wanted` names is there: each Debian package with a command that succeeds
- * once it is. As root, what is missing is installed by apt.
+ * once it is. As root, missing packages are installed by apt.
  * @throws {SchemoeError} naming the command to run, when not root or without apt
  */
 export async function ensurePackages(wanted: Record<string, readonly string[]>): Promise<void> {

@@ -1,6 +1,6 @@
 /** Progress of a build, from what make prints. @module */
 
-/** What a line of make says: a file that is being compiled, at this percentage of all. */
+/** A parsed line of make: a file being compiled, at this percentage. */
 export function compiling(line: string): number | undefined {
   const percent = line.match(/^\[\s*(\d+)%\] Building \w+ object/)?.[1];
   return percent === undefined ? undefined : Number(percent);

@@ -19,11 +19,11 @@ export interface Fault {
   readonly after: string;
   /** The bits of the layer, computed by that. */
   readonly works: () => Promise<string>;
-  /** Ends what is left. */
+  /** Ends remaining processes. */
   readonly end?: () => Promise<void>;
 }
 
-/** What the bits are of. */
+/** Name of the compared bits. */
 export const FAULT_LAYER = { tokens: 64, modelDim: 32, hiddenDim: 48, topK: 2 } as const;
 const CHOICES = { scheduler: "optSche", allToAll: "pipe", chunks: 2, bound: false } as const;
 /** Seconds that no fault may come near. */

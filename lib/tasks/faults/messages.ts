@@ -9,7 +9,7 @@ const FIRST_SECONDS = 64;
 const find = (bytes: Uint8Array, text: string): number =>
   new TextDecoder("latin1").decode(bytes).indexOf(text);
 
-/** What a worker says to join is no message. */
+/** A worker's greeting is no message. */
 export const notAMessage: Change = (bytes, from) => {
   if (from === "up" && find(bytes, '"kind":"join"') >= 0) bytes[0] ^= 1;
 };

@@ -3,7 +3,7 @@
 const BOTH = 2; // SHUT_RDWR
 
 /**
- * Numbers of the sockets of all TCP connections. Those that listen are not among them: no network ends them,
+ * Numbers of the sockets of all TCP connections, without listening ones: no network ends them,
  * and NCCL's own threads do not survive it.
  */
 export function openConnections(): Set<number> {

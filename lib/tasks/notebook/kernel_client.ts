@@ -8,7 +8,7 @@ import { SchemoeError } from "../../types.ts";
 import { kernelSpec } from "./kernel.ts";
 import { Connection, type Frames } from "./zmtp.ts";
 
-/** What a cell showed, in the words of the notebook format. */
+/** Outputs of a cell, in the notebook format. */
 export interface CellOutput {
   readonly output_type: "stream" | "display_data" | "execute_result" | "error";
   /** Text of a stream. */
@@ -132,7 +132,7 @@ export class KernelClient {
     await end(this.#process, this.#folder);
   }
 
-  /** Resolves when outputs arrive: what is sent before the kernel knows of the listener is lost. */
+  /** Resolves when outputs arrive: messages sent before the kernel knows of the listener are lost. */
   async #listening(): Promise<void> {
     const deadline = performance.now() + 1e3 * START_SECONDS;
     const heard = this.#next(this.#iopub);
@@ -183,7 +183,7 @@ async function end(process: Deno.ChildProcess, folder: string): Promise<void> {
   await Deno.remove(folder, { recursive: true });
 }
 
-/** What a cell failed of, as far as the kernel tells. */
+/** The error of a cell, as far as the kernel tells. */
 function problemOf(name = "Error", text = ""): string {
   if (text !== "Execution failed") return `${name}: ${text}`;
   return `${text}: most often a syntax error, of which Deno's kernel says no more`;

@@ -12,9 +12,9 @@ export interface NotebookOptions {
 }
 
 /**
- * Reads the arguments; those that are not its own are for Jupyter.
+ * Reads the arguments; unknown ones go to Jupyter.
  *
- * @throws {SchemoeError} for an engine that there is not, or no notebook to run.
+ * @throws {SchemoeError} for an unknown engine, or no notebook to run.
  */
 export function notebookOptions(args: readonly string[]): NotebookOptions {
   const rest: string[] = [];

@@ -43,7 +43,7 @@ async function codeOf(path: string): Promise<string[]> {
   }
 }
 
-/** The text of what a cell showed; pictures without one are named by their media type. */
+/** The text of a cell's outputs; pictures without one are named by their media type. */
 export function textOf({ text, data = {} }: CellOutput): string {
   const shown = text ?? data["text/plain"] ?? Object.keys(data).map((type) => `(${type})`).join();
   return shown.endsWith("\n") || shown === "" ? shown : `${shown}\n`;

@@ -5,7 +5,7 @@
  */
 import { SchemoeError } from "../../types.ts";
 
-/** What each side sends first: signature, version 3.0, mechanism NULL, client. */
+/** The greeting of each side: signature, version 3.0, mechanism NULL, client. */
 const GREETING = Uint8Array.from({ length: 64 }, (_, i) => {
   const mechanism = [...new TextEncoder().encode("NULL")];
   return ({ 0: 0xff, 9: 0x7f, 10: 3 } as Record<number, number>)[i] ?? mechanism[i - 12] ?? 0;

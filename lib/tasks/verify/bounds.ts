@@ -29,7 +29,7 @@ const BEHIND_ACTIVATION: ReadonlySet<string> = new Set([
   "grad.experts.b1",
 ]);
 
-/** What is verified. */
+/** A verified run. */
 export interface Verified {
   readonly compressor: string;
   readonly dtype: ElementType;

@@ -91,7 +91,7 @@ async function inBfloat16(golden: GoldenCase): Promise<GoldenCase> {
   return { ...inputs, config: { ...golden.config, dtype: "bfloat16" }, tensors: new Map(expected) };
 }
 
-/** What is chosen for a run. */
+/** Choices of a run. */
 export type Pass = Record<"scheduler" | "allToAll" | "compressor", string> & {
   readonly chunks: Chunking;
 };

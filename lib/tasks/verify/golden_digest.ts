@@ -1,4 +1,4 @@
-/** A hash of what a reference case gave. @module */
+/** A hash of the results of a reference case. @module */
 import { digest } from "../../workers/digest.ts";
 
 /** The first 16 digits of the SHA-256 of all tensors, by name. */

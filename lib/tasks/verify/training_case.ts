@@ -9,7 +9,7 @@ import {
 } from "../../studies/golden_training.ts";
 import { SchemoeError } from "../../types.ts";
 
-/** What a training run gave, under the names of the reference file. */
+/** Results of a training run, under the names of the reference file. */
 export interface CheckedTraining {
   readonly errors: Readonly<Record<string, number>>;
   readonly results: ReadonlyMap<string, Float32Array>;

@@ -1,4 +1,4 @@
-// Every codec on both engines, bit for bit: wires, rows that come back, and what is refused.
+// Every codec on both engines, bit for bit: wires, decoded rows, and refusals.
 #include "both.h"
 
 #include <algorithm>

@@ -332,7 +332,7 @@ std::vector<float> special(Both& t, size_t count) {
   return list;
 }
 
-/// NaN, infinities and ties: the GPU makes of them what the CPU does, in every kernel of numbers.
+/// NaN, infinities and ties: the GPU equals the CPU in every kernel of numbers.
 void special_values(Both& t) {
   for (int dtype : kTypes) {
     for (int64_t columns : {int64_t{5}, int64_t{64}}) {
