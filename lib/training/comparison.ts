@@ -20,11 +20,11 @@ export interface ComparisonRow {
   readonly least: number;
   readonly most: number;
   /**
-   * Mean over seeds of the difference to the first name with the same seed, and its standard error; the error is
-   * absent with one seed, both are for the first.
+   * Mean over seeds of the difference to the first name with the same seed, and half the width of its confidence
+   * interval of 95 %, by Student's t; that is absent with one seed, both are for the first.
    */
   readonly difference?: number;
-  readonly standardError?: number;
+  readonly plusMinus?: number;
   readonly tokensPerSecond: number;
 }
 
@@ -50,7 +50,7 @@ export class TrainingComparison {
       return {
         ...{ name, seeds: own.length, mean: mean(losses) },
         ...{ least: Math.min(...losses), most: Math.max(...losses) },
-        ...(name === first ? {} : { difference: mean(paired), standardError: errorOf(paired) }),
+        ...(name === first ? {} : { difference: mean(paired), plusMinus: halfWidth(paired) }),
         tokensPerSecond: mean(own.map(({ run }) => run.tokensPerSecond ?? NaN)),
       };
     });
@@ -67,7 +67,7 @@ export class TrainingComparison {
       least: rows.map(({ least }) => short(least)),
       most: rows.map(({ most }) => short(most)),
       difference: rows.map(({ difference }) => short(difference)),
-      standard_error: rows.map(({ standardError }) => short(standardError)),
+      plus_minus: rows.map(({ plusMinus }) => short(plusMinus)),
       tokens_per_second: rows.map(({ tokensPerSecond }) => Math.round(tokensPerSecond)),
     });
   }
@@ -114,10 +114,15 @@ function banded(lists: readonly (readonly LossPoint[])[]): LossCurve["points"] {
 
 const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / list.length;
 
-/** Standard error of the mean; undefined for fewer than two. */
-function errorOf(list: readonly number[]): number | undefined {
+/** Quantile 0.975 of Student's t with 1, 2, ... degrees of freedom; beyond them that of the normal distribution. */
+const STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
+const NORMAL = 1.96;
+
+/** Half the width of the confidence interval of the mean; undefined for fewer than two values. */
+function halfWidth(list: readonly number[]): number | undefined {
   if (list.length < 2) return undefined;
   const middle = mean(list);
   const squares = list.reduce((sum, value) => sum + (value - middle) ** 2, 0);
-  return Math.sqrt(squares / (list.length - 1) / list.length);
+  const error = Math.sqrt(squares / (list.length - 1) / list.length);
+  return (STUDENT[list.length - 2] ?? NORMAL) * error;
 }

@@ -74,7 +74,7 @@ export async function loadsSvg(title: string, steps: readonly StepRow[]): Promis
         ...{ facet: "super", frameAnchor: "top-left", dx: -30, dy: -44, fontSize: 14 },
         ...{ fontWeight: "bold", textAnchor: "start", fill: PAGE.ink, text: (d: string) => d },
       }),
-      Plot.text(["0 (orange) · even (white) · twice and more (violet)"], {
+      Plot.text(["0 (violet) · even (white) · twice and more (orange)"], {
         ...{ facet: "super", frameAnchor: "top-left", dx: -30, dy: -24, fontSize: 11 },
         ...{ textAnchor: "start", fill: PAGE.faint, text: (d: string) => d },
       }),

@@ -160,18 +160,19 @@ class Training {
   }
 
   #reports(): { report(progress: TrainingProgress): void; done(): Promise<void> } {
-    const { model, options: { progress: given, steps } } = this;
+    const { model, options: { progress: given, steps, choices } } = this;
     const done = () => Promise.resolve();
     if (given) return { report: given, done };
     if (given === false || model.steps >= steps) return { report: () => {}, done };
-    const line = progress(steps - model.steps, "step");
-    let shown = model.steps;
+    const line = progress(steps - model.steps, choices.name ?? "step");
+    let [shown, note] = [model.steps, ""];
     return {
       report(progress) {
-        line.advance(progress.step - shown, progressNote(progress));
+        note = progressNote(progress);
+        line.advance(progress.step - shown, note);
         shown = progress.step;
       },
-      done: () => line.done(),
+      done: () => line.done(note),
     };
   }
 

@@ -51,6 +51,14 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /^deepseek-v3 +2 of 8 +most [\d.]+ +sequence [\d.]+$/m,
     /^longcat-flash +2 of 16 +most [\d.]+$/m,
   ],
+  "10-does-compression-hurt.ipynb": [
+    /tokens to train on, \d+ different$/m,
+    /^zfp3 +3 +\d\.\d+ +\d\.\d+ +\d\.\d+ +-?0\.\d+/m,
+    /<svg[^]*aria-label="area"[^]*<\/svg>/,
+    /^int8 +\d\.\d{3} nats a token, (no difference to be seen|-?0\.\d{4} from none)$/m,
+    /<svg[^]*aria-label="rect"[^]*<\/svg>/,
+    /^20 steps, the first as above: true$/m,
+  ],
   "09-codecs.ipynb": [
     /^zfp +8 +0\.02/m,
     /^zfp-16 +16 +0\.0000/m,

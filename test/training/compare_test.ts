@@ -62,7 +62,7 @@ const made = (name: string, seed: number, losses: readonly number[]) => ({
   }),
 });
 
-Deno.test("TrainingComparison pairs seeds for differences and their standard error", async () => {
+Deno.test("TrainingComparison pairs seeds for differences and their confidence intervals", async () => {
   const compared = new TrainingComparison([
     ...[made("none", 1, [3, 2]), made("none", 2, [3, 2.5]), made("none", 3, [3, 3])],
     ...[made("fp8", 1, [3, 2.25]), made("fp8", 2, [3, 2.5]), made("fp8", 3, [3, 3.5])],
@@ -71,8 +71,8 @@ Deno.test("TrainingComparison pairs seeds for differences and their standard err
   assertEquals([none.mean, none.least, none.most], [2.5, 2, 3]);
   assertEquals(fp8.difference, 0.25);
   // of 0.25, 0 and 0.5
-  assertLess(Math.abs(fp8.standardError! - 0.25 / Math.sqrt(3)), 1e-12);
-  assertMatch(`${compared}`, /^fp8 +3 +2\.75 +2\.25 +3\.5 +0\.25 +0\.1443/m);
+  assertLess(Math.abs(fp8.plusMinus! - 4.303 * 0.25 / Math.sqrt(3)), 1e-12);
+  assertMatch(`${compared}`, /^fp8 +3 +2\.75 +2\.25 +3\.5 +0\.25 +0\.6211/m);
   const svg = await compared.svg();
   assertMatch(svg, /— none/);
   assertMatch(svg, /aria-label="area"/);
