@@ -15,7 +15,7 @@ import { matrix, type Part } from "./parts.ts";
 
 /** Buffers of a block, which its backward part reads again. */
 export function blockBuffers(part: Part, index: number) {
-  const { tokens, modelDim, attention, batch, context } = part.model;
+  const { tokens, modelDim, attention, sequences, context } = part.model;
   const of = `blocks.${index}.`;
   const rows = (name: string, columns: number): Matrix =>
     matrix(part.activations(of + name, tokens * columns).buffer, tokens, columns);
@@ -31,7 +31,7 @@ export function blockBuffers(part: Part, index: number) {
     k: rows("k", keys),
     v: rows("v", keys),
     attended: rows("attended", queries),
-    logsum: part.activations(`${of}logsum`, batch * attention.heads * context),
+    logsum: part.activations(`${of}logsum`, sequences * attention.heads * context),
     statistics: part.activations(`${of}statistics`, 2 * tokens),
     /** Input and output of experts or feed-forward network. */
     x: rows("x", modelDim),
@@ -65,7 +65,7 @@ export function normOf(part: Part, name: string) {
 }
 
 const sizesOf = ({ model }: Part) => ({
-  ...{ batch: model.batch, length: model.context, heads: model.attention.heads },
+  ...{ batch: model.sequences, length: model.context, heads: model.attention.heads },
   ...{ keyValueHeads: model.attention.keyValueHeads, headDim: model.attention.headDim },
 });
 
@@ -80,8 +80,8 @@ function turns(part: Part, q: View, k: View, back: boolean): Kernel[] {
 }
 
 /** Multiplications of attention without its projections, forward; scores above the diagonal count too. */
-const scoreFlops = ({ model: { batch, context, attention: a } }: Part): number =>
-  4 * batch * a.heads * context * context * a.headDim;
+const scoreFlops = ({ model: { sequences, context, attention: a } }: Part): number =>
+  4 * sequences * a.heads * context * context * a.headDim;
 
 const projectionFlops = ({ model: { tokens, modelDim, attention: a } }: Part): number =>
   4 * tokens * modelDim * (a.heads + a.keyValueHeads) * a.headDim;

@@ -39,6 +39,11 @@ export interface ModelConfig {
   readonly context: number;
   /** Sequences of each rank in a step. */
   readonly batch: number;
+  /**
+   * Equal parts of the batch whose gradients are added up before the update, so that activations of one part are
+   * needed at a time; default 1. Tokens are routed, and losses on the routing taken, within a part.
+   */
+  readonly microbatches?: number;
   /** Width of a token. */
   readonly modelDim: number;
   /** Heads; `keyValueHeads` (default `heads`) share keys and values; `headDim`: default modelDim / heads. */
@@ -75,7 +80,8 @@ export interface ModelShape extends Required<Omit<ModelConfig, "layers" | "atten
   readonly attention: Required<ModelConfig["attention"]>;
   readonly layers: readonly ModelBlock[];
   readonly rate: Rate;
-  /** Tokens of a rank. */
+  /** Sequences and tokens of a rank in a microbatch. */
+  readonly sequences: number;
   readonly tokens: number;
 }
 
@@ -83,6 +89,7 @@ const KNOWN = [
   "vocabulary",
   "context",
   "batch",
+  "microbatches",
   "modelDim",
   "attention",
   "layers",
@@ -104,8 +111,11 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
     fail(`give an object with ${KNOWN.slice(0, 6).join(", ")}, got ${config}`);
   }
   checkNames("a model", config, KNOWN);
-  const { vocabulary, context, batch, modelDim, gradientChunks = 1 } = config;
-  positive({ vocabulary, context, batch, modelDim, gradientChunks });
+  const { vocabulary, context, batch, modelDim, gradientChunks = 1, microbatches = 1 } = config;
+  positive({ vocabulary, context, batch, modelDim, gradientChunks, microbatches });
+  if (batch % microbatches !== 0) {
+    fail(`${microbatches} microbatches do not divide the batch of ${batch}`);
+  }
   const attention = resolveAttention(config);
   const { clip = 1, tied = false, rate = 1e-3, positions = learnedPositions() } = config;
   if (!(clip >= 0)) fail(`clip must be a number of at least 0, got ${quoted(clip)}`);
@@ -116,14 +126,16 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
   if (!Array.isArray(config.layers) || config.layers.length === 0) {
     fail("layers must be a list of { moe } and { ffn }");
   }
-  const tokens = batch * context;
+  const sequences = batch / microbatches;
+  const tokens = sequences * context;
   const moes = config.layers.filter((block) => "moe" in block).length;
+  const parts = topology.ranks * moes * microbatches;
   const layers = config.layers.map((block, index) =>
-    resolveBlock(block, { index, tokens, modelDim, topology, moes })
+    resolveBlock(block, { index, tokens, modelDim, topology, parts, microbatches })
   );
   return {
     ...{ vocabulary, context, batch, modelDim, gradientChunks, attention, clip, tied, positions },
-    ...{ topology, tokens, norm: config.norm ?? rmsNorm() },
+    ...{ topology, microbatches, sequences, tokens, norm: config.norm ?? rmsNorm() },
     optimizer: config.optimizer ?? adamw(),
     rate: typeof rate === "number" ? constantRate(rate) : rate,
     layers,
@@ -150,12 +162,14 @@ function resolveAttention(
 
 function resolveBlock(
   block: BlockConfig,
-  { index, tokens, modelDim, topology, moes }: {
+  { index, tokens, modelDim, topology, parts, microbatches }: {
     index: number;
     tokens: number;
     modelDim: number;
     topology: Topology;
-    moes: number;
+    /** Passes over Mixture-of-Experts layers in a step, of all ranks. */
+    parts: number;
+    microbatches: number;
   },
 ): ModelBlock {
   checkNames(`layers[${index}]`, block, ["moe", "ffn"]);
@@ -169,10 +183,15 @@ function resolveBlock(
   if (layer.groups.count > 1) {
     fail(`layers[${index}]: the experts must be spread over all ranks, without copies`);
   }
-  // every gradient is one of the mean over ranks and layers
+  if (microbatches > 1 && layer.gate.update) {
+    fail(
+      `layers[${index}]: the gate "${layer.gate.name}" has updates of its own, which microbatches repeat`,
+    );
+  }
+  // every gradient is one of the mean over ranks, layers and microbatches
   const losses = layer.losses.map((loss) => ({
     ...loss,
-    weight: loss.weight / (topology.ranks * moes),
+    weight: loss.weight / parts,
   }));
   return { moe: { ...layer, losses }, places: placesOf(layer) };
 }

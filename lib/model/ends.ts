@@ -26,7 +26,7 @@ export function embeddingForward(part: Part): Task {
     words: 2 * tokens * modelDim,
     kernels: [
       embed(shapeOf(part), {
-        ids: part.tensor("tokens"),
+        ids: part.input("tokens"),
         table: part.tensor("embedding"),
         ...(positions.kind === "added" ? { positions: part.tensor("positions") } : {}),
         out: part.activations("h.0", tokens * modelDim),
@@ -46,7 +46,7 @@ export function embeddingBackward(part: Part): Task {
     words: 2 * tokens * modelDim,
     kernels: [
       embedGrad(shapeOf(part), {
-        ids: part.tensor("tokens"),
+        ids: part.input("tokens"),
         dy: dh,
         table,
         ...(positions.kind === "added" ? { positions: part.gradient(group, "positions") } : {}),
@@ -92,6 +92,7 @@ const LOGITS = 16 << 20;
  */
 export function head(part: Part, lossOnly = false): Task {
   const { tokens, modelDim, vocabulary, tied, layers, topology: { ranks } } = part.model;
+  const { microbatches } = part.model;
   const last = matrix(
     part.activations(`h.${layers.length}`, tokens * modelDim).buffer,
     tokens,
@@ -106,7 +107,7 @@ export function head(part: Part, lossOnly = false): Task {
   const logits = part.activations("head.logits", rows * vocabulary).buffer;
   const losses = part.activations("head.losses", tokens);
   const weight = part.parameter(tied ? "embedding" : "head");
-  const targets = part.tensor("targets");
+  const targets = part.input("targets");
   const kernels: Kernel[] = [norm(own.shape, { ...own, x: last, y, statistics })];
   for (let row = 0; row < tokens; row += rows) {
     const count = Math.min(rows, tokens - row);
@@ -115,15 +116,20 @@ export function head(part: Part, lossOnly = false): Task {
     kernels.push(
       gemm(x, weight, here, { transB: tied }),
       crossEntropy({
-        ...{ rows: count, columns: vocabulary, logits: here, scale: 1 / (ranks * tokens) },
-        targets: { ...targets, offset: WORD * row },
+        ...{
+          rows: count,
+          columns: vocabulary,
+          logits: here,
+          scale: 1 / (ranks * microbatches * tokens),
+        },
+        targets: { ...targets, offset: targets.offset + WORD * row },
         loss: { ...losses, offset: WORD * row },
       }),
     );
     if (!lossOnly) kernels.push(...headGrads(part, { here, x, dy, row, count }));
   }
   kernels.push(
-    sumValues({ squares: false, count: tokens, x: losses, out: part.tensor("loss") }),
+    sumValues({ squares: false, count: tokens, x: losses, out: part.lossSum() }),
   );
   if (!lossOnly) {
     const at = { dy, x: last, statistics };

@@ -97,7 +97,7 @@ export class MoeModel {
         ...{ bound: false, timeLimit: choices.timeLimit, signal: choices.signal },
         checkNumbers: choices.checkNumbers,
       });
-      return mean([...this.#store.read("loss")]) / this.shape.tokens;
+      return mean([...this.#store.read("loss")]) / this.shape.tokens; // of ranks and microbatches
     });
   }
 
@@ -213,6 +213,7 @@ export class MoeModel {
   /** Resolved choices of a pass: chunks of each Mixture-of-Experts layer, and a configuration for captions. */
   #choose(choices: PassChoices, pass: "forward" | "step") {
     const { topology, layers, vocabulary, context, batch, modelDim, optimizer } = this.shape;
+    const { microbatches } = this.shape;
     const resolved = resolveChoices(choices, []);
     const { scheduler, allToAll, compressor, chunking } = resolved;
     const chunks = layers.flatMap((block) =>
@@ -223,6 +224,7 @@ export class MoeModel {
       ...{ compressor: codecName(compressor), chunks: chunks[0]?.length ?? 1 },
       world: `${topology.nodes} x ${topology.ranksPerNode}`,
       ...{ tokens: `${batch} x ${context} a rank`, modelDim, vocabulary },
+      ...(microbatches > 1 ? { microbatches } : {}),
       optimizer: optimizer.name,
       engine: `${this.engine.kind}, ${this.engine.timing}`,
     };

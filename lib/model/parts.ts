@@ -1,10 +1,10 @@
 /** Shared by the parts of a step: builders, names of buffers, and places of dense parameters and gradients. @module */
 import { addAllReduce, GraphBuilder, type Segment } from "../graph/mod.ts";
-import { sumValues } from "../kernels/mod.ts";
+import { add, sumValues } from "../kernels/mod.ts";
 import { type Kernel, SchemoeError, type Task, type View } from "../types.ts";
 import type { Matrix } from "../kernels/types.ts";
 import type { ModelShape } from "./config.ts";
-import type { DenseGroup, ModelTensors } from "./tensors.ts";
+import { type DenseGroup, type ModelTensors, partPrefix } from "./tensors.ts";
 
 /** Bytes of a float32. */
 export const WORD = 4;
@@ -26,6 +26,15 @@ export interface Work {
   readonly words?: number;
 }
 
+/** Which segment of a step it is. */
+export interface PartPlace {
+  readonly prefix: string;
+  readonly layer: number;
+  readonly pass: Task["pass"];
+  /** Number of the microbatch. */
+  readonly microbatch: number;
+}
+
 /** One segment of a step being made; its buffers have whole names. */
 export class Part {
   readonly g: GraphBuilder;
@@ -33,14 +42,26 @@ export class Part {
   constructor(
     readonly model: ModelShape,
     readonly tensors: ModelTensors,
-    readonly at: { readonly prefix: string; readonly layer: number; readonly pass: Task["pass"] },
+    readonly at: PartPlace,
   ) {
     this.g = new GraphBuilder(model.topology, at.pass, 0, at.layer);
   }
 
-  /** A buffer within the step, of float32. */
+  /** A buffer within the step, of float32, of this microbatch. */
   activations(name: string, elements: number): View {
-    return this.g.buffer(name, WORD * elements, "pass");
+    const prefix = partPrefix(this.model, this.at.microbatch);
+    return this.g.buffer(prefix + name, WORD * elements, "pass");
+  }
+
+  /** Where this microbatch's tokens or targets begin. */
+  input(name: "tokens" | "targets"): View {
+    const { tokens } = this.model;
+    return { ...this.tensor(name), offset: WORD * tokens * this.at.microbatch };
+  }
+
+  /** Where the sum of this microbatch's cross entropies goes. */
+  lossSum(): View {
+    return { ...this.tensor("loss"), offset: WORD * this.at.microbatch };
   }
 
   tensor(name: string): View {
@@ -60,9 +81,10 @@ export class Part {
     return found;
   }
 
-  /** This rank's part of the gradient of a group: the gradient itself where there is one rank. */
+  /** This rank's part of the gradient of a group: the gradient itself where there is one rank and one microbatch. */
   partial({ name, count }: DenseGroup): View {
-    return this.model.topology.ranks > 1
+    const { topology: { ranks }, microbatches } = this.model;
+    return ranks > 1 || microbatches > 1
       ? this.activations(`partial.${name}`, count)
       : this.tensor(`grad.${name}`);
   }
@@ -85,6 +107,39 @@ export class Part {
       ...{ kind, label, chunk: -1, stage, after, flops, bytes: WORD * words, uses },
       kernels: () => kernels,
     });
+  }
+
+  /** Adds the sum over the microbatches before, of a group's gradient, to that of this one. */
+  addPartials(group: DenseGroup): Task {
+    const { at: { microbatch }, model } = this;
+    const before = this.g.buffer(
+      `${partPrefix(model, microbatch - 1)}partial.${group.name}`,
+      WORD * group.count,
+      "pass",
+    );
+    const own = this.partial(group);
+    const alone = model.topology.ranks === 1 && microbatch === model.microbatches - 1;
+    const out = alone ? this.tensor(`grad.${group.name}`) : own;
+    const kernels = [add(group.count, before, own, out)];
+    return this.work({ label: "sum", words: 3 * group.count, kernels });
+  }
+
+  /** The same for gradients that are tensors of a layer. */
+  addGradients(names: readonly string[]): Task {
+    const { tensors: { table }, at: { microbatch }, model } = this;
+    let words = 0;
+    const kernels = names.map((name) => {
+      const count = table.localElements(name);
+      words += 3 * count;
+      const of = (part: number): View => {
+        const prefix = partPrefix(model, part);
+        return prefix === ""
+          ? this.tensor(name)
+          : this.g.buffer(prefix + name, WORD * count, "pass");
+      };
+      return add(count, of(microbatch - 1), of(microbatch), of(microbatch));
+    });
+    return this.work({ label: "sum", words, kernels });
   }
 
   /** Sums the gradient of a group over all ranks, in pieces; returns the tasks after which it is complete. */

@@ -13,7 +13,7 @@ import { denseBackward, denseForward } from "./dense.ts";
 import { embeddingBackward, embeddingForward, head } from "./ends.ts";
 import { Part, SquareSums } from "./parts.ts";
 import { layerTensors } from "../memory/mod.ts";
-import { type ModelTensors, MOE_ENDS, moePrefix } from "./tensors.ts";
+import { type ModelTensors, MOE_ENDS, moePrefix, partPrefix } from "./tensors.ts";
 import { addClip, addSquares, addUpdate } from "./update.ts";
 
 /** How the exchanges of all layers are made; chunks of each Mixture-of-Experts layer in turn. */
@@ -29,8 +29,10 @@ export function stepGraph(
   options: StepOptions,
 ): TaskGraph {
   const step = new StepBuilder(model, tensors, options);
-  step.forward();
-  step.backward();
+  for (let part = 0; part < model.microbatches; part++) {
+    step.forward(part);
+    step.backward(part);
+  }
   step.update();
   return stackGraph(step.segments, options.configuration, "step");
 }
@@ -42,14 +44,20 @@ export function lossGraph(
   options: StepOptions,
 ): TaskGraph {
   const step = new StepBuilder(model, tensors, options);
-  step.forward({ lossOnly: true });
+  for (let part = 0; part < model.microbatches; part++) step.forward(part, { lossOnly: true });
   return stackGraph(step.segments, options.configuration);
 }
+
+/** Lives of what all microbatches read. */
+const COMMON: readonly Life[] = ["parameter", "state", "input"];
 
 class StepBuilder {
   readonly segments: Segment[] = [];
   readonly #sums: SquareSums;
   readonly #squares: Task[] = [];
+  /** The microbatch that is being added, and what completes the sums of the one before, by group or layer. */
+  #microbatch = 0;
+  readonly #added = new Map<string, readonly Task[]>();
 
   constructor(
     readonly model: ModelShape,
@@ -59,8 +67,9 @@ class StepBuilder {
     this.#sums = new SquareSums(tensors);
   }
 
-  forward({ lossOnly = false } = {}): void {
+  forward(microbatch: number, { lossOnly = false } = {}): void {
     const { layers } = this.model;
+    this.#microbatch = microbatch;
     this.#simple("embedding.", 0, "forward", embeddingForward);
     for (const [index, block] of layers.entries()) {
       const second = normAfter(this.model, index);
@@ -80,8 +89,9 @@ class StepBuilder {
     else this.#complete(part, "head", [task], task);
   }
 
-  backward(): void {
+  backward(microbatch: number): void {
     const { layers } = this.model;
+    this.#microbatch = microbatch;
     for (const [index, block] of [...layers.entries()].reverse()) {
       const second = normAfter(this.model, index);
       if ("moe" in block) {
@@ -89,14 +99,7 @@ class StepBuilder {
         const graph = backwardGraph({ ...moe, forwardChunks: moe.chunks });
         const exits = graph.tasks.filter(({ label }) => label === "dispatch" || label === "gate");
         this.segments.push({ ...this.#layer(graph, index), exits });
-        const names = layerTensors(block.moe).names("parameter").map((name) => `grad.${name}`);
-        this.#addSquares(
-          `B${index}.moe.`,
-          index,
-          names.map((name) => moePrefix(index) + name),
-          graph.tasks,
-          exits,
-        );
+        this.#completeExperts(index, graph.tasks, exits);
       } else {
         const { ffn } = block;
         const part = this.#part(`B${index}.ffn.grad.`, index, "backward");
@@ -128,7 +131,9 @@ class StepBuilder {
   }
 
   #part(prefix: string, layer: number, pass: Task["pass"]): Part {
-    return new Part(this.model, this.tensors, { prefix, layer, pass });
+    const microbatch = this.#microbatch;
+    const named = partPrefix(this.model, microbatch) + prefix;
+    return new Part(this.model, this.tensors, { prefix: named, layer, pass, microbatch });
   }
 
   #simple(prefix: string, layer: number, pass: Task["pass"], add: (part: Part) => Task): void {
@@ -138,10 +143,47 @@ class StepBuilder {
 
   /** Ends a part that leaves the gradient of a group; what follows waits for `next` alone. */
   #complete(part: Part, group: string, after: readonly Task[], next: Task): void {
-    const done = part.reduce(part.group(group), after);
-    this.segments.push(part.segment([next]));
+    const { model: { microbatches } } = this;
     const { prefix, layer } = part.at;
-    this.#addSquares(prefix, layer, [`grad.${group}`], done, [next]);
+    const last = this.#microbatch === microbatches - 1;
+    let done = after;
+    if (microbatches === 1) done = part.reduce(part.group(group), after);
+    this.segments.push(part.segment([next]));
+    if (microbatches > 1 && this.#microbatch > 0) {
+      const sums = this.#part(`${group}.sum.`, layer, "backward");
+      done = [sums.addPartials(sums.group(group))];
+      if (last) done = sums.reduce(sums.group(group), done);
+      this.#addSum(group, sums, { after, exits: [next] });
+    }
+    this.#added.set(group, done);
+    if (last) this.#addSquares(prefix, layer, [`grad.${group}`], done, [next]);
+  }
+
+  /** The same for the gradients of a Mixture-of-Experts layer. */
+  #completeExperts(index: number, after: readonly Task[], exits: readonly Task[]): void {
+    const { layers, microbatches } = this.model;
+    const block = layers[index];
+    if (!("moe" in block)) throw new Error(`block ${index} has no experts`);
+    const names = layerTensors(block.moe).names("parameter")
+      .map((name) => `${moePrefix(index)}grad.${name}`);
+    let done = after;
+    if (this.#microbatch > 0) {
+      const sums = this.#part(`B${index}.moe.sum.`, index, "backward");
+      done = [sums.addGradients(names)];
+      this.#addSum(moePrefix(index), sums, { after, exits });
+    }
+    this.#added.set(moePrefix(index), done);
+    if (this.#microbatch < microbatches - 1) return;
+    this.#addSquares(`B${index}.moe.`, index, names, done, exits);
+  }
+
+  /** Adds the segment of a sum over microbatches: it waits for its own and for the sum before. */
+  #addSum(key: string, part: Part, { after, exits }: {
+    readonly after: readonly Task[];
+    readonly exits: readonly Task[];
+  }): void {
+    const before = this.#added.get(key) ?? [];
+    this.segments.push(part.segment(exits, { after: [...after, ...before] }));
   }
 
   #addSquares(
@@ -171,15 +213,24 @@ class StepBuilder {
   /** A pass over a Mixture-of-Experts layer: buffers of one step live within it. */
   #layer(graph: TaskGraph, index: number): Omit<Segment, "exits"> {
     const of = `blocks.${index}.`;
+    const prefix = partPrefix(this.model, this.#microbatch);
+    const lifeOf = (name: string): Life => graph.lives?.[name] ?? "saved";
+    const within: readonly Life[] = prefix === "" ? ["saved"] : ["saved", "gradient"];
+    const names = Object.keys(graph.buffers);
     const lives = Object.fromEntries(
-      Object.keys(graph.buffers)
-        .filter((name) => MOE_ENDS.includes(name) || (graph.lives?.[name] ?? "saved") === "saved")
+      names.filter((name) => MOE_ENDS.includes(name) || within.includes(lifeOf(name)))
         .map((name) => [name, "pass" as Life]),
     );
+    // what a microbatch makes has a name of its own, what all read has not
+    const own = prefix === "" ? [] : names.filter((name) => !COMMON.includes(lifeOf(name)));
     return {
-      ...{ graph, layer: index, prefix: `B${index}.moe.${graph.pass}.`, lives },
+      ...{ graph, layer: index, prefix: `${prefix}B${index}.moe.${graph.pass}.`, lives },
       buffers: moePrefix(index),
-      shared: { x: `${of}x`, y: `${of}y`, dy: "dh", "grad.x": "dx" },
+      shared: {
+        ...Object.fromEntries(own.map((name) => [name, prefix + moePrefix(index) + name])),
+        ...{ x: `${prefix}${of}x`, y: `${prefix}${of}y` },
+        ...{ dy: `${prefix}dh`, "grad.x": `${prefix}dx` },
+      },
     };
   }
 }

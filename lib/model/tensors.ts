@@ -41,6 +41,13 @@ export const moePrefix = (block: number): string => `blocks.${block}.moe.`;
 /** Tensors that a layer of a model shares with its neighbours. */
 export const MOE_ENDS: readonly string[] = ["x", "y", "dy", "grad.x"];
 
+/** Tensors of a layer that are read after a step, of each microbatch. */
+export const MOE_VALUES: readonly string[] = ["aux_loss", "gate.loads"];
+
+/** Begins the names of what belongs to one microbatch; "" for the last, whose gradients are the sums. */
+export const partPrefix = ({ microbatches }: ModelShape, part: number): string =>
+  part === microbatches - 1 ? "" : `m${part}.`;
+
 interface Started {
   readonly name: string;
   readonly shape: readonly number[];
@@ -51,7 +58,7 @@ interface Started {
 
 /** All tensors of a model; gradients of dense parameters are parts of `grad.` and the name of their group. */
 export function modelTensors(model: ModelShape): ModelTensors {
-  const { topology: { ranks }, tokens } = model;
+  const { topology: { ranks }, tokens, microbatches } = model;
   const table = new TensorTable(ranks);
   const groups = denseGroups(model);
   const gradients = new Map<string, GradientPlace>();
@@ -90,6 +97,11 @@ export function modelTensors(model: ModelShape): ModelTensors {
         ? { ...tensor, ...startOf(name, tensor, model) }
         : tensor;
       table.add(prefix + name, started);
+      if (MOE_VALUES.includes(name)) {
+        for (let part = 0; part < microbatches - 1; part++) {
+          table.add(partPrefix(model, part) + prefix + name, started);
+        }
+      }
       if (tensor.life !== "parameter") continue;
       states(prefix + name, tensor);
       gradients.set(prefix + name, {
@@ -99,9 +111,11 @@ export function modelTensors(model: ModelShape): ModelTensors {
   }
   const split = { placement: "split", life: "input" } as const;
   for (const name of ["tokens", "targets"]) {
-    table.add(name, { shape: [ranks, tokens], dtype: "int32", ...split });
+    table.add(name, { shape: [ranks, microbatches * tokens], dtype: "int32", ...split });
   }
-  table.add("loss", { shape: [ranks], dtype: "float32", placement: "split", life: "output" });
+  table.add("loss", {
+    ...{ shape: [ranks, microbatches], dtype: "float32", placement: "split", life: "output" },
+  });
   table.add("optimizer.rates", { shape: [3], dtype: "float32", placement: "same", life: "input" });
   table.add("optimizer.clip", { shape: [2], dtype: "float32", placement: "same", life: "output" });
   return { table, groups: groups.map(({ group }) => group), gradients };
