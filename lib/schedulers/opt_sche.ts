@@ -1,5 +1,6 @@
 import type { Scheduler } from "./types.ts";
 import type { Task, TaskGraph } from "../types.ts";
+import { fillGaps } from "./fill_gaps.ts";
 
 /**
  * OptSche (Shi et al., "ScheMoE", EuroSys'24, Theorem 1): compute (C1 of all chunks), then (D1 E C2) chunk
@@ -7,12 +8,35 @@ import type { Task, TaskGraph } from "../types.ts";
  *
  * Optimal with equal chunks when C1 = C2, A1 = A2 and D1 = D2 in time. In the backward pass E is the
  * expert's two gradients, and the gate's gradient comes before the last D2s, where compute waits for A2.
+ *
+ * A shared expert is none of the theorem's tasks. Where there is one, it is put where lanes wait, such as behind the first
+ * A1, and with it all that no chunk waits for: weight gradients, the gate's gradient, sums of gradients over
+ * ranks. Each is put where the makespan by the costs grows least.
  */
 export const optSche: Scheduler = {
   name: "optSche",
-  order: (graph) =>
-    graph.tasks.toSorted((a, b) => compare(rankOf(graph, a), rankOf(graph, b)) || a.id - b.id),
+  order: (graph, costs) => {
+    const order = graph.tasks.toSorted((a, b) =>
+      compare(rankOf(graph, a), rankOf(graph, b)) || a.id - b.id
+    );
+    if (!graph.tasks.some(({ label }) => SHARED.includes(label))) return order;
+    const beside = new Set<Task>();
+    for (const task of graph.tasks) {
+      // with a task goes what waits for nothing else
+      const follows = task.after.length > 0 &&
+        task.after.every((id) => beside.has(graph.tasks[id]));
+      if (follows || needsNoChunk(graph, task)) beside.add(task);
+    }
+    return fillGaps({ graph, costs, order, beside });
+  },
 };
+
+/** Labels of a shared expert's tasks. */
+const SHARED = ["S", "Si", "Sw"];
+
+/** Whether no chunk waits for it: it is a weight gradient, or comes after the chunks and needs none of them. */
+const needsNoChunk = (graph: TaskGraph, task: Task): boolean =>
+  task.kind === "expertWeightGrad" || (task.chunk >= graph.chunks && !dependsOnLegs(graph, task));
 
 /** Block of the order, chunk inside it, stage inside that. */
 function rankOf(graph: TaskGraph, task: Task): readonly number[] {
