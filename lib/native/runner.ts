@@ -3,14 +3,14 @@
  * @module
  */
 import { AWAIT, during, idle } from "../activity.ts";
-import { memoryPlan } from "../memory/plan.ts";
-import { pack, type PackedProgram } from "../program/pack.ts";
-import { FIRST_REGION } from "../program/words.ts";
 import type { Engine, EventTable, Program, RunOptions, Workspace } from "../engine.ts";
+import { memoryPlan } from "../memory/plan.ts";
 import { SchemoeError, type Task, type Topology } from "../types.ts";
-import { EVENT_WORDS, type NativeCalls, type PreparedProgram } from "./engine.ts";
-import { withNames } from "./failure.ts";
+import type { NativeCalls } from "./engine.ts";
+import { eventTable } from "./event_table.ts";
+import { explain } from "./explain.ts";
 import { HostLoop } from "./hosts.ts";
+import { closeOwned, type Owned, PreparedPrograms } from "./prepared.ts";
 import { Status } from "./status.ts";
 import { defaultTimeLimit, sayLimit } from "./time_limit.ts";
 import { NativeWorkspace } from "./workspace.ts";
@@ -30,22 +30,6 @@ export interface RunnerOptions {
 }
 
 const CANCEL_EVERY_MS = 5;
-/** Prepared Programs that a workspace keeps; others are packed again when they come back. */
-const KEPT_PROGRAMS = 64;
-
-/** A Program that an engine keeps, the functions of its host kernels and the names of its regions. */
-interface Kept extends Pick<PackedProgram, "hosts" | "regions"> {
-  readonly prepared: PreparedProgram;
-}
-
-/** Programs of one workspace, those of isolated and of checked runs apart. */
-type Cache = Readonly<Record<"together" | "isolated" | "checked", Map<Program, Kept>>>;
-
-/** What an engine has of the native library; knows nothing of the engine itself. */
-interface Owned {
-  readonly native: NativeCalls;
-  readonly programs: Set<PreparedProgram>;
-}
 
 /**
  * Closes engines on the CPU that nobody can reach any more, such as those of a cell that was run again:
@@ -57,12 +41,6 @@ const forgotten = new FinalizationRegistry<Owned>((owned) => {
   } catch { /* nobody is left to be told */ }
 });
 
-function closeOwned({ native, programs }: Owned): void {
-  for (const program of programs) native.release(program);
-  programs.clear();
-  native.close();
-}
-
 export class NativeRunner implements Engine {
   readonly kind: "cpu" | "cuda";
   readonly topology: Topology;
@@ -70,12 +48,9 @@ export class NativeRunner implements Engine {
   /** Pacing is a minimum: what a task really takes must be measured. */
   readonly modelled: boolean;
   readonly #timing: RunnerOptions["timing"];
-  readonly #native: NativeCalls;
-  readonly #programs = new Set<PreparedProgram>();
+  readonly #programs: PreparedPrograms;
   readonly #seconds: RunnerOptions["seconds"];
   readonly #paced = new WeakMap<Program, { readonly paced?: Float64Array }>();
-  readonly #nvtx: boolean;
-  readonly #caches = new Map<Workspace, Cache>();
   #closed = false;
   /** The latest run that others wait for, and the run in progress: settled when they have ended. */
   #background?: Promise<unknown>;
@@ -90,12 +65,10 @@ export class NativeRunner implements Engine {
     this.topology = options.topology;
     this.#timing = options.timing;
     this.modelled = options.modelled;
-    this.#native = options.native;
     this.#seconds = options.seconds;
-    this.#nvtx = options.nvtx ?? false;
-    if (options.kind === "cpu") {
-      forgotten.register(this, { native: this.#native, programs: this.#programs }, this);
-    }
+    const { native, seconds, nvtx = false } = options;
+    this.#programs = new PreparedPrograms(native, { nvtx, seconds });
+    if (options.kind === "cpu") forgotten.register(this, this.#programs.owned, this);
   }
 
   get timing(): string {
@@ -114,13 +87,10 @@ export class NativeRunner implements Engine {
             status: 9,
           });
         }
-        this.#release(freed);
-        this.#caches.delete(freed);
+        this.#programs.release(freed);
       },
     });
-    this.#caches.set(workspace, {
-      ...{ together: new Map(), isolated: new Map(), checked: new Map() },
-    });
+    this.#programs.add(workspace);
     return workspace;
   }
 
@@ -163,7 +133,9 @@ export class NativeRunner implements Engine {
     const { own, arena } = memoryPlan(program);
     workspace.ensure(own);
     if (arena > 0) return false;
-    const { prepared, hosts, regions } = this.#prepare(program, workspace, { background: true });
+    const { prepared, hosts, regions } = this.#programs.prepare(program, workspace, {
+      background: true,
+    });
     if (hosts.length > 0) return false;
     try {
       native.runNow(prepared, defaultTimeLimit());
@@ -201,7 +173,11 @@ export class NativeRunner implements Engine {
       this.#check(program, workspace, options);
     }
     const native = this.#open();
-    const { prepared, hosts: functions, regions } = this.#prepare(program, workspace, options);
+    const { prepared, hosts: functions, regions } = this.#programs.prepare(
+      program,
+      workspace,
+      options,
+    );
     const buffers = (workspace as NativeWorkspace).laidOut(plan);
     const hosts = functions.length > 0
       ? new HostLoop({ native, program, functions, buffers })
@@ -231,7 +207,7 @@ export class NativeRunner implements Engine {
     try {
       const [events] = await Promise.all([running, serving]);
       const { paced } = this.#pacing(program);
-      return { ...table(events, this.topology.ranks), ...(paced ? { paced } : {}) };
+      return { ...eventTable(events, this.topology.ranks), ...(paced ? { paced } : {}) };
     } catch (error) {
       const explained = stopped ?? explain(error, { program, workspace, regions, hosts });
       const limited = options.timeLimit === undefined && explained instanceof SchemoeError &&
@@ -283,7 +259,7 @@ export class NativeRunner implements Engine {
         cause: options.signal.reason,
       });
     }
-    if (!this.#caches.has(workspace)) {
+    if (!this.#programs.has(workspace)) {
       throw new SchemoeError(
         "Cannot run the Program: the workspace is not one of this engine, or was freed",
       );
@@ -300,117 +276,13 @@ export class NativeRunner implements Engine {
     }
   }
 
-  #prepare(program: Program, workspace: Workspace, options: RunOptions): Kept {
-    const native = this.#open();
-    const cache = this.#caches.get(workspace)!;
-    const plan = memoryPlan(program);
-    const isolated = options.isolated ?? false;
-    const checked = options.checkNumbers === true && !isolated;
-    const list = cache[isolated ? "isolated" : checked ? "checked" : "together"];
-    let kept = list.get(program);
-    if (!kept) {
-      const place = (name: string) => (workspace as NativeWorkspace).place(name, plan);
-      const operations = program.order.length * this.topology.ranks;
-      const { bytes, hosts, regions } = pack(program, {
-        ...{ place, isolated, checked, named: this.#nvtx },
-        seconds: options.background ? () => undefined : this.#seconds,
-      });
-      try {
-        const prepared = native.prepare(bytes, operations);
-        this.#programs.add(prepared);
-        kept = { prepared, hosts, regions };
-      } catch (error) {
-        throw explain(error, { program, workspace, regions });
-      }
-    }
-    // the latest is the last, so that the first is the one not used for longest
-    list.delete(program);
-    list.set(program, kept);
-    for (const [oldest, unused] of list) {
-      if (list.size <= KEPT_PROGRAMS) break;
-      this.#forget(unused.prepared);
-      list.delete(oldest);
-    }
-    return kept;
-  }
-
-  #release(workspace: Workspace): void {
-    const cache = this.#caches.get(workspace);
-    if (!cache) return;
-    for (const list of Object.values(cache)) {
-      for (const { prepared } of list.values()) this.#forget(prepared);
-      list.clear();
-    }
-  }
-
-  #forget(prepared: PreparedProgram): void {
-    this.#native.release(prepared);
-    this.#programs.delete(prepared);
-  }
-
   #free(): void {
     forgotten.unregister(this);
-    this.#caches.clear();
-    closeOwned({ native: this.#native, programs: this.#programs });
+    this.#programs.close();
   }
 
   #open(): NativeCalls {
     if (this.#closed) throw new SchemoeError("Cannot use the engine: it is closed");
-    return this.#native;
+    return this.#programs.owned.native;
   }
-}
-
-/** Puts the names of tasks and buffers where the native library could only count, and the host's exception. */
-function explain(
-  error: unknown,
-  { program, workspace, regions, hosts }: {
-    program: Program;
-    workspace: Workspace;
-    regions: readonly string[];
-    hosts?: HostLoop;
-  },
-): unknown {
-  if (!(error instanceof SchemoeError)) return error;
-  const { status } = error;
-  if (hosts?.failure && status === 5) {
-    const { task, rank, cause } = hosts.failure;
-    const text = cause instanceof Error ? cause.message : String(cause);
-    return new SchemoeError(
-      `Cannot run task ${task} on rank ${rank}: its host function failed: ${text}`,
-      {
-        status,
-        rank,
-        cause,
-      },
-    );
-  }
-  return withNames(error, {
-    task: (position) => program.order[position]?.name,
-    buffer: (id) =>
-      id >= FIRST_REGION ? regions[id - FIRST_REGION] : (workspace as NativeWorkspace).nameOf(id),
-  });
-}
-
-/** Events in the order of operations, as columns. */
-function table(events: BigUint64Array<ArrayBuffer>, ranks: number): EventTable {
-  const count = events.length / EVENT_WORDS;
-  // Halves of the words, low first: numbers from bigints would take ten times as long.
-  const halves = new Uint32Array(events.buffer);
-  const column = (word: number) => {
-    const values = new Float64Array(count);
-    for (let i = 0; i < count; i++) {
-      const at = 2 * (EVENT_WORDS * i + word);
-      values[i] = halves[at] + halves[at + 1] * 2 ** 32;
-    }
-    return values;
-  };
-  const [position, rank] = [new Uint32Array(count), new Uint32Array(count)];
-  for (let i = 0; i < count; i++) {
-    position[i] = Math.floor(i / ranks);
-    rank[i] = i % ranks;
-  }
-  return {
-    ...{ position, rank },
-    ...{ ready: column(0), start: column(1), end: column(2), wait: column(3) },
-  };
 }
