@@ -2,7 +2,11 @@
 import type { ElementType, Matrix, RowRange } from "./types.ts";
 import { type Kernel, SchemoeError, type View } from "../types.ts";
 
-/** Element-wise functions between the two products of an expert, by their native number. */
+/**
+ * Element-wise functions between the two products of an expert, by their native number. NaN stays NaN in all;
+ * infinities are those of PyTorch: of -inf, GELU and SiLU are NaN (-inf times 0, though the limit is 0), as are
+ * their slopes at both infinities.
+ */
 export const ACTIVATIONS = {
   ...{ identity: 0, relu: 1, gelu: 2, geluTanh: 3, silu: 4 },
   /** max(x, 0)^2 (So et al., "Primer", arXiv 2109.08668). */

@@ -171,8 +171,7 @@ export class MoeLayer {
         checkedSplit(choices.chunking, this.#splitAt(placesOf(this.layer, 0)));
       }
       if (options.x) this.#tensors.write("x", options.x);
-      const pending = this.#tensors.pending("x", ...Object.keys(this.parameters));
-      if (pending) await pending;
+      await this.#tensors.waitFor(["x", ...Object.keys(this.parameters)], options);
       this.#kept = undefined; // a pass that fails half-way leaves nothing to go back from
       const outputs = outputsOf(this.layer);
       this.#tensors.overwrite(outputs);
@@ -208,8 +207,7 @@ export class MoeLayer {
       const name = options.name ?? nameOf(choices);
       const pass = this.#pass(choices, kept, "backward");
       if (options.dy) this.#tensors.write("dy", options.dy);
-      const pending = this.#tensors.pending("dy");
-      if (pending) await pending;
+      await this.#tensors.waitFor(["dy"], options);
       const key = [
         "backward",
         rowsKey(kept),

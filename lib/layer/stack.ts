@@ -62,8 +62,7 @@ export class MoeStack {
     return this.#tensors.reading(async () => {
       const resolved = resolveChoices(choices, []);
       const pass = this.#pass(resolved, "forward");
-      const pending = this.#tensors.pending("x", ...Object.keys(this.parameters));
-      if (pending) await pending;
+      await this.#tensors.waitFor(["x", ...Object.keys(this.parameters)], choices);
       this.#kept = undefined;
       this.#tensors.overwrite(["y"]);
       const run = await this.#run(resolved, choices, pass, () => forwardStack(pass, this.shape));
@@ -88,8 +87,7 @@ export class MoeStack {
       const at = { ...this.#splitAt, chunks: choices.chunks };
       const resolved = splitLike(forwardChunks, resolveChoices(choices, []), at);
       const pass = this.#pass(resolved, "backward");
-      const pending = this.#tensors.pending("dy");
-      if (pending) await pending;
+      await this.#tensors.waitFor(["dy"], choices);
       const gradientNames = Object.fromEntries(
         ["x", ...Object.keys(this.parameters)].map((name) => [name, gradientOf(name)]),
       );

@@ -5,7 +5,8 @@ import type { TensorTable } from "../memory/mod.ts";
 import { buildProgram } from "../program/mod.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { modelCosts } from "../costs/mod.ts";
-import type { Engine, Program, Workspace } from "../engine.ts";
+import type { Engine, Program, RunOptions, Workspace } from "../engine.ts";
+import { waitFor } from "../native/waiting.ts";
 import { SchemoeError } from "../types.ts";
 import { initialValues } from "./initialize.ts";
 import { withSource } from "./not_finite.ts";
@@ -96,6 +97,22 @@ export class TensorStore {
   pending(...names: readonly string[]): Promise<void> | undefined {
     if (this.#initializing > 0) return this.ready().then(() => this.initialize(names));
     return this.#missing(names).length > 0 ? this.initialize(names) : undefined;
+  }
+
+  /**
+   * Waits until these tensors have values, or all that there are, as long as a pass may take.
+   * @throws {SchemoeError} when the signal of the pass is aborted, or its time limit passes.
+   */
+  async waitFor(
+    names: readonly string[] | undefined,
+    { timeLimit, signal }: Pick<RunOptions, "timeLimit" | "signal">,
+  ): Promise<void> {
+    const pending = names ? this.pending(...names) : this.ready();
+    if (!pending) return;
+    await waitFor(pending, {
+      ...{ timeLimit, signal, what: "run the pass" },
+      because: `values of the ${this.#options.owner}'s tensors are still being made`,
+    });
   }
 
   /** Whether values are being made. */

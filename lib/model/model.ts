@@ -83,7 +83,7 @@ export class MoeModel {
         );
       }
       const given = checkedTokens(this.shape, tokens);
-      await this.ready();
+      await this.#store.waitFor(undefined, choices);
       writeTokens(this.shape, this.#store.workspace, given);
       const { chunks, resolved, configuration } = this.#choose(choices, "forward");
       const { scheduler, allToAll, compressor } = resolved;
@@ -157,7 +157,7 @@ export class MoeModel {
       const { chunks, resolved, configuration } = this.#choose(choices, "step");
       const { scheduler, allToAll, compressor } = resolved;
       const given = this.engine.computes ? checkedTokens(this.shape, tokens) : undefined;
-      await this.ready(); // while values are made, no buffer can be
+      await this.#store.waitFor(undefined, choices); // while values are made, no buffer can be
       if (given) writeTokens(this.shape, this.#store.workspace, given);
       const rate = rates.at(this.#steps);
       if (!(rate >= 0 && rate < Infinity)) {

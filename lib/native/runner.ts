@@ -13,6 +13,7 @@ import { HostLoop } from "./hosts.ts";
 import { closeOwned, type Owned, PreparedPrograms } from "./prepared.ts";
 import { Status } from "./status.ts";
 import { defaultTimeLimit, sayLimit } from "./time_limit.ts";
+import { waitFor } from "./waiting.ts";
 import { NativeWorkspace } from "./workspace.ts";
 
 /** What tells one native engine from another. */
@@ -111,7 +112,7 @@ export class NativeRunner implements Engine {
 
   async #inTurn(program: Program, workspace: Workspace, options: RunOptions): Promise<EventTable> {
     if (!options.background) {
-      while (this.#background) await this.#background;
+      while (this.#background) await this.#backgroundOver(options);
       return await this.#alone(() => this.#run(program, workspace, options), workspace);
     }
     const before = [this.#background, this.#running];
@@ -124,6 +125,14 @@ export class NativeRunner implements Engine {
     } finally {
       if (this.#background === ended) this.#background = undefined;
     }
+  }
+
+  /** Waits for what is no part of a pass, as long as a run may take. */
+  async #backgroundOver({ timeLimit, signal }: RunOptions): Promise<void> {
+    await waitFor(this.#background!, {
+      ...{ timeLimit, signal, what: "run the Program" },
+      because: "values of tensors are still being made",
+    });
   }
 
   runNow(program: Program, workspace: Workspace): boolean {

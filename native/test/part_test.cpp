@@ -115,6 +115,29 @@ void check_loss() {
   CHECK(outcome.text.find("process 1 (pid 1001 on 127.0.0.1, rank 1)") != std::string::npos);
 }
 
+/// A beginning that is an hour away, as by a clock that is wrong: limit, cancel and close hold meanwhile.
+void check_waiting() {
+  World world(2, 2);
+  world.connect();
+  const uint32_t b = world.allocate(4);
+  for (const auto& part : world.parts) part->prepare(exchange(b, 4));
+  Part& part = *world.parts[0];
+  const uint64_t hour = now() + 3600 * kSecond;
+  const Outcome late = part.run(1, hour, kSecond / 20);
+  CHECK_EQUAL(late.status, SCHEMOE_TIME_LIMIT);
+  CHECK_CONTAINS(late.text, "Cannot finish the run in 0.05 s");
+  const auto ended_by = [&](uint64_t number, auto&& end) {
+    auto running = std::async(std::launch::async, [&] { return part.run(number, hour, 0); });
+    // Again and again, since the run may not have come to its wait.
+    while (running.wait_for(std::chrono::milliseconds(5)) != std::future_status::ready) end();
+    return running.get();
+  };
+  schemoe_failure error;
+  const Outcome cancelled = ended_by(2, [&] { CHECK_EQUAL(schemoe_cancel(part.handle, &error), SCHEMOE_OK); });
+  CHECK_EQUAL(cancelled.status, SCHEMOE_CANCELLED);
+  CHECK_CONTAINS(cancelled.text, "cancelled before it began");
+}
+
 }  // namespace
 
 int main() {
@@ -124,5 +147,6 @@ int main() {
   check_memory();
   check_disagreement();
   check_loss();
+  check_waiting();
   return check::result();
 }

@@ -14,11 +14,56 @@ bool same(const std::vector<float>& a, const std::vector<float>& b) {
                     [](float x, float y) { return x == y || (std::isnan(x) && std::isnan(y)); });
 }
 
+/// Value and slope at infinities as PyTorch 2 gives them: relu, gelu (erf and tanh) and silu of torch.nn.functional,
+/// relu(x).square(), and their gradients. GELU and SiLU have limits there; their formulas have 0 times infinity.
+struct AtInfinity {
+  int activation;
+  float below, above;              // of -inf and +inf
+  float slope_below, slope_above;  // likewise
+};
+constexpr AtInfinity kAtInfinity[] = {
+    {SCHEMOE_IDENTITY, -kInf, kInf, 1, 1},      {SCHEMOE_RELU, 0, kInf, 0, 1},
+    {SCHEMOE_GELU, kNan, kInf, kNan, kNan},     {SCHEMOE_GELU_TANH, kNan, kInf, kNan, kNan},
+    {SCHEMOE_SILU, kNan, kInf, kNan, kNan},     {SCHEMOE_RELU_SQUARED, 0, kInf, 0, kInf},
+};
+
+void infinities(Bench& bench) {
+  const std::vector<float> x{-kInf, kInf}, ones{1, 1}, twos{2, 2};
+  for (const AtInfinity& at : kAtInfinity) {
+    const uint32_t ix = bench.buffer(x), i1 = bench.buffer(ones), i2 = bench.buffer(twos), iy = bench.empty(2), ib = bench.empty(2);
+    bench.ok(2, Words().i(0, 1, 1, 2).m(ix, 2, 0).none().i(0).m(iy, 2, 0).i(at.activation));
+    CHECK(same(bench.read(iy, 2), {at.below, at.above}));
+    bench.ok(3, Words().i(0, 1, 1, 2).m(i1, 2, 0).m(ix, 2, 0).m(iy, 2, 0).i(at.activation));
+    CHECK(same(bench.read(iy, 2), {at.slope_below, at.slope_above}));
+    // The gated ones are products of these.
+    bench.ok(4, Words().i(0, 1, 1, 2).m(ix, 2, 0).m(i2, 2, 0).m(iy, 2, 0).i(at.activation));
+    CHECK(same(bench.read(iy, 2), {2 * at.below, 2 * at.above}));
+    bench.ok(5, Words().i(0, 1, 1, 2).m(i1, 2, 0).m(ix, 2, 0).m(i2, 2, 0).m(iy, 2, 0).m(ib, 2, 0).i(at.activation));
+    CHECK(same(bench.read(iy, 2), {2 * at.slope_below, 2 * at.slope_above}));
+    CHECK(same(bench.read(ib, 2), {at.below, at.above}));
+  }
+  // Clamped: above its limit a gate is the limit and passes no gradient, like its other factor beyond both limits.
+  const std::vector<float> gate{-kInf, kInf, kNan, 1, 1, 1}, up{1, 1, 1, -kInf, kInf, kNan};
+  const uint32_t ig = bench.buffer(gate), iu = bench.buffer(up), iy = bench.empty(6), id = bench.buffer(std::vector<float>(6, 1));
+  const uint32_t ia = bench.empty(6), ib = bench.empty(6);
+  bench.ok(4, Words().i(0, 1, 1, 6).m(ig, 6, 0).m(iu, 6, 0).m(iy, 6, 0).i(SCHEMOE_CLAMPED_SWIGLU));
+  const auto sigmoid = [](float z) { return 1 / (1 + std::exp(-1.702f * z)); };
+  const std::vector<float> y = bench.read(iy, 6);
+  CHECK(std::isnan(y[0]) && std::isnan(y[2]) && std::isnan(y[5]));
+  CHECK_NEAR(y[1], 7 * sigmoid(7) * 2, 1e-5);
+  CHECK_NEAR(y[3], sigmoid(1) * -6, 1e-5);
+  CHECK_NEAR(y[4], sigmoid(1) * 8, 1e-5);
+  bench.ok(5, Words().i(0, 1, 1, 6).m(id, 6, 0).m(ig, 6, 0).m(iu, 6, 0).m(ia, 6, 0).m(ib, 6, 0).i(SCHEMOE_CLAMPED_SWIGLU));
+  const std::vector<float> da = bench.read(ia, 6), db = bench.read(ib, 6);
+  CHECK(std::isnan(da[0]) && da[1] == 0 && std::isnan(da[2]) && std::isnan(da[5]));
+  CHECK(std::isnan(db[0]) && std::isnan(db[2]) && db[3] == 0 && db[4] == 0 && !std::isnan(db[5]));
+}
+
 void activations(Bench& bench) {
   const std::vector<float> x{kNan, kInf, -kInf, -0.0f, 2};
   const std::vector<float> ones(x.size(), 1.0f);
   const auto columns = static_cast<int64_t>(x.size());
-  for (int activation = SCHEMOE_IDENTITY; activation <= SCHEMOE_SILU; ++activation) {
+  for (int activation = SCHEMOE_IDENTITY; activation <= SCHEMOE_RELU_SQUARED; ++activation) {
     const uint32_t ix = bench.buffer(x), iy = bench.empty(x.size()), id = bench.buffer(ones), ig = bench.empty(x.size());
     bench.ok(2, Words().i(0, 1, 1, columns).m(ix, columns, 0).none().i(0).m(iy, columns, 0).i(activation));
     bench.ok(3, Words().i(0, 1, 1, columns).m(id, columns, 0).m(ix, columns, 0).m(ig, columns, 0).i(activation));
@@ -26,8 +71,6 @@ void activations(Bench& bench) {
     CHECK(std::isnan(y[0]) && y[1] == kInf);
     // The slope of the identity is 1 everywhere.
     CHECK_EQUAL(std::isnan(slope[0]), activation != SCHEMOE_IDENTITY);
-    // -inf * 0 by the formulas of GELU and SiLU: it shows.
-    CHECK(activation <= SCHEMOE_RELU ? !std::isnan(y[2]) : std::isnan(y[2]));
     // A gradient that is NaN stays so wherever the function is flat.
     bench.engine.write(id, 0, std::vector<float>(x.size(), kNan));
     bench.ok(3, Words().i(0, 1, 1, columns).m(id, columns, 0).m(ix, columns, 0).m(ig, columns, 0).i(activation));
@@ -121,6 +164,7 @@ void reductions(Bench& bench) {
 int main() {
   Bench bench;
   activations(bench);
+  infinities(bench);
   products(bench);
   gates(bench);
   reductions(bench);

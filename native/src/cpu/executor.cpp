@@ -62,7 +62,7 @@ void Executor::begin(const Program& program, std::span<schemoe_event> events) {
 void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) {
   Lock lock(mutex_);
   if (closing_) fail(SCHEMOE_CLOSED, "Cannot run the Program: the engine is closing");
-  if (part_.carrier) await_start(lock);
+  if (part_.carrier) await_start(lock, time_limit_ns);
   begin(program, events);
   const auto all_idle = [&] { return active_ == 0; };
   if (time_limit_ns > 0 && time_limit_ns < kYearNs) {
@@ -87,6 +87,11 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
 
 bool Executor::cancel() {
   const std::lock_guard lock(mutex_);
+  if (awaits_start_) {
+    awaits_start_ = false;
+    begun_.notify_all();
+    return true;
+  }
   if (!program_) return false;
   const Failure cancelled(SCHEMOE_CANCELLED, "Cannot finish the run: it was cancelled");
   stop(part_.carrier ? unfinished(cancelled) : cancelled);

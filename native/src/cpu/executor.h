@@ -84,7 +84,7 @@ class Executor final : public Receiver {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start_).count();
   }
   void begin(const Program& program, std::span<schemoe_event> events);
-  void await_start(Lock& lock);
+  void await_start(Lock& lock, uint64_t time_limit_ns);
   void stop(const Failure& failure) noexcept;
   void stop_idle_lanes();
   Failure unfinished(const Failure& failure) const noexcept;
@@ -145,6 +145,7 @@ class Executor final : public Receiver {
   uint64_t expected_ = 0;      // the next
   Clock::time_point expected_start_;
   std::condition_variable begun_;
+  bool awaits_start_ = false;  // a run waits for its beginning, and may be cancelled
   std::vector<uint8_t> heard_;  // of each transfer: bit 0 the other side has posted, bit 1 its contents came
   std::optional<Failure> lost_;
 };

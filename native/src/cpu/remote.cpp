@@ -1,6 +1,7 @@
 // The part of a run in other processes: messages to and from them.
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "cpu/executor.h"
 
@@ -20,13 +21,23 @@ void Executor::expect(uint64_t run, uint64_t start_ns) {
   expected_start_ = Clock::time_point(std::chrono::nanoseconds(start_ns));
 }
 
-/// All processes begin at one time, so that none finds the others late.
-void Executor::await_start(Lock& lock) {
-  const auto cannot = [&] { return lost_ || closing_; };
+/// All processes begin at one time, so that none finds the others late. The time limit and `cancel` hold here
+/// too: by a clock that is wrong the beginning may be far away.
+void Executor::await_start(Lock& lock, uint64_t time_limit_ns) {
   if (!lost_ && expected_ == 0) fail(SCHEMOE_INVALID, "Cannot run the Program: the other processes expect no run");
-  begun_.wait_until(lock, expected_start_, cannot);
+  awaits_start_ = true;
+  const bool limited = time_limit_ns > 0 && time_limit_ns < kYearNs;
+  const Clock::time_point latest = limited ? Clock::now() + std::chrono::nanoseconds(time_limit_ns) : expected_start_;
+  begun_.wait_until(lock, std::min(expected_start_, latest), [&] { return lost_ || closing_ || !awaits_start_; });
+  const bool cancelled = !std::exchange(awaits_start_, false);
   if (lost_) throw *lost_;
   if (closing_) fail(SCHEMOE_CLOSED, "Cannot run the Program: the engine is closing");
+  if (!cancelled && expected_start_ <= latest) return;
+  // What others send of this run waits for nothing any more.
+  run_ = std::exchange(expected_, 0);
+  begun_.notify_all();
+  if (cancelled) fail(SCHEMOE_CANCELLED, "Cannot finish the run: it was cancelled before it began");
+  throw late(time_limit_ns);
 }
 
 bool Executor::await_run(uint64_t run) {

@@ -18,7 +18,8 @@ struct Identity {
   static float slope(float) { return 1.0f; }
 };
 
-// Of NaN both are NaN: a network that has gone wrong must show it.
+// Of NaN both are NaN: a network that has gone wrong must show it. Infinities are those of PyTorch's formulas: GELU
+// and SiLU of -inf are NaN (-inf times 0), and so are their slopes at both infinities, though the limits exist.
 struct Relu {
   static float value(float x) { return x <= 0 ? 0.0f : x; }
   static float slope(float x) { return x > 0 ? 1.0f : x <= 0 ? 0.0f : x; }
@@ -50,8 +51,8 @@ struct Silu {
 };
 
 struct ReluSquared {
-  static float value(float x) { return x > 0 ? x * x : 0.0f; }
-  static float slope(float x) { return x > 0 ? 2 * x : 0.0f; }
+  static float value(float x) { return x <= 0 ? 0.0f : x * x; }
+  static float slope(float x) { return x <= 0 ? 0.0f : 2 * x; }
 };
 
 /// Functions of a and b: the product of an activation and b, but for one.

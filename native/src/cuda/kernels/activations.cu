@@ -55,8 +55,8 @@ struct Silu {
 };
 
 struct ReluSquared {
-  static __device__ float value(float x) { return x > 0 ? x * x : 0.0f; }
-  static __device__ float slope(float x) { return x > 0 ? 2 * x : 0.0f; }
+  static __device__ float value(float x) { return x <= 0 ? 0.0f : x * x; }
+  static __device__ float slope(float x) { return x <= 0 ? 0.0f : 2 * x; }
 };
 
 /// Functions of a and b: the product of an activation and b, but for one.
