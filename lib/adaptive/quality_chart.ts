@@ -35,7 +35,7 @@ export async function errorsSvg(
     width: WIDTH,
     height: 96 + ROW * names.length,
     ...{ marginTop: 48, marginLeft: 150, marginBottom: 44, marginRight: 24 },
-    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink, background: PAGE.paper },
+    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: "Errors of predictions",
     x: {
       ...{ domain: [-reach, reach], grid: true, label: "predicted over measured, less 1 (%)" },
