@@ -199,7 +199,8 @@ export interface Task {
   readonly lane: Lane;
   /**
    * Ids of the tasks it depends on, all smaller than its own. A weight gradient depends on that of the
-   * chunk before it, into which it adds: sums then have one order, and every schedule gives the same bits.
+   * chunk before it, into which it adds: sums then have one order, and every schedule gives the same bits. A
+   * scheduler with `reassociate: true` does without: its sums have the order in which it runs them.
    */
   readonly after: readonly number[];
   /** Floating-point operations on the busiest rank. */

@@ -20,6 +20,7 @@ import { addGateGrad, addGateSums } from "./gate_tasks.ts";
 import { addSharedGrad } from "./shared_tasks.ts";
 import { addLeg, LEG_STAGES, type Way } from "./leg.ts";
 import { addReplicaReduce } from "./reduce_replicas.ts";
+import { addZeroGradients } from "./zero_gradients.ts";
 
 /** A backward pass: codecs are named after the forward exchange whose gradient they carry. */
 export interface BackwardPassOptions extends PassOptions {
@@ -40,7 +41,8 @@ const STAGE = {
 /**
  * combine, then for each chunk C1 A1 D1 Ei (Ew) C2 A2 D2, then dispatch; the gate's gradient and its
  * all-reduce (where there are several ranks) depend on combine alone, or with prescore on dispatch. Where
- * several ranks hold copies of an expert, the copies' gradients are added up after the last Ew.
+ * several ranks hold copies of an expert, the copies' gradients are added up after the last Ew. Each Ew comes
+ * after that of the chunk before it, or with `reassociate` after a task that sets the gradients to 0.
  *
  * @throws {SchemoeError} when the expert has no backward, or when one pass is split by groups of peers
  * and the other by capacity.
@@ -72,7 +74,10 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
   if (returned !== "expert.dx") g.buffer(returned, () => rowBytes(way), "pass");
   const combine = addCombineGrad(g, way, { forwardChunks: options.forwardChunks, kept, sent });
   const done: Task[] = [];
-  let weights: Task | undefined;
+  const weights: Task[] = [];
+  const zero = options.reassociate
+    ? [addZeroGradients(g, layer, { after: [combine], stage: STAGE.out, names: parameters })]
+    : undefined;
   for (let chunk = 0; chunk < chunks.length; chunk++) {
     const flops = expert.flops(rowShape(layer));
     const arrived = addLeg(g, way, {
@@ -85,9 +90,9 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
       uses: uses.backward,
       kernels: expertKernels(g, way, chunk, (c) => checked(inputGrad.call(expert, c), [c.dx])),
     });
-    weights = g.add({
+    weights.push(g.add({
       ...{ kind: "expertWeightGrad", label: "Ew", chunk, stage: STAGE.weightGrad },
-      after: weights ? [input, weights] : [input],
+      after: [input, ...(zero ?? weights.slice(-1))],
       ...expertWork(way, chunk, flops.weightGrad),
       uses: uses.backward,
       kernels: expertKernels(
@@ -96,14 +101,15 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
         chunk,
         (c) => checked(weightGrad.call(expert, c), parameters.map(c.gradient)),
       ),
-    });
+    }));
     done.push(...addLeg(g, way, {
       ...{ number: 2, chunk, stage: STAGE.back, after: [input], compressor: compressor.dispatch },
       ...{ from: "expert.dx", to: returned },
     }));
   }
-  if (layer.groups.count > 1 && weights) {
-    const place = { stage: STAGE.reduce, chunk: chunks.length, after: [weights] };
+  if (layer.groups.count > 1 && weights.length > 0) {
+    const after = zero ? weights : weights.slice(-1);
+    const place = { stage: STAGE.reduce, chunk: chunks.length, after };
     addReplicaReduce(g, layer, { ...place, name: "grad.experts" });
   }
   const stage = STAGE.gate + (layer.prescore ? 1 : 0);

@@ -121,7 +121,7 @@ export function expertContext(way: Way, chunk: number, rank: number): ExpertCont
       shape,
       experts: groups,
       firstExpert: layer.groups.place(rank) * groups,
-      first: chunk === 0,
+      first: chunk === 0 && !way.reassociate,
       saved,
     },
     x: rowsOf("x", modelDim),

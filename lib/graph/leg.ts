@@ -27,6 +27,8 @@ export interface Way extends RowsOf {
   readonly rows: RowLayout;
   /** Tells a layer of a stack from the others. */
   readonly scope?: string;
+  /** Backward: weight gradients of chunks are added up in any order, see `Scheduler.reassociate`. */
+  readonly reassociate?: boolean;
 }
 
 /** One leg of one chunk. */

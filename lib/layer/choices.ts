@@ -75,6 +75,10 @@ export interface ResolvedChoices {
 /** Runs of one pass at most. */
 const MOST_REPEATS = 1000;
 
+/** Whether weight gradients are added up in the order of the scheduler. */
+export const reassociates = ({ scheduler }: Pick<ResolvedChoices, "scheduler">): boolean =>
+  scheduler.reassociate === true;
+
 /** How captions and names call the codecs of the two exchanges: one name where they are the same. */
 export const codecName = ({ dispatch, combine }: ResolvedChoices["compressor"]): string =>
   dispatch.name === combine.name ? dispatch.name : `${dispatch.name}/${combine.name}`;
@@ -134,6 +138,13 @@ export function resolveChoices(
     choices.scheduler === undefined ? "sequential" : choices.scheduler,
     "order",
   );
+  if (![undefined, true, false].includes(scheduler.reassociate)) {
+    throw new SchemoeError(
+      `Cannot use the scheduler "${scheduler.name}": reassociate must be true or false, got ${
+        quoted(scheduler.reassociate)
+      }`,
+    );
+  }
   return {
     scheduler,
     allToAll: pick(

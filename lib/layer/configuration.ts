@@ -3,7 +3,7 @@ import type { Layer } from "../blocks/mod.ts";
 import { byPeers, groupsText } from "../chunking/peer_groups.ts";
 import type { Engine } from "../engine.ts";
 import type { Chunk, TaskGraph } from "../types.ts";
-import { codecName, type ResolvedChoices } from "./choices.ts";
+import { codecName, reassociates, type ResolvedChoices } from "./choices.ts";
 
 /** Choices, sizes and engine of a pass in words and numbers. */
 export function configurationOf(
@@ -19,6 +19,7 @@ export function configurationOf(
     layer;
   return {
     scheduler: choices.scheduler.name,
+    ...(reassociates(choices) ? { weightGradients: "summed in any order" } : {}),
     allToAll: choices.allToAll.name,
     compressor: codecName(choices.compressor),
     chunks: chunks.length,

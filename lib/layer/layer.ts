@@ -15,6 +15,7 @@ import { type Chunk, type Loads, type Pass, SchemoeError } from "../types.ts";
 import {
   codecName,
   type PassChoices,
+  reassociates,
   resolveChoices,
   type ResolvedChoices,
   splitLike,
@@ -212,11 +213,17 @@ export class MoeLayer {
         "backward",
         rowsKey(kept),
         JSON.stringify(kept.chunks),
+        `${reassociates(choices)}`,
         ...keyOf(choices, pass.chunks),
       ];
       const known = this.#runner.graph(
         key,
-        () => backwardGraph({ ...pass, forwardChunks: kept.chunks }),
+        () =>
+          backwardGraph({
+            ...pass,
+            forwardChunks: kept.chunks,
+            reassociate: reassociates(choices),
+          }),
       );
       const gradients = Object.fromEntries(
         ["x", ...Object.keys(this.parameters)].map((tensor) => [tensor, `grad.${tensor}`]),

@@ -7,7 +7,13 @@ import type { PassOptions } from "../graph/mod.ts";
 import { layerTensors, TensorTable } from "../memory/mod.ts";
 import { acrossLayers } from "../schedulers/across_layers.ts";
 import { type Chunk, type Pass, SchemoeError, type TaskGraph } from "../types.ts";
-import { type PassChoices, resolveChoices, type ResolvedChoices, splitLike } from "./choices.ts";
+import {
+  type PassChoices,
+  reassociates,
+  resolveChoices,
+  type ResolvedChoices,
+  splitLike,
+} from "./choices.ts";
 import { configurationOf } from "./configuration.ts";
 import { GraphRunner } from "./graph_runner.ts";
 import { MemoryReport } from "./memory_report.ts";
@@ -93,7 +99,8 @@ export class MoeStack {
       );
       const written = Object.values(gradientNames);
       this.#tensors.overwrite(written);
-      const make = () => backwardStack({ ...pass, forwardChunks }, this.shape);
+      const reassociate = reassociates(resolved);
+      const make = () => backwardStack({ ...pass, forwardChunks, reassociate }, this.shape);
       const run = await this.#run(resolved, choices, pass, make, forwardChunks);
       const results = await resultsOf(this.#tensors, { run: run.name, names: written }, choices);
       return new Run({ ...run, results, gradientNames });
@@ -122,7 +129,7 @@ export class MoeStack {
     const { allToAll, compressor, scheduler } = resolved;
     const key = [
       ...[pass.pass, JSON.stringify(pass.chunks), JSON.stringify(forwardChunks)],
-      ...[allToAll, compressor.dispatch, compressor.combine],
+      ...[allToAll, compressor.dispatch, compressor.combine, `${reassociates(resolved)}`],
     ];
     const known = this.#runner.graph(key, make);
     const ran = await this.#runner.run(known, acrossLayers(scheduler), {

@@ -2,7 +2,7 @@
 import { checkedSplit } from "../chunking/peer_groups.ts";
 import type { Engine } from "../engine.ts";
 import { openSafetensors, writeSafetensors } from "../files/mod.ts";
-import { codecName, type PassChoices, resolveChoices } from "../layer/choices.ts";
+import { codecName, type PassChoices, reassociates, resolveChoices } from "../layer/choices.ts";
 import { GraphRunner } from "../layer/graph_runner.ts";
 import { MemoryReport } from "../layer/memory_report.ts";
 import { TensorStore } from "../layer/store.ts";
@@ -169,11 +169,13 @@ export class MoeModel {
         const numbers = Float32Array.from(optimizer.rates(rate, this.#steps + 1));
         this.#store.write("optimizer.rates", numbers);
       }
-      const key = [JSON.stringify(chunks), allToAll, compressor.dispatch, compressor.combine];
-      const known = this.#runner.graph(
-        key,
-        () => stepGraph(this.shape, this.#tensors, { chunks, allToAll, compressor, configuration }),
-      );
+      const reassociate = reassociates(resolved);
+      const how = { chunks, allToAll, compressor, configuration, reassociate };
+      const key = [
+        ...[JSON.stringify(chunks), allToAll, compressor.dispatch, compressor.combine],
+        `${reassociate}`,
+      ];
+      const known = this.#runner.graph(key, () => stepGraph(this.shape, this.#tensors, how));
       const ran = await this.#runner.run(known, acrossLayers(scheduler), {
         // measuring tasks alone would run updates that nobody asked for
         bound: this.engine.modelled && choices.bound !== false,

@@ -18,7 +18,7 @@ import { addClip, addSquares, addUpdate } from "./update.ts";
 
 /** How the exchanges of all layers are made; chunks of each Mixture-of-Experts layer in turn. */
 export interface StepOptions
-  extends Pick<PassOptions, "allToAll" | "compressor" | "configuration"> {
+  extends Pick<PassOptions, "allToAll" | "compressor" | "configuration" | "reassociate"> {
   readonly chunks: readonly (readonly Chunk[])[];
 }
 
@@ -203,10 +203,10 @@ class StepBuilder {
     const block = layers[index];
     if (!("moe" in block)) throw new Error(`block ${index} has no experts`);
     const at = layers.slice(0, index).filter((other) => "moe" in other).length;
-    const { allToAll, compressor, configuration, chunks } = this.options;
+    const { allToAll, compressor, configuration, chunks, reassociate } = this.options;
     return {
       ...{ layer: block.moe, capacity: block.places, chunks: chunks[at], allToAll, compressor },
-      ...{ configuration, scope: `B${index}.` },
+      ...{ configuration, scope: `B${index}.`, reassociate },
     };
   }
 

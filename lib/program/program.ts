@@ -31,7 +31,7 @@ export function buildProgram(graph: TaskGraph, schedule: Schedule, scheduler: st
         `task ${task.name} at position ${at} is too early, it depends on ${
           graph.tasks[late].name
         }` +
-          ` at position ${position[late]}`,
+          ` at position ${position[late]}${summed(task, graph.tasks[late])}`,
       );
     }
   }
@@ -50,6 +50,12 @@ export function buildProgram(graph: TaskGraph, schedule: Schedule, scheduler: st
   // a copy: whoever made the order may go on to change it
   return { graph, scheduler, order: [...order], waits, dependencies };
 }
+
+/** Why one weight gradient depends on another, and the way out. */
+const summed = ({ kind }: Task, before: Task): string =>
+  kind === "expertWeightGrad" && before.kind === kind
+    ? "; weight gradients are summed in chunk order, unless the scheduler says reassociate: true"
+    : "";
 
 /** The order and edges of a value that may be no schedule at all. */
 function parts(schedule: Schedule): Exclude<Schedule, readonly Task[]> {

@@ -19,6 +19,7 @@ export function acrossLayers(scheduler: Scheduler): Scheduler {
   if (!stacked) {
     stacked = {
       name: scheduler.name,
+      ...(scheduler.reassociate ? { reassociate: true } : {}),
       order: (graph, costs) => orderStack(scheduler, graph, costs),
     };
     known.set(scheduler, stacked);

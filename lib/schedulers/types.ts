@@ -15,4 +15,10 @@ export interface Scheduler {
   order(graph: TaskGraph, costs: Costs): Schedule;
   /** How it splits a pass when only a number is given; default: capacity slices. */
   chunking?(chunks: number): Chunking;
+  /**
+   * Lets weight gradients of the chunks be added up in the order in which it runs them. Default false: each
+   * depends on that of the chunk before it, so that every order gives the same bits. With true they depend on a
+   * task `zero` alone, that sets them to 0, and results differ by rounding (within 1e-5 of the largest gradient).
+   */
+  readonly reassociate?: boolean;
 }

@@ -30,13 +30,15 @@ export function factsOf(run: Timed): string[] {
 
 /** Choices: pass, scheduler and all-to-all, codec, chunks, engine. */
 export function choicesOf(run: Timed): string {
-  const { scheduler, allToAll, compressor, chunks, engine, layers } = run.configuration ?? {};
+  const { scheduler, allToAll, compressor, chunks, engine, layers, weightGradients } =
+    run.configuration ?? {};
   return [
     run.pass ?? passOf(run),
     [scheduler, allToAll].filter((part) => part !== undefined).join(" + "),
     compressor === undefined ? "" : `codec ${compressor}`,
     chunks === undefined ? "" : `${chunks} ${chunks === 1 ? "chunk" : "chunks"}`,
     layers === undefined ? "" : `${layers} layers`,
+    weightGradients === undefined ? "" : `weight gradients ${weightGradients}`,
     engine === undefined ? "" : `${engine}`,
   ].filter((part) => part !== "").join(" · ");
 }
