@@ -44,6 +44,11 @@ export interface ModelConfig {
    * needed at a time; default 1. Tokens are routed, and losses on the routing taken, within a part.
    */
   readonly microbatches?: number;
+  /**
+   * How the ranks share the experts of all layers, and how many copies there are, such as { expert: 4, data: 2 };
+   * default: all ranks hold them together. A layer may have its own.
+   */
+  readonly parallel?: LayerConfig["parallel"];
   /** Width of a token. */
   readonly modelDim: number;
   /** Heads; `keyValueHeads` (default `heads`) share keys and values; `headDim`: default modelDim / heads. */
@@ -75,7 +80,8 @@ export type ModelBlock =
   | { readonly ffn: DenseConfig };
 
 /** A checked model on a topology. */
-export interface ModelShape extends Required<Omit<ModelConfig, "layers" | "attention">> {
+export interface ModelShape
+  extends Required<Omit<ModelConfig, "layers" | "attention" | "parallel">> {
   readonly topology: Topology;
   readonly attention: Required<ModelConfig["attention"]>;
   readonly layers: readonly ModelBlock[];
@@ -90,6 +96,7 @@ const KNOWN = [
   "context",
   "batch",
   "microbatches",
+  "parallel",
   "modelDim",
   "attention",
   "layers",
@@ -117,6 +124,7 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
     fail(`${microbatches} microbatches do not divide the batch of ${batch}`);
   }
   const attention = resolveAttention(config);
+  const { parallel } = config;
   const { clip = 1, tied = false, rate = 1e-3, positions = learnedPositions() } = config;
   if (!(clip >= 0)) fail(`clip must be a number of at least 0, got ${quoted(clip)}`);
   if (typeof tied !== "boolean") fail(`tied must be true or false, got ${quoted(tied)}`);
@@ -131,7 +139,7 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
   const moes = config.layers.filter((block) => "moe" in block).length;
   const parts = topology.ranks * moes * microbatches;
   const layers = config.layers.map((block, index) =>
-    resolveBlock(block, { index, tokens, modelDim, topology, parts, microbatches })
+    resolveBlock(block, { index, tokens, modelDim, topology, parts, microbatches, parallel })
   );
   return {
     ...{ vocabulary, context, batch, modelDim, gradientChunks, attention, clip, tied, positions },
@@ -162,7 +170,7 @@ function resolveAttention(
 
 function resolveBlock(
   block: BlockConfig,
-  { index, tokens, modelDim, topology, parts, microbatches }: {
+  { index, tokens, modelDim, topology, parts, microbatches, parallel }: {
     index: number;
     tokens: number;
     modelDim: number;
@@ -170,6 +178,7 @@ function resolveBlock(
     /** Passes over Mixture-of-Experts layers in a step, of all ranks. */
     parts: number;
     microbatches: number;
+    parallel: ModelConfig["parallel"];
   },
 ): ModelBlock {
   checkNames(`layers[${index}]`, block, ["moe", "ffn"]);
@@ -179,10 +188,7 @@ function resolveBlock(
     checkExpert(expert, { modelDim, hiddenDim, experts: 1, dtype: "float32" });
     return { ffn: { hiddenDim, expert } };
   }
-  const layer = resolveLayer({ ...block.moe, tokens, modelDim }, topology);
-  if (layer.groups.count > 1) {
-    fail(`layers[${index}]: the experts must be spread over all ranks, without copies`);
-  }
+  const layer = resolveLayer({ parallel, ...block.moe, tokens, modelDim }, topology);
   if (microbatches > 1 && layer.gate.update) {
     fail(
       `layers[${index}]: the gate "${layer.gate.name}" has updates of its own, which microbatches repeat`,

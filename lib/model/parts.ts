@@ -1,6 +1,6 @@
 /** Shared by the parts of a step: builders, names of buffers, and places of dense parameters and gradients. @module */
 import { addAllReduce, GraphBuilder, type Segment } from "../graph/mod.ts";
-import { add, sumValues } from "../kernels/mod.ts";
+import { add, fill, sumValues } from "../kernels/mod.ts";
 import { type Kernel, SchemoeError, type Task, type View } from "../types.ts";
 import type { Matrix } from "../kernels/types.ts";
 import type { ModelShape } from "./config.ts";
@@ -18,6 +18,8 @@ export const matrix = (buffer: string, rows: number, columns: number, offset = 0
 export interface Work {
   readonly label: string;
   readonly kernels: readonly Kernel[];
+  /** Those of a rank where they differ; they name no other buffers. */
+  readonly kernelsOf?: (rank: number) => readonly Kernel[];
   readonly after?: readonly Task[];
   readonly flops?: number;
   readonly kind?: Task["kind"];
@@ -99,13 +101,14 @@ export class Part {
   }
 
   /** Adds a task; it uses the buffers that its kernels name. */
-  work({ label, kernels, after = [], flops, words = 0, kind = "opaque", stage = 0 }: Work): Task {
+  work(work: Work): Task {
+    const { label, kernels, after = [], flops, words = 0, kind = "opaque", stage = 0 } = work;
     const uses = kernels.flatMap(({ args }) =>
       args.flatMap((arg) => typeof arg === "object" && arg.buffer !== "" ? [arg.buffer] : [])
     );
     return this.g.add({
       ...{ kind, label, chunk: -1, stage, after, flops, bytes: WORD * words, uses },
-      kernels: () => kernels,
+      kernels: work.kernelsOf ?? (() => kernels),
     });
   }
 
@@ -218,5 +221,13 @@ export class SquareSums {
       x: part.tensor(name),
       out,
     });
+  }
+
+  /** The same on a rank: 0 where another rank holds the same, so that each expert counts once. */
+  kernelOn(rank: number, part: Part, name: string): Kernel {
+    const kernel = this.kernel(part, name);
+    const { table } = part.tensors;
+    if (!table.get(name).copies || table.holders(name).includes(rank)) return kernel;
+    return fill(1, kernel.args.findLast((arg) => typeof arg === "object")!, 0);
   }
 }

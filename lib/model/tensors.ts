@@ -64,9 +64,10 @@ export function modelTensors(model: ModelShape): ModelTensors {
   const gradients = new Map<string, GradientPlace>();
   const states = (name: string, tensor: Tensor) => {
     for (const state of model.optimizer.states) {
-      const { shape, placement, dtype } = tensor;
+      const { shape, placement, dtype, copies } = tensor;
       table.add(`optimizer.${name}.${state}`, {
         ...{ shape, placement, dtype, life: "state", constant: 0 },
+        ...(copies ? { copies } : {}),
       });
     }
   };

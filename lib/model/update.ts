@@ -7,7 +7,8 @@ import { type Part, type SquareSums, WORD } from "./parts.ts";
 /** Sums the squares of gradients that are complete. */
 export function addSquares(part: Part, sums: SquareSums, names: readonly string[]): Task {
   const kernels = names.map((name) => sums.kernel(part, name));
-  return part.work({ label: "squares", kernels });
+  const kernelsOf = (rank: number) => names.map((name) => sums.kernelOn(rank, part, name));
+  return part.work({ label: "squares", kernels, kernelsOf });
 }
 
 /** The norm over all ranks' gradients, and the factor that keeps it below the limit. */
