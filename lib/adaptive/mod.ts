@@ -17,3 +17,6 @@ export { type KindError, PredictionQuality, type QualityRow } from "./quality_re
 export { type Agreement, kendallTau, type Ranked, regretOf } from "./ranking.ts";
 export { randomShapes } from "./shapes.ts";
 export * from "../profile/mod.ts";
+export { tune, type TuneOptions } from "./tune.ts";
+export { type PassTuning, Tuned, type TunedRow } from "./tune_result.ts";
+export { type AllowedCodecs, allowedCodecs } from "./codec_error.ts";

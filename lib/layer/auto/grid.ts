@@ -1,6 +1,9 @@
 /** All that a pass can choose from. @module */
 import type { Compressor } from "../../compressors/types.ts";
-import type { Pass, Topology } from "../../types.ts";
+import type { Costs } from "../../costs/types.ts";
+import * as schedulers from "../../schedulers/mod.ts";
+import type { Scheduler } from "../../schedulers/types.ts";
+import type { Pass, TaskGraph, Topology } from "../../types.ts";
 import type { CompressorPair, PassChoices } from "../choices.ts";
 
 /** One way to run a pass. */
@@ -27,19 +30,22 @@ const CHUNKS = [1, 2, 4, 8];
 /** Candidates of a pass; what the user chose himself stays as it is. */
 export function candidatesOf(
   pass: Pass,
-  { fixed = {}, grid = {}, topology, capacity }: {
+  { fixed = {}, grid = {}, topology, capacity, costs }: {
     readonly fixed?: PassChoices;
     readonly grid?: Grid;
     readonly topology: Topology;
     /** Places of an expert, of which each chunk has at least one. */
     readonly capacity: number;
+    /** What schedulers that go by times go by; default what the layer knows when it runs. */
+    readonly costs?: Costs;
   },
 ): Candidate[] {
   const { nodes, ranksPerNode, ranks } = topology;
   const several = nodes > 1 && ranksPerNode > 1;
   const schedulers = fixed.scheduler !== undefined && fixed.scheduler !== "auto"
     ? [fixed.scheduler]
-    : grid.schedulers ?? [...SCHEDULERS, ...(pass === "backward" ? BACKWARD : [])];
+    : (grid.schedulers ?? [...SCHEDULERS, ...(pass === "backward" ? BACKWARD : [])])
+      .map((scheduler) => costs ? byCosts(scheduler, costs) : scheduler);
   const allToAlls = fixed.allToAll !== undefined
     ? [fixed.allToAll]
     : grid.allToAlls ?? (several ? ALL_TO_ALLS.nodes : ALL_TO_ALLS.node);
@@ -52,7 +58,7 @@ export function candidatesOf(
     for (const compressor of compressors) {
       for (const count of chunks) {
         for (const scheduler of schedulers) {
-          const byPeers = scheduler === "fasterMoE" && count !== 1;
+          const byPeers = nameOf(scheduler) === "fasterMoE" && count !== 1;
           const most = byPeers ? ranks : capacity;
           if (typeof count === "number" && count > most) continue;
           candidates.push({ scheduler, allToAll, chunks: count, compressor });
@@ -63,7 +69,16 @@ export function candidatesOf(
   return candidates;
 }
 
-const nameOf = (value: unknown): string =>
+/** A scheduler that goes by these times on every engine, so that what was predicted is what runs. */
+function byCosts(scheduler: NonNullable<PassChoices["scheduler"]>, costs: Costs) {
+  const known: Readonly<Record<string, unknown>> = schedulers;
+  const made = (typeof scheduler === "string" ? known[scheduler] : scheduler) as Scheduler;
+  // those of one parameter do not look at times
+  if (typeof made?.order !== "function" || made.order.length < 2) return scheduler;
+  return { ...made, order: (graph: TaskGraph) => made.order(graph, costs) };
+}
+
+export const nameOf = (value: unknown): string =>
   typeof value === "object" && value !== null && "name" in value ? `${value.name}` : `${value}`;
 
 /** `optSche + pipe + none, 4 chunks`. */

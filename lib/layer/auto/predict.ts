@@ -1,7 +1,7 @@
 /** Candidates ranked by simulation. @module */
 import type { BackwardOptions, ForwardOptions } from "../layer_options.ts";
 import type { Run } from "../run.ts";
-import type { Candidate } from "./grid.ts";
+import { type Candidate, nameOf } from "./grid.ts";
 
 /** A layer that runs, or one that predicts. */
 export interface PassRunner {
@@ -33,7 +33,7 @@ function graphs(candidates: readonly Candidate[]): Candidate[][] {
     const alike = found.find(([first]) =>
       first.allToAll === one.allToAll && first.compressor === one.compressor &&
       first.chunks === one.chunks &&
-      (first.scheduler === "fasterMoE") === (one.scheduler === "fasterMoE")
+      (nameOf(first.scheduler) === "fasterMoE") === (nameOf(one.scheduler) === "fasterMoE")
     );
     if (alike) alike.push(one);
     else found.push([one]);

@@ -1,6 +1,6 @@
 /** `scheduler: "auto"`: passes that try out candidates and then keep to the best one. @module */
 import { capacity as placesOf, type Layer, routedCapacity } from "../../blocks/mod.ts";
-import type { MachineProfile } from "../../profile/mod.ts";
+import { type MachineProfile, profileCosts } from "../../profile/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import { didYouMean } from "../../words.ts";
 import type { PassChoices } from "../choices.ts";
@@ -160,7 +160,9 @@ export class AutoTuner {
       await predicted.forward({ ...forward, ...(loads ? { loads } : {}), bound: false });
     }
     const { capacity } = this.#states[pass];
-    const all = candidatesOf(pass, { fixed: options, grid, topology: layer.topology, capacity });
+    const { topology } = layer;
+    const costs = profile ? { costs: profileCosts(profile, topology) } : {};
+    const all = candidatesOf(pass, { ...costs, fixed: options, grid, topology, capacity });
     if (all.length === 0) {
       throw new SchemoeError(
         `Cannot tune the pass: no candidate has chunks for ${capacity} places an expert`,

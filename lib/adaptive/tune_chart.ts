@@ -1,0 +1,69 @@
+/** The chart of candidates. @module */
+import { PAGE } from "../timeline/chart/palette.ts";
+import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
+
+/** Candidates of one pass, in order. */
+export interface CandidateRows {
+  readonly pass: string;
+  readonly rows: readonly {
+    readonly name: string;
+    readonly predicted: number;
+    readonly bound: number;
+    readonly measured: readonly number[];
+    readonly chosen: boolean;
+  }[];
+}
+
+const WIDTH = 860;
+const ROW = 20;
+const BLUE = "#0072b2";
+const RED = "#d55e00";
+
+/** SVG text: one row a candidate, milliseconds to the right. */
+export async function candidatesSvg(passes: readonly CandidateRows[]): Promise<string> {
+  const Plot = await loadPlot();
+  const document = await makeDocument();
+  const rows = passes.flatMap(({ pass, rows }) =>
+    rows.map(({ name, predicted, bound, ...of }) => ({
+      name: `${pass}: ${name}`,
+      ...{ predicted: 1e3 * predicted, bound: 1e3 * bound, chosen: of.chosen },
+      measured: of.measured.map((seconds) => 1e3 * seconds),
+    }))
+  );
+  const points = rows.flatMap(({ name, measured, chosen }) =>
+    measured.map((ms) => ({ name, ms, chosen }))
+  );
+  const element = Plot.plot({
+    // deno-lint-ignore no-explicit-any
+    document: document as any,
+    width: WIDTH,
+    height: 100 + ROW * rows.length,
+    ...{ marginTop: 48, marginLeft: 340, marginBottom: 44, marginRight: 24 },
+    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink, background: PAGE.paper },
+    ariaLabel: "Candidates",
+    x: { zero: true, nice: true, grid: true, label: "ms", labelArrow: "none" },
+    y: { domain: rows.map(({ name }) => name), label: null, tickSize: 0 },
+    marks: [
+      Plot.ruleY(rows, { x1: "bound", x2: "predicted", y: "name", stroke: PAGE.faint }),
+      Plot.tickX(rows, { x: "bound", y: "name", stroke: PAGE.faint, strokeWidth: 2 }),
+      Plot.dot(rows, { x: "predicted", y: "name", r: 4, stroke: BLUE, strokeWidth: 1.5 }),
+      Plot.dot(points.filter(({ chosen }) => !chosen), {
+        ...{ x: "ms", y: "name", r: 2.5, fill: BLUE, fillOpacity: 0.6 },
+      }),
+      Plot.dot(points.filter(({ chosen }) => chosen), { x: "ms", y: "name", r: 3, fill: RED }),
+      Plot.text(["Candidates: what was predicted, what was measured"], {
+        ...{ frameAnchor: "top-left", dx: -330, dy: -38, textAnchor: "start" },
+        ...{ fontSize: 14, fontWeight: "bold", fill: PAGE.ink, text: (d: string) => d },
+      }),
+      Plot.text(
+        ["tick: bound of its tasks; circle: predicted; dots: measured, of the choice red"],
+        {
+          ...{ frameAnchor: "top-left", dx: -330, dy: -20, textAnchor: "start" },
+          ...{ fontSize: 11, fill: PAGE.faint, text: (d: string) => d },
+        },
+      ),
+    ],
+  });
+  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  return element.outerHTML;
+}

@@ -1,0 +1,124 @@
+/** What tuning found. @module */
+import { type Candidate, candidateName, type Predicted } from "../layer/mod.ts";
+import { median } from "../profile/mod.ts";
+import { displayable, formatTime, type MediaBundle } from "../timeline/mod.ts";
+import type { AllowedCodecs } from "./codec_error.ts";
+import { percent } from "./percent.ts";
+import { candidatesSvg } from "./tune_chart.ts";
+
+/** A candidate: predicted, bounded, and measured where it was among the best. */
+export interface TunedRow extends Predicted {
+  readonly measured: readonly number[];
+}
+
+/** One pass. */
+export interface PassTuning {
+  readonly pass: "forward" | "backward";
+  /** Distinct orders that were simulated, the fastest prediction first. */
+  readonly rows: readonly TunedRow[];
+  readonly pruned: readonly { readonly choices: Candidate; readonly bound: number }[];
+  readonly simulated: number;
+  readonly candidates: number;
+  readonly chosen: TunedRow;
+}
+
+const DISPLAY = Symbol.for("Jupyter.display");
+/** Rows of the table. */
+const SHOWN = 12;
+
+/** Choices of both passes. As a cell's last value it shows its picture and its table. */
+export class Tuned {
+  /** To be handed to `forward`, `backward`, or both to a training step. */
+  readonly forward: Candidate;
+  readonly backward: Candidate | undefined;
+  /**
+   * By how much the choice can be slower than the best candidate, as a part: measured ones are known, and of the others
+   * none is faster than its bound, if tasks take what the profile says.
+   */
+  readonly regret: { readonly forward: number; readonly backward: number };
+  readonly passes: readonly PassTuning[];
+
+  constructor(
+    readonly made: {
+      readonly forward: PassTuning;
+      readonly backward?: PassTuning;
+      readonly errors: AllowedCodecs["errors"];
+      /** Passes that were run to measure, and seconds of all. */
+      readonly runs: number;
+      readonly seconds: number;
+    },
+  ) {
+    const { forward, backward } = made;
+    this.forward = forward.chosen.choices;
+    this.backward = backward?.chosen.choices;
+    this.passes = [forward, ...(backward ? [backward] : [])];
+    this.regret = {
+      forward: regretOf(forward),
+      backward: backward ? regretOf(backward) : 0,
+    };
+  }
+
+  /** In words. */
+  get summary(): string {
+    const { runs, seconds } = this.made;
+    const lines = this.passes.map(({ pass, chosen, candidates, simulated, pruned, rows }) => {
+      const tried = rows.filter(({ measured }) => measured.length > 0).length;
+      return `${pass}: ${candidateName(chosen.choices)}, ${
+        formatTime(1e9 * median(chosen.measured))
+      } (predicted ${formatTime(1e9 * chosen.seconds)}, bound ${
+        formatTime(1e9 * chosen.bound)
+      }); ` +
+        `of ${candidates} candidates ${simulated} simulated, ${pruned.length} left out by their ` +
+        `bound, ${tried} measured; no candidate is faster by more than ${
+          percent(this.regret[pass])
+        }`;
+    });
+    return [...lines, `${runs} passes measured, ${seconds.toFixed(1)} s in all`].join("\n");
+  }
+
+  /** SVG text: bound, prediction and measurements of the best candidates. */
+  svg(): Promise<string> {
+    return candidatesSvg(this.passes.map(({ pass, rows, chosen }) => ({
+      pass,
+      rows: rows.slice(0, SHOWN).map((row) => ({
+        name: candidateName(row.choices),
+        ...{ predicted: row.seconds, bound: row.bound, measured: row.measured },
+        chosen: row === chosen,
+      })),
+    })));
+  }
+
+  /** The best candidates of each pass as text. */
+  toString(): string {
+    const time = (seconds: number) => formatTime(1e9 * seconds);
+    const head = ["pass", "choices", "predicted", "measured", "bound"];
+    const body = this.passes.flatMap(({ pass, rows, chosen }) =>
+      rows.slice(0, SHOWN).map((row) => [
+        ...[pass, `${candidateName(row.choices)}${row === chosen ? " (chosen)" : ""}`],
+        time(row.seconds),
+        row.measured.length > 0 ? time(median(row.measured)) : "",
+        time(row.bound),
+      ])
+    );
+    const widths = head.map((_, i) => Math.max(...[head, ...body].map((row) => row[i].length)));
+    return [head, ...body].map((row) =>
+      row.map((cell, i) => i > 1 ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join("  ")
+        .trimEnd()
+    ).join("\n");
+  }
+
+  async [DISPLAY](): Promise<MediaBundle> {
+    const shown = displayable({ text: `${this}\n${this.summary}`, svg: await this.svg() });
+    return await shown[DISPLAY]();
+  }
+}
+
+/** What the best candidate could be faster by. */
+function regretOf({ rows, pruned, chosen }: PassTuning): number {
+  const limits = [
+    ...rows.map(({ measured, bound }) => measured.length > 0 ? median(measured) : bound),
+    ...pruned.map(({ bound }) => bound),
+  ];
+  const seconds = median(chosen.measured);
+  return Math.max(0, seconds / Math.min(...limits.filter((limit) => limit > 0)) - 1);
+}

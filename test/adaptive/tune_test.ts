@@ -1,0 +1,91 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { calibrate, tune } from "../../lib/adaptive/mod.ts";
+import { topK } from "../../lib/blocks/mod.ts";
+import { openEngine } from "../../lib/engines/mod.ts";
+import { candidatesOf, createLayer, type PassRunner } from "../../lib/layer/mod.ts";
+import { topology } from "../../lib/topology.ts";
+import { SchemoeError } from "../../lib/types.ts";
+import { hiddenEngine } from "./hidden.ts";
+
+const sizes = { nodes: 2, ranksPerNode: 2 };
+const shown = topology(sizes);
+const real = topology({
+  ...sizes,
+  intra: { alpha: 3e-5, beta: 2e-8 },
+  inter: { alpha: 1e-4, beta: 6e-8 },
+  processor: { alpha: 2e-5, flopRate: 4e9, byteRate: 1e9 },
+});
+const config = { tokens: 96, modelDim: 64, hiddenDim: 128, experts: 8, gate: topK({ k: 2 }) };
+
+/** Least time of the whole grid, without noise. */
+async function bestOf(pass: "forward" | "backward", runner: PassRunner): Promise<number> {
+  let best = Infinity;
+  for (const choices of candidatesOf(pass, { topology: real, capacity: 24 })) {
+    best = Math.min(best, (await runner[pass](choices)).makespan);
+  }
+  return best;
+}
+
+Deno.test("tune() finds the best of the grid, and proves how far it can be off", async () => {
+  const engine = hiddenEngine({ shown, real, noise: 0.01 });
+  const profile = await calibrate(engine, { layer: config, codecs: [] });
+  const layer = createLayer(engine, config);
+  const tuned = await tune(layer, { profile });
+  const exact = createLayer(openEngine({ kind: "simulate", topology: real }), config);
+  for (const pass of ["forward", "backward"] as const) {
+    const best = await bestOf(pass, exact);
+    await exact.forward(tuned.forward);
+    const { makespan } = await exact[pass](tuned[pass]!);
+    assert(makespan <= best * 1.01, `${pass}: ${makespan} of ${best}\n${tuned}`);
+    // nothing of the grid is further ahead than what is proven
+    assert(makespan / best - 1 <= tuned.regret[pass] + 0.02, `${tuned.regret[pass]}`);
+  }
+  const [forward] = tuned.passes;
+  assert(forward.pruned.length > 0 && forward.simulated < forward.candidates, tuned.summary);
+  for (const { bound } of forward.pruned) {
+    assert(bound > forward.rows[0].seconds, "a graph was left out that could be the best");
+  }
+  assert(/no candidate is faster by more than [\d.]+ %/.test(tuned.summary), tuned.summary);
+  assert(`${tuned}`.includes("(chosen)"));
+  assert(/<svg[^]*Candidates[^]*<\/svg>/.test(await tuned.svg()));
+});
+
+Deno.test("tune() measures no more than its budget", async () => {
+  const engine = hiddenEngine({ shown, real });
+  const layer = createLayer(engine, config);
+  const tuned = await tune(layer, { budget: { runs: 8 } });
+  assert(tuned.made.runs <= 8, tuned.summary);
+  assert(tuned.passes.every(({ chosen }) => chosen.measured.length > 0));
+  await assertRejects(() => tune(layer, { budget: { runs: 0 } }), SchemoeError, "is none");
+});
+
+Deno.test("tune() takes codecs only within the error that is allowed", async () => {
+  using engine = openEngine({ kind: "cpu", ...sizes, computation: "paced" });
+  const small = { tokens: 32, modelDim: 64, hiddenDim: 64, experts: 4, gate: topK({ k: 1 }) };
+  using layer = createLayer(engine, small);
+  const options = {
+    ...{ codecs: ["fp16", "int4"], budget: { seconds: 4 }, finalists: 2, repeats: 1 },
+    ...{ schedulers: ["optSche"], allToAlls: ["pipe"], chunks: [1] },
+  };
+  const exact = await tune(layer, options);
+  assertEquals([exact.forward.compressor, exact.backward!.compressor], ["none", "none"]);
+  const close = await tune(layer, { ...options, error: 0.01 });
+  assert(close.passes.every(({ rows }) => rows.every((row) => row.choices.compressor !== "int4")));
+  const [fp16, int4] = close.made.errors;
+  assert(fp16.forward < 0.001 && int4.forward > 0.01, `${fp16.forward} ${int4.forward}`);
+  // half of the bytes over links that are most of the time
+  const { choices } = close.passes[0].rows[0];
+  assertEquals(choices.compressor, "fp16");
+});
+
+Deno.test("tune() refuses what it cannot do, naming it", async () => {
+  using engine = openEngine({ kind: "simulate", ...sizes });
+  const layer = createLayer(engine, config);
+  await assertRejects(() => tune(layer, { error: 0.1 }), SchemoeError, "computes no values");
+  await assertRejects(() => tune(config), SchemoeError, "give an engine");
+  await assertRejects(
+    () => tune(layer, { finalist: 3 } as never),
+    SchemoeError,
+    'did you mean "finalists"',
+  );
+});
