@@ -1,0 +1,77 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  flowMoeSearch,
+  fsMoeChoice,
+  pipeMoeChoice,
+  stepSeconds,
+  tutelSearch,
+} from "../../lib/adaptive/mod.ts";
+import { nextSample } from "../../lib/adaptive/baselines/bayesian.ts";
+import { topK } from "../../lib/blocks/mod.ts";
+import { openEngine } from "../../lib/engines/mod.ts";
+import { createLayer, createStack } from "../../lib/layer/mod.ts";
+import { topology } from "../../lib/topology.ts";
+import { SchemoeError } from "../../lib/types.ts";
+
+const world = topology({ nodes: 2, ranksPerNode: 2, processor: { flopRate: 2e9, byteRate: 1e9 } });
+const config = { tokens: 256, modelDim: 64, hiddenDim: 128, experts: 8, gate: topK({ k: 2 }) };
+const layerOn = (kind: "simulate") => createLayer(openEngine({ kind, topology: world }), config);
+
+Deno.test("tutelSearch() ends at the best of its eight configurations, in at most eight steps", async () => {
+  const layer = layerOn("simulate");
+  const { forward, backward, trials } = await tutelSearch(layer);
+  let best = Infinity;
+  for (const allToAll of ["linear", "hierarchical2d"]) {
+    for (const chunks of [1, 2, 4, 8]) {
+      const choices = { scheduler: "tutel", allToAll, chunks };
+      best = Math.min(best, await stepSeconds(layer, { forward: choices, backward: choices }));
+    }
+  }
+  assertEquals(await stepSeconds(layer, { forward, backward }), best);
+  assert(trials.length <= 8 && trials.length >= 4, `${trials.length}`);
+});
+
+Deno.test("pipeMoeChoice() and fsMoeChoice() find a degree near the best of their orders", async () => {
+  const layer = layerOn("simulate");
+  for (const baseline of [await pipeMoeChoice(layer), await fsMoeChoice(layer)]) {
+    const found = await stepSeconds(layer, baseline);
+    let best = Infinity;
+    for (const chunks of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      const choices = { ...baseline.forward, chunks };
+      best = Math.min(best, await stepSeconds(layer, { forward: choices, backward: choices }));
+    }
+    assert(found <= 1.15 * best, `${baseline.name}: ${found} of ${best}`);
+    assert(baseline.forward.chunks as number > 1, `${baseline.name} pipelines nothing`);
+  }
+});
+
+Deno.test("nextSample() finds the least of a curve in eight samples", () => {
+  const candidates = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+  for (const least of [1, 4, 7, 10]) {
+    const tried: { x: number; y: number }[] = [];
+    for (let i = 0; i < 8; i++) {
+      const x = candidates[nextSample(candidates, tried)];
+      assert(!tried.some((one) => one.x === x), "a value was tried twice");
+      tried.push({ x, y: (x - least) ** 2 });
+    }
+    assertEquals(Math.min(...tried.map(({ y }) => y)), 0, `${tried.map(({ x }) => x)}`);
+  }
+});
+
+Deno.test("flowMoeSearch() takes eight steps, and pieces that beat a whole reduction", async () => {
+  const engine = openEngine({ kind: "simulate", topology: world });
+  const stack = { layer: config, layers: 3, attention: { flops: 5e7, parameters: 1e5 } };
+  const { trials, gradientChunks, choices } = await flowMoeSearch(engine, stack);
+  assertEquals(new Set(trials.map((one) => one.gradientChunks)).size, 8);
+  const whole = createStack(engine, stack);
+  const cut = createStack(engine, { ...stack, gradientChunks });
+  await whole.forward(choices);
+  await cut.forward(choices);
+  const [one, many] = [await whole.backward(choices), await cut.backward(choices)];
+  assert(many.makespan <= one.makespan, `${gradientChunks}: ${many.makespan} of ${one.makespan}`);
+  await assertRejects(
+    () => flowMoeSearch(engine, { layer: config, layers: 2 }),
+    SchemoeError,
+    "the stack has no attention",
+  );
+});
