@@ -36,4 +36,5 @@ export {
 export { routerStudy, type RouterStudyOptions } from "./routers/study.ts";
 export type { RouterRow } from "./routers/row.ts";
 export type { RouterStudy } from "./routers/result.ts";
+export { sharedExpertStudy, type SharedPlace, type SharedRow } from "./shared_expert.ts";
 export { type Testbed, testbed, TESTBED_NAMES, type TestbedSize } from "../testbeds/mod.ts";

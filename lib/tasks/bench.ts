@@ -28,6 +28,7 @@ import { benchFaults } from "./bench/faults.ts";
 import { benchGpuReady } from "./bench/gpu_ready.ts";
 import { benchOverlap } from "./bench/overlap.ts";
 import { benchReady } from "./bench/ready.ts";
+import { benchSharedExpert } from "./bench/shared_expert.ts";
 import { benchSimulate } from "./bench/simulate.ts";
 import { benchStackMemory } from "./bench/stack_memory.ts";
 import { benchNcclExchange } from "./bench/nccl_exchange.ts";
@@ -50,6 +51,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   simulate: benchSimulate,
   exact: benchExact,
   ablation: benchAblation,
+  sharedExpert: benchSharedExpert,
   ready: benchReady,
   stackMemory: benchStackMemory,
   trust: benchTrust,
