@@ -1,5 +1,6 @@
 /** Kernels of the gate. @module */
 import type { Kernel, View } from "../types.ts";
+import { NONE } from "./linear.ts";
 
 /** Softmax of each row of [rows, columns]. */
 export const softmax = (rows: number, columns: number, x: View, y: View): Kernel => ({
@@ -14,11 +15,15 @@ export interface Choice {
   readonly topK: number;
 }
 
-/** Best k experts of each token and their weights, divided by their sum when `normalize` and k > 1. */
+/**
+ * Best k experts of each token and their weights, divided by their sum when `normalize` and k > 1. Among equal
+ * scores the larger logit, where logits are given, then the lower expert.
+ */
 export function chooseTopK(
   { tokens, experts, topK }: Choice,
-  { normalize, scores, choices, weights }: {
+  { normalize, logits = NONE, scores, choices, weights }: {
     normalize: boolean;
+    logits?: View;
     scores: View;
     choices: View;
     weights: View;
@@ -26,7 +31,7 @@ export function chooseTopK(
 ): Kernel {
   return {
     name: "top_k",
-    args: [tokens, experts, topK, Number(normalize), scores, choices, weights],
+    args: [tokens, experts, topK, Number(normalize), logits, scores, choices, weights],
   };
 }
 

@@ -12,7 +12,7 @@ export const KERNELS = {
   glu_grad: { code: 5, args: "iiiiviiviiviiviiviii*" },
   column_sum: { code: 6, args: "iiiiviivii*" },
   softmax: { code: 7, args: "iivv" },
-  top_k: { code: 8, args: "iiiivvv" },
+  top_k: { code: 8, args: "iiiivvvv" },
   positions: { code: 9, args: "iiiivvvv" },
   aux_loss: { code: 10, args: "iiivvv" },
   slots: { code: 11, args: "iiiivvv" },

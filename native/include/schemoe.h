@@ -176,9 +176,10 @@ typedef struct schemoe_operation {
  *  6 column_sum  dtype groups rows columns X(v ld stride) out(v stride) accumulate
  *                out[g][j] (float32) = (accumulate ? out : 0) + sum over rows in order
  *  7 softmax     rows columns X(v) Y(v)                                    float32
- *  8 top_k       tokens experts k normalize scores(v) choices(v) weights(v)
- *                choices int32 and weights [tokens, k], best first, lower expert first among equals, NaN
- *                before all others;
+ *  8 top_k       tokens experts k normalize logits(v|null) scores(v) choices(v) weights(v)
+ *                choices int32 and weights [tokens, k], best score first, among equals (such as scores that
+ *                underflow to 0) the larger logit where they are given, then the lower expert; NaN before
+ *                all others;
  *                normalize and k > 1: weights divided by their sum
  *  9 positions   tokens experts k prioritized scores(v) choices(v) positions(v) loads(v)
  *                positions int32 [tokens, k]: place in the expert, all first choices before all second

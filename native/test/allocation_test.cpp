@@ -44,7 +44,7 @@ std::vector<uint8_t> program(uint64_t b) {
   Packed packed(2);
   for (uint32_t rank = 0; rank < 2; ++rank) {
     packed.operation(0, rank, 0, {});
-    packed.kernel(8, Words().i(4, 4, 2, 1).v(b, 64).v(b, 128).v(b, 160)).kernel(9, Words().i(4, 4, 2, 1).v(b, 64).v(b, 128).v(b, 192).v(b, 224));
+    packed.kernel(8, Words().i(4, 4, 2, 1).v(b).v(b, 64).v(b, 128).v(b, 160)).kernel(9, Words().i(4, 4, 2, 1).v(b, 64).v(b, 128).v(b, 192).v(b, 224));
     packed.kernel(10, Words().i(4, 4, 2).v(b, 64).v(b, 128).v(b, 240)).kernel(18, Words().i(2, 4, 4).v(b).v(b, 512));
     packed.operation(1, rank, 1, {.communication = true, .waits = {2 * rank}});
     packed.send(1 - rank, 64, b).receive(1 - rank, 64, b, 640);

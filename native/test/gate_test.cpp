@@ -22,7 +22,7 @@ void choose(Bench& bench, int64_t tokens, int64_t experts, int64_t k, bool norma
   for (float& s : scores) s = std::round(s * 8) / 8;  // many ties
   const uint32_t is = bench.buffer(scores), ic = bench.empty<int32_t>(tokens * k), iw = bench.empty(tokens * k);
   const uint32_t ip = bench.empty<int32_t>(tokens * k), il = bench.empty<int32_t>(experts);
-  bench.ok(8, Words().i(tokens, experts, k, normalize).v(is).v(ic).v(iw));
+  bench.ok(8, Words().i(tokens, experts, k, normalize).none().v(is).v(ic).v(iw));
   bench.ok(9, Words().i(tokens, experts, k, prioritized).v(is).v(ic).v(ip).v(il));
   const auto choices = bench.read<int32_t>(ic, tokens * k), positions = bench.read<int32_t>(ip, tokens * k);
   const auto weights = bench.read(iw, tokens * k);
@@ -91,7 +91,7 @@ void gradient(Bench& bench, int64_t tokens, int64_t experts, int64_t k, bool nor
   const uint32_t ix = bench.buffer(logits), is = bench.empty(tokens * experts), ic = bench.empty<int32_t>(tokens * k);
   const uint32_t iw = bench.empty(tokens * k), id = bench.buffer(slopes), out = bench.empty(tokens * experts), il = bench.empty(1);
   bench.ok(7, Words().i(tokens, experts).v(ix).v(is));
-  bench.ok(8, Words().i(tokens, experts, k, normalize).v(is).v(ic).v(iw));
+  bench.ok(8, Words().i(tokens, experts, k, normalize).v(ix).v(is).v(ic).v(iw));
   bench.ok(15, Words().i(tokens, experts, k, normalize).v(is).v(ic).v(iw).v(id).v(out).f(aux));
   bench.ok(10, Words().i(tokens, experts, k).v(is).v(ic).v(il));
   const Doubles exact(logits.begin(), logits.end());
@@ -123,19 +123,28 @@ int main() {
     choose(bench, 4, 3, 3, flag, true);
     gradient(bench, 3, 2, 2, flag, 0);
   }
+  // Scores that underflow to 0 are told apart by their logits, equal logits by their experts.
+  const uint32_t far = bench.buffer(std::vector<float>{-300, 0, -200, -250, -200, -INFINITY});
+  const uint32_t fs = bench.empty(6), fc = bench.empty<int32_t>(6), fw = bench.empty(6);
+  bench.ok(7, Words().i(1, 6).v(far).v(fs));
+  bench.ok(8, Words().i(1, 6, 6, 0).v(far).v(fs).v(fc).v(fw));
+  CHECK((bench.read<int32_t>(fc, 6) == std::vector<int32_t>{1, 2, 4, 3, 0, 5}));
+  CHECK((bench.read(fw, 6) == std::vector<float>{1, 0, 0, 0, 0, 0}));
+  bench.ok(8, Words().i(1, 6, 6, 0).none().v(fs).v(fc).v(fw));
+  CHECK((bench.read<int32_t>(fc, 6) == std::vector<int32_t>{1, 0, 2, 3, 4, 5}));
   // Large logits do not overflow.
   const uint32_t x = bench.buffer(std::vector<float>{1000, 1000, -1000});
   bench.ok(7, Words().i(1, 3).v(x).v(x));
   CHECK((bench.read(x, 3) == std::vector<float>{0.5f, 0.5f, 0}));
   // Scores that are no numbers still give choices that exist and differ.
   const uint32_t s = bench.buffer(std::vector<float>{NAN, 1, NAN, 2}), c = bench.empty<int32_t>(3), w = bench.empty(3);
-  bench.ok(8, Words().i(1, 4, 3, 0).v(s).v(c).v(w));
+  bench.ok(8, Words().i(1, 4, 3, 0).none().v(s).v(c).v(w));
   auto choices = bench.read<int32_t>(c, 3);
   std::sort(choices.begin(), choices.end());
   CHECK(choices[0] >= 0 && choices[2] < 4 && choices[0] < choices[1] && choices[1] < choices[2]);
   const uint32_t p = bench.empty<int32_t>(3), l = bench.empty<int32_t>(4);
   bench.ok(9, Words().i(1, 4, 3, 1).v(s).v(c).v(p).v(l));
-  CHECK_CONTAINS(bench.run(8, Words().i(1, 4, 5, 0).v(s).v(c).v(w)).text, "k is 5 but there are only 4 experts");
+  CHECK_CONTAINS(bench.run(8, Words().i(1, 4, 5, 0).none().v(s).v(c).v(w)).text, "k is 5 but there are only 4 experts");
   CHECK_CONTAINS(bench.run(9, Words().i(1, 2, 3, 0).v(s).v(c).v(p).v(l)).text, "k is 3");
   CHECK_CONTAINS(bench.run(10, Words().i(1, 4, 1).v(s).v(bench.empty<int32_t>(1)).v(w)).text,
                  "Cannot run kernel aux_loss: choices holds -1 of 4, in task #0 on rank 0");

@@ -9,7 +9,7 @@ inline Packed seed_program(uint64_t b) {
   Packed packed(2);
   for (uint32_t rank = 0; rank < 2; ++rank) {
     packed.operation(0, rank, 0, {});
-    packed.kernel(7, Words().i(4, 4).v(b).v(b, 64)).kernel(8, Words().i(4, 4, 2, 1).v(b, 64).v(b, 128).v(b, 160));
+    packed.kernel(7, Words().i(4, 4).v(b).v(b, 64)).kernel(8, Words().i(4, 4, 2, 1).v(b).v(b, 64).v(b, 128).v(b, 160));
     packed.kernel(9, Words().i(4, 4, 2, 1).v(b, 64).v(b, 128).v(b, 192).v(b, 224));
     packed.kernel(10, Words().i(4, 4, 2).v(b, 64).v(b, 128).v(b, 240)).kernel(11, Words().i(4, 2, 4, 2).v(b, 128).v(b, 192).v(b, 256));
     packed.kernel(12, Words().i(0, 4, 4, 2, 4).v(b).v(b, 256).none().v(b, 512).i(2, 0, 1, 2));

@@ -116,14 +116,14 @@ void gates(Bench& bench) {
   const std::vector<float> scores{0, 3, kNan, kNan, kInf,  -0.0f, 0, -1, -kInf, 0,  -kInf, -kInf, -kInf, -kInf, -kInf, 1, kInf, 2, kInf, kNan};
   const uint32_t ix = bench.buffer(scores), ic = bench.empty<int32_t>(12), iw = bench.empty(12), ip = bench.empty<int32_t>(12);
   const uint32_t loads = bench.empty<int32_t>(5);
-  bench.ok(8, Words().i(4, 5, 3, 0).v(ix).v(ic).v(iw));
+  bench.ok(8, Words().i(4, 5, 3, 0).none().v(ix).v(ic).v(iw));
   CHECK((bench.read<int32_t>(ic, 12) == std::vector<int32_t>{2, 3, 4, 0, 1, 4, 0, 1, 2, 4, 1, 3}));
   CHECK(same(bench.read(iw, 12), {kNan, kNan, kInf, 0, 0, 0, -kInf, -kInf, -kInf, kNan, kInf, kInf}));
-  bench.ok(8, Words().i(4, 5, 3, 1).v(ix).v(ic).v(iw));
+  bench.ok(8, Words().i(4, 5, 3, 1).none().v(ix).v(ic).v(iw));
   CHECK(std::isnan(bench.read(iw, 12)[2]) && std::isnan(bench.read(iw, 12)[11]));
 
   // prioritized: tokens with NaN go first, as with infinity, in token order
-  bench.ok(8, Words().i(4, 5, 1, 0).v(ix).v(ic).v(iw));
+  bench.ok(8, Words().i(4, 5, 1, 0).none().v(ix).v(ic).v(iw));
   bench.engine.write(ic, 0, std::vector<int32_t>{0, 0, 0, 0});
   bench.ok(9, Words().i(4, 5, 1, 1).v(ix).v(ic).v(ip).v(loads));
   CHECK((bench.read<int32_t>(ip, 4) == std::vector<int32_t>{0, 2, 3, 1}));

@@ -106,7 +106,7 @@ struct TopK {
   explicit TopK(Reader&);
   int64_t tokens, experts, k;
   bool normalize;
-  View scores, choices, weights;
+  View logits, scores, choices, weights;
 };
 
 struct Positions {

@@ -84,11 +84,13 @@ TopK::TopK(Reader& r)
       experts(r.integer()),
       k(r.integer()),
       normalize(r.flag("normalize")),
+      logits(r.optional_view()),
       scores(r.view()),
       choices(r.view()),
       weights(r.view()) {
   check_choices(tokens, k, experts);
   if (k == 0) tokens = 0;
+  if (!logits.null()) r.touch(logits, times(tokens, experts), 4);
   r.touch(scores, times(tokens, experts), 4);
   r.touch(choices, tokens * k, 4);
   r.touch(weights, tokens * k, 4);

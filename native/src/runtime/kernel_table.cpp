@@ -17,7 +17,7 @@ constexpr KernelSpec kTable[] = {
     {5, "glu_grad", "iiiiviiviiviiviiviii*", read<GluGrad>, false},
     {6, "column_sum", "iiiiviivii*", read<ColumnSum>, false},
     {7, "softmax", "iivv", read<Softmax>, false},
-    {8, "top_k", "iiiivvv", read<TopK>, false},
+    {8, "top_k", "iiiivvvv", read<TopK>, false},
     {9, "positions", "iiiivvvv", read<Positions>, false},
     {10, "aux_loss", "iiivvv", read<AuxLoss>, false},
     {11, "slots", "iiiivvv", read<Slots>, false},

@@ -176,10 +176,12 @@ void gate(Both& t) {
       t.begin("top_k");
       auto list = softmaxed(t, s.tokens, s.experts);
       for (size_t i = 0; i < list.size(); i += 3) list[i] = 0.25f;  // ties
-      const auto scores = t.floats(list);
+      auto by = t.random(list.size());
+      for (size_t i = 0; i < by.size(); i += 2) by[i] = 1;  // of which some are ties too
+      const auto logits = t.floats(by), scores = t.floats(list);
       const auto choices = t.integers(std::vector<int32_t>(count)), weights = t.floats(std::vector<float>(count));
       t.run(8, [&](int) {
-        return Words().i(s.tokens, s.experts, s.k, normalize).v(scores).v(choices).v(weights);
+        return Words().i(s.tokens, s.experts, s.k, normalize).v(logits).v(scores).v(choices).v(weights);
       }, 2e-7);
     }
     for (int prioritized : {0, 1}) {
@@ -391,9 +393,9 @@ void special_values(Both& t) {
     for (int64_t k : {1, 4}) {
       for (int flag : {0, 1}) {
         t.begin("special top_k");
-        auto scores = t.floats(special(t, count));
+        auto scores = t.floats(special(t, count)), logits = t.floats(special(t, count));
         const auto choices = t.integers(std::vector<int32_t>(static_cast<size_t>(kTokens * k))), weights = t.floats(t.random(static_cast<size_t>(kTokens * k)));
-        t.run(8, [&](int) { return Words().i(kTokens, experts, k, flag).v(scores).v(choices).v(weights); }, 1e-6);
+        t.run(8, [&](int) { return Words().i(kTokens, experts, k, flag).v(logits).v(scores).v(choices).v(weights); }, 1e-6);
         t.begin("special positions");
         scores = t.floats(special(t, count));
         std::vector<int32_t> chosen(static_cast<size_t>(kTokens * k));

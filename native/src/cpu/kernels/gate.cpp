@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "cpu/kernels/gates/scores.h"
 #include "cpu/kernels/kernels.h"
 #include "runtime/failure.h"
 
@@ -30,27 +31,37 @@ void run(const Softmax& s, const Context& context) {
 
 namespace {
 
-/// NaN is the best of scores: hidden behind others it would cost a choice and not show.
-bool better(float a, float b) { return std::isnan(a) ? !std::isnan(b) : a > b; }
+/// What one token's experts are chosen by.
+struct Row {
+  const float* scores;
+  const float* logits;  // or nullptr
+  /// The larger score, among equals the larger logit, and NaN before all: hidden behind others it would cost a
+  /// choice and not show.
+  bool better(int64_t e, int64_t f) const {
+    if (above(scores[e], scores[f])) return true;
+    return logits && !above(scores[f], scores[e]) && above(logits[e], logits[f]);
+  }
+};
 
 }  // namespace
 
 void run(const TopK& t, const Context& context) {
-  if (t.k == 0) return;
+  if (t.tokens == 0 || t.k == 0) return;
+  const float* logits = context.at<const float>(t.logits);
   const float* scores = context.at<const float>(t.scores);
   int32_t* choices = context.at<int32_t>(t.choices);
   float* weights = context.at<float>(t.weights);
-  if (t.tokens == 0 || t.k == 0) return;
   // A list of its own: were it in the buffer, a Program that writes there meanwhile could make an
   // index of it that does not exist.
   auto& chosen = context.scratch.integers;
   chosen.resize(static_cast<size_t>(t.k));
   for (int64_t token = 0; token < t.tokens && !context.stop; ++token) {
     // Insertion into the k best so far; a later expert must be strictly better to go before.
+    const Row row{scores, logits};
     int64_t found = 0;
     for (int64_t e = 0; e < t.experts; ++e) {
       int64_t at = found;
-      while (at > 0 && better(scores[e], scores[chosen[at - 1]])) --at;
+      while (at > 0 && row.better(e, chosen[at - 1])) --at;
       if (at == t.k) continue;
       found = std::min(found + 1, t.k);
       std::copy_backward(chosen.begin() + at, chosen.begin() + found - 1, chosen.begin() + found);
@@ -66,6 +77,7 @@ void run(const TopK& t, const Context& context) {
       for (int64_t c = 0; c < t.k; ++c) weights[c] = static_cast<float>(weights[c] / sum);
     }
     scores += t.experts;
+    if (logits) logits += t.experts;
     choices += t.k;
     weights += t.k;
   }

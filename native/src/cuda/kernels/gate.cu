@@ -30,40 +30,54 @@ __global__ void __launch_bounds__(32 * kWarps) softmax_kernel(int64_t rows, int6
   }
 }
 
-/// A score and its expert as one number, larger where it is chosen first: NaN, then the largest score, then
-/// the lowest expert. Never 0.
-__device__ inline uint64_t rank_of(float score, int expert) {
-  const uint32_t bits = __float_as_uint(score + 0.0f);  // -0 is 0
-  const uint32_t ordered = bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-  const uint32_t key = isnan(score) ? 0xfffffffeu : ordered;  // below the rank that every score is below
-  return uint64_t{key} << 32 | (0xffffffffu - static_cast<uint32_t>(expert));
+/// A number in order, NaN as the largest: below 2^32 - 1, above 0.
+__device__ inline uint32_t ordered(float value) {
+  if (isnan(value)) return 0xfffffffeu;
+  const uint32_t bits = __float_as_uint(value + 0.0f);  // -0 is 0
+  return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
-/// One warp per token, scores [tokens, experts]: in each of k rounds the best of those after the last one
-/// found, so each score is read k times.
+/// Where an expert comes in a token's choices: larger where it is chosen first, by its score, then its logit,
+/// then its number. Those of experts are never {0, 0}.
+struct Rank {
+  uint64_t values;
+  uint32_t first;
+
+  __device__ static Rank of(float score, float logit, int expert) {
+    return {uint64_t{ordered(score)} << 32 | ordered(logit), 0xffffffffu - static_cast<uint32_t>(expert)};
+  }
+  __device__ bool above(const Rank& other) const {
+    return values > other.values || (values == other.values && first > other.first);
+  }
+  __device__ int expert() const { return static_cast<int>(0xffffffffu - first); }
+};
+
+/// One warp per token, scores and logits (or nullptr) [tokens, experts]: in each of k rounds the best of those
+/// after the last one found, so each is read k times.
 __global__ void __launch_bounds__(32 * kWarps)
-    top_k_kernel(int64_t tokens, int experts, int k, bool normalize, const float* scores, int32_t* choices,
-                 float* weights) {
+    top_k_kernel(int64_t tokens, int experts, int k, bool normalize, const float* logits, const float* scores,
+                 int32_t* choices, float* weights) {
   const auto lane = static_cast<int>(threadIdx.x % 32);
   for (int64_t token = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; token < tokens;
        token += int64_t{gridDim.x} * kWarps) {
     const float* from = scores + token * experts;
-    uint64_t last = UINT64_MAX;
+    const float* by = logits ? logits + token * experts : nullptr;
+    Rank last{UINT64_MAX, UINT32_MAX};
     double sum = 0;
     for (int c = 0; c < k; ++c) {
-      uint64_t best = 0;
+      Rank best{0, 0};
       for (int e = lane; e < experts; e += 32) {
-        const uint64_t candidate = rank_of(from[e], e);
-        if (candidate < last && candidate > best) best = candidate;
+        const Rank candidate = Rank::of(from[e], by ? by[e] : 0.0f, e);
+        if (last.above(candidate) && candidate.above(best)) best = candidate;
       }
 #pragma unroll
       for (int step = 16; step > 0; step /= 2) {
-        const uint64_t other = __shfl_xor_sync(kAllLanes, best, step);
-        if (other > best) best = other;
+        const Rank other{__shfl_xor_sync(kAllLanes, best.values, step), __shfl_xor_sync(kAllLanes, best.first, step)};
+        if (other.above(best)) best = other;
       }
       last = best;
       // None is left where a Program changes scores meanwhile; any expert will do then, but it must exist.
-      const int chosen = best == 0 ? 0 : static_cast<int>(0xffffffffu - static_cast<uint32_t>(best));
+      const int chosen = best.values == 0 ? 0 : best.expert();
       const float weight = from[chosen];
       sum += weight;
       if (lane == 0) {
@@ -151,8 +165,8 @@ void run(const Softmax& s, const Context& context) {
 void run(const TopK& t, const Context& context) {
   if (t.tokens == 0 || t.k == 0) return;
   LAUNCH(context.stream, grid_of(ceil_div(t.tokens, kWarps)), 32 * kWarps, 0, top_k_kernel, t.tokens,
-         static_cast<int>(t.experts), static_cast<int>(t.k), t.normalize, context.at<const float>(t.scores),
-         context.at<int32_t>(t.choices), context.at<float>(t.weights));
+         static_cast<int>(t.experts), static_cast<int>(t.k), t.normalize, context.at<const float>(t.logits),
+         context.at<const float>(t.scores), context.at<int32_t>(t.choices), context.at<float>(t.weights));
 }
 
 void run(const AuxLoss& a, const Context& context) {
