@@ -17,7 +17,7 @@ struct Identity {
   static __device__ float slope(float) { return 1.0f; }
 };
 
-/// Of NaN both are NaN.
+/// Of NaN both are NaN, here and of its square.
 struct Relu {
   static __device__ float value(float x) { return x <= 0 ? 0.0f : x; }
   static __device__ float slope(float x) { return x > 0 ? 1.0f : x <= 0 ? 0.0f : x; }
