@@ -1,6 +1,7 @@
 /** The result of comparing predictions with measurements. @module */
 import { median, quantile } from "../profile/mod.ts";
 import { displayable, type MediaBundle } from "../timeline/mod.ts";
+import { alignedText } from "../timeline/table/aligned_text.ts";
 import { percent } from "./percent.ts";
 import { errorsSvg } from "./quality_chart.ts";
 import { type Agreement, kendallTau, regretOf } from "./ranking.ts";
@@ -112,10 +113,7 @@ export class PredictionQuality {
       ...[row.what, `${row.rows}`],
       ...[row.median, row.least, row.most, row.typical].map((value) => percent(value)),
     ]);
-    const widths = head.map((_, i) => Math.max(...[head, ...body].map((row) => row[i].length)));
-    return [head, ...body].map((row) =>
-      row.map((cell, i) => i ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join("  ")
-    ).join("\n");
+    return alignedText([head, ...body]);
   }
 
   async [DISPLAY](): Promise<MediaBundle> {

@@ -1,6 +1,7 @@
 /** The times of a what-if: curves, table and crossings. @module */
 import { displayable, type MediaBundle } from "../timeline/mod.ts";
 import type { Theme } from "../timeline/chart/theme.ts";
+import { alignedText } from "../timeline/table/aligned_text.ts";
 import { curvesSvg } from "./what_if_chart.ts";
 import { type Crossing, crossings, leadChanges } from "./what_if_crossings.ts";
 import type { Vary } from "./what_if_vary.ts";
@@ -102,10 +103,7 @@ export class WhatIf {
       typeof value === "number" ? short(value) : value,
       ...seconds.map((line) => `${(line[at] * 1e3).toPrecision(4)} ms`),
     ]);
-    const widths = head.map((_, i) => Math.max(...[head, ...body].map((row) => row[i].length)));
-    return [head, ...body].map((row) =>
-      row.map((cell, i) => i ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join("  ")
-    ).join("\n");
+    return alignedText([head, ...body]);
   }
 
   async [DISPLAY](): Promise<MediaBundle> {

@@ -3,6 +3,8 @@
  * the other's random challenge with HMAC-SHA256 (RFC 2104) of both challenges and of what it says.
  * @module
  */
+import { hex } from "./hex.ts";
+
 const NONCE_BYTES = 32;
 const encoder = new TextEncoder();
 
@@ -59,8 +61,4 @@ export function engineKey(prover: Prover, nonce: string): Promise<Uint8Array<Arr
 
 function message(speaker: string, statement: readonly unknown[]): Uint8Array<ArrayBuffer> {
   return encoder.encode(JSON.stringify(["schemoe", speaker, ...statement]));
-}
-
-function hex(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,13 +1,13 @@
 /** The secret of a session: who knows it may join. @module */
 import { SchemoeError } from "../types.ts";
+import { hex } from "./hex.ts";
 
 const BYTES = 32;
 const LEAST_LENGTH = 16;
 
 /** A random token: 64 hexadecimal digits. */
 export function newToken(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(BYTES));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex(crypto.getRandomValues(new Uint8Array(BYTES)));
 }
 
 /** @throws {SchemoeError} for a token that could be guessed, or none. */

@@ -1,6 +1,7 @@
 /** @module */
 import type { ColumnTable } from "arquero";
 import { SchemoeError } from "../../types.ts";
+import { alignedText } from "../table/aligned_text.ts";
 import { type Displayable, displayable, escapeHtml } from "./display.ts";
 import { formatBytes, formatTime } from "../table/format.ts";
 
@@ -109,11 +110,8 @@ function plain(value: unknown): string {
 }
 
 function tableText({ head, numeric, rows, note }: Cells): string {
-  const widths = head.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i].length)));
-  const line = (texts: readonly string[]) =>
-    texts.map((text, i) => numeric[i] ? text.padStart(widths[i]) : text.padEnd(widths[i]))
-      .join("  ").trimEnd();
-  return [line(head), ...rows.map(line), ...(note ? [note] : [])].join("\n");
+  const text = alignedText([head, ...rows], (i) => numeric[i]);
+  return note ? `${text}\n${note}` : text;
 }
 
 function tableHtml({ head, numeric, rows, note }: Cells): string {

@@ -4,6 +4,7 @@ import { type Displayable, displayable, escapeHtml } from "../chart/display.ts";
 import { titleOf } from "../chart/facts.ts";
 import { compare } from "../measures/compare.ts";
 import { makespan } from "../measures/makespan.ts";
+import { alignedText } from "../table/aligned_text.ts";
 import { column, oneRun, rows } from "../table/columns.ts";
 import { formatTime } from "../table/format.ts";
 import { renamed, type Subject, timed } from "../table/subject.ts";
@@ -132,15 +133,9 @@ async function chartsHtml(runs: readonly NamedRun[], options: ReportOptions): Pr
 }
 
 function textOf(title: string, { head, rows }: ReportRows): string {
-  const widths = head.map(({ name }, i) =>
-    Math.max(name.length, ...rows.map((cells) => cells[i].text.length))
-  );
-  const line = (texts: readonly string[]) =>
-    texts.map((text, i) => head[i].numeric ? text.padStart(widths[i]) : text.padEnd(widths[i]))
-      .join("  ").trimEnd();
-  return [
-    title,
-    line(head.map(({ name }) => name)),
-    ...rows.map((cells) => line(cells.map(({ text }) => text))),
-  ].join("\n");
+  const lines = [
+    head.map(({ name }) => name),
+    ...rows.map((cells) => cells.map(({ text }) => text)),
+  ];
+  return `${title}\n${alignedText(lines, (i) => head[i].numeric)}`;
 }
