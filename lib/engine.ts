@@ -93,6 +93,8 @@ export interface Engine {
    * Runs a short Program without host functions before it returns; false where it cannot, which changes nothing.
    */
   runNow?(program: Program, workspace: Workspace): boolean;
+  /** Frees what it keeps of a Program that will hardly run again on these buffers; it may run all the same. */
+  forget?(program: Program, workspace: Workspace): void;
   /** Resolves once no run and no pass of a layer is in progress, such as one whose `await` was forgotten. */
   idle(): Promise<void>;
   /** Frees everything; closing twice does nothing, use after closing throws. */

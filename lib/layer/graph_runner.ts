@@ -15,8 +15,9 @@ import type { RanProgram } from "./run.ts";
 
 /** Runs in which each task is measured alone. */
 const MEASUREMENTS = 2;
-/** Graphs that are kept. */
+/** Graphs that are kept, and those of routings: all that is kept is moved about by the garbage collector. */
 const KEPT = 32;
+const KEPT_ROUTED = 16;
 /** Messages of the JavaScript engine on changes of frozen objects. */
 const FROZEN = /read only|not extensible|cannot delete|cannot add/i;
 
@@ -69,22 +70,36 @@ class KnownGraph {
   }
 }
 
+/** What tells a graph from others, and whether it is one of a routing, which may never come again. */
+export interface GraphKey {
+  readonly parts: readonly (string | number | boolean | object)[];
+  readonly routed: boolean;
+}
+
 /** Runs graphs on an engine. */
 export class GraphRunner {
-  readonly #graphs = new Map<string, KnownGraph>();
+  /** The latest graphs; those of routings apart, so that they do not drive out the others. */
+  readonly #lasting = new Map<string, KnownGraph>();
+  readonly #routed = new Map<string, KnownGraph>();
   readonly #identities = new WeakMap<object, number>();
   #objects = 0;
 
   constructor(readonly engine: Engine, readonly workspace: Workspace) {}
 
   /** The graph made for a key of names, numbers and objects (told apart by identity). */
-  graph(key: readonly (string | number | boolean | object)[], make: () => TaskGraph): KnownGraph {
-    const text = key.map((part) => typeof part === "object" ? `#${this.#identity(part)}` : part)
+  graph(key: GraphKey | GraphKey["parts"], make: () => TaskGraph): KnownGraph {
+    const { parts, routed } = "parts" in key ? key : { parts: key, routed: false };
+    const text = parts.map((part) => typeof part === "object" ? `#${this.#identity(part)}` : part)
       .join("|");
-    const known = this.#graphs.get(text) ?? new KnownGraph(make());
-    this.#graphs.delete(text);
-    this.#graphs.set(text, known);
-    if (this.#graphs.size > KEPT) this.#graphs.delete(this.#graphs.keys().next().value!);
+    const graphs = routed ? this.#routed : this.#lasting;
+    const known = graphs.get(text) ?? new KnownGraph(make());
+    graphs.delete(text);
+    graphs.set(text, known);
+    for (const [oldest, unused] of graphs) {
+      if (graphs.size <= (routed ? KEPT_ROUTED : KEPT)) break;
+      graphs.delete(oldest);
+      for (const program of unused.programs) this.engine.forget?.(program, this.workspace);
+    }
     return known;
   }
 
@@ -118,7 +133,7 @@ export class GraphRunner {
 
   /** Graphs that have run and are kept, with the plans of their Programs' memory. */
   get planned(): PlannedGraph[] {
-    return [...this.#graphs.values()].flatMap(({ graph, programs }) =>
+    return [...this.#lasting.values(), ...this.#routed.values()].flatMap(({ graph, programs }) =>
       programs.map((program) => ({ graph, plan: memoryPlan(program) }))
     );
   }

@@ -209,7 +209,7 @@ export class MoeLayer {
       const pass = this.#pass(choices, kept, "backward");
       if (options.dy) this.#tensors.write("dy", options.dy);
       await this.#tensors.waitFor(["dy"], options);
-      const key = [
+      const parts = [
         "backward",
         rowsKey(kept),
         JSON.stringify(kept.chunks),
@@ -217,7 +217,7 @@ export class MoeLayer {
         ...keyOf(choices, pass.chunks),
       ];
       const known = this.#runner.graph(
-        key,
+        { parts, routed: kept.loads !== undefined },
         () =>
           backwardGraph({
             ...pass,
@@ -273,7 +273,8 @@ export class MoeLayer {
       given: options.loads,
     });
     const pass = this.#pass(choices, rows, "forward");
-    const key = ["forward", rowsKey(rows), ...keyOf(choices, pass.chunks)];
+    const parts = ["forward", rowsKey(rows), ...keyOf(choices, pass.chunks)];
+    const key = { parts, routed: rows.loads !== undefined };
     const known = this.#runner.graph(key, () => forwardGraph({ ...pass, gate: !routed }));
     ran.push(await this.#runner.run(known, choices.scheduler, options));
     return { ran, kept: { ...rows, chunks: pass.chunks } };

@@ -97,6 +97,16 @@ export class PreparedPrograms {
     return kept;
   }
 
+  /** Releases a Program of a workspace, however it was packed. */
+  forget(program: Program, workspace: Workspace): void {
+    for (const list of Object.values(this.#caches.get(workspace) ?? {})) {
+      const kept = list.get(program);
+      if (!kept) continue;
+      list.delete(program);
+      this.#forget(kept.prepared);
+    }
+  }
+
   /** Releases the Programs of a workspace whose buffers go away. */
   release(workspace: Workspace): void {
     const cache = this.#caches.get(workspace);

@@ -135,6 +135,10 @@ export class NativeRunner implements Engine {
     });
   }
 
+  forget(program: Program, workspace: Workspace): void {
+    if (!this.#closed) this.#programs.forget(program, workspace);
+  }
+
   runNow(program: Program, workspace: Workspace): boolean {
     const native = this.#open();
     if (this.#used || this.#background || !native.runNow) return false;

@@ -9,6 +9,8 @@ namespace schemoe::cuda {
 namespace {
 
 constexpr uint32_t kRounds = 4;
+// How long a comparison holds: crystals that differ by 50 ppm are 0.5 us apart by then.
+constexpr auto kHolds = std::chrono::milliseconds(10);
 
 double nanoseconds(cudaEvent_t from, cudaEvent_t to) {
   float milliseconds = 0;
@@ -42,6 +44,9 @@ Clocks::~Clocks() {
 
 void Clocks::compare() {
   if (clocks_.size() == 1) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (compared_ && now - *compared_ < kHolds) return;
+  compared_.reset();
   enqueue_rounds();
   Clock& first = clocks_.front();
   CUDA_CHECK(cudaStreamSynchronize(first.stream));
@@ -61,6 +66,7 @@ void Clocks::compare() {
     longest = std::max(longest, quickest);
   }
   error_ns_ = clocks_.size() == 2 ? longest / 2 : longest;
+  compared_ = now;
 }
 
 /// All of it before the first begins, so that a round is the time of two signals and not of enqueueing them.

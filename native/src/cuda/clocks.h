@@ -1,6 +1,8 @@
 // How the clocks of several GPUs lie to each other: events have times of their own GPU's clock only.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <vector>
 
 #include "cuda/signals.h"
@@ -16,7 +18,7 @@ class Clocks {
 
   /// Compares all clocks with that of the first GPU: each answers to its signals several times, and was
   /// asked and answered in the middle of the quickest round. Nothing may run. With one GPU there is nothing
-  /// to compare.
+  /// to compare, and soon after a comparison it holds still: the second Program of a pass need not wait for one.
   void compare();
 
   /// Nanoseconds from an event of one GPU to an event of the same or another.
@@ -42,6 +44,7 @@ class Clocks {
   std::vector<Clock> clocks_;
   Signals gate_;
   double error_ns_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> compared_;
 };
 
 }  // namespace schemoe::cuda
