@@ -103,7 +103,7 @@ export function repeatRanks(golden: GoldenCase, ranks: number): GoldenCase {
   if (experts % ranks !== 0) fail(`they do not divide its ${experts} experts`);
   const times = ranks / golden.ranks;
   const tensors = [...golden.tensors].map(([name, { shape, data }]) => {
-    if (OF_RANKS.has(name)) {
+    if (OF_RANKS.has(name) || name.startsWith("loss.")) {
       const values = new Float32Array(times * data.length);
       for (let i = 0; i < times; i++) values.set(data, i * data.length);
       return [name, { shape: [ranks, ...shape.slice(1)], data: values }] as const;
@@ -114,17 +114,21 @@ export function repeatRanks(golden: GoldenCase, ranks: number): GoldenCase {
   return { ...golden, ranks, tensors: new Map(tensors) };
 }
 
-/** Tensors whose first dimension are the ranks. */
-const OF_RANKS = new Set(["x", "y", "dy", "aux_loss", "grad.x"]);
+/** Tensors whose first dimension are the ranks, besides losses. */
+const OF_RANKS = new Set(["x", "y", "dy", "aux_loss", "grad.x", "gate.noise", "tokenIds"]);
 
 function layerFields(
   config: Record<string, unknown>,
   tensors: GoldenCase["tensors"],
 ): LayerConfig {
-  const { tokens, modelDim, hiddenDim, experts } = config as unknown as LayerConfig;
+  const { tokens, modelDim, hiddenDim, experts, latentDim } = config as unknown as LayerConfig;
   const vocabulary = tensors.get("gate.table")?.shape[0];
   const width = tensors.get("gate.projection")?.shape[1];
-  return { tokens, modelDim, hiddenDim, experts, ...goldenLayer({ ...config, vocabulary, width }) };
+  const latent = latentDim === undefined ? {} : { latentDim };
+  return {
+    ...{ tokens, modelDim, hiddenDim, experts, ...latent },
+    ...goldenLayer({ ...config, vocabulary, width }),
+  };
 }
 
 const relu2 = () => ffn({ activation: "reluSquared", bias: false });

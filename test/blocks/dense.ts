@@ -65,8 +65,8 @@ export function gatedExpert(
 
 const STEP = 1e-5;
 
-/** Gradients of sum(y * dy) in every tensor named. */
-function differences(
+/** Gradients of sum(y * dy) in every tensor named, as central differences. */
+export function differences(
   dense: Dense,
   tensors: Tensors,
   { dy, names }: { readonly dy: Float64Array; readonly names: readonly string[] },
