@@ -131,3 +131,26 @@ Deno.test("a Run shows its chart, its verdict and its configuration", async () =
   const last = Math.max(...rows.filter(({ name }) => name === "load max").map((row) => row.end_ns));
   assert(rows.filter(({ name }) => name === "dispatch").every((row) => row.start_ns >= last));
 });
+
+Deno.test("forward() calls code of a user's own as often the first time as the next", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
+  using layer = createLayer(engine, { tokens: 8, modelDim: 4, hiddenDim: 6, experts: 2 });
+  const calls = { encode: 0, decode: 0 };
+  const compressor = {
+    name: "counted",
+    wireBytes: ({ rows, columns }: { rows: number; columns: number }) => 4 * rows * columns,
+    encode: (values: Float32Array) => {
+      calls.encode++;
+      return new Uint8Array(values.slice().buffer);
+    },
+    decode: (bytes: Uint8Array) => {
+      calls.decode++;
+      return new Float32Array(bytes.slice().buffer);
+    },
+  };
+  await layer.forward({ compressor });
+  // there and back, each of 2 ranks for each of 2
+  assertEquals(calls, { encode: 8, decode: 8 });
+  await layer.forward({ compressor });
+  assertEquals(calls, { encode: 16, decode: 16 });
+});

@@ -10,6 +10,8 @@ namespace {
 constexpr int kUnroll = 4;
 /// Bytes that stay in the cache while as many more are written.
 constexpr int64_t kCached = 16 << 20;
+/// Choices that there may be for each slot: more of them are dropped.
+constexpr int64_t kMostChoices = 64;
 
 /// Index in `slots` of a row.
 __device__ int64_t slot_index(const Places& p, int64_t row) {
@@ -125,7 +127,9 @@ void run(const Dispatch& d, const Context& context) {
   const auto* weights = context.at<const float>(d.weights);
   const Places places = places_of(d.rows, context);
   int64_t* row_of_choice = nullptr;
-  if (d.k > 1 && d.tokens * d.columns * element_bytes(d.dtype) > kCached) {
+  // No buffer holds the choices themselves: room for them is made only where slots are in proportion.
+  const bool bounded = choices / kMostChoices <= rows;
+  if (bounded && d.k > 1 && d.tokens * d.columns * element_bytes(d.dtype) > kCached) {
     row_of_choice = context.scratch.get<int64_t>(static_cast<size_t>(choices), context.stream);
     CUDA_CHECK(cudaMemsetAsync(row_of_choice, 0xff, static_cast<size_t>(choices) * sizeof(int64_t), context.stream));
     LAUNCH(context.stream, grid_of(ceil_div(rows, 256)), 256, 0, rows_of_choices_kernel, slots, places, choices,

@@ -1,0 +1,36 @@
+/** The table of findings names what exists: files, and tests by a text in them. */
+import { assert, assertEquals } from "@std/assert";
+
+const ROOT = new URL("../", import.meta.url);
+const table = await Deno.readTextFile(new URL("FINDINGS.md", import.meta.url));
+const rows = table.split("\n").filter((line) => /^\| [A-Z]\d+ +\|/.test(line))
+  .map((line) => line.slice(2, -2).split(" | ").map((cell) => cell.trim()));
+
+Deno.test("every finding has a number, a kind, a place and a test", () => {
+  assertEquals(
+    rows.filter((row) => row.length !== 4 || row.some((cell) => cell === "")),
+    [],
+  );
+  const numbers = rows.map(([number]) => number);
+  assertEquals(new Set(numbers).size, numbers.length);
+  const count = (letter: string) => numbers.filter((n) => n.startsWith(letter)).length;
+  assertEquals(["R", "B", "C", "U"].map(count), [21, 9, 14, 20]);
+});
+
+Deno.test("files and tests that the findings name exist", async () => {
+  const lost: string[] = [];
+  for (const [number, , places, tests] of rows) {
+    for (const [, path] of places.matchAll(/`([^`]+)`/g)) {
+      await Deno.stat(new URL(path, ROOT)).catch(() => lost.push(`${number}: ${path}`));
+    }
+    const named = [...tests.matchAll(/`([^`]+)` "([^"]+)"/g)];
+    assert(named.length > 0, `${number} names no test`);
+    for (const [, path, text] of named) {
+      const source = await Deno.readTextFile(new URL(path, ROOT)).catch(() => "");
+      // names of tests may be broken over lines or be put together
+      const flat = source.replaceAll(/\s+/g, " ").replaceAll(/ \/\/\/? /g, " ");
+      if (!flat.includes(text)) lost.push(`${number}: ${path} "${text}"`);
+    }
+  }
+  assertEquals(lost, []);
+});
