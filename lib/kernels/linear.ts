@@ -178,7 +178,11 @@ export function gluGrad(
 }
 
 /** `out[group] = (add ? out : 0) + sum of the rows of x`, in row order. */
-export function columnSum(x: Matrix, out: Matrix, add: boolean): Kernel {
+export function columnSum(
+  x: Matrix,
+  out: Matrix,
+  { add = false }: { readonly add?: boolean } = {},
+): Kernel {
   return withRows(
     "column_sum",
     [...extent(x), ...place(x), out as View, out.stride, Number(add)],

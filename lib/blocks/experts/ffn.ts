@@ -73,6 +73,6 @@ export function ffn(options: { activation?: Activation; bias?: boolean } = {}): 
 }
 
 const biasGrads = (c: ExpertContext) => [
-  columnSum(c.dy, c.gradient("b2"), !c.first),
-  columnSum(c.saved("d1"), c.gradient("b1"), !c.first),
+  columnSum(c.dy, c.gradient("b2"), { add: !c.first }),
+  columnSum(c.saved("d1"), c.gradient("b1"), { add: !c.first }),
 ];

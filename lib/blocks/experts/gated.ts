@@ -59,7 +59,7 @@ export function gated({ name, combine, bias }: {
 }
 
 const biasGrads = (c: ExpertContext) => [
-  columnSum(c.dy, c.gradient("b2"), !c.first),
-  columnSum(c.saved("d1"), c.gradient("b1"), !c.first),
-  columnSum(c.saved("d3"), c.gradient("b3"), !c.first),
+  columnSum(c.dy, c.gradient("b2"), { add: !c.first }),
+  columnSum(c.saved("d1"), c.gradient("b1"), { add: !c.first }),
+  columnSum(c.saved("d3"), c.gradient("b3"), { add: !c.first }),
 ];

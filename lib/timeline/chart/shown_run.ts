@@ -10,6 +10,7 @@ import type { Timed, Timeline } from "../table/subject.ts";
 import { chromeTrace, type ChromeTraceOptions } from "../trace/export.ts";
 import { writeChromeTrace } from "../trace/file.ts";
 import { displayable, escapeHtml, type MediaBundle } from "./display.ts";
+import { titleOf } from "./facts.ts";
 import { ganttForms, type GanttOptions, ganttSvg } from "./gantt.ts";
 import { ganttPng, type PngOptions } from "./png.ts";
 
@@ -71,6 +72,11 @@ export abstract class ShownRun implements Timed {
     const given = { ...(ran ? { programs: ran.map(({ program }) => program) } : {}), ...options };
     if (path !== undefined) await writeChromeTrace(this, path, given);
     return chromeTrace(this, given);
+  }
+
+  /** In a terminal, and in a list of runs, it is a line. */
+  [Symbol.for("Deno.customInspect")](): string {
+    return `${titleOf(this)}: ${this.verdict}`;
   }
 
   async [DISPLAY](): Promise<MediaBundle> {
