@@ -3,19 +3,16 @@
  * @module
  */
 import { capacity as placesOf, type Layer, routedCapacity } from "../blocks/mod.ts";
-import { checkedSplit } from "../chunking/peer_groups.ts";
 import type { Engine } from "../engine.ts";
 import type { SafetensorsFile } from "../files/mod.ts";
-import { backwardGraph, forwardGraph, gateGraph, type PassOptions } from "../graph/mod.ts";
 import { openSimulator } from "../engines/mod.ts";
 import { type MachineProfile, profileCosts, profiledTopology } from "../profile/mod.ts";
 import { layerTensors } from "../memory/mod.ts";
 import { sequential } from "../schedulers/mod.ts";
-import { type Chunk, type Loads, type Pass, SchemoeError } from "../types.ts";
+import { SchemoeError } from "../types.ts";
 import {
   codecName,
   type PassChoices,
-  reassociates,
   resolveChoices,
   type ResolvedChoices,
   splitLike,
@@ -26,7 +23,8 @@ import { GraphRunner } from "./graph_runner.ts";
 import type { BackwardOptions, ForwardOptions } from "./layer_options.ts";
 import type { LoadOptions } from "./load.ts";
 import { MemoryReport } from "./memory_report.ts";
-import { type PassRows, passRows } from "./pass_rows.ts";
+import { type Kept, PassGraphs } from "./pass_graphs.ts";
+import { passRows } from "./pass_rows.ts";
 import { resultsOf } from "./results.ts";
 import { type RanProgram, Run } from "./run.ts";
 import { TensorStore } from "./store.ts";
@@ -38,15 +36,11 @@ const outputsOf = ({ losses }: Layer): readonly string[] => [
   ...losses.map(({ name }) => `loss.${name}`),
 ];
 
-/** What forward leaves for backward. */
-interface Kept extends PassRows {
-  readonly chunks: readonly Chunk[];
-}
-
 /** A layer with its tensors on an engine, as `createLayer` makes it. */
 export class MoeLayer {
   readonly #tensors: TensorStore;
   readonly #runner: GraphRunner;
+  readonly #graphs: PassGraphs;
   /**
    * What `scheduler: "auto"` goes by: a profile that predicts, what it may choose from, how much it tries. The first
    * passes try the candidates that are predicted to be best, later ones keep to the one that was fastest; another
@@ -60,6 +54,7 @@ export class MoeLayer {
   constructor(readonly engine: Engine, readonly layer: Layer, readonly seed: number) {
     this.#tensors = new TensorStore({ engine, table: layerTensors(layer), seed, owner: "layer" });
     this.#runner = new GraphRunner(engine, this.#tensors.workspace);
+    this.#graphs = new PassGraphs({ engine, layer, runner: this.#runner });
   }
 
   /** Names and shapes of the parameters: `gate.weight` and `experts.*`, experts being the first dimension. */
@@ -169,7 +164,7 @@ export class MoeLayer {
       }
       const name = options.name ?? nameOf(choices);
       if (!routedCapacity(this.layer)) {
-        checkedSplit(choices.chunking, this.#splitAt(placesOf(this.layer, 0)));
+        this.#graphs.check(choices, { capacity: placesOf(this.layer, 0) });
       }
       if (options.x) this.#tensors.write("x", options.x);
       await this.#tensors.waitFor(["x", ...Object.keys(this.parameters)], options);
@@ -203,28 +198,13 @@ export class MoeLayer {
           "Cannot run backward: run forward first (and after setting x or parameters), it keeps what backward needs",
         );
       }
-      const at = { ...this.#splitAt(kept.capacity, kept.loads), chunks: options.chunks };
+      const at = { ...this.#graphs.splitAt(kept), chunks: options.chunks };
       const choices = splitLike(kept.chunks, resolved, at);
       const name = options.name ?? nameOf(choices);
-      const pass = this.#pass(choices, kept, "backward");
+      const pass = this.#graphs.options(choices, kept, "backward");
       if (options.dy) this.#tensors.write("dy", options.dy);
       await this.#tensors.waitFor(["dy"], options);
-      const parts = [
-        "backward",
-        rowsKey(kept),
-        JSON.stringify(kept.chunks),
-        `${reassociates(choices)}`,
-        ...keyOf(choices, pass.chunks),
-      ];
-      const known = this.#runner.graph(
-        { parts, routed: kept.loads !== undefined },
-        () =>
-          backwardGraph({
-            ...pass,
-            forwardChunks: kept.chunks,
-            reassociate: reassociates(choices),
-          }),
-      );
+      const known = this.#graphs.backward(choices, { kept, pass });
       const gradients = Object.fromEntries(
         ["x", ...Object.keys(this.parameters)].map((tensor) => [tensor, `grad.${tensor}`]),
       );
@@ -263,7 +243,7 @@ export class MoeLayer {
     const ran: RanProgram[] = [];
     const routed = routedCapacity(this.layer);
     if (routed) {
-      const gate = this.#runner.graph(["gate"], () => gateGraph(this.layer, {}));
+      const gate = this.#graphs.gate();
       ran.push(await this.#runner.run(gate, sequential, { ...options, repeats: 1 }));
     }
     const rows = passRows({
@@ -272,46 +252,12 @@ export class MoeLayer {
       workspace: this.#tensors.workspace,
       given: options.loads,
     });
-    const pass = this.#pass(choices, rows, "forward");
-    const parts = ["forward", rowsKey(rows), ...keyOf(choices, pass.chunks)];
-    const key = { parts, routed: rows.loads !== undefined };
-    const known = this.#runner.graph(key, () => forwardGraph({ ...pass, gate: !routed }));
+    const pass = this.#graphs.options(choices, rows, "forward");
+    const known = this.#graphs.forward(choices, { rows, pass, gate: !routed });
     ran.push(await this.#runner.run(known, choices.scheduler, options));
     return { ran, kept: { ...rows, chunks: pass.chunks } };
   }
-
-  #pass(
-    choices: ResolvedChoices,
-    { capacity, loads }: PassRows,
-    pass: Pass,
-  ): PassOptions {
-    const chunks = checkedSplit(choices.chunking, this.#splitAt(capacity, loads));
-    const { allToAll, compressor } = choices;
-    return {
-      ...{ layer: this.layer, capacity, chunks, allToAll, compressor },
-      ...(loads ? { loads } : {}),
-      configuration: {
-        pass,
-        ...configurationOf(choices, { layer: this.layer, engine: this.engine, capacity, chunks }),
-      },
-    };
-  }
-
-  #splitAt(capacity: number, loads?: Loads) {
-    return { capacity, topology: this.layer.topology, ...(loads ? { loads } : {}) };
-  }
 }
-
-/** Key of the layout of a pass's rows. */
-const rowsKey = ({ capacity, loads }: PassRows): string =>
-  loads ? `loads ${loads.table.join()}` : `${capacity}`;
-
-const keyOf = ({ allToAll, compressor }: ResolvedChoices, chunks: readonly Chunk[]) => [
-  JSON.stringify(chunks),
-  allToAll,
-  compressor.dispatch,
-  compressor.combine,
-];
 
 const nameOf = ({ scheduler, allToAll, compressor, chunking }: ResolvedChoices): string =>
   `${scheduler.name} + ${allToAll.name} + ${codecName(compressor)}, ${chunking.name}`;

@@ -1,0 +1,104 @@
+/** Graphs of a layer's passes, by their choices. @module */
+import type { Layer } from "../blocks/mod.ts";
+import { checkedSplit } from "../chunking/peer_groups.ts";
+import type { Engine } from "../engine.ts";
+import { backwardGraph, forwardGraph, gateGraph, type PassOptions } from "../graph/mod.ts";
+import type { Chunk, Pass } from "../types.ts";
+import { reassociates, type ResolvedChoices } from "./choices.ts";
+import { configurationOf } from "./configuration.ts";
+import type { GraphRunner } from "./graph_runner.ts";
+import type { PassRows } from "./pass_rows.ts";
+
+/** What forward leaves for backward. */
+export interface Kept extends PassRows {
+  readonly chunks: readonly Chunk[];
+}
+
+/** Whose graphs they are. */
+interface GraphsOf {
+  readonly engine: Engine;
+  readonly layer: Layer;
+  readonly runner: GraphRunner;
+}
+
+/** Makes the graphs of a layer; the runner keeps them. */
+export class PassGraphs {
+  readonly #of: GraphsOf;
+
+  constructor(of: GraphsOf) {
+    this.#of = of;
+  }
+
+  /** @throws {SchemoeError} when rows cannot be split as chosen. */
+  check(choices: ResolvedChoices, rows: PassRows): void {
+    checkedSplit(choices.chunking, this.splitAt(rows));
+  }
+
+  /** What a chunking is given. */
+  splitAt({ capacity, loads }: PassRows) {
+    return { capacity, topology: this.#of.layer.topology, ...(loads ? { loads } : {}) };
+  }
+
+  /** @throws {SchemoeError} when rows cannot be split as chosen. */
+  options(choices: ResolvedChoices, { capacity, loads }: PassRows, pass: Pass): PassOptions {
+    const { layer, engine } = this.#of;
+    const chunks = checkedSplit(choices.chunking, this.splitAt({ capacity, loads }));
+    const { allToAll, compressor } = choices;
+    return {
+      layer,
+      capacity,
+      chunks,
+      allToAll,
+      compressor,
+      ...(loads ? { loads } : {}),
+      configuration: { pass, ...configurationOf(choices, { layer, engine, capacity, chunks }) },
+    };
+  }
+
+  /** The gate alone, where the capacity depends on its loads. */
+  gate() {
+    return this.#of.runner.graph(["gate"], () => gateGraph(this.#of.layer, {}));
+  }
+
+  forward(
+    choices: ResolvedChoices,
+    { rows, pass, gate }: {
+      readonly rows: PassRows;
+      readonly pass: PassOptions;
+      readonly gate: boolean;
+    },
+  ) {
+    const parts = ["forward", rowsKey(rows), ...keyOf(choices, pass.chunks)];
+    const key = { parts, routed: rows.loads !== undefined };
+    return this.#of.runner.graph(key, () => forwardGraph({ ...pass, gate }));
+  }
+
+  backward(
+    choices: ResolvedChoices,
+    { kept, pass }: { readonly kept: Kept; readonly pass: PassOptions },
+  ) {
+    const reassociate = reassociates(choices);
+    const parts = [
+      "backward",
+      rowsKey(kept),
+      JSON.stringify(kept.chunks),
+      `${reassociate}`,
+      ...keyOf(choices, pass.chunks),
+    ];
+    return this.#of.runner.graph(
+      { parts, routed: kept.loads !== undefined },
+      () => backwardGraph({ ...pass, forwardChunks: kept.chunks, reassociate }),
+    );
+  }
+}
+
+/** Key of the layout of a pass's rows. */
+const rowsKey = ({ capacity, loads }: PassRows): string =>
+  loads ? `loads ${loads.table.join()}` : `${capacity}`;
+
+const keyOf = ({ allToAll, compressor }: ResolvedChoices, chunks: readonly Chunk[]) => [
+  JSON.stringify(chunks),
+  allToAll,
+  compressor.dispatch,
+  compressor.combine,
+];
