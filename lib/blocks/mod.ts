@@ -31,3 +31,4 @@ export {
   resolveLayer,
   routedCapacity,
 } from "./layer_config.ts";
+export type { ExpertGroups, Parallel } from "./expert_groups.ts";

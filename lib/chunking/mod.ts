@@ -12,3 +12,4 @@
 export type * from "./types.ts";
 export { capacitySlices } from "./capacity_slices.ts";
 export { peerGroups } from "./peer_groups.ts";
+export type { GivenLoads } from "./loads.ts";

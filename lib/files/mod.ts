@@ -10,3 +10,6 @@ export {
   type WritableTensors,
   writeSafetensors,
 } from "./safetensors_write.ts";
+export type { SafetensorsHeader } from "./safetensors_header.ts";
+export type { TensorShape } from "./safetensors_encode.ts";
+export type { Dtype, Tensor } from "./dtypes.ts";

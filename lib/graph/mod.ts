@@ -18,3 +18,6 @@ export { type PhaseTimes, type StageTimes, timedGraph, type TimedOptions } from 
 export { addAllReduce } from "./reduce.ts";
 export { type Segment, segmentsOf, type StackedSegment, stackGraph } from "./stack.ts";
 export type { Attention, StackShape } from "./layers.ts";
+export type { RaggedSlices, Slices } from "./transfers.ts";
+export type { Way } from "./leg.ts";
+export type { Place } from "./reduce.ts";

@@ -15,7 +15,13 @@ export { MoeLayer, predictingLayer } from "./layer.ts";
 export type { BackwardOptions, ForwardOptions } from "./layer_options.ts";
 export type { AutoOptions, Tuning, TuningEntry } from "./auto/tuner.ts";
 export { type Candidate, candidateName, candidatesOf, type Grid } from "./auto/grid.ts";
-export { orderOf, type PassRunner, type Predicted, rankCandidates } from "./auto/predict.ts";
+export {
+  orderOf,
+  type PassRunner,
+  type Predicted,
+  rankCandidates,
+  type Ranking,
+} from "./auto/predict.ts";
 export { BUILT_IN, type CompressorPair, type PassChoices } from "./choices.ts";
 export { type RanProgram, Run, type RunRecord, type RunSetup } from "./run.ts";
 export { randomNormal } from "./random.ts";
@@ -26,3 +32,5 @@ export type { TensorValues } from "./transfer.ts";
 export { createStack, type StackConfig } from "./create_stack.ts";
 export { MoeStack } from "./stack.ts";
 export { timedRun } from "./timed_run.ts";
+export type { ResolvedChoices } from "./choices.ts";
+export type { Results } from "./results.ts";

@@ -19,3 +19,4 @@ export { MoeModel } from "./model.ts";
 export type { BlockConfig, DenseConfig, ModelConfig, MoeConfig } from "./config.ts";
 export { type StepValues, TrainingStep } from "./step.ts";
 export { loadMixtral, mixtralConfig, type MixtralJson } from "./mixtral.ts";
+export type { ModelBlock, ModelShape } from "./config.ts";

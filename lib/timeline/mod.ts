@@ -72,3 +72,7 @@ export { type Difference, difference } from "./views/difference.ts";
 export { type Peaks, roofline } from "./views/roofline.ts";
 export { skew } from "./views/skew.ts";
 export { type StepCounts, type TokenCounts, tokenMap } from "./views/token_map.ts";
+export type { DocumentLike } from "./chart/plot.ts";
+export type { Theme } from "./chart/theme.ts";
+export type { KernelNames } from "./trace/foreign.ts";
+export type { RunFile } from "./table/save.ts";

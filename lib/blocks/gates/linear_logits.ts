@@ -16,9 +16,7 @@ export function linearLogits({ bias = false }: { readonly bias?: boolean } = {})
     ],
     backward: (c) => [
       ...productGrad(c, "weight", c.dLogits, c.accumulate),
-      ...(bias
-        ? [columnSum(logits(c, c.dLogits), matrix(c.gradient("bias"), 1, c.rows))]
-        : []),
+      ...(bias ? [columnSum(logits(c, c.dLogits), matrix(c.gradient("bias"), 1, c.rows))] : []),
     ],
     flops: productFlops,
   };

@@ -13,3 +13,6 @@ export { Predictor } from "./predict.ts";
 export { GRID_MEAN, type Method, PUBLISHED, type Published } from "./published.ts";
 export { allToAllSeconds, paperSizes, type SizeRow } from "./sizes.ts";
 export { type PaperRow, type PaperTables, paperTables } from "./tables.ts";
+export type { Predicted } from "./predict.ts";
+export type { Workload } from "./workloads.ts";
+export type { WorkloadName } from "./published.ts";
