@@ -153,9 +153,12 @@ export class RaggedRows {
     const peers = byPeers(chunks);
     const { table } = this.localLoads(rank);
     const ranges: RowRange[] = [];
-    let [base, sum] = [0, 0];
+    let base = 0;
+    let sum = 0;
     for (let i = 0; i < localExperts; i++) {
-      let [all, before, rows] = [0, 0, 0];
+      let all = 0;
+      let before = 0;
+      let rows = 0;
       for (let source = 0; source < ranks; source++) {
         const load = table[source * localExperts + i];
         all += load;

@@ -39,6 +39,8 @@ export interface WorkspaceOwner {
 export class NativeWorkspace implements Workspace {
   readonly #owner: WorkspaceOwner;
   readonly #buffers = new Map<string, { id: number; bytes: number }>();
+  /** Plans whose buffers are there: none ever shrinks. */
+  readonly #provided = new WeakSet<MemoryPlan>();
   #freed = false;
 
   constructor(owner: WorkspaceOwner) {
@@ -156,11 +158,17 @@ export class NativeWorkspace implements Workspace {
   }
 
   /** Makes room for the buffers of a graph: at once where little is missing, else off the event loop. */
-  provide({ own, arena }: MemoryPlan): Promise<void> | undefined {
+  provide(plan: MemoryPlan): Promise<void> | undefined {
+    this.#open();
+    if (this.#provided.has(plan)) return;
+    const { own, arena } = plan;
     const buffers = arena > 0 ? { ...own, [ARENA]: arena } : own;
     const missing = this.#missing(buffers).reduce((sum, { bytes }) => sum + bytes, 0);
-    if (missing >= OFF_THE_LOOP) return this.ensureAsync(buffers);
+    if (missing >= OFF_THE_LOOP) {
+      return this.ensureAsync(buffers).then(() => void this.#provided.add(plan));
+    }
     this.ensure(buffers);
+    this.#provided.add(plan);
   }
 
   /** Where a buffer of a graph lies. */

@@ -28,6 +28,7 @@ import { benchFaults } from "./bench/faults.ts";
 import { benchGpuReady } from "./bench/gpu_ready.ts";
 import { benchOverlap } from "./bench/overlap.ts";
 import { benchReady } from "./bench/ready.ts";
+import { benchGpuRoutings, benchRoutings } from "./bench/routings.ts";
 import { benchSharedExpert } from "./bench/shared_expert.ts";
 import { benchSimulate } from "./bench/simulate.ts";
 import { benchStackMemory } from "./bench/stack_memory.ts";
@@ -53,6 +54,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   ablation: benchAblation,
   sharedExpert: benchSharedExpert,
   ready: benchReady,
+  routings: benchRoutings,
   stackMemory: benchStackMemory,
   trust: benchTrust,
   faults: () => benchFaults(),
@@ -66,6 +68,7 @@ const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   runs: benchGpuRuns,
   memory: benchGpuMemory,
   ready: benchGpuReady,
+  routings: benchGpuRoutings,
   trust: benchGpuTrust,
 };
 
