@@ -21,3 +21,10 @@ export async function nbconvertPython(): Promise<string> {
   await ensurePackages({ "python3-nbconvert": [system, ...client] });
   return system;
 }
+
+/** Command of Jupyter's page, the classic notebook, which is installed by apt when missing. */
+export async function jupyterNotebook(): Promise<string> {
+  const ask = ["jupyter-notebook", "--version"];
+  if (!await succeeds(ask)) await ensurePackages({ "jupyter-notebook": ask });
+  return ask[0];
+}
