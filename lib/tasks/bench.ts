@@ -39,6 +39,7 @@ import { benchNcclOrders } from "./bench/nccl_orders.ts";
 import { benchNcclOverlap } from "./bench/nccl_overlap.ts";
 import { benchNcclSchedules } from "./bench/nccl_schedules.ts";
 import { benchGpuTrust, benchTrust } from "./bench/trust.ts";
+import { benchGpuTune, benchTune } from "./bench/tune.ts";
 import { BENCH_USAGE, type Cluster, parseBenchOptions } from "./bench/options.ts";
 import { type Benchmark, machine, print, type Report } from "./bench/report.ts";
 import { taskArguments } from "./build/command.ts";
@@ -57,6 +58,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   routings: benchRoutings,
   stackMemory: benchStackMemory,
   trust: benchTrust,
+  tune: benchTune,
   faults: () => benchFaults(),
 };
 
@@ -70,6 +72,7 @@ const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   ready: benchGpuReady,
   routings: benchGpuRoutings,
   trust: benchGpuTrust,
+  tune: benchGpuTune,
 };
 
 /** A benchmark of a world over NCCL. */

@@ -98,4 +98,14 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /<svg[^]*Predicted and measured, by kind of task[^]*<\/svg>/,
     /wrong links:[^]*^allToAll inter +\d+ +-[\d.]+ %/m,
   ],
+  "12-the-paper.ipynb": [
+    /^table 10 +ablation layer +Naive +step +2401 +2117 +-12 % /m,
+    /^table 8 +BERT-Large-MoE +ScheMoE +step +673 /m,
+    /<svg[^]*The paper's tables, predicted[^]*<\/svg>/,
+    /^assumed: OptSche gains what two chunks can overlap$/m,
+    /^all-to-alls 1\.31 times as long as published$/m,
+    /^Naive, allToAlls: predicted +\d+ ms, needed +1516 ms$/m,
+    /^grid: mean 2\.\d\dx \([\d.]+ to [\d.]+\), measured 1\.22x$/m,
+    /^ +1073741824 bytes pipe \d+ us, linear 1\.06x, 2DH 2\.57x$/m,
+  ],
 };

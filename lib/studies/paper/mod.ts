@@ -7,6 +7,8 @@
  * ```
  * @module
  */
+export { type AblationExplained, explainAblation } from "./explain.ts";
+export { paperSvg } from "./chart.ts";
 export { type Finding, findings } from "./findings.ts";
 export { type Grid, gridOf, paperGrid } from "./grid.ts";
 export { Predictor } from "./predict.ts";

@@ -1,0 +1,49 @@
+/** The chart of the paper's tables. @module */
+import { PAGE } from "../../timeline/chart/palette.ts";
+import { loadPlot, makeDocument } from "../../timeline/chart/plot.ts";
+import type { PaperRow } from "./tables.ts";
+
+const WIDTH = 760;
+const ROW = 22;
+const BLUE = "#0072b2";
+const RED = "#d55e00";
+
+/** SVG text: errors of every entry, as predicted, and with the all-to-alls that table 1 measured. */
+export async function paperSvg(rows: readonly PaperRow[]): Promise<string> {
+  const Plot = await loadPlot();
+  const document = await makeDocument();
+  const shown = rows.map(({ table, workload, method, what, error, explainedError }) => ({
+    name: `${table}: ${workload}, ${method}${what === "step" ? "" : `, ${what}`}`,
+    ...{ predicted: 100 * error, explained: 100 * explainedError },
+  }));
+  const element = Plot.plot({
+    // deno-lint-ignore no-explicit-any
+    document: document as any,
+    width: WIDTH,
+    height: 100 + ROW * shown.length,
+    ...{ marginTop: 48, marginLeft: 240, marginBottom: 44, marginRight: 24 },
+    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink, background: PAGE.paper },
+    ariaLabel: "Errors of the paper's tables",
+    x: {
+      ...{ nice: true, grid: true, label: "predicted over measured, less 1 (%)" },
+      ...{ labelAnchor: "center", labelArrow: "none" },
+    },
+    y: { domain: shown.map(({ name }) => name), label: null, tickSize: 0 },
+    marks: [
+      Plot.ruleX([0], { stroke: PAGE.ink }),
+      Plot.ruleY(shown, { x1: "predicted", x2: "explained", y: "name", stroke: PAGE.faint }),
+      Plot.dot(shown, { x: "predicted", y: "name", r: 4, fill: BLUE }),
+      Plot.dot(shown, { x: "explained", y: "name", r: 4, stroke: RED, strokeWidth: 1.5 }),
+      Plot.text(["The paper's tables, predicted"], {
+        ...{ frameAnchor: "top-left", dx: -230, dy: -38, textAnchor: "start" },
+        ...{ fontSize: 14, fontWeight: "bold", fill: PAGE.ink, text: (d: string) => d },
+      }),
+      Plot.text(["dot: from published alpha and beta alone; circle: with table 1's all-to-alls"], {
+        ...{ frameAnchor: "top-left", dx: -230, dy: -20, textAnchor: "start" },
+        ...{ fontSize: 11, fill: PAGE.faint, text: (d: string) => d },
+      }),
+    ],
+  });
+  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  return element.outerHTML;
+}
