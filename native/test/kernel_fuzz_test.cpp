@@ -61,6 +61,7 @@ class Maker {
     Packed packed(2);
     for (uint32_t task = 0, count = 1 + pick(3); task < count; ++task) {
       packed.operation(task, pick(2), 0, {});
+      if (pick(4) == 0) packed.records.back().flags = SCHEMOE_CHECK_NUMBERS;
       for (uint32_t kernels = 1 + pick(2); kernels > 0; --kernels) add(packed);
     }
     return packed.bytes();
@@ -172,7 +173,7 @@ void known(Engine& engine, uint64_t b) {
   constexpr int64_t kHuge = int64_t{1} << 62, kInt = INT32_MAX;
   const std::pair<uint64_t, Words> empty[] = {
       {26, Words().i(0, 0, 4, kHuge, 0, 0, 0, 0, 3).v(b).v(b)}, {26, Words().i(0, 0, 4, 0, kHuge, 0, 0, 0, 3).v(b).v(b)},
-      {8, Words().i(kInt, 0, 0, 1).v(b).v(b).v(b)},           {9, Words().i(kInt, 4, 0, 1).v(b).v(b).v(b).v(b)},
+      {8, Words().i(kInt, 0, 0, 1).v(b).v(b).v(b).v(b)},      {9, Words().i(kInt, 4, 0, 1).v(b).v(b).v(b).v(b)},
       {10, Words().i(0, kInt, 1).v(b).v(b).v(b)},             {15, Words().i(0, kInt, 1, 0).v(b).v(b).v(b).v(b).v(b).f(0)},
       {7, Words().i(kHuge, 0).v(b).v(b)},                      {11, Words().i(kInt, 0, 1, 1).v(b).v(b).v(b)},
       {2, Words().i(0, kHuge, 0, 4).m(b, 4, 0).none().i(0).m(b, 4, 0).i(0)},
@@ -186,7 +187,10 @@ void known(Engine& engine, uint64_t b) {
     Packed packed(2);
     packed.operation(0, 0, 0, {});
     packed.kernel(code, words);
-    CHECK_EQUAL(engine.run(packed, 20).text, "");
+    for (uint32_t flags : {uint32_t{0}, uint32_t{SCHEMOE_CHECK_NUMBERS}}) {
+      packed.records[0].flags = flags;
+      CHECK_EQUAL(engine.run(packed, 20).text, "");
+    }
   }
   const std::pair<uint64_t, Words> endless[] = {
       {18, Words().i(kHuge, 1, 0).v(b).v(b)},

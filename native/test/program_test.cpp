@@ -82,7 +82,7 @@ void operations(Refusals& r) {
   };
   r.refuse(changed([](auto& o) { o.rank = 2; }), "there are only 2 ranks, in task #1 on rank 2");
   r.refuse(changed([](auto& o) { o.lane = 3; }), "there is no lane 3");
-  r.refuse(changed([](auto& o) { o.flags = 2; }), "flags 2 are unknown");
+  r.refuse(changed([](auto& o) { o.flags = 4; }), "flags 4 are unknown");
   r.refuse(changed([](auto& o) { o.seconds = kNan; }), "cannot be paced to nan");
   r.refuse(changed([](auto& o) { o.seconds = INFINITY; }), "cannot be paced to inf");
   r.refuse(changed([](auto& o) { o.seconds = -INFINITY; }), "cannot be paced to -inf");

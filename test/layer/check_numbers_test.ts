@@ -12,14 +12,22 @@ import {
   swiglu,
   topK,
 } from "../../mod.ts";
+import { defaultKind } from "../../lib/engines/default_kind.ts";
 import * as blocks from "../../lib/blocks/mod.ts";
 import type { Gate, Loss } from "../../lib/blocks/mod.ts";
 import type { Compressor } from "../../lib/compressors/types.ts";
 
 const SIZES = { tokens: 12, modelDim: 8, hiddenDim: 10, experts: 4, gate: topK({ k: 2 }) };
 const checkNumbers = true;
+// SCHEMOE_ENGINE=cuda tries a GPU
+const kind = defaultKind();
 const open = (ranks = 2) =>
-  openEngine({ kind: "cpu", nodes: 1, ranksPerNode: ranks, links: "plain" });
+  openEngine({
+    kind,
+    nodes: 1,
+    ranksPerNode: ranks,
+    ...(kind === "cpu" ? { links: "plain" } : {}),
+  });
 
 const setOne = (layer: MoeLayer, name: string, at: number, value: number) =>
   layer.set({ [name]: layer.get(name).with(at, value) });

@@ -51,13 +51,18 @@ struct Results {
     if (p.rows.ragged()) rows(p.dtype, p.rows.count(), p.columns, p.out);
   }
   void operator()(const GateGrad& g) { rows(g.tokens, g.experts, g.d_logits); }
-  /// Rows of a block one after another where groups differ, else groups at a stride.
+  /// Where groups differ in rows, those of a block lie one after another. Of blocks and groups the fewer are
+  /// results of their own, and the others their groups.
   void operator()(const Decode& d) {
-    const bool even = d.group_rows.empty();
-    for (int64_t block = 0; block < d.blocks && d.columns > 0; ++block) {
+    const int64_t groups = d.group_rows.empty() ? d.groups : 1;
+    const bool by_group = groups < d.blocks;
+    const int64_t count = by_group ? groups : d.blocks, inner = by_group ? d.blocks : groups;
+    const int64_t step = by_group ? d.group_stride : d.block_stride, stride = by_group ? d.block_stride : d.group_stride;
+    if (d.blocks == 0 || d.rows == 0 || d.columns == 0) return;
+    for (int64_t i = 0; i < count; ++i) {
       View view = d.x;
-      view.offset += static_cast<uint64_t>(block * d.block_stride * element_bytes(d.dtype));
-      add(Block(d.dtype, even ? d.groups : 1, d.rows, d.columns), {view, d.row_stride, even ? d.group_stride : 0});
+      view.offset += static_cast<uint64_t>(i * step * element_bytes(d.dtype));
+      add(Block(d.dtype, inner, d.rows, d.columns), {view, d.row_stride, stride});
     }
   }
   void operator()(const SumRanks& s) { list_of(s.count, s.out); }
