@@ -1,7 +1,10 @@
 // Elementwise kernels against formulas in double; slopes against differences.
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <functional>
 
+#include "cpu/kernels/error_function.h"
 #include "library.h"
 
 namespace {
@@ -31,6 +34,32 @@ void each(const std::function<void(int64_t group, int64_t column, size_t at)>& b
       for (int64_t j = 0; j < kColumns; ++j) body(g, j, g * kStride + i * kLd + j);
     }
   }
+}
+
+/// Distance of a float to a number, in units of the last place of the nearest float.
+double ulps(float got, double expected) {
+  int exponent = 0;
+  std::frexp(static_cast<float>(expected), &exponent);
+  return std::fabs(double{got} - expected) / std::ldexp(1.0, exponent - 24);
+}
+
+/// Every 509th float between the smallest at which erf is not x / sqrt(pi / 4) and where it is 1; all exponents of exp.
+void accuracy() {
+  double erf_most = 0, exp_most = 0;
+  for (uint32_t bits = 0x33000000; bits < 0x41000000; bits += 509) {
+    const float x = std::bit_cast<float>(bits);
+    for (const float at : {x, -x}) {
+      erf_most = std::max(erf_most, ulps(schemoe::error_function(at), std::erf(double{at})));
+    }
+  }
+  for (float x = -87; x < 88; x += 0.0007f) {
+    exp_most = std::max(exp_most, ulps(schemoe::exponential_or_limit(x), std::exp(double{x})));
+  }
+  CHECK(erf_most < 2);
+  CHECK(exp_most < 2);
+  CHECK(std::isnan(schemoe::error_function(NAN)) && std::isnan(schemoe::exponential_or_limit(NAN)));
+  CHECK(schemoe::error_function(INFINITY) == 1 && schemoe::error_function(-INFINITY) == -1);
+  CHECK(schemoe::exponential_or_limit(-INFINITY) == 0 && schemoe::exponential_or_limit(INFINITY) == INFINITY);
 }
 
 Words head() { return Words().i(0, kGroups, kRows, kColumns); }
@@ -105,6 +134,7 @@ void clamped(Bench& bench) {
 }  // namespace
 
 int main() {
+  accuracy();
   Bench bench;
   for (int activation = SCHEMOE_IDENTITY; activation <= SCHEMOE_RELU_SQUARED; ++activation) {
     bias_act(bench, activation);

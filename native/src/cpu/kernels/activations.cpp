@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cpu/kernels/error_function.h"
 #include "cpu/kernels/kernels.h"
+#include "cpu/kernels/vector.h"
 
 namespace schemoe {
 
@@ -26,9 +28,10 @@ struct Relu {
 };
 
 struct Gelu {
-  static float value(float x) { return 0.5f * x * (1.0f + std::erf(x * kSqrtHalf)); }
+  static float value(float x) { return 0.5f * x * (1.0f + error_function(x * kSqrtHalf)); }
   static float slope(float x) {
-    return 0.5f * (1.0f + std::erf(x * kSqrtHalf)) + x * kInverseSqrtTwoPi * std::exp(-0.5f * x * x);
+    const float bell = exponential_or_limit(-0.5f * x * x);
+    return 0.5f * (1.0f + error_function(x * kSqrtHalf)) + x * kInverseSqrtTwoPi * bell;
   }
 };
 
@@ -42,7 +45,7 @@ struct GeluTanh {
 };
 
 struct Silu {
-  static float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+  static float sigmoid(float x) { return 1.0f / (1.0f + exponential_or_limit(-x)); }
   static float value(float x) { return x * sigmoid(x); }
   static float slope(float x) {
     const float s = sigmoid(x);
@@ -101,6 +104,42 @@ void with_two(schemoe_activation activation, Body&& body) {
   with(activation, [&](auto f) { body(Product<decltype(f)>{}); });
 }
 
+// The pragma says that rows are the same or apart: without it those computed in place would not be vectors.
+
+template <class F>
+SCHEMOE_VECTOR void values(const float* x, float* y, int64_t count) {
+#pragma GCC ivdep
+  for (int64_t j = 0; j < count; ++j) y[j] = F::value(x[j]);
+}
+
+template <class F>
+SCHEMOE_VECTOR void slopes(const float* dy, const float* x, float* dx, int64_t count) {
+#pragma GCC ivdep
+  for (int64_t j = 0; j < count; ++j) dx[j] = dy[j] * F::slope(x[j]);
+}
+
+template <class F>
+SCHEMOE_VECTOR void values(const float* a, const float* b, float* y, int64_t count) {
+#pragma GCC ivdep
+  for (int64_t j = 0; j < count; ++j) y[j] = F::value(a[j], b[j]);
+}
+
+/// What the gradients of a product are made of.
+struct Factors {
+  const float *dy, *a, *b;
+};
+
+template <class F>
+SCHEMOE_VECTOR void product_slopes(Factors x, float* da, float* db, int64_t count) {
+#pragma GCC ivdep
+  for (int64_t j = 0; j < count; ++j) {
+    // Everything is read before anything is written: outputs may be inputs.
+    const float from = x.dy[j], left = x.a[j], right = x.b[j];
+    da[j] = F::grad_a(from, left, right);
+    db[j] = F::grad_b(from, left, right);
+  }
+}
+
 /// The first element of row (group, row), or nullptr for a null view.
 float* row_of(const Context& context, const Matrix& matrix, int64_t group, int64_t row) {
   float* data = context.at<float>(matrix.view);
@@ -129,7 +168,7 @@ void run(const BiasAct& a, const Context& context) {
         for (int64_t j = 0; j < a.block.columns; ++j) x[j] += bias[j];
       }
       if (!y) return;
-      for (int64_t j = 0; j < a.block.columns; ++j) y[j] = f.value(x[j]);
+      values<decltype(f)>(x, y, a.block.columns);
     });
   });
 }
@@ -140,7 +179,7 @@ void run(const ActGrad& a, const Context& context) {
       const float* dy = row_of(context, a.dy, group, row);
       const float* x = row_of(context, a.x, group, row);
       float* dx = row_of(context, a.dx, group, row);
-      for (int64_t j = 0; j < a.block.columns; ++j) dx[j] = dy[j] * f.slope(x[j]);
+      slopes<decltype(f)>(dy, x, dx, a.block.columns);
     });
   });
 }
@@ -151,7 +190,7 @@ void run(const Glu& g, const Context& context) {
       const float* a = row_of(context, g.a, group, row);
       const float* b = row_of(context, g.b, group, row);
       float* y = row_of(context, g.y, group, row);
-      for (int64_t j = 0; j < g.block.columns; ++j) y[j] = f.value(a[j], b[j]);
+      values<decltype(f)>(a, b, y, g.block.columns);
     });
   });
 }
@@ -164,12 +203,7 @@ void run(const GluGrad& g, const Context& context) {
       const float* b = row_of(context, g.b, group, row);
       float* da = row_of(context, g.da, group, row);
       float* db = row_of(context, g.db, group, row);
-      for (int64_t j = 0; j < g.block.columns; ++j) {
-        // Everything is read before anything is written: outputs may be inputs.
-        const float from = dy[j], left = a[j], right = b[j];
-        da[j] = f.grad_a(from, left, right);
-        db[j] = f.grad_b(from, left, right);
-      }
+      product_slopes<decltype(f)>({dy, a, b}, da, db, g.block.columns);
     });
   });
 }
