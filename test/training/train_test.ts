@@ -40,6 +40,7 @@ Deno.test("train() goes on from its checkpoint as if it had not ended", async ()
     using engine = cpu(2);
     const options = { data, validateEvery: 4, progress: false } as const;
     using whole = makeModel(engine), first = makeModel(engine), second = makeModel(engine, 9);
+    await Promise.all([whole, first, second].map((model) => model.ready()));
     const expected = await train(whole, { ...options, steps: 12 });
     await train(first, { ...options, steps: 7, checkpoint });
     const run = await train(second, { ...options, steps: 12, checkpoint });
