@@ -22,11 +22,15 @@ export interface RaggedWay {
   readonly loads: Loads;
 }
 
+/** Ranks of a world in which the loads of each rank's experts are kept. */
+const MOST_KEPT = 256;
+
 export class RaggedRows {
   readonly #way: RaggedWay;
   readonly #slices: readonly Chunk[];
   readonly #firsts: Int32Array[] = [];
   readonly #ranges = new Map<number, ChunkRows>();
+  readonly #local: Loads[] = [];
   #most?: number;
 
   constructor(way: RaggedWay) {
@@ -123,6 +127,10 @@ export class RaggedRows {
 
   /** Loads of all ranks for the experts of one. */
   localLoads(rank: number): Loads {
+    return this.#local[rank] ??= this.#loadsOf(rank);
+  }
+
+  #loadsOf(rank: number): Loads {
     const { layer: { localExperts, groups, topology: { ranks } }, loads } = this.#way;
     const table = new Int32Array(ranks * localExperts);
     const place = groups.place(rank) * localExperts;
@@ -151,7 +159,8 @@ export class RaggedRows {
     const { begin, end } = chunks[chunk];
     const from = sources(chunks[chunk], rank, ranks);
     const peers = byPeers(chunks);
-    const { table } = this.localLoads(rank);
+    // of thousands of ranks all tables together would fill the memory
+    const { table } = ranks > MOST_KEPT ? this.#loadsOf(rank) : this.localLoads(rank);
     const ranges: RowRange[] = [];
     let base = 0;
     let sum = 0;

@@ -31,6 +31,8 @@ export class Words {
   readonly #hosts = new Map<HostFunction, number>();
   readonly regions: { name: string; id: number; begin: number; bytes: number }[] = [];
   readonly #ids = new Map<string, number>();
+  /** Where further integers of a kernel were written. */
+  readonly #written = new Map<Int32Array, number>();
 
   constructor(readonly place: (name: string) => Place) {
     this.#buffer = spare ?? new ArrayBuffer(1 << 16);
@@ -94,7 +96,7 @@ export class Words {
     for (let i = 0; i < args.length; i++) {
       this.#argument(name, i < letters.length ? letters[i] : "i", args[i]);
     }
-    if (more) { for (let i = 0; i < more.length; i++) this.#integer(more[i]); }
+    if (more) this.#integers(more);
     this.#halves[2 * head] = code;
     this.#halves[2 * head + 1] = this.length - head - 1;
   }
@@ -156,6 +158,18 @@ export class Words {
     const at = 2 * this.length++;
     this.#halves[at] = value;
     this.#halves[at + 1] = Math.floor(value / 2 ** 32);
+  }
+
+  /** Kernels of an expert share the rows of its groups: what was written before is copied. */
+  #integers(values: Int32Array): void {
+    const before = this.#written.get(values);
+    if (before === undefined) {
+      this.#written.set(values, this.length);
+      for (let i = 0; i < values.length; i++) this.#integer(values[i]);
+      return;
+    }
+    this.#halves.copyWithin(2 * this.length, 2 * before, 2 * (before + values.length));
+    this.length += values.length;
   }
 
   #reserve(words: number): void {
