@@ -16,11 +16,11 @@ export const ACTIVATIONS = {
 export type Activation = keyof typeof ACTIVATIONS;
 
 /** How {@linkcode glu} combines its arguments: activation(a) * b, or the clamped one of gpt-oss. */
-export type Gluing = Activation | "clampedSwiglu";
-const CLAMPED_SWIGLU = 6;
+export type Gluing = Activation | "clampedSwiglu" | "limitedSwiglu";
+const OF_TWO: Readonly<Record<string, number>> = { clampedSwiglu: 6, limitedSwiglu: 7 };
 /** Number of a way to combine. @throws {SchemoeError} for an unknown name. */
 export const gluCode = (name: Gluing): number =>
-  name === "clampedSwiglu" ? CLAMPED_SWIGLU : activationCode(name);
+  Object.hasOwn(OF_TWO, name) ? OF_TWO[name] : activationCode(name as Activation);
 
 /** Absent argument where a kernel allows it. */
 export const NONE: View = { buffer: "", offset: 0 };

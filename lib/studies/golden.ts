@@ -1,5 +1,5 @@
 /** Reference cases: one layer in a safetensors file, computed by somebody else. @module */
-import { clampedSwiglu, ffn, geglu, swiglu } from "../blocks/experts/mod.ts";
+import { clampedSwiglu, ffn, geglu, limitedSwiglu, swiglu } from "../blocks/experts/mod.ts";
 import type { Activation } from "../kernels/mod.ts";
 import type { LayerConfig } from "../blocks/mod.ts";
 import { parseSafetensors } from "../files/safetensors.ts";
@@ -144,7 +144,7 @@ function expertOf(config: Record<string, unknown>, fail: (problem: string) => ne
       ? swiglu()
       : fail(`expert "${config.expert}" with activation "${activation}"`);
   }
-  const others = { geglu, clampedSwiglu, relu2 };
+  const others = { geglu, clampedSwiglu, limitedSwiglu, relu2 };
   if (Object.hasOwn(others, String(config.expert))) {
     return others[config.expert as keyof typeof others]();
   }

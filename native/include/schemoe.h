@@ -77,7 +77,8 @@ typedef enum schemoe_activation {
   SCHEMOE_GELU_TANH = 3,
   SCHEMOE_SILU = 4,
   SCHEMOE_RELU_SQUARED = 5, /* max(x, 0)^2 */
-  SCHEMOE_CLAMPED_SWIGLU = 6 /* of two (glu alone): g sigmoid(1.702 g) (u + 1), g = min(a, 7), u = b in [-7, 7] */
+  SCHEMOE_CLAMPED_SWIGLU = 6, /* of two (glu alone): g sigmoid(1.702 g) (u + 1), g = min(a, 7), u = b in [-7, 7] */
+  SCHEMOE_LIMITED_SWIGLU = 7 /* of two: g sigmoid(g) u, g = min(a, 10), u = b in [-10, 10] */
 } schemoe_activation;
 typedef struct schemoe_engine schemoe_engine;
 typedef struct schemoe_program schemoe_program;

@@ -115,7 +115,7 @@ class NumberCases {
       const auto dy = in(kCount), of = activation == SCHEMOE_IDENTITY ? other(kCount) : in(kCount), dx = other(kCount);
       words().m(dy, kColumns, 0).m(of, kColumns, 0).m(dx, kColumns, 0).i(activation);
     }
-    for (int activation = SCHEMOE_IDENTITY; activation <= SCHEMOE_CLAMPED_SWIGLU; ++activation) {
+    for (int activation = SCHEMOE_IDENTITY; activation <= SCHEMOE_LIMITED_SWIGLU; ++activation) {
       begin(4, "glu"), head();
       const auto a = in(kCount), b = in(kCount), y = other(kCount);
       words().m(a, kColumns, 0).m(b, kColumns, 0).m(y, kColumns, 0).i(activation);

@@ -54,10 +54,12 @@ Deno.test("TypeScript has the numbers of the library's enums", () => {
     { SCHEMOE_F32: typeCode("float32"), SCHEMOE_BF16: typeCode("bfloat16") },
     enums.schemoe_dtype,
   );
-  const { SCHEMOE_CLAMPED_SWIGLU: clamped, ...activations } = enums.schemoe_activation;
+  const { SCHEMOE_CLAMPED_SWIGLU: clamped, SCHEMOE_LIMITED_SWIGLU: limited, ...activations } =
+    enums.schemoe_activation;
   assertEquals(renamed(ACTIVATIONS), activations);
-  // an activation of two factors, which only glu takes
+  // activations of two factors, which only glu takes
   assertEquals(gluCode("clampedSwiglu"), clamped);
+  assertEquals(gluCode("limitedSwiglu"), limited);
   assertEquals(enums.constants.SCHEMOE_PROGRAM_MAGIC, MAGIC);
 });
 

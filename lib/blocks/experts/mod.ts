@@ -12,5 +12,6 @@ export type * from "./types.ts";
 export { clampedSwiglu } from "./clamped_swiglu.ts";
 export { ffn } from "./ffn.ts";
 export { geglu } from "./geglu.ts";
+export { limitedSwiglu } from "./limited_swiglu.ts";
 export { onnx, type OnnxExpert, type OnnxOptions } from "./onnx.ts";
 export { swiglu } from "./swiglu.ts";

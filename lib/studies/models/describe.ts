@@ -2,6 +2,12 @@
 import type { ModelRouter, ModelSpec } from "./spec.ts";
 import { MODELS } from "./table.ts";
 
+const EXPERTS = {
+  swiglu: "SwiGLU",
+  clamped: "clamped SwiGLU, biases",
+  limited: "SwiGLU, clamped at 10",
+};
+
 const COLUMNS: readonly (readonly [string, (spec: ModelSpec) => string])[] = [
   ["model", ({ name }) => `\`${name}\``],
   ["layers", ({ layers }) => `${layers}`],
@@ -12,7 +18,7 @@ const COLUMNS: readonly (readonly [string, (spec: ModelSpec) => string])[] = [
   ["scores", ({ router }) => router.scores],
   ["choice", ({ router }) => choiceOf(router)],
   ["weights", ({ router }) => weightsOf(router)],
-  ["expert", ({ expert }) => expert === "clamped" ? "clamped SwiGLU, biases" : "SwiGLU"],
+  ["expert", ({ expert }) => EXPERTS[expert ?? "swiglu"]],
   ["shared", sharedOf],
   ["losses", ({ losses }) => listed(Object.entries(losses).map((loss) => loss.join(" ")))],
   ["sizes from", ({ sources }) => sources.sizes],

@@ -4,6 +4,7 @@ import {
   globalBatch,
   hashed,
   type LayerConfig,
+  limitedSwiglu,
   type Routing,
   sequence,
   signUpdate,
@@ -29,6 +30,8 @@ export interface ModelLayerOptions {
   readonly routing?: Routing;
 }
 
+const EXPERTS = { swiglu, clamped: clampedSwiglu, limited: limitedSwiglu };
+
 const LOSSES: Readonly<Record<ModelLoss, (options: { readonly weight: number }) => Loss>> = {
   ...{ switch: switchBalance, globalBatch, sequence },
 };
@@ -49,7 +52,7 @@ export function layerOf(spec: ModelSpec, options: ModelLayerOptions): LayerConfi
     ...{ tokens, modelDim, hiddenDim, experts, dtype, routing },
     gate: number < (router.hash?.layers ?? 0) ? tableGate(spec) : bestGate(spec),
     losses: lossesOf(spec),
-    expert: spec.expert === "clamped" ? clampedSwiglu() : swiglu(),
+    expert: EXPERTS[spec.expert ?? "swiglu"](),
     ...(shared ? { shared: { ...shared, expert: swiglu() } } : {}),
   };
 }

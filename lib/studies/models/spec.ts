@@ -13,8 +13,8 @@ export interface ModelSpec {
   /** Experts of a token. */
   readonly topK: number;
   readonly router: ModelRouter;
-  /** `swiglu` (default); `clamped`: gpt-oss's, with biases. */
-  readonly expert?: "clamped";
+  /** `swiglu` (default); `clamped`: gpt-oss's, with biases; `limited`: DeepSeek-V4's. */
+  readonly expert?: "clamped" | "limited";
   /** Shared experts as one of their common width. */
   readonly shared?: { readonly hiddenDim: number; readonly gate?: "sigmoid" };
   /** Losses by name, with their weights. */

@@ -90,13 +90,13 @@ export const MODELS: readonly ModelSpec[] = [
       ...{ scores: "sqrtSoftplus", biasRate: 1e-3, scale: 1.5 },
       hash: { layers: 3, vocabulary: 129280 },
     },
+    expert: "limited",
     ...{ shared: { hiddenDim: 2048 }, losses: { sequence: 1e-4 }, expertParallel: 32 },
     sources: {
       sizes: "config.json of deepseek-ai/DeepSeek-V4-Flash-Base",
       router: "transformers deepseek_v4; rate and loss assumed as of DeepSeek-V3",
       groups: "assumed",
     },
-    differs: "its experts clamp both products at 10",
   },
   {
     ...{ name: "glm-4.5", layers: 89, modelDim: 5120, hiddenDim: 1536, experts: 160, topK: 8 },

@@ -65,7 +65,7 @@ schemoe_activation Reader::activation() {
 }
 
 schemoe_activation Reader::gluing() {
-  return static_cast<schemoe_activation>(integer("activation", SCHEMOE_CLAMPED_SWIGLU));
+  return static_cast<schemoe_activation>(integer("activation", SCHEMOE_LIMITED_SWIGLU));
 }
 
 double Reader::real() { return std::bit_cast<double>(word('f')); }

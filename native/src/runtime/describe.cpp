@@ -116,7 +116,8 @@ void write_enums(std::ostream& out) {
   out << ',';
   write_enum(out, "schemoe_activation",
              {NUMBER(SCHEMOE_IDENTITY), NUMBER(SCHEMOE_RELU), NUMBER(SCHEMOE_GELU), NUMBER(SCHEMOE_GELU_TANH),
-              NUMBER(SCHEMOE_SILU), NUMBER(SCHEMOE_RELU_SQUARED), NUMBER(SCHEMOE_CLAMPED_SWIGLU)});
+              NUMBER(SCHEMOE_SILU), NUMBER(SCHEMOE_RELU_SQUARED), NUMBER(SCHEMOE_CLAMPED_SWIGLU),
+              NUMBER(SCHEMOE_LIMITED_SWIGLU)});
   out << ',';
   write_enum(out, "constants", {NUMBER(SCHEMOE_NONE), NUMBER(SCHEMOE_PROGRAM_MAGIC)});
 }

@@ -341,9 +341,9 @@ void special_values(Both& t) {
       constexpr int64_t kRows = 33;
       const auto count = static_cast<size_t>(kRows * columns);
       const auto head = [&](int d) { return Words().i(d, 1, kRows, columns); };
-      for (int activation = SCHEMOE_IDENTITY; activation <= SCHEMOE_CLAMPED_SWIGLU; ++activation) {
+      for (int activation = SCHEMOE_IDENTITY; activation <= SCHEMOE_LIMITED_SWIGLU; ++activation) {
         uint32_t x = 0, y = 0;
-        if (activation != SCHEMOE_CLAMPED_SWIGLU) {  // which is of two
+        if (activation < SCHEMOE_CLAMPED_SWIGLU) {  // from there on they are of two
           t.begin("special bias_act", dtype);
           x = t.values(special(t, count)), y = t.values(t.random(count));
           const auto bias = t.values(special(t, static_cast<size_t>(columns)));

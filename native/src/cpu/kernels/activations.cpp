@@ -83,6 +83,18 @@ struct ClampedSwiglu {
   }
 };
 
+/// DeepSeek-V4's: a clamped argument passes no gradient.
+struct LimitedSwiglu {
+  static constexpr float kLimit = 10.0f;
+  static float value(float a, float b) { return Silu::value(std::min(a, kLimit)) * std::clamp(b, -kLimit, kLimit); }
+  static float grad_a(float from, float a, float b) {
+    return a > kLimit ? 0.0f : from * std::clamp(b, -kLimit, kLimit) * Silu::slope(a);
+  }
+  static float grad_b(float from, float a, float b) {
+    return std::fabs(b) > kLimit ? 0.0f : from * Silu::value(std::min(a, kLimit));
+  }
+};
+
 /// Calls `body` with the function as a type, so that the loop inside knows it.
 template <class Body>
 void with(schemoe_activation activation, Body&& body) {
@@ -93,7 +105,8 @@ void with(schemoe_activation activation, Body&& body) {
     case SCHEMOE_GELU_TANH: return body(GeluTanh{});
     case SCHEMOE_SILU: return body(Silu{});
     case SCHEMOE_RELU_SQUARED: return body(ReluSquared{});
-    case SCHEMOE_CLAMPED_SWIGLU: return;  // refused when the Program was read
+    case SCHEMOE_CLAMPED_SWIGLU:
+    case SCHEMOE_LIMITED_SWIGLU: return;  // refused when the Program was read
   }
 }
 
@@ -101,6 +114,7 @@ void with(schemoe_activation activation, Body&& body) {
 template <class Body>
 void with_two(schemoe_activation activation, Body&& body) {
   if (activation == SCHEMOE_CLAMPED_SWIGLU) return body(ClampedSwiglu{});
+  if (activation == SCHEMOE_LIMITED_SWIGLU) return body(LimitedSwiglu{});
   with(activation, [&](auto f) { body(Product<decltype(f)>{}); });
 }
 

@@ -87,6 +87,21 @@ struct ClampedSwiglu {
   }
 };
 
+/// DeepSeek-V4's: a clamped argument passes no gradient.
+template <bool kQuick>
+struct LimitedSwiglu {
+  static constexpr float kLimit = 10.0f;
+  static __device__ float clamped(float b) { return b > kLimit ? kLimit : b < -kLimit ? -kLimit : b; }
+  static __device__ float gated(float a) { return Silu<kQuick>::value(a > kLimit ? kLimit : a); }
+  static __device__ float value(float a, float b) { return gated(a) * clamped(b); }
+  static __device__ float grad_a(float from, float a, float b) {
+    return a > kLimit ? 0.0f : from * clamped(b) * Silu<kQuick>::slope(a);
+  }
+  static __device__ float grad_b(float from, float a, float b) {
+    return fabsf(b) > kLimit ? 0.0f : from * gated(a);
+  }
+};
+
 template <class T, class Body>
 void with_function(schemoe_activation activation, Body&& body) {
   switch (activation) {
@@ -96,7 +111,8 @@ void with_function(schemoe_activation activation, Body&& body) {
     case SCHEMOE_GELU_TANH: return body(GeluTanh{});
     case SCHEMOE_SILU: return body(Silu<std::is_same_v<T, bf16>>{});
     case SCHEMOE_RELU_SQUARED: return body(ReluSquared{});
-    case SCHEMOE_CLAMPED_SWIGLU: return;  // refused when the Program was read
+    case SCHEMOE_CLAMPED_SWIGLU:
+    case SCHEMOE_LIMITED_SWIGLU: return;  // refused when the Program was read
   }
 }
 
@@ -104,6 +120,7 @@ void with_function(schemoe_activation activation, Body&& body) {
 template <class T, class Body>
 void with_two(schemoe_activation activation, Body&& body) {
   if (activation == SCHEMOE_CLAMPED_SWIGLU) return body(ClampedSwiglu<std::is_same_v<T, bf16>>{});
+  if (activation == SCHEMOE_LIMITED_SWIGLU) return body(LimitedSwiglu<std::is_same_v<T, bf16>>{});
   with_function<T>(activation, [&](auto f) { body(Product<decltype(f)>{}); });
 }
 
