@@ -93,14 +93,22 @@ export function topology(options: TopologyOptions): Topology {
   };
   const processor = { ...SMALL.processor, ...processorOf(options.processor) };
   const contention = options.contention &&
-    { ...{ compute: 1, communication: 1 }, ...options.contention };
+    { compute: 1, communication: 1, ...options.contention };
   const nic = cardOf(options.nic);
   const ranks = nodes * ranksPerNode;
   const { name, source } = { ...(isEmulated(options) ? EMULATED : {}), ...defined(options) };
   const made: Topology = {
     ...(name === undefined ? {} : { name }),
     ...(source === undefined ? {} : { source }),
-    ...{ nodes, ranksPerNode, ranks, links, processor, sharing, speed, nic, contention },
+    nodes,
+    ranksPerNode,
+    ranks,
+    links,
+    processor,
+    sharing,
+    speed,
+    nic,
+    contention,
     ...(spine ? { spine } : {}),
   };
   checkTopology(made);
@@ -118,8 +126,19 @@ function defined({ name, source }: TopologyOptions) {
 }
 
 const OPTIONS = [
-  ...["nodes", "ranksPerNode", "intra", "inter", "local", "processor", "sharing"],
-  ...["speed", "nic", "spine", "contention", "name", "source"],
+  "nodes",
+  "ranksPerNode",
+  "intra",
+  "inter",
+  "local",
+  "processor",
+  "sharing",
+  "speed",
+  "nic",
+  "spine",
+  "contention",
+  "name",
+  "source",
 ];
 
 /**

@@ -9,8 +9,10 @@ import { questions } from "./bad_inputs/questions.ts";
 import { setup } from "./bad_inputs/setup.ts";
 
 const tables: Readonly<Record<string, BadInputs>> = {
-  ...{ "worlds, engines, layers": setup, "choices and tensors": choices },
-  ...{ "code of one's own": ownCode, "files and timelines": files },
+  "worlds, engines, layers": setup,
+  "choices and tensors": choices,
+  "code of one's own": ownCode,
+  "files and timelines": files,
   questions,
 };
 

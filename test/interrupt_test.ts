@@ -33,7 +33,9 @@ async function interrupted(script: string, after: readonly string[], args: strin
   const config = new URL("../deno.json", import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", "--no-lock", "-A", "--config", config, file, ...args],
-    ...{ stdin: "null", stdout: "piped", stderr: "inherit" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
   }).spawn();
   const lines: string[] = [];
   let rest = "";

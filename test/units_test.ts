@@ -6,7 +6,11 @@ import { didYouMean, quoted } from "../lib/words.ts";
 Deno.test("parseRate() reads bytes, bits and operations with their prefixes", () => {
   const bytes = (text: string) => parseRate(text, "B/s");
   assertEquals(["50 GB/s", "3.35TB/s", "400 Gb/s", "1e9 B/s", "12 MB/s"].map(bytes), [
-    ...[50e9, 3.35e12, 50e9, 1e9, 12e6],
+    50e9,
+    3.35e12,
+    50e9,
+    1e9,
+    12e6,
   ]);
   assertEquals(parseRate("989 TFLOP/s", "FLOP/s"), 989e12);
   assertEquals(parseRate("989 TFLOPS", "FLOP/s"), 989e12);
@@ -18,7 +22,12 @@ Deno.test("parseRate() reads bytes, bits and operations with their prefixes", ()
 
 Deno.test("parseTime() reads seconds with their prefixes", () => {
   assertEquals(["5 us", "5us", "1.5 ms", "2 s", "7 ns", "3 µs"].map(parseTime), [
-    ...[5 * 1e-6, 5 * 1e-6, 1.5 * 1e-3, 2, 7 * 1e-9, 3 * 1e-6],
+    5 * 1e-6,
+    5 * 1e-6,
+    1.5 * 1e-3,
+    2,
+    7 * 1e-9,
+    3 * 1e-6,
   ]);
   assertEquals(["5", "us", "5 minutes", "-5 us"].map(parseTime), Array(4).fill(undefined));
 });
@@ -35,7 +44,8 @@ Deno.test("rateText() and timeText() write what parseRate() and parseTime() read
 
 Deno.test("topology() takes links and processors with units, and as numbers", () => {
   const { links, processor, nic } = topology({
-    ...{ nodes: 2, ranksPerNode: 4 },
+    nodes: 2,
+    ranksPerNode: 4,
     intra: { bandwidth: "450 GB/s", latency: "3 us" },
     inter: { bandwidth: 50e9, latency: 1e-5 },
     processor: { flopRate: "989 TFLOP/s", byteRate: "3.35 TB/s", latency: "4 us" },
@@ -64,7 +74,12 @@ Deno.test("didYouMean() names what is near, and nothing where all is far", () =>
 
 Deno.test("quoted() tells text from numbers", () => {
   assertEquals(["4", 4, NaN, undefined, ["a", 1], { a: 1 }].map(quoted), [
-    ...['"4"', "4", "NaN", "undefined", '["a", 1]', '{"a":1}'],
+    '"4"',
+    "4",
+    "NaN",
+    "undefined",
+    '["a", 1]',
+    '{"a":1}',
   ]);
   assertEquals(quoted(() => 3), "a function");
 });

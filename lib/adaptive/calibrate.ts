@@ -148,7 +148,9 @@ class Calibration {
       if (this.#collected.samples.size > 0 && this.#past > LAYERS_PART * this.seconds) break;
       const layer = this.#layer(config);
       const runs = await passes(layer, {
-        ...{ ...others, chunks: atMost(chunks), scheduler: "sequential" },
+        ...others,
+        chunks: atMost(chunks),
+        scheduler: "sequential",
       }, REPEATS);
       for (const measured of runs) this.#collected.add(measured);
       line.advance(1, `${config.tokens} x ${config.modelDim} x ${config.hiddenDim}`);
@@ -225,7 +227,8 @@ class Calibration {
     const { next, wait, meet } = this.#collected.launches;
     const { os, arch } = Deno.build;
     return {
-      ...{ format: PROFILE_FORMAT, version: PROFILE_VERSION },
+      format: PROFILE_FORMAT,
+      version: PROFILE_VERSION,
       machine: { os, architecture: arch, processors: navigator.hardwareConcurrency },
       versions: { package: packageFile.version, deno: Deno.version.deno },
       date: new Date().toISOString(),
@@ -297,7 +300,10 @@ function linksOf(samples: readonly Sample[]): LinksFit {
     row.seconds.push(seconds);
   }
   return {
-    ...{ alpha, local, corrections, quality },
+    alpha,
+    local,
+    corrections,
+    quality,
     intra: { alpha: intraAlpha, beta: intraBeta },
     inter: { alpha: interAlpha, beta: interBeta },
     bySize: [...bySize.values()].map((row) => ({ ...row, seconds: median(row.seconds) }))

@@ -52,7 +52,10 @@ export function observe(program: Program, events: EventTable): Observed[] {
       for (const peer of Array.from(pattern?.peers(rank) ?? [])) base = Math.max(base, own[peer]);
       const i = at.get(position * ranks + rank)!;
       observed.push({
-        ...{ task, rank, base: base * SECONDS, end: events.end[i] * SECONDS },
+        task,
+        rank,
+        base: base * SECONDS,
+        end: events.end[i] * SECONDS,
         begun: (events.start[i] + events.wait[i]) * SECONDS,
         paced: (events.paced?.[i] ?? 0) * SECONDS,
         after: base > own[rank] ? "peer" : kinds[rank],

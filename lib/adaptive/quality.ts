@@ -121,7 +121,8 @@ function rowOf({ shape, name, measured, profile }: {
   const predictions = measured.map(({ runs }) => simulated(runs[0], profile));
   const count = Math.min(...used.map((runs) => runs.length));
   return {
-    ...{ shape, name },
+    shape,
+    name,
     predicted: predictions.reduce((sum, { makespan }) => sum + makespan, 0),
     measured: Array.from(
       { length: count },

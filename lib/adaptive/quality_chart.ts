@@ -24,7 +24,10 @@ export async function errorsSvg(
   const percent = (value: number) => 100 * value;
   const names = kinds.map(({ what }) => what);
   const shown = kinds.map(({ what, ...of }) => ({
-    ...{ what, median: percent(of.median), least: percent(of.least), most: percent(of.most) },
+    what,
+    median: percent(of.median),
+    least: percent(of.least),
+    most: percent(of.most),
   }));
   const reach = Math.max(2, ...shown.flatMap(({ least, most }) => [-least, most])) * 1.15;
   const inside = points.map(({ what, error }) => ({ what, error: percent(error) }))
@@ -34,12 +37,18 @@ export async function errorsSvg(
     document: document as any,
     width: WIDTH,
     height: 96 + ROW * names.length,
-    ...{ marginTop: 48, marginLeft: 150, marginBottom: 44, marginRight: 24 },
+    marginTop: 48,
+    marginLeft: 150,
+    marginBottom: 44,
+    marginRight: 24,
     style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: "Errors of predictions",
     x: {
-      ...{ domain: [-reach, reach], grid: true, label: "predicted over measured, less 1 (%)" },
-      ...{ labelAnchor: "center", labelArrow: "none" },
+      domain: [-reach, reach],
+      grid: true,
+      label: "predicted over measured, less 1 (%)",
+      labelAnchor: "center",
+      labelArrow: "none",
     },
     y: { domain: names, label: null, tickSize: 0 },
     marks: [
@@ -48,12 +57,23 @@ export async function errorsSvg(
       Plot.ruleY(shown, { x1: "least", x2: "most", y: "what", stroke: BLUE, strokeWidth: 2 }),
       Plot.dot(shown, { x: "median", y: "what", fill: RED, r: 4 }),
       Plot.text(["Predicted and measured, by kind of task"], {
-        ...{ frameAnchor: "top-left", dx: -140, dy: -38, textAnchor: "start" },
-        ...{ fontSize: 14, fontWeight: "bold", fill: PAGE.ink, text: (d: string) => d },
+        frameAnchor: "top-left",
+        dx: -140,
+        dy: -38,
+        textAnchor: "start",
+        fontSize: 14,
+        fontWeight: "bold",
+        fill: PAGE.ink,
+        text: (d: string) => d,
       }),
       Plot.text(["each tick a layer under one choice; bar: nine of ten; dot: median"], {
-        ...{ frameAnchor: "top-left", dx: -140, dy: -20, textAnchor: "start" },
-        ...{ fontSize: 11, fill: PAGE.faint, text: (d: string) => d },
+        frameAnchor: "top-left",
+        dx: -140,
+        dy: -20,
+        textAnchor: "start",
+        fontSize: 11,
+        fill: PAGE.faint,
+        text: (d: string) => d,
       }),
     ],
   });

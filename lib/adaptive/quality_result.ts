@@ -110,7 +110,8 @@ export class PredictionQuality {
   toString(): string {
     const head = ["kind", "rows", "signed median", "from", "to", "typical"];
     const body = [this.stepError, ...this.byKind].map((row) => [
-      ...[row.what, `${row.rows}`],
+      row.what,
+      `${row.rows}`,
       ...[row.median, row.least, row.most, row.typical].map((value) => percent(value)),
     ]);
     return alignedText([head, ...body]);
@@ -127,8 +128,11 @@ const FIVE = 0.05;
 function errorOf(what: string, errors: readonly number[]): KindError {
   const sum = errors.reduce((total, error) => total + Math.abs(error), 0);
   return {
-    ...{ what, rows: errors.length, median: median(errors) || 0 },
-    ...{ least: quantile(errors, FIVE) || 0, most: quantile(errors, 1 - FIVE) || 0 },
+    what,
+    rows: errors.length,
+    median: median(errors) || 0,
+    least: quantile(errors, FIVE) || 0,
+    most: quantile(errors, 1 - FIVE) || 0,
     typical: errors.length > 0 ? sum / errors.length : 0,
   };
 }

@@ -54,13 +54,13 @@ export function layerSteps(
   for (const chunks of [1, CHUNKS]) {
     for (const [i, config] of configs.entries()) {
       const allToAll = ALGORITHMS[(i + chunks) % ALGORITHMS.length];
-      steps.push({ ...{ config, chunks, allToAll }, compressor: "none" });
+      steps.push({ config, chunks, allToAll, compressor: "none" });
     }
   }
   for (const [i, config] of configs.entries()) {
     for (const [j, compressor] of codecs.entries()) {
       const allToAll = ALGORITHMS[(i + j) % ALGORITHMS.length];
-      steps.push({ ...{ config, allToAll, compressor }, chunks: i % 2 ? CHUNKS : 1 });
+      steps.push({ config, allToAll, compressor, chunks: i % 2 ? CHUNKS : 1 });
     }
   }
   return steps;
@@ -83,7 +83,11 @@ function exchange(topology: Topology, algorithm: AllToAll, bytes: number): Progr
   let after: readonly ReturnType<typeof g.add>[] = [];
   for (let chunk = 0; chunk < IN_A_ROW; chunk++) {
     after = g.allToAll({
-      ...{ label: "A", chunk, stage: 0, after, algorithm },
+      label: "A",
+      chunk,
+      stage: 0,
+      after,
+      algorithm,
       sliceBytes: Math.ceil(bytes / topology.ranks),
       input: g.buffer(`input ${chunk}`, bytes + topology.ranks),
       output: g.buffer(`output ${chunk}`, bytes + topology.ranks),

@@ -38,8 +38,16 @@ export interface TuneOptions extends Omit<Grid, "compressors"> {
 }
 
 const OPTIONS = [
-  ...["engine", "profile", "budget", "error", "codecs", "finalists", "repeats"],
-  ...["schedulers", "allToAlls", "chunks"],
+  "engine",
+  "profile",
+  "budget",
+  "error",
+  "codecs",
+  "finalists",
+  "repeats",
+  "schedulers",
+  "allToAlls",
+  "chunks",
 ];
 const SECONDS = 30;
 const FINALISTS = 6;
@@ -132,7 +140,9 @@ class Tuner {
     const { layer, options } = this;
     const { schedulers, allToAlls, chunks, finalists = FINALISTS, repeats = REPEATS } = options;
     const grid = {
-      ...{ schedulers, allToAlls, chunks },
+      schedulers,
+      allToAlls,
+      chunks,
       compressors: codecs,
     };
     const { topology } = layer.layer;

@@ -82,7 +82,9 @@ export class Tuned {
       pass,
       rows: rows.slice(0, SHOWN).map((row) => ({
         name: candidateName(row.choices),
-        ...{ predicted: row.seconds, bound: row.bound, measured: row.measured },
+        predicted: row.seconds,
+        bound: row.bound,
+        measured: row.measured,
         chosen: row === chosen,
       })),
     })));
@@ -94,7 +96,8 @@ export class Tuned {
     const head = ["pass", "choices", "predicted", "measured", "bound"];
     const body = this.passes.flatMap(({ pass, rows, chosen }) =>
       rows.slice(0, SHOWN).map((row) => [
-        ...[pass, `${candidateName(row.choices)}${row === chosen ? " (chosen)" : ""}`],
+        pass,
+        `${candidateName(row.choices)}${row === chosen ? " (chosen)" : ""}`,
         time(row.seconds),
         row.measured.length > 0 ? time(median(row.measured)) : "",
         time(row.bound),

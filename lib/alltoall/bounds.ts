@@ -99,7 +99,8 @@ function acrossSpine(topology: Topology, between: Float64Array): AllToAllBound {
   });
   const ranks = Math.max(ranksPerLeaf(topology), each * ranksPerNode);
   return {
-    ...{ name: "spine", general: true },
+    name: "spine",
+    general: true,
     ...largest("leaf", sent, received.fill(0), uplinkBeta(topology) / ranks),
   };
 }

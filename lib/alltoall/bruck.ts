@@ -27,7 +27,8 @@ export const bruck: AllToAll = {
           steps: sent.map((distance, i) => copy(at[distance], scratch(i))),
         },
         {
-          ...{ name: `round ${bit}`, lane },
+          name: `round ${bit}`,
+          lane,
           steps: [send(scratch(0, sent.length), to), receive(scratch(free, sent.length), from)],
         },
       );

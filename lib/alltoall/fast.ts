@@ -137,8 +137,11 @@ function merged(
       const [a, b] = [slice * PARTS + begin, slice * PARTS + part];
       if (part < PARTS && rail[a] === rail[b] && stage[a] === stage[b]) continue;
       routes.push({
-        ...{ source: from * m + Math.floor(slice / m), destination: to * m + slice % m },
-        ...{ out: from * m + rail[a], in: to * m + rail[a], stage: stage[a] },
+        source: from * m + Math.floor(slice / m),
+        destination: to * m + slice % m,
+        out: from * m + rail[a],
+        in: to * m + rail[a],
+        stage: stage[a],
         ...(begin === 0 && part === PARTS ? {} : { part: [begin, part] as const }),
       });
       begin = part;

@@ -25,11 +25,13 @@ export function twoDimensions(at: Parameters<AllToAll["plan"]>[0]): Phase[] {
   const pairs = range(ranks, (i) => ({ m: Math.floor(i / nodes), n: i % nodes }));
   return [
     {
-      ...{ name: "stride 1", lane: "intra" },
+      name: "stride 1",
+      lane: "intra",
       steps: pairs.map(({ m, n }) => copy(input(n * ranksPerNode + m), scratch(m * nodes + n))),
     },
     {
-      ...{ name: "intra", lane: "intra" },
+      name: "intra",
+      lane: "intra",
       steps: [
         copy(grouped(local), received(local)),
         ...inside.flatMap((m) => {
@@ -39,13 +41,15 @@ export function twoDimensions(at: Parameters<AllToAll["plan"]>[0]): Phase[] {
       ],
     },
     {
-      ...{ name: "stride 2", lane: "intra" },
+      name: "stride 2",
+      lane: "intra",
       steps: pairs.map(({ m, n }) =>
         copy(scratch(ranks + m * nodes + n), scratch(2 * ranks + n * ranksPerNode + m))
       ),
     },
     {
-      ...{ name: "inter", lane: nodes > 1 ? "inter" : "intra" },
+      name: "inter",
+      lane: nodes > 1 ? "inter" : "intra",
       steps: [
         copy(regrouped(node), output(node * ranksPerNode, ranksPerNode)),
         ...outside.flatMap((n) => {

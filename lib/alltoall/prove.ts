@@ -103,13 +103,11 @@ export function provePlans(
   };
   let direct: boolean | undefined;
   return {
-    ...{
-      name: algorithm.name,
-      ranks,
-      phases: moves.phases.length,
-      moves: moves.phase.length,
-      carried,
-    },
+    name: algorithm.name,
+    ranks,
+    phases: moves.phases.length,
+    moves: moves.phase.length,
+    carried,
     direct: () =>
       direct ??= moves.to.every((slot, move) => belongs(moves, slot, values.moved[move])),
   };

@@ -83,14 +83,20 @@ const range = (count: number, make: (i: number) => number) =>
   Array.from({ length: count }, (_, i) => make(i));
 
 const near = ({ size, count }: Shape): ExpertGroups => ({
-  ...{ size, count, place: (rank) => rank % size, copy: (rank) => Math.floor(rank / size) },
+  size,
+  count,
+  place: (rank) => rank % size,
+  copy: (rank) => Math.floor(rank / size),
   members: (rank) => range(size, (i) => Math.floor(rank / size) * size + i),
   replicas: (rank) => range(count, (g) => g * size + rank % size),
   meet: (a, b) => Math.floor(a / size) === Math.floor(b / size),
 });
 
 const far = ({ size, count }: Shape): ExpertGroups => ({
-  ...{ size, count, place: (rank) => Math.floor(rank / count), copy: (rank) => rank % count },
+  size,
+  count,
+  place: (rank) => Math.floor(rank / count),
+  copy: (rank) => rank % count,
   members: (rank) => range(size, (i) => i * count + rank % count),
   replicas: (rank) => range(count, (g) => Math.floor(rank / count) * count + g),
   meet: (a, b) => a % count === b % count,

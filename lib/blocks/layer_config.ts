@@ -149,12 +149,24 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
   const shared = resolveShared(config.shared, { modelDim, experts: 1, dtype });
   const { capacityAlignment, dropless } = routing;
   const layer = {
-    ...{ tokens, modelDim, hiddenDim, experts, dtype, expert, gate, routing, losses },
+    tokens,
+    modelDim,
+    hiddenDim,
+    experts,
+    dtype,
+    expert,
+    gate,
+    routing,
+    losses,
     ...(shared ? { shared } : {}),
     ...(latentDim === undefined ? {} : { latentDim }),
     rowDim,
-    ...{ topology, parallel, groups, localExperts: experts / groups.size },
-    ...{ capacityAlignment, dropless },
+    topology,
+    parallel,
+    groups,
+    localExperts: experts / groups.size,
+    capacityAlignment,
+    dropless,
     gateRows: experts + (gate.identities ?? 0),
     topK: gate.slots === "experts" ? experts : gate.slots ?? gate.k,
     partial: gate.partial === true || (gate.identities ?? 0) > 0,
@@ -172,7 +184,14 @@ export function configOf(layer: Layer): LayerConfig {
   const { parallel, groups, shared, latentDim } = layer;
   const { capacityFactor, dropless, ...others } = routing;
   return {
-    ...{ tokens, modelDim, hiddenDim, experts, gate, losses, expert, dtype },
+    tokens,
+    modelDim,
+    hiddenDim,
+    experts,
+    gate,
+    losses,
+    expert,
+    dtype,
     ...(shared ? { shared } : {}),
     ...(latentDim === undefined ? {} : { latentDim }),
     // one group of all ranks stays that in a world of another size

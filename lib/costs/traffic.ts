@@ -38,7 +38,10 @@ export function countTransfers(
 }
 
 const noTraffic = (): { -readonly [K in keyof LinkTraffic]: number } => ({
-  ...{ sends: 0, sent: 0, receives: 0, received: 0 },
+  sends: 0,
+  sent: 0,
+  receives: 0,
+  received: 0,
 });
 
 /** Other ranks that a rank's transfers name, each once, in rising order. */
@@ -106,7 +109,10 @@ function belowLeaf(topology: Topology): number {
 function exchangeOf(topology: Topology, slices: number, copied: number): TrafficPattern {
   const { ranks, ranksPerNode } = topology;
   const link = (count: number): LinkTraffic => ({
-    ...{ sends: count, receives: count, sent: count * slices, received: count * slices },
+    sends: count,
+    receives: count,
+    sent: count * slices,
+    received: count * slices,
   });
   const all = { copied, intra: link(ranksPerNode - 1), inter: link(ranks - ranksPerNode) };
   const same = topology.spine ? { ...all, spine: (ranks - belowLeaf(topology)) * slices } : all;

@@ -126,7 +126,15 @@ export function openNativeCuda(
   const open: OpenNative = (symbols) => (config, out, failure) =>
     symbols.schemoe_open_cuda(config, ...given, out, failure);
   const native = new NativeEngine({
-    ...{ kind: "cuda", nodes, ranksPerNode, tf32, tune, graphs, times, library, open },
+    kind: "cuda",
+    nodes,
+    ranksPerNode,
+    tf32,
+    tune,
+    graphs,
+    times,
+    library,
+    open,
   });
   const transport = transportText(options, nccl);
   return { native, where: () => transport + clockText(native) };

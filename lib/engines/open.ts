@@ -61,8 +61,17 @@ export function openEngine(options: EngineOptions): Engine {
   }
   const { nodes, ranksPerNode, links, computation, representatives, tf32, tune, nvtx } = options;
   const known = [
-    ...["kind", "topology", "nodes", "ranksPerNode", "links", "computation", "representatives"],
-    ...["tf32", "tune", "nvtx", ...TRANSPORT],
+    "kind",
+    "topology",
+    "nodes",
+    "ranksPerNode",
+    "links",
+    "computation",
+    "representatives",
+    "tf32",
+    "tune",
+    "nvtx",
+    ...TRANSPORT,
   ];
   const foreign = Object.keys(options).find((key) => !known.includes(key));
   if (foreign) {
@@ -86,8 +95,18 @@ export function openEngine(options: EngineOptions): Engine {
     if (representatives !== undefined) fail("representatives is an option of the simulate engine");
     const { transport, copyBy, emulateNodes, nccl, maxCTAs, devices } = options;
     return openCudaEngine({
-      ...{ topology, links, computation, tf32, tune, nvtx },
-      ...{ transport, copyBy, emulateNodes, nccl, maxCTAs, devices },
+      topology,
+      links,
+      computation,
+      tf32,
+      tune,
+      nvtx,
+      transport,
+      copyBy,
+      emulateNodes,
+      nccl,
+      maxCTAs,
+      devices,
     });
   }
   if (kind === "cpu") {

@@ -81,17 +81,29 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
   for (let chunk = 0; chunk < chunks.length; chunk++) {
     const flops = expert.flops(rowShape(layer));
     const arrived = addLeg(g, way, {
-      ...{ number: 1, chunk, stage: STAGE.out, after: [combine], compressor: compressor.combine },
-      ...{ from: sent, to: "expert.dy" },
+      number: 1,
+      chunk,
+      stage: STAGE.out,
+      after: [combine],
+      compressor: compressor.combine,
+      from: sent,
+      to: "expert.dy",
     });
     const input = g.add({
-      ...{ kind: "expertInputGrad", label: "Ei", chunk, stage: STAGE.inputGrad, after: arrived },
+      kind: "expertInputGrad",
+      label: "Ei",
+      chunk,
+      stage: STAGE.inputGrad,
+      after: arrived,
       ...expertWork(way, chunk, flops.inputGrad),
       uses: uses.backward,
       kernels: expertKernels(g, way, chunk, (c) => checked(inputGrad.call(expert, c), [c.dx])),
     });
     weights.push(g.add({
-      ...{ kind: "expertWeightGrad", label: "Ew", chunk, stage: STAGE.weightGrad },
+      kind: "expertWeightGrad",
+      label: "Ew",
+      chunk,
+      stage: STAGE.weightGrad,
       after: [input, ...(zero ?? weights.slice(-1))],
       ...expertWork(way, chunk, flops.weightGrad),
       uses: uses.backward,
@@ -103,8 +115,13 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
       ),
     }));
     done.push(...addLeg(g, way, {
-      ...{ number: 2, chunk, stage: STAGE.back, after: [input], compressor: compressor.dispatch },
-      ...{ from: "expert.dx", to: returned },
+      number: 2,
+      chunk,
+      stage: STAGE.back,
+      after: [input],
+      compressor: compressor.dispatch,
+      from: "expert.dx",
+      to: returned,
     }));
   }
   if (layer.groups.count > 1 && weights.length > 0) {
@@ -148,8 +165,13 @@ function addCombineGrad(
   const out = { buffer: sent, offset: 0 };
   const scale = layer.prescore ? undefined : weights;
   return g.add({
-    ...{ kind: "combine", label: "combine", chunk: -1, stage: STAGE.combine, after: [] },
-    ...{ flops: ends.flops, bytes: 3 * rowBytes(way) },
+    kind: "combine",
+    label: "combine",
+    chunk: -1,
+    stage: STAGE.combine,
+    after: [],
+    flops: ends.flops,
+    bytes: 3 * rowBytes(way),
     uses: [
       ...spread.uses,
       ...ends.uses,
@@ -166,7 +188,11 @@ function addCombineGrad(
       ...ends.before,
       ...(rows
         ? [rowDots(before.places(rank), {
-          ...{ a: ends.from, rows, choices: targets, positions, out: dWeights },
+          a: ends.from,
+          rows,
+          choices: targets,
+          positions,
+          out: dWeights,
         })]
         : []),
       ...(rows && layer.gate.identities
@@ -192,9 +218,13 @@ function addDispatchGrad(
   const rows = { buffer: returned, offset: 0 };
   const common = { rows, choices: targets, positions };
   return g.add({
-    ...{ kind: "dispatch", label: "dispatch", chunk: chunks.length, after },
+    kind: "dispatch",
+    label: "dispatch",
+    chunk: chunks.length,
+    after,
     stage: STAGE.gate + (prescore ? 0 : 1),
-    ...{ flops: ends.flops, bytes: (prescore ? 2 : 1) * rowBytes(way) },
+    flops: ends.flops,
+    bytes: (prescore ? 2 : 1) * rowBytes(way),
     uses: [rows, x, dx, dy, choices, targets, positions, weights, dWeights, sent, ...ends.uses],
     kernels: (rank) => {
       const places = way.rows.places(rank);
@@ -210,7 +240,10 @@ function addDispatchGrad(
       const shape = identityShape(layer);
       const own = prescore ? [identityDots(shape, { a: x, b: dy, choices, out: dWeights })] : [];
       return [
-        ...[...dots, ...own, combined, ...ends.after],
+        ...dots,
+        ...own,
+        combined,
+        ...ends.after,
         addIdentity(shape, { from: dy, choices, weights, to: dx }),
       ];
     },

@@ -75,9 +75,18 @@ export class GraphBuilder {
     this.#names.add(name);
     const added: { -readonly [K in keyof Task]: Task[K] } = {
       id: this.#tasks.length,
-      ...{ name, kind, label, pass: this.pass, chunk, stage, lane },
+      name,
+      kind,
+      label,
+      pass: this.pass,
+      chunk,
+      stage,
+      lane,
       after: Object.freeze([...new Set(task.after.map(({ id }) => id))]),
-      ...{ flops, bytes: task.bytes ?? 0, kernels, transfers },
+      flops,
+      bytes: task.bytes ?? 0,
+      kernels,
+      transfers,
       layer: this.layer,
     };
     // one by one, since spreading what may be absent would take most of the time of a graph
@@ -161,7 +170,11 @@ export class GraphBuilder {
       Object.fromEntries([...this.#buffers].map(([name, size]) => [name, size()]))
     );
     return {
-      ...{ pass, chunks, topology, configuration, tasks },
+      pass,
+      chunks,
+      topology,
+      configuration,
+      tasks,
       lives: Object.freeze(Object.fromEntries(this.#lives)),
       get buffers() {
         return sizes();

@@ -122,8 +122,12 @@ export function decodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kerne
   );
   const decoded = [...eachBlock(coded, blocks)].map(({ rows, values }) =>
     checkNumbers({
-      ...{ ...values, rows, columns: coded.columns, ld: coded.columns },
-      ...{ groups: 1, stride: 0 },
+      ...values,
+      rows,
+      columns: coded.columns,
+      ld: coded.columns,
+      groups: 1,
+      stride: 0,
     })
   );
   return blocks.length ? [host(run), ...decoded, ...spread] : [];
@@ -144,7 +148,12 @@ function wireOf(
   const { begin, end, rowsOfGroup } = piece;
   const groupRows = compressor.grouped || numbers ? piece.groupRows : undefined;
   return {
-    ...{ codec, view: wire, blockBytes, blocks: end - begin, rows: rowsOfGroup, columns },
+    codec,
+    view: wire,
+    blockBytes,
+    blocks: end - begin,
+    rows: rowsOfGroup,
+    columns,
     ...(groupRows ? { groups: groupRows.length, groupRows } : { groups: piece.groups }),
     ...(numbers ? { numbers } : {}),
   };
@@ -182,7 +191,9 @@ function* eachBlock(coded: Coded, blocks: readonly CodedBlock[]) {
     const from = contiguous ? piece.rows.view : { buffer: coded.stage!, offset: offsets[number] };
     for (let i = 0; i < end - begin; i++) {
       yield {
-        ...{ peer: begin + i, rows, bytes: blockBytes },
+        peer: begin + i,
+        rows,
+        bytes: blockBytes,
         values: { buffer: from.buffer, offset: from.offset + i * size },
         wire: { buffer: wire.buffer, offset: wire.offset + i * blockBytes },
       };
@@ -194,7 +205,11 @@ function contextOf(coded: Coded, at: HostContext, peer: number): CodecContext {
   const { pass, leg, chunk } = coded;
   const { rank } = at;
   return {
-    ...{ rank, peer, chunk, leg, pass },
+    rank,
+    peer,
+    chunk,
+    leg,
+    pass,
     get tokens() {
       return coded.tokens?.(at, peer);
     },

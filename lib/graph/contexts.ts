@@ -107,8 +107,14 @@ export function expertContext(way: Way, chunk: number, rank: number): ExpertCont
     const buffer = `${prefix}experts.${name}`;
     const [rows, columns] = found.shape.length === 1 ? [1, found.shape[0]] : found.shape;
     return {
-      ...{ buffer, dtype: table.get(buffer).dtype as Matrix["dtype"], offset: 0 },
-      ...{ rows, columns, ld: columns, groups, stride: elements(found.shape) },
+      buffer,
+      dtype: table.get(buffer).dtype as Matrix["dtype"],
+      offset: 0,
+      rows,
+      columns,
+      ld: columns,
+      groups,
+      stride: elements(found.shape),
     };
   };
   const saved = (name: string): Matrix => {
@@ -117,13 +123,11 @@ export function expertContext(way: Way, chunk: number, rank: number): ExpertCont
     return rowsOf(`saved.${name}`, found.columns);
   };
   return {
-    ...{
-      shape,
-      experts: groups,
-      firstExpert: layer.groups.place(rank) * groups,
-      first: chunk === 0 && !way.reassociate,
-      saved,
-    },
+    shape,
+    experts: groups,
+    firstExpert: layer.groups.place(rank) * groups,
+    first: chunk === 0 && !way.reassociate,
+    saved,
     x: rowsOf("x", modelDim),
     y: rowsOf("y", modelDim),
     dx: rowsOf("dx", modelDim),

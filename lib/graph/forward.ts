@@ -50,7 +50,11 @@ export function gateGraph(layer: Layer, configuration: TaskGraph["configuration"
   }
   const part = g.tensor(table, "gate.largestLoad");
   const counted = g.add({
-    ...{ kind: "gate", label: "load", chunk: -1, stage: 1, after: [gate] },
+    kind: "gate",
+    label: "load",
+    chunk: -1,
+    stage: 1,
+    after: [gate],
     uses: [loads, part],
     kernels: () => [maxLoad(layer.experts, loads, part)],
   });
@@ -91,7 +95,10 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   // a shared expert without a gate began the output
   const ends = endsOf(g, layer, { add: layer.shared?.gate === "none" });
   const dispatch = g.add({
-    ...{ kind: "dispatch", label: "dispatch", chunk: -1, stage: STAGE.dispatch },
+    kind: "dispatch",
+    label: "dispatch",
+    chunk: -1,
+    stage: STAGE.dispatch,
     after: options.gate ? [addGate(g, layer)] : [],
     flops: ends.flops,
     bytes: 2 * rowBytes(way),
@@ -104,18 +111,32 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   const done: Task[] = [];
   for (let chunk = 0; chunk < chunks.length; chunk++) {
     const arrived = addLeg(g, way, {
-      ...{ number: 1, chunk, stage: STAGE.out, after: [dispatch], compressor: compressor.dispatch },
-      ...{ from: sent, to: "expert.x" },
+      number: 1,
+      chunk,
+      stage: STAGE.out,
+      after: [dispatch],
+      compressor: compressor.dispatch,
+      from: sent,
+      to: "expert.x",
     });
     const expert = g.add({
-      ...{ kind: "expert", label: "E", chunk, stage: STAGE.expert, after: arrived },
+      kind: "expert",
+      label: "E",
+      chunk,
+      stage: STAGE.expert,
+      after: arrived,
       ...expertWork(way, chunk, layer.expert.flops(rowShape(layer)).forward),
       uses: uses.forward,
       kernels: expertKernels(g, way, chunk, (c) => checked(layer.expert.forward(c), [c.y])),
     });
     done.push(...addLeg(g, way, {
-      ...{ number: 2, chunk, stage: STAGE.back, after: [expert], compressor: compressor.combine },
-      ...{ from: "expert.y", to: returned },
+      number: 2,
+      chunk,
+      stage: STAGE.back,
+      after: [expert],
+      compressor: compressor.combine,
+      from: "expert.y",
+      to: returned,
     }));
   }
   const shared = addShared(g, layer);
@@ -123,14 +144,20 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   const y = g.tensor(tensorsOf(layer), "y");
   const rows = { buffer: returned, offset: 0 };
   g.add({
-    ...{ kind: "combine", label: "combine", chunk: chunks.length, stage: STAGE.combine },
+    kind: "combine",
+    label: "combine",
+    chunk: chunks.length,
+    stage: STAGE.combine,
     after: [...done, ...shared],
     flops: ends.flops,
     bytes: rowBytes(way) + elementBytes(layer) * layer.tokens * layer.rowDim,
     uses: [rows, x, choices, targets, positions, weights, y, ...gated.uses, ...ends.uses],
     kernels: (rank) => [
       combineRows(way.rows.places(rank), {
-        ...{ rows, choices: targets, positions, y: ends.to },
+        rows,
+        choices: targets,
+        positions,
+        y: ends.to,
         weights: layer.prescore ? undefined : weights,
         add: ends.add,
       }),
@@ -146,7 +173,11 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
 
 /** Sizes and views for the kernels of experts without computation. */
 export const identityShape = ({ dtype, tokens, modelDim: columns, experts, topK: k }: Layer) => ({
-  ...{ dtype, tokens, columns, experts, k },
+  dtype,
+  tokens,
+  columns,
+  experts,
+  k,
 });
 
 /** The rows that a dispatch kernel reads and writes. */

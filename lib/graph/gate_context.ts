@@ -15,7 +15,13 @@ export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
   const view = (name: string) => g.tensor(table, name);
   const several = layer.topology.ranks > 1;
   return {
-    ...{ tokens, modelDim, experts, rows, topK, dtype: layer.dtype, partial },
+    tokens,
+    modelDim,
+    experts,
+    rows,
+    topK,
+    dtype: layer.dtype,
+    partial,
     prioritized: layer.batchPrioritized,
     capacity: layer.gate.capacity || !routedCapacity(layer) ? capacity(layer, 0) : 0,
     x: view("x"),

@@ -23,10 +23,16 @@ export function addGate(g: GraphBuilder, layer: Layer): Task {
   const summed = losses.filter((loss) => isSummed(layer, loss));
   const counts = summed.map((loss) => partOf(g, layer, loss));
   const task = g.add({
-    ...{ kind: "gate", label: "gate", chunk: -1, stage: 0, after: [] },
+    kind: "gate",
+    label: "gate",
+    chunk: -1,
+    stage: 0,
+    after: [],
     flops: gate.flops({ ...layer, rows: layer.gateRows }).forward,
     uses: [
-      ...[...gateUses(layer, c, "forward"), total, ...counts],
+      ...gateUses(layer, c, "forward"),
+      total,
+      ...counts,
       ...losses.flatMap((loss) => lossUses(layer, loss, lossContext(g, layer, loss))),
     ],
     kernels: () => [
@@ -49,7 +55,12 @@ export function addGate(g: GraphBuilder, layer: Layer): Task {
 }
 
 const weightsOf = ({ tokens, topK, weights }: GateContext): Matrix => ({
-  ...{ ...weights, rows: tokens, columns: topK, ld: topK, groups: 1, stride: 0 },
+  ...weights,
+  rows: tokens,
+  columns: topK,
+  ld: topK,
+  groups: 1,
+  stride: 0,
 });
 
 const isSummed = ({ topology: { ranks } }: Layer, { global = false }: Loss) => global && ranks > 1;
@@ -83,7 +94,11 @@ function addSummedLosses(
   );
   const gate = gateContext(g, layer);
   g.add({
-    ...{ kind: "gate", label: "loss", chunk: g.chunks, stage: 4, after: reduced },
+    kind: "gate",
+    label: "loss",
+    chunk: g.chunks,
+    stage: 4,
+    after: reduced,
     uses: [
       ...gateUses(layer, gate, "forward"),
       ...losses.flatMap((loss, i) => lossUses(layer, loss, contexts[i])),
@@ -103,7 +118,11 @@ export function addGateGrad(g: GraphBuilder, layer: Layer, { stage, after }: Pla
   const c = gateContext(g, layer);
   const { gate } = layer;
   return g.add({
-    ...{ kind: "gate", label: "gate", chunk: g.chunks, stage, after },
+    kind: "gate",
+    label: "gate",
+    chunk: g.chunks,
+    stage,
+    after,
     flops: gate.flops({ ...layer, rows: layer.gateRows }).backward,
     uses: gateUses(layer, c, "backward"),
     kernels: () => callUser(`the gate "${gate.name}"`, "backward pass", () => gate.backward(c)),
@@ -132,16 +151,27 @@ export function addGateSums(g: GraphBuilder, layer: Layer, { stage, after }: Pla
   const part = g.tensor(table, "gate.update.part");
   const uses = [...gateUses(layer, c, "forward"), part];
   const found = g.add({
-    ...{ kind: "gate", label: "load", ...place, after, uses, kernels: () => update.part(c, part) },
+    kind: "gate",
+    label: "load",
+    ...place,
+    after,
+    uses,
+    kernels: () => update.part(c, part),
   });
   const sum = ranks > 1 ? g.tensor(table, "gate.update.sum") : part;
   const summed = ranks > 1
     ? addAllReduce(g, { ...place, stage: stage + 1, name: "update", after: [found] }, {
-      ...{ part, sum, count: gateRows },
+      part,
+      sum,
+      count: gateRows,
     })
     : found;
   g.add({
-    ...{ kind: "gate", label: "update", chunk: g.chunks, stage: stage + 4, after: [summed] },
+    kind: "gate",
+    label: "update",
+    chunk: g.chunks,
+    stage: stage + 4,
+    after: [summed],
     uses: [...uses, sum],
     kernels: () => update.apply(c, { ...sum, ranks }),
   });

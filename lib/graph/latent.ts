@@ -45,7 +45,10 @@ export function endsOf(
   const [first, last] = forward ? [down, up] : [up, down];
   const transB = !forward;
   return {
-    ...{ from: taken, to: given, add: false, flops: 2 * tokens * modelDim * latentDim },
+    from: taken,
+    to: given,
+    add: false,
+    flops: 2 * tokens * modelDim * latentDim,
     before: [gemm(matrix(x, tokens, modelDim), first, taken, { transB })],
     after: [gemm(given, last, matrix(y, tokens, modelDim), { transB, add })],
     uses: [from, to, taken, given, down, up],
@@ -83,7 +86,11 @@ export function addLatentGrad(
   const down = matrix(`${part}down`, modelDim, latentDim);
   const up = matrix(`${part}up`, latentDim, modelDim);
   const made = g.add({
-    ...{ kind: "expertWeightGrad", label: "Lw", chunk: g.chunks, stage, after },
+    kind: "expertWeightGrad",
+    label: "Lw",
+    chunk: g.chunks,
+    stage,
+    after,
     flops: 4 * tokens * modelDim * latentDim,
     uses: [x, dy, dx, y, down, up],
     kernels: () => [gemm(x, dx, down, { transA: true }), gemm(y, dy, up, { transA: true })],

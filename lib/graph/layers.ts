@@ -74,8 +74,13 @@ function attentionSegment({ pass, layer, topology }: Place, shape: StackShape): 
   const times = pass === "forward" ? 1 : 2;
   const { flops, bytes = 0, parameters = 0 } = attention;
   const task = g.add({
-    ...{ kind: "opaque", label: "attention", chunk: -1, stage: 0, after: [] },
-    ...{ flops: times * flops, bytes: times * bytes },
+    kind: "opaque",
+    label: "attention",
+    chunk: -1,
+    stage: 0,
+    after: [],
+    flops: times * flops,
+    bytes: times * bytes,
   });
   if (pass === "backward" && parameters > 0) addReductions(g, task, parameters, gradientChunks);
   return [{ graph: g.build({}), layer, prefix: `L${layer}.attention.`, exits: [task] }];

@@ -69,19 +69,31 @@ export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
   let after = leg.after;
   if (!parts.sentAsTheyLie) {
     after = [g.add({
-      ...{ ...common, kind: "compress", label: `C${number}`, stage, after },
+      ...common,
+      kind: "compress",
+      label: `C${number}`,
+      stage,
+      after,
       uses: [leg.from, parts.input, ...parts.staging("in"), ...parts.routing("in")],
       kernels: eachRank((rank) => parts.encode(rank)),
     })];
   }
   const arrived = g.allToAll({
-    ...{ label: `A${number}`, chunk, stage: stage + 1, after, algorithm: way.allToAll },
+    label: `A${number}`,
+    chunk,
+    stage: stage + 1,
+    after,
+    algorithm: way.allToAll,
     ...parts.slices,
     scratch: `${g.pass}.A${number}.scratch.${chunk}`,
   });
   if (parts.receivedAsTheyLie) return arrived;
   return [g.add({
-    ...{ ...common, kind: "decompress", label: `D${number}`, stage: stage + 2, after: arrived },
+    ...common,
+    kind: "decompress",
+    label: `D${number}`,
+    stage: stage + 2,
+    after: arrived,
     uses: [leg.to, parts.output, ...parts.staging("out"), ...parts.routing("out")],
     kernels: eachRank((rank) => parts.decode(rank)),
   })];
@@ -151,7 +163,9 @@ class LegParts {
     }
     const at = (buffer: string) => ({ buffer, offset: 0 });
     return {
-      ...{ sliceBytes: largest, input: at(this.input), output: at(this.output) },
+      sliceBytes: largest,
+      input: at(this.input),
+      output: at(this.output),
       ragged: {
         bytes: (from, to) => this.#sizes.bytes(from, to),
         input: (rank, to) => this.#inputView(rank, to),
@@ -220,7 +234,11 @@ class LegParts {
     const { compressor, number, chunk } = this.#leg;
     const { layer, scope = "" } = this.#way;
     return {
-      ...{ compressor, leg: number, chunk, pass: this.#g.pass, columns: layer.rowDim },
+      compressor,
+      leg: number,
+      chunk,
+      pass: this.#g.pass,
+      columns: layer.rowDim,
       stage: this.staging(side)[0],
       state: (key, bytes) => codecState({ layer, compressor, key: `${scope}${key}`, bytes }),
       ...(this.routing(side).length ? { tokens: (at, peer) => this.#tokens(at, peer) } : {}),

@@ -130,5 +130,8 @@ class PlanCounter {
 }
 
 const noTraffic = (): { -readonly [K in keyof LinkTraffic]: number } => ({
-  ...{ sends: 0, sent: 0, receives: 0, received: 0 },
+  sends: 0,
+  sent: 0,
+  receives: 0,
+  received: 0,
 });

@@ -49,7 +49,13 @@ export function addAllReduce(
       : undefined;
   const at = (view: View, index: number): View => ({ ...view, offset: view.offset + WORD * index });
   const scatter = g.add({
-    ...{ kind: "allReduce", label: "AR1", name: `${name} AR1`, chunk, stage, after, lane },
+    kind: "allReduce",
+    label: "AR1",
+    name: `${name} AR1`,
+    chunk,
+    stage,
+    after,
+    lane,
     uses: [part, shares],
     traffic: traffic(1),
     transfers: (rank) =>
@@ -59,15 +65,14 @@ export function addAllReduce(
       }),
   });
   const added = g.add({
-    ...{
-      kind: "gate",
-      label: "sum",
-      name: `${name} sum`,
-      chunk,
-      stage: stage + 1,
-      after: [scatter],
-    },
-    ...{ flops: count, bytes: WORD * ranks * share },
+    kind: "gate",
+    label: "sum",
+    name: `${name} sum`,
+    chunk,
+    stage: stage + 1,
+    after: [scatter],
+    flops: count,
+    bytes: WORD * ranks * share,
     uses: [shares, sum],
     kernels: (rank) =>
       size(rank)
@@ -83,15 +88,13 @@ export function addAllReduce(
         : [],
   });
   return g.add({
-    ...{
-      kind: "allReduce",
-      label: "AR2",
-      name: `${name} AR2`,
-      chunk,
-      stage: stage + 2,
-      after: [added],
-      lane,
-    },
+    kind: "allReduce",
+    label: "AR2",
+    name: `${name} AR2`,
+    chunk,
+    stage: stage + 2,
+    after: [added],
+    lane,
     uses: [sum],
     traffic: traffic(0),
     transfers: (rank) =>
@@ -113,15 +116,13 @@ export function addMaxReduce(
   const { name, stage, chunk, after } = place;
   const parts = g.buffer(`${name}.parts`, WORD * ranks, "pass");
   const gather = g.add({
-    ...{
-      kind: "allReduce",
-      label: "AR",
-      name: `${name} AR`,
-      chunk,
-      stage,
-      after,
-      lane: widestLane(g.topology),
-    },
+    kind: "allReduce",
+    label: "AR",
+    name: `${name} AR`,
+    chunk,
+    stage,
+    after,
+    lane: widestLane(g.topology),
     uses: [part, parts],
     traffic: { pattern: completeExchange(g.topology, { copied: 1 }), sliceBytes: WORD },
     transfers: (rank) =>
@@ -131,14 +132,12 @@ export function addMaxReduce(
       }),
   });
   return g.add({
-    ...{
-      kind: "gate",
-      label: "max",
-      name: `${name} max`,
-      chunk,
-      stage: stage + 1,
-      after: [gather],
-    },
+    kind: "gate",
+    label: "max",
+    name: `${name} max`,
+    chunk,
+    stage: stage + 1,
+    after: [gather],
     uses: [parts, max],
     kernels: () => [maxRanks(ranks, parts, max)],
   });
@@ -154,7 +153,12 @@ export function addGatherLoads(
   const { name, stage, chunk, after } = place;
   const bytes = WORD * experts;
   return g.add({
-    ...{ kind: "allReduce", label: "AG", name: `${name} AG`, chunk, stage, after },
+    kind: "allReduce",
+    label: "AG",
+    name: `${name} AG`,
+    chunk,
+    stage,
+    after,
     lane: widestLane(g.topology),
     uses: [loads, table],
     traffic: { pattern: completeExchange(g.topology, { copied: 1 }), sliceBytes: bytes },

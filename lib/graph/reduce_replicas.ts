@@ -49,7 +49,13 @@ export function addReplicaReduce(g: GraphBuilder, layer: Layer, place: Place): T
     return found;
   };
   const scatter = g.add({
-    ...{ ...common, kind: "allReduce", label: "AR1", name: `${name} AR1`, stage, after, lane },
+    ...common,
+    kind: "allReduce",
+    label: "AR1",
+    name: `${name} AR1`,
+    stage,
+    after,
+    lane,
     transfers: (rank) =>
       exchange(rank, (gradient, { index, rank: peer }) => {
         const { view, shares, share, bytes } = gradient;
@@ -65,7 +71,11 @@ export function addReplicaReduce(g: GraphBuilder, layer: Layer, place: Place): T
   });
   const most = gradients.reduce((sum, { share }) => sum + share, 0);
   const added = g.add({
-    ...{ ...common, kind: "gate", label: "sum", name: `${name} sum`, stage: stage + 1 },
+    ...common,
+    kind: "gate",
+    label: "sum",
+    name: `${name} sum`,
+    stage: stage + 1,
     after: [scatter],
     flops: groups.count * most,
     bytes: gradients.reduce((sum, { share, bytes }) => sum + groups.count * share * bytes, 0),
@@ -81,7 +91,12 @@ export function addReplicaReduce(g: GraphBuilder, layer: Layer, place: Place): T
       ),
   });
   return g.add({
-    ...{ ...common, kind: "allReduce", label: "AR2", name: `${name} AR2`, stage: stage + 2, lane },
+    ...common,
+    kind: "allReduce",
+    label: "AR2",
+    name: `${name} AR2`,
+    stage: stage + 2,
+    lane,
     after: [added],
     transfers: (rank) =>
       exchange(rank, (gradient, { index, rank: peer }) => {
@@ -90,11 +105,15 @@ export function addReplicaReduce(g: GraphBuilder, layer: Layer, place: Place): T
         const mine = own(rank);
         return [
           {
-            ...{ kind: "send", peer, bytes: bytes * size(gradient, mine) },
+            kind: "send",
+            peer,
+            bytes: bytes * size(gradient, mine),
             from: at(gradient, view, begin(gradient, mine)),
           },
           {
-            ...{ kind: "receive", peer, bytes: bytes * size(gradient, index) },
+            kind: "receive",
+            peer,
+            bytes: bytes * size(gradient, index),
             to: at(gradient, view, begin(gradient, index)),
           },
         ];
@@ -111,7 +130,10 @@ function gradientsOf(g: GraphBuilder, layer: Layer, name: string): Gradient[] {
     const bytes = elementSize(table.get(tensor).dtype);
     const share = Math.ceil(count / groups.count);
     return {
-      ...{ view: g.tensor(table, tensor), count, bytes, share },
+      view: g.tensor(table, tensor),
+      count,
+      bytes,
+      share,
       shares: g.buffer(`${name}.shares.${parameter.name}`, bytes * groups.count * share, "pass"),
     };
   });

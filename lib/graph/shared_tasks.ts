@@ -40,7 +40,11 @@ function sharedOf(g: GraphBuilder, layer: Layer): Shared {
   const own = gate === "none";
   const backward = g.pass === "backward";
   const context: ExpertContext = {
-    ...{ shape, experts: 1, firstExpert: 0, first: true, host },
+    shape,
+    experts: 1,
+    firstExpert: 0,
+    first: true,
+    host,
     x: rows("x"),
     y: rows(own ? "y" : "shared.y"),
     dx: rows("grad.x"),
@@ -84,7 +88,13 @@ export function addShared(g: GraphBuilder, layer: Layer): Task[] {
   const { context, gate, uses } = sharedOf(g, layer);
   const flops = tokens * shared.expert.flops({ ...layer, hiddenDim: shared.hiddenDim }).forward;
   return [g.add({
-    ...{ kind: "expert", label: "S", chunk: g.chunks, stage: 0, after: [], flops, uses },
+    kind: "expert",
+    label: "S",
+    chunk: g.chunks,
+    stage: 0,
+    after: [],
+    flops,
+    uses,
     kernels: () => [
       ...checked(shared.expert.forward(context), [context.y]),
       ...(gate ? [gemm(context.x, gate.weight, gate.logits)] : []),
@@ -124,14 +134,21 @@ export function addSharedGrad(g: GraphBuilder, layer: Layer, stage: number): Tas
   const place = { chunk: g.chunks, uses: [...uses, "dy"] };
   const dy = g.tensor(table, "dy");
   const input = g.add({
-    ...{ kind: "expertInputGrad", label: "Si", stage: 0, after: [], ...place },
+    kind: "expertInputGrad",
+    label: "Si",
+    stage: 0,
+    after: [],
+    ...place,
     flops: tokens * flops.inputGrad,
     kernels: () => [
       ...(gate
         ? [
           gatedRows({ dtype, tokens, columns }, {
-            ...{ logits: gate.logits, rows: context.y, y: dy },
-            ...{ dRows: context.dy, dLogits: gate.dLogits },
+            logits: gate.logits,
+            rows: context.y,
+            y: dy,
+            dRows: context.dy,
+            dLogits: gate.dLogits,
           }),
         ]
         : []),
@@ -140,7 +157,11 @@ export function addSharedGrad(g: GraphBuilder, layer: Layer, stage: number): Tas
     ],
   });
   const weights = g.add({
-    ...{ kind: "expertWeightGrad", label: "Sw", stage: 0, after: [input], ...place },
+    kind: "expertWeightGrad",
+    label: "Sw",
+    stage: 0,
+    after: [input],
+    ...place,
     flops: tokens * flops.weightGrad,
     kernels: () => [
       ...weightGrad.call(shared.expert, context),

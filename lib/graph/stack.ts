@@ -92,7 +92,11 @@ export function stackGraph(
     entries = idsOf(segment.exits, prefix);
   }
   const stacked: TaskGraph = {
-    ...{ pass, topology, tasks: Object.freeze(tasks), configuration, lives: livesOf(list) },
+    pass,
+    topology,
+    tasks: Object.freeze(tasks),
+    configuration,
+    lives: livesOf(list),
     chunks: list.reduce((most, { graph }) => Math.max(most, graph.chunks), 0),
     get buffers() {
       const sizes: Record<string, number> = {};
@@ -148,9 +152,16 @@ class Naming {
     const { segment } = this;
     const { kernels, transfers } = task;
     return {
-      ...{ id: task.id + offset, name: segment.prefix + task.name, layer: segment.layer },
-      ...{ kind: task.kind, label: task.label, pass: task.pass, chunk: task.chunk },
-      ...{ stage: task.stage, lane: task.lane, flops: task.flops },
+      id: task.id + offset,
+      name: segment.prefix + task.name,
+      layer: segment.layer,
+      kind: task.kind,
+      label: task.label,
+      pass: task.pass,
+      chunk: task.chunk,
+      stage: task.stage,
+      lane: task.lane,
+      flops: task.flops,
       ...(task.rankFlops ? { rankFlops: task.rankFlops } : {}),
       after: task.after.length ? Object.freeze(task.after.map((id) => id + offset)) : entries,
       get bytes() {

@@ -48,7 +48,9 @@ export function blockSizes(rows: LegRows, coding: Coding): BlockSizes {
 }
 
 const blockOf = ({ layer }: Coding, rows: number, groups?: readonly number[]): WireBlock => ({
-  ...{ rows, columns: layer.rowDim, elementBytes: elementBytes(layer) },
+  rows,
+  columns: layer.rowDim,
+  elementBytes: elementBytes(layer),
   ...(groups ? { groups } : {}),
 });
 

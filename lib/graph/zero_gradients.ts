@@ -32,7 +32,11 @@ export function addZeroGradients(
     );
   });
   return g.add({
-    ...{ kind: "opaque", label: "zero", chunk: -1, stage, after },
+    kind: "opaque",
+    label: "zero",
+    chunk: -1,
+    stage,
+    after,
     bytes: gradients.reduce((sum, { words }) => sum + WORD * words, 0),
     uses: gradients.map(({ out }) => out),
     kernels: () => gradients.map(({ out, words }) => fill(words, out, 0)),

@@ -24,9 +24,17 @@ function kernel(name: string, a: Arrangement): Kernel {
   return {
     name,
     args: [
-      ...[typeCode(a.dtype), Number(a.bySource), a.columns, ranks, experts],
-      ...[sources.begin, sources.end - sources.begin, places.begin, places.end],
-      ...[a.wire, a.rows],
+      typeCode(a.dtype),
+      Number(a.bySource),
+      a.columns,
+      ranks,
+      experts,
+      sources.begin,
+      sources.end - sources.begin,
+      places.begin,
+      places.end,
+      a.wire,
+      a.rows,
     ],
     more: table,
   };

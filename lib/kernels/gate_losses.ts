@@ -20,7 +20,9 @@ export const balanceLoss = (
 ): Kernel => ({
   name: "balance_loss",
   args: [
-    ...[tokens, rows, scoresCode(options.scores)],
+    tokens,
+    rows,
+    scoresCode(options.scores),
     views.scores,
     views.counts,
     views.balance,
@@ -46,7 +48,9 @@ export const importanceLoss = (
 ): Kernel => ({
   name: "importance_loss",
   args: [
-    ...[tokens, rows, k],
+    tokens,
+    rows,
+    k,
     views.choices,
     views.weights,
     views.importance,
@@ -64,7 +68,9 @@ export const loadLoss = (
 ): Kernel => ({
   name: "load_loss",
   args: [
-    ...[tokens, rows, k],
+    tokens,
+    rows,
+    k,
     views.clean,
     views.spread,
     views.logits,

@@ -36,7 +36,9 @@ export const gatedRows = (
 ): Kernel => ({
   name: "gated_rows",
   args: [
-    ...[typeCode(dtype), tokens, columns],
+    typeCode(dtype),
+    tokens,
+    columns,
     views.logits,
     views.rows,
     views.y,

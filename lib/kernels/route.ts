@@ -59,7 +59,13 @@ export function route(
   return {
     name: "route",
     args: [
-      ...[tokens, rows, k, scoresCode(scores), CHOSEN.indexOf(chosen), groups, groupLimit],
+      tokens,
+      rows,
+      k,
+      scoresCode(scores),
+      CHOSEN.indexOf(chosen),
+      groups,
+      groupLimit,
       Number(normalize),
       views.logits,
       views.bias ?? NONE,
@@ -86,7 +92,11 @@ export function routeGrad(
   return {
     name: "route_grad",
     args: [
-      ...[tokens, rows, k, scoresCode(options.scores), Number(options.normalize)],
+      tokens,
+      rows,
+      k,
+      scoresCode(options.scores),
+      Number(options.normalize),
       views.logits,
       views.scores,
       views.choices,
@@ -113,7 +123,11 @@ export function placeChoices(
   return {
     name: "place_choices",
     args: [
-      ...[tokens, rows, experts, k, Number(prioritized)],
+      tokens,
+      rows,
+      experts,
+      k,
+      Number(prioritized),
       scores,
       choices,
       targets,
@@ -161,7 +175,9 @@ export const noiseGrad = (
 ): Kernel => ({
   name: "noise_grad",
   args: [
-    ...[tokens, rows, k],
+    tokens,
+    rows,
+    k,
     views.clean,
     views.spread,
     views.noise,

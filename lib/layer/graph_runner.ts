@@ -152,7 +152,9 @@ export class GraphRunner {
       lowerBound(known.graph, measuredCosts(program, [run])).seconds
     );
     return {
-      ...{ costs, bound: lowerBound(known.graph, costs), boundMost: Math.max(...single) },
+      costs,
+      bound: lowerBound(known.graph, costs),
+      boundMost: Math.max(...single),
       alone: { program, runs },
     };
   }

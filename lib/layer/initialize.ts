@@ -23,12 +23,21 @@ export function initialValues(
       if (constant !== undefined) return fill(count, views[i], constant);
       const first = table.firstElement(name, rank);
       return fillNormal({
-        ...{ dtype: dtype === "bfloat16" ? dtype : "float32", count, first },
-        ...{ seed, stream: streamOf(name), scale: deviation, out: views[i] },
+        dtype: dtype === "bfloat16" ? dtype : "float32",
+        count,
+        first,
+        seed,
+        stream: streamOf(name),
+        scale: deviation,
+        out: views[i],
       });
     });
   g.add({
-    ...{ kind: "opaque", label: "initialize", chunk: -1, stage: 0, after: [] },
+    kind: "opaque",
+    label: "initialize",
+    chunk: -1,
+    stage: 0,
+    after: [],
     uses: views,
     kernels,
   });

@@ -32,7 +32,9 @@ import type { TensorValues } from "./transfer.ts";
 
 /** Tensors that a forward pass writes for its user. */
 const outputsOf = ({ losses }: Layer): readonly string[] => [
-  ...["y", "aux_loss", "gate.loads"],
+  "y",
+  "aux_loss",
+  "gate.loads",
   ...losses.map(({ name }) => `loss.${name}`),
 ];
 

@@ -128,13 +128,20 @@ export class MoeStack {
   ) {
     const { allToAll, compressor, scheduler } = resolved;
     const key = [
-      ...[pass.pass, JSON.stringify(pass.chunks), JSON.stringify(forwardChunks)],
-      ...[allToAll, compressor.dispatch, compressor.combine, `${reassociates(resolved)}`],
+      pass.pass,
+      JSON.stringify(pass.chunks),
+      JSON.stringify(forwardChunks),
+      allToAll,
+      compressor.dispatch,
+      compressor.combine,
+      `${reassociates(resolved)}`,
     ];
     const known = this.#runner.graph(key, make);
     const ran = await this.#runner.run(known, acrossLayers(scheduler), {
-      ...{ bound: choices.bound, repeats: choices.repeats },
-      ...{ timeLimit: choices.timeLimit, signal: choices.signal },
+      bound: choices.bound,
+      repeats: choices.repeats,
+      timeLimit: choices.timeLimit,
+      signal: choices.signal,
       checkNumbers: choices.checkNumbers,
     });
     const name = choices.name ?? `${scheduler.name} on ${this.shape.layers} layers`;

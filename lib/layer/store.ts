@@ -110,7 +110,9 @@ export class TensorStore {
     const pending = names ? this.pending(...names) : this.ready();
     if (!pending) return;
     await waitFor(pending, {
-      ...{ timeLimit, signal, what: "run the pass" },
+      timeLimit,
+      signal,
+      what: "run the pass",
       because: `values of the ${this.#options.owner}'s tensors are still being made`,
     });
   }
@@ -163,7 +165,9 @@ export class TensorStore {
     return await this.exclusive(async () => {
       await this.ready(); // or random values would overwrite those of the file
       const names = await loadTensors(file, {
-        ...{ options, table: this.table, workspace: this.workspace },
+        options,
+        table: this.table,
+        workspace: this.workspace,
         check: (name) => this.checkSettable(name),
       });
       for (const name of names) this.#written.add(name);
@@ -287,7 +291,8 @@ export class TensorStore {
         return await pass();
       } catch (error) {
         throw await withSource(error, {
-          ...{ workspace: this.workspace, table: this.table },
+          workspace: this.workspace,
+          table: this.table,
           written: (name) => this.#written.has(name),
         });
       }

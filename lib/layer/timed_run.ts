@@ -22,7 +22,8 @@ export function timedRun({ graph, costs }: CostedGraph, scheduler: Scheduler): R
   const program = buildProgram(graph, scheduler.order(graph, costs), scheduler.name);
   const events = simulate(program, graph.topology, { costs });
   return new Run({
-    ...{ name: scheduler.name, pass: graph.pass },
+    name: scheduler.name,
+    pass: graph.pass,
     configuration: { scheduler: scheduler.name, chunks: graph.chunks, times: costs.source },
     ran: [{ program, events, costs, bound: lowerBound(graph, costs) }],
   });

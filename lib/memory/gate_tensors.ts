@@ -12,7 +12,9 @@ export function gateTensors(layer: Layer): readonly GateTensor[] {
   const shape = { ...layer, rows: layer.gateRows };
   return layer.gate.tensors?.(shape) ?? [
     {
-      ...{ name: "weight", shape: [shape.rows, layer.modelDim], life: "parameter" },
+      name: "weight",
+      shape: [shape.rows, layer.modelDim],
+      life: "parameter",
       deviation: layer.modelDim ** -0.5,
     },
   ];
@@ -25,11 +27,17 @@ export function addGateTensors(table: TensorTable, layer: Layer): void {
     if (tensor.life !== "parameter") continue;
     const { shape } = tensor;
     table.add(`grad.gate.${tensor.name}`, {
-      ...{ shape, dtype: "float32", placement: "same", life: "gradient" },
+      shape,
+      dtype: "float32",
+      placement: "same",
+      life: "gradient",
     });
     if (table.ranks > 1) {
       table.add(`gate.partial.${tensor.name}`, {
-        ...{ shape: [table.ranks, ...shape], dtype: "float32", placement: "split", life: "pass" },
+        shape: [table.ranks, ...shape],
+        dtype: "float32",
+        placement: "split",
+        life: "pass",
       });
     }
   }
@@ -60,7 +68,10 @@ export function addRoutingTensors(table: TensorTable, layer: Layer): void {
   }
   for (const loss of losses) {
     table.add(`loss.${loss.name}`, {
-      ...{ shape: [ranks], dtype: "float32", placement: "split", life: "output" },
+      shape: [ranks],
+      dtype: "float32",
+      placement: "split",
+      life: "output",
     });
     add(`loss.${loss.name}.counts`, [rows], "float32", "pass");
     if (loss.global && ranks > 1) add(`loss.${loss.name}.sums`, [rows], "float32", "pass");
@@ -80,7 +91,9 @@ function addOwn(table: TensorTable, name: string, tensor: GateTensor): void {
   const same = life === "parameter" || life === "state";
   const begins = same || life === "input";
   table.add(name, {
-    ...{ shape: same ? shape : [table.ranks, ...shape], dtype, life },
+    shape: same ? shape : [table.ranks, ...shape],
+    dtype,
+    life,
     placement: same ? "same" : "split",
     ...(deviation !== undefined ? { deviation } : begins ? { constant: constant ?? 0 } : {}),
   });

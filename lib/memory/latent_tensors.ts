@@ -19,15 +19,25 @@ export function addLatentTensors(table: TensorTable, layer: Layer): void {
   const { ranks } = table;
   for (const { name, shape } of latentParameters(layer)) {
     table.add(`latent.${name}`, {
-      ...{ shape, dtype, placement: "same", life: "parameter", deviation: shape[0] ** -0.5 },
+      shape,
+      dtype,
+      placement: "same",
+      life: "parameter",
+      deviation: shape[0] ** -0.5,
     });
     // sums over ranks, which are float32
     table.add(`grad.latent.${name}`, {
-      ...{ shape, dtype: "float32", placement: "same", life: "gradient" },
+      shape,
+      dtype: "float32",
+      placement: "same",
+      life: "gradient",
     });
     if (ranks > 1) {
       table.add(`latent.partial.${name}`, {
-        ...{ shape: [ranks, ...shape], dtype: "float32", placement: "split", life: "pass" },
+        shape: [ranks, ...shape],
+        dtype: "float32",
+        placement: "split",
+        life: "pass",
       });
     }
   }
@@ -35,7 +45,10 @@ export function addLatentTensors(table: TensorTable, layer: Layer): void {
   const lives = { x: "saved", y: "saved", dx: "pass", dy: "pass" } as const;
   for (const [name, life] of Object.entries(lives)) {
     table.add(`latent.${name}`, {
-      ...{ shape: [ranks, tokens, latentDim], dtype, placement: "split", life },
+      shape: [ranks, tokens, latentDim],
+      dtype,
+      placement: "split",
+      life,
     });
   }
 }

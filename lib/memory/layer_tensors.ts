@@ -26,12 +26,21 @@ export function layerTensors(layer: Layer): TensorTable {
     const whole = [experts, ...shape];
     const deviation = shape[0] ** -0.5;
     table.add(`experts.${name}`, {
-      ...{ shape: whole, dtype, placement: split, life: "parameter", deviation, ...copies },
+      shape: whole,
+      dtype,
+      placement: split,
+      life: "parameter",
+      deviation,
+      ...copies,
     });
     // gradients of vectors are sums, which stay float32
     const type = shape.length === 1 ? "float32" : dtype;
     table.add(`grad.experts.${name}`, {
-      ...{ shape: whole, dtype: type, placement: split, life: "gradient", ...copies },
+      shape: whole,
+      dtype: type,
+      placement: split,
+      life: "gradient",
+      ...copies,
     });
   }
   addRoutingTensors(table, layer);

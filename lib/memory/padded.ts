@@ -34,7 +34,12 @@ export function paddedRows(of: RowsOf): RowLayout {
         ? Math.min(groups.size, mostPeers(chunks[chunk], ranks)) * places(chunks[chunk])
         : rowsOfExpert(of, chunk, rank)),
     places: () => ({
-      ...{ dtype, tokens, columns: rowDim, topK, experts, chunks: rowSlices(chunks) },
+      dtype,
+      tokens,
+      columns: rowDim,
+      topK,
+      experts,
+      chunks: rowSlices(chunks),
     }),
     matrix: (chunk, rank) => ({
       first: firstRow(of, chunk, rank),
@@ -86,7 +91,9 @@ function groupedRows(of: RowsOf, { chunk }: LegOf): LegRows {
     layer.parallel.layout === "inside"
       ? [{ ...common, begin: first(rank), end: first(rank) + groups.size, ...make(first(rank)) }]
       : groups.members(rank).map((peer) => ({
-        ...{ ...common, begin: peer, end: peer + 1 },
+        ...common,
+        begin: peer,
+        end: peer + 1,
         ...make(peer),
       }));
   return {
@@ -100,7 +107,10 @@ function groupedRows(of: RowsOf, { chunk }: LegOf): LegRows {
       pieces(rank, (peer) => ({
         rows: {
           view: { buffer, offset: bytes * own(peer) * m },
-          ...{ dtype, row: m, group: rowsOfGroup * m, block: block * m },
+          dtype,
+          row: m,
+          group: rowsOfGroup * m,
+          block: block * m,
         },
         contiguous: true,
       })),

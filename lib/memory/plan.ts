@@ -54,7 +54,10 @@ function makePlan(program: Program): MemoryPlan {
   const { offsets, arena } = placeAll(shared.map(({ bytes }) => bytes), orders);
   let floor: number | undefined;
   return {
-    ...{ arena, own, apart, bytes: bytesOf },
+    arena,
+    own,
+    apart,
+    bytes: bytesOf,
     offsets: new Map(shared.map(({ name }, i) => [name, offsets[i]])),
     // for reports alone, and it takes longer than all of the plan
     get floor() {

@@ -27,7 +27,12 @@ export function raggedLayout(of: RowsOf & { readonly loads: Loads }): RowLayout 
     uneven: true,
     rowsIn: (chunk, rank) => rank === undefined ? rows.busiest(chunk) : rows.rowsOf(chunk, rank),
     places: (rank) => ({
-      ...{ dtype, tokens, columns: rowDim, topK, experts, chunks: rowSlices(chunks) },
+      dtype,
+      tokens,
+      columns: rowDim,
+      topK,
+      experts,
+      chunks: rowSlices(chunks),
       firstRows: rows.firstRows(rank),
     }),
     matrix: (chunk, rank) => ({
@@ -63,14 +68,21 @@ function legRows(of: RowsOf & { readonly loads: Loads }, { number, chunk }: LegO
         const { rows: own, first } = rows.slice(chunk, rank, peer);
         const view = { buffer, offset: first * bytes };
         return {
-          ...{ begin: peer, end: peer + 1, groups: 1, rowsOfGroup: own, contiguous: true },
+          begin: peer,
+          end: peer + 1,
+          groups: 1,
+          rowsOfGroup: own,
+          contiguous: true,
           groupRows: rows.groups(chunk, rank, peer),
           rows: { view, dtype, block: 0, group: 0, row: columns },
         };
       }).filter(({ rowsOfGroup }) => rowsOfGroup > 0),
     experts: () => undefined,
     arrangement: (rank, at) => ({
-      ...{ dtype, columns, loads: rows.localLoads(rank), bySource: byPeers(chunks) },
+      dtype,
+      columns,
+      loads: rows.localLoads(rank),
+      bySource: byPeers(chunks),
       places: chunks[chunk],
       sources: sources(chunks[chunk], rank, ranks),
       wire: { buffer: at.wire, offset: 0 },

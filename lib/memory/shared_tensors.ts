@@ -20,21 +20,34 @@ export function addSharedTensors(table: TensorTable, layer: Layer): void {
     // the gate's product takes float32, as that of the router
     const type = name === "gate" ? "float32" : dtype;
     table.add(`shared.${name}`, {
-      ...{ shape, dtype: type, placement: "same", life: "parameter", deviation: shape[0] ** -0.5 },
+      shape,
+      dtype: type,
+      placement: "same",
+      life: "parameter",
+      deviation: shape[0] ** -0.5,
     });
     // sums over ranks, which are float32
     table.add(`grad.shared.${name}`, {
-      ...{ shape, dtype: "float32", placement: "same", life: "gradient" },
+      shape,
+      dtype: "float32",
+      placement: "same",
+      life: "gradient",
     });
     if (ranks > 1) {
       table.add(`shared.partial.${name}`, {
-        ...{ shape: [ranks, ...shape], dtype: "float32", placement: "split", life: "pass" },
+        shape: [ranks, ...shape],
+        dtype: "float32",
+        placement: "split",
+        life: "pass",
       });
     }
   }
   const rows = (name: string, columns: number, life: "saved" | "pass") =>
     table.add(`shared.${name}`, {
-      ...{ shape: [ranks, tokens, columns], dtype, placement: "split", life },
+      shape: [ranks, tokens, columns],
+      dtype,
+      placement: "split",
+      life,
     });
   for (const { name, columns, life = "saved" } of saved(layer)) {
     rows(`saved.${name}`, columns, life);
@@ -44,7 +57,10 @@ export function addSharedTensors(table: TensorTable, layer: Layer): void {
   rows("dy", modelDim, "pass");
   for (const [name, life] of [["logits", "saved"], ["dLogits", "pass"]] as const) {
     table.add(`shared.${name}`, {
-      ...{ shape: [ranks, tokens], dtype: "float32", placement: "split", life },
+      shape: [ranks, tokens],
+      dtype: "float32",
+      placement: "split",
+      life,
     });
   }
 }

@@ -53,7 +53,9 @@ export function normOf(part: Part, name: string) {
   const { norm: { centered, epsilon }, tokens, modelDim } = part.model;
   const weight = part.tensor(name);
   return {
-    ...{ shape: { centered, rows: tokens, columns: modelDim }, epsilon, weight },
+    shape: { centered, rows: tokens, columns: modelDim },
+    epsilon,
+    weight,
     ...(centered ? { bias: part.tensor(`${name}.bias`) } : {}),
     /** Kernels of the gradients of weight and bias, into the group's. */
     weightGrad(group: string, at: { dy: View; x: View; statistics: View }): Kernel {
@@ -65,8 +67,11 @@ export function normOf(part: Part, name: string) {
 }
 
 const sizesOf = ({ model }: Part) => ({
-  ...{ batch: model.sequences, length: model.context, heads: model.attention.heads },
-  ...{ keyValueHeads: model.attention.keyValueHeads, headDim: model.attention.headDim },
+  batch: model.sequences,
+  length: model.context,
+  heads: model.attention.heads,
+  keyValueHeads: model.attention.keyValueHeads,
+  headDim: model.attention.headDim,
 });
 
 /** Queries and keys turned by their positions, where they are; none where positions are added. */
@@ -167,7 +172,10 @@ export function attentionBackward(
     ],
   });
   const weights = part.work({
-    ...{ label: "attentionW", after: [input], stage: 1, kind: "expertWeightGrad" },
+    label: "attentionW",
+    after: [input],
+    stage: 1,
+    kind: "expertWeightGrad",
     flops: projectionFlops(part),
     words: 8 * tokens * modelDim,
     kernels: [

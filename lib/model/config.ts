@@ -142,8 +142,20 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
     resolveBlock(block, { index, tokens, modelDim, topology, parts, microbatches, parallel })
   );
   return {
-    ...{ vocabulary, context, batch, modelDim, gradientChunks, attention, clip, tied, positions },
-    ...{ topology, microbatches, sequences, tokens, norm: config.norm ?? rmsNorm() },
+    vocabulary,
+    context,
+    batch,
+    modelDim,
+    gradientChunks,
+    attention,
+    clip,
+    tied,
+    positions,
+    topology,
+    microbatches,
+    sequences,
+    tokens,
+    norm: config.norm ?? rmsNorm(),
     optimizer: config.optimizer ?? adamw(),
     rate: typeof rate === "number" ? constantRate(rate) : rate,
     layers,

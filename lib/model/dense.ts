@@ -14,7 +14,15 @@ function contextOf(part: Part, index: number, { expert, hiddenDim }: DenseConfig
   const group = part.group(`blocks.${index}`);
   const name = `blocks.${index}.ffn`;
   return {
-    ...{ shape, experts: 1, firstExpert: 0, first: true, x: b.x, y: b.y, dx, dy: dh, host },
+    shape,
+    experts: 1,
+    firstExpert: 0,
+    first: true,
+    x: b.x,
+    y: b.y,
+    dx,
+    dy: dh,
+    host,
     parameter: (of) => part.parameter(`${name}.${of}`),
     gradient: (of) => part.gradient(group, `${name}.${of}`),
     saved: (of) => {
@@ -32,7 +40,8 @@ function contextOf(part: Part, index: number, { expert, hiddenDim }: DenseConfig
 export function denseForward(part: Part, index: number, config: DenseConfig): Task {
   const context = contextOf(part, index, config);
   return part.work({
-    ...{ label: "ffn", kind: "expert" },
+    label: "ffn",
+    kind: "expert",
     flops: part.model.tokens * config.expert.flops(context.shape).forward,
     kernels: checked(config.expert.forward(context), [context.y]),
   });
@@ -49,12 +58,17 @@ export function denseBackward(
   const flops = expert.flops(context.shape);
   const { tokens } = part.model;
   const input = part.work({
-    ...{ label: "ffn", kind: "expertInputGrad", flops: tokens * flops.inputGrad },
+    label: "ffn",
+    kind: "expertInputGrad",
+    flops: tokens * flops.inputGrad,
     kernels: checked(expert.inputGrad!(context), [context.dx]),
   });
   // not to be put off: the gradient that it reads is added to next
   const weights = part.work({
-    ...{ label: "ffnW", kind: "expertWeightGrad", after: [input], stage: 1 },
+    label: "ffnW",
+    kind: "expertWeightGrad",
+    after: [input],
+    stage: 1,
     flops: tokens * flops.weightGrad,
     kernels: expert.weightGrad!(context),
   });

@@ -15,7 +15,10 @@ import { gradientBuffers, normOf } from "./attention.ts";
 import { matrix, type Part, WORD } from "./parts.ts";
 
 const shapeOf = ({ model: { tokens, modelDim, vocabulary, context: length } }: Part) => ({
-  ...{ tokens, modelDim, vocabulary, length },
+  tokens,
+  modelDim,
+  vocabulary,
+  length,
 });
 
 /** Embeddings of the tokens, with their positions where these are added. */
@@ -116,12 +119,10 @@ export function head(part: Part, lossOnly = false): Task {
     kernels.push(
       gemm(x, weight, here, { transB: tied }),
       crossEntropy({
-        ...{
-          rows: count,
-          columns: vocabulary,
-          logits: here,
-          scale: 1 / (ranks * microbatches * tokens),
-        },
+        rows: count,
+        columns: vocabulary,
+        logits: here,
+        scale: 1 / (ranks * microbatches * tokens),
         targets: { ...targets, offset: targets.offset + WORD * row },
         loss: { ...losses, offset: WORD * row },
       }),

@@ -60,12 +60,17 @@ export function mixtralConfig(
     hiddenDim: number("intermediate_size"),
     expert: swiglu(),
     gate: topK({ k: number("num_experts_per_tok") }),
-    ...{ routing: { capacityFactor: 0 }, losses: [] },
+    routing: { capacityFactor: 0 },
+    losses: [],
   };
   return {
-    ...{ vocabulary: number("vocab_size"), context, batch, modelDim: number("hidden_size") },
+    vocabulary: number("vocab_size"),
+    context,
+    batch,
+    modelDim: number("hidden_size"),
     attention: {
-      ...{ heads, keyValueHeads: number("num_key_value_heads", heads) },
+      heads,
+      keyValueHeads: number("num_key_value_heads", heads),
       headDim: number("head_dim", number("hidden_size") / heads),
     },
     layers: Array.from({ length: number("num_hidden_layers") }, () => ({ moe })),
@@ -85,10 +90,14 @@ interface Source {
 
 function sources({ shape }: MoeModel): Source[] {
   const plain = (parameter: string, name: string): Source => ({
-    ...{ parameter, names: [`${name}.weight`], transposed: false },
+    parameter,
+    names: [`${name}.weight`],
+    transposed: false,
   });
   const linear = (parameter: string, name: string): Source => ({
-    ...{ parameter, names: [`${name}.weight`], transposed: true },
+    parameter,
+    names: [`${name}.weight`],
+    transposed: true,
   });
   const list = [plain("embedding", "model.embed_tokens"), plain("norm", "model.norm")];
   if (!shape.tied) list.push(linear("head", "lm_head"));
@@ -105,7 +114,8 @@ function sources({ shape }: MoeModel): Source[] {
       plain(`${of}.moe.norm`, `${from}.post_attention_layernorm`),
       plain(`${of}.moe.gate.weight`, `${from}.block_sparse_moe.gate`),
       ...["w1", "w2", "w3"].map((name) => ({
-        ...{ parameter: `${of}.moe.experts.${name}`, transposed: true },
+        parameter: `${of}.moe.experts.${name}`,
+        transposed: true,
         names: Array.from(
           { length: block.moe.experts },
           (_, expert) => `${from}.block_sparse_moe.experts.${expert}.${name}.weight`,

@@ -88,13 +88,18 @@ export class MoeModel {
       const { chunks, resolved, configuration } = this.#choose(choices, "forward");
       const { scheduler, allToAll, compressor } = resolved;
       const key = [
-        ...["evaluate", JSON.stringify(chunks)],
-        ...[allToAll, compressor.dispatch, compressor.combine],
+        "evaluate",
+        JSON.stringify(chunks),
+        allToAll,
+        compressor.dispatch,
+        compressor.combine,
       ];
       const options = { chunks, allToAll, compressor, configuration };
       const known = this.#runner.graph(key, () => lossGraph(this.shape, this.#tensors, options));
       await this.#runner.run(known, acrossLayers(scheduler), {
-        ...{ bound: false, timeLimit: choices.timeLimit, signal: choices.signal },
+        bound: false,
+        timeLimit: choices.timeLimit,
+        signal: choices.signal,
         checkNumbers: choices.checkNumbers,
       });
       return mean([...this.#store.read("loss")]) / this.shape.tokens; // of ranks and microbatches
@@ -118,7 +123,9 @@ export class MoeModel {
       const { optimizer } = this.shape;
       await writeSafetensors(path, checkpointTensors(this.#store), {
         ...metadata,
-        ...{ format: CHECKPOINT, step: String(this.#steps), optimizer: optimizer.name },
+        format: CHECKPOINT,
+        step: String(this.#steps),
+        optimizer: optimizer.name,
       });
     });
   }
@@ -172,14 +179,18 @@ export class MoeModel {
       const reassociate = reassociates(resolved);
       const how = { chunks, allToAll, compressor, configuration, reassociate };
       const key = [
-        ...[JSON.stringify(chunks), allToAll, compressor.dispatch, compressor.combine],
+        JSON.stringify(chunks),
+        allToAll,
+        compressor.dispatch,
+        compressor.combine,
         `${reassociate}`,
       ];
       const known = this.#runner.graph(key, () => stepGraph(this.shape, this.#tensors, how));
       const ran = await this.#runner.run(known, acrossLayers(scheduler), {
         // measuring tasks alone would run updates that nobody asked for
         bound: this.engine.modelled && choices.bound !== false,
-        ...{ timeLimit: choices.timeLimit, signal: choices.signal },
+        timeLimit: choices.timeLimit,
+        signal: choices.signal,
         checkNumbers: choices.checkNumbers,
       });
       const step = this.#steps++;
@@ -188,7 +199,9 @@ export class MoeModel {
         ? stepValues(this.shape, this.#store)
         : undefined;
       return new TrainingStep({ name, pass: "step", ran: [ran], configuration }, {
-        ...{ step, rate, values },
+        step,
+        rate,
+        values,
       });
     });
   }
@@ -222,10 +235,16 @@ export class MoeModel {
       "moe" in block ? [checkedSplit(chunking, { capacity: block.places, topology })] : []
     );
     const configuration = {
-      ...{ pass, layers: layers.length, scheduler: scheduler.name, allToAll: allToAll.name },
-      ...{ compressor: codecName(compressor), chunks: chunks[0]?.length ?? 1 },
+      pass,
+      layers: layers.length,
+      scheduler: scheduler.name,
+      allToAll: allToAll.name,
+      compressor: codecName(compressor),
+      chunks: chunks[0]?.length ?? 1,
       world: `${topology.nodes} x ${topology.ranksPerNode}`,
-      ...{ tokens: `${batch} x ${context} a rank`, modelDim, vocabulary },
+      tokens: `${batch} x ${context} a rank`,
+      modelDim,
+      vocabulary,
       ...(microbatches > 1 ? { microbatches } : {}),
       optimizer: optimizer.name,
       engine: `${this.engine.kind}, ${this.engine.timing}`,

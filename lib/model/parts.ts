@@ -11,7 +11,13 @@ export const WORD = 4;
 
 /** A float32 matrix in a buffer. */
 export const matrix = (buffer: string, rows: number, columns: number, offset = 0): Matrix => ({
-  ...{ buffer, offset, rows, columns, ld: columns, groups: 1, stride: rows * columns },
+  buffer,
+  offset,
+  rows,
+  columns,
+  ld: columns,
+  groups: 1,
+  stride: rows * columns,
 });
 
 /** A task of a part: its kernels, buffers and operation counts. */
@@ -107,7 +113,14 @@ export class Part {
       args.flatMap((arg) => typeof arg === "object" && arg.buffer !== "" ? [arg.buffer] : [])
     );
     return this.g.add({
-      ...{ kind, label, chunk: -1, stage, after, flops, bytes: WORD * words, uses },
+      kind,
+      label,
+      chunk: -1,
+      stage,
+      after,
+      flops,
+      bytes: WORD * words,
+      uses,
       kernels: work.kernelsOf ?? (() => kernels),
     });
   }
@@ -167,7 +180,11 @@ export class Part {
     // what reductions put aside has no whole name of its own
     const aside = Object.keys(this.#inner());
     return {
-      ...{ graph: this.g.build({}), layer, prefix, buffers: "", exits },
+      graph: this.g.build({}),
+      layer,
+      prefix,
+      buffers: "",
+      exits,
       shared: Object.fromEntries(aside.map((name) => [name, prefix + name])),
       ...options,
     };

@@ -205,8 +205,14 @@ class StepBuilder {
     const at = layers.slice(0, index).filter((other) => "moe" in other).length;
     const { allToAll, compressor, configuration, chunks, reassociate } = this.options;
     return {
-      ...{ layer: block.moe, capacity: block.places, chunks: chunks[at], allToAll, compressor },
-      ...{ configuration, scope: `B${index}.`, reassociate },
+      layer: block.moe,
+      capacity: block.places,
+      chunks: chunks[at],
+      allToAll,
+      compressor,
+      configuration,
+      scope: `B${index}.`,
+      reassociate,
     };
   }
 
@@ -224,12 +230,17 @@ class StepBuilder {
     // what a microbatch makes has a name of its own, what all read has not
     const own = prefix === "" ? [] : names.filter((name) => !COMMON.includes(lifeOf(name)));
     return {
-      ...{ graph, layer: index, prefix: `${prefix}B${index}.moe.${graph.pass}.`, lives },
+      graph,
+      layer: index,
+      prefix: `${prefix}B${index}.moe.${graph.pass}.`,
+      lives,
       buffers: moePrefix(index),
       shared: {
         ...Object.fromEntries(own.map((name) => [name, prefix + moePrefix(index) + name])),
-        ...{ x: `${prefix}${of}x`, y: `${prefix}${of}y` },
-        ...{ dy: `${prefix}dh`, "grad.x": `${prefix}dx` },
+        x: `${prefix}${of}x`,
+        y: `${prefix}${of}y`,
+        dy: `${prefix}dh`,
+        "grad.x": `${prefix}dx`,
       },
     };
   }

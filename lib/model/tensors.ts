@@ -66,7 +66,11 @@ export function modelTensors(model: ModelShape): ModelTensors {
     for (const state of model.optimizer.states) {
       const { shape, placement, dtype, copies } = tensor;
       table.add(`optimizer.${name}.${state}`, {
-        ...{ shape, placement, dtype, life: "state", constant: 0 },
+        shape,
+        placement,
+        dtype,
+        life: "state",
+        constant: 0,
         ...(copies ? { copies } : {}),
       });
     }
@@ -74,7 +78,10 @@ export function modelTensors(model: ModelShape): ModelTensors {
   for (const { group, started } of groups) {
     for (const { name, shape, deviation, constant } of started) {
       const tensor: Tensor = {
-        ...{ shape, dtype: "float32", placement: "same", life: "parameter" },
+        shape,
+        dtype: "float32",
+        placement: "same",
+        life: "parameter",
         ...(constant === undefined ? { deviation } : { constant }),
       };
       table.add(name, tensor);
@@ -106,7 +113,9 @@ export function modelTensors(model: ModelShape): ModelTensors {
       if (tensor.life !== "parameter") continue;
       states(prefix + name, tensor);
       gradients.set(prefix + name, {
-        ...{ tensor: `${prefix}grad.${name}`, first: 0, count: elements(tensor.shape) },
+        tensor: `${prefix}grad.${name}`,
+        first: 0,
+        count: elements(tensor.shape),
       });
     }
   }
@@ -115,7 +124,10 @@ export function modelTensors(model: ModelShape): ModelTensors {
     table.add(name, { shape: [ranks, microbatches * tokens], dtype: "int32", ...split });
   }
   table.add("loss", {
-    ...{ shape: [ranks, microbatches], dtype: "float32", placement: "split", life: "output" },
+    shape: [ranks, microbatches],
+    dtype: "float32",
+    placement: "split",
+    life: "output",
   });
   table.add("optimizer.rates", { shape: [3], dtype: "float32", placement: "same", life: "input" });
   table.add("optimizer.clip", { shape: [2], dtype: "float32", placement: "same", life: "output" });
@@ -142,7 +154,10 @@ function denseGroups(model: ModelShape): { group: DenseGroup; started: readonly 
     ...(model.norm.centered ? [{ name: `${name}.bias`, shape: [m], constant: 0 }] : []),
   ];
   const matrix = (name: string, shape: readonly number[], factor = 1): Started => ({
-    ...{ name, shape, deviation: factor * shape[0] ** -0.5, decayed: true },
+    name,
+    shape,
+    deviation: factor * shape[0] ** -0.5,
+    decayed: true,
   });
   const lists: [string, Started[]][] = [
     ["embedding", [

@@ -27,7 +27,9 @@ export function addClip(part: Part, sums: SquareSums): Task {
   const { clip: limit } = part.model;
   const out = part.tensor("optimizer.clip");
   return part.work({
-    ...{ label: "clip", stage: 3, after },
+    label: "clip",
+    stage: 3,
+    after,
     kernels: [clipScale({ count: sums.count, sums: whole, out, limit })],
   });
 }
@@ -46,7 +48,11 @@ export function addUpdate(part: Part, label: string, names: readonly string[], a
     words += count * (3 + 2 * optimizer.states.length);
     const gradient: View = { ...part.tensor(place.tensor), offset: WORD * place.first };
     kernels.push(...optimizer.update({
-      ...{ count, clip, rates, gradient, parameter: part.tensor(name) },
+      count,
+      clip,
+      rates,
+      gradient,
+      parameter: part.tensor(name),
       // of a layer's own: all that are matrices
       decayed: known?.decayed ?? /\.(gate\.weight|experts\.w\d+|latent\.\w+)$/.test(name),
       state: (state) => part.tensor(`optimizer.${name}.${state}`),

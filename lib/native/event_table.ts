@@ -21,7 +21,11 @@ export function eventTable(events: BigUint64Array<ArrayBuffer>, ranks: number): 
     rank[i] = i % ranks;
   }
   return {
-    ...{ position, rank },
-    ...{ ready: column(0), start: column(1), end: column(2), wait: column(3) },
+    position,
+    rank,
+    ready: column(0),
+    start: column(1),
+    end: column(2),
+    wait: column(3),
   };
 }

@@ -75,7 +75,10 @@ export class PreparedPrograms {
       const place = (name: string) => (workspace as NativeWorkspace).place(name, plan);
       const operations = program.order.length * program.graph.topology.ranks;
       const { bytes, hosts, regions } = pack(program, {
-        ...{ place, isolated, checked, named: this.#options.nvtx },
+        place,
+        isolated,
+        checked,
+        named: this.#options.nvtx,
         seconds: options.background ? () => undefined : this.#options.seconds,
       });
       try {

@@ -130,7 +130,9 @@ export class NativeRunner implements Engine {
   /** Waits for what is no part of a pass, as long as a run may take. */
   async #backgroundOver({ timeLimit, signal }: RunOptions): Promise<void> {
     await waitFor(this.#background!, {
-      ...{ timeLimit, signal, what: "run the Program" },
+      timeLimit,
+      signal,
+      what: "run the Program",
       because: "values of tensors are still being made",
     });
   }

@@ -102,8 +102,17 @@ export const symbols = {
   // int32_t schemoe_open_cuda_part(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, uint32_t first_rank, uint32_t local_ranks, const char* host, const uint8_t* key, uint32_t* port, schemoe_engine** engine, schemoe_failure* failure)
   schemoe_open_cuda_part: {
     parameters: [
-      ...["buffer", "buffer", "buffer", "buffer", "u32", "u32", "buffer", "buffer"],
-      ...["buffer", "buffer", "buffer"],
+      "buffer",
+      "buffer",
+      "buffer",
+      "buffer",
+      "u32",
+      "u32",
+      "buffer",
+      "buffer",
+      "buffer",
+      "buffer",
+      "buffer",
     ],
     result: "i32",
   },

@@ -15,7 +15,11 @@ export function profileCosts(profile: MachineProfile, topology: Topology): Costs
   const kinds = new Map(profile.kinds.map((fit) => [fit.kind, fit]));
   const { links } = profile;
   const linkValues = [
-    ...[links.alpha, links.intra.alpha, links.intra.beta, links.inter.alpha, links.inter.beta],
+    links.alpha,
+    links.intra.alpha,
+    links.intra.beta,
+    links.inter.alpha,
+    links.inter.beta,
     links.local,
   ].map(valueOf);
   const values = new Map(
@@ -67,7 +71,8 @@ export function profiledTopology(topology: Topology, { slowdown }: MachineProfil
   const { ranks, sharing: _, contention: __, ...others } = topology;
   const shares = together > 1 && ranks > 1;
   return {
-    ...{ ...others, ranks },
+    ...others,
+    ranks,
     ...(shares
       ? {
         sharing: {

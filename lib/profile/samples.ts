@@ -36,7 +36,9 @@ export function kindOf(task: Task): string {
 
 /** Of computation: 1, floating-point operations, bytes of memory traffic. */
 export const workOf = (task: Task, rank: number): number[] => [
-  ...[1, task.rankFlops?.(rank) ?? task.flops, task.bytes],
+  1,
+  task.rankFlops?.(rank) ?? task.flops,
+  task.bytes,
 ];
 
 /** Names of the features of a phase. */
@@ -57,13 +59,20 @@ export function phaseWorkOf(topology: Topology, task: Task, rank: number): numbe
     ? receives
     : sends;
   return [
-    ...[1, longer.intra.sends, longer.intra.sent * sliceBytes],
-    ...[longer.inter.sends, longer.inter.sent * sliceBytes, copied * sliceBytes],
+    1,
+    longer.intra.sends,
+    longer.intra.sent * sliceBytes,
+    longer.inter.sends,
+    longer.inter.sent * sliceBytes,
+    copied * sliceBytes,
   ];
 }
 
 type Messages = RankTraffic["intra"];
 const sent = ({ sends, sent }: Messages): Messages => ({ sends, sent, receives: 0, received: 0 });
 const received = ({ receives, received }: Messages): Messages => ({
-  ...{ sends: receives, sent: received, receives: 0, received: 0 },
+  sends: receives,
+  sent: received,
+  receives: 0,
+  received: 0,
 });

@@ -73,7 +73,11 @@ export function drawn(
     );
   }
   return {
-    ...{ name, ranks, experts, topK, tokens: () => tokens },
+    name,
+    ranks,
+    experts,
+    topK,
+    tokens: () => tokens,
     choices(rank) {
       const uniform = rankUniforms(seed, rank);
       const next = probabilities(rank, uniform);

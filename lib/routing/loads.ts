@@ -54,7 +54,8 @@ export function parseLoads(text: string): Loads {
     const odd = rows.find(({ values }) => values.length !== experts);
     if (odd) fail(`line ${odd.line} has ${odd.values.length} numbers, line 1 has ${experts}`);
     return {
-      ...{ ranks: rows.length, experts },
+      ranks: rows.length,
+      experts,
       table: Int32Array.from(rows.flatMap(({ values }) => values)),
     };
   }

@@ -83,7 +83,13 @@ function routing(first: Line, ranks: ReadonlyMap<number, Int32Array>, experts: n
     return choices;
   };
   return {
-    ...{ name: where, step, block, layer, experts, topK: topk, ranks: ranks.size },
+    name: where,
+    step,
+    block,
+    layer,
+    experts,
+    topK: topk,
+    ranks: ranks.size,
     tokens: (rank: number) => of(rank).length / topk,
     choices: (rank: number) => of(rank).slice(),
   };

@@ -72,7 +72,9 @@ export function eplb(
     }
     const all = own.flatMap((expert) => Array<number>(copies.get(expert)!).fill(expert));
     return packed(heaviest(all, perCopy), {
-      ...{ bins: ranksPerNode, room: slotsPerRank, weight: perCopy },
+      bins: ranksPerNode,
+      room: slotsPerRank,
+      weight: perCopy,
     });
   });
   return { name: "eplb", experts, slots: ranks };

@@ -93,13 +93,11 @@ export function exactSchedule(
   const gap = times.seconds > bound * (1 + 1e-9) ? times.seconds / bound - 1 : 0;
   const result = {
     order: byStart(found.order, times).map((id) => graph.tasks[id]),
-    ...{
-      seconds: times.seconds,
-      bound,
-      gap,
-      proven: problem.faithful && gap === 0,
-      states: found.states,
-    },
+    seconds: times.seconds,
+    bound,
+    gap,
+    proven: problem.faithful && gap === 0,
+    states: found.states,
   };
   onGap?.(result);
   return result;

@@ -63,12 +63,18 @@ export interface GoldenRouter {
 }
 
 const LOSSES: Readonly<Record<string, (options: { weight: number }) => Loss>> = {
-  ...{ gshard, globalBatch, sequence, z, importance, load },
+  gshard,
+  globalBatch,
+  sequence,
+  z,
+  importance,
+  load,
   switch: switchBalance,
 };
 
 const UPDATES: Readonly<Record<string, (update: { rate: number; ema: number }) => GateUpdate>> = {
-  ...{ sign: signUpdate, quantile: quantileUpdate },
+  sign: signUpdate,
+  quantile: quantileUpdate,
 };
 
 /** Gate, losses and shared expert of a layer. @throws {SchemoeError} for a name that is not known. */
@@ -102,7 +108,13 @@ function gateOf(
   if (gate.scores === "relu") return reluRouting({ k, ...weights });
   const { selectionBias, groups, groupLimit, zeroExperts: identities } = gate;
   const best = {
-    ...{ k, scores, ...weights, selectionBias, groups, groupLimit, identities },
+    k,
+    scores,
+    ...weights,
+    selectionBias,
+    groups,
+    groupLimit,
+    identities,
     ...(update ? { update } : {}),
   };
   if (gate.noise) return noisyTopK(best);

@@ -112,7 +112,11 @@ export function parseGoldenTraining(bytes: Uint8Array, file: string): GoldenTrai
   const { steps, ranks, batch, length } = config;
   const size = ranks * batch * (length + 1);
   return {
-    ...{ name: config.name, ranks, steps, model: modelOf(config), gradients },
+    name: config.name,
+    ranks,
+    steps,
+    model: modelOf(config),
+    gradients,
     parameters: Object.fromEntries(
       Object.keys(gradients).map((name) => [name, values<Float32Array>(name)]),
     ),
@@ -132,17 +136,26 @@ function modelOf(config: Config): ModelConfig {
     : ffn({ activation: config.activation as "gelu", bias: config.bias });
   const moe: BlockConfig = {
     moe: {
-      ...{ experts, hiddenDim, expert, gate: topK({ k, normalize }) },
+      experts,
+      hiddenDim,
+      expert,
+      gate: topK({ k, normalize }),
       routing: { capacityFactor },
       losses: [gshard({ weight: config.auxWeight })],
     },
   };
   const { epsilon } = config;
   return {
-    ...{ vocabulary: config.vocabularySize, context: config.length, batch: config.batch },
-    ...{ modelDim: config.modelDim, tied: config.tied, clip: config.clip },
+    vocabulary: config.vocabularySize,
+    context: config.length,
+    batch: config.batch,
+    modelDim: config.modelDim,
+    tied: config.tied,
+    clip: config.clip,
     attention: {
-      ...{ heads: config.heads, keyValueHeads: config.keyValueHeads, headDim: config.headDim },
+      heads: config.heads,
+      keyValueHeads: config.keyValueHeads,
+      headDim: config.headDim,
     },
     layers: config.blocks.map((kind) =>
       kind === "moe" ? moe : { ffn: { hiddenDim: config.denseHiddenDim, expert } }
@@ -152,11 +165,14 @@ function modelOf(config: Config): ModelConfig {
       ? rotaryPositions({ base: config.ropeBase })
       : learnedPositions(),
     optimizer: optimizer.kind === "sgd" ? sgd({ momentum: optimizer.momentum }) : adamw({
-      ...{ betas: optimizer.betas, epsilon: optimizer.epsilon },
+      betas: optimizer.betas,
+      epsilon: optimizer.epsilon,
       weightDecay: optimizer.weightDecay,
     }),
     rate: cosineRate({
-      ...{ peak: schedule.peak, warmup: schedule.warmup, steps: schedule.decaySteps },
+      peak: schedule.peak,
+      warmup: schedule.warmup,
+      steps: schedule.decaySteps,
       final: schedule.final,
     }),
   };

@@ -8,9 +8,17 @@ const COLUMNS = 4;
 const NEVER = -1e4;
 /** Which dimension of a tensor is modelDim. */
 const MODEL_AT: Readonly<Record<string, number>> = {
-  ...{ x: 2, dy: 2, "gate.weight": 1 },
-  ...{ "experts.w1": 1, "experts.w3": 1, "experts.w2": 2, "experts.b2": 1 },
-  ...{ "shared.w1": 0, "shared.w3": 0, "shared.w2": 1, "shared.gate": 0 },
+  x: 2,
+  dy: 2,
+  "gate.weight": 1,
+  "experts.w1": 1,
+  "experts.w3": 1,
+  "experts.w2": 2,
+  "experts.b2": 1,
+  "shared.w1": 0,
+  "shared.w3": 0,
+  "shared.w2": 1,
+  "shared.gate": 0,
 };
 /** Tensors whose first dimension are the experts. */
 const OF_EXPERTS = /^(experts\.|gate\.(weight|bias|selectionBias|noiseWeight)$)/;
@@ -63,7 +71,8 @@ export function withIdleExperts(golden: GoldenCase, experts: number): GoldenCase
     ...golden,
     config: {
       ...config,
-      ...{ experts, modelDim: modelDim + COLUMNS },
+      experts,
+      modelDim: modelDim + COLUMNS,
       losses: losses.map((loss) => ({ ...loss, weight: loss.weight * config.experts / experts })),
       routing: {
         ...routing,

@@ -45,16 +45,14 @@ export interface WhatIfOptions {
 /** From this many ranks on one node represents all. */
 const MANY_RANKS = 64;
 const OPTIONS = [
-  ...[
-    "vary",
-    "values",
-    "schedulers",
-    "allToAlls",
-    "compressors",
-    "pass",
-    "show",
-    "representatives",
-  ],
+  "vary",
+  "values",
+  "schedulers",
+  "allToAlls",
+  "compressors",
+  "pass",
+  "show",
+  "representatives",
 ];
 
 /**

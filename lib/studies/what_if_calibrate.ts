@@ -30,11 +30,13 @@ export function calibrated(topology: Topology, ran: readonly RanProgram[]): Cali
     measured > 0 && modelled > 0 ? measured / modelled : 1;
   const [computation, communication] = [ratio(sums.computation), ratio(sums.communication)];
   const link = ({ alpha, beta }: { alpha: number; beta: number }) => ({
-    ...{ alpha: alpha * communication, beta: beta * communication },
+    alpha: alpha * communication,
+    beta: beta * communication,
   });
   const { links: { intra, inter, local }, processor } = topology;
   return {
-    ...{ computation, communication },
+    computation,
+    communication,
     topology: {
       ...topology,
       links: { intra: link(intra), inter: link(inter), local: link(local) },

@@ -36,7 +36,10 @@ export class WhatIf {
     this.names = names;
     this.rows = values.flatMap((value, at) =>
       names.map((line, i) => ({
-        ...{ value, line, seconds: seconds[i][at], speedUp: seconds[0][at] / seconds[i][at] },
+        value,
+        line,
+        seconds: seconds[i][at],
+        speedUp: seconds[0][at] / seconds[i][at],
       }))
     );
     const numbers = values.filter((value) => typeof value === "number");
@@ -47,7 +50,8 @@ export class WhatIf {
     // the lower the better: speed-ups with their sign turned
     const sign = this.#speedUp ? -1 : 1;
     const curves = names.map((name, line) => ({
-      ...{ name, y: order.map((i) => sign * this.#shown(line, i)) },
+      name,
+      y: order.map((i) => sign * this.#shown(line, i)),
     }));
     const found = (find: typeof crossings) =>
       this.#numeric && values.length > 1

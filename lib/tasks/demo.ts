@@ -35,14 +35,22 @@ const OUT = "out";
 
 /** Twice the default links, so that they keep step with experts of half the model's width. */
 const world = topology({
-  ...{ nodes: 2, ranksPerNode: 2 },
+  nodes: 2,
+  ranksPerNode: 2,
   intra: { beta: 1 / 200e6 },
   inter: { beta: 1 / 50e6 },
 });
 /** Columns with the width of each; numbers, the later ones, are right aligned. */
 const COLUMNS = {
-  ...{ scheduler: 14, "all-to-all": 23, codec: 5, chunks: 6, pass: 8 },
-  ...{ makespan: 10, "speed-up": 8, hidden: 9, "above bound": 11 },
+  scheduler: 14,
+  "all-to-all": 23,
+  codec: 5,
+  chunks: 6,
+  pass: 8,
+  makespan: 10,
+  "speed-up": 8,
+  hidden: 9,
+  "above bound": 11,
 };
 const NAMES = 5;
 const USAGE =
@@ -53,7 +61,10 @@ await task(async () => {
   const computation = links === "plain" ? "real" : "paced";
   using engine = openEngine({ kind, topology: world, links, computation });
   using layer = createLayer(engine, {
-    ...{ tokens: 4096 / world.ranks, modelDim: 512, hiddenDim: 256, experts: 8 },
+    tokens: 4096 / world.ranks,
+    modelDim: 512,
+    hiddenDim: 256,
+    experts: 8,
     gate: topK({ k: 2 }),
   });
   await warmUp(layer);
@@ -162,9 +173,15 @@ function printRow(run: Run, base: Run): void {
   const { scheduler, allToAll, compressor, chunks } = run.configuration;
   const { hidden, total } = communication(run.timeline);
   printCells([
-    ...[scheduler, allToAll, compressor, chunks, run.pass, formatTime(run.makespan * 1e9)],
+    scheduler,
+    allToAll,
+    compressor,
+    chunks,
+    run.pass,
+    formatTime(run.makespan * 1e9),
     `${(base.makespan / run.makespan).toFixed(2)}x`,
-    ...[formatPercent(hidden / total), formatPercent(run.makespan / run.bound! - 1)],
+    formatPercent(hidden / total),
+    formatPercent(run.makespan / run.bound! - 1),
   ]);
 }
 

@@ -34,7 +34,10 @@ async function digestLines(): Promise<string[]> {
     const { ranks } = golden;
     const nodes = ranks % 2 === 0 ? 2 : 1;
     using engine = openEngine({
-      ...{ kind: "cpu", nodes, ranksPerNode: ranks / nodes, links: "plain" },
+      kind: "cpu",
+      nodes,
+      ranksPerNode: ranks / nodes,
+      links: "plain",
     });
     for (const chunks of CHUNKINGS) {
       for (const compressor of BUILT_IN.compressor) {

@@ -10,8 +10,15 @@ await task(async () => {
   const status = await keepLock(() =>
     run([
       // console.assert only prints; the preload makes it throw, so that a wrong example fails
-      ...[Deno.execPath(), "test", "-A", "--doc", "--preload=test/throwing_assert.ts"],
-      ...[`--junit-path=${report}`, "mod.ts", "lib/", ...readme],
+      Deno.execPath(),
+      "test",
+      "-A",
+      "--doc",
+      "--preload=test/throwing_assert.ts",
+      `--junit-path=${report}`,
+      "mod.ts",
+      "lib/",
+      ...readme,
     ])
   );
   const counts = await countJunit(report, status);

@@ -19,8 +19,20 @@ const BUILT = ["libschemoe.so", "test/cuda/nccl_plain"];
 const ENTRIES = ["lib/tasks/verify.ts", "lib/tasks/bench.ts"];
 /** Packages that only pictures need, as patterns of names. */
 const PICTURES = [
-  ...["linkedom", "cssom*", "css-*", "dom*", "entities", "html*", "uhyphen", "boolbase"],
-  ...["nth-check", "@resvg/*", "@observablehq/*", "@expo-google-fonts/*", "d3", "d3-*"],
+  "linkedom",
+  "cssom*",
+  "css-*",
+  "dom*",
+  "entities",
+  "html*",
+  "uhyphen",
+  "boolbase",
+  "nth-check",
+  "@resvg/*",
+  "@observablehq/*",
+  "@expo-google-fonts/*",
+  "d3",
+  "d3-*",
 ];
 /** Libraries that every Linux has. */
 const SYSTEM = /\/(ld-linux|libc\.|libm\.|libdl\.|libpthread\.|librt\.|libstdc\+\+|libgcc_s)/;

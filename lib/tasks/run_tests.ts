@@ -54,7 +54,12 @@ async function setUp(step: () => Promise<unknown>): Promise<Counts> {
 async function deno(report: string, paths: readonly string[], parallel: boolean): Promise<Counts> {
   const status = await run(
     [
-      ...[Deno.execPath(), "test", "-A", "--frozen", `--lock=${lock}`, `--junit-path=${report}`],
+      Deno.execPath(),
+      "test",
+      "-A",
+      "--frozen",
+      `--lock=${lock}`,
+      `--junit-path=${report}`,
       ...(parallel ? ["--parallel", `--ignore=${alone.join()}`] : []),
       ...paths,
     ],
@@ -66,8 +71,15 @@ async function deno(report: string, paths: readonly string[], parallel: boolean)
 async function native(preset: string, report: string, only = "."): Promise<Counts> {
   const status = await run([
     "ctest",
-    ...["--test-dir", `${root}/native/build/${preset}`, "--output-junit", report, "-R", only],
-    ...["--output-on-failure", "--timeout", "300"],
+    "--test-dir",
+    `${root}/native/build/${preset}`,
+    "--output-junit",
+    report,
+    "-R",
+    only,
+    "--output-on-failure",
+    "--timeout",
+    "300",
   ]);
   return await countJunit(report, status);
 }

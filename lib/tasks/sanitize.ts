@@ -45,8 +45,13 @@ async function sanitized(preset: string): Promise<Counts> {
   const report = await Deno.makeTempFile({ suffix: ".xml" });
   const status = await run(
     [
-      ...["ctest", "--test-dir", build, "--no-tests=error", "--output-on-failure"],
-      ...["--output-junit", report],
+      "ctest",
+      "--test-dir",
+      build,
+      "--no-tests=error",
+      "--output-on-failure",
+      "--output-junit",
+      report,
     ],
     {
       env: {

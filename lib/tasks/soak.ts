@@ -63,15 +63,22 @@ function inMib(bytes: number): number {
 function lineOf({ name, count, seconds, usage, growth, leaks }: Soaked) {
   const last = usage.at(-1)!;
   return {
-    ...{ schema: SCHEMA, bench: "soak", phase: name, count, seconds, level: leaks.length === 0 },
+    schema: SCHEMA,
+    bench: "soak",
+    phase: name,
+    count,
+    seconds,
+    level: leaks.length === 0,
     "resident MiB": inMib(last.resident),
     "heap MiB": inMib(last.heap),
-    ...{ descriptors: last.descriptors, threads: last.threads },
+    descriptors: last.descriptors,
+    threads: last.threads,
     growth: {
       "resident MiB": inMib(growth.resident),
       "heap MiB": inMib(growth.heap),
       "external MiB": inMib(growth.external),
-      ...{ descriptors: growth.descriptors, threads: growth.threads },
+      descriptors: growth.descriptors,
+      threads: growth.threads,
     },
     configuration: { engine: "cpu, 2 ranks, plain links", growth: "second to last quarter" },
     machine: machine(),

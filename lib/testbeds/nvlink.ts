@@ -36,8 +36,12 @@ const scaled = (nominal: number) =>
 
 const GPUS: readonly Gpu[] = [
   {
-    ...{ name: "a100-ib200", links: 12, linkRate: 20e9, cardRate: 23.5e9 },
-    ...{ flopRate: 312e12 * REACHED, byteRate: 2.039e12 },
+    name: "a100-ib200",
+    links: 12,
+    linkRate: 20e9,
+    cardRate: 23.5e9,
+    flopRate: 312e12 * REACHED,
+    byteRate: 2.039e12,
     sources: [
       nvlink(12, 20, "SM80"),
       CX6,
@@ -46,8 +50,12 @@ const GPUS: readonly Gpu[] = [
     ],
   },
   {
-    ...{ name: "h100-ib400", links: 18, linkRate: 20.6e9, cardRate: 48.5e9 },
-    ...{ flopRate: 592e12, byteRate: 3.35e12 },
+    name: "h100-ib400",
+    links: 18,
+    linkRate: 20.6e9,
+    cardRate: 48.5e9,
+    flopRate: 592e12,
+    byteRate: 3.35e12,
     sources: [
       nvlink(18, 20.6, "SM90"),
       CX7,
@@ -56,8 +64,12 @@ const GPUS: readonly Gpu[] = [
     ],
   },
   {
-    ...{ name: "h200-ib400", links: 18, linkRate: 20.6e9, cardRate: 48.5e9 },
-    ...{ flopRate: 657e12, byteRate: 4.23e12 },
+    name: "h200-ib400",
+    links: 18,
+    linkRate: 20.6e9,
+    cardRate: 48.5e9,
+    flopRate: 657e12,
+    byteRate: 4.23e12,
     sources: [
       nvlink(18, 20.6, "SM90"),
       CX7,
@@ -65,8 +77,12 @@ const GPUS: readonly Gpu[] = [
     ],
   },
   {
-    ...{ name: "b200-ib400", links: 18, linkRate: 40.1e9, cardRate: 48.5e9 },
-    ...{ flopRate: 2250e12 * REACHED, byteRate: 8e12 },
+    name: "b200-ib400",
+    links: 18,
+    linkRate: 40.1e9,
+    cardRate: 48.5e9,
+    flopRate: 2250e12 * REACHED,
+    byteRate: 8e12,
     sources: [
       nvlink(18, 40.1, "SM100"),
       CX7,
@@ -79,7 +95,9 @@ const GPUS: readonly Gpu[] = [
 const testbedOf = (gpu: Gpu) => ({ nodes = 4, ranksPerNode = 8 }: TestbedSize): Testbed => ({
   name: gpu.name,
   topology: topology({
-    ...{ name: gpu.name, nodes, ranksPerNode },
+    name: gpu.name,
+    nodes,
+    ranksPerNode,
     source: `${gpu.sources.join("; ")}; ${START_UP}`,
     intra: { alpha: NVLINK_ALPHA, beta: 1 / (gpu.links * gpu.linkRate) },
     inter: { alpha: INFINIBAND_ALPHA, beta: 1 / gpu.cardRate },

@@ -17,7 +17,9 @@ const ALL_GATHER_4 = { alpha: 3.2e-5, beta: 1.68e-10 };
 export const rtx2080ti = ({ nodes = 8, ranksPerNode = 4 }: TestbedSize): Testbed => ({
   name: "2080ti-ib100",
   topology: topology({
-    ...{ name: "2080ti-ib100", nodes, ranksPerNode },
+    name: "2080ti-ib100",
+    nodes,
+    ranksPerNode,
     source: "fits of PipeMoE and FSMoE for ScheMoE's testbed",
     // three messages inside the node in the start-up time of its all-gather
     intra: { alpha: ALL_GATHER_4.alpha / 3, beta: ALL_GATHER_4.beta },
@@ -45,7 +47,9 @@ export const rtx2080ti = ({ nodes = 8, ranksPerNode = 4 }: TestbedSize): Testbed
 export const dgx2 = ({ nodes = 2, ranksPerNode = 16 }: TestbedSize): Testbed => ({
   name: "dgx2-ib",
   topology: topology({
-    ...{ name: "dgx2-ib", nodes, ranksPerNode },
+    name: "dgx2-ib",
+    nodes,
+    ranksPerNode,
     source: "links of TACCL's DGX-2, GEMM of FSMoE's A6000",
     intra: { alpha: 0.3e-6, beta: 8e-12 },
     inter: { alpha: 2.6e-6, beta: 1.05e-10 },

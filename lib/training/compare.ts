@@ -58,7 +58,9 @@ export async function compareTraining(
     for (const [name, choices] of Object.entries(runs)) {
       using model = make(seed, name);
       const run = await train(model, {
-        ...{ ...shared, ...choices, name },
+        ...shared,
+        ...choices,
+        name,
         data: typeof data === "function" ? data(seed) : data,
         ...(folder === undefined ? {} : { checkpoint: `${folder}/${name}-${seed}.safetensors` }),
       });

@@ -48,8 +48,11 @@ export class TrainingComparison {
         return other ? [finalLoss(run) - finalLoss(other.run)] : [];
       });
       return {
-        ...{ name, seeds: own.length, mean: mean(losses) },
-        ...{ least: Math.min(...losses), most: Math.max(...losses) },
+        name,
+        seeds: own.length,
+        mean: mean(losses),
+        least: Math.min(...losses),
+        most: Math.max(...losses),
         ...(name === first ? {} : { difference: mean(paired), plusMinus: halfWidth(paired) }),
         tokensPerSecond: mean(own.map(({ run }) => run.tokensPerSecond ?? NaN)),
       };
@@ -107,7 +110,8 @@ function banded(lists: readonly (readonly LossPoint[])[]): LossCurve["points"] {
   const at = new Map<number, number[]>();
   for (const { step, loss } of lists.flat()) at.set(step, [...at.get(step) ?? [], loss]);
   return [...at].toSorted(([a], [b]) => a - b).map(([step, losses]) => ({
-    ...{ step, loss: mean(losses) },
+    step,
+    loss: mean(losses),
     ...(losses.length > 1 ? { low: Math.min(...losses), high: Math.max(...losses) } : {}),
   }));
 }

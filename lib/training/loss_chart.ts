@@ -35,7 +35,10 @@ export async function lossSvg(title: string, curves: readonly LossCurve[]): Prom
     // Plot's types want a browser's Document and use but createElementNS and documentElement
     // deno-lint-ignore no-explicit-any
     document: document as any,
-    ...{ width: 720, height: 340 + 18 * rows, ...MARGIN, marginTop: 52 + 18 * rows },
+    width: 720,
+    height: 340 + 18 * rows,
+    ...MARGIN,
+    marginTop: 52 + 18 * rows,
     style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: "Losses",
     x: { label: "step", labelAnchor: "center", labelArrow: "none", nice: true },
@@ -43,12 +46,19 @@ export async function lossSvg(title: string, curves: readonly LossCurve[]): Prom
     marks: [
       ...curves.filter(({ points }) => points.some(({ low }) => low !== undefined)).map((curve) =>
         Plot.areaY(curve.points, {
-          ...{ x: "step", y1: "low", y2: "high", fill: color(curve.name), fillOpacity: 0.18 },
+          x: "step",
+          y1: "low",
+          y2: "high",
+          fill: color(curve.name),
+          fillOpacity: 0.18,
         })
       ),
       ...curves.map(({ name, points, faint }) =>
         Plot.line(points, {
-          ...{ x: "step", y: "loss", stroke: color(name), strokeWidth: faint ? 0.75 : 2 },
+          x: "step",
+          y: "loss",
+          stroke: color(name),
+          strokeWidth: faint ? 0.75 : 2,
           strokeOpacity: faint ? 0.45 : 1,
         })
       ),
@@ -56,15 +66,26 @@ export async function lossSvg(title: string, curves: readonly LossCurve[]): Prom
         Plot.dot(points, { x: "step", y: "loss", r: 2.5, fill: color(name) })
       ),
       Plot.text([title], {
-        ...{ ...text, dx: -46, dy: -42 - 18 * rows, fontSize: 14, fontWeight: "bold" },
+        ...text,
+        dx: -46,
+        dy: -42 - 18 * rows,
+        fontSize: 14,
+        fontWeight: "bold",
         fill: PAGE.ink,
       }),
       Plot.text(["loss, nats a token"], {
-        ...{ ...text, dx: -46, dy: -23 - 18 * rows, fontSize: 11, fill: PAGE.faint },
+        ...text,
+        dx: -46,
+        dy: -23 - 18 * rows,
+        fontSize: 11,
+        fill: PAGE.faint,
       }),
       ...names.map((name, i) =>
         Plot.text([`— ${name}`], {
-          ...{ ...text, dx: -46 + 170 * (i % ABREAST), fontSize: 12, fill: color(name) },
+          ...text,
+          dx: -46 + 170 * (i % ABREAST),
+          fontSize: 12,
+          fill: color(name),
           dy: 18 * (Math.floor(i / ABREAST) - rows) - 6,
         })
       ),

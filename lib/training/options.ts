@@ -117,8 +117,17 @@ export function resolveTraining(model: MoeModel, options: TrainOptions): Resolve
     Object.entries(options).filter(([key]) => CHOICES.includes(key)),
   );
   return {
-    ...{ data, steps, validateEvery, validationSequences, checkpoint, checkpointEvery },
-    ...{ reportEvery, progress, signal, seconds, choices },
+    data,
+    steps,
+    validateEvery,
+    validationSequences,
+    checkpoint,
+    checkpointEvery,
+    reportEvery,
+    progress,
+    signal,
+    seconds,
+    choices,
   };
 }
 

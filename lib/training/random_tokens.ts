@@ -22,7 +22,8 @@ export function randomTokens(
     );
   }
   return {
-    ...{ name: `randomTokens(${vocabulary})`, vocabulary },
+    name: `randomTokens(${vocabulary})`,
+    vocabulary,
     batch: ({ step, sequences, context }) =>
       Int32Array.from(
         { length: sequences * (context + 1) },

@@ -64,7 +64,11 @@ export function textData(text: string | Uint8Array, options: TextOptions = {}): 
   const tokens = coding.encode(text);
   const trained = Math.floor((1 - validation) * tokens.length);
   return {
-    ...{ name, vocabulary: coding.count, characters: coding.characters, tokens, trained },
+    name,
+    vocabulary: coding.count,
+    characters: coding.characters,
+    tokens,
+    trained,
     encode: (given) => Int32Array.from(coding.encode(given)),
     decode: (list) => coding.decode(list),
     batch({ step, sequences, context }) {

@@ -85,14 +85,18 @@ class Training {
     await reports.done();
     if (stop.aborted) this.#fail(stop.aborted);
     return new TrainingRun({
-      ...{ name: options.choices.name ?? options.data.name, history: this.#history },
-      ...{ configuration: this.#configuration, stopped },
+      name: options.choices.name ?? options.data.name,
+      history: this.#history,
+      configuration: this.#configuration,
+      stopped,
     });
   }
 
   get #history(): History {
     return {
-      ...{ steps: this.#steps, speeds: this.#speeds, validations: this.#validations },
+      steps: this.#steps,
+      speeds: this.#speeds,
+      validations: this.#validations,
       seconds: this.#before + (performance.now() - this.#begun) / 1e3,
     };
   }
@@ -125,7 +129,10 @@ class Training {
     const { crossEntropy, loss, gradNorm, layerLoads } = step;
     this.#configuration = { ...step.configuration, data: data.name };
     this.#steps.push({
-      ...{ step: step.step, loss: loss!, gradNorm: gradNorm!, rate: step.rate },
+      step: step.step,
+      loss: loss!,
+      gradNorm: gradNorm!,
+      rate: step.rate,
       crossEntropy: crossEntropy!.reduce((a, b) => a + b, 0) / ranks,
       loads: layerLoads!.map((loads) => summed(loads, ranks)),
     });
@@ -136,7 +143,8 @@ class Training {
     const { topology: { ranks }, batch, context } = this.model.shape;
     const { total, hidden } = communication(step.timeline);
     const row = {
-      ...{ step: this.model.steps, tokensPerSecond: 1e3 * ranks * batch * context / milliseconds },
+      step: this.model.steps,
+      tokensPerSecond: 1e3 * ranks * batch * context / milliseconds,
       ...(total > 0 ? { hidden: hidden / total } : {}),
     };
     this.#speeds.push(row);

@@ -20,7 +20,10 @@ export interface Outcome {
 
 /** Statuses that only say that another process failed, or that the run was ended from outside. */
 const CONSEQUENCES: readonly (number | undefined)[] = [
-  ...[Status.peer, Status.cancelled, Status.closed, Status.timeLimit],
+  Status.peer,
+  Status.cancelled,
+  Status.closed,
+  Status.timeLimit,
 ];
 
 /**
@@ -65,7 +68,9 @@ export const isFinding = (error: unknown): boolean =>
 
 function peer(outcome: Outcome, reason: string): SchemoeError {
   return new SchemoeError(`Cannot finish the run: ${outcome.name}: ${reason}`, {
-    ...{ status: Status.peer, rank: outcome.span.first, cause: outcome.error },
+    status: Status.peer,
+    rank: outcome.span.first,
+    cause: outcome.error,
   });
 }
 

@@ -164,12 +164,17 @@ export class PartsDriver implements NativeCalls {
     part.expect(run, start);
     const orders = peers.members.map((member, i) =>
       peers.ask(member, {
-        ...{ kind: "run", program, run, timeLimit: left },
+        kind: "run",
+        program,
+        run,
+        timeLimit: left,
         start: String(start + clocks[i].offset),
       }).then(({ body }) => timesOf(body, peers.name(member)))
     );
     const outcomes: Outcome[] = peers.spans.map((span, process) => ({
-      ...{ process, span, name: process === 0 ? "" : peers.name(peers.members[process - 1]) },
+      process,
+      span,
+      name: process === 0 ? "" : peers.name(peers.members[process - 1]),
     }));
     await this.#settle([part.run(prepared, left), ...orders], outcomes, left);
     const failure = blame(outcomes, timeLimit);

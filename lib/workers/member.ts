@@ -22,7 +22,11 @@ function partsOf(sent: unknown): FailureParts | undefined {
   if (typeof status !== "number" || typeof text !== "string") return undefined;
   const number = (value: unknown) => typeof value === "number" ? value : undefined;
   return {
-    ...{ status, text, task: number(task), rank: number(rank), buffer: number(buffer) },
+    status,
+    text,
+    task: number(task),
+    rank: number(rank),
+    buffer: number(buffer),
     unfinished: typeof unfinished === "string" ? unfinished : undefined,
   };
 }

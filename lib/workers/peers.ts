@@ -85,7 +85,9 @@ export class Peers {
   /** An error whose cause is a process. */
   error(member: Member, message: string, cause?: unknown): SchemoeError {
     return new SchemoeError(message, {
-      ...{ status: Status.peer, rank: this.spans[member.process].first, cause },
+      status: Status.peer,
+      rank: this.spans[member.process].first,
+      cause,
     });
   }
 }

@@ -39,8 +39,11 @@ export async function spawnWorkers(
   const rendezvous = new Rendezvous({ token, processes });
   const children = Array.from({ length: count }, (_, i) =>
     new Child({
-      ...{ RANK: `${i + 1}`, WORLD_SIZE: `${processes}`, SCHEMOE_TOKEN: token },
-      ...{ MASTER_ADDR: rendezvous.host, MASTER_PORT: `${rendezvous.port}` },
+      RANK: `${i + 1}`,
+      WORLD_SIZE: `${processes}`,
+      SCHEMOE_TOKEN: token,
+      MASTER_ADDR: rendezvous.host,
+      MASTER_PORT: `${rendezvous.port}`,
     }));
   const end = async () => {
     await Promise.all(children.map((child) => child.end()));
@@ -67,7 +70,10 @@ class Child {
   constructor(env: Record<string, string>) {
     this.#process = new Deno.Command(Deno.execPath(), {
       args: ["run", "--quiet", "--no-lock", "-A", PROGRAM.href],
-      ...{ env, stdin: "null", stdout: "null", stderr: "piped" },
+      env,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
     }).spawn();
     this.#printed = new Response(this.#process.stderr).text();
     this.#ended = this.#process.status;

@@ -27,8 +27,19 @@ export interface WorkerEngineOptions
 }
 
 const KNOWN = [
-  ...["topology", "nodes", "ranksPerNode", "links", "computation", "nvtx", "patience"],
-  ...["kind", "tf32", "emulateNodes", "nccl", "maxCTAs", "devices"],
+  "topology",
+  "nodes",
+  "ranksPerNode",
+  "links",
+  "computation",
+  "nvtx",
+  "patience",
+  "kind",
+  "tf32",
+  "emulateNodes",
+  "nccl",
+  "maxCTAs",
+  "devices",
 ];
 const PATIENCE = 10;
 /** Seconds in which a process that is well answers. */
@@ -160,19 +171,31 @@ export class Workers {
     const nonce = newNonce();
     const key = await engineKey(this.#prover, nonce);
     const part = new PartEngine({
-      ...{ nodes, ranksPerNode, span: spans[0], host: this.#host, key, gpus: shares[0] },
+      nodes,
+      ranksPerNode,
+      span: spans[0],
+      host: this.#host,
+      key,
+      gpus: shares[0],
     });
     const members = this.#members;
     let connecting: Promise<void> | undefined;
     try {
       const answers = await this.#all(patience, (member) =>
         member.ask({
-          ...{ kind: "open", engine, nodes, ranksPerNode, nonce },
-          ...{ span: spans[member.process], gpus: shares[member.process] },
+          kind: "open",
+          engine,
+          nodes,
+          ranksPerNode,
+          nonce,
+          span: spans[member.process],
+          gpus: shares[member.process],
         }));
       const places = [{ port: part.port, host: this.#host, pid: Deno.pid }].concat(
         answers.map(({ fields }, i) => ({
-          ...{ port: Number(fields.port), host: String(fields.host), pid: members[i].pid },
+          port: Number(fields.port),
+          host: String(fields.host),
+          pid: members[i].pid,
         })),
       );
       const all = places.map((place, i) => ({ ...place, ...spans[i] }));
@@ -259,7 +282,8 @@ function spread(ranks: number, processes: number): Span[] {
   if (ranks < processes) fail(`${ranks} ranks are fewer than ${processes} processes`);
   const first = (process: number) => Math.floor(ranks * process / processes);
   return Array.from({ length: processes }, (_, process) => ({
-    ...{ first: first(process), ranks: first(process + 1) - first(process) },
+    first: first(process),
+    ranks: first(process + 1) - first(process),
   }));
 }
 

@@ -64,8 +64,13 @@ Deno.test("tune() takes codecs only within the error that is allowed", async () 
   const small = { tokens: 32, modelDim: 64, hiddenDim: 64, experts: 4, gate: topK({ k: 1 }) };
   using layer = createLayer(engine, small);
   const options = {
-    ...{ codecs: ["fp16", "int4"], budget: { seconds: 4 }, finalists: 2, repeats: 1 },
-    ...{ schedulers: ["optSche"], allToAlls: ["pipe"], chunks: [1] },
+    codecs: ["fp16", "int4"],
+    budget: { seconds: 4 },
+    finalists: 2,
+    repeats: 1,
+    schedulers: ["optSche"],
+    allToAlls: ["pipe"],
+    chunks: [1],
   };
   const exact = await tune(layer, options);
   assertEquals([exact.forward.compressor, exact.backward!.compressor], ["none", "none"]);

@@ -25,8 +25,15 @@ for (const name of named) {
         const g = new GraphBuilder(world, "forward", 1);
         const at = (buffer: string) => ({ buffer, offset: 0 });
         g.allToAll({
-          ...{ label: "A", chunk: 0, stage: 0, after: [], algorithm, sliceBytes, scratch: "s" },
-          ...{ input: at("i"), output: at("o") },
+          label: "A",
+          chunk: 0,
+          stage: 0,
+          after: [],
+          algorithm,
+          sliceBytes,
+          scratch: "s",
+          input: at("i"),
+          output: at("o"),
         });
         const graph = g.build({});
         const { end } = simulate(buildProgram(graph, graph.tasks, "as added"), world);

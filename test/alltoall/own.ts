@@ -15,7 +15,8 @@ export const roundabout: AllToAll = {
       { name: "aside", lane, steps: all.map((i) => copy(input(i), scratch(i))) },
       { name: "reverse", lane, steps: all.map((i) => copy(scratch(i), input(ranks - 1 - i))) },
       {
-        ...{ name: "exchange", lane },
+        name: "exchange",
+        lane,
         steps: steps.map((step) =>
           step.kind === "copy"
             ? copy(reversed(step.from), shifted(step.to))

@@ -143,7 +143,10 @@ Deno.test("allToAllBounds() are the loads of ranks, nodes and leaves over their 
   const links = { inter: { alpha: 0.5, beta: 1 }, intra: { alpha: 0, beta: 0.25 } };
   const processor = { alpha: 0, flopRate: 1, byteRate: 1 };
   const world = topology({
-    ...{ nodes: 2, ranksPerNode: 2, ...links, processor },
+    nodes: 2,
+    ranksPerNode: 2,
+    ...links,
+    processor,
     spine: { oversubscription: 4 },
   });
   // rank 0 sends 8 to rank 2 and 4 to rank 1; rank 3 sends 2 to rank 0

@@ -196,12 +196,15 @@ Deno.test("a wrong plan is refused when a graph is built of it", () => {
   assertThrows(
     () =>
       g.allToAll({
-        ...{ label: "A1", chunk: 0, stage: 0, after: [], sliceBytes: 8, scratch: "s" },
-        ...{
-          algorithm: exchange((_, [p]) => void p.steps.splice(0, 1)),
-          input: at("in"),
-          output: at("out"),
-        },
+        label: "A1",
+        chunk: 0,
+        stage: 0,
+        after: [],
+        sliceBytes: 8,
+        scratch: "s",
+        algorithm: exchange((_, [p]) => void p.steps.splice(0, 1)),
+        input: at("in"),
+        output: at("out"),
       }),
     SchemoeError,
     "never writes slice 0",

@@ -11,8 +11,12 @@ const EVENTS = 200_000;
 /** Of four events one is an operator, one a launch, one an arrow and one a kernel, as Kineto has them. */
 function kinetoTrace(events: number): string {
   const nccl = {
-    ...{ "Collective name": "all_to_all", "In msg nelems": 4194304, "Out msg nelems": 4194304 },
-    ...{ "Group size": 8, dtype: "BFloat16", "Process Group Ranks": "[0, 1, 2, 3, 4, 5, 6, 7]" },
+    "Collective name": "all_to_all",
+    "In msg nelems": 4194304,
+    "Out msg nelems": 4194304,
+    "Group size": 8,
+    dtype: "BFloat16",
+    "Process Group Ranks": "[0, 1, 2, 3, 4, 5, 6, 7]",
   };
   const list = Array.from({ length: events / 4 }, (_, i) => {
     const ts = 4102 + i * 10.25;
@@ -46,7 +50,13 @@ function kinetoTrace(events: number): string {
       },
       { ph: "s", id: i, pid: 4711, tid: 4711, ts, cat: "ac2g", name: "ac2g" },
       {
-        ...{ ph: "X", cat: "kernel", name, pid: 0, tid: stream, ts: ts + 4, dur: 9.5 },
+        ph: "X",
+        cat: "kernel",
+        name,
+        pid: 0,
+        tid: stream,
+        ts: ts + 4,
+        dur: 9.5,
         args: stream === 20 ? { ...work, ...nccl } : work,
       },
     ];

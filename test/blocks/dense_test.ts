@@ -23,7 +23,10 @@ import {
 
 const [TOKENS, MODEL, HIDDEN, EXPERTS] = [7, 6, 5, 4];
 const CONFIG = {
-  ...{ tokens: TOKENS, modelDim: MODEL, hiddenDim: HIDDEN, experts: EXPERTS },
+  tokens: TOKENS,
+  modelDim: MODEL,
+  hiddenDim: HIDDEN,
+  experts: EXPERTS,
   routing: { capacityFactor: 0 },
 } as const satisfies Partial<LayerConfig>;
 
@@ -156,7 +159,9 @@ for (const gate of ["none", "sigmoid"] as const) {
       return y;
     };
     await compareWithDense({
-      ...{ ...CONFIG, gate: topK({ k: 2 }), shared: { hiddenDim: width, gate } },
+      ...CONFIG,
+      gate: topK({ k: 2 }),
+      shared: { hiddenDim: width, gate },
     }, dense);
   });
 }

@@ -200,7 +200,8 @@ Deno.test("experts without computation send nothing and return their input", asy
 
 Deno.test("routerOf() of a softmax top-1 in JavaScript is topK(), forward and backward", async () => {
   const own: Gate = routerOf({
-    ...{ name: "mine", k: 1 },
+    name: "mine",
+    k: 1,
     route({ tokens, experts, logits }) {
       const choices = new Int32Array(tokens);
       const weights = new Float32Array(tokens);
@@ -241,7 +242,9 @@ Deno.test("gates and losses that do not fit are errors that say so", async () =>
   const fails = (config: Partial<LayerConfig>, says: string) =>
     assertThrows(() => createLayer(engine, { ...SIZES, ...config }), SchemoeError, says);
   const mine = routerOf({
-    ...{ name: "mine", k: 1, grad: () => new Float32Array(0) },
+    name: "mine",
+    k: 1,
+    grad: () => new Float32Array(0),
     route: () => ({ choices: new Int32Array(1), weights: new Float32Array(1) }),
   });
   fails({ gate: mine, losses: [z({ weight: 1 })] }, "which the loss z needs");

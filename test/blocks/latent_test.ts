@@ -19,7 +19,11 @@ import {
 
 const [TOKENS, MODEL, LATENT, HIDDEN, EXPERTS] = [7, 6, 4, 5, 4];
 const CONFIG = {
-  ...{ tokens: TOKENS, modelDim: MODEL, hiddenDim: HIDDEN, experts: EXPERTS, latentDim: LATENT },
+  tokens: TOKENS,
+  modelDim: MODEL,
+  hiddenDim: HIDDEN,
+  experts: EXPERTS,
+  latentDim: LATENT,
 } as const satisfies Partial<LayerConfig>;
 
 const logits = (x: Float64Array, t: Tensors, rows = EXPERTS): number[] =>
@@ -152,7 +156,12 @@ Deno.test("latentDim: schedules and all-to-alls change no bit, and rows are as n
 Deno.test("latentDim trains in a model", async () => {
   using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
   using model = createModel(engine, {
-    ...{ vocabulary: 11, context: 8, batch: 2, modelDim: 12, rate: 0.1, optimizer: sgd() },
+    vocabulary: 11,
+    context: 8,
+    batch: 2,
+    modelDim: 12,
+    rate: 0.1,
+    optimizer: sgd(),
     attention: { heads: 4, keyValueHeads: 2, headDim: 4 },
     layers: [{
       moe: { experts: 4, hiddenDim: 10, latentDim: 6, gate, routing: { capacityFactor: 0 } },

@@ -133,9 +133,17 @@ Deno.test("onnx() reads and writes rows of any leading dimension", async () => {
   }
   await new Promise<void>((resolve, reject) => {
     expert.forward({
-      ...{ shape: config, firstExpert: 0, experts: 2, first: true },
-      ...{ x: matrix, y: matrix, dx: matrix, dy: matrix },
-      ...{ parameter: () => matrix, gradient: () => matrix, saved: () => matrix },
+      shape: config,
+      firstExpert: 0,
+      experts: 2,
+      first: true,
+      x: matrix,
+      y: matrix,
+      dx: matrix,
+      dy: matrix,
+      parameter: () => matrix,
+      gradient: () => matrix,
+      saved: () => matrix,
       host: (run) => {
         Promise.resolve(run({
           rank: 0,

@@ -45,7 +45,11 @@ async function run(ranks: number, config: Partial<LayerConfig>, tensors: Tensors
   const { gradients } = await layer.backward({ results: true });
   const bias = layer.layer.gate.update ? layer.get("gate.selectionBias") : undefined;
   return {
-    ...{ output: output!, losses: losses!, auxLoss: auxLoss!, loads: [...loads!], bias },
+    output: output!,
+    losses: losses!,
+    auxLoss: auxLoss!,
+    loads: [...loads!],
+    bias,
     gradients: gradients!,
   };
 }
@@ -113,11 +117,19 @@ Deno.test("gradients do not depend on the size of expert groups", async () => {
 });
 
 const MODEL: ModelConfig = {
-  ...{ vocabulary: 11, context: 8, batch: 4, modelDim: 12, rate: 0, optimizer: sgd() },
+  vocabulary: 11,
+  context: 8,
+  batch: 4,
+  modelDim: 12,
+  rate: 0,
+  optimizer: sgd(),
   attention: { heads: 4, keyValueHeads: 2, headDim: 4 },
   layers: [1, 2].map(() => ({
     moe: {
-      ...{ experts: 4, hiddenDim: 10, gate: topK({ k: 2 }), routing: ROUTING },
+      experts: 4,
+      hiddenDim: 10,
+      gate: topK({ k: 2 }),
+      routing: ROUTING,
       losses: [switchBalance({ weight: 0.5 }), z({ weight: 0.25 })],
     },
   })),
@@ -189,7 +201,11 @@ Deno.test("experts without computation take no places, and a token may choose se
   for (let e = 0; e < 8; e++) weight[8 * e + e] = 1;
   using engine = open(1);
   using layer = createLayer(engine, {
-    ...{ tokens: 3, modelDim: 8, hiddenDim: 2, experts, routing: ROUTING },
+    tokens: 3,
+    modelDim: 8,
+    hiddenDim: 2,
+    experts,
+    routing: ROUTING,
     gate: topK({ k: 4, identities: 4, normalize: false }),
   });
   layer.set({ x: Float32Array.from(logits.flat()), "gate.weight": weight });

@@ -34,7 +34,10 @@ export async function notebookPages(path: string, directory: string): Promise<vo
     if (cell.cell_type !== "code") continue;
     // "transient" is of messages alone, and no notebook may hold it
     cell.outputs = cells[next++].outputs.map(({ output_type, ...rest }) => ({
-      ...{ output_type, metadata: {}, ...rest, transient: undefined },
+      output_type,
+      metadata: {},
+      ...rest,
+      transient: undefined,
       ...(output_type === "execute_result" ? { execution_count: null } : {}),
       ...(output_type === "stream" ? { metadata: undefined } : {}),
     }));
@@ -43,8 +46,15 @@ export async function notebookPages(path: string, directory: string): Promise<vo
   const python = await nbconvertPython();
   await Promise.all((["light", "dark"] as const).map((theme) =>
     quiet([
-      ...[python, "-m", "nbconvert", "--to", "html", `--HTMLExporter.theme=${theme}`],
-      ...[`${directory}/test.ipynb`, "--output", `${theme}.html`],
+      python,
+      "-m",
+      "nbconvert",
+      "--to",
+      "html",
+      `--HTMLExporter.theme=${theme}`,
+      `${directory}/test.ipynb`,
+      "--output",
+      `${theme}.html`,
     ])
   ));
 }

@@ -84,8 +84,16 @@ Deno.test("a chunk of peers moves only its own pairs, also through other ranks",
   const moved = (algorithm: AllToAll, pairs?: (a: number, b: number) => boolean) => {
     const g = new GraphBuilder(world, "forward", 1);
     g.allToAll({
-      ...{ label: "A", chunk: 0, stage: 0, after: [], sliceBytes: 1, scratch: "s", pairs },
-      ...{ algorithm, input: { buffer: "i", offset: 0 }, output: { buffer: "o", offset: 0 } },
+      label: "A",
+      chunk: 0,
+      stage: 0,
+      after: [],
+      sliceBytes: 1,
+      scratch: "s",
+      pairs,
+      algorithm,
+      input: { buffer: "i", offset: 0 },
+      output: { buffer: "o", offset: 0 },
     });
     return g.build({}).tasks.map(({ bytes }) => bytes);
   };
@@ -103,16 +111,16 @@ Deno.test("worlds too large for a proof take groups of peers with direct all-to-
   const first = (algorithm: AllToAll) => {
     const g = new GraphBuilder(world, "forward", 1);
     const [task] = g.allToAll({
-      ...{
-        label: "A",
-        chunk: 0,
-        stage: 0,
-        after: [],
-        sliceBytes: 1,
-        scratch: "s",
-        pairs: (a, b) => a % 8 === b % 8,
-      },
-      ...{ algorithm, input: { buffer: "i", offset: 0 }, output: { buffer: "o", offset: 0 } },
+      label: "A",
+      chunk: 0,
+      stage: 0,
+      after: [],
+      sliceBytes: 1,
+      scratch: "s",
+      pairs: (a, b) => a % 8 === b % 8,
+      algorithm,
+      input: { buffer: "i", offset: 0 },
+      output: { buffer: "o", offset: 0 },
     });
     return task.transfers!(3);
   };

@@ -12,8 +12,12 @@ Deno.test("scaled codecs have the sizes that their documentation says", () => {
   const row = (columns: number) =>
     Object.fromEntries(CODECS.map((codec) => [codec.name, codec.wireBytes({ rows: 1, columns })]));
   assertEquals(row(2048), {
-    ...{ fp8: 2048 + 64, fp8e5m2: 2048 + 64, mxfp8: 2048 + 64, mxfp4: 1024 + 64 },
-    ...{ int8Blocks: 2048 + 64, int4: 1024 + 128 },
+    fp8: 2048 + 64,
+    fp8e5m2: 2048 + 64,
+    mxfp8: 2048 + 64,
+    mxfp4: 1024 + 64,
+    int8Blocks: 2048 + 64,
+    int4: 1024 + 128,
   });
   assertEquals(row(7), { fp8: 16, fp8e5m2: 16, mxfp8: 16, mxfp4: 16, int8Blocks: 16, int4: 16 });
 });

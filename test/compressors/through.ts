@@ -18,13 +18,23 @@ export async function throughCodec(
   for (const [name, bytes] of Object.entries(sizes)) g.buffer(name, bytes, "state");
   const at = (buffer: string) => ({ buffer, offset: 0 });
   const wire = {
-    ...{ codec: codec.native!, view: at("wire"), blocks: 1, groups: 1, rows, columns, blockBytes },
+    codec: codec.native!,
+    view: at("wire"),
+    blocks: 1,
+    groups: 1,
+    rows,
+    columns,
+    blockBytes,
     ...(tokens ? { tokens: at("tokens") } : {}),
   };
   const rowsOf = (buffer: string) => ({ view: at(buffer), block: 0, group: 0, row: columns });
   const run = [encodeRows(rowsOf("x"), wire), decodeRows(rowsOf("y"), wire)];
   g.add({
-    ...{ kind: "opaque", label: "code", chunk: -1, stage: 0, after: [] },
+    kind: "opaque",
+    label: "code",
+    chunk: -1,
+    stage: 0,
+    after: [],
     uses: Object.keys(sizes),
     kernels: () => run,
   });

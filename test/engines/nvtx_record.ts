@@ -25,7 +25,9 @@ export function readRecord(text: string): RecordedRange[] {
     else {
       const [category, rank, ...words] = more;
       ranges.push({
-        ...{ name: words.join(" "), category: categories.get(category) ?? "", depth },
+        name: words.join(" "),
+        category: categories.get(category) ?? "",
+        depth,
         ...(rank === "-" ? {} : { rank: Number(rank) }),
       });
       depths.set(first, depth + 1);

@@ -47,13 +47,11 @@ async function runLayer({ engine: options, workers: several, stops }: Setup): Pr
   using engine = await workers?.openEngine(kind === "simulate" ? rest : { ...rest, kind }) ??
     openEngine(stops ? { ...options, topology: slow } : options);
   using layer = createLayer(engine, {
-    ...{
-      tokens: 32,
-      modelDim: 16,
-      hiddenDim: 32,
-      experts: 2 * engine.topology.ranks,
-      gate: topK({ k: 2 }),
-    },
+    tokens: 32,
+    modelDim: 16,
+    hiddenDim: 32,
+    experts: 2 * engine.topology.ranks,
+    gate: topK({ k: 2 }),
   });
   const choices = { scheduler: "optSche", allToAll: "pipe", chunks: 2, bound: false } as const;
   const operations: Operation[] = [];
@@ -65,7 +63,10 @@ async function runLayer({ engine: options, workers: several, stops }: Setup): Pr
     for (const row of run.timeline.objects() as (Operation & { kind: string })[]) {
       const { name, rank, lane, kind } = row;
       operations.push({
-        ...{ name, rank, lane, communicates: kind === "allToAll" || kind === "allReduce" },
+        name,
+        rank,
+        lane,
+        communicates: kind === "allToAll" || kind === "allReduce",
       });
     }
   };

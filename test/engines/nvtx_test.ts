@@ -27,7 +27,9 @@ async function record(setup: Setup, env: Record<string, string> = {}) {
 const inOrder = (list: readonly unknown[]) => list.map((one) => JSON.stringify(one)).sort();
 /** An operation as its range shows it. */
 const shown = ({ name, rank, lane, communicates }: Operation) => ({
-  ...{ name, rank, category: `${communicates ? "communication" : "computation"}, ${lane} lane` },
+  name,
+  rank,
+  category: `${communicates ? "communication" : "computation"}, ${lane} lane`,
 });
 const withRank = (ranges: ReturnType<typeof readRecord>) =>
   ranges.filter(({ rank }) => rank !== undefined)

@@ -190,18 +190,21 @@ Deno.test("openSimulator() names what is wrong in a topology, a Program or a cos
 /** One phase in which the first ranks of node 0 send to node 1, each `bytes` bytes, after `work` flops. */
 function sending(bytes: readonly number[], nic?: { beta: number }) {
   const world = topology({
-    ...{
-      nodes: 2,
-      ranksPerNode: 2,
-      nic,
-      inter: { alpha: 1, beta: 1 },
-      intra: { alpha: 0, beta: 0 },
-    },
+    nodes: 2,
+    ranksPerNode: 2,
+    nic,
+    inter: { alpha: 1, beta: 1 },
+    intra: { alpha: 0, beta: 0 },
     processor: { alpha: 0, flopRate: 1, byteRate: 1 },
   });
   const g = new GraphBuilder(world, "forward", 1);
   g.add({
-    ...{ kind: "allToAll", label: "A", chunk: 0, stage: 0, after: [], lane: "inter" },
+    kind: "allToAll",
+    label: "A",
+    chunk: 0,
+    stage: 0,
+    after: [],
+    lane: "inter",
     transfers: (rank) =>
       bytes[rank % 2]
         ? [{ kind: rank < 2 ? "send" : "receive", peer: (rank + 2) % 4, bytes: bytes[rank % 2] }]
@@ -225,13 +228,21 @@ Deno.test("simulate() shares the network card of a node fairly among its senders
 Deno.test("simulate() slows computation and transfers of a rank that run together", () => {
   const contended = (contention?: { compute?: number; communication?: number }) => {
     const world = topology({
-      ...{ nodes: 1, ranksPerNode: 1, contention, local: { beta: 1 } },
+      nodes: 1,
+      ranksPerNode: 1,
+      contention,
+      local: { beta: 1 },
       processor: { alpha: 0, flopRate: 1, byteRate: 1 },
     });
     const g = new GraphBuilder(world, "forward", 1);
     g.add({ kind: "expert", label: "E", chunk: 0, stage: 0, after: [], flops: 6 });
     g.add({
-      ...{ kind: "allToAll", label: "A", chunk: 0, stage: 1, after: [], lane: "intra" },
+      kind: "allToAll",
+      label: "A",
+      chunk: 0,
+      stage: 1,
+      after: [],
+      lane: "intra",
       transfers: (rank) => [{ kind: "copy", peer: rank, bytes: 2 }],
     });
     const graph = g.build({});

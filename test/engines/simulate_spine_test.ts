@@ -28,10 +28,16 @@ function ends(options: TopologyOptions, sends: readonly (readonly [number, numbe
   const world = topology({ ...UNIT, ...options });
   const g = new GraphBuilder(world, "forward", 1);
   g.add({
-    ...{ kind: "allToAll", label: "A", chunk: 0, stage: 0, after: [], lane: "inter" },
+    kind: "allToAll",
+    label: "A",
+    chunk: 0,
+    stage: 0,
+    after: [],
+    lane: "inter",
     transfers: (rank) =>
       sends.filter((pair) => pair.includes(rank)).map(([from, to]) => ({
-        ...{ kind: from === rank ? "send" as const : "receive" as const, bytes: 4 },
+        kind: from === rank ? "send" as const : "receive" as const,
+        bytes: 4,
         peer: from === rank ? to : from,
       })),
   });

@@ -16,8 +16,12 @@ import { simulate } from "../../lib/engines/mod.ts";
 const clean = { alpha: 0, flopRate: 1, byteRate: 1 };
 const world = (nodes: number, ranksPerNode: number) =>
   topology({
-    ...{ nodes, ranksPerNode, processor: clean },
-    ...{ intra: { alpha: 1, beta: 0.5 }, inter: { alpha: 2, beta: 1 }, local: { beta: 0.25 } },
+    nodes,
+    ranksPerNode,
+    processor: clean,
+    intra: { alpha: 1, beta: 0.5 },
+    inter: { alpha: 2, beta: 1 },
+    local: { beta: 0.25 },
   });
 
 const run = (on: Topology, make: (g: GraphBuilder) => void) => {
@@ -35,8 +39,15 @@ const exchange = (
   after: Task[] = [],
 ) =>
   g.allToAll({
-    ...{ label: "A", chunk: 0, stage: 1, after, algorithm, sliceBytes, scratch: "s" },
-    ...{ input: { buffer: "i", offset: 0 }, output: { buffer: "o", offset: 0 } },
+    label: "A",
+    chunk: 0,
+    stage: 1,
+    after,
+    algorithm,
+    sliceBytes,
+    scratch: "s",
+    input: { buffer: "i", offset: 0 },
+    output: { buffer: "o", offset: 0 },
   });
 const seconds = (values: Float64Array) => [...values].map((value) => value * 1e-9);
 
@@ -67,7 +78,12 @@ Deno.test("simulate() records waiting for a late peer apart", () => {
       lane: "compute",
     });
     g.add({
-      ...{ kind: "allToAll", label: "A", chunk: -1, stage: 1, after: [work], lane: "intra" },
+      kind: "allToAll",
+      label: "A",
+      chunk: -1,
+      stage: 1,
+      after: [work],
+      lane: "intra",
       transfers: (rank) => [{ kind: rank ? "send" : "receive", peer: 1 - rank, bytes: 2 }],
     });
     const busy = g.add({
@@ -80,7 +96,12 @@ Deno.test("simulate() records waiting for a late peer apart", () => {
       transfers: (rank) => [{ kind: "copy", peer: rank, bytes: rank ? 20 : 0 }],
     });
     g.add({
-      ...{ kind: "allToAll", label: "C", chunk: -1, stage: 3, after: [busy], lane: "intra" },
+      kind: "allToAll",
+      label: "C",
+      chunk: -1,
+      stage: 3,
+      after: [busy],
+      lane: "intra",
       transfers: (rank) => [{ kind: rank ? "send" : "receive", peer: 1 - rank, bytes: 2 }],
     });
   });
@@ -106,7 +127,12 @@ Deno.test("simulate() speeds up the tasks that stay when one leaves a shared pro
   const on = sharedProcessor(world(1, 2), 1);
   const events = run(on, (g) =>
     g.add({
-      ...{ kind: "allToAll", label: "A", chunk: -1, stage: 0, after: [], lane: "intra" },
+      kind: "allToAll",
+      label: "A",
+      chunk: -1,
+      stage: 0,
+      after: [],
+      lane: "intra",
       transfers: (rank) => [{ kind: "copy", peer: rank, bytes: 8 * rank }],
     }) && compute(g, "w", 3, [{ id: 0 } as Task]));
   // rank 0 begins at 0, rank 1 at 2: alone to 2 (1 s left), shared to 4, alone to 6
@@ -118,7 +144,12 @@ Deno.test("simulate() ends with an error when phases wait for each other", () =>
   const broken = () =>
     run(world(1, 2), (g) =>
       g.add({
-        ...{ kind: "allToAll", label: "A", chunk: -1, stage: 0, after: [], lane: "intra" },
+        kind: "allToAll",
+        label: "A",
+        chunk: -1,
+        stage: 0,
+        after: [],
+        lane: "intra",
         transfers: (rank) => rank ? [] : [{ kind: "send", peer: 1, bytes: 1 }],
       }));
   assertThrows(broken, SchemoeError);

@@ -37,13 +37,11 @@ export function randomWorld(
   const link = (scale: number) => ({ alpha: random() * 1e-5, beta: (0.2 + random()) * scale });
   const { nodes, ranksPerNode, speeds } = options;
   return topology({
-    ...{
-      nodes,
-      ranksPerNode,
-      intra: link(1e-9),
-      inter: link(4e-9),
-      local: { beta: random() * 1e-10 },
-    },
+    nodes,
+    ranksPerNode,
+    intra: link(1e-9),
+    inter: link(4e-9),
+    local: { beta: random() * 1e-10 },
     processor: { alpha: random() * 1e-5, flopRate: 1e10 * (0.1 + random()), byteRate: 1e10 },
     speed: speeds ? Array.from({ length: nodes * ranksPerNode }, () => 0.5 + random()) : undefined,
   });
@@ -61,7 +59,11 @@ export function passes(
   );
   const split = capacitySlices(chunks).split({ capacity: 16, topology: world });
   const pass = {
-    ...{ layer, capacity: 16, chunks: split, allToAll: algorithm, configuration: {} },
+    layer,
+    capacity: 16,
+    chunks: split,
+    allToAll: algorithm,
+    configuration: {},
     compressor: { dispatch: none, combine: none },
   };
   const graphs = [

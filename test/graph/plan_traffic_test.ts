@@ -16,8 +16,10 @@ Deno.test("traffic of every communication task is what its transfers add up to",
             const transfers = task.transfers!(rank);
             const { copied, intra, inter } = pattern.of(rank);
             const bytes = (link: typeof intra) => ({
-              ...{ sends: link.sends, sent: link.sent * sliceBytes },
-              ...{ receives: link.receives, received: link.received * sliceBytes },
+              sends: link.sends,
+              sent: link.sent * sliceBytes,
+              receives: link.receives,
+              received: link.received * sliceBytes,
             });
             assertEquals(
               { copied: copied * sliceBytes, intra: bytes(intra), inter: bytes(inter) },

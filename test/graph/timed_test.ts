@@ -30,7 +30,9 @@ Deno.test("timedGraph() chains phases intra first on the way there and last on t
 
 Deno.test("timedGraph() adds weight gradients in chunk order, and a gate that nothing waits for", () => {
   const timed = timedGraph({
-    ...{ pass: "backward", chunks: 2, times: { Ei: 1, Ew: 1 } },
+    pass: "backward",
+    chunks: 2,
+    times: { Ei: 1, Ew: 1 },
     gate: { compute: 3, allReduce: 4 },
   });
   assertEquals(list(timed), [

@@ -5,11 +5,24 @@ import { SchemoeError } from "../../lib/types.ts";
 
 const ranges: readonly RowRange[] = [{ first: 0, rows: 3 }, { first: 5, rows: 2 }];
 const ragged = (buffer: string, columns: number, others: Partial<Matrix> = {}): Matrix => ({
-  ...{ buffer, offset: 0, rows: 5, columns, ld: columns, groups: 2, stride: NaN, ranges },
+  buffer,
+  offset: 0,
+  rows: 5,
+  columns,
+  ld: columns,
+  groups: 2,
+  stride: NaN,
+  ranges,
   ...others,
 });
 const even = (buffer: string, rows: number, columns: number): Matrix => ({
-  ...{ buffer, offset: 0, rows, columns, ld: columns, groups: 2, stride: rows * columns },
+  buffer,
+  offset: 0,
+  rows,
+  columns,
+  ld: columns,
+  groups: 2,
+  stride: rows * columns,
 });
 
 Deno.test("gemm() takes ragged rows as those of a and c, or with transA of a and b", () => {

@@ -73,7 +73,11 @@ Deno.test('scheduler "auto" tunes again when times drift, and says so', async ()
 Deno.test('scheduler "auto" tunes again when the routing changes the places of experts', async () => {
   using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
   using layer = createLayer(engine, {
-    ...{ tokens: 64, modelDim: 16, hiddenDim: 16, experts: 4, gate: topK({ k: 1 }) },
+    tokens: 64,
+    modelDim: 16,
+    hiddenDim: 16,
+    experts: 4,
+    gate: topK({ k: 1 }),
     routing: { dropless: true },
   });
   layer.auto = { candidates: 2, repeats: 1, drift: 1000 };

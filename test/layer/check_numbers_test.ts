@@ -53,8 +53,10 @@ const GATES: Readonly<Record<string, Gate>> = {
   hashed: blocks.hashed({ k: 1, vocabulary: 16 }),
 };
 const EXPERTS = {
-  ...{ ffn: blocks.ffn({ activation: "geluTanh" }), swiglu: swiglu() },
-  ...{ geglu: blocks.geglu(), clamped: blocks.clampedSwiglu() },
+  ffn: blocks.ffn({ activation: "geluTanh" }),
+  swiglu: swiglu(),
+  geglu: blocks.geglu(),
+  clamped: blocks.clampedSwiglu(),
 };
 const LOSSES: readonly Loss[] = [
   blocks.gshard({ weight: 0.1 }),

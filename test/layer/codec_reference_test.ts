@@ -118,7 +118,13 @@ async function kernels(
 
 const at = (buffer: string) => ({ buffer, offset: 0 });
 const matrix = (buffer: string, rows: number, columns: number, groups = 1): Matrix => ({
-  ...{ buffer, offset: 0, rows, columns, ld: columns, groups, stride: rows * columns },
+  buffer,
+  offset: 0,
+  rows,
+  columns,
+  ld: columns,
+  groups,
+  stride: rows * columns,
 });
 
 interface Routing {
@@ -131,9 +137,14 @@ interface Routing {
 
 async function route(engine: Engine, x: Float32Array, weight: Float32Array): Promise<Routing> {
   const arrays = {
-    ...{ x, weight, logits: new Float32Array(tokens * E), scores: new Float32Array(tokens * E) },
-    ...{ choices: new Int32Array(tokens * K), weights: new Float32Array(tokens * K) },
-    ...{ positions: new Int32Array(tokens * K), loads: new Int32Array(E) },
+    x,
+    weight,
+    logits: new Float32Array(tokens * E),
+    scores: new Float32Array(tokens * E),
+    choices: new Int32Array(tokens * K),
+    weights: new Float32Array(tokens * K),
+    positions: new Int32Array(tokens * K),
+    loads: new Int32Array(E),
   };
   const choice = { tokens, experts: E, topK: K };
   const views = { scores: at("scores"), choices: at("choices"), weights: at("weights") };
@@ -303,7 +314,10 @@ async function compare(
       return found.shape.length === 1 ? [1, found.shape[0]] : found.shape;
     };
     const context = {
-      ...{ shape, firstExpert: rank * LOCAL, experts: LOCAL, first },
+      shape,
+      firstExpert: rank * LOCAL,
+      experts: LOCAL,
+      first,
       ...Object.fromEntries(
         ["x", "y", "dx", "dy"].map((name) => [name, matrix(name, rows, M, LOCAL)]),
       ),
@@ -355,8 +369,11 @@ async function compare(
       }
     });
     const arrays = {
-      ...{ a: dy.slice(base, base + tokens * M), rows: returned[rank], out: dWeights[rank] },
-      ...{ choices: r.choices, positions: r.positions },
+      a: dy.slice(base, base + tokens * M),
+      rows: returned[rank],
+      out: dWeights[rank],
+      choices: r.choices,
+      positions: r.positions,
     };
     const places = {
       tokens,
@@ -399,30 +416,26 @@ async function compare(
   const dGate = new Float32Array(E * M);
   for (const [rank, r] of routings.entries()) {
     const arrays = {
-      ...{
-        x: r.x,
-        scores: r.scores,
-        choices: r.choices,
-        weights: r.weights,
-        dWeights: dWeights[rank],
-        weight,
-      },
-      ...{
-        dLogits: new Float32Array(tokens * E),
-        dx: new Float32Array(tokens * M),
-        part: new Float32Array(E * M),
-      },
+      x: r.x,
+      scores: r.scores,
+      choices: r.choices,
+      weights: r.weights,
+      dWeights: dWeights[rank],
+      weight,
+      dLogits: new Float32Array(tokens * E),
+      dx: new Float32Array(tokens * M),
+      part: new Float32Array(E * M),
     };
     const dLogits = matrix("dLogits", tokens, E);
     await kernels(one, arrays, [
       gateGrad({ tokens, experts: E, topK: K }, {
-        ...{
-          normalize: true,
-          auxWeight: config.losses[0].weight,
-          scores: at("scores"),
-          choices: at("choices"),
-        },
-        ...{ weights: at("weights"), dWeights: at("dWeights"), dLogits: at("dLogits") },
+        normalize: true,
+        auxWeight: config.losses[0].weight,
+        scores: at("scores"),
+        choices: at("choices"),
+        weights: at("weights"),
+        dWeights: at("dWeights"),
+        dLogits: at("dLogits"),
       }),
       gemm(dLogits, matrix("weight", E, M), matrix("dx", tokens, M)),
       gemm(dLogits, matrix("x", tokens, M), matrix("part", E, M), { transA: true }),

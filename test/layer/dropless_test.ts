@@ -70,14 +70,12 @@ function inputsFor(routing: Routing, ranks: number, experts: number) {
 }
 
 const config = (experts: number, others: Partial<LayerConfig> = {}): LayerConfig => ({
-  ...{
-    tokens: TOKENS,
-    modelDim: MODEL,
-    hiddenDim: HIDDEN,
-    experts,
-    gate: topK({ k: 2 }),
-    losses: [gshard({ weight: 0.1 })],
-  },
+  tokens: TOKENS,
+  modelDim: MODEL,
+  hiddenDim: HIDDEN,
+  experts,
+  gate: topK({ k: 2 }),
+  losses: [gshard({ weight: 0.1 })],
   ...others,
 });
 
@@ -168,14 +166,22 @@ for (const [nodes, ranksPerNode] of WORLDS) {
           .map((p) => [p, padded.get(p)]),
       );
       const all: Record<string, Float32Array> = {
-        ...{ ...tensors, ...parameters },
+        ...tensors,
+        ...parameters,
         dy: randomNormal(ranks * TOKENS * MODEL, { seed: 9 }),
       };
       const { "grad.x": gradX, ...others } = reference({
         ...config(experts) as Required<LayerConfig>,
-        ...{ ranks, topK: 2, capacityFactor: 0, capacityAlignment: 1, auxWeight: 0.1 },
-        ...{ normalizeGate: true, batchPrioritized: false, prescore: false },
-        ...{ activation: "relu", expert: "ffn" },
+        ranks,
+        topK: 2,
+        capacityFactor: 0,
+        capacityAlignment: 1,
+        auxWeight: 0.1,
+        normalizeGate: true,
+        batchPrioritized: false,
+        prescore: false,
+        activation: "relu",
+        expert: "ffn",
       }, all);
       const expected = {
         x: gradX,
@@ -358,7 +364,9 @@ Deno.test("an expert of one's own works on ragged rows, by kernels and in JavaSc
     flops: () => ({ forward: 1, inputGrad: 1, weightGrad: 1 }),
   };
   const linear: Expert = {
-    ...{ ...common, name: "linear", parameters },
+    ...common,
+    name: "linear",
+    parameters,
     forward: (c) => [gemm(c.x, c.parameter("w"), c.y)],
     inputGrad: (c) => [gemm(c.dy, c.parameter("w"), c.dx, { transB: true })],
     weightGrad: (c) => [gemm(c.x, c.dy, c.gradient("w"), { transA: true, add: !c.first })],
@@ -377,7 +385,9 @@ Deno.test("an expert of one's own works on ragged rows, by kernels and in JavaSc
 
   const seen: number[] = [];
   const doubled: Expert = {
-    ...{ ...common, name: "doubled", parameters: () => [] },
+    ...common,
+    name: "doubled",
+    parameters: () => [],
     forward: ({ x, y, host, firstExpert }) => [
       host((at) => {
         for (const [group, { first, rows }] of x.ranges!.entries()) {

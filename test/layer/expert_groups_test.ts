@@ -23,8 +23,10 @@ for (const found of goldenCases) {
       for (const layout of LAYOUTS) {
         const golden = { ...found, config: { ...found.config, parallel: { expert, layout } } };
         using engine = openEngine({
-          ...{ kind: "cpu", links: "plain" },
-          ...{ nodes: 2, ranksPerNode: ranks / 2 },
+          kind: "cpu",
+          links: "plain",
+          nodes: 2,
+          ranksPerNode: ranks / 2,
         });
         for (
           const choices of [
@@ -102,13 +104,18 @@ Deno.test("copies of an expert get the same gradient, bit for bit", async () => 
 Deno.test("worlds with fewer experts than ranks are simulated: 8 experts on 32 ranks", async () => {
   const { topology: world } = testbed("h100-ib400", { nodes: 4 });
   const config = {
-    ...{ tokens: 4096, modelDim: 4096, hiddenDim: 14336, experts: 8 },
-    ...{ gate: topK({ k: 2 }), dtype: "bfloat16" as const },
+    tokens: 4096,
+    modelDim: 4096,
+    hiddenDim: 14336,
+    experts: 8,
+    gate: topK({ k: 2 }),
+    dtype: "bfloat16" as const,
   };
   const time = async (layout: "inside" | "across", dropless: boolean) => {
     using engine = openEngine({ kind: "simulate", topology: world });
     const layer = createLayer(engine, {
-      ...{ ...config, parallel: { expert: 8, layout } },
+      ...config,
+      parallel: { expert: 8, layout },
       ...(dropless ? { routing: { dropless } } : {}),
     });
     const sizes = { ranks: 32, tokens: 4096, experts: 8, topK: 2 };
@@ -126,7 +133,9 @@ Deno.test("worlds with fewer experts than ranks are simulated: 8 experts on 32 r
   const { ran } = await layer.backward({ bound: false });
   const reduced = ran[0].program.graph.tasks.filter(({ name }) => name.startsWith("grad.experts"));
   assertEquals(reduced.map(({ name }) => name), [
-    ...["grad.experts AR1", "grad.experts sum", "grad.experts AR2"],
+    "grad.experts AR1",
+    "grad.experts sum",
+    "grad.experts AR2",
   ]);
   assertEquals(reduced[0].lane, "inter");
 });
@@ -136,7 +145,11 @@ Deno.test("one node stands for all where groups are inside nodes", async () => {
   const seconds = async (representatives: boolean) => {
     using engine = openEngine({ kind: "simulate", topology: world, representatives });
     const layer = createLayer(engine, {
-      ...{ tokens: 1024, modelDim: 1024, hiddenDim: 512, experts: 16, parallel: { expert: 8 } },
+      tokens: 1024,
+      modelDim: 1024,
+      hiddenDim: 512,
+      experts: 16,
+      parallel: { expert: 8 },
     });
     const forward = await layer.forward({ bound: false, chunks: 2, scheduler: "optSche" });
     const backward = await layer.backward({ bound: false, chunks: 2, scheduler: "optSche" });
@@ -173,7 +186,11 @@ Deno.test("resolveLayer() names what is wrong with groups, and what would do", (
 Deno.test("groups of peers are refused where expert groups are smaller than the world", async () => {
   using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
   const layer = createLayer(engine, {
-    ...{ tokens: 16, modelDim: 4, hiddenDim: 4, experts: 4, parallel: { expert: 2 } },
+    tokens: 16,
+    modelDim: 4,
+    hiddenDim: 4,
+    experts: 4,
+    parallel: { expert: 2 },
   });
   let message = "";
   try {

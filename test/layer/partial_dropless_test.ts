@@ -10,7 +10,8 @@ const SIZES = { tokens: 20, modelDim: 6, hiddenDim: 5, experts: 8 };
 
 /** The first choice is as many experts as the token's number says, from none to k. */
 const some = routerOf({
-  ...{ name: "some", k: 3 },
+  name: "some",
+  k: 3,
   route({ tokens, experts, k }) {
     const choices = new Int32Array(tokens * k).fill(-1);
     for (let t = 0; t < tokens; t++) {
@@ -23,7 +24,8 @@ const some = routerOf({
 
 /** Nobody goes anywhere. */
 const nowhere = routerOf({
-  ...{ name: "nowhere", k: 1 },
+  name: "nowhere",
+  k: 1,
   route: ({ tokens }) => ({
     choices: new Int32Array(tokens).fill(-1),
     weights: new Float32Array(tokens),

@@ -14,7 +14,11 @@ function took(seconds: number): EventTable {
   const column = (value: number) => Float64Array.of(value);
   const [position, rank] = [Uint32Array.of(0), Uint32Array.of(0)];
   return {
-    ...{ position, rank, ready: column(5), start: column(5), wait: column(0) },
+    position,
+    rank,
+    ready: column(5),
+    start: column(5),
+    wait: column(0),
     end: column(5 + seconds * 1e9),
   };
 }
@@ -58,7 +62,9 @@ Deno.test("forward() and backward() repeat with the bits of one run, and know al
   }
   const { table } = compare([often, await layer.forward({ chunks: 2, repeats: 2 }), once]);
   assertEquals((table.array("clear") as unknown[]).map((clear) => typeof clear), [
-    ...["boolean", "boolean", "object"],
+    "boolean",
+    "boolean",
+    "object",
   ]);
 });
 

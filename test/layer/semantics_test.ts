@@ -10,8 +10,13 @@ import { reference, type ReferenceConfig } from "./reference.ts";
 const TOLERANCE = 1e-5;
 
 const defaults = {
-  ...{ topK: 1, normalizeGate: true, prescore: false, auxWeight: 0 },
-  ...{ capacityFactor: 1, capacityAlignment: 1, batchPrioritized: false },
+  topK: 1,
+  normalizeGate: true,
+  prescore: false,
+  auxWeight: 0,
+  capacityFactor: 1,
+  capacityAlignment: 1,
+  batchPrioritized: false,
 };
 
 Deno.test("the reference of these tests agrees with the golden cases", () => {
@@ -38,8 +43,15 @@ Deno.test("the reference of these tests agrees with the golden cases", () => {
 
 const base: ReferenceConfig = {
   ...defaults,
-  ...{ ranks: 2, tokens: 24, modelDim: 8, hiddenDim: 12, experts: 4, topK: 2, auxWeight: 0.1 },
-  ...{ activation: "relu", expert: "ffn" },
+  ranks: 2,
+  tokens: 24,
+  modelDim: 8,
+  hiddenDim: 12,
+  experts: 4,
+  topK: 2,
+  auxWeight: 0.1,
+  activation: "relu",
+  expert: "ffn",
 };
 
 const cases: Record<
@@ -69,13 +81,23 @@ const cases: Record<
   "one expert": { ranks: 1, experts: 1, topK: 1 },
   "dropless": { dropless: true, capacityFactor: 0 },
   "dropless with prescore, batch prioritized": {
-    ...{ dropless: true, capacityFactor: 0, prescore: true, batchPrioritized: true },
+    dropless: true,
+    capacityFactor: 0,
+    prescore: true,
+    batchPrioritized: true,
   },
   "dropless swiglu on one rank": {
-    ...{ dropless: true, capacityFactor: 0, ranks: 1, expert: "swiglu" },
+    dropless: true,
+    capacityFactor: 0,
+    ranks: 1,
+    expert: "swiglu",
   },
   "dropless, more experts than tokens": {
-    ...{ dropless: true, capacityFactor: 0, tokens: 3, experts: 8, ranks: 4 },
+    dropless: true,
+    capacityFactor: 0,
+    tokens: 3,
+    experts: 8,
+    ranks: 4,
   },
 };
 
@@ -93,13 +115,11 @@ Deno.test("createLayer() computes the definition for random layers, worlds, code
     const ranks = pick([1, 2, 3, 4]);
     const experts = ranks * pick([1, 2, 3]);
     const config: ReferenceConfig = {
-      ...{
-        ranks,
-        experts,
-        tokens: pick([1, 7, 16, 33]),
-        modelDim: pick([1, 4, 9]),
-        hiddenDim: pick([1, 5, 16]),
-      },
+      ranks,
+      experts,
+      tokens: pick([1, 7, 16, 33]),
+      modelDim: pick([1, 4, 9]),
+      hiddenDim: pick([1, 5, 16]),
       topK: 1 + Math.floor(uniform() * experts),
       capacityFactor: pick([0, 1, 1.5, 2, -1, -2]),
       capacityAlignment: pick([1, 1, 4]),
@@ -130,7 +150,10 @@ async function compare(
   const { ranks, tokens, modelDim, hiddenDim, experts, activation, expert } = config;
   using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: ranks, links: "plain" });
   using layer = createLayer(engine, {
-    ...{ tokens, modelDim, hiddenDim, experts },
+    tokens,
+    modelDim,
+    hiddenDim,
+    experts,
     ...goldenLayer({ ...config, dropless }),
     expert: expert === "swiglu" ? swiglu() : ffn({ activation, bias }),
   });

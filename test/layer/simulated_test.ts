@@ -27,7 +27,9 @@ Deno.test("simulated() predicts a paced run whose gate runs in a Program of its 
   const { table } = predictedVsMeasured(run, simulated(run));
   const rows = table.objects() as { what: string; ratio: number | null }[];
   assertEquals(rows.map(({ what }) => what).slice(-3), [
-    ...["allReduce intra", "waiting for a peer", "makespan"],
+    "allReduce intra",
+    "waiting for a peer",
+    "makespan",
   ]);
   // paced computation and emulated links: as a whole no faster than the model says
   assert(rows.at(-1)!.ratio! > 0.9, `${rows.at(-1)!.ratio}`);

@@ -62,7 +62,11 @@ Deno.test("the configuration of a stack says all that was chosen", async () => {
   const { configuration } = await stack.forward({ compressor, scheduler: "fasterMoE", chunks: 2 });
   const { scheduler, chunks, chunking, expert } = configuration;
   assertEquals([configuration.compressor, scheduler, chunks, chunking, expert], [
-    ...["fp16/int8", "fasterMoE", 2, "peers in groups of 2", "ffn(relu)"],
+    "fp16/int8",
+    "fasterMoE",
+    2,
+    "peers in groups of 2",
+    "ffn(relu)",
   ]);
 });
 
@@ -93,7 +97,9 @@ Deno.test("a stack hides reductions of gradients behind the layers below", async
   });
   const time = async (layers: number, parameters: number, gradientChunks = 4) => {
     const stack = createStack(engine, {
-      ...{ layers, gradientChunks, attention: { flops: 1e6, parameters } },
+      layers,
+      gradientChunks,
+      attention: { flops: 1e6, parameters },
       layer: { ...layer, tokens: 256, hiddenDim: 4096 },
     });
     await stack.forward({ bound: false });

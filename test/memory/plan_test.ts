@@ -24,7 +24,12 @@ function graphOf(
   const added: Task[] = [];
   for (const [i, { after = [], uses, lane }] of tasks.entries()) {
     added.push(g.add({
-      ...{ kind: "opaque", label: `t${i}`, chunk: -1, stage: i, uses, lane },
+      kind: "opaque",
+      label: `t${i}`,
+      chunk: -1,
+      stage: i,
+      uses,
+      lane,
       after: after.map((id) => added[id]),
     }));
   }
@@ -109,7 +114,11 @@ Deno.test("tasks of both passes declare all buffers that their kernels and trans
     for (const compressor of [none, int8]) {
       const split = capacitySlices(chunks).split({ capacity: places, topology: ranked });
       const pass = {
-        ...{ layer, capacity: places, chunks: split, allToAll: pipe, configuration: {} },
+        layer,
+        capacity: places,
+        chunks: split,
+        allToAll: pipe,
+        configuration: {},
         compressor: { dispatch: compressor, combine: compressor },
       };
       const graphs = [

@@ -13,7 +13,11 @@ import {
 } from "../../mod.ts";
 
 const sizes: ModelConfig = {
-  ...{ vocabulary: 11, context: 8, batch: 4, modelDim: 12, rate: 0.01 },
+  vocabulary: 11,
+  context: 8,
+  batch: 4,
+  modelDim: 12,
+  rate: 0.01,
   attention: { heads: 3 },
   layers: [{
     moe: { experts: 4, hiddenDim: 10, gate: topK({ k: 2 }), routing: { capacityFactor: 0 } },

@@ -46,7 +46,10 @@ for (const golden of cases) {
           const allToAlls = scheduler === "optSche" ? BUILT_IN.allToAll : ["linear"];
           for (const allToAll of allToAlls) {
             const run = await runGoldenTraining(engine, golden, {
-              ...{ scheduler, allToAll, chunks, steps: 2 },
+              scheduler,
+              allToAll,
+              chunks,
+              steps: 2,
             });
             const text = run.steps.map(({ loss, gradNorm }) => `${loss} ${gradNorm}`).join() +
               Object.values(run.final).map(bits).join();

@@ -4,7 +4,11 @@ import { gshard, signUpdate, swiglu, topK } from "../../lib/blocks/mod.ts";
 import { largestError } from "../../lib/studies/golden.ts";
 
 const sizes: ModelConfig = {
-  ...{ vocabulary: 11, context: 8, batch: 6, modelDim: 12, rate: 0.01 },
+  vocabulary: 11,
+  context: 8,
+  batch: 6,
+  modelDim: 12,
+  rate: 0.01,
   attention: { heads: 4, keyValueHeads: 2 },
   layers: [
     { moe: { experts: 4, hiddenDim: 10, gate: topK({ k: 2 }), routing: { capacityFactor: 0 } } },
@@ -60,7 +64,10 @@ Deno.test("microbatches give the gradients of the whole batch, on one rank and o
 
 Deno.test("microbatches take losses on the routing within each, as a mean", async () => {
   const moe = {
-    ...{ experts: 4, hiddenDim: 10, gate: topK({ k: 2 }), losses: [gshard({ weight: 0.5 })] },
+    experts: 4,
+    hiddenDim: 10,
+    gate: topK({ k: 2 }),
+    losses: [gshard({ weight: 0.5 })],
     routing: { capacityFactor: 0 },
   };
   const change: Partial<ModelConfig> = { layers: [{ moe }] };

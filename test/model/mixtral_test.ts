@@ -4,9 +4,18 @@ import { createModel, loadMixtral, mixtralConfig, type MixtralJson } from "../..
 import { uniforms } from "../../lib/layer/random.ts";
 
 const json: MixtralJson = {
-  ...{ vocab_size: 13, hidden_size: 12, intermediate_size: 10, num_hidden_layers: 2 },
-  ...{ num_attention_heads: 4, num_key_value_heads: 2, head_dim: 4, num_local_experts: 4 },
-  ...{ num_experts_per_tok: 2, rms_norm_eps: 1e-5, rope_theta: 1e4, hidden_act: "silu" },
+  vocab_size: 13,
+  hidden_size: 12,
+  intermediate_size: 10,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 4,
+  num_local_experts: 4,
+  num_experts_per_tok: 2,
+  rms_norm_eps: 1e-5,
+  rope_theta: 1e4,
+  hidden_act: "silu",
 };
 const [V, M, H, A, G, D, E, L] = [13, 12, 10, 4, 2, 4, 4, 6];
 const sizes = { context: L, batch: 2 };

@@ -11,7 +11,11 @@ import {
 import { layerNorm, rotaryPositions } from "../../lib/blocks/mod.ts";
 
 const sizes: ModelConfig = {
-  ...{ vocabulary: 11, context: 8, batch: 2, modelDim: 12, rate: 0.01 },
+  vocabulary: 11,
+  context: 8,
+  batch: 2,
+  modelDim: 12,
+  rate: 0.01,
   attention: { heads: 4, keyValueHeads: 2, headDim: 4 },
   layers: [
     { moe: { experts: 4, hiddenDim: 10, gate: topK({ k: 2 }), routing: { capacityFactor: 2 } } },

@@ -51,8 +51,14 @@ Deno.test("a reference run with copies of experts has its losses, norms and grad
 
 Deno.test("copies of experts stay the same, with microbatches too, and go on from a checkpoint without copies", async () => {
   const config: ModelConfig = {
-    ...{ vocabulary: 11, context: 8, batch: 2, modelDim: 12, rate: 0.01, microbatches: 2 },
-    ...{ attention: { heads: 2 }, parallel: { expert: 2 } },
+    vocabulary: 11,
+    context: 8,
+    batch: 2,
+    modelDim: 12,
+    rate: 0.01,
+    microbatches: 2,
+    attention: { heads: 2 },
+    parallel: { expert: 2 },
     layers: [{ moe: { experts: 4, hiddenDim: 10, routing: { capacityFactor: 0 } } }],
   };
   const tokens = (step: number) =>
@@ -100,7 +106,11 @@ Deno.test("createModel() names what is wrong with the groups of ranks", () => {
   assertThrows(
     () =>
       createModel(engine, {
-        ...{ vocabulary: 11, context: 8, batch: 2, modelDim: 12, parallel: { expert: 3 } },
+        vocabulary: 11,
+        context: 8,
+        batch: 2,
+        modelDim: 12,
+        parallel: { expert: 3 },
         attention: { heads: 2 },
         layers: [{ moe: { experts: 6, hiddenDim: 10 } }],
       }),

@@ -27,8 +27,15 @@ Deno.test("openCpuEngine() moves the bytes of an all-to-all, again and again", a
   const workspace = engine.workspace();
   const exchange = program(world, (g) => {
     g.allToAll({
-      ...{ label: "A", chunk: 0, stage: 0, after: [], algorithm: linear, sliceBytes: 4 },
-      ...{ input: { buffer: "a", offset: 0 }, output: { buffer: "b", offset: 0 }, scratch: "s" },
+      label: "A",
+      chunk: 0,
+      stage: 0,
+      after: [],
+      algorithm: linear,
+      sliceBytes: 4,
+      input: { buffer: "a", offset: 0 },
+      output: { buffer: "b", offset: 0 },
+      scratch: "s",
     });
   });
   workspace.ensure({ a: 64 });
@@ -50,16 +57,26 @@ Deno.test("openCpuEngine() moves the bytes of an all-to-all, again and again", a
 
 Deno.test("openCpuEngine() takes as long as the simulator says, with emulated links", async () => {
   const world = topology({
-    ...{ nodes: 1, ranksPerNode: 2, processor: slow },
-    ...{ intra: { alpha: 0.01, beta: 0 }, inter: { alpha: 0.01, beta: 0 } },
+    nodes: 1,
+    ranksPerNode: 2,
+    processor: slow,
+    intra: { alpha: 0.01, beta: 0 },
+    inter: { alpha: 0.01, beta: 0 },
   });
   using engine = openCpuEngine({ topology: world, computation: "paced" });
   assertEquals(engine.timing, "emulated links, paced computation");
   const exchange = program(world, (g) => {
     for (let i = 0; i < 3; i++) {
       g.allToAll({
-        ...{ label: `A${i}`, chunk: 0, stage: i, after: [], algorithm: linear, sliceBytes: 4 },
-        ...{ input: { buffer: "a", offset: 0 }, output: { buffer: "b", offset: 0 }, scratch: "s" },
+        label: `A${i}`,
+        chunk: 0,
+        stage: i,
+        after: [],
+        algorithm: linear,
+        sliceBytes: 4,
+        input: { buffer: "a", offset: 0 },
+        output: { buffer: "b", offset: 0 },
+        scratch: "s",
       });
     }
     g.add({ kind: "opaque", label: "sleep", chunk: -1, stage: 9, after: [], flops: 0.02 });

@@ -73,8 +73,14 @@ Deno.test("describeLibrary() reports the layouts that pack() and the engine writ
   assertEquals(structs.schemoe_cuda, {
     size: 4 * transportArguments({})[0].length,
     members: {
-      ...{ transport: 0, emulate_nodes: 4, max_ctas: 8, devices: 12, slot: 16, slots: 20 },
-      ...{ copy_by: 24, reserved: 28 },
+      transport: 0,
+      emulate_nodes: 4,
+      max_ctas: 8,
+      devices: 12,
+      slot: 16,
+      slots: 20,
+      copy_by: 24,
+      reserved: 28,
     },
   });
   assertEquals(structs.schemoe_config.size, 32);
@@ -86,7 +92,11 @@ Deno.test("describeLibrary() reports the layouts that pack() and the engine writ
   const g = new GraphBuilder(world, "forward", 1);
   const asking = host(() => {});
   g.add({
-    ...{ kind: "opaque", label: "a", chunk: -1, stage: 0, after: [] },
+    kind: "opaque",
+    label: "a",
+    chunk: -1,
+    stage: 0,
+    after: [],
     kernels: () => [asking],
   });
   const graph = g.build({});

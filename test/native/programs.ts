@@ -14,7 +14,12 @@ export function chain(world: Topology, ...tasks: ((rank: number) => readonly Ker
     let before: ReturnType<GraphBuilder["add"]>[] = [];
     for (const [i, kernels] of tasks.entries()) {
       before = [g.add({
-        ...{ kind: "opaque", label: `work ${i}`, chunk: -1, stage: i, after: before, kernels },
+        kind: "opaque",
+        label: `work ${i}`,
+        chunk: -1,
+        stage: i,
+        after: before,
+        kernels,
       })];
     }
   });

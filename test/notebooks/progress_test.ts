@@ -4,7 +4,8 @@ import { notebook } from "./notebook.ts";
 
 Deno.test("progress() updates one output of a notebook, and its last state stays", async () => {
   const directory = await Deno.makeTempDir({
-    ...{ dir: `${import.meta.dirname}/../../notebooks`, prefix: ".test-" },
+    dir: `${import.meta.dirname}/../../notebooks`,
+    prefix: ".test-",
   });
   try {
     const cell = `import { progress } from "@schemoe/lab";

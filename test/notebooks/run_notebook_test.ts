@@ -9,7 +9,8 @@ async function texts(
   { env = {}, into = [] }: { env?: Record<string, string>; into?: string[] } = {},
 ): Promise<readonly string[]> {
   const directory = await Deno.makeTempDir({
-    ...{ dir: `${import.meta.dirname}/../../notebooks`, prefix: ".test-" },
+    dir: `${import.meta.dirname}/../../notebooks`,
+    prefix: ".test-",
   });
   try {
     await Deno.writeTextFile(`${directory}/test.ipynb`, notebook(...cells));

@@ -20,7 +20,12 @@ function packed(kernel: Kernel, isolated = false, named = false, checked = false
     kernels: () => [kernel, checkNumbers(CHECKED)],
   });
   g.add({
-    ...{ kind: "allToAll", label: "A", chunk: -1, stage: 1, after: [first], lane: "intra" },
+    kind: "allToAll",
+    label: "A",
+    chunk: -1,
+    stage: 1,
+    after: [first],
+    lane: "intra",
     transfers: (rank) => [
       { kind: "send", peer: 1 - rank, bytes: 8, from: view(0) },
       { kind: "receive", peer: 1 - rank, bytes: 8, to: view(8) },
@@ -28,7 +33,10 @@ function packed(kernel: Kernel, isolated = false, named = false, checked = false
   });
   const graph = g.build({});
   const { bytes } = pack(buildProgram(graph, graph.tasks, "test"), {
-    ...{ place: () => ({ id: 7 }), isolated, named, checked },
+    place: () => ({ id: 7 }),
+    isolated,
+    named,
+    checked,
     seconds: (task) => task.transfers ? 0.5 : undefined,
   });
   return new DataView(bytes.buffer);

@@ -27,8 +27,15 @@ Deno.test("parseLoads() reads what loadsCsv() writes, and long tables", () => {
 Deno.test("parseMegatronTrace() groups the lines of all ranks by step, block and layer", () => {
   const line = (step: number, layer: number, rank: number, top_indices: number[][], more = {}) =>
     JSON.stringify({
-      ...{ step, stage: "pre_dispatch", block: "decoder", layer, rank },
-      ...{ num_tokens: top_indices.length, topk: 2, top_indices, ...more },
+      step,
+      stage: "pre_dispatch",
+      block: "decoder",
+      layer,
+      rank,
+      num_tokens: top_indices.length,
+      topk: 2,
+      top_indices,
+      ...more,
     });
   const text = [
     line(1, 3, 1, [[0, 1]]),
@@ -57,8 +64,12 @@ Deno.test("forward() simulates the loads of a routing, and whatIf() its skew", a
   const sizes = { ranks: 8, tokens: 256, experts: 16, topK: 2 };
   const { topology } = testbed("h200-ib400", { nodes: 2, ranksPerNode: 4 });
   const layer = {
-    ...{ tokens: 256, modelDim: 512, hiddenDim: 1024, experts: 16 },
-    ...{ gate: topK({ k: 2 }), routing: { dropless: true } },
+    tokens: 256,
+    modelDim: 512,
+    hiddenDim: 1024,
+    experts: 16,
+    gate: topK({ k: 2 }),
+    routing: { dropless: true },
   };
   using engine = openEngine({ kind: "simulate", topology });
   const made = createLayer(engine, layer);
@@ -69,7 +80,9 @@ Deno.test("forward() simulates the loads of a routing, and whatIf() its skew", a
   });
   assert(uneven.makespan > even.makespan);
   const found = await whatIf({ layer: { ...layer, routing: undefined }, topology }, {
-    ...{ vary: "routing.zipf", values: [0, 0.6, 1.2], allToAlls: ["linear", "pipe"] },
+    vary: "routing.zipf",
+    values: [0, 0.6, 1.2],
+    allToAlls: ["linear", "pipe"],
     pass: "forward",
   });
   const of = (value: number) => found.rows.filter((row) => row.value === value);

@@ -77,7 +77,10 @@ Deno.test("tokens are dealt out to copies near by: own, then the node's, then al
   const traffic = trafficOfPlacement(one, placement, { ranksPerNode: 2, bytesPerToken: 1 });
   const row = (rank: number) => [0, 1, 2, 3].map((to) => traffic.bytes(rank, to));
   assertEquals([row(0), row(1), row(2), row(3)], [
-    ...[[7, 0, 0, 0], [7, 0, 0, 0], [0, 0, 7, 0], [0, 0, 7, 0]],
+    [7, 0, 0, 0],
+    [7, 0, 0, 0],
+    [0, 0, 7, 0],
+    [0, 0, 7, 0],
   ]);
   const far = trafficOfPlacement(one, placement, { ranksPerNode: 1, bytesPerToken: 1 });
   assertEquals([0, 2].map((to) => far.bytes(1, to)), [3, 4]);

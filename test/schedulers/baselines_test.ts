@@ -26,7 +26,9 @@ const names = (run: Run) => run.ran[0].program.order.map(({ name }) => name).joi
 
 /** Two ranks, one a node: a task of n flops, or that sends n bytes, takes n seconds. */
 const world = topology({
-  ...{ nodes: 2, ranksPerNode: 1, inter: { alpha: 0, beta: 1 } },
+  nodes: 2,
+  ranksPerNode: 1,
+  inter: { alpha: 0, beta: 1 },
   processor: { alpha: 0, flopRate: 1, byteRate: 1e30 },
 });
 
@@ -47,7 +49,8 @@ function graphOf(rows: readonly [string, number, number[], Task["kind"]?][]): Ta
     tasks.push(g.add(
       name.startsWith("A")
         ? {
-          ...{ ...common, lane: "inter" },
+          ...common,
+          lane: "inter",
           transfers: (rank) => [
             { kind: "send", peer: 1 - rank, bytes: seconds, from: { buffer: "b", offset: 0 } },
             { kind: "receive", peer: 1 - rank, bytes: seconds, to: { buffer: "b", offset: 0 } },
@@ -133,7 +136,10 @@ const byHand = (scheduler: string, chunks: number) => {
   using engine = openEngine({
     kind: "simulate",
     topology: topology({
-      ...{ nodes: 2, ranksPerNode: 1, local: { beta: 0 }, inter: { alpha: 0, beta: 1 / 2048 } },
+      nodes: 2,
+      ranksPerNode: 1,
+      local: { beta: 0 },
+      inter: { alpha: 0, beta: 1 / 2048 },
       processor: { alpha: 0, flopRate: 2 * 16 * 4 * 32 * 64 / 2, byteRate: 1e30 },
     }),
   });

@@ -9,8 +9,12 @@ Deno.test("fsMoeChunks() predicts each of the four cases", () => {
   const stage = (seconds: number) => ({ alpha: seconds, work: 0 });
   const at1 = (times: { a: number; g: number; s: number; e: number; allReduce?: number }) =>
     fsMoeChunks({
-      ...{ allToAll: stage(times.a), allGather: stage(times.g), reduceScatter: stage(times.s) },
-      ...{ expert: stage(times.e), allReduce: times.allReduce, most: 1 },
+      allToAll: stage(times.a),
+      allGather: stage(times.g),
+      reduceScatter: stage(times.s),
+      expert: stage(times.e),
+      allReduce: times.allReduce,
+      most: 1,
     });
   assertEquals(at1({ a: 3, g: 1, s: 2, e: 0 }).forward, { chunks: 1, seconds: 9, limit: "inter" });
   assertEquals(at1({ a: 3, g: 1, s: 2, e: 4 }).forward, {
@@ -67,7 +71,9 @@ Deno.test("fsMoeChunks() names the time that is wrong", () => {
 Deno.test("fsMoE runs the gradient's all-reduce between the two directions of the inter lane", () => {
   const exchange = { intra: 1, inter: 1, chained: true };
   const { graph, costs } = timedGraph({
-    ...{ pass: "backward", chunks: 2, times: { A1: exchange, Ei: 1, Ew: 1, A2: exchange } },
+    pass: "backward",
+    chunks: 2,
+    times: { A1: exchange, Ei: 1, Ew: 1, A2: exchange },
     gate: { compute: 1, allReduce: 1 },
   });
   const order = fsMoE.order(graph, costs) as typeof graph.tasks;

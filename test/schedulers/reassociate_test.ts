@@ -127,16 +127,19 @@ Deno.test("reassociate holds in stacks and in training steps", async () => {
     2,
   );
   const config = {
-    ...{ vocabulary: 30, context: 8, batch: 2, modelDim: 16 },
+    vocabulary: 30,
+    context: 8,
+    batch: 2,
+    modelDim: 16,
     attention: { heads: 2, keyValueHeads: 1 },
     layers: [{ moe: { experts: 4, hiddenDim: 16 } }],
   };
   const tokens = new Int32Array(2 * 2 * 9).map((_, i) => i * i % 30);
   const losses = [];
-  for (const  of of[optSche, scheduler]) {
+  for (const each of [optSche, scheduler]) {
     using model = createModel(engine, config);
     for (let step = 0; step < 2; step++) {
-      losses.push((await model.step(tokens, { scheduler: of, chunks: 2 })).loss!);
+      losses.push((await model.step(tokens, { scheduler: each, chunks: 2 })).loss!);
     }
   }
   assertEquals(losses[0], losses[2]);

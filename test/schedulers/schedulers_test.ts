@@ -49,7 +49,10 @@ Deno.test("optSche takes the time worked out by hand", async () => {
   using engine = openEngine({
     kind: "simulate",
     topology: topology({
-      ...{ nodes: 2, ranksPerNode: 1, local: { beta: 0 }, inter: { alpha: 0, beta: 1 / 2048 } },
+      nodes: 2,
+      ranksPerNode: 1,
+      local: { beta: 0 },
+      inter: { alpha: 0, beta: 1 / 2048 },
       processor: { alpha: 0, flopRate: 2 * 16 * 4 * 32 * 64 / 2, byteRate: 1e30 },
     }),
   });

@@ -25,11 +25,18 @@ async function overExact(pass: "forward" | "backward"): Promise<number[]> {
     using engine = openSimulator(world);
     const width = () => 64 * 2 ** Math.floor(6 * random());
     using layer = createLayer(engine, {
-      ...{ tokens: 512, modelDim: 256, hiddenDim: width(), experts: 8, gate: topK({ k: 2 }) },
-      ...{ expert: swiglu(), shared: { hiddenDim: width() } },
+      tokens: 512,
+      modelDim: 256,
+      hiddenDim: width(),
+      experts: 8,
+      gate: topK({ k: 2 }),
+      expert: swiglu(),
+      shared: { hiddenDim: width() },
     });
     const choices = {
-      ...{ scheduler: optSche, allToAll: "pipe", chunks },
+      scheduler: optSche,
+      allToAll: "pipe",
+      chunks,
       compressor: i % 4 === 0 ? "zfp" : "none",
     } as const;
     const forward = await layer.forward(choices);
@@ -54,7 +61,9 @@ Deno.test("optSche hides DeepSeek-V3's shared expert behind A1 on 8 nodes of 8",
   const { topology: world } = testbed("h200-ib400", { nodes: 8, ranksPerNode: 8 });
   using engine = openSimulator(world, { representatives: true });
   const { shared: _, ...without } = model("deepseek-v3").layer({
-    ...{ tokens: 4096, dtype: "bfloat16", routing: { capacityFactor: 1 } },
+    tokens: 4096,
+    dtype: "bfloat16",
+    routing: { capacityFactor: 1 },
   });
   const choices = { scheduler: "optSche", allToAll: "pipe", chunks: 4 } as const;
   using plain = createLayer(engine, without);
@@ -73,7 +82,11 @@ Deno.test("optSche hides DeepSeek-V3's shared expert behind A1 on 8 nodes of 8",
 
 Deno.test("optSche with a shared expert orders many chunks too, and changes no bit", async () => {
   const config = {
-    ...{ tokens: 128, modelDim: 8, hiddenDim: 12, experts: 4, gate: topK({ k: 2 }) },
+    tokens: 128,
+    modelDim: 8,
+    hiddenDim: 12,
+    experts: 4,
+    gate: topK({ k: 2 }),
     shared: { hiddenDim: 6 },
   };
   using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });

@@ -21,9 +21,19 @@ import {
 const [RANKS, TOKENS, MODEL, HIDDEN, EXPERTS, SHARED, LATENT] = [2, 6, 5, 4, 4, 3, 3];
 
 const GATE = {
-  ...{ scores: "softmax", bias: false, selectionBias: false, groups: 1, groupLimit: 1 },
-  ...{ normalize: true, scale: 1, weighs: "output", hash: false, choice: "token" },
-  ...{ zeroExperts: 0, noise: false, cosine: false },
+  scores: "softmax",
+  bias: false,
+  selectionBias: false,
+  groups: 1,
+  groupLimit: 1,
+  normalize: true,
+  scale: 1,
+  weighs: "output",
+  hash: false,
+  choice: "token",
+  zeroExperts: 0,
+  noise: false,
+  cosine: false,
 };
 
 /** A case: fields of its configuration, shapes of its parameters, and its output. */
@@ -59,8 +69,16 @@ function write({ fields, shapes, dense }: Written): Uint8Array {
     ].map(([name, shape, data]) => [name, { dtype: "F32" as const, shape, data }]),
   );
   const config = {
-    ...{ name: "written", ranks: RANKS, tokens: TOKENS, modelDim: MODEL, hiddenDim: HIDDEN },
-    ...{ experts: EXPERTS, topK: 2, capacityFactor: 0, losses: [], ...fields },
+    name: "written",
+    ranks: RANKS,
+    tokens: TOKENS,
+    modelDim: MODEL,
+    hiddenDim: HIDDEN,
+    experts: EXPERTS,
+    topK: 2,
+    capacityFactor: 0,
+    losses: [],
+    ...fields,
   };
   return encodeSafetensors(file, { config: JSON.stringify(config) });
 }
@@ -104,7 +122,8 @@ const CASES: Readonly<Record<string, Written>> = {
   "cosine gate, GeGLU experts, shared SwiGLU with a sigmoid": {
     fields: {
       gate: { ...GATE, cosine: true },
-      ...{ expert: "geglu", activation: "gelu" },
+      expert: "geglu",
+      activation: "gelu",
       shared: { hiddenDim: SHARED, kind: "swiglu", gate: "sigmoid", activation: "silu" },
     },
     shapes: {
@@ -131,7 +150,9 @@ const CASES: Readonly<Record<string, Written>> = {
       },
       (x, e, t) =>
         gatedExpert(x, {
-          ...{ ...matrices(t, "experts"), e, hidden: HIDDEN },
+          ...matrices(t, "experts"),
+          e,
+          hidden: HIDDEN,
           act: (v) => 0.5 * v * (1 + erf(v / Math.SQRT2)),
         }),
       (x, t) =>
@@ -168,8 +189,10 @@ const CASES: Readonly<Record<string, Written>> = {
   },
   "ReLU routing, squared ReLU experts, shared feed-forward": {
     fields: {
-      ...{ topK: EXPERTS, gate: { ...GATE, scores: "relu", normalize: false, scale: 1.5 } },
-      ...{ expert: "relu2", activation: "relu" },
+      topK: EXPERTS,
+      gate: { ...GATE, scores: "relu", normalize: false, scale: 1.5 },
+      expert: "relu2",
+      activation: "relu",
       shared: { hiddenDim: SHARED, kind: "ffn", gate: "none", activation: "silu" },
     },
     shapes: {

@@ -5,11 +5,16 @@ import { routerStudy } from "../../lib/studies/mod.ts";
 
 const open = () => openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
 const layer = {
-  ...{ tokens: 64, modelDim: 16, hiddenDim: 4, experts: 8, routing: { capacityFactor: 0 } },
+  tokens: 64,
+  modelDim: 16,
+  hiddenDim: 4,
+  experts: 8,
+  routing: { capacityFactor: 0 },
 };
 /** All tokens to expert 3. */
 const third = routerOf({
-  ...{ name: "third", k: 1 },
+  name: "third",
+  k: 1,
   route: ({ tokens }) => ({
     choices: new Int32Array(tokens).fill(3),
     weights: new Float32Array(tokens).fill(1),

@@ -41,7 +41,10 @@ Deno.test("leadChanges() leaves out crossings below a better line", () => {
 Deno.test("whatIf() simulates what a layer on the changed topology takes", async () => {
   const values = [1e6, 1e7, 1e8];
   const found = await whatIf(setup, {
-    ...{ vary: "inter.bandwidth", values, schedulers: ["sequential", "optSche"], pass: "forward" },
+    vary: "inter.bandwidth",
+    values,
+    schedulers: ["sequential", "optSche"],
+    pass: "forward",
   });
   for (const value of values) {
     for (const scheduler of ["sequential", "optSche"]) {
@@ -69,8 +72,9 @@ Deno.test("whatIf() names the crossing of two codecs, and shows curves", async (
   const inside = topology({ nodes: 2, ranksPerNode: 4, intra: { beta: 1e-12 } });
   const fast = { ...setup, topology: inside };
   const found = await whatIf(fast, {
-    ...{ vary: "inter.bandwidth", values: [1e6, 1e7, 1e8, 1e9, 1e10, 1e11] },
-    ...{ compressors: ["none", "int8"] },
+    vary: "inter.bandwidth",
+    values: [1e6, 1e7, 1e8, 1e9, 1e10, 1e11],
+    compressors: ["none", "int8"],
   });
   assertEquals(found.crossings.map(({ before, after }) => [before, after]), [["int8", "none"]]);
   assertStringIncludes(found.summary, "int8 is best up to inter.bandwidth");

@@ -17,7 +17,10 @@ Deno.test("benchFaults() names the process of each fault in time, and new engine
 
 Deno.test("tryFaults() says what is not named, too late, or gives other bits", async () => {
   const fault: Fault = {
-    ...{ did: "nothing", limit: 5, says: /rank 3/, after: "the same" },
+    did: "nothing",
+    limit: 5,
+    says: /rank 3/,
+    after: "the same",
     cause: () => Promise.reject(new Error("rank 3 is it")),
     works: () => Promise.resolve("bits"),
   };
@@ -31,8 +34,12 @@ Deno.test("tryFaults() says what is not named, too late, or gives other bits", a
     dead: { ...fault, works: () => Promise.reject(new Error("no engine")) },
   }, "bits");
   assertEquals(rows.map(({ fault, named, sameBits }) => [fault, named, sameBits]), [
-    ...[["good", true, true], ["other", false, true], ["none", false, true]],
-    ...[["late", false, true], ["bits", true, false], ["dead", true, false]],
+    ["good", true, true],
+    ["other", false, true],
+    ["none", false, true],
+    ["late", false, true],
+    ["bits", true, false],
+    ["dead", true, false],
   ]);
   assertEquals(rows[2].error, "none");
   assertEquals(rows[5].failure, "no engine");

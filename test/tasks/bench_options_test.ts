@@ -52,7 +52,9 @@ Deno.test("parseBenchOptions() limits the blocks of NCCL", () => {
 
 Deno.test("sharesGpus() tells whether ranks are on the same GPU", () => {
   assertEquals([[0, 1], [1, 0, 1], [3]].map((devices) => sharesGpus({ devices })), [
-    ...[false, true, false],
+    false,
+    true,
+    false,
   ]);
 });
 
@@ -73,11 +75,17 @@ const wrong: Record<string, string[]> = {
   '--max-ctas must be a positive integer, got "x"': [...NCCL, "--max-ctas", "x"],
   "--devices 0,1 names GPUs for 2 ranks, and there are 4": [
     ...NCCL,
-    ...["--devices", "0,1", "--ranks-per-node", "4"],
+    "--devices",
+    "0,1",
+    "--ranks-per-node",
+    "4",
   ],
   "4 nodes do not divide 2 ranks: give --ranks-per-node too": [
     ...NCCL,
-    ...["--gpus", "2", "--nodes", "4"],
+    "--gpus",
+    "2",
+    "--nodes",
+    "4",
   ],
   "one rank has nobody to exchange with": [...NCCL, "--devices", "1"],
   "3 nodes do not divide 8 ranks: give --ranks-per-node too": [...NCCL, "--nodes", "3"],

@@ -9,13 +9,20 @@ import { topK, topology } from "../../mod.ts";
 const world = topology({ nodes: 2, ranksPerNode: 2 });
 const trial = {
   config: { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 4, gate: topK({ k: 2 }) },
-  ...{ allToAlls: ["linear", "pipe", "hierarchical2d"], chunks: 4, count: 10, timeLimit: 30 },
+  allToAlls: ["linear", "pipe", "hierarchical2d"],
+  chunks: 4,
+  count: 10,
+  timeLimit: 30,
 };
 
 /** A CPU engine whose operations take at least what `seconds` says. */
 const delayedEngine = (seconds: () => number | undefined) =>
   new NativeRunner({
-    ...{ kind: "cpu", topology: world, timing: "random delays", modelled: false, seconds },
+    kind: "cpu",
+    topology: world,
+    timing: "random delays",
+    modelled: false,
+    seconds,
     native: new NativeEngine({ kind: "cpu", nodes: 2, ranksPerNode: 2 }),
   });
 
@@ -26,7 +33,12 @@ Deno.test("tryOrders() runs different orders under delays and finds the same bit
   const rows = await tryOrders({ plain, delayed }, { ...trial, random });
   assertEquals(
     rows.map(({ allToAll, orders, runs, different, sameBits, failed }) => [
-      ...[allToAll, orders, runs, different, sameBits, failed],
+      allToAll,
+      orders,
+      runs,
+      different,
+      sameBits,
+      failed,
     ]),
     [
       ["linear", 3, 6, 6, 6, 0],
@@ -40,7 +52,10 @@ Deno.test("tryOrders() counts runs that the watchdog ends, and gives an all-to-a
   using plain = openCpuEngine({ topology: world, links: "plain" });
   using delayed = delayedEngine(() => 5);
   const rows = await tryOrders({ plain, delayed }, {
-    ...{ ...trial, allToAlls: ["pipe"], timeLimit: 0.2, random: uniforms(5) },
+    ...trial,
+    allToAlls: ["pipe"],
+    timeLimit: 0.2,
+    random: uniforms(5),
   });
   assertEquals([rows[0].runs, rows[0].failed, rows[0].sameBits], [3, 3, 0]);
   assert(String(rows[0].failure).includes("0.2 s"), String(rows[0].failure));

@@ -38,7 +38,10 @@ Deno.test("balancedLayer() makes computation and communication take the same", a
   using engine = openEngine({ kind: "simulate", topology: world });
   const { hiddenDim: _, ...sizes } = SIZES;
   const { config, balance } = await balancedLayer(engine, sizes, {
-    ...{ tried: [64, 512], multiple: 8, most: 1 << 14, devices: [0, 1, 2, 3] },
+    tried: [64, 512],
+    multiple: 8,
+    most: 1 << 14,
+    devices: [0, 1, 2, 3],
   });
   assert(config.hiddenDim > 8);
   assert(balance.computation > 0 && balance.communication > 0 && balance.gain >= 1);
@@ -47,7 +50,7 @@ Deno.test("balancedLayer() makes computation and communication take the same", a
 });
 
 Deno.test("balancedLayer() takes the least size where computation always takes longer", async () => {
-  const fast = topology({ ...{ nodes: 1, ranksPerNode: 2 }, intra: { alpha: 0, beta: 1e-15 } });
+  const fast = topology({ nodes: 1, ranksPerNode: 2, intra: { alpha: 0, beta: 1e-15 } });
   using engine = openEngine({ kind: "simulate", topology: fast });
   const { hiddenDim: _, ...sizes } = SIZES;
   const options = { tried: [64, 512] as const, multiple: 16, most: 1 << 14, devices: [0, 1] };
@@ -58,11 +61,17 @@ Deno.test("balancedLayer() takes the least size where computation always takes l
 
 Deno.test("exchangeColumns() names times and rates by transport", () => {
   const columns = [
-    ...[{ name: "", seconds: 2e-4 }, { name: "plain", seconds: 1e-4 }],
+    { name: "", seconds: 2e-4 },
+    { name: "plain", seconds: 1e-4 },
     { name: "engines", seconds: 4e-4 },
   ];
   assertEquals(exchangeColumns(columns, (seconds) => 1e-3 / seconds), {
-    ...{ us: 200, busGBs: 5, plainUs: 100, plainBusGBs: 10, enginesUs: 400, enginesBusGBs: 2.5 },
+    us: 200,
+    busGBs: 5,
+    plainUs: 100,
+    plainBusGBs: 10,
+    enginesUs: 400,
+    enginesBusGBs: 2.5,
     ofPlain: 0.5,
   });
 });

@@ -7,7 +7,11 @@ import { SchemoeError } from "../../lib/types.ts";
 import { openEngine, topK } from "../../mod.ts";
 
 const timed = (scheduler: string, allToAll: string, codec: string, chunks: number, ms: number) => ({
-  ...{ scheduler, allToAll, codec, chunks, seconds: ms * 1e-3 },
+  scheduler,
+  allToAll,
+  codec,
+  chunks,
+  seconds: ms * 1e-3,
 });
 
 const MEASURED = [

@@ -4,7 +4,10 @@ import { parseBenchOptions } from "../../lib/tasks/bench/options.ts";
 
 Deno.test("taskArguments() leaves out the `--` that deno task passes on, and no other", () => {
   assertEquals(taskArguments("usage", ["--", "--engine", "cuda", "--", "x"]), [
-    ...["--engine", "cuda", "--", "x"],
+    "--engine",
+    "cuda",
+    "--",
+    "x",
   ]);
   assertEquals(taskArguments("usage", ["file", "--json"]), ["file", "--json"]);
   assertEquals(taskArguments("usage", []), []);

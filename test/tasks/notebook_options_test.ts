@@ -4,7 +4,8 @@ import { SchemoeError } from "../../lib/types.ts";
 
 Deno.test("notebookOptions() leaves what it does not know to Jupyter", () => {
   assertEquals(notebookOptions(["--", "--engine", "cuda", "--no-browser", "--port=8889"]), {
-    ...{ engine: "cuda", execute: false },
+    engine: "cuda",
+    execute: false,
     rest: ["--no-browser", "--port=8889"],
   });
   assertEquals(notebookOptions([]), { engine: undefined, execute: false, rest: [] });
@@ -12,7 +13,8 @@ Deno.test("notebookOptions() leaves what it does not know to Jupyter", () => {
 
 Deno.test("notebookOptions() takes notebooks to run", () => {
   assertEquals(notebookOptions(["--run", "a.ipynb", "--engine=cpu", "b.ipynb"]), {
-    ...{ engine: "cpu", execute: true },
+    engine: "cpu",
+    execute: true,
     rest: ["a.ipynb", "b.ipynb"],
   });
 });

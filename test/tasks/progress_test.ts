@@ -9,7 +9,9 @@ const line = (percent: number) =>
 function told(terminal: boolean, lines: readonly string[]): string {
   let text = "", time = 0;
   const progress = tellProgress({
-    ...{ what: "the library", usually: "about 90 s", terminal },
+    what: "the library",
+    usually: "about 90 s",
+    terminal,
     write: (part) => text += part,
     now: () => time += 1000,
   });

@@ -9,7 +9,17 @@ const u32 = (value: number) => [24, 16, 8, 0].map((shift) => (value >>> shift) &
 function record(lines: readonly string[]): number[] {
   const strings = lines.map((line) => [...new TextEncoder().encode(line)]);
   const raw = [
-    ...[0x58, 0x0a, 0, 0, 0, 3, 0, 0, 0, 0x10, ...u32(lines.length)],
+    0x58,
+    0x0a,
+    0,
+    0,
+    0,
+    3,
+    0,
+    0,
+    0,
+    0x10,
+    ...u32(lines.length),
     ...strings.flatMap((bytes) => [...u32(0x00040009), ...u32(bytes.length), ...bytes]),
   ];
   return [...u32(raw.length), ...deflateSync(Uint8Array.from(raw))];

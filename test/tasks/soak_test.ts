@@ -5,7 +5,11 @@ import { root } from "../../lib/tasks/build/command.ts";
 
 const MIB = 2 ** 20;
 const level: Usage = {
-  ...{ resident: 100 * MIB, heap: 12 * MIB, external: 0, descriptors: 25, threads: 17 },
+  resident: 100 * MIB,
+  heap: 12 * MIB,
+  external: 0,
+  descriptors: 25,
+  threads: 17,
 };
 /** 100 looks, of which each takes so much more than the one before, after a warm-up. */
 const series = (each: Partial<Usage>): Usage[] =>
@@ -13,8 +17,10 @@ const series = (each: Partial<Usage>): Usage[] =>
     const add = (of: keyof Usage) => level[of] + Math.max(0, i - 20) * (each[of] ?? 0);
     return {
       resident: add("resident") - (i < 10 ? 50 * MIB : 0),
-      ...{ heap: add("heap"), external: add("external") },
-      ...{ descriptors: add("descriptors"), threads: add("threads") },
+      heap: add("heap"),
+      external: add("external"),
+      descriptors: add("descriptors"),
+      threads: add("threads"),
     };
   });
 

@@ -46,7 +46,9 @@ Deno.test("verify runs training files and layer cases side by side, with the sam
   assertEquals(
     Object.keys(errors).sort(),
     [
-      ...["loss", "gradNorm", "lr"],
+      "loss",
+      "gradNorm",
+      "lr",
       ...Object.keys(golden.gradients).flatMap((name) => [`grad.${name}`, `final.${name}`]),
     ].sort(),
   );
@@ -108,10 +110,21 @@ Deno.test("trainingBound() is wider on a GPU for the loss alone", () => {
 Deno.test("lineOf() prints each error over its bound beside the largest of many gradients", () => {
   const errors = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`grad.p${i}`, i * 1e-7]));
   const result: VerifyResult = {
-    ...{ case: "a", engine: "cpu", dtype: "float32", nodes: 1, ranks: 1, scheduler: "sequential" },
-    ...{ allToAll: "linear", compressor: "none", chunks: 1, chunking: "capacity", rows: "padded" },
+    case: "a",
+    engine: "cpu",
+    dtype: "float32",
+    nodes: 1,
+    ranks: 1,
+    scheduler: "sequential",
+    allToAll: "linear",
+    compressor: "none",
+    chunks: 1,
+    chunking: "capacity",
+    rows: "padded",
     errors: { loss: 1e-7, ...errors, "grad.p3": 2e-5 },
-    ...{ norm: "max", over: { "grad.p3": 1e-5 }, pass: false },
+    norm: "max",
+    over: { "grad.p3": 1e-5 },
+    pass: false,
   };
   const line = lineOf(result);
   assertStringIncludes(line, "  loss 1.0e-7  grad.p3 2.0e-5 > 1.0e-5  grad.* (p3) 2.0e-5");

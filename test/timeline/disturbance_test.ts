@@ -112,7 +112,10 @@ Deno.test("compare() says which runs were disturbed, and in which nobody knows t
 
 Deno.test("compare() says which differences exceed the spread of the repeats", async () => {
   const run = (name: string, repeats: number[]): Timed => ({
-    ...{ name, repeats, timeline: paced(), configuration: { engine: "cpu, paced" } },
+    name,
+    repeats,
+    timeline: paced(),
+    configuration: { engine: "cpu, paced" },
   });
   const found = compare([
     run("first", [8.5e-3, 8.4e-3, 9.1e-3]),
@@ -131,7 +134,8 @@ Deno.test("compare() says which differences exceed the spread of the repeats", a
 
 Deno.test("compare() of simulated runs trusts every difference", () => {
   const run = (name: string, engine: string) => ({
-    ...{ name, timeline: timelineOf([{ start: 0, end: name.length }]) },
+    name,
+    timeline: timelineOf([{ start: 0, end: name.length }]),
     configuration: { engine },
   });
   const simulated = compare([run("a", "simulate, model"), run("bb", "simulate, model")]);

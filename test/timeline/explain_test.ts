@@ -166,8 +166,16 @@ Deno.test("explain() advises to balance ranks only where one of them computes lo
   const rank = (rank: number, computes: number, begins: number) => [
     { rank, node: rank, name: "E[0]", start: begins - computes, end: begins },
     {
-      ...{ rank, node: rank, kind: "allToAll", lane: "inter", name: "A2[0]", label: "A2" },
-      ...{ start: begins, end: 300, wait: 200 - begins, deps: "E[0]" },
+      rank,
+      node: rank,
+      kind: "allToAll",
+      lane: "inter",
+      name: "A2[0]",
+      label: "A2",
+      start: begins,
+      end: 300,
+      wait: 200 - begins,
+      deps: "E[0]",
     },
   ];
   const said = (computes: number) =>

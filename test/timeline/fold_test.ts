@@ -14,7 +14,11 @@ Deno.test("listNumbers() writes runs and even steps shortly", () => {
 });
 
 const task = (rank: number, start: number, more: object = {}) => ({
-  ...{ rank, node: rank >> 1, name: "E[0]", start, end: start + 10 },
+  rank,
+  node: rank >> 1,
+  name: "E[0]",
+  start,
+  end: start + 10,
   ...more,
 });
 

@@ -171,7 +171,10 @@ Deno.test("gantt() draws 5,000 bars within the picture", async () => {
 
 Deno.test("gantt() of 200,000 tasks draws what can be told apart, and says so", async () => {
   const rows = Array.from({ length: 200_000 }, (_, i) => ({
-    ...{ start: 1000 * i, end: 1000 * i + 600, name: `kernel ${i % 50}`, chunk: null },
+    start: 1000 * i,
+    end: 1000 * i + 600,
+    name: `kernel ${i % 50}`,
+    chunk: null,
     lane: `stream ${i % 3}`,
   }));
   const long = { start: 5e6, end: 9e7, name: "long", lane: "stream 7", chunk: null };
@@ -185,22 +188,31 @@ Deno.test("gantt() of 200,000 tasks draws what can be told apart, and says so", 
 
 Deno.test("gantt() of a run says what was run, where, and how it went", async () => {
   const world = topology({
-    ...{ nodes: 2, ranksPerNode: 2 },
+    nodes: 2,
+    ranksPerNode: 2,
     intra: { alpha: 5e-6, beta: 1 / 50e9 },
     inter: { alpha: 1e-5, beta: 8 / 400e9 },
     processor: { flopRate: 989e12 },
   });
   const run = {
-    ...{ timeline: pass, name: "mine", pass: "forward", topology: world, bound: 8e-3 },
+    timeline: pass,
+    name: "mine",
+    pass: "forward",
+    topology: world,
+    bound: 8e-3,
     configuration: {
-      ...{ scheduler: "optSche", allToAll: "pipe", compressor: "int8", chunks: 4 },
+      scheduler: "optSche",
+      allToAll: "pipe",
+      compressor: "int8",
+      chunks: 4,
       engine: "cpu, emulated links, paced computation",
     },
   };
   const svg = await ganttSvg(run);
   for (
     const said of [
-      ...[">mine · forward<", "forward · optSche + pipe · codec int8 · 4 chunks · cpu, emulated"],
+      ">mine · forward<",
+      "forward · optSche + pipe · codec int8 · 4 chunks · cpu, emulated",
       "2 x 2 ranks · inside a node 50 GB/s + 5 us · between nodes 50 GB/s + 10 us · computation 989 TFLOP/s a rank",
       "makespan 8.54 ms · 84 % of communication hidden · 7 % above the bound (8.00 ms)",
     ]
@@ -219,7 +231,12 @@ Deno.test("gantt() breaks long lines at their dots", async () => {
 
 Deno.test("gantt() draws the all-to-all back apart from the one there", async () => {
   const bar = (label: string, start: number) => ({
-    ...{ kind: "allToAll", lane: "inter", label, name: label, start, end: start + 5 },
+    kind: "allToAll",
+    lane: "inter",
+    label,
+    name: label,
+    start,
+    end: start + 5,
   });
   const svg = await ganttSvg(timelineOf([bar("A1", 0), bar("A2", 5)]));
   const fills = [...svg.matchAll(/<rect [^>]*fill="(#\w+)"[^>]*><title>/g)].map(([, fill]) => fill);

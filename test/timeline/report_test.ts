@@ -5,7 +5,7 @@ import { SchemoeError } from "../../lib/types.ts";
 import { forwardTimeline, timelineOf } from "./fixture.ts";
 
 const shape = { nodes: 2, ranksPerNode: 2, chunks: 2 };
-const world = topology({ ...{ nodes: 2, ranksPerNode: 2 }, inter: { bandwidth: "25 GB/s" } });
+const world = topology({ nodes: 2, ranksPerNode: 2, inter: { bandwidth: "25 GB/s" } });
 
 function run(
   name: string,
@@ -14,7 +14,10 @@ function run(
   engine = "simulate, model",
 ): Timed {
   return {
-    ...{ name, pass: "forward", topology: world, bound: 5e-3 },
+    name,
+    pass: "forward",
+    topology: world,
+    bound: 5e-3,
     timeline: forwardTimeline({ ...shape, sequential, name }),
     configuration: {
       scheduler,

@@ -20,8 +20,12 @@ const trace = (events: unknown[], head: object = {}) =>
 const gpu = (rank: number, base = "1759271234000000000") => {
   const kernel = { ph: "X", cat: "kernel", pid: 0, ts: 100, dur: 10 };
   const nccl = {
-    ...{ "Collective name": "all_to_allv", "In msg nelems": 1000, "Out msg nelems": 1000 },
-    ...{ "Group size": 4, dtype: "BFloat16", "Process Group Ranks": "[0, 1, 2, 3]" },
+    "Collective name": "all_to_allv",
+    "In msg nelems": 1000,
+    "Out msg nelems": 1000,
+    "Group size": 4,
+    dtype: "BFloat16",
+    "Process Group Ranks": "[0, 1, 2, 3]",
   };
   const events = [
     { ph: "M", name: "process_name", pid: 0, tid: 0, ts: 1, args: { name: "python" } },
@@ -33,11 +37,18 @@ const gpu = (rank: number, base = "1759271234000000000") => {
       args: { stream: 7 },
     },
     {
-      ...{ ...kernel, ts: 105.5, dur: 12.25 + rank, tid: 20 },
-      ...{ name: "ncclDevKernel_SendRecv(ncclWork)", args: { stream: 20, ...nccl } },
+      ...kernel,
+      ts: 105.5,
+      dur: 12.25 + rank,
+      tid: 20,
+      name: "ncclDevKernel_SendRecv(ncclWork)",
+      args: { stream: 20, ...nccl },
     },
     {
-      ...{ ...kernel, ts: 130, tid: 20, name: "ncclDevKernel_AllReduce_Sum_f32_RING_LL(ncclWork)" },
+      ...kernel,
+      ts: 130,
+      tid: 20,
+      name: "ncclDevKernel_AllReduce_Sum_f32_RING_LL(ncclWork)",
       args: { stream: 20, ...nccl, "Collective name": "allreduce", dtype: "Float" },
     },
     {
@@ -91,7 +102,14 @@ Deno.test("fromChromeTrace() gives back what chromeTrace() wrote", async (t) => 
 Deno.test("fromChromeTrace() takes kernels, NCCL and copies from a trace of PyTorch's profiler", async () => {
   const rows = await rowsOf(gpu(2), { ranksPerNode: 2 });
   const short = rows.map(({ rank, node, lane, kind, label, start_ns, end_ns, bytes }) => [
-    ...[rank, node, lane, kind, label, start_ns, end_ns, bytes],
+    rank,
+    node,
+    lane,
+    kind,
+    label,
+    start_ns,
+    end_ns,
+    bytes,
   ]);
   assertEquals(short, [
     [2, 1, "copy", "memcpy", "HtoD", 0, 1000, 4096],

@@ -20,7 +20,10 @@ const [slow, fast] = [
   { name: "overlapped", timeline: forwardTimeline(shape) },
 ];
 const send = (row: Row): Row => ({
-  ...{ kind: "allToAll", lane: "inter", name: "A1[0]", label: "A1" },
+  kind: "allToAll",
+  lane: "inter",
+  name: "A1[0]",
+  label: "A1",
   ...row,
 });
 /** Rank 1 comes 10 after rank 0; both then transfer for 20. */
@@ -32,8 +35,14 @@ const late = timelineOf([
 
 Deno.test("skew() tells waiting for the last sender from transfer", () => {
   assertEquals(skew(late).table.objects(), [{
-    ...{ pass: "forward", name: "A1[0]", waiting_ns: 5, transfer_ns: 20, longest_ns: 10 },
-    ...{ last_rank: 1, bytes: 60, bytes_per_second: 3e9 },
+    pass: "forward",
+    name: "A1[0]",
+    waiting_ns: 5,
+    transfer_ns: 20,
+    longest_ns: 10,
+    last_rank: 1,
+    bytes: 60,
+    bytes_per_second: 3e9,
   }]);
 });
 
@@ -109,7 +118,13 @@ Deno.test("roofline() takes the bytes of products from the kernels, and the roof
 
 Deno.test("productBytes() reads a result that is added to, and counts groups", () => {
   const matrix = (rows: number, columns: number, dtype?: "bfloat16") => ({
-    ...{ buffer: "m", offset: 0, rows, columns, ld: columns, groups: 3, stride: rows * columns },
+    buffer: "m",
+    offset: 0,
+    rows,
+    columns,
+    ld: columns,
+    groups: 3,
+    stride: rows * columns,
     ...(dtype ? { dtype } : {}),
   });
   const bytes = productBytes(
@@ -126,8 +141,12 @@ Deno.test("productBytes() reads a result that is added to, and counts groups", (
 
 Deno.test("roofline() is as in its snapshot", async () => {
   const rows = ["gate", "expert", "combine"].map((kind, i) => ({
-    ...{ kind, name: kind, start: 1000 * i, end: 1000 * i + 900 },
-    ...{ flops: 10 ** (3 + i), bytes: 3000 },
+    kind,
+    name: kind,
+    start: 1000 * i,
+    end: 1000 * i + 900,
+    flops: 10 ** (3 + i),
+    bytes: 3000,
   }));
   const peaks = { flopRate: 2e12, byteRate: 2e10 };
   await assertSvg("roofline", await roofline(timelineOf(rows), peaks).svg());
@@ -156,11 +175,9 @@ Deno.test("tokenMap() takes the loads of a run, and says what was run", async ()
 Deno.test("tokenMap() is as in its snapshot", async () => {
   const counts = [0, 1].flatMap((layer) =>
     [0, 1, 2].map((step) => ({
-      ...{
-        layer,
-        step,
-        loads: Array.from({ length: 8 }, (_, i) => (i * (step + 1) * (layer + 2)) % 9),
-      },
+      layer,
+      step,
+      loads: Array.from({ length: 8 }, (_, i) => (i * (step + 1) * (layer + 2)) % 9),
     }))
   );
   await assertSvg("token-map", await tokenMap(counts).svg());

@@ -9,7 +9,9 @@ import { forwardTimeline, timelineOf } from "./fixture.ts";
 import { assertSvg } from "./snapshot.ts";
 
 const slow = topology({
-  ...{ nodes: 2, ranksPerNode: 2, speed: [1, 1, 0.8, 1] },
+  nodes: 2,
+  ranksPerNode: 2,
+  speed: [1, 1, 0.8, 1],
   intra: { bandwidth: "100 MB/s", latency: "20 us" },
   inter: { bandwidth: "25 MB/s", latency: "50 us" },
   processor: { flopRate: "20 GFLOP/s", byteRate: "4 GB/s" },

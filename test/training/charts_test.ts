@@ -5,17 +5,23 @@ import { smoothed } from "../../lib/training/smooth.ts";
 import type { StepRow } from "../../lib/training/mod.ts";
 
 const step = (number: number, loads: readonly (readonly number[])[]): StepRow => ({
-  ...{ step: number, loss: 3 - number / 100, crossEntropy: 2.9 - number / 100, gradNorm: 1 },
-  ...{ rate: 0.1, loads },
+  step: number,
+  loss: 3 - number / 100,
+  crossEntropy: 2.9 - number / 100,
+  gradNorm: 1,
+  rate: 0.1,
+  loads,
 });
 
 const run = (steps: readonly StepRow[]) =>
   new TrainingRun({
-    ...{ name: "some run", configuration: { compressor: "int8" } },
+    name: "some run",
+    configuration: { compressor: "int8" },
     history: {
       steps,
       speeds: [{ step: 1, tokensPerSecond: 10 }, { step: 2, tokensPerSecond: 30, hidden: 0.25 }],
-      ...{ validations: [{ step: 2, loss: 2.75 }], seconds: 61 },
+      validations: [{ step: 2, loss: 2.75 }],
+      seconds: 61,
     },
   });
 

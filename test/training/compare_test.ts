@@ -14,7 +14,12 @@ Deno.test("compareTraining() trains each run with each seed, and goes on from it
   await withCheckpoint(async (path) => {
     using engine = cpu(2);
     const options = {
-      ...{ data, runs, steps: 12, seeds: [1, 2], validateEvery: 4, progress: false as const },
+      data,
+      runs,
+      steps: 12,
+      seeds: [1, 2],
+      validateEvery: 4,
+      progress: false as const,
       folder: path.replace(/\/[^/]*$/, "/runs"),
     };
     const seen: string[] = [];
@@ -42,7 +47,10 @@ Deno.test("compareTraining() gives each seed data of its own where these are a f
   using engine = cpu(1);
   const seeds: number[] = [];
   await compareTraining((seed) => makeModel(engine, seed), {
-    ...{ runs: { none: {} }, steps: 1, seeds: [4, 9], progress: false },
+    runs: { none: {} },
+    steps: 1,
+    seeds: [4, 9],
+    progress: false,
     data: (seed) => {
       seeds.push(seed);
       return textData("3 and 2 make 5. ".repeat(40), { seed });
@@ -52,11 +60,15 @@ Deno.test("compareTraining() gives each seed data of its own where these are a f
 });
 
 const made = (name: string, seed: number, losses: readonly number[]) => ({
-  ...{ name, seed },
+  name,
+  seed,
   run: new TrainingRun({
-    ...{ name, configuration: {} },
+    name,
+    configuration: {},
     history: {
-      ...{ steps: [], speeds: [], seconds: 1 },
+      steps: [],
+      speeds: [],
+      seconds: 1,
       validations: losses.map((loss, i) => ({ step: 10 * (i + 1), loss })),
     },
   }),
@@ -64,8 +76,12 @@ const made = (name: string, seed: number, losses: readonly number[]) => ({
 
 Deno.test("TrainingComparison pairs seeds for differences and their confidence intervals", async () => {
   const compared = new TrainingComparison([
-    ...[made("none", 1, [3, 2]), made("none", 2, [3, 2.5]), made("none", 3, [3, 3])],
-    ...[made("fp8", 1, [3, 2.25]), made("fp8", 2, [3, 2.5]), made("fp8", 3, [3, 3.5])],
+    made("none", 1, [3, 2]),
+    made("none", 2, [3, 2.5]),
+    made("none", 3, [3, 3]),
+    made("fp8", 1, [3, 2.25]),
+    made("fp8", 2, [3, 2.5]),
+    made("fp8", 3, [3, 3.5]),
   ]);
   const [none, fp8] = compared.rows;
   assertEquals([none.mean, none.least, none.most], [2.5, 2, 3]);
@@ -84,7 +100,9 @@ Deno.test("compareTraining() names what is wrong", async () => {
     assertRejects(
       () =>
         compareTraining((seed) => makeModel(engine, seed), {
-          ...{ data, runs, steps: 1 },
+          data,
+          runs,
+          steps: 1,
           ...options,
           // deno-lint-ignore no-explicit-any
         } as any),

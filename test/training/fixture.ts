@@ -8,7 +8,11 @@ export const data = textData(
 );
 
 export const sizes: ModelConfig = {
-  ...{ vocabulary: data.vocabulary, context: 12, batch: 4, modelDim: 16, rate: 0.01 },
+  vocabulary: data.vocabulary,
+  context: 12,
+  batch: 4,
+  modelDim: 16,
+  rate: 0.01,
   attention: { heads: 2 },
   layers: [{
     moe: { experts: 4, hiddenDim: 16, gate: topK({ k: 2 }), routing: { capacityFactor: 2 } },

@@ -12,7 +12,9 @@ async function script(
 ) {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", "-A", `--lock=${LOCK}`, SCRIPT, ...args],
-    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
   }).spawn();
   const errors = new Response(child.stderr).text();
   const lines: string[] = [];

@@ -6,8 +6,15 @@ using engine = cpu(2);
 using model = makeModel(engine);
 const [checkpoint, steps] = Deno.args;
 const run = await train(model, {
-  ...{ data, checkpoint, steps: Number(steps), checkpointEvery: 3, reportEvery: 1 },
-  ...{ validateEvery: 0, compressor: "int8", chunks: 2, scheduler: "optSche" },
+  data,
+  checkpoint,
+  steps: Number(steps),
+  checkpointEvery: 3,
+  reportEvery: 1,
+  validateEvery: 0,
+  compressor: "int8",
+  chunks: 2,
+  scheduler: "optSche",
   progress: ({ step }) => console.log(`step ${step}`),
 });
 console.log(JSON.stringify(run.steps));

@@ -8,7 +8,11 @@ Deno.test("train() learns, and tells losses, speed, loads and validation", async
   using model = makeModel(engine);
   const reports: TrainingProgress[] = [];
   const run = await train(model, {
-    ...{ data, steps: 60, reportEvery: 20, validateEvery: 30, validationSequences: 9 },
+    data,
+    steps: 60,
+    reportEvery: 20,
+    validateEvery: 30,
+    validationSequences: 9,
     progress: (report) => reports.push(report),
   });
   assertEquals(run.steps.map(({ step }) => step), Array.from({ length: 60 }, (_, i) => i));
@@ -87,7 +91,12 @@ Deno.test("train() ends at a signal with a checkpoint, and after its seconds wit
     const error = await assertRejects(
       () =>
         train(model, {
-          ...{ data, steps: 50, reportEvery: 1, validateEvery: 0, checkpoint, progress },
+          data,
+          steps: 50,
+          reportEvery: 1,
+          validateEvery: 0,
+          checkpoint,
+          progress,
           signal: controller.signal,
         }),
       SchemoeError,
@@ -111,7 +120,12 @@ Deno.test("train() ends at a loss that is not finite, and keeps the checkpoint b
     const rate = { name: "broken", at: (step: number) => step === 2 ? 1e38 : 0.01 };
     using model = makeModel(engine, 1, { rate, clip: 0 });
     const run = await train(model, {
-      ...{ data, steps: 9, checkpoint, checkpointEvery: 2, validateEvery: 2, progress: false },
+      data,
+      steps: 9,
+      checkpoint,
+      checkpointEvery: 2,
+      validateEvery: 2,
+      progress: false,
     });
     assertEquals(run.stopped, "the loss of step 3 is NaN");
     assertEquals(run.steps.length, 4);

@@ -7,8 +7,10 @@ const failed = (status: number, text: string, parts: Partial<FailureParts> = {})
 });
 const outcomes = (...parts: Partial<Outcome>[]): Outcome[] =>
   parts.map((part, process) => ({
-    ...{ process, span: { first: process, ranks: 1 } },
-    ...{ name: process === 0 ? "" : `process ${process}`, ...part },
+    process,
+    span: { first: process, ranks: 1 },
+    name: process === 0 ? "" : `process ${process}`,
+    ...part,
   }));
 const lost = failed(10, "Cannot reach process 1: it closed its connection");
 
@@ -39,13 +41,19 @@ Deno.test("blame() names the first unfinished operation of all processes at the 
   const error = blame(
     outcomes(
       failed(4, "Cannot finish the run in 0.9 s", {
-        ...{ task: 7, rank: 0, unfinished: "(intra lane) waits for rank 2" },
+        task: 7,
+        rank: 0,
+        unfinished: "(intra lane) waits for rank 2",
       }),
       failed(10, "Cannot reach process 0: it closed", {
-        ...{ task: 3, rank: 1, unfinished: "(compute lane) is computing" },
+        task: 3,
+        rank: 1,
+        unfinished: "(compute lane) is computing",
       }),
       failed(3, "Cannot finish the run: it was cancelled", {
-        ...{ task: 7, rank: 2, unfinished: "(intra lane) has not begun" },
+        task: 7,
+        rank: 2,
+        unfinished: "(intra lane) has not begun",
       }),
     ),
     1,

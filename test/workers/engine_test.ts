@@ -100,7 +100,10 @@ Deno.test("Workers.openEngine() rejects host functions, and options it does not 
   await using workers = await spawnWorkers(1);
   using engine = await workers.openEngine({ nodes: 2, ranksPerNode: 1 });
   const layer = createLayer(engine, {
-    ...{ tokens: 8, modelDim: 4, hiddenDim: 4, experts: 2 },
+    tokens: 8,
+    modelDim: 4,
+    hiddenDim: 4,
+    experts: 2,
   });
   const compressor = {
     name: "mine",

@@ -14,7 +14,11 @@ export async function fakeWorkers(
   const token = newToken();
   const rendezvous = new Rendezvous({ token, processes: 2 });
   const joined = joinDriver({
-    ...{ process: 1, processes: 2, host: rendezvous.host, port: rendezvous.port, token },
+    process: 1,
+    processes: 2,
+    host: rendezvous.host,
+    port: rendezvous.port,
+    token,
   });
   const members: Member[] = await rendezvous.gather(5);
   const { frames, host } = await joined;

@@ -64,7 +64,12 @@ Deno.test("joinDriver() never sends the token, and proves nothing to who has not
   const listener = Deno.listen(LOCAL);
   const { port } = listener.addr;
   const joining = joinDriver({
-    ...{ process: 1, processes: 2, host: "127.0.0.1", port, token, timeLimit: 30 },
+    process: 1,
+    processes: 2,
+    host: "127.0.0.1",
+    port,
+    token,
+    timeLimit: 30,
   });
   const stranger = new Prover(newToken());
   // A challenge without a proof, the worker's own challenge, a proof by another token, a verdict at once.
@@ -111,7 +116,12 @@ Deno.test("joinDriver() tries again after resets, silence, noise and refusals wi
   const impostor = Deno.listen(LOCAL);
   const { port } = impostor.addr;
   const joining = joinDriver({
-    ...{ process: 1, processes: 2, host: "127.0.0.1", port, token, timeLimit: 30 },
+    process: 1,
+    processes: 2,
+    host: "127.0.0.1",
+    port,
+    token,
+    timeLimit: 30,
   });
   (await impostor.accept()).close();
   await play(impostor, [], () => ({ kind: "refused", reason: "go away" }));

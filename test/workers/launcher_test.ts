@@ -16,8 +16,13 @@ Deno.test("launcher() reads the variables of torchrun, Open MPI, MPICH and Slurm
   ) assertEquals(from({ [rank]: "0", [size]: "4" }), { process: 0, processes: 4, ...local });
   assertEquals(
     from({
-      ...{ RANK: "1", WORLD_SIZE: "2", SLURM_PROCID: "9", SLURM_NTASKS: "10" },
-      ...{ MASTER_ADDR: "10.0.0.1", MASTER_PORT: "4000", SCHEMOE_TOKEN: "t" },
+      RANK: "1",
+      WORLD_SIZE: "2",
+      SLURM_PROCID: "9",
+      SLURM_NTASKS: "10",
+      MASTER_ADDR: "10.0.0.1",
+      MASTER_PORT: "4000",
+      SCHEMOE_TOKEN: "t",
     }),
     { process: 1, processes: 2, host: "10.0.0.1", port: 4000, token: "t" },
   );

@@ -7,7 +7,12 @@ import { sleep } from "./fixture.ts";
 import { bytesOf, connect, reset, say, textFrame } from "./strangers.ts";
 
 const place = (rendezvous: Rendezvous, token: string, process = 1) => ({
-  ...{ process, processes: 2, host: "127.0.0.1", port: rendezvous.port, token, timeLimit: 30 },
+  process,
+  processes: 2,
+  host: "127.0.0.1",
+  port: rendezvous.port,
+  token,
+  timeLimit: 30,
 });
 
 /** Joins as process 1 until process 0 lets it go, which it does at once. */

@@ -4,7 +4,10 @@ import { createLayer, gatherWorkers } from "../../mod.ts";
 const workers = await gatherWorkers({ timeLimit: 30 });
 const engine = await workers.openEngine({ ranksPerNode: 2, links: "plain" });
 const layer = createLayer(engine, {
-  ...{ tokens: 16, modelDim: 8, hiddenDim: 8, experts: engine.topology.ranks },
+  tokens: 16,
+  modelDim: 8,
+  hiddenDim: 8,
+  experts: engine.topology.ranks,
 });
 const run = await layer.forward({
   scheduler: "optSche",

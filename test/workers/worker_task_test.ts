@@ -13,7 +13,8 @@ function freePort(): number {
 async function start(args: readonly string[], env: Record<string, string>) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-lock", "--no-check", "-A", ...args],
-    ...{ env: { NO_COLOR: "1", ...env }, stdin: "null" },
+    env: { NO_COLOR: "1", ...env },
+    stdin: "null",
   }).output();
   const [out, error] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes).trim());
   return { code, out, error };

@@ -43,8 +43,12 @@ export async function fsMoeChoice(layer: StepLayer): Promise<Baseline> {
   const { forward, backward, allReduce, most } = await fitsOf(layer, "hierarchical2d");
   const chosen = fsMoeChunks({
     allToAll: forward.inter,
-    ...{ allGather: forward.intraOut, reduceScatter: forward.intraBack },
-    ...{ expert: forward.expert, expertBackward: backward.expert, allReduce, most },
+    allGather: forward.intraOut,
+    reduceScatter: forward.intraBack,
+    expert: forward.expert,
+    expertBackward: backward.expert,
+    allReduce,
+    most,
   });
   const common = { scheduler: "fsMoE", allToAll: "hierarchical2d" };
   return {
@@ -82,7 +86,8 @@ async function bothPasses(layer: StepLayer, allToAll: string, chunks: number) {
   const forward = await layer.forward(choices);
   const backward = await layer.backward(choices);
   return {
-    ...{ forward: costed(forward), backward: costed(backward) },
+    forward: costed(forward),
+    backward: costed(backward),
     capacity: Number(forward.configuration.capacity),
   };
 }

@@ -52,7 +52,8 @@ export async function flowMoeSearch(
   const candidates = PIECES.map(Math.log2);
   for (let i = 0; i < Math.min(samples, PIECES.length); i++) {
     const tried = trials.map(({ gradientChunks, seconds }) => ({
-      ...{ x: Math.log2(gradientChunks), y: seconds },
+      x: Math.log2(gradientChunks),
+      y: seconds,
     }));
     const gradientChunks = PIECES[nextSample(candidates, tried)];
     using stack = createStack(engine, { ...config, gradientChunks });

@@ -46,7 +46,11 @@ export function routesByPart(
         const { out, stage } = current;
         const whole = begin === 0 && part === PARTS;
         routes.push({
-          ...{ source, destination, out, in: current.in, stage },
+          source,
+          destination,
+          out,
+          in: current.in,
+          stage,
           ...(whole ? {} : { part: [begin, part] as const }),
         });
         begin = part;

@@ -38,7 +38,9 @@ export function cosineLogits({ width }: { readonly width: number }): Logits {
         gemm(tokensOf(c).x, m.projection, m.tokens),
         unitRows([c.tokens, width], { x: m.tokens, y: m.units, norms: c.tensor("norms") }),
         unitRows([c.rows, width], {
-          ...{ x: c.tensor("embedding"), y: m.rows, norms: c.tensor("rowNorms") },
+          x: c.tensor("embedding"),
+          y: m.rows,
+          norms: c.tensor("rowNorms"),
         }),
         gemm(m.units, m.rows, logits, { transB: true }),
         temper(c.tokens * c.rows, { z: c.logits, temperature: c.tensor("temperature") }),
@@ -51,16 +53,24 @@ export function cosineLogits({ width }: { readonly width: number }): Logits {
       const dProjection = matrix(c.gradient("projection"), c.modelDim, width);
       return [
         temper(c.tokens * c.rows, {
-          ...{ z: c.logits, temperature: c.tensor("temperature"), dz: c.dLogits },
+          z: c.logits,
+          temperature: c.tensor("temperature"),
+          dz: c.dLogits,
           dTemperature: c.gradient("temperature"),
         }),
         gemm(dLogits, m.rows, m.dUnits),
         gemm(dLogits, m.units, m.dRows, { transA: true }),
         unitRowsGrad([c.rows, width], {
-          ...{ y: m.rows, norms: c.tensor("rowNorms"), dy: m.dRows, dx: c.gradient("embedding") },
+          y: m.rows,
+          norms: c.tensor("rowNorms"),
+          dy: m.dRows,
+          dx: c.gradient("embedding"),
         }),
         unitRowsGrad([c.tokens, width], {
-          ...{ y: m.units, norms: c.tensor("norms"), dy: m.dUnits, dx: m.dUnits },
+          y: m.units,
+          norms: c.tensor("norms"),
+          dy: m.dUnits,
+          dx: m.dUnits,
         }),
         gemm(x, m.dUnits, dProjection, { transA: true }),
         gemm(m.dUnits, m.projection, dx, { transB: true, add: c.accumulate }),

@@ -37,7 +37,11 @@ export function expertChoice({ k = 1, ...options }: ExpertChoiceOptions = {}): G
   const { scores: _, normalize: _n, scale: _s, weighs: _w, ...others } = options;
   checkOptions("expertChoice", others, ["k", "scores", "normalize", "scale", "weighs"]);
   return routed({
-    ...{ name: "expertChoice", k, logits: linearLogits(), chosen: "given", dense: true },
+    name: "expertChoice",
+    k,
+    logits: linearLogits(),
+    chosen: "given",
+    dense: true,
     ...weightOptions("expertChoice", { normalize: false, ...options }),
     capacity: (shape) => taken(k, shape),
     choose: (c) => [chooseTokens({ ...c, count: c.capacity }, c)],

@@ -30,7 +30,10 @@ export function hashed({ k = 1, vocabulary, ...options }: HashedOptions): Gate {
   checkOptions("hashed", others, ["k", "vocabulary", "scores", "normalize", "scale", "weighs"]);
   checkCount("hashed", "vocabulary", vocabulary);
   return routed({
-    ...{ name: "hashed", k, logits: linearLogits(), chosen: "given" },
+    name: "hashed",
+    k,
+    logits: linearLogits(),
+    chosen: "given",
     ...weightOptions("hashed", options),
     tensors: ({ tokens }) => [
       { name: "table", shape: [vocabulary, k], dtype: "int32", life: "state" },
@@ -38,7 +41,9 @@ export function hashed({ k = 1, vocabulary, ...options }: HashedOptions): Gate {
     ],
     choose: (c) => [
       lookUpChoices({ ...c, k }, vocabulary, {
-        ...{ ids: c.tensor("tokenIds"), table: c.tensor("table"), choices: c.choices },
+        ids: c.tensor("tokenIds"),
+        table: c.tensor("table"),
+        choices: c.choices,
       }),
     ],
   });

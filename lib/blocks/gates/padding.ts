@@ -6,7 +6,10 @@ const WORD = 4;
 
 /** `gate.padding` [ranks, tokens]: other than 0 where a token is padding; 0 until it is set. */
 export const paddingTensor = ({ tokens }: GateShape): GateTensor => ({
-  ...{ name: "padding", shape: [tokens], dtype: "int32", life: "input" },
+  name: "padding",
+  shape: [tokens],
+  dtype: "int32",
+  life: "input",
 });
 
 /** Takes the choices of padding away. */

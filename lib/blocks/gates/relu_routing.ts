@@ -25,7 +25,11 @@ export function reluRouting({ k = 1, ...options }: ReluOptions = {}): Gate {
   const { normalize: _n, scale: _s, weighs: _w, ...others } = options;
   checkOptions("reluRouting", others, ["k", "normalize", "scale", "weighs"]);
   return routed({
-    ...{ name: "reluRouting", k, logits: linearLogits(), chosen: "positive", dense: true },
+    name: "reluRouting",
+    k,
+    logits: linearLogits(),
+    chosen: "positive",
+    dense: true,
     ...weightOptions("reluRouting", { normalize: false, ...options, scores: "relu" }),
   });
 }

@@ -55,7 +55,11 @@ export function routed(options: RoutingOptions): Gate {
   const { name, k, logits, scores, weighs, identities = 0, update, dense = false } = options;
   const { capacity, padding = false } = options;
   return {
-    ...{ name, k, weighs, scores, identities },
+    name,
+    k,
+    weighs,
+    scores,
+    identities,
     ...(dense ? { slots: "experts" as const } : {}),
     ...(dense || padding ? { partial: true } : {}),
     ...(padding ? { padding } : {}),

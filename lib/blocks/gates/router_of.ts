@@ -61,7 +61,12 @@ export function routerOf(router: Router): Gate {
   checkCount(name, "k", k);
   const logits = linearLogits();
   return {
-    ...{ name, k, weighs, partial: true, tensors: logits.tensors, flops: logits.flops },
+    name,
+    k,
+    weighs,
+    partial: true,
+    tensors: logits.tensors,
+    flops: logits.flops,
     forward: (c) => [
       ...logits.forward(c),
       choice(c, router),
@@ -96,9 +101,14 @@ function choiceGrad(c: GateContext, router: Router): Kernel {
       new Float32Array(read(view, WORD * length).buffer);
     const { tokens, experts, topK: k } = c;
     const gradient = router.grad({
-      ...{ rank, tokens, experts, k, logits: floats(c.logits, tokens * c.rows) },
+      rank,
+      tokens,
+      experts,
+      k,
+      logits: floats(c.logits, tokens * c.rows),
       choices: new Int32Array(read(c.choices, WORD * count).buffer),
-      ...{ weights: floats(c.weights, count), dWeights: floats(c.dWeights, count) },
+      weights: floats(c.weights, count),
+      dWeights: floats(c.dWeights, count),
     });
     checkArray(router, "the gradient of the logits", gradient, Float32Array, tokens * c.rows);
     write(c.dLogits, bytesOf(gradient));

@@ -37,7 +37,11 @@ export function tokenRounding({ k = 1, tile = 128, ...options }: TokenRoundingOp
   checkOptions("tokenRounding", others, known);
   checkCount("tokenRounding", "tile", tile);
   return routed({
-    ...{ name: "tokenRounding", k, logits: linearLogits(), chosen: "given", dense: true },
+    name: "tokenRounding",
+    k,
+    logits: linearLogits(),
+    chosen: "given",
+    dense: true,
     ...weightOptions("tokenRounding", options),
     tensors({ tokens }) {
       if (tokens >= tile) return [];

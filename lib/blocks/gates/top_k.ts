@@ -34,8 +34,17 @@ export interface TopKOptions extends BestOptions {
 }
 
 const BEST = [
-  ...["k", "scores", "normalize", "scale", "weighs", "selectionBias", "update"],
-  ...["groups", "groupLimit", "identities", "padding"],
+  "k",
+  "scores",
+  "normalize",
+  "scale",
+  "weighs",
+  "selectionBias",
+  "update",
+  "groups",
+  "groupLimit",
+  "identities",
+  "padding",
 ];
 
 /**
@@ -81,7 +90,16 @@ export function chooseBest(
   }
   if (update && !selectionBias) failGate(name, "an update needs the selectionBias that it changes");
   return routed({
-    ...{ name, k, logits, ...weights, chosen: "largest", groups, groupLimit },
-    ...{ selectionBias, identities, padding, ...(update ? { update } : {}) },
+    name,
+    k,
+    logits,
+    ...weights,
+    chosen: "largest",
+    groups,
+    groupLimit,
+    selectionBias,
+    identities,
+    padding,
+    ...(update ? { update } : {}),
   });
 }

@@ -25,7 +25,10 @@ interface Counted {
 export function balance({ name, weight, global = false, first }: Counted): Loss {
   checkWeight(name, weight);
   return {
-    ...{ name, weight, global, slopes: ["balance"] },
+    name,
+    weight,
+    global,
+    slopes: ["balance"],
     count: (c) => [countChoices({ ...c, k: c.topK }, first ? 1 : c.topK, c)],
     forward: (c) => [balanceOf(c, first ? 1 : c.topK)],
   };

@@ -16,7 +16,9 @@ import { checkWeight } from "./weight.ts";
 export function importance({ weight }: LossWeight): Loss {
   checkWeight("importance", weight);
   return {
-    ...{ name: "importance", weight, slopes: ["importance"] },
+    name: "importance",
+    weight,
+    slopes: ["importance"],
     forward: (c) => [
       importanceLoss({ ...c, k: c.topK }, c.weight, { ...c, importance: c.slopes.importance! }),
     ],

@@ -17,11 +17,15 @@ import { checkWeight } from "./weight.ts";
 export function load({ weight }: LossWeight): Loss {
   checkWeight("load", weight);
   return {
-    ...{ name: "load", weight, slopes: ["load"] },
+    name: "load",
+    weight,
+    slopes: ["load"],
     forward: (c) => [
       loadLoss({ ...c, k: c.topK }, c.weight, {
-        ...{ ...c, slopes: c.slopes.load! },
-        ...{ clean: c.gateTensor("clean"), spread: c.gateTensor("spread") },
+        ...c,
+        slopes: c.slopes.load!,
+        clean: c.gateTensor("clean"),
+        spread: c.gateTensor("spread"),
       }),
     ],
   };

@@ -16,7 +16,9 @@ import { checkWeight } from "./weight.ts";
 export function sequence({ weight }: LossWeight): Loss {
   checkWeight("sequence", weight);
   return {
-    ...{ name: "sequence", weight, slopes: ["balance"] },
+    name: "sequence",
+    weight,
+    slopes: ["balance"],
     tensors: ({ tokens, rows, topK }) => [
       { name: "scores", shape: [tokens, rows], life: "pass" },
       { name: "choices", shape: [tokens, topK], dtype: "int32", life: "pass" },

@@ -18,12 +18,15 @@ export const quantileUpdate = ({ ema }: { readonly ema: number }): GateUpdate =>
   name: "quantile",
   part: (c, out) => [
     quantileBias({ ...c, k: c.topK }, {
-      ...{ logits: c.logits, bias: c.tensor("selectionBias"), out },
+      logits: c.logits,
+      bias: c.tensor("selectionBias"),
+      out,
     }),
   ],
   apply: (c, sums) => [
     quantileShift({ rows: c.rows, ranks: sums.ranks, ema }, {
-      ...{ sums, bias: c.tensor("selectionBias") },
+      sums,
+      bias: c.tensor("selectionBias"),
     }),
   ],
 });

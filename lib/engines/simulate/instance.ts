@@ -58,13 +58,16 @@ export function makeInstance(
   const meetings = meetingsOf(patterns, columns);
   const prices = new Prices(program, topology, columns);
   return {
-    ...{ topology, columns },
+    topology,
+    columns,
     steps: program.order.map((task, position) => {
       const priced = prices.of(task);
       const step = costs ? replaced(priced, task, columns, costs) : priced;
       checkSeconds(step.seconds, task, columns);
       return {
-        ...{ ...step, lane: LANES.indexOf(task.lane), waits: program.waits[position] },
+        ...step,
+        lane: LANES.indexOf(task.lane),
+        waits: program.waits[position],
         meeting: task.transfers && meetings.get(trafficOf(program.graph.topology, task).pattern),
       };
     }),

@@ -34,7 +34,8 @@ export function makeMeetings(
   columns: Columns,
 ): Map<TrafficPattern, Meeting> {
   const candidates = [...patterns].map(([pattern, name]) => ({
-    ...{ pattern, name },
+    pattern,
+    name,
     inside: new Partition(columns.ranks.length),
     between: new Partition(columns.ranks.length),
   }));

@@ -44,8 +44,14 @@ export interface Tuning {
 }
 
 const OPTIONS = [
-  ...["profile", "candidates", "repeats", "drift"],
-  ...["schedulers", "allToAlls", "chunks", "compressors"],
+  "profile",
+  "candidates",
+  "repeats",
+  "drift",
+  "schedulers",
+  "allToAlls",
+  "chunks",
+  "compressors",
 ];
 const DEFAULTS = { candidates: 6, repeats: 3, drift: 0.2 };
 /** Predictions may be off by that much before a graph is left out for its bound. */

@@ -56,7 +56,15 @@ export function makeProblem(graph: TaskGraph, costs: Costs): Problem {
   const successors: number[][] = graph.tasks.map(() => []);
   for (const { id, after } of graph.tasks) for (const before of after) successors[before].push(id);
   const known = {
-    ...{ graph, ranks, seconds, faithful, peers, groups, group, place, tasks: graph.tasks.length },
+    graph,
+    ranks,
+    seconds,
+    faithful,
+    peers,
+    groups,
+    group,
+    place,
+    tasks: graph.tasks.length,
     lane: Uint8Array.from(graph.tasks, (task) => LANES.indexOf(task.lane)),
     before: graph.tasks.map(({ after }) => Int32Array.from(after)),
     successors: successors.map((ids) => Int32Array.from(ids)),

@@ -27,8 +27,15 @@ export function unevenExchange(
   }
   const g = new GraphBuilder(topology, "forward", 1);
   g.allToAll({
-    ...{ label: "A", chunk: 0, stage: 0, after: [], algorithm, sliceBytes: largest },
-    ...{ input: g.buffer("input", most), output: g.buffer("output", most), scratch: "scratch" },
+    label: "A",
+    chunk: 0,
+    stage: 0,
+    after: [],
+    algorithm,
+    sliceBytes: largest,
+    input: g.buffer("input", most),
+    output: g.buffer("output", most),
+    scratch: "scratch",
     ragged: {
       bytes: (source, destination) => traffic.bytes(source, destination),
       input: (rank, to) => ({ buffer: "input", offset: input[rank * ranks + to] }),

@@ -75,7 +75,11 @@ export function jointGraph(
     });
     const out = g.add({ ...exchange("A1", 0, false), after: [] });
     const expert = g.add({
-      ...{ kind: "expert", label: "E", chunk: stage, stage: 1, after: [out] },
+      kind: "expert",
+      label: "E",
+      chunk: stage,
+      stage: 1,
+      after: [out],
       flops: flopsPerByte * received.reduce((a, b) => Math.max(a, b), 0),
       rankFlops: (rank) => flopsPerByte * received[rank],
     });
@@ -157,7 +161,11 @@ export function compareJoint(options: JointOptions): JointRow[] {
       ["joint", timed(criticalPath.order(graph, costs)), false] as const,
       ["exact", timed(exact.order), exact.proven] as const,
     ].map(([order, seconds, proven]) => ({
-      ...{ decomposition, order, seconds, proven, overBound: seconds / bound },
+      decomposition,
+      order,
+      seconds,
+      proven,
+      overBound: seconds / bound,
     }));
   });
   const best = rows.reduce((least, { seconds }) => Math.min(least, seconds), Infinity);

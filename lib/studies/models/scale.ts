@@ -75,7 +75,11 @@ function resized(spec: ModelSpec, sizes: ModelSizes): ModelSpec {
   const { groups = 1, groupLimit = groups, hash, identities } = router;
   const runs = groupsOf({ groups, experts });
   return {
-    ...{ ...spec, modelDim, hiddenDim, experts, topK },
+    ...spec,
+    modelDim,
+    hiddenDim,
+    experts,
+    topK,
     ...(shared
       ? {
         shared: {

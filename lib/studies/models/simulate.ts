@@ -77,11 +77,15 @@ export async function simulateModels(options: ModelsOptions = {}): Promise<Model
       const layer = createLayer(engine, {
         ...layerOf({ tokens, dtype: "bfloat16", routing: { capacityFactor: 1 } }),
         // biases would add nothing to be seen, but pieces of unequal sizes
-        ...{ parallel: { expert }, expert: swiglu() },
+        parallel: { expert },
+        expert: swiglu(),
       });
       const runs = [await layer.forward(choices), await layer.backward(choices)];
       rows.push({
-        ...{ model: name, ranks: count, expertParallel: expert, copies: count / expert },
+        model: name,
+        ranks: count,
+        expertParallel: expert,
+        copies: count / expert,
         ...timesOf(runs),
       });
       line.advance(1, `${name} on ${count}`);

@@ -32,7 +32,9 @@ export class Predictor {
     let one = this.#known.get(key);
     if (!one) this.#known.set(key, one = this.#layer(layer, method));
     return one.then(({ seconds, allToAlls, chosen }) => ({
-      ...{ seconds: layers * seconds, allToAlls: layers * allToAlls, chosen },
+      seconds: layers * seconds,
+      allToAlls: layers * allToAlls,
+      chosen,
     }));
   }
 

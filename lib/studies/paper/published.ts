@@ -37,7 +37,9 @@ const perDepth = (
   times: readonly number[],
 ): Published[] =>
   depths.map((depth, i) => ({
-    ...{ table, method, what },
+    table,
+    method,
+    what,
     workload: `CT-MoE-${depth}` as const,
     milliseconds: times[i],
   }));

@@ -27,7 +27,11 @@ export const SIZES: readonly number[] = Array.from({ length: 11 }, (_, i) => KIB
 export function allToAllSeconds(topology: Topology, algorithm: AllToAll, bytes: number): number {
   const g = new GraphBuilder(topology, "forward", 1);
   g.allToAll({
-    ...{ label: "A", chunk: 0, stage: 0, after: [], algorithm },
+    label: "A",
+    chunk: 0,
+    stage: 0,
+    after: [],
+    algorithm,
     sliceBytes: Math.ceil(bytes / topology.ranks),
     input: { buffer: "input", offset: 0 },
     output: { buffer: "output", offset: 0 },

@@ -62,8 +62,11 @@ export async function paperTables(
     const [predicted, explained] = [await of(predictor), await of(explainer)];
     rows.push({
       ...entry,
-      ...{ predictedMs: predicted.ms, error: predicted.error, chosen: predicted.chosen },
-      ...{ explainedMs: explained.ms, explainedError: explained.error },
+      predictedMs: predicted.ms,
+      error: predicted.error,
+      chosen: predicted.chosen,
+      explainedMs: explained.ms,
+      explainedError: explained.error,
     });
   }
   return { rows, slowdown };

@@ -19,7 +19,9 @@ export interface Sizes {
 
 /** A layer of the paper: 32 experts, one choice a token. */
 export const layerOf = ({ capacityFactor, ...sizes }: Sizes): LayerConfig => ({
-  ...{ ...sizes, experts: 32, gate: topK({ k: 1 }) },
+  ...sizes,
+  experts: 32,
+  gate: topK({ k: 1 }),
   routing: { capacityFactor },
 });
 

@@ -22,7 +22,9 @@ export async function loadsSvg(rows: readonly RouterRow[]): Promise<string> {
   const cells = rows.flatMap(({ router, skew, loads }) => {
     const average = loads.reduce((a, b) => a + b, 0) / loads.length;
     return loads.map((load, expert) => ({
-      ...{ router, skew: `skew ${skew}`, expert },
+      router,
+      skew: `skew ${skew}`,
+      expert,
       load: average > 0 ? load / average : 0,
     }));
   });
@@ -30,18 +32,27 @@ export async function loadsSvg(rows: readonly RouterRow[]): Promise<string> {
     // Plot's types want a browser's Document and use but createElementNS and documentElement
     // deno-lint-ignore no-explicit-any
     document: document as any,
-    ...{ width: 140 + 220 * skews.length, height: 124 + ROW * routers.length },
-    ...{ marginTop: 82, marginLeft: 130, marginBottom: 40, marginRight: 20 },
-    ...{ style: STYLE, ariaLabel: "Loads" },
+    width: 140 + 220 * skews.length,
+    height: 124 + ROW * routers.length,
+    marginTop: 82,
+    marginLeft: 130,
+    marginBottom: 40,
+    marginRight: 20,
+    style: STYLE,
+    ariaLabel: "Loads",
     fx: { domain: skews, label: null, axis: "top" },
     x: { label: "expert", labelAnchor: "center", labelArrow: "none", ticks: [] },
     y: { domain: routers, label: null, tickSize: 0 },
     color: {
-      ...{ type: "diverging", scheme: "PuOr", domain: [0, MOST], pivot: 1 },
-      ...{ symmetric: false, clamp: true },
+      type: "diverging",
+      scheme: "PuOr",
+      domain: [0, MOST],
+      pivot: 1,
+      symmetric: false,
+      clamp: true,
     },
     marks: [
-      Plot.cell(cells, { ...{ fx: "skew", x: "expert", y: "router", fill: "load", inset: 0.5 } }),
+      Plot.cell(cells, { fx: "skew", x: "expert", y: "router", fill: "load", inset: 0.5 }),
       ...heading(Plot, {
         title: "Load of each expert over the mean",
         subtitle: `none (violet) · even (white) · ${MOST} times and more (brown)`,
@@ -66,17 +77,22 @@ export async function balanceSvg(rows: readonly RouterRow[]): Promise<string> {
   const element = Plot.plot({
     // deno-lint-ignore no-explicit-any
     document: document as any,
-    ...{ width: 720, height: 400 },
-    ...{ marginTop: 64, marginLeft: 60, marginBottom: 48, marginRight: 150 },
-    ...{ style: STYLE, ariaLabel: "Loss against imbalance" },
+    width: 720,
+    height: 400,
+    marginTop: 64,
+    marginLeft: 60,
+    marginBottom: 48,
+    marginRight: 150,
+    style: STYLE,
+    ariaLabel: "Loss against imbalance",
     x: { label: "largest load over the mean", labelAnchor: "center", labelArrow: "none" },
     y: { type: "log", label: null, grid: true, ticks: 5, tickFormat: (v: number) => `${v}` },
     marks: [
       ...routers.flatMap((router) => {
         const own = points.filter((point) => point.router === router);
         return [
-          Plot.line(own, { ...{ x: "imbalance", y: "importance", stroke: color(router) } }),
-          Plot.dot(own, { ...{ x: "imbalance", y: "importance", fill: color(router), r: 3.5 } }),
+          Plot.line(own, { x: "imbalance", y: "importance", stroke: color(router) }),
+          Plot.dot(own, { x: "imbalance", y: "importance", fill: color(router), r: 3.5 }),
         ];
       }),
       ...heading(Plot, {
@@ -87,9 +103,14 @@ export async function balanceSvg(rows: readonly RouterRow[]): Promise<string> {
       }),
       ...routers.map((router, i) =>
         Plot.text([router], {
-          ...{ frameAnchor: "top-right", textAnchor: "start", dx: 14, dy: 18 * i, fontSize: 12 },
+          frameAnchor: "top-right",
+          textAnchor: "start",
+          dx: 14,
+          dy: 18 * i,
+          fontSize: 12,
           fontWeight: 600,
-          ...{ fill: color(router), text: (d: string) => d },
+          fill: color(router),
+          text: (d: string) => d,
         })
       ),
     ],
@@ -115,7 +136,12 @@ function heading(
   const text = (d: string) => d;
   return [
     Plot.text([title], {
-      ...{ ...place, dy: 14 - top, fontSize: 14, fontWeight: "bold", fill: PAGE.ink, text },
+      ...place,
+      dy: 14 - top,
+      fontSize: 14,
+      fontWeight: "bold",
+      fill: PAGE.ink,
+      text,
     }),
     Plot.text([subtitle], { ...place, dy: 34 - top, fontSize: 11, fill: PAGE.faint, text }),
   ];

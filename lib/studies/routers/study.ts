@@ -60,7 +60,10 @@ export async function routerStudy(
       const run = await layer.forward();
       const loads = summed(run.loads!, engine.topology.ranks);
       rows.push({
-        ...{ router, skew, loads, imbalance: imbalanceOf(loads) },
+        router,
+        skew,
+        loads,
+        imbalance: imbalanceOf(loads),
         importance: mean(run.losses?.importance ?? [NaN]),
       });
     }

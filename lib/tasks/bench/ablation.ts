@@ -8,8 +8,12 @@ import { hundredths, milliseconds, type Report } from "./report.ts";
 
 /** B 8, L 2048, M and H 8192, E 32, k 1, f 1.2. */
 const LAYER = {
-  ...{ tokens: 8 * 2048, modelDim: 8192, hiddenDim: 8192, experts: 32 },
-  ...{ topK: 1, capacityFactor: 1.2 },
+  tokens: 8 * 2048,
+  modelDim: 8192,
+  hiddenDim: 8192,
+  experts: 32,
+  topK: 1,
+  capacityFactor: 1.2,
 };
 
 /** ZFP at a fixed rate of 8 bits a value: only its bytes matter here. */
@@ -53,7 +57,9 @@ export async function benchAblation(): Promise<Report> {
     first ??= { simulated, measured };
     before ??= first;
     rows.push({
-      ...{ variant: name, simulatedMs: simulated, measuredMs: measured },
+      variant: name,
+      simulatedMs: simulated,
+      measuredMs: measured,
       simulatedSpeedUp: hundredths(first.simulated / simulated),
       measuredSpeedUp: hundredths(first.measured / measured),
       simulatedStep: hundredths(before.simulated / simulated),

@@ -32,12 +32,10 @@ export async function benchAllToAll(): Promise<Report> {
       const [simulated] = await makespans(simulator, program, 1);
       const measured = median((await makespans(cpu, program, REPETITIONS + 1)).slice(1));
       rows.push({
-        ...{
-          allToAll: name,
-          sliceBytes,
-          bytes: busiestRank(program.graph),
-          ...(formula && { formulaBytes: formula.bytes }),
-        },
+        allToAll: name,
+        sliceBytes,
+        bytes: busiestRank(program.graph),
+        ...(formula && { formulaBytes: formula.bytes }),
         ...(formula && { formulaMs: milliseconds(formula.seconds) }),
         simulatedMs: milliseconds(simulated),
         cpuMs: milliseconds(measured),
@@ -52,7 +50,9 @@ export async function benchAllToAll(): Promise<Report> {
   const { intra, inter } = world.links;
   return {
     configuration: {
-      ...{ world: "2 x 4", repetitions: REPETITIONS, engine: cpu.timing },
+      world: "2 x 4",
+      repetitions: REPETITIONS,
+      engine: cpu.timing,
       intra: `${intra.alpha * 1e6} us + ${Math.round(1e-6 / intra.beta)} MB/s`,
       inter: `${inter.alpha * 1e6} us + ${Math.round(1e-6 / inter.beta)} MB/s`,
       busMBs: "(P-1) slices over cpuMs",

@@ -27,16 +27,24 @@ export async function benchBalancing(): Promise<Report> {
       const algorithm = (allToAlls as unknown as Record<string, AllToAll>)[allToAll];
       const measured = await secondsOfOne(engine, unevenProgram(world, algorithm, traffic));
       rows.push({
-        ...{ zipf: exponent, allToAll, phases, planningMs: hundredths(planningMs) },
-        ...{ boundMs: milliseconds(bound), simulatedMs: milliseconds(seconds) },
-        ...{ cpuMs: milliseconds(measured), overBound: hundredths(measured / bound) },
+        zipf: exponent,
+        allToAll,
+        phases,
+        planningMs: hundredths(planningMs),
+        boundMs: milliseconds(bound),
+        simulatedMs: milliseconds(seconds),
+        cpuMs: milliseconds(measured),
+        overBound: hundredths(measured / bound),
       });
     }
   }
   const { intra, inter } = world.links;
   return {
     configuration: {
-      ...{ world: "4 x 2", engine: engine.timing, ...ROUTING, tokenBytes: TOKEN_BYTES },
+      world: "4 x 2",
+      engine: engine.timing,
+      ...ROUTING,
+      tokenBytes: TOKEN_BYTES,
       intra: `${intra.alpha * 1e6} us + ${Math.round(1e-6 / intra.beta)} MB/s`,
       inter: `${inter.alpha * 1e6} us + ${Math.round(1e-6 / inter.beta)} MB/s`,
     },

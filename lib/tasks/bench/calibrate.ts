@@ -61,7 +61,9 @@ export async function balancedLayer(
     if (turn > 0 && apart(nearest[1]) < CLOSE) break;
     const next = balancedSize(
       [nearest, other].map(([size, { computation, communication }]) => ({
-        ...{ size, computation, communication },
+        size,
+        computation,
+        communication,
       })),
       options,
     );

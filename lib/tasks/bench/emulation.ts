@@ -27,16 +27,12 @@ export async function benchEmulation(): Promise<Report> {
       for (let i = 0; i < REPETITIONS; i++) times.push(await makespan(cpu, program));
       const measured = median(times);
       rows.push({
-        ...{
-          allToAll: algorithm.name,
-          sliceBytes,
-          simulatedMs: milliseconds(simulated),
-          cpuMs: milliseconds(measured),
-        },
-        ...{
-          ratio: hundredths(measured / simulated),
-          differenceUs: Math.round((measured - simulated) * 1e6),
-        },
+        allToAll: algorithm.name,
+        sliceBytes,
+        simulatedMs: milliseconds(simulated),
+        cpuMs: milliseconds(measured),
+        ratio: hundredths(measured / simulated),
+        differenceUs: Math.round((measured - simulated) * 1e6),
         slowestMs: milliseconds(Math.max(...times)),
       });
     }
@@ -58,15 +54,13 @@ function exchanges(world: Topology, algorithm: AllToAll, sliceBytes: number): Pr
   for (let chunk = 0; chunk < CHUNKS; chunk++) {
     const bytes = world.ranks * sliceBytes;
     g.allToAll({
-      ...{
-        label: "A",
-        chunk,
-        stage: 0,
-        after: [],
-        algorithm,
-        sliceBytes,
-        scratch: `scratch.${chunk}`,
-      },
+      label: "A",
+      chunk,
+      stage: 0,
+      after: [],
+      algorithm,
+      sliceBytes,
+      scratch: `scratch.${chunk}`,
       input: g.buffer(`input.${chunk}`, bytes),
       output: g.buffer(`output.${chunk}`, bytes),
     });

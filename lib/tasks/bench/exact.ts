@@ -25,7 +25,9 @@ export function benchExact(): Promise<Report> {
   }
   return Promise.resolve({
     configuration: {
-      ...{ chunks: 8, instances: INSTANCES, timeLimit: `${TIME_LIMIT} s` },
+      chunks: 8,
+      instances: INSTANCES,
+      timeLimit: `${TIME_LIMIT} s`,
       times: "random, the same for bench and tests; gap: optimum over lower bound - 1",
     },
     rows,
@@ -47,16 +49,13 @@ function speed(options: { phases: Phases; pass: Pass; uneven: boolean }): Row {
   }
   const sorted = times.toSorted((a, b) => a - b);
   return {
-    ...{
-      pass: options.pass,
-      allToAll: options.phases,
-      chunks: options.uneven ? "two sizes" : "equal",
-    },
-    ...{ "median ms": round(median(times)), "90 % ms": round(sorted[Math.floor(0.9 * INSTANCES)]) },
-    ...{
-      "longest ms": round(sorted[INSTANCES - 1]),
-      unproven: gaps.filter((gap) => gap > 0).length,
-    },
+    pass: options.pass,
+    allToAll: options.phases,
+    chunks: options.uneven ? "two sizes" : "equal",
+    "median ms": round(median(times)),
+    "90 % ms": round(sorted[Math.floor(0.9 * INSTANCES)]),
+    "longest ms": round(sorted[INSTANCES - 1]),
+    unproven: gaps.filter((gap) => gap > 0).length,
     "largest gap left": percent(Math.max(...gaps)),
     "median bound gap": percent(median(bounds)),
   };

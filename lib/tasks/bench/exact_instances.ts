@@ -81,16 +81,15 @@ export function unequalRanks(
   for (const chunk of [0, 1]) {
     const exchange = (label: string, stage: number, after: Parameters<typeof g.add>[0]["after"]) =>
       g.allToAll({
-        ...{
-          label,
-          chunk,
-          stage,
-          after,
-          algorithm: pipe,
-          sliceBytes: 4,
-          scratch: `${label} ${chunk}`,
-        },
-        ...{ input: view(`${label} in ${chunk}`), output: view(`${label} out ${chunk}`) },
+        label,
+        chunk,
+        stage,
+        after,
+        algorithm: pipe,
+        sliceBytes: 4,
+        scratch: `${label} ${chunk}`,
+        input: view(`${label} in ${chunk}`),
+        output: view(`${label} out ${chunk}`),
       });
     const there = exchange("A1", 0, []);
     exchange("A2", 2, [g.add({ kind: "expert", label: "E", chunk, stage: 1, after: there })]);

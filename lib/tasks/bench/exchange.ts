@@ -20,7 +20,12 @@ export function exchanges(
   let after: Task[] = [];
   for (let chunk = 0; chunk < count; chunk++) {
     after = g.allToAll({
-      ...{ label: "A", chunk, stage: 0, after, algorithm, sliceBytes: bytes / world.ranks },
+      label: "A",
+      chunk,
+      stage: 0,
+      after,
+      algorithm,
+      sliceBytes: bytes / world.ranks,
       scratch: `scratch.${chunk}`,
       input: g.buffer(`input.${chunk}`, bytes),
       output: g.buffer(`output.${chunk}`, bytes),

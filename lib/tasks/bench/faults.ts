@@ -44,8 +44,11 @@ export async function benchFaults(
   const alone = openEngine({ kind, nodes: PROCESSES, ranksPerNode, links: "plain" });
   return {
     configuration: {
-      ...{ engine: kind, processes: PROCESSES, ranks: PROCESSES * ranksPerNode },
-      ...{ ...FAULT_TEXT, patience: `${PATIENCE} s` },
+      engine: kind,
+      processes: PROCESSES,
+      ranks: PROCESSES * ranksPerNode,
+      ...FAULT_TEXT,
+      patience: `${PATIENCE} s`,
     },
     rows: await tryFaults(Object.fromEntries(chosen), await bitsOf(alone), note),
   };
@@ -67,17 +70,20 @@ function faultsOf(world: FaultWorld): Record<string, Fault> {
   const { run, opening } = DELAYS[world.kind];
   const faults: Record<string, Fault> = {
     killed: fault(world, {
-      ...{ did: "SIGKILL to a worker in a run", limit: PATIENCE },
+      did: "SIGKILL to a worker in a run",
+      limit: PATIENCE,
       says: new RegExp(`${PROCESS}.*has ended or was killed`),
       cause: (stage, begin) => signalled(world, stage, { begin, signal: "SIGKILL", after: run }),
     }),
     stopped: fault(world, {
-      ...{ did: "SIGSTOP to a worker in a run", limit: PATIENCE + LOOK },
+      did: "SIGSTOP to a worker in a run",
+      limit: PATIENCE + LOOK,
       says: new RegExp(`${PROCESS}.*no sign of life`),
       cause: (stage, begin) => signalled(world, stage, { begin, signal: "SIGSTOP", after: run }),
     }),
     stoppedBefore: fault(world, {
-      ...{ did: "SIGSTOP to a worker between two runs", limit: PATIENCE + LOOK },
+      did: "SIGSTOP to a worker between two runs",
+      limit: PATIENCE + LOOK,
       says: new RegExp(`${PROCESS}.*does not answer`),
       async cause(stage, begin) {
         const workers = await stage.workers();
@@ -89,7 +95,8 @@ function faultsOf(world: FaultWorld): Record<string, Fault> {
       },
     }),
     killedOpening: fault(world, {
-      ...{ did: "SIGKILL to a worker while an engine is opened", limit: PATIENCE + LOOK },
+      did: "SIGKILL to a worker while an engine is opened",
+      limit: PATIENCE + LOOK,
       says: /process 1 \(pid \d+ on .*(has ended or was killed|does not answer)/,
       async cause(stage, begin) {
         const workers = await stage.workers();
@@ -102,8 +109,10 @@ function faultsOf(world: FaultWorld): Record<string, Fault> {
       },
     }),
     slow: fault(world, {
-      ...{ did: "a rank that does not get done in the time limit of 2 s", limit: 4 },
-      ...{ says: new RegExp(`Cannot finish the run in 2 s: task .*\\[${PROCESS}`), lives: true },
+      did: "a rank that does not get done in the time limit of 2 s",
+      limit: 4,
+      says: new RegExp(`Cannot finish the run in 2 s: task .*\\[${PROCESS}`),
+      lives: true,
       async cause(stage, begin) {
         const engine = await open(world, await stage.workers(), slowRanks(world));
         begin();
@@ -123,10 +132,8 @@ function faultsOf(world: FaultWorld): Record<string, Fault> {
       says: /process 1 did not join.*a message of 1073741824 bytes, at most 4096 are allowed/,
     }),
     program: fault(world, {
-      ...{
-        did: "a Program changed on its way to a worker, so that ranks disagree",
-        limit: PATIENCE,
-      },
+      did: "a Program changed on its way to a worker, so that ranks disagree",
+      limit: PATIENCE,
       says: new RegExp(`${PROCESS}.*has another one`),
       async cause(stage, begin) {
         const engine = await open(world, await stage.workers(changedProgram));
@@ -162,7 +169,8 @@ function fault(world: FaultWorld, { cause, lives = false, ...rest }: Parts): Fau
 /** A message that process 0 does not take: the worker is turned away, and named as missing. */
 function refused(world: FaultWorld, change: Change, given: Pick<Fault, "did" | "says">): Fault {
   return fault(world, {
-    ...{ ...given, limit: JOINING + 1 },
+    ...given,
+    limit: JOINING + 1,
     cause(stage, begin) {
       begin();
       return stage.workers(change, JOINING);
@@ -175,7 +183,8 @@ function ids(world: FaultWorld): Fault {
   let proxy: FaultProxy | undefined;
   const change = overNative(changedIds(), (opened) => proxy = opened);
   const made = fault(world, {
-    ...{ did: "a changed byte in the ids of NCCL's communicators", limit: PATIENCE },
+    did: "a changed byte in the ids of NCCL's communicators",
+    limit: PATIENCE,
     says: new RegExp(`ids of process 0 have changed on their way \\(${PROCESS}`),
     async cause(stage, begin) {
       const workers = await stage.workers(change);
@@ -189,8 +198,10 @@ function ids(world: FaultWorld): Fault {
 /** A buffer so large that the last ranks, which are another process's, find no room on the GPU. */
 function memory(world: FaultWorld): Fault {
   return fault(world, {
-    ...{ did: "buffers that fill the GPU before the last ranks have theirs", limit: 10 },
-    ...{ says: new RegExp(`no memory for \\d+ bytes on rank \\d+.*${PROCESS}`), lives: true },
+    did: "buffers that fill the GPU before the last ranks have theirs",
+    limit: 10,
+    says: new RegExp(`no memory for \\d+ bytes on rank \\d+.*${PROCESS}`),
+    lives: true,
     async cause(stage, begin) {
       const engine = await open(world, await stage.workers());
       const bytes = Math.floor(freeBytes(engine) / (engine.topology.ranks - 1.5));
@@ -241,7 +252,9 @@ async function open(
   slow?: Topology,
 ): Promise<Engine> {
   return await workers.openEngine({
-    ...{ kind, links: "plain", patience: PATIENCE },
+    kind,
+    links: "plain",
+    patience: PATIENCE,
     ...(slow ? { topology: slow, computation: "paced" } : { nodes: PROCESSES, ranksPerNode }),
     ...(kind === "cuda" ? { emulateNodes: true, devices } : {}),
   });

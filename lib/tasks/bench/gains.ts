@@ -52,7 +52,9 @@ export function gainOf(
     `tutel + ${allToAll} + ${codec}`,
   );
   return {
-    ...{ best, baseline, tutel },
+    best,
+    baseline,
+    tutel,
     overBaseline: baseline.seconds / best.seconds,
     overTutel: tutel.seconds / best.seconds,
   };

@@ -69,7 +69,11 @@ export async function tryGolden(
   { among, until = Infinity }: { readonly among: readonly Pair[]; readonly until?: number },
 ): Promise<GoldenCount[]> {
   const counts = cases.map((golden): GoldenCount => ({
-    ...{ golden, runs: 0, passed: 0, largestError: 0, bits: new Set() },
+    golden,
+    runs: 0,
+    passed: 0,
+    largestError: 0,
+    bits: new Set(),
   }));
   for (const [scheduler, allToAll] of among) {
     if (performance.now() > until) break;
@@ -97,8 +101,14 @@ export function goldenRow({ golden, ...count }: GoldenCount, like?: GoldenCount)
   const { runs, passed, largestError, bits, failure } = count;
   const { experts } = golden.config;
   return {
-    ...{ case: golden.name, ranks: golden.ranks, experts, chunks: CHUNKS },
-    ...{ runs, passed, largestError: largestError.toExponential(1), bits: [...bits].join(" ") },
+    case: golden.name,
+    ranks: golden.ranks,
+    experts,
+    chunks: CHUNKS,
+    runs,
+    passed,
+    largestError: largestError.toExponential(1),
+    bits: [...bits].join(" "),
     sameBits: bits.size === 1 && (like === undefined || like.bits.isSupersetOf(bits)),
     ...(failure === undefined ? {} : { failure }),
   };

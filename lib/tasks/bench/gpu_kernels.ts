@@ -46,7 +46,12 @@ export async function benchGpuKernels(): Promise<Report> {
     for (const { name: codec, native, wireBytes } of codecs) {
       const lines = (mib * MIB) / (COLUMNS * 4);
       const wire = {
-        ...{ codec: native!, blocks: 1, groups: 1, rows: lines, columns: COLUMNS, view: at("b") },
+        codec: native!,
+        blocks: 1,
+        groups: 1,
+        rows: lines,
+        columns: COLUMNS,
+        view: at("b"),
         blockBytes: wireBytes({ rows: lines, columns: COLUMNS }),
       };
       const from = { view: at("a"), block: 0, group: 0, row: COLUMNS };
@@ -80,8 +85,14 @@ async function elementwise(
   const bytes = (mib * MIB) / 2;
   const rows = bytes / (2 * COLUMNS);
   const matrix = (buffer: string, offset: number): Matrix => ({
-    ...{ buffer, offset, dtype: "bfloat16", rows, columns: COLUMNS, ld: COLUMNS },
-    ...{ groups: 1, stride: rows * COLUMNS },
+    buffer,
+    offset,
+    dtype: "bfloat16",
+    rows,
+    columns: COLUMNS,
+    ld: COLUMNS,
+    groups: 1,
+    stride: rows * COLUMNS,
   });
   const [a, b, y] = [matrix("a", 0), matrix("a", bytes), matrix("b", 0)];
   const list: [string, number, Kernel][] = [
@@ -124,12 +135,19 @@ async function routing(
   }
   workspace.ensure({ places: 4 * lines, slots: 4 * lines, loads: 4 * EXPERTS });
   const places: Places = {
-    ...{ dtype, tokens, columns: COLUMNS, topK: TOP_K, experts: EXPERTS },
+    dtype,
+    tokens,
+    columns: COLUMNS,
+    topK: TOP_K,
+    experts: EXPERTS,
     chunks: [{ begin: 0, end: capacity }],
   };
   const views = { choices: at("choices"), positions: at("places"), slots: at("slots") };
   const route = positions({ tokens, experts: EXPERTS, topK: TOP_K }, {
-    ...{ ...views, prioritized: false, scores: at("a"), loads: at("loads") },
+    ...views,
+    prioritized: false,
+    scores: at("a"),
+    loads: at("loads"),
   });
   await rate(engine, workspace, 1, route);
   await rate(engine, workspace, 1, fillSlots(places, views));
@@ -139,7 +157,10 @@ async function routing(
   // Each token is read once for each of its choices.
   add("dispatch", await rate(engine, workspace, 2 * rowBytes, dispatch));
   const combine = combineRows(places, {
-    ...{ ...views, rows: at("b"), weights: at("weights"), y: at("a") },
+    ...views,
+    rows: at("b"),
+    weights: at("weights"),
+    y: at("a"),
   });
   add("combine", await rate(engine, workspace, rowBytes + rowBytes / TOP_K, combine));
 }

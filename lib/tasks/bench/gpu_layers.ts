@@ -77,7 +77,9 @@ async function measure(shape: GpuShape, block: Float32Array, folder: string) {
   const { name: _, expert, topK: k, ...sizes } = shape;
   const layerOf = (form: Form) =>
     resolveLayer({
-      ...{ ...sizes, gate: topK({ k }), dtype: "bfloat16" },
+      ...sizes,
+      gate: topK({ k }),
+      dtype: "bfloat16",
       ...(form === "dropless"
         ? { routing: { dropless: true } }
         : { routing: { capacityFactor: 0, capacityAlignment: ALIGNMENT } }),
@@ -136,7 +138,11 @@ async function timed({ engine, workspace, layer }: Ready, { tokens, topK, expert
   const capacity = placesOf(layer, most);
   const chunks = capacitySlices(1).split({ capacity, topology: layer.topology, loads });
   const pass = {
-    ...{ layer, capacity, chunks, ...(loads ? { loads } : {}), allToAll: linear },
+    layer,
+    capacity,
+    chunks,
+    ...(loads ? { loads } : {}),
+    allToAll: linear,
     compressor: { dispatch: none, combine: none },
     configuration: {},
   };

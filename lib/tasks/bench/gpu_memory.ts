@@ -32,8 +32,13 @@ export async function benchGpuMemory(): Promise<Report> {
   }
   return {
     configuration: {
-      ...{ ...SHAPE, topK: 2 },
-      ...{ world: "2 x 2", dtype: "bfloat16", scheduler: "optSche", allToAll: "pipe", chunks: 2 },
+      ...SHAPE,
+      topK: 2,
+      world: "2 x 2",
+      dtype: "bfloat16",
+      scheduler: "optSche",
+      allToAll: "pipe",
+      chunks: 2,
       passes: "forward and backward",
     },
     rows,

@@ -10,8 +10,14 @@ import type { Report, Row } from "./report.ts";
 const QWEN3: ReadyCase = {
   name: "Qwen3-30B",
   config: {
-    ...{ tokens: 8192, modelDim: 2048, hiddenDim: 768, experts: 128, dtype: "bfloat16" },
-    ...{ gate: topK({ k: 8 }), routing: { dropless: true }, expert: swiglu() },
+    tokens: 8192,
+    modelDim: 2048,
+    hiddenDim: 768,
+    experts: 128,
+    dtype: "bfloat16",
+    gate: topK({ k: 8 }),
+    routing: { dropless: true },
+    expert: swiglu(),
   },
   gradient: "experts.w1",
 };
@@ -20,8 +26,14 @@ const QWEN3: ReadyCase = {
 const DEEPSEEK_V3: ReadyCase = {
   name: "DeepSeek-V3",
   config: {
-    ...{ tokens: 4096, modelDim: 7168, hiddenDim: 2048, experts: 256, dtype: "bfloat16" },
-    ...{ gate: topK({ k: 8 }), routing: { dropless: true }, expert: swiglu() },
+    tokens: 4096,
+    modelDim: 7168,
+    hiddenDim: 2048,
+    experts: 256,
+    dtype: "bfloat16",
+    gate: topK({ k: 8 }),
+    routing: { dropless: true },
+    expert: swiglu(),
   },
   gradient: "gate.weight",
 };

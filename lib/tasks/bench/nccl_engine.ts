@@ -39,8 +39,12 @@ export function openDelayed(
   const options = optionsOf(cluster, transport);
   const { native } = openNativeCuda(options);
   return new NativeRunner({
-    ...{ kind: "cuda", topology: options.topology, timing: "random delays" },
-    ...{ modelled: false, seconds, native },
+    kind: "cuda",
+    topology: options.topology,
+    timing: "random delays",
+    modelled: false,
+    seconds,
+    native,
   });
 }
 
@@ -52,7 +56,9 @@ export function optionsOf(cluster: Cluster, transport: Transport): CudaOptions {
     ...(maxCTAs === undefined ? {} : { maxCTAs }),
   };
   return {
-    ...{ topology: worldOf(cluster), devices, ...transport },
+    topology: worldOf(cluster),
+    devices,
+    ...transport,
     ...(transport.transport === "nccl" ? nccl : {}),
   };
 }

@@ -35,7 +35,8 @@ export async function benchNcclExchange(cluster: Cluster): Promise<Report[]> {
   columns.splice(1, 0, { name: "plain", seconds: (_, size) => plain[size] });
   const rows = BUILT_IN.allToAll.flatMap((allToAll) =>
     sizes.map((bytes, size): Row => ({
-      ...{ allToAll, bytes },
+      allToAll,
+      bytes,
       ...exchangeColumns(
         columns.map(({ name, seconds }) => ({ name, seconds: seconds(allToAll, size) })),
         (seconds) => hundredths(busBytesPerSecond(bytes, seconds, world.ranks) / 1e9),

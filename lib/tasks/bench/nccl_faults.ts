@@ -59,7 +59,9 @@ function faultsOf(cluster: Cluster): Record<string, Fault> {
     }),
     memory: exhausted(cluster, culprit),
     blocks: {
-      ...{ did: `${ranks} ranks of 64 blocks a communicator`, limit: 10, ...again },
+      did: `${ranks} ranks of 64 blocks a communicator`,
+      limit: 10,
+      ...again,
       says: /Cannot use NCCL: \d+ ranks x 2 communicators x 64 blocks are \d+ on GPU/,
       cause: () =>
         refusal(() =>
@@ -67,12 +69,15 @@ function faultsOf(cluster: Cluster): Record<string, Fault> {
         ),
     },
     streams: {
-      ...{ did: "11 ranks on one GPU", limit: 10, ...again },
+      did: "11 ranks on one GPU",
+      limit: 10,
+      ...again,
       says: /Cannot use NCCL: 11 ranks on GPU \d+ have 33 streams, and it has 32 queues/,
       cause: () =>
         refusal(() =>
           openCudaEngine({
-            ...{ topology: topology({ nodes: 1, ranksPerNode: 11 }), transport: "nccl" },
+            topology: topology({ nodes: 1, ranksPerNode: 11 }),
+            transport: "nccl",
             devices: Array<number>(11).fill(cluster.devices[0]),
           })
         ),
@@ -91,7 +96,8 @@ function disturbed(
 ): Fault {
   let engine: Engine | undefined;
   return {
-    ...{ ...rest, ...again },
+    ...rest,
+    ...again,
     async cause(begin) {
       engine = open();
       await cause(engine, begin);
@@ -107,7 +113,8 @@ function disturbed(
 function cutOff(waiting: () => Engine, again: Pick<Fault, "after" | "works">): Fault {
   let others = new Set<number>();
   return disturbed(again, {
-    ...{ did: "all connections between the nodes end in a run", limit: 5 },
+    did: "all connections between the nodes end in a run",
+    limit: 5,
     says: /NCCL reports .* on rank \d+ \(int(er|ra) lane\)/,
     open() {
       others = openConnections();
@@ -130,7 +137,9 @@ function exhausted(cluster: Cluster, rank: number): Fault {
   const ids: number[] = [];
   let native: NativeEngine | undefined;
   return {
-    ...{ did: "one rank takes 4 GiB again and again", limit: 20, after: "same engine" },
+    did: "one rank takes 4 GiB again and again",
+    limit: 20,
+    after: "same engine",
     says: new RegExp(`no memory for ${4 * GIB} bytes on rank ${rank}, \\d+ of \\d+ are free`),
     cause(begin) {
       const opened = native = openNativeCuda(options).native;

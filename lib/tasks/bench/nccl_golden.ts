@@ -38,8 +38,11 @@ export async function benchNcclGolden(cluster: Cluster): Promise<Report[]> {
     // Processes take turns on a GPU: as many pairs as there is time for.
     await using workers = await spawnWorkers(PROCESSES - 1);
     using engine = await workers.openEngine({
-      ...{ kind: "cuda", nodes: PROCESSES, ranksPerNode: ranks / PROCESSES },
-      ...{ emulateNodes: true, devices: cluster.devices },
+      kind: "cuda",
+      nodes: PROCESSES,
+      ranksPerNode: ranks / PROCESSES,
+      emulateNodes: true,
+      devices: cluster.devices,
     });
     const until = performance.now() + 1000 * cluster.seconds;
     const counts = await tryGolden(engine, cases, { among, until });
@@ -48,7 +51,10 @@ export async function benchNcclGolden(cluster: Cluster): Promise<Report[]> {
   const { gpus, nccl } = clusterText(cluster);
   return [{
     configuration: {
-      ...{ gpus, nccl, schedulers: BUILT_IN.scheduler.length, allToAlls: BUILT_IN.allToAll.length },
+      gpus,
+      nccl,
+      schedulers: BUILT_IN.scheduler.length,
+      allToAlls: BUILT_IN.allToAll.length,
       bits: "of outputs and gradients over all runs; sameBits: one, that of the copy transport",
       experts: "those that a case's file lacks are chosen by no token",
     },

@@ -25,12 +25,20 @@ export async function benchNcclOrders(cluster: Cluster): Promise<Report[]> {
   const sizes = { ...SIZES, experts: 2 * ranks };
   const config = { ...sizes, gate: topK({ k: 2 }) };
   const rows = await tryOrders({ plain, delayed }, {
-    ...{ config, chunks: CHUNKS, count: ORDERS, timeLimit: TIME_LIMIT, random },
+    config,
+    chunks: CHUNKS,
+    count: ORDERS,
+    timeLimit: TIME_LIMIT,
+    random,
     allToAlls: BUILT_IN.allToAll,
   });
   return [{
     configuration: {
-      ...{ ...clusterText(cluster), ...sizes, topK: 2, chunks: CHUNKS, seed: SEED },
+      ...clusterText(cluster),
+      ...sizes,
+      topK: 2,
+      chunks: CHUNKS,
+      seed: SEED,
       delays: `${100 * DELAYS.share} % of operations, up to ${1e3 * DELAYS.most} ms`,
       timeLimit: `${TIME_LIMIT} s a run`,
       bits: "of the copy transport, sequential and linear",

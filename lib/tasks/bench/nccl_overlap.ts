@@ -39,8 +39,15 @@ export async function benchNcclOverlap(cluster: Cluster): Promise<Report[]> {
   const { tokens, modelDim, hiddenDim } = balanced!.config;
   return [{
     configuration: {
-      ...{ ...clusterText(cluster), ...balanced!.text, tf32 },
-      ...{ tokens, modelDim, topK, hiddenDim, allToAll: pipe.name, chunks: CHUNKS },
+      ...clusterText(cluster),
+      ...balanced!.text,
+      tf32,
+      tokens,
+      modelDim,
+      topK,
+      hiddenDim,
+      allToAll: pipe.name,
+      chunks: CHUNKS,
       pass: "forward",
       apart: "sum of the lanes alone",
       atOnce: "time in which all named lanes, and the compute lanes of all nodes, were in progress",
@@ -69,7 +76,9 @@ export async function overlapRows(
       if (lanes.length === 1) alone.set(lanes[0], seconds);
       const each = lanes.map((lane) => alone.get(lane)!);
       rows.push({
-        ...{ ...transport, lanes: lanes.join(" + "), ms: milliseconds(seconds) },
+        ...transport,
+        lanes: lanes.join(" + "),
+        ms: milliseconds(seconds),
         apartMs: milliseconds(each.reduce((a, b) => a + b, 0)),
         longestAloneMs: milliseconds(Math.max(...each)),
         atOnceMs: milliseconds(atOnce(program, events, lanes) * 1e-9),

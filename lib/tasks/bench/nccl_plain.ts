@@ -15,7 +15,8 @@ export async function plainLoop(cluster: Cluster, sizes: readonly number[]): Pro
   const { nodes, ranksPerNode, emulateNodes, devices } = cluster;
   const blocks = cluster.maxCTAs ?? (sharesGpus(cluster) ? MAX_CTAS.shared : MAX_CTAS.own);
   const output = await quiet([
-    ...[program, findNccl(openLibrary(library)).path],
+    program,
+    findNccl(openLibrary(library)).path,
     ...[nodes, ranksPerNode, Number(emulateNodes), blocks, devices.join(), ...sizes].map(String),
   ]);
   return parsePlain(output, sizes);

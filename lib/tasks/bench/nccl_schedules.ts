@@ -27,7 +27,9 @@ export async function benchNcclSchedules(cluster: Cluster): Promise<Report[]> {
   const { devices, seconds } = cluster;
   const { config, balance, text } = await balancedOn(engine, cluster);
   const reports = await scheduleReports(engine, config, {
-    ...{ ...COMPARED, seconds, sharing: { of: devices, gain: balance.gain } },
+    ...COMPARED,
+    seconds,
+    sharing: { of: devices, gain: balance.gain },
     save: cluster.save,
     note: (text) => console.error(text),
   });
@@ -51,7 +53,13 @@ export async function scheduleReports(
     engine.topology,
   );
   const configuration: Row = {
-    ...{ tokens, modelDim, hiddenDim, experts, topK, dtype, repetitions },
+    tokens,
+    modelDim,
+    hiddenDim,
+    experts,
+    topK,
+    dtype,
+    repetitions,
     engine: engine.timing,
     bound: "times measured alone; ranks of a GPU share it",
     leftOut: leftOut.join(", ") || "nothing",
@@ -67,7 +75,12 @@ export async function scheduleReports(
 function rowOf(one: Measured): Row {
   const { pass, scheduler, allToAll, codec, chunks, seconds, bound, boundLimit, hidden } = one;
   return {
-    ...{ pass, scheduler, allToAll, codec, chunks, ms: milliseconds(seconds) },
+    pass,
+    scheduler,
+    allToAll,
+    codec,
+    chunks,
+    ms: milliseconds(seconds),
     hidden: hundredths(hidden),
     boundMs: milliseconds(bound),
     aboveBound: hundredths(seconds / bound - 1),
@@ -88,10 +101,15 @@ function gainRows(measured: readonly Measured[], sharing: Sharing): Row[] {
       const list = pass === "both" ? measured : measured.filter((one) => one.pass === pass);
       const { best, baseline, tutel, overBaseline, overTutel } = gainOf(list, choose);
       const row: Row = {
-        ...{ pass, among, best: combinationText(best.combination), ms: milliseconds(best.seconds) },
-        ...{ baselineMs: milliseconds(baseline.seconds), overBaseline: hundredths(overBaseline) },
+        pass,
+        among,
+        best: combinationText(best.combination),
+        ms: milliseconds(best.seconds),
+        baselineMs: milliseconds(baseline.seconds),
+        overBaseline: hundredths(overBaseline),
         tutel: combinationText(tutel.combination),
-        ...{ tutelMs: milliseconds(tutel.seconds), overTutel: hundredths(overTutel) },
+        tutelMs: milliseconds(tutel.seconds),
+        overTutel: hundredths(overTutel),
       };
       rows.push(pass === "both" ? row : { ...row, ...causes(list, best.combination, sharing) });
     }
@@ -105,7 +123,8 @@ function causes(list: readonly Measured[], combination: Combination, sharing: Sh
   const { sentences } = explain({ timeline: run.timeline, bound, boundLimit });
   return {
     hidden: hundredths(hidden),
-    ...{ boundMs: milliseconds(bound), aboveBound: hundredths(seconds / bound - 1) },
+    boundMs: milliseconds(bound),
+    aboveBound: hundredths(seconds / bound - 1),
     lanes: laneText(laneTimes(run.ran[0], sharing)),
     why: sentences.join(" "),
   };
@@ -134,7 +153,12 @@ async function saveTimelines(
     };
     for (const [name, { run, bound, boundLimit, seconds, hidden }] of Object.entries(chosen)) {
       const about = {
-        ...{ name: run.name, pass, seconds, bound, boundLimit, hidden },
+        name: run.name,
+        pass,
+        seconds,
+        bound,
+        boundLimit,
+        hidden,
         configuration: { ...run.configuration, ...configuration },
       };
       await Deno.writeTextFile(`${folder}/${pass}-${name}.csv`, toCSV(run.timeline));

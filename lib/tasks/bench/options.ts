@@ -61,9 +61,13 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     return text === undefined ? undefined : positive(name, text);
   };
   const wanted = {
-    ...{ nodes: number("nodes"), ranksPerNode: number("ranks-per-node") },
-    ...{ emulateNodes: values["emulate-nodes"], places: parseDevices(values) },
-    ...{ maxCTAs: number("max-ctas"), save: values.save, seconds: number("seconds") },
+    nodes: number("nodes"),
+    ranksPerNode: number("ranks-per-node"),
+    emulateNodes: values["emulate-nodes"],
+    places: parseDevices(values),
+    maxCTAs: number("max-ctas"),
+    save: values.save,
+    seconds: number("seconds"),
   };
   if (wanted.save === "") fail("--save needs the name of a folder");
   resolveCluster(wanted, { nodes: 1, emulateNodes: false }); // what cannot be is said at once
@@ -113,7 +117,11 @@ function resolveCluster(
   }
   const devices = devicesOf(places, ranks) ?? Array<number>(ranks).fill(0);
   return {
-    ...{ nodes, ranksPerNode, emulateNodes, devices, seconds },
+    nodes,
+    ranksPerNode,
+    emulateNodes,
+    devices,
+    seconds,
     ...(maxCTAs === undefined ? {} : { maxCTAs }),
     ...(save === undefined ? {} : { save }),
   };

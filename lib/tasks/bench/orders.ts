@@ -100,8 +100,13 @@ async function tryAllToAll(
     }
   }
   return {
-    ...{ allToAll, orders: count, runs, different: orders.size, sameBits: same },
-    ...{ failed: failures.length, longestMs: Math.round(1e5 * longest) / 100 },
+    allToAll,
+    orders: count,
+    runs,
+    different: orders.size,
+    sameBits: same,
+    failed: failures.length,
+    longestMs: Math.round(1e5 * longest) / 100,
     ...(failures.length > 0 ? { failure: failures[0] } : {}),
   };
 }

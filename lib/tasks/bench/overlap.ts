@@ -22,12 +22,11 @@ export async function benchOverlap(): Promise<Report> {
   // 2 all-to-alls of 2 inter parts (and 1 intra part at a quarter of the time, 1 to itself)
   const beta = experts / (2 * PART * (2 + 0.5));
   const world = topology({
-    ...{
-      nodes: 2,
-      ranksPerNode: 2,
-      processor: { alpha: 10e-6, flopRate: FLOP_RATE, byteRate: 8e9 },
-    },
-    ...{ inter: { alpha: 20e-6, beta }, intra: { alpha: 10e-6, beta: beta / 4 } },
+    nodes: 2,
+    ranksPerNode: 2,
+    processor: { alpha: 10e-6, flopRate: FLOP_RATE, byteRate: 8e9 },
+    inter: { alpha: 20e-6, beta },
+    intra: { alpha: 10e-6, beta: beta / 4 },
   });
   using engine = openEngine({
     kind: "cpu",
@@ -53,13 +52,11 @@ export async function benchOverlap(): Promise<Report> {
       baseline ||= seconds;
       const { hidden, total } = communication(runs[0].timeline);
       rows.push({
-        ...{
-          pass,
-          scheduler,
-          chunks,
-          ms: milliseconds(seconds),
-          speedUp: hundredths(baseline / seconds),
-        },
+        pass,
+        scheduler,
+        chunks,
+        ms: milliseconds(seconds),
+        speedUp: hundredths(baseline / seconds),
         hidden: hundredths(hidden / total),
         aboveBound: hundredths(seconds / runs[0].bound! - 1),
       });
@@ -67,7 +64,10 @@ export async function benchOverlap(): Promise<Report> {
   }
   return {
     configuration: {
-      ...{ world: "2 x 2", ...LAYER, engine: engine.timing, repetitions: REPETITIONS },
+      world: "2 x 2",
+      ...LAYER,
+      engine: engine.timing,
+      repetitions: REPETITIONS,
       expertsMs: milliseconds(experts),
       allToAllsMs: milliseconds(2 * PART * (2 + 0.5) * beta),
     },

@@ -34,7 +34,11 @@ export class LayerParts {
     const capacity = placesOf(layer, 0);
     const chunks = capacitySlices(count).split({ capacity, topology: layer.topology });
     const pass = {
-      ...{ layer, capacity, chunks, allToAll, configuration: {} },
+      layer,
+      capacity,
+      chunks,
+      allToAll,
+      configuration: {},
       compressor: { dispatch: compressor, combine: compressor },
     };
     this.graphs = {
@@ -132,8 +136,20 @@ function copyOf(task: Task, id: number, after: readonly number[]): Task {
   const { name, kind, label, pass, chunk, stage, lane, flops, kernels, transfers, layer } = task;
   const { bytes, traffic, uses } = task;
   return {
-    ...{ id, name, kind, label, pass, chunk, stage, lane, after, flops, bytes, layer },
-    ...{ kernels, transfers },
+    id,
+    name,
+    kind,
+    label,
+    pass,
+    chunk,
+    stage,
+    lane,
+    after,
+    flops,
+    bytes,
+    layer,
+    kernels,
+    transfers,
     ...(traffic ? { traffic } : {}),
     ...(uses ? { uses } : {}),
   };

@@ -26,8 +26,12 @@ export interface ReadyCase {
 const CPU_CASE: ReadyCase = {
   name: "50 M parameters",
   config: {
-    ...{ tokens: 256, modelDim: 1024, hiddenDim: 2048, experts: 8 },
-    ...{ gate: topK({ k: 2 }), expert: swiglu() },
+    tokens: 256,
+    modelDim: 1024,
+    hiddenDim: 2048,
+    experts: 8,
+    gate: topK({ k: 2 }),
+    expert: swiglu(),
   },
   gradient: "experts.w1",
 };

@@ -107,7 +107,12 @@ async function measure(
 ): Promise<Measured[]> {
   const { scheduler, allToAll, codec, chunks } = combination;
   const choices = {
-    ...{ scheduler, allToAll, compressor: codec, chunks, results: false, bound: true },
+    scheduler,
+    allToAll,
+    compressor: codec,
+    chunks,
+    results: false,
+    bound: true,
     ...(timeLimit === undefined ? {} : { timeLimit }),
   };
   const found: Measured[] = [];
@@ -119,8 +124,13 @@ async function measure(
     const run = runs[Math.floor(runs.length / 2)];
     const bound = boundOf(run, sharing);
     found.push({
-      ...{ ...combination, pass, seconds: run.makespan, run },
-      ...{ bound: bound.seconds, boundLimit: bound.limit, hidden: hiddenFraction(run.timeline) },
+      ...combination,
+      pass,
+      seconds: run.makespan,
+      run,
+      bound: bound.seconds,
+      boundLimit: bound.limit,
+      hidden: hiddenFraction(run.timeline),
     });
   }
   return found;

@@ -48,9 +48,10 @@ export async function benchSharedExpert(): Promise<Report> {
 
 const rowsOf = (engine: string, rows: readonly SharedRow[]): Row[] =>
   rows.map(({ pass, place, makespan, exposed }) => ({
-    ...{ engine, pass, place, makespanMs: milliseconds(makespan) },
-    ...{
-      exposedMs: milliseconds(exposed),
-      overWithout: hundredths(makespan / (makespan - exposed)),
-    },
+    engine,
+    pass,
+    place,
+    makespanMs: milliseconds(makespan),
+    exposedMs: milliseconds(exposed),
+    overWithout: hundredths(makespan / (makespan - exposed)),
   }));

@@ -27,8 +27,12 @@ export function benchSimulate(): Promise<Report> {
   for (const tasks of [10, 100, 1000, 10_000]) rows.push(chain(tasks));
   return Promise.resolve({
     configuration: {
-      ...{ allToAll: hierarchical2d.name, scheduler: optSche.name, chunks: CHUNKS },
-      ...{ passes: "forward and backward", ranksPerNode: RANKS_PER_NODE, repetitions: REPETITIONS },
+      allToAll: hierarchical2d.name,
+      scheduler: optSche.name,
+      chunks: CHUNKS,
+      passes: "forward and backward",
+      ranksPerNode: RANKS_PER_NODE,
+      repetitions: REPETITIONS,
     },
     rows,
   });
@@ -83,7 +87,11 @@ function passes(world: Topology): Program[] {
   const layer = resolveLayer({ tokens: 8 * experts, modelDim: 64, hiddenDim: 64, experts }, world);
   const chunks = capacitySlices(CHUNKS).split({ capacity: 8, topology: world });
   const pass = {
-    ...{ layer, capacity: 8, chunks, allToAll: hierarchical2d, configuration: {} },
+    layer,
+    capacity: 8,
+    chunks,
+    allToAll: hierarchical2d,
+    configuration: {},
     compressor: { dispatch: none, combine: none },
   };
   const graphs = [
@@ -130,7 +138,10 @@ function row(
   const ranks = what === "one node for all" ? world.ranksPerNode : world.ranks;
   const operations = positions * ranks;
   return {
-    ...{ what, ranks: world.ranks, positions, operations },
+    what,
+    ranks: world.ranks,
+    positions,
+    operations,
     graphsMs: milliseconds(ms.graphs * 1e-3),
     firstMs: milliseconds(ms.first * 1e-3),
     againMs: milliseconds(ms.again * 1e-3),

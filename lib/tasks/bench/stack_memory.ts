@@ -36,7 +36,8 @@ async function stackRow(compressor: string, chunks: number): Promise<Row> {
   const separate = rows.reduce((sum, { bytes, shared }) => sum + (shared ? bytes : 0), 0);
   const shared = plans.reduce((most, { arena }) => Math.max(most, arena), 0);
   return {
-    ...{ compressor, chunks },
+    compressor,
+    chunks,
     "parameters MiB": mib(lives.parameter),
     "gradients MiB": mib(lives.gradient),
     "saved MiB": mib(lives.saved),

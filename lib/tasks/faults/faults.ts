@@ -32,7 +32,9 @@ const LONG = 120;
 /** What all rows of a report on faults share. */
 export const FAULT_TEXT: Row = {
   ...FAULT_LAYER,
-  ...{ scheduler: CHOICES.scheduler, allToAll: CHOICES.allToAll, chunks: CHOICES.chunks },
+  scheduler: CHOICES.scheduler,
+  allToAll: CHOICES.allToAll,
+  chunks: CHOICES.chunks,
   seconds: "from the fault to the error",
   sameBits: "of what computes after it, with those of one process without NCCL",
 };

@@ -41,10 +41,15 @@ async function overProxy(change: Change, joining: number): Promise<Workers> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-lock", "-A", PROGRAM.href],
     env: {
-      ...{ RANK: "1", WORLD_SIZE: `${PROCESSES}`, SCHEMOE_TOKEN: token },
-      ...{ MASTER_ADDR: "127.0.0.1", MASTER_PORT: `${proxy.port}` },
+      RANK: "1",
+      WORLD_SIZE: `${PROCESSES}`,
+      SCHEMOE_TOKEN: token,
+      MASTER_ADDR: "127.0.0.1",
+      MASTER_PORT: `${proxy.port}`,
     },
-    ...{ stdin: "null", stdout: "null", stderr: "null" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
   }).spawn();
   const end = async () => {
     kill(child.pid);

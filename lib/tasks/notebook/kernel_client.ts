@@ -77,8 +77,11 @@ export class KernelClient {
     const argv = [...kernelSpec().argv as string[], "--quiet"]
       .map((argument) => argument.replace("{connection_file}", file));
     const process = new Deno.Command(argv[0], {
-      ...{ args: argv.slice(1), cwd, env: { NO_COLOR: "1", ...env } },
-      ...{ stdin: "null", stdout: "null" },
+      args: argv.slice(1),
+      cwd,
+      env: { NO_COLOR: "1", ...env },
+      stdin: "null",
+      stdout: "null",
     }).spawn();
     try {
       const types = ["DEALER", "SUB"] as const;
@@ -119,7 +122,8 @@ export class KernelClient {
     return {
       outputs: outputs.map(({ type, content: { text, data } }) => ({
         output_type: type as CellOutput["output_type"],
-        ...{ text, data },
+        text,
+        data,
       })),
       error: status === "ok" ? undefined : problemOf(ename, evalue),
     };

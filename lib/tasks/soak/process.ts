@@ -24,7 +24,9 @@ export function usageNow(): Usage {
   const { rss, heapUsed, external } = Deno.memoryUsage();
   const status = Deno.readTextFileSync("/proc/self/status");
   return {
-    ...{ resident: rss, heap: heapUsed, external },
+    resident: rss,
+    heap: heapUsed,
+    external,
     descriptors: [...Deno.readDirSync("/proc/self/fd")].length,
     threads: Number(/Threads:\s+(\d+)/.exec(status)?.[1]),
   };

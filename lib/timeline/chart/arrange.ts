@@ -111,7 +111,12 @@ export function arrange(subject: Subject, options: GanttOptions, shared: Shared 
   const caption = shorten(
     [
       captionOf({
-        ...{ groups, shown, all: all.size, lanes, path, standIn },
+        groups,
+        shown,
+        all: all.size,
+        lanes,
+        path,
+        standIn,
         bars: { drawn: list.length, all: every.length },
       }),
       memory ? memoryText(memory, shown.map((group) => group.rank)) : "",
@@ -120,7 +125,10 @@ export function arrange(subject: Subject, options: GanttOptions, shared: Shared 
     width - 2 * MARGIN,
   );
   const layout = layOut({
-    ...{ width, header: legend.bottom + 6, footer: caption ? 24 : 4, ranks },
+    width,
+    header: legend.bottom + 6,
+    footer: caption ? 24 : 4,
+    ranks,
     lanes: memory ? new Set([...lanes, MEMORY]) : lanes,
     tall: new Set([MEMORY]),
     left: shared.left,
@@ -143,7 +151,13 @@ export function arrange(subject: Subject, options: GanttOptions, shared: Shared 
   const held = memory && memoryBoxes(memory, { layout, scale, begin });
   const drawn = path && pathMarks(path, { layout, scale, list, standIn, timeline });
   const chart: Chart = {
-    ...{ title, lines, caption, layout, legend, bars, axis: { end: whole / ns, unit } },
+    title,
+    lines,
+    caption,
+    layout,
+    legend,
+    bars,
+    axis: { end: whole / ns, unit },
     exposed: exposed.map((gap) => ({
       x1: scale(gap.begin),
       x2: scale(gap.end),
@@ -154,8 +168,14 @@ export function arrange(subject: Subject, options: GanttOptions, shared: Shared 
     ...(held ? { memory: held } : {}),
   };
   const zoom: ZoomData = {
-    ...{ left: layout.left, right: layout.right, top: layout.top, bottom: layout.bottom },
-    ...{ end: whole, unit, unitNs: ns, fontSize: layout.roomy ? layout.fontSize : 0 },
+    left: layout.left,
+    right: layout.right,
+    top: layout.top,
+    bottom: layout.bottom,
+    end: whole,
+    unit,
+    unitNs: ns,
+    fontSize: layout.roomy ? layout.fontSize : 0,
     bars,
     exposed: exposed.flatMap((gap) => [gap.begin - begin, gap.end - begin]),
     path: (drawn?.times ?? []).map((time) => time - begin),
@@ -199,7 +219,8 @@ function labelled({ rank, node, ranks, nodes }: RankGroup): ShownRank {
   const list = listNumbers(ranks);
   const nodeList = listNumbers(nodes);
   return {
-    ...{ rank, node },
+    rank,
+    node,
     label: list.length <= 9 ? `ranks ${list}` : `${ranks.length} ranks`,
     nodeLabel: nodes.length === 1
       ? `node ${node}`

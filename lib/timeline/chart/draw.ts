@@ -144,7 +144,9 @@ export function draw(Plot: Plot, chart: Chart, document: DocumentLike) {
 function drawMemory(Plot: Plot, { title, ...box }: MemoryBoxes) {
   return [
     boxes(Plot, box, {
-      ...{ fill: PAGE.grid, className: "gantt-memory", title: fixed(title) },
+      fill: PAGE.grid,
+      className: "gantt-memory",
+      title: fixed(title),
       // otherwise the paper shines through where two boxes meet
       shapeRendering: "crispEdges",
     }),
@@ -158,14 +160,20 @@ function drawGaps(Plot: Plot, gaps: Gaps, layout: Layout) {
   const middle = (a: readonly number[], b: readonly number[], i: number) => (a[i] + b[i]) / 2;
   return [
     boxes(Plot, { x1, x2, y1, y2 }, {
-      ...{ fill: PAGE.paper, fillOpacity: 0, title: fixed(title), className: "gantt-gaps" },
+      fill: PAGE.paper,
+      fillOpacity: 0,
+      title: fixed(title),
+      className: "gantt-gaps",
     }),
     words(
       Plot,
       said.map((i) => ({ x: middle(x1, x2, i), y: middle(y1, y2, i), text: text[i] })),
       {
-        ...{ fontSize: gapFont(layout), fill: PAGE.ink, fontStyle: "italic" },
-        ...{ className: "gantt-waits", pointerEvents: "none" },
+        fontSize: gapFont(layout),
+        fill: PAGE.ink,
+        fontStyle: "italic",
+        className: "gantt-waits",
+        pointerEvents: "none",
       },
     ),
   ];
@@ -181,14 +189,27 @@ function drawPath(
   const quiet = { pointerEvents: "none" } as const;
   return [
     boxes(Plot, { x1: pick(bars.x1), x2: pick(bars.x2), y1: pick(bars.y1), y2: pick(bars.y2) }, {
-      ...{ fill: PAGE.paper, fillOpacity: 0.66, className: "gantt-off", ...quiet },
+      fill: PAGE.paper,
+      fillOpacity: 0.66,
+      className: "gantt-off",
+      ...quiet,
     }),
     Plot.link({ length: links.x.length }, {
-      ...{ x1: fixed(links.x), x2: fixed(links.x), y1: fixed(links.y1), y2: fixed(links.y2) },
-      ...{ stroke: PAGE.ink, strokeWidth: 1.5, className: "gantt-links", ...quiet },
+      x1: fixed(links.x),
+      x2: fixed(links.x),
+      y1: fixed(links.y1),
+      y2: fixed(links.y2),
+      stroke: PAGE.ink,
+      strokeWidth: 1.5,
+      className: "gantt-links",
+      ...quiet,
     }),
     boxes(Plot, on, {
-      ...{ fill: "none", stroke: PAGE.ink, strokeWidth: 1.75, className: "gantt-path", ...quiet },
+      fill: "none",
+      stroke: PAGE.ink,
+      strokeWidth: 1.75,
+      className: "gantt-path",
+      ...quiet,
     }),
   ];
 }

@@ -39,7 +39,9 @@ export function makeGaps(
   const y = shown.map(({ rank, lane }) => top.get(`${rank} ${lane}`)!);
   const candidates = shown.map(textsOf);
   return {
-    ...{ x1, x2, candidates },
+    x1,
+    x2,
+    candidates,
     y1: y.map((at) => at + 1),
     y2: y.map((at) => at + layout.rowHeight - 1),
     title: shown.map(titleOf),

@@ -73,7 +73,10 @@ export function placeLegend(content: LegendContent): Legend {
   }
   if (content.critical) {
     communication.push({
-      ...{ name: "critical path", fill: PAGE.paper, ink: PAGE.ink, waiting: false },
+      name: "critical path",
+      fill: PAGE.paper,
+      ink: PAGE.ink,
+      waiting: false,
       critical: true,
     });
   }

@@ -73,7 +73,9 @@ function joined(
     const last = found.at(-1);
     if (last && scale(last.end) - scale(last.begin) < 1) {
       found[found.length - 1] = {
-        ...{ begin: last.begin, end: step.end, bytes: Math.max(last.bytes, step.bytes) },
+        begin: last.begin,
+        end: step.end,
+        bytes: Math.max(last.bytes, step.bytes),
       };
     } else found.push(step);
   }

@@ -117,7 +117,9 @@ async function pictureSvg(parts: PictureParts, options: PictureOptions): Promise
     // Plot's types want a browser's Document and use but createElementNS and documentElement
     // deno-lint-ignore no-explicit-any
     document: document as any,
-    ...{ width, height, margin: 0 },
+    width,
+    height,
+    margin: 0,
     style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: parts.label,
     x: { type: "linear", domain: [0, width], range: [0, width], axis: null },
@@ -125,12 +127,17 @@ async function pictureSvg(parts: PictureParts, options: PictureOptions): Promise
     ...plot,
     marks: [
       boxes(Plot, { x1: [0.5], y1: [0.5], x2: [width - 0.5], y2: [height - 0.5] }, {
-        ...{ fill: PAGE.paper, stroke: PAGE.edge, rx: 6 },
+        fill: PAGE.paper,
+        stroke: PAGE.edge,
+        rx: 6,
       }),
       // deno-lint-ignore no-explicit-any
       ...marks(Plot) as any[],
       words(Plot, [{ x: MARGIN, y: TITLE, text: title }], {
-        ...{ fontSize: 14, fontWeight: "bold", textAnchor: "start", fill: PAGE.ink },
+        fontSize: 14,
+        fontWeight: "bold",
+        textAnchor: "start",
+        fill: PAGE.ink,
       }),
       words(Plot, lines.map(at(TITLE + LINE)), small),
       words(Plot, note.map(at(space.top + inside + 8)), small),

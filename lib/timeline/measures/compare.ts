@@ -104,7 +104,8 @@ export function compare(
     toString: () => text,
     async [Symbol.for("Jupyter.display")]() {
       const shown = displayable({
-        ...{ text, svg: await svg() },
+        text,
+        svg: await svg(),
         html: `<div>${await html()}${showHtml(summary)}</div>`,
       });
       return await shown[Symbol.for("Jupyter.display")]();
@@ -144,7 +145,11 @@ function summarize(runs: readonly (Timed & { readonly name: string })[]): Timeli
     const ns = makespan(timeline);
     const count = Math.max(1, ranks.numRows());
     return {
-      ...{ name, ns, hidden: hidden / total, exposed: exposed / count, waiting: waiting / count },
+      name,
+      ns,
+      hidden: hidden / total,
+      exposed: exposed / count,
+      waiting: waiting / count,
       above: bound === undefined ? undefined : rounded(ns / (bound * 1e9) - 1),
     };
   });

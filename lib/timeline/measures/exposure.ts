@@ -64,7 +64,12 @@ export function exposuresOf(operations: Operations): Exposure[] {
     const computing = operations.lanes.get(`${rank} compute`) ?? [];
     const next = computing.find(({ start }) => start >= end - operations.tolerance);
     return {
-      ...{ ...exposure, pass, name, label, chunk, lane },
+      ...exposure,
+      pass,
+      name,
+      label,
+      chunk,
+      lane,
       why: whyThen(operations, exposure.worst),
       holdsUp: next?.name,
     };

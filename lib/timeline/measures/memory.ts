@@ -114,7 +114,8 @@ function heldOf(programs: readonly RanOrder[], rank: number): Held[] {
       } else {
         const before = spans.get(name);
         spans.set(name, {
-          ...{ bytes: Math.max(bytes, before?.bytes ?? 0), life },
+          bytes: Math.max(bytes, before?.bytes ?? 0),
+          life,
           begin: Math.min(span.begin, before?.begin ?? Infinity),
           end: Math.max(span.end, before?.end ?? 0),
         });

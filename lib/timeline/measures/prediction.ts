@@ -74,7 +74,8 @@ export function predictedVsMeasured(measured: Subject, simulated: Subject): Pred
     toString: () => text,
     async [Symbol.for("Jupyter.display")]() {
       const shown = displayable({
-        ...{ text, svg: await runs.svg() },
+        text,
+        svg: await runs.svg(),
         html: `<div>${await runs.html()}${showHtml(summary)}</div>`,
       });
       return await shown[Symbol.for("Jupyter.display")]();

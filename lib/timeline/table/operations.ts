@@ -132,7 +132,11 @@ function read(timeline: Subject): Operation[] {
   const text = (name: "lane" | "kind" | "pass" | "name" | "label") =>
     column<string>(timeline, name);
   const [lane, kind, pass, name, label] = [
-    ...[text("lane"), text("kind"), text("pass"), text("name"), text("label")],
+    text("lane"),
+    text("kind"),
+    text("pass"),
+    text("name"),
+    text("label"),
   ];
   const chunk = column<number | null>(timeline, "chunk");
   const deps = column<string | null>(timeline, "deps");

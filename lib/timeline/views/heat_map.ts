@@ -92,10 +92,14 @@ export function heatMap(rows: readonly HeatRow[], { left, right, top }: Space): 
         ),
       }),
       words(Plot, names.map((text, i) => ({ x: from - 8, y: first + high * (i + 0.5), text })), {
-        ...{ fontSize: high > 13 ? 11 : 9, textAnchor: "end", fill: PAGE.ink },
+        fontSize: high > 13 ? 11 : 9,
+        textAnchor: "end",
+        fill: PAGE.ink,
       }),
       words(Plot, said.map((text, i) => ({ x: to + 8, y: first + high * (i + 0.5), text })), {
-        ...{ ...faint, fontSize: high > 13 ? 11 : 9, textAnchor: "start" },
+        ...faint,
+        fontSize: high > 13 ? 11 : 9,
+        textAnchor: "start",
       }),
       words(
         Plot,

@@ -26,7 +26,9 @@ export function swatches(
       y2: xs.map(() => y + SQUARE / 2),
     }, { fill: fixed(list.map(({ fill }) => fill)), stroke: PAGE.edge, strokeWidth: 0.5 }),
     words(Plot, list.map(({ name: text }, i) => ({ x: xs[i] + SQUARE + 5, y, text })), {
-      ...{ fontSize: 11, textAnchor: "start", fill: PAGE.ink },
+      fontSize: 11,
+      textAnchor: "start",
+      fill: PAGE.ink,
     }),
   ];
 }
@@ -53,10 +55,12 @@ export function axisMarks(Plot: Plot, { from, to, top, bottom, end, what }: {
       y2: x.map(() => bottom + 4),
     }, { fill: PAGE.grid }),
     words(Plot, ticks.map((tick, i) => ({ x: x[i], y: bottom + 12, text: `${tick}` })), {
-      ...{ fontSize: 11, fill: PAGE.faint },
+      fontSize: 11,
+      fill: PAGE.faint,
     }),
     words(Plot, [{ x: (from + to) / 2, y: bottom + 27, text: `time (${unit}), ${what}` }], {
-      ...{ fontSize: 11, fill: PAGE.faint },
+      fontSize: 11,
+      fill: PAGE.faint,
     }),
   ];
 }

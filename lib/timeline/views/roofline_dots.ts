@@ -71,18 +71,24 @@ export function rooflineDots({ dots, roof: { flopRate, byteRate } }: {
       ),
       ...lines(Plot),
       Plot.line({ length: 3 }, {
-        ...{ x: fixed(roof.x), y: fixed(roof.y), stroke: PAGE.ink, strokeWidth: 1.5 },
+        x: fixed(roof.x),
+        y: fixed(roof.y),
+        stroke: PAGE.ink,
+        strokeWidth: 1.5,
       }),
       Plot.dot({ length: dots.length }, {
         x: fixed(dots.map(({ intensity }) => px(intensity))),
         y: fixed(rates.map(py)),
-        ...{ r: 4.5, stroke: PAGE.ink, strokeWidth: 0.75 },
+        r: 4.5,
+        stroke: PAGE.ink,
+        strokeWidth: 0.75,
         fill: fixed(dots.map(({ kind }) => kindStyle(kind).fill)),
         title: titles,
       }),
       words(Plot, ticks.x.map((v) => ({ x: px(v), y: bottom + 12, text: `${v}` })), faint),
       words(Plot, ticks.y.map((v) => ({ x: from - 8, y: py(v), text: rateText(v, "FLOP/s") })), {
-        ...{ ...faint, textAnchor: "end" },
+        ...faint,
+        textAnchor: "end",
       }),
       words(Plot, [{
         x: (from + to) / 2,

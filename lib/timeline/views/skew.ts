@@ -88,7 +88,10 @@ function skewRows(operations: Operations): SkewRow[] {
       ranks.reduce((sum, rank) => sum + of(rank), 0) / ranks.length;
     const waiting = mean((rank) => rank.waiting);
     return {
-      ...{ pass, name, waiting, lastRank: waiting > 0 ? lastRank(operations, phases) : undefined },
+      pass,
+      name,
+      waiting,
+      lastRank: waiting > 0 ? lastRank(operations, phases) : undefined,
       start: phases.reduce((least, { start }) => Math.min(least, start), Infinity),
       back: phases[0].label.endsWith("2"),
       transfer: mean(({ transfer }) => transfer),

@@ -74,10 +74,14 @@ export function skewBars(rows: readonly SkewRow[], { left, right, top }: Space):
         title: fixed(titles),
       }),
       words(Plot, names.map((text, i) => ({ x: from - 8, y: y[i] + HEIGHT / 2, text })), {
-        ...{ fontSize: 11, textAnchor: "end", fill: PAGE.ink },
+        fontSize: 11,
+        textAnchor: "end",
+        fill: PAGE.ink,
       }),
       words(Plot, said.map((text, i) => ({ x: to + 8, y: y[i] + HEIGHT / 2, text })), {
-        ...{ fontSize: 11, textAnchor: "start", fill: PAGE.faint },
+        fontSize: 11,
+        textAnchor: "start",
+        fill: PAGE.faint,
       }),
     ],
   };

@@ -117,7 +117,8 @@ function layersOf(given: TokenCounts | StepCounts, item: number) {
   if (!layerLoads) return [{ given: given as TokenCounts, item }];
   const ranks = worldOf(given as StepCounts)?.ranks ?? 1;
   return layerLoads.map((table, layer): { given: TokenCounts; item: number } => ({
-    ...{ item, given: { table, layer, step, ranks, experts: table.length / ranks } },
+    item,
+    given: { table, layer, step, ranks, experts: table.length / ranks },
   }));
 }
 
@@ -164,7 +165,10 @@ function rowOf({ layer, step, tokens }: Counted): HeatRow {
   const mean = sum / tokens.length;
   const over = Array.from(tokens, (count) => mean > 0 ? count / mean : NaN);
   return {
-    ...{ layer, step, tokens, over },
+    layer,
+    step,
+    tokens,
+    over,
     most: mean > 0 ? over.reduce((a, b) => Math.max(a, b), 0) : 0,
     dead: tokens.reduce((count, value) => count + Number(value === 0), 0),
   };

@@ -69,13 +69,17 @@ export function waterfall({ before, after, names, changes }: {
         y2: steps.map((_, i) => y[i + 1] + 2),
       }, { fill: PAGE.ink }),
       words(Plot, rows.map(({ what: text }, i) => ({ x: from - 8, y: y[i] + HEIGHT / 2, text })), {
-        ...{ fontSize: 11, textAnchor: "end", fill: PAGE.ink },
+        fontSize: 11,
+        textAnchor: "end",
+        fill: PAGE.ink,
       }),
       words(
         Plot,
         rows.map(({ said: text }, i) => ({ x: ends[i] + 6, y: y[i] + HEIGHT / 2, text })),
         {
-          ...{ fontSize: 11, textAnchor: "start", fill: PAGE.ink },
+          fontSize: 11,
+          textAnchor: "start",
+          fill: PAGE.ink,
         },
       ),
     ],
