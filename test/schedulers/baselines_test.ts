@@ -132,7 +132,7 @@ Deno.test("fasterMoE sends all groups, computes all, returns all", async () => {
 });
 
 /** Two nodes of one rank: 32 rows for each expert take 1 s of link for 16 rows and 2 s of expert for 32. */
-const byHand = (scheduler: string, chunks: number) => {
+const byHand = async (scheduler: string, chunks: number) => {
   using engine = openEngine({
     kind: "simulate",
     topology: topology({
@@ -143,14 +143,8 @@ const byHand = (scheduler: string, chunks: number) => {
       processor: { alpha: 0, flopRate: 2 * 16 * 4 * 32 * 64 / 2, byteRate: 1e30 },
     }),
   });
-  return createLayer(engine, {
-    tokens: 32,
-    modelDim: 32,
-    hiddenDim: 64,
-    experts: 2,
-    gate: topK({ k: 2 }),
-  })
-    .forward({ scheduler, chunks });
+  const sizes = { tokens: 32, modelDim: 32, hiddenDim: 64, experts: 2, gate: topK({ k: 2 }) };
+  return await createLayer(engine, sizes).forward({ scheduler, chunks });
 };
 const gate = 2 * 32 * 32 * 2 / (16 * 4 * 32 * 64);
 
