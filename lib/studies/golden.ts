@@ -238,7 +238,7 @@ export function goldenErrors(
 }
 
 /** What of a result the case expects: all, or without the columns and experts of `withIdleExperts`. */
-function corner(golden: GoldenCase, name: string, got: Float32Array): Float32Array {
+export function corner(golden: GoldenCase, name: string, got: Float32Array): Float32Array {
   const { shape } = golden.tensors.get(name)!;
   const whole = golden.tensors.get(name === "y" ? "x" : name.replace(/^grad\./, ""))?.shape;
   return whole && whole.join() !== shape.join() ? resized(got, { from: whole, to: shape }) : got;

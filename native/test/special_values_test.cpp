@@ -160,6 +160,21 @@ void reductions(Bench& bench) {
   CHECK(same(bench.read(dots, 2), {kNan, 0}));
 }
 
+/// Placed by priority a token with NaN goes first; equal loads leave a bias as it is, whatever their number.
+void routings(Bench& bench) {
+  const uint32_t scores = bench.buffer(std::vector<float>{0.5f, 0.1f, 0.3f, kNan, kNan, 0.2f, 0.9f, 0.4f});
+  const uint32_t choices = bench.buffer(std::vector<int32_t>{0, 0, 0, 0}), targets = bench.empty<int32_t>(4);
+  const uint32_t places = bench.empty<int32_t>(4), loads = bench.empty<int32_t>(2);
+  bench.ok(42, Words().i(4, 2, 2, 1, 1).v(scores).v(choices).v(targets).v(places).v(loads));
+  CHECK(bench.read<int32_t>(places, 4) == (std::vector<int32_t>{3, 0, 1, 2}));
+  for (int64_t rows = 1; rows < 300; ++rows) {
+    const auto count = static_cast<size_t>(rows);
+    const uint32_t even = bench.buffer(std::vector<float>(count, 5)), bias = bench.buffer(std::vector<float>(count, 0.25f));
+    bench.ok(54, Words().i(rows, 1, 0).v(even).v(bias).f(0.125));
+    CHECK(bench.read(bias, count) == std::vector<float>(count, 0.25f));
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -169,5 +184,6 @@ int main() {
   products(bench);
   gates(bench);
   reductions(bench);
+  routings(bench);
   return check::result();
 }

@@ -99,7 +99,7 @@ function fill(engine: Engine, { tokens, rows, k }: Shape): Workspace {
   const uniform =
     () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0, (state + 1) / 2 ** 32);
   const normal = () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
-  const block = values(1 << 20, normal);
+  const block = values(1_000_003, normal);
   for (const name of MATRICES) {
     workspace.ensure({ [name]: 4 * each });
     for (let i = 0; i < each; i += block.length) {

@@ -119,6 +119,35 @@ void route_grad(Both& t) {
   }, 0);
 }
 
+/// The kernels of a plain softmax top-k.
+void plain(Both& t) {
+  for (const Sizes& s : kSizes) {
+    for (bool special : {false, true}) {
+      t.begin("softmax and top_k " + std::to_string(s.rows));
+      auto values = coarse(t, s.each());
+      if (special) spoil(values, s);
+      const auto x = t.floats(values), y = t.floats(t.random(s.each())), by = t.floats(coarse(t, s.each(), -1, 1));
+      const auto choices = t.integers(std::vector<int32_t>(s.chosen(), 77)), weights = t.floats(t.random(s.chosen()));
+      t.run(7, [&](int) { return Words().i(s.tokens, s.rows).v(x).v(y); }, 1e-6);
+      for (int normalize : {0, 1}) {
+        t.run(8, [&](int) { return Words().i(s.tokens, s.rows, s.k, normalize).none().v(x).v(choices).v(weights); }, 1e-6);
+        t.run(8, [&](int) { return Words().i(s.tokens, s.rows, s.k, normalize).v(by).v(x).v(choices).v(weights); }, 1e-6);
+      }
+    }
+    if (s.k < 1) continue;
+    for (int normalize : {0, 1}) {
+      t.begin("gate gradient " + std::to_string(s.rows));
+      auto values = t.random(s.each(), 0, 1);
+      for (float& value : values) value /= static_cast<float>(s.rows) / 2;
+      const auto scores = t.floats(values), choices = t.integers(choices_of(t, s, false)), weights = t.floats(t.random(s.chosen(), 0, 1));
+      const auto d_weights = t.floats(t.random(s.chosen())), d = t.floats(t.random(s.each()));
+      t.run(15, [&](int) {
+        return Words().i(s.tokens, s.rows, s.k, normalize).v(scores).v(choices).v(weights).v(d_weights).v(d).f(0.7);
+      }, 5e-6);
+    }
+  }
+}
+
 void places(Both& t) {
   for (const Sizes& s : {Sizes{1, 1, 1}, Sizes{40, 6, 3}, Sizes{700, 12, 5}, Sizes{3000, 64, 8}, Sizes{900, 300, 22}, Sizes{0, 4, 2}, Sizes{9, 4, 0}}) {
     for (int64_t experts : {s.rows, (s.rows + 1) / 2}) {
@@ -144,9 +173,9 @@ void places(Both& t) {
   const auto loads = t.integers({9, 9, 9, 9}), counts = t.floats({9, 9, 9, 9});
   t.run(42, [&](int) { return Words().i(2, 4, 4, 2, 0).v(scores).v(choices).v(out).v(out).v(loads); }, 0);
   t.run(44, [&](int) { return Words().i(2, 4, 2, 2).v(choices).v(counts); }, 0);
-  for (int wrong : {0, 1}) {
+  for (int wrong : {0, 1, 2}) {
     t.begin("tokens of a table");
-    const auto ids = t.integers({2, 0, wrong ? -7 : 1}), table = t.integers({0, 3, 2, 1, 3, wrong ? 8 : 2});
+    const auto ids = t.integers({2, 0, wrong == 1 ? -7 : 1}), table = t.integers({0, 3, 2, 1, 3, wrong == 2 ? 8 : 2});
     const auto found = t.integers(std::vector<int32_t>(6, 77));
     t.run(51, [&](int) { return Words().i(3, 2, 3, 4).v(ids).v(table).v(found); }, 0);
     t.run(51, [&](int) { return Words().i(2, 2, 3, 4).v(ids).v(table).v(found); }, 0);
@@ -300,6 +329,7 @@ int main() {
   Both t;
   route(t);
   route_grad(t);
+  plain(t);
   places(t);
   columns(t);
   losses(t);

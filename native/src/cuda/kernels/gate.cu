@@ -1,104 +1,81 @@
 // The gate forward: scores, choices, the auxiliary loss.
-#include <cmath>
-
-#include "cuda/kernels/launch.cuh"
+#include "cuda/kernels/gates/best.cuh"
+#include "cuda/kernels/gates/scores.cuh"
 
 namespace schemoe::cuda {
 
+using namespace gates;
+
 namespace {
 
-constexpr int kWarps = 8;
-
 /// One warp per row.
-__global__ void __launch_bounds__(32 * kWarps) softmax_kernel(int64_t rows, int64_t columns, const float* x, float* y) {
-  const auto lane = static_cast<int64_t>(threadIdx.x % 32);
-  for (int64_t row = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; row < rows; row += int64_t{gridDim.x} * kWarps) {
-    const float* from = x + row * columns;
-    float* to = y + row * columns;
-    float most = -INFINITY;
-    for (int64_t j = lane; j < columns; j += 32) most = fmaxf(most, from[j]);
-#pragma unroll
-    for (int step = 16; step > 0; step /= 2) most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, step));
-    double sum = 0;
-    for (int64_t j = lane; j < columns; j += 32) {
-      const float value = expf(from[j] - most);
-      to[j] = value;
-      sum += value;
-    }
-    sum = warp_sum(sum);
-    for (int64_t j = lane; j < columns; j += 32) to[j] = static_cast<float>(to[j] / sum);
-  }
-}
-
-/// A number in order, NaN as the largest: below 2^32 - 1, above 0.
-__device__ inline uint32_t ordered(float value) {
-  if (isnan(value)) return 0xfffffffeu;
-  const uint32_t bits = __float_as_uint(value + 0.0f);  // -0 is 0
-  return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-}
-
-/// Where an expert comes in a token's choices: larger where it is chosen first, by its score, then its logit,
-/// then its number. Those of experts are never {0, 0}.
-struct Rank {
-  uint64_t values;
-  uint32_t first;
-
-  __device__ static Rank of(float score, float logit, int expert) {
-    return {uint64_t{ordered(score)} << 32 | ordered(logit), 0xffffffffu - static_cast<uint32_t>(expert)};
-  }
-  __device__ bool above(const Rank& other) const {
-    return values > other.values || (values == other.values && first > other.first);
-  }
-  __device__ int expert() const { return static_cast<int>(0xffffffffu - first); }
-};
-
-/// One warp per token, scores and logits (or nullptr) [tokens, experts]: in each of k rounds the best of those
-/// after the last one found, so each is read k times.
-__global__ void __launch_bounds__(32 * kWarps)
-    top_k_kernel(int64_t tokens, int experts, int k, bool normalize, const float* logits, const float* scores,
-                 int32_t* choices, float* weights) {
+template <int N, int V>
+__global__ void __launch_bounds__(kThreads) softmax_kernel(int64_t rows, int columns, const float* x, float* y) {
   const auto lane = static_cast<int>(threadIdx.x % 32);
-  for (int64_t token = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; token < tokens;
-       token += int64_t{gridDim.x} * kWarps) {
-    const float* from = scores + token * experts;
-    const float* by = logits ? logits + token * experts : nullptr;
-    Rank last{UINT64_MAX, UINT32_MAX};
+  for (int64_t row = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; row < rows; row += int64_t{gridDim.x} * kWarps) {
+    Own<N, V> from, to;
+    from.load(x + row * columns, columns, lane);
+    to.place(y + row * columns);
+    const float most = largest(columns, lane, from);
     double sum = 0;
+    each(columns, lane, [&](int, float& logit, float& value) { sum += value = expf(logit - most); }, from, to);
+    const double inverse = 1 / warp_sum(sum);
+    each(columns, lane, [&](int, float& value) { value = static_cast<float>(value * inverse); }, to);
+    to.store(y + row * columns, columns, lane);
+  }
+}
+
+/// One warp per token, scores and logits (or nullptr) [tokens, experts]: NaN, then the largest score, then the largest
+/// logit, then the lowest expert first. Of up to 32 choices each lane has one; others are found one by one.
+template <int N, int V>
+__global__ void __launch_bounds__(kThreads)
+    top_k_kernel(int64_t tokens, int experts, int k, bool normalize, const float* logits, const float* scores,
+                 int32_t* choices, float* weights, uint32_t* scratch) {
+  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
+  auto* slots = reinterpret_cast<Candidate*>(shared_memory()) + warp * kSlots;
+  for (int64_t token = int64_t{blockIdx.x} * kWarps + warp; token < tokens; token += int64_t{gridDim.x} * kWarps) {
+    const float* from = scores + token * experts;
+    const SecondOf second{logits ? logits + token * experts : nullptr};
+    int32_t* choice = choices + token * k;
+    float* weight = weights + token * k;
+    Own<N, V> s;
+    Own<N, V, uint32_t> keys;
+    s.load(from, experts, lane);
+    keys.place(scratch + (int64_t{blockIdx.x} * kWarps + warp) * experts);
+    each(experts, lane, [](int, uint32_t& key, float& score) { key = key_of(score); }, keys, s);
+    const int total = k <= 32 ? gather(experts, lane, k, slots, keys, s, second) : -1;
+    double sum = 0;  // in the order of choices, as on the CPU
+    if (total >= k) {
+      const Candidate mine = ranked(slots, total, k, lane);
+      for (int c = 0; c < k; ++c) sum += __shfl_sync(kAllLanes, mine.score, c);
+      if (lane >= k) continue;
+      choice[lane] = mine.number;
+      weight[lane] = normalize && k > 1 ? static_cast<float>(mine.score / sum) : mine.score;
+      continue;
+    }
     for (int c = 0; c < k; ++c) {
-      Rank best{0, 0};
-      for (int e = lane; e < experts; e += 32) {
-        const Rank candidate = Rank::of(from[e], by ? by[e] : 0.0f, e);
-        if (last.above(candidate) && candidate.above(best)) best = candidate;
-      }
-#pragma unroll
-      for (int step = 16; step > 0; step /= 2) {
-        const Rank other{__shfl_xor_sync(kAllLanes, best.values, step), __shfl_xor_sync(kAllLanes, best.first, step)};
-        if (other.above(best)) best = other;
-      }
-      last = best;
-      // None is left where a Program changes scores meanwhile; any expert will do then, but it must exist.
-      const int chosen = best.values == 0 ? 0 : best.expert();
-      const float weight = from[chosen];
-      sum += weight;
-      if (lane == 0) {
-        choices[token * k + c] = chosen;
-        weights[token * k + c] = weight;
-      }
+      const int e = take_first(experts, lane, keys, second);
+      const float score = from[e];
+      sum += score;
+      if (lane > 0) continue;
+      choice[c] = e;
+      weight[c] = score;
     }
     __syncwarp();
     if (!normalize || k < 2) continue;
-    for (int c = lane; c < k; c += 32) weights[token * k + c] = static_cast<float>(weights[token * k + c] / sum);
+    for (int c = lane; c < k; c += 32) weight[c] = static_cast<float>(weight[c] / sum);
   }
 }
 
 constexpr int kExperts = 128;  // experts at a time
 constexpr int kLossBlocks = 256;
+constexpr int kLossWarps = 8;
 
 /// Each block sums the scores and counts the first choices of a range of tokens.
-__global__ void __launch_bounds__(32 * kWarps)
+__global__ void __launch_bounds__(32 * kLossWarps)
     loss_parts_kernel(int64_t tokens, int64_t experts, int64_t k, const float* scores, const int32_t* choices,
                       double* sums, double* firsts, Report report) {
-  __shared__ double part[kWarps][kExperts];
+  __shared__ double part[kLossWarps][kExperts];
   __shared__ int count[kExperts];
   const int64_t each = (tokens + gridDim.x - 1) / gridDim.x;
   const int64_t begin = blockIdx.x * each;
@@ -111,7 +88,7 @@ __global__ void __launch_bounds__(32 * kWarps)
     for (int e = lane; e < here; e += 32) {
       double sum = 0;
 #pragma unroll 4
-      for (int64_t token = begin + warp; token < end; token += kWarps) sum += scores[token * experts + base + e];
+      for (int64_t token = begin + warp; token < end; token += kLossWarps) sum += scores[token * experts + base + e];
       part[warp][e] = sum;
     }
     for (int64_t token = begin + threadIdx.x; token < end; token += blockDim.x) {
@@ -123,7 +100,7 @@ __global__ void __launch_bounds__(32 * kWarps)
     __syncthreads();
     for (int e = static_cast<int>(threadIdx.x); e < here; e += blockDim.x) {
       double sum = 0;
-      for (int w = 0; w < kWarps; ++w) sum += part[w][e];
+      for (int w = 0; w < kLossWarps; ++w) sum += part[w][e];
       sums[blockIdx.x * experts + base + e] = sum;
       firsts[blockIdx.x * experts + base + e] = count[e];
     }
@@ -131,13 +108,13 @@ __global__ void __launch_bounds__(32 * kWarps)
   }
 }
 
-__global__ void __launch_bounds__(32 * kWarps)
+__global__ void __launch_bounds__(32 * kLossWarps)
     loss_kernel(int blocks, int64_t tokens, int64_t experts, const double* sums, const double* firsts, float* loss) {
   // A warp has every eighth expert; its lanes share the blocks.
-  __shared__ double products[kWarps];
+  __shared__ double products[kLossWarps];
   const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
   double mine = 0;
-  for (int64_t e = warp; e < experts; e += kWarps) {
+  for (int64_t e = warp; e < experts; e += kLossWarps) {
     double sum = 0, first = 0;
     for (int b = lane; b < blocks; b += 32) {
       sum += sums[b * experts + e];
@@ -158,24 +135,34 @@ __global__ void __launch_bounds__(32 * kWarps)
 
 void run(const Softmax& s, const Context& context) {
   if (s.rows == 0 || s.columns == 0) return;
-  LAUNCH(context.stream, grid_of(ceil_div(s.rows, kWarps)), 32 * kWarps, 0, softmax_kernel, s.rows, s.columns,
-         context.at<const float>(s.x), context.at<float>(s.y));
+  const auto* x = context.at<const float>(s.x);
+  auto* y = context.at<float>(s.y);
+  with_row(s.columns, {x, y}, [&](auto n, auto v) {
+    LAUNCH(context.stream, row_blocks(s.rows, s.columns), kThreads, 0, (softmax_kernel<n(), v()>), s.rows,
+           static_cast<int>(s.columns), x, y);
+  });
 }
 
 void run(const TopK& t, const Context& context) {
   if (t.tokens == 0 || t.k == 0) return;
-  LAUNCH(context.stream, grid_of(ceil_div(t.tokens, kWarps)), 32 * kWarps, 0, top_k_kernel, t.tokens,
-         static_cast<int>(t.experts), static_cast<int>(t.k), t.normalize, context.at<const float>(t.logits),
-         context.at<const float>(t.scores), context.at<int32_t>(t.choices), context.at<float>(t.weights));
+  const auto* scores = context.at<const float>(t.scores);
+  const unsigned grid = row_blocks(t.tokens, t.experts);
+  with_row(t.experts, {scores}, [&](auto n, auto v) {
+    uint32_t* scratch = nullptr;
+    if (n() == 0) scratch = context.scratch.get<uint32_t>(static_cast<size_t>(grid * kWarps * t.experts), context.stream);
+    LAUNCH(context.stream, grid, kThreads, kWarps * kSlots * sizeof(Candidate), (top_k_kernel<n(), v()>), t.tokens,
+           static_cast<int>(t.experts), static_cast<int>(t.k), t.normalize, context.at<const float>(t.logits), scores, context.at<int32_t>(t.choices),
+           context.at<float>(t.weights), scratch);
+  });
 }
 
 void run(const AuxLoss& a, const Context& context) {
   const auto blocks = static_cast<unsigned>(std::clamp<int64_t>(ceil_div(a.tokens, 64), 1, kLossBlocks));
   auto* sums = context.scratch.get<double>(static_cast<size_t>(2 * kLossBlocks * a.experts), context.stream);
   auto* firsts = sums + kLossBlocks * a.experts;
-  LAUNCH(context.stream, blocks, 32 * kWarps, 0, loss_parts_kernel, a.tokens, a.experts, a.k,
+  LAUNCH(context.stream, blocks, 32 * kLossWarps, 0, loss_parts_kernel, a.tokens, a.experts, a.k,
          context.at<const float>(a.scores), context.at<const int32_t>(a.choices), sums, firsts, context.report());
-  LAUNCH(context.stream, 1, 32 * kWarps, 0, loss_kernel, static_cast<int>(blocks), a.tokens, a.experts, sums, firsts,
+  LAUNCH(context.stream, 1, 32 * kLossWarps, 0, loss_kernel, static_cast<int>(blocks), a.tokens, a.experts, sums, firsts,
          context.at<float>(a.loss));
 }
 

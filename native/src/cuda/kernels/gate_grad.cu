@@ -1,19 +1,13 @@
 // The gate backward.
-#include "cuda/kernels/launch.cuh"
+#include "cuda/kernels/gates/counts.cuh"
+#include "cuda/kernels/gates/rows.cuh"
+#include "cuda/kernels/gates/scatter.cuh"
 
 namespace schemoe::cuda {
 
+using namespace gates;
+
 namespace {
-
-constexpr int kWarps = 8;
-
-__global__ void firsts_kernel(int64_t tokens, int64_t experts, int64_t k, const int32_t* choices, int32_t* counts,
-                              Report report) {
-  const int64_t token = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (token >= tokens) return;
-  const int32_t choice = choices[token * k];
-  if (report.checked(Data::choices, choice, experts)) atomicAdd(&counts[choice], 1);
-}
 
 struct Shape {
   int64_t tokens;
@@ -22,41 +16,53 @@ struct Shape {
   double aux;
 };
 
-/// One warp per token. The auxiliary loss gives every token the same slope, aux * E * f_e / tokens,
-/// where the fraction f_e of first choices has no gradient.
-__global__ void __launch_bounds__(32 * kWarps)
+/// One warp per token. The auxiliary loss gives every token the same slope, aux * E * f_e / tokens, where the
+/// fraction f_e of first choices has no gradient.
+template <int N, int V>
+__global__ void __launch_bounds__(kThreads)
     gate_grad_kernel(Shape shape, const float* scores, const int32_t* choices, const float* weights,
-                     const float* d_weights, float* d_logits, const int32_t* counts) {
-  const auto lane = static_cast<int>(threadIdx.x % 32);
-  const int k = shape.k;
-  for (int64_t token = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; token < shape.tokens;
-       token += int64_t{gridDim.x} * kWarps) {
-    const float* score = scores + token * shape.experts;
-    const int32_t* choice = choices + token * k;
+                     const float* d_weights, float* d_logits, const int32_t* counts, double* scratch) {
+  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
+  const int k = shape.k, experts = shape.experts;
+  // Of the token at hand: what its scores get by way of the weights.
+  double* sums = N > 0 ? reinterpret_cast<double*>(shared_memory()) + warp * experts
+                       : scratch + (int64_t{blockIdx.x} * kWarps + warp) * experts;
+  for (int64_t token = int64_t{blockIdx.x} * kWarps + warp; token < shape.tokens; token += int64_t{gridDim.x} * kWarps) {
+    const float* score = scores + token * experts;
     const float* weight = weights + token * k;
     const float* d_weight = d_weights + token * k;
+    const auto choice = [&](int c) {
+      const int e = c < k ? choices[token * k + c] : -1;
+      return e >= 0 && e < experts ? e : -1;
+    };
+    Own<N, V> s, d;
+    s.load(score, experts, lane);
+    d.place(d_logits + token * experts);
+    for (int e = lane; e < experts; e += 32) sums[e] = 0;
+    __syncwarp();
     double sum = 1, mean = 0;
     if (shape.normalize && k > 1) {
       // w_j = s_j / S, so ds_j = (dw_j - sum_i w_i dw_i) / S.
-      sum = 0;
-      for (int c = 0; c < k; ++c) {
-        if (choice[c] >= 0 && choice[c] < shape.experts) sum += score[choice[c]];
-        mean += static_cast<double>(weight[c]) * d_weight[c];
+      double part = 0, dot = 0;
+      for (int c = lane; c < k; c += 32) {
+        if (const int e = choice(c); e >= 0) part += score[e];
+        dot += static_cast<double>(weight[c]) * d_weight[c];
       }
+      sum = warp_sum(part);
+      mean = warp_sum(dot);
     }
-    const auto d_score = [&](int e) {
-      double d = counts[e] * shape.aux;
-      for (int c = 0; c < k; ++c) {
-        if (choice[c] == e) d += (d_weight[c] - mean) / sum;
-      }
-      return d;
-    };
+    for (int first = 0; first < k; first += 32) {
+      const int c = first + lane, e = choice(c);
+      add_at(sums, e, e < 0 ? 0.0 : (d_weight[c] - mean) / sum, lane);
+    }
     double dot = 0;
-    for (int e = lane; e < shape.experts; e += 32) dot += d_score(e) * score[e];
+    each(experts, lane, [&](int e, float& x) { dot += (sums[e] + counts[e] * shape.aux) * x; }, s);
     dot = warp_sum(dot);
-    for (int e = lane; e < shape.experts; e += 32) {
-      d_logits[token * shape.experts + e] = static_cast<float>(score[e] * (d_score(e) - dot));
-    }
+    each(experts, lane, [&](int e, float& x, float& out) {
+      out = static_cast<float>(x * (sums[e] + counts[e] * shape.aux - dot));
+    }, s, d);
+    d.store(d_logits + token * experts, experts, lane);
+    __syncwarp();
   }
 }
 
@@ -64,17 +70,23 @@ __global__ void __launch_bounds__(32 * kWarps)
 
 void run(const GateGrad& g, const Context& context) {
   if (g.tokens == 0 || g.experts == 0) return;
-  auto* counts = context.scratch.get<int32_t>(static_cast<size_t>(g.experts), context.stream);
-  CUDA_CHECK(cudaMemsetAsync(counts, 0, static_cast<size_t>(g.experts) * 4, context.stream));
+  const unsigned grid = row_blocks(g.tokens, g.experts);
+  const int64_t rows = g.experts > 1024 ? grid * kWarps * g.experts : 0;
+  auto* sums = context.scratch.get<double>(static_cast<size_t>(rows + (g.experts + 1) / 2), context.stream);
+  auto* counts = reinterpret_cast<int32_t*>(sums + rows);
   const auto* choices = context.at<const int32_t>(g.choices);
-  LAUNCH(context.stream, grid_of(ceil_div(g.tokens, 256)), 256, 0, firsts_kernel, g.tokens, g.experts, g.k, choices,
-         counts, context.report());
+  count_choices(g.tokens, g.experts, g.k, std::min<int64_t>(g.k, 1), choices, counts, context);
   const auto tokens = static_cast<double>(g.tokens);
   const Shape shape{g.tokens, static_cast<int>(g.experts), static_cast<int>(g.k), g.normalize,
                     g.aux_weight * static_cast<double>(g.experts) / (tokens * tokens)};
-  LAUNCH(context.stream, grid_of(ceil_div(g.tokens, kWarps)), 32 * kWarps, 0, gate_grad_kernel, shape,
-         context.at<const float>(g.scores), choices, context.at<const float>(g.weights),
-         context.at<const float>(g.d_weights), context.at<float>(g.d_logits), counts);
+  const auto* scores = context.at<const float>(g.scores);
+  auto* d_logits = context.at<float>(g.d_logits);
+  with_row(g.experts, {scores, d_logits}, [&](auto n, auto v) {
+    const size_t bytes = n() == 0 ? 0 : static_cast<size_t>(g.experts * kWarps) * sizeof(double);
+    LAUNCH(context.stream, grid, kThreads, bytes, (gate_grad_kernel<n(), v()>), shape, scores, choices,
+           context.at<const float>(g.weights), context.at<const float>(g.d_weights), d_logits, counts,
+           sums);
+  });
 }
 
 }  // namespace schemoe::cuda

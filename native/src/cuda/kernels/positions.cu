@@ -12,7 +12,8 @@ constexpr int kMostWarps = 32;
 constexpr int kTile = 256;
 constexpr int kAhead = 8;
 constexpr int64_t kPart = 128;  // of the sequence, for a warp
-constexpr int64_t kMostParts = 2048;
+constexpr int64_t kMostParts = 256;
+constexpr int kPartWarps = 8;
 
 /// Best score of each token; NaN, which compares with nothing, counts as the best.
 __global__ void best_kernel(int64_t tokens, int64_t experts, const float* scores, float* best) {
@@ -125,23 +126,57 @@ __global__ void __launch_bounds__(32 * kMostWarps)
   walk(s, begin, end, mine, positions, report);
 }
 
-/// The same over many blocks, launched twice: each warp counts its part of the sequence into `parts` [part, expert];
-/// once `before_kernel` has made these exclusive prefix sums, it writes positions.
-__global__ void __launch_bounds__(32 * kMostWarps)
-    part_kernel(Sequence s, int64_t each, int* parts, int32_t* positions, Report report) {
+/// Counts the experts of a range, which several threads share.
+__device__ void count(const Sequence& s, int64_t begin, int64_t end, int thread, int threads, int* counts,
+                      const Report& report) {
+  const auto tokens = static_cast<unsigned>(s.tokens);
+#pragma unroll 4
+  for (int64_t at = begin + thread; at < end; at += threads) {
+    const auto i = static_cast<unsigned>(at);
+    const unsigned choice = i / tokens, place = i - choice * tokens;
+    const int expert = s.choices[int64_t{s.order ? s.order[place] : static_cast<int>(place)} * s.k + choice];
+    if (s.targets && expert == -1) continue;
+    if (report.checked(Data::choices, expert, s.experts)) atomicAdd(&counts[expert], 1);
+  }
+}
+
+/// The same over many blocks: each counts its part of the sequence into `parts` [part, expert], of which
+/// `before_kernel` makes exclusive prefix sums.
+__global__ void __launch_bounds__(32 * kPartWarps) count_part_kernel(Sequence s, int64_t each, int* parts, Report report) {
   extern __shared__ int counts[];
-  const auto lane = static_cast<int>(threadIdx.x % 32);
-  const int64_t part = int64_t{blockIdx.x} * (blockDim.x / 32) + threadIdx.x / 32;
-  const int64_t begin = part * each;
-  if (begin >= s.count) return;
-  int* mine = counts + threadIdx.x / 32 * s.experts;
-  int* kept = parts + part * s.experts;
-  for (int e = lane; e < s.experts; e += 32) mine[e] = positions ? kept[e] : 0;
+  for (int e = static_cast<int>(threadIdx.x); e < s.experts; e += blockDim.x) counts[e] = 0;
+  __syncthreads();
+  const int64_t begin = blockIdx.x * each, end = min(begin + each, s.count);
+  count(s, begin, end, static_cast<int>(threadIdx.x), static_cast<int>(blockDim.x), counts, report);
+  __syncthreads();
+  for (int e = static_cast<int>(threadIdx.x); e < s.experts; e += blockDim.x) {
+    parts[int64_t{blockIdx.x} * s.experts + e] = counts[e];
+  }
+}
+
+/// Each warp of a part counts its range again, learns how many come before, and writes positions.
+__global__ void __launch_bounds__(32 * kPartWarps)
+    place_part_kernel(Sequence s, int64_t each, const int* parts, int32_t* positions, Report report) {
+  extern __shared__ int counts[];
+  const auto warps = static_cast<int>(blockDim.x / 32);
+  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
+  int* mine = counts + warp * s.experts;
+  for (int e = lane; e < s.experts; e += 32) mine[e] = 0;
   __syncwarp();
-  walk(s, begin, begin + each < s.count ? begin + each : s.count, mine, positions, report);
-  if (positions) return;
-  __syncwarp();
-  for (int e = lane; e < s.experts; e += 32) kept[e] = mine[e];
+  const int64_t last = min((blockIdx.x + int64_t{1}) * each, s.count), width = (each / 32 + warps - 1) / warps * 32;
+  const int64_t begin = min(blockIdx.x * each + warp * width, last), end = min(begin + width, last);
+  count(s, begin, end, lane, 32, mine, report);
+  __syncthreads();
+  for (int e = static_cast<int>(threadIdx.x); e < s.experts; e += blockDim.x) {
+    int sum = parts[int64_t{blockIdx.x} * s.experts + e];
+    for (int w = 0; w < warps; ++w) {
+      const int here = counts[w * s.experts + e];
+      counts[w * s.experts + e] = sum;
+      sum += here;
+    }
+  }
+  __syncthreads();
+  walk(s, begin, end, mine, positions, report);
 }
 
 /// One warp per expert: an exclusive prefix sum over its parts; each lane owns kEach consecutive parts.
@@ -181,8 +216,10 @@ void allow(const void* kernel, size_t bytes) {
   CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
 }
 
-/// Length of a warp's part of the sequence: at most kMostParts of them, which `before_kernel` scans quickly.
-int64_t part_of(int64_t count) { return std::max<int64_t>(kPart, ceil_div(ceil_div(count, kMostParts), 32) * 32); }
+/// Length of a block's part of the sequence: at most kMostParts of them, which `before_kernel` scans quickly.
+int64_t part_of(int64_t count) {
+  return std::max<int64_t>(kPart * kPartWarps, ceil_div(ceil_div(count, kMostParts), 32) * 32);
+}
 
 /// What positions are made of.
 struct Places {
@@ -228,14 +265,15 @@ void place(const Places& p, const Context& context) {
            context.report());
     return;
   }
-  const int64_t warps = std::clamp<int64_t>(room, 1, 4);
-  const unsigned grid = grid_of(ceil_div(parts, warps));
-  allow(reinterpret_cast<const void*>(part_kernel), bytes_of(warps));
-  const auto threads = static_cast<unsigned>(32 * warps);
-  LAUNCH(context.stream, grid, threads, bytes_of(warps), part_kernel, s, each, counts, nullptr, context.report());
+  const int64_t warps = std::clamp<int64_t>(room, 1, kPartWarps);
+  const auto grid = static_cast<unsigned>(parts);
+  allow(reinterpret_cast<const void*>(count_part_kernel), bytes_of(1));
+  allow(reinterpret_cast<const void*>(place_part_kernel), bytes_of(warps));
+  LAUNCH(context.stream, grid, 32 * kPartWarps, bytes_of(1), count_part_kernel, s, each, counts, context.report());
   LAUNCH(context.stream, grid_of(ceil_div(p.experts, kTile / 32)), kTile, 0, before_kernel, s.experts,
          static_cast<int>(parts), counts, p.loads);
-  LAUNCH(context.stream, grid, threads, bytes_of(warps), part_kernel, s, each, counts, p.positions, context.report());
+  LAUNCH(context.stream, grid, static_cast<unsigned>(32 * warps), bytes_of(warps), place_part_kernel, s, each, counts,
+         p.positions, context.report());
 }
 
 }  // namespace

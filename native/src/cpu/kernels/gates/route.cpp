@@ -38,7 +38,7 @@ void insert(int32_t* best, int64_t& found, int64_t k, int32_t number, Before&& b
 int64_t best_groups(const Route& r, const Row& row, int32_t* best) {
   const int64_t each = r.rows / r.groups;
   const auto sum = [&](int64_t group) {
-    int32_t two[2];
+    int32_t two[2] = {};
     int64_t found = 0;
     for (int64_t e = group * each; e < (group + 1) * each; ++e) {
       insert(two, found, 2, static_cast<int32_t>(e), [&](int64_t a, int64_t b) { return row.before(a, b); });

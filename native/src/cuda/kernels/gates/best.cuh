@@ -21,8 +21,17 @@ __device__ inline bool before(const Candidate& a, const Candidate& b) {
 /// Candidates of a warp that are compared with one another.
 inline constexpr int kSlots = 64;
 
-/// The k-th largest of 32 numbers, one a lane: a bitonic sort.
-__device__ inline uint32_t kth_of_lanes(uint32_t mine, int k, int lane) {
+/// A number that at least k of 32 are not below, one a lane: the k-th largest, by a bitonic sort, or for a few the k-th
+/// largest of those that differ.
+__device__ inline uint32_t bound_of_lanes(uint32_t mine, int k, int lane) {
+  if (k <= 8) {
+    uint32_t most = 0;
+    for (int i = 0; i < k; ++i) {
+      most = __reduce_max_sync(kAllLanes, mine);
+      if (mine == most) mine = 0;
+    }
+    return most;
+  }
 #pragma unroll
   for (int size = 2; size <= 32; size *= 2) {
 #pragma unroll
@@ -35,17 +44,25 @@ __device__ inline uint32_t kth_of_lanes(uint32_t mine, int k, int lane) {
   return __shfl_sync(kAllLanes, mine, k - 1);
 }
 
-/// Where second keys come from: what is equal by its key is compared by them, but for `none`.
-enum class Seconds { none, values };
+/// For elements that their keys alone order: equal ones have equal second keys.
+struct NoSecond {
+  __device__ uint32_t operator()(int) const { return 0; }
+};
+
+/// Second keys from a row in memory, if there is one; of few elements they are looked up.
+struct SecondOf {
+  const float* row;
+  __device__ uint32_t operator()(int e) const { return row ? key_of(row[e]) : 0; }
+};
 
 /// Puts all that may be among the `count` <= 32 first of a row into `slots`; returns how many, or -1 if they do not
 /// fit. The count-th largest of the lanes' maxima is a bound: that many elements are not below it.
-template <int N, int V>
-__device__ int gather(int rows, int lane, int count, Seconds seconds, Candidate* slots, Own<N, V, uint32_t>& keys,
-                      Own<N, V>& values, Own<N, V>& scores) {
+template <int N, int V, class Second>
+__device__ int gather(int rows, int lane, int count, Candidate* slots, Own<N, V, uint32_t>& keys, Own<N, V>& scores,
+                      Second second) {
   uint32_t most = 0;
   each(rows, lane, [&](int, uint32_t& key) { most = max(most, key); }, keys);
-  const uint32_t least = max(kth_of_lanes(most, count, lane), 1u);
+  const uint32_t least = max(bound_of_lanes(most, count, lane), 1u);
   int mine = 0;
   each(rows, lane, [&](int, uint32_t& key) { mine += key >= least; }, keys);
   int until = mine;
@@ -58,9 +75,9 @@ __device__ int gather(int rows, int lane, int count, Seconds seconds, Candidate*
   if (total > kSlots) return -1;
   int at = until - mine;
   __syncwarp();  // the slots of the row before may still be read
-  each(rows, lane, [&](int e, uint32_t& key, float& value, float& score) {
-    if (key >= least) slots[at++] = {key, seconds == Seconds::none ? 0 : key_of(value), score, e};
-  }, keys, values, scores);
+  each(rows, lane, [&](int e, uint32_t& key, float& score) {
+    if (key >= least) slots[at++] = {key, second(e), score, e};
+  }, keys, scores);
   __syncwarp();
   return total;
 }
@@ -83,22 +100,22 @@ __device__ inline Candidate ranked(Candidate* slots, int total, int count, int l
 }
 
 /// The number of the first of what is left of a row, which is taken from it. Its cost is that of going through the row.
-template <int N, int V>
-__device__ int take_first(int rows, int lane, Seconds seconds, Own<N, V, uint32_t>& keys, Own<N, V>& values) {
-  uint32_t most = 0, second = 0, first = INT32_MAX;
+template <int N, int V, class Second>
+__device__ int take_first(int rows, int lane, Own<N, V, uint32_t>& keys, Second second) {
+  uint32_t most = 0, next = 0, first = INT32_MAX;
   each(rows, lane, [&](int, uint32_t& key) { most = max(most, key); }, keys);
   most = __reduce_max_sync(kAllLanes, most);
   if (most == 0) return 0;
-  if (seconds == Seconds::values) {
-    each(rows, lane, [&](int, uint32_t& key, float& value) {
-      if (key == most) second = max(second, key_of(value));
-    }, keys, values);
-    second = __reduce_max_sync(kAllLanes, second);
-  }
-  each(rows, lane, [&](int e, uint32_t& key, float& value) {
-    if (key == most && (seconds == Seconds::none || key_of(value) == second)) first = min(first, static_cast<uint32_t>(e));
-  }, keys, values);
+  each(rows, lane, [&](int e, uint32_t& key) {
+    if (key == most) next = max(next, second(e));
+  }, keys);
+  next = __reduce_max_sync(kAllLanes, next);
+  each(rows, lane, [&](int e, uint32_t& key) {
+    if (key == most && second(e) == next) first = min(first, static_cast<uint32_t>(e));
+  }, keys);
   first = __reduce_min_sync(kAllLanes, first);
+  // A Program that writes the row meanwhile may leave none; any will do then, but it must exist.
+  if (first >= static_cast<uint32_t>(rows)) first = 0;
   each(rows, lane, [&](int e, uint32_t& key) {
     if (static_cast<uint32_t>(e) == first) key = 0;
   }, keys);

@@ -7,6 +7,8 @@
 namespace schemoe::cuda::gates {
 
 inline constexpr int kDigits = 256, kPasses = 4;
+/// Elements that a thread loads before it uses the first.
+inline constexpr int kAhead = 8;
 
 /// What is known of a column's n-th largest key.
 struct Found {
@@ -27,7 +29,7 @@ struct Search {
 /// Rows as a warp's 32 lanes have columns of them.
 inline Search search_of(int64_t rows, int64_t columns, int64_t place, const Context& context) {
   const int64_t tiles = ceil_div(columns, 32);
-  const int64_t each = std::max<int64_t>(ceil_div(ceil_div(rows * tiles, 1024), 8) * 8, 64);
+  const int64_t each = std::max<int64_t>(ceil_div(ceil_div(rows * tiles, 528), 8) * 8, 64);
   const auto words = static_cast<size_t>(kPasses * columns * kDigits + 2 * (kPasses + 1) * columns);
   auto* counts = context.scratch.get<uint32_t>(words, context.stream);
   return {counts, reinterpret_cast<Found*>(counts + kPasses * columns * kDigits), rows, each, static_cast<int>(columns),
@@ -79,8 +81,9 @@ __global__ void __launch_bounds__(256) count_digits_kernel(Search s, int pass, K
     const int64_t chunk = work / s.tiles;
     __syncthreads();
     for (int i = static_cast<int>(threadIdx.x); i < kDigits * 32; i += 256) counts[i / 32][i % 32] = 0;
-    for (int i = warp; i < 32 && pass > 0; i += 8) {
-      if (first + i >= s.columns) break;
+#pragma unroll
+    for (int i = warp; i < 32; i += 8) {
+      if (pass == 0 || first + i >= s.columns) break;
       const Found found = next_digit(s, pass - 1, first + i, lane);
       if (lane > 0) continue;
       prefixes[i] = found.prefix;
@@ -91,12 +94,12 @@ __global__ void __launch_bounds__(256) count_digits_kernel(Search s, int pass, K
     if (column < s.columns) {
       const uint32_t prefix = pass > 0 ? prefixes[lane] : 0;
       const int64_t end = min((chunk + 1) * s.each, s.rows);
-      for (int64_t base = chunk * s.each + warp; base < end; base += 8 * 4) {
-        uint32_t keys[4];
+      for (int64_t base = chunk * s.each + warp; base < end; base += 8 * kAhead) {
+        uint32_t keys[kAhead];
 #pragma unroll
-        for (int u = 0; u < 4; ++u) keys[u] = base + 8 * u < end ? key(base + 8 * u, column) : 0;
+        for (int u = 0; u < kAhead; ++u) keys[u] = base + 8 * u < end ? key(base + 8 * u, column) : 0;
 #pragma unroll
-        for (int u = 0; u < 4; ++u) {
+        for (int u = 0; u < kAhead; ++u) {
           if (base + 8 * u >= end) continue;
           if (pass == 0 || (keys[u] ^ prefix) >> (shift + 8) == 0) atomicAdd(&counts[keys[u] >> shift & 0xffu][lane], 1u);
         }

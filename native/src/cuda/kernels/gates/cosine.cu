@@ -39,20 +39,39 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+/// V numbers at a time.
+template <int V>
 __global__ void __launch_bounds__(256) temper_kernel(int64_t count, float* z, const float* temperature) {
   const float by = *temperature;
-  for (int64_t i = int64_t{blockIdx.x} * 256 + threadIdx.x; i < count; i += int64_t{gridDim.x} * 256) z[i] /= by;
+  const int64_t step = int64_t{gridDim.x} * 256;
+#pragma unroll 2
+  for (int64_t i = int64_t{blockIdx.x} * 256 + threadIdx.x; i < count / V; i += step) {
+    float values[V];
+    load(values, z + i * V);
+#pragma unroll
+    for (float& value : values) value /= by;
+    store(z + i * V, values);
+  }
 }
 
 /// Divides the gradient, and sums its products with the results.
+template <int V>
 __global__ void __launch_bounds__(256)
     temper_grad_kernel(int64_t count, const float* z, const float* temperature, float* dz, Parts parts) {
   const float by = *temperature;
+  const int64_t step = int64_t{gridDim.x} * 256;
   double sum = 0;
-  for (int64_t i = int64_t{blockIdx.x} * 256 + threadIdx.x; i < count; i += int64_t{gridDim.x} * 256) {
-    const float gradient = dz[i];
-    sum = fma(static_cast<double>(z[i]), static_cast<double>(gradient), sum);
-    dz[i] = gradient / by;
+#pragma unroll 4
+  for (int64_t i = int64_t{blockIdx.x} * 256 + threadIdx.x; i < count / V; i += step) {
+    float values[V], gradients[V];
+    load(values, z + i * V);
+    load(gradients, dz + i * V);
+#pragma unroll
+    for (int j = 0; j < V; ++j) {
+      sum = fma(static_cast<double>(values[j]), static_cast<double>(gradients[j]), sum);
+      gradients[j] /= by;
+    }
+    store(dz + i * V, gradients);
   }
   sum = block_sum(sum);
   if (threadIdx.x > 0) return;
@@ -84,15 +103,23 @@ void run(const UnitRowsGrad& u, const Context& context) {
 }
 
 void run(const Temper& t, const Context& context) {
-  auto* z = context.at<float>(t.z);
+  auto *z = context.at<float>(t.z), *dz = context.at<float>(t.dz);
   const auto* temperature = context.at<const float>(t.temperature);
-  if (t.dz.null()) {
+  const auto with_vector = [&](auto&& body) {
+    if (t.count % 4 == 0 && aligned(z) && aligned(dz)) body(Int<4>{});
+    else body(Int<1>{});
+  };
+  if (!dz) {
     if (t.count == 0) return;
-    LAUNCH(context.stream, grid_of(ceil_div(t.count, 1024)), 256, 0, temper_kernel, t.count, z, temperature);
+    with_vector([&](auto v) {
+      LAUNCH(context.stream, grid_of(ceil_div(t.count, 2048)), 256, 0, temper_kernel<v()>, t.count, z, temperature);
+    });
     return;
   }
-  const Parts parts = parts_for(static_cast<unsigned>(std::clamp<int64_t>(ceil_div(t.count, 2048), 1, 2048)), 1, context);
-  LAUNCH(context.stream, parts.blocks, 256, 0, temper_grad_kernel, t.count, z, temperature, context.at<float>(t.dz), parts);
+  const Parts parts = parts_for(static_cast<unsigned>(std::clamp<int64_t>(ceil_div(t.count, 4096), 1, 1056)), 1, context);
+  with_vector([&](auto v) {
+    LAUNCH(context.stream, parts.blocks, 256, 0, temper_grad_kernel<v()>, t.count, z, temperature, dz, parts);
+  });
   finish(1, parts, TemperatureGrad{temperature, context.at<float>(t.d_temperature)}, context);
 }
 

@@ -21,9 +21,13 @@ __global__ void __launch_bounds__(kThreads)
   else {
     for (double& sum : sums.values) sum = 0;
   }
-  for (int64_t token = int64_t{blockIdx.x} * warps + warp; token < tokens; token += int64_t{gridDim.x} * warps) {
-    Own<N, V> s;
-    s.load(scores + token * rows, rows, lane);
+  const int64_t step = int64_t{gridDim.x} * warps;
+  Own<N, V> s, next;
+  int64_t token = int64_t{blockIdx.x} * warps + warp;
+  if (token < tokens) next.load(scores + token * rows, rows, lane);
+  for (; token < tokens; token += step) {
+    s = next;
+    if (token + step < tokens) next.load(scores + (token + step) * rows, rows, lane);
     float most = 0, factor = 1;
     if (kind == Scores::softmax_of_chosen) {
       most = largest(rows, lane, s);
@@ -62,7 +66,7 @@ struct Balance {
   Loss report;
   __device__ void operator()(const volatile double* sums, int64_t count) const {
     double part = 0;
-    for (int64_t e = threadIdx.x; e < count; e += 256) {
+    for (int64_t e = threadIdx.x; e < count; e += blockDim.x) {
       part += sums[e] * counts[e];
       balance[e] += static_cast<float>(report.weight * factor * counts[e] / tokens);
     }
@@ -86,9 +90,13 @@ __global__ void __launch_bounds__(kThreads) z_kernel(int64_t tokens, int rows, c
   __shared__ double of_warps[kWarps];
   const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
   double sum = 0;
-  for (int64_t token = int64_t{blockIdx.x} * kWarps + warp; token < tokens; token += int64_t{gridDim.x} * kWarps) {
-    Own<N, V> z;
-    z.load(logits + token * rows, rows, lane);
+  const int64_t step = int64_t{gridDim.x} * kWarps;
+  Own<N, V> z, next;
+  int64_t token = int64_t{blockIdx.x} * kWarps + warp;
+  if (token < tokens) next.load(logits + token * rows, rows, lane);
+  for (; token < tokens; token += step) {
+    z = next;
+    if (token + step < tokens) next.load(logits + (token + step) * rows, rows, lane);
     const float most = largest(rows, lane, z);
     const double all = most + log(sum_of_exponentials(rows, lane, z, most));
     sum += all * all;

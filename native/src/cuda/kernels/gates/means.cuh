@@ -15,7 +15,7 @@ struct Parts {
 
 /// Blocks for a warp per row with a part each.
 inline unsigned part_blocks(int64_t count, int64_t columns) {
-  return static_cast<unsigned>(std::clamp<int64_t>(ceil_div(count, 4 * kWarps), 1, columns > 1024 ? 264 : 1024));
+  return static_cast<unsigned>(std::clamp<int64_t>(ceil_div(count, 4 * kWarps), 1, columns > 1024 ? 264 : 1056));
 }
 
 /// Room for the parts and for the sums, which lie behind them.
@@ -35,49 +35,60 @@ __device__ inline void write_part(const double* rows, int64_t columns, const Par
   if (blockIdx.x == 0 && threadIdx.x == 0) *parts.done = 0;
 }
 
-/// The same on all threads of a block of 256, which all call it; the order does not depend on timing.
+/// Threads of a block that adds up parts.
+inline constexpr int kFinish = 1024;
+
+/// The same on all threads of a block, which all call it; the order does not depend on timing.
 __device__ inline double block_sum(double value) {
-  __shared__ double parts[8];
+  __shared__ double parts[32];
   value = warp_sum(value);
   __syncthreads();
   if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = value;
   __syncthreads();
   double sum = 0;
-  for (double part : parts) sum += part;
+  for (unsigned i = 0; i < blockDim.x / 32; ++i) sum += parts[i];
   return sum;
 }
 
-/// A thread of the last block to come gets all sums; the others return.
+/// Adds up the parts; the last block to be done gets all sums.
 template <class Finish>
-__global__ void __launch_bounds__(256) finish_kernel(int64_t columns, Parts parts, Finish finish) {
-  __shared__ double shares[8][32];
+__global__ void __launch_bounds__(kFinish) finish_kernel(int64_t columns, Parts parts, Finish then) {
+  constexpr int kShares = kFinish / 32;
+  __shared__ double shares[kShares][33];
   __shared__ bool last;
   double* sums = parts.sums + parts.blocks * columns;
   const int x = threadIdx.x % 32, y = threadIdx.x / 32;
+  // A single column is shared by all threads.
+  const bool single = columns == 1;
+  const unsigned begin = single ? threadIdx.x : y, step = single ? kFinish : kShares;
   for (int64_t first = int64_t{blockIdx.x} * 32; first < columns; first += int64_t{gridDim.x} * 32) {
+    const int64_t column = single ? 0 : first + x;
     double share = 0;
-    if (first + x < columns) {
-#pragma unroll 4
-      for (unsigned block = y; block < parts.blocks; block += 8) share += parts.sums[block * columns + first + x];
+    if (column < columns) {
+#pragma unroll 8
+      for (unsigned block = begin; block < parts.blocks; block += step) share += parts.sums[block * columns + column];
     }
+    if (single) share = warp_sum(share);
     shares[y][x] = share;
     __syncthreads();
-    if (y == 0 && first + x < columns) {
-      double sum = 0;
-      for (int i = 0; i < 8; ++i) sum += shares[i][x];
-      sums[first + x] = sum;
-      __threadfence();
+    // A warp has a column, a lane the share of a row of threads.
+    for (int i = y; i < (single ? 1 : 32); i += kShares) {
+      const double sum = warp_sum(x < kShares ? shares[x][i] : 0.0);
+      if (x == 0 && first + i < columns) {
+        sums[first + i] = sum;
+        __threadfence();
+      }
     }
     __syncthreads();
   }
   if (threadIdx.x == 0) last = atomicAdd(parts.done, 1u) == gridDim.x - 1;
   __syncthreads();
-  if (last) finish(static_cast<const volatile double*>(sums), columns);
+  if (last) then(static_cast<const volatile double*>(sums), columns);
 }
 
 template <class Finish>
 void finish(int64_t columns, const Parts& parts, const Finish& then, const Context& context) {
-  LAUNCH(context.stream, grid_of(ceil_div(columns, 32)), 256, 0, finish_kernel<Finish>, columns, parts, then);
+  LAUNCH(context.stream, grid_of(ceil_div(columns, 32)), kFinish, 0, finish_kernel<Finish>, columns, parts, then);
 }
 
 /// A loss, and a total of weighted losses that it is added to.
@@ -103,12 +114,12 @@ struct Variation {
   __device__ void operator()(const volatile double* sums, int64_t count) const {
     const auto n = static_cast<double>(count);
     double part = 0;
-    for (int64_t e = threadIdx.x; e < count; e += 256) part += sums[e] / n;
+    for (int64_t e = threadIdx.x; e < count; e += blockDim.x) part += sums[e] / n;
     const double mean = block_sum(part);
     part = 0;
-    for (int64_t e = threadIdx.x; e < count; e += 256) part += (sums[e] - mean) * (sums[e] - mean) / n;
+    for (int64_t e = threadIdx.x; e < count; e += blockDim.x) part += (sums[e] - mean) * (sums[e] - mean) / n;
     const double loss = block_sum(part) / (mean * mean);
-    for (int64_t e = threadIdx.x; e < count; e += 256) {
+    for (int64_t e = threadIdx.x; e < count; e += blockDim.x) {
       const double slope = 2 * ((sums[e] - mean) / (mean * mean) - loss / mean) / n;
       const auto value = static_cast<float>(report.weight * slope);
       slopes[e] = add ? slopes[e] + value : value;

@@ -30,15 +30,15 @@ __device__ Bounds bounds_of(int rows, int k, int lane, Candidate* slots, uint32_
   each(rows, lane, [](int, uint32_t& key, float& logit) { key = key_of(logit); }, keys, z);
   int inner = -1, outer = -1;
   if (k + 1 <= 32) {
-    const int total = gather(rows, lane, k + 1, Seconds::none, slots, keys, z, z);
+    const int total = gather(rows, lane, k + 1, slots, keys, z, NoSecond{});
     if (total > k) {
       const Candidate found = ranked(slots, total, k + 1, lane);
       inner = __shfl_sync(kAllLanes, found.number, k - 1);
       outer = __shfl_sync(kAllLanes, found.number, k);
     }
   }
-  for (int c = 0; outer < 0 && c < k; ++c) inner = take_first(rows, lane, Seconds::none, keys, z);
-  if (outer < 0) outer = take_first(rows, lane, Seconds::none, keys, z);
+  for (int c = 0; outer < 0 && c < k; ++c) inner = take_first(rows, lane, keys, NoSecond{});
+  if (outer < 0) outer = take_first(rows, lane, keys, NoSecond{});
   const float at_inner = logits[inner], at_outer = logits[outer];
   return {inner, outer, at_inner, at_outer, key_of(at_outer)};
 }
@@ -133,6 +133,8 @@ __global__ void __launch_bounds__(kThreads)
         float u;
         const float slope = slope_of(e, logit, mean, width, u);
         (bounds.has_outer(e, logit) ? outer : inner) += slope;
+        // In registers they are kept for below.
+        if constexpr (N > 0) logit = slope, mean = -slope * u;
       }, z, c, s);
       of_inner = static_cast<float>(warp_sum(static_cast<double>(inner)));
       of_outer = static_cast<float>(warp_sum(static_cast<double>(outer)));
@@ -144,9 +146,13 @@ __global__ void __launch_bounds__(kThreads)
       float of_clean = 0, of_deviation = 0;
       float noisy = gradient;
       if (data.slopes) {
-        float u;
-        of_clean = slope_of(e, logit, mean, width, u);
-        of_deviation = -of_clean * u;
+        if constexpr (N > 0) {
+          of_clean = logit, of_deviation = mean;
+        } else {
+          float u;
+          of_clean = slope_of(e, logit, mean, width, u);
+          of_deviation = -of_clean * u;
+        }
         if (e == bounds.inner) noisy -= of_inner;
         if (e == bounds.outer) noisy -= of_outer;
       }

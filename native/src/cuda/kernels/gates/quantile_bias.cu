@@ -33,12 +33,12 @@ __global__ void __launch_bounds__(kThreads)
     each(rows, lane, [&](int e, uint32_t& key, float& logit) { key = key_of(logit + bias[e]); }, keys, z);
     int found = -1;
     if (k + 1 <= 32) {
-      const int total = gather(rows, lane, k + 1, Seconds::none, slots, keys, z, z);
+      const int total = gather(rows, lane, k + 1, slots, keys, z, NoSecond{});
       if (total > k) found = __shfl_sync(kAllLanes, ranked(slots, total, k + 1, lane).number, k);
     }
     if (found < 0) {
-      for (int c = 0; c < k; ++c) take_first(rows, lane, Seconds::none, keys, z);
-      found = take_first(rows, lane, Seconds::none, keys, z);
+      for (int c = 0; c < k; ++c) take_first(rows, lane, keys, NoSecond{});
+      found = take_first(rows, lane, keys, NoSecond{});
     }
     if (lane == 0) margins[token] = logits[token * rows + found] + bias[found];
     __syncwarp();

@@ -96,16 +96,17 @@ __device__ void weigh_lanes(const Shape& r, int lane, const Candidate& chosen, f
   const bool softmax = r.kind == Scores::softmax_of_chosen, has = lane < r.k;
   const float most = warp_max(has ? chosen.score : -INFINITY);
   const float part = !has ? 0.0f : softmax ? expf(chosen.score - most) : chosen.score;
-  const double sum = warp_sum(static_cast<double>(part)), by = r.divided() ? sum + kTiny : 1.0;
-  if (has) weights[lane] = static_cast<float>(part / by * r.scale);
+  const auto scale = static_cast<float>(r.scale);
+  const float factor = r.divided() ? scale / (warp_sum(part) + kTiny) : scale;
+  if (has) weights[lane] = part * factor;
 }
 
 /// Writes the k choices of largest values, and where they fit into the lanes their weights, returning true then.
 template <int N, int V>
-__device__ bool choose_largest(const Shape& r, int lane, const Room& room, const float* bias, Own<N, V>& z,
-                               Own<N, V>& s, int32_t* choices, float* weights) {
+__device__ bool choose_largest(const Shape& r, int lane, const Room& room, const float* bias, const float* logits,
+                               Own<N, V>& z, Own<N, V>& s, int32_t* choices, float* weights) {
   // Scores rise with logits: without a bias the order of logits is that of scores, then logits.
-  const Seconds seconds = bias ? Seconds::values : Seconds::none;
+  const SecondOf second{bias ? logits : nullptr};
   Own<N, V, uint32_t> keys;
   keys.place(room.keys);
   each(r.rows, lane, [&](int e, uint32_t& key, float& logit, float& score) {
@@ -113,7 +114,7 @@ __device__ bool choose_largest(const Shape& r, int lane, const Room& room, const
   }, keys, z, s);
   if (r.limited()) keep_groups(r, lane, room.values, bias, s, keys);
   if (r.k <= 32) {
-    const int total = gather(r.rows, lane, r.k, seconds, room.slots, keys, z, s);
+    const int total = gather(r.rows, lane, r.k, room.slots, keys, s, second);
     if (total >= r.k) {
       const Candidate chosen = ranked(room.slots, total, r.k, lane);
       if (lane < r.k) choices[lane] = chosen.number;
@@ -122,7 +123,7 @@ __device__ bool choose_largest(const Shape& r, int lane, const Room& room, const
     }
   }
   for (int c = 0; c < r.k; ++c) {
-    const int e = take_first(r.rows, lane, seconds, keys, z);
+    const int e = take_first(r.rows, lane, keys, second);
     if (lane == 0) choices[c] = e;
   }
   return false;
@@ -153,7 +154,7 @@ __global__ void __launch_bounds__(kThreads)
     s.store(score, r.rows, lane);
     if (r.k == 0) continue;
     if (r.choose == Choose::largest) {
-      if (choose_largest(r, lane, room, bias, z, s, choice, weight)) continue;
+      if (choose_largest(r, lane, room, bias, logit, z, s, choice, weight)) continue;
     } else if (r.choose == Choose::positive) {
       // not above 0 is not chosen; NaN is
       each(r.rows, lane, [&](int e, float& value) { choice[e] = value == 0 ? -1 : e; }, s);

@@ -40,13 +40,14 @@ __device__ void add_weights_grad(const Shape& g, int lane, const Row& row, const
   }
   most = warp_max(most);
   const auto part = [&](int e) { return e < 0 ? 0.0f : g.of_chosen() ? expf(row.logits[e] - most) : row.scores[e]; };
+  const auto scale = static_cast<float>(g.scale);
   const auto slope = [&](int c, int e) {
-    return e < 0 ? 0.0 : g.scale * (row.d_weights[c] + (importance ? static_cast<double>(importance[e]) : 0.0));
+    return e < 0 ? 0.0f : scale * (importance ? row.d_weights[c] + importance[e] : row.d_weights[c]);
   };
   // Divided by their sum S: w_j = s_j / S, so ds_j = (dw_j - sum_i w_i dw_i) / S.
-  double by = 1, mean = 0;
+  float by = 1, mean = 0;
   if (g.divided()) {
-    double sum = 0, dot = 0;
+    float sum = 0, dot = 0;
     for (int c = lane; c < g.k; c += 32) {
       const int e = row.choice(g, c);
       sum += part(e);
@@ -55,13 +56,13 @@ __device__ void add_weights_grad(const Shape& g, int lane, const Row& row, const
     by = warp_sum(sum) + kTiny;
     mean = warp_sum(dot) / by;
   }
-  const double inverse = 1 / by;
+  const float inverse = 1 / by;
   for (int first = 0; first < g.k; first += 32) {
     const int c = first + lane, e = row.choice(g, c);
-    double d = e < 0 ? 0.0 : (slope(c, e) - mean) * inverse;
+    float d = e < 0 ? 0.0f : (slope(c, e) - mean) * inverse;
     // Exponentials are their own slopes.
     if (g.of_chosen()) d *= part(e);
-    add_at(sums, e, static_cast<float>(d), lane);
+    add_at(sums, e, d, lane);
   }
 }
 
@@ -89,9 +90,9 @@ __global__ void __launch_bounds__(kThreads)
     float z_most = 0, z_inverse = 0, z_slope = 0;
     if (g.of_chosen() || g.z_slope != 0) {
       z_most = largest(g.rows, lane, z);
-      const double sum = sum_of_exponentials(g.rows, lane, z, z_most);
+      const auto sum = sum_of_exponentials(g.rows, lane, z, z_most);
       z_inverse = static_cast<float>(1 / sum);
-      z_slope = static_cast<float>(g.z_slope * (z_most + log(sum)));
+      z_slope = static_cast<float>(g.z_slope) * (z_most + logf(static_cast<float>(sum)));
     }
     // The probabilities of a loss on balance: the scores, their shares of the sum, or the softmax of all logits.
     float mean = 0, inverse = 0;
@@ -99,11 +100,11 @@ __global__ void __launch_bounds__(kThreads)
       Sum<N> dot = 0;
       if (g.of_chosen()) {
         each(g.rows, lane, [&](int e, float& logit) { dot += balance[e] * expf(logit - z_most); }, z);
-        mean = static_cast<float>(warp_sum(static_cast<double>(dot)) * z_inverse);
+        mean = static_cast<float>(warp_sum(dot) * z_inverse);
       } else {
         each(g.rows, lane, [&](int e, float& score) { dot += balance[e] * score; }, s);
-        const double sum = sum_of(g.rows, lane, s) + kTiny;
-        mean = static_cast<float>(warp_sum(static_cast<double>(dot)) / sum);
+        const auto sum = sum_of(g.rows, lane, s) + kTiny;
+        mean = static_cast<float>(warp_sum(dot) / sum);
         inverse = static_cast<float>(1 / sum);
       }
     }
@@ -113,7 +114,7 @@ __global__ void __launch_bounds__(kThreads)
       each(g.rows, lane, [&](int e, float& score) {
         part += score * (balance ? sums[e] + balance[e] : sums[e]);
       }, s);
-      dot = static_cast<float>(warp_sum(static_cast<double>(part)));
+      dot = static_cast<float>(warp_sum(part));
     }
     d.place(d_logits + token * g.rows);
     each(g.rows, lane, [&](int e, float& logit, float& score, float& out) {

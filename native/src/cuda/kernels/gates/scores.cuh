@@ -9,7 +9,7 @@
 namespace schemoe::cuda::gates {
 
 /// What keeps a sum of scores from being a divisor of 0.
-inline constexpr double kTiny = 1e-20;
+inline constexpr float kTiny = 1e-20f;
 
 __device__ inline float sigmoid(float z) {
   const float e = expf(-fabsf(z));
@@ -30,17 +30,17 @@ __device__ float largest(int rows, int lane, Own<N, V>& x) {
 
 /// Sum over a row of exp(x - most).
 template <int N, int V>
-__device__ double sum_of_exponentials(int rows, int lane, Own<N, V>& x, float most) {
+__device__ Sum<N> sum_of_exponentials(int rows, int lane, Own<N, V>& x, float most) {
   Sum<N> part = 0;
   each(rows, lane, [&](int, float& value) { part += expf(value - most); }, x);
-  return warp_sum(static_cast<double>(part));
+  return warp_sum(part);
 }
 
 template <int N, int V>
-__device__ double sum_of(int rows, int lane, Own<N, V>& x) {
+__device__ Sum<N> sum_of(int rows, int lane, Own<N, V>& x) {
   Sum<N> part = 0;
   each(rows, lane, [&](int, float& value) { part += value; }, x);
-  return warp_sum(static_cast<double>(part));
+  return warp_sum(part);
 }
 
 /// Scores `s` of a row of logits `z`.
@@ -51,7 +51,7 @@ __device__ void score_row(Scores kind, int rows, int lane, Own<N, V>& z, Own<N, 
       const float most = largest(rows, lane, z);
       Sum<N> part = 0;
       each(rows, lane, [&](int, float& logit, float& score) { part += score = expf(logit - most); }, z, s);
-      const auto inverse = static_cast<float>(1 / warp_sum(static_cast<double>(part)));
+      const auto inverse = static_cast<float>(1 / warp_sum(part));
       each(rows, lane, [&](int, float& score) { score *= inverse; }, s);
       return;
     }
