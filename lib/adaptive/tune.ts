@@ -71,7 +71,7 @@ const MARGIN = 0.1;
  * console.assert(tuned.regret.forward >= 0);
  * ```
  * @param layer one that runs, or its sizes with an `engine`.
- * @throws {SchemoeError} naming an unknown option, and where no time was left to measure anything.
+ * @throws {SchemoeError} naming an unknown option, and for a budget of nothing.
  */
 export async function tune(
   layer: MoeLayer | LayerConfig,
@@ -154,6 +154,7 @@ class Tuner {
     const final = ranked.slice(0, finalists);
     const line = progress(final.length * repeats, `tune ${pass}`);
     const share = pass === "forward" ? 0.5 : 1;
+    const before = this.#ran;
     const measured = await race(final, async ({ choices }) => {
       this.#ran++;
       const run = await layer[pass]({ ...choices, results: false });
@@ -161,15 +162,15 @@ class Tuner {
       return run;
     }, {
       repeats,
-      // each pass gets half of the budget, the later one what is left
+      // each pass gets half of the budget, the later one what is left, and one run in any case
       mayRun: () =>
+        this.#ran === before ||
         this.#ran < share * this.#runs &&
-        performance.now() - this.#begin < 1e3 * share * this.#seconds,
+          performance.now() - this.#begin < 1e3 * share * this.#seconds,
     });
     await line.done();
     const rows = ranked.map((row, i) => ({ ...row, measured: measured[i] ?? [] }));
     const ran = rows.filter((row) => row.measured.length > 0);
-    if (ran.length === 0) fail(`the budget left no run of a ${pass} pass`);
     return { pass, rows, pruned, simulated, candidates: all.length, chosen: bestOf(ran) };
   }
 }

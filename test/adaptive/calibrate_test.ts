@@ -20,7 +20,7 @@ const near = (found: number, wanted: number, part: number) =>
   assert(Math.abs(found / wanted - 1) <= part, `${found} is not ${wanted} within ${part}`);
 
 Deno.test("calibrate() recovers alpha, beta and rates that the engine does not tell", async () => {
-  const profile = await calibrate(hiddenEngine({ shown, real }), { layer });
+  const profile = await calibrate(hiddenEngine({ shown, real }), { seconds: 1000, layer });
   const { links, slowdown } = profile;
   near(links.inter.alpha.value, 2e-4, 1e-6);
   near(links.inter.beta.value, 9e-8, 1e-6);
@@ -40,7 +40,7 @@ Deno.test("calibrate() recovers alpha, beta and rates that the engine does not t
 
 Deno.test("calibrate() states what it is unsure of: noise widens the intervals, which hold the truth", async () => {
   const engine = hiddenEngine({ shown, real, noise: 0.1 });
-  const { links } = await calibrate(engine, { layer, codecs: [] });
+  const { links } = await calibrate(engine, { seconds: 1000, layer, codecs: [] });
   const { value, least, most } = links.inter.beta;
   near(value, 9e-8 * 1.05, 0.04);
   assert(least < value && value < most && links.quality.noise > 0.005, `${links.quality.noise}`);
@@ -48,18 +48,22 @@ Deno.test("calibrate() states what it is unsure of: noise widens the intervals, 
 
 Deno.test("calibrate() finds that ranks share a processor, and transfers slow computation down", async () => {
   const shared = sharedProcessor(real, 2);
-  const one = await calibrate(hiddenEngine({ shown, real: shared }), { layer, codecs: [] });
+  const one = await calibrate(hiddenEngine({ shown, real: shared }), {
+    seconds: 1000,
+    layer,
+    codecs: [],
+  });
   near(one.slowdown.together, 2, 0.02);
   const contention = { compute: 1.4, communication: 1.2 };
   const engine = hiddenEngine({ shown, real: { ...real, contention } });
-  const { slowdown } = await calibrate(engine, { layer, codecs: [] });
+  const { slowdown } = await calibrate(engine, { seconds: 1000, layer, codecs: [] });
   near(slowdown.compute, 1.4, 0.08);
   near(slowdown.communication, 1.2, 0.08);
 });
 
 Deno.test("simulated(layer, profile) predicts layers and choices that were not measured", async () => {
   const engine = hiddenEngine({ shown, real });
-  const profile = await calibrate(engine, { layer });
+  const profile = await calibrate(engine, { seconds: 1000, layer });
   const held = createLayer(engine, { tokens: 200, modelDim: 96, hiddenDim: 160, experts: 8 });
   const predicted = simulated(held, profile);
   const choices = {
@@ -80,7 +84,7 @@ Deno.test("calibrate() reuses a profile until its predictions drift", async () =
   await Deno.remove(path);
   try {
     const engine = hiddenEngine({ shown, real });
-    const options = { layer, codecs: [], path };
+    const options = { layer, codecs: [], path, seconds: 1000 };
     const first = await calibrate(engine, options);
     const runs = engine.runs;
     assertEquals(await calibrate(engine, options), first);
@@ -97,7 +101,7 @@ Deno.test("calibrate() reuses a profile until its predictions drift", async () =
 
 Deno.test("profiles say what they lack: kinds of work that were not measured, fields, versions", async () => {
   const engine: Engine = hiddenEngine({ shown, real });
-  const profile = await calibrate(engine, { layer, codecs: [] });
+  const profile = await calibrate(engine, { seconds: 1000, layer, codecs: [] });
   const predicted = simulated(createLayer(engine, layer), profile);
   await assertRejects(
     () => predicted.forward({ compressor: "int8" }),
@@ -105,7 +109,7 @@ Deno.test("profiles say what they lack: kinds of work that were not measured, fi
     'the profile has no "compress encode:2/0"',
   );
   await assertRejects(
-    () => calibrate(engine, { layers: 1 } as never),
+    () => calibrate(engine, { seconds: 1000, layers: 1 } as never),
     SchemoeError,
     '"layers" is not an option',
   );

@@ -38,7 +38,7 @@ Deno.test("regretOf() is what the chosen one takes longer than the best, beyond 
 
 Deno.test("predictionQuality() of held-out shapes: a fitted profile predicts, one of another machine does not", async () => {
   const engine = hiddenEngine({ shown, real, noise: 0.01 });
-  const profile = await calibrate(engine, { layer: around, codecs: ["int8"] });
+  const profile = await calibrate(engine, { seconds: 1000, layer: around, codecs: ["int8"] });
   const shapes = randomShapes(4, { around, topology: shown, seed: 3 });
   const good = await predictionQuality(engine, { profile, shapes });
   assert(good.stepError.typical < 0.01, good.summary);
@@ -54,7 +54,7 @@ Deno.test("predictionQuality() of held-out shapes: a fitted profile predicts, on
 
 Deno.test("predictionQuality() counts identical orders once", async () => {
   const engine = hiddenEngine({ shown, real });
-  const profile = await calibrate(engine, { layer: around, codecs: [] });
+  const profile = await calibrate(engine, { seconds: 1000, layer: around, codecs: [] });
   const choices = ["optSche", "pipeMoE", "sequential"].map((scheduler) => ({
     scheduler,
     chunks: 2,

@@ -28,9 +28,9 @@ async function bestOf(pass: "forward" | "backward", runner: PassRunner): Promise
 
 Deno.test("tune() finds the best of the grid, and proves how far it can be off", async () => {
   const engine = hiddenEngine({ shown, real, noise: 0.01 });
-  const profile = await calibrate(engine, { layer: config, codecs: [] });
+  const profile = await calibrate(engine, { layer: config, codecs: [], seconds: 1000 });
   const layer = createLayer(engine, config);
-  const tuned = await tune(layer, { profile });
+  const tuned = await tune(layer, { profile, budget: { seconds: 1000 } });
   const exact = createLayer(openEngine({ kind: "simulate", topology: real }), config);
   for (const pass of ["forward", "backward"] as const) {
     const best = await bestOf(pass, exact);
@@ -53,7 +53,7 @@ Deno.test("tune() finds the best of the grid, and proves how far it can be off",
 Deno.test("tune() measures no more than its budget", async () => {
   const engine = hiddenEngine({ shown, real });
   const layer = createLayer(engine, config);
-  const tuned = await tune(layer, { budget: { runs: 8 } });
+  const tuned = await tune(layer, { budget: { runs: 8, seconds: 1000 } });
   assert(tuned.made.runs <= 8, tuned.summary);
   assert(tuned.passes.every(({ chosen }) => chosen.measured.length > 0));
   await assertRejects(() => tune(layer, { budget: { runs: 0 } }), SchemoeError, "is none");
@@ -65,7 +65,7 @@ Deno.test("tune() takes codecs only within the error that is allowed", async () 
   using layer = createLayer(engine, small);
   const options = {
     codecs: ["fp16", "int4"],
-    budget: { seconds: 4 },
+    budget: { seconds: 1000 },
     finalists: 2,
     repeats: 1,
     schedulers: ["optSche"],

@@ -33,7 +33,7 @@ async function steps(layer: MoeLayer, count: number): Promise<number[]> {
 Deno.test('scheduler "auto" ends at the best of the whole grid, and stays there', async () => {
   const engine = hiddenEngine({ shown, real, noise: 0.005 });
   const layer = createLayer(engine, config);
-  layer.auto = { profile: await calibrate(engine, { layer: config, codecs: [] }) };
+  layer.auto = { profile: await calibrate(engine, { seconds: 1000, layer: config, codecs: [] }) };
   await steps(layer, 24);
   const { forward, backward, log } = layer.tuning;
   assert(forward && backward, "nothing was chosen");
