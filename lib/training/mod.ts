@@ -19,3 +19,4 @@ export type { SpeedRow, StepRow, ValidationRow } from "./step_row.ts";
 export { validationLoss, type ValidationOptions } from "./validate.ts";
 export { compareTraining, type CompareTrainingOptions } from "./compare.ts";
 export { type ComparedRun, type ComparisonRow, TrainingComparison } from "./comparison.ts";
+export { ngramLoss } from "./ngram.ts";
