@@ -76,6 +76,8 @@ export {
   disturbance,
   explain,
   exposure,
+  fromChromeTrace,
+  fromCSV,
   gantt,
   idle,
   imbalance,
@@ -88,9 +90,10 @@ export {
   saveRun,
   show,
   stragglers,
+  toCSV,
   writeChromeTrace,
 } from "./lib/timeline/mod.ts";
-export { openSafetensors, writeSafetensors } from "./lib/files/mod.ts";
+export { openSafetensors, parseSafetensors, writeSafetensors } from "./lib/files/mod.ts";
 export { whatIf } from "./lib/studies/mod.ts";
 // Types of their arguments and results; types that only authors of blocks need are in their subpaths.
 export type {
