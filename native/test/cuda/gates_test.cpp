@@ -99,8 +99,7 @@ void route_grad(Both& t) {
         if (extra == 5 && s.k > 1) {
           for (size_t i = 1; i < list.size(); i += 3) list[i] = list[i - 1];  // one expert twice
         }
-        const auto z = t.random(s.each());
-        const auto logits = t.floats(z), scores = t.floats(kind == 3 ? z : values);
+        const auto logits = t.floats(t.random(s.each())), scores = t.floats(kind == 3 ? t.random(s.each()) : values);
         const auto choices = t.integers(list), d_weights = t.floats(t.random(s.chosen()));
         const auto importance = t.floats(t.random(rows)), balance = t.floats(t.random(rows)), d = t.floats(t.random(s.each()));
         t.run(41, [&](int) {

@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(kThreads)
   // Of the row at hand: what comes by way of the chosen.
   float* sums = N > 0 ? reinterpret_cast<float*>(shared_memory()) + warp * ((g.rows + 3) / 4 * 4)
                       : scratch + (int64_t{blockIdx.x} * kWarps + warp) * g.rows;
-  const bool needs_logits = g.of_chosen() || g.kind == Scores::sqrt_softplus || g.z_slope != 0;
+  const bool needs_logits = g.kind == Scores::sqrt_softplus || g.z_slope != 0;
   for (int64_t token = int64_t{blockIdx.x} * kWarps + warp; token < g.tokens; token += int64_t{gridDim.x} * kWarps) {
     const Row row{logits + token * g.rows, scores + token * g.rows, choices + token * g.k, d_weights + token * g.k};
     for (int c = lane; c < g.k; c += 32) {
@@ -88,19 +88,21 @@ __global__ void __launch_bounds__(kThreads)
     add_weights_grad(g, lane, row, importance, sums);
 
     float z_most = 0, z_inverse = 0, z_slope = 0;
-    if (g.of_chosen() || g.z_slope != 0) {
+    if (g.z_slope != 0) {
       z_most = largest(g.rows, lane, z);
       const auto sum = sum_of_exponentials(g.rows, lane, z, z_most);
       z_inverse = static_cast<float>(1 / sum);
       z_slope = static_cast<float>(g.z_slope) * (z_most + logf(static_cast<float>(sum)));
     }
-    // The probabilities of a loss on balance: the scores, their shares of the sum, or the softmax of all logits.
-    float mean = 0, inverse = 0;
+    // The probabilities of a loss on balance: the scores, their shares of the sum, or their softmax.
+    float mean = 0, inverse = 0, most = 0;
     if (balance && g.kind != Scores::softmax) {
       Sum<N> dot = 0;
       if (g.of_chosen()) {
-        each(g.rows, lane, [&](int e, float& logit) { dot += balance[e] * expf(logit - z_most); }, z);
-        mean = static_cast<float>(warp_sum(dot) * z_inverse);
+        most = largest(g.rows, lane, s);
+        inverse = static_cast<float>(1 / sum_of_exponentials(g.rows, lane, s, most));
+        each(g.rows, lane, [&](int e, float& score) { dot += balance[e] * expf(score - most); }, s);
+        mean = static_cast<float>(warp_sum(dot) * inverse);
       } else {
         each(g.rows, lane, [&](int e, float& score) { dot += balance[e] * score; }, s);
         const auto sum = sum_of(g.rows, lane, s) + kTiny;
@@ -121,7 +123,7 @@ __global__ void __launch_bounds__(kThreads)
       const float sum = sums[e];
       float to = 0;
       if (g.of_chosen()) {
-        to = balance ? sum + expf(logit - z_most) * z_inverse * (balance[e] - mean) : sum;
+        to = balance ? sum + expf(score - most) * inverse * (balance[e] - mean) : sum;
       } else if (g.kind == Scores::softmax) {
         to = score * ((balance ? sum + balance[e] : sum) - dot);
       } else {
