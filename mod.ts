@@ -88,6 +88,7 @@ export {
   readChromeTrace,
   report,
   saveRun,
+  settled,
   show,
   stragglers,
   toCSV,

@@ -93,6 +93,11 @@ export interface Engine {
    * Runs a short Program without host functions before it returns; false where it cannot, which changes nothing.
    */
   runNow?(program: Program, workspace: Workspace): boolean;
+  /**
+   * Waits until no initial values are being made on it any more, whoever asked for them.
+   * @throws {SchemoeError} when the signal is aborted or the time limit passes.
+   */
+  initialized?(options?: Pick<RunOptions, "timeLimit" | "signal">): Promise<void>;
   /** Frees what it keeps of a Program that will hardly run again on these buffers; it may run all the same. */
   forget?(program: Program, workspace: Workspace): void;
   /** Resolves once no run and no pass of a layer is in progress, such as one whose `await` was forgotten. */

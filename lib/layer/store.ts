@@ -108,13 +108,16 @@ export class TensorStore {
     { timeLimit, signal }: Pick<RunOptions, "timeLimit" | "signal">,
   ): Promise<void> {
     const pending = names ? this.pending(...names) : this.ready();
-    if (!pending) return;
-    await waitFor(pending, {
-      timeLimit,
-      signal,
-      what: "run the pass",
-      because: `values of the ${this.#options.owner}'s tensors are still being made`,
-    });
+    if (pending) {
+      await waitFor(pending, {
+        timeLimit,
+        signal,
+        what: "run the pass",
+        because: `values of the ${this.#options.owner}'s tensors are still being made`,
+      });
+    }
+    // those of others on the same engine too: no buffer can be allocated meanwhile
+    await this.#options.engine.initialized?.({ timeLimit, signal });
   }
 
   /** Whether values are being made. */
@@ -163,7 +166,7 @@ export class TensorStore {
   /** Tensors of a safetensors file, in pieces. @throws {SchemoeError} naming file and tensor. */
   async load(file: SafetensorsFile, options: LoadOptions): Promise<string[]> {
     return await this.exclusive(async () => {
-      await this.ready(); // or random values would overwrite those of the file
+      await this.waitFor(undefined, {}); // or random values would overwrite those of the file
       const names = await loadTensors(file, {
         options,
         table: this.table,

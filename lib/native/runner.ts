@@ -112,7 +112,7 @@ export class NativeRunner implements Engine {
 
   async #inTurn(program: Program, workspace: Workspace, options: RunOptions): Promise<EventTable> {
     if (!options.background) {
-      while (this.#background) await this.#backgroundOver(options);
+      await this.initialized(options);
       return await this.#alone(() => this.#run(program, workspace, options), workspace);
     }
     const before = [this.#background, this.#running];
@@ -127,14 +127,17 @@ export class NativeRunner implements Engine {
     }
   }
 
-  /** Waits for what is no part of a pass, as long as a run may take. */
-  async #backgroundOver({ timeLimit, signal }: RunOptions): Promise<void> {
-    await waitFor(this.#background!, {
-      timeLimit,
-      signal,
-      what: "run the Program",
-      because: "values of tensors are still being made",
-    });
+  async initialized(
+    { timeLimit, signal }: Pick<RunOptions, "timeLimit" | "signal"> = {},
+  ): Promise<void> {
+    while (this.#background) {
+      await waitFor(this.#background, {
+        timeLimit,
+        signal,
+        what: "run the Program",
+        because: "values of tensors are still being made",
+      });
+    }
   }
 
   forget(program: Program, workspace: Workspace): void {

@@ -22,6 +22,7 @@ const LONGEST = 2 ** 31 - 1;
  */
 export async function waitFor<T>(work: Promise<T>, patience: Patience): Promise<T> {
   const { timeLimit = defaultTimeLimit(), signal, what, because } = patience;
+  work.catch(() => {}); // it is nobody's where a limit or signal is refused below
   if (!(timeLimit > 0)) {
     throw new SchemoeError(`Cannot ${what}: the time limit ${timeLimit} is not positive`);
   }

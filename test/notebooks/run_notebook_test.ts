@@ -34,7 +34,7 @@ Deno.test("runNotebook() shows what each cell prints, with values of earlier cel
 
 Deno.test("runNotebook() shows a picture by its text, and the last state of a progress", async () => {
   const cells = [
-    'import { displayable, progress } from "@schemoe/lab";',
+    'import { displayable, progress } from "@schemoe/lab/timeline";',
     'displayable({ text: "seen", svg: "<svg/>" })',
     `const line = progress(2, "runs");
     await new Promise((done) => setTimeout(done, 1100));
