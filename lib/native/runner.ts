@@ -112,7 +112,7 @@ export class NativeRunner implements Engine {
 
   async #inTurn(program: Program, workspace: Workspace, options: RunOptions): Promise<EventTable> {
     if (!options.background) {
-      await this.initialized(options);
+      if (this.#background) await this.initialized(options); // else the run begins before this returns
       return await this.#alone(() => this.#run(program, workspace, options), workspace);
     }
     const before = [this.#background, this.#running];
