@@ -83,32 +83,35 @@ void run(const TopK& t, const Context& context) {
   }
 }
 
+const std::vector<int32_t>& order_of_tokens(const Context& context, const float* scores, int64_t tokens, int64_t rows) {
+  auto& order = context.scratch.integers;
+  order.resize(static_cast<size_t>(tokens));
+  std::iota(order.begin(), order.end(), 0);
+  if (!scores || rows == 0) return order;
+  auto& best = context.scratch.floats;
+  best.resize(order.size());
+  for (int64_t token = 0; token < tokens; ++token) {
+    float most = -INFINITY;
+    // NaN compares with nothing and counts as the best score: it goes first.
+    for (int64_t e = 0; e < rows; ++e) {
+      const float score = scores[token * rows + e];
+      most = std::max(most, std::isnan(score) ? INFINITY : score);
+    }
+    best[token] = most;
+  }
+  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+    return best[a] != best[b] ? best[a] > best[b] : a < b;
+  });
+  return order;
+}
+
 void run(const Positions& p, const Context& context) {
   const int32_t* choices = context.at<const int32_t>(p.choices);
   int32_t* positions = context.at<int32_t>(p.positions);
   int32_t* loads = context.at<int32_t>(p.loads);
   std::fill_n(loads, p.experts, 0);
   if (p.k == 0) return;
-  auto& order = context.scratch.integers;
-  order.resize(static_cast<size_t>(p.tokens));
-  std::iota(order.begin(), order.end(), 0);
-  if (p.prioritized && p.experts > 0) {
-    const float* scores = context.at<const float>(p.scores);
-    auto& best = context.scratch.floats;
-    best.resize(order.size());
-    for (int64_t token = 0; token < p.tokens; ++token) {
-      float most = -INFINITY;
-      // NaN compares with nothing and counts as the best score: it goes first.
-      for (int64_t e = 0; e < p.experts; ++e) {
-        const float score = scores[token * p.experts + e];
-        most = std::max(most, std::isnan(score) ? INFINITY : score);
-      }
-      best[token] = most;
-    }
-    std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-      return best[a] != best[b] ? best[a] > best[b] : a < b;
-    });
-  }
+  const auto& order = order_of_tokens(context, p.prioritized ? context.at<const float>(p.scores) : nullptr, p.tokens, p.experts);
   for (int64_t c = 0; c < p.k && !context.stop; ++c) {
     for (int32_t token : order) {
       const int64_t expert = checked("choices", choices[token * p.k + c], p.experts);

@@ -102,4 +102,8 @@ std::optional<FoundNumber> find_number(const CheckNumbers& check, const Context&
 /// Throws INVALID unless 0 <= value < below.
 int64_t checked(const char* what, int64_t value, int64_t below);
 
+/// Tokens in the order in which they take places: as they come, or, given scores [tokens, rows], by their best one, equal
+/// ones as they come. The list lies in the scratch memory of the lane.
+const std::vector<int32_t>& order_of_tokens(const Context& context, const float* scores, int64_t tokens, int64_t rows);
+
 }  // namespace schemoe

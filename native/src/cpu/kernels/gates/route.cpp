@@ -128,26 +128,7 @@ void run(const PlaceChoices& p, const Context& context) {
   std::fill_n(loads, p.rows, 0);
   // Without choices, tokens may be any number: no room is made for them.
   if (p.k == 0) return;
-  auto& order = context.scratch.integers;
-  order.resize(static_cast<size_t>(p.tokens));
-  for (int64_t token = 0; token < p.tokens; ++token) order[token] = static_cast<int32_t>(token);
-  if (p.prioritized && p.rows > 0) {
-    const float* scores = context.at<const float>(p.scores);
-    auto& best = context.scratch.floats;
-    best.resize(order.size());
-    for (int64_t token = 0; token < p.tokens; ++token) {
-      float most = -INFINITY;
-      // NaN compares with nothing; as the best of scores it goes first.
-      for (int64_t e = 0; e < p.rows; ++e) {
-        const float score = scores[token * p.rows + e];
-        most = std::max(most, std::isnan(score) ? INFINITY : score);
-      }
-      best[token] = most;
-    }
-    std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-      return best[a] != best[b] ? best[a] > best[b] : a < b;
-    });
-  }
+  const auto& order = order_of_tokens(context, p.prioritized ? context.at<const float>(p.scores) : nullptr, p.tokens, p.rows);
   for (int64_t c = 0; c < p.k && !context.stop; ++c) {
     for (const int32_t token : order) {
       const int64_t at = token * p.k + c;
