@@ -1,4 +1,5 @@
 /** The chart of errors by kind. @module */
+import { heading } from "../timeline/chart/heading.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
 
@@ -56,24 +57,11 @@ export async function errorsSvg(
       Plot.tickX(inside, { x: "error", y: "what", stroke: BLUE, strokeOpacity: 0.25 }),
       Plot.ruleY(shown, { x1: "least", x2: "most", y: "what", stroke: BLUE, strokeWidth: 2 }),
       Plot.dot(shown, { x: "median", y: "what", fill: RED, r: 4 }),
-      Plot.text(["Predicted and measured, by kind of task"], {
-        frameAnchor: "top-left",
+      ...heading(Plot, {
+        title: "Predicted and measured, by kind of task",
+        subtitle: "each tick a layer under one choice; bar: nine of ten; dot: median",
         dx: -140,
-        dy: -38,
-        textAnchor: "start",
-        fontSize: 14,
-        fontWeight: "bold",
-        fill: PAGE.ink,
-        text: (d: string) => d,
-      }),
-      Plot.text(["each tick a layer under one choice; bar: nine of ten; dot: median"], {
-        frameAnchor: "top-left",
-        dx: -140,
-        dy: -20,
-        textAnchor: "start",
-        fontSize: 11,
-        fill: PAGE.faint,
-        text: (d: string) => d,
+        dy: [-38, -20],
       }),
     ],
   });

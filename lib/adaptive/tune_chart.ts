@@ -1,4 +1,5 @@
 /** The chart of candidates. @module */
+import { heading } from "../timeline/chart/heading.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
 
@@ -60,28 +61,12 @@ export async function candidatesSvg(passes: readonly CandidateRows[]): Promise<s
         fillOpacity: 0.6,
       }),
       Plot.dot(points.filter(({ chosen }) => chosen), { x: "ms", y: "name", r: 3, fill: RED }),
-      Plot.text(["Candidates: what was predicted, what was measured"], {
-        frameAnchor: "top-left",
+      ...heading(Plot, {
+        title: "Candidates: what was predicted, what was measured",
+        subtitle: "tick: bound of its tasks; circle: predicted; dots: measured, of the choice red",
         dx: -330,
-        dy: -38,
-        textAnchor: "start",
-        fontSize: 14,
-        fontWeight: "bold",
-        fill: PAGE.ink,
-        text: (d: string) => d,
+        dy: [-38, -20],
       }),
-      Plot.text(
-        ["tick: bound of its tasks; circle: predicted; dots: measured, of the choice red"],
-        {
-          frameAnchor: "top-left",
-          dx: -330,
-          dy: -20,
-          textAnchor: "start",
-          fontSize: 11,
-          fill: PAGE.faint,
-          text: (d: string) => d,
-        },
-      ),
     ],
   });
   element.setAttribute("xmlns", "http://www.w3.org/2000/svg");

@@ -1,4 +1,5 @@
 /** The chart of a what-if. @module */
+import { heading } from "../timeline/chart/heading.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
 import { applyTheme, onPaper, type Theme } from "../timeline/chart/theme.ts";
@@ -79,24 +80,11 @@ export async function curvesSvg(
       ),
       Plot.dot(points, { x: "x", y: "y", fill: "name", r: 2.5 }),
       Plot.dot(marks, { x: "x", y: "y", r: 6, stroke: PAGE.ink, strokeWidth: 1.5 }),
-      Plot.text([chart.title], {
-        frameAnchor: "top-left",
+      ...heading(Plot, {
+        title: chart.title,
+        subtitle: y.label,
         dx: -50,
-        dy: -46 - 18 * rows,
-        fontSize: 14,
-        fontWeight: "bold",
-        textAnchor: "start",
-        fill: PAGE.ink,
-        text: (d: string) => d,
-      }),
-      Plot.text([y.label], {
-        frameAnchor: "top-left",
-        dx: -50,
-        dy: -26 - 18 * rows,
-        fontSize: 11,
-        textAnchor: "start",
-        fill: PAGE.faint,
-        text: (d: string) => d,
+        dy: [-46 - 18 * rows, -26 - 18 * rows],
       }),
       ...names.map((name, i) =>
         Plot.text([`${dash(i) ? "– –" : "—"} ${name}`], {

@@ -1,4 +1,5 @@
 /** The chart of the loads of experts over steps. @module */
+import { heading } from "../timeline/chart/heading.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
 import { applyTheme, onPaper } from "../timeline/chart/theme.ts";
@@ -79,26 +80,12 @@ export async function loadsSvg(title: string, steps: readonly StepRow[]): Promis
         y2: (cell: LoadCell) => cell.expert + 1,
         inset: 0,
       }),
-      Plot.text([`${title}: load of each expert over the mean of its layer`], {
-        facet: "super",
-        frameAnchor: "top-left",
+      ...heading(Plot, {
+        title: `${title}: load of each expert over the mean of its layer`,
+        subtitle: "0 (violet) · even (white) · twice and more (orange)",
         dx: -30,
-        dy: -44,
-        fontSize: 14,
-        fontWeight: "bold",
-        textAnchor: "start",
-        fill: PAGE.ink,
-        text: (d: string) => d,
-      }),
-      Plot.text(["0 (violet) · even (white) · twice and more (orange)"], {
+        dy: [-44, -24],
         facet: "super",
-        frameAnchor: "top-left",
-        dx: -30,
-        dy: -24,
-        fontSize: 11,
-        textAnchor: "start",
-        fill: PAGE.faint,
-        text: (d: string) => d,
       }),
     ],
   });

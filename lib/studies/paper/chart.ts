@@ -1,4 +1,5 @@
 /** The chart of the paper's tables. @module */
+import { heading } from "../../timeline/chart/heading.ts";
 import { PAGE } from "../../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../../timeline/chart/plot.ts";
 import type { PaperRow } from "./tables.ts";
@@ -34,13 +35,11 @@ export async function paperSvg(rows: readonly PaperRow[]): Promise<string> {
       Plot.ruleY(shown, { x1: "predicted", x2: "explained", y: "name", stroke: PAGE.faint }),
       Plot.dot(shown, { x: "predicted", y: "name", r: 4, fill: BLUE }),
       Plot.dot(shown, { x: "explained", y: "name", r: 4, stroke: RED, strokeWidth: 1.5 }),
-      Plot.text(["The paper's tables, predicted"], {
-        ...{ frameAnchor: "top-left", dx: -230, dy: -38, textAnchor: "start" },
-        ...{ fontSize: 14, fontWeight: "bold", fill: PAGE.ink, text: (d: string) => d },
-      }),
-      Plot.text(["dot: from published alpha and beta alone; circle: with table 1's all-to-alls"], {
-        ...{ frameAnchor: "top-left", dx: -230, dy: -20, textAnchor: "start" },
-        ...{ fontSize: 11, fill: PAGE.faint, text: (d: string) => d },
+      ...heading(Plot, {
+        title: "The paper's tables, predicted",
+        subtitle: "dot: from published alpha and beta alone; circle: with table 1's all-to-alls",
+        dx: -230,
+        dy: [-38, -20],
       }),
     ],
   });

@@ -1,4 +1,5 @@
 /** Pictures of a study of routers. @module */
+import { heading } from "../../timeline/chart/heading.ts";
 import { PAGE } from "../../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../../timeline/chart/plot.ts";
 import { applyTheme, onPaper } from "../../timeline/chart/theme.ts";
@@ -56,7 +57,9 @@ export async function loadsSvg(rows: readonly RouterRow[]): Promise<string> {
       ...heading(Plot, {
         title: "Load of each expert over the mean",
         subtitle: `none (violet) · even (white) · ${MOST} times and more (brown)`,
-        top: 82,
+        dx: -40,
+        dy: [-68, -48],
+        facet: "super",
       }),
     ],
   });
@@ -99,7 +102,9 @@ export async function balanceSvg(rows: readonly RouterRow[]): Promise<string> {
         title: "Importance loss against imbalance",
         subtitle:
           "each point is one skew of the tokens, along a line from the least to the largest",
-        top: 64,
+        dx: -40,
+        dy: [-50, -30],
+        facet: "super",
       }),
       ...routers.map((router, i) =>
         Plot.text([router], {
@@ -122,27 +127,3 @@ export async function balanceSvg(rows: readonly RouterRow[]): Promise<string> {
 }
 
 const STYLE = { fontFamily: "system-ui, sans-serif", color: PAGE.ink };
-
-function heading(
-  Plot: Plot,
-  { title, subtitle, top }: {
-    readonly title: string;
-    readonly subtitle: string;
-    /** The margin above the picture. */
-    readonly top: number;
-  },
-) {
-  const place = { facet: "super", frameAnchor: "top-left", textAnchor: "start", dx: -40 } as const;
-  const text = (d: string) => d;
-  return [
-    Plot.text([title], {
-      ...place,
-      dy: 14 - top,
-      fontSize: 14,
-      fontWeight: "bold",
-      fill: PAGE.ink,
-      text,
-    }),
-    Plot.text([subtitle], { ...place, dy: 34 - top, fontSize: 11, fill: PAGE.faint, text }),
-  ];
-}
