@@ -1,7 +1,7 @@
 /** Random layers. @module */
 import { topK } from "../blocks/mod.ts";
 import type { LayerConfig } from "../blocks/mod.ts";
-import { uniforms } from "../layer/random.ts";
+import { uniforms } from "../random.ts";
 import type { Topology } from "../types.ts";
 
 /** Layers of random sizes around one: 1/4 to 1 of its tokens, 1/2 to 3/2 of its widths, one or two choices a token. */

@@ -144,6 +144,12 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
   const { parallel, groups } = resolveParallel(config.parallel, { experts, topology });
   checkExpert(expert, { modelDim: rowDim, hiddenDim, experts, dtype });
   const gate = resolveGate(config.gate, experts);
+  const routed = gate.loads?.().ranks;
+  if (routed !== undefined && routed !== topology.ranks) {
+    fail(
+      `the gate "${gate.name}" has a routing of ${routed} ranks, the world has ${topology.ranks}`,
+    );
+  }
   const routing = resolveRouting(config.routing);
   const losses = resolveLosses(config.losses, gate);
   const shared = resolveShared(config.shared, { modelDim, experts: 1, dtype });

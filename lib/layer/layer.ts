@@ -35,6 +35,7 @@ const outputsOf = ({ losses }: Layer): readonly string[] => [
   "y",
   "aux_loss",
   "gate.loads",
+  "gate.choices",
   ...losses.map(({ name }) => `loss.${name}`),
 ];
 

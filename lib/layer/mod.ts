@@ -24,7 +24,7 @@ export {
 } from "./auto/predict.ts";
 export { BUILT_IN, type CompressorPair, type PassChoices } from "./choices.ts";
 export { type RanProgram, Run, type RunRecord, type RunSetup } from "./run.ts";
-export { randomNormal } from "./random.ts";
+export { randomNormal } from "../random.ts";
 export { simulated } from "./simulated.ts";
 export { type MemoryReport, type MemoryRow } from "./memory_report.ts";
 export type { LoadOptions, LoadProgress } from "./load.ts";

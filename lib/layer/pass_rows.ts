@@ -49,7 +49,8 @@ function allLoads({ layer, engine, workspace, given }: Routed): Loads {
         "Cannot use the loads: one node stands for all on this engine; simulate every rank",
       );
     }
-    return given ? givenLoads(layer, given) : evenLoads(layer);
+    const loads = given ?? layer.gate.loads?.();
+    return loads ? givenLoads(layer, loads) : evenLoads(layer);
   }
   const { experts, topology: { ranks } } = layer;
   const tables = Array.from(

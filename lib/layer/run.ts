@@ -3,6 +3,8 @@ import type { Bound } from "../costs/mod.ts";
 import type { Layer } from "../blocks/mod.ts";
 import type { ResolvedChoices } from "./choices.ts";
 import { concatTimelines, makeTimeline, ShownRun, type Timeline } from "../timeline/mod.ts";
+import { recordedRouting } from "../routing/recorded.ts";
+import type { RouterTrace } from "../routing/types.ts";
 import type { Costs } from "../costs/types.ts";
 import type { EventTable, Program } from "../engine.ts";
 import { type Pass, SchemoeError } from "../types.ts";
@@ -97,6 +99,18 @@ export class Run extends ShownRun {
    */
   get loads(): Int32Array<ArrayBuffer> | undefined {
     return this.#results?.has("gate.loads") ? this.#results.readCounts("gate.loads") : undefined;
+  }
+
+  /**
+   * Which experts the tokens of a forward pass went to, before dropping, likewise: to be replayed (`replayed`),
+   * counted (`loadsOf`) or written (`megatronTrace`). Choices without an expert are -1.
+   */
+  get routing(): RouterTrace | undefined {
+    const [results, setup] = [this.#results, this.setup];
+    if (!setup || !results?.has("gate.choices")) return undefined;
+    const { experts, topK, topology: { ranks } } = setup.layer;
+    const choices = results.readCounts("gate.choices");
+    return recordedRouting({ name: this.name, ranks, experts, topK, choices });
   }
 
   /**

@@ -1,5 +1,5 @@
 /** Draws of different experts by given probabilities. @module */
-import { uniforms } from "../layer/random.ts";
+import { uniforms } from "../random.ts";
 import { SchemoeError } from "../types.ts";
 import type { RouterTrace, TraceSizes } from "./types.ts";
 

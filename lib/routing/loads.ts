@@ -3,12 +3,12 @@ import { type Loads, SchemoeError } from "../types.ts";
 import { parseNumbers } from "./numbers.ts";
 import type { RouterTrace } from "./types.ts";
 
-/** Tokens that each rank sends to each expert. */
+/** Tokens that each rank sends to each expert; a choice of -1 is none. */
 export function loadsOf(trace: RouterTrace): Loads {
   const { ranks, experts } = trace;
   const table = new Int32Array(ranks * experts);
   for (let rank = 0; rank < ranks; rank++) {
-    for (const expert of trace.choices(rank)) table[rank * experts + expert]++;
+    for (const expert of trace.choices(rank)) if (expert >= 0) table[rank * experts + expert]++;
   }
   return { ranks, experts, table };
 }

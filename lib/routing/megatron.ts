@@ -69,6 +69,37 @@ export function parseMegatronTrace(
   ) => a.step - b.step || a.block.localeCompare(b.block) || a.layer - b.layer);
 }
 
+/**
+ * A routing as such lines, a line for each rank in order; the inverse of {@linkcode parseMegatronTrace}.
+ * @param at step and layer that the lines name; default those of the routing if it has any, else 0.
+ * @throws {SchemoeError} for a token with fewer experts than others, which such lines cannot say.
+ */
+export function megatronTrace(
+  trace: RouterTrace & Partial<Pick<TracedRouting, "step" | "block" | "layer">>,
+  at: { readonly step?: number; readonly block?: string; readonly layer?: number } = {},
+): string {
+  const { step = 0, block = "decoder", layer = 0 } = { ...trace, ...at };
+  const { ranks, topK: topk } = trace;
+  const lines = Array.from({ length: ranks }, (_, rank) => {
+    const choices = trace.choices(rank);
+    const none = choices.indexOf(-1);
+    if (none >= 0) {
+      throw new SchemoeError(
+        `Cannot write the router trace: token ${
+          Math.floor(none / topk)
+        } of rank ${rank} has fewer than ${topk} experts`,
+      );
+    }
+    const num_tokens = trace.tokens(rank);
+    const top_indices = Array.from(
+      { length: num_tokens },
+      (_, token) => Array.from(choices.subarray(token * topk, (token + 1) * topk)),
+    );
+    return JSON.stringify({ step, block, layer, rank, num_tokens, topk, top_indices });
+  });
+  return lines.map((line) => line + "\n").join("");
+}
+
 function routing(first: Line, ranks: ReadonlyMap<number, Int32Array>, experts: number) {
   const { step, block, layer, topk, mtp_idx } = first;
   const where = `step ${step}, ${block}${

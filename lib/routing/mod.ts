@@ -29,4 +29,5 @@ export {
   shadowed,
   trafficOfPlacement,
 } from "./placement.ts";
-export { parseMegatronTrace, type TracedRouting } from "./megatron.ts";
+export { megatronTrace, parseMegatronTrace, type TracedRouting } from "./megatron.ts";
+export { recordedRouting, type Recording } from "./recorded.ts";

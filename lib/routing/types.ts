@@ -8,7 +8,7 @@ export interface RouterTrace {
   readonly topK: number;
   /** Tokens of a rank. */
   tokens(rank: number): number;
-  /** Experts of each token of a rank, int32 [tokens, topK]; all different for a token. */
+  /** Experts of each token of a rank, int32 [tokens, topK]; all different for a token, -1: none. */
   choices(rank: number): Int32Array;
 }
 

@@ -33,6 +33,7 @@ export {
   type JointOptions,
   type JointRow,
 } from "./balancing/joint.ts";
+export { type ReplayOptions, replayRouting, type ReplayRow } from "./balancing/replay.ts";
 export { routerStudy, type RouterStudyOptions } from "./routers/study.ts";
 export type { RouterRow } from "./routers/row.ts";
 export type { RouterStudy } from "./routers/result.ts";

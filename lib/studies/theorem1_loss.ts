@@ -3,7 +3,7 @@ import { timedGraph } from "../graph/mod.ts";
 import { exact, optSche } from "../schedulers/mod.ts";
 import { displayable } from "../timeline/mod.ts";
 import { SchemoeError } from "../types.ts";
-import { uniforms } from "../layer/random.ts";
+import { uniforms } from "../random.ts";
 import type { Run } from "../layer/run.ts";
 import type { Theme } from "../timeline/chart/theme.ts";
 import { lossSvg } from "./theorem1_chart.ts";

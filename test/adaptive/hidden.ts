@@ -1,6 +1,6 @@
 /** An engine whose times come from a world that it does not tell, with noise. @module */
 import { openSimulator } from "../../lib/engines/mod.ts";
-import { uniforms } from "../../lib/layer/random.ts";
+import { uniforms } from "../../lib/random.ts";
 import type { Engine, EventTable, RunOptions } from "../../lib/engine.ts";
 import type { Topology } from "../../lib/types.ts";
 

@@ -27,7 +27,7 @@ import {
 import { loadsOf, parseTrafficMatrix, trafficOfLoads, zipfRouting } from "../../lib/routing/mod.ts";
 import { compareAllToAlls } from "../../lib/studies/mod.ts";
 import { unevenExchange } from "../../lib/studies/balancing/exchange.ts";
-import { uniforms } from "../../lib/layer/random.ts";
+import { uniforms } from "../../lib/random.ts";
 
 const PLANNED = [balanced, rails, fast, matchings];
 

@@ -2,7 +2,7 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { heaviestMatching, matchingAbove } from "../../lib/alltoall/planned/matching.ts";
 import { birkhoff, heavyStages } from "../../lib/alltoall/planned/stages.ts";
 import { marginals } from "../../lib/alltoall/planned/flows.ts";
-import { uniforms } from "../../lib/layer/random.ts";
+import { uniforms } from "../../lib/random.ts";
 
 /** Square matrix with an empty diagonal, a part of the rest empty too. */
 function randomMatrix(size: number, seed: number): Float64Array {

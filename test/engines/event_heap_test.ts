@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { EventHeap } from "../../lib/engines/event_heap.ts";
-import { uniforms } from "../../lib/layer/random.ts";
+import { uniforms } from "../../lib/random.ts";
 
 Deno.test("EventHeap gives events by time, and those of one time as they came", () => {
   const random = uniforms(3);

@@ -23,7 +23,7 @@ import { everyRank } from "../../lib/engines/simulate/columns.ts";
 import { simulateFluid } from "../../lib/engines/simulate/fluid.ts";
 import { simulateInOrder } from "../../lib/engines/simulate/in_order.ts";
 import { makeInstance } from "../../lib/engines/simulate/instance.ts";
-import { uniforms } from "../../lib/layer/random.ts";
+import { uniforms } from "../../lib/random.ts";
 import { algorithmsFor, allToAll, passes, randomWorld } from "./simulate_worlds.ts";
 
 const WORLDS = [[1, 1], [1, 3], [2, 2], [3, 2], [4, 4], [2, 8]];

@@ -13,7 +13,7 @@ import { buildProgram, type Program } from "../../lib/program/mod.ts";
 import { backwardGraph, forwardGraph } from "../../lib/graph/mod.ts";
 import { resolveLayer } from "../../lib/blocks/mod.ts";
 import * as allToAlls from "../../lib/alltoall/mod.ts";
-import { uniforms } from "../../lib/layer/random.ts";
+import { uniforms } from "../../lib/random.ts";
 
 export const allToAll = (name: string) => (allToAlls as unknown as Record<string, AllToAll>)[name];
 

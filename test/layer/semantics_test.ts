@@ -3,7 +3,7 @@ import { createLayer, ffn, openEngine, swiglu } from "../../mod.ts";
 import { randomNormal } from "../../lib/layer/mod.ts";
 import { largestError } from "../../lib/studies/golden.ts";
 import { goldenLayer } from "../../lib/studies/golden_layer.ts";
-import { uniforms } from "../../lib/layer/random.ts";
+import { uniforms } from "../../lib/random.ts";
 import { goldenCases, goldenFields } from "./golden_cases.ts";
 import { reference, type ReferenceConfig } from "./reference.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
 import { openEngine, SchemoeError, swiglu, writeSafetensors } from "../../mod.ts";
 import { createModel, loadMixtral, mixtralConfig, type MixtralJson } from "../../lib/model/mod.ts";
-import { uniforms } from "../../lib/layer/random.ts";
+import { uniforms } from "../../lib/random.ts";
 
 const json: MixtralJson = {
   vocab_size: 13,

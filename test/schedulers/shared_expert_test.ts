@@ -11,7 +11,7 @@ import {
 } from "../../mod.ts";
 import { modelCosts } from "../../lib/costs/mod.ts";
 import { openSimulator } from "../../lib/engines/mod.ts";
-import { uniforms } from "../../lib/layer/random.ts";
+import { uniforms } from "../../lib/random.ts";
 import { model } from "../../lib/studies/models/mod.ts";
 import { testbed } from "../../lib/testbeds/mod.ts";
 

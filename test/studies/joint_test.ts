@@ -2,7 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/ass
 import { SchemoeError, testbed } from "../../mod.ts";
 import type { TrafficMatrix } from "../../lib/alltoall/mod.ts";
 import { compareJoint, jointGraph } from "../../lib/studies/mod.ts";
-import { uniforms } from "../../lib/layer/random.ts";
+import { uniforms } from "../../lib/random.ts";
 
 /** Bytes of experts' work that take as long as their way over the network. */
 const BALANCED = 657e12 / 48.5e9;

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { openCpuEngine } from "../../lib/engines/cpu.ts";
-import { uniforms } from "../../lib/layer/random.ts";
+import { uniforms } from "../../lib/random.ts";
 import { NativeEngine } from "../../lib/native/engine.ts";
 import { NativeRunner } from "../../lib/native/runner.ts";
 import { randomDelays, tryOrders } from "../../lib/tasks/bench/orders.ts";

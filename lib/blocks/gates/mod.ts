@@ -17,6 +17,7 @@ export { noisyTopK } from "./noisy_top_k.ts";
 export { reluRouting } from "./relu_routing.ts";
 export { topK, type TopKOptions } from "./top_k.ts";
 export { tokenRounding, type TokenRoundingOptions } from "./token_rounding.ts";
+export { replayed, type ReplayedOptions } from "./replayed.ts";
 export { routerOf } from "./router_of.ts";
 export type { BestOptions } from "./top_k.ts";
 export type { CosineOptions } from "./cosine_top_k.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { dtypes } from "../../files/dtypes.ts";
-import { randomNormal } from "../../layer/random.ts";
+import { randomNormal } from "../../random.ts";
 import type { ElementType } from "../../kernels/types.ts";
 import type { Workspace } from "../../engine.ts";
 

@@ -2,7 +2,7 @@
 import { swiglu, topK } from "../../blocks/mod.ts";
 import { openCudaEngine, openEngine } from "../../engines/mod.ts";
 import { createLayer } from "../../layer/mod.ts";
-import { uniforms } from "../../layer/random.ts";
+import { uniforms } from "../../random.ts";
 import type { Engine } from "../../engine.ts";
 import { topology } from "../../topology.ts";
 import { median, milliseconds, type Report, type Row } from "./report.ts";

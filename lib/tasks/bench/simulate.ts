@@ -8,7 +8,7 @@ import { hierarchical2d } from "../../alltoall/mod.ts";
 import { none } from "../../compressors/mod.ts";
 import { buildProgram } from "../../program/mod.ts";
 import { optSche } from "../../schedulers/mod.ts";
-import { uniforms } from "../../layer/random.ts";
+import { uniforms } from "../../random.ts";
 import { topology } from "../../topology.ts";
 import type { Costs } from "../../costs/types.ts";
 import type { EventTable, Program } from "../../engine.ts";

@@ -2,7 +2,7 @@
 import { swiglu, topK } from "../../blocks/mod.ts";
 import { openEngine } from "../../engines/mod.ts";
 import { createLayer, type MoeLayer } from "../../layer/mod.ts";
-import { uniforms } from "../../layer/random.ts";
+import { uniforms } from "../../random.ts";
 import type { Engine } from "../../engine.ts";
 
 /** One kind of work, and how often it is done. */

@@ -1,5 +1,5 @@
 /** Repeatable random tensors. @module */
-import { SchemoeError } from "../types.ts";
+import { SchemoeError } from "./types.ts";
 
 /** Standard normal numbers times `scale` from a seed (splitmix32 and Box-Muller). */
 export function randomNormal(

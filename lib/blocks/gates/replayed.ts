@@ -1,0 +1,73 @@
+/** The gate that repeats a routing. @module */
+import { loadsOf } from "../../routing/loads.ts";
+import type { RouterTrace } from "../../routing/types.ts";
+import type { Gate, GateContext, GateShape } from "./types.ts";
+import { linearLogits } from "./linear_logits.ts";
+import { type WeightOptions, weightOptions } from "./options.ts";
+import { checkOptions, failGate, routed } from "./routed.ts";
+
+/** Options of {@linkcode replayed}. */
+export interface ReplayedOptions extends WeightOptions {
+  /** Made up, recorded (`run.routing`) or imported; of as many ranks, tokens and experts as the layer. */
+  readonly trace: RouterTrace;
+}
+
+/**
+ * A gate that chooses what a routing says, on every engine: the simulator takes its loads in dropless layers, where
+ * nothing else is given. Weights are learned scores of the chosen experts, as for `hashed`, so a routing that was
+ * recorded from a gate with the same scores gives the same results again. A token may have fewer choices (-1).
+ *
+ * ```ts
+ * import { createLayer, openEngine } from "@schemoe/lab";
+ * import { replayed } from "@schemoe/lab/blocks";
+ * import { zipfRouting } from "@schemoe/lab/routing";
+ * using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
+ * const trace = zipfRouting({ ranks: 2, tokens: 64, experts: 4, topK: 2, exponent: 1 });
+ * const routing = { dropless: true };
+ * const gate = replayed({ trace });
+ * using layer = createLayer(engine, { tokens: 64, modelDim: 8, hiddenDim: 16, experts: 4, gate, routing });
+ * console.assert((await layer.forward({ chunks: 2 })).makespan > 0);
+ * ```
+ * @throws {SchemoeError} for a routing without choices, and (when the layer is made) one of other tokens or experts.
+ */
+export function replayed({ trace, ...options }: ReplayedOptions): Gate {
+  const { scores: _, normalize: _n, scale: _s, weighs: _w, ...others } = options;
+  checkOptions("replayed", others, ["trace", "scores", "normalize", "scale", "weighs"]);
+  if (typeof trace?.choices !== "function" || typeof trace.tokens !== "function") {
+    failGate("replayed", "trace must be a routing, such as zipfRouting(...) or run.routing");
+  }
+  const { topK: k, ranks } = trace;
+  const partial = Array.from({ length: ranks }, (_, rank) => trace.choices(rank))
+    .some((choices) => choices.includes(-1));
+  const gate = routed({
+    name: `replayed ${trace.name}`,
+    k,
+    logits: linearLogits(),
+    chosen: "given",
+    ...weightOptions("replayed", options),
+    tensors: (shape) => {
+      checkTrace(trace, shape);
+      return [];
+    },
+    choose: (c) => [choicesOf(trace, c)],
+  });
+  return { ...gate, ...(partial ? { partial } : {}), loads: () => loadsOf(trace) };
+}
+
+function checkTrace(trace: RouterTrace, { tokens, experts }: GateShape): void {
+  const whose = `the routing "${trace.name}"`;
+  if (trace.experts !== experts) {
+    failGate("replayed", `${whose} has ${trace.experts} experts, the layer ${experts}`);
+  }
+  for (let rank = 0; rank < trace.ranks; rank++) {
+    if (trace.tokens(rank) === tokens) continue;
+    const has = `${trace.tokens(rank)} tokens on rank ${rank}`;
+    failGate("replayed", `${whose} has ${has}, the layer ${tokens}`);
+  }
+}
+
+function choicesOf(trace: RouterTrace, c: GateContext) {
+  return c.host(({ rank, write }) => {
+    write(c.choices, new Uint8Array(trace.choices(rank).buffer));
+  });
+}

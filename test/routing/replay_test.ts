@@ -1,0 +1,122 @@
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { createLayer, openEngine, SchemoeError, topK } from "../../mod.ts";
+import { replayed } from "../../lib/blocks/mod.ts";
+import {
+  correlatedRouting,
+  loadsOf,
+  megatronTrace,
+  parseMegatronTrace,
+  recordedRouting,
+  zipfRouting,
+} from "../../lib/routing/mod.ts";
+import { replayRouting } from "../../lib/studies/mod.ts";
+
+const SIZES = { tokens: 24, modelDim: 8, hiddenDim: 16, experts: 8 } as const;
+const WORLD = { nodes: 2, ranksPerNode: 2 };
+const trace = zipfRouting({ ranks: 4, tokens: 24, experts: 8, topK: 2, exponent: 1, seed: 4 });
+
+Deno.test("replayed() sends tokens where the routing says, dropless and padded, and run.routing records it", async () => {
+  using engine = openEngine({ kind: "cpu", ...WORLD, links: "plain" });
+  for (const routing of [{ dropless: true }, { capacityFactor: 0 }]) {
+    using layer = createLayer(engine, { ...SIZES, gate: replayed({ trace }), routing });
+    const run = await layer.forward({ chunks: 2, scheduler: "optSche", allToAll: "fast" });
+    for (let rank = 0; rank < 4; rank++) {
+      assertEquals(run.routing!.choices(rank), trace.choices(rank));
+      assertEquals(run.routing!.tokens(rank), 24);
+    }
+    assertEquals(run.loads, loadsOf(trace).table);
+    assertEquals((await layer.backward()).routing, undefined);
+  }
+});
+
+Deno.test("a recorded routing, written for Megatron, read and replayed gives the results of its gate", async () => {
+  using engine = openEngine({ kind: "cpu", ...WORLD, links: "plain" });
+  const routing = { dropless: true };
+  using first = createLayer(engine, { ...SIZES, gate: topK({ k: 2 }), routing });
+  const run = await first.forward({ results: true });
+  const dx = (await first.backward({ results: true })).gradients!.x;
+  const [read] = parseMegatronTrace(megatronTrace(run.routing!), { experts: 8 });
+  using second = createLayer(engine, { ...SIZES, gate: replayed({ trace: read }), routing });
+  const again = await second.forward({ results: true, chunks: 3, allToAll: "matchings" });
+  again.output!.forEach((value, i) => assertAlmostEquals(value, run.output![i], 1e-5));
+  const { x } = (await second.backward({ results: true })).gradients!;
+  x.forEach((value, i) => assertAlmostEquals(value, dx[i], 1e-5));
+});
+
+Deno.test("the simulator lays rows out by the loads of a replayed routing", async () => {
+  using engine = openEngine({ kind: "simulate", ...WORLD });
+  const routing = { dropless: true };
+  using replay = createLayer(engine, { ...SIZES, gate: replayed({ trace }), routing });
+  using given = createLayer(engine, { ...SIZES, gate: topK({ k: 2 }), routing });
+  const options = { chunks: 2, scheduler: "optSche", allToAll: "rails" };
+  const run = await replay.forward(options);
+  assertEquals(run.makespan, (await given.forward({ ...options, loads: loadsOf(trace) })).makespan);
+  assert(run.makespan !== (await given.forward(options)).makespan);
+});
+
+Deno.test("replayed() takes tokens without experts, and refuses routings of other sizes", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
+  const sizes = { ...SIZES, tokens: 3, experts: 2, routing: { dropless: true } };
+  const choices = Int32Array.from([0, 1, -1, -1, 1, -1, 1, 0, 0, -1, -1, -1]);
+  const some = recordedRouting({ name: "some", ranks: 2, experts: 2, topK: 2, choices });
+  using layer = createLayer(engine, { ...sizes, gate: replayed({ trace: some }) });
+  const run = await layer.forward({ results: true });
+  assertEquals(run.loads, Int32Array.from([1, 2, 2, 1]));
+  assertEquals(Array.from(run.routing!.choices(1)), [1, 0, 0, -1, -1, -1]);
+  const row = (token: number) => run.output!.subarray(8 * token, 8 * token + 8);
+  assert(row(1).every((value) => value === 0) && row(5).every((value) => value === 0));
+  assert(row(0).some((value) => value !== 0));
+  const fails = (other: object, part: string) =>
+    assertThrows(
+      () => createLayer(engine, { ...sizes, gate: replayed({ trace: some }), ...other }),
+      SchemoeError,
+      part,
+    );
+  fails({ experts: 4 }, "has 2 experts, the layer 4");
+  fails({ tokens: 4 }, "has 3 tokens on rank 0, the layer 4");
+  using four = openEngine({ kind: "simulate", ...WORLD });
+  assertThrows(
+    () =>
+      createLayer(four, {
+        ...sizes,
+        experts: 2,
+        parallel: { expert: 2 },
+        gate: replayed({ trace: some }),
+      }),
+    SchemoeError,
+    "has a routing of 2 ranks, the world has 4",
+  );
+  assertThrows(() => replayed({ trace: {} as never }), SchemoeError, "trace must be a routing");
+  assertThrows(
+    () => replayed({ trace, seed: 1 } as never),
+    SchemoeError,
+    '"seed" is not an option',
+  );
+  assertThrows(
+    () => megatronTrace(some),
+    SchemoeError,
+    "token 1 of rank 0 has fewer than 2 experts",
+  );
+});
+
+Deno.test("replayRouting() runs every scheduler over every all-to-all, simulated and computed", async () => {
+  const layer = { modelDim: 8, hiddenDim: 16 };
+  const routing = correlatedRouting({
+    ranks: 4,
+    tokens: 24,
+    experts: 8,
+    topK: 2,
+    nodes: 2,
+    locality: 0.5,
+  });
+  using simulator = openEngine({ kind: "simulate", ...WORLD });
+  const rows = await replayRouting(routing, { engine: simulator, layer, choices: { chunks: 2 } });
+  const pairs = new Set(rows.map(({ scheduler, allToAll }) => `${scheduler} ${allToAll}`));
+  assertEquals(pairs.size, rows.length);
+  assert(rows.length >= 9 * 11 && rows.every(({ overBound }) => overBound! >= 1 - 1e-9));
+  using engine = openEngine({ kind: "cpu", ...WORLD, links: "plain" });
+  const some = { schedulers: ["sequential", "criticalPath"], allToAlls: ["linear", "balanced"] };
+  const computed = await replayRouting(routing, { engine, layer, ...some });
+  assertEquals(computed.length, 4);
+  assert(computed.every(({ forwardMs, backwardMs }) => forwardMs > 0 && backwardMs > 0));
+});
