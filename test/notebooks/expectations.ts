@@ -20,7 +20,7 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /^rank +lane +busy +waiting +idle$/m,
     /communication [\d.]+ ms: hidden [\d.]+ ms, exposed [\d.]+ ms; waiting/,
     /^critical path\n/m,
-    /is bound by/,
+    /is bound by|its critical path was/,
     /gaps and memory[^]*>waits for [^]*memory: at most [\d.]+ \w?B of /,
     /In its all-to-alls a rank waits [\d.]+ \w?s for the last sender and transfers/,
     /Computation is at \d+ % of what the peaks allow/,

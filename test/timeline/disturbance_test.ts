@@ -68,6 +68,77 @@ Deno.test("disturbance() leaves out what is small, and what is not on the critic
   assert(disturbance(paced((at) => at === last ? 2e6 : 0)) !== undefined);
 });
 
+/** A pass of a second, paced: a task of 1 us, and ten that share the rest. */
+function long(took: (task: number) => number): Timeline {
+  const meant = Array.from({ length: 11 }, (_, task) => task === 0 ? 1e3 : 1e8);
+  let at = 0;
+  const rows = meant.map((paced, task) => {
+    const start = at;
+    at += took(task) * paced;
+    return { start, end: at, name: `task ${task}`, deps: task > 0 ? `task ${task - 1}` : null };
+  });
+  return timelineOf(rows).assign(table({ paced_ns: meant }));
+}
+
+Deno.test("disturbance() goes by the share of the pass, not by the latest task", () => {
+  assertEquals(disturbance(long((task) => task === 0 ? 3 : 1)), undefined);
+  assertEquals(disturbance(long((task) => task === 0 ? 3000 : 1)), undefined);
+  const large = disturbance(long((task) => task === 4 ? 2.3 : 1))!;
+  assertEquals([large.worst!.name, large.tasks, large.factor], ["task 4", 1, 2.3]);
+  assertMatch(
+    verdict(long((task) => task === 0 ? 3 : task === 4 ? 2.3 : 1)),
+    /^disturbed: tasks took up to 2\.3x their paced time · /,
+  );
+});
+
+Deno.test("disturbance() adds up what each of many tasks took longer", () => {
+  assertEquals(disturbance(long(() => 1.04)), undefined);
+  const small = disturbance(long((task) => task === 0 ? 9 : 1.1))!;
+  assertEquals([small.tasks, Number(small.factor.toFixed(3))], [6, 1.1]);
+  assert(Math.abs(small.share - (1 - 1 / 1.1)) < 1e-4);
+});
+
+Deno.test("disturbance() leaves out what the run makes up for: a task is paced from when it was to begin", () => {
+  const caughtUp = long((task) => task === 4 ? 1.8 : task === 5 ? 0.2 : 1);
+  assertEquals(disturbance(caughtUp), undefined);
+});
+
+Deno.test("disturbance() counts a late rank once, not again on the ranks that wait for it", () => {
+  const exchange = (rank: number, start: number, wait: number, end: number) => ({
+    rank,
+    lane: "intra",
+    kind: "allToAll",
+    name: "A1",
+    deps: "E",
+    start,
+    wait,
+    end,
+  });
+  const timeline = timelineOf([
+    { rank: 0, name: "E", start: 0, end: 40 },
+    { rank: 1, name: "E", start: 0, end: 10 },
+    exchange(0, 40, 0, 50),
+    exchange(1, 10, 30, 50),
+    { rank: 1, name: "last", start: 50, end: 60, deps: "A1" },
+  ]).assign(table({ paced_ns: [10, 10, 10, 10, 10] }));
+  const found = disturbance(timeline)!;
+  assertEquals([found.lost, found.worst!.rank, found.factor, found.tasks], [30, 0, 4, 1]);
+});
+
+Deno.test("disturbance() takes a transfer without bytes among paced ones to take no time", () => {
+  const transfer = { lane: "intra", kind: "allToAll" };
+  const timeline = timelineOf([
+    { ...transfer, start: 0, end: 30 },
+    { ...transfer, start: 30, end: 60, deps: "task 0" },
+  ]);
+  assertEquals(disturbance(timeline.assign(table({ paced_ns: [30, 0] })))!.lost, 30);
+  const computed = timelineOf([
+    { ...transfer, start: 0, end: 30 },
+    { start: 30, end: 60, deps: "task 0" },
+  ]);
+  assertEquals(disturbance(computed.assign(table({ paced_ns: [30, 0] }))), undefined);
+});
+
 Deno.test("disturbance() says so where tasks only began late", () => {
   const times = { start: 0, end: 10 };
   const late = timelineOf([times, { start: 30, end: 40, deps: "task 0" }])
@@ -88,11 +159,13 @@ Deno.test("explain() says first that a run was disturbed, and gives no advice", 
   const { sentences } = explain({ timeline: overrun, bound: 8e-3 });
   assertMatch(
     sentences[0],
-    /^Disturbed: a task of the critical path took up to 3\.\dx the paced time \(E\[1\] on rank \d: 4\.\d+ ms instead of 1\.\d+ ms\), and 3\.00 ms, \d+ % of the run, were lost\./,
+    /^Disturbed: a task of the critical path took up to 3\.\dx the paced time \(E\[1\] on rank \d: 4\.\d+ ms instead of 1\.\d+ ms\), and 3\.00 ms, \d+ % of the run, were lost: its order takes \d\.\d+ ms with the paced times\./,
   );
   const text = sentences.join("\n");
   assert(
-    !/balance the ranks|no order helps|would (let|hide|shrink|help|save)|can win/.test(text),
+    !/bound by|balance the ranks|no order helps|would (let|hide|shrink|help|save)|can win/.test(
+      text,
+    ),
     text,
   );
   const calm = explain({ timeline: paced(), bound: 8e-3 }).sentences;

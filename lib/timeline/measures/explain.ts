@@ -50,7 +50,7 @@ export function explain(run: Subject): Explanation {
   const disturbed = disturbance(timeline);
   const sentences = operations.all.length === 0 ? ["Nothing ran."] : [
     ...(disturbed ? [disturbedSentence(disturbed)] : []),
-    whatBounds(shares, makespan),
+    whatBounds(shares, makespan, disturbed !== undefined),
     ...(bound === undefined || disturbed
       ? []
       : [distance(makespan, { bound, boundLimit, boundMost })]),
@@ -104,11 +104,14 @@ function sharesOf(steps: readonly PathStep[]): Share[] {
   return shares.toSorted((a, b) => b.ns - a.ns);
 }
 
-function whatBounds(shares: readonly Share[], makespan: number): string {
+function whatBounds(shares: readonly Share[], makespan: number, disturbed: boolean): string {
   const sum = (list: readonly Share[]) => list.reduce((total, { ns }) => total + ns, 0);
   const parts = shares.slice(0, 3).map(({ what, lane, communication, ns }) =>
     `${formatPercent(ns / makespan || 0)} ${what}${communication ? ` (${lane} lane)` : ""}`
   );
+  if (disturbed) {
+    return `It took ${formatTime(makespan)}, and its critical path was ${parts.join(", ")}.`;
+  }
   const communication = sum(shares.filter((share) => share.communication));
   const gaps = sum(shares.filter(({ lane }) => lane === ""));
   const computation = sum(shares) - communication - gaps;

@@ -49,6 +49,10 @@ export interface Operations {
   cause(operation: Operation): Cause;
   /** The dependency of an operation that ended last. */
   lastDependency(operation: Operation): Operation | undefined;
+  /** What had to end before it: its dependencies, and the operation before it on its lane. */
+  before(operation: Operation): readonly Operation[];
+  /** The same phase on the other ranks; inside a node, on those of its node. */
+  peers(operation: Operation): readonly Operation[];
   /** The peer that an operation waited for: the same phase on the rank that came to it last. */
   peer(operation: Operation): Operation | undefined;
 }
@@ -81,16 +85,23 @@ export function operationsOf(timeline: Subject): Operations {
     }
   }
   const byEnd = all.toSorted((a, b) => a.end - b.end);
+  const dependencies = (operation: Operation) =>
+    operation.deps.map((name) =>
+      named.get(`${operation.rank} ${operation.pass} ${name}`)?.findLast(
+        (other) => other !== operation && other.end <= operation.start + tolerance,
+      )
+    ).filter((found) => found !== undefined);
   const lastDependency = (operation: Operation) => {
     let latest: Operation | undefined;
-    for (const name of operation.deps) {
-      const found = named.get(`${operation.rank} ${operation.pass} ${name}`)?.findLast(
-        (other) => other !== operation && other.end <= operation.start + tolerance,
-      );
-      if (found && (!latest || found.end > latest.end)) latest = found;
+    for (const found of dependencies(operation)) {
+      if (!latest || found.end > latest.end) latest = found;
     }
     return latest;
   };
+  const peers = (operation: Operation) =>
+    (phases.get(operation) ?? []).filter((other) =>
+      other !== operation && (operation.lane !== "intra" || other.node === operation.node)
+    );
   return {
     all,
     begin,
@@ -98,6 +109,11 @@ export function operationsOf(timeline: Subject): Operations {
     tolerance,
     lanes,
     lastDependency,
+    before(operation) {
+      const lane = before.get(operation);
+      return lane ? [...dependencies(operation), lane] : dependencies(operation);
+    },
+    peers,
     cause(operation) {
       const dependency = lastDependency(operation);
       const lane = before.get(operation);
@@ -116,11 +132,9 @@ export function operationsOf(timeline: Subject): Operations {
     },
     peer(operation) {
       if (operation.begun - operation.start <= tolerance) return undefined;
-      const phase = phases.get(operation) ?? [];
       let last: Operation | undefined;
-      for (const other of phase) {
-        const near = operation.lane !== "intra" || other.node === operation.node;
-        if (other === operation || !near || other.start > operation.begun + tolerance) continue;
+      for (const other of peers(operation)) {
+        if (other.start > operation.begun + tolerance) continue;
         if (other.start > operation.start && (!last || other.start > last.start)) last = other;
       }
       return last;
