@@ -34,6 +34,8 @@ export {
   type JointRow,
 } from "./balancing/joint.ts";
 export { type ReplayOptions, replayRouting, type ReplayRow } from "./balancing/replay.ts";
+export { allToAllSizes, type AllToAllSizesOptions } from "./sizes/study.ts";
+export type { AllToAllSizeRow, AllToAllSizes, Win } from "./sizes/result.ts";
 export { routerStudy, type RouterStudyOptions } from "./routers/study.ts";
 export type { RouterRow } from "./routers/row.ts";
 export type { RouterStudy } from "./routers/result.ts";

@@ -30,6 +30,7 @@ import { benchOverlap } from "./bench/overlap.ts";
 import { benchReady } from "./bench/ready.ts";
 import { benchGpuRoutings, benchRoutings } from "./bench/routings.ts";
 import { benchSharedExpert } from "./bench/shared_expert.ts";
+import { benchSizes } from "./bench/sizes.ts";
 import { benchSimulate } from "./bench/simulate.ts";
 import { benchStackMemory } from "./bench/stack_memory.ts";
 import { benchNcclExchange } from "./bench/nccl_exchange.ts";
@@ -49,6 +50,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   overlap: benchOverlap,
   emulation: benchEmulation,
   allToAll: benchAllToAll,
+  sizes: benchSizes,
   balancing: benchBalancing,
   simulate: benchSimulate,
   exact: benchExact,

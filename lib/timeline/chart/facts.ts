@@ -5,7 +5,7 @@
 import { column, rows } from "../table/columns.ts";
 import { type Timed, worldOf } from "../table/subject.ts";
 import { rateText, timeText } from "../../units.ts";
-import type { Link, Topology } from "../../types.ts";
+import type { Link, Spine, Topology } from "../../types.ts";
 import { verdict } from "../measures/verdict.ts";
 import { textWidth } from "./layout.ts";
 
@@ -46,6 +46,7 @@ export function choicesOf(run: Timed): string {
 /** Ranks, with the links and processors of an emulated or simulated run. */
 export function worldText(world: Topology, timing = ""): string {
   const { name, nodes, ranksPerNode, links: { intra, inter }, processor, speed, nic } = world;
+  const { spine } = world;
   const slow = speed ? Math.min(...speed) : 1;
   const emulates = !timing.includes("plain links");
   const paces = !timing.includes("real computation");
@@ -54,6 +55,7 @@ export function worldText(world: Topology, timing = ""): string {
     ...(emulates && ranksPerNode > 1 ? [`inside a node ${linkText(intra)}`] : []),
     ...(emulates && nodes > 1 ? [`between nodes ${linkText(inter)}`] : []),
     ...(emulates && nic && nodes > 1 ? [cardText(nic)] : []),
+    ...(emulates && spine && nodes > 1 ? [spineText(spine)] : []),
     ...(paces ? [`computation ${rateText(processor.flopRate, "FLOP/s")} a rank`] : []),
     ...(slow < 1 ? [`slowest rank at ${Number(slow.toPrecision(2))} of that`] : []),
   ].join(" · ");
@@ -62,6 +64,11 @@ export function worldText(world: Topology, timing = ""): string {
 function cardText({ cards = 1, beta }: NonNullable<Topology["nic"]>): string {
   const many = cards === 1 ? "one network card" : `${cards} network cards`;
   return `${many} a node, ${rateText(1 / beta, "B/s")}`;
+}
+
+function spineText({ oversubscription, rails, nodesPerLeaf }: Spine): string {
+  const below = nodesPerLeaf === undefined ? "" : `, ${nodesPerLeaf} nodes below a leaf`;
+  return `${rails ? "rails, " : ""}spine ${oversubscription}:1${below}`;
 }
 
 /** A link as `50 GB/s + 5 us`. */
