@@ -13,7 +13,7 @@ export { type Finding, findings } from "./findings.ts";
 export { type Grid, gridOf, paperGrid } from "./grid.ts";
 export { Predictor } from "./predict.ts";
 export { GRID_MEAN, type Method, PUBLISHED, type Published } from "./published.ts";
-export { allToAllSeconds } from "../sizes/study.ts";
+export { allToAllSeconds } from "../sizes/alone.ts";
 export { paperSizes, type SizeRow } from "./sizes.ts";
 export { type PaperRow, type PaperTables, paperTables } from "./tables.ts";
 export type { Predicted } from "./predict.ts";

@@ -2,7 +2,8 @@
 import * as allToAlls from "../../alltoall/mod.ts";
 import { testbed } from "../../testbeds/mod.ts";
 import type { Topology } from "../../types.ts";
-import { allToAllSeconds, SIZES } from "../sizes/study.ts";
+import { allToAllSeconds } from "../sizes/alone.ts";
+import { SIZES } from "../sizes/study.ts";
 
 /** Microseconds of each all-to-all at one size. */
 export interface SizeRow {

@@ -2,7 +2,7 @@
 import { openEngine } from "../../engines/mod.ts";
 import type { AllToAll } from "../../alltoall/types.ts";
 import type { Link, Topology } from "../../types.ts";
-import { evenProgram } from "./study.ts";
+import { evenProgram } from "./alone.ts";
 
 /** Bytes that a rank really moves, at most. */
 const MOST_BYTES = 1 << 20;

@@ -1,13 +1,10 @@
 /** All-to-alls of equal slices by size: where each wins and why. @module */
 import * as allToAlls from "../../alltoall/mod.ts";
-import { simulate } from "../../engines/mod.ts";
-import { GraphBuilder } from "../../graph/builder.ts";
-import { buildProgram } from "../../program/mod.ts";
 import { testbed } from "../../testbeds/mod.ts";
 import type { AllToAll } from "../../alltoall/types.ts";
-import type { Program } from "../../engine.ts";
 import { SchemoeError, type Topology } from "../../types.ts";
 import { didYouMean } from "../../words.ts";
+import { allToAllSeconds } from "./alone.ts";
 import { emulatedSeconds } from "./emulate.ts";
 import { type AllToAllSizeRow, AllToAllSizes } from "./result.ts";
 
@@ -85,24 +82,4 @@ function withoutBytes({ links, nic: _, spine: _s, ...world }: Topology): Topolog
   const free = ({ alpha }: { alpha: number }) => ({ alpha, beta: 0 });
   const { intra, inter, local } = links;
   return { ...world, links: { intra: free(intra), inter: free(inter), local: free(local) } };
-}
-
-/** One all-to-all alone; every rank has `bytes` bytes, an equal part for each. */
-export function evenProgram(topology: Topology, algorithm: AllToAll, bytes: number): Program {
-  const sliceBytes = Math.ceil(bytes / topology.ranks);
-  const g = new GraphBuilder(topology, "forward", 1);
-  g.allToAll({
-    ...{ label: "A", chunk: 0, stage: 0, after: [], algorithm, sliceBytes },
-    input: g.buffer("input", sliceBytes * topology.ranks),
-    output: g.buffer("output", sliceBytes * topology.ranks),
-    scratch: "scratch",
-  });
-  const graph = g.build({ allToAll: algorithm.name });
-  return buildProgram(graph, graph.tasks, "alone");
-}
-
-/** Simulated seconds of it. */
-export function allToAllSeconds(topology: Topology, algorithm: AllToAll, bytes: number): number {
-  const { end } = simulate(evenProgram(topology, algorithm, bytes), topology);
-  return end.reduce((a, b) => Math.max(a, b), 0) * 1e-9;
 }
