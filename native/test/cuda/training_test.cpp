@@ -1,4 +1,7 @@
 // Kernels of training on the GPU against the CPU engine.
+#include <algorithm>
+#include <limits>
+
 #include "both.h"
 
 namespace {
@@ -86,6 +89,46 @@ void attention(Both& t) {
   }
 }
 
+/// What is not finite: elements, whole keys (scores of infinities alone), values far below the largest score.
+void attention_without_numbers(Both& t) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
+  const Sizes s{1, 70, 2, 1, 40};
+  const auto queries = static_cast<size_t>(s.length * s.heads * s.dim), keys = static_cast<size_t>(s.length * s.dim);
+  const auto sizes = [&] { return Words().i(s.batch, s.length, s.heads, s.key_heads, s.dim); };
+  for (int input = 0; input < 4; ++input) {
+    for (size_t count : {size_t{1}, static_cast<size_t>(s.dim), 9 * static_cast<size_t>(s.dim)}) {
+      for (size_t token : {0, 1, 35, 60}) {
+        for (float value : {kNan, kInf, -kInf}) {
+          std::vector<float> x[4] = {t.random(queries, 0.1f, 2), t.random(keys), t.random(keys), t.random(queries)};
+          const size_t at = token * x[input].size() / static_cast<size_t>(s.length);
+          std::fill_n(x[input].begin() + static_cast<long>(at), count, value);
+          t.begin("attention with " + std::to_string(value) + " from token " + std::to_string(token) + " of input " + std::to_string(input));
+          const auto q = t.floats(x[0]), k = t.floats(x[1]), v = t.floats(x[2]), dout = t.floats(x[3]);
+          const auto out = t.floats(t.random(queries)), logsum = t.floats(t.random(2 * static_cast<size_t>(s.length), 9, 10));
+          t.run(66, [&](int) { return sizes().v(q).v(k).v(v).v(out).v(logsum).f(0.25); }, 5e-6);
+          const auto dq = t.floats(t.random(queries)), dk = t.floats(t.random(keys)), dv = t.floats(t.random(keys));
+          t.run(67, [&](int) {
+            return sizes().v(q).v(k).v(v).v(out).v(logsum).v(dout).v(dq).v(dk).v(dv).f(0.25);
+          }, 2e-5);
+        }
+      }
+    }
+  }
+  t.begin("attention with an infinite value of a key that is far below");
+  std::vector<float> far_k(keys), far_v = t.random(keys);
+  for (size_t i = 0; i < keys; ++i) far_k[i] = 3 * static_cast<float>(i / static_cast<size_t>(s.dim));
+  std::fill_n(far_v.begin(), s.dim, kInf);
+  const auto q = t.floats(std::vector<float>(queries, 1.5f)), k = t.floats(far_k), v = t.floats(far_v);
+  const auto out = t.floats(t.random(queries)), logsum = t.floats(t.random(2 * static_cast<size_t>(s.length)));
+  t.run(66, [&](int) { return sizes().v(q).v(k).v(v).v(out).v(logsum).f(0.25); }, 1e-4);
+  // Finite values whose sum is finite only after it is divided.
+  t.begin("attention with values near the largest number");
+  const auto equal = t.floats(std::vector<float>(queries, 0.0f)), any = t.floats(t.random(keys));
+  const auto large = t.floats(std::vector<float>(keys, 3e38f)), to = t.floats(t.random(queries));
+  const auto sums = t.floats(t.random(2 * static_cast<size_t>(s.length)));
+  t.run(66, [&](int) { return sizes().v(equal).v(any).v(large).v(to).v(sums).f(0.25); }, 5e-6);
+}
+
 void updates(Both& t) {
   constexpr int64_t kRows = 19;
   for (int64_t columns : {1, 101, 5000}) {
@@ -119,6 +162,7 @@ int main() {
   embeddings(t);
   norms(t);
   attention(t);
+  attention_without_numbers(t);
   updates(t);
   return check::result();
 }

@@ -13,7 +13,7 @@ namespace {
 SCHEMOE_VECTOR double exponentials(float* logits, int64_t columns, float& most) {
   most = logits[0];
   for (int64_t j = 1; j < columns; ++j) most = logits[j] > most ? logits[j] : most;
-  for (int64_t j = 0; j < columns; ++j) logits[j] = exponential(logits[j] - most);
+  for (int64_t j = 0; j < columns; ++j) logits[j] = exponential_or_limit(logits[j] - most);
   return sum_lanes(columns, [&](int64_t j) { return logits[j]; });
 }
 

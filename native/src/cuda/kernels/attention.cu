@@ -1,6 +1,7 @@
 // Causal attention, one warp per query with a running softmax (Milakov and Gimelshein, 2018), and for the
 // gradients of keys and values one warp per key: sums in a fixed order, memory linear in the length. Each warp
-// reads its keys (or queries) for itself, so this is bound by the L1 and L2 caches, not by arithmetic.
+// reads its keys (or queries) for itself, so this is bound by the L1 and L2 caches, not by arithmetic. NaN and
+// infinities are as `cpu/kernels/attention.cpp` says.
 #include <cmath>
 
 #include "cuda/kernels/launch.cuh"
@@ -47,11 +48,20 @@ struct Row {
 #pragma unroll
     for (int i = 0; i < kHeld; ++i) value[i] += factor * other.value[i];
   }
+  __device__ bool finite() const {
+    bool all = true;
+#pragma unroll
+    for (int i = 0; i < kHeld; ++i) all &= isfinite(value[i]);
+    return all;
+  }
   __device__ void scale(float factor) {
 #pragma unroll
     for (int i = 0; i < kHeld; ++i) value[i] *= factor;
   }
 };
+
+/// exp(x) as on the CPU: 0 below the logarithm of the smallest normal number.
+__device__ float exponential(float x) { return x < -87.0f ? 0.0f : expf(x); }
 
 /// Calls body(item, lane) for the items of this warp.
 template <class Body>
@@ -73,14 +83,27 @@ __global__ void __launch_bounds__(32 * kWarps) attention_kernel(Sizes s, Pointer
       key.read(p.k + first + m * ldk, s.dim, lane);
       value.read(p.v + first + m * ldk, s.dim, lane);
       const float score = q.dot(key) * s.scale, higher = fmaxf(most, score);
-      const float before = expf(most - higher), now = expf(score - higher);
+      // -infinity is a probability of 0, also where nothing higher has been seen.
+      const float before = most == -INFINITY ? 1.0f : exponential(most - higher);
+      const float now = score == -INFINITY ? 0.0f : exponential(score - higher);
       total = total * before + now;
       sum.scale(before);
       sum.add(value, now);
       most = higher;
     }
-    sum.write(p.to_out + (token + query) * ldq + head * s.dim, s.dim, lane, 1 / total);
-    if (lane == 0) p.to_logsum[item] = most + logf(total);
+    float factor = 1 / total;
+    if (__any_sync(kAllLanes, !sum.finite())) {
+      // Values that are infinite, or too large before they are divided: each by its final probability.
+      sum = {};
+      for (int64_t m = 0; m <= query; ++m) {
+        key.read(p.k + first + m * ldk, s.dim, lane);
+        value.read(p.v + first + m * ldk, s.dim, lane);
+        sum.add(value, exponential(q.dot(key) * s.scale - most) * factor);
+      }
+      factor = 1;
+    }
+    sum.write(p.to_out + (token + query) * ldq + head * s.dim, s.dim, lane, factor);
+    if (lane == 0) p.to_logsum[item] = total > 0 ? most + logf(total) : NAN;
   });
 }
 
@@ -99,7 +122,7 @@ __global__ void __launch_bounds__(32 * kWarps) query_grad_kernel(Sizes s, Pointe
     for (int64_t m = 0; m <= query; ++m) {
       key.read(p.k + first + m * ldk, s.dim, lane);
       value.read(p.v + first + m * ldk, s.dim, lane);
-      const float probability = expf(q.dot(key) * s.scale - logsum);
+      const float probability = exponential(q.dot(key) * s.scale - logsum);
       sum.add(key, probability * (dout.dot(value) - delta) * s.scale);
     }
     sum.write(p.dq + own, s.dim, lane, 1);
@@ -121,7 +144,7 @@ __global__ void __launch_bounds__(32 * kWarps) key_grad_kernel(Sizes s, Pointers
         const int64_t at = (token + query) * ldq + head * s.dim;
         q.read(p.q + at, s.dim, lane);
         dout.read(p.dout + at, s.dim, lane);
-        const float probability = expf(q.dot(key) * s.scale - p.logsum[rows + query]);
+        const float probability = exponential(q.dot(key) * s.scale - p.logsum[rows + query]);
         of_value.add(dout, probability);
         of_key.add(q, probability * (dout.dot(value) - p.delta[rows + query]) * s.scale);
       }
@@ -153,12 +176,20 @@ void run(const Attention& a, const Context& context) {
 void run(const AttentionGrad& a, const Context& context) {
   const Sizes s = sizes_of(a.sizes, a.scale);
   const int64_t items = s.batch * s.heads * s.length;
-  if (items == 0 || s.dim == 0) return;
   Pointers p{};
+  p.dk = context.at<float>(a.dk), p.dv = context.at<float>(a.dv);
+  if (items == 0 || s.dim == 0) {
+    // Keys that no head looks at.
+    const auto bytes = static_cast<size_t>(s.batch * s.length * s.key_heads * s.dim) * sizeof(float);
+    for (float* gradient : {p.dk, p.dv}) {
+      if (bytes > 0) CUDA_CHECK(cudaMemsetAsync(gradient, 0, bytes, context.stream));
+    }
+    return;
+  }
   p.q = context.at<const float>(a.q), p.k = context.at<const float>(a.k), p.v = context.at<const float>(a.v);
   p.out = context.at<const float>(a.out), p.logsum = context.at<const float>(a.logsum);
   p.dout = context.at<const float>(a.dout);
-  p.dq = context.at<float>(a.dq), p.dk = context.at<float>(a.dk), p.dv = context.at<float>(a.dv);
+  p.dq = context.at<float>(a.dq);
   p.delta = context.scratch.get<float>(static_cast<size_t>(items), context.stream);
   LAUNCH(context.stream, grid_of(ceil_div(items, kWarps)), 32 * kWarps, 0, query_grad_kernel, s, p);
   LAUNCH(context.stream, grid_of(ceil_div(s.batch * s.key_heads * s.length, kWarps)), 32 * kWarps, 0, key_grad_kernel, s, p);

@@ -33,6 +33,7 @@ struct Row {
 };
 
 /// Adds to `sums` what the weights pass on to the scores of the chosen, or for a softmax of the chosen to their logits.
+/// In double: where the chosen have all of the sum, slopes are differences of nearly equal numbers, divided by that sum.
 __device__ void add_weights_grad(const Shape& g, int lane, const Row& row, const float* importance, float* sums) {
   float most = -INFINITY;
   for (int c = lane; g.of_chosen() && c < g.k; c += 32) {
@@ -40,14 +41,14 @@ __device__ void add_weights_grad(const Shape& g, int lane, const Row& row, const
   }
   most = warp_max(most);
   const auto part = [&](int e) { return e < 0 ? 0.0f : g.of_chosen() ? expf(row.logits[e] - most) : row.scores[e]; };
-  const auto scale = static_cast<float>(g.scale);
   const auto slope = [&](int c, int e) {
-    return e < 0 ? 0.0f : scale * (importance ? row.d_weights[c] + importance[e] : row.d_weights[c]);
+    const double d = e < 0 ? 0.0 : row.d_weights[c];
+    return e < 0 ? 0.0 : g.scale * (importance ? d + importance[e] : d);
   };
   // Divided by their sum S: w_j = s_j / S, so ds_j = (dw_j - sum_i w_i dw_i) / S.
-  float by = 1, mean = 0;
+  double by = 1, mean = 0;
   if (g.divided()) {
-    float sum = 0, dot = 0;
+    double sum = 0, dot = 0;
     for (int c = lane; c < g.k; c += 32) {
       const int e = row.choice(g, c);
       sum += part(e);
@@ -56,13 +57,13 @@ __device__ void add_weights_grad(const Shape& g, int lane, const Row& row, const
     by = warp_sum(sum) + kTiny;
     mean = warp_sum(dot) / by;
   }
-  const float inverse = 1 / by;
+  const double inverse = 1 / by;
   for (int first = 0; first < g.k; first += 32) {
     const int c = first + lane, e = row.choice(g, c);
-    float d = e < 0 ? 0.0f : (slope(c, e) - mean) * inverse;
+    double d = e < 0 ? 0.0 : (slope(c, e) - mean) * inverse;
     // Exponentials are their own slopes.
     if (g.of_chosen()) d *= part(e);
-    add_at(sums, e, d, lane);
+    add_at(sums, e, static_cast<float>(d), lane);
   }
 }
 
