@@ -98,18 +98,21 @@ Cluster::Cluster(const cuda::World& world, const CudaOptions& options)
 }
 
 Cluster::~Cluster() {
-  if (!aborted_) {
-    // A rank's end waits for that of its peers.
-    try {
-      each_part([](Part& part, uint32_t) {
-        part.library->group_start();
-        for (Communicator communicator : part.communicators) {
-          if (communicator) part.library->destroy(communicator);
-        }
-        part.library->group_end();
-      });
-    } catch (...) {
-      // There is nobody to tell.
+  if (aborted_) return;
+  // A rank's end waits for that of its peers.
+  try {
+    each_part([](Part& part, uint32_t) {
+      const Group group(*part.library);
+      for (Communicator& communicator : part.communicators) {
+        if (communicator) part.library->destroy(std::exchange(communicator, nullptr));
+      }
+    });
+  } catch (...) {
+    // There is nobody to tell, and without a thread for each part they cannot wait for each other.
+    for (Part& part : parts_) {
+      for (Communicator& communicator : part.communicators) {
+        if (communicator) part.library->abort(std::exchange(communicator, nullptr));
+      }
     }
   }
 }
