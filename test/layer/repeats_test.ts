@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { createLayer } from "../../lib/layer/mod.ts";
 import { repeated, secondsOf, togetherRepeats } from "../../lib/layer/repeats.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
@@ -50,6 +56,14 @@ Deno.test("forward() and backward() repeat with the bits of one run, and know al
   assertEquals(often.output, once.output);
   assertEquals(once.repeats, undefined);
   assertEquals(often.repeats!.length, 5);
+  const [least, most] = [Math.min(...often.repeats!), Math.max(...often.repeats!)];
+  assertEquals([once.least, once.spread, once.median], [once.makespan, 0, once.makespan]);
+  assertEquals([often.least.toFixed(9), often.spread.toFixed(9)], [
+    least.toFixed(9),
+    (most - least).toFixed(9),
+  ]);
+  const shown = (await Reflect.get(often, Symbol.for("Jupyter.display")).call(often))["text/plain"];
+  assertMatch(shown, /\n5 runs: ([\d.]+ \w?s, ){4}[\d.]+ \w?s\n/);
   const median = often.repeats!.toSorted((a, b) => a - b)[2];
   assert(Math.abs(often.makespan - median) < 1e-9);
   assertStringIncludes(often.verdict, "(median of 5, ");

@@ -47,6 +47,21 @@ Deno.test("runNotebook() shows a picture by its text, and the last state of a pr
   assertMatch(state, /^runs 2\/2 · [\d.]+ s · best 3\n$/);
 });
 
+Deno.test("a cell whose value is a list of runs shows all of them, and other lists as before", async () => {
+  const cells = [
+    `import { createLayer, openEngine } from "@schemoe/lab";
+    const engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+    const layer = createLayer(engine, { tokens: 64, modelDim: 16, hiddenDim: 16, experts: 4 });
+    const first = await layer.forward({ name: "first" });
+    const best = await layer.forward({ name: "best", scheduler: "optSche", chunks: 4 });`,
+    "[first, best]",
+    "[1, 2]",
+  ];
+  const [, runs, numbers] = await texts(cells);
+  assertMatch(runs, /^run +makespan[^]*^first +[\d.]+ \w?s[^]*^best +[\d.]+ \w?s/m);
+  assertEquals(numbers, "[ 1, 2 ]\n");
+});
+
 Deno.test("runNotebook() takes cells and outputs of more than 255 bytes", async () => {
   const long = "x".repeat(100_000);
   assertEquals(await texts([print(`"${long}"`)]), [`${long}\n`]);

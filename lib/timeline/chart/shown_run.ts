@@ -4,6 +4,7 @@
  */
 import type { Program } from "../../engine.ts";
 import { makespan } from "../measures/makespan.ts";
+import { makespansOf, repeatsText } from "../measures/spread.ts";
 import { verdict } from "../measures/verdict.ts";
 import { saveRun } from "../table/save.ts";
 import type { Timed, Timeline } from "../table/subject.ts";
@@ -12,11 +13,15 @@ import { writeChromeTrace } from "../trace/file.ts";
 import { displayable, escapeHtml, type MediaBundle } from "./display.ts";
 import { titleOf } from "./facts.ts";
 import { ganttForms, type GanttOptions, ganttSvg } from "./gantt.ts";
+import { showLists } from "./lists.ts";
 import { ganttPng, type PngOptions } from "./png.ts";
 
 const DISPLAY = Symbol.for("Jupyter.display");
 
-/** As a cell's last value it shows its Gantt chart and its verdict. */
+/**
+ * As a cell's last value it shows its Gantt chart and its verdict; a list of runs, `[first, best]`, shows
+ * all of them on one time axis, as `compare` does, and more than twelve as `report` does.
+ */
 export abstract class ShownRun implements Timed {
   abstract readonly name: string;
   abstract readonly configuration: Readonly<Record<string, string | number | boolean>>;
@@ -27,9 +32,28 @@ export abstract class ShownRun implements Timed {
   /** What makes the bound: a lane, a processor, or the longest chain. */
   abstract readonly boundLimit: string | undefined;
 
+  constructor() {
+    showLists((value) => value instanceof ShownRun);
+  }
+
   /** Seconds from the first operation's start to the last one's end. */
   get makespan(): number {
     return makespan(this.timeline) * 1e-9;
+  }
+
+  /** Median of the makespans in seconds where the pass ran several times (`repeats`): that of this run. */
+  get median(): number {
+    return this.makespan;
+  }
+
+  /** The least of the makespans in seconds. */
+  get least(): number {
+    return Math.min(...makespansOf(this)) * 1e-9;
+  }
+
+  /** Seconds between the least and the largest of the makespans, 0 of a pass that ran once. */
+  get spread(): number {
+    return Math.max(...makespansOf(this)) * 1e-9 - this.least;
   }
 
   /** One line: makespan, hidden communication, distance to the bound. */
@@ -80,10 +104,13 @@ export abstract class ShownRun implements Timed {
   }
 
   async [DISPLAY](): Promise<MediaBundle> {
-    const text = `${this.verdict}\n${this.caption}`;
+    const { repeats = [] } = this as Timed;
+    const lines = [this.verdict, repeatsText(repeats), this.caption].filter((line) => line !== "");
+    const text = lines.join("\n");
     const { svg, html: chart } = await ganttForms(this);
-    const html = `<div>${chart}<div>${escapeHtml(this.verdict)}</div>` +
-      `<div>${escapeHtml(this.caption)}</div></div>`;
+    const html = `<div>${chart}${
+      lines.map((line) => `<div>${escapeHtml(line)}</div>`).join("")
+    }</div>`;
     return await displayable({ text, svg, html })[DISPLAY]();
   }
 }
