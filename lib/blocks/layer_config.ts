@@ -5,11 +5,13 @@
 import { type ExpertGroups, type Parallel, resolveParallel } from "./expert_groups.ts";
 import { checkExpert } from "./experts/check.ts";
 import { ffn } from "./experts/mod.ts";
+import { type PlacedExperts, resolvePlacement } from "./placed.ts";
 import { resolveGate } from "./resolve_gate.ts";
 import { resolveLosses } from "./resolve_losses.ts";
 import { resolveShared, type SharedExpert } from "./shared_expert.ts";
 import { resolveRouting, type Routing } from "./routing.ts";
 import type { ElementType } from "../kernels/types.ts";
+import type { Placement } from "../placements/types.ts";
 import type { Expert } from "./experts/types.ts";
 import type { Gate } from "./gates/types.ts";
 import type { Loss } from "./losses/types.ts";
@@ -35,6 +37,14 @@ export interface LayerConfig {
   readonly experts: number;
   /** Which ranks hold all experts together; default: all ranks of the world, each expert once. */
   readonly parallel?: Parallel;
+  /**
+   * Which ranks compute which experts, some with copies; default: each rank those whose parameters it holds. Weights of
+   * experts on other ranks are copied in each forward pass and their gradients returned in each backward pass, by
+   * tasks of the graph. A rank deals out its tokens for an expert one after another among the copies: its own,
+   * else those in its node, else all, beginning with that of its own number. A gradient is the sum over copies,
+   * that of the rank with the parameters first, then by rank.
+   */
+  readonly placement?: Placement;
   /** Which experts a token goes to, and with which weights; a value or a name. Default `topK()`. */
   readonly gate?: Gate | string;
   /** Places of experts: capacity and priority. */
@@ -58,15 +68,21 @@ export interface LayerConfig {
 }
 
 /** A checked layer on a topology, nothing left open but a capacity that depends on the routing. */
-export interface Layer extends Required<Omit<LayerConfig, "shared" | "latentDim">> {
+export interface Layer extends Required<Omit<LayerConfig, "shared" | "latentDim" | "placement">> {
   readonly latentDim?: number;
   /** Width of the rows that go to experts: `latentDim`, or else `modelDim`. */
   readonly rowDim: number;
   readonly topology: Topology;
   readonly parallel: Required<Parallel>;
   readonly groups: ExpertGroups;
-  /** Experts of each rank. */
+  /** Experts whose parameters each rank holds. */
   readonly localExperts: number;
+  readonly placement?: Placement;
+  /** Where experts are computed, if elsewhere than where their parameters are. */
+  readonly placed?: PlacedExperts;
+  /** Slots of experts that rows go to: of all ranks of a group, and of each; without placement the experts. */
+  readonly slots: number;
+  readonly localSlots: number;
   readonly gate: Gate;
   readonly routing: Required<Routing>;
   readonly shared?: Required<SharedExpert>;
@@ -92,6 +108,7 @@ const KNOWN = [
   "hiddenDim",
   "experts",
   "parallel",
+  "placement",
   "gate",
   "routing",
   "losses",
@@ -142,6 +159,9 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
     fail(`dtype must be float32 or bfloat16, got ${quoted(dtype)}`);
   }
   const { parallel, groups } = resolveParallel(config.parallel, { experts, topology });
+  const { placement } = config;
+  const placed = resolvePlacement(placement, { experts, groups, topology });
+  const localSlots = placed?.each ?? experts / groups.size;
   checkExpert(expert, { modelDim: rowDim, hiddenDim, experts, dtype });
   const gate = resolveGate(config.gate, experts);
   const routed = gate.loads?.().ranks;
@@ -171,6 +191,10 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
     parallel,
     groups,
     localExperts: experts / groups.size,
+    ...(placement ? { placement } : {}),
+    ...(placed ? { placed } : {}),
+    slots: localSlots * groups.size,
+    localSlots,
     capacityAlignment,
     dropless,
     gateRows: experts + (gate.identities ?? 0),
@@ -187,7 +211,7 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
 /** A checked layer as its user could write it. */
 export function configOf(layer: Layer): LayerConfig {
   const { tokens, modelDim, hiddenDim, experts, gate, routing, losses, expert, dtype } = layer;
-  const { parallel, groups, shared, latentDim } = layer;
+  const { parallel, groups, placement, shared, latentDim } = layer;
   const { capacityFactor, dropless, ...others } = routing;
   return {
     tokens,
@@ -202,6 +226,7 @@ export function configOf(layer: Layer): LayerConfig {
     ...(latentDim === undefined ? {} : { latentDim }),
     // one group of all ranks stays that in a world of another size
     ...(groups.count > 1 ? { parallel } : {}),
+    ...(placement ? { placement } : {}),
     routing: { ...others, dropless, capacityFactor: dropless ? 0 : capacityFactor },
   };
 }

@@ -32,3 +32,4 @@ export {
   routedCapacity,
 } from "./layer_config.ts";
 export type { ExpertGroups, Parallel } from "./expert_groups.ts";
+export type { PlacedExperts } from "./placed.ts";

@@ -12,7 +12,7 @@ import { quoted } from "../words.ts";
 export function capacitySlices(chunks: number): Chunking {
   return {
     name: `${chunks} capacity ${chunks === 1 ? "slice" : "slices"}`,
-    split({ capacity, loads }) {
+    split({ capacity, loads, localExperts }) {
       if (!Number.isInteger(chunks) || chunks < 1 || chunks > capacity) {
         throw new SchemoeError(
           `Cannot split the pass: chunks must be an integer from 1 to the capacity ${capacity}, got ${
@@ -21,7 +21,7 @@ export function capacitySlices(chunks: number): Chunking {
         );
       }
       const bound = loads
-        ? equalRows(loads, chunks, capacity)
+        ? equalRows(loads, { chunks, capacity, local: localExperts ?? loads.experts / loads.ranks })
         : (i: number) => Math.floor((i * capacity) / chunks);
       return Array.from({ length: chunks }, (_, i) => ({ begin: bound(i), end: bound(i + 1) }));
     },
@@ -29,14 +29,16 @@ export function capacitySlices(chunks: number): Chunking {
 }
 
 /** Bounds between which the experts of the busiest rank have equal numbers of rows, as far as that goes. */
-function equalRows(loads: Loads, chunks: number, capacity: number): (i: number) => number {
-  const local = loads.experts / loads.ranks;
-  const of = (rank: number) => ({ begin: rank * local, end: (rank + 1) * local });
+function equalRows(
+  loads: Loads,
+  { chunks, capacity, local }: Record<"chunks" | "capacity" | "local", number>,
+): (i: number) => number {
+  const of = (place: number) => ({ begin: place * local, end: (place + 1) * local });
   let busiest = 0;
   let most = -1;
-  for (let rank = 0; rank < loads.ranks; rank++) {
-    const rows = rowsBefore(loads, of(rank), capacity);
-    if (rows > most) [busiest, most] = [rank, rows];
+  for (let place = 0; place < loads.experts / local; place++) {
+    const rows = rowsBefore(loads, of(place), capacity);
+    if (rows > most) [busiest, most] = [place, rows];
   }
   const bounds = [0];
   for (let i = 1; i < chunks; i++) {

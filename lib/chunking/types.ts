@@ -12,5 +12,7 @@ export interface Chunking {
     readonly capacity: number;
     readonly topology: Topology;
     readonly loads?: Loads;
+    /** Experts, or slots of experts, of a rank among those of the loads; default: equal parts for all ranks. */
+    readonly localExperts?: number;
   }): readonly Chunk[];
 }

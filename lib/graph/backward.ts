@@ -19,6 +19,8 @@ import { gateContext } from "./gate_context.ts";
 import { addGateGrad, addGateSums } from "./gate_tasks.ts";
 import { addSharedGrad } from "./shared_tasks.ts";
 import { addLeg, LEG_STAGES, type Way } from "./leg.ts";
+import { addGradientReturns, declareGuests } from "./guests.ts";
+import { rowChoices } from "./placed.ts";
 import { addReplicaReduce } from "./reduce_replicas.ts";
 import { addZeroGradients } from "./zero_gradients.ts";
 
@@ -72,6 +74,10 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
   const uses = declareExperts(g, way);
   if (sent !== "expert.dy") g.buffer(sent, () => rowBytes(way), "pass");
   if (returned !== "expert.dx") g.buffer(returned, () => rowBytes(way), "pass");
+  const guests = (["", "grad."] as const).flatMap((prefix) =>
+    declareGuests(g, layer, prefix).map(({ guests }) => guests)
+  );
+  const experts = [...uses.backward, ...guests];
   const combine = addCombineGrad(g, way, { forwardChunks: options.forwardChunks, kept, sent });
   const done: Task[] = [];
   const weights: Task[] = [];
@@ -96,7 +102,7 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
       stage: STAGE.inputGrad,
       after: arrived,
       ...expertWork(way, chunk, flops.inputGrad),
-      uses: uses.backward,
+      uses: experts,
       kernels: expertKernels(g, way, chunk, (c) => checked(inputGrad.call(expert, c), [c.dx])),
     });
     weights.push(g.add({
@@ -106,7 +112,7 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
       stage: STAGE.weightGrad,
       after: [input, ...(zero ?? weights.slice(-1))],
       ...expertWork(way, chunk, flops.weightGrad),
-      uses: uses.backward,
+      uses: experts,
       kernels: expertKernels(
         g,
         way,
@@ -124,9 +130,15 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
       to: returned,
     }));
   }
-  if (layer.groups.count > 1 && weights.length > 0) {
-    const after = zero ? weights : weights.slice(-1);
-    const place = { stage: STAGE.reduce, chunk: chunks.length, after };
+  const complete = zero ? weights : weights.slice(-1);
+  const gathered = addGradientReturns(g, layer, {
+    stage: STAGE.reduce,
+    chunk: chunks.length,
+    after: complete,
+  });
+  if (layer.groups.count > 1) {
+    const stage = STAGE.reduce + (layer.placed ? 2 : 0);
+    const place = { stage, chunk: chunks.length, after: gathered };
     addReplicaReduce(g, layer, { ...place, name: "grad.experts" });
   }
   const stage = STAGE.gate + (layer.prescore ? 1 : 0);
@@ -156,7 +168,8 @@ function addCombineGrad(
   },
 ): Task {
   const { layer } = way;
-  const { x, choices, targets, positions, weights, dWeights } = gateContext(g, layer);
+  const { x, choices, weights, dWeights } = gateContext(g, layer);
+  const { choices: targets, positions } = rowChoices(g, way);
   const dy = g.tensor(tensorsOf(layer), "dy");
   const ends = endsOf(g, layer, { add: false });
   const before = rowLayout({ ...way, chunks: forwardChunks });
@@ -211,7 +224,8 @@ function addDispatchGrad(
 ): Task {
   const { layer, chunks } = way;
   const { prescore } = layer;
-  const { x, dx, choices, targets, positions, weights, dWeights } = gateContext(g, layer);
+  const { x, dx, choices, weights, dWeights } = gateContext(g, layer);
+  const { choices: targets, positions } = rowChoices(g, way);
   const dy = g.tensor(tensorsOf(layer), "dy");
   const ends = endsOf(g, layer, { add: !prescore || layer.shared !== undefined });
   const sent = layer.latentDim === undefined ? x : g.tensor(tensorsOf(layer), "latent.x");

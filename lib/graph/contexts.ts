@@ -1,12 +1,13 @@
 /** The tensors that gates and experts get to see, and their names for the tasks that use them. @module */
 import { elementBytes, type Layer } from "../blocks/mod.ts";
 import { host } from "../kernels/mod.ts";
-import { elements, layerTensors, type TensorTable } from "../memory/mod.ts";
+import { elements, elementSize, layerTensors, type TensorTable } from "../memory/mod.ts";
 import type { ExpertContext } from "../blocks/experts/types.ts";
 import type { ParameterShape, SavedShape } from "../blocks/types.ts";
 import type { Life } from "../types.ts";
 import type { Matrix } from "../kernels/types.ts";
 import type { GraphBuilder } from "./builder.ts";
+import type { SlotRun } from "./slot_runs.ts";
 import type { Way } from "./leg.ts";
 
 const tables = new WeakMap<Layer, TensorTable>();
@@ -83,38 +84,54 @@ export function declareExperts(
   return { forward: shared, backward: [...shared, ...gradients] };
 }
 
-/** Describes the rows of one chunk on one rank, and the tensors of its experts. */
-export function expertContext(way: Way, chunk: number, rank: number): ExpertContext {
+/** Name of the buffer of guests' weights, or of their gradients. */
+export const guestBuffer = (prefix: "" | "grad.", name: string): string =>
+  `guests.${prefix}${name}`;
+
+/** Describes the rows of one chunk in some slots of a rank, and the tensors of their experts. */
+export function expertContext(
+  way: Way,
+  { chunk, rank, run }: { readonly chunk: number; readonly rank: number; readonly run: SlotRun },
+): ExpertContext {
   const { layer } = way;
-  const { localExperts: groups, expert, rowDim: modelDim, hiddenDim, dtype } = layer;
+  const { expert, rowDim: modelDim, hiddenDim, dtype } = layer;
+  const { count: groups, slot } = run;
   const table = tensorsOf(layer);
   const shape = { modelDim, hiddenDim };
-  const matrix = way.rows.matrix(chunk, rank);
+  const all = way.rows.matrix(chunk, rank);
+  const ranges = all.ranges &&
+    (groups === all.groups ? all.ranges : all.ranges.slice(slot, slot + groups));
+  const rows = groups === all.groups || !ranges
+    ? all.rows
+    : ranges.reduce((sum, range) => sum + range.rows, 0);
+  const first = all.first + (ranges ? 0 : slot * all.stride);
   const rowsOf = (name: string, columns: number): Matrix => ({
     buffer: `expert.${name}`,
     dtype,
-    offset: elementBytes(layer) * matrix.first * columns,
-    ...(matrix.ranges ? { ranges: matrix.ranges } : {}),
-    rows: matrix.rows,
+    offset: elementBytes(layer) * first * columns,
+    ...(ranges ? { ranges } : {}),
+    rows,
     columns,
     ld: columns,
     groups,
-    stride: matrix.stride * columns,
+    stride: all.stride * columns,
   });
-  const weights = (prefix: string, name: string): Matrix => {
+  const weights = (prefix: "" | "grad.", name: string): Matrix => {
     const found = shapesOf(layer).parameters.get(name);
     if (!found) throw new Error(`expert "${expert.name}" has no parameter "${name}"`);
-    const buffer = `${prefix}experts.${name}`;
+    const tensor = `${prefix}experts.${name}`;
+    const { dtype } = table.get(tensor);
+    const size = elements(found.shape);
     const [rows, columns] = found.shape.length === 1 ? [1, found.shape[0]] : found.shape;
     return {
-      buffer,
-      dtype: table.get(buffer).dtype as Matrix["dtype"],
-      offset: 0,
+      buffer: run.guests ? guestBuffer(prefix, name) : tensor,
+      dtype: dtype as Matrix["dtype"],
+      offset: elementSize(dtype) * run.index * size,
       rows,
       columns,
       ld: columns,
       groups,
-      stride: elements(found.shape),
+      stride: size,
     };
   };
   const saved = (name: string): Matrix => {
@@ -125,7 +142,7 @@ export function expertContext(way: Way, chunk: number, rank: number): ExpertCont
   return {
     shape,
     experts: groups,
-    firstExpert: layer.groups.place(rank) * groups,
+    firstExpert: run.expert,
     first: chunk === 0 && !way.reassociate,
     saved,
     x: rowsOf("x", modelDim),

@@ -4,12 +4,14 @@ import {
   checked,
   combineRows,
   dispatchRows,
+  fill as fillValues,
   fillSlots,
   maxLoad,
   placeTokens,
 } from "../kernels/mod.ts";
 import { elementBytes, type Layer } from "../blocks/mod.ts";
 import { rowLayout } from "../memory/mod.ts";
+import type { ExpertContext } from "../blocks/experts/types.ts";
 import type { Compressor } from "../compressors/types.ts";
 import { type Kernel, SchemoeError, type Task, type TaskGraph, type View } from "../types.ts";
 import { callUser } from "../user_code.ts";
@@ -20,6 +22,9 @@ import { addGate } from "./gate_tasks.ts";
 import { endsOf } from "./latent.ts";
 import { addShared, sharedCombine } from "./shared_tasks.ts";
 import { addLeg, LEG_STAGES, type Way } from "./leg.ts";
+import { addWeightCopies, declareGuests } from "./guests.ts";
+import { rowChoices } from "./placed.ts";
+import { slotRuns } from "./slot_runs.ts";
 import { addGatherLoads, addMaxReduce } from "./reduce.ts";
 
 const WORD = 4;
@@ -88,7 +93,10 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   const uses = declareExperts(g, way, returned === "expert.y" ? "saved" : "pass");
   if (sent !== "expert.x") g.buffer(sent, () => rowBytes(way), "pass");
   if (returned !== "expert.y") g.buffer(returned, () => rowBytes(way), "saved");
-  const { choices, targets, positions, weights, x } = gate;
+  const { choices, weights, x } = gate;
+  const placed = rowChoices(g, way);
+  const copied = addWeightCopies(g, layer);
+  const guests = declareGuests(g, layer, "").map(({ guests }) => guests);
   const spread = dispatchTokens(g, way, { fill: true });
   const out = { buffer: sent, offset: 0 };
   const scale = layer.prescore ? weights : undefined;
@@ -124,9 +132,9 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
       label: "E",
       chunk,
       stage: STAGE.expert,
-      after: arrived,
+      after: [...arrived, ...copied],
       ...expertWork(way, chunk, layer.expert.flops(rowShape(layer)).forward),
-      uses: uses.forward,
+      uses: [...uses.forward, ...guests],
       kernels: expertKernels(g, way, chunk, (c) => checked(layer.expert.forward(c), [c.y])),
     });
     done.push(...addLeg(g, way, {
@@ -151,12 +159,22 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
     after: [...done, ...shared],
     flops: ends.flops,
     bytes: rowBytes(way) + elementBytes(layer) * layer.tokens * layer.rowDim,
-    uses: [rows, x, choices, targets, positions, weights, y, ...gated.uses, ...ends.uses],
+    uses: [
+      rows,
+      x,
+      choices,
+      placed.choices,
+      placed.positions,
+      weights,
+      y,
+      ...gated.uses,
+      ...ends.uses,
+    ],
     kernels: (rank) => [
       combineRows(way.rows.places(rank), {
         rows,
-        choices: targets,
-        positions,
+        choices: placed.choices,
+        positions: placed.positions,
         y: ends.to,
         weights: layer.prescore ? undefined : weights,
         add: ends.add,
@@ -193,19 +211,30 @@ export function dispatchTokens(
   way: Way,
   { fill }: { readonly fill: boolean },
 ): { readonly uses: View[]; readonly kernels: (rank: number, at: DispatchedRows) => Kernel[] } {
-  const { targets: choices, positions } = gateContext(g, way.layer);
+  const { layer } = way;
+  const { targets, positions: own } = gateContext(g, layer);
+  const { choices, positions, kernels: placed } = rowChoices(g, way);
+  const before = (rank: number) => fill ? placed(rank) : [];
   if (way.loads) {
+    // where tokens need not take all places, the others are zeros
+    const words = rowBytes(way) / WORD;
+    const zeros = (out: View) => way.limit === undefined ? [] : [fillValues(words, out, 0)];
     return {
-      uses: [choices, positions],
-      kernels: (rank, at) => [placeTokens(way.rows.places(rank), { ...at, choices, positions })],
+      uses: [targets, own, choices, positions],
+      kernels: (rank, at) => [
+        ...before(rank),
+        ...zeros(at.out),
+        placeTokens(way.rows.places(rank), { ...at, choices, positions }),
+      ],
     };
   }
-  const slots = g.buffer("slots", WORD * way.layer.experts * way.capacity);
+  const slots = g.buffer("slots", WORD * layer.slots * way.capacity);
   return {
-    uses: [choices, positions, slots],
+    uses: [targets, own, choices, positions, slots],
     kernels: (rank, at) => {
       const places = way.rows.places(rank);
       return [
+        ...before(rank),
         ...(fill ? [fillSlots(places, { choices, positions, slots })] : []),
         dispatchRows(places, { ...at, slots }),
       ];
@@ -237,12 +266,14 @@ export function expertKernels(
   g: GraphBuilder,
   way: Way,
   chunk: number,
-  make: (context: ReturnType<typeof expertContext>) => readonly Kernel[],
+  make: (context: ExpertContext) => readonly Kernel[],
 ): NonNullable<Task["kernels"]> {
   const kept = new Map<number, readonly Kernel[]>();
   const whose = `the expert "${way.layer.expert.name}"`;
-  const made = (rank: number) => {
-    const kernels = callUser(whose, `${g.pass} pass`, () => make(expertContext(way, chunk, rank)));
+  const made = (rank: number) =>
+    slotRuns(way.layer, rank).flatMap((run) => ofRun(expertContext(way, { chunk, rank, run })));
+  const ofRun = (context: ExpertContext) => {
+    const kernels = callUser(whose, `${g.pass} pass`, () => make(context));
     if (Array.isArray(kernels as unknown)) return kernels;
     throw new SchemoeError(
       `Cannot use ${whose}: its ${g.pass} pass gives ${kernels}, not an array of kernels`,

@@ -4,7 +4,14 @@
  */
 import { groupRows, type RowNumbers, type Rows, ungroupRows } from "../kernels/mod.ts";
 import { elementBytes } from "../blocks/mod.ts";
-import { type LegRows, type Piece, type RowLayout, type RowsOf, targetsOf } from "../memory/mod.ts";
+import {
+  type LegRows,
+  type Piece,
+  positionsOf,
+  rowChoicesOf,
+  type RowLayout,
+  type RowsOf,
+} from "../memory/mod.ts";
 import { tokensOfRows } from "../memory/tokens.ts";
 import type { AllToAll } from "../alltoall/types.ts";
 import type { Compressor } from "../compressors/types.ts";
@@ -226,7 +233,7 @@ class LegParts {
   routing(side: "in" | "out"): string[] {
     const ofTokens = (side === "in") === (this.#leg.number === 1);
     return ofTokens && this.#leg.compressor.native === undefined
-      ? [targetsOf(this.#way.layer), "gate.positions"]
+      ? [rowChoicesOf(this.#way.layer), positionsOf(this.#way.layer)]
       : [];
   }
 
@@ -251,7 +258,7 @@ class LegParts {
     const { tokens, topK } = layer;
     const words = (buffer: string) =>
       new Int32Array(at.read({ buffer, offset: 0 }, 4 * tokens * topK).buffer);
-    const routed = { choices: words(targetsOf(layer)), positions: words("gate.positions") };
+    const routed = { choices: words(rowChoicesOf(layer)), positions: words(positionsOf(layer)) };
     const count = this.#rows.rows(
       ...(this.#leg.number === 1 ? [at.rank, peer] as const : [peer, at.rank] as const),
     );
@@ -274,12 +281,12 @@ class LegParts {
 
   /** Numbers of rows by source, expert and place: not of chunks, nor of where they lie. */
   #numbers(rank: number, peer: number): RowNumbers {
-    const { layer: { experts, localExperts }, chunks } = this.#way;
+    const { layer: { slots, localSlots }, chunks } = this.#way;
     const { number, chunk } = this.#leg;
     const [source, destination] = number === 1 ? [rank, peer] : [peer, rank];
     return {
-      first: (source * experts + destination * localExperts) * PLACES + chunks[chunk].begin,
-      block: (number === 1 ? localExperts : experts) * PLACES,
+      first: (source * slots + destination * localSlots) * PLACES + chunks[chunk].begin,
+      block: (number === 1 ? localSlots : slots) * PLACES,
       group: PLACES,
     };
   }

@@ -62,8 +62,8 @@ function sizeKey({ compressor }: Coding, rows: LegRows, from: number, to: number
 }
 
 function evenSizes(rows: LegRows, count: number, coding: Coding): BlockSizes {
-  const { localExperts, groups } = coding.layer;
-  const each = Array<number>(localExperts).fill(count / localExperts);
+  const { localSlots, groups } = coding.layer;
+  const each = Array<number>(localSlots).fill(count / localSlots);
   const block = blockOf(coding, count, coding.compressor.grouped ? each : undefined);
   const bytes = wireBytes(coding.compressor, block);
   return {

@@ -4,6 +4,7 @@ import { fill } from "../kernels/mod.ts";
 import { SchemoeError, type Task } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { tensorsOf } from "./contexts.ts";
+import { declareGuests } from "./guests.ts";
 
 const WORD = 4;
 
@@ -31,6 +32,9 @@ export function addZeroGradients(
       `Cannot sum weight gradients in any order: ${tensor} has ${bytes} bytes, not whole words of ${WORD}`,
     );
   });
+  for (const { guests, bytes } of declareGuests(g, layer, "grad.")) {
+    gradients.push({ out: guests, words: Math.ceil(layer.placed!.mostGuests * bytes / WORD) });
+  }
   return g.add({
     kind: "opaque",
     label: "zero",

@@ -11,6 +11,7 @@
  * @module
  */
 export type * from "./types.ts";
+export { copyBytes, type CopyShape, placeCopies } from "./copies.ts";
 export { type KernelName, KERNELS, TRANSFERS } from "./table.ts";
 export {
   type Activation,

@@ -68,6 +68,7 @@ export const KERNELS = {
   clip_scale: { code: 71, args: "ivvf" },
   adamw: { code: 72, args: "ivvvvvvffff" },
   sgd: { code: 73, args: "ivvvvvf" },
+  place_copies: { code: 74, args: "iiiiivvvv*" },
 } as const satisfies Record<string, { code: number; args: string }>;
 
 /** Pieces of an all-to-all phase, which the packer writes from a task's transfers. */

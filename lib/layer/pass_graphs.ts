@@ -1,13 +1,13 @@
 /** Graphs of a layer's passes, by their choices. @module */
 import type { Layer } from "../blocks/mod.ts";
 import { checkedSplit } from "../chunking/peer_groups.ts";
+import type { PassRows } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
 import { backwardGraph, forwardGraph, gateGraph, type PassOptions } from "../graph/mod.ts";
 import type { Chunk, Pass } from "../types.ts";
 import { reassociates, type ResolvedChoices } from "./choices.ts";
 import { configurationOf } from "./configuration.ts";
 import type { GraphRunner } from "./graph_runner.ts";
-import type { PassRows } from "./pass_rows.ts";
 
 /** What forward leaves for backward. */
 export interface Kept extends PassRows {
@@ -36,11 +36,12 @@ export class PassGraphs {
 
   /** What a chunking is given. */
   splitAt({ capacity, loads }: PassRows) {
-    return { capacity, topology: this.#of.layer.topology, ...(loads ? { loads } : {}) };
+    const { topology, localSlots } = this.#of.layer;
+    return { capacity, topology, ...(loads ? { loads, localExperts: localSlots } : {}) };
   }
 
   /** @throws {SchemoeError} when rows cannot be split as chosen. */
-  options(choices: ResolvedChoices, { capacity, loads }: PassRows, pass: Pass): PassOptions {
+  options(choices: ResolvedChoices, { capacity, loads, limit }: PassRows, pass: Pass): PassOptions {
     const { layer, engine } = this.#of;
     const chunks = checkedSplit(choices.chunking, this.splitAt({ capacity, loads }));
     const { allToAll, compressor } = choices;
@@ -51,6 +52,7 @@ export class PassGraphs {
       allToAll,
       compressor,
       ...(loads ? { loads } : {}),
+      ...(limit === undefined ? {} : { limit }),
       configuration: { pass, ...configurationOf(choices, { layer, engine, capacity, chunks }) },
     };
   }
@@ -93,8 +95,8 @@ export class PassGraphs {
 }
 
 /** Key of the layout of a pass's rows. */
-const rowsKey = ({ capacity, loads }: PassRows): string =>
-  loads ? `loads ${loads.table.join()}` : `${capacity}`;
+const rowsKey = ({ capacity, loads, limit }: PassRows): string =>
+  loads ? `loads ${loads.table.join()} ${limit}` : `${capacity}`;
 
 const keyOf = ({ allToAll, compressor }: ResolvedChoices, chunks: readonly Chunk[]) => [
   JSON.stringify(chunks),

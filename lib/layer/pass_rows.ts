@@ -8,14 +8,13 @@ import {
   largestLoad,
 } from "../chunking/loads.ts";
 import type { Engine, Workspace } from "../engine.ts";
+import {
+  checkPlacedWorld,
+  paddedPlaces,
+  type PassRows,
+  slotLoads,
+} from "../chunking/slot_loads.ts";
 import { type Loads, SchemoeError } from "../types.ts";
-
-/** Capacity or loads that the rows of a pass are laid out by. */
-export interface PassRows {
-  readonly capacity: number;
-  /** Of a dropless layer, unless all are equal: then padded rows have no padding. */
-  readonly loads?: Loads;
-}
 
 /** Where loads come from. */
 interface Routed {
@@ -33,12 +32,13 @@ interface Routed {
  */
 export function passRows(of: Routed): PassRows {
   const { layer } = of;
+  checkPlacedWorld(layer, of.engine.representatives);
   if (layer.dropless) {
-    const loads = allLoads(of);
+    const loads = slotLoads(layer, allLoads(of));
     const most = Math.max(1, largestLoad(loads));
     return { capacity: most, ...(areEqual(loads) ? {} : { loads }) };
   }
-  return { capacity: capacity(layer, routedCapacity(layer) ? fullestExpert(of) : 0) };
+  return paddedPlaces(layer, capacity(layer, routedCapacity(layer) ? fullestExpert(of) : 0));
 }
 
 /** Loads of all experts on all ranks, on which all ranks must agree. */

@@ -1,5 +1,6 @@
 /** N layers as one graph, with attention and the reduction of its gradients between them. @module */
 import { capacity, type Layer } from "../blocks/mod.ts";
+import { checkPlacedWorld, paddedPlaces } from "../chunking/slot_loads.ts";
 import { checkedSplit } from "../chunking/peer_groups.ts";
 import type { Engine } from "../engine.ts";
 import { backwardStack, forwardStack, type StackShape } from "../graph/layers.ts";
@@ -33,6 +34,7 @@ export class MoeStack {
     readonly shape: StackShape,
     readonly seed: number,
   ) {
+    checkPlacedWorld(layer, engine.representatives);
     const table = stackTensors(layer, shape.layers);
     this.#tensors = new TensorStore({ engine, table, seed, owner: "stack" });
     this.#runner = new GraphRunner(engine, this.#tensors.workspace);
@@ -150,13 +152,13 @@ export class MoeStack {
 
   #pass(choices: ResolvedChoices, pass: Pass): PassOptions & { readonly pass: Pass } {
     const { layer, shape: { layers, gradientChunks } } = this;
-    const places = capacity(layer, 0);
+    const rows = this.#rows;
     const chunks = checkedSplit(choices.chunking, this.#splitAt);
     const { allToAll, compressor } = choices;
     return {
       pass,
       layer,
-      capacity: places,
+      ...rows,
       chunks,
       allToAll,
       compressor,
@@ -164,13 +166,23 @@ export class MoeStack {
         pass,
         layers,
         gradientChunks,
-        ...configurationOf(choices, { layer, engine: this.engine, capacity: places, chunks }),
+        ...configurationOf(choices, {
+          layer,
+          engine: this.engine,
+          capacity: rows.capacity,
+          chunks,
+        }),
       },
     };
   }
 
+  get #rows() {
+    return paddedPlaces(this.layer, capacity(this.layer, 0));
+  }
+
   get #splitAt() {
-    return { capacity: capacity(this.layer, 0), topology: this.layer.topology };
+    const { topology, localSlots } = this.layer;
+    return { ...this.#rows, topology, localExperts: localSlots };
   }
 }
 

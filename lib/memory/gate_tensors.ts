@@ -4,8 +4,14 @@ import type { GateTensor } from "../blocks/gates/types.ts";
 import type { Life } from "../types.ts";
 import type { TensorTable, TensorType } from "./tensors.ts";
 
-/** Name of the choices as the rows are laid out by them. */
+/** Name of the choices of experts that rows go to. */
 export const targetsOf = ({ partial }: Layer): string => partial ? "gate.targets" : "gate.choices";
+
+/** Names of choices and positions as the rows are laid out by them. */
+export const rowChoicesOf = (layer: Layer): string =>
+  layer.placed ? "placed.targets" : targetsOf(layer);
+export const positionsOf = ({ placed }: Layer): string =>
+  placed ? "placed.positions" : "gate.positions";
 
 /** A gate's own tensors; by default the weight of its logits. */
 export function gateTensors(layer: Layer): readonly GateTensor[] {
@@ -55,6 +61,10 @@ export function addRoutingTensors(table: TensorTable, layer: Layer): void {
   if (layer.partial) add("gate.targets", [tokens, topK], "int32", "saved");
   add("gate.weights", [tokens, topK], "float32", "saved");
   add("gate.positions", [tokens, topK], "int32", "saved");
+  if (layer.placed) {
+    add("placed.targets", [tokens, topK], "int32", "saved");
+    add("placed.positions", [tokens, topK], "int32", "saved");
+  }
   add("gate.loads", [rows], "int32", "output");
   add("gate.dWeights", [tokens, topK], "float32", "pass");
   // result of a Program of the gate alone, for the layout of the rows

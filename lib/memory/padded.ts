@@ -22,14 +22,14 @@ import type { LegOf, LegRows, Piece, RowLayout, RowsOf } from "./rows.ts";
 /** The padded layout of a pass. */
 export function paddedRows(of: RowsOf): RowLayout {
   const { layer, capacity, chunks } = of;
-  const { topology: { ranks }, localExperts, experts, tokens, topK, rowDim, dtype } = layer;
+  const { topology: { ranks }, localSlots, slots: experts, tokens, topK, rowDim, dtype } = layer;
   const { groups } = layer;
   return {
     sent: experts * capacity,
-    room: localExperts * capacity * groups.size,
+    room: localSlots * capacity * groups.size,
     uneven: false,
     rowsIn: (chunk, rank) =>
-      localExperts *
+      localSlots *
       (rank === undefined
         ? Math.min(groups.size, mostPeers(chunks[chunk], ranks)) * places(chunks[chunk])
         : rowsOfExpert(of, chunk, rank)),
@@ -44,7 +44,7 @@ export function paddedRows(of: RowsOf): RowLayout {
     matrix: (chunk, rank) => ({
       first: firstRow(of, chunk, rank),
       rows: rowsOfExpert(of, chunk, rank),
-      groups: localExperts,
+      groups: localSlots,
       stride: capacity * groups.size,
     }),
     leg: (leg) => legRows(of, leg),
@@ -75,12 +75,12 @@ function legRows(of: RowsOf, leg: LegOf): LegRows {
 /** Where several groups hold copies of all experts: blocks for the ranks of the own group alone, by place. */
 function groupedRows(of: RowsOf, { chunk }: LegOf): LegRows {
   const { layer, chunks, capacity } = of;
-  const { groups, localExperts, experts, rowDim: m, dtype } = layer;
+  const { groups, localSlots, slots: experts, rowDim: m, dtype } = layer;
   const { begin } = chunks[chunk];
   const rowsOfGroup = places(chunks[chunk]);
-  const block = localExperts * rowsOfGroup;
+  const block = localSlots * rowsOfGroup;
   const bytes = elementBytes(layer);
-  const common = { groups: localExperts, rowsOfGroup };
+  const common = { groups: localSlots, rowsOfGroup };
   const own = (peer: number) => experts * begin + groups.place(peer) * block;
   const first = (rank: number) => groups.members(rank)[0];
   // neighbours lie in one piece, others are named one by one
@@ -99,7 +99,7 @@ function groupedRows(of: RowsOf, { chunk }: LegOf): LegRows {
   return {
     rows: (from, to) => groups.meet(from, to) ? block : 0,
     groupRows: (from, to) =>
-      Array<number>(localExperts).fill(groups.meet(from, to) ? rowsOfGroup : 0),
+      Array<number>(localSlots).fill(groups.meet(from, to) ? rowsOfGroup : 0),
     even: { rows: block, grouped: true },
     most: groups.size * block,
     firstRow: (_rank, peer) => own(peer),
@@ -132,19 +132,19 @@ function refuseArrangement(): never {
 
 function worldRows(of: RowsOf, { number, chunk }: LegOf): LegRows {
   const { layer, chunks, capacity } = of;
-  const { topology: { ranks }, localExperts, experts, rowDim: m, dtype } = layer;
+  const { topology: { ranks }, localSlots, slots: experts, rowDim: m, dtype } = layer;
   const { begin } = chunks[chunk];
   const rowsOfGroup = places(chunks[chunk]);
-  const block = localExperts * rowsOfGroup;
+  const block = localSlots * rowsOfGroup;
   const bytes = elementBytes(layer);
   const pairs = pairsOf(of, { number, chunk });
   const at = (buffer: string, row: number) => ({ buffer, offset: bytes * row * m });
-  const common = { groups: localExperts, rowsOfGroup };
+  const common = { groups: localSlots, rowsOfGroup };
   const own = (rank: number, peer: number) => experts * begin + peer * block + 0 * rank;
   return {
     rows: (from, to) => !pairs || pairs(from, to) ? block : 0,
     groupRows: (from, to) =>
-      Array<number>(localExperts).fill(!pairs || pairs(from, to) ? rowsOfGroup : 0),
+      Array<number>(localSlots).fill(!pairs || pairs(from, to) ? rowsOfGroup : 0),
     even: { rows: block, ...(pairs ? { pairs } : {}) },
     most: mostPeers(chunks[chunk], ranks) * block,
     firstRow: own,
@@ -161,7 +161,7 @@ function worldRows(of: RowsOf, { number, chunk }: LegOf): LegRows {
       const rows = byPeers(chunks)
         ? { view, dtype, block: capacity * m, group, row: m }
         : { view, dtype, block: m, group, row: ranks * m };
-      return [{ ...common, ...from, rows, contiguous: byPeers(chunks) && localExperts === 1 }];
+      return [{ ...common, ...from, rows, contiguous: byPeers(chunks) && localSlots === 1 }];
     },
     arrangement: refuseArrangement,
   };

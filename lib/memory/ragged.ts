@@ -15,11 +15,11 @@ import type { LegOf, LegRows, Piece, RowLayout, RowsOf } from "./rows.ts";
 /** The layout of a pass whose loads are known. */
 export function raggedLayout(of: RowsOf & { readonly loads: Loads }): RowLayout {
   const { layer, chunks } = of;
-  const { tokens, topK, experts, rowDim, dtype } = layer;
+  const { tokens, topK, slots: experts, rowDim, dtype } = layer;
   const rows = raggedRows(of);
   return {
     get sent() {
-      return layer.partial ? rows.sent() : tokens * topK;
+      return layer.partial || of.limit !== undefined ? rows.sent() : tokens * topK;
     },
     get room() {
       return rows.room();
@@ -38,7 +38,7 @@ export function raggedLayout(of: RowsOf & { readonly loads: Loads }): RowLayout 
     matrix: (chunk, rank) => ({
       first: 0,
       rows: rows.rowsOf(chunk, rank),
-      groups: layer.localExperts,
+      groups: layer.localSlots,
       stride: NaN,
       ranges: rows.ranges(chunk, rank),
     }),

@@ -20,6 +20,8 @@ export interface RaggedWay {
   readonly layer: Layer;
   readonly chunks: readonly Chunk[];
   readonly loads: Loads;
+  /** Present where rows are those of all places. */
+  readonly limit?: number;
 }
 
 /** Ranks of a world in which the loads of each rank's experts are kept. */
@@ -45,23 +47,23 @@ export class RaggedRows {
 
   /** Rows from a source to a destination in a chunk, and the first of them on the source. */
   slice(chunk: number, source: number, destination: number): RowRange {
-    const { layer: { experts, localExperts, groups }, chunks } = this.#way;
+    const { layer: { slots: experts, localSlots, groups }, chunks } = this.#way;
     const rows = this.firstRows(source);
     const slice = byPeers(chunks) ? 0 : chunk;
-    const at = slice * experts + groups.place(destination) * localExperts;
+    const at = slice * experts + groups.place(destination) * localSlots;
     const part = this.#exchange(chunk, source, destination);
-    return { first: rows[at], rows: part ? rows[at + localExperts] - rows[at] : 0 };
+    return { first: rows[at], rows: part ? rows[at + localSlots] - rows[at] : 0 };
   }
 
   /** The rows of a slice by expert. */
   groups(chunk: number, source: number, destination: number): number[] {
-    const { layer: { experts, localExperts, groups }, chunks } = this.#way;
+    const { layer: { slots: experts, localSlots, groups }, chunks } = this.#way;
     const part = this.#exchange(chunk, source, destination);
     const rows = this.firstRows(source);
     const at = (byPeers(chunks) ? 0 : chunk) * experts +
-      groups.place(destination) * localExperts;
+      groups.place(destination) * localSlots;
     return Array.from(
-      { length: localExperts },
+      { length: localSlots },
       (_, e) => part ? rows[at + e + 1] - rows[at + e] : 0,
     );
   }
@@ -102,16 +104,17 @@ export class RaggedRows {
   room(): number {
     const { layer: { tokens, gate, topK, topology: { ranks } }, loads } = this.#way;
     if (this.#most === undefined) {
-      const { layer: { localExperts, groups } } = this.#way;
+      const { layer: { localSlots, groups } } = this.#way;
       const perRank = new Float64Array(ranks);
       for (let source = 0; source < ranks; source++) {
         const members = groups.members(source);
         for (let e = 0; e < loads.experts; e++) {
-          perRank[members[Math.floor(e / localExperts)]] += loadOf(loads, source, e);
+          perRank[members[Math.floor(e / localSlots)]] += loadOf(loads, source, e);
         }
       }
       this.#most = perRank.reduce((a, b) => Math.max(a, b));
     }
+    if (this.#way.limit !== undefined) return this.#most;
     const step = Math.ceil(tokens * gate.k / GROWTH);
     return Math.min(Math.ceil(this.#most / step) * step, ranks * tokens * topK);
   }
@@ -121,6 +124,8 @@ export class RaggedRows {
     const { layer: { tokens, gate, topK, topology: { ranks } } } = this.#way;
     let most = 0;
     for (let rank = 0; rank < ranks; rank++) most = Math.max(most, this.firstRows(rank).at(-1)!);
+    // whole words, also of two bytes an element
+    if (this.#way.limit !== undefined) return most + most % 2;
     const step = Math.ceil(tokens * gate.k / GROWTH);
     return Math.min(Math.ceil(most / step) * step, tokens * topK);
   }
@@ -131,19 +136,19 @@ export class RaggedRows {
   }
 
   #loadsOf(rank: number): Loads {
-    const { layer: { localExperts, groups, topology: { ranks } }, loads } = this.#way;
-    const table = new Int32Array(ranks * localExperts);
-    const place = groups.place(rank) * localExperts;
+    const { layer: { localSlots, groups, topology: { ranks } }, loads } = this.#way;
+    const table = new Int32Array(ranks * localSlots);
+    const place = groups.place(rank) * localSlots;
     for (let source = 0; source < ranks; source++) {
       if (!groups.meet(source, rank)) continue;
       const first = source * loads.experts + place;
-      table.set(loads.table.subarray(first, first + localExperts), source * localExperts);
+      table.set(loads.table.subarray(first, first + localSlots), source * localSlots);
     }
-    return { ranks, experts: localExperts, table };
+    return { ranks, experts: localSlots, table };
   }
 
   #countRows(source: number): Int32Array {
-    const { layer: { experts }, loads } = this.#way;
+    const { layer: { slots: experts }, loads } = this.#way;
     const rows = new Int32Array(this.#slices.length * experts + 1);
     let [sum, at] = [0, 0];
     for (const { begin, end } of this.#slices) {
@@ -155,7 +160,7 @@ export class RaggedRows {
   }
 
   #rangesOf(chunk: number, rank: number): ChunkRows {
-    const { layer: { localExperts, topology: { ranks } }, chunks } = this.#way;
+    const { layer: { localSlots, topology: { ranks } }, chunks } = this.#way;
     const { begin, end } = chunks[chunk];
     const from = sources(chunks[chunk], rank, ranks);
     const peers = byPeers(chunks);
@@ -164,12 +169,12 @@ export class RaggedRows {
     const ranges: RowRange[] = [];
     let base = 0;
     let sum = 0;
-    for (let i = 0; i < localExperts; i++) {
+    for (let i = 0; i < localSlots; i++) {
       let all = 0;
       let before = 0;
       let rows = 0;
       for (let source = 0; source < ranks; source++) {
-        const load = table[source * localExperts + i];
+        const load = table[source * localSlots + i];
         all += load;
         if (!peers) before += Math.min(load, begin);
         else if (source < from.begin) before += load;
@@ -196,10 +201,11 @@ const taken = (load: number, begin: number, end: number): number =>
 const known = new WeakMap<Loads, WeakMap<readonly Chunk[], RaggedRows>>();
 
 /** The rows of a way, worked out once for its loads and chunks. */
-export function raggedRows({ layer, chunks, loads }: RaggedWay): RaggedRows {
+export function raggedRows(way: RaggedWay): RaggedRows {
+  const { chunks, loads } = way;
   let ways = known.get(loads);
   if (!ways) known.set(loads, ways = new WeakMap());
   let rows = ways.get(chunks);
-  if (!rows) ways.set(chunks, rows = new RaggedRows({ layer, chunks, loads }));
+  if (!rows) ways.set(chunks, rows = new RaggedRows(way));
   return rows;
 }

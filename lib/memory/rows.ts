@@ -19,6 +19,8 @@ export interface RowsOf {
   readonly chunks: readonly Chunk[];
   /** Present where only places that are taken have rows. */
   readonly loads?: Loads;
+  /** With a placement of a padded layer: places of an expert, beyond which choices go nowhere. */
+  readonly limit?: number;
 }
 
 /** The towards-experts (1) or back (2) way of the rows of a chunk. */

@@ -1,5 +1,6 @@
 /** A Mixture-of-Experts language model on an engine, trained step by step. @module */
 import { checkedSplit } from "../chunking/peer_groups.ts";
+import { checkPlacedWorld, paddedPlaces } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
 import { openSafetensors, writeSafetensors } from "../files/mod.ts";
 import { codecName, type PassChoices, reassociates, resolveChoices } from "../layer/choices.ts";
@@ -24,6 +25,9 @@ export class MoeModel {
   #steps = 0;
 
   constructor(readonly engine: Engine, readonly shape: ModelShape, readonly seed: number) {
+    for (const block of shape.layers) {
+      if ("moe" in block) checkPlacedWorld(block.moe, engine.representatives);
+    }
     this.#tensors = modelTensors(shape);
     const { table } = this.#tensors;
     this.#store = new TensorStore({ engine, table, seed, owner: "model" });
@@ -231,9 +235,12 @@ export class MoeModel {
     const { microbatches } = this.shape;
     const resolved = resolveChoices(choices, []);
     const { scheduler, allToAll, compressor, chunking } = resolved;
-    const chunks = layers.flatMap((block) =>
-      "moe" in block ? [checkedSplit(chunking, { capacity: block.places, topology })] : []
-    );
+    const chunks = layers.flatMap((block) => {
+      if (!("moe" in block)) return [];
+      const { localSlots: localExperts } = block.moe;
+      const rows = paddedPlaces(block.moe, block.places);
+      return [checkedSplit(chunking, { ...rows, topology, localExperts })];
+    });
     const configuration = {
       pass,
       layers: layers.length,

@@ -28,6 +28,6 @@ export {
   rankLoads,
   shadowed,
   trafficOfPlacement,
-} from "./placement.ts";
+} from "../placements/mod.ts";
 export { megatronTrace, parseMegatronTrace, type TracedRouting } from "./megatron.ts";
 export { recordedRouting, type Recording } from "./recorded.ts";

@@ -288,6 +288,10 @@ typedef struct schemoe_operation {
  *                z: dTemperature, and dz /= temperature
  * 59 gated_rows  dtype tokens columns logits(v) rows(v) y(v) dRows(v|null) dLogits(v|null): y[token] += sigmoid(logits[token]) *
  *                rows[token]; or from its gradient y: dRows and dLogits
+ * 74 place_copies tokens k experts slots capacity choices(v) positions(v) targets(v) places(v) table...
+ *                choices int32 [tokens, k] of experts to those of slots, where experts have copies. table: where the slots of each
+ *                expert begin and the end, then the slots. Of n slots the choice at position p gets slot p % n, its place there
+ *                being p / n; where p >= capacity, target 0 and the place 2^31 - 2
  * 32 copy        bytes from(v) to(v)                 as part of a phase
  * 33 send        peer bytes from(v)
  * 34 receive     peer bytes to(v)

@@ -35,13 +35,18 @@ void append(const ArrangeRows& a, std::vector<int32_t>& words) {
   for (int64_t expert = 0; expert < a.experts; ++expert) words.push_back(static_cast<int32_t>(a.base(expert)));
 }
 
+void append(const PlaceCopies& p, std::vector<int32_t>& words) {
+  words.insert(words.end(), p.begins.begin(), p.begins.end());
+  words.insert(words.end(), p.list.begin(), p.list.end());
+}
+
 }  // namespace
 
 void append_device_words(const Arguments& arguments, std::vector<int32_t>& words) {
   std::visit(
       [&](const auto& kernel) {
         using Kernel = std::decay_t<decltype(kernel)>;
-        if constexpr (std::is_base_of_v<ArrangeRows, Kernel>) append(kernel, words);
+        if constexpr (std::is_base_of_v<ArrangeRows, Kernel> || std::is_same_v<Kernel, PlaceCopies>) append(kernel, words);
         else if constexpr (requires { kernel.block; }) append(kernel.block, words);
         else if constexpr (requires { kernel.rows.bounds; }) append(kernel.rows, words);
       },

@@ -14,7 +14,8 @@ namespace schemoe::cuda {
 /// - elementwise kernels of ragged groups: rows before each group and all of them, then the first row
 ///   of each;
 /// - rows between wire and experts: the loads, the rows of the wire before each (source, expert) and all
-///   of them, then the first row of each expert.
+///   of them, then the first row of each expert;
+/// - copies of experts: where the slots of each expert begin and the end, then the slots.
 void append_device_words(const Arguments& arguments, std::vector<int32_t>& words);
 
 }  // namespace schemoe::cuda

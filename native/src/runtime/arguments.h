@@ -439,7 +439,7 @@ using Arguments =
                  RandomNormal, Embedding, EmbeddingGrad, Rotary, Norm, NormGrad, NormWeightGrad, Attention,
                  AttentionGrad, AddTensors, CrossEntropy, SumValues, ClipScale, Adamw, Sgd, Copy, Send, Receive, Route, RouteGrad,
                  PlaceChoices, ChooseTokens, CountChoices, BalanceLoss, ZLoss, ImportanceLoss, LoadLoss, AddNoise,
-                 NoiseGrad, LookUp, AddIdentity, IdentityDots, ShiftBias, QuantileBias, UnitRows, UnitRowsGrad, Temper,
+                 NoiseGrad, LookUp, PlaceCopies, AddIdentity, IdentityDots, ShiftBias, QuantileBias, UnitRows, UnitRowsGrad, Temper,
                  GatedRows, CheckNumbers>;
 
 }  // namespace schemoe

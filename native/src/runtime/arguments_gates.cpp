@@ -245,6 +245,34 @@ LookUp::LookUp(Reader& r)
   r.touch(choices, tokens * k, 4);
 }
 
+PlaceCopies::PlaceCopies(Reader& r)
+    : tokens(r.integer()),
+      k(r.integer()),
+      experts(r.integer("experts", INT32_MAX)),
+      slots(r.integer("slots", INT32_MAX)),
+      capacity(r.integer("capacity", INT32_MAX)),
+      choices(r.view()),
+      positions(r.view()),
+      targets(r.view()),
+      places(r.view()) {
+  check_sizes(tokens, experts, k);
+  const auto words = r.rest();
+  const auto count = static_cast<size_t>(experts) + 1;
+  if (words.size() < count) fail(SCHEMOE_INVALID, "the table has ", words.size(), " numbers for ", experts, " experts");
+  begins = words.first(count);
+  list = words.subspan(count);
+  if (begins[0] != 0 || begins.back() != list.size()) {
+    fail(SCHEMOE_INVALID, "the slots are ", begins[0], " to ", begins.back(), " of ", list.size());
+  }
+  for (size_t e = 1; e < count; ++e) {
+    if (begins[e] <= begins[e - 1]) fail(SCHEMOE_INVALID, "expert ", e - 1, " has no slot");
+  }
+  for (const uint64_t slot : list) {
+    if (slot >= static_cast<uint64_t>(slots)) fail(SCHEMOE_INVALID, "slot ", slot, " is not below ", slots);
+  }
+  for (const View* view : {&choices, &positions, &targets, &places}) r.touch(*view, tokens * k, 4);
+}
+
 AddIdentity::AddIdentity(Reader& r)
     : dtype(r.dtype()),
       tokens(r.integer()),

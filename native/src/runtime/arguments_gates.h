@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "runtime/reader.h"
 
@@ -100,6 +101,14 @@ struct LookUp {
   explicit LookUp(Reader&);
   int64_t tokens, k, vocabulary, rows;
   View ids, table, choices;
+};
+
+struct PlaceCopies {
+  explicit PlaceCopies(Reader&);
+  int64_t tokens, k, experts, slots, capacity;
+  View choices, positions, targets, places;
+  /// Where the slots of each expert begin, and the end; then the slots.
+  std::span<const uint64_t> begins, list;
 };
 
 struct AddIdentity {

@@ -76,6 +76,7 @@ constexpr KernelSpec kTable[] = {
     {71, "clip_scale", "ivvf", read<ClipScale>, false},
     {72, "adamw", "ivvvvvvffff", read<Adamw>, false},
     {73, "sgd", "ivvvvvf", read<Sgd>, false},
+    {74, "place_copies", "iiiiivvvv*", read<PlaceCopies>, false},
 };
 
 }  // namespace

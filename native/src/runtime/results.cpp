@@ -169,6 +169,7 @@ struct Results {
   void operator()(const PlaceChoices&) {}
   void operator()(const ChooseTokens&) {}
   void operator()(const LookUp&) {}
+  void operator()(const PlaceCopies&) {}
   // Coded bytes, and bytes of anything.
   void operator()(const Encode&) {}
   void operator()(const CopyBytes&) {}

@@ -80,6 +80,7 @@ void run(const LoadLoss&, const Context&);
 void run(const AddNoise&, const Context&);
 void run(const NoiseGrad&, const Context&);
 void run(const LookUp&, const Context&);
+void run(const PlaceCopies&, const Context&);
 void run(const AddIdentity&, const Context&);
 void run(const IdentityDots&, const Context&);
 void run(const ShiftBias&, const Context&);

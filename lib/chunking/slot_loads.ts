@@ -1,0 +1,62 @@
+/** Tokens for the slots of placed experts. @module */
+import type { Layer } from "../blocks/layer_config.ts";
+import { type Loads, SchemoeError } from "../types.ts";
+import { largestLoad, loadOf } from "./loads.ts";
+
+/** Places that the rows of a pass are laid out by. */
+export interface PassRows {
+  /** Places of a slot for the tokens of one rank. */
+  readonly capacity: number;
+  /** Rows for each slot, unless all have as many: then padded rows have no padding. */
+  readonly loads?: Loads;
+  /** Places of an expert of a padded layer: choices beyond go nowhere. Present with a placement alone. */
+  readonly limit?: number;
+}
+
+/** Tokens that each rank sends to each slot of its group, from those for each expert. */
+export function slotLoads(layer: Layer, loads: Loads): Loads {
+  const { placed, slots } = layer;
+  if (!placed) return loads;
+  const { ranks, experts } = loads;
+  const table = new Int32Array(ranks * slots);
+  for (let rank = 0; rank < ranks; rank++) {
+    for (let expert = 0; expert < experts; expert++) {
+      const load = loadOf(loads, rank, expert);
+      if (load === 0) continue;
+      const to = placed.targets(rank, expert);
+      for (let i = 0; i < to.length; i++) {
+        table[rank * slots + to[i]] += Math.ceil((load - i) / to.length);
+      }
+    }
+  }
+  return { ranks, experts: slots, table };
+}
+
+const known = new WeakMap<Layer, Map<number, PassRows>>();
+
+/**
+ * Rows of a padded layer, of so many places an expert. Where a placement deals out tokens, a slot has only the places
+ * that may be dealt to it.
+ */
+export function paddedPlaces(layer: Layer, places: number): PassRows {
+  const { placed, experts, topology: { ranks } } = layer;
+  if (!placed) return { capacity: places };
+  if (placed.regular) return { capacity: places, limit: places };
+  let ofLayer = known.get(layer);
+  if (!ofLayer) known.set(layer, ofLayer = new Map());
+  let rows = ofLayer.get(places);
+  if (!rows) {
+    const table = new Int32Array(ranks * experts).fill(places);
+    const loads = slotLoads(layer, { ranks, experts, table });
+    ofLayer.set(places, rows = { capacity: largestLoad(loads), loads, limit: places });
+  }
+  return rows;
+}
+
+/** @throws {SchemoeError} for an engine on which one node stands for all, where ranks differ by their placement. */
+export function checkPlacedWorld(layer: Layer, representatives: readonly number[] | undefined) {
+  if (!layer.placed || !representatives) return;
+  throw new SchemoeError(
+    `Cannot use the placement "${layer.placed.name}": one node stands for all on this engine; simulate every rank`,
+  );
+}

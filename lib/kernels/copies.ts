@@ -1,0 +1,44 @@
+/** Kernels of experts with copies on several ranks. @module */
+import type { Kernel, View } from "../types.ts";
+
+/** Above every place: none is left out. */
+const ALL_PLACES = 2 ** 31 - 2;
+
+/** Sizes of choices among experts with copies. */
+export interface CopyShape {
+  readonly tokens: number;
+  readonly k: number;
+  readonly experts: number;
+  readonly slots: number;
+  /** Choices at this position of their expert and beyond go nowhere; default: all go somewhere. */
+  readonly capacity?: number;
+}
+
+/**
+ * Choices [tokens, k] of experts and their positions as choices of slots and the places there, all int32: the choice at
+ * position p of an expert goes to slot `slotsOf(expert)[p % n]` of its n slots, at place p / n.
+ */
+export function placeCopies(
+  { tokens, k, experts, slots, capacity = ALL_PLACES }: CopyShape,
+  slotsOf: (expert: number) => readonly number[],
+  views: Record<"choices" | "positions" | "targets" | "places", View>,
+): Kernel {
+  const begins = [0];
+  const list: number[] = [];
+  for (let expert = 0; expert < experts; expert++) {
+    list.push(...slotsOf(expert));
+    begins.push(list.length);
+  }
+  const { choices, positions, targets, places } = views;
+  return {
+    name: "place_copies",
+    args: [tokens, k, experts, slots, capacity, choices, positions, targets, places],
+    more: Int32Array.from([...begins, ...list]),
+  };
+}
+
+/** Bytes from one place of a rank to another. */
+export const copyBytes = (bytes: number, from: View, to: View): Kernel => ({
+  name: "copy_bytes",
+  args: [bytes, from, to],
+});

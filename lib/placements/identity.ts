@@ -1,0 +1,18 @@
+/** Experts where they are without a placement. @module */
+import { SchemoeError } from "../types.ts";
+import type { Placement } from "./types.ts";
+
+/** Experts in equal runs on the ranks, in order, each once. @throws {SchemoeError} when they do not fit. */
+export function identityPlacement(experts: number, ranks: number): Placement {
+  if (experts % ranks) fail(`${ranks} ranks do not divide ${experts} experts`);
+  const each = experts / ranks;
+  const slots = Array.from(
+    { length: ranks },
+    (_, rank) => Array.from({ length: each }, (_, i) => rank * each + i),
+  );
+  return { name: "identity", experts, slots };
+}
+
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot use the placement: ${problem}`);
+}
