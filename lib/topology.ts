@@ -53,7 +53,7 @@ const SMALL = {
 
 /** Name of the cluster above, and source of its numbers. */
 const EMULATED = {
-  name: "emulated",
+  name: "slowed down for two cores",
   source: "a cluster slowed down to what two CPU cores can emulate: 100 MB/s inside a node, " +
     "25 MB/s between nodes, 20 GFLOP/s a rank",
 } as const;

@@ -38,6 +38,6 @@ Deno.test("testbed() of current clusters takes its links from NCCL, and openEngi
     engine.topology.links,
     testbed("h200-ib400", { nodes: 2, ranksPerNode: 4 }).topology.links,
   );
-  assertEquals(topology({ nodes: 1, ranksPerNode: 2 }).name, "emulated");
+  assertEquals(topology({ nodes: 1, ranksPerNode: 2 }).name, "slowed down for two cores");
   assertEquals(topology({ nodes: 1, ranksPerNode: 2, inter: { beta: 1e-9 } }).name, undefined);
 });

@@ -51,7 +51,8 @@ export function worldText(world: Topology, timing = ""): string {
   const emulates = !timing.includes("plain links");
   const paces = !timing.includes("real computation");
   return [
-    `${nodes} x ${ranksPerNode} ranks${name ? `, ${name}` : ""}`,
+    // links and rates that are not emulated are not those of its name
+    `${nodes} x ${ranksPerNode} ranks${name && (emulates || paces) ? `, ${name}` : ""}`,
     ...(emulates && ranksPerNode > 1 ? [`inside a node ${linkText(intra)}`] : []),
     ...(emulates && nodes > 1 ? [`between nodes ${linkText(inter)}`] : []),
     ...(emulates && nic && nodes > 1 ? [cardText(nic)] : []),

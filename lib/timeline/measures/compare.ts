@@ -15,6 +15,7 @@ import { differClearly, isMeasured, makespansOf } from "./spread.ts";
 import { makeDocument } from "../chart/plot.ts";
 import { showHtml, showText } from "../chart/show.ts";
 import { stack } from "../table/stack.ts";
+import { verdict } from "./verdict.ts";
 import { zoomHtml } from "../chart/zoom.ts";
 
 /** One of the runs that are compared: a run or a timeline. */
@@ -119,13 +120,14 @@ function nameIt(subject: Subject, doing: string): Timed & { readonly name: strin
   return renamed(run, { name: run.name ?? oneRun(run.timeline), pass: run.pass });
 }
 
-/** Choices of a run, and its world where it differs from the chart above. */
+/** Choices of a run, its world where it differs from the chart above, and the verdict. */
 function linesOf(run: Timed, above: Timed | undefined): string[] {
   const [world, other] = [run, above].map((of) => {
     const topology = of && worldOf(of);
     return topology && worldText(topology, `${of.configuration?.engine ?? ""}`);
   });
-  return [choicesOf(run), world && world !== other ? world : ""].filter((line) => line !== "");
+  return [choicesOf(run), world && world !== other ? world : "", verdict(run)]
+    .filter((line) => line !== "");
 }
 
 function difference(summary: Timeline, i: number): string {

@@ -63,9 +63,10 @@ export const STYLE = `
 [data-schemoe-report] .scroll { overflow-x: auto; }
 [data-schemoe-report] table { border-collapse: collapse; }
 [data-schemoe-report] td, [data-schemoe-report] th {
-  padding: 2px 10px; text-align: left; white-space: nowrap;
+  padding: 2px 8px; text-align: left; white-space: nowrap;
   border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent);
 }
+[data-schemoe-report] td:first-child { white-space: normal; min-width: 12em; }
 [data-schemoe-report] .number { text-align: right; font-variant-numeric: tabular-nums; }
 [data-schemoe-report] th button {
   all: unset; font-weight: 600; cursor: pointer;
@@ -83,5 +84,5 @@ export const STYLE = `
 export const PAGE_STYLE = `
 :root { color-scheme: light dark; background: #ffffff; color: #1f2328; }
 @media (prefers-color-scheme: dark) { :root { background: #0d1117; color: #e6edf3; } }
-body { margin: 24px auto; max-width: 1080px; padding: 0 16px; }
+body { margin: 24px auto; max-width: 1360px; padding: 0 16px; }
 `;

@@ -39,7 +39,10 @@ export function differing(runs: readonly NamedRun[]): string[] {
 
 /** Rows of a report; speed-ups are over the first run of the same pass. */
 export function reportRows(runs: readonly NamedRun[]): ReportRows {
-  const fields = differing(runs);
+  const varying = differing(runs);
+  const fields = varying.filter((name) => CHOICES.includes(name));
+  // what few runs differ in comes last, so that times are seen without scrolling
+  const others = varying.filter((name) => !CHOICES.includes(name));
   const passes = new Set(runs.map(({ pass }) => pass)).size > 1;
   const bounded = runs.some(({ bound }) => bound !== undefined);
   const measured = runs.some(isMeasured);
@@ -47,12 +50,13 @@ export function reportRows(runs: readonly NamedRun[]): ReportRows {
   const disturbed = found.some((one) => one !== undefined);
   const head = [
     { name: "run", numeric: false },
-    ...fields.map((name) => ({ name: HEADINGS[name] ?? name, numeric: name === "chunks" })),
+    ...fields.map(headOf),
     ...(passes ? [{ name: "pass", numeric: false }] : []),
     ...["makespan", "speed-up", "hidden"].map((name) => ({ name, numeric: true })),
     ...(bounded ? [{ name: "above bound", numeric: true }] : []),
     ...(measured ? [{ name: "spread", numeric: true }] : []),
     ...(disturbed ? [{ name: "disturbed", numeric: true }] : []),
+    ...others.map(headOf),
   ];
   const rows = runs.map((run, i) => {
     const base = runs.find(({ pass }) => pass === run.pass)!;
@@ -66,10 +70,13 @@ export function reportRows(runs: readonly NamedRun[]): ReportRows {
       ...(bounded ? [aboveBound(run)] : []),
       ...(measured ? [spread(run)] : []),
       ...(disturbed ? [disturbedCell(found[i])] : []),
+      ...others.map((name) => text(run.configuration?.[name] ?? "")),
     ];
   });
   return { head, rows };
 }
+
+const headOf = (name: string) => ({ name: HEADINGS[name] ?? name, numeric: name === "chunks" });
 
 const text = (value: string | number | boolean): ReportCell => ({
   text: `${value}`,

@@ -5,7 +5,7 @@ import { choicesOf, titleOf, worldText } from "../chart/facts.ts";
 import { barKind, communicates, kindStyle } from "../chart/palette.ts";
 import { type Picture, picture } from "../chart/picture.ts";
 import { followPath, type PathStep } from "../measures/critical_path.ts";
-import { disturbance } from "../measures/disturbance.ts";
+import { verdict } from "../measures/verdict.ts";
 import { formatTime } from "../table/format.ts";
 import { groupBy, operationsOf } from "../table/operations.ts";
 import { type Timed, timed, worldOf } from "../table/subject.ts";
@@ -60,7 +60,10 @@ export function difference(first: Subject, second: Subject): Difference {
   const groups = changes(sides, ({ group }) => group);
   const tasks = changes(sides, ({ task }) => task);
   const [before, after] = sides.map((parts) => parts.reduce((sum, { ns }) => sum + ns, 0));
-  const names = runs.map((run, i) => (titleOf(run) ?? oneRun(run)) || `run ${i + 1}`);
+  const samePass = new Set(runs.map(({ pass }) => pass)).size === 1;
+  const names = runs.map((run, i) =>
+    ((samePass ? run.name : titleOf(run)) ?? oneRun(run)) || `run ${i + 1}`
+  );
   const bars = [...groups.slice(0, SHOWN), ...rest(groups.slice(SHOWN))];
   const made = picture({
     doing: "show the difference",
@@ -138,10 +141,10 @@ function linesOf(run: Timed, which: string, other: Timed | undefined): string[] 
     return world ? worldText(world, `${of!.configuration?.engine ?? ""}`) : "";
   };
   const world = worldLine(run);
-  const disturbed = disturbance(run.timeline) ? ["disturbed"] : [];
   return [
-    [`${which}: ${choicesOf(run)}`, ...disturbed].join(" · "),
+    `${which}: ${choicesOf(run)}`,
     ...(world && world !== worldLine(other) ? [world] : []),
+    verdict(run),
   ];
 }
 
