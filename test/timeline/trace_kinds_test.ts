@@ -68,6 +68,7 @@ const COMMUNICATION = [
   "void pplx::(anonymous namespace)::dispatchKernel<true>(int)",
   "mori::moe::EpCombineInterNodeKernel<float>(args)",
   "uccl::ep::internode::combine<true>()",
+  "void ep::intranode::dispatch<8>(int4*)",
   "void nvshmemi_barrier_kernel(int)",
   "rocshmem_alltoall_kernel",
   "void vllm::cross_device_reduce_2stage<__nv_bfloat16, 8>(vllm::RankData*)",
@@ -191,9 +192,49 @@ Deno.test("fromChromeTrace() pairs begin and end where a process is 3 in one and
 });
 
 Deno.test("fromChromeTrace() takes numeric and text pids of one process as one rank", async () => {
-  for (const [a, b] of [[0, "0"], ["3", 3], [3, "3.0"], [null, 0], ["gpu", " gpu "]]) {
+  const pairs = [[0, "0"], ["3", 3], [3, "3.0"], [null, 0], ["gpu", " gpu "]];
+  const odd = [["007", 7], [1.5, "1.50"], [-1, "-1"], [2 ** 63, "9223372036854775809"]];
+  for (const [a, b] of [...pairs, ...odd]) {
     const events = [kernel("gemm", 0, 100, { pid: a }), kernel(NCCL, 50, 100, { pid: b })];
     assertEquals(await measured(trace(events)), [2, 1, 100, 50], `${a} and ${b}`);
+  }
+});
+
+Deno.test("fromChromeTrace() takes the kernels of profiles from before Kineto, without categories", async () => {
+  const cpu = { ph: "X", tid: 0, pid: "CPU functions", args: {} };
+  const gpu = { ph: "X", tid: 0, pid: "CUDA functions", args: {} };
+  const events = [
+    { ...cpu, name: "aten::mm", ts: 1, dur: 50 },
+    { ...cpu, ph: "s", name: "aten::mm", ts: 1, id: 0, cat: "cpu_to_cuda" },
+    { ...gpu, name: "sgemm", ts: 10, dur: 100 },
+    { ...gpu, name: "ncclKernel_AllReduce", ts: 60, dur: 100 },
+  ];
+  assertEquals(await measured(JSON.stringify(events)), [2, 1, 100, 50]);
+});
+
+Deno.test("fromChromeTrace() reads as many processes as there are", async () => {
+  const events = Array.from({ length: 150_000 }, (_, pid) => ({ ph: "X", name: "a", pid, ts: 0 }));
+  const timeline = await fromChromeTrace(JSON.stringify(events));
+  assertEquals(timeline.get("rank", 149_999), 149_999);
+});
+
+Deno.test("fromChromeTrace() refuses bytes that cannot be, and names the event", async () => {
+  const nccl = {
+    "Collective name": "_allgather_base",
+    "Group size": 1e300,
+    "In msg nelems": 1e300,
+  };
+  for (
+    const [more, bytes] of [
+      [{ args: { ...nccl, dtype: "Double" } }, "Infinity"],
+      [{ cat: "gpu_memcpy", args: { bytes: "1e300" } }, "1e+300"],
+    ] as const
+  ) {
+    await assertRejects(
+      () => measured(trace([kernel("gemm", 0, 1), kernel("k", 0, 1, more)])),
+      SchemoeError,
+      `Cannot import the trace given: event 1 ("k") moves ${bytes} bytes, more than 2^53`,
+    );
   }
 });
 

@@ -65,8 +65,11 @@ export function chromeTrace(timeline: Subject, options: ChromeTraceOptions = {})
   }
   const tracks = layTracks(timeline);
   const shown = (event: TraceEvent) => rank === undefined || event.pid === rank;
-  const parts = [...tracks.metadata.filter(shown), ...slices(timeline, tracks, options)];
-  if (rank === undefined) parts.push(...flows(timeline, tracks, options));
+  const parts = [
+    ...tracks.metadata.filter(shown),
+    ...slices(timeline, tracks, options),
+    ...(rank === undefined ? flows(timeline, tracks, options) : []),
+  ];
   const head = {
     schemaVersion: 1,
     schemoe: { version: TRACE_VERSION, run },

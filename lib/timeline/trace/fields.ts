@@ -24,11 +24,12 @@ export function textOf(value: unknown): string {
   return typeof value === "object" ? shown(value) : String(value);
 }
 
-/** Identity of a process or thread: 0, "0" and 0.0 are one; none is 0. */
+/** Identity of a process or thread: 0, "0", 0.0 and "00" are one, by their value as a double; none is 0. */
 export function idOf(value: unknown): string {
   if (value === undefined || value === null) return "0";
   const text = textOf(value).trim();
-  return /^-?\d+\.0+$/.test(text) ? text.replace(/\.0+$/, "") : text;
+  const number = numberOf(text);
+  return Number.isNaN(number) ? text : String(number + 0);
 }
 
 /** An object of fields; none for anything else. */

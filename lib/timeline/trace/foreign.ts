@@ -4,7 +4,7 @@
  */
 import { SchemoeError } from "../../types.ts";
 import { GrowingLookup, GrowingNumbers } from "../table/growing.ts";
-import { positiveOf, textOf } from "./fields.ts";
+import { positiveOf, shown, textOf } from "./fields.ts";
 import { type TraceHead, traceHead } from "./head.ts";
 import type { TraceText } from "./json.ts";
 import { communicates, functionPath, isNccl, shortName } from "./kernel_names.ts";
@@ -12,6 +12,7 @@ import {
   collectiveOf,
   type GpuWork,
   gpuWorkOf,
+  LEGACY_GPU_PROCESS,
   messageBytes,
   NCCL,
   sentOverLinks,
@@ -74,12 +75,20 @@ export function readForeign(text: TraceText, file: string, options: KernelOption
   const computing = new Set<string>();
   const kernels = kernelTable(options);
   const reader = new SliceReader(file, (slice) => {
-    const work = gpuWorkOf(slice.category);
+    const work = gpuWorkOf(slice.category) ??
+      (slice.process === LEGACY_GPU_PROCESS ? "kernel" : undefined);
     if (work) {
       if (slice.problem !== undefined) reader.fail(slice.number, slice.problem);
       if (!gpu) [gpu, rows] = [true, new ForeignRows()];
       if (work === "kernel") computing.add(slice.process);
-      rows.add(slice, gpuRow(slice, work, kernels));
+      const row = gpuRow(slice, work, kernels);
+      if (!(row.bytes <= Number.MAX_SAFE_INTEGER)) {
+        reader.fail(
+          slice.number,
+          `(${shown(slice.name)}) moves ${row.bytes} bytes, more than 2^53`,
+        );
+      }
+      rows.add(slice, row);
     } else if (!gpu) {
       if (slice.problem !== undefined) problem ??= slice;
       else {

@@ -20,7 +20,7 @@ const WITHIN_A_GPU =
   /(?:block|warp|wave|wavefront|thread|cta|cluster|subgroup|simd|lane)_*all_*reduce|^triton_[a-z]+_fused/;
 /** Expert-parallel libraries: DeepEP and its kind, pplx-kernels, MORI, UCCL, FastEP, TensorRT-LLM. */
 const EXPERT_PARALLEL =
-  /deep_?ep|hybrid_?ep|fast_?ep|nccl_?ep|uccl|pplx|(?:^|[^a-z])mori|mnnvl|moe_?comm|(?:^|[^a-z])ep_?(?:dispatch|combine)/;
+  /deep_?ep|hybrid_?ep|fast_?ep|nccl_?ep|uccl|pplx|(?:^|[^a-z])mori|mnnvl|moe_?comm|(?:^|[^a-z])ep(?:::|_?(?:dispatch|combine))/;
 /** What kernels of those do that crosses GPUs. */
 const EXCHANGE = /dispatch|combine|notify|barrier|low_?latency|send|recv/;
 /** What kernels around them do on one GPU: work out places, and move rows to them. */

@@ -61,6 +61,9 @@ export function gpuWorkOf(category: string): GpuWork | undefined {
   }
 }
 
+/** The process that profilers of PyTorch before Kineto gave to kernels, whose events have no category. */
+export const LEGACY_GPU_PROCESS = "CUDA functions";
+
 /** Collectives by what their names hold, in lower case and without `_`; the first that fits. */
 const COLLECTIVES = [
   { name: "allToAll", words: ["alltoall", "all2all", "a2a", "sendrecv"], kind: "allToAll" },

@@ -41,7 +41,9 @@ export function mergeForeign(
       }
       taken.set(rank, file.file);
     }
-    return { file, ranks, shift: shifts[i], zero: first[i], least: Math.min(...ranks.values()) };
+    let least = Infinity;
+    for (const rank of ranks.values()) least = Math.min(least, rank);
+    return { file, ranks, shift: shifts[i], zero: first[i], least };
   });
   for (const one of placed.toSorted((a, b) => a.least - b.least)) {
     addRows(one, options.ranksPerNode ?? Infinity, into);

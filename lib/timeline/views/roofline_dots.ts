@@ -104,7 +104,8 @@ export function rooflineDots({ dots, roof: { flopRate, byteRate } }: {
 /** Powers of ten around all of the values. */
 function decades(values: readonly number[]): readonly [number, number] {
   const some = values.filter((value) => value > 0);
-  const [least, most] = [Math.min(...some), Math.max(...some)];
+  const least = some.reduce((a, b) => Math.min(a, b), Infinity);
+  const most = some.reduce((a, b) => Math.max(a, b), -Infinity);
   return [10 ** Math.floor(Math.log10(least) + 1e-9), 10 ** Math.ceil(Math.log10(most) - 1e-9)];
 }
 
