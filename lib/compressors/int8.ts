@@ -6,7 +6,7 @@ import type { Compressor } from "./types.ts";
  * range. A row with NaN or an infinity arrives as NaN in all its places.
  *
  * Bytes: `rows (columns + 8)`: first {float min, float step} of each row, then the rows' levels q. With
- * `step = (max - min) / 255`, `q = floor((x - min) / step + 0.5)` clamped to 0..255 (0 where the step is 0), decoded
+ * `step = (max - min) / 255` (rounded up below 2^-126), `q = floor((x - min) / step + 0.5)` clamped to 0..255 (0 where the step is 0), decoded
  * as `min + q step`, each float32 operation rounded once; from a step of 2^100 on all of it in quarters, which
  * cannot overflow, and clamped to the largest float.
  */

@@ -24,6 +24,25 @@ Deno.test("int8 keeps finite rows of any range, within half a step of it", async
   }
 });
 
+Deno.test("int8 keeps rows whose range is below the normal numbers, each value within half a step", async () => {
+  const unit = 2 ** -149;
+  for (
+    const range of [1, 3, 100, 255, 256, 300, 1000, 70_000, 2 ** 23, 2 ** 23 + 9, 255 * 2 ** 23]
+  ) {
+    for (const base of [0, -5, 2 ** 22]) {
+      const row = Float32Array.from([0, 1, range / 3, range / 2, range - 1, range], (x) => {
+        return (base + Math.round(x)) * unit;
+      });
+      const got = await throughCodec(int8, row, 6);
+      // A step is a whole number of the smallest number there is.
+      const step = Math.ceil(range / 255) * unit;
+      row.forEach((value, i) => {
+        assert(Math.abs(got[i] - value) <= step / 2, `${range}: ${row} as ${got}`);
+      });
+    }
+  }
+});
+
 Deno.test("NaN and infinities pass through the codecs that can represent them", async () => {
   for (const odd of [NaN, Infinity, -Infinity]) {
     const row = Float32Array.from([1, 2, 3, 4, 5, odd]);

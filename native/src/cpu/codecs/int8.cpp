@@ -18,6 +18,8 @@ struct Scale {
 
 /// From this step on a row's range is counted in quarters, since it may overflow.
 constexpr float kWideStep = 0x1p100f;
+/// Steps below it have fewer bits.
+constexpr float kLeastStep = 0x1p-126f;
 
 SCHEMOE_VECTOR Scale scale_of(const float* x, int64_t columns) {
   if (columns == 0) return {0.0f, 0.0f};
@@ -44,6 +46,8 @@ SCHEMOE_VECTOR Scale scale_of(const float* x, int64_t columns) {
   const float min = *std::min_element(low, low + kLanes) + 0.0f;
   const float max = *std::max_element(high, high + kLanes) + 0.0f;
   const float step = (max - min) / 255.0f;
+  // Below the normal numbers a step that is rounded down, and be it to 0, would leave the largest value out of reach.
+  if (step < kLeastStep && step * 255.0f < max - min) return {min, float_of(magnitude_of(step) + 1)};
   return {min, step < kWideStep ? step : (max * 0.25f - min * 0.25f) / 255.0f * 4.0f};
 }
 

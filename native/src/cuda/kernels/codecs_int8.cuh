@@ -32,6 +32,8 @@ struct UsualQuotient {
 
 /// From this step on a row's range is counted in quarters, since it may overflow.
 inline constexpr float kWideStep = 0x1p100f;
+/// Steps below it have fewer bits.
+inline constexpr float kLeastStep = 0x1p-126f;
 
 /// Of a row that is not finite all levels are 0: its step is NaN.
 struct AnyQuotient {
@@ -72,6 +74,10 @@ __device__ inline Scale scale_of(float low, float high) {
   low = __fadd_rn(low, 0.0f);
   high = __fadd_rn(high, 0.0f);
   const float step = __fdiv_rn(__fsub_rn(high, low), 255.0f);
+  // Below the normal numbers a step that is rounded down, and be it to 0, would leave the largest value out of reach.
+  if (step < kLeastStep && __fmul_rn(step, 255.0f) < __fsub_rn(high, low)) {
+    return {low, __uint_as_float(__float_as_uint(step) + 1)};
+  }
   if (step < kWideStep) return {low, step};
   const float quarter = __fsub_rn(__fmul_rn(high, 0.25f), __fmul_rn(low, 0.25f));
   return {low, __fmul_rn(__fdiv_rn(quarter, 255.0f), 4.0f)};
