@@ -12,7 +12,7 @@ import { explain } from "./explain.ts";
 import { HostLoop } from "./hosts.ts";
 import { closeOwned, type Owned, PreparedPrograms } from "./prepared.ts";
 import { Status } from "./status.ts";
-import { defaultTimeLimit, sayLimit } from "./time_limit.ts";
+import { defaultTimeLimit, limitProblem, sayLimit } from "./time_limit.ts";
 import { waitFor } from "./waiting.ts";
 import { NativeWorkspace } from "./workspace.ts";
 
@@ -288,10 +288,8 @@ export class NativeRunner implements Engine {
         `Cannot run the Program: it is for ${ranks} ranks, the engine has ${this.topology.ranks}`,
       );
     }
-    const limit = options.timeLimit ?? defaultTimeLimit();
-    if (!(limit > 0)) {
-      throw new SchemoeError(`Cannot run the Program: the time limit ${limit} is not positive`);
-    }
+    const problem = limitProblem(options.timeLimit ?? defaultTimeLimit());
+    if (problem) throw new SchemoeError(`Cannot run the Program: ${problem}`);
   }
 
   #free(): void {
@@ -300,7 +298,12 @@ export class NativeRunner implements Engine {
   }
 
   #open(): NativeCalls {
-    if (this.#closed) throw new SchemoeError("Cannot use the engine: it is closed");
+    if (this.#closed) {
+      throw new SchemoeError(
+        "Cannot use the engine: it is closed; whatever was begun is to be awaited before " +
+          "(await engine.idle() waits for all of it)",
+      );
+    }
     return this.#programs.owned.native;
   }
 }

@@ -1,6 +1,7 @@
 /** How long a run may take that nobody gave a limit. @module */
 import { notebook } from "../notebook.ts";
 import { SchemoeError } from "../types.ts";
+import { quoted } from "../words.ts";
 
 /** Seconds that a run may take by default, and in a notebook, whose cells cannot be interrupted while they wait. */
 const TIME_LIMIT = 600;
@@ -9,6 +10,16 @@ const NOTEBOOK_TIME_LIMIT = 60;
 /** Seconds. */
 export function defaultTimeLimit(inNotebook = notebook() !== undefined): number {
   return inNotebook ? NOTEBOOK_TIME_LIMIT : TIME_LIMIT;
+}
+
+/**
+ * What is wrong with a limit; undefined where nothing is.
+ * @param limit seconds, as a caller gave them
+ */
+export function limitProblem(limit: unknown): string | undefined {
+  if (typeof limit === "number" && limit > 0) return undefined;
+  if (typeof limit === "number") return `the time limit ${limit} is not positive`;
+  return `the time limit ${quoted(limit)} is not a number of seconds`;
 }
 
 /** Says where a limit comes from that nobody gave. */

@@ -2,7 +2,7 @@
 import type { RunOptions } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
 import { Status } from "./status.ts";
-import { defaultTimeLimit, sayLimit } from "./time_limit.ts";
+import { defaultTimeLimit, limitProblem, sayLimit } from "./time_limit.ts";
 
 /** How long is waited, and what errors say. */
 export interface Patience extends Pick<RunOptions, "timeLimit" | "signal"> {
@@ -23,9 +23,8 @@ const LONGEST = 2 ** 31 - 1;
 export async function waitFor<T>(work: Promise<T>, patience: Patience): Promise<T> {
   const { timeLimit = defaultTimeLimit(), signal, what, because } = patience;
   work.catch(() => {}); // it is nobody's where a limit or signal is refused below
-  if (!(timeLimit > 0)) {
-    throw new SchemoeError(`Cannot ${what}: the time limit ${timeLimit} is not positive`);
-  }
+  const problem = limitProblem(timeLimit);
+  if (problem) throw new SchemoeError(`Cannot ${what}: ${problem}`);
   const { promise: ended, reject } = Promise.withResolvers<never>();
   const abort = () =>
     reject(

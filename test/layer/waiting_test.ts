@@ -36,6 +36,13 @@ Deno.test("a pass is given up by its signal or its limit while values of its ten
     assertEquals([aborted.status, aborted.cause], [3, "enough"]);
   }
   await assertRejects(() => layer.forward({ timeLimit: -1 }), SchemoeError, "-1 is not positive");
+  for (const [timeLimit, said] of [["5", '"5"'], [null, "null"]] as unknown as [number, string][]) {
+    await assertRejects(
+      () => layer.forward({ timeLimit }),
+      SchemoeError,
+      `the time limit ${said} is not a number of seconds`,
+    );
+  }
   await letGo();
   // what was given up has broken nothing
   const [first, second] = [await layer.forward({ results: true }), await layer.forward()];
