@@ -19,7 +19,7 @@ import { benchAblation } from "./bench/ablation.ts";
 import { benchEmulation } from "./bench/emulation.ts";
 import { benchGpuGates } from "./bench/gpu_gates.ts";
 import { benchGpuKernels } from "./bench/gpu_kernels.ts";
-import { benchGpuLayers } from "./bench/gpu_layers.ts";
+import { benchGpuFineLayers, benchGpuLayers } from "./bench/gpu_layers.ts";
 import { benchGpuMemory } from "./bench/gpu_memory.ts";
 import { benchGpuRuns } from "./bench/gpu_runs.ts";
 import { benchBalancing } from "./bench/balancing.ts";
@@ -64,11 +64,12 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   faults: () => benchFaults(),
 };
 
-/** Benchmarks that need a GPU; `layers` needs PyTorch beside it. */
+/** Benchmarks that need a GPU; `layers` and `fineLayers` need PyTorch beside them. */
 const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   kernels: benchGpuKernels,
   gates: benchGpuGates,
   layers: benchGpuLayers,
+  fineLayers: benchGpuFineLayers,
   runs: benchGpuRuns,
   memory: benchGpuMemory,
   ready: benchGpuReady,

@@ -14,7 +14,13 @@ import { type Loads, SchemoeError } from "../../types.ts";
 import { median, type Report, type Row } from "./report.ts";
 import { quiet } from "../build/command.ts";
 import { floorsOf, printFloors } from "./gpu_floors.ts";
-import { flopsOf, GPU_SHAPES, type GpuShape } from "./gpu_shapes.ts";
+import {
+  flopsOf,
+  GPU_SHAPES,
+  type GpuShape,
+  PUBLISHED_SHAPES,
+  type PublishedShape,
+} from "./gpu_shapes.ts";
 import { makeBlock, writePattern } from "./gpu_pattern.ts";
 
 /**
@@ -35,16 +41,22 @@ const ALIGNMENT = 8;
 const COMPARED = 1 << 20;
 const WEIGHT_SCALE = 0.02;
 
-/** Median times of all shapes, of PyTorch eager and compiled, and how far the results are apart. */
-export async function benchGpuLayers(): Promise<Report> {
+/** Layers of many sizes. */
+export const benchGpuLayers = (): Promise<Report> => benchShapes(GPU_SHAPES);
+
+/** Layers of SonicMoE's figure 14, with its published rates beside ours. */
+export const benchGpuFineLayers = (): Promise<Report> => benchShapes(PUBLISHED_SHAPES);
+
+/** Median times of shapes, of PyTorch eager and compiled, and how far the results are apart. */
+export async function benchShapes(shapes: readonly GpuShape[]): Promise<Report> {
   const folder = await Deno.makeTempDir();
   try {
     const block = makeBlock();
     await Deno.writeFile(`${folder}/block.f32`, new Uint8Array(block.buffer));
     const ours: { shape: GpuShape; form: Form; row: Row }[] = [];
-    for (const shape of GPU_SHAPES) ours.push(...await measure(shape, block, folder));
-    const shapes = GPU_SHAPES.map((shape) => ({ ...shape, forms: FORMS }));
-    await Deno.writeTextFile(`${folder}/shapes.json`, JSON.stringify(shapes));
+    for (const shape of shapes) ours.push(...await measure(shape, block, folder));
+    const asked = shapes.map((shape) => ({ ...shape, forms: FORMS }));
+    await Deno.writeTextFile(`${folder}/shapes.json`, JSON.stringify(asked));
     const peers = `${import.meta.dirname}/torch_peer.py`;
     const lines = (await quiet(["python3", peers, folder, String(WARM_UP)])).trim().split("\n").map(
       (line) => JSON.parse(line) as Record<string, number | string>,
@@ -110,6 +122,7 @@ async function measure(shape: GpuShape, block: Float32Array, folder: string) {
     const save = (buffer: string, bytes: number) =>
       Deno.writeFile(`${folder}/${file(shape, form)}.${buffer}`, workspace.read(buffer, 0, bytes));
     for (const buffer of ["y", "grad.x"]) await save(buffer, 2 * tokens * modelDim);
+    await save("gate.choices", 4 * tokens * shape.topK);
     await save("grad.gate.weight", 4 * experts * modelDim);
     for (const parameter of parameters) await save(`grad.experts.${parameter.name}`, 2 * COMPARED);
     rows.push({ shape, form, row });
@@ -205,6 +218,21 @@ async function times(engine: Engine, workspace: Workspace, programs: readonly Pr
   };
 }
 
+/** TFLOP/s of the experts' products without padding, and as shares of what is published of the shape. */
+function publishedRates(shape: GpuShape, forward: number, both: number): Row {
+  const { published } = shape as Partial<PublishedShape>;
+  if (!published) return {};
+  const rate = (ms: number, passes: number) => (passes * flopsOf(shape)) / ms / 1e9;
+  const ofBoth = 3 / (1 / published.forward + 2 / published.backward);
+  const share = (ours: number, theirs: number) => Math.round((100 * ours) / theirs) / 100;
+  return {
+    forwardTFLOPs: Math.round(rate(forward, 1)),
+    forwardBackwardTFLOPs: Math.round(rate(both, 3)),
+    ofPublishedForward: share(rate(forward, 1), published.forward),
+    ofPublishedForwardBackward: share(rate(both, 3), ofBoth),
+  };
+}
+
 /** Our times beside those of the peers. */
 function compared(
   { shape, form, row: ours }: { shape: GpuShape; form: Form; row: Row },
@@ -225,7 +253,7 @@ function compared(
   const ratio = (a: number, b: number) => Math.round((100 * a) / b) / 100;
   const rate = (ms: number, passes: number) =>
     ratio((passes * flopsOf(shape)) / ms / 1e9, Number(ceilings.matmul_tflops));
-  const { shape: _shape, peer: _peer, form: _form, ...differences } = errors;
+  const { shape: _shape, peer: _peer, form: _form, flipped, gap, ...differences } = errors;
   const floors = floorsOf(shape, {
     rows: shape.tokens * shape.topK * Number(ours.padding),
     copyTBs: Number(ceilings.copy_tbs),
@@ -245,6 +273,9 @@ function compared(
     ofMatmulForward: rate(forward, 1),
     ofMatmulForwardBackward: rate(forwardBackward, 3),
     ...others,
+    ...publishedRates(shape, forward, forwardBackward),
+    flippedTokens: Number(flipped ?? NaN),
+    flippedGap: Number(gap ?? NaN),
     errors: Object.entries(differences).map(([name, e]) => `${name} ${Number(e).toExponential(1)}`)
       .join(", "),
     parts,

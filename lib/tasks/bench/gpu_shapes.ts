@@ -1,6 +1,6 @@
 /** Layers that the GPU benchmark times beside PyTorch. @module */
 
-/** One layer, in bfloat16 and dropless. */
+/** One layer, in bfloat16. */
 export interface GpuShape {
   readonly name: string;
   readonly tokens: number;
@@ -18,6 +18,35 @@ export const GPU_SHAPES: readonly GpuShape[] = [
   shape("schemoe-table10/8", [16384, 4096, 4096, 8, 1], "relu"),
   shape("small", [4096, 1024, 4096, 8, 2], "relu"),
 ];
+
+/** A shape with what SonicMoE's figure 14 gives for it on an H100, TFLOP/s (read off a plot, within 3). */
+export interface PublishedShape extends GpuShape {
+  readonly published: { readonly forward: number; readonly backward: number };
+}
+
+/** Shapes of SonicMoE (arXiv 2512.14080, figure 14), by the size of the models that they are of. */
+export const PUBLISHED_SHAPES: readonly PublishedShape[] = [
+  published("1.4B n256", [40960, 768, 256, 128, 8], [336, 363]),
+  published("1.4B n512", [40960, 768, 512, 64, 4], [397, 402]),
+  published("1.4B n1024", [40960, 768, 1024, 32, 2], [404, 434]),
+  published("7B n256", [24576, 1536, 256, 128, 8], [363, 404]),
+  published("7B n512", [24576, 1536, 512, 64, 4], [432, 438]),
+  published("7B n1024", [24576, 1536, 1024, 32, 2], [464, 466]),
+  published("30B n256", [32768, 4096, 256, 256, 16], [425, 457]),
+  published("30B n512", [32768, 4096, 512, 128, 8], [500, 509]),
+  published("30B n1024", [32768, 4096, 1024, 64, 4], [549, 551]),
+  published("120B n512", [32768, 4096, 512, 256, 16], [515, 524]),
+  published("120B n1024", [32768, 4096, 1024, 128, 8], [556, 564]),
+  published("120B n2048", [32768, 4096, 2048, 64, 4], [592, 583]),
+];
+
+function published(
+  name: string,
+  sizes: readonly number[],
+  [forward, backward]: readonly number[],
+): PublishedShape {
+  return { ...shape(name, sizes, "swiglu"), published: { forward, backward } };
+}
 
 function shape(
   name: string,

@@ -97,15 +97,34 @@ def peer(sizes, name, layer, x, dy):
     return leaf.grad
 
 
-def difference(sizes, form, name, expected):
+def read(sizes, form, name, dtype):
     path = folder / f"{sizes['name'].replace('/', '-')}.{form}.{name}"
-    expected = expected.flatten()
+    return torch.from_numpy(numpy.fromfile(path, dtype=dtype)).cuda()
+
+
+def difference(sizes, form, name, expected, alike):
+    """Largest difference from what is expected, over its largest value; of tokens, of those routed alike."""
     if expected.dtype == torch.bfloat16:
-        ours = torch.from_numpy(numpy.fromfile(path, dtype=numpy.int16)).cuda().view(torch.bfloat16)
+        ours = read(sizes, form, name, numpy.int16).view(torch.bfloat16)
     else:
-        ours = torch.from_numpy(numpy.fromfile(path, dtype=numpy.float32)).cuda()
-    expected = expected[: len(ours)].float()
-    return ((ours.float() - expected).abs().max() / expected.abs().max()).item()
+        ours = read(sizes, form, name, numpy.float32)
+    if name in ("y", "grad.x"):
+        ours, expected = (values.reshape(len(alike), -1)[alike] for values in (ours, expected))
+    else:
+        expected = expected.flatten()[: len(ours)]
+    return ((ours.float() - expected.float()).abs().max() / expected.float().abs().max()).item()
+
+
+def routed_otherwise(sizes, form, layer, x):
+    """Tokens whose experts differ, and the largest gap between the scores of the least expert that is chosen here
+    and of the least that is chosen there, relative to the latter: what a rounding of the gate's product may turn."""
+    choices = read(sizes, form, "gate.choices", numpy.int32).reshape(-1, layer.top_k).long()
+    scores = torch.softmax(x.float() @ layer.gate.t(), dim=-1)
+    least = scores.gather(1, choices).min(dim=-1).values
+    expected = torch.topk(scores, layer.top_k, dim=-1)
+    differ = (choices.sort().values != expected.indices.sort().values).any(dim=-1)
+    gap = (expected.values[:, -1] - least) / expected.values[:, -1]
+    return differ, gap[differ].max().item() if differ.any() else 0.0
 
 
 def compare(sizes, layer, x, dx):
@@ -115,8 +134,11 @@ def compare(sizes, layer, x, dx):
         file = "grad.gate.weight" if name == "gate" else f"grad.experts.{name}"
         expected[file] = parameter.grad
     for form in sizes["forms"]:
-        errors = {name: difference(sizes, form, name, values) for name, values in expected.items()}
-        print(json.dumps(dict(shape=sizes["name"], peer="errors", form=form, **errors)), flush=True)
+        with torch.no_grad():
+            differ, gap = routed_otherwise(sizes, form, layer, x)
+        errors = {name: difference(sizes, form, name, values, ~differ) for name, values in expected.items()}
+        line = dict(shape=sizes["name"], peer="errors", form=form, flipped=int(differ.sum()), gap=gap, **errors)
+        print(json.dumps(line), flush=True)
 
 
 def ceilings():

@@ -1,4 +1,5 @@
 // Products whose groups have numbers of rows of their own.
+#include <algorithm>
 #include <vector>
 
 #include "cuda/branches.h"
@@ -29,8 +30,7 @@ void Products::find_hopper(const World& world) {
 
 bool Products::runs_on_hopper(const Gemm& all) const {
   const auto is_bf16 = [](schemoe_dtype dtype) { return dtype == SCHEMOE_BF16; };
-  // Sums over rows are no slower by cuBLASLt.
-  return hopper_ > 0 && !all.trans_a && all.groups > 1 && is_bf16(all.dtypes.a) && is_bf16(all.dtypes.b) &&
+  return hopper_ > 0 && all.groups > 1 && is_bf16(all.dtypes.a) && is_bf16(all.dtypes.b) &&
          is_bf16(all.dtype_c);
 }
 
@@ -38,18 +38,26 @@ bool Products::run_on_hopper(const GemmGroups& groups, const Context& context) c
   const Gemm& g = groups.gemm;
   if (!runs_on_hopper(g)) return false;
   const hopper::Grouped product{
-      g.trans_b, g.n, g.k, context.at<void>(g.a.view), context.at<void>(g.b.view), context.at<void>(g.c.view),
-      g.a.ld, g.b.ld, g.c.ld, g.b.stride, context.at<void>(g.bias), g.bias_stride, static_cast<float>(g.alpha),
+      g.trans_a, g.trans_b, g.trans_a ? g.m : 0, g.n, g.trans_a ? 0 : g.k, context.at<void>(g.a.view),
+      context.at<void>(g.b.view), context.at<void>(g.c.view), g.a.ld, g.b.ld, g.c.ld,
+      g.trans_a ? g.c.stride : g.b.stride, context.at<void>(g.bias), g.bias_stride, static_cast<float>(g.alpha),
       static_cast<float>(g.beta), g.relu};
   if (!hopper::fits(product)) return false;
   constexpr int64_t kMost = int64_t{1} << 30;
-  std::vector<int32_t> first, rows, number;
+  std::vector<int64_t> chosen;
   for (int64_t group = 0; group < g.groups; ++group) {
-    const int64_t from = groups.ranges.first(group), count = groups.ranges.rows(group);
-    if (from + count >= kMost) return false;
-    if (count == 0) continue;
-    first.push_back(static_cast<int32_t>(from));
-    rows.push_back(static_cast<int32_t>(count));
+    if (groups.ranges.first(group) + groups.ranges.rows(group) >= kMost) return false;
+    if (g.trans_a || groups.ranges.rows(group) > 0) chosen.push_back(group);
+  }
+  // What takes longest begins first: products of many rows, which otherwise would be the last ones at times.
+  if (g.trans_a) {
+    std::stable_sort(chosen.begin(), chosen.end(),
+                     [&](int64_t a, int64_t b) { return groups.ranges.rows(a) > groups.ranges.rows(b); });
+  }
+  std::vector<int32_t> first, rows, number;
+  for (const int64_t group : chosen) {
+    first.push_back(static_cast<int32_t>(groups.ranges.first(group)));
+    rows.push_back(static_cast<int32_t>(groups.ranges.rows(group)));
     number.push_back(static_cast<int32_t>(group));
   }
   if (!rows.empty()) hopper::run(product, {first, rows, number}, hopper_, context.stream);

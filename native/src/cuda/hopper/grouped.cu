@@ -12,6 +12,7 @@
 #include <cuda_bf16.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "cuda/hopper/ptx.cuh"
 #include "cuda/hopper/schedule.h"
@@ -50,21 +51,47 @@ struct Shared {
   __device__ Barrier empty(uint32_t stage) const { return {base + kEmpty + stage * 8}; }
 };
 
+/// What is multiplied: the rows of a group by its B or that transposed, or two matrices that are summed over its rows.
+enum class Form { kRows, kRowsTransposed, kSums };
+
 /// Arguments of a launch.
 struct Launch {
   CUtensorMap columns;  // B, whose columns are those of C
-  CUtensorMap rows;     // A
+  CUtensorMap rows;     // A, whose rows, or of sums columns, are the rows of C
   Schedule schedule;
   int32_t first[kMaxGroups];
   int32_t count[kMaxGroups];
   int32_t number[kMaxGroups];
-  int32_t n, k;
+  int32_t m, n, k;
   float alpha, beta;
   bool relu;
   bf16* c;
-  int64_t ldc;
+  int64_t ldc, stride;
   const bf16* bias;
   int64_t bias_stride;
+};
+
+/// What depends on the form: where a group's products lie and how long they are.
+template <Form kForm>
+struct Shape {
+  static constexpr bool kSummed = kForm == Form::kSums;
+  /// Whether columns of C are across k.
+  static constexpr bool kAcross = kForm != Form::kRowsTransposed;
+
+  const Launch& p;
+  __device__ uint32_t depth(uint32_t group) const { return static_cast<uint32_t>(kSummed ? p.count[group] : p.k); }
+  __device__ uint32_t stages(uint32_t group) const { return (depth(group) + kDepth - 1) / kDepth; }
+  __device__ uint32_t rows(uint32_t group) const { return static_cast<uint32_t>(kSummed ? p.m : p.count[group]); }
+  __device__ bf16* result(uint32_t group) const {
+    return p.c + (kSummed ? p.number[group] * p.stride : p.first[group] * p.ldc);
+  }
+  __device__ Place column_tile(uint32_t group, int32_t column, int32_t k) const {
+    if constexpr (kSummed) return {column, p.first[group] + k, 0};
+    return kAcross ? Place{column, k, p.number[group]} : Place{k, column, p.number[group]};
+  }
+  __device__ Place row_tile(uint32_t group, int32_t row, int32_t k) const {
+    return kSummed ? Place{row, p.first[group] + k, 0} : Place{k, p.first[group] + row, 0};
+  }
 };
 
 /// Where in the ring of stages.
@@ -78,29 +105,27 @@ struct Turn {
 };
 
 /// Has all tiles of the factors copied, as stages become free.
-template <bool kTransB>
+template <Form kForm>
 __device__ void produce(const Launch& p, const Shared& shared, uint32_t cluster, uint32_t block) {
+  const Shape<kForm> shape{p};
   Walk walk(p.schedule, cluster);
   Tile tile;
   Turn turn;
   while (walk.next(tile)) {
-    const uint32_t stages = (static_cast<uint32_t>(p.k) + kDepth - 1) / kDepth;
+    const uint32_t stages = shape.stages(tile.group), tiles = tile.width / 64;
     const auto column = static_cast<int32_t>((tile.column * kBlocks + block) * kColumns);
-    const int32_t row = static_cast<int32_t>(tile.row) + p.first[tile.group], slice = p.number[tile.group];
-    const uint32_t tiles = tile.width / 64;
     for (uint32_t i = 0; i < stages; ++i) {
       const auto k = static_cast<int32_t>(i * kDepth);
       shared.empty(turn.stage).wait(turn.parity ^ 1);
       const Barrier full = shared.full(turn.stage);
       full.expect((kColumns / 64 + tiles) * kTile);
       for (uint32_t t = 0; t < kColumns / 64; ++t) {
-        const int32_t at = column + static_cast<int32_t>(64 * t);
         load_tile(shared.columns(turn.stage) + t * kTile, &p.columns,
-                  kTransB ? Place{k, at, slice} : Place{at, k, slice}, full);
+                  shape.column_tile(tile.group, column + static_cast<int32_t>(64 * t), k), full);
       }
       for (uint32_t t = block; t < tiles; t += kBlocks) {
-        const int32_t at = row + static_cast<int32_t>(64 * t);
-        load_tile_for_both(shared.rows(turn.stage) + t * kTile, &p.rows, Place{k, at, 0}, full);
+        load_tile_for_both(shared.rows(turn.stage) + t * kTile, &p.rows,
+                           shape.row_tile(tile.group, static_cast<int32_t>(tile.row + 64 * t), k), full);
       }
       turn.advance();
     }
@@ -108,19 +133,24 @@ __device__ void produce(const Launch& p, const Shared& shared, uint32_t cluster,
 }
 
 /// One warpgroup's share of the tiles.
-template <bool kTransB>
+template <Form kForm>
 class Consumer {
  public:
   __device__ Consumer(const Launch& p, const Shared& shared, uint32_t block, uint32_t number)
-      : p_(p), shared_(shared), block_(block), number_(number), thread_(threadIdx.x % 128) {}
+      : p_(p), shape_{p}, shared_(shared), block_(block), number_(number), thread_(threadIdx.x % 128) {}
 
   template <uint32_t N>
   __device__ void compute(const Tile& tile) {
     Sums<N> sums;
-    const uint32_t stages = (static_cast<uint32_t>(p_.k) + kDepth - 1) / kDepth;
+    const uint32_t stages = shape_.stages(tile.group);
+    if (Shape<kForm>::kSummed && stages == 0) clear<N>(sums);
     uint32_t before = 0;
     for (uint32_t i = 0; i < stages; ++i) {
       shared_.full(turn_.stage).wait(turn_.parity);
+      if constexpr (Shape<kForm>::kSummed) {
+        const uint32_t left = shape_.depth(tile.group) - i * kDepth;
+        if (left < kDepth) blank<N>(turn_.stage, left);
+      }
       const uint64_t columns = Columns::describe(shared_.columns(turn_.stage) + number_ * kTile);
       const uint64_t rows = Rows::describe(shared_.rows(turn_.stage));
       begin_products();
@@ -138,19 +168,42 @@ class Consumer {
     Pieces old;
     if (p_.beta != 0) fetch(corner, 0, old);
     await_products<0>();
-    release(before);
+    if (!Shape<kForm>::kSummed || stages > 0) release(before);
     put<N>(tile, corner, old, sums);
   }
 
  private:
-  /// Columns of C are across k unless B is transposed.
-  using Columns = Factor<!kTransB>;
-  using Rows = Factor<false>;
+  using Columns = Factor<Shape<kForm>::kAcross>;
+  using Rows = Factor<Shape<kForm>::kSummed>;
 
   template <int N>
   __device__ static void add(float (&sums)[N][4], uint64_t columns, uint64_t rows, uint32_t step, uint32_t any) {
-    multiply<8 * N, !kTransB, false>(sums, columns + step * (Columns::kStep >> 4),
-                                                  rows + step * (Rows::kStep >> 4), any != 0);
+    multiply<8 * N, Shape<kForm>::kAcross, Shape<kForm>::kSummed>(sums, columns + step * (Columns::kStep >> 4),
+                                                                  rows + step * (Rows::kStep >> 4), any != 0);
+  }
+
+  /// A group without rows has sums of nothing.
+  template <uint32_t N>
+  __device__ static void clear(Sums<N>& sums) {
+#pragma unroll
+    for (uint32_t j = 0; j < N / 8; ++j) {
+#pragma unroll
+      for (uint32_t q = 0; q < 4; ++q) sums[j][q] = 0;
+    }
+  }
+
+  /// The rows behind a group's last are another's: zeros in both factors, since 0 times infinity is none.
+  template <uint32_t N>
+  __device__ void blank(uint32_t stage, uint32_t left) const {
+    const uint4 zero = make_uint4(0, 0, 0, 0);
+    const uint32_t bytes = (kDepth - left) * 128;
+    const auto end_of = [&](uint32_t tile) {
+      for (uint32_t at = thread_ * 16; at < bytes; at += 128 * 16) store_shared(tile + left * 128 + at, zero);
+    };
+    end_of(shared_.columns(stage) + number_ * kTile);
+    for (uint32_t t = number_; t < N / 64; t += kConsumers) end_of(shared_.rows(stage) + t * kTile);
+    fence_stores();
+    meet_consumers<128 * kConsumers>(1 + kConsumers);
   }
 
   /// Both blocks may copy into the stage again.
@@ -173,7 +226,7 @@ class Consumer {
   __device__ uint32_t line() const { return thread_ / 32 * 16 + thread_ % 32 / 8; }
   __device__ Corner corner_of(const Tile& tile) const {
     const uint32_t column = column_of(tile) + thread_ % 8 * 8, row = tile.row + line();
-    return {(p_.c + p_.first[tile.group] * p_.ldc) + row * p_.ldc + column, row, static_cast<uint32_t>(p_.count[tile.group]),
+    return {shape_.result(tile.group) + row * p_.ldc + column, row, shape_.rows(tile.group),
             column < static_cast<uint32_t>(p_.n)};
   }
   __device__ void fetch(const Corner& corner, uint32_t first, Pieces& to) const {
@@ -252,12 +305,13 @@ class Consumer {
   }
 
   const Launch& p_;
+  const Shape<kForm> shape_;
   const Shared shared_;
   const uint32_t block_, number_, thread_;
   Turn turn_;
 };
 
-template <bool kTransB>
+template <Form kForm>
 __global__ void __cluster_dims__(kBlocks, 1, 1) __launch_bounds__(kThreads, 1)
     grouped_kernel(const __grid_constant__ Launch p) {
   extern __shared__ uint8_t memory[];
@@ -274,12 +328,12 @@ __global__ void __cluster_dims__(kBlocks, 1, 1) __launch_bounds__(kThreads, 1)
   meet_cluster();
   if (threadIdx.x < 128) {
     give_registers<40>();
-    if (threadIdx.x == 0) produce<kTransB>(p, shared, cluster, block);
+    if (threadIdx.x == 0) produce<kForm>(p, shared, cluster, block);
   } else {
     take_registers<232>();
     // The same for all threads of a warp, as the compiler may now know.
     const uint32_t number = __shfl_sync(kAllLanes, threadIdx.x / 128 - 1, 0);
-    Consumer<kTransB> consumer(p, shared, block, number);
+    Consumer<kForm> consumer(p, shared, block, number);
     Walk walk(p.schedule, cluster);
     Tile tile;
     bool more = walk.next(tile);
@@ -303,6 +357,7 @@ Launch describe(const Grouped& g, const Groups& groups, uint32_t clusters) {
   std::copy(groups.first.begin(), groups.first.end(), p.first);
   std::copy(groups.rows.begin(), groups.rows.end(), p.count);
   std::copy(groups.number.begin(), groups.number.end(), p.number);
+  p.m = static_cast<int32_t>(g.m);
   p.n = static_cast<int32_t>(g.n);
   p.k = static_cast<int32_t>(g.k);
   p.alpha = g.alpha;
@@ -310,23 +365,32 @@ Launch describe(const Grouped& g, const Groups& groups, uint32_t clusters) {
   p.relu = g.relu;
   p.c = static_cast<bf16*>(g.c);
   p.ldc = g.ldc;
+  p.stride = g.stride;
   p.bias = static_cast<const bf16*>(g.bias);
   p.bias_stride = g.bias_stride;
   int64_t end = 0;
   for (size_t group = 0; group < groups.rows.size(); ++group) {
     end = std::max<int64_t>(end, groups.first[group] + groups.rows[group]);
   }
+  const auto columns = static_cast<uint32_t>(ceil_div(g.n, kBlocks * kColumns));
+  if (g.trans_a) {
+    p.columns = map_of(g.b, g.n, end, 1, g.ldb, 0);
+    p.rows = map_of(g.a, g.m, end, 1, g.lda, 0);
+    const std::vector<int32_t> rows(groups.rows.size(), p.m);
+    p.schedule = make_schedule(rows, columns, clusters);
+    return p;
+  }
   const int64_t slices = groups.number.back() + 1;
   p.columns = g.trans_b ? map_of(g.b, g.k, g.n, slices, g.ldb, g.stride) : map_of(g.b, g.n, g.k, slices, g.ldb, g.stride);
   p.rows = map_of(g.a, g.k, end, 1, g.lda, 0);
-  p.schedule = make_schedule(groups.rows, static_cast<uint32_t>(ceil_div(g.n, kBlocks * kColumns)), clusters);
+  p.schedule = make_schedule(groups.rows, columns, clusters);
   return p;
 }
 
-template <bool kTransB>
+template <Form kForm>
 void launch(const Launch& p, cudaStream_t stream) {
   constexpr int kBytes = Shared::kBytes + Shared::kAlign;
-  const auto kernel = grouped_kernel<kTransB>;
+  const auto kernel = grouped_kernel<kForm>;
   CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes));
   LAUNCH(stream, p.schedule.clusters * kBlocks, kThreads, kBytes, kernel, p);
 }
@@ -339,8 +403,9 @@ bool lies_well(const void* data, int64_t ld, int64_t stride) {
 
 bool fits(const Grouped& g) {
   constexpr int64_t kMost = int64_t{1} << 30;
-  return lies_well(g.a, g.lda, 0) && lies_well(g.b, g.ldb, g.stride) && lies_well(g.c, g.ldc, 0) && g.n % 8 == 0 &&
-         g.n > 0 && g.k > 0 && g.n < kMost && g.k < kMost;
+  return lies_well(g.a, g.lda, 0) && lies_well(g.b, g.ldb, g.trans_a ? 0 : g.stride) &&
+         lies_well(g.c, g.ldc, g.trans_a ? g.stride : 0) && !(g.trans_a && (g.trans_b || g.m % 8 != 0 || g.m <= 0)) &&
+         g.n % 8 == 0 && g.n > 0 && (g.trans_a || g.k > 0) && g.m < kMost && g.n < kMost && g.k < kMost;
 }
 
 void run(const Grouped& g, const Groups& groups, int multiprocessors, cudaStream_t stream) {
@@ -349,8 +414,9 @@ void run(const Grouped& g, const Groups& groups, int multiprocessors, cudaStream
     const size_t count = std::min<size_t>(kMaxGroups, groups.rows.size() - at);
     const Groups some{groups.first.subspan(at, count), groups.rows.subspan(at, count), groups.number.subspan(at, count)};
     const Launch p = describe(g, some, clusters);
-    if (g.trans_b) launch<true>(p, stream);
-    else launch<false>(p, stream);
+    if (g.trans_a) launch<Form::kSums>(p, stream);
+    else if (g.trans_b) launch<Form::kRowsTransposed>(p, stream);
+    else launch<Form::kRows>(p, stream);
   }
 }
 

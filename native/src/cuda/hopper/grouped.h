@@ -8,20 +8,24 @@
 
 namespace schemoe::cuda::hopper {
 
-/// The groups of `Grouped` that have rows.
+/// Groups of `Grouped`.
 struct Groups {
   std::span<const int32_t> first;  // row of the matrices that have rows
-  std::span<const int32_t> rows;   // at least 1
-  std::span<const int32_t> number;  // rising: which of the matrices without rows, and of the biases
+  std::span<const int32_t> rows;   // at least 1, or with trans_a at least 0
+  std::span<const int32_t> number;  // without trans_a rising: which of the matrices without rows, and of the biases
 };
 
-/// C = relu?(alpha A op(B) + beta C + bias) for each group, row-major, all bfloat16.
+/// C = relu?(alpha op(A) op(B) + beta C + bias) for each group, row-major, all bfloat16.
+/// Without trans_a the rows are those of A [rows x k] and C [rows x n], and B [k x n] or with trans_b [n x k] of each
+/// group lies `stride` elements after that of the one before. With it, and without trans_b, they are those of
+/// A [rows x m] and B [rows x n], are summed over, and C [m x n] of each group lies `stride` elements after that of
+/// the one before.
 struct Grouped {
-  bool trans_b;
-  int64_t n, k;
-  const void* a;  // rows x k
-  const void* b;  // [k x n] or with trans_b [n x k] of each group, `stride` elements after that of the one before
-  void* c;        // rows x n
+  bool trans_a, trans_b;
+  int64_t m, n, k;  // m with trans_a, k without
+  const void* a;
+  const void* b;
+  void* c;
   int64_t lda, ldb, ldc, stride;
   const void* bias;  // n of each group, or nullptr
   int64_t bias_stride;
@@ -33,7 +37,8 @@ struct Grouped {
 bool fits(const Grouped& product);
 
 /// Enqueues it on up to `multiprocessors` of a GPU of compute capability 9.0, without workspace. Sums are
-/// in an order that depends on k alone: a row's results do not depend on its place or on other rows.
+/// in an order that depends on k alone, or on the number of rows summed over: results do not depend on a row's or
+/// group's place or on other rows.
 /// Rows, columns and groups must be fewer than 2^30.
 void run(const Grouped& product, const Groups& groups, int multiprocessors, cudaStream_t stream);
 

@@ -65,6 +65,15 @@ __device__ inline uint32_t block_in_cluster() {
   return rank;
 }
 
+/// So many threads meet, at a barrier of that number.
+template <int kThreads>
+__device__ inline void meet_consumers(uint32_t number) {
+  asm volatile("bar.sync %0, %1;" ::"r"(number), "n"(kThreads) : "memory");
+}
+
+/// Makes this thread's stores to shared memory known to tensor cores and to copies of tiles.
+__device__ inline void fence_stores() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
 /// The threads of a warpgroup meet, at a barrier of that number.
 __device__ inline void meet_warpgroup(uint32_t number) {
   asm volatile("bar.sync %0, 128;" ::"r"(number) : "memory");

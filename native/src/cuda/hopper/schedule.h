@@ -12,7 +12,7 @@
 
 namespace schemoe::cuda::hopper {
 
-inline constexpr uint32_t kMaxGroups = 64;
+inline constexpr uint32_t kMaxGroups = 128;
 inline constexpr uint32_t kMaxClusters = 72;
 /// Rows of a full tile; the remainder of a group is a tile of 192, 128 or 64.
 inline constexpr uint32_t kWidth = 256;
