@@ -86,10 +86,13 @@ export async function benchShapes(shapes: readonly GpuShape[]): Promise<Report> 
 async function measure(shape: GpuShape, block: Float32Array, folder: string) {
   const world = topology({ nodes: 1, ranksPerNode: 1 });
   using engine = openCudaEngine({ topology: world });
-  const { name: _, expert, topK: k, ...sizes } = shape;
+  const { expert, topK: k, tokens, modelDim, hiddenDim, experts } = shape;
   const layerOf = (form: Form) =>
     resolveLayer({
-      ...sizes,
+      tokens,
+      modelDim,
+      hiddenDim,
+      experts,
       gate: topK({ k }),
       dtype: "bfloat16",
       ...(form === "dropless"
@@ -98,7 +101,6 @@ async function measure(shape: GpuShape, block: Float32Array, folder: string) {
       expert: expert === "swiglu" ? swiglu() : ffn({ activation: "relu", bias: false }),
     }, world);
   const workspace = engine.workspace();
-  const { tokens, modelDim, experts } = shape;
   const fill = (buffer: string, count: number, offset: number, scale: number, f32 = false) =>
     writePattern(workspace, buffer, block, {
       count,

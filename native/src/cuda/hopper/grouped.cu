@@ -368,7 +368,7 @@ Launch describe(const Grouped& g, const Groups& groups, uint32_t clusters) {
   p.stride = g.stride;
   p.bias = static_cast<const bf16*>(g.bias);
   p.bias_stride = g.bias_stride;
-  int64_t end = 0;
+  int64_t end = 1;  // a matrix without rows has no description
   for (size_t group = 0; group < groups.rows.size(); ++group) {
     end = std::max<int64_t>(end, groups.first[group] + groups.rows[group]);
   }
