@@ -219,6 +219,7 @@ void Executor::begin_operation(const Program& program, Plan& plan, uint32_t inde
 void Executor::compute(const Program& program, Plan& plan, uint32_t index, Lane& lane) {
   const Operation& operation = program.operations[index];
   const int device = world_.device(operation.rank);
+  const std::span<const Call> calls = slice(program.calls, operation.calls);
   for (uint32_t i = 0; i < operation.calls.count; ++i) {
     const uint32_t number = operation.calls.first + i;
     const Call& call = program.calls[number];
@@ -226,12 +227,14 @@ void Executor::compute(const Program& program, Plan& plan, uint32_t index, Lane&
       if (std::holds_alternative<Host>(call.arguments)) {
         const uint32_t slot = plan.host_slot[number];
         meet_host(signals_.arrived(slot), signals_.go(slot), signals_.stop(), lane.stream);
-      } else {
-        run_kernel(call.arguments,
-                   Context{buffers_, operation.rank, device, lane.stream, lane.scratch, products_,
-                           errors_[static_cast<size_t>(device)], number,
-                           plan.bounds(number, static_cast<uint32_t>(device))});
+        continue;
       }
+      const Context context{buffers_, operation.rank, device, lane.stream, lane.scratch, products_,
+                            errors_[static_cast<size_t>(device)], number,
+                            plan.bounds(number, static_cast<uint32_t>(device))};
+      const size_t together = products_.run_together(calls.subspan(i), context);
+      if (together == 0) run_kernel(call.arguments, context);
+      else i += static_cast<uint32_t>(together) - 1;
     } catch (...) {
       throw caught_in(place_of(operation), "Cannot run kernel ", call.spec->name, ": ");
     }

@@ -34,22 +34,27 @@ bool Products::runs_on_hopper(const Gemm& all) const {
          is_bf16(all.dtype_c);
 }
 
+hopper::Grouped grouped_of(const Gemm& g, const Context& context) {
+  return {g.trans_a, g.trans_b, g.trans_a ? g.m : 0, g.n, g.trans_a ? 0 : g.k, context.at<void>(g.a.view),
+          context.at<void>(g.b.view), context.at<void>(g.c.view), g.a.ld, g.b.ld, g.c.ld,
+          g.trans_a ? g.c.stride : g.b.stride, context.at<void>(g.bias), g.bias_stride, static_cast<float>(g.alpha),
+          static_cast<float>(g.beta), g.relu};
+}
+
 bool Products::run_on_hopper(const GemmGroups& groups, const Context& context) const {
-  const Gemm& g = groups.gemm;
-  if (!runs_on_hopper(g)) return false;
-  const hopper::Grouped product{
-      g.trans_a, g.trans_b, g.trans_a ? g.m : 0, g.n, g.trans_a ? 0 : g.k, context.at<void>(g.a.view),
-      context.at<void>(g.b.view), context.at<void>(g.c.view), g.a.ld, g.b.ld, g.c.ld,
-      g.trans_a ? g.c.stride : g.b.stride, context.at<void>(g.bias), g.bias_stride, static_cast<float>(g.alpha),
-      static_cast<float>(g.beta), g.relu};
+  return runs_on_hopper(groups.gemm) && run_on_hopper(groups, grouped_of(groups.gemm, context), context);
+}
+
+bool Products::run_on_hopper(const GemmGroups& groups, const hopper::Grouped& product, const Context& context) const {
   if (!hopper::fits(product)) return false;
+  const Gemm& g = groups.gemm;
   constexpr int64_t kMost = int64_t{1} << 30;
   std::vector<int64_t> chosen;
   for (int64_t group = 0; group < g.groups; ++group) {
     if (groups.ranges.first(group) + groups.ranges.rows(group) >= kMost) return false;
     if (g.trans_a || groups.ranges.rows(group) > 0) chosen.push_back(group);
   }
-  // What takes longest begins first: products of many rows, which otherwise would be the last ones at times.
+  // What takes longest begins first: of sums over rows those of many rows, which otherwise may be the last ones.
   if (g.trans_a) {
     std::stable_sort(chosen.begin(), chosen.end(),
                      [&](int64_t a, int64_t b) { return groups.ranges.rows(a) > groups.ranges.rows(b); });

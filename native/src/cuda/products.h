@@ -5,11 +5,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "cuda/cublaslt.h"
 #include "cuda/world.h"
-#include "runtime/arguments.h"
+#include "runtime/program.h"
 
 namespace schemoe::cuda {
 
@@ -18,6 +19,9 @@ namespace schemoe::cuda {
 void rectify(const Gemm& gemm, void* c, cudaStream_t stream);
 
 struct Context;
+namespace hopper {
+struct Grouped;
+}
 
 /// Where the operands of a product lie.
 struct Operands {
@@ -26,6 +30,9 @@ struct Operands {
   void* c;
   const void* bias = nullptr;
 };
+
+/// A product of groups as the kernel for Hopper takes it.
+hopper::Grouped grouped_of(const Gemm& gemm, const Context& context);
 
 class Products {
  public:
@@ -49,6 +56,9 @@ class Products {
   /// Products of groups with numbers of rows of their own: in one kernel where a Hopper GPU can, otherwise
   /// some at once. Each sum has an order that depends on its shape alone.
   void run_groups(const GemmGroups& groups, const Context& context);
+  /// Runs as many of the calls, from the first, as one kernel does together: two products of groups that are added,
+  /// or two of the same rows and the activation that multiplies them. Returns how many; 0 where none does.
+  size_t run_together(std::span<const schemoe::Call> calls, const Context& context);
   /// Whether ragged groups of that form, if they lie well, are the kernel's for Hopper.
   bool runs_on_hopper(const Gemm& all) const;
 
@@ -104,6 +114,8 @@ class Products {
   void find_hopper(const World& world);
   /// False where that kernel cannot do it, or is not the faster one.
   bool run_on_hopper(const GemmGroups& groups, const Context& context) const;
+  /// The first of two products with what is done of the others; false where the kernel cannot.
+  bool run_on_hopper(const GemmGroups& groups, const hopper::Grouped& product, const Context& context) const;
   /// nullptr where ranks share a GPU: streams are scarce there, and the GPU has enough to do at once.
   Branches* branches_of(const Context& context);
 

@@ -153,10 +153,15 @@ class Both {
   /// `tolerance` is of the largest value of a buffer; 0 compares bits. `make` is given the dtype, which the
   /// CPU engine has too where it can (`stored`).
   void run(uint64_t code, const std::function<Words(int dtype)>& make, double tolerance, bool stored = false) {
+    run({{code, make}}, tolerance, stored);
+  }
+  /// Kernels one after another in a task.
+  using Kernels = std::vector<std::pair<uint64_t, std::function<Words(int dtype)>>>;
+  void run(const Kernels& kernels, double tolerance, bool stored = false) {
     const int cpu_dtype = stored ? dtype_ : SCHEMOE_F32;
     std::vector<std::vector<uint8_t>> results[2];
-    const std::string texts[2] = {run_on(cpu, cpu_dtype, code, make, results[0]),
-                                  run_on(gpu, dtype_, code, make, results[1])};
+    const std::string texts[2] = {run_on(cpu, cpu_dtype, kernels, results[0]),
+                                  run_on(gpu, dtype_, kernels, results[1])};
     check::that(texts[0] == texts[1], name_ + ": CPU says \"" + texts[0] + "\", GPU \"" + texts[1] + "\"", __FILE__, __LINE__);
     text_ = texts[0];
     kept_ = results[0];
@@ -191,8 +196,7 @@ class Both {
     return bytes;
   }
 
-  std::string run_on(Engine& engine, int dtype, uint64_t code, const std::function<Words(int)>& make,
-                     std::vector<std::vector<uint8_t>>& results) {
+  std::string run_on(Engine& engine, int dtype, const Kernels& kernels, std::vector<std::vector<uint8_t>>& results) {
     std::vector<uint32_t> ids;
     for (const Data& data : data_) {
       const auto bytes = raw(data, dtype);
@@ -202,7 +206,7 @@ class Both {
     }
     Packed packed(1);
     packed.operation(0, 0, 0, {});
-    packed.kernel(code, make(dtype));
+    for (const auto& [code, make] : kernels) packed.kernel(code, make(dtype));
     const std::string text = engine.run(packed);
     for (size_t i = 0; i < data_.size(); ++i) results.push_back(engine.read(ids[i], 0, raw(data_[i], dtype).size()));
     for (uint32_t id : ids) engine.free(id);

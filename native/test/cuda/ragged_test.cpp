@@ -67,6 +67,46 @@ void products(Both& t, const Ranges& ranges) {
   }
 }
 
+/// What one kernel may do together: a sum of two products, and two products with the activation that multiplies them;
+/// and calls that only look like it.
+void together(Both& t, const Ranges& ranges) {
+  const auto groups = static_cast<int64_t>(ranges.size());
+  const auto product = [&](int d, int64_t n, int64_t k, bool trans_b, uint32_t a, uint32_t b, uint32_t c, double beta) {
+    const int type = d == SCHEMOE_BF16 ? 1 : 0;
+    const int64_t ldb = (trans_b ? k : n) + 8;
+    return with(Words().i(type, type, 0, trans_b, groups, total(ranges), n, k).m(a, k + 8, 0)
+                    .m(b, ldb, (trans_b ? n : k) * ldb).m(c, n + 16, 0).f(1).f(beta).none().i(0, 0), ranges);
+  };
+  for (const auto& [n, k] : {std::pair<int64_t, int64_t>{8, 8}, {64, 136}, {136, 64}, {264, 200}, {328, 24}}) {
+    for (int dtype : kTypes) {
+      const double tolerance = dtype == SCHEMOE_BF16 ? 1.6e-2 : 2e-6;
+      const auto fill = [&](int64_t count) { return t.values(t.random(static_cast<size_t>(count), -1, 1)); };
+      const auto rows = [&](int64_t ld) { return fill(static_cast<int64_t>(end_of(ranges)) * ld); };
+      const std::string sizes = ", n " + std::to_string(n) + ", k " + std::to_string(k);
+      for (bool trans_b : {false, true}) {
+        const int64_t of_b = groups * (trans_b ? n * (k + 8) : k * (n + 8));
+        for (double beta : {0.0, 1.0}) {
+          t.begin("two products added, transB " + std::to_string(trans_b) + sizes, dtype);
+          const auto a = rows(k + 8), a2 = rows(k + 8), b = fill(of_b), b2 = fill(of_b), c = rows(n + 16);
+          t.run({{24, [&](int d) { return product(d, n, k, trans_b, a, b, c, beta); }},
+                 {24, [&](int d) { return product(d, n, k, trans_b, a2, b2, c, 1); }}}, tolerance);
+        }
+      }
+      const int64_t of_b = groups * k * (n + 8);
+      for (const auto activation : {SCHEMOE_SILU, SCHEMOE_GELU}) {
+        t.begin("two products and their gated activation" + sizes, dtype);
+        const auto a = rows(k + 8), b = fill(of_b), b2 = fill(of_b), c = rows(n + 16), c2 = rows(n + 16), y = rows(n + 24);
+        t.run({{24, [&](int d) { return product(d, n, k, false, a, b, c, 0); }},
+               {24, [&](int d) { return product(d, n, k, false, a, b2, c2, 0); }},
+               {4, [&](int d) {
+                  return with(Words().i(d, groups, total(ranges), n).m(c, n + 16, 0).m(c2, n + 16, 0).m(y, n + 24, 0)
+                                  .i(activation), ranges);
+                }}}, tolerance);
+      }
+    }
+  }
+}
+
 /// Groups of as many rows each that lie one after another, or with rows between them.
 void even_products(Both& t) {
   struct Size {
@@ -259,6 +299,7 @@ int main() {
   }
   for (const Ranges& ranges : kRanges) {
     products(*t, ranges);
+    together(*t, ranges);
     elementwise(*t, ranges);
   }
   even_products(*t);

@@ -6,7 +6,8 @@
 // each block) by 256 rows. In a block one thread has tiles of the factors copied into a ring of stages;
 // two warpgroups of 64 columns each multiply what has arrived. Both blocks need the same rows, so that
 // each copies half of them to both. A warpgroup turns its sums over in shared memory, 64 rows at a time, and
-// writes whole lines of 128 bytes.
+// writes whole lines of 128 bytes. Of a gated activation one warpgroup has columns of the first product and the other
+// the same columns of the second; what both have turned over they read for the activation.
 #include "cuda/hopper/grouped.h"
 
 #include <cuda_bf16.h>
@@ -19,6 +20,7 @@
 #include "cuda/hopper/tensor_map.h"
 #include "cuda/hopper/wgmma.cuh"
 #include "cuda/kernels/launch.cuh"
+#include "cuda/kernels/silu.cuh"
 
 namespace schemoe::cuda::hopper {
 
@@ -51,39 +53,52 @@ struct Shared {
   __device__ Barrier empty(uint32_t stage) const { return {base + kEmpty + stage * 8}; }
 };
 
-/// What is multiplied: the rows of a group by its B or that transposed, or two matrices that are summed over its rows.
-enum class Form { kRows, kRowsTransposed, kSums };
+/// What is multiplied: the rows of a group by its B or that transposed, or by two B for a gated activation; or two
+/// matrices that are summed over the rows.
+enum class Form { kRows, kRowsTransposed, kGated, kSums };
 
 /// Arguments of a launch.
 struct Launch {
-  CUtensorMap columns;  // B, whose columns are those of C
-  CUtensorMap rows;     // A, whose rows, or of sums columns, are the rows of C
+  CUtensorMap columns[2];  // B, whose columns are those of C
+  CUtensorMap rows[2];     // A, whose rows, or of sums columns, are the rows of C
   Schedule schedule;
   int32_t first[kMaxGroups];
   int32_t count[kMaxGroups];
   int32_t number[kMaxGroups];
   int32_t m, n, k;
+  int32_t pairs;  // of A and B, whose products are added
   float alpha, beta;
   bool relu;
   bf16* c;
   int64_t ldc, stride;
   const bf16* bias;
   int64_t bias_stride;
+  bf16* gate_c;  // of the second B
+  bf16* gated;
+  int64_t ld_gated;
 };
 
 /// What depends on the form: where a group's products lie and how long they are.
 template <Form kForm>
 struct Shape {
   static constexpr bool kSummed = kForm == Form::kSums;
+  static constexpr bool kGated = kForm == Form::kGated;
+  /// Columns of C that a block has.
+  static constexpr uint32_t kWide = kGated ? kColumns / 2 : kColumns;
   /// Whether columns of C are across k.
   static constexpr bool kAcross = kForm != Form::kRowsTransposed;
 
   const Launch& p;
   __device__ uint32_t depth(uint32_t group) const { return static_cast<uint32_t>(kSummed ? p.count[group] : p.k); }
-  __device__ uint32_t stages(uint32_t group) const { return (depth(group) + kDepth - 1) / kDepth; }
+  /// Of one pair of factors, and of all.
+  __device__ uint32_t pair_stages(uint32_t group) const { return (depth(group) + kDepth - 1) / kDepth; }
+  __device__ uint32_t stages(uint32_t group) const {
+    return pair_stages(group) * (kSummed || kGated ? 1 : static_cast<uint32_t>(p.pairs));
+  }
   __device__ uint32_t rows(uint32_t group) const { return static_cast<uint32_t>(kSummed ? p.m : p.count[group]); }
-  __device__ bf16* result(uint32_t group) const {
-    return p.c + (kSummed ? p.number[group] * p.stride : p.first[group] * p.ldc);
+  __device__ bf16* result(uint32_t group, uint32_t consumer) const {
+    if constexpr (kSummed) return p.c + p.number[group] * p.stride;
+    return (kGated && consumer == 1 ? p.gate_c : p.c) + p.first[group] * p.ldc;
   }
   __device__ Place column_tile(uint32_t group, int32_t column, int32_t k) const {
     if constexpr (kSummed) return {column, p.first[group] + k, 0};
@@ -112,19 +127,22 @@ __device__ void produce(const Launch& p, const Shared& shared, uint32_t cluster,
   Tile tile;
   Turn turn;
   while (walk.next(tile)) {
-    const uint32_t stages = shape.stages(tile.group), tiles = tile.width / 64;
-    const auto column = static_cast<int32_t>((tile.column * kBlocks + block) * kColumns);
+    const uint32_t stages = shape.stages(tile.group), pair_stages = shape.pair_stages(tile.group);
+    const uint32_t tiles = tile.width / 64;
+    const auto column = static_cast<int32_t>((tile.column * kBlocks + block) * Shape<kForm>::kWide);
     for (uint32_t i = 0; i < stages; ++i) {
-      const auto k = static_cast<int32_t>(i * kDepth);
+      const uint32_t pair = i < pair_stages ? 0 : 1;
+      const auto k = static_cast<int32_t>((i - pair * pair_stages) * kDepth);
       shared.empty(turn.stage).wait(turn.parity ^ 1);
       const Barrier full = shared.full(turn.stage);
       full.expect((kColumns / 64 + tiles) * kTile);
       for (uint32_t t = 0; t < kColumns / 64; ++t) {
-        load_tile(shared.columns(turn.stage) + t * kTile, &p.columns,
-                  shape.column_tile(tile.group, column + static_cast<int32_t>(64 * t), k), full);
+        const CUtensorMap* map = &p.columns[Shape<kForm>::kGated ? t : pair];
+        const int32_t at = column + (Shape<kForm>::kGated ? 0 : static_cast<int32_t>(64 * t));
+        load_tile(shared.columns(turn.stage) + t * kTile, map, shape.column_tile(tile.group, at, k), full);
       }
       for (uint32_t t = block; t < tiles; t += kBlocks) {
-        load_tile_for_both(shared.rows(turn.stage) + t * kTile, &p.rows,
+        load_tile_for_both(shared.rows(turn.stage) + t * kTile, &p.rows[pair],
                            shape.row_tile(tile.group, static_cast<int32_t>(tile.row + 64 * t), k), full);
       }
       turn.advance();
@@ -221,12 +239,12 @@ class Consumer {
   using Pieces = uint4[kPieces];
 
   __device__ uint32_t column_of(const Tile& tile) const {
-    return (tile.column * kBlocks + block_) * kColumns + number_ * 64;
+    return (tile.column * kBlocks + block_) * Shape<kForm>::kWide + (Shape<kForm>::kGated ? 0 : number_ * 64);
   }
   __device__ uint32_t line() const { return thread_ / 32 * 16 + thread_ % 32 / 8; }
   __device__ Corner corner_of(const Tile& tile) const {
     const uint32_t column = column_of(tile) + thread_ % 8 * 8, row = tile.row + line();
-    return {shape_.result(tile.group) + row * p_.ldc + column, row, shape_.rows(tile.group),
+    return {shape_.result(tile.group, number_) + row * p_.ldc + column, row, shape_.rows(tile.group),
             column < static_cast<uint32_t>(p_.n)};
   }
   __device__ void fetch(const Corner& corner, uint32_t first, Pieces& to) const {
@@ -239,8 +257,31 @@ class Consumer {
       }
     }
   }
-  /// All of this warpgroup's threads are here.
-  __device__ void meet() const { meet_warpgroup(1 + number_); }
+  /// All threads that write what will be read next are here: this warpgroup's, or both's.
+  __device__ void meet() const {
+    if constexpr (Shape<kForm>::kGated) meet_consumers<128 * kConsumers>(1 + kConsumers);
+    else meet_consumers<128>(1 + number_);
+  }
+
+  /// The activation of half of the rows that both warpgroups have turned over.
+  __device__ void activate(const Tile& tile, uint32_t first, uint32_t area, uint32_t step) const {
+    const uint32_t column = column_of(tile) + thread_ % 8 * 8;
+    bf16* to = p_.gated + p_.first[tile.group] * p_.ld_gated + column;
+#pragma unroll
+    for (uint32_t i = 0; i < kPieces / kConsumers; ++i) {
+      const uint32_t down = line() + (i * kConsumers + number_) * kApart, row = tile.row + first + down;
+      const uint32_t at = down * 128 + ((thread_ % 8 ^ down % 8) << 4);
+      if (column >= static_cast<uint32_t>(p_.n) || row >= shape_.rows(tile.group)) continue;
+      const uint4 a = load_shared(area + at), b = load_shared(area + step + at);
+      uint4 y;
+      y.x = gate(a.x, b.x), y.y = gate(a.y, b.y), y.z = gate(a.z, b.z), y.w = gate(a.w, b.w);
+      *reinterpret_cast<uint4*>(to + row * p_.ld_gated) = y;
+    }
+  }
+  __device__ static uint32_t gate(uint32_t a, uint32_t b) {
+    const float2 x = halves_of(a), y = halves_of(b);
+    return pack(Silu<true>::value(x.x) * y.x, Silu<true>::value(x.y) * y.y);
+  }
 
   template <uint32_t N>
   __device__ void put(const Tile& tile, const Corner& corner, Pieces& old, const Sums<N>& sums) const {
@@ -291,6 +332,9 @@ class Consumer {
         if (corner.inside && corner.row + down < corner.rows) {
           *reinterpret_cast<uint4*>(corner.c + down * p_.ldc) = now;
         }
+      }
+      if constexpr (Shape<kForm>::kGated) {
+        activate(tile, first, shared_.turn(0) + first / kTurned % 2 * kTile, shared_.turn(1) - shared_.turn(0));
       }
     }
     // The next tile's come to the same areas; of two or four parts the last was in the second.
@@ -372,17 +416,26 @@ Launch describe(const Grouped& g, const Groups& groups, uint32_t clusters) {
   for (size_t group = 0; group < groups.rows.size(); ++group) {
     end = std::max<int64_t>(end, groups.first[group] + groups.rows[group]);
   }
-  const auto columns = static_cast<uint32_t>(ceil_div(g.n, kBlocks * kColumns));
+  const auto columns = static_cast<uint32_t>(ceil_div(g.n, kBlocks * kColumns / (g.gated ? 2 : 1)));
   if (g.trans_a) {
-    p.columns = map_of(g.b, g.n, end, 1, g.ldb, 0);
-    p.rows = map_of(g.a, g.m, end, 1, g.lda, 0);
+    p.columns[0] = map_of(g.b, g.n, end, 1, g.ldb, 0);
+    p.rows[0] = map_of(g.a, g.m, end, 1, g.lda, 0);
     const std::vector<int32_t> rows(groups.rows.size(), p.m);
     p.schedule = make_schedule(rows, columns, clusters);
     return p;
   }
   const int64_t slices = groups.number.back() + 1;
-  p.columns = g.trans_b ? map_of(g.b, g.k, g.n, slices, g.ldb, g.stride) : map_of(g.b, g.n, g.k, slices, g.ldb, g.stride);
-  p.rows = map_of(g.a, g.k, end, 1, g.lda, 0);
+  const auto columns_of = [&](const void* b) {
+    return g.trans_b ? map_of(b, g.k, g.n, slices, g.ldb, g.stride) : map_of(b, g.n, g.k, slices, g.ldb, g.stride);
+  };
+  p.columns[0] = columns_of(g.b);
+  p.rows[0] = map_of(g.a, g.k, end, 1, g.lda, 0);
+  if (g.b2) p.columns[1] = columns_of(g.b2);
+  if (g.a2) p.rows[1] = map_of(g.a2, g.k, end, 1, g.lda, 0);
+  p.pairs = g.a2 ? 2 : 1;
+  p.gate_c = static_cast<bf16*>(g.c2);
+  p.gated = static_cast<bf16*>(g.gated);
+  p.ld_gated = g.ld_gated;
   p.schedule = make_schedule(groups.rows, columns, clusters);
   return p;
 }
@@ -403,9 +456,13 @@ bool lies_well(const void* data, int64_t ld, int64_t stride) {
 
 bool fits(const Grouped& g) {
   constexpr int64_t kMost = int64_t{1} << 30;
-  return lies_well(g.a, g.lda, 0) && lies_well(g.b, g.ldb, g.trans_a ? 0 : g.stride) &&
-         lies_well(g.c, g.ldc, g.trans_a ? g.stride : 0) && !(g.trans_a && (g.trans_b || g.m % 8 != 0 || g.m <= 0)) &&
-         g.n % 8 == 0 && g.n > 0 && (g.trans_a || g.k > 0) && g.m < kMost && g.n < kMost && g.k < kMost;
+  const bool sizes = g.n % 8 == 0 && g.n > 0 && g.n < kMost && g.k < kMost && g.m < kMost &&
+                     (g.trans_a ? !g.trans_b && g.m % 8 == 0 && g.m > 0 : g.k > 0);
+  const bool second = (!g.a2 || (lies_well(g.a2, g.lda, 0) && lies_well(g.b2, g.ldb, g.stride))) &&
+                      (!g.gated || (lies_well(g.b2, g.ldb, g.stride) && lies_well(g.c2, g.ldc, 0) &&
+                                    lies_well(g.gated, g.ld_gated, 0)));
+  return sizes && second && lies_well(g.a, g.lda, 0) && lies_well(g.b, g.ldb, g.trans_a ? 0 : g.stride) &&
+         lies_well(g.c, g.ldc, g.trans_a ? g.stride : 0);
 }
 
 void run(const Grouped& g, const Groups& groups, int multiprocessors, cudaStream_t stream) {
@@ -415,6 +472,7 @@ void run(const Grouped& g, const Groups& groups, int multiprocessors, cudaStream
     const Groups some{groups.first.subspan(at, count), groups.rows.subspan(at, count), groups.number.subspan(at, count)};
     const Launch p = describe(g, some, clusters);
     if (g.trans_a) launch<Form::kSums>(p, stream);
+    else if (g.gated) launch<Form::kGated>(p, stream);
     else if (g.trans_b) launch<Form::kRowsTransposed>(p, stream);
     else launch<Form::kRows>(p, stream);
   }

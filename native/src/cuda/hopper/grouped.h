@@ -31,6 +31,13 @@ struct Grouped {
   int64_t bias_stride;
   float alpha, beta;
   bool relu;
+  // Without trans_a, either the product of a second pair, which lies as the first, is added to it:
+  const void* a2 = nullptr;
+  const void* b2 = nullptr;
+  // or C2 = alpha A B2 and `gated` = silu(C) C2, elementwise, of numbers as they are stored; without trans_b, beta, bias.
+  void* c2 = nullptr;
+  void* gated = nullptr;
+  int64_t ld_gated = 0;
 };
 
 /// Whether the kernel does products of that form: by their alignment, not their numbers of rows.

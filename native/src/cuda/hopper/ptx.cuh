@@ -74,11 +74,6 @@ __device__ inline void meet_consumers(uint32_t number) {
 /// Makes this thread's stores to shared memory known to tensor cores and to copies of tiles.
 __device__ inline void fence_stores() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
-/// The threads of a warpgroup meet, at a barrier of that number.
-__device__ inline void meet_warpgroup(uint32_t number) {
-  asm volatile("bar.sync %0, 128;" ::"r"(number) : "memory");
-}
-
 template <int kRegisters>
 __device__ inline void give_registers() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));

@@ -1,5 +1,6 @@
 // Elementwise functions of an expert and their derivatives.
 #include "cuda/kernels/launch.cuh"
+#include "cuda/kernels/silu.cuh"
 
 namespace schemoe::cuda {
 
@@ -36,21 +37,6 @@ struct GeluTanh {
   static __device__ float slope(float x) {
     const float t = inner(x);
     return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * kTanhScale * (1.0f + 3.0f * kTanhCubic * x * x);
-  }
-};
-
-/// kQuick: some of the last bits are wrong, which bfloat16 does not keep; a few instructions instead of
-/// so many that they and not memory would set the pace.
-template <bool kQuick>
-struct Silu {
-  static __device__ float sigmoid(float x) {
-    if constexpr (kQuick) return __fdividef(1.0f, 1.0f + __expf(-x));
-    return 1.0f / (1.0f + expf(-x));
-  }
-  static __device__ float value(float x) { return x * sigmoid(x); }
-  static __device__ float slope(float x) {
-    const float s = sigmoid(x);
-    return s * (1.0f + x * (1.0f - s));
   }
 };
 
