@@ -1,0 +1,136 @@
+// What the parts of the grouped kernel share: sizes of tiles, arguments, shared memory, and the copying of tiles.
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include "cuda/hopper/ptx.cuh"
+#include "cuda/hopper/schedule.h"
+#include "cuda/kernels/launch.cuh"
+
+namespace schemoe::cuda::hopper {
+
+constexpr uint32_t kBlocks = 2;            // of a cluster
+constexpr uint32_t kDepth = 64;            // of a stage, along k
+constexpr uint32_t kColumns = 128;         // of C, a block's
+constexpr uint32_t kTile = 64 * 128;       // bytes of a copied tile: 64 x 64 elements
+constexpr uint32_t kStageBytes = (kColumns / 64 + kWidth / 64) * kTile;
+constexpr uint32_t kStages = 4;
+constexpr uint32_t kConsumers = 2;         // warpgroups
+constexpr uint32_t kTurned = 64;           // rows of C that a warpgroup turns over at once
+constexpr uint32_t kThreads = 128 * (1 + kConsumers);
+
+/// Tiles begin at multiples of 1024 bytes, which the beginning of dynamic shared memory need not be.
+struct Shared {
+  static constexpr uint32_t kTurn = kStages * kStageBytes;
+  static constexpr uint32_t kFull = kTurn + kConsumers * 2 * kTile;
+  static constexpr uint32_t kEmpty = kFull + kStages * 8;
+  static constexpr uint32_t kBytes = kEmpty + kStages * 8;
+  static constexpr uint32_t kAlign = 1024;
+
+  uint32_t base;
+  __device__ uint32_t columns(uint32_t stage) const { return base + stage * kStageBytes; }
+  __device__ uint32_t rows(uint32_t stage) const { return columns(stage) + kColumns / 64 * kTile; }
+  /// Two areas of a consumer.
+  __device__ uint32_t turn(uint32_t consumer) const { return base + kTurn + consumer * 2 * kTile; }
+  __device__ Barrier full(uint32_t stage) const { return {base + kFull + stage * 8}; }
+  __device__ Barrier empty(uint32_t stage) const { return {base + kEmpty + stage * 8}; }
+};
+
+/// What is multiplied: the rows of a group by its B or that transposed, or by two B for a gated activation; or two
+/// matrices that are summed over the rows.
+enum class Form { kRows, kRowsTransposed, kGated, kSums };
+
+/// Arguments of a launch.
+struct Launch {
+  CUtensorMap columns[2];  // B, whose columns are those of C
+  CUtensorMap rows[2];     // A, whose rows, or of sums columns, are the rows of C
+  Schedule schedule;
+  int32_t first[kMaxGroups];
+  int32_t count[kMaxGroups];
+  int32_t number[kMaxGroups];
+  int32_t m, n, k;
+  int32_t pairs;  // of A and B, whose products are added
+  float alpha, beta;
+  bool relu;
+  bf16* c;
+  int64_t ldc, stride;
+  const bf16* bias;
+  int64_t bias_stride;
+  bf16* gate_c;  // of the second B
+  bf16* gated;
+  int64_t ld_gated;
+};
+
+/// What depends on the form: where a group's products lie and how long they are.
+template <Form kForm>
+struct Shape {
+  static constexpr bool kSummed = kForm == Form::kSums;
+  static constexpr bool kGated = kForm == Form::kGated;
+  /// Columns of C that a block has.
+  static constexpr uint32_t kWide = kGated ? kColumns / 2 : kColumns;
+  /// Whether columns of C are across k.
+  static constexpr bool kAcross = kForm != Form::kRowsTransposed;
+
+  const Launch& p;
+  __device__ uint32_t depth(uint32_t group) const { return static_cast<uint32_t>(kSummed ? p.count[group] : p.k); }
+  /// Of one pair of factors, and of all.
+  __device__ uint32_t pair_stages(uint32_t group) const { return (depth(group) + kDepth - 1) / kDepth; }
+  __device__ uint32_t stages(uint32_t group) const {
+    return pair_stages(group) * (kSummed || kGated ? 1 : static_cast<uint32_t>(p.pairs));
+  }
+  __device__ uint32_t rows(uint32_t group) const { return static_cast<uint32_t>(kSummed ? p.m : p.count[group]); }
+  __device__ bf16* result(uint32_t group, uint32_t consumer) const {
+    if constexpr (kSummed) return p.c + p.number[group] * p.stride;
+    return (kGated && consumer == 1 ? p.gate_c : p.c) + p.first[group] * p.ldc;
+  }
+  __device__ Place column_tile(uint32_t group, int32_t column, int32_t k) const {
+    if constexpr (kSummed) return {column, p.first[group] + k, 0};
+    return kAcross ? Place{column, k, p.number[group]} : Place{k, column, p.number[group]};
+  }
+  __device__ Place row_tile(uint32_t group, int32_t row, int32_t k) const {
+    return kSummed ? Place{row, p.first[group] + k, 0} : Place{k, p.first[group] + row, 0};
+  }
+};
+
+/// Where in the ring of stages.
+struct Turn {
+  uint32_t stage = 0, parity = 0;
+  __device__ void advance() {
+    if (++stage < kStages) return;
+    stage = 0;
+    parity ^= 1;
+  }
+};
+
+/// Has all tiles of the factors copied, as stages become free.
+template <Form kForm>
+__device__ void produce(const Launch& p, const Shared& shared, uint32_t cluster, uint32_t block) {
+  const Shape<kForm> shape{p};
+  Walk walk(p.schedule, cluster);
+  Tile tile;
+  Turn turn;
+  while (walk.next(tile)) {
+    const uint32_t stages = shape.stages(tile.group), pair_stages = shape.pair_stages(tile.group);
+    const uint32_t tiles = tile.width / 64;
+    const auto column = static_cast<int32_t>((tile.column * kBlocks + block) * Shape<kForm>::kWide);
+    for (uint32_t i = 0; i < stages; ++i) {
+      const uint32_t pair = i < pair_stages ? 0 : 1;
+      const auto k = static_cast<int32_t>((i - pair * pair_stages) * kDepth);
+      shared.empty(turn.stage).wait(turn.parity ^ 1);
+      const Barrier full = shared.full(turn.stage);
+      full.expect((kColumns / 64 + tiles) * kTile);
+      for (uint32_t t = 0; t < kColumns / 64; ++t) {
+        const CUtensorMap* map = &p.columns[Shape<kForm>::kGated ? t : pair];
+        const int32_t at = column + (Shape<kForm>::kGated ? 0 : static_cast<int32_t>(64 * t));
+        load_tile(shared.columns(turn.stage) + t * kTile, map, shape.column_tile(tile.group, at, k), full);
+      }
+      for (uint32_t t = block; t < tiles; t += kBlocks) {
+        load_tile_for_both(shared.rows(turn.stage) + t * kTile, &p.rows[pair],
+                           shape.row_tile(tile.group, static_cast<int32_t>(tile.row + 64 * t), k), full);
+      }
+      turn.advance();
+    }
+  }
+}
+
+}  // namespace schemoe::cuda::hopper
