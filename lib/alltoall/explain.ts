@@ -14,8 +14,11 @@ const named = (slice: Slice) => slice.buffer === "output" ? `slice ${slice.index
 
 const inFull = ({ buffer, index }: Slice) => `${buffer} slice ${index}`;
 
-/** The cause of a wrong slot of output: the first point on the way back where something is amiss. */
-export function explain(values: Values, slot: number): Fault {
+/**
+ * The cause of a wrong slot of output: the first point on the way back where something is amiss.
+ * @param belonging the value that belongs there.
+ */
+export function explain(values: Values, slot: number, belonging: number): Fault {
   const { moves } = values;
   let phase = END;
   let reader = -1;
@@ -29,16 +32,16 @@ export function explain(values: Values, slot: number): Fault {
     }
     if (value === UNWRITTEN && seen.initial) {
       const problem = phase === END
-        ? `never writes ${
-          named(slice)
-        } of its output: slice ${rank} of rank ${slice.index}'s input belongs there`
+        ? `never writes ${named(slice)} of its output: ${
+          valueText(values, belonging)
+        } belongs there`
         : `reads ${inFull(slice)}${inPhase(values, phase)} before anything is written there`;
       return { rank, problem };
     }
-    if (value >= 0) return wrong(values, expected, value);
+    if (value >= 0) return wrong(values, expected, value, belonging);
     reader = seen.moves[0];
     phase = moves.phase[reader];
-    at = moves.from[reader];
+    at = faultyAddend(values, reader);
   }
 }
 
@@ -68,23 +71,49 @@ function race(values: Values, writes: readonly number[], slice: Slice, phase: nu
       `let one of the two come after the other`;
 }
 
+/** The slot that a move reads which makes its value ambiguous or missing. */
+function faultyAddend(values: Values, move: number): number {
+  const { moves: { from, added, phase } } = values;
+  const slots = [from[move], ...added.get(move) ?? []];
+  return slots.find((slot) => values.at(slot, phase[move], move) < 0) ?? from[move];
+}
+
 function wrong(
   values: Values,
   { rank, slice }: { rank: number; slice: Slice },
   value: number,
+  belonging: number,
 ): Fault {
-  const { ranks, parts } = values.moves.slots;
-  const [source, destination] = [
-    Math.floor(value / parts / ranks),
-    Math.floor(value / parts) % ranks,
-  ];
-  const got = `slice ${destination} of rank ${source}'s input`;
-  const problem =
-    `ends with ${got} in slice ${slice.index} of its output${
-      lastWrite(values, rank, slice)
-    }, not with ` +
-    `slice ${rank} of rank ${slice.index}'s`;
-  return { rank, problem };
+  const [got, wanted] = [value, belonging].map((sum) => values.sums.terms(sum));
+  const where = `in slice ${slice.index} of its output${lastWrite(values, rank, slice)}`;
+  if (got.length === 1 && wanted.length === 1) {
+    const owner = valueText(values, belonging).replace(/ input$/, "");
+    return { rank, problem: `ends with ${valueText(values, value)} ${where}, not with ${owner}` };
+  }
+  const [more, less] = [without(got, wanted), without(wanted, got)].map((terms) =>
+    terms.map((term) => valueText(values, term)).join(", ")
+  );
+  const parts = [...(more ? [`${more} too much`] : []), ...(less ? [`${less} missing`] : [])];
+  return { rank, problem: `ends with ${parts.join(" and ")} in the sum ${where}` };
+}
+
+/** Terms of one sum that another does not have, as often as they are too many. */
+function without(terms: readonly number[], others: readonly number[]): number[] {
+  const left = [...others];
+  return terms.filter((term) => {
+    const at = left.indexOf(term);
+    if (at >= 0) left.splice(at, 1);
+    return at < 0;
+  });
+}
+
+/** A value or a sum in words. */
+function valueText({ sums, moves: { slots } }: Values, value: number): string {
+  const terms = sums.terms(value).map((term) => {
+    const { rank, index } = slots.origin(term);
+    return `slice ${index} of rank ${rank}'s input`;
+  });
+  return terms.length === 1 ? terms[0] : `the sum of ${terms.join(", ")}`;
 }
 
 function lastWrite(values: Values, rank: number, slice: Slice): string {

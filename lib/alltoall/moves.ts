@@ -1,10 +1,16 @@
 /** All that a plan moves, slice by slice over all ranks. @module */
-import type { AllToAll, Phase, Slice, Step } from "./types.ts";
-import type { Topology } from "../types.ts";
-import { partsOf, phaseName, reject } from "./plan.ts";
+import type { CollectivePhase, Reduce, Slice, Step } from "./types.ts";
+import { partsOf, phaseName, type Planned, reject } from "./plan.ts";
 
 /** Slices of scratch of all ranks together that a proof keeps track of. */
 const MOST_SLOTS = 1 << 24;
+
+/** Slices of the buffers of each rank. */
+export interface Room {
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+  readonly scratch: readonly number[];
+}
 
 /**
  * Numbers of the slots that hold one slice each: of every rank its input, output and scratch. Where an
@@ -12,15 +18,19 @@ const MOST_SLOTS = 1 << 24;
  */
 export class Slots {
   readonly #first: Int32Array;
-  /** Slots of the input, or the output, of a rank. */
-  readonly width: number;
+  /** By rank: slices of input on all ranks before it. */
+  readonly #before: Int32Array;
+  readonly ranks: number;
 
-  /** @param scratch slices of scratch of each rank. */
-  constructor(readonly ranks: number, scratch: readonly number[], readonly parts = 1) {
-    this.width = ranks * parts;
+  constructor(readonly room: Room, readonly parts = 1) {
+    const { inputs, outputs, scratch } = room;
+    const ranks = this.ranks = inputs.length;
     this.#first = new Int32Array(ranks + 1);
+    this.#before = new Int32Array(ranks + 1);
     for (let rank = 0; rank < ranks; rank++) {
-      this.#first[rank + 1] = this.#first[rank] + (2 * ranks + scratch[rank]) * parts;
+      const slices = inputs[rank] + outputs[rank] + scratch[rank];
+      this.#first[rank + 1] = this.#first[rank] + slices * parts;
+      this.#before[rank + 1] = this.#before[rank] + inputs[rank];
     }
   }
 
@@ -28,47 +38,71 @@ export class Slots {
     return this.#first[this.ranks];
   }
 
-  /** First slot of a slice. */
-  of(rank: number, { buffer, index }: Slice): number {
-    const kind = buffer === "input" ? 0 : buffer === "output" ? 1 : 2;
-    return this.#first[rank] + (kind * this.ranks + index) * this.parts;
+  /** Values there are: parts of slices of input. */
+  get values(): number {
+    return this.#before[this.ranks] * this.parts;
   }
 
-  /** The value that belongs into a slot of output: the slot of input that it comes from. */
-  belonging(rank: number, source: number, part: number): number {
-    return source * this.width + rank * this.parts + part;
+  /** First slot of a slice. */
+  of(rank: number, { buffer, index }: Slice): number {
+    const { inputs, outputs } = this.room;
+    const own = buffer === "input"
+      ? 0
+      : buffer === "output"
+      ? inputs[rank]
+      : inputs[rank] + outputs[rank];
+    return this.#first[rank] + (own + index) * this.parts;
+  }
+
+  /** The value of a part of a slice of input: its number among all. */
+  value(rank: number, index: number, part: number): number {
+    return (this.#before[rank] + index) * this.parts + part;
+  }
+
+  /** The slice of input that a value is a part of. */
+  origin(value: number): { readonly rank: number; readonly index: number; readonly part: number } {
+    const slice = Math.floor(value / this.parts);
+    const rank = last(this.#before, slice);
+    return { rank, index: slice - this.#before[rank], part: value % this.parts };
   }
 
   /** The inverse of {@linkcode of}, with the part of the slice. */
   where(slot: number): { readonly rank: number; readonly slice: Slice; readonly part: number } {
-    let rank = 0;
-    for (let above = this.ranks; above - rank > 1;) {
-      const middle = (rank + above) >> 1;
-      if (this.#first[middle] <= slot) rank = middle;
-      else above = middle;
-    }
+    const rank = last(this.#first, slot);
     const within = slot - this.#first[rank];
     const at = Math.floor(within / this.parts);
-    const kind = Math.min(2, Math.floor(at / this.ranks));
-    return {
-      rank,
-      part: within % this.parts,
-      slice: {
-        buffer: (["input", "output", "scratch"] as const)[kind],
-        index: at - kind * this.ranks,
-      },
-    };
+    const { inputs, outputs } = this.room;
+    const ends = [inputs[rank], inputs[rank] + outputs[rank]];
+    const slice: Slice = at < ends[0]
+      ? { buffer: "input", index: at }
+      : at < ends[1]
+      ? { buffer: "output", index: at - ends[0] }
+      : { buffer: "scratch", index: at - ends[1] };
+    return { rank, part: within % this.parts, slice };
   }
+}
+
+/** The last index whose number is at most `value`, of rising numbers; of equal ones the last. */
+function last(numbers: Int32Array, value: number): number {
+  let low = 0;
+  for (let above = numbers.length - 1; above - low > 1;) {
+    const middle = (low + above) >> 1;
+    if (numbers[middle] <= value) low = middle;
+    else above = middle;
+  }
+  return low;
 }
 
 /** Moves of single slices, or of single parts where slices are cut, numbered consecutively within a step. */
 export interface Moves {
   readonly slots: Slots;
-  readonly phases: readonly Phase[];
+  readonly phases: readonly CollectivePhase[];
   readonly phase: Int32Array;
   /** Slots read and written. */
   readonly from: Int32Array;
   readonly to: Int32Array;
+  /** Slots that a move of a sum reads besides `from`; absent for what only moves. */
+  readonly added: ReadonlyMap<number, Int32Array>;
   /** By `phase * ranks + rank`: of each step the number of its first move. */
   readonly first: readonly Int32Array[];
 }
@@ -78,11 +112,11 @@ export interface Moves {
  * @throws {SchemoeError} when a send has no receive, or one of another number of slices.
  */
 export function movesOf(
-  algorithm: AllToAll,
-  topology: Topology,
-  plan: (rank: number) => readonly Phase[],
+  algorithm: Planned,
+  room: Omit<Room, "scratch">,
+  plan: (rank: number) => readonly CollectivePhase[],
 ): Moves {
-  const { ranks } = topology;
+  const ranks = room.inputs.length;
   const plans = Array.from({ length: ranks }, (_, rank) => plan(rank));
   const scratch = plans.map(scratchSlices);
   if (scratch.reduce((sum, count) => sum + count, 0) > MOST_SLOTS) {
@@ -94,7 +128,8 @@ export function movesOf(
     );
   }
   const parts = partsOf(algorithm);
-  const slots = new Slots(ranks, scratch, parts);
+  const slots = new Slots({ ...room, scratch }, parts);
+  const added = new Map<number, Int32Array>();
   const phase: number[] = [];
   const from: number[] = [];
   const to: number[] = [];
@@ -111,6 +146,7 @@ export function movesOf(
         let source = rank;
         let slice: Slice;
         if (step.kind === "copy") slice = step.from;
+        else if (step.kind === "reduce") slice = step.from[0];
         else {
           source = step.peer;
           const k = sends.get(source * ranks + rank)?.shift();
@@ -139,7 +175,11 @@ export function movesOf(
         const begin = slots.of(source, slice);
         const end = slots.of(rank, step.to);
         const [first, last] = step.part ?? [0, (slice.count ?? 1) * parts];
+        const others = step.kind === "reduce"
+          ? step.from.slice(1).map((addend) => slots.of(rank, addend))
+          : [];
         for (let k = first; k < last; k++) {
+          if (others.length) added.set(phase.length, Int32Array.from(others, (slot) => slot + k));
           phase.push(index);
           from.push(begin + k);
           to.push(end + k);
@@ -160,27 +200,41 @@ export function movesOf(
     phase: numbers(phase),
     from: numbers(from),
     to: numbers(to),
+    added,
     first,
   };
 }
 
 /** Slices of scratch that a plan names. */
-export function scratchSlices(phases: readonly Phase[]): number {
+export function scratchSlices(phases: readonly CollectivePhase[]): number {
   let most = 0;
   for (const { steps } of phases) {
     for (const step of steps) {
-      if (step.kind !== "receive") most = Math.max(most, scratchEnd(step.from));
-      if (step.kind !== "send") most = Math.max(most, scratchEnd(step.to));
+      for (const slice of slicesOf(step)) most = Math.max(most, scratchEnd(slice));
     }
   }
   return most;
+}
+
+/** Slices that a step names on its own rank. */
+function slicesOf(step: Step | Reduce): readonly Slice[] {
+  switch (step.kind) {
+    case "copy":
+      return [step.from, step.to];
+    case "send":
+      return [step.from];
+    case "receive":
+      return [step.to];
+    case "reduce":
+      return [...step.from, step.to];
+  }
 }
 
 const scratchEnd = ({ buffer, index, count = 1 }: Slice) =>
   buffer === "scratch" ? index + count : 0;
 
 /** By `sender * ranks + receiver`: positions of the sends in the sender's steps. */
-function sendsOf(steps: readonly (readonly Step[])[], ranks: number): Map<number, number[]> {
+function sendsOf(steps: readonly Steps[], ranks: number): Map<number, number[]> {
   const sends = new Map<number, number[]>();
   for (let rank = 0; rank < ranks; rank++) {
     for (let i = 0; i < steps[rank].length; i++) {
@@ -195,16 +249,18 @@ function sendsOf(steps: readonly (readonly Step[])[], ranks: number): Map<number
   return sends;
 }
 
+type Steps = CollectivePhase["steps"];
+
 function unmet(
-  algorithm: AllToAll,
-  steps: readonly (readonly Step[])[],
-  phase: Phase,
+  algorithm: Planned,
+  steps: readonly Steps[],
+  phase: CollectivePhase,
   from: number,
   to: number,
 ): never {
   const times = (rank: number, kind: Step["kind"], peer: number) => {
     const count =
-      steps[rank].filter((step) => step.kind === kind && step.kind !== "copy" && step.peer === peer)
+      steps[rank].filter((step) => step.kind === kind && "peer" in step && step.peer === peer)
         .length;
     return `${count} ${count === 1 ? "time" : "times"}`;
   };

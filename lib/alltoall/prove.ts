@@ -1,9 +1,9 @@
 /** Proof that a plan is an all-to-all, before anything runs. @module */
-import type { AllToAll, Phase, TrafficMatrix } from "./types.ts";
+import type { AllToAll, Collective, CollectivePhase, Phase, TrafficMatrix } from "./types.ts";
 import type { Topology } from "../types.ts";
 import { explain } from "./explain.ts";
 import { type Moves, movesOf } from "./moves.ts";
-import { checkedPlans, partsOf, phaseName, reject } from "./plan.ts";
+import { checkedPlans, collectivePlans, partsOf, phaseName, type Planned, reject } from "./plan.ts";
 import { AMBIGUOUS, END, Values } from "./values.ts";
 
 /** A plan that is known to be right. */
@@ -62,26 +62,14 @@ export function provePlans(
 ): Proof {
   const { ranks } = topology;
   const parts = partsOf(algorithm);
-  const moves = movesOf(algorithm, topology, plan);
-  const values = new Values(moves);
-  const faults: number[] = [];
-  for (let rank = 0; rank < ranks; rank++) {
-    for (let source = 0; source < ranks; source++) {
-      const slot = moves.slots.of(rank, { buffer: "output", index: source });
-      for (let part = 0; part < parts; part++) {
-        if (values.at(slot + part, END) !== moves.slots.belonging(rank, source, part)) {
-          faults.push(slot + part);
-        }
-      }
-    }
-  }
-  if (faults.length) {
-    // A race explains more than the slice that is missing elsewhere because of it.
-    const worst = faults.find((slot) => values.at(slot, END) === AMBIGUOUS) ??
-      faults.find((slot) => values.at(slot, END) >= 0) ?? faults[0];
-    const { rank, problem } = explain(values, worst);
-    reject(algorithm, rank, problem);
-  }
+  const all = Array.from({ length: ranks }, () => ranks);
+  const moves = movesOf(algorithm, { inputs: all, outputs: all }, plan);
+  const { slots } = moves;
+  const values = provedValues(
+    algorithm,
+    moves,
+    (rank, source, part) => slots.value(source, rank, part),
+  );
   const carried = (rank: number, phase: number) => {
     const first = moves.first[phase * ranks + rank];
     if (parts === 1) return (step: number, slice: number) => values.moved[first[step] + slice];
@@ -113,6 +101,107 @@ export function provePlans(
   };
 }
 
+/**
+ * The values of a plan that brings what belongs there into every slot of output.
+ * @param belonging the value of a part of a slice of output.
+ * @throws {SchemoeError} naming rank, phase and slice of the first fault.
+ */
+function provedValues(
+  algorithm: Planned,
+  moves: Moves,
+  belonging: (rank: number, index: number, part: number, values: Values) => number,
+): Values {
+  const { slots, slots: { ranks, parts, room } } = moves;
+  const values = new Values(moves);
+  const faults: number[] = [];
+  for (let rank = 0; rank < ranks; rank++) {
+    for (let index = 0; index < room.outputs[rank]; index++) {
+      const slot = slots.of(rank, { buffer: "output", index });
+      for (let part = 0; part < parts; part++) {
+        if (values.at(slot + part, END) !== belonging(rank, index, part, values)) {
+          faults.push(slot + part);
+        }
+      }
+    }
+  }
+  if (faults.length === 0) return values;
+  // A race explains more than the slice that is missing elsewhere because of it.
+  const worst = faults.find((slot) => values.at(slot, END) === AMBIGUOUS) ??
+    faults.find((slot) => values.at(slot, END) >= 0) ?? faults[0];
+  const expected = slots.where(worst);
+  const { rank, problem } = explain(
+    values,
+    worst,
+    belonging(expected.rank, expected.slice.index, expected.part, values),
+  );
+  return reject(algorithm, rank, problem);
+}
+
+/** A collective whose plans are known to be right. */
+export interface CollectiveProof {
+  readonly name: string;
+  readonly ranks: number;
+  /** Moves of single slices, or parts of slices, over all ranks; a sum is one. */
+  readonly moves: number;
+  readonly plans: readonly (readonly CollectivePhase[])[];
+  /**
+   * For the steps of a rank in a phase: one of the slices of input that the k-th slice of a step holds, or a sum of
+   * which it is a term; undefined where no output depends on it.
+   */
+  carried(
+    at: { readonly rank: number; readonly phase: number; readonly step: number },
+    k?: number,
+  ): readonly [rank: number, input: number] | undefined;
+}
+
+/**
+ * Proves by a symbolic run over all ranks that each slice of output ends as the sum of its terms, each added exactly
+ * once, in whatever order the engine runs what is unordered: as {@linkcode proveAllToAll} does, with sums.
+ *
+ * ```ts
+ * import { topology } from "@schemoe/lab";
+ * import { input, output, proveCollective, receive, reduce, scratch, send } from "@schemoe/lab/alltoall";
+ * const world = topology({ nodes: 1, ranksPerNode: 2 });
+ * const proof = proveCollective({
+ *   name: "reduce to rank 0",
+ *   inputs: () => 1,
+ *   outputs: (rank) => rank === 0 ? 1 : 0,
+ *   terms: () => [[0, 0], [1, 0]],
+ *   plan: ({ rank }) => [
+ *     { lane: "intra", steps: [rank ? send(input(0), 0) : receive(scratch(0), 1)] },
+ *     { lane: "compute", steps: rank ? [] : [reduce([input(0), scratch(0)], output(0))] },
+ *   ],
+ * }, world);
+ * console.assert(proof.moves === 2);
+ * ```
+ * @throws {SchemoeError} naming rank, phase and slice of the first fault.
+ */
+export function proveCollective(collective: Collective, topology: Topology): CollectiveProof {
+  const plans = collectivePlans(collective, topology);
+  const of = (count: (rank: number) => number) => plans.map((_, rank) => count(rank));
+  const room = { inputs: of(collective.inputs), outputs: of(collective.outputs) };
+  const moves = movesOf(collective, room, (rank) => plans[rank]);
+  const { slots, slots: { parts, ranks } } = moves;
+  const values = provedValues(collective, moves, (rank, index, part, { sums }) => {
+    const terms = collective.terms(rank, index);
+    return sums.of(terms.map(([source, input]) => slots.value(source, input, part)));
+  });
+  return {
+    name: collective.name,
+    ranks,
+    moves: moves.phase.length,
+    plans,
+    carried({ rank, phase, step }, k = 0) {
+      const { part = [0, parts] } = plans[rank][phase].steps[step];
+      const move = moves.first[phase * ranks + rank][step] + k * (part[1] - part[0]);
+      const value = values.moved[move];
+      if (value < 0) return undefined;
+      const { rank: source, index } = slots.origin(values.sums.terms(value)[0]);
+      return [source, index];
+    },
+  };
+}
+
 /** Slice of a part; what no output depends on stays negative. */
 const sliceOf = (value: number, parts: number) => value < 0 ? value : Math.floor(value / parts);
 
@@ -122,7 +211,5 @@ function belongs({ slots }: Moves, slot: number, value: number): boolean {
   const { rank, slice: { buffer, index }, part } = slots.where(slot);
   return buffer === "scratch" ||
     value ===
-      (buffer === "input"
-        ? slots.belonging(index, rank, part)
-        : slots.belonging(rank, index, part));
+      (buffer === "input" ? slots.value(rank, index, part) : slots.value(index, rank, part));
 }

@@ -1,5 +1,5 @@
 /** Short words to write all-to-all plans with. @module */
-import type { Slice, Step } from "./types.ts";
+import type { Reduce, Slice, Step } from "./types.ts";
 
 /** Names a slice, or `count` consecutive ones from `index` on. */
 export type SliceOf = (index: number, count?: number) => Slice;
@@ -23,3 +23,5 @@ export const copy = (from: Slice, to: Slice): Step => ({ kind: "copy", from, to 
 export const send = (from: Slice, peer: number): Step => ({ kind: "send", from, peer });
 /** The other side of {@linkcode send}. */
 export const receive = (to: Slice, peer: number): Step => ({ kind: "receive", to, peer });
+/** Writes the sum of slices of a rank, in their order. */
+export const reduce = (from: readonly Slice[], to: Slice): Reduce => ({ kind: "reduce", from, to });

@@ -1,5 +1,5 @@
 /** The interface of all-to-all algorithms: slices, steps and phases. @module */
-import type { Topology } from "../types.ts";
+import type { Lane, Topology } from "../types.ts";
 
 /** `count` (default 1) consecutive slices of a buffer of an all-to-all. */
 export interface Slice {
@@ -58,4 +58,37 @@ export interface AllToAll {
 export interface TrafficMatrix {
   readonly ranks: number;
   bytes(source: number, destination: number): number;
+}
+
+/**
+ * Writes the sum of slices of a rank, added in the order of `from`, so that its bits are known. With a `part` only
+ * that sub-range of each is added.
+ */
+export interface Reduce {
+  readonly kind: "reduce";
+  readonly from: readonly Slice[];
+  readonly to: Slice;
+  readonly part?: readonly [number, number];
+}
+
+/** Steps of a rank in a phase of a collective: transfers and copies on a lane of links, sums on that of computation. */
+export interface CollectivePhase extends Omit<Phase, "lane" | "steps"> {
+  readonly lane: Lane;
+  readonly steps: readonly (Step | Reduce)[];
+}
+
+/**
+ * An exchange in which a slice may be wanted by several ranks, and an output may be a sum of several slices: what an
+ * all-to-all is to one slice for each pair of ranks. Its plans are proven like those, see `proveCollective`.
+ */
+export interface Collective {
+  readonly name: string;
+  /** Equal parts into which its steps may cut a slice; default 1. */
+  readonly parts?: number;
+  /** Slices of the input, and of the output, of a rank. */
+  inputs(rank: number): number;
+  outputs(rank: number): number;
+  /** The slices of input whose sum belongs into a slice of output: rank and index of each; of one it is a copy. */
+  terms(rank: number, output: number): readonly (readonly [rank: number, input: number])[];
+  plan(at: { readonly rank: number; readonly topology: Topology }): readonly CollectivePhase[];
 }

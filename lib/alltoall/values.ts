@@ -27,14 +27,18 @@ export class Values {
   readonly #order: PhaseOrder;
   readonly #initial: Int32Array;
   #raced = false;
+  readonly sums: Sums;
 
   constructor(readonly moves: Moves) {
-    const { phase, from, to, slots } = moves;
+    const { phase, from, to, slots, added } = moves;
+    this.sums = new Sums(slots.values);
     this.#order = new PhaseOrder(moves);
     this.#initial = new Int32Array(slots.count).fill(UNWRITTEN);
     for (let rank = 0; rank < slots.ranks; rank++) {
       const begin = slots.of(rank, { buffer: "input", index: 0 });
-      for (let i = 0; i < slots.width; i++) this.#initial[begin + i] = rank * slots.width + i;
+      const own = slots.value(rank, 0, 0);
+      const end = slots.room.inputs[rank] * slots.parts;
+      for (let i = 0; i < end; i++) this.#initial[begin + i] = own + i;
     }
     this.#begin = new Int32Array(slots.count + 1);
     for (const slot of to) this.#begin[slot + 1]++;
@@ -47,7 +51,10 @@ export class Values {
     for (let changed = true; changed;) {
       changed = false;
       for (let move = 0; move < to.length; move++) {
-        const value = this.at(from[move], phase[move], move);
+        let value = this.at(from[move], phase[move], move);
+        for (const slot of added.get(move) ?? []) {
+          value = this.sums.add(value, this.at(slot, phase[move], move));
+        }
         changed ||= this.#raced && value !== this.moved[move];
         this.moved[move] = value;
       }
@@ -106,6 +113,46 @@ export class Values {
       if (this.#order.before(from, between) && this.#order.before(between, phase)) return true;
     }
     return false;
+  }
+}
+
+/** Terms of a sum that are kept, at most: more can only come of a sum that reads itself. */
+const MOST_TERMS = 1 << 16;
+
+/** Numbers of sums of values, after those of the values: which terms, not in which order, since any order is right. */
+export class Sums {
+  readonly #numbers = new Map<string, number>();
+  readonly #terms: (readonly number[])[] = [];
+
+  /** @param values there are. */
+  constructor(readonly values: number) {}
+
+  /** The terms of a value or sum, rising. */
+  terms(value: number): readonly number[] {
+    return value < this.values ? [value] : this.#terms[value - this.values];
+  }
+
+  /** The number of a sum. */
+  of(terms: readonly number[]): number {
+    if (terms.length === 1) return terms[0];
+    const rising = terms.toSorted((a, b) => a - b);
+    const key = rising.join();
+    let number = this.#numbers.get(key);
+    if (number === undefined) {
+      number = this.values + this.#terms.push(rising) - 1;
+      this.#numbers.set(key, number);
+    }
+    return number;
+  }
+
+  /** The sum of two; of what is not known, not written or ambiguous it is that. */
+  add(a: number, b: number): number {
+    if (a < 0 || b < 0) {
+      if (a === UNKNOWN || b === UNKNOWN) return UNKNOWN;
+      return a === UNWRITTEN || b === UNWRITTEN ? UNWRITTEN : AMBIGUOUS;
+    }
+    const terms = [...this.terms(a), ...this.terms(b)];
+    return terms.length > MOST_TERMS ? AMBIGUOUS : this.of(terms);
   }
 }
 

@@ -16,6 +16,7 @@ export { backwardGraph, type BackwardPassOptions } from "./backward.ts";
 export { wireBytes } from "./wire.ts";
 export { type PhaseTimes, type StageTimes, timedGraph, type TimedOptions } from "./timed.ts";
 export { addAllReduce } from "./reduce.ts";
+export { addCollective, type CollectiveExchange } from "./collective.ts";
 export { type Segment, segmentsOf, type StackedSegment, stackGraph } from "./stack.ts";
 export type { Attention, StackShape } from "./layers.ts";
 export type { RaggedSlices, Slices } from "./transfers.ts";

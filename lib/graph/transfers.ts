@@ -158,7 +158,11 @@ export function scratchOf(
 const PART_ALIGNMENT = 16;
 
 /** Where the part of a slice that a step moves begins, and its bytes; both sides cut alike. */
-function cut({ part }: Step, sliceBytes: number, parts: number): { begin: number; bytes: number } {
+export function cut(
+  { part }: { readonly part?: readonly [number, number] },
+  sliceBytes: number,
+  parts: number,
+): { begin: number; bytes: number } {
   if (!part) return { begin: 0, bytes: sliceBytes };
   const at = (number: number) =>
     number === parts

@@ -30,4 +30,5 @@ export {
   trafficOfPlacement,
 } from "../placements/mod.ts";
 export { megatronTrace, parseMegatronTrace, type TracedRouting } from "./megatron.ts";
+export { type RoutedGroup, tokenGroups } from "./token_groups.ts";
 export { recordedRouting, type Recording } from "./recorded.ts";

@@ -33,6 +33,13 @@ export {
   type JointOptions,
   type JointRow,
 } from "./balancing/joint.ts";
+export {
+  compareDispatch,
+  type Copies,
+  type DispatchRow,
+  nodeCombineProgram,
+  nodeDispatchProgram,
+} from "./balancing/node_aware.ts";
 export { type ReplayOptions, replayRouting, type ReplayRow } from "./balancing/replay.ts";
 export { allToAllSizes, type AllToAllSizesOptions } from "./sizes/study.ts";
 export type { AllToAllSizeRow, AllToAllSizes, Win } from "./sizes/result.ts";

@@ -1,5 +1,6 @@
 /** An executor of plans that runs unordered phases in random order, slice by slice: the oracle of the proof. */
-import type { Phase, Slice } from "../../mod.ts";
+import type { Slice } from "../../mod.ts";
+import type { Collective, CollectivePhase } from "../../lib/alltoall/mod.ts";
 
 /** Random numbers from 0 to 1 that a seed determines (mulberry32). */
 export function generator(seed: number): () => number {
@@ -15,15 +16,37 @@ export function generator(seed: number): () => number {
 /** What can be done next: a phase of a rank begins, or one slice is moved. */
 type Action = () => void;
 
+/** A slice that is moved, or slices that are added, and where the result goes. */
+interface Move {
+  readonly from: [number, Slice];
+  readonly added?: readonly Slice[];
+  readonly to: [number, Slice];
+}
+
+/** What an all-to-all must do, as a collective. */
+const allToAll = (ranks: number): Goal => ({
+  inputs: () => ranks,
+  outputs: () => ranks,
+  terms: (rank, from) => [[from, rank]],
+});
+
+type Goal = Pick<Collective, "inputs" | "outputs" | "terms">;
+
+/** Sums in one order, whatever the order of their terms. */
+const sum = (terms: readonly string[]) => terms.flatMap((term) => term.split("+")).sort().join("+");
+
 /** Plans of all ranks, taken apart once and run many times. */
 export class Interleaver {
   readonly #ranks: number;
   /** Of each phase: its moves of single slices, with the ranks whose phase must have begun. */
-  readonly #moves: { from: [number, Slice]; to: [number, Slice] }[][] = [];
+  readonly #moves: Move[][] = [];
   /** Why nobody could run it. */
   readonly broken: string | undefined;
 
-  constructor(readonly plans: readonly (readonly Phase[])[]) {
+  constructor(
+    readonly plans: readonly (readonly CollectivePhase[])[],
+    readonly goal: Goal = allToAll(plans.length),
+  ) {
     this.#ranks = plans.length;
     try {
       for (const phase of plans[0].keys()) this.#moves.push(this.#collect(phase));
@@ -36,9 +59,10 @@ export class Interleaver {
   run(random: () => number): boolean {
     if (this.broken) return false;
     const ranks = this.#ranks;
+    const { goal } = this;
     const content = (rank: number) => ({
-      input: Array.from({ length: ranks }, (_, to) => `${rank}->${to}`),
-      output: Array.from({ length: ranks }, (_, i) => `old output ${rank} ${i}`),
+      input: Array.from({ length: goal.inputs(rank) }, (_, to) => `${rank}->${to}`),
+      output: Array.from({ length: goal.outputs(rank) }, (_, i) => `old output ${rank} ${i}`),
       scratch: [] as string[],
     });
     const buffers = this.plans.map((_, rank) => content(rank));
@@ -73,12 +97,13 @@ export class Interleaver {
     };
     const begin = (rank: number, phase: number) => {
       begun[rank][phase] = true;
-      for (const { from, to } of this.#moves[phase]) {
+      for (const { from, added = [], to } of this.#moves[phase]) {
         const [source, target] = [from[0], to[0]];
         const concerns = source === rank || target === rank;
         if (!concerns || !begun[source][phase] || !begun[target][phase]) continue;
         offer(() => {
-          buffers[target][to[1].buffer][to[1].index] = read(from);
+          const terms = [from[1], ...added].map((slice) => read([source, slice]));
+          buffers[target][to[1].buffer][to[1].index] = sum(terms);
           left[source][phase]--;
           if (target !== source) left[target][phase]--;
           finish(source, phase);
@@ -98,18 +123,22 @@ export class Interleaver {
     }
     const finished = done.every((phases) => phases.every((phase) => phase));
     return finished &&
-      buffers.every(({ output }, to) => output.every((value, from) => value === `${from}->${to}`));
+      buffers.every(({ output }, rank) =>
+        output.every((value, i) =>
+          value === sum(goal.terms(rank, i).map(([from, index]) => `${from}->${index}`))
+        )
+      );
   }
 
   #collect(phase: number) {
-    const moves: { from: [number, Slice]; to: [number, Slice] }[] = [];
+    const moves: Move[] = [];
     const sends = new Map<string, Slice[]>();
     const add = (source: number, from: Slice, target: number, to: Slice) => {
       if ((from.count ?? 1) !== (to.count ?? 1)) throw new Error("sizes differ");
       for (let k = 0; k < (from.count ?? 1); k++) {
         moves.push({
-          from: [source, this.#inside({ buffer: from.buffer, index: from.index + k })],
-          to: [target, this.#inside({ buffer: to.buffer, index: to.index + k })],
+          from: [source, this.#inside(source, { buffer: from.buffer, index: from.index + k })],
+          to: [target, this.#inside(target, { buffer: to.buffer, index: to.index + k })],
         });
       }
     };
@@ -125,7 +154,10 @@ export class Interleaver {
       for (const step of phases[phase].steps) {
         if (step.kind === "send") continue;
         if (step.kind === "copy") add(rank, step.from, rank, step.to);
-        else {
+        else if (step.kind === "reduce") {
+          const [first, ...added] = step.from.map((slice) => this.#inside(rank, slice));
+          moves.push({ from: [rank, first], added, to: [rank, this.#inside(rank, step.to)] });
+        } else {
           const from = sends.get(`${step.peer} ${rank}`)?.shift();
           if (!from) throw new Error("waits for ever for a send");
           add(step.peer, from, rank, step.to);
@@ -138,8 +170,10 @@ export class Interleaver {
     return moves;
   }
 
-  #inside(slice: Slice): Slice {
-    if (slice.index < 0 || (slice.buffer !== "scratch" && slice.index >= this.#ranks)) {
+  #inside(rank: number, slice: Slice): Slice {
+    const { inputs, outputs } = this.goal;
+    const limits = { input: inputs(rank), output: outputs(rank), scratch: Infinity };
+    if (slice.index < 0 || slice.index >= limits[slice.buffer]) {
       throw new Error("out of range");
     }
     return slice;

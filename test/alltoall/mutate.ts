@@ -3,6 +3,9 @@ import type { Phase, Slice, Step } from "../../mod.ts";
 
 type Plans = Phase[][];
 
+/** Kind of a step of collectives; what is done to its result is done to that of others. */
+const SUM = "reduce";
+
 /** One change, with its name. */
 export interface Mutant {
   readonly kind: string;
@@ -28,7 +31,7 @@ export function mutate(
   const steps = at.steps;
   /** The other side of a send or receive. */
   const other = () => {
-    if (step.kind === "copy") return undefined;
+    if (!("peer" in step)) return undefined;
     const kth =
       steps.slice(0, at.index).filter((s) => s.kind === step.kind && s.peer === step.peer).length;
     const theirs = plans[step.peer][phase].steps as Step[];
@@ -38,7 +41,9 @@ export function mutate(
     return matching[kth] && { steps: theirs, index: theirs.indexOf(matching[kth]) };
   };
   const slice = (of: Step) =>
-    (of.kind === "receive" || (of.kind === "copy" && random() < 0.5) ? "to" : "from") as "from";
+    (SUM === (of.kind as string) || of.kind === "receive" || (of.kind === "copy" && random() < 0.5)
+      ? "to"
+      : "from") as "from";
   const change = (of: Step, edit: (slice: Slice) => Slice): Step => {
     const side = slice(of);
     return { ...of, [side]: edit((of as unknown as Record<string, Slice>)[side]) } as Step;
@@ -59,7 +64,7 @@ export function mutate(
       peer.steps.splice(peer.index, 0, structuredClone(peer.steps[peer.index]));
     },
     "redirect to another rank"() {
-      if (step.kind === "copy" || plans.length < 3) return false;
+      if (!("peer" in step) || plans.length < 3) return false;
       steps[at.index] = { ...step, peer: below(plans.length) };
     },
     "redirect to another buffer"() {
