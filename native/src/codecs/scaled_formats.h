@@ -14,17 +14,21 @@ struct Scale {
   uint32_t stored;
 };
 
-/// The random word of a value: a pure function of seed, token and column.
-SCHEMOE_BOTH uint32_t random_word(uint64_t seed, uint64_t token, int64_t column) {
+/// The random words of the four columns from `column` on, a multiple of four: a pure function of seed, token and column.
+SCHEMOE_INLINE normals::Random random_block(uint64_t seed, uint64_t token, int64_t column) {
   constexpr uint32_t kCodec = 0x636f6465u;  // apart from the numbers of tensors
-  const auto block = static_cast<uint32_t>(column / normals::kBlock);
-  const auto words = normals::block_words(seed, token, block, kCodec);
+  return normals::block_words(seed, token, static_cast<uint32_t>(column / normals::kBlock), kCodec);
+}
+
+/// The random word of a value.
+SCHEMOE_BOTH uint32_t random_word(uint64_t seed, uint64_t token, int64_t column) {
+  const auto words = random_block(seed, token, column);
   const auto at = static_cast<uint32_t>(column) % normals::kBlock;
   return at < 2 ? (at == 0 ? words.word[0] : words.word[1]) : (at == 2 ? words.word[2] : words.word[3]);
 }
 
 /// In [0, 1), 24 bits.
-SCHEMOE_BOTH float fraction_of(uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
+SCHEMOE_BOTH float fraction_of(uint32_t word) { return static_cast<float>(static_cast<int32_t>(word >> 8)) * 0x1p-24f; }
 
 SCHEMOE_BOTH float rounded_down(float x) {
 #ifdef __CUDA_ARCH__
@@ -62,14 +66,18 @@ SCHEMOE_BOTH uint32_t small_float(float y, uint32_t most, bool random, uint32_t 
   return code < most ? code : most;
 }
 
-/// The value of such a code.
+/// Bits of the value of such a code. Choices are between bits, since one between results of floating-point
+/// arithmetic would be a branch, which keeps loops from vectors.
 template <int kMantissa, int kBias>
-SCHEMOE_BOTH float small_value(uint32_t code) {
+SCHEMOE_BOTH uint32_t small_value(uint32_t code) {
   constexpr uint32_t kUnit = static_cast<uint32_t>(127 - kMantissa - kBias + 1) << 23;
-  const float low = static_cast<float>(static_cast<int32_t>(code)) * float_of(kUnit);
-  const float high = float_of((code << (23 - kMantissa)) + (static_cast<uint32_t>(127 - kBias) << 23));
+  const uint32_t low = bits_of(static_cast<float>(static_cast<int32_t>(code)) * float_of(kUnit));
+  const uint32_t high = (code << (23 - kMantissa)) + (static_cast<uint32_t>(127 - kBias) << 23);
   return code < (1u << kMantissa) ? low : high;
 }
+
+/// The value, or 0 in place of one that is not finite.
+SCHEMOE_BOTH float finite_or_zero(float x) { return float_of(finite(x) ? bits_of(x) : 0); }
 
 /// float32 scales: the largest magnitude becomes `kMost`.
 template <int kMost>
@@ -101,11 +109,12 @@ struct Fp8 {
   static SCHEMOE_BOTH float stored(uint32_t bits) { return float_of(bits); }
   static SCHEMOE_BOTH uint32_t code(float x, const Scale& s, bool random, uint32_t word) {
     const uint32_t sign = bits_of(x) >> 24 & 0x80u;
-    return sign | (finite(x) ? small_float<3, 7>(x * s.inverse, 0x7e, random, word) : 0x7fu);
+    const uint32_t magnitude = small_float<3, 7>(x * s.inverse, 0x7e, random, word);
+    return sign | (finite(x) ? magnitude : 0x7fu);
   }
   static SCHEMOE_BOTH float value(uint32_t code) {
-    const float magnitude = (code & 0x7fu) == 0x7fu ? float_of(kNan) : small_value<3, 7>(code & 0x7fu);
-    return code & 0x80u ? -magnitude : magnitude;
+    const uint32_t number = small_value<3, 7>(code & 0x7fu);
+    return float_of((code & 0x80u) << 24 | ((code & 0x7fu) == 0x7fu ? kNan : number));
   }
 };
 
@@ -117,12 +126,12 @@ struct E5m2 {
   static SCHEMOE_BOTH uint32_t code(float x, const Scale& s, bool random, uint32_t word) {
     const uint32_t sign = bits_of(x) >> 24 & 0x80u;
     const uint32_t odd = magnitude_of(x) == kInfinity ? 0x7cu : 0x7eu;
-    return sign | (finite(x) ? small_float<2, 15>(x * s.inverse, 0x7b, random, word) : odd);
+    const uint32_t magnitude = small_float<2, 15>(x * s.inverse, 0x7b, random, word);
+    return sign | (finite(x) ? magnitude : odd);
   }
   static SCHEMOE_BOTH float value(uint32_t code) {
-    const uint32_t m = code & 0x7fu;
-    const float magnitude = m < 0x7cu ? small_value<2, 15>(m) : float_of(m == 0x7cu ? kInfinity : kNan);
-    return code & 0x80u ? -magnitude : magnitude;
+    const uint32_t m = code & 0x7fu, number = small_value<2, 15>(m);
+    return float_of((code & 0x80u) << 24 | (m < 0x7cu ? number : m == 0x7cu ? kInfinity : kNan));
   }
 };
 
@@ -142,20 +151,16 @@ struct Mxfp4 {
   }
   static SCHEMOE_BOTH float stored(uint32_t bits) { return power_value(bits); }
   static SCHEMOE_BOTH uint32_t code(float x, const Scale& s, bool random, uint32_t word) {
-    if (!finite(x)) return 0;
-    return (bits_of(x) >> 28 & 8u) | small_float<1, 1>(x * s.inverse, 7, random, word);
+    const uint32_t number = (bits_of(x) >> 28 & 8u) | small_float<1, 1>(x * s.inverse, 7, random, word);
+    return finite(x) ? number : 0;
   }
-  static SCHEMOE_BOTH float value(uint32_t code) {
-    const float magnitude = small_value<1, 1>(code & 7u);
-    return code & 8u ? -magnitude : magnitude;
-  }
+  static SCHEMOE_BOTH float value(uint32_t code) { return float_of((code & 8u) << 28 | small_value<1, 1>(code & 7u)); }
 };
 
 /// Integers from -kMost to kMost.
 template <int kMost>
 SCHEMOE_BOTH int32_t integer_code(float x, const Scale& s, bool random, uint32_t word) {
-  if (!finite(x)) return 0;
-  const float y = x * s.inverse;
+  const float y = finite_or_zero(x) * s.inverse;
   const float level = random ? rounded_down(y + fraction_of(word)) : rounded(y);
   const float high = level < kMost ? level : kMost;
   return static_cast<int32_t>(high > -kMost ? high : -kMost);
