@@ -43,6 +43,8 @@ export {
 export { type ReplayOptions, replayRouting, type ReplayRow } from "./balancing/replay.ts";
 export { allToAllSizes, type AllToAllSizesOptions } from "./sizes/study.ts";
 export type { AllToAllSizeRow, AllToAllSizes, Win } from "./sizes/result.ts";
+export { type LinkGraph, secondsOnLinks } from "./solvers/links.ts";
+export { relayed, type TecclRow, tecclTable, twoDgx2 } from "./solvers/teccl.ts";
 export { routerStudy, type RouterStudyOptions } from "./routers/study.ts";
 export type { RouterRow } from "./routers/row.ts";
 export type { RouterStudy } from "./routers/result.ts";
