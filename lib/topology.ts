@@ -82,9 +82,6 @@ export function topology(options: TopologyOptions): Topology {
   object("options", options);
   const { nodes, ranksPerNode, sharing, speed, spine } = options;
   rejectUnknown(options, OPTIONS);
-  for (const name of ["intra", "inter", "local", "processor"] as const) {
-    if (options[name] !== undefined) object(name, options[name]);
-  }
   const intra = { ...SMALL.intra, ...linkOf("intra", options.intra) };
   const links = {
     intra,

@@ -9,11 +9,13 @@ import { didYouMean, quoted } from "./words.ts";
 const SLOWEST = 1e-3;
 const LONGEST = 3600;
 export function start(name: string, value: number): void {
+  notText(name, value, name.replace("alpha", "latency"));
   atLeastZero(name, value);
   if (value > LONGEST) fail(name, `at most ${LONGEST}: seconds, "5 us" as latency`, value);
 }
 
 export function perByte(name: string, value: number): void {
+  notText(name, value, name.replace("beta", "bandwidth"));
   atLeastZero(name, value);
   if (value * SLOWEST <= 1) return;
   const meant = name.replace("beta", "bandwidth");
@@ -24,6 +26,13 @@ export function perByte(name: string, value: number): void {
   );
 }
 
+/** Text with a unit belongs to another field. */
+function notText(name: string, value: unknown, other: string): void {
+  if (typeof value === "string" && /[a-z]/i.test(value) && other !== name) {
+    fail(name, `a number; text with a unit is ${other}`, value);
+  }
+}
+
 export function count(name: string, value: unknown): void {
   if (!Number.isInteger(value) || (value as number) < 1) fail(name, "a positive integer", value);
 }
@@ -32,8 +41,9 @@ export function atLeastZero(name: string, value: unknown): void {
   if (!Number.isFinite(value) || (value as number) < 0) fail(name, "a number of at least 0", value);
 }
 
-export function object(name: string, value: unknown): void {
-  if (typeof value !== "object" || value === null) fail(name, "an object", value);
+export function object(name: string, value: unknown, example = ""): void {
+  if (typeof value === "object" && value !== null) return;
+  fail(name, `an object${example && ` such as ${example}`}`, value);
 }
 
 export function rejectUnknown(value: object, known: readonly string[], prefix = ""): void {

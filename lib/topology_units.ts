@@ -3,7 +3,7 @@
  * @module
  */
 import { fail, object, rejectUnknown } from "./topology_fields.ts";
-import type { Link, Processor, Topology } from "./types.ts";
+import { type Link, type Processor, SchemoeError, type Topology } from "./types.ts";
 import { parseRate, parseTime, type RateUnit } from "./units.ts";
 
 /** A link: `{ bandwidth: "50 GB/s", latency: "5 us" }`, or the numbers of {@linkcode Link}. */
@@ -38,9 +38,16 @@ export interface CardOptions {
 
 /** Who writes a smaller bandwidth than this means another unit than bytes a second. */
 const LEAST_BANDWIDTH = 1000;
+/** No link, memory or processor does more in a second. */
+const LARGEST_RATE = 1e21;
+/** Who writes a longer latency than this, in seconds, means microseconds. */
+const LONGEST_LATENCY = 1;
+/** Rates of a processor between 1, the unit of models, and this are meant in tera a second. */
+const LEAST_RATE = 10_000;
 
 /** A link in seconds and seconds a byte. */
 export function linkOf(name: string, given: LinkOptions = {}): Partial<Link> {
+  object(name, given, '{ bandwidth: "50 GB/s", latency: "5 us" }');
   rejectUnknown(given, ["bandwidth", "latency", "alpha", "beta"], `${name}.`);
   const { bandwidth, latency, alpha, beta } = given;
   twice(name, { bandwidth, beta });
@@ -55,12 +62,13 @@ export function linkOf(name: string, given: LinkOptions = {}): Partial<Link> {
 
 /** A processor in seconds and rates a second. */
 export function processorOf(given: ProcessorOptions = {}): Partial<Processor> {
+  object("processor", given, '{ flopRate: "989 TFLOP/s" }');
   rejectUnknown(given, ["flopRate", "byteRate", "latency", "alpha"], "processor.");
   const { flopRate, byteRate, latency, alpha } = given;
   twice("processor", { latency, alpha });
   return {
-    ...(flopRate === undefined ? {} : { flopRate: read("processor.flopRate", flopRate, "FLOP/s") }),
-    ...(byteRate === undefined ? {} : { byteRate: read("processor.byteRate", byteRate, "B/s") }),
+    ...(flopRate === undefined ? {} : { flopRate: speed("flopRate", flopRate, "FLOP/s") }),
+    ...(byteRate === undefined ? {} : { byteRate: speed("byteRate", byteRate, "B/s") }),
     ...(latency === undefined ? {} : { alpha: time("processor.latency", latency) }),
     ...(alpha === undefined ? {} : { alpha }),
   };
@@ -82,14 +90,27 @@ export function cardOf(given: CardOptions | undefined): Topology["nic"] {
 /** Refuses two words for one thing. */
 function twice(name: string, pair: Readonly<Record<string, unknown>>): void {
   if (Object.values(pair).includes(undefined)) return;
-  fail(name, `given one of ${Object.keys(pair).join(" and ")}`, "both");
+  const names = Object.keys(pair).map((field) => `${name}.${field}`);
+  throw new SchemoeError(
+    `Cannot make the topology: give one of ${names.join(" and ")}, not both`,
+  );
 }
 
 /** A bandwidth, which is no number of GB/s: 50 bytes a second are no link. */
 function rate(name: string, value: string | number, unit: RateUnit): number {
   const found = read(name, value, unit);
-  if (found >= LEAST_BANDWIDTH) return found;
-  return fail(name, `at least ${LEAST_BANDWIDTH} bytes a second (write "50 GB/s", or 50e9)`, value);
+  if (found >= LEAST_BANDWIDTH && found <= LARGEST_RATE) return found;
+  const range = found > LARGEST_RATE ? `at most ${LARGEST_RATE}` : `at least ${LEAST_BANDWIDTH}`;
+  return fail(name, `${range} bytes a second (write "50 GB/s", or 50e9)`, value);
+}
+
+/** A rate of a processor, which is no number of TFLOP/s. */
+function speed(field: "flopRate" | "byteRate", value: string | number, unit: RateUnit): number {
+  const name = `processor.${field}`;
+  const found = read(name, value, unit);
+  if (!(found > 1 && found < LEAST_RATE)) return found;
+  const meant = unit === "FLOP/s" ? '"989 TFLOP/s", or 989e12' : '"3.35 TB/s", or 3.35e12';
+  return fail(name, `at least ${LEAST_RATE} ${unit} (write ${meant})`, value);
 }
 
 function read(name: string, value: string | number, unit: RateUnit): number {
@@ -104,5 +125,8 @@ function read(name: string, value: string | number, unit: RateUnit): number {
 function time(name: string, value: string | number): number {
   const found = typeof value === "string" ? parseTime(value) : value;
   if (found === undefined) fail(name, 'a time such as "5 us", or a number of seconds', value);
+  if (found! > LONGEST_LATENCY) {
+    fail(name, `at most ${LONGEST_LATENCY} s (write "5 us", or 5e-6)`, value);
+  }
   return found!;
 }

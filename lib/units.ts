@@ -11,6 +11,10 @@ const PREFIXES: Readonly<Record<string, number>> = {
   G: 1e9,
   T: 1e12,
   P: 1e15,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
 };
 const TIMES: Readonly<Record<string, number>> = {
   s: 1,
@@ -22,7 +26,7 @@ const TIMES: Readonly<Record<string, number>> = {
 };
 const NUMBER = String.raw`\s*(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*`;
 const RATE = new RegExp(
-  String.raw`^${NUMBER}([kKMGTP]?)(B|b|bit|byte|bytes|FLOP|FLOPS)(/s|ps)?\s*$`,
+  String.raw`^${NUMBER}([KMGT]i|[kKMGTP]?)(B|b|bit|bits|byte|bytes|FLOP|FLOPs|FLOPS)(/s|ps)?\s*$`,
 );
 const TIME = new RegExp(`^${NUMBER}(s|ms|us|µs|μs|ns)\\s*$`);
 
@@ -35,9 +39,9 @@ export function parseRate(text: string, unit: RateUnit): number | undefined {
   if (number === undefined) return undefined;
   const flops = what.startsWith("FLOP");
   // "989 TFLOPS" is a rate as it is, "50 GB" is none
-  if (per === undefined && what !== "FLOPS") return undefined;
+  if (per === undefined && what !== "FLOPS" && what !== "FLOPs") return undefined;
   if (flops !== (unit === "FLOP/s")) return undefined;
-  const bits = what === "b" || what === "bit";
+  const bits = what === "b" || what.startsWith("bit");
   return Number(number) * PREFIXES[prefix] / (bits ? 8 : 1);
 }
 

@@ -3,30 +3,73 @@
  * @module
  */
 
-/** A value as it stands in code: text in quotes, so that `"4"` is told from `4`. */
+/** Characters of an object, and items of a list, that a message shows. */
+const LONGEST = 200;
+const MOST_ITEMS = 8;
+
+/** A value as it stands in code: text in quotes, so that `"4"` is told from `4`; long ones are cut. */
 export function quoted(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";
-  if (Array.isArray(value)) return `[${value.map(quoted).join(", ")}]`;
+  if (typeof value === "symbol") return "a symbol";
+  if (Array.isArray(value)) return listed(value);
+  if (ArrayBuffer.isView(value)) return `a ${value.constructor.name} of ${lengthOf(value)}`;
   if (value instanceof Promise) return "a Promise";
-  if (value?.constructor === Object) return JSON.stringify(value) ?? "an object";
-  return String(value);
+  if (Object(value) !== value) return String(value);
+  const { constructor } = value as object;
+  return constructor === undefined || constructor === Object
+    ? cut(written(value))
+    : `a ${constructor.name}`;
 }
+
+function listed(list: readonly unknown[]): string {
+  const shown = list.slice(0, MOST_ITEMS).map(quoted);
+  const more = list.length > MOST_ITEMS ? [`... ${list.length} in all`] : [];
+  return `[${[...shown, ...more].join(", ")}]`;
+}
+
+const lengthOf = (view: ArrayBufferView): number =>
+  view instanceof DataView ? view.byteLength : (view as Uint8Array).length;
+
+/** An object as JSON, where it can be written so. */
+function written(value: unknown): string {
+  try {
+    const short = (_: string, part: unknown) => ArrayBuffer.isView(part) ? quoted(part) : part;
+    return JSON.stringify(value, short);
+  } catch {
+    // it holds itself, or a BigInt
+    return "an object";
+  }
+}
+
+const cut = (text: string): string => text.length > LONGEST ? `${text.slice(0, LONGEST)}...` : text;
+
+/** Other words of the field for names here. */
+const SYNONYMS: Readonly<Record<string, string>> = {
+  codec: "compressor",
+  a2a: "allToAll",
+  flops: "flopRate",
+  bandwidth: "byteRate",
+  timeout: "timeLimit",
+};
 
 /** `; did you mean "optSche"?` where one of the names is near to a word, "" where none is. */
 export function didYouMean(word: unknown, names: Iterable<string>): string {
   if (typeof word !== "string" || word === "") return "";
   const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, "");
   const given = plain(word);
+  const known = [...names];
+  const meant = SYNONYMS[word];
+  if (meant !== undefined && known.includes(meant)) return `; did you mean "${meant}"?`;
   let best: { readonly name: string; readonly distance: number } | undefined;
-  for (const name of names) {
-    const known = plain(name);
-    const inside = given.length > 3 && known.length > 3 &&
-      (known.includes(given) || given.includes(known));
+  for (const name of known) {
+    const wanted = plain(name);
+    const inside = given.length > 3 && wanted.length > 3 &&
+      (wanted.includes(given) || given.includes(wanted));
     const distance = inside
-      ? Math.min(1, Math.abs(known.length - given.length))
-      : changes(given, known);
-    if (distance <= Math.max(1, Math.floor(known.length / 3)) && !(distance >= best?.distance!)) {
+      ? Math.min(1, Math.abs(wanted.length - given.length))
+      : changes(given, wanted);
+    if (distance <= Math.max(1, Math.floor(wanted.length / 3)) && !(distance >= best?.distance!)) {
       best = { name, distance };
     }
   }

@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { topology } from "../lib/topology.ts";
+import { SchemoeError } from "../lib/types.ts";
 import { parseRate, parseTime, rateText, timeText } from "../lib/units.ts";
 import { didYouMean, quoted } from "../lib/words.ts";
 
@@ -14,6 +15,8 @@ Deno.test("parseRate() reads bytes, bits and operations with their prefixes", ()
   ]);
   assertEquals(parseRate("989 TFLOP/s", "FLOP/s"), 989e12);
   assertEquals(parseRate("989 TFLOPS", "FLOP/s"), 989e12);
+  assertEquals(parseRate("989 TFLOPs", "FLOP/s"), 989e12);
+  assertEquals(["2 GiB/s", "8 Mibit/s"].map(bytes), [2 ** 31, 2 ** 20]);
   assertEquals(["50", "50 GB", "50 G", "-1 GB/s", "GB/s", "50 TFLOP/s"].map(bytes), [
     ...Array.from({ length: 6 }, () => undefined),
   ]);
@@ -58,6 +61,26 @@ Deno.test("topology() takes links and processors with units, and as numbers", ()
   assertEquals(nic, { beta: 1 / 50e9 });
 });
 
+Deno.test("topology() refuses what is out of any physical range, and says what was meant", () => {
+  const says = (fields: object, wanted: string) => {
+    const make = () => topology({ nodes: 2, ranksPerNode: 2, ...fields });
+    assertStringIncludes(assertThrows(make, SchemoeError).message, wanted);
+  };
+  says({ inter: { alpha: 5e-6, beta: 50e9 } }, "bytes a second is inter.bandwidth");
+  says({ inter: { bandwidth: 50 } }, 'write "50 GB/s", or 50e9');
+  says({ inter: { bandwidth: "1e30 B/s" } }, "at most 1e+21 bytes a second");
+  says({ inter: { latency: 5 } }, 'inter.latency must be at most 1 s (write "5 us", or 5e-6)');
+  says({ inter: { alpha: "5 us" } }, "text with a unit is inter.latency");
+  says({ inter: { beta: "50 GB/s" } }, "text with a unit is inter.bandwidth");
+  says({ inter: "50 GB/s" }, 'inter must be an object such as { bandwidth: "50 GB/s"');
+  says({ processor: { flopRate: 989 } }, 'write "989 TFLOP/s", or 989e12');
+  says({ processor: { byteRate: 3.35 } }, 'write "3.35 TB/s", or 3.35e12');
+  says({ processor: { latency: 10 } }, "processor.latency must be at most 1 s");
+  // the unit of models
+  const model = topology({ nodes: 1, ranksPerNode: 1, processor: { flopRate: 1, byteRate: 1 } });
+  assertEquals([model.processor.flopRate, model.processor.byteRate], [1, 1]);
+});
+
 Deno.test("didYouMean() names what is near, and nothing where all is far", () => {
   const names = ["sequential", "optSche", "tutel", "fasterMoE", "exact"];
   assertEquals(didYouMean("OptSche", names), '; did you mean "optSche"?');
@@ -82,4 +105,9 @@ Deno.test("quoted() tells text from numbers", () => {
     '{"a":1}',
   ]);
   assertEquals(quoted(() => 3), "a function");
+  assertEquals(quoted(new Float32Array(9)), "a Float32Array of 9");
+  assertEquals(quoted(Array(9).fill(1)), "[1, 1, 1, 1, 1, 1, 1, 1, ... 9 in all]");
+  assertEquals(quoted({ x: new Float32Array(9) }), '{"x":"a Float32Array of 9"}');
+  assertEquals(quoted({ text: "x".repeat(300) }).length, 203);
+  assertEquals([quoted(new Map()), quoted({ n: 1n })], ["a Map", "an object"]);
 });

@@ -1,5 +1,6 @@
 /** Expert-parallel groups: which ranks exchange tokens, and which hold copies of the same experts. @module */
 import { SchemoeError, type Topology } from "../types.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 /** How the ranks of a world share the experts. */
 export interface Parallel {
@@ -41,13 +42,18 @@ export function resolveParallel(
   { experts, topology: { ranks } }: { readonly experts: number; readonly topology: Topology },
 ): { readonly parallel: Required<Parallel>; readonly groups: ExpertGroups } {
   if (typeof parallel !== "object" || parallel === null) {
-    fail(`parallel must be an object such as { expert: 8 }, got ${parallel}`);
+    fail(`parallel must be an object such as { expert: 8 }, got ${quoted(parallel)}`);
   }
-  const foreign = Object.keys(parallel).find((key) => !["expert", "data", "layout"].includes(key));
-  if (foreign) fail(`"${foreign}" is not a field of parallel (expert, data, layout)`);
+  const known = ["expert", "data", "layout"];
+  const foreign = Object.keys(parallel).find((key) => !known.includes(key));
+  if (foreign) {
+    fail(
+      `"${foreign}" is not a field of parallel (${known.join(", ")})${didYouMean(foreign, known)}`,
+    );
+  }
   const { layout = "inside" } = parallel;
   if (layout !== "inside" && layout !== "across") {
-    fail(`parallel.layout must be inside or across, got ${layout}`);
+    fail(`parallel.layout must be inside or across, got ${quoted(layout)}`);
   }
   const { data } = parallel;
   const size = parallel.expert ?? (data === undefined ? ranks : ranks / data);

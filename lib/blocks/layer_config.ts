@@ -136,7 +136,7 @@ const MOVED: Readonly<Record<string, (value: unknown) => string>> = {
  */
 export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
   if (typeof config !== "object" || config === null) {
-    fail(`give an object with ${KNOWN.slice(0, 4).join(", ")}, got ${config}`);
+    fail(`give an object with ${KNOWN.slice(0, 4).join(", ")}, got ${quoted(config)}`);
   }
   for (const [key, value] of Object.entries(config)) {
     if (Object.hasOwn(MOVED, key)) fail(`write ${MOVED[key](value)} instead of ${key}: ${value}`);

@@ -1,5 +1,6 @@
 /** Norms, as values. @module */
 import { SchemoeError } from "../types.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 /** Normalization of rows before a layer. */
 export interface Norm {
@@ -34,10 +35,13 @@ function norm(name: string, centered: boolean, options: NormOptions): Norm {
   const { epsilon = 1e-5, ...others } = options;
   const [foreign] = Object.keys(others);
   if (foreign) {
-    throw new SchemoeError(`Cannot make ${name}: "${foreign}" is not an option (epsilon)`);
+    throw new SchemoeError(
+      `Cannot make ${name}: "${foreign}" is not an option (epsilon)` +
+        didYouMean(foreign, ["epsilon"]),
+    );
   }
   if (!(epsilon > 0)) {
-    throw new SchemoeError(`Cannot make ${name}: epsilon must be positive, got ${epsilon}`);
+    throw new SchemoeError(`Cannot make ${name}: epsilon must be positive, got ${quoted(epsilon)}`);
   }
   return { name, centered, epsilon };
 }

@@ -1,5 +1,6 @@
 /** How a model knows where a token is in its sequence, as values. @module */
 import { SchemoeError } from "../types.ts";
+import { quoted } from "../words.ts";
 
 /** Positions of tokens. */
 export interface PositionCoding {
@@ -28,7 +29,9 @@ export const learnedPositions = (): PositionCoding => ({
  */
 export function rotaryPositions({ base = 10000 }: { readonly base?: number } = {}): PositionCoding {
   if (!(base > 0)) {
-    throw new SchemoeError(`Cannot make rotaryPositions: base must be positive, got ${base}`);
+    throw new SchemoeError(
+      `Cannot make rotaryPositions: base must be positive, got ${quoted(base)}`,
+    );
   }
   return { name: "rotaryPositions", kind: "turned", base };
 }

@@ -2,6 +2,7 @@
 import type { Gate } from "./gates/types.ts";
 import type { Loss } from "./losses/types.ts";
 import { SchemoeError } from "../types.ts";
+import { quoted } from "../words.ts";
 
 /**
  * Checks a list of losses for a gate.
@@ -9,15 +10,16 @@ import { SchemoeError } from "../types.ts";
  */
 export function resolveLosses(losses: readonly Loss[] = [], gate: Gate): readonly Loss[] {
   if (!Array.isArray(losses)) {
-    fail(`losses must be a list such as [gshard({ weight: 0.01 })], got ${losses}`);
+    fail(`losses must be a list such as [gshard({ weight: 0.01 })], got ${quoted(losses)}`);
   }
   for (const [i, loss] of losses.entries()) {
     if (typeof loss?.name !== "string" || typeof loss.forward !== "function") {
-      fail(`losses[${i}] is not a loss; call it, if it makes one`);
+      const meant = typeof loss === "string" ? `: ${loss}({ weight: 0.01 })` : "";
+      fail(`losses[${i}] is not a loss; call it, if it makes one${meant}`);
     }
     const { name, weight } = loss;
     if (!Number.isFinite(weight)) {
-      fail(`the weight of the loss ${name} must be a finite number, got ${weight}`);
+      fail(`the weight of the loss ${name} must be a finite number, got ${quoted(weight)}`);
     }
     if (losses.findIndex((other) => other.name === name) < i) fail(`there are two losses ${name}`);
     checkGate(loss, gate);

@@ -33,7 +33,7 @@ const DEFAULTS: Required<Routing> = {
 export function resolveRouting(config: Routing = {}): Required<Routing> {
   const known = Object.keys(DEFAULTS);
   if (typeof config !== "object" || config === null) {
-    fail(`routing must be an object with ${known.join(", ")}, got ${config}`);
+    fail(`routing must be an object with ${known.join(", ")}, got ${quoted(config)}`);
   }
   const given = Object.entries(config).filter(([, value]) => value !== undefined);
   const foreign = given.find(([key]) => !known.includes(key));

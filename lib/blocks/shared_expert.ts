@@ -3,6 +3,7 @@ import type { Expert } from "./experts/types.ts";
 import { SchemoeError } from "../types.ts";
 import { checkExpert } from "./experts/check.ts";
 import { swiglu } from "./experts/mod.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 /**
  * An expert on the tokens themselves, whose output is added to that of the routed ones. The parameters are the same on
@@ -25,16 +26,22 @@ export function resolveShared(
   if (config === undefined) return undefined;
   const known = ["hiddenDim", "expert", "gate"];
   if (typeof config !== "object" || config === null) {
-    fail(`shared must be an object with ${known.join(", ")}, got ${config}`);
+    fail(`shared must be an object with ${known.join(", ")}, got ${quoted(config)}`);
   }
   const foreign = Object.keys(config).find((key) => !known.includes(key));
-  if (foreign) fail(`"${foreign}" is not a field of a shared expert (${known.join(", ")})`);
+  if (foreign) {
+    fail(
+      `"${foreign}" is not a field of a shared expert (${known.join(", ")})${
+        didYouMean(foreign, known)
+      }`,
+    );
+  }
   const { hiddenDim, expert = swiglu(), gate = "none" } = config;
   if (!Number.isInteger(hiddenDim) || hiddenDim < 1) {
-    fail(`hiddenDim of the shared expert must be a positive integer, got ${hiddenDim}`);
+    fail(`hiddenDim of the shared expert must be a positive integer, got ${quoted(hiddenDim)}`);
   }
   if (gate !== "none" && gate !== "sigmoid") {
-    fail(`gate of the shared expert must be none or sigmoid, got ${gate}`);
+    fail(`gate of the shared expert must be none or sigmoid, got ${quoted(gate)}`);
   }
   checkExpert(expert, { ...layer, hiddenDim });
   return { hiddenDim, expert, gate };

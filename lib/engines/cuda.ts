@@ -11,7 +11,7 @@ import { NativeRunner } from "../native/runner.ts";
 import type { Engine } from "../engine.ts";
 import { SchemoeError, type Topology } from "../types.ts";
 import { pace } from "./pacing.ts";
-import { quoted } from "../words.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 /** What moves the bytes of transport `copy`. */
 export const COPY_BY = ["kernels", "engines"] as const;
@@ -191,12 +191,20 @@ export function transportArguments(
 export function checkTransport(options: TransportOptions, ranks: number): void {
   const { transport = "copy", copyBy, emulateNodes, nccl, maxCTAs, devices } = options;
   if (transport !== "copy" && transport !== "nccl") {
-    fail(`unknown transport "${transport}", choose one of copy, nccl`);
+    fail(
+      `unknown transport ${quoted(transport)}, choose one of copy, nccl${
+        didYouMean(transport, ["copy", "nccl"])
+      }`,
+    );
   }
   if (copyBy !== undefined) {
     if (transport !== "copy") fail('copyBy is an option of transport "copy"');
     if (!COPY_BY.includes(copyBy)) {
-      fail(`unknown copyBy "${copyBy}", choose one of ${COPY_BY.join(", ")}`);
+      fail(
+        `unknown copyBy ${quoted(copyBy)}, choose one of ${COPY_BY.join(", ")}${
+          didYouMean(copyBy, COPY_BY)
+        }`,
+      );
     }
   }
   for (const [name, value] of Object.entries({ emulateNodes, nccl, maxCTAs })) {
@@ -208,7 +216,7 @@ export function checkTransport(options: TransportOptions, ranks: number): void {
     fail(`emulateNodes must be true or false, got ${quoted(emulateNodes)}`);
   }
   if (nccl !== undefined && (typeof nccl !== "string" || nccl === "")) {
-    fail(`nccl must be the path of a library, got ${JSON.stringify(nccl)}`);
+    fail(`nccl must be the path of a library, got ${quoted(nccl)}`);
   }
   if (maxCTAs !== undefined && !(Number.isInteger(maxCTAs) && maxCTAs >= 1 && maxCTAs <= 64)) {
     fail(`maxCTAs must be an integer from 1 to 64, got ${quoted(maxCTAs)}`);

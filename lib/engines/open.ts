@@ -57,7 +57,11 @@ export interface EngineOptions extends TransportOptions {
  */
 export function openEngine(options: EngineOptions): Engine {
   if (typeof options !== "object" || options === null) {
-    fail(`give an object such as { kind: "simulate", nodes: 1, ranksPerNode: 2 }, got ${options}`);
+    fail(
+      `give an object such as { kind: "simulate", nodes: 1, ranksPerNode: 2 }, got ${
+        quoted(options)
+      }`,
+    );
   }
   const { nodes, ranksPerNode, links, computation, representatives, tf32, tune, nvtx } = options;
   const known = [

@@ -1,6 +1,7 @@
 /** The codecs of the native library. @module */
 import type { NativeCodec } from "./types.ts";
 import { SchemoeError } from "../types.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 interface CodecSpec {
   readonly code: number;
@@ -41,7 +42,9 @@ export type CodecName = keyof typeof CODECS;
 export function codecArguments({ codec, parameter, seed = 0 }: NativeCodec): number[] {
   if (typeof codec !== "string" || !Object.hasOwn(CODECS, codec)) {
     throw new SchemoeError(
-      `Unknown native codec "${codec}": choose one of ${Object.keys(CODECS).join(", ")}`,
+      `Unknown native codec ${quoted(codec)}: choose one of ${Object.keys(CODECS).join(", ")}${
+        didYouMean(codec, Object.keys(CODECS))
+      }`,
     );
   }
   const { code, least, most } = CODECS[codec as CodecName];

@@ -1,6 +1,7 @@
 /** Matrix products, biases, activations and their gradients. @module */
 import type { ElementType, Matrix, RowRange } from "./types.ts";
 import { type Kernel, SchemoeError, type View } from "../types.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 /**
  * Element-wise functions between the two products of an expert, by their native number. NaN stays NaN in all;
@@ -69,7 +70,9 @@ function commonRows(what: string, [first, ...others]: readonly Matrix[]): Int32A
 export function activationCode(name: Activation): number {
   if (!Object.hasOwn(ACTIVATIONS, name)) {
     throw new SchemoeError(
-      `Unknown activation "${name}": choose one of ${Object.keys(ACTIVATIONS).join(", ")}`,
+      `Unknown activation ${quoted(name)}: choose one of ${Object.keys(ACTIVATIONS).join(", ")}${
+        didYouMean(name, Object.keys(ACTIVATIONS))
+      }`,
     );
   }
   return ACTIVATIONS[name];

@@ -2,6 +2,7 @@
 import { type Kernel, SchemoeError, type View } from "../types.ts";
 import type { GateScores } from "./types.ts";
 import { NONE } from "./linear.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 const SCORES: readonly GateScores[] = [
   "softmax",
@@ -15,7 +16,11 @@ const SCORES: readonly GateScores[] = [
 export function scoresCode(scores: GateScores): number {
   const code = SCORES.indexOf(scores);
   if (code < 0) {
-    throw new SchemoeError(`Unknown scores "${scores}": choose one of ${SCORES.join(", ")}`);
+    throw new SchemoeError(
+      `Unknown scores ${quoted(scores)}: choose one of ${SCORES.join(", ")}${
+        didYouMean(scores, SCORES)
+      }`,
+    );
   }
   return code;
 }

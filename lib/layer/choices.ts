@@ -105,7 +105,7 @@ export function resolveChoices(
   ];
   if (typeof choices !== "object" || choices === null) {
     throw new SchemoeError(
-      `Cannot run the pass: give an object of options, got ${JSON.stringify(choices)}`,
+      `Cannot run the pass: give an object of options, got ${quoted(choices)}`,
     );
   }
   const foreign = Object.keys(choices).find((key) => ![...known, ...others].includes(key));
@@ -115,9 +115,12 @@ export function resolveChoices(
         didYouMean(foreign, [...others, ...known]),
     );
   }
+  checkPlain(choices);
   const { signal } = choices;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new SchemoeError(`Cannot run the pass: signal must be an AbortSignal, got ${signal}`);
+    throw new SchemoeError(
+      `Cannot run the pass: signal must be an AbortSignal, got ${quoted(signal)}`,
+    );
   }
   const { compressor = "none", chunks = 1, repeats = 1 } = choices;
   if (!(Number.isInteger(repeats) && repeats >= 1 && repeats <= MOST_REPEATS)) {
@@ -158,6 +161,22 @@ export function resolveChoices(
       ? checkedChunking(chunks, "give a number of chunks, or a value")
       : preferredChunking(scheduler, chunks),
   };
+}
+
+/** Checks fields that every engine takes, also those that it has no use for. */
+function checkPlain({ bound, results, checkNumbers, name, timeLimit }: PassChoices): void {
+  const fail = (field: string, expected: string, got: unknown): never => {
+    throw new SchemoeError(`Cannot run the pass: ${field} must be ${expected}, got ${quoted(got)}`);
+  };
+  for (const [field, value] of Object.entries({ bound, results, checkNumbers })) {
+    if (value !== undefined && typeof value !== "boolean") fail(field, "true or false", value);
+  }
+  if (name !== undefined && (typeof name !== "string" || name === "")) {
+    fail("name", "a text that is not empty", name);
+  }
+  if (timeLimit !== undefined && typeof timeLimit !== "number") {
+    fail("timeLimit", "a number of seconds", timeLimit);
+  }
 }
 
 function checkedChunking(chunking: Chunking, needed: string): Chunking {
@@ -218,7 +237,9 @@ function pick<T extends object>(
     const { name } = value as { name?: unknown };
     if (typeof name === "string" && name !== "") return value;
     throw new SchemoeError(
-      `Cannot use the ${what}: it must have a name, by which runs are told apart, got ${name}`,
+      `Cannot use the ${what}: it must have a name, by which runs are told apart, got ${
+        quoted(name)
+      }`,
     );
   }
   const found = Object.hasOwn(module, value) ? (module as Record<string, T>)[value] : undefined;

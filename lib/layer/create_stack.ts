@@ -5,6 +5,7 @@ import type { Attention } from "../graph/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { seedOf } from "./seed.ts";
 import { MoeStack } from "./stack.ts";
+import { quoted } from "../words.ts";
 
 /** A stack of equal layers. */
 export interface StackConfig {
@@ -43,7 +44,7 @@ export function createStack(
     throw new SchemoeError(`Cannot make the stack: ${problem}`);
   };
   if (typeof config !== "object" || config === null) {
-    fail(`give an object with layer and layers, got ${config}`);
+    fail(`give an object with layer and layers, got ${quoted(config)}`);
   }
   const names = ["layer", "layers", "attention", "gradientChunks"];
   const foreign = Object.keys(config).find((key) => !names.includes(key));
@@ -51,17 +52,17 @@ export function createStack(
   const { layers, attention, gradientChunks = 1 } = config;
   for (const [name, value] of Object.entries({ layers, gradientChunks })) {
     if (!Number.isInteger(value) || value < 1) {
-      fail(`${name} must be a positive integer, got ${value}`);
+      fail(`${name} must be a positive integer, got ${quoted(value)}`);
     }
   }
   for (const name of ["flops", "bytes", "parameters"] as const) {
     const value = attention?.[name] ?? (name === "flops" && attention ? NaN : 0);
     if (!(value >= 0 && value < Infinity)) {
-      fail(`attention.${name} must be a number of at least 0, got ${attention![name]}`);
+      fail(`attention.${name} must be a number of at least 0, got ${quoted(attention![name])}`);
     }
   }
   if (attention?.parameters && !Number.isInteger(attention.parameters)) {
-    fail(`attention.parameters must be an integer, got ${attention.parameters}`);
+    fail(`attention.parameters must be an integer, got ${quoted(attention.parameters)}`);
   }
   const layer = resolveLayer(config.layer, engine.topology);
   if (routedCapacity(layer)) fail("a capacity that depends on the routing needs a Program a layer");

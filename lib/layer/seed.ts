@@ -1,6 +1,7 @@
 /** Options of everything that is made on an engine. @module */
 import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
+import { quoted } from "../words.ts";
 
 /**
  * The seed, default 1.
@@ -15,11 +16,11 @@ export function seedOf(what: string, engine: Engine, options: { readonly seed?: 
     fail("give an engine first, as openEngine makes one");
   }
   if (typeof options !== "object" || options === null) {
-    fail(`its options are an object such as { seed: 1 }, got ${options}`);
+    fail(`its options are an object such as { seed: 1 }, got ${quoted(options)}`);
   }
   const foreign = Object.keys(options).find((key) => key !== "seed");
   if (foreign) fail(`"${foreign}" is not an option (seed)`);
   const { seed = 1 } = options;
-  if (!Number.isSafeInteger(seed)) fail(`seed must be an integer, got ${seed}`);
+  if (!Number.isSafeInteger(seed)) fail(`seed must be an integer, got ${quoted(seed)}`);
   return seed;
 }

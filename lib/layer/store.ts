@@ -18,6 +18,7 @@ import {
   type TensorValues,
   writeTensor,
 } from "./transfer.ts";
+import { quoted } from "../words.ts";
 
 /** Options of a store. */
 export interface StoreOptions {
@@ -138,7 +139,7 @@ export class TensorStore {
     this.#checkIdle("set the tensors", `a pass of this ${this.#options.owner}`);
     if (typeof tensors !== "object" || tensors === null) {
       throw new SchemoeError(
-        `Cannot set the tensors: give an object of names and values, got ${tensors}`,
+        `Cannot set the tensors: give an object of names and values, got ${quoted(tensors)}`,
       );
     }
     for (const [name, values] of Object.entries(tensors)) {

@@ -3,6 +3,7 @@ import type { SafetensorsFile, TensorSource } from "../files/mod.ts";
 import type { TensorStore } from "../layer/store.ts";
 import type { TensorTable } from "../memory/mod.ts";
 import { SchemoeError } from "../types.ts";
+import { didYouMean } from "../words.ts";
 
 /** The `format` in the file's metadata. */
 export const CHECKPOINT = "schemoe checkpoint 1";
@@ -46,6 +47,6 @@ export function checkedStep(file: SafetensorsFile, table: TensorTable, optimizer
   const missing = names.find((name) => !file.tensors.has(name));
   if (missing) fail(`it has no tensor "${missing}"`);
   const foreign = [...file.tensors.keys()].find((name) => !names.includes(name));
-  if (foreign) fail(`its tensor "${foreign}" is none of the model`);
+  if (foreign) fail(`its tensor "${foreign}" is none of the model${didYouMean(foreign, names)}`);
   return Number(step);
 }

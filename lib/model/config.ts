@@ -115,7 +115,7 @@ const KNOWN = [
  */
 export function resolveModel(config: ModelConfig, topology: Topology): ModelShape {
   if (typeof config !== "object" || config === null) {
-    fail(`give an object with ${KNOWN.slice(0, 6).join(", ")}, got ${config}`);
+    fail(`give an object with ${KNOWN.slice(0, 6).join(", ")}, got ${quoted(config)}`);
   }
   checkNames("a model", config, KNOWN);
   const { vocabulary, context, batch, modelDim, gradientChunks = 1, microbatches = 1 } = config;

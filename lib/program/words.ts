@@ -7,6 +7,7 @@ import {
   type Transfer,
   type View,
 } from "../types.ts";
+import { didYouMean } from "../words.ts";
 
 /** Where a buffer lies: a native buffer, or a part of one that kernels may not leave. */
 export interface Place {
@@ -55,7 +56,7 @@ export class Words {
       throw new SchemoeError(
         `Cannot pack the kernel "${name}": unknown name, there are ${
           Object.keys(KERNELS).join(", ")
-        }`,
+        }${didYouMean(name, Object.keys(KERNELS))}`,
       );
     }
     if (!Array.isArray(args)) {

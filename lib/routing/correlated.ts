@@ -2,6 +2,7 @@
 import { SchemoeError } from "../types.ts";
 import { cumulate, drawn, shuffled } from "./draw.ts";
 import type { RouterTrace, TraceSizes } from "./types.ts";
+import { quoted } from "../words.ts";
 
 /** How nodes and their experts go together. */
 export interface CorrelatedOptions extends TraceSizes {
@@ -28,14 +29,16 @@ export function correlatedRouting(options: CorrelatedOptions): RouterTrace {
     throw new SchemoeError(`Cannot make the routing: ${problem}`);
   };
   if (!Number.isInteger(nodes) || nodes < 1) {
-    fail(`nodes must be a positive integer, got ${nodes}`);
+    fail(`nodes must be a positive integer, got ${quoted(nodes)}`);
   }
   if (experts % nodes || ranks % nodes) {
     fail(`${nodes} nodes must divide ${experts} experts and ${ranks} ranks`);
   }
-  if (!(locality >= 0 && locality <= 1)) fail(`locality must be from 0 to 1, got ${locality}`);
+  if (!(locality >= 0 && locality <= 1)) {
+    fail(`locality must be from 0 to 1, got ${quoted(locality)}`);
+  }
   if (prefers !== "own" && prefers !== "other") {
-    fail(`prefers must be own or other, got ${prefers}`);
+    fail(`prefers must be own or other, got ${quoted(prefers)}`);
   }
   const each = experts / nodes;
   if (topK > each && locality > 0) fail(`topK is ${topK}, a node has ${each} experts`);

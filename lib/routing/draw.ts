@@ -2,6 +2,7 @@
 import { uniforms } from "../random.ts";
 import { SchemoeError } from "../types.ts";
 import type { RouterTrace, TraceSizes } from "./types.ts";
+import { quoted } from "../words.ts";
 
 /** Draws that meet an expert that the token already has, before the next free one is taken. */
 const TRIES = 16;
@@ -63,7 +64,7 @@ export function drawn(
   for (const [field, value] of Object.entries({ ranks, tokens, experts, topK })) {
     if (!Number.isInteger(value) || value < 1) {
       throw new SchemoeError(
-        `Cannot make the routing: ${field} must be a positive integer, got ${value}`,
+        `Cannot make the routing: ${field} must be a positive integer, got ${quoted(value)}`,
       );
     }
   }

@@ -1,6 +1,7 @@
 /** Router traces as Megatron-LM writes them (`--moe-routing-trace-path`). @module */
 import { SchemoeError } from "../types.ts";
 import type { RouterTrace } from "./types.ts";
+import { quoted } from "../words.ts";
 
 /** The routing of one layer in one step, of all ranks whose lines were given. */
 export interface TracedRouting extends RouterTrace {
@@ -44,7 +45,7 @@ export function parseMegatronTrace(
   { experts }: { readonly experts: number },
 ): TracedRouting[] {
   if (!Number.isInteger(experts) || experts < 1) {
-    fail(`experts must be a positive integer, got ${experts}`);
+    fail(`experts must be a positive integer, got ${quoted(experts)}`);
   }
   const groups = new Map<string, { first: Line; ranks: Map<number, Int32Array> }>();
   for (const [i, written] of text.split(/\r?\n/).entries()) {

@@ -2,6 +2,7 @@
 import { SchemoeError } from "../types.ts";
 import { cumulate, drawn, shuffled } from "./draw.ts";
 import type { RouterTrace, TraceSizes } from "./types.ts";
+import { quoted } from "../words.ts";
 
 /** How uneven: the i-th most popular expert has a probability in proportion to `i ** -exponent`. */
 export interface ZipfOptions extends TraceSizes {
@@ -21,7 +22,9 @@ export interface DriftOptions extends ZipfOptions {
 function checked(name: string, value: number, positive = false): number {
   if (value >= 0 && value < Infinity && !(positive && value === 0)) return value;
   const wanted = positive ? "a positive number" : "a number of at least 0";
-  throw new SchemoeError(`Cannot make the routing: ${name} must be ${wanted}, got ${value}`);
+  throw new SchemoeError(
+    `Cannot make the routing: ${name} must be ${wanted}, got ${quoted(value)}`,
+  );
 }
 
 /** Weight of each expert when they are popular in the given order. */

@@ -7,7 +7,7 @@ import { bestKnown, type KnownOrder } from "./exact/known.ts";
 import { makeProblem, type Problem } from "./exact/problem.ts";
 import { search } from "./exact/search.ts";
 import { smoothed } from "./exact/smooth.ts";
-import { quoted } from "../words.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 /** Seconds that a search takes at most when nothing is said. */
 const TIME_LIMIT = 1;
@@ -72,7 +72,10 @@ export function exactSchedule(
 ): ExactSchedule {
   const foreign = Object.keys(options).find((key) => key !== "timeLimit" && key !== "onGap");
   if (foreign) {
-    throw new SchemoeError(`Cannot search: "${foreign}" is not an option (timeLimit, onGap)`);
+    throw new SchemoeError(
+      `Cannot search: "${foreign}" is not an option (timeLimit, onGap)` +
+        didYouMean(foreign, ["timeLimit", "onGap"]),
+    );
   }
   const { timeLimit = TIME_LIMIT, onGap } = options;
   if (!(typeof timeLimit === "number" && timeLimit > 0)) {

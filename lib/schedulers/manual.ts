@@ -1,5 +1,6 @@
 import type { Scheduler } from "./types.ts";
 import { SchemoeError } from "../types.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 /**
  * The order that is written down: names of all tasks, such as `["gate", "dispatch", "A1[0]", ...]`.
@@ -10,7 +11,7 @@ import { SchemoeError } from "../types.ts";
 export function manual(names: readonly string[]): Scheduler {
   if (!Array.isArray(names)) {
     throw new SchemoeError(
-      `Cannot make the manual order: give an array of names of tasks, got ${names}`,
+      `Cannot make the manual order: give an array of names of tasks, got ${quoted(names)}`,
     );
   }
   return {
@@ -23,7 +24,7 @@ export function manual(names: readonly string[]): Scheduler {
         throw new SchemoeError(
           `Cannot order the tasks: there is none called "${name}" (there are ${
             [...byName.keys()].join(", ")
-          })`,
+          })${didYouMean(name, byName.keys())}`,
         );
       });
     },

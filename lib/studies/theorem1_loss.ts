@@ -8,6 +8,7 @@ import type { Run } from "../layer/run.ts";
 import type { Theme } from "../timeline/chart/theme.ts";
 import { lossSvg } from "./theorem1_chart.ts";
 import { timedRun } from "../layer/timed_run.ts";
+import { didYouMean } from "../words.ts";
 
 const STAGES = ["C1", "A1", "D1", "E", "C2", "A2", "D2"] as const;
 /** Random times span so many factors of two. */
@@ -99,7 +100,7 @@ export function theorem1Losses(options: LossOptions): Theorem1Losses {
   const foreign = Object.keys(options ?? {}).find((key) => !known.includes(key));
   if (foreign || !Array.isArray(options?.chunks)) {
     const problem = foreign
-      ? `"${foreign}" is not an option (${known.join(", ")})`
+      ? `"${foreign}" is not an option (${known.join(", ")})${didYouMean(foreign, known)}`
       : "chunks must be a list of numbers of chunks, such as [2, 4]";
     throw new SchemoeError(`Cannot sample losses: ${problem}`);
   }

@@ -12,7 +12,7 @@ import { Run } from "../layer/run.ts";
 import { calibrated } from "./what_if_calibrate.ts";
 import { WhatIf } from "./what_if_result.ts";
 import { type Setup, type Vary, varyOf } from "./what_if_vary.ts";
-import { didYouMean } from "../words.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 /** A layer and its world, when there is no run to start from. */
 export interface WhatIfSetup {
@@ -74,7 +74,7 @@ const OPTIONS = [
  */
 export async function whatIf(from: Run | WhatIfSetup, options: WhatIfOptions): Promise<WhatIf> {
   if (typeof options !== "object" || options === null) {
-    fail(`give what varies and its values second, got ${options}`);
+    fail(`give what varies and its values second, got ${quoted(options)}`);
   }
   const foreign = Object.keys(options).find((key) => !OPTIONS.includes(key));
   if (foreign) {
@@ -82,8 +82,11 @@ export async function whatIf(from: Run | WhatIfSetup, options: WhatIfOptions): P
     fail(`"${foreign}" is not one of its options (${OPTIONS.join(", ")})${near}`);
   }
   const { values, pass = "step" } = options;
-  if (!["forward", "backward", "step"].includes(pass)) {
-    fail(`unknown pass "${pass}", choose one of forward, backward, step`);
+  const passes = ["forward", "backward", "step"];
+  if (!passes.includes(pass)) {
+    fail(
+      `unknown pass ${quoted(pass)}, choose one of ${passes.join(", ")}${didYouMean(pass, passes)}`,
+    );
   }
   if (!Array.isArray(values) || values.length === 0) {
     fail("values must be a list that is not empty");

@@ -2,6 +2,7 @@ import { SchemoeError } from "../types.ts";
 import { NVLINK } from "./nvlink.ts";
 import { dgx2, rtx2080ti } from "./published.ts";
 import type { Testbed, TestbedSize } from "./types.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 const TESTBEDS: ReadonlyMap<string, (size: TestbedSize) => Testbed> = new Map([
   ["2080ti-ib100", rtx2080ti],
@@ -33,7 +34,11 @@ export const DEFAULT_TESTBED = "h200-ib400";
 export function testbed(name: string, size: TestbedSize = {}): Testbed {
   const make = TESTBEDS.get(name);
   if (!make) {
-    throw new SchemoeError(`Unknown testbed "${name}": choose one of ${TESTBED_NAMES.join(", ")}`);
+    throw new SchemoeError(
+      `Unknown testbed ${quoted(name)}: choose one of ${TESTBED_NAMES.join(", ")}${
+        didYouMean(name, TESTBED_NAMES)
+      }`,
+    );
   }
   return make(size);
 }

@@ -1,6 +1,7 @@
 /** Tokens without meaning, to measure speed. @module */
 import { SchemoeError } from "../types.ts";
 import { scatter, type TrainingData } from "./data.ts";
+import { quoted } from "../words.ts";
 
 /**
  * Uniform random tokens: nothing can be learnt from them, so that they serve to measure speed alone.
@@ -18,7 +19,7 @@ export function randomTokens(
 ): TrainingData {
   if (!Number.isInteger(vocabulary) || vocabulary < 1) {
     throw new SchemoeError(
-      `Cannot make random tokens: vocabulary must be a positive integer, got ${vocabulary}`,
+      `Cannot make random tokens: vocabulary must be a positive integer, got ${quoted(vocabulary)}`,
     );
   }
   return {

@@ -1,5 +1,6 @@
 /** Options of the functions that bring processes together. @module */
 import { SchemoeError } from "../types.ts";
+import { quoted } from "../words.ts";
 
 /**
  * @param purpose begins the message, such as `Cannot spawn the workers`.
@@ -12,7 +13,7 @@ export function checkOptions(
 ): void {
   if (typeof options !== "object" || options === null) {
     throw new SchemoeError(
-      `${purpose}: options are an object such as { timeLimit: 30 }, got ${options}`,
+      `${purpose}: options are an object such as { timeLimit: 30 }, got ${quoted(options)}`,
     );
   }
   const foreign = Object.keys(options).find((key) => !known.includes(key));

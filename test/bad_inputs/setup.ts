@@ -71,11 +71,11 @@ export const setup: BadInputs = {
   },
   "a link said twice": {
     call: world({ ...pair, inter: { bandwidth: "50 GB/s", beta: 1e-9 } }),
-    says: ['inter must be given one of bandwidth and beta, got "both"'],
+    says: ["give one of inter.bandwidth and inter.beta, not both"],
   },
   "a latency of hours": {
     call: world({ ...pair, inter: { latency: 5e6 } }),
-    says: ["inter.alpha must be at most 3600: seconds"],
+    says: ['inter.latency must be at most 1 s (write "5 us", or 5e-6), got 5000000'],
   },
   "a processor's rate of another unit": {
     call: world({ ...pair, processor: { flopRate: "989 TB/s" } }),
@@ -304,7 +304,7 @@ export const setup: BadInputs = {
   },
   "a seed of text": {
     call: () => withLayer({}, (made, on) => createLayer(on, made.layer, { seed: wrong("x") })),
-    says: ["seed must be an integer, got x"],
+    says: ['seed must be an integer, got "x"'],
   },
   "tensors that no array can hold": {
     call: forward({}, { modelDim: 2 ** 30, tokens: 2 ** 20 }),

@@ -9,6 +9,7 @@ import {
 } from "../../kernels/mod.ts";
 import type { Expert, ExpertContext } from "./types.ts";
 import { SchemoeError } from "../../types.ts";
+import { didYouMean } from "../../words.ts";
 
 /**
  * `act(x @ w1 + b1) @ w2 + b2` with w1 [M, H], b1 [H], w2 [H, M], b2 [M].
@@ -20,7 +21,8 @@ export function ffn(options: { activation?: Activation; bias?: boolean } = {}): 
   const foreign = Object.keys(options).find((key) => key !== "activation" && key !== "bias");
   if (foreign) {
     throw new SchemoeError(
-      `Cannot make the expert: "${foreign}" is not an option (activation, bias)`,
+      `Cannot make the expert: "${foreign}" is not an option (activation, bias)` +
+        didYouMean(foreign, ["activation", "bias"]),
     );
   }
   const { activation = "relu", bias = true } = options;

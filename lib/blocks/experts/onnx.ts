@@ -6,6 +6,7 @@ import { readModel } from "./onnx_file.ts";
 import { type OnnxModel, openModel } from "./onnx_model.ts";
 import { readRows, rowsOfGroup, writeRows } from "./onnx_rows.ts";
 import { loadOnnxRuntime, type OnnxRuntime } from "./onnx_runtime.ts";
+import { didYouMean } from "../../words.ts";
 
 /** Options of {@linkcode onnx}. */
 export interface OnnxOptions {
@@ -47,7 +48,7 @@ export async function onnx(
   options: OnnxOptions = {},
 ): Promise<OnnxExpert> {
   const foreign = Object.keys(options).find((key) => key !== "flops");
-  if (foreign) fail(`"${foreign}" is not an option (flops)`);
+  if (foreign) fail(`"${foreign}" is not an option (flops)${didYouMean(foreign, ["flops"])}`);
   const { flops } = options;
   if (flops !== undefined && !(flops >= 0 && flops < Infinity)) {
     fail(`flops is ${flops}, not a number of at least 0`);

@@ -25,7 +25,9 @@ export function weightOptions(
   if (typeof normalize !== "boolean") {
     failGate(gate, `normalize must be true or false, got ${quoted(normalize)}`);
   }
-  if (!Number.isFinite(scale)) failGate(gate, `scale must be a finite number, got ${scale}`);
+  if (!Number.isFinite(scale)) {
+    failGate(gate, `scale must be a finite number, got ${quoted(scale)}`);
+  }
   return { scores, normalize, scale, weighs };
 }
 
@@ -34,6 +36,6 @@ export function checkCount(gate: string, name: string, value: number, least = 1)
   if (Number.isInteger(value) && value >= least) return;
   failGate(
     gate,
-    `${name} must be ${least > 0 ? "a positive" : "a non-negative"} integer, got ${value}`,
+    `${name} must be ${least > 0 ? "a positive" : "a non-negative"} integer, got ${quoted(value)}`,
   );
 }

@@ -13,6 +13,7 @@ import type { ElementType, GateScores, Matrix } from "../../kernels/types.ts";
 import type { Gate, GateContext, GateShape, GateTensor, GateUpdate } from "./types.ts";
 import { type Kernel, SchemoeError, type View } from "../../types.ts";
 import { dropPadding, paddingTensor } from "./padding.ts";
+import { didYouMean } from "../../words.ts";
 
 /** How logits come from tokens, and gradients back. */
 export interface Logits {
@@ -144,7 +145,10 @@ export const tokensOf = (c: GateContext) => ({
 export function checkOptions(gate: string, others: object, known: readonly string[]): void {
   const [foreign] = Object.keys(others);
   if (foreign !== undefined) {
-    failGate(gate, `"${foreign}" is not an option (${known.join(", ")})`);
+    failGate(
+      gate,
+      `"${foreign}" is not an option (${known.join(", ")})${didYouMean(foreign, known)}`,
+    );
   }
 }
 

@@ -2,6 +2,7 @@
 import { adamwUpdate } from "../../kernels/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import type { Optimizer } from "./optimizer.ts";
+import { didYouMean, quoted } from "../../words.ts";
 
 /** Options of `adamw`. */
 export interface AdamwOptions {
@@ -25,9 +26,12 @@ export interface AdamwOptions {
 export function adamw(options: AdamwOptions = {}): Optimizer {
   const { betas = [0.9, 0.95], epsilon = 1e-8, weightDecay = 0.1, ...others } = options;
   const [foreign] = Object.keys(others);
-  if (foreign) fail(`"${foreign}" is not an option (betas, epsilon, weightDecay)`);
+  if (foreign) {
+    const known = ["betas", "epsilon", "weightDecay"];
+    fail(`"${foreign}" is not an option (${known.join(", ")})${didYouMean(foreign, known)}`);
+  }
   if (betas.length !== 2 || !betas.every((beta) => beta >= 0 && beta < 1)) {
-    fail(`betas must be two numbers of at least 0 and below 1, got ${betas}`);
+    fail(`betas must be two numbers of at least 0 and below 1, got ${quoted(betas)}`);
   }
   const [beta1, beta2] = betas;
   return {

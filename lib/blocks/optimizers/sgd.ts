@@ -2,6 +2,7 @@
 import { sgdUpdate } from "../../kernels/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import type { Optimizer } from "./optimizer.ts";
+import { didYouMean, quoted } from "../../words.ts";
 
 /**
  * `v = momentum v + g; p = p - rate v`, without weight decay (Sutskever et al., "On the importance of
@@ -19,12 +20,15 @@ export function sgd(options: { readonly momentum?: number } = {}): Optimizer {
   const [foreign] = Object.keys(others);
   if (foreign) {
     throw new SchemoeError(
-      `Cannot make the optimizer sgd: "${foreign}" is not an option (momentum)`,
+      `Cannot make the optimizer sgd: "${foreign}" is not an option (momentum)` +
+        didYouMean(foreign, ["momentum"]),
     );
   }
   if (!(momentum >= 0 && momentum < 1)) {
     throw new SchemoeError(
-      `Cannot make the optimizer sgd: momentum must be at least 0 and below 1, got ${momentum}`,
+      `Cannot make the optimizer sgd: momentum must be at least 0 and below 1, got ${
+        quoted(momentum)
+      }`,
     );
   }
   return {

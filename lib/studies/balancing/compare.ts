@@ -5,6 +5,7 @@ import { simulate } from "../../engines/mod.ts";
 import type { AllToAll, TrafficMatrix } from "../../alltoall/types.ts";
 import { SchemoeError, type Topology } from "../../types.ts";
 import { unevenProgram } from "./exchange.ts";
+import { didYouMean, quoted } from "../../words.ts";
 
 /** One all-to-all. */
 export interface AllToAllRow {
@@ -77,7 +78,11 @@ export function compareAllToAlls(
 function named(name: string): AllToAll {
   const found = (allToAlls as unknown as Record<string, AllToAll>)[name];
   if (typeof found?.plan === "function") return found;
-  throw new SchemoeError(`Unknown all-to-all "${name}": choose one of ${DEFAULT.join(", ")}, ...`);
+  throw new SchemoeError(
+    `Unknown all-to-all ${quoted(name)}: choose one of ${DEFAULT.join(", ")}, ...${
+      didYouMean(name, Object.keys(allToAlls))
+    }`,
+  );
 }
 
 function planningMs(algorithm: AllToAll, topology: Topology, { ranks, bytes }: TrafficMatrix) {

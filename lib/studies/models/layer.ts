@@ -17,6 +17,7 @@ import type { Gate } from "../../blocks/gates/types.ts";
 import type { Loss } from "../../blocks/losses/types.ts";
 import { SchemoeError } from "../../types.ts";
 import type { ModelLoss, ModelSpec } from "./spec.ts";
+import { quoted } from "../../words.ts";
 
 /** Which layer of a model, and for how many tokens. */
 export interface ModelLayerOptions {
@@ -43,9 +44,9 @@ export function layerOf(spec: ModelSpec, options: ModelLayerOptions): LayerConfi
   const { routing = { dropless: true } } = options;
   if (!Number.isInteger(number) || number < 0 || number >= layers) {
     throw new SchemoeError(
-      `Cannot make a layer of ${spec.name}: its layers with experts are 0 to ${
-        layers - 1
-      }, got ${number}`,
+      `Cannot make a layer of ${spec.name}: its layers with experts are 0 to ${layers - 1}, got ${
+        quoted(number)
+      }`,
     );
   }
   return {

@@ -40,7 +40,7 @@ const rounded = (size: number): number => Math.max(STEP, STEP * Math.round(size 
 
 function fractionOf(spec: ModelSpec, fraction: number): ModelSizes {
   if (!(Number.isFinite(fraction) && fraction > 0)) {
-    fail(spec, `the fraction must be a positive number, got ${fraction}`);
+    fail(spec, `the fraction must be a positive number, got ${quoted(fraction)}`);
   }
   const { router: { hash } } = spec;
   return {

@@ -9,6 +9,7 @@ import { communication, progress } from "../../timeline/mod.ts";
 import { DEFAULT_TESTBED, testbed } from "../../testbeds/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import { model, MODEL_NAMES } from "./published.ts";
+import { quoted } from "../../words.ts";
 
 /** Options of the simulation. */
 export interface ModelsOptions {
@@ -64,7 +65,7 @@ export async function simulateModels(options: ModelsOptions = {}): Promise<Model
   const odd = ranks.find((count) => !Number.isInteger(count) || count < 1 || count % PER_NODE);
   if (odd !== undefined) {
     throw new SchemoeError(
-      `Cannot simulate the models: ranks must be multiples of ${PER_NODE}, got ${odd}`,
+      `Cannot simulate the models: ranks must be multiples of ${PER_NODE}, got ${quoted(odd)}`,
     );
   }
   const line = progress(known.length * ranks.length, "models");

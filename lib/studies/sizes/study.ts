@@ -3,7 +3,7 @@ import * as allToAlls from "../../alltoall/mod.ts";
 import { testbed } from "../../testbeds/mod.ts";
 import type { AllToAll } from "../../alltoall/types.ts";
 import { SchemoeError, type Topology } from "../../types.ts";
-import { didYouMean } from "../../words.ts";
+import { didYouMean, quoted } from "../../words.ts";
 import { allToAllSeconds } from "./alone.ts";
 import { emulatedSeconds } from "./emulate.ts";
 import { type AllToAllSizeRow, AllToAllSizes } from "./result.ts";
@@ -50,7 +50,9 @@ export async function allToAllSizes(options: AllToAllSizesOptions = {}): Promise
   const odd = sizes.find((bytes) => !(Number.isInteger(bytes) && bytes > 0));
   if (odd !== undefined || sizes.length === 0) {
     throw new SchemoeError(
-      `Cannot compare the all-to-alls: sizes must be positive integers, got ${odd ?? "none"}`,
+      `Cannot compare the all-to-alls: sizes must be positive integers, got ${
+        odd === undefined ? "none" : quoted(odd)
+      }`,
     );
   }
   const rows: AllToAllSizeRow[] = [];

@@ -8,6 +8,7 @@ import { column, isCommunication, numbers, oneRun, rows, type Subject } from "..
 import { describer, ranksOf } from "./arguments.ts";
 import { arrowsOf } from "./flows.ts";
 import { layTracks, type TraceEvent, type Tracks } from "./tracks.ts";
+import { didYouMean } from "../../words.ts";
 
 /** Options of {@linkcode chromeTrace}. */
 export interface ChromeTraceOptions {
@@ -149,7 +150,11 @@ function micros(ns: number): number {
 function check(options: ChromeTraceOptions): void {
   const unknown = Object.keys(options).find((key) => !Object.hasOwn(OPTIONS, key));
   if (unknown !== undefined) {
-    fail(`unknown option "${unknown}", there are ${Object.keys(OPTIONS).join(", ")}`);
+    fail(
+      `unknown option "${unknown}", there are ${Object.keys(OPTIONS).join(", ")}${
+        didYouMean(unknown, Object.keys(OPTIONS))
+      }`,
+    );
   }
   const { arrows } = options;
   if (arrows !== undefined && !(Number.isInteger(arrows) && arrows >= 0)) {

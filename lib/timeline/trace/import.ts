@@ -13,6 +13,7 @@ import { TRACE_VERSION } from "./export.ts";
 import { readTraceText, type TraceText } from "./json.ts";
 import { RowCollector } from "./rows.ts";
 import { SliceReader } from "./slices.ts";
+import { didYouMean } from "../../words.ts";
 
 /** Options of {@linkcode fromChromeTrace}. */
 export interface TraceImportOptions {
@@ -166,7 +167,11 @@ function parsed(text: string, file: string): unknown {
 function check(options: TraceImportOptions, files: number): void {
   const unknown = Object.keys(options).find((key) => !Object.hasOwn(OPTIONS, key));
   if (unknown !== undefined) {
-    fail(`unknown option "${unknown}", there are ${Object.keys(OPTIONS).join(", ")}`);
+    fail(
+      `unknown option "${unknown}", there are ${Object.keys(OPTIONS).join(", ")}${
+        didYouMean(unknown, Object.keys(OPTIONS))
+      }`,
+    );
   }
   const { ranks, ranksPerNode, processes, inflateLimit } = options;
   if (ranks && ranks.length !== files) {
