@@ -125,6 +125,21 @@ export interface Kernel {
   readonly more?: Int32Array;
   /** Of a `host` kernel: the function that it calls while its lane waits. */
   readonly run?: HostFunction;
+  /** Of a `call_source` kernel: the code that it calls, compiled before the first run. */
+  readonly source?: SourceCode;
+}
+
+/** Code of a user's own. */
+export interface SourceCode {
+  readonly name: string;
+  /** Names of its functions, with their numbers of pointers and the most integers that they take. */
+  readonly functions: Readonly<
+    Record<string, { readonly buffers: number; readonly numbers: number }>
+  >;
+  /** In C++; default: engines on the CPU cannot run it. */
+  readonly cpu?: string;
+  /** In CUDA; default: engines on GPUs cannot run it. */
+  readonly cuda?: string;
 }
 
 /**

@@ -19,6 +19,7 @@ export { mxfp4 } from "./mxfp4.ts";
 export { int8Blocks } from "./int8_blocks.ts";
 export { int4 } from "./int4.ts";
 export { largestShare, topKValues } from "./top_k.ts";
+export { compressor, type CompressorSource } from "./compressor.ts";
 export { errorFeedback } from "./error_feedback.ts";
 export { stochastic } from "./stochastic.ts";
 export { fixedRateZfp, zfp, type ZfpOptions } from "./zfp.ts";

@@ -1,4 +1,5 @@
 /** The interface of compressors, and the context of their calls. @module */
+import type { SourceKernels } from "../kernels/source.ts";
 import type { NativeCodec } from "../kernels/types.ts";
 import type { Pass } from "../types.ts";
 
@@ -37,14 +38,16 @@ export interface CodecContext {
 }
 
 /**
- * A codec. Built-in ones name a native kernel; others give `encode` and `decode`, which run in
- * JavaScript while other lanes go on.
+ * A codec. Built-in ones name a native kernel; others are compiled from source by {@linkcode compressor}, or give
+ * `encode` and `decode`, which run in JavaScript while other lanes go on.
  */
 export interface Compressor {
   readonly name: string;
   /** Bytes on the wire of one block; at least 1 for a block that is not empty. */
   wireBytes(block: WireBlock): number;
   readonly native?: NativeCodec;
+  /** Functions `encode` and `decode` that are compiled when they are first used: see {@linkcode compressor}. */
+  readonly kernels?: SourceKernels;
   /**
    * How far results of a layer may be from those without a codec, relative in the 2-norm: `rounding` is about twice
    * the error on the reference cases, `switched` that of gradients behind a ReLU, of which rounding switches some
@@ -53,7 +56,7 @@ export interface Compressor {
   readonly tolerance?: { readonly rounding: number; readonly switched: number };
   /** Codes several rows of an expert together: `wireBytes` is given the rows of each expert. */
   readonly grouped?: boolean;
-  /** Floats of a block, row by row, to exactly `wireBytes(block)` bytes. */
+  /** Floats of a block (of any layer: bfloat16 too), row by row, to exactly `wireBytes(block)` bytes. */
   encode?(
     values: Float32Array,
     block: WireBlock,

@@ -1,4 +1,4 @@
-/** The kernels of a codec over blocks of rows: native ones, or JavaScript that reads and writes blocks. @module */
+/** The kernels of a codec over blocks of rows: native ones, compiled ones, or JavaScript that reads and writes blocks. @module */
 import type { Layer } from "../blocks/mod.ts";
 import {
   checkNumbers,
@@ -12,11 +12,11 @@ import type { Piece } from "../memory/mod.ts";
 import type { CodecContext, Compressor } from "../compressors/types.ts";
 import { type HostContext, type Kernel, type Pass, SchemoeError, type View } from "../types.ts";
 import type { NativeCodec } from "../kernels/types.ts";
+import { wireBytes } from "./wire.ts";
 
 const FLOAT_BYTES = 4;
-
-/** Whether rows travel as they are. */
-export const isPlain = ({ native }: Compressor): boolean => native?.codec === "none";
+/** Of an element of a layer whose rows are no floats. */
+const STORED_BYTES = 2;
 
 /** Consecutive blocks of a rank, and where they lie on the wire. */
 export interface CodedBlock {
@@ -35,20 +35,16 @@ export interface Coded {
   readonly leg: 1 | 2;
   readonly chunk: number;
   readonly columns: number;
+  /** Whose blocks they are. */
+  readonly rank: number;
   /** Buffer for blocks whose rows do not lie one after another, where there may be such. */
   readonly stage?: string;
+  /** Buffer for all rows as floats, where the layer's are bfloat16 and the codec is a user's own. */
+  readonly floats?: string;
   /** Numbers of the tokens in the rows of a block, -1 for places without one; undefined where unknown. */
   tokens?(at: HostContext, peer: number): Int32Array | undefined;
   /** Memory of the codec that outlives a run, zero at first. */
   state(key: string, bytes: number): Uint8Array;
-}
-
-/** @throws {SchemoeError} when code of a user's own would get rows that are not float32. */
-export function checkCodec({ name, native }: Compressor, { dtype }: Layer): void {
-  if (native !== undefined || dtype === "float32") return;
-  throw new SchemoeError(
-    `Cannot use the compressor "${name}": code of one's own gets float32 rows, the layer has ${dtype}`,
-  );
 }
 
 const states = new WeakMap<Layer, WeakMap<Compressor, Map<string, Uint8Array>>>();
@@ -77,15 +73,14 @@ export function codecState(
 /** Rows to blocks on the wire. */
 export function encodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kernel[] {
   const { compressor } = coded;
-  const { native } = compressor;
+  const { native, kernels } = compressor;
   if (native !== undefined) {
     const seeded = seededFor(coded, native);
     return blocks.map((block) => encodeRows(block.piece.rows, wireOf(coded, seeded, block)));
   }
-  const offsets = stageOffsets(coded, blocks);
-  const gathered = blocks.flatMap(({ piece }, i) =>
-    piece.contiguous ? [] : [encodeRows(piece.rows, stageOf(coded, piece, offsets[i]))]
-  );
+  if (blocks.length === 0) return [];
+  const staged = stagePieces(coded, blocks, "to");
+  if (kernels) return [...staged, ...sourceCalls(coded, blocks, "encode")];
   const run = async (at: HostContext) => {
     for (const { peer, rows, values, wire, bytes } of eachBlock(coded, blocks)) {
       const size = FLOAT_BYTES * rows * coded.columns;
@@ -96,41 +91,34 @@ export function encodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kerne
       at.write(wire, encoded);
     }
   };
-  return blocks.length ? [...gathered, host(run)] : [];
+  return [...staged, host(run)];
 }
 
 /** Blocks on the wire to rows. */
 export function decodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kernel[] {
-  const { compressor } = coded;
-  const { native } = compressor;
+  const { columns, compressor } = coded;
+  const { native, kernels } = compressor;
   if (native !== undefined) {
     const unseeded = { ...native, seed: 0 };
     return blocks.map((block) => decodeRows(block.piece.rows, wireOf(coded, unseeded, block)));
   }
+  if (blocks.length === 0) return [];
   const run = async (at: HostContext) => {
     for (const { peer, rows, values, wire, bytes } of eachBlock(coded, blocks)) {
-      const block = { rows, columns: coded.columns };
+      const block = { rows, columns };
       const encoded = at.read(wire, bytes);
       const decoded = await compressor.decode!(encoded, block, contextOf(coded, at, peer));
-      expectValues(compressor, ["decode", Float32Array], decoded, rows * coded.columns);
+      expectValues(compressor, ["decode", Float32Array], decoded, rows * columns);
       at.write(values, new Uint8Array(decoded.buffer, decoded.byteOffset, decoded.byteLength));
     }
   };
-  const offsets = stageOffsets(coded, blocks);
-  const spread = blocks.flatMap(({ piece }, i) =>
-    piece.contiguous ? [] : [decodeRows(piece.rows, stageOf(coded, piece, offsets[i]))]
+  const decoded = kernels ? sourceCalls(coded, blocks, "decode") : [host(run)];
+  const checks = [...eachBlock(coded, blocks)].flatMap(({ groups }) =>
+    groups.map(({ rows, values }) =>
+      checkNumbers({ ...values, rows, columns, ld: columns, groups: 1, stride: 0 })
+    )
   );
-  const decoded = [...eachBlock(coded, blocks)].map(({ rows, values }) =>
-    checkNumbers({
-      ...values,
-      rows,
-      columns: coded.columns,
-      ld: coded.columns,
-      groups: 1,
-      stride: 0,
-    })
-  );
-  return blocks.length ? [host(run), ...decoded, ...spread] : [];
+  return [...decoded, ...checks, ...stagePieces(coded, blocks, "from")];
 }
 
 /** Other random bits on each leg and pass. */
@@ -159,42 +147,100 @@ function wireOf(
   };
 }
 
-/** Blocks of a piece one after another as floats. */
-function stageOf(
-  { columns, stage }: Coded,
-  { begin, end, groups, rowsOfGroup }: Piece,
-  offset: number,
-): Wire {
-  const blockBytes = FLOAT_BYTES * groups * rowsOfGroup * columns;
-  const view = { buffer: stage!, offset };
-  const rows = rowsOfGroup;
-  return { codec: { codec: "none" }, view, blockBytes, blocks: end - begin, groups, rows, columns };
-}
-
-/** First block of each piece among all staged blocks. */
-function stageOffsets({ columns }: Coded, blocks: readonly CodedBlock[]): number[] {
-  let offset = 0;
-  return blocks.map(({ piece: { begin, end, groups, rowsOfGroup, contiguous } }) => {
-    const here = offset;
-    if (!contiguous) offset += FLOAT_BYTES * groups * rowsOfGroup * columns * (end - begin);
-    return here;
+/** Where the blocks of each piece lie one after another, and where they do as floats. */
+function placesOf({ columns, floats, stage }: Coded, blocks: readonly CodedBlock[]) {
+  let [staged, all] = [0, 0];
+  return blocks.map(({ piece: { begin, end, groups, rowsOfGroup, contiguous, rows } }) => {
+    const size = floats === undefined ? FLOAT_BYTES : STORED_BYTES;
+    const together = contiguous ? rows.view : { buffer: stage!, offset: size * staged };
+    const values = floats === undefined ? together : { buffer: floats, offset: FLOAT_BYTES * all };
+    const elements = groups * rowsOfGroup * columns * (end - begin);
+    if (!contiguous) staged += elements;
+    all += elements;
+    return { together, values };
   });
 }
 
-/** The blocks one by one: their rows as floats, and their bytes on the wire. */
+/** Rows of each piece to floats that follow each other block by block, or back from them. */
+function stagePieces(coded: Coded, blocks: readonly CodedBlock[], way: "to" | "from"): Kernel[] {
+  const { columns, floats } = coded;
+  const places = placesOf(coded, blocks);
+  return blocks.flatMap(({ piece }, i) => {
+    const { begin, end, groups, rowsOfGroup, contiguous, rows } = piece;
+    const { together, values } = places[i];
+    const kernels: Kernel[] = [];
+    const list = { blocks: end - begin, rows: groups * rowsOfGroup, columns };
+    const elements = list.rows * columns;
+    if (!contiguous) {
+      const blockBytes = (floats === undefined ? FLOAT_BYTES : STORED_BYTES) * elements;
+      const wire = { ...list, codec: { codec: "none" }, view: together, blockBytes, groups };
+      kernels.push((way === "to" ? encodeRows : decodeRows)(rows, { ...wire, rows: rowsOfGroup }));
+    }
+    if (floats !== undefined) {
+      // Rows as they are stored are the wire of a codec whose rows are the floats.
+      const wire = { ...list, codec: { codec: "bf16" }, view: together, groups: 1 };
+      kernels.push(
+        (way === "to" ? decodeRows : encodeRows)(
+          { view: values, block: elements, group: 0, row: columns },
+          { ...wire, blockBytes: STORED_BYTES * elements },
+        ),
+      );
+    }
+    return way === "to" ? kernels : kernels.toReversed();
+  });
+}
+
+/** Calls of a function of compiled code for the rows of each expert in each block. */
+function sourceCalls(
+  coded: Coded,
+  blocks: readonly CodedBlock[],
+  name: "encode" | "decode",
+): Kernel[] {
+  const { columns, compressor, chunk, leg, pass } = coded;
+  const calls: Kernel[] = [];
+  for (const { peer, groups, wire } of eachBlock(coded, blocks)) {
+    let offset = wire.offset;
+    for (const { rows, values } of groups) {
+      const bytes = wireBytes(compressor, { rows, columns });
+      const spans = [
+        { ...values, bytes: FLOAT_BYTES * rows * columns },
+        { buffer: wire.buffer, offset, bytes },
+      ];
+      const way = pass === "backward" ? 1 : 0;
+      calls.push(compressor.kernels!.call(name, {
+        buffers: name === "encode" ? spans : spans.toReversed(),
+        output: 1,
+        numbers: [rows, columns, coded.rank, peer, chunk, leg, way],
+        threads: rows * columns,
+      }));
+      offset += bytes;
+    }
+  }
+  return calls;
+}
+
+/** The blocks one by one: their rows as floats, those of each expert too, and their bytes on the wire. */
 function* eachBlock(coded: Coded, blocks: readonly CodedBlock[]) {
-  const offsets = stageOffsets(coded, blocks);
+  const { columns } = coded;
+  const places = placesOf(coded, blocks);
   for (const [number, { piece, wire, blockBytes }] of blocks.entries()) {
-    const { begin, end, groups, rowsOfGroup, contiguous } = piece;
+    const { begin, end, groups, rowsOfGroup } = piece;
     const rows = groups * rowsOfGroup;
-    const size = FLOAT_BYTES * rows * coded.columns;
-    const from = contiguous ? piece.rows.view : { buffer: coded.stage!, offset: offsets[number] };
+    const { buffer, offset } = places[number].values;
+    const groupRows = piece.groupRows ?? Array<number>(groups).fill(rowsOfGroup);
     for (let i = 0; i < end - begin; i++) {
+      const at = (row: number) => ({ buffer, offset: offset + FLOAT_BYTES * row * columns });
+      let before = i * rows;
+      const list = groupRows.map((count) => {
+        before += count;
+        return { rows: count, values: at(before - count) };
+      });
       yield {
         peer: begin + i,
         rows,
         bytes: blockBytes,
-        values: { buffer: from.buffer, offset: from.offset + i * size },
+        values: at(i * rows),
+        groups: list.filter(({ rows }) => rows > 0),
         wire: { buffer: wire.buffer, offset: wire.offset + i * blockBytes },
       };
     }

@@ -17,16 +17,8 @@ import type { AllToAll } from "../alltoall/types.ts";
 import type { Compressor } from "../compressors/types.ts";
 import type { HostContext, Kernel, Task, View } from "../types.ts";
 import type { Exchange, GraphBuilder } from "./builder.ts";
-import {
-  checkCodec,
-  codecState,
-  type Coded,
-  type CodedBlock,
-  decodeBlocks,
-  encodeBlocks,
-  isPlain,
-} from "./coding.ts";
-import { type BlockSizes, blockSizes } from "./wire.ts";
+import { codecState, type Coded, type CodedBlock, decodeBlocks, encodeBlocks } from "./coding.ts";
+import { type BlockSizes, blockSizes, isPlain } from "./wire.ts";
 
 /** What all legs of a pass share. */
 export interface Way extends RowsOf {
@@ -53,6 +45,7 @@ export interface Leg {
 
 /** More places than an expert has for the rows of a rank. */
 const PLACES = 2 ** 24;
+const FLOAT_BYTES = 4;
 
 /** Stages that a leg takes: compress, all-to-all, decompress. */
 export const LEG_STAGES = 3;
@@ -63,14 +56,11 @@ export const LEG_STAGES = 3;
  * decompresses them.
  *
  * @returns the tasks that whatever comes next waits for.
- * @throws {SchemoeError} for a codec that does not fit the layer.
  */
 export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
-  const { layer } = way;
   const { number, chunk, stage, compressor } = leg;
   const plain = isPlain(compressor);
   if (plain && leg.from === leg.to) return [...leg.after];
-  checkCodec(compressor, layer);
   const parts = new LegParts(g, way, leg);
   const common = { chunk, bytes: parts.traffic, lane: "compute" as const };
   let after = leg.after;
@@ -81,7 +71,13 @@ export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
       label: `C${number}`,
       stage,
       after,
-      uses: [leg.from, parts.input, ...parts.staging("in"), ...parts.routing("in")],
+      uses: [
+        leg.from,
+        parts.input,
+        ...parts.staging("in"),
+        ...parts.floats("in"),
+        ...parts.routing("in"),
+      ],
       kernels: eachRank((rank) => parts.encode(rank)),
     })];
   }
@@ -101,7 +97,13 @@ export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
     label: `D${number}`,
     stage: stage + 2,
     after: arrived,
-    uses: [leg.to, parts.output, ...parts.staging("out"), ...parts.routing("out")],
+    uses: [
+      leg.to,
+      parts.output,
+      ...parts.staging("out"),
+      ...parts.floats("out"),
+      ...parts.routing("out"),
+    ],
     kernels: eachRank((rank) => parts.decode(rank)),
   })];
 }
@@ -151,6 +153,9 @@ class LegParts {
       for (const name of this.staging(side)) {
         g.buffer(name, () => this.#rows.most * this.#rowBytes, "pass");
       }
+      for (const name of this.floats(side)) {
+        g.buffer(name, () => this.#rows.most * FLOAT_BYTES * layer.rowDim, "pass");
+      }
     }
   }
 
@@ -193,11 +198,18 @@ class LegParts {
       : [];
   }
 
+  /** Name of the buffer in which rows of a side lie as floats, where a codec of a user's own needs it. */
+  floats(side: "in" | "out"): string[] {
+    const { number, chunk, compressor } = this.#leg;
+    if (compressor.native !== undefined || this.#way.layer.dtype === "float32") return [];
+    return [`${this.#g.pass}.${side === "in" ? "C" : "D"}${number}.${chunk}.floats`];
+  }
+
   /** From rows to the blocks that a rank sends. */
   encode(rank: number): Kernel[] {
     const { number, from } = this.#leg;
     const blocks = (pieces: readonly Piece[]) =>
-      encodeBlocks(this.#coded("in"), pieces.map((piece) => this.#block(piece, rank, "in")));
+      encodeBlocks(this.#coded("in", rank), pieces.map((piece) => this.#block(piece, rank, "in")));
     if (number === 1) return blocks(this.#rows.tokens(rank, from));
     const pieces = this.#rows.experts(rank, from);
     const [stage] = this.staging("in");
@@ -215,7 +227,10 @@ class LegParts {
   decode(rank: number): Kernel[] {
     const { number, to } = this.#leg;
     const blocks = (pieces: readonly Piece[]) =>
-      decodeBlocks(this.#coded("out"), pieces.map((piece) => this.#block(piece, rank, "out")));
+      decodeBlocks(
+        this.#coded("out", rank),
+        pieces.map((piece) => this.#block(piece, rank, "out")),
+      );
     if (number === 2) return blocks(this.#rows.tokens(rank, to));
     const pieces = this.#rows.experts(rank, to);
     const [stage] = this.staging("out");
@@ -232,12 +247,13 @@ class LegParts {
   /** Names of the buffers that tell which token a row of a side belongs to, where a codec may ask. */
   routing(side: "in" | "out"): string[] {
     const ofTokens = (side === "in") === (this.#leg.number === 1);
-    return ofTokens && this.#leg.compressor.native === undefined
+    const { native, kernels } = this.#leg.compressor;
+    return ofTokens && native === undefined && kernels === undefined
       ? [rowChoicesOf(this.#way.layer), positionsOf(this.#way.layer)]
       : [];
   }
 
-  #coded(side: "in" | "out"): Coded {
+  #coded(side: "in" | "out", rank: number): Coded {
     const { compressor, number, chunk } = this.#leg;
     const { layer, scope = "" } = this.#way;
     return {
@@ -246,7 +262,9 @@ class LegParts {
       chunk,
       pass: this.#g.pass,
       columns: layer.rowDim,
+      rank,
       stage: this.staging(side)[0],
+      floats: this.floats(side)[0],
       state: (key, bytes) => codecState({ layer, compressor, key: `${scope}${key}`, bytes }),
       ...(this.routing(side).length ? { tokens: (at, peer) => this.#tokens(at, peer) } : {}),
     };

@@ -4,10 +4,12 @@ import type { LegRows } from "../memory/mod.ts";
 import type { Compressor, WireBlock } from "../compressors/types.ts";
 import { SchemoeError } from "../types.ts";
 import { callUser } from "../user_code.ts";
-import { isPlain } from "./coding.ts";
 
 /** Encoded blocks that differ in size begin at multiples of it. */
 const BLOCK_ALIGNMENT = 16;
+
+/** Whether rows travel as they are. */
+export const isPlain = ({ native }: Compressor): boolean => native?.codec === "none";
 
 /** Encoded blocks of a leg. */
 export interface BlockSizes {

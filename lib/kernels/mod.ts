@@ -88,5 +88,6 @@ export { adamwUpdate, clipScale, sgdUpdate, sumValues, type UpdateViews } from "
 
 export { checked, checkNumbers } from "./check.ts";
 export { host } from "./host.ts";
+export { type SourceCall, type SourceKernels, sourceKernels, type Span } from "./source.ts";
 export { maxRanks, sumRanks } from "./reduce.ts";
 export { productBytes } from "./traffic.ts";

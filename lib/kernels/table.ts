@@ -34,6 +34,7 @@ export const KERNELS = {
   ungroup_rows: { code: 27, args: "iiiiiiiiivv*" },
   random_normal: { code: 28, args: "iiiiivf" },
   check_numbers: { code: 29, args: "iiiivii*" },
+  call_source: { code: 30, args: "iiiivivivivivivi*" },
   route: { code: 40, args: "iiiiiiiivvvvvf" },
   route_grad: { code: 41, args: "iiiiivvvvvvvff" },
   place_choices: { code: 42, args: "iiiiivvvvv" },

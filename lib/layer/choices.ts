@@ -267,7 +267,7 @@ function isPair(value: Compressor | CompressorPair | string): value is Compresso
 }
 
 function checkedCodec(codec: Compressor): Compressor {
-  if (codec.native !== undefined || (codec.encode && codec.decode)) return codec;
+  if (codec.native ?? codec.kernels ?? (codec.encode && codec.decode)) return codec;
   throw new SchemoeError(
     `Cannot use the compressor "${codec.name}": it has no functions encode and decode`,
   );

@@ -3,9 +3,10 @@
  * @module
  */
 import { ABI_VERSION } from "../program/pack.ts";
-import { SchemoeError } from "../types.ts";
+import { SchemoeError, type SourceCode } from "../types.ts";
 import { libraryPath, type NativeSymbols, openLibrary } from "./library.ts";
 import { FailureRecord } from "./failure.ts";
+import { loadSource } from "./sources/load.ts";
 import { Status } from "./status.ts";
 
 /** Numbers of `schemoe_engine_kind`. */
@@ -53,6 +54,7 @@ export type NativeCalls =
 /** Owns a native engine. Close it when no call is under way. */
 export class NativeEngine {
   readonly #library: NativeSymbols;
+  readonly #kind: keyof typeof ENGINE_KINDS;
   #handle: Deno.PointerValue;
   readonly #failure = new FailureRecord();
 
@@ -75,6 +77,7 @@ export class NativeEngine {
     },
   ) {
     this.#library = shape.library ?? openLibrary(libraryPath(shape.kind));
+    this.#kind = shape.kind;
     const config = new Uint32Array(8);
     const flags = (shape.tf32 ? FLAGS.tf32 : 0) | (shape.graphs === false ? FLAGS.noGraphs : 0) |
       (shape.times === false ? FLAGS.noTimes : 0) | (shape.tune === false ? FLAGS.noTuning : 0);
@@ -150,8 +153,13 @@ export class NativeEngine {
     return data;
   }
 
-  /** Checks and keeps a packed Program of that many operations. */
-  prepare(packed: Uint8Array<ArrayBuffer>, operations: number): PreparedProgram {
+  /** Checks and keeps a packed Program of that many operations, once the code that it calls is loaded. */
+  prepare(
+    packed: Uint8Array<ArrayBuffer>,
+    operations: number,
+    sources: readonly SourceCode[] = [],
+  ): PreparedProgram {
+    for (const code of sources) loadSource({ library: this.#library, kind: this.#kind, code });
     const out = new BigUint64Array(1);
     this.#call((handle, failure) =>
       this.#library.schemoe_prepare(handle, packed, BigInt(packed.byteLength), out, failure)

@@ -4,6 +4,8 @@
  */
 import type { NativeSymbols } from "./library.ts";
 import { FailureRecord } from "./failure.ts";
+import { inPythonPackages } from "./python_packages.ts";
+import { variable } from "./variable.ts";
 
 /** A library of NCCL that can be used. */
 export interface Nccl {
@@ -27,7 +29,7 @@ export function findNccl(library: NativeSymbols, path?: string): Nccl {
   if (given) return openNccl(library, given);
   const found: Nccl[] = [];
   let missing: unknown;
-  for (const candidate of ["", ...packages()]) {
+  for (const candidate of ["", ...inPythonPackages(IN_PACKAGE)]) {
     try {
       found.push(openNccl(library, candidate));
     } catch (error) {
@@ -57,40 +59,4 @@ function newer({ version: a }: Nccl, { version: b }: Nccl): boolean {
   const [x, y] = [a, b].map((text) => text.split(".").map(Number));
   const at = x.findIndex((part, i) => part !== y[i]);
   return at >= 0 && x[at] > y[at];
-}
-
-/** Files of the package in the usual folders of Python, as far as they may be read. */
-function packages(): string[] {
-  const roots = ["VIRTUAL_ENV", "CONDA_PREFIX"].map(variable).filter((root) => root !== undefined);
-  const home = variable("HOME");
-  if (home) roots.push(`${home}/.local`);
-  roots.push("/usr/local", "/usr");
-  return roots.flatMap((root) =>
-    folders(`${root}/lib`).filter((name) => /^python3(\.\d+)?$/.test(name)).flatMap((python) =>
-      ["site-packages", "dist-packages"].map((kind) =>
-        `${root}/lib/${python}/${kind}/${IN_PACKAGE}`
-      )
-    )
-  ).filter(isFile);
-}
-
-function variable(name: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
-  return state === "granted" ? Deno.env.get(name) || undefined : undefined;
-}
-
-function folders(path: string): string[] {
-  try {
-    return [...Deno.readDirSync(path)].map(({ name }) => name);
-  } catch {
-    return [];
-  }
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }

@@ -74,7 +74,7 @@ export class PreparedPrograms {
     if (!kept) {
       const place = (name: string) => (workspace as NativeWorkspace).place(name, plan);
       const operations = program.order.length * program.graph.topology.ranks;
-      const { bytes, hosts, regions } = pack(program, {
+      const { bytes, hosts, sources, regions } = pack(program, {
         place,
         isolated,
         checked,
@@ -82,7 +82,7 @@ export class PreparedPrograms {
         seconds: options.background ? () => undefined : this.#options.seconds,
       });
       try {
-        const prepared = native.prepare(bytes, operations);
+        const prepared = native.prepare(bytes, operations, sources);
         this.owned.programs.add(prepared);
         kept = { prepared, hosts, regions };
       } catch (error) {

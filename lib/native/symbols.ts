@@ -17,6 +17,11 @@ export const symbols = {
     parameters: ["buffer", "buffer", "buffer", "buffer", "buffer", "buffer"],
     result: "i32",
   },
+  // int32_t schemoe_load_source(uint32_t kind, uint64_t number, const char* name, const char* functions, const uint8_t* image, uint64_t bytes, schemoe_failure* failure)
+  schemoe_load_source: {
+    parameters: ["u32", "u64", "buffer", "buffer", "buffer", "u64", "buffer"],
+    result: "i32",
+  },
   // int32_t schemoe_nccl(const char* path, uint32_t* version, char* file, size_t file_bytes, schemoe_failure* failure)
   schemoe_nccl: {
     parameters: ["buffer", "buffer", "buffer", "usize", "buffer"],

@@ -2,7 +2,7 @@
  * Writes a Program as the bytes that the native library runs (layout: `schemoe.h`).
  * @module
  */
-import { type HostFunction, LANES, SchemoeError, type Task } from "../types.ts";
+import { type HostFunction, LANES, SchemoeError, type SourceCode, type Task } from "../types.ts";
 import type { Program } from "../engine.ts";
 import { type Place, Words } from "./words.ts";
 
@@ -23,6 +23,8 @@ const REGION_BYTES = 24;
 export interface PackedProgram {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly hosts: readonly HostFunction[];
+  /** Code that its kernels call, which must be loaded before the Program is. */
+  readonly sources: readonly SourceCode[];
   /** Names of the buffers that are parts of others, by the number of their region. */
   readonly regions: readonly string[];
 }
@@ -74,7 +76,8 @@ export function pack(program: Program, options: PackOptions): PackedProgram {
   const names = options.named ? namesOf(program) : new Uint8Array();
   const bytes = join({ ranks, operations, records, waits, words, names });
   words.close();
-  return { bytes, hosts: words.hosts, regions: words.regions.map(({ name }) => name) };
+  const { hosts, sources, regions } = words;
+  return { bytes, hosts, sources: [...sources], regions: regions.map(({ name }) => name) };
 }
 
 function packTask(

@@ -4,6 +4,7 @@ import {
   type HostFunction,
   type Kernel,
   SchemoeError,
+  type SourceCode,
   type Transfer,
   type View,
 } from "../types.ts";
@@ -29,6 +30,7 @@ export class Words {
   /** Buffers that the task being packed has declared; undefined where it declares none. */
   uses?: ReadonlySet<string>;
   readonly hosts: HostFunction[] = [];
+  readonly sources = new Set<SourceCode>();
   readonly #hosts = new Map<HostFunction, number>();
   readonly regions: { name: string; id: number; begin: number; bytes: number }[] = [];
   readonly #ids = new Map<string, number>();
@@ -51,7 +53,7 @@ export class Words {
     );
   }
 
-  kernel({ name, args, more, run }: Kernel): void {
+  kernel({ name, args, more, run, source }: Kernel): void {
     if (!Object.hasOwn(KERNELS, name)) {
       throw new SchemoeError(
         `Cannot pack the kernel "${name}": unknown name, there are ${
@@ -64,6 +66,7 @@ export class Words {
     }
     const known = signature(name as KernelName);
     if (name === "host") return this.#call(name, known, [this.#host(run)]);
+    if (source) this.sources.add(source);
     this.#call(name, known, args, more);
   }
 

@@ -12,7 +12,7 @@ import {
 } from "../native/engine.ts";
 import { NativeError } from "../native/failure.ts";
 import { Status } from "../native/status.ts";
-import { SchemoeError } from "../types.ts";
+import { SchemoeError, type SourceCode } from "../types.ts";
 import { blame, isFinding, type Outcome } from "./blame.ts";
 import type { PartEngine, Span } from "./part.ts";
 import type { Peers } from "./peers.ts";
@@ -97,10 +97,14 @@ export class PartsDriver implements NativeCalls {
     this.#cancelOthers?.();
   }
 
-  prepare(packed: Uint8Array<ArrayBuffer>, operations: number): PreparedProgram {
-    const prepared = this.#part.prepare(packed, operations);
+  prepare(
+    packed: Uint8Array<ArrayBuffer>,
+    operations: number,
+    sources: readonly SourceCode[] = [],
+  ): PreparedProgram {
+    const prepared = this.#part.prepare(packed, operations, sources);
     const program = ++this.#programs;
-    const agreed = this.#options.peers.agree(packed, { program, operations });
+    const agreed = this.#options.peers.agree(packed, { program, operations, sources });
     // Told at the run that needs it.
     for (const one of agreed) one.catch(() => {});
     this.#sent.set(prepared, { program, agreed });

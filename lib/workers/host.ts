@@ -1,6 +1,7 @@
 /** A worker's handling of messages of process 0: engines of its own ranks. @module */
 import type { PreparedProgram } from "../native/engine.ts";
-import { SchemoeError } from "../types.ts";
+import { checkSource } from "../kernels/source.ts";
+import { SchemoeError, type SourceCode } from "../types.ts";
 import { digest } from "./digest.ts";
 import type { Fields, Frame } from "./frames.ts";
 import { engineKey, isNonce, type Prover } from "./proof.ts";
@@ -12,6 +13,7 @@ interface Order {
   readonly engine: number;
   readonly program: number;
   readonly operations: number;
+  readonly sources?: readonly SourceCode[];
   readonly nodes: number;
   readonly ranksPerNode: number;
   readonly span: Span;
@@ -34,6 +36,12 @@ interface Opened {
 export interface Answer {
   readonly fields?: Omit<Fields, "kind">;
   readonly body?: Uint8Array;
+}
+
+/** @throws {SchemoeError} for what is no code. */
+function sourcesOf({ sources = [] }: Order): readonly SourceCode[] {
+  for (const code of sources) checkSource(code);
+  return sources;
 }
 
 /** Engines of one worker. */
@@ -65,7 +73,7 @@ export class PartHost {
         await part.connect(order.all, order.self, order.patience);
         return {};
       case "prepare":
-        programs.set(order.program, part.prepare(body, order.operations));
+        programs.set(order.program, part.prepare(body, order.operations, sourcesOf(order)));
         return { fields: { digest: await digest(body) } };
       case "release":
         part.release(this.#program(opened, order));

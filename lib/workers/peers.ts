@@ -49,7 +49,7 @@ export class Peers {
   }
 
   /** Sends a Program to all; one promise each, rejected where it got another one. */
-  agree(packed: Uint8Array<ArrayBuffer>, fields: Record<string, number>): Promise<void>[] {
+  agree(packed: Uint8Array<ArrayBuffer>, fields: Omit<Fields, "kind">): Promise<void>[] {
     const own = digest(packed);
     return this.members.map(async (member) => {
       const answer = await this.ask(member, { kind: "prepare", ...fields }, packed);

@@ -246,6 +246,11 @@ typedef struct schemoe_operation {
  *                float32 rounded to nearest even
  * 29 check_numbers dtype groups rows columns X(v ld stride)
  *                notes the first element that is NaN or infinite, see SCHEMOE_CHECK_NUMBERS
+ * 30 call_source number function threads output buffers(v|null bytes, 6 times) numbers...
+ *                calls a function of a source that schemoe_load_source loaded, with its buffers and at most 8
+ *                numbers; on CUDA by at least `threads` threads. `output`, counted from 1, is the one buffer that it
+ *                writes, all bytes of it (0: not known): writing less or beside it, and another result of the same
+ *                call, is an error
  * 40 route       tokens rows k scores choose groups groupLimit normalize logits(v) bias(v|null) scores(v) choices(v)
  *                weights(v) scale: scores of logits [tokens, rows] (0 softmax, 1 sigmoid, 2 square root of
  *                softplus, 3 the logits, weights then being the softmax over those chosen, 4 relu); choices int32
@@ -352,6 +357,13 @@ typedef struct schemoe_cuda {
  * finds it), `devices` the GPU of each rank (null without a list).
  */
 int32_t schemoe_open_cuda(const schemoe_config* config, const schemoe_cuda* cuda, const char* nccl, const uint32_t* devices, schemoe_engine** engine, schemoe_failure* failure);
+
+/*
+ * Loads a source that was compiled for engines of a kind (SCHEMOE_CPU: `image` is the path of a shared library;
+ * SCHEMOE_CUDA: machine code or PTX itself) under a number from 1 to 2^53 - 1, by which kernels call it; `functions`: their names,
+ * a line each. Loading what is loaded does nothing. It stays until the process ends.
+ */
+int32_t schemoe_load_source(uint32_t kind, uint64_t number, const char* name, const char* functions, const uint8_t* image, uint64_t bytes, schemoe_failure* failure);
 
 /* Loads NCCL from `path` ("": where the loader finds it); its version, such as 23007, and its file. */
 int32_t schemoe_nccl(const char* path, uint32_t* version, char* file, size_t file_bytes, schemoe_failure* failure);

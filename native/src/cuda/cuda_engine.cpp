@@ -6,6 +6,7 @@
 
 #include "cuda/buffers.h"
 #include "cuda/executor.h"
+#include "cuda/sources.h"
 #include "cuda/world.h"
 #include "runtime/failure.h"
 #include "runtime/local_ranks.h"
@@ -72,6 +73,7 @@ class CudaEngine final : public LocalRanks, private Receiver {
   void check(const Program& program) const override {
     usable();
     executor_->check_order(program);
+    prove_sources(program, world_);
   }
 
   void run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) override {

@@ -14,6 +14,7 @@
 #include "runtime/failure.h"
 #include "runtime/handles.h"
 #include "runtime/nvtx_ranges.h"
+#include "runtime/sources.h"
 #include "schemoe.h"
 #include "tcp/part_engine.h"
 #ifdef SCHEMOE_WITH_CUDA
@@ -260,6 +261,15 @@ SCHEMOE_ENTRY int32_t schemoe_open_cuda(const schemoe_config* config, const sche
 #else
     fail(SCHEMOE_UNSUPPORTED, "Cannot open an engine of kind ", config->kind, ": the library was built without it");
 #endif
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_load_source(uint32_t kind, uint64_t number, const char* name, const char* functions, const uint8_t* image, uint64_t bytes, schemoe_failure* failure) {
+  return guard(failure, [&] {
+    need(name, "name");
+    need(functions, "functions");
+    need(image, "image");
+    schemoe::load_source(kind, number, name, functions, {image, bytes});
   });
 }
 

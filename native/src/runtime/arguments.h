@@ -1,6 +1,7 @@
 // Arguments of every kernel, checked and with names; `schemoe.h` says what each kernel does.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <variant>
@@ -248,6 +249,21 @@ struct Decode : Codec {
   using Codec::Codec;
 };
 
+struct SourceFunction;
+
+/// A function of a source that was compiled for this run: see `runtime/sources.h`.
+struct CallSource {
+  explicit CallSource(Reader&);
+  static constexpr size_t kBuffers = 6, kNumbers = 8;
+  const SourceFunction* function;
+  int64_t threads;
+  /// 0: unknown; else the buffer, counted from 1, that it writes every byte of, and nothing else.
+  int64_t output;
+  std::array<View, kBuffers> buffers;
+  std::array<int64_t, kBuffers> bytes;
+  std::span<const uint64_t> numbers;
+};
+
 struct SumRanks {
   explicit SumRanks(Reader&);
   int64_t ranks, count, stride;
@@ -440,6 +456,6 @@ using Arguments =
                  AttentionGrad, AddTensors, CrossEntropy, SumValues, ClipScale, Adamw, Sgd, Copy, Send, Receive, Route, RouteGrad,
                  PlaceChoices, ChooseTokens, CountChoices, BalanceLoss, ZLoss, ImportanceLoss, LoadLoss, AddNoise,
                  NoiseGrad, LookUp, PlaceCopies, AddIdentity, IdentityDots, ShiftBias, QuantileBias, UnitRows, UnitRowsGrad, Temper,
-                 GatedRows, CheckNumbers>;
+                 GatedRows, CheckNumbers, CallSource>;
 
 }  // namespace schemoe

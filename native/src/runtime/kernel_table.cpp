@@ -39,6 +39,7 @@ constexpr KernelSpec kTable[] = {
     {27, "ungroup_rows", "iiiiiiiiivv*", read<UngroupRows>, false},
     {28, "random_normal", "iiiiivf", read<RandomNormal>, false},
     {29, "check_numbers", "iiiivii*", read<CheckNumbers>, false},
+    {30, "call_source", "iiiivivivivivivi*", read<CallSource>, false},
     {32, "copy", "ivv", read<Copy>, true},
     {33, "send", "iiv", read<Send>, true},
     {34, "receive", "iiv", read<Receive>, true},

@@ -181,6 +181,7 @@ struct Results {
   void operator()(const UngroupRows&) {}
   // The host's functions say themselves what they wrote.
   void operator()(const Host&) {}
+  void operator()(const CallSource&) {}
   void operator()(const CheckNumbers&) {}
 };
 

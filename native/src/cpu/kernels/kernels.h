@@ -52,6 +52,7 @@ void run(const Fill&, const Context&);
 void run(const RandomNormal&, const Context&);
 void run(const MaxLoad&, const Context&);
 void run(const CopyBytes&, const Context&);
+void run(const CallSource&, const Context&);
 void run(const GemmGroups&, const Context&);
 void run(const PlaceTokens&, const Context&);
 void run(const GroupRows&, const Context&);

@@ -104,6 +104,7 @@ void run(const ClipScale&, const Context&);
 void run(const Adamw&, const Context&);
 void run(const Sgd&, const Context&);
 void run(const CheckNumbers&, const Context&);
+void run(const CallSource&, const Context&);
 
 /// Products of a gate with float32 among its factors; false where they do not fit.
 bool run_split(const Gemm&, const Context&);
