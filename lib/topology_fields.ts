@@ -43,7 +43,7 @@ export function atLeastZero(name: string, value: unknown): void {
 
 export function object(name: string, value: unknown, example = ""): void {
   if (typeof value === "object" && value !== null) return;
-  fail(name, `an object${example && ` such as ${example}`}`, value);
+  fail(name, "an object", value, example && `; write ${example}`);
 }
 
 export function rejectUnknown(value: object, known: readonly string[], prefix = ""): void {
@@ -56,8 +56,8 @@ export function rejectUnknown(value: object, known: readonly string[], prefix = 
   );
 }
 
-export function fail(name: string, expected: string, got: unknown): never {
+export function fail(name: string, expected: string, got: unknown, hint = ""): never {
   throw new SchemoeError(
-    `Cannot make the topology: ${name} must be ${expected}, got ${quoted(got)}`,
+    `Cannot make the topology: ${name} must be ${expected}, got ${quoted(got)}${hint}`,
   );
 }

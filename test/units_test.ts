@@ -72,7 +72,10 @@ Deno.test("topology() refuses what is out of any physical range, and says what w
   says({ inter: { latency: 5 } }, 'inter.latency must be at most 1 s (write "5 us", or 5e-6)');
   says({ inter: { alpha: "5 us" } }, "text with a unit is inter.latency");
   says({ inter: { beta: "50 GB/s" } }, "text with a unit is inter.bandwidth");
-  says({ inter: "50 GB/s" }, 'inter must be an object such as { bandwidth: "50 GB/s"');
+  says(
+    { inter: "50 GB/s" },
+    'inter must be an object, got "50 GB/s"; write { bandwidth: "50 GB/s"',
+  );
   says({ processor: { flopRate: 989 } }, 'write "989 TFLOP/s", or 989e12');
   says({ processor: { byteRate: 3.35 } }, 'write "3.35 TB/s", or 3.35e12');
   says({ processor: { latency: 10 } }, "processor.latency must be at most 1 s");
