@@ -1,5 +1,4 @@
 /** Slots of experts that are computed elsewhere than where their parameters are, and the rows for them. @module */
-import type { Layer } from "../blocks/mod.ts";
 import { placeCopies } from "../kernels/mod.ts";
 import { positionsOf, rowChoicesOf } from "../memory/mod.ts";
 import type { Kernel, View } from "../types.ts";

@@ -93,14 +93,15 @@ function checkShapes(
  * @throws {SchemoeError} unless the number is a multiple of the case's, and divides its experts.
  */
 export function repeatRanks(golden: GoldenCase, ranks: number): GoldenCase {
-  const { experts } = golden.config;
+  const { experts, parallel } = golden.config;
   const fail = (problem: string): never => {
     throw new SchemoeError(`Cannot run the case "${golden.name}" on ${ranks} ranks: ${problem}`);
   };
   if (!(Number.isSafeInteger(ranks) && ranks > 0 && ranks % golden.ranks === 0)) {
     fail(`it is for ${golden.ranks}, which can only be repeated`);
   }
-  if (experts % ranks !== 0) fail(`they do not divide its ${experts} experts`);
+  // expert groups of a size of their own stay as they are
+  if (!parallel?.expert && experts % ranks !== 0) fail(`they do not divide its ${experts} experts`);
   const times = ranks / golden.ranks;
   const tensors = [...golden.tensors].map(([name, { shape, data }]) => {
     if (OF_RANKS.has(name) || name.startsWith("loss.")) {

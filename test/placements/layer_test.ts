@@ -13,7 +13,7 @@ import { eplb, rankLoads, shadowed, trafficOfPlacement } from "../../lib/placeme
 import { goldenErrors, largestError, repeatRanks, runGolden } from "../../lib/studies/golden.ts";
 import { spawnWorkers } from "../../lib/workers/mod.ts";
 import { goldenCase, goldenCases } from "../layer/golden_cases.ts";
-import { placementCases } from "./cases.ts";
+import { placementCases } from "../../lib/studies/placement_cases.ts";
 
 const cpu = (ranks: number) =>
   openEngine({ kind: "cpu", links: "plain", nodes: 2, ranksPerNode: ranks / 2 });

@@ -1,7 +1,7 @@
-/** Placements of experts on ranks that tests go through: copies, other ranks, uneven ones. */
-import type { Placement } from "../../lib/placements/mod.ts";
+/** Placements that every reference case is computed under: copies, other ranks, uneven ones. @module */
+import type { Placement } from "../placements/mod.ts";
 
-/** For a group of so many ranks. */
+/** Six for a group of so many ranks, which divide the experts. */
 export function placementCases(experts: number, ranks: number): Placement[] {
   const local = experts / ranks;
   const all = Array.from({ length: experts }, (_, e) => e);
