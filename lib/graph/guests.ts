@@ -2,6 +2,7 @@
 import type { Layer } from "../blocks/mod.ts";
 import { copyBytes, sumRanks } from "../kernels/mod.ts";
 import { elements, elementSize } from "../memory/mod.ts";
+import type { ElementType } from "../kernels/types.ts";
 import type { Lane, Task, Transfer, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { guestBuffer, tensorsOf } from "./contexts.ts";
@@ -14,6 +15,7 @@ interface Parameter {
   /** Bytes of one expert's. */
   readonly bytes: number;
   readonly name: string;
+  readonly dtype: ElementType;
 }
 
 /** Declares the buffers of guests' weights, or gradients. */
@@ -24,11 +26,12 @@ export function declareGuests(g: GraphBuilder, layer: Layer, prefix: "" | "grad.
   return expert.parameters({ modelDim, hiddenDim }).map(({ name, shape }) => {
     const tensor = `${prefix}experts.${name}`;
     const count = elements(shape);
-    const bytes = elementSize(table.get(tensor).dtype) * count;
+    const dtype = table.get(tensor).dtype as ElementType;
+    const bytes = elementSize(dtype) * count;
     const size = placed.mostGuests * bytes;
     const life = prefix === "" ? "saved" : "pass";
     const guests = g.buffer(guestBuffer(prefix, name), size, life);
-    return { name, count, bytes, own: g.tensor(table, tensor), guests };
+    return { name, dtype, count, bytes, own: g.tensor(table, tensor), guests };
   });
 }
 
@@ -195,7 +198,7 @@ export function addGradientReturns(
     bytes: busiest * gradients.reduce((sum, { bytes }) => sum + bytes, 0),
     kernels: (rank) =>
       summed(rank).flatMap((expert) =>
-        gradients.flatMap(({ own, parts: all, count, bytes }) => {
+        gradients.flatMap(({ own, parts: all, count, bytes, dtype }) => {
           const out = at(own, local(rank, expert) * bytes);
           const first = at(all, firsts[rank][local(rank, expert)] * bytes);
           const kept = placed.holders(rank, expert)[0] === rank
@@ -207,6 +210,7 @@ export function addGradientReturns(
             stride: count,
             parts: first,
             out,
+            dtype,
           });
           return [...kept, sum];
         })

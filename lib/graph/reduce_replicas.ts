@@ -2,6 +2,7 @@
 import type { Layer } from "../blocks/mod.ts";
 import { sumRanks } from "../kernels/mod.ts";
 import { elementSize } from "../memory/mod.ts";
+import type { ElementType } from "../kernels/types.ts";
 import type { Lane, Task, Transfer, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { tensorsOf } from "./contexts.ts";
@@ -12,6 +13,7 @@ interface Gradient {
   readonly view: View;
   readonly count: number;
   readonly bytes: number;
+  readonly dtype: ElementType;
   /** Elements of a share. */
   readonly share: number;
   readonly shares: View;
@@ -87,6 +89,7 @@ export function addReplicaReduce(g: GraphBuilder, layer: Layer, place: Place): T
           stride: gradient.share,
           parts: gradient.shares,
           out: at(gradient, gradient.view, begin(gradient, own(rank))),
+          dtype: gradient.dtype,
         })
       ),
   });
@@ -127,12 +130,14 @@ function gradientsOf(g: GraphBuilder, layer: Layer, name: string): Gradient[] {
   return expert.parameters({ modelDim, hiddenDim }).map((parameter) => {
     const tensor = `grad.experts.${parameter.name}`;
     const count = table.localElements(tensor);
-    const bytes = elementSize(table.get(tensor).dtype);
+    const dtype = table.get(tensor).dtype as ElementType;
+    const bytes = elementSize(dtype);
     const share = Math.ceil(count / groups.count);
     return {
       view: g.tensor(table, tensor),
       count,
       bytes,
+      dtype,
       share,
       shares: g.buffer(`${name}.shares.${parameter.name}`, bytes * groups.count * share, "pass"),
     };

@@ -22,7 +22,7 @@ export const KERNELS = {
   gate_grad: { code: 15, args: "iiiivvvvvf" },
   encode: { code: 16, args: "iiiiiiiiviiiviiii*" },
   decode: { code: 17, args: "iiiiiiiiviiiviiii*" },
-  sum_ranks: { code: 18, args: "iiivv" },
+  sum_ranks: { code: 18, args: "iiivv*" },
   max_ranks: { code: 19, args: "ivv" },
   fill: { code: 20, args: "ivf" },
   max_load: { code: 21, args: "ivv" },

@@ -55,13 +55,6 @@ export class TensorStore {
           "which computes in float32",
       );
     }
-    const summed = table.names("gradient").map((name) => table.get(name));
-    if (engine.computes && summed.some(({ dtype, copies }) => dtype === "bfloat16" && copies)) {
-      throw new SchemoeError(
-        `Cannot make the ${owner}: gradients of bfloat16 experts are not added up over copies yet; ` +
-          "take float32, or one expert group of all ranks",
-      );
-    }
     this.workspace = options.engine.workspace();
     // After what the caller sets at once, which then needs no random values.
     queueMicrotask(() => this.#closed || this.ready().catch(() => {}));

@@ -215,8 +215,8 @@ typedef struct schemoe_operation {
  *                numbers of rows of their own (groupRows, one for each): they then follow each other in X,
  *                and `rows` is the sum. A value that the codec cannot represent is an error
  * 17 decode      the same arguments; writes X from wire
- * 18 sum_ranks   ranks count stride in(v) out(v)     float32: out[i] = sum over r in order of in[r * stride + i];
- *                at most 65536 ranks
+ * 18 sum_ranks   ranks count stride in(v) out(v) [dtype]  out[i] = sum over r in order of in[r * stride + i], in float32 (of
+ *                bfloat16 rounded once); at most 65536 ranks
  * 19 max_ranks   ranks in(v) out(v)                  int32
  * 20 fill        count out(v) value                  float32
  * 21 max_load    experts loads(v) out(v)             int32

@@ -45,6 +45,7 @@ inline const std::vector<std::pair<uint32_t, const char*>> kWithoutNumbers{
     {42, "places are integers"},
     {43, "choices are integers"},
     {51, "choices are integers"},
+    {74, "slots and places are integers"},
 };
 
 class NumberCases {

@@ -52,6 +52,15 @@ schemoe_dtype Reader::dtype() {
   return dtype;
 }
 
+schemoe_dtype Reader::optional_dtype() {
+  const auto words = rest();
+  if (words.empty()) return SCHEMOE_F32;
+  if (words.size() > 1 || words[0] > SCHEMOE_BF16) fail(SCHEMOE_INVALID, "dtype is ", words[0]);
+  const auto dtype = static_cast<schemoe_dtype>(words[0]);
+  bfloat16_ |= dtype == SCHEMOE_BF16;
+  return dtype;
+}
+
 schemoe_dtype Reader::stored_dtype() { return static_cast<schemoe_dtype>(integer("dtype", SCHEMOE_BF16)); }
 
 Dtypes Reader::dtypes() {
@@ -145,10 +154,11 @@ void Reader::touch(const Matrix& matrix, int64_t groups, int64_t rows, int64_t c
 
 SumRanks::SumRanks(Reader& r)
     // With a stride of 0 no buffer would limit it.
-    : ranks(r.integer("ranks", kMostRanks)), count(r.integer()), stride(r.integer()), in(r.view()), out(r.view()) {
+    : ranks(r.integer("ranks", kMostRanks)), count(r.integer()), stride(r.integer()), in(r.view()), out(r.view()),
+      dtype(r.optional_dtype()) {
   if (count == 0) ranks = 0;
-  r.touch(in, ranks > 0 ? plus(times(ranks - 1, stride), count) : 0, 4);
-  r.touch(out, count, 4);
+  r.touch(in, ranks > 0 ? plus(times(ranks - 1, stride), count) : 0, element_bytes(dtype));
+  r.touch(out, count, element_bytes(dtype));
 }
 
 MaxRanks::MaxRanks(Reader& r) : ranks(r.integer()), in(r.view()), out(r.view()) {

@@ -268,6 +268,7 @@ struct SumRanks {
   explicit SumRanks(Reader&);
   int64_t ranks, count, stride;
   View in, out;
+  schemoe_dtype dtype;
 };
 
 struct MaxRanks {

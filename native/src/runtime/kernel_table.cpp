@@ -27,7 +27,7 @@ constexpr KernelSpec kTable[] = {
     {15, "gate_grad", "iiiivvvvvf", read<GateGrad>, false},
     {16, "encode", "iiiiiiiiviiiviiii*", read<Encode>, false},
     {17, "decode", "iiiiiiiiviiiviiii*", read<Decode>, false},
-    {18, "sum_ranks", "iiivv", read<SumRanks>, false},
+    {18, "sum_ranks", "iiivv*", read<SumRanks>, false},
     {19, "max_ranks", "ivv", read<MaxRanks>, false},
     {20, "fill", "ivf", read<Fill>, false},
     {21, "max_load", "ivv", read<MaxLoad>, false},

@@ -60,6 +60,8 @@ class Reader {
   int64_t integer(const char* what, int64_t most);
   bool flag(const char* what) { return integer(what, 1) != 0; }
   schemoe_dtype dtype();
+  /// The last argument, float32 where it is left out.
+  schemoe_dtype optional_dtype();
   /// Of elements that are only moved or coded, which every engine can do in bfloat16.
   schemoe_dtype stored_dtype();
   /// 0 and 1: both that type; 2: bfloat16 and float32; 3: float32 and bfloat16.

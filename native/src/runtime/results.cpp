@@ -65,7 +65,7 @@ struct Results {
       add(Block(d.dtype, inner, d.rows, d.columns), {view, d.row_stride, stride});
     }
   }
-  void operator()(const SumRanks& s) { list_of(s.count, s.out); }
+  void operator()(const SumRanks& s) { rows(s.dtype, 1, s.count, s.out); }
   void operator()(const Fill& f) { list_of(f.count, f.out); }
   void operator()(const RandomNormal& r) { rows(r.dtype, 1, r.count, r.out); }
 

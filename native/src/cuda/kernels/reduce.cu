@@ -37,12 +37,13 @@ __global__ void __launch_bounds__(kColumns* kParts)
   }
 }
 
+template <class T>
 __global__ void __launch_bounds__(kThreads)
-    sum_ranks_kernel(int64_t ranks, int64_t count, int64_t stride, const float* in, float* out) {
+    sum_ranks_kernel(int64_t ranks, int64_t count, int64_t stride, const T* in, T* out) {
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += int64_t{gridDim.x} * kThreads) {
     float sum = 0;
-    for (int64_t rank = 0; rank < ranks; ++rank) sum += in[rank * stride + i];
-    out[i] = sum;
+    for (int64_t rank = 0; rank < ranks; ++rank) sum += to_float(in[rank * stride + i]);
+    from_float(out[i], sum);
   }
 }
 
@@ -75,8 +76,11 @@ void run(const ColumnSum& s, const Context& context) {
 
 void run(const SumRanks& s, const Context& context) {
   if (s.count == 0) return;
-  LAUNCH(context.stream, grid_of(ceil_div(s.count, kThreads)), kThreads, 0, sum_ranks_kernel, s.ranks, s.count,
-         s.stride, context.at<const float>(s.in), context.at<float>(s.out));
+  with_type(s.dtype, [&](auto element) {
+    using T = decltype(element);
+    LAUNCH(context.stream, grid_of(ceil_div(s.count, kThreads)), kThreads, 0, sum_ranks_kernel<T>, s.ranks, s.count,
+           s.stride, context.at<const T>(s.in), context.at<T>(s.out));
+  });
 }
 
 void run(const MaxRanks& m, const Context& context) {
