@@ -18,7 +18,7 @@ export {
 } from "./zipf.ts";
 export { type CorrelatedOptions, correlatedRouting } from "./correlated.ts";
 export { imbalanceOf, loadsCsv, loadsOf, parseLoads } from "./loads.ts";
-export { parseTrafficMatrix, trafficOfLoads } from "./matrix.ts";
+export { parseTrafficMatrix, trafficOfLoads, wavesOfLoads } from "./matrix.ts";
 export {
   eplb,
   identityPlacement,

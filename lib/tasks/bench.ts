@@ -30,6 +30,9 @@ import { benchOverlap } from "./bench/overlap.ts";
 import { benchReady } from "./bench/ready.ts";
 import { benchGpuRoutings, benchRoutings } from "./bench/routings.ts";
 import { benchSharedExpert } from "./bench/shared_expert.ts";
+import { benchJoint } from "./bench/joint.ts";
+import { benchModels } from "./bench/models.ts";
+import { benchPlanning } from "./bench/planning.ts";
 import { benchSizes } from "./bench/sizes.ts";
 import { benchSimulate } from "./bench/simulate.ts";
 import { benchStackMemory } from "./bench/stack_memory.ts";
@@ -52,6 +55,9 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   allToAll: benchAllToAll,
   sizes: benchSizes,
   balancing: benchBalancing,
+  joint: benchJoint,
+  planning: benchPlanning,
+  models: benchModels,
   simulate: benchSimulate,
   exact: benchExact,
   ablation: benchAblation,
