@@ -37,30 +37,32 @@ const PIECE_BYTES = 1 << 24;
  * import { openSafetensors, writeSafetensors } from "@schemoe/lab/files";
  *
  * const path = await Deno.makeTempFile();
- * await writeSafetensors(path, {
+ * await writeSafetensors({
  *   w: { dtype: "BF16", shape: [2, 2], data: new Float32Array([1, 2, 3, 4]) },
  *   ones: { dtype: "F32", shape: [8], read: ({ begin, end }) => new Float32Array(end - begin).fill(1) },
- * }, { step: "100" });
+ * }, path, { step: "100" });
  * using file = await openSafetensors(path);
  * console.assert(file.metadata.step === "100");
  * console.assert((await file.read("w", { begin: 2, end: 4 })).join() === "3,4");
  * ```
  *
+ * @param tensors what to write. A path before the tensors is taken for what it is.
  * @throws {SchemoeError} naming the file, and the tensor whose data do not have the length or class of
  * its shape and type; the file is then as it was.
  */
 export async function writeSafetensors(
-  path: string | URL,
-  tensors: WritableTensors,
+  tensors: WritableTensors | string | URL,
+  path: string | URL | WritableTensors,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const named: [string, Tensor | TensorSource][] = tensors instanceof Map
-    ? [...tensors]
-    : Object.entries(tensors);
+  const { content, file: target } = sides(tensors, path);
+  const named: [string, Tensor | TensorSource][] = content instanceof Map
+    ? [...content]
+    : Object.entries(content);
   const header = encodeHeader(named, metadata);
   for (const [name, tensor] of named) if ("data" in tensor) encodedShape(name, tensor);
   try {
-    await replaceFile(path, async (file) => {
+    await replaceFile(target, async (file) => {
       await writeAll(file, header);
       for (const [name, tensor] of named) {
         for (const range of pieces(tensor)) {
@@ -73,8 +75,21 @@ export async function writeSafetensors(
     });
   } catch (cause) {
     if (cause instanceof SchemoeError || cause instanceof Deno.errors.NotCapable) throw cause;
-    throw new SchemoeError(`Cannot write ${path}: ${(cause as Error).message}`, { cause });
+    throw new SchemoeError(`Cannot write ${target}: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** Which of two arguments is the path. */
+function sides(
+  one: WritableTensors | string | URL,
+  other: WritableTensors | string | URL,
+): { readonly content: WritableTensors; readonly file: string | URL } {
+  const isPath = (value: unknown) => typeof value === "string" || value instanceof URL;
+  if (isPath(one) === isPath(other)) {
+    throw new SchemoeError("Cannot write the tensors: give the tensors first, then the path");
+  }
+  const [file, content] = isPath(one) ? [one, other] : [other, one];
+  return { file: file as string | URL, content: content as WritableTensors };
 }
 
 /** Ranges of about PIECE_BYTES; a multiple of 8 values, so that packed ones fill their bytes. */

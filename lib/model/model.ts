@@ -125,7 +125,7 @@ export class MoeModel {
       }
       await this.ready();
       const { optimizer } = this.shape;
-      await writeSafetensors(path, checkpointTensors(this.#store), {
+      await writeSafetensors(checkpointTensors(this.#store), path, {
         ...metadata,
         format: CHECKPOINT,
         step: String(this.#steps),

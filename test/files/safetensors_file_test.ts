@@ -30,7 +30,7 @@ const tensors: Record<string, Tensor> = {
 Deno.test("openSafetensors() reads what writeSafetensors() wrote, whole and in pieces", async () => {
   await withFolder(async (folder) => {
     const path = `${folder}/a.safetensors`;
-    await writeSafetensors(path, tensors, { step: "7" });
+    await writeSafetensors(tensors, path, { step: "7" });
     assertEquals(await Deno.readFile(path), encodeSafetensors(tensors, { step: "7" }));
     using file = await openSafetensors(new URL(`file://${path}`));
     assertEquals([{ ...file.metadata }, file.skipped.size], [{ step: "7" }, 0]);
@@ -50,7 +50,7 @@ Deno.test("openSafetensors() reads what writeSafetensors() wrote, whole and in p
 Deno.test("openSafetensors() says which file, tensor and range cannot be read", async () => {
   await withFolder(async (folder) => {
     const path = `${folder}/a.safetensors`;
-    await writeSafetensors(path, tensors);
+    await writeSafetensors(tensors, path);
     const file = await openSafetensors(path);
     const wrong: [() => Promise<unknown>, string][] = [
       [() => file.read("x"), 'it has no tensor "x"; it has 6: "a", "b"'],
@@ -102,6 +102,17 @@ Deno.test("openSafetensors() reads a piece of a large tensor without the rest of
   });
 });
 
+Deno.test("writeSafetensors() tells the path from the tensors, in either order", async () => {
+  const path = await Deno.makeTempFile();
+  const w = { dtype: "F32" as const, shape: [1], data: new Float32Array([3]) };
+  await writeSafetensors(path, { w }, { step: "1" });
+  using file = await openSafetensors(path);
+  assertEquals([file.metadata.step, ...await file.read("w") as Float32Array], ["1", 3]);
+  const twice = () => writeSafetensors(path, path as never);
+  await assertRejects(twice, SchemoeError, "give the tensors first, then the path");
+  await Deno.remove(path);
+});
+
 Deno.test("writeSafetensors() asks for values piece by piece", async () => {
   await withFolder(async (folder) => {
     const path = `${folder}/a.safetensors`;
@@ -115,7 +126,7 @@ Deno.test("writeSafetensors() asks for values piece by piece", async () => {
         return Promise.resolve(Uint16Array.from({ length: end - begin }, (_, i) => begin + i));
       },
     };
-    await writeSafetensors(path, new Map([["w", w]]));
+    await writeSafetensors(new Map([["w", w]]), path);
     assertEquals(asked.reduce((a, b) => a + b), values);
     assert(Math.max(...asked) <= 2 ** 23 && asked.length > 1, `pieces of ${asked}`);
     const { data } = parseSafetensors(await Deno.readFile(path), path).tensors.get("w")!;
@@ -127,7 +138,7 @@ Deno.test("writeSafetensors() asks for values piece by piece", async () => {
       shape: [values],
       read: (range) => file.read("w", range),
     } as const satisfies TensorSource;
-    await writeSafetensors(copied, { w: source });
+    await writeSafetensors({ w: source }, copied);
     assertEquals(await Deno.readFile(copied), await Deno.readFile(path));
   });
 });
@@ -135,7 +146,7 @@ Deno.test("writeSafetensors() asks for values piece by piece", async () => {
 Deno.test("writeSafetensors() that fails leaves the file as it was, and nothing beside it", async () => {
   await withFolder(async (folder) => {
     const path = `${folder}/a.safetensors`;
-    await writeSafetensors(path, tensors);
+    await writeSafetensors(tensors, path);
     const before = await Deno.readFile(path);
     const source = (read: TensorSource["read"]) => ({
       a: tensors.a,
@@ -151,16 +162,16 @@ Deno.test("writeSafetensors() that fails leaves the file as it was, and nothing 
       [{ a: { ...tensors.a, shape: [13] } as Tensor }, "its data have 12 values"],
     ];
     for (const [given, message] of wrong) {
-      const error = await assertRejects(() => writeSafetensors(path, given), SchemoeError);
+      const error = await assertRejects(() => writeSafetensors(given, path), SchemoeError);
       assertStringIncludes(error.message, message);
       assertEquals(await Deno.readFile(path), before);
       assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name), ["a.safetensors"]);
     }
-    await assertRejects(() => writeSafetensors(`${folder}/no/a`, tensors), SchemoeError, "/no/a: ");
+    await assertRejects(() => writeSafetensors(tensors, `${folder}/no/a`), SchemoeError, "/no/a: ");
     const odd = { a: 1 } as unknown as Record<string, string>;
-    await assertRejects(() => writeSafetensors(path, tensors, odd), SchemoeError, 'metadata "a"');
+    await assertRejects(() => writeSafetensors(tensors, path, odd), SchemoeError, 'metadata "a"');
     await Deno.symlink(path, `${folder}/link`);
-    await writeSafetensors(`${folder}/link`, { none: tensors.none });
+    await writeSafetensors({ none: tensors.none }, `${folder}/link`);
     assertEquals([...parseSafetensors(await Deno.readFile(path), path).tensors.keys()], ["none"]);
     assert((await Deno.lstat(`${folder}/link`)).isSymlink);
   });

@@ -93,7 +93,7 @@ Deno.test("load() refuses what is no checkpoint of the model, and changes nothin
     using model = createModel(engine, sizes);
     const before = await model.read("head");
     const refused = (text: string) => assertRejects(() => model.load(path), SchemoeError, text);
-    await writeSafetensors(path, { w: { dtype: "F32", shape: [1], data: new Float32Array(1) } });
+    await writeSafetensors({ w: { dtype: "F32", shape: [1], data: new Float32Array(1) } }, path);
     await refused("it is no checkpoint of a model");
     using slow = createModel(engine, { ...sizes, optimizer: sgd() });
     await slow.save(path);

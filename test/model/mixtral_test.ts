@@ -134,7 +134,7 @@ async function withFiles(body: (paths: string[], made: Weights) => Promise<void>
   const paths = [0, 1].map((i) => `${folder}/model-${i}.safetensors`);
   try {
     for (const [i, path] of paths.entries()) {
-      await writeSafetensors(path, new Map(tensors.filter((_, at) => at % 2 === i)));
+      await writeSafetensors(new Map(tensors.filter((_, at) => at % 2 === i)), path);
     }
     await body(paths, made);
   } finally {
