@@ -6,7 +6,13 @@ int main() {
   Engine engine(1, 2);
   const uint32_t b = engine.allocate(2048);
   const std::vector<uint8_t> original = seed_program(b).bytes();
-  for (uint32_t rank : {0, 1}) engine.write(b, rank, std::vector<float>(16, 0.25f));
+  // What one Program leaves would be no choices, places and sizes for the next.
+  const auto renew = [&] {
+    std::vector<float> all(512);
+    std::fill_n(all.begin(), 16, 0.25f);
+    for (uint32_t rank : {0, 1}) engine.write(b, rank, all);
+  };
+  renew();
   CHECK_EQUAL(engine.run(seed_program(b)).text, "");
 
   std::mt19937 generator(3);
@@ -31,16 +37,19 @@ int main() {
     uint32_t operations;
     std::memcpy(&operations, bytes.data() + 12, 4);
     std::vector<schemoe_event> events(operations);
+    renew();
     const Outcome run = engine.run(program, events, 0.02);
     CHECK(run.status == SCHEMOE_OK || !run.text.empty());
     ++(run.status == SCHEMOE_OK ? ran : ended);
     CHECK_EQUAL(schemoe_release(program, &engine.error), SCHEMOE_OK);
     engine.programs.pop_back();
   }
-  // All three happen, or the test tests nothing; how many end by their time limit depends on the machine.
-  CHECK(refused > 100 && ended > 100 && ran > 10);
+  // All three happen, or the test tests nothing. Few end by their time limit, as many as the machine makes late.
+  check::that(refused > 1000 && ended > 100 && ran > 100,
+              std::to_string(refused) + " refused, " + std::to_string(ended) + " ended, " + std::to_string(ran) + " ran",
+              __FILE__, __LINE__);
   // And the engine is as good as before.
-  for (uint32_t rank : {0, 1}) engine.write(b, rank, std::vector<float>(16, 0.25f));
+  renew();
   CHECK_EQUAL(engine.run(seed_program(b)).text, "");
   return check::result();
 }
