@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "both.h"
 
@@ -111,6 +112,33 @@ void memory() {
   CHECK(gpu.read(buffer, 0, 1000) == std::vector<uint8_t>(1000, 0xff));
 }
 
+/// An engine ends before its Programs, which know its GPUs, or after them; and what has ended is refused by the next.
+void orders() {
+  constexpr int64_t kCount = 64;
+  schemoe_failure text;
+  for (bool closed_first : {true, false}) {
+    Engine gpu(SCHEMOE_CUDA, 4);
+    constexpr uint64_t kBytes = 4 * kCount;
+    const uint32_t from = gpu.allocate(4 * kBytes), to = gpu.allocate(4 * kBytes), sum = gpu.allocate(kBytes);
+    const auto bytes = exchange(4, kCount, from, to, sum, 0).bytes();
+    schemoe_program* program = nullptr;
+    CHECK_EQUAL(schemoe_prepare(gpu.handle, bytes.data(), bytes.size(), &program, &text), SCHEMOE_OK);
+    std::vector<schemoe_event> events(12);
+    const auto run = [&](schemoe_engine* engine) {
+      return schemoe_run(engine, program, 0, events.data(), events.size(), &text);
+    };
+    // As operations, captured, and as a graph.
+    for (int time = 0; time < 3; ++time) CHECK_EQUAL(run(gpu.handle), SCHEMOE_OK);
+    schemoe_engine* handle = std::exchange(gpu.handle, nullptr);
+    if (!closed_first) CHECK_EQUAL(schemoe_release(program, &text), SCHEMOE_OK);
+    CHECK_EQUAL(schemoe_close(handle, &text), SCHEMOE_OK);
+    CHECK_EQUAL(run(handle), SCHEMOE_CLOSED);
+    const Engine next(SCHEMOE_CUDA, 1);
+    CHECK_EQUAL(run(next.handle), SCHEMOE_INVALID);
+    CHECK_EQUAL(schemoe_release(program, &text), closed_first ? SCHEMOE_OK : SCHEMOE_INVALID);
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -120,5 +148,6 @@ int main() {
   transfers(4, 1001, 0.01);
   hosts();
   memory();
+  orders();
   return check::result();
 }
