@@ -160,6 +160,24 @@ void reductions(Bench& bench) {
   CHECK(same(bench.read(dots, 2), {kNan, 0}));
 }
 
+/// Weights and slopes of 0 do not hide what is not finite; what was not chosen is not read.
+void zeros(Bench& bench) {
+  const std::vector<float> rows{kNan, 1, kInf, 2, kNan, 3};
+  const uint32_t from = bench.buffer(rows), choices = bench.buffer(std::vector<int32_t>{0, 4, 4, -1, 1, -1});
+  const uint32_t weights = bench.buffer(std::vector<float>{1, 0, 0, 1, 1, 1}), to = bench.buffer(std::vector<float>(6, 5));
+  bench.ok(52, Words().i(0, 3, 2, 4, 2).v(from).v(choices).v(weights).v(to));
+  CHECK(same(bench.read(to, 6), {kNan, 5, kNan, 5, 5, 5}));
+  // by square roots of softplus, and by relu
+  for (int64_t kind : {2, 4}) {
+    for (float odd : {kNan, kInf}) {
+      const uint32_t logits = bench.buffer(std::vector<float>{-500, -500, 1}), scores = bench.buffer(std::vector<float>{0, 0, 1});
+      const uint32_t chosen = bench.buffer(std::vector<int32_t>{1}), d = bench.buffer(std::vector<float>{odd}), out = bench.empty(3);
+      bench.ok(41, Words().i(1, 3, 1, kind, 0).v(logits).v(scores).v(chosen).v(d).none().none().v(out).f(1).f(0));
+      CHECK(same(bench.read(out, 3), {0, kNan, 0}));
+    }
+  }
+}
+
 /// Placed by priority a token with NaN goes first; equal loads leave a bias as it is, whatever their number.
 void routings(Bench& bench) {
   const uint32_t scores = bench.buffer(std::vector<float>{0.5f, 0.1f, 0.3f, kNan, kNan, 0.2f, 0.9f, 0.4f});
@@ -184,6 +202,7 @@ int main() {
   products(bench);
   gates(bench);
   reductions(bench);
+  zeros(bench);
   routings(bench);
   return check::result();
 }

@@ -52,7 +52,8 @@ const BEST = [
  * Transformers", JMLR'22). Options make it the gate of Mixtral (`scores: "softmaxOfChosen"`), DeepSeek-V3
  * (`scores: "sigmoid"`, groups, selection bias, scale), gpt-oss (`bias`), Llama-4 (`weighs: "input"`) and others.
  *
- * Equal scores: the larger logit, then the lower expert. NaN is chosen before everything, so that it shows.
+ * Equal scores: the larger logit, then the lower expert; of groups with equal sums the lower one. NaN is chosen before
+ * everything, so that it shows.
  *
  * ```ts
  * import { createLayer, openEngine, topK } from "@schemoe/lab";

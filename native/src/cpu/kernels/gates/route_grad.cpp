@@ -83,10 +83,10 @@ void scores_grad(const RouteGrad& g, const float* logits, const float* scores, c
     switch (g.kind) {
       case Scores::softmax: at.d_logits[e] += s * (d - dot); break;
       case Scores::sigmoid: at.d_logits[e] += d * s * (1 - s); break;
-      // where the score is 0 in float32, so is its slope
-      case Scores::sqrt_softplus: at.d_logits[e] += s == 0 ? 0.0 : d * sigmoid(logits[e]) / (2 * s); break;
+      // where the score is 0 in float32, so is its slope; 0 times what is not finite is NaN
+      case Scores::sqrt_softplus: at.d_logits[e] += s == 0 ? d * 0.0 : d * sigmoid(logits[e]) / (2 * s); break;
       case Scores::softmax_of_chosen: break;
-      case Scores::relu: at.d_logits[e] += s == 0 ? 0.0 : d; break;
+      case Scores::relu: at.d_logits[e] += s == 0 ? d * 0.0 : d; break;
     }
   }
 }

@@ -24,10 +24,14 @@ void run(const AddIdentity& a, const Context& context) {
   float* to = context.at<float>(a.to);
   for (int64_t token = 0; token < a.tokens && !context.stop; ++token, from += a.columns, to += a.columns) {
     float sum = 0;
+    bool any = false;
     for (int64_t i = token * a.k; i < (token + 1) * a.k; ++i) {
-      if (choices[i] >= a.experts) sum += weights[i];
+      if (choices[i] < a.experts) continue;
+      sum += weights[i];
+      any = true;
     }
-    if (sum == 0) continue;
+    // A weight of 0 does not hide what is not finite.
+    if (!any) continue;
     for (int64_t j = 0; j < a.columns; ++j) to[j] += sum * from[j];
   }
 }

@@ -16,16 +16,20 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t token = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; token < tokens;
        token += int64_t{gridDim.x} * kWarps) {
     float sum = 0;
+    bool any = false;
     for (int64_t first = 0; first < k; first += 32) {
       const int64_t i = token * k + first + lane;
       const bool mine = first + lane < k && choices[i] >= experts;
       const float weight = mine ? weights[i] : 0.0f;
       // In the order of choices, as on the CPU.
-      for (unsigned left = __ballot_sync(kAllLanes, mine); left != 0; left &= left - 1) {
+      const unsigned all = __ballot_sync(kAllLanes, mine);
+      any |= all != 0;
+      for (unsigned left = all; left != 0; left &= left - 1) {
         sum += __shfl_sync(kAllLanes, weight, __ffs(static_cast<int>(left)) - 1);
       }
     }
-    if (sum == 0) continue;
+    // A weight of 0 does not hide what is not finite.
+    if (!any) continue;
     const T* source = from + token * columns;
     T* target = to + token * columns;
 #pragma unroll 4

@@ -130,8 +130,8 @@ __global__ void __launch_bounds__(kThreads)
       } else {
         const float of_score = balance ? sum + (balance[e] - mean) * inverse : sum;
         if (g.kind == Scores::sigmoid) to = of_score * score * (1 - score);
-        // where the score is 0 in float32, so is its slope
-        else if (score == 0) to = 0;
+        // where the score is 0 in float32, so is its slope; 0 times what is not finite is NaN
+        else if (score == 0) to = of_score * 0.0f;
         else to = g.kind == Scores::relu ? of_score : of_score * sigmoid(logit) / (2 * score);
       }
       if (g.z_slope != 0) to += z_slope * (expf(logit - z_most) * z_inverse);
