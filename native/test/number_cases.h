@@ -39,6 +39,7 @@ inline const std::vector<std::pair<uint32_t, const char*>> kWithoutNumbers{
     {23, "bytes of anything"},
     {26, "moves rows that others computed"},
     {27, "moves rows that others computed"},
+    {30, "what code of somebody else writes, kernel 29 checks"},
     {32, "bytes of anything"},
     {33, "bytes of anything"},
     {34, "bytes of anything"},

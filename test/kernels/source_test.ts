@@ -152,3 +152,24 @@ Deno.test("sourceKernels() refuses what a function does not take", async () => {
   const wrong = await assertRejects(() => layer.forward(), SchemoeError);
   assert(wrong.message.includes("a function takes more integers than are listed for it"));
 });
+
+Deno.test("checkNumbers looks at what a compiled source writes", async () => {
+  const odd = sourceKernels({
+    name: "odd",
+    functions: { forward: { buffers: 2, numbers: 2 } },
+    cpu: loop(
+      "forward(const float* x, float* y, int64_t rows, int64_t columns)",
+      "y[i] = i == 10 ? 0.0f / (x[i] - x[i]) : x[i];",
+    ),
+  });
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
+  const last = expert("odd", (c) => odd.eachExpert("forward", [c.x, c.y]));
+  using layer = createLayer(engine, { ...config, expert: last });
+  const { output } = await layer.forward({ x });
+  assert(output!.some(Number.isNaN));
+  await assertRejects(
+    () => layer.forward({ x, checkNumbers: true }),
+    SchemoeError,
+    "there is NaN at row 1, column 2 of group 0, in task E[0] on rank 0",
+  );
+});
