@@ -8,8 +8,10 @@ import { evenProgram } from "./alone.ts";
 const MOST_BYTES = 1 << 20;
 /** Seconds that an exchange is stretched to, if it is shorter: timers are exact to some 50 us. */
 const LEAST_SECONDS = 0.05;
-/** Runs of which the median counts, and one before them. */
+/** Runs of which the median counts, and one before them; fewer where each takes long. */
 const RUNS = 5;
+const LONG_RUNS = 3;
+const LONG_SECONDS = 0.3;
 
 /** One exchange, and what it takes by the model. */
 interface Exchange {
@@ -42,11 +44,12 @@ export async function emulatedSeconds(
   try {
     workspace.ensure(program.graph.buffers);
     const times: number[] = [];
-    for (let i = 0; i <= RUNS; i++) {
+    const runs = seconds * stretch < LONG_SECONDS ? RUNS : LONG_RUNS;
+    for (let i = 0; i <= runs; i++) {
       const { end } = await engine.run(program, workspace);
       if (i > 0) times.push(end.reduce((latest, time) => Math.max(latest, time), 0) * 1e-9);
     }
-    return times.sort((a, b) => a - b)[RUNS >> 1] / stretch;
+    return times.sort((a, b) => a - b)[runs >> 1] / stretch;
   } finally {
     workspace.free();
   }

@@ -13,7 +13,7 @@ export async function benchSizes(): Promise<Report> {
     configuration: {
       world: worldText(study.topology),
       source: `${study.topology.source}`,
-      cpuUs: "CPU engine, emulated links, median of 5",
+      cpuUs: "CPU engine, emulated links, median of 3 to 5",
       wins: study.summary,
     },
     rows: study.rows.map(({ allToAll, bytes, seconds, startUp, measured }) => ({
