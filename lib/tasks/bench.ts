@@ -17,6 +17,7 @@ import { SchemoeError } from "../types.ts";
 import { benchAllToAll } from "./bench/all_to_all.ts";
 import { benchAblation } from "./bench/ablation.ts";
 import { benchEmulation } from "./bench/emulation.ts";
+import { benchGpuCodecs } from "./bench/gpu_codecs.ts";
 import { benchGpuGates } from "./bench/gpu_gates.ts";
 import { benchGpuKernels } from "./bench/gpu_kernels.ts";
 import { benchGpuFineLayers, benchGpuLayers } from "./bench/gpu_layers.ts";
@@ -73,6 +74,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
 /** Benchmarks that need a GPU; `layers` and `fineLayers` need PyTorch beside them. */
 const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   kernels: benchGpuKernels,
+  codecs: benchGpuCodecs,
   gates: benchGpuGates,
   layers: benchGpuLayers,
   fineLayers: benchGpuFineLayers,

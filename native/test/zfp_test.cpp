@@ -1,5 +1,6 @@
 // zfp at fixed rates: bits of known blocks, libzfp's bits where it is installed, errors, and any bits decoded.
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "codecs/table.h"
@@ -58,7 +59,10 @@ void known(Bench& bench) {
   CHECK(decode(bench, {kZfp1, 1, 16, 16}, encode(bench, {kZfp1, 1, 16, 16}, sixteen)) == sixteen);
 }
 
-/// Values of one of several kinds: white, smooth, of many magnitudes, mostly zeros, the edges of the format.
+constexpr int kKinds = 8;
+
+/// Values of one of several kinds: white, smooth, of many magnitudes, mostly zeros, the edges of the format, any bits,
+/// a few outliers.
 std::vector<float> values(Bench& bench, size_t count, int kind) {
   auto x = bench.random(count);
   for (size_t i = 0; i < count; ++i) {
@@ -69,6 +73,12 @@ std::vector<float> values(Bench& bench, size_t count, int kind) {
       case 3: x[i] = bench.generator() % 5 ? 0.0f : x[i]; break;
       case 4: x[i] = bench.generator() % 2 ? 0x1.fffffep127f : -0x1.fffffep127f; break;
       case 5: x[i] = i % 3 ? -0.0f : std::ldexp(1 + std::abs(x[i]), -96); break;
+      case 6: {
+        const auto value = std::bit_cast<float>(static_cast<uint32_t>(bench.generator()));
+        x[i] = std::isfinite(value) ? value : 0x1p-140f;
+        break;
+      }
+      case 7: x[i] = i % 37 == 5 ? x[i] * 1e4f : x[i]; break;
       default: break;
     }
   }
@@ -99,10 +109,17 @@ void zfp_stream_of(std::vector<uint8_t>& bytes, float* x, unsigned nx, unsigned 
 }
 
 void against_libzfp(Bench& bench) {
-  for (int round = 0; round < 400; ++round) {
-    const Case c{round % 2 ? kZfp2 : kZfp1, 1 + static_cast<int64_t>(bench.generator() % 11),
-                 1 + static_cast<int64_t>(bench.generator() % 41), 3 + static_cast<int64_t>(bench.generator() % 14)};
-    auto x = values(bench, static_cast<size_t>(c.rows * c.columns), round / 2 % 6);
+  for (int round = 0; round < 1200; ++round) {
+    const bool large = round % 40 < 2;
+    const Case c{round % 2 ? kZfp2 : kZfp1, 1 + static_cast<int64_t>(bench.generator() % (large ? 67 : 11)),
+                 1 + static_cast<int64_t>(bench.generator() % (large ? 517 : 41)), 3 + static_cast<int64_t>(bench.generator() % 14)};
+    auto x = values(bench, static_cast<size_t>(c.rows * c.columns), round / 2 % kKinds);
+    // A large one in each block, since libzfp overflows in blocks below 2^-98; the others may be subnormal.
+    if (round / 2 % kKinds == 6) {
+      for (int64_t i = 0; i < c.rows; ++i) {
+        for (int64_t j = 0; j < c.columns; j += 4) x[static_cast<size_t>(i * c.columns + j)] = std::ldexp(1.5f, static_cast<int>(bench.generator() % 200) - 90);
+      }
+    }
     const auto nx = static_cast<unsigned>(c.columns), ny = static_cast<unsigned>(c.rows);
     const auto wire = encode(bench, c, x);
     const auto back = decode(bench, c, wire);

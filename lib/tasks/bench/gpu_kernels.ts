@@ -3,16 +3,13 @@ import { openCudaEngine } from "../../engines/mod.ts";
 import {
   activationGrad,
   combineRows,
-  decodeRows,
   dispatchRows,
-  encodeRows,
   fillSlots,
   glu,
   gluGrad,
   type Places,
   positions,
 } from "../../kernels/mod.ts";
-import * as compressors from "../../compressors/mod.ts";
 import type { Engine, Workspace } from "../../engine.ts";
 import type { Kernel } from "../../types.ts";
 import type { Matrix } from "../../kernels/types.ts";
@@ -23,9 +20,6 @@ const MIB = 1 << 20;
 const COLUMNS = 4096;
 const TOP_K = 2;
 const EXPERTS = 8;
-
-/** The built-in codecs. */
-const codecs = Object.values(compressors).filter((codec) => typeof codec === "object");
 
 /** Rates of kernels that move rows of 4096 columns. */
 export async function benchGpuKernels(): Promise<Report> {
@@ -43,30 +37,6 @@ export async function benchGpuKernels(): Promise<Report> {
       await routing(engine, workspace, { dtype, lines }, (kernel, tbs) => add(kernel, dtype, tbs));
     }
     fillRandom(workspace, mib);
-    for (const { name: codec, native, wireBytes } of codecs) {
-      const lines = (mib * MIB) / (COLUMNS * 4);
-      const wire = {
-        codec: native!,
-        blocks: 1,
-        groups: 1,
-        rows: lines,
-        columns: COLUMNS,
-        view: at("b"),
-        blockBytes: wireBytes({ rows: lines, columns: COLUMNS }),
-      };
-      const from = { view: at("a"), block: 0, group: 0, row: COLUMNS };
-      const bytes = mib * MIB + wire.blockBytes;
-      add(
-        `encode ${codec}`,
-        "float32",
-        await rate(engine, workspace, bytes, encodeRows(from, wire)),
-      );
-      add(
-        `decode ${codec}`,
-        "float32",
-        await rate(engine, workspace, bytes, decodeRows(from, wire)),
-      );
-    }
     await elementwise(engine, workspace, { mib, add });
     workspace.free();
   }
@@ -105,7 +75,7 @@ async function elementwise(
   }
 }
 
-/** Different values into `a`: the speed of a codec may depend on its input. */
+/** Different values into `a`: zeros may be faster than others. */
 function fillRandom(workspace: Workspace, mib: number): void {
   let state = 1;
   const values = Float32Array.from({ length: MIB / 4 }, () => {

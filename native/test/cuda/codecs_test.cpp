@@ -2,6 +2,8 @@
 #include "both.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 
 #include "codecs/table.h"
 
@@ -87,6 +89,73 @@ void ranges(Both& t) {
   }
 }
 
+/// A value of one of several kinds. Finite ones: white, ties between codes, subnormal, any bits, the largest, zeros of
+/// both signs, a block of these in three. Others: some that are not finite, blocks of them, nothing else.
+float special(std::mt19937& random, int64_t kind, int64_t column) {
+  const auto white = static_cast<float>(static_cast<int32_t>(random())) * 0x1p-31f;
+  const float odd = random() % 2 ? NAN : random() % 2 ? INFINITY : -INFINITY;
+  switch (kind) {
+    case 1: return static_cast<float>(static_cast<int32_t>(random() % 513) - 256) * 0x1p-5f;
+    case 2: return std::ldexp(white, -130);
+    case 3: {
+      const auto value = std::bit_cast<float>(static_cast<uint32_t>(random()));
+      return std::isfinite(value) ? value : -0.0f;
+    }
+    case 4: return random() % 2 ? 0x1.fffffep127f : -0x1.fffffep127f;
+    case 5: return random() % 2 ? 0.0f : -0.0f;
+    case 6: return column / 32 % 3 == 1 ? -0.0f : white;
+    case 7: return random() % 200 == 0 ? odd : white;
+    case 8: return column / 128 % 2 ? odd : std::ldexp(white, 100);
+    case 9: return odd;
+    default: return white;
+  }
+}
+
+constexpr int64_t kFiniteKinds = 7, kKinds = 10;
+
+/// Rows of kinds from `first` to `last` in turn, of whole and of broken blocks, aligned and not.
+void specials(Both& t, const schemoe::CodecSpec& spec, int dtype, int64_t first, int64_t last, int64_t columns, int64_t seed) {
+  constexpr int64_t kRows = 3 * kFiniteKinds;
+  const int64_t stride = columns + (columns == 512 ? 16 : 0);
+  std::mt19937 random(11);
+  std::vector<float> list(static_cast<size_t>(kRows * stride));
+  for (int64_t i = 0; i < kRows * stride; ++i) {
+    const float value = special(random, first + i / stride % (last - first), i % stride);
+    // What rounds to an infinity is not finite in bfloat16.
+    const bool rounded = dtype == SCHEMOE_BF16 && last <= kFiniteKinds && std::isinf(round_to_bf16(value));
+    list[static_cast<size_t>(i)] = rounded ? std::copysign(0x1.fep127f, value) : value;
+  }
+  const auto type = static_cast<schemoe_dtype>(dtype);
+  const std::string name = std::string(spec.name) + " of " + std::to_string(columns) + " from " + std::to_string(first) + (seed ? " at random" : "");
+  t.begin("special values " + name, dtype);
+  const auto x = t.values(list);
+  const auto wire = t.bytes(static_cast<size_t>(spec.bytes(kRows, columns, type, spec.most)));
+  const auto words = [&](int d) {
+    return Words().i(d, spec.code, spec.most, seed, 1, 3, kFiniteKinds, columns).v(x).i(0, kFiniteKinds * stride, stride).v(wire).i(0, 5, 0, 100);
+  };
+  t.run(16, words, 0, true);
+  t.begin("special values back " + name, dtype);
+  // NaN is one number with many bits; all others, zeros too, have to be the same ones.
+  if (last <= kFiniteKinds) t.bytes(list.size() * (dtype == SCHEMOE_BF16 ? 2 : 4));
+  else t.values(list);
+  t.bytes_of(wire);
+  t.run(17, words, 0, true);
+}
+
+void specials(Both& t) {
+  for (const auto& spec : schemoe::codec_table()) {
+    for (const int dtype : {SCHEMOE_F32, SCHEMOE_BF16}) {
+      for (const int64_t columns : {8, 40, 72, 136, 333, 512, 1048, 2880, 4104, 4099}) {
+        for (const int64_t seed : {0, 99}) {
+          if (seed && !spec.random) continue;
+          specials(t, spec, dtype, 0, kFiniteKinds, columns, seed);
+          if (!std::string(spec.name).starts_with("zfp")) specials(t, spec, dtype, kFiniteKinds, kKinds, columns, seed);
+        }
+      }
+    }
+  }
+}
+
 /// What zfp cannot represent is named alike.
 void refused(Both& t) {
   for (const int64_t code : {4, 5}) {
@@ -125,6 +194,7 @@ int main() {
     }
   }
   ranges(t);
+  specials(t);
   refused(t);
   return check::result();
 }

@@ -16,13 +16,19 @@ struct Shape {
   int shift = 0;  // 2^shift warps share a row
 };
 
+/// Of numbers that are not negative. Division of 64 bits takes a hundred instructions, and few need it.
+__device__ inline int64_t quotient(int64_t a, int64_t b) {
+  if ((a | b) >> 32 == 0) return static_cast<uint32_t>(a) / static_cast<uint32_t>(b);
+  return a / b;
+}
+
 /// Where line `index` over all blocks begins in X, and its block and place in the wire.
 struct Line {
   int64_t block, line, x;
   __device__ Line(const Shape& s, int64_t index) {
-    block = index / s.lines;
+    block = s.blocks == 1 ? 0 : quotient(index, s.lines);
     line = index - block * s.lines;
-    const int64_t group = line / s.rows;
+    const int64_t group = s.rows == s.lines ? 0 : quotient(line, s.rows);
     x = block * s.block_stride + group * s.group_stride + (line - group * s.rows) * s.row_stride;
   }
 };
