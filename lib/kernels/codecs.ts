@@ -4,7 +4,6 @@ import { SchemoeError } from "../types.ts";
 import { didYouMean, quoted } from "../words.ts";
 
 interface CodecSpec {
-  readonly code: number;
   readonly least: number;
   readonly most: number;
   /** Whether it can round at random. */
@@ -12,27 +11,33 @@ interface CodecSpec {
 }
 
 /**
- * Number of each codec and the bounds of its parameter, as the library reports them (a test compares): bits a
- * value of the zfp codecs, the share in 65536ths of topk, nothing of the others.
+ * The codecs and the bounds of their parameters, as the library reports them (a test compares): bits a value of
+ * the zfp codecs, the share in 65536ths of topk, nothing of the others.
  */
 export const CODECS = {
-  none: { code: 0, least: 0, most: 0, random: false },
-  fp16: { code: 1, least: 0, most: 0, random: false },
-  int8: { code: 2, least: 0, most: 0, random: false },
-  bf16: { code: 3, least: 0, most: 0, random: false },
-  zfp1: { code: 4, least: 3, most: 16, random: false },
-  zfp2: { code: 5, least: 3, most: 16, random: false },
-  fp8: { code: 6, least: 0, most: 0, random: true },
-  e5m2: { code: 7, least: 0, most: 0, random: true },
-  mxfp8: { code: 8, least: 0, most: 0, random: true },
-  mxfp4: { code: 9, least: 0, most: 0, random: true },
-  int8block: { code: 10, least: 0, most: 0, random: true },
-  int4: { code: 11, least: 0, most: 0, random: true },
-  topk: { code: 12, least: 1, most: 65536, random: false },
+  none: { least: 0, most: 0, random: false },
+  fp16: { least: 0, most: 0, random: false },
+  int8: { least: 0, most: 0, random: false },
+  bf16: { least: 0, most: 0, random: false },
+  zfp1: { least: 3, most: 16, random: false },
+  zfp2: { least: 3, most: 16, random: false },
+  fp8: { least: 0, most: 0, random: true },
+  e5m2: { least: 0, most: 0, random: true },
+  mxfp8: { least: 0, most: 0, random: true },
+  mxfp4: { least: 0, most: 0, random: true },
+  int8block: { least: 0, most: 0, random: true },
+  int4: { least: 0, most: 0, random: true },
+  topk: { least: 1, most: 65536, random: false },
 } as const satisfies Record<string, CodecSpec>;
 
 /** Name of a native codec. */
 export type CodecName = keyof typeof CODECS;
+
+/** The number of a codec in kernel arguments: FNV-1a of its name, as in the library, which keeps no list either. */
+function codecNumber(name: string): number {
+  const letters = Array.from(name, (letter) => letter.charCodeAt(0));
+  return letters.reduce((hash, letter) => Math.imul(hash ^ letter, 0x01000193), 0x811c9dc5) >>> 0;
+}
 
 /**
  * Number, parameter and seed of a native codec, for a kernel.
@@ -47,7 +52,7 @@ export function codecArguments({ codec, parameter, seed = 0 }: NativeCodec): num
       }`,
     );
   }
-  const { code, least, most } = CODECS[codec as CodecName];
+  const { least, most } = CODECS[codec as CodecName];
   const value = parameter ?? least;
   if (!Number.isInteger(value) || value < least || value > most) {
     throw new SchemoeError(
@@ -59,5 +64,5 @@ export function codecArguments({ codec, parameter, seed = 0 }: NativeCodec): num
       `Cannot use the native codec "${codec}": its seed is ${seed}, not an integer from 0 on`,
     );
   }
-  return [code, value, seed];
+  return [codecNumber(codec), value, seed];
 }

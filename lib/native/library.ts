@@ -23,7 +23,6 @@ export interface Description {
     Record<
       string,
       {
-        readonly code: number;
         readonly least: number;
         readonly most: number;
         readonly random: boolean;

@@ -208,8 +208,8 @@ typedef struct schemoe_operation {
  *                through normalization, top-k, auxiliary loss and softmax
  * 16 encode      dtype codec parameter seed blocks groups rows columns X(v blockStride groupStride rowStride) wire(v blockBytes)
  *                firstNumber blockStep groupStep groupRows...
- *                wire block b holds rows (group, row) in that order. The codec and its parameter are those of
- *                `schemoe_describe`; a codec that codes several rows together never mixes groups. A seed
+ *                wire block b holds rows (group, row) in that order. The codec is the 32-bit FNV-1a hash of a name in
+ *                `schemoe_describe`, which gives the bounds of the parameter too; a codec that codes several rows together never mixes groups. A seed
  *                that is not 0 rounds at random where the codec can: the bits depend on it, the column and
  *                the row's number firstNumber + b * blockStep + g * groupStep + r. Groups may have
  *                numbers of rows of their own (groupRows, one for each): they then follow each other in X,

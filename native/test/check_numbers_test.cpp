@@ -2,6 +2,7 @@
 #include <limits>
 #include <string>
 
+#include "codecs/table.h"
 #include "library.h"
 
 namespace {
@@ -75,7 +76,7 @@ void codecs(Bench& bench) {
   const uint32_t x = bench.buffer(std::vector<float>{1, kNan, 3, 4}), wire = bench.empty(64), y = bench.buffer(std::vector<float>{0});
   Packed packed(1);
   packed.operation(0, 0, 0, {}), packed.records.back().flags = SCHEMOE_CHECK_NUMBERS;
-  packed.kernel(16, Words().i(0, 4, 8, 0, 1, 1, 1, 4).v(x).i(4, 4, 4).v(wire).i(64, 0, 0, 0));
+  packed.kernel(16, Words().i(0, schemoe::codec_number("zfp1"), 8, 0, 1, 1, 1, 4).v(x).i(4, 4, 4).v(wire).i(64, 0, 0, 0));
   packed.operation(1, 0, 0, {}), packed.records.back().flags = SCHEMOE_CHECK_NUMBERS;
   packed.kernel(20, Words().i(1).v(y).f(kInf));
   const Outcome outcome = bench.engine.run(packed);

@@ -8,7 +8,10 @@
 
 namespace {
 
-enum { kNone, kFp16, kInt8, kBf16 };
+constexpr uint32_t kNone = schemoe::codec_number("none"), kFp16 = schemoe::codec_number("fp16");
+constexpr uint32_t kInt8 = schemoe::codec_number("int8"), kBf16 = schemoe::codec_number("bf16");
+constexpr uint32_t kZfp1 = schemoe::codec_number("zfp1");
+constexpr uint32_t kAll[] = {kNone, kFp16, kInt8, kBf16};
 
 /// The half nearest to a float, found by trying; ties go to the even one.
 uint16_t nearest_half(float value) {
@@ -86,7 +89,7 @@ void bfloat16() {
 }
 
 /// Encode and decode of blocks with gaps, all codecs.
-void blocks(Bench& bench, int codec, int64_t columns) {
+void blocks(Bench& bench, uint32_t codec, int64_t columns) {
   constexpr int64_t kBlocks = 3, kGroups = 2, kRows = 4;
   const int64_t row = columns + 2, group = kRows * row + 1, block = kGroups * group + 3;
   const int64_t lines = kGroups * kRows;
@@ -146,7 +149,7 @@ void not_finite(Bench& bench) {
     for (const int64_t columns : {3, 24}) {
       std::vector<float> row(static_cast<size_t>(columns), 1.0f);
       row[static_cast<size_t>(columns) - 2] = odd;
-      for (const int codec : {kNone, kFp16, kInt8, kBf16}) {
+      for (const uint32_t codec : kAll) {
         const uint32_t x = bench.buffer(row), y = bench.empty(row.size()), w = bench.empty<uint8_t>(200);
         const auto words = [&](uint32_t id) {
           return Words().i(0, codec, 0, 0, 1, 1, 1, columns).v(id).i(0, 0, 0).v(w).i(0).i(0, 0, 0);
@@ -199,7 +202,7 @@ void bfloat16_rows(Bench& bench, const schemoe::CodecSpec& spec) {
     const uint32_t x = dtype ? bench.buffer(halves) : bench.buffer(floats), w = bench.empty<uint8_t>(bytes);
     const uint32_t y = dtype ? bench.empty<uint16_t>(halves.size()) : bench.empty(floats.size());
     const auto words = [&](uint32_t id) {
-      return Words().i(dtype, spec.code, spec.most, 0, 1, 1, kRows, kColumns).v(id).i(0, 0, kColumns).v(w).i(0).i(0, 0, 0);
+      return Words().i(dtype, schemoe::codec_number(spec.name), spec.most, 0, 1, 1, kRows, kColumns).v(id).i(0, 0, kColumns).v(w).i(0).i(0, 0, 0);
     };
     bench.ok(16, words(x));
     bench.ok(17, words(y));
@@ -217,19 +220,19 @@ int main() {
   halves();
   bfloat16();
   Bench bench;
-  for (int codec = kNone; codec <= kBf16; ++codec) {
+  for (const uint32_t codec : kAll) {
     for (int64_t columns : {0, 1, 7, 8, 37, 128}) blocks(bench, codec, columns);
   }
   not_finite(bench);
   wide_rows(bench);
   for (const schemoe::CodecSpec& spec : schemoe::codec_table()) bfloat16_rows(bench, spec);
   const uint32_t x = bench.buffer(std::vector<float>{NAN, 1, 2}), w = bench.empty<uint8_t>(11);
-  const auto words = [&](int codec, int parameter, int blocks, int bytes) {
+  const auto words = [&](uint32_t codec, int parameter, int blocks, int bytes) {
     return Words().i(0, codec, parameter, 0, blocks, 1, 1, 3).v(x).i(0, 0, 0).v(w).i(bytes).i(0, 0, 0);
   };
   CHECK_CONTAINS(bench.run(16, words(kInt8, 0, 2, 10)).text, "a block takes 11 bytes");
   CHECK_CONTAINS(bench.run(16, words(99, 0, 1, 11)).text, "codec is 99, of which there is none");
-  CHECK_CONTAINS(bench.run(16, words(4, 17, 1, 11)).text, "the parameter of zfp1 (bits a value) is 17, not 3 to 16");
-  CHECK_CONTAINS(bench.run(16, words(4, 3, 1, 11)).text, "row 0 of 1 holds a value that is not finite, which zfp1 cannot represent");
+  CHECK_CONTAINS(bench.run(16, words(kZfp1, 17, 1, 11)).text, "the parameter of zfp1 (bits a value) is 17, not 3 to 16");
+  CHECK_CONTAINS(bench.run(16, words(kZfp1, 3, 1, 11)).text, "row 0 of 1 holds a value that is not finite, which zfp1 cannot represent");
   return check::result();
 }

@@ -179,8 +179,8 @@ void known(Engine& engine, uint64_t b) {
       {2, Words().i(0, kHuge, 0, 4).m(b, 4, 0).none().i(0).m(b, 4, 0).i(0)},
       {1, Words().i(0, 0, 0, 0, kHuge, 0, 4, 4).m(b, 4, 0).m(b, 4, 0).m(b, 4, 0).f(1).f(0).none().i(0, 0)},
       {6, Words().i(0, kHuge, 4, 0).m(b, 0, 0).v(b).i(0, 0)},  {18, Words().i(65536, 0, 0).v(b).v(b)},
-      {16, Words().i(0, 1, 0, 0, kHuge, 0, 1, 4).v(b).i(0, 0, 0).v(b).i(0).i(0, 0, 0)},
-      {17, Words().i(1, 2, 0, 0, 4, 0, 3, kInt).v(b).i(0, 0, 0).v(b).i(0).i(0, 0, 0)}};
+      {16, Words().i(0, schemoe::codec_number("fp16"), 0, 0, kHuge, 0, 1, 4).v(b).i(0, 0, 0).v(b).i(0).i(0, 0, 0)},
+      {17, Words().i(1, schemoe::codec_number("int8"), 0, 0, 4, 0, 3, kInt).v(b).i(0, 0, 0).v(b).i(0).i(0, 0, 0)}};
   alarm(kDeadline);
   now_in = "prepare or schemoe_run of a known one";
   for (const auto& [code, words] : empty) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "codecs/table.h"
 #include "packed.h"
 #include "schemoe.h"
 
@@ -177,7 +178,7 @@ class NumberCases {
     words().v(x).v(c).v(p).v(weights).v(out).i(1, 0, kPlaces).i(0, 3, 6, 9, 12);
     begin(17, "decode");
     const auto decoded = other(kCount), wire = in(kCount);
-    words().i(0, 0, 0, 0, 2, 1, 3, kColumns).v(decoded).i(3 * kColumns, 0, kColumns).v(wire).i(3 * kColumns * 4, 0, 0, 0);
+    words().i(0, schemoe::codec_number("none"), 0, 0, 2, 1, 3, kColumns).v(decoded).i(3 * kColumns, 0, kColumns).v(wire).i(3 * kColumns * 4, 0, 0, 0);
     begin(18, "sum_ranks");
     const auto parts = in(3 * kColumns), sum = other(kColumns);
     words().i(3, kColumns, kColumns).v(parts).v(sum);

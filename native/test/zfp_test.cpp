@@ -11,10 +11,10 @@
 
 namespace {
 
-constexpr int kZfp1 = 4, kZfp2 = 5;
+constexpr uint32_t kZfp1 = schemoe::codec_number("zfp1"), kZfp2 = schemoe::codec_number("zfp2");
 
 struct Case {
-  int codec;
+  uint32_t codec;
   int64_t rows, columns, rate;
 };
 

@@ -1,9 +1,10 @@
-// The codecs: the one place that ties number, name, parameter, size and kernels of each together.
+// The codecs: the one place that ties name, parameter, size and kernels of each together.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "schemoe.h"
 
@@ -30,8 +31,14 @@ struct Piece {
   int64_t number;          // of the first row here
 };
 
+/// The number of a codec in kernel arguments: FNV-1a of its name, so that no list of numbers is kept anywhere.
+constexpr uint32_t codec_number(std::string_view name) {
+  uint32_t hash = 0x811c9dc5u;
+  for (const char letter : name) hash = (hash ^ static_cast<uint8_t>(letter)) * 0x01000193u;
+  return hash;
+}
+
 struct CodecSpec {
-  uint32_t code;
   const char* name;
   /// Meaning and bounds of the parameter.
   const char* parameter;
@@ -54,7 +61,7 @@ struct CodecSpec {
 
 std::span<const CodecSpec> codec_table();
 
-/// nullptr where there is no such codec.
-const CodecSpec* find_codec(int64_t code);
+/// The codec with a number; nullptr where there is none.
+const CodecSpec* find_codec(int64_t number);
 
 }  // namespace schemoe

@@ -7,9 +7,9 @@ namespace schemoe {
 
 namespace {
 
-const CodecSpec* codec_of(int64_t code) {
-  const CodecSpec* spec = find_codec(code);
-  if (!spec) fail(SCHEMOE_INVALID, "codec is ", code, ", of which there is none");
+const CodecSpec* codec_of(int64_t number) {
+  const CodecSpec* spec = find_codec(number);
+  if (!spec) fail(SCHEMOE_INVALID, "codec is ", number, ", of which there is none");
   return spec;
 }
 

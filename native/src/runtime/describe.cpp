@@ -150,7 +150,7 @@ std::string describe() {
   out << R"(},"codecs":{)";
   separator = "";
   for (const CodecSpec& spec : codec_table()) {
-    out << separator << '"' << spec.name << R"(":{"code":)" << spec.code << R"(,"least":)" << spec.least << R"(,"most":)"
+    out << separator << '"' << spec.name << R"(":{"least":)" << spec.least << R"(,"most":)"
         << spec.most << R"(,"random":)" << (spec.random ? "true" : "false") << '}';
     separator = ",";
   }

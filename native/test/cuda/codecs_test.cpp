@@ -29,7 +29,7 @@ struct Case {
     return (ragged ? bytes(3) + bytes(7) : kGroups * bytes(kRows)) + 3 * gap;
   }
   Words words(int d, uint32_t x, uint32_t wire) const {
-    Words words = Words().i(d, spec.code, parameter, seed, kBlocks);
+    Words words = Words().i(d, schemoe::codec_number(spec.name), parameter, seed, kBlocks);
     if (ragged) words.i(3, 10, columns).v(x).i(block(), 0, row());
     else words.i(kGroups, kRows, columns).v(x).i(block(), group(), row());
     words.v(wire, gap).i(block_bytes()).i(1000, 77, 7);
@@ -77,7 +77,7 @@ void ranges(Both& t) {
         const auto x = t.values(list);
         const auto wire = t.bytes(static_cast<size_t>(spec.bytes(8, columns, static_cast<schemoe_dtype>(dtype), spec.most)));
         const auto words = [&](int d) {
-          return Words().i(d, spec.code, spec.most, 0, 1, 1, 8, columns).v(x).i(0, 0, columns).v(wire).i(0).i(0, 0, 0);
+          return Words().i(d, schemoe::codec_number(spec.name), spec.most, 0, 1, 1, 8, columns).v(x).i(0, 0, columns).v(wire).i(0).i(0, 0, 0);
         };
         t.run(16, words, 0, true);
         t.begin(std::string("ranges back ") + spec.name, dtype);
@@ -131,7 +131,7 @@ void specials(Both& t, const schemoe::CodecSpec& spec, int dtype, int64_t first,
   const auto x = t.values(list);
   const auto wire = t.bytes(static_cast<size_t>(spec.bytes(kRows, columns, type, spec.most)));
   const auto words = [&](int d) {
-    return Words().i(d, spec.code, spec.most, seed, 1, 3, kFiniteKinds, columns).v(x).i(0, kFiniteKinds * stride, stride).v(wire).i(0, 5, 0, 100);
+    return Words().i(d, schemoe::codec_number(spec.name), spec.most, seed, 1, 3, kFiniteKinds, columns).v(x).i(0, kFiniteKinds * stride, stride).v(wire).i(0, 5, 0, 100);
   };
   t.run(16, words, 0, true);
   t.begin("special values back " + name, dtype);
@@ -158,14 +158,14 @@ void specials(Both& t) {
 
 /// What zfp cannot represent is named alike.
 void refused(Both& t) {
-  for (const int64_t code : {4, 5}) {
+  for (const char* name : {"zfp1", "zfp2"}) {
     for (const float odd : {NAN, INFINITY, -INFINITY}) {
       t.begin("refused");
       auto list = t.random(6 * 24);
       list[4 * 24 + 13] = odd;
       const auto x = t.values(list);
       const auto wire = t.bytes(1024);
-      t.run(16, [&](int d) { return Words().i(d, code, 8, 0, 1, 1, 6, 24).v(x).i(0, 0, 24).v(wire).i(0).i(0, 0, 0); }, 0);
+      t.run(16, [&](int d) { return Words().i(d, schemoe::codec_number(name), 8, 0, 1, 1, 6, 24).v(x).i(0, 0, 24).v(wire).i(0).i(0, 0, 0); }, 0);
       check::that(t.text().find("row 4 of 6 holds a value that is not finite") != std::string::npos, t.text(), __FILE__, __LINE__);
     }
   }

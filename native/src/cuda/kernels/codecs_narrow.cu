@@ -7,9 +7,6 @@ namespace schemoe::cuda::codecs {
 
 namespace {
 
-/// Its number in the table of codecs; the other one is bfloat16.
-constexpr uint32_t kFp16 = 1;
-
 /// Elements of a lane at a time: 16 bytes, so that a warp's accesses lie side by side.
 template <class T>
 constexpr int kWide = kVector<T>;
@@ -139,18 +136,16 @@ void narrow(const Codec& c, const Shape& s, const Context& context) {
   else launch<T, Format, 1, kEncode>(x, wire, s, context.stream);
 }
 
-template <bool kEncode>
+template <class Format, bool kEncode>
 void narrow(const Codec& c, const Shape& s, const Context& context) {
-  with_type(c.dtype, [&](auto element) {
-    using T = decltype(element);
-    if (c.spec->code == kFp16) narrow<T, Fp16, kEncode>(c, s, context);
-    else narrow<T, Bf16, kEncode>(c, s, context);
-  });
+  with_type(c.dtype, [&](auto element) { narrow<decltype(element), Format, kEncode>(c, s, context); });
 }
 
 }  // namespace
 
-void encode_narrow(const Codec& c, const Shape& s, const Context& context) { narrow<true>(c, s, context); }
-void decode_narrow(const Codec& c, const Shape& s, const Context& context) { narrow<false>(c, s, context); }
+void encode_fp16(const Codec& c, const Shape& s, const Context& context) { narrow<Fp16, true>(c, s, context); }
+void decode_fp16(const Codec& c, const Shape& s, const Context& context) { narrow<Fp16, false>(c, s, context); }
+void encode_bf16(const Codec& c, const Shape& s, const Context& context) { narrow<Bf16, true>(c, s, context); }
+void decode_bf16(const Codec& c, const Shape& s, const Context& context) { narrow<Bf16, false>(c, s, context); }
 
 }  // namespace schemoe::cuda::codecs

@@ -10,8 +10,9 @@ namespace schemoe::cuda::codecs {
   void decode_##name(const Codec& c, const Shape& s, const Context& context);
 
 SCHEMOE_CODEC(plain)
-/// float16 and bfloat16, two bytes an element.
-SCHEMOE_CODEC(narrow)
+/// Two bytes an element.
+SCHEMOE_CODEC(fp16)
+SCHEMOE_CODEC(bf16)
 /// A byte an element between the least and the largest of its row.
 SCHEMOE_CODEC(int8)
 SCHEMOE_CODEC(zfp1)
