@@ -44,6 +44,16 @@ export { type ReplayOptions, replayRouting, type ReplayRow } from "./balancing/r
 export { allToAllSizes, type AllToAllSizesOptions } from "./sizes/study.ts";
 export type { AllToAllSizeRow, AllToAllSizes, Win } from "./sizes/result.ts";
 export { type LinkGraph, secondsOnLinks } from "./solvers/links.ts";
+export {
+  allGatherInSteps,
+  checkSteps,
+  DGX1,
+  type Lanes,
+  type ScclRow,
+  scclTable,
+  type StepMove,
+  type StepSchedule,
+} from "./solvers/sccl.ts";
 export { relayed, type TecclRow, tecclTable, twoDgx2 } from "./solvers/teccl.ts";
 export { routerStudy, type RouterStudyOptions } from "./routers/study.ts";
 export type { RouterRow } from "./routers/row.ts";

@@ -1,7 +1,16 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { linear, topology } from "../../mod.ts";
 import { proveAllToAll } from "../../lib/alltoall/mod.ts";
-import { relayed, secondsOnLinks, tecclTable, twoDgx2 } from "../../lib/studies/mod.ts";
+import {
+  allGatherInSteps,
+  checkSteps,
+  DGX1,
+  relayed,
+  scclTable,
+  secondsOnLinks,
+  tecclTable,
+  twoDgx2,
+} from "../../lib/studies/mod.ts";
 
 Deno.test("tecclTable(): a proven plan without a solver meets TE-CCL's at every size, near the bound", () => {
   const { topology: world } = twoDgx2();
@@ -22,4 +31,38 @@ Deno.test("secondsOnLinks() serves a link part after part, and lets alpha keep n
   // ranks 0 and 1 send their second slices of 4 bytes from 2 to 4; both are at rank 2's link at 5, which takes one
   // until 7 and the other until 9
   assertAlmostEquals(secondsOnLinks(linear, world, { graph, sliceBytes: 4 }), 10);
+});
+
+Deno.test("scclTable(): all-gathers on a DGX-1 with SCCL's steps and rounds, and 7/6 rounds a chunk at best", () => {
+  const rows = scclTable();
+  assertEquals(rows.map(({ steps, rounds, chunks }) => [steps, rounds, chunks]), [[2, 3, 2], [
+    3,
+    7,
+    6,
+  ]]);
+  for (const { schedule, steps, rounds, boundRounds } of rows) {
+    assertEquals(checkSteps(DGX1, schedule!), undefined);
+    assertEquals(schedule!.rounds.length, steps);
+    assertEquals(schedule!.rounds.reduce((a, b) => a + b), rounds);
+    // the second is as short as any can be
+    assert(boundRounds <= rounds);
+  }
+  assertEquals(rows[1].boundRounds, 7);
+  // one step reaches only neighbours; 2 steps with 4 rounds for 3 chunks are unsatisfiable
+  assertEquals(allGatherInSteps(DGX1, { chunks: 1, rounds: [9], tries: 5 }), undefined);
+  for (const rounds of [[1, 3], [2, 2], [3, 1]]) {
+    assertEquals(allGatherInSteps(DGX1, { chunks: 3, rounds, tries: 30 }), undefined);
+  }
+});
+
+Deno.test("checkSteps() names a chunk that was not there, a full link and what is missing", () => {
+  const { schedule } = scclTable()[0];
+  const [first, second] = schedule!.steps;
+  const check = (...steps: (typeof first)[]) => checkSteps(DGX1, { ...schedule!, steps });
+  assert(/^rank \d lacks chunk \d+ in step 0$/.test(check(second, first)!));
+  assert(
+    /^link \d to \d moves too many chunks in step 1$/.test(check(first, [...second, ...second])!),
+  );
+  assert(/^rank 0 has \d+ of 16 chunks$/.test(check(first, second.filter(({ to }) => to > 0))!));
+  assert(check(first)!.startsWith("1 steps have"));
 });
