@@ -109,7 +109,7 @@ export type {
   View,
 } from "./lib/types.ts";
 export type { AllToAll, Phase, Slice, Step } from "./lib/alltoall/mod.ts";
-export type { Expert, Gate, LayerConfig, Loss } from "./lib/blocks/mod.ts";
+export type { Expert, Gate, LayerConfig, Loss, UnevenLayerConfig } from "./lib/blocks/mod.ts";
 export type { Costs } from "./lib/costs/mod.ts";
 export type { Engine, EngineOptions } from "./lib/engines/mod.ts";
 export type {

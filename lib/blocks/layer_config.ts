@@ -9,6 +9,7 @@ import { type PlacedExperts, resolvePlacement } from "./placed.ts";
 import { resolveGate } from "./resolve_gate.ts";
 import { resolveLosses } from "./resolve_losses.ts";
 import { resolveShared, type SharedExpert } from "./shared_expert.ts";
+import { resolveTokens } from "./rank_tokens.ts";
 import { resolveRouting, type Routing } from "./routing.ts";
 import type { ElementType } from "../kernels/types.ts";
 import type { Placement } from "../placements/types.ts";
@@ -20,7 +21,7 @@ import { didYouMean, quoted } from "../words.ts";
 
 /** A layer as its user writes it. */
 export interface LayerConfig {
-  /** Tokens of each rank. */
+  /** Tokens of each rank; see {@linkcode UnevenLayerConfig} for ranks that differ. */
   readonly tokens: number;
   /** Width of a token. */
   readonly modelDim: number;
@@ -67,8 +68,24 @@ export interface LayerConfig {
   readonly dtype?: ElementType;
 }
 
+/** A layer whose ranks have different numbers of tokens. */
+export interface UnevenLayerConfig extends Omit<LayerConfig, "tokens"> {
+  /**
+   * Tokens of each rank in turn, 0 included. `x`, `dy`, `y` and `grad.x` are [all tokens, modelDim], rank after rank, and
+   * inputs of gates likewise; a padded layer has the places for the largest number; means of losses are those of
+   * a rank's own tokens, and losses of a rank without any are 0.
+   */
+  readonly tokens: readonly number[];
+}
+
 /** A checked layer on a topology, nothing left open but a capacity that depends on the routing. */
-export interface Layer extends Required<Omit<LayerConfig, "shared" | "latentDim" | "placement">> {
+export interface Layer
+  extends Required<Omit<LayerConfig, "tokens" | "shared" | "latentDim" | "placement">> {
+  /** Most tokens of a rank; those of each, where they differ. */
+  readonly tokens: number;
+  readonly rankTokens?: readonly number[];
+  /** Of a layer as one rank sees it: the layer of all. */
+  readonly whole?: Layer;
   readonly latentDim?: number;
   /** Width of the rows that go to experts: `latentDim`, or else `modelDim`. */
   readonly rowDim: number;
@@ -134,7 +151,10 @@ const MOVED: Readonly<Record<string, (value: unknown) => string>> = {
  * Checks a layer for a topology and fills in defaults.
  * @throws {SchemoeError} naming the first field that is wrong.
  */
-export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
+export function resolveLayer(
+  config: LayerConfig | UnevenLayerConfig,
+  topology: Topology,
+): Layer {
   if (typeof config !== "object" || config === null) {
     fail(`give an object with ${KNOWN.slice(0, 4).join(", ")}, got ${quoted(config)}`);
   }
@@ -144,8 +164,9 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
       fail(`"${key}" is not a field of a layer (${KNOWN.join(", ")})${didYouMean(key, KNOWN)}`);
     }
   }
-  const { tokens, modelDim, hiddenDim, experts } = config;
-  for (const [name, value] of Object.entries({ tokens, modelDim, hiddenDim, experts })) {
+  const { modelDim, hiddenDim, experts } = config;
+  const counts = resolveTokens(config.tokens, topology.ranks);
+  for (const [name, value] of Object.entries({ modelDim, hiddenDim, experts })) {
     if (!Number.isInteger(value) || value < 1) {
       fail(`${name} must be a positive integer, got ${quoted(value)}`);
     }
@@ -175,7 +196,7 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
   const shared = resolveShared(config.shared, { modelDim, experts: 1, dtype });
   const { capacityAlignment, dropless } = routing;
   const layer = {
-    tokens,
+    ...counts,
     modelDim,
     hiddenDim,
     experts,
@@ -209,12 +230,12 @@ export function resolveLayer(config: LayerConfig, topology: Topology): Layer {
 }
 
 /** A checked layer as its user could write it. */
-export function configOf(layer: Layer): LayerConfig {
+export function configOf(layer: Layer): LayerConfig | UnevenLayerConfig {
   const { tokens, modelDim, hiddenDim, experts, gate, routing, losses, expert, dtype } = layer;
-  const { parallel, groups, placement, shared, latentDim } = layer;
+  const { parallel, groups, placement, shared, latentDim, rankTokens } = layer;
   const { capacityFactor, dropless, ...others } = routing;
   return {
-    tokens,
+    ...(rankTokens ? { tokens: rankTokens } : { tokens }),
     modelDim,
     hiddenDim,
     experts,

@@ -30,6 +30,8 @@ export {
   type LayerConfig,
   resolveLayer,
   routedCapacity,
+  type UnevenLayerConfig,
 } from "./layer_config.ts";
 export type { ExpertGroups, Parallel } from "./expert_groups.ts";
+export { allTokens, ofRank, type RankTokens, tokensOf } from "./rank_tokens.ts";
 export type { PlacedExperts } from "./placed.ts";

@@ -1,6 +1,7 @@
 /** How many tokens go from each rank to each expert. @module */
 import { type Loads, SchemoeError } from "../types.ts";
 import type { Layer } from "../blocks/layer_config.ts";
+import { tokensOf } from "../blocks/rank_tokens.ts";
 
 /** Tokens of a rank for an expert. */
 export const loadOf = ({ experts, table }: Loads, rank: number, expert: number): number =>
@@ -15,13 +16,15 @@ export const areEqual = ({ table }: Loads): boolean => table.every((load) => loa
 
 /** Loads as equal as can be, for engines that compute no values. */
 export function evenLoads(layer: Layer): Loads {
-  const { tokens, gate, gateRows, experts, topology: { ranks } } = layer;
-  // experts without computation get their part of the choices
-  const choices = Math.round(tokens * gate.k * experts / gateRows);
-  const each = Math.floor(choices / experts);
-  const more = choices - each * experts;
-  const table = new Int32Array(ranks * experts)
-    .map((_, i) => each + (i % experts < more ? 1 : 0));
+  const { gate, gateRows, experts, topology: { ranks } } = layer;
+  const table = new Int32Array(ranks * experts);
+  for (let rank = 0; rank < ranks; rank++) {
+    // experts without computation get their part of the choices
+    const choices = Math.round(tokensOf(layer, rank) * gate.k * experts / gateRows);
+    const each = Math.floor(choices / experts);
+    const more = choices - each * experts;
+    for (let e = 0; e < experts; e++) table[rank * experts + e] = each + (e < more ? 1 : 0);
+  }
   return { ranks, experts, table };
 }
 
@@ -42,7 +45,7 @@ function listsOf({ ranks, experts, table }: Loads): number[][] {
  */
 export function givenLoads(layer: Layer, given: GivenLoads): Loads {
   const loads = "table" in given ? listsOf(given) : given;
-  const { tokens, topK, experts, topology: { ranks } } = layer;
+  const { topK, experts, topology: { ranks } } = layer;
   const fail: (problem: string) => never = (problem) => {
     throw new SchemoeError(`Cannot use the loads: ${problem}`);
   };
@@ -50,6 +53,7 @@ export function givenLoads(layer: Layer, given: GivenLoads): Loads {
     fail(`there must be a list for each of the ${ranks} ranks`);
   }
   for (const [rank, list] of loads.entries()) {
+    const tokens = tokensOf(layer, rank);
     if (!Array.isArray(list) || list.length !== experts) {
       fail(`rank ${rank} must have one for each of the ${experts} experts`);
     }

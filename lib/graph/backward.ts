@@ -3,6 +3,7 @@ import { addIdentity, checked, combineRows, identityDots, rowDots } from "../ker
 import { type Chunk, SchemoeError, type Task, type TaskGraph } from "../types.ts";
 import { byPeers } from "../chunking/peer_groups.ts";
 import { rowLayout } from "../memory/mod.ts";
+import { ofRank } from "../blocks/mod.ts";
 import { GraphBuilder } from "./builder.ts";
 import { declareExperts, rowsBuffer, tensorsOf } from "./contexts.ts";
 import {
@@ -198,7 +199,7 @@ function addCombineGrad(
       ...(rows ? [rows] : []),
     ],
     kernels: (rank) => [
-      ...ends.before,
+      ...endsOf(g, ofRank(layer, rank), { add: false }).before,
       ...(rows
         ? [rowDots(before.places(rank), {
           a: ends.from,
@@ -209,7 +210,9 @@ function addCombineGrad(
         })]
         : []),
       ...(rows && layer.gate.identities
-        ? [identityDots(identityShape(layer), { a: dy, b: x, choices, out: dWeights })]
+        ? [
+          identityDots(identityShape(ofRank(layer, rank)), { a: dy, b: x, choices, out: dWeights }),
+        ]
         : []),
       ...spread.kernels(rank, { x: ends.from, weights: scale, out }),
     ],
@@ -227,7 +230,8 @@ function addDispatchGrad(
   const { x, dx, choices, weights, dWeights } = gateContext(g, layer);
   const { choices: targets, positions } = rowChoices(g, way);
   const dy = g.tensor(tensorsOf(layer), "dy");
-  const ends = endsOf(g, layer, { add: !prescore || layer.shared !== undefined });
+  const add = !prescore || layer.shared !== undefined;
+  const ends = endsOf(g, layer, { add });
   const sent = layer.latentDim === undefined ? x : g.tensor(tensorsOf(layer), "latent.x");
   const rows = { buffer: returned, offset: 0 };
   const common = { rows, choices: targets, positions };
@@ -250,14 +254,15 @@ function addDispatchGrad(
         weights: scale,
         add: ends.add,
       });
-      if (!layer.gate.identities) return [...dots, combined, ...ends.after];
-      const shape = identityShape(layer);
+      const { after } = endsOf(g, ofRank(layer, rank), { add });
+      if (!layer.gate.identities) return [...dots, combined, ...after];
+      const shape = identityShape(ofRank(layer, rank));
       const own = prescore ? [identityDots(shape, { a: x, b: dy, choices, out: dWeights })] : [];
       return [
         ...dots,
         ...own,
         combined,
-        ...ends.after,
+        ...after,
         addIdentity(shape, { from: dy, choices, weights, to: dx }),
       ];
     },

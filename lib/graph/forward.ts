@@ -9,7 +9,7 @@ import {
   maxLoad,
   placeTokens,
 } from "../kernels/mod.ts";
-import { elementBytes, type Layer } from "../blocks/mod.ts";
+import { elementBytes, type Layer, ofRank } from "../blocks/mod.ts";
 import { rowLayout } from "../memory/mod.ts";
 import type { ExpertContext } from "../blocks/experts/types.ts";
 import type { Compressor } from "../compressors/types.ts";
@@ -101,6 +101,8 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   const out = { buffer: sent, offset: 0 };
   const scale = layer.prescore ? weights : undefined;
   // a shared expert without a gate began the output
+  const endsOn = (rank: number) =>
+    endsOf(g, ofRank(layer, rank), { add: layer.shared?.gate === "none" });
   const ends = endsOf(g, layer, { add: layer.shared?.gate === "none" });
   const dispatch = g.add({
     kind: "dispatch",
@@ -112,7 +114,7 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
     bytes: 2 * rowBytes(way),
     uses: [...spread.uses, x, weights, out, ...ends.uses],
     kernels: (rank) => [
-      ...ends.before,
+      ...endsOn(rank).before,
       ...spread.kernels(rank, { x: ends.from, weights: scale, out }),
     ],
   });
@@ -179,10 +181,10 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
         weights: layer.prescore ? undefined : weights,
         add: ends.add,
       }),
-      ...ends.after,
-      ...gated.kernels,
+      ...endsOn(rank).after,
+      ...gated.kernels(rank),
       ...(layer.gate.identities
-        ? [addIdentity(identityShape(layer), { from: x, choices, weights, to: y })]
+        ? [addIdentity(identityShape(ofRank(layer, rank)), { from: x, choices, weights, to: y })]
         : []),
     ],
   });

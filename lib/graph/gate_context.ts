@@ -1,5 +1,5 @@
 /** The tensors that gates and losses get to see, and their names for the tasks that use them. @module */
-import { capacity, type Layer, routedCapacity } from "../blocks/mod.ts";
+import { allTokens, capacity, type Layer, routedCapacity } from "../blocks/mod.ts";
 import { host } from "../kernels/mod.ts";
 import { gateTensors, targetsOf } from "../memory/mod.ts";
 import type { GateContext } from "../blocks/gates/types.ts";
@@ -23,7 +23,7 @@ export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
     dtype: layer.dtype,
     partial,
     prioritized: layer.batchPrioritized,
-    capacity: layer.gate.capacity || !routedCapacity(layer) ? capacity(layer, 0) : 0,
+    capacity: capacityOf(layer),
     x: view("x"),
     scores: view("gate.scores"),
     logits: view("gate.logits"),
@@ -42,6 +42,13 @@ export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
     gradient: (name) => view(several ? `gate.partial.${name}` : `grad.gate.${name}`),
     host,
   };
+}
+
+/** Places of an expert, as far as they are known; of a rank with fewer tokens what the gate says for these. */
+function capacityOf(layer: Layer): number {
+  const { whole = layer, gate } = layer;
+  if (!gate.capacity) return routedCapacity(whole) ? 0 : capacity(whole, 0);
+  return layer.whole ? gate.capacity({ ...layer, rows: layer.gateRows }) : capacity(layer, 0);
 }
 
 function slopesOf(g: GraphBuilder, layer: Layer): GateContext["slopes"] {
@@ -84,7 +91,8 @@ export function lossContext(g: GraphBuilder, layer: Layer, loss: Loss): LossCont
   const summed = loss.global && ranks > 1;
   return {
     ...c,
-    ranks: loss.global ? ranks : 1,
+    // so that tokens times ranks are the tokens of all
+    ranks: !loss.global ? 1 : layer.whole ? allTokens(layer.whole) / layer.tokens : ranks,
     weight: loss.weight,
     kind: layer.gate.scores!,
     counts: view(`loss.${loss.name}.${summed ? "sums" : "counts"}`),

@@ -1,5 +1,5 @@
 /** The tasks of a gate: its routing, the losses on it, its gradients and updates. @module */
-import type { Layer } from "../blocks/mod.ts";
+import { type Layer, ofRank } from "../blocks/mod.ts";
 import { checked, fill } from "../kernels/mod.ts";
 import { elements, gateTensors } from "../memory/mod.ts";
 import type { GateContext } from "../blocks/gates/types.ts";
@@ -35,20 +35,31 @@ export function addGate(g: GraphBuilder, layer: Layer): Task {
       ...counts,
       ...losses.flatMap((loss) => lossUses(layer, loss, lossContext(g, layer, loss))),
     ],
-    kernels: () => [
-      ...callUser(
-        `the gate "${gate.name}"`,
-        "forward pass",
-        () => checked(gate.forward(c), [weightsOf(c)]),
-      ),
-      fill(1, total, 0),
-      ...sums.map((view) => fill(layer.gateRows, view, 0)),
-      ...local.flatMap((loss) => lossKernels(g, layer, loss)),
-      ...summed.flatMap((loss, i) => {
-        const context = { ...lossContext(g, layer, loss), counts: counts[i] };
-        return loss.count?.(context) ?? [];
-      }),
-    ],
+    kernels: (rank) => {
+      const own = ofRank(layer, rank);
+      if (own.tokens === 0) {
+        return [
+          fill(layer.gateRows, c.loads, 0),
+          fill(1, total, 0),
+          ...losses.map((loss) => fill(1, lossContext(g, layer, loss).loss, 0)),
+          ...counts.map((view) => fill(layer.gateRows, view, 0)),
+        ];
+      }
+      const context = own === layer ? c : gateContext(g, own);
+      return [
+        ...callUser(
+          `the gate "${gate.name}"`,
+          "forward pass",
+          () => checked(gate.forward(context), [weightsOf(context)]),
+        ),
+        fill(1, total, 0),
+        ...sums.map((view) => fill(layer.gateRows, view, 0)),
+        ...local.flatMap((loss) => lossKernels(g, own, loss)),
+        ...summed.flatMap((loss, i) =>
+          loss.count?.({ ...lossContext(g, own, loss), counts: counts[i] }) ?? []
+        ),
+      ];
+    },
   });
   addSummedLosses(g, layer, { losses: summed, counts, after: task });
   return task;
@@ -103,7 +114,11 @@ function addSummedLosses(
       ...gateUses(layer, gate, "forward"),
       ...losses.flatMap((loss, i) => lossUses(layer, loss, contexts[i])),
     ],
-    kernels: () => losses.flatMap((loss, i) => loss.forward(contexts[i])),
+    kernels: (rank) => {
+      const own = ofRank(layer, rank);
+      if (own.tokens === 0) return [];
+      return losses.flatMap((loss) => loss.forward(lossContext(g, own, loss)));
+    },
   });
 }
 
@@ -125,14 +140,26 @@ export function addGateGrad(g: GraphBuilder, layer: Layer, { stage, after }: Pla
     after,
     flops: gate.flops({ ...layer, rows: layer.gateRows }).backward,
     uses: gateUses(layer, c, "backward"),
-    kernels: () => callUser(`the gate "${gate.name}"`, "backward pass", () => gate.backward(c)),
+    kernels: (rank) => {
+      const own = ofRank(layer, rank);
+      if (own.tokens === 0) return emptyGradients(c, layer);
+      const context = own === layer ? c : gateContext(g, own);
+      return callUser(`the gate "${gate.name}"`, "backward pass", () => gate.backward(context));
+    },
   });
 }
+
+/** Gradients of a rank without tokens. */
+const emptyGradients = (c: GateContext, layer: Layer): Kernel[] =>
+  gateTensors(layer).filter(({ life }) => life === "parameter")
+    .map(({ name, shape }) => fill(elements(shape), c.gradient(name), 0));
 
 /** Adds the all-reduce of the gate's gradients, and its update without a gradient. */
 export function addGateSums(g: GraphBuilder, layer: Layer, { stage, after }: Place): void {
   const table = tensorsOf(layer);
-  const { gate, topology: { ranks }, gateRows } = layer;
+  const { gate, topology: { ranks }, gateRows, rankTokens } = layer;
+  // a mean over ranks is one over those with tokens
+  const busy = rankTokens?.filter((count) => count > 0).length ?? ranks;
   const c = gateContext(g, layer);
   const place = { stage, chunk: g.chunks };
   if (ranks > 1) {
@@ -156,7 +183,11 @@ export function addGateSums(g: GraphBuilder, layer: Layer, { stage, after }: Pla
     ...place,
     after,
     uses,
-    kernels: () => update.part(c, part),
+    kernels: (rank) => {
+      const own = ofRank(layer, rank);
+      if (own.tokens === 0) return [fill(gateRows, part, 0)];
+      return update.part(own === layer ? c : gateContext(g, own), part);
+    },
   });
   const sum = ranks > 1 ? g.tensor(table, "gate.update.sum") : part;
   const summed = ranks > 1
@@ -173,6 +204,6 @@ export function addGateSums(g: GraphBuilder, layer: Layer, { stage, after }: Pla
     stage: stage + 4,
     after: [summed],
     uses: [...uses, sum],
-    kernels: () => update.apply(c, { ...sum, ranks }),
+    kernels: () => update.apply(c, { ...sum, ranks: busy }),
   });
 }

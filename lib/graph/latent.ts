@@ -1,6 +1,6 @@
 /** Projections around dispatch: rows of another width than tokens on their way and in the experts. @module */
-import type { Layer } from "../blocks/mod.ts";
-import { gemm } from "../kernels/mod.ts";
+import { type Layer, tokensOf } from "../blocks/mod.ts";
+import { fill, gemm } from "../kernels/mod.ts";
 import { elements, latentParameters } from "../memory/mod.ts";
 import type { Matrix } from "../kernels/types.ts";
 import type { Kernel, Task, View } from "../types.ts";
@@ -49,8 +49,8 @@ export function endsOf(
     to: given,
     add: false,
     flops: 2 * tokens * modelDim * latentDim,
-    before: [gemm(matrix(x, tokens, modelDim), first, taken, { transB })],
-    after: [gemm(given, last, matrix(y, tokens, modelDim), { transB, add })],
+    before: tokens ? [gemm(matrix(x, tokens, modelDim), first, taken, { transB })] : [],
+    after: tokens ? [gemm(given, last, matrix(y, tokens, modelDim), { transB, add })] : [],
     uses: [from, to, taken, given, down, up],
   };
 }
@@ -80,9 +80,9 @@ export function addLatentGrad(
   const matrix = (name: string, rows: number, columns: number) =>
     matrixOf(g, layer, name, rows, columns);
   const part = ranks > 1 ? "latent.partial." : "grad.latent.";
-  const rows = (name: string) => matrix(name, tokens, modelDim);
-  const latent = (name: string) => matrix(`latent.${name}`, tokens, latentDim);
-  const [x, dy, dx, y] = [rows("x"), rows("dy"), latent("dx"), latent("y")];
+  const names = ["x", "dy", "latent.dx", "latent.y"];
+  const rows = (count: number) =>
+    names.map((name, i) => matrix(name, count, i < 2 ? modelDim : latentDim));
   const down = matrix(`${part}down`, modelDim, latentDim);
   const up = matrix(`${part}up`, latentDim, modelDim);
   const made = g.add({
@@ -92,8 +92,14 @@ export function addLatentGrad(
     stage,
     after,
     flops: 4 * tokens * modelDim * latentDim,
-    uses: [x, dy, dx, y, down, up],
-    kernels: () => [gemm(x, dx, down, { transA: true }), gemm(y, dy, up, { transA: true })],
+    uses: [...rows(tokens), down, up],
+    kernels: (rank) => {
+      const count = tokensOf(layer, rank);
+      const size = modelDim * latentDim;
+      if (count === 0) return [down, up].map((part) => fill(size, part, 0));
+      const [x, dy, dx, y] = rows(count);
+      return [gemm(x, dx, down, { transA: true }), gemm(y, dy, up, { transA: true })];
+    },
   });
   if (ranks === 1) return;
   for (const { name, shape } of latentParameters(layer)) {

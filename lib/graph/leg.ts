@@ -3,7 +3,7 @@
  * @module
  */
 import { groupRows, type RowNumbers, type Rows, ungroupRows } from "../kernels/mod.ts";
-import { elementBytes } from "../blocks/mod.ts";
+import { elementBytes, tokensOf } from "../blocks/mod.ts";
 import {
   type LegRows,
   type Piece,
@@ -273,7 +273,8 @@ class LegParts {
   /** Numbers of the tokens in the rows of a rank for, or from, a peer. */
   #tokens(at: HostContext, peer: number): Int32Array {
     const { layer, rows } = this.#way;
-    const { tokens, topK } = layer;
+    const { topK } = layer;
+    const tokens = tokensOf(layer, at.rank);
     const words = (buffer: string) =>
       new Int32Array(at.read({ buffer, offset: 0 }, 4 * tokens * topK).buffer);
     const routed = { choices: words(rowChoicesOf(layer)), positions: words(positionsOf(layer)) };

@@ -1,4 +1,5 @@
 /** Slots of experts that are computed elsewhere than where their parameters are, and the rows for them. @module */
+import { tokensOf } from "../blocks/mod.ts";
 import { placeCopies } from "../kernels/mod.ts";
 import { positionsOf, rowChoicesOf } from "../memory/mod.ts";
 import type { Kernel, View } from "../types.ts";
@@ -16,7 +17,7 @@ export function rowChoices(
   readonly positions: View;
   readonly kernels: (rank: number) => Kernel[];
 } {
-  const { placed, tokens, topK: k, experts, slots } = layer;
+  const { placed, topK: k, experts, slots } = layer;
   const table = tensorsOf(layer);
   const choices = g.tensor(table, rowChoicesOf(layer));
   const places = g.tensor(table, positionsOf(layer));
@@ -24,7 +25,13 @@ export function rowChoices(
   const { targets: from, positions } = gateContext(g, layer);
   const kernels = (rank: number) => [
     placeCopies(
-      { tokens, k, experts, slots, ...(limit === undefined ? {} : { capacity: limit }) },
+      {
+        tokens: tokensOf(layer, rank),
+        k,
+        experts,
+        slots,
+        ...(limit === undefined ? {} : { capacity: limit }),
+      },
       (expert) => placed.targets(rank, expert),
       { choices: from, positions, targets: choices, places },
     ),

@@ -1,6 +1,6 @@
 /** The tasks of a shared expert: on the tokens of its own rank, so that they wait for no transfer. @module */
-import type { Layer } from "../blocks/mod.ts";
-import { checked, gatedRows, gemm, host } from "../kernels/mod.ts";
+import { type Layer, ofRank, tokensOf } from "../blocks/mod.ts";
+import { checked, fill, gatedRows, gemm, host } from "../kernels/mod.ts";
 import { elements, sharedParameters } from "../memory/mod.ts";
 import type { ExpertContext } from "../blocks/experts/types.ts";
 import { type Kernel, SchemoeError, type Task } from "../types.ts";
@@ -85,7 +85,7 @@ function fail(problem: string): never {
 export function addShared(g: GraphBuilder, layer: Layer): Task[] {
   const { shared, tokens } = layer;
   if (!shared) return [];
-  const { context, gate, uses } = sharedOf(g, layer);
+  const { uses } = sharedOf(g, layer);
   const flops = tokens * shared.expert.flops({ ...layer, hiddenDim: shared.hiddenDim }).forward;
   return [g.add({
     kind: "expert",
@@ -95,10 +95,15 @@ export function addShared(g: GraphBuilder, layer: Layer): Task[] {
     after: [],
     flops,
     uses,
-    kernels: () => [
-      ...checked(shared.expert.forward(context), [context.y]),
-      ...(gate ? [gemm(context.x, gate.weight, gate.logits)] : []),
-    ],
+    kernels: (rank) => {
+      const own = ofRank(layer, rank);
+      if (own.tokens === 0) return [];
+      const { context, gate } = sharedOf(g, own);
+      return [
+        ...checked(shared.expert.forward(context), [context.y]),
+        ...(gate ? [gemm(context.x, gate.weight, gate.logits)] : []),
+      ];
+    },
   })];
 }
 
@@ -106,13 +111,16 @@ export function addShared(g: GraphBuilder, layer: Layer): Task[] {
 export function sharedCombine(
   g: GraphBuilder,
   layer: Layer,
-): { kernels: Kernel[]; uses: string[] } {
-  if (layer.shared?.gate !== "sigmoid") return { kernels: [], uses: [] };
+): { kernels: (rank: number) => Kernel[]; uses: string[] } {
+  if (layer.shared?.gate !== "sigmoid") return { kernels: () => [], uses: [] };
   const { context, gate, uses } = sharedOf(g, layer);
-  const { dtype, tokens, modelDim: columns } = layer;
+  const { dtype, modelDim: columns } = layer;
   const y = g.tensor(tensorsOf(layer), "y");
   const views = { logits: gate!.logits, rows: context.y, y };
-  return { kernels: [gatedRows({ dtype, tokens, columns }, views)], uses: [...uses, "y"] };
+  return {
+    kernels: (rank) => [gatedRows({ dtype, tokens: tokensOf(layer, rank), columns }, views)],
+    uses: [...uses, "y"],
+  };
 }
 
 /**
@@ -129,7 +137,7 @@ export function addSharedGrad(g: GraphBuilder, layer: Layer, stage: number): Tas
     );
   }
   const table = tensorsOf(layer);
-  const { context, gate, uses } = sharedOf(g, layer);
+  const { uses } = sharedOf(g, layer);
   const flops = shared.expert.flops({ ...layer, hiddenDim: shared.hiddenDim });
   const place = { chunk: g.chunks, uses: [...uses, "dy"] };
   const dy = g.tensor(table, "dy");
@@ -140,22 +148,32 @@ export function addSharedGrad(g: GraphBuilder, layer: Layer, stage: number): Tas
     after: [],
     ...place,
     flops: tokens * flops.inputGrad,
-    kernels: () => [
-      ...(gate
-        ? [
-          gatedRows({ dtype, tokens, columns }, {
-            logits: gate.logits,
-            rows: context.y,
-            y: dy,
-            dRows: context.dy,
-            dLogits: gate.dLogits,
-          }),
-        ]
-        : []),
-      ...checked(inputGrad.call(shared.expert, context), [context.dx]),
-      ...(gate ? [gemm(gate.dLogits, gate.weight, context.dx, { transB: true, add: true })] : []),
-    ],
+    kernels: (rank) => {
+      const own = ofRank(layer, rank);
+      if (own.tokens === 0) return [];
+      const { context, gate } = sharedOf(g, own);
+      return [
+        ...(gate
+          ? [
+            gatedRows({ dtype, tokens: own.tokens, columns }, {
+              logits: gate.logits,
+              rows: context.y,
+              y: dy,
+              dRows: context.dy,
+              dLogits: gate.dLogits,
+            }),
+          ]
+          : []),
+        ...checked(inputGrad.call(shared.expert, context), [context.dx]),
+        ...(gate ? [gemm(gate.dLogits, gate.weight, context.dx, { transB: true, add: true })] : []),
+      ];
+    },
   });
+  /** Gradients of a rank without tokens, which there are only among several. */
+  const empty = () =>
+    sharedParameters(layer).map(({ name, shape }) =>
+      fill(elements(shape), g.tensor(table, `shared.partial.${name}`), 0)
+    );
   const weights = g.add({
     kind: "expertWeightGrad",
     label: "Sw",
@@ -163,10 +181,15 @@ export function addSharedGrad(g: GraphBuilder, layer: Layer, stage: number): Tas
     after: [input],
     ...place,
     flops: tokens * flops.weightGrad,
-    kernels: () => [
-      ...weightGrad.call(shared.expert, context),
-      ...(gate ? [gemm(context.x, gate.dLogits, gate.dWeight, { transA: true })] : []),
-    ],
+    kernels: (rank) => {
+      const own = ofRank(layer, rank);
+      if (own.tokens === 0) return empty();
+      const { context, gate } = sharedOf(g, own);
+      return [
+        ...weightGrad.call(shared.expert, context),
+        ...(gate ? [gemm(context.x, gate.dLogits, gate.dWeight, { transA: true })] : []),
+      ];
+    },
   });
   if (layer.topology.ranks > 1) {
     for (const { name, shape } of sharedParameters(layer)) {

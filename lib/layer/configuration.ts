@@ -15,8 +15,18 @@ export function configurationOf(
     readonly chunks: readonly Chunk[];
   },
 ): TaskGraph["configuration"] {
-  const { tokens, modelDim, hiddenDim, latentDim, experts, topK, expert, dropless, topology } =
-    layer;
+  const {
+    tokens,
+    rankTokens,
+    modelDim,
+    hiddenDim,
+    latentDim,
+    experts,
+    topK,
+    expert,
+    dropless,
+    topology,
+  } = layer;
   return {
     scheduler: choices.scheduler.name,
     ...(reassociates(choices) ? { weightGradients: "summed in any order" } : {}),
@@ -25,7 +35,7 @@ export function configurationOf(
     chunks: chunks.length,
     ...(byPeers(chunks) ? { chunking: groupsText(chunks) } : {}),
     world: `${topology.nodes} x ${topology.ranksPerNode}`,
-    tokens: `${tokens} a rank`,
+    tokens: rankTokens ? `${rankTokens.join(", ")} on the ranks` : `${tokens} a rank`,
     modelDim,
     hiddenDim,
     ...(latentDim === undefined ? {} : { latentDim }),

@@ -1,5 +1,5 @@
 /** Makes layers. @module */
-import { type LayerConfig, resolveLayer } from "../blocks/mod.ts";
+import { type LayerConfig, resolveLayer, type UnevenLayerConfig } from "../blocks/mod.ts";
 import type { Engine } from "../engine.ts";
 import { MoeLayer } from "./layer.ts";
 import { seedOf } from "./seed.ts";
@@ -19,7 +19,7 @@ import { seedOf } from "./seed.ts";
  */
 export function createLayer(
   engine: Engine,
-  config: LayerConfig,
+  config: LayerConfig | UnevenLayerConfig,
   options: { seed?: number } = {},
 ): MoeLayer {
   const seed = seedOf("layer", engine, options);

@@ -1,5 +1,10 @@
 /** Makes stacks of layers. @module */
-import { type LayerConfig, resolveLayer, routedCapacity } from "../blocks/mod.ts";
+import {
+  type LayerConfig,
+  resolveLayer,
+  routedCapacity,
+  type UnevenLayerConfig,
+} from "../blocks/mod.ts";
 import type { Engine } from "../engine.ts";
 import type { Attention } from "../graph/mod.ts";
 import { SchemoeError } from "../types.ts";
@@ -9,7 +14,7 @@ import { quoted } from "../words.ts";
 
 /** A stack of equal layers. */
 export interface StackConfig {
-  readonly layer: LayerConfig;
+  readonly layer: LayerConfig | UnevenLayerConfig;
   readonly layers: number;
   readonly attention?: Attention;
   /** Pieces into which each reduction of attention's gradients is cut, so that others get between; default 1. */

@@ -19,7 +19,7 @@ export function initialValues(
   const kernels = (rank: number): Kernel[] =>
     names.map((name, i) => {
       const { dtype, deviation = 1, constant } = table.get(name);
-      const count = table.localElements(name);
+      const count = table.elementsOn(name, rank);
       if (constant !== undefined) return fill(count, views[i], constant);
       const first = table.firstElement(name, rank);
       return fillNormal({

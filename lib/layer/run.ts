@@ -108,9 +108,9 @@ export class Run extends ShownRun {
   get routing(): RouterTrace | undefined {
     const [results, setup] = [this.#results, this.setup];
     if (!setup || !results?.has("gate.choices")) return undefined;
-    const { experts, topK, topology: { ranks } } = setup.layer;
+    const { experts, topK, topology: { ranks }, rankTokens } = setup.layer;
     const choices = results.readCounts("gate.choices");
-    return recordedRouting({ name: this.name, ranks, experts, topK, choices });
+    return recordedRouting({ name: this.name, ranks, experts, topK, choices, rankTokens });
   }
 
   /**

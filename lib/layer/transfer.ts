@@ -55,11 +55,10 @@ export function writeTensor(place: TensorPlace, values: Float32Array | Int32Arra
   const { workspace, table, name } = place;
   const { dtype } = table.get(name);
   workspace.ensure({ [name]: table.localBytes(name) });
-  const count = table.localElements(name);
   for (let rank = 0; rank < table.ranks; rank++) {
     const begin = table.firstElement(name, rank);
-    const part = values.subarray(begin, begin + count);
-    workspace.write(name, rank, stored(dtype, part));
+    const part = values.subarray(begin, begin + table.elementsOn(name, rank));
+    if (part.length > 0) workspace.write(name, rank, stored(dtype, part));
   }
 }
 
@@ -71,9 +70,9 @@ export async function writePiece(
 ): Promise<void> {
   const { dtype } = table.get(name);
   const size = elementSize(dtype);
-  const count = table.localElements(name);
   for (let rank = 0; rank < table.ranks; rank++) {
     const first = table.firstElement(name, rank);
+    const count = table.elementsOn(name, rank);
     const from = Math.max(begin, first);
     const to = Math.min(begin + values.length, first + count);
     if (from >= to) continue;
@@ -92,12 +91,13 @@ export function readTensor(
   const values = dtype === "int32"
     ? new Int32Array(elements(shape))
     : new Float32Array(elements(shape));
-  const count = table.localElements(name);
   for (const rank of table.holders(name)) {
     const first = table.firstElement(name, rank);
-    const part = values.subarray(first, first + count);
-    if (dtype === "bfloat16") part.set(decodedAs(dtype, workspace.read(name, rank, local)));
-    else workspace.readInto(name, rank, new Uint8Array(part.buffer, part.byteOffset, local));
+    const part = values.subarray(first, first + table.elementsOn(name, rank));
+    if (part.length === 0) continue;
+    const bytes = elementSize(dtype) * part.length;
+    if (dtype === "bfloat16") part.set(decodedAs(dtype, workspace.read(name, rank, bytes)));
+    else workspace.readInto(name, rank, new Uint8Array(part.buffer, part.byteOffset, bytes));
   }
   return values;
 }
@@ -118,9 +118,9 @@ export async function readTensorAsync(
     : dtype === "bfloat16" && stored
     ? new Uint16Array(total)
     : new Float32Array(total);
-  const count = table.localElements(name);
   for (const rank of table.holders(name)) {
     const first = table.firstElement(name, rank);
+    const count = table.elementsOn(name, rank);
     for (let at = 0; at < count; at += PIECE) {
       const end = Math.min(count, at + PIECE);
       const part = values.subarray(first + at, first + end);

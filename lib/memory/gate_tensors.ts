@@ -1,5 +1,5 @@
 /** The tensors of a gate and of the losses on its routing. @module */
-import type { Layer } from "../blocks/mod.ts";
+import { allTokens, type Layer, ofRank } from "../blocks/mod.ts";
 import type { GateTensor } from "../blocks/gates/types.ts";
 import type { Life } from "../types.ts";
 import type { TensorTable, TensorType } from "./tensors.ts";
@@ -15,7 +15,8 @@ export const positionsOf = ({ placed }: Layer): string =>
 
 /** A gate's own tensors; by default the weight of its logits. */
 export function gateTensors(layer: Layer): readonly GateTensor[] {
-  const shape = { ...layer, rows: layer.gateRows };
+  const { whole = layer } = layer;
+  const shape = { ...layer, rows: layer.gateRows, rankTokens: whole.rankTokens };
   return layer.gate.tensors?.(shape) ?? [
     {
       name: "weight",
@@ -29,7 +30,7 @@ export function gateTensors(layer: Layer): readonly GateTensor[] {
 /** Adds a gate's own tensors, and the gradients of the trained ones. */
 export function addGateTensors(table: TensorTable, layer: Layer): void {
   for (const tensor of gateTensors(layer)) {
-    addOwn(table, `gate.${tensor.name}`, tensor);
+    addOwn(table, `gate.${tensor.name}`, tensor, rowsOfRanks(layer, tensor));
     if (tensor.life !== "parameter") continue;
     const { shape } = tensor;
     table.add(`grad.gate.${tensor.name}`, {
@@ -57,7 +58,15 @@ export function addRoutingTensors(table: TensorTable, layer: Layer): void {
   add("gate.scores", [tokens, rows], "float32", "saved");
   add("gate.logits", [tokens, rows], "float32", "saved");
   add("gate.dLogits", [tokens, rows], "float32", "pass");
-  add("gate.choices", [tokens, topK], "int32", "saved");
+  const { rankTokens } = layer;
+  table.add("gate.choices", {
+    ...(rankTokens
+      ? { shape: [allTokens(layer), topK], counts: rankTokens }
+      : { shape: [ranks, tokens, topK] }),
+    dtype: "int32",
+    placement: "split",
+    life: "saved",
+  });
   if (layer.partial) add("gate.targets", [tokens, topK], "int32", "saved");
   add("gate.weights", [tokens, topK], "float32", "saved");
   add("gate.positions", [tokens, topK], "int32", "saved");
@@ -95,13 +104,31 @@ export function addRoutingTensors(table: TensorTable, layer: Layer): void {
   }
 }
 
+/** Rows of each rank of a gate's tensor, where ranks differ in their tokens and so in them. */
+function rowsOfRanks(layer: Layer, { name, shape }: GateTensor): number[] | undefined {
+  const { rankTokens } = layer;
+  if (!rankTokens) return undefined;
+  const rest = shape.slice(1).join();
+  const counts: number[] = [];
+  for (let rank = 0; rank < rankTokens.length; rank++) {
+    const own = gateTensors(ofRank(layer, rank)).find((tensor) => tensor.name === name)?.shape;
+    if (own?.slice(1).join() !== rest) return undefined;
+    counts.push(own[0]);
+  }
+  return counts.every((count) => count === shape[0]) ? undefined : counts;
+}
+
 /** Adds a tensor that a gate or a loss asks for. */
-function addOwn(table: TensorTable, name: string, tensor: GateTensor): void {
+function addOwn(table: TensorTable, name: string, tensor: GateTensor, counts?: number[]): void {
   const { shape, dtype = "float32", life, deviation, constant } = tensor;
   const same = life === "parameter" || life === "state";
   const begins = same || life === "input";
+  const uneven = counts && !same
+    ? { shape: [counts.reduce((a, b) => a + b), ...shape.slice(1)], counts }
+    : undefined;
   table.add(name, {
     shape: same ? shape : [table.ranks, ...shape],
+    ...uneven,
     dtype,
     life,
     placement: same ? "same" : "split",

@@ -2,7 +2,7 @@
  * The tensors of a layer: name, shape, type, placement and life of each. No other file knows how large one is.
  * @module
  */
-import type { Layer } from "../blocks/mod.ts";
+import { allTokens, type Layer } from "../blocks/mod.ts";
 import { addGateTensors, addRoutingTensors } from "./gate_tensors.ts";
 import { addLatentTensors } from "./latent_tensors.ts";
 import { addSharedTensors } from "./shared_tensors.ts";
@@ -14,13 +14,16 @@ export function layerTensors(layer: Layer): TensorTable {
   const { groups } = layer;
   const copies = groups.count > 1 ? { copies: { parts: groups.size, place: groups.place } } : {};
   const table = new TensorTable(ranks);
-  const activations = [ranks, tokens, modelDim];
+  const { rankTokens } = layer;
   const split = "split" as const;
-  table.add("x", { shape: activations, dtype, placement: split, life: "input", deviation: 1 });
-  table.add("dy", { shape: activations, dtype, placement: split, life: "input", deviation: 1 });
-  table.add("y", { shape: activations, dtype, placement: split, life: "output" });
+  const activations = rankTokens
+    ? { shape: [allTokens(layer), modelDim], counts: rankTokens, dtype, placement: split }
+    : { shape: [ranks, tokens, modelDim], dtype, placement: split };
+  table.add("x", { ...activations, life: "input", deviation: 1 });
+  table.add("dy", { ...activations, life: "input", deviation: 1 });
+  table.add("y", { ...activations, life: "output" });
   table.add("aux_loss", { shape: [ranks], dtype: "float32", placement: split, life: "output" });
-  table.add("grad.x", { shape: activations, dtype, placement: split, life: "gradient" });
+  table.add("grad.x", { ...activations, life: "gradient" });
   addGateTensors(table, layer);
   for (const { name, shape } of layer.expert.parameters({ modelDim: rowDim, hiddenDim })) {
     const whole = [experts, ...shape];

@@ -7,7 +7,7 @@
  * Where expert groups are smaller than the world, "ranks" are those of a group, by place.
  * @module
  */
-import { elementBytes } from "../blocks/mod.ts";
+import { elementBytes, tokensOf } from "../blocks/mod.ts";
 import {
   byPeers,
   destinations,
@@ -22,7 +22,7 @@ import type { LegOf, LegRows, Piece, RowLayout, RowsOf } from "./rows.ts";
 /** The padded layout of a pass. */
 export function paddedRows(of: RowsOf): RowLayout {
   const { layer, capacity, chunks } = of;
-  const { topology: { ranks }, localSlots, slots: experts, tokens, topK, rowDim, dtype } = layer;
+  const { topology: { ranks }, localSlots, slots: experts, topK, rowDim, dtype } = layer;
   const { groups } = layer;
   return {
     sent: experts * capacity,
@@ -33,9 +33,9 @@ export function paddedRows(of: RowsOf): RowLayout {
       (rank === undefined
         ? Math.min(groups.size, mostPeers(chunks[chunk], ranks)) * places(chunks[chunk])
         : rowsOfExpert(of, chunk, rank)),
-    places: () => ({
+    places: (rank) => ({
       dtype,
-      tokens,
+      tokens: tokensOf(layer, rank),
       columns: rowDim,
       topK,
       experts,

@@ -6,7 +6,7 @@
  * of their own on their way to or from the wire.
  * @module
  */
-import { elementBytes } from "../blocks/mod.ts";
+import { elementBytes, tokensOf } from "../blocks/mod.ts";
 import { byPeers, rowSlices, sources } from "../chunking/peer_groups.ts";
 import type { Loads } from "../types.ts";
 import { raggedRows } from "./ragged_rows.ts";
@@ -28,7 +28,7 @@ export function raggedLayout(of: RowsOf & { readonly loads: Loads }): RowLayout 
     rowsIn: (chunk, rank) => rank === undefined ? rows.busiest(chunk) : rows.rowsOf(chunk, rank),
     places: (rank) => ({
       dtype,
-      tokens,
+      tokens: tokensOf(layer, rank),
       columns: rowDim,
       topK,
       experts,

@@ -12,6 +12,8 @@ export interface Tensor {
   readonly placement: "same" | "split";
   /** Which part a rank holds of a split tensor with copies; absent: each rank its own, in order. */
   readonly copies?: Copies;
+  /** Rows of each rank of a split tensor whose ranks differ in them; absent: equal parts. */
+  readonly counts?: readonly number[];
   readonly life: Life;
   /** Standard deviation of the random values that it begins with; absent: it begins without values. */
   readonly deviation?: number;
@@ -80,15 +82,25 @@ export class TensorTable {
     return [...this.#tensors.keys()].indexOf(name);
   }
 
-  /** Elements of a tensor on each rank. */
+  /** Elements of a tensor on each rank, or on the one with most. */
   localElements(name: string): number {
-    const { shape, placement, copies } = this.get(name);
+    const { shape, placement, copies, counts } = this.get(name);
+    if (counts) return Math.max(...counts) * elements(shape.slice(1));
     return elements(shape) / (placement === "split" ? copies?.parts ?? this.ranks : 1);
+  }
+
+  /** Elements of a tensor on a rank. */
+  elementsOn(name: string, rank: number): number {
+    const { shape, counts } = this.get(name);
+    return counts ? counts[rank] * elements(shape.slice(1)) : this.localElements(name);
   }
 
   /** Where a rank's part of a tensor begins in the whole of it. */
   firstElement(name: string, rank: number): number {
-    const { placement, copies } = this.get(name);
+    const { shape, placement, copies, counts } = this.get(name);
+    if (counts) {
+      return counts.slice(0, rank).reduce((a, b) => a + b, 0) * elements(shape.slice(1));
+    }
     return placement === "split" ? (copies?.place(rank) ?? rank) * this.localElements(name) : 0;
   }
 

@@ -125,8 +125,12 @@ function setupOf(from: Run | WhatIfSetup): Setup {
   if (!from.setup) fail("the run does not know its layer; give { layer, topology, choices }");
   const { layer, choices } = from.setup;
   const { scheduler, allToAll, compressor, chunking } = choices;
+  const config = configOf(layer);
+  if (typeof config.tokens !== "number") {
+    fail("ranks of the run have different numbers of tokens, which do not vary; give one number");
+  }
   return {
-    layer: configOf(layer),
+    layer: { ...config, tokens: config.tokens },
     topology: calibrated(layer.topology, from.ran).topology,
     choices: { scheduler, allToAll, compressor, chunks: chunking },
   };

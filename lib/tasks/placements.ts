@@ -134,6 +134,11 @@ if (import.meta.main) {
       worst = Math.max(worst, found.worst);
       wrong += found.wrong.length;
       for (const line of found.wrong.slice(0, 10)) console.log(line);
+      console.log(
+        `${given.name}: ${found.runs} runs, ${found.wrong.length} wrong, largest error ${
+          found.worst.toExponential(1)
+        }`,
+      );
     }
   }
   console.log(

@@ -54,15 +54,16 @@ export function replayed({ trace, ...options }: ReplayedOptions): Gate {
   return { ...gate, ...(partial ? { partial } : {}), loads: () => loadsOf(trace) };
 }
 
-function checkTrace(trace: RouterTrace, { tokens, experts }: GateShape): void {
+function checkTrace(trace: RouterTrace, { tokens, rankTokens, experts }: GateShape): void {
   const whose = `the routing "${trace.name}"`;
   if (trace.experts !== experts) {
     failGate("replayed", `${whose} has ${trace.experts} experts, the layer ${experts}`);
   }
   for (let rank = 0; rank < trace.ranks; rank++) {
-    if (trace.tokens(rank) === tokens) continue;
+    const own = rankTokens ? rankTokens[rank] : tokens;
+    if (trace.tokens(rank) === own) continue;
     const has = `${trace.tokens(rank)} tokens on rank ${rank}`;
-    failGate("replayed", `${whose} has ${has}, the layer ${tokens}`);
+    failGate("replayed", `${whose} has ${has}, the layer ${own}`);
   }
 }
 

@@ -6,6 +6,8 @@ import type { HostFunction, Kernel, Loads, View } from "../../types.ts";
 export interface GateShape {
   /** Tokens of a rank. */
   readonly tokens: number;
+  /** Of each rank, where they differ; `tokens` is then the largest, or in the kernels of a rank its own. */
+  readonly rankTokens?: readonly number[];
   readonly modelDim: number;
   readonly experts: number;
   /** Experts, including those without computation. */
