@@ -1,7 +1,6 @@
 /** Numbers of tokens of ranks, which may differ. @module */
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
-import type { Layer } from "./layer_config.ts";
 
 /** Most tokens of a rank, and those of each where they differ. */
 export interface RankTokens {
@@ -36,21 +35,25 @@ export const tokensOf = ({ tokens, rankTokens }: RankTokens, rank: number): numb
   rankTokens ? rankTokens[rank] : tokens;
 
 /** Tokens of all ranks. */
-export const allTokens = ({ tokens, rankTokens, topology }: Layer): number =>
-  rankTokens ? rankTokens.reduce((a, b) => a + b) : tokens * topology.ranks;
+export const allTokens = (
+  { tokens, rankTokens, topology }: RankTokens & { readonly topology: { readonly ranks: number } },
+): number => rankTokens ? rankTokens.reduce((a, b) => a + b) : tokens * topology.ranks;
 
-const views = new WeakMap<Layer, Map<number, Layer>>();
+const views = new WeakMap<object, Map<number, unknown>>();
 
 /** The layer as a rank's kernels see it, with the rank's own number of tokens. */
-export function ofRank(layer: Layer, rank: number): Layer {
+export function ofRank<Layer extends RankTokens & { readonly whole?: Layer }>(
+  layer: Layer,
+  rank: number,
+): Layer {
   if (!layer.rankTokens) return layer;
   let known = views.get(layer);
   if (!known) views.set(layer, known = new Map());
   const tokens = layer.rankTokens[rank];
-  let view = known.get(tokens);
+  let view = known.get(tokens) as Layer | undefined;
   if (!view) {
-    const { rankTokens: _, ...others } = layer;
-    known.set(tokens, view = { ...others, tokens, whole: layer });
+    view = { ...layer, tokens, rankTokens: undefined, whole: layer };
+    known.set(tokens, view);
   }
   return view;
 }

@@ -1,6 +1,6 @@
 /** Whether what a pass was given held a NaN or an infinity before it computed one. @module */
 import type { Workspace } from "../engine.ts";
-import type { TensorTable } from "../memory/mod.ts";
+import { elementSize, type TensorTable } from "../memory/mod.ts";
 import { Status } from "../native/status.ts";
 import { SchemoeError } from "../types.ts";
 import { decodedAs } from "./transfer.ts";
@@ -38,15 +38,16 @@ export async function withSource(error: unknown, given: Given): Promise<unknown>
 async function firstOf({ workspace, table }: Given, name: string) {
   const { dtype } = table.get(name);
   if (dtype === "int32") return undefined;
-  const bytes = table.localBytes(name);
+  const size = elementSize(dtype);
   for (let rank = 0; rank < table.ranks; rank++) {
+    const bytes = size * table.elementsOn(name, rank);
     for (let begin = 0; begin < bytes; begin += PIECE) {
       const piece = new Uint8Array(Math.min(PIECE, bytes - begin));
       await workspace.readAsync(name, rank, piece, begin);
       const values = decodedAs(dtype, piece);
       const at = values.findIndex((value) => !Number.isFinite(value));
       if (at < 0) continue;
-      return { rank, element: begin / (bytes / table.localElements(name)) + at, value: values[at] };
+      return { rank, element: begin / size + at, value: values[at] };
     }
   }
 }
