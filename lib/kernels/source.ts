@@ -2,7 +2,6 @@
 import { createHash } from "node:crypto";
 import type { Matrix } from "./types.ts";
 import { type Kernel, SchemoeError, type SourceCode, type View } from "../types.ts";
-import { elementSize } from "../memory/tensors.ts";
 
 /** Bytes of a buffer. */
 export interface Span extends View {
@@ -173,7 +172,7 @@ function rowsOf(code: SourceCode, matrix: Matrix, group: number): Span & { reado
   if (ld !== columns && rows > 1) {
     failSource(code, `rows of the buffer "${buffer}" do not follow each other without gaps`);
   }
-  const size = elementSize(dtype);
+  const size = dtype === "bfloat16" ? 2 : 4;
   const begin = ranges ? ranges[group].first * ld : group * stride;
   return { buffer, offset: offset + size * begin, bytes: size * rows * columns, rows };
 }
