@@ -16,6 +16,7 @@
 import { SchemoeError } from "../types.ts";
 import { benchAllToAll } from "./bench/all_to_all.ts";
 import { benchAblation } from "./bench/ablation.ts";
+import { benchCurves } from "./bench/curves.ts";
 import { benchEmulation } from "./bench/emulation.ts";
 import { benchGpuCodecs } from "./bench/gpu_codecs.ts";
 import { benchGpuGates } from "./bench/gpu_gates.ts";
@@ -72,10 +73,12 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
 };
 
 /** Benchmarks that need a GPU; `layers` and `fineLayers` need PyTorch beside them. */
+/** Benchmarks that need a GPU; `layers` needs PyTorch beside it, `curves` the text of `deno task text`. */
 const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   kernels: benchGpuKernels,
   codecs: benchGpuCodecs,
   gates: benchGpuGates,
+  curves: benchCurves,
   layers: benchGpuLayers,
   fineLayers: benchGpuFineLayers,
   runs: benchGpuRuns,
