@@ -113,10 +113,11 @@ def run(variant):
         marks[1].record()
         loss.backward()
         marks[2].record()
-        torch._foreach_copy_([m.grad for m in masters], [p.grad for p in params])
-        torch.nn.utils.clip_grad_norm_(masters, 1.0, foreach=True)
-        optimizer.step()
-        torch._foreach_copy_(params, masters)
+        with torch.no_grad():
+            torch._foreach_copy_([m.grad for m in masters], [p.grad for p in params])
+            torch.nn.utils.clip_grad_norm_(masters, 1.0, foreach=True)
+            optimizer.step()
+            torch._foreach_copy_(params, masters)
         for p in params: p.grad = None
         marks[3].record()
         torch.cuda.synchronize()
