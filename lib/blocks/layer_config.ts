@@ -58,7 +58,8 @@ export interface LayerConfig {
   readonly shared?: SharedExpert;
   /**
    * Type of tokens, activations, expert parameters and their gradients (those of vectors stay
-   * float32); the gate is float32 either way. Default `float32`; `bfloat16` runs on the CUDA engine.
+   * float32); the gate is float32 either way. Default `float32`. The CPU engine computes `bfloat16` by rounding
+   * what each kernel gives once: a reference, not a fast path.
    *
    * What compares it with float32 gives both values that bfloat16 holds: rounding tokens and parameters
    * opens or closes units of a ReLU near 0, which moved gradients by up to 23 % of the largest (288
@@ -90,6 +91,8 @@ export interface Layer
   /** Width of the rows that go to experts: `latentDim`, or else `modelDim`. */
   readonly rowDim: number;
   readonly topology: Topology;
+  /** Type of the gradients of the experts' matrices: `dtype`, and in a model float32. */
+  readonly gradientType: ElementType;
   readonly parallel: Required<Parallel>;
   readonly groups: ExpertGroups;
   /** Experts whose parameters each rank holds. */
@@ -201,6 +204,7 @@ export function resolveLayer(
     hiddenDim,
     experts,
     dtype,
+    gradientType: dtype,
     expert,
     gate,
     routing,

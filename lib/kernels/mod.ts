@@ -84,7 +84,14 @@ export {
   normWeightGrad,
   rotary,
 } from "./training.ts";
-export { adamwUpdate, clipScale, sgdUpdate, sumValues, type UpdateViews } from "./optimizers.ts";
+export {
+  adamwUpdate,
+  clipScale,
+  round,
+  sgdUpdate,
+  sumValues,
+  type UpdateViews,
+} from "./optimizers.ts";
 
 export { checked, checkNumbers } from "./check.ts";
 export { host } from "./host.ts";

@@ -42,3 +42,9 @@ export const sgdUpdate = (
   { parameter, gradient, velocity, clip, rates }: UpdateViews & { readonly velocity: View },
   momentum: number,
 ): Kernel => ({ name: "sgd", args: [count, parameter, gradient, velocity, clip, rates, momentum] });
+
+/** `out` = `count` float32 numbers as bfloat16, to nearest, ties to even. */
+export const round = (count: number, x: View, out: View): Kernel => ({
+  name: "round",
+  args: [count, x, out],
+});

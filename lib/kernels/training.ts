@@ -1,9 +1,21 @@
 /** Kernels around the layers of a model: embeddings, positions, norms, attention, loss. @module */
 import type { Kernel, View } from "../types.ts";
-import { NONE } from "./linear.ts";
+import { NONE, typeCode } from "./linear.ts";
+import type { ElementType } from "./types.ts";
+
+/** The kernel on elements of a type, which is its last argument where it is not float32. */
+const typed = (dtype: ElementType | undefined, name: string, args: Kernel["args"]): Kernel =>
+  dtype === undefined || dtype === "float32"
+    ? { name, args }
+    : { name, args, more: Int32Array.of(typeCode(dtype)) };
+
+/** Of the activations (and of a table of embeddings, and logits); default float32. Everything else is float32. */
+interface Typed {
+  readonly dtype?: ElementType;
+}
 
 /** Tokens of whole sequences and the sizes of their embedding. */
-export interface EmbeddingShape {
+export interface EmbeddingShape extends Typed {
   readonly tokens: number;
   readonly modelDim: number;
   readonly vocabulary: number;
@@ -22,28 +34,29 @@ const embeddingSizes = ({ tokens, modelDim, vocabulary, length }: EmbeddingShape
 export const embed = (
   shape: EmbeddingShape,
   { ids, table, positions = NONE, out }: { ids: View; table: View; positions?: View; out: View },
-): Kernel => ({ name: "embedding", args: [...embeddingSizes(shape), ids, table, positions, out] });
+): Kernel =>
+  typed(shape.dtype, "embedding", [...embeddingSizes(shape), ids, table, positions, out]);
 
-/** Gradients of table and positions, written whole, summed in the order of tokens. */
+/** Gradients of table and positions (float32), written whole, summed in the order of tokens. */
 export const embedGrad = (
   shape: EmbeddingShape,
   { ids, dy, table, positions = NONE }: { ids: View; dy: View; table: View; positions?: View },
-): Kernel => ({
-  name: "embedding_grad",
-  args: [...embeddingSizes(shape), ids, dy, table, positions],
-});
+): Kernel =>
+  typed(shape.dtype, "embedding_grad", [...embeddingSizes(shape), ids, dy, table, positions]);
 
 /**
  * Rotary positions in place on [tokens, heads * dim]: element i of a head and element i + dim / 2 turn by
  * position * base^(-2i / dim) (Su et al., "RoFormer", 2021). `back` turns a gradient the other way.
  */
 export const rotary = (
-  { tokens, length, heads, dim }: { tokens: number; length: number; heads: number; dim: number },
+  { tokens, length, heads, dim, dtype }:
+    & Record<"tokens" | "length" | "heads" | "dim", number>
+    & { dtype?: ElementType },
   { x, base, back }: { x: View; base: number; back: boolean },
-): Kernel => ({ name: "rotary", args: [tokens, length, heads, dim, x, base, Number(back)] });
+): Kernel => typed(dtype, "rotary", [tokens, length, heads, dim, x, base, Number(back)]);
 
 /** Rows of a norm; `centered`: LayerNorm (Ba et al., 2016), otherwise RMSNorm (Zhang and Sennrich, NeurIPS'19). */
-export interface NormShape {
+export interface NormShape extends Typed {
   readonly centered: boolean;
   readonly rows: number;
   readonly columns: number;
@@ -57,10 +70,8 @@ export const norm = (
   { x, weight, bias = NONE, y, statistics, epsilon }:
     & Record<"x" | "weight" | "y" | "statistics", View>
     & { bias?: View; epsilon: number },
-): Kernel => ({
-  name: "norm",
-  args: [...normSizes(shape), x, weight, bias, y, statistics, epsilon],
-});
+): Kernel =>
+  typed(shape.dtype, "norm", [...normSizes(shape), x, weight, bias, y, statistics, epsilon]);
 
 /** Gradient of the input of {@linkcode norm}, added to `dx` or written there. */
 export const normGrad = (
@@ -68,10 +79,16 @@ export const normGrad = (
   { dy, x, weight, statistics, dx, add }:
     & Record<"dy" | "x" | "weight" | "statistics" | "dx", View>
     & { add: boolean },
-): Kernel => ({
-  name: "norm_grad",
-  args: [...normSizes(shape), dy, x, weight, statistics, dx, Number(add)],
-});
+): Kernel =>
+  typed(shape.dtype, "norm_grad", [
+    ...normSizes(shape),
+    dy,
+    x,
+    weight,
+    statistics,
+    dx,
+    Number(add),
+  ]);
 
 /** Gradients of weight and bias of {@linkcode norm}, written whole, summed in the order of rows. */
 export const normWeightGrad = (
@@ -79,13 +96,11 @@ export const normWeightGrad = (
   { dy, x, statistics, weight, bias = NONE }:
     & Record<"dy" | "x" | "statistics" | "weight", View>
     & { bias?: View },
-): Kernel => ({
-  name: "norm_weight_grad",
-  args: [...normSizes(shape), dy, x, statistics, weight, bias],
-});
+): Kernel =>
+  typed(shape.dtype, "norm_weight_grad", [...normSizes(shape), dy, x, statistics, weight, bias]);
 
 /** Sizes of causal attention; `heads / keyValueHeads` neighbouring heads share keys and values. */
-export interface AttentionShape {
+export interface AttentionShape extends Typed {
   /** Sequences. */
   readonly batch: number;
   readonly length: number;
@@ -109,10 +124,16 @@ const attentionSizes = (shape: AttentionShape) => [
 export const attend = (
   shape: AttentionShape,
   { q, k, v, out, logsum }: Record<"q" | "k" | "v" | "out" | "logsum", View>,
-): Kernel => ({
-  name: "attention",
-  args: [...attentionSizes(shape), q, k, v, out, logsum, shape.headDim ** -0.5],
-});
+): Kernel =>
+  typed(shape.dtype, "attention", [
+    ...attentionSizes(shape),
+    q,
+    k,
+    v,
+    out,
+    logsum,
+    shape.headDim ** -0.5,
+  ]);
 
 /** Gradients of queries, keys and values of {@linkcode attend}. */
 export const attendGrad = (
@@ -121,23 +142,37 @@ export const attendGrad = (
     "q" | "k" | "v" | "out" | "logsum" | "dout" | "dq" | "dk" | "dv",
     View
   >,
-): Kernel => ({
-  name: "attention_grad",
-  args: [...attentionSizes(shape), q, k, v, out, logsum, dout, dq, dk, dv, shape.headDim ** -0.5],
-});
+): Kernel =>
+  typed(shape.dtype, "attention_grad", [
+    ...attentionSizes(shape),
+    q,
+    k,
+    v,
+    out,
+    logsum,
+    dout,
+    dq,
+    dk,
+    dv,
+    shape.headDim ** -0.5,
+  ]);
 
-/** `out = a + b`, float32; out may be one of them. */
-export const add = (count: number, a: View, b: View, out: View): Kernel => ({
-  name: "add",
-  args: [count, a, b, out],
-});
+/** `out = a + b`; out may be one of them. */
+export const add = (
+  count: number,
+  a: View,
+  b: View,
+  out: View,
+  dtype?: ElementType,
+): Kernel => typed(dtype, "add", [count, a, b, out]);
 
 /**
  * `loss[row] = -log softmax(logits)[target]` (targets are int32); the logits [rows, columns] become `scale`
  * times their gradient.
  */
 export const crossEntropy = (
-  { rows, columns, logits, targets, loss, scale }: {
+  { rows, columns, logits, targets, loss, scale, dtype }: {
+    dtype?: ElementType;
     rows: number;
     columns: number;
     logits: View;
@@ -145,4 +180,4 @@ export const crossEntropy = (
     loss: View;
     scale: number;
   },
-): Kernel => ({ name: "cross_entropy", args: [rows, columns, logits, targets, loss, scale] });
+): Kernel => typed(dtype, "cross_entropy", [rows, columns, logits, targets, loss, scale]);

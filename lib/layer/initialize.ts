@@ -1,6 +1,6 @@
 /** Values that a tensor begins with, made where it lies. @module */
 import { GraphBuilder } from "../graph/mod.ts";
-import { fill, fillNormal } from "../kernels/mod.ts";
+import { fill, fillNormal, round } from "../kernels/mod.ts";
 import type { TensorTable } from "../memory/mod.ts";
 import type { Kernel, TaskGraph, Topology } from "../types.ts";
 
@@ -15,31 +15,36 @@ export function initialValues(
   { names, seed }: { readonly names: readonly string[]; readonly seed: number },
 ): TaskGraph {
   const g = new GraphBuilder(topology, "forward", 0);
-  const views = names.map((name) => g.tensor(table, name));
-  const kernels = (rank: number): Kernel[] =>
-    names.map((name, i) => {
-      const { dtype, deviation = 1, constant } = table.get(name);
+  const view = (name: string) => g.tensor(table, name);
+  const kernelsOf = (rank: number, some: readonly string[]): Kernel[] =>
+    some.map((name) => {
+      const { dtype, deviation = 1, constant, like = name, roundOf } = table.get(name);
       const count = table.elementsOn(name, rank);
-      if (constant !== undefined) return fill(count, views[i], constant);
+      if (roundOf !== undefined) return round(count, view(roundOf), view(name));
+      if (constant !== undefined) return fill(count, view(name), constant);
       const first = table.firstElement(name, rank);
       return fillNormal({
         dtype: dtype === "bfloat16" ? dtype : "float32",
         count,
         first,
         seed,
-        stream: streamOf(name),
+        stream: streamOf(like),
         scale: deviation,
-        out: views[i],
+        out: view(name),
       });
     });
+  // what is rounded must have been made before
+  const rounded = (name: string) => table.get(name).roundOf !== undefined;
+  const sorted = [...names.filter((name) => !rounded(name)), ...names.filter(rounded)];
+  const sources = names.flatMap((name) => table.get(name).roundOf ?? []);
   g.add({
     kind: "opaque",
     label: "initialize",
     chunk: -1,
     stage: 0,
     after: [],
-    uses: views,
-    kernels,
+    uses: [...new Set([...names, ...sources])].map(view),
+    kernels: (rank) => kernelsOf(rank, sorted),
   });
   return g.build({});
 }

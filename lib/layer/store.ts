@@ -45,16 +45,9 @@ export class TensorStore {
   readonly #late = new Map<string, Float32Array | Int32Array>();
   #ready?: Promise<void>;
 
-  /** @throws {SchemoeError} for a type that the engine does not compute in. */
+  /** @throws {SchemoeError} for gradients that cannot be summed. */
   constructor(options: StoreOptions) {
     this.#options = options;
-    const { engine, table, owner } = options;
-    if (engine.kind === "cpu" && table.names().some((n) => table.get(n).dtype === "bfloat16")) {
-      throw new SchemoeError(
-        `Cannot make the ${owner}: dtype bfloat16 needs the cuda engine (or simulate); this one is cpu, ` +
-          "which computes in float32",
-      );
-    }
     this.workspace = options.engine.workspace();
     // After what the caller sets at once, which then needs no random values.
     queueMicrotask(() => this.#closed || this.ready().catch(() => {}));

@@ -37,7 +37,7 @@ export function layerTensors(layer: Layer): TensorTable {
       ...copies,
     });
     // gradients of vectors are sums, which stay float32
-    const type = shape.length === 1 ? "float32" : dtype;
+    const type = shape.length === 1 ? "float32" : layer.gradientType;
     table.add(`grad.experts.${name}`, {
       shape: whole,
       dtype: type,

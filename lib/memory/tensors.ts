@@ -19,6 +19,10 @@ export interface Tensor {
   readonly deviation?: number;
   /** Value of all its elements at the beginning, instead of random ones. */
   readonly constant?: number;
+  /** Name of the tensor whose random sequence it has; default its own. */
+  readonly like?: string;
+  /** Name of the float32 tensor of which it begins as the values rounded to bfloat16. */
+  readonly roundOf?: string;
 }
 
 /** A split tensor whose parts lie on several ranks each. */

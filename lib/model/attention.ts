@@ -11,49 +11,46 @@ import {
 } from "../kernels/mod.ts";
 import type { Kernel, Task, View } from "../types.ts";
 import type { Matrix } from "../kernels/types.ts";
-import { matrix, type Part } from "./parts.ts";
+import type { Part } from "./parts.ts";
 
 /** Buffers of a block, which its backward part reads again. */
 export function blockBuffers(part: Part, index: number) {
   const { tokens, modelDim, attention, sequences, context } = part.model;
   const of = `blocks.${index}.`;
-  const rows = (name: string, columns: number): Matrix =>
-    matrix(part.activations(of + name, tokens * columns).buffer, tokens, columns);
+  const rows = (name: string, columns: number): Matrix => part.rows(of + name, columns);
   const queries = attention.heads * attention.headDim;
   const keys = attention.keyValueHeads * attention.headDim;
   return {
     /** Residuals: before the block, between its halves, after it. */
-    before: matrix(part.activations(`h.${index}`, tokens * modelDim).buffer, tokens, modelDim),
+    before: part.rows(`h.${index}`, modelDim),
     between: rows("between", modelDim),
-    after: matrix(part.activations(`h.${index + 1}`, tokens * modelDim).buffer, tokens, modelDim),
+    after: part.rows(`h.${index + 1}`, modelDim),
     normed: rows("normed", modelDim),
     q: rows("q", queries),
     k: rows("k", keys),
     v: rows("v", keys),
     attended: rows("attended", queries),
-    logsum: part.activations(`${of}logsum`, sequences * attention.heads * context),
-    statistics: part.activations(`${of}statistics`, 2 * tokens),
+    logsum: part.floats(`${of}logsum`, sequences * attention.heads * context),
+    statistics: part.floats(`${of}statistics`, 2 * tokens),
     /** Input and output of experts or feed-forward network. */
     x: rows("x", modelDim),
     y: rows("y", modelDim),
-    xStatistics: part.activations(`${of}x.statistics`, 2 * tokens),
+    xStatistics: part.floats(`${of}x.statistics`, 2 * tokens),
   };
 }
 
 /** Gradients of the residuals, and of the input of experts or feed-forward network. */
 export const gradientBuffers = (part: Part) => {
-  const { tokens, modelDim } = part.model;
-  const rows = (name: string) =>
-    matrix(part.activations(name, tokens * modelDim).buffer, tokens, modelDim);
-  return { dh: rows("dh"), dx: rows("dx") };
+  const { modelDim } = part.model;
+  return { dh: part.rows("dh", modelDim), dx: part.rows("dx", modelDim) };
 };
 
 /** Names of weight and bias of a norm, and its sizes. */
 export function normOf(part: Part, name: string) {
-  const { norm: { centered, epsilon }, tokens, modelDim } = part.model;
+  const { norm: { centered, epsilon }, tokens, modelDim, dtype } = part.model;
   const weight = part.tensor(name);
   return {
-    shape: { centered, rows: tokens, columns: modelDim },
+    shape: { centered, rows: tokens, columns: modelDim, dtype },
     epsilon,
     weight,
     ...(centered ? { bias: part.tensor(`${name}.bias`) } : {}),
@@ -72,15 +69,16 @@ const sizesOf = ({ model }: Part) => ({
   heads: model.attention.heads,
   keyValueHeads: model.attention.keyValueHeads,
   headDim: model.attention.headDim,
+  dtype: model.dtype,
 });
 
 /** Queries and keys turned by their positions, where they are; none where positions are added. */
 function turns(part: Part, q: View, k: View, back: boolean): Kernel[] {
-  const { positions, tokens, context: length, attention } = part.model;
+  const { positions, tokens, context: length, attention, dtype } = part.model;
   if (positions.kind !== "turned") return [];
   const { headDim: dim } = attention;
   const turn = (x: View, heads: number) =>
-    rotary({ tokens, length, heads, dim }, { x, base: positions.base, back });
+    rotary({ tokens, length, heads, dim, dtype }, { x, base: positions.base, back });
   return [turn(q, attention.heads), turn(k, attention.keyValueHeads)];
 }
 
@@ -93,12 +91,12 @@ const projectionFlops = ({ model: { tokens, modelDim, attention: a } }: Part): n
 
 /** `h + attention(norm(h))`, and the norm of that for what follows. */
 export function attentionForward(part: Part, index: number, second: string): Task {
-  const { tokens, modelDim } = part.model;
+  const { tokens, modelDim, dtype } = part.model;
   const b = blockBuffers(part, index);
   const name = `blocks.${index}.attention`;
   const first = normOf(part, `${name}.norm`);
   const next = normOf(part, second);
-  const added = matrix(part.activations("added", tokens * modelDim).buffer, tokens, modelDim);
+  const added = part.rows("added", modelDim);
   return part.work({
     label: "attention",
     flops: projectionFlops(part) + scoreFlops(part),
@@ -111,7 +109,7 @@ export function attentionForward(part: Part, index: number, second: string): Tas
       ...turns(part, b.q, b.k, false),
       attend(sizesOf(part), { q: b.q, k: b.k, v: b.v, out: b.attended, logsum: b.logsum }),
       gemm(b.attended, part.parameter(`${name}.o`), added),
-      add(tokens * modelDim, b.before, added, b.between),
+      add(tokens * modelDim, b.before, added, b.between, dtype),
       norm(next.shape, { ...next, x: b.between, y: b.x, statistics: b.xStatistics }),
     ],
   });
@@ -119,13 +117,13 @@ export function attentionForward(part: Part, index: number, second: string): Tas
 
 /** Adds what experts or feed-forward network made to the residuals. */
 export function residualForward(part: Part, index: number): Task {
-  const { tokens, modelDim } = part.model;
+  const { tokens, modelDim, dtype } = part.model;
   const b = blockBuffers(part, index);
   const count = tokens * modelDim;
   return part.work({
     label: "residual",
     words: 3 * count,
-    kernels: [add(count, b.between, b.y, b.after)],
+    kernels: [add(count, b.between, b.y, b.after, dtype)],
   });
 }
 
@@ -144,8 +142,7 @@ export function attentionBackward(
   const name = `blocks.${index}.attention`;
   const group = part.group(`blocks.${index}`);
   const first = normOf(part, `${name}.norm`), next = normOf(part, second);
-  const rows = (of: string, columns: number) =>
-    matrix(part.activations(`blocks.${index}.${of}`, tokens * columns).buffer, tokens, columns);
+  const rows = (of: string, columns: number) => part.rows(`blocks.${index}.${of}`, columns);
   const [queries, keys] = [a.heads * a.headDim, a.keyValueHeads * a.headDim];
   const dout = rows("dout", queries), dq = rows("dq", queries);
   const dk = rows("dk", keys), dv = rows("dv", keys), dnormed = rows("dnormed", modelDim);

@@ -21,7 +21,7 @@ export function checkpointTensors(store: TensorStore): Record<string, TensorSour
   };
   return Object.fromEntries(
     table.names("parameter", "state").map((name) => [name, {
-      dtype: "F32",
+      dtype: table.get(name).dtype === "bfloat16" ? "BF16" : "F32",
       shape: table.get(name).shape,
       read: async ({ begin, end }) =>
         (await valuesOf(name)).subarray(begin, end) as Float32Array<ArrayBuffer>,

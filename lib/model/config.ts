@@ -16,6 +16,7 @@ import {
 } from "../blocks/mod.ts";
 import { checkExpert } from "../blocks/experts/check.ts";
 import type { Expert } from "../blocks/experts/types.ts";
+import type { ElementType } from "../kernels/types.ts";
 import { SchemoeError, type Topology } from "../types.ts";
 import { didYouMean, quoted } from "../words.ts";
 
@@ -51,6 +52,12 @@ export interface ModelConfig {
   readonly parallel?: LayerConfig["parallel"];
   /** Width of a token. */
   readonly modelDim: number;
+  /**
+   * Type of activations, rows and matrices; default `float32`. With `bfloat16` each parameter of that type is the
+   * rounding of a float32 master, which the optimizer updates; gradients, states of the optimizer, weights of norms and
+   * gates, and all sums are float32.
+   */
+  readonly dtype?: ElementType;
   /** Heads; `keyValueHeads` (default `heads`) share keys and values; `headDim`: default modelDim / heads. */
   readonly attention: {
     readonly heads: number;
@@ -98,6 +105,7 @@ const KNOWN = [
   "microbatches",
   "parallel",
   "modelDim",
+  "dtype",
   "attention",
   "layers",
   "norm",
@@ -126,6 +134,10 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
   const attention = resolveAttention(config);
   const { parallel } = config;
   const { clip = 1, tied = false, rate = 1e-3, positions = learnedPositions() } = config;
+  const { dtype = "float32" } = config;
+  if (dtype !== "float32" && dtype !== "bfloat16") {
+    fail(`dtype must be float32 or bfloat16, got ${quoted(dtype)}`);
+  }
   if (!(clip >= 0)) fail(`clip must be a number of at least 0, got ${quoted(clip)}`);
   if (typeof tied !== "boolean") fail(`tied must be true or false, got ${quoted(tied)}`);
   if (positions.kind === "turned" && attention.headDim % 2 !== 0) {
@@ -139,13 +151,14 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
   const moes = config.layers.filter((block) => "moe" in block).length;
   const parts = topology.ranks * moes * microbatches;
   const layers = config.layers.map((block, index) =>
-    resolveBlock(block, { index, tokens, modelDim, topology, parts, microbatches, parallel })
+    resolveBlock(block, { index, tokens, modelDim, dtype, topology, parts, microbatches, parallel })
   );
   return {
     vocabulary,
     context,
     batch,
     modelDim,
+    dtype,
     gradientChunks,
     attention,
     clip,
@@ -182,10 +195,11 @@ function resolveAttention(
 
 function resolveBlock(
   block: BlockConfig,
-  { index, tokens, modelDim, topology, parts, microbatches, parallel }: {
+  { index, tokens, modelDim, dtype, topology, parts, microbatches, parallel }: {
     index: number;
     tokens: number;
     modelDim: number;
+    dtype: ElementType;
     topology: Topology;
     /** Passes over Mixture-of-Experts layers in a step, of all ranks. */
     parts: number;
@@ -197,10 +211,10 @@ function resolveBlock(
   if ("ffn" in block) {
     const { hiddenDim, expert } = block.ffn;
     positive({ [`layers[${index}].ffn.hiddenDim`]: hiddenDim });
-    checkExpert(expert, { modelDim, hiddenDim, experts: 1, dtype: "float32" });
+    checkExpert(expert, { modelDim, hiddenDim, experts: 1, dtype });
     return { ffn: { hiddenDim, expert } };
   }
-  const layer = resolveLayer({ parallel, ...block.moe, tokens, modelDim }, topology);
+  const layer = resolveLayer({ parallel, ...block.moe, tokens, modelDim, dtype }, topology);
   if (microbatches > 1 && layer.gate.update) {
     fail(
       `layers[${index}]: the gate "${layer.gate.name}" has updates of its own, which microbatches repeat`,
@@ -211,7 +225,7 @@ function resolveBlock(
     ...loss,
     weight: loss.weight / parts,
   }));
-  return { moe: { ...layer, losses }, places: placesOf(layer) };
+  return { moe: { ...layer, losses, gradientType: "float32" }, places: placesOf(layer) };
 }
 
 /** Places of an expert: for all tokens where none may be dropped, since the graph must not depend on them. */

@@ -4,10 +4,10 @@ import type { ExpertContext } from "../blocks/experts/types.ts";
 import type { Task } from "../types.ts";
 import { blockBuffers, gradientBuffers } from "./attention.ts";
 import type { DenseConfig } from "./config.ts";
-import { matrix, type Part } from "./parts.ts";
+import type { Part } from "./parts.ts";
 
 function contextOf(part: Part, index: number, { expert, hiddenDim }: DenseConfig): ExpertContext {
-  const { modelDim, tokens } = part.model;
+  const { modelDim } = part.model;
   const b = blockBuffers(part, index);
   const { dh, dx } = gradientBuffers(part);
   const shape = { modelDim, hiddenDim };
@@ -27,11 +27,7 @@ function contextOf(part: Part, index: number, { expert, hiddenDim }: DenseConfig
     gradient: (of) => part.gradient(group, `${name}.${of}`),
     saved: (of) => {
       const { columns } = expert.saved(shape).find((saved) => saved.name === of)!;
-      return matrix(
-        part.activations(`${name}.saved.${of}`, tokens * columns).buffer,
-        tokens,
-        columns,
-      );
+      return part.rows(`${name}.saved.${of}`, columns);
     },
   };
 }

@@ -9,12 +9,14 @@ import {
   normGrad,
   sumValues,
 } from "../kernels/mod.ts";
-import type { Kernel, Task, View } from "../types.ts";
+import { elementSize } from "../memory/mod.ts";
+import type { Kernel, Task } from "../types.ts";
 import type { Matrix } from "../kernels/types.ts";
 import { gradientBuffers, normOf } from "./attention.ts";
 import { matrix, type Part, WORD } from "./parts.ts";
 
-const shapeOf = ({ model: { tokens, modelDim, vocabulary, context: length } }: Part) => ({
+const shapeOf = ({ model: { tokens, modelDim, vocabulary, context: length, dtype } }: Part) => ({
+  dtype,
   tokens,
   modelDim,
   vocabulary,
@@ -32,7 +34,7 @@ export function embeddingForward(part: Part): Task {
         ids: part.input("tokens"),
         table: part.tensor("embedding"),
         ...(positions.kind === "added" ? { positions: part.tensor("positions") } : {}),
-        out: part.activations("h.0", tokens * modelDim),
+        out: part.rows("h.0", modelDim),
       }),
     ],
   });
@@ -56,7 +58,7 @@ export function embeddingBackward(part: Part): Task {
       }),
       ...(tied
         ? [
-          add(vocabulary * modelDim, table, part.activations("tied", vocabulary * modelDim), table),
+          add(vocabulary * modelDim, table, part.floats("tied", vocabulary * modelDim), table),
         ]
         : []),
     ],
@@ -66,11 +68,9 @@ export function embeddingBackward(part: Part): Task {
 /** Gradients through some rows of the logits, of the head's input and weights. */
 function headGrads(
   part: Part,
-  { here, x, dy, row, count }: { here: Matrix; x: Matrix; dy: View; row: number; count: number },
+  { here, x, dx, add }: Record<"here" | "x" | "dx", Matrix> & { add: boolean },
 ): Kernel[] {
   const { modelDim, vocabulary, tied } = part.model;
-  const add = row > 0;
-  const dx = matrix(dy.buffer, count, modelDim, WORD * row * modelDim);
   if (!tied) {
     const gradient = part.gradient(part.group("head"), "head");
     return [
@@ -78,15 +78,22 @@ function headGrads(
       gemm(x, here, gradient, { transA: true, add }),
     ];
   }
-  const { buffer } = part.activations("tied", vocabulary * modelDim);
+  const sum = part.floats("tied", vocabulary * modelDim);
   return [
     gemm(here, part.parameter("embedding"), dx),
-    gemm(here, x, matrix(buffer, vocabulary, modelDim), { transA: true, add }),
+    gemm(here, x, matrix(sum, vocabulary, modelDim), { transA: true, add }),
   ];
 }
 
-/** Most bytes of logits at a time. */
+/** Bytes of logits up to which those of all rows may exist at a time, and the parts of more than that. */
 const LOGITS = 16 << 20;
+const PARTS = 8;
+
+/** Rows whose logits exist at a time: fewer would read the head, and add to its gradient, too often. */
+function logitRows({ model: { tokens, vocabulary, dtype } }: Part): number {
+  const few = Math.floor(LOGITS / (elementSize(dtype) * vocabulary));
+  return Math.min(tokens, Math.max(1, few, Math.ceil(tokens / PARTS)));
+}
 
 /**
  * The last norm, logits and loss of some rows at a time, whose gradient is made in the same go, so that
@@ -95,39 +102,36 @@ const LOGITS = 16 << 20;
  */
 export function head(part: Part, lossOnly = false): Task {
   const { tokens, modelDim, vocabulary, tied, layers, topology: { ranks } } = part.model;
-  const { microbatches } = part.model;
-  const last = matrix(
-    part.activations(`h.${layers.length}`, tokens * modelDim).buffer,
-    tokens,
-    modelDim,
-  );
+  const { microbatches, dtype } = part.model;
+  const last = part.rows(`h.${layers.length}`, modelDim);
   const name = "norm";
   const own = normOf(part, name);
-  const rows = Math.max(1, Math.min(tokens, Math.floor(LOGITS / (WORD * vocabulary))));
-  const statistics = part.activations("head.statistics", 2 * tokens);
-  const y = part.activations("head.x", tokens * modelDim);
-  const dy = part.activations("head.dx", tokens * modelDim);
-  const logits = part.activations("head.logits", rows * vocabulary).buffer;
-  const losses = part.activations("head.losses", tokens);
+  const rows = logitRows(part);
+  const statistics = part.floats("head.statistics", 2 * tokens);
+  const y = part.rows("head.x", modelDim);
+  const dy = part.rows("head.dx", modelDim);
+  const logits = part.rows("head.logits", vocabulary, rows);
+  const losses = part.floats("head.losses", tokens);
   const weight = part.parameter(tied ? "embedding" : "head");
   const targets = part.input("targets");
   const kernels: Kernel[] = [norm(own.shape, { ...own, x: last, y, statistics })];
   for (let row = 0; row < tokens; row += rows) {
     const count = Math.min(rows, tokens - row);
-    const x = matrix(y.buffer, count, modelDim, WORD * row * modelDim);
-    const here = matrix(logits, count, vocabulary);
+    const x = part.rowsOf(y, row, count), dx = part.rowsOf(dy, row, count);
+    const here = part.rowsOf(logits, 0, count);
     kernels.push(
       gemm(x, weight, here, { transB: tied }),
       crossEntropy({
         rows: count,
         columns: vocabulary,
         logits: here,
+        dtype,
         scale: 1 / (ranks * microbatches * tokens),
         targets: { ...targets, offset: targets.offset + WORD * row },
         loss: { ...losses, offset: WORD * row },
       }),
     );
-    if (!lossOnly) kernels.push(...headGrads(part, { here, x, dy, row, count }));
+    if (!lossOnly) kernels.push(...headGrads(part, { here, x, dx, add: row > 0 }));
   }
   kernels.push(
     sumValues({ squares: false, count: tokens, x: losses, out: part.lossSum() }),

@@ -14,7 +14,7 @@ import type { ModelShape } from "./config.ts";
 import { TrainingStep } from "./step.ts";
 import { lossGraph, stepGraph } from "./step_graph.ts";
 import { mean, stepValues } from "./step_values.ts";
-import { type ModelTensors, modelTensors } from "./tensors.ts";
+import { masterOf, type ModelTensors, modelTensors } from "./tensors.ts";
 import { checkedTokens, writeTokens } from "./tokens.ts";
 
 /** A model with its tensors on an engine, as `createModel` makes it. */
@@ -50,7 +50,12 @@ export class MoeModel {
    */
   set(parameters: Readonly<Record<string, Float32Array>>): this {
     for (const name of Object.keys(parameters)) this.#checkName("set", name);
-    this.#store.set(parameters);
+    const { table } = this.#tensors;
+    const masters = Object.entries(parameters).map(([name, values]) => [masterOf(name), values]);
+    this.#store.set({
+      ...parameters,
+      ...Object.fromEntries(masters.filter(([name]) => table.has(name as string))),
+    });
     return this;
   }
 

@@ -2,17 +2,23 @@
 import { addAllReduce, GraphBuilder, type Segment } from "../graph/mod.ts";
 import { add, fill, sumValues } from "../kernels/mod.ts";
 import { type Kernel, SchemoeError, type Task, type View } from "../types.ts";
-import type { Matrix } from "../kernels/types.ts";
+import type { ElementType, Matrix } from "../kernels/types.ts";
 import type { ModelShape } from "./config.ts";
+import { elementSize } from "../memory/mod.ts";
 import { type DenseGroup, type ModelTensors, partPrefix } from "./tensors.ts";
 
 /** Bytes of a float32. */
 export const WORD = 4;
 
-/** A float32 matrix in a buffer. */
-export const matrix = (buffer: string, rows: number, columns: number, offset = 0): Matrix => ({
+/** A matrix in a buffer; float32 without `dtype`. */
+export const matrix = (
+  { buffer, offset, dtype }: View & { readonly dtype?: ElementType },
+  rows: number,
+  columns: number,
+): Matrix => ({
   buffer,
   offset,
+  ...(dtype === undefined || dtype === "float32" ? {} : { dtype }),
   rows,
   columns,
   ld: columns,
@@ -30,8 +36,10 @@ export interface Work {
   readonly flops?: number;
   readonly kind?: Task["kind"];
   readonly stage?: number;
-  /** Elements of float32 that it reads and writes. */
+  /** Elements of activations that it reads and writes. */
   readonly words?: number;
+  /** Bytes of anything else. */
+  readonly bytes?: number;
 }
 
 /** Which segment of a step it is. */
@@ -56,9 +64,23 @@ export class Part {
   }
 
   /** A buffer within the step, of float32, of this microbatch. */
-  activations(name: string, elements: number): View {
+  floats(name: string, elements: number): View {
     const prefix = partPrefix(this.model, this.at.microbatch);
     return this.g.buffer(prefix + name, WORD * elements, "pass");
+  }
+
+  /** The same of the model's type, as rows. */
+  rows(name: string, columns: number, rows = this.model.tokens): Matrix {
+    const { dtype } = this.model;
+    const prefix = partPrefix(this.model, this.at.microbatch);
+    const view = this.g.buffer(prefix + name, elementSize(dtype) * rows * columns, "pass");
+    return matrix({ ...view, dtype }, rows, columns);
+  }
+
+  /** Some of these rows. */
+  rowsOf(whole: Matrix, first: number, rows: number): Matrix {
+    const offset = whole.offset + elementSize(this.model.dtype) * first * whole.columns;
+    return matrix({ ...whole, offset }, rows, whole.columns);
   }
 
   /** Where this microbatch's tokens or targets begin. */
@@ -78,9 +100,9 @@ export class Part {
 
   /** A parameter as a matrix, vectors being one row. */
   parameter(name: string): Matrix {
-    const { shape } = this.tensors.table.get(name);
+    const { shape, dtype } = this.tensors.table.get(name);
     const [rows, columns] = shape.length === 1 ? [1, shape[0]] : shape;
-    return matrix(this.tensor(name).buffer, rows, columns);
+    return matrix({ ...this.tensor(name), dtype: dtype as ElementType }, rows, columns);
   }
 
   group(name: string): DenseGroup {
@@ -93,7 +115,7 @@ export class Part {
   partial({ name, count }: DenseGroup): View {
     const { topology: { ranks }, microbatches } = this.model;
     return ranks > 1 || microbatches > 1
-      ? this.activations(`partial.${name}`, count)
+      ? this.floats(`partial.${name}`, count)
       : this.tensor(`grad.${name}`);
   }
 
@@ -103,12 +125,13 @@ export class Part {
     if (!found) throw new SchemoeError(`Cannot build the step: no gradient of "${name}"`);
     const { shape, first } = found;
     const [rows, columns] = shape.length === 1 ? [1, shape[0]] : shape;
-    return matrix(this.partial(group).buffer, rows, columns, WORD * first);
+    return matrix({ buffer: this.partial(group).buffer, offset: WORD * first }, rows, columns);
   }
 
   /** Adds a task; it uses the buffers that its kernels name. */
   work(work: Work): Task {
     const { label, kernels, after = [], flops, words = 0, kind = "opaque", stage = 0 } = work;
+    const { bytes = 0 } = work;
     const uses = kernels.flatMap(({ args }) =>
       args.flatMap((arg) => typeof arg === "object" && arg.buffer !== "" ? [arg.buffer] : [])
     );
@@ -119,7 +142,7 @@ export class Part {
       stage,
       after,
       flops,
-      bytes: WORD * words,
+      bytes: bytes + elementSize(this.model.dtype) * words,
       uses,
       kernels: work.kernelsOf ?? (() => kernels),
     });
@@ -137,7 +160,7 @@ export class Part {
     const alone = model.topology.ranks === 1 && microbatch === model.microbatches - 1;
     const out = alone ? this.tensor(`grad.${group.name}`) : own;
     const kernels = [add(group.count, before, own, out)];
-    return this.work({ label: "sum", words: 3 * group.count, kernels });
+    return this.work({ label: "sum", bytes: 3 * WORD * group.count, kernels });
   }
 
   /** The same for gradients that are tensors of a layer. */
@@ -155,7 +178,7 @@ export class Part {
       };
       return add(count, of(microbatch - 1), of(microbatch), of(microbatch));
     });
-    return this.work({ label: "sum", words, kernels });
+    return this.work({ label: "sum", bytes: WORD * words, kernels });
   }
 
   /** Sums the gradient of a group over all ranks, in pieces; returns the tasks after which it is complete. */
@@ -224,10 +247,10 @@ export class SquareSums {
   /** Kernel that sums the squares of a gradient. */
   kernel(part: Part, name: string): Kernel {
     const { table } = part.tensors;
-    const whole = part.activations("norm.sums", this.count);
+    const whole = part.floats("norm.sums", this.count);
     const same = this.#same.indexOf(name);
     const several = part.model.topology.ranks > 1;
-    const apart = several ? part.activations("norm.part", Math.max(1, this.split)) : whole;
+    const apart = several ? part.floats("norm.part", Math.max(1, this.split)) : whole;
     const at = this.#split.indexOf(name) + (several ? 0 : this.same);
     const out: View = same >= 0
       ? { ...whole, offset: WORD * same }

@@ -35,6 +35,9 @@ export interface ModelTensors {
   readonly gradients: ReadonlyMap<string, GradientPlace>;
 }
 
+/** Name of the float32 values of which a bfloat16 parameter is the rounding. */
+export const masterOf = (parameter: string): string => `optimizer.${parameter}.master`;
+
 /** Prefix of the tensors of a Mixture-of-Experts layer. */
 export const moePrefix = (block: number): string => `blocks.${block}.moe.`;
 
@@ -54,6 +57,8 @@ interface Started {
   readonly deviation?: number;
   readonly constant?: number;
   readonly decayed?: boolean;
+  /** Float32 in every model. */
+  readonly exact?: boolean;
 }
 
 /** All tensors of a model; gradients of dense parameters are parts of `grad.` and the name of their group. */
@@ -62,30 +67,35 @@ export function modelTensors(model: ModelShape): ModelTensors {
   const table = new TensorTable(ranks);
   const groups = denseGroups(model);
   const gradients = new Map<string, GradientPlace>();
-  const states = (name: string, tensor: Tensor) => {
-    for (const state of model.optimizer.states) {
-      const { shape, placement, dtype, copies } = tensor;
-      table.add(`optimizer.${name}.${state}`, {
-        shape,
-        placement,
-        dtype,
-        life: "state",
-        constant: 0,
-        ...(copies ? { copies } : {}),
-      });
+  /** Adds a parameter, its states and, where it is bfloat16, its master. */
+  const parameter = (name: string, tensor: Tensor) => {
+    const { shape, placement, copies, dtype, ...start } = tensor;
+    const { deviation, constant } = start;
+    const begins = constant === undefined ? { deviation } : { constant };
+    const state = {
+      shape,
+      placement,
+      dtype: "float32" as const,
+      life: "state" as const,
+      ...(copies ? { copies } : {}),
+    };
+    if (dtype === "bfloat16") {
+      table.add(name, { ...tensor, roundOf: masterOf(name) });
+      table.add(masterOf(name), { ...state, ...begins, like: name });
+    } else table.add(name, tensor);
+    for (const of of model.optimizer.states) {
+      table.add(`optimizer.${name}.${of}`, { ...state, constant: 0 });
     }
   };
   for (const { group, started } of groups) {
-    for (const { name, shape, deviation, constant } of started) {
-      const tensor: Tensor = {
+    for (const { name, shape, deviation, constant, exact = false } of started) {
+      parameter(name, {
         shape,
-        dtype: "float32",
+        dtype: exact ? "float32" : model.dtype,
         placement: "same",
         life: "parameter",
         ...(constant === undefined ? { deviation } : { constant }),
-      };
-      table.add(name, tensor);
-      states(name, tensor);
+      });
     }
     const tensor = `grad.${group.name}`;
     const same = { dtype: "float32", placement: "same" } as const;
@@ -104,14 +114,14 @@ export function modelTensors(model: ModelShape): ModelTensors {
       const started = tensor.life === "parameter"
         ? { ...tensor, ...startOf(name, tensor, model) }
         : tensor;
-      table.add(prefix + name, started);
+      if (tensor.life === "parameter") parameter(prefix + name, started);
+      else table.add(prefix + name, started);
       if (MOE_VALUES.includes(name)) {
         for (let part = 0; part < microbatches - 1; part++) {
           table.add(partPrefix(model, part) + prefix + name, started);
         }
       }
       if (tensor.life !== "parameter") continue;
-      states(prefix + name, tensor);
       gradients.set(prefix + name, {
         tensor: `${prefix}grad.${name}`,
         first: 0,
@@ -150,8 +160,10 @@ function denseGroups(model: ModelShape): { group: DenseGroup; started: readonly 
   const { vocabulary, context, modelDim: m, tied, positions } = model;
   const { heads, keyValueHeads, headDim } = model.attention;
   const norm = (name: string): Started[] => [
-    { name, shape: [m], constant: 1 },
-    ...(model.norm.centered ? [{ name: `${name}.bias`, shape: [m], constant: 0 }] : []),
+    { name, shape: [m], constant: 1, exact: true },
+    ...(model.norm.centered
+      ? [{ name: `${name}.bias`, shape: [m], constant: 0, exact: true }]
+      : []),
   ];
   const matrix = (name: string, shape: readonly number[], factor = 1): Started => ({
     name,

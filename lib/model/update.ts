@@ -1,8 +1,9 @@
 /** The norm of all gradients, and the update of all parameters. @module */
 import { addAllReduce } from "../graph/mod.ts";
-import { clipScale } from "../kernels/mod.ts";
+import { clipScale, round } from "../kernels/mod.ts";
 import type { Kernel, Task, View } from "../types.ts";
 import { type Part, type SquareSums, WORD } from "./parts.ts";
+import { masterOf } from "./tensors.ts";
 
 /** Sums the squares of gradients that are complete. */
 export function addSquares(part: Part, sums: SquareSums, names: readonly string[]): Task {
@@ -14,12 +15,12 @@ export function addSquares(part: Part, sums: SquareSums, names: readonly string[
 /** The norm over all ranks' gradients, and the factor that keeps it below the limit. */
 export function addClip(part: Part, sums: SquareSums): Task {
   const { ranks } = part.model.topology;
-  const whole = part.activations("norm.sums", sums.count);
+  const whole = part.floats("norm.sums", sums.count);
   const after: Task[] = [];
   if (ranks > 1 && sums.split > 0) {
     const place = { name: "norm", stage: 0, chunk: -1, after: [] };
     after.push(addAllReduce(part.g, place, {
-      part: part.activations("norm.part", sums.split),
+      part: part.floats("norm.part", sums.split),
       sum: { ...whole, offset: WORD * sums.same },
       count: sums.split,
     }));
@@ -46,17 +47,27 @@ export function addUpdate(part: Part, label: string, names: readonly string[], a
     const known = groups.flatMap(({ parameters }) => parameters).find((one) => one.name === name);
     const count = table.localElements(name);
     words += count * (3 + 2 * optimizer.states.length);
+    const rounded = table.get(name).dtype === "bfloat16";
+    const parameter = part.tensor(rounded ? masterOf(name) : name);
     const gradient: View = { ...part.tensor(place.tensor), offset: WORD * place.first };
     kernels.push(...optimizer.update({
       count,
       clip,
       rates,
       gradient,
-      parameter: part.tensor(name),
+      parameter,
       // of a layer's own: all that are matrices
       decayed: known?.decayed ?? /\.(gate\.weight|experts\.w\d+|latent\.\w+)$/.test(name),
       state: (state) => part.tensor(`optimizer.${name}.${state}`),
     }));
+    if (rounded) kernels.push(round(count, parameter, part.tensor(name)));
   }
-  return part.work({ label, stage: 4, kernels, words, after: [after], flops: 8 * words });
+  return part.work({
+    label,
+    stage: 4,
+    kernels,
+    bytes: WORD * words,
+    after: [after],
+    flops: 8 * words,
+  });
 }

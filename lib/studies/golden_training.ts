@@ -20,6 +20,7 @@ import {
   type TrainingStep,
 } from "../model/mod.ts";
 import type { PassChoices } from "../layer/mod.ts";
+import type { ElementType } from "../kernels/types.ts";
 import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
 
@@ -188,11 +189,15 @@ export interface GoldenTrainingRun {
 /**
  * Runs a reference from its parameters on its tokens.
  * @param options.steps only that many; the parameters at the end are then those after them.
+ * @param options.dtype of the model; default float32.
  */
 export async function runGoldenTraining(
   engine: Engine,
   golden: GoldenTraining,
-  { steps = golden.steps, ...choices }: PassChoices & { readonly steps?: number } = {},
+  { steps = golden.steps, dtype, ...choices }: PassChoices & {
+    readonly steps?: number;
+    readonly dtype?: ElementType;
+  } = {},
 ): Promise<GoldenTrainingRun> {
   const { ranks } = engine.topology;
   if (ranks !== golden.ranks) {
@@ -200,7 +205,7 @@ export async function runGoldenTraining(
       `Cannot run ${golden.name}: it is for ${golden.ranks} ranks, the engine has ${ranks}`,
     );
   }
-  using model = createModel(engine, golden.model);
+  using model = createModel(engine, { ...golden.model, ...(dtype ? { dtype } : {}) });
   model.set(golden.parameters);
   const done: TrainingStep[] = [];
   const gradients: Record<string, Float32Array> = {};

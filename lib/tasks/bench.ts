@@ -44,6 +44,7 @@ import { benchNcclGolden } from "./bench/nccl_golden.ts";
 import { benchNcclOrders } from "./bench/nccl_orders.ts";
 import { benchNcclOverlap } from "./bench/nccl_overlap.ts";
 import { benchNcclSchedules } from "./bench/nccl_schedules.ts";
+import { benchTrain } from "./bench/train.ts";
 import { benchGpuTrust, benchTrust } from "./bench/trust.ts";
 import { benchGpuTune, benchTune } from "./bench/tune.ts";
 import { BENCH_USAGE, type Cluster, parseBenchOptions } from "./bench/options.ts";
@@ -74,11 +75,13 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
 
 /** Benchmarks that need a GPU; `layers` and `fineLayers` need PyTorch beside them. */
 /** Benchmarks that need a GPU; `layers` needs PyTorch beside it, `curves` the text of `deno task text`. */
+/** Benchmarks that need a GPU; `layers` and `train` need PyTorch beside them, `curves` the text of `deno task text`. */
 const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   kernels: benchGpuKernels,
   codecs: benchGpuCodecs,
   gates: benchGpuGates,
   curves: benchCurves,
+  train: benchTrain,
   layers: benchGpuLayers,
   fineLayers: benchGpuFineLayers,
   runs: benchGpuRuns,

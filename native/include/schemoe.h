@@ -330,6 +330,11 @@ typedef struct schemoe_operation {
  *                v = b2 v + (1-b2) g^2, p = p (1 - lr decay) - lr (m / rates[1]) / (sqrt(v / rates[2]) + epsilon)
  * 73 sgd         count parameter gradient velocity clip rates (v each) momentum
  *                v = momentum v + g, p = p - lr v
+ * 75 round       count x(v, float32) out(v, bfloat16)   to nearest, ties to even
+ *
+ * 60 to 69 take a dtype as last argument (0: float32, 1: bfloat16; left out: float32): of all views but ids, targets,
+ * weight, bias and statistics of norms, logsum, loss, and the gradients that embedding_grad and norm_weight_grad write,
+ * which are float32 (or int32). Sums are float32 or double either way.
  */
 
 /* Version of this header that the library was built from; ask before anything else. */

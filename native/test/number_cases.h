@@ -325,6 +325,9 @@ class NumberCases {
     words().i(kColumns);
     for (uint32_t view : {p, g, first, clip, rates}) words().v(view);
     words().f(0.9);
+    begin(75, "round");
+    const auto x = in(kColumns), rounded = other((kColumns + 1) / 2);
+    words().i(kColumns).v(x).v(rounded);
   }
 
   std::mt19937 generator_{17};

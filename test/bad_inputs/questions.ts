@@ -64,12 +64,4 @@ export const questions: BadInputs = {
     call: () => createStack(wrong(undefined), { layer, layers: 2 }),
     says: ["Cannot make the stack: give an engine first"],
   },
-  "a stack of bfloat16 on the CPU": {
-    call: () =>
-      withLayer(
-        {},
-        (_, on) => createStack(on, { layer: { ...layer, dtype: "bfloat16" }, layers: 2 }),
-      ),
-    says: ["Cannot make the stack: dtype bfloat16 needs the cuda engine (or simulate)"],
-  },
 };

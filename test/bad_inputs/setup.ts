@@ -252,12 +252,6 @@ export const setup: BadInputs = {
       says: [`Cannot make the layer: write ${now} instead of ${old}: ${value}`],
     }]),
   ),
-  "a layer of bfloat16 on the CPU": {
-    call: layer({ dtype: "bfloat16" }),
-    says: [
-      "Cannot make the layer: dtype bfloat16 needs the cuda engine (or simulate); this one is cpu",
-    ],
-  },
   "an unknown option of spawnWorkers()": {
     call: () => spawnWorkers(1, wrong({ timelimit: 3 })),
     says: 'Cannot spawn the workers: "timelimit" is not an option (timeLimit)',

@@ -10,6 +10,8 @@ struct Scratch {
   std::vector<double> doubles;
   std::vector<int32_t> integers;
   std::vector<float> floats;
+  /// Float32 copies of bfloat16 operands.
+  std::vector<float> staged;
 };
 
 }  // namespace schemoe

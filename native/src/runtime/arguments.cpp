@@ -46,26 +46,18 @@ int64_t Reader::integer(const char* what, int64_t most) {
   return value;
 }
 
-schemoe_dtype Reader::dtype() {
-  const auto dtype = static_cast<schemoe_dtype>(integer("dtype", SCHEMOE_BF16));
-  bfloat16_ |= dtype == SCHEMOE_BF16;
-  return dtype;
-}
+schemoe_dtype Reader::dtype() { return static_cast<schemoe_dtype>(integer("dtype", SCHEMOE_BF16)); }
 
 schemoe_dtype Reader::optional_dtype() {
   const auto words = rest();
   if (words.empty()) return SCHEMOE_F32;
-  if (words.size() > 1 || words[0] > SCHEMOE_BF16) fail(SCHEMOE_INVALID, "dtype is ", words[0]);
-  const auto dtype = static_cast<schemoe_dtype>(words[0]);
-  bfloat16_ |= dtype == SCHEMOE_BF16;
-  return dtype;
+  if (words.size() > 1) fail(SCHEMOE_INVALID, words.size(), " integers at the end are not one dtype");
+  if (words[0] > SCHEMOE_BF16) fail(SCHEMOE_INVALID, "dtype is ", words[0], ", at most ", int{SCHEMOE_BF16}, " is possible");
+  return static_cast<schemoe_dtype>(words[0]);
 }
-
-schemoe_dtype Reader::stored_dtype() { return static_cast<schemoe_dtype>(integer("dtype", SCHEMOE_BF16)); }
 
 Dtypes Reader::dtypes() {
   const int64_t code = integer("dtypeAB", 3);
-  bfloat16_ |= code != 0;
   return {code == 1 || code == 2 ? SCHEMOE_BF16 : SCHEMOE_F32, code == 1 || code == 3 ? SCHEMOE_BF16 : SCHEMOE_F32};
 }
 
@@ -170,8 +162,7 @@ MaxRanks::MaxRanks(Reader& r) : ranks(r.integer()), in(r.view()), out(r.view()) 
 Fill::Fill(Reader& r) : count(r.integer()), out(r.view()), value(r.real()) { r.touch(out, count, 4); }
 
 RandomNormal::RandomNormal(Reader& r)
-    // Not `dtype()`: an engine that computes in float32 only can still write rounded numbers.
-    : dtype(static_cast<schemoe_dtype>(r.integer("dtype", SCHEMOE_BF16))),
+    : dtype(r.dtype()),
       count(r.integer()),
       first(r.integer()),
       seed(static_cast<uint64_t>(r.integer())),

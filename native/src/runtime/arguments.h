@@ -297,12 +297,14 @@ struct Embedding {
   explicit Embedding(Reader&);
   int64_t tokens, columns, vocabulary, length;
   View ids, table, positions, out;
+  schemoe_dtype dtype;
 };
 
 struct EmbeddingGrad {
   explicit EmbeddingGrad(Reader&);
   int64_t tokens, columns, vocabulary, length;
   View ids, dy, table, positions;
+  schemoe_dtype dtype;
 };
 
 struct Rotary {
@@ -311,6 +313,7 @@ struct Rotary {
   View x;
   double base;
   bool back;
+  schemoe_dtype dtype;
 };
 
 struct Norm {
@@ -319,6 +322,7 @@ struct Norm {
   int64_t rows, columns;
   View x, weight, bias, y, statistics;
   double epsilon;
+  schemoe_dtype dtype;
 };
 
 struct NormGrad {
@@ -327,6 +331,7 @@ struct NormGrad {
   int64_t rows, columns;
   View dy, x, weight, statistics, dx;
   bool accumulate;
+  schemoe_dtype dtype;
 };
 
 struct NormWeightGrad {
@@ -334,6 +339,7 @@ struct NormWeightGrad {
   bool centered;
   int64_t rows, columns;
   View dy, x, statistics, weight, bias;
+  schemoe_dtype dtype;
 };
 
 /// Sizes of causal attention: query head a reads the key-value head a / (heads / key_heads).
@@ -349,6 +355,7 @@ struct Attention {
   AttentionSizes sizes;
   View q, k, v, out, logsum;
   double scale;
+  schemoe_dtype dtype;
 };
 
 struct AttentionGrad {
@@ -356,12 +363,14 @@ struct AttentionGrad {
   AttentionSizes sizes;
   View q, k, v, out, logsum, dout, dq, dk, dv;
   double scale;
+  schemoe_dtype dtype;
 };
 
 struct AddTensors {
   explicit AddTensors(Reader&);
   int64_t count;
   View a, b, out;
+  schemoe_dtype dtype;
 };
 
 struct CrossEntropy {
@@ -369,6 +378,7 @@ struct CrossEntropy {
   int64_t rows, columns;
   View logits, targets, loss;
   double scale;
+  schemoe_dtype dtype;
 };
 
 struct SumValues {
@@ -397,6 +407,13 @@ struct Sgd {
   int64_t count;
   View parameter, gradient, velocity, clip, rates;
   double momentum;
+};
+
+/// Float32 numbers as bfloat16.
+struct Round {
+  explicit Round(Reader&);
+  int64_t count;
+  View x, out;
 };
 
 struct KernelSpec;
@@ -454,7 +471,7 @@ using Arguments =
                  Slots, Dispatch, Combine, RowDot, GateGrad, Encode, Decode, SumRanks, MaxRanks,
                  Fill, MaxLoad, Host, CopyBytes, GemmGroups, PlaceTokens, GroupRows, UngroupRows,
                  RandomNormal, Embedding, EmbeddingGrad, Rotary, Norm, NormGrad, NormWeightGrad, Attention,
-                 AttentionGrad, AddTensors, CrossEntropy, SumValues, ClipScale, Adamw, Sgd, Copy, Send, Receive, Route, RouteGrad,
+                 AttentionGrad, AddTensors, CrossEntropy, SumValues, ClipScale, Adamw, Sgd, Round, Copy, Send, Receive, Route, RouteGrad,
                  PlaceChoices, ChooseTokens, CountChoices, BalanceLoss, ZLoss, ImportanceLoss, LoadLoss, AddNoise,
                  NoiseGrad, LookUp, PlaceCopies, AddIdentity, IdentityDots, ShiftBias, QuantileBias, UnitRows, UnitRowsGrad, Temper,
                  GatedRows, CheckNumbers, CallSource>;

@@ -24,7 +24,7 @@ int64_t parameter_of(const CodecSpec& spec, int64_t value) {
 }  // namespace
 
 Codec::Codec(Reader& r)
-    : dtype(r.stored_dtype()),
+    : dtype(r.dtype()),
       spec(codec_of(r.integer())),
       parameter(parameter_of(*spec, r.integer())),
       seed(static_cast<uint64_t>(r.integer())),

@@ -147,13 +147,7 @@ Gemm GemmGroups::group(int64_t group) const {
   return one;
 }
 
-CheckNumbers::CheckNumbers(Reader& r)
-    // Not `Block(r)`: an engine that computes in float32 only can look at rounded numbers too.
-    : block(r.stored_dtype(), 0, 0, 0), x() {
-  block.groups = r.integer();
-  block.rows = r.integer();
-  block.columns = r.integer();
-  x = r.matrix();
+CheckNumbers::CheckNumbers(Reader& r) : block(r), x(r.matrix()) {
   read_rows(r, block);
   touch_result(r, "X", block, x);
 }

@@ -25,12 +25,13 @@ Embedding::Embedding(Reader& r)
       ids(r.view()),
       table(r.view()),
       positions(r.optional_view()),
-      out(r.view()) {
+      out(r.view()),
+      dtype(r.optional_dtype()) {
   check_length(tokens, length);
   r.touch(ids, tokens, 4);
-  r.touch(table, times(vocabulary, columns), kFloat);
-  if (!positions.null()) r.touch(positions, times(length, columns), kFloat);
-  r.touch(out, times(tokens, columns), kFloat);
+  r.touch(table, times(vocabulary, columns), element_bytes(dtype));
+  if (!positions.null()) r.touch(positions, times(length, columns), element_bytes(dtype));
+  r.touch(out, times(tokens, columns), element_bytes(dtype));
 }
 
 EmbeddingGrad::EmbeddingGrad(Reader& r)
@@ -41,10 +42,11 @@ EmbeddingGrad::EmbeddingGrad(Reader& r)
       ids(r.view()),
       dy(r.view()),
       table(r.view()),
-      positions(r.optional_view()) {
+      positions(r.optional_view()),
+      dtype(r.optional_dtype()) {
   check_length(tokens, length);
   r.touch(ids, tokens, 4);
-  r.touch(dy, times(tokens, columns), kFloat);
+  r.touch(dy, times(tokens, columns), element_bytes(dtype));
   r.touch(table, times(vocabulary, columns), kFloat);
   if (!positions.null()) r.touch(positions, times(length, columns), kFloat);
 }
@@ -56,11 +58,12 @@ Rotary::Rotary(Reader& r)
       dim(r.integer()),
       x(r.view()),
       base(r.real()),
-      back(r.flag("back")) {
+      back(r.flag("back")),
+      dtype(r.optional_dtype()) {
   check_length(tokens, length);
   if (dim % 2 != 0) fail(SCHEMOE_INVALID, "the halves of ", dim, " columns are not alike");
   if (!(base > 0)) fail(SCHEMOE_INVALID, "the base ", base, " is not positive");
-  r.touch(x, times(tokens, times(heads, dim)), kFloat);
+  r.touch(x, times(tokens, times(heads, dim)), element_bytes(dtype));
 }
 
 Norm::Norm(Reader& r)
@@ -72,12 +75,13 @@ Norm::Norm(Reader& r)
       bias(r.optional_view()),
       y(r.view()),
       statistics(r.view()),
-      epsilon(r.real()) {
+      epsilon(r.real()),
+      dtype(r.optional_dtype()) {
   const int64_t count = times(rows, columns);
-  r.touch(x, count, kFloat);
+  r.touch(x, count, element_bytes(dtype));
   r.touch(weight, columns, kFloat);
   if (!bias.null()) r.touch(bias, columns, kFloat);
-  r.touch(y, count, kFloat);
+  r.touch(y, count, element_bytes(dtype));
   r.touch(statistics, times(rows, 2), kFloat);
 }
 
@@ -90,9 +94,10 @@ NormGrad::NormGrad(Reader& r)
       weight(r.view()),
       statistics(r.view()),
       dx(r.view()),
-      accumulate(r.flag("accumulate")) {
+      accumulate(r.flag("accumulate")),
+      dtype(r.optional_dtype()) {
   const int64_t count = times(rows, columns);
-  for (const View* view : {&dy, &x, &dx}) r.touch(*view, count, kFloat);
+  for (const View* view : {&dy, &x, &dx}) r.touch(*view, count, element_bytes(dtype));
   r.touch(weight, columns, kFloat);
   r.touch(statistics, times(rows, 2), kFloat);
 }
@@ -105,9 +110,10 @@ NormWeightGrad::NormWeightGrad(Reader& r)
       x(r.view()),
       statistics(r.view()),
       weight(r.view()),
-      bias(r.optional_view()) {
+      bias(r.optional_view()),
+      dtype(r.optional_dtype()) {
   const int64_t count = times(rows, columns);
-  for (const View* view : {&dy, &x}) r.touch(*view, count, kFloat);
+  for (const View* view : {&dy, &x}) r.touch(*view, count, element_bytes(dtype));
   r.touch(statistics, times(rows, 2), kFloat);
   r.touch(weight, columns, kFloat);
   if (!bias.null()) r.touch(bias, columns, kFloat);
@@ -130,19 +136,19 @@ AttentionSizes::AttentionSizes(Reader& r)
 
 namespace {
 
-void touch(Reader& r, const AttentionSizes& s, std::initializer_list<const View*> queries,
+void touch(Reader& r, const AttentionSizes& s, schemoe_dtype dtype, std::initializer_list<const View*> queries,
            std::initializer_list<const View*> keys, const View& logsum) {
   const int64_t tokens = times(s.batch, s.length);
-  for (const View* view : queries) r.touch(*view, times(tokens, s.queries()), kFloat);
-  for (const View* view : keys) r.touch(*view, times(tokens, s.keys()), kFloat);
+  for (const View* view : queries) r.touch(*view, times(tokens, s.queries()), element_bytes(dtype));
+  for (const View* view : keys) r.touch(*view, times(tokens, s.keys()), element_bytes(dtype));
   r.touch(logsum, times(tokens, s.heads), kFloat);
 }
 
 }  // namespace
 
 Attention::Attention(Reader& r)
-    : sizes(r), q(r.view()), k(r.view()), v(r.view()), out(r.view()), logsum(r.view()), scale(r.real()) {
-  touch(r, sizes, {&q, &out}, {&k, &v}, logsum);
+    : sizes(r), q(r.view()), k(r.view()), v(r.view()), out(r.view()), logsum(r.view()), scale(r.real()), dtype(r.optional_dtype()) {
+  touch(r, sizes, dtype, {&q, &out}, {&k, &v}, logsum);
 }
 
 AttentionGrad::AttentionGrad(Reader& r)
@@ -156,17 +162,18 @@ AttentionGrad::AttentionGrad(Reader& r)
       dq(r.view()),
       dk(r.view()),
       dv(r.view()),
-      scale(r.real()) {
-  touch(r, sizes, {&q, &out, &dout, &dq}, {&k, &v, &dk, &dv}, logsum);
+      scale(r.real()),
+      dtype(r.optional_dtype()) {
+  touch(r, sizes, dtype, {&q, &out, &dout, &dq}, {&k, &v, &dk, &dv}, logsum);
 }
 
-AddTensors::AddTensors(Reader& r) : count(r.integer()), a(r.view()), b(r.view()), out(r.view()) {
-  for (const View* view : {&a, &b, &out}) r.touch(*view, count, kFloat);
+AddTensors::AddTensors(Reader& r) : count(r.integer()), a(r.view()), b(r.view()), out(r.view()), dtype(r.optional_dtype()) {
+  for (const View* view : {&a, &b, &out}) r.touch(*view, count, element_bytes(dtype));
 }
 
 CrossEntropy::CrossEntropy(Reader& r)
-    : rows(r.integer()), columns(r.integer()), logits(r.view()), targets(r.view()), loss(r.view()), scale(r.real()) {
-  r.touch(logits, times(rows, columns), kFloat);
+    : rows(r.integer()), columns(r.integer()), logits(r.view()), targets(r.view()), loss(r.view()), scale(r.real()), dtype(r.optional_dtype()) {
+  r.touch(logits, times(rows, columns), element_bytes(dtype));
   r.touch(targets, rows, 4);
   r.touch(loss, rows, kFloat);
 }
@@ -209,6 +216,11 @@ Sgd::Sgd(Reader& r)
   for (const View* view : {&parameter, &gradient, &velocity}) r.touch(*view, count, kFloat);
   r.touch(clip, 2, kFloat);
   r.touch(rates, 3, kFloat);
+}
+
+Round::Round(Reader& r) : count(r.integer()), x(r.view()), out(r.view()) {
+  r.touch(x, count, kFloat);
+  r.touch(out, count, element_bytes(SCHEMOE_BF16));
 }
 
 }  // namespace schemoe

@@ -178,9 +178,6 @@ class Parser {
     } catch (const Failure& failure) {
       throw failure.saying(join("kernel ", spec.name, ": ", failure.text()));
     }
-    if (reader.bfloat16() && !program_->bfloat16) {
-      program_->bfloat16 = Requirement{0, operation.rank, 0, index, &spec};
-    }
     if (operation.checked) add_checks(program_->calls);
     for (const Extent& extent : extents_) {
       const Requirement requirement{extent.buffer, operation.rank, extent.end, index, &spec};

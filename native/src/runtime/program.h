@@ -79,8 +79,6 @@ struct Program {
   /// Operations of rank * kLanes + lane in order.
   std::vector<std::vector<uint32_t>> lanes;
   std::vector<Requirement> requirements;
-  /// A call that computes in bfloat16: its operation and kernel.
-  std::optional<Requirement> bfloat16;
   /// Of the Program and of each task, for NVTX ranges; empty: there are none.
   std::vector<std::string> names;
   /// Words that arguments refer to.

@@ -62,8 +62,6 @@ class Reader {
   schemoe_dtype dtype();
   /// The last argument, float32 where it is left out.
   schemoe_dtype optional_dtype();
-  /// Of elements that are only moved or coded, which every engine can do in bfloat16.
-  schemoe_dtype stored_dtype();
   /// 0 and 1: both that type; 2: bfloat16 and float32; 3: float32 and bfloat16.
   Dtypes dtypes();
   schemoe_activation activation();
@@ -83,8 +81,6 @@ class Reader {
 
   /// True when everything was read.
   bool done() const { return at_ == words_.size(); }
-  /// Whether an argument asked for bfloat16.
-  bool bfloat16() const { return bfloat16_; }
 
  private:
   uint64_t word(char letter);
@@ -94,7 +90,6 @@ class Reader {
   std::vector<Extent>& extents_;
   std::span<const schemoe_region> regions_;
   size_t at_ = 0;
-  bool bfloat16_ = false;
 };
 
 }  // namespace schemoe

@@ -118,36 +118,36 @@ struct Results {
     list_of(g.tokens, g.d_logits);
   }
 
-  void operator()(const Embedding& e) { rows(e.tokens, e.columns, e.out); }
+  void operator()(const Embedding& e) { rows(e.dtype, e.tokens, e.columns, e.out); }
   void operator()(const EmbeddingGrad& e) {
     rows(e.vocabulary, e.columns, e.table);
     rows(e.length, e.columns, e.positions);
   }
-  void operator()(const Rotary& r) { rows(r.tokens, r.heads * r.dim, r.x); }
+  void operator()(const Rotary& r) { rows(r.dtype, r.tokens, r.heads * r.dim, r.x); }
   void operator()(const Norm& n) {
-    rows(n.rows, n.columns, n.y);
+    rows(n.dtype, n.rows, n.columns, n.y);
     rows(n.rows, 2, n.statistics);
   }
-  void operator()(const NormGrad& n) { rows(n.rows, n.columns, n.dx); }
+  void operator()(const NormGrad& n) { rows(n.dtype, n.rows, n.columns, n.dx); }
   void operator()(const NormWeightGrad& n) {
     list_of(n.columns, n.weight);
     list_of(n.columns, n.bias);
   }
   void operator()(const Attention& a) {
     const int64_t tokens = a.sizes.batch * a.sizes.length;
-    rows(tokens, a.sizes.queries(), a.out);
+    rows(a.dtype, tokens, a.sizes.queries(), a.out);
     rows(tokens, a.sizes.heads, a.logsum);
   }
   void operator()(const AttentionGrad& a) {
     const int64_t tokens = a.sizes.batch * a.sizes.length;
-    rows(tokens, a.sizes.queries(), a.dq);
-    rows(tokens, a.sizes.keys(), a.dk);
-    rows(tokens, a.sizes.keys(), a.dv);
+    rows(a.dtype, tokens, a.sizes.queries(), a.dq);
+    rows(a.dtype, tokens, a.sizes.keys(), a.dk);
+    rows(a.dtype, tokens, a.sizes.keys(), a.dv);
   }
-  void operator()(const AddTensors& a) { list_of(a.count, a.out); }
+  void operator()(const AddTensors& a) { rows(a.dtype, 1, a.count, a.out); }
   void operator()(const CrossEntropy& c) {
     rows(1, c.rows, c.loss);
-    rows(c.rows, c.columns, c.logits);
+    rows(c.dtype, c.rows, c.columns, c.logits);
   }
   void operator()(const SumValues& s) { list_of(1, s.out); }
   void operator()(const ClipScale& c) { list_of(2, c.out); }
@@ -160,6 +160,7 @@ struct Results {
     list_of(s.count, s.parameter);
     list_of(s.count, s.velocity);
   }
+  void operator()(const Round& r) { rows(SCHEMOE_BF16, 1, r.count, r.out); }
 
   // Integers.
   void operator()(const Positions&) {}

@@ -14,6 +14,11 @@
 #include "packed.h"
 #include "schemoe.h"
 
+/// The engine that is compared with the CPU engine: the CPU engine itself in tests of its bfloat16.
+#ifndef SCHEMOE_COMPARED
+#define SCHEMOE_COMPARED SCHEMOE_CUDA
+#endif
+
 /// What a test program returns where there is no GPU.
 inline constexpr int kSkipped = 77;
 
@@ -81,7 +86,7 @@ class Engine {
 
 /// What a test program returns at once where there is no GPU, having said why.
 inline std::optional<int> without_gpu() {
-  const Engine probe(SCHEMOE_CUDA, 1);
+  const Engine probe(SCHEMOE_COMPARED, 1);
   if (probe.handle) return std::nullopt;
   std::printf("%s\n", probe.error.text);
   return probe.status == SCHEMOE_UNSUPPORTED ? kSkipped : 1;
@@ -124,7 +129,7 @@ struct Data {
 class Both {
  public:
   Engine cpu{SCHEMOE_CPU, 1};
-  Engine gpu{SCHEMOE_CUDA, 1};
+  Engine gpu{SCHEMOE_COMPARED, 1};
   std::mt19937 generator{11};
 
   std::vector<float> random(size_t count, float low = -2, float high = 2) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "cpu/buffers.h"
 #include "cpu/scratch.h"
@@ -12,21 +13,47 @@
 
 namespace schemoe {
 
+/// Float32 copies of bfloat16 operands, by their views.
+struct Staged {
+  struct Copy {
+    View view;
+    /// Elements before it in the memory of all.
+    size_t first;
+  };
+  std::vector<Copy> copies;
+  float* memory = nullptr;
+
+  const Copy* find(const View& view) const {
+    for (const Copy& copy : copies) {
+      if (copy.view.buffer == view.buffer && copy.view.offset == view.offset) return &copy;
+    }
+    return nullptr;
+  }
+  float* at(const View& view) const { return memory + find(view)->first; }
+};
+
 /// Where a kernel runs: buffers of one rank, and a flag that asks it to stop soon.
 struct Context {
   const Buffers& buffers;
   uint32_t rank;
   Scratch& scratch;
   const std::atomic<bool>& stop;
+  /// What kernels see instead of bfloat16.
+  const Staged* staged = nullptr;
 
   /// nullptr for a null view.
   template <class T>
   T* at(const View& view) const {
-    return view.null() ? nullptr : reinterpret_cast<T*>(buffers.at(view, rank));
+    if (view.null()) return nullptr;
+    if (staged) {
+      if (staged->find(view)) return reinterpret_cast<T*>(staged->at(view));
+    }
+    return reinterpret_cast<T*>(buffers.at(view, rank));
   }
 };
 
-/// Throws Failure where the data are wrong, such as an expert that does not exist.
+/// Throws Failure where the data are wrong, such as an expert that does not exist. Operands in bfloat16 become
+/// float32, the kernel computes in float32, and its results are rounded once.
 void run_kernel(const Arguments& arguments, const Context& context);
 
 void run(const Gemm&, const Context&);
@@ -92,6 +119,7 @@ void run(const SumValues&, const Context&);
 void run(const ClipScale&, const Context&);
 void run(const Adamw&, const Context&);
 void run(const Sgd&, const Context&);
+void run(const Round&, const Context&);
 
 /// Which element is not finite, among those that a check counts.
 struct FoundNumber {

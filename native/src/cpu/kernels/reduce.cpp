@@ -76,14 +76,4 @@ void run(const CopyBytes& c, const Context& context) {
   std::memmove(context.at<std::byte>(c.to), context.at<const std::byte>(c.from), static_cast<size_t>(c.bytes));
 }
 
-void run_kernel(const Arguments& arguments, const Context& context) {
-  std::visit(
-      [&](const auto& kernel) {
-        if constexpr (requires { run(kernel, context); }) run(kernel, context);
-        // Host kernels, sends and receives are the executor's.
-        else fail(SCHEMOE_INVALID, "no kernel of its own");
-      },
-      arguments);
-}
-
 }  // namespace schemoe

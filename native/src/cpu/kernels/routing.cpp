@@ -141,19 +141,23 @@ void each_pair(const ArrangeRows& a, const Context& context, Body&& body) {
 }  // namespace
 
 void run(const GroupRows& g, const Context& context) {
-  const auto* wire = context.at<const float>(g.wire);
-  auto* rows = context.at<float>(g.rows);
-  const auto bytes = static_cast<size_t>(g.columns) * sizeof *rows;
+  const auto* wire = context.at<const std::byte>(g.wire);
+  auto* rows = context.at<std::byte>(g.rows);
+  const int64_t bytes = g.columns * element_bytes(g.dtype);
   if (bytes == 0) return;
-  each_pair(g, context, [&](int64_t from, int64_t to) { std::memmove(rows + to * g.columns, wire + from * g.columns, bytes); });
+  each_pair(g, context, [&](int64_t from, int64_t to) {
+    std::memmove(rows + to * bytes, wire + from * bytes, static_cast<size_t>(bytes));
+  });
 }
 
 void run(const UngroupRows& g, const Context& context) {
-  auto* wire = context.at<float>(g.wire);
-  const auto* rows = context.at<const float>(g.rows);
-  const auto bytes = static_cast<size_t>(g.columns) * sizeof *rows;
+  auto* wire = context.at<std::byte>(g.wire);
+  const auto* rows = context.at<const std::byte>(g.rows);
+  const int64_t bytes = g.columns * element_bytes(g.dtype);
   if (bytes == 0) return;
-  each_pair(g, context, [&](int64_t to, int64_t from) { std::memmove(wire + to * g.columns, rows + from * g.columns, bytes); });
+  each_pair(g, context, [&](int64_t to, int64_t from) {
+    std::memmove(wire + to * bytes, rows + from * bytes, static_cast<size_t>(bytes));
+  });
 }
 
 void run(const RowDot& r, const Context& context) {

@@ -1,9 +1,10 @@
-// Causal attention, one warp per query with a running softmax (Milakov and Gimelshein, 2018), and for the
-// gradients of keys and values one warp per key: sums in a fixed order, memory linear in the length. Each warp
+// Causal attention of any head up to 256 columns, one warp per query with a running softmax (Milakov and
+// Gimelshein, 2018), and for the gradients of keys and values one warp per key: sums in a fixed order, memory linear in the length. Each warp
 // reads its keys (or queries) for itself, so this is bound by the L1 and L2 caches, not by arithmetic. NaN and
-// infinities are as `cpu/kernels/attention.cpp` says.
+// infinities are as `cpu/kernels/attention.cpp` says. Heads of 64 and 128 columns in bfloat16 go to tensor cores instead.
 #include <cmath>
 
+#include "cuda/kernels/attention_tensor.h"
 #include "cuda/kernels/launch.cuh"
 #include "runtime/failure.h"
 
@@ -20,22 +21,27 @@ struct Sizes {
   float scale;
 };
 
+template <class T>
 struct Pointers {
-  const float *q, *k, *v, *out, *logsum, *dout;
-  float *to_out, *to_logsum, *delta, *dq, *dk, *dv;
+  const T *q, *k, *v, *out, *dout;
+  T *to_out, *dq, *dk, *dv;
+  const float* logsum;
+  float *to_logsum, *delta;
 };
 
 /// A row of a head, lane j holding columns j, j + 32, ...
 struct Row {
   float value[kHeld] = {};
-  __device__ void read(const float* from, int64_t dim, int64_t lane) {
+  template <class T>
+  __device__ void read(const T* from, int64_t dim, int64_t lane) {
 #pragma unroll
-    for (int i = 0; i < kHeld; ++i) value[i] = lane + 32 * i < dim ? from[lane + 32 * i] : 0.0f;
+    for (int i = 0; i < kHeld; ++i) value[i] = lane + 32 * i < dim ? to_float(from[lane + 32 * i]) : 0.0f;
   }
-  __device__ void write(float* to, int64_t dim, int64_t lane, float factor) const {
+  template <class T>
+  __device__ void write(T* to, int64_t dim, int64_t lane, float factor) const {
 #pragma unroll
     for (int i = 0; i < kHeld; ++i) {
-      if (lane + 32 * i < dim) to[lane + 32 * i] = value[i] * factor;
+      if (lane + 32 * i < dim) from_float(to[lane + 32 * i], value[i] * factor);
     }
   }
   __device__ float dot(const Row& other) const {
@@ -71,7 +77,8 @@ __device__ void each(int64_t items, Body&& body) {
   }
 }
 
-__global__ void __launch_bounds__(32 * kWarps) attention_kernel(Sizes s, Pointers p) {
+template <class T>
+__global__ void __launch_bounds__(32 * kWarps) attention_kernel(Sizes s, Pointers<T> p) {
   each(s.batch * s.heads * s.length, [&](int64_t item, int64_t lane) {
     const int64_t query = item % s.length, head = item / s.length % s.heads, sequence = item / s.length / s.heads;
     const int64_t ldq = s.heads * s.dim, ldk = s.key_heads * s.dim, token = sequence * s.length;
@@ -108,7 +115,8 @@ __global__ void __launch_bounds__(32 * kWarps) attention_kernel(Sizes s, Pointer
 }
 
 /// Also leaves each query's sum of dout * out, which the gradients of keys need.
-__global__ void __launch_bounds__(32 * kWarps) query_grad_kernel(Sizes s, Pointers p) {
+template <class T>
+__global__ void __launch_bounds__(32 * kWarps) query_grad_kernel(Sizes s, Pointers<T> p) {
   each(s.batch * s.heads * s.length, [&](int64_t item, int64_t lane) {
     const int64_t query = item % s.length, head = item / s.length % s.heads, sequence = item / s.length / s.heads;
     const int64_t ldq = s.heads * s.dim, ldk = s.key_heads * s.dim, token = sequence * s.length;
@@ -130,7 +138,8 @@ __global__ void __launch_bounds__(32 * kWarps) query_grad_kernel(Sizes s, Pointe
   });
 }
 
-__global__ void __launch_bounds__(32 * kWarps) key_grad_kernel(Sizes s, Pointers p) {
+template <class T>
+__global__ void __launch_bounds__(32 * kWarps) key_grad_kernel(Sizes s, Pointers<T> p) {
   each(s.batch * s.key_heads * s.length, [&](int64_t item, int64_t lane) {
     const int64_t m = item % s.length, shared = item / s.length % s.key_heads, sequence = item / s.length / s.key_heads;
     const int64_t ldq = s.heads * s.dim, ldk = s.key_heads * s.dim, token = sequence * s.length;
@@ -166,33 +175,40 @@ Sizes sizes_of(const AttentionSizes& s, double scale) {
 void run(const Attention& a, const Context& context) {
   const Sizes s = sizes_of(a.sizes, a.scale);
   const int64_t items = s.batch * s.heads * s.length;
-  if (items == 0 || s.dim == 0) return;
-  Pointers p{};
-  p.q = context.at<const float>(a.q), p.k = context.at<const float>(a.k), p.v = context.at<const float>(a.v);
-  p.to_out = context.at<float>(a.out), p.to_logsum = context.at<float>(a.logsum);
-  LAUNCH(context.stream, grid_of(ceil_div(items, kWarps)), 32 * kWarps, 0, attention_kernel, s, p);
+  if (items == 0 || s.dim == 0 || run_on_tensor_cores(a, context)) return;
+  with_type(a.dtype, [&](auto like) {
+    using T = decltype(like);
+    Pointers<T> p{};
+    p.q = context.at<const T>(a.q), p.k = context.at<const T>(a.k), p.v = context.at<const T>(a.v);
+    p.to_out = context.at<T>(a.out), p.to_logsum = context.at<float>(a.logsum);
+    LAUNCH(context.stream, grid_of(ceil_div(items, kWarps)), 32 * kWarps, 0, attention_kernel<T>, s, p);
+  });
 }
 
 void run(const AttentionGrad& a, const Context& context) {
   const Sizes s = sizes_of(a.sizes, a.scale);
   const int64_t items = s.batch * s.heads * s.length;
-  Pointers p{};
-  p.dk = context.at<float>(a.dk), p.dv = context.at<float>(a.dv);
   if (items == 0 || s.dim == 0) {
     // Keys that no head looks at.
-    const auto bytes = static_cast<size_t>(s.batch * s.length * s.key_heads * s.dim) * sizeof(float);
-    for (float* gradient : {p.dk, p.dv}) {
-      if (bytes > 0) CUDA_CHECK(cudaMemsetAsync(gradient, 0, bytes, context.stream));
+    const auto bytes = static_cast<size_t>(s.batch * s.length * s.key_heads * s.dim * element_bytes(a.dtype));
+    for (const View& gradient : {a.dk, a.dv}) {
+      if (bytes > 0) CUDA_CHECK(cudaMemsetAsync(context.at<void>(gradient), 0, bytes, context.stream));
     }
     return;
   }
-  p.q = context.at<const float>(a.q), p.k = context.at<const float>(a.k), p.v = context.at<const float>(a.v);
-  p.out = context.at<const float>(a.out), p.logsum = context.at<const float>(a.logsum);
-  p.dout = context.at<const float>(a.dout);
-  p.dq = context.at<float>(a.dq);
-  p.delta = context.scratch.get<float>(static_cast<size_t>(items), context.stream);
-  LAUNCH(context.stream, grid_of(ceil_div(items, kWarps)), 32 * kWarps, 0, query_grad_kernel, s, p);
-  LAUNCH(context.stream, grid_of(ceil_div(s.batch * s.key_heads * s.length, kWarps)), 32 * kWarps, 0, key_grad_kernel, s, p);
+  if (run_on_tensor_cores(a, context)) return;
+  with_type(a.dtype, [&](auto like) {
+    using T = decltype(like);
+    Pointers<T> p{};
+    p.q = context.at<const T>(a.q), p.k = context.at<const T>(a.k), p.v = context.at<const T>(a.v);
+    p.out = context.at<const T>(a.out), p.logsum = context.at<const float>(a.logsum);
+    p.dout = context.at<const T>(a.dout);
+    p.dq = context.at<T>(a.dq), p.dk = context.at<T>(a.dk), p.dv = context.at<T>(a.dv);
+    p.delta = context.scratch.get<float>(static_cast<size_t>(items), context.stream);
+    const int64_t keys = s.batch * s.key_heads * s.length;
+    LAUNCH(context.stream, grid_of(ceil_div(items, kWarps)), 32 * kWarps, 0, query_grad_kernel<T>, s, p);
+    LAUNCH(context.stream, grid_of(ceil_div(keys, kWarps)), 32 * kWarps, 0, key_grad_kernel<T>, s, p);
+  });
 }
 
 }  // namespace schemoe::cuda

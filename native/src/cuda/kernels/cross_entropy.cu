@@ -22,27 +22,42 @@ __device__ T block_reduce(T value, T* parts, Combine&& combine) {
   return value;
 }
 
+/// V logits at a time.
+template <class T, int V>
 __global__ void __launch_bounds__(kThreads)
-    cross_entropy_kernel(int64_t rows, int64_t columns, float* logits, const int32_t* targets, float* loss, double scale,
+    cross_entropy_kernel(int64_t rows, int64_t columns, T* logits, const int32_t* targets, float* loss, double scale,
                          Report report) {
   __shared__ float maxima[kWarps];
   __shared__ double sums[kWarps];
   for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
-    float* x = logits + row * columns;
+    T* x = logits + row * columns;
     const int64_t target = targets[row];
     if (!report.checked(Data::targets, target, columns)) continue;
-    const float right = x[target];
-    float most = -INFINITY;
-    for (int64_t j = threadIdx.x; j < columns; j += kThreads) most = fmaxf(most, x[j]);
+    const float right = to_float(x[target]);
+    float most = -INFINITY, v[V];
+    for (int64_t j = V * threadIdx.x; j < columns; j += V * kThreads) {
+      load(v, x + j);
+#pragma unroll
+      for (int i = 0; i < V; ++i) most = fmaxf(most, v[i]);
+    }
     most = block_reduce(most, maxima, [](float a, float b) { return fmaxf(a, b); });
-    double sum = 0;
-    for (int64_t j = threadIdx.x; j < columns; j += kThreads) sum += expf(x[j] - most);
-    sum = block_reduce(sum, sums, [](double a, double b) { return a + b; });
+    std::conditional_t<sizeof(T) == 4, double, float> part = 0;
+    for (int64_t j = V * threadIdx.x; j < columns; j += V * kThreads) {
+      load(v, x + j);
+#pragma unroll
+      for (int i = 0; i < V; ++i) part += expf(v[i] - most);
+    }
+    const double sum = block_reduce(static_cast<double>(part), sums, [](double a, double b) { return a + b; });
     if (threadIdx.x == 0) loss[row] = static_cast<float>(most + log(sum) - right);
     const auto factor = static_cast<float>(scale / sum);
-    for (int64_t j = threadIdx.x; j < columns; j += kThreads) {
-      const float gradient = expf(x[j] - most) * factor;
-      x[j] = j == target ? gradient - static_cast<float>(scale) : gradient;
+    for (int64_t j = V * threadIdx.x; j < columns; j += V * kThreads) {
+      load(v, x + j);
+#pragma unroll
+      for (int i = 0; i < V; ++i) {
+        const float gradient = expf(v[i] - most) * factor;
+        v[i] = j + i == target ? gradient - static_cast<float>(scale) : gradient;
+      }
+      store(x + j, v);
     }
   }
 }
@@ -51,9 +66,16 @@ __global__ void __launch_bounds__(kThreads)
 
 void run(const CrossEntropy& c, const Context& context) {
   if (c.rows == 0) return;
-  LAUNCH(context.stream, grid_of(c.rows), kThreads, 0, cross_entropy_kernel, c.rows, c.columns,
-         context.at<float>(c.logits), context.at<const int32_t>(c.targets), context.at<float>(c.loss), c.scale,
-         context.report());
+  with_type(c.dtype, [&](auto like) {
+    using T = decltype(like);
+    auto* logits = context.at<T>(c.logits);
+    const auto launch = [&](auto v) {
+      LAUNCH(context.stream, grid_of(c.rows), kThreads, 0, (cross_entropy_kernel<T, v()>), c.rows, c.columns, logits,
+             context.at<const int32_t>(c.targets), context.at<float>(c.loss), c.scale, context.report());
+    };
+    if (c.columns % kVector<T> == 0 && aligned(logits)) launch(std::integral_constant<int, kVector<T>>{});
+    else launch(std::integral_constant<int, 1>{});
+  });
 }
 
 }  // namespace schemoe::cuda

@@ -1,5 +1,5 @@
-// Embeddings of tokens and rotary positions. The gradient takes one block per row of the table, which
-// looks at all tokens: quadratic (vocabulary * tokens comparisons), but sums in the order of tokens.
+// Embeddings of tokens and rotary positions. For the gradient tokens are sorted by their ids, each list in the order of
+// tokens, so that sums have one order: no float atomics.
 #include <cmath>
 
 #include "cuda/kernels/launch.cuh"
@@ -8,58 +8,126 @@ namespace schemoe::cuda {
 
 namespace {
 
-constexpr int kThreads = 256;
+constexpr int kThreads = 256, kScan = 1024;
 
+template <class T>
 __global__ void __launch_bounds__(kThreads)
     embedding_kernel(int64_t tokens, int64_t columns, int64_t vocabulary, int64_t length, const int32_t* ids,
-                     const float* table, const float* positions, float* out, Report report) {
+                     const T* table, const T* positions, T* out, Report report) {
   for (int64_t token = blockIdx.x; token < tokens; token += gridDim.x) {
     const int64_t id = ids[token];
     if (!report.checked(Data::ids, id, vocabulary)) continue;
     for (int64_t j = threadIdx.x; j < columns; j += kThreads) {
-      const float value = table[id * columns + j];
-      out[token * columns + j] = positions ? value + positions[token % length * columns + j] : value;
+      const float value = to_float(table[id * columns + j]);
+      from_float(out[token * columns + j], positions ? value + to_float(positions[token % length * columns + j]) : value);
     }
   }
 }
 
-/// Rows of the table, then rows of the positions.
+/// Tokens of each id, and each token's place among those of its id in no fixed order.
 __global__ void __launch_bounds__(kThreads)
-    embedding_grad_kernel(int64_t tokens, int64_t columns, int64_t vocabulary, int64_t length, const int32_t* ids,
-                          const float* dy, float* table, float* positions, Report report) {
+    count_kernel(int64_t tokens, int64_t vocabulary, const int32_t* ids, int32_t* counts, int32_t* places, Report report) {
+  const int64_t token = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (token >= tokens) return;
+  const int64_t id = ids[token];
+  places[token] = report.checked(Data::ids, id, vocabulary) ? atomicAdd(counts + id, 1) : -1;
+}
+
+/// counts[i] becomes the sum of those before, counts[vocabulary] that of all; one block.
+__global__ void __launch_bounds__(kScan) prefix_kernel(int64_t vocabulary, int32_t* counts) {
+  __shared__ int32_t sums[kScan];
+  const int64_t each = (vocabulary + kScan - 1) / kScan;
+  const int64_t begin = threadIdx.x * each, end = begin + each < vocabulary ? begin + each : vocabulary;
+  int32_t sum = 0;
+  for (int64_t i = begin; i < end; ++i) sum += counts[i];
+  sums[threadIdx.x] = sum;
+  for (int step = 1; step < kScan; step *= 2) {
+    __syncthreads();
+    const int32_t before = threadIdx.x >= step ? sums[threadIdx.x - step] : 0;
+    __syncthreads();
+    sums[threadIdx.x] += before;
+  }
+  int32_t first = sums[threadIdx.x] - sum;
+  for (int64_t i = begin; i < end; ++i) {
+    const int32_t count = counts[i];
+    counts[i] = first;
+    first += count;
+  }
+  if (threadIdx.x == kScan - 1) counts[vocabulary] = sums[kScan - 1];
+}
+
+__global__ void __launch_bounds__(kThreads)
+    place_kernel(int64_t tokens, const int32_t* ids, const int32_t* firsts, const int32_t* places, int32_t* list) {
+  const int64_t token = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (token < tokens && places[token] >= 0) list[firsts[ids[token]] + places[token]] = static_cast<int32_t>(token);
+}
+
+/// Each list in the order of tokens: a token's place is the number of smaller ones in its list.
+__global__ void __launch_bounds__(kThreads)
+    sort_kernel(int64_t tokens, const int32_t* ids, const int32_t* firsts, const int32_t* places, const int32_t* list,
+                int32_t* sorted) {
+  const int64_t token = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (token >= tokens || places[token] < 0) return;
+  const int32_t first = firsts[ids[token]], end = firsts[ids[token] + 1];
+  int32_t smaller = 0;
+#pragma unroll 4
+  for (int32_t i = first; i < end; ++i) smaller += list[i] < token;
+  sorted[first + smaller] = static_cast<int32_t>(token);
+}
+
+/// Rows of the table, then rows of the positions.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    embedding_grad_kernel(int64_t tokens, int64_t columns, int64_t vocabulary, int64_t length, const int32_t* firsts,
+                          const int32_t* sorted, const T* dy, float* table, float* positions) {
   const int64_t rows = vocabulary + (positions ? length : 0);
   for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
     const bool of_table = row < vocabulary;
+    const int32_t first = of_table ? firsts[row] : 0, end = of_table ? firsts[row + 1] : 0;
     for (int64_t j = threadIdx.x; j < columns; j += kThreads) {
       float sum = 0;
       if (of_table) {
-        for (int64_t token = 0; token < tokens; ++token) {
-          const int64_t id = ids[token];
-          if (row == 0 && j == 0) report.checked(Data::ids, id, vocabulary);
-          if (id == row) sum += dy[token * columns + j];
-        }
+#pragma unroll 8
+        for (int32_t i = first; i < end; ++i) sum += to_float(dy[sorted[i] * columns + j]);
         table[row * columns + j] = sum;
       } else {
-        for (int64_t token = row - vocabulary; token < tokens; token += length) sum += dy[token * columns + j];
+#pragma unroll 8
+        for (int64_t token = row - vocabulary; token < tokens; token += length) sum += to_float(dy[token * columns + j]);
         positions[(row - vocabulary) * columns + j] = sum;
       }
     }
   }
 }
 
-/// A thread turns one pair; its angle is computed in double, as the CPU does.
+/// Cosine and sine of each position and pair; the angle is computed in double, as the CPU does.
+__global__ void __launch_bounds__(kThreads) turns_kernel(int64_t count, int64_t half, double base, bool back, float2* turns) {
+  const int64_t at = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  if (at >= count) return;
+  const auto position = static_cast<double>(at / half), i = static_cast<double>(at % half);
+  const double angle = position * pow(base, -i / static_cast<double>(half));
+  turns[at] = make_float2(static_cast<float>(cos(angle)), static_cast<float>(back ? -sin(angle) : sin(angle)));
+}
+
+/// A thread turns V pairs.
+template <class T, int V>
 __global__ void __launch_bounds__(kThreads)
-    rotary_kernel(int64_t pairs, int64_t length, int64_t heads, int64_t dim, float* x, double base, bool back) {
-  const int64_t half = dim / 2;
-  for (int64_t at = int64_t{blockIdx.x} * kThreads + threadIdx.x; at < pairs; at += int64_t{gridDim.x} * kThreads) {
-    const int64_t i = at % half, row = at / half;
-    const auto position = static_cast<double>(row / heads % length);
-    const double angle = position * pow(base, -2.0 * static_cast<double>(i) / static_cast<double>(dim));
-    const auto cosine = static_cast<float>(cos(angle)), sine = static_cast<float>(back ? -sin(angle) : sin(angle));
-    float *low = x + row * dim + i, *high = low + half;
-    const float a = *low, b = *high;
-    *low = a * cosine - b * sine;
-    *high = b * cosine + a * sine;
+    rotary_kernel(int64_t items, int64_t length, int64_t heads, int64_t dim, const float2* turns, T* x) {
+  const int64_t half = dim / 2, of_row = half / V;
+  for (int64_t at = int64_t{blockIdx.x} * kThreads + threadIdx.x; at < items; at += int64_t{gridDim.x} * kThreads) {
+    const int64_t i = at % of_row * V, row = at / of_row;
+    const float2* turn = turns + row / heads % length * half + i;
+    T *low = x + row * dim + i, *high = low + half;
+    float a[V], b[V];
+    load(a, low);
+    load(b, high);
+#pragma unroll
+    for (int j = 0; j < V; ++j) {
+      const float left = a[j], right = b[j];
+      a[j] = left * turn[j].x - right * turn[j].y;
+      b[j] = right * turn[j].x + left * turn[j].y;
+    }
+    store(low, a);
+    store(high, b);
   }
 }
 
@@ -67,24 +135,51 @@ __global__ void __launch_bounds__(kThreads)
 
 void run(const Embedding& e, const Context& context) {
   if (e.tokens == 0) return;
-  LAUNCH(context.stream, grid_of(e.tokens), kThreads, 0, embedding_kernel, e.tokens, e.columns, e.vocabulary, e.length,
-         context.at<const int32_t>(e.ids), context.at<const float>(e.table), context.at<const float>(e.positions),
-         context.at<float>(e.out), context.report());
+  with_type(e.dtype, [&](auto like) {
+    using T = decltype(like);
+    LAUNCH(context.stream, grid_of(e.tokens), kThreads, 0, embedding_kernel<T>, e.tokens, e.columns, e.vocabulary, e.length,
+           context.at<const int32_t>(e.ids), context.at<const T>(e.table), context.at<const T>(e.positions),
+           context.at<T>(e.out), context.report());
+  });
 }
 
 void run(const EmbeddingGrad& e, const Context& context) {
   const int64_t rows = e.vocabulary + (e.positions.null() ? 0 : e.length);
   if (rows == 0) return;
-  LAUNCH(context.stream, grid_of(rows), kThreads, 0, embedding_grad_kernel, e.tokens, e.columns, e.vocabulary, e.length,
-         context.at<const int32_t>(e.ids), context.at<const float>(e.dy), context.at<float>(e.table),
-         context.at<float>(e.positions), context.report());
+  const auto* ids = context.at<const int32_t>(e.ids);
+  const auto list_size = static_cast<size_t>(e.tokens), counted = static_cast<size_t>(e.vocabulary) + 1;
+  auto* firsts = context.scratch.get<int32_t>(counted + 3 * list_size, context.stream);
+  int32_t *places = firsts + counted, *list = places + list_size, *sorted = list + list_size;
+  CUDA_CHECK(cudaMemsetAsync(firsts, 0, counted * sizeof *firsts, context.stream));
+  const unsigned grid = grid_of(ceil_div(e.tokens, kThreads));
+  LAUNCH(context.stream, grid, kThreads, 0, count_kernel, e.tokens, e.vocabulary, ids, firsts, places, context.report());
+  LAUNCH(context.stream, 1, kScan, 0, prefix_kernel, e.vocabulary, firsts);
+  LAUNCH(context.stream, grid, kThreads, 0, place_kernel, e.tokens, ids, firsts, places, list);
+  LAUNCH(context.stream, grid, kThreads, 0, sort_kernel, e.tokens, ids, firsts, places, list, sorted);
+  with_type(e.dtype, [&](auto like) {
+    using T = decltype(like);
+    LAUNCH(context.stream, grid_of(rows), kThreads, 0, embedding_grad_kernel<T>, e.tokens, e.columns, e.vocabulary, e.length,
+           firsts, sorted, context.at<const T>(e.dy), context.at<float>(e.table), context.at<float>(e.positions));
+  });
 }
 
 void run(const Rotary& r, const Context& context) {
-  const int64_t pairs = r.tokens * r.heads * (r.dim / 2);
-  if (pairs == 0) return;
-  LAUNCH(context.stream, grid_of(ceil_div(pairs, kThreads)), kThreads, 0, rotary_kernel, pairs, r.length, r.heads, r.dim,
-         context.at<float>(r.x), r.base, r.back);
+  const int64_t half = r.dim / 2, rows = r.tokens * r.heads;
+  if (rows == 0 || half == 0) return;
+  const int64_t angles = r.length * half;
+  auto* turns = context.scratch.get<float2>(static_cast<size_t>(angles), context.stream);
+  LAUNCH(context.stream, grid_of(ceil_div(angles, kThreads)), kThreads, 0, turns_kernel, angles, half, r.base, r.back, turns);
+  with_type(r.dtype, [&](auto like) {
+    using T = decltype(like);
+    auto* x = context.at<T>(r.x);
+    const auto launch = [&](auto v) {
+      const int64_t items = rows * (half / v());
+      LAUNCH(context.stream, grid_of(ceil_div(items, kThreads)), kThreads, 0, (rotary_kernel<T, v()>), items, r.length,
+             r.heads, r.dim, turns, x);
+    };
+    if (half % kVector<T> == 0 && aligned(x)) launch(std::integral_constant<int, kVector<T>>{});
+    else launch(std::integral_constant<int, 1>{});
+  });
 }
 
 }  // namespace schemoe::cuda

@@ -103,6 +103,7 @@ void run(const SumValues&, const Context&);
 void run(const ClipScale&, const Context&);
 void run(const Adamw&, const Context&);
 void run(const Sgd&, const Context&);
+void run(const Round&, const Context&);
 void run(const CheckNumbers&, const Context&);
 void run(const CallSource&, const Context&);
 

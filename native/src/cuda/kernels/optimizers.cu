@@ -76,7 +76,28 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+template <int V>
+__global__ void __launch_bounds__(kThreads) round_kernel(int64_t count, const float* x, bf16* out) {
+  for (int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * V; i < count; i += int64_t{gridDim.x} * kThreads * V) {
+    float values[V];
+    load(values, x + i);
+    store(out + i, values);
+  }
+}
+
 }  // namespace
+
+void run(const Round& r, const Context& context) {
+  if (r.count == 0) return;
+  const auto* x = context.at<const float>(r.x);
+  auto* out = context.at<bf16>(r.out);
+  constexpr int kWide = 8;
+  if (r.count % kWide == 0 && aligned(x) && aligned(out)) {
+    LAUNCH(context.stream, grid_of(ceil_div(r.count, kThreads * kWide)), kThreads, 0, round_kernel<kWide>, r.count, x, out);
+  } else {
+    LAUNCH(context.stream, grid_of(ceil_div(r.count, kThreads)), kThreads, 0, round_kernel<1>, r.count, x, out);
+  }
+}
 
 void run(const SumValues& s, const Context& context) {
   auto* parts = context.scratch.get<double>(kBlocks, context.stream);
