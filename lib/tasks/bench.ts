@@ -17,6 +17,7 @@ import { SchemoeError } from "../types.ts";
 import { benchAllToAll } from "./bench/all_to_all.ts";
 import { benchAblation } from "./bench/ablation.ts";
 import { benchCurves } from "./bench/curves.ts";
+import { benchCodecs } from "./bench/codecs.ts";
 import { benchEmulation } from "./bench/emulation.ts";
 import { benchGpuCodecs } from "./bench/gpu_codecs.ts";
 import { benchGpuGates } from "./bench/gpu_gates.ts";
@@ -38,6 +39,7 @@ import { benchPlanning } from "./bench/planning.ts";
 import { benchSizes } from "./bench/sizes.ts";
 import { benchSimulate } from "./bench/simulate.ts";
 import { benchStackMemory } from "./bench/stack_memory.ts";
+import { benchNcclCodecs } from "./bench/nccl_codecs.ts";
 import { benchNcclExchange } from "./bench/nccl_exchange.ts";
 import { benchNcclFaults } from "./bench/nccl_faults.ts";
 import { benchNcclGolden } from "./bench/nccl_golden.ts";
@@ -56,6 +58,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   overlap: benchOverlap,
   emulation: benchEmulation,
   allToAll: benchAllToAll,
+  codecs: benchCodecs,
   sizes: benchSizes,
   balancing: benchBalancing,
   joint: benchJoint,
@@ -106,6 +109,7 @@ const NCCL_BENCHMARKS: Readonly<Record<string, ClusterBenchmark>> = {
   exchange: { run: benchNcclExchange, prefers: TWO_NODES },
   overlap: { run: benchNcclOverlap, prefers: TWO_NODES },
   schedules: { run: benchNcclSchedules, prefers: TWO_NODES },
+  codecs: { run: benchNcclCodecs, prefers: TWO_NODES },
   orders: { run: benchNcclOrders, prefers: ONE_NODE },
   faults: { run: benchNcclFaults, prefers: TWO_NODES },
   golden: { run: benchNcclGolden, prefers: TWO_NODES },
