@@ -8,8 +8,12 @@ import { quoted } from "../words.ts";
  * Splits the capacity of every expert into `chunks` slices that differ by at most one row, so that
  * their number changes neither the capacity nor the result. Where only the places that are taken have rows
  * (a dropless layer), the slices have about as many rows each on the rank whose experts get most.
+ *
+ * @param multiple slices begin at multiples of so many rows, where there are enough for all: what a codec that codes
+ * rows together (`Compressor.height`) makes of them then does not depend on the number of chunks. Default 1; a pass
+ * whose chunks are given as a number takes that of its codecs.
  */
-export function capacitySlices(chunks: number): Chunking {
+export function capacitySlices(chunks: number, multiple = 1): Chunking {
   return {
     name: `${chunks} capacity ${chunks === 1 ? "slice" : "slices"}`,
     split({ capacity, loads, localExperts }) {
@@ -20,18 +24,22 @@ export function capacitySlices(chunks: number): Chunking {
           }`,
         );
       }
-      const bound = loads
-        ? equalRows(loads, { chunks, capacity, local: localExperts ?? loads.experts / loads.ranks })
-        : (i: number) => Math.floor((i * capacity) / chunks);
+      const unit = Math.ceil(capacity / multiple) < chunks ? 1 : multiple;
+      const units = Math.ceil(capacity / unit);
+      const local = loads && (localExperts ?? loads.experts / loads.ranks);
+      const cut = loads
+        ? equalRows(loads, { chunks, capacity, unit, local: local! })
+        : (i: number) => Math.floor((i * units) / chunks);
+      const bound = (i: number) => Math.min(capacity, unit * cut(i));
       return Array.from({ length: chunks }, (_, i) => ({ begin: bound(i), end: bound(i + 1) }));
     },
   };
 }
 
-/** Bounds between which the experts of the busiest rank have equal numbers of rows, as far as that goes. */
+/** Bounds, in units of rows, between which the experts of the busiest rank have about equal numbers of rows. */
 function equalRows(
   loads: Loads,
-  { chunks, capacity, local }: Record<"chunks" | "capacity" | "local", number>,
+  { chunks, capacity, unit, local }: Record<"chunks" | "capacity" | "unit" | "local", number>,
 ): (i: number) => number {
   const of = (place: number) => ({ begin: place * local, end: (place + 1) * local });
   let busiest = 0;
@@ -40,18 +48,21 @@ function equalRows(
     const rows = rowsBefore(loads, of(place), capacity);
     if (rows > most) [busiest, most] = [place, rows];
   }
+  const units = Math.ceil(capacity / unit);
+  const before = (place: number) =>
+    rowsBefore(loads, of(busiest), Math.min(capacity, unit * place));
   const bounds = [0];
   for (let i = 1; i < chunks; i++) {
     // The first place at which there are as many rows; at least one place a chunk.
     let low = bounds[i - 1] + 1;
-    let high = capacity - (chunks - i);
+    let high = units - (chunks - i);
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (rowsBefore(loads, of(busiest), middle) * chunks >= i * most) high = middle;
+      if (before(middle) * chunks >= i * most) high = middle;
       else low = middle + 1;
     }
     bounds.push(low);
   }
-  bounds.push(capacity);
+  bounds.push(units);
   return (i) => bounds[i];
 }

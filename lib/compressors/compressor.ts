@@ -12,6 +12,8 @@ export interface CompressorSource {
   readonly cpu?: string;
   /** CUDA with the same as `__device__` functions; default: not for engines on GPUs. */
   readonly cuda?: string;
+  /** See {@linkcode Compressor.height}. */
+  readonly height?: number;
   /** See {@linkcode Compressor.tolerance}. */
   readonly tolerance?: Compressor["tolerance"];
 }
@@ -71,7 +73,7 @@ const NUMBERS = 7;
  * @throws {SchemoeError} where a part is missing; compiling throws in the first run.
  */
 export function compressor(source: CompressorSource): Compressor {
-  const { name, wireBytes, cpu, cuda, tolerance } = source;
+  const { name, wireBytes, cpu, cuda, height, tolerance } = source;
   if (typeof wireBytes !== "function") {
     throw new SchemoeError(
       `Cannot make the compressor "${name}": it has no function wireBytes(rows, columns)`,
@@ -90,6 +92,7 @@ export function compressor(source: CompressorSource): Compressor {
     name,
     kernels,
     grouped: true,
+    ...(height === undefined ? {} : { height }),
     ...(tolerance ? { tolerance } : {}),
     wireBytes: ({ rows, columns, groups = [rows] }: WireBlock) =>
       groups.reduce((sum, n) => n === 0 ? sum : sum + wireBytes.call(source, n, columns), 0),

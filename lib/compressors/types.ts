@@ -54,8 +54,13 @@ export interface Compressor {
    * units. Default: not known, so that `deno task verify` refuses it.
    */
   readonly tolerance?: { readonly rounding: number; readonly switched: number };
-  /** Codes several rows of an expert together: `wireBytes` is given the rows of each expert. */
+  /** Codes rows of an expert together: `wireBytes` is given the rows of each expert. */
   readonly grouped?: boolean;
+  /**
+   * Rows of an expert, from the first on, that are coded together at most; default 1. Chunks given as a number are cut
+   * at multiples of it, so that the bytes of a row do not depend on their number.
+   */
+  readonly height?: number;
   /** Floats of a block (of any layer: bfloat16 too), row by row, to exactly `wireBytes(block)` bytes. */
   encode?(
     values: Float32Array,

@@ -25,7 +25,8 @@ const streamBytes = (blocks: number, bits: number): number => 8 * Math.ceil(bloc
  * `8 ceil(ceil(rows / 4) ceil(columns / 4) 16 rate / 64)`. Relative RMS error on white normal values in two
  * dimensions about 0.29 at rate 4, 0.018 at 8, 0.0011 at 12; in one dimension 0.055 at rate 8. The bytes of a
  * row in two dimensions depend on its three neighbours and so, within that error, on how a pass is split into
- * chunks; cut slices at multiples of four rows to lose nothing to padding. Blocks whose largest value is below
+ * chunks. Chunks given as a number are cut at multiples of four rows where there are enough of them, so that their
+ * number changes no bit and nothing is lost to padding; those of a `Chunking` as it says. Blocks whose largest value is below
  * 2^-98 are coded as all others, where libzfp 1.0 overflows; values near the largest float may decode to infinity.
  *
  * NaN and infinity are outside of the format: encoding a row with one fails, naming it.
@@ -58,6 +59,7 @@ export function fixedRateZfp({ rate = 8, dimensions = 2 }: ZfpOptions = {}): Com
       name: `zfp-${rate}`,
       native: { codec: "zfp2", parameter: rate },
       grouped: true,
+      height: 4,
       wireBytes: ({ rows, columns, groups = [rows] }) =>
         groups.reduce(
           (sum, n) => sum + streamBytes(Math.ceil(n / 4) * across(columns), 16 * rate),

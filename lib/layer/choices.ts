@@ -24,8 +24,9 @@ export interface PassChoices {
    */
   readonly compressor?: Compressor | string | CompressorPair;
   /**
-   * Number of chunks, default 1, or a way to split. A number means capacity slices, or what the scheduler
-   * prefers (`fasterMoE`: groups of peers); in the backward pass it is split as forward was.
+   * Number of chunks, default 1, or a way to split. A number means capacity slices, cut where codecs lose nothing (at
+   * multiples of four rows for zfp), or what the scheduler prefers (`fasterMoE`: groups of peers); in the backward
+   * pass it is split as forward was.
    */
   readonly chunks?: number | Chunking;
   /**
@@ -148,6 +149,7 @@ export function resolveChoices(
       }`,
     );
   }
+  const codecs = { dispatch: codec(pair.dispatch), combine: codec(pair.combine) };
   return {
     scheduler,
     allToAll: pick(
@@ -156,10 +158,10 @@ export function resolveChoices(
       choices.allToAll === undefined ? "linear" : choices.allToAll,
       "plan",
     ),
-    compressor: { dispatch: codec(pair.dispatch), combine: codec(pair.combine) },
+    compressor: codecs,
     chunking: typeof chunks === "object"
       ? checkedChunking(chunks, "give a number of chunks, or a value")
-      : preferredChunking(scheduler, chunks),
+      : preferredChunking(scheduler, chunks, heightOf(codecs)),
   };
 }
 
@@ -184,11 +186,15 @@ function checkedChunking(chunking: Chunking, needed: string): Chunking {
   throw new SchemoeError(`Cannot split the pass: ${needed} with a function "split"`);
 }
 
+/** Rows at multiples of which both codecs may be cut without a difference: those of the taller one. */
+const heightOf = ({ dispatch, combine }: ResolvedChoices["compressor"]): number =>
+  Math.max(dispatch.height ?? 1, combine.height ?? 1);
+
 /** The chunking that a scheduler prefers for a number of chunks. */
-function preferredChunking(scheduler: Scheduler, chunks: number): Chunking {
+function preferredChunking(scheduler: Scheduler, chunks: number, height: number): Chunking {
   const whose = `the scheduler "${scheduler.name}"`;
   const preferred = callUser(whose, "chunking", () => scheduler.chunking?.(chunks));
-  if (preferred === undefined) return capacitySlices(chunks);
+  if (preferred === undefined) return capacitySlices(chunks, height);
   return checkedChunking(preferred, `the chunking of ${whose} must give a value`);
 }
 
@@ -201,7 +207,10 @@ export function splitLike(
   if (typeof chunks === "object") return resolved;
   const peers = byPeers(forward);
   if (byPeers(checkedSplit(resolved.chunking, at)) === peers) return resolved;
-  return { ...resolved, chunking: peers ? peerGroups(chunks) : capacitySlices(chunks) };
+  return {
+    ...resolved,
+    chunking: peers ? peerGroups(chunks) : capacitySlices(chunks, heightOf(resolved.compressor)),
+  };
 }
 
 /** Names of the built-in values of a module that have a function `method`. */

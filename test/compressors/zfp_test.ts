@@ -1,4 +1,4 @@
-import { assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createLayer, openEngine, SchemoeError } from "../../mod.ts";
 import { randomNormal } from "../../lib/layer/mod.ts";
 import { fixedRateZfp, zfp } from "../../lib/compressors/mod.ts";
@@ -86,5 +86,27 @@ Deno.test("zfp runs dropless, padded and by peers, forward and backward", async 
     };
     const expected = await run("none");
     (await run(precise)).forEach((v, i) => assertAlmostEquals(v, expected[i], 0.02));
+  }
+});
+
+Deno.test("zfp in two dimensions gives the same bits for any number of chunks, which are cut at four rows", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 1, links: "plain" });
+  const size = { tokens: 90, modelDim: 12, hiddenDim: 8, experts: 4 };
+  const [x, dy] = [1, 2].map((seed) => randomNormal(2 * 90 * 12, { seed }));
+  for (const routing of [{ capacityFactor: 1.1 }, { capacityFactor: 0 }, { dropless: true }]) {
+    using layer = createLayer(engine, { ...size, routing });
+    const passes = async (chunks: number) => {
+      const choices = { compressor: "zfp", chunks, scheduler: "optSche" };
+      const output = (await layer.forward({ ...choices, x })).output!.slice();
+      return [output, (await layer.backward({ ...choices, dy })).gradients!.x.slice()];
+    };
+    const whole = await passes(1);
+    for (const chunks of [2, 3, 5]) {
+      assertEquals(await passes(chunks), whole, `${JSON.stringify(routing)}, ${chunks} chunks`);
+    }
+    // one chunk a place or so: cut anywhere, within the codec's error
+    const [fine] = await passes(12);
+    const distance = Math.hypot(...fine.map((v, i) => v - whole[0][i]));
+    assert(distance < .1 * Math.hypot(...whole[0]), `${distance}`);
   }
 });
