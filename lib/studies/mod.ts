@@ -12,6 +12,8 @@ export { WhatIf, type WhatIfRow } from "./what_if_result.ts";
 export type { Crossing } from "./what_if_crossings.ts";
 export type { Setup, Vary } from "./what_if_vary.ts";
 export { codecStudy, type CodecStudyOptions, type CodecStudyRow } from "./codecs/study.ts";
+export { type CodecData, codecRows, dispatchedRows } from "./codecs/data.ts";
+export { CodecStudy } from "./codecs/result.ts";
 export { type ValueError, valueError } from "./codecs/error.ts";
 export {
   type ChainTimes,

@@ -3,13 +3,21 @@ import * as compressors from "../../compressors/mod.ts";
 import { BUILT_IN, type MoeLayer, type Run } from "../../layer/mod.ts";
 import type { Compressor } from "../../compressors/types.ts";
 import { SchemoeError } from "../../types.ts";
+import { type CodecData, codecRows, repeatRows } from "./data.ts";
 import { type ValueError, valueError } from "./error.ts";
+import { CodecStudy } from "./result.ts";
 
 /** Options of {@linkcode codecStudy}. */
 export interface CodecStudyOptions {
   /** Names of built-in codecs or codecs of one's own; default all built-in ones. */
   readonly codecs?: readonly (Compressor | string)[];
-  /** Input of all ranks, [ranks, tokens, modelDim]; default what the layer has. */
+  /**
+   * What input and gradient of the output are made of: `normal`, `outliers` (one column in a hundred 20 times as
+   * large), or rows, such as those of {@linkcode dispatchedRows}, for the input beside a normal gradient. Default: what
+   * the layer has.
+   */
+  readonly data?: CodecData | Float32Array;
+  /** Input of all ranks, [ranks, tokens, modelDim]; default what `data` says. */
   readonly x?: Float32Array;
   /** Gradient of the output, likewise. */
   readonly dy?: Float32Array;
@@ -48,17 +56,20 @@ export interface CodecStudyRow {
  * const [bf16, fp8] = await codecStudy(layer, { codecs: ["bf16", "fp8"] });
  * console.assert(bf16.bits === 16 && bf16.output.rmse < fp8.output.rmse);
  * ```
+ * As a cell's last value it shows errors against time, and a table.
  *
  * @throws {SchemoeError} on an engine that computes nothing, and for unknown codecs.
  */
 export async function codecStudy(
   layer: MoeLayer,
-  { codecs = BUILT_IN.compressor, x, dy, choices = {}, repetitions = 1 }: CodecStudyOptions = {},
-): Promise<CodecStudyRow[]> {
+  { codecs = BUILT_IN.compressor, data, choices = {}, repetitions = 1, ...given }:
+    CodecStudyOptions = {},
+): Promise<CodecStudy> {
   if (!Number.isSafeInteger(repetitions) || repetitions < 1) {
     throw new SchemoeError(`Cannot study codecs: repetitions is ${repetitions}, not from 1 on`);
   }
   const columns = layer.layer.modelDim;
+  const { x, dy } = { ...dataOf(layer, data), ...given };
   const both = async (compressor: Compressor | string): Promise<Passes> => {
     const options = { ...choices, compressor };
     const forward = await layer.forward({ ...options, ...(x ? { x } : {}) });
@@ -73,7 +84,7 @@ export async function codecStudy(
     return { output, gradients, runs: [forward, backward] };
   };
   const right = await both("none");
-  const rows: CodecStudyRow[] = [];
+  const rows = new CodecStudy();
   for (const codec of codecs) {
     const times: number[] = [];
     let last = right;
@@ -101,6 +112,17 @@ export async function codecStudy(
     });
   }
   return rows;
+}
+
+/** Input and gradient of the output that are made of some data. */
+function dataOf(layer: MoeLayer, data: CodecStudyOptions["data"]) {
+  if (data === undefined) return {};
+  const { tokens, modelDim: columns, topology: { ranks } } = layer.layer;
+  const count = ranks * tokens * columns;
+  const made = (seed: number, name: CodecData) => codecRows(name, { count, columns, seed });
+  return data instanceof Float32Array
+    ? { x: repeatRows(data, { count, columns }), dy: made(2, "normal") }
+    : { x: made(1, data), dy: made(2, data) };
 }
 
 interface Passes {

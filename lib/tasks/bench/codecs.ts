@@ -10,12 +10,13 @@ import { combinationText } from "./gains.ts";
 import { bothPasses, compareSchedules, type Comparison, type Measured } from "./schedules.ts";
 
 /** Compared with each other; `none` first. */
-export const CODECS_COMPARED = ["none", "int8", "zfp", "fp8"] as const;
+const CODECS = ["none", "zfp", "int8", "fp8"] as const;
 
-const COMPARED: Comparison = {
+/** The schedules among which the best is looked for. */
+export const COMPARED: Comparison = {
   schedulers: ["sequential", "tutel", "optSche"],
   allToAlls: ["linear", "pipe"],
-  codecs: CODECS_COMPARED,
+  codecs: CODECS,
   chunks: [1, 2, 4],
   repetitions: 3,
   seconds: 120,
@@ -48,7 +49,7 @@ export async function benchCodecs(): Promise<Report> {
 export async function codecReport(
   engine: Engine,
   config: LayerConfig,
-  comparison: Comparison = COMPARED,
+  comparison: Comparison,
 ): Promise<Report> {
   const { measured, leftOut, failures } = await compareSchedules(engine, config, comparison);
   const errors = await errorsOf(engine, config, comparison.codecs);

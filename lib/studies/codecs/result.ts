@@ -1,0 +1,52 @@
+/** The result of a study of codecs. @module */
+import { displayable, type MediaBundle } from "../../timeline/chart/display.ts";
+import { accuracySvg, paretoFront } from "./chart.ts";
+import type { CodecStudyRow } from "./study.ts";
+
+const DISPLAY = Symbol.for("Jupyter.display");
+
+/** Rows of a study of codecs. As a cell's last value they show their picture and their table. */
+export class CodecStudy extends Array<CodecStudyRow> {
+  /** What is made of it is a plain array. */
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array;
+  }
+
+  /** Codecs that no other one beats in both time and error of the output, the fastest first. */
+  get front(): CodecStudyRow[] {
+    return paretoFront(this);
+  }
+
+  /** A line for each codec. */
+  get text(): string {
+    const width = Math.max(...this.map(({ codec }) => codec.length), "codec".length);
+    const line = (name: string, ...cells: readonly string[]) =>
+      [name.padEnd(width), ...cells.map((cell) => cell.padStart(10))].join(" ");
+    const short = (value: number | undefined) => value === undefined ? "-" : value.toPrecision(3);
+    const heads = ["bits", "rmse", "worst row", "cosine", "grad x", "worst grad"];
+    return [
+      line("codec", ...heads, "enc GB/s", "dec GB/s", "ms"),
+      ...this.map(({ codec, bits, output, gradients, encodeRate, decodeRate, makespan }) =>
+        line(
+          codec,
+          `${Number(bits.toFixed(3))}`,
+          ...[output.rmse, output.worstRow].map(short),
+          output.cosine.toFixed(6),
+          short(gradients.x?.rmse),
+          short(Math.max(...Object.values(gradients).map(({ rmse }) => rmse))),
+          ...[encodeRate, decodeRate].map(short),
+          (1e3 * makespan).toFixed(2),
+        )
+      ),
+    ].join("\n");
+  }
+
+  /** SVG text: error of the output over the time of both passes. */
+  svg(): Promise<string> {
+    return accuracySvg(this);
+  }
+
+  async [DISPLAY](): Promise<MediaBundle> {
+    return await displayable({ text: this.text, svg: await this.svg() })[DISPLAY]();
+  }
+}
