@@ -1,6 +1,13 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { codecStudy } from "../../lib/studies/mod.ts";
-import { createLayer, openEngine, SchemoeError } from "../../mod.ts";
+import {
+  type CodecData,
+  codecRows,
+  CodecStudy,
+  codecStudy,
+  dispatchedRows,
+} from "../../lib/studies/mod.ts";
+import { createLayer, createModel, openEngine, SchemoeError } from "../../mod.ts";
+import { ffn, topK } from "../../lib/blocks/mod.ts";
 import { randomNormal } from "../../lib/layer/mod.ts";
 import { valueError } from "../../lib/studies/codecs/error.ts";
 
@@ -43,4 +50,71 @@ Deno.test("codecStudy() needs an engine that computes", async () => {
     SchemoeError,
     "Cannot study codecs: the layer's engine computes no values",
   );
+});
+
+const row = (codec: string, bits: number, makespan: number, rmse: number) => ({
+  ...{ codec, bits, makespan, output: { rmse, worstRow: 2 * rmse, cosine: 1 - rmse ** 2 / 2 } },
+  gradients: { x: { rmse: 3 * rmse, worstRow: rmse, cosine: 1 } },
+});
+
+Deno.test("CodecStudy shows errors against time, a table, and the codecs that no other one beats", async () => {
+  const study = new CodecStudy();
+  study.push(
+    row("none", 32, .01, 0),
+    { ...row("zfp", 8, .005, .02), encodeRate: 1.5, decodeRate: 2 },
+    row("int4", 6, .004, .1),
+    row("slow", 8, .02, .03),
+  );
+  assertEquals(study.front.map(({ codec }) => codec), ["int4", "zfp", "none"]);
+  const [heads, , line] = study.text.split("\n");
+  assertEquals(heads.trim().split(/ +/)[0], "codec");
+  assertEquals(line.trim().split(/ +/), [
+    ...["zfp", "8", "0.0200", "0.0400", "0.999800", "0.0600", "0.0600"],
+    ...["1.50", "2.00", "5.00"],
+  ]);
+  const bundle = await (study as unknown as Record<symbol, () => Promise<Record<string, string>>>)[
+    Symbol.for("Jupyter.display")
+  ]();
+  const svg = bundle["image/svg+xml"];
+  assertEquals(svg.match(/<circle/g)!.length, 4);
+  assert(svg.includes("none (32), exact") && svg.includes("zfp (8)"));
+  assertEquals(await study.svg(), await study.svg());
+  assertEquals(study.map(({ codec }) => codec), ["none", "zfp", "int4", "slow"]);
+});
+
+Deno.test("codecStudy() takes normal values, outliers and given rows", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 1, links: "plain" });
+  using layer = createLayer(engine, { ...config, modelDim: 128 });
+  const codecs = ["int8", "int8Blocks", "zfp"];
+  const errors = async (data: CodecData | Float32Array) =>
+    (await codecStudy(layer, { codecs, data })).map(({ output }) => output.rmse);
+  const [normal, outliers] = [await errors("normal"), await errors("outliers")];
+  // one scale for a row suffers most
+  assert(outliers[0] / normal[0] > 1.5, `${outliers} ${normal}`);
+  const options = { count: 2 * 32 * 128, columns: 128, seed: 1 };
+  const given = await errors(codecRows("normal", options));
+  assertAlmostEquals(given[2], normal[2], 1e-6);
+  await assertRejects(() => errors("white" as CodecData), SchemoeError, 'unknown data "white"');
+  await assertRejects(() => errors(new Float32Array(5)), SchemoeError, "5 values are no rows");
+});
+
+Deno.test("dispatchedRows() are the rows that a model's experts get", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
+  const moe = {
+    experts: 2,
+    hiddenDim: 8,
+    expert: ffn({ activation: "relu" }),
+    gate: topK({ k: 1 }),
+  };
+  const sizes = { vocabulary: 11, context: 8, batch: 2, modelDim: 8, attention: { heads: 2 } };
+  const layers = [{ moe: { ...moe, routing: { capacityFactor: 0 } } }];
+  using model = createModel(engine, { ...sizes, layers });
+  const tokens = Int32Array.from({ length: 2 * 2 * 9 }, (_, i) => i % 11);
+  const rows = await dispatchedRows(model, tokens);
+  assertEquals(rows.length, 2 * 2 * 8 * 8);
+  // behind a norm of the model
+  for (let at = 0; at < rows.length; at += 8) {
+    const square = rows.subarray(at, at + 8).reduce((sum, v) => sum + v * v, 0) / 8;
+    assertAlmostEquals(square, 1, 1e-2);
+  }
 });

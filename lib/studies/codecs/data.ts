@@ -21,7 +21,7 @@ export function codecRows(
       `Cannot study codecs: unknown data "${data}", choose one of normal, outliers, or give rows`,
     );
   }
-  const values = randomNormal(count, { seed });
+  const values = Float32Array.from(randomNormal(count, { seed }));
   if (data === "normal") return values;
   const every = Math.max(1, Math.round(Math.min(columns, 1 / OUTLIERS)));
   return values.map((value, i) => i % columns % every === 0 ? LARGER * value : value);
@@ -51,10 +51,12 @@ interface Evaluated {
  *
  * ```ts
  * import { createModel, openEngine } from "@schemoe/lab";
+ * import { ffn, topK } from "@schemoe/lab/blocks";
  * import { dispatchedRows } from "@schemoe/lab/studies";
  * using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
- * const config = { layers: 1, context: 8, batch: 1, vocabulary: 11, modelDim: 8, heads: 2, experts: 2, hiddenDim: 8 };
- * using model = createModel(engine, config);
+ * const moe = { experts: 2, hiddenDim: 8, expert: ffn({ activation: "relu" }), gate: topK({ k: 1 }) };
+ * const sizes = { vocabulary: 11, context: 8, batch: 1, modelDim: 8, attention: { heads: 2 } };
+ * using model = createModel(engine, { ...sizes, layers: [{ moe }] });
  * const rows = await dispatchedRows(model, new Int32Array(2 * 9));
  * console.assert(rows.length % 8 === 0 && rows.length > 0);
  * ```
