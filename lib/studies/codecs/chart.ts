@@ -10,6 +10,10 @@ const RED = "#d55e00";
 /** An error of 0, which has no place on a logarithmic axis, is drawn this many times below the least. */
 const BELOW = 4;
 
+/** Orders of magnitude between errors whose labels would lie on each other. */
+const NEAR = 0.13;
+const LABEL = { x: "ms", y: "error", text: "label", fontSize: 11, fill: PAGE.ink } as const;
+
 /** Codecs that no other one beats in both time and error. */
 export function paretoFront(rows: readonly CodecStudyRow[]): CodecStudyRow[] {
   const sorted = rows.toSorted((a, b) => a.makespan - b.makespan || a.output.rmse - b.output.rmse);
@@ -32,6 +36,12 @@ export async function accuracySvg(rows: readonly CodecStudyRow[]): Promise<strin
     label: `${row.codec} (${Number(row.bits.toFixed(2))})${row.output.rmse > 0 ? "" : ", exact"}`,
     best: front.includes(row),
   }));
+  // of two with about the same error the label of the faster one goes to its left
+  const close = (a: number, b: number) => Math.abs(Math.log10(a / b)) < NEAR;
+  const left = points.filter((a) => points.some((b) => b.ms > a.ms && close(a.error, b.error)));
+  const labels = (which: typeof points, textAnchor: "start" | "end", dx: number) =>
+    Plot.text(which, { ...LABEL, textAnchor, dx });
+  const times = points.map(({ ms }) => ms);
   const best = points.filter((point) => point.best).toSorted((a, b) => a.ms - b.ms);
   const element = Plot.plot({
     // deno-lint-ignore no-explicit-any
@@ -39,30 +49,29 @@ export async function accuracySvg(rows: readonly CodecStudyRow[]): Promise<strin
     width: 760,
     height: 440,
     marginTop: 64,
-    marginLeft: 64,
+    marginLeft: 110,
     marginBottom: 48,
     marginRight: 110,
     style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: "Error against time",
     x: {
+      type: "log",
+      domain: [Math.min(...times) / 1.1, Math.max(...times) * 1.1],
       label: "forward and backward pass (ms)",
       labelAnchor: "center",
       labelArrow: "none",
-      nice: true,
     },
     y: { type: "log", label: null, grid: true, ticks: 5, tickFormat: (v: number) => `${v}` },
     marks: [
       Plot.line(best, { x: "ms", y: "error", stroke: RED, strokeWidth: 1.5, curve: "step-after" }),
       Plot.dot(points, { x: "ms", y: "error", r: 4, fill: (d) => d.best ? RED : BLUE }),
-      Plot.text(points, {
-        ...{ x: "ms", y: "error", text: "label", textAnchor: "start", dx: 8, fontSize: 11 },
-        fill: PAGE.ink,
-      }),
+      labels(points.filter((point) => !left.includes(point)), "start", 8),
+      labels(left, "end", -8),
       ...heading(Plot, {
         title: "Error of the output against time",
         subtitle:
           "relative root mean square; bits a value in brackets; red: no other codec is faster and closer",
-        dx: -44,
+        dx: -90,
         dy: [-50, -30],
       }),
     ],
