@@ -14,7 +14,8 @@ const MOST_RANKS = 31;
 
 /**
  * The tokens of each rank by the ranks of each node that they go to, in order of source, node and first token: a
- * token with experts on several nodes is in a group for each of them. Experts lie on the ranks in equal runs.
+ * token with experts on several nodes is in a group for each of them. Experts lie on the ranks in equal runs, unless
+ * `rankOf` says which rank has one for the tokens of a rank.
  *
  * ```ts
  * import { tokenGroups, uniformRouting } from "@schemoe/lab/routing";
@@ -24,22 +25,27 @@ const MOST_RANKS = 31;
  * // one for each node, which is at most one for each choice
  * console.assert(copies >= 4 * 32 && copies <= 4 * 32 * 2);
  * ```
- * @throws {SchemoeError} for ranks that do not divide the experts, or nodes that do not divide the ranks.
+ * @throws {SchemoeError} for ranks that do not divide the experts, nodes that do not divide the ranks, or an expert
+ * on no rank.
  */
 export function tokenGroups(
   trace: RouterTrace,
-  { ranksPerNode: m }: { readonly ranksPerNode: number },
+  { ranksPerNode: m, rankOf }: {
+    readonly ranksPerNode: number;
+    readonly rankOf?: (expert: number, source: number) => number;
+  },
 ): RoutedGroup[] {
   const { ranks, experts, topK } = trace;
   const fail = (problem: string): never => {
     throw new SchemoeError(`Cannot group the tokens of the routing "${trace.name}": ${problem}`);
   };
-  if (experts % ranks) fail(`${ranks} ranks do not divide ${experts} experts`);
+  if (!rankOf && experts % ranks) fail(`${ranks} ranks do not divide ${experts} experts`);
   if (!(Number.isInteger(m) && m >= 1) || ranks % m) {
     fail(`nodes of ${m} do not divide ${ranks} ranks`);
   }
   if (m > MOST_RANKS) fail(`a node has at most ${MOST_RANKS} ranks, got ${m}`);
   const each = experts / ranks;
+  const owner = rankOf ?? ((expert: number) => Math.floor(expert / each));
   const groups: RoutedGroup[] = [];
   for (let source = 0; source < ranks; source++) {
     const choices = trace.choices(source);
@@ -49,7 +55,10 @@ export function tokenGroups(
       masks.fill(0);
       for (let i = token * topK; i < (token + 1) * topK; i++) {
         if (choices[i] < 0) continue;
-        const rank = Math.floor(choices[i] / each);
+        const rank = owner(choices[i], source);
+        if (!(Number.isInteger(rank) && rank >= 0 && rank < ranks)) {
+          fail(`expert ${choices[i]} is on rank ${rank} of ${ranks}`);
+        }
         masks[Math.floor(rank / m)] |= 1 << rank % m;
       }
       masks.forEach((mask, node) => {

@@ -190,6 +190,15 @@ Deno.test("tokenGroups(): each token once for each node that it goes to, with it
   }
   const fails = (m: number, part: string) =>
     assertThrows(() => tokenGroups(trace, { ranksPerNode: m }), SchemoeError, part);
+  // each node has all experts, so nothing crosses
+  const near = (expert: number, source: number) => 2 * (source >> 1) + expert % 2;
+  const groupsNear = tokenGroups(trace, { ranksPerNode: 2, rankOf: near });
+  assert(groupsNear.every(({ source, node }) => source >> 1 === node));
+  assertThrows(
+    () => tokenGroups(trace, { ranksPerNode: 2, rankOf: () => 6 }),
+    SchemoeError,
+    "is on rank 6 of 6",
+  );
   fails(4, "nodes of 4 do not divide 6 ranks");
   assertThrows(
     () => nodeDispatch(WORLD, [{ source: 0, node: 0, ranks: [1, 0] }]),

@@ -106,6 +106,7 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /^optSche +fast +[\d.]+ ms [\d.]+ times the bound$/m,
     /^bound node +[\d.]+ ms +node \d (sends|receives)$/m,
     /^One exchange, 8 x 8 ranks, h200-ib400, Zipf 0\.8$/m,
+    /<svg[^]*An exchange by skew, 4 x 4 ranks, h200-ib400[^]*<\/svg>/,
     /^one for each node +[\d.]+ MB between nodes dispatch [\d.]+ ms, combine [\d.]+ ms$/m,
     /^proven: nodeCombine, \d+ moves$/m,
     /Cannot use the collective "nodeCombine": rank \d ends with .* too much and .* missing in the sum/,

@@ -1,0 +1,106 @@
+/** What exchanges of a routing cost, by how uneven it is. @module */
+import type { AllToAll } from "../../alltoall/types.ts";
+import { loadsOf, type RouterTrace, trafficOfLoads, zipfRouting } from "../../routing/mod.ts";
+import { displayable, type MediaBundle } from "../../timeline/mod.ts";
+import { worldText } from "../../timeline/chart/facts.ts";
+import type { Theme } from "../../timeline/chart/theme.ts";
+import { alignedText } from "../../timeline/table/aligned_text.ts";
+import { SchemoeError, type Topology } from "../../types.ts";
+import { curvesSvg } from "../what_if_chart.ts";
+import { compareAllToAlls } from "./compare.ts";
+
+/** Which routings, on which world. */
+export interface SkewOptions {
+  readonly topology: Topology;
+  /** Bytes of a token on its way, such as 2 modelDim. */
+  readonly bytesPerToken: number;
+  /** Values on the axis; default 0 to 1.2 in steps of 0.2. */
+  readonly skews?: readonly number[];
+  /** A routing of each skew, or the sizes of one by Zipf's law, the skew being its exponent. */
+  readonly routing:
+    | ((skew: number) => RouterTrace)
+    | { readonly tokens: number; readonly experts: number; readonly topK?: number };
+  /** Built-in ones or values; default linear, pipe and those that plan by traffic. */
+  readonly allToAlls?: readonly (AllToAll | string)[];
+}
+
+/** One all-to-all at one skew. */
+export interface SkewRow {
+  readonly skew: number;
+  readonly allToAll: string;
+  readonly seconds: number;
+  /** Least seconds of any algorithm. */
+  readonly bound: number;
+}
+
+const SKEWS = [0, 0.2, 0.4, 0.6, 0.8, 1, 1.2];
+const NAMES = ["linear", "pipe", "balanced", "rails", "fast", "matchings"];
+const DISPLAY = Symbol.for("Jupyter.display");
+
+/** As a cell's last value it shows a curve for each all-to-all, and that of the bound. */
+export class SkewCosts {
+  constructor(readonly topology: Topology, readonly rows: readonly SkewRow[]) {}
+
+  get skews(): number[] {
+    return [...new Set(this.rows.map(({ skew }) => skew))];
+  }
+
+  async svg(options: { readonly theme?: Theme } = {}): Promise<string> {
+    const { skews, rows } = this;
+    const names = [...new Set(rows.map(({ allToAll }) => allToAll))];
+    const curve = (name: string) =>
+      rows.filter(({ allToAll }) => allToAll === name).map(({ seconds }) => 1e3 * seconds);
+    const bounds = skews.map((skew) => 1e3 * rows.find((row) => row.skew === skew)!.bound);
+    return await curvesSvg({
+      title: `An exchange by skew, ${worldText(this.topology).split(" \u00b7 ")[0]}`,
+      x: { label: "skew of the routing", values: skews },
+      y: { label: "time (ms)" },
+      zero: true,
+      logarithmic: { x: false, y: false },
+      curves: [...names.map((name) => ({ name, y: curve(name) })), { name: "bound", y: bounds }],
+      marks: [],
+    }, options);
+  }
+
+  toString(): string {
+    const names = [...new Set(this.rows.map(({ allToAll }) => allToAll))];
+    const lines = this.skews.map((skew) => {
+      const of = this.rows.filter((row) => row.skew === skew);
+      const times = of.map(({ seconds }) => `${(1e3 * seconds).toFixed(3)} ms`);
+      return [`${skew}`, ...times, `${(1e3 * of[0].bound).toFixed(3)} ms`];
+    });
+    return alignedText([["skew", ...names, "bound"], ...lines]);
+  }
+
+  async [DISPLAY](): Promise<MediaBundle> {
+    return await displayable({ text: `${this}`, svg: await this.svg() })[DISPLAY]();
+  }
+}
+
+/**
+ * Simulates one exchange of routings of more and more skew under several all-to-alls, beside the bound.
+ *
+ * ```ts
+ * import { testbed } from "@schemoe/lab";
+ * import { skewCosts } from "@schemoe/lab/studies";
+ * const { topology } = testbed("h200-ib400", { nodes: 2, ranksPerNode: 4 });
+ * const routing = { tokens: 1024, experts: 32, topK: 2 };
+ * const costs = skewCosts({ topology, bytesPerToken: 8192, routing, skews: [0, 1.2] });
+ * console.assert(costs.rows.every(({ seconds, bound }) => seconds >= bound));
+ * ```
+ * @throws {SchemoeError} for no skews, unknown names, and a routing of another world.
+ */
+export function skewCosts(options: SkewOptions): SkewCosts {
+  const { topology, bytesPerToken, skews = SKEWS, routing, allToAlls = NAMES } = options;
+  if (skews.length === 0) throw new SchemoeError("Cannot compare routings: there are no skews");
+  const { ranks } = topology;
+  const traceOf = typeof routing === "function"
+    ? routing
+    : (exponent: number) => zipfRouting({ ...routing, ranks, exponent });
+  const rows = skews.flatMap((skew) => {
+    const traffic = trafficOfLoads(loadsOf(traceOf(skew)), bytesPerToken);
+    const { rows, bound } = compareAllToAlls(topology, traffic, allToAlls);
+    return rows.map(({ allToAll, seconds }): SkewRow => ({ skew, allToAll, seconds, bound }));
+  });
+  return new SkewCosts(topology, rows);
+}
