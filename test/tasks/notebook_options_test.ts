@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { notebookOptions } from "../../lib/tasks/notebook/notebook_options.ts";
+import { jupyterArguments, notebookOptions } from "../../lib/tasks/notebook/notebook_options.ts";
 import { SchemoeError } from "../../lib/types.ts";
 
 Deno.test("notebookOptions() leaves what it does not know to Jupyter", () => {
@@ -17,6 +17,12 @@ Deno.test("notebookOptions() takes notebooks to run", () => {
     execute: true,
     rest: ["a.ipynb", "b.ipynb"],
   });
+});
+
+Deno.test("jupyterArguments() lets root start Jupyter, and nobody else as root", () => {
+  assertEquals(jupyterArguments(["--no-browser"], 0), ["--allow-root", "--no-browser"]);
+  assertEquals(jupyterArguments(["--allow-root"], 0), ["--allow-root"]);
+  assertEquals([jupyterArguments(["-x"], 1000), jupyterArguments([], null)], [["-x"], []]);
 });
 
 const bad: Record<string, { args: string[]; says: string }> = {

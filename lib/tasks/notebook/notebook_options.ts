@@ -38,3 +38,7 @@ export function notebookOptions(args: readonly string[]): NotebookOptions {
   }
   return { engine, execute, rest };
 }
+
+/** Arguments of Jupyter, which starts for root, as in a container, only when told to. */
+export const jupyterArguments = (given: readonly string[], user: number | null): string[] =>
+  user === 0 && !given.includes("--allow-root") ? ["--allow-root", ...given] : [...given];
