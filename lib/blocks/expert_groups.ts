@@ -13,6 +13,8 @@ export interface Parallel {
    * group are as far apart as can be, and the copies of an expert are neighbours.
    */
   readonly layout?: "inside" | "across";
+  /** Ranks that hold parts of each expert (expert tensor parallelism): 1, others are refused so far. */
+  readonly tensor?: 1;
 }
 
 /** The groups of a world. */
@@ -44,11 +46,17 @@ export function resolveParallel(
   if (typeof parallel !== "object" || parallel === null) {
     fail(`parallel must be an object such as { expert: 8 }, got ${quoted(parallel)}`);
   }
-  const known = ["expert", "data", "layout"];
+  const known = ["expert", "data", "layout", "tensor"];
   const foreign = Object.keys(parallel).find((key) => !known.includes(key));
   if (foreign) {
     fail(
       `"${foreign}" is not a field of parallel (${known.join(", ")})${didYouMean(foreign, known)}`,
+    );
+  }
+  if (parallel.tensor !== undefined && parallel.tensor !== 1) {
+    fail(
+      `parallel.tensor is ${parallel.tensor}: parts of experts on several ranks (expert tensor parallelism) cannot be ` +
+        "computed yet; leave it out or 1, and let more ranks hold the experts (parallel.expert)",
     );
   }
   const { layout = "inside" } = parallel;
@@ -75,7 +83,7 @@ export function resolveParallel(
     fail(`${size} ranks do not divide ${experts} experts; each rank holds equally many${hint}`);
   }
   return {
-    parallel: { expert: size, data: count, layout },
+    parallel: { expert: size, data: count, layout, tensor: 1 },
     groups: layout === "inside" ? near({ size, count }) : far({ size, count }),
   };
 }

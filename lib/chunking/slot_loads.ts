@@ -1,7 +1,8 @@
 /** Tokens for the slots of placed experts. @module */
 import type { Layer } from "../blocks/layer_config.ts";
-import { type Loads, SchemoeError } from "../types.ts";
+import { type Chunk, type Loads, SchemoeError } from "../types.ts";
 import { largestLoad, loadOf } from "./loads.ts";
+import { byPeers } from "./peer_groups.ts";
 
 /** Places that the rows of a pass are laid out by. */
 export interface PassRows {
@@ -51,6 +52,31 @@ export function paddedPlaces(layer: Layer, places: number): PassRows {
     ofLayer.set(places, rows = { capacity: largestLoad(loads), loads, limit: places });
   }
   return rows;
+}
+
+/** What a chunking is given: groups of peers are those of an expert group. */
+export function splitOf(layer: Layer, { capacity, loads }: PassRows) {
+  const { topology, localSlots, groups } = layer;
+  const world = groups.count > 1 ? { ...topology, ranks: groups.size } : topology;
+  return { capacity, topology: world, ...(loads ? { loads, localExperts: localSlots } : {}) };
+}
+
+/**
+ * Rows of a pass that is split: groups of peers in expert groups smaller than the world have rows with an extent of
+ * their own for each pair of ranks, all places of padded ones.
+ */
+export function splitRows(layer: Layer, rows: PassRows, chunks: readonly Chunk[]): PassRows {
+  const { groups, slots, topology: { ranks }, placed, dropless } = layer;
+  if (groups.count === 1 || rows.loads || !byPeers(chunks)) return rows;
+  const { capacity } = rows;
+  const table = new Int32Array(ranks * slots).fill(capacity);
+  // where experts with copies have equal loads, every place is taken
+  const limit = rows.limit ?? (placed && dropless ? undefined : capacity);
+  return {
+    capacity,
+    loads: { ranks, experts: slots, table },
+    ...(limit === undefined ? {} : { limit }),
+  };
 }
 
 /** @throws {SchemoeError} for an engine on which one node stands for all, where ranks differ by their placement. */

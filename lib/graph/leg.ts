@@ -7,7 +7,6 @@ import { elementBytes, tokensOf } from "../blocks/mod.ts";
 import {
   type LegRows,
   type Piece,
-  positionsOf,
   rowChoicesOf,
   type RowLayout,
   type RowsOf,
@@ -246,10 +245,11 @@ class LegParts {
 
   /** Names of the buffers that tell which token a row of a side belongs to, where a codec may ask. */
   routing(side: "in" | "out"): string[] {
+    const names = rowChoicesOf(this.#way);
     const ofTokens = (side === "in") === (this.#leg.number === 1);
     const { native, kernels } = this.#leg.compressor;
     return ofTokens && native === undefined && kernels === undefined
-      ? [rowChoicesOf(this.#way.layer), positionsOf(this.#way.layer)]
+      ? [names.choices, names.positions]
       : [];
   }
 
@@ -277,7 +277,8 @@ class LegParts {
     const tokens = tokensOf(layer, at.rank);
     const words = (buffer: string) =>
       new Int32Array(at.read({ buffer, offset: 0 }, 4 * tokens * topK).buffer);
-    const routed = { choices: words(rowChoicesOf(layer)), positions: words(positionsOf(layer)) };
+    const names = rowChoicesOf(this.#way);
+    const routed = { choices: words(names.choices), positions: words(names.positions) };
     const count = this.#rows.rows(
       ...(this.#leg.number === 1 ? [at.rank, peer] as const : [peer, at.rank] as const),
     );

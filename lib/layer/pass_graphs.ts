@@ -1,7 +1,7 @@
 /** Graphs of a layer's passes, by their choices. @module */
 import type { Layer } from "../blocks/mod.ts";
 import { checkedSplit } from "../chunking/peer_groups.ts";
-import type { PassRows } from "../chunking/slot_loads.ts";
+import { type PassRows, splitOf, splitRows } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
 import { backwardGraph, forwardGraph, gateGraph, type PassOptions } from "../graph/mod.ts";
 import type { Chunk, Pass } from "../types.ts";
@@ -35,15 +35,15 @@ export class PassGraphs {
   }
 
   /** What a chunking is given. */
-  splitAt({ capacity, loads }: PassRows) {
-    const { topology, localSlots } = this.#of.layer;
-    return { capacity, topology, ...(loads ? { loads, localExperts: localSlots } : {}) };
+  splitAt(rows: PassRows) {
+    return splitOf(this.#of.layer, rows);
   }
 
   /** @throws {SchemoeError} when rows cannot be split as chosen. */
-  options(choices: ResolvedChoices, { capacity, loads, limit }: PassRows, pass: Pass): PassOptions {
+  options(choices: ResolvedChoices, rows: PassRows, pass: Pass): PassOptions {
     const { layer, engine } = this.#of;
-    const chunks = checkedSplit(choices.chunking, this.splitAt({ capacity, loads }));
+    const chunks = checkedSplit(choices.chunking, this.splitAt(rows));
+    const { capacity, loads, limit } = splitRows(layer, rows, chunks);
     const { allToAll, compressor } = choices;
     return {
       layer,

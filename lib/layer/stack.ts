@@ -1,6 +1,6 @@
 /** N layers as one graph, with attention and the reduction of its gradients between them. @module */
 import { capacity, type Layer } from "../blocks/mod.ts";
-import { checkPlacedWorld, paddedPlaces } from "../chunking/slot_loads.ts";
+import { checkPlacedWorld, paddedPlaces, splitOf, splitRows } from "../chunking/slot_loads.ts";
 import { checkedSplit } from "../chunking/peer_groups.ts";
 import type { Engine } from "../engine.ts";
 import { backwardStack, forwardStack, type StackShape } from "../graph/layers.ts";
@@ -158,7 +158,7 @@ export class MoeStack {
     return {
       pass,
       layer,
-      ...rows,
+      ...splitRows(layer, rows, chunks),
       chunks,
       allToAll,
       compressor,
@@ -181,8 +181,7 @@ export class MoeStack {
   }
 
   get #splitAt() {
-    const { topology, localSlots } = this.layer;
-    return { ...this.#rows, topology, localExperts: localSlots };
+    return splitOf(this.layer, this.#rows);
   }
 }
 

@@ -2,16 +2,22 @@
 import { allTokens, type Layer, ofRank } from "../blocks/mod.ts";
 import type { GateTensor } from "../blocks/gates/types.ts";
 import type { Life } from "../types.ts";
+import type { RowsOf } from "./rows.ts";
 import type { TensorTable, TensorType } from "./tensors.ts";
 
 /** Name of the choices of experts that rows go to. */
 export const targetsOf = ({ partial }: Layer): string => partial ? "gate.targets" : "gate.choices";
 
-/** Names of choices and positions as the rows are laid out by them. */
-export const rowChoicesOf = (layer: Layer): string =>
-  layer.placed ? "placed.targets" : targetsOf(layer);
-export const positionsOf = ({ placed }: Layer): string =>
-  placed ? "placed.positions" : "gate.positions";
+/**
+ * Names of choices and positions as the rows are laid out by them: those of the gate, or of slots where experts are
+ * placed or a padded layer's rows have an extent of their own for each pair of ranks.
+ */
+export const rowChoicesOf = (
+  { layer, limit }: Pick<RowsOf, "layer" | "limit">,
+): { readonly choices: string; readonly positions: string; readonly own: boolean } =>
+  layer.placed || limit !== undefined
+    ? { choices: "placed.targets", positions: "placed.positions", own: false }
+    : { choices: targetsOf(layer), positions: "gate.positions", own: true };
 
 /** A gate's own tensors; by default the weight of its logits. */
 export function gateTensors(layer: Layer): readonly GateTensor[] {
@@ -70,10 +76,6 @@ export function addRoutingTensors(table: TensorTable, layer: Layer): void {
   if (layer.partial) add("gate.targets", [tokens, topK], "int32", "saved");
   add("gate.weights", [tokens, topK], "float32", "saved");
   add("gate.positions", [tokens, topK], "int32", "saved");
-  if (layer.placed) {
-    add("placed.targets", [tokens, topK], "int32", "saved");
-    add("placed.positions", [tokens, topK], "int32", "saved");
-  }
   add("gate.loads", [rows], "int32", "output");
   add("gate.dWeights", [tokens, topK], "float32", "pass");
   // result of a Program of the gate alone, for the layout of the rows

@@ -15,7 +15,7 @@ export { type MemoryPlan, memoryPlan } from "./plan.ts";
 export type { LegOf, LegRows, Piece, RowLayout, RowsOf } from "./rows.ts";
 export { rowLayout } from "./layout.ts";
 export { layerTensors } from "./layer_tensors.ts";
-export { gateTensors, positionsOf, rowChoicesOf, targetsOf } from "./gate_tensors.ts";
+export { gateTensors, rowChoicesOf, targetsOf } from "./gate_tensors.ts";
 export { latentParameters } from "./latent_tensors.ts";
 export { sharedParameters } from "./shared_tensors.ts";
 export {

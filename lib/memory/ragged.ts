@@ -7,9 +7,9 @@
  * @module
  */
 import { elementBytes, tokensOf } from "../blocks/mod.ts";
-import { byPeers, rowSlices, sources } from "../chunking/peer_groups.ts";
+import { byPeers, rowSlices } from "../chunking/peer_groups.ts";
 import type { Loads } from "../types.ts";
-import { raggedRows } from "./ragged_rows.ts";
+import { raggedRows, sourceRanks } from "./ragged_rows.ts";
 import type { LegOf, LegRows, Piece, RowLayout, RowsOf } from "./rows.ts";
 
 /** The layout of a pass whose loads are known. */
@@ -84,7 +84,7 @@ function legRows(of: RowsOf & { readonly loads: Loads }, { number, chunk }: LegO
       loads: rows.localLoads(rank),
       bySource: byPeers(chunks),
       places: chunks[chunk],
-      sources: sources(chunks[chunk], rank, ranks),
+      sources: sourceRanks(layer, chunks[chunk], rank),
       wire: { buffer: at.wire, offset: 0 },
       rows: { buffer: at.rows, offset: 0 },
     }),

@@ -69,9 +69,10 @@ export class RaggedRows {
   }
 
   #exchange(chunk: number, source: number, destination: number): boolean {
-    const { layer: { groups, topology: { ranks } }, chunks } = this.#way;
-    const to = destinations(chunks[chunk], source, ranks);
-    return to.begin <= destination && destination < to.end && groups.meet(source, destination);
+    const { layer: { groups }, chunks } = this.#way;
+    const to = destinations(chunks[chunk], groups.place(source), groups.size);
+    const place = groups.place(destination);
+    return to.begin <= place && place < to.end && groups.meet(source, destination);
   }
 
   /** Rows of each expert of a rank that belong to a chunk. */
@@ -162,7 +163,7 @@ export class RaggedRows {
   #rangesOf(chunk: number, rank: number): ChunkRows {
     const { layer: { localSlots, topology: { ranks } }, chunks } = this.#way;
     const { begin, end } = chunks[chunk];
-    const from = sources(chunks[chunk], rank, ranks);
+    const from = sourceRanks(this.#way.layer, chunks[chunk], rank);
     const peers = byPeers(chunks);
     // of thousands of ranks all tables together would fill the memory
     const { table } = ranks > MOST_KEPT ? this.#loadsOf(rank) : this.localLoads(rank);
@@ -186,6 +187,17 @@ export class RaggedRows {
     }
     return { ranges, sum };
   }
+}
+
+/** Ranks between which those lie whose tokens a rank computes in a chunk; others among them send it nothing. */
+export function sourceRanks(
+  { groups }: Layer,
+  chunk: Chunk,
+  rank: number,
+): { readonly begin: number; readonly end: number } {
+  const { begin, end } = sources(chunk, groups.place(rank), groups.size);
+  const members = groups.members(rank);
+  return begin < end ? { begin: members[begin], end: members[end - 1] + 1 } : { begin: 0, end: 0 };
 }
 
 /** The rows of a rank's experts in a chunk. */

@@ -1,6 +1,6 @@
 /** A Mixture-of-Experts language model on an engine, trained step by step. @module */
 import { checkedSplit } from "../chunking/peer_groups.ts";
-import { checkPlacedWorld, paddedPlaces } from "../chunking/slot_loads.ts";
+import { checkPlacedWorld, paddedPlaces, splitOf } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
 import { openSafetensors, writeSafetensors } from "../files/mod.ts";
 import { codecName, type PassChoices, reassociates, resolveChoices } from "../layer/choices.ts";
@@ -242,9 +242,8 @@ export class MoeModel {
     const { scheduler, allToAll, compressor, chunking } = resolved;
     const chunks = layers.flatMap((block) => {
       if (!("moe" in block)) return [];
-      const { localSlots: localExperts } = block.moe;
       const rows = paddedPlaces(block.moe, block.places);
-      return [checkedSplit(chunking, { ...rows, topology, localExperts })];
+      return [checkedSplit(chunking, splitOf(block.moe, rows))];
     });
     const configuration = {
       pass,

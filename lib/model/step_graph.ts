@@ -12,7 +12,7 @@ import type { ModelShape } from "./config.ts";
 import { denseBackward, denseForward } from "./dense.ts";
 import { embeddingBackward, embeddingForward, head } from "./ends.ts";
 import { Part, SquareSums } from "./parts.ts";
-import { paddedPlaces } from "../chunking/slot_loads.ts";
+import { paddedPlaces, splitRows } from "../chunking/slot_loads.ts";
 import { layerTensors } from "../memory/mod.ts";
 import { type ModelTensors, MOE_ENDS, moePrefix, partPrefix } from "./tensors.ts";
 import { addClip, addSquares, addUpdate } from "./update.ts";
@@ -207,7 +207,7 @@ class StepBuilder {
     const { allToAll, compressor, configuration, chunks, reassociate } = this.options;
     return {
       layer: block.moe,
-      ...paddedPlaces(block.moe, block.places),
+      ...splitRows(block.moe, paddedPlaces(block.moe, block.places), chunks[at]),
       chunks: chunks[at],
       allToAll,
       compressor,
