@@ -3,7 +3,7 @@ import { heading } from "../../timeline/chart/heading.ts";
 import { PAGE } from "../../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../../timeline/chart/plot.ts";
 import { applyTheme, onPaper } from "../../timeline/chart/theme.ts";
-import type { CodecStudyRow } from "./study.ts";
+import type { CodecStudyRow } from "./row.ts";
 
 const BLUE = "#0072b2";
 const RED = "#d55e00";

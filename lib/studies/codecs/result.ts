@@ -1,7 +1,7 @@
 /** The result of a study of codecs. @module */
 import { displayable, type MediaBundle } from "../../timeline/chart/display.ts";
 import { accuracySvg, paretoFront } from "./chart.ts";
-import type { CodecStudyRow } from "./study.ts";
+import type { CodecStudyRow } from "./row.ts";
 
 const DISPLAY = Symbol.for("Jupyter.display");
 

@@ -4,7 +4,7 @@ import { BUILT_IN, type MoeLayer, type Run } from "../../layer/mod.ts";
 import type { Compressor } from "../../compressors/types.ts";
 import { SchemoeError } from "../../types.ts";
 import { type CodecData, codecRows, repeatRows } from "./data.ts";
-import { type ValueError, valueError } from "./error.ts";
+import { valueError } from "./error.ts";
 import { CodecStudy } from "./result.ts";
 
 /** Options of {@linkcode codecStudy}. */
@@ -25,22 +25,6 @@ export interface CodecStudyOptions {
   readonly choices?: Omit<NonNullable<Parameters<MoeLayer["forward"]>[0]>, "x" | "compressor">;
   /** Runs of each codec, the fastest of which counts; default 1. */
   readonly repetitions?: number;
-}
-
-/** One codec of a study. */
-export interface CodecStudyRow {
-  readonly codec: string;
-  /** Bits on the wire for a value, of 64 rows of an expert. */
-  readonly bits: number;
-  /** Seconds of the forward and the backward pass together. */
-  readonly makespan: number;
-  /** GB/s that its kernels read and write, of all tasks of the kind together; undefined where there is none. */
-  readonly encodeRate?: number;
-  readonly decodeRate?: number;
-  /** Error of the output. */
-  readonly output: ValueError;
-  /** Errors of the gradients, by name. */
-  readonly gradients: Readonly<Record<string, ValueError>>;
 }
 
 /**
