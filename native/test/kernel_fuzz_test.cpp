@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -15,6 +16,7 @@
 #include <string_view>
 
 #include "library.h"
+#include "number_cases.h"
 #include "runtime/kernel_table.h"
 #include "seed_program.h"
 
@@ -55,7 +57,16 @@ void too_late(int) {
 
 class Maker {
  public:
-  Maker(uint64_t seed, uint32_t a, uint32_t b) : generator_(seed), buffers_{a, b} { collect(seed_program(a)); }
+  Maker(uint64_t seed, uint32_t a, uint32_t b) : generator_(seed), buffers_{a, b} {
+    collect(seed_program(a));
+    for (const NumberCase& one : NumberCases().list) collect(one);
+    const Words without_numbers[] = {Words().i(8).v(a).v(a, 64), Words().i(4, 2, 2, 1, 1).v(a).v(a, 64).v(a, 128).v(a, 192).v(a, 256),
+                                     Words().i(6, 4, 2).v(a).v(a, 128).v(a, 256), Words().i(3, 2, 3, 4).v(a).v(a, 64).v(a, 128),
+                                     Words().i(4, 2, 2, 3, 4).v(a).v(a, 64).v(a, 128).v(a, 192).i(0, 2, 3, 0, 2, 1)};
+    constexpr uint64_t kCodes[] = {19, 42, 43, 51, 74};
+    for (size_t i = 0; i < std::size(kCodes); ++i) known_.push_back({kCodes[i], without_numbers[i].list});
+    complete();
+  }
 
   std::vector<uint8_t> program() {
     Packed packed(2);
@@ -83,6 +94,35 @@ class Maker {
       const schemoe::KernelSpec* spec = schemoe::find_kernel(static_cast<uint32_t>(code));
       if (!spec->transfer) known_.push_back({code, {begin, begin + static_cast<std::ptrdiff_t>(count)}});
       at += 1 + count;
+    }
+  }
+
+  /// A case whose buffers lie in one, one after another.
+  void collect(const NumberCase& one) {
+    std::vector<uint64_t> begins;
+    uint64_t end = 0;
+    for (const CaseBuffer& buffer : one.buffers) {
+      begins.push_back(end);
+      end += 4 * std::max(buffer.floats.size(), buffer.integers.size());
+    }
+    check::that(end <= kBytes, one.name + " needs " + std::to_string(end) + " bytes", __FILE__, __LINE__);
+    Known kernel{one.code, one.words.list};
+    const std::string letters = letters_of(kernel);
+    for (size_t i = 0; i + 1 < letters.size(); ++i) {
+      if (letters[i] != 'v' || kernel.words[i] >= begins.size()) continue;
+      kernel.words[i + 1] += begins[kernel.words[i]];
+      kernel.words[i] = buffers_[0];
+    }
+    known_.push_back(kernel);
+  }
+
+  /// Every kernel that can be run by itself is among them.
+  void complete() {
+    for (const schemoe::KernelSpec& spec : schemoe::kernel_table()) {
+      const std::string_view name = spec.name;
+      if (spec.transfer || name == "host" || name == "call_source") continue;
+      const bool has = std::any_of(known_.begin(), known_.end(), [&](const Known& one) { return one.code == spec.code; });
+      check::that(has, "kernel " + std::string(name) + " is not tried", __FILE__, __LINE__);
     }
   }
 
