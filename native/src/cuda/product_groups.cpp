@@ -1,5 +1,6 @@
 // Products whose groups have numbers of rows of their own.
 #include <algorithm>
+#include <climits>
 #include <vector>
 
 #include "cuda/branches.h"
@@ -17,20 +18,29 @@ Products::Branches* Products::branches_of(const Context& context) {
   return branches.get();
 }
 
-/// Only where one rank has a GPU for itself: the persistent kernel's blocks occupy all multiprocessors, so that
-/// transfers of other lanes would not overlap with it.
+/// Only where no ranks share a GPU: the kernel's blocks stay on their multiprocessors to its end. Where there are
+/// several ranks, transfers of other lanes need some for themselves, and few large groups are faster on all of them.
 void Products::find_hopper(const World& world) {
-  if (world.ranks() != 1) return;
-  int major = 0, minor = 0;
-  CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, world.ordinal(0)));
-  CUDA_CHECK(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, world.ordinal(0)));
-  if (major != 9 || minor != 0) return;
-  CUDA_CHECK(cudaDeviceGetAttribute(&hopper_, cudaDevAttrMultiProcessorCount, world.ordinal(0)));
+  if (crowded_) return;
+  constexpr int kForTransfers = 16, kMany = 16;
+  int least = INT_MAX;
+  for (uint32_t device = 0; device < world.devices(); ++device) {
+    const auto attribute = [&](cudaDeviceAttr which) {
+      int value = 0;
+      CUDA_CHECK(cudaDeviceGetAttribute(&value, which, world.ordinal(device)));
+      return value;
+    };
+    if (attribute(cudaDevAttrComputeCapabilityMajor) != 9 || attribute(cudaDevAttrComputeCapabilityMinor) != 0) return;
+    least = std::min(least, attribute(cudaDevAttrMultiProcessorCount));
+  }
+  const bool several = world.ranks() > 1;
+  hopper_ = several ? least - kForTransfers : least;
+  hopper_groups_ = several ? kMany : 2;
 }
 
 bool Products::runs_on_hopper(const Gemm& all) const {
   const auto is_bf16 = [](schemoe_dtype dtype) { return dtype == SCHEMOE_BF16; };
-  return hopper_ > 0 && all.groups > 1 && is_bf16(all.dtypes.a) && is_bf16(all.dtypes.b) &&
+  return hopper_ > 0 && all.groups >= hopper_groups_ && is_bf16(all.dtypes.a) && is_bf16(all.dtypes.b) &&
          is_bf16(all.dtype_c);
 }
 

@@ -124,6 +124,7 @@ class Products {
   const bool crowded_;
   std::vector<lt::Handle> handles_;
   int hopper_ = 0;  // multiprocessors for the kernel for Hopper, 0 where it is not used
+  int64_t hopper_groups_ = 2;  // the fewest that it is used for
   // Several host threads enqueue when nodes are emulated.
   std::mutex mutex_;
   std::map<Key, std::unique_ptr<Plan>> plans_;
