@@ -57,7 +57,7 @@ class Products {
   /// some at once. Each sum has an order that depends on its shape alone.
   void run_groups(const GemmGroups& groups, const Context& context);
   /// Runs as many of the calls, from the first, as one kernel does together: two products of groups that are added,
-  /// or two of the same rows and the activation that multiplies them. Returns how many; 0 where none does.
+  /// two of the same rows and the activation that multiplies them, or one and that activation's gradients. Returns how many; 0 where none does.
   size_t run_together(std::span<const schemoe::Call> calls, const Context& context);
   /// Whether ragged groups of that form, if they lie well, are the kernel's for Hopper.
   bool runs_on_hopper(const Gemm& all) const;

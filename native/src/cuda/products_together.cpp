@@ -35,17 +35,41 @@ bool is_gated(const GemmGroups& first, const GemmGroups& second, const schemoe::
          !same(glu->y.view, a.a.view);
 }
 
+/// Whether the second call is SwiGLU's gradient of what the first computes, the first argument's in its place.
+const GluGrad* gradient_of(const GemmGroups& first, const schemoe::Call& second) {
+  const auto* grad = std::get_if<GluGrad>(&second.arguments);
+  const Gemm& g = first.gemm;
+  const auto apart = [&](const View& view) {
+    return !same(view, g.c.view) && !same(view, g.a.view);
+  };
+  const bool fits = grad && !g.trans_a && g.trans_b && g.beta == 0 && g.bias.null() && !g.relu &&
+                    grad->activation == SCHEMOE_SILU && grad->block.dtype == SCHEMOE_BF16 &&
+                    grad->block.groups == g.groups && grad->block.columns == g.n &&
+                    same(grad->block.ranges, first.ranges) && lies_at(grad->dy, g.c) && lies_at(grad->da, g.c) &&
+                    apart(grad->a.view) && apart(grad->b.view) && apart(grad->db.view) &&
+                    !same(grad->db.view, grad->a.view) && !same(grad->db.view, grad->b.view);
+  return fits ? grad : nullptr;
+}
+
 }  // namespace
 
 size_t Products::run_together(std::span<const schemoe::Call> calls, const Context& context) {
   if (calls.size() < 2) return 0;
   const auto* first = std::get_if<GemmGroups>(&calls[0].arguments);
   const auto* second = std::get_if<GemmGroups>(&calls[1].arguments);
-  if (!first || !second || !runs_on_hopper(first->gemm) || !runs_on_hopper(second->gemm) || !alike(*first, *second)) {
-    return 0;
-  }
-  const Gemm& other = second->gemm;
+  if (!first || !runs_on_hopper(first->gemm)) return 0;
   hopper::Grouped product = grouped_of(first->gemm, context);
+  if (const GluGrad* grad = gradient_of(*first, calls[1])) {
+    product.x1 = context.at<void>(grad->a.view);
+    product.x3 = context.at<void>(grad->b.view);
+    product.d3 = context.at<void>(grad->db.view);
+    product.ld_x1 = grad->a.ld;
+    product.ld_x3 = grad->b.ld;
+    product.ld_d3 = grad->db.ld;
+    return run_on_hopper(*first, product, context) ? 2 : 0;
+  }
+  if (!second || !runs_on_hopper(second->gemm) || !alike(*first, *second)) return 0;
+  const Gemm& other = second->gemm;
   product.b2 = context.at<void>(other.b.view);
   if (other.beta == 1 && same(first->gemm.c.view, other.c.view)) {
     product.a2 = context.at<void>(other.a.view);

@@ -102,6 +102,14 @@ void together(Both& t, const Ranges& ranges) {
                   return with(Words().i(d, groups, total(ranges), n).m(c, n + 16, 0).m(c2, n + 16, 0).m(y, n + 24, 0)
                                   .i(activation), ranges);
                 }}}, tolerance);
+        t.begin("a product and the gradients of a gated activation" + sizes, dtype);
+        const auto dy = rows(k + 8), w = fill(groups * n * (k + 8)), d = rows(n + 16), left = rows(n + 8), right = rows(n + 32);
+        const auto d3 = rows(n + 24);
+        t.run({{24, [&](int type) { return product(type, n, k, true, dy, w, d, 0); }},
+               {5, [&](int type) {
+                  return with(Words().i(type, groups, total(ranges), n).m(d, n + 16, 0).m(left, n + 8, 0)
+                                  .m(right, n + 32, 0).m(d, n + 16, 0).m(d3, n + 24, 0).i(activation), ranges);
+                }}}, tolerance);
       }
     }
   }

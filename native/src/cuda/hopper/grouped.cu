@@ -101,6 +101,9 @@ Launch describe(const Grouped& g, const Groups& groups, uint32_t clusters) {
   p.gate_c = static_cast<bf16*>(g.c2);
   p.gated = static_cast<bf16*>(g.gated);
   p.ld_gated = g.ld_gated;
+  p.of = {static_cast<const bf16*>(g.x1), static_cast<const bf16*>(g.x3), g.ld_x1, g.ld_x3};
+  p.second = static_cast<bf16*>(g.d3);
+  p.ld_second = g.ld_d3;
   p.schedule = make_schedule(groups.rows, columns, clusters);
   return p;
 }
@@ -125,7 +128,8 @@ bool fits(const Grouped& g) {
                      (g.trans_a ? !g.trans_b && g.m % 8 == 0 && g.m > 0 : g.k > 0);
   const bool second = (!g.a2 || (lies_well(g.a2, g.lda, 0) && lies_well(g.b2, g.ldb, g.stride))) &&
                       (!g.gated || (lies_well(g.b2, g.ldb, g.stride) && lies_well(g.c2, g.ldc, 0) &&
-                                    lies_well(g.gated, g.ld_gated, 0)));
+                                    lies_well(g.gated, g.ld_gated, 0))) &&
+                      (!g.d3 || (lies_well(g.x1, g.ld_x1, 0) && lies_well(g.x3, g.ld_x3, 0) && lies_well(g.d3, g.ld_d3, 0)));
   return sizes && second && lies_well(g.a, g.lda, 0) && lies_well(g.b, g.ldb, g.trans_a ? 0 : g.stride) &&
          lies_well(g.c, g.ldc, g.trans_a ? g.stride : 0);
 }
@@ -137,6 +141,7 @@ void run(const Grouped& g, const Groups& groups, int multiprocessors, cudaStream
     const Groups some{groups.first.subspan(at, count), groups.rows.subspan(at, count), groups.number.subspan(at, count)};
     const Launch p = describe(g, some, clusters);
     if (g.trans_a) launch<Form::kSums>(p, stream);
+    else if (g.d3) launch<Form::kGatedGradients>(p, stream);
     else if (g.gated) launch<Form::kGated>(p, stream);
     else if (g.trans_b) launch<Form::kRowsTransposed>(p, stream);
     else launch<Form::kRows>(p, stream);

@@ -38,6 +38,12 @@ struct Grouped {
   void* c2 = nullptr;
   void* gated = nullptr;
   int64_t ld_gated = 0;
+  // or, with trans_b, without beta and bias: C is what comes back from silu(x1) x3, and in its place is written the
+  // gradient of x1; that of x3 goes to d3.
+  const void* x1 = nullptr;
+  const void* x3 = nullptr;
+  void* d3 = nullptr;
+  int64_t ld_x1 = 0, ld_x3 = 0, ld_d3 = 0;
 };
 
 /// Whether the kernel does products of that form: by their alignment, not their numbers of rows.

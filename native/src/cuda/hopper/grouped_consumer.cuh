@@ -3,7 +3,7 @@
 
 #include "cuda/hopper/grouped_parts.cuh"
 #include "cuda/hopper/wgmma.cuh"
-#include "cuda/kernels/silu.cuh"
+#include "cuda/kernels/gated.cuh"
 
 namespace schemoe::cuda::hopper {
 
@@ -42,14 +42,17 @@ class Consumer {
     const Corner corner = corner_of(tile);
     Pieces old;
     if (p_.beta != 0) fetch(corner, 0, old);
+    Arguments arguments;
+    if constexpr (Shape<kForm>::kGradients) fetch(tile, corner, 0, arguments);
     await_products<0>();
     if (!Shape<kForm>::kSummed || stages > 0) release(before);
-    put<N>(tile, corner, old, sums);
+    put<N>(tile, corner, old, arguments, sums);
   }
 
  private:
   using Columns = Factor<Shape<kForm>::kAcross>;
   using Rows = Factor<Shape<kForm>::kSummed>;
+  using Swiglu = Product<Silu<true>>;
 
   template <int N>
   __device__ static void add(float (&sums)[N][4], uint64_t columns, uint64_t rows, uint32_t step, uint32_t any) {
@@ -114,6 +117,32 @@ class Consumer {
       }
     }
   }
+  /// A thread's pieces of the arguments of a gated activation.
+  struct Arguments {
+    uint4 a[Shape<kForm>::kGradients ? kPieces : 1], b[Shape<kForm>::kGradients ? kPieces : 1];
+  };
+  __device__ void fetch(const Tile& tile, const Corner& corner, uint32_t first, Arguments& to) const {
+    const int64_t row = p_.first[tile.group] + corner.row + first, column = column_of(tile) + thread_ % 8 * 8;
+#pragma unroll
+    for (uint32_t i = 0; i < kPieces; ++i) {
+      if (!corner.inside || corner.row + first + i * kApart >= corner.rows) continue;
+      to.a[i] = __ldcs(reinterpret_cast<const uint4*>(p_.of.a + (row + i * kApart) * p_.of.lda + column));
+      to.b[i] = __ldcs(reinterpret_cast<const uint4*>(p_.of.b + (row + i * kApart) * p_.of.ldb + column));
+    }
+  }
+  /// The gradients of both arguments, the first in place of what comes from the activation.
+  __device__ static uint4 gradients(uint4& from, const uint4& a, const uint4& b) {
+    uint4 second;
+    from.x = gradients(from.x, a.x, b.x, second.x), from.y = gradients(from.y, a.y, b.y, second.y);
+    from.z = gradients(from.z, a.z, b.z, second.z), from.w = gradients(from.w, a.w, b.w, second.w);
+    return second;
+  }
+  __device__ static uint32_t gradients(uint32_t from, uint32_t a, uint32_t b, uint32_t& second) {
+    const float2 f = halves_of(from), x = halves_of(a), y = halves_of(b);
+    second = pack(Swiglu::grad_b(f.x, x.x, y.x), Swiglu::grad_b(f.y, x.y, y.y));
+    return pack(Swiglu::grad_a(f.x, x.x, y.x), Swiglu::grad_a(f.y, x.y, y.y));
+  }
+
   /// All threads that write what will be read next are here: this warpgroup's, or both's.
   __device__ void meet() const {
     if constexpr (Shape<kForm>::kGated) meet_consumers<128 * kConsumers>(1 + kConsumers);
@@ -137,11 +166,12 @@ class Consumer {
   }
   __device__ static uint32_t gate(uint32_t a, uint32_t b) {
     const float2 x = halves_of(a), y = halves_of(b);
-    return pack(Silu<true>::value(x.x) * y.x, Silu<true>::value(x.y) * y.y);
+    return pack(Swiglu::value(x.x, y.x), Swiglu::value(x.y, y.y));
   }
 
   template <uint32_t N>
-  __device__ void put(const Tile& tile, const Corner& corner, Pieces& old, const Sums<N>& sums) const {
+  __device__ void put(const Tile& tile, const Corner& corner, Pieces& old, Arguments& arguments,
+                      const Sums<N>& sums) const {
     const uint32_t warp = thread_ / 32, lane = thread_ % 32;
     // Of the two columns whose sums this thread has.
     float bias[2] = {0, 0};
@@ -184,11 +214,19 @@ class Consumer {
       meet();
 #pragma unroll
       for (uint32_t i = 0; i < kPieces; ++i) {
-        const uint4 now = load_shared(here + piece(line() + i * kApart, lane % 8));
+        uint4 now = load_shared(here + piece(line() + i * kApart, lane % 8));
         const uint32_t down = first + i * kApart;
         if (corner.inside && corner.row + down < corner.rows) {
+          if constexpr (Shape<kForm>::kGradients) {
+            const int64_t row = p_.first[tile.group] + corner.row + down;
+            const uint4 second = gradients(now, arguments.a[i], arguments.b[i]);
+            *reinterpret_cast<uint4*>(p_.second + row * p_.ld_second + column_of(tile) + thread_ % 8 * 8) = second;
+          }
           *reinterpret_cast<uint4*>(corner.c + down * p_.ldc) = now;
         }
+      }
+      if constexpr (Shape<kForm>::kGradients) {
+        if (first + kTurned < N) fetch(tile, corner, first + kTurned, arguments);
       }
       if constexpr (Shape<kForm>::kGated) {
         activate(tile, first, shared_.turn(0) + first / kTurned % 2 * kTile, shared_.turn(1) - shared_.turn(0));

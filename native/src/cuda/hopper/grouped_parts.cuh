@@ -36,9 +36,16 @@ struct Shared {
   __device__ Barrier empty(uint32_t stage) const { return {base + kEmpty + stage * 8}; }
 };
 
-/// What is multiplied: the rows of a group by its B or that transposed, or by two B for a gated activation; or two
-/// matrices that are summed over the rows.
-enum class Form { kRows, kRowsTransposed, kGated, kSums };
+/// What is multiplied: the rows of a group by its B or that transposed, or by two B for a gated activation, or by one
+/// that is transposed for the activation's gradients; or two matrices that are summed over the rows.
+enum class Form { kRows, kRowsTransposed, kGated, kGatedGradients, kSums };
+
+/// The two arguments of a gated activation, rows x n each.
+struct GatedRows {
+  const bf16* a;
+  const bf16* b;
+  int64_t lda, ldb;
+};
 
 /// Arguments of a launch.
 struct Launch {
@@ -59,6 +66,9 @@ struct Launch {
   bf16* gate_c;  // of the second B
   bf16* gated;
   int64_t ld_gated;
+  GatedRows of;  // arguments of a gated activation
+  bf16* second;  // gradient of the second argument; C is that of the first
+  int64_t ld_second;
 };
 
 /// What depends on the form: where a group's products lie and how long they are.
@@ -66,17 +76,18 @@ template <Form kForm>
 struct Shape {
   static constexpr bool kSummed = kForm == Form::kSums;
   static constexpr bool kGated = kForm == Form::kGated;
+  static constexpr bool kGradients = kForm == Form::kGatedGradients;
   /// Columns of C that a block has.
   static constexpr uint32_t kWide = kGated ? kColumns / 2 : kColumns;
   /// Whether columns of C are across k.
-  static constexpr bool kAcross = kForm != Form::kRowsTransposed;
+  static constexpr bool kAcross = kForm != Form::kRowsTransposed && !kGradients;
 
   const Launch& p;
   __device__ uint32_t depth(uint32_t group) const { return static_cast<uint32_t>(kSummed ? p.count[group] : p.k); }
   /// Of one pair of factors, and of all.
   __device__ uint32_t pair_stages(uint32_t group) const { return (depth(group) + kDepth - 1) / kDepth; }
   __device__ uint32_t stages(uint32_t group) const {
-    return pair_stages(group) * (kSummed || kGated ? 1 : static_cast<uint32_t>(p.pairs));
+    return pair_stages(group) * (kSummed || kGated || kGradients ? 1 : static_cast<uint32_t>(p.pairs));
   }
   __device__ uint32_t rows(uint32_t group) const { return static_cast<uint32_t>(kSummed ? p.m : p.count[group]); }
   __device__ bf16* result(uint32_t group, uint32_t consumer) const {

@@ -1,6 +1,6 @@
 // Elementwise functions of an expert and their derivatives.
 #include "cuda/kernels/launch.cuh"
-#include "cuda/kernels/silu.cuh"
+#include "cuda/kernels/gated.cuh"
 
 namespace schemoe::cuda {
 
@@ -43,14 +43,6 @@ struct GeluTanh {
 struct ReluSquared {
   static __device__ float value(float x) { return x <= 0 ? 0.0f : x * x; }
   static __device__ float slope(float x) { return x <= 0 ? 0.0f : 2 * x; }
-};
-
-/// Functions of a and b: the product of an activation and b, but for one.
-template <class F>
-struct Product {
-  static __device__ float value(float a, float b) { return F::value(a) * b; }
-  static __device__ float grad_a(float from, float a, float b) { return from * b * F::slope(a); }
-  static __device__ float grad_b(float from, float a, float) { return from * F::value(a); }
 };
 
 /// gpt-oss's: a clamped argument passes no gradient.

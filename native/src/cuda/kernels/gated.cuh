@@ -1,4 +1,4 @@
-// SiLU and its derivative, for kernels that have it in their epilogue too.
+// Gated activations and their derivatives, for kernels that have them in their epilogue too.
 #pragma once
 
 namespace schemoe::cuda {
@@ -16,6 +16,14 @@ struct Silu {
     const float s = sigmoid(x);
     return s * (1.0f + x * (1.0f - s));
   }
+};
+
+/// Functions of a and b: the product of an activation and b.
+template <class F>
+struct Product {
+  static __device__ float value(float a, float b) { return F::value(a) * b; }
+  static __device__ float grad_a(float from, float a, float b) { return from * b * F::slope(a); }
+  static __device__ float grad_b(float from, float a, float) { return from * F::value(a); }
 };
 
 }  // namespace schemoe::cuda
