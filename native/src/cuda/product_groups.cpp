@@ -38,9 +38,14 @@ void Products::find_hopper(const World& world) {
   hopper_groups_ = several ? kMany : 2;
 }
 
+bool is_fine(const Gemm& g) {
+  constexpr int64_t kMost = int64_t{4096} * 1024;
+  return (g.trans_a ? g.m : g.k) * g.n <= kMost;
+}
+
 bool Products::runs_on_hopper(const Gemm& all) const {
   const auto is_bf16 = [](schemoe_dtype dtype) { return dtype == SCHEMOE_BF16; };
-  return hopper_ > 0 && all.groups >= hopper_groups_ && is_bf16(all.dtypes.a) && is_bf16(all.dtypes.b) &&
+  return hopper_ > 0 && all.groups >= hopper_groups_ && (!all.trans_a || is_fine(all)) && is_bf16(all.dtypes.a) && is_bf16(all.dtypes.b) &&
          is_bf16(all.dtype_c);
 }
 

@@ -31,6 +31,11 @@ struct Operands {
   const void* bias = nullptr;
 };
 
+/// Whether a group's matrix is small enough that sums over rows are the grouped kernel's, and that products are worth
+/// doing together: measured on an H200 up to 4096 x 1024. Larger ones are read or written once from memory at best,
+/// which the library's tiles do in longer lines (7168 x 2048, 256 rows a group).
+bool is_fine(const Gemm& gemm);
+
 /// A product of groups as the kernel for Hopper takes it.
 hopper::Grouped grouped_of(const Gemm& gemm, const Context& context);
 

@@ -57,7 +57,7 @@ size_t Products::run_together(std::span<const schemoe::Call> calls, const Contex
   if (calls.size() < 2) return 0;
   const auto* first = std::get_if<GemmGroups>(&calls[0].arguments);
   const auto* second = std::get_if<GemmGroups>(&calls[1].arguments);
-  if (!first || !runs_on_hopper(first->gemm)) return 0;
+  if (!first || !runs_on_hopper(first->gemm) || !is_fine(first->gemm)) return 0;
   hopper::Grouped product = grouped_of(first->gemm, context);
   if (const GluGrad* grad = gradient_of(*first, calls[1])) {
     product.x1 = context.at<void>(grad->a.view);
