@@ -218,8 +218,10 @@ test("compressor() says what is wrong with a source, in lines of its own", async
     ],
   ];
   for (const [codec, message] of cases) {
-    const failed = await assertRejects(() => layer.forward({ x, compressor: codec }), SchemoeError);
-    assertMatch(failed.message, message);
+    for (let i = 0; i < 2; i++) {
+      const run = layer.forward({ x, compressor: codec });
+      assertMatch((await assertRejects(() => run, SchemoeError)).message, message);
+    }
   }
   // The engine goes on.
   assert((await layer.forward({ x, compressor: mine })).output);

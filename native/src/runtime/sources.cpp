@@ -52,14 +52,25 @@ std::vector<void*> load_library(const std::string& source, const std::vector<std
   return entries;
 }
 
-}  // namespace
-
-bool SourceFunction::first(const CallSource& call, uint32_t kind) const {
+std::vector<int64_t> key_of(const CallSource& call, uint32_t kind) {
   std::vector<int64_t> key{kind};
   key.insert(key.end(), call.bytes.begin(), call.bytes.end());
   key.insert(key.end(), call.numbers.begin(), call.numbers.end());
+  return key;
+}
+
+}  // namespace
+
+bool SourceFunction::proven(const CallSource& call, uint32_t kind) const {
+  const std::vector<int64_t> key = key_of(call, kind);
   const std::lock_guard lock(mutex_);
-  return known_.insert(std::move(key)).second;
+  return proven_.contains(key);
+}
+
+void SourceFunction::prove(const CallSource& call, uint32_t kind) const {
+  std::vector<int64_t> key = key_of(call, kind);
+  const std::lock_guard lock(mutex_);
+  proven_.insert(std::move(key));
 }
 
 void load_source(uint32_t kind, uint64_t number, const std::string& name, const std::string& functions, std::span<const uint8_t> image) {

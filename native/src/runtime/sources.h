@@ -30,12 +30,13 @@ struct SourceFunction {
   /// A cudaKernel_t.
   const void* cuda = nullptr;
 
-  /// Whether calls of those sizes and numbers have not been made by engines of that kind before, and from now on they have.
-  bool first(const CallSource& call, uint32_t kind) const;
+  /// Whether a call of those sizes and numbers was found right on engines of that kind.
+  bool proven(const CallSource& call, uint32_t kind) const;
+  void prove(const CallSource& call, uint32_t kind) const;
 
  private:
   mutable std::mutex mutex_;
-  mutable std::set<std::vector<int64_t>> known_;
+  mutable std::set<std::vector<int64_t>> proven_;
 };
 
 /// See `schemoe_load_source`.

@@ -47,7 +47,10 @@ void run(const CallSource& c, const Context& context) {
   void* const place = buffers[output];
   Guarded guarded(context.scratch.floats, bytes);
   const std::byte* first = guarded.run(0, f, buffers, output, numbers);
-  if (f.first(c, SCHEMOE_CPU)) compare_outputs(f, first, guarded.run(1, f, buffers, output, numbers), bytes);
+  if (!f.proven(c, SCHEMOE_CPU)) {
+    compare_outputs(f, first, guarded.run(1, f, buffers, output, numbers), bytes);
+    f.prove(c, SCHEMOE_CPU);
+  }
   std::memcpy(place, first, bytes);
 }
 
