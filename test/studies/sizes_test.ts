@@ -28,7 +28,7 @@ Deno.test("allToAllSizes() measures on emulated links what memory does not hold"
   });
   for (const { measured, seconds } of study.rows) assert(measured! >= 0.99 * seconds);
   assert(`${study}`.includes("emulated"));
-  assert((await study.svg()).includes("pipe, emulated"));
+  assert((await study.svg()).includes("circles: on emulated links"));
 });
 
 Deno.test("allToAllSizes(): formula of one lane, and errors", async () => {

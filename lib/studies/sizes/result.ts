@@ -87,29 +87,24 @@ export class AllToAllSizes {
     }).join("\n");
   }
 
-  /** Times by size on logarithmic axes; measured ones are lines of their own. */
+  /** Times by size on logarithmic axes; circles are what was measured. */
   async svg(options: { readonly theme?: Theme } = {}): Promise<string> {
     const { sizes, rows } = this;
     const names = [...new Set(rows.map(({ allToAll }) => allToAll))];
-    const curve = (name: string, of: (row: AllToAllSizeRow) => number) =>
-      rows.filter(({ allToAll }) => allToAll === name).map((row) => 1e6 * of(row));
-    const measured = rows.every(({ measured }) => measured !== undefined);
+    const circles = rows.flatMap(({ bytes, measured }) =>
+      measured === undefined ? [] : [{ x: bytes, y: 1e6 * measured }]
+    );
     return await curvesSvg({
       title: `All-to-alls by size, ${this.world}`,
       x: { label: "bytes of a rank", values: sizes },
-      y: { label: "time (us)" },
+      y: { label: `time (us)${circles.length ? "; circles: on emulated links" : ""}` },
       zero: false,
       logarithmic: { x: true, y: true },
-      curves: [
-        ...names.map((name) => ({ name, y: curve(name, ({ seconds }) => seconds) })),
-        ...(measured
-          ? names.map((name) => ({
-            name: `${name}, emulated`,
-            y: curve(name, (row) => row.measured!),
-          }))
-          : []),
-      ],
-      marks: [],
+      curves: names.map((name) => ({
+        name,
+        y: rows.filter(({ allToAll }) => allToAll === name).map(({ seconds }) => 1e6 * seconds),
+      })),
+      marks: circles,
     }, options);
   }
 
