@@ -2,6 +2,7 @@
 import { checkedSplit } from "../chunking/peer_groups.ts";
 import { checkPlacedWorld, paddedPlaces, splitOf } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
+import { openEngine } from "../engines/mod.ts";
 import { openSafetensors, writeSafetensors } from "../files/mod.ts";
 import { codecName, type PassChoices, reassociates, resolveChoices } from "../layer/choices.ts";
 import { GraphRunner } from "../layer/graph_runner.ts";
@@ -9,6 +10,7 @@ import { MemoryReport } from "../layer/memory_report.ts";
 import { TensorStore } from "../layer/store.ts";
 import { acrossLayers } from "../schedulers/across_layers.ts";
 import { SchemoeError } from "../types.ts";
+import { type AutoStep, StepTuner } from "./auto.ts";
 import { checkedStep, CHECKPOINT, checkpointTensors } from "./checkpoint.ts";
 import type { ModelShape } from "./config.ts";
 import { TrainingStep } from "./step.ts";
@@ -23,6 +25,7 @@ export class MoeModel {
   readonly #tensors: ModelTensors;
   readonly #runner: GraphRunner;
   #steps = 0;
+  #autoTuner?: StepTuner;
 
   constructor(readonly engine: Engine, readonly shape: ModelShape, readonly seed: number) {
     for (const block of shape.layers) {
@@ -84,16 +87,18 @@ export class MoeModel {
    * Mean cross entropy of tokens as {@linkcode MoeModel.step} takes them, in nats a token; changes nothing.
    * @throws {SchemoeError} when tokens or choices are wrong, and on an engine that computes no values.
    */
-  evaluate(tokens: Int32Array, choices: PassChoices = {}): Promise<number> {
+  evaluate(tokens: Int32Array, given: PassChoices = {}): Promise<number> {
+    const { scheduler: _, ...others } = given;
+    const choices = given.scheduler === "auto" ? { ...others, ...this.#autoTuner?.choices } : given;
     return this.#store.reading(async () => {
       if (!this.engine.computes) {
         throw new SchemoeError(
           `Cannot evaluate the model: the engine ${this.engine.kind} computes no values`,
         );
       }
-      const given = checkedTokens(this.shape, tokens);
+      const checked = checkedTokens(this.shape, tokens);
       await this.#store.waitFor(undefined, choices);
-      writeTokens(this.shape, this.#store.workspace, given);
+      writeTokens(this.shape, this.#store.workspace, checked);
       const { chunks, resolved, configuration } = this.#choose(choices, "forward");
       const { scheduler, allToAll, compressor } = resolved;
       const key = [
@@ -165,9 +170,26 @@ export class MoeModel {
   /**
    * One step on tokens [ranks, batch, context + 1]: the first `context` of each sequence are inputs, the last
    * `context` targets. An engine that computes no values needs none.
+   *
+   * With `scheduler: "auto"` the first steps try the schedulers, all-to-alls and chunks that the cost model of the
+   * topology predicts to be fastest, and later ones keep to the best; what else is chosen stays as it is. Chunks change
+   * the order of sums, so that losses are then the same to about 1e-5, not bit for bit.
    * @throws {SchemoeError} before anything runs when tokens or choices are wrong.
    */
-  step(tokens?: Int32Array, choices: PassChoices = {}): Promise<TrainingStep> {
+  async step(tokens?: Int32Array, choices: PassChoices = {}): Promise<TrainingStep> {
+    if (choices?.scheduler !== "auto") return await this.#step(tokens, choices);
+    this.#autoTuner ??= new StepTuner(this.shape, async (asked) => {
+      using engine = openEngine({ kind: "simulate", topology: this.shape.topology });
+      using model = new MoeModel(engine, this.shape, this.seed);
+      return await model.step(undefined, asked);
+    });
+    const { choices: tried, name }: AutoStep = await this.#autoTuner.next(choices);
+    const step = await this.#step(tokens, { ...choices, name: choices.name ?? name, ...tried });
+    this.#autoTuner.tell(step.makespan);
+    return step;
+  }
+
+  #step(tokens: Int32Array | undefined, choices: PassChoices): Promise<TrainingStep> {
     return this.#store.exclusive(async () => {
       const { optimizer, rate: rates } = this.shape;
       const { chunks, resolved, configuration } = this.#choose(choices, "step");

@@ -20,3 +20,4 @@ export { validationLoss, type ValidationOptions } from "./validate.ts";
 export { compareTraining, type CompareTrainingOptions } from "./compare.ts";
 export { type ComparedRun, type ComparisonRow, TrainingComparison } from "./comparison.ts";
 export { ngramLoss } from "./ngram.ts";
+export { savedComparison } from "./saved.ts";

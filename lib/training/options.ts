@@ -13,7 +13,10 @@ export interface TrainingProgress extends SpeedRow {
   readonly validation?: ValidationRow;
 }
 
-/** How a model is trained; with the choices of each step, such as `compressor` and `scheduler`. */
+/**
+ * How a model is trained; with the choices of each step, such as `compressor` and `scheduler`: those of `tune`
+ * (`{ ...tuned.backward }`), or `scheduler: "auto"`, which tries some out in the first steps.
+ */
 export interface TrainOptions extends Omit<PassChoices, "bound" | "repeats" | "results"> {
   readonly data: TrainingData;
   /** Steps of the whole run, those before a checkpoint included. */

@@ -57,6 +57,7 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /^zfp3 +3 +\d\.\d+ +\d\.\d+ +\d\.\d+ +-?0\.\d+/m,
     /<svg[^]*aria-label="area"[^]*<\/svg>/,
     /^int8 +\d\.\d{3} nats a token, (no difference to be seen|-?0\.\d{4} from none)$/m,
+    /^fp8 +3 +1\.469 +1\.457 +1\.476 +0\.0114 +0\.0092/m,
     /<svg[^]*aria-label="rect"[^]*<\/svg>/,
     /^20 steps, the first as above: true$/m,
   ],

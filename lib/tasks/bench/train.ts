@@ -7,6 +7,7 @@ import { topology } from "../../topology.ts";
 import { randomTokens } from "../../training/mod.ts";
 import { quiet } from "../build/command.ts";
 import { hundredths, median, type Report, type Row } from "./report.ts";
+import { trainKernels } from "./train_kernels.ts";
 
 /** Sizes, under the names of `torch_model.py` too. */
 const SIZES = {
@@ -67,12 +68,12 @@ function flopsOf(): number {
 
 /** Milliseconds of the tasks of each label in a step. */
 function partsOf({ timeline }: TrainingStep): Map<string, number> {
-  const label = column<string>(timeline, "label"), pass = column<string>(timeline, "pass");
+  const label = column<string>(timeline, "label"), task = column<string>(timeline, "name");
   const start = numbers(timeline, "start_ns"), end = numbers(timeline, "end_ns");
   const parts = new Map<string, number>();
   for (const row of rowsOf(timeline)) {
     const kind = label.at(row).replace(/^update .*/, "update");
-    const name = `${pass.at(row)[0]}.${kind}`;
+    const name = `${/grad|backward/.test(task.at(row)) ? "b" : "f"}.${kind}`;
     parts.set(name, (parts.get(name) ?? 0) + (end.at(row) - start.at(row)) / 1e6);
   }
   return parts;
@@ -143,6 +144,7 @@ export async function train(
 ): Promise<Report> {
   const rows: Row[] = [];
   for (const capacity of capacities) rows.push(await ours(capacity));
+  rows.push(...await trainKernels(SIZES));
   const others = withPeers ? await peers() : [];
   const rate = Number(others.find(({ peer }) => peer === "matrix product")?.tflops ?? NaN);
   for (const { peer, step_ms, forward_ms, backward_ms, update_ms, ...other } of others) {
@@ -172,7 +174,9 @@ export async function train(
       ...(Number.isNaN(rate) ? {} : { matmulTFLOPs: rate }),
     },
     rows: rows.map((row) =>
-      Number.isNaN(rate) ? row : { ...row, shareOfMatmul: hundredths(Number(row.TFLOPs) / rate) }
+      Number.isNaN(rate) || row.TFLOPs === undefined
+        ? row
+        : { ...row, shareOfMatmul: hundredths(Number(row.TFLOPs) / rate) }
     ),
   };
 }

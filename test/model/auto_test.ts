@@ -1,0 +1,52 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { createModel, type ModelConfig, openEngine, topK } from "../../mod.ts";
+import { randomTokens, train } from "../../lib/training/mod.ts";
+
+const sizes: ModelConfig = {
+  vocabulary: 11,
+  context: 8,
+  batch: 4,
+  modelDim: 12,
+  rate: 0.01,
+  attention: { heads: 3 },
+  layers: [{
+    moe: { experts: 4, hiddenDim: 10, gate: topK({ k: 2 }), routing: { capacityFactor: 2 } },
+  }],
+};
+const world = { nodes: 2, ranksPerNode: 1 } as const;
+
+Deno.test('step() with scheduler "auto" tries candidates, then keeps to the fastest', async () => {
+  using engine = openEngine({ kind: "simulate", ...world });
+  using model = createModel(engine, sizes);
+  const steps = [];
+  for (let i = 0; i < 22; i++) steps.push(await model.step(undefined, { scheduler: "auto" }));
+  assert(steps[0].name.startsWith("auto, trial 1 of up to 18: "), steps[0].name);
+  const last = steps.at(-1)!;
+  assert(/^auto: /.test(last.name), last.name);
+  // times of the simulator do not vary: none that was tried was faster
+  assertEquals(last.makespan, Math.min(...steps.map(({ makespan }) => makespan)));
+  const plain = await model.step(undefined, { scheduler: "sequential" });
+  assertLess(last.makespan, plain.makespan);
+});
+
+Deno.test('train() with scheduler "auto" has the losses of a fixed schedule, and keeps a codec that was chosen', async () => {
+  using engine = openEngine({ kind: "cpu", ...world, links: "plain" });
+  const data = randomTokens({ vocabulary: 11 });
+  const losses = async (choices: { scheduler: string; compressor: string }) => {
+    using model = createModel(engine, sizes);
+    const run = await train(model, { data, steps: 8, progress: false, ...choices });
+    assertEquals(run.configuration.compressor, choices.compressor);
+    return run.steps.map(({ loss }) => loss);
+  };
+  const tried = await losses({ scheduler: "auto", compressor: "fp16" });
+  const fixed = await losses({ scheduler: "sequential", compressor: "fp16" });
+  for (const [i, loss] of tried.entries()) assertLess(Math.abs(loss / fixed[i] - 1), 1e-4);
+});
+
+Deno.test('evaluate() with scheduler "auto" needs no step before', async () => {
+  using engine = openEngine({ kind: "cpu", ...world, links: "plain" });
+  using model = createModel(engine, sizes);
+  const tokens = Int32Array.from({ length: 2 * 4 * 9 }, (_, i) => i % 11);
+  const loss = await model.evaluate(tokens, { scheduler: "auto" });
+  assertEquals(loss, await model.evaluate(tokens));
+});
