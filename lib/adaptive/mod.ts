@@ -21,6 +21,7 @@ export { tune, type TuneOptions } from "./tune.ts";
 export { type PassTuning, Tuned, type TunedRow } from "./tune_result.ts";
 export { type AllowedCodecs, allowedCodecs } from "./codec_error.ts";
 export type { Baseline, Choices, StepLayer, TrialStep } from "./baselines/types.ts";
+export { type FasterMoeChoice, fasterMoeChoice } from "./baselines/faster_moe.ts";
 export { stepSeconds, tutelSearch } from "./baselines/tutel.ts";
 export { fsMoeChoice, pipeMoeChoice } from "./baselines/fitted.ts";
 export { type FlowMoeChoice, flowMoeSearch } from "./baselines/flow_moe.ts";
