@@ -386,6 +386,12 @@ Deno.test("fromChromeTrace() shows the text that is no JSON, wherever it is in a
   assertStringIncludes(error.message, "oops");
   const deep = `[{"ph":"X","name":"k","ts":${"[".repeat(1e5)}${"]".repeat(1e5)},"dur":1}]`;
   await assertRejects(() => fromChromeTrace(deep), SchemoeError, "has ts ");
+  const deeper = `[{"ph":"X","name":"k","ts":1,"args":${"[".repeat(5e6)}${"]".repeat(5e6)}}]`;
+  await assertRejects(
+    () => fromChromeTrace(deeper),
+    SchemoeError,
+    "more than 200000 values are nested, at byte 200035",
+  );
 });
 
 Deno.test("fromChromeTrace() needs no times of events that are no rows", async () => {

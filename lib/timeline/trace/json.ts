@@ -7,6 +7,8 @@ import { parseLoose } from "./loose_json.ts";
 
 /** Bytes of events that become objects at the same time. */
 const BATCH = 1 << 18;
+/** Arrays and objects within each other beyond which a value is hostile: each level costs memory and time. */
+const MOST_NESTED = 200_000;
 /** Larger values beside the events are left out. */
 const LARGEST_HEAD = 1 << 22;
 
@@ -169,8 +171,9 @@ class Reader {
     for (let i = at; i < bytes.length; i++) {
       const c = bytes[i];
       if (c === QUOTE) i = this.#string(i) - 1;
-      else if (c === OPEN || c === OPEN_ARRAY) depth++;
-      else if ((c === CLOSE || c === CLOSE_ARRAY) && --depth === 0) return i + 1;
+      else if (c === OPEN || c === OPEN_ARRAY) {
+        if (++depth > MOST_NESTED) this.fail(`more than ${MOST_NESTED} values are nested`, i);
+      } else if ((c === CLOSE || c === CLOSE_ARRAY) && --depth === 0) return i + 1;
     }
     return this.#cut();
   }
