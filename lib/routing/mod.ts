@@ -31,4 +31,5 @@ export {
 } from "../placements/mod.ts";
 export { megatronTrace, parseMegatronTrace, type TracedRouting } from "./megatron.ts";
 export { type RoutedGroup, tokenGroups } from "./token_groups.ts";
+export { routingOfLoads } from "./of_loads.ts";
 export { recordedRouting, type Recording } from "./recorded.ts";

@@ -5,8 +5,10 @@ import {
   correlatedRouting,
   loadsOf,
   megatronTrace,
+  parseLoads,
   parseMegatronTrace,
   recordedRouting,
+  routingOfLoads,
   zipfRouting,
 } from "../../lib/routing/mod.ts";
 import { replayRouting } from "../../lib/studies/mod.ts";
@@ -97,6 +99,32 @@ Deno.test("replayed() takes tokens without experts, and refuses routings of othe
     SchemoeError,
     "token 1 of rank 0 has fewer than 2 experts",
   );
+});
+
+Deno.test("routingOfLoads() has exactly the loads, no expert twice in a token, and runs on the CPU engine", async () => {
+  const sizes = { tokens: 24, topK: 2 };
+  const loads = loadsOf(trace);
+  const made = routingOfLoads(loads, sizes);
+  assertEquals(loadsOf(made), loads);
+  for (let rank = 0; rank < 4; rank++) {
+    const choices = made.choices(rank);
+    for (let i = 0; i < choices.length; i += 2) assert(choices[i] !== choices[i + 1]);
+  }
+  using engine = openEngine({ kind: "cpu", ...WORLD, links: "plain" });
+  const routing = { dropless: true };
+  using layer = createLayer(engine, { ...SIZES, gate: replayed({ trace: made }), routing });
+  assertEquals((await layer.forward({ allToAll: "fast" })).loads, loads.table);
+  const few = routingOfLoads(parseLoads("1,0\n0,2\n"), { tokens: 2, topK: 2 });
+  assertEquals(Array.from(few.choices(0)), [0, -1, -1, -1]);
+  assertEquals(Array.from(few.choices(1)), [1, -1, 1, -1]);
+  const fails = (text: string, part: string) =>
+    assertThrows(
+      () => routingOfLoads(parseLoads(text), { tokens: 2, topK: 1 }),
+      SchemoeError,
+      part,
+    );
+  fails("3,0\n", "rank 0 has 3 choices of expert 0, and 2 tokens");
+  fails("1,0\n2,1\n", "rank 1 has more choices than 2 tokens of 1 experts");
 });
 
 Deno.test("replayRouting() runs every scheduler over every all-to-all, simulated and computed", async () => {
