@@ -88,6 +88,14 @@ Deno.test("replayed() takes tokens without experts, and refuses routings of othe
     SchemoeError,
     "has a routing of 2 ranks, the world has 4",
   );
+  const far = { ...some, choices: () => Int32Array.from([0, 1, 2, -1, 1, -1]) };
+  assertThrows(
+    () => replayed({ trace: far }),
+    SchemoeError,
+    "sends token 1 of rank 0 to expert 2 of 2",
+  );
+  const short = { ...some, choices: () => new Int32Array(4) };
+  assertThrows(() => replayed({ trace: short }), SchemoeError, "has 4 choices on rank 0, not 6");
   assertThrows(() => replayed({ trace: {} as never }), SchemoeError, "trace must be a routing");
   assertThrows(
     () => replayed({ trace, seed: 1 } as never),
@@ -125,6 +133,35 @@ Deno.test("routingOfLoads() has exactly the loads, no expert twice in a token, a
     );
   fails("3,0\n", "rank 0 has 3 choices of expert 0, and 2 tokens");
   fails("1,0\n2,1\n", "rank 1 has more choices than 2 tokens of 1 experts");
+});
+
+Deno.test("a routing of ranks with different numbers of tokens, none too, is replayed as views of one array", async () => {
+  const counts = [6, 0, 3, 8];
+  const all = Int32Array.from({ length: 2 * 17 }, (_, i) => (3 * (i >> 1) + (i & 1)) % 8);
+  const first = (rank: number) => 2 * counts.slice(0, rank).reduce((a, b) => a + b, 0);
+  const uneven = {
+    ...{ name: "uneven", ranks: 4, experts: 8, topK: 2 },
+    tokens: (rank: number) => counts[rank],
+    choices: (rank: number) => all.subarray(first(rank), first(rank) + 2 * counts[rank]),
+  };
+  const layer = { modelDim: 8, hiddenDim: 16 };
+  const ways = { schedulers: ["optSche"], allToAlls: ["pipe", "fast"] };
+  for (const kind of ["simulate", "cpu"] as const) {
+    using engine = openEngine({ kind, ...WORLD, ...(kind === "cpu" ? { links: "plain" } : {}) });
+    assertEquals((await replayRouting(uneven, { engine, layer, ...ways })).length, 2);
+    if (kind === "simulate") continue;
+    const gate = replayed({ trace: uneven });
+    using made = createLayer(engine, {
+      ...SIZES,
+      tokens: counts,
+      gate,
+      routing: { dropless: true },
+    });
+    const run = await made.forward();
+    for (let rank = 0; rank < 4; rank++) {
+      assertEquals(Array.from(run.routing!.choices(rank)), Array.from(uneven.choices(rank)));
+    }
+  }
 });
 
 Deno.test("replayRouting() runs every scheduler over every all-to-all, simulated and computed", async () => {

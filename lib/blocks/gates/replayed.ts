@@ -37,8 +37,12 @@ export function replayed({ trace, ...options }: ReplayedOptions): Gate {
     failGate("replayed", "trace must be a routing, such as zipfRouting(...) or run.routing");
   }
   const { topK: k, ranks } = trace;
-  const partial = Array.from({ length: ranks }, (_, rank) => trace.choices(rank))
-    .some((choices) => choices.includes(-1));
+  let partial = false;
+  for (let rank = 0; rank < ranks; rank++) {
+    const choices = trace.choices(rank);
+    checkChoices(trace, rank, choices);
+    partial ||= choices.includes(-1);
+  }
   const gate = routed({
     name: `replayed ${trace.name}`,
     k,
@@ -52,6 +56,24 @@ export function replayed({ trace, ...options }: ReplayedOptions): Gate {
     choose: (c) => [choicesOf(trace, c)],
   });
   return { ...gate, ...(partial ? { partial } : {}), loads: () => loadsOf(trace) };
+}
+
+function checkChoices(trace: RouterTrace, rank: number, choices: Int32Array): void {
+  const { name, topK, experts } = trace;
+  const count = trace.tokens(rank) * topK;
+  if (choices.length !== count) {
+    failGate(
+      "replayed",
+      `the routing "${name}" has ${choices.length} choices on rank ${rank}, not ${count}`,
+    );
+  }
+  const odd = choices.findIndex((expert) => !(expert >= -1 && expert < experts));
+  if (odd < 0) return;
+  const token = `token ${Math.floor(odd / topK)} of rank ${rank}`;
+  failGate(
+    "replayed",
+    `the routing "${name}" sends ${token} to expert ${choices[odd]} of ${experts}`,
+  );
 }
 
 function checkTrace(trace: RouterTrace, { tokens, rankTokens, experts }: GateShape): void {
@@ -69,6 +91,7 @@ function checkTrace(trace: RouterTrace, { tokens, rankTokens, experts }: GateSha
 
 function choicesOf(trace: RouterTrace, c: GateContext) {
   return c.host(({ rank, write }) => {
-    write(c.choices, new Uint8Array(trace.choices(rank).buffer));
+    const { buffer, byteOffset, byteLength } = trace.choices(rank);
+    write(c.choices, new Uint8Array(buffer, byteOffset, byteLength));
   });
 }

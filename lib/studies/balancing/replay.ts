@@ -57,13 +57,15 @@ export async function replayRouting(
   { engine, layer: config, ...options }: ReplayOptions,
 ): Promise<ReplayRow[]> {
   const { schedulers = BUILT_IN.scheduler, allToAlls = BUILT_IN.allToAll } = options;
-  using layer = createLayer(engine, {
+  const made = {
     routing: { dropless: true },
     ...config,
-    tokens: trace.tokens(0),
     experts: trace.experts,
     gate: replayed({ trace }),
-  });
+  };
+  const tokens = Array.from({ length: trace.ranks }, (_, rank) => trace.tokens(rank));
+  const even = tokens.every((count) => count === tokens[0]);
+  using layer = createLayer(engine, even ? { ...made, tokens: tokens[0] } : { ...made, tokens });
   const rows: ReplayRow[] = [];
   for (const scheduler of schedulers) {
     for (const allToAll of allToAlls) {
