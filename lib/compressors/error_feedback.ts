@@ -5,7 +5,8 @@ import { SchemoeError } from "../types.ts";
  * A codec in JavaScript that adds to each block what it lost of the same block the last time: the mean of what
  * arrives over many runs is then right whatever the codec cuts off.
  *
- * This belongs to values that mean the same in every run, such as gradients of dense parts. For activations it is
+ * This belongs to values that mean the same in every run, such as gradients of dense parts, for which a model has it
+ * with native codecs (`gradientCodec` of `createModel`). For activations it is
  * ill-defined: the tokens in a block are others in the next run, which then get what these have lost. Where that is
  * so, use {@linkcode stochastic} rounding, which needs no memory.
  *

@@ -15,6 +15,7 @@ export { forwardGraph, gateGraph, type PassOptions } from "./forward.ts";
 export { backwardGraph, type BackwardPassOptions } from "./backward.ts";
 export { wireBytes } from "./wire.ts";
 export { type PhaseTimes, type StageTimes, timedGraph, type TimedOptions } from "./timed.ts";
+export { addCodedReduce, codedRoom } from "./reduce_coded.ts";
 export { addAllReduce } from "./reduce.ts";
 export { addCollective, type CollectiveExchange } from "./collective.ts";
 export { type Segment, segmentsOf, type StackedSegment, stackGraph } from "./stack.ts";

@@ -171,7 +171,7 @@ export function addGatherLoads(
 }
 
 /** A direct exchange with every rank; pieces of no bytes are left out. */
-function exchange(
+export function exchange(
   ranks: number,
   rank: number,
   { send, receive, own = true }: {

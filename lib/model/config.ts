@@ -1,4 +1,6 @@
 /** The configuration of a model: sizes, layers and training. @module */
+import * as compressors from "../compressors/mod.ts";
+import type { Compressor } from "../compressors/types.ts";
 import {
   adamw,
   capacity,
@@ -79,6 +81,12 @@ export interface ModelConfig {
   readonly clip?: number;
   /** Pieces into which the reduction of a block's dense gradients is cut, so that others get between; default 1. */
   readonly gradientChunks?: number;
+  /**
+   * A native codec of the dense gradients on their way to the ranks that add them up, such as `int8Blocks`; what it loses
+   * is added to the gradient of the next step (error feedback), and kept in checkpoints. The sums travel as they are.
+   * Default: none.
+   */
+  readonly gradientCodec?: Compressor | string;
 }
 
 /** A checked block on a topology. */
@@ -88,7 +96,8 @@ export type ModelBlock =
 
 /** A checked model on a topology. */
 export interface ModelShape
-  extends Required<Omit<ModelConfig, "layers" | "attention" | "parallel">> {
+  extends Required<Omit<ModelConfig, "layers" | "attention" | "parallel" | "gradientCodec">> {
+  readonly gradientCodec?: Compressor;
   readonly topology: Topology;
   readonly attention: Required<ModelConfig["attention"]>;
   readonly layers: readonly ModelBlock[];
@@ -115,6 +124,7 @@ const KNOWN = [
   "rate",
   "clip",
   "gradientChunks",
+  "gradientCodec",
 ];
 
 /**
@@ -153,6 +163,7 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
   const layers = config.layers.map((block, index) =>
     resolveBlock(block, { index, tokens, modelDim, dtype, topology, parts, microbatches, parallel })
   );
+  const gradientCodec = resolveGradientCodec(config.gradientCodec);
   return {
     vocabulary,
     context,
@@ -160,6 +171,7 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
     modelDim,
     dtype,
     gradientChunks,
+    ...(gradientCodec ? { gradientCodec } : {}),
     attention,
     clip,
     tied,
@@ -173,6 +185,19 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
     rate: typeof rate === "number" ? constantRate(rate) : rate,
     layers,
   };
+}
+
+/** None of the codec `none`, which loses nothing. */
+function resolveGradientCodec(given: ModelConfig["gradientCodec"]): Compressor | undefined {
+  if (given === undefined) return undefined;
+  const codec = typeof given === "string"
+    ? Object.entries(compressors as Record<string, unknown>).find(([name]) => name === given)?.[1]
+    : given;
+  const { native, name } = Object(codec) as Compressor;
+  if (native === undefined) {
+    fail(`gradientCodec must be a native codec such as "int8Blocks", got ${quoted(name ?? given)}`);
+  }
+  return native.codec === "none" ? undefined : codec as Compressor;
 }
 
 function resolveAttention(

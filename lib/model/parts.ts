@@ -1,11 +1,11 @@
 /** Shared by the parts of a step: builders, names of buffers, and places of dense parameters and gradients. @module */
-import { addAllReduce, GraphBuilder, type Segment } from "../graph/mod.ts";
+import { addAllReduce, addCodedReduce, GraphBuilder, type Segment } from "../graph/mod.ts";
 import { add, fill, sumValues } from "../kernels/mod.ts";
 import { type Kernel, SchemoeError, type Task, type View } from "../types.ts";
 import type { ElementType, Matrix } from "../kernels/types.ts";
 import type { ModelShape } from "./config.ts";
 import { elementSize } from "../memory/mod.ts";
-import { type DenseGroup, type ModelTensors, partPrefix } from "./tensors.ts";
+import { type DenseGroup, lostName, type ModelTensors, partPrefix, piecesOf } from "./tensors.ts";
 
 /** Bytes of a float32. */
 export const WORD = 4;
@@ -183,17 +183,21 @@ export class Part {
 
   /** Sums the gradient of a group over all ranks, in pieces; returns the tasks after which it is complete. */
   reduce(group: DenseGroup, after: readonly Task[]): readonly Task[] {
-    const { topology: { ranks }, gradientChunks } = this.model;
+    const { topology: { ranks }, gradientCodec: codec } = this.model;
     if (ranks === 1) return after;
     const part = this.partial(group), sum = this.tensor(`grad.${group.name}`);
     const done: Task[] = [];
-    for (let piece = 0; piece < gradientChunks; piece++) {
-      const begin = Math.floor(group.count * piece / gradientChunks);
-      const count = Math.floor(group.count * (piece + 1) / gradientChunks) - begin;
-      if (count === 0) continue;
+    const steps = codec ? 4 : 3;
+    for (const { piece, begin, count } of piecesOf(this.model, group)) {
       const at = (view: View): View => ({ ...view, offset: WORD * begin });
-      const place = { name: `grad[${piece}]`, stage: 1 + 3 * piece, chunk: -1, after };
-      done.push(addAllReduce(this.g, place, { part: at(part), sum: at(sum), count }));
+      const place = { name: `grad[${piece}]`, stage: 1 + steps * piece, chunk: -1, after };
+      const of = { part: at(part), sum: at(sum), count };
+      if (!codec) {
+        done.push(addAllReduce(this.g, place, of));
+        continue;
+      }
+      const lost = this.tensor(lostName(group, piece));
+      done.push(addCodedReduce(this.g, place, { ...of, codec, lost }));
     }
     return done;
   }

@@ -1,4 +1,5 @@
 /** The tensors of a model: parameters, their gradients, states of the optimizer, tokens and losses. @module */
+import { codedRoom } from "../graph/mod.ts";
 import { elements, layerTensors, type Tensor, TensorTable } from "../memory/mod.ts";
 import type { ModelShape } from "./config.ts";
 
@@ -18,6 +19,20 @@ export interface DenseGroup {
   readonly name: string;
   readonly parameters: readonly DenseParameter[];
   readonly count: number;
+}
+
+/** What a codec lost of the gradients in a piece of a group. */
+export const lostName = ({ name }: DenseGroup, piece: number): string => `lost.${name}.${piece}`;
+
+/** Pieces of a group's gradients that are reduced apart, without empty ones. */
+export function piecesOf(
+  { gradientChunks }: Pick<ModelShape, "gradientChunks">,
+  { count: all }: DenseGroup,
+): { piece: number; begin: number; count: number }[] {
+  const bound = (piece: number) => Math.floor(all * piece / gradientChunks);
+  return Array.from({ length: gradientChunks }, (_, piece) => ({
+    ...{ piece, begin: bound(piece), count: bound(piece + 1) - bound(piece) },
+  })).filter(({ count }) => count > 0);
 }
 
 /** Where the gradient of a parameter lies. */
@@ -100,6 +115,14 @@ export function modelTensors(model: ModelShape): ModelTensors {
     const tensor = `grad.${group.name}`;
     const same = { dtype: "float32", placement: "same" } as const;
     table.add(tensor, { shape: [group.count], ...same, life: "gradient" });
+    if (model.gradientCodec && ranks > 1) {
+      for (const { piece, count } of piecesOf(model, group)) {
+        table.add(lostName(group, piece), {
+          ...{ shape: [ranks, codedRoom(count, ranks)], dtype: "float32", placement: "split" },
+          ...{ life: "state", constant: 0 },
+        });
+      }
+    }
     for (const { name, first, count } of group.parameters) {
       gradients.set(name, { tensor, first, count });
     }

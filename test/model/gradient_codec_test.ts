@@ -1,0 +1,75 @@
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { createModel, openEngine, SchemoeError } from "../../mod.ts";
+import { ffn, topK } from "../../lib/blocks/mod.ts";
+import { errorFeedback } from "../../lib/compressors/mod.ts";
+
+const moe = {
+  experts: 4,
+  hiddenDim: 16,
+  expert: ffn({ activation: "relu" }),
+  gate: topK({ k: 1 }),
+};
+const config = {
+  ...{ vocabulary: 13, context: 8, batch: 2, modelDim: 16, attention: { heads: 2 } },
+  ...{ layers: [{ moe }], rate: 1e-2 },
+};
+const tokens = Int32Array.from({ length: 2 * 2 * 9 }, (_, i) => (i * i) % 13);
+
+Deno.test("createModel() trains with coded gradients of dense parts, which fewer bytes carry", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 1, links: "plain" });
+  const losses = async (more: object) => {
+    using model = createModel(engine, { ...config, ...more });
+    const list: number[] = [];
+    for (let i = 0; i < 12; i++) list.push((await model.step(tokens)).loss!);
+    return list;
+  };
+  const right = await losses({});
+  assertEquals(await losses({ gradientCodec: "none" }), right);
+  for (const more of [{}, { gradientChunks: 3 }, { microbatches: 2 }]) {
+    const coded = await losses({ ...more, gradientCodec: "int8Blocks" });
+    assertEquals(coded[0], (await losses(more))[0]);
+    assert(coded[11] < .8 * coded[0], `${coded}`);
+    assertAlmostEquals(coded[11], right[11], .1 * right[0]);
+  }
+  const bytes = async (more: object) => {
+    using simulator = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+    using model = createModel(simulator, { ...config, vocabulary: 500, modelDim: 128, ...more });
+    const { timeline } = await model.step();
+    return (timeline.objects() as { kind: string; bytes: number }[])
+      .filter(({ kind }) => kind === "allReduce").reduce((sum, row) => sum + row.bytes, 0);
+  };
+  const [coded, plain] = [await bytes({ gradientCodec: "int8Blocks" }), await bytes({})];
+  assert(coded < .75 * plain && coded > .6 * plain, `${coded} of ${plain}`);
+});
+
+Deno.test("createModel() keeps what was lost in checkpoints", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 1, links: "plain" });
+  const make = () => createModel(engine, { ...config, gradientCodec: "mxfp4" });
+  const path = await Deno.makeTempFile({ suffix: ".safetensors" });
+  using whole = make();
+  using again = make();
+  for (let i = 0; i < 2; i++) await whole.step(tokens);
+  await whole.save(path);
+  await again.load(path);
+  for (let i = 0; i < 3; i++) {
+    assertEquals((await again.step(tokens)).loss, (await whole.step(tokens)).loss);
+  }
+  await Deno.remove(path);
+});
+
+Deno.test("createModel() refuses codecs of gradients that are not native", () => {
+  using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 1, links: "plain" });
+  const own = errorFeedback({
+    name: "own",
+    wireBytes: ({ rows }) => rows,
+    encode: () => new Uint8Array(),
+    decode: () => new Float32Array(),
+  });
+  for (const gradientCodec of [own, "int9"]) {
+    assertThrows(
+      () => createModel(engine, { ...config, gradientCodec }),
+      SchemoeError,
+      'gradientCodec must be a native codec such as "int8Blocks", got',
+    );
+  }
+});
