@@ -60,13 +60,22 @@ Deno.test("verify refuses what a training run has no bound or no meaning for", a
       [["--compressor", "int8"], "no bound of its errors over many steps is known"],
       [["--ranks", "2"], "Cannot verify a training run with --ranks"],
       [["--dropless"], "Cannot verify a training run with --dropless"],
-      [["--dtype", "bfloat16"], "Cannot verify a training run with --dtype"],
     ] as const
   ) {
     const { code, lines } = await verify(path, ...args);
     assertEquals(code, 1);
     assertStringIncludes(lines[0], text);
   }
+});
+
+Deno.test("verify runs a training run in bfloat16, within wider bounds", async () => {
+  const { code, lines } = await verify(path, "--dtype", "bfloat16");
+  assertEquals(code, 0);
+  assertStringIncludes(lines[0], "ok");
+  const of = (tensor: string) =>
+    trainingBound(tensor, { engine: "cpu", optimizer: "sgd", dtype: "bfloat16" });
+  const bounds = ["loss", "lr", "grad.blocks.0.moe.gate.weight", "grad.head", "final.head"].map(of);
+  assertEquals(bounds, [1e-2, 1e-12, 0.5, 0.2, 0.25]);
 });
 
 Deno.test("checkTraining() notices a wrong parameter, loss and rate", async () => {

@@ -41,11 +41,12 @@ export async function caseOf(
 ): Promise<VerifyCase> {
   const bytes = readFile(file);
   if (isGoldenTraining(bytes, file)) {
-    const refused = dropless ? "--dropless" : dtype !== "float32" ? "--dtype" : "--ranks";
-    if (ranks !== undefined || refused !== "--ranks") {
+    if (dropless || ranks !== undefined) {
+      const refused = dropless ? "--dropless" : "--ranks";
       throw new SchemoeError(`Cannot verify a training run with ${refused}`);
     }
-    return parseGoldenTraining(bytes, file);
+    const golden = parseGoldenTraining(bytes, file);
+    return { ...golden, model: { ...golden.model, dtype } };
   }
   const found = parseGolden(bytes, file);
   const parsed = dropless ? withoutPadding(found) : found;
@@ -119,9 +120,10 @@ async function checkLayer(engine: Engine, golden: GoldenCase, pass: Pass) {
 
 async function checkModel(engine: Engine, golden: GoldenTraining, pass: Pass) {
   const optimizer = golden.model.optimizer?.name ?? "adamw";
-  const of = (tensor: string) => trainingBound(tensor, { engine: engine.kind, optimizer });
+  const { dtype = "float32" } = golden.model;
+  const of = (tensor: string) => trainingBound(tensor, { engine: engine.kind, optimizer, dtype });
   const checked = await checkTraining(engine, golden, pass);
-  return { dtype: "float32", bounds: { norm: "max" as const, of }, ...checked };
+  return { dtype, bounds: { norm: "max" as const, of }, ...checked };
 }
 
 function readFile(path: string): Uint8Array {

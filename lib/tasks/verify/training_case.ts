@@ -1,6 +1,7 @@
 /** Reference training runs in `verify`: losses and norms of all steps, gradients of step 0, parameters at the end. @module */
 import type { Engine } from "../../engine.ts";
 import type { PassChoices } from "../../layer/mod.ts";
+import type { ElementType } from "../../kernels/types.ts";
 import { largestError } from "../../studies/golden.ts";
 import {
   type GoldenTraining,
@@ -65,15 +66,31 @@ const tensorsOf = (run: GoldenTrainingRun, golden: GoldenTraining) =>
   ] as const;
 
 /**
+ * Largest errors in bfloat16, where rounding sends some tokens, whose scores are nearly equal, to other experts: entries of
+ * the gradients of the gate and of those experts then differ by a share of the largest, while the loss hardly feels it
+ * (at most 0.5 % in the three runs, norms 2.8 %, gates 25 %, other gradients 11 %, parameters 13 %).
+ */
+const BFLOAT16 = { loss: 1e-2, gradNorm: 5e-2, gate: 0.5, grad: 0.2, final: 0.25 };
+
+/**
  * Largest error of each result that passes: what float32 gives is a tenth of it, but for `final` of AdamW, where a
  * gradient near epsilon makes a step of any size up to the rate; on a GPU sums have other orders.
  */
 export function trainingBound(
   tensor: string,
-  { engine, optimizer }: { readonly engine: string; readonly optimizer: string },
+  { engine, optimizer, dtype = "float32" }: {
+    readonly engine: string;
+    readonly optimizer: string;
+    readonly dtype?: ElementType;
+  },
 ): number {
+  if (tensor === "lr") return 1e-12;
+  if (dtype === "bfloat16") {
+    if (tensor === "loss" || tensor === "gradNorm") return BFLOAT16[tensor];
+    if (tensor.startsWith("final.")) return BFLOAT16.final;
+    return tensor.includes(".gate.") ? BFLOAT16.gate : BFLOAT16.grad;
+  }
   if (tensor === "loss") return engine === "cuda" ? 1e-5 : 2e-6;
   if (tensor === "gradNorm") return 5e-6;
-  if (tensor === "lr") return 1e-12;
   return tensor.startsWith("final.") && optimizer === "adamw" ? 5e-4 : 1e-5;
 }
