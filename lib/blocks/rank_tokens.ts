@@ -15,7 +15,7 @@ export interface RankTokens {
 export function resolveTokens(tokens: number | readonly number[], ranks: number): RankTokens {
   if (!Array.isArray(tokens)) {
     if (Number.isInteger(tokens) && Number(tokens) >= 1) return { tokens: Number(tokens) };
-    fail(`tokens must be a positive integer, or one of each rank, got ${quoted(tokens)}`);
+    fail(`tokens must be a positive integer, got ${quoted(tokens)}`);
   }
   const list: readonly number[] = tokens;
   if (list.length !== ranks) fail(`tokens are those of ${list.length} ranks, there are ${ranks}`);
