@@ -55,6 +55,7 @@ const COLUMNS = {
   "speed-up": 8,
   hidden: 9,
   "above bound": 11,
+  disturbed: 9,
 };
 const NAMES = 5;
 const USAGE =
@@ -165,7 +166,7 @@ async function* allRuns(
 function printHead({ configuration }: Run, links: EngineOptions["links"]): void {
   const { tokens, modelDim, hiddenDim, experts, topK, capacity, expert, engine } = configuration;
   console.log(
-    `\n${world.nodes} nodes x ${world.ranksPerNode} ranks, ${tokens}, model ${modelDim}, hidden ${hiddenDim}, ` +
+    `\n${world.nodes} nodes x ${world.ranksPerNode} ranks, tokens ${tokens}, model ${modelDim}, hidden ${hiddenDim}, ` +
       `${experts} experts, top-${topK}, capacity ${capacity}, ${expert}\n${engine}${
         links === "plain" ? "" : `; ${rates()}`
       }\n`,
@@ -176,6 +177,7 @@ function printHead({ configuration }: Run, links: EngineOptions["links"]): void 
 function printRow(run: Run, base: Run): void {
   const { scheduler, allToAll, compressor, chunks } = run.configuration;
   const { hidden, total } = communication(run.timeline);
+  const late = disturbance(run);
   printCells([
     scheduler,
     allToAll,
@@ -186,6 +188,7 @@ function printRow(run: Run, base: Run): void {
     `${(base.makespan / run.makespan).toFixed(2)}x`,
     formatPercent(hidden / total),
     formatPercent(run.makespan / run.bound! - 1),
+    late === undefined ? "" : late.worst ? `${late.factor.toFixed(1)}x` : formatPercent(late.share),
   ]);
 }
 
@@ -214,7 +217,7 @@ function printCells(cells: readonly unknown[]): void {
   const padded = cells.map((cell, i) =>
     i < NAMES ? `${cell}`.padEnd(widths[i]) : `${cell}`.padStart(widths[i])
   );
-  console.log(padded.join("  "));
+  console.log(padded.join("  ").trimEnd());
 }
 
 function rates(): string {
@@ -266,7 +269,7 @@ function printDisturbed(runs: readonly Run[]): void {
   const disturbed = runs.filter((run) => disturbance(run));
   if (disturbed.length === 0) return;
   console.log(
-    `disturbed: in ${disturbed.length} of ${runs.length} runs tasks took longer than they were ` +
-      "paced to, because this machine has other work or is too slow; run it again when it is quiet",
+    `disturbed: ${disturbed.length} of ${runs.length} runs took clearly longer than their order ` +
+      "would with paced times, because this machine has other work or is too slow; run it again when it is quiet",
   );
 }
