@@ -40,3 +40,12 @@ Deno.test("show() throws for what is no table, and a limit that is none", () => 
   assertThrows(() => show([] as never), SchemoeError, "not an Arquero table");
   assertThrows(() => show(small, { limit: 0 }), SchemoeError, "limit is 0");
 });
+
+Deno.test("show() writes rates with their units", () => {
+  const rates = table({ flops_per_second: [7.002e10, 0], bytes_per_second: [3.569e10, 5e8] });
+  assertEquals(`${show(rates)}`.split("\n").map((line) => line.trim().split(/ {2,}/)), [
+    ["speed", "rate"],
+    ["70.02 GFLOP/s", "35.69 GB/s"],
+    ["0 FLOP/s", "500.00 MB/s"],
+  ]);
+});

@@ -4,6 +4,7 @@ import { SchemoeError } from "../../types.ts";
 import { alignedText } from "../table/aligned_text.ts";
 import { type Displayable, displayable, escapeHtml } from "./display.ts";
 import { formatBytes, formatTime } from "../table/format.ts";
+import { rateText } from "../../units.ts";
 
 /** How a table is shown. */
 export interface ShowOptions {
@@ -95,6 +96,9 @@ function cell(name: string, numeric: boolean): { head: string; text: (value: unk
   }
   if (numeric && name === "ns") return { head: "time", text: as(formatTime) };
   if (numeric && name === "bytes") return { head: name, text: as(formatBytes) };
+  if (numeric && name === "flops_per_second") {
+    return { head: "speed", text: as((value) => rateText(value, "FLOP/s")) };
+  }
   if (numeric && name === "bytes_per_second") {
     return { head: "rate", text: as((value) => `${formatBytes(value)}/s`) };
   }
