@@ -38,10 +38,7 @@ void Products::find_hopper(const World& world) {
   hopper_groups_ = several ? kMany : 2;
 }
 
-bool is_fine(const Gemm& g) {
-  constexpr int64_t kMost = int64_t{4096} * 1024;
-  return (g.trans_a ? g.m : g.k) * g.n <= kMost;
-}
+bool is_fine(const Gemm& g) { return hopper::is_fine((g.trans_a ? g.m : g.k) * g.n); }
 
 bool Products::runs_on_hopper(const Gemm& all) const {
   const auto is_bf16 = [](schemoe_dtype dtype) { return dtype == SCHEMOE_BF16; };

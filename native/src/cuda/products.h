@@ -31,9 +31,7 @@ struct Operands {
   const void* bias = nullptr;
 };
 
-/// Whether a group's matrix is small enough that sums over rows are the grouped kernel's, and that products are worth
-/// doing together: measured on an H200 up to 4096 x 1024. Larger ones are read or written once from memory at best,
-/// which the library's tiles do in longer lines (7168 x 2048, 256 rows a group).
+/// Whether a group's matrix is a small one for the grouped kernel.
 bool is_fine(const Gemm& gemm);
 
 /// A product of groups as the kernel for Hopper takes it.

@@ -136,8 +136,9 @@ bool fits(const Grouped& g) {
 
 void run(const Grouped& g, const Groups& groups, int multiprocessors, cudaStream_t stream) {
   const auto clusters = std::clamp<uint32_t>(static_cast<uint32_t>(multiprocessors) / kBlocks, 1, kMaxClusters);
-  for (size_t at = 0; at < groups.rows.size(); at += kMaxGroups) {
-    const size_t count = std::min<size_t>(kMaxGroups, groups.rows.size() - at);
+  const size_t most = is_fine((g.trans_a ? g.m : g.k) * g.n) ? kMaxGroups : kMaxGroups / 2;
+  for (size_t at = 0; at < groups.rows.size(); at += most) {
+    const size_t count = std::min(most, groups.rows.size() - at);
     const Groups some{groups.first.subspan(at, count), groups.rows.subspan(at, count), groups.number.subspan(at, count)};
     const Launch p = describe(g, some, clusters);
     if (g.trans_a) launch<Form::kSums>(p, stream);
