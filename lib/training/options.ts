@@ -68,7 +68,15 @@ const OWN = [
   "signal",
   "seconds",
 ];
-const CHOICES = ["scheduler", "allToAll", "compressor", "chunks", "timeLimit", "name"];
+const CHOICES = [
+  "scheduler",
+  "allToAll",
+  "compressor",
+  "chunks",
+  "timeLimit",
+  "checkNumbers",
+  "name",
+];
 
 /** @throws {SchemoeError} naming the first option that is wrong. */
 export function resolveTraining(model: MoeModel, options: TrainOptions): ResolvedTraining {

@@ -135,6 +135,15 @@ Deno.test("train() ends at a loss that is not finite, and keeps the checkpoint b
   });
 });
 
+Deno.test("train() with checkNumbers names the first number that is not finite", async () => {
+  using engine = cpu(1);
+  using model = makeModel(engine);
+  model.set({ embedding: new Float32Array(data.vocabulary * 16).fill(NaN) });
+  const options = { data, steps: 3, progress: false, checkNumbers: true } as const;
+  const error = await assertRejects(() => train(model, options), SchemoeError);
+  assert(error.message.includes("wrote NaN"), error.message);
+});
+
 Deno.test("train() names the option that is wrong", async () => {
   using engine = cpu(1);
   using model = makeModel(engine);
