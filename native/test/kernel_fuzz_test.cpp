@@ -217,6 +217,7 @@ void known(Engine& engine, uint64_t b) {
       {10, Words().i(0, kInt, 1).v(b).v(b).v(b)},             {15, Words().i(0, kInt, 1, 0).v(b).v(b).v(b).v(b).v(b).f(0)},
       {7, Words().i(kHuge, 0).v(b).v(b)},                      {11, Words().i(kInt, 0, 1, 1).v(b).v(b).v(b)},
       {2, Words().i(0, kHuge, 0, 4).m(b, 4, 0).none().i(0).m(b, 4, 0).i(0)},
+      {2, Words().i(0, kHuge, 6, 8).m(b, 8, 0).none().i(0).m(SCHEMOE_NULL_BUFFER, 8, 0).i(5)},
       {1, Words().i(0, 0, 0, 0, kHuge, 0, 4, 4).m(b, 4, 0).m(b, 4, 0).m(b, 4, 0).f(1).f(0).none().i(0, 0)},
       {6, Words().i(0, kHuge, 4, 0).m(b, 0, 0).v(b).i(0, 0)},  {18, Words().i(65536, 0, 0).v(b).v(b)},
       {16, Words().i(0, schemoe::codec_number("fp16"), 0, 0, kHuge, 0, 1, 4).v(b).i(0, 0, 0).v(b).i(0).i(0, 0, 0)},

@@ -160,6 +160,8 @@ BiasAct::BiasAct(Reader& r)
       y(r.optional_matrix()),
       activation(r.activation()) {
   read_rows(r, block);
+  // Nothing to compute, for groups that no result bounds.
+  if (bias.null() && y.view.null()) block.groups = 0, block.ranges = {};
   // Without a bias it is only read.
   if (bias.null()) touch(r, block, x);
   else touch_result(r, "X", block, x);
