@@ -207,7 +207,7 @@ function printFastest(runs: readonly Run[]): void {
     `fastest ${best.pass}: ${scheduler} + ${allToAll} + ${compressor}, ` +
       `${formatTime(best.makespan * 1e9)}, ${speedUp}x` +
       (near > 0
-        ? `; ${near} others are not clearly slower (their repeats overlap with its own)`
+        ? `; ${near} ${near === 1 ? "other is" : "others are"} not clearly slower (repeats overlap)`
         : ""),
   );
 }
