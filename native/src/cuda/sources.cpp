@@ -58,7 +58,6 @@ std::vector<std::byte> output_of(const CallSource& c, int fill) {
   const auto bytes = static_cast<size_t>(c.bytes[output]) + 2 * kGuardBytes;
   std::vector<std::byte> host(bytes);
   CUDA_CHECK(cudaMemcpy(host.data(), static_cast<std::byte*>(call.buffers[output]) - kGuardBytes, bytes, cudaMemcpyDeviceToHost));
-  check_guards(*c.function, host.data() + kGuardBytes, bytes - 2 * kGuardBytes, fill);
   return host;
 }
 
@@ -102,8 +101,10 @@ void prove_sources(const Program& program, const World& world) {
     }
     if (c->output > 0) {
       world.use(0);
-      const auto first = output_of(*c, kSourceFills[0]), second = output_of(*c, kSourceFills[1]);
-      compare_outputs(*c->function, first.data() + kGuardBytes, second.data() + kGuardBytes, first.size() - 2 * kGuardBytes);
+      const std::vector<std::byte> outputs[] = {output_of(*c, kSourceFills[0]), output_of(*c, kSourceFills[1])};
+      const auto bytes = static_cast<size_t>(c->bytes[static_cast<size_t>(c->output - 1)]);
+      for (int i = 0; i < 2; ++i) check_guards(*c->function, outputs[i].data() + kGuardBytes, bytes, kSourceFills[i]);
+      compare_outputs(*c->function, outputs[0].data() + kGuardBytes, outputs[1].data() + kGuardBytes, bytes);
     }
     c->function->prove(*c, SCHEMOE_CUDA);
   }
