@@ -183,10 +183,10 @@ __global__ void __launch_bounds__(256) delta_kernel(Sizes s, Pointers p) {
   if (threadIdx.x % 32 == 0) p.delta[(token / s.length * s.heads + head) * s.length + token % s.length] = sum;
 }
 
-/// Gradients of queries: MT * 16 a warp, four warps a block.
-template <int D, int MT, int BN>
+/// Gradients of queries: 16 a warp, 64 a block.
+template <int D, int BN>
 __global__ void __launch_bounds__(128, 2) query_grad_kernel(Sizes s, Pointers p) {
-  constexpr int BM = 64 * MT, THREADS = 128;
+  constexpr int BM = 64, THREADS = 128;
   extern __shared__ __align__(128) uint8_t shared[];
   const auto base = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
   const auto keys = [&](int stage) { return SharedTile<D>{base + static_cast<uint32_t>(stage * 2 * BN * D * 2)}; };
@@ -194,25 +194,22 @@ __global__ void __launch_bounds__(128, 2) query_grad_kernel(Sizes s, Pointers p)
   const int lane = static_cast<int>(threadIdx.x % 32), g = lane / 4, t = lane % 4;
   const int64_t first = (int64_t{gridDim.x} - 1 - blockIdx.x) * BM;
   const Head at(s, D, blockIdx.z, blockIdx.y);
-  const int64_t ldq = s.queries(D), ldk = s.keys(D), own = first + threadIdx.x / 32 * (16 * MT);
+  const int64_t ldq = s.queries(D), ldk = s.keys(D), own = first + threadIdx.x / 32 * 16;
   const bf16 *k = p.k + at.keys, *v = p.v + at.keys;
-  uint32_t q[MT][D / 16][4], dout[MT][D / 16][4];
-  float logsum[MT][2], delta[MT][2];
+  uint32_t q[D / 16][4], dout[D / 16][4];
 #pragma unroll
-  for (int m = 0; m < MT; ++m) {
-#pragma unroll
-    for (int i = 0; i < D / 16; ++i) {
-      load_rows(q[m][i], p.q + at.queries, ldq, own + 16 * m, s.length, 16 * i);
-      load_rows(dout[m][i], p.dout + at.queries, ldq, own + 16 * m, s.length, 16 * i);
-    }
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int64_t row = own + 16 * m + g + 8 * half;
-      logsum[m][half] = row < s.length ? p.logsum[at.sums + row] * kLog2e : 0.0f;
-      delta[m][half] = row < s.length ? p.delta[at.sums + row] : 0.0f;
-    }
+  for (int i = 0; i < D / 16; ++i) {
+    load_rows(q[i], p.q + at.queries, ldq, own, s.length, 16 * i);
+    load_rows(dout[i], p.dout + at.queries, ldq, own, s.length, 16 * i);
   }
-  float dq[MT][D / 8][4] = {};
+  float logsum[2], delta[2];
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int64_t row = own + g + 8 * half;
+    logsum[half] = row < s.length ? p.logsum[at.sums + row] * kLog2e : 0.0f;
+    delta[half] = row < s.length ? p.delta[at.sums + row] : 0.0f;
+  }
+  float dq[D / 8][4] = {};
   const int64_t end = first + BM < s.length ? first + BM : s.length;
   const int blocks = static_cast<int>((end + BN - 1) / BN);
   const float c = s.scale * kLog2e;
@@ -232,70 +229,54 @@ __global__ void __launch_bounds__(128, 2) query_grad_kernel(Sizes s, Pointers p)
     }
     __syncthreads();
     const int64_t n = int64_t{block} * BN;
-    if (n < own + 16 * MT) {
-      float score[MT][BN / 8][4] = {}, grad[MT][BN / 8][4] = {};
+    if (n < own + 16) {
+      float score[BN / 8][4] = {}, grad[BN / 8][4] = {};
 #pragma unroll
       for (int i = 0; i < D / 16; ++i) {
 #pragma unroll
         for (int j = 0; j < BN / 16; ++j) {
           uint32_t b[4];
           keys(block & 1).columns(b, 16 * j, 16 * i);
-#pragma unroll
-          for (int m = 0; m < MT; ++m) {
-            multiply(score[m][2 * j], q[m][i], b[0], b[1]);
-            multiply(score[m][2 * j + 1], q[m][i], b[2], b[3]);
-          }
+          multiply(score[2 * j], q[i], b[0], b[1]);
+          multiply(score[2 * j + 1], q[i], b[2], b[3]);
           values(block & 1).columns(b, 16 * j, 16 * i);
-#pragma unroll
-          for (int m = 0; m < MT; ++m) {
-            multiply(grad[m][2 * j], dout[m][i], b[0], b[1]);
-            multiply(grad[m][2 * j + 1], dout[m][i], b[2], b[3]);
-          }
+          multiply(grad[2 * j], dout[i], b[0], b[1]);
+          multiply(grad[2 * j + 1], dout[i], b[2], b[3]);
         }
       }
       const bool masked = n + BN - 1 > own;
 #pragma unroll
-      for (int m = 0; m < MT; ++m) {
+      for (int j = 0; j < BN / 8; ++j) {
 #pragma unroll
-        for (int j = 0; j < BN / 8; ++j) {
-#pragma unroll
-          for (int i = 0; i < 4; ++i) {
-            const int64_t row = own + 16 * m + g + 8 * (i / 2), column = n + 8 * j + 2 * t + i % 2;
-            const float probability = masked && column > row ? 0.0f : exp2f(score[m][j][i] * c - logsum[m][i / 2]);
-            grad[m][j][i] = probability * (grad[m][j][i] - delta[m][i / 2]);
-          }
+        for (int i = 0; i < 4; ++i) {
+          const int64_t row = own + g + 8 * (i / 2), column = n + 8 * j + 2 * t + i % 2;
+          const float probability = masked && column > row ? 0.0f : exp2f(score[j][i] * c - logsum[i / 2]);
+          grad[j][i] = probability * (grad[j][i] - delta[i / 2]);
         }
       }
 #pragma unroll
       for (int i = 0; i < BN / 16; ++i) {
-        uint32_t a[MT][4];
-#pragma unroll
-        for (int m = 0; m < MT; ++m) as_rows(a[m], grad[m][2 * i], grad[m][2 * i + 1]);
+        uint32_t a[4];
+        as_rows(a, grad[2 * i], grad[2 * i + 1]);
 #pragma unroll
         for (int j = 0; j < D / 16; ++j) {
           uint32_t b[4];
           keys(block & 1).rows(b, 16 * i, 16 * j);
-#pragma unroll
-          for (int m = 0; m < MT; ++m) {
-            multiply(dq[m][2 * j], a[m], b[0], b[1]);
-            multiply(dq[m][2 * j + 1], a[m], b[2], b[3]);
-          }
+          multiply(dq[2 * j], a, b[0], b[1]);
+          multiply(dq[2 * j + 1], a, b[2], b[3]);
         }
       }
     }
     __syncthreads();
   }
 #pragma unroll
-  for (int m = 0; m < MT; ++m) {
+  for (int half = 0; half < 2; ++half) {
+    const int64_t row = own + g + 8 * half;
+    if (row >= s.length) continue;
+    bf16* to = p.dq + at.queries + row * ldq + 2 * t;
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int64_t row = own + 16 * m + g + 8 * half;
-      if (row >= s.length) continue;
-      bf16* to = p.dq + at.queries + row * ldq + 2 * t;
-#pragma unroll
-      for (int j = 0; j < D / 8; ++j) {
-        *reinterpret_cast<uint32_t*>(to + 8 * j) = pack(dq[m][j][2 * half] * s.scale, dq[m][j][2 * half + 1] * s.scale);
-      }
+    for (int j = 0; j < D / 8; ++j) {
+      *reinterpret_cast<uint32_t*>(to + 8 * j) = pack(dq[j][2 * half] * s.scale, dq[j][2 * half + 1] * s.scale);
     }
   }
 }
@@ -464,8 +445,7 @@ bool run_on_tensor_cores(const AttentionGrad& a, const Context& context) {
   with_dim(of, [&](auto dim) {
     constexpr int D = dim(), BN = D == 64 ? 64 : 32, SUB = D == 64 ? 32 : 16, kBytes = 4 * BN * D * 2;
     LAUNCH(context.stream, grid_of(ceil_div(items, 8)), 256, 0, delta_kernel<D>, s, p);
-    LAUNCH(context.stream, grid_for(ceil_div(s.length, 64), s.heads, s.batch), 128, kBytes, (query_grad_kernel<D, 1, BN>),
-           s, p);
+    LAUNCH(context.stream, grid_for(ceil_div(s.length, 64), s.heads, s.batch), 128, kBytes, (query_grad_kernel<D, BN>), s, p);
     LAUNCH(context.stream, grid_for(ceil_div(s.length, 64), s.key_heads, s.batch), 128, kBytes,
            (key_grad_kernel<D, BN, SUB>), s, p);
   });
