@@ -287,6 +287,9 @@ async function wholeGate(engine: Engine): Promise<Row[]> {
     dWeight: 4 * rows * modelDim,
     a: wide + 4 * tokens * rows,
     b: wide + 4 * tokens * rows,
+    // of the peers, which multiply float32 alone
+    x32: 2 * wide,
+    dx32: 2 * wide,
   });
   const matrix = (
     buffer: string,
@@ -319,6 +322,18 @@ async function wholeGate(engine: Engine): Promise<Row[]> {
       gemm(dLogits, x, matrix("dWeight", [rows, modelDim], "float32"), { transA: true }),
     ],
   ];
+  const x32 = matrix("x32", [tokens, modelDim], "float32");
+  const dx32 = matrix("dx32", [tokens, modelDim], "float32");
+  const wider = 2 * wide + bytes.weight + bytes.logits;
+  products.push(
+    ["cuBLAS in float32: product", wider, gemm(x32, weight, logits, { transB: true })],
+    ["cuBLAS in float32: gradient of x", wider, gemm(dLogits, weight, dx32)],
+    [
+      "cuBLAS in float32: gradient of the weight",
+      wider,
+      gemm(dLogits, x32, matrix("dWeight", [rows, modelDim], "float32"), { transA: true }),
+    ],
+  );
   const parts = [
     "route softmax",
     "softmax",

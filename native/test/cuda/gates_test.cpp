@@ -21,8 +21,13 @@ const std::vector<Sizes> kSizes{
     {1, 1, 1},           {7, 8, 2},           {33, 16, 4, 4, 2},  {19, 13, 13},      {40, 32, 3},
     {65, 64, 6},         {21, 66, 22, 11, 5}, {40, 128, 8, 8, 4}, {9, 128, 40},      {20, 256, 8, 8, 4},
     {13, 160, 22, 1, 1}, {12, 512, 22},       {5, 510, 7, 255, 9}, {6, 700, 10, 7, 3}, {4, 1024, 33},
-    {5, 1500, 10, 5, 2}, {3, 2050, 40},       {3, 64, 0},         {0, 16, 2},
+    {5, 1500, 10, 5, 2}, {3, 2050, 40},       {3, 64, 0},         {0, 16, 2},         {50, 32, 32, 2, 2},
+    {33, 64, 32, 64, 40}, {70, 100, 7, 4, 3}, {18, 96, 32, 3, 2}, {21, 31, 31},        {17, 256, 32, 16, 12},
+    {11, 512, 31, 2, 1}, {12, 129, 12},       {1, 384, 8},        {9, 1000, 22, 8, 4},
 };
+
+/// What values of a row are like.
+enum Values { kCoarse, kSpecial, kFine, kEqual };
 
 /// A few values many times over: ties, and no two that differ by less than any engine can tell.
 std::vector<float> coarse(Both& t, size_t count, float low = -4, float high = 4) {
@@ -39,6 +44,14 @@ void spoil(std::vector<float>& logits, const Sizes& s) {
     logits[token * rows + token * 7 % rows] = special[token / 2];
   }
   if (s.tokens > 18) std::fill_n(logits.begin() + 18 * static_cast<long>(rows), rows, -kInf);
+}
+
+std::vector<float> values_of(Both& t, const Sizes& s, Values kind) {
+  if (kind == kFine) return t.random(s.each(), -4, 4);
+  if (kind == kEqual) return std::vector<float>(s.each(), 0.375f);
+  auto values = coarse(t, s.each());
+  if (kind == kSpecial) spoil(values, s);
+  return values;
 }
 
 /// Experts of each token without repetition, of which some are none.
@@ -61,11 +74,11 @@ void route(Both& t) {
         if (choose == kPositive && s.k != s.rows) continue;
         for (bool biased : {false, true}) {
           if (choose != kLargest && biased) continue;
-          for (bool special : {false, true}) {
+          for (Values like : {kCoarse, kSpecial, kFine, kEqual}) {
+            // Scores that differ by less than engines round decide with a bias.
+            if (like == kFine && biased) continue;
             t.begin("route " + std::to_string(s.rows) + " by " + std::to_string(kind) + (biased ? " with bias" : ""));
-            auto values = coarse(t, s.each());
-            if (special) spoil(values, s);
-            const auto logits = t.floats(values), bias = t.floats(t.random(static_cast<size_t>(s.rows), -0.5, 0.5));
+            const auto logits = t.floats(values_of(t, s, like)), bias = t.floats(t.random(static_cast<size_t>(s.rows), -0.5, 0.5));
             const auto scores = t.floats(t.random(s.each())), weights = t.floats(t.random(s.chosen()));
             const auto choices = t.integers(choices_of(t, s));
             for (int normalize : {0, 1}) {
@@ -121,11 +134,9 @@ void route_grad(Both& t) {
 /// The kernels of a plain softmax top-k.
 void plain(Both& t) {
   for (const Sizes& s : kSizes) {
-    for (bool special : {false, true}) {
+    for (Values like : {kCoarse, kSpecial, kFine, kEqual}) {
       t.begin("softmax and top_k " + std::to_string(s.rows));
-      auto values = coarse(t, s.each());
-      if (special) spoil(values, s);
-      const auto x = t.floats(values), y = t.floats(t.random(s.each())), by = t.floats(coarse(t, s.each(), -1, 1));
+      const auto x = t.floats(values_of(t, s, like)), y = t.floats(t.random(s.each())), by = t.floats(coarse(t, s.each(), -1, 1));
       const auto choices = t.integers(std::vector<int32_t>(s.chosen(), 77)), weights = t.floats(t.random(s.chosen()));
       t.run(7, [&](int) { return Words().i(s.tokens, s.rows).v(x).v(y); }, 1e-6);
       for (int normalize : {0, 1}) {
@@ -148,7 +159,8 @@ void plain(Both& t) {
 }
 
 void places(Both& t) {
-  for (const Sizes& s : {Sizes{1, 1, 1}, Sizes{40, 6, 3}, Sizes{700, 12, 5}, Sizes{3000, 64, 8}, Sizes{900, 300, 22}, Sizes{0, 4, 2}, Sizes{9, 4, 0}}) {
+  for (const Sizes& s : {Sizes{1, 1, 1}, Sizes{40, 6, 3}, Sizes{700, 12, 5}, Sizes{3000, 64, 8}, Sizes{900, 300, 22}, Sizes{0, 4, 2}, Sizes{9, 4, 0},
+                         Sizes{9000, 2, 2}, Sizes{20000, 64, 6}, Sizes{33000, 130, 1}, Sizes{40000, 17, 17}, Sizes{5, 200, 150}}) {
     for (int64_t experts : {s.rows, (s.rows + 1) / 2}) {
       for (int prioritized : {0, 1}) {
         t.begin("places of choices");
@@ -183,11 +195,13 @@ void places(Both& t) {
 }
 
 void columns(Both& t) {
-  for (const Sizes& s : {Sizes{1, 1, 1}, Sizes{50, 8, 2}, Sizes{301, 33, 4}, Sizes{1000, 64, 6}, Sizes{64, 300, 40}, Sizes{40, 1100, 5}}) {
-    for (int ties : {0, 1, 2}) {
-      auto values = ties == 0 ? t.random(s.each()) : coarse(t, s.each());
+  for (const Sizes& s : {Sizes{1, 1, 1}, Sizes{50, 8, 2}, Sizes{301, 33, 4}, Sizes{1000, 64, 6}, Sizes{64, 300, 40}, Sizes{40, 1100, 5},
+                         Sizes{5000, 70, 5}, Sizes{33000, 20, 3}, Sizes{9000, 132, 9}}) {
+    for (int ties : {0, 1, 2, 3}) {
+      auto values = ties % 3 == 0 ? t.random(s.each()) : coarse(t, s.each());
       auto scores = values;
-      for (float& x : scores) x = ties == 2 ? 0.25f : std::round(x * 8) / 8;  // logits tell equal scores apart
+      // Logits tell equal scores apart.
+      for (float& x : scores) x = ties == 3 ? x : ties == 2 ? 0.25f : std::round(x * 8) / 8;
       if (s.tokens > 20 && ties > 0) {
         spoil(values, s);
         scores[4] = scores[static_cast<size_t>(11 * s.rows)] = kNan;

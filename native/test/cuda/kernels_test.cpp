@@ -84,7 +84,9 @@ double tensor_cores(int64_t k) { return std::max(2e-6, std::ldexp(static_cast<do
 void products(Both& t) {
   const Product sizes[] = {{1, 1, 1, 1}, {2, 3, 5, 7}, {1, 64, 8, 128}, {3, 17, 40, 64}, {1, 200, 24, 512},
                            {2, 64, 96, 33}, {1, 130, 7, 300}, {1, 8, 512, 700}, {2, 5, 6, 0}, {1, 1, 256, 64},
-                           {1, 333, 32, 1992}, {1, 70, 40, 4096}, {1, 32, 264, 901}, {1, 100, 264, 50}, {1, 77, 136, 2}};
+                           {1, 333, 32, 1992}, {1, 70, 40, 4096}, {1, 32, 264, 901}, {1, 100, 264, 50}, {1, 77, 136, 2},
+                           // rows of a gate of many experts
+                           {1, 333, 264, 128}, {1, 130, 136, 66}, {1, 200, 520, 512}, {1, 40, 8, 300}};
   for (const Product& s : sizes) {
     for (int flags = 0; flags < 4; ++flags) {
       for (int types = 0; types < 7; ++types) {

@@ -1,5 +1,4 @@
-// The gate forward: scores, choices, the auxiliary loss.
-#include "cuda/kernels/gates/best.cuh"
+// The gate forward: scores, and the auxiliary loss.
 #include "cuda/kernels/gates/scores.cuh"
 
 namespace schemoe::cuda {
@@ -8,62 +7,20 @@ using namespace gates;
 
 namespace {
 
-/// One warp per row.
-template <int N, int V>
+/// G lanes per row.
+template <int N, int V, int G>
 __global__ void __launch_bounds__(kThreads) softmax_kernel(int64_t rows, int columns, const float* x, float* y) {
-  const auto lane = static_cast<int>(threadIdx.x % 32);
-  for (int64_t row = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; row < rows; row += int64_t{gridDim.x} * kWarps) {
-    Own<N, V> from, to;
-    from.load(x + row * columns, columns, lane);
-    to.place(y + row * columns);
+  const auto lane = static_cast<int>(threadIdx.x % G);
+  for (RowOf<G> row(rows); row.any(); row.next()) {
+    Own<N, V, float, G> from, to;
+    from.load(x + row.index * columns, columns, lane);
+    to.place(y + row.index * columns);
     const float most = largest(columns, lane, from);
     double sum = 0;
     each(columns, lane, [&](int, float& logit, float& value) { sum += value = expf(logit - most); }, from, to);
-    const double inverse = 1 / warp_sum(sum);
+    const double inverse = 1 / group_sum<G>(sum);
     each(columns, lane, [&](int, float& value) { value = static_cast<float>(value * inverse); }, to);
-    to.store(y + row * columns, columns, lane);
-  }
-}
-
-/// One warp per token, scores and logits (or nullptr) [tokens, experts]: NaN, then the largest score, then the largest
-/// logit, then the lowest expert first. Of up to 32 choices each lane has one; others are found one by one.
-template <int N, int V>
-__global__ void __launch_bounds__(kThreads)
-    top_k_kernel(int64_t tokens, int experts, int k, bool normalize, const float* logits, const float* scores,
-                 int32_t* choices, float* weights, uint32_t* scratch) {
-  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
-  auto* slots = reinterpret_cast<Candidate*>(shared_memory()) + warp * kSlots;
-  for (int64_t token = int64_t{blockIdx.x} * kWarps + warp; token < tokens; token += int64_t{gridDim.x} * kWarps) {
-    const float* from = scores + token * experts;
-    const SecondOf second{logits ? logits + token * experts : nullptr};
-    int32_t* choice = choices + token * k;
-    float* weight = weights + token * k;
-    Own<N, V> s;
-    Own<N, V, uint32_t> keys;
-    s.load(from, experts, lane);
-    keys.place(scratch + (int64_t{blockIdx.x} * kWarps + warp) * experts);
-    each(experts, lane, [](int, uint32_t& key, float& score) { key = key_of(score); }, keys, s);
-    const int total = k <= 32 ? gather(experts, lane, k, slots, keys, s, second) : -1;
-    double sum = 0;  // in the order of choices, as on the CPU
-    if (total >= k) {
-      const Candidate mine = ranked(slots, total, k, lane);
-      for (int c = 0; c < k; ++c) sum += __shfl_sync(kAllLanes, mine.score, c);
-      if (lane >= k) continue;
-      choice[lane] = mine.number;
-      weight[lane] = normalize && k > 1 ? static_cast<float>(mine.score / sum) : mine.score;
-      continue;
-    }
-    for (int c = 0; c < k; ++c) {
-      const int e = take_first(experts, lane, keys, second);
-      const float score = from[e];
-      sum += score;
-      if (lane > 0) continue;
-      choice[c] = e;
-      weight[c] = score;
-    }
-    __syncwarp();
-    if (!normalize || k < 2) continue;
-    for (int c = lane; c < k; c += 32) weight[c] = static_cast<float>(weight[c] / sum);
+    if (row.has) to.store(y + row.index * columns, columns, lane);
   }
 }
 
@@ -137,22 +94,9 @@ void run(const Softmax& s, const Context& context) {
   if (s.rows == 0 || s.columns == 0) return;
   const auto* x = context.at<const float>(s.x);
   auto* y = context.at<float>(s.y);
-  with_row(s.columns, {x, y}, [&](auto n, auto v) {
-    LAUNCH(context.stream, row_blocks(s.rows, s.columns), kThreads, 0, (softmax_kernel<n(), v()>), s.rows,
+  with_row(s.columns, {x, y}, [&](auto n, auto v, auto g) {
+    LAUNCH(context.stream, row_blocks(s.rows, s.columns, g()), kThreads, 0, (softmax_kernel<n(), v(), g()>), s.rows,
            static_cast<int>(s.columns), x, y);
-  });
-}
-
-void run(const TopK& t, const Context& context) {
-  if (t.tokens == 0 || t.k == 0) return;
-  const auto* scores = context.at<const float>(t.scores);
-  const unsigned grid = row_blocks(t.tokens, t.experts);
-  with_row(t.experts, {scores}, [&](auto n, auto v) {
-    uint32_t* scratch = nullptr;
-    if (n() == 0) scratch = context.scratch.get<uint32_t>(static_cast<size_t>(grid * kWarps * t.experts), context.stream);
-    LAUNCH(context.stream, grid, kThreads, kWarps * kSlots * sizeof(Candidate), (top_k_kernel<n(), v()>), t.tokens,
-           static_cast<int>(t.experts), static_cast<int>(t.k), t.normalize, context.at<const float>(t.logits), scores, context.at<int32_t>(t.choices),
-           context.at<float>(t.weights), scratch);
   });
 }
 

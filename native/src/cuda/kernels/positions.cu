@@ -1,189 +1,57 @@
 // Places of the choices in their experts: a stable count in one order, without float or ordering races.
-#include <cmath>
-
-#include "cuda/kernels/launch.cuh"
+#include "cuda/kernels/priority.cuh"
 #include "runtime/failure.h"
 
 namespace schemoe::cuda {
 
+using namespace places;
+
 namespace {
 
 constexpr int kMostWarps = 32;
-constexpr int kTile = 256;
-constexpr int kAhead = 8;
-constexpr int64_t kPart = 128;  // of the sequence, for a warp
-constexpr int64_t kMostParts = 256;
-constexpr int kPartWarps = 8;
+constexpr int kSteps = 8;           // of 32 choices, for a warp
+constexpr int kWanted = 64;         // parts
+constexpr int kMostParts = 128;     // of which every block adds up those before its own
+constexpr int kCounters = 512;      // threads that count a part
 
-/// Best score of each token; NaN, which compares with nothing, counts as the best.
-__global__ void best_kernel(int64_t tokens, int64_t experts, const float* scores, float* best) {
-  const int64_t token = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (token >= tokens) return;
-  const float* from = scores + token * experts;
-  float most = -INFINITY;
-  for (int64_t e = 0; e < experts; ++e) {
-    const float score = from[e];
-    most = fmaxf(most, isnan(score) ? INFINITY : score);
+/// Counts of a part's experts [part, expert]; blocks beyond the parts find the best scores of tokens.
+__global__ void __launch_bounds__(kCounters)
+    count_part_kernel(Sequence s, int* parts, Priority p, int lanes, bool wide, Report report) {
+  extern __shared__ int counts[];
+  const auto part = static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
+  if (part >= s.parts) {
+    const int block = part - s.parts, blocks = static_cast<int>(gridDim.x) - s.parts;
+    if (wide) best_scores<4>(s, p, lanes, block, blocks);
+    else best_scores<1>(s, p, lanes, block, blocks);
+    return;
   }
-  best[token] = most;
-}
-
-/// A token's place in the order is the number of tokens that come before it: its cost is tokens^2.
-__global__ void __launch_bounds__(kTile) order_kernel(int64_t tokens, const float* best, int32_t* order) {
-  __shared__ float tile[kTile];
-  const int64_t token = int64_t{blockIdx.x} * kTile + threadIdx.x;
-  const float mine = token < tokens ? best[token] : 0;
-  int64_t place = 0;
-  for (int64_t base = 0; base < tokens; base += kTile) {
-    __syncthreads();
-    if (base + threadIdx.x < tokens) tile[threadIdx.x] = best[base + threadIdx.x];
-    __syncthreads();
-    const auto count = static_cast<int>(tokens - base < kTile ? tokens - base : kTile);
-    for (int i = 0; i < count; ++i) place += tile[i] > mine || (tile[i] == mine && base + i < token);
-  }
-  if (token < tokens) order[place] = static_cast<int32_t>(token);
-}
-
-/// All first choices, then all second ones, ..., each in the order of the tokens or a given one.
-struct Sequence {
-  int64_t tokens, count;
-  int experts, k;
-  const int32_t* order;
-  const int32_t* choices;
-  /// Of choices that may be -1: experts from `sent` on and -1 have no place, and their targets are 0.
-  int32_t* targets;
-  int sent;
-};
-
-/// A warp walks a range of the sequence and counts the choices of each expert in `mine` [experts]; with `positions`
-/// it writes the running counts. kAhead loads are in flight before the first is used.
-__device__ void walk(const Sequence& s, int64_t begin, int64_t end, int* mine, int32_t* positions, const Report& report) {
-  const auto lane = static_cast<int>(threadIdx.x % 32);
-  const auto tokens = static_cast<unsigned>(s.tokens);
-  const auto step = [&](bool inside, int64_t at, int expert) {
-    const bool none = s.targets && expert == -1;
-    if (inside && !none && !report.checked(Data::choices, expert, s.experts)) expert = -1;
-    const unsigned same = __match_any_sync(kAllLanes, expert);
-    const int before = __popc(same & ((1u << lane) - 1));
-    int start = 0;
-    if (expert >= 0) start = mine[expert];
-    __syncwarp();
-    if (positions && inside && s.targets) {
-      const bool has = expert >= 0 && expert < s.sent;
-      s.targets[at] = has ? expert : 0;
-      positions[at] = has ? start + before : kNoPlace;
-    }
-    if (expert >= 0) {
-      if (positions && !s.targets) positions[at] = start + before;
-      if (before == 0) mine[expert] = start + __popc(same);
-    } else if (positions && inside && !s.targets) {
-      positions[at] = INT32_MAX;
-    }
-    __syncwarp();
-  };
-  for (int64_t base = begin; base < end; base += 32 * kAhead) {
-    int at[kAhead], expert[kAhead];
+  for (int e = thread; e < s.experts; e += kCounters) counts[e] = 0;
+  __syncthreads();
+  const int64_t end = s.end(part);
+  constexpr int kAhead = 4;
+  Walker walker(s, s.begin(part) + thread);
+  for (int64_t base = s.begin(part) + thread; base < end; base += kAhead * kCounters) {
+    int choices[kAhead];
 #pragma unroll
     for (int u = 0; u < kAhead; ++u) {
-      const auto i = static_cast<unsigned>(base + 32 * u + lane);
-      const unsigned choice = i / tokens, place = i - choice * tokens;
-      const bool inside = i < end;
-      at[u] = inside ? static_cast<int>((s.order ? static_cast<unsigned>(s.order[place]) : place) * s.k + choice) : 0;
-      expert[u] = inside ? s.choices[at[u]] : -1;
+      if (base + u * kCounters < end) choices[u] = s.choices[walker.at()];
+      walker.forward(kCounters);
     }
 #pragma unroll
     for (int u = 0; u < kAhead; ++u) {
-      if (base + 32 * u < end) step(base + 32 * u + lane < end, at[u], expert[u]);
-    }
-  }
-}
-
-/// One block: each warp counts its range of the sequence, an exclusive prefix sum over the warps gives its first
-/// position in each expert, and a second walk writes positions.
-__global__ void __launch_bounds__(32 * kMostWarps)
-    positions_kernel(Sequence s, int32_t* positions, int32_t* loads, Report report) {
-  extern __shared__ int counts[];
-  const auto warps = static_cast<int>(blockDim.x / 32);
-  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
-  int* mine = counts + warp * s.experts;
-  for (int e = lane; e < s.experts; e += 32) mine[e] = 0;
-  __syncwarp();
-  const int64_t each = (s.count + warps - 1) / warps;
-  const int64_t begin = warp * each;
-  const int64_t end = begin + each < s.count ? begin + each : s.count;
-  walk(s, begin, end, mine, nullptr, report);
-  __syncthreads();
-  for (int e = static_cast<int>(threadIdx.x); e < s.experts; e += blockDim.x) {
-    int sum = 0;
-    for (int w = 0; w < warps; ++w) {
-      const int here = counts[w * s.experts + e];
-      counts[w * s.experts + e] = sum;
-      sum += here;
-    }
-    loads[e] = sum;
-  }
-  __syncthreads();
-  walk(s, begin, end, mine, positions, report);
-}
-
-/// Counts the experts of a range, which several threads share.
-__device__ void count(const Sequence& s, int64_t begin, int64_t end, int thread, int threads, int* counts,
-                      const Report& report) {
-  const auto tokens = static_cast<unsigned>(s.tokens);
-#pragma unroll 4
-  for (int64_t at = begin + thread; at < end; at += threads) {
-    const auto i = static_cast<unsigned>(at);
-    const unsigned choice = i / tokens, place = i - choice * tokens;
-    const int expert = s.choices[int64_t{s.order ? s.order[place] : static_cast<int>(place)} * s.k + choice];
-    if (s.targets && expert == -1) continue;
-    if (report.checked(Data::choices, expert, s.experts)) atomicAdd(&counts[expert], 1);
-  }
-}
-
-/// The same over many blocks: each counts its part of the sequence into `parts` [part, expert], of which
-/// `before_kernel` makes exclusive prefix sums.
-__global__ void __launch_bounds__(32 * kPartWarps) count_part_kernel(Sequence s, int64_t each, int* parts, Report report) {
-  extern __shared__ int counts[];
-  for (int e = static_cast<int>(threadIdx.x); e < s.experts; e += blockDim.x) counts[e] = 0;
-  __syncthreads();
-  const int64_t begin = blockIdx.x * each, end = min(begin + each, s.count);
-  count(s, begin, end, static_cast<int>(threadIdx.x), static_cast<int>(blockDim.x), counts, report);
-  __syncthreads();
-  for (int e = static_cast<int>(threadIdx.x); e < s.experts; e += blockDim.x) {
-    parts[int64_t{blockIdx.x} * s.experts + e] = counts[e];
-  }
-}
-
-/// Each warp of a part counts its range again, learns how many come before, and writes positions.
-__global__ void __launch_bounds__(32 * kPartWarps)
-    place_part_kernel(Sequence s, int64_t each, const int* parts, int32_t* positions, Report report) {
-  extern __shared__ int counts[];
-  const auto warps = static_cast<int>(blockDim.x / 32);
-  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
-  int* mine = counts + warp * s.experts;
-  for (int e = lane; e < s.experts; e += 32) mine[e] = 0;
-  __syncwarp();
-  const int64_t last = min((blockIdx.x + int64_t{1}) * each, s.count), width = (each / 32 + warps - 1) / warps * 32;
-  const int64_t begin = min(blockIdx.x * each + warp * width, last), end = min(begin + width, last);
-  count(s, begin, end, lane, 32, mine, report);
-  __syncthreads();
-  for (int e = static_cast<int>(threadIdx.x); e < s.experts; e += blockDim.x) {
-    int sum = parts[int64_t{blockIdx.x} * s.experts + e];
-    for (int w = 0; w < warps; ++w) {
-      const int here = counts[w * s.experts + e];
-      counts[w * s.experts + e] = sum;
-      sum += here;
+      if (base + u * kCounters >= end) continue;
+      if (const int expert = expert_of(s, choices[u], report); expert >= 0) atomicAdd(&counts[expert], 1);
     }
   }
   __syncthreads();
-  walk(s, begin, end, mine, positions, report);
+  for (int e = thread; e < s.experts; e += kCounters) parts[int64_t{part} * s.experts + e] = counts[e];
 }
 
 /// One warp per expert: an exclusive prefix sum over its parts; each lane owns kEach consecutive parts.
-__global__ void __launch_bounds__(kTile) before_kernel(int experts, int count, int* parts, int32_t* loads) {
+__global__ void __launch_bounds__(256) before_kernel(int experts, int count, int* parts, int32_t* loads) {
   constexpr int kEach = 8;
   const auto lane = static_cast<int>(threadIdx.x % 32);
-  const auto expert = static_cast<int>(blockIdx.x * (kTile / 32) + threadIdx.x / 32);
+  const auto expert = static_cast<int>(blockIdx.x * 8 + threadIdx.x / 32);
   if (expert >= experts) return;
   int all = 0;
   for (int base = 0; base < count; base += 32 * kEach) {
@@ -210,22 +78,143 @@ __global__ void __launch_bounds__(kTile) before_kernel(int experts, int count, i
   if (lane == 0) loads[expert] = all;
 }
 
-/// Bytes of shared memory that a kernel may have when it asks for them.
-void allow(const void* kernel, size_t bytes) {
-  if (bytes <= 48 * 1024) return;
-  CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
+/// Adds to `before` [experts] what the parts before this one have, and to `totals` what all have; groups of threads
+/// share the parts. Sums of integers: their order does not matter.
+template <bool kListed>
+__device__ void add_parts(const Sequence& s, const int* parts, int part, int* before, int* totals) {
+  const auto thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
+  const int groups = max(threads / s.experts, 1), group = thread / s.experts;
+  if (group >= groups && groups > 1) return;
+  const int last = kListed ? s.parts : part;
+  for (int e = groups > 1 ? thread % s.experts : thread; e < s.experts; e += threads) {
+    int sum = 0, all = 0;
+#pragma unroll 8
+    for (int other = groups > 1 ? group : 0; other < last; other += groups) {
+      const int here = parts[int64_t{other} * s.experts + e];
+      sum += other < part ? here : 0;
+      all += here;
+    }
+    atomicAdd(&before[e], sum);
+    if (kListed) atomicAdd(&totals[e], all);
+  }
 }
 
-/// Length of a block's part of the sequence: at most kMostParts of them, which `before_kernel` scans quickly.
-int64_t part_of(int64_t count) {
-  return std::max<int64_t>(kPart * kPartWarps, ceil_div(ceil_div(count, kMostParts), 32) * 32);
+/// Where the choices of each expert begin in a list of all, in `totals` instead of their numbers.
+__device__ void find_bases(const Sequence& s, int* totals) {
+  __shared__ int sums[32];
+  const auto thread = static_cast<int>(threadIdx.x), lane = thread % 32, warp = thread / 32;
+  const auto threads = static_cast<int>(blockDim.x);
+  int all = 0;
+  for (int first = 0; first < s.experts; first += threads) {
+    const int e = first + thread, here = e < s.experts ? totals[e] : 0;
+    int until = here;
+#pragma unroll
+    for (int step = 1; step < 32; step *= 2) {
+      const int other = __shfl_up_sync(kAllLanes, until, step);
+      if (lane >= step) until += other;
+    }
+    __syncthreads();
+    if (lane == 31) sums[warp] = until;
+    __syncthreads();
+    int before = all;
+    for (int w = 0; w < threads / 32; ++w) {
+      if (w < warp) before += sums[w];
+      all += sums[w];
+    }
+    if (e < s.experts) totals[e] = before + until - here;
+  }
+  __syncthreads();
+}
+
+/// Each warp of a part ranks its choices among themselves; with what its block and the parts before have of each
+/// expert these are places. `scanned`: the parts are prefix sums already, and the loads are known.
+template <bool kListed>
+__global__ void __launch_bounds__(32 * kMostWarps)
+    place_part_kernel(Sequence s, const int* parts, bool scanned, int steps, int32_t* positions, int32_t* loads,
+                      Priority p, Report report) {
+  extern __shared__ int counts[];
+  const auto part = static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
+  const auto threads = static_cast<int>(blockDim.x), warps = threads / 32, lane = thread % 32, warp = thread / 32;
+  int *mine = counts + warp * s.experts, *before = counts + warps * s.experts, *totals = before + s.experts;
+  const int64_t begin = s.begin(part) + int64_t{warp} * 32 * steps + lane, end = s.end(part);
+  int expert[kSteps], rank[kSteps];
+  {
+    Walker walker(s, begin);
+#pragma unroll
+    for (int i = 0; i < kSteps; ++i) {
+      if (i < steps && begin + 32 * i < end) expert[i] = s.choices[walker.at()];
+      walker.forward(32);
+    }
+  }
+  for (int e = thread; e < (warps + 1 + kListed) * s.experts; e += threads) counts[e] = 0;
+  __syncthreads();
+  if (scanned) {
+    for (int e = thread; e < s.experts; e += threads) {
+      before[e] = parts[int64_t{part} * s.experts + e];
+      if (kListed) totals[e] = loads[e];
+    }
+  } else {
+    add_parts<kListed>(s, parts, part, before, totals);
+  }
+#pragma unroll
+  for (int i = 0; i < kSteps; ++i) {
+    if (i >= steps) break;
+    expert[i] = begin + 32 * i < end ? expert_of(s, expert[i], report) : -1;
+    const unsigned same = __match_any_sync(kAllLanes, expert[i]);
+    const int ahead = __popc(same & ((1u << lane) - 1));
+    const int start = expert[i] >= 0 ? mine[expert[i]] : 0;
+    rank[i] = start + ahead;
+    __syncwarp();
+    if (expert[i] >= 0 && ahead == 0) mine[expert[i]] = start + __popc(same);
+    __syncwarp();
+  }
+  __syncthreads();
+  for (int e = thread; e < s.experts; e += threads) {
+    int sum = before[e];
+    if (kListed && part % s.per == 0) p.starts[int64_t{part} / s.per * s.experts + e] = sum;
+    constexpr int kAhead = 8;
+    for (int first = 0; first < warps; first += kAhead) {
+      int here[kAhead];
+#pragma unroll
+      for (int u = 0; u < kAhead; ++u) here[u] = first + u < warps ? counts[(first + u) * s.experts + e] : 0;
+#pragma unroll
+      for (int u = 0; u < kAhead; ++u) {
+        if (first + u < warps) counts[(first + u) * s.experts + e] = sum;
+        sum += here[u];
+      }
+    }
+    if (part < s.parts - 1) continue;
+    if (!scanned) loads[e] = sum;
+    if (kListed) p.starts[int64_t{s.k} * s.experts + e] = sum;
+  }
+  if (kListed) find_bases(s, totals);
+  __syncthreads();
+  if (kListed && part == 0) {
+    for (int e = thread; e < s.experts; e += threads) p.bases[e] = totals[e];
+  }
+  Walker walker(s, begin);
+#pragma unroll
+  for (int i = 0; i < kSteps; ++i) {
+    if (i < steps && begin + 32 * i < end) {
+      const int at = walker.at(), e = expert[i];
+      const bool has = e >= 0 && (!s.targets || e < s.sent);
+      const int place = e >= 0 ? mine[e] + rank[i] : 0;
+      if (s.targets) s.targets[at] = has ? e : 0;
+      positions[at] = has ? place : s.targets ? kNoPlace : INT32_MAX;
+      if (kListed && has) {
+        const int64_t to = int64_t{totals[e]} + place;
+        // Choices that change meanwhile must not lead out of the list.
+        if (to >= 0 && to < s.tokens * s.k) p.list[to] = entry_of(p.best[walker.token], walker.token);
+      }
+    }
+    walker.forward(32);
+  }
 }
 
 /// What positions are made of.
 struct Places {
   int64_t tokens, experts, k;
-  bool prioritized;
-  const float* scores;
+  const float* scores;  // that give priority, or nullptr
   const int32_t* choices;
   int32_t* targets;
   int sent;
@@ -233,65 +222,92 @@ struct Places {
   int32_t* loads;
 };
 
+/// Parts whose choices the warps of a block can count, kSteps at most for each.
+Sequence sequence_of(const Places& p, int64_t warps, int64_t& steps) {
+  Sequence s{p.tokens, static_cast<int>(p.experts), static_cast<int>(p.k), p.choices, p.targets, p.sent, 0, 0, 0, 0};
+  const int64_t pieces = p.scores ? p.k : 1;
+  s.length = p.tokens * p.k / pieces;
+  const int64_t wanted = std::max<int64_t>(kWanted / pieces, 1);
+  steps = std::clamp<int64_t>(ceil_div(s.length, wanted * warps * 32), 1, kSteps);
+  s.each = warps * 32 * steps;
+  s.per = static_cast<int>(ceil_div(s.length, s.each));
+  s.parts = static_cast<int>(s.per * pieces);
+  return s;
+}
+
+template <bool kListed>
 void place(const Places& p, const Context& context) {
   int device = 0, shared = 0;
   CUDA_CHECK(cudaGetDevice(&device));
   CUDA_CHECK(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
-  const int64_t room = shared / static_cast<int64_t>(sizeof(int)) / p.experts;
-  if (room == 0) {
+  // A list of experts for each warp, and those of a block.
+  constexpr int64_t kLists = kListed ? 2 : 1;
+  const int64_t lists = (shared / static_cast<int64_t>(sizeof(int)) - 64) / p.experts;
+  if (lists <= kLists) {
     fail(SCHEMOE_UNSUPPORTED, p.experts, " experts; on this GPU there can be ",
-         shared / static_cast<int64_t>(sizeof(int)));
+         (shared / static_cast<int64_t>(sizeof(int)) - 64) / (kLists + 1));
   }
+  const int64_t warps = std::min<int64_t>(lists - kLists, kMostWarps);
+  int64_t steps = 1;
+  const Sequence s = sequence_of(p, warps, steps);
   const int64_t count = p.tokens * p.k;
-  const bool alone = count <= kMostWarps * kPart;
-  const int64_t each = part_of(count), parts = alone ? 0 : ceil_div(count, each);
-  const int64_t ordered = p.prioritized ? p.tokens : 0;
-  auto* counts = context.scratch.get<int32_t>(static_cast<size_t>(parts * p.experts + 2 * ordered), context.stream);
-  int32_t* order = nullptr;
-  if (ordered > 0) {
-    order = counts + parts * p.experts;
-    auto* best = reinterpret_cast<float*>(order + ordered);
-    const unsigned grid = grid_of(ceil_div(p.tokens, kTile));
-    LAUNCH(context.stream, grid, kTile, 0, best_kernel, p.tokens, p.experts, p.scores, best);
-    LAUNCH(context.stream, grid, kTile, 0, order_kernel, p.tokens, best, order);
+  size_t words = static_cast<size_t>(s.parts) * p.experts;
+  Priority priority{p.scores, nullptr, nullptr, nullptr, nullptr};
+  if (kListed) words += static_cast<size_t>((p.k + 2) * p.experts + p.tokens + 1 + 2 * count);
+  auto* parts = context.scratch.get<int32_t>(words, context.stream);
+  if (kListed) {
+    // The list first: it is of longer words.
+    priority.list = reinterpret_cast<uint64_t*>(parts);
+    priority.best = reinterpret_cast<uint32_t*>(parts + 2 * count);
+    priority.starts = parts + 2 * count + p.tokens;
+    priority.bases = priority.starts + (p.k + 1) * p.experts;
+    parts = priority.bases + p.experts;
   }
-  const Sequence s{p.tokens, count, static_cast<int>(p.experts), static_cast<int>(p.k), order,
-                   p.choices, p.targets, p.sent};
-  const auto bytes_of = [&](int64_t warps) { return static_cast<size_t>(warps * p.experts) * sizeof(int); };
-  if (alone) {
-    const int64_t warps = std::clamp<int64_t>(std::min(room, ceil_div(count, 64)), 1, kMostWarps);
-    allow(reinterpret_cast<const void*>(positions_kernel), bytes_of(warps));
-    LAUNCH(context.stream, 1, static_cast<unsigned>(32 * warps), bytes_of(warps), positions_kernel, s, p.positions, p.loads,
-           context.report());
+  const auto bytes_of = [&](int64_t rows) { return static_cast<size_t>(rows * p.experts) * sizeof(int); };
+  const bool alone = s.parts == 1 && !kListed, scanned = s.parts > kMostParts;
+  if (!alone) {
+    const bool wide = p.experts % 4 == 0 && aligned(p.scores);
+    int lanes = 1;
+    while (lanes < 32 && lanes * (wide ? 4 : 1) < p.experts) lanes *= 2;
+    const int64_t more = kListed ? std::clamp<int64_t>(ceil_div(p.tokens * lanes, kCounters), 1, 528) : 0;
+    gates::allow(count_part_kernel, bytes_of(1));
+    LAUNCH(context.stream, grid_of(s.parts + more), kCounters, bytes_of(1), count_part_kernel, s, parts, priority, lanes,
+           wide, context.report());
+  }
+  if (scanned) {
+    LAUNCH(context.stream, grid_of(ceil_div(p.experts, 8)), 256, 0, before_kernel, s.experts, s.parts, parts, p.loads);
+  }
+  gates::allow(place_part_kernel<kListed>, bytes_of(warps + kLists));
+  LAUNCH(context.stream, grid_of(s.parts), static_cast<unsigned>(32 * warps), bytes_of(warps + kLists),
+         place_part_kernel<kListed>, s, parts, scanned, static_cast<int>(steps), p.positions, p.loads, priority,
+         context.report());
+  if (kListed) order_by_priority(s, priority, p.positions, context);
+}
+
+void place(const Places& p, const Context& context) {
+  if (p.tokens == 0 || p.k == 0) {
+    CUDA_CHECK(cudaMemsetAsync(p.loads, 0, static_cast<size_t>(p.experts) * 4, context.stream));
     return;
   }
-  const int64_t warps = std::clamp<int64_t>(room, 1, kPartWarps);
-  const auto grid = static_cast<unsigned>(parts);
-  allow(reinterpret_cast<const void*>(count_part_kernel), bytes_of(1));
-  allow(reinterpret_cast<const void*>(place_part_kernel), bytes_of(warps));
-  LAUNCH(context.stream, grid, 32 * kPartWarps, bytes_of(1), count_part_kernel, s, each, counts, context.report());
-  LAUNCH(context.stream, grid_of(ceil_div(p.experts, kTile / 32)), kTile, 0, before_kernel, s.experts,
-         static_cast<int>(parts), counts, p.loads);
-  LAUNCH(context.stream, grid, static_cast<unsigned>(32 * warps), bytes_of(warps), place_part_kernel, s, each, counts,
-         p.positions, context.report());
+  if (p.scores) place<true>(p, context);
+  else place<false>(p, context);
 }
 
 }  // namespace
 
 void run(const Positions& p, const Context& context) {
   if (p.experts == 0) return;
-  place({p.tokens, p.experts, p.k, p.prioritized, context.at<const float>(p.scores), context.at<const int32_t>(p.choices),
-         nullptr, 0, context.at<int32_t>(p.positions), context.at<int32_t>(p.loads)}, context);
+  place({p.tokens, p.experts, p.k, p.prioritized ? context.at<const float>(p.scores) : nullptr,
+         context.at<const int32_t>(p.choices), nullptr, 0, context.at<int32_t>(p.positions),
+         context.at<int32_t>(p.loads)}, context);
 }
 
 void run(const PlaceChoices& p, const Context& context) {
   auto* loads = context.at<int32_t>(p.loads);
-  if (p.tokens == 0 || p.k == 0) {
-    CUDA_CHECK(cudaMemsetAsync(loads, 0, static_cast<size_t>(p.rows) * 4, context.stream));
-    return;
-  }
-  place({p.tokens, p.rows, p.k, p.prioritized, context.at<const float>(p.scores), context.at<const int32_t>(p.choices),
-         context.at<int32_t>(p.targets), static_cast<int>(p.experts), context.at<int32_t>(p.positions), loads}, context);
+  if (p.rows == 0) return;
+  place({p.tokens, p.rows, p.k, p.prioritized ? context.at<const float>(p.scores) : nullptr,
+         context.at<const int32_t>(p.choices), context.at<int32_t>(p.targets), static_cast<int>(p.experts),
+         context.at<int32_t>(p.positions), loads}, context);
 }
 
 }  // namespace schemoe::cuda

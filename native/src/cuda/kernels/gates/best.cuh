@@ -5,44 +5,17 @@
 
 namespace schemoe::cuda::gates {
 
-/// One of a row, and what is known of it.
-struct alignas(16) Candidate {
-  uint32_t key, second;
-  float score;
-  int32_t number;
-};
-
-__device__ inline bool before(const Candidate& a, const Candidate& b) {
-  if (a.key != b.key) return a.key > b.key;
-  if (a.second != b.second) return a.second > b.second;
-  return a.number < b.number;
-}
-
+/// Of a row that lies in registers as many can be found at once.
+inline constexpr int kMostFirst = 32;
 /// Candidates of a warp that are compared with one another.
 inline constexpr int kSlots = 64;
 
-/// A number that at least k of 32 are not below, one a lane: the k-th largest, by a bitonic sort, or for a few the k-th
-/// largest of those that differ.
-__device__ inline uint32_t bound_of_lanes(uint32_t mine, int k, int lane) {
-  if (k <= 8) {
-    uint32_t most = 0;
-    for (int i = 0; i < k; ++i) {
-      most = __reduce_max_sync(kAllLanes, mine);
-      if (mine == most) mine = 0;
-    }
-    return most;
-  }
-#pragma unroll
-  for (int size = 2; size <= 32; size *= 2) {
-#pragma unroll
-    for (int step = size / 2; step > 0; step /= 2) {
-      const uint32_t other = __shfl_xor_sync(kAllLanes, mine, step);
-      const bool larger = ((lane & step) == 0) == ((lane & size) == 0);
-      mine = larger ? max(mine, other) : min(mine, other);
-    }
-  }
-  return __shfl_sync(kAllLanes, mine, k - 1);
-}
+/// What a warp has in shared memory to find the first of its rows.
+struct alignas(16) Slots {
+  uint32_t keys[kSlots];
+  int32_t numbers[kSlots];
+  uint32_t seconds[kSlots];
+};
 
 /// For elements that their keys alone order: equal ones have equal second keys.
 struct NoSecond {
@@ -55,14 +28,165 @@ struct SecondOf {
   __device__ uint32_t operator()(int e) const { return row ? key_of(row[e]) : 0; }
 };
 
-/// Puts all that may be among the `count` <= 32 first of a row into `slots`; returns how many, or -1 if they do not
-/// fit. The count-th largest of the lanes' maxima is a bound: that many elements are not below it.
-template <int N, int V, class Second>
-__device__ int gather(int rows, int lane, int count, Candidate* slots, Own<N, V, uint32_t>& keys, Own<N, V>& scores,
-                      Second second) {
-  uint32_t most = 0;
+/// The number of the first of what is left of a row, which is taken from it. Its cost is that of going through the row.
+template <int N, int V, int G, class Second>
+__device__ int take_first(int rows, int lane, Own<N, V, uint32_t, G>& keys, Second second) {
+  uint32_t most = 0, next = 0, first = INT32_MAX;
   each(rows, lane, [&](int, uint32_t& key) { most = max(most, key); }, keys);
-  const uint32_t least = max(bound_of_lanes(most, count, lane), 1u);
+  most = group_max<G>(most);
+  each(rows, lane, [&](int e, uint32_t& key) {
+    if (key == most) next = max(next, second(e));
+  }, keys);
+  next = group_max<G>(next);
+  each(rows, lane, [&](int e, uint32_t& key) {
+    if (key == most && second(e) == next) first = min(first, static_cast<uint32_t>(e));
+  }, keys);
+  first = group_min<G>(first);
+  // A Program that writes the row meanwhile may leave none; any will do then, but it must exist. So if nothing is left.
+  if (most == 0 || first >= static_cast<uint32_t>(rows)) first = 0;
+  each(rows, lane, [&](int e, uint32_t& key) {
+    if (static_cast<uint32_t>(e) == first) key = 0;
+  }, keys);
+  return static_cast<int>(first);
+}
+
+/// Numbers of the first k of a row: that of place c has lane c % G, at c / G.
+template <int G>
+struct Firsts {
+  static constexpr int kEach = kMostFirst / G;
+  int numbers[kEach];
+  __device__ void set(int c, int number, int lane) {
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      if (c == i * G + lane) numbers[i] = number;
+    }
+  }
+  /// The number of place c, to all lanes of the row.
+  __device__ int at(int c) const {
+    int number = 0;
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      const int here = __shfl_sync(kAllLanes, numbers[i], c % G, G);
+      if (c / G == i) number = here;
+    }
+    return number;
+  }
+};
+
+/// The largest first, by a network of the fewest exchanges.
+template <int N>
+__device__ __forceinline__ void sort_lane(uint32_t (&values)[N]) {
+  static_assert(N == 4 || N == 8);
+  const auto exchange = [&](int i, int j) {
+    const uint32_t a = values[i], b = values[j];
+    values[i] = max(a, b), values[j] = min(a, b);
+  };
+  if constexpr (N == 8) {
+    exchange(0, 2), exchange(1, 3), exchange(4, 6), exchange(5, 7);
+    exchange(0, 4), exchange(1, 5), exchange(2, 6), exchange(3, 7);
+    exchange(0, 1), exchange(2, 3), exchange(4, 5), exchange(6, 7);
+    exchange(2, 4), exchange(3, 5);
+    exchange(1, 4), exchange(3, 6);
+    exchange(1, 2), exchange(3, 4), exchange(5, 6);
+  } else {
+    exchange(0, 2), exchange(1, 3);
+    exchange(0, 1), exchange(2, 3);
+    exchange(1, 2);
+  }
+}
+
+/// Several rows of a warp: each lane sorts what it has, then the largest of all lanes is taken k times. The lower bits
+/// of a key give way to its number; false where that made two of them equal that had to be told apart.
+template <int N, int V, int G>
+__device__ bool take_sorted(int rows, int lane, int k, const Own<N, V, uint32_t, G>& keys, Firsts<G>& firsts) {
+  constexpr uint32_t kNumbers = N * G - 1;
+  uint32_t values[N];
+#pragma unroll
+  for (int i = 0; i < N; ++i) {
+    const auto e = static_cast<uint32_t>(Own<N, V, uint32_t, G>::number(i, lane));
+    values[i] = keys.values[i] == 0 ? 0 : (keys.values[i] & ~kNumbers) | (kNumbers - e);
+  }
+  sort_lane(values);
+  bool told = true;
+  uint32_t before = 0;
+#pragma unroll
+  for (int i = 0; i < Firsts<G>::kEach; ++i) {
+    for (int j = 0; j < G && i * G + j < k; ++j) {
+      const uint32_t most = group_max<G>(values[0]);
+      told = told && (before ^ most) > kNumbers;
+      before = most;
+      if (lane == j) firsts.numbers[i] = static_cast<int>(kNumbers - (most & kNumbers));
+      if (values[0] == most) {
+#pragma unroll
+        for (int n = 0; n + 1 < N; ++n) values[n] = values[n + 1];
+        values[N - 1] = 0;
+      }
+    }
+  }
+  // The last must differ from what comes after it.
+  told = told && (before ^ group_max<G>(values[0])) > kNumbers;
+  return __all_sync(kAllLanes, told);
+}
+
+/// One step of a bitonic sort over the lanes of a warp, the largest first.
+__device__ inline uint32_t exchanged(uint32_t mine, int step, bool larger) {
+  const uint32_t other = __shfl_xor_sync(kAllLanes, mine, step);
+  return larger ? max(mine, other) : min(mine, other);
+}
+
+__device__ inline uint32_t sorted_lanes(uint32_t mine, int lane) {
+#pragma unroll
+  for (int size = 2; size <= 32; size *= 2) {
+#pragma unroll
+    for (int step = size / 2; step > 0; step /= 2) {
+      mine = exchanged(mine, step, ((lane & step) == 0) == ((lane & size) == 0));
+    }
+  }
+  return mine;
+}
+
+/// A number that at least k of 32 are not below, one a lane: of a few the k-th largest of those that differ.
+__device__ inline uint32_t bound_of_lanes(uint32_t mine, int k, int lane) {
+  if (k <= 10) {
+    uint32_t most = 0;
+    for (int i = 0; i < k; ++i) {
+      most = __reduce_max_sync(kAllLanes, mine);
+      if (mine == most) mine = 0;
+    }
+    return most;
+  }
+  return __shfl_sync(kAllLanes, sorted_lanes(mine, lane), k - 1);
+}
+
+/// The same of 64, two a lane.
+__device__ inline uint32_t bound_of_lanes(uint32_t a, uint32_t b, int k, int lane) {
+  a = sorted_lanes(a, lane), b = sorted_lanes(b, lane);
+  // The 32 largest of both, as a bitonic sequence.
+  a = max(a, __shfl_xor_sync(kAllLanes, b, 31));
+#pragma unroll
+  for (int step = 16; step > 0; step /= 2) a = exchanged(a, step, (lane & step) == 0);
+  return __shfl_sync(kAllLanes, a, k - 1);
+}
+
+/// A row of a whole warp: all that may be among its first k, which largest keys of parts of the row bound from below,
+/// are compared with one another. False where they are too many.
+template <int N, int V, class Second>
+__device__ bool rank_candidates(int rows, int lane, int k, Slots& slots, Own<N, V, uint32_t>& keys, Second second,
+                                Firsts<32>& firsts) {
+  uint32_t least = 0;
+  if (N >= 8 && k > 12) {
+    uint32_t a = 0, b = 0;
+    if constexpr (N >= 8) {
+#pragma unroll
+      for (int i = 0; i < N; ++i) (i < N / 2 ? a : b) = max(i < N / 2 ? a : b, keys.values[i]);
+    }
+    least = bound_of_lanes(a, b, k, lane);
+  } else {
+    uint32_t most = 0;
+    each(rows, lane, [&](int, uint32_t& key) { most = max(most, key); }, keys);
+    least = bound_of_lanes(most, k, lane);
+  }
+  least = max(least, 1u);
   int mine = 0;
   each(rows, lane, [&](int, uint32_t& key) { mine += key >= least; }, keys);
   int until = mine;
@@ -72,54 +196,78 @@ __device__ int gather(int rows, int lane, int count, Candidate* slots, Own<N, V,
     if (lane >= step) until += other;
   }
   const int total = __shfl_sync(kAllLanes, until, 31);
-  if (total > kSlots) return -1;
+  if (total > kSlots || total < k) return false;
   int at = until - mine;
   __syncwarp();  // the slots of the row before may still be read
-  each(rows, lane, [&](int e, uint32_t& key, float& score) {
-    if (key >= least) slots[at++] = {key, second(e), score, e};
-  }, keys, scores);
+  each(rows, lane, [&](int e, uint32_t& key) {
+    if (key < least) return;
+    slots.keys[at] = key;
+    slots.numbers[at++] = e;
+  }, keys);
+  // Four at a time are read below.
+  if (const int end = total + lane; lane < 3 && end < kSlots) slots.keys[end] = 0;
   __syncwarp();
-  return total;
-}
 
-/// Lane i gets the i-th of `total` candidates, of which there are at least `count`; i < count <= 32.
-__device__ inline Candidate ranked(Candidate* slots, int total, int count, int lane) {
-  const Candidate none{0, 0, 0, INT32_MAX};
-  const Candidate a = lane < total ? slots[lane] : none, b = lane + 32 < total ? slots[lane + 32] : none;
+  const bool more = total > 32;
+  const uint32_t a = lane < total ? slots.keys[lane] : 0, b = lane + 32 < total ? slots.keys[lane + 32] : 0;
+  const int number_a = slots.numbers[lane], number_b = more ? slots.numbers[lane + 32] : 0;
   int of_a = 0, of_b = 0;
-  for (int i = 0; i < total; ++i) {
-    const Candidate other = slots[i];
-    of_a += before(other, a);
-    if (total > 32) of_b += before(other, b);
+  for (int i = 0; i < total; i += 4) {
+    const uint4 other = *reinterpret_cast<const uint4*>(&slots.keys[i]);
+    of_a += (other.x > a) + (other.y > a) + (other.z > a) + (other.w > a);
+    if (more) of_b += (other.x > b) + (other.y > b) + (other.z > b) + (other.w > b);
   }
-  __syncwarp();
-  if (lane < total && of_a < count) slots[of_a] = a;
-  if (lane + 32 < total && of_b < count) slots[of_b] = b;
-  __syncwarp();
-  return lane < count ? slots[lane] : none;
+  const auto put = [&] {
+    __syncwarp();
+    if (lane < total) slots.seconds[of_a] = static_cast<uint32_t>(number_a);
+    if (lane + 32 < total) slots.seconds[of_b] = static_cast<uint32_t>(number_b);
+    __syncwarp();
+  };
+  put();
+  // Two of one place have equal keys.
+  const bool lost = (lane < total && slots.seconds[of_a] != static_cast<uint32_t>(number_a)) ||
+                    (lane + 32 < total && slots.seconds[of_b] != static_cast<uint32_t>(number_b));
+  if (__any_sync(kAllLanes, lost)) {
+    __syncwarp();
+    const uint32_t second_a = lane < total ? second(number_a) : 0, second_b = lane + 32 < total ? second(number_b) : 0;
+    if (lane < total) slots.seconds[lane] = second_a;
+    if (lane + 32 < total) slots.seconds[lane + 32] = second_b;
+    __syncwarp();
+    for (int i = 0; i < total; ++i) {
+      const uint32_t key = slots.keys[i], next = slots.seconds[i];
+      const int number = slots.numbers[i];
+      of_a += key == a && (next > second_a || (next == second_a && number < number_a));
+      of_b += key == b && (next > second_b || (next == second_b && number < number_b));
+    }
+    put();
+  }
+  firsts.numbers[0] = static_cast<int>(slots.seconds[lane < total ? lane : 0]);
+  return true;
 }
 
-/// The number of the first of what is left of a row, which is taken from it. Its cost is that of going through the row.
-template <int N, int V, class Second>
-__device__ int take_first(int rows, int lane, Own<N, V, uint32_t>& keys, Second second) {
-  uint32_t most = 0, next = 0, first = INT32_MAX;
-  each(rows, lane, [&](int, uint32_t& key) { most = max(most, key); }, keys);
-  most = __reduce_max_sync(kAllLanes, most);
-  if (most == 0) return 0;
-  each(rows, lane, [&](int e, uint32_t& key) {
-    if (key == most) next = max(next, second(e));
-  }, keys);
-  next = __reduce_max_sync(kAllLanes, next);
-  each(rows, lane, [&](int e, uint32_t& key) {
-    if (key == most && second(e) == next) first = min(first, static_cast<uint32_t>(e));
-  }, keys);
-  first = __reduce_min_sync(kAllLanes, first);
-  // A Program that writes the row meanwhile may leave none; any will do then, but it must exist.
-  if (first >= static_cast<uint32_t>(rows)) first = 0;
-  each(rows, lane, [&](int e, uint32_t& key) {
-    if (static_cast<uint32_t>(e) == first) key = 0;
-  }, keys);
-  return static_cast<int>(first);
+/// Numbers of the first k <= kMostFirst of each row of a warp, of which `keys` may be left with fewer. Keys of 0 are
+/// none; where fewer than k are left the row's first number stands for those that are missing.
+template <int N, int V, int G, class Second>
+__device__ Firsts<G> find_first(int rows, int lane, int k, Slots& slots, Own<N, V, uint32_t, G>& keys, Second second) {
+  Firsts<G> firsts{};
+  if constexpr (G < 32) {
+    if (take_sorted(rows, lane, k, keys, firsts)) return firsts;
+  } else {
+    if (rank_candidates(rows, lane, k, slots, keys, second, firsts)) return firsts;
+  }
+  for (int c = 0; c < k; ++c) firsts.set(c, take_first(rows, lane, keys, second), lane);
+  return firsts;
+}
+
+/// Keys of rows that lie in registers; of what is beyond a row they are 0.
+template <int N, int V, int G, class Key, class... T>
+__device__ __forceinline__ void set_keys(int rows, int lane, Own<N, V, uint32_t, G>& keys, Key&& key_at,
+                                         Own<N, V, T, G>&... own) {
+  if constexpr (N > 0) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) keys.values[i] = 0;
+  }
+  each(rows, lane, [&](int e, uint32_t& key, T&... values) { key = key_at(e, values...); }, keys, own...);
 }
 
 }  // namespace schemoe::cuda::gates

@@ -11,105 +11,66 @@ namespace {
 struct Keys {
   const float* values;
   int64_t experts;
+  template <int V>
+  __device__ void load(Own<V, V>& to, int64_t token, int expert) const {
+    to.load(values + token * experts + expert, V, 0);
+  }
+  __device__ uint32_t of(float value, int64_t) const { return key_of(value); }
   __device__ uint32_t operator()(int64_t token, int expert) const { return key_of(values[token * experts + expert]); }
 };
 
-/// The last that an expert takes, by score, then logit, then token; all that equal it where `second` is 0.
-struct Limit {
-  uint32_t key, second, token;
-  __device__ bool takes(uint32_t score, int64_t at, int expert, const Keys& logits) const {
-    if (score != key || second == 0) return score >= key;
-    const uint32_t logit = logits(at, expert);
-    return logit > second || (logit == second && at <= token);
+/// Writes choices [token, expert]: those of scores above the others are certain.
+struct Certain {
+  int32_t* choices;
+  int64_t experts;
+  template <int V>
+  __device__ void operator()(int64_t token, int expert, const bool (&above)[V]) const {
+    Own<V, V, int32_t> choice;
+#pragma unroll
+    for (int j = 0; j < V; ++j) choice.values[j] = above[j] ? expert + j : -1;
+    choice.store(choices + token * experts + expert, V, 0);
   }
 };
 
-/// The left-th largest logit among the tokens of one score, and how many tokens of it are taken: a block has an
-/// expert and reads its column, which few need to.
-__device__ Found find_logit(const Search& s, int expert, const Found& score, const Keys& scores, const Keys& logits) {
-  __shared__ uint32_t counts[kDigits];
-  __shared__ Found found;
-  uint32_t prefix = 0, left = score.left;
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    counts[threadIdx.x] = 0;
-    __syncthreads();
-    for (int64_t token = threadIdx.x; token < s.rows; token += kDigits) {
-      if (scores(token, expert) != score.prefix) continue;
-      const uint32_t key = logits(token, expert);
-      if (shift == 24 || (key ^ prefix) >> (shift + 8) == 0) atomicAdd(&counts[key >> shift & 0xffu], 1u);
-    }
-    __syncthreads();
-    if (threadIdx.x == 0) {
-      uint32_t above = 0;
-      int digit = kDigits - 1;
-      while (digit > 0 && above + counts[digit] < left) above += counts[digit--];
-      found = {prefix | static_cast<uint32_t>(digit) << shift, left - above};
-    }
-    __syncthreads();
-    prefix = found.prefix, left = found.left;
-    __syncthreads();
-  }
-  return {prefix, left};
-}
-
-/// The token that is the left-th of those with that score and logit.
-__device__ uint32_t find_token(const Search& s, int expert, uint32_t score, const Found& logit, const Keys& scores,
-                               const Keys& logits) {
-  __shared__ uint32_t sums[kDigits / 32];
-  __shared__ uint32_t token_of;
-  if (threadIdx.x == 0) token_of = 0xffffffffu;
-  uint32_t before = 0;
-  for (int64_t first = 0; first < s.rows && before < logit.left; first += kDigits) {
-    const int64_t token = first + threadIdx.x;
-    const bool same = token < s.rows && scores(token, expert) == score && logits(token, expert) == logit.prefix;
-    const unsigned votes = __ballot_sync(kAllLanes, same);
-    const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    __syncthreads();
-    if (lane == 0) sums[warp] = static_cast<uint32_t>(__popc(votes));
-    __syncthreads();
-    uint32_t place = before + static_cast<uint32_t>(__popc(votes & ((1u << lane) - 1)));
-    for (unsigned w = 0; w < kDigits / 32; ++w) {
-      if (w < warp) place += sums[w];
-      before += sums[w];
-    }
-    if (same && place + 1 == logit.left) token_of = static_cast<uint32_t>(token);
-  }
-  __syncthreads();
-  return token_of;
-}
-
-__global__ void __launch_bounds__(kDigits) limits_kernel(Search s, Keys scores, Keys logits, Limit* limits) {
+/// Of what is left of an expert's tokens: the largest scores, of equal ones the largest logits, then the first tokens.
+__global__ void __launch_bounds__(kDigits) choose_kernel(Search s, Keys scores, Keys logits, int32_t* choices) {
   for (int expert = static_cast<int>(blockIdx.x); expert < s.columns; expert += static_cast<int>(gridDim.x)) {
-    const Found score = next_digit(s, kPasses - 1, expert, static_cast<int>(threadIdx.x % 32));
-    const uint32_t equal = s.counts[(int64_t{kPasses - 1} * s.columns + expert) * kDigits + (score.prefix & 0xffu)];
-    Limit limit{score.prefix, 0, 0};
-    if (equal > score.left) {
-      const Found logit = find_logit(s, expert, score, scores, logits);
-      limit.second = logit.prefix;
-      limit.token = find_token(s, expert, score.prefix, logit, scores, logits);
+    const Rest rest = rest_of(s, expert);
+    const Element* list = s.list + int64_t{expert} * s.room;
+    const auto element = [&](int64_t i) {
+      return rest.whole ? Element{scores(i, expert), static_cast<uint32_t>(i)} : list[i];
+    };
+    const Found score = find_among(rest.count, rest.left, [&](int64_t i, uint32_t& value) {
+      value = element(i).key;
+      return true;
+    });
+    Found logit{0, 0, 0};
+    uint32_t token = 0;
+    const bool tied = score.equal > score.left;
+    if (tied) {
+      logit = find_among(rest.count, score.left, [&](int64_t i, uint32_t& value) {
+        const Element e = element(i);
+        if (e.key != score.value) return false;
+        value = logits(e.row, expert);
+        return true;
+      });
+      const Found last = find_among(rest.count, logit.left, [&](int64_t i, uint32_t& value) {
+        const Element e = element(i);
+        value = ~e.row;
+        return e.key == score.value && logits(e.row, expert) == logit.value;
+      });
+      token = ~last.value;
     }
-    if (threadIdx.x == 0) limits[expert] = limit;
+    for (int64_t i = threadIdx.x; i < rest.count; i += kDigits) {
+      const Element e = element(i);
+      bool taken = e.key >= score.value;
+      if (tied && e.key == score.value) {
+        const uint32_t key = logits(e.row, expert);
+        taken = key > logit.value || (key == logit.value && e.row <= token);
+      }
+      if (rest.whole || taken) choices[int64_t{e.row} * s.columns + expert] = taken ? expert : -1;
+    }
     __syncthreads();
-  }
-}
-
-/// V experts of a token at a time.
-template <int V>
-__global__ void __launch_bounds__(256)
-    take_kernel(uint32_t count, uint32_t experts, Keys scores, Keys logits, const Limit* limits, int32_t* choices) {
-  const uint32_t step = gridDim.x * blockDim.x;
-  for (uint32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < count / V; i += step) {
-    const uint32_t at = i * V, token = at / experts;
-    const auto expert = static_cast<int>(at - token * experts);
-    Own<V, V> score;
-    Own<V, V, int32_t> choice;
-    score.load(scores.values + at, V, 0);
-#pragma unroll
-    for (int j = 0; j < V; ++j) {
-      const bool taken = limits[expert + j].takes(key_of(score.values[j]), token, expert + j, logits);
-      choice.values[j] = taken ? expert + j : -1;
-    }
-    choice.store(choices + at, V, 0);
   }
 }
 
@@ -123,19 +84,13 @@ void run(const ChooseTokens& c, const Context& context) {
     CUDA_CHECK(cudaMemsetAsync(choices, 0xff, static_cast<size_t>(count) * 4, context.stream));
     return;
   }
-  // The limits lie where the counts of the first pass are no longer needed.
-  static_assert(sizeof(Limit) <= kDigits * sizeof(uint32_t));
-  const Search s = search_of(c.tokens, c.experts, c.count, context);
   const Keys scores{context.at<const float>(c.scores), c.experts}, logits{context.at<const float>(c.logits), c.experts};
-  search(s, scores, context);
-  auto* limits = reinterpret_cast<Limit*>(s.counts);
-  LAUNCH(context.stream, grid_of(c.experts), kDigits, 0, limits_kernel, s, scores, logits, limits);
-  const auto take = [&](auto v) {
-    LAUNCH(context.stream, grid_of(ceil_div(count, 1024)), 256, 0, take_kernel<v()>, static_cast<uint32_t>(count),
-           static_cast<uint32_t>(c.experts), scores, logits, limits, choices);
-  };
-  if (c.experts % 4 == 0 && aligned(scores.values) && aligned(choices)) take(Int<4>{});
-  else take(Int<1>{});
+  const size_t bytes = bytes_of_search(c.tokens, c.experts, nullptr, nullptr, c.count);
+  Search s;
+  bytes_of_search(c.tokens, c.experts, &s, context.scratch.get<std::byte>(bytes, context.stream), c.count);
+  const bool wide = c.experts % 4 == 0 && aligned(scores.values) && aligned(choices);
+  sweep(s, scores, Certain{choices, c.experts}, wide, context);
+  LAUNCH(context.stream, grid_of(c.experts), kDigits, 0, choose_kernel, s, scores, logits, choices);
 }
 
 }  // namespace schemoe::cuda

@@ -10,24 +10,24 @@ using namespace gates;
 namespace {
 
 /// Sums of probabilities. A block has one warp where rows stay in memory: its sums lie at its part.
-template <int N, int V>
+template <int N, int V, int G>
 __global__ void __launch_bounds__(kThreads)
     probabilities_kernel(Scores kind, int64_t tokens, int rows, const float* scores, Parts parts) {
-  const auto lane = static_cast<int>(threadIdx.x % 32), warps = static_cast<int>(blockDim.x / 32);
-  const auto warp = static_cast<int>(threadIdx.x / 32);
-  Own<N, V, double> sums;
+  const auto lane = static_cast<int>(threadIdx.x % G);
+  Own<N, V, double, G> sums;
   sums.place(parts.sums + int64_t{blockIdx.x} * rows);
   if constexpr (N == 0) each(rows, lane, [](int, double& sum) { sum = 0; }, sums);
   else {
     for (double& sum : sums.values) sum = 0;
   }
-  const int64_t step = int64_t{gridDim.x} * warps;
-  Own<N, V> s, next;
-  int64_t token = int64_t{blockIdx.x} * warps + warp;
-  if (token < tokens) next.load(scores + token * rows, rows, lane);
-  for (; token < tokens; token += step) {
+  Own<N, V, float, G> s, next;
+  RowOf<G> row(tokens);
+  if (row.any()) next.load(scores + row.index * rows, rows, lane);
+  while (row.any()) {
     s = next;
-    if (token + step < tokens) next.load(scores + (token + step) * rows, rows, lane);
+    const bool has = row.has;
+    row.next();
+    if (row.any()) next.load(scores + row.index * rows, rows, lane);
     float most = 0, factor = 1;
     if (kind == Scores::softmax_of_chosen) {
       most = largest(rows, lane, s);
@@ -35,26 +35,17 @@ __global__ void __launch_bounds__(kThreads)
     } else if (kind != Scores::softmax) {
       factor = static_cast<float>(1 / (sum_of(rows, lane, s) + kTiny));
     }
-    const auto share = [&](float score) {
-      return kind == Scores::softmax_of_chosen ? expf(score - most) * factor : score * factor;
-    };
-    if constexpr (N == 0) {
-      for (int e = lane; e < rows; e += 32) sums.values[e] += share(s.values[e]);
-    } else {
-#pragma unroll
-      for (int i = 0; i < N; ++i) sums.values[i] += share(s.values[i]);
-    }
+    if (!has) continue;
+    each(rows, lane, [&](int, double& sum, float& score) {
+      sum += kind == Scores::softmax_of_chosen ? expf(score - most) * factor : score * factor;
+    }, sums, s);
   }
   if constexpr (N == 0) {
     if (blockIdx.x == 0 && lane == 0) *parts.done = 0;
   } else {
     auto* shared = reinterpret_cast<double*>(shared_memory());
-#pragma unroll
-    for (int i = 0; i < N; ++i) {
-      const int e = Own<N, V>::number(i, lane);
-      if (e < rows) shared[warp * rows + e] = sums.values[i];
-    }
-    write_part(shared, rows, parts);
+    each(rows, lane, [&](int e, double& sum) { shared[threadIdx.x / G * rows + e] = sum; }, sums);
+    write_part(shared, kThreads / G, rows, parts);
   }
 }
 
@@ -85,24 +76,25 @@ struct Mean {
 };
 
 /// Sums over tokens of the square of a row's logsumexp, one for each block.
-template <int N, int V>
+template <int N, int V, int G>
 __global__ void __launch_bounds__(kThreads) z_kernel(int64_t tokens, int rows, const float* logits, Parts parts) {
-  __shared__ double of_warps[kWarps];
-  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
+  __shared__ double of_groups[kThreads / G];
+  const auto lane = static_cast<int>(threadIdx.x % G);
   double sum = 0;
-  const int64_t step = int64_t{gridDim.x} * kWarps;
-  Own<N, V> z, next;
-  int64_t token = int64_t{blockIdx.x} * kWarps + warp;
-  if (token < tokens) next.load(logits + token * rows, rows, lane);
-  for (; token < tokens; token += step) {
+  Own<N, V, float, G> z, next;
+  RowOf<G> row(tokens);
+  if (row.any()) next.load(logits + row.index * rows, rows, lane);
+  while (row.any()) {
     z = next;
-    if (token + step < tokens) next.load(logits + (token + step) * rows, rows, lane);
+    const bool has = row.has;
+    row.next();
+    if (row.any()) next.load(logits + row.index * rows, rows, lane);
     const float most = largest(rows, lane, z);
     const double all = most + log(sum_of_exponentials(rows, lane, z, most));
-    sum += all * all;
+    if (has) sum += all * all;
   }
-  if (lane == 0) of_warps[warp] = sum;
-  write_part(of_warps, 1, parts);
+  if (lane == 0) of_groups[threadIdx.x / G] = sum;
+  write_part(of_groups, kThreads / G, 1, parts);
 }
 
 /// Sums of the weights of each row's choices; a warp has a list of its own.
@@ -122,7 +114,7 @@ __global__ void __launch_bounds__(kThreads)
     if (choice != -1 && !report.checked(Data::choices, choice, rows)) choice = -1;
     add_at(sums, choice, choice < 0 ? 0.0 : static_cast<double>(weights[at]), lane);
   }
-  if (in_shared) write_part(shared, rows, parts);
+  if (in_shared) write_part(shared, kWarps, rows, parts);
   else if (blockIdx.x == 0 && lane == 0) *parts.done = 0;
 }
 
@@ -134,10 +126,10 @@ void run(const BalanceLoss& b, const Context& context) {
   const auto* scores = context.at<const float>(b.scores);
   const int64_t tokens = b.rows == 0 ? 0 : b.tokens;
   const Parts parts = parts_for(part_blocks(tokens, b.rows), b.rows, context);
-  with_row(b.rows, {scores}, [&](auto n, auto v) {
+  with_row(b.rows, {scores}, [&](auto n, auto v, auto g) {
     const unsigned threads = n() == 0 ? 32 : kThreads;
-    const size_t bytes = n() == 0 ? 0 : static_cast<size_t>(kWarps * b.rows) * sizeof(double);
-    LAUNCH(context.stream, parts.blocks, threads, bytes, (probabilities_kernel<n(), v()>), b.kind, tokens,
+    const size_t bytes = n() == 0 ? 0 : static_cast<size_t>(kThreads / g() * b.rows) * sizeof(double);
+    LAUNCH(context.stream, parts.blocks, threads, bytes, (probabilities_kernel<n(), v(), g()>), b.kind, tokens,
            static_cast<int>(b.rows), scores, parts);
   });
   finish(b.rows, parts,
@@ -150,8 +142,8 @@ void run(const ZLoss& z, const Context& context) {
   const auto* logits = context.at<const float>(z.logits);
   const int64_t tokens = z.rows == 0 ? 0 : z.tokens;
   const Parts parts = parts_for(part_blocks(tokens, 1), 1, context);
-  with_row(z.rows, {logits}, [&](auto n, auto v) {
-    LAUNCH(context.stream, parts.blocks, kThreads, 0, (z_kernel<n(), v()>), tokens, static_cast<int>(z.rows), logits,
+  with_row(z.rows, {logits}, [&](auto n, auto v, auto g) {
+    LAUNCH(context.stream, parts.blocks, kThreads, 0, (z_kernel<n(), v(), g()>), tokens, static_cast<int>(z.rows), logits,
            parts);
   });
   finish(1, parts, Mean{tokens_of(z.tokens), loss_of(z.loss, z.total, z.weight, context)}, context);

@@ -24,12 +24,12 @@ inline Parts parts_for(unsigned blocks, int64_t columns, const Context& context)
   return {sums, reinterpret_cast<unsigned*>(sums + (blocks + 1) * columns), blocks};
 }
 
-/// Adds up what the warps of a block have, in their order, as the block's part; their rows lie in shared memory.
-__device__ inline void write_part(const double* rows, int64_t columns, const Parts& parts) {
+/// Adds up what groups of lanes of a block have, in their order, as the block's part; their rows lie in shared memory.
+__device__ inline void write_part(const double* rows, int count, int64_t columns, const Parts& parts) {
   __syncthreads();
   for (int64_t e = threadIdx.x; e < columns; e += blockDim.x) {
     double sum = 0;
-    for (unsigned warp = 0; warp < blockDim.x / 32; ++warp) sum += rows[warp * columns + e];
+    for (int row = 0; row < count; ++row) sum += rows[row * columns + e];
     parts.sums[blockIdx.x * columns + e] = sum;
   }
   if (blockIdx.x == 0 && threadIdx.x == 0) *parts.done = 0;

@@ -22,63 +22,58 @@ struct Bounds {
   __device__ float bound(int e, float logit) const { return has_outer(e, logit) ? at_outer : at_inner; }
 };
 
-template <int N, int V>
-__device__ Bounds bounds_of(int rows, int k, int lane, Candidate* slots, uint32_t* scratch, const float* logits,
-                            Own<N, V>& z) {
-  Own<N, V, uint32_t> keys;
+template <int N, int V, int G>
+__device__ Bounds bounds_of(int rows, int k, int lane, Slots& slots, uint32_t* scratch, const float* logits,
+                            Own<N, V, float, G>& z) {
+  Own<N, V, uint32_t, G> keys;
   keys.place(scratch);
-  each(rows, lane, [](int, uint32_t& key, float& logit) { key = key_of(logit); }, keys, z);
-  int inner = -1, outer = -1;
-  if (k + 1 <= 32) {
-    const int total = gather(rows, lane, k + 1, slots, keys, z, NoSecond{});
-    if (total > k) {
-      const Candidate found = ranked(slots, total, k + 1, lane);
-      inner = __shfl_sync(kAllLanes, found.number, k - 1);
-      outer = __shfl_sync(kAllLanes, found.number, k);
-    }
+  set_keys(rows, lane, keys, [](int, float logit) { return key_of(logit); }, z);
+  int inner = 0, outer = 0;
+  if (k < kMostFirst) {
+    const Firsts<G> firsts = find_first(rows, lane, k + 1, slots, keys, NoSecond{});
+    inner = firsts.at(k - 1), outer = firsts.at(k);
+  } else {
+    for (int c = 0; c < k; ++c) inner = take_first(rows, lane, keys, NoSecond{});
+    outer = take_first(rows, lane, keys, NoSecond{});
   }
-  for (int c = 0; outer < 0 && c < k; ++c) inner = take_first(rows, lane, keys, NoSecond{});
-  if (outer < 0) outer = take_first(rows, lane, keys, NoSecond{});
   const float at_inner = logits[inner], at_outer = logits[outer];
   return {inner, outer, at_inner, at_outer, key_of(at_outer)};
 }
 
-/// Bytes of the candidates of a warp.
-constexpr size_t kSlotBytes = kSlots * sizeof(Candidate);
-
 /// Sums over tokens of the probability that an expert is chosen. A block has one warp where rows stay in memory.
-template <int N, int V>
+template <int N, int V, int G>
 __global__ void __launch_bounds__(kThreads)
     loads_kernel(int64_t tokens, int rows, int k, const float* clean, const float* spread, const float* logits,
                  Parts parts, uint32_t* scratch) {
-  const auto lane = static_cast<int>(threadIdx.x % 32), warps = static_cast<int>(blockDim.x / 32);
-  const auto warp = static_cast<int>(threadIdx.x / 32);
-  auto* slots = reinterpret_cast<Candidate*>(reinterpret_cast<std::byte*>(shared_memory()) + warp * kSlotBytes);
-  Own<N, V, double> sums;
+  __shared__ Slots slots[kWarps];
+  const auto lane = static_cast<int>(threadIdx.x % G), warp = static_cast<int>(threadIdx.x / 32);
+  Own<N, V, double, G> sums;
   sums.place(parts.sums + int64_t{blockIdx.x} * rows);
   if constexpr (N == 0) each(rows, lane, [](int, double& sum) { sum = 0; }, sums);
   else {
     for (double& sum : sums.values) sum = 0;
   }
-  for (int64_t token = int64_t{blockIdx.x} * warps + warp; token < tokens; token += int64_t{gridDim.x} * warps) {
-    const int64_t at = token * rows;
-    Own<N, V> z, c, s;
+  for (RowOf<G> row(tokens); row.any(); row.next()) {
+    const int64_t at = row.index * rows;
+    Own<N, V, float, G> z, c, s;
     z.load(logits + at, rows, lane);
     c.load(clean + at, rows, lane);
     s.load(spread + at, rows, lane);
-    const Bounds bounds = bounds_of(rows, k, lane, slots, scratch + int64_t{blockIdx.x} * rows, logits + at, z);
-    each(rows, lane, [&](int e, double& sum, float& logit, float& mean, float& width) {
-      const float u = (mean - bounds.bound(e, logit)) / softplus(width);
-      sum += 0.5f * erfcf(-u * 0.70710678118654752f);
-    }, sums, z, c, s);
+    const Bounds bounds = bounds_of(rows, k, lane, slots[warp], scratch + int64_t{blockIdx.x} * rows, logits + at, z);
+    if (row.has) {
+      each(rows, lane, [&](int e, double& sum, float& logit, float& mean, float& width) {
+        const float u = (mean - bounds.bound(e, logit)) / softplus(width);
+        sum += 0.5f * erfcf(-u * 0.70710678118654752f);
+      }, sums, z, c, s);
+    }
+    __syncwarp();
   }
   if constexpr (N == 0) {
     if (blockIdx.x == 0 && lane == 0) *parts.done = 0;
   } else {
-    __syncthreads();
     auto* shared = reinterpret_cast<double*>(shared_memory());
-    each(rows, lane, [&](int e, double& sum) { shared[warp * rows + e] = sum; }, sums);
-    write_part(shared, rows, parts);
+    each(rows, lane, [&](int e, double& sum) { shared[threadIdx.x / G * rows + e] = sum; }, sums);
+    write_part(shared, kThreads / G, rows, parts);
   }
 }
 
@@ -103,15 +98,15 @@ struct Noise {
   float *d_logits, *d_spread;
 };
 
-template <int N, int V>
+template <int N, int V, int G>
 __global__ void __launch_bounds__(kThreads)
     noise_grad_kernel(int64_t tokens, int rows, int k, Noise data, uint32_t* scratch) {
-  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
-  auto* slots = reinterpret_cast<Candidate*>(reinterpret_cast<std::byte*>(shared_memory()) + warp * kSlotBytes);
+  __shared__ Slots slots[kWarps];
+  const auto lane = static_cast<int>(threadIdx.x % G), warp = static_cast<int>(threadIdx.x / 32);
   uint32_t* keys = scratch + (int64_t{blockIdx.x} * kWarps + warp) * rows;
-  for (int64_t token = int64_t{blockIdx.x} * kWarps + warp; token < tokens; token += int64_t{gridDim.x} * kWarps) {
-    const int64_t at = token * rows;
-    Own<N, V> z, c, s, n, d, to;
+  for (RowOf<G> row(tokens); row.any(); row.next()) {
+    const int64_t at = row.index * rows;
+    Own<N, V, float, G> z, c, s, n, d, to;
     s.load(data.spread + at, rows, lane);
     n.load(data.noise + at, rows, lane);
     d.load(data.d_logits + at, rows, lane);
@@ -127,7 +122,7 @@ __global__ void __launch_bounds__(kThreads)
     if (data.slopes) {
       z.load(data.logits + at, rows, lane);
       c.load(data.clean + at, rows, lane);
-      bounds = bounds_of(rows, k, lane, slots, keys, data.logits + at, z);
+      bounds = bounds_of(rows, k, lane, slots[warp], keys, data.logits + at, z);
       Sum<N> inner = 0, outer = 0;
       each(rows, lane, [&](int e, float& logit, float& mean, float& width) {
         float u;
@@ -136,8 +131,8 @@ __global__ void __launch_bounds__(kThreads)
         // In registers they are kept for below.
         if constexpr (N > 0) logit = slope, mean = -slope * u;
       }, z, c, s);
-      of_inner = static_cast<float>(warp_sum(static_cast<double>(inner)));
-      of_outer = static_cast<float>(warp_sum(static_cast<double>(outer)));
+      of_inner = static_cast<float>(group_sum<G>(static_cast<double>(inner)));
+      of_outer = static_cast<float>(group_sum<G>(static_cast<double>(outer)));
     } else {
       z.load(data.spread + at, rows, lane);  // any row: nothing is made of it
       c.load(data.spread + at, rows, lane);
@@ -159,8 +154,10 @@ __global__ void __launch_bounds__(kThreads)
       gradient = noisy + of_clean;
       out = (of_deviation + noisy * noise) * sigmoid(width);
     }, z, c, s, n, d, to);
-    d.store(data.d_logits + at, rows, lane);
-    to.store(data.d_spread + at, rows, lane);
+    if (row.has) {
+      d.store(data.d_logits + at, rows, lane);
+      to.store(data.d_spread + at, rows, lane);
+    }
     __syncwarp();
   }
 }
@@ -177,9 +174,9 @@ void run(const LoadLoss& l, const Context& context) {
   context.scratch.get<double>(static_cast<size_t>((blocks + 1) * l.rows + 1 + keys), context.stream);
   const Parts parts = parts_for(blocks, l.rows, context);
   auto* scratch = reinterpret_cast<uint32_t*>(parts.done + 2);
-  with_row(l.rows, {clean, spread, logits}, [&](auto n, auto v) {
-    const size_t bytes = std::max(kWarps * kSlotBytes, n() == 0 ? 0 : static_cast<size_t>(kWarps * l.rows) * sizeof(double));
-    LAUNCH(context.stream, blocks, n() == 0 ? 32 : kThreads, bytes, (loads_kernel<n(), v()>), l.tokens,
+  with_row(l.rows, {clean, spread, logits}, [&](auto n, auto v, auto g) {
+    const size_t bytes = n() == 0 ? 0 : static_cast<size_t>(kThreads / g() * l.rows) * sizeof(double);
+    LAUNCH(context.stream, blocks, n() == 0 ? 32 : kThreads, bytes, (loads_kernel<n(), v(), g()>), l.tokens,
            static_cast<int>(l.rows), static_cast<int>(l.k), clean, spread, logits, parts, scratch);
   });
   finish(l.rows, parts,
@@ -203,11 +200,12 @@ void run(const NoiseGrad& n, const Context& context) {
                    context.at<const float>(n.noise),  context.at<const float>(n.logits),
                    context.at<const float>(n.slopes), context.at<float>(n.d_logits),
                    context.at<float>(n.d_spread)};
-  const unsigned grid = row_blocks(n.tokens, n.rows);
-  with_row(n.rows, {data.clean, data.spread, data.noise, data.logits, data.d_logits, data.d_spread}, [&](auto m, auto v) {
+  with_row(n.rows, {data.clean, data.spread, data.noise, data.logits, data.d_logits, data.d_spread},
+           [&](auto m, auto v, auto g) {
+    const unsigned grid = row_blocks(n.tokens, n.rows, g());
     uint32_t* scratch = nullptr;
     if (m() == 0) scratch = context.scratch.get<uint32_t>(static_cast<size_t>(grid * kWarps * n.rows), context.stream);
-    LAUNCH(context.stream, grid, kThreads, kWarps * kSlotBytes, (noise_grad_kernel<m(), v()>), n.tokens,
+    LAUNCH(context.stream, grid, kThreads, 0, (noise_grad_kernel<m(), v(), g()>), n.tokens,
            static_cast<int>(n.rows), static_cast<int>(n.k), data, scratch);
   });
 }

@@ -16,156 +16,198 @@ struct Shape {
   int groups, limit;
   bool normalize;
   double scale;
+  uint32_t by_size;  // 2^32 through the size of a group
+  __device__ int group_of(int e) const {
+    return by_size == 0 ? e : static_cast<int>(__umulhi(static_cast<uint32_t>(e), by_size));
+  }
   __device__ bool limited() const { return choose == Choose::largest && limit < groups; }
   __device__ bool divided() const { return kind == Scores::softmax_of_chosen || (normalize && k > 1); }
 };
 
-/// What a warp has beside its registers.
+/// What a row has beside its registers.
 struct Room {
-  Candidate* slots;
+  Slots* slots;      // of the warp
   uint32_t* values;  // of a row, then one of each group
   uint32_t* keys;    // of a row that stays in memory
 };
 
-/// Bytes of shared memory for the candidates of a warp, and for the values and groups of its row.
-constexpr size_t kSlotBytes = kSlots * sizeof(Candidate);
+/// Bytes of shared memory for the values and groups of a row.
 __host__ __device__ inline size_t value_bytes(int rows, int groups) {
   return (static_cast<size_t>(rows + groups) * 4 + 15) / 16 * 16;
 }
 
 /// Takes the keys from all experts outside of the groups whose two largest values have the largest sums.
-template <int N, int V>
-__device__ void keep_groups(const Shape& r, int lane, uint32_t* values, const float* bias, Own<N, V>& s,
-                            Own<N, V, uint32_t>& keys) {
+template <int N, int V, int G>
+__device__ void keep_groups(const Shape& r, int lane, uint32_t* values, const float* bias, Own<N, V, float, G>& s,
+                            Own<N, V, uint32_t, G>& keys) {
   const int size = r.rows / r.groups;
-  uint32_t* kept = values + r.rows;
+  uint32_t* sums = values + r.rows;
   __syncwarp();
+  // What keys are made of, whatever they are: by the values with their bias.
   each(r.rows, lane, [&](int e, float& score) { values[e] = key_of(bias ? score + bias[e] : score); }, s);
   __syncwarp();
-  for (int group = lane; group < r.groups; group += 32) {
-    uint32_t* mine = values + group * size;
-    uint32_t first = 0, second = 0;
-    // Lanes begin at different places, which lie in different banks.
-    for (int i = 0, at = group % size; i < size; ++i) {
-      const uint32_t value = mine[at];
-      second = max(second, min(first, value));
-      first = max(first, value);
-      at = at + 1 == size ? 0 : at + 1;
+  // A power of two of lanes shares a group.
+  int share = 1;
+  while (2 * share * r.groups <= G && 2 * share <= size) share *= 2;
+  const int part = lane % share;
+  for (int first = 0; first < r.groups; first += G / share) {
+    const int group = first + lane / share;
+    const uint32_t* mine = values + group * size;
+    uint32_t most = 0, next = 0;
+    if (group < r.groups) {
+      // Groups begin at different places, which lie in different banks.
+      const int steps = (size - part + share - 1) / share;
+      for (int i = 0, at = group % steps; i < steps; ++i) {
+        const uint32_t value = mine[part + at * share];
+        next = max(next, min(most, value));
+        most = max(most, value);
+        at = at + 1 == steps ? 0 : at + 1;
+      }
     }
-    mine[0] = key_of(number_of(first) + (size > 1 ? number_of(second) : 0.0f));
+    for (int step = share / 2; step > 0; step /= 2) {
+      const uint32_t other = __shfl_xor_sync(kAllLanes, most, step), after = __shfl_xor_sync(kAllLanes, next, step);
+      next = max(max(next, after), min(most, other));
+      most = max(most, other);
+    }
+    if (part == 0 && group < r.groups) sums[group] = key_of(number_of(most) + (size > 1 ? number_of(next) : 0.0f));
   }
   __syncwarp();
-  for (int group = lane; group < r.groups; group += 32) {
-    const uint32_t mine = values[group * size];
-    int place = 0;
-    for (int other = 0; other < r.groups; ++other) {
-      const uint32_t sum = values[other * size];
-      place += sum > mine || (sum == mine && other < group);
+  // One bit of each group, 32 at a time.
+  for (int first = 0; first < r.groups; first += 32) {
+    uint32_t kept = 0;
+    for (int here = first; here < min(first + 32, r.groups); here += G) {
+      const int group = here + lane;
+      int place = 0;
+      if (group < r.groups) {
+        const uint32_t mine = sums[group];
+        for (int other = 0; other < r.groups; ++other) {
+          const uint32_t sum = sums[other];
+          place += sum > mine || (sum == mine && other < group);
+        }
+      }
+      const unsigned votes = __ballot_sync(kAllLanes, group < r.groups && place < r.limit);
+      const int shift = static_cast<int>(threadIdx.x % 32) - lane;
+      const uint32_t of_row = G == 32 ? votes : votes >> shift & ((uint64_t{1} << G) - 1);
+      kept |= of_row << (here - first);
     }
-    kept[group] = place < r.limit;
+    each(r.rows, lane, [&](int e, uint32_t& key) {
+      const int group = r.group_of(e) - first;
+      if (group >= 0 && group < 32 && (kept >> group & 1) == 0) key = 0;
+    }, keys);
   }
-  __syncwarp();
-  each(r.rows, lane, [&](int e, uint32_t& key) {
-    if (!kept[e / size]) key = 0;
-  }, keys);
 }
 
 /// Weights of the choices that `listed` gives, -1 having none.
-template <class Listed>
-__device__ void weigh(const Shape& r, int lane, const float* logits, const float* scores, float* weights, Listed listed) {
+template <int G, class Listed>
+__device__ void weigh(const Shape& r, int lane, bool has, const float* logits, const float* scores, float* weights,
+                      Listed listed) {
   const bool softmax = r.kind == Scores::softmax_of_chosen;
   float most = -INFINITY;
-  for (int c = lane; softmax && c < r.k; c += 32) {
+  for (int c = lane; softmax && c < r.k; c += G) {
     if (const int e = listed(c); e >= 0) most = fmaxf(most, logits[e]);
   }
-  most = warp_max(most);
+  most = group_max<G>(most);
+  const auto part_of = [&](int e) { return e < 0 ? 0.0f : softmax ? expf(logits[e] - most) : scores[e]; };
   double sum = 0;
-  for (int c = lane; c < r.k; c += 32) {
-    const int e = listed(c);
-    const float part = e < 0 ? 0.0f : softmax ? expf(logits[e] - most) : scores[e];
-    weights[c] = part;
-    sum += part;
-  }
-  sum = warp_sum(sum);
+  for (int c = lane; c < r.k; c += G) sum += part_of(listed(c));
+  sum = group_sum<G>(sum);
   const double by = r.divided() ? sum + kTiny : 1.0;
-  for (int c = lane; c < r.k; c += 32) weights[c] = static_cast<float>(weights[c] / by * r.scale);
+  for (int c = lane; has && c < r.k; c += G) weights[c] = static_cast<float>(part_of(listed(c)) / by * r.scale);
 }
 
-/// The same of the k <= 32 choices that the lanes have.
-__device__ void weigh_lanes(const Shape& r, int lane, const Candidate& chosen, float* weights) {
-  const bool softmax = r.kind == Scores::softmax_of_chosen, has = lane < r.k;
-  const float most = warp_max(has ? chosen.score : -INFINITY);
-  const float part = !has ? 0.0f : softmax ? expf(chosen.score - most) : chosen.score;
+/// The same of the k <= kMostFirst choices that the lanes have.
+template <int G>
+__device__ void weigh_lanes(const Shape& r, int lane, bool has, const Firsts<G>& firsts, const float* scores,
+                            float* weights) {
+  const bool softmax = r.kind == Scores::softmax_of_chosen;
+  float parts[Firsts<G>::kEach], most = -INFINITY, sum = 0;
+#pragma unroll
+  for (int i = 0; i < Firsts<G>::kEach; ++i) {
+    parts[i] = i * G + lane < r.k ? scores[firsts.numbers[i]] : softmax ? -INFINITY : 0.0f;
+    most = fmaxf(most, parts[i]);
+  }
+  if (softmax) {
+    most = group_max<G>(most);
+#pragma unroll
+    for (int i = 0; i < Firsts<G>::kEach; ++i) parts[i] = i * G + lane < r.k ? expf(parts[i] - most) : 0.0f;
+  }
+#pragma unroll
+  for (int i = 0; i < Firsts<G>::kEach; ++i) sum += parts[i];
   const auto scale = static_cast<float>(r.scale);
-  const float factor = r.divided() ? scale / (warp_sum(part) + kTiny) : scale;
-  if (has) weights[lane] = part * factor;
+  const float factor = r.divided() ? scale / (group_sum<G>(sum) + kTiny) : scale;
+#pragma unroll
+  for (int i = 0; i < Firsts<G>::kEach; ++i) {
+    if (const int c = i * G + lane; has && c < r.k) weights[c] = parts[i] * factor;
+  }
 }
 
 /// Writes the k choices of largest values, and where they fit into the lanes their weights, returning true then.
-template <int N, int V>
-__device__ bool choose_largest(const Shape& r, int lane, const Room& room, const float* bias, const float* logits,
-                               Own<N, V>& z, Own<N, V>& s, int32_t* choices, float* weights) {
+template <int N, int V, int G>
+__device__ bool choose_largest(const Shape& r, int lane, bool has, const Room& room, const float* bias,
+                               const float* logits, const float* scores, Own<N, V, float, G>& z,
+                               Own<N, V, float, G>& s, int32_t* choices, float* weights) {
   // Scores rise with logits: without a bias the order of logits is that of scores, then logits.
   const SecondOf second{bias ? logits : nullptr};
-  Own<N, V, uint32_t> keys;
+  Own<N, V, uint32_t, G> keys;
   keys.place(room.keys);
-  each(r.rows, lane, [&](int e, uint32_t& key, float& logit, float& score) {
-    key = key_of(bias ? score + bias[e] : logit);
-  }, keys, z, s);
+  set_keys(r.rows, lane, keys, [&](int e, float logit, float score) { return key_of(bias ? score + bias[e] : logit); },
+           z, s);
   if (r.limited()) keep_groups(r, lane, room.values, bias, s, keys);
-  if (r.k <= 32) {
-    const int total = gather(r.rows, lane, r.k, room.slots, keys, s, second);
-    if (total >= r.k) {
-      const Candidate chosen = ranked(room.slots, total, r.k, lane);
-      if (lane < r.k) choices[lane] = chosen.number;
-      weigh_lanes(r, lane, chosen, weights);
-      return true;
+  if (r.k <= kMostFirst) {
+    const Firsts<G> firsts = find_first(r.rows, lane, r.k, *room.slots, keys, second);
+    __syncwarp();  // other lanes wrote scores
+    weigh_lanes(r, lane, has, firsts, r.kind == Scores::softmax_of_chosen ? logits : scores, weights);
+#pragma unroll
+    for (int i = 0; i < Firsts<G>::kEach; ++i) {
+      if (const int c = i * G + lane; has && c < r.k) choices[c] = firsts.numbers[i];
     }
+    return true;
   }
   for (int c = 0; c < r.k; ++c) {
     const int e = take_first(r.rows, lane, keys, second);
-    if (lane == 0) choices[c] = e;
+    if (lane == 0 && has) choices[c] = e;
   }
   return false;
 }
 
-template <int N, int V>
+template <int N, int V, int G>
 __global__ void __launch_bounds__(kThreads)
     route_kernel(Shape r, const float* logits, const float* bias, float* scores, int32_t* choices, float* weights,
                  uint32_t* scratch, Report report) {
-  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
-  const size_t values = value_bytes(r.rows, r.groups);
+  __shared__ Slots slots[kWarps];
+  const auto lane = static_cast<int>(threadIdx.x % G), warp = static_cast<int>(threadIdx.x / 32);
   auto* shared = reinterpret_cast<std::byte*>(shared_memory());
-  Room room{reinterpret_cast<Candidate*>(shared + warp * kSlotBytes),
-            reinterpret_cast<uint32_t*>(shared + kWarps * kSlotBytes + warp * values), nullptr};
+  Room room{&slots[warp], reinterpret_cast<uint32_t*>(shared + threadIdx.x / G * value_bytes(r.rows, r.groups)), nullptr};
   if constexpr (N == 0) {
     room.keys = scratch + (int64_t{blockIdx.x} * kWarps + warp) * (2 * int64_t{r.rows} + r.groups);
     room.values = room.keys + r.rows;
   }
-  for (int64_t token = int64_t{blockIdx.x} * kWarps + warp; token < r.tokens; token += int64_t{gridDim.x} * kWarps) {
-    const float* logit = logits + token * r.rows;
-    float* score = scores + token * r.rows;
-    int32_t* choice = choices + token * r.k;
-    float* weight = weights + token * r.k;
-    Own<N, V> z, s;
+  for (RowOf<G> row(r.tokens); row.any(); row.next()) {
+    const float* logit = logits + row.index * r.rows;
+    float* score = scores + row.index * r.rows;
+    int32_t* choice = choices + row.index * r.k;
+    float* weight = weights + row.index * r.k;
+    Own<N, V, float, G> z, s;
     z.load(logit, r.rows, lane);
     s.place(score);
     score_row(r.kind, r.rows, lane, z, s);
-    s.store(score, r.rows, lane);
+    if (row.has) s.store(score, r.rows, lane);
     if (r.k == 0) continue;
     if (r.choose == Choose::largest) {
-      if (choose_largest(r, lane, room, bias, logit, z, s, choice, weight)) continue;
+      if (choose_largest(r, lane, row.has, room, bias, logit, score, z, s, choice, weight)) continue;
     } else if (r.choose == Choose::positive) {
       // not above 0 is not chosen; NaN is
-      each(r.rows, lane, [&](int e, float& value) { choice[e] = value == 0 ? -1 : e; }, s);
+      each(r.rows, lane, [&](int e, float& value) {
+        if (row.has) choice[e] = value == 0 ? -1 : e;
+      }, s);
     } else {
-      for (int c = lane; c < r.k; c += 32) {
+      for (int c = lane; row.has && c < r.k; c += G) {
         if (r.choose == Choose::nothing) choice[c] = -1;
         else if (choice[c] != -1) report.checked(Data::choices, choice[c], r.rows);
       }
     }
     __syncwarp();
-    weigh(r, lane, logit, score, weight, [&](int c) {
+    weigh<G>(r, lane, row.has, logit, score, weight, [&](int c) {
       const int e = choice[c];  // of a buffer, in which anything may be
       return e >= 0 && e < r.rows ? e : -1;
     });
@@ -177,22 +219,25 @@ __global__ void __launch_bounds__(kThreads)
 
 void run(const Route& r, const Context& context) {
   if (r.rows == 0 || r.tokens == 0) return;
+  const bool limited = r.choose == Choose::largest && r.group_limit < r.groups;
+  // Rounded up it is exact for 2^16 experts; for groups of one it is beyond its word, which has 0.
+  const int64_t size = limited ? r.rows / r.groups : 1;
+  const auto by_size = static_cast<uint32_t>(((int64_t{1} << 32) + size - 1) / size);
   const Shape shape{r.tokens, static_cast<int>(r.rows), static_cast<int>(r.k), r.kind, r.choose,
-                    static_cast<int>(r.groups), static_cast<int>(r.group_limit), r.normalize, r.scale};
+                    static_cast<int>(r.groups), static_cast<int>(r.group_limit), r.normalize, r.scale, by_size};
   const auto* logits = context.at<const float>(r.logits);
   auto* scores = context.at<float>(r.scores);
-  const unsigned grid = row_blocks(r.tokens, r.rows);
-  with_row(r.rows, {logits, scores}, [&](auto n, auto v) {
-    const bool limited = r.choose == Choose::largest && r.group_limit < r.groups;
-    size_t bytes = kWarps * kSlotBytes;
+  with_row(r.rows, {logits, scores}, [&](auto n, auto v, auto g) {
+    const unsigned grid = row_blocks(r.tokens, r.rows, g());
+    size_t bytes = 0;
     uint32_t* scratch = nullptr;
     if (n() == 0) {
       scratch = context.scratch.get<uint32_t>(static_cast<size_t>(grid * kWarps * (2 * r.rows + r.groups)), context.stream);
     } else if (limited) {
-      bytes += kWarps * value_bytes(shape.rows, shape.groups);
+      bytes = kThreads / g() * value_bytes(shape.rows, shape.groups);
     }
-    allow(route_kernel<n(), v()>, bytes);
-    LAUNCH(context.stream, grid, kThreads, bytes, (route_kernel<n(), v()>), shape, logits,
+    allow(route_kernel<n(), v(), g()>, bytes);
+    LAUNCH(context.stream, grid, kThreads, bytes, (route_kernel<n(), v(), g()>), shape, logits,
            context.at<const float>(r.bias), scores, context.at<int32_t>(r.choices), context.at<float>(r.weights), scratch,
            context.report());
   });

@@ -32,14 +32,17 @@ struct Row {
   }
 };
 
-/// Adds to `sums` what the weights pass on to the scores of the chosen, or for a softmax of the chosen to their logits.
-/// In double: where the chosen have all of the sum, slopes are differences of nearly equal numbers, divided by that sum.
-__device__ void add_weights_grad(const Shape& g, int lane, const Row& row, const float* importance, float* sums) {
+/// Adds to `sums` of a row, of which the warp's first is `first`, what the weights pass on to the scores of the chosen,
+/// or for a softmax of the chosen to their logits. In double: where the chosen have all of the sum, slopes are
+/// differences of nearly equal numbers, divided by that sum.
+template <int G>
+__device__ void add_weights_grad(const Shape& g, int lane, const Row& row, const float* importance, float* first,
+                                 int64_t offset) {
   float most = -INFINITY;
-  for (int c = lane; g.of_chosen() && c < g.k; c += 32) {
+  for (int c = lane; g.of_chosen() && c < g.k; c += G) {
     if (const int e = row.choice(g, c); e >= 0) most = fmaxf(most, row.logits[e]);
   }
-  most = warp_max(most);
+  most = group_max<G>(most);
   const auto part = [&](int e) { return e < 0 ? 0.0f : g.of_chosen() ? expf(row.logits[e] - most) : row.scores[e]; };
   const auto slope = [&](int c, int e) {
     const double d = e < 0 ? 0.0 : row.d_weights[c];
@@ -49,44 +52,57 @@ __device__ void add_weights_grad(const Shape& g, int lane, const Row& row, const
   double by = 1, mean = 0;
   if (g.divided()) {
     double sum = 0, dot = 0;
-    for (int c = lane; c < g.k; c += 32) {
+    for (int c = lane; c < g.k; c += G) {
       const int e = row.choice(g, c);
       sum += part(e);
       dot += part(e) * slope(c, e);
     }
-    by = warp_sum(sum) + kTiny;
-    mean = warp_sum(dot) / by;
+    by = group_sum<G>(sum) + kTiny;
+    mean = group_sum<G>(dot) / by;
   }
   const double inverse = 1 / by;
-  for (int first = 0; first < g.k; first += 32) {
-    const int c = first + lane, e = row.choice(g, c);
+  for (int base = 0; base < g.k; base += G) {
+    const int c = base + lane, e = row.choice(g, c);
     double d = e < 0 ? 0.0 : (slope(c, e) - mean) * inverse;
     // Exponentials are their own slopes.
     if (g.of_chosen()) d *= part(e);
-    add_at(sums, e, static_cast<float>(d), lane);
+    add_at(first, e < 0 ? -1 : static_cast<int>(offset) + e, static_cast<float>(d), static_cast<int>(threadIdx.x % 32));
   }
 }
 
-template <int N, int V>
+template <int N, int V, int G>
 __global__ void __launch_bounds__(kThreads)
     route_grad_kernel(Shape g, const float* logits, const float* scores, const int32_t* choices, const float* d_weights,
                       const float* importance, const float* balance, float* d_logits, float* scratch, Report report) {
-  const auto lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
+  const auto lane = static_cast<int>(threadIdx.x % G), warp = static_cast<int>(threadIdx.x / 32);
   // Of the row at hand: what comes by way of the chosen.
-  float* sums = N > 0 ? reinterpret_cast<float*>(shared_memory()) + warp * ((g.rows + 3) / 4 * 4)
-                      : scratch + (int64_t{blockIdx.x} * kWarps + warp) * g.rows;
+  const int64_t offset = threadIdx.x % 32 / G * stride_of(g.rows);
+  float* first = N > 0 ? reinterpret_cast<float*>(shared_memory()) + warp * (32 / G) * stride_of(g.rows)
+                       : scratch + (int64_t{blockIdx.x} * kWarps + warp) * g.rows;
+  float* sums = first + offset;
   const bool needs_logits = g.kind == Scores::sqrt_softplus || g.z_slope != 0;
-  for (int64_t token = int64_t{blockIdx.x} * kWarps + warp; token < g.tokens; token += int64_t{gridDim.x} * kWarps) {
+  for (RowOf<G> at(g.tokens); at.any(); at.next()) {
+    const int64_t token = at.index;
     const Row row{logits + token * g.rows, scores + token * g.rows, choices + token * g.k, d_weights + token * g.k};
-    for (int c = lane; c < g.k; c += 32) {
+    Own<N, V, float, G> z, s, d, slopes, own;
+    s.load(row.scores, g.rows, lane);
+    if (needs_logits) z.load(row.logits, g.rows, lane);
+    else z = s;
+    if (balance) slopes.load(balance, g.rows, lane);
+    else slopes = s;
+    for (int c = lane; c < g.k; c += G) {
       if (row.choices[c] != -1) report.checked(Data::choices, row.choices[c], g.rows);
     }
-    Own<N, V> z, s, d;
-    z.load(needs_logits ? row.logits : row.scores, g.rows, lane);
-    s.load(row.scores, g.rows, lane);
-    for (int e = lane; e < g.rows; e += 32) sums[e] = 0;
+    if constexpr (N == 0) {
+      for (int e = lane; e < g.rows; e += 32) sums[e] = 0;
+    } else {
+#pragma unroll
+      for (float& value : own.values) value = 0;
+      own.store(sums, g.rows, lane);
+    }
     __syncwarp();
-    add_weights_grad(g, lane, row, importance, sums);
+    add_weights_grad<G>(g, lane, row, importance, first, offset);
+    own.load(sums, g.rows, lane);
 
     float z_most = 0, z_inverse = 0, z_slope = 0;
     if (g.z_slope != 0) {
@@ -102,33 +118,32 @@ __global__ void __launch_bounds__(kThreads)
       if (g.of_chosen()) {
         most = largest(g.rows, lane, s);
         inverse = static_cast<float>(1 / sum_of_exponentials(g.rows, lane, s, most));
-        each(g.rows, lane, [&](int e, float& score) { dot += balance[e] * expf(score - most); }, s);
-        mean = static_cast<float>(warp_sum(dot) * inverse);
+        each(g.rows, lane, [&](int, float& score, float& slope) { dot += slope * expf(score - most); }, s, slopes);
+        mean = static_cast<float>(group_sum<G>(dot) * inverse);
       } else {
-        each(g.rows, lane, [&](int e, float& score) { dot += balance[e] * score; }, s);
+        each(g.rows, lane, [&](int, float& score, float& slope) { dot += slope * score; }, s, slopes);
         const auto sum = sum_of(g.rows, lane, s) + kTiny;
-        mean = static_cast<float>(warp_sum(dot) / sum);
+        mean = static_cast<float>(group_sum<G>(dot) / sum);
         inverse = static_cast<float>(1 / sum);
       }
     }
     float dot = 0;
     if (g.kind == Scores::softmax) {
       Sum<N> part = 0;
-      each(g.rows, lane, [&](int e, float& score) {
-        part += score * (balance ? sums[e] + balance[e] : sums[e]);
-      }, s);
-      dot = static_cast<float>(warp_sum(part));
+      each(g.rows, lane, [&](int, float& score, float& slope, float& sum) {
+        part += score * (balance ? sum + slope : sum);
+      }, s, slopes, own);
+      dot = static_cast<float>(group_sum<G>(part));
     }
     d.place(d_logits + token * g.rows);
-    each(g.rows, lane, [&](int e, float& logit, float& score, float& out) {
-      const float sum = sums[e];
+    each(g.rows, lane, [&](int, float& logit, float& score, float& slope, float& sum, float& out) {
       float to = 0;
       if (g.of_chosen()) {
-        to = balance ? sum + expf(score - most) * inverse * (balance[e] - mean) : sum;
+        to = balance ? sum + expf(score - most) * inverse * (slope - mean) : sum;
       } else if (g.kind == Scores::softmax) {
-        to = score * ((balance ? sum + balance[e] : sum) - dot);
+        to = score * ((balance ? sum + slope : sum) - dot);
       } else {
-        const float of_score = balance ? sum + (balance[e] - mean) * inverse : sum;
+        const float of_score = balance ? sum + (slope - mean) * inverse : sum;
         if (g.kind == Scores::sigmoid) to = of_score * score * (1 - score);
         // where the score is 0 in float32, so is its slope; 0 times what is not finite is NaN
         else if (score == 0) to = of_score * 0.0f;
@@ -136,8 +151,8 @@ __global__ void __launch_bounds__(kThreads)
       }
       if (g.z_slope != 0) to += z_slope * (expf(logit - z_most) * z_inverse);
       out = to;
-    }, z, s, d);
-    d.store(d_logits + token * g.rows, g.rows, lane);
+    }, z, s, slopes, own, d);
+    if (at.has) d.store(d_logits + token * g.rows, g.rows, lane);
     __syncwarp();
   }
 }
@@ -150,15 +165,16 @@ void run(const RouteGrad& g, const Context& context) {
                     2 * g.z_weight / static_cast<double>(g.tokens)};
   const auto *logits = context.at<const float>(g.logits), *scores = context.at<const float>(g.scores);
   auto* d_logits = context.at<float>(g.d_logits);
-  const unsigned grid = row_blocks(g.tokens, g.rows);
-  with_row(g.rows, {logits, scores, d_logits}, [&](auto n, auto v) {
+  const auto* balance = context.at<const float>(g.balance);
+  with_row(g.rows, {logits, scores, d_logits, balance}, [&](auto n, auto v, auto lanes) {
+    const unsigned grid = row_blocks(g.tokens, g.rows, lanes());
     float* scratch = nullptr;
     size_t bytes = 0;
     if (n() == 0) scratch = context.scratch.get<float>(static_cast<size_t>(grid * kWarps * g.rows), context.stream);
-    else bytes = static_cast<size_t>((g.rows + 3) / 4 * 4 * kWarps) * sizeof(float);
-    LAUNCH(context.stream, grid, kThreads, bytes, (route_grad_kernel<n(), v()>), shape, logits, scores,
+    else bytes = static_cast<size_t>(kThreads / lanes() * stride_of(g.rows)) * sizeof(float);
+    LAUNCH(context.stream, grid, kThreads, bytes, (route_grad_kernel<n(), v(), lanes()>), shape, logits, scores,
            context.at<const int32_t>(g.choices), context.at<const float>(g.d_weights),
-           context.at<const float>(g.importance), context.at<const float>(g.balance), d_logits, scratch, context.report());
+           context.at<const float>(g.importance), balance, d_logits, scratch, context.report());
   });
 }
 

@@ -21,37 +21,37 @@ __device__ inline float softplus(float z) {
 }
 
 /// The largest of a row that is a number.
-template <int N, int V>
-__device__ float largest(int rows, int lane, Own<N, V>& x) {
+template <int N, int V, int G>
+__device__ float largest(int rows, int lane, Own<N, V, float, G>& x) {
   float most = -INFINITY;
   each(rows, lane, [&](int, float& value) { most = fmaxf(most, value); }, x);
-  return warp_max(most);
+  return group_max<G>(most);
 }
 
 /// Sum over a row of exp(x - most).
-template <int N, int V>
-__device__ Sum<N> sum_of_exponentials(int rows, int lane, Own<N, V>& x, float most) {
+template <int N, int V, int G>
+__device__ Sum<N> sum_of_exponentials(int rows, int lane, Own<N, V, float, G>& x, float most) {
   Sum<N> part = 0;
   each(rows, lane, [&](int, float& value) { part += expf(value - most); }, x);
-  return warp_sum(part);
+  return group_sum<G>(part);
 }
 
-template <int N, int V>
-__device__ Sum<N> sum_of(int rows, int lane, Own<N, V>& x) {
+template <int N, int V, int G>
+__device__ Sum<N> sum_of(int rows, int lane, Own<N, V, float, G>& x) {
   Sum<N> part = 0;
   each(rows, lane, [&](int, float& value) { part += value; }, x);
-  return warp_sum(part);
+  return group_sum<G>(part);
 }
 
 /// Scores `s` of a row of logits `z`.
-template <int N, int V>
-__device__ void score_row(Scores kind, int rows, int lane, Own<N, V>& z, Own<N, V>& s) {
+template <int N, int V, int G>
+__device__ void score_row(Scores kind, int rows, int lane, Own<N, V, float, G>& z, Own<N, V, float, G>& s) {
   switch (kind) {
     case Scores::softmax: {
       const float most = largest(rows, lane, z);
       Sum<N> part = 0;
       each(rows, lane, [&](int, float& logit, float& score) { part += score = expf(logit - most); }, z, s);
-      const auto inverse = static_cast<float>(1 / warp_sum(part));
+      const auto inverse = static_cast<float>(1 / group_sum<G>(part));
       each(rows, lane, [&](int, float& score) { score *= inverse; }, s);
       return;
     }
