@@ -34,9 +34,6 @@ function checkGate({ name, slopes }: Loss, gate: Gate): void {
   if (slopes.includes("balance") && gate.scores === "relu") {
     fail(`the loss ${name} needs probabilities, which the scores of the gate ${gate.name} are not`);
   }
-  if (gate.padding && !(slopes.length === 1 && slopes[0] === "importance")) {
-    fail(`the loss ${name} is a mean over all tokens, and the gate ${gate.name} has padding`);
-  }
   if (slopes.includes("load")) {
     const shape = { tokens: 1, modelDim: 1, experts: 1, rows: 1 };
     const names = gate.tensors?.(shape).map((tensor) => tensor.name) ?? [];

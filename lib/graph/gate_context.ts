@@ -37,6 +37,7 @@ export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
     dx: view("grad.x"),
     accumulate: layer.prescore || layer.shared !== undefined,
     slopes: slopesOf(g, layer),
+    ...(layer.gate.padding ? { padding: view("gate.padding") } : {}),
     tensor: (name) => view(`gate.${name}`),
     // this rank's part; one rank alone has the sum
     gradient: (name) => view(several ? `gate.partial.${name}` : `grad.gate.${name}`),

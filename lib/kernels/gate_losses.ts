@@ -1,17 +1,20 @@
 /** Kernels of losses on a routing, and of updates that keep experts equally busy. @module */
 import type { GateScores } from "./types.ts";
 import type { Kernel, View } from "../types.ts";
+import { NONE } from "./linear.ts";
 import { type RouteShape, scoresCode } from "./route.ts";
 
 /** Where a loss of a rank goes: its value, and `weight` times it added to the total. */
 export interface LossViews {
   readonly loss: View;
   readonly total: View;
+  /** [tokens] int32: other than 0 for padding, which is in no sum and no mean. */
+  readonly padding?: View;
 }
 
 /**
  * `factor` * sum over rows of (mean probability over tokens) * counts; adds its slope in each token's
- * probability to `balance` [rows].
+ * probability to `balance` [rows]. With padding counts are divided by their sum.
  */
 export const balanceLoss = (
   { tokens, rows }: Omit<RouteShape, "k">,
@@ -30,6 +33,7 @@ export const balanceLoss = (
     views.total,
     options.factor,
     options.weight,
+    views.padding ?? NONE,
   ],
 });
 
@@ -37,8 +41,11 @@ export const balanceLoss = (
 export const zLoss = (
   { tokens, rows }: Omit<RouteShape, "k">,
   weight: number,
-  { logits, loss, total }: { readonly logits: View } & LossViews,
-): Kernel => ({ name: "z_loss", args: [tokens, rows, logits, loss, total, weight] });
+  { logits, loss, total, padding }: { readonly logits: View } & LossViews,
+): Kernel => ({
+  name: "z_loss",
+  args: [tokens, rows, logits, loss, total, weight, padding ?? NONE],
+});
 
 /** Squared variation of the sums of weights of each row; adds its slope in each sum to `importance` [rows]. */
 export const importanceLoss = (
@@ -78,6 +85,7 @@ export const loadLoss = (
     views.loss,
     views.total,
     weight,
+    views.padding ?? NONE,
   ],
 });
 

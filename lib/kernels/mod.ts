@@ -44,6 +44,7 @@ export {
   chooseTokens,
   type Chosen,
   countChoices,
+  dropPadding,
   lookUpChoices,
   noiseGrad,
   placeChoices,

@@ -92,6 +92,7 @@ export function routeGrad(
   views: Record<"logits" | "scores" | "choices" | "dWeights" | "dLogits", View> & {
     importance?: View;
     balance?: View;
+    padding?: View;
   },
 ): Kernel {
   return {
@@ -111,6 +112,7 @@ export function routeGrad(
       views.dLogits,
       options.scale,
       options.zWeight,
+      views.padding ?? NONE,
     ],
   };
 }
@@ -162,6 +164,12 @@ export const countChoices = (
   { choices, counts }: Record<"choices" | "counts", View>,
 ): Kernel => ({ name: "count_choices", args: [tokens, rows, k, first, choices, counts] });
 
+/** The choices [tokens, k] of tokens that `padding` [tokens] marks become -1; int32 both. */
+export const dropPadding = (
+  { tokens, k }: Omit<RouteShape, "rows">,
+  { padding, choices }: Record<"padding" | "choices", View>,
+): Kernel => ({ name: "drop_padding", args: [tokens, k, padding, choices] });
+
 /** logits = clean + noise * softplus(spread). */
 export const addNoise = (
   count: number,
@@ -176,7 +184,7 @@ export const noiseGrad = (
   { tokens, rows, k }: RouteShape,
   views:
     & Record<"clean" | "spread" | "noise" | "logits" | "dLogits" | "dSpread", View>
-    & { slopes?: View },
+    & { slopes?: View; padding?: View },
 ): Kernel => ({
   name: "noise_grad",
   args: [
@@ -190,6 +198,7 @@ export const noiseGrad = (
     views.slopes ?? NONE,
     views.dLogits,
     views.dSpread,
+    views.padding ?? NONE,
   ],
 });
 

@@ -259,24 +259,26 @@ typedef struct schemoe_operation {
  *                the buffer holds, -1 being none; 2: row c or, where its score is 0, -1 (k = rows); 3: none); weights:
  *                scores of the chosen, with normalize and k > 1 over (their sum + 1e-20), times scale
  * 41 route_grad  tokens rows k scores normalize logits(v) scores(v) choices(v) dWeights(v) importance(v|null)
- *                balance(v|null) dLogits(v) scale zWeight: importance[row] is added to the slope of each weight of a row,
+ *                balance(v|null) dLogits(v) scale zWeight padding(v|null): importance[row] is added to the slope of each weight of a row,
  *                balance[row] to that of each token's probability (softmax, or score over the sum of scores + 1e-20);
- *                and the gradient of zWeight * mean over tokens of logsumexp^2
+ *                and the gradient of zWeight * mean over tokens of logsumexp^2. Here and below padding int32 [tokens] is other
+ *                than 0 for tokens over which nothing is summed or averaged and which get no gradient
  * 42 place_choices tokens rows experts k prioritized scores(v) choices(v) targets(v) positions(v) loads(v)
  *                as positions; loads has `rows` numbers; a choice of -1 or of a row from `experts` on has target 0 and
  *                the position 2^31 - 2, others their own as target
  * 43 choose_tokens tokens experts count logits(v) scores(v) choices(v): each expert's `count` tokens of largest score (ties
  *                as in route, lower token first): choices int32 [tokens, experts] hold the expert or -1
  * 44 count_choices tokens rows k first choices(v) counts(v): float32 counts of the first `first` choices of each token
- * 45 balance_loss tokens rows scores scores(v) counts(v) balance(v) loss(v) total(v) factor weight: loss = factor * sum over
- *                rows of (mean probability) * counts; total += weight * loss; balance += its slope
- * 46 z_loss      tokens rows logits(v) loss(v) total(v) weight
+ * 45 balance_loss tokens rows scores scores(v) counts(v) balance(v) loss(v) total(v) factor weight padding(v|null): loss = factor *
+ *                sum over rows of (mean probability) * counts, with padding counts over their sum; total += weight * loss;
+ *                balance += its slope
+ * 46 z_loss      tokens rows logits(v) loss(v) total(v) weight padding(v|null)
  * 47 importance_loss tokens rows k choices(v) weights(v) importance(v) loss(v) total(v) weight: variance over squared mean of
  *                the sums of weights of each row; importance += its slope
- * 48 load_loss   tokens rows k clean(v) spread(v) logits(v) slopes(v) loss(v) total(v) weight: the same of sums over tokens of
- *                Phi((clean - h) / softplus(spread)), h the k-th largest logit of the other rows; slopes = its slope
+ * 48 load_loss   tokens rows k clean(v) spread(v) logits(v) slopes(v) loss(v) total(v) weight padding(v|null): the same of sums over
+ *                tokens of Phi((clean - h) / softplus(spread)), h the k-th largest logit of the other rows; slopes = its slope
  * 49 add_noise   count clean(v) spread(v) noise(v) logits(v): logits = clean + noise * softplus(spread)
- * 50 noise_grad  tokens rows k clean(v) spread(v) noise(v) logits(v) slopes(v|null) dLogits(v) dSpread(v)
+ * 50 noise_grad  tokens rows k clean(v) spread(v) noise(v) logits(v) slopes(v|null) dLogits(v) dSpread(v) padding(v|null)
  *                dLogits in place: of the noisy logits, then of the clean ones; with slopes that of 48 too
  * 51 look_up     tokens k vocabulary rows ids(v) table(v) choices(v): choices[token] = table[ids[token]]; int32
  * 52 add_identity dtype tokens columns experts k from(v) choices(v) weights(v) to(v): to[token] += from[token] * (sum of the
@@ -297,6 +299,7 @@ typedef struct schemoe_operation {
  *                choices int32 [tokens, k] of experts to those of slots, where experts have copies. table: where the slots of each
  *                expert begin and the end, then the slots. Of n slots the choice at position p gets slot p % n, its place there
  *                being p / n; where p >= capacity, target 0 and the place 2^31 - 2
+ * 77 drop_padding tokens k padding(v) choices(v): the choices of tokens that are padding become -1
  * 32 copy        bytes from(v) to(v)                 as part of a phase
  * 33 send        peer bytes from(v)
  * 34 receive     peer bytes to(v)

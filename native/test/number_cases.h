@@ -48,6 +48,7 @@ inline const std::vector<std::pair<uint32_t, const char*>> kWithoutNumbers{
     {43, "choices are integers"},
     {51, "choices are integers"},
     {74, "slots and places are integers"},
+    {77, "choices are integers"},
 };
 
 class NumberCases {
@@ -208,7 +209,7 @@ class NumberCases {
       // the loss on logits reads all of them, and probabilities all scores (but for kind 3, whose they are)
       const auto z = in(kCount), s = kind == 3 ? other(kCount) : in(kCount), of = choices(), d = in(kRows * kK);
       const auto importance = in(kColumns), balance = in(kColumns), out = other(kCount);
-      words().i(kRows, kColumns, kK, kind, 1).v(z).v(s).v(of).v(d).v(importance).v(balance).v(out).f(2).f(0.1);
+      words().i(kRows, kColumns, kK, kind, 1).v(z).v(s).v(of).v(d).v(importance).v(balance).v(out).f(2).f(0.1).none();
     }
     begin(44, "count_choices");
     const auto c = choices(), counts = other(kColumns);
@@ -219,7 +220,7 @@ class NumberCases {
     begin(50, "noise_grad");
     // noisy logits decide which one a clean one is compared with
     const auto nc = in(kCount), ns = in(kCount), nn = in(kCount), nl = other(kCount), slopes = in(kColumns), d = in(kCount);
-    words().i(kRows, kColumns, kK).v(nc).v(ns).v(nn).v(nl).v(slopes).v(d).v(other(kCount));
+    words().i(kRows, kColumns, kK).v(nc).v(ns).v(nn).v(nl).v(slopes).v(d).v(other(kCount)).none();
     begin(56, "unit_rows");
     const auto x = in(kCount), y = other(kCount), norms = other(kRows);
     words().i(kRows, kColumns).v(x).v(y).v(norms);
@@ -238,17 +239,17 @@ class NumberCases {
     for (int64_t kind = 0; kind <= 3; ++kind) {
       begin(45, "balance_loss by " + std::to_string(kind));
       const auto scores = in(kCount), counts = in(kColumns), balance = in(kColumns), loss = other(1), total = in(1);
-      words().i(kRows, kColumns, kind).v(scores).v(counts).v(balance).v(loss).v(total).f(2).f(0.1);
+      words().i(kRows, kColumns, kind).v(scores).v(counts).v(balance).v(loss).v(total).f(2).f(0.1).none();
     }
     begin(46, "z_loss");
     const auto logits = in(kCount), loss = other(1), total = in(1);
-    words().i(kRows, kColumns).v(logits).v(loss).v(total).f(0.1);
+    words().i(kRows, kColumns).v(logits).v(loss).v(total).f(0.1).none();
     begin(47, "importance_loss");
     const auto c = choices(), w = in(kRows * kK), importance = in(kColumns), iloss = other(1), itotal = in(1);
     words().i(kRows, kColumns, kK).v(c).v(w).v(importance).v(iloss).v(itotal).f(0.1);
     begin(48, "load_loss");
     const auto clean = in(kCount), spread = in(kCount), noisy = other(kCount), slopes = other(kColumns), lloss = other(1), ltotal = in(1);
-    words().i(kRows, kColumns, kK).v(clean).v(spread).v(noisy).v(slopes).v(lloss).v(ltotal).f(0.1);
+    words().i(kRows, kColumns, kK).v(clean).v(spread).v(noisy).v(slopes).v(lloss).v(ltotal).f(0.1).none();
   }
 
   void updates() {

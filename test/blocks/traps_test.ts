@@ -6,7 +6,7 @@
  * | a sequence's loss does not depend on how sequences are batched | Megatron #5798 | gates_test: a sequence's loss does not depend on the sequences beside it |
  * | the z-loss shown is the z-loss added, whatever the micro-batches | Megatron #3199 | here: the loss shown is the loss added |
  * | each layer contributes to the sum of losses once | Megatron #6748 | here: each layer of a model contributes its losses once; gates_test: the total is each loss once |
- * | padding counts in no load and no update of a bias | Megatron #6114 | here: padding counts in no load |
+ * | padding counts in no load, no update of a bias and no loss | Megatron #6114 | here: padding counts in no load; losses and their gradients do not depend on padding |
  * | gradients do not depend on the size of expert groups | Megatron #5956 | here: gradients do not depend on the size of expert groups; gates_test: losses and gradients do not depend on the number of ranks |
  * | the gradient norm counts every expert parameter once | Megatron #5916 | here: the gradient norm does not depend on the number of ranks |
  * | the bias moves selection only and has no gradient | DeepSeek-V3 | gates_test: a constant added to all selection biases |
@@ -19,8 +19,14 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { createLayer, createModel, openEngine, SchemoeError, topK } from "../../mod.ts";
 import {
+  globalBatch,
+  gshard,
+  importance,
   type LayerConfig,
+  load,
+  noisyTopK,
   quantileUpdate,
+  sequence,
   sgd,
   signUpdate,
   switchBalance,
@@ -245,10 +251,53 @@ Deno.test("padding counts in no load and no update, and gets no output and no gr
     assert(largestError(got, values) < 1e-6, name);
   }
   assertEquals(sum(shown.gradients.x.map((v) => Number(v !== 0))), 4 * 7 * SIZES.modelDim);
-  using engine = open(1);
-  const fails = (config: Partial<LayerConfig>, says: string) =>
-    assertThrows(() => createLayer(engine, { ...SIZES, ...config }), SchemoeError, says);
-  fails({ gate, losses: [z({ weight: 1 })] }, "the loss z is a mean over all tokens");
   const options = { k: 2, padding: true, update: quantileUpdate({ ema: 0.9 }) } as const;
   assertThrows(() => topK(options), SchemoeError, "so that there can be no padding");
+});
+
+Deno.test("losses and their gradients do not depend on padding", async () => {
+  const tensors = inputs();
+  const padded = Int32Array.from({ length: 48 }, (_, t) => Number(t % 12 >= 7));
+  const kept = (values: Float32Array, columns: number) =>
+    values.filter((_, i) => padded[Math.floor(i / columns)] === 0);
+  const noise = Float32Array.from({ length: 48 * 8 }, (_, i) => Math.sin(i * i));
+  const noiseWeight = tensors["gate.weight"].map((w, i) => w * Math.cos(i));
+  const scores = ["softmax", "sigmoid", "softmaxOfChosen"] as const;
+  const cases = [
+    ...scores.map((scores) => (padding: boolean) => topK({ k: 2, scores, padding })),
+    (padding: boolean) => noisyTopK({ k: 2, padding }),
+  ];
+  for (const [i, gate] of cases.entries()) {
+    const noisy = i === scores.length;
+    const losses = noisy
+      ? [load({ weight: 0.3 }), importance({ weight: 0.2 }), z({ weight: 0.1 })]
+      : [
+        ...[gshard({ weight: 0.3 }), switchBalance({ weight: 0.2 }), z({ weight: 0.4 })],
+        ...[sequence({ weight: 0.1 }), globalBatch({ weight: 0.5 })],
+      ];
+    const more: Tensors = noisy ? { "gate.noiseWeight": noiseWeight } : {};
+    const shown = await run(4, { gate: gate(true), losses }, {
+      ...tensors,
+      ...more,
+      ...(noisy ? { "gate.noise": noise } : {} as Tensors),
+      "gate.padding": padded,
+    });
+    const short = await run(4, { gate: gate(false), losses, tokens: 7 }, {
+      ...tensors,
+      ...more,
+      ...(noisy ? { "gate.noise": kept(noise, 8) } : {} as Tensors),
+      x: kept(tensors.x, SIZES.modelDim),
+      dy: kept(tensors.dy, SIZES.modelDim),
+    });
+    for (const [name, values] of Object.entries(short.losses)) {
+      assert(largestError(shown.losses[name], values) < 1e-6, name);
+    }
+    for (const [name, values] of Object.entries(short.gradients)) {
+      const all = shown.gradients[name];
+      const got = name === "x" ? kept(all, SIZES.modelDim) : all;
+      assert(largestError(got, values) < 2e-6, `${i}: ${name}`);
+    }
+    const rest = shown.gradients.x.filter((_, j) => padded[Math.floor(j / SIZES.modelDim)] !== 0);
+    assert(rest.every((d) => d === 0));
+  }
 });

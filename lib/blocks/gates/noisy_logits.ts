@@ -31,9 +31,9 @@ export function noisyLogits(): Logits {
     },
     backward(c) {
       const [clean, spread, noise] = ["clean", "spread", "noise"].map((name) => c.tensor(name));
-      const { logits, dLogits, slopes: { load } } = c;
+      const { logits, dLogits, slopes: { load }, padding } = c;
       const dSpread = c.tensor("dSpread");
-      const views = { clean, spread, noise, logits, dLogits, dSpread };
+      const views = { clean, spread, noise, logits, dLogits, dSpread, padding };
       return [
         noiseGrad({ ...c, k: c.topK }, { ...views, ...(load ? { slopes: load } : {}) }),
         ...productGrad(c, "weight", dLogits, c.accumulate),

@@ -2,6 +2,7 @@
 import {
   chooseTopK,
   type Chosen,
+  dropPadding,
   gateGrad,
   placeChoices,
   positions,
@@ -12,7 +13,7 @@ import {
 import type { ElementType, GateScores, Matrix } from "../../kernels/types.ts";
 import type { Gate, GateContext, GateShape, GateTensor, GateUpdate } from "./types.ts";
 import { type Kernel, SchemoeError, type View } from "../../types.ts";
-import { dropPadding, paddingTensor } from "./padding.ts";
+import { paddingTensor } from "./padding.ts";
 import { didYouMean } from "../../words.ts";
 
 /** How logits come from tokens, and gradients back. */
@@ -89,14 +90,14 @@ function routeTokens(c: GateContext, options: RoutingOptions): Kernel[] {
   }
   const shape = { ...c, k: c.topK };
   const bias = options.selectionBias ? c.tensor("selectionBias") : undefined;
-  const { choose, padding } = options;
+  const { choose } = options;
   const given = route(shape, { ...options, chosen: "given" }, c);
-  const dropped = padding ? [dropPadding(c)] : [];
+  const dropped = c.padding ? [dropPadding(shape, { ...c, padding: c.padding })] : [];
   if (choose) {
     return [route(shape, { ...options, chosen: "nothing" }, c), ...choose(c), ...dropped, given];
   }
   const chosen = route(shape, options, { ...c, ...(bias ? { bias } : {}) });
-  return padding ? [chosen, ...dropped, given] : [chosen];
+  return c.padding ? [chosen, ...dropped, given] : [chosen];
 }
 
 /** A softmax top-k without further options, for which there are kernels of their own. */

@@ -22,7 +22,7 @@ export interface BestOptions extends WeightOptions {
   readonly identities?: number;
   /**
    * Tokens marked in `gate.padding` [ranks, tokens] (int32, set by `layer.set`; other than 0 is padding) go nowhere and
-   * count in no load and no update. Losses that are means over all tokens are refused; default false.
+   * count in no load, no update and no loss; default false.
    */
   readonly padding?: boolean;
 }

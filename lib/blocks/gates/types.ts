@@ -69,6 +69,8 @@ export interface GateContext extends GateShape {
     /** Of a fused gate: weight of the loss of GShard where no other loss has slopes; 0 without losses. */
     readonly gshard?: number;
   };
+  /** Of a gate with padding: [tokens] int32, other than 0 where a token is padding. */
+  readonly padding?: View;
   /** A tensor of its own. @throws {SchemoeError} for an unknown name. */
   tensor(name: string): View;
   /** This rank's part of the gradient of a parameter. */
@@ -90,7 +92,7 @@ export interface Gate {
   readonly identities?: number;
   /** Whether choices may be -1; so are those of a gate with identities, in effect. Default false. */
   readonly partial?: boolean;
-  /** Whether some tokens are padding, over which no loss may take a mean. Default false. */
+  /** Whether its tensor `padding` marks tokens that are in no loss. Default false. */
   readonly padding?: boolean;
   /** How logits become scores; absent: losses that need scores are refused. */
   readonly scores?: GateScores;

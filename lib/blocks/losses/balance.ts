@@ -42,7 +42,12 @@ export const balanceOf = (
 ) =>
   balanceLoss(
     c,
-    { scores: c.kind, factor: c.rows / (choices * c.tokens * c.ranks), weight: c.weight },
+    {
+      scores: c.kind,
+      // With padding the kernel divides counts by their sum.
+      factor: c.padding ? c.rows : c.rows / (choices * c.tokens * c.ranks),
+      weight: c.weight,
+    },
     {
       ...c,
       balance: c.slopes.balance!,

@@ -1,5 +1,6 @@
 /** DeepSeek-V3's sequence-wise balance loss. @module */
-import { countChoices, route } from "../../kernels/mod.ts";
+import { countChoices, dropPadding, route } from "../../kernels/mod.ts";
+import type { Kernel } from "../../types.ts";
 import type { Loss, LossContext } from "./types.ts";
 import { balanceOf, type LossWeight } from "./balance.ts";
 import { checkWeight } from "./weight.ts";
@@ -24,7 +25,7 @@ export function sequence({ weight }: LossWeight): Loss {
       { name: "choices", shape: [tokens, topK], dtype: "int32", life: "pass" },
       { name: "weights", shape: [tokens, topK], life: "pass" },
     ],
-    count: (c) => [best(c), countChoices({ ...c, k: c.topK }, c.topK, { ...c, ...own(c) })],
+    count: (c) => [...best(c), countChoices({ ...c, k: c.topK }, c.topK, { ...c, ...own(c) })],
     forward: (c) => [balanceOf(c, c.topK)],
   };
 }
@@ -36,9 +37,12 @@ const own = (c: LossContext) => ({
 });
 
 /** The choices that the scores alone would make. */
-const best = (c: LossContext) =>
-  route(
-    { ...c, k: c.topK },
+function best(c: LossContext): Kernel[] {
+  const shape = { ...c, k: c.topK };
+  const chosen = route(
+    shape,
     { scores: c.kind, chosen: "largest", normalize: false, scale: 1 },
     { logits: c.logits, ...own(c) },
   );
+  return c.padding ? [chosen, dropPadding(shape, { ...own(c), padding: c.padding })] : [chosen];
+}

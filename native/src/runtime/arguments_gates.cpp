@@ -74,9 +74,11 @@ RouteGrad::RouteGrad(Reader& r)
       balance(r.optional_view()),
       d_logits(r.view()),
       scale(r.real()),
-      z_weight(r.real()) {
+      z_weight(r.real()),
+      padding(r.optional_view()) {
   check_sizes(tokens, rows, k);
   tokens = bounded(tokens, rows);
+  touch_optional(r, padding, tokens);
   r.touch(logits, times(tokens, rows), 4);
   r.touch(scores, times(tokens, rows), 4);
   r.touch(choices, tokens * k, 4);
@@ -146,9 +148,11 @@ BalanceLoss::BalanceLoss(Reader& r)
       loss(r.view()),
       total(r.view()),
       factor(r.real()),
-      weight(r.real()) {
+      weight(r.real()),
+      padding(r.optional_view()) {
   check_sizes(tokens, rows, 0);
   tokens = bounded(tokens, rows);
+  touch_optional(r, padding, tokens);
   if (kind == Scores::relu) fail(SCHEMOE_INVALID, "scores of relu are no probabilities");
   r.touch(scores, times(tokens, rows), 4);
   r.touch(counts, rows, 4);
@@ -158,9 +162,16 @@ BalanceLoss::BalanceLoss(Reader& r)
 }
 
 ZLoss::ZLoss(Reader& r)
-    : tokens(r.integer()), rows(r.integer()), logits(r.view()), loss(r.view()), total(r.view()), weight(r.real()) {
+    : tokens(r.integer()),
+      rows(r.integer()),
+      logits(r.view()),
+      loss(r.view()),
+      total(r.view()),
+      weight(r.real()),
+      padding(r.optional_view()) {
   check_sizes(tokens, rows, 0);
   tokens = bounded(tokens, rows);
+  touch_optional(r, padding, tokens);
   r.touch(logits, times(tokens, rows), 4);
   r.touch(loss, 1, 4);
   r.touch(total, 1, 4);
@@ -195,8 +206,10 @@ LoadLoss::LoadLoss(Reader& r)
       slopes(r.view()),
       loss(r.view()),
       total(r.view()),
-      weight(r.real()) {
+      weight(r.real()),
+      padding(r.optional_view()) {
   check_sizes(tokens, rows, k);
+  touch_optional(r, padding, tokens);
   if (k < 1 || k >= rows) fail(SCHEMOE_INVALID, "k is ", k, ", and among ", rows - 1, " other experts there is no k-th");
   for (const View* view : {&clean, &spread, &logits}) r.touch(*view, times(tokens, rows), 4);
   r.touch(slopes, rows, 4);
@@ -219,9 +232,11 @@ NoiseGrad::NoiseGrad(Reader& r)
       logits(r.view()),
       slopes(r.optional_view()),
       d_logits(r.view()),
-      d_spread(r.view()) {
+      d_spread(r.view()),
+      padding(r.optional_view()) {
   check_sizes(tokens, rows, k);
   tokens = bounded(tokens, rows);
+  touch_optional(r, padding, tokens);
   if (!slopes.null() && (k < 1 || k >= rows)) {
     fail(SCHEMOE_INVALID, "k is ", k, ", and among ", rows - 1, " other experts there is no k-th");
   }
@@ -229,6 +244,13 @@ NoiseGrad::NoiseGrad(Reader& r)
     r.touch(*view, times(tokens, rows), 4);
   }
   touch_optional(r, slopes, rows);
+}
+
+DropPadding::DropPadding(Reader& r) : tokens(r.integer()), k(r.integer()), padding(r.view()), choices(r.view()) {
+  check_sizes(tokens, k, k);
+  tokens = bounded(tokens, k);
+  r.touch(padding, tokens, 4);
+  r.touch(choices, tokens * k, 4);
 }
 
 LookUp::LookUp(Reader& r)

@@ -35,6 +35,8 @@ struct RouteGrad {
   bool normalize;
   View logits, scores, choices, d_weights, importance, balance, d_logits;
   double scale, z_weight;
+  /// Here and below: of each token, other than 0 where it is padding; null without any.
+  View padding;
 };
 
 struct PlaceChoices {
@@ -62,6 +64,7 @@ struct BalanceLoss {
   Scores kind;
   View scores, counts, balance, loss, total;
   double factor, weight;
+  View padding;
 };
 
 struct ZLoss {
@@ -69,6 +72,7 @@ struct ZLoss {
   int64_t tokens, rows;
   View logits, loss, total;
   double weight;
+  View padding;
 };
 
 struct ImportanceLoss {
@@ -83,6 +87,7 @@ struct LoadLoss {
   int64_t tokens, rows, k;
   View clean, spread, logits, slopes, loss, total;
   double weight;
+  View padding;
 };
 
 struct AddNoise {
@@ -94,7 +99,13 @@ struct AddNoise {
 struct NoiseGrad {
   explicit NoiseGrad(Reader&);
   int64_t tokens, rows, k;
-  View clean, spread, noise, logits, slopes, d_logits, d_spread;
+  View clean, spread, noise, logits, slopes, d_logits, d_spread, padding;
+};
+
+struct DropPadding {
+  explicit DropPadding(Reader&);
+  int64_t tokens, k;
+  View padding, choices;
 };
 
 struct LookUp {

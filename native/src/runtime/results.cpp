@@ -170,6 +170,7 @@ struct Results {
   void operator()(const PlaceChoices&) {}
   void operator()(const ChooseTokens&) {}
   void operator()(const LookUp&) {}
+  void operator()(const DropPadding&) {}
   void operator()(const PlaceCopies&) {}
   // Coded bytes, and bytes of anything.
   void operator()(const Encode&) {}

@@ -55,6 +55,13 @@ std::vector<float> values_of(Both& t, const Sizes& s, Values kind) {
   return values;
 }
 
+/// Every third token is padding.
+std::vector<int32_t> padding_of(const Sizes& s) {
+  std::vector<int32_t> marks(static_cast<size_t>(s.tokens));
+  for (size_t token = 0; token < marks.size(); ++token) marks[token] = token % 3 == 1 ? 5 : 0;
+  return marks;
+}
+
 /// Experts of each token without repetition, of which some are none.
 std::vector<int32_t> choices_of(Both& t, const Sizes& s, bool gaps = true) {
   std::vector<int32_t> all(static_cast<size_t>(s.rows)), choices;
@@ -117,11 +124,13 @@ void route_grad(Both& t) {
         const auto logits = t.floats(t.random(s.each())), scores = t.floats(kind == 3 ? t.random(s.each()) : values);
         const auto choices = t.integers(list), d_weights = t.floats(t.random(s.chosen()));
         const auto importance = t.floats(t.random(rows)), balance = t.floats(t.random(rows)), d = t.floats(t.random(s.each()));
+        const auto padding = t.integers(padding_of(s));
         t.run(41, [&](int) {
           Words w = Words().i(s.tokens, s.rows, s.k, kind, extra & 1).v(logits).v(scores).v(choices).v(d_weights);
           extra & 2 ? w.v(importance) : w.none();
           s.rows > 1 && extra >= 3 ? w.v(balance) : w.none();
-          return w.v(d).f(1.5).f(extra & 1 ? 0.25 : 0);
+          w.v(d).f(1.5).f(extra & 1 ? 0.25 : 0);
+          return extra % 3 == 2 ? w.v(padding) : w.none();
         }, 5e-6);
       }
     }
@@ -129,7 +138,7 @@ void route_grad(Both& t) {
   t.begin("route gradient of a choice that does not exist");
   const auto x = t.floats(t.random(24)), dw = t.floats(t.random(6)), choices = t.integers({0, 7, 3, 9, -1, 2});
   t.run(41, [&](int) {
-    return Words().i(3, 8, 2, 1, 0).v(x).v(x).v(choices).v(dw).none().none().v(x).f(1).f(0);
+    return Words().i(3, 8, 2, 1, 0).v(x).v(x).v(choices).v(dw).none().none().v(x).f(1).f(0).none();
   }, 0);
 }
 
@@ -174,6 +183,8 @@ void places(Both& t) {
         t.run(42, [&](int) {
           return Words().i(s.tokens, s.rows, experts, s.k, prioritized).v(scores).v(choices).v(targets).v(places).v(loads);
         }, 0);
+        const auto padding = t.integers(padding_of(s)), dropped = t.integers(choices_of(t, s));
+        t.run(77, [&](int) { return Words().i(s.tokens, s.k).v(padding).v(dropped); }, 0);
         const auto counts = t.floats(t.random(static_cast<size_t>(s.rows)));
         for (int64_t first : {int64_t{0}, (s.k + 1) / 2, s.k}) {
           t.run(44, [&](int) { return Words().i(s.tokens, s.rows, s.k, first).v(choices).v(counts); }, 0);
@@ -229,14 +240,20 @@ void losses(Both& t) {
       t.begin("balance loss " + std::to_string(s.rows));
       const auto scores = t.floats(t.random(s.each(), 0.01f, 1)), counts = t.floats(t.random(rows, 0, 9));
       const auto balance = t.floats(t.random(rows)), loss = t.floats({7}), total = t.floats({3});
-      t.run(45, [&](int) {
-        return Words().i(s.tokens, s.rows, kind).v(scores).v(counts).v(balance).v(loss).v(total).f(0.5).f(0.3);
-      }, 3e-6);
+      const auto padding = t.integers(padding_of(s));
+      for (bool padded : {false, true}) {
+        t.run(45, [&](int) {
+          Words w = Words().i(s.tokens, s.rows, kind).v(scores).v(counts).v(balance).v(loss).v(total).f(0.5).f(0.3);
+          return padded ? w.v(padding) : w.none();
+        }, 3e-6);
+      }
     }
     t.begin("z loss and importance " + std::to_string(s.rows));
     auto values = t.random(s.each(), -6, 6);
     const auto logits = t.floats(values), loss = t.floats({7}), total = t.floats({3});
-    t.run(46, [&](int) { return Words().i(s.tokens, s.rows).v(logits).v(loss).v(total).f(0.3); }, 3e-6);
+    const auto padding = t.integers(padding_of(s));
+    t.run(46, [&](int) { return Words().i(s.tokens, s.rows).v(logits).v(loss).v(total).f(0.3).none(); }, 3e-6);
+    t.run(46, [&](int) { return Words().i(s.tokens, s.rows).v(logits).v(loss).v(total).f(0.3).v(padding); }, 3e-6);
     const auto choices = t.integers(choices_of(t, s)), weights = t.floats(t.random(s.chosen(), 0, 1)), slopes = t.floats(t.random(rows));
     t.run(47, [&](int) {
       return Words().i(s.tokens, s.rows, s.k).v(choices).v(weights).v(slopes).v(loss).v(total).f(0.3);
@@ -247,13 +264,13 @@ void losses(Both& t) {
   const auto scores = t.floats(t.random(s.each(), 0.01f, 1)), counts = t.floats(t.random(96, 0, 9)), slopes = t.floats(t.random(96));
   const auto choices = t.integers(choices_of(t, s)), weights = t.floats(t.random(s.chosen(), 0, 1));
   const auto loss = t.floats({7}), total = t.floats({3});
-  t.run(45, [&](int) { return Words().i(3000, 96, 1).v(scores).v(counts).v(slopes).v(loss).v(total).f(2).f(1); }, 3e-6);
-  t.run(46, [&](int) { return Words().i(3000, 96).v(scores).v(loss).v(total).f(1); }, 3e-6);
+  t.run(45, [&](int) { return Words().i(3000, 96, 1).v(scores).v(counts).v(slopes).v(loss).v(total).f(2).f(1).none(); }, 3e-6);
+  t.run(46, [&](int) { return Words().i(3000, 96).v(scores).v(loss).v(total).f(1).none(); }, 3e-6);
   t.run(47, [&](int) { return Words().i(3000, 96, 5).v(choices).v(weights).v(slopes).v(loss).v(total).f(1); }, 1e-5);
   t.begin("z loss of what is no number");
   const auto z = t.floats({1, kNan, 2, 3}), none = t.floats({7}), sum = t.floats({3});
-  t.run(46, [&](int) { return Words().i(2, 2).v(z).v(none).v(sum).f(1); }, 0);
-  t.run(46, [&](int) { return Words().i(0, 2).v(z).v(none).v(sum).f(1); }, 0);
+  t.run(46, [&](int) { return Words().i(2, 2).v(z).v(none).v(sum).f(1).none(); }, 0);
+  t.run(46, [&](int) { return Words().i(0, 2).v(z).v(none).v(sum).f(1).none(); }, 0);
 }
 
 void noise(Both& t) {
@@ -265,16 +282,23 @@ void noise(Both& t) {
       const auto logits = t.floats(ties ? coarse(t, s.each()) : t.random(s.each())), slopes = t.floats(t.random(rows));
       const auto d = t.floats(t.random(s.each())), d_spread = t.floats(t.random(s.each()));
       const auto loss = t.floats({7}), total = t.floats({3});
+      const auto padding = t.integers(padding_of(s));
       t.run(49, [&](int) { return Words().i(s.tokens * s.rows).v(clean).v(spread).v(noise).v(logits); }, 1e-6);
       t.run(50, [&](int) {
-        return Words().i(s.tokens, s.rows, s.k).v(clean).v(spread).v(noise).v(logits).none().v(d).v(d_spread);
+        return Words().i(s.tokens, s.rows, s.k).v(clean).v(spread).v(noise).v(logits).none().v(d).v(d_spread).none();
       }, 2e-6);
       if (s.k < 1 || s.k >= s.rows) continue;
       t.run(48, [&](int) {
-        return Words().i(s.tokens, s.rows, s.k).v(clean).v(spread).v(logits).v(slopes).v(loss).v(total).f(0.3);
+        return Words().i(s.tokens, s.rows, s.k).v(clean).v(spread).v(logits).v(slopes).v(loss).v(total).f(0.3).none();
+      }, 1e-5);
+      t.run(48, [&](int) {
+        return Words().i(s.tokens, s.rows, s.k).v(clean).v(spread).v(logits).v(slopes).v(loss).v(total).f(0.3).v(padding);
       }, 1e-5);
       t.run(50, [&](int) {
-        return Words().i(s.tokens, s.rows, s.k).v(clean).v(spread).v(noise).v(logits).v(slopes).v(d).v(d_spread);
+        return Words().i(s.tokens, s.rows, s.k).v(clean).v(spread).v(noise).v(logits).v(slopes).v(d).v(d_spread).v(padding);
+      }, 5e-6);
+      t.run(50, [&](int) {
+        return Words().i(s.tokens, s.rows, s.k).v(clean).v(spread).v(noise).v(logits).v(slopes).v(d).v(d_spread).none();
       }, 5e-6);
     }
   }

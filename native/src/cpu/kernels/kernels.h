@@ -89,6 +89,7 @@ void run(const RouteGrad&, const Context&);
 void run(const PlaceChoices&, const Context&);
 void run(const ChooseTokens&, const Context&);
 void run(const CountChoices&, const Context&);
+void run(const DropPadding&, const Context&);
 void run(const BalanceLoss&, const Context&);
 void run(const ZLoss&, const Context&);
 void run(const ImportanceLoss&, const Context&);

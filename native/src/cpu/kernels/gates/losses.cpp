@@ -10,8 +10,6 @@ namespace schemoe {
 
 namespace {
 
-double tokens_of(int64_t tokens) { return static_cast<double>(std::max<int64_t>(tokens, 1)); }
-
 void report(const Context& context, const View& loss, const View& total, double value, double weight) {
   *context.at<float>(loss) = static_cast<float>(value);
   *context.at<float>(total) += static_cast<float>(weight * value);
@@ -56,17 +54,25 @@ void run(const BalanceLoss& b, const Context& context) {
   auto& sums = context.scratch.doubles;
   sums.assign(static_cast<size_t>(2 * b.rows), 0.0);
   double* shares = sums.data() + b.rows;
+  const Padding padding{context.at<const int32_t>(b.padding)};
   for (int64_t token = 0; token < b.tokens && !context.stop; ++token) {
+    if (padding(token)) continue;
     probabilities(b.kind, scores + token * b.rows, shares, b.rows);
     for (int64_t e = 0; e < b.rows; ++e) sums[e] += shares[e];
   }
-  const double tokens = tokens_of(b.tokens);
-  double loss = 0;
+  const double tokens = padding.others(b.tokens);
+  double loss = 0, factor = b.factor;
+  if (padding.marks) {
+    // Other ranks may have other numbers of tokens: what is counted says how many.
+    double all = 0;
+    for (int64_t e = 0; e < b.rows; ++e) all += counts[e];
+    factor = all > 0 ? factor / all : 0.0;
+  }
   for (int64_t e = 0; e < b.rows; ++e) {
     loss += sums[e] * counts[e];
-    balance[e] += static_cast<float>(b.weight * b.factor * counts[e] / tokens);
+    balance[e] += static_cast<float>(b.weight * factor * counts[e] / tokens);
   }
-  report(context, b.loss, b.total, b.factor * loss / tokens, b.weight);
+  report(context, b.loss, b.total, factor * loss / tokens, b.weight);
 }
 
 void run(const ZLoss& z, const Context& context) {
@@ -75,11 +81,13 @@ void run(const ZLoss& z, const Context& context) {
   auto& shares = context.scratch.doubles;
   shares.resize(static_cast<size_t>(z.rows));
   double sum = 0;
+  const Padding padding{context.at<const int32_t>(z.padding)};
   for (int64_t token = 0; token < z.tokens && z.rows > 0 && !context.stop; ++token) {
+    if (padding(token)) continue;
     const double all = softmax_row(logits + token * z.rows, shares.data(), z.rows);
     sum += all * all;
   }
-  report(context, z.loss, z.total, sum / tokens_of(z.tokens), z.weight);
+  report(context, z.loss, z.total, sum / padding.others(z.tokens), z.weight);
 }
 
 void run(const ImportanceLoss& i, const Context& context) {
@@ -105,7 +113,9 @@ void run(const LoadLoss& l, const Context& context) {
   auto& sums = context.scratch.doubles;
   sums.assign(static_cast<size_t>(2 * l.rows), 0.0);
   auto& order = context.scratch.integers;
+  const Padding padding{context.at<const int32_t>(l.padding)};
   for (int64_t token = 0; token < l.tokens && !context.stop; ++token) {
+    if (padding(token)) continue;
     const int64_t at = token * l.rows;
     const Bounds bounds = bounds_of(logits + at, l.rows, l.k, order);
     for (int64_t e = 0; e < l.rows; ++e) {
@@ -141,13 +151,14 @@ void run(const NoiseGrad& n, const Context& context) {
   scratch.resize(static_cast<size_t>(3 * n.rows));
   double *d_noisy = scratch.data(), *d_clean = d_noisy + n.rows, *d_deviation = d_clean + n.rows;
   auto& order = context.scratch.integers;
+  const Padding padding{context.at<const int32_t>(n.padding)};
   for (int64_t token = 0; token < n.tokens && !context.stop; ++token) {
     const int64_t at = token * n.rows;
     for (int64_t e = 0; e < n.rows; ++e) {
       d_noisy[e] = d_logits[at + e];
       d_clean[e] = d_deviation[e] = 0;
     }
-    if (slopes) {
+    if (slopes && !padding(token)) {
       const Bounds bounds = bounds_of(logits + at, n.rows, n.k, order);
       for (int64_t e = 0; e < n.rows; ++e) {
         const int64_t other = bound_of(bounds, order, n.k, e);

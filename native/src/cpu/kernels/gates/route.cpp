@@ -175,6 +175,14 @@ void run(const LookUp& l, const Context& context) {
   }
 }
 
+void run(const DropPadding& d, const Context& context) {
+  const Padding padding{context.at<const int32_t>(d.padding)};
+  int32_t* choices = context.at<int32_t>(d.choices);
+  for (int64_t token = 0; token < d.tokens; ++token) {
+    if (padding(token)) std::fill_n(choices + token * d.k, d.k, -1);
+  }
+}
+
 void run(const CountChoices& c, const Context& context) {
   const int32_t* choices = context.at<const int32_t>(c.choices);
   float* counts = context.at<float>(c.counts);

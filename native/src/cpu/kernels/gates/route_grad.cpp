@@ -108,6 +108,8 @@ void run(const RouteGrad& g, const Context& context) {
                  scratch.data() + 3 * g.rows + g.k};
   auto& chosen = context.scratch.integers;
   chosen.resize(static_cast<size_t>(g.k));
+  const Padding padding{context.at<const int32_t>(g.padding)};
+  const double tokens = padding.others(g.tokens);
   for (int64_t token = 0; token < g.tokens && !context.stop; ++token) {
     std::fill_n(at.d_scores, 2 * g.rows, 0.0);
     for (int64_t c = 0; c < g.k; ++c) {
@@ -117,10 +119,10 @@ void run(const RouteGrad& g, const Context& context) {
     if (balance) balance_grad(g, scores, balance, at);
     scores_grad(g, logits, scores, at);
     if (g.z_weight != 0) {
-      const double slope = 2 * g.z_weight * softmax_row(logits, at.shares, g.rows) / static_cast<double>(g.tokens);
+      const double slope = 2 * g.z_weight * softmax_row(logits, at.shares, g.rows) / tokens;
       for (int64_t e = 0; e < g.rows; ++e) at.d_logits[e] += slope * at.shares[e];
     }
-    for (int64_t e = 0; e < g.rows; ++e) d_logits[e] = static_cast<float>(at.d_logits[e]);
+    for (int64_t e = 0; e < g.rows; ++e) d_logits[e] = padding(token) ? 0.0f : static_cast<float>(at.d_logits[e]);
     logits += g.rows;
     scores += g.rows;
     choices += g.k;

@@ -31,4 +31,16 @@ double softmax_row(const float* logits, double* out, int64_t rows);
 /// Probabilities of a row: what losses on balance take the mean of.
 void probabilities(Scores kind, const float* scores, double* out, int64_t rows);
 
+/// Which tokens are padding, if any.
+struct Padding {
+  const int32_t* marks;
+  bool operator()(int64_t token) const { return marks && marks[token] != 0; }
+  /// How many of them are not, at least 1.
+  double others(int64_t tokens) const {
+    int64_t count = 0;
+    for (int64_t token = 0; token < tokens; ++token) count += !(*this)(token);
+    return static_cast<double>(count > 1 ? count : 1);
+  }
+};
+
 }  // namespace schemoe

@@ -26,7 +26,21 @@ __global__ void __launch_bounds__(256) to_floats_kernel(int64_t count, const int
   }
 }
 
+/// The choices of tokens that are padding become -1.
+__global__ void __launch_bounds__(256)
+    drop_padding_kernel(int64_t tokens, int64_t k, const int32_t* padding, int32_t* choices) {
+  for (int64_t i = int64_t{blockIdx.x} * 256 + threadIdx.x; i < tokens * k; i += int64_t{gridDim.x} * 256) {
+    if (padding[i / k] != 0) choices[i] = -1;
+  }
+}
+
 }  // namespace
+
+void run(const DropPadding& d, const Context& context) {
+  if (d.tokens == 0 || d.k == 0) return;
+  LAUNCH(context.stream, grid_of(ceil_div(d.tokens * d.k, 256)), 256, 0, drop_padding_kernel, d.tokens, d.k,
+         context.at<const int32_t>(d.padding), context.at<int32_t>(d.choices));
+}
 
 void run(const LookUp& l, const Context& context) {
   if (l.tokens == 0) return;

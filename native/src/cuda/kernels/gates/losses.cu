@@ -12,7 +12,7 @@ namespace {
 /// Sums of probabilities. A block has one warp where rows stay in memory: its sums lie at its part.
 template <int N, int V, int G>
 __global__ void __launch_bounds__(kThreads)
-    probabilities_kernel(Scores kind, int64_t tokens, int rows, const float* scores, Parts parts) {
+    probabilities_kernel(Scores kind, int64_t tokens, int rows, const float* scores, const int32_t* padding, Parts parts) {
   const auto lane = static_cast<int>(threadIdx.x % G);
   Own<N, V, double, G> sums;
   sums.place(parts.sums + int64_t{blockIdx.x} * rows);
@@ -25,7 +25,7 @@ __global__ void __launch_bounds__(kThreads)
   if (row.any()) next.load(scores + row.index * rows, rows, lane);
   while (row.any()) {
     s = next;
-    const bool has = row.has;
+    const bool has = row.has && !(padding && padding[row.index] != 0);
     row.next();
     if (row.any()) next.load(scores + row.index * rows, rows, lane);
     float most = 0, factor = 1;
@@ -53,31 +53,45 @@ __global__ void __launch_bounds__(kThreads)
 struct Balance {
   const float* counts;
   float* balance;
-  double factor, tokens;
+  double factor;
+  int64_t tokens;
+  const int32_t* padding;
   Loss report;
   __device__ void operator()(const volatile double* sums, int64_t count) const {
+    const double others = other_tokens(padding, tokens);
+    double by = factor;
+    if (padding) {
+      // Other ranks may have other numbers of tokens: what is counted says how many.
+      double part = 0;
+      for (int64_t e = threadIdx.x; e < count; e += blockDim.x) part += counts[e];
+      const double all = block_sum(part);
+      by = all > 0 ? factor / all : 0.0;
+    }
     double part = 0;
     for (int64_t e = threadIdx.x; e < count; e += blockDim.x) {
       part += sums[e] * counts[e];
-      balance[e] += static_cast<float>(report.weight * factor * counts[e] / tokens);
+      balance[e] += static_cast<float>(report.weight * by * counts[e] / others);
     }
     const double sum = block_sum(part);
-    if (threadIdx.x == 0) report(factor * sum / tokens);
+    if (threadIdx.x == 0) report(by * sum / others);
   }
 };
 
 /// The sum of a single column, the mean of which is the loss.
 struct Mean {
-  double tokens;
+  int64_t tokens;
+  const int32_t* padding;
   Loss report;
   __device__ void operator()(const volatile double* sums, int64_t) const {
-    if (threadIdx.x == 0) report(sums[0] / tokens);
+    const double others = other_tokens(padding, tokens);
+    if (threadIdx.x == 0) report(sums[0] / others);
   }
 };
 
 /// Sums over tokens of the square of a row's logsumexp, one for each block.
 template <int N, int V, int G>
-__global__ void __launch_bounds__(kThreads) z_kernel(int64_t tokens, int rows, const float* logits, Parts parts) {
+__global__ void __launch_bounds__(kThreads)
+    z_kernel(int64_t tokens, int rows, const float* logits, const int32_t* padding, Parts parts) {
   __shared__ double of_groups[kThreads / G];
   const auto lane = static_cast<int>(threadIdx.x % G);
   double sum = 0;
@@ -86,7 +100,7 @@ __global__ void __launch_bounds__(kThreads) z_kernel(int64_t tokens, int rows, c
   if (row.any()) next.load(logits + row.index * rows, rows, lane);
   while (row.any()) {
     z = next;
-    const bool has = row.has;
+    const bool has = row.has && !(padding && padding[row.index] != 0);
     row.next();
     if (row.any()) next.load(logits + row.index * rows, rows, lane);
     const float most = largest(rows, lane, z);
@@ -118,35 +132,35 @@ __global__ void __launch_bounds__(kThreads)
   else if (blockIdx.x == 0 && lane == 0) *parts.done = 0;
 }
 
-double tokens_of(int64_t tokens) { return static_cast<double>(std::max<int64_t>(tokens, 1)); }
-
 }  // namespace
 
 void run(const BalanceLoss& b, const Context& context) {
   const auto* scores = context.at<const float>(b.scores);
+  const auto* padding = context.at<const int32_t>(b.padding);
   const int64_t tokens = b.rows == 0 ? 0 : b.tokens;
   const Parts parts = parts_for(part_blocks(tokens, b.rows), b.rows, context);
   with_row(b.rows, {scores}, [&](auto n, auto v, auto g) {
     const unsigned threads = n() == 0 ? 32 : kThreads;
     const size_t bytes = n() == 0 ? 0 : static_cast<size_t>(kThreads / g() * b.rows) * sizeof(double);
     LAUNCH(context.stream, parts.blocks, threads, bytes, (probabilities_kernel<n(), v(), g()>), b.kind, tokens,
-           static_cast<int>(b.rows), scores, parts);
+           static_cast<int>(b.rows), scores, padding, parts);
   });
   finish(b.rows, parts,
-         Balance{context.at<const float>(b.counts), context.at<float>(b.balance), b.factor, tokens_of(b.tokens),
+         Balance{context.at<const float>(b.counts), context.at<float>(b.balance), b.factor, b.tokens, padding,
                  loss_of(b.loss, b.total, b.weight, context)},
          context);
 }
 
 void run(const ZLoss& z, const Context& context) {
   const auto* logits = context.at<const float>(z.logits);
+  const auto* padding = context.at<const int32_t>(z.padding);
   const int64_t tokens = z.rows == 0 ? 0 : z.tokens;
   const Parts parts = parts_for(part_blocks(tokens, 1), 1, context);
   with_row(z.rows, {logits}, [&](auto n, auto v, auto g) {
     LAUNCH(context.stream, parts.blocks, kThreads, 0, (z_kernel<n(), v(), g()>), tokens, static_cast<int>(z.rows), logits,
-           parts);
+           padding, parts);
   });
-  finish(1, parts, Mean{tokens_of(z.tokens), loss_of(z.loss, z.total, z.weight, context)}, context);
+  finish(1, parts, Mean{z.tokens, padding, loss_of(z.loss, z.total, z.weight, context)}, context);
 }
 
 void run(const ImportanceLoss& i, const Context& context) {

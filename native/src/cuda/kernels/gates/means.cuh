@@ -91,6 +91,13 @@ void finish(int64_t columns, const Parts& parts, const Finish& then, const Conte
   LAUNCH(context.stream, grid_of(ceil_div(columns, 32)), kFinish, 0, finish_kernel<Finish>, columns, parts, then);
 }
 
+/// How many tokens are no padding, at least 1, to all threads of a block; `padding` may be nullptr.
+__device__ inline double other_tokens(const int32_t* padding, int64_t tokens) {
+  double count = 0;
+  for (int64_t token = threadIdx.x; padding && token < tokens; token += blockDim.x) count += padding[token] == 0;
+  return fmax(padding ? block_sum(count) : static_cast<double>(tokens), 1.0);
+}
+
 /// A loss, and a total of weighted losses that it is added to.
 struct Loss {
   float* loss;

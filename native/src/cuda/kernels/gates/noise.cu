@@ -44,7 +44,7 @@ __device__ Bounds bounds_of(int rows, int k, int lane, Slots& slots, uint32_t* s
 template <int N, int V, int G>
 __global__ void __launch_bounds__(kThreads)
     loads_kernel(int64_t tokens, int rows, int k, const float* clean, const float* spread, const float* logits,
-                 Parts parts, uint32_t* scratch) {
+                 const int32_t* padding, Parts parts, uint32_t* scratch) {
   __shared__ Slots slots[kWarps];
   const auto lane = static_cast<int>(threadIdx.x % G), warp = static_cast<int>(threadIdx.x / 32);
   Own<N, V, double, G> sums;
@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(kThreads)
     c.load(clean + at, rows, lane);
     s.load(spread + at, rows, lane);
     const Bounds bounds = bounds_of(rows, k, lane, slots[warp], scratch + int64_t{blockIdx.x} * rows, logits + at, z);
-    if (row.has) {
+    if (row.has && !(padding && padding[row.index] != 0)) {
       each(rows, lane, [&](int e, double& sum, float& logit, float& mean, float& width) {
         const float u = (mean - bounds.bound(e, logit)) / softplus(width);
         sum += 0.5f * erfcf(-u * 0.70710678118654752f);
@@ -95,6 +95,7 @@ __global__ void __launch_bounds__(256)
 
 struct Noise {
   const float *clean, *spread, *noise, *logits, *slopes;
+  const int32_t* padding;
   float *d_logits, *d_spread;
 };
 
@@ -112,12 +113,13 @@ __global__ void __launch_bounds__(kThreads)
     d.load(data.d_logits + at, rows, lane);
     to.place(data.d_spread + at);
     Bounds bounds{-1, -1, 0, 0, 0};
+    const bool padded = data.padding && data.padding[row.index] != 0;  // a part of no load
     float of_inner = 0, of_outer = 0;  // what the bounds are moved by
     // d Phi(u) = phi(u) du
     const auto slope_of = [&](int e, float logit, float mean, float width, float& u) {
       const float deviation = softplus(width);
       u = (mean - bounds.bound(e, logit)) / deviation;
-      return data.slopes[e] * expf(-0.5f * u * u) * 0.39894228040143268f / deviation;
+      return padded ? 0.0f : data.slopes[e] * expf(-0.5f * u * u) * 0.39894228040143268f / deviation;
     };
     if (data.slopes) {
       z.load(data.logits + at, rows, lane);
@@ -177,7 +179,8 @@ void run(const LoadLoss& l, const Context& context) {
   with_row(l.rows, {clean, spread, logits}, [&](auto n, auto v, auto g) {
     const size_t bytes = n() == 0 ? 0 : static_cast<size_t>(kThreads / g() * l.rows) * sizeof(double);
     LAUNCH(context.stream, blocks, n() == 0 ? 32 : kThreads, bytes, (loads_kernel<n(), v(), g()>), l.tokens,
-           static_cast<int>(l.rows), static_cast<int>(l.k), clean, spread, logits, parts, scratch);
+           static_cast<int>(l.rows), static_cast<int>(l.k), clean, spread, logits,
+           context.at<const int32_t>(l.padding), parts, scratch);
   });
   finish(l.rows, parts,
          Variation{context.at<float>(l.slopes), false, loss_of(l.loss, l.total, l.weight, context)}, context);
@@ -198,8 +201,8 @@ void run(const NoiseGrad& n, const Context& context) {
   if (n.tokens == 0 || n.rows == 0) return;
   const Noise data{context.at<const float>(n.clean),  context.at<const float>(n.spread),
                    context.at<const float>(n.noise),  context.at<const float>(n.logits),
-                   context.at<const float>(n.slopes), context.at<float>(n.d_logits),
-                   context.at<float>(n.d_spread)};
+                   context.at<const float>(n.slopes), context.at<const int32_t>(n.padding),
+                   context.at<float>(n.d_logits), context.at<float>(n.d_spread)};
   with_row(n.rows, {data.clean, data.spread, data.noise, data.logits, data.d_logits, data.d_spread},
            [&](auto m, auto v, auto g) {
     const unsigned grid = row_blocks(n.tokens, n.rows, g());

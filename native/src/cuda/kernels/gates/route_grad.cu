@@ -1,4 +1,5 @@
 // From gradients of a gate's weights and losses to that of its logits: a warp a row.
+#include "cuda/kernels/gates/means.cuh"
 #include "cuda/kernels/gates/scatter.cuh"
 #include "cuda/kernels/gates/scores.cuh"
 
@@ -73,7 +74,8 @@ __device__ void add_weights_grad(const Shape& g, int lane, const Row& row, const
 template <int N, int V, int G>
 __global__ void __launch_bounds__(kThreads)
     route_grad_kernel(Shape g, const float* logits, const float* scores, const int32_t* choices, const float* d_weights,
-                      const float* importance, const float* balance, float* d_logits, float* scratch, Report report) {
+                      const float* importance, const float* balance, float* d_logits, float* scratch,
+                      const int32_t* padding, const double* others, Report report) {
   const auto lane = static_cast<int>(threadIdx.x % G), warp = static_cast<int>(threadIdx.x / 32);
   // Of the row at hand: what comes by way of the chosen.
   const int64_t offset = threadIdx.x % 32 / G * stride_of(g.rows);
@@ -109,7 +111,7 @@ __global__ void __launch_bounds__(kThreads)
       z_most = largest(g.rows, lane, z);
       const auto sum = sum_of_exponentials(g.rows, lane, z, z_most);
       z_inverse = static_cast<float>(1 / sum);
-      z_slope = static_cast<float>(g.z_slope) * (z_most + logf(static_cast<float>(sum)));
+      z_slope = static_cast<float>(others ? g.z_slope * g.tokens / *others : g.z_slope) * (z_most + logf(static_cast<float>(sum)));
     }
     // The probabilities of a loss on balance: the scores, their shares of the sum, or their softmax.
     float mean = 0, inverse = 0, most = 0;
@@ -135,6 +137,7 @@ __global__ void __launch_bounds__(kThreads)
       }, s, slopes, own);
       dot = static_cast<float>(group_sum<G>(part));
     }
+    const bool padded = padding && padding[token] != 0;
     d.place(d_logits + token * g.rows);
     each(g.rows, lane, [&](int, float& logit, float& score, float& slope, float& sum, float& out) {
       float to = 0;
@@ -150,11 +153,16 @@ __global__ void __launch_bounds__(kThreads)
         else to = g.kind == Scores::relu ? of_score : of_score * sigmoid(logit) / (2 * score);
       }
       if (g.z_slope != 0) to += z_slope * (expf(logit - z_most) * z_inverse);
-      out = to;
+      out = padded ? 0.0f : to;
     }, z, s, slopes, own, d);
     if (at.has) d.store(d_logits + token * g.rows, g.rows, lane);
     __syncwarp();
   }
+}
+
+__global__ void __launch_bounds__(kFinish) others_kernel(const int32_t* padding, int64_t tokens, double* others) {
+  const double count = other_tokens(padding, tokens);
+  if (threadIdx.x == 0) *others = count;
 }
 
 }  // namespace
@@ -166,15 +174,18 @@ void run(const RouteGrad& g, const Context& context) {
   const auto *logits = context.at<const float>(g.logits), *scores = context.at<const float>(g.scores);
   auto* d_logits = context.at<float>(g.d_logits);
   const auto* balance = context.at<const float>(g.balance);
+  const auto* padding = context.at<const int32_t>(g.padding);
+  const int64_t room = g.rows > 1024 ? row_blocks(g.tokens, g.rows, 32) * kWarps * g.rows : 0;
+  auto* others = context.scratch.get<double>(static_cast<size_t>(1 + ceil_div(room, 2)), context.stream);
+  auto* scratch = reinterpret_cast<float*>(others + 1);
+  if (padding && g.z_weight != 0) LAUNCH(context.stream, 1, kFinish, 0, others_kernel, padding, g.tokens, others);
+  else others = nullptr;
   with_row(g.rows, {logits, scores, d_logits, balance}, [&](auto n, auto v, auto lanes) {
     const unsigned grid = row_blocks(g.tokens, g.rows, lanes());
-    float* scratch = nullptr;
-    size_t bytes = 0;
-    if (n() == 0) scratch = context.scratch.get<float>(static_cast<size_t>(grid * kWarps * g.rows), context.stream);
-    else bytes = static_cast<size_t>(kThreads / lanes() * stride_of(g.rows)) * sizeof(float);
+    const size_t bytes = n() == 0 ? 0 : static_cast<size_t>(kThreads / lanes() * stride_of(g.rows)) * sizeof(float);
     LAUNCH(context.stream, grid, kThreads, bytes, (route_grad_kernel<n(), v(), lanes()>), shape, logits, scores,
            context.at<const int32_t>(g.choices), context.at<const float>(g.d_weights),
-           context.at<const float>(g.importance), balance, d_logits, scratch, context.report());
+           context.at<const float>(g.importance), balance, d_logits, scratch, padding, others, context.report());
   });
 }
 
