@@ -172,7 +172,7 @@ void zeros(Bench& bench) {
     for (float odd : {kNan, kInf}) {
       const uint32_t logits = bench.buffer(std::vector<float>{-500, -500, 1}), scores = bench.buffer(std::vector<float>{0, 0, 1});
       const uint32_t chosen = bench.buffer(std::vector<int32_t>{1}), d = bench.buffer(std::vector<float>{odd}), out = bench.empty(3);
-      bench.ok(41, Words().i(1, 3, 1, kind, 0).v(logits).v(scores).v(chosen).v(d).none().none().v(out).f(1).f(0));
+      bench.ok(41, Words().i(1, 3, 1, kind, 0).v(logits).v(scores).v(chosen).v(d).none().none().v(out).f(1).f(0).none());
       CHECK(same(bench.read(out, 3), {0, kNan, 0}));
     }
   }
