@@ -124,7 +124,8 @@ __device__ bool take_sorted(int rows, int lane, int k, const Own<N, V, uint32_t,
     }
   }
   // The last must differ from what comes after it.
-  told = told && (before ^ group_max<G>(values[0])) > kNumbers;
+  const uint32_t next = group_max<G>(values[0]);  // of all lanes, whatever was told
+  told = told && (before ^ next) > kNumbers;
   return __all_sync(kAllLanes, told);
 }
 
