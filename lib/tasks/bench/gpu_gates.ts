@@ -275,6 +275,26 @@ function kernelsOf(shape: Shape): [string, number, Kernel][] {
   ];
 }
 
+/** Tokens of bfloat16 and a weight, so that logits differ: equal ones are what a choice takes longest for. */
+function fillProduct(workspace: Workspace): void {
+  const { tokens, modelDim, rows } = GATE;
+  let state = 7;
+  const next = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0);
+  // two values a word, of both signs and magnitudes from 1/8 to 1
+  const half = () => (next() >>> 16 & 0x807f) | (124 + (next() >>> 30)) << 7;
+  const block = Int32Array.from({ length: 1 << 20 }, () => half() | half() << 16);
+  for (let at = 0; at < tokens * modelDim / 2; at += block.length) {
+    workspace.write(
+      "x",
+      0,
+      block.subarray(0, Math.min(block.length, tokens * modelDim / 2 - at)),
+      4 * at,
+    );
+  }
+  const weight = Float32Array.from({ length: rows * modelDim }, () => next() / 2 ** 38 - 1 / 128);
+  workspace.write("weight", 0, weight);
+}
+
 /** Forward and backward of a softmax gate with bfloat16 tokens, each kernel beside the bytes it has to move. */
 async function wholeGate(engine: Engine): Promise<Row[]> {
   const { tokens, modelDim, rows, k } = GATE;
@@ -291,6 +311,7 @@ async function wholeGate(engine: Engine): Promise<Row[]> {
     x32: 2 * wide,
     dx32: 2 * wide,
   });
+  fillProduct(workspace);
   const matrix = (
     buffer: string,
     [m, n]: readonly [number, number],
