@@ -7,6 +7,7 @@ import { randomNormal } from "../../lib/layer/mod.ts";
 import { dtypes } from "../../lib/files/dtypes.ts";
 import { compileByNvcc } from "../../lib/native/sources/compiler.ts";
 import { isFile } from "../../lib/native/sources/cache.ts";
+import { compileByNvrtc, findNvrtc } from "../../lib/native/sources/nvrtc.ts";
 import { buildProgram } from "../../lib/program/mod.ts";
 import type { SourceCode } from "../../lib/types.ts";
 import { spawnWorkers } from "../../lib/workers/mod.ts";
@@ -288,6 +289,25 @@ Deno.test({
     );
     assertThrows(
       () => compileByNvcc(sourceOf(wrong), "sm_90"),
+      SchemoeError,
+      'broken.cu(2): error: identifier "nothing" is undefined',
+    );
+  },
+});
+
+Deno.test({
+  name: "compressor() is compiled for GPUs by NVRTC, with lines of its own",
+  ignore: findNvrtc() === undefined,
+  fn: () => {
+    const nvrtc = findNvrtc()!;
+    const image = compileByNvrtc(nvrtc, sourceOf(mine), "sm_90");
+    assertEquals([...image.subarray(0, 4)], [0x7f, 0x45, 0x4c, 0x46]);
+    const wrong = broken(
+      "",
+      `__device__ ${ENCODE} {\n  w[0] = nothing;\n}\n__device__ ${DECODE} {}`,
+    );
+    assertThrows(
+      () => compileByNvrtc(nvrtc, sourceOf(wrong), "sm_90"),
       SchemoeError,
       'broken.cu(2): error: identifier "nothing" is undefined',
     );

@@ -1,5 +1,6 @@
 /** CUDA to machine code for the GPU of this machine. @module */
 import type { SourceCode } from "../../types.ts";
+import { setCudaEnvironment } from "../environment.ts";
 import { compileByNvcc } from "./compiler.ts";
 import { compileByNvrtc, findNvrtc } from "./nvrtc.ts";
 import { cached } from "./cache.ts";
@@ -33,6 +34,8 @@ function ofFirstGpu(): string | undefined {
     return undefined;
   }
   const { cuInit, cuDeviceGetAttribute } = library.symbols;
+  // before the driver has threads, which may read the environment
+  setCudaEnvironment();
   if (cuInit(0) !== 0) return undefined;
   const value = new Int32Array(1);
   const numbers = CAPABILITY.map((attribute) =>

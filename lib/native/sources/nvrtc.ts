@@ -53,6 +53,7 @@ export function findNvrtc(): Nvrtc | undefined {
   const paths = given ? [given] : [...NAMES, IN_TOOLKIT, ...IN_PACKAGES.flatMap(inPythonPackages)];
   for (const path of paths) {
     try {
+      loadBuiltins(path);
       const calls = Deno.dlopen(path, symbols).symbols;
       const [major, minor] = [new Int32Array(1), new Int32Array(1)];
       calls.nvrtcVersion(major, minor);
@@ -67,7 +68,35 @@ export function findNvrtc(): Nvrtc | undefined {
   return undefined;
 }
 
+/** What NVRTC loads by name, which the loader finds only where it has been loaded from the folder before. */
+function loadBuiltins(path: string): void {
+  const folder = path.slice(0, path.lastIndexOf("/"));
+  if (folder === "") return;
+  for (const { name } of Deno.readDirSync(folder)) {
+    if (name.startsWith("libnvrtc-builtins.so.")) Deno.dlopen(`${folder}/${name}`, {});
+  }
+}
+
 const text = (value: string) => new TextEncoder().encode(`${value}\0`);
+
+/** Room for texts, beyond what V8 keeps in its heap and moves about. */
+const ROOM = 4096;
+
+/** Pointers to zero-terminated texts that lie in one buffer, to be kept until they are no longer needed. */
+function pointersTo(values: readonly string[]) {
+  const texts = new Uint8Array(ROOM);
+  const begin = BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(texts)));
+  const list = new BigUint64Array(values.length);
+  let at = 0;
+  for (const [i, value] of values.entries()) {
+    list[i] = begin + BigInt(at);
+    at += new TextEncoder().encodeInto(value, texts.subarray(at, ROOM - 1)).written + 1;
+  }
+  return { count: values.length, list, texts };
+}
+
+/** A use of a buffer, before which it is not freed. */
+const keep = (buffer: Uint8Array): number => buffer[0];
 
 /** Machine code for a GPU such as `sm_90`. @throws {SchemoeError} with NVRTC's messages. */
 export function compileByNvrtc(
@@ -86,18 +115,12 @@ export function compileByNvrtc(
   check(calls.nvrtcCreateProgram(handle, source, name, 0, null, null), "nvrtcCreateProgram");
   try {
     const program = Deno.UnsafePointer.create(handle[0]);
-    // Kept until the call is over, which reads them through their addresses.
-    const options = [
+    const { count, list, texts } = pointersTo([
       `--gpu-architecture=${architecture}`,
-      "--std=c++17",
-      "--fmad=false",
-      `-I${HEADERS}`,
-    ].map(text);
-    const list = BigUint64Array.from(
-      options,
-      (option) => BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(option))),
-    );
-    const result = calls.nvrtcCompileProgram(program, options.length, list);
+      ...["--std=c++17", "--fmad=false", `-I${HEADERS}`],
+    ]);
+    const result = calls.nvrtcCompileProgram(program, count, list);
+    keep(texts);
     if (result !== 0) {
       calls.nvrtcGetProgramLogSize(program, size);
       const log = new Uint8Array(Number(size[0]));
