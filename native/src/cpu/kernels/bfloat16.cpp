@@ -1,5 +1,6 @@
 // Kernels on bfloat16: operands become float32, the float32 kernel runs, and its results are rounded once. This is what
 // other engines are compared with, not a fast path.
+#include <algorithm>
 #include <cstring>
 
 #include "cpu/kernels/half.h"
@@ -157,7 +158,13 @@ void run_staged(const Kernel& kernel, const Context& context) {
     for (const Operand& o : list) {
       if (staged.find(o.x.view)) continue;
       staged.copies.push_back({o.x.view, size});
-      size += elements_of(o);
+      // Operands at one place have room for the largest of them.
+      size_t room = 0;
+      for (const Operand& other : list) {
+        const bool same = other.x.view.buffer == o.x.view.buffer && other.x.view.offset == o.x.view.offset;
+        if (same) room = std::max(room, elements_of(other));
+      }
+      size += room;
     }
     auto& memory = context.scratch.staged;
     if (memory.size() < size) memory.resize(size);
