@@ -40,7 +40,7 @@ Deno.test("a pass is given up by its signal or its limit while values of its ten
     await assertRejects(
       () => layer.forward({ timeLimit }),
       SchemoeError,
-      `the time limit ${said} is not a number of seconds`,
+      `timeLimit must be a number of seconds, got ${said}`,
     );
   }
   await letGo();
