@@ -2,40 +2,8 @@
 // thread, and the same engine then does what it did not.
 #include <unistd.h>
 
-#include <cstdlib>
-#include <new>
-
+#include "failing_allocations.h"
 #include "library.h"
-
-namespace {
-
-/// Allocations until one fails; negative: none does.
-std::atomic<long> left = -1;
-std::atomic<long> made = 0;
-
-void* get(size_t bytes) {
-  ++made;
-  if (left >= 0 && left.fetch_sub(1) == 0) throw std::bad_alloc();
-  if (void* memory = std::malloc(bytes ? bytes : 1)) return memory;
-  throw std::bad_alloc();
-}
-
-/// While it lives, the allocation after `skipped` others fails, and no other.
-struct Failing {
-  explicit Failing(long skipped) { left = skipped; }
-  ~Failing() { left = -1; }
-  /// Whether there were so many.
-  bool failed() const { return left < 0; }
-};
-
-}  // namespace
-
-void* operator new(size_t bytes) { return get(bytes); }
-void* operator new[](size_t bytes) { return get(bytes); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -67,7 +35,7 @@ long each_failure(const char* name, Call&& call) {
     int32_t status;
     bool failed;
     {
-      const Failing failing(skipped);
+      const allocations::Failing failing(skipped);
       status = call();
       failed = failing.failed();
     }
@@ -112,7 +80,7 @@ int main() {
     alarm(60);
     int32_t status;
     {
-      const Failing failing(skipped);
+      const allocations::Failing failing(skipped);
       status = schemoe_run(engine, paced, 1'000'000, events.data(), 2, &failure);
     }
     CHECK(status == SCHEMOE_TIME_LIMIT || status == SCHEMOE_OUT_OF_MEMORY);
@@ -122,11 +90,11 @@ int main() {
   each_failure("release", [&] { return schemoe_release(paced, &failure); });
   int32_t closed;
   {
-    const Failing failing(0);
+    const allocations::Failing failing(0);
     closed = schemoe_close(engine, &failure);
   }
   CHECK_EQUAL(closed, SCHEMOE_OK);
   CHECK_EQUAL(schemoe_release(prepared, &failure), SCHEMOE_OK);
-  std::printf("%ld allocations\n", made.load());
+  std::printf("%ld allocations\n", allocations::made.load());
   return check::result();
 }

@@ -2,31 +2,8 @@
 // idle when it does, and the same engine then computes what it did not.
 #include <unistd.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "both.h"
-
-namespace {
-
-/// Allocations until one fails; negative: none does.
-std::atomic<long> left = -1;
-
-void* get(size_t bytes) {
-  if (left >= 0 && left.fetch_sub(1) == 0) throw std::bad_alloc();
-  if (void* memory = std::malloc(bytes ? bytes : 1)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(size_t bytes) { return get(bytes); }
-void* operator new[](size_t bytes) { return get(bytes); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+#include "failing_allocations.h"
 
 namespace {
 
@@ -37,10 +14,10 @@ template <class Call>
 long each_failure(const char* name, Call&& call) {
   for (long skipped = 0;; ++skipped) {
     alarm(60);  // a hang ends the test
-    left = skipped;
+    allocations::left = skipped;
     const int32_t status = call();
-    const bool failed = left < 0;
-    left = -1;
+    const bool failed = allocations::left < 0;
+    allocations::left = -1;
     if (!failed) {
       check::that(status == SCHEMOE_OK, std::string(name) + ": " + check::said(failure), __FILE__, __LINE__);
       return skipped;
@@ -102,7 +79,7 @@ void life(uint32_t flags) {
   const long preparing = each_failure("prepare", [&] {
     const int32_t status = bench.prepare();
     // It may be there in spite of a failure; the last one stays.
-    if (status == SCHEMOE_OK && left < 0) CHECK_EQUAL(bench.release(), SCHEMOE_OK);
+    if (status == SCHEMOE_OK && allocations::left < 0) CHECK_EQUAL(bench.release(), SCHEMOE_OK);
     return status;
   });
   CHECK(preparing > 10);

@@ -8,35 +8,20 @@
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
-#include <new>
 #include <string>
 #include <system_error>
 
 #include "check.h"
+#include "failing_allocations.h"
 #include "nccl/cluster.h"
 
 namespace {
 
-/// Allocations until one fails; negative: none does.
-std::atomic<long> left = -1;
 /// What a call of NCCL does; it runs on the threads of all parts.
 std::function<int(const std::string& name, uintptr_t communicator)> hook;
 std::atomic<int> groups = 0, made = 0, ended = 0;
 
-void* get(size_t bytes) {
-  if (left >= 0 && left.fetch_sub(1) == 0) throw std::bad_alloc();
-  if (void* memory = std::malloc(bytes ? bytes : 1)) return memory;
-  throw std::bad_alloc();
-}
-
 }  // namespace
-
-void* operator new(size_t bytes) { return get(bytes); }
-void* operator new[](size_t bytes) { return get(bytes); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
 
 extern "C" {
 /// For the libraries, which look for it here.
@@ -140,14 +125,14 @@ void thrown(const cuda::World& world) {
   CHECK_EQUAL(std::string(life(world).text()), "");
 }
 
-void allocations(const cuda::World& world) {
+void failing(const cuda::World& world) {
   long skipped = 0, unheard = 0;
   for (bool failed = true; failed; ++skipped) {
     made = ended = 0;
-    left = skipped;
+    allocations::left = skipped;
     const Failure failure = life(world);
-    failed = left < 0;
-    left = -1;
+    failed = allocations::left < 0;
+    allocations::left = -1;
     // The end of a cluster has nobody to tell.
     if (failed && failure.status() == SCHEMOE_OK) ++unheard;
     else check::that(failure.status() == (failed ? SCHEMOE_OUT_OF_MEMORY : SCHEMOE_OK), "allocation " + std::to_string(skipped) + ": " + std::string(failure.text()), __FILE__, __LINE__);
@@ -186,6 +171,6 @@ int main(int count, char** arguments) {
   CHECK_EQUAL(std::string(life(world).text()), "");  // copies of the library are loaded once
   texts();
   thrown(world);
-  allocations(world);
+  failing(world);
   return check::result();
 }
