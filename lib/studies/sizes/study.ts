@@ -38,7 +38,7 @@ const NAMES = ["linear", "hierarchical1d", "hierarchical2d", "pipe"];
  * ```ts
  * import { allToAllSizes } from "@schemoe/lab/studies";
  * const study = await allToAllSizes({ sizes: [1 << 12, 1 << 28] });
- * console.assert(study.best.every(({ allToAll }) => allToAll === "pipe"));
+ * console.assert(study.best.map((row) => row.allToAll).join() === "hierarchical2d,pipe");
  * ```
  * @throws {SchemoeError} for an unknown name, or a size that is no positive integer.
  */

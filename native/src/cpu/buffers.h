@@ -34,6 +34,8 @@ class Buffers {
   std::byte* at(const View& view, uint32_t rank) const {
     return buffers_[view.buffer][rank].data.get() + view.offset;
   }
+  /// Bytes from there to the buffer's end.
+  uint64_t bytes_from(const View& view, uint32_t rank) const { return buffers_[view.buffer][rank].bytes - view.offset; }
 
  private:
   struct Release {

@@ -158,8 +158,9 @@ void run_staged(const Kernel& kernel, const Context& context) {
     for (const Operand& o : list) {
       if (staged.find(o.x.view)) continue;
       staged.copies.push_back({o.x.view, size});
-      // Operands at one place have room for the largest of them.
-      size_t room = 0;
+      // Operands at one place have room for the largest of them, and for what is not bfloat16 at that place, which lies
+      // in the buffer as any view does.
+      size_t room = context.buffers.bytes_from(o.x.view, context.rank) / sizeof(float) + 1;
       for (const Operand& other : list) {
         const bool same = other.x.view.buffer == o.x.view.buffer && other.x.view.offset == o.x.view.offset;
         if (same) room = std::max(room, elements_of(other));
