@@ -39,6 +39,11 @@ function codecNumber(name: string): number {
   return letters.reduce((hash, letter) => Math.imul(hash ^ letter, 0x01000193), 0x811c9dc5) >>> 0;
 }
 
+const NAMES = new Map(Object.keys(CODECS).map((name) => [codecNumber(name), name]));
+
+/** The name of the native codec that has the number; the number itself where none has it. */
+export const codecOf = (number: number): string => NAMES.get(number) ?? String(number);
+
 /**
  * Number, parameter and seed of a native codec, for a kernel.
  *

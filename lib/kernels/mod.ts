@@ -37,7 +37,7 @@ export {
   rowDots,
 } from "./routing.ts";
 export { decodeRows, encodeRows, type RowNumbers, type Rows, type Wire } from "./codec.ts";
-export { type CodecName, CODECS } from "./codecs.ts";
+export { type CodecName, codecOf, CODECS } from "./codecs.ts";
 export { auxLoss, type Choice, chooseTopK, gateGrad, maxLoad, positions, softmax } from "./gate.ts";
 export {
   addNoise,

@@ -1,4 +1,5 @@
 /** Operations that were measured, and what their times depend on. @module */
+import { codecOf } from "../kernels/mod.ts";
 import { trafficOf, trafficSeconds } from "../costs/mod.ts";
 import type { Kernel, RankTraffic, Task, Topology } from "../types.ts";
 
@@ -14,15 +15,15 @@ export interface Sample {
 const CODEC = 1;
 const CODED = ["encode", "decode"];
 
-/** A kernel's name, of a codec with its number and parameter. */
+/** A kernel's name, of a codec with the codec's name and parameter. */
 const kernelName = ({ name, args }: Kernel): string =>
-  CODED.includes(name) ? `${name}:${args[CODEC]}/${args[CODEC + 1]}` : name;
+  CODED.includes(name) ? `${name}:${codecOf(Number(args[CODEC]))}/${args[CODEC + 1]}` : name;
 
 const known = new WeakMap<Task, string>();
 
 /**
- * Kind of work of a task: `transfer`, or its kind with its native kernels, codecs by their
- * numbers, such as `expert bias_act gemm`.
+ * Kind of work of a task: `transfer`, or its kind with its native kernels, such as `expert bias_act gemm`, of
+ * codecs with name and parameter: `compress encode:int8/0`.
  */
 export function kindOf(task: Task): string {
   let kind = known.get(task);

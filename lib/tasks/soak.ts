@@ -28,6 +28,7 @@ const SAID = 10;
 if (import.meta.main) {
   await task(async () => {
     const { quick, out } = options();
+    startSignals();
     let looks = 0;
     const phases = await soak(phasesOf(quick ? SHORT : WHOLE), {
       ...quick ? { looks: 24, allowed: ALLOWED_SHORT } : { looks: 120, allowed: ALLOWED },
@@ -53,6 +54,16 @@ if (import.meta.main) {
       }`,
     );
   });
+}
+
+/**
+ * The runtime begins its thread for signals, with two descriptors, half a second after the process or with the first
+ * listener. So that it is there before the first look.
+ */
+function startSignals(): void {
+  const heard = () => {};
+  Deno.addSignalListener("SIGINT", heard);
+  Deno.removeSignalListener("SIGINT", heard);
 }
 
 function inMib(bytes: number): number {

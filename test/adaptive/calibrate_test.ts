@@ -106,7 +106,7 @@ Deno.test("profiles say what they lack: kinds of work that were not measured, fi
   await assertRejects(
     () => predicted.forward({ compressor: "int8" }),
     SchemoeError,
-    'the profile has no "compress encode:2/0"',
+    'the profile has no "compress encode:int8/0"',
   );
   await assertRejects(
     () => calibrate(engine, { seconds: 1000, layers: 1 } as never),
