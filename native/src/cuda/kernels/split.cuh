@@ -3,7 +3,7 @@
 // float32 sum takes over. Fixed order, so equal inputs give equal bits.
 #pragma once
 
-#include "cuda/kernels/launch.cuh"
+#include "cuda/kernels/mma.cuh"
 
 namespace schemoe::cuda::split {
 
@@ -23,16 +23,11 @@ __device__ inline void split(uint32_t (&planes)[P], float a, float b) {
 
 /// c += a b: [16, 16] by [16, 8].
 __device__ inline void multiply(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  mma::multiply(c, a, b[0], b[1]);
 }
 
 __device__ inline void load_transposed(uint32_t (&to)[4], const bf16* from) {
-  const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(from));
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
-               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-               : "r"(address));
+  mma::load_four_transposed(to, static_cast<uint32_t>(__cvta_generic_to_shared(from)));
 }
 
 struct Sizes {
