@@ -42,8 +42,8 @@ bool is_fine(const Gemm& g) { return hopper::is_fine((g.trans_a ? g.m : g.k) * g
 
 bool Products::runs_on_hopper(const Gemm& all) const {
   const auto is_bf16 = [](schemoe_dtype dtype) { return dtype == SCHEMOE_BF16; };
-  return hopper_ > 0 && all.groups >= hopper_groups_ && (!all.trans_a || is_fine(all)) && is_bf16(all.dtypes.a) && is_bf16(all.dtypes.b) &&
-         is_bf16(all.dtype_c);
+  return hopper_ > 0 && all.groups >= hopper_groups_ && (!all.trans_a || is_fine(all)) && is_bf16(all.dtypes.a) &&
+         is_bf16(all.dtypes.b) && is_bf16(all.dtype_c);
 }
 
 hopper::Grouped grouped_of(const Gemm& g, const Context& context) {

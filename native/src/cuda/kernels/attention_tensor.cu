@@ -38,14 +38,43 @@ struct Head {
         sums((sequence * s.heads + head) * s.length) {}
 };
 
+/// Two stages of a pair of tiles of N rows in shared memory: while one pair is used the next is copied.
+template <int D, int N, int THREADS>
+struct Pairs {
+  uint32_t base;
+  __device__ explicit Pairs(const uint8_t* shared) : base(static_cast<uint32_t>(__cvta_generic_to_shared(shared))) {}
+  __device__ SharedTile<D> first(int step) const { return {base + static_cast<uint32_t>((step & 1) * 2 * N * D * 2)}; }
+  __device__ SharedTile<D> second(int step) const { return {first(step).base + N * D * 2}; }
+  /// Begins to copy the pair of a step; rows from `valid` on are zeros.
+  __device__ void copy(int step, const bf16* a, const bf16* b, int64_t ld, int64_t valid) const {
+    first(step).template copy<N, THREADS>(a, ld, valid);
+    second(step).template copy<N, THREADS>(b, ld, valid);
+    commit();
+  }
+  /// Uses the pairs of all steps in turn, which `begin` begins to copy. All threads of the block take part.
+  template <class Begin, class Use>
+  __device__ void each(int steps, Begin&& begin, Use&& use) const {
+    begin(0);
+    for (int step = 0; step < steps; ++step) {
+      if (step + 1 < steps) {
+        begin(step + 1);
+        wait<1>();
+      } else {
+        wait<0>();
+      }
+      __syncthreads();
+      use(step);
+      __syncthreads();
+    }
+  }
+};
+
 /// A warp takes MT * 16 queries, a block WARPS warps.
 template <int D, int MT, int WARPS>
 __global__ void __launch_bounds__(32 * WARPS, 2 * 4 / WARPS) forward_kernel(Sizes s, Pointers p) {
   constexpr int BM = 16 * MT * WARPS, BN = 64, THREADS = 32 * WARPS;
   extern __shared__ __align__(128) uint8_t shared[];
-  const auto base = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
-  const auto keys = [&](int stage) { return SharedTile<D>{base + static_cast<uint32_t>(stage * 2 * BN * D * 2)}; };
-  const auto values = [&](int stage) { return SharedTile<D>{keys(stage).base + BN * D * 2}; };
+  const Pairs<D, BN, THREADS> pairs(shared);  // keys and values
   const int lane = static_cast<int>(threadIdx.x % 32), g = lane / 4, t = lane % 4;
   // Blocks with most keys begin first.
   const int64_t first = (int64_t{gridDim.x} - 1 - blockIdx.x) * BM;
@@ -64,21 +93,11 @@ __global__ void __launch_bounds__(32 * WARPS, 2 * 4 / WARPS) forward_kernel(Size
   const int64_t end = first + BM < s.length ? first + BM : s.length;
   const int blocks = static_cast<int>((end + BN - 1) / BN);
   const float c = s.scale * kLog2e;
-  const auto begin_copy = [&](int block) {
+  const auto begin = [&](int block) {
     const int64_t row = int64_t{block} * BN;
-    keys(block & 1).template copy<BN, THREADS>(k + row * ldk, ldk, s.length - row);
-    values(block & 1).template copy<BN, THREADS>(v + row * ldk, ldk, s.length - row);
-    commit();
+    pairs.copy(block, k + row * ldk, v + row * ldk, ldk, s.length - row);
   };
-  begin_copy(0);
-  for (int block = 0; block < blocks; ++block) {
-    if (block + 1 < blocks) {
-      begin_copy(block + 1);
-      wait<1>();
-    } else {
-      wait<0>();
-    }
-    __syncthreads();
+  pairs.each(blocks, begin, [&](int block) {
     const int64_t n = int64_t{block} * BN;
     if (n < own + 16 * MT) {
       float score[MT][BN / 8][4] = {};
@@ -87,7 +106,7 @@ __global__ void __launch_bounds__(32 * WARPS, 2 * 4 / WARPS) forward_kernel(Size
 #pragma unroll
         for (int j = 0; j < BN / 16; ++j) {
           uint32_t b[4];
-          keys(block & 1).columns(b, 16 * j, 16 * i);
+          pairs.first(block).columns(b, 16 * j, 16 * i);
 #pragma unroll
           for (int m = 0; m < MT; ++m) {
             multiply(score[m][2 * j], q[m][i], b[0], b[1]);
@@ -141,7 +160,7 @@ __global__ void __launch_bounds__(32 * WARPS, 2 * 4 / WARPS) forward_kernel(Size
 #pragma unroll
         for (int j = 0; j < D / 16; ++j) {
           uint32_t b[4];
-          values(block & 1).rows(b, 16 * i, 16 * j);
+          pairs.second(block).rows(b, 16 * i, 16 * j);
 #pragma unroll
           for (int m = 0; m < MT; ++m) {
             multiply(out[m][2 * j], a[m], b[0], b[1]);
@@ -150,8 +169,7 @@ __global__ void __launch_bounds__(32 * WARPS, 2 * 4 / WARPS) forward_kernel(Size
         }
       }
     }
-    __syncthreads();
-  }
+  });
 #pragma unroll
   for (int m = 0; m < MT; ++m) {
 #pragma unroll
@@ -188,9 +206,7 @@ template <int D, int BN>
 __global__ void __launch_bounds__(128, 2) query_grad_kernel(Sizes s, Pointers p) {
   constexpr int BM = 64, THREADS = 128;
   extern __shared__ __align__(128) uint8_t shared[];
-  const auto base = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
-  const auto keys = [&](int stage) { return SharedTile<D>{base + static_cast<uint32_t>(stage * 2 * BN * D * 2)}; };
-  const auto values = [&](int stage) { return SharedTile<D>{keys(stage).base + BN * D * 2}; };
+  const Pairs<D, BN, THREADS> pairs(shared);  // keys and values
   const int lane = static_cast<int>(threadIdx.x % 32), g = lane / 4, t = lane % 4;
   const int64_t first = (int64_t{gridDim.x} - 1 - blockIdx.x) * BM;
   const Head at(s, D, blockIdx.z, blockIdx.y);
@@ -213,21 +229,11 @@ __global__ void __launch_bounds__(128, 2) query_grad_kernel(Sizes s, Pointers p)
   const int64_t end = first + BM < s.length ? first + BM : s.length;
   const int blocks = static_cast<int>((end + BN - 1) / BN);
   const float c = s.scale * kLog2e;
-  const auto begin_copy = [&](int block) {
+  const auto begin = [&](int block) {
     const int64_t row = int64_t{block} * BN;
-    keys(block & 1).template copy<BN, THREADS>(k + row * ldk, ldk, s.length - row);
-    values(block & 1).template copy<BN, THREADS>(v + row * ldk, ldk, s.length - row);
-    commit();
+    pairs.copy(block, k + row * ldk, v + row * ldk, ldk, s.length - row);
   };
-  begin_copy(0);
-  for (int block = 0; block < blocks; ++block) {
-    if (block + 1 < blocks) {
-      begin_copy(block + 1);
-      wait<1>();
-    } else {
-      wait<0>();
-    }
-    __syncthreads();
+  pairs.each(blocks, begin, [&](int block) {
     const int64_t n = int64_t{block} * BN;
     if (n < own + 16) {
       float score[BN / 8][4] = {}, grad[BN / 8][4] = {};
@@ -236,10 +242,10 @@ __global__ void __launch_bounds__(128, 2) query_grad_kernel(Sizes s, Pointers p)
 #pragma unroll
         for (int j = 0; j < BN / 16; ++j) {
           uint32_t b[4];
-          keys(block & 1).columns(b, 16 * j, 16 * i);
+          pairs.first(block).columns(b, 16 * j, 16 * i);
           multiply(score[2 * j], q[i], b[0], b[1]);
           multiply(score[2 * j + 1], q[i], b[2], b[3]);
-          values(block & 1).columns(b, 16 * j, 16 * i);
+          pairs.second(block).columns(b, 16 * j, 16 * i);
           multiply(grad[2 * j], dout[i], b[0], b[1]);
           multiply(grad[2 * j + 1], dout[i], b[2], b[3]);
         }
@@ -261,14 +267,13 @@ __global__ void __launch_bounds__(128, 2) query_grad_kernel(Sizes s, Pointers p)
 #pragma unroll
         for (int j = 0; j < D / 16; ++j) {
           uint32_t b[4];
-          keys(block & 1).rows(b, 16 * i, 16 * j);
+          pairs.first(block).rows(b, 16 * i, 16 * j);
           multiply(dq[2 * j], a, b[0], b[1]);
           multiply(dq[2 * j + 1], a, b[2], b[3]);
         }
       }
     }
-    __syncthreads();
-  }
+  });
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const int64_t row = own + g + 8 * half;
@@ -288,9 +293,7 @@ __global__ void __launch_bounds__(128, D == 64 ? 2 : 1) key_grad_kernel(Sizes s,
   static_assert(BQ <= THREADS && BQ % SUB == 0);
   extern __shared__ __align__(128) uint8_t shared[];
   __shared__ float sums[2][BQ], deltas[2][BQ];
-  const auto base = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
-  const auto queries = [&](int stage) { return SharedTile<D>{base + static_cast<uint32_t>(stage * 2 * BQ * D * 2)}; };
-  const auto gradients = [&](int stage) { return SharedTile<D>{queries(stage).base + BQ * D * 2}; };
+  const Pairs<D, BQ, THREADS> pairs(shared);  // queries and gradients of outputs
   const int lane = static_cast<int>(threadIdx.x % 32), g = lane / 4, t = lane % 4;
   const int64_t first = int64_t{blockIdx.x} * BM, group = s.heads / s.key_heads;
   const int64_t ldq = s.queries(D), ldk = s.keys(D), own = first + threadIdx.x / 32 * 16;
@@ -305,27 +308,17 @@ __global__ void __launch_bounds__(128, D == 64 ? 2 : 1) key_grad_kernel(Sizes s,
   const float c = s.scale * kLog2e;
   const int from = static_cast<int>(first / BQ), each = static_cast<int>((s.length + BQ - 1) / BQ) - from;
   const int steps = each * static_cast<int>(group);
-  const auto begin_copy = [&](int step) {
+  const auto begin = [&](int step) {
     const Head at(s, D, blockIdx.z, blockIdx.y * group + step / each);
     const int64_t row = int64_t{from + step % each} * BQ;
-    queries(step & 1).template copy<BQ, THREADS>(p.q + at.queries + row * ldq, ldq, s.length - row);
-    gradients(step & 1).template copy<BQ, THREADS>(p.dout + at.queries + row * ldq, ldq, s.length - row);
-    commit();
+    pairs.copy(step, p.q + at.queries + row * ldq, p.dout + at.queries + row * ldq, ldq, s.length - row);
     if (threadIdx.x < BQ) {
       const int64_t query = row + threadIdx.x;
       sums[step & 1][threadIdx.x] = query < s.length ? p.logsum[at.sums + query] * kLog2e : 0.0f;
       deltas[step & 1][threadIdx.x] = query < s.length ? p.delta[at.sums + query] : 0.0f;
     }
   };
-  begin_copy(0);
-  for (int step = 0; step < steps; ++step) {
-    if (step + 1 < steps) {
-      begin_copy(step + 1);
-      wait<1>();
-    } else {
-      wait<0>();
-    }
-    __syncthreads();
+  pairs.each(steps, begin, [&](int step) {
     const int stage = step & 1;
     const int64_t row = int64_t{from + step % each} * BQ;
 #pragma unroll
@@ -337,10 +330,10 @@ __global__ void __launch_bounds__(128, D == 64 ? 2 : 1) key_grad_kernel(Sizes s,
 #pragma unroll
         for (int j = 0; j < SUB / 16; ++j) {
           uint32_t b[4];
-          queries(stage).columns(b, sub + 16 * j, 16 * i);
+          pairs.first(stage).columns(b, sub + 16 * j, 16 * i);
           multiply(score[2 * j], k[i], b[0], b[1]);
           multiply(score[2 * j + 1], k[i], b[2], b[3]);
-          gradients(stage).columns(b, sub + 16 * j, 16 * i);
+          pairs.second(stage).columns(b, sub + 16 * j, 16 * i);
           multiply(grad[2 * j], v[i], b[0], b[1]);
           multiply(grad[2 * j + 1], v[i], b[2], b[3]);
         }
@@ -364,17 +357,16 @@ __global__ void __launch_bounds__(128, D == 64 ? 2 : 1) key_grad_kernel(Sizes s,
 #pragma unroll
         for (int j = 0; j < D / 16; ++j) {
           uint32_t b[4];
-          gradients(stage).rows(b, sub + 16 * i, 16 * j);
+          pairs.second(stage).rows(b, sub + 16 * i, 16 * j);
           multiply(dv[2 * j], probability, b[0], b[1]);
           multiply(dv[2 * j + 1], probability, b[2], b[3]);
-          queries(stage).rows(b, sub + 16 * i, 16 * j);
+          pairs.first(stage).rows(b, sub + 16 * i, 16 * j);
           multiply(dk[2 * j], slope, b[0], b[1]);
           multiply(dk[2 * j + 1], slope, b[2], b[3]);
         }
       }
     }
-    __syncthreads();
-  }
+  });
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const int64_t key = own + g + 8 * half;
