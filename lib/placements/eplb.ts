@@ -10,7 +10,8 @@ import type { Placement, PlacementWorld } from "./types.ts";
  * has a slot and not this expert.
  *
  * ```ts
- * import { eplb, loadsOf, rankLoads, zipfRouting } from "@schemoe/lab/routing";
+ * import { eplb, rankLoads } from "@schemoe/lab/placements";
+ * import { loadsOf, zipfRouting } from "@schemoe/lab/routing";
  * const loads = loadsOf(zipfRouting({ ranks: 8, tokens: 512, experts: 16, topK: 2, exponent: 1 }));
  * const placement = eplb(loads, { nodes: 2, ranksPerNode: 4 }, { slotsPerRank: 3 });
  * console.assert(placement.slots.every((experts) => experts.length === 3));

@@ -19,16 +19,6 @@ export {
 export { type CorrelatedOptions, correlatedRouting } from "./correlated.ts";
 export { imbalanceOf, loadsCsv, loadsOf, parseLoads } from "./loads.ts";
 export { parseTrafficMatrix, trafficOfLoads, wavesOfLoads } from "./matrix.ts";
-export {
-  eplb,
-  identityPlacement,
-  type Placement,
-  placementMoves,
-  type PlacementWorld,
-  rankLoads,
-  shadowed,
-  trafficOfPlacement,
-} from "../placements/mod.ts";
 export { megatronTrace, parseMegatronTrace, type TracedRouting } from "./megatron.ts";
 export { type RoutedGroup, tokenGroups } from "./token_groups.ts";
 export { routingOfLoads } from "./of_loads.ts";

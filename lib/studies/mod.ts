@@ -29,13 +29,9 @@ export {
   type AllToAllRow,
   compareAllToAlls,
 } from "./balancing/compare.ts";
-export {
-  compareJoint,
-  type Decomposition,
-  jointGraph,
-  type JointOptions,
-  type JointRow,
-} from "./balancing/joint.ts";
+export type { Decomposition } from "./balancing/decomposition.ts";
+export { jointGraph, type JointOptions } from "./balancing/joint_graph.ts";
+export { compareJoint, type JointRow } from "./balancing/joint.ts";
 export {
   compareDispatch,
   type Copies,

@@ -3,14 +3,12 @@ import { SchemoeError, testbed } from "../../mod.ts";
 import {
   eplb,
   identityPlacement,
-  loadsOf,
   placementMoves,
   rankLoads,
   shadowed,
-  trafficOfLoads,
   trafficOfPlacement,
-  zipfRouting,
-} from "../../lib/routing/mod.ts";
+} from "../../lib/placements/mod.ts";
+import { loadsOf, trafficOfLoads, zipfRouting } from "../../lib/routing/mod.ts";
 import { allToAllBound } from "../../lib/alltoall/mod.ts";
 
 const SIZES = { ranks: 16, tokens: 1024, experts: 64, topK: 4, exponent: 1, seed: 3 };
