@@ -6,6 +6,7 @@
 import { SchemoeError } from "../types.ts";
 import { type Dtype, dtypes } from "./dtypes.ts";
 import { duplicateKey } from "./duplicate_key.ts";
+import { parseJson } from "./json.ts";
 
 /** Header bytes that the format allows. */
 const HEADER_LIMIT = 100_000_000;
@@ -72,7 +73,7 @@ export function headerEnd(start: Uint8Array, fileBytes: number, fail: Fail): num
  */
 export function parseHeader(json: Uint8Array, fileBytes: number, fail: Fail): SafetensorsHeader {
   const dataBegin = LENGTH_BYTES + json.length;
-  const header = parseJson(json, fail);
+  const header = headerJson(json, fail);
   const metadata = parseMetadata(header, fail);
   const entries = Object.entries(header)
     .filter(([name]) => name !== "__metadata__")
@@ -92,7 +93,7 @@ export function parseHeader(json: Uint8Array, fileBytes: number, fail: Fail): Sa
 /** Whether values of this type can be read. */
 const isDtype = (name: string): name is Dtype => Object.hasOwn(dtypes, name);
 
-function parseJson(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
+function headerJson(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
   if (bytes[0] !== 0x7b) fail("its header does not start with {");
   let text = "";
   let header: unknown;
@@ -102,7 +103,7 @@ function parseJson(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
     fail("its header is not valid UTF-8", cause);
   }
   try {
-    header = JSON.parse(text);
+    header = parseJson(text);
   } catch (cause) {
     fail(`its header is not valid JSON: ${(cause as Error).message.slice(0, 200)}`, cause);
   }

@@ -1,6 +1,7 @@
 /** Profiles as JSON files. @module */
 import { SchemoeError } from "../types.ts";
 import type { MachineProfile } from "./types.ts";
+import { parseJson } from "../files/json.ts";
 
 export const PROFILE_FORMAT = "schemoe profile";
 export const PROFILE_VERSION = 1;
@@ -17,7 +18,7 @@ export function parseProfile(text: string, where = "the text"): MachineProfile {
   };
   let value: Record<string, unknown>;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
     return fail("is no JSON", cause);
   }

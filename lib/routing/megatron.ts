@@ -2,6 +2,7 @@
 import { SchemoeError } from "../types.ts";
 import type { RouterTrace } from "./types.ts";
 import { quoted } from "../words.ts";
+import { parseJson } from "../files/json.ts";
 
 /** The routing of one layer in one step, of all ranks whose lines were given. */
 export interface TracedRouting extends RouterTrace {
@@ -130,7 +131,7 @@ function routing(first: Line, ranks: ReadonlyMap<number, Int32Array>, experts: n
 function parseLine(text: string, number: number, experts: number): Line {
   let line: Line;
   try {
-    line = JSON.parse(text);
+    line = parseJson(text);
   } catch (cause) {
     throw new SchemoeError(`Cannot read the router trace: line ${number} is no JSON`, { cause });
   }

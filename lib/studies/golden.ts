@@ -12,6 +12,7 @@ import { resized, withIdleExperts } from "./idle_experts.ts";
 
 import { createLayer } from "../layer/create_layer.ts";
 import type { PassChoices } from "../layer/choices.ts";
+import { parseJson } from "../files/json.ts";
 
 export type { GoldenCase };
 
@@ -37,7 +38,7 @@ export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
   for (const [name, { dtype }] of skipped) fail(`tensor "${name}" is ${dtype}, not F32`);
   let config: Record<string, unknown>;
   try {
-    config = Object(JSON.parse(text));
+    config = Object(parseJson(text));
   } catch (cause) {
     throw new SchemoeError(`Cannot use ${file} as a reference case: its "config" is not JSON`, {
       cause,

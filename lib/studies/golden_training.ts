@@ -22,6 +22,7 @@ import {
 import type { PassChoices } from "../layer/mod.ts";
 import type { ElementType } from "../kernels/types.ts";
 import type { Engine } from "../engine.ts";
+import { parseJson } from "../files/json.ts";
 import { SchemoeError } from "../types.ts";
 
 /** A reference run, read from its file. */
@@ -94,7 +95,12 @@ export function isGoldenTraining(bytes: Uint8Array, file: string): boolean {
 export function parseGoldenTraining(bytes: Uint8Array, file: string): GoldenTraining {
   const { tensors, metadata } = parseSafetensors(bytes, file);
   const text = metadata?.config;
-  const config: Config | undefined = text === undefined ? undefined : JSON.parse(text);
+  let config: Config | undefined;
+  try {
+    config = text === undefined ? undefined : parseJson(text);
+  } catch (cause) {
+    throw new SchemoeError(`Cannot read ${file}: its "config" is not JSON`, { cause });
+  }
   if (config?.steps === undefined || config.vocabularySize === undefined) {
     throw new SchemoeError(`Cannot read ${file}: it is no reference training run`);
   }

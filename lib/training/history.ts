@@ -1,5 +1,6 @@
 /** The curve of a run, kept in its checkpoints. @module */
 import type { SpeedRow, StepRow, ValidationRow } from "./step_row.ts";
+import { parseJson } from "../files/json.ts";
 
 /** The progress of a run so far. */
 export interface History {
@@ -17,7 +18,7 @@ export const HISTORY = "training";
 export function historyOf(metadata: Readonly<Record<string, string>>): History {
   const empty: History = { steps: [], speeds: [], validations: [], seconds: 0 };
   try {
-    const found: Partial<History> = JSON.parse(metadata[HISTORY] ?? "{}");
+    const found: Partial<History> = parseJson(metadata[HISTORY] ?? "{}");
     const { steps, speeds, validations, seconds } = found;
     const lists = [steps, speeds, validations].every(Array.isArray);
     return lists && typeof seconds === "number" ? found as History : empty;

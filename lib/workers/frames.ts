@@ -1,5 +1,6 @@
 /** Messages of the control connections: a JSON object, and bytes for some. @module */
 import { SchemoeError } from "../types.ts";
+import { parseJson } from "../files/json.ts";
 
 /** The object of a message; `kind` tells what the rest is. */
 export type Fields = { readonly kind: string } & Readonly<Record<string, unknown>>;
@@ -118,7 +119,7 @@ function grown(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
 
 function parse(text: Uint8Array): Fields {
   try {
-    const fields = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(text));
+    const fields = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(text));
     if (typeof fields?.kind === "string") return fields;
   } catch { /* the same as an object of another shape */ }
   throw bad("a message that is no JSON object with a kind");

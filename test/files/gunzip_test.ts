@@ -20,6 +20,22 @@ Deno.test("gunzip() reads all members, and skips zeros between and after them", 
   assertEquals(await text(joined(...Array(300).fill(packed("x")))), "x".repeat(300));
 });
 
+Deno.test("gunzip() takes no memory for each of many small members", async () => {
+  const one = packed("x");
+  const all = new Uint8Array(40_000 * one.length);
+  for (let at = 0; at < all.length; at += one.length) all.set(one, at);
+  const before = Deno.memoryUsage().rss;
+  assertEquals((await gunzip(all, 1e6)).length, 40_000);
+  assert(Deno.memoryUsage().rss - before < 300e6); // a stream for each takes 50 KB
+});
+
+Deno.test("gunzip() reads members of any size", async () => {
+  const sizes = [0, 1, 4095, 4096, 4097, 65536, 100_000];
+  const members = sizes.map((size) => new Uint8Array(gzipSync(zeros(size).fill(size % 256))));
+  const whole = await gunzip(joined(...members, zeros(3)), 1e6);
+  assertEquals(whole, joined(...sizes.map((size) => zeros(size).fill(size % 256))));
+});
+
 Deno.test("gunzip() reads headers with names, comments, extra fields and check sums", async () => {
   const plain = packed("hello");
   const header = plain.slice(0, 10);

@@ -16,6 +16,7 @@ import {
   type Versions,
 } from "./save.ts";
 import { ShownRun } from "../chart/shown_run.ts";
+import { parseJson } from "../../files/json.ts";
 
 /** A run that was saved. As a cell's last value it shows its Gantt chart and its verdict. */
 export class SavedRun extends ShownRun {
@@ -110,7 +111,7 @@ function rankProblem(timeline: Timeline, { topology }: RunFile): string | undefi
 function runFile(text: string, fail: (problem: string, cause?: unknown) => never): RunFile {
   let value: Partial<Record<keyof RunFile, unknown>>;
   try {
-    value = Object(JSON.parse(text));
+    value = Object(parseJson(text));
   } catch (cause) {
     return fail(`${RUN_FILE} is not JSON: it is cut off or was changed`, cause);
   }
