@@ -50,20 +50,21 @@ export function segmentsOf(graph: TaskGraph): readonly StackedSegment[] | undefi
  * One graph of all segments in their order. Tasks without dependencies wait for the exits of the segment
  * before; names and buffers get the segment's prefix, so that the same layer can come several times.
  *
- * @param whole pass of the whole where segments are of several, as those of a training step.
+ * @param whole.pass of the whole where segments are of several, as those of a training step.
+ * @param whole.kept names of buffers that other graphs read or write too, so that what they hold outlives this one.
  * @throws {SchemoeError} for segments of different worlds or passes, or the same prefix twice.
  */
 export function stackGraph(
   list: readonly Segment[],
   configuration: TaskGraph["configuration"],
-  whole?: Pass,
+  whole: { readonly pass?: Pass; readonly kept?: ReadonlySet<string> } = {},
 ): TaskGraph {
   const fail: (problem: string) => never = (problem) => {
     throw new SchemoeError(`Cannot stack the graphs: ${problem}`);
   };
   if (list.length === 0) fail("there are none");
   const { topology } = list[0].graph;
-  const pass = whole ?? list[0].graph.pass;
+  const pass = whole.pass ?? list[0].graph.pass;
   const tasks: Task[] = [];
   const parts: StackedSegment[] = [];
   const ids = new Map<Task, number>();
@@ -77,7 +78,7 @@ export function stackGraph(
   for (const segment of list) {
     const { graph, prefix } = segment;
     if (graph.topology !== topology) fail(`"${prefix}" is for another world`);
-    if (!whole && graph.pass !== pass) {
+    if (!whole.pass && graph.pass !== pass) {
       fail(`"${prefix}" is a ${graph.pass} pass, the first one is ${pass}`);
     }
     if (parts.some((part) => part.segment.prefix === prefix)) fail(`"${prefix}" comes twice`);
@@ -96,7 +97,7 @@ export function stackGraph(
     topology,
     tasks: Object.freeze(tasks),
     configuration,
-    lives: livesOf(list),
+    lives: livesOf(list, whole.kept),
     chunks: list.reduce((most, { graph }) => Math.max(most, graph.chunks), 0),
     get buffers() {
       const sizes: Record<string, number> = {};
@@ -124,13 +125,14 @@ const LIVES: readonly Life[] = [
   "parameter",
 ];
 
-/** The longest life that any segment gives each buffer. */
-function livesOf(list: readonly Segment[]): Record<string, Life> {
+/** The longest life that any segment gives each buffer; what others use too ends with none of them. */
+function livesOf(list: readonly Segment[], kept?: ReadonlySet<string>): Record<string, Life> {
   const lives: Record<string, Life> = {};
   for (const segment of list) {
     for (const name of Object.keys(segment.graph.buffers)) {
       const whole = bufferName(segment, name);
-      const life = segment.lives?.[name] ?? segment.graph.lives?.[name] ?? "saved";
+      const given = segment.lives?.[name] ?? segment.graph.lives?.[name] ?? "saved";
+      const life = given === "pass" && kept?.has(whole) ? "saved" : given;
       const before = lives[whole];
       if (before === undefined || LIVES.indexOf(life) > LIVES.indexOf(before)) lives[whole] = life;
     }

@@ -15,7 +15,7 @@ import type { RanProgram } from "./run.ts";
 
 /** Runs in which each task is measured alone. */
 const MEASUREMENTS = 2;
-/** Graphs that are kept, and those of routings: all that is kept is moved about by the garbage collector. */
+/** Graphs that are kept, and least of routings: all that is kept is moved about by the garbage collector. */
 const KEPT = 32;
 const KEPT_ROUTED = 16;
 /** Messages of the JavaScript engine on changes of frozen objects. */
@@ -84,7 +84,12 @@ export class GraphRunner {
   readonly #identities = new WeakMap<object, number>();
   #objects = 0;
 
-  constructor(readonly engine: Engine, readonly workspace: Workspace) {}
+  /** @param routings graphs of one pass that depend on its routings: as many are kept. */
+  constructor(
+    readonly engine: Engine,
+    readonly workspace: Workspace,
+    readonly routings: number = KEPT_ROUTED,
+  ) {}
 
   /** The graph made for a key of names, numbers and objects (told apart by identity). */
   graph(key: GraphKey | GraphKey["parts"], make: () => TaskGraph): KnownGraph {
@@ -96,7 +101,7 @@ export class GraphRunner {
     graphs.delete(text);
     graphs.set(text, known);
     for (const [oldest, unused] of graphs) {
-      if (graphs.size <= (routed ? KEPT_ROUTED : KEPT)) break;
+      if (graphs.size <= (routed ? Math.max(KEPT_ROUTED, this.routings) : KEPT)) break;
       graphs.delete(oldest);
       for (const program of unused.programs) this.engine.forget?.(program, this.workspace);
     }

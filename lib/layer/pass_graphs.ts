@@ -95,7 +95,7 @@ export class PassGraphs {
 }
 
 /** Key of the layout of a pass's rows. */
-const rowsKey = ({ capacity, loads, limit }: PassRows): string =>
+export const rowsKey = ({ capacity, loads, limit }: PassRows): string =>
   loads ? `loads ${loads.table.join()} ${limit}` : `${capacity}`;
 
 const keyOf = ({ allToAll, compressor }: ResolvedChoices, chunks: readonly Chunk[]) => [

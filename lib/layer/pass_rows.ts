@@ -22,6 +22,8 @@ interface Routed {
   readonly engine: Engine;
   /** Holds the gate's loads, where the engine computes. */
   readonly workspace: Workspace;
+  /** Begins the names of the layer's buffers; default "". */
+  readonly prefix?: string;
   /** Loads of a dropless layer on an engine that computes no values. */
   readonly given?: GivenLoads;
 }
@@ -42,7 +44,7 @@ export function passRows(of: Routed): PassRows {
 }
 
 /** Loads of all experts on all ranks, on which all ranks must agree. */
-function allLoads({ layer, engine, workspace, given }: Routed): Loads {
+function allLoads({ layer, engine, workspace, given, prefix = "" }: Routed): Loads {
   if (!engine.computes) {
     if (given && engine.representatives) {
       throw new SchemoeError(
@@ -55,7 +57,8 @@ function allLoads({ layer, engine, workspace, given }: Routed): Loads {
   const { experts, topology: { ranks } } = layer;
   const tables = Array.from(
     { length: ranks },
-    (_, rank) => new Int32Array(workspace.read("gate.allLoads", rank, 4 * ranks * experts).buffer),
+    (_, rank) =>
+      new Int32Array(workspace.read(`${prefix}gate.allLoads`, rank, 4 * ranks * experts).buffer),
   );
   const odd = tables.findIndex((table) => table.some((load, i) => load !== tables[0][i]));
   if (odd >= 0) {
@@ -70,12 +73,12 @@ function allLoads({ layer, engine, workspace, given }: Routed): Loads {
 }
 
 /** Load of the fullest expert on any rank, on which all ranks must agree. */
-function fullestExpert({ layer, engine, workspace }: Routed): number {
+function fullestExpert({ layer, engine, workspace, prefix = "" }: Routed): number {
   const { tokens, gate: { k }, gateRows, topology: { ranks } } = layer;
   if (!engine.computes) return Math.ceil((tokens * k) / gateRows);
   const loads = Array.from(
     { length: ranks },
-    (_, rank) => new Int32Array(workspace.read("gate.capacity", rank, 4).buffer)[0],
+    (_, rank) => new Int32Array(workspace.read(`${prefix}gate.capacity`, rank, 4).buffer)[0],
   );
   const odd = loads.findIndex((load) => load !== loads[0]);
   if (odd >= 0) {

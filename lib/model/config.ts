@@ -16,6 +16,8 @@ import {
   rmsNorm,
   routedCapacity,
 } from "../blocks/mod.ts";
+import { evenLoads, largestLoad } from "../chunking/loads.ts";
+import { slotLoads } from "../chunking/slot_loads.ts";
 import { checkExpert } from "../blocks/experts/check.ts";
 import type { Expert } from "../blocks/experts/types.ts";
 import type { ElementType } from "../kernels/types.ts";
@@ -253,9 +255,14 @@ function resolveBlock(
   return { moe: { ...layer, losses, gradientType: "float32" }, places: placesOf(layer) };
 }
 
-/** Places of an expert: for all tokens where none may be dropped, since the graph must not depend on them. */
-const placesOf = (layer: Layer): number =>
-  routedCapacity(layer) ? layer.tokens : capacity(layer, 0);
+/**
+ * Places of an expert. Without a capacity they are for all tokens, so that the graph does not depend on the routing;
+ * the graphs of a dropless layer do, and its places here are those of loads as equal as can be.
+ */
+function placesOf(layer: Layer): number {
+  if (layer.dropless) return Math.max(1, largestLoad(slotLoads(layer, evenLoads(layer))));
+  return routedCapacity(layer) ? layer.tokens : capacity(layer, 0);
+}
 
 function checkNames(what: string, value: object, known: readonly string[]): void {
   const foreign = Object.keys(value).find((key) => !known.includes(key));

@@ -9,8 +9,11 @@ import { MoeModel } from "./model.ts";
  * over all ranks, everything else is the same on all; each rank has sequences of its own. A step is one graph
  * of tasks (forward, backward, reduction of gradients, clipping, update), which any scheduler orders.
  *
- * An expert without capacity (`capacityFactor` 0, or dropless) has a place for every token of a rank: nothing
- * is dropped, and places without tokens are computed too.
+ * Nothing is dropped with `routing: { capacityFactor: 0 }`: an expert then has a place for every token of a rank, and
+ * places without tokens are computed too. With `routing: { dropless: true }` only the rows of tokens are computed. How
+ * many there are is known after a gate, so that a step is several Programs: one up to each gate of a dropless layer (of
+ * each microbatch), and one of all that follows the last of them, in which the backward pass, the reductions and the
+ * updates are.
  *
  * ```ts
  * import { createModel, openEngine, topK } from "@schemoe/lab";

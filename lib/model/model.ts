@@ -1,20 +1,17 @@
 /** A Mixture-of-Experts language model on an engine, trained step by step. @module */
-import { checkedSplit } from "../chunking/peer_groups.ts";
-import { checkPlacedWorld, paddedPlaces, splitOf } from "../chunking/slot_loads.ts";
+import { checkPlacedWorld } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
 import { openEngine } from "../engines/mod.ts";
 import { openSafetensors, writeSafetensors } from "../files/mod.ts";
-import { codecName, type PassChoices, reassociates, resolveChoices } from "../layer/choices.ts";
-import { GraphRunner } from "../layer/graph_runner.ts";
+import { codecName, type PassChoices, resolveChoices } from "../layer/choices.ts";
 import { MemoryReport } from "../layer/memory_report.ts";
 import { TensorStore } from "../layer/store.ts";
-import { acrossLayers } from "../schedulers/across_layers.ts";
 import { SchemoeError } from "../types.ts";
 import { type AutoStep, StepTuner } from "./auto.ts";
 import { checkedStep, CHECKPOINT, checkpointTensors } from "./checkpoint.ts";
 import type { ModelShape } from "./config.ts";
 import { TrainingStep } from "./step.ts";
-import { lossGraph, stepGraph } from "./step_graph.ts";
+import { StepPrograms } from "./step_programs.ts";
 import { mean, stepValues } from "./step_values.ts";
 import { masterOf, type ModelTensors, modelTensors } from "./tensors.ts";
 import { checkedTokens, writeTokens } from "./tokens.ts";
@@ -23,7 +20,7 @@ import { checkedTokens, writeTokens } from "./tokens.ts";
 export class MoeModel {
   readonly #store: TensorStore;
   readonly #tensors: ModelTensors;
-  readonly #runner: GraphRunner;
+  readonly #programs: StepPrograms;
   #steps = 0;
   #autoTuner?: StepTuner;
 
@@ -34,7 +31,8 @@ export class MoeModel {
     this.#tensors = modelTensors(shape);
     const { table } = this.#tensors;
     this.#store = new TensorStore({ engine, table, seed, owner: "model" });
-    this.#runner = new GraphRunner(engine, this.#store.workspace);
+    const { workspace } = this.#store;
+    this.#programs = new StepPrograms({ engine, shape, tensors: this.#tensors, workspace });
   }
 
   /** Names and shapes of the parameters, such as `blocks.0.attention.q` and `blocks.0.moe.experts.w1`. */
@@ -99,22 +97,11 @@ export class MoeModel {
       const checked = checkedTokens(this.shape, tokens);
       await this.#store.waitFor(undefined, choices);
       writeTokens(this.shape, this.#store.workspace, checked);
-      const { chunks, resolved, configuration } = this.#choose(choices, "forward");
-      const { scheduler, allToAll, compressor } = resolved;
-      const key = [
-        "evaluate",
-        JSON.stringify(chunks),
-        allToAll,
-        compressor.dispatch,
-        compressor.combine,
-      ];
-      const options = { chunks, allToAll, compressor, configuration };
-      const known = this.#runner.graph(key, () => lossGraph(this.shape, this.#tensors, options));
-      await this.#runner.run(known, acrossLayers(scheduler), {
-        bound: false,
-        timeLimit: choices.timeLimit,
-        signal: choices.signal,
-        checkNumbers: choices.checkNumbers,
+      const { resolved, configuration } = this.#choose(choices, "forward");
+      const { timeLimit, signal, checkNumbers } = choices;
+      await this.#programs.run({
+        ...{ kind: "loss", choices: resolved, configuration, bound: false },
+        ...{ timeLimit, signal, checkNumbers },
       });
       return mean([...this.#store.read("loss")]) / this.shape.tokens; // of ranks and microbatches
     });
@@ -164,7 +151,7 @@ export class MoeModel {
 
   /** Bytes of each tensor and buffer on a rank, and which share memory. */
   memory(): MemoryReport {
-    return new MemoryReport(this.#store.table, this.#runner.planned);
+    return new MemoryReport(this.#store.table, this.#programs.planned);
   }
 
   /**
@@ -192,8 +179,7 @@ export class MoeModel {
   #step(tokens: Int32Array | undefined, choices: PassChoices): Promise<TrainingStep> {
     return this.#store.exclusive(async () => {
       const { optimizer, rate: rates } = this.shape;
-      const { chunks, resolved, configuration } = this.#choose(choices, "step");
-      const { scheduler, allToAll, compressor } = resolved;
+      const { resolved, configuration } = this.#choose(choices, "step");
       const given = this.engine.computes ? checkedTokens(this.shape, tokens) : undefined;
       await this.#store.waitFor(undefined, choices); // while values are made, no buffer can be
       if (given) writeTokens(this.shape, this.#store.workspace, given);
@@ -207,29 +193,21 @@ export class MoeModel {
         const numbers = Float32Array.from(optimizer.rates(rate, this.#steps + 1));
         this.#store.write("optimizer.rates", numbers);
       }
-      const reassociate = reassociates(resolved);
-      const how = { chunks, allToAll, compressor, configuration, reassociate };
-      const key = [
-        JSON.stringify(chunks),
-        allToAll,
-        compressor.dispatch,
-        compressor.combine,
-        `${reassociate}`,
-      ];
-      const known = this.#runner.graph(key, () => stepGraph(this.shape, this.#tensors, how));
-      const ran = await this.#runner.run(known, acrossLayers(scheduler), {
+      const { timeLimit, signal, checkNumbers } = choices;
+      const ran = await this.#programs.run({
+        kind: "step",
+        choices: resolved,
+        configuration,
         // measuring tasks alone would run updates that nobody asked for
         bound: this.engine.modelled && choices.bound !== false,
-        timeLimit: choices.timeLimit,
-        signal: choices.signal,
-        checkNumbers: choices.checkNumbers,
+        ...{ timeLimit, signal, checkNumbers },
       });
       const step = this.#steps++;
-      const name = choices.name ?? `${scheduler.name}, step ${step}`;
+      const name = choices.name ?? `${resolved.scheduler.name}, step ${step}`;
       const values = this.engine.computes && choices.results !== false
         ? stepValues(this.shape, this.#store)
         : undefined;
-      return new TrainingStep({ name, pass: "step", ran: [ran], configuration }, {
+      return new TrainingStep({ name, pass: "step", ran, configuration }, {
         step,
         rate,
         values,
@@ -256,24 +234,20 @@ export class MoeModel {
     );
   }
 
-  /** Resolved choices of a pass: chunks of each Mixture-of-Experts layer, and a configuration for captions. */
+  /** Resolved choices of a pass, and a configuration for captions. */
   #choose(choices: PassChoices, pass: "forward" | "step") {
     const { topology, layers, vocabulary, context, batch, modelDim, optimizer } = this.shape;
     const { microbatches } = this.shape;
     const resolved = resolveChoices(choices, []);
-    const { scheduler, allToAll, compressor, chunking } = resolved;
-    const chunks = layers.flatMap((block) => {
-      if (!("moe" in block)) return [];
-      const rows = paddedPlaces(block.moe, block.places);
-      return [checkedSplit(chunking, splitOf(block.moe, rows))];
-    });
+    const { scheduler, allToAll, compressor } = resolved;
+    const [first] = this.#programs.expected(resolved).values();
     const configuration = {
       pass,
       layers: layers.length,
       scheduler: scheduler.name,
       allToAll: allToAll.name,
       compressor: codecName(compressor),
-      chunks: chunks[0]?.length ?? 1,
+      chunks: first?.chunks.length ?? 1,
       world: `${topology.nodes} x ${topology.ranksPerNode}`,
       tokens: `${batch} x ${context} a rank`,
       modelDim,
@@ -282,6 +256,6 @@ export class MoeModel {
       optimizer: optimizer.name,
       engine: `${this.engine.kind}, ${this.engine.timing}`,
     };
-    return { chunks, resolved, configuration };
+    return { resolved, configuration };
   }
 }

@@ -2,28 +2,60 @@
 import {
   backwardGraph,
   forwardGraph,
+  gateGraph,
   type PassOptions,
   type Segment,
   stackGraph,
 } from "../graph/mod.ts";
+import { type PassRows, splitRows } from "../chunking/slot_loads.ts";
 import type { Chunk, Life, Task, TaskGraph } from "../types.ts";
 import { attentionBackward, attentionForward, residualForward } from "./attention.ts";
+import type { Layer } from "../blocks/mod.ts";
 import type { ModelShape } from "./config.ts";
 import { denseBackward, denseForward } from "./dense.ts";
 import { embeddingBackward, embeddingForward, head } from "./ends.ts";
 import { Part, SquareSums } from "./parts.ts";
-import { paddedPlaces, splitRows } from "../chunking/slot_loads.ts";
 import { layerTensors } from "../memory/mod.ts";
 import { type ModelTensors, MOE_ENDS, moePrefix, partPrefix } from "./tensors.ts";
 import { addClip, addSquares, addUpdate } from "./update.ts";
 
-/** How the exchanges of all layers are made; chunks of each Mixture-of-Experts layer in turn. */
-export interface StepOptions
-  extends Pick<PassOptions, "allToAll" | "compressor" | "configuration" | "reassociate"> {
-  readonly chunks: readonly (readonly Chunk[])[];
+/** Rows of a Mixture-of-Experts layer in a microbatch, and how they are split. */
+export interface MoeRows {
+  readonly rows: PassRows;
+  readonly chunks: readonly Chunk[];
 }
 
-/** The graph of a step. The norm waits for all gradients, and the updates for the norm. */
+/** How the exchanges of all layers are made. */
+export interface StepOptions
+  extends Pick<PassOptions, "allToAll" | "compressor" | "configuration" | "reassociate"> {
+  /** Of a Mixture-of-Experts layer, by its place among the blocks, in a microbatch. */
+  readonly rowsOf: (block: number, microbatch: number) => MoeRows;
+  /** Which of the Programs of a step, see `programsOf`; default 0. */
+  readonly program?: number;
+  /** Buffers that several Programs use, so that they keep what they hold. */
+  readonly kept?: ReadonlySet<string>;
+}
+
+/** A dropless layer whose gate ends a Program, since the rows of the next one are those that it chose. */
+export interface Cut {
+  readonly block: number;
+  readonly microbatch: number;
+}
+
+/** What the Programs of a step but the last end with, in turn: none where rows do not depend on routings. */
+export const cutsOf = ({ layers, microbatches }: ModelShape): readonly Cut[] =>
+  Array.from(
+    { length: microbatches },
+    (_, microbatch) =>
+      layers.flatMap((layer, block) =>
+        "moe" in layer && layer.moe.dropless ? [{ block, microbatch }] : []
+      ),
+  ).flat();
+
+/**
+ * The graph of a step, or of one of its Programs. The norm waits for all gradients, and the updates for the norm, so
+ * that all of them are in the last one.
+ */
 export function stepGraph(
   model: ModelShape,
   tensors: ModelTensors,
@@ -35,10 +67,10 @@ export function stepGraph(
     step.backward(part);
   }
   step.update();
-  return stackGraph(step.segments, options.configuration, "step");
+  return stackGraph(step.segments, options.configuration, { pass: "step", kept: options.kept });
 }
 
-/** The graph of the losses alone, without gradients. */
+/** The graph of the losses alone, without gradients, or of one of its Programs. */
 export function lossGraph(
   model: ModelShape,
   tensors: ModelTensors,
@@ -46,7 +78,7 @@ export function lossGraph(
 ): TaskGraph {
   const step = new StepBuilder(model, tensors, options);
   for (let part = 0; part < model.microbatches; part++) step.forward(part, { lossOnly: true });
-  return stackGraph(step.segments, options.configuration);
+  return stackGraph(step.segments, options.configuration, { kept: options.kept });
 }
 
 /** Lives of what all microbatches read. */
@@ -59,6 +91,8 @@ class StepBuilder {
   /** The microbatch that is being added, and what completes the sums of the one before, by group or layer. */
   #microbatch = 0;
   readonly #added = new Map<string, readonly Task[]>();
+  /** The Program that is being passed. */
+  #program = 0;
 
   constructor(
     readonly model: ModelShape,
@@ -68,6 +102,11 @@ class StepBuilder {
     this.#sums = new SquareSums(tensors);
   }
 
+  /** Whether segments are of the Program that is asked for. */
+  get #here(): boolean {
+    return this.#program === (this.options.program ?? 0);
+  }
+
   forward(microbatch: number, { lossOnly = false } = {}): void {
     const { layers } = this.model;
     this.#microbatch = microbatch;
@@ -75,22 +114,36 @@ class StepBuilder {
     for (const [index, block] of layers.entries()) {
       const second = normAfter(this.model, index);
       this.#simple(`B${index}.`, index, "forward", (part) => attentionForward(part, index, second));
-      if ("moe" in block) {
-        const graph = forwardGraph({ ...this.#moe(index), gate: true });
-        this.segments.push({ ...this.#layer(graph, index), exits: [graph.tasks.at(-1)!] });
-      } else {
+      if ("moe" in block) this.#experts(index, block.moe);
+      else {
         const { ffn } = block;
         this.#simple(`B${index}.ffn.`, index, "forward", (part) => denseForward(part, index, ffn));
       }
       this.#simple(`B${index}.out.`, index, "forward", (part) => residualForward(part, index));
     }
+    if (!this.#here) return;
     const part = this.#part("head.", Math.max(0, layers.length - 1), "forward");
     const task = head(part, lossOnly);
     if (lossOnly) this.segments.push(part.segment([task]));
     else this.#complete(part, "head", [task], task);
   }
 
+  /** Forward through a Mixture-of-Experts layer; a dropless one begins another Program after its gate. */
+  #experts(index: number, layer: Layer): void {
+    if (layer.dropless) {
+      if (this.#here) {
+        const graph = gateGraph(layer, this.options.configuration);
+        this.segments.push({ ...this.#layer(graph, index, "gate"), exits: [] });
+      }
+      this.#program++;
+    }
+    if (!this.#here) return;
+    const graph = forwardGraph({ ...this.#moe(index), gate: !layer.dropless });
+    this.segments.push({ ...this.#layer(graph, index), exits: [graph.tasks.at(-1)!] });
+  }
+
   backward(microbatch: number): void {
+    if (!this.#here) return;
     const { layers } = this.model;
     this.#microbatch = microbatch;
     for (const [index, block] of [...layers.entries()].reverse()) {
@@ -117,6 +170,7 @@ class StepBuilder {
   }
 
   update(): void {
+    if (!this.#here) return;
     const part = this.#part("update.", 0, "step");
     const clip = addClip(part, this.#sums);
     for (const { name, parameters } of this.tensors.groups) {
@@ -138,6 +192,7 @@ class StepBuilder {
   }
 
   #simple(prefix: string, layer: number, pass: Task["pass"], add: (part: Part) => Task): void {
+    if (!this.#here) return;
     const part = this.#part(prefix, layer, pass);
     this.segments.push(part.segment([add(part)]));
   }
@@ -203,12 +258,12 @@ class StepBuilder {
     const { layers } = this.model;
     const block = layers[index];
     if (!("moe" in block)) throw new Error(`block ${index} has no experts`);
-    const at = layers.slice(0, index).filter((other) => "moe" in other).length;
-    const { allToAll, compressor, configuration, chunks, reassociate } = this.options;
+    const { allToAll, compressor, configuration, rowsOf, reassociate } = this.options;
+    const { rows, chunks } = rowsOf(index, this.#microbatch);
     return {
       layer: block.moe,
-      ...splitRows(block.moe, paddedPlaces(block.moe, block.places), chunks[at]),
-      chunks: chunks[at],
+      ...splitRows(block.moe, rows, chunks),
+      chunks,
       allToAll,
       compressor,
       configuration,
@@ -217,12 +272,18 @@ class StepBuilder {
     };
   }
 
+  /** Lives in a layer's graphs of what a step needs no longer than that, if it is one Program. */
+  get #within(): readonly Life[] {
+    if (cutsOf(this.model).length > 0) return [];
+    return partPrefix(this.model, this.#microbatch) === "" ? ["saved"] : ["saved", "gradient"];
+  }
+
   /** A pass over a Mixture-of-Experts layer: buffers of one step live within it. */
-  #layer(graph: TaskGraph, index: number): Omit<Segment, "exits"> {
+  #layer(graph: TaskGraph, index: number, pass: string = graph.pass): Omit<Segment, "exits"> {
     const of = `blocks.${index}.`;
     const prefix = partPrefix(this.model, this.#microbatch);
     const lifeOf = (name: string): Life => graph.lives?.[name] ?? "saved";
-    const within: readonly Life[] = prefix === "" ? ["saved"] : ["saved", "gradient"];
+    const within = this.#within;
     const names = Object.keys(graph.buffers);
     const lives = Object.fromEntries(
       names.filter((name) => MOE_ENDS.includes(name) || within.includes(lifeOf(name)))
@@ -233,7 +294,7 @@ class StepBuilder {
     return {
       graph,
       layer: index,
-      prefix: `${prefix}B${index}.moe.${graph.pass}.`,
+      prefix: `${prefix}B${index}.moe.${pass}.`,
       lives,
       buffers: moePrefix(index),
       shared: {

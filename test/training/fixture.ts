@@ -19,6 +19,11 @@ export const sizes: ModelConfig = {
   }],
 };
 
+/** The same layers without padding. */
+export const dropless: ModelConfig["layers"] = [{
+  moe: { experts: 4, hiddenDim: 16, gate: topK({ k: 2 }), routing: { dropless: true } },
+}];
+
 export const cpu = (ranksPerNode: number): Engine & Disposable =>
   openEngine({ kind: "cpu", nodes: 1, ranksPerNode, links: "plain" });
 

@@ -31,24 +31,26 @@ async function script(
   return { lines, code, ended, errors: await errors };
 }
 
-Deno.test("train() goes on after kill -9 with the same losses, bit for bit", async () => {
-  await withCheckpoint(async (path) => {
-    const whole = await script([`${path}.whole`, "14"]);
-    assertEquals(whole.code, 0, whole.errors);
-    const killed = await script([path, "14"], { at: "step 8", signal: "SIGKILL" });
-    assertEquals(killed.ended, "SIGKILL");
-    assert(!killed.lines.some((line) => line.startsWith("[")), "it was killed too late");
-    {
-      using file = await openSafetensors(path);
-      assert(Number(file.metadata.step) >= 6 && Number(file.metadata.step) < 14);
-    }
-    const continued = await script([path, "14"]);
-    assertEquals(continued.code, 0, continued.errors);
-    assertEquals(continued.lines.at(-1), whole.lines.at(-1));
-    assertEquals(JSON.parse(whole.lines.at(-1)!).length, 14);
-    assert(!continued.lines.includes("step 6"), "it began anew");
+for (const routing of ["padded", "dropless"]) {
+  Deno.test(`train() goes on after kill -9 with the same losses, bit for bit, rows ${routing}`, async () => {
+    await withCheckpoint(async (path) => {
+      const whole = await script([`${path}.whole`, "14", routing]);
+      assertEquals(whole.code, 0, whole.errors);
+      const killed = await script([path, "14", routing], { at: "step 8", signal: "SIGKILL" });
+      assertEquals(killed.ended, "SIGKILL");
+      assert(!killed.lines.some((line) => line.startsWith("[")), "it was killed too late");
+      {
+        using file = await openSafetensors(path);
+        assert(Number(file.metadata.step) >= 6 && Number(file.metadata.step) < 14);
+      }
+      const continued = await script([path, "14", routing]);
+      assertEquals(continued.code, 0, continued.errors);
+      assertEquals(continued.lines.at(-1), whole.lines.at(-1));
+      assertEquals(JSON.parse(whole.lines.at(-1)!).length, 14);
+      assert(!continued.lines.includes("step 6"), "it began anew");
+    });
   });
-});
+}
 
 Deno.test("train() in a script ends at SIGINT after the step in progress, with a checkpoint", async () => {
   await withCheckpoint(async (path) => {

@@ -1,10 +1,11 @@
 /** Trains with a checkpoint at the path given, printing a line for each step: run by a test, which kills it. */
 import { train } from "../../lib/training/mod.ts";
-import { cpu, data, makeModel } from "./fixture.ts";
+import { cpu, data, dropless, makeModel, sizes } from "./fixture.ts";
 
 using engine = cpu(2);
-using model = makeModel(engine);
-const [checkpoint, steps] = Deno.args;
+const [checkpoint, steps, routing] = Deno.args;
+const layers = routing === "dropless" ? dropless : sizes.layers;
+using model = makeModel(engine, 1, { layers });
 const run = await train(model, {
   data,
   checkpoint,

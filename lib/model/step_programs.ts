@@ -1,0 +1,156 @@
+/** The Programs of a step: one, or with dropless layers one more for each of their gates. @module */
+import { checkedSplit } from "../chunking/peer_groups.ts";
+import { evenLoads, largestLoad } from "../chunking/loads.ts";
+import { paddedPlaces, type PassRows, slotLoads, splitOf } from "../chunking/slot_loads.ts";
+import type { RunOptions, Workspace } from "../engine.ts";
+import { reassociates, type ResolvedChoices } from "../layer/choices.ts";
+import { GraphRunner } from "../layer/graph_runner.ts";
+import type { PlannedGraph } from "../layer/memory_report.ts";
+import { rowsKey } from "../layer/pass_graphs.ts";
+import { passRows } from "../layer/pass_rows.ts";
+import type { RanProgram } from "../layer/run.ts";
+import { acrossLayers } from "../schedulers/across_layers.ts";
+import type { Engine } from "../engine.ts";
+import type { TaskGraph } from "../types.ts";
+import type { ModelShape } from "./config.ts";
+import { cutsOf, lossGraph, type MoeRows, stepGraph, type StepOptions } from "./step_graph.ts";
+import { type ModelTensors, moePrefix, partPrefix } from "./tensors.ts";
+
+/** Whose Programs they are. */
+interface ProgramsOf {
+  readonly engine: Engine;
+  readonly shape: ModelShape;
+  readonly tensors: ModelTensors;
+  readonly workspace: Workspace;
+}
+
+/** What a pass over the model does. */
+type Kind = "step" | "loss";
+
+const GRAPHS: Readonly<Record<Kind, typeof stepGraph>> = { step: stepGraph, loss: lossGraph };
+
+/** How a pass runs. */
+export interface PassRun extends RunOptions {
+  readonly kind: Kind;
+  readonly choices: ResolvedChoices;
+  readonly configuration: TaskGraph["configuration"];
+  readonly bound: boolean;
+}
+
+/**
+ * Makes the graphs of a model's passes and runs them one after another.
+ *
+ * How many rows a dropless layer has is known once its gate has run on all ranks. A Program therefore ends with each
+ * of these gates, and the graph of the next one is made for the loads that were found. All that follows the last gate
+ * is one graph: experts of the last layer, head, the whole backward pass, reductions and updates.
+ */
+export class StepPrograms {
+  readonly #of: ProgramsOf;
+  readonly #runner: GraphRunner;
+  /** Names of buffers that several Programs of a pass use, by its key. */
+  readonly #kept = new Map<string, ReadonlySet<string>>();
+
+  constructor(of: ProgramsOf) {
+    this.#of = of;
+    const { engine, workspace, shape } = of;
+    this.#runner = new GraphRunner(engine, workspace, 1 + cutsOf(shape).length);
+  }
+
+  /** Graphs that have run and are kept, with the plans of their Programs' memory. */
+  get planned(): PlannedGraph[] {
+    return this.#runner.planned;
+  }
+
+  /**
+   * Rows of each Mixture-of-Experts layer, by its place among the blocks, as far as they are known before any gate:
+   * those of dropless layers for loads as equal as can be.
+   * @throws {SchemoeError} when rows cannot be split as chosen.
+   */
+  expected({ chunking }: ResolvedChoices): ReadonlyMap<number, MoeRows> {
+    const { shape } = this.#of;
+    return new Map(shape.layers.flatMap((block, index) => {
+      if (!("moe" in block)) return [];
+      const { moe, places } = block;
+      const rows = moe.dropless ? evenRows(moe) : paddedPlaces(moe, places);
+      return [[index, { rows, chunks: checkedSplit(chunking, splitOf(moe, rows)) }] as const];
+    }));
+  }
+
+  /** Runs the pass; the Programs that ran, in turn. */
+  async run({ kind, choices, configuration, bound, ...options }: PassRun): Promise<RanProgram[]> {
+    const { shape, tensors } = this.#of;
+    const { scheduler, allToAll, compressor } = choices;
+    const reassociate = kind === "step" && reassociates(choices);
+    const expected = this.expected(choices);
+    const cuts = cutsOf(shape);
+    const found = new Map<string, MoeRows>();
+    const how: StepOptions = {
+      allToAll,
+      compressor,
+      configuration,
+      reassociate,
+      rowsOf: (block, part) => found.get(`${block} ${part}`) ?? expected.get(block)!,
+    };
+    const common = [
+      kind,
+      JSON.stringify([...expected.values()].map(({ chunks }) => chunks)),
+      allToAll,
+      compressor.dispatch,
+      compressor.combine,
+      `${reassociate}`,
+    ];
+    const kept = cuts.length > 0 ? this.#keptBy(kind, common.slice(0, 2).join(), how) : undefined;
+    const ran: RanProgram[] = [];
+    for (let program = 0; program <= cuts.length; program++) {
+      const rows = [...found.values()];
+      const parts = [...common, program, ...rows.map(keyOf)];
+      const routed = rows.some(({ rows: { loads } }) => loads !== undefined);
+      const make = () => GRAPHS[kind](shape, tensors, { ...how, program, kept });
+      const known = this.#runner.graph({ parts, routed }, make);
+      ran.push(await this.#runner.run(known, acrossLayers(scheduler), { ...options, bound }));
+      if (program < cuts.length) {
+        const { block, microbatch } = cuts[program];
+        found.set(`${block} ${microbatch}`, this.#routed(block, microbatch, choices));
+      }
+    }
+    return ran;
+  }
+
+  /** Rows of a dropless layer whose gate has run. */
+  #routed(index: number, part: number, { chunking }: ResolvedChoices): MoeRows {
+    const { engine, shape, workspace } = this.#of;
+    const block = shape.layers[index];
+    if (!("moe" in block)) throw new Error(`block ${index} has no experts`);
+    const prefix = partPrefix(shape, part) + moePrefix(index);
+    const rows = passRows({ layer: block.moe, engine, workspace, prefix });
+    return { rows, chunks: checkedSplit(chunking, splitOf(block.moe, rows)) };
+  }
+
+  /** Buffers that tasks of several Programs use; the names do not depend on the loads. */
+  #keptBy(kind: Kind, key: string, how: StepOptions): ReadonlySet<string> {
+    let kept = this.#kept.get(key);
+    if (kept) return kept;
+    const { shape, tensors } = this.#of;
+    const programs = cutsOf(shape).length + 1;
+    const seen = new Map<string, number>();
+    const several = new Set<string>();
+    for (let program = 0; program < programs; program++) {
+      for (const { uses = [] } of GRAPHS[kind](shape, tensors, { ...how, program }).tasks) {
+        for (const name of uses) {
+          if ((seen.get(name) ?? program) !== program) several.add(name);
+          seen.set(name, program);
+        }
+      }
+    }
+    this.#kept.set(key, kept = several);
+    return kept;
+  }
+}
+
+/** Rows of a dropless layer with loads as equal as can be, laid out as unequal ones are. */
+function evenRows(layer: Parameters<typeof evenLoads>[0]): PassRows {
+  const loads = slotLoads(layer, evenLoads(layer));
+  return { capacity: Math.max(1, largestLoad(loads)), loads };
+}
+
+const keyOf = ({ rows, chunks }: MoeRows): string => `${rowsKey(rows)} ${JSON.stringify(chunks)}`;
