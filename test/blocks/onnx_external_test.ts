@@ -142,6 +142,20 @@ Deno.test("onnx() never reads external data outside of the model's folder", asyn
   });
 });
 
+Deno.test("onnx() refuses numbers that a reader of 32 bits takes for external data", async () => {
+  await withFolder(async (folder) => {
+    Deno.chdir(folder);
+    await Deno.writeFile("w.data", identity(9));
+    for (const hidden of [{ place: 2 ** 32 + 1 }, { place: 2 }, { tag: 2 ** 32 }]) {
+      const error = await assertRejects(
+        () => onnx([externalModel({ says: beside, ...hidden })]),
+        SchemoeError,
+      );
+      assertStringIncludes(error.message, "it is not an ONNX model: no ");
+    }
+  });
+});
+
 Deno.test("onnx() of bytes with external data asks for the path", async () => {
   const error = await assertRejects(() => onnx([externalModel({ says: beside })]), SchemoeError);
   assertStringIncludes(

@@ -47,17 +47,23 @@ export interface ExternalWeights {
   readonly says: Readonly<Record<string, string>>;
   /** In a graph of an attribute instead of the model's own, where no runtime needs it. */
   readonly nested?: boolean;
+  /** Number of the place of the data, 1 by default: `EXTERNAL`. */
+  readonly place?: number;
+  /** Added to the tag of the graph. */
+  readonly tag?: number;
 }
 
 /** A model of one product: y = x0 @ w, with w [4, 4] in a file. */
-export function externalModel({ says, nested = false }: ExternalWeights): Uint8Array {
+export function externalModel(
+  { says, nested = false, place = 1, tag = 0 }: ExternalWeights,
+): Uint8Array {
   const weights = [
     varint(1, 4),
     varint(1, 4),
     varint(2, 1),
     text(8, "w"),
     ...Object.entries(says).map(([key, value]) => message(13, text(1, key), text(2, value))),
-    varint(14, 1),
+    varint(14, place),
   ];
   const type = message(
     1,
@@ -74,6 +80,7 @@ export function externalModel({ says, nested = false }: ExternalWeights): Uint8A
     value(11, "x0"),
     value(12, "y"),
   ];
-  const bytes = [varint(1, 8), message(7, ...graph), message(8, text(1, ""), varint(2, 13))];
+  const model = [message(7 + tag / 8, ...graph), message(8, text(1, ""), varint(2, 13))];
+  const bytes = [varint(1, 8), ...model];
   return Uint8Array.from(bytes.flat());
 }

@@ -34,8 +34,8 @@ const CHILDREN: Readonly<Record<Kind, Readonly<Record<number, Kind>>>> = {
 };
 const TENSOR = { name: 8, external: 13, location: 14 } as const;
 const ENTRY = { key: 1, value: 2 } as const;
-/** `TensorProto.EXTERNAL`. */
-const EXTERNAL = 1;
+/** `TensorProto.DEFAULT` and `TensorProto.EXTERNAL`: other numbers are cut to 32 bits by some readers. */
+const [INSIDE, EXTERNAL] = [0, 1];
 /** Graphs within the nodes of graphs. */
 const MOST_NESTED = 64;
 
@@ -75,8 +75,12 @@ function external(bytes: Uint8Array, begin: number, end: number): ExternalTensor
   const says = new Map<string, string>();
   for (const field of fieldsOf(bytes, begin, end)) {
     if (field.number === TENSOR.name) name = text(bytes, field);
-    else if (field.number === TENSOR.location) outside ||= field.value === EXTERNAL;
-    else if (field.number === TENSOR.external) {
+    else if (field.number === TENSOR.location) {
+      if (field.value !== INSIDE && field.value !== EXTERNAL) {
+        throw new RangeError(`no place of data is numbered ${field.value}, at byte ${field.begin}`);
+      }
+      outside ||= field.value === EXTERNAL;
+    } else if (field.number === TENSOR.external) {
       let [key, value] = ["", ""];
       for (const entry of fieldsOf(bytes, field.begin, field.end)) {
         if (entry.number === ENTRY.key) key = text(bytes, entry);
@@ -124,6 +128,8 @@ function* fieldsOf(bytes: Uint8Array, begin: number, end: number): Generator<Fie
       default:
         throw new RangeError(`no field begins at byte ${start}`);
     }
+    // Readers cut tags to 32 bits, so that a larger one is another field to them.
+    if (tag >= 2 ** 32) throw new RangeError(`no field begins at byte ${start}`);
     if (number === 0 || at + size > end) {
       throw new RangeError(`a field is cut off at byte ${start}`);
     }
