@@ -74,9 +74,10 @@ export class Theorem1Losses {
     return [...new Set(this.losses.map(({ chunks }) => chunks))].map((chunks) => {
       const ratios = this.losses.filter((loss) => loss.chunks === chunks).map(({ ratio }) => ratio);
       const above = ratios.filter((ratio) => ratio > 1 + 1e-9).sort((a, b) => a - b);
-      const median = above[Math.floor(above.length / 2)] ?? 1;
-      return `${chunks} chunks: ${above.length} of ${ratios.length} lose, median of those ` +
-        `${median.toFixed(3)}x, most ${Math.max(...ratios).toFixed(3)}x`;
+      const lost = `${chunks} chunks: ${above.length} of ${ratios.length} lose`;
+      if (above.length === 0) return lost;
+      const [median, most] = [above[Math.floor(above.length / 2)], above.at(-1)!];
+      return `${lost}, median of those ${median.toFixed(3)}x, most ${most.toFixed(3)}x`;
     }).join("\n");
   }
 

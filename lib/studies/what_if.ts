@@ -11,7 +11,8 @@ import { createLayer } from "../layer/create_layer.ts";
 import { Run } from "../layer/run.ts";
 import { calibrated } from "./what_if_calibrate.ts";
 import { WhatIf } from "./what_if_result.ts";
-import { type Setup, type Vary, varyOf } from "./what_if_vary.ts";
+import { commonText, commonWorld } from "../timeline/chart/facts.ts";
+import { type Setup, valueOf, type Vary, varyOf } from "./what_if_vary.ts";
 import { didYouMean, quoted } from "../words.ts";
 
 /** A layer and its world, when there is no run to start from. */
@@ -29,6 +30,7 @@ export interface WhatIfOptions {
    * an uneven routing of a dropless layer), or a change of one's own.
    */
   readonly vary: string | Vary;
+  /** Numbers in SI units, texts such as `"50 GB/s"` or `"5 us"` for rates and times, or names of codecs. */
   readonly values: readonly (number | string)[];
   /** One line for each, and for each combination with the two below; default those of the run. */
   readonly schedulers?: readonly (Scheduler | string)[];
@@ -81,28 +83,33 @@ export async function whatIf(from: Run | WhatIfSetup, options: WhatIfOptions): P
     const near = didYouMean(foreign, OPTIONS);
     fail(`"${foreign}" is not one of its options (${OPTIONS.join(", ")})${near}`);
   }
-  const { values, pass = "step" } = options;
+  const { pass = "step" } = options;
   const passes = ["forward", "backward", "step"];
   if (!passes.includes(pass)) {
     fail(
       `unknown pass ${quoted(pass)}, choose one of ${passes.join(", ")}${didYouMean(pass, passes)}`,
     );
   }
-  if (!Array.isArray(values) || values.length === 0) {
+  if (!Array.isArray(options.values) || options.values.length === 0) {
     fail("values must be a list that is not empty");
   }
+  const vary = varyOf(options.vary);
+  const values = options.values.map((value) => valueOf(vary, value));
   const bad = values.find((value) => typeof value === "number" && !Number.isFinite(value));
   if (bad !== undefined) fail(`a value is ${bad}, not a finite number`);
-  const vary = varyOf(options.vary);
   const setup = setupOf(from);
   const lines = linesOf(setup.choices, options);
   const seconds: number[][] = lines.map(() => []);
+  const [configurations, worlds]: [Run["configuration"][], Topology[]] = [[], []];
   const line = progress(values.length * lines.length, "what if");
   for (const value of values) {
     for (const [i, { name, choices: own }] of lines.entries()) {
       const choices = { ...setup.choices, ...own };
       const changed = vary.apply({ ...setup, choices }, value);
-      seconds[i].push(await simulated(changed, pass, options.representatives));
+      const found = await simulated(changed, pass, options.representatives);
+      seconds[i].push(found.seconds);
+      configurations.push(found.configuration);
+      worlds.push(changed.topology);
       line.advance(1, name);
     }
   }
@@ -114,6 +121,7 @@ export async function whatIf(from: Run | WhatIfSetup, options: WhatIfOptions): P
     show: options.show,
     names: lines.map(({ name }) => name),
     seconds,
+    facts: [commonText(configurations), commonWorld(worlds)],
   });
 }
 
@@ -166,14 +174,15 @@ async function simulated(
   { layer, topology, choices, loads }: Setup,
   pass: "forward" | "backward" | "step",
   representatives = topology.ranks >= MANY_RANKS && !topology.sharing && !topology.speed && !loads,
-): Promise<number> {
+): Promise<{ readonly seconds: number; readonly configuration: Run["configuration"] }> {
   const engine = openSimulator(topology, { representatives });
   const made = createLayer(engine, layer);
   const run = { ...choices, bound: false };
   const forward = await made.forward(loads ? { ...run, loads } : run);
-  if (pass === "forward") return forward.makespan;
+  const { configuration, makespan } = forward;
+  if (pass === "forward") return { seconds: makespan, configuration };
   const backward = await made.backward(run);
-  return pass === "backward" ? backward.makespan : forward.makespan + backward.makespan;
+  return { seconds: backward.makespan + (pass === "step" ? makespan : 0), configuration };
 }
 
 function fail(problem: string): never {

@@ -1,5 +1,6 @@
 /** The chart of a what-if. @module */
 import { heading } from "../timeline/chart/heading.ts";
+import { notes } from "../timeline/chart/notes.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
 import { applyTheme, onPaper, type Theme } from "../timeline/chart/theme.ts";
@@ -7,7 +8,12 @@ import { applyTheme, onPaper, type Theme } from "../timeline/chart/theme.ts";
 /** Lines and axes of the chart. */
 export interface CurveChart {
   readonly title: string;
-  readonly x: { readonly label: string; readonly values: readonly (number | string)[] };
+  readonly x: {
+    readonly label: string;
+    readonly values: readonly (number | string)[];
+    /** A value in words; default as it is. */
+    readonly text?: (value: number) => string;
+  };
   readonly y: { readonly label: string };
   /** The y axis begins at 0. */
   readonly zero: boolean;
@@ -16,11 +22,18 @@ export interface CurveChart {
   readonly curves: readonly { readonly name: string; readonly y: readonly number[] }[];
   /** Points at which curves cross. */
   readonly marks: readonly { readonly x: number; readonly y: number }[];
+  /** Lines below it: what it is of. */
+  readonly notes?: readonly string[];
 }
 
-/** Told apart by normal and colour-blind eyes (Okabe and Ito, 2008), then by dashes. */
+/** Told apart by normal and colour-blind eyes (Okabe and Ito, 2008). */
 const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2328"];
-const DASHES = [undefined, "7 4", "2 3"];
+/** For names of a colour that was used before, and for a curve that lies on others, which are seen through it. */
+const DASHES = [undefined, "7 7", "2 5"];
+/** Part of the height of the chart within which two curves look the same. */
+const SAME = 0.006;
+/** Values that are all written below their tick. */
+const FEW = 8;
 const WIDTH = 760;
 const HEIGHT = 380;
 /** Names beside one another at the top. */
@@ -40,26 +53,42 @@ export async function curvesSvg(
   const ordinal = x.values.some((value) => typeof value === "string");
   const names = curves.map(({ name }) => name);
   const rows = Math.ceil(names.length / ABREAST);
-  const dash = (i: number) => DASHES[Math.floor(i / COLORS.length) % DASHES.length];
+  const seen = logarithmic.y ? Math.log : (value: number) => value;
+  const heights = curves.flatMap(({ y }) => y.map(seen));
+  const least = logarithmic.y ? Math.min(...heights) : 0;
+  const same = SAME * (Math.max(...heights) - least);
+  const covers = (i: number) =>
+    curves.slice(0, i).filter((other) =>
+      curves[i].y.every((value, at) => Math.abs(seen(value) - seen(other.y[at])) <= same)
+    ).length;
+  const dash = (i: number) =>
+    DASHES[Math.min(DASHES.length - 1, covers(i) + Math.floor(i / COLORS.length))];
+  const below = notes(chart.notes ?? [], { width: WIDTH, dx: -50, below: 44 });
+  const few = logarithmic.x && x.values.length <= FEW;
   const colors = names.map((_, i) => COLORS[i % COLORS.length]);
   const element = Plot.plot({
     // Plot's types want a browser's Document and use but createElementNS and documentElement
     // deno-lint-ignore no-explicit-any
     document: document as any,
     width: WIDTH,
-    height: HEIGHT + 18 * rows,
+    height: HEIGHT + 18 * rows + below.room,
     marginTop: 54 + 18 * rows,
     marginLeft: 60,
-    marginBottom: 48,
+    marginBottom: 48 + below.room,
     marginRight: 24,
     style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: "Curves",
     x: {
       ...(ordinal ? { type: "point" } : logarithmic.x ? { type: "log" } : { type: "linear" }),
       label: x.label,
+      labelOffset: 38,
       labelAnchor: "center",
       labelArrow: "none",
-      ...(logarithmic.x ? { ticks: 6, tickFormat: "~s" } : {}),
+      ...(few
+        ? { ticks: x.values, tickFormat: x.text ?? String }
+        : logarithmic.x
+        ? { ticks: 6, tickFormat: "~s" }
+        : {}),
     },
     y: {
       type: logarithmic.y ? "log" : "linear",
@@ -86,6 +115,7 @@ export async function curvesSvg(
         dx: -50,
         dy: [-46 - 18 * rows, -26 - 18 * rows],
       }),
+      ...below.marks(Plot),
       ...names.map((name, i) =>
         Plot.text([`${dash(i) ? "– –" : "—"} ${name}`], {
           frameAnchor: "top-left",

@@ -4,7 +4,7 @@ import type { Theme } from "../timeline/chart/theme.ts";
 import { alignedText } from "../timeline/table/aligned_text.ts";
 import { curvesSvg } from "./what_if_chart.ts";
 import { type Crossing, crossings, leadChanges } from "./what_if_crossings.ts";
-import type { Vary } from "./what_if_vary.ts";
+import { tellsUnit, valueText, type Vary } from "./what_if_vary.ts";
 
 /** Seconds of one line at one value. */
 export interface WhatIfRow {
@@ -73,13 +73,27 @@ export class WhatIf {
 
   /** In words: which line is best where. */
   get summary(): string {
-    const { vary: { name, unit } } = this.#times;
-    const at = (x: number) => `${name} ${short(x)}${unit ? ` ${unit}` : ""}`;
-    const lines = this.leadChanges.map(({ x, before, after }) =>
-      `${before} is best up to ${at(x)}, ${after} from there on`
-    );
-    const others = this.crossings.length - lines.length;
-    if (others > 0) lines.push(`${others} more crossings of lines that are not best there`);
+    const { vary } = this.#times;
+    const unit = vary.unit === undefined || tellsUnit(vary) ? "" : ` ${vary.unit}`;
+    // between two values nothing was simulated: not more digits than are known
+    const at = (x: number) => `${vary.name} ${valueText(vary, Number(x.toPrecision(3)))}${unit}`;
+    const places = Map.groupBy(this.leadChanges, ({ x }) => x.toPrecision(6));
+    const lines = [...places.values()].map((here) => {
+      const [before, after] = [here.map((one) => one.before), here.map((one) => one.after)];
+      return `${best(before)} up to ${at(here[0].x)}, ${listed(after)} from there on`;
+    });
+    const [winner] = this.names.filter((line) => this.#neverWorse(line));
+    if (lines.length === 0 && winner !== undefined && this.names.length > 1) {
+      lines.push(`${winner} is best at every value`);
+    }
+    const others = this.crossings.length - this.leadChanges.length;
+    if (others > 0) {
+      lines.push(
+        `${others} more ${
+          others === 1 ? "crossing" : "crossings"
+        } of lines that are not best there`,
+      );
+    }
     return lines.length > 0 ? lines.join("\n") : "no two lines cross";
   }
 
@@ -90,21 +104,22 @@ export class WhatIf {
     const what = pass === "step" ? "forward and backward" : pass;
     return curvesSvg({
       title: `What if: ${vary.name}`,
-      x: { label: vary.unit ? `${vary.name} (${vary.unit})` : vary.name, values },
+      x: { label: this.#axis, values, text: (value) => valueText(vary, value) },
       y: { label: speedUp ? `speed-up over ${names[0]}, ${what}` : `seconds, ${what}` },
       zero: !speedUp,
       logarithmic: { x: this.#logarithmic, y: !speedUp && spread(seconds.flat()) >= 20 },
       curves: names.map((name, i) => ({ name, y: values.map((_, at) => this.#shown(i, at)) })),
       marks: this.leadChanges,
+      notes: this.#times.facts,
     }, options);
   }
 
   /** Times as text: a row for each value, a column for each line. */
   toString(): string {
     const { values, seconds, vary } = this.#times;
-    const head = [vary.unit ? `${vary.name} (${vary.unit})` : vary.name, ...this.names];
+    const head = [this.#axis, ...this.names];
     const body = values.map((value, at) => [
-      typeof value === "number" ? short(value) : value,
+      valueText(vary, value),
       ...seconds.map((line) => `${(line[at] * 1e3).toPrecision(4)} ms`),
     ]);
     return alignedText([head, ...body]);
@@ -113,6 +128,19 @@ export class WhatIf {
   async [DISPLAY](): Promise<MediaBundle> {
     const shown = displayable({ text: `${this}\n${this.summary}`, svg: await this.svg() });
     return await shown[DISPLAY]();
+  }
+
+  /** Whether no line is faster anywhere. */
+  #neverWorse(line: string): boolean {
+    const { names, seconds } = this.#times;
+    const own = seconds[names.indexOf(line)];
+    return own.every((time, at) => seconds.every((other) => time <= other[at] * (1 + 1e-9)));
+  }
+
+  /** Name of what varies, with the unit where the values do not tell it. */
+  get #axis(): string {
+    const { vary } = this.#times;
+    return vary.unit === undefined || tellsUnit(vary) ? vary.name : `${vary.name} (${vary.unit})`;
   }
 
   get #speedUp(): boolean {
@@ -134,8 +162,12 @@ export interface WhatIfTimes {
   readonly names: readonly string[];
   /** By line, then by value. */
   readonly seconds: readonly (readonly number[])[];
+  /** Lines on what all of it has in common: sizes, choices, world. */
+  readonly facts?: readonly string[];
 }
 
-const short = (value: number) => String(Number(value.toPrecision(4)));
+const listed = (names: readonly string[]): string => [...new Set(names)].join(" and ");
+const best = (names: readonly string[]): string =>
+  `${listed(names)} ${new Set(names).size === 1 ? "is" : "are"} best`;
 
 const spread = (values: readonly number[]) => Math.max(...values) / Math.min(...values);

@@ -5,7 +5,8 @@ import { checkTopology } from "../topology.ts";
 import { loadsOf, zipfRouting } from "../routing/mod.ts";
 import { type Loads, SchemoeError, type Topology } from "../types.ts";
 import type { PassChoices } from "../layer/choices.ts";
-import { didYouMean } from "../words.ts";
+import { parseRate, parseTime, rateText, timeText } from "../units.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 /** A layer, where it runs and how. */
 export interface Setup {
@@ -145,6 +146,37 @@ const CHANGES: Readonly<Record<string, { readonly unit?: string; readonly apply:
   compressor: { apply: onChoices("compressor") },
   allToAll: { apply: onChoices("allToAll") },
 };
+
+/**
+ * A value as a number where its unit is one of bytes, operations or time: `"50 GB/s"`, `"5 us"`.
+ * @throws {SchemoeError} for a text that is none, where numbers alone make sense.
+ */
+export function valueOf({ name, unit }: Vary, value: number | string): number | string {
+  if (typeof value !== "string" || CHANGES[name]?.unit !== unit || unit === undefined) return value;
+  const [parsed, example] = unit === "s"
+    ? [parseTime(value), "5 us"]
+    : unit === "flop/s"
+    ? [parseRate(value, "FLOP/s"), "989 TFLOP/s"]
+    : [unit === "bytes/s" ? parseRate(value, "B/s") : undefined, "50 GB/s"];
+  if (parsed !== undefined) return parsed;
+  const text = unit === "s/byte"
+    ? "a number of seconds a byte"
+    : `a number or a text such as "${example}"`;
+  throw new SchemoeError(`Cannot vary ${name}: ${quoted(value)} is not ${text}`);
+}
+
+/** A value in words: rates and times with the unit that fits, other numbers as they are. */
+export function valueText({ unit }: Vary, value: number | string): string {
+  if (typeof value === "string") return value;
+  if (unit === "bytes/s") return rateText(value, "B/s");
+  if (unit === "flop/s") return rateText(value, "FLOP/s");
+  if (unit === "s") return timeText(value);
+  return unit === "s/byte" ? value.toPrecision(4) : `${value}`;
+}
+
+/** Whether {@linkcode valueText} tells the unit. */
+export const tellsUnit = ({ unit }: Vary): boolean =>
+  ["bytes/s", "flop/s", "s"].includes(`${unit}`);
 
 /** A change by its name, or of one's own. @throws {SchemoeError} naming the changes there are. */
 export function varyOf(vary: string | Vary): Vary {

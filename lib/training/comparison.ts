@@ -1,6 +1,7 @@
 /** What training runs with several seeds have in common, and how they differ. @module */
 import { table } from "arquero";
 import { displayable, type MediaBundle, show, type Timeline } from "../timeline/mod.ts";
+import { commonText } from "../timeline/chart/facts.ts";
 import { type LossCurve, lossSvg } from "./loss_chart.ts";
 import type { TrainingRun } from "./result.ts";
 import { type LossPoint, smoothed } from "./smooth.ts";
@@ -81,7 +82,8 @@ export class TrainingComparison {
       const own = this.#of(name).map(({ run }) => pointsOf(run));
       return { name, points: banded(own), dots: own.some((points) => points.length < 60) };
     });
-    return lossSvg(title, curves);
+    const facts = commonText(this.runs.map(({ run }) => run.configuration));
+    return lossSvg(title, curves, [facts]);
   }
 
   toString(): string {

@@ -1,4 +1,5 @@
 /** The chart of losses over steps. @module */
+import { notes } from "../timeline/chart/notes.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
 import { applyTheme, onPaper } from "../timeline/chart/theme.ts";
@@ -21,27 +22,34 @@ export interface LossCurve {
 /** Told apart by normal and colour-blind eyes (Okabe and Ito, 2008). */
 const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 const ABREAST = 4;
+const WIDTH = 720;
 const MARGIN = { marginLeft: 56, marginBottom: 44, marginRight: 20 };
 
-/** SVG text of lines of losses in nats a token over steps. */
-export async function lossSvg(title: string, curves: readonly LossCurve[]): Promise<string> {
+/** SVG text of lines of losses in nats a token over steps; below it, facts on what was trained. */
+export async function lossSvg(
+  title: string,
+  curves: readonly LossCurve[],
+  facts: readonly string[] = [],
+): Promise<string> {
   const Plot = await loadPlot();
   const document = await makeDocument();
   const names = [...new Set(curves.map(({ name }) => name))];
   const rows = Math.ceil(names.length / ABREAST);
   const color = (name: string) => COLORS[names.indexOf(name) % COLORS.length];
   const text = { text: (d: string) => d, textAnchor: "start", frameAnchor: "top-left" } as const;
+  const below = notes(facts, { width: WIDTH, dx: -46, below: 40 });
   const element = Plot.plot({
     // Plot's types want a browser's Document and use but createElementNS and documentElement
     // deno-lint-ignore no-explicit-any
     document: document as any,
-    width: 720,
-    height: 340 + 18 * rows,
+    width: WIDTH,
+    height: 340 + 18 * rows + below.room,
     ...MARGIN,
+    marginBottom: MARGIN.marginBottom + below.room,
     marginTop: 52 + 18 * rows,
     style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: "Losses",
-    x: { label: "step", labelAnchor: "center", labelArrow: "none", nice: true },
+    x: { label: "step", labelOffset: 36, labelAnchor: "center", labelArrow: "none", nice: true },
     y: { label: null, grid: true, nice: true },
     marks: [
       ...curves.filter(({ points }) => points.some(({ low }) => low !== undefined)).map((curve) =>
@@ -80,6 +88,7 @@ export async function lossSvg(title: string, curves: readonly LossCurve[]): Prom
         fontSize: 11,
         fill: PAGE.faint,
       }),
+      ...below.marks(Plot),
       ...names.map((name, i) =>
         Plot.text([`— ${name}`], {
           ...text,

@@ -94,7 +94,7 @@ export class TrainingRun {
         ? [{ name: "validation", points: this.validations, dots: true }]
         : []),
     ];
-    return lossSvg(this.name, curves);
+    return lossSvg(this.name, curves, [this.caption]);
   }
 
   /** SVG text of a heat map for each Mixture-of-Experts layer: loads of its experts over the steps. */

@@ -37,7 +37,7 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /calibration:\n- NVSwitch .*TACCL/,
     /^ 16384 ranks: \w+, [\d.]+ ms$/m,
     /is best up to nodes [\d.]+, \w+ from there on/,
-    /is best up to inter\.bandwidth \d+ bytes\/s/,
+    /is best up to inter\.bandwidth [\d.]+ GB\/s/,
     /<svg[^]*<path[^]*<\/svg>/,
     /^one straggler +[\d.]+ ms, bound [\d.]+ ms$/m,
     /^16 pieces a layer: backward [\d.]+ ms$/m,
@@ -104,7 +104,7 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /wrong links:[^]*^allToAll inter +\d+ +-[\d.]+ %/m,
   ],
   "13-real-clusters.ipynb": [
-    /is best up to routing\.zipf 0\.\d+, fast from there on/,
+    /(is|are) best up to routing\.zipf 0\.\d+, fast from there on/,
     /<svg[^]*<path[^]*<\/svg>/,
     /^\{"step":0,"block":"decoder","layer":0,"rank":0,"num_tokens":128,"topk":2,/m,
     /^replayed in another order: outputs differ by at most (0|\d(\.\d)?e-([6-9]|\d\d))/m,

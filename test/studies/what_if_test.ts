@@ -91,7 +91,7 @@ Deno.test("whatIf() names the crossing of two codecs, and shows curves", async (
     Symbol.for("Jupyter.display")
   ]();
   assertStringIncludes(shown["image/svg+xml"], "<path");
-  assertStringIncludes(shown["text/plain"], "inter.bandwidth (bytes/s)");
+  assertStringIncludes(shown["text/plain"], "\n100 GB/s ");
 });
 
 Deno.test("whatIf() varies worlds, chunks and layers, and starts from a run", async () => {
@@ -154,4 +154,58 @@ Deno.test("whatIf() names the option, change or value that is wrong", async () =
     'called "optSche"',
   );
   await fails({ vary: "chunks", values: [1], pass: "back" }, 'unknown pass "back"');
+});
+
+Deno.test("whatIf() takes rates and times with their units, and writes every value as it is", async () => {
+  const found = await whatIf(setup, {
+    vary: "inter.bandwidth",
+    values: ["50 GB/s", 1e9],
+    schedulers: ["sequential", "optSche"],
+  });
+  assertEquals(found.rows.map(({ value }) => value), [50e9, 50e9, 1e9, 1e9]);
+  assertEquals(`${found}`.split("\n").map((line) => line.split(/ {2,}/)[0]), [
+    "inter.bandwidth",
+    "50 GB/s",
+    "1 GB/s",
+  ]);
+  const tokens = await whatIf(setup, { vary: "tokens", values: [65536, 16384] });
+  assertEquals(`${tokens}`.split("\n").map((line) => line.split(/ +/)[0]), [
+    "tokens",
+    "65536",
+    "16384",
+  ]);
+  await assertRejects(
+    () => whatIf(setup, { vary: "inter.alpha", values: ["5 uss"] }),
+    SchemoeError,
+    'Cannot vary inter.alpha: "5 uss" is not a number or a text such as "5 us"',
+  );
+});
+
+Deno.test("whatIf() says which line is best where none crosses it, and what it is of", async () => {
+  const found = await whatIf(setup, {
+    vary: "tokens",
+    values: [256, 512],
+    schedulers: ["sequential", "optSche"],
+    pass: "forward",
+  });
+  assertEquals(found.summary, "optSche is best at every value");
+  const svg = await found.svg();
+  for (const part of ["modelDim 64", "8 experts", "2 x 4 ranks"]) {
+    assert(svg.includes(part) || svg.includes(part.replace("8 experts", "experts 8")), part);
+  }
+});
+
+Deno.test("whatIf() draws a line that lies on another with dashes", async () => {
+  const same = await whatIf(setup, {
+    vary: "chunks",
+    values: [1, 2],
+    schedulers: ["optSche", "tutel"],
+  });
+  const apart = await whatIf(setup, {
+    vary: "chunks",
+    values: [2, 4],
+    schedulers: ["sequential", "optSche"],
+  });
+  assertStringIncludes(await same.svg(), "stroke-dasharray");
+  assertEquals((await apart.svg()).includes("stroke-dasharray"), false);
 });

@@ -57,6 +57,15 @@ Deno.test("compare() gives differences to the first run", () => {
   ]);
 });
 
+Deno.test("compare() shows no column of what runs that ran once do not know", () => {
+  const measured = runs.map((run) => ({ ...run, configuration: { engine: "cpu, plain links" } }));
+  const { table } = compare(measured);
+  assertEquals(table.array("spread_ns"), [null, null]);
+  assertEquals(`${compare(measured)}`.includes("spread"), false);
+  const repeated = measured.map((run) => ({ ...run, repeats: [0.008, 0.009] }));
+  assertStringIncludes(`${compare(repeated)}`.split("\n")[0], "spread");
+});
+
 Deno.test("compare() puts all charts on one axis, with one legend", async () => {
   const svg = await compare(runs).svg();
   const axes = [...svg.matchAll(/x-axis tick label">(.*?)<\/g>/g)].map(([, axis]) =>

@@ -49,3 +49,17 @@ Deno.test("show() writes rates with their units", () => {
     ["0 FLOP/s", "500.00 MB/s"],
   ]);
 });
+
+Deno.test("show() writes operations, fractions and ratios with their units, also of empty columns", () => {
+  const measures = table({
+    flops: [134_217_728, 0],
+    hidden: [0.6238, null],
+    speed_up: [2.319, 1],
+    spread_ns: [null, null],
+  });
+  assertEquals(`${show(measures)}`.split("\n").map((line) => line.trim().split(/ {2,}/)), [
+    ["flops", "hidden", "speed up", "spread"],
+    ["134.22 MFLOP", "62 %", "2.32x"],
+    ["0 FLOP", "1.00x"],
+  ]);
+});

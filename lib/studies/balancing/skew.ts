@@ -39,7 +39,12 @@ const DISPLAY = Symbol.for("Jupyter.display");
 
 /** As a cell's last value it shows a curve for each all-to-all, and that of the bound. */
 export class SkewCosts {
-  constructor(readonly topology: Topology, readonly rows: readonly SkewRow[]) {}
+  /** @param routing sizes of the routing in words, "" where each skew has its own. */
+  constructor(
+    readonly topology: Topology,
+    readonly rows: readonly SkewRow[],
+    readonly routing: string = "",
+  ) {}
 
   get skews(): number[] {
     return [...new Set(this.rows.map(({ skew }) => skew))];
@@ -53,12 +58,13 @@ export class SkewCosts {
     const bounds = skews.map((skew) => 1e3 * rows.find((row) => row.skew === skew)!.bound);
     return await curvesSvg({
       title: `An exchange by skew, ${worldText(this.topology).split(" \u00b7 ")[0]}`,
-      x: { label: "skew of the routing", values: skews },
+      x: { label: `skew${this.routing === "" ? "" : " (exponent of Zipf's law)"}`, values: skews },
       y: { label: "time (ms)" },
       zero: true,
       logarithmic: { x: false, y: false },
       curves: [...names.map((name) => ({ name, y: curve(name) })), { name: "bound", y: bounds }],
       marks: [],
+      notes: [`simulated · ${worldText(this.topology)}`, this.routing],
     }, options);
   }
 
@@ -102,5 +108,9 @@ export function skewCosts(options: SkewOptions): SkewCosts {
     const { rows, bound } = compareAllToAlls(topology, traffic, allToAlls);
     return rows.map(({ allToAll, seconds }): SkewRow => ({ skew, allToAll, seconds, bound }));
   });
-  return new SkewCosts(topology, rows);
+  const sizes = typeof routing === "function"
+    ? ""
+    : `tokens ${routing.tokens} a rank · ${routing.experts} experts, top-${routing.topK ?? 1} · ` +
+      `${bytesPerToken} bytes a token`;
+  return new SkewCosts(topology, rows, sizes);
 }

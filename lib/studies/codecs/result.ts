@@ -7,6 +7,9 @@ const DISPLAY = Symbol.for("Jupyter.display");
 
 /** Rows of a study of codecs. As a cell's last value they show their picture and their table. */
 export class CodecStudy extends Array<CodecStudyRow> {
+  /** What the layer was, in words. */
+  facts: readonly string[] = [];
+
   /** What is made of it is a plain array. */
   static override get [Symbol.species](): ArrayConstructor {
     return Array;
@@ -17,13 +20,17 @@ export class CodecStudy extends Array<CodecStudyRow> {
     return paretoFront(this);
   }
 
-  /** A line for each codec. */
+  /**
+   * A line for each codec: bits a value on the wire; root mean square error of the output, of its worst row, and
+   * cosine with the right output; error of the gradient of the input and of the worst of all gradients; rates of
+   * encoding and decoding; time of both passes. Errors are relative.
+   */
   get text(): string {
     const width = Math.max(...this.map(({ codec }) => codec.length), "codec".length);
     const line = (name: string, ...cells: readonly string[]) =>
       [name.padEnd(width), ...cells.map((cell) => cell.padStart(10))].join(" ");
     const short = (value: number | undefined) => value === undefined ? "-" : value.toPrecision(3);
-    const heads = ["bits", "rmse", "worst row", "cosine", "grad x", "worst grad"];
+    const heads = ["bits", "rmse", "worst row", "cosine", "dx rmse", "worst grad"];
     return [
       line("codec", ...heads, "enc GB/s", "dec GB/s", "ms"),
       ...this.map(({ codec, bits, output, gradients, encodeRate, decodeRate, makespan }) =>
@@ -43,7 +50,7 @@ export class CodecStudy extends Array<CodecStudyRow> {
 
   /** SVG text: error of the output over the time of both passes. */
   svg(): Promise<string> {
-    return accuracySvg(this);
+    return accuracySvg(this, this.facts);
   }
 
   async [DISPLAY](): Promise<MediaBundle> {

@@ -2,6 +2,7 @@
 import * as compressors from "../../compressors/mod.ts";
 import { BUILT_IN, type MoeLayer, type Run } from "../../layer/mod.ts";
 import type { Compressor } from "../../compressors/types.ts";
+import { commonText, worldText } from "../../timeline/chart/facts.ts";
 import { SchemoeError } from "../../types.ts";
 import { type CodecData, codecRows, repeatRows } from "./data.ts";
 import { valueError } from "./error.ts";
@@ -69,6 +70,7 @@ export async function codecStudy(
   };
   const right = await both("none");
   const rows = new CodecStudy();
+  const configurations: Run["configuration"][] = [];
   for (const codec of codecs) {
     const times: number[] = [];
     let last = right;
@@ -77,6 +79,7 @@ export async function codecStudy(
       times.push(last.runs.reduce((sum, { makespan }) => sum + makespan, 0));
     }
     const { output, gradients, runs } = last;
+    configurations.push(runs[0].configuration);
     const known = typeof codec === "string"
       ? (compressors as unknown as Record<string, Compressor>)[codec]
       : codec;
@@ -95,6 +98,12 @@ export async function codecStudy(
       ),
     });
   }
+  const values = typeof data === "string" ? data : x ? "given" : "those of the layer";
+  rows.facts = [
+    commonText(configurations),
+    worldText(layer.layer.topology, layer.engine.timing),
+    `rows ${values} · the fastest of ${repetitions} ${repetitions === 1 ? "run" : "runs"}`,
+  ];
   return rows;
 }
 

@@ -5,7 +5,8 @@ import type { RouterRow } from "./row.ts";
 
 /** Rows of a study of routers, as text and as pictures. */
 export class RouterStudy {
-  constructor(readonly rows: readonly RouterRow[]) {}
+  /** @param facts what the layer was, in words. */
+  constructor(readonly rows: readonly RouterRow[], readonly facts: readonly string[] = []) {}
 
   /** A line for each router and skew. */
   get text(): string {
@@ -27,12 +28,12 @@ export class RouterStudy {
 
   /** SVG text: load of each expert over the mean, a row for each router, side by side for each skew. */
   loadsSvg(): Promise<string> {
-    return loadsSvg(this.rows);
+    return loadsSvg(this.rows, this.facts);
   }
 
   /** SVG text: the importance loss over the imbalance, a line for each router with scores. */
   balanceSvg(): Promise<string> {
-    return balanceSvg(this.rows);
+    return balanceSvg(this.rows, this.facts);
   }
 
   /** The heat map with the table below, for a notebook. */

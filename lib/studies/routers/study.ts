@@ -1,7 +1,8 @@
 /** Routers on the same tokens: loads, imbalance, and losses. @module */
 import { type Gate, hashTable, importance, type LayerConfig } from "../../blocks/mod.ts";
 import type { Engine } from "../../engine.ts";
-import { createLayer, type MoeLayer, randomNormal } from "../../layer/mod.ts";
+import { createLayer, type MoeLayer, randomNormal, type Run } from "../../layer/mod.ts";
+import { commonText } from "../../timeline/chart/facts.ts";
 import { SchemoeError } from "../../types.ts";
 import { quoted } from "../../words.ts";
 import { RouterStudy } from "./result.ts";
@@ -47,6 +48,7 @@ export async function routerStudy(
     fail(`skews must be a list of numbers of at least 0, got ${quoted(skews)}`);
   }
   const rows: RouterRow[] = [];
+  const configurations: Run["configuration"][] = [];
   for (const [router, gate] of Object.entries(gates)) {
     // a loss of weight 0 is computed and adds nothing
     const losses = gate.scores === undefined ? [] : [importance({ weight: 0 })];
@@ -58,6 +60,7 @@ export async function routerStudy(
         await layer.backward({ results: false });
       }
       const run = await layer.forward();
+      configurations.push(run.configuration);
       const loads = summed(run.loads!, engine.topology.ranks);
       rows.push({
         router,
@@ -68,7 +71,8 @@ export async function routerStudy(
       });
     }
   }
-  return new RouterStudy(rows);
+  const adapted = `${steps} passes before for gates with an update`;
+  return new RouterStudy(rows, [`${commonText(configurations)} · ${adapted}`]);
 }
 
 /** Tokens shifted by a skew, and what else a gate wants to be given: token numbers and their table. */

@@ -96,7 +96,7 @@ export class AllToAllSizes {
     );
     return await curvesSvg({
       title: `All-to-alls by size, ${this.world}`,
-      x: { label: "bytes of a rank", values: sizes },
+      x: { label: "bytes that each rank holds", values: sizes },
       y: { label: `time (us)${circles.length ? "; circles: on emulated links" : ""}` },
       zero: false,
       logarithmic: { x: true, y: true },
@@ -105,6 +105,7 @@ export class AllToAllSizes {
         y: rows.filter(({ allToAll }) => allToAll === name).map(({ seconds }) => 1e6 * seconds),
       })),
       marks: circles,
+      notes: [`simulated · ${worldText(this.topology)}`],
     }, options);
   }
 

@@ -30,7 +30,7 @@ export async function buildNative(): Promise<void> {
   }
   await compile(build, {
     what: "the native library",
-    usually: "about 90 s on two cores, once",
+    usually: "about 100 s on two cores, once",
   });
 }
 

@@ -1,5 +1,8 @@
 /** Progress of a build, from what make prints. @module */
 
+/** Between two lines of a log. */
+const BETWEEN_MS = 10_000;
+
 /** A parsed line of make: a file being compiled, at this percentage. */
 export function compiling(line: string): number | undefined {
   const percent = line.match(/^\[\s*(\d+)%\] Building \w+ object/)?.[1];
@@ -8,7 +11,7 @@ export function compiling(line: string): number | undefined {
 
 /**
  * A reader of make's lines that tells what is being built, how long that usually takes, and how far it
- * is: on a terminal in one line, else at each quarter. Where nothing is compiled it says nothing.
+ * is: on a terminal in one line, else in a line of its own every 10 s. Where nothing is compiled it says nothing.
  */
 export function tellProgress(
   { what, usually, write, terminal, now = () => performance.now() }: {
@@ -23,20 +26,22 @@ export function tellProgress(
 ): { line(line: string): void; end(): void } {
   let begun: number | undefined;
   let told = 0;
-  const seconds = () => `${Math.round((now() - begun!) / 1000)} s`;
+  const since = (time: number) => `${Math.round((time - begun!) / 1000)} s`;
   return {
     line(line) {
       const percent = compiling(line);
       if (percent === undefined) return;
+      const time = now();
       if (begun === undefined) {
-        begun = now();
+        begun = told = time;
         write(`compiling ${what}: ${usually}\n`);
       }
-      if (terminal) write(`\r  ${percent} %, ${seconds()} `);
-      else if (percent >= told + 25) write(`  ${told = percent - percent % 25} %, ${seconds()}\n`);
+      if (!terminal && time < told + BETWEEN_MS) return;
+      told = time;
+      write(terminal ? `\r  ${percent} %, ${since(time)} ` : `  ${percent} %, ${since(time)}\n`);
     },
     end() {
-      if (begun !== undefined) write(`${terminal ? "\r" : ""}compiled in ${seconds()}   \n`);
+      if (begun !== undefined) write(`${terminal ? "\r" : ""}compiled in ${since(now())}   \n`);
     },
   };
 }

@@ -15,7 +15,7 @@ export function titleOf({ name, pass }: Timed): string | undefined {
   return pass && !name.includes(pass) ? `${name} · ${pass}` : name;
 }
 
-/** Lines below the title: choices, world, and verdict. */
+/** Lines below the title: choices, sizes, world, and verdict. */
 export function factsOf(run: Timed): string[] {
   const world = worldOf(run);
   const timing = `${run.configuration?.engine ?? ""}`;
@@ -23,7 +23,9 @@ export function factsOf(run: Timed): string[] {
   if (!world && !run.configuration) return [[choicesOf(run), ...judged].join(" · ")];
   return [
     choicesOf(run),
-    ...(world ? [worldText(world, timing)] : []),
+    sizesText(run.configuration),
+    // times that were given as they are come from no world
+    ...(world && run.configuration?.times === undefined ? [worldText(world, timing)] : []),
     ...judged,
   ].filter((line) => line !== "");
 }
@@ -41,6 +43,51 @@ export function choicesOf(run: Timed): string {
     weightGradients === undefined ? "" : `weight gradients ${weightGradients}`,
     engine === undefined ? "" : `${engine}`,
   ].filter((part) => part !== "").join(" · ");
+}
+
+/** Sizes of the layer of a configuration, in the words in which they are given: "" where it has none. */
+export function sizesText(configuration: Timed["configuration"] = {}): string {
+  const { tokens, modelDim, hiddenDim, latentDim, experts, topK, capacity, dropless, expert } =
+    configuration;
+  const known = (name: string, value?: string | number | boolean) =>
+    value === undefined ? "" : `${name} ${value}`;
+  return [
+    known("tokens", tokens),
+    known("modelDim", modelDim),
+    known("hiddenDim", hiddenDim),
+    known("latentDim", latentDim),
+    experts === undefined ? "" : `${experts} experts${topK === undefined ? "" : `, top-${topK}`}`,
+    dropless ? "dropless" : known("capacity", capacity),
+    expert === undefined ? "" : `${expert}`,
+  ].filter((part) => part !== "").join(" · ");
+}
+
+/** What all configurations have in common, in words such as `chunks 4 · tokens 512 a rank`. */
+export function commonText(
+  configurations: readonly NonNullable<Timed["configuration"]>[],
+): string {
+  const [first = {}, ...others] = configurations;
+  return Object.entries(first)
+    .filter(([name, value]) => others.every((other) => other[name] === value))
+    .map(([name, value]) => `${name} ${value}`).join(" · ");
+}
+
+/** What all worlds have in common, in the words of {@linkcode worldText}. */
+export function commonWorld(worlds: readonly Topology[]): string {
+  const lists = worlds.map((world) => worldText(world).split(" · "))
+    .toSorted((a, b) => b.length - a.length);
+  // parts tell the same thing where they differ in numbers alone
+  const kind = (part: string) => part.replace(/\d.*/, "");
+  const agreed = new Map<string, string>();
+  for (const part of lists.flat()) {
+    const known = agreed.get(kind(part));
+    agreed.set(kind(part), known === undefined || known === part ? part : "");
+  }
+  const [first] = worlds;
+  const named = first?.name !== undefined && worlds.every(({ name }) => name === first.name);
+  const parts = [...agreed.values()].filter((part) => part !== "");
+  // of worlds of several sizes only the name is left of the first part
+  return [...(named && agreed.get("") === "" ? [first.name] : []), ...parts].join(" · ");
 }
 
 /** Ranks, with the links and processors of an emulated or simulated run. */

@@ -3,7 +3,7 @@ import type { ColumnTable } from "arquero";
 import { SchemoeError } from "../../types.ts";
 import { alignedText } from "../table/aligned_text.ts";
 import { type Displayable, displayable, escapeHtml } from "./display.ts";
-import { formatBytes, formatTime } from "../table/format.ts";
+import { formatBytes, formatPercent, formatTime, scaled } from "../table/format.ts";
 import { rateText } from "../../units.ts";
 
 /** How a table is shown. */
@@ -27,9 +27,10 @@ interface Cells {
 /**
  * A table that shows itself as one when it is the last value of a cell.
  *
- * Numbers are right aligned, with four significant digits; columns called `..._ns` are shown as times
- * and `bytes` with its unit, so that the names lose their unit. Rows beyond `limit` are left out, and
- * a line below says so.
+ * Numbers are right aligned, with four significant digits. A column whose name this package gives a
+ * meaning is shown with its unit: `..._ns` as times, `bytes`, `flops`, rates of both (`bytes_per_second`,
+ * `flops_per_second`), fractions (`hidden`, `above_bound`, `of_roof`) in percent and ratios (`speed_up`,
+ * `disturbed`, `over_mean`) as `2.31x`. Rows beyond `limit` are left out, and a line below says so.
  *
  * ```ts
  * import { show } from "@schemoe/lab/timeline";
@@ -71,8 +72,9 @@ function cellsOf(table: ColumnTable, { limit = 50 }: ShowOptions): Cells {
   const columns = names.map((name) => {
     const column = table.column(name)!;
     const values = shown.map((row): unknown => column.at(row));
-    const numeric = values.some((value) => typeof value === "number") &&
-      values.every((value) => value == null || typeof value === "number");
+    // of a column without values only the name is shown, as that of one with values
+    const numeric = values.every((value) => value == null || typeof value === "number") &&
+      (values.some((value) => value != null) || unitOf(name) !== undefined);
     return { ...cell(name, numeric), numeric, values };
   });
   return {
@@ -87,22 +89,38 @@ function cellsOf(table: ColumnTable, { limit = 50 }: ShowOptions): Cells {
   };
 }
 
+/** Columns of this package that hold fractions, and those that hold ratios. */
+const FRACTIONS = ["hidden", "above_bound", "of_roof"];
+const RATIOS = ["speed_up", "disturbed", "over_mean"];
+
+/** How the numbers of a column are written, and its heading without the unit; undefined for plain numbers. */
+function unitOf(name: string): { head: string; text: (value: number) => string } | undefined {
+  if (name === "ns") return { head: "time", text: formatTime };
+  if (name.endsWith("_ns")) return { head: spaced(name.slice(0, -3)), text: formatTime };
+  if (name === "bytes") return { head: name, text: formatBytes };
+  if (name === "flops") return { head: name, text: (value) => scaled(value, "FLOP") };
+  if (name === "flops_per_second") {
+    return { head: "speed", text: (value) => rateText(value, "FLOP/s") };
+  }
+  if (name === "bytes_per_second") {
+    return { head: "rate", text: (value) => `${formatBytes(value)}/s` };
+  }
+  if (FRACTIONS.includes(name)) return { head: spaced(name), text: formatPercent };
+  if (RATIOS.includes(name)) {
+    return { head: spaced(name), text: (value) => `${value.toFixed(2)}x` };
+  }
+  return undefined;
+}
+
 /** Heading of a column and how its values are written. */
 function cell(name: string, numeric: boolean): { head: string; text: (value: unknown) => string } {
-  const as = (format: (value: number) => string) => (value: unknown) =>
-    typeof value === "number" && Number.isFinite(value) ? format(value) : plain(value);
-  if (numeric && name.endsWith("_ns")) {
-    return { head: spaced(name.slice(0, -3)), text: as(formatTime) };
-  }
-  if (numeric && name === "ns") return { head: "time", text: as(formatTime) };
-  if (numeric && name === "bytes") return { head: name, text: as(formatBytes) };
-  if (numeric && name === "flops_per_second") {
-    return { head: "speed", text: as((value) => rateText(value, "FLOP/s")) };
-  }
-  if (numeric && name === "bytes_per_second") {
-    return { head: "rate", text: as((value) => `${formatBytes(value)}/s`) };
-  }
-  return { head: spaced(name), text: plain };
+  const unit = numeric ? unitOf(name) : undefined;
+  if (!unit) return { head: spaced(name), text: plain };
+  return {
+    head: unit.head,
+    text: (value) =>
+      typeof value === "number" && Number.isFinite(value) ? unit.text(value) : plain(value),
+  };
 }
 
 const spaced = (name: string) => name.replaceAll("_", " ");

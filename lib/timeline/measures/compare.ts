@@ -97,7 +97,8 @@ export function compare(
   };
   const svg = async () => stack((await charts()).map((chart) => chart.svg));
   const html = async () => await zoomHtml(await charts());
-  const text = showText(summary);
+  const filled = withoutEmpty(summary);
+  const text = showText(filled);
   return {
     table: summary,
     svg,
@@ -107,7 +108,7 @@ export function compare(
       const shown = displayable({
         text,
         svg: await svg(),
-        html: `<div>${await html()}${showHtml(summary)}</div>`,
+        html: `<div>${await html()}${showHtml(filled)}</div>`,
       });
       return await shown[Symbol.for("Jupyter.display")]();
     },
@@ -178,6 +179,10 @@ function summarize(runs: readonly (Timed & { readonly name: string })[]): Timeli
     ...(disturbed.some((factor) => factor !== null) ? { disturbed } : {}),
   });
 }
+
+/** Without the columns that hold nothing, such as the spread of runs that ran once. */
+const withoutEmpty = (table: Timeline): Timeline =>
+  table.select(table.columnNames((name) => table.array(name).some((value) => value !== null)));
 
 /** Without the rounding of floating point around zero. */
 const rounded = (fraction: number) => Math.round(fraction * 1e9) / 1e9 || 0;
