@@ -223,7 +223,7 @@ export function resolveLayer(
     capacityAlignment,
     dropless,
     gateRows: experts + (gate.identities ?? 0),
-    topK: gate.slots === "experts" ? experts : gate.slots ?? gate.k,
+    topK: gate.slots === "experts" ? experts + (gate.identities ?? 0) : gate.slots ?? gate.k,
     partial: gate.partial === true || (gate.identities ?? 0) > 0,
     prescore: gate.weighs === "input",
     capacityFactor: dropless ? 0 : routing.capacityFactor,

@@ -27,12 +27,17 @@ export function resolveLosses(losses: readonly Loss[] = [], gate: Gate): readonl
   return losses;
 }
 
-function checkGate({ name, slopes }: Loss, gate: Gate): void {
+function checkGate({ name, slopes, first }: Loss, gate: Gate): void {
   if (gate.scores === undefined) {
     fail(`the gate ${gate.name} does not say how it makes scores, which the loss ${name} needs`);
   }
   if (slopes.includes("balance") && gate.scores === "relu") {
     fail(`the loss ${name} needs probabilities, which the scores of the gate ${gate.name} are not`);
+  }
+  if (first && gate.slots === "experts") {
+    fail(
+      `the loss ${name} counts first choices, which the gate ${gate.name} does not order; use switchBalance`,
+    );
   }
   if (slopes.includes("load")) {
     const shape = { tokens: 1, modelDim: 1, experts: 1, rows: 1 };

@@ -20,6 +20,7 @@ export function gateContext(g: GraphBuilder, layer: Layer): GateContext {
     experts,
     rows,
     topK,
+    k: layer.gate.k,
     dtype: layer.dtype,
     partial,
     prioritized: layer.batchPrioritized,
@@ -106,6 +107,6 @@ export function lossContext(g: GraphBuilder, layer: Layer, loss: Loss): LossCont
 
 /** Buffers that the kernels of a loss may name, besides the gate's. */
 export function lossUses(layer: Layer, loss: Loss, c: LossContext): View[] {
-  const own = loss.tensors?.({ ...layer, rows: layer.gateRows }) ?? [];
+  const own = loss.tensors?.({ ...layer, rows: layer.gateRows, k: layer.gate.k }) ?? [];
   return [c.counts, c.loss, c.total, ...own.map(({ name }) => c.tensor(name))];
 }

@@ -96,7 +96,7 @@ export function addRoutingTensors(table: TensorTable, layer: Layer): void {
     });
     add(`loss.${loss.name}.counts`, [rows], "float32", "pass");
     if (loss.global && ranks > 1) add(`loss.${loss.name}.sums`, [rows], "float32", "pass");
-    for (const tensor of loss.tensors?.({ ...layer, rows }) ?? []) {
+    for (const tensor of loss.tensors?.({ ...layer, rows, k: layer.gate.k }) ?? []) {
       addOwn(table, `loss.${loss.name}.${tensor.name}`, tensor);
     }
   }

@@ -7,8 +7,8 @@ import type { Engine } from "../engine.ts";
 import type { Expert } from "../blocks/experts/types.ts";
 import { SchemoeError } from "../types.ts";
 import type { GoldenCase } from "./golden_case.ts";
-import { goldenLayer } from "./golden_layer.ts";
-import { resized, withIdleExperts } from "./idle_experts.ts";
+import { type GoldenFields, goldenLayer } from "./golden_layer.ts";
+import { onEveryRank, resized } from "./idle_experts.ts";
 
 import { createLayer } from "../layer/create_layer.ts";
 import type { PassChoices } from "../layer/choices.ts";
@@ -66,9 +66,7 @@ export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
     unweighted: config.losses === undefined,
     tensors: floats,
   };
-  // each rank holds equally many experts
-  const each = Math.ceil(golden.config.experts / golden.ranks);
-  return withIdleExperts(golden, each * golden.ranks);
+  return onEveryRank(golden, config as GoldenFields);
 }
 
 /** Compares shapes with the configuration before a layer of these sizes is made. */

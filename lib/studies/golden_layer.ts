@@ -12,6 +12,7 @@ export interface GoldenFields extends GoldenRouter {
   readonly dropless?: boolean;
   readonly batchPrioritized?: boolean;
   readonly auxWeight?: number;
+  readonly latentDim?: number;
 }
 
 /** Gate, routing and losses of a layer from the fields of a case; what a case leaves out has the layer's default. */

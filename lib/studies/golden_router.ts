@@ -1,6 +1,6 @@
 /** Gates, losses and shared experts of a reference case's configuration. @module */
 import {
-  cosineTopK,
+  cosineLogits,
   expertChoice,
   ffn,
   globalBatch,
@@ -8,8 +8,9 @@ import {
   hashed,
   importance,
   type LayerConfig,
+  linearLogits,
   load,
-  noisyTopK,
+  noisyLogits,
   quantileUpdate,
   reluRouting,
   sequence,
@@ -101,25 +102,28 @@ function gateOf(
   update?: GateUpdate,
 ): Gate {
   const scores = (gate.scores === "sqrtsoftplus" ? "sqrtSoftplus" : gate.scores) as GateScores;
-  const { normalize, scale, weighs } = gate;
-  const weights = { normalize, scale, weighs };
-  if (gate.hash) return hashed({ k, vocabulary, scores, ...weights });
-  if (gate.choice === "expert") return expertChoice({ k, scores, ...weights });
-  if (gate.scores === "relu") return reluRouting({ k, ...weights });
-  const { selectionBias, groups, groupLimit, zeroExperts: identities } = gate;
-  const best = {
-    k,
-    scores,
+  const { normalize, scale, weighs, bias, zeroExperts: identities } = gate;
+  const clean = gate.cosine ? cosineLogits({ width, bias }) : linearLogits({ bias });
+  const logits = gate.noise ? noisyLogits(clean) : clean;
+  const weights = { k, logits, normalize, scale, weighs };
+  if (gate.hash) return hashed({ vocabulary, scores, identities, ...weights });
+  if (gate.choice === "expert") {
+    if (identities === 0) return expertChoice({ scores, ...weights });
+    throw new SchemoeError(
+      `Cannot use zeroExperts ${identities} of a case with choice "expert": they choose no tokens`,
+    );
+  }
+  if (gate.scores === "relu") return reluRouting({ identities, ...weights });
+  const { selectionBias, groups, groupLimit } = gate;
+  return topK({
     ...weights,
+    scores,
     selectionBias,
     groups,
     groupLimit,
     identities,
     ...(update ? { update } : {}),
-  };
-  if (gate.noise) return noisyTopK(best);
-  if (gate.cosine) return cosineTopK({ ...best, width });
-  return topK({ ...best, bias: gate.bias });
+  });
 }
 
 function sharedOf(

@@ -1,5 +1,6 @@
 /** Experts that no token chooses, so that a reference case has one for every rank. @module */
 import type { GoldenCase } from "./golden_case.ts";
+import type { GoldenFields } from "./golden_layer.ts";
 import { SchemoeError } from "../types.ts";
 
 /** Columns that tokens get: a 1, whose weights in the gate are those below, and zeros for alignment. */
@@ -24,6 +25,29 @@ const MODEL_AT: Readonly<Record<string, number>> = {
 const OF_EXPERTS = /^(experts\.|gate\.(weight|bias|selectionBias|noiseWeight)$)/;
 /** Losses that grow with the number of experts. */
 const GROWING = ["gshard", "switch", "globalBatch", "sequence"];
+
+/**
+ * The same case so that each rank holds equally many experts: with experts that no token chooses, or, where these would
+ * change more than is known, in groups of as many ranks as divide the experts.
+ */
+export function onEveryRank(golden: GoldenCase, fields: GoldenFields): GoldenCase {
+  const { config: { experts }, ranks } = golden;
+  if (experts % ranks === 0) return golden;
+  if (idleChangesLittle(fields)) return withIdleExperts(golden, Math.ceil(experts / ranks) * ranks);
+  return { ...golden, config: { ...golden.config, parallel: { expert: divisor(experts, ranks) } } };
+}
+
+/** Whether idle experts change nothing but losses that grow with their number. */
+function idleChangesLittle({ gate, losses = [], updates = [], latentDim }: GoldenFields): boolean {
+  if (latentDim !== undefined || updates.length > 0) return false;
+  if (!losses.every(({ name }) => GROWING.includes(name))) return false;
+  if (!gate) return true;
+  const { bias, selectionBias, noise, cosine, zeroExperts, groups, choice } = gate;
+  return choice === "token" && groups === 1 && zeroExperts === 0 &&
+    !(bias || selectionBias || noise || cosine);
+}
+
+const divisor = (a: number, b: number): number => b === 0 ? a : divisor(b, a % b);
 
 /**
  * The same case with that many experts, the added ones never chosen: all outputs and

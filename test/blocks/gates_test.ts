@@ -9,11 +9,17 @@ import {
   topK,
 } from "../../mod.ts";
 import {
+  cosineLogits,
+  expertChoice,
   globalBatch,
+  type Logits,
+  noisyLogits,
+  reluRouting,
   routerOf,
   sequence,
   signUpdate,
   switchBalance,
+  tokenRounding,
   z,
 } from "../../lib/blocks/mod.ts";
 import { randomNormal } from "../../lib/layer/mod.ts";
@@ -254,4 +260,24 @@ Deno.test("gates and losses that do not fit are errors that say so", async () =>
   assertThrows(() => topK({ groups: 2, groupLimit: 3 }), SchemoeError, "is more than 2 groups");
   using layer = createLayer(engine, { ...SIZES, gate: mine, routing: ROUTING });
   await assertRejects(() => layer.forward(), SchemoeError, "choices must be a Int32Array of 12");
+});
+
+Deno.test("logits are a value of every gate, and named when they are none", () => {
+  const logits = "cosine" as unknown as Logits;
+  const makers = [topK, expertChoice, reluRouting, tokenRounding] as const;
+  for (const make of makers) {
+    assertThrows(
+      () => make({ logits }),
+      SchemoeError,
+      "logits must be a value such as linearLogits",
+    );
+    const names = make({ logits: noisyLogits(cosineLogits({ width: 3, bias: true })) })
+      .tensors!({ tokens: 128, modelDim: 4, experts: 2, rows: 2 }).map(({ name }) => name);
+    for (const name of ["embedding", "bias", "noiseWeight"]) assert(names.includes(name), name);
+  }
+  assertThrows(
+    () => topK({ logits: noisyLogits(), bias: true }),
+    SchemoeError,
+    "say whether there is a bias",
+  );
 });

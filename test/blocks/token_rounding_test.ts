@@ -1,6 +1,6 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { createLayer, openEngine, SchemoeError } from "../../mod.ts";
-import { tokenRounding } from "../../lib/blocks/mod.ts";
+import { gshard, switchBalance, tokenRounding } from "../../lib/blocks/mod.ts";
 import { roundChoices } from "../../lib/blocks/gates/round_choices.ts";
 import { randomNormal } from "../../lib/layer/mod.ts";
 
@@ -65,5 +65,22 @@ Deno.test("tokenRounding() leaves no tile of a rank partly empty, and says when 
     () => createLayer(engine, { ...config, gate }),
     SchemoeError,
     "more than the 40 tokens",
+  );
+});
+
+Deno.test("tokenRounding() counts choices in balance losses by its k, and orders none", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
+  const config = { tokens: 40, modelDim: 6, hiddenDim: 5, experts: 4, routing: { dropless: true } };
+  const gate = tokenRounding({ k: 2, tile: 8 });
+  using layer = createLayer(engine, { ...config, gate, losses: [switchBalance({ weight: 1 })] });
+  // all probabilities are a quarter, and the first two experts have all tokens
+  layer.set({ "gate.weight": new Float32Array(4 * 6) });
+  const { loads, losses } = await layer.forward();
+  assertEquals([...loads!], [40, 40, 0, 0, 40, 40, 0, 0]);
+  for (const loss of losses!.switch) assertAlmostEquals(loss, 1, 1e-6);
+  assertThrows(
+    () => createLayer(engine, { ...config, gate, losses: [gshard({ weight: 1 })] }),
+    SchemoeError,
+    "counts first choices, which the gate tokenRounding does not order",
   );
 });

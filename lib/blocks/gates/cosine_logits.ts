@@ -1,13 +1,27 @@
 /** Logits as cosines. @module */
-import { gemm, temper, unitRows, unitRowsGrad } from "../../kernels/mod.ts";
+import {
+  biasActivation,
+  columnSum,
+  copyBytes,
+  gemm,
+  temper,
+  unitRows,
+  unitRowsGrad,
+} from "../../kernels/mod.ts";
 import type { GateContext } from "./types.ts";
+import { checkCount } from "./options.ts";
 import { type Logits, matrix, tokensOf } from "./routed.ts";
+
+const WORD = 4;
 
 /**
  * a = x @ projection, z_e = cosine(a, row e of embedding) / temperature, all trained (Chi et al., "On the
- * representation collapse of sparse mixture of experts", arXiv 2204.09179).
+ * representation collapse of sparse mixture of experts", arXiv 2204.09179); with `bias` one is added to z.
  */
-export function cosineLogits({ width }: { readonly width: number }): Logits {
+export function cosineLogits(
+  { width, bias = false }: { readonly width: number; readonly bias?: boolean },
+): Logits {
+  checkCount("cosineLogits", "width", width);
   const matrices = (c: GateContext) => ({
     projection: matrix(c.tensor("projection"), c.modelDim, width),
     tokens: matrix(c.tensor("tokens"), c.tokens, width),
@@ -22,6 +36,7 @@ export function cosineLogits({ width }: { readonly width: number }): Logits {
         { name: "projection", shape: [modelDim, width], deviation: modelDim ** -0.5 },
         { name: "embedding", shape: [rows, width], deviation: width ** -0.5 },
         { name: "temperature", shape: [1], constant: 0.07 },
+        ...(bias ? [{ name: "bias", shape: [rows] }] : []),
       ].map((tensor) => ({ ...tensor, life: "parameter" as const })),
       { name: "tokens", shape: [tokens, width], life: "pass" },
       { name: "units", shape: [tokens, width], life: "saved" },
@@ -30,6 +45,7 @@ export function cosineLogits({ width }: { readonly width: number }): Logits {
       { name: "rowNorms", shape: [rows], life: "saved" },
       { name: "dUnits", shape: [tokens, width], life: "pass" },
       { name: "dRows", shape: [rows, width], life: "pass" },
+      ...(bias ? [{ name: "cosines", shape: [tokens, rows], life: "saved" } as const] : []),
     ],
     forward(c) {
       const m = matrices(c);
@@ -44,6 +60,12 @@ export function cosineLogits({ width }: { readonly width: number }): Logits {
         }),
         gemm(m.units, m.rows, logits, { transB: true }),
         temper(c.tokens * c.rows, { z: c.logits, temperature: c.tensor("temperature") }),
+        ...(bias
+          ? [
+            copyBytes(WORD * c.tokens * c.rows, c.logits, c.tensor("cosines")),
+            biasActivation(logits, matrix(c.tensor("bias"), 1, c.rows), undefined),
+          ]
+          : []),
       ];
     },
     backward(c) {
@@ -52,8 +74,9 @@ export function cosineLogits({ width }: { readonly width: number }): Logits {
       const dLogits = matrix(c.dLogits, c.tokens, c.rows);
       const dProjection = matrix(c.gradient("projection"), c.modelDim, width);
       return [
+        ...(bias ? [columnSum(dLogits, matrix(c.gradient("bias"), 1, c.rows))] : []),
         temper(c.tokens * c.rows, {
-          z: c.logits,
+          z: bias ? c.tensor("cosines") : c.logits,
           temperature: c.tensor("temperature"),
           dz: c.dLogits,
           dTemperature: c.gradient("temperature"),

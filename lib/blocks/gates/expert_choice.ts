@@ -1,12 +1,11 @@
 /** The gate by which experts choose tokens. @module */
 import { chooseTokens } from "../../kernels/mod.ts";
 import type { Gate } from "./types.ts";
-import { linearLogits } from "./linear_logits.ts";
-import { type WeightOptions, weightOptions } from "./options.ts";
+import { type LogitsOption, logitsOption, type WeightOptions, weightOptions } from "./options.ts";
 import { checkOptions, routed } from "./routed.ts";
 
 /** Options of {@linkcode expertChoice}. */
-export interface ExpertChoiceOptions extends WeightOptions {
+export interface ExpertChoiceOptions extends WeightOptions, LogitsOption {
   /** Experts of a token on average, at capacity factor 1; default 1. */
   readonly k?: number;
 }
@@ -34,12 +33,13 @@ const taken = (k: number, { tokens, experts, capacityFactor }: {
  * ```
  */
 export function expertChoice({ k = 1, ...options }: ExpertChoiceOptions = {}): Gate {
-  const { scores: _, normalize: _n, scale: _s, weighs: _w, ...others } = options;
-  checkOptions("expertChoice", others, ["k", "scores", "normalize", "scale", "weighs"]);
+  const { scores: _, normalize: _n, scale: _s, weighs: _w, logits: _l, ...others } = options;
+  const known = ["k", "logits", "scores", "normalize", "scale", "weighs"];
+  checkOptions("expertChoice", others, known);
   return routed({
     name: "expertChoice",
     k,
-    logits: linearLogits(),
+    logits: logitsOption("expertChoice", options),
     chosen: "given",
     dense: true,
     ...weightOptions("expertChoice", { normalize: false, ...options }),

@@ -1,16 +1,23 @@
 /** The gate that chooses by token number. @module */
 import { lookUpChoices } from "../../kernels/mod.ts";
 import type { Gate } from "./types.ts";
-import { linearLogits } from "./linear_logits.ts";
-import { checkCount, type WeightOptions, weightOptions } from "./options.ts";
+import {
+  checkCount,
+  type LogitsOption,
+  logitsOption,
+  type WeightOptions,
+  weightOptions,
+} from "./options.ts";
 import { checkOptions, routed } from "./routed.ts";
 
 /** Options of {@linkcode hashed}. */
-export interface HashedOptions extends WeightOptions {
+export interface HashedOptions extends WeightOptions, LogitsOption {
   /** Experts of a token; default 1. */
   readonly k?: number;
   /** Numbers that a token may have. */
   readonly vocabulary: number;
+  /** Experts without computation beside the others, the last numbers of a table; default 0. */
+  readonly identities?: number;
 }
 
 /**
@@ -25,14 +32,19 @@ export interface HashedOptions extends WeightOptions {
  * using layer = createLayer(engine, { tokens: 64, modelDim: 8, hiddenDim: 16, experts: 4, gate });
  * ```
  */
-export function hashed({ k = 1, vocabulary, ...options }: HashedOptions): Gate {
-  const { scores: _, normalize: _n, scale: _s, weighs: _w, ...others } = options;
-  checkOptions("hashed", others, ["k", "vocabulary", "scores", "normalize", "scale", "weighs"]);
+export function hashed({ k = 1, vocabulary, identities = 0, ...options }: HashedOptions): Gate {
+  const { scores: _, normalize: _n, scale: _s, weighs: _w, logits: _l, ...others } = options;
+  checkOptions("hashed", others, [
+    ...["k", "vocabulary", "identities", "logits"],
+    ...["scores", "normalize", "scale", "weighs"],
+  ]);
   checkCount("hashed", "vocabulary", vocabulary);
+  checkCount("hashed", "identities", identities, 0);
   return routed({
     name: "hashed",
     k,
-    logits: linearLogits(),
+    identities,
+    logits: logitsOption("hashed", options),
     chosen: "given",
     ...weightOptions("hashed", options),
     tensors: ({ tokens }) => [

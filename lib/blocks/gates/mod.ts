@@ -9,10 +9,13 @@
  * @module
  */
 export type * from "./types.ts";
+export { cosineLogits } from "./cosine_logits.ts";
 export { cosineTopK } from "./cosine_top_k.ts";
 export { expertChoice } from "./expert_choice.ts";
 export { hashed } from "./hashed.ts";
 export { hashTable, type HashTableOptions } from "./hash_table.ts";
+export { linearLogits } from "./linear_logits.ts";
+export { noisyLogits } from "./noisy_logits.ts";
 export { noisyTopK } from "./noisy_top_k.ts";
 export { reluRouting } from "./relu_routing.ts";
 export { topK, type TopKOptions } from "./top_k.ts";
@@ -25,4 +28,5 @@ export type { ExpertChoiceOptions } from "./expert_choice.ts";
 export type { HashedOptions } from "./hashed.ts";
 export type { ReluOptions } from "./relu_routing.ts";
 export type { Router, RouterChoice, RouterInput } from "./router_of.ts";
-export type { WeightOptions } from "./options.ts";
+export type { LogitsOption, WeightOptions } from "./options.ts";
+export type { Logits } from "./routed.ts";

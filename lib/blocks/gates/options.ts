@@ -2,7 +2,8 @@
 import type { GateScores } from "../../kernels/types.ts";
 import { scoresCode } from "../../kernels/mod.ts";
 import { quoted } from "../../words.ts";
-import { failGate } from "./routed.ts";
+import { linearLogits } from "./linear_logits.ts";
+import { failGate, type Logits } from "./routed.ts";
 
 /** Options of weights. */
 export interface WeightOptions {
@@ -14,6 +15,30 @@ export interface WeightOptions {
   readonly scale?: number;
   /** Operand of a weight: the expert's output (default) or its input. */
   readonly weighs?: "output" | "input";
+}
+
+/** Where logits come from. */
+export interface LogitsOption {
+  /**
+   * How tokens become logits: `linearLogits({ bias: true })`, `cosineLogits({ width })`, or `noisyLogits()` of these;
+   * default `linearLogits()`.
+   */
+  readonly logits?: Logits;
+}
+
+/** The logits of a gate. @throws {SchemoeError} for a value that has not their functions. */
+export function logitsOption(gate: string, { logits = linearLogits() }: LogitsOption): Logits {
+  if (
+    (["tensors", "forward", "backward", "flops"] as const).every((name) =>
+      typeof logits?.[name] === "function"
+    )
+  ) {
+    return logits;
+  }
+  failGate(
+    gate,
+    `logits must be a value such as linearLogits({ bias: true }), got ${quoted(logits)}`,
+  );
 }
 
 /** Fills in defaults and checks. @throws {SchemoeError} naming gate and option. */

@@ -1,13 +1,20 @@
 /** The gate that chooses every expert of positive logit. @module */
 import type { Gate } from "./types.ts";
-import { linearLogits } from "./linear_logits.ts";
-import { type WeightOptions, weightOptions } from "./options.ts";
+import {
+  checkCount,
+  type LogitsOption,
+  logitsOption,
+  type WeightOptions,
+  weightOptions,
+} from "./options.ts";
 import { checkOptions, routed } from "./routed.ts";
 
 /** Options of {@linkcode reluRouting}. */
-export interface ReluOptions extends Omit<WeightOptions, "scores"> {
+export interface ReluOptions extends Omit<WeightOptions, "scores">, LogitsOption {
   /** Experts of a token that one expects, for capacities and simulations; default 1. */
   readonly k?: number;
+  /** Experts without computation beside the others; default 0. */
+  readonly identities?: number;
 }
 
 /**
@@ -21,13 +28,16 @@ export interface ReluOptions extends Omit<WeightOptions, "scores"> {
  * using layer = createLayer(engine, { tokens: 64, modelDim: 8, hiddenDim: 16, experts: 4, gate, routing });
  * ```
  */
-export function reluRouting({ k = 1, ...options }: ReluOptions = {}): Gate {
-  const { normalize: _n, scale: _s, weighs: _w, ...others } = options;
-  checkOptions("reluRouting", others, ["k", "normalize", "scale", "weighs"]);
+export function reluRouting({ k = 1, identities = 0, ...options }: ReluOptions = {}): Gate {
+  const { normalize: _n, scale: _s, weighs: _w, logits: _l, ...others } = options;
+  const known = ["k", "identities", "logits", "normalize", "scale", "weighs"];
+  checkOptions("reluRouting", others, known);
+  checkCount("reluRouting", "identities", identities, 0);
   return routed({
     name: "reluRouting",
     k,
-    logits: linearLogits(),
+    identities,
+    logits: logitsOption("reluRouting", options),
     chosen: "positive",
     dense: true,
     ...weightOptions("reluRouting", { normalize: false, ...options, scores: "relu" }),

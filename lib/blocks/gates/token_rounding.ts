@@ -1,13 +1,18 @@
 /** The gate whose experts get whole tiles of tokens. @module */
 import type { Kernel } from "../../types.ts";
-import { linearLogits } from "./linear_logits.ts";
-import { checkCount, type WeightOptions, weightOptions } from "./options.ts";
+import {
+  checkCount,
+  type LogitsOption,
+  logitsOption,
+  type WeightOptions,
+  weightOptions,
+} from "./options.ts";
 import { checkOptions, failGate, routed } from "./routed.ts";
 import { roundChoices } from "./round_choices.ts";
 import type { Gate, GateContext } from "./types.ts";
 
 /** Options of {@linkcode tokenRounding}. */
-export interface TokenRoundingOptions extends WeightOptions {
+export interface TokenRoundingOptions extends WeightOptions, LogitsOption {
   /** Experts of a token before rounding; default 1. */
   readonly k?: number;
   /** Rows of a tile of the experts' products; default 128. */
@@ -32,14 +37,14 @@ export interface TokenRoundingOptions extends WeightOptions {
  * @throws {SchemoeError} for an unknown option, and in a layer of fewer tokens than a tile has.
  */
 export function tokenRounding({ k = 1, tile = 128, ...options }: TokenRoundingOptions = {}): Gate {
-  const { scores: _, normalize: _n, scale: _s, weighs: _w, ...others } = options;
-  const known = ["k", "tile", "scores", "normalize", "scale", "weighs"];
+  const { scores: _, normalize: _n, scale: _s, weighs: _w, logits: _l, ...others } = options;
+  const known = ["k", "tile", "logits", "scores", "normalize", "scale", "weighs"];
   checkOptions("tokenRounding", others, known);
   checkCount("tokenRounding", "tile", tile);
   return routed({
     name: "tokenRounding",
     k,
-    logits: linearLogits(),
+    logits: logitsOption("tokenRounding", options),
     chosen: "given",
     dense: true,
     ...weightOptions("tokenRounding", options),

@@ -1,7 +1,13 @@
 /** Gates by which each token goes to its k best experts. @module */
 import type { Gate, GateUpdate } from "./types.ts";
 import { linearLogits } from "./linear_logits.ts";
-import { checkCount, type WeightOptions, weightOptions } from "./options.ts";
+import {
+  checkCount,
+  type LogitsOption,
+  logitsOption,
+  type WeightOptions,
+  weightOptions,
+} from "./options.ts";
 import { checkOptions, failGate, type Logits, routed } from "./routed.ts";
 
 /** Options of the choice of the k best. */
@@ -28,8 +34,8 @@ export interface BestOptions extends WeightOptions {
 }
 
 /** Options of {@linkcode topK}. */
-export interface TopKOptions extends BestOptions {
-  /** Adds a trained `gate.bias` to the logits; default false. */
+export interface TopKOptions extends BestOptions, LogitsOption {
+  /** Adds a trained `gate.bias` to the logits, where `logits` does not say what they are; default false. */
   readonly bias?: boolean;
 }
 
@@ -64,8 +70,12 @@ const BEST = [
  * @throws {SchemoeError} for an unknown option or a value that cannot be.
  */
 export function topK(options: TopKOptions = {}): Gate {
-  const { bias = false, ...others } = options;
-  return chooseBest("topK", linearLogits({ bias }), others, ["bias"]);
+  const { bias, logits, ...others } = options;
+  if (logits && bias !== undefined) {
+    failGate("topK", "logits say whether there is a bias: linearLogits({ bias: true })");
+  }
+  const found = logits ? logitsOption("topK", { logits }) : linearLogits({ bias });
+  return chooseBest("topK", found, others, ["bias", "logits"]);
 }
 
 /** A gate that chooses the k best of some logits. */

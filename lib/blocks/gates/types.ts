@@ -36,6 +36,8 @@ export interface GateContext extends GateShape {
   readonly dtype?: ElementType;
   /** Choices that a token has room for. */
   readonly topK: number;
+  /** Experts of a token, as the gate has it: fewer than `topK` where most choices are none. */
+  readonly k: number;
   /** Whether choices may be -1 or experts without computation, so that `targets` tell them apart. */
   readonly partial: boolean;
   /** Whether places go to tokens by descending best score. */
@@ -84,7 +86,7 @@ export interface Gate {
   readonly name: string;
   /** Experts of a token, for the capacity and captions. */
   readonly k: number;
-  /** Choices that a token has room for; default `k`. */
+  /** Choices that a token has room for, `experts`: one for each row; default `k`, and choices then are in order. */
   readonly slots?: number | "experts";
   /** Operand of a weight: the expert's output (default) or its input. */
   readonly weighs?: "output" | "input";

@@ -28,9 +28,10 @@ export function balance({ name, weight, global = false, first }: Counted): Loss 
     name,
     weight,
     global,
+    ...(first ? { first } : {}),
     slopes: ["balance"],
     count: (c) => [countChoices({ ...c, k: c.topK }, first ? 1 : c.topK, c)],
-    forward: (c) => [balanceOf(c, first ? 1 : c.topK)],
+    forward: (c) => [balanceOf(c, first ? 1 : c.k)],
   };
 }
 

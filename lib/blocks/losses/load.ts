@@ -21,7 +21,7 @@ export function load({ weight }: LossWeight): Loss {
     weight,
     slopes: ["load"],
     forward: (c) => [
-      loadLoss({ ...c, k: c.topK }, c.weight, {
+      loadLoss(c, c.weight, {
         ...c,
         slopes: c.slopes.load!,
         clean: c.gateTensor("clean"),

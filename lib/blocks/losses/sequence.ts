@@ -20,13 +20,13 @@ export function sequence({ weight }: LossWeight): Loss {
     name: "sequence",
     weight,
     slopes: ["balance"],
-    tensors: ({ tokens, rows, topK }) => [
+    tensors: ({ tokens, rows, k }) => [
       { name: "scores", shape: [tokens, rows], life: "pass" },
-      { name: "choices", shape: [tokens, topK], dtype: "int32", life: "pass" },
-      { name: "weights", shape: [tokens, topK], life: "pass" },
+      { name: "choices", shape: [tokens, k], dtype: "int32", life: "pass" },
+      { name: "weights", shape: [tokens, k], life: "pass" },
     ],
-    count: (c) => [...best(c), countChoices({ ...c, k: c.topK }, c.topK, { ...c, ...own(c) })],
-    forward: (c) => [balanceOf(c, c.topK)],
+    count: (c) => [...best(c), countChoices(c, c.k, { ...c, ...own(c) })],
+    forward: (c) => [balanceOf(c, c.k)],
   };
 }
 
@@ -38,11 +38,10 @@ const own = (c: LossContext) => ({
 
 /** The choices that the scores alone would make. */
 function best(c: LossContext): Kernel[] {
-  const shape = { ...c, k: c.topK };
   const chosen = route(
-    shape,
+    c,
     { scores: c.kind, chosen: "largest", normalize: false, scale: 1 },
     { logits: c.logits, ...own(c) },
   );
-  return c.padding ? [chosen, dropPadding(shape, { ...own(c), padding: c.padding })] : [chosen];
+  return c.padding ? [chosen, dropPadding(c, { ...own(c), padding: c.padding })] : [chosen];
 }

@@ -26,10 +26,12 @@ export interface Loss {
   readonly weight: number;
   /** Whether its counts are summed over all ranks. */
   readonly global?: boolean;
+  /** Whether it counts first choices, so that the gate must order them. */
+  readonly first?: boolean;
   /** Slopes that it leaves for the gate's backward pass. */
   readonly slopes: readonly ("balance" | "importance" | "load" | "z")[];
   /** Tensors of its own, called `loss.`, its name and theirs. */
-  tensors?(shape: GateShape & { readonly topK: number }): readonly GateTensor[];
+  tensors?(shape: GateShape & { readonly k: number }): readonly GateTensor[];
   /** Writes `counts`. */
   count?(context: LossContext): readonly Kernel[];
   forward(context: LossContext): readonly Kernel[];
