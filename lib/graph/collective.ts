@@ -3,20 +3,26 @@ import { type CollectiveProof, proveCollective } from "../alltoall/mod.ts";
 import { scratchSlices } from "../alltoall/moves.ts";
 import { partsOf, phaseName, phasesBefore } from "../alltoall/plan.ts";
 import { add } from "../kernels/mod.ts";
-import type { Collective, CollectivePhase, Reduce, Slice, Step } from "../alltoall/types.ts";
-import { type Kernel, SchemoeError, type Task, type Transfer, type View } from "../types.ts";
+import type { Collective, Reduce, Slice, Step } from "../alltoall/types.ts";
+import { elementSize } from "../memory/mod.ts";
+import type { ElementType } from "../kernels/types.ts";
+import {
+  type Kernel,
+  SchemoeError,
+  type Task,
+  type Topology,
+  type Transfer,
+  type View,
+} from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { cut } from "./transfers.ts";
 
-/** One collective of a graph. */
-export interface CollectiveExchange {
-  readonly label: string;
-  readonly chunk: number;
-  readonly stage: number;
-  readonly after: readonly Task[];
-  readonly collective: Collective;
-  /** Bytes of a slice of a rank's input, float32 values. */
+/** What slices hold, and where they lie. */
+export interface SliceValues {
+  /** Bytes of a slice of a rank's input. */
   bytes(rank: number, input: number): number;
+  /** Type of the values; default `float32`. */
+  readonly dtype?: ElementType;
   /** Where slices of input and output of a rank begin: they lie one after another. */
   readonly input: View;
   readonly output: View;
@@ -24,7 +30,16 @@ export interface CollectiveExchange {
   readonly scratch: string;
 }
 
-const WORD = 4;
+/** One collective of a graph. */
+export interface CollectiveExchange extends SliceValues {
+  readonly label: string;
+  readonly chunk: number;
+  readonly stage: number;
+  readonly after: readonly Task[];
+  readonly collective: Collective;
+  /** Other values of the same slices, which travel beside them as messages of their own. */
+  readonly beside?: readonly SliceValues[];
+}
 
 /**
  * Adds the phases of a collective as tasks: transfers on their lanes, sums as kernels. Sums are in the order of
@@ -34,41 +49,11 @@ const WORD = 4;
  * @throws {SchemoeError} when a plan is wrong, naming rank, phase and slice.
  */
 export function addCollective(g: GraphBuilder, exchange: CollectiveExchange): Task[] {
-  const { collective, label, chunk, stage, after, scratch } = exchange;
-  const { plans, carried } = proveCollective(collective, g.topology);
-  const parts = partsOf(collective);
-  const offsets = offsetsOf(exchange, { plans, carried });
-  const view = (rank: number, { buffer, index }: Slice, begin: number): View => {
-    const base = buffer === "scratch" ? { buffer: scratch, offset: 0 } : exchange[buffer];
-    return { buffer: base.buffer, offset: base.offset + offsets[rank][buffer][index] + begin };
-  };
-  /** Where what a step moves begins in its first slice, and its bytes: both sides of a transfer see the same. */
-  const range = (rank: number, phase: number, step: number) => {
-    const all = bytesOf(exchange, carried, { rank, phase, step });
-    const found = plans[rank][phase].steps[step];
-    if (found.part) return cut(found, all(0), parts);
-    let bytes = 0;
-    for (let k = 0; k < countOf(found); k++) bytes += all(k);
-    return { begin: 0, bytes };
-  };
-  const transfers = (rank: number, phase: number): Transfer[] =>
-    (plans[rank][phase].steps as readonly Step[]).map((step, number) => {
-      const { begin, bytes } = range(rank, phase, number);
-      const peer = step.kind === "copy" ? rank : step.peer;
-      return {
-        ...{ kind: step.kind, peer, bytes },
-        ...(step.kind === "receive" ? {} : { from: view(rank, step.from, begin) }),
-        ...(step.kind === "send" ? {} : { to: view(rank, step.to, begin) }),
-      };
-    }).filter(({ bytes }) => bytes > 0);
-  const sums = (rank: number, phase: number): Kernel[] =>
-    (plans[rank][phase].steps as readonly Reduce[]).flatMap(({ from, to }, number) => {
-      const { begin, bytes } = range(rank, phase, number);
-      if (bytes === 0) return [];
-      const [first, ...others] = from.map((slice) => view(rank, slice, begin));
-      const out = view(rank, to, begin);
-      return others.map((other, i) => add(bytes / WORD, i ? out : first, other, out));
-    });
+  const { collective, label, chunk, stage, after, beside = [] } = exchange;
+  const { plans, carried } = proven(collective, g.topology);
+  const all = [exchange, ...beside].map((values) =>
+    new PlannedValues(values, collective, { plans, carried })
+  );
   const tasks: Task[] = [];
   const phases = plans[0];
   for (const [index, phase] of phases.entries()) {
@@ -77,33 +62,121 @@ export function addCollective(g: GraphBuilder, exchange: CollectiveExchange): Ta
       ...{ label, chunk, stage, lane: phase.lane },
       name: `${label}[${chunk}] ${phaseName(phase)}`,
       after: before.length ? before.map((i) => tasks[i]) : after,
-      uses: [exchange.input, exchange.output, scratch],
+      uses: all.flatMap(({ values: { input, output, scratch } }) => [input, output, scratch]),
     };
     if (phase.lane !== "compute") {
-      const of = (rank: number) => transfers(rank, index);
+      const of = (rank: number) => all.flatMap((values) => values.transfers(rank, index));
       tasks.push(g.add({ ...common, kind: "allToAll", transfers: of }));
       continue;
     }
-    const work = (rank: number) =>
-      additions(plans[rank][index], (step) => range(rank, index, step).bytes);
-    const most = plans.reduce((most, _, rank) => Math.max(most, work(rank)), 0);
+    const most = (of: (values: PlannedValues, rank: number) => number) =>
+      plans.reduce(
+        (most, _, rank) => Math.max(most, all.reduce((sum, values) => sum + of(values, rank), 0)),
+        0,
+      );
     tasks.push(g.add({
       ...common,
       kind: "combine",
-      flops: most,
-      rankFlops: work,
+      flops: most((values, rank) => values.additions(rank, index)),
+      rankFlops: (rank) => all.reduce((sum, values) => sum + values.additions(rank, index), 0),
       // each addition reads two values and writes one
-      bytes: 3 * WORD * most,
-      kernels: (rank) => sums(rank, index),
+      bytes: 3 * most((values, rank) => values.elementBytes * values.additions(rank, index)),
+      kernels: (rank) => all.flatMap((values) => values.sums(rank, index)),
     }));
   }
-  const room = offsets.reduce(
-    (most, { scratch }) => Math.max(most, scratch[scratch.length - 1]),
-    0,
-  );
-  g.buffer(scratch, room, "pass");
+  for (const { values, room } of all) g.buffer(values.scratch, room, "pass");
   const inner = new Set(phases.flatMap(phasesBefore));
   return tasks.filter((_, index) => !inner.has(index));
+}
+
+const proofs = new WeakMap<Collective, WeakMap<Topology, CollectiveProof>>();
+
+/** The proof of a collective, made once. */
+function proven(collective: Collective, topology: Topology): CollectiveProof {
+  let known = proofs.get(collective);
+  if (!known) proofs.set(collective, known = new WeakMap());
+  let proof = known.get(topology);
+  if (!proof) known.set(topology, proof = proveCollective(collective, topology));
+  return proof;
+}
+
+/** Values of the slices of a collective, with where they lie in its plans. */
+class PlannedValues {
+  readonly elementBytes: number;
+  readonly #parts: number;
+  readonly #offsets: readonly Offsets[];
+
+  constructor(
+    readonly values: SliceValues,
+    collective: Collective,
+    readonly proof: Pick<CollectiveProof, "plans" | "carried">,
+  ) {
+    this.elementBytes = elementSize(values.dtype ?? "float32");
+    this.#parts = partsOf(collective);
+    this.#offsets = offsetsOf(values, collective, proof);
+  }
+
+  /** Bytes of scratch of the rank that needs most. */
+  get room(): number {
+    return this.#offsets.reduce(
+      (most, { scratch }) => Math.max(most, scratch[scratch.length - 1]),
+      0,
+    );
+  }
+
+  transfers(rank: number, phase: number): Transfer[] {
+    return (this.proof.plans[rank][phase].steps as readonly Step[]).map((step, number) => {
+      const { begin, bytes } = this.#range(rank, phase, number);
+      const peer = step.kind === "copy" ? rank : step.peer;
+      return {
+        ...{ kind: step.kind, peer, bytes },
+        ...(step.kind === "receive" ? {} : { from: this.#view(rank, step.from, begin) }),
+        ...(step.kind === "send" ? {} : { to: this.#view(rank, step.to, begin) }),
+      };
+    }).filter(({ bytes }) => bytes > 0);
+  }
+
+  sums(rank: number, phase: number): Kernel[] {
+    return (this.proof.plans[rank][phase].steps as readonly Reduce[]).flatMap(
+      ({ from, to }, number) => {
+        const { begin, bytes } = this.#range(rank, phase, number);
+        if (bytes === 0) return [];
+        const [first, ...others] = from.map((slice) => this.#view(rank, slice, begin));
+        const out = this.#view(rank, to, begin);
+        const count = bytes / this.elementBytes;
+        return others.map((other, i) => add(count, i ? out : first, other, out, this.values.dtype));
+      },
+    );
+  }
+
+  /** Additions of single values in a phase of sums. */
+  additions(rank: number, phase: number): number {
+    const { steps } = this.proof.plans[rank][phase];
+    return steps.reduce((sum, step, i) => {
+      const { bytes } = this.#range(rank, phase, i);
+      return sum + ((step as Reduce).from.length - 1) * bytes / this.elementBytes;
+    }, 0);
+  }
+
+  #view(rank: number, { buffer, index }: Slice, begin: number): View {
+    const base = buffer === "scratch"
+      ? { buffer: this.values.scratch, offset: 0 }
+      : this.values[buffer];
+    return {
+      buffer: base.buffer,
+      offset: base.offset + this.#offsets[rank][buffer][index] + begin,
+    };
+  }
+
+  /** Where what a step moves begins in its first slice, and its bytes: both sides of a transfer see the same. */
+  #range(rank: number, phase: number, step: number) {
+    const all = bytesOf(this.values, this.proof.carried, { rank, phase, step });
+    const found = this.proof.plans[rank][phase].steps[step];
+    if (found.part) return cut(found, all(0), this.#parts);
+    let bytes = 0;
+    for (let k = 0; k < countOf(found); k++) bytes += all(k);
+    return { begin: 0, bytes };
+  }
 }
 
 type Carried = CollectiveProof["carried"];
@@ -113,7 +186,7 @@ const countOf = (step: Step | Reduce): number =>
   (step.kind === "copy" || step.kind === "send" ? step.from : step.to).count ?? 1;
 
 /** Bytes of the slices that a step moves; none where no output depends on them. */
-function bytesOf({ bytes }: CollectiveExchange, carried: Carried, at: Place) {
+function bytesOf({ bytes }: SliceValues, carried: Carried, at: Place) {
   return (k: number) => {
     const value = carried(at, k);
     return value ? bytes(...value) : 0;
@@ -125,10 +198,10 @@ type Offsets = Readonly<Record<Slice["buffer"], readonly number[]>>;
 
 /** @throws {SchemoeError} when a slot of scratch holds slices of different sizes. */
 function offsetsOf(
-  exchange: CollectiveExchange,
+  values: SliceValues,
+  collective: Collective,
   { plans, carried }: Pick<CollectiveProof, "plans" | "carried">,
 ): Offsets[] {
-  const { collective } = exchange;
   const added = (sizes: readonly number[]) => {
     const begins = [0];
     for (const size of sizes) begins.push(begins[begins.length - 1] + size);
@@ -141,7 +214,7 @@ function offsetsOf(
     for (const [phase, { steps }] of phases.entries()) {
       for (const [number, step] of steps.entries()) {
         if (step.kind === "send" || step.to.buffer !== "scratch") continue;
-        const bytes = bytesOf(exchange, carried, { rank, phase, step: number });
+        const bytes = bytesOf(values, carried, { rank, phase, step: number });
         for (let k = 0; k < countOf(step); k++) {
           const slot = step.to.index + k;
           if (held[slot] > 0 && bytes(k) > 0 && held[slot] !== bytes(k)) {
@@ -158,19 +231,11 @@ function offsetsOf(
       }
     }
     return {
-      input: added(list(collective.inputs(rank), (i) => exchange.bytes(rank, i))),
+      input: added(list(collective.inputs(rank), (i) => values.bytes(rank, i))),
       output: added(
-        list(collective.outputs(rank), (i) => exchange.bytes(...collective.terms(rank, i)[0])),
+        list(collective.outputs(rank), (i) => values.bytes(...collective.terms(rank, i)[0])),
       ),
       scratch: added(held),
     };
   });
-}
-
-/** Additions of single values in a phase of sums. */
-function additions({ steps }: CollectivePhase, bytes: (step: number) => number): number {
-  return steps.reduce(
-    (sum, step, i) => sum + ((step as Reduce).from.length - 1) * bytes(i) / WORD,
-    0,
-  );
 }

@@ -1,58 +1,66 @@
 /** The task graph of a forward pass. @module */
-import {
-  addIdentity,
-  checked,
-  combineRows,
-  dispatchRows,
-  fill as fillValues,
-  fillSlots,
-  maxLoad,
-  placeTokens,
-} from "../kernels/mod.ts";
-import { elementBytes, type Layer, ofRank } from "../blocks/mod.ts";
+import { addIdentity, checked, maxLoad } from "../kernels/mod.ts";
+import { type Layer, ofRank, routedCapacity } from "../blocks/mod.ts";
 import { rowLayout } from "../memory/mod.ts";
 import type { ExpertContext } from "../blocks/experts/types.ts";
-import type { Compressor } from "../compressors/types.ts";
-import { type Kernel, SchemoeError, type Task, type TaskGraph, type View } from "../types.ts";
+import { type Kernel, SchemoeError, type Task, type TaskGraph } from "../types.ts";
 import { callUser } from "../user_code.ts";
 import { GraphBuilder } from "./builder.ts";
-import { declareExperts, expertContext, rowsBuffer, tensorsOf } from "./contexts.ts";
+import { expertContext, tensorsOf } from "./contexts.ts";
+import { forwardRows } from "./forward_rows.ts";
 import { gateContext } from "./gate_context.ts";
+import { identityShape } from "./identity_shape.ts";
 import { addGate } from "./gate_tasks.ts";
 import { endsOf } from "./latent.ts";
 import { addShared, sharedCombine } from "./shared_tasks.ts";
-import { addLeg, LEG_STAGES, type Way } from "./leg.ts";
+import { type Codecs, LEG_STAGES, type Way } from "./leg.ts";
 import { addWeightCopies, declareGuests } from "./guests.ts";
-import { rowChoices } from "./placed.ts";
 import { slotRuns } from "./slot_runs.ts";
-import { addGatherLoads, addMaxReduce } from "./reduce.ts";
+import { addGather, addMaxReduce } from "./reduce.ts";
 
 const WORD = 4;
 
 /** Options of a pass besides the layer. */
 export interface PassOptions extends Omit<Way, "rows"> {
   /** Codec of the rows on their way to the experts, and back. */
-  readonly compressor: { readonly dispatch: Compressor; readonly combine: Compressor };
+  readonly compressor: Codecs;
   readonly configuration: TaskGraph["configuration"];
 }
 
+/** Name of the buffer with the choices, or their positions, of all ranks: int32 [ranks, tokens, topK]. */
+export const gatheredBuffer = (name: "choices" | "positions"): string => `gate.all.${name}`;
+
 /**
  * The gate alone, with the loads that size the rows: the first Program of a routed capacity. That is the largest
- * load over all ranks (`gate.capacity`), or for a dropless layer all loads (`gate.allLoads`).
+ * load over all ranks (`gate.capacity`), or for a dropless layer all loads (`gate.allLoads`). With `gather` all ranks
+ * get the choices and positions of all, see {@linkcode gatheredBuffer}.
  */
-export function gateGraph(layer: Layer, configuration: TaskGraph["configuration"]): TaskGraph {
+export function gateGraph(
+  layer: Layer,
+  configuration: TaskGraph["configuration"],
+  { gather = false }: { readonly gather?: boolean } = {},
+): TaskGraph {
   const g = new GraphBuilder(layer.topology, "forward", 0);
   const gate = addGate(g, layer);
-  const { loads } = gateContext(g, layer);
+  const { loads, targets, positions } = gateContext(g, layer);
   const table = tensorsOf(layer);
+  if (gather) {
+    const place = { stage: 1, chunk: -1, after: [gate] };
+    const count = layer.tokens * layer.topK;
+    for (const [name, part] of [["choices", targets], ["positions", positions]] as const) {
+      const all = g.buffer(gatheredBuffer(name), WORD * count * layer.topology.ranks, "output");
+      addGather(g, { name, ...place }, { part, all, count });
+    }
+  }
   if (layer.dropless) {
-    addGatherLoads(
+    addGather(
       g,
       { name: "load", stage: 1, chunk: -1, after: [gate] },
-      { loads, table: g.tensor(table, "gate.allLoads"), experts: layer.experts },
+      { part: loads, all: g.tensor(table, "gate.allLoads"), count: layer.experts },
     );
     return g.build(configuration);
   }
+  if (!routedCapacity(layer)) return g.build(configuration);
   const part = g.tensor(table, "gate.largestLoad");
   const counted = g.add({
     kind: "gate",
@@ -73,9 +81,7 @@ export function gateGraph(layer: Layer, configuration: TaskGraph["configuration"
 /** Stages of a chunk in the forward pass. */
 const STAGE = {
   dispatch: 1,
-  out: 2,
   expert: 2 + LEG_STAGES,
-  back: 3 + LEG_STAGES,
   combine: 3 + 2 * LEG_STAGES,
 };
 
@@ -87,19 +93,10 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   const { layer, chunks, compressor } = options;
   const way: Way = { ...options, rows: rowLayout(options) };
   const g = new GraphBuilder(layer.topology, "forward", chunks.length);
-  const gate = gateContext(g, layer);
-  const sent = rowsBuffer(options, "forward.sent", "expert.x");
-  const returned = rowsBuffer(options, "forward.returned", "expert.y");
-  const uses = declareExperts(g, way, returned === "expert.y" ? "saved" : "pass");
-  if (sent !== "expert.x") g.buffer(sent, () => rowBytes(way), "pass");
-  if (returned !== "expert.y") g.buffer(returned, () => rowBytes(way), "saved");
-  const { choices, weights, x } = gate;
-  const placed = rowChoices(g, way);
+  const { choices, weights, x } = gateContext(g, layer);
+  const rows = forwardRows(g, way, compressor);
   const copied = addWeightCopies(g, layer);
   const guests = declareGuests(g, layer, "").map(({ guests }) => guests);
-  const spread = dispatchTokens(g, way, { fill: true });
-  const out = { buffer: sent, offset: 0 };
-  const scale = layer.prescore ? weights : undefined;
   // a shared expert without a gate began the output
   const endsOn = (rank: number) =>
     endsOf(g, ofRank(layer, rank), { add: layer.shared?.gate === "none" });
@@ -111,48 +108,27 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
     stage: STAGE.dispatch,
     after: options.gate ? [addGate(g, layer)] : [],
     flops: ends.flops,
-    bytes: 2 * rowBytes(way),
-    uses: [...spread.uses, x, weights, out, ...ends.uses],
-    kernels: (rank) => [
-      ...endsOn(rank).before,
-      ...spread.kernels(rank, { x: ends.from, weights: scale, out }),
-    ],
+    bytes: rows.send.bytes,
+    uses: [...rows.send.uses, x, ...ends.uses],
+    kernels: (rank) => [...endsOn(rank).before, ...rows.send.kernels(rank, { x: ends.from })],
   });
   const done: Task[] = [];
   for (let chunk = 0; chunk < chunks.length; chunk++) {
-    const arrived = addLeg(g, way, {
-      number: 1,
-      chunk,
-      stage: STAGE.out,
-      after: [dispatch],
-      compressor: compressor.dispatch,
-      from: sent,
-      to: "expert.x",
-    });
     const expert = g.add({
       kind: "expert",
       label: "E",
       chunk,
       stage: STAGE.expert,
-      after: [...arrived, ...copied],
+      after: [...rows.out(chunk, [dispatch]), ...copied],
       ...expertWork(way, chunk, layer.expert.flops(rowShape(layer)).forward),
-      uses: [...uses.forward, ...guests],
+      uses: [...rows.experts, ...guests],
       kernels: expertKernels(g, way, chunk, (c) => checked(layer.expert.forward(c), [c.y])),
     });
-    done.push(...addLeg(g, way, {
-      number: 2,
-      chunk,
-      stage: STAGE.back,
-      after: [expert],
-      compressor: compressor.combine,
-      from: "expert.y",
-      to: returned,
-    }));
+    done.push(...rows.back(chunk, [expert]));
   }
   const shared = addShared(g, layer);
   const gated = sharedCombine(g, layer);
   const y = g.tensor(tensorsOf(layer), "y");
-  const rows = { buffer: returned, offset: 0 };
   g.add({
     kind: "combine",
     label: "combine",
@@ -160,27 +136,10 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
     stage: STAGE.combine,
     after: [...done, ...shared],
     flops: ends.flops,
-    bytes: rowBytes(way) + elementBytes(layer) * layer.tokens * layer.rowDim,
-    uses: [
-      rows,
-      x,
-      choices,
-      placed.choices,
-      placed.positions,
-      weights,
-      y,
-      ...gated.uses,
-      ...ends.uses,
-    ],
+    bytes: rows.gather.bytes,
+    uses: [...rows.gather.uses, x, choices, weights, y, ...gated.uses, ...ends.uses],
     kernels: (rank) => [
-      combineRows(way.rows.places(rank), {
-        rows,
-        choices: placed.choices,
-        positions: placed.positions,
-        y: ends.to,
-        weights: layer.prescore ? undefined : weights,
-        add: ends.add,
-      }),
+      ...rows.gather.kernels(rank, { y: ends.to, add: ends.add }),
       ...endsOn(rank).after,
       ...gated.kernels(rank),
       ...(layer.gate.identities
@@ -190,63 +149,6 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   });
   return g.build(options.configuration);
 }
-
-/** Sizes and views for the kernels of experts without computation. */
-export const identityShape = ({ dtype, tokens, modelDim: columns, experts, topK: k }: Layer) => ({
-  dtype,
-  tokens,
-  columns,
-  experts,
-  k,
-});
-
-/** The rows that a dispatch kernel reads and writes. */
-interface DispatchedRows {
-  readonly x: View;
-  readonly weights?: View;
-  readonly out: View;
-}
-
-/** Tokens to their places; `fill` finds out first which choice takes each, where the kernel needs that. */
-export function dispatchTokens(
-  g: GraphBuilder,
-  way: Way,
-  { fill }: { readonly fill: boolean },
-): { readonly uses: View[]; readonly kernels: (rank: number, at: DispatchedRows) => Kernel[] } {
-  const { layer } = way;
-  const { targets, positions: own } = gateContext(g, layer);
-  const { choices, positions, kernels: placed } = rowChoices(g, way);
-  const before = (rank: number) => fill ? placed(rank) : [];
-  if (way.loads) {
-    // where tokens need not take all places, the others are zeros
-    const words = rowBytes(way) / WORD;
-    const zeros = (out: View) => way.limit === undefined ? [] : [fillValues(words, out, 0)];
-    return {
-      uses: [targets, own, choices, positions],
-      kernels: (rank, at) => [
-        ...before(rank),
-        ...zeros(at.out),
-        placeTokens(way.rows.places(rank), { ...at, choices, positions }),
-      ],
-    };
-  }
-  const slots = g.buffer("slots", WORD * layer.slots * way.capacity);
-  return {
-    uses: [targets, own, choices, positions, slots],
-    kernels: (rank, at) => {
-      const places = way.rows.places(rank);
-      return [
-        ...before(rank),
-        ...(fill ? [fillSlots(places, { choices, positions, slots })] : []),
-        dispatchRows(places, { ...at, slots }),
-      ];
-    },
-  };
-}
-
-/** Bytes of all rows that a rank sends, uncompressed. */
-export const rowBytes = ({ layer, rows }: Way): number =>
-  elementBytes(layer) * layer.rowDim * rows.sent;
 
 /** Sizes of the experts as they see rows. */
 export const rowShape = ({ rowDim: modelDim, hiddenDim }: Layer) => ({ modelDim, hiddenDim });

@@ -6,6 +6,7 @@ import { groupRows, type RowNumbers, type Rows, ungroupRows } from "../kernels/m
 import { elementBytes, tokensOf } from "../blocks/mod.ts";
 import {
   type LegRows,
+  type NodeRows,
   type Piece,
   rowChoicesOf,
   type RowLayout,
@@ -23,10 +24,18 @@ import { type BlockSizes, blockSizes, isPlain } from "./wire.ts";
 export interface Way extends RowsOf {
   readonly allToAll: AllToAll;
   readonly rows: RowLayout;
+  /** Present where each token crosses once to a node. */
+  readonly node?: NodeRows;
   /** Tells a layer of a stack from the others. */
   readonly scope?: string;
   /** Backward: weight gradients of chunks are added up in any order, see `Scheduler.reassociate`. */
   readonly reassociate?: boolean;
+}
+
+/** Codecs of the two ways of a pass, by the forward one. */
+export interface Codecs {
+  readonly dispatch: Compressor;
+  readonly combine: Compressor;
 }
 
 /** One leg of one chunk. */

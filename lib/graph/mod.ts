@@ -11,7 +11,7 @@
  * @module
  */
 export { type Exchange, GraphBuilder, type NewTask, sentBytes } from "./builder.ts";
-export { forwardGraph, gateGraph, type PassOptions } from "./forward.ts";
+export { forwardGraph, gateGraph, gatheredBuffer, type PassOptions } from "./forward.ts";
 export { backwardGraph, type BackwardPassOptions } from "./backward.ts";
 export { wireBytes } from "./wire.ts";
 export { type PhaseTimes, type StageTimes, timedGraph, type TimedOptions } from "./timed.ts";

@@ -143,15 +143,15 @@ export function addMaxReduce(
   });
 }
 
-/** The loads of all ranks on all ranks, int32 `table` [ranks, experts]. */
-export function addGatherLoads(
+/** What all ranks have on all ranks: `all` [ranks, count] of `part` [count], words of 4 bytes. */
+export function addGather(
   g: GraphBuilder,
   place: Place,
-  { loads, table, experts }: { loads: View; table: View; experts: number },
+  { part, all, count }: { part: View; all: View; count: number },
 ): Task {
   const { ranks } = g.topology;
   const { name, stage, chunk, after } = place;
-  const bytes = WORD * experts;
+  const bytes = WORD * count;
   return g.add({
     kind: "allReduce",
     label: "AG",
@@ -160,12 +160,12 @@ export function addGatherLoads(
     stage,
     after,
     lane: widestLane(g.topology),
-    uses: [loads, table],
+    uses: [part, all],
     traffic: { pattern: completeExchange(g.topology, { copied: 1 }), sliceBytes: bytes },
     transfers: (rank) =>
       exchange(ranks, rank, {
-        send: () => [loads, bytes],
-        receive: (peer) => [{ ...table, offset: table.offset + bytes * peer }, bytes],
+        send: () => [part, bytes],
+        receive: (peer) => [{ ...all, offset: all.offset + bytes * peer }, bytes],
       }),
   });
 }

@@ -65,9 +65,32 @@ export interface PassChoices {
   readonly name?: string;
 }
 
+/** How often a token crosses to a node: for each of its choices there, or once, to be copied there. */
+export type Dispatch = "choice" | "node";
+
+const DISPATCHES: readonly Dispatch[] = ["choice", "node"];
+
+/** Choices of a pass, and those of passes of a layer alone. */
+export interface LayerChoices extends PassChoices {
+  /**
+   * `choice` (the default): a row crosses for each choice of a token. `node`: a token crosses once to each node that
+   * has experts for it, to the rank of its own place there, which copies it to the ranks with the experts (as
+   * DeepEP does); the results of a rank are added up there, then those of the ranks of a node, rank by rank, and
+   * the sum crosses once. Weights cross with the tokens, and in the backward pass the gradients of weights come
+   * back with those of the rows.
+   *
+   * All ranks need to know the choices of all, so that the gate is a Program of its own that ends by gathering them (8
+   * bytes a choice to every rank). Rows, and so gradients of experts, have the bits of the ordinary way; `y` and
+   * `grad.x` are sums in another order, the same under each scheduler at equal chunks. It is itself an all-to-all,
+   * so that none can be named beside it; it sends rows as they are, without a codec. Backward goes as forward did.
+   */
+  readonly dispatch?: Dispatch;
+}
+
 /** The same with every name looked up. */
 export interface ResolvedChoices {
   readonly scheduler: Scheduler;
+  readonly dispatch: Dispatch;
   readonly allToAll: AllToAll;
   readonly compressor: { readonly dispatch: Compressor; readonly combine: Compressor };
   readonly chunking: Chunking;
@@ -80,13 +103,17 @@ const MOST_REPEATS = 1000;
 export const reassociates = ({ scheduler }: Pick<ResolvedChoices, "scheduler">): boolean =>
   scheduler.reassociate === true;
 
+/** How captions and names call the exchange: by its all-to-all, or by dispatch. */
+export const exchangeName = ({ dispatch, allToAll }: ResolvedChoices): string =>
+  dispatch === "node" ? "once a node" : allToAll.name;
+
 /** How captions and names call the codecs of the two exchanges: one name where they are the same. */
 export const codecName = ({ dispatch, combine }: ResolvedChoices["compressor"]): string =>
   dispatch.name === combine.name ? dispatch.name : `${dispatch.name}/${combine.name}`;
 
 /** @throws {SchemoeError} for an unknown name or option, or a value without the functions it needs. */
 export function resolveChoices(
-  choices: PassChoices,
+  choices: LayerChoices,
   others: readonly string[],
   rare: readonly string[] = [],
 ): ResolvedChoices {
@@ -150,8 +177,10 @@ export function resolveChoices(
     );
   }
   const codecs = { dispatch: codec(pair.dispatch), combine: codec(pair.combine) };
+  const dispatch = pickDispatch(choices, codecs);
   return {
     scheduler,
+    dispatch,
     allToAll: pick(
       "allToAll",
       allToAlls,
@@ -163,6 +192,29 @@ export function resolveChoices(
       ? checkedChunking(chunks, "give a number of chunks, or a value")
       : preferredChunking(scheduler, chunks, heightOf(codecs)),
   };
+}
+
+/** @throws {SchemoeError} for an unknown one, and for choices that have no use beside it. */
+function pickDispatch(
+  { dispatch = "choice", allToAll }: LayerChoices,
+  codecs: ResolvedChoices["compressor"],
+): Dispatch {
+  if (!DISPATCHES.includes(dispatch)) {
+    throw new SchemoeError(
+      `Unknown dispatch ${quoted(dispatch)}: choose one of ${DISPATCHES.join(", ")}` +
+        didYouMean(`${dispatch}`, DISPATCHES),
+    );
+  }
+  if (dispatch === "choice") return dispatch;
+  const fail = (problem: string) => {
+    throw new SchemoeError(`Cannot run the pass with dispatch "node": ${problem}`);
+  };
+  if (allToAll !== undefined) {
+    fail("it is an all-to-all of its own; leave allToAll out");
+  }
+  const coded = [codecs.dispatch, codecs.combine].find(({ native }) => native?.codec !== "none");
+  if (coded) fail(`it sends rows as they are, not coded by "${coded.name}"; leave compressor out`);
+  return dispatch;
 }
 
 /** Checks fields that every engine takes, also those that it has no use for. */

@@ -3,7 +3,7 @@ import type { Layer } from "../blocks/mod.ts";
 import { byPeers, groupsText } from "../chunking/peer_groups.ts";
 import type { Engine } from "../engine.ts";
 import type { Chunk, TaskGraph } from "../types.ts";
-import { codecName, reassociates, type ResolvedChoices } from "./choices.ts";
+import { codecName, exchangeName, reassociates, type ResolvedChoices } from "./choices.ts";
 
 /** Choices, sizes and engine of a pass in words and numbers. */
 export function configurationOf(
@@ -30,7 +30,7 @@ export function configurationOf(
   return {
     scheduler: choices.scheduler.name,
     ...(reassociates(choices) ? { weightGradients: "summed in any order" } : {}),
-    allToAll: choices.allToAll.name,
+    allToAll: exchangeName(choices),
     compressor: codecName(choices.compressor),
     chunks: chunks.length,
     ...(byPeers(chunks) ? { chunking: groupsText(chunks) } : {}),

@@ -12,6 +12,8 @@ import { sequential } from "../schedulers/mod.ts";
 import { SchemoeError } from "../types.ts";
 import {
   codecName,
+  exchangeName,
+  type LayerChoices,
   type PassChoices,
   resolveChoices,
   type ResolvedChoices,
@@ -19,12 +21,15 @@ import {
 } from "./choices.ts";
 import { configurationOf } from "./configuration.ts";
 import { type AutoOptions, AutoTuner, type Tuning } from "./auto/tuner.ts";
+import { checkAuto, checkDispatch, checkSameDispatch, likeForward } from "./check_dispatch.ts";
+import { Gathered } from "./gathered.ts";
 import { GraphRunner } from "./graph_runner.ts";
 import type { BackwardOptions, ForwardOptions } from "./layer_options.ts";
 import type { LoadOptions } from "./load.ts";
 import { MemoryReport } from "./memory_report.ts";
 import { type Kept, PassGraphs } from "./pass_graphs.ts";
 import { passRows } from "./pass_rows.ts";
+import { loadsOf } from "../routing/mod.ts";
 import { resultsOf } from "./results.ts";
 import { type RanProgram, Run } from "./run.ts";
 import { TensorStore } from "./store.ts";
@@ -44,6 +49,7 @@ export class MoeLayer {
   readonly #tensors: TensorStore;
   readonly #runner: GraphRunner;
   readonly #graphs: PassGraphs;
+  readonly #gathered: Gathered;
   /**
    * What `scheduler: "auto"` goes by: a profile that predicts, what it may choose from, how much it tries. The first
    * passes try the candidates that are predicted to be best, later ones keep to the one that was fastest; another
@@ -58,6 +64,7 @@ export class MoeLayer {
     this.#tensors = new TensorStore({ engine, table: layerTensors(layer), seed, owner: "layer" });
     this.#runner = new GraphRunner(engine, this.#tensors.workspace);
     this.#graphs = new PassGraphs({ engine, layer, runner: this.#runner });
+    this.#gathered = new Gathered({ engine, layer, workspace: this.#tensors.workspace });
   }
 
   /** Names and shapes of the parameters: `gate.weight` and `experts.*`, experts being the first dimension. */
@@ -156,9 +163,10 @@ export class MoeLayer {
    * @throws {SchemoeError} before anything runs when a name, shape or chunk count is wrong.
    */
   forward(options: ForwardOptions = {}): Promise<Run> {
-    if (options?.scheduler === "auto") return this.#tuner.run("forward", options, this.auto);
+    if (options?.scheduler === "auto") return this.#tuned("forward", options);
     return this.#tensors.reading(async () => {
-      const choices = resolveChoices(options, ["x"], ["loads"]);
+      const choices = resolveChoices(options, ["x"], ["dispatch", "loads", "routing"]);
+      checkDispatch(this, choices, options);
       if (options.loads && !(this.layer.dropless && !this.engine.computes)) {
         throw new SchemoeError(
           "Cannot use the loads: they are for dropless layers on an engine that computes no values; " +
@@ -192,21 +200,25 @@ export class MoeLayer {
    * @throws {SchemoeError} when there was no forward pass.
    */
   backward(options: BackwardOptions = {}): Promise<Run> {
-    if (options?.scheduler === "auto") return this.#tuner.run("backward", options, this.auto);
+    if (options?.scheduler === "auto") {
+      return this.#tuned("backward", likeForward(options, this.#kept));
+    }
     return this.#tensors.reading(async () => {
-      const resolved = resolveChoices(options, ["dy"]);
       const kept = this.#kept;
+      const resolved = resolveChoices(likeForward(options, kept), ["dy"], ["dispatch"]);
       if (!kept) {
         throw new SchemoeError(
           "Cannot run backward: run forward first (and after setting x or parameters), it keeps what backward needs",
         );
       }
+      checkSameDispatch(kept, resolved);
       const at = { ...this.#graphs.splitAt(kept), chunks: options.chunks };
       const choices = splitLike(kept.chunks, resolved, at);
       const name = options.name ?? nameOf(choices);
       const pass = this.#graphs.options(choices, kept, "backward");
       if (options.dy) this.#tensors.write("dy", options.dy);
       await this.#tensors.waitFor(["dy"], options);
+      if (pass.node) await this.#gathered.write(pass.node);
       const known = this.#graphs.backward(choices, { kept, pass });
       const gradients = Object.fromEntries(
         ["x", ...Object.keys(this.parameters)].map((tensor) => [tensor, `grad.${tensor}`]),
@@ -242,28 +254,45 @@ export class MoeLayer {
     );
   }
 
+  async #tuned(pass: "forward" | "backward", options: LayerChoices): Promise<Run> {
+    checkAuto(options);
+    return await this.#tuner.run(pass, options, this.auto);
+  }
+
   async #forward(choices: ResolvedChoices, options: ForwardOptions) {
     const ran: RanProgram[] = [];
-    const routed = routedCapacity(this.layer);
+    const gather = choices.dispatch === "node";
+    const routed = routedCapacity(this.layer) || gather;
     if (routed) {
-      const gate = this.#graphs.gate();
+      const gate = this.#graphs.gate({ gather });
       ran.push(await this.#runner.run(gate, sequential, { ...options, repeats: 1 }));
     }
-    const rows = passRows({
-      layer: this.layer,
-      engine: this.engine,
-      workspace: this.#tensors.workspace,
-      given: options.loads,
-    });
+    const trace = gather && !this.engine.computes
+      ? this.#gathered.trace(options.routing)
+      : undefined;
+    const rows: Omit<Kept, "chunks"> = {
+      ...passRows({
+        layer: this.layer,
+        engine: this.engine,
+        workspace: this.#tensors.workspace,
+        given: trace ? loadsOf(trace) : options.loads,
+      }),
+      ...(gather ? { gathered: trace ? this.#gathered.traced(trace) : this.#gathered.read() } : {}),
+    };
     const pass = this.#graphs.options(choices, rows, "forward");
+    if (pass.node) await this.#gathered.write(pass.node);
     const known = this.#graphs.forward(choices, { rows, pass, gate: !routed });
     ran.push(await this.#runner.run(known, choices.scheduler, options));
     return { ran, kept: { ...rows, chunks: pass.chunks } };
   }
 }
 
-const nameOf = ({ scheduler, allToAll, compressor, chunking }: ResolvedChoices): string =>
-  `${scheduler.name} + ${allToAll.name} + ${codecName(compressor)}, ${chunking.name}`;
+const nameOf = (choices: ResolvedChoices): string => {
+  const { scheduler, compressor, chunking } = choices;
+  return `${scheduler.name} + ${exchangeName(choices)} + ${
+    codecName(compressor)
+  }, ${chunking.name}`;
+};
 
 /** A layer like this one on a simulator of its world, or of the one that a profile found. */
 export function predictingLayer(

@@ -4,6 +4,7 @@ import { checkedSplit } from "../chunking/peer_groups.ts";
 import { type PassRows, splitOf, splitRows } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
 import { backwardGraph, forwardGraph, gateGraph, type PassOptions } from "../graph/mod.ts";
+import { type GatheredChoices, nodeRows } from "../memory/mod.ts";
 import type { Chunk, Pass } from "../types.ts";
 import { reassociates, type ResolvedChoices } from "./choices.ts";
 import { configurationOf } from "./configuration.ts";
@@ -12,6 +13,8 @@ import type { GraphRunner } from "./graph_runner.ts";
 /** What forward leaves for backward. */
 export interface Kept extends PassRows {
   readonly chunks: readonly Chunk[];
+  /** Present where each token crossed once to a node. */
+  readonly gathered?: GatheredChoices;
 }
 
 /** Whose graphs they are. */
@@ -40,10 +43,16 @@ export class PassGraphs {
   }
 
   /** @throws {SchemoeError} when rows cannot be split as chosen. */
-  options(choices: ResolvedChoices, rows: PassRows, pass: Pass): PassOptions {
+  options(
+    choices: ResolvedChoices,
+    rows: PassRows & Pick<Kept, "gathered">,
+    pass: Pass,
+  ): PassOptions {
     const { layer, engine } = this.#of;
     const chunks = checkedSplit(choices.chunking, this.splitAt(rows));
     const { capacity, loads, limit } = splitRows(layer, rows, chunks);
+    const { gathered } = rows;
+    const of = { layer, capacity, chunks, loads, limit };
     const { allToAll, compressor } = choices;
     return {
       layer,
@@ -53,13 +62,15 @@ export class PassGraphs {
       compressor,
       ...(loads ? { loads } : {}),
       ...(limit === undefined ? {} : { limit }),
+      ...(gathered ? { node: nodeRows({ ...of, gathered }) } : {}),
       configuration: { pass, ...configurationOf(choices, { layer, engine, capacity, chunks }) },
     };
   }
 
   /** The gate alone, where the capacity depends on its loads. */
-  gate() {
-    return this.#of.runner.graph(["gate"], () => gateGraph(this.#of.layer, {}));
+  gate({ gather }: { readonly gather: boolean }) {
+    const parts = gather ? ["gate", "gather"] : ["gate"];
+    return this.#of.runner.graph(parts, () => gateGraph(this.#of.layer, {}, { gather }));
   }
 
   forward(
@@ -70,8 +81,8 @@ export class PassGraphs {
       readonly gate: boolean;
     },
   ) {
-    const parts = ["forward", rowsKey(rows), ...keyOf(choices, pass.chunks)];
-    const key = { parts, routed: rows.loads !== undefined };
+    const parts = ["forward", rowsKey(rows), ...keyOf(choices, pass)];
+    const key = { parts, routed: isRouted(rows, pass) };
     return this.#of.runner.graph(key, () => forwardGraph({ ...pass, gate }));
   }
 
@@ -85,10 +96,10 @@ export class PassGraphs {
       rowsKey(kept),
       JSON.stringify(kept.chunks),
       `${reassociate}`,
-      ...keyOf(choices, pass.chunks),
+      ...keyOf(choices, pass),
     ];
     return this.#of.runner.graph(
-      { parts, routed: kept.loads !== undefined },
+      { parts, routed: isRouted(kept, pass) },
       () => backwardGraph({ ...pass, forwardChunks: kept.chunks, reassociate }),
     );
   }
@@ -98,8 +109,16 @@ export class PassGraphs {
 export const rowsKey = ({ capacity, loads, limit }: PassRows): string =>
   loads ? `loads ${loads.table.join()} ${limit}` : `${capacity}`;
 
-const keyOf = ({ allToAll, compressor }: ResolvedChoices, chunks: readonly Chunk[]) => [
+/** Whether a graph is that of a routing. */
+const isRouted = ({ loads }: PassRows, { node }: PassOptions): boolean =>
+  loads !== undefined || node !== undefined;
+
+const keyOf = (
+  { allToAll, compressor }: ResolvedChoices,
+  { chunks, node }: PassOptions,
+) => [
   JSON.stringify(chunks),
+  ...(node ? [node] : []),
   allToAll,
   compressor.dispatch,
   compressor.combine,

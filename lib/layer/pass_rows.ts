@@ -73,9 +73,11 @@ function allLoads({ layer, engine, workspace, given, prefix = "" }: Routed): Loa
 }
 
 /** Load of the fullest expert on any rank, on which all ranks must agree. */
-function fullestExpert({ layer, engine, workspace, prefix = "" }: Routed): number {
+function fullestExpert({ layer, engine, workspace, given, prefix = "" }: Routed): number {
   const { tokens, gate: { k }, gateRows, topology: { ranks } } = layer;
-  if (!engine.computes) return Math.ceil((tokens * k) / gateRows);
+  if (!engine.computes) {
+    return given ? largestLoad(givenLoads(layer, given)) : Math.ceil((tokens * k) / gateRows);
+  }
   const loads = Array.from(
     { length: ranks },
     (_, rank) => new Int32Array(workspace.read(`${prefix}gate.capacity`, rank, 4).buffer)[0],

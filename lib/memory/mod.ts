@@ -14,6 +14,13 @@
 export { type MemoryPlan, memoryPlan } from "./plan.ts";
 export type { LegOf, LegRows, Piece, RowLayout, RowsOf } from "./rows.ts";
 export { rowLayout } from "./layout.ts";
+export {
+  type GatheredChoices,
+  NO_PLACE,
+  type NodeRows,
+  nodeRows,
+  type NodeTable,
+} from "./node_rows.ts";
 export { layerTensors } from "./layer_tensors.ts";
 export { gateTensors, rowChoicesOf, targetsOf } from "./gate_tensors.ts";
 export { latentParameters } from "./latent_tensors.ts";

@@ -48,6 +48,11 @@ export function paddedRows(of: RowsOf): RowLayout {
       stride: capacity * groups.size,
     }),
     leg: (leg) => legRows(of, leg),
+    expertRow: (_rank, { source, slot, place }) =>
+      groups.size * capacity * slot +
+      (byPeers(chunks)
+        ? groups.place(source) * capacity + place
+        : place * groups.size + groups.place(source)),
   };
 }
 

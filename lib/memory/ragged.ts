@@ -43,6 +43,7 @@ export function raggedLayout(of: RowsOf & { readonly loads: Loads }): RowLayout 
       ranges: rows.ranges(chunk, rank),
     }),
     leg: (leg) => legRows(of, leg),
+    expertRow: (rank, at) => rows.expertRow(rank, at),
   };
 }
 

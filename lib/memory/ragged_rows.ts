@@ -11,6 +11,7 @@ import { loadOf } from "../chunking/loads.ts";
 import { byPeers, destinations, rowSlices, sources } from "../chunking/peer_groups.ts";
 import type { Chunk, Loads } from "../types.ts";
 import type { RowRange } from "../kernels/types.ts";
+import type { TakenPlace } from "./rows.ts";
 
 /** Buffers of rows grow in steps of this part of a rank's own rows, not with every other routing. */
 const GROWTH = 8;
@@ -33,6 +34,7 @@ export class RaggedRows {
   readonly #firsts: Int32Array[] = [];
   readonly #ranges = new Map<number, ChunkRows>();
   readonly #local: Loads[] = [];
+  readonly #slots = new Map<number, Int32Array>();
   #most?: number;
 
   constructor(way: RaggedWay) {
@@ -134,6 +136,34 @@ export class RaggedRows {
   /** Loads of all ranks for the experts of one. */
   localLoads(rank: number): Loads {
     return this.#local[rank] ??= this.#loadsOf(rank);
+  }
+
+  /** Row of a place that a source's token takes in a slot of a rank. */
+  expertRow(rank: number, { source, slot, place }: TakenPlace): number {
+    const { ranks, experts, table } = this.localLoads(rank);
+    const { chunks } = this.#way;
+    let row = this.#firstOf(rank)[slot];
+    for (let other = 0; other < ranks; other++) {
+      const load = table[other * experts + slot];
+      if (byPeers(chunks)) row += other < source ? load : 0;
+      else row += Math.min(load, place) + (other < source && load > place ? 1 : 0);
+    }
+    return byPeers(chunks) ? row + place : row;
+  }
+
+  /** First row of each slot of a rank. */
+  #firstOf(rank: number): Int32Array {
+    let firsts = this.#slots.get(rank);
+    if (!firsts) {
+      const { ranks, experts, table } = this.localLoads(rank);
+      firsts = new Int32Array(experts);
+      for (let slot = 0, sum = 0; slot < experts; slot++) {
+        firsts[slot] = sum;
+        for (let source = 0; source < ranks; source++) sum += table[source * experts + slot];
+      }
+      this.#slots.set(rank, firsts);
+    }
+    return firsts;
   }
 
   #loadsOf(rank: number): Loads {

@@ -89,4 +89,14 @@ export interface RowLayout {
     readonly ranges?: Matrix["ranges"];
   };
   leg(leg: LegOf): LegRows;
+  /** Row, among those of the experts of a rank, of a place that a source's token takes in a slot of the rank. */
+  expertRow(rank: number, at: TakenPlace): number;
+}
+
+/** A place of an expert that a token takes. */
+export interface TakenPlace {
+  readonly source: number;
+  /** Among the slots of the rank. */
+  readonly slot: number;
+  readonly place: number;
 }

@@ -11,7 +11,7 @@ import { type GoldenFields, goldenLayer } from "./golden_layer.ts";
 import { onEveryRank, resized } from "./idle_experts.ts";
 
 import { createLayer } from "../layer/create_layer.ts";
-import type { PassChoices } from "../layer/choices.ts";
+import type { LayerChoices } from "../layer/choices.ts";
 import { parseJson } from "../files/json.ts";
 
 export type { GoldenCase };
@@ -165,7 +165,7 @@ function expertOf(config: Record<string, unknown>, fail: (problem: string) => ne
 export async function runGolden(
   engine: Engine,
   golden: GoldenCase,
-  choices: PassChoices,
+  choices: LayerChoices,
 ): Promise<Map<string, Float32Array>> {
   if (engine.topology.ranks !== golden.ranks) {
     throw new SchemoeError(

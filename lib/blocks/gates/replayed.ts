@@ -55,7 +55,12 @@ export function replayed({ trace, ...options }: ReplayedOptions): Gate {
     },
     choose: (c) => [choicesOf(trace, c)],
   });
-  return { ...gate, ...(partial ? { partial } : {}), loads: () => loadsOf(trace) };
+  return {
+    ...gate,
+    ...(partial ? { partial } : {}),
+    loads: () => loadsOf(trace),
+    routing: () => trace,
+  };
 }
 
 function checkChoices(trace: RouterTrace, rank: number, choices: Int32Array): void {

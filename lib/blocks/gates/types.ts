@@ -1,5 +1,6 @@
 /** The interface of gates, and the context of their kernels. @module */
 import type { ElementType, GateScores } from "../../kernels/types.ts";
+import type { RouterTrace } from "../../routing/types.ts";
 import type { HostFunction, Kernel, Loads, View } from "../../types.ts";
 
 /** Sizes that a gate depends on. */
@@ -102,6 +103,8 @@ export interface Gate {
   readonly fused?: boolean;
   /** Its choices counted, of a gate whose routing is known before it runs: for engines that compute no values. */
   loads?(): Loads;
+  /** Its choices, of such a gate. */
+  routing?(): RouterTrace;
   /** Its own places of an expert for the tokens of a rank, instead of the routing's. */
   capacity?(shape: GateShape & { readonly capacityFactor: number }): number;
   /** Tensors of its own; default `weight` [rows, modelDim], trained. */

@@ -1,0 +1,58 @@
+/** Tokens to the rows of their choices. @module */
+import { elementBytes } from "../blocks/mod.ts";
+import { dispatchRows, fill as fillValues, fillSlots, placeTokens } from "../kernels/mod.ts";
+import type { Kernel, View } from "../types.ts";
+import type { GraphBuilder } from "./builder.ts";
+import { gateContext } from "./gate_context.ts";
+import type { Way } from "./leg.ts";
+import { rowChoices } from "./placed.ts";
+
+const WORD = 4;
+
+/** The rows that a dispatch kernel reads and writes. */
+interface DispatchedRows {
+  readonly x: View;
+  readonly weights?: View;
+  readonly out: View;
+}
+
+/** Tokens to their places; `fill` finds out first which choice takes each, where the kernel needs that. */
+export function dispatchTokens(
+  g: GraphBuilder,
+  way: Way,
+  { fill }: { readonly fill: boolean },
+): { readonly uses: View[]; readonly kernels: (rank: number, at: DispatchedRows) => Kernel[] } {
+  const { layer } = way;
+  const { targets, positions: own } = gateContext(g, layer);
+  const { choices, positions, kernels: placed } = rowChoices(g, way);
+  const before = (rank: number) => fill ? placed(rank) : [];
+  if (way.loads) {
+    // where tokens need not take all places, the others are zeros
+    const words = rowBytes(way) / WORD;
+    const zeros = (out: View) => way.limit === undefined ? [] : [fillValues(words, out, 0)];
+    return {
+      uses: [targets, own, choices, positions],
+      kernels: (rank, at) => [
+        ...before(rank),
+        ...zeros(at.out),
+        placeTokens(way.rows.places(rank), { ...at, choices, positions }),
+      ],
+    };
+  }
+  const slots = g.buffer("slots", WORD * layer.slots * way.capacity);
+  return {
+    uses: [targets, own, choices, positions, slots],
+    kernels: (rank, at) => {
+      const places = way.rows.places(rank);
+      return [
+        ...before(rank),
+        ...(fill ? [fillSlots(places, { choices, positions, slots })] : []),
+        dispatchRows(places, { ...at, slots }),
+      ];
+    },
+  };
+}
+
+/** Bytes of all rows that a rank sends, uncompressed. */
+export const rowBytes = ({ layer, rows }: Way): number =>
+  elementBytes(layer) * layer.rowDim * rows.sent;

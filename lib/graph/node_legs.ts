@@ -1,0 +1,309 @@
+/**
+ * The ways of rows that cross once to a node: on the other side a token is copied to the ranks that have experts for
+ * it, and on the way back their results are added there first.
+ * @module
+ */
+import { elementBytes, tokensOf } from "../blocks/mod.ts";
+import { combineRows, fill, type Places, placeTokens, rowDots } from "../kernels/mod.ts";
+import type { NodeRows, NodeTable } from "../memory/mod.ts";
+import type { Kernel, Task, View } from "../types.ts";
+import type { GraphBuilder } from "./builder.ts";
+import { addCollective, type SliceValues } from "./collective.ts";
+import { eachRank, type Way } from "./leg.ts";
+
+const WORD = 4;
+
+/** A pass whose tokens cross once. */
+export type NodeWay = Way & { readonly node: NodeRows };
+
+/** One way of one chunk. */
+export interface NodeLeg {
+  readonly chunk: number;
+  readonly stage: number;
+  readonly after: readonly Task[];
+  /** Rows of the experts that it brings to or takes from. */
+  readonly rows: string;
+  /** Whether rows are multiplied by the weights of their choices. */
+  readonly weighted: boolean;
+}
+
+/** The buffers of a pass whose tokens cross once, and its tasks. */
+export class NodeLegs {
+  /** Which rows copies of tokens, and choices of tokens that came, belong to; and expert 0 for all of them. */
+  readonly #copies: View;
+  readonly #places: View;
+  readonly #none: View;
+  /** Rows as they are sent, their weights, and sums as they come back. */
+  readonly #sent: View;
+  readonly #weights: View;
+  readonly #returned: View;
+  readonly #slopes: View;
+  readonly #g: GraphBuilder;
+  readonly #way: NodeWay;
+  readonly #rows: NodeRows;
+
+  constructor(g: GraphBuilder, way: NodeWay) {
+    const { layer: { topK: k }, node } = way;
+    this.#g = g;
+    this.#way = way;
+    this.#rows = node;
+    const { pass } = g;
+    const table = (name: NodeTable) => g.buffer(name, node.tables[name], "input");
+    this.#copies = table("node.copies");
+    this.#places = table("node.places");
+    this.#none = table("node.none");
+    const sent = this.#rows.sent;
+    this.#sent = g.buffer(`${pass}.node.sent`, this.#rowBytes * sent, "pass");
+    this.#weights = g.buffer(`${pass}.node.weights`, WORD * k * sent, "pass");
+    this.#returned = g.buffer(`${pass}.node.returned`, this.#rowBytes * sent, "pass");
+    this.#slopes = g.buffer(
+      `${pass}.node.slopes`,
+      pass === "forward" ? 0 : WORD * k * sent,
+      "pass",
+    );
+  }
+
+  get #rowBytes(): number {
+    return elementBytes(this.#way.layer) * this.#way.layer.rowDim;
+  }
+
+  /** Buffers that sending names. */
+  get sendUses(): View[] {
+    return [this.#copies, this.#none, this.#sent, this.#weights];
+  }
+
+  /** Bytes that sending reads and writes. */
+  get sendBytes(): number {
+    return 2 * this.#rowBytes * this.#rows.sent;
+  }
+
+  /** Tokens and weights to the rows that cross. */
+  send(rank: number, { x, weights }: { readonly x: View; readonly weights: View }): Kernel[] {
+    const table = { choices: this.#none, positions: this.#copies };
+    const { rowDim } = this.#way.layer;
+    const { topK } = this.#way.layer;
+    if (tokensOf(this.#way.layer, rank) === 0) return [];
+    return [
+      placeTokens(this.#copied(rank, rowDim), { x, ...table, out: this.#sent }),
+      placeTokens(this.#copied(rank, topK, true), { x: weights, ...table, out: this.#weights }),
+    ];
+  }
+
+  /** Zeros for rows of experts that no token takes, where there are such. */
+  clear(rows: string): Kernel[] {
+    const { loads, limit, rows: { room } } = this.#way;
+    if (loads && limit === undefined) return [];
+    const words = Math.ceil(this.#rowBytes * room / WORD);
+    return [fill(words, this.#g.buffer(rows, WORD * words, this.#lifeOf(rows)), 0)];
+  }
+
+  /** Towards the experts; in the backward pass with the gradients of the weights, by what experts gave. */
+  out({ chunk, stage, after, rows, weighted }: NodeLeg, dots?: string): Task[] {
+    const part = this.#rows.chunks[chunk];
+    const { topK: k } = this.#way.layer;
+    const [came, weights] = [this.#came(chunk), this.#cameWeights(chunk)];
+    const arrived = addCollective(this.#g, {
+      ...{ label: "A1", chunk, stage: stage + 1, after, collective: part.dispatch },
+      ...this.#values(part.sentSlice, this.#at(this.#sent, part.sent), came, "A1", chunk),
+      beside: [
+        this.#beside(
+          part.sentSlice,
+          this.#at(this.#weights, part.sent, WORD * k),
+          weights,
+          "A1",
+          chunk,
+        ),
+      ],
+    });
+    const table = { choices: this.#none, positions: this.#table(chunk) };
+    const slopes = this.#cameSlopes(chunk);
+    const { rowDim, dtype } = this.#way.layer;
+    return [this.#g.add({
+      kind: "decompress",
+      label: "D1",
+      chunk,
+      stage: stage + 2,
+      after: arrived,
+      bytes: this.#moved(chunk) * (dots === undefined ? 1 : 2),
+      uses: [came, weights, this.#places, this.#none, rows, ...(dots ? [dots, slopes] : [])],
+      kernels: eachRank((rank) => {
+        const places = this.#taken(rank, chunk, rowDim);
+        if (places.tokens === 0) return [];
+        const to = { buffer: rows, offset: 0 };
+        const scale = weighted ? { weights } : {};
+        const placed = placeTokens({ ...places, dtype }, { x: came, ...table, ...scale, out: to });
+        if (dots === undefined) return [placed];
+        const given = { buffer: dots, offset: 0 };
+        return [
+          placed,
+          rowDots({ ...places, dtype }, { a: came, rows: given, ...table, out: slopes }),
+        ];
+      }),
+    })];
+  }
+
+  /** Back from the experts: sums of a token's results on a rank, added in the node, cross once. */
+  back({ chunk, stage, after, rows, weighted }: NodeLeg, dots = false): Task[] {
+    const part = this.#rows.chunks[chunk];
+    const { topK: k, rowDim, dtype } = this.#way.layer;
+    const [weights, slopes] = [this.#cameWeights(chunk), this.#cameSlopes(chunk)];
+    const { pass } = this.#g;
+    const sums = this.#g.buffer(
+      `${pass}.node.sums.${chunk}`,
+      this.#rowBytes * this.#most(part.receivedRows),
+      "pass",
+    );
+    const added = this.#g.add({
+      kind: "compress",
+      label: "C2",
+      chunk,
+      stage,
+      after,
+      bytes: this.#moved(chunk),
+      uses: [rows, sums, this.#places, this.#none, ...(weighted ? [weights] : [])],
+      kernels: eachRank((rank) => {
+        const places = this.#taken(rank, chunk, rowDim);
+        if (places.tokens === 0) return [];
+        return [combineRows({ ...places, dtype }, {
+          rows: { buffer: rows, offset: 0 },
+          ...{ choices: this.#none, positions: this.#table(chunk), y: sums },
+          ...(weighted ? { weights } : {}),
+        })];
+      }),
+    });
+    const returned = this.#at(this.#slopes, part.sent, WORD * k);
+    return addCollective(this.#g, {
+      ...{ label: "A2", chunk, stage: stage + 1, after: [added], collective: part.combine },
+      ...this.#values(part.receivedSlice, sums, this.#at(this.#returned, part.sent), "A2", chunk),
+      ...(dots
+        ? { beside: [this.#beside(part.receivedSlice, slopes, returned, "A2", chunk)] }
+        : {}),
+    });
+  }
+
+  /** Buffers that gathering names. */
+  get gatherUses(): View[] {
+    return [this.#copies, this.#none, this.#returned];
+  }
+
+  /** Adds up what came back for each token, by chunk and node. */
+  gather(rank: number, { y, add }: { readonly y: View; readonly add: boolean }): Kernel[] {
+    if (tokensOf(this.#way.layer, rank) === 0) return [];
+    return [combineRows(this.#copied(rank, this.#way.layer.rowDim), {
+      ...{ rows: this.#returned, choices: this.#none, positions: this.#copies, y, add },
+    })];
+  }
+
+  /** Buffers that gathering the gradients of the weights names, and the bytes of it. */
+  get weightUses(): View[] {
+    return [this.#copies, this.#none, this.#slopes];
+  }
+
+  get weightBytes(): number {
+    return 2 * WORD * this.#way.layer.topK * this.#rows.sent;
+  }
+
+  /** The gradients of the weights that came back, each from the rank of its expert. */
+  gatherWeights(rank: number, out: View): Kernel[] {
+    if (tokensOf(this.#way.layer, rank) === 0) return [];
+    return [combineRows(this.#copied(rank, this.#way.layer.topK, true), {
+      ...{ rows: this.#slopes, choices: this.#none, positions: this.#copies, y: out },
+    })];
+  }
+
+  #lifeOf(rows: string) {
+    return rows === "expert.x" ? "saved" as const : "pass" as const;
+  }
+
+  /** Rows of copies as kernels see them. */
+  #copied(rank: number, columns: number, float32 = false): Places {
+    const { layer } = this.#way;
+    const of = { tokens: tokensOf(layer, rank), columns, topK: layer.topK };
+    return {
+      ...of,
+      ...listed(this.#rows.sent, layer.topK),
+      ...(float32 ? {} : { dtype: layer.dtype }),
+    };
+  }
+
+  /** Rows of experts as kernels see them, for the tokens that came. */
+  #taken(rank: number, chunk: number, columns: number): Places {
+    const { layer: { topK }, rows: { room } } = this.#way;
+    const tokens = this.#rows.chunks[chunk].receivedRows(rank);
+    return { tokens, columns, topK, ...listed(room, topK) };
+  }
+
+  #at(view: View, row: number, bytes = this.#rowBytes): View {
+    return { buffer: view.buffer, offset: view.offset + row * bytes };
+  }
+
+  #table(chunk: number): View {
+    return this.#at(this.#places, this.#rows.chunks[chunk].received, WORD * this.#way.layer.topK);
+  }
+
+  #most(of: (rank: number) => number): number {
+    let most = 0;
+    for (let rank = 0; rank < this.#g.topology.ranks; rank++) most = Math.max(most, of(rank));
+    return most;
+  }
+
+  /** Bytes of rows that came and of those of experts. */
+  #moved(chunk: number): number {
+    const { receivedRows } = this.#rows.chunks[chunk];
+    return this.#rowBytes * (this.#most(receivedRows) + this.#way.rows.rowsIn(chunk));
+  }
+
+  #buffer(name: string, chunk: number, rowBytes: number): View {
+    const rows = this.#most(this.#rows.chunks[chunk].receivedRows);
+    return this.#g.buffer(`${this.#g.pass}.node.${name}.${chunk}`, rowBytes * rows, "pass");
+  }
+
+  #came(chunk: number): View {
+    return this.#buffer("came", chunk, this.#rowBytes);
+  }
+
+  #cameWeights(chunk: number): View {
+    return this.#buffer("came.weights", chunk, WORD * this.#way.layer.topK);
+  }
+
+  #cameSlopes(chunk: number): View {
+    const bytes = this.#g.pass === "forward" ? 0 : WORD * this.#way.layer.topK;
+    return this.#buffer("came.slopes", chunk, bytes);
+  }
+
+  #values(
+    rows: (rank: number, slice: number) => number,
+    input: View,
+    output: View,
+    label: string,
+    chunk: number,
+  ): SliceValues {
+    return {
+      bytes: (rank, slice) => this.#rowBytes * rows(rank, slice),
+      dtype: this.#way.layer.dtype,
+      ...{ input, output, scratch: `${this.#g.pass}.${label}.scratch.${chunk}` },
+    };
+  }
+
+  /** Values for each choice beside the rows. */
+  #beside(
+    rows: (rank: number, slice: number) => number,
+    input: View,
+    output: View,
+    label: string,
+    chunk: number,
+  ): SliceValues {
+    const bytes = WORD * this.#way.layer.topK;
+    return {
+      bytes: (rank, slice) => bytes * rows(rank, slice),
+      ...{ input, output, scratch: `${this.#g.pass}.${label}.weights.scratch.${chunk}` },
+    };
+  }
+}
+
+/** Rows that positions number from 0 on, as the places of one expert of several. */
+function listed(rows: number, topK: number): Pick<Places, "experts" | "chunks" | "firstRows"> {
+  const experts = Math.max(1, topK);
+  const firstRows = new Int32Array(experts + 1).fill(rows, 1);
+  return { experts, chunks: [{ begin: 0, end: Math.max(1, rows) }], firstRows };
+}

@@ -1,0 +1,271 @@
+/**
+ * Where rows lie that cross once to a node: for each chunk the tokens of a rank by the ranks of a node that they go
+ * to, as they travel, and on the other side in the same order.
+ * @module
+ */
+import { groupOrder, nodeCombine, nodeDispatch, type TokenGroup } from "../alltoall/node_aware.ts";
+import { type Layer, tokensOf } from "../blocks/mod.ts";
+import type { Collective } from "../alltoall/types.ts";
+import { type RoutedGroup, tokenGroups } from "../routing/token_groups.ts";
+import { type Chunk, SchemoeError } from "../types.ts";
+import { byPeers } from "../chunking/peer_groups.ts";
+import { rowLayout } from "./layout.ts";
+import type { RowLayout, RowsOf } from "./rows.ts";
+
+/** What all gates chose: experts with rows, and positions in them, of each rank's tokens [tokens, topK]. */
+export interface GatheredChoices {
+  choices(rank: number): Int32Array;
+  positions(rank: number): Int32Array;
+}
+
+/** Position of a choice that has no row, as kernels know it. */
+export const NO_PLACE = 2 ** 31 - 2;
+
+/** A chunk of rows that cross once. */
+export interface NodeChunk {
+  readonly groups: readonly RoutedGroup[];
+  readonly dispatch: Collective;
+  readonly combine: Collective;
+  /** First row of the chunk among those that a rank sends, and that it gets; on all ranks alike. */
+  readonly sent: number;
+  readonly received: number;
+  /** Rows that a rank sends, and those that it gets. */
+  sentRows(rank: number): number;
+  receivedRows(rank: number): number;
+  /** Rows of a slice of dispatch's input, or of combine's. */
+  sentSlice(rank: number, index: number): number;
+  receivedSlice(rank: number, index: number): number;
+}
+
+/** Tables that kernels find rows by, int32: a layer writes them before a pass. */
+export type NodeTable = "node.copies" | "node.places" | "node.none";
+
+/** Rows of a pass in which each token crosses once to a node. */
+export interface NodeRows {
+  readonly chunks: readonly NodeChunk[];
+  /** Rows to provide for what a rank sends. */
+  readonly sent: number;
+  /** Bytes of each table. */
+  readonly tables: Readonly<Record<NodeTable, number>>;
+  /**
+   * `node.copies` [tokens, topK]: row of each copy of a token among those that the rank sends, then `NO_PLACE`.
+   * `node.places` [rows of all chunks, topK]: row of each choice of a token that the rank gets among those of its
+   * experts, `NO_PLACE` for the choices of others. `node.none`: zeros.
+   */
+  table(name: NodeTable, rank: number): Int32Array<ArrayBuffer>;
+}
+
+/** A layer's rows with the choices that they are laid out for. */
+export interface NodeWay extends RowsOf {
+  readonly gathered: GatheredChoices;
+}
+
+/** Slots and places that the choices of each rank go to, -1: none; and the ranks that compute slots. */
+class Targets {
+  readonly #slots: Int32Array[] = [];
+  readonly #places: Int32Array[] = [];
+  readonly #members: (readonly number[])[] = [];
+
+  constructor(readonly way: NodeWay) {}
+
+  slots(rank: number): Int32Array {
+    this.#find(rank);
+    return this.#slots[rank];
+  }
+
+  places(rank: number): Int32Array {
+    this.#find(rank);
+    return this.#places[rank];
+  }
+
+  /** Rank that computes a slot for the tokens of a source. */
+  owner(slot: number, source: number): number {
+    const { groups, localSlots } = this.way.layer;
+    const members = this.#members[source] ??= groups.members(source);
+    return members[Math.floor(slot / localSlots)];
+  }
+
+  #find(rank: number): void {
+    if (this.#slots[rank]) return;
+    const { layer, gathered, loads, limit = loads ? NO_PLACE : this.way.capacity } = this.way;
+    const choices = gathered.choices(rank);
+    const places = gathered.positions(rank).slice();
+    const slots = choices.slice();
+    for (let i = 0; i < slots.length; i++) {
+      if (places[i] >= limit || slots[i] < 0) slots[i] = -1;
+      else if (layer.placed) {
+        const to = layer.placed.targets(rank, choices[i]);
+        slots[i] = to[places[i] % to.length];
+        places[i] = Math.floor(places[i] / to.length);
+      }
+    }
+    this.#slots[rank] = slots;
+    this.#places[rank] = places;
+  }
+}
+
+const known = new WeakMap<GatheredChoices, Map<string, NodeRows>>();
+
+/**
+ * Rows of a pass, worked out once for what the gates chose and its chunks.
+ * @throws {SchemoeError} for a split that passes do not know whose tokens cross once.
+ */
+export function nodeRows(way: NodeWay): NodeRows {
+  let ofChoices = known.get(way.gathered);
+  if (!ofChoices) known.set(way.gathered, ofChoices = new Map());
+  const key = JSON.stringify(way.chunks);
+  let rows = ofChoices.get(key);
+  if (!rows) ofChoices.set(key, rows = makeRows(way));
+  return rows;
+}
+
+const WORD = 4;
+
+function makeRows(way: NodeWay): NodeRows {
+  const { layer, chunks } = way;
+  const { tokens, topK } = layer;
+  if (byPeers(chunks)) {
+    throw new SchemoeError(
+      "Cannot send tokens once to a node: the pass is split by groups of peers, which send to one group after " +
+        "another; split it by capacity",
+    );
+  }
+  const layout = rowLayout(way);
+  const targets = new Targets(way);
+  const made: NodeChunk[] = [];
+  let [sent, received] = [0, 0];
+  for (const chunk of chunks) {
+    const part = makeChunk(layer, chunk, targets, { sent, received });
+    made.push(part);
+    sent += mostOf(layer, part.sentRows);
+    received += mostOf(layer, part.receivedRows);
+  }
+  const zeros = topK * Math.max(tokens, received);
+  const of: Record<NodeTable, (rank: number) => Int32Array<ArrayBuffer>> = {
+    "node.copies": (rank) => copiesOf(layer, made, rank),
+    "node.places"(rank) {
+      const table = new Int32Array(topK * received).fill(NO_PLACE);
+      made.forEach((part, i) => {
+        const places = placesOf({ layer, layout, targets, rank }, part, chunks[i]);
+        table.set(places, topK * part.received);
+      });
+      return table;
+    },
+    "node.none": () => new Int32Array(zeros),
+  };
+  return {
+    chunks: made,
+    sent,
+    tables: {
+      "node.copies": WORD * topK * tokens,
+      "node.places": WORD * topK * received,
+      "node.none": WORD * zeros,
+    },
+    table: (name, rank) => of[name](rank),
+  };
+}
+
+const mostOf = ({ topology: { ranks } }: Layer, rows: (rank: number) => number): number => {
+  let most = 0;
+  for (let rank = 0; rank < ranks; rank++) most = Math.max(most, rows(rank));
+  return most;
+};
+
+const inChunk = ({ begin, end }: Chunk, place: number): boolean => place >= begin && place < end;
+
+function makeChunk(
+  layer: Layer,
+  chunk: Chunk,
+  targets: Targets,
+  first: { readonly sent: number; readonly received: number },
+): NodeChunk {
+  const { topology, topK, slots } = layer;
+  const { ranks, ranksPerNode } = topology;
+  const trace = {
+    name: "of the gate",
+    ...{ ranks, experts: slots, topK },
+    tokens: (rank: number) => tokensOf(layer, rank),
+    choices(rank: number) {
+      const places = targets.places(rank);
+      return targets.slots(rank).map((slot, i) => inChunk(chunk, places[i]) ? slot : -1);
+    },
+  };
+  const groups = tokenGroups(trace, {
+    ranksPerNode,
+    rankOf: (slot, source) => targets.owner(slot, source),
+  });
+  const order = groupOrder(topology, groups);
+  const slice = (list: readonly number[], i: number) => groups[list[i]].tokens.length;
+  const count = (lists: readonly (readonly number[])[]) => {
+    const sums = lists.map((list) =>
+      list.reduce((sum, group) => sum + groups[group].tokens.length, 0)
+    );
+    return (rank: number) => sums[rank];
+  };
+  return {
+    groups,
+    ...first,
+    dispatch: nodeDispatch(topology, groups),
+    combine: nodeCombine(topology, groups),
+    sentRows: count(order.sent),
+    receivedRows: count(order.received),
+    sentSlice: (rank, i) => slice(order.sent[rank], i),
+    receivedSlice: (rank, i) => slice(order.received[rank], i),
+  };
+}
+
+/** Calls `body(source, token)` for the tokens of groups in their order. */
+function eachToken(
+  groups: readonly RoutedGroup[],
+  list: readonly number[],
+  body: (group: TokenGroup, token: number) => void,
+): void {
+  for (const index of list) {
+    const group = groups[index];
+    for (const token of group.tokens) body(group, token);
+  }
+}
+
+function copiesOf(
+  layer: Layer,
+  chunks: readonly NodeChunk[],
+  rank: number,
+): Int32Array<ArrayBuffer> {
+  const { topK, topology } = layer;
+  const tokens = tokensOf(layer, rank);
+  const table = new Int32Array(tokens * topK).fill(NO_PLACE);
+  const used = new Int32Array(tokens);
+  for (const { groups, sent } of chunks) {
+    let row = sent;
+    eachToken(groups, groupOrder(topology, groups).sent[rank], (_group, token) => {
+      table[token * topK + used[token]++] = row++;
+    });
+  }
+  return table;
+}
+
+/** Where the experts of a rank have their rows. */
+interface ExpertSide {
+  readonly layer: Layer;
+  readonly layout: RowLayout;
+  readonly targets: Targets;
+  readonly rank: number;
+}
+
+function placesOf(
+  { layer: { topK, topology, localSlots }, layout, targets, rank }: ExpertSide,
+  { groups, receivedRows }: NodeChunk,
+  chunk: Chunk,
+): Int32Array<ArrayBuffer> {
+  const table = new Int32Array(receivedRows(rank) * topK).fill(NO_PLACE);
+  let at = 0;
+  eachToken(groups, groupOrder(topology, groups).received[rank], ({ source }, token) => {
+    const [slots, places] = [targets.slots(source), targets.places(source)];
+    for (let i = token * topK; i < (token + 1) * topK; i++, at++) {
+      const [slot, place] = [slots[i], places[i]];
+      if (slot < 0 || !inChunk(chunk, place) || targets.owner(slot, source) !== rank) continue;
+      table[at] = layout.expertRow(rank, { source, slot: slot % localSlots, place });
+    }
+  });
+  return table;
+}
