@@ -1,5 +1,9 @@
 // Opening, memory, cancelling, time limits, failing, closing: the engine always goes on or ends.
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
 #include <initializer_list>
 #include <thread>
 
@@ -39,6 +43,33 @@ void opening() {
   CHECK_EQUAL(schemoe_cancel(nullptr, nullptr), SCHEMOE_CLOSED);
   char json[8];
   CHECK_EQUAL(schemoe_describe(json, sizeof json, &text), SCHEMOE_INVALID);
+}
+
+/// Nanoseconds of the slices of a thread of this process; 0 where Linux does not tell.
+uint64_t slice_of(pid_t thread) {
+  struct {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+  } attributes{};
+  return syscall(SYS_sched_getattr, thread, &attributes, sizeof attributes, 0) == 0 ? attributes.runtime : 0;
+}
+
+/// Lanes of communication have shorter slices than computation, so that they need not wait for one of it.
+void slices() {
+  Engine engine(1, 2);
+  CHECK_EQUAL(engine.run(sleeping(2, 0)).text, "");
+  const uint64_t own = slice_of(0);
+  int shorter = 0;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+    const uint64_t slice = slice_of(std::stoi(thread.path().filename()));
+    if (slice > 0 && slice < own) ++shorter;
+  }
+  // those of the lanes that ran have it for certain, those of the other lane of a rank will
+  if (own > 0) CHECK(shorter >= 2 && shorter <= 4);
+  else CHECK_EQUAL(shorter, 0);
 }
 
 void memory() {
@@ -242,6 +273,7 @@ void racing() {
 
 int main() {
   opening();
+  slices();
   orders();
   racing();
   memory();
