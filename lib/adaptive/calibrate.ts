@@ -1,26 +1,28 @@
 /** Measures how long an engine takes for each kind of work. @module */
 import packageFile from "../../deno.json" with { type: "json" };
 import type { LayerConfig } from "../blocks/mod.ts";
-import { createLayer, type MoeLayer, type Run } from "../layer/mod.ts";
+import { createLayer, type MoeLayer } from "../layer/mod.ts";
 import {
   fitSamples,
   type KindFit,
   type LinksFit,
   type MachineProfile,
-  median,
   PROFILE_FORMAT,
   PROFILE_VERSION,
   profileCosts,
-  type Sample,
+  quantile,
   saveProfile,
 } from "../profile/mod.ts";
 import { type Progress, progress } from "../timeline/mod.ts";
+import type { Launch } from "../costs/types.ts";
 import type { Compressor } from "../compressors/types.ts";
 import type { Engine, EventTable, Program } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
 import { didYouMean } from "../words.ts";
 import { believed, Collected, slowdownsOf, weightedMedian } from "./collect.ts";
+import { linksOf } from "./links.ts";
 import { observe } from "./observe.ts";
+import { passes } from "./passes.ts";
 import { reusable } from "./reuse.ts";
 import { atMost, defaultLayer, exchangePrograms, type LayerStep, layerSteps } from "./sweeps.ts";
 
@@ -46,6 +48,9 @@ const SECONDS = 90;
 const DRIFT = 0.1;
 /** Runs of each pass; the first one warms up. */
 const REPEATS = 4;
+/** How often all is measured where times vary: what slows a machine down lasts longer than the runs of a pass. */
+const ROUNDS = 3;
+const LATER_REPEATS = 2;
 /** All-to-alls of at most so many bytes a rank, and the seconds after which a larger one is not begun. */
 const MOST_BYTES = { cpu: 4 << 20, cuda: 256 << 20, simulate: 64 << 20 };
 const LONGEST = 0.15;
@@ -96,13 +101,21 @@ export async function calibrate(
   return profile;
 }
 
+/** One time over all that is measured. */
+interface Round {
+  readonly line: Progress;
+  readonly repeats: number;
+}
+
 class Calibration {
   readonly #collected: Collected;
   readonly #begin = performance.now();
   readonly #layers = new Map<string, MoeLayer>();
 
   constructor(readonly engine: Engine, readonly seconds: number) {
-    this.#collected = new Collected(engine.topology);
+    const { kind, topology } = engine;
+    const queued = kind === "cpu" && topology.ranks > navigator.hardwareConcurrency;
+    this.#collected = new Collected(topology, queued);
   }
 
   async run(
@@ -112,10 +125,14 @@ class Calibration {
     const { engine } = this;
     const steps = layerSteps(layer, codecs);
     const programs = exchangePrograms(engine.topology, MOST_BYTES[engine.kind]);
-    const line = progress(steps.length + programs.length + 1, "calibrate");
+    const rounds = engine.modelled ? 1 : ROUNDS;
+    const line = progress(rounds * (steps.length + programs.length) + 1, "calibrate");
     try {
-      await this.#measureLayers(steps, line);
-      await this.#measureExchanges(programs, line);
+      for (let round = 0; round < rounds; round++) {
+        const repeats = round === 0 ? REPEATS : LATER_REPEATS;
+        await this.#measureLayers(steps, { line, repeats });
+        await this.#measureExchanges(programs, { line, repeats });
+      }
       const kinds = this.#kinds();
       const unslowed = this.#profile(kinds, {
         together: this.#together(),
@@ -126,9 +143,14 @@ class Calibration {
       line.advance(1, "slow-down");
       return this.#profile(kinds, slowdown);
     } finally {
-      for (const made of this.#layers.values()) made.close();
+      this.#closeLayers();
       await line.done();
     }
+  }
+
+  #closeLayers(): void {
+    for (const made of this.#layers.values()) made.close();
+    this.#layers.clear();
   }
 
   get #past(): number {
@@ -142,32 +164,40 @@ class Calibration {
     return known;
   }
 
-  async #measureLayers(steps: readonly LayerStep[], line: Progress): Promise<void> {
+  async #measureLayers(
+    steps: readonly LayerStep[],
+    { line, repeats }: Round,
+  ): Promise<void> {
+    // layers know what their tasks take alone: new ones measure it again
+    this.#closeLayers();
     for (const { config, chunks, ...others } of steps) {
       // the first size of everything is needed, whatever it takes
-      if (this.#collected.samples.size > 0 && this.#past > LAYERS_PART * this.seconds) break;
+      if (!this.#collected.empty && this.#past > LAYERS_PART * this.seconds) break;
       const layer = this.#layer(config);
       const runs = await passes(layer, {
         ...others,
         chunks: atMost(chunks),
         scheduler: "sequential",
-      }, REPEATS);
+      }, repeats);
       for (const measured of runs) this.#collected.add(measured);
       line.advance(1, `${config.tokens} x ${config.modelDim} x ${config.hiddenDim}`);
     }
   }
 
-  async #measureExchanges(programs: readonly Program[], line: Progress): Promise<void> {
+  async #measureExchanges(
+    programs: readonly Program[],
+    { line, repeats }: Round,
+  ): Promise<void> {
     const workspace = this.engine.workspace();
     try {
       for (const program of programs) {
         if (this.#past > this.seconds) break;
         const runs: EventTable[] = [];
         const begin = performance.now();
-        for (let i = 0; i < REPEATS; i++) runs.push(await this.engine.run(program, workspace));
+        for (let i = 0; i < repeats; i++) runs.push(await this.engine.run(program, workspace));
         this.#collected.add({ program, runs: runs.slice(1) });
         line.advance(1, "all-to-alls");
-        if ((performance.now() - begin) / 1e3 > REPEATS * LONGEST) break;
+        if ((performance.now() - begin) / 1e3 > repeats * LONGEST) break;
       }
     } finally {
       workspace.free();
@@ -175,9 +205,8 @@ class Calibration {
   }
 
   #together(): number {
-    const { alone, together } = this.#collected;
-    const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
-    return alone.length > 0 ? believed(sum(together) / sum(alone)) : 1;
+    const { together } = this.#collected;
+    return together.length > 0 ? believed(weightedMedian(together)) : 1;
   }
 
   /** Pipelined passes, in which computation and transfers overlap. */
@@ -219,12 +248,23 @@ class Calibration {
     return { kinds, links: linksOf(samples.get("transfer") ?? []) };
   }
 
+  /** Of operations for which a processor was free, which are fewer where ranks share them. */
+  #launch(together: number): MachineProfile["launch"] {
+    const { compute, transfer } = this.#collected.launches;
+    const typical = (values: readonly number[]) => quantile(values, 0.5 / together) || 0;
+    const of = ({ begin, next, wait }: Record<keyof Launch, readonly number[]>): Launch => ({
+      begin: typical(begin),
+      next: typical(next),
+      wait: typical(wait),
+    });
+    return { compute: of(compute), transfer: of(transfer) };
+  }
+
   #profile(
     fits: { kinds: readonly KindFit[]; links: LinksFit },
     slowdown: MachineProfile["slowdown"],
   ): MachineProfile {
     const { kind, timing, topology: { nodes, ranksPerNode } } = this.engine;
-    const { next, wait, meet } = this.#collected.launches;
     const { os, arch } = Deno.build;
     return {
       format: PROFILE_FORMAT,
@@ -234,79 +274,9 @@ class Calibration {
       date: new Date().toISOString(),
       engine: { kind, timing, nodes, ranksPerNode },
       ...fits,
-      launch: { next: median(next) || 0, wait: median(wait) || 0, meet: median(meet) || 0 },
+      launch: this.#launch(slowdown.together),
       slowdown,
       seconds: this.#past,
     };
   }
-}
-
-/** Both passes of a layer, the first run of each warming up. */
-async function passes(
-  layer: MoeLayer,
-  choices: NonNullable<Parameters<MoeLayer["forward"]>[0]>,
-  repeats: number,
-) {
-  const { expert } = layer.layer;
-  const both = expert.inputGrad && expert.weightGrad
-    ? ["forward", "backward"] as const
-    : ["forward"] as const;
-  const measured = [];
-  for (const pass of both) {
-    const runs: Run[] = [];
-    for (let i = 0; i < repeats; i++) {
-      runs.push(
-        await layer[pass]({ ...choices, results: false, ...(i === 0 ? { bound: true } : {}) }),
-      );
-    }
-    for (const [i, { program, alone }] of runs[0].ran.entries()) {
-      const later = runs.slice(1).map((run) => run.ran[i].events);
-      measured.push({ program, runs: later, ...(alone ? { alone } : {}) });
-    }
-  }
-  return measured;
-}
-
-function linksOf(samples: readonly Sample[]): LinksFit {
-  const none = { value: 0, least: 0, most: 0 };
-  if (samples.length === 0) {
-    const quality = { points: 0, r2: 1, error: 0, noise: 0, range: [0, 0] } as const;
-    const link = { alpha: none, beta: none };
-    return {
-      alpha: none,
-      intra: link,
-      inter: link,
-      local: none,
-      corrections: [],
-      quality,
-      bySize: [],
-    };
-  }
-  const { estimates, corrections, quality } = fitSamples(samples);
-  const [alpha, intraAlpha, intraBeta, interAlpha, interBeta, local] = estimates;
-  const values = estimates.map(({ value }) => value);
-  const bySize = new Map<
-    string,
-    { peers: number; bytes: number; seconds: number[]; predicted: number }
-  >();
-  for (const { features, seconds } of samples) {
-    const [, intra, intraBytes, inter, interBytes] = features;
-    const peers = intra + inter;
-    const bytes = intraBytes + interBytes;
-    const key = `${peers} ${bytes} ${inter}`;
-    const predicted = features.reduce((sum, feature, i) => sum + feature * values[i], 0);
-    const row = bySize.get(key) ?? { peers, bytes, seconds: [], predicted };
-    bySize.set(key, row);
-    row.seconds.push(seconds);
-  }
-  return {
-    alpha,
-    local,
-    corrections,
-    quality,
-    intra: { alpha: intraAlpha, beta: intraBeta },
-    inter: { alpha: interAlpha, beta: interBeta },
-    bySize: [...bySize.values()].map((row) => ({ ...row, seconds: median(row.seconds) }))
-      .toSorted((a, b) => a.peers - b.peers || a.bytes - b.bytes),
-  };
 }

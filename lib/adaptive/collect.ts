@@ -7,6 +7,7 @@ import {
   type Sample,
   workOf,
 } from "../profile/mod.ts";
+import type { Launch } from "../costs/types.ts";
 import type { EventTable, Program } from "../engine.ts";
 import type { Task, Topology } from "../types.ts";
 import { observe, type Observed, overlapOf, takenBy } from "./observe.ts";
@@ -25,83 +26,113 @@ export interface Measurement {
   readonly alone?: { readonly program: Program; readonly runs: readonly EventTable[] };
 }
 
-/** Samples of each kind, launches, and how long computation took in all. */
+/** Samples of each kind, launches, and how long computation took where all ranks compute. */
 export class Collected {
-  readonly samples = new Map<string, Sample[]>();
-  readonly launches: Record<"next" | "wait" | "meet", number[]> = { next: [], wait: [], meet: [] };
-  /** Seconds of computation of tasks that ran alone, and with all ranks at once. */
-  readonly alone: number[] = [];
-  readonly together: number[] = [];
+  readonly #groups = new Map<string, Group>();
+  readonly launches = { compute: noLaunches(), transfer: noLaunches() };
+  /** How many times longer computation took with all ranks at once than alone. */
+  readonly together: Told[] = [];
 
-  constructor(readonly topology: Topology) {}
+  /** @param queued whether computation waits for a processor where all ranks compute. */
+  constructor(readonly topology: Topology, readonly queued: boolean) {}
 
-  /** @param steady whether tasks run alone take what they take together, so that `alone` is not needed. */
   add({ program, runs, alone }: Measurement): void {
-    const groups = new Map<string, Group>();
     const observed = runs.map((events) => observe(program, events));
     for (const operations of observed) {
       for (const operation of operations) {
         this.#launch(operation);
         // computation of a machine that ranks share is not what it takes alone
         if (operation.task.transfers || !alone) {
-          this.#measure(groups, operation, takenBy(operation));
+          this.#measure(operation, takenBy(operation));
         }
       }
     }
-    if (alone) this.#alone(groups, alone, observed);
-    for (const { kind, features, seconds } of groups.values()) {
-      const list = this.samples.get(kind) ?? [];
-      this.samples.set(kind, list);
-      list.push({ features, seconds: median(seconds), noise: relativeSpread(seconds) });
-    }
+    if (alone) this.#alone(alone, observed);
   }
 
-  #measure(groups: Map<string, Group>, { task, rank }: Observed, seconds: number): void {
+  get empty(): boolean {
+    return this.#groups.size === 0;
+  }
+
+  /** By kind of work. */
+  get samples(): Map<string, Sample[]> {
+    const samples = new Map<string, Sample[]>();
+    for (const { kind, features, seconds } of this.#groups.values()) {
+      const list = samples.get(kind) ?? [];
+      samples.set(kind, list);
+      list.push({ features, seconds: median(seconds), noise: relativeSpread(seconds) });
+    }
+    return samples;
+  }
+
+  #measure({ task, rank }: Observed, seconds: number): void {
     if (!(seconds > 0) || !task.transfers && !task.kernels) return;
     const kind = kindOf(task);
     const features = task.transfers ? phaseWorkOf(this.topology, task, rank) : workOf(task, rank);
     if (task.transfers && features.every((value, i) => i === 0 || value === 0)) return;
     const key = `${kind} ${task.label} ${task.lane} ${features}`;
-    const group = groups.get(key) ?? { kind, features, seconds: [] };
-    groups.set(key, group);
+    const group = this.#groups.get(key) ?? { kind, features, seconds: [] };
+    this.#groups.set(key, group);
     group.seconds.push(seconds);
   }
 
-  #launch({ base, begun, after }: Observed): void {
-    const late = Math.max(0, begun - base);
-    if (base === 0) return;
-    this.launches[after === "peer" ? "meet" : after === "other" ? "wait" : "next"].push(late);
+  #launch({ task, launch, after, paced }: Observed): void {
+    // what is paced makes up for what was late
+    if (paced === 0) this.launches[task.transfers ? "transfer" : "compute"][after].push(launch);
   }
 
   #alone(
-    groups: Map<string, Group>,
     alone: NonNullable<Measurement["alone"]>,
     observed: readonly (readonly Observed[])[],
   ): void {
-    const launch = median(
-      observed.flat().filter(({ task, base }) => !task.transfers && base > 0).map((one) =>
-        Math.max(0, one.begun - one.base)
-      ),
-    ) || 0;
     const times = new Map<Task, number[]>();
     for (const events of alone.runs) {
       for (const one of observe(alone.program, events)) {
         if (one.task.transfers) continue;
         const seconds = one.end - one.begun;
-        this.#measure(groups, one, seconds + launch);
+        this.#measure(one, seconds);
         times.set(one.task, [...times.get(one.task) ?? [], seconds]);
       }
     }
     for (const operations of observed) {
-      for (const { task, begun, end } of operations) {
-        const own = times.get(task);
-        if (!own) continue;
-        this.together.push(end - begun);
-        this.alone.push(median(own));
+      if (this.queued) this.#stretches(operations, times);
+      else {
+        for (const { task, begun, end } of operations) {
+          const own = times.get(task);
+          if (!own) continue;
+          const weight = median(own);
+          this.together.push({ factor: (end - begun) / weight, weight });
+        }
       }
     }
   }
+
+  /**
+   * Where ranks wait for a processor, each task takes what it takes alone, and some begin later: what all ranks compute
+   * between two exchanges takes from the beginning of the first to the end of the last.
+   */
+  #stretches(operations: readonly Observed[], times: ReadonlyMap<Task, readonly number[]>): void {
+    let [alone, begin, end] = [0, Infinity, 0];
+    const close = () => {
+      if (alone > 0) {
+        const weight = alone / this.topology.ranks;
+        this.together.push({ factor: (end - begin) / weight, weight });
+      }
+      [alone, begin, end] = [0, Infinity, 0];
+    };
+    for (const one of operations) {
+      const own = times.get(one.task);
+      if (own) {
+        alone += median(own);
+        begin = Math.min(begin, one.base);
+        end = Math.max(end, one.end);
+      } else if (one.task.transfers) close();
+    }
+    close();
+  }
 }
+
+const noLaunches = (): Record<keyof Launch, number[]> => ({ begin: [], next: [], wait: [] });
 
 /** Least and most that is believed of a slow-down. */
 const NONE = 0.05;

@@ -1,6 +1,7 @@
 /** Durations of the operations of runs, without waiting. @module */
 import { trafficOf } from "../costs/mod.ts";
 import type { EventTable, Program } from "../engine.ts";
+import type { Launch } from "../costs/types.ts";
 import type { Task } from "../types.ts";
 
 /** One operation of a run, in seconds. */
@@ -9,21 +10,22 @@ export interface Observed {
   readonly rank: number;
   /** When all that it needs was there: its lane, what it waits for, and of a phase its peers. */
   readonly base: number;
+  /** From the last of its own lane and its dependencies on until it began, or posted: its peers apart. */
+  readonly launch: number;
+  /** What that last one was: nothing, on its own lane, or on another one. */
+  readonly after: keyof Launch;
   /** When it began to work, its peers being there. */
   readonly begun: number;
   readonly end: number;
   /** What it was paced to take, 0 for as fast as it goes. */
   readonly paced: number;
-  /** Whether another lane held it up until `base`, or a peer did. */
-  readonly after: "own" | "other" | "peer";
 }
 
 /**
- * What an operation takes: from its base to its end, since what passes before it begins is a cost of it. One that is
- * paced ends on time though it began late, and the next one makes up for what was late: it takes its pace, or longer.
+ * What an operation takes from when it began to work. One that is paced ends on time though it began late, and the next
+ * one makes up for what was late: it takes its pace, or longer.
  */
-export const takenBy = ({ base, begun, end, paced }: Observed): number =>
-  paced > 0 ? Math.max(paced, end - begun) : end - base;
+export const takenBy = ({ begun, end, paced }: Observed): number => Math.max(paced, end - begun);
 
 const SECONDS = 1e-9;
 
@@ -39,12 +41,12 @@ export function observe(program: Program, events: EventTable): Observed[] {
   const observed: Observed[] = [];
   for (const [position, task] of program.order.entries()) {
     const own = new Float64Array(ranks);
-    const kinds: Observed["after"][] = [];
+    const after: Observed["after"][] = [];
     for (let rank = 0; rank < ranks; rank++) {
       const lane = lanes.get(`${task.lane} ${rank}`) ?? 0;
       const waits = program.waits[position].reduce((most, p) => Math.max(most, end(p, rank)), 0);
       own[rank] = Math.max(lane, waits);
-      kinds[rank] = waits > lane ? "other" : "own";
+      after[rank] = waits > lane ? "wait" : lane > 0 ? "next" : "begin";
     }
     const pattern = task.transfers && trafficOf(program.graph.topology, task).pattern;
     for (let rank = 0; rank < ranks; rank++) {
@@ -58,7 +60,8 @@ export function observe(program: Program, events: EventTable): Observed[] {
         end: events.end[i] * SECONDS,
         begun: (events.start[i] + events.wait[i]) * SECONDS,
         paced: (events.paced?.[i] ?? 0) * SECONDS,
-        after: base > own[rank] ? "peer" : kinds[rank],
+        launch: Math.max(0, events.start[i] - own[rank]) * SECONDS,
+        after: after[rank],
       });
       lanes.set(`${task.lane} ${rank}`, events.end[i]);
     }

@@ -72,9 +72,9 @@ export async function predictionQuality(
   for (const [shape, config] of shapes.entries()) {
     using layer = createLayer(engine, config);
     const known = new Set<string>();
-    for (const choice of choices) {
-      const measured = await measure(layer, choice, { repeats, most });
-      line.advance(1, `layer ${shape + 1}`);
+    const all = await measure(layer, choices, { repeats, most });
+    line.advance(choices.length, `layer ${shape + 1}`);
+    for (const measured of all) {
       const order = measured.map(({ runs }) => orderOf(runs[0])).join("\n");
       if (known.has(order)) continue;
       known.add(order);
@@ -91,23 +91,33 @@ interface MeasuredPass {
   readonly calm: number;
 }
 
+/**
+ * Runs all choices in turn, so that a machine that becomes slower or faster meanwhile does so for all of them: their
+ * differences are smaller than what its speed varies within seconds.
+ */
 async function measure(
   layer: MoeLayer,
-  choice: PassChoices,
+  choices: readonly PassChoices[],
   { repeats, most }: { repeats: number; most: number },
-): Promise<MeasuredPass[]> {
-  const found: MeasuredPass[] = [];
-  for (const pass of PASSES) {
-    const [calm, disturbed]: [Run[], Run[]] = [[], []];
-    const options = { ...choice, results: false };
-    await layer[pass](options);
-    while (calm.length < repeats && calm.length + disturbed.length < most) {
-      const run = await layer[pass](options);
-      (disturbance(run) ? disturbed : calm).push(run);
+): Promise<MeasuredPass[][]> {
+  const measured = choices.map(() =>
+    PASSES.map(() => ({ calm: [] as Run[], disturbed: [] as Run[] }))
+  );
+  const open = (passes: (typeof measured)[number]) =>
+    passes.some(({ calm }) => calm.length < repeats);
+  for (let round = 0; round <= most && measured.some(open); round++) {
+    for (const [i, choice] of choices.entries()) {
+      if (!open(measured[i])) continue;
+      for (const [j, pass] of PASSES.entries()) {
+        const run = await layer[pass]({ ...choice, results: false });
+        if (round === 0) continue; // warms up
+        measured[i][j][disturbance(run) ? "disturbed" : "calm"].push(run);
+      }
     }
-    found.push({ runs: [...calm, ...disturbed], calm: calm.length });
   }
-  return found;
+  return measured.map((passes) =>
+    passes.map(({ calm, disturbed }) => ({ runs: [...calm, ...disturbed], calm: calm.length }))
+  );
 }
 
 function rowOf({ shape, name, measured, profile }: {
@@ -137,16 +147,21 @@ function rowOf({ shape, name, measured, profile }: {
   };
 }
 
-/** Seconds of each kind of task and lane, means over ranks. */
+/** Seconds of each kind of task and lane, and until tasks began, means over ranks. */
 function kindsOf(measured: readonly Run[], predictions: readonly Run[]): QualityRow["kinds"] {
   const sums = new Map<string, [number, number]>();
   const add = (run: Run, which: 0 | 1) => {
     for (const { program, events } of run.ran) {
-      for (const one of observe(program, events)) {
-        const key = keyOf(program, one.task.id);
+      const { ranks } = program.graph.topology;
+      const to = (key: string, seconds: number) => {
         const sum = sums.get(key) ?? [0, 0];
         sums.set(key, sum);
-        sum[which] += takenBy(one) / program.graph.topology.ranks;
+        sum[which] += seconds / ranks;
+      };
+      for (const one of observe(program, events)) {
+        to(keyOf(program, one.task.id), takenBy(one));
+        // what is paced makes up for it
+        if (one.paced === 0) to("launch", one.launch);
       }
     }
   };

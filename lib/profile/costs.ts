@@ -43,6 +43,7 @@ export function profileCosts(profile: MachineProfile, topology: Topology): Costs
   const slowest = new WeakMap<Task, number>();
   return {
     source: `profile of ${profile.date}`,
+    launch: profile.launch,
     seconds(task, rank) {
       if (rank !== undefined) return onRank(task, rank);
       let most = slowest.get(task);

@@ -4,7 +4,7 @@ import type { MachineProfile } from "./types.ts";
 import { parseJson } from "../files/json.ts";
 
 export const PROFILE_FORMAT = "schemoe profile";
-export const PROFILE_VERSION = 1;
+export const PROFILE_VERSION = 2;
 
 const FIELDS = ["machine", "versions", "date", "engine", "kinds", "links", "launch", "slowdown"];
 

@@ -1,4 +1,5 @@
 /** Measured times of a machine for each kind of work. @module */
+import type { Costs } from "../costs/types.ts";
 
 /** A number with its 90 % interval, by the jackknife over tenths of the measurements. */
 export interface Estimate {
@@ -66,7 +67,7 @@ export interface LinksFit {
 /** Times of a machine, fitted to sweeps of an engine: pure data, kept as JSON. */
 export interface MachineProfile {
   readonly format: "schemoe profile";
-  readonly version: 1;
+  readonly version: 2;
   readonly machine: {
     readonly os: string;
     readonly architecture: string;
@@ -84,11 +85,8 @@ export interface MachineProfile {
   };
   readonly kinds: readonly KindFit[];
   readonly links: LinksFit;
-  /**
-   * Seconds from the end of an operation's last dependency to its begin: on its own lane, on another one, and of a
-   * phase from its last peer's post on. They are within the times above.
-   */
-  readonly launch: { readonly next: number; readonly wait: number; readonly meet: number };
+  /** Seconds until operations begin, beside the times above; 0 where they are paced, and make up for it. */
+  readonly launch: NonNullable<Costs["launch"]>;
   /**
    * How many times longer computation takes when all ranks compute than alone; and computation while its rank
    * transfers, and transfers while their rank computes. 1 is not at all.

@@ -61,6 +61,27 @@ Deno.test("calibrate() finds that ranks share a processor, and transfers slow co
   near(slowdown.communication, 1.2, 0.08);
 });
 
+Deno.test("calibrate() tells what passes before operations begin from what they take", async () => {
+  const launch = {
+    compute: { begin: 4e-5, next: 1e-6, wait: 8e-6 },
+    transfer: { begin: 1e-5, next: 2e-6, wait: 6e-6 },
+  };
+  for (const world of [real, sharedProcessor(real, 2)]) {
+    const engine = hiddenEngine({ shown, real: world, launch });
+    const profile = await calibrate(engine, { seconds: 1000, layer, codecs: [] });
+    for (const kind of ["compute", "transfer"] as const) {
+      for (const after of ["begin", "next", "wait"] as const) {
+        near(profile.launch[kind][after], launch[kind][after], 1e-6);
+      }
+    }
+    near(profile.links.inter.alpha.value, 2e-4, 1e-6);
+    const held = createLayer(engine, { tokens: 200, modelDim: 96, hiddenDim: 160, experts: 8 });
+    const choices = { scheduler: "optSche", allToAll: "pipe", chunks: 4 };
+    const run = await held.forward(choices);
+    near(simulated(run, profile).makespan, run.makespan, world.sharing ? 0.02 : 1e-3);
+  }
+});
+
 Deno.test("simulated(layer, profile) predicts layers and choices that were not measured", async () => {
   const engine = hiddenEngine({ shown, real });
   const profile = await calibrate(engine, { seconds: 1000, layer });

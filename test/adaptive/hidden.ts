@@ -1,4 +1,6 @@
 /** An engine whose times come from a world that it does not tell, with noise. @module */
+import { modelCosts } from "../../lib/costs/mod.ts";
+import type { Costs } from "../../lib/costs/types.ts";
 import { openSimulator } from "../../lib/engines/mod.ts";
 import { uniforms } from "../../lib/random.ts";
 import type { Engine, EventTable, RunOptions } from "../../lib/engine.ts";
@@ -10,25 +12,31 @@ export interface Hidden {
   readonly real: Topology;
   /** Largest part by which a whole run is longer; default 0. */
   readonly noise?: number;
+  /** Part by which each run is longer than the one before; default 0. */
+  readonly drift?: number;
+  /** What it takes until operations begin; default nothing. */
+  readonly launch?: Costs["launch"];
 }
 
 /** `become` changes what it really is. */
 export function hiddenEngine(
-  { shown, real, noise = 0 }: Hidden,
+  { shown, real, noise = 0, drift = 0, launch }: Hidden,
 ): Engine & { become(topology: Topology): void; runs: number } {
   const uniform = uniforms(7);
-  let inside = openSimulator(real);
+  const open = (topology: Topology) =>
+    openSimulator(topology, launch ? { costs: { ...modelCosts(topology), launch } } : {});
+  let inside = open(real);
   const engine = {
     ...openSimulator(shown),
     timing: "hidden",
     modelled: false,
     runs: 0,
-    become: (topology: Topology) => void (inside = openSimulator(topology)),
+    become: (topology: Topology) => void (inside = open(topology)),
     async run(...[program, workspace, options]: Parameters<Engine["run"]>) {
       engine.runs++;
       return longer(
         await inside.run(program, workspace, options as RunOptions),
-        1 + noise * uniform(),
+        (1 + noise * uniform()) * (1 + drift * engine.runs),
       );
     },
     [Symbol.dispose]() {},

@@ -52,6 +52,18 @@ Deno.test("predictionQuality() of held-out shapes: a fitted profile predicts, on
   assert(experts.median < -0.5 && bad.stepError.typical > 0.1, bad.summary);
 });
 
+Deno.test("predictionQuality() runs choices in turn: a machine that becomes slower changes no order", async () => {
+  const profile = await calibrate(hiddenEngine({ shown, real }), {
+    seconds: 1000,
+    layer: around,
+    codecs: ["int8"],
+  });
+  const engine = hiddenEngine({ shown, real, drift: 1e-3 });
+  const { agreement, regret } = await predictionQuality(engine, { profile, shapes: [around] });
+  assert(agreement.tau > 0.95 && agreement.pairs > 5, JSON.stringify(agreement));
+  assert(regret.most < 1e-6, JSON.stringify(regret));
+});
+
 Deno.test("predictionQuality() counts identical orders once", async () => {
   const engine = hiddenEngine({ shown, real });
   const profile = await calibrate(engine, { seconds: 1000, layer: around, codecs: [] });

@@ -3,6 +3,7 @@
  * cards, and contention between computation and communication of a rank.
  * @module
  */
+import type { Launch } from "../../costs/types.ts";
 import type { EventTable } from "../../engine.ts";
 import { SchemoeError } from "../../types.ts";
 import { EventHeap } from "../event_heap.ts";
@@ -38,6 +39,8 @@ class Fluid {
   /** Per position: the positions that wait for it, and the next on its lane (-1: none). */
   readonly #successors: number[][];
   readonly #next: Int32Array;
+  /** Per lane of a column: the operation that is about to begin. */
+  readonly #launched: Int32Array;
   /** Per lane of a column: the operation that runs there (-1: none) and how it gets on. */
   readonly #running: Int32Array;
   readonly #part: Uint8Array;
@@ -60,6 +63,7 @@ class Fluid {
     this.#successors = steps.map(() => []);
     this.#next = new Int32Array(steps.length).fill(-1);
     const lanes = columns * LANE_COUNT;
+    this.#launched = new Int32Array(lanes).fill(-1);
     this.#running = new Int32Array(lanes).fill(-1);
     this.#part = new Uint8Array(lanes);
     this.#stamp = new Uint32Array(lanes);
@@ -84,16 +88,29 @@ class Fluid {
     // operations without dependencies begin before any other one ends
     const first: number[] = [];
     for (let at = 0; at < operations; at++) if (this.#open[at] === 0) first.push(at);
-    for (const at of first) this.#begin(at, 0);
+    const lanes = this.#running.length;
+    for (const at of first) this.#launch(at, 0, "begin");
     while (this.#heap.size > 0) {
       this.#heap.pop();
       const { key: slot, time } = this.#heap;
-      if (this.#stamp[slot] === this.#heap.stamp) this.#partDone(slot, time);
+      // events of launches are numbered behind those of what runs
+      if (slot >= lanes) this.#begin(this.#launched[slot - lanes], time);
+      else if (this.#stamp[slot] === this.#heap.stamp) this.#partDone(slot, time);
     }
     if (this.#finished < operations) {
       throw new SchemoeError("Cannot simulate: the plan's phases wait for each other");
     }
     return inNanoseconds(this.#events);
+  }
+
+  /** All that it needs is there; it begins after what taking it up takes. */
+  #launch(at: number, time: number, after: keyof Launch): void {
+    const column = at % this.#columns;
+    const { lane, launch } = this.instance.steps[(at - column) / this.#columns];
+    if (launch[after] === 0) return this.#begin(at, time);
+    const slot = column * LANE_COUNT + lane;
+    this.#launched[slot] = at;
+    this.#heap.push(time + launch[after], this.#running.length + slot, 0);
   }
 
   #begin(at: number, time: number): void {
@@ -186,11 +203,11 @@ class Fluid {
     for (const successor of this.#successors[position]) {
       const other = successor * this.#columns + column;
       ready[other] = Math.max(ready[other], time);
-      if (--this.#open[other] === 0) this.#begin(other, time);
+      if (--this.#open[other] === 0) this.#launch(other, time, "wait");
     }
     if (this.#next[position] >= 0) {
       const other = this.#next[position] * this.#columns + column;
-      if (--this.#open[other] === 0) this.#begin(other, time);
+      if (--this.#open[other] === 0) this.#launch(other, time, "next");
     }
     this.#refreshBeside(slot, time);
   }

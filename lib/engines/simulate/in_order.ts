@@ -13,7 +13,7 @@ export function simulateInOrder({ columns, steps }: Instance): EventTable {
   const { ready, start, end, wait } = events;
   const free = Array.from({ length: 3 }, () => new Float64Array(length));
   const begin = new Float64Array(length);
-  for (const [position, { lane, waits, seconds, meeting }] of steps.entries()) {
+  for (const [position, { lane, waits, seconds, meeting, launch }] of steps.entries()) {
     const base = position * length;
     for (const before of waits) {
       const from = before * length;
@@ -22,7 +22,11 @@ export function simulateInOrder({ columns, steps }: Instance): EventTable {
       }
     }
     const idle = free[lane];
-    for (let i = 0; i < length; i++) start[base + i] = Math.max(ready[base + i], idle[i]);
+    for (let i = 0; i < length; i++) {
+      const [waited, before] = [ready[base + i], idle[i]];
+      const late = waited > before ? launch.wait : before > 0 ? launch.next : launch.begin;
+      start[base + i] = Math.max(waited, before) + late;
+    }
     if (meeting) {
       meeting.latest(start.subarray(base, base + length), begin);
       for (let i = 0; i < length; i++) {

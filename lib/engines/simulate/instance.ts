@@ -1,6 +1,6 @@
 /** A Program as arrays of numbers, ready to be simulated. @module */
 import { computeSeconds, phaseSeconds, taskSeconds, trafficOf } from "../../costs/mod.ts";
-import type { Costs } from "../../costs/types.ts";
+import type { Costs, Launch } from "../../costs/types.ts";
 import { LANES, SchemoeError, type Task, type Topology, type TrafficPattern } from "../../types.ts";
 import type { Program } from "../../engine.ts";
 import { checkRepresentatives } from "./columns.ts";
@@ -14,6 +14,7 @@ export interface Step {
   /** Earlier positions that it waits for. */
   readonly waits: readonly number[];
   readonly seconds: Float64Array;
+  readonly launch: Launch;
   /** Who waits for whom; present for communication. */
   readonly meeting?: Meeting;
   /**
@@ -33,6 +34,8 @@ export interface Instance {
   readonly columns: Columns;
   readonly steps: readonly Step[];
 }
+
+const AT_ONCE: Launch = { begin: 0, next: 0, wait: 0 };
 
 /**
  * Prices all operations of a Program on a topology of the same shape as its own.
@@ -66,6 +69,7 @@ export function makeInstance(
       checkSeconds(step.seconds, task, columns);
       return {
         ...step,
+        launch: costs?.launch?.[task.transfers ? "transfer" : "compute"] ?? AT_ONCE,
         lane: LANES.indexOf(task.lane),
         waits: program.waits[position],
         meeting: task.transfers && meetings.get(trafficOf(program.graph.topology, task).pattern),
