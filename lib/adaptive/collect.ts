@@ -9,14 +9,43 @@ import {
 } from "../profile/mod.ts";
 import type { Launch } from "../costs/types.ts";
 import type { EventTable, Program } from "../engine.ts";
-import type { Task, Topology } from "../types.ts";
+import type { Topology } from "../types.ts";
 import { observe, type Observed, overlapOf, takenBy } from "./observe.ts";
 
 /** Measurements of one task: by its features, all ranks and repeats. */
-interface Group {
-  readonly kind: string;
-  readonly features: readonly number[];
-  readonly seconds: number[];
+class Group {
+  readonly #known = { alone: [] as number[], together: [] as number[] };
+  #seconds?: number;
+
+  constructor(readonly kind: string, readonly features: readonly number[]) {}
+
+  add(seconds: number, how: "alone" | "together"): void {
+    this.#known[how].push(seconds);
+    this.#seconds = undefined;
+  }
+
+  /**
+   * What it takes with its machine to itself: in a run computation finds its operands in cache and alone it does not,
+   * but in a run others hold it up.
+   */
+  get seconds(): number {
+    const { alone, together } = this.#known;
+    return this.#seconds ??= Math.min(
+      ...[alone, together].filter((list) => list.length > 0).map(median),
+    );
+  }
+
+  get sample(): Sample {
+    const { alone, together } = this.#known;
+    const { features, seconds } = this;
+    return { features, seconds, noise: relativeSpread(together.length > 0 ? together : alone) };
+  }
+
+  /** How many times longer it took in runs. */
+  get slowdown(): Told {
+    const { together } = this.#known;
+    return { factor: median(together) / this.seconds, weight: this.seconds * together.length };
+  }
 }
 
 /** Runs of one Program: as always, and where they were needed those in which each task ran alone. */
@@ -26,28 +55,35 @@ export interface Measurement {
   readonly alone?: { readonly program: Program; readonly runs: readonly EventTable[] };
 }
 
+/** What all ranks computed between two exchanges, and how long it took. */
+interface Stretch {
+  readonly groups: readonly Group[];
+  readonly seconds: number;
+}
+
 /** Samples of each kind, launches, and how long computation took where all ranks compute. */
 export class Collected {
   readonly #groups = new Map<string, Group>();
+  readonly #stretches: Stretch[] = [];
   readonly launches = { compute: noLaunches(), transfer: noLaunches() };
-  /** How many times longer computation took with all ranks at once than alone. */
-  readonly together: Told[] = [];
 
   /** @param queued whether computation waits for a processor where all ranks compute. */
   constructor(readonly topology: Topology, readonly queued: boolean) {}
 
   add({ program, runs, alone }: Measurement): void {
-    const observed = runs.map((events) => observe(program, events));
-    for (const operations of observed) {
-      for (const operation of operations) {
-        this.#launch(operation);
-        // computation of a machine that ranks share is not what it takes alone
-        if (operation.task.transfers || !alone) {
-          this.#measure(operation, takenBy(operation));
-        }
+    for (const events of alone?.runs ?? []) {
+      for (const one of observe(alone!.program, events)) {
+        if (!one.task.transfers) this.#groupOf(one)?.add(one.end - one.begun, "alone");
       }
     }
-    if (alone) this.#alone(alone, observed);
+    for (const events of runs) {
+      const operations = observe(program, events);
+      for (const one of operations) {
+        this.#launch(one);
+        if (takenBy(one) > 0) this.#groupOf(one)?.add(takenBy(one), "together");
+      }
+      if (alone && this.queued) this.#divide(operations);
+    }
   }
 
   get empty(): boolean {
@@ -56,24 +92,31 @@ export class Collected {
 
   /** By kind of work. */
   get samples(): Map<string, Sample[]> {
-    const samples = new Map<string, Sample[]>();
-    for (const { kind, features, seconds } of this.#groups.values()) {
-      const list = samples.get(kind) ?? [];
-      samples.set(kind, list);
-      list.push({ features, seconds: median(seconds), noise: relativeSpread(seconds) });
-    }
-    return samples;
+    const kinds = Map.groupBy(this.#groups.values(), ({ kind }) => kind).entries();
+    return new Map(kinds.map(([kind, groups]) => [kind, groups.map(({ sample }) => sample)]));
   }
 
-  #measure({ task, rank }: Observed, seconds: number): void {
-    if (!(seconds > 0) || !task.transfers && !task.kernels) return;
+  /** How many times longer computation took with all ranks at once than alone. */
+  get together(): Told[] {
+    if (!this.queued) {
+      return [...this.#groups.values()].filter(({ kind }) => kind !== TRANSFER)
+        .map(({ slowdown }) => slowdown).filter(({ weight }) => weight > 0);
+    }
+    return this.#stretches.map(({ groups, seconds }) => {
+      const weight = groups.reduce((sum, group) => sum + group.seconds, 0) / this.topology.ranks;
+      return { factor: seconds / weight, weight };
+    });
+  }
+
+  #groupOf({ task, rank }: Observed): Group | undefined {
+    if (!task.transfers && !task.kernels) return undefined;
     const kind = kindOf(task);
     const features = task.transfers ? phaseWorkOf(this.topology, task, rank) : workOf(task, rank);
-    if (task.transfers && features.every((value, i) => i === 0 || value === 0)) return;
+    if (task.transfers && features.every((value, i) => i === 0 || value === 0)) return undefined;
     const key = `${kind} ${task.label} ${task.lane} ${features}`;
-    const group = this.#groups.get(key) ?? { kind, features, seconds: [] };
+    const group = this.#groups.get(key) ?? new Group(kind, features);
     this.#groups.set(key, group);
-    group.seconds.push(seconds);
+    return group;
   }
 
   #launch({ task, launch, after, paced }: Observed): void {
@@ -81,57 +124,33 @@ export class Collected {
     if (paced === 0) this.launches[task.transfers ? "transfer" : "compute"][after].push(launch);
   }
 
-  #alone(
-    alone: NonNullable<Measurement["alone"]>,
-    observed: readonly (readonly Observed[])[],
-  ): void {
-    const times = new Map<Task, number[]>();
-    for (const events of alone.runs) {
-      for (const one of observe(alone.program, events)) {
-        if (one.task.transfers) continue;
-        const seconds = one.end - one.begun;
-        this.#measure(one, seconds);
-        times.set(one.task, [...times.get(one.task) ?? [], seconds]);
-      }
-    }
-    for (const operations of observed) {
-      if (this.queued) this.#stretches(operations, times);
-      else {
-        for (const { task, begun, end } of operations) {
-          const own = times.get(task);
-          if (!own) continue;
-          const weight = median(own);
-          this.together.push({ factor: (end - begun) / weight, weight });
-        }
-      }
-    }
-  }
-
   /**
    * Where ranks wait for a processor, each task takes what it takes alone, and some begin later: what all ranks compute
    * between two exchanges takes from the beginning of the first to the end of the last.
    */
-  #stretches(operations: readonly Observed[], times: ReadonlyMap<Task, readonly number[]>): void {
-    let [alone, begin, end] = [0, Infinity, 0];
+  #divide(operations: readonly Observed[]): void {
+    let groups: Group[] = [];
+    let [begin, end] = [Infinity, 0];
     const close = () => {
-      if (alone > 0) {
-        const weight = alone / this.topology.ranks;
-        this.together.push({ factor: (end - begin) / weight, weight });
-      }
-      [alone, begin, end] = [0, Infinity, 0];
+      if (groups.length > 0) this.#stretches.push({ groups, seconds: end - begin });
+      groups = [];
+      [begin, end] = [Infinity, 0];
     };
     for (const one of operations) {
-      const own = times.get(one.task);
-      if (own) {
-        alone += median(own);
+      if (one.task.transfers) close();
+      else {
+        const group = this.#groupOf(one);
+        if (group) groups.push(group);
         begin = Math.min(begin, one.base);
         end = Math.max(end, one.end);
-      } else if (one.task.transfers) close();
+      }
     }
     close();
   }
 }
 
+/** Kind of work of all phases. */
+const TRANSFER = "transfer";
 const noLaunches = (): Record<keyof Launch, number[]> => ({ begin: [], next: [], wait: [] });
 
 /** Least and most that is believed of a slow-down. */

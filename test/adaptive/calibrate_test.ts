@@ -82,6 +82,14 @@ Deno.test("calibrate() tells what passes before operations begin from what they 
   }
 });
 
+Deno.test("calibrate() goes by warm tasks where those alone are cold", async () => {
+  const engine = hiddenEngine({ shown, real, cold: 1.5 });
+  const { kinds, slowdown } = await calibrate(engine, { seconds: 1000, layer, codecs: [] });
+  const expert = kinds.find(({ kind }) => kind.startsWith("expert "))!;
+  near(expert.perFlop.value, 1 / 3e10, 1e-6);
+  assertEquals(slowdown, { together: 1, compute: 1, communication: 1 });
+});
+
 Deno.test("simulated(layer, profile) predicts layers and choices that were not measured", async () => {
   const engine = hiddenEngine({ shown, real });
   const profile = await calibrate(engine, { seconds: 1000, layer });

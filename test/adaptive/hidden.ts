@@ -14,13 +14,15 @@ export interface Hidden {
   readonly noise?: number;
   /** Part by which each run is longer than the one before; default 0. */
   readonly drift?: number;
+  /** How many times longer tasks take alone than in a run, where their operands are in cache; default 1. */
+  readonly cold?: number;
   /** What it takes until operations begin; default nothing. */
   readonly launch?: Costs["launch"];
 }
 
 /** `become` changes what it really is. */
 export function hiddenEngine(
-  { shown, real, noise = 0, drift = 0, launch }: Hidden,
+  { shown, real, noise = 0, drift = 0, cold = 1, launch }: Hidden,
 ): Engine & { become(topology: Topology): void; runs: number } {
   const uniform = uniforms(7);
   const open = (topology: Topology) =>
@@ -36,7 +38,7 @@ export function hiddenEngine(
       engine.runs++;
       return longer(
         await inside.run(program, workspace, options as RunOptions),
-        (1 + noise * uniform()) * (1 + drift * engine.runs),
+        (1 + noise * uniform()) * (1 + drift * engine.runs) * (options?.isolated ? cold : 1),
       );
     },
     [Symbol.dispose]() {},
