@@ -2,7 +2,15 @@
  * Nodes, ranks, links and processors: where a layer runs.
  * @module
  */
-import { count, fail, object, perByte, rejectUnknown, start } from "./topology_fields.ts";
+import {
+  count,
+  fail,
+  LARGEST_RATE,
+  object,
+  perByte,
+  rejectUnknown,
+  start,
+} from "./topology_fields.ts";
 import {
   cardOf,
   type CardOptions,
@@ -89,6 +97,7 @@ export function topology(options: TopologyOptions): Topology {
     local: { alpha: 0, beta: intra.beta, ...linkOf("local", options.local) },
   };
   const processor = { ...SMALL.processor, ...processorOf(options.processor) };
+  if (options.contention) object("contention", options.contention);
   const contention = options.contention &&
     { compute: 1, communication: 1, ...options.contention };
   const nic = cardOf(options.nic);
@@ -143,6 +152,7 @@ const OPTIONS = [
  * @throws {SchemoeError} naming the field that is not a usable number.
  */
 export function checkTopology(topology: Topology): void {
+  object("topology", topology);
   const { nodes, ranksPerNode, ranks, links, processor, sharing, speed, nic } = topology;
   const { spine, contention } = topology;
   count("nodes", nodes);
@@ -153,11 +163,16 @@ export function checkTopology(topology: Topology): void {
   if (ranks !== nodes * ranksPerNode) {
     fail("ranks", `nodes * ranksPerNode = ${nodes * ranksPerNode}`, ranks);
   }
+  object("links", links);
   for (const name of ["intra", "inter", "local"] as const) link(name, links[name]);
+  object("processor", processor);
   rejectUnknown(processor, ["alpha", "flopRate", "byteRate"], "processor.");
   start("processor.alpha", processor.alpha);
   for (const rate of ["flopRate", "byteRate"] as const) {
     if (!(processor[rate] > 0)) fail(`processor.${rate}`, "a positive number", processor[rate]);
+    if (processor[rate] > LARGEST_RATE) {
+      fail(`processor.${rate}`, `at most ${LARGEST_RATE} a second`, processor[rate]);
+    }
   }
   if (sharing) checkSharing(sharing, ranks);
   if (speed) checkSpeed(speed, ranks);
@@ -166,6 +181,7 @@ export function checkTopology(topology: Topology): void {
     if (text !== undefined && typeof text !== "string") fail(field, "text", text);
   }
   if (nic) {
+    object("nic", nic);
     rejectUnknown(nic, ["beta", "cards"], "nic.");
     perByte("nic.beta", nic.beta);
     const { cards = 1 } = nic;
@@ -179,6 +195,9 @@ export function checkTopology(topology: Topology): void {
 }
 
 function checkSpeed(speed: readonly number[], ranks: number): void {
+  if (!Array.isArray(speed) && !ArrayBuffer.isView(speed)) {
+    fail("speed", "an array with a factor for each rank", speed);
+  }
   if (speed.length !== ranks) fail("speed", `one factor for each of ${ranks} ranks`, speed.length);
   for (let rank = 0; rank < ranks; rank++) {
     const factor = speed[rank];
@@ -187,6 +206,7 @@ function checkSpeed(speed: readonly number[], ranks: number): void {
 }
 
 function checkSpine(spine: Spine, nodes: number): void {
+  object("spine", spine);
   rejectUnknown(spine, ["oversubscription", "nodesPerLeaf", "rails"], "spine.");
   const { oversubscription, nodesPerLeaf, rails } = spine;
   if (!(oversubscription >= 1 && oversubscription < Infinity)) {
@@ -202,6 +222,7 @@ function checkSpine(spine: Spine, nodes: number): void {
 }
 
 function checkContention(contention: NonNullable<Topology["contention"]>): void {
+  object("contention", contention);
   rejectUnknown(contention, ["compute", "communication"], "contention.");
   for (const name of ["compute", "communication"] as const) {
     const factor = contention[name];
@@ -218,7 +239,9 @@ export function sharedProcessor(world: Topology, capacity: number): Topology {
   return { ...world, sharing };
 }
 
-function checkSharing({ of, capacity }: NonNullable<Topology["sharing"]>, ranks: number): void {
+function checkSharing(sharing: NonNullable<Topology["sharing"]>, ranks: number): void {
+  object("sharing", sharing);
+  const { of, capacity } = sharing;
   if (!Array.isArray(of)) fail("sharing.of", "an array with the processor of each rank", of);
   if (!Array.isArray(capacity)) {
     fail("sharing.capacity", "an array with a number for each processor", capacity);
@@ -236,6 +259,7 @@ function checkSharing({ of, capacity }: NonNullable<Topology["sharing"]>, ranks:
 }
 
 function link(name: string, value: Link): void {
+  object(name, value);
   rejectUnknown(value, ["alpha", "beta"], `${name}.`);
   start(`${name}.alpha`, value.alpha);
   perByte(`${name}.beta`, value.beta);

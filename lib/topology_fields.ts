@@ -8,6 +8,9 @@ import { didYouMean, quoted } from "./words.ts";
 /** No link is slower than this many bytes a second, nor starts as long as this many seconds. */
 const SLOWEST = 1e-3;
 const LONGEST = 3600;
+/** No link, memory or processor does more in a second. */
+export const LARGEST_RATE = 1e21;
+
 export function start(name: string, value: number): void {
   notText(name, value, name.replace("alpha", "latency"));
   atLeastZero(name, value);
@@ -17,6 +20,9 @@ export function start(name: string, value: number): void {
 export function perByte(name: string, value: number): void {
   notText(name, value, name.replace("beta", "bandwidth"));
   atLeastZero(name, value);
+  if (value > 0 && value * LARGEST_RATE < 1) {
+    fail(name, `0 or at least ${1 / LARGEST_RATE}: seconds a byte`, value);
+  }
   if (value * SLOWEST <= 1) return;
   const meant = name.replace("beta", "bandwidth");
   fail(

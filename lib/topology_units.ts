@@ -2,7 +2,7 @@
  * Links and processors as people describe them, with units, turned into the numbers of a topology.
  * @module
  */
-import { fail, object, rejectUnknown } from "./topology_fields.ts";
+import { fail, LARGEST_RATE, object, rejectUnknown } from "./topology_fields.ts";
 import { type Link, type Processor, SchemoeError, type Topology } from "./types.ts";
 import { parseRate, parseTime, type RateUnit } from "./units.ts";
 
@@ -38,8 +38,6 @@ export interface CardOptions {
 
 /** Who writes a smaller bandwidth than this means another unit than bytes a second. */
 const LEAST_BANDWIDTH = 1000;
-/** No link, memory or processor does more in a second. */
-const LARGEST_RATE = 1e21;
 /** Who writes a longer latency than this, in seconds, means microseconds. */
 const LONGEST_LATENCY = 1;
 /** Rates of a processor between 1, the unit of models, and this are meant in tera a second. */
@@ -108,25 +106,29 @@ function rate(name: string, value: string | number, unit: RateUnit): number {
 function speed(field: "flopRate" | "byteRate", value: string | number, unit: RateUnit): number {
   const name = `processor.${field}`;
   const found = read(name, value, unit);
-  if (!(found > 1 && found < LEAST_RATE)) return found;
+  const small = found > 1 && found < LEAST_RATE;
+  if (!small && !(found > LARGEST_RATE)) return found;
   const meant = unit === "FLOP/s" ? '"989 TFLOP/s", or 989e12' : '"3.35 TB/s", or 3.35e12';
-  return fail(name, `at least ${LEAST_RATE} ${unit} (write ${meant})`, value);
+  const range = small ? `at least ${LEAST_RATE}` : `at most ${LARGEST_RATE}`;
+  return fail(name, `${range} ${unit} (write ${meant})`, value);
 }
 
 function read(name: string, value: string | number, unit: RateUnit): number {
   const found = typeof value === "string" ? parseRate(value, unit) : value;
-  if (found === undefined) {
+  if (typeof found !== "number") {
     const example = unit === "B/s" ? "50 GB/s" : "989 TFLOP/s";
-    fail(name, `a rate such as "${example}", or a number of ${unit}`, value);
+    return fail(name, `a rate such as "${example}", or a number of ${unit}`, value);
   }
-  return found!;
+  return found;
 }
 
 function time(name: string, value: string | number): number {
   const found = typeof value === "string" ? parseTime(value) : value;
-  if (found === undefined) fail(name, 'a time such as "5 us", or a number of seconds', value);
-  if (found! > LONGEST_LATENCY) {
+  if (typeof found !== "number") {
+    return fail(name, 'a time such as "5 us", or a number of seconds', value);
+  }
+  if (found > LONGEST_LATENCY) {
     fail(name, `at most ${LONGEST_LATENCY} s (write "5 us", or 5e-6)`, value);
   }
-  return found!;
+  return found;
 }

@@ -3,26 +3,16 @@
  * @module
  */
 
-const PREFIXES: Readonly<Record<string, number>> = {
-  "": 1,
-  k: 1e3,
-  K: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-};
+/** Powers of ten, and of two. */
+const PREFIXES: Readonly<Record<string, number>> = { "": 0, k: 3, K: 3, M: 6, G: 9, T: 12, P: 15 };
+const BINARY: Readonly<Record<string, number>> = { Ki: 10, Mi: 20, Gi: 30, Ti: 40 };
 const TIMES: Readonly<Record<string, number>> = {
-  s: 1,
-  ms: 1e-3,
-  us: 1e-6,
-  "µs": 1e-6,
-  "μs": 1e-6,
-  ns: 1e-9,
+  s: 0,
+  ms: -3,
+  us: -6,
+  "µs": -6,
+  "μs": -6,
+  ns: -9,
 };
 const NUMBER = String.raw`\s*(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*`;
 const RATE = new RegExp(
@@ -42,13 +32,22 @@ export function parseRate(text: string, unit: RateUnit): number | undefined {
   if (per === undefined && what !== "FLOPS" && what !== "FLOPs") return undefined;
   if (flops !== (unit === "FLOP/s")) return undefined;
   const bits = what === "b" || what.startsWith("bit");
-  return Number(number) * PREFIXES[prefix] / (bits ? 8 : 1);
+  const counted = Object.hasOwn(BINARY, prefix)
+    ? Number(number) * 2 ** BINARY[prefix]
+    : timesTenTo(number, PREFIXES[prefix]);
+  return counted / (bits ? 8 : 1);
 }
 
 /** Seconds of a text such as `5 us`; undefined when it is none. */
 export function parseTime(text: string): number | undefined {
   const [, number, unit] = text.match(TIME) ?? [];
-  return number === undefined ? undefined : Number(number) * TIMES[unit];
+  return number === undefined ? undefined : timesTenTo(number, TIMES[unit]);
+}
+
+/** A decimal text times a power of ten, rounded once: `5 us` is 5e-6, not 4.9999999999999996e-6. */
+function timesTenTo(number: string, power: number): number {
+  const [digits, exponent = "0"] = number.split("e");
+  return Number(`${digits}e${Number(exponent) + power}`);
 }
 
 /** A rate as people write it, at most four digits: `50 GB/s`. */

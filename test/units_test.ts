@@ -25,12 +25,12 @@ Deno.test("parseRate() reads bytes, bits and operations with their prefixes", ()
 
 Deno.test("parseTime() reads seconds with their prefixes", () => {
   assertEquals(["5 us", "5us", "1.5 ms", "2 s", "7 ns", "3 µs"].map(parseTime), [
-    5 * 1e-6,
-    5 * 1e-6,
-    1.5 * 1e-3,
+    5e-6,
+    5e-6,
+    1.5e-3,
     2,
-    7 * 1e-9,
-    3 * 1e-6,
+    7e-9,
+    3e-6,
   ]);
   assertEquals(["5", "us", "5 minutes", "-5 us"].map(parseTime), Array(4).fill(undefined));
 });
@@ -54,10 +54,10 @@ Deno.test("topology() takes links and processors with units, and as numbers", ()
     processor: { flopRate: "989 TFLOP/s", byteRate: "3.35 TB/s", latency: "4 us" },
     nic: { bandwidth: "400 Gb/s" },
   });
-  assertEquals(links.intra, { alpha: 3 * 1e-6, beta: 1 / 450e9 });
+  assertEquals(links.intra, { alpha: 3e-6, beta: 1 / 450e9 });
   assertEquals(links.local.beta, 1 / 450e9);
   assertEquals(links.inter, { alpha: 1e-5, beta: 1 / 50e9 });
-  assertEquals(processor, { alpha: 4 * 1e-6, flopRate: 989e12, byteRate: 3.35e12 });
+  assertEquals(processor, { alpha: 4e-6, flopRate: 989e12, byteRate: 3.35e12 });
   assertEquals(nic, { beta: 1 / 50e9 });
 });
 
@@ -78,6 +78,13 @@ Deno.test("topology() refuses what is out of any physical range, and says what w
   );
   says({ processor: { flopRate: 989 } }, 'write "989 TFLOP/s", or 989e12');
   says({ processor: { byteRate: 3.35 } }, 'write "3.35 TB/s", or 3.35e12');
+  says({ processor: { flopRate: Infinity } }, "at most 1e+21 FLOP/s");
+  says({ processor: { flopRate: "1e30 TFLOP/s" } }, "at most 1e+21 FLOP/s");
+  says({ inter: { beta: 1e-300 } }, "inter.beta must be 0 or at least 1e-21");
+  says({ inter: { bandwidth: [50e9] } }, "inter.bandwidth must be a rate");
+  says({ inter: { latency: true } }, "inter.latency must be a time");
+  says({ contention: 3 }, "contention must be an object");
+  says({ speed: "fast" }, "speed must be an array");
   says({ processor: { latency: 10 } }, "processor.latency must be at most 1 s");
   // the unit of models
   const model = topology({ nodes: 1, ranksPerNode: 1, processor: { flopRate: 1, byteRate: 1 } });

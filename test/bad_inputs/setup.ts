@@ -132,7 +132,7 @@ export const setup: BadInputs = {
   },
   "a world of text": {
     call: engine({ kind: "simulate", topology: "8x4" }),
-    says: ["Cannot make the topology: nodes must be a positive integer"],
+    says: ['Cannot make the topology: topology must be an object, got "8x4"'],
   },
   "an engine that is closed": {
     call: async () => {

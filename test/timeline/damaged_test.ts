@@ -15,10 +15,12 @@ import {
   toParquet,
   verdict,
 } from "../../lib/timeline/mod.ts";
+import { topology } from "../../lib/topology.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { forwardTimeline } from "./fixture.ts";
 
 const timeline = forwardTimeline({ nodes: 2, ranksPerNode: 2, chunks: 3 });
+const world = topology({ nodes: 2, ranksPerNode: 2 });
 
 /** Random numbers, the same in each run. */
 function randomFrom(seed: number): (below: number) => number {
@@ -200,32 +202,57 @@ Deno.test("loadRun() reads runs without a check sum, whose damage is found or do
 
 Deno.test("loadRun() of a damaged run.json throws nothing but SchemoeError, or shows itself", async () => {
   await saved(async (folder) => {
-    const good = await Deno.readFile(`${folder}/run.json`);
+    const { sha256: _, ...file } = JSON.parse(await Deno.readTextFile(`${folder}/run.json`));
+    // a run that was saved before there was a check sum
+    const good = new TextEncoder().encode(JSON.stringify({ ...file, topology: world }, null, 2));
     const random = randomFrom(3);
     let loadedRuns = 0;
-    for (let i = 0; i < 150; i++) {
+    for (let i = 0; i < 200; i++) {
       const bytes = good.slice();
       bytes[random(bytes.length)] = 32 + random(95);
       await Deno.writeFile(`${folder}/run.json`, bytes);
       try {
         const loaded = await loadRun(folder);
         assert(!/NaN|undefined/.test(`${loaded.verdict}`));
+        // deno-lint-ignore no-explicit-any
+        await (loaded as any)[Symbol.for("Jupyter.display")]();
         loadedRuns++;
       } catch (error) {
         assert(error instanceof SchemoeError && error.message.includes(folder), `${error}`);
       }
     }
-    assert(loadedRuns > 5 && loadedRuns < 145, `${loadedRuns} were loaded`);
+    assert(loadedRuns > 5 && loadedRuns < 195, `${loadedRuns} were loaded`);
+  });
+});
+
+Deno.test("loadRun() refuses any change of what run.json says", async () => {
+  await saved(async (folder) => {
+    const text = await Deno.readTextFile(`${folder}/run.json`);
+    const pretty = JSON.stringify(JSON.parse(text));
+    await Deno.writeTextFile(`${folder}/run.json`, pretty);
+    await loadRun(folder); // another layout says the same
+    for (
+      const [from, to] of [[/"name":"a"/, '"name":"b"'], [/"saved":"2/, '"saved":"1']] as const
+    ) {
+      await Deno.writeTextFile(`${folder}/run.json`, pretty.replace(from, to));
+      await assertRejects(() => loadRun(folder), SchemoeError, "run.json was changed");
+    }
   });
 });
 
 Deno.test("loadRun() names ranks that the topology does not have, and fields of other types", async () => {
-  const topology = { nodes: 1, ranksPerNode: 2, ranks: 2 };
+  const topology = { ...world, nodes: 1, ranks: 2 };
   await saved(async (folder) => {
     const file = JSON.parse(await Deno.readTextFile(`${folder}/run.json`));
     const wrong: [object, string][] = [
       [{ topology }, 'timeline.arrow was changed: column "rank" holds 2 in row'],
-      [{ topology: { ...topology, ranks: 3 } }, 'as "topology": it was changed'],
+      [
+        { topology: { ...topology, ranks: 3 } },
+        "run.json was changed: Cannot make the topology: ranks",
+      ],
+      [{ topology: { ...topology, links: {} } }, "intra must be an object"],
+      [{ topology: { ...topology, processor: undefined } }, "processor must be an object"],
+      [{ topology: 3 }, 'has 3 as "topology"'],
       [{ bound: { seconds: "1" } }, 'as "bound": it was changed'],
       [{ bound: { seconds: -1 } }, 'as "bound": it was changed'],
       [{ bound: null }, 'has null as "bound"'],

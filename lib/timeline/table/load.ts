@@ -6,6 +6,7 @@ import { type Pass, SchemoeError, type Topology } from "../../types.ts";
 import { column, rows, type Timeline } from "./columns.ts";
 import { fromArrow } from "./export.ts";
 import {
+  contentSum,
   type Machine,
   pathOf,
   RUN_FILE,
@@ -17,6 +18,7 @@ import {
 } from "./save.ts";
 import { ShownRun } from "../chart/shown_run.ts";
 import { parseJson } from "../../files/json.ts";
+import { checkTopology } from "../../topology.ts";
 
 /** A run that was saved. As a cell's last value it shows its Gantt chart and its verdict. */
 export class SavedRun extends ShownRun {
@@ -91,6 +93,9 @@ export async function loadRun(folder: string | URL): Promise<SavedRun> {
   if (file.timeline.sha256 !== undefined && await sha256(arrow) !== file.timeline.sha256) {
     fail(`${name} was changed: its SHA-256 is not the one in ${RUN_FILE}`);
   }
+  if (file.sha256 !== undefined && await contentSum(file) !== file.sha256) {
+    fail(`${RUN_FILE} was changed: its SHA-256 is not the one in it`);
+  }
   return new SavedRun(file, timeline);
 }
 
@@ -140,16 +145,25 @@ function runFile(text: string, fail: (problem: string, cause?: unknown) => never
       v === undefined || (isObject(v) && isTime(v.seconds) && isTextOrNone(v.limit) &&
         (v.most === undefined || isTime(v.most))),
     repeats: (v) => v === undefined || (Array.isArray(v) && v.length > 0 && v.every(isTime)),
-    topology: (v) => v === undefined || isTopology(v),
+    topology: (v) => v === undefined || isObject(v),
     timeline: (v) =>
       isObject(v) && isCount(v.rows) && isCount(v.bytes) && isTextOrNone(v.sha256) &&
       isText(v.file) && !/[/\\]|^\.*$/.test(v.file),
+    sha256: isTextOrNone,
   };
   for (const [name, fits] of Object.entries(usable)) {
     const found = value[name as keyof RunFile];
     if (fits(found)) continue;
     const shown = JSON.stringify(found) ?? "nothing";
     fail(`${RUN_FILE} has ${shown.slice(0, 200)} as "${name}": it was changed`);
+  }
+  const { topology } = value as RunFile;
+  if (topology !== undefined) {
+    try {
+      checkTopology(topology);
+    } catch (cause) {
+      fail(`${RUN_FILE} was changed: ${(cause as Error).message}`, cause);
+    }
   }
   return value as RunFile;
 }
@@ -163,10 +177,3 @@ const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as num
 const isTime = (value: unknown) => Number.isFinite(value) && (value as number) > 0;
 const isPlain = (value: unknown) =>
   isText(value) || typeof value === "boolean" || Number.isFinite(value);
-
-function isTopology(value: unknown): boolean {
-  if (!isObject(value)) return false;
-  const { nodes, ranksPerNode, ranks } = value;
-  return [nodes, ranksPerNode, ranks].every((count) => isCount(count) && count !== 0) &&
-    ranks === (nodes as number) * (ranksPerNode as number);
-}

@@ -50,6 +50,8 @@ export interface RunFile {
     readonly sha256?: string;
   };
   readonly figures: readonly string[];
+  /** Of all the rest but the timeline's; absent from runs that were saved before there was one. */
+  readonly sha256?: string;
 }
 
 export const RUN_FORMAT = "schemoe run";
@@ -111,13 +113,20 @@ export async function saveRun(run: Subject, folder: string | URL): Promise<void>
     await Deno.remove(`${path}/${RUN_FILE}`).catch(ignoreMissing);
     await Deno.writeFile(`${path}/${TIMELINE_FILE}`, arrow);
     await Deno.writeTextFile(`${path}/${FIGURE_FILE}`, figure);
-    await Deno.writeTextFile(`${path}/${RUN_FILE}`, `${JSON.stringify(file, null, 2)}\n`);
+    const summed = { ...file, sha256: await contentSum(file) };
+    await Deno.writeTextFile(`${path}/${RUN_FILE}`, `${JSON.stringify(summed, null, 2)}\n`);
   } catch (cause) {
     if (cause instanceof SchemoeError || cause instanceof Deno.errors.NotCapable) throw cause;
     throw new SchemoeError(`Cannot save the run to ${path}: ${(cause as Error).message}`, {
       cause,
     });
   }
+}
+
+/** SHA-256 of what `run.json` says, in whatever layout, without its check sums. */
+export function contentSum({ sha256: _, timeline, ...rest }: RunFile): Promise<string> {
+  const text = JSON.stringify({ ...rest, timeline: { ...timeline, sha256: undefined } });
+  return sha256(new TextEncoder().encode(text));
 }
 
 /** SHA-256 of bytes in hexadecimal digits. */
