@@ -10,7 +10,7 @@ import {
   MoeLayer,
   predictingLayer,
   rankCandidates,
-  type Run,
+  routedLoads,
 } from "../layer/mod.ts";
 import { type MachineProfile, median, profileCosts } from "../profile/mod.ts";
 import { progress } from "../timeline/mod.ts";
@@ -109,7 +109,7 @@ class Tuner {
     // where the gate decides how many places there are, it has to run once
     const first = await layer.forward({ results: false });
     const capacity = Number(first.configuration.capacity);
-    const loads = layer.layer.dropless ? loadsOf(layer, first) : undefined;
+    const loads = layer.layer.dropless ? routedLoads(layer.layer, first) : undefined;
     const predicted = predictingLayer(layer, profile);
     const forward = await this.#pass("forward", {
       predicted,
@@ -177,20 +177,6 @@ class Tuner {
 
 const bestOf = (rows: PassTuning["rows"]) =>
   rows.reduce((best, row) => median(row.measured) < median(best.measured) ? row : best);
-
-/** What the gate chose, a list a rank. */
-function loadsOf(
-  { layer: { experts, topology: { ranks } } }: MoeLayer,
-  run: Run,
-): number[][] | undefined {
-  const { loads } = run;
-  if (!loads) return undefined;
-  const rows = loads.length / ranks;
-  return Array.from(
-    { length: ranks },
-    (_, rank) => [...loads.subarray(rank * rows, rank * rows + experts)],
-  );
-}
 
 function fail(problem: string): never {
   throw new SchemoeError(`Cannot tune: ${problem}`);

@@ -5,8 +5,7 @@
 import { capacity as placesOf, type Layer, routedCapacity } from "../blocks/mod.ts";
 import type { Engine } from "../engine.ts";
 import type { SafetensorsFile } from "../files/mod.ts";
-import { openSimulator } from "../engines/mod.ts";
-import { type MachineProfile, profileCosts, profiledTopology } from "../profile/mod.ts";
+import type { MachineProfile } from "../profile/mod.ts";
 import { layerTensors } from "../memory/mod.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { SchemoeError } from "../types.ts";
@@ -20,7 +19,10 @@ import {
   splitLike,
 } from "./choices.ts";
 import { configurationOf } from "./configuration.ts";
-import { type AutoOptions, AutoTuner, type Tuning } from "./auto/tuner.ts";
+import { layerSetup } from "./auto/layer_setup.ts";
+import type { AutoOptions } from "./auto/options.ts";
+import { predictingEngine } from "./auto/predicting_engine.ts";
+import { AutoTuner, type Tuning } from "./auto/tuner.ts";
 import { checkAuto, checkDispatch, checkSameDispatch, likeForward } from "./check_dispatch.ts";
 import { Gathered } from "./gathered.ts";
 import { GraphRunner } from "./graph_runner.ts";
@@ -145,12 +147,9 @@ export class MoeLayer {
   }
 
   get #tuner(): AutoTuner {
-    return this.#autoTuner ??= new AutoTuner({
-      layer: this.layer,
-      forward: (options) => this.forward(options),
-      backward: (options) => this.backward(options),
-      predicted: (profile) => predictingLayer(this, profile),
-    });
+    return this.#autoTuner ??= new AutoTuner(
+      layerSetup(this.layer, (profile) => predictingLayer(this, profile)),
+    );
   }
 
   /** Bytes of each tensor and buffer on a rank, of the passes that have run, and which share memory. */
@@ -256,7 +255,11 @@ export class MoeLayer {
 
   async #tuned(pass: "forward" | "backward", options: LayerChoices): Promise<Run> {
     checkAuto(options);
-    return await this.#tuner.run(pass, options, this.auto);
+    return await this.#tuner.run(pass, {
+      options,
+      auto: this.auto,
+      run: (choices) => this[pass](choices),
+    });
   }
 
   async #forward(choices: ResolvedChoices, options: ForwardOptions) {
@@ -299,13 +302,6 @@ export function predictingLayer(
   { engine, layer, seed }: MoeLayer,
   profile?: MachineProfile,
 ): MoeLayer {
-  const { representatives } = engine;
-  const one = { representatives: representatives !== undefined };
-  if (!profile) {
-    const costs = engine.costs ? { costs: engine.costs } : {};
-    return new MoeLayer(openSimulator(engine.topology, { ...one, ...costs }), layer, seed);
-  }
-  const topology = profiledTopology(engine.topology, profile);
-  const costs = profileCosts(profile, engine.topology);
-  return new MoeLayer(openSimulator(topology, { ...one, costs }), { ...layer, topology }, seed);
+  const simulator = predictingEngine(engine, profile);
+  return new MoeLayer(simulator, { ...layer, topology: simulator.topology }, seed);
 }

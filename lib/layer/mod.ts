@@ -13,7 +13,9 @@
 export { createLayer } from "./create_layer.ts";
 export { MoeLayer, predictingLayer } from "./layer.ts";
 export type { BackwardOptions, ForwardOptions } from "./layer_options.ts";
-export type { AutoOptions, Tuning, TuningEntry } from "./auto/tuner.ts";
+export type { AutoOptions } from "./auto/options.ts";
+export type { TunedPass, Tuning, TuningEntry } from "./auto/tuner.ts";
+export { routedLoads } from "./auto/layer_setup.ts";
 export { type Candidate, candidateName, candidatesOf, type Grid } from "./auto/grid.ts";
 export {
   orderOf,

@@ -7,6 +7,7 @@ import { backwardStack, forwardStack, type StackShape } from "../graph/layers.ts
 import type { PassOptions } from "../graph/mod.ts";
 import { layerTensors, TensorTable } from "../memory/mod.ts";
 import { acrossLayers } from "../schedulers/across_layers.ts";
+import type { MachineProfile } from "../profile/mod.ts";
 import { type Chunk, type Pass, SchemoeError, type TaskGraph } from "../types.ts";
 import {
   type PassChoices,
@@ -15,6 +16,10 @@ import {
   type ResolvedChoices,
   splitLike,
 } from "./choices.ts";
+import { layerSetup } from "./auto/layer_setup.ts";
+import type { AutoOptions } from "./auto/options.ts";
+import { predictingEngine } from "./auto/predicting_engine.ts";
+import { AutoTuner, type Tuning } from "./auto/tuner.ts";
 import { configurationOf } from "./configuration.ts";
 import { GraphRunner } from "./graph_runner.ts";
 import { MemoryReport } from "./memory_report.ts";
@@ -27,6 +32,12 @@ export class MoeStack {
   readonly #tensors: TensorStore;
   readonly #runner: GraphRunner;
   #kept?: readonly Chunk[];
+  #autoTuner?: AutoTuner;
+  /**
+   * What `scheduler: "auto"` goes by, as of a layer: the first passes try the candidates that are predicted to be best
+   * for the whole stack, later ones keep to the one that was fastest; times that drift begin anew.
+   */
+  auto: AutoOptions = {};
 
   constructor(
     readonly engine: Engine,
@@ -60,6 +71,17 @@ export class MoeStack {
     return this.#tensors.ready();
   }
 
+  /** What `scheduler: "auto"` has tried and chosen, pass by pass. */
+  get tuning(): Tuning {
+    return this.#tuner.tuning;
+  }
+
+  get #tuner(): AutoTuner {
+    return this.#autoTuner ??= new AutoTuner(
+      layerSetup(this.layer, (profile) => predictingStack(this, profile)),
+    );
+  }
+
   /** Bytes of each tensor and buffer on a rank, of the passes that have run, and which share memory. */
   memory(): MemoryReport {
     return new MemoryReport(this.#tensors.table, this.#runner.planned);
@@ -67,6 +89,7 @@ export class MoeStack {
 
   /** All layers, first to last. */
   forward(choices: PassChoices = {}): Promise<Run> {
+    if (choices?.scheduler === "auto") return this.#tuned("forward", choices);
     return this.#tensors.reading(async () => {
       const resolved = resolveChoices(choices, []);
       const pass = this.#pass(resolved, "forward");
@@ -85,6 +108,7 @@ export class MoeStack {
    * @throws {SchemoeError} when there was no forward pass.
    */
   backward(choices: PassChoices = {}): Promise<Run> {
+    if (choices?.scheduler === "auto") return this.#tuned("backward", choices);
     return this.#tensors.reading(async () => {
       const forwardChunks = this.#kept;
       if (!forwardChunks) {
@@ -119,6 +143,14 @@ export class MoeStack {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  async #tuned(pass: "forward" | "backward", options: PassChoices): Promise<Run> {
+    return await this.#tuner.run(pass, {
+      options,
+      auto: this.auto,
+      run: (choices) => this[pass](choices),
+    });
   }
 
   async #run(
@@ -183,6 +215,15 @@ export class MoeStack {
   get #splitAt() {
     return splitOf(this.layer, this.#rows);
   }
+}
+
+/** A stack like this one on a simulator of its world, or of the one that a profile found. */
+function predictingStack(
+  { engine, layer, shape, seed }: MoeStack,
+  profile?: MachineProfile,
+): MoeStack {
+  const simulator = predictingEngine(engine, profile);
+  return new MoeStack(simulator, { ...layer, topology: simulator.topology }, shape, seed);
 }
 
 /** Input and output of the stack, and the tensors of each layer that are its own. */

@@ -1,77 +1,37 @@
-/** `scheduler: "auto"` of a model: steps that try out candidates, then keep to the best one. @module */
-import {
-  type Candidate,
-  candidateName,
-  candidatesOf,
-  type PassChoices,
-  rankCandidates,
-  type Run,
-} from "../layer/mod.ts";
-import { PassTuner } from "../layer/auto/pass_tuner.ts";
+/** `scheduler: "auto"` of a model. @module */
+import type { AutoSetup } from "../layer/auto/tuner.ts";
+import { routedLoads, type Run } from "../layer/mod.ts";
 import type { ModelShape } from "./config.ts";
+import { TrainingStep } from "./step.ts";
 
-/** Candidates that are measured, the best by prediction, each so often; how far times may drift before all is tried again. */
-const MEASURED = 6;
-const LIMITS = { repeats: 3, drift: 0.2 };
-/** Predictions may be off by that much before a graph is left out for its bound. */
-const MARGIN = 0.1;
+/** Steps whose median tells that the routing has changed: batches differ. */
+const PATIENCE = 5;
 
-/** What a step runs by. */
-export interface AutoStep {
-  readonly choices: Candidate;
-  /** For its timeline. */
-  readonly name: string;
+/** Setup of a model, each of whose steps has one choice and is predicted by another one like it. */
+export function stepSetup(
+  { topology, layers }: ModelShape,
+  predicted: AutoSetup["predicted"],
+): AutoSetup {
+  const places = layers.flatMap((block) => "moe" in block ? [block.places] : []);
+  const idle = topology.ranks === 1 || places.length === 0;
+  return {
+    topology,
+    places: Math.min(...places),
+    // without another rank, or a layer of experts, no order is better than another
+    ...(idle ? { grid: { schedulers: ["sequential"], chunks: [1] } } : {}),
+    predicted,
+    routed: (run) => busiest(layers, run),
+    what: "tokens of the busiest expert",
+    patience: PATIENCE,
+  };
 }
 
-/** Trials of steps, and the choice that they lead to. */
-export class StepTuner {
-  #tuner?: PassTuner;
-  #fixed = "";
-
-  /** @param predict a step on an engine that only computes times. */
-  constructor(
-    readonly shape: ModelShape,
-    readonly predict: (choices: PassChoices) => Promise<Run>,
-  ) {}
-
-  /** Best by what was measured so far; undefined before the first step. */
-  get choices(): Candidate | undefined {
-    return this.#tuner?.chosen ?? this.#tuner?.next.choices;
-  }
-
-  /** Of the next step; what the user chose himself stays as it is. */
-  async next(options: PassChoices): Promise<AutoStep> {
-    const { allToAll, compressor, chunks } = options;
-    const fixed = { allToAll, compressor, chunks };
-    const text = JSON.stringify(Object.values(fixed));
-    if (text !== this.#fixed) this.#tuner = undefined;
-    this.#fixed = text;
-    this.#tuner ??= await this.#plan(fixed);
-    const { choices, why, trial, most } = this.#tuner.next;
-    const what = candidateName(choices);
-    return {
-      choices,
-      name: why === "trial" ? `auto, trial ${trial} of up to ${most}: ${what}` : `auto: ${what}`,
-    };
-  }
-
-  /** Takes the seconds of that step. */
-  tell(seconds: number): void {
-    if (this.#tuner?.tell(seconds) === "drift") this.#tuner = undefined;
-  }
-
-  async #plan(fixed: PassChoices): Promise<PassTuner> {
-    const { topology, layers } = this.shape;
-    const places = layers.flatMap((block) => "moe" in block ? [block.places] : []);
-    const capacity = Math.min(...places);
-    // without another rank, or a layer of experts, no order is better than another
-    const grid = topology.ranks > 1 && places.length > 0
-      ? {}
-      : { schedulers: ["sequential"], chunks: [1] };
-    const all = candidatesOf("backward", { fixed, grid, topology, capacity });
-    const step = (choices: PassChoices = {}) => this.predict(choices);
-    const runner = { forward: step, backward: step };
-    const { ranked } = await rankCandidates(runner, "backward", all, { margin: MARGIN });
-    return new PassTuner(ranked.slice(0, MEASURED), LIMITS);
-  }
+/** The largest load of an expert from one rank, of dropless layers: others take the same for every routing. */
+function busiest(layers: ModelShape["layers"], run: Run): number {
+  const loads = run instanceof TrainingStep ? run.layerLoads ?? [] : [];
+  const experts = layers.flatMap((block) => "moe" in block ? [block.moe] : []);
+  const most = loads.flatMap((of, layer) =>
+    experts[layer].dropless ? [Math.max(...routedLoads(experts[layer], { loads: of })!.flat())] : []
+  );
+  return most.length > 0 ? Math.max(...most) : NaN;
 }

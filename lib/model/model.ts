@@ -1,13 +1,16 @@
 /** A Mixture-of-Experts language model on an engine, trained step by step. @module */
 import { checkPlacedWorld } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
-import { openEngine } from "../engines/mod.ts";
 import { openSafetensors, writeSafetensors } from "../files/mod.ts";
 import { codecName, type PassChoices, resolveChoices } from "../layer/choices.ts";
+import type { AutoOptions } from "../layer/auto/options.ts";
+import { predictingEngine } from "../layer/auto/predicting_engine.ts";
+import { AutoTuner, type Tuning } from "../layer/auto/tuner.ts";
 import { MemoryReport } from "../layer/memory_report.ts";
 import { TensorStore } from "../layer/store.ts";
 import { SchemoeError } from "../types.ts";
-import { type AutoStep, StepTuner } from "./auto.ts";
+import type { MachineProfile } from "../profile/mod.ts";
+import { stepSetup } from "./auto.ts";
 import { checkedStep, CHECKPOINT, checkpointTensors } from "./checkpoint.ts";
 import type { ModelShape } from "./config.ts";
 import { TrainingStep } from "./step.ts";
@@ -22,7 +25,12 @@ export class MoeModel {
   readonly #tensors: ModelTensors;
   readonly #programs: StepPrograms;
   #steps = 0;
-  #autoTuner?: StepTuner;
+  #autoTuner?: AutoTuner;
+  /**
+   * What `scheduler: "auto"` goes by: what it may choose from, how much it tries, and a profile that predicts, where it
+   * knows all kinds of work of the model; default the cost model of the topology.
+   */
+  auto: AutoOptions = {};
 
   constructor(readonly engine: Engine, readonly shape: ModelShape, readonly seed: number) {
     for (const block of shape.layers) {
@@ -87,7 +95,9 @@ export class MoeModel {
    */
   evaluate(tokens: Int32Array, given: PassChoices = {}): Promise<number> {
     const { scheduler: _, ...others } = given;
-    const choices = given.scheduler === "auto" ? { ...others, ...this.#autoTuner?.choices } : given;
+    const choices = given.scheduler === "auto"
+      ? { ...others, ...this.#autoTuner?.best("step") }
+      : given;
     return this.#store.reading(async () => {
       if (!this.engine.computes) {
         throw new SchemoeError(
@@ -159,21 +169,31 @@ export class MoeModel {
    * `context` targets. An engine that computes no values needs none.
    *
    * With `scheduler: "auto"` the first steps try the schedulers, all-to-alls and chunks that the cost model of the
-   * topology predicts to be fastest, and later ones keep to the best; what else is chosen stays as it is. Chunks change
+   * topology, or `auto.profile`, predicts to be fastest, and later ones keep to the best; times that drift, and a
+   * routing of dropless layers that changes, begin anew (`tuning.log`). What else is chosen stays as it is. Chunks change
    * the order of sums, so that losses are then the same to about 1e-5, not bit for bit.
    * @throws {SchemoeError} before anything runs when tokens or choices are wrong.
    */
   async step(tokens?: Int32Array, choices: PassChoices = {}): Promise<TrainingStep> {
     if (choices?.scheduler !== "auto") return await this.#step(tokens, choices);
-    this.#autoTuner ??= new StepTuner(this.shape, async (asked) => {
-      using engine = openEngine({ kind: "simulate", topology: this.shape.topology });
-      using model = new MoeModel(engine, this.shape, this.seed);
-      return await model.step(undefined, asked);
+    return await this.#tuner.run("step", {
+      options: choices,
+      auto: this.auto,
+      run: (tried) => this.#step(tokens, tried),
     });
-    const { choices: tried, name }: AutoStep = await this.#autoTuner.next(choices);
-    const step = await this.#step(tokens, { ...choices, name: choices.name ?? name, ...tried });
-    this.#autoTuner.tell(step.makespan);
-    return step;
+  }
+
+  /** What `scheduler: "auto"` has tried and chosen. */
+  get tuning(): Tuning {
+    return this.#tuner.tuning;
+  }
+
+  get #tuner(): AutoTuner {
+    return this.#autoTuner ??= new AutoTuner(stepSetup(this.shape, (profile) => {
+      const model = predictingModel(this, profile);
+      const step = (choices: PassChoices = {}) => model.step(undefined, choices);
+      return { forward: step, backward: step };
+    }));
   }
 
   #step(tokens: Int32Array | undefined, choices: PassChoices): Promise<TrainingStep> {
@@ -258,4 +278,17 @@ export class MoeModel {
     };
     return { resolved, configuration };
   }
+}
+
+/** A model like this one on a simulator of its world, or of the one that a profile found. */
+function predictingModel(
+  { engine, shape, seed }: MoeModel,
+  profile?: MachineProfile,
+): MoeModel {
+  const simulator = predictingEngine(engine, profile);
+  const { topology } = simulator;
+  const layers = shape.layers.map((block) =>
+    "moe" in block ? { ...block, moe: { ...block.moe, topology } } : block
+  );
+  return new MoeModel(simulator, { ...shape, topology, layers }, seed);
 }

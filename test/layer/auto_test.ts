@@ -4,6 +4,7 @@ import {
   candidateName,
   candidatesOf,
   createLayer,
+  createStack,
   type MoeLayer,
   orderOf,
 } from "../../lib/layer/mod.ts";
@@ -131,4 +132,33 @@ Deno.test("orderOf() tells apart what runs differently, and nothing else", async
     orderOf(await layer.forward({ scheduler, chunks }));
   assertEquals(await order("optSche", 2), await order("pipeMoE", 2));
   assert(await order("optSche", 2) !== await order("optSche", 4));
+});
+
+Deno.test('scheduler "auto" tunes a stack as a whole, and again when times drift', async () => {
+  const stack = {
+    ...{ layers: 3, attention: { flops: 2e6, parameters: 2e4 }, gradientChunks: 2 },
+    layer: { ...config, routing: { capacityFactor: 1 } },
+  };
+  const engine = hiddenEngine({ shown, real });
+  const tuned = createStack(engine, stack);
+  tuned.auto = { profile: await calibrate(engine, { seconds: 1000, layer: config, codecs: [] }) };
+  const grid = { schedulers: ["sequential", "optSche", "tutel"], chunks: [1, 2, 4] };
+  tuned.auto = { ...tuned.auto, ...grid };
+  const step = async () => {
+    await tuned.forward({ scheduler: "auto" });
+    await tuned.backward({ scheduler: "auto" });
+  };
+  for (let i = 0; i < 20; i++) await step();
+  const { forward, backward, log } = tuned.tuning;
+  assert(forward && backward, "nothing was chosen");
+  assertEquals(log.filter(({ event }) => event === "chosen").length, 2);
+  const exact = createStack(openEngine({ kind: "simulate", topology: real }), stack);
+  const { makespan } = await exact.forward(forward);
+  for (const choices of candidatesOf("forward", { grid, topology: real, capacity: 24 })) {
+    assert(makespan <= (await exact.forward(choices)).makespan * 1.01, candidateName(choices));
+  }
+  engine.become(topology({ ...sizes, inter: { alpha: 1e-4, beta: 6e-7 }, processor }));
+  for (let i = 0; i < 26; i++) await step();
+  const later = tuned.tuning.log.slice(log.length).map(({ event }) => event);
+  assert(later.includes("drift") && later.includes("chosen"), later.join());
 });

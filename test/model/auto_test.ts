@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { createModel, type ModelConfig, openEngine, topK } from "../../mod.ts";
 import { randomTokens, train } from "../../lib/training/mod.ts";
+import { topology } from "../../lib/topology.ts";
+import { hiddenEngine } from "../adaptive/hidden.ts";
 
 const sizes: ModelConfig = {
   vocabulary: 11,
@@ -49,4 +51,40 @@ Deno.test('evaluate() with scheduler "auto" needs no step before', async () => {
   const tokens = Int32Array.from({ length: 2 * 4 * 9 }, (_, i) => i % 11);
   const loss = await model.evaluate(tokens, { scheduler: "auto" });
   assertEquals(loss, await model.evaluate(tokens));
+});
+
+Deno.test('step() with scheduler "auto" tunes again when times drift, and logs what it did', async () => {
+  const real = topology(world);
+  const engine = hiddenEngine({ shown: real, real });
+  const model = createModel(engine, sizes);
+  model.auto = { candidates: 2, repeats: 2 };
+  const steps = async (count: number) => {
+    for (let i = 0; i < count; i++) await model.step(undefined, { scheduler: "auto" });
+    return model.tuning.log.map(({ event, pass }) => `${pass} ${event}`);
+  };
+  const chosen = ["step predicted", "step trial", "step trial", "step trial", "step trial"];
+  assertEquals(await steps(8), [...chosen, "step chosen"]);
+  assert(model.tuning.step, "nothing was chosen");
+  engine.become(topology({ ...world, processor: { flopRate: 1e8 } }));
+  const later = (await steps(16)).slice(6);
+  assertEquals(later.slice(0, 6), ["step drift", ...chosen]);
+});
+
+Deno.test('step() with scheduler "auto" tunes a dropless model again when its routing changes', async () => {
+  using engine = openEngine({ kind: "cpu", ...world, links: "plain" });
+  const moe = { experts: 4, hiddenDim: 10, gate: topK({ k: 1 }), routing: { dropless: true } };
+  using model = createModel(engine, { ...sizes, rate: 0, layers: [{ moe }] });
+  model.auto = { candidates: 1, repeats: 1, drift: 1e6 };
+  const events = async (tokens: (i: number) => number) => {
+    const batch = Int32Array.from({ length: 2 * 4 * 9 }, (_, i) => tokens(i));
+    for (let i = 0; i < 6; i++) await model.step(batch, { scheduler: "auto" });
+    return model.tuning.log.map(({ event }) => event);
+  };
+  const first = await events((i) => i % 11);
+  assertEquals(first, ["predicted", "trial", "chosen"]);
+  // all tokens alike go to one expert
+  const later = await events(() => 3);
+  assertEquals(later.slice(3, 5), ["routing", "predicted"]);
+  const [{ text }] = model.tuning.log.filter(({ event }) => event === "routing");
+  assert(/^\d+ tokens of the busiest expert became \d+; tuned again$/.test(text), text);
 });

@@ -1,32 +1,22 @@
 /** `scheduler: "auto"`: passes that try out candidates and then keep to the best one. @module */
-import { capacity as placesOf, type Layer, routedCapacity } from "../../blocks/mod.ts";
-import { type MachineProfile, profileCosts } from "../../profile/mod.ts";
-import { SchemoeError } from "../../types.ts";
-import { didYouMean } from "../../words.ts";
+import { type MachineProfile, median, profileCosts } from "../../profile/mod.ts";
+import { SchemoeError, type Topology } from "../../types.ts";
 import type { PassChoices } from "../choices.ts";
 import type { ForwardOptions } from "../layer_options.ts";
 import type { Run } from "../run.ts";
 import { type Candidate, candidateName, candidatesOf, type Grid } from "./grid.ts";
+import { type AutoOptions, checkAutoOptions, DEFAULTS } from "./options.ts";
 import { PassTuner } from "./pass_tuner.ts";
 import { type PassRunner, rankCandidates } from "./predict.ts";
 
-/** What `scheduler: "auto"` goes by; see {@linkcode MoeLayer.auto}. */
-export interface AutoOptions extends Grid {
-  /** What predicts, as `calibrate` makes it; default the cost model of the engine's topology. */
-  readonly profile?: MachineProfile;
-  /** Candidates that are measured, the best by prediction; default 6. */
-  readonly candidates?: number;
-  /** Runs of a candidate that may become the choice; default 3. */
-  readonly repeats?: number;
-  /** Part by which the median of five runs may leave what was measured, default 0.2; then all is tried again. */
-  readonly drift?: number;
-}
+/** What is tuned: a pass of a layer or a stack, or a training step, whose parts have one choice. */
+export type TunedPass = "forward" | "backward" | "step";
 
 /** One line of what was done. */
 export interface TuningEntry {
   /** Number of the pass that it came with, of its direction, from 1 on. */
   readonly step: number;
-  readonly pass: "forward" | "backward";
+  readonly pass: TunedPass;
   readonly event: "predicted" | "trial" | "chosen" | "drift" | "routing";
   /** In words. */
   readonly text: string;
@@ -37,50 +27,60 @@ export interface TuningEntry {
 }
 
 /** What was tried and chosen. */
-export interface Tuning {
+export interface Tuning extends Readonly<Partial<Record<TunedPass, Candidate>>> {
   readonly log: readonly TuningEntry[];
-  readonly forward?: Candidate;
-  readonly backward?: Candidate;
 }
 
-const OPTIONS = [
-  "profile",
-  "candidates",
-  "repeats",
-  "drift",
-  "schedulers",
-  "allToAlls",
-  "chunks",
-  "compressors",
-];
-const DEFAULTS = { candidates: 6, repeats: 3, drift: 0.2 };
 /** Predictions may be off by that much before a graph is left out for its bound. */
 const MARGIN = 0.1;
-/** Another number of places than that is another layer. */
+/** What is routed differently by more than that is another layer. */
 const ROUTING = 1.25;
 
-/** State of one direction. */
+/** State of one kind of pass. */
 interface State {
   tuner?: PassTuner;
-  /** What the user fixed himself, and the places of an expert that it was tuned for. */
+  /** What the user fixed himself. */
   fixed: string;
+  /** Places of an expert, and what the routing was that it was tuned for. */
   capacity: number;
+  routed: number;
+  readonly recent: number[];
   step: number;
 }
 
-/** Where passes run, and a layer that predicts. */
-export interface AutoSetup extends PassRunner {
-  readonly layer: Layer;
+const newState = (): State => ({ fixed: "", capacity: NaN, routed: NaN, recent: [], step: 0 });
+
+/** What passes route, and what predicts them. */
+export interface AutoSetup {
+  readonly topology: Topology;
+  /** Places of an expert; absent where the gate decides, so that a first pass has to tell. */
+  readonly places?: number;
+  /** Values of choices where none are given. */
+  readonly grid?: Grid;
+  /** What changes with the routing of a run, a number of tokens; NaN where nothing does. */
+  routed(run: Run): number;
+  /** What that is, in words. */
+  readonly what: string;
+  /** Runs whose median tells that the routing has changed: several where each has other tokens. */
+  readonly patience: number;
+  /** What the gate chose, where predictions need it. */
+  loads?(run: Run): ForwardOptions["loads"];
+  /** Like it, where tasks take what is predicted; a step is its backward pass. */
   predicted(profile?: MachineProfile): PassRunner;
 }
 
+/** A pass that is to be run. */
+export interface TunedRun<R extends Run> {
+  readonly options: PassChoices;
+  readonly auto: AutoOptions;
+  run(choices: PassChoices): Promise<R>;
+}
+
+/** Trials of passes, of each kind by itself, and the choices they lead to. */
 export class AutoTuner {
   readonly log: TuningEntry[] = [];
   readonly #setup: AutoSetup;
-  readonly #states: Record<"forward" | "backward", State> = {
-    forward: { fixed: "", capacity: NaN, step: 0 },
-    backward: { fixed: "", capacity: NaN, step: 0 },
-  };
+  readonly #states = { forward: newState(), backward: newState(), step: newState() };
   #loads?: ForwardOptions["loads"];
 
   constructor(setup: AutoSetup) {
@@ -88,39 +88,42 @@ export class AutoTuner {
   }
 
   get tuning(): Tuning {
-    const { forward, backward } = this.#states;
-    return {
-      log: [...this.log],
-      ...(forward.tuner?.chosen ? { forward: forward.tuner.chosen } : {}),
-      ...(backward.tuner?.chosen ? { backward: backward.tuner.chosen } : {}),
-    };
+    const chosen = Object.entries(this.#states).flatMap(([pass, { tuner }]) =>
+      tuner?.chosen ? [[pass, tuner.chosen]] : []
+    );
+    return { log: [...this.log], ...Object.fromEntries(chosen) };
   }
 
-  /** Runs a pass by the candidate whose turn it is, or by the choice. */
-  async run(pass: "forward" | "backward", options: PassChoices, auto: AutoOptions): Promise<Run> {
-    checkOptions(auto);
+  /** Best of a kind of pass by what was measured so far; undefined before the first one. */
+  best(pass: TunedPass): Candidate | undefined {
+    return this.#states[pass].tuner?.next.choices;
+  }
+
+  /** Runs a pass (`run`) by the candidate whose turn it is, or by the choice. */
+  async run<R extends Run>(
+    pass: TunedPass,
+    { options, auto, run: runBy }: TunedRun<R>,
+  ): Promise<R> {
+    checkAutoOptions(auto);
     const state = this.#states[pass];
     state.step++;
     const fixed = fixedText(options);
     if (fixed !== state.fixed) state.tuner = undefined;
     state.fixed = fixed;
-    const { layer } = this.#setup;
-    if (!state.tuner && Number.isNaN(state.capacity)) {
-      const known = this.#states.forward.capacity;
-      state.capacity = pass === "backward"
-        ? known
-        : routedCapacity(layer)
-        ? NaN
-        : placesOf(layer, 0);
+    if (Number.isNaN(state.capacity)) {
+      const known = pass === "backward" ? this.#states.forward.capacity : NaN;
+      state.capacity = this.#setup.places ?? known;
       // where the gate decides how many places there are, a first pass has to tell
-      if (Number.isNaN(state.capacity)) return await this.#first(pass, options, state);
+      if (Number.isNaN(state.capacity)) {
+        return await this.#first(pass, await runBy({ ...options, scheduler: "sequential" }));
+      }
     }
     state.tuner ??= await this.#plan(pass, options, auto);
     const { choices, why, trial, most } = state.tuner.next;
     const what = candidateName(choices);
     const name = options.name ??
       (why === "trial" ? `auto, trial ${trial} of up to ${most}: ${what}` : `auto: ${what}`);
-    const run = await this.#setup[pass]({ ...options, ...choices, name });
+    const run = await runBy({ ...options, ...choices, name });
     const seconds = run.makespan;
     if (why === "trial") {
       const predicted = state.tuner.trials.find((one) => one.choices === choices)!.seconds;
@@ -142,40 +145,39 @@ export class AutoTuner {
     return run;
   }
 
-  async #first(pass: "forward" | "backward", options: PassChoices, state: State): Promise<Run> {
-    const run = await this.#setup[pass]({ ...options, scheduler: "sequential" });
-    state.capacity = Number(run.configuration.capacity);
-    this.#keepLoads(run);
-    const text = `the routing gives ${state.capacity} places an expert`;
-    this.#note(pass, { event: "routing", text });
+  #first<R extends Run>(pass: TunedPass, run: R): R {
+    const state = this.#states[pass];
+    state.capacity = state.routed = this.#setup.routed(run);
+    this.#keepLoads(pass, run);
+    this.#note(pass, {
+      event: "routing",
+      text: `the routing gives ${state.capacity} places an expert`,
+    });
     return run;
   }
 
-  async #plan(
-    pass: "forward" | "backward",
-    options: PassChoices,
-    auto: AutoOptions,
-  ): Promise<PassTuner> {
+  async #plan(pass: TunedPass, options: PassChoices, auto: AutoOptions): Promise<PassTuner> {
     const begin = performance.now();
-    const { layer } = this.#setup;
-    const { profile, candidates, repeats, drift, ...grid } = { ...DEFAULTS, ...auto };
+    const { topology, grid: usual } = this.#setup;
+    const { profile, candidates, repeats, drift, ...given } = { ...DEFAULTS, ...auto };
+    const grid = { ...usual, ...given };
     const predicted = this.#setup.predicted(profile);
-    const loads = layer.dropless ? this.#loads : undefined;
+    const loads = this.#loads;
     if (pass === "backward") {
-      const { scheduler: _, ...forward } = this.#states.forward.tuner?.next.choices ?? {};
+      const { scheduler: _, ...forward } = this.best("forward") ?? {};
       await predicted.forward({ ...forward, ...(loads ? { loads } : {}), bound: false });
     }
+    const direction = pass === "forward" ? pass : "backward";
     const { capacity } = this.#states[pass];
-    const { topology } = layer;
     const costs = profile ? { costs: profileCosts(profile, topology) } : {};
-    const all = candidatesOf(pass, { ...costs, fixed: options, grid, topology, capacity });
+    const all = candidatesOf(direction, { ...costs, fixed: options, grid, topology, capacity });
     if (all.length === 0) {
       throw new SchemoeError(
         `Cannot tune the pass: no candidate has chunks for ${capacity} places an expert`,
       );
     }
     const margin = { margin: MARGIN, ...(loads ? { loads } : {}) };
-    const { ranked, pruned, simulated } = await rankCandidates(predicted, pass, all, margin);
+    const { ranked, pruned, simulated } = await rankCandidates(predicted, direction, all, margin);
     const tried = ranked.slice(0, candidates);
     const text = `${all.length} candidates, ${simulated} simulated, ${pruned.length} left out by ` +
       `their bound, ${ranked.length} distinct orders, the best ${tried.length} are tried ` +
@@ -184,30 +186,33 @@ export class AutoTuner {
     return new PassTuner(tried, { repeats, drift });
   }
 
-  #watchRouting(pass: "forward" | "backward", run: Run, state: State): void {
-    const places = Number(run.configuration.capacity);
-    this.#keepLoads(run);
-    const ratio = places / state.capacity;
+  #watchRouting(pass: TunedPass, run: Run, state: State): void {
+    this.#keepLoads(pass, run);
+    const { patience, what, places } = this.#setup;
+    const routed = this.#setup.routed(run);
+    if (!(routed > 0)) return;
+    const { recent } = state;
+    recent.push(routed);
+    if (recent.length > patience) recent.shift();
+    if (recent.length < patience) return;
+    const now = median(recent);
+    if (Number.isNaN(state.routed)) state.routed = now;
+    const ratio = now / state.routed;
     if (ratio <= ROUTING && ratio >= 1 / ROUTING) return;
-    const text = `${state.capacity} places an expert became ${places}; tuned again`;
-    this.#note(pass, { event: "routing", text });
-    state.capacity = places;
+    this.#note(pass, {
+      event: "routing",
+      text: `${state.routed} ${what} became ${now}; tuned again`,
+    });
+    state.routed = now;
+    state.capacity = places ?? now;
     state.tuner = undefined;
   }
 
-  /** What the gate chose, for predictions of a dropless layer. */
-  #keepLoads(run: Run): void {
-    const { dropless, experts, topology: { ranks } } = this.#setup.layer;
-    const loads = dropless && run.pass === "forward" ? run.loads : undefined;
-    if (!loads) return;
-    const rows = loads.length / ranks;
-    this.#loads = Array.from(
-      { length: ranks },
-      (_, rank) => [...loads.subarray(rank * rows, rank * rows + experts)],
-    );
+  #keepLoads(pass: TunedPass, run: Run): void {
+    if (pass === "forward") this.#loads = this.#setup.loads?.(run) ?? this.#loads;
   }
 
-  #note(pass: "forward" | "backward", entry: Omit<TuningEntry, "step" | "pass">): void {
+  #note(pass: TunedPass, entry: Omit<TuningEntry, "step" | "pass">): void {
     this.log.push({ step: this.#states[pass].step, pass, ...entry });
   }
 }
@@ -221,21 +226,4 @@ function fixedText({ allToAll, compressor, chunks }: PassChoices): string {
     if (!identities.has(value)) identities.set(value, objects++);
     return `#${identities.get(value)}`;
   }).join();
-}
-
-function checkOptions(auto: AutoOptions): void {
-  const foreign = Object.keys(auto).find((key) => !OPTIONS.includes(key));
-  if (foreign) {
-    throw new SchemoeError(
-      `Cannot tune the pass: "${foreign}" is not an option of auto (${OPTIONS.join(", ")})${
-        didYouMean(foreign, OPTIONS)
-      }`,
-    );
-  }
-  const { candidates = 1, repeats = 1, drift = 1 } = auto;
-  for (const [name, value] of Object.entries({ candidates, repeats })) {
-    if (Number.isSafeInteger(value) && value >= 1) continue;
-    throw new SchemoeError(`Cannot tune the pass: ${name} is ${value}, not an integer from 1 on`);
-  }
-  if (!(drift > 0)) throw new SchemoeError(`Cannot tune the pass: drift is ${drift}, not above 0`);
 }

@@ -1,0 +1,48 @@
+/** Options of `scheduler: "auto"`. @module */
+import type { MachineProfile } from "../../profile/mod.ts";
+import { SchemoeError } from "../../types.ts";
+import { didYouMean } from "../../words.ts";
+import type { Grid } from "./grid.ts";
+
+/** What `scheduler: "auto"` goes by; see {@linkcode MoeLayer.auto}. */
+export interface AutoOptions extends Grid {
+  /** What predicts, as `calibrate` makes it; default the cost model of the engine's topology. */
+  readonly profile?: MachineProfile;
+  /** Candidates that are measured, the best by prediction; default 6. */
+  readonly candidates?: number;
+  /** Runs of a candidate that may become the choice; default 3. */
+  readonly repeats?: number;
+  /** Part by which the median of five runs may leave what was measured, default 0.2; then all is tried again. */
+  readonly drift?: number;
+}
+
+const OPTIONS = [
+  "profile",
+  "candidates",
+  "repeats",
+  "drift",
+  "schedulers",
+  "allToAlls",
+  "chunks",
+  "compressors",
+];
+
+export const DEFAULTS = { candidates: 6, repeats: 3, drift: 0.2 };
+
+/** @throws {SchemoeError} naming an unknown option, or a number that is none. */
+export function checkAutoOptions(auto: AutoOptions): void {
+  const foreign = Object.keys(auto).find((key) => !OPTIONS.includes(key));
+  if (foreign) {
+    throw new SchemoeError(
+      `Cannot tune the pass: "${foreign}" is not an option of auto (${OPTIONS.join(", ")})${
+        didYouMean(foreign, OPTIONS)
+      }`,
+    );
+  }
+  const { candidates = 1, repeats = 1, drift = 1 } = auto;
+  for (const [name, value] of Object.entries({ candidates, repeats })) {
+    if (Number.isSafeInteger(value) && value >= 1) continue;
+    throw new SchemoeError(`Cannot tune the pass: ${name} is ${value}, not an integer from 1 on`);
+  }
+  if (!(drift > 0)) throw new SchemoeError(`Cannot tune the pass: drift is ${drift}, not above 0`);
+}
