@@ -283,4 +283,9 @@ export interface Chunk {
    * bounds and all rows, and each step is there once.
    */
   readonly peers?: { readonly bounds: readonly number[]; readonly step: number };
+  /**
+   * Present where a pass is split by experts: those of each rank (or its slots) from `begin` to `end`. All chunks of a
+   * pass have all rows, and each expert of a rank is in one of them.
+   */
+  readonly experts?: { readonly begin: number; readonly end: number };
 }

@@ -12,4 +12,5 @@
 export type * from "./types.ts";
 export { capacitySlices } from "./capacity_slices.ts";
 export { peerGroups } from "./peer_groups.ts";
+export { expertWaves } from "./expert_waves.ts";
 export type { GivenLoads } from "./loads.ts";

@@ -1,7 +1,6 @@
 /** Splitting a pass by groups of peers instead of by capacity. @module */
 import { type Chunk, SchemoeError } from "../types.ts";
 import type { Chunking } from "./types.ts";
-import { callUser } from "../user_code.ts";
 import { quoted } from "../words.ts";
 
 /** Ranks from `begin` to `end`. */
@@ -75,10 +74,6 @@ export function groupsText(chunks: readonly Chunk[]): string {
   return `peers in groups of ${least === most ? most : `${least} to ${most}`}`;
 }
 
-/** The capacity slices that rows of tokens lie in: one for all groups of peers. */
-export const rowSlices = (chunks: readonly Chunk[]): readonly Chunk[] =>
-  byPeers(chunks) ? [chunks[0]] : chunks;
-
 function groupAt({ peers }: Chunk, rank: number, ranks: number, direction: 1 | -1): Peers {
   if (!peers) return { begin: 0, end: ranks };
   const { bounds, step } = peers;
@@ -88,38 +83,8 @@ function groupAt({ peers }: Chunk, rank: number, ranks: number, direction: 1 | -
   return { begin: bounds[group], end: bounds[group + 1] };
 }
 
-/**
- * Checks what a user's own way of splitting gives.
- * @throws {SchemoeError} when chunks do not cover the capacity, or the pairs of ranks, exactly once.
- */
-export function checkedSplit(
-  chunking: Chunking,
-  at: Parameters<Chunking["split"]>[0],
-): readonly Chunk[] {
-  const fail: (problem: string) => never = (problem) => {
-    throw new SchemoeError(`Cannot split the pass by "${chunking.name}": ${problem}`);
-  };
-  const chunks = callUser(`the chunking "${chunking.name}"`, "split", () => chunking.split(at));
-  if (!Array.isArray(chunks as unknown) || chunks.length === 0) {
-    fail("there must be at least one chunk");
-  }
-  if (chunks.some(({ peers }) => peers)) checkPeers(chunks, at, fail);
-  else {
-    chunks.forEach(({ begin, end }, i) => {
-      const expected = i ? chunks[i - 1].end : 0;
-      if (!Number.isInteger(end) || begin !== expected || end <= begin) {
-        fail(
-          `chunk ${i} has rows ${begin} to ${end}, it must have at least one and begin at ${expected}`,
-        );
-      }
-    });
-    const { end } = chunks[chunks.length - 1];
-    if (end !== at.capacity) fail(`the chunks end at ${end}, the capacity is ${at.capacity}`);
-  }
-  return chunks;
-}
-
-function checkPeers(
+/** @throws {SchemoeError} unless each pair of ranks meets once. */
+export function checkPeers(
   chunks: readonly Chunk[],
   { capacity, topology: { ranks } }: Parameters<Chunking["split"]>[0],
   fail: (problem: string) => never,

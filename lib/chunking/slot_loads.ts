@@ -2,7 +2,7 @@
 import type { Layer } from "../blocks/layer_config.ts";
 import { type Chunk, type Loads, SchemoeError } from "../types.ts";
 import { largestLoad, loadOf } from "./loads.ts";
-import { byPeers } from "./peer_groups.ts";
+import { splitKind } from "./split.ts";
 
 /** Places that the rows of a pass are laid out by. */
 export interface PassRows {
@@ -58,16 +58,17 @@ export function paddedPlaces(layer: Layer, places: number): PassRows {
 export function splitOf(layer: Layer, { capacity, loads }: PassRows) {
   const { topology, localSlots, groups } = layer;
   const world = groups.count > 1 ? { ...topology, ranks: groups.size } : topology;
-  return { capacity, topology: world, ...(loads ? { loads, localExperts: localSlots } : {}) };
+  return { capacity, topology: world, localExperts: localSlots, ...(loads ? { loads } : {}) };
 }
 
 /**
- * Rows of a pass that is split: groups of peers in expert groups smaller than the world have rows with an extent of
- * their own for each pair of ranks, all places of padded ones.
+ * Rows of a pass that is split: groups of peers in expert groups smaller than the world, and waves of experts, have rows
+ * with an extent of their own for each pair of ranks, all places of padded ones.
  */
 export function splitRows(layer: Layer, rows: PassRows, chunks: readonly Chunk[]): PassRows {
   const { groups, slots, topology: { ranks }, placed, dropless } = layer;
-  if (groups.count === 1 || rows.loads || !byPeers(chunks)) return rows;
+  const kind = splitKind(chunks);
+  if (rows.loads || kind === "capacity" || (kind === "peers" && groups.count === 1)) return rows;
   const { capacity } = rows;
   const table = new Int32Array(ranks * slots).fill(capacity);
   // where experts with copies have equal loads, every place is taken

@@ -12,7 +12,7 @@ export interface Chunking {
     readonly capacity: number;
     readonly topology: Topology;
     readonly loads?: Loads;
-    /** Experts, or slots of experts, of a rank among those of the loads; default: equal parts for all ranks. */
+    /** Experts, or slots of experts, of a rank; default: equal parts for all ranks of those of the loads. */
     readonly localExperts?: number;
   }): readonly Chunk[];
 }

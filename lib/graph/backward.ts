@@ -1,7 +1,7 @@
 /** The task graph of a backward pass. @module */
 import { checked } from "../kernels/mod.ts";
 import { type Chunk, SchemoeError, type Task, type TaskGraph } from "../types.ts";
-import { byPeers } from "../chunking/peer_groups.ts";
+import { SPLIT_NAMES, splitKind } from "../chunking/split.ts";
 import { rowLayout } from "../memory/mod.ts";
 import { BACKWARD_STAGE, backwardRows } from "./backward_rows.ts";
 import { GraphBuilder } from "./builder.ts";
@@ -25,10 +25,11 @@ export interface BackwardPassOptions extends PassOptions {
  * all-reduce (where there are several ranks) depend on combine alone, or with prescore on dispatch (where tokens
  * cross once, on the gradients of the weights, which come back with the rows). Where
  * several ranks hold copies of an expert, the copies' gradients are added up after the last Ew. Each Ew comes
- * after that of the chunk before it, or with `reassociate` after a task that sets the gradients to 0.
+ * after that of the chunk before it, or with `reassociate` after a task that sets the gradients to 0, and with waves of
+ * experts after none.
  *
- * @throws {SchemoeError} when the expert has no backward, or when one pass is split by groups of peers
- * and the other by capacity.
+ * @throws {SchemoeError} when the expert has no backward, or when one pass is split by groups of peers or waves of
+ * experts and the other is not.
  */
 export function backwardGraph(options: BackwardPassOptions): TaskGraph {
   const { layer, chunks } = options;
@@ -38,15 +39,16 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
   if (!inputGrad || !weightGrad) {
     throw new SchemoeError(`Cannot run backward: the expert "${expert.name}" is forward only`);
   }
-  if (byPeers(chunks) !== byPeers(options.forwardChunks)) {
-    const [now, before] = byPeers(chunks)
-      ? ["groups of peers", "capacity"]
-      : ["capacity", "groups of peers"];
+  const [kind, kindBefore] = [splitKind(chunks), splitKind(options.forwardChunks)];
+  if (kind !== kindBefore) {
+    const [now, before] = [SPLIT_NAMES[kind], SPLIT_NAMES[kindBefore]];
     throw new SchemoeError(
       `Cannot run backward: it is split by ${now} and forward was by ${before}, which keeps rows in another order; ` +
         `split both in the same way`,
     );
   }
+  // each expert is in one of them alone
+  const waves = kind === "experts";
   const way: Way = { ...options, rows: rowLayout(options) };
   const g = new GraphBuilder(layer.topology, "backward", chunks.length);
   const rows = backwardRows(g, way, options);
@@ -82,7 +84,7 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
       label: "Ew",
       chunk,
       stage: BACKWARD_STAGE.weightGrad,
-      after: [input, ...(zero ?? weights.slice(-1))],
+      after: [input, ...(zero ?? (waves ? [] : weights.slice(-1)))],
       ...expertWork(way, chunk, flops.weightGrad),
       uses: experts,
       kernels: expertKernels(
@@ -94,7 +96,7 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
     }));
     done.push(...rows.back(chunk, [input]));
   }
-  const complete = zero ? weights : weights.slice(-1);
+  const complete = zero || waves ? weights : weights.slice(-1);
   const gathered = addGradientReturns(g, layer, {
     stage: BACKWARD_STAGE.reduce,
     chunk: chunks.length,

@@ -143,7 +143,8 @@ export function expertContext(
     shape,
     experts: groups,
     firstExpert: run.expert,
-    first: chunk === 0 && !way.reassociate,
+    // each expert is in one wave alone
+    first: (chunk === 0 || way.chunks[chunk].experts !== undefined) && !way.reassociate,
     saved,
     x: rowsOf("x", modelDim),
     y: rowsOf("y", modelDim),

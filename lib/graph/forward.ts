@@ -15,7 +15,7 @@ import { endsOf } from "./latent.ts";
 import { addShared, sharedCombine } from "./shared_tasks.ts";
 import { type Codecs, LEG_STAGES, type Way } from "./leg.ts";
 import { addWeightCopies, declareGuests } from "./guests.ts";
-import { slotRuns } from "./slot_runs.ts";
+import { chunkRuns } from "./slot_runs.ts";
 import { addGather, addMaxReduce } from "./reduce.ts";
 
 const WORD = 4;
@@ -175,7 +175,9 @@ export function expertKernels(
   const kept = new Map<number, readonly Kernel[]>();
   const whose = `the expert "${way.layer.expert.name}"`;
   const made = (rank: number) =>
-    slotRuns(way.layer, rank).flatMap((run) => ofRun(expertContext(way, { chunk, rank, run })));
+    chunkRuns(way.layer, way.chunks[chunk], rank).flatMap((run) =>
+      ofRun(expertContext(way, { chunk, rank, run }))
+    );
   const ofRun = (context: ExpertContext) => {
     const kernels = callUser(whose, `${g.pass} pass`, () => make(context));
     if (Array.isArray(kernels as unknown)) return kernels;

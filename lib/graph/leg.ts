@@ -312,9 +312,10 @@ class LegParts {
   #numbers(rank: number, peer: number): RowNumbers {
     const { layer: { slots, localSlots }, chunks } = this.#way;
     const { number, chunk } = this.#leg;
+    const first = chunks[chunk].experts?.begin ?? 0;
     const [source, destination] = number === 1 ? [rank, peer] : [peer, rank];
     return {
-      first: (source * slots + destination * localSlots) * PLACES + chunks[chunk].begin,
+      first: (source * slots + destination * localSlots + first) * PLACES + chunks[chunk].begin,
       block: (number === 1 ? localSlots : slots) * PLACES,
       group: PLACES,
     };

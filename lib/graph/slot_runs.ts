@@ -1,5 +1,7 @@
 /** Which experts a rank computes, in runs whose tensors lie one after another. @module */
 import type { Layer } from "../blocks/mod.ts";
+import { expertsOf } from "../chunking/expert_waves.ts";
+import type { Chunk } from "../types.ts";
 
 /** Consecutive slots of a rank with consecutive experts, whose tensors lie one after another. */
 export interface SlotRun {
@@ -10,6 +12,20 @@ export interface SlotRun {
   /** Whether their weights are copies; and the first one's place among the tensors of the rank, or of its guests. */
   readonly guests: boolean;
   readonly index: number;
+}
+
+/** The experts of a rank that belong to a chunk, by slot. */
+export function chunkRuns(layer: Layer, chunk: Chunk, rank: number): SlotRun[] {
+  const wave = expertsOf(chunk, layer.localSlots);
+  return slotRuns(layer, rank).flatMap((run) => {
+    const begin = Math.max(run.slot, wave.begin);
+    const count = Math.min(run.slot + run.count, wave.end) - begin;
+    const left = begin - run.slot;
+    const { guests, expert, index } = run;
+    return count > 0
+      ? [{ slot: begin, count, expert: expert + left, guests, index: index + left }]
+      : [];
+  });
 }
 
 /** The experts of a rank, by slot. */

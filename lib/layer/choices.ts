@@ -1,8 +1,8 @@
 /** Choices for one pass, by value or by the name of a built-in. @module */
 import * as allToAlls from "../alltoall/mod.ts";
 import * as compressors from "../compressors/mod.ts";
-import { capacitySlices, peerGroups } from "../chunking/mod.ts";
-import { byPeers, checkedSplit } from "../chunking/peer_groups.ts";
+import { capacitySlices, expertWaves, peerGroups } from "../chunking/mod.ts";
+import { checkedSplit, splitKind } from "../chunking/split.ts";
 import * as schedulers from "../schedulers/mod.ts";
 import type { AllToAll } from "../alltoall/types.ts";
 import { type Chunk, SchemoeError } from "../types.ts";
@@ -26,7 +26,7 @@ export interface PassChoices {
   /**
    * Number of chunks, default 1, or a way to split. A number means capacity slices, cut where codecs lose nothing (at
    * multiples of four rows for zfp), or what the scheduler prefers (`fasterMoE`: groups of peers); in the backward
-   * pass it is split as forward was.
+   * pass it is split as forward was. `peerGroups(n)` splits by groups of ranks, `expertWaves(n)` by experts.
    */
   readonly chunks?: number | Chunking;
   /**
@@ -257,12 +257,14 @@ export function splitLike(
   { chunks = 1, ...at }: { chunks?: number | Chunking } & Parameters<Chunking["split"]>[0],
 ): ResolvedChoices {
   if (typeof chunks === "object") return resolved;
-  const peers = byPeers(forward);
-  if (byPeers(checkedSplit(resolved.chunking, at)) === peers) return resolved;
-  return {
-    ...resolved,
-    chunking: peers ? peerGroups(chunks) : capacitySlices(chunks, heightOf(resolved.compressor)),
+  const kind = splitKind(forward);
+  if (splitKind(checkedSplit(resolved.chunking, at)) === kind) return resolved;
+  const like = {
+    capacity: () => capacitySlices(chunks, heightOf(resolved.compressor)),
+    peers: () => peerGroups(chunks),
+    experts: () => expertWaves(chunks),
   };
+  return { ...resolved, chunking: like[kind]() };
 }
 
 /** Names of the built-in values of a module that have a function `method`. */

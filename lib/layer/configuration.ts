@@ -1,6 +1,6 @@
 /** The configuration of a pass, for captions and saved runs. @module */
 import type { Layer } from "../blocks/mod.ts";
-import { byPeers, groupsText } from "../chunking/peer_groups.ts";
+import { splitText } from "../chunking/split.ts";
 import type { Engine } from "../engine.ts";
 import type { Chunk, TaskGraph } from "../types.ts";
 import { codecName, exchangeName, reassociates, type ResolvedChoices } from "./choices.ts";
@@ -27,13 +27,14 @@ export function configurationOf(
     dropless,
     topology,
   } = layer;
+  const chunking = splitText(chunks);
   return {
     scheduler: choices.scheduler.name,
     ...(reassociates(choices) ? { weightGradients: "summed in any order" } : {}),
     allToAll: exchangeName(choices),
     compressor: codecName(choices.compressor),
     chunks: chunks.length,
-    ...(byPeers(chunks) ? { chunking: groupsText(chunks) } : {}),
+    ...(chunking ? { chunking } : {}),
     world: `${topology.nodes} x ${topology.ranksPerNode}`,
     tokens: rankTokens ? `${rankTokens.join(", ")} on the ranks` : `${tokens} a rank`,
     modelDim,

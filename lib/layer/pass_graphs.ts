@@ -1,6 +1,6 @@
 /** Graphs of a layer's passes, by their choices. @module */
 import type { Layer } from "../blocks/mod.ts";
-import { checkedSplit } from "../chunking/peer_groups.ts";
+import { checkedSplit } from "../chunking/split.ts";
 import { type PassRows, splitOf, splitRows } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
 import { backwardGraph, forwardGraph, gateGraph, type PassOptions } from "../graph/mod.ts";

@@ -1,7 +1,7 @@
 /** N layers as one graph, with attention and the reduction of its gradients between them. @module */
 import { capacity, type Layer } from "../blocks/mod.ts";
 import { checkPlacedWorld, paddedPlaces, splitOf, splitRows } from "../chunking/slot_loads.ts";
-import { checkedSplit } from "../chunking/peer_groups.ts";
+import { checkedSplit } from "../chunking/split.ts";
 import type { Engine } from "../engine.ts";
 import { backwardStack, forwardStack, type StackShape } from "../graph/layers.ts";
 import type { PassOptions } from "../graph/mod.ts";

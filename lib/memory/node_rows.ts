@@ -171,7 +171,11 @@ const mostOf = ({ topology: { ranks } }: Layer, rows: (rank: number) => number):
   return most;
 };
 
-const inChunk = ({ begin, end }: Chunk, place: number): boolean => place >= begin && place < end;
+/** Whether a place of a slot of a rank belongs to a chunk. */
+function inChunk({ begin, end, experts }: Chunk, slot: number, place: number): boolean {
+  return place >= begin && place < end &&
+    !(experts && (slot < experts.begin || slot >= experts.end));
+}
 
 function makeChunk(
   layer: Layer,
@@ -179,7 +183,7 @@ function makeChunk(
   targets: Targets,
   first: { readonly sent: number; readonly received: number },
 ): NodeChunk {
-  const { topology, topK, slots } = layer;
+  const { topology, topK, slots, localSlots } = layer;
   const { ranks, ranksPerNode } = topology;
   const trace = {
     name: "of the gate",
@@ -187,7 +191,9 @@ function makeChunk(
     tokens: (rank: number) => tokensOf(layer, rank),
     choices(rank: number) {
       const places = targets.places(rank);
-      return targets.slots(rank).map((slot, i) => inChunk(chunk, places[i]) ? slot : -1);
+      return targets.slots(rank).map((slot, i) =>
+        inChunk(chunk, slot % localSlots, places[i]) ? slot : -1
+      );
     },
   };
   const groups = tokenGroups(trace, {
@@ -263,8 +269,11 @@ function placesOf(
     const [slots, places] = [targets.slots(source), targets.places(source)];
     for (let i = token * topK; i < (token + 1) * topK; i++, at++) {
       const [slot, place] = [slots[i], places[i]];
-      if (slot < 0 || !inChunk(chunk, place) || targets.owner(slot, source) !== rank) continue;
-      table[at] = layout.expertRow(rank, { source, slot: slot % localSlots, place });
+      if (slot < 0 || targets.owner(slot, source) !== rank) continue;
+      const own = slot % localSlots;
+      if (inChunk(chunk, own, place)) {
+        table[at] = layout.expertRow(rank, { source, slot: own, place });
+      }
     }
   });
   return table;

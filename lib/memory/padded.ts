@@ -8,14 +8,8 @@
  * @module
  */
 import { elementBytes, tokensOf } from "../blocks/mod.ts";
-import {
-  byPeers,
-  destinations,
-  mostPeers,
-  type Peers,
-  rowSlices,
-  sources,
-} from "../chunking/peer_groups.ts";
+import { byPeers, destinations, mostPeers, type Peers, sources } from "../chunking/peer_groups.ts";
+import { rowSlices } from "../chunking/split.ts";
 import { type Chunk, SchemoeError } from "../types.ts";
 import type { LegOf, LegRows, Piece, RowLayout, RowsOf } from "./rows.ts";
 

@@ -7,7 +7,8 @@
  * @module
  */
 import { elementBytes, tokensOf } from "../blocks/mod.ts";
-import { byPeers, rowSlices } from "../chunking/peer_groups.ts";
+import { byPeers } from "../chunking/peer_groups.ts";
+import { rowSlices } from "../chunking/split.ts";
 import type { Loads } from "../types.ts";
 import { raggedRows, sourceRanks } from "./ragged_rows.ts";
 import type { LegOf, LegRows, Piece, RowLayout, RowsOf } from "./rows.ts";
@@ -82,12 +83,12 @@ function legRows(of: RowsOf & { readonly loads: Loads }, { number, chunk }: LegO
     arrangement: (rank, at) => ({
       dtype,
       columns,
-      loads: rows.localLoads(rank),
+      loads: rows.chunkLoads(chunk, rank),
       bySource: byPeers(chunks),
       places: chunks[chunk],
       sources: sourceRanks(layer, chunks[chunk], rank),
       wire: { buffer: at.wire, offset: 0 },
-      rows: { buffer: at.rows, offset: 0 },
+      rows: { buffer: at.rows, offset: bytes * rows.firstOf(chunk, rank) },
     }),
   };
 }

@@ -8,7 +8,9 @@
  */
 import type { Layer } from "../blocks/mod.ts";
 import { loadOf } from "../chunking/loads.ts";
-import { byPeers, destinations, rowSlices, sources } from "../chunking/peer_groups.ts";
+import { expertsOf } from "../chunking/expert_waves.ts";
+import { byPeers, destinations, sources } from "../chunking/peer_groups.ts";
+import { rowSlices, splitKind } from "../chunking/split.ts";
 import type { Chunk, Loads } from "../types.ts";
 import type { RowRange } from "../kernels/types.ts";
 import type { TakenPlace } from "./rows.ts";
@@ -49,25 +51,27 @@ export class RaggedRows {
 
   /** Rows from a source to a destination in a chunk, and the first of them on the source. */
   slice(chunk: number, source: number, destination: number): RowRange {
-    const { layer: { slots: experts, localSlots, groups }, chunks } = this.#way;
     const rows = this.firstRows(source);
-    const slice = byPeers(chunks) ? 0 : chunk;
-    const at = slice * experts + groups.place(destination) * localSlots;
+    const { at, count } = this.#slotsAt(chunk, destination);
     const part = this.#exchange(chunk, source, destination);
-    return { first: rows[at], rows: part ? rows[at + localSlots] - rows[at] : 0 };
+    return { first: rows[at], rows: part ? rows[at + count] - rows[at] : 0 };
+  }
+
+  /** Where the first rows of a destination's slots in a chunk are, and how many slots these are. */
+  #slotsAt(chunk: number, destination: number): { readonly at: number; readonly count: number } {
+    const { layer: { slots, localSlots, groups }, chunks } = this.#way;
+    const slice = splitKind(chunks) === "capacity" ? chunk : 0;
+    const { begin, end } = expertsOf(chunks[chunk], localSlots);
+    const at = slice * slots + groups.place(destination) * localSlots + begin;
+    return { at, count: end - begin };
   }
 
   /** The rows of a slice by expert. */
   groups(chunk: number, source: number, destination: number): number[] {
-    const { layer: { slots: experts, localSlots, groups }, chunks } = this.#way;
     const part = this.#exchange(chunk, source, destination);
     const rows = this.firstRows(source);
-    const at = (byPeers(chunks) ? 0 : chunk) * experts +
-      groups.place(destination) * localSlots;
-    return Array.from(
-      { length: localSlots },
-      (_, e) => part ? rows[at + e + 1] - rows[at + e] : 0,
-    );
+    const { at, count } = this.#slotsAt(chunk, destination);
+    return Array.from({ length: count }, (_, e) => part ? rows[at + e + 1] - rows[at + e] : 0);
   }
 
   #exchange(chunk: number, source: number, destination: number): boolean {
@@ -138,6 +142,26 @@ export class RaggedRows {
     return this.#local[rank] ??= this.#loadsOf(rank);
   }
 
+  /** The same for those that belong to a chunk. */
+  chunkLoads(chunk: number, rank: number): Loads {
+    const all = this.localLoads(rank);
+    const { begin, end } = expertsOf(this.#way.chunks[chunk], all.experts);
+    const { ranks, experts } = all;
+    if (end - begin === experts) return all;
+    const table = new Int32Array(ranks * (end - begin));
+    for (let source = 0; source < ranks; source++) {
+      const own = all.table.subarray(source * experts + begin, source * experts + end);
+      table.set(own, source * (end - begin));
+    }
+    return { ranks, experts: end - begin, table };
+  }
+
+  /** First row of the experts of a rank that belong to a chunk. */
+  firstOf(chunk: number, rank: number): number {
+    const { begin } = expertsOf(this.#way.chunks[chunk], this.#way.layer.localSlots);
+    return begin === 0 ? 0 : this.#firstOf(rank)[begin];
+  }
+
   /** Row of a place that a source's token takes in a slot of a rank. */
   expertRow(rank: number, { source, slot, place }: TakenPlace): number {
     const { ranks, experts, table } = this.localLoads(rank);
@@ -198,6 +222,7 @@ export class RaggedRows {
     // of thousands of ranks all tables together would fill the memory
     const { table } = ranks > MOST_KEPT ? this.#loadsOf(rank) : this.localLoads(rank);
     const ranges: RowRange[] = [];
+    const wave = expertsOf(chunks[chunk], localSlots);
     let base = 0;
     let sum = 0;
     for (let i = 0; i < localSlots; i++) {
@@ -209,7 +234,8 @@ export class RaggedRows {
         all += load;
         if (!peers) before += Math.min(load, begin);
         else if (source < from.begin) before += load;
-        if (source >= from.begin && source < from.end) rows += taken(load, begin, end);
+        const part = i >= wave.begin && i < wave.end && source >= from.begin && source < from.end;
+        if (part) rows += taken(load, begin, end);
       }
       ranges.push({ first: base + before, rows });
       base += all;

@@ -1,5 +1,5 @@
 /** The Programs of a step: one, or with dropless layers one more for each of their gates. @module */
-import { checkedSplit } from "../chunking/peer_groups.ts";
+import { checkedSplit } from "../chunking/split.ts";
 import { evenLoads, largestLoad } from "../chunking/loads.ts";
 import { paddedPlaces, type PassRows, slotLoads, splitOf } from "../chunking/slot_loads.ts";
 import type { RunOptions, Workspace } from "../engine.ts";

@@ -3,7 +3,7 @@
  * each tensor.
  *
  * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N]
- *   [--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers]
+ *   [--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers|experts]
  *   [--dtype bfloat16] [--dropless] [--transport copy|nccl] [--copy-by kernels|engines] [--emulate-nodes]
  *   [--gpus N | --devices LIST] [--digest] [--summary] [--json]
  *
@@ -18,7 +18,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { capacitySlices, peerGroups } from "../chunking/mod.ts";
+import { capacitySlices, expertWaves, peerGroups } from "../chunking/mod.ts";
 import { BUILT_IN } from "../layer/choices.ts";
 import type { Chunking } from "../chunking/types.ts";
 import type { ElementType } from "../kernels/types.ts";
@@ -33,7 +33,7 @@ import { caseOf, isDropless, openFor, runCase, type VerifyCase } from "./verify/
 
 const USAGE =
   "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N] " +
-  "[--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers] " +
+  "[--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers|experts] " +
   "[--dtype bfloat16] [--dropless] [--transport copy|nccl] [--copy-by kernels|engines] [--emulate-nodes] " +
   "[--gpus N | --devices LIST] [--digest] [--summary] [--json]";
 
@@ -201,7 +201,8 @@ async function check(
 function chunkingOf(name: string): (chunks: number) => Chunking {
   if (name === "capacity") return capacitySlices;
   if (name === "peers") return peerGroups;
-  throw new SchemoeError(`Unknown chunking "${name}": choose one of capacity, peers`);
+  if (name === "experts") return expertWaves;
+  throw new SchemoeError(`Unknown chunking "${name}": choose one of capacity, peers, experts`);
 }
 
 function typeNamed(name: string): ElementType {
