@@ -53,6 +53,15 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   timeout: "timeLimit",
 };
 
+/** Fields of an object that is itself a field, by their names. */
+const INSIDE: Readonly<Record<string, string>> = {
+  heads: "attention",
+  keyValueHeads: "attention",
+  headDim: "attention",
+  seconds: "budget",
+  runs: "budget",
+};
+
 /** `; did you mean "optSche"?` where one of the names is near to a word, "" where none is. */
 export function didYouMean(word: unknown, names: Iterable<string>): string {
   if (typeof word !== "string" || word === "") return "";
@@ -61,6 +70,10 @@ export function didYouMean(word: unknown, names: Iterable<string>): string {
   const known = [...names];
   const meant = SYNONYMS[word];
   if (meant !== undefined && known.includes(meant)) return `; did you mean "${meant}"?`;
+  const around = INSIDE[word];
+  if (around !== undefined && known.includes(around)) {
+    return `; did you mean ${around}: { ${word} }?`;
+  }
   let best: { readonly name: string; readonly distance: number } | undefined;
   for (const name of known) {
     const wanted = plain(name);

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import * as lab from "../mod.ts";
+import { tune } from "../lib/adaptive/mod.ts";
 import * as blocks from "../lib/blocks/mod.ts";
 import * as kernels from "../lib/kernels/mod.ts";
 import * as timeline from "../lib/timeline/mod.ts";
@@ -91,6 +92,18 @@ Deno.test("a name that is near to one there is gets the question whether that wa
       assertStringIncludes(message, `did you mean "${meant}"?`);
     });
   }
+});
+
+Deno.test("a field that belongs into another gets the question whether that was meant", async () => {
+  const heads = () =>
+    lab.createModel(simulator, any({ vocabulary: 8, context: 4, batch: 1, modelDim: 8, heads: 2 }));
+  const asked = async (act: () => unknown) =>
+    (await assertRejects(async () => await act(), SchemoeError)).message;
+  assertStringIncludes(await asked(heads), "did you mean attention: { heads }?");
+  assertStringIncludes(
+    await asked(() => tune(layer, any({ seconds: 4 }))),
+    "did you mean budget: { seconds }?",
+  );
 });
 
 Deno.test("what is text is in quotes in every message", async (t) => {

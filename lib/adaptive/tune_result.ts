@@ -73,6 +73,15 @@ export class Tuned {
           percent(this.regret[pass])
         }`;
     });
+    const unfit = this.passes.filter(({ chosen }) => beatsItsBound(chosen)).map(({ pass }) => pass);
+    if (unfit.length > 0) {
+      lines.push(
+        `${
+          unfit.join(" and ")
+        }: measured in less than the bound, so that the rates behind predictions and bounds ` +
+          "are not those of this engine, and a faster candidate may have been left out: give the profile of calibrate(engine)",
+      );
+    }
     return [...lines, `${runs} passes measured, ${seconds.toFixed(1)} s in all`].join("\n");
   }
 
@@ -115,6 +124,12 @@ export class Tuned {
     return await shown[DISPLAY]();
   }
 }
+
+/** Part of a bound by which measurements scatter. */
+const SCATTER = 0.05;
+
+const beatsItsBound = ({ measured, bound }: TunedRow): boolean =>
+  measured.length > 0 && median(measured) < bound * (1 - SCATTER);
 
 /** What the best candidate could be faster by. */
 function regretOf({ rows, pruned, chosen }: PassTuning): number {

@@ -46,6 +46,10 @@ export const loadsCsv = ({ ranks, experts, table }: Loads): string =>
 export function parseLoads(text: string): Loads {
   const lines = text.split(/\r?\n/);
   const long = lines[0].replaceAll(" ", "") === "rank,expert,tokens";
+  const [first] = lines[0].split(",");
+  if (!long && Number.isNaN(Number(first))) {
+    fail(`line 1 is "${lines[0]}", neither the heading "rank,expert,tokens" nor tokens of a rank`);
+  }
   const rows = parseNumbers(long ? lines.slice(1).join("\n") : text, "the loads", long ? 2 : 1);
   const whole = rows.find(({ values }) => !values.every((v) => Number.isInteger(v)));
   if (whole) fail(`line ${whole.line} has a number that is no integer`);

@@ -1,5 +1,5 @@
 /** The chart of a what-if. @module */
-import { heading } from "../timeline/chart/heading.ts";
+import { heading, key } from "../timeline/chart/heading.ts";
 import { notes } from "../timeline/chart/notes.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
@@ -117,14 +117,11 @@ export async function curvesSvg(
       }),
       ...below.marks(Plot),
       ...names.map((name, i) =>
-        Plot.text([`${dash(i) ? "– –" : "—"} ${name}`], {
-          frameAnchor: "top-left",
+        key(Plot, name, {
+          dash: dash(i) ? "– –" : "—",
+          color: colors[i],
           dx: -50 + 240 * (i % ABREAST),
           dy: 18 * (Math.floor(i / ABREAST) - rows) - 8,
-          text: (d: string) => d,
-          fontSize: 12,
-          textAnchor: "start",
-          fill: colors[i],
         })
       ),
     ],

@@ -1,4 +1,5 @@
 /** The chart of losses over steps. @module */
+import { key } from "../timeline/chart/heading.ts";
 import { notes } from "../timeline/chart/notes.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
@@ -90,11 +91,10 @@ export async function lossSvg(
       }),
       ...below.marks(Plot),
       ...names.map((name, i) =>
-        Plot.text([`— ${name}`], {
-          ...text,
+        key(Plot, name, {
+          dash: "—",
+          color: color(name),
           dx: -46 + 170 * (i % ABREAST),
-          fontSize: 12,
-          fill: color(name),
           dy: 18 * (Math.floor(i / ABREAST) - rows) - 6,
         })
       ),

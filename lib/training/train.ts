@@ -189,7 +189,9 @@ class Training {
 
   #fail(signal: AbortSignal): never {
     const { model, options: { checkpoint } } = this;
-    const kept = checkpoint === undefined ? "" : `; ${checkpoint} goes on from there`;
+    const kept = checkpoint === undefined
+      ? '; a "checkpoint" would go on from there, "seconds" instead of a signal ends with the curve so far'
+      : `; ${checkpoint} goes on from there`;
     throw new SchemoeError(
       `Training was stopped after ${model.steps} steps: ${this.#reason(signal)}${kept}`,
       { status: 3, cause: signal.reason },

@@ -50,6 +50,17 @@ Deno.test("tune() finds the best of the grid, and proves how far it can be off",
   assert(/<svg[^]*Candidates[^]*<\/svg>/.test(await tuned.svg()));
 });
 
+Deno.test("tune() says that its bounds are not of this engine where a pass takes less", async () => {
+  const slow = topology({ nodes: 2, ranksPerNode: 2, inter: { bandwidth: "1 MB/s" } });
+  using engine = openEngine({ kind: "cpu", topology: slow, links: "plain" });
+  using layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 32, experts: 4 });
+  const { summary } = await tune(layer, { budget: { runs: 12 }, chunks: [1] });
+  assert(
+    /^forward.*: measured in less than the bound.*calibrate\(engine\)$/m.test(summary),
+    summary,
+  );
+});
+
 Deno.test("tune() measures no more than its budget", async () => {
   const engine = hiddenEngine({ shown, real });
   const layer = createLayer(engine, config);

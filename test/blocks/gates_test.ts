@@ -204,6 +204,21 @@ Deno.test("experts without computation send nothing and return their input", asy
   for (let i = 0; i < 4; i++) assertAlmostEquals(output[i], 2 * score * tensors.x[i], 1e-5);
 });
 
+Deno.test("routerOf() names the token, rank and choice that is no expert", async () => {
+  const route = ({ tokens }: { tokens: number }) => {
+    const choices = new Int32Array(2 * tokens).fill(-1);
+    choices[5] = 8;
+    return { choices, weights: new Float32Array(2 * tokens) };
+  };
+  const grad = ({ tokens, experts }: { tokens: number; experts: number }) =>
+    new Float32Array(tokens * experts);
+  await assertRejects(
+    () => run(1, { gate: routerOf({ name: "mine", k: 2, route, grad }) }),
+    SchemoeError,
+    "gate mine: choice 1 of token 2 on rank 0 is 8, not an expert (0 to 7) or -1 for none",
+  );
+});
+
 Deno.test("routerOf() of a softmax top-1 in JavaScript is topK(), forward and backward", async () => {
   const own: Gate = routerOf({
     name: "mine",

@@ -20,6 +20,10 @@ Deno.test("parseLoads() reads what loadsCsv() writes, and long tables", () => {
   fails(() => parseLoads("1,x\n"), 'line 1 has "x"');
   fails(() => parseLoads("1,\n"), 'line 1 has ""');
   fails(() => parseLoads("1.5,2\n"), "line 1 has a number that is no integer");
+  fails(
+    () => parseLoads("rank,experts,tokens\n0,0,1\n"),
+    'neither the heading "rank,expert,tokens"',
+  );
   fails(() => parseLoads("\n"), "there are no numbers");
   fails(() => parseLoads("rank,expert,tokens\n0,0,1\n0,0,2\n"), "line 3 gives rank 0, expert 0 a");
 });

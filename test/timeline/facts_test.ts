@@ -19,7 +19,7 @@ Deno.test("factsOf() says sizes, world and choices of a run", async () => {
   ]);
   assertEquals(
     sizes,
-    "tokens 64 a rank · modelDim 8 · hiddenDim 16 · 4 experts, top-1 · capacity 16 · ffn(relu)",
+    "tokens 64 a rank · modelDim 8 · hiddenDim 16 · 4 experts, top-1 · float32 · capacity 16 · ffn(relu)",
   );
   assertEquals(links.split(" · ")[2], "between nodes 50 GB/s + 50 us");
 });

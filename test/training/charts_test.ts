@@ -65,8 +65,8 @@ Deno.test("TrainingRun shows its curve and says what it did", async () => {
   );
   assertEquals(shown.caption, "compressor int8");
   const svg = await shown.svg();
-  assertMatch(svg, /— training/);
-  assertMatch(svg, /— validation/);
+  assertMatch(svg, />training</);
+  assertMatch(svg, />validation</);
   // each step, its mean, and the validation
   assertEquals([...svg.matchAll(/<g[^>]*aria-label="line"/g)].length, 3);
   const display = Symbol.for("Jupyter.display") as keyof TrainingRun;

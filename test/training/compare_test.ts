@@ -90,7 +90,7 @@ Deno.test("TrainingComparison pairs seeds for differences and their confidence i
   assertLess(Math.abs(fp8.plusMinus! - 4.303 * 0.25 / Math.sqrt(3)), 1e-12);
   assertMatch(`${compared}`, /^fp8 +3 +2\.75 +2\.25 +3\.5 +0\.25 +0\.6211/m);
   const svg = await compared.svg();
-  assertMatch(svg, /— none/);
+  assertMatch(svg, />none</);
   assertMatch(svg, /aria-label="area"/);
 });
 

@@ -1,7 +1,7 @@
 /** A gate from two plain functions. @module */
 import { placeChoices } from "../../kernels/mod.ts";
 import type { Gate, GateContext } from "./types.ts";
-import type { Kernel } from "../../types.ts";
+import { type Kernel, SchemoeError } from "../../types.ts";
 import { linearLogits } from "./linear_logits.ts";
 import { checkCount } from "./options.ts";
 import { failGate } from "./routed.ts";
@@ -43,7 +43,8 @@ export interface Router {
  * import { routerOf } from "@schemoe/lab/blocks";
  * using engine = openEngine({ nodes: 1, ranksPerNode: 2 });
  * const first = routerOf({
- *   ...{ name: "first", k: 1 },
+ *   name: "first",
+ *   k: 1,
  *   route: ({ tokens }) => ({ choices: new Int32Array(tokens), weights: new Float32Array(tokens).fill(1) }),
  *   grad: ({ tokens, experts }) => new Float32Array(tokens * experts),
  * });
@@ -51,7 +52,8 @@ export interface Router {
  * using layer = createLayer(engine, { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 2, gate: first, routing });
  * console.assert((await layer.forward()).makespan > 0);
  * ```
- * @throws {SchemoeError} when a function is missing, and in a pass when it gives arrays of another size.
+ * @throws {SchemoeError} when a function is missing, and in a pass when it gives arrays of another size or an expert
+ * that does not exist.
  */
 export function routerOf(router: Router): Gate {
   const { name, k, weighs = "output" } = router;
@@ -89,6 +91,7 @@ function choice(c: GateContext, router: Router): Kernel {
     const { choices, weights } = router.route({ rank, tokens, experts, k, logits });
     checkArray(router, "choices", choices, Int32Array, count);
     checkArray(router, "weights", weights, Float32Array, count);
+    checkChoices(router, choices, { k, rank, rows: c.rows });
     write(c.choices, bytesOf(choices));
     write(c.weights, bytesOf(weights));
   });
@@ -113,6 +116,22 @@ function choiceGrad(c: GateContext, router: Router): Kernel {
     checkArray(router, "the gradient of the logits", gradient, Float32Array, tokens * c.rows);
     write(c.dLogits, bytesOf(gradient));
   });
+}
+
+/** @throws {SchemoeError} naming the first choice that is no expert. */
+function checkChoices(
+  { name }: Router,
+  choices: Int32Array,
+  { k, rank, rows }: { readonly k: number; readonly rank: number; readonly rows: number },
+): void {
+  const odd = choices.findIndex((expert) => expert < -1 || expert >= rows);
+  if (odd < 0) return;
+  throw new SchemoeError(
+    `Cannot route with the gate ${name}: choice ${odd % k} of token ${
+      Math.floor(odd / k)
+    } on rank ${rank} is ` +
+      `${choices[odd]}, not an expert (0 to ${rows - 1}) or -1 for none`,
+  );
 }
 
 function checkArray(

@@ -47,8 +47,18 @@ export function choicesOf(run: Timed): string {
 
 /** Sizes of the layer of a configuration, in the words in which they are given: "" where it has none. */
 export function sizesText(configuration: Timed["configuration"] = {}): string {
-  const { tokens, modelDim, hiddenDim, latentDim, experts, topK, capacity, dropless, expert } =
-    configuration;
+  const {
+    tokens,
+    modelDim,
+    hiddenDim,
+    latentDim,
+    dtype,
+    experts,
+    topK,
+    capacity,
+    dropless,
+    expert,
+  } = configuration;
   const known = (name: string, value?: string | number | boolean) =>
     value === undefined ? "" : `${name} ${value}`;
   return [
@@ -57,6 +67,7 @@ export function sizesText(configuration: Timed["configuration"] = {}): string {
     known("hiddenDim", hiddenDim),
     known("latentDim", latentDim),
     experts === undefined ? "" : `${experts} experts${topK === undefined ? "" : `, top-${topK}`}`,
+    dtype === undefined ? "" : `${dtype}`,
     dropless ? "dropless" : known("capacity", capacity),
     expert === undefined ? "" : `${expert}`,
   ].filter((part) => part !== "").join(" · ");

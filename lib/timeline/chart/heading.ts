@@ -1,4 +1,4 @@
-/** Title and subtitle of a chart made with Observable Plot. @module */
+/** Title, subtitle and names of curves of a chart made with Observable Plot. @module */
 import { PAGE } from "./palette.ts";
 import type { loadPlot } from "./plot.ts";
 
@@ -30,5 +30,24 @@ export function heading(
       text,
     }),
     Plot.text([subtitle], { ...place, dy: dy[1], fontSize: 11, fill: PAGE.faint, text }),
+  ];
+}
+
+/** A dash in the colour of a curve and its name in ink, which stands out on any paper, at a place as above. */
+export function key(
+  Plot: Awaited<ReturnType<typeof loadPlot>>,
+  name: string,
+  { dash, color, dx, dy }: {
+    readonly dash: string;
+    readonly color: string;
+    readonly dx: number;
+    readonly dy: number;
+  },
+) {
+  const place = { frameAnchor: "top-left", textAnchor: "start", dy, fontSize: 12 } as const;
+  const text = (d: string) => d;
+  return [
+    Plot.text([dash], { ...place, dx, fontWeight: "bold", fill: color, text }),
+    Plot.text([name], { ...place, dx: dx + 22, fill: PAGE.ink, text }),
   ];
 }

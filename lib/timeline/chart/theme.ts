@@ -26,6 +26,8 @@ export const DARK_COLOURS: Readonly<Record<string, string>> = {
   "#37383a": "#585858",
   "#fffa6e": "#f8f898",
   "#c50202": "#d80f0f",
+  // the first of the colours of curves
+  "#0072b2": "#2f81d6",
   // from few to many tokens, those around the mean; what is far from it stays
   "#d1e5f0": "#274a66",
   "#f7f7f7": "#2d333b",
