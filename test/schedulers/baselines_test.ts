@@ -29,7 +29,7 @@ const world = topology({
   nodes: 2,
   ranksPerNode: 1,
   inter: { alpha: 0, beta: 1 },
-  processor: { alpha: 0, flopRate: 1, byteRate: 1e30 },
+  processor: { alpha: 0, flopRate: 1, byteRate: 1e21 },
 });
 
 /** A graph of tasks that compute, or that send where the name begins with A. */
@@ -140,7 +140,7 @@ const byHand = async (scheduler: string, chunks: number) => {
       ranksPerNode: 1,
       local: { beta: 0 },
       inter: { alpha: 0, beta: 1 / 2048 },
-      processor: { alpha: 0, flopRate: 2 * 16 * 4 * 32 * 64 / 2, byteRate: 1e30 },
+      processor: { alpha: 0, flopRate: 2 * 16 * 4 * 32 * 64 / 2, byteRate: 1e21 },
     }),
   });
   const sizes = { tokens: 32, modelDim: 32, hiddenDim: 64, experts: 2, gate: topK({ k: 2 }) };

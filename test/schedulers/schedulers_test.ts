@@ -53,7 +53,7 @@ Deno.test("optSche takes the time worked out by hand", async () => {
       ranksPerNode: 1,
       local: { beta: 0 },
       inter: { alpha: 0, beta: 1 / 2048 },
-      processor: { alpha: 0, flopRate: 2 * 16 * 4 * 32 * 64 / 2, byteRate: 1e30 },
+      processor: { alpha: 0, flopRate: 2 * 16 * 4 * 32 * 64 / 2, byteRate: 1e21 },
     }),
   });
   const run = await createLayer(engine, {
