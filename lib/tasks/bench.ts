@@ -27,6 +27,7 @@ import { benchGpuMemory } from "./bench/gpu_memory.ts";
 import { benchGpuRuns } from "./bench/gpu_runs.ts";
 import { benchBalancing } from "./bench/balancing.ts";
 import { benchExact } from "./bench/exact.ts";
+import { benchHeadline, benchNcclHeadline } from "./bench/headline.ts";
 import { benchFaults } from "./bench/faults.ts";
 import { benchGpuReady } from "./bench/gpu_ready.ts";
 import { benchOverlap } from "./bench/overlap.ts";
@@ -73,11 +74,10 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   stackMemory: benchStackMemory,
   trust: benchTrust,
   tune: benchTune,
+  headline: benchHeadline,
   faults: () => benchFaults(),
 };
 
-/** Benchmarks that need a GPU; `layers` and `fineLayers` need PyTorch beside them. */
-/** Benchmarks that need a GPU; `layers` needs PyTorch beside it, `curves` the text of `deno task text`. */
 /** Benchmarks that need a GPU; `layers` and `train` need PyTorch beside them, `curves` the text of `deno task text`. */
 const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   kernels: benchGpuKernels,
@@ -109,6 +109,7 @@ const NCCL_BENCHMARKS: Readonly<Record<string, ClusterBenchmark>> = {
   exchange: { run: benchNcclExchange, prefers: TWO_NODES },
   overlap: { run: benchNcclOverlap, prefers: TWO_NODES },
   schedules: { run: benchNcclSchedules, prefers: TWO_NODES },
+  headline: { run: benchNcclHeadline, prefers: TWO_NODES },
   codecs: { run: benchNcclCodecs, prefers: TWO_NODES },
   orders: { run: benchNcclOrders, prefers: ONE_NODE },
   faults: { run: benchNcclFaults, prefers: TWO_NODES },

@@ -142,7 +142,7 @@ function message(error: unknown): string {
 }
 
 /** The lower bound of a run's only Program, its ranks on shared processors. */
-function boundOf({ ran }: Run, sharing: Comparison["sharing"]) {
+export function boundOf({ ran }: Run, sharing: Comparison["sharing"]) {
   const [{ program: { graph }, costs }] = ran;
   if (ran.length !== 1 || !costs) {
     throw new SchemoeError("Cannot bound the run: it is no single Program with measured costs");
