@@ -1,6 +1,6 @@
 /** The task graph of a forward pass. @module */
 import { addIdentity, checked, maxLoad } from "../kernels/mod.ts";
-import { type Layer, ofRank, routedCapacity } from "../blocks/mod.ts";
+import { type Layer, ofRank } from "../blocks/mod.ts";
 import { rowLayout } from "../memory/mod.ts";
 import type { ExpertContext } from "../blocks/experts/types.ts";
 import { type Kernel, SchemoeError, type Task, type TaskGraph } from "../types.ts";
@@ -32,8 +32,8 @@ export const gatheredBuffer = (name: "choices" | "positions"): string => `gate.a
 
 /**
  * The gate alone, with the loads that size the rows: the first Program of a routed capacity. That is the largest
- * load over all ranks (`gate.capacity`), or for a dropless layer all loads (`gate.allLoads`). With `gather` all ranks
- * get the choices and positions of all, see {@linkcode gatheredBuffer}.
+ * load over all ranks (`gate.capacity`), or for a dropless layer all loads (`gate.allLoads`); with `gather` instead the
+ * choices and positions of all, see {@linkcode gatheredBuffer}.
  */
 export function gateGraph(
   layer: Layer,
@@ -51,6 +51,7 @@ export function gateGraph(
       const all = g.buffer(gatheredBuffer(name), WORD * count * layer.topology.ranks, "output");
       addGather(g, { name, ...place }, { part, all, count });
     }
+    return g.build(configuration);
   }
   if (layer.dropless) {
     addGather(
@@ -60,7 +61,6 @@ export function gateGraph(
     );
     return g.build(configuration);
   }
-  if (!routedCapacity(layer)) return g.build(configuration);
   const part = g.tensor(table, "gate.largestLoad");
   const counted = g.add({
     kind: "gate",

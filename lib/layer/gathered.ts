@@ -5,7 +5,7 @@ import { gatheredBuffer } from "../graph/mod.ts";
 import { type GatheredChoices, NO_PLACE, type NodeRows, type NodeTable } from "../memory/mod.ts";
 import { uniformRouting } from "../routing/mod.ts";
 import type { RouterTrace } from "../routing/types.ts";
-import { SchemoeError } from "../types.ts";
+import { type Loads, SchemoeError } from "../types.ts";
 
 /** Whose choices they are. */
 interface Gathering {
@@ -24,8 +24,15 @@ export class Gathered {
 
   constructor(readonly of: Gathering) {}
 
-  /** Of a gate that has run. */
-  read(): GatheredChoices {
+  /**
+   * Those of a gate that has run, or of a routing on an engine that computes no values.
+   * @throws {SchemoeError} for a routing of other sizes than the layer.
+   */
+  take(routing?: RouterTrace): GatheredChoices {
+    return this.of.engine.computes ? this.#read() : this.#traced(this.#trace(routing));
+  }
+
+  #read(): GatheredChoices {
     const { layer, workspace } = this.of;
     const { tokens, topK, topology: { ranks } } = layer;
     const words = (name: "choices" | "positions") =>
@@ -46,8 +53,7 @@ export class Gathered {
     return of;
   }
 
-  /** The routing of an engine that computes no values. */
-  trace(given: RouterTrace | undefined): RouterTrace {
+  #trace(given: RouterTrace | undefined): RouterTrace {
     const { layer } = this.of;
     const { experts, gate, topK, topology: { ranks } } = layer;
     const trace = given ?? gate.routing?.() ??
@@ -66,7 +72,7 @@ export class Gathered {
   }
 
   /** Choices of a routing; places go to tokens in order. */
-  traced(trace: RouterTrace): GatheredChoices {
+  #traced(trace: RouterTrace): GatheredChoices {
     let found = this.#traces.get(trace);
     if (!found) this.#traces.set(trace, found = placed(this.of.layer, trace));
     return found;
@@ -89,6 +95,19 @@ export class Gathered {
 
 const same = (a: Int32Array, b: Int32Array): boolean =>
   a.length === b.length && a.every((value, i) => value === b[i]);
+
+/** How many tokens each rank sends to each expert, before dropping. */
+export function gatheredLoads(layer: Layer, { choices, positions }: GatheredChoices): Loads {
+  const { experts, topology: { ranks } } = layer;
+  const table = new Int32Array(ranks * experts);
+  for (let rank = 0; rank < ranks; rank++) {
+    const places = positions(rank);
+    choices(rank).forEach((expert, i) => {
+      if (places[i] < NO_PLACE) table[rank * experts + expert]++;
+    });
+  }
+  return { ranks, experts, table };
+}
 
 /** Choices [tokens, topK] and positions of each rank of a routing. */
 function placed(layer: Layer, trace: RouterTrace): GatheredChoices {

@@ -24,14 +24,13 @@ import type { AutoOptions } from "./auto/options.ts";
 import { predictingEngine } from "./auto/predicting_engine.ts";
 import { AutoTuner, type Tuning } from "./auto/tuner.ts";
 import { checkAuto, checkDispatch, checkSameDispatch, likeForward } from "./check_dispatch.ts";
-import { Gathered } from "./gathered.ts";
+import { Gathered, gatheredLoads } from "./gathered.ts";
 import { GraphRunner } from "./graph_runner.ts";
 import type { BackwardOptions, ForwardOptions } from "./layer_options.ts";
 import type { LoadOptions } from "./load.ts";
 import { MemoryReport } from "./memory_report.ts";
 import { type Kept, PassGraphs } from "./pass_graphs.ts";
 import { passRows } from "./pass_rows.ts";
-import { loadsOf } from "../routing/mod.ts";
 import { resultsOf } from "./results.ts";
 import { type RanProgram, Run } from "./run.ts";
 import { TensorStore } from "./store.ts";
@@ -270,17 +269,16 @@ export class MoeLayer {
       const gate = this.#graphs.gate({ gather });
       ran.push(await this.#runner.run(gate, sequential, { ...options, repeats: 1 }));
     }
-    const trace = gather && !this.engine.computes
-      ? this.#gathered.trace(options.routing)
-      : undefined;
+    const gathered = gather ? this.#gathered.take(options.routing) : undefined;
     const rows: Omit<Kept, "chunks"> = {
       ...passRows({
         layer: this.layer,
         engine: this.engine,
         workspace: this.#tensors.workspace,
-        given: trace ? loadsOf(trace) : options.loads,
+        given: options.loads,
+        ...(gathered ? { counted: gatheredLoads(this.layer, gathered) } : {}),
       }),
-      ...(gather ? { gathered: trace ? this.#gathered.traced(trace) : this.#gathered.read() } : {}),
+      ...(gathered ? { gathered } : {}),
     };
     const pass = this.#graphs.options(choices, rows, "forward");
     if (pass.node) await this.#gathered.write(pass.node);

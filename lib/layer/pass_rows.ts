@@ -26,6 +26,8 @@ interface Routed {
   readonly prefix?: string;
   /** Loads of a dropless layer on an engine that computes no values. */
   readonly given?: GivenLoads;
+  /** Loads counted from the choices of all ranks, where these were gathered. */
+  readonly counted?: Loads;
 }
 
 /**
@@ -44,7 +46,10 @@ export function passRows(of: Routed): PassRows {
 }
 
 /** Loads of all experts on all ranks, on which all ranks must agree. */
-function allLoads({ layer, engine, workspace, given, prefix = "" }: Routed): Loads {
+function allLoads(
+  { layer, engine, workspace, given, counted, prefix = "" }: Routed,
+): Loads {
+  if (counted) return givenLoads(layer, counted);
   if (!engine.computes) {
     if (given && engine.representatives) {
       throw new SchemoeError(
@@ -73,11 +78,10 @@ function allLoads({ layer, engine, workspace, given, prefix = "" }: Routed): Loa
 }
 
 /** Load of the fullest expert on any rank, on which all ranks must agree. */
-function fullestExpert({ layer, engine, workspace, given, prefix = "" }: Routed): number {
+function fullestExpert({ layer, engine, workspace, counted, prefix = "" }: Routed): number {
+  if (counted) return largestLoad(givenLoads(layer, counted));
   const { tokens, gate: { k }, gateRows, topology: { ranks } } = layer;
-  if (!engine.computes) {
-    return given ? largestLoad(givenLoads(layer, given)) : Math.ceil((tokens * k) / gateRows);
-  }
+  if (!engine.computes) return Math.ceil((tokens * k) / gateRows);
   const loads = Array.from(
     { length: ranks },
     (_, rank) => new Int32Array(workspace.read(`${prefix}gate.capacity`, rank, 4).buffer)[0],
