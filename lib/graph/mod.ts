@@ -15,7 +15,7 @@ export { forwardGraph, gateGraph, gatheredBuffer, type PassOptions } from "./for
 export { backwardGraph, type BackwardPassOptions } from "./backward.ts";
 export { wireBytes } from "./wire.ts";
 export { type PhaseTimes, type StageTimes, timedGraph, type TimedOptions } from "./timed.ts";
-export { addCodedReduce, codedRoom } from "./reduce_coded.ts";
+export { addCodedReduce, codedRoom, type Half, type ReduceCodecs } from "./reduce_coded.ts";
 export { addAllReduce } from "./reduce.ts";
 export { addCollective, type CollectiveExchange } from "./collective.ts";
 export { type Segment, segmentsOf, type StackedSegment, stackGraph } from "./stack.ts";

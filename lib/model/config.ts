@@ -18,6 +18,7 @@ import {
 } from "../blocks/mod.ts";
 import { evenLoads, largestLoad } from "../chunking/loads.ts";
 import { slotLoads } from "../chunking/slot_loads.ts";
+import type { ReduceCodecs } from "../graph/mod.ts";
 import { checkExpert } from "../blocks/experts/check.ts";
 import type { Expert } from "../blocks/experts/types.ts";
 import type { ElementType } from "../kernels/types.ts";
@@ -84,11 +85,17 @@ export interface ModelConfig {
   /** Pieces into which the reduction of a block's dense gradients is cut, so that others get between; default 1. */
   readonly gradientChunks?: number;
   /**
-   * A native codec of the dense gradients on their way to the ranks that add them up, such as `int8Blocks`; what it loses
-   * is added to the gradient of the next step (error feedback), and kept in checkpoints. The sums travel as they are.
-   * Default: none.
+   * Native codecs of the dense gradients in the two halves of their all-reduce: on their way to the ranks that add them
+   * up, and of the sums on their way to all ranks; what each loses is added to what it gets in the next step (error
+   * feedback), and kept in checkpoints. A codec alone, such as `int8Blocks`, is that of the first half. Default: none.
    */
-  readonly gradientCodec?: Compressor | string;
+  readonly gradientCodec?:
+    | Compressor
+    | string
+    | {
+      readonly reduceScatter?: Compressor | string;
+      readonly allGather?: Compressor | string;
+    };
 }
 
 /** A checked block on a topology. */
@@ -99,7 +106,7 @@ export type ModelBlock =
 /** A checked model on a topology. */
 export interface ModelShape
   extends Required<Omit<ModelConfig, "layers" | "attention" | "parallel" | "gradientCodec">> {
-  readonly gradientCodec?: Compressor;
+  readonly gradientCodec: ReduceCodecs;
   readonly topology: Topology;
   readonly attention: Required<ModelConfig["attention"]>;
   readonly layers: readonly ModelBlock[];
@@ -165,7 +172,6 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
   const layers = config.layers.map((block, index) =>
     resolveBlock(block, { index, tokens, modelDim, dtype, topology, parts, microbatches, parallel })
   );
-  const gradientCodec = resolveGradientCodec(config.gradientCodec);
   return {
     vocabulary,
     context,
@@ -173,7 +179,7 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
     modelDim,
     dtype,
     gradientChunks,
-    ...(gradientCodec ? { gradientCodec } : {}),
+    gradientCodec: resolveGradientCodecs(config.gradientCodec),
     attention,
     clip,
     tied,
@@ -189,9 +195,23 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
   };
 }
 
-/** None of the codec `none`, which loses nothing. */
-function resolveGradientCodec(given: ModelConfig["gradientCodec"]): Compressor | undefined {
-  if (given === undefined) return undefined;
+const HALVES = ["reduceScatter", "allGather"] as const;
+
+/** The codec of each half, where there is one that may lose something. */
+function resolveGradientCodecs(given: ModelConfig["gradientCodec"] = {}): ReduceCodecs {
+  const both = typeof given === "object" && given !== null && !("wireBytes" in given);
+  const halves: NonNullable<Exclude<ModelConfig["gradientCodec"], Compressor | string>> = both
+    ? given
+    : { reduceScatter: given };
+  checkNames("gradientCodec", halves, HALVES);
+  return Object.fromEntries(
+    HALVES.filter((half) => halves[half] !== undefined)
+      .map((half) => [half, gradientCodec(halves[half]!)] as const)
+      .filter(([, codec]) => codec.native!.codec !== "none"),
+  );
+}
+
+function gradientCodec(given: Compressor | string): Compressor {
   const codec = typeof given === "string"
     ? Object.entries(compressors as Record<string, unknown>).find(([name]) => name === given)?.[1]
     : given;
@@ -199,7 +219,7 @@ function resolveGradientCodec(given: ModelConfig["gradientCodec"]): Compressor |
   if (native === undefined) {
     fail(`gradientCodec must be a native codec such as "int8Blocks", got ${quoted(name ?? given)}`);
   }
-  return native.codec === "none" ? undefined : codec as Compressor;
+  return codec as Compressor;
 }
 
 function resolveAttention(

@@ -1,5 +1,11 @@
 /** Shared by the parts of a step: builders, names of buffers, and places of dense parameters and gradients. @module */
-import { addAllReduce, addCodedReduce, GraphBuilder, type Segment } from "../graph/mod.ts";
+import {
+  addAllReduce,
+  addCodedReduce,
+  GraphBuilder,
+  type Half,
+  type Segment,
+} from "../graph/mod.ts";
 import { add, fill, sumValues } from "../kernels/mod.ts";
 import { type Kernel, SchemoeError, type Task, type View } from "../types.ts";
 import type { ElementType, Matrix } from "../kernels/types.ts";
@@ -54,6 +60,7 @@ export interface PartPlace {
 /** One segment of a step being made; its buffers have whole names. */
 export class Part {
   readonly g: GraphBuilder;
+  readonly #whole = new Set<string>();
 
   constructor(
     readonly model: ModelShape,
@@ -66,14 +73,14 @@ export class Part {
   /** A buffer within the step, of float32, of this microbatch. */
   floats(name: string, elements: number): View {
     const prefix = partPrefix(this.model, this.at.microbatch);
-    return this.g.buffer(prefix + name, WORD * elements, "pass");
+    return this.#buffer(prefix + name, WORD * elements);
   }
 
   /** The same of the model's type, as rows. */
   rows(name: string, columns: number, rows = this.model.tokens): Matrix {
     const { dtype } = this.model;
     const prefix = partPrefix(this.model, this.at.microbatch);
-    const view = this.g.buffer(prefix + name, elementSize(dtype) * rows * columns, "pass");
+    const view = this.#buffer(prefix + name, elementSize(dtype) * rows * columns);
     return matrix({ ...view, dtype }, rows, columns);
   }
 
@@ -95,7 +102,14 @@ export class Part {
   }
 
   tensor(name: string): View {
+    this.#whole.add(name);
     return this.g.tensor(this.tensors.table, name);
+  }
+
+  /** A buffer by its name in the whole step. */
+  #buffer(name: string, bytes: number): View {
+    this.#whole.add(name);
+    return this.g.buffer(name, bytes, "pass");
   }
 
   /** A parameter as a matrix, vectors being one row. */
@@ -151,10 +165,9 @@ export class Part {
   /** Adds the sum over the microbatches before, of a group's gradient, to that of this one. */
   addPartials(group: DenseGroup): Task {
     const { at: { microbatch }, model } = this;
-    const before = this.g.buffer(
+    const before = this.#buffer(
       `${partPrefix(model, microbatch - 1)}partial.${group.name}`,
       WORD * group.count,
-      "pass",
     );
     const own = this.partial(group);
     const alone = model.topology.ranks === 1 && microbatch === model.microbatches - 1;
@@ -172,9 +185,7 @@ export class Part {
       words += 3 * count;
       const of = (part: number): View => {
         const prefix = partPrefix(model, part);
-        return prefix === ""
-          ? this.tensor(name)
-          : this.g.buffer(prefix + name, WORD * count, "pass");
+        return prefix === "" ? this.tensor(name) : this.#buffer(prefix + name, WORD * count);
       };
       return add(count, of(microbatch - 1), of(microbatch), of(microbatch));
     });
@@ -183,31 +194,35 @@ export class Part {
 
   /** Sums the gradient of a group over all ranks, in pieces; returns the tasks after which it is complete. */
   reduce(group: DenseGroup, after: readonly Task[]): readonly Task[] {
-    const { topology: { ranks }, gradientCodec: codec } = this.model;
+    const { topology: { ranks }, gradientCodec: codecs } = this.model;
     if (ranks === 1) return after;
     const part = this.partial(group), sum = this.tensor(`grad.${group.name}`);
     const done: Task[] = [];
-    const steps = codec ? 4 : 3;
+    const halves = Object.keys(codecs) as Half[];
+    const steps = 3 + halves.length;
     for (const { piece, begin, count } of piecesOf(this.model, group)) {
       const at = (view: View): View => ({ ...view, offset: WORD * begin });
       const place = { name: `grad[${piece}]`, stage: 1 + steps * piece, chunk: -1, after };
       const of = { part: at(part), sum: at(sum), count };
-      if (!codec) {
+      if (halves.length === 0) {
         done.push(addAllReduce(this.g, place, of));
         continue;
       }
-      const lost = this.tensor(lostName(group, piece));
-      done.push(addCodedReduce(this.g, place, { ...of, codec, lost }));
+      const lost = Object.fromEntries(
+        halves.map((half) => [half, this.tensor(lostName(half, group, piece))]),
+      );
+      done.push(addCodedReduce(this.g, place, { ...of, codecs, lost }));
     }
     return done;
   }
 
   segment(exits: readonly Task[], options: Partial<Segment> = {}): Segment {
     const { prefix, layer } = this.at;
+    const graph = this.g.build({});
     // what reductions put aside has no whole name of its own
-    const aside = Object.keys(this.#inner());
+    const aside = Object.keys(graph.buffers).filter((name) => !this.#whole.has(name));
     return {
-      graph: this.g.build({}),
+      graph,
       layer,
       prefix,
       buffers: "",
@@ -215,11 +230,6 @@ export class Part {
       shared: Object.fromEntries(aside.map((name) => [name, prefix + name])),
       ...options,
     };
-  }
-
-  #inner(): Record<string, number> {
-    const { buffers } = this.g.build({});
-    return Object.fromEntries(Object.entries(buffers).filter(([name]) => name.endsWith(".shares")));
   }
 }
 

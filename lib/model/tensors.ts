@@ -1,5 +1,5 @@
 /** The tensors of a model: parameters, their gradients, states of the optimizer, tokens and losses. @module */
-import { codedRoom } from "../graph/mod.ts";
+import { codedRoom, type Half } from "../graph/mod.ts";
 import { elements, layerTensors, type Tensor, TensorTable } from "../memory/mod.ts";
 import type { ModelShape } from "./config.ts";
 
@@ -21,8 +21,9 @@ export interface DenseGroup {
   readonly count: number;
 }
 
-/** What a codec lost of the gradients in a piece of a group. */
-export const lostName = ({ name }: DenseGroup, piece: number): string => `lost.${name}.${piece}`;
+/** What the codec of a half of an all-reduce lost of a piece of a group: of gradients, or of their sums. */
+export const lostName = (half: Half, { name }: DenseGroup, piece: number): string =>
+  `lost.${half === "reduceScatter" ? "" : "sums."}${name}.${piece}`;
 
 /** Pieces of a group's gradients that are reduced apart, without empty ones. */
 export function piecesOf(
@@ -115,11 +116,11 @@ export function modelTensors(model: ModelShape): ModelTensors {
     const tensor = `grad.${group.name}`;
     const same = { dtype: "float32", placement: "same" } as const;
     table.add(tensor, { shape: [group.count], ...same, life: "gradient" });
-    if (model.gradientCodec && ranks > 1) {
+    for (const half of ranks > 1 ? Object.keys(model.gradientCodec) as Half[] : []) {
       for (const { piece, count } of piecesOf(model, group)) {
-        table.add(lostName(group, piece), {
-          ...{ shape: [ranks, codedRoom(count, ranks)], dtype: "float32", placement: "split" },
-          ...{ life: "state", constant: 0 },
+        table.add(lostName(half, group, piece), {
+          ...{ shape: [ranks, codedRoom(half, count, ranks)], dtype: "float32" },
+          ...{ placement: "split", life: "state", constant: 0 },
         });
       }
     }

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { createModel, openEngine, SchemoeError } from "../../mod.ts";
+import { BUILT_IN, createModel, openEngine, SchemoeError } from "../../mod.ts";
 import { ffn, topK } from "../../lib/blocks/mod.ts";
 import { errorFeedback } from "../../lib/compressors/mod.ts";
 
@@ -26,10 +26,19 @@ Deno.test("createModel() trains with coded gradients of dense parts, which fewer
   const right = await losses({});
   assertEquals(await losses({ gradientCodec: "none" }), right);
   for (const more of [{}, { gradientChunks: 3 }, { microbatches: 2 }]) {
-    const coded = await losses({ ...more, gradientCodec: "int8Blocks" });
-    assertEquals(coded[0], (await losses(more))[0]);
-    assert(coded[11] < .8 * coded[0], `${coded}`);
-    assertAlmostEquals(coded[11], right[11], .1 * right[0]);
+    const first = (await losses(more))[0];
+    for (
+      const gradientCodec of [
+        "int8Blocks",
+        { allGather: "int8Blocks" },
+        { reduceScatter: "int8Blocks", allGather: "mxfp8" },
+      ]
+    ) {
+      const coded = await losses({ ...more, gradientCodec });
+      assertEquals(coded[0], first);
+      assert(coded[11] < .8 * coded[0], `${coded}`);
+      assertAlmostEquals(coded[11], right[11], .1 * right[0]);
+    }
   }
   const bytes = async (more: object) => {
     using simulator = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
@@ -40,11 +49,15 @@ Deno.test("createModel() trains with coded gradients of dense parts, which fewer
   };
   const [coded, plain] = [await bytes({ gradientCodec: "int8Blocks" }), await bytes({})];
   assert(coded < .75 * plain && coded > .6 * plain, `${coded} of ${plain}`);
+  const halves = { reduceScatter: "int8Blocks", allGather: "int8Blocks" };
+  const both = await bytes({ gradientCodec: halves });
+  assert(both < .45 * plain && both > .2 * plain, `${both} of ${plain}`);
 });
 
 Deno.test("createModel() keeps what was lost in checkpoints", async () => {
   using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 1, links: "plain" });
-  const make = () => createModel(engine, { ...config, gradientCodec: "mxfp4" });
+  const gradientCodec = { reduceScatter: "mxfp4", allGather: "int4" };
+  const make = () => createModel(engine, { ...config, gradientCodec });
   const path = await Deno.makeTempFile({ suffix: ".safetensors" });
   using whole = make();
   using again = make();
@@ -71,5 +84,32 @@ Deno.test("createModel() refuses codecs of gradients that are not native", () =>
       SchemoeError,
       'gradientCodec must be a native codec such as "int8Blocks", got',
     );
+  }
+  assertThrows(
+    () => createModel(engine, { ...config, gradientCodec: { gather: "int8" } as object }),
+    SchemoeError,
+    '"gather" is not a field of gradientCodec (reduceScatter, allGather)',
+  );
+});
+
+Deno.test("createModel() with coded gradients: schedulers change no bit, and all ranks keep the same parameters", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 1, links: "plain" });
+  for (
+    const gradientCodec of ["int4", { allGather: "int4" }, {
+      reduceScatter: "int4",
+      allGather: "mxfp4",
+    }]
+  ) {
+    let first: string | undefined;
+    for (const scheduler of BUILT_IN.scheduler.filter((name) => name !== "fasterMoE")) {
+      using model = createModel(engine, { ...config, gradientCodec, layers: [{ moe }, { moe }] });
+      for (let i = 0; i < 3; i++) await model.step(tokens, { scheduler });
+      const { loss, gradNorm } = await model.step(tokens, { scheduler });
+      // what one group's reduction encodes lies apart from that of others, which may run at the same time
+      const names = model.memory().rows.map(({ tensor }) => tensor);
+      assertEquals(names.filter((name) => name.startsWith("grad[")), []);
+      const got = JSON.stringify([loss, gradNorm, ...await model.read("embedding")]);
+      assertEquals(got, first ??= got, scheduler);
+    }
   }
 });
