@@ -201,7 +201,9 @@ function checkSpeed(speed: readonly number[], ranks: number): void {
   if (speed.length !== ranks) fail("speed", `one factor for each of ${ranks} ranks`, speed.length);
   for (let rank = 0; rank < ranks; rank++) {
     const factor = speed[rank];
-    if (!(factor > 0 && factor < Infinity)) fail(`speed[${rank}]`, "a positive number", factor);
+    if (!(typeof factor === "number" && factor > 0 && factor < Infinity)) {
+      fail(`speed[${rank}]`, "a positive number", factor);
+    }
   }
 }
 
@@ -209,7 +211,9 @@ function checkSpine(spine: Spine, nodes: number): void {
   object("spine", spine);
   rejectUnknown(spine, ["oversubscription", "nodesPerLeaf", "rails"], "spine.");
   const { oversubscription, nodesPerLeaf, rails } = spine;
-  if (!(oversubscription >= 1 && oversubscription < Infinity)) {
+  if (
+    !(typeof oversubscription === "number" && oversubscription >= 1 && oversubscription < Infinity)
+  ) {
     fail("spine.oversubscription", "a number of at least 1", oversubscription);
   }
   if (nodesPerLeaf !== undefined) {
@@ -226,7 +230,7 @@ function checkContention(contention: NonNullable<Topology["contention"]>): void 
   rejectUnknown(contention, ["compute", "communication"], "contention.");
   for (const name of ["compute", "communication"] as const) {
     const factor = contention[name];
-    if (!(factor >= 1 && factor < Infinity)) {
+    if (!(typeof factor === "number" && factor >= 1 && factor < Infinity)) {
       fail(`contention.${name}`, "a number of at least 1", factor);
     }
   }
@@ -250,7 +254,9 @@ function checkSharing(sharing: NonNullable<Topology["sharing"]>, ranks: number):
     fail("sharing.of", `one processor for each of ${ranks} ranks`, of.length);
   }
   for (const value of capacity) {
-    if (!(value > 0)) fail("sharing.capacity", "positive numbers", value);
+    if (!(typeof value === "number" && value > 0)) {
+      fail("sharing.capacity", "positive numbers", value);
+    }
   }
   const foreign = of.find((number) => capacity[number] === undefined);
   if (foreign !== undefined) {

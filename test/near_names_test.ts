@@ -2,6 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import * as lab from "../mod.ts";
 import { tune } from "../lib/adaptive/mod.ts";
 import * as blocks from "../lib/blocks/mod.ts";
+import * as compressors from "../lib/compressors/mod.ts";
 import * as kernels from "../lib/kernels/mod.ts";
 import * as timeline from "../lib/timeline/mod.ts";
 import { exactSchedule } from "../lib/schedulers/mod.ts";
@@ -31,6 +32,8 @@ const NEAR: Readonly<Record<string, readonly [() => unknown, string]>> = {
   "a field of a layer": [make({ hiddenDims: 4 }), "hiddenDim"],
   "a gate": [make({ gate: "topk" }), "topK"],
   "a field of the routing": [make({ routing: { droples: true } }), "dropless"],
+  "a tensor to set": [() => layer.set({ "expert.w1": new Float32Array(1) }), "experts.w1"],
+  "a tensor to get": [() => layer.get("gate.wieght"), "gate.weight"],
   "a field of parallel": [make({ parallel: { experts: 2 } }), "expert"],
   "a field of a shared expert": [make({ shared: { hiddenDims: 8 } }), "hiddenDim"],
   "an option of a gate": [() => lab.topK(any({ normalise: true })), "normalize"],
@@ -114,6 +117,8 @@ Deno.test("what is text is in quotes in every message", async (t) => {
     "a layer": () => lab.createLayer(simulator, any("4")),
     "an engine": () => lab.openEngine(any("4")),
     "parallel": make({ parallel: "4" }),
+    "a number of parallel": make({ parallel: { expert: "4" } }),
+    "a field that moved": make({ priority: "4" }),
     "shared": make({ shared: { hiddenDim: "4" } }),
     "chunks": forward({ chunks: "4" }),
     "repeats": forward({ repeats: "4" }),
@@ -126,6 +131,15 @@ Deno.test("what is text is in quotes in every message", async (t) => {
     "a link": world({ inter: "4" }),
     "a bandwidth": world({ inter: { bandwidth: "4" } }),
     "a momentum": () => blocks.sgd(any({ momentum: "4 " })),
+    "a parameter of a codec": () => compressors.fixedRateZfp(any({ rate: "4" })),
+    "an oversubscription": world({ spine: { oversubscription: "4" } }),
+    "a speed": world({ speed: ["4", 1, 1, 1] }),
+    "a contention": world({ contention: { compute: "4" } }),
+    "a width": async () => await (await layer.forward()).svg(any({ width: "4" })),
+    "a scale": async () => await (await layer.forward()).png(any({ scale: "4" })),
+    "arrows": async () => await (await layer.forward()).trace(undefined, any({ arrows: "4" })),
+    "ranks of a node": () => timeline.fromChromeTrace("[]", any({ ranksPerNode: "4" })),
+    "a total": () => timeline.progress(any("4"), "x"),
     "k of a gate": make({ gate: lab.topK(any({ k: "4" })) }),
   };
   for (const [what, act] of Object.entries(texts)) {

@@ -18,7 +18,7 @@ import type { Launch } from "../costs/types.ts";
 import type { Compressor } from "../compressors/types.ts";
 import type { Engine, EventTable, Program } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
-import { didYouMean } from "../words.ts";
+import { didYouMean, quoted } from "../words.ts";
 import { believed, Collected, slowdownsOf, weightedMedian } from "./collect.ts";
 import { linksOf } from "./links.ts";
 import { observe } from "./observe.ts";
@@ -89,8 +89,8 @@ export async function calibrate(
   }
   const { layer = defaultLayer(engine), codecs = ["fp16", "int8", "zfp"], path } = options;
   const { seconds = SECONDS, drift = DRIFT } = options;
-  if (!(seconds > 0)) {
-    throw new SchemoeError(`Cannot calibrate: seconds is ${seconds}, not above 0`);
+  if (!(typeof seconds === "number" && seconds > 0)) {
+    throw new SchemoeError(`Cannot calibrate: seconds is ${quoted(seconds)}, not above 0`);
   }
   if (path !== undefined) {
     const known = await reusable(engine, { path, layer, drift });

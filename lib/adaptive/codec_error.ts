@@ -3,6 +3,7 @@ import type { Compressor } from "../compressors/types.ts";
 import { BUILT_IN, type MoeLayer } from "../layer/mod.ts";
 import { codecStudy } from "../studies/codecs/study.ts";
 import { SchemoeError } from "../types.ts";
+import { quoted } from "../words.ts";
 
 /** Codecs that may be chosen in each pass, with their errors. */
 export interface AllowedCodecs {
@@ -25,7 +26,9 @@ export async function allowedCodecs(
   error: number,
   codecs: readonly (Compressor | string)[] = BUILT_IN.compressor,
 ): Promise<AllowedCodecs> {
-  if (!(error >= 0)) throw new SchemoeError(`Cannot tune: error is ${error}, not at least 0`);
+  if (!(typeof error === "number" && error >= 0)) {
+    throw new SchemoeError(`Cannot tune: error is ${quoted(error)}, not at least 0`);
+  }
   if (error === 0) return { forward: ["none"], backward: ["none"], errors: [] };
   if (!layer.engine.computes) {
     throw new SchemoeError(

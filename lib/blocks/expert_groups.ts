@@ -64,6 +64,10 @@ export function resolveParallel(
     fail(`parallel.layout must be inside or across, got ${quoted(layout)}`);
   }
   const { data } = parallel;
+  for (const [name, value] of Object.entries({ expert: parallel.expert, data })) {
+    if (value === undefined || (Number.isInteger(value) && value >= 1)) continue;
+    fail(`parallel.${name} must be a positive integer, got ${quoted(value)}`);
+  }
   const size = parallel.expert ?? (data === undefined ? ranks : ranks / data);
   const count = ranks / size;
   for (const [name, value, given] of [["expert", size, parallel.expert], ["data", count, data]]) {

@@ -146,7 +146,10 @@ const MOVED: Readonly<Record<string, (value: unknown) => string>> = {
   capacityFactor: (value) => `routing: { capacityFactor: ${value} }`,
   capacityAlignment: (value) => `routing: { capacityAlignment: ${value} }`,
   dropless: (value) => `routing: { dropless: ${value} }`,
+  priority: (value) => `routing: { priority: ${quoted(value)} }`,
   batchPrioritized: (value) => `routing: { priority: "${value ? "scores" : "tokens"}" }`,
+  activation: (value) => `expert: ffn({ activation: ${quoted(value)} })`,
+  bias: (value) => `expert: ffn({ bias: ${value} })`,
   auxWeight: (value) => `losses: [gshard({ weight: ${value} })]`,
 };
 
@@ -162,7 +165,9 @@ export function resolveLayer(
     fail(`give an object with ${KNOWN.slice(0, 4).join(", ")}, got ${quoted(config)}`);
   }
   for (const [key, value] of Object.entries(config)) {
-    if (Object.hasOwn(MOVED, key)) fail(`write ${MOVED[key](value)} instead of ${key}: ${value}`);
+    if (Object.hasOwn(MOVED, key)) {
+      fail(`write ${MOVED[key](value)} instead of ${key}: ${quoted(value)}`);
+    }
     if (!KNOWN.includes(key)) {
       fail(`"${key}" is not a field of a layer (${KNOWN.join(", ")})${didYouMean(key, KNOWN)}`);
     }

@@ -40,7 +40,7 @@ function norm(name: string, centered: boolean, options: NormOptions): Norm {
         didYouMean(foreign, ["epsilon"]),
     );
   }
-  if (!(epsilon > 0)) {
+  if (!(typeof epsilon === "number" && epsilon > 0)) {
     throw new SchemoeError(`Cannot make ${name}: epsilon must be positive, got ${quoted(epsilon)}`);
   }
   return { name, centered, epsilon };

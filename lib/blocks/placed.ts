@@ -2,6 +2,7 @@
 import type { Placement } from "../placements/types.ts";
 import { SchemoeError, type Topology } from "../types.ts";
 import type { ExpertGroups } from "./expert_groups.ts";
+import { quoted } from "../words.ts";
 
 /**
  * A placement on the ranks of a layer. Parameters stay on the ranks that hold them without it (their own rank);
@@ -62,7 +63,9 @@ export function resolvePlacement(
 
 function checkForm({ name, slots, experts: own }: Placement, on: PlacedOn): void {
   const { experts, groups: { size }, topology: { ranks } } = on;
-  if (typeof name !== "string" || name === "") fail(`a placement must have a name, got ${name}`);
+  if (typeof name !== "string" || name === "") {
+    fail(`a placement must have a name, got ${quoted(name)}`);
+  }
   if (!Array.isArray(slots) || (slots.length !== ranks && slots.length !== size)) {
     fail(
       `the placement "${name}" has slots of ${slots?.length} ranks; give those of ` +

@@ -28,7 +28,7 @@ export const learnedPositions = (): PositionCoding => ({
  * @throws {SchemoeError} for a base that is not positive.
  */
 export function rotaryPositions({ base = 10000 }: { readonly base?: number } = {}): PositionCoding {
-  if (!(base > 0)) {
+  if (!(typeof base === "number" && base > 0)) {
     throw new SchemoeError(
       `Cannot make rotaryPositions: base must be positive, got ${quoted(base)}`,
     );

@@ -4,6 +4,7 @@ import { callUser } from "../user_code.ts";
 import { checkWaves, wavesText } from "./expert_waves.ts";
 import { byPeers, checkPeers, groupsText } from "./peer_groups.ts";
 import type { Chunking } from "./types.ts";
+import { quoted } from "../words.ts";
 
 /** Ways to split a pass. */
 export type SplitKind = "capacity" | "peers" | "experts";
@@ -44,6 +45,8 @@ export function checkedSplit(
   if (!Array.isArray(chunks as unknown) || chunks.length === 0) {
     fail("there must be at least one chunk");
   }
+  const odd = chunks.findIndex((chunk: unknown) => Object(chunk) !== chunk);
+  if (odd >= 0) fail(`chunk ${odd} is ${quoted(chunks[odd])}, not an object { begin, end }`);
   const [peers, experts] = [chunks.some(({ peers }) => peers), chunks.some((c) => c.experts)];
   if (peers && experts) fail("chunks are groups of peers and waves of experts; take one");
   if (peers) checkPeers(chunks, at, fail);

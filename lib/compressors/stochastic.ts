@@ -1,6 +1,7 @@
 import { CODECS } from "../kernels/mod.ts";
 import type { Compressor } from "./types.ts";
 import { SchemoeError } from "../types.ts";
+import { quoted } from "../words.ts";
 
 /**
  * The compressor rounding at random instead of to nearest: up with the probability of the fraction that is cut off, so
@@ -31,7 +32,7 @@ export function stochastic(codec: Compressor, seed: number): Compressor {
   }
   if (!Number.isSafeInteger(seed) || seed < 1 || seed > 2 ** 50) {
     throw new SchemoeError(
-      `Cannot round at random: the seed is ${seed}, not an integer from 1 to 2^50`,
+      `Cannot round at random: the seed is ${quoted(seed)}, not an integer from 1 to 2^50`,
     );
   }
   return {

@@ -1,6 +1,7 @@
 /** The largest values of each row. @module */
 import type { Compressor } from "./types.ts";
 import { SchemoeError } from "../types.ts";
+import { quoted } from "../words.ts";
 
 /**
  * The given share of each row's values that are largest in magnitude, rounded up, with their columns; all others
@@ -21,7 +22,7 @@ export function largestShare(share: number): Compressor {
   const parts = Math.round(65536 * share);
   if (!(parts >= 1 && parts <= 65536)) {
     throw new SchemoeError(
-      `Cannot keep the largest values: their share is ${share}, not above 0 and at most 1`,
+      `Cannot keep the largest values: their share is ${quoted(share)}, not above 0 and at most 1`,
     );
   }
   return {

@@ -1,6 +1,7 @@
 /** zfp at a fixed rate, the codec of ScheMoE's experiments. @module */
 import type { Compressor } from "./types.ts";
 import { SchemoeError } from "../types.ts";
+import { quoted } from "../words.ts";
 
 /** Options of {@linkcode fixedRateZfp}. */
 export interface ZfpOptions {
@@ -43,7 +44,9 @@ const streamBytes = (blocks: number, bits: number): number => 8 * Math.ceil(bloc
  */
 export function fixedRateZfp({ rate = 8, dimensions = 2 }: ZfpOptions = {}): Compressor {
   if (!Number.isInteger(rate) || rate < 3 || rate > 16) {
-    throw new SchemoeError(`Cannot use zfp: its rate is ${rate}, not an integer from 3 to 16`);
+    throw new SchemoeError(
+      `Cannot use zfp: its rate is ${quoted(rate)}, not an integer from 3 to 16`,
+    );
   }
   if (dimensions !== 1 && dimensions !== 2) {
     throw new SchemoeError(`Cannot use zfp: it has ${dimensions} dimensions, not 1 or 2`);

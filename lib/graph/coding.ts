@@ -11,6 +11,7 @@ import {
 import type { Piece } from "../memory/mod.ts";
 import type { CodecContext, Compressor } from "../compressors/types.ts";
 import { type HostContext, type Kernel, type Pass, SchemoeError, type View } from "../types.ts";
+import { quoted } from "../words.ts";
 import type { NativeCodec } from "../kernels/types.ts";
 import { wireBytes } from "./wire.ts";
 
@@ -273,7 +274,7 @@ function expectValues(
   if (got instanceof type && got.length === expected) return;
   const found = ArrayBuffer.isView(got) || Array.isArray(got)
     ? `${got.constructor.name} of ${(got as Uint8Array).length}`
-    : `${got}`;
+    : quoted(got);
   throw new SchemoeError(
     `compressor "${compressor.name}": ${name} must return a ${type.name} of ${expected}, got ${found}`,
   );

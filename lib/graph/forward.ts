@@ -3,8 +3,8 @@ import { addIdentity, checked, maxLoad } from "../kernels/mod.ts";
 import { type Layer, ofRank } from "../blocks/mod.ts";
 import { rowLayout } from "../memory/mod.ts";
 import type { ExpertContext } from "../blocks/experts/types.ts";
-import { type Kernel, SchemoeError, type Task, type TaskGraph } from "../types.ts";
-import { callUser } from "../user_code.ts";
+import type { Kernel, Task, TaskGraph } from "../types.ts";
+import { kernelsOf } from "../user_code.ts";
 import { GraphBuilder } from "./builder.ts";
 import { expertContext, tensorsOf } from "./contexts.ts";
 import { forwardRows } from "./forward_rows.ts";
@@ -179,11 +179,7 @@ export function expertKernels(
       ofRun(expertContext(way, { chunk, rank, run }))
     );
   const ofRun = (context: ExpertContext) => {
-    const kernels = callUser(whose, `${g.pass} pass`, () => make(context));
-    if (Array.isArray(kernels as unknown)) return kernels;
-    throw new SchemoeError(
-      `Cannot use ${whose}: its ${g.pass} pass gives ${kernels}, not an array of kernels`,
-    );
+    return kernelsOf(whose, `${g.pass} pass`, () => make(context));
   };
   return (rank) => {
     const kernels = kept.get(rank) ?? made(rank);

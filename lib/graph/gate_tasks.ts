@@ -6,7 +6,7 @@ import type { GateContext } from "../blocks/gates/types.ts";
 import type { Matrix } from "../kernels/types.ts";
 import type { Kernel, Task, View } from "../types.ts";
 import type { Loss } from "../blocks/losses/types.ts";
-import { callUser } from "../user_code.ts";
+import { kernelsOf } from "../user_code.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { tensorsOf } from "./contexts.ts";
 import { gateContext, gateUses, lossContext, lossUses } from "./gate_context.ts";
@@ -47,17 +47,17 @@ export function addGate(g: GraphBuilder, layer: Layer): Task {
       }
       const context = own === layer ? c : gateContext(g, own);
       return [
-        ...callUser(
-          `the gate "${gate.name}"`,
-          "forward pass",
-          () => checked(gate.forward(context), [weightsOf(context)]),
+        ...checked(
+          kernelsOf(`the gate "${gate.name}"`, "forward pass", () => gate.forward(context)),
+          [weightsOf(context)],
         ),
         fill(1, total, 0),
         ...sums.map((view) => fill(layer.gateRows, view, 0)),
         ...local.flatMap((loss) => lossKernels(g, own, loss)),
-        ...summed.flatMap((loss, i) =>
-          loss.count?.({ ...lossContext(g, own, loss), counts: counts[i] }) ?? []
-        ),
+        ...summed.flatMap((loss, i) => {
+          const context = { ...lossContext(g, own, loss), counts: counts[i] };
+          return loss.count ? byLoss(loss, "count", () => loss.count!(context)) : [];
+        }),
       ];
     },
   });
@@ -81,8 +81,14 @@ const partOf = (g: GraphBuilder, layer: Layer, { name }: Loss): View =>
 
 function lossKernels(g: GraphBuilder, layer: Layer, loss: Loss): Kernel[] {
   const c = lossContext(g, layer, loss);
-  return [...loss.count?.(c) ?? [], ...loss.forward(c)];
+  return [
+    ...(loss.count ? byLoss(loss, "count", () => loss.count!(c)) : []),
+    ...byLoss(loss, "forward pass", () => loss.forward(c)),
+  ];
 }
+
+const byLoss = ({ name }: Loss, what: string, run: () => readonly Kernel[]): readonly Kernel[] =>
+  kernelsOf(`the loss "${name}"`, what, run);
 
 /** Losses over all ranks: their counts are summed while rows are on their way, and no row waits for it. */
 function addSummedLosses(
@@ -117,7 +123,10 @@ function addSummedLosses(
     kernels: (rank) => {
       const own = ofRank(layer, rank);
       if (own.tokens === 0) return [];
-      return losses.flatMap((loss) => loss.forward(lossContext(g, own, loss)));
+      return losses.flatMap((loss) => {
+        const context = lossContext(g, own, loss);
+        return byLoss(loss, "forward pass", () => loss.forward(context));
+      });
     },
   });
 }
@@ -144,7 +153,7 @@ export function addGateGrad(g: GraphBuilder, layer: Layer, { stage, after }: Pla
       const own = ofRank(layer, rank);
       if (own.tokens === 0) return emptyGradients(c, layer);
       const context = own === layer ? c : gateContext(g, own);
-      return callUser(`the gate "${gate.name}"`, "backward pass", () => gate.backward(context));
+      return kernelsOf(`the gate "${gate.name}"`, "backward pass", () => gate.backward(context));
     },
   });
 }
@@ -186,7 +195,8 @@ export function addGateSums(g: GraphBuilder, layer: Layer, { stage, after }: Pla
     kernels: (rank) => {
       const own = ofRank(layer, rank);
       if (own.tokens === 0) return [fill(gateRows, part, 0)];
-      return update.part(own === layer ? c : gateContext(g, own), part);
+      const context = own === layer ? c : gateContext(g, own);
+      return kernelsOf(`the update "${update.name}"`, "part", () => update.part(context, part));
     },
   });
   const sum = ranks > 1 ? g.tensor(table, "gate.update.sum") : part;
@@ -204,6 +214,9 @@ export function addGateSums(g: GraphBuilder, layer: Layer, { stage, after }: Pla
     stage: stage + 4,
     after: [summed],
     uses: [...uses, sum],
-    kernels: () => update.apply(c, { ...sum, ranks: busy }),
+    kernels: () => {
+      const of = { ...sum, ranks: busy };
+      return kernelsOf(`the update "${update.name}"`, "apply", () => update.apply(c, of));
+    },
   });
 }

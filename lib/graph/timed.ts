@@ -67,7 +67,7 @@ export function timedGraph(options: TimedOptions): { graph: TaskGraph; costs: Co
     ? []
     : [timed.add("opaque", "before", { chunk: -1, stage: 0, after: [] }, before)];
   const done = sizes.flatMap((size, chunk) => {
-    if (!(size >= 0 && size < Infinity)) {
+    if (!(typeof size === "number" && size >= 0 && size < Infinity)) {
       throw new SchemoeError(`Cannot make the graph: chunk ${chunk} has size ${size}`);
     }
     return timed.chunk(chunk, size, times, first);
@@ -109,7 +109,7 @@ class TimedBuilder {
     place: Place & { name?: string; lane?: Task["lane"] },
     seconds: number,
   ): Task {
-    if (!(seconds >= 0 && seconds < Infinity)) {
+    if (!(typeof seconds === "number" && seconds >= 0 && seconds < Infinity)) {
       throw new SchemoeError(
         `Cannot make the graph: ${label} takes ${seconds} s, a number of at least 0 is needed`,
       );

@@ -4,6 +4,7 @@ import type { LegRows } from "../memory/mod.ts";
 import type { Compressor, WireBlock } from "../compressors/types.ts";
 import { SchemoeError } from "../types.ts";
 import { callUser } from "../user_code.ts";
+import { quoted } from "../words.ts";
 
 /** Encoded blocks that differ in size begin at multiples of it. */
 const BLOCK_ALIGNMENT = 16;
@@ -38,7 +39,7 @@ export function wireBytes(compressor: Compressor, block: WireBlock): number {
   if (!Number.isSafeInteger(bytes) || bytes < 1) {
     throw new SchemoeError(
       `Cannot use the compressor "${compressor.name}": wireBytes of ${block.rows} x ${block.columns} is ` +
-        `${bytes}, not a positive integer`,
+        `${quoted(bytes)}, not a positive integer`,
     );
   }
   return bytes;

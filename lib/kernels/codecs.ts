@@ -61,12 +61,16 @@ export function codecArguments({ codec, parameter, seed = 0 }: NativeCodec): num
   const value = parameter ?? least;
   if (!Number.isInteger(value) || value < least || value > most) {
     throw new SchemoeError(
-      `Cannot use the native codec "${codec}": its parameter is ${value}, not ${least} to ${most}`,
+      `Cannot use the native codec "${codec}": its parameter is ${
+        quoted(value)
+      }, not ${least} to ${most}`,
     );
   }
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new SchemoeError(
-      `Cannot use the native codec "${codec}": its seed is ${seed}, not an integer from 0 on`,
+      `Cannot use the native codec "${codec}": its seed is ${
+        quoted(seed)
+      }, not an integer from 0 on`,
     );
   }
   return [codecNumber(codec), value, seed];

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Matrix } from "./types.ts";
 import { type Kernel, SchemoeError, type SourceCode, type View } from "../types.ts";
+import { quoted } from "../words.ts";
 
 /** Bytes of a buffer. */
 export interface Span extends View {
@@ -133,7 +134,7 @@ const numbers = new WeakMap<SourceCode, number>();
 export function checkSource(code: SourceCode): void {
   const { name, functions, cpu, cuda } = Object(code) as SourceCode;
   if (typeof name !== "string" || name === "") {
-    throw new SchemoeError(`Cannot use the source: it must have a name, got ${name}`);
+    throw new SchemoeError(`Cannot use the source: it must have a name, got ${quoted(name)}`);
   }
   for (const [kind, text] of Object.entries({ cpu, cuda })) {
     if (text !== undefined && typeof text !== "string") {

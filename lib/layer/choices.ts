@@ -9,6 +9,7 @@ import { type Chunk, SchemoeError } from "../types.ts";
 import type { Chunking } from "../chunking/types.ts";
 import type { Compressor } from "../compressors/types.ts";
 import type { Scheduler } from "../schedulers/types.ts";
+import { limitProblem } from "../native/time_limit.ts";
 import { callUser } from "../user_code.ts";
 import { didYouMean, quoted } from "../words.ts";
 
@@ -231,6 +232,8 @@ function checkPlain({ bound, results, checkNumbers, name, timeLimit }: PassChoic
   if (timeLimit !== undefined && typeof timeLimit !== "number") {
     fail("timeLimit", "a number of seconds", timeLimit);
   }
+  const problem = timeLimit === undefined ? undefined : limitProblem(timeLimit);
+  if (problem !== undefined) throw new SchemoeError(`Cannot run the pass: ${problem}`);
 }
 
 function checkedChunking(chunking: Chunking, needed: string): Chunking {

@@ -62,7 +62,7 @@ export function createStack(
   }
   for (const name of ["flops", "bytes", "parameters"] as const) {
     const value = attention?.[name] ?? (name === "flops" && attention ? NaN : 0);
-    if (!(value >= 0 && value < Infinity)) {
+    if (!(typeof value === "number" && value >= 0 && value < Infinity)) {
       fail(`attention.${name} must be a number of at least 0, got ${quoted(attention![name])}`);
     }
   }

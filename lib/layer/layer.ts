@@ -35,6 +35,7 @@ import { resultsOf } from "./results.ts";
 import { type RanProgram, Run } from "./run.ts";
 import { TensorStore } from "./store.ts";
 import type { TensorValues } from "./transfer.ts";
+import { didYouMean } from "../words.ts";
 
 /** Tensors that a forward pass writes for its user. */
 const outputsOf = ({ losses }: Layer): readonly string[] => [
@@ -248,7 +249,7 @@ export class MoeLayer {
     const names = this.#tensors.table.names("parameter", "state");
     if (names.includes(name)) return;
     throw new SchemoeError(
-      `Cannot get "${name}": the parameters are ${names.join(", ")}`,
+      `Cannot get "${name}": the parameters are ${names.join(", ")}${didYouMean(name, names)}`,
     );
   }
 

@@ -18,7 +18,7 @@ import {
   type TensorValues,
   writeTensor,
 } from "./transfer.ts";
-import { quoted } from "../words.ts";
+import { didYouMean, quoted } from "../words.ts";
 
 /** Options of a store. */
 export interface StoreOptions {
@@ -140,7 +140,9 @@ export class TensorStore {
     const settable = this.table.names("input", "parameter", "state");
     if (settable.includes(name)) return;
     const { owner } = this.#options;
-    throw new SchemoeError(`Cannot set "${name}": the ${owner} has ${settable.join(", ")}`);
+    throw new SchemoeError(
+      `Cannot set "${name}": the ${owner} has ${settable.join(", ")}${didYouMean(name, settable)}`,
+    );
   }
 
   write(name: string, values: Float32Array | Int32Array): void {

@@ -157,7 +157,9 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
   if (dtype !== "float32" && dtype !== "bfloat16") {
     fail(`dtype must be float32 or bfloat16, got ${quoted(dtype)}`);
   }
-  if (!(clip >= 0)) fail(`clip must be a number of at least 0, got ${quoted(clip)}`);
+  if (!(typeof clip === "number" && clip >= 0)) {
+    fail(`clip must be a number of at least 0, got ${quoted(clip)}`);
+  }
   if (typeof tied !== "boolean") fail(`tied must be true or false, got ${quoted(tied)}`);
   if (positions.kind === "turned" && attention.headDim % 2 !== 0) {
     fail(`${positions.name} needs an even headDim, got ${attention.headDim}`);

@@ -204,7 +204,7 @@ export class MoeModel {
       await this.#store.waitFor(undefined, choices); // while values are made, no buffer can be
       if (given) writeTokens(this.shape, this.#store.workspace, given);
       const rate = rates.at(this.#steps);
-      if (!(rate >= 0 && rate < Infinity)) {
+      if (!(typeof rate === "number" && rate >= 0 && rate < Infinity)) {
         throw new SchemoeError(
           `Cannot run step ${this.#steps}: the rate "${rates.name}" gives ${rate}, not a number of at least 0`,
         );

@@ -18,6 +18,7 @@ import {
   inflateSync,
 } from "node:zlib";
 import { SchemoeError } from "../types.ts";
+import { quoted } from "../words.ts";
 
 /** Raw DEFLATE. @param level 0 to 9, default 6. */
 export const deflate = (input: Uint8Array, level?: number): Uint8Array =>
@@ -48,7 +49,9 @@ function compressed(
   level = 6,
 ): Uint8Array {
   if (!(Number.isInteger(level) && level >= 0 && level <= 9)) {
-    throw new SchemoeError(`Cannot compress: level is ${level}, not an integer from 0 to 9`);
+    throw new SchemoeError(
+      `Cannot compress: level is ${quoted(level)}, not an integer from 0 to 9`,
+    );
   }
   return plain(by(input, { level }));
 }

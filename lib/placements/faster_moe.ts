@@ -3,6 +3,7 @@ import { type Loads, SchemoeError } from "../types.ts";
 import { identityPlacement } from "./identity.ts";
 import { expertLoads } from "./loads.ts";
 import type { Placement } from "./types.ts";
+import { quoted } from "../words.ts";
 
 /** Seconds that the model of {@linkcode fasterMoeShadows} goes by. */
 export interface ShadowCosts {
@@ -34,7 +35,7 @@ export function fasterMoeShadows(loads: Loads, costs: ShadowCosts): Placement {
   for (const [name, value] of Object.entries(costs)) {
     if (value >= 0 && value < Infinity) continue;
     throw new SchemoeError(
-      `Cannot shadow experts: ${name} must be seconds of at least 0, got ${value}`,
+      `Cannot shadow experts: ${name} must be seconds of at least 0, got ${quoted(value)}`,
     );
   }
   const { ranks, experts, table } = loads;

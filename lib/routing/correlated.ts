@@ -34,7 +34,7 @@ export function correlatedRouting(options: CorrelatedOptions): RouterTrace {
   if (experts % nodes || ranks % nodes) {
     fail(`${nodes} nodes must divide ${experts} experts and ${ranks} ranks`);
   }
-  if (!(locality >= 0 && locality <= 1)) {
+  if (!(typeof locality === "number" && locality >= 0 && locality <= 1)) {
     fail(`locality must be from 0 to 1, got ${quoted(locality)}`);
   }
   if (prefers !== "own" && prefers !== "other") {

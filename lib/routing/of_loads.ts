@@ -2,6 +2,7 @@
 import { type Loads, SchemoeError } from "../types.ts";
 import { recordedRouting } from "./recorded.ts";
 import type { RouterTrace } from "./types.ts";
+import { quoted } from "../words.ts";
 
 /**
  * A routing of which only the loads are known (such as from `parseLoads`), to be replayed on engines that compute:
@@ -26,7 +27,7 @@ export function routingOfLoads(
   };
   for (const [name, value] of Object.entries({ tokens, topK })) {
     if (!Number.isInteger(value) || value < 1) {
-      fail(`${name} must be a positive integer, got ${value}`);
+      fail(`${name} must be a positive integer, got ${quoted(value)}`);
     }
   }
   const choices = new Int32Array(ranks * tokens * topK).fill(-1);

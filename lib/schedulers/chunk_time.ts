@@ -120,7 +120,7 @@ export function checkTimes(times: Readonly<Record<string, ChunkTime>>): void {
     for (const field of ["alpha", "work"] as const) {
       const seconds = time?.[field];
       if (!(typeof seconds === "number" && seconds >= 0 && seconds < Infinity)) {
-        const problem = `${name}.${field} is ${seconds}, a number of at least 0 is needed`;
+        const problem = `${name}.${field} is ${quoted(seconds)}, a number of at least 0 is needed`;
         throw new SchemoeError(`Cannot choose the number of chunks: ${problem}`);
       }
     }

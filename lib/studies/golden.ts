@@ -13,6 +13,7 @@ import { onEveryRank, resized } from "./idle_experts.ts";
 import { createLayer } from "../layer/create_layer.ts";
 import type { LayerChoices } from "../layer/choices.ts";
 import { parseJson } from "../files/json.ts";
+import { quoted } from "../words.ts";
 
 export type { GoldenCase };
 
@@ -53,7 +54,7 @@ export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
   }
   const ranks = config.ranks;
   if (!Number.isInteger(ranks) || (ranks as number) < 1) {
-    fail(`its "ranks" is ${ranks}, not a positive integer`);
+    fail(`its "ranks" is ${quoted(ranks)}, not a positive integer`);
   }
   for (const name of ["x", "y", "dy"]) {
     if (!floats.has(name)) fail(`it has no tensor "${name}"`);

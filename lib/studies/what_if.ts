@@ -96,7 +96,7 @@ export async function whatIf(from: Run | WhatIfSetup, options: WhatIfOptions): P
   const vary = varyOf(options.vary);
   const values = options.values.map((value) => valueOf(vary, value));
   const bad = values.find((value) => typeof value === "number" && !Number.isFinite(value));
-  if (bad !== undefined) fail(`a value is ${bad}, not a finite number`);
+  if (bad !== undefined) fail(`a value is ${quoted(bad)}, not a finite number`);
   const setup = setupOf(from);
   const lines = linesOf(setup.choices, options);
   const seconds: number[][] = lines.map(() => []);

@@ -118,7 +118,7 @@ export function resolveTraining(model: MoeModel, options: TrainOptions): Resolve
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     fail(`signal must be an AbortSignal, got ${quoted(signal)}`);
   }
-  if (seconds !== undefined && !(seconds > 0)) {
+  if (seconds !== undefined && !(typeof seconds === "number" && seconds > 0)) {
     fail(`seconds must be a positive number, got ${quoted(seconds)}`);
   }
   if (progress !== undefined && progress !== false && typeof progress !== "function") {

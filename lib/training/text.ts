@@ -56,7 +56,7 @@ export function textData(text: string | Uint8Array, options: TextOptions = {}): 
   if (kind !== "characters" && kind !== "bytes") {
     fail(`tokens must be "characters" or "bytes", got ${quoted(kind)}`);
   }
-  if (!(validation >= 0 && validation < 1)) {
+  if (!(typeof validation === "number" && validation >= 0 && validation < 1)) {
     fail(`validation must be at least 0 and below 1, got ${quoted(validation)}`);
   }
   if (text.length === 0) fail("it is empty");

@@ -109,7 +109,9 @@ export class Workers {
     if (foreignTo && kind === "cpu") fail(`${foreignTo[0]} is an option of kind "cuda"`);
     const foreign = Object.keys(options).find((key) => !KNOWN.includes(key));
     if (foreign) fail(`"${foreign}" is not one of its options (${KNOWN.join(", ")})`);
-    if (!(patience > 0 && patience < Infinity)) fail(`the patience ${patience} is not positive`);
+    if (!(typeof patience === "number" && patience > 0 && patience < Infinity)) {
+      fail(`the patience ${patience} is not positive`);
+    }
     if (given && (nodes ?? ranksPerNode) !== undefined) {
       fail("give a topology or nodes and ranksPerNode, not both");
     }

@@ -6,8 +6,9 @@ import {
   ffn,
   type HostContext,
   type Scheduler,
+  topK,
 } from "../../mod.ts";
-import type { ExpertContext } from "../../lib/blocks/mod.ts";
+import { type ExpertContext, gshard } from "../../lib/blocks/mod.ts";
 import { type BadInputs, forward, withLayer, wrong } from "./bad_input.ts";
 
 const bug = () => {
@@ -30,6 +31,8 @@ const codec = (changes: object) =>
   });
 const expert = (changes: object) =>
   forward({}, { expert: { ...ffn(), name: "mine", ...changes } as Expert });
+const gate = (changes: object) =>
+  forward({}, { gate: { ...topK({ k: 2 }), name: "mine", ...changes } });
 const host = (run: (at: HostContext) => unknown) =>
   expert({ forward: (c: ExpertContext) => [c.host(wrong(run))] });
 
@@ -212,6 +215,27 @@ export const ownCode: BadInputs = {
   "forward() that returns nothing": {
     call: expert({ forward: () => undefined }),
     says: ['the expert "mine": its forward pass gives undefined, not an array of kernels'],
+  },
+  "forward() that returns a list of something else": {
+    call: expert({ forward: () => [undefined] }),
+    says: [
+      'the expert "mine": its forward pass gives undefined as kernel 0, not an object { name, args }',
+      "task E[0] on rank 0",
+    ],
+  },
+  "forward() of a gate that returns nothing": {
+    call: gate({ forward: () => undefined }),
+    says: ['the gate "mine": its forward pass gives undefined, not an array of kernels'],
+  },
+  "forward() of a gate that returns text": {
+    call: gate({ forward: () => "softmax" }),
+    says: ['the gate "mine": its forward pass gives "softmax", not an array of kernels'],
+  },
+  "a loss that returns nothing": {
+    call: forward({}, {
+      losses: [{ ...gshard({ weight: 1 }), name: "mine", forward: wrong(() => 5) }],
+    }),
+    says: ['the loss "mine": its forward pass gives 5, not an array of kernels'],
   },
   "a kernel that is not there": {
     call: expert({ forward: () => [{ name: "conv", args: [] }] }),

@@ -6,7 +6,7 @@ import { readModel } from "./onnx_file.ts";
 import { type OnnxModel, openModel } from "./onnx_model.ts";
 import { readRows, rowsOfGroup, writeRows } from "./onnx_rows.ts";
 import { loadOnnxRuntime, type OnnxRuntime } from "./onnx_runtime.ts";
-import { didYouMean } from "../../words.ts";
+import { didYouMean, quoted } from "../../words.ts";
 
 /** Options of {@linkcode onnx}. */
 export interface OnnxOptions {
@@ -50,8 +50,8 @@ export async function onnx(
   const foreign = Object.keys(options).find((key) => key !== "flops");
   if (foreign) fail(`"${foreign}" is not an option (flops)${didYouMean(foreign, ["flops"])}`);
   const { flops } = options;
-  if (flops !== undefined && !(flops >= 0 && flops < Infinity)) {
-    fail(`flops is ${flops}, not a number of at least 0`);
+  if (flops !== undefined && !(typeof flops === "number" && flops >= 0 && flops < Infinity)) {
+    fail(`flops is ${quoted(flops)}, not a number of at least 0`);
   }
   if (!Array.isArray(models) || models.length === 0) {
     fail("give an array with a model for each expert");

@@ -5,6 +5,7 @@
  */
 import { SchemoeError } from "../../types.ts";
 import { type ExternalTensor, externalTensors } from "./onnx_proto.ts";
+import { quoted } from "../../words.ts";
 
 /** A model that was read. */
 export interface OnnxFile {
@@ -38,7 +39,9 @@ export async function readModel(
   }
   if (typeof model !== "string" && !(model instanceof URL)) {
     throw new SchemoeError(
-      `Cannot make the experts from ONNX models: model ${index} is ${model}, not a path, a URL or bytes`,
+      `Cannot make the experts from ONNX models: model ${index} is ${
+        quoted(model)
+      }, not a path, a URL or bytes`,
     );
   }
   const name = `${model}`;

@@ -24,7 +24,7 @@ export function sgd(options: { readonly momentum?: number } = {}): Optimizer {
         didYouMean(foreign, ["momentum"]),
     );
   }
-  if (!(momentum >= 0 && momentum < 1)) {
+  if (!(typeof momentum === "number" && momentum >= 0 && momentum < 1)) {
     throw new SchemoeError(
       `Cannot make the optimizer sgd: momentum must be at least 0 and below 1, got ${
         quoted(momentum)

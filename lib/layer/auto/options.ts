@@ -1,7 +1,7 @@
 /** Options of `scheduler: "auto"`. @module */
 import type { MachineProfile } from "../../profile/mod.ts";
 import { SchemoeError } from "../../types.ts";
-import { didYouMean } from "../../words.ts";
+import { didYouMean, quoted } from "../../words.ts";
 import type { Grid } from "./grid.ts";
 
 /** What `scheduler: "auto"` goes by; see {@linkcode MoeLayer.auto}. */
@@ -42,7 +42,11 @@ export function checkAutoOptions(auto: AutoOptions): void {
   const { candidates = 1, repeats = 1, drift = 1 } = auto;
   for (const [name, value] of Object.entries({ candidates, repeats })) {
     if (Number.isSafeInteger(value) && value >= 1) continue;
-    throw new SchemoeError(`Cannot tune the pass: ${name} is ${value}, not an integer from 1 on`);
+    throw new SchemoeError(
+      `Cannot tune the pass: ${name} is ${quoted(value)}, not an integer from 1 on`,
+    );
   }
-  if (!(drift > 0)) throw new SchemoeError(`Cannot tune the pass: drift is ${drift}, not above 0`);
+  if (!(typeof drift === "number" && drift > 0)) {
+    throw new SchemoeError(`Cannot tune the pass: drift is ${quoted(drift)}, not above 0`);
+  }
 }

@@ -7,6 +7,7 @@ import { SchemoeError } from "../../types.ts";
 import { type CodecData, codecRows, repeatRows } from "./data.ts";
 import { valueError } from "./error.ts";
 import { CodecStudy } from "./result.ts";
+import { quoted } from "../../words.ts";
 
 /** Options of {@linkcode codecStudy}. */
 export interface CodecStudyOptions {
@@ -51,7 +52,9 @@ export async function codecStudy(
     CodecStudyOptions = {},
 ): Promise<CodecStudy> {
   if (!Number.isSafeInteger(repetitions) || repetitions < 1) {
-    throw new SchemoeError(`Cannot study codecs: repetitions is ${repetitions}, not from 1 on`);
+    throw new SchemoeError(
+      `Cannot study codecs: repetitions is ${quoted(repetitions)}, not from 1 on`,
+    );
   }
   const columns = layer.layer.modelDim;
   const { x, dy } = { ...dataOf(layer, data), ...given };

@@ -11,7 +11,7 @@ import { type DocumentLike, loadPlot, makeDocument } from "./plot.ts";
 import type { GanttOptions } from "./options.ts";
 import { applyTheme, type Theme } from "./theme.ts";
 import { zoomHtml } from "./zoom.ts";
-import { didYouMean } from "../../words.ts";
+import { didYouMean, quoted } from "../../words.ts";
 
 export type { GanttOptions };
 
@@ -110,8 +110,8 @@ export function checked(options: GanttOptions): GanttOptions {
     fail(`unknown option "${unknown}", there are ${known.join(", ")}${didYouMean(unknown, known)}`);
   }
   const { width, ranks, fold, lines, theme } = options;
-  if (width !== undefined && !(width >= 400 && width <= 20_000)) {
-    fail(`width is ${width}, not a number of pixels from 400 to 20000`);
+  if (width !== undefined && !(typeof width === "number" && width >= 400 && width <= 20_000)) {
+    fail(`width is ${quoted(width)}, not a number of pixels from 400 to 20000`);
   }
   if (lines !== undefined && !(Array.isArray(lines) && lines.every((l) => typeof l === "string"))) {
     fail("lines is not a list of texts");
@@ -120,8 +120,10 @@ export function checked(options: GanttOptions): GanttOptions {
     fail(`theme is ${JSON.stringify(theme)}, not "auto", "light" or "dark"`);
   }
   if (ranks !== undefined && ranks.length === 0) fail("ranks is empty");
-  if (fold !== undefined && fold !== false && !(fold >= 0 && fold < 1)) {
-    fail(`fold is ${fold}, not false or a part of the makespan from 0 to 1`);
+  if (
+    fold !== undefined && fold !== false && !(typeof fold === "number" && fold >= 0 && fold < 1)
+  ) {
+    fail(`fold is ${quoted(fold)}, not false or a part of the makespan from 0 to 1`);
   }
   return options;
 }

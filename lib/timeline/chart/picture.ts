@@ -4,7 +4,7 @@
  */
 import type { ColumnTable } from "arquero";
 import { SchemoeError } from "../../types.ts";
-import { didYouMean } from "../../words.ts";
+import { didYouMean, quoted } from "../../words.ts";
 import { type Displayable, displayable, escapeHtml } from "./display.ts";
 import { wrap } from "./facts.ts";
 import { LINE, MARGIN, shorten, TITLE } from "./layout.ts";
@@ -160,8 +160,8 @@ function checked(doing: string, options: PictureOptions): PictureOptions {
     );
   }
   const { width, theme } = options;
-  if (width !== undefined && !(width >= 400 && width <= 20_000)) {
-    fail(`width is ${width}, not a number of pixels from 400 to 20000`);
+  if (width !== undefined && !(typeof width === "number" && width >= 400 && width <= 20_000)) {
+    fail(`width is ${quoted(width)}, not a number of pixels from 400 to 20000`);
   }
   if (theme !== undefined && !["auto", "light", "dark"].includes(theme)) {
     fail(`theme is ${JSON.stringify(theme)}, not "auto", "light" or "dark"`);

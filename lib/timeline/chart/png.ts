@@ -5,6 +5,7 @@
 import { SchemoeError } from "../../types.ts";
 import type { Subject } from "../table/subject.ts";
 import { type GanttOptions, ganttSvg } from "./gantt.ts";
+import { quoted } from "../../words.ts";
 
 /** How a PNG is made. */
 export interface PngOptions {
@@ -27,8 +28,10 @@ const FONT = "Atkinson Hyperlegible";
  */
 export async function svgToPng(svg: string, options: PngOptions = {}): Promise<Uint8Array> {
   const { scale = 2 } = options;
-  if (!(scale > 0 && scale <= 16)) {
-    throw new SchemoeError(`Cannot make the PNG: scale is ${scale}, not a number above 0 up to 16`);
+  if (!(typeof scale === "number" && scale > 0 && scale <= 16)) {
+    throw new SchemoeError(
+      `Cannot make the PNG: scale is ${quoted(scale)}, not a number above 0 up to 16`,
+    );
   }
   const { Resvg } = await import("@resvg/resvg-js");
   try {

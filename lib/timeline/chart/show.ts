@@ -5,6 +5,7 @@ import { alignedText } from "../table/aligned_text.ts";
 import { type Displayable, displayable, escapeHtml } from "./display.ts";
 import { formatBytes, formatPercent, formatTime, scaled } from "../table/format.ts";
 import { rateText } from "../../units.ts";
+import { quoted } from "../../words.ts";
 
 /** How a table is shown. */
 export interface ShowOptions {
@@ -64,7 +65,9 @@ function cellsOf(table: ColumnTable, { limit = 50 }: ShowOptions): Cells {
     throw new SchemoeError("Cannot show the table: it is not an Arquero table");
   }
   if (!(Number.isInteger(limit) && limit > 0)) {
-    throw new SchemoeError(`Cannot show the table: limit is ${limit}, not a positive integer`);
+    throw new SchemoeError(
+      `Cannot show the table: limit is ${quoted(limit)}, not a positive integer`,
+    );
   }
   const names = table.columnNames();
   const indices = Array.from(table.indices());

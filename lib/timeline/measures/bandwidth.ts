@@ -4,6 +4,7 @@ import { SchemoeError } from "../../types.ts";
 import type { Subject, Timeline } from "../table/columns.ts";
 import { exchangesOf } from "../table/exchanges.ts";
 import { groupBy, type Operation, operationsOf } from "../table/operations.ts";
+import { quoted } from "../../words.ts";
 
 /**
  * Bus bandwidth of each all-to-all: a table with `pass`, `name` (letter and chunk, all phases
@@ -23,9 +24,9 @@ export function busBandwidth(
   options: { readonly size?: number } = {},
 ): Timeline {
   const { size } = options;
-  if (size !== undefined && !(size > 0 && size < Infinity)) {
+  if (size !== undefined && !(typeof size === "number" && size > 0 && size < Infinity)) {
     throw new SchemoeError(
-      `Cannot compute the bus bandwidth: size is ${size}, not a number of bytes`,
+      `Cannot compute the bus bandwidth: size is ${quoted(size)}, not a number of bytes`,
     );
   }
   const operations = operationsOf(timeline);

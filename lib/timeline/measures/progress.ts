@@ -2,6 +2,7 @@
 import { SchemoeError } from "../../types.ts";
 import { notebook } from "../../notebook.ts";
 import { formatTime } from "../table/format.ts";
+import { quoted } from "../../words.ts";
 
 /** A line that tells how far something is. */
 export interface Progress {
@@ -43,7 +44,9 @@ export function progress(
   options: { readonly sink?: ProgressSink; readonly now?: () => number } = {},
 ): Progress {
   if (!(Number.isInteger(total) && total > 0)) {
-    throw new SchemoeError(`Cannot show the progress: total is ${total}, not a positive integer`);
+    throw new SchemoeError(
+      `Cannot show the progress: total is ${quoted(total)}, not a positive integer`,
+    );
   }
   const { sink = defaultSink(), now = () => performance.now() } = options;
   const begun = now();

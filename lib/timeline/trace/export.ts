@@ -8,7 +8,7 @@ import { column, isCommunication, numbers, oneRun, rows, type Subject } from "..
 import { describer, ranksOf } from "./arguments.ts";
 import { arrowsOf } from "./flows.ts";
 import { layTracks, type TraceEvent, type Tracks } from "./tracks.ts";
-import { didYouMean } from "../../words.ts";
+import { didYouMean, quoted } from "../../words.ts";
 
 /** Options of {@linkcode chromeTrace}. */
 export interface ChromeTraceOptions {
@@ -158,7 +158,7 @@ function check(options: ChromeTraceOptions): void {
   }
   const { arrows } = options;
   if (arrows !== undefined && !(Number.isInteger(arrows) && arrows >= 0)) {
-    fail(`arrows is ${arrows}, not a whole number of at least 0`);
+    fail(`arrows is ${quoted(arrows)}, not a whole number of at least 0`);
   }
 }
 

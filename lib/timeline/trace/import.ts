@@ -13,7 +13,7 @@ import { TRACE_VERSION } from "./export.ts";
 import { readTraceText, type TraceText } from "./json.ts";
 import { RowCollector } from "./rows.ts";
 import { SliceReader } from "./slices.ts";
-import { didYouMean } from "../../words.ts";
+import { didYouMean, quoted } from "../../words.ts";
 
 /** Options of {@linkcode fromChromeTrace}. */
 export interface TraceImportOptions {
@@ -180,13 +180,13 @@ function check(options: TraceImportOptions, files: number): void {
   const odd = ranks?.find((rank) => !Number.isInteger(rank) || rank < 0);
   if (odd !== undefined) fail(`${odd} is not a rank`);
   if (ranksPerNode !== undefined && !(Number.isInteger(ranksPerNode) && ranksPerNode > 0)) {
-    fail(`ranksPerNode is ${ranksPerNode}, not a positive integer`);
+    fail(`ranksPerNode is ${quoted(ranksPerNode)}, not a positive integer`);
   }
   if (processes !== undefined && processes !== "ranks" && processes !== "devices") {
     fail(`processes is ${shown(processes)}; choose one of ranks, devices`);
   }
   if (inflateLimit !== undefined && !(Number.isSafeInteger(inflateLimit) && inflateLimit > 0)) {
-    fail(`inflateLimit is ${inflateLimit}, not a positive number of bytes`);
+    fail(`inflateLimit is ${quoted(inflateLimit)}, not a positive number of bytes`);
   }
   for (const option of ["communication", "computation"] as const) {
     const names = options[option] ?? [];

@@ -6,6 +6,7 @@ import { type Picture, picture } from "../chart/picture.ts";
 import { formatPercent } from "../table/format.ts";
 import { type Timed, worldOf } from "../table/subject.ts";
 import { heatMap, type HeatRow } from "./heat_map.ts";
+import { quoted } from "../../words.ts";
 
 /** Tokens that the experts of one layer got in one step, from whatever knows them. */
 export interface TokenCounts {
@@ -130,7 +131,9 @@ function counted(
   const fail = (problem: string): never => {
     throw new SchemoeError(`Cannot draw the token map: item ${item} ${problem}`);
   };
-  if (typeof given !== "object" || given === null) fail(`is ${given}, not a run or a routing`);
+  if (typeof given !== "object" || given === null) {
+    fail(`is ${quoted(given)}, not a run or a routing`);
+  }
   const { layer = 0, step } = given;
   const { experts, list } = countsOf(given) ??
     fail("has no loads, choices or table; a simulated run has none, for nothing was routed");
