@@ -57,6 +57,16 @@ Deno.test("compare() gives differences to the first run", () => {
   ]);
 });
 
+Deno.test("compare() says sizes once where they are the same", async () => {
+  const sized = (tokens: number) => ({ tokens: `${tokens} a rank`, modelDim: 64 });
+  const count = async (sizes: readonly number[]) => {
+    const svg = await compare(runs.map((run, i) => ({ ...run, configuration: sized(sizes[i]) })))
+      .svg();
+    return svg.match(/modelDim 64/g)?.length;
+  };
+  assertEquals([await count([8, 8]), await count([8, 16])], [1, 2]);
+});
+
 Deno.test("compare() shows no column of what runs that ran once do not know", () => {
   const measured = runs.map((run) => ({ ...run, configuration: { engine: "cpu, plain links" } }));
   const { table } = compare(measured);

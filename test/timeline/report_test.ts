@@ -58,6 +58,14 @@ Deno.test("report() draws of each pass the first and the shortest run, or those 
   assertEquals(await count({ charts: ["middle"] }), 1);
 });
 
+Deno.test("report() of many runs shows its charts before the table, and whole names when asked", async () => {
+  const many = Array.from({ length: 30 }, (_, i) => run(`run ${i}`, `scheduler ${i}`, true));
+  const [few, all] = [await report(runs).html(), await report(many).html()];
+  assert(few.indexOf("<table") < few.indexOf("<svg"));
+  assert(all.indexOf("<table") > all.indexOf("<svg"));
+  assertStringIncludes(all, 'title="run 29"');
+});
+
 Deno.test("report() links pictures, and names cannot leave their text", async () => {
   const html = await report(runs, { picture: (name) => `charts/${name}.svg` }).html();
   assertStringIncludes(html, '<a href="charts/slow%20%3C1%3E.svg">slow &lt;1&gt;</a>');

@@ -3,7 +3,7 @@ import { table } from "arquero";
 import { SchemoeError } from "../../types.ts";
 import { arrange, both } from "../chart/arrange.ts";
 import { oneRun, type Timeline } from "../table/columns.ts";
-import { choicesOf, worldText } from "../chart/facts.ts";
+import { choicesOf, sizesText, worldText } from "../chart/facts.ts";
 import { renamed, type Subject, type Timed, timed, worldOf } from "../table/subject.ts";
 import { communication } from "./communication.ts";
 import { type Displayable, displayable } from "../chart/display.ts";
@@ -121,14 +121,19 @@ function nameIt(subject: Subject, doing: string): Timed & { readonly name: strin
   return renamed(run, { name: run.name ?? oneRun(run.timeline), pass: run.pass });
 }
 
-/** Choices of a run, its world where it differs from the chart above, and the verdict. */
+/** Choices of a run, its sizes and its world where they differ from the chart above, and the verdict. */
 function linesOf(run: Timed, above: Timed | undefined): string[] {
   const [world, other] = [run, above].map((of) => {
     const topology = of && worldOf(of);
     return topology && worldText(topology, `${of.configuration?.engine ?? ""}`);
   });
-  return [choicesOf(run), world && world !== other ? world : "", verdict(run)]
-    .filter((line) => line !== "");
+  const [sizes, before] = [run, above].map((of) => sizesText(of?.configuration));
+  return [
+    choicesOf(run),
+    sizes === before ? "" : sizes,
+    world && world !== other ? world : "",
+    verdict(run),
+  ].filter((line) => line !== "");
 }
 
 function difference(summary: Timeline, i: number): string {

@@ -42,8 +42,9 @@ export function tableHtml(
         const linked = i === 0 && address
           ? `<a href="${escapeHtml(encodeURI(address))}">${shown}</a>`
           : shown;
+        const hint = note ?? (i === 0 ? text : undefined); // a long name is cut off
         return `<td${head[i].numeric ? " class=number" : ""}${
-          note ? ` title="${escapeHtml(note)}"` : ""
+          hint ? ` title="${escapeHtml(hint)}"` : ""
         } data-value="${escapeHtml(`${value}`)}">${linked}</td>`;
       }).join("")
     }</tr>`;
@@ -66,7 +67,8 @@ export const STYLE = `
   padding: 2px 8px; text-align: left; white-space: nowrap;
   border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent);
 }
-[data-schemoe-report] td:first-child { white-space: normal; min-width: 12em; }
+[data-schemoe-report] table { font-size: 13px; }
+[data-schemoe-report] td:first-child { max-width: 15em; overflow: hidden; text-overflow: ellipsis; }
 [data-schemoe-report] .number { text-align: right; font-variant-numeric: tabular-nums; }
 [data-schemoe-report] th button {
   all: unset; font-weight: 600; cursor: pointer;

@@ -72,10 +72,13 @@ export function report(given: readonly Subject[], options: ReportOptions = {}): 
   }
   const title = options.title ?? `${runs.length} ${runs.length === 1 ? "run" : "runs"}`;
   const table = reportRows(runs);
-  const html = async () =>
-    `<style>${STYLE}</style><div data-schemoe-report><h2>${escapeHtml(title)}</h2>` +
-    factsHtml(runs) + tableHtml(table, options.picture) + await chartsHtml(runs, options) +
-    `<script>${await script()}</script></div>`;
+  const html = async () => {
+    const parts = [tableHtml(table, options.picture), await chartsHtml(runs, options)];
+    // nobody looks for pictures below a table of some pages
+    if (runs.length > MANY_RUNS) parts.reverse();
+    return `<style>${STYLE}</style><div data-schemoe-report><h2>${escapeHtml(title)}</h2>` +
+      `${factsHtml(runs)}${parts.join("")}<script>${await script()}</script></div>`;
+  };
   const page = async () =>
     `<!doctype html>\n<html lang="en"><head><meta charset="utf-8">` +
     `<meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title>` +
@@ -100,6 +103,9 @@ export function report(given: readonly Subject[], options: ReportOptions = {}): 
     },
   };
 }
+
+/** From this many runs on the charts come before the table. */
+const MANY_RUNS = 24;
 
 async function script(): Promise<string> {
   return (await import("./report.js", { with: { type: "text" } })).default;
