@@ -3,9 +3,11 @@ import type { Task, TaskGraph, Topology } from "./types.ts";
 
 /** All operations of a graph in one total order, with the waits of each: pure data. */
 export interface Program {
+  /** The tasks with their dependencies. */
   readonly graph: TaskGraph;
   /** Name of the scheduler that made the order. */
   readonly scheduler: string;
+  /** All tasks, in the order in which each lane takes its own. */
   readonly order: readonly Task[];
   /**
    * For each position in the order, the earlier positions it waits for on the same rank, reduced to
@@ -18,13 +20,17 @@ export interface Program {
 
 /** Times of the operations of one run, in nanoseconds from its start. */
 export interface EventTable {
-  /** Position in the order, and rank, of each event. */
+  /** Position in the order of each event. */
   readonly position: Uint32Array;
+  /** Rank of each event. */
   readonly rank: Uint32Array;
-  /** All dependencies done; begun; ended; of that, waited for a peer. */
+  /** When all that it depends on was done. */
   readonly ready: Float64Array;
+  /** When it began. */
   readonly start: Float64Array;
+  /** When it ended. */
   readonly end: Float64Array;
+  /** How long of that it waited for a peer. */
   readonly wait: Float64Array;
   /** What it was paced to take without waiting, 0 for as fast as it goes; absent where none is. */
   readonly paced?: Float64Array;
@@ -42,13 +48,16 @@ export interface Workspace {
   readInto(name: string, rank: number, data: Uint8Array<ArrayBuffer>, offset?: number): void;
   /** `ensure`, `write` and `readInto` off the event loop. What is written must not change meanwhile. */
   ensureAsync(buffers: Readonly<Record<string, number>>): Promise<void>;
+  /** {@linkcode write} off the event loop. */
   writeAsync(name: string, rank: number, data: ArrayBufferView, offset?: number): Promise<void>;
+  /** {@linkcode readInto} off the event loop. */
   readAsync(
     name: string,
     rank: number,
     data: Uint8Array<ArrayBuffer>,
     offset?: number,
   ): Promise<void>;
+  /** Frees all buffers. */
   free(): void;
 }
 
@@ -75,7 +84,9 @@ export interface RunOptions {
 
 /** Runs Programs. The only part with effects. */
 export interface Engine {
+  /** Simulated, on processors of this machine, or on GPUs. */
   readonly kind: "simulate" | "cpu" | "cuda";
+  /** The world whose ranks it runs. */
   readonly topology: Topology;
   /** False for the simulator: workspaces hold no values. */
   readonly computes: boolean;
@@ -87,7 +98,12 @@ export interface Engine {
   readonly costs?: { readonly source: string; seconds(task: Task, rank?: number): number };
   /** The ranks whose operations it runs, all others doing as these; absent: every rank. */
   readonly representatives?: readonly number[];
+  /** Buffers of its own for a layer or a model. */
   workspace(): Workspace;
+  /**
+   * Runs a Program to its end.
+   * @throws {SchemoeError} naming the task and the rank that failed, or when a limit or a signal ended it.
+   */
   run(program: Program, workspace: Workspace, options?: RunOptions): Promise<EventTable>;
   /**
    * Runs a short Program without host functions before it returns; false where it cannot, which changes nothing.
@@ -104,5 +120,6 @@ export interface Engine {
   idle(): Promise<void>;
   /** Frees everything; closing twice does nothing, use after closing throws. */
   close(): void;
+  /** The same as `close`, for `using`. */
   [Symbol.dispose](): void;
 }

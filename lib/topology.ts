@@ -29,12 +29,17 @@ export interface TopologyOptions {
   readonly name?: string;
   /** Where its numbers come from, in one line. */
   readonly source?: string;
+  /** Machines. */
   readonly nodes: number;
+  /** Ranks, such as GPUs, of each node. */
   readonly ranksPerNode: number;
+  /** Link between two ranks of a node; default 100 MB/s and 20 us. */
   readonly intra?: LinkOptions;
+  /** Link between two ranks of different nodes; default 25 MB/s and 50 us. */
   readonly inter?: LinkOptions;
   /** A rank to itself; default: the intra-node link without its alpha. */
   readonly local?: LinkOptions;
+  /** What computes for a rank; default 20 GFLOP/s. */
   readonly processor?: ProcessorOptions;
   /** Ranks that share a processor; see {@linkcode Topology}. */
   readonly sharing?: Topology["sharing"];

@@ -14,6 +14,7 @@ export interface LinkOptions {
   readonly latency?: string | number;
   /** The same in seconds, and seconds a byte, the inverse of the bandwidth. */
   readonly alpha?: number;
+  /** Seconds a byte, instead of a bandwidth. */
   readonly beta?: number;
 }
 
@@ -25,12 +26,15 @@ export interface ProcessorOptions {
   readonly byteRate?: string | number;
   /** Start-up time of a task: a text such as `5 us`, or seconds; `alpha` is the same in seconds. */
   readonly latency?: string | number;
+  /** Seconds in which a kernel starts. */
   readonly alpha?: number;
 }
 
 /** Network cards of a node: `{ bandwidth: "400 Gb/s", cards: 8 }`, or seconds a byte as `beta`. */
 export interface CardOptions {
+  /** Bytes a second of a card, or a text such as `"50 GB/s"`. */
   readonly bandwidth?: string | number;
+  /** Seconds a byte, instead of a bandwidth. */
   readonly beta?: number;
   /** See {@linkcode Topology}. */
   readonly cards?: number;

@@ -6,11 +6,13 @@
 
 /** The only error class of the project: its message says what went wrong, where, and what to do. */
 export class SchemoeError extends Error {
+  /** Always `SchemoeError`. */
   override name = "SchemoeError";
   /** Status of the native library, where it came from there (see `schemoe.h`). */
   readonly status?: number;
   /** Rank at which it happened. */
   readonly rank?: number;
+  /** @param at status of the native library, the rank where it happened, and the error that caused this one. */
   constructor(message: string, at: { status?: number; rank?: number; cause?: unknown } = {}) {
     super(message, { cause: at.cause });
     this.status = at.status;
@@ -64,12 +66,15 @@ export interface Topology {
   readonly name?: string;
   /** Where its numbers come from, in one line. */
   readonly source?: string;
+  /** Machines, each with `ranksPerNode` ranks. */
   readonly nodes: number;
+  /** Ranks of a node; rank r is on node floor(r / ranksPerNode). */
   readonly ranksPerNode: number;
   /** `nodes * ranksPerNode`. */
   readonly ranks: number;
   /** Link between two ranks of one node, of two nodes, and of a rank to itself (alpha unused). */
   readonly links: { readonly intra: Link; readonly inter: Link; readonly local: Link };
+  /** What computes for one rank. */
   readonly processor: Processor;
   /**
    * Ranks that share a processor: `of[rank]` is its number, `capacity[number]` how many compute
@@ -112,6 +117,7 @@ export interface Spine {
 
 /** Bytes inside a named buffer of a rank; the same name exists on every rank. */
 export interface View {
+  /** Name of the buffer. */
   readonly buffer: string;
   /** Offset in bytes. */
   readonly offset: number;
@@ -119,7 +125,9 @@ export interface View {
 
 /** One call of a native kernel: its name and arguments in the order of the kernel table. */
 export interface Kernel {
+  /** Name in the table of kernels, such as `gemm`. */
   readonly name: string;
+  /** Numbers and places in buffers, in the order of the table. */
   readonly args: readonly (number | View)[];
   /** Further integers of a kernel that takes any number of them, such as the rows of each expert. */
   readonly more?: Int32Array;
@@ -131,6 +139,7 @@ export interface Kernel {
 
 /** Code of a user's own. */
 export interface SourceCode {
+  /** What errors call it. */
   readonly name: string;
   /** Names of its functions, with their numbers of pointers and the most integers that they take. */
   readonly functions: Readonly<
@@ -153,9 +162,11 @@ export type Life = "parameter" | "state" | "input" | "output" | "gradient" | "sa
 
 /** A piece of an all-to-all phase of one rank, in bytes. */
 export interface Transfer {
+  /** A copy inside the rank, or one side of a message. */
   readonly kind: "copy" | "send" | "receive";
   /** The other rank (the rank itself for a copy). */
   readonly peer: number;
+  /** Length, the same on both sides. */
   readonly bytes: number;
   /** Source of a copy or send. */
   readonly from?: View;
@@ -165,9 +176,13 @@ export interface Transfer {
 
 /** Messages to other ranks over one kind of link, and the slices in them. */
 export interface LinkTraffic {
+  /** Messages sent. */
   readonly sends: number;
+  /** Slices in the messages sent. */
   readonly sent: number;
+  /** Messages received. */
   readonly receives: number;
+  /** Slices in the messages received. */
   readonly received: number;
 }
 
@@ -175,7 +190,9 @@ export interface LinkTraffic {
 export interface RankTraffic {
   /** Slices copied inside the rank. */
   readonly copied: number;
+  /** Messages to and from ranks of the same node. */
   readonly intra: LinkTraffic;
+  /** Messages to and from ranks of other nodes. */
   readonly inter: LinkTraffic;
   /** Slices of `inter.sent` that cross the spine; absent in a topology without one. */
   readonly spine?: number;
@@ -186,6 +203,7 @@ export interface RankTraffic {
  * who waits for whom. Tasks that differ in the size of a slice share one.
  */
 export interface TrafficPattern {
+  /** What a rank sends, receives and copies. */
   of(rank: number): RankTraffic;
   /** Each rank once that it sends to or receives from, in rising order, without itself. */
   peers(rank: number): ArrayLike<number>;
@@ -193,7 +211,9 @@ export interface TrafficPattern {
 
 /** A pattern with the bytes of its slices. */
 export interface Traffic {
+  /** Who moves how many slices. */
   readonly pattern: TrafficPattern;
+  /** Bytes of a slice. */
   readonly sliceBytes: number;
 }
 
@@ -203,14 +223,17 @@ export interface Task {
   readonly id: number;
   /** Unique in the graph, such as `E[2]` or `A1[0] inter`. */
   readonly name: string;
+  /** What it does, which decides its colour and whether it is communication. */
   readonly kind: TaskKind;
   /** The paper's letter: C1 A1 D1 E C2 A2 D2 (also `gate`, `dispatch`, `Ei`, `Ew`, ...). */
   readonly label: string;
+  /** Pass to which it belongs. */
   readonly pass: Pass;
   /** Chunk index; -1 for tasks before the chunks, `graph.chunks` for tasks after them. */
   readonly chunk: number;
   /** Place in the chain of its chunk. */
   readonly stage: number;
+  /** The queue of its rank that runs it; tasks of one lane never overlap. */
   readonly lane: Lane;
   /**
    * Ids of the tasks it depends on, all smaller than its own. A weight gradient depends on that of the
@@ -241,9 +264,13 @@ export interface Task {
 
 /** The tasks of one pass with their dependencies: pure data. */
 export interface TaskGraph {
+  /** Pass that the tasks make up. */
   readonly pass: Pass;
+  /** Parts into which the pass is split. */
   readonly chunks: number;
+  /** World for which it was built. */
   readonly topology: Topology;
+  /** All tasks; `tasks[i].id` is i, and a task comes after those on which it depends. */
   readonly tasks: readonly Task[];
   /** Bytes of each buffer that the kernels and transfers name, on every rank. */
   readonly buffers: Readonly<Record<string, number>>;
@@ -255,6 +282,7 @@ export interface TaskGraph {
 
 /** Reads and writes the buffers of the rank whose lane waits for it. */
 export interface HostContext {
+  /** Rank whose lane waits. */
   readonly rank: number;
   /** Copies `bytes` bytes out of a buffer. */
   read(view: View, bytes: number): Uint8Array<ArrayBuffer>;
@@ -267,7 +295,9 @@ export type HostFunction = (context: HostContext) => void | Promise<void>;
 
 /** How many tokens each rank sends to each expert. */
 export interface Loads {
+  /** Rows of the table. */
   readonly ranks: number;
+  /** Columns of the table. */
   readonly experts: number;
   /** [ranks, experts]. */
   readonly table: Int32Array;
@@ -275,7 +305,9 @@ export interface Loads {
 
 /** One part of a pass: capacity rows `begin` to `end` of every expert. */
 export interface Chunk {
+  /** First capacity row of the chunk. */
   readonly begin: number;
+  /** Row after its last one. */
   readonly end: number;
   /**
    * Present where a pass is split by peers: group g of the ranks holds `bounds[g]` to `bounds[g + 1]`,

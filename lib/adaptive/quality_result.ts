@@ -10,7 +10,9 @@ import { type Agreement, kendallTau, regretOf } from "./ranking.ts";
 export interface QualityRow {
   /** Number of the layer. */
   readonly shape: number;
+  /** Choices and pass. */
   readonly name: string;
+  /** Seconds that the simulator says. */
   readonly predicted: number;
   /** Each undisturbed run; where there is none, every run. */
   readonly measured: readonly number[];
@@ -18,8 +20,11 @@ export interface QualityRow {
   readonly all: number;
   /** No run of it was undisturbed, so that it is left out. */
   readonly disturbed: boolean;
+  /** How often it was measured. */
   readonly runs: number;
+  /** How many of these nothing else held up. */
   readonly calmRuns: number;
+  /** Seconds predicted and measured, by kind of task. */
   readonly kinds: readonly {
     readonly what: string;
     readonly predicted: number;
@@ -29,11 +34,15 @@ export interface QualityRow {
 
 /** Errors of one kind: predicted over measured, less 1. */
 export interface KindError {
+  /** Kind of task, for communication with its links, or `step` for whole passes. */
   readonly what: string;
+  /** Measurements behind it. */
   readonly rows: number;
-  /** Signed median, and the interval of nine of ten. */
+  /** Median of the signed errors. */
   readonly median: number;
+  /** Lower end of the interval of nine of ten; -0.1 is predicted 10 % too short. */
   readonly least: number;
+  /** Upper end. */
   readonly most: number;
   /** Mean without signs. */
   readonly typical: number;
@@ -47,12 +56,16 @@ export class PredictionQuality {
   readonly stepError: KindError;
   /** The same when disturbed runs count too. */
   readonly stepErrorOfAll: KindError;
+  /** Errors by kind of task, `step` first. */
   readonly byKind: readonly KindError[];
+  /** How far predictions rank choices as measurements do. */
   readonly agreement: Agreement;
   /** Regret of the choice of least predicted time: mean over layers, and the largest. */
   readonly regret: { readonly mean: number; readonly most: number };
+  /** Rows without an undisturbed run, which do not count. */
   readonly leftOut: number;
 
+  /** Made by {@linkcode predictionQuality}. */
   constructor(
     readonly rows: readonly QualityRow[],
     readonly made: { readonly shapes: number; readonly repeats: number },
@@ -117,6 +130,7 @@ export class PredictionQuality {
     return alignedText([head, ...body]);
   }
 
+  /** Picture, table and summary, for a notebook. */
   async [DISPLAY](): Promise<MediaBundle> {
     const shown = displayable({ text: `${this}\n${this.summary}`, svg: await this.svg() });
     return await shown[DISPLAY]();

@@ -3,7 +3,9 @@ import { median } from "../profile/mod.ts";
 
 /** One choice: its predicted time, and the measured one of each run, in seconds. */
 export interface Ranked {
+  /** Seconds. */
   readonly predicted: number;
+  /** Seconds of each run. */
   readonly measured: readonly number[];
 }
 
@@ -13,6 +15,7 @@ export interface Agreement {
   readonly tau: number;
   /** Pairs that can be told apart, and pairs left out because their measurements overlap. */
   readonly pairs: number;
+  /** Pairs that their own scatter does not tell apart. */
   readonly leftOut: number;
 }
 

@@ -8,17 +8,23 @@ import { candidatesSvg } from "./tune_chart.ts";
 
 /** A candidate: predicted, bounded, and measured where it was among the best. */
 export interface TunedRow extends Predicted {
+  /** Makespans in seconds, in the order in which they were measured; empty where it was not. */
   readonly measured: readonly number[];
 }
 
 /** One pass. */
 export interface PassTuning {
+  /** The pass that was tuned. */
   readonly pass: "forward" | "backward";
   /** Distinct orders that were simulated, the fastest prediction first. */
   readonly rows: readonly TunedRow[];
+  /** Candidates that were not simulated, because their bound in seconds is above the best prediction. */
   readonly pruned: readonly { readonly choices: Candidate; readonly bound: number }[];
+  /** Orders that were simulated. */
   readonly simulated: number;
+  /** Combinations of choices in all. */
   readonly candidates: number;
+  /** The fastest that was measured. */
   readonly chosen: TunedRow;
 }
 
@@ -30,14 +36,17 @@ const SHOWN = 12;
 export class Tuned {
   /** To be handed to `forward`, `backward`, or both to a training step. */
   readonly forward: Candidate;
+  /** Choices of the backward pass; undefined where the layer has none. */
   readonly backward: Candidate | undefined;
   /**
    * By how much the choice can be slower than the best candidate, as a part: measured ones are known, and of the others
    * none is faster than its bound, if tasks take what the profile says.
    */
   readonly regret: { readonly forward: number; readonly backward: number };
+  /** What was tried, for each pass. */
   readonly passes: readonly PassTuning[];
 
+  /** Made by {@linkcode tune}. */
   constructor(
     readonly made: {
       readonly forward: PassTuning;
@@ -119,6 +128,7 @@ export class Tuned {
     ).join("\n");
   }
 
+  /** Picture, table and summary, for a notebook. */
   async [DISPLAY](): Promise<MediaBundle> {
     const shown = displayable({ text: `${this}\n${this.summary}`, svg: await this.svg() });
     return await shown[DISPLAY]();

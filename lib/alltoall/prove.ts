@@ -8,8 +8,11 @@ import { AMBIGUOUS, END, Values } from "./values.ts";
 
 /** A plan that is known to be right. */
 export interface Proof {
+  /** Of the all-to-all. */
   readonly name: string;
+  /** Ranks for which it was proven. */
   readonly ranks: number;
+  /** Phases of each rank. */
   readonly phases: number;
   /** Moves of single slices, or parts of slices, over all ranks. */
   readonly moves: number;
@@ -139,10 +142,13 @@ function provedValues(
 
 /** A collective whose plans are known to be right. */
 export interface CollectiveProof {
+  /** Of the collective. */
   readonly name: string;
+  /** Ranks for which it was proven. */
   readonly ranks: number;
   /** Moves of single slices, or parts of slices, over all ranks; a sum is one. */
   readonly moves: number;
+  /** Phases of each rank. */
   readonly plans: readonly (readonly CollectivePhase[])[];
   /**
    * For the steps of a rank in a phase: one of the slices of input that the k-th slice of a step holds, or a sum of

@@ -3,8 +3,11 @@ import type { Lane, Topology } from "../types.ts";
 
 /** `count` (default 1) consecutive slices of a buffer of an all-to-all. */
 export interface Slice {
+  /** `input` and `output` hold a slice for each rank; `scratch` is as large as the plan needs. */
   readonly buffer: "input" | "output" | "scratch";
+  /** Number of its first slice, from 0. */
   readonly index: number;
+  /** Consecutive slices; default 1. */
   readonly count?: number;
 }
 
@@ -25,12 +28,14 @@ export type Step =
 export interface Phase {
   /** Tells it from the other phases in task names; default: its lane. */
   readonly name?: string;
+  /** Links that it uses: those inside a node or those between nodes. */
   readonly lane: "intra" | "inter";
   /**
    * Indices of the phases it waits for; default: the one before it. Phases without a path between
    * them may run in any order, also on one lane: that is the scheduler's to choose.
    */
   readonly after?: readonly number[];
+  /** What this rank does; empty where it takes no part. */
   readonly steps: readonly Step[];
 }
 
@@ -41,6 +46,7 @@ export interface Phase {
  * `proveAllToAll`.
  */
 export interface AllToAll {
+  /** What layers, captions and errors call it. */
   readonly name: string;
   /** Equal parts into which its steps may cut a slice; default 1: slices move whole. */
   readonly parts?: number;
@@ -56,7 +62,9 @@ export interface AllToAll {
 
 /** Bytes that each rank has for each other one, and for itself. */
 export interface TrafficMatrix {
+  /** Ranks of the exchange. */
   readonly ranks: number;
+  /** Bytes that `source` has for `destination`. */
   bytes(source: number, destination: number): number;
 }
 
@@ -65,15 +73,21 @@ export interface TrafficMatrix {
  * that sub-range of each is added.
  */
 export interface Reduce {
+  /** Tells a sum from the steps of an all-to-all. */
   readonly kind: "reduce";
+  /** What is added, in this order. */
   readonly from: readonly Slice[];
+  /** Where the sum goes. */
   readonly to: Slice;
+  /** The sub-range of each slice that is added; default: whole slices. */
   readonly part?: readonly [number, number];
 }
 
 /** Steps of a rank in a phase of a collective: transfers and copies on a lane of links, sums on that of computation. */
 export interface CollectivePhase extends Omit<Phase, "lane" | "steps"> {
+  /** Links for transfers and copies, `compute` for sums. */
   readonly lane: Lane;
+  /** What this rank does; empty where it takes no part. */
   readonly steps: readonly (Step | Reduce)[];
 }
 
@@ -82,13 +96,16 @@ export interface CollectivePhase extends Omit<Phase, "lane" | "steps"> {
  * all-to-all is to one slice for each pair of ranks. Its plans are proven like those, see `proveCollective`.
  */
 export interface Collective {
+  /** What captions and errors call it. */
   readonly name: string;
   /** Equal parts into which its steps may cut a slice; default 1. */
   readonly parts?: number;
   /** Slices of the input, and of the output, of a rank. */
   inputs(rank: number): number;
+  /** Slices of the output of a rank. */
   outputs(rank: number): number;
   /** The slices of input whose sum belongs into a slice of output: rank and index of each; of one it is a copy. */
   terms(rank: number, output: number): readonly (readonly [rank: number, input: number])[];
+  /** Phases of a rank; all ranks have the same list, some with no steps. */
   plan(at: { readonly rank: number; readonly topology: Topology }): readonly CollectivePhase[];
 }

@@ -84,27 +84,37 @@ export interface Layer
   extends Required<Omit<LayerConfig, "tokens" | "shared" | "latentDim" | "placement">> {
   /** Most tokens of a rank; those of each, where they differ. */
   readonly tokens: number;
+  /** Tokens of each rank, where they differ. */
   readonly rankTokens?: readonly number[];
   /** Of a layer as one rank sees it: the layer of all. */
   readonly whole?: Layer;
+  /** Width to which tokens are projected before they are sent; absent where they are sent as they are. */
   readonly latentDim?: number;
   /** Width of the rows that go to experts: `latentDim`, or else `modelDim`. */
   readonly rowDim: number;
+  /** World in which it runs. */
   readonly topology: Topology;
   /** Type of the gradients of the experts' matrices: `dtype`, and in a model float32. */
   readonly gradientType: ElementType;
+  /** Ranks that hold all experts together, and copies of such groups. */
   readonly parallel: Required<Parallel>;
+  /** Which ranks exchange tokens with each other. */
   readonly groups: ExpertGroups;
   /** Experts whose parameters each rank holds. */
   readonly localExperts: number;
+  /** Experts that each rank computes, where that was chosen. */
   readonly placement?: Placement;
   /** Where experts are computed, if elsewhere than where their parameters are. */
   readonly placed?: PlacedExperts;
   /** Slots of experts that rows go to: of all ranks of a group, and of each; without placement the experts. */
   readonly slots: number;
+  /** Slots of one rank. */
   readonly localSlots: number;
+  /** Who chooses experts for tokens. */
   readonly gate: Gate;
+  /** Capacity and priority of places, or none for a dropless layer. */
   readonly routing: Required<Routing>;
+  /** The expert that every token passes; absent where there is none. */
   readonly shared?: Required<SharedExpert>;
   /** Rows of the gate: experts, and experts without computation. */
   readonly gateRows: number;
@@ -116,7 +126,9 @@ export interface Layer
   readonly prescore: boolean;
   /** Of the routing; 0 for a dropless layer. */
   readonly capacityFactor: number;
+  /** The capacity is a multiple of it. */
   readonly capacityAlignment: number;
+  /** Whether every choice has a place, so that nothing is padded or dropped. */
   readonly dropless: boolean;
   /** Whether places go to tokens by descending best score. */
   readonly batchPrioritized: boolean;

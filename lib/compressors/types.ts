@@ -5,7 +5,9 @@ import type { Pass } from "../types.ts";
 
 /** Rows and columns of a block that a compressor encodes. */
 export interface WireBlock {
+  /** Rows of tokens. */
   readonly rows: number;
+  /** Values of a row. */
   readonly columns: number;
   /** Bytes of an element before encoding; default 4. */
   readonly elementBytes?: number;
@@ -20,10 +22,13 @@ export interface WireBlock {
 export interface CodecContext {
   /** The rank that encodes or decodes, and the rank at the other end of the wire. */
   readonly rank: number;
+  /** The rank at the other end of the wire. */
   readonly peer: number;
+  /** Chunk of the pass. */
   readonly chunk: number;
   /** 1 towards the experts, 2 back. */
   readonly leg: 1 | 2;
+  /** Pass in which it is called. */
   readonly pass: Pass;
   /**
    * Number of the token in each row, -1 for a place without one; undefined on the experts' side, where it is
@@ -42,9 +47,11 @@ export interface CodecContext {
  * `encode` and `decode`, which run in JavaScript while other lanes go on.
  */
 export interface Compressor {
+  /** What layers, captions and errors call it. */
   readonly name: string;
   /** Bytes on the wire of one block; at least 1 for a block that is not empty. */
   wireBytes(block: WireBlock): number;
+  /** The native kernel of a built-in codec. */
   readonly native?: NativeCodec;
   /** Functions `encode` and `decode` that are compiled when they are first used: see {@linkcode compressor}. */
   readonly kernels?: SourceKernels;

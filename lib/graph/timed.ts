@@ -7,22 +7,31 @@ import { quoted } from "../words.ts";
 
 /** Seconds of each stage of a chunk of size 1; a stage that is left out is not in the graph. */
 export interface StageTimes {
+  /** Compression towards the experts. */
   readonly C1?: number;
+  /** All-to-all towards the experts. */
   readonly A1?: number | PhaseTimes;
+  /** Decompression before the experts. */
   readonly D1?: number;
   /** Forward: the expert. */
   readonly E?: number;
   /** Backward: gradients of the expert's input and of its weights. */
   readonly Ei?: number;
+  /** Gradient of the weights, in a backward pass. */
   readonly Ew?: number;
+  /** Compression on the way back. */
   readonly C2?: number;
+  /** All-to-all back. */
   readonly A2?: number | PhaseTimes;
+  /** Decompression at the end. */
   readonly D2?: number;
 }
 
 /** Seconds of the two phases of an all-to-all. */
 export interface PhaseTimes {
+  /** Seconds inside the node. */
   readonly intra: number;
+  /** Seconds between nodes. */
   readonly inter: number;
   /** The second phase comes after the first (2DH), intra first in A1 and last in A2; default false (pipe). */
   readonly chained?: boolean;
@@ -34,6 +43,7 @@ export interface TimedOptions {
   readonly pass?: Pass;
   /** Number of equal chunks, or the size of each. */
   readonly chunks: number | readonly number[];
+  /** Seconds of the stages of a chunk. */
   readonly times: StageTimes;
   /** Seconds of a computation before all chunks, and of one after them; default none. */
   readonly before?: number;

@@ -90,10 +90,14 @@ export interface LayerChoices extends PassChoices {
 
 /** The same with every name looked up. */
 export interface ResolvedChoices {
+  /** Who orders the tasks. */
   readonly scheduler: Scheduler;
   readonly dispatch: Dispatch;
+  /** How tokens are exchanged. */
   readonly allToAll: AllToAll;
+  /** Codec towards the experts (`dispatch`) and back (`combine`). */
   readonly compressor: { readonly dispatch: Compressor; readonly combine: Compressor };
+  /** How the pass is split. */
   readonly chunking: Chunking;
 }
 
@@ -319,7 +323,9 @@ function pick<T extends object>(
 
 /** A codec for each exchange; default of each `none`. */
 export interface CompressorPair {
+  /** Codec towards the experts; default none. */
   readonly dispatch?: Compressor | string;
+  /** Codec on the way back; default none. */
   readonly combine?: Compressor | string;
 }
 

@@ -8,7 +8,9 @@ import type { Life, TaskGraph } from "../types.ts";
 
 /** One tensor or buffer. */
 export interface MemoryRow {
+  /** Name of the tensor. */
   readonly tensor: string;
+  /** How long it is needed. */
   readonly life: Life;
   /** Shape over all ranks, empty for a buffer of bytes. */
   readonly shape: string;
@@ -37,6 +39,7 @@ export class MemoryReport {
   /** The floor: most bytes in use at the same time. */
   readonly floor: number;
 
+  /** Made by `layer.memory` and `model.memory`. */
   constructor(tensors: TensorTable, graphs: readonly PlannedGraph[]) {
     const found = new Map<string, MemoryRow>();
     for (const name of tensors.names("parameter", "input", "state")) {
@@ -76,10 +79,12 @@ export class MemoryReport {
     return sums;
   }
 
+  /** The table as text. */
   toString(): string {
     return `${showText(this.#table())}\n${this.#summary()}`;
   }
 
+  /** The table, for a notebook. */
   async [Symbol.for("Jupyter.display")](): Promise<MediaBundle> {
     const html = `<div>${showHtml(this.#table())}<div>${this.#summary()}</div></div>`;
     const shown = displayable({ text: `${this}`, html });

@@ -14,10 +14,13 @@ import { togetherRepeats } from "./repeats.ts";
 
 /** One Program of a pass with the times of its operations. */
 export interface RanProgram {
+  /** What ran, in which order. */
   readonly program: Program;
+  /** When each of its operations ran; of the median run where there were several. */
   readonly events: EventTable;
   /** Times of its tasks alone, and their bound; absent when it was not asked for. */
   readonly costs?: Costs;
+  /** Least time of any order of this graph, and what makes it. */
   readonly bound?: Bound;
   /** Of times that were measured: the largest bound that one of the measurements alone would give, seconds. */
   readonly boundMost?: number;
@@ -29,16 +32,23 @@ export interface RanProgram {
 
 /** The layer of a run and its choices. */
 export interface RunSetup {
+  /** The layer with all its defaults filled in. */
   readonly layer: Layer;
+  /** Scheduler, all-to-all, codecs and chunks as values. */
   readonly choices: ResolvedChoices;
 }
 
 /** Fields of a {@linkcode Run}. */
 export interface RunRecord {
+  /** What charts and tables call it. */
   readonly name: string;
+  /** Forward, backward, or a whole training step. */
   readonly pass: Pass;
+  /** Its Programs, one after another; most passes have one. */
   readonly ran: readonly RanProgram[];
+  /** Choices, sizes and engine, for captions and saved runs. */
   readonly configuration: Readonly<Record<string, string | number | boolean>>;
+  /** The layer and its choices; absent where graphs were built by hand. */
   readonly setup?: RunSetup;
   /** Its results; absent from an engine that computes no values. */
   readonly results?: Results;
@@ -50,16 +60,22 @@ const LOSS = "loss.";
 
 /** A pass that ran. As a cell's last value it shows its Gantt chart and its verdict. */
 export class Run extends ShownRun {
+  /** What charts and tables call it. */
   readonly name: string;
+  /** Forward, backward, or a whole training step. */
   readonly pass: Pass;
+  /** Choices, sizes and engine, as its caption tells them. */
   readonly configuration: RunRecord["configuration"];
+  /** The layer and its choices; absent where graphs were built by hand. */
   readonly setup?: RunSetup;
   readonly #results?: Results;
   readonly #gradientNames: RunRecord["gradientNames"];
   #gradients?: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
+  /** Its Programs with the times of their operations; most passes have one. */
   readonly ran: readonly RanProgram[];
   #timeline?: Timeline;
 
+  /** Made by a layer, a stack or {@linkcode timedRun}, not by hand. */
   constructor(record: RunRecord) {
     super();
     this.name = record.name;

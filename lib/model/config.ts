@@ -30,7 +30,9 @@ export type MoeConfig = Omit<LayerConfig, "tokens" | "modelDim" | "dtype">;
 
 /** A dense feed-forward layer of a model. */
 export interface DenseConfig {
+  /** Width inside the feed-forward network. */
   readonly hiddenDim: number;
+  /** The network, as an expert of which there is one for all tokens. */
   readonly expert: Expert;
 }
 
@@ -69,6 +71,7 @@ export interface ModelConfig {
     readonly keyValueHeads?: number;
     readonly headDim?: number;
   };
+  /** One entry for each block: attention, and after it experts (`moe`) or a dense network (`ffn`). */
   readonly layers: readonly BlockConfig[];
   /** Default `rmsNorm()`. */
   readonly norm?: Norm;
@@ -106,13 +109,19 @@ export type ModelBlock =
 /** A checked model on a topology. */
 export interface ModelShape
   extends Required<Omit<ModelConfig, "layers" | "attention" | "parallel" | "gradientCodec">> {
+  /** Codecs of gradients on their way between ranks. */
   readonly gradientCodec: ReduceCodecs;
+  /** World in which it trains. */
   readonly topology: Topology;
+  /** Heads and their sizes, with defaults filled in. */
   readonly attention: Required<ModelConfig["attention"]>;
+  /** Layers as they were checked. */
   readonly layers: readonly ModelBlock[];
+  /** Learning rate by step. */
   readonly rate: Rate;
   /** Sequences and tokens of a rank in a microbatch. */
   readonly sequences: number;
+  /** Tokens of a rank in a microbatch. */
   readonly tokens: number;
 }
 

@@ -19,13 +19,20 @@ export interface StepValues {
 export class TrainingStep extends Run {
   /** Number of the step, from 0. */
   readonly step: number;
+  /** Learning rate of the step. */
   readonly rate: number;
+  /** Mean over ranks of cross entropy, and of the losses on the routing with their weights. */
   readonly loss?: number;
+  /** Cross entropy of each rank, nats a token. */
   readonly crossEntropy?: readonly number[];
+  /** Loss on the routing of each Mixture-of-Experts layer and rank, times their weights. */
   readonly auxLosses?: StepValues["auxLoss"];
+  /** Root of the sum of squares of all gradients, before clipping. */
   readonly gradNorm?: number;
+  /** Choices of each expert, by layer: [ranks, experts]. */
   readonly layerLoads?: StepValues["loads"];
 
+  /** Made by `model.step`. */
   constructor(
     record: RunRecord,
     { step, rate, values }: { step: number; rate: number; values?: StepValues },

@@ -3,8 +3,11 @@ import type { Costs } from "../costs/types.ts";
 
 /** A number with its 90 % interval, by the jackknife over tenths of the measurements. */
 export interface Estimate {
+  /** What the fit over all measurements gives. */
   readonly value: number;
+  /** Lower end of the interval. */
   readonly least: number;
+  /** Upper end. */
   readonly most: number;
 }
 
@@ -37,23 +40,29 @@ export interface KindFit {
   readonly perFlop: Estimate;
   readonly perByte: Estimate;
   readonly corrections: readonly Correction[];
+  /** How well the fit describes what was measured. */
   readonly quality: FitQuality;
 }
 
 /** Messages over one kind of link: `alpha` for each, `beta` for each byte, in seconds. */
 export interface LinkEstimate {
+  /** Seconds in which a message starts. */
   readonly alpha: Estimate;
+  /** Seconds a byte. */
   readonly beta: Estimate;
 }
 
 /** A phase takes `alpha`, and what its messages take. */
 export interface LinksFit {
   readonly alpha: Estimate;
+  /** Link inside a node. */
   readonly intra: LinkEstimate;
+  /** Link between nodes. */
   readonly inter: LinkEstimate;
   /** Seconds a byte of a copy inside a rank. */
   readonly local: Estimate;
   readonly corrections: readonly Correction[];
+  /** How well the fit describes what was measured. */
   readonly quality: FitQuality;
   /** Phases by number of peers and bytes sent: measured and fitted times. */
   readonly bySize: readonly {
@@ -66,13 +75,17 @@ export interface LinksFit {
 
 /** Times of a machine, fitted to sweeps of an engine: pure data, kept as JSON. */
 export interface MachineProfile {
+  /** Tells such a file from other JSON. */
   readonly format: "schemoe profile";
+  /** Of the format. */
   readonly version: 2;
+  /** On which it was measured. */
   readonly machine: {
     readonly os: string;
     readonly architecture: string;
     readonly processors?: number;
   };
+  /** Of what it was measured with. */
   readonly versions: { readonly package: string; readonly deno: string };
   /** ISO 8601. */
   readonly date: string;
@@ -83,7 +96,9 @@ export interface MachineProfile {
     readonly nodes: number;
     readonly ranksPerNode: number;
   };
+  /** Fits of computation, by kind of task. */
   readonly kinds: readonly KindFit[];
+  /** Fits of communication. */
   readonly links: LinksFit;
   /** Seconds until operations begin, beside the times above; 0 where they are paced, and make up for it. */
   readonly launch: NonNullable<Costs["launch"]>;

@@ -2,9 +2,13 @@
 
 /** Which experts the tokens of each rank go to: data, whatever gate it comes from. */
 export interface RouterTrace {
+  /** What tables call it, such as `zipf 0.8`. */
   readonly name: string;
+  /** Ranks whose tokens were routed. */
   readonly ranks: number;
+  /** Experts among which they chose. */
   readonly experts: number;
+  /** Choices of a token. */
   readonly topK: number;
   /** Tokens of a rank. */
   tokens(rank: number): number;
@@ -14,9 +18,11 @@ export interface RouterTrace {
 
 /** Sizes of a made-up routing. */
 export interface TraceSizes {
+  /** Ranks with tokens. */
   readonly ranks: number;
   /** Tokens of each rank. */
   readonly tokens: number;
+  /** Experts to choose from. */
   readonly experts: number;
   /** Experts of a token; default 1. */
   readonly topK?: number;

@@ -5,14 +5,19 @@ import { quoted } from "../words.ts";
 
 /** One of r chunks takes `alpha + work / r` seconds: the start-up, and the work of a whole pass. */
 export interface ChunkTime {
+  /** Seconds that each chunk costs, however small. */
   readonly alpha: number;
+  /** Seconds of the whole, divided among the chunks. */
   readonly work: number;
 }
 
 /** What limits a number of chunks, and the seconds it is predicted to take. */
 export interface ChunkChoice<Limit extends string> {
+  /** Best number of chunks. */
   readonly chunks: number;
+  /** Time of the pass with them, by the model. */
   readonly seconds: number;
+  /** What bounds it. */
   readonly limit: Limit;
 }
 
@@ -34,7 +39,9 @@ export interface StageFits {
 
 /** A graph and its costs, such as of a run. */
 export interface CostedGraph {
+  /** The tasks. */
   readonly graph: TaskGraph;
+  /** Seconds of each. */
   readonly costs: Costs;
 }
 

@@ -11,6 +11,7 @@ export type Schedule = readonly Task[] | {
 
 /** Chooses the order in which tasks run. A pure function of its arguments. */
 export interface Scheduler {
+  /** What layers, captions and errors call it. */
   readonly name: string;
   order(graph: TaskGraph, costs: Costs): Schedule;
   /** How it splits a pass when only a number is given; default: capacity slices. */

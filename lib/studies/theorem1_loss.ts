@@ -19,11 +19,15 @@ export type ChainTimes = Readonly<Record<typeof STAGES[number], number>>;
 
 /** What Theorem 1's order and the best one take for equal chunks with given times. */
 export interface Theorem1Loss {
+  /** Equal chunks. */
   readonly chunks: number;
+  /** Seconds of the stages of each. */
   readonly times: ChainTimes;
   /** Makespan of Theorem 1's order over that of `exact`: 1 when it is optimal. */
   readonly ratio: number;
+  /** The run in Theorem 1's order. */
   readonly optSche: Run;
+  /** The run in the best order. */
   readonly exact: Run;
 }
 
@@ -49,6 +53,7 @@ export interface LossOptions {
   readonly chunks: readonly number[];
   /** Instances for each of them; default 100. */
   readonly count?: number;
+  /** Of the random times; default 1. */
   readonly seed?: number;
   /** Makes random times fulfil assumptions; default none. */
   readonly assume?: (times: ChainTimes) => ChainTimes;
@@ -58,6 +63,7 @@ export interface LossOptions {
 
 /** Losses of random instances. As a cell's last value it shows each of them as a dot. */
 export class Theorem1Losses {
+  /** Made by {@linkcode theorem1Losses}. */
   constructor(readonly title: string, readonly losses: readonly Theorem1Loss[]) {}
 
   /** The instance that loses most, of all or of one number of chunks. */
@@ -86,6 +92,7 @@ export class Theorem1Losses {
     return lossSvg(this.title, this.losses, options);
   }
 
+  /** Picture and summary, for a notebook. */
   async [Symbol.for("Jupyter.display")](): Promise<Record<string, string>> {
     const shown = displayable({ text: this.summary, svg: await this.svg() });
     return await shown[Symbol.for("Jupyter.display")]();

@@ -17,7 +17,9 @@ import { didYouMean, quoted } from "../words.ts";
 
 /** A layer and its world, when there is no run to start from. */
 export interface WhatIfSetup {
+  /** The layer, as for `createLayer`. */
   readonly layer: LayerConfig;
+  /** The world from which it is varied. */
   readonly topology: Topology;
   /** What stays as it is; default as in `forward`. */
   readonly choices?: PassChoices;
@@ -34,7 +36,9 @@ export interface WhatIfOptions {
   readonly values: readonly (number | string)[];
   /** One line for each, and for each combination with the two below; default those of the run. */
   readonly schedulers?: readonly (Scheduler | string)[];
+  /** One line for each; default that of the run. */
   readonly allToAlls?: readonly (AllToAll | string)[];
+  /** One line for each; default that of the run. */
   readonly compressors?: readonly (Compressor | string)[];
   /** Which times count; `step`, the default, is forward and backward. */
   readonly pass?: "forward" | "backward" | "step";

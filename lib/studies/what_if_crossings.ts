@@ -8,9 +8,13 @@ export interface Curve {
 
 /** Two curves meet at `x`; before it `before` is the better one, after it `after`. */
 export interface Crossing {
+  /** Where they meet. */
   readonly x: number;
+  /** The value of both there. */
   readonly y: number;
+  /** The better one for smaller x. */
   readonly before: string;
+  /** The better one for larger x. */
   readonly after: string;
 }
 

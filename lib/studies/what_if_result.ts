@@ -8,8 +8,11 @@ import { tellsUnit, valueText, type Vary } from "./what_if_vary.ts";
 
 /** Seconds of one line at one value. */
 export interface WhatIfRow {
+  /** What varied, as a number in SI units where it is one. */
   readonly value: number | string;
+  /** Name of the line, such as the scheduler. */
   readonly line: string;
+  /** Makespan of the pass, or of both. */
   readonly seconds: number;
   /** Over the first line. */
   readonly speedUp: number;
@@ -19,6 +22,7 @@ const DISPLAY = Symbol.for("Jupyter.display");
 
 /** Curves of a what-if. */
 export class WhatIf {
+  /** A row for each value and line. */
   readonly rows: readonly WhatIfRow[];
   /** Names of the lines in order. */
   readonly names: readonly string[];
@@ -30,6 +34,7 @@ export class WhatIf {
   readonly #numeric: boolean;
   readonly #logarithmic: boolean;
 
+  /** Made by {@linkcode whatIf}. */
   constructor(made: WhatIfTimes) {
     this.#times = made;
     const { values, names, seconds } = made;
@@ -125,6 +130,7 @@ export class WhatIf {
     return alignedText([head, ...body]);
   }
 
+  /** Curves, table and crossings, for a notebook. */
   async [DISPLAY](): Promise<MediaBundle> {
     const shown = displayable({ text: `${this}\n${this.summary}`, svg: await this.svg() });
     return await shown[DISPLAY]();

@@ -10,8 +10,11 @@ import { didYouMean, quoted } from "../words.ts";
 
 /** A layer, where it runs and how. */
 export interface Setup {
+  /** Its configuration. */
   readonly layer: LayerConfig;
+  /** The world. */
   readonly topology: Topology;
+  /** Scheduler, all-to-all, codec and chunks. */
   readonly choices: PassChoices;
   /** Tokens that each rank sends to each expert, for a dropless layer; default: as equal as can be. */
   readonly loads?: Loads;
@@ -19,9 +22,11 @@ export interface Setup {
 
 /** A change of one's own: a name for the axis, and what a value does. */
 export interface Vary<T extends number | string = number | string> {
+  /** Name of the axis. */
   readonly name: string;
   /** Unit of the axis, such as `GB/s`. */
   readonly unit?: string;
+  /** The setup with that value. */
   readonly apply: (setup: Setup, value: T) => Setup;
 }
 

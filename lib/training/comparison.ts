@@ -8,24 +8,34 @@ import { type LossPoint, smoothed } from "./smooth.ts";
 
 /** A run with its name and seed. */
 export interface ComparedRun {
+  /** Of the choices, such as the codec. */
   readonly name: string;
+  /** Of the parameters with which it began. */
   readonly seed: number;
+  /** The run itself, with its curve. */
   readonly run: TrainingRun;
 }
 
 /** All seeds of one name. Losses are those of the validation where there is one, else of training at the end. */
 export interface ComparisonRow {
+  /** Of the choices. */
   readonly name: string;
+  /** Runs with that name. */
   readonly seeds: number;
+  /** Mean of the losses at the end, nats a token. */
   readonly mean: number;
+  /** Least of them. */
   readonly least: number;
+  /** Largest of them. */
   readonly most: number;
   /**
    * Mean over seeds of the difference to the first name with the same seed, and half the width of its confidence
    * interval of 95 %, by Student's t; that is absent with one seed, both are for the first.
    */
   readonly difference?: number;
+  /** Half the width of the confidence interval of the difference. */
   readonly plusMinus?: number;
+  /** Mean over the seeds, of all ranks together. */
   readonly tokensPerSecond: number;
 }
 
@@ -33,12 +43,15 @@ const DISPLAY = Symbol.for("Jupyter.display");
 
 /** Training runs beside each other. As a cell's last value it shows their curves and a table. */
 export class TrainingComparison {
+  /** @param runs each with its name and seed; the first name is what others are compared with. */
   constructor(readonly runs: readonly ComparedRun[]) {}
 
+  /** Names of the choices, in the order in which they first ran. */
   get names(): string[] {
     return [...new Set(this.runs.map(({ name }) => name))];
   }
 
+  /** A row for each name. */
   get rows(): ComparisonRow[] {
     const [first] = this.names;
     return this.names.map((name) => {
@@ -86,10 +99,12 @@ export class TrainingComparison {
     return lossSvg(title, curves, [facts]);
   }
 
+  /** The table as text. */
   toString(): string {
     return `${show(this.table)}`;
   }
 
+  /** Curves and table, for a notebook. */
   async [DISPLAY](): Promise<MediaBundle> {
     return await displayable({ text: `${this}`, svg: await this.svg() })[DISPLAY]();
   }

@@ -8,8 +8,11 @@ import type { SpeedRow, StepRow, ValidationRow } from "./step_row.ts";
 
 /** What happened since the last report. */
 export interface TrainingProgress extends SpeedRow {
+  /** Steps of the whole run. */
   readonly steps: number;
+  /** The step that was done last. */
   readonly last: StepRow;
+  /** The validation after it, where there was one. */
   readonly validation?: ValidationRow;
 }
 
@@ -18,6 +21,7 @@ export interface TrainingProgress extends SpeedRow {
  * (`{ ...tuned.backward }`), or `scheduler: "auto"`, which tries some out in the first steps.
  */
 export interface TrainOptions extends Omit<PassChoices, "bound" | "repeats" | "results"> {
+  /** Sequences to train on, as `textData`, `textFile` and `randomTokens` give them. */
   readonly data: TrainingData;
   /** Steps of the whole run, those before a checkpoint included. */
   readonly steps: number;

@@ -10,8 +10,11 @@ import type { SpeedRow, StepRow, ValidationRow } from "./step_row.ts";
 
 /** Fields of a {@linkcode TrainingRun}. */
 export interface TrainingRecord {
+  /** What its curve and table call it. */
   readonly name: string;
+  /** Steps, speeds and validations, those before a checkpoint included. */
   readonly history: History;
+  /** Sizes, choices, engine and data, for captions. */
   readonly configuration: Readonly<Record<string, string | number | boolean>>;
   /** Why it ended before its last step. */
   readonly stopped?: string;
@@ -21,15 +24,22 @@ const DISPLAY = Symbol.for("Jupyter.display");
 
 /** A training run. As a cell's last value it shows the curve of its loss. */
 export class TrainingRun {
+  /** What its curve and table call it. */
   readonly name: string;
+  /** Sizes, choices, engine and data, as its caption tells them. */
   readonly configuration: TrainingRecord["configuration"];
   /** All steps, those before a checkpoint included. */
   readonly steps: readonly StepRow[];
+  /** Tokens a second and hidden communication at each report. */
   readonly speeds: readonly SpeedRow[];
+  /** Losses on data that it was not trained on. */
   readonly validations: readonly ValidationRow[];
+  /** Of the whole run, those before a checkpoint included. */
   readonly seconds: number;
+  /** Why it ended before its last step; absent where it did not. */
   readonly stopped?: string;
 
+  /** Made by {@linkcode train}, or of a committed record. */
   constructor({ name, history, configuration, stopped }: TrainingRecord) {
     this.name = name;
     this.configuration = configuration;
@@ -102,10 +112,12 @@ export class TrainingRun {
     return loadsSvg(this.name, this.steps);
   }
 
+  /** Verdict and caption. */
   toString(): string {
     return `${this.verdict}\n${this.caption}`;
   }
 
+  /** Curve, verdict and caption, for a notebook. */
   async [DISPLAY](): Promise<MediaBundle> {
     return await displayable({ text: `${this}`, svg: await this.svg() })[DISPLAY]();
   }

@@ -18,7 +18,9 @@ export interface StepRow {
 
 /** What takes time, and therefore differs from run to run; of the steps since the row before. */
 export interface SpeedRow {
+  /** Steps that were done. */
   readonly step: number;
+  /** Of all ranks together, since the report before. */
   readonly tokensPerSecond: number;
   /** Share of communication during which its rank computed, in the last of the steps; absent without any. */
   readonly hidden?: number;
@@ -26,6 +28,8 @@ export interface SpeedRow {
 
 /** Cross entropy on validation tokens after `step` steps, in nats a token. */
 export interface ValidationRow {
+  /** Steps that were done. */
   readonly step: number;
+  /** Cross entropy, nats a token. */
   readonly loss: number;
 }

@@ -5,24 +5,33 @@ import type { Block } from "../types.ts";
 
 /** Sizes of one expert. */
 export interface ExpertShape {
+  /** Width of a row. */
   readonly modelDim: number;
+  /** Width inside the expert. */
   readonly hiddenDim: number;
 }
 
 /** Tensors of an expert for the rows of one chunk, local experts being groups. */
 export interface ExpertContext {
+  /** Sizes of each expert. */
   readonly shape: ExpertShape;
   /** First local expert, and their number. */
   readonly firstExpert: number;
+  /** Local experts of this call. */
   readonly experts: number;
   /** Input and output rows; in backward their gradients are `dx` and `dy`. */
   readonly x: Matrix;
+  /** Output rows. */
   readonly y: Matrix;
+  /** Gradient of the input rows. */
   readonly dx: Matrix;
+  /** Gradient of the output rows. */
   readonly dy: Matrix;
   /** A parameter, its gradient, or an activation saved from forward to backward. */
   parameter(name: string): Matrix;
+  /** The gradient of a parameter. */
   gradient(name: string): Matrix;
+  /** Rows kept from forward to backward. */
   saved(name: string): Matrix;
   /** True when this is the first chunk: weight gradients start at zero instead of adding up. */
   readonly first: boolean;

@@ -8,9 +8,13 @@ import { failGate } from "./routed.ts";
 
 /** Sizes and arrays of a rank that a router in JavaScript sees. */
 export interface RouterInput {
+  /** Rank whose tokens are routed. */
   readonly rank: number;
+  /** Tokens of the rank. */
   readonly tokens: number;
+  /** Routed experts. */
   readonly experts: number;
+  /** Places for choices of a token. */
   readonly k: number;
   /** [tokens, experts]. */
   readonly logits: Float32Array;
@@ -18,15 +22,19 @@ export interface RouterInput {
 
 /** Its decisions, [tokens, k] each; a choice of -1 goes nowhere. */
 export interface RouterChoice {
+  /** Expert of each choice, -1 for none, [tokens, k]. */
   readonly choices: Int32Array;
+  /** Weight of each choice, likewise. */
   readonly weights: Float32Array;
 }
 
 /** A router of one's own. */
 export interface Router {
+  /** What captions and errors call it. */
   readonly name: string;
   /** Most experts of a token. */
   readonly k: number;
+  /** Whether a weight multiplies the output of its expert (default) or the input. */
   readonly weighs?: "output" | "input";
   /** From logits to choices and weights. */
   route(input: RouterInput): RouterChoice;

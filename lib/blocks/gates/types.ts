@@ -9,7 +9,9 @@ export interface GateShape {
   readonly tokens: number;
   /** Of each rank, where they differ; `tokens` is then the largest, or in the kernels of a rank its own. */
   readonly rankTokens?: readonly number[];
+  /** Width of a token. */
   readonly modelDim: number;
+  /** Routed experts of the layer. */
   readonly experts: number;
   /** Experts, including those without computation. */
   readonly rows: number;
@@ -17,8 +19,11 @@ export interface GateShape {
 
 /** A tensor of a gate's own, called `gate.` and its name. */
 export interface GateTensor {
+  /** Without the prefix `gate.`. */
   readonly name: string;
+  /** Sizes, the slowest dimension first. */
   readonly shape: readonly number[];
+  /** Default float32. */
   readonly dtype?: "float32" | "int32";
   /**
    * `parameter`: trained, the same on all ranks; `state`: the same on all ranks, without a gradient; the others
@@ -49,10 +54,13 @@ export interface GateContext extends GateShape {
   readonly x: View;
   /** [tokens, rows] each. */
   readonly logits: View;
+  /** What the logits become, [tokens, rows]. */
   readonly scores: View;
-  /** [tokens, topK]: row of each choice (int32; -1: none), its weight, its position in the expert (int32). */
+  /** Row of each choice, [tokens, topK] int32; -1: none. */
   readonly choices: View;
+  /** Weight of each choice, [tokens, topK]. */
   readonly weights: View;
+  /** Place of each choice among the rows of its expert, [tokens, topK] int32. */
   readonly positions: View;
   /** Of a partial gate: the choices with expert 0 where there is no row (int32); else `choices`. */
   readonly targets: View;
@@ -60,8 +68,11 @@ export interface GateContext extends GateShape {
   readonly loads: View;
   /** Backward: gradient of `weights`, of the logits, and of `x` (added to when `accumulate`). */
   readonly dWeights: View;
+  /** Gradient of the logits, [tokens, rows]. */
   readonly dLogits: View;
+  /** Gradient of the tokens, [tokens, modelDim]. */
   readonly dx: View;
+  /** Whether `dx` is added to instead of written. */
   readonly accumulate: boolean;
   /** Slopes that the losses of the layer left for backward; absent where no loss has any. */
   readonly slopes: {
@@ -84,6 +95,7 @@ export interface GateContext extends GateShape {
 
 /** Chooses experts and their weights for each token. */
 export interface Gate {
+  /** What layers, captions and errors call it. */
   readonly name: string;
   /** Experts of a token, for the capacity and captions. */
   readonly k: number;
@@ -109,15 +121,19 @@ export interface Gate {
   capacity?(shape: GateShape & { readonly capacityFactor: number }): number;
   /** Tensors of its own; default `weight` [rows, modelDim], trained. */
   tensors?(shape: GateShape): readonly GateTensor[];
+  /** Kernels from tokens to choices, weights and places. */
   forward(context: GateContext): readonly Kernel[];
+  /** Kernels from the gradient of the weights to those of its parameters and of the tokens. */
   backward(context: GateContext): readonly Kernel[];
   /** Its update without a gradient, after the backward pass. */
   readonly update?: GateUpdate;
+  /** Floating-point operations of a rank in each pass. */
   flops(shape: GateShape): { forward: number; backward: number };
 }
 
 /** A change without a gradient: what each rank finds is summed over ranks, and applied by all. */
 export interface GateUpdate {
+  /** What captions call it. */
   readonly name: string;
   /** Writes this rank's part [rows]. */
   part(context: GateContext, part: View): readonly Kernel[];

@@ -22,7 +22,9 @@ export interface LossContext extends GateContext {
 
 /** A loss on the routing, in the total with its weight. */
 export interface Loss {
+  /** Key of `run.losses`. */
   readonly name: string;
+  /** What it is multiplied by in the sum. */
   readonly weight: number;
   /** Whether its counts are summed over all ranks. */
   readonly global?: boolean;
@@ -34,5 +36,6 @@ export interface Loss {
   tensors?(shape: GateShape & { readonly k: number }): readonly GateTensor[];
   /** Writes `counts`. */
   count?(context: LossContext): readonly Kernel[];
+  /** Kernels that compute it and leave its slopes for the backward pass. */
   forward(context: LossContext): readonly Kernel[];
 }

@@ -9,7 +9,9 @@ import { didYouMean, quoted } from "../../words.ts";
 
 /** One all-to-all. */
 export interface AllToAllRow {
+  /** Name of the algorithm. */
   readonly allToAll: string;
+  /** Of the exchange, simulated. */
   readonly seconds: number;
   /** Its time over the largest bound that holds for every algorithm. */
   readonly overBound: number;
@@ -21,7 +23,9 @@ export interface AllToAllRow {
 
 /** The compared all-to-alls, and their bounds. */
 export interface AllToAllComparison {
+  /** One for each all-to-all. */
   readonly rows: readonly AllToAllRow[];
+  /** What holds for any algorithm, and for direct sending. */
   readonly bounds: readonly AllToAllBound[];
   /** The largest bound that holds for every algorithm. */
   readonly bound: number;

@@ -24,10 +24,15 @@ export interface ReplayOptions {
 
 /** One scheduler over one all-to-all. */
 export interface ReplayRow {
+  /** Name of the routing. */
   readonly routing: string;
+  /** Name of the scheduler. */
   readonly scheduler: string;
+  /** Name of the all-to-all. */
   readonly allToAll: string;
+  /** Milliseconds of the forward pass. */
   readonly forwardMs: number;
+  /** Milliseconds of the backward pass. */
   readonly backwardMs: number;
   /** Both passes over the lower bound of their tasks; absent where none was asked for. */
   readonly overBound?: number;

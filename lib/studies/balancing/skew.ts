@@ -11,6 +11,7 @@ import { compareAllToAlls } from "./compare.ts";
 
 /** Which routings, on which world. */
 export interface SkewOptions {
+  /** World of the exchange. */
   readonly topology: Topology;
   /** Bytes of a token on its way, such as 2 modelDim. */
   readonly bytesPerToken: number;
@@ -26,8 +27,11 @@ export interface SkewOptions {
 
 /** One all-to-all at one skew. */
 export interface SkewRow {
+  /** As it was given. */
   readonly skew: number;
+  /** Name of the algorithm. */
   readonly allToAll: string;
+  /** Of the exchange. */
   readonly seconds: number;
   /** Least seconds of any algorithm. */
   readonly bound: number;
@@ -46,10 +50,12 @@ export class SkewCosts {
     readonly routing: string = "",
   ) {}
 
+  /** Values on the axis. */
   get skews(): number[] {
     return [...new Set(this.rows.map(({ skew }) => skew))];
   }
 
+  /** SVG text: a curve for each all-to-all, and that of the bound. */
   async svg(options: { readonly theme?: Theme } = {}): Promise<string> {
     const { skews, rows } = this;
     const names = [...new Set(rows.map(({ allToAll }) => allToAll))];
@@ -68,6 +74,7 @@ export class SkewCosts {
     }, options);
   }
 
+  /** The times as text. */
   toString(): string {
     const names = [...new Set(this.rows.map(({ allToAll }) => allToAll))];
     const lines = this.skews.map((skew) => {
@@ -78,6 +85,7 @@ export class SkewCosts {
     return alignedText([["skew", ...names, "bound"], ...lines]);
   }
 
+  /** Curves and times, for a notebook. */
   async [DISPLAY](): Promise<MediaBundle> {
     return await displayable({ text: `${this}`, svg: await this.svg() })[DISPLAY]();
   }

@@ -5,7 +5,9 @@ import type { ModelSpec } from "./spec.ts";
 
 /** Sizes of a model that may be given; the others stay. */
 export interface ModelSizes {
+  /** Width of a token; default as in the model. */
   readonly modelDim?: number;
+  /** Width inside an expert; default as in the model. */
   readonly hiddenDim?: number;
   /** Width of the shared expert; default as much smaller as `hiddenDim`. */
   readonly sharedHiddenDim?: number;

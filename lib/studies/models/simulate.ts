@@ -27,13 +27,17 @@ export interface ModelsOptions {
 
 /** One model on one world: times of one layer. */
 export interface ModelRow {
+  /** Name of the model. */
   readonly model: string;
+  /** Ranks of the world. */
   readonly ranks: number;
   /** Ranks of an expert group, at most all. */
   readonly expertParallel: number;
   /** Copies of each expert. */
   readonly copies: number;
+  /** Milliseconds of the forward pass of one layer. */
   readonly forwardMs: number;
+  /** Milliseconds of its backward pass. */
   readonly backwardMs: number;
   /** Part of the communication of both passes that hides behind computation. */
   readonly hidden: number;

@@ -3,15 +3,19 @@ import type { GateScores } from "../../kernels/types.ts";
 
 /** Sizes and router of a model's layers. */
 export interface ModelSpec {
+  /** By which `model` finds it. */
   readonly name: string;
   /** Layers with experts. */
   readonly layers: number;
+  /** Width of a token. */
   readonly modelDim: number;
+  /** Width inside an expert. */
   readonly hiddenDim: number;
   /** Routed experts; shared ones and those without computation are counted apart. */
   readonly experts: number;
   /** Experts of a token. */
   readonly topK: number;
+  /** How experts are chosen and weighed. */
   readonly router: ModelRouter;
   /** `swiglu` (default); `clamped`: gpt-oss's, with biases; `limited`: DeepSeek-V4's. */
   readonly expert?: "clamped" | "limited";
@@ -32,6 +36,7 @@ export type ModelLoss = "switch" | "globalBatch" | "sequence";
 
 /** How a token gets its experts and their weights. */
 export interface ModelRouter {
+  /** How logits become scores. */
   readonly scores: GateScores;
   /** A trained bias in the logits. */
   readonly bias?: boolean;
@@ -39,6 +44,7 @@ export interface ModelRouter {
   readonly biasRate?: number;
   /** Groups of experts, and the number of them a token may use. */
   readonly groups?: number;
+  /** Groups of experts among which a token chooses. */
   readonly groupLimit?: number;
   /** Weights of a token divided by their sum; default true. */
   readonly normalize?: boolean;

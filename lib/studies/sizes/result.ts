@@ -9,6 +9,7 @@ import { curvesSvg } from "../what_if_chart.ts";
 
 /** One all-to-all at one size. */
 export interface AllToAllSizeRow {
+  /** Name of the algorithm. */
   readonly allToAll: string;
   /** Bytes that each rank holds. */
   readonly bytes: number;
@@ -22,11 +23,15 @@ export interface AllToAllSizeRow {
 
 /** Sizes in a row at which one all-to-all is the fastest. */
 export interface Win {
+  /** Name of the fastest. */
   readonly allToAll: string;
+  /** First size, bytes of a rank. */
   readonly from: number;
+  /** Last size. */
   readonly to: number;
   /** Over the next one, at the first and the last of these sizes. */
   readonly ahead: readonly [number, number];
+  /** What makes it faster, in words. */
   readonly why: string;
 }
 
@@ -34,8 +39,10 @@ const DISPLAY = Symbol.for("Jupyter.display");
 
 /** As a cell's last value it shows curves, table and reasons. */
 export class AllToAllSizes {
+  /** Made by {@linkcode allToAllSizes}. */
   constructor(readonly topology: Topology, readonly rows: readonly AllToAllSizeRow[]) {}
 
+  /** Bytes of a rank, rising. */
   get sizes(): number[] {
     return [...new Set(this.rows.map(({ bytes }) => bytes))];
   }
@@ -109,6 +116,7 @@ export class AllToAllSizes {
     }, options);
   }
 
+  /** The table as text. */
   toString(): string {
     const head = ["bytes", "all-to-all", "time", "start-up", "over best", "emulated"];
     const lines = this.sizes.flatMap((bytes) => {
@@ -126,6 +134,7 @@ export class AllToAllSizes {
     return alignedText([head, ...lines].map((line) => line.slice(0, columns)));
   }
 
+  /** Curves, table and reasons, for a notebook. */
   async [DISPLAY](): Promise<MediaBundle> {
     const shown = displayable({ text: `${this}\n${this.summary}`, svg: await this.svg() });
     return await shown[DISPLAY]();

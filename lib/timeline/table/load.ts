@@ -22,18 +22,30 @@ import { checkTopology } from "../../topology.ts";
 
 /** A run that was saved. As a cell's last value it shows its Gantt chart and its verdict. */
 export class SavedRun extends ShownRun {
+  /** What charts and tables call it. */
   readonly name: string;
+  /** Forward, backward, or a whole training step. */
   readonly pass: Pass;
+  /** Choices, sizes and engine. */
   readonly configuration: RunFile["configuration"];
+  /** Seconds below which no schedule of its graph can come; undefined where it was not asked for. */
   readonly bound: number | undefined;
+  /** What makes the bound. */
   readonly boundLimit: string | undefined;
+  /** Seconds up to which a bound of measured times could be. */
   readonly boundMost?: number;
+  /** Makespans in seconds where the pass ran several times. */
   readonly repeats?: readonly number[];
+  /** World in which it ran. */
   readonly topology?: Topology;
+  /** Of what it ran with. */
   readonly versions: Versions;
+  /** On which it ran. */
   readonly machine: Machine;
+  /** When it was saved. */
   readonly saved: Date;
 
+  /** Made by {@linkcode loadRun}. */
   constructor(file: RunFile, readonly timeline: Timeline) {
     super();
     this.name = file.name;

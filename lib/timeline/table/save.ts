@@ -12,15 +12,21 @@ import { verdict } from "../measures/verdict.ts";
 
 /** Versions of what ran. */
 export interface Versions {
+  /** Of this package. */
   readonly package: string;
+  /** Of Deno. */
   readonly deno: string;
+  /** Of its JavaScript engine. */
   readonly v8: string;
+  /** Of its TypeScript. */
   readonly typescript: string;
 }
 
 /** Where a run was saved. */
 export interface Machine {
+  /** Such as `linux`. */
   readonly os: string;
+  /** Such as `x86_64`. */
   readonly architecture: string;
   /** Processors that threads can use; undefined where that may not be asked. */
   readonly processors?: number;
@@ -28,20 +34,31 @@ export interface Machine {
 
 /** `run.json` of a saved run. */
 export interface RunFile {
+  /** Tells such a file from other JSON. */
   readonly format: typeof RUN_FORMAT;
+  /** Of the format; newer ones than this package knows are refused. */
   readonly version: number;
+  /** What charts and tables call the run. */
   readonly name: string;
+  /** Forward, backward, or a whole training step. */
   readonly pass: Pass;
+  /** Choices, sizes and engine. */
   readonly configuration: Readonly<Record<string, string | number | boolean>>;
+  /** The verdict in words, for people who read the file. */
   readonly verdict: string;
+  /** Lower bound of the makespan, what makes it, and up to where it could be by its spread. */
   readonly bound?: { readonly seconds: number; readonly limit?: string; readonly most?: number };
   /** Makespans in seconds of all runs where there were several. */
   readonly repeats?: readonly number[];
+  /** World in which it ran. */
   readonly topology?: Topology;
+  /** Of what it ran with. */
   readonly versions: Versions;
+  /** On which it ran. */
   readonly machine: Machine;
   /** When it was saved, ISO 8601. */
   readonly saved: string;
+  /** The file beside it that holds the table. */
   readonly timeline: {
     readonly file: string;
     readonly rows: number;
@@ -49,6 +66,7 @@ export interface RunFile {
     /** Absent from runs that were saved before there was one. */
     readonly sha256?: string;
   };
+  /** Pictures beside it. */
   readonly figures: readonly string[];
   /** Of all the rest but the timeline's; absent from runs that were saved before there was one. */
   readonly sha256?: string;

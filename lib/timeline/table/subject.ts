@@ -11,15 +11,21 @@ export type Timeline = ColumnTable;
 
 /** Anything with a timeline: a run of a layer or a stack, a loaded one, an object made by hand. */
 export interface Timed {
+  /** One row for each operation; `makeTimeline` says which columns. */
   readonly timeline: Timeline;
+  /** What charts and tables call it. */
   readonly name?: string;
+  /** `forward`, `backward` or `step`. */
   readonly pass?: string;
+  /** Choices, sizes and engine, for captions. */
   readonly configuration?: Readonly<Record<string, string | number | boolean>>;
   /** Lower bound of the makespan in seconds, and what makes it. */
   readonly bound?: number;
+  /** What makes the bound: a lane, a processor, or the longest chain. */
   readonly boundLimit?: string;
   /** Seconds up to which a bound of measured times could be, by their spread. */
   readonly boundMost?: number;
+  /** World in which it ran. */
   readonly topology?: Topology;
   /** Makespans in seconds where the pass ran several times; the timeline is that of the median. */
   readonly repeats?: readonly number[];

@@ -19,7 +19,9 @@ export interface TokenCounts {
   readonly choices?: (rank: number) => ArrayLike<number>;
   /** Instead of both: [ranks, experts], as `Loads` has it. */
   readonly table?: ArrayLike<number>;
+  /** Rows of a list of choices or loads. */
   readonly ranks?: number;
+  /** Columns of the table. */
   readonly experts?: number;
   /** Default 0. */
   readonly layer?: number;
@@ -29,7 +31,9 @@ export interface TokenCounts {
 
 /** A training step: loads of each layer, [ranks, experts]. */
 export interface StepCounts extends Timed {
+  /** Number of the training step. */
   readonly step: number;
+  /** Choices of each expert, by layer: [ranks, experts]. */
   readonly layerLoads?: readonly ArrayLike<number>[];
 }
 
