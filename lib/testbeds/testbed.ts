@@ -21,6 +21,8 @@ export const DEFAULT_TESTBED = "h200-ib400";
  * of an A6000). Current ones, put together from what NCCL and SimAI reckon with, from specifications and
  * measurements: `a100-ib200`, `h100-ib400`, `h200-ib400` and `b200-ib400`, with NVLink inside nodes of
  * eight and a network card for each GPU. Links and rates do not change with the size.
+ * Rates of computation of the current ones are those of bfloat16, whatever the `dtype` of a layer: give it
+ * `dtype: "bfloat16"`, without which it sends twice the bytes at the same rate of computation.
  * Rails and oversubscription are added as `{ ...topology, spine: { oversubscription: 2, rails: true } }`.
  *
  * ```ts
