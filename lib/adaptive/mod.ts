@@ -18,7 +18,14 @@ export { type Agreement, kendallTau, type Ranked, regretOf } from "./ranking.ts"
 export { randomShapes } from "./shapes.ts";
 export * from "../profile/mod.ts";
 export { tune, type TuneOptions } from "./tune.ts";
-export { type PassTuning, Tuned, type TunedRow } from "./tune_result.ts";
+export {
+  type PassTuning,
+  Tuned,
+  type TunedPasses,
+  type TunedRow,
+  type TunedVariant,
+  type Variant,
+} from "./tune_result.ts";
 export { type AllowedCodecs, allowedCodecs } from "./codec_error.ts";
 export type { Baseline, Choices, StepLayer, TrialStep } from "./baselines/types.ts";
 export { type FasterMoeChoice, fasterMoeChoice } from "./baselines/faster_moe.ts";

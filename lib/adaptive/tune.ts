@@ -1,45 +1,36 @@
-/** Chooses how a layer runs: by simulation and bounds, then by measuring what is left. @module */
+/** Chooses how a layer or a stack runs. @module */
 import type { LayerConfig } from "../blocks/mod.ts";
-import type { Compressor } from "../compressors/types.ts";
 import type { Engine } from "../engine.ts";
-import {
-  candidateName,
-  candidatesOf,
-  createLayer,
-  type Grid,
-  MoeLayer,
-  predictingLayer,
-  rankCandidates,
-  routedLoads,
-} from "../layer/mod.ts";
-import { type MachineProfile, median, profileCosts } from "../profile/mod.ts";
-import { progress } from "../timeline/mod.ts";
+import { createLayer, createStack, MoeLayer, MoeStack, type StackConfig } from "../layer/mod.ts";
+import type { MachineProfile } from "../profile/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { didYouMean } from "../words.ts";
-import { allowedCodecs } from "./codec_error.ts";
-import { race } from "./race.ts";
-import { type PassTuning, Tuned } from "./tune_result.ts";
+import { Tuned, type TunedVariant, type Variant } from "./tune_result.ts";
+import { Tuner, type TunerOptions } from "./tuner.ts";
 
 /** What may be chosen, and what finding out may cost. */
-export interface TuneOptions extends Omit<Grid, "compressors"> {
-  /** Where a layer runs that is given by its sizes. */
+export interface TuneOptions extends Omit<TunerOptions, "budget"> {
+  /** Where a layer or stack runs that is given by its sizes. */
   readonly engine?: Engine;
-  /** What predicts, as `calibrate` makes it; default the cost model of the engine's topology. */
-  readonly profile?: MachineProfile;
+  /**
+   * Or engines, by name, among which one is chosen too: what they differ in is fixed when they are opened, such as
+   * copies by copy engines or by kernels (`copyBy`), and the blocks that NCCL may take (`maxCTAs`).
+   */
+  readonly engines?: Readonly<Record<string, Engine>>;
+  /** What predicts each of several engines. */
+  readonly profiles?: Readonly<Record<string, MachineProfile>>;
+  /** Pieces into which a stack's reductions of gradients may be cut, so that they fit into gaps; default its own. */
+  readonly gradientChunks?: readonly number[];
   /** What measuring may take: seconds, default 30, and runs of passes, default as many as it needs. */
   readonly budget?: { readonly seconds?: number; readonly runs?: number };
-  /** Relative error of output and gradients up to which codecs may be chosen; default 0: none. */
-  readonly error?: number;
-  /** Codecs that are considered where an error is allowed; default all built-in ones. */
-  readonly codecs?: readonly (Compressor | string)[];
-  /** Candidates of each pass that are measured, default 6, and how often at most, default 5. */
-  readonly finalists?: number;
-  readonly repeats?: number;
 }
 
 const OPTIONS = [
   "engine",
+  "engines",
+  "gradientChunks",
   "profile",
+  "profiles",
   "budget",
   "error",
   "codecs",
@@ -50,15 +41,12 @@ const OPTIONS = [
   "chunks",
 ];
 const SECONDS = 30;
-const FINALISTS = 6;
-const REPEATS = 5;
-/** Predictions may be off by that much before a graph is left out for its bound. */
-const MARGIN = 0.1;
 
 /**
  * Chooses scheduler, all-to-all, codec and number of chunks, of forward and backward apart: every combination is
  * bounded, those whose bound is below the best prediction are simulated, and the best are measured in turn until one
- * is left or the budget is spent.
+ * is left or the budget is spent. Of sizes the engine, and the pieces of a stack's reductions, are chosen too where
+ * several are given: the budget is divided among them.
  *
  * ```ts
  * import { createLayer, openEngine } from "@schemoe/lab";
@@ -70,113 +58,71 @@ const MARGIN = 0.1;
  * await layer.backward(tuned.backward);
  * console.assert(tuned.regret.forward >= 0);
  * ```
- * @param layer one that runs, or its sizes with an `engine`.
+ * @param subject a layer or stack that runs, or its sizes with an engine, or several.
  * @throws {SchemoeError} naming an unknown option, and for a budget of nothing.
  */
 export async function tune(
-  layer: MoeLayer | LayerConfig,
+  subject: MoeLayer | MoeStack | LayerConfig | StackConfig,
   options: TuneOptions = {},
 ): Promise<Tuned> {
   const foreign = Object.keys(options).find((key) => !OPTIONS.includes(key));
   if (foreign) {
     fail(`"${foreign}" is not an option (${OPTIONS.join(", ")})${didYouMean(foreign, OPTIONS)}`);
   }
-  if (layer instanceof MoeLayer) {
-    if (options.engine && options.engine !== layer.engine) fail("the layer has another engine");
-    return await new Tuner(layer, options).run();
+  const { seconds = SECONDS, runs = Infinity } = options.budget ?? {};
+  if (!(seconds > 0 && runs >= 1)) fail(`the budget of ${seconds} s and ${runs} runs is none`);
+  if (subject instanceof MoeLayer || subject instanceof MoeStack) {
+    if (options.engine && options.engine !== subject.engine) fail("the layer has another engine");
+    if (options.engines) fail("the layer has an engine; give its sizes to choose among several");
+    if (options.gradientChunks) {
+      fail(
+        "the reductions of what was made are cut; give the sizes of a stack to choose their pieces",
+      );
+    }
+    return new Tuned(await new Tuner(subject, { ...options, budget: { seconds, runs } }).run());
   }
-  if (!options.engine) fail("give an engine beside the sizes of a layer");
-  using made = createLayer(options.engine, layer);
-  return await new Tuner(made, options).run();
+  const variants = variantsOf(subject, options);
+  if (runs < variants.length) {
+    fail(`the budget of ${runs} runs is less than one for each of ${variants.length} variants`);
+  }
+  const budget = { seconds: seconds / variants.length, runs: Math.floor(runs / variants.length) };
+  const found: TunedVariant[] = [];
+  for (const variant of variants) {
+    const { engine, gradientChunks } = variant;
+    using made = "layers" in subject
+      ? createStack(engine, { ...subject, gradientChunks })
+      : createLayer(engine, subject);
+    const tuner = new Tuner(made, { ...options, profile: variant.profile, budget });
+    // how reductions are cut is nothing to the forward pass
+    const known = found.find(({ variant: before }) => before.engine === engine);
+    found.push({ variant, passes: await tuner.run(known?.passes.forward) });
+  }
+  return Tuned.ofVariants(found);
 }
 
-class Tuner {
-  readonly #begin = performance.now();
-  readonly #seconds: number;
-  readonly #runs: number;
-  #ran = 0;
-
-  constructor(readonly layer: MoeLayer, readonly options: TuneOptions) {
-    const { seconds = SECONDS, runs = Infinity } = options.budget ?? {};
-    if (!(seconds > 0 && runs >= 1)) fail(`the budget of ${seconds} s and ${runs} runs is none`);
-    this.#seconds = seconds;
-    this.#runs = runs;
-  }
-
-  async run(): Promise<Tuned> {
-    const { layer, options: { error = 0, codecs, profile } } = this;
-    const allowed = await allowedCodecs(layer, error, codecs);
-    // where the gate decides how many places there are, it has to run once
-    const first = await layer.forward({ results: false });
-    const capacity = Number(first.configuration.capacity);
-    const loads = layer.layer.dropless ? routedLoads(layer.layer, first) : undefined;
-    const predicted = predictingLayer(layer, profile);
-    const forward = await this.#pass("forward", {
-      predicted,
-      capacity,
-      loads,
-      codecs: allowed.forward,
-    });
-    await predicted.forward({
-      ...forward.chosen.choices,
-      ...(loads ? { loads } : {}),
-      bound: false,
-    });
-    await layer.forward({ ...forward.chosen.choices, results: false });
-    const both = layer.layer.expert.inputGrad && layer.layer.expert.weightGrad;
-    const backward = both
-      ? await this.#pass("backward", { predicted, capacity, codecs: allowed.backward })
-      : undefined;
-    const seconds = (performance.now() - this.#begin) / 1e3;
-    return new Tuned({ forward, backward, errors: allowed.errors, runs: this.#ran, seconds });
-  }
-
-  async #pass(pass: "forward" | "backward", { predicted, capacity, loads, codecs }: {
-    readonly predicted: MoeLayer;
-    readonly capacity: number;
-    readonly loads?: readonly (readonly number[])[];
-    readonly codecs: readonly (Compressor | string)[];
-  }): Promise<PassTuning> {
-    const { layer, options } = this;
-    const { schedulers, allToAlls, chunks, finalists = FINALISTS, repeats = REPEATS } = options;
-    const grid = {
-      schedulers,
-      allToAlls,
-      chunks,
-      compressors: codecs,
-    };
-    const { topology } = layer.layer;
-    const { profile } = options;
-    const costs = profile ? { costs: profileCosts(profile, topology) } : {};
-    const all = candidatesOf(pass, { ...costs, grid, topology, capacity });
-    const margin = { margin: MARGIN, ...(loads ? { loads } : {}) };
-    const { ranked, pruned, simulated } = await rankCandidates(predicted, pass, all, margin);
-    const final = ranked.slice(0, finalists);
-    const line = progress(final.length * repeats, `tune ${pass}`);
-    const share = pass === "forward" ? 0.5 : 1;
-    const before = this.#ran;
-    const measured = await race(final, async ({ choices }) => {
-      this.#ran++;
-      const run = await layer[pass]({ ...choices, results: false });
-      line.advance(1, candidateName(choices));
-      return run;
-    }, {
-      repeats,
-      // each pass gets half of the budget, the later one what is left, and one run in any case
-      mayRun: () =>
-        this.#ran === before ||
-        this.#ran < share * this.#runs &&
-          performance.now() - this.#begin < 1e3 * share * this.#seconds,
-    });
-    await line.done();
-    const rows = ranked.map((row, i) => ({ ...row, measured: measured[i] ?? [] }));
-    const ran = rows.filter((row) => row.measured.length > 0);
-    return { pass, rows, pruned, simulated, candidates: all.length, chosen: bestOf(ran) };
-  }
+function variantsOf(
+  subject: LayerConfig | StackConfig,
+  { engine, engines, gradientChunks, profile, profiles }: TuneOptions,
+): Variant[] {
+  if (engine && engines) fail("give an engine or several, not both");
+  if (profile && engines) fail("give profiles of the engines, by their names, not one profile");
+  const named = engines ? Object.entries(engines) : engine ? [[undefined, engine] as const] : [];
+  if (named.length === 0) fail("give an engine beside the sizes of a layer");
+  const unknown = Object.keys(profiles ?? {}).find((name) => !engines || !(name in engines));
+  if (unknown !== undefined) fail(`there is no engine "${unknown}" for its profile`);
+  const isStack = "layers" in subject;
+  if (gradientChunks && !isStack) fail("gradientChunks is for stacks, which reduce gradients");
+  if (gradientChunks?.length === 0) fail("gradientChunks is empty");
+  const pieces = isStack ? gradientChunks ?? [subject.gradientChunks ?? 1] : [undefined];
+  return named.flatMap(([name, engine]) =>
+    pieces.map((count) => ({
+      name,
+      engine,
+      gradientChunks: count,
+      profile: name === undefined ? profile : profiles?.[name],
+    }))
+  );
 }
-
-const bestOf = (rows: PassTuning["rows"]) =>
-  rows.reduce((best, row) => median(row.measured) < median(best.measured) ? row : best);
 
 function fail(problem: string): never {
   throw new SchemoeError(`Cannot tune: ${problem}`);

@@ -1,7 +1,9 @@
 /** What tuning found. @module */
+import type { Engine } from "../engine.ts";
 import { type Candidate, candidateName, type Predicted } from "../layer/mod.ts";
-import { median } from "../profile/mod.ts";
+import { type MachineProfile, median } from "../profile/mod.ts";
 import { displayable, formatTime, type MediaBundle } from "../timeline/mod.ts";
+import { alignedText } from "../timeline/table/aligned_text.ts";
 import type { AllowedCodecs } from "./codec_error.ts";
 import { percent } from "./percent.ts";
 import { candidatesSvg } from "./tune_chart.ts";
@@ -28,6 +30,32 @@ export interface PassTuning {
   readonly chosen: TunedRow;
 }
 
+/** Both passes of a layer or stack as it was made. */
+export interface TunedPasses {
+  readonly forward: PassTuning;
+  readonly backward?: PassTuning;
+  readonly errors: AllowedCodecs["errors"];
+  /** Passes that were run to measure, and seconds of all. */
+  readonly runs: number;
+  readonly seconds: number;
+}
+
+/** What is chosen before a layer or stack is made. */
+export interface Variant {
+  /** Of the engine, where there are several. */
+  readonly name?: string;
+  readonly engine: Engine;
+  /** Pieces of a stack's reductions. */
+  readonly gradientChunks?: number;
+  readonly profile?: MachineProfile;
+}
+
+/** A variant with the best that was found for it. */
+export interface TunedVariant {
+  readonly variant: Variant;
+  readonly passes: TunedPasses;
+}
+
 const DISPLAY = Symbol.for("Jupyter.display");
 /** Rows of the table. */
 const SHOWN = 12;
@@ -46,30 +74,42 @@ export class Tuned {
   /** What was tried, for each pass. */
   readonly passes: readonly PassTuning[];
 
-  /** Made by {@linkcode tune}. */
-  constructor(
-    readonly made: {
-      readonly forward: PassTuning;
-      readonly backward?: PassTuning;
-      readonly errors: AllowedCodecs["errors"];
-      /** Passes that were run to measure, and seconds of all. */
-      readonly runs: number;
-      readonly seconds: number;
-    },
-  ) {
+  /** Name of the engine, where several were given. */
+  readonly engine?: string;
+  /** Pieces of a stack's reductions, where several were given. */
+  readonly gradientChunks?: number;
+
+  /**
+   * Made by {@linkcode tune}.
+   * @param variants those that were compared, the choice of which is `made`.
+   */
+  constructor(readonly made: TunedPasses, readonly variants: readonly TunedVariant[] = []) {
     const { forward, backward } = made;
+    const chosen = variants.find(({ passes }) => passes === made)?.variant;
+    this.engine = chosen?.name;
+    this.gradientChunks = chosen?.gradientChunks;
     this.forward = forward.chosen.choices;
     this.backward = backward?.chosen.choices;
     this.passes = [forward, ...(backward ? [backward] : [])];
     this.regret = {
-      forward: regretOf(forward),
-      backward: backward ? regretOf(backward) : 0,
+      forward: regretOf(forward, [forward, ...variants.map(({ passes }) => passes.forward)]),
+      backward: backward
+        ? regretOf(backward, [backward, ...variants.flatMap(({ passes }) => passes.backward ?? [])])
+        : 0,
     };
+  }
+
+  /** The variant whose step takes least. */
+  static ofVariants(variants: readonly TunedVariant[]): Tuned {
+    const best = variants.reduce((a, b) => stepOf(b.passes) < stepOf(a.passes) ? b : a);
+    return new Tuned(best.passes, variants);
   }
 
   /** In words. */
   get summary(): string {
-    const { runs, seconds } = this.made;
+    const all = this.variants.length > 0 ? this.variants.map(({ passes }) => passes) : [this.made];
+    const runs = all.reduce((sum, passes) => sum + passes.runs, 0);
+    const seconds = all.reduce((sum, passes) => sum + passes.seconds, 0);
     const lines = this.passes.map(({ pass, chosen, candidates, simulated, pruned, rows }) => {
       const tried = rows.filter(({ measured }) => measured.length > 0).length;
       return `${pass}: ${candidateName(chosen.choices)}, ${
@@ -90,6 +130,15 @@ export class Tuned {
         }: measured in less than the bound, so that the rates behind predictions and bounds ` +
           "are not those of this engine, and a faster candidate may have been left out: give the profile of calibrate(engine)",
       );
+    }
+    if (this.variants.length > 1) {
+      const what = [
+        ...(this.engine === undefined ? [] : [`engine ${this.engine}`]),
+        ...(this.gradientChunks === undefined ? [] : [
+          `${this.gradientChunks} ${this.gradientChunks === 1 ? "piece" : "pieces"} of reductions`,
+        ]),
+      ].join(", ");
+      lines.unshift(`${what}: the best of ${this.variants.length}`);
     }
     return [...lines, `${runs} passes measured, ${seconds.toFixed(1)} s in all`].join("\n");
   }
@@ -121,11 +170,22 @@ export class Tuned {
         time(row.bound),
       ])
     );
-    const widths = head.map((_, i) => Math.max(...[head, ...body].map((row) => row[i].length)));
-    return [head, ...body].map((row) =>
-      row.map((cell, i) => i > 1 ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join("  ")
-        .trimEnd()
-    ).join("\n");
+    const table = alignedText([head, ...body], (column) => column > 1);
+    return this.variants.length > 1 ? `${table}\n\n${this.#variantTable()}` : table;
+  }
+
+  /** What each engine, and each number of pieces of reductions, came to. */
+  #variantTable(): string {
+    const time = (pass?: PassTuning) => pass ? formatTime(1e9 * median(pass.chosen.measured)) : "";
+    const head = ["engine", "gradient chunks", "forward", "backward", "step"];
+    const body = this.variants.map(({ variant: { name, gradientChunks }, passes }) => [
+      name ?? "",
+      `${gradientChunks ?? ""}`,
+      time(passes.forward),
+      time(passes.backward),
+      `${formatTime(1e9 * stepOf(passes))}${passes === this.made ? " (chosen)" : ""}`,
+    ]);
+    return alignedText([head, ...body]);
   }
 
   /** Picture, table and summary, for a notebook. */
@@ -141,12 +201,16 @@ const SCATTER = 0.05;
 const beatsItsBound = ({ measured, bound }: TunedRow): boolean =>
   measured.length > 0 && median(measured) < bound * (1 - SCATTER);
 
-/** What the best candidate could be faster by. */
-function regretOf({ rows, pruned, chosen }: PassTuning): number {
-  const limits = [
+/** What the best candidate could be faster by, of other variants too. */
+function regretOf({ chosen }: PassTuning, passes: readonly PassTuning[]): number {
+  const limits = passes.flatMap(({ rows, pruned }) => [
     ...rows.map(({ measured, bound }) => measured.length > 0 ? median(measured) : bound),
     ...pruned.map(({ bound }) => bound),
-  ];
+  ]);
   const seconds = median(chosen.measured);
   return Math.max(0, seconds / Math.min(...limits.filter((limit) => limit > 0)) - 1);
 }
+
+/** Seconds of both passes. */
+const stepOf = ({ forward, backward }: TunedPasses): number =>
+  median(forward.chosen.measured) + (backward ? median(backward.chosen.measured) : 0);

@@ -38,7 +38,7 @@ export { type MemoryReport, type MemoryRow } from "./memory_report.ts";
 export type { LoadOptions, LoadProgress } from "./load.ts";
 export type { TensorValues } from "./transfer.ts";
 export { createStack, type StackConfig } from "./create_stack.ts";
-export { MoeStack } from "./stack.ts";
+export { MoeStack, predictingStack } from "./stack.ts";
 export { timedRun } from "./timed_run.ts";
 export type { ResolvedChoices } from "./choices.ts";
 export type { Results } from "./results.ts";

@@ -218,7 +218,7 @@ export class MoeStack {
 }
 
 /** A stack like this one on a simulator of its world, or of the one that a profile found. */
-function predictingStack(
+export function predictingStack(
   { engine, layer, shape, seed }: MoeStack,
   profile?: MachineProfile,
 ): MoeStack {

@@ -2,18 +2,19 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { calibrate, tune } from "../../lib/adaptive/mod.ts";
 import { topK } from "../../lib/blocks/mod.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
-import { candidatesOf, createLayer, type PassRunner } from "../../lib/layer/mod.ts";
+import { candidatesOf, createLayer, createStack, type PassRunner } from "../../lib/layer/mod.ts";
 import { topology } from "../../lib/topology.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { hiddenEngine } from "./hidden.ts";
 
 const sizes = { nodes: 2, ranksPerNode: 2 };
 const shown = topology(sizes);
+const processor = { alpha: 2e-5, flopRate: 4e9, byteRate: 1e9 };
 const real = topology({
   ...sizes,
   intra: { alpha: 3e-5, beta: 2e-8 },
   inter: { alpha: 1e-4, beta: 6e-8 },
-  processor: { alpha: 2e-5, flopRate: 4e9, byteRate: 1e9 },
+  processor,
 });
 const config = { tokens: 96, modelDim: 64, hiddenDim: 128, experts: 8, gate: topK({ k: 2 }) };
 
@@ -104,4 +105,72 @@ Deno.test("tune() refuses what it cannot do, naming it", async () => {
     SchemoeError,
     'did you mean "finalists"',
   );
+});
+
+Deno.test("tune() chooses among engines, which differ in what is fixed when they are opened", async () => {
+  const blocks = (bandwidth: string) =>
+    openEngine({
+      kind: "simulate",
+      topology: topology({ ...sizes, inter: { bandwidth }, processor }),
+    });
+  const engines = { "2 blocks": blocks("20 MB/s"), "8 blocks": blocks("80 MB/s") };
+  const tuned = await tune(config, { engines, budget: { seconds: 1000 }, chunks: [1, 2] });
+  assertEquals(tuned.engine, "8 blocks");
+  assertEquals(tuned.gradientChunks, undefined);
+  assertEquals(tuned.variants.length, 2);
+  const table = `${tuned}`;
+  assert(/^engine +gradient chunks +forward +backward +step$/m.test(table), table);
+  assert(/^8 blocks .*\(chosen\)$/m.test(table) && /^2 blocks .*[^)]$/m.test(table), table);
+  assert(tuned.summary.startsWith("engine 8 blocks: the best of 2\n"), tuned.summary);
+  // the engine of a layer that runs is what it is
+  const layer = createLayer(engines["2 blocks"], config);
+  await assertRejects(() => tune(layer, { engines }), SchemoeError, "give its sizes");
+  await assertRejects(
+    () => tune(config, { engines, profiles: { "4 blocks": {} as never } }),
+    SchemoeError,
+    'no engine "4 blocks"',
+  );
+});
+
+Deno.test("tune() chooses how a stack's reductions are cut, its passes as a whole", async () => {
+  const world = topology({
+    ...sizes,
+    intra: { alpha: 3e-6, beta: 2e-9 },
+    inter: { alpha: 1e-6, beta: 6e-8 },
+    processor: { ...processor, alpha: 2e-6 },
+  });
+  const engine = openEngine({ kind: "simulate", topology: world });
+  const stack = { layer: config, layers: 3, attention: { flops: 1e7, parameters: 3e4 } };
+  const gradientChunks = [1, 4, 16];
+  const grid = { schedulers: ["optSche", "tutel"], chunks: [2], allToAlls: ["pipe"] };
+  const tuned = await tune(stack, { engine, gradientChunks, ...grid, budget: { seconds: 1000 } });
+  const seconds: number[] = [];
+  for (const count of gradientChunks) {
+    const made = createStack(engine, { ...stack, gradientChunks: count });
+    let best = Infinity;
+    for (const scheduler of grid.schedulers) {
+      await made.forward(tuned.forward);
+      const choices = { scheduler, allToAll: "pipe", chunks: 2 };
+      best = Math.min(best, (await made.backward(choices)).makespan);
+    }
+    seconds.push(best);
+  }
+  const best = seconds.indexOf(Math.min(...seconds));
+  assert(best > 0, "the pieces do not matter");
+  assertEquals(tuned.gradientChunks, gradientChunks[best]);
+  assertEquals(tuned.variants.length, 3);
+  // the forward pass does not depend on them, and is tuned once
+  assertEquals(tuned.variants[1].passes.forward, tuned.variants[0].passes.forward);
+  assert(tuned.summary.includes(`${gradientChunks[best]} pieces of reductions: the best of 3`));
+  await assertRejects(
+    () => tune(config, { engine, gradientChunks }),
+    SchemoeError,
+    "gradientChunks is for stacks",
+  );
+  // a stack that runs is tuned as it was made
+  const made = createStack(engine, stack);
+  const own = await tune(made, { ...grid, budget: { seconds: 1000 } });
+  await made.forward(own.forward);
+  await made.backward(own.backward);
+  await assertRejects(() => tune(made, { gradientChunks }), SchemoeError, "the sizes of a stack");
 });

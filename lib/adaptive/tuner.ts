@@ -1,0 +1,136 @@
+/** Tuning one layer or stack: simulation and bounds, then measuring what is left. @module */
+import type { Compressor } from "../compressors/types.ts";
+import {
+  candidateName,
+  candidatesOf,
+  type Grid,
+  MoeLayer,
+  MoeStack,
+  type PassRunner,
+  predictingLayer,
+  predictingStack,
+  rankCandidates,
+  routedLoads,
+} from "../layer/mod.ts";
+import { type MachineProfile, median, profileCosts } from "../profile/mod.ts";
+import { progress } from "../timeline/mod.ts";
+import { type AllowedCodecs, allowedCodecs } from "./codec_error.ts";
+import { race } from "./race.ts";
+import type { PassTuning, TunedPasses } from "./tune_result.ts";
+
+const FINALISTS = 6;
+const REPEATS = 5;
+/** Predictions may be off by that much before a graph is left out for its bound. */
+const MARGIN = 0.1;
+
+/** What may be chosen, and what measuring may take. */
+export interface TunerOptions extends Omit<Grid, "compressors"> {
+  /** What predicts, as `calibrate` makes it; default the cost model of the engine's topology. */
+  readonly profile?: MachineProfile;
+  readonly budget: { readonly seconds: number; readonly runs: number };
+  /** Relative error of output and gradients up to which codecs may be chosen; default 0: none. */
+  readonly error?: number;
+  /** Codecs that are considered where an error is allowed; default all built-in ones. */
+  readonly codecs?: readonly (Compressor | string)[];
+  /** Candidates of each pass that are measured, default 6, and how often at most, default 5. */
+  readonly finalists?: number;
+  readonly repeats?: number;
+}
+
+/** Tunes one layer or stack, as it was made. */
+export class Tuner {
+  readonly #begin = performance.now();
+  readonly #seconds: number;
+  readonly #runs: number;
+  #ran = 0;
+
+  constructor(readonly layer: MoeLayer | MoeStack, readonly options: TunerOptions) {
+    this.#seconds = options.budget.seconds;
+    this.#runs = options.budget.runs;
+  }
+
+  /** @param known the forward pass, where it was tuned before: of a stack whose reductions were cut otherwise. */
+  async run(known?: PassTuning): Promise<TunedPasses> {
+    const { layer, options: { profile } } = this;
+    const allowed = await this.#codecs();
+    // where the gate decides how many places there are, it has to run once
+    const first = await layer.forward({ results: false });
+    const capacity = Number(first.configuration.capacity);
+    const loads = layer.layer.dropless ? routedLoads(layer.layer, first) : undefined;
+    const predicted = layer instanceof MoeStack
+      ? predictingStack(layer, profile)
+      : predictingLayer(layer, profile);
+    const forward = known ?? await this.#pass("forward", {
+      predicted,
+      capacity,
+      loads,
+      codecs: allowed.forward,
+    });
+    await predicted.forward({
+      ...forward.chosen.choices,
+      ...(loads ? { loads } : {}),
+      bound: false,
+    });
+    await layer.forward({ ...forward.chosen.choices, results: false });
+    const both = layer.layer.expert.inputGrad && layer.layer.expert.weightGrad;
+    const backward = both
+      ? await this.#pass("backward", { predicted, capacity, codecs: allowed.backward })
+      : undefined;
+    const seconds = (performance.now() - this.#begin) / 1e3;
+    return { forward, backward, errors: allowed.errors, runs: this.#ran, seconds };
+  }
+
+  /** A stack has the errors of one of its layers. */
+  async #codecs(): Promise<AllowedCodecs> {
+    const { layer, options: { error = 0, codecs } } = this;
+    if (layer instanceof MoeLayer) return await allowedCodecs(layer, error, codecs);
+    using one = new MoeLayer(layer.engine, layer.layer, layer.seed);
+    return await allowedCodecs(one, error, codecs);
+  }
+
+  async #pass(pass: "forward" | "backward", { predicted, capacity, loads, codecs }: {
+    readonly predicted: PassRunner;
+    readonly capacity: number;
+    readonly loads?: readonly (readonly number[])[];
+    readonly codecs: readonly (Compressor | string)[];
+  }): Promise<PassTuning> {
+    const { layer, options } = this;
+    const { schedulers, allToAlls, chunks, finalists = FINALISTS, repeats = REPEATS } = options;
+    const grid = {
+      schedulers,
+      allToAlls,
+      chunks,
+      compressors: codecs,
+    };
+    const { topology } = layer.layer;
+    const { profile } = options;
+    const costs = profile ? { costs: profileCosts(profile, topology) } : {};
+    const all = candidatesOf(pass, { ...costs, grid, topology, capacity });
+    const margin = { margin: MARGIN, ...(loads ? { loads } : {}) };
+    const { ranked, pruned, simulated } = await rankCandidates(predicted, pass, all, margin);
+    const final = ranked.slice(0, finalists);
+    const line = progress(final.length * repeats, `tune ${pass}`);
+    const share = pass === "forward" ? 0.5 : 1;
+    const before = this.#ran;
+    const measured = await race(final, async ({ choices }) => {
+      this.#ran++;
+      const run = await layer[pass]({ ...choices, results: false });
+      line.advance(1, candidateName(choices));
+      return run;
+    }, {
+      repeats,
+      // each pass gets half of the budget, the later one what is left, and one run in any case
+      mayRun: () =>
+        this.#ran === before ||
+        this.#ran < share * this.#runs &&
+          performance.now() - this.#begin < 1e3 * share * this.#seconds,
+    });
+    await line.done();
+    const rows = ranked.map((row, i) => ({ ...row, measured: measured[i] ?? [] }));
+    const ran = rows.filter((row) => row.measured.length > 0);
+    return { pass, rows, pruned, simulated, candidates: all.length, chosen: bestOf(ran) };
+  }
+}
+
+const bestOf = (rows: PassTuning["rows"]) =>
+  rows.reduce((best, row) => median(row.measured) < median(best.measured) ? row : best);
