@@ -46,7 +46,7 @@ interface Backward {
 
 /** Rows of a backward pass, which cross for each choice, or once to a node. */
 export const backwardRows = (g: GraphBuilder, way: Way, of: Backward): BackwardRows =>
-  way.node ? onceANode(g, { ...way, node: way.node }) : eachChoice(g, way, of);
+  way.node ? onceANode(g, { ...way, node: way.node }, of.compressor) : eachChoice(g, way, of);
 
 function eachChoice(
   g: GraphBuilder,
@@ -93,13 +93,13 @@ function eachChoice(
  * Gradients of outputs cross once and are multiplied by the weights where the experts are; the gradients of the weights
  * are found there too, and come back beside those of the rows.
  */
-function onceANode(g: GraphBuilder, way: NodeWay): BackwardRows {
+function onceANode(g: GraphBuilder, way: NodeWay, codecs: Codecs): BackwardRows {
   const { layer } = way;
   const { x, dx, choices, weights, dWeights } = gateContext(g, layer);
   const dy = g.tensor(tensorsOf(layer), "dy");
   const { backward: experts } = declareExperts(g, way);
   g.buffer("expert.y", () => elementBytes(layer) * way.rows.room * layer.rowDim, "saved");
-  const legs = new NodeLegs(g, way);
+  const legs = new NodeLegs(g, way, { out: codecs.combine, back: codecs.dispatch });
   const ends = endsOf(g, layer, { add: false });
   const combine = g.add({
     kind: "combine",

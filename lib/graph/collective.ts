@@ -15,6 +15,7 @@ import {
   type View,
 } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
+import type { RowCoding } from "./row_coding.ts";
 import { cut } from "./transfers.ts";
 
 /** What slices hold, and where they lie. */
@@ -28,6 +29,8 @@ export interface SliceValues {
   readonly output: View;
   /** Name of a buffer of its own. */
   readonly scratch: string;
+  /** How rows are coded that slices consist of, where they cross to other nodes; default not at all. */
+  readonly coding?: RowCoding;
 }
 
 /** One collective of a graph. */
@@ -43,7 +46,8 @@ export interface CollectiveExchange extends SliceValues {
 
 /**
  * Adds the phases of a collective as tasks: transfers on their lanes, sums as kernels. Sums are in the order of
- * their steps, so every schedule and engine gives the same bits.
+ * their steps, so every schedule and engine gives the same bits. Around a phase between nodes whose values have a
+ * `coding` are tasks that code what its ranks send, and decode what they receive.
  *
  * @returns the tasks on which no other phase of this collective depends.
  * @throws {SchemoeError} when a plan is wrong, naming rank, phase and slice.
@@ -54,6 +58,12 @@ export function addCollective(g: GraphBuilder, exchange: CollectiveExchange): Ta
   const all = [exchange, ...beside].map((values) =>
     new PlannedValues(values, collective, { plans, carried })
   );
+  /** Sum over some of the values, of the rank where it is largest. */
+  const most = (of: (values: PlannedValues, rank: number) => number, some = all) =>
+    plans.reduce(
+      (most, _, rank) => Math.max(most, some.reduce((sum, values) => sum + of(values, rank), 0)),
+      0,
+    );
   const tasks: Task[] = [];
   const phases = plans[0];
   for (const [index, phase] of phases.entries()) {
@@ -65,15 +75,21 @@ export function addCollective(g: GraphBuilder, exchange: CollectiveExchange): Ta
       uses: all.flatMap(({ values: { input, output, scratch } }) => [input, output, scratch]),
     };
     if (phase.lane !== "compute") {
+      const coded = phase.lane === "inter" ? all.filter(({ values }) => values.coding) : [];
       const of = (rank: number) => all.flatMap((values) => values.transfers(rank, index));
-      tasks.push(g.add({ ...common, kind: "allToAll", transfers: of }));
+      const uses = [...common.uses, ...coded.flatMap((values) => values.wires(g, index))];
+      const code = (kind: "compress" | "decompress", after: readonly Task[]) =>
+        coded.length === 0 ? after : [g.add({
+          ...{ ...common, kind, after, uses, lane: "compute" },
+          name: `${label}[${chunk}] ${kind === "compress" ? "encode" : "decode"}`,
+          bytes: most((values, rank) => values.codedBytes(rank, index, kind), coded),
+          kernels: (rank) => coded.flatMap((values) => values.codes(rank, index, kind)),
+        })];
+      const ready = code("compress", common.after);
+      const arrived = g.add({ ...common, uses, after: ready, kind: "allToAll", transfers: of });
+      tasks.push(code("decompress", [arrived])[0]);
       continue;
     }
-    const most = (of: (values: PlannedValues, rank: number) => number) =>
-      plans.reduce(
-        (most, _, rank) => Math.max(most, all.reduce((sum, values) => sum + of(values, rank), 0)),
-        0,
-      );
     tasks.push(g.add({
       ...common,
       kind: "combine",
@@ -125,6 +141,13 @@ class PlannedValues {
   }
 
   transfers(rank: number, phase: number): Transfer[] {
+    const { lane } = this.proof.plans[rank][phase];
+    if (this.values.coding && lane === "inter") {
+      return this.#crossings(rank, phase).map(({ kind, peer, rows, wire }) => {
+        const bytes = rows * this.values.coding!.wireBytes;
+        return { kind, peer, bytes, ...(kind === "send" ? { from: wire } : { to: wire }) };
+      });
+    }
     return (this.proof.plans[rank][phase].steps as readonly Step[]).map((step, number) => {
       const { begin, bytes } = this.#range(rank, phase, number);
       const peer = step.kind === "copy" ? rank : step.peer;
@@ -147,6 +170,62 @@ class PlannedValues {
         return others.map((other, i) => add(count, i ? out : first, other, out, this.values.dtype));
       },
     );
+  }
+
+  /** Declares the buffers of coded rows of a phase. */
+  wires(g: GraphBuilder, phase: number): View[] {
+    const { wireBytes } = this.values.coding!;
+    return (["send", "receive"] as const).map((side) => {
+      let most = 0;
+      for (let rank = 0; rank < this.proof.plans.length; rank++) {
+        most = Math.max(most, wireBytes * this.#crossing(rank, phase, side));
+      }
+      return g.buffer(this.#wire(phase, side), most, "pass");
+    });
+  }
+
+  /** Kernels that code what a phase sends, or decode what it receives. */
+  codes(rank: number, phase: number, kind: "compress" | "decompress"): Kernel[] {
+    const { encode, decode } = this.values.coding!;
+    return this.#crossings(rank, phase).flatMap(({ kind: way, rows, view, wire }) => {
+      if (kind === "compress") return way === "send" ? [encode(rows, view, wire)] : [];
+      return way === "receive" ? [decode(rows, wire, view)] : [];
+    });
+  }
+
+  /** Bytes that these read and write. */
+  codedBytes(rank: number, phase: number, kind: "compress" | "decompress"): number {
+    const { rowBytes, wireBytes } = this.values.coding!;
+    const rows = this.#crossing(rank, phase, kind === "compress" ? "send" : "receive");
+    return (rowBytes + wireBytes) * rows;
+  }
+
+  #wire(phase: number, side: "send" | "receive"): string {
+    return `${this.values.scratch}.${phase}.${side === "send" ? "sent" : "came"}`;
+  }
+
+  /** Rows that a rank sends, or receives, in a phase. */
+  #crossing(rank: number, phase: number, side: "send" | "receive"): number {
+    return this.#crossings(rank, phase).reduce(
+      (sum, { kind, rows }) => kind === side ? sum + rows : sum,
+      0,
+    );
+  }
+
+  /** Rows that cross in a phase: where they are, and where they are coded. */
+  #crossings(rank: number, phase: number) {
+    const { rowBytes, wireBytes } = this.values.coding!;
+    const next = { send: 0, receive: 0 };
+    return (this.proof.plans[rank][phase].steps as readonly Step[]).flatMap((step, number) => {
+      const { begin, bytes } = this.#range(rank, phase, number);
+      if (step.kind === "copy" || bytes === 0) return [];
+      const { kind, peer } = step;
+      const rows = bytes / rowBytes;
+      const view = this.#view(rank, kind === "send" ? step.from : step.to, begin);
+      const wire = { buffer: this.#wire(phase, kind), offset: next[kind] };
+      next[kind] += rows * wireBytes;
+      return [{ kind, peer, rows, view, wire }];
+    });
   }
 
   /** Additions of single values in a phase of sums. */

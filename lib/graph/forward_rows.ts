@@ -40,7 +40,7 @@ export const forwardRows = (
   way: Way,
   compressor: Codecs,
 ): ForwardRows =>
-  way.node ? onceANode(g, { ...way, node: way.node }) : eachChoice(g, way, compressor);
+  way.node ? onceANode(g, { ...way, node: way.node }, compressor) : eachChoice(g, way, compressor);
 
 function eachChoice(
   g: GraphBuilder,
@@ -93,11 +93,11 @@ function eachChoice(
 }
 
 /** The results of experts stay with them: backward needs them there. */
-function onceANode(g: GraphBuilder, way: NodeWay): ForwardRows {
+function onceANode(g: GraphBuilder, way: NodeWay, { dispatch, combine }: Codecs): ForwardRows {
   const { layer } = way;
   const { weights } = gateContext(g, layer);
   const { forward: experts } = declareExperts(g, way, "saved");
-  const legs = new NodeLegs(g, way);
+  const legs = new NodeLegs(g, way, { out: dispatch, back: combine });
   const tokenBytes = elementBytes(layer) * layer.tokens * layer.rowDim;
   return {
     experts,

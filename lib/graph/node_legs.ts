@@ -5,11 +5,13 @@
  */
 import { elementBytes, tokensOf } from "../blocks/mod.ts";
 import { combineRows, fill, type Places, placeTokens, rowDots } from "../kernels/mod.ts";
+import type { Compressor } from "../compressors/types.ts";
 import type { NodeRows, NodeTable } from "../memory/mod.ts";
 import type { Kernel, Task, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { addCollective, type SliceValues } from "./collective.ts";
 import { eachRank, type Way } from "./leg.ts";
+import { type RowCoding, rowCoding } from "./row_coding.ts";
 
 const WORD = 4;
 
@@ -40,10 +42,16 @@ export class NodeLegs {
   readonly #slopes: View;
   readonly #g: GraphBuilder;
   readonly #way: NodeWay;
+  readonly #coding: Readonly<Record<"A1" | "A2", RowCoding | undefined>>;
   readonly #rows: NodeRows;
 
-  constructor(g: GraphBuilder, way: NodeWay) {
+  constructor(
+    g: GraphBuilder,
+    way: NodeWay,
+    codecs: { readonly out: Compressor; readonly back: Compressor },
+  ) {
     const { layer: { topK: k }, node } = way;
+    this.#coding = { A1: rowCoding(way.layer, codecs.out), A2: rowCoding(way.layer, codecs.back) };
     this.#g = g;
     this.#way = way;
     this.#rows = node;
@@ -275,10 +283,12 @@ export class NodeLegs {
     rows: (rank: number, slice: number) => number,
     input: View,
     output: View,
-    label: string,
+    label: "A1" | "A2",
     chunk: number,
   ): SliceValues {
+    const coding = this.#coding[label];
     return {
+      ...(coding ? { coding } : {}),
       bytes: (rank, slice) => this.#rowBytes * rows(rank, slice),
       dtype: this.#way.layer.dtype,
       ...{ input, output, scratch: `${this.#g.pass}.${label}.scratch.${chunk}` },

@@ -83,7 +83,8 @@ export interface LayerChoices extends PassChoices {
    * All ranks need to know the choices of all, so that the gate is a Program of its own that ends by gathering them (8
    * bytes a choice to every rank). Rows, and so gradients of experts, have the bits of the ordinary way; `y` and
    * `grad.x` are sums in another order, the same under each scheduler at equal chunks. It is itself an all-to-all,
-   * so that none can be named beside it; it sends rows as they are, without a codec. Backward goes as forward did.
+   * so that none can be named beside it. A codec codes each row once for each crossing, behind what is copied or added
+   * in the nodes; it must be a native one that codes rows one by one. Backward goes as forward did.
    */
   readonly dispatch?: Dispatch;
 }
@@ -217,8 +218,16 @@ function pickDispatch(
   if (allToAll !== undefined) {
     fail("it is an all-to-all of its own; leave allToAll out");
   }
-  const coded = [codecs.dispatch, codecs.combine].find(({ native }) => native?.codec !== "none");
-  if (coded) fail(`it sends rows as they are, not coded by "${coded.name}"; leave compressor out`);
+  for (const { name, native, height = 1 } of [codecs.dispatch, codecs.combine]) {
+    const why = !native
+      ? "is code of your own, which is given the rows for one rank"
+      : height > 1
+      ? `codes ${height} rows of an expert together`
+      : native.seed
+      ? "rounds at random by the place at an expert"
+      : undefined;
+    if (why) fail(`each row that crosses is coded on its own, and the compressor "${name}" ${why}`);
+  }
   return dispatch;
 }
 

@@ -10,12 +10,14 @@ import {
   type UnevenLayerConfig,
 } from "../../mod.ts";
 import { expertChoice, reluRouting, replayed } from "../../lib/blocks/mod.ts";
+import { fp8, stochastic } from "../../lib/compressors/mod.ts";
 import { goldenErrors, parseGolden, runGolden } from "../../lib/studies/golden.ts";
 import { placementCases } from "../../lib/studies/placement_cases.ts";
 import { tokenGroups, uniformRouting, zipfRouting } from "../../lib/routing/mod.ts";
 import { spawnWorkers } from "../../lib/workers/mod.ts";
 import type { Engine } from "../../lib/engine.ts";
 import type { ForwardOptions } from "../../lib/layer/layer_options.ts";
+import { bytes } from "../alltoall/own.ts";
 import { goldenCases } from "./golden_cases.ts";
 
 const TOLERANCE = 1e-5;
@@ -231,6 +233,69 @@ Deno.test("each token crosses once: bytes between nodes are those of the token g
   }
 });
 
+Deno.test("codecs code what crosses, once for each crossing, with the same bits under every scheduler", async () => {
+  const config = { ...sizes, modelDim: 32, routing: { dropless: true } };
+  const schemes = BUILT_IN.compressor.filter((name) => name !== "zfp" && name !== "none");
+  assert(schemes.length > 5);
+  using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 2, links: "plain" });
+  for (const dtype of ["float32", "bfloat16"] as const) {
+    using layer = createLayer(engine, { ...config, dtype }, { seed: 4 });
+    const both = async (options: ForwardOptions) => {
+      const forward = await layer.forward({
+        dispatch: "node",
+        chunks: 2,
+        bound: false,
+        ...options,
+      });
+      const y = forward.output!.slice();
+      const { gradients, ran } = await layer.backward({ chunks: 2, bound: false, ...options });
+      const graphs = [forward.ran.at(-1)!, ran[0]].map(({ program }) => program.graph);
+      return {
+        values: {
+          y,
+          ...Object.fromEntries(Object.entries(gradients!).map(([k, v]) => [k, v.slice()])),
+        },
+        graphs,
+      };
+    };
+    const plain = await both({});
+    for (const compressor of schemes) {
+      const first = await both({ compressor });
+      for (const scheduler of ["optSche", "criticalPath", "tutel"]) {
+        const { values } = await both({ compressor, scheduler });
+        for (const [name, got] of Object.entries(values)) {
+          assertEquals(
+            bits(got),
+            bits(first.values[name as "y"]),
+            `${name}: ${compressor}, ${scheduler}`,
+          );
+        }
+      }
+      for (const [i, graph] of first.graphs.entries()) {
+        for (const label of ["A1", "A2"]) {
+          const bytesOf = (of: typeof graph, phase: string) =>
+            of.tasks.find(({ name }) => name === `${label}[0] ${phase}`)?.bytes;
+          assertLess(
+            bytesOf(graph, "between")!,
+            bytesOf(plain.graphs[i], "between")! + (dtype === "bfloat16" ? 1 : 0),
+          );
+          assertEquals(bytesOf(graph, "inside"), bytesOf(plain.graphs[i], "inside"));
+          const kinds = ["encode", "decode"].map((phase) =>
+            graph.tasks.find(({ name }) => name === `${label}[0] ${phase}`)!.kind
+          );
+          assertEquals(kinds, ["compress", "decompress"]);
+          assertEquals(bytesOf(plain.graphs[i], "encode"), undefined);
+        }
+      }
+    }
+    const norm = (a: Float32Array, b: Float32Array) =>
+      Math.sqrt(a.reduce((s, v, i) => s + (v - b[i]) ** 2, 0) / b.reduce((s, v) => s + v * v, 0));
+    const half = (await both({ compressor: "fp16" })).values;
+    assertLess(norm(half.y, plain.values.y), dtype === "float32" ? 1e-3 : 1e-2);
+    assert(dtype === "bfloat16" || norm(half.y, plain.values.y) > 1e-6, "nothing was coded");
+  }
+});
+
 Deno.test("emulated links take what is simulated for tokens that cross once", async () => {
   const world = topology({
     nodes: 2,
@@ -295,7 +360,12 @@ Deno.test("dispatch refuses what has no use or no meaning beside it", async () =
     ],
     [{ dispatch: 3 as unknown as "node" }, /Unknown dispatch 3/],
     [{ dispatch: "node", allToAll: "pipe" }, /all-to-all of its own; leave allToAll out/],
-    [{ dispatch: "node", compressor: "fp16" }, /not coded by "fp16"; leave compressor out/],
+    [
+      { dispatch: "node", compressor: "zfp" },
+      /the compressor "zfp" codes 4 rows of an expert together/,
+    ],
+    [{ dispatch: "node", compressor: { combine: bytes } }, /is code of your own/],
+    [{ dispatch: "node", compressor: stochastic(fp8, 3) }, /rounds at random/],
     [{ dispatch: "node", scheduler: "fasterMoE", chunks: 2 }, /groups of peers/],
     [{ dispatch: "node", scheduler: "auto" }, /"auto" chooses all-to-alls/],
     [{ dispatch: "node", routing: trace }, /the gate decides on the routing/],
