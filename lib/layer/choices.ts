@@ -69,7 +69,11 @@ export interface PassChoices {
 /** How often a token crosses to a node: for each of its choices there, or once, to be copied there. */
 export type Dispatch = "choice" | "node";
 
-const DISPATCHES: readonly Dispatch[] = ["choice", "node"];
+/** All of them. */
+export const DISPATCHES: readonly Dispatch[] = ["choice", "node"];
+
+/** What captions call the exchange in which tokens cross once. */
+export const ONCE_A_NODE = "once a node";
 
 /** Choices of a pass, and those of passes of a layer alone. */
 export interface LayerChoices extends PassChoices {
@@ -111,7 +115,7 @@ export const reassociates = ({ scheduler }: Pick<ResolvedChoices, "scheduler">):
 
 /** How captions and names call the exchange: by its all-to-all, or by dispatch. */
 export const exchangeName = ({ dispatch, allToAll }: ResolvedChoices): string =>
-  dispatch === "node" ? "once a node" : allToAll.name;
+  dispatch === "node" ? ONCE_A_NODE : allToAll.name;
 
 /** How captions and names call the codecs of the two exchanges: one name where they are the same. */
 export const codecName = ({ dispatch, combine }: ResolvedChoices["compressor"]): string =>

@@ -4,6 +4,7 @@
  *
  * usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N]
  *   [--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers|experts]
+ *   [--dispatch choice|node]
  *   [--dtype bfloat16] [--dropless] [--transport copy|nccl] [--copy-by kernels|engines] [--emulate-nodes]
  *   [--gpus N | --devices LIST] [--digest] [--summary] [--json]
  *
@@ -19,11 +20,12 @@
  */
 import { parseArgs } from "node:util";
 import { capacitySlices, expertWaves, peerGroups } from "../chunking/mod.ts";
-import { BUILT_IN } from "../layer/choices.ts";
+import { BUILT_IN, DISPATCHES, ONCE_A_NODE } from "../layer/choices.ts";
 import type { Chunking } from "../chunking/types.ts";
 import type { ElementType } from "../kernels/types.ts";
 import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
+import { didYouMean } from "../words.ts";
 import { argumentProblem, positive, taskArguments } from "./build/command.ts";
 import { devicesOf, parseDevices } from "./bench/devices_option.ts";
 import { boundsOf } from "./verify/bounds.ts";
@@ -34,7 +36,7 @@ import { caseOf, isDropless, openFor, runCase, type VerifyCase } from "./verify/
 const USAGE =
   "usage: deno task verify FILE.safetensors... [--engine cpu|cuda] [--nodes N] [--ranks N] " +
   "[--scheduler NAME|all] [--all-to-all NAME|all] [--compressor NAME] [--chunks N] [--chunking capacity|peers|experts] " +
-  "[--dtype bfloat16] [--dropless] [--transport copy|nccl] [--copy-by kernels|engines] [--emulate-nodes] " +
+  "[--dispatch choice|node] [--dtype bfloat16] [--dropless] [--transport copy|nccl] [--copy-by kernels|engines] [--emulate-nodes] " +
   "[--gpus N | --devices LIST] [--digest] [--summary] [--json]";
 
 async function main(args: readonly string[]): Promise<boolean> {
@@ -77,7 +79,7 @@ function askedOf(values: Values) {
     ranks: values.ranks === undefined ? undefined : positive("ranks", values.ranks),
     places: parseDevices(values),
     schedulers: named("scheduler", values.scheduler, BUILT_IN.scheduler),
-    allToAlls: named("all-to-all", values["all-to-all"], BUILT_IN.allToAll),
+    ...exchangesOf(values),
     compressor: values.compressor,
     chunking: values.chunking,
     dropless: values.dropless,
@@ -87,6 +89,25 @@ function askedOf(values: Values) {
 }
 
 type Asked = ReturnType<typeof askedOf>;
+
+/** All-to-alls, or that tokens cross once to a node, which is one. */
+function exchangesOf({ dispatch, "all-to-all": allToAll }: Values) {
+  if (!DISPATCHES.some((known) => known === dispatch)) {
+    throw new SchemoeError(
+      `Unknown dispatch "${dispatch}": choose one of ${DISPATCHES.join(", ")}` +
+        didYouMean(dispatch, DISPATCHES),
+    );
+  }
+  if (dispatch === "choice") {
+    return { allToAlls: named("all-to-all", allToAll ?? "linear", BUILT_IN.allToAll) };
+  }
+  if (allToAll !== undefined) {
+    throw new SchemoeError(
+      "Cannot verify with --all-to-all and --dispatch node, which is an all-to-all of its own; give one of them",
+    );
+  }
+  return { dispatch: "node" as const, allToAlls: [ONCE_A_NODE] };
+}
 
 /** Runs a case in all ways that are asked for; what cannot be run is a result that did not pass. */
 async function verifyFile(
@@ -102,6 +123,7 @@ async function verifyFile(
     compressor,
     chunks,
     chunking,
+    ...(asked.dispatch ? { dispatch: asked.dispatch } : {}),
     rows: asked.dropless ? "dropless" : "padded",
   };
   const failed = (name: string, ranks: number, more: Partial<Choices>, error: unknown) => {
@@ -173,9 +195,9 @@ async function check(
   hashed: boolean,
   choices: Choices,
 ): Promise<VerifyResult> {
-  const { scheduler, allToAll, compressor } = choices;
+  const { scheduler, allToAll, compressor, dispatch } = choices;
   const chunks = chunkingOf(choices.chunking)(choices.chunks);
-  const pass = { scheduler, allToAll, compressor, chunks };
+  const pass = { scheduler, compressor, chunks, ...(dispatch ? { dispatch } : { allToAll }) };
   const { dtype, bounds, errors, results } = await runCase(engine, golden, pass);
   const over = Object.fromEntries(
     Object.entries(errors).filter(([tensor, error]) => !(error <= bounds.of(tensor)))
@@ -230,7 +252,8 @@ function options(args: readonly string[]) {
         compressor: text("none"),
         dtype: text("float32"),
         scheduler: text("sequential"),
-        "all-to-all": text("linear"),
+        "all-to-all": { type: "string" },
+        dispatch: text("choice"),
         chunking: text("capacity"),
         dropless: { type: "boolean", default: false },
         ranks: { type: "string" },

@@ -71,7 +71,7 @@ Deno.test("parseGolden() compares shapes with the configuration, naming file, te
     [{ modelDim: 33 }, 'its "config" needs [4,64,33]'],
     [{ ranks: 3 }, 'its "config" needs [3,64,32]'],
     [{ ranks: 0 }, 'its "ranks" is 0, not a positive integer'],
-    [{ ranks: "4" }, 'its "ranks" is 4, not a positive integer'],
+    [{ ranks: "4" }, 'its "ranks" is "4", not a positive integer'],
     [{ tokens: null }, 'its "config" needs [4,,32]'],
     [{ activation: "step" }, 'unknown activation "step", known are relu'],
     [{ expert: 7 }, 'unknown expert "7"'],
@@ -142,4 +142,29 @@ Deno.test("verify goes on after cases that cannot be run, and names each", async
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("verify runs cases whose tokens cross once, and waves of experts, with the bits of all schedulers equal", async () => {
+  const case4 = `${GOLDEN}/top2-relu.safetensors`;
+  const common = ["--nodes", "2", "--chunks", "2", "--chunking", "experts", "--scheduler", "all"];
+  const bits = ["--digest", "--summary"];
+  const [once, waves] = [
+    await verify(case4, ...common, ...bits, "--dispatch", "node"),
+    await verify(case4, ...common, ...bits),
+  ];
+  for (const { code, lines, error } of [once, waves]) {
+    assertEquals([code, error], [0, ""]);
+    assert(/^ok .*chunks 2 by experts.* bits \w+$/.test(lines[0]), lines[0]);
+  }
+  assertStringIncludes(once.lines[0], "and tokens that cross once");
+  const both = await verify(case4, "--dispatch", "node", "--all-to-all", "pipe");
+  assertEquals(both.code, 1);
+  assertStringIncludes(both.error, "Cannot verify with --all-to-all and --dispatch node");
+  const training = `${GOLDEN}/training`;
+  const [first] = [...Deno.readDirSync(training)].map(({ name }) => name).filter((name) =>
+    name.endsWith(".safetensors")
+  ).toSorted();
+  const refused = await verify(`${training}/${first}`, "--dispatch", "node");
+  assertEquals(refused.code, 1);
+  assertStringIncludes(refused.lines[0], "Cannot verify a training run with --dispatch node");
 });

@@ -97,8 +97,11 @@ async function inBfloat16(golden: GoldenCase): Promise<GoldenCase> {
 }
 
 /** Choices of a run. */
-export type Pass = Record<"scheduler" | "allToAll" | "compressor", string> & {
+export type Pass = Record<"scheduler" | "compressor", string> & {
   readonly chunks: Chunking;
+  /** One of the two. */
+  readonly allToAll?: string;
+  readonly dispatch?: "node";
 };
 
 /** Runs a case and compares; `bounds` are those of its errors. */
@@ -119,6 +122,7 @@ async function checkLayer(engine: Engine, golden: GoldenCase, pass: Pass) {
 }
 
 async function checkModel(engine: Engine, golden: GoldenTraining, pass: Pass) {
+  if (pass.dispatch) throw new SchemoeError("Cannot verify a training run with --dispatch node");
   const optimizer = golden.model.optimizer?.name ?? "adamw";
   const { dtype = "float32" } = golden.model;
   const of = (tensor: string) => trainingBound(tensor, { engine: engine.kind, optimizer, dtype });

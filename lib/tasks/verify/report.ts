@@ -16,6 +16,8 @@ export interface VerifyResult {
   readonly compressor: string;
   readonly chunks: number;
   readonly chunking: string;
+  /** Present where a token crosses once to a node, instead of for each choice. */
+  readonly dispatch?: "node";
   /** Whether experts are padded to their capacity. */
   readonly rows: "padded" | "dropless";
   /** Relative error of each tensor: the largest, or with a codec in the 2-norm (`norm`). */
@@ -81,7 +83,7 @@ export function lineOf(result: VerifyResult | VerifySummary): string {
   const [what, bits] = "runs" in result
     ? [
       `${result.passed} of ${result.runs} with ${result.schedulers} schedulers and ` +
-      `${result.allToAlls} all-to-alls`,
+      (result.dispatch ? "tokens that cross once" : `${result.allToAlls} all-to-alls`),
       result.digests,
     ]
     : [`${result.scheduler}, ${result.allToAll}`, result.digest ? [result.digest] : []];
