@@ -188,7 +188,7 @@ export class MoeLayer {
         engine: this.engine,
         ...kept,
       });
-      const setup = { layer: this.layer, choices };
+      const setup = { layer: this.layer, choices, passes: this };
       const results = await resultsOf(this.#tensors, { run: name, names: outputs }, options);
       return new Run({ name, pass: "forward", ran, configuration, setup, results });
     });
@@ -225,7 +225,7 @@ export class MoeLayer {
       this.#tensors.overwrite(Object.values(gradients));
       const ran = [await this.#runner.run(known, choices.scheduler, options)];
       const { configuration } = pass;
-      const setup = { layer: this.layer, choices };
+      const setup = { layer: this.layer, choices, passes: this };
       const written = { run: name, names: Object.values(gradients) };
       const results = await resultsOf(this.#tensors, written, options);
       const made = { name, pass: "backward" as const, ran, configuration, setup, results };

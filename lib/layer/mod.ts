@@ -31,7 +31,7 @@ export {
   type LayerChoices,
   type PassChoices,
 } from "./choices.ts";
-export { type RanProgram, Run, type RunRecord, type RunSetup } from "./run.ts";
+export { type LayerPasses, type RanProgram, Run, type RunRecord, type RunSetup } from "./run.ts";
 export { randomNormal } from "../random.ts";
 export { simulated } from "./simulated.ts";
 export { type MemoryReport, type MemoryRow } from "./memory_report.ts";

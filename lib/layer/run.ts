@@ -2,11 +2,12 @@
 import type { Bound } from "../costs/mod.ts";
 import type { Layer } from "../blocks/mod.ts";
 import type { ResolvedChoices } from "./choices.ts";
+import type { BackwardOptions, ForwardOptions } from "./layer_options.ts";
 import { concatTimelines, makeTimeline, ShownRun, type Timeline } from "../timeline/mod.ts";
 import { recordedRouting } from "../routing/recorded.ts";
 import type { RouterTrace } from "../routing/types.ts";
 import type { Costs } from "../costs/types.ts";
-import type { EventTable, Program } from "../engine.ts";
+import type { Engine, EventTable, Program } from "../engine.ts";
 import { type Pass, SchemoeError } from "../types.ts";
 import type { Results } from "./results.ts";
 import type { TensorValues } from "./transfer.ts";
@@ -30,12 +31,22 @@ export interface RanProgram {
   readonly repeats?: readonly number[];
 }
 
+/** What runs the passes of a layer. */
+export interface LayerPasses {
+  readonly engine: Engine;
+  readonly layer: Layer;
+  forward(options?: ForwardOptions): Promise<Run>;
+  backward(options?: BackwardOptions): Promise<Run>;
+}
+
 /** The layer of a run and its choices. */
 export interface RunSetup {
   /** The layer with all its defaults filled in. */
   readonly layer: Layer;
   /** Scheduler, all-to-all, codecs and chunks as values. */
   readonly choices: ResolvedChoices;
+  /** What ran it, and runs it again under other choices. */
+  readonly passes: LayerPasses;
 }
 
 /** Fields of a {@linkcode Run}. */

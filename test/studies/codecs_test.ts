@@ -7,6 +7,7 @@ import {
   dispatchedRows,
 } from "../../lib/studies/mod.ts";
 import { createLayer, createModel, openEngine, SchemoeError } from "../../mod.ts";
+import { type Scheduler, sequential } from "../../lib/schedulers/mod.ts";
 import { ffn, topK } from "../../lib/blocks/mod.ts";
 import { randomNormal } from "../../lib/layer/mod.ts";
 import { valueError } from "../../lib/studies/codecs/error.ts";
@@ -40,6 +41,38 @@ Deno.test("codecStudy() has bits, times and errors of every codec, none of them 
   const order = ["fp16", "bf16", "int8Blocks", "zfp", "fp8", "fp8e5m2", "mxfp4"];
   const errors = order.map((name) => of[name].output.rmse);
   assertEquals(errors, errors.toSorted((a, b) => a - b));
+});
+
+Deno.test("codecStudy() of a run has the errors of its layer under the choices of the run", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 1, links: "plain" });
+  using layer = createLayer(engine, config);
+  const how = { scheduler: "optSche", allToAll: "pipe", chunks: 4 };
+  const x = randomNormal(2 * 32 * 64, { seed: 3 });
+  const forward = await layer.forward({ ...how, compressor: "bf16", x });
+  const backward = await layer.backward(how);
+  const errors = (rows: CodecStudy) =>
+    [...rows].map(({ output, gradients }) => ({ output, gradients }));
+  const codecs = ["zfp", "int8"];
+  const expected = errors(await codecStudy(layer, { codecs, choices: how }));
+  assertEquals(errors(await codecStudy(forward, { codecs })), expected);
+  assertEquals(errors(await codecStudy(backward, { codecs })), expected);
+  let ordered = 0;
+  const counting = {
+    ...sequential,
+    order: (...of: Parameters<Scheduler["order"]>) => (ordered++, sequential.order(...of)),
+  };
+  const counted = await layer.forward({ scheduler: counting });
+  assertEquals(ordered, 1);
+  await codecStudy(counted, { codecs: [] });
+  assertEquals(ordered, 2, "forward was known, backward is new");
+  await codecStudy(counted, { codecs: [], choices: { scheduler: "optSche" } });
+  assertEquals(ordered, 2);
+  using model = createModel(engine, {
+    ...{ vocabulary: 5, context: 4, batch: 1, modelDim: 8, attention: { heads: 1 } },
+    layers: [{ moe: { experts: 2, hiddenDim: 8 } }],
+  });
+  const step = await model.step(new Int32Array(2 * 5));
+  await assertRejects(() => codecStudy(step), SchemoeError, "is none of a layer; give the layer");
 });
 
 Deno.test("codecStudy() needs an engine that computes", async () => {

@@ -1,6 +1,6 @@
 /** Accuracy lost and time saved by codecs. @module */
 import * as compressors from "../../compressors/mod.ts";
-import { BUILT_IN, type MoeLayer, type Run } from "../../layer/mod.ts";
+import { BUILT_IN, type LayerPasses, type MoeLayer, Run } from "../../layer/mod.ts";
 import type { Compressor } from "../../compressors/types.ts";
 import { commonText, worldText } from "../../timeline/chart/facts.ts";
 import { SchemoeError } from "../../types.ts";
@@ -34,6 +34,9 @@ export interface CodecStudyOptions {
  * those without a codec (float32, or bfloat16 where the layer is). Times are of this machine; a codec is worth
  * its error only where the link is what one waits for.
  *
+ * Given a run of a layer, forward or backward, it studies that layer with what it holds now (parameters and input)
+ * under the scheduler, all-to-all and chunks of the run.
+ *
  * ```ts
  * import { codecStudy } from "@schemoe/lab/studies";
  * import { createLayer, openEngine } from "@schemoe/lab";
@@ -44,10 +47,10 @@ export interface CodecStudyOptions {
  * ```
  * As a cell's last value it shows errors against time, and a table.
  *
- * @throws {SchemoeError} on an engine that computes nothing, and for unknown codecs.
+ * @throws {SchemoeError} on an engine that computes nothing, for unknown codecs, and for a run that is none of a layer.
  */
 export async function codecStudy(
-  layer: MoeLayer,
+  of: MoeLayer | Run,
   { codecs = BUILT_IN.compressor, data, choices = {}, repetitions = 1, ...given }:
     CodecStudyOptions = {},
 ): Promise<CodecStudy> {
@@ -56,10 +59,11 @@ export async function codecStudy(
       `Cannot study codecs: repetitions is ${quoted(repetitions)}, not from 1 on`,
     );
   }
+  const { passes: layer, choices: chosen } = subjectOf(of);
   const columns = layer.layer.modelDim;
   const { x, dy } = { ...dataOf(layer, data), ...given };
   const both = async (compressor: Compressor | string): Promise<Passes> => {
-    const options = { ...choices, compressor };
+    const options = { ...chosen, ...choices, compressor };
     const forward = await layer.forward({ ...options, ...(x ? { x } : {}) });
     const output = forward.output?.slice();
     if (!output) {
@@ -110,8 +114,23 @@ export async function codecStudy(
   return rows;
 }
 
+/** The layer that is studied, and what a run of it chose. */
+function subjectOf(
+  of: MoeLayer | Run,
+): { readonly passes: LayerPasses; readonly choices: NonNullable<CodecStudyOptions["choices"]> } {
+  if (!(of instanceof Run)) return { passes: of, choices: {} };
+  if (!of.setup) {
+    throw new SchemoeError(
+      `Cannot study codecs: the run "${of.name}" is none of a layer; give the layer, or for rows of a model ` +
+        "data: await dispatchedRows(model, tokens)",
+    );
+  }
+  const { passes, choices: { scheduler, allToAll, chunking, dispatch } } = of.setup;
+  return { passes, choices: { scheduler, allToAll, chunks: chunking, dispatch } };
+}
+
 /** Input and gradient of the output that are made of some data. */
-function dataOf(layer: MoeLayer, data: CodecStudyOptions["data"]) {
+function dataOf(layer: LayerPasses, data: CodecStudyOptions["data"]) {
   if (data === undefined) return {};
   const { tokens, modelDim: columns, topology: { ranks } } = layer.layer;
   const count = ranks * tokens * columns;
