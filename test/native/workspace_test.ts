@@ -1,4 +1,5 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import { createLayer, openEngine } from "../../mod.ts";
 import type { NativeCalls } from "../../lib/native/engine.ts";
 import { NativeError } from "../../lib/native/failure.ts";
 import { NativeWorkspace } from "../../lib/native/workspace.ts";
@@ -27,4 +28,14 @@ Deno.test("ensure names what there is no memory for, and the largest buffers of 
   );
   assertEquals([error.status, error.rank], [2, 1]);
   assertEquals([workspace.nameOf(4), workspace.nameOf(9)], ["experts.w1", undefined]);
+});
+
+Deno.test("what is more than the machine has is refused, before the system ends the process for it", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 1, links: "plain" });
+  const tokens = 1 << 16;
+  // the memory of the machine once, of which a part is always in use
+  const modelDim = Math.ceil(Deno.systemMemoryInfo().total / 4 / tokens);
+  using layer = createLayer(engine, { tokens, modelDim, hiddenDim: 1, experts: 1 });
+  const error = await assertRejects(() => layer.forward(), SchemoeError, "no memory");
+  assertStringIncludes(error.message, "fewer tokens, experts or layers a rank");
 });

@@ -172,13 +172,14 @@ Deno.test("explain() says first that a run was disturbed, and gives no advice", 
   assert(!calm.join().includes("Disturbed") && /can win at most/.test(calm.join()));
 });
 
-Deno.test("compare() says which runs were disturbed, and in which nobody knows the spread", () => {
+Deno.test("compare() says which runs were disturbed, and in which nobody knows the spread", async () => {
   const found = compare([{ timeline: paced(), name: "calm" }, {
     timeline: overrun,
     name: "x",
   }]);
   assertEquals(found.table.get("disturbed", 0), null);
   assert((found.table.get("disturbed", 1) as number) > 3);
+  assertStringIncludes(await found.svg(), "longer than the first, disturbed");
   assertEquals([...found.table.array("clear") as unknown[]], [null, null]);
   assertEquals([...found.table.array("spread_ns") as unknown[]], [null, null]);
 });

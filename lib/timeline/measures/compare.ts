@@ -140,7 +140,15 @@ function difference(summary: Timeline, i: number): string {
   const speedUp = summary.get("speed_up", i) as number;
   const change = summary.get("difference_ns", i) as number;
   const trust = summary.column("clear") ? summary.get("clear", i) as boolean | null : true;
-  const doubt = trust === null ? ", one run of each" : trust ? "" : ", within the spread";
+  const held = summary.column("disturbed") !== undefined &&
+    [0, i].some((row) => summary.get("disturbed", row) !== null);
+  const doubt = held
+    ? ", disturbed"
+    : trust === null
+    ? ", one run of each"
+    : trust
+    ? ""
+    : ", within the spread";
   if (Math.abs(speedUp - 1) < 0.0005) return " · as long as the first";
   return ` · ${formatTime(Math.abs(change))} ${
     change < 0 ? "shorter" : "longer"

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 
+#include "cpu/available_memory.h"
 #include "runtime/failure.h"
 
 namespace schemoe {
@@ -13,6 +14,8 @@ namespace {
 // A cache line, and enough for any vector instruction.
 constexpr uint64_t kAlignment = 64;
 constexpr uint64_t kMostBytes = uint64_t{1} << 46;
+// From here on the system is asked first: where it promises more than it has, it ends a process to get it back.
+constexpr uint64_t kLarge = uint64_t{1} << 26;
 
 }  // namespace
 
@@ -42,8 +45,12 @@ uint32_t Buffers::allocate(uint32_t id, std::span<const uint64_t> bytes) {
     const Buffer none(ranks_);
     const Buffer& old = id == UINT32_MAX ? none : buffers_[id];
     Buffer fresh(ranks_);
+    const auto changes = [&](uint32_t rank) { return !old[rank].data || old[rank].bytes != bytes[rank]; };
+    uint64_t needed = 0;
+    for (uint32_t rank = 0; rank < ranks_; ++rank) needed += changes(rank) ? std::min(bytes[rank], kMostBytes) : 0;
+    if (needed >= kLarge && needed > available_memory()) throw std::bad_alloc();
     for (uint32_t rank = 0; rank < ranks_; ++rank) {
-      if (!old[rank].data || old[rank].bytes != bytes[rank]) fresh[rank] = make(bytes[rank]);
+      if (changes(rank)) fresh[rank] = make(bytes[rank]);
     }
     // Nothing fails from here on, so that a failure leaves the buffer as it was.
     if (id == UINT32_MAX) {
