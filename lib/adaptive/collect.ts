@@ -55,20 +55,12 @@ export interface Measurement {
   readonly alone?: { readonly program: Program; readonly runs: readonly EventTable[] };
 }
 
-/** What all ranks computed between two exchanges, and how long it took. */
-interface Stretch {
-  readonly groups: readonly Group[];
-  readonly seconds: number;
-}
-
 /** Samples of each kind, launches, and how long computation took where all ranks compute. */
 export class Collected {
   readonly #groups = new Map<string, Group>();
-  readonly #stretches: Stretch[] = [];
   readonly launches = { compute: noLaunches(), transfer: noLaunches() };
 
-  /** @param queued whether computation waits for a processor where all ranks compute. */
-  constructor(readonly topology: Topology, readonly queued: boolean) {}
+  constructor(readonly topology: Topology) {}
 
   add({ program, runs, alone }: Measurement): void {
     for (const events of alone?.runs ?? []) {
@@ -77,12 +69,10 @@ export class Collected {
       }
     }
     for (const events of runs) {
-      const operations = observe(program, events);
-      for (const one of operations) {
+      for (const one of observe(program, events)) {
         this.#launch(one);
         if (takenBy(one) > 0) this.#groupOf(one)?.add(takenBy(one), "together");
       }
-      if (alone && this.queued) this.#divide(operations);
     }
   }
 
@@ -98,14 +88,8 @@ export class Collected {
 
   /** How many times longer computation took with all ranks at once than alone. */
   get together(): Told[] {
-    if (!this.queued) {
-      return [...this.#groups.values()].filter(({ kind }) => kind !== TRANSFER)
-        .map(({ slowdown }) => slowdown).filter(({ weight }) => weight > 0);
-    }
-    return this.#stretches.map(({ groups, seconds }) => {
-      const weight = groups.reduce((sum, group) => sum + group.seconds, 0) / this.topology.ranks;
-      return { factor: seconds / weight, weight };
-    });
+    return [...this.#groups.values()].filter(({ kind }) => kind !== TRANSFER)
+      .map(({ slowdown }) => slowdown).filter(({ weight }) => weight > 0);
   }
 
   #groupOf({ task, rank }: Observed): Group | undefined {
@@ -123,30 +107,6 @@ export class Collected {
     // what is paced makes up for what was late
     if (paced === 0) this.launches[task.transfers ? "transfer" : "compute"][after].push(launch);
   }
-
-  /**
-   * Where ranks wait for a processor, each task takes what it takes alone, and some begin later: what all ranks compute
-   * between two exchanges takes from the beginning of the first to the end of the last.
-   */
-  #divide(operations: readonly Observed[]): void {
-    let groups: Group[] = [];
-    let [begin, end] = [Infinity, 0];
-    const close = () => {
-      if (groups.length > 0) this.#stretches.push({ groups, seconds: end - begin });
-      groups = [];
-      [begin, end] = [Infinity, 0];
-    };
-    for (const one of operations) {
-      if (one.task.transfers) close();
-      else {
-        const group = this.#groupOf(one);
-        if (group) groups.push(group);
-        begin = Math.min(begin, one.base);
-        end = Math.max(end, one.end);
-      }
-    }
-    close();
-  }
 }
 
 /** Kind of work of all phases. */
@@ -155,11 +115,11 @@ const noLaunches = (): Record<keyof Launch, number[]> => ({ begin: [], next: [],
 
 /** Least and most that is believed of a slow-down. */
 const NONE = 0.05;
-const MOST = 16;
+export const MOST_SLOWDOWN = 16;
 
 /** 1 where it is as good as none. */
 export const believed = (factor: number): number =>
-  factor < 1 + NONE || !Number.isFinite(factor) ? 1 : Math.min(MOST, factor);
+  factor < 1 + NONE || !Number.isFinite(factor) ? 1 : Math.min(MOST_SLOWDOWN, factor);
 
 /** From this part of an operation on that the other kind overlaps, it tells about the slow-down. */
 const TELLING = 0.3;

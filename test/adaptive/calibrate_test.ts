@@ -1,8 +1,10 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { calibrate, parseProfile } from "../../lib/adaptive/mod.ts";
+import { type TimedProgram, togetherBySimulation } from "../../lib/adaptive/sharing.ts";
+import { openSimulator, simulate } from "../../lib/engines/mod.ts";
 import { createLayer, simulated } from "../../lib/layer/mod.ts";
 import { sharedProcessor, topology } from "../../lib/topology.ts";
-import type { Engine } from "../../lib/engine.ts";
+import type { Engine, Program } from "../../lib/engine.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { hiddenEngine } from "./hidden.ts";
 
@@ -80,6 +82,22 @@ Deno.test("calibrate() tells what passes before operations begin from what they 
     const run = await held.forward(choices);
     near(simulated(run, profile).makespan, run.makespan, world.sharing ? 0.02 : 1e-3);
   }
+});
+
+Deno.test("togetherBySimulation() finds how ranks share processors from what whole passes took", async () => {
+  const world = sharedProcessor(real, 1.6);
+  const shared = createLayer(openSimulator(world), layer);
+  const timed: TimedProgram[] = [];
+  for (const scheduler of ["sequential", "optSche"]) {
+    for (const pass of ["forward", "backward"] as const) {
+      const { ran: [{ program }], makespan } = await shared[pass]({ scheduler, chunks: 2 });
+      timed.push({ program, seconds: makespan });
+    }
+  }
+  const predict = (program: Program, together: number) =>
+    Math.max(...simulate(program, sharedProcessor(real, 4 / together)).end) * 1e-9;
+  near(togetherBySimulation(timed, predict), 2.5, 0.02);
+  assertEquals(togetherBySimulation(timed, () => 1), 1);
 });
 
 Deno.test("calibrate() goes by warm tasks where those alone are cold", async () => {
