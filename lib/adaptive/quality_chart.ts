@@ -2,6 +2,7 @@
 import { heading } from "../timeline/chart/heading.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
+import { svgText } from "../timeline/chart/theme.ts";
 
 interface Interval {
   readonly what: string;
@@ -65,6 +66,5 @@ export async function errorsSvg(
       }),
     ],
   });
-  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  return element.outerHTML;
+  return svgText(element, { document });
 }

@@ -2,6 +2,7 @@
 import { heading } from "../timeline/chart/heading.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
+import { svgText } from "../timeline/chart/theme.ts";
 
 /** Candidates of one pass, in order. */
 export interface CandidateRows {
@@ -45,9 +46,16 @@ export async function candidatesSvg(passes: readonly CandidateRows[]): Promise<s
     marginLeft: 340,
     marginBottom: 44,
     marginRight: 24,
-    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink, background: PAGE.paper },
+    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: "Candidates",
-    x: { zero: true, nice: true, grid: true, label: "ms", labelArrow: "none" },
+    x: {
+      zero: true,
+      nice: true,
+      grid: true,
+      label: "time (ms)",
+      labelAnchor: "center",
+      labelArrow: "none",
+    },
     y: { domain: rows.map(({ name }) => name), label: null, tickSize: 0 },
     marks: [
       Plot.ruleY(rows, { x1: "bound", x2: "predicted", y: "name", stroke: PAGE.faint }),
@@ -69,6 +77,5 @@ export async function candidatesSvg(passes: readonly CandidateRows[]): Promise<s
       }),
     ],
   });
-  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  return element.outerHTML;
+  return svgText(element, { document });
 }

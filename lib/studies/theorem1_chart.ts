@@ -1,7 +1,7 @@
 /** The chart of losses of Theorem 1's order. @module */
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
-import { applyTheme, onPaper, type Theme } from "../timeline/chart/theme.ts";
+import { svgText, type Theme } from "../timeline/chart/theme.ts";
 
 /** One dot. */
 export interface LossPoint {
@@ -94,8 +94,5 @@ export async function lossSvg(
       }),
     ],
   });
-  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  onPaper(element, document);
-  applyTheme(element, theme, document);
-  return element.outerHTML;
+  return svgText(element, { document, theme });
 }

@@ -3,7 +3,7 @@ import { heading, key } from "../timeline/chart/heading.ts";
 import { notes } from "../timeline/chart/notes.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
-import { applyTheme, onPaper, type Theme } from "../timeline/chart/theme.ts";
+import { svgText, type Theme } from "../timeline/chart/theme.ts";
 
 /** Lines and axes of the chart. */
 export interface CurveChart {
@@ -126,8 +126,5 @@ export async function curvesSvg(
       ),
     ],
   });
-  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  onPaper(element, document);
-  applyTheme(element, theme, document);
-  return element.outerHTML;
+  return svgText(element, { document, theme });
 }

@@ -2,7 +2,7 @@
 import { heading } from "../timeline/chart/heading.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
-import { applyTheme, onPaper } from "../timeline/chart/theme.ts";
+import { svgText } from "../timeline/chart/theme.ts";
 import type { StepRow } from "./step_row.ts";
 
 /** Columns at most: each is the mean of some steps. */
@@ -89,8 +89,5 @@ export async function loadsSvg(title: string, steps: readonly StepRow[]): Promis
       }),
     ],
   });
-  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  onPaper(element, document);
-  applyTheme(element, "auto", document);
-  return element.outerHTML;
+  return svgText(element, { document });
 }

@@ -3,7 +3,7 @@ import { key } from "../timeline/chart/heading.ts";
 import { notes } from "../timeline/chart/notes.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
-import { applyTheme, onPaper } from "../timeline/chart/theme.ts";
+import { svgText } from "../timeline/chart/theme.ts";
 
 /** One line, where there is one with a band about it. */
 export interface LossCurve {
@@ -100,8 +100,5 @@ export async function lossSvg(
       ),
     ],
   });
-  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  onPaper(element, document);
-  applyTheme(element, "auto", document);
-  return element.outerHTML;
+  return svgText(element, { document });
 }

@@ -5,7 +5,7 @@ import { notes } from "../../timeline/chart/notes.ts";
 import { placeLabels } from "../../timeline/chart/place_labels.ts";
 import { PAGE } from "../../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../../timeline/chart/plot.ts";
-import { applyTheme, onPaper } from "../../timeline/chart/theme.ts";
+import { svgText } from "../../timeline/chart/theme.ts";
 import type { CodecStudyRow } from "./row.ts";
 
 const BLUE = "#0072b2";
@@ -125,10 +125,7 @@ export async function accuracySvg(
       ...below.marks(Plot),
     ],
   });
-  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  onPaper(element, document);
-  applyTheme(element, "auto", document);
-  return element.outerHTML;
+  return svgText(element, { document });
 }
 
 /** A logarithmic scale of `pixels` on which the values stay `room` pixels away from both ends. */

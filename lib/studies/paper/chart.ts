@@ -2,6 +2,7 @@
 import { heading } from "../../timeline/chart/heading.ts";
 import { PAGE } from "../../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../../timeline/chart/plot.ts";
+import { svgText } from "../../timeline/chart/theme.ts";
 import type { PaperRow } from "./tables.ts";
 
 const WIDTH = 760;
@@ -15,19 +16,26 @@ export async function paperSvg(rows: readonly PaperRow[]): Promise<string> {
   const document = await makeDocument();
   const shown = rows.map(({ table, workload, method, what, error, explainedError }) => ({
     name: `${table}: ${workload}, ${method}${what === "step" ? "" : `, ${what}`}`,
-    ...{ predicted: 100 * error, explained: 100 * explainedError },
+    predicted: 100 * error,
+    explained: 100 * explainedError,
   }));
   const element = Plot.plot({
     // deno-lint-ignore no-explicit-any
     document: document as any,
     width: WIDTH,
     height: 100 + ROW * shown.length,
-    ...{ marginTop: 48, marginLeft: 240, marginBottom: 44, marginRight: 24 },
-    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink, background: PAGE.paper },
+    marginTop: 48,
+    marginLeft: 240,
+    marginBottom: 44,
+    marginRight: 24,
+    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: "Errors of the paper's tables",
     x: {
-      ...{ nice: true, grid: true, label: "predicted over measured, less 1 (%)" },
-      ...{ labelAnchor: "center", labelArrow: "none" },
+      nice: true,
+      grid: true,
+      label: "predicted over measured, less 1 (%)",
+      labelAnchor: "center",
+      labelArrow: "none",
     },
     y: { domain: shown.map(({ name }) => name), label: null, tickSize: 0 },
     marks: [
@@ -43,6 +51,5 @@ export async function paperSvg(rows: readonly PaperRow[]): Promise<string> {
       }),
     ],
   });
-  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  return element.outerHTML;
+  return svgText(element, { document });
 }

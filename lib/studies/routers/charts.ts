@@ -3,7 +3,7 @@ import { heading } from "../../timeline/chart/heading.ts";
 import { notes } from "../../timeline/chart/notes.ts";
 import { PAGE } from "../../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../../timeline/chart/plot.ts";
-import { applyTheme, onPaper } from "../../timeline/chart/theme.ts";
+import { svgText } from "../../timeline/chart/theme.ts";
 import type { RouterRow } from "./row.ts";
 
 /** Told apart by normal and colour-blind eyes (Okabe and Ito, 2008). */
@@ -76,10 +76,7 @@ export async function loadsSvg(
       ...below.marks(Plot),
     ],
   });
-  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  onPaper(element, document);
-  applyTheme(element, "auto", document);
-  return element.outerHTML;
+  return svgText(element, { document });
 }
 
 /** The importance loss over the imbalance. */
@@ -143,10 +140,7 @@ export async function balanceSvg(
       ),
     ],
   });
-  element.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  onPaper(element, document);
-  applyTheme(element, "auto", document);
-  return element.outerHTML;
+  return svgText(element, { document });
 }
 
 const STYLE = { fontFamily: "system-ui, sans-serif", color: PAGE.ink };

@@ -55,7 +55,7 @@ interface ElementLike {
  * Puts paper below a drawing that Plot made with its own axes, and ink in place of the colour of its page, so
  * that a theme can replace both.
  */
-export function onPaper(svg: unknown, document: DocumentLike): void {
+function onPaper(svg: unknown, document: DocumentLike): void {
   const root = svg as ElementLike;
   for (const name of ["fill", "stroke"]) {
     for (const element of root.querySelectorAll(`[${name}="currentColor"]`)) {
@@ -91,4 +91,15 @@ export function applyTheme(svg: unknown, theme: Theme, document: DocumentLike): 
       if (dark) element.setAttribute(name, dark);
     }
   }
+}
+
+/** SVG text of a drawing that Plot made with its own axes, on paper and in a theme: every chart ends with it. */
+export function svgText(
+  svg: unknown,
+  { document, theme = "auto" }: { readonly document: DocumentLike; readonly theme?: Theme },
+): string {
+  (svg as ElementLike).setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  onPaper(svg, document);
+  applyTheme(svg, theme, document);
+  return (svg as ElementLike & { readonly outerHTML: string }).outerHTML;
 }
