@@ -91,6 +91,12 @@ export function describeLibrary(library: NativeSymbols = openLibrary()): Descrip
   return JSON.parse(new TextDecoder().decode(text.subarray(0, text.indexOf(0))));
 }
 
+/** Name of the kernels that the matrix library has for this processor, such as `SkylakeX`; its bits are theirs. */
+export function blasCore(library: NativeSymbols = openLibrary()): string {
+  const { blas } = describeLibrary(library).features;
+  return /(\S+)(?= MAX_THREADS)/.exec(blas)?.[1] ?? blas;
+}
+
 function checkVersion(path: string): void {
   if (!exists(path)) {
     throw new SchemoeError(`Cannot open the native library: there is no ${path}; ${BUILD(path)}`);

@@ -48,13 +48,14 @@ import { benchNcclOrders } from "./bench/nccl_orders.ts";
 import { benchNcclOverlap } from "./bench/nccl_overlap.ts";
 import { benchNcclSchedules } from "./bench/nccl_schedules.ts";
 import { benchTrain } from "./bench/train.ts";
+import { benchTrainCpu } from "./bench/train_cpu.ts";
 import { benchGpuTrust, benchTrust } from "./bench/trust.ts";
 import { benchGpuTune, benchTune } from "./bench/tune.ts";
 import { BENCH_USAGE, type Cluster, parseBenchOptions } from "./bench/options.ts";
 import { type Benchmark, machine, print, type Report } from "./bench/report.ts";
 import { taskArguments } from "./build/command.ts";
 
-/** All benchmarks by name. */
+/** All benchmarks by name; `train` needs Debian's python3-torch for the model beside it. */
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   overlap: benchOverlap,
   emulation: benchEmulation,
@@ -72,6 +73,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   ready: benchReady,
   routings: benchRoutings,
   stackMemory: benchStackMemory,
+  train: benchTrainCpu,
   trust: benchTrust,
   tune: benchTune,
   headline: benchHeadline,

@@ -10,6 +10,7 @@ import { type GoldenCase, parseGolden, runGolden } from "../studies/golden.ts";
 import { BUILT_IN } from "../layer/mod.ts";
 import { capacitySlices, peerGroups } from "../chunking/mod.ts";
 import { openEngine } from "../engines/mod.ts";
+import { blasCore } from "../native/library.ts";
 import { goldenDigest } from "./verify/golden_digest.ts";
 
 const FOLDER = new URL("../../test/golden/", import.meta.url);
@@ -57,13 +58,8 @@ async function digestLines(): Promise<string[]> {
   return lines;
 }
 
-/** Name of the processor's kernels, which differ in bits. */
-function machine(): string {
-  const info = Deno.readTextFileSync("/proc/cpuinfo");
-  const flags = /^flags\s*:(.*)$/m.exec(info)?.[1].split(" ") ?? [];
-  const core = Deno.env.get("OPENBLAS_CORETYPE") ?? "detected";
-  return `# avx512f ${flags.includes("avx512f")}, avx2 ${flags.includes("avx2")}, core ${core}`;
-}
+/** Name of the matrix library's kernels, which differ in bits. */
+const machine = (): string => `# ${blasCore()}`;
 
 /** Same case, chunking and codec: the all-to-all must not change a bit. */
 function disagreements(lines: readonly string[]): string[] {

@@ -37,10 +37,11 @@ for (const found of goldenCases) {
         ) {
           const results = await runGolden(engine, golden, choices);
           if (choices.compressor) {
-            // a lossy codec opens and closes units of a ReLU near 0: compared with one group of all
+            // a lossy codec opens and closes units of a ReLU near 0: compared with one group of all. Matrix products
+            // of other numbers of rows may differ in the last bit, which fp16 rounds to its next number
             const whole = await runGolden(engine, found, choices);
             for (const [tensor, values] of whole) {
-              assertLess(largestError(results.get(tensor)!, values), 1e-5, tensor);
+              assertLess(largestError(results.get(tensor)!, values), 2 ** -10, tensor);
             }
             continue;
           }

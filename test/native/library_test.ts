@@ -208,3 +208,27 @@ Deno.test("NativeEngine reads and writes off the event loop, several at a time",
     engine.close();
   }
 });
+
+Deno.test("blasCore() names kernels as wide as the processor, or those that OPENBLAS_CORETYPE asks for", async () => {
+  const module = new URL("../../lib/native/library.ts", import.meta.url);
+  const lock = new URL("../deno.lock", import.meta.url).pathname;
+  const { OPENBLAS_CORETYPE: _, ...others } = Deno.env.toObject();
+  const core = async (env: Record<string, string>) => {
+    const { stdout, success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["eval", "--quiet", "--no-check", `--lock=${lock}`],
+        `import { blasCore } from "${module}"; console.log(blasCore(), Deno.env.get("OPENBLAS_CORETYPE"));`,
+      ],
+      env: { ...others, ...env },
+      clearEnv: true,
+    }).output();
+    assert(success, new TextDecoder().decode(stderr));
+    return new TextDecoder().decode(stdout).trim().split(" ");
+  };
+  const [found, left] = await core({});
+  assertEquals(left, "undefined");
+  const flags = /^flags\s*:(.*)$/m.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1].split(" ");
+  if (!flags?.includes("avx2")) return;
+  assert(found !== "Prescott", found);
+  assertEquals(await core({ OPENBLAS_CORETYPE: "Haswell" }), ["Haswell", "Haswell"]);
+});
