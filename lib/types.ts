@@ -207,6 +207,20 @@ export interface TrafficPattern {
   of(rank: number): RankTraffic;
   /** Each rank once that it sends to or receives from, in rising order, without itself. */
   peers(rank: number): ArrayLike<number>;
+  /** The same for all ranks at once, where it is known by nodes. */
+  readonly nodePairs?: NodePairs;
+}
+
+/**
+ * Ranks that meet, by pairs of nodes: a rank of node `from[i]` and one of node `to[i]` for each number in
+ * `lists[list[i]]`, which is `place of the first in its node * ranksPerNode + place of the second`. Either way round.
+ */
+export interface NodePairs {
+  readonly ranksPerNode: number;
+  readonly from: Int32Array;
+  readonly to: Int32Array;
+  readonly list: Int32Array;
+  readonly lists: readonly Int32Array[];
 }
 
 /** A pattern with the bytes of its slices. */

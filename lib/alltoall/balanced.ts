@@ -1,7 +1,8 @@
-import type { AllToAll, TrafficMatrix } from "./types.ts";
+import type { AllToAll, Planning, TrafficMatrix } from "./types.ts";
 import type { Topology } from "../types.ts";
-import { evenTraffic, type Flows, flowsOf } from "./planned/flows.ts";
-import { PARTS, phasesOf, type Planning, planningOf, routesByPart } from "./planned/routes.ts";
+import { planned } from "./planned/planned.ts";
+import { type Flows, flowsOf } from "./planned/flows.ts";
+import { PARTS, routesByPart } from "./planned/routes.ts";
 
 /** Part of the circle from one slice to the next: no few slices come to lie together (golden ratio). */
 const TURN = (Math.sqrt(5) - 1) / 2;
@@ -12,25 +13,7 @@ const TURN = (Math.sqrt(5) - 1) / 2;
  * the same part of every slice, to ranks with less, in proportion to what these lack; receiving likewise. What
  * is not above the mean goes directly. Plans by the sums of each rank alone.
  */
-export const balanced: AllToAll = {
-  name: "balanced",
-  byTraffic: true,
-  parts: PARTS,
-  plan: ({ rank, topology, traffic = even(topology) }) =>
-    phasesOf(
-      { rank, topology },
-      planningOf("balanced", topology, traffic, () => planBalanced(topology, traffic)),
-    ),
-};
-
-const evens = new WeakMap<Topology, TrafficMatrix>();
-
-/** The even matrix of a topology, the same object each time. */
-export function even(topology: Topology): TrafficMatrix {
-  let traffic = evens.get(topology);
-  if (!traffic) evens.set(topology, traffic = evenTraffic(topology));
-  return traffic;
-}
+export const balanced: AllToAll = planned({ name: "balanced", parts: PARTS, make: planBalanced });
 
 function planBalanced(topology: Topology, traffic: TrafficMatrix): Planning {
   const flows: Flows = flowsOf(topology, traffic);

@@ -1,8 +1,8 @@
-import type { AllToAll, TrafficMatrix } from "./types.ts";
+import type { AllToAll, Planning, Route, TrafficMatrix } from "./types.ts";
 import type { Topology } from "../types.ts";
-import { even } from "./balanced.ts";
+import { planned } from "./planned/planned.ts";
 import { flowsOf } from "./planned/flows.ts";
-import { PARTS, phasesOf, type Planning, planningOf, type Route } from "./planned/routes.ts";
+import { PARTS } from "./planned/routes.ts";
 import { birkhoff, type Stages } from "./planned/stages.ts";
 
 /** Stages at most, in nodes; the remainder moves in one more. */
@@ -15,16 +15,7 @@ const MOST_STAGES = 32;
  * partner a side; the ranks there pass on what is not theirs while the next stage runs. Stages are capped, the
  * rest moves in a last one.
  */
-export const fast: AllToAll = {
-  name: "fast",
-  byTraffic: true,
-  parts: PARTS,
-  plan: ({ rank, topology, traffic = even(topology) }) =>
-    phasesOf(
-      { rank, topology },
-      planningOf("fast", topology, traffic, () => planFast(topology, traffic)),
-    ),
-};
+export const fast: AllToAll = planned({ name: "fast", parts: PARTS, make: planFast });
 
 function planFast(topology: Topology, traffic: TrafficMatrix): Planning {
   const { nodes } = topology;
@@ -115,12 +106,16 @@ function stagesOfUnits(
   { rail, size, load }: { rail: Int32Array; size: Float64Array; load: Float64Array },
   stages: readonly PairStage[],
 ): Int32Array {
+  if (stages.length <= 1) return new Int32Array(rail.length).fill(stages[0]?.stage ?? 0);
   const gone = new Float64Array(load.length);
+  const next = new Uint32Array(load.length);
+  const last = stages.length - 1;
   return rail.map((r, unit) => {
     const bytes = size[Math.floor(unit / PARTS)];
     const at = load[r] > 0 ? (gone[r] + bytes / 2) / load[r] : 0;
     gone[r] += bytes;
-    return (stages.find(({ end }) => at < end) ?? stages.at(-1))?.stage ?? 0;
+    while (next[r] < last && at >= stages[next[r]].end) next[r]++;
+    return stages[next[r]].stage;
   });
 }
 

@@ -1,8 +1,7 @@
-import type { AllToAll, TrafficMatrix } from "./types.ts";
+import type { AllToAll, Planning, Route, TrafficMatrix } from "./types.ts";
 import type { Topology } from "../types.ts";
-import { even } from "./balanced.ts";
+import { planned } from "./planned/planned.ts";
 import { flowsOf } from "./planned/flows.ts";
-import { phasesOf, type Planning, planningOf, type Route } from "./planned/routes.ts";
 import { heavyStages } from "./planned/stages.ts";
 
 /** Matchings of largest weight; after them pairs are taken greedily. */
@@ -13,15 +12,7 @@ const EXACT_STAGES = 16;
  * sends to one node and receives from one, all that they have for each other, the heaviest matching first.
  * Slices go directly from rank to rank.
  */
-export const matchings: AllToAll = {
-  name: "matchings",
-  byTraffic: true,
-  plan: ({ rank, topology, traffic = even(topology) }) =>
-    phasesOf(
-      { rank, topology },
-      planningOf("matchings", topology, traffic, () => planMatchings(topology, traffic)),
-    ),
-};
+export const matchings: AllToAll = planned({ name: "matchings", make: planMatchings });
 
 function planMatchings(topology: Topology, traffic: TrafficMatrix): Planning {
   const { nodes, ranksPerNode: m } = topology;

@@ -1,7 +1,7 @@
-import type { AllToAll, TrafficMatrix } from "./types.ts";
+import type { AllToAll, Planning, Route, TrafficMatrix } from "./types.ts";
 import type { Topology } from "../types.ts";
-import { even } from "./balanced.ts";
-import { PARTS, phasesOf, type Planning, planningOf, type Route } from "./planned/routes.ts";
+import { planned } from "./planned/planned.ts";
+import { PARTS } from "./planned/routes.ts";
 
 /** How far above the mean of its rails a rank's own flow may be and still stay whole on its own rail. */
 const SLACK = 0.1;
@@ -13,16 +13,7 @@ const SLACK = 0.1;
  * evenly makes receiving even takes every node's part to be even. On the other side the rank of the rail passes
  * it on. Plans by flows from ranks to nodes; flows above the mean are placed slice by slice.
  */
-export const rails: AllToAll = {
-  name: "rails",
-  byTraffic: true,
-  parts: PARTS,
-  plan: ({ rank, topology, traffic = even(topology) }) =>
-    phasesOf(
-      { rank, topology },
-      planningOf("rails", topology, traffic, () => planRails(topology, traffic)),
-    ),
-};
+export const rails: AllToAll = planned({ name: "rails", parts: PARTS, make: planRails });
 
 /** A piece placed on a rail. */
 interface Item {
@@ -35,9 +26,9 @@ interface Item {
 
 function planRails(topology: Topology, traffic: TrafficMatrix): Planning {
   const { nodes, ranksPerNode: m } = topology;
-  /** Rail of each flow, by source and node; 255 where each slice has its own. */
-  const flowRail = new Uint8Array(topology.ranks * nodes);
-  const sliceRail = new Map<number, Uint8Array>();
+  /** Rail of each flow, by source and node; `SLICES` where each slice has its own. */
+  const flowRail = new Uint16Array(topology.ranks * nodes);
+  const sliceRail = new Map<number, Uint16Array>();
   for (let node = 0; node < nodes; node++) {
     for (
       const [{ source, to, local }, rail] of placed(itemsOf(topology, traffic, node), m, nodes)
@@ -47,7 +38,7 @@ function planRails(topology: Topology, traffic: TrafficMatrix): Planning {
       else {
         flowRail[flow] = SLICES;
         let own = sliceRail.get(flow);
-        if (!own) sliceRail.set(flow, own = new Uint8Array(m));
+        if (!own) sliceRail.set(flow, own = new Uint16Array(m));
         own[local] = rail;
       }
     }
@@ -69,7 +60,8 @@ function planRails(topology: Topology, traffic: TrafficMatrix): Planning {
   };
 }
 
-const SLICES = 255;
+/** More than there are ranks in a node. */
+const SLICES = 0xffff;
 
 /** Traffic of a node's ranks for other nodes, the largest first. */
 function itemsOf(topology: Topology, traffic: TrafficMatrix, node: number): Item[] {

@@ -58,6 +58,31 @@ export interface AllToAll {
     readonly topology: Topology;
     readonly traffic?: TrafficMatrix;
   }): readonly Phase[];
+  /**
+   * Present where the plan is written from routes (`planned`): by them worlds are simulated that are too large for
+   * their steps to be proven.
+   */
+  routed?(at: { readonly topology: Topology; readonly traffic: TrafficMatrix }): Planning;
+}
+
+/** A plan before it is written down rank by rank. */
+export interface Planning {
+  /** Transfers between nodes, one after another. */
+  readonly stages: number;
+  /** Routes of all slices from a node to another one; all their bytes are on the way, each once. */
+  routes(from: number, to: number): readonly Route[];
+}
+
+/** The way of a part of a slice between nodes: over links inside where it leaves or arrives elsewhere. */
+export interface Route {
+  readonly source: number;
+  readonly destination: number;
+  /** Rank of the source's node that sends it to the other node, and that of the other which gets it. */
+  readonly out: number;
+  readonly in: number;
+  /** Absent for the whole slice. */
+  readonly part?: readonly [number, number];
+  readonly stage: number;
 }
 
 /** Bytes that each rank has for each other one, and for itself. */

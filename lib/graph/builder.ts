@@ -15,7 +15,8 @@ import {
   type Transfer,
   type View,
 } from "../types.ts";
-import { plansOf } from "../alltoall/known.ts";
+import { countedTraffic } from "../alltoall/counted/mod.ts";
+import { plansOf, PROVEN_RANKS } from "../alltoall/known.ts";
 import { phaseName, phasesBefore } from "../alltoall/plan.ts";
 import type { TensorTable } from "../memory/mod.ts";
 import { trafficOf } from "../costs/mod.ts";
@@ -108,15 +109,21 @@ export class GraphBuilder {
   allToAll(exchange: Exchange): Task[] {
     const { topology } = this;
     const { label, chunk, algorithm, pairs, ragged, sliceBytes } = exchange;
-    const plans = plansOf(
-      algorithm,
-      topology,
-      algorithm.byTraffic ? trafficMatrix(exchange, topology) : undefined,
-    );
+    // one object: what is planned for it is planned once
+    const matrix = trafficMatrix(exchange, topology);
+    const plans = plansOf(algorithm, topology, algorithm.byTraffic ? matrix : undefined);
     const phases = plans.phases(0);
     // plans by traffic differ from exchange to exchange, and parts of slices are rounded
     const counted = pairs || ragged || algorithm.byTraffic || algorithm.parts;
     const traffic = counted ? undefined : planTraffic(algorithm, topology, plans.phases);
+    const large = topology.ranks > PROVEN_RANKS && (ragged || algorithm.routed);
+    const partial = (phase: number) => partialTraffic(plans, exchange, { phase, topology });
+    const patterns = large
+      ? countedTraffic(
+        { algorithm, topology, plans, traffic: matrix },
+        algorithm.routed ? undefined : (phase) => partial(phase).pattern,
+      )
+      : undefined;
     const tasks: Task[] = [];
     for (const [index, phase] of phases.entries()) {
       const before = phasesBefore(phase, index);
@@ -129,7 +136,9 @@ export class GraphBuilder {
         after: before.length ? before.map((i) => tasks[i]) : exchange.after,
         traffic: traffic
           ? { pattern: traffic[index], sliceBytes }
-          : partialTraffic(plans, exchange, { phase: index, topology }),
+          : patterns
+          ? { pattern: patterns[index], sliceBytes: 1 }
+          : partial(index),
         transfers: (rank) => transfersOf(plans, exchange, { rank, phase: index, topology }),
         uses: [exchange.input, exchange.output, exchange.scratch],
       }));

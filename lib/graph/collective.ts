@@ -1,6 +1,7 @@
 /** Collectives with sums as tasks of a graph. @module */
 import { type CollectiveProof, proveCollective } from "../alltoall/mod.ts";
 import { scratchSlices } from "../alltoall/moves.ts";
+import { cut } from "../alltoall/parts.ts";
 import { partsOf, phaseName, phasesBefore } from "../alltoall/plan.ts";
 import { add } from "../kernels/mod.ts";
 import type { Collective, Reduce, Slice, Step } from "../alltoall/types.ts";
@@ -16,7 +17,6 @@ import {
 } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import type { RowCoding } from "./row_coding.ts";
-import { cut } from "./transfers.ts";
 
 /** What slices hold, and where they lie. */
 export interface SliceValues {

@@ -1,5 +1,6 @@
 /** From the steps of an all-to-all's plan to transfers of bytes. @module */
 import type { KnownPlans } from "../alltoall/known.ts";
+import { cut } from "../alltoall/parts.ts";
 import { countTransfers, peersOf } from "../costs/mod.ts";
 import type { RankTraffic, Topology, Traffic, Transfer, View } from "../types.ts";
 import type { Slice, Step, TrafficMatrix } from "../alltoall/types.ts";
@@ -152,24 +153,6 @@ export function scratchOf(
   { ranks }: Topology,
 ): number {
   return plans.scratch() + ((pairs ?? ragged) && !plans.direct() ? 2 * ranks : 0);
-}
-
-/** Parts begin at multiples of it. */
-const PART_ALIGNMENT = 16;
-
-/** Where the part of a slice that a step moves begins, and its bytes; both sides cut alike. */
-export function cut(
-  { part }: { readonly part?: readonly [number, number] },
-  sliceBytes: number,
-  parts: number,
-): { begin: number; bytes: number } {
-  if (!part) return { begin: 0, bytes: sliceBytes };
-  const at = (number: number) =>
-    number === parts
-      ? sliceBytes
-      : Math.floor(sliceBytes * number / parts / PART_ALIGNMENT) * PART_ALIGNMENT;
-  const begin = at(part[0]);
-  return { begin, bytes: at(part[1]) - begin };
 }
 
 function transfer(

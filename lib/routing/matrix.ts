@@ -7,26 +7,118 @@ import { parseNumbers } from "./numbers.ts";
  * Bytes from rank to rank when experts lie on the ranks in equal runs, in order.
  *
  * @param bytesPerToken such as 2 modelDim in bfloat16.
- * @throws {SchemoeError} when the ranks do not divide the experts.
+ * @param options.expert neighbouring ranks that hold all experts together, as `parallel.expert`; default all ranks.
+ * @throws {SchemoeError} when such groups do not divide the ranks, or their ranks the experts.
  */
-export function trafficOfLoads(loads: Loads, bytesPerToken: number): TrafficMatrix {
-  const { ranks, experts, table } = loads;
-  if (experts % ranks) {
+export function trafficOfLoads(
+  { ranks, experts, table }: Loads,
+  bytesPerToken: number,
+  { expert = ranks }: { readonly expert?: number } = {},
+): TrafficMatrix {
+  checkGroup(ranks, expert);
+  if (experts % expert) {
     throw new SchemoeError(
-      `Cannot make the traffic matrix: ${ranks} ranks do not divide ${experts} experts`,
+      `Cannot make the traffic matrix: ${expert} ranks do not divide ${experts} experts`,
     );
   }
-  const each = experts / ranks;
+  const each = experts / expert;
   return {
     ranks,
     bytes(source, destination) {
+      if (Math.floor(source / expert) !== Math.floor(destination / expert)) return 0;
       let tokens = 0;
-      const first = source * experts + destination * each;
+      const first = source * experts + (destination % expert) * each;
       for (let e = first; e < first + each; e++) tokens += table[e];
       return tokens * bytesPerToken;
     },
   };
 }
+
+function checkGroup(ranks: number, expert: number): void {
+  if (Number.isInteger(expert) && expert >= 1 && ranks % expert === 0) return;
+  throw new SchemoeError(
+    `Cannot make the traffic matrix: expert is ${expert}, a divisor of the ${ranks} ranks is needed`,
+  );
+}
+
+/** What each rank sends and gets. */
+export interface RankSums {
+  /** Tokens that each rank sends, itself included. */
+  readonly sent: ArrayLike<number>;
+  /** How much each rank gets, in proportion: tokens, or any weights. */
+  readonly received: ArrayLike<number>;
+  readonly bytesPerToken: number;
+  /** Neighbouring ranks that exchange with each other; default all. */
+  readonly expert?: number;
+}
+
+/**
+ * Bytes from rank to rank where only the sums of each rank are known: whole tokens in proportion to what the
+ * destinations get (the gravity model of traffic matrices). Each rank sends exactly its tokens; two numbers a rank
+ * are kept, so that worlds of thousands of ranks fit.
+ *
+ * ```ts
+ * import { gravityTraffic } from "@schemoe/lab/routing";
+ * const traffic = gravityTraffic({ sent: [6, 6], received: [2, 1], bytesPerToken: 10 });
+ * console.assert(traffic.bytes(0, 0) === 40 && traffic.bytes(0, 1) === 20);
+ * ```
+ * @throws {SchemoeError} for sums of different numbers of ranks, a sum that is no number of at least 0, a rank that
+ * sends a fraction of a token, tokens for groups of ranks that get nothing, and groups that do not divide the ranks.
+ */
+export function gravityTraffic(
+  { sent, received, bytesPerToken, expert = sent.length }: RankSums,
+): TrafficMatrix {
+  const ranks = sent.length;
+  if (received.length !== ranks || ranks === 0) {
+    throw new SchemoeError(
+      `Cannot make the traffic matrix: ${ranks} ranks send and ${received.length} get something`,
+    );
+  }
+  checkGroup(ranks, expert);
+  // of each rank what all before it in its group get
+  const before = new Float64Array(ranks + 1);
+  for (let rank = 0; rank < ranks; rank++) {
+    for (const [verb, value] of [["sends", sent[rank]], ["gets", received[rank]]] as const) {
+      if (value >= 0 && value < Infinity && (verb === "gets" || Number.isInteger(value))) continue;
+      throw new SchemoeError(
+        `Cannot make the traffic matrix: rank ${rank} ${verb} ${value}, ` +
+          (verb === "sends"
+            ? "a whole number of tokens is needed"
+            : "a number of at least 0 is needed"),
+        { rank },
+      );
+    }
+    before[rank + 1] = before[rank] + received[rank];
+  }
+  for (let rank = 0; rank < ranks; rank++) {
+    const first = rank - rank % expert;
+    if (sent[rank] === 0 || before[first + expert] > before[first]) continue;
+    throw new SchemoeError(
+      `Cannot make the traffic matrix: rank ${rank} sends ${
+        sent[rank]
+      } tokens, and no rank of its group gets any`,
+      { rank },
+    );
+  }
+  return {
+    ranks,
+    bytes(source, destination) {
+      const first = source - source % expert;
+      if (destination < first || destination >= first + expert || sent[source] === 0) return 0;
+      const [low, high] = [before[first], before[first + expert]];
+      // remainders fall elsewhere for each source
+      const turn = (source * TURN) % 1;
+      const at = (rank: number) =>
+        rank === first + expert
+          ? sent[source] + Math.floor(turn)
+          : Math.floor(sent[source] * ((before[rank] - low) / (high - low)) + turn);
+      return (at(destination + 1) - at(destination)) * bytesPerToken;
+    },
+  };
+}
+
+/** Part of a token from one source to the next (golden ratio). */
+const TURN = (Math.sqrt(5) - 1) / 2;
 
 /**
  * The same, one matrix for each wave: of the experts of each rank the first ones, then others, in equal runs that

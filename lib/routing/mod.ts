@@ -18,7 +18,13 @@ export {
 } from "./zipf.ts";
 export { type CorrelatedOptions, correlatedRouting } from "./correlated.ts";
 export { imbalanceOf, loadsCsv, loadsOf, parseLoads } from "./loads.ts";
-export { parseTrafficMatrix, trafficOfLoads, wavesOfLoads } from "./matrix.ts";
+export {
+  gravityTraffic,
+  parseTrafficMatrix,
+  type RankSums,
+  trafficOfLoads,
+  wavesOfLoads,
+} from "./matrix.ts";
 export { megatronTrace, parseMegatronTrace, type TracedRouting } from "./megatron.ts";
 export { type RoutedGroup, tokenGroups } from "./token_groups.ts";
 export { routingOfLoads } from "./of_loads.ts";

@@ -28,7 +28,7 @@ function checked(name: string, value: number, positive = false): number {
 }
 
 /** Weight of each expert when they are popular in the given order. */
-function zipfWeights(order: Int32Array, exponent: number): Float64Array {
+export function zipfWeights(order: Int32Array, exponent: number): Float64Array {
   const weights = new Float64Array(order.length);
   order.forEach((expert, i) => weights[expert] = (i + 1) ** -exponent);
   return weights;

@@ -54,6 +54,12 @@ export {
   type StepSchedule,
 } from "./solvers/sccl.ts";
 export { relayed, type TecclRow, tecclTable, twoDgx2 } from "./solvers/teccl.ts";
+export {
+  allToAllsAtScale,
+  type ScaleOptions,
+  type ScaleRow,
+  scaleText,
+} from "./balancing/scale.ts";
 export { SkewCosts, skewCosts, type SkewOptions, type SkewRow } from "./balancing/skew.ts";
 export { routerStudy, type RouterStudyOptions } from "./routers/study.ts";
 export type { RouterRow } from "./routers/row.ts";

@@ -33,6 +33,7 @@ import { benchGpuReady } from "./bench/gpu_ready.ts";
 import { benchOverlap } from "./bench/overlap.ts";
 import { benchReady } from "./bench/ready.ts";
 import { benchGpuRoutings, benchRoutings } from "./bench/routings.ts";
+import { benchScale } from "./bench/scale.ts";
 import { benchSharedExpert } from "./bench/shared_expert.ts";
 import { benchJoint } from "./bench/joint.ts";
 import { benchModels } from "./bench/models.ts";
@@ -65,6 +66,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   balancing: benchBalancing,
   joint: benchJoint,
   planning: benchPlanning,
+  scale: benchScale,
   models: benchModels,
   simulate: benchSimulate,
   exact: benchExact,

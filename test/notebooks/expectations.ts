@@ -112,6 +112,8 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /^bound node +[\d.]+ ms +node \d (sends|receives)$/m,
     /^One exchange, 8 x 8 ranks, h200-ib400, Zipf 0\.8$/m,
     /<svg[^]*An exchange by skew, 4 x 4 ranks, h200-ib400[^]*<\/svg>/,
+    /^1024 +fast +[\d.]+ ms +[\d.]+ ms +1\.\d\d +68 +\d+ ms$/m,
+    /^h200-ib400, Zipf 0\.8, 8192 rows of 14 KiB a rank; the bound: node \d+ receives$/m,
     /^one for each node +[\d.]+ MB between nodes dispatch [\d.]+ ms, combine [\d.]+ ms$/m,
     /^proven: nodeCombine, \d+ moves$/m,
     /Cannot use the collective "nodeCombine": rank \d ends with .* too much and .* missing in the sum/,

@@ -1,31 +1,11 @@
 /** From routes of parts of slices to the phases of each rank. @module */
-import type { Phase, Step, TrafficMatrix } from "../types.ts";
+import type { Phase, Planning, Route, Step } from "../types.ts";
 import type { Topology } from "../../types.ts";
 import { copy, input, output, receive, scratch, send } from "../slices.ts";
 import { range } from "../world.ts";
 
 /** Parts that planned all-to-alls cut a slice into, at most. */
 export const PARTS = 8;
-
-/** The way of a part of a slice between nodes: over links inside where it leaves or arrives elsewhere. */
-export interface Route {
-  readonly source: number;
-  readonly destination: number;
-  /** Rank of the source's node that sends it to the other node, and that of the other which gets it. */
-  readonly out: number;
-  readonly in: number;
-  /** Absent for the whole slice. */
-  readonly part?: readonly [number, number];
-  readonly stage: number;
-}
-
-/** A plan before it is written down rank by rank. */
-export interface Planning {
-  /** Transfers between nodes, one after another. */
-  readonly stages: number;
-  /** Routes of all slices from a node to another one; all their bytes are on the way, each once. */
-  routes(from: number, to: number): readonly Route[];
-}
 
 /** Makes the routes of a node pair from where each part of each slice goes: runs of parts together. */
 export function routesByPart(
@@ -179,40 +159,4 @@ class Slots {
       }
     }
   }
-}
-
-const plannings = new WeakMap<TrafficMatrix, Map<string, WeakMap<Topology, Planning>>>();
-
-/** The planning of an algorithm for a matrix, made once, its routes kept while the world is small. */
-export function planningOf(
-  name: string,
-  topology: Topology,
-  traffic: TrafficMatrix,
-  make: () => Planning,
-): Planning {
-  let names = plannings.get(traffic);
-  if (!names) plannings.set(traffic, names = new Map());
-  let worlds = names.get(name);
-  if (!worlds) names.set(name, worlds = new WeakMap());
-  let planning = worlds.get(topology);
-  if (!planning) {
-    worlds.set(topology, planning = topology.ranks <= KEPT_RANKS ? kept(make()) : make());
-  }
-  return planning;
-}
-
-/** Larger worlds make the routes of a node pair when they are asked for. */
-const KEPT_RANKS = 256;
-
-function kept({ stages, routes }: Planning): Planning {
-  const known = new Map<number, readonly Route[]>();
-  return {
-    stages,
-    routes(from, to) {
-      const key = from * KEPT_RANKS + to;
-      let found = known.get(key);
-      if (!found) known.set(key, found = routes(from, to));
-      return found;
-    },
-  };
 }

@@ -2,7 +2,7 @@
  * Who waits for whom in a phase, as structures that find all latest posts in one pass.
  * @module
  */
-import { SchemoeError, type TrafficPattern } from "../../types.ts";
+import { type NodePairs, SchemoeError, type TrafficPattern } from "../../types.ts";
 
 /** Posts of one phase: an operation begins when it and all its peers have posted. */
 export interface Meeting {
@@ -33,7 +33,14 @@ export function makeMeetings(
   patterns: ReadonlyMap<TrafficPattern, string>,
   columns: Columns,
 ): Map<TrafficPattern, Meeting> {
-  const candidates = [...patterns].map(([pattern, name]) => ({
+  const known = new Map<TrafficPattern, Meeting>();
+  const asked: [TrafficPattern, string][] = [];
+  for (const [pattern, name] of patterns) {
+    const { nodePairs } = columns.all ? pattern : {};
+    if (nodePairs) known.set(pattern, byNodes(nodePairs, pattern));
+    else asked.push([pattern, name]);
+  }
+  const candidates = asked.map(([pattern, name]) => ({
     pattern,
     name,
     inside: new Partition(columns.ranks.length),
@@ -52,12 +59,12 @@ export function makeMeetings(
     candidates.filter((c) => !c.inside.complete && !c.between.complete),
     columns,
   );
-  return new Map(candidates.map((candidate) => {
-    const { pattern, inside, between } = candidate;
-    if (inside.complete) return [pattern, insideGroups(inside.groups)];
-    if (between.complete) return [pattern, betweenGroups(between.groups)];
-    return [pattern, byList(lists.get(pattern)!)];
-  }));
+  for (const { pattern, inside, between } of candidates) {
+    if (inside.complete) known.set(pattern, insideGroups(inside.groups));
+    else if (between.complete) known.set(pattern, betweenGroups(between.groups));
+    else known.set(pattern, byList(lists.get(pattern)!));
+  }
+  return known;
 }
 
 /** Peers as columns, each once, rising. */
@@ -176,6 +183,27 @@ function groupMaxima(groups: Int32Array, posts: Float64Array, latest: Float64Arr
     const group = groups[column];
     if (posts[column] > latest[group]) latest[group] = posts[column];
   }
+}
+
+/** Ranks that meet by pairs of nodes, all ranks being columns. */
+function byNodes(
+  { ranksPerNode: m, from, to, list, lists }: NodePairs,
+  { peers }: TrafficPattern,
+): Meeting {
+  return {
+    latest(posts, out) {
+      out.set(posts);
+      for (let i = 0; i < from.length; i++) {
+        const [a, b] = [from[i] * m, to[i] * m];
+        for (const place of lists[list[i]]) {
+          const [one, other] = [a + Math.floor(place / m), b + place % m];
+          if (posts[other] > out[one]) out[one] = posts[other];
+          if (posts[one] > out[other]) out[other] = posts[one];
+        }
+      }
+    },
+    peers,
+  };
 }
 
 /** Peers of every column one by one. */

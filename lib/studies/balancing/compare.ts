@@ -32,8 +32,9 @@ export interface AllToAllComparison {
 }
 
 const DEFAULT = ["linear", "pipe", "hierarchical2d", "balanced", "rails", "fast", "matchings"];
-/** Plannings of which the quickest counts: the first ones include compiling. */
+/** Plannings of which the quickest counts: the first ones include compiling. One in larger worlds. */
 const PLANNINGS = 3;
+const MANY_RANKS = 256;
 
 /**
  * Simulates one exchange under several all-to-alls.
@@ -91,7 +92,7 @@ function named(name: string): AllToAll {
 
 function planningMs(algorithm: AllToAll, topology: Topology, { ranks, bytes }: TrafficMatrix) {
   let least = Infinity;
-  for (let i = 0; i < PLANNINGS; i++) {
+  for (let i = 0; i < (ranks > MANY_RANKS ? 1 : PLANNINGS); i++) {
     const traffic = { ranks, bytes }; // another object, so that nothing is known of it
     const begun = performance.now();
     algorithm.plan({ rank: 0, topology, traffic });

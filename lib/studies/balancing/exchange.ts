@@ -12,19 +12,23 @@ export function unevenExchange(
   traffic: TrafficMatrix,
 ): TaskGraph {
   const { ranks } = topology;
-  const [input, output] = [new Float64Array(ranks * ranks), new Float64Array(ranks * ranks)];
-  let [largest, most] = [1, 1];
+  const [sent, received] = [new Float64Array(ranks), new Float64Array(ranks)];
+  let largest = 1;
   for (let rank = 0; rank < ranks; rank++) {
-    let [sent, received] = [0, 0];
     for (let peer = 0; peer < ranks; peer++) {
-      input[rank * ranks + peer] = sent;
-      output[rank * ranks + peer] = received;
-      sent += traffic.bytes(rank, peer);
-      received += traffic.bytes(peer, rank);
-      largest = Math.max(largest, traffic.bytes(rank, peer));
+      const bytes = traffic.bytes(rank, peer);
+      sent[rank] += bytes;
+      received[peer] += bytes;
+      largest = Math.max(largest, bytes);
     }
-    most = Math.max(most, sent, received);
   }
+  const most = Math.max(
+    1,
+    sent.reduce((a, b) => Math.max(a, b)),
+    received.reduce((a, b) => Math.max(a, b)),
+  );
+  const input = rowsOf(ranks, traffic.bytes);
+  const output = rowsOf(ranks, (rank, peer) => traffic.bytes(peer, rank));
   const g = new GraphBuilder(topology, "forward", 1);
   g.allToAll({
     label: "A",
@@ -38,11 +42,28 @@ export function unevenExchange(
     scratch: "scratch",
     ragged: {
       bytes: (source, destination) => traffic.bytes(source, destination),
-      input: (rank, to) => ({ buffer: "input", offset: input[rank * ranks + to] }),
-      output: (rank, from) => ({ buffer: "output", offset: output[rank * ranks + from] }),
+      input: (rank, to) => ({ buffer: "input", offset: input(rank)[to] }),
+      output: (rank, from) => ({ buffer: "output", offset: output(rank)[from] }),
     },
   });
   return g.build({ allToAll: algorithm.name });
+}
+
+/** Rows that are kept, of the ranks that were asked last. */
+const KEPT_ROWS = 256;
+
+/** Where the slices of a rank begin that lie one after another. */
+function rowsOf(ranks: number, bytes: (rank: number, peer: number) => number) {
+  const kept = new Map<number, Float64Array>();
+  return (rank: number): Float64Array => {
+    let row = kept.get(rank);
+    if (row) return row;
+    row = new Float64Array(ranks);
+    for (let peer = 1; peer < ranks; peer++) row[peer] = row[peer - 1] + bytes(rank, peer - 1);
+    if (kept.size === KEPT_ROWS) kept.delete(kept.keys().next().value!);
+    kept.set(rank, row);
+    return row;
+  };
 }
 
 /** The same as a Program, phases in the order of the plan. */
