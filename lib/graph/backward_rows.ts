@@ -98,7 +98,6 @@ function onceANode(g: GraphBuilder, way: NodeWay, codecs: Codecs): BackwardRows 
   const { x, dx, choices, weights, dWeights } = gateContext(g, layer);
   const dy = g.tensor(tensorsOf(layer), "dy");
   const { backward: experts } = declareExperts(g, way);
-  g.buffer("expert.y", () => elementBytes(layer) * way.rows.room * layer.rowDim, "saved");
   const legs = new NodeLegs(g, way, { out: codecs.combine, back: codecs.dispatch });
   const ends = endsOf(g, layer, { add: false });
   const combine = g.add({

@@ -6,8 +6,8 @@
 import { elementBytes, tokensOf } from "../blocks/mod.ts";
 import { combineRows, fill, type Places, placeTokens, rowDots } from "../kernels/mod.ts";
 import type { Compressor } from "../compressors/types.ts";
-import type { NodeRows, NodeTable } from "../memory/mod.ts";
-import type { Kernel, Task, View } from "../types.ts";
+import { type NodeRows, type NodeTable, runOf } from "../memory/mod.ts";
+import type { Kernel, Life, Task, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { addCollective, type SliceValues } from "./collective.ts";
 import { eachRank, type Way } from "./leg.ts";
@@ -31,10 +31,9 @@ export interface NodeLeg {
 
 /** The buffers of a pass whose tokens cross once, and its tasks. */
 export class NodeLegs {
-  /** Which rows copies of tokens, and choices of tokens that came, belong to; and expert 0 for all of them. */
+  /** Which rows copies of tokens, and choices of tokens that came, belong to. */
   readonly #copies: View;
   readonly #places: View;
-  readonly #none: View;
   /** Rows as they are sent, their weights, and sums as they come back. */
   readonly #sent: View;
   readonly #weights: View;
@@ -56,11 +55,10 @@ export class NodeLegs {
     this.#way = way;
     this.#rows = node;
     const { pass } = g;
-    const table = (name: NodeTable) => g.buffer(name, node.tables[name], "input");
+    const table = (name: NodeTable) => g.buffer(name, 2 * WORD * node.tables[name], "input");
     this.#copies = table("node.copies");
     this.#places = table("node.places");
-    this.#none = table("node.none");
-    const sent = this.#rows.sent;
+    const sent = k * runOf(node.sent, k);
     this.#sent = g.buffer(`${pass}.node.sent`, this.#rowBytes * sent, "pass");
     this.#weights = g.buffer(`${pass}.node.weights`, WORD * k * sent, "pass");
     this.#returned = g.buffer(`${pass}.node.returned`, this.#rowBytes * sent, "pass");
@@ -77,7 +75,7 @@ export class NodeLegs {
 
   /** Buffers that sending names. */
   get sendUses(): View[] {
-    return [this.#copies, this.#none, this.#sent, this.#weights];
+    return [this.#copies, this.#sent, this.#weights];
   }
 
   /** Bytes that sending reads and writes. */
@@ -87,9 +85,8 @@ export class NodeLegs {
 
   /** Tokens and weights to the rows that cross. */
   send(rank: number, { x, weights }: { readonly x: View; readonly weights: View }): Kernel[] {
-    const table = { choices: this.#none, positions: this.#copies };
-    const { rowDim } = this.#way.layer;
-    const { topK } = this.#way.layer;
+    const { rowDim, topK } = this.#way.layer;
+    const table = this.#copyTable;
     if (tokensOf(this.#way.layer, rank) === 0) return [];
     return [
       placeTokens(this.#copied(rank, rowDim), { x, ...table, out: this.#sent }),
@@ -102,7 +99,31 @@ export class NodeLegs {
     const { loads, limit, rows: { room } } = this.#way;
     if (loads && limit === undefined) return [];
     const words = Math.ceil(this.#rowBytes * room / WORD);
-    return [fill(words, this.#g.buffer(rows, WORD * words, this.#lifeOf(rows)), 0)];
+    return [fill(words, this.#g.buffer(rows, WORD * words, lifeOf(rows)), 0)];
+  }
+
+  /** Rows of experts, with room for all places that kernels know. */
+  #experts(rows: string): View {
+    const { layer: { topK }, rows: { room } } = this.#way;
+    return this.#g.buffer(rows, this.#rowBytes * topK * runOf(room, topK), lifeOf(rows));
+  }
+
+  /** Rows of the copies of tokens. */
+  get #copyTable(): Record<"choices" | "positions", View> {
+    return this.#table(this.#copies, "node.copies", 0);
+  }
+
+  /** Rows of the choices of tokens that came in a chunk. */
+  #placeTable(chunk: number): Record<"choices" | "positions", View> {
+    return this.#table(this.#places, "node.places", this.#rows.chunks[chunk].received);
+  }
+
+  #table(view: View, name: NodeTable, row: number): Record<"choices" | "positions", View> {
+    const first = row * this.#way.layer.topK;
+    return {
+      choices: this.#at(view, first, WORD),
+      positions: this.#at(view, this.#rows.tables[name] + first, WORD),
+    };
   }
 
   /** Towards the experts; in the backward pass with the gradients of the weights, by what experts gave. */
@@ -123,7 +144,9 @@ export class NodeLegs {
         ),
       ],
     });
-    const table = { choices: this.#none, positions: this.#table(chunk) };
+    const table = this.#placeTable(chunk);
+    const to = this.#experts(rows);
+    const given = dots === undefined ? undefined : this.#experts(dots);
     const slopes = this.#cameSlopes(chunk);
     const { rowDim, dtype } = this.#way.layer;
     return [this.#g.add({
@@ -132,16 +155,14 @@ export class NodeLegs {
       chunk,
       stage: stage + 2,
       after: arrived,
-      bytes: this.#moved(chunk) * (dots === undefined ? 1 : 2),
-      uses: [came, weights, this.#places, this.#none, rows, ...(dots ? [dots, slopes] : [])],
+      bytes: this.#moved(chunk) * (given ? 2 : 1),
+      uses: [came, weights, this.#places, to, ...(given ? [given, slopes] : [])],
       kernels: eachRank((rank) => {
         const places = this.#taken(rank, chunk, rowDim);
         if (places.tokens === 0) return [];
-        const to = { buffer: rows, offset: 0 };
         const scale = weighted ? { weights } : {};
         const placed = placeTokens({ ...places, dtype }, { x: came, ...table, ...scale, out: to });
-        if (dots === undefined) return [placed];
-        const given = { buffer: dots, offset: 0 };
+        if (!given) return [placed];
         return [
           placed,
           rowDots({ ...places, dtype }, { a: came, rows: given, ...table, out: slopes }),
@@ -161,6 +182,7 @@ export class NodeLegs {
       this.#rowBytes * this.#most(part.receivedRows),
       "pass",
     );
+    const from = this.#experts(rows);
     const added = this.#g.add({
       kind: "compress",
       label: "C2",
@@ -168,13 +190,12 @@ export class NodeLegs {
       stage,
       after,
       bytes: this.#moved(chunk),
-      uses: [rows, sums, this.#places, this.#none, ...(weighted ? [weights] : [])],
+      uses: [from, sums, this.#places, ...(weighted ? [weights] : [])],
       kernels: eachRank((rank) => {
         const places = this.#taken(rank, chunk, rowDim);
         if (places.tokens === 0) return [];
         return [combineRows({ ...places, dtype }, {
-          rows: { buffer: rows, offset: 0 },
-          ...{ choices: this.#none, positions: this.#table(chunk), y: sums },
+          ...{ rows: from, ...this.#placeTable(chunk), y: sums },
           ...(weighted ? { weights } : {}),
         })];
       }),
@@ -191,20 +212,20 @@ export class NodeLegs {
 
   /** Buffers that gathering names. */
   get gatherUses(): View[] {
-    return [this.#copies, this.#none, this.#returned];
+    return [this.#copies, this.#returned];
   }
 
   /** Adds up what came back for each token, by chunk and node. */
   gather(rank: number, { y, add }: { readonly y: View; readonly add: boolean }): Kernel[] {
     if (tokensOf(this.#way.layer, rank) === 0) return [];
     return [combineRows(this.#copied(rank, this.#way.layer.rowDim), {
-      ...{ rows: this.#returned, choices: this.#none, positions: this.#copies, y, add },
+      ...{ rows: this.#returned, ...this.#copyTable, y, add },
     })];
   }
 
   /** Buffers that gathering the gradients of the weights names, and the bytes of it. */
   get weightUses(): View[] {
-    return [this.#copies, this.#none, this.#slopes];
+    return [this.#copies, this.#slopes];
   }
 
   get weightBytes(): number {
@@ -215,12 +236,8 @@ export class NodeLegs {
   gatherWeights(rank: number, out: View): Kernel[] {
     if (tokensOf(this.#way.layer, rank) === 0) return [];
     return [combineRows(this.#copied(rank, this.#way.layer.topK, true), {
-      ...{ rows: this.#slopes, choices: this.#none, positions: this.#copies, y: out },
+      ...{ rows: this.#slopes, ...this.#copyTable, y: out },
     })];
-  }
-
-  #lifeOf(rows: string) {
-    return rows === "expert.x" ? "saved" as const : "pass" as const;
   }
 
   /** Rows of copies as kernels see them. */
@@ -243,10 +260,6 @@ export class NodeLegs {
 
   #at(view: View, row: number, bytes = this.#rowBytes): View {
     return { buffer: view.buffer, offset: view.offset + row * bytes };
-  }
-
-  #table(chunk: number): View {
-    return this.#at(this.#places, this.#rows.chunks[chunk].received, WORD * this.#way.layer.topK);
   }
 
   #most(of: (rank: number) => number): number {
@@ -311,9 +324,12 @@ export class NodeLegs {
   }
 }
 
-/** Rows that positions number from 0 on, as the places of one expert of several. */
-function listed(rows: number, topK: number): Pick<Places, "experts" | "chunks" | "firstRows"> {
-  const experts = Math.max(1, topK);
-  const firstRows = new Int32Array(experts + 1).fill(rows, 1);
-  return { experts, chunks: [{ begin: 0, end: Math.max(1, rows) }], firstRows };
-}
+/** Life of the rows of experts: those that backward needs are kept. */
+const lifeOf = (rows: string): Life =>
+  rows === "expert.x" || rows === "expert.y" ? "saved" : "pass";
+
+/** So many rows as kernels know them: as the places of topK experts, one after another. */
+const listed = (rows: number, topK: number): Pick<Places, "experts" | "chunks"> => ({
+  experts: topK,
+  chunks: [{ begin: 0, end: runOf(rows, topK) }],
+});

@@ -83,8 +83,11 @@ export class Gathered {
     const { engine, workspace, layer: { topology: { ranks } } } = this.of;
     if (!engine.computes || this.#written === rows) return;
     this.#written = undefined;
-    await workspace.ensureAsync(rows.tables);
-    for (const name of Object.keys(rows.tables) as NodeTable[]) {
+    const names = Object.keys(rows.tables) as NodeTable[];
+    await workspace.ensureAsync(
+      Object.fromEntries(names.map((name) => [name, 8 * rows.tables[name]])),
+    );
+    for (const name of names) {
       for (let rank = 0; rank < ranks; rank++) {
         await workspace.writeAsync(name, rank, rows.table(name, rank));
       }

@@ -20,6 +20,7 @@ export {
   type NodeRows,
   nodeRows,
   type NodeTable,
+  runOf,
 } from "./node_rows.ts";
 export { layerTensors } from "./layer_tensors.ts";
 export { gateTensors, rowChoicesOf, targetsOf } from "./gate_tensors.ts";

@@ -38,19 +38,20 @@ export interface NodeChunk {
 }
 
 /** Tables that kernels find rows by, int32: a layer writes them before a pass. */
-export type NodeTable = "node.copies" | "node.places" | "node.none";
+export type NodeTable = "node.copies" | "node.places";
 
 /** Rows of a pass in which each token crosses once to a node. */
 export interface NodeRows {
   readonly chunks: readonly NodeChunk[];
   /** Rows to provide for what a rank sends. */
   readonly sent: number;
-  /** Bytes of each table. */
+  /** Entries of each table; it is twice as long. */
   readonly tables: Readonly<Record<NodeTable, number>>;
   /**
-   * `node.copies` [tokens, topK]: row of each copy of a token among those that the rank sends, then `NO_PLACE`.
+   * `node.copies` [tokens, topK]: row of each copy of a token among those that the rank sends, then none.
    * `node.places` [rows of all chunks, topK]: row of each choice of a token that the rank gets among those of its
-   * experts, `NO_PLACE` for the choices of others. `node.none`: zeros.
+   * experts, none for the choices of others. Kernels know rows as topK runs of {@linkcode runOf} rows: all entries say
+   * which run first, then all say which place in it, `NO_PLACE` for none.
    */
   table(name: NodeTable, rank: number): Int32Array<ArrayBuffer>;
 }
@@ -119,7 +120,20 @@ export function nodeRows(way: NodeWay): NodeRows {
   return rows;
 }
 
-const WORD = 4;
+/** Rows of each of the runs that so many rows are known by; there may be more places than rows. */
+export const runOf = (rows: number, topK: number): number => Math.max(1, Math.ceil(rows / topK));
+
+/** Rows as a table; entries not given are none. */
+function tableOf(rows: Int32Array, run: number): Int32Array<ArrayBuffer> {
+  const { length } = rows;
+  const table = new Int32Array(2 * length);
+  for (let i = 0; i < length; i++) {
+    const row = rows[i];
+    if (row === NO_PLACE) table[length + i] = NO_PLACE;
+    else [table[i], table[length + i]] = [Math.floor(row / run), row % run];
+  }
+  return table;
+}
 
 function makeRows(way: NodeWay): NodeRows {
   const { layer, chunks } = way;
@@ -140,27 +154,21 @@ function makeRows(way: NodeWay): NodeRows {
     sent += mostOf(layer, part.sentRows);
     received += mostOf(layer, part.receivedRows);
   }
-  const zeros = topK * Math.max(tokens, received);
   const of: Record<NodeTable, (rank: number) => Int32Array<ArrayBuffer>> = {
-    "node.copies": (rank) => copiesOf(layer, made, rank),
+    "node.copies": (rank) => tableOf(copiesOf(layer, made, rank), runOf(sent, topK)),
     "node.places"(rank) {
-      const table = new Int32Array(topK * received).fill(NO_PLACE);
+      const rows = new Int32Array(topK * received).fill(NO_PLACE);
       made.forEach((part, i) => {
         const places = placesOf({ layer, layout, targets, rank }, part, chunks[i]);
-        table.set(places, topK * part.received);
+        rows.set(places, topK * part.received);
       });
-      return table;
+      return tableOf(rows, runOf(layout.room, topK));
     },
-    "node.none": () => new Int32Array(zeros),
   };
   return {
     chunks: made,
     sent,
-    tables: {
-      "node.copies": WORD * topK * tokens,
-      "node.places": WORD * topK * received,
-      "node.none": WORD * zeros,
-    },
+    tables: { "node.copies": topK * tokens, "node.places": topK * received },
     table: (name, rank) => of[name](rank),
   };
 }
@@ -238,7 +246,7 @@ function copiesOf(
   rank: number,
 ): Int32Array<ArrayBuffer> {
   const { topK, topology } = layer;
-  const tokens = tokensOf(layer, rank);
+  const { tokens } = layer;
   const table = new Int32Array(tokens * topK).fill(NO_PLACE);
   const used = new Int32Array(tokens);
   for (const { groups, sent } of chunks) {

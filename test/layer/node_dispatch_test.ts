@@ -16,6 +16,7 @@ import { placementCases } from "../../lib/studies/placement_cases.ts";
 import { tokenGroups, uniformRouting, zipfRouting } from "../../lib/routing/mod.ts";
 import { spawnWorkers } from "../../lib/workers/mod.ts";
 import type { Engine } from "../../lib/engine.ts";
+import type { View } from "../../lib/types.ts";
 import type { ForwardOptions } from "../../lib/layer/layer_options.ts";
 import { bytes } from "../alltoall/own.ts";
 import { goldenCases } from "./golden_cases.ts";
@@ -194,6 +195,34 @@ Deno.test("backward may have other chunks than forward, and goes as forward did"
     SchemoeError,
     'Cannot run backward with dispatch "node": forward had "choice"',
   );
+});
+
+Deno.test("checkNumbers finds nothing in right passes whose tokens cross once, and names a NaN; tasks say which buffers they use", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 2, links: "plain" });
+  for (const routing of [{ dropless: true }, { capacityFactor: 1 }]) {
+    using layer = createLayer(engine, { ...sizes, routing });
+    const options = { chunks: 2, compressor: "fp8", checkNumbers: true };
+    const forward = await layer.forward({ ...options, dispatch: "node" });
+    const backward = await layer.backward(options);
+    for (const { program: { graph } } of [...forward.ran, ...backward.ran]) {
+      for (const task of graph.tasks) {
+        for (let rank = 0; rank < 4; rank++) {
+          const views = [
+            ...(task.kernels?.(rank) ?? []).flatMap(({ args }) => args),
+            ...(task.transfers?.(rank) ?? []).flatMap(({ from, to }) => [from, to]),
+          ].filter((view) => typeof view === "object" && view.buffer !== "");
+          for (const view of views) assert(task.uses!.includes((view as View).buffer), task.name);
+        }
+      }
+    }
+    const x = new Float32Array(4 * 24 * 8).fill(0.5);
+    x[5] = NaN;
+    await assertRejects(
+      () => layer.forward({ x, dispatch: "node", checkNumbers: true }),
+      SchemoeError,
+      "NaN",
+    );
+  }
 });
 
 Deno.test("each token crosses once: bytes between nodes are those of the token groups", async () => {
