@@ -138,6 +138,6 @@ export const files: BadInputs = {
   },
   "a table that is none": {
     call: () => show(wrong(3)),
-    says: ["Cannot show the table: it is not an Arquero table"],
+    says: ["Cannot show the table: it is neither an Arquero table nor a run"],
   },
 };

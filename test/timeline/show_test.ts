@@ -36,8 +36,12 @@ Deno.test("show() shows a table without rows, and values that are missing", () =
   assertEquals(`${show(table({ a: [null, 1, NaN] }))}`, "  a\n\n  1\nNaN");
 });
 
+Deno.test("show() of a run shows its timeline", () => {
+  assertEquals(`${show({ timeline: small })}`, `${show(small)}`);
+});
+
 Deno.test("show() throws for what is no table, and a limit that is none", () => {
-  assertThrows(() => show([] as never), SchemoeError, "not an Arquero table");
+  assertThrows(() => show([] as never), SchemoeError, "neither an Arquero table nor a run");
   assertThrows(() => show(small, { limit: 0 }), SchemoeError, "limit is 0");
 });
 

@@ -125,6 +125,20 @@ Deno.test("fromChromeTrace() takes names of kernels that communicate or compute"
   }
 });
 
+Deno.test("fromChromeTrace() takes names of copies between GPUs", async () => {
+  const copy = {
+    ...kernel("Memcpy PtoP (Device -> Device)", 5, 10),
+    cat: "gpu_memcpy",
+    args: { stream: 20, bytes: 4096 },
+  };
+  const text = trace([kernel("gemm", 0, 10), copy]);
+  assertEquals(communication(await fromChromeTrace(text)).total, 0);
+  const timeline = await fromChromeTrace(text, { communication: ["Memcpy PtoP"] });
+  const { total, hidden } = communication(timeline);
+  assertEquals([total, hidden], [10_000, 5000]);
+  assertEquals([timeline.get("kind", 1), timeline.get("bytes", 1)], ["allToAll", 4096]);
+});
+
 Deno.test("fromChromeTrace() gives dispatch and combine of DeepEP as all-to-all with their names", async () => {
   const rows = (await fromChromeTrace(trace([
     kernel("gemm", 0, 100),

@@ -166,6 +166,7 @@ Deno.test("tokenMap() takes the loads of a run, and says what was run", async ()
   const layer = createLayer(engine, { tokens: 16, modelDim: 8, hiddenDim: 8, experts: 4 });
   const run = await layer.forward();
   const map = tokenMap([run]);
+  assertEquals(tokenMap(run).table.objects(), map.table.objects());
   const counts = map.table.array("tokens") as number[];
   assertEquals(counts.length, 4);
   assertEquals(counts.reduce((a, b) => a + b), 32);

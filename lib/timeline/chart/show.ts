@@ -1,6 +1,7 @@
 /** @module */
 import type { ColumnTable } from "arquero";
 import { SchemoeError } from "../../types.ts";
+import { isTable, type Timed } from "../table/subject.ts";
 import { alignedText } from "../table/aligned_text.ts";
 import { type Displayable, displayable, escapeHtml } from "./display.ts";
 import { formatBytes, formatPercent, formatTime, scaled } from "../table/format.ts";
@@ -26,7 +27,7 @@ interface Cells {
 }
 
 /**
- * A table that shows itself as one when it is the last value of a cell.
+ * A table, or the timeline of a run, that shows itself as a table when it is the last value of a cell.
  *
  * Numbers are right aligned, with four significant digits. A column whose name this package gives a
  * meaning is shown with its unit: `..._ns` as times, `bytes`, `flops`, rates of both (`bytes_per_second`,
@@ -39,9 +40,9 @@ interface Cells {
  * const shown = show(table({ name: ["a", "b"], wait_ns: [1500, 2] }));
  * console.assert(`${shown}`.includes("1.50 us"));
  * ```
- * @throws {SchemoeError} when it is not an Arquero table, or the limit is not a positive integer.
+ * @throws {SchemoeError} when it is neither an Arquero table nor a run, or the limit is not a positive integer.
  */
-export function show(table: ColumnTable, options: ShowOptions = {}): Displayable {
+export function show(table: ColumnTable | Timed, options: ShowOptions = {}): Displayable {
   const { title } = options;
   const cells = cellsOf(table, options);
   const text = [...(title ? [title] : []), tableText(cells)].join("\n");
@@ -51,18 +52,19 @@ export function show(table: ColumnTable, options: ShowOptions = {}): Displayable
 }
 
 /** The same as HTML alone, to be put together with more. */
-export function showHtml(table: ColumnTable, options: ShowOptions = {}): string {
+export function showHtml(table: ColumnTable | Timed, options: ShowOptions = {}): string {
   return tableHtml(cellsOf(table, options));
 }
 
 /** The same as text alone. */
-export function showText(table: ColumnTable, options: ShowOptions = {}): string {
+export function showText(table: ColumnTable | Timed, options: ShowOptions = {}): string {
   return tableText(cellsOf(table, options));
 }
 
-function cellsOf(table: ColumnTable, { limit = 50 }: ShowOptions): Cells {
+function cellsOf(given: ColumnTable | Timed, { limit = 50 }: ShowOptions): Cells {
+  const table = isTable(given) ? given : (given as Partial<Timed> | undefined)?.timeline!;
   if (typeof table?.columnNames !== "function") {
-    throw new SchemoeError("Cannot show the table: it is not an Arquero table");
+    throw new SchemoeError("Cannot show the table: it is neither an Arquero table nor a run");
   }
   if (!(Number.isInteger(limit) && limit > 0)) {
     throw new SchemoeError(

@@ -93,6 +93,7 @@ export function programsOf({ ran }: Timed): readonly RanOrder[] | undefined {
   return whole ? found as readonly RanOrder[] : undefined;
 }
 
-const isTable = (value: unknown): value is Timeline =>
+/** Whether a value is an Arquero table. */
+export const isTable = (value: unknown): value is Timeline =>
   typeof (value as Timeline | undefined)?.column === "function" &&
   typeof (value as Timeline).indices === "function";

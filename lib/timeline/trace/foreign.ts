@@ -115,6 +115,8 @@ interface KernelName {
   readonly label: string;
   readonly path: string;
   readonly communicates: boolean;
+  /** Whether the caller's `communication` names it. */
+  readonly named: boolean;
   /** `nccl` for NCCL and the libraries with its names. */
   readonly library: string;
 }
@@ -127,11 +129,12 @@ function kernelTable({ communication = [], computation = [] }: KernelOptions) {
   return (name: string): KernelName => {
     let found = known.get(name);
     if (!found) {
+      const named = among(communication, name);
       found = {
         label: shortName(name),
         path: functionPath(name),
-        communicates: among(communication, name) ||
-          (communicates(name) && !among(computation, name)),
+        named,
+        communicates: named || (communicates(name) && !among(computation, name)),
         library: isNccl(name) ? "nccl" : "communication",
       };
       known.set(name, found);
@@ -149,7 +152,17 @@ function gpuRow(
   const kernel = kernels(name);
   const { label } = kernel;
   if (work !== "kernel") {
-    return { name, label, lane: "copy", kind: work, bytes: positiveOf(args.bytes) };
+    const bytes = positiveOf(args.bytes);
+    // copies between GPUs, by a name that says so: each moves a rank's own data
+    return kernel.named
+      ? {
+        name,
+        label,
+        lane: `copy stream ${textOf(args.stream) || thread}`,
+        kind: "allToAll",
+        bytes,
+      }
+      : { name, label, lane: "copy", kind: work, bytes };
   }
   const given = textOf(args[NCCL.collective]);
   if (given === "" && !kernel.communicates) {

@@ -28,7 +28,10 @@ export interface TraceImportOptions {
    * default: ranks where several ran kernels and `ranks` says nothing of the file, else devices.
    */
   readonly processes?: "ranks" | "devices";
-  /** Kernels that communicate, besides those known by name: parts of their names, or patterns. */
+  /**
+   * Kernels and copies that communicate, besides kernels known by name: parts of their names, or
+   * patterns, such as `"Memcpy PtoP"`.
+   */
   readonly communication?: KernelNames;
   /** Kernels that compute although their names say otherwise. */
   readonly computation?: KernelNames;

@@ -53,7 +53,7 @@ const MOST = 64;
  * `over_mean` (1 is balance, null where there are no tokens). Beside each row stands the fullest expert over
  * the mean one (the factor by which it holds its rank up) and how many experts get nothing.
  *
- * @param counts runs of a layer, training steps of a model, routings (`zipfRouting`, those of
+ * @param counts one or a list of: runs of a layer, training steps of a model, routings (`zipfRouting`, those of
  * `parseMegatronTrace`), or objects of your own.
  * @param of a run of which title and lines say what was run.
  *
@@ -68,14 +68,15 @@ const MOST = 64;
  * @throws {SchemoeError} for nothing to count, a negative count, or layers of other numbers of experts.
  */
 export function tokenMap(
-  counts: readonly (TokenCounts | StepCounts)[],
+  counts: TokenCounts | StepCounts | readonly (TokenCounts | StepCounts)[],
   options: { readonly title?: string; readonly of?: Timed } = {},
 ): Picture {
-  if (!Array.isArray(counts) || counts.length === 0) {
+  const list = Array.isArray(counts) ? counts as readonly TokenCounts[] : [counts as TokenCounts];
+  if (list.length === 0) {
     throw new SchemoeError("Cannot draw the token map: give a list of at least one run or routing");
   }
   const next = new Map<number, number>();
-  const rows = counts.flatMap(layersOf).map(({ given, item }) => {
+  const rows = list.flatMap(layersOf).map(({ given, item }) => {
     const { layer = 0, step = next.get(layer) ?? 0, tokens } = counted(given, item);
     next.set(layer, step + 1);
     return { layer, step, tokens };
@@ -95,7 +96,7 @@ export function tokenMap(
       (count, expert) => ({ layer, step, expert, count, over: drawn[i].over[expert] }),
     )
   );
-  const run = options.of ?? runOf(counts);
+  const run = options.of ?? runOf(list);
   return picture({
     doing: "draw the token map",
     label: "Tokens of each expert",
