@@ -1,6 +1,7 @@
 /** What training runs with several seeds have in common, and how they differ. @module */
 import { table } from "arquero";
-import { displayable, type MediaBundle, show, type Timeline } from "../timeline/mod.ts";
+import { displayable, type MediaBundle, type Timeline } from "../timeline/mod.ts";
+import { alignedText } from "../timeline/table/aligned_text.ts";
 import { commonText } from "../timeline/chart/facts.ts";
 import { type LossCurve, lossSvg } from "./loss_chart.ts";
 import type { TrainingRun } from "./result.ts";
@@ -101,7 +102,17 @@ export class TrainingComparison {
 
   /** The table as text. */
   toString(): string {
-    return `${show(this.table)}`;
+    const fixed = (value: number | undefined, digits: number) =>
+      value === undefined || Number.isNaN(value) ? "" : value.toFixed(digits);
+    const head = ["run", "seeds", "loss", "least", "most", "difference", "plus minus", "tokens/s"];
+    const body = this.rows.map((row) => [
+      row.name,
+      `${row.seeds}`,
+      ...[row.mean, row.least, row.most].map((loss) => fixed(loss, 3)),
+      ...[row.difference, row.plusMinus].map((value) => fixed(value, 4)),
+      fixed(row.tokensPerSecond, 0),
+    ]);
+    return alignedText([head, ...body]);
   }
 
   /** Curves and table, for a notebook. */

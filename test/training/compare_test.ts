@@ -88,7 +88,7 @@ Deno.test("TrainingComparison pairs seeds for differences and their confidence i
   assertEquals(fp8.difference, 0.25);
   // of 0.25, 0 and 0.5
   assertLess(Math.abs(fp8.plusMinus! - 4.303 * 0.25 / Math.sqrt(3)), 1e-12);
-  assertMatch(`${compared}`, /^fp8 +3 +2\.75 +2\.25 +3\.5 +0\.25 +0\.6211/m);
+  assertMatch(`${compared}`, /^fp8 +3 +2\.750 +2\.250 +3\.500 +0\.2500 +0\.6211/m);
   const svg = await compared.svg();
   assertMatch(svg, />none</);
   assertMatch(svg, /aria-label="area"/);

@@ -23,13 +23,13 @@ export interface HeatRow {
  * (Harrower and Brewer, 2003), which colour-blind eyes tell apart.
  */
 const SCALE = [
-  { up: 0.25, name: "under 1/4", fill: "#2166ac" },
-  { up: 0.5, name: "to 1/2", fill: "#67a9cf" },
-  { up: 0.8, name: "to 0.8", fill: "#d1e5f0" },
-  { up: 1.25, name: "mean", fill: "#f7f7f7" },
-  { up: 2, name: "to 2", fill: "#fddbc7" },
-  { up: 4, name: "to 4", fill: "#ef8a62" },
-  { up: Infinity, name: "above 4", fill: "#b2182b" },
+  { up: 0.25, name: "under 0.25x", fill: "#2166ac" },
+  { up: 0.5, name: "0.25 to 0.5x", fill: "#67a9cf" },
+  { up: 0.8, name: "0.5 to 0.8x", fill: "#d1e5f0" },
+  { up: 1.25, name: "0.8 to 1.25x", fill: "#f7f7f7" },
+  { up: 2, name: "1.25 to 2x", fill: "#fddbc7" },
+  { up: 4, name: "2 to 4x", fill: "#ef8a62" },
+  { up: Infinity, name: "above 4x", fill: "#b2182b" },
 ];
 const NONE = { name: "no tokens", fill: PAGE.ink };
 

@@ -103,9 +103,10 @@ export function tokenMap(
     title: options.title ?? "Tokens by layer, step and expert",
     lines: run ? factsOf(run) : [],
     summary: summaryOf(drawn, experts),
-    note: `colour: tokens over those of the mean expert of the row · ${experts} experts${
-      drawn.length > MOST ? ` · the first ${MOST} of ${drawn.length} rows` : ""
-    }`,
+    note:
+      `colour: tokens over the mean of the experts of the row, max: the fullest one · ${experts} experts${
+        drawn.length > MOST ? ` · the first ${MOST} of ${drawn.length} rows` : ""
+      }`,
     table: table({
       layer: cells.map(({ layer }) => layer),
       step: cells.map(({ step }) => step),
