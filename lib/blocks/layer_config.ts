@@ -212,7 +212,7 @@ export function resolveLayer(
     );
   }
   const routing = resolveRouting(config.routing);
-  const losses = resolveLosses(config.losses, gate);
+  const losses = resolveLosses(config.losses, gate, { ...counts, modelDim, experts });
   const shared = resolveShared(config.shared, { modelDim, experts: 1, dtype });
   const { capacityAlignment, dropless } = routing;
   const layer = {

@@ -23,7 +23,8 @@ export function resolveGate(given: Gate | string | undefined, experts: number): 
   if (!Number.isInteger(k) || k < 1) {
     fail(`k of the gate ${name} must be a positive integer, got ${quoted(k)}`);
   }
-  if (k > experts) fail(`k ${k} of the gate ${name} is more than the ${experts} experts there are`);
+  const rows = experts + (gate.identities ?? 0);
+  if (k > rows) fail(`k ${k} of the gate ${name} is more than the ${rows} experts there are`);
   if (weighs !== "output" && weighs !== "input") {
     fail(`weighs of the gate ${name} must be output or input, got ${quoted(weighs)}`);
   }

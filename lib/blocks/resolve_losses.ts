@@ -1,14 +1,21 @@
 /** The losses of a layer. @module */
-import type { Gate } from "./gates/types.ts";
+import type { Gate, GateShape } from "./gates/types.ts";
 import type { Loss } from "./losses/types.ts";
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
+
+/** Sizes of the layer, by which a gate names its tensors. */
+type Sizes = Pick<GateShape, "tokens" | "modelDim" | "experts">;
 
 /**
  * Checks a list of losses for a gate.
  * @throws {SchemoeError} naming the first that cannot be used.
  */
-export function resolveLosses(losses: readonly Loss[] = [], gate: Gate): readonly Loss[] {
+export function resolveLosses(
+  losses: readonly Loss[] = [],
+  gate: Gate,
+  sizes: Sizes,
+): readonly Loss[] {
   if (!Array.isArray(losses)) {
     fail(`losses must be a list such as [gshard({ weight: 0.01 })], got ${quoted(losses)}`);
   }
@@ -22,13 +29,13 @@ export function resolveLosses(losses: readonly Loss[] = [], gate: Gate): readonl
       fail(`the weight of the loss ${name} must be a finite number, got ${quoted(weight)}`);
     }
     if (losses.findIndex((other) => other.name === name) < i) fail(`there are two losses ${name}`);
-    checkGate(loss, gate);
+    checkGate(loss, gate, sizes);
   }
   return losses;
 }
 
-function checkGate({ name, slopes, first }: Loss, gate: Gate): void {
-  if (gate.scores === undefined) {
+function checkGate({ name, slopes, first, needs = [] }: Loss, gate: Gate, sizes: Sizes): void {
+  if (slopes.length > 0 && gate.scores === undefined) {
     fail(`the gate ${gate.name} does not say how it makes scores, which the loss ${name} needs`);
   }
   if (slopes.includes("balance") && gate.scores === "relu") {
@@ -39,13 +46,13 @@ function checkGate({ name, slopes, first }: Loss, gate: Gate): void {
       `the loss ${name} counts first choices, which the gate ${gate.name} does not order; use switchBalance`,
     );
   }
-  if (slopes.includes("load")) {
-    const shape = { tokens: 1, modelDim: 1, experts: 1, rows: 1 };
-    const names = gate.tensors?.(shape).map((tensor) => tensor.name) ?? [];
-    if (!names.includes("spread")) {
-      fail(`the loss ${name} needs noise, which the gate ${gate.name} has not`);
-    }
-  }
+  if (needs.length === 0) return;
+  const shape = { ...sizes, rows: sizes.experts + (gate.identities ?? 0) };
+  const names = gate.tensors?.(shape).map((tensor) => tensor.name) ?? ["weight"];
+  const missing = needs.find((tensor) => !names.includes(tensor));
+  if (missing === undefined) return;
+  const what = slopes.includes("load") ? "noise" : `a tensor "${missing}"`;
+  fail(`the loss ${name} needs ${what}, which the gate ${gate.name} has not`);
 }
 
 function fail(problem: string): never {

@@ -84,6 +84,10 @@ export function gateUses(layer: Layer, c: GateContext, pass: "forward" | "backwa
   return [...both, ...gradients.map(({ name }) => c.gradient(name)), c.dWeights, c.dLogits, c.dx];
 }
 
+/** Ranks that have tokens. */
+export const busyRanks = ({ whole, rankTokens = whole?.rankTokens, topology }: Layer): number =>
+  rankTokens?.filter((count) => count > 0).length ?? topology.ranks;
+
 /** Declares a loss's tensors and describes them. */
 export function lossContext(g: GraphBuilder, layer: Layer, loss: Loss): LossContext {
   const table = tensorsOf(layer);
@@ -95,6 +99,7 @@ export function lossContext(g: GraphBuilder, layer: Layer, loss: Loss): LossCont
     ...c,
     // so that tokens times ranks are the tokens of all
     ranks: !loss.global ? 1 : layer.whole ? allTokens(layer.whole) / layer.tokens : ranks,
+    busyRanks: busyRanks(layer),
     weight: loss.weight,
     kind: layer.gate.scores!,
     counts: view(`loss.${loss.name}.${summed ? "sums" : "counts"}`),
@@ -106,7 +111,13 @@ export function lossContext(g: GraphBuilder, layer: Layer, loss: Loss): LossCont
 }
 
 /** Buffers that the kernels of a loss may name, besides the gate's. */
-export function lossUses(layer: Layer, loss: Loss, c: LossContext): View[] {
+export const lossUses = (layer: Layer, loss: Loss, c: LossContext): View[] => [
+  ...[c.counts, c.loss, c.total],
+  ...lossTensors(layer, loss, c),
+];
+
+/** Those of its own tensors. */
+export function lossTensors(layer: Layer, loss: Loss, c: LossContext): View[] {
   const own = loss.tensors?.({ ...layer, rows: layer.gateRows, k: layer.gate.k }) ?? [];
-  return [c.counts, c.loss, c.total, ...own.map(({ name }) => c.tensor(name))];
+  return own.map(({ name }) => c.tensor(name));
 }

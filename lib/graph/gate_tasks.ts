@@ -9,7 +9,14 @@ import type { Loss } from "../blocks/losses/types.ts";
 import { kernelsOf } from "../user_code.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { tensorsOf } from "./contexts.ts";
-import { gateContext, gateUses, lossContext, lossUses } from "./gate_context.ts";
+import {
+  busyRanks,
+  gateContext,
+  gateUses,
+  lossContext,
+  lossTensors,
+  lossUses,
+} from "./gate_context.ts";
 import { addAllReduce } from "./reduce.ts";
 
 /** Adds the gate and the losses on its routing; what comes after a routing comes after the task given back. */
@@ -141,6 +148,7 @@ interface Place {
 export function addGateGrad(g: GraphBuilder, layer: Layer, { stage, after }: Place): Task {
   const c = gateContext(g, layer);
   const { gate } = layer;
+  const losses = layer.losses.filter((loss) => loss.backward);
   return g.add({
     kind: "gate",
     label: "gate",
@@ -148,12 +156,21 @@ export function addGateGrad(g: GraphBuilder, layer: Layer, { stage, after }: Pla
     stage,
     after,
     flops: gate.flops({ ...layer, rows: layer.gateRows }).backward,
-    uses: gateUses(layer, c, "backward"),
+    uses: [
+      ...gateUses(layer, c, "backward"),
+      ...losses.flatMap((loss) => lossTensors(layer, loss, lossContext(g, layer, loss))),
+    ],
     kernels: (rank) => {
       const own = ofRank(layer, rank);
       if (own.tokens === 0) return emptyGradients(c, layer);
       const context = own === layer ? c : gateContext(g, own);
-      return kernelsOf(`the gate "${gate.name}"`, "backward pass", () => gate.backward(context));
+      return [
+        ...kernelsOf(`the gate "${gate.name}"`, "backward pass", () => gate.backward(context)),
+        ...losses.flatMap((loss) => {
+          const of = lossContext(g, own, loss);
+          return byLoss(loss, "backward pass", () => loss.backward!(of));
+        }),
+      ];
     },
   });
 }
@@ -166,9 +183,7 @@ const emptyGradients = (c: GateContext, layer: Layer): Kernel[] =>
 /** Adds the all-reduce of the gate's gradients, and its update without a gradient. */
 export function addGateSums(g: GraphBuilder, layer: Layer, { stage, after }: Place): void {
   const table = tensorsOf(layer);
-  const { gate, topology: { ranks }, gateRows, rankTokens } = layer;
-  // a mean over ranks is one over those with tokens
-  const busy = rankTokens?.filter((count) => count > 0).length ?? ranks;
+  const { gate, topology: { ranks }, gateRows } = layer;
   const c = gateContext(g, layer);
   const place = { stage, chunk: g.chunks };
   if (ranks > 1) {
@@ -215,7 +230,7 @@ export function addGateSums(g: GraphBuilder, layer: Layer, { stage, after }: Pla
     after: [summed],
     uses: [...uses, sum],
     kernels: () => {
-      const of = { ...sum, ranks: busy };
+      const of = { ...sum, ranks: busyRanks(layer) };
       return kernelsOf(`the update "${update.name}"`, "apply", () => update.apply(c, of));
     },
   });

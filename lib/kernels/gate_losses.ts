@@ -95,6 +95,18 @@ export const signBias = (
   { loads, bias }: Record<"loads" | "bias", View>,
 ): Kernel => ({ name: "shift_bias", args: [rows, 1, 0, loads, bias, rate] });
 
+/**
+ * bias += rate * (share / experts - load / (sum of all loads)) of the first `experts` rows, in place: their loads tend to
+ * `share` of all choices, in equal parts. Loads [rows] of all ranks.
+ */
+export const budgetBias = (
+  options: Record<"rows" | "experts" | "rate" | "share", number>,
+  { loads, bias }: Record<"loads" | "bias", View>,
+): Kernel => ({
+  name: "budget_bias",
+  args: [options.rows, options.experts, loads, bias, options.rate, options.share],
+});
+
 /** bias = ema * bias + (1 - ema) * (mean over ranks of the wanted biases), centred; `sums` over ranks. */
 export const quantileShift = (
   { rows, ranks, ema }: { readonly rows: number; readonly ranks: number; readonly ema: number },

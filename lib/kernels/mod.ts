@@ -48,6 +48,7 @@ export {
   lookUpChoices,
   noiseGrad,
   placeChoices,
+  roundChoices,
   route,
   routeGrad,
   type RouteOptions,
@@ -59,6 +60,7 @@ export {
 } from "./route.ts";
 export {
   balanceLoss,
+  budgetBias,
   importanceLoss,
   loadLoss,
   type LossViews,

@@ -150,6 +150,19 @@ export const chooseTokens = (
   { logits, scores, choices }: Record<"logits" | "scores" | "choices", View>,
 ): Kernel => ({ name: "choose_tokens", args: [tokens, experts, count, logits, scores, choices] });
 
+/**
+ * Each expert's tokens in whole tiles: of those that chose it (`best` [tokens, k]; -1: none) and the others as many as
+ * the nearest multiple of `tile`, the chosen ones first and each by score; `choices` [tokens, experts] hold it, or -1.
+ * Half a tile is rounded up, and no expert gets more whole tiles than there are tokens for.
+ */
+export const roundChoices = (
+  { tokens, experts, k, tile }: Record<"tokens" | "experts" | "k" | "tile", number>,
+  { best, logits, scores, choices }: Record<"best" | "logits" | "scores" | "choices", View>,
+): Kernel => ({
+  name: "round_choices",
+  args: [tokens, experts, k, tile, best, logits, scores, choices],
+});
+
 /** Choices of each token by its number: row `ids[t]` of a table [vocabulary, k]; int32 all. */
 export const lookUpChoices = (
   { tokens, rows, k }: RouteShape,

@@ -72,6 +72,8 @@ export const KERNELS = {
   place_copies: { code: 74, args: "iiiiivvvv*" },
   round: { code: 75, args: "ivv" },
   drop_padding: { code: 77, args: "iivv" },
+  budget_bias: { code: 78, args: "iivvff" },
+  round_choices: { code: 79, args: "iiiivvvv" },
 } as const satisfies Record<string, { code: number; args: string }>;
 
 /** Pieces of an all-to-all phase, which the packer writes from a task's transfers. */

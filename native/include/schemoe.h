@@ -300,6 +300,11 @@ typedef struct schemoe_operation {
  *                expert begin and the end, then the slots. Of n slots the choice at position p gets slot p % n, its place there
  *                being p / n; where p >= capacity, target 0 and the place 2^31 - 2
  * 77 drop_padding tokens k padding(v) choices(v): the choices of tokens that are padding become -1
+ * 78 budget_bias rows experts loads(v) bias(v) rate share: of the first `experts` rows bias += rate * (share / experts - load /
+ *                (sum of all loads)); without loads none changes
+ * 79 round_choices tokens experts k tile best(v) logits(v) scores(v) choices(v): of the tokens that chose an expert (int32 best
+ *                [tokens, k], -1 being none) as many as the nearest multiple of a tile, half a tile up and at most floor(tokens
+ *                / tile) tiles; those that chose it first, each by score (ties as in 43); choices as in 43
  * 32 copy        bytes from(v) to(v)                 as part of a phase
  * 33 send        peer bytes from(v)
  * 34 receive     peer bytes to(v)

@@ -49,6 +49,7 @@ inline const std::vector<std::pair<uint32_t, const char*>> kWithoutNumbers{
     {51, "choices are integers"},
     {74, "slots and places are integers"},
     {77, "choices are integers"},
+    {79, "choices are integers"},
 };
 
 class NumberCases {
@@ -259,6 +260,10 @@ class NumberCases {
       const auto loads = quantile ? in(kColumns) : other(kColumns), bias = in(kColumns);
       words().i(kColumns, 2, quantile).v(loads).v(bias).f(0.1);
     }
+    begin(78, "budget_bias");
+    // counts of choices, which all are divided by
+    const auto budget = other(kColumns), moved = in(kColumns);
+    words().i(kColumns, kColumns - 2).v(budget).v(moved).f(0.1).f(0.5);
     begin(55, "quantile_bias");
     // only their order decides which of them is the result
     const auto logits = other(kCount), bias = other(kColumns), out = other(kColumns);

@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { createLayer, openEngine, SchemoeError } from "../../mod.ts";
 import { gshard, switchBalance, tokenRounding } from "../../lib/blocks/mod.ts";
-import { roundChoices } from "../../lib/blocks/gates/round_choices.ts";
+import { roundChoices } from "./round_choices.ts";
 import { randomNormal } from "../../lib/layer/mod.ts";
 
 const [TOKENS, EXPERTS, K] = [96, 6, 2];
@@ -83,4 +83,40 @@ Deno.test("tokenRounding() counts choices in balance losses by its k, and orders
     SchemoeError,
     "counts first choices, which the gate tokenRounding does not order",
   );
+});
+
+/** Choices of each token, sorted, in rounded tiles, as the layer made them and as plain loops do. */
+async function bothRoundings(weight: Float32Array, tile: number) {
+  const [tokens, modelDim, experts, k] = [40, 6, 4, 2];
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 1, links: "plain" });
+  const gate = tokenRounding({ k, tile, scores: "sigmoid" });
+  const routing = { dropless: true };
+  using layer = createLayer(engine, { tokens, modelDim, hiddenDim: 5, experts, gate, routing });
+  const x = randomNormal(tokens * modelDim, { seed: tile });
+  layer.set({ "gate.weight": weight });
+  const { routing: trace } = await layer.forward({ x, results: true });
+  const logits = new Float32Array(tokens * experts);
+  for (let i = 0; i < logits.length; i++) {
+    for (let j = 0; j < modelDim; j++) {
+      logits[i] += x[Math.floor(i / experts) * modelDim + j] * weight[i % experts * modelDim + j];
+    }
+  }
+  const scores = logits.map((z) => 1 / (1 + Math.exp(-z)));
+  const expected = roundChoices({ tokens, experts, k, tile }, { scores, logits });
+  const ofToken = (choices: ArrayLike<number>) =>
+    Array.from(
+      { length: tokens },
+      (_, t) =>
+        Array.from(choices).slice(t * experts, (t + 1) * experts).filter((e) => e >= 0).sort(),
+    );
+  return [ofToken(trace!.choices(0)), ofToken(expected)];
+}
+
+Deno.test("tokenRounding() chooses what plain loops choose, for every tile and for equal scores", async () => {
+  for (const tile of [1, 3, 8, 16, 40]) {
+    const [got, expected] = await bothRoundings(randomNormal(24, { seed: 9 }), tile);
+    assertEquals(got, expected, `tiles of ${tile}`);
+  }
+  const [got, expected] = await bothRoundings(new Float32Array(24), 16);
+  assertEquals(got, expected);
 });

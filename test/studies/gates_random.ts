@@ -37,9 +37,7 @@ export function drawFields(seed: number): CaseFields {
   const groups = grouped ? pick(...divisors) : 1;
   const groupLimit = grouped ? between(1, groups) : 1;
   const open = rows / groups * groupLimit;
-  const topK = kind === "relu"
-    ? experts
-    : between(1, Math.min(kind === "hash" ? rows : open, experts, 4));
+  const topK = kind === "relu" ? experts : between(1, Math.min(kind === "token" ? open : rows, 4));
   const ranks = pick(1, 2, 2, 3);
   const selectionBias = kind === "token" && maybe(0.5);
   const given = { ranks, modelDim: between(3, 5), hiddenDim: between(2, 4) };
@@ -58,7 +56,10 @@ export function drawFields(seed: number): CaseFields {
     ...(noise && topK < rows ? ["load"] : []),
   ].filter(() => maybe(0.4));
   const expert = pick("ffn", "ffn", "llama_ffn", "geglu", "relu2", "clampedSwiglu");
-  const capacityFactor = kind === "expert" ? pick(1, 1.5, 2) : pick(0, 0, 0, 1, 1.25, 2);
+  const capacityFactor = kind === "expert"
+    // at least a token for each expert
+    ? Math.max(pick(0.5, 1, 1.5), Math.ceil(2 * experts / (tokens * topK)) / 2)
+    : pick(0, 0, 0, 1, 1.25, 2);
   return {
     ...given,
     tokens,

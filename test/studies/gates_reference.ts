@@ -61,7 +61,7 @@ export function reference(f: CaseFields, t: Tensors): Results {
     const open = v.map((value, e) => kept.includes(Math.floor(e / each)) ? value : -Infinity);
     if (gate.scores === "relu") {
       for (const z of token.z) margin = Math.min(margin, Math.abs(z));
-      return best(open, topK).filter((e) => token.z[e] > 0);
+      return best(open, rows).filter((e) => token.z[e] > 0);
     }
     gaps(open.filter((value) => value > -Infinity), 0, topK);
     return best(open, topK);
@@ -167,7 +167,7 @@ function weights(gate: CaseGate, { z, s, chosen }: Token, topK: number): number[
 function drop(f: CaseFields, own: readonly Token[], order: readonly number[]): void {
   const places = f.topK * Math.floor(f.capacityFactor * Math.ceil(f.tokens / f.experts));
   const taken = Array<number>(f.experts).fill(0);
-  for (let c = 0; c < f.topK; c++) {
+  for (let c = 0; c < f.experts + f.gate.zeroExperts; c++) {
     for (const i of order) {
       const e = own[i].chosen[c];
       if (e === undefined || e >= f.experts) continue;

@@ -1,4 +1,5 @@
 /** The gate whose experts get whole tiles of tokens. @module */
+import { roundChoices, route } from "../../kernels/mod.ts";
 import type { Kernel } from "../../types.ts";
 import {
   checkCount,
@@ -8,8 +9,7 @@ import {
   weightOptions,
 } from "./options.ts";
 import { checkOptions, failGate, routed } from "./routed.ts";
-import { roundChoices } from "./round_choices.ts";
-import type { Gate, GateContext } from "./types.ts";
+import type { Gate } from "./types.ts";
 
 /** Options of {@linkcode tokenRounding}. */
 export interface TokenRoundingOptions extends WeightOptions, LogitsOption {
@@ -23,7 +23,8 @@ export interface TokenRoundingOptions extends WeightOptions, LogitsOption {
  * Each token chooses its k best experts; then the tokens that each expert has from a rank are rounded to the nearest
  * multiple of a tile, so that no tile of its products is padded: the chosen ones stay first, best scores first, then
  * come the best of the others (Guo et al., "SonicMoE", arXiv 2512.14080). A token may end with more or fewer
- * than k experts. For training; evaluate with `topK`. The choice is made in JavaScript.
+ * than k experts; half a tile is rounded up, and no expert gets more whole tiles than there are tokens for. For
+ * training; evaluate with `topK`.
  *
  * ```ts
  * import { createLayer, openEngine } from "@schemoe/lab";
@@ -41,36 +42,31 @@ export function tokenRounding({ k = 1, tile = 128, ...options }: TokenRoundingOp
   const known = ["k", "tile", "logits", "scores", "normalize", "scale", "weighs"];
   checkOptions("tokenRounding", others, known);
   checkCount("tokenRounding", "tile", tile);
+  const weights = weightOptions("tokenRounding", options);
   return routed({
     name: "tokenRounding",
     k,
     logits: logitsOption("tokenRounding", options),
     chosen: "given",
     dense: true,
-    ...weightOptions("tokenRounding", options),
+    ...weights,
     tensors({ tokens }) {
-      if (tokens >= tile) return [];
-      failGate(
-        "tokenRounding",
-        `a tile of ${tile} rows is more than the ${tokens} tokens of a rank`,
-      );
+      if (tokens < tile) {
+        const problem = `a tile of ${tile} rows is more than the ${tokens} tokens of a rank`;
+        failGate("tokenRounding", problem);
+      }
+      return [
+        { name: "best", shape: [tokens, k], dtype: "int32", life: "pass" },
+        { name: "bestWeights", shape: [tokens, k], life: "pass" },
+      ];
     },
-    choose: (c) => [rounding(c, { k, tile })],
-  });
-}
-
-const WORD = 4;
-
-function rounding(
-  c: GateContext,
-  { k, tile }: { readonly k: number; readonly tile: number },
-): Kernel {
-  const { tokens, experts } = c;
-  return c.host(({ read, write }) => {
-    const floats = (view: GateContext["scores"]) =>
-      new Float32Array(read(view, WORD * tokens * experts).buffer);
-    const sizes = { tokens, experts, k, tile };
-    const choices = roundChoices(sizes, { scores: floats(c.scores), logits: floats(c.logits) });
-    write(c.choices, new Uint8Array(choices.buffer));
+    choose(c): Kernel[] {
+      const best = c.tensor("best");
+      const views = { ...c, choices: best, weights: c.tensor("bestWeights") };
+      return [
+        route({ ...c, k }, { ...weights, chosen: "largest" }, views),
+        roundChoices({ ...c, k, tile }, { ...c, best }),
+      ];
+    },
   });
 }

@@ -20,6 +20,7 @@ export function load({ weight }: LossWeight): Loss {
     name: "load",
     weight,
     slopes: ["load"],
+    needs: ["clean", "spread"],
     forward: (c) => [
       loadLoss(c, c.weight, {
         ...c,

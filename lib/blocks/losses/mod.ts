@@ -13,6 +13,7 @@ export { globalBatch } from "./global_batch.ts";
 export { gshard } from "./gshard.ts";
 export { importance } from "./importance.ts";
 export { load } from "./load.ts";
+export { orthogonal } from "./orthogonal.ts";
 export { sequence } from "./sequence.ts";
 export { switchBalance } from "./switch_balance.ts";
 export { z } from "./z.ts";

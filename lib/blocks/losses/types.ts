@@ -9,6 +9,8 @@ export interface LossContext extends GateContext {
   readonly ranks: number;
   /** Factor of the loss in the total. */
   readonly weight: number;
+  /** Ranks that have tokens: a loss without tokens is split among them. */
+  readonly busyRanks: number;
   /** How the gate makes scores. */
   readonly kind: GateScores;
   /** A tensor of the gate; `tensor` gives those of the loss. @throws {SchemoeError} for an unknown name. */
@@ -32,10 +34,14 @@ export interface Loss {
   readonly first?: boolean;
   /** Slopes that it leaves for the gate's backward pass. */
   readonly slopes: readonly ("balance" | "importance" | "load" | "z")[];
+  /** Tensors of the gate that it reads besides those of every routing. */
+  readonly needs?: readonly string[];
   /** Tensors of its own, called `loss.`, its name and theirs. */
   tensors?(shape: GateShape & { readonly k: number }): readonly GateTensor[];
   /** Writes `counts`. */
   count?(context: LossContext): readonly Kernel[];
   /** Kernels that compute it and leave its slopes for the backward pass. */
   forward(context: LossContext): readonly Kernel[];
+  /** Of a loss on parameters of the gate: adds to their gradients, after the gate's backward pass. */
+  backward?(context: LossContext): readonly Kernel[];
 }

@@ -7,5 +7,6 @@
  * ```
  * @module
  */
+export { type BudgetOptions, budgetUpdate } from "./budget.ts";
 export { quantileUpdate } from "./quantile.ts";
 export { signUpdate } from "./sign.ts";

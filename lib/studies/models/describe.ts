@@ -47,10 +47,11 @@ function expertsOf({ experts, router: { identities } }: ModelSpec): string {
   return identities ? `${experts} and ${identities} without computation` : `${experts}`;
 }
 
-function choiceOf({ bias, biasRate, groups, groupLimit, hash }: ModelRouter): string {
+function choiceOf({ bias, biasRate, active, groups, groupLimit, hash }: ModelRouter): string {
   return listed([
     ...(bias ? ["trained bias"] : []),
     ...(biasRate === undefined ? [] : [`selection bias, rate ${biasRate}`]),
+    ...(active === undefined ? [] : [`${active} with computation on average`]),
     ...(groups ? [`${groupLimit} of ${groups} groups`] : []),
     ...(hash ? [`first ${hash.layers} layers by token number`] : []),
   ]);

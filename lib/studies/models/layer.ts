@@ -1,10 +1,12 @@
 /** A layer's configuration from a published model. @module */
 import {
+  budgetUpdate,
   clampedSwiglu,
   globalBatch,
   hashed,
   type LayerConfig,
   limitedSwiglu,
+  orthogonal,
   type Routing,
   sequence,
   signUpdate,
@@ -34,7 +36,7 @@ export interface ModelLayerOptions {
 const EXPERTS = { swiglu, clamped: clampedSwiglu, limited: limitedSwiglu };
 
 const LOSSES: Readonly<Record<ModelLoss, (options: { readonly weight: number }) => Loss>> = {
-  ...{ switch: switchBalance, globalBatch, sequence },
+  ...{ switch: switchBalance, globalBatch, sequence, orthogonal },
 };
 
 /** The configuration of one layer. @throws {SchemoeError} for a number that is no layer of the model. */
@@ -59,11 +61,13 @@ export function layerOf(spec: ModelSpec, options: ModelLayerOptions): LayerConfi
 }
 
 function bestGate({ router, topK: k }: ModelSpec): Gate {
-  const { biasRate, hash: _, ...options } = router;
-  return topK({
-    ...{ ...options, k },
-    ...(biasRate === undefined ? {} : { update: signUpdate({ rate: biasRate }) }),
-  });
+  const { biasRate: rate, active, hash: _, ...options } = router;
+  const update = rate === undefined
+    ? undefined
+    : active === undefined
+    ? signUpdate({ rate })
+    : budgetUpdate({ rate, active });
+  return topK({ ...options, k, ...(update ? { update } : {}) });
 }
 
 function tableGate({ router, topK: k }: ModelSpec): Gate {

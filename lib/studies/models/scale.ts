@@ -74,7 +74,7 @@ function resized(spec: ModelSpec, sizes: ModelSizes): ModelSpec {
   if (topK > experts) fail(spec, `topK ${topK} is more than the ${experts} experts`);
   const { shared, router } = spec;
   const width = hiddenDim / spec.hiddenDim;
-  const { groups = 1, groupLimit = groups, hash, identities } = router;
+  const { groups = 1, groupLimit = groups, hash, identities, active } = router;
   const runs = groupsOf({ groups, experts });
   return {
     ...spec,
@@ -98,6 +98,7 @@ function resized(spec: ModelSpec, sizes: ModelSizes): ModelSpec {
       ...(identities
         ? { identities: sizes.identities ?? rounded(identities * experts / spec.experts) }
         : {}),
+      ...(active === undefined ? {} : { active: active * topK / spec.topK }),
       ...(hash ? { hash: { ...hash, vocabulary: sizes.vocabulary ?? hash.vocabulary } } : {}),
     },
     expertParallel: Math.min(spec.expertParallel, experts),

@@ -32,7 +32,7 @@ export interface ModelSpec {
 }
 
 /** Losses of these models. */
-export type ModelLoss = "switch" | "globalBatch" | "sequence";
+export type ModelLoss = "switch" | "globalBatch" | "sequence" | "orthogonal";
 
 /** How a token gets its experts and their weights. */
 export interface ModelRouter {
@@ -42,6 +42,8 @@ export interface ModelRouter {
   readonly bias?: boolean;
   /** Rate by which a bias for selection alone moves after each step; absent: there is none. */
   readonly biasRate?: number;
+  /** Experts with computation that a token has on average, by that bias; absent: the bias moves by signs. */
+  readonly active?: number;
   /** Groups of experts, and the number of them a token may use. */
   readonly groups?: number;
   /** Groups of experts among which a token chooses. */

@@ -131,27 +131,30 @@ export const MODELS: readonly ModelSpec[] = [
   },
   {
     ...{ name: "ernie-4.5", layers: 27, modelDim: 2560, hiddenDim: 1536, experts: 64, topK: 6 },
-    ...{ router: { scores: "softmax", biasRate: 1e-3 }, losses: {}, expertParallel: 8 },
-    shared: { hiddenDim: 3072 },
+    ...{ router: { scores: "softmax", biasRate: 1e-3 }, expertParallel: 8 },
+    ...{ losses: { sequence: 0.06, orthogonal: 0.01 }, shared: { hiddenDim: 3072 } },
     sources: {
       sizes: "transformers ernie4_5_moe, defaults: ERNIE-4.5-21B-A3B, all but the first layer",
-      router: "the same; rate assumed as of DeepSeek-V3",
+      router:
+        "the same; losses: moe/top2_gate.py of PaddlePaddle/ERNIE, balance once for each choice, weights " +
+        "1e-2 of its configurations; rate assumed as of DeepSeek-V3",
       groups: "groups inside a node, as its model card says",
     },
-    differs: "its report has router-orthogonal and token-balance losses",
+    differs: "text alone: no experts of images, no multimodal token-balanced loss",
   },
   {
     ...{ name: "longcat-flash", layers: 28, modelDim: 6144, hiddenDim: 2048, experts: 512 },
     topK: 12,
     router: {
-      ...{ scores: "softmax", biasRate: 1e-3, normalize: false, scale: 6, identities: 256 },
+      ...{ scores: "softmax", biasRate: 1, active: 8, normalize: false, scale: 6 },
+      identities: 256,
     },
     ...{ losses: {}, expertParallel: 32 },
     sources: {
       sizes: "arXiv 2509.01322; transformers longcat_flash",
-      router: "the same; rate assumed as of DeepSeek-V3",
+      router: "the same, section 2.1; rate assumed: an expert without tokens gains 1.3e-3",
       groups: "assumed",
     },
-    differs: "its bias follows a PID rule for the mean number of experts that compute",
+    differs: "its report has a balance loss over the experts of a device too",
   },
 ];

@@ -472,7 +472,7 @@ using Arguments =
                  Fill, MaxLoad, Host, CopyBytes, GemmGroups, PlaceTokens, GroupRows, UngroupRows,
                  RandomNormal, Embedding, EmbeddingGrad, Rotary, Norm, NormGrad, NormWeightGrad, Attention,
                  AttentionGrad, AddTensors, CrossEntropy, SumValues, ClipScale, Adamw, Sgd, Round, Copy, Send, Receive, Route, RouteGrad,
-                 PlaceChoices, ChooseTokens, CountChoices, BalanceLoss, ZLoss, ImportanceLoss, LoadLoss, AddNoise, DropPadding,
+                 PlaceChoices, ChooseTokens, RoundChoices, BudgetBias, CountChoices, BalanceLoss, ZLoss, ImportanceLoss, LoadLoss, AddNoise, DropPadding,
                  NoiseGrad, LookUp, PlaceCopies, AddIdentity, IdentityDots, ShiftBias, QuantileBias, UnitRows, UnitRowsGrad, Temper,
                  GatedRows, CheckNumbers, CallSource>;
 

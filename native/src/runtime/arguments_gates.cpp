@@ -124,6 +124,23 @@ ChooseTokens::ChooseTokens(Reader& r)
   r.touch(choices, times(tokens, experts), 4);
 }
 
+RoundChoices::RoundChoices(Reader& r)
+    : tokens(r.integer()),
+      experts(r.integer()),
+      k(r.integer()),
+      tile(r.integer()),
+      best(r.view()),
+      logits(r.view()),
+      scores(r.view()),
+      choices(r.view()) {
+  check_sizes(tokens, experts, k);
+  if (times(tokens, experts) > INT32_MAX) fail(SCHEMOE_INVALID, tokens, " tokens of ", experts, " experts are too many");
+  if (tile < 1 || tile > INT32_MAX) fail(SCHEMOE_INVALID, "a tile has ", tile, " rows");
+  tokens = bounded(tokens, experts);
+  r.touch(best, tokens * k, 4);
+  for (const View* view : {&logits, &scores, &choices}) r.touch(*view, times(tokens, experts), 4);
+}
+
 CountChoices::CountChoices(Reader& r)
     : tokens(r.integer()),
       rows(r.integer()),
@@ -329,6 +346,13 @@ IdentityDots::IdentityDots(Reader& r)
   r.touch(b, times(tokens, columns), element_bytes(dtype));
   r.touch(choices, tokens * k, 4);
   r.touch(out, tokens * k, 4);
+}
+
+BudgetBias::BudgetBias(Reader& r)
+    : rows(r.integer()), experts(r.integer()), loads(r.view()), bias(r.view()), rate(r.real()), share(r.real()) {
+  if (experts > rows) fail(SCHEMOE_INVALID, experts, " experts are not among ", rows, " rows");
+  r.touch(loads, rows, 4);
+  r.touch(bias, rows, 4);
 }
 
 ShiftBias::ShiftBias(Reader& r)

@@ -1,6 +1,7 @@
 // Arguments of the kernels of gates, losses on the routing and shared experts; `schemoe.h` says what each does.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -51,6 +52,17 @@ struct ChooseTokens {
   int64_t tokens, experts, count;
   View logits, scores, choices;
 };
+
+struct RoundChoices {
+  explicit RoundChoices(Reader&);
+  int64_t tokens, experts, k, tile;
+  View best, logits, scores, choices;
+};
+
+/// Tokens of an expert that `count` of them chose, in whole tiles: to the nearest, half a tile up, as far as there are.
+constexpr int64_t in_tiles(int64_t count, int64_t tile, int64_t tokens) {
+  return tile * std::min(tokens / tile, (2 * count + tile) / (2 * tile));
+}
 
 struct CountChoices {
   explicit CountChoices(Reader&);
@@ -134,6 +146,13 @@ struct IdentityDots {
   schemoe_dtype dtype;
   int64_t tokens, columns, experts, k;
   View a, b, choices, out;
+};
+
+struct BudgetBias {
+  explicit BudgetBias(Reader&);
+  int64_t rows, experts;
+  View loads, bias;
+  double rate, share;
 };
 
 struct ShiftBias {

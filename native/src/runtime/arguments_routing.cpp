@@ -8,12 +8,17 @@ namespace schemoe {
 
 namespace {
 
-void check_choices(int64_t tokens, int64_t k, int64_t experts) {
-  if (k > experts) fail(SCHEMOE_INVALID, "k is ", k, " but there are only ", experts, " experts");
+/// Any k: beside those of experts a token may have choices of rows without computation.
+void check_sent(int64_t tokens, int64_t k, int64_t experts) {
   // token * k + choice, and counts of choices, are int32.
   if (times(tokens, k) > INT32_MAX) fail(SCHEMOE_INVALID, tokens, " tokens with ", k, " choices are too many");
   if (tokens > INT32_MAX) fail(SCHEMOE_INVALID, tokens, " tokens are too many");
   if (experts > INT32_MAX) fail(SCHEMOE_INVALID, experts, " experts are too many");
+}
+
+void check_choices(int64_t tokens, int64_t k, int64_t experts) {
+  if (k > experts) fail(SCHEMOE_INVALID, "k is ", k, " but there are only ", experts, " experts");
+  check_sent(tokens, k, experts);
 }
 
 /// First rows of ragged chunks: from 0 on, each expert with no more rows than the chunk has places.
@@ -136,7 +141,7 @@ Slots::Slots(Reader& r)
       choices(r.view()),
       positions(r.view()),
       slots(r.view()) {
-  check_choices(tokens, k, experts);
+  check_sent(tokens, k, experts);
   if (k == 0) tokens = 0;
   r.touch(choices, tokens * k, 4);
   r.touch(positions, tokens * k, 4);
@@ -154,7 +159,7 @@ Dispatch::Dispatch(Reader& r)
       weights(r.optional_view()),
       out(r.view()),
       rows(read_rows(r, experts)) {
-  check_choices(tokens, k, experts);
+  check_sent(tokens, k, experts);
   const int64_t size = element_bytes(dtype);
   if (rows.ragged()) fail(SCHEMOE_INVALID, "slots have no ragged rows; place_tokens does it");
   const int64_t places = times(experts, rows.capacity());
@@ -177,7 +182,7 @@ Combine::Combine(Reader& r)
       y(r.view()),
       accumulate(r.flag("accumulate")),
       rows(read_rows(r, experts)) {
-  check_choices(tokens, k, experts);
+  check_sent(tokens, k, experts);
   const int64_t size = element_bytes(dtype);
   r.touch(in, times(rows.count(), columns), size);
   r.touch(choices, tokens * k, 4);
@@ -198,7 +203,7 @@ RowDot::RowDot(Reader& r)
       positions(r.view()),
       out(r.view()),
       rows(read_rows(r, experts)) {
-  check_choices(tokens, k, experts);
+  check_sent(tokens, k, experts);
   if (k == 0) tokens = 0;
   const int64_t size = element_bytes(dtype);
   r.touch(a, times(tokens, columns), size);
@@ -220,7 +225,7 @@ PlaceTokens::PlaceTokens(Reader& r)
       weights(r.optional_view()),
       out(r.view()),
       rows(read_rows(r, experts)) {
-  check_choices(tokens, k, experts);
+  check_sent(tokens, k, experts);
   const int64_t size = element_bytes(dtype);
   r.touch(x, times(tokens, columns), size);
   r.touch(choices, tokens * k, 4);

@@ -80,6 +80,8 @@ constexpr KernelSpec kTable[] = {
     {74, "place_copies", "iiiiivvvv*", read<PlaceCopies>, false},
     {75, "round", "ivv", read<Round>, false},
     {77, "drop_padding", "iivv", read<DropPadding>, false},
+    {78, "budget_bias", "iivvff", read<BudgetBias>, false},
+    {79, "round_choices", "iiiivvvv", read<RoundChoices>, false},
 };
 
 }  // namespace

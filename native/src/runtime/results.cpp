@@ -102,6 +102,7 @@ struct Results {
   /// Choices of other experts have the products that another kernel wrote before.
   void operator()(const IdentityDots& i) { rows(i.tokens, i.k, i.out); }
   void operator()(const ShiftBias& s) { list_of(s.rows, s.bias); }
+  void operator()(const BudgetBias& b) { list_of(b.experts, b.bias); }
   void operator()(const QuantileBias& q) { list_of(q.rows, q.out); }
   void operator()(const UnitRows& u) {
     rows(u.rows, u.columns, u.y);
@@ -169,6 +170,7 @@ struct Results {
   void operator()(const MaxLoad&) {}
   void operator()(const PlaceChoices&) {}
   void operator()(const ChooseTokens&) {}
+  void operator()(const RoundChoices&) {}
   void operator()(const LookUp&) {}
   void operator()(const DropPadding&) {}
   void operator()(const PlaceCopies&) {}

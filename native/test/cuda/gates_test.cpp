@@ -225,6 +225,11 @@ void columns(Both& t) {
       for (int64_t count : {int64_t{0}, int64_t{1}, (s.tokens + 2) / 3, s.tokens}) {
         t.run(43, [&](int) { return Words().i(s.tokens, s.rows, count).v(logits).v(by).v(out); }, 0);
       }
+      t.begin("choices in tiles");
+      const auto best = t.integers(choices_of(t, s));
+      for (int64_t tile : {int64_t{1}, int64_t{7}, int64_t{128}, s.tokens / 2 + 1, s.tokens + 1}) {
+        t.run(79, [&](int) { return Words().i(s.tokens, s.rows, s.k, tile).v(best).v(logits).v(by).v(out); }, 0);
+      }
       if (s.k >= s.rows) continue;
       t.begin("quantiles");
       const auto z = t.floats(values), bias = t.floats(coarse(t, static_cast<size_t>(s.rows))), next = t.floats(t.random(static_cast<size_t>(s.rows)));
@@ -358,6 +363,7 @@ void shifts(Both& t) {
     t.run(54, [&](int) { return Words().i(number, 1, 0).v(loads).v(bias).f(1e-3); }, 0);
     t.run(54, [&](int) { return Words().i(number, 1, 0).v(even).v(bias).f(1e-3); }, 0);
     t.run(54, [&](int) { return Words().i(number, 4, 1).v(loads).v(bias).f(0.9); }, 1e-6);
+    t.run(78, [&](int) { return Words().i(number, (number + 1) / 2).v(loads).v(bias).f(1e-3).f(0.6); }, 1e-6);
   }
 }
 

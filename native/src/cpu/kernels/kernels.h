@@ -88,6 +88,8 @@ void run(const Route&, const Context&);
 void run(const RouteGrad&, const Context&);
 void run(const PlaceChoices&, const Context&);
 void run(const ChooseTokens&, const Context&);
+void run(const RoundChoices&, const Context&);
+void run(const BudgetBias&, const Context&);
 void run(const CountChoices&, const Context&);
 void run(const DropPadding&, const Context&);
 void run(const BalanceLoss&, const Context&);

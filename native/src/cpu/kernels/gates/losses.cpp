@@ -178,6 +178,17 @@ void run(const NoiseGrad& n, const Context& context) {
   }
 }
 
+void run(const BudgetBias& b, const Context& context) {
+  const float* loads = context.at<const float>(b.loads);
+  float* bias = context.at<float>(b.bias);
+  double all = 0;
+  for (int64_t e = 0; e < b.rows; ++e) all += loads[e];
+  if (all == 0) return;
+  for (int64_t e = 0; e < b.experts; ++e) {
+    bias[e] += static_cast<float>(b.rate * (b.share / static_cast<double>(b.experts) - loads[e] / all));
+  }
+}
+
 void run(const ShiftBias& s, const Context& context) {
   const float* loads = context.at<const float>(s.loads);
   float* bias = context.at<float>(s.bias);

@@ -163,6 +163,40 @@ void run(const ChooseTokens& c, const Context& context) {
   }
 }
 
+void run(const RoundChoices& c, const Context& context) {
+  if (c.tokens == 0 || c.experts == 0) return;
+  const int32_t* best = context.at<const int32_t>(c.best);
+  const float* logits = context.at<const float>(c.logits);
+  const float* scores = context.at<const float>(c.scores);
+  int32_t* choices = context.at<int32_t>(c.choices);
+  std::fill_n(choices, c.tokens * c.experts, -1);
+  // Which experts chose a token, as the list of its own that every expert reads.
+  auto& lists = context.scratch.integers;
+  lists.assign(static_cast<size_t>(c.tokens * (c.experts + 1)), 0);
+  int32_t *order = lists.data(), *marks = order + c.tokens;
+  for (int64_t i = 0; i < c.tokens * c.k; ++i) {
+    if (best[i] != -1) marks[i / c.k * c.experts + checked("choices", best[i], c.experts)] = 1;
+  }
+  for (int64_t e = 0; e < c.experts && !context.stop; ++e) {
+    int64_t count = 0;
+    for (int64_t token = 0; token < c.tokens; ++token) {
+      order[token] = static_cast<int32_t>(token);
+      count += marks[token * c.experts + e];
+    }
+    const int64_t taken = in_tiles(count, c.tile, c.tokens);
+    std::nth_element(order, order + taken, order + c.tokens, [&](int32_t a, int32_t b) {
+      const int64_t x = a * c.experts + e, y = b * c.experts + e;
+      if (marks[x] != marks[y]) return marks[x] > marks[y];
+      if (above(scores[x], scores[y])) return true;
+      if (above(scores[y], scores[x])) return false;
+      if (above(logits[x], logits[y])) return true;
+      if (above(logits[y], logits[x])) return false;
+      return a < b;
+    });
+    for (int64_t i = 0; i < taken; ++i) choices[order[i] * c.experts + e] = static_cast<int32_t>(e);
+  }
+}
+
 void run(const LookUp& l, const Context& context) {
   const int32_t* ids = context.at<const int32_t>(l.ids);
   const int32_t* table = context.at<const int32_t>(l.table);

@@ -28,7 +28,24 @@ __global__ void __launch_bounds__(256) shift_bias_kernel(int64_t rows, Shift s, 
   }
 }
 
+__global__ void __launch_bounds__(256)
+    budget_bias_kernel(int64_t rows, int64_t experts, double rate, double share, const float* loads, float* bias) {
+  double part = 0;
+  for (int64_t e = threadIdx.x; e < rows; e += 256) part += loads[e];
+  const double all = block_sum(part);
+  if (all == 0) return;
+  for (int64_t e = threadIdx.x; e < experts; e += 256) {
+    bias[e] += static_cast<float>(rate * (share / static_cast<double>(experts) - loads[e] / all));
+  }
+}
+
 }  // namespace
+
+void run(const BudgetBias& b, const Context& context) {
+  if (b.rows == 0) return;
+  LAUNCH(context.stream, 1, 256, 0, budget_bias_kernel, b.rows, b.experts, b.rate, b.share,
+         context.at<const float>(b.loads), context.at<float>(b.bias));
+}
 
 void run(const ShiftBias& s, const Context& context) {
   if (s.rows == 0) return;

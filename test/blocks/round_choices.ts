@@ -1,4 +1,4 @@
-/** Choices of tokens, rounded to whole tiles of each expert. @module */
+/** Choices of tokens, rounded to whole tiles of each expert, in plain loops: what the kernel is compared with. */
 
 /** Sizes of a choice on one rank. */
 export interface RoundedSizes {
