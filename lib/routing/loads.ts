@@ -1,14 +1,30 @@
 /** From routings to loads, and loads as text. @module */
 import { type Loads, SchemoeError } from "../types.ts";
-import { parseNumbers } from "./numbers.ts";
+import { cannotRead, linesOf, parseNumbers, type TextSource } from "./numbers.ts";
+import { quoted } from "../words.ts";
 import type { RouterTrace } from "./types.ts";
 
-/** Tokens that each rank sends to each expert; a choice of -1 is none. */
+/**
+ * Tokens that each rank sends to each expert; a choice of -1 is none.
+ * @throws {SchemoeError} for a choice of an expert that there is not.
+ */
 export function loadsOf(trace: RouterTrace): Loads {
   const { ranks, experts } = trace;
   const table = new Int32Array(ranks * experts);
   for (let rank = 0; rank < ranks; rank++) {
-    for (const expert of trace.choices(rank)) if (expert >= 0) table[rank * experts + expert]++;
+    const choices = trace.choices(rank);
+    for (let i = 0; i < choices.length; i++) {
+      const expert = choices[i];
+      if (expert >= 0 && expert < experts) table[rank * experts + expert]++;
+      else if (expert !== -1) {
+        throw new SchemoeError(
+          `Cannot count the loads: rank ${rank} sends token ${
+            Math.floor(i / trace.topK)
+          } to expert ${expert} of ${experts}`,
+          { rank },
+        );
+      }
+    }
   }
   return { ranks, experts, table };
 }
@@ -41,22 +57,43 @@ export const loadsCsv = ({ ranks, experts, table }: Loads): string =>
  * const loads = parseLoads("rank,expert,tokens\n0,1,3\n1,0,2\n");
  * console.assert(loadsCsv(loads) === "0,3\n2,0\n");
  * ```
- * @throws {SchemoeError} naming the line that is wrong.
+ * Empty lines and lines that begin with `#` are skipped.
+ *
+ * @throws {SchemoeError} naming the line and value that are wrong.
  */
-export function parseLoads(text: string): Loads {
-  const lines = text.split(/\r?\n/);
-  const long = lines[0].replaceAll(" ", "") === "rank,expert,tokens";
-  const [first] = lines[0].split(",");
-  if (!long && Number.isNaN(Number(first))) {
-    fail(`line 1 is "${lines[0]}", neither the heading "rank,expert,tokens" nor tokens of a rank`);
+export function parseLoads(text: string, source: TextSource = {}): Loads {
+  const fail = (problem: string): never => {
+    throw new SchemoeError(`${cannotRead("the loads", source)}: ${problem}`);
+  };
+  const lines = linesOf(text);
+  const [heading] = lines;
+  const long = heading?.text.replaceAll(/\s/g, "") === "rank,expert,tokens";
+  if (heading && !long && /^[^\d.+-]/.test(heading.text)) {
+    fail(
+      `line ${heading.line} is ${
+        quoted(heading.text)
+      }, neither the heading "rank,expert,tokens" nor tokens of a rank`,
+    );
   }
-  const rows = parseNumbers(long ? lines.slice(1).join("\n") : text, "the loads", long ? 2 : 1);
-  const whole = rows.find(({ values }) => !values.every((v) => Number.isInteger(v)));
-  if (whole) fail(`line ${whole.line} has a number that is no integer`);
+  const rows = parseNumbers(long ? lines.slice(1) : lines, "the loads", source);
+  for (const { line, values } of rows) {
+    const odd = values.findIndex((v) => !Number.isInteger(v));
+    if (odd >= 0) {
+      fail(`line ${line} has a number that is no integer: ${values[odd]} in place ${odd + 1}`);
+    }
+    const large = values.findIndex((v) => v > MOST);
+    if (large >= 0) {
+      fail(`line ${line} has ${values[large]} in place ${large + 1}, more than 2^31 - 1`);
+    }
+  }
   if (!long) {
     const experts = rows[0].values.length;
     const odd = rows.find(({ values }) => values.length !== experts);
-    if (odd) fail(`line ${odd.line} has ${odd.values.length} numbers, line 1 has ${experts}`);
+    if (odd) {
+      fail(
+        `line ${odd.line} has ${odd.values.length} numbers, line ${rows[0].line} has ${experts}`,
+      );
+    }
     return {
       ranks: rows.length,
       experts,
@@ -68,6 +105,14 @@ export function parseLoads(text: string): Loads {
   const count = (at: number) =>
     1 + rows.reduce((most, { values }) => Math.max(most, values[at]), 0);
   const [ranks, experts] = [count(0), count(1)];
+  if (ranks * experts > MOST_LOADS) {
+    const { line } = rows.find(({ values }) =>
+      values[0] === ranks - 1 || values[1] === experts - 1
+    )!;
+    fail(
+      `line ${line} makes a table of ${ranks} ranks and ${experts} experts, more than ${MOST_LOADS} loads`,
+    );
+  }
   const table = new Int32Array(ranks * experts);
   const seen = new Set<number>();
   for (const { line, values: [rank, expert, tokens] } of rows) {
@@ -79,6 +124,7 @@ export function parseLoads(text: string): Loads {
   return { ranks, experts, table };
 }
 
-function fail(problem: string): never {
-  throw new SchemoeError(`Cannot read the loads: ${problem}`);
-}
+/** Tokens that a load can say. */
+const MOST = 2 ** 31 - 1;
+/** Loads of a table: 65,536 ranks with 2,048 experts. */
+const MOST_LOADS = 2 ** 27;

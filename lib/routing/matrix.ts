@@ -1,7 +1,8 @@
 /** Traffic matrices: from loads, and from the files of nccl-tests. @module */
 import { type Loads, SchemoeError } from "../types.ts";
 import type { TrafficMatrix } from "../alltoall/types.ts";
-import { parseNumbers } from "./numbers.ts";
+import { cannotRead, linesOf, parseNumbers, type TextSource } from "./numbers.ts";
+import { quoted } from "../words.ts";
 
 /**
  * Bytes from rank to rank when experts lie on the ranks in equal runs, in order.
@@ -166,19 +167,32 @@ export function wavesOfLoads(
  * const traffic = parseTrafficMatrix("0,1\n0.5,0\n", { scale: 1 << 20 });
  * console.assert(traffic.bytes(1, 0) === 1 << 19);
  * ```
- * @param options.scale bytes of a factor of 1.
- * @throws {SchemoeError} naming the line that is wrong.
+ * @param options.scale bytes of a factor of 1, a positive number.
+ * @throws {SchemoeError} naming the line and value that are wrong.
  */
 export function parseTrafficMatrix(
   text: string,
-  { scale = 1 }: { readonly scale?: number } = {},
+  { scale = 1, ...source }: TextSource & { readonly scale?: number } = {},
 ): TrafficMatrix {
-  const rows = parseNumbers(text, "the traffic matrix");
+  const fail = (problem: string): never => {
+    throw new SchemoeError(`${cannotRead("the traffic matrix", source)}: ${problem}`);
+  };
+  if (!(scale > 0 && scale < Infinity)) {
+    fail(`scale must be a positive number, got ${quoted(scale)}`);
+  }
+  const rows = parseNumbers(linesOf(text), "the traffic matrix", source);
   const ranks = rows.length;
   const odd = rows.find(({ values }) => values.length !== ranks);
   if (odd) {
-    throw new SchemoeError(
-      `Cannot read the traffic matrix: line ${odd.line} has ${odd.values.length} numbers, there are ${ranks} lines`,
+    fail(`line ${odd.line} has ${odd.values.length} numbers, there are ${ranks} lines`);
+  }
+  for (const { line, values } of rows) {
+    const large = values.findIndex((v) => v * scale > Number.MAX_SAFE_INTEGER);
+    if (large < 0) continue;
+    fail(
+      `line ${line} has ${values[large]} in place ${
+        large + 1
+      }, more bytes than 2^53 with scale ${scale}`,
     );
   }
   const table = Float64Array.from(

@@ -1,5 +1,6 @@
 /** Router traces as Megatron-LM writes them (`--moe-routing-trace-path`). @module */
 import { SchemoeError } from "../types.ts";
+import { cannotRead, linesOf, type TextSource } from "./numbers.ts";
 import type { RouterTrace } from "./types.ts";
 import { quoted } from "../words.ts";
 import { parseJson } from "../files/json.ts";
@@ -19,6 +20,7 @@ interface Line {
   readonly layer: number;
   readonly mtp_idx?: number;
   readonly rank: number;
+  readonly num_tokens?: number;
   readonly topk: number;
   readonly top_indices: readonly (readonly number[])[];
 }
@@ -43,32 +45,35 @@ interface Line {
  */
 export function parseMegatronTrace(
   text: string,
-  { experts }: { readonly experts: number },
+  { experts, ...source }: TextSource & { readonly experts: number },
 ): TracedRouting[] {
+  const fail = failing(source);
   if (!Number.isInteger(experts) || experts < 1) {
     fail(`experts must be a positive integer, got ${quoted(experts)}`);
   }
   const groups = new Map<string, { first: Line; ranks: Map<number, Int32Array> }>();
-  for (const [i, written] of text.split(/\r?\n/).entries()) {
-    if (written.trim() === "") continue;
-    const line = parseLine(written, i + 1, experts);
+  for (const { line: number, text: written } of linesOf(text, { comments: false })) {
+    const line = parseLine(written, { number, experts, fail });
     const { step, block, layer, mtp_idx } = line;
     const key = JSON.stringify([step, block, mtp_idx ?? null, layer]);
     let group = groups.get(key);
     if (!group) groups.set(key, group = { first: line, ranks: new Map() });
     if (group.ranks.has(line.rank)) {
-      fail(`line ${i + 1} repeats step ${step}, ${block} layer ${layer} of rank ${line.rank}`);
+      fail(`line ${number} repeats step ${step}, ${block} layer ${layer} of rank ${line.rank}`);
     }
     if (line.topk !== group.first.topk) {
-      fail(`line ${i + 1} has topk ${line.topk}, an earlier rank has ${group.first.topk}`);
+      fail(`line ${number} has topk ${line.topk}, an earlier rank has ${group.first.topk}`);
     }
     group.ranks.set(line.rank, Int32Array.from(line.top_indices.flat()));
   }
   if (groups.size === 0) fail("there are no lines");
-  return [...groups.values()].map(({ first, ranks }) => routing(first, ranks, experts)).sort((
-    a,
-    b,
-  ) => a.step - b.step || a.block.localeCompare(b.block) || a.layer - b.layer);
+  const order = (line: Line) => line.mtp_idx ?? -1;
+  return [...groups.values()]
+    .sort(({ first: a }, { first: b }) =>
+      a.step - b.step || Number(a.block > b.block) - Number(a.block < b.block) ||
+      order(a) - order(b) || a.layer - b.layer
+    )
+    .map(({ first, ranks }) => routing(first, ranks, { experts, fail }));
 }
 
 /**
@@ -102,7 +107,11 @@ export function megatronTrace(
   return lines.map((line) => line + "\n").join("");
 }
 
-function routing(first: Line, ranks: ReadonlyMap<number, Int32Array>, experts: number) {
+function routing(
+  first: Line,
+  ranks: ReadonlyMap<number, Int32Array>,
+  { experts, fail }: { readonly experts: number; readonly fail: Fail },
+) {
   const { step, block, layer, topk, mtp_idx } = first;
   const where = `step ${step}, ${block}${
     mtp_idx === undefined ? "" : ` ${mtp_idx}`
@@ -112,7 +121,7 @@ function routing(first: Line, ranks: ReadonlyMap<number, Int32Array>, experts: n
   }
   const of = (rank: number) => {
     const choices = ranks.get(rank);
-    if (!choices) fail(`${where} has no rank ${rank}`);
+    if (!choices) return fail(`${where} has no rank ${rank}`);
     return choices;
   };
   return {
@@ -128,36 +137,54 @@ function routing(first: Line, ranks: ReadonlyMap<number, Int32Array>, experts: n
   };
 }
 
-function parseLine(text: string, number: number, experts: number): Line {
+function parseLine(
+  text: string,
+  { number, experts, fail }: {
+    readonly number: number;
+    readonly experts: number;
+    readonly fail: Fail;
+  },
+): Line {
   let line: Line;
   try {
     line = parseJson(text);
   } catch (cause) {
-    throw new SchemoeError(`Cannot read the router trace: line ${number} is no JSON`, { cause });
+    return fail(`line ${number} is no JSON: ${quoted(text.slice(0, SHOWN))}`, cause);
   }
   if (typeof line !== "object" || line === null) fail(`line ${number} is no object`);
-  for (const field of ["step", "layer", "rank", "topk"] as const) {
+  for (const field of ["step", "layer", "rank", "topk", "mtp_idx", "num_tokens"] as const) {
     const value = line[field];
-    if (!Number.isInteger(value) || value < (field === "topk" ? 1 : 0)) {
-      fail(`line ${number} has ${field} ${value}`);
+    if (value === undefined && (field === "mtp_idx" || field === "num_tokens")) continue;
+    if (!Number.isSafeInteger(value) || Number(value) < (field === "topk" ? 1 : 0)) {
+      fail(`line ${number} has ${field} ${quoted(value)}`);
     }
   }
-  const { top_indices: rows, topk, block } = line;
+  const { top_indices: rows, topk, block, num_tokens } = line;
   if (typeof block !== "string") fail(`line ${number} has no block`);
   if (!Array.isArray(rows)) fail(`line ${number} has no top_indices`);
+  if (num_tokens !== undefined && num_tokens !== rows.length) {
+    fail(`line ${number} has num_tokens ${num_tokens} and top_indices of ${rows.length} tokens`);
+  }
   for (const [token, row] of rows.entries()) {
     if (!Array.isArray(row) || row.length !== topk) {
       fail(`line ${number} has not ${topk} experts for token ${token}`);
     }
-    const odd = row.find((e) => !(Number.isInteger(e) && e >= 0 && e < experts));
-    if (odd !== undefined) {
-      fail(`line ${number} sends token ${token} to expert ${odd} of ${experts}`);
+    const odd = row.findIndex((e: unknown) =>
+      !(Number.isInteger(e) && Number(e) >= 0 && Number(e) < experts)
+    );
+    if (odd >= 0) {
+      fail(`line ${number} sends token ${token} to expert ${quoted(row[odd])} of ${experts}`);
     }
     if (new Set(row).size !== topk) fail(`line ${number} sends token ${token} to an expert twice`);
   }
   return line;
 }
 
-function fail(problem: string): never {
-  throw new SchemoeError(`Cannot read the router trace: ${problem}`);
-}
+/** Characters of a line that an error shows. */
+const SHOWN = 40;
+
+type Fail = (problem: string, cause?: unknown) => never;
+
+const failing = (source: TextSource): Fail => (problem, cause) => {
+  throw new SchemoeError(`${cannotRead("the router trace", source)}: ${problem}`, { cause });
+};

@@ -27,5 +27,6 @@ export {
 } from "./matrix.ts";
 export { megatronTrace, parseMegatronTrace, type TracedRouting } from "./megatron.ts";
 export { type RoutedGroup, tokenGroups } from "./token_groups.ts";
+export type { TextSource } from "./numbers.ts";
 export { routingOfLoads } from "./of_loads.ts";
 export { recordedRouting, type Recording } from "./recorded.ts";
