@@ -3,6 +3,7 @@ import type { SafetensorsFile } from "../files/mod.ts";
 import { elements, type TensorTable } from "../memory/mod.ts";
 import { SchemoeError } from "../types.ts";
 import type { Workspace } from "../engine.ts";
+import { didYouMean, quoted } from "../words.ts";
 import { writePiece } from "./transfer.ts";
 
 /** Which tensors are loaded, and how. */
@@ -40,12 +41,24 @@ export async function loadTensors(
   const fail: (problem: string) => never = (problem) => {
     throw new SchemoeError(`Cannot load ${file.path}: ${problem}`);
   };
+  if (typeof file?.read !== "function") {
+    throw new SchemoeError(
+      `Cannot load ${quoted(file)}: it is no open file; give await openSafetensors(path)`,
+    );
+  }
+  const unread = [...file.skipped].find(([source]) =>
+    options.names ? Object.hasOwn(options.names, source) : table.has(source)
+  );
+  if (unread) {
+    fail(`its tensor "${unread[0]}" is of the type ${unread[1].dtype}, which is not known`);
+  }
   const pairs = Object.entries(
     options.names ?? Object.fromEntries([...file.tensors.keys()].map((name) => [name, name])),
   );
   let total = 0;
   for (const [source, name] of pairs) {
-    const found = file.tensors.get(source) ?? fail(`it has no tensor "${source}"`);
+    const found = file.tensors.get(source) ??
+      fail(`it has no tensor "${source}"${didYouMean(source, file.tensors.keys())}`);
     check(name);
     const { shape } = table.get(name);
     if (UNFIT.has(found.dtype)) {
