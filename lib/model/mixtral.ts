@@ -60,7 +60,7 @@ export function mixtralConfig(
     hiddenDim: number("intermediate_size"),
     expert: swiglu(),
     gate: topK({ k: number("num_experts_per_tok") }),
-    routing: { capacityFactor: 0 },
+    routing: { dropless: true },
     losses: [],
   };
   return {

@@ -7,8 +7,8 @@ import {
   type Segment,
   stackGraph,
 } from "../graph/mod.ts";
-import { type PassRows, splitRows } from "../chunking/slot_loads.ts";
-import type { Chunk, Life, Task, TaskGraph } from "../types.ts";
+import { splitRows } from "../chunking/slot_loads.ts";
+import type { Life, Task, TaskGraph } from "../types.ts";
 import { attentionBackward, attentionForward, residualForward } from "./attention.ts";
 import type { Layer } from "../blocks/mod.ts";
 import type { ModelShape } from "./config.ts";
@@ -16,41 +16,9 @@ import { denseBackward, denseForward } from "./dense.ts";
 import { embeddingBackward, embeddingForward, head } from "./ends.ts";
 import { Part, SquareSums } from "./parts.ts";
 import { layerTensors } from "../memory/mod.ts";
+import { cutsOf, type StepOptions } from "./step_options.ts";
 import { type ModelTensors, MOE_ENDS, moePrefix, partPrefix } from "./tensors.ts";
 import { addClip, addSquares, addUpdate } from "./update.ts";
-
-/** Rows of a Mixture-of-Experts layer in a microbatch, and how they are split. */
-export interface MoeRows {
-  readonly rows: PassRows;
-  readonly chunks: readonly Chunk[];
-}
-
-/** How the exchanges of all layers are made. */
-export interface StepOptions
-  extends Pick<PassOptions, "allToAll" | "compressor" | "configuration" | "reassociate"> {
-  /** Of a Mixture-of-Experts layer, by its place among the blocks, in a microbatch. */
-  readonly rowsOf: (block: number, microbatch: number) => MoeRows;
-  /** Which of the Programs of a step, see `programsOf`; default 0. */
-  readonly program?: number;
-  /** Buffers that several Programs use, so that they keep what they hold. */
-  readonly kept?: ReadonlySet<string>;
-}
-
-/** A dropless layer whose gate ends a Program, since the rows of the next one are those that it chose. */
-export interface Cut {
-  readonly block: number;
-  readonly microbatch: number;
-}
-
-/** What the Programs of a step but the last end with, in turn: none where rows do not depend on routings. */
-export const cutsOf = ({ layers, microbatches }: ModelShape): readonly Cut[] =>
-  Array.from(
-    { length: microbatches },
-    (_, microbatch) =>
-      layers.flatMap((layer, block) =>
-        "moe" in layer && layer.moe.dropless ? [{ block, microbatch }] : []
-      ),
-  ).flat();
 
 /**
  * The graph of a step, or of one of its Programs. The norm waits for all gradients, and the updates for the norm, so

@@ -2,7 +2,7 @@
 import { checkedSplit } from "../chunking/split.ts";
 import { evenLoads, largestLoad } from "../chunking/loads.ts";
 import { paddedPlaces, type PassRows, slotLoads, splitOf } from "../chunking/slot_loads.ts";
-import type { RunOptions, Workspace } from "../engine.ts";
+import type { Engine, RunOptions, Workspace } from "../engine.ts";
 import { reassociates, type ResolvedChoices } from "../layer/choices.ts";
 import { GraphRunner } from "../layer/graph_runner.ts";
 import type { PlannedGraph } from "../layer/memory_report.ts";
@@ -10,10 +10,10 @@ import { rowsKey } from "../layer/pass_graphs.ts";
 import { passRows } from "../layer/pass_rows.ts";
 import type { RanProgram } from "../layer/run.ts";
 import { acrossLayers } from "../schedulers/across_layers.ts";
-import type { Engine } from "../engine.ts";
 import type { TaskGraph } from "../types.ts";
 import type { ModelShape } from "./config.ts";
-import { cutsOf, lossGraph, type MoeRows, stepGraph, type StepOptions } from "./step_graph.ts";
+import { lossGraph, stepGraph } from "./step_graph.ts";
+import { cutsOf, type MoeRows, type StepOptions } from "./step_options.ts";
 import { type ModelTensors, moePrefix, partPrefix } from "./tensors.ts";
 
 /** Whose Programs they are. */
