@@ -112,6 +112,13 @@ Deno.test("explain() advises by what it finds", () => {
   );
   const one = forwardTimeline({ nodes: 2, ranksPerNode: 1, chunks: 1 });
   assertMatch(text(one), /one chunk.*more chunks/);
+  // a trace of another program knows of no chunks
+  const foreign = timelineOf([
+    { start: 0, end: MS, name: "gemm" },
+    send({ start: MS, end: 3 * MS, name: "SendRecv", deps: "gemm" }),
+  ]).derive({ chunk: () => null });
+  assertMatch(text(foreign), /does not say into which parts/);
+  assertNotMatch(text(foreign), /one chunk/);
   const chained = forwardTimeline({ nodes: 2, ranksPerNode: 1, chunks: 4, sequential: true });
   assertMatch(text(chained), /In spite of 4 chunks nothing overlaps/);
   const full = timelineOf([{ start: 0, end: 99 }, send({ start: 0, end: 50 }), {

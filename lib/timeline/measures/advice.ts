@@ -72,7 +72,10 @@ function hiding({ operations, exposures }: Findings, makespan: number): string |
   const chunks = new Set(all.map(({ chunk }) => chunk).filter((chunk) => chunk !== null));
   const total = all.filter(({ kind }) => isCommunication(kind))
     .reduce((sum, { begun, end }) => sum + end - begun, 0) / ranks;
-  if (chunks.size <= 1) {
+  if (chunks.size === 0) {
+    return "The table does not say into which parts its work is cut: where computation waits for the whole of a transfer, smaller parts of both could run beside each other.";
+  }
+  if (chunks.size === 1) {
     return "It has one chunk, so that each task waits for the whole of the one before: more chunks would let communication run beside computation.";
   }
   if (exposed > 0.95 * total) {
