@@ -70,7 +70,7 @@ export async function lossSvg(
         fill: (row: { name: string }) => COLORS[names.indexOf(row.name) % COLORS.length],
       }),
       Plot.text([
-        "makespan in Theorem 1's order (optSche) over that of the best one (exact); a dot is an instance",
+        "makespan of Theorem 1 (optSche) over the best (exact); dots: instances",
       ], {
         facet: "super",
         frameAnchor: "top-left",

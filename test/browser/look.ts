@@ -46,6 +46,21 @@ export const contrasts = (selector: string) =>
   });
 })()`;
 
+/** Texts of charts with the contrast of their fill with the paper of their picture; dashes of legends are left out. */
+export const inks = `(() => {
+  const luminance = (color) => color.match(/[\\d.]+/g).slice(0, 3).map((c) => c / 255)
+    .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0) + 0.05;
+  return [...document.querySelectorAll("svg text")].flatMap((text) => {
+    const svg = text.closest("svg"), paper = svg.querySelector("rect");
+    const name = text.textContent.trim();
+    if (svg.getBoundingClientRect().width < 100 || /^[—–\\s]*$/.test(name)) return [];
+    const behind = paper ? getComputedStyle(paper).fill : "rgb(18, 18, 18)";
+    const [low, high] = [luminance(getComputedStyle(text).fill), luminance(behind)].sort((a, b) => a - b);
+    return [{ name, ratio: high / low }];
+  });
+})()`;
+
 /** Charts of the page: how much of each can be seen, their bars and their place on the screen. */
 export const charts = `[...document.querySelectorAll("[data-schemoe-gantt] > svg")].map((svg) => {
   const { left, top, width, height } = svg.getBoundingClientRect();
