@@ -43,7 +43,7 @@ export function count(name: string, value: unknown): void {
   if (!Number.isInteger(value) || (value as number) < 1) fail(name, "a positive integer", value);
 }
 
-export function atLeastZero(name: string, value: unknown): void {
+function atLeastZero(name: string, value: unknown): void {
   if (!Number.isFinite(value) || (value as number) < 0) fail(name, "a number of at least 0", value);
 }
 

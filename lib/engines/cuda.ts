@@ -14,7 +14,7 @@ import { pace } from "./pacing.ts";
 import { didYouMean, quoted } from "../words.ts";
 
 /** What moves the bytes of transport `copy`. */
-export const COPY_BY = ["kernels", "engines"] as const;
+const COPY_BY = ["kernels", "engines"] as const;
 
 /**
  * What moves them unless told otherwise: over NVLink experts slowed kernels down most and engines least

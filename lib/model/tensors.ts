@@ -61,7 +61,7 @@ export const moePrefix = (block: number): string => `blocks.${block}.moe.`;
 export const MOE_ENDS: readonly string[] = ["x", "y", "dy", "grad.x"];
 
 /** Tensors of a layer that are read after a step, of each microbatch. */
-export const MOE_VALUES: readonly string[] = ["aux_loss", "gate.loads"];
+const MOE_VALUES: readonly string[] = ["aux_loss", "gate.loads"];
 
 /** Begins the names of what belongs to one microbatch; "" for the last, whose gradients are the sums. */
 export const partPrefix = ({ microbatches }: ModelShape, part: number): string =>

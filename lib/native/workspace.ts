@@ -12,7 +12,7 @@ import type { HostBuffers } from "./hosts.ts";
 import { Status } from "./status.ts";
 
 /** Name of the buffer in which buffers share memory. */
-export const ARENA = "(shared)";
+const ARENA = "(shared)";
 
 /** Bytes from which a call leaves the event loop. */
 const OFF_THE_LOOP = 1 << 20;

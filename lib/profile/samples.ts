@@ -42,9 +42,6 @@ export const workOf = (task: Task, rank: number): number[] => [
   task.bytes,
 ];
 
-/** Names of the features of a phase. */
-export const PHASE_FEATURES = 6;
-
 /**
  * Of a phase on a rank: 1, messages and bytes inside the node, messages and bytes between nodes, bytes copied. Of
  * its sends, or of its receives where these take longer by the topology.

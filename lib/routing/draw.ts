@@ -48,7 +48,7 @@ function drawOther(
 }
 
 /** Numbers of a rank's own, the same whichever ranks are asked before. */
-export const rankUniforms = (seed: number, rank: number): () => number =>
+const rankUniforms = (seed: number, rank: number): () => number =>
   uniforms(Math.imul(seed, 0x9e3779b1) ^ Math.imul(rank + 1, 0x85ebca6b));
 
 /**

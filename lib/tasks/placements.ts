@@ -32,7 +32,7 @@ interface Options {
 }
 
 /** @throws {SchemoeError} for an option that there is not. */
-export function placementOptions(given: readonly string[]): Options {
+function placementOptions(given: readonly string[]): Options {
   const names: string[] = [];
   let [kind, nodes, quick]: [string, number, boolean] = ["cpu", 2, false];
   const list = [...given];

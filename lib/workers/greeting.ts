@@ -19,7 +19,7 @@ import type { Introduction } from "./member.ts";
 import { isNonce, newNonce, type Prover } from "./proof.ts";
 
 /** Version of the messages. */
-export const PROTOCOL = 2;
+const PROTOCOL = 2;
 
 const NO_TOKEN = "its token is not the session's";
 const SILENT = "it said nothing";

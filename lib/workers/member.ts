@@ -13,7 +13,7 @@ export interface Introduction {
 }
 
 /** Status of an error whose cause is another process; see `schemoe.h`. */
-export const PEER = 10;
+const PEER = 10;
 
 /** The fields of a native failure that another process sent, or undefined where they are none. */
 function partsOf(sent: unknown): FailureParts | undefined {

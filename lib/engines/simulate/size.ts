@@ -2,7 +2,7 @@
 import { SchemoeError } from "../../types.ts";
 
 /** Operations, of which each takes about 250 bytes while it is simulated and looked at: 8 GB. */
-export const MOST_OPERATIONS = 1 << 25;
+const MOST_OPERATIONS = 1 << 25;
 
 /**
  * Refuses what would not fit into memory, where the process would end and a notebook lose its kernel.

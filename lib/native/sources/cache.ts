@@ -6,7 +6,7 @@ import { variable } from "../variable.ts";
  * The folder of compiled code: `schemoe` in `SCHEMOE_CACHE`, else in `XDG_CACHE_HOME` or `~/.cache` of the environment,
  * else in the folder of temporary files.
  */
-export function cacheFolder(): string {
+function cacheFolder(): string {
   const home = variable("HOME");
   const root = variable("SCHEMOE_CACHE") ?? variable("XDG_CACHE_HOME") ??
     (home ? `${home}/.cache` : undefined) ?? variable("TMPDIR") ?? "/tmp";

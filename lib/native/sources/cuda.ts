@@ -22,7 +22,7 @@ const driver = {
 let known: string | undefined;
 
 /** Such as `sm_90`: that of the first GPU, or 9.0 without one. */
-export function architecture(): string {
+function architecture(): string {
   return known ??= ofFirstGpu() ?? ELSEWHERE;
 }
 

@@ -25,7 +25,7 @@ export interface PaperTables {
 }
 
 /** Table 1's all-to-alls over predicted ones, mean of its four models. */
-export async function slowdownOfTable1(predictor: Predictor): Promise<number> {
+async function slowdownOfTable1(predictor: Predictor): Promise<number> {
   const rows = PUBLISHED.filter(({ table, what }) => table === 1 && what === "all-to-alls");
   let sum = 0;
   for (const { workload, method, milliseconds } of rows) {

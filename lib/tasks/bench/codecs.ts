@@ -73,7 +73,7 @@ export async function codecReport(
 }
 
 /** Of each pass and of both together, codec by codec. */
-export function gains(measured: readonly Measured[], codecs: readonly string[]): Row[] {
+function gains(measured: readonly Measured[], codecs: readonly string[]): Row[] {
   const rows: Row[] = [];
   for (const pass of ["forward", "backward", "both"] as const) {
     const list = bothPasses(

@@ -56,7 +56,7 @@ export interface CurveOptions {
  * all runs; a seed is of the parameters at the beginning.
  * @throws {SchemoeError} without the text.
  */
-export async function curves(
+async function curves(
   { steps = 600, seeds = [1, 2, 3], codecs = Object.keys(CODECS), text }: CurveOptions = {},
 ): Promise<Report> {
   const path = text ?? `${root}/out/austen.txt`;

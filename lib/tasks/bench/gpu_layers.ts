@@ -23,7 +23,7 @@ export const benchGpuLayers = (): Promise<Report> => benchShapes(GPU_SHAPES);
 export const benchGpuFineLayers = (): Promise<Report> => benchShapes(PUBLISHED_SHAPES);
 
 /** Median times of shapes, of PyTorch eager and compiled, and how far the results are apart. */
-export async function benchShapes(shapes: readonly GpuShape[]): Promise<Report> {
+async function benchShapes(shapes: readonly GpuShape[]): Promise<Report> {
   const folder = await Deno.makeTempDir();
   try {
     const block = makeBlock();

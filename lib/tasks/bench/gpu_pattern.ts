@@ -9,7 +9,7 @@ import type { ElementType } from "../../kernels/types.ts";
 import type { Workspace } from "../../engine.ts";
 
 /** Prime, so that rows of a matrix differ. */
-export const BLOCK = 1_048_583;
+const BLOCK = 1_048_583;
 
 /** The block: float32 numbers that bfloat16 holds exactly. */
 export function makeBlock(): Float32Array {

@@ -92,7 +92,7 @@ export async function overlapRows(
 }
 
 /** Nanoseconds in which each of the lanes was in progress, on every node for computation. */
-export function atOnce(program: Program, events: EventTable, lanes: readonly Lane[]): number {
+function atOnce(program: Program, events: EventTable, lanes: readonly Lane[]): number {
   const { nodes, ranksPerNode } = program.graph.topology;
   const nodeOf = (rank: number) => Math.floor(rank / ranksPerNode);
   return together(lanes.flatMap((lane) => {

@@ -10,7 +10,7 @@ import type { Row } from "./report.ts";
 export type Random = () => number;
 
 /** A scheduler that orders at random: again and again one of the tasks whose dependencies are all done. */
-export function randomOrder(random: Random): Scheduler {
+function randomOrder(random: Random): Scheduler {
   return {
     name: "random",
     order({ tasks }) {

@@ -136,7 +136,7 @@ async function peers(): Promise<Record<string, string | number>[]> {
 }
 
 /** @param options.withPeers false leaves PyTorch out. */
-export async function train(
+async function train(
   { withPeers = true, capacities = CAPACITIES }: {
     readonly withPeers?: boolean;
     readonly capacities?: readonly number[];

@@ -24,7 +24,7 @@ export interface Fault {
 }
 
 /** Name of the compared bits. */
-export const FAULT_LAYER = { tokens: 64, modelDim: 32, hiddenDim: 48, topK: 2 } as const;
+const FAULT_LAYER = { tokens: 64, modelDim: 32, hiddenDim: 48, topK: 2 } as const;
 const CHOICES = { scheduler: "optSche", allToAll: "pipe", chunks: 2, bound: false } as const;
 /** Seconds that no fault may come near. */
 const LONG = 120;

@@ -131,7 +131,7 @@ function spineText({ oversubscription, rails, nodesPerLeaf }: Spine): string {
 }
 
 /** A link as `50 GB/s + 5 us`. */
-export function linkText({ alpha, beta }: Link): string {
+function linkText({ alpha, beta }: Link): string {
   return `${beta > 0 ? rateText(1 / beta, "B/s") : "no time a byte"} + ${timeText(alpha)}`;
 }
 

@@ -66,7 +66,7 @@ export function axisMarks(Plot: Plot, { from, to, top, bottom, end, what }: {
 }
 
 /** Multiples of 1, 2 or 5 times a power of ten from 0 to `end`, about eight of them. */
-export function ticksUpTo(end: number): number[] {
+function ticksUpTo(end: number): number[] {
   if (!(end > 0)) return [0];
   const power = 10 ** Math.floor(Math.log10(end / 8));
   const step = power * ([1, 2, 5].find((m) => power * m * 8 >= end) ?? 10);
