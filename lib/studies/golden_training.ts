@@ -23,6 +23,8 @@ import type { PassChoices } from "../layer/mod.ts";
 import type { ElementType } from "../kernels/types.ts";
 import type { Engine } from "../engine.ts";
 import { parseJson } from "../files/json.ts";
+import type { TensorData } from "../files/dtypes.ts";
+import { checkTrainingConfig } from "./golden_training_check.ts";
 import { SchemoeError } from "../types.ts";
 
 /** A reference run, read from its file. */
@@ -104,20 +106,31 @@ export function parseGoldenTraining(bytes: Uint8Array, file: string): GoldenTrai
   if (config?.steps === undefined || config.vocabularySize === undefined) {
     throw new SchemoeError(`Cannot read ${file}: it is no reference training run`);
   }
-  const values = <T>(name: string): T => {
-    const found = tensors.get(name);
-    if (!found) throw new SchemoeError(`Cannot read ${file}: it has no tensor "${name}"`);
-    return found.data as T;
+  const fail = (problem: string): never => {
+    throw new SchemoeError(`Cannot read ${file}: ${problem}`);
+  };
+  checkTrainingConfig(config, fail);
+  const values = <T extends TensorData>(
+    name: string,
+    type: new (length: number) => T,
+    count?: number,
+  ): T => {
+    const { data, dtype } = tensors.get(name) ?? fail(`it has no tensor "${name}"`);
+    if (!(data instanceof type)) return fail(`its tensor "${name}" is ${dtype}, not ${type.name}`);
+    if (count !== undefined && data.length !== count) {
+      fail(`its tensor "${name}" has ${data.length} values, its "config" needs ${count}`);
+    }
+    return data;
   };
   const named = (prefix: string) =>
     Object.fromEntries(
-      [...tensors].filter(([name]) => name.startsWith(prefix))
-        .map(([name, { data }]) => [name.slice(prefix.length), data as Float32Array]),
+      [...tensors.keys()].filter((name) => name.startsWith(prefix))
+        .map((name) => [name.slice(prefix.length), values(name, Float32Array)]),
     );
   const gradients = named("grad.");
-  const all = values<Int32Array>("tokens");
   const { steps, ranks, batch, length } = config;
   const size = ranks * batch * (length + 1);
+  const all = values("tokens", Int32Array, steps * size);
   return {
     name: config.name,
     ranks,
@@ -125,12 +138,12 @@ export function parseGoldenTraining(bytes: Uint8Array, file: string): GoldenTrai
     model: modelOf(config),
     gradients,
     parameters: Object.fromEntries(
-      Object.keys(gradients).map((name) => [name, values<Float32Array>(name)]),
+      Object.keys(gradients).map((name) => [name, values(name, Float32Array)]),
     ),
     tokens: Array.from({ length: steps }, (_, step) => all.slice(step * size, (step + 1) * size)),
-    loss: values("loss"),
-    gradNorm: values("gradNorm"),
-    rates: values("lr"),
+    loss: values("loss", Float64Array, steps),
+    gradNorm: values("gradNorm", Float64Array, steps),
+    rates: values("lr", Float64Array, steps),
     final: named("final."),
   };
 }
