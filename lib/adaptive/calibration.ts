@@ -167,12 +167,8 @@ export class Calibration {
   }
 
   #together(kinds: Fits): number {
-    const { kind, modelled, topology } = this.engine;
-    // more ranks than processors wait for one
-    if (kind !== "cpu" || modelled || topology.ranks <= navigator.hardwareConcurrency) {
-      const { together } = this.#collected;
-      return together.length > 0 ? believed(weightedMedian(together)) : 1;
-    }
+    const { modelled, topology } = this.engine;
+    if (modelled || topology.ranks === 1) return 1;
     return believed(togetherBySimulation(this.#timed, (program, together) => {
       const profile = this.#profile(kinds, { together, compute: 1, communication: 1 });
       const costs = profileCosts(profile, topology);

@@ -40,12 +40,6 @@ class Group {
     const { features, seconds } = this;
     return { features, seconds, noise: relativeSpread(together.length > 0 ? together : alone) };
   }
-
-  /** How many times longer it took in runs. */
-  get slowdown(): Told {
-    const { together } = this.#known;
-    return { factor: median(together) / this.seconds, weight: this.seconds * together.length };
-  }
 }
 
 /** Runs of one Program: as always, and where they were needed those in which each task ran alone. */
@@ -55,7 +49,7 @@ export interface Measurement {
   readonly alone?: { readonly program: Program; readonly runs: readonly EventTable[] };
 }
 
-/** Samples of each kind, launches, and how long computation took where all ranks compute. */
+/** Samples of each kind, and launches. */
 export class Collected {
   readonly #groups = new Map<string, Group>();
   readonly launches = { compute: noLaunches(), transfer: noLaunches() };
@@ -86,12 +80,6 @@ export class Collected {
     return new Map(kinds.map(([kind, groups]) => [kind, groups.map(({ sample }) => sample)]));
   }
 
-  /** How many times longer computation took with all ranks at once than alone. */
-  get together(): Told[] {
-    return [...this.#groups.values()].filter(({ kind }) => kind !== TRANSFER)
-      .map(({ slowdown }) => slowdown).filter(({ weight }) => weight > 0);
-  }
-
   #groupOf({ task, rank }: Observed): Group | undefined {
     if (!task.transfers && !task.kernels) return undefined;
     const kind = kindOf(task);
@@ -109,8 +97,6 @@ export class Collected {
   }
 }
 
-/** Kind of work of all phases. */
-const TRANSFER = "transfer";
 const noLaunches = (): Record<keyof Launch, number[]> => ({ begin: [], next: [], wait: [] });
 
 /** Least and most that is believed of a slow-down. */

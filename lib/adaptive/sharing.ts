@@ -11,11 +11,13 @@ export interface TimedProgram {
 
 /** Halvings of the logarithm: to about a hundredth. */
 const HALVINGS = 8;
+/** Predictions within this part of what was measured are right. */
+const CLOSE = 0.01;
 
 /**
  * How many times longer computation takes where all ranks compute, such that half of the Programs are predicted to take
- * less than they took, and half more. What single tasks took would not tell: where ranks wait for a processor, a task
- * takes what it takes alone, and another one begins later.
+ * less than they took, and half more. Single tasks do not tell it: where ranks wait for a processor, a task takes what
+ * it takes alone, and another one begins later; and all ranks wait for the one that something held up.
  * @param predict seconds of a Program, by how many times longer that is.
  */
 export function togetherBySimulation(
@@ -24,7 +26,7 @@ export function togetherBySimulation(
 ): number {
   const ratio = (together: number) =>
     median(timed.map(({ program, seconds }) => predict(program, together) / seconds));
-  if (timed.length === 0 || ratio(1) >= 1) return 1;
+  if (timed.length === 0 || ratio(1) >= 1 - CLOSE) return 1;
   let [low, high] = [1, MOST_SLOWDOWN];
   for (let i = 0; i < HALVINGS; i++) {
     const middle = Math.sqrt(low * high);
