@@ -18,6 +18,8 @@ export { type PhaseTimes, type StageTimes, timedGraph, type TimedOptions } from 
 export { addCodedReduce, codedRoom, type Half, type ReduceCodecs } from "./reduce_coded.ts";
 export { addAllReduce } from "./reduce.ts";
 export { addCollective, type CollectiveExchange } from "./collective.ts";
+export type { SliceValues } from "./collective_values.ts";
+export type { RowCoding } from "./row_coding.ts";
 export { type Segment, segmentsOf, type StackedSegment, stackGraph } from "./stack.ts";
 export type { Attention, StackShape } from "./layers.ts";
 export type { RaggedSlices, Slices } from "./transfers.ts";

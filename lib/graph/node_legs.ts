@@ -9,7 +9,8 @@ import type { Compressor } from "../compressors/types.ts";
 import { type NodeRows, type NodeTable, runOf } from "../memory/mod.ts";
 import type { Kernel, Life, Task, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
-import { addCollective, type SliceValues } from "./collective.ts";
+import { addCollective } from "./collective.ts";
+import type { SliceValues } from "./collective_values.ts";
 import { eachRank, type Way } from "./leg.ts";
 import { type RowCoding, rowCoding } from "./row_coding.ts";
 

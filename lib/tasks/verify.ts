@@ -20,7 +20,8 @@
  */
 import { parseArgs } from "node:util";
 import { capacitySlices, expertWaves, peerGroups } from "../chunking/mod.ts";
-import { BUILT_IN, DISPATCHES, ONCE_A_NODE } from "../layer/choices.ts";
+import { BUILT_IN } from "../layer/choices.ts";
+import { DISPATCHES, ONCE_A_NODE } from "../layer/dispatch.ts";
 import type { Chunking } from "../chunking/types.ts";
 import type { ElementType } from "../kernels/types.ts";
 import type { Engine } from "../engine.ts";

@@ -1,0 +1,230 @@
+/** What the slices of a collective hold: their transfers, sums and codes. @module */
+import type { CollectiveProof } from "../alltoall/mod.ts";
+import { scratchSlices } from "../alltoall/moves.ts";
+import { partsOf } from "../alltoall/plan.ts";
+import { add } from "../kernels/mod.ts";
+import type { Collective, Reduce, Slice, Step } from "../alltoall/types.ts";
+import { elementSize } from "../memory/mod.ts";
+import type { ElementType } from "../kernels/types.ts";
+import { type Kernel, SchemoeError, type Transfer, type View } from "../types.ts";
+import type { GraphBuilder } from "./builder.ts";
+import type { RowCoding } from "./row_coding.ts";
+import { cut } from "../alltoall/parts.ts";
+
+/** What slices hold, and where they lie. */
+export interface SliceValues {
+  /** Bytes of a slice of a rank's input. */
+  bytes(rank: number, input: number): number;
+  /** Type of the values; default `float32`. */
+  readonly dtype?: ElementType;
+  /** Where slices of input and output of a rank begin: they lie one after another. */
+  readonly input: View;
+  readonly output: View;
+  /** Name of a buffer of its own. */
+  readonly scratch: string;
+  /** How rows are coded that slices consist of, where they cross to other nodes; default not at all. */
+  readonly coding?: RowCoding;
+}
+
+/** Values of the slices of a collective, with where they lie in its plans. */
+export class PlannedValues {
+  readonly elementBytes: number;
+  readonly #parts: number;
+  readonly #offsets: readonly Offsets[];
+
+  constructor(
+    readonly values: SliceValues,
+    collective: Collective,
+    readonly proof: Pick<CollectiveProof, "plans" | "carried">,
+  ) {
+    this.elementBytes = elementSize(values.dtype ?? "float32");
+    this.#parts = partsOf(collective);
+    this.#offsets = offsetsOf(values, collective, proof);
+  }
+
+  /** Bytes of scratch of the rank that needs most. */
+  get room(): number {
+    return this.#offsets.reduce(
+      (most, { scratch }) => Math.max(most, scratch[scratch.length - 1]),
+      0,
+    );
+  }
+
+  transfers(rank: number, phase: number): Transfer[] {
+    const { lane } = this.proof.plans[rank][phase];
+    if (this.values.coding && lane === "inter") {
+      return this.#crossings(rank, phase).map(({ kind, peer, rows, wire }) => {
+        const bytes = rows * this.values.coding!.wireBytes;
+        return { kind, peer, bytes, ...(kind === "send" ? { from: wire } : { to: wire }) };
+      });
+    }
+    return (this.proof.plans[rank][phase].steps as readonly Step[]).map((step, number) => {
+      const { begin, bytes } = this.#range(rank, phase, number);
+      const peer = step.kind === "copy" ? rank : step.peer;
+      return {
+        ...{ kind: step.kind, peer, bytes },
+        ...(step.kind === "receive" ? {} : { from: this.#view(rank, step.from, begin) }),
+        ...(step.kind === "send" ? {} : { to: this.#view(rank, step.to, begin) }),
+      };
+    }).filter(({ bytes }) => bytes > 0);
+  }
+
+  sums(rank: number, phase: number): Kernel[] {
+    return (this.proof.plans[rank][phase].steps as readonly Reduce[]).flatMap(
+      ({ from, to }, number) => {
+        const { begin, bytes } = this.#range(rank, phase, number);
+        if (bytes === 0) return [];
+        const [first, ...others] = from.map((slice) => this.#view(rank, slice, begin));
+        const out = this.#view(rank, to, begin);
+        const count = bytes / this.elementBytes;
+        return others.map((other, i) => add(count, i ? out : first, other, out, this.values.dtype));
+      },
+    );
+  }
+
+  /** Declares the buffers of coded rows of a phase. */
+  wires(g: GraphBuilder, phase: number): View[] {
+    const { wireBytes } = this.values.coding!;
+    return (["send", "receive"] as const).map((side) => {
+      let most = 0;
+      for (let rank = 0; rank < this.proof.plans.length; rank++) {
+        most = Math.max(most, wireBytes * this.#crossing(rank, phase, side));
+      }
+      return g.buffer(this.#wire(phase, side), most, "pass");
+    });
+  }
+
+  /** Kernels that code what a phase sends, or decode what it receives. */
+  codes(rank: number, phase: number, kind: "compress" | "decompress"): Kernel[] {
+    const { encode, decode } = this.values.coding!;
+    return this.#crossings(rank, phase).flatMap(({ kind: way, rows, view, wire }) => {
+      if (kind === "compress") return way === "send" ? [encode(rows, view, wire)] : [];
+      return way === "receive" ? [decode(rows, wire, view)] : [];
+    });
+  }
+
+  /** Bytes that these read and write. */
+  codedBytes(rank: number, phase: number, kind: "compress" | "decompress"): number {
+    const { rowBytes, wireBytes } = this.values.coding!;
+    const rows = this.#crossing(rank, phase, kind === "compress" ? "send" : "receive");
+    return (rowBytes + wireBytes) * rows;
+  }
+
+  #wire(phase: number, side: "send" | "receive"): string {
+    return `${this.values.scratch}.${phase}.${side === "send" ? "sent" : "came"}`;
+  }
+
+  /** Rows that a rank sends, or receives, in a phase. */
+  #crossing(rank: number, phase: number, side: "send" | "receive"): number {
+    return this.#crossings(rank, phase).reduce(
+      (sum, { kind, rows }) => kind === side ? sum + rows : sum,
+      0,
+    );
+  }
+
+  /** Rows that cross in a phase: where they are, and where they are coded. */
+  #crossings(rank: number, phase: number) {
+    const { rowBytes, wireBytes } = this.values.coding!;
+    const next = { send: 0, receive: 0 };
+    return (this.proof.plans[rank][phase].steps as readonly Step[]).flatMap((step, number) => {
+      const { begin, bytes } = this.#range(rank, phase, number);
+      if (step.kind === "copy" || bytes === 0) return [];
+      const { kind, peer } = step;
+      const rows = bytes / rowBytes;
+      const view = this.#view(rank, kind === "send" ? step.from : step.to, begin);
+      const wire = { buffer: this.#wire(phase, kind), offset: next[kind] };
+      next[kind] += rows * wireBytes;
+      return [{ kind, peer, rows, view, wire }];
+    });
+  }
+
+  /** Additions of single values in a phase of sums. */
+  additions(rank: number, phase: number): number {
+    const { steps } = this.proof.plans[rank][phase];
+    return steps.reduce((sum, step, i) => {
+      const { bytes } = this.#range(rank, phase, i);
+      return sum + ((step as Reduce).from.length - 1) * bytes / this.elementBytes;
+    }, 0);
+  }
+
+  #view(rank: number, { buffer, index }: Slice, begin: number): View {
+    const base = buffer === "scratch"
+      ? { buffer: this.values.scratch, offset: 0 }
+      : this.values[buffer];
+    return {
+      buffer: base.buffer,
+      offset: base.offset + this.#offsets[rank][buffer][index] + begin,
+    };
+  }
+
+  /** Where what a step moves begins in its first slice, and its bytes: both sides of a transfer see the same. */
+  #range(rank: number, phase: number, step: number) {
+    const all = bytesOf(this.values, this.proof.carried, { rank, phase, step });
+    const found = this.proof.plans[rank][phase].steps[step];
+    if (found.part) return cut(found, all(0), this.#parts);
+    let bytes = 0;
+    for (let k = 0; k < countOf(found); k++) bytes += all(k);
+    return { begin: 0, bytes };
+  }
+}
+
+type Carried = CollectiveProof["carried"];
+type Place = Parameters<Carried>[0];
+
+const countOf = (step: Step | Reduce): number =>
+  (step.kind === "copy" || step.kind === "send" ? step.from : step.to).count ?? 1;
+
+/** Bytes of the slices that a step moves; none where no output depends on them. */
+function bytesOf({ bytes }: SliceValues, carried: Carried, at: Place) {
+  return (k: number) => {
+    const value = carried(at, k);
+    return value ? bytes(...value) : 0;
+  };
+}
+
+/** Where each slice of a rank begins in its buffer, and where the last one ends. */
+type Offsets = Readonly<Record<Slice["buffer"], readonly number[]>>;
+
+/** @throws {SchemoeError} when a slot of scratch holds slices of different sizes. */
+function offsetsOf(
+  values: SliceValues,
+  collective: Collective,
+  { plans, carried }: Pick<CollectiveProof, "plans" | "carried">,
+): Offsets[] {
+  const added = (sizes: readonly number[]) => {
+    const begins = [0];
+    for (const size of sizes) begins.push(begins[begins.length - 1] + size);
+    return begins;
+  };
+  const list = (count: number, size: (i: number) => number) =>
+    Array.from({ length: count }, (_, i) => size(i));
+  return plans.map((phases, rank) => {
+    const held: number[] = new Array(scratchSlices(phases)).fill(0);
+    for (const [phase, { steps }] of phases.entries()) {
+      for (const [number, step] of steps.entries()) {
+        if (step.kind === "send" || step.to.buffer !== "scratch") continue;
+        const bytes = bytesOf(values, carried, { rank, phase, step: number });
+        for (let k = 0; k < countOf(step); k++) {
+          const slot = step.to.index + k;
+          if (held[slot] > 0 && bytes(k) > 0 && held[slot] !== bytes(k)) {
+            throw new SchemoeError(
+              `Cannot use the collective "${collective.name}": rank ${rank} keeps slices of ${
+                held[slot]
+              } and ` +
+                `${bytes(k)} bytes in scratch slice ${slot}; use one for each`,
+              { rank },
+            );
+          }
+          held[slot] = Math.max(held[slot], bytes(k));
+        }
+      }
+    }
+    return {
+      input: added(list(collective.inputs(rank), (i) => values.bytes(rank, i))),
+      output: added(
+        list(collective.outputs(rank), (i) => values.bytes(...collective.terms(rank, i)[0])),
+      ),
+      scratch: added(held),
+    };
+  });
+}
