@@ -80,7 +80,7 @@ export class PredictionQuality {
       const found = used.flatMap((row) => row.kinds.filter((kind) => kind.what === what));
       const errors = found.map(({ predicted, measured }) => predicted / measured - 1);
       return errorOf(what, errors.filter(Number.isFinite));
-    });
+    }).filter(({ rows }) => rows > 0); // what is paced begins on time
     const groups = Array.from(
       { length: made.shapes },
       (_, shape) => used.filter((row) => row.shape === shape),

@@ -45,6 +45,7 @@ Deno.test("predictionQuality() of held-out shapes: a fitted profile predicts, on
   assert(good.agreement.tau > 0.95 && good.agreement.pairs > 50, good.summary);
   assert(good.regret.most < 0.01, good.summary);
   assert(good.byKind.some(({ what }) => what === "allToAll inter"), `${good}`);
+  assert(good.byKind.every(({ rows }) => rows > 0) && !`${good}`.includes("launch"), `${good}`);
   assert((await good.svg()).startsWith("<svg"));
   engine.become({ ...real, processor: { ...real.processor, flopRate: 1e9 } });
   const bad = await predictionQuality(engine, { profile, shapes });
