@@ -1,6 +1,15 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import { BUILT_IN, createModel, type ModelConfig, openEngine, SchemoeError } from "../../mod.ts";
-import { gshard, swiglu, topK } from "../../lib/blocks/mod.ts";
+import {
+  ffn,
+  gshard,
+  noisyTopK,
+  reluRouting,
+  signUpdate,
+  swiglu,
+  topK,
+} from "../../lib/blocks/mod.ts";
+import type { MoeConfig } from "../../lib/model/mod.ts";
 import { largestError } from "../../lib/studies/golden.ts";
 import {
   type GoldenTraining,
@@ -257,3 +266,40 @@ Deno.test("a step without padding refuses chunks that rows cannot be split into,
   using other = createModel(engine, sizes("dropless"));
   assertEquals((await other.step(tokens(2, 0))).loss, loss);
 });
+
+const kinds: Readonly<Record<string, Partial<MoeConfig>>> = {
+  "a shared expert": {
+    shared: { hiddenDim: 8, expert: ffn({ activation: "relu" }), gate: "none" },
+  },
+  "latent rows": { latentDim: 6 },
+  "a gate with updates of its own": {
+    gate: topK({ k: 2, scores: "sigmoid", bias: true, update: signUpdate({ rate: 0.1 }) }),
+  },
+  "a gate with noise": { gate: noisyTopK({ k: 2 }) },
+  "a gate with any number of experts for a token": { gate: reluRouting() },
+  "copies of an expert on two ranks": {
+    placement: { name: "mine", experts: 4, slots: [[0, 1, 2], [2, 3]] },
+  },
+};
+for (const [name, more] of Object.entries(kinds)) {
+  Deno.test(`layers with ${name} train without padding as with it`, async () => {
+    const of = (routing: "padded" | "dropless"): ModelConfig => {
+      const moe = { experts: 4, hiddenDim: 10, gate: topK({ k: 2 }), ...more };
+      const layers = [1, 2].map(() => ({ moe: { ...moe, routing: routings[routing] } }));
+      return { ...sizes(routing), layers };
+    };
+    const choices = { scheduler: "optSche", chunks: 2 };
+    const [padded, ragged] = [
+      await trained(of("padded"), choices),
+      await trained(of("dropless"), choices),
+    ];
+    assertEquals(ragged.loads, padded.loads);
+    for (const [step, [loss, norm]] of ragged.values.entries()) {
+      assertLess(Math.abs(loss / padded.values[step][0] - 1), 1e-5);
+      assertLess(Math.abs(norm / padded.values[step][1] - 1), 1e-4);
+    }
+    for (const [tensor, values] of Object.entries(ragged.final)) {
+      assertLess(largestError(values, padded.final[tensor]), 2e-3, tensor);
+    }
+  });
+}
