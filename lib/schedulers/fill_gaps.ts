@@ -66,6 +66,10 @@ function placesOf(task: Task, order: readonly Task[]): number[] {
   return [first, ...between, last];
 }
 
+/** The end of the last task of an order, by the times of one rank as slow as the slowest of each task. */
+export const makespanOf = (order: readonly Task[], seconds: readonly number[]): number =>
+  timesOf(order, seconds).makespan;
+
 /** Starts of tasks that begin as soon as their lane is free and what they need is done, and the end of the last. */
 function timesOf(order: readonly Task[], seconds: readonly number[]) {
   const ends = new Float64Array(seconds.length);

@@ -1,13 +1,15 @@
 import type { Scheduler } from "./types.ts";
 import type { Task, TaskGraph } from "../types.ts";
-import { fillGaps } from "./fill_gaps.ts";
+import { fillGaps, makespanOf } from "./fill_gaps.ts";
 
 /**
  * OptSche (Shi et al., "ScheMoE", EuroSys'24, Theorem 1): compute (C1 of all chunks), then (D1 E C2) chunk
  * after chunk, then (D2 of all chunks); communication A1 of all chunks, then A2, each as soon as ready.
  *
  * Optimal with equal chunks when C1 = C2, A1 = A2 and D1 = D2 in time. In the backward pass E is the
- * expert's two gradients, and the gate's gradient comes before the last D2s, where compute waits for A2.
+ * expert's two gradients, and the gate's gradient comes before the last D2s, where compute waits for A2. What waits for
+ * sums of gradients over ranks comes before the last D2s too, or after what follows them where the makespan by the
+ * costs is then smaller.
  *
  * A shared expert is none of the theorem's tasks. Where there is one, it is put where lanes wait, such as behind the first
  * A1, and with it all that no chunk waits for: weight gradients, the gate's gradient, sums of gradients over
@@ -19,7 +21,12 @@ export const optSche: Scheduler = {
     const order = graph.tasks.toSorted((a, b) =>
       compare(rankOf(graph, a), rankOf(graph, b)) || a.id - b.id
     );
-    if (!graph.tasks.some(({ label }) => SHARED.includes(label))) return order;
+    if (!graph.tasks.some(({ label }) => SHARED.includes(label))) {
+      const late = sumsLast(graph, order);
+      const seconds = graph.tasks.map((task) => costs.seconds(task));
+      const gain = 1 - makespanOf(late, seconds) / makespanOf(order, seconds);
+      return gain > 1e-9 ? late : order;
+    }
     const beside = new Set<Task>();
     for (const task of graph.tasks) {
       // with a task goes what waits for nothing else
@@ -30,6 +37,18 @@ export const optSche: Scheduler = {
     return fillGaps({ graph, costs, order, beside });
   },
 };
+
+/** The order with all that waits for sums over ranks at its end; none of the others waits for it. */
+function sumsLast(graph: TaskGraph, order: readonly Task[]): Task[] {
+  const waiting = new Set<number>();
+  for (const { id, after } of graph.tasks) {
+    if (after.some((one) => graph.tasks[one].kind === "allReduce" || waiting.has(one))) {
+      waiting.add(id);
+    }
+  }
+  const isLast = ({ id }: Task) => waiting.has(id);
+  return [...order.filter((task) => !isLast(task)), ...order.filter(isLast)];
+}
 
 /** Labels of a shared expert's tasks. */
 const SHARED = ["S", "Si", "Sw"];
