@@ -135,6 +135,7 @@ Deno.test("what is text is in quotes in every message", async (t) => {
     "an oversubscription": world({ spine: { oversubscription: "4" } }),
     "a speed": world({ speed: ["4", 1, 1, 1] }),
     "a contention": world({ contention: { compute: "4" } }),
+    "a rank to draw": async () => await (await layer.forward()).svg(any({ ranks: ["4"] })),
     "a width": async () => await (await layer.forward()).svg(any({ width: "4" })),
     "a scale": async () => await (await layer.forward()).png(any({ scale: "4" })),
     "arrows": async () => await (await layer.forward()).trace(undefined, any({ arrows: "4" })),

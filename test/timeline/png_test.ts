@@ -38,3 +38,12 @@ Deno.test("svgToPng() throws for what is no SVG, and a scale that is none", asyn
   await assertRejects(() => svgToPng("<p>no</p>"), SchemoeError, "Cannot make the PNG");
   await assertRejects(() => svgToPng(svg(""), { scale: 0 }), SchemoeError, "scale is 0");
 });
+
+Deno.test("svgToPng() refuses more pixels than memory is taken for, and names a scale that fits", async () => {
+  const wide = '<svg xmlns="http://www.w3.org/2000/svg" width="20000" height="500"/>';
+  await assertRejects(
+    () => svgToPng(wide, { scale: 16 }),
+    SchemoeError,
+    "20000 x 500 at the scale 16 are 2560 million pixels, at most 250 million are drawn; take a scale of at most 5",
+  );
+});

@@ -2,6 +2,7 @@
  * From a timeline to everything that its Gantt chart shows, in pixels.
  * @module
  */
+import { quoted } from "../../words.ts";
 import { SchemoeError } from "../../types.ts";
 import { makeBars, type TimeScale } from "./bars.ts";
 import { captionOf } from "./caption.ts";
@@ -206,7 +207,9 @@ function groupsOf(timeline: Timeline, { ranks, fold }: GanttOptions, span: numbe
   const missing = wanted.find((rank) => !known.has(rank));
   if (missing !== undefined) {
     throw new SchemoeError(
-      `Cannot draw the Gantt chart: the timeline has no rank ${missing}, it has ${known.size} ranks`,
+      `Cannot draw the Gantt chart: the timeline has no rank ${
+        quoted(missing)
+      }, it has ${known.size} ranks`,
     );
   }
   return part < 0

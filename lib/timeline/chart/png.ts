@@ -13,6 +13,9 @@ export interface PngOptions {
   readonly scale?: number;
 }
 
+/** Pixels of a PNG, of four bytes each while it is drawn. */
+const MOST_PIXELS = 250e6;
+
 const FONT = "Atkinson Hyperlegible";
 
 /**
@@ -24,7 +27,8 @@ const FONT = "Atkinson Hyperlegible";
  * const png = await svgToPng(`<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>`);
  * console.assert(png[1] === 80);
  * ```
- * @throws {SchemoeError} when it is not an SVG, or the scale is not between 0 and 16.
+ * @throws {SchemoeError} when it is not an SVG, the scale is not between 0 and 16, or more than 250 million
+ * pixels would be drawn.
  */
 export async function svgToPng(svg: string, options: PngOptions = {}): Promise<Uint8Array> {
   const { scale = 2 } = options;
@@ -44,8 +48,18 @@ export async function svgToPng(svg: string, options: PngOptions = {}): Promise<U
         sansSerifFamily: FONT,
       },
     });
+    const pixels = drawn.width * scale * drawn.height * scale;
+    if (pixels > MOST_PIXELS) {
+      const most = Math.sqrt(MOST_PIXELS / (drawn.width * drawn.height));
+      throw new SchemoeError(
+        `Cannot make the PNG: ${drawn.width} x ${drawn.height} at the scale ${scale} are ` +
+          `${Math.round(pixels / 1e6)} million pixels, at most ${MOST_PIXELS / 1e6} million are ` +
+          `drawn; take a scale of at most ${Math.floor(most * 100) / 100}`,
+      );
+    }
     return drawn.render().asPng();
   } catch (cause) {
+    if (cause instanceof SchemoeError) throw cause;
     throw new SchemoeError(`Cannot make the PNG: ${(cause as Error)?.message ?? cause}`, { cause });
   }
 }
