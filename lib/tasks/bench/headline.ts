@@ -14,6 +14,7 @@ import { topology } from "../../topology.ts";
 import type { Sharing } from "./causes.ts";
 import { clusterText, openCluster } from "./nccl_engine.ts";
 import { balancedOn, layerOf } from "./nccl_layer.ts";
+import { inTurn, type StepChoice } from "./in_turn.ts";
 import type { Cluster } from "./options.ts";
 import { hundredths, milliseconds, type Report, type Row } from "./report.ts";
 import { boundOf } from "./schedules.ts";
@@ -64,11 +65,9 @@ export interface HeadlineOptions {
   readonly steps?: number;
 }
 
-/** One way to run a step. */
-interface Contender {
+/** One way to run a step, and what it is called. */
+interface Contender extends StepChoice {
   readonly what: string;
-  readonly forward: Candidate;
-  readonly backward: Candidate;
 }
 
 /**
@@ -144,23 +143,6 @@ function withCodecs(
     forward: (options) => layer.forward({ ...options, compressor: forth }),
     backward: (options) => layer.backward({ ...options, compressor: back }),
   };
-}
-
-/** Seconds of each step, all contenders in turn: what slows the machine down does so for all. */
-async function inTurn(
-  layer: MoeLayer,
-  contenders: readonly Contender[],
-  steps: number,
-): Promise<number[][]> {
-  const times = contenders.map((): number[] => []);
-  for (let step = 0; step <= steps; step++) {
-    for (const [i, { forward, backward }] of contenders.entries()) {
-      const first = await layer.forward({ ...forward, results: false });
-      const second = await layer.backward({ ...backward, results: false });
-      if (step > 0) times[i].push(first.makespan + second.makespan); // the first one warms up
-    }
-  }
-  return times;
 }
 
 async function boundSeconds(

@@ -5,7 +5,6 @@ import {
   fsMoeChoice,
   median,
   pipeMoeChoice,
-  stepSeconds,
   tune,
   tutelSearch,
 } from "../../adaptive/mod.ts";
@@ -13,12 +12,14 @@ import { type LayerConfig, topK } from "../../blocks/mod.ts";
 import type { Engine } from "../../engine.ts";
 import { openEngine } from "../../engines/mod.ts";
 import {
+  type Candidate,
   candidateName,
   candidatesOf,
   createLayer,
   type MoeLayer,
   orderOf,
 } from "../../layer/mod.ts";
+import { inTurn, type StepChoice } from "./in_turn.ts";
 import { hundredths, milliseconds, type Report, type Row } from "./report.ts";
 import { SLOW } from "./trust.ts";
 
@@ -57,35 +58,30 @@ async function tuneReport(engine: Engine, { around, layer: config }: TuneCase): 
   const profile = await calibrate(engine, { layer: around, codecs: [] });
   using layer = createLayer(engine, config);
   const grid = await bestOfGrid(layer);
-  const rows: Row[] = [{
-    ...{ what: "best of the grid", "ms a step": milliseconds(grid.seconds) },
-    ...{ "over it": 1, "trial steps": grid.combinations, forward: grid.forward },
-    backward: grid.backward,
-  }];
-  const row = async (what: string, choice: Pick<Baseline, "forward" | "backward">, more: Row) => {
-    const seconds = await finalSeconds(layer, choice);
-    rows.push({
-      ...{
-        what,
-        "ms a step": milliseconds(seconds),
-        "over it": hundredths(seconds / grid.seconds),
-      },
-      ...more,
-      forward: candidateName({ compressor: "none", ...choice.forward }),
-      backward: candidateName({ compressor: "none", ...choice.backward }),
+  const contenders: (StepChoice & { readonly what: string; readonly more: Row })[] = [];
+  const add = (
+    what: string,
+    { forward, backward }: Pick<Baseline, "forward" | "backward">,
+    more: Row,
+  ) => {
+    contenders.push({
+      ...{ what, more },
+      forward: { compressor: "none", ...forward },
+      backward: { compressor: "none", ...backward },
     });
   };
+  add("best of the grid", grid, { "trial steps": grid.combinations });
   const tutel = await tutelSearch(layer);
   const good = (list: readonly number[]) => {
     const at = list.findIndex((seconds) => seconds <= GOOD * grid.seconds);
     return at < 0 ? "never" : `${at + 1}`;
   };
-  await row("Tutel's search", tutel, {
+  add("Tutel's search", tutel, {
     "trial steps": tutel.trials.length,
     "first good step": good(tutel.trials.map(({ seconds }) => seconds)),
   });
   for (const baseline of [await pipeMoeChoice(layer), await fsMoeChoice(layer)]) {
-    await row(baseline.name, baseline, { "trial steps": 0 });
+    add(baseline.name, baseline, { "trial steps": 0 });
   }
   // no more trials of a pass than Tutel has steps
   using fresh = createLayer(engine, config);
@@ -100,19 +96,27 @@ async function tuneReport(engine: Engine, { around, layer: config }: TuneCase): 
   const { log, forward, backward } = fresh.tuning;
   const trials = log.filter(({ event, pass }) => event === "trial" && pass === "backward").length;
   if (forward && backward) {
-    await row("auto", { forward, backward }, {
+    add("auto", { forward, backward }, {
       "trial steps": trials,
       "first good step": good(steps),
     });
   }
   const tuned = await tune(layer, { profile });
   if (tuned.backward) {
-    await row("tune", { forward: tuned.forward, backward: tuned.backward }, {
+    add("tune", { forward: tuned.forward, backward: tuned.backward }, {
       "trial steps": Math.ceil(tuned.made.runs / 2),
       "proven regret %": hundredths(100 * Math.max(tuned.regret.forward, tuned.regret.backward)),
     });
   }
   const { tokens, modelDim, hiddenDim, experts } = config;
+  const times = await inTurn(layer, contenders, FINAL_RUNS);
+  const best = median(times[0]);
+  const rows = contenders.map(({ what, more, forward, backward }, i): Row => ({
+    ...{ what, "ms a step": milliseconds(median(times[i])) },
+    ...{ "over it": hundredths(median(times[i]) / best) },
+    ...more,
+    ...{ forward: candidateName(forward), backward: candidateName(backward) },
+  }));
   return {
     configuration: {
       ...{ tokens, modelDim, hiddenDim, experts, topK: 2, world: "2 x 2" },
@@ -127,9 +131,10 @@ async function bestOfGrid(layer: MoeLayer) {
   const { topology } = layer.layer;
   const first = await layer.forward({ results: false });
   const capacity = Number(first.configuration.capacity);
-  const best = { seconds: 0, combinations: 0, forward: "", backward: "" };
+  const best = { seconds: 0, combinations: 0 };
+  const chosen: { forward?: Candidate; backward?: Candidate } = {};
   for (const pass of ["forward", "backward"] as const) {
-    const found = new Map<string, { seconds: number; name: string }>();
+    const found = new Map<string, { seconds: number; choices: Candidate }>();
     for (const choices of candidatesOf(pass, { topology, capacity })) {
       const times: number[] = [];
       let order = "";
@@ -139,21 +144,12 @@ async function bestOfGrid(layer: MoeLayer) {
         times.push(run.makespan);
       }
       const known = found.get(order);
-      if (!known) found.set(order, { seconds: Math.min(...times), name: candidateName(choices) });
+      if (!known) found.set(order, { seconds: Math.min(...times), choices });
     }
     const least = [...found.values()].reduce((a, b) => b.seconds < a.seconds ? b : a);
     best.seconds += least.seconds;
-    best[pass] = least.name;
+    chosen[pass] = least.choices;
     best.combinations = Math.max(best.combinations, found.size);
   }
-  return best;
-}
-
-async function finalSeconds(
-  layer: MoeLayer,
-  { forward, backward }: Pick<Baseline, "forward" | "backward">,
-): Promise<number> {
-  const times: number[] = [];
-  for (let i = 0; i < FINAL_RUNS; i++) times.push(await stepSeconds(layer, { forward, backward }));
-  return median(times);
+  return { ...best, forward: chosen.forward!, backward: chosen.backward! };
 }
