@@ -48,9 +48,10 @@ export class MemoryReport {
     for (const { graph, plan } of graphs) {
       for (const [name, bytes] of Object.entries(graph.buffers)) {
         const life = graph.lives?.[name] ?? "saved";
-        const before = found.get(name)?.bytes ?? 0;
-        if (bytes < before) continue;
         const shared = plan.offsets.has(name);
+        const before = found.get(name);
+        // what has memory of its own in one graph has it while others put it where buffers share theirs
+        if (before && (before.shared === shared ? bytes < before.bytes : shared)) continue;
         found.set(name, {
           ...(tensors.has(name)
             ? rowOf(tensors, name, bytes, shared)
