@@ -4,7 +4,7 @@ import type { Engine } from "../engine.ts";
 import { createLayer, createStack, MoeLayer, MoeStack, type StackConfig } from "../layer/mod.ts";
 import type { MachineProfile } from "../profile/mod.ts";
 import { SchemoeError } from "../types.ts";
-import { didYouMean } from "../words.ts";
+import { didYouMean, quoted } from "../words.ts";
 import { Tuned, type TunedVariant, type Variant } from "./tune_result.ts";
 import { Tuner, type TunerOptions } from "./tuner.ts";
 
@@ -70,7 +70,10 @@ export async function tune(
     fail(`"${foreign}" is not an option (${OPTIONS.join(", ")})${didYouMean(foreign, OPTIONS)}`);
   }
   const { seconds = SECONDS, runs = Infinity } = options.budget ?? {};
-  if (!(seconds > 0 && runs >= 1)) fail(`the budget of ${seconds} s and ${runs} runs is none`);
+  const numbers = typeof seconds === "number" && typeof runs === "number";
+  if (!(numbers && seconds > 0 && runs >= 1)) {
+    fail(`the budget of ${quoted(seconds)} s and ${quoted(runs)} runs is none`);
+  }
   if (subject instanceof MoeLayer || subject instanceof MoeStack) {
     if (options.engine && options.engine !== subject.engine) fail("the layer has another engine");
     if (options.engines) fail("the layer has an engine; give its sizes to choose among several");

@@ -7,6 +7,7 @@ import { type Loads, SchemoeError, type Topology } from "../types.ts";
 import type { PassChoices } from "../layer/choices.ts";
 import { parseRate, parseTime, rateText, timeText } from "../units.ts";
 import { didYouMean, quoted } from "../words.ts";
+import { linkOf, processorOf } from "../topology_units.ts";
 
 /** A layer, where it runs and how. */
 export interface Setup {
@@ -50,14 +51,14 @@ const onLink = (link: "intra" | "inter", field: "alpha" | "beta") =>
 
 const onBandwidth = (link: "intra" | "inter") =>
   onTopology((topology, value) => {
-    const links = { ...topology.links, [link]: { ...topology.links[link], beta: 1 / value } };
-    return { ...topology, links };
+    const changed = { ...topology.links[link], ...linkOf(link, { bandwidth: value }) };
+    return { ...topology, links: { ...topology.links, [link]: changed } };
   });
 
 const onProcessor = (field: "alpha" | "flopRate" | "byteRate") =>
   onTopology((topology, value) => ({
     ...topology,
-    processor: { ...topology.processor, [field]: value },
+    processor: { ...topology.processor, ...processorOf({ [field]: value }) },
   }));
 
 /** Another world with as many experts a rank, or with as many ranks in a group of `parallel.expert`. */

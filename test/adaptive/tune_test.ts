@@ -69,6 +69,8 @@ Deno.test("tune() measures no more than its budget", async () => {
   assert(tuned.made.runs <= 8, tuned.summary);
   assert(tuned.passes.every(({ chosen }) => chosen.measured.length > 0));
   await assertRejects(() => tune(layer, { budget: { runs: 0 } }), SchemoeError, "is none");
+  const text = { budget: { runs: "5" } } as never;
+  await assertRejects(() => tune(layer, text), SchemoeError, 'and "5" runs is none');
 });
 
 Deno.test("tune() takes codecs only within the error that is allowed", async () => {

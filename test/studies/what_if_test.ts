@@ -144,6 +144,9 @@ Deno.test("whatIf() names the option, change or value that is wrong", async () =
     { vary: "inter.beta", values: [-1] },
     "inter.beta must be a number of at least 0, got -1",
   );
+  await fails({ vary: "inter.bandwidth", values: [50] }, 'write "50 GB/s", or 50e9');
+  await fails({ vary: "processor.flopRate", values: [989] }, 'write "989 TFLOP/s", or 989e12');
+  await fails({ vary: "inter.alpha", values: ["5 hours"] }, "inter.alpha");
   await fails(
     { vary: "chunks", values: [1], scheduler: "x" },
     '"scheduler" is not one of its options',
