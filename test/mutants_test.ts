@@ -34,6 +34,13 @@ const MUTANTS: readonly {
     to: "size",
     tests: "test/graph/buffer_test.ts",
   },
+  {
+    name: "balance losses count by the choices that a token has room for",
+    file: "lib/blocks/losses/balance.ts",
+    from: "balanceOf(c, first ? 1 : c.k)",
+    to: "balanceOf(c, first ? 1 : c.topK)",
+    tests: "test/blocks/token_rounding_test.ts",
+  },
 ];
 
 async function output(command: string, args: string[], cwd: string): Promise<[number, string]> {
