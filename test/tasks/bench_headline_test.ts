@@ -27,8 +27,8 @@ Deno.test("headlineReport() compares Tutel's and the tuned choice, without a cod
   assert(codecs[3] !== "none,none", "links this slow need a codec");
   assert(rows.slice(0, 2).every(({ forward }) => `${forward}`.startsWith("tutel + ")));
   for (const row of rows) {
-    // paced times are no shorter than their bound
-    assert(Number(row["ms a step"]) >= Number(row["bound ms"]) * 0.999, JSON.stringify(row));
+    // paced times are no shorter than their bound, but for a late beginning, of which 0.5 ms a pass are made up for
+    assert(Number(row["ms a step"]) >= Number(row["bound ms"]) - 1, JSON.stringify(row));
   }
   assertEquals(rows[3]["over tuned, any codec"], 1);
   const [, same, , best] = rows;
