@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { createLayer, openEngine, SchemoeError } from "../../mod.ts";
+import { createLayer, openEngine, SchemoeError, testbed } from "../../mod.ts";
 import { hashTable } from "../../lib/blocks/mod.ts";
 import {
   type Model,
@@ -8,6 +8,32 @@ import {
   modelTable,
   simulateModels,
 } from "../../lib/studies/models/mod.ts";
+
+Deno.test("simulateModels() has the times and memory that follow by hand for DeepSeek-V3 and Mixtral", async () => {
+  const { topology: { links, processor } } = testbed("h200-ib400", { nodes: 8 });
+  const [deep] = await simulateModels({ models: ["deepseek-v3"], ranks: [64] });
+  // 128 places of 256 experts for each rank, 7168 values of 2 bytes; 56 of 64 ranks are on other nodes, in 4 chunks
+  const rows = 256 * 128;
+  const exchange = rows * 7168 * 2 * 56 / 64 * links.inter.beta + 4 * 56 * links.inter.alpha;
+  const work = rows * 6 * 7168 * 2048 / processor.flopRate;
+  const forward = 1e3 * 2 * exchange;
+  assert(deep.forwardMs > forward && deep.forwardMs < 1.03 * forward, `${deep.forwardMs}`);
+  // experts hide the exchanges while they compute, three times as long over both passes; an eighth more is shared
+  assert(Math.abs(deep.hidden - 3 * work * 1.125 / (4 * exchange)) < 0.06, `${deep.hidden}`);
+  const bytes = 2 * (3 * 4 * 7168 * 2048 * 2) + 8 * rows * 7168 * 2;
+  assert(deep.memoryGB > bytes / 1e9 && deep.memoryGB < 6, `${deep.memoryGB}`);
+
+  const [mixtral] = await simulateModels({ models: ["mixtral-8x7b"], ranks: [512] });
+  // gradients of an expert over 64 copies: out and back, all but a copy's own part
+  const gradients = 3 * 4096 * 14336 * 2;
+  const reduction = 2 * gradients * 63 / 64 * links.inter.beta;
+  const starts = 2 * 3 * 63 * links.inter.alpha;
+  assert(Math.abs(mixtral.reductionMs / (1e3 * (reduction + starts)) - 1) < 0.03);
+  const products = 1e3 * 8 * 1024 * 6 * 4096 * 14336 / processor.flopRate;
+  assert(mixtral.forwardMs > products && mixtral.forwardMs < 1.1 * products);
+  assert(mixtral.memoryGB > (2 * gradients + 5 * 8192 * 14336 * 2) / 1e9 && mixtral.memoryGB < 3);
+  assertEquals(mixtral.groups, "Megatron-Core's recipe: 8 ranks");
+});
 
 Deno.test("simulateModels() takes every model in its groups at 8 to 4,096 ranks", async () => {
   const rows = await simulateModels({ ranks: [8, 64, 4096], tokens: 2048 });

@@ -23,6 +23,8 @@ const COLUMNS: readonly (readonly [string, (spec: ModelSpec) => string])[] = [
   ["losses", ({ losses }) => listed(Object.entries(losses).map((loss) => loss.join(" ")))],
   ["sizes from", ({ sources }) => sources.sizes],
   ["router from", ({ sources }) => sources.router],
+  ["ranks of a group", ({ expertParallel }) => `${expertParallel}`],
+  ["group from", ({ sources }) => sources.groups],
   ["differs", ({ differs }) => differs ?? ""],
 ];
 

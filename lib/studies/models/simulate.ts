@@ -8,7 +8,7 @@ import type { Run } from "../../layer/run.ts";
 import { communication, progress } from "../../timeline/mod.ts";
 import { DEFAULT_TESTBED, testbed } from "../../testbeds/mod.ts";
 import { SchemoeError } from "../../types.ts";
-import { model, MODEL_NAMES } from "./published.ts";
+import { type Model, model, MODEL_NAMES } from "./published.ts";
 import { quoted } from "../../words.ts";
 
 /** Options of the simulation. */
@@ -45,6 +45,10 @@ export interface ModelRow {
   readonly overBound: number;
   /** Adding up the gradients of copies, alone; a step of several micro-batches does it once. */
   readonly reductionMs: number;
+  /** Memory of a rank for the layer and both passes in a world of one group: parameters, gradients, all buffers. */
+  readonly memoryGB: number;
+  /** Where the size of the groups is from. */
+  readonly groups: string;
 }
 
 const RANKS = [8, 64, 512, 4096];
@@ -65,39 +69,64 @@ const CHOICES: PassChoices = { scheduler: "optSche", allToAll: "pipe", chunks: 4
 export async function simulateModels(options: ModelsOptions = {}): Promise<ModelRow[]> {
   const { models = MODEL_NAMES, ranks = RANKS, testbed: cluster = DEFAULT_TESTBED } = options;
   const { tokens = 4096, choices = CHOICES } = options;
-  const known = models.map(model);
   const odd = ranks.find((count) => !Number.isInteger(count) || count < 1 || count % PER_NODE);
   if (odd !== undefined) {
     throw new SchemoeError(
       `Cannot simulate the models: ranks must be multiples of ${PER_NODE}, got ${quoted(odd)}`,
     );
   }
+  const known = models.map(model);
   const line = progress(known.length * ranks.length, "models");
   const rows: ModelRow[] = [];
-  for (const { name, expertParallel, layer: layerOf } of known) {
+  for (const given of known) {
+    const { name, expertParallel, sources } = given;
+    const memory = new Map<number, number>();
     for (const count of ranks) {
-      const { topology } = testbed(cluster, { nodes: count / PER_NODE, ranksPerNode: PER_NODE });
-      using engine = openSimulator(topology, { representatives: true });
       const expert = Math.min(expertParallel, count);
-      const layer = createLayer(engine, {
-        ...layerOf({ tokens, dtype: "bfloat16", routing: { capacityFactor: 1 } }),
-        // biases would add nothing to be seen, but pieces of unequal sizes
-        parallel: { expert },
-        expert: swiglu(),
-      });
-      const runs = [await layer.forward(choices), await layer.backward(choices)];
+      const passes = (world: number) =>
+        passesOf(given, { cluster, tokens, choices, ranks: world, expert });
+      const { runs } = await passes(count);
+      // buffers of larger worlds take every rank's plan to size
+      if (!memory.has(expert)) {
+        const { layer } = await passes(Math.max(expert, PER_NODE));
+        memory.set(expert, layer.memory().peak / 1e9);
+      }
       rows.push({
         model: name,
         ranks: count,
         expertParallel: expert,
         copies: count / expert,
         ...timesOf(runs),
+        memoryGB: memory.get(expert)!,
+        groups: sources.groups,
       });
       line.advance(1, `${name} on ${count}`);
     }
   }
   await line.done();
   return rows;
+}
+
+/** Both passes of a layer on so many ranks. */
+async function passesOf(
+  { layer: layerOf }: Model,
+  { cluster, tokens, choices, ranks, expert }: {
+    readonly cluster: string;
+    readonly tokens: number;
+    readonly choices: PassChoices;
+    readonly ranks: number;
+    readonly expert: number;
+  },
+) {
+  const { topology } = testbed(cluster, { nodes: ranks / PER_NODE, ranksPerNode: PER_NODE });
+  using engine = openSimulator(topology, { representatives: true });
+  const layer = createLayer(engine, {
+    ...layerOf({ tokens, dtype: "bfloat16", routing: { capacityFactor: 1 } }),
+    // biases would add nothing to be seen, but pieces of unequal sizes
+    parallel: { expert },
+    expert: swiglu(),
+  });
+  return { layer, runs: [await layer.forward(choices), await layer.backward(choices)] };
 }
 
 function timesOf(runs: readonly Run[]) {

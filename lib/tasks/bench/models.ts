@@ -22,6 +22,8 @@ export async function benchModels(): Promise<Report> {
         hidden: hundredths(row.hidden),
         overBound: hundredths(row.overBound),
         reductionMs: hundredths(row.reductionMs),
+        memoryGB: hundredths(row.memoryGB),
+        groups: row.groups,
         simulatedInS: hundredths((performance.now() - begun) / 1e3),
       });
     }
