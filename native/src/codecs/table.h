@@ -53,10 +53,9 @@ struct CodecSpec {
   /// `encode` returns the first row with a value that the codec cannot represent, or -1.
   int64_t (*encode)(const Piece& piece, const float* x, int64_t stride);
   void (*decode)(const Piece& piece, float* x, int64_t stride);
-#ifdef SCHEMOE_WITH_CUDA
-  void (*cuda_encode)(const Codec& codec, const cuda::codecs::Shape& shape, const cuda::Context& context);
-  void (*cuda_decode)(const Codec& codec, const cuda::codecs::Shape& shape, const cuda::Context& context);
-#endif
+  // Of a library without the CUDA engine none.
+  void (*cuda_encode)(const Codec& codec, const cuda::codecs::Shape& shape, const cuda::Context& context) = nullptr;
+  void (*cuda_decode)(const Codec& codec, const cuda::codecs::Shape& shape, const cuda::Context& context) = nullptr;
 };
 
 std::span<const CodecSpec> codec_table();

@@ -19,6 +19,15 @@
 #define SCHEMOE_COMPARED SCHEMOE_CUDA
 #endif
 
+/// Whether a case of that many elements takes too long where lanes are emulated (emulated/).
+inline bool too_large([[maybe_unused]] size_t elements, [[maybe_unused]] size_t most) {
+#ifdef SCHEMOE_EMULATED
+  return elements > most;
+#else
+  return false;
+#endif
+}
+
 /// What a test program returns where there is no GPU.
 inline constexpr int kSkipped = 77;
 

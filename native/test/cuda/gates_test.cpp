@@ -172,6 +172,7 @@ void plain(Both& t) {
 void places(Both& t) {
   for (const Sizes& s : {Sizes{1, 1, 1}, Sizes{40, 6, 3}, Sizes{700, 12, 5}, Sizes{3000, 64, 8}, Sizes{900, 300, 22}, Sizes{0, 4, 2}, Sizes{9, 4, 0},
                          Sizes{9000, 2, 2}, Sizes{20000, 64, 6}, Sizes{33000, 130, 1}, Sizes{40000, 17, 17}, Sizes{5, 200, 150}}) {
+    if (too_large(s.chosen(), 25000)) continue;
     for (int64_t experts : {s.rows, (s.rows + 1) / 2}) {
       for (int prioritized : {0, 1}) {
         t.begin("places of choices");
@@ -209,7 +210,8 @@ void places(Both& t) {
 
 void columns(Both& t) {
   for (const Sizes& s : {Sizes{1, 1, 1}, Sizes{50, 8, 2}, Sizes{301, 33, 4}, Sizes{1000, 64, 6}, Sizes{64, 300, 40}, Sizes{40, 1100, 5},
-                         Sizes{5000, 70, 5}, Sizes{33000, 20, 3}, Sizes{9000, 132, 9}}) {
+                         Sizes{5000, 70, 5}, Sizes{33000, 20, 3}, Sizes{9000, 132, 9}, Sizes{5000, 3, 2}, Sizes{33000, 2, 1}}) {
+    if (too_large(s.each(), 70000)) continue;
     for (int ties : {0, 1, 2, 3}) {
       auto values = ties % 3 == 0 ? t.random(s.each()) : coarse(t, s.each());
       auto scores = values;

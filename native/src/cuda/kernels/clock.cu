@@ -1,24 +1,19 @@
 // Time on the GPU: stamps, pacing, and waiting for the host.
+#include "cuda/kernels/instructions.cuh"
 #include "cuda/kernels/launch.cuh"
 
 namespace schemoe::cuda {
 
 namespace {
 
-__device__ uint64_t now() {
-  uint64_t time;
-  asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(time));
-  return time;
-}
-
 __device__ bool is_set(const uint32_t* flag) { return *reinterpret_cast<const volatile uint32_t*>(flag) != 0; }
 
-__global__ void stamp_kernel(uint64_t* at) { *at = now(); }
+__global__ void stamp_kernel(uint64_t* at) { *at = global_time(); }
 
 __global__ void pace_kernel(const uint64_t* from, int64_t nanoseconds, const uint32_t* stop) {
   const uint64_t end = *from + static_cast<uint64_t>(nanoseconds);
   // The flag is in the host's memory and slow to read, so it is read seldom.
-  for (int turn = 1; now() < end; ++turn) {
+  for (int turn = 1; global_time() < end; ++turn) {
     if (turn % 64 == 0 && is_set(stop)) return;
     __nanosleep(200);
   }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "cuda/kernels/codecs.cuh"
+#include "cuda/kernels/instructions.cuh"
 
 namespace schemoe::cuda::codecs {
 
@@ -60,9 +61,8 @@ __device__ inline void with_quotient(float step, Body&& body) {
   body(AnyQuotient::by(step));
 }
 
-// The least and the largest of two, or NaN where one is; which of two zeros does not matter.
-__device__ inline void lower(float& most, float value) { asm("min.NaN.f32 %0, %0, %1;" : "+f"(most) : "f"(value)); }
-__device__ inline void higher(float& most, float value) { asm("max.NaN.f32 %0, %0, %1;" : "+f"(most) : "f"(value)); }
+__device__ inline void lower(float& least, float value) { least = min_or_nan(least, value); }
+__device__ inline void higher(float& most, float value) { most = max_or_nan(most, value); }
 
 /// Of the least and the largest value of a row; NaN where one is no finite number.
 __device__ inline Scale scale_of(float low, float high) {
@@ -111,12 +111,6 @@ __device__ inline uint32_t quantize(float x, float min, const Quotient& quotient
 /// The lowest bytes of four words.
 __device__ inline uint32_t lowest_bytes(const uint32_t* words) {
   return __byte_perm(__byte_perm(words[0], words[1], 0x0040), __byte_perm(words[2], words[3], 0x0040), 0x5410);
-}
-
-__device__ inline float add_saturated(float a, float b) {
-  float sum;
-  asm("add.rn.sat.f32 %0, %1, %2;" : "=f"(sum) : "f"(a), "f"(b));
-  return sum;
 }
 
 /// Levels of a usual row, equal to those of `quantize`. Everything is scaled by 2^-8, which changes no bit of a

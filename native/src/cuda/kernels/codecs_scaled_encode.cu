@@ -1,5 +1,6 @@
 // Rows to codes that share scales in blocks of columns: neighbouring lanes have a block, each 16 bytes of it.
 #include "cuda/kernels/codecs_scaled_codes.cuh"
+#include "cuda/kernels/instructions.cuh"
 
 namespace schemoe::cuda::codecs {
 
@@ -24,16 +25,10 @@ __device__ void pad_row(std::byte* row, int64_t columns, int64_t lane) {
   for (int64_t i = end + lane; i < Layout::bytes(columns); i += 32) row[i] = std::byte{0};
 }
 
-__device__ float larger_or_nan(float a, float b) {
-  float most;
-  asm("max.NaN.f32 %0, %1, %2;" : "=f"(most) : "f"(a), "f"(b));
-  return most;
-}
-
 /// Bits of the largest magnitude in 16 bytes of a row; kInfinity or more where one of them is not finite.
 __device__ uint32_t largest(const uint4& x, float) {
   const auto magnitude = [](uint32_t bits) { return fabsf(__uint_as_float(bits)); };
-  return __float_as_uint(larger_or_nan(larger_or_nan(magnitude(x.x), magnitude(x.y)), larger_or_nan(magnitude(x.z), magnitude(x.w))));
+  return __float_as_uint(max_or_nan(max_or_nan(magnitude(x.x), magnitude(x.y)), max_or_nan(magnitude(x.z), magnitude(x.w))));
 }
 
 __device__ uint32_t largest(const uint4& x, bf16) {

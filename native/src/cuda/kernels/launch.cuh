@@ -12,12 +12,16 @@
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/preload.h"
 
+#ifndef LAUNCH  // the tests' emulation on the CPU has both in its way
 /// Launches on the context's stream and checks that it could be.
 #define LAUNCH(stream, grid, block, shared, kernel, ...)                       \
   do {                                                                         \
     kernel<<<(grid), (block), (shared), (stream)>>>(__VA_ARGS__);              \
     ::schemoe::cuda::check(cudaGetLastError(), #kernel, __FILE__, __LINE__);   \
   } while (false)
+/// Declares the shared memory that a launch asks for.
+#define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
+#endif
 
 namespace schemoe::cuda {
 

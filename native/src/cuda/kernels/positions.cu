@@ -17,7 +17,7 @@ constexpr int kCounters = 512;      // threads that count a part
 /// Counts of a part's experts [part, expert]; blocks beyond the parts find the best scores of tokens.
 __global__ void __launch_bounds__(kCounters)
     count_part_kernel(Sequence s, int* parts, Priority p, int lanes, bool wide, Report report) {
-  extern __shared__ int counts[];
+  DYNAMIC_SHARED(int, counts);
   const auto part = static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
   if (part >= s.parts) {
     const int block = part - s.parts, blocks = static_cast<int>(gridDim.x) - s.parts;
@@ -132,7 +132,7 @@ template <bool kListed>
 __global__ void __launch_bounds__(32 * kMostWarps)
     place_part_kernel(Sequence s, const int* parts, bool scanned, int steps, int32_t* positions, int32_t* loads,
                       Priority p, Report report) {
-  extern __shared__ int counts[];
+  DYNAMIC_SHARED(int, counts);
   const auto part = static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
   const auto threads = static_cast<int>(blockDim.x), warps = threads / 32, lane = thread % 32, warp = thread / 32;
   int *mine = counts + warp * s.experts, *before = counts + warps * s.experts, *totals = before + s.experts;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cuda/kernels/gates/rows.cuh"
+#include "cuda/kernels/instructions.cuh"
 
 namespace schemoe::cuda::gates {
 
@@ -220,8 +221,8 @@ __device__ bool rank_candidates(int rows, int lane, int k, Slots& slots, Own<N, 
   }
   const auto put = [&] {
     __syncwarp();
-    if (lane < total) slots.seconds[of_a] = static_cast<uint32_t>(number_a);
-    if (lane + 32 < total) slots.seconds[of_b] = static_cast<uint32_t>(number_b);
+    if (lane < total) store_one_of(slots.seconds[of_a], static_cast<uint32_t>(number_a));
+    if (lane + 32 < total) store_one_of(slots.seconds[of_b], static_cast<uint32_t>(number_b));
     __syncwarp();
   };
   put();

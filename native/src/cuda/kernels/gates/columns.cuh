@@ -91,7 +91,7 @@ constexpr size_t kBoundsBytes = (kSampled * kSample + 2 * kSampled * kDigits) * 
 /// Bounds of each column by a sample; of few rows all are collected. A warp has a column and one of its bounds.
 template <class Key>
 __global__ void __launch_bounds__(64 * kSampled) bounds_kernel(Search s, Bracket places, Key key) {
-  extern __shared__ uint4 memory[];
+  DYNAMIC_SHARED(uint4, memory);
   auto* keys = reinterpret_cast<uint32_t*>(memory);
   const auto thread = static_cast<int>(threadIdx.x), lane = thread % 32, warp = thread / 32;
   const int first = static_cast<int>(blockIdx.x) * kSampled, mine = first + warp / 2;

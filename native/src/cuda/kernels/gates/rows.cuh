@@ -170,7 +170,7 @@ __host__ __device__ inline int64_t stride_of(int64_t rows) { return (rows + 3) /
 
 /// The first of as many bytes of shared memory as the launch asked for.
 __device__ inline uint4* shared_memory() {
-  extern __shared__ uint4 memory[];
+  DYNAMIC_SHARED(uint4, memory);
   return memory;
 }
 
