@@ -7,7 +7,8 @@ import { quoted } from "../words.ts";
 /**
  * Splits the capacity of every expert into `chunks` slices that differ by at most one row, so that
  * their number changes neither the capacity nor the result. Where only the places that are taken have rows
- * (a dropless layer), the slices have about as many rows each on the rank whose experts get most.
+ * (a dropless layer), the slices have about as many rows each on the rank whose experts get most, and there are fewer
+ * than `chunks` where no expert gets as many rows: what a batch chooses cannot end a training run.
  *
  * @param multiple slices begin at multiples of so many rows, where there are enough for all: what a codec that codes
  * rows together (`Compressor.height`) makes of them then does not depend on the number of chunks. Default 1; a pass
@@ -17,21 +18,22 @@ export function capacitySlices(chunks: number, multiple = 1): Chunking {
   return {
     name: `${chunks} capacity ${chunks === 1 ? "slice" : "slices"}`,
     split({ capacity, loads, localExperts }) {
-      if (!Number.isInteger(chunks) || chunks < 1 || chunks > capacity) {
+      const count = loads ? Math.min(chunks, Math.max(1, capacity)) : chunks;
+      if (!Number.isInteger(chunks) || chunks < 1 || count > capacity) {
         throw new SchemoeError(
           `Cannot split the pass: chunks must be an integer from 1 to the capacity ${capacity}, got ${
             quoted(chunks)
           }`,
         );
       }
-      const unit = Math.ceil(capacity / multiple) < chunks ? 1 : multiple;
+      const unit = Math.ceil(capacity / multiple) < count ? 1 : multiple;
       const units = Math.ceil(capacity / unit);
       const local = loads && (localExperts ?? loads.experts / loads.ranks);
       const cut = loads
-        ? equalRows(loads, { chunks, capacity, unit, local: local! })
-        : (i: number) => Math.floor((i * units) / chunks);
+        ? equalRows(loads, { chunks: count, capacity, unit, local: local! })
+        : (i: number) => Math.floor((i * units) / count);
       const bound = (i: number) => Math.min(capacity, unit * cut(i));
-      return Array.from({ length: chunks }, (_, i) => ({ begin: bound(i), end: bound(i + 1) }));
+      return Array.from({ length: count }, (_, i) => ({ begin: bound(i), end: bound(i + 1) }));
     },
   };
 }

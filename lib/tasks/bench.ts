@@ -134,6 +134,14 @@ async function main(args: readonly string[]): Promise<void> {
   for (const name of chosen(names, benchmarks)) print(name, await benchmarks[name](), options);
 }
 
+/** What there is for each engine, a line each. */
+function namesText(): string[] {
+  const lists = { cpu: BENCHMARKS, cuda: GPU_BENCHMARKS, "cuda --transport nccl": NCCL_BENCHMARKS };
+  return Object.entries(lists).map(([engine, known]) =>
+    `--engine ${engine}: ${Object.keys(known).join(" ")}`
+  );
+}
+
 /** The names that were given, or all. @throws {SchemoeError} for one that is unknown. */
 function chosen(names: readonly string[], benchmarks: Readonly<Record<string, unknown>>): string[] {
   const foreign = names.find((name) => !Object.hasOwn(benchmarks, name));
@@ -145,7 +153,7 @@ function chosen(names: readonly string[], benchmarks: Readonly<Record<string, un
 
 if (import.meta.main) {
   try {
-    await main(taskArguments(BENCH_USAGE));
+    await main(taskArguments([BENCH_USAGE, ...namesText()].join("\n")));
   } catch (error) {
     console.error(`bench: ${(error as Error).message}`);
     Deno.exitCode = 1;

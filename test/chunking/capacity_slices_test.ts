@@ -23,8 +23,19 @@ Deno.test("capacitySlices() cuts loads at multiples of rows too", () => {
     for (const { begin, end } of slices) assertEquals([begin % 4, end > begin], [0, true]);
   }
   assertThrows(
-    () => capacitySlices(21, 4).split({ capacity: 20, topology: world, loads }),
+    () => capacitySlices(21, 4).split({ capacity: 20, topology: world }),
     SchemoeError,
     "chunks must be an integer from 1 to the capacity 20",
   );
+});
+
+Deno.test("capacitySlices() gives fewer chunks where loads have fewer rows", () => {
+  const loads = { ranks: 2, experts: 2, table: Int32Array.of(3, 0, 1, 2) };
+  const at = { capacity: 3, topology: world, loads };
+  assertEquals(capacitySlices(4).split(at), capacitySlices(3).split(at));
+  assertEquals(capacitySlices(2).split(at).length, 2);
+  const none = { capacity: 0, topology: world, loads: { ...loads, table: new Int32Array(4) } };
+  for (const [chunks, where] of [[0, at], [1.5, at], [1, none]] as const) {
+    assertThrows(() => capacitySlices(chunks).split(where), SchemoeError, "from 1 to the capacity");
+  }
 });

@@ -321,6 +321,26 @@ Deno.test("capacitySlices() splits a dropless pass into chunks of about equal ro
   assertLess(even.makespan, slow.makespan);
 });
 
+Deno.test("a dropless pass has no more chunks than an expert has rows, and the results of one", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
+  const few = { ...config(8, { routing: { dropless: true } }), tokens: 2 };
+  using layer = createLayer(engine, few);
+  const dy = randomNormal(4 * MODEL, { seed: 6 });
+  const of = async (chunks: number) => {
+    const { ran, output } = await layer.forward({ chunks, scheduler: "optSche" });
+    const back = await layer.backward({ dy, scheduler: "optSche" });
+    const experts = ran.at(-1)!.program.graph.tasks.filter(({ kind }) => kind === "expert");
+    return { chunks: experts.length, output: output!, gradients: { ...back.gradients! } };
+  };
+  const [one, many] = [await of(1), await of(5)];
+  assertEquals(one.chunks, 1);
+  assert(many.chunks > 1 && many.chunks < 5, `${many.chunks}`);
+  assertEquals(many.output, one.output);
+  for (const [name, values] of Object.entries(one.gradients)) {
+    assertLess(largestError(many.gradients[name], values), TOLERANCE, name);
+  }
+});
+
 Deno.test("an expert of a dropless layer takes as long as its own rows, in simulation and on paced ranks", async () => {
   const loads = [[10, 10, 20, 60], [4, 6, 0, 90]];
   using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
