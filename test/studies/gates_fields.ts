@@ -1,20 +1,9 @@
 /** Fields of a reference case, and what a token gets from its gate. */
+import type { GoldenGate } from "../../lib/studies/golden_router.ts";
 
-/** The gate of a case. */
-export interface CaseGate {
+/** The gate of a case, of the kinds of scores that are drawn. */
+export interface CaseGate extends GoldenGate {
   readonly scores: "softmax" | "sigmoid" | "sqrtsoftplus" | "softmaxOfChosen" | "relu";
-  readonly bias: boolean;
-  readonly selectionBias: boolean;
-  readonly groups: number;
-  readonly groupLimit: number;
-  readonly normalize: boolean;
-  readonly scale: number;
-  readonly weighs: "output" | "input";
-  readonly hash: boolean;
-  readonly choice: "token" | "expert";
-  readonly zeroExperts: number;
-  readonly noise: boolean;
-  readonly cosine: boolean;
 }
 
 /** Fields of a case. */
