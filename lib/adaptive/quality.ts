@@ -10,6 +10,7 @@ import {
   simulated,
 } from "../layer/mod.ts";
 import { type MachineProfile, median } from "../profile/mod.ts";
+import { commonText, worldText } from "../timeline/chart/facts.ts";
 import { disturbance, progress } from "../timeline/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { observe, takenBy } from "./observe.ts";
@@ -68,6 +69,7 @@ export async function predictionQuality(
     throw new SchemoeError("Cannot judge predictions: shapes must be a list that is not empty");
   }
   const rows: QualityRow[] = [];
+  const configurations: Run["configuration"][] = [];
   const line = progress(shapes.length * choices.length, "predict and measure");
   for (const [shape, config] of shapes.entries()) {
     using layer = createLayer(engine, config);
@@ -78,11 +80,13 @@ export async function predictionQuality(
       const order = measured.map(({ runs }) => orderOf(runs[0])).join("\n");
       if (known.has(order)) continue;
       known.add(order);
+      configurations.push(measured[0].runs[0].configuration);
       rows.push(rowOf({ shape, name: measured[0].runs[0].name, measured, profile }));
     }
   }
   await line.done();
-  return new PredictionQuality(rows, { shapes: shapes.length, repeats });
+  const facts = [commonText(configurations), worldText(engine.topology, engine.timing)];
+  return new PredictionQuality(rows, { shapes: shapes.length, repeats, facts });
 }
 
 interface MeasuredPass {

@@ -1,5 +1,6 @@
 /** The chart of errors by kind. @module */
 import { heading } from "../timeline/chart/heading.ts";
+import { notes } from "../timeline/chart/notes.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
 import { svgText } from "../timeline/chart/theme.ts";
@@ -16,10 +17,14 @@ const ROW = 26;
 const BLUE = "#0072b2";
 const RED = "#d55e00";
 
-/** SVG text: one row for each kind with all errors, their interval of nine of ten and the median. */
+/**
+ * SVG text: one row for each kind with all errors, their interval of nine of ten and the median.
+ * @param facts lines below it: what it is of.
+ */
 export async function errorsSvg(
   kinds: readonly Interval[],
   points: readonly { readonly what: string; readonly error: number }[],
+  facts: readonly string[],
 ): Promise<string> {
   const Plot = await loadPlot();
   const document = await makeDocument();
@@ -34,14 +39,15 @@ export async function errorsSvg(
   const reach = Math.max(2, ...shown.flatMap(({ least, most }) => [-least, most])) * 1.15;
   const inside = points.map(({ what, error }) => ({ what, error: percent(error) }))
     .filter(({ error }) => Math.abs(error) <= reach);
+  const below = notes(facts, { width: WIDTH, dx: -140, below: 40 });
   const element = Plot.plot({
     // deno-lint-ignore no-explicit-any
     document: document as any,
     width: WIDTH,
-    height: 96 + ROW * names.length,
+    height: 96 + ROW * names.length + below.room,
     marginTop: 48,
     marginLeft: 150,
-    marginBottom: 44,
+    marginBottom: 44 + below.room,
     marginRight: 24,
     style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: "Errors of predictions",
@@ -51,6 +57,7 @@ export async function errorsSvg(
       label: "predicted over measured, less 1 (%)",
       labelAnchor: "center",
       labelArrow: "none",
+      labelOffset: 36,
     },
     y: { domain: names, label: null, tickSize: 0 },
     marks: [
@@ -64,6 +71,7 @@ export async function errorsSvg(
         dx: -140,
         dy: [-38, -20],
       }),
+      ...below.marks(Plot),
     ],
   });
   return svgText(element, { document });

@@ -68,7 +68,12 @@ export class PredictionQuality {
   /** Made by {@linkcode predictionQuality}. */
   constructor(
     readonly rows: readonly QualityRow[],
-    readonly made: { readonly shapes: number; readonly repeats: number },
+    readonly made: {
+      readonly shapes: number;
+      readonly repeats: number;
+      /** What all rows have in common, in lines: sizes, and the world with its links as far as they are known. */
+      readonly facts: readonly string[];
+    },
   ) {
     const used = rows.filter(({ disturbed }) => !disturbed);
     this.leftOut = rows.length - used.length;
@@ -116,7 +121,7 @@ export class PredictionQuality {
       { what: "step", error: predicted / median(measured) - 1 },
       ...kinds.map((kind) => ({ what: kind.what, error: kind.predicted / kind.measured - 1 })),
     ]).filter(({ error }) => Number.isFinite(error));
-    return errorsSvg([this.stepError, ...this.byKind], points);
+    return errorsSvg([this.stepError, ...this.byKind], points, this.made.facts);
   }
 
   /** Errors by kind as text. */

@@ -1,5 +1,6 @@
 /** The chart of candidates. @module */
 import { heading } from "../timeline/chart/heading.ts";
+import { notes } from "../timeline/chart/notes.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
 import { svgText } from "../timeline/chart/theme.ts";
@@ -21,8 +22,14 @@ const ROW = 20;
 const BLUE = "#0072b2";
 const RED = "#d55e00";
 
-/** SVG text: one row a candidate, milliseconds to the right. */
-export async function candidatesSvg(passes: readonly CandidateRows[]): Promise<string> {
+/**
+ * SVG text: one row a candidate, milliseconds to the right.
+ * @param facts lines below it: what it is of.
+ */
+export async function candidatesSvg(
+  passes: readonly CandidateRows[],
+  facts: readonly string[],
+): Promise<string> {
   const Plot = await loadPlot();
   const document = await makeDocument();
   const rows = passes.flatMap(({ pass, rows }) =>
@@ -37,14 +44,15 @@ export async function candidatesSvg(passes: readonly CandidateRows[]): Promise<s
   const points = rows.flatMap(({ name, measured, chosen }) =>
     measured.map((ms) => ({ name, ms, chosen }))
   );
+  const below = notes(facts, { width: WIDTH, dx: -330, below: 40 });
   const element = Plot.plot({
     // deno-lint-ignore no-explicit-any
     document: document as any,
     width: WIDTH,
-    height: 100 + ROW * rows.length,
+    height: 100 + ROW * rows.length + below.room,
     marginTop: 48,
     marginLeft: 340,
-    marginBottom: 44,
+    marginBottom: 44 + below.room,
     marginRight: 24,
     style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: "Candidates",
@@ -55,6 +63,7 @@ export async function candidatesSvg(passes: readonly CandidateRows[]): Promise<s
       label: "time (ms)",
       labelAnchor: "center",
       labelArrow: "none",
+      labelOffset: 36,
     },
     y: { domain: rows.map(({ name }) => name), label: null, tickSize: 0 },
     marks: [
@@ -75,6 +84,7 @@ export async function candidatesSvg(passes: readonly CandidateRows[]): Promise<s
         dx: -330,
         dy: [-38, -20],
       }),
+      ...below.marks(Plot),
     ],
   });
   return svgText(element, { document });

@@ -35,6 +35,8 @@ export interface TunedPasses {
   readonly forward: PassTuning;
   readonly backward?: PassTuning;
   readonly errors: AllowedCodecs["errors"];
+  /** What was tuned, in lines: sizes, and the world with its links as far as they are known. */
+  readonly facts: readonly string[];
   /** Passes that were run to measure, and seconds of all. */
   readonly runs: number;
   readonly seconds: number;
@@ -145,7 +147,7 @@ export class Tuned {
 
   /** SVG text: bound, prediction and measurements of the best candidates. */
   svg(): Promise<string> {
-    return candidatesSvg(this.passes.map(({ pass, rows, chosen }) => ({
+    const passes = this.passes.map(({ pass, rows, chosen }) => ({
       pass,
       rows: rows.slice(0, SHOWN).map((row) => ({
         name: candidateName(row.choices),
@@ -154,7 +156,8 @@ export class Tuned {
         measured: row.measured,
         chosen: row === chosen,
       })),
-    })));
+    }));
+    return candidatesSvg(passes, this.made.facts);
   }
 
   /** The best candidates of each pass as text. */

@@ -13,6 +13,7 @@ import {
   routedLoads,
 } from "../layer/mod.ts";
 import { type MachineProfile, median, profileCosts } from "../profile/mod.ts";
+import { sizesText, worldText } from "../timeline/chart/facts.ts";
 import { progress } from "../timeline/mod.ts";
 import { type AllowedCodecs, allowedCodecs } from "./codec_error.ts";
 import { race } from "./race.ts";
@@ -77,7 +78,11 @@ export class Tuner {
       ? await this.#pass("backward", { predicted, capacity, codecs: allowed.backward })
       : undefined;
     const seconds = (performance.now() - this.#begin) / 1e3;
-    return { forward, backward, errors: allowed.errors, runs: this.#ran, seconds };
+    const facts = [
+      sizesText(first.configuration),
+      worldText(layer.layer.topology, layer.engine.timing),
+    ];
+    return { forward, backward, errors: allowed.errors, facts, runs: this.#ran, seconds };
   }
 
   /** A stack has the errors of one of its layers. */

@@ -1,5 +1,6 @@
 /** The chart of the loads of experts over steps. @module */
 import { heading } from "../timeline/chart/heading.ts";
+import { notes } from "../timeline/chart/notes.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
 import { svgText } from "../timeline/chart/theme.ts";
@@ -10,6 +11,7 @@ const COLUMNS = 120;
 /** Load over the mean at which the colours end. */
 const MOST = 2;
 const EXPERT_HEIGHT = 10;
+const WIDTH = 720;
 
 /** One cell: load of an expert over the mean of its layer. */
 export interface LoadCell {
@@ -46,28 +48,33 @@ export function loadCells(steps: readonly StepRow[]): LoadCell[] {
   return cells;
 }
 
-/** SVG text of a heat map for each layer: steps to the right, experts downwards. */
-export async function loadsSvg(title: string, steps: readonly StepRow[]): Promise<string> {
+/** SVG text of a heat map for each layer: steps to the right, experts downwards; below it, facts on what was trained. */
+export async function loadsSvg(
+  title: string,
+  steps: readonly StepRow[],
+  facts: readonly string[],
+): Promise<string> {
   const Plot = await loadPlot();
   const document = await makeDocument();
   const cells = loadCells(steps);
   const layers = [...new Set(cells.map(({ layer }) => layer))];
   const experts = 1 + cells.reduce((most, { expert }) => Math.max(most, expert), 0);
   const height = Math.max(40, EXPERT_HEIGHT * experts);
+  const below = notes(facts, { width: WIDTH, dx: -30, below: 38, facet: "super" });
   const element = Plot.plot({
     // Plot's types want a browser's Document and use but createElementNS and documentElement
     // deno-lint-ignore no-explicit-any
     document: document as any,
-    width: 720,
-    height: 100 + (height + 8) * layers.length,
+    width: WIDTH,
+    height: 100 + (height + 8) * layers.length + below.room,
     marginTop: 56,
     marginLeft: 40,
-    marginBottom: 40,
+    marginBottom: 40 + below.room,
     marginRight: 64,
     style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
     ariaLabel: "Loads of experts",
     fy: { domain: layers, label: null, padding: 8 / (height + 8) },
-    x: { label: "step", labelAnchor: "center", labelArrow: "none" },
+    x: { label: "step", labelAnchor: "center", labelArrow: "none", labelOffset: 34 },
     y: { label: null, reverse: true, domain: [0, experts], ticks: [] },
     color: { type: "diverging", scheme: "PuOr", domain: [0, MOST], pivot: 1, clamp: true },
     marks: [
@@ -87,6 +94,7 @@ export async function loadsSvg(title: string, steps: readonly StepRow[]): Promis
         dy: [-44, -24],
         facet: "super",
       }),
+      ...below.marks(Plot),
     ],
   });
   return svgText(element, { document });

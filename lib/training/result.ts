@@ -109,7 +109,7 @@ export class TrainingRun {
 
   /** SVG text of a heat map for each Mixture-of-Experts layer: loads of its experts over the steps. */
   loadsSvg(): Promise<string> {
-    return loadsSvg(this.name, this.steps);
+    return loadsSvg(this.name, this.steps, [this.caption]);
   }
 
   /** Verdict and caption. */

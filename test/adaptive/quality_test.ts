@@ -46,7 +46,8 @@ Deno.test("predictionQuality() of held-out shapes: a fitted profile predicts, on
   assert(good.regret.most < 0.01, good.summary);
   assert(good.byKind.some(({ what }) => what === "allToAll inter"), `${good}`);
   assert(good.byKind.every(({ rows }) => rows > 0) && !`${good}`.includes("launch"), `${good}`);
-  assert((await good.svg()).startsWith("<svg"));
+  const svg = await good.svg();
+  assert(svg.startsWith("<svg") && /> *[^<]*dtype float32/.test(svg) && / x \d+ ranks/.test(svg));
   engine.become({ ...real, processor: { ...real.processor, flopRate: 1e9 } });
   const bad = await predictionQuality(engine, { profile, shapes });
   const experts = bad.byKind.find(({ what }) => what === "expert")!;

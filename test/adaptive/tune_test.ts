@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { calibrate, tune } from "../../lib/adaptive/mod.ts";
 import { topK } from "../../lib/blocks/mod.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
@@ -48,7 +48,11 @@ Deno.test("tune() finds the best of the grid, and proves how far it can be off",
   }
   assert(/no candidate is faster by more than [\d.]+ %/.test(tuned.summary), tuned.summary);
   assert(`${tuned}`.includes("(chosen)"));
-  assert(/<svg[^]*Candidates[^]*<\/svg>/.test(await tuned.svg()));
+  const svg = await tuned.svg();
+  assert(/<svg[^]*Candidates[^]*<\/svg>/.test(svg));
+  const texts = [...svg.matchAll(/>([^<>]+)</g)].map(([, text]) => text).join("\n");
+  assertMatch(texts, /^tokens \d+.* · modelDim /m);
+  assertMatch(texts, /^\d+ x \d+ ranks/m);
 });
 
 Deno.test("tune() says that its bounds are not of this engine where a pass takes less", async () => {

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { explainAblation, paperSvg, paperTables } from "../../lib/studies/paper/mod.ts";
 
 Deno.test("explainAblation() makes Naive exact, and shows that the others are not explained by it", async () => {
@@ -17,4 +17,5 @@ Deno.test("paperSvg() draws both errors of each entry", async () => {
   const { rows } = await paperTables();
   const svg = await paperSvg(rows);
   assertEquals(svg.match(/<circle/g)?.length, 2 * rows.length);
+  assertMatch(svg, />8 x 4 ranks, 2080ti-ib100 · inside a node /);
 });

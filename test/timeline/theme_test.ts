@@ -18,7 +18,7 @@ Deno.test("every chart with axes of Plot's ends with svgText(), so that dark pag
 
 Deno.test("svgText() gives paper, ink and dark colours", async () => {
   const row = { name: "a", predicted: 1, bound: 1, measured: [1], chosen: true };
-  const svg = await candidatesSvg([{ pass: "forward", rows: [row] }]);
+  const svg = await candidatesSvg([{ pass: "forward", rows: [row] }], []);
   assertStringIncludes(svg, '<rect fill="#ffffff" height="100%" width="100%"');
   assertStringIncludes(svg, 'svg:root [fill="#1f2328"]{fill:#e6edf3}');
   assert(

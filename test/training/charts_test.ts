@@ -53,6 +53,7 @@ Deno.test("loadsSvg() paints idle experts violet and busy ones orange, as its le
     idleBlue > idleRed && busyRed > busyBlue && even.every((value) => value > 200),
     `${fills}`,
   );
+  assertMatch(svg, />compressor int8</);
   assertMatch(svg, /0 \(violet\) · even \(white\) · twice and more \(orange\)/);
 });
 
