@@ -45,8 +45,9 @@ interface Line {
  */
 export function parseMegatronTrace(
   text: string,
-  { experts, ...source }: TextSource & { readonly experts: number },
+  options: TextSource & { readonly experts: number },
 ): TracedRouting[] {
+  const { experts, ...source } = Object(options) as typeof options;
   const fail = failing(source);
   if (!Number.isInteger(experts) || experts < 1) {
     fail(`experts must be a positive integer, got ${quoted(experts)}`);

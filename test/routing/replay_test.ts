@@ -185,3 +185,27 @@ Deno.test("replayRouting() runs every scheduler over every all-to-all, simulated
   assertEquals(computed.length, 4);
   assert(computed.every(({ forwardMs, backwardMs }) => forwardMs > 0 && backwardMs > 0));
 });
+
+Deno.test("recordedRouting() refuses what is no recording of all tokens, and names it", () => {
+  const good = { name: "a", ranks: 2, experts: 4, topK: 2, choices: new Int32Array(8) };
+  assertEquals(recordedRouting(good).tokens(1), 2);
+  const refused: [unknown, string][] = [
+    [undefined, "it is undefined, not an object"],
+    [{}, "ranks must be a positive integer, got undefined"],
+    [{ ...good, experts: "4" }, 'experts must be a positive integer, got "4"'],
+    [{ ...good, choices: [0, 1] }, "choices must be an Int32Array"],
+    [{ ...good, choices: Int32Array.of(0, -1, 1, -2) }, "choice 3 is -2; -1 is none"],
+    [{ ...good, choices: new Int32Array(6) }, "6 choices are not 2 a token for as many tokens"],
+    [{ ...good, rankTokens: [4] }, "rankTokens must be a list of 2 numbers"],
+    [{ ...good, rankTokens: [5, -1] }, "rank 1 has -1 tokens"],
+    [{ ...good, rankTokens: [1, 2] }, "8 choices are not 2 for each of 3 tokens"],
+  ];
+  for (const [recording, says] of refused) {
+    assertThrows(() => recordedRouting(recording as typeof good), SchemoeError, says);
+  }
+  assertThrows(
+    () => parseMegatronTrace("{}", undefined as never),
+    SchemoeError,
+    "experts must be a positive integer, got undefined",
+  );
+});
