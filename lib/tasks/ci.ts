@@ -1,6 +1,6 @@
 /**
  * The gate of a change: formatting, lint, types, documentation examples, all native tests under
- * sanitizers, all tests. Every stage runs, whatever came of those before, and every stage is counted; ends with
+ * sanitizers, CUDA's kernels lane by lane, all tests. Every stage runs, whatever came of those before, and every stage is counted; ends with
  * the skipped stages and `N passed, M failed`.
  */
 import { run, task } from "./build/command.ts";
@@ -12,6 +12,7 @@ const STAGES: readonly [name: string, args: readonly string[], minutes: number][
   ["ok", ["--quick"], 10],
   ["examples", [], 15],
   ["sanitize", [], 40],
+  ["emulate", [], 15],
   ["test", [], 60],
 ];
 

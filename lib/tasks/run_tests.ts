@@ -6,8 +6,9 @@
  */
 import { chromium, nbconvertPython } from "./build/browser.ts";
 import { buildCuda, buildNative, canCompileCuda } from "./build/build_native.ts";
-import { root, run, task, taskArguments } from "./build/command.ts";
+import { run, task, taskArguments } from "./build/command.ts";
 import { type Counts, NOTHING, sum, summary, tell } from "./build/counts.ts";
+import { ctest } from "./build/ctest.ts";
 import { countJunit } from "./build/junit.ts";
 import { keepLock } from "./build/keep_lock.ts";
 import { jupyterPython } from "./build/python.ts";
@@ -28,8 +29,9 @@ await task(async () => {
     suites.push(await setUp(chromium), await setUp(nbconvertPython));
     suites.push(await keepLock(() => deno(`${reports}/all.xml`, ["test/"], true)));
     suites.push(await keepLock(() => deno(`${reports}/alone.xml`, alone, false)));
-    suites.push(await native("cpu", `${reports}/native.xml`));
-    suites.push(...await cuda(`${reports}/cuda.xml`));
+    // CUDA's kernels lane by lane have a task of their own
+    suites.push(await ctest("cpu", { choice: ["-LE", "emulated"] }));
+    suites.push(...await cuda());
   }
   await Deno.remove(reports, { recursive: true });
 
@@ -68,24 +70,8 @@ async function deno(report: string, paths: readonly string[], parallel: boolean)
   return await countJunit(report, status);
 }
 
-async function native(preset: string, report: string, only = "."): Promise<Counts> {
-  const status = await run([
-    "ctest",
-    "--test-dir",
-    `${root}/native/build/${preset}`,
-    "--output-junit",
-    report,
-    "-R",
-    only,
-    "--output-on-failure",
-    "--timeout",
-    "300",
-  ]);
-  return await countJunit(report, status);
-}
-
 /** That the CUDA engine compiles, and its tests, which are skipped without a GPU. */
-async function cuda(report: string): Promise<readonly Counts[]> {
+async function cuda(): Promise<readonly Counts[]> {
   const asked = Deno.env.get("CI") === "true" || Deno.env.get("SCHEMOE_BUILD_CUDA");
   if (!asked) return [];
   if (!await canCompileCuda()) {
@@ -95,5 +81,5 @@ async function cuda(report: string): Promise<readonly Counts[]> {
     }];
   }
   const built = await setUp(buildCuda);
-  return built.failed > 0 ? [built] : [built, await native("cuda", report, "^cuda_")];
+  return built.failed > 0 ? [built] : [built, await ctest("cuda", { choice: ["-R", "^cuda_"] })];
 }

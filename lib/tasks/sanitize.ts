@@ -4,9 +4,9 @@
  * usage: deno task sanitize [PRESET...]   (default: asan tsan; asan has UBSan with it)
  * @module
  */
-import { quiet, root, run, task, taskArguments } from "./build/command.ts";
+import { quiet, root, task, taskArguments } from "./build/command.ts";
 import { type Counts, sum, summary, tell } from "./build/counts.ts";
-import { countJunit } from "./build/junit.ts";
+import { ctest } from "./build/ctest.ts";
 import { ensurePackages } from "./build/packages.ts";
 import { SchemoeError } from "../types.ts";
 
@@ -42,25 +42,10 @@ async function sanitized(preset: string): Promise<Counts> {
   await quiet(["cmake", "--preset", preset], { cwd: source });
   const jobs = `${navigator.hardwareConcurrency}`;
   await quiet(["cmake", "--build", build, "--parallel", jobs]);
-  const report = await Deno.makeTempFile({ suffix: ".xml" });
-  const status = await run(
-    [
-      "ctest",
-      "--test-dir",
-      build,
-      "--no-tests=error",
-      "--output-on-failure",
-      "--output-junit",
-      report,
-    ],
-    {
-      env: {
-        UBSAN_OPTIONS: "halt_on_error=1:print_stacktrace=1",
-        ASAN_OPTIONS: "detect_leaks=1",
-      },
+  return await ctest(preset, {
+    env: {
+      UBSAN_OPTIONS: "halt_on_error=1:print_stacktrace=1",
+      ASAN_OPTIONS: "detect_leaks=1",
     },
-  );
-  const counts = await countJunit(report, status);
-  await Deno.remove(report);
-  return counts;
+  });
 }

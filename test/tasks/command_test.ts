@@ -43,7 +43,7 @@ async function script(name: string, ...args: string[]) {
 }
 
 Deno.test("tasks print their usage for --help", async () => {
-  for (const name of ["demo", "verify", "bench", "native", "pack", "sanitize", "ok"]) {
+  for (const name of ["demo", "verify", "bench", "native", "pack", "sanitize", "emulate", "ok"]) {
     const { code, out } = await script(name, "--", "--help");
     assertEquals([name, code], [name, 0]);
     assertStringIncludes(out, `usage: deno task ${name}`);
@@ -51,7 +51,7 @@ Deno.test("tasks print their usage for --help", async () => {
 });
 
 Deno.test("tasks refuse arguments that they do not know, after `--` too", async () => {
-  for (const name of ["demo", "verify", "bench", "native", "pack", "ok"]) {
+  for (const name of ["demo", "verify", "bench", "native", "pack", "emulate", "ok"]) {
     for (const args of [["--bogus"], ["--", "--bogus"]]) {
       const { code, err } = await script(name, ...args);
       assertEquals([name, code], [name, 1]);
