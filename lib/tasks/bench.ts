@@ -2,8 +2,8 @@
  * Benchmarks; every line carries its configuration, and ratios are of one run.
  *
  * usage: deno task bench [--engine cpu|cuda] [--transport copy|nccl] [--nodes N] [--ranks-per-node R]
- *   [--emulate-nodes] [--gpus N | --devices LIST] [--max-ctas N] [--save FOLDER] [--seconds N] [--json]
- *   [NAME...]
+ *   [--emulate-nodes] [--gpus N | --devices LIST] [--max-ctas N] [--save FOLDER] [--seconds N]
+ *   [--shapes LIST] [--json] [NAME...]
  *
  * Without names: all of that engine, and with `--transport nccl` those over NCCL. Unless told otherwise
  * these run 8 ranks on one GPU, on two emulated nodes (`orders`: one node). `--gpus N` runs one rank on
@@ -11,6 +11,10 @@
  * `--ranks-per-node`, they are in blocks. `--devices 0,1,0,1` names the GPU of each rank; `--max-ctas`
  * limits NCCL's blocks on a GPU; `--save` keeps timelines of the comparison; `--seconds` is the time after
  * which the comparison leaves out codecs, and `golden` in two processes what is left.
+ *
+ * `--engine cuda --gpus N` without a transport runs the benchmarks of one process with a rank on each of
+ * the first N GPUs, which choose transports themselves: those of the `--shapes` that are named, none begun
+ * after `--seconds`.
  * @module
  */
 import { SchemoeError } from "../types.ts";
@@ -52,7 +56,7 @@ import { benchTrain } from "./bench/train.ts";
 import { benchTrainCpu } from "./bench/train_cpu.ts";
 import { benchGpuTrust, benchTrust } from "./bench/trust.ts";
 import { benchGpuTune, benchTune } from "./bench/tune.ts";
-import { BENCH_USAGE, type Cluster, parseBenchOptions } from "./bench/options.ts";
+import { BENCH_USAGE, type Cluster, parseBenchOptions, type SeveralGpus } from "./bench/options.ts";
 import { type Benchmark, machine, print, type Report } from "./bench/report.ts";
 import { taskArguments } from "./build/command.ts";
 
@@ -99,6 +103,11 @@ const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   tune: benchGpuTune,
 };
 
+/** Benchmarks of several GPUs in one process, a rank on each, beside PyTorch; their reports as they come. */
+const SEVERAL_GPU_BENCHMARKS: Readonly<
+  Record<string, (options: SeveralGpus) => AsyncIterable<Report>>
+> = {};
+
 /** A benchmark of a world over NCCL. */
 interface ClusterBenchmark {
   readonly run: (cluster: Cluster) => Promise<Report[]>;
@@ -121,12 +130,20 @@ const NCCL_BENCHMARKS: Readonly<Record<string, ClusterBenchmark>> = {
 };
 
 async function main(args: readonly string[]): Promise<void> {
-  const { engine, cluster, json, names } = parseBenchOptions(args);
+  const { engine, cluster, several, json, names } = parseBenchOptions(args);
   const options = { json, machine: machine() };
   if (cluster) {
     for (const name of chosen(names, NCCL_BENCHMARKS)) {
       const { run, prefers } = NCCL_BENCHMARKS[name];
       for (const report of await run(cluster(prefers))) print(report.name ?? name, report, options);
+    }
+    return;
+  }
+  if (several) {
+    for (const name of chosen(names, SEVERAL_GPU_BENCHMARKS)) {
+      for await (const report of SEVERAL_GPU_BENCHMARKS[name](several)) {
+        print(report.name ?? name, report, options);
+      }
     }
     return;
   }
@@ -136,7 +153,12 @@ async function main(args: readonly string[]): Promise<void> {
 
 /** What there is for each engine, a line each. */
 function namesText(): string[] {
-  const lists = { cpu: BENCHMARKS, cuda: GPU_BENCHMARKS, "cuda --transport nccl": NCCL_BENCHMARKS };
+  const lists = {
+    cpu: BENCHMARKS,
+    cuda: GPU_BENCHMARKS,
+    "cuda --gpus N": SEVERAL_GPU_BENCHMARKS,
+    "cuda --transport nccl": NCCL_BENCHMARKS,
+  };
   return Object.entries(lists).map(([engine, known]) =>
     `--engine ${engine}: ${Object.keys(known).join(" ")}`
   );

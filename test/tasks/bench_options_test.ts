@@ -44,6 +44,22 @@ Deno.test("parseBenchOptions() puts a rank on each of several GPUs unless told o
   assertEquals(world("--devices", "0,1,0,1", "--nodes", "2"), "2 x 2 on 0,1,0,1");
 });
 
+Deno.test("parseBenchOptions() takes a number of GPUs, time and shapes without a transport", () => {
+  const several = (...args: string[]) => {
+    const { cluster, several } = parseBenchOptions(["--engine", "cuda", ...args]);
+    assertEquals(cluster, undefined);
+    return several;
+  };
+  assertEquals(several("layers"), undefined);
+  assertEquals(several("--gpus", "4", "layers"), { gpus: 4 });
+  assertEquals(several("--gpus", "2", "--seconds", "60", "--shapes", "qwen3,mixtral", "layers"), {
+    gpus: 2,
+    seconds: 60,
+    shapes: ["qwen3", "mixtral"],
+  });
+  assertEquals(several("--transport", "copy", "--gpus", "2", "train"), { gpus: 2 });
+});
+
 Deno.test("parseBenchOptions() limits the blocks of NCCL", () => {
   const cluster = (...args: string[]) => parseBenchOptions([...NCCL, ...args]).cluster!(one);
   assertEquals(cluster("--gpus", "2", "--max-ctas", "4").maxCTAs, 4);
@@ -62,7 +78,24 @@ const wrong: Record<string, string[]> = {
   'Unknown engine "tpu": choose from cpu, cuda': ["--engine", "tpu"],
   'Unknown transport "mpi": choose from copy, nccl': ["--engine", "cuda", "--transport", "mpi"],
   "--transport is an option of --engine cuda": ["--transport", "nccl"],
-  "--gpus is an option of --transport nccl": ["--engine", "cuda", "--gpus", "1"],
+  "--gpus is an option of --engine cuda": ["--gpus", "2"],
+  "--seconds is an option of --transport nccl and of --gpus N": [
+    "--engine",
+    "cuda",
+    "--seconds",
+    "9",
+  ],
+  "--shapes is an option of --engine cuda --gpus N without --transport nccl": [
+    ...NCCL,
+    "--gpus",
+    "2",
+    "--shapes",
+    "qwen3",
+  ],
+  '--shapes needs names such as qwen3,mixtral, got "qwen3,"': [
+    ...["--engine", "cuda", "--gpus", "2"],
+    ...["--shapes", "qwen3,"],
+  ],
   "--emulate-nodes is an option of --transport nccl": ["--engine", "cuda", "--emulate-nodes"],
   '--gpus must be a positive integer, got "0"': [...NCCL, "--gpus", "0"],
   '--nodes must be a positive integer, got "1.5"': [...NCCL, "--nodes", "1.5"],

@@ -6,7 +6,7 @@ import { devicesOf, type DevicesOption, parseDevices } from "./devices_option.ts
 
 export const BENCH_USAGE = "usage: deno task bench [--engine cpu|cuda] [--transport copy|nccl] " +
   "[--nodes N] [--ranks-per-node R] [--emulate-nodes] [--gpus N | --devices LIST] [--max-ctas N] " +
-  "[--save FOLDER] [--seconds N] [--json] [NAME...]";
+  "[--save FOLDER] [--seconds N] [--shapes LIST] [--json] [NAME...]";
 
 /** Ranks of a world on one GPU when nothing says how many; on several each has one. */
 const RANKS = 8;
@@ -26,6 +26,15 @@ export interface Cluster {
   readonly seconds: number;
 }
 
+/** What the benchmarks of one process on several GPUs are told: a rank on each of the first so many. */
+export interface SeveralGpus {
+  readonly gpus: number;
+  /** Time after which no other part begins. */
+  readonly seconds?: number;
+  /** Names of the sizes that are wanted; all where none are named. */
+  readonly shapes?: readonly string[];
+}
+
 /** Parsed options. */
 export interface BenchOptions {
   readonly engine: "cpu" | "cuda";
@@ -33,13 +42,19 @@ export interface BenchOptions {
   readonly names: readonly string[];
   /** Present for `--transport nccl`: the world for a benchmark that prefers one, if none was named. */
   readonly cluster?: (preferred: Pick<Cluster, "nodes" | "emulateNodes">) => Cluster;
+  /** Present for `--gpus N` without a transport: the benchmarks that choose transports themselves. */
+  readonly several?: SeveralGpus;
 }
 
 /** What only the benchmarks over NCCL read. */
 const CLUSTER = [
-  ...["nodes", "ranks-per-node", "emulate-nodes", "gpus", "devices"] as const,
-  ...["max-ctas", "save", "seconds"] as const,
-];
+  "nodes",
+  "ranks-per-node",
+  "emulate-nodes",
+  "devices",
+  "max-ctas",
+  "save",
+] as const;
 
 /**
  * Reads the options of `bench`.
@@ -54,12 +69,35 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
   }
   const given = CLUSTER.find((name) => values[name] !== undefined);
   if (given && transport !== "nccl") fail(`--${given} is an option of --transport nccl`);
+  if (values.gpus !== undefined && engine !== "cuda") fail("--gpus is an option of --engine cuda");
   const common = { engine, json: values.json ?? false, names: positionals };
-  if (transport !== "nccl") return common;
   const number = (name: "nodes" | "ranks-per-node" | "max-ctas" | "seconds") => {
     const text = values[name];
     return text === undefined ? undefined : positive(name, text);
   };
+  const shapes = values.shapes?.split(",");
+  if (shapes?.includes("")) {
+    fail(`--shapes needs names such as qwen3,mixtral, got "${values.shapes}"`);
+  }
+  if (shapes && (transport === "nccl" || values.gpus === undefined)) {
+    fail("--shapes is an option of --engine cuda --gpus N without --transport nccl");
+  }
+  if (transport !== "nccl") {
+    const { gpus } = parseDevices(values);
+    const seconds = number("seconds");
+    if (gpus === undefined) {
+      if (seconds !== undefined) fail("--seconds is an option of --transport nccl and of --gpus N");
+      return common;
+    }
+    return {
+      ...common,
+      several: {
+        gpus,
+        ...(seconds === undefined ? {} : { seconds }),
+        ...(shapes ? { shapes } : {}),
+      },
+    };
+  }
   const wanted = {
     nodes: number("nodes"),
     ranksPerNode: number("ranks-per-node"),
@@ -149,6 +187,7 @@ function parsed(args: readonly string[]) {
         "max-ctas": text,
         save: text,
         seconds: text,
+        shapes: text,
       },
     });
   } catch (cause) {
