@@ -8,7 +8,8 @@ import { quoted } from "../words.ts";
  * Splits the capacity of every expert into `chunks` slices that differ by at most one row, so that
  * their number changes neither the capacity nor the result. Where only the places that are taken have rows
  * (a dropless layer), the slices have about as many rows each on the rank whose experts get most, and there are fewer
- * than `chunks` where no expert gets as many rows: what a batch chooses cannot end a training run.
+ * than `chunks` where a gate chose that no expert gets as many rows (`routed`): what a batch chooses cannot end a
+ * training run.
  *
  * @param multiple slices begin at multiples of so many rows, where there are enough for all: what a codec that codes
  * rows together (`Compressor.height`) makes of them then does not depend on the number of chunks. Default 1; a pass
@@ -17,8 +18,8 @@ import { quoted } from "../words.ts";
 export function capacitySlices(chunks: number, multiple = 1): Chunking {
   return {
     name: `${chunks} capacity ${chunks === 1 ? "slice" : "slices"}`,
-    split({ capacity, loads, localExperts }) {
-      const count = loads ? Math.min(chunks, Math.max(1, capacity)) : chunks;
+    split({ capacity, loads, localExperts, routed }) {
+      const count = routed ? Math.min(chunks, Math.max(1, capacity)) : chunks;
       if (!Number.isInteger(chunks) || chunks < 1 || count > capacity) {
         throw new SchemoeError(
           `Cannot split the pass: chunks must be an integer from 1 to the capacity ${capacity}, got ${

@@ -12,6 +12,8 @@ export interface PassRows {
   readonly loads?: Loads;
   /** Places of an expert of a padded layer: choices beyond go nowhere. Present with a placement alone. */
   readonly limit?: number;
+  /** Whether a gate's choices gave capacity and loads; see `Chunking.split`. */
+  readonly routed?: boolean;
 }
 
 /** Tokens that each rank sends to each slot of its group, from those for each expert. */
@@ -55,10 +57,11 @@ export function paddedPlaces(layer: Layer, places: number): PassRows {
 }
 
 /** What a chunking is given: groups of peers are those of an expert group. */
-export function splitOf(layer: Layer, { capacity, loads }: PassRows) {
+export function splitOf(layer: Layer, { capacity, loads, routed }: PassRows) {
   const { topology, localSlots, groups } = layer;
   const world = groups.count > 1 ? { ...topology, ranks: groups.size } : topology;
-  return { capacity, topology: world, localExperts: localSlots, ...(loads ? { loads } : {}) };
+  const of = { ...(loads ? { loads } : {}), ...(routed ? { routed } : {}) };
+  return { capacity, topology: world, localExperts: localSlots, ...of };
 }
 
 /**

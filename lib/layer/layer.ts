@@ -3,6 +3,7 @@
  * @module
  */
 import { capacity as placesOf, type Layer, routedCapacity } from "../blocks/mod.ts";
+import { paddedPlaces } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
 import type { SafetensorsFile } from "../files/mod.ts";
 import type { MachineProfile } from "../profile/mod.ts";
@@ -174,7 +175,7 @@ export class MoeLayer {
       }
       const name = options.name ?? nameOf(choices);
       if (!routedCapacity(this.layer)) {
-        this.#graphs.check(choices, { capacity: placesOf(this.layer, 0) });
+        this.#graphs.check(choices, paddedPlaces(this.layer, placesOf(this.layer, 0)));
       }
       if (options.x) this.#tensors.write("x", options.x);
       await this.#tensors.waitFor(["x", ...Object.keys(this.parameters)], options);

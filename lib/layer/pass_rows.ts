@@ -38,17 +38,22 @@ export function passRows(of: Routed): PassRows {
   const { layer } = of;
   checkPlacedWorld(layer, of.engine.representatives);
   if (layer.dropless) {
-    const loads = slotLoads(layer, allLoads(of));
+    const chosen = chosenLoads(of);
+    const loads = slotLoads(layer, chosen ?? evenLoads(layer));
     const most = Math.max(1, largestLoad(loads));
-    return { capacity: most, ...(areEqual(loads) ? {} : { loads }) };
+    return {
+      capacity: most,
+      ...(areEqual(loads) ? {} : { loads }),
+      ...(chosen ? { routed: true } : {}),
+    };
   }
   return paddedPlaces(layer, capacity(layer, routedCapacity(layer) ? fullestExpert(of) : 0));
 }
 
-/** Loads of all experts on all ranks, on which all ranks must agree. */
-function allLoads(
+/** Loads of all experts on all ranks, on which all ranks must agree; none where nothing says what gates choose. */
+function chosenLoads(
   { layer, engine, workspace, given, counted, prefix = "" }: Routed,
-): Loads {
+): Loads | undefined {
   if (counted) return givenLoads(layer, counted);
   if (!engine.computes) {
     if (given && engine.representatives) {
@@ -57,7 +62,7 @@ function allLoads(
       );
     }
     const loads = given ?? layer.gate.loads?.();
-    return loads ? givenLoads(layer, loads) : evenLoads(layer);
+    return loads ? givenLoads(layer, loads) : undefined;
   }
   const { experts, topology: { ranks } } = layer;
   const tables = Array.from(

@@ -72,10 +72,7 @@ export class StepPrograms {
       if (!("moe" in block)) return [];
       const { moe, places } = block;
       const rows = moe.dropless ? evenRows(moe) : paddedPlaces(moe, places);
-      const at = splitOf(moe, rows);
-      // a batch may give fewer rows than chunks, but what even loads are too few for is a mistake
-      if (moe.dropless) checkedSplit(chunking, { ...at, loads: undefined });
-      return [[index, { rows, chunks: checkedSplit(chunking, at) }] as const];
+      return [[index, { rows, chunks: checkedSplit(chunking, splitOf(moe, rows)) }] as const];
     }));
   }
 

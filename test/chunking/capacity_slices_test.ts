@@ -29,13 +29,16 @@ Deno.test("capacitySlices() cuts loads at multiples of rows too", () => {
   );
 });
 
-Deno.test("capacitySlices() gives fewer chunks where loads have fewer rows", () => {
+Deno.test("capacitySlices() gives fewer chunks where a gate chose fewer rows, and refuses them elsewhere", () => {
   const loads = { ranks: 2, experts: 2, table: Int32Array.of(3, 0, 1, 2) };
-  const at = { capacity: 3, topology: world, loads };
+  const at = { capacity: 3, topology: world, loads, routed: true };
   assertEquals(capacitySlices(4).split(at), capacitySlices(3).split(at));
+  const equal = { capacity: 3, topology: world, routed: true };
+  assertEquals(capacitySlices(4).split(equal), capacitySlices(3).split(equal));
   assertEquals(capacitySlices(2).split(at).length, 2);
-  const none = { capacity: 0, topology: world, loads: { ...loads, table: new Int32Array(4) } };
-  for (const [chunks, where] of [[0, at], [1.5, at], [1, none]] as const) {
+  const padded = { capacity: 3, topology: world, loads };
+  const none = { ...at, capacity: 0, loads: { ...loads, table: new Int32Array(4) } };
+  for (const [chunks, where] of [[0, at], [1.5, at], [4, padded], [1, none]] as const) {
     assertThrows(() => capacitySlices(chunks).split(where), SchemoeError, "from 1 to the capacity");
   }
 });

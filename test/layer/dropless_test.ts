@@ -341,6 +341,23 @@ Deno.test("a dropless pass has no more chunks than an expert has rows, and the r
   }
 });
 
+Deno.test("a dropless pass has fewer chunks where its loads are equal too", async () => {
+  using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
+  const layer = createLayer(engine, {
+    ...config(4, { routing: { dropless: true } }),
+    tokens: 8,
+    gate: topK({ k: 1 }),
+  });
+  const { ran } = await layer.forward({ loads: [[2, 2, 2, 2], [2, 2, 2, 2]], chunks: 5 });
+  const experts = ran.at(-1)!.program.graph.tasks.filter(({ kind }) => kind === "expert");
+  assertEquals(experts.length, 2);
+  await assertRejects(
+    () => layer.forward({ chunks: 5 }), // no gate chose these loads
+    SchemoeError,
+    "chunks must be an integer from 1 to the capacity 2, got 5",
+  );
+});
+
 Deno.test("an expert of a dropless layer takes as long as its own rows, in simulation and on paced ranks", async () => {
   const loads = [[10, 10, 20, 60], [4, 6, 0, 90]];
   using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });

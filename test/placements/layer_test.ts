@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
 import {
   createLayer,
   createModel,
@@ -208,6 +208,31 @@ Deno.test("stacks and models compute placed experts, with the results that they 
   for (let step = 0; step < 3; step++) {
     assertLess(Math.abs(losses[step + 3] / losses[step] - 1), 1e-5);
   }
+});
+
+Deno.test("padded layers, stacks and models with copies of experts refuse more chunks than places", async () => {
+  using engine = cpu(2);
+  const placement = { name: "twice", experts: 2, slots: [[0, 1], [0, 1]] };
+  const gate = topK({ k: 1 });
+  const sizes = { tokens: 8, modelDim: 4, hiddenDim: 4, experts: 2, gate, placement };
+  const refused = (run: () => Promise<unknown>) =>
+    assertRejects(run, SchemoeError, "chunks must be an integer from 1 to the capacity");
+  const layer = createLayer(engine, sizes);
+  await layer.forward();
+  await refused(() => layer.forward({ chunks: 9 }));
+  await layer.backward({ dy: new Float32Array(2 * 8 * 4) }); // nothing ran, so forward is kept
+  await refused(() => layer.backward({ chunks: 9 }));
+  using stack = createStack(engine, { layers: 2, layer: sizes });
+  await refused(() => stack.forward({ chunks: 9 }));
+  using model = createModel(engine, {
+    vocabulary: 11,
+    context: 8,
+    batch: 1,
+    modelDim: 8,
+    attention: { heads: 2 },
+    layers: [{ moe: { experts: 2, hiddenDim: 4, gate, placement } }],
+  });
+  await refused(() => model.step(new Int32Array(2 * 9), { chunks: 99 }));
 });
 
 Deno.test("placements of layers name what is wrong", () => {
