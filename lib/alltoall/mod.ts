@@ -21,13 +21,8 @@ export { balanced } from "./balanced.ts";
 export { rails } from "./rails.ts";
 export { fast } from "./fast.ts";
 export { matchings } from "./matchings.ts";
-export {
-  type GroupOrder,
-  groupOrder,
-  nodeCombine,
-  nodeDispatch,
-  type TokenGroup,
-} from "./node_aware.ts";
+export { nodeCombine, nodeDispatch } from "./node_aware.ts";
+export { type GroupOrder, groupOrder, type TokenGroup } from "./token_groups.ts";
 export { type AllToAllBound, allToAllBound, allToAllBounds } from "./bounds.ts";
 export { type CollectiveProof, type Proof, proveAllToAll, proveCollective } from "./prove.ts";
 export { copy, input, output, receive, reduce, scratch, send, type SliceOf } from "./slices.ts";

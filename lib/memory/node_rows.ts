@@ -3,7 +3,8 @@
  * to, as they travel, and on the other side in the same order.
  * @module
  */
-import { groupOrder, nodeCombine, nodeDispatch, type TokenGroup } from "../alltoall/node_aware.ts";
+import { nodeCombine, nodeDispatch } from "../alltoall/node_aware.ts";
+import { groupOrder, type TokenGroup } from "../alltoall/token_groups.ts";
 import { type Layer, tokensOf } from "../blocks/mod.ts";
 import type { Collective } from "../alltoall/types.ts";
 import { type RoutedGroup, tokenGroups } from "../routing/token_groups.ts";

@@ -1,5 +1,5 @@
 /** Which ranks of each node the tokens go to. @module */
-import type { TokenGroup } from "../alltoall/node_aware.ts";
+import type { TokenGroup } from "../alltoall/token_groups.ts";
 import { SchemoeError } from "../types.ts";
 import type { RouterTrace } from "./types.ts";
 

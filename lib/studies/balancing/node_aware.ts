@@ -1,6 +1,7 @@
 /** What it saves that a token crosses once to a node. @module */
 import { pipe } from "../../alltoall/mod.ts";
-import { groupOrder, nodeCombine, nodeDispatch } from "../../alltoall/node_aware.ts";
+import { nodeCombine, nodeDispatch } from "../../alltoall/node_aware.ts";
+import { groupOrder } from "../../alltoall/token_groups.ts";
 import { simulate } from "../../engines/mod.ts";
 import { addCollective } from "../../graph/mod.ts";
 import { GraphBuilder } from "../../graph/builder.ts";

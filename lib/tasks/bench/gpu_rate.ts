@@ -4,7 +4,7 @@ import { GraphBuilder } from "../../graph/mod.ts";
 import { buildProgram } from "../../program/mod.ts";
 import { topology } from "../../topology.ts";
 import type { Kernel, View } from "../../types.ts";
-import { median } from "./report.ts";
+import { hundredths, median, type Row } from "./report.ts";
 
 /** Runs of each kernel, after three that warm up. */
 export const REPETITIONS = 20;
@@ -30,6 +30,23 @@ export async function timeOf(engine: Engine, workspace: Workspace, ...kernels: r
     if (i >= 3) times.push(end[0] - start[0]);
   }
   return median(times);
+}
+
+/** One kernel that has to move so many bytes, and a copy that reads and writes as many in all. */
+export async function besideCopy(
+  engine: Engine,
+  workspace: Workspace,
+  bytes: number,
+  kernel: Kernel,
+): Promise<Row> {
+  const copy = await timeOf(engine, workspace, copyBytes(Math.ceil(bytes / 8) * 4));
+  const time = await timeOf(engine, workspace, kernel);
+  return {
+    mb: hundredths(bytes / 1e6),
+    us: hundredths(time / 1e3),
+    copyUs: hundredths(copy / 1e3),
+    ofCopy: hundredths(copy / time),
+  };
 }
 
 /** Terabytes a second of one kernel. */
