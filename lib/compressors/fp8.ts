@@ -27,7 +27,7 @@ export const fp8: Compressor = scaled({
  */
 export const fp8e5m2: Compressor = scaled({
   name: "fp8e5m2",
-  codec: "e5m2",
+  codec: "fp8e5m2",
   bits: 8,
   block: 128,
   scaleBytes: 4,

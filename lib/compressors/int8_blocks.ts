@@ -11,7 +11,7 @@ import { scaled } from "./scaled.ts";
  */
 export const int8Blocks: Compressor = scaled({
   name: "int8Blocks",
-  codec: "int8block",
+  codec: "int8Blocks",
   bits: 8,
   block: 128,
   scaleBytes: 4,

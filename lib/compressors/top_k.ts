@@ -27,7 +27,7 @@ export function largestShare(share: number): Compressor {
   }
   return {
     name: `topKValues-${share}`,
-    native: { codec: "topk", parameter: parts },
+    native: { codec: "topKValues", parameter: parts },
     wireBytes: ({ rows, columns }) => {
       const kept = Math.ceil(columns * parts / 65536);
       return rows * 16 * Math.ceil(kept * (columns <= 65536 ? 6 : 8) / 16);

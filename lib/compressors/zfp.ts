@@ -60,7 +60,7 @@ export function fixedRateZfp({ rate = 8, dimensions = 2 }: ZfpOptions = {}): Com
     }
     : {
       name: `zfp-${rate}`,
-      native: { codec: "zfp2", parameter: rate },
+      native: { codec: "zfp", parameter: rate },
       grouped: true,
       height: 4,
       wireBytes: ({ rows, columns, groups = [rows] }) =>

@@ -12,7 +12,7 @@ interface CodecSpec {
 
 /**
  * The codecs and the bounds of their parameters, as the library reports them (a test compares): bits a value of
- * the zfp codecs, the share in 65536ths of topk, nothing of the others.
+ * the zfp codecs, the share in 65536ths of topKValues, nothing of the others.
  */
 export const CODECS = {
   none: { least: 0, most: 0, random: false },
@@ -20,14 +20,14 @@ export const CODECS = {
   int8: { least: 0, most: 0, random: false },
   bf16: { least: 0, most: 0, random: false },
   zfp1: { least: 3, most: 16, random: false },
-  zfp2: { least: 3, most: 16, random: false },
+  zfp: { least: 3, most: 16, random: false },
   fp8: { least: 0, most: 0, random: true },
-  e5m2: { least: 0, most: 0, random: true },
+  fp8e5m2: { least: 0, most: 0, random: true },
   mxfp8: { least: 0, most: 0, random: true },
   mxfp4: { least: 0, most: 0, random: true },
-  int8block: { least: 0, most: 0, random: true },
+  int8Blocks: { least: 0, most: 0, random: true },
   int4: { least: 0, most: 0, random: true },
-  topk: { least: 1, most: 65536, random: false },
+  topKValues: { least: 1, most: 65536, random: false },
 } as const satisfies Record<string, CodecSpec>;
 
 /** Name of a native codec. */

@@ -1,4 +1,5 @@
 /** The chart of losses of Theorem 1's order. @module */
+import { heading } from "../timeline/chart/heading.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
 import { svgText, type Theme } from "../timeline/chart/theme.ts";
@@ -69,28 +70,12 @@ export async function lossSvg(
         fillOpacity: 0.7,
         fill: (row: { name: string }) => COLORS[names.indexOf(row.name) % COLORS.length],
       }),
-      Plot.text([
-        "makespan of Theorem 1 (optSche) over the best (exact); dots: instances",
-      ], {
-        facet: "super",
-        frameAnchor: "top-left",
+      ...heading(Plot, {
+        title,
+        subtitle: "makespan of Theorem 1 (optSche) over the best (exact); dots: instances",
         dx: -50,
-        dy: -30,
-        fontSize: 11,
-        textAnchor: "start",
-        fill: PAGE.faint,
-        text: (d: string) => d,
-      }),
-      Plot.text([title], {
+        dy: [-48, -30],
         facet: "super",
-        frameAnchor: "top-left",
-        dx: -50,
-        dy: -48,
-        fontSize: 14,
-        fontWeight: "bold",
-        textAnchor: "start",
-        fill: PAGE.ink,
-        text: (d: string) => d,
       }),
     ],
   });

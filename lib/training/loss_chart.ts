@@ -1,5 +1,5 @@
 /** The chart of losses over steps. @module */
-import { key } from "../timeline/chart/heading.ts";
+import { heading, key } from "../timeline/chart/heading.ts";
 import { notes } from "../timeline/chart/notes.ts";
 import { PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
@@ -37,7 +37,6 @@ export async function lossSvg(
   const names = [...new Set(curves.map(({ name }) => name))];
   const rows = Math.ceil(names.length / ABREAST);
   const color = (name: string) => COLORS[names.indexOf(name) % COLORS.length];
-  const text = { text: (d: string) => d, textAnchor: "start", frameAnchor: "top-left" } as const;
   const below = notes(facts, { width: WIDTH, dx: -46, below: 40 });
   const element = Plot.plot({
     // Plot's types want a browser's Document and use but createElementNS and documentElement
@@ -74,20 +73,11 @@ export async function lossSvg(
       ...curves.filter(({ dots }) => dots).map(({ name, points }) =>
         Plot.dot(points, { x: "step", y: "loss", r: 2.5, fill: color(name) })
       ),
-      Plot.text([title], {
-        ...text,
+      ...heading(Plot, {
+        title,
+        subtitle: "loss, nats a token",
         dx: -46,
-        dy: -42 - 18 * rows,
-        fontSize: 14,
-        fontWeight: "bold",
-        fill: PAGE.ink,
-      }),
-      Plot.text(["loss, nats a token"], {
-        ...text,
-        dx: -46,
-        dy: -23 - 18 * rows,
-        fontSize: 11,
-        fill: PAGE.faint,
+        dy: [-42 - 18 * rows, -23 - 18 * rows],
       }),
       ...below.marks(Plot),
       ...names.map((name, i) =>

@@ -22,7 +22,7 @@ inline Packed seed_program(uint64_t b) {
     packed.operation(2, rank, 0, {.waits = {2 * rank + 1}});
     packed.kernel(16, Words().i(0, schemoe::codec_number("int8"), 0, 0, 2, 1, 2, 4).v(b, 640).i(8, 8, 4).v(b, 1024).i(24).i(0, 0, 0));
     packed.kernel(17, Words().i(0, schemoe::codec_number("int8"), 0, 0, 2, 1, 2, 4).v(b, 640).i(8, 8, 4).v(b, 1024).i(24).i(0, 0, 0));
-    packed.kernel(17, Words().i(0, schemoe::codec_number("zfp2"), 8, 0, 1, 2, 5, 3).v(b, 640).i(0, 0, 3).v(b, 1024).i(0).i(0, 0, 0).i(2, 3));
+    packed.kernel(17, Words().i(0, schemoe::codec_number("zfp"), 8, 0, 1, 2, 5, 3).v(b, 640).i(0, 0, 3).v(b, 1024).i(0).i(0, 0, 0).i(2, 3));
     packed.kernel(1, Words().i(0, 0, 0, 1, 2, 2, 2, 4).m(b, 4, 8, 640).m(b, 4, 8, 512).m(b, 2, 4, 1280).f(1).f(0).none().i(0, 0));
     packed.kernel(2, Words().i(0, 1, 2, 4).m(b, 4, 0, 640).v(b).i(0).m(b, 4, 0, 1408).i(2));
     packed.kernel(13, Words().i(0, 4, 4, 2, 4).v(b, 512).v(b, 128).v(b, 192).v(b, 160).v(b, 1536).i(1, 2, 0, 1, 2));

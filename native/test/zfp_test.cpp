@@ -11,7 +11,7 @@
 
 namespace {
 
-constexpr uint32_t kZfp1 = schemoe::codec_number("zfp1"), kZfp2 = schemoe::codec_number("zfp2");
+constexpr uint32_t kZfp1 = schemoe::codec_number("zfp1"), kZfp2 = schemoe::codec_number("zfp");
 
 struct Case {
   uint32_t codec;
@@ -181,7 +181,7 @@ void groups(Bench& bench) {
   odd[7 * kColumns + 8] = INFINITY;
   const Outcome outcome = bench.run(16, words(bench.buffer(odd)));
   CHECK_EQUAL(outcome.status, SCHEMOE_INVALID);
-  CHECK_CONTAINS(outcome.text, "kernel encode: row 7 of 10 holds a value that is not finite, which zfp2 cannot represent");
+  CHECK_CONTAINS(outcome.text, "kernel encode: row 7 of 10 holds a value that is not finite, which zfp cannot represent");
   CHECK_CONTAINS(bench.run(16, Words().i(0, kZfp2, kRate, 0, 1, 2, 10, kColumns).v(from).i(0, 0, kColumns).v(wire).i(0).i(0, 0, 0).i(3, 6)).text,
                  "groups have 9 rows in all, not 10");
 }

@@ -18,3 +18,14 @@ Deno.test("wireBytes() of every codec is what its kernel needs, to the byte", as
     }
   }
 });
+
+Deno.test("a native codec has the name that users give its compressor, since errors name it", () => {
+  for (
+    const [name, { native }] of Object.entries(compressors) as [
+      string,
+      { native?: { codec: string } },
+    ][]
+  ) {
+    if (native) assertEquals(native.codec, name);
+  }
+});

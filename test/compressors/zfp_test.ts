@@ -59,7 +59,7 @@ Deno.test("zfp names the row that holds NaN or an infinity", async () => {
   x[3] = Infinity;
   const error = await assertRejects(() => layer.forward({ x, compressor: "zfp" }), SchemoeError);
   assertEquals(
-    /kernel encode: row \d of \d+ holds a value that is not finite, which zfp2 cannot represent/
+    /kernel encode: row \d of \d+ holds a value that is not finite, which zfp cannot represent/
       .test(error.message),
     true,
     error.message,

@@ -69,7 +69,7 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /^tenths +8 +0\.0\d+/m,
     /^compiled +8 +0\.0\d+/m,
     /compiled\.c(pp|u)[:(]4[:)]/,
-    /holds a value that is not finite, which zfp2 cannot represent, in task C1\[0\] on rank 0/,
+    /holds a value that is not finite, which zfp cannot represent, in task C1\[0\] on rank 0/,
   ],
   "07-several-processes.ipynb": [
     /<svg[^]*<rect[^]*<\/svg>/,

@@ -21,14 +21,14 @@ constexpr CodecSpec kTable[] = {
     {"int8", "unused", 0, 0, 1, false, int8_bytes, encode_int8, decode_int8 ON_CUDA(encode_int8, decode_int8)},
     {"bf16", "unused", 0, 0, 1, false, half_bytes, encode_bf16, decode_bf16 ON_CUDA(encode_bf16, decode_bf16)},
     {"zfp1", "bits a value", 3, 16, 1, false, zfp1_bytes, encode_zfp1, decode_zfp1 ON_CUDA(encode_zfp1, decode_zfp1)},
-    {"zfp2", "bits a value", 3, 16, 4, false, zfp2_bytes, encode_zfp2, decode_zfp2 ON_CUDA(encode_zfp2, decode_zfp2)},
+    {"zfp", "bits a value", 3, 16, 4, false, zfp2_bytes, encode_zfp2, decode_zfp2 ON_CUDA(encode_zfp2, decode_zfp2)},
     {"fp8", "unused", 0, 0, 1, true, scaled_bytes<Fp8>, encode_scaled<Fp8>, decode_scaled<Fp8> ON_CUDA(encode_fp8, decode_fp8)},
-    {"e5m2", "unused", 0, 0, 1, true, scaled_bytes<E5m2>, encode_scaled<E5m2>, decode_scaled<E5m2> ON_CUDA(encode_e5m2, decode_e5m2)},
+    {"fp8e5m2", "unused", 0, 0, 1, true, scaled_bytes<E5m2>, encode_scaled<E5m2>, decode_scaled<E5m2> ON_CUDA(encode_e5m2, decode_e5m2)},
     {"mxfp8", "unused", 0, 0, 1, true, scaled_bytes<Mxfp8>, encode_scaled<Mxfp8>, decode_scaled<Mxfp8> ON_CUDA(encode_mxfp8, decode_mxfp8)},
     {"mxfp4", "unused", 0, 0, 1, true, scaled_bytes<Mxfp4>, encode_scaled<Mxfp4>, decode_scaled<Mxfp4> ON_CUDA(encode_mxfp4, decode_mxfp4)},
-    {"int8block", "unused", 0, 0, 1, true, scaled_bytes<Int8Block>, encode_scaled<Int8Block>, decode_scaled<Int8Block> ON_CUDA(encode_int8block, decode_int8block)},
+    {"int8Blocks", "unused", 0, 0, 1, true, scaled_bytes<Int8Block>, encode_scaled<Int8Block>, decode_scaled<Int8Block> ON_CUDA(encode_int8block, decode_int8block)},
     {"int4", "unused", 0, 0, 1, true, scaled_bytes<Int4>, encode_scaled<Int4>, decode_scaled<Int4> ON_CUDA(encode_int4, decode_int4)},
-    {"topk", "share in 65536ths", 1, 65536, 1, false, top_k_bytes, encode_topk, decode_topk ON_CUDA(encode_topk, decode_topk)},
+    {"topKValues", "share in 65536ths", 1, 65536, 1, false, top_k_bytes, encode_topk, decode_topk ON_CUDA(encode_topk, decode_topk)},
 };
 
 constexpr bool numbers_differ() {
