@@ -2,22 +2,16 @@
  * The configuration of a Mixture-of-Experts layer: sizes, routing and experts.
  * @module
  */
-import { type ExpertGroups, type Parallel, resolveParallel } from "./expert_groups.ts";
-import { checkExpert } from "./experts/check.ts";
-import { ffn } from "./experts/mod.ts";
-import { type PlacedExperts, resolvePlacement } from "./placed.ts";
-import { resolveGate } from "./resolve_gate.ts";
-import { resolveLosses } from "./resolve_losses.ts";
-import { resolveShared, type SharedExpert } from "./shared_expert.ts";
-import { resolveTokens } from "./rank_tokens.ts";
-import { resolveRouting, type Routing } from "./routing.ts";
 import type { ElementType } from "../kernels/types.ts";
 import type { Placement } from "../placements/types.ts";
+import type { Topology } from "../types.ts";
+import type { ExpertGroups, Parallel } from "./expert_groups.ts";
 import type { Expert } from "./experts/types.ts";
 import type { Gate } from "./gates/types.ts";
 import type { Loss } from "./losses/types.ts";
-import { SchemoeError, type Topology } from "../types.ts";
-import { didYouMean, quoted } from "../words.ts";
+import type { PlacedExperts } from "./placed.ts";
+import type { Routing } from "./routing.ts";
+import type { SharedExpert } from "./shared_expert.ts";
 
 /** A layer as its user writes it. */
 export interface LayerConfig {
@@ -134,181 +128,5 @@ export interface Layer
   readonly batchPrioritized: boolean;
 }
 
-const KNOWN = [
-  "tokens",
-  "modelDim",
-  "hiddenDim",
-  "experts",
-  "parallel",
-  "placement",
-  "gate",
-  "routing",
-  "losses",
-  "expert",
-  "shared",
-  "dtype",
-  "latentDim",
-];
-
-/** Options that a layer had once, and how they are spelled now. */
-const MOVED: Readonly<Record<string, (value: unknown) => string>> = {
-  topK: (value) => `gate: topK({ k: ${value} })`,
-  normalizeGate: (value) => `gate: topK({ k, normalize: ${value} })`,
-  prescore: (value) => `gate: topK({ k, weighs: "${value ? "input" : "output"}" })`,
-  capacityFactor: (value) => `routing: { capacityFactor: ${value} }`,
-  capacityAlignment: (value) => `routing: { capacityAlignment: ${value} }`,
-  dropless: (value) => `routing: { dropless: ${value} }`,
-  priority: (value) => `routing: { priority: ${quoted(value)} }`,
-  batchPrioritized: (value) => `routing: { priority: "${value ? "scores" : "tokens"}" }`,
-  activation: (value) => `expert: ffn({ activation: ${quoted(value)} })`,
-  bias: (value) => `expert: ffn({ bias: ${value} })`,
-  auxWeight: (value) => `losses: [gshard({ weight: ${value} })]`,
-};
-
-/**
- * Checks a layer for a topology and fills in defaults.
- * @throws {SchemoeError} naming the first field that is wrong.
- */
-export function resolveLayer(
-  config: LayerConfig | UnevenLayerConfig,
-  topology: Topology,
-): Layer {
-  if (typeof config !== "object" || config === null) {
-    fail(`give an object with ${KNOWN.slice(0, 4).join(", ")}, got ${quoted(config)}`);
-  }
-  for (const [key, value] of Object.entries(config)) {
-    if (Object.hasOwn(MOVED, key)) {
-      fail(`write ${MOVED[key](value)} instead of ${key}: ${quoted(value)}`);
-    }
-    if (!KNOWN.includes(key)) {
-      fail(`"${key}" is not a field of a layer (${KNOWN.join(", ")})${didYouMean(key, KNOWN)}`);
-    }
-  }
-  const { modelDim, hiddenDim, experts } = config;
-  const counts = resolveTokens(config.tokens, topology.ranks);
-  for (const [name, value] of Object.entries({ modelDim, hiddenDim, experts })) {
-    if (!Number.isInteger(value) || value < 1) {
-      fail(`${name} must be a positive integer, got ${quoted(value)}`);
-    }
-  }
-  const { dtype = "float32", expert = ffn(), latentDim } = config;
-  if (latentDim !== undefined && !(Number.isInteger(latentDim) && latentDim >= 1)) {
-    fail(`latentDim must be a positive integer, got ${quoted(latentDim)}`);
-  }
-  const rowDim = latentDim ?? modelDim;
-  if (!["float32", "bfloat16"].includes(dtype)) {
-    fail(`dtype must be float32 or bfloat16, got ${quoted(dtype)}`);
-  }
-  const { parallel, groups } = resolveParallel(config.parallel, { experts, topology });
-  const { placement } = config;
-  const placed = resolvePlacement(placement, { experts, groups, topology });
-  const localSlots = placed?.each ?? experts / groups.size;
-  checkExpert(expert, { modelDim: rowDim, hiddenDim, experts, dtype });
-  const gate = resolveGate(config.gate, experts);
-  const routed = gate.loads?.().ranks;
-  if (routed !== undefined && routed !== topology.ranks) {
-    fail(
-      `the gate "${gate.name}" has a routing of ${routed} ranks, the world has ${topology.ranks}`,
-    );
-  }
-  const routing = resolveRouting(config.routing);
-  const losses = resolveLosses(config.losses, gate, { ...counts, modelDim, experts });
-  const shared = resolveShared(config.shared, { modelDim, experts: 1, dtype });
-  const { capacityAlignment, dropless } = routing;
-  const layer = {
-    ...counts,
-    modelDim,
-    hiddenDim,
-    experts,
-    dtype,
-    gradientType: dtype,
-    expert,
-    gate,
-    routing,
-    losses,
-    ...(shared ? { shared } : {}),
-    ...(latentDim === undefined ? {} : { latentDim }),
-    rowDim,
-    topology,
-    parallel,
-    groups,
-    localExperts: experts / groups.size,
-    ...(placement ? { placement } : {}),
-    ...(placed ? { placed } : {}),
-    slots: localSlots * groups.size,
-    localSlots,
-    capacityAlignment,
-    dropless,
-    gateRows: experts + (gate.identities ?? 0),
-    topK: gate.slots === "experts" ? experts + (gate.identities ?? 0) : gate.slots ?? gate.k,
-    partial: gate.partial === true || (gate.identities ?? 0) > 0,
-    prescore: gate.weighs === "input",
-    capacityFactor: dropless ? 0 : routing.capacityFactor,
-    batchPrioritized: routing.priority === "scores",
-  };
-  if (layer.capacityFactor > 0) capacity(layer, 0);
-  return layer;
-}
-
-/** A checked layer as its user could write it. */
-export function configOf(layer: Layer): LayerConfig | UnevenLayerConfig {
-  const { tokens, modelDim, hiddenDim, experts, gate, routing, losses, expert, dtype } = layer;
-  const { parallel, groups, placement, shared, latentDim, rankTokens } = layer;
-  const { capacityFactor, dropless, ...others } = routing;
-  return {
-    ...(rankTokens ? { tokens: rankTokens } : { tokens }),
-    modelDim,
-    hiddenDim,
-    experts,
-    gate,
-    losses,
-    expert,
-    dtype,
-    ...(shared ? { shared } : {}),
-    ...(latentDim === undefined ? {} : { latentDim }),
-    // one group of all ranks stays that in a world of another size
-    ...(groups.count > 1 ? { parallel } : {}),
-    ...(placement ? { placement } : {}),
-    routing: { ...others, dropless, capacityFactor: dropless ? 0 : capacityFactor },
-  };
-}
-
 /** Bytes of an element of tokens and rows. */
 export const elementBytes = ({ dtype }: Layer): number => dtype === "bfloat16" ? 2 : 4;
-
-/** True when the capacity depends on the routing, so that a pass takes two Programs. */
-export const routedCapacity = (layer: Layer): boolean =>
-  layer.dropless || (layer.capacityFactor <= 0 && !layer.gate.capacity);
-
-/** Places that positions of 32 bits can name. */
-const MOST_PLACES = 2 ** 31 - 1;
-
-/**
- * Places of an expert for the tokens of one rank.
- * @param largestLoad most choices of one expert on any rank; used when the factor is 0 or negative.
- * @throws {SchemoeError} when it comes to 0, or to more than a position can name.
- */
-export function capacity(layer: Layer, largestLoad: number): number {
-  const { capacityFactor: factor, capacityAlignment: alignment, gate, tokens, experts } = layer;
-  const own = gate.capacity?.({ ...layer, rows: layer.gateRows });
-  const limit = gate.k * Math.floor(Math.abs(factor) * Math.ceil(tokens / experts));
-  // where no token has any expert, there is an empty place
-  const load = layer.partial ? Math.max(1, largestLoad) : largestLoad;
-  const places = own ??
-    (factor > 0 ? limit : factor === 0 ? load : Math.min(load, limit));
-  const aligned = Math.ceil(places / alignment) * alignment;
-  if (aligned < 1) {
-    fail(
-      `the capacity is 0: capacityFactor ${factor} leaves no place for ${tokens} tokens on ${experts}` +
-        " experts; raise it",
-    );
-  }
-  if (!(aligned <= MOST_PLACES)) {
-    fail(`capacityFactor ${factor} makes a capacity of ${aligned}, more than 2^31 - 1; lower it`);
-  }
-  return aligned;
-}
-
-function fail(problem: string): never {
-  throw new SchemoeError(`Cannot make the layer: ${problem}`);
-}

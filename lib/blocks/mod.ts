@@ -23,15 +23,14 @@ export { constantRate, cosineRate, type Rate } from "./rates.ts";
 export * from "./updates/mod.ts";
 export type { Routing } from "./routing.ts";
 export type { SharedExpert } from "./shared_expert.ts";
+export { capacity, routedCapacity } from "./capacity.ts";
 export {
-  capacity,
   elementBytes,
   type Layer,
   type LayerConfig,
-  resolveLayer,
-  routedCapacity,
   type UnevenLayerConfig,
 } from "./layer_config.ts";
+export { resolveLayer } from "./resolve_layer.ts";
 export type { ExpertGroups, Parallel } from "./expert_groups.ts";
 export { allTokens, ofRank, type RankTokens, tokensOf } from "./rank_tokens.ts";
 export type { PlacedExperts } from "./placed.ts";

@@ -1,6 +1,7 @@
 /** What would be if: the same layer on other links, processors, codecs, chunks and worlds. @module */
 import { openSimulator } from "../engines/mod.ts";
-import { configOf, type LayerConfig } from "../blocks/layer_config.ts";
+import type { LayerConfig } from "../blocks/layer_config.ts";
+import { configOf } from "../blocks/resolve_layer.ts";
 import { progress } from "../timeline/mod.ts";
 import type { AllToAll } from "../alltoall/types.ts";
 import type { Compressor } from "../compressors/types.ts";

@@ -1,5 +1,5 @@
 /** Times of the paper's workloads from published alpha and beta alone. @module */
-import { capacity } from "../../blocks/layer_config.ts";
+import { capacity } from "../../blocks/capacity.ts";
 import { modelCosts } from "../../costs/mod.ts";
 import { openSimulator } from "../../engines/mod.ts";
 import { createLayer } from "../../layer/create_layer.ts";

@@ -1,0 +1,40 @@
+/** How many places an expert has for the tokens of one rank. @module */
+import { SchemoeError } from "../types.ts";
+import type { Layer } from "./layer_config.ts";
+
+/** True when the capacity depends on the routing, so that a pass takes two Programs. */
+export const routedCapacity = (layer: Layer): boolean =>
+  layer.dropless || (layer.capacityFactor <= 0 && !layer.gate.capacity);
+
+/** Places that positions of 32 bits can name. */
+const MOST_PLACES = 2 ** 31 - 1;
+
+/**
+ * Places of an expert for the tokens of one rank.
+ * @param largestLoad most choices of one expert on any rank; used when the factor is 0 or negative.
+ * @throws {SchemoeError} when it comes to 0, or to more than a position can name.
+ */
+export function capacity(layer: Layer, largestLoad: number): number {
+  const { capacityFactor: factor, capacityAlignment: alignment, gate, tokens, experts } = layer;
+  const own = gate.capacity?.({ ...layer, rows: layer.gateRows });
+  const limit = gate.k * Math.floor(Math.abs(factor) * Math.ceil(tokens / experts));
+  // where no token has any expert, there is an empty place
+  const load = layer.partial ? Math.max(1, largestLoad) : largestLoad;
+  const places = own ??
+    (factor > 0 ? limit : factor === 0 ? load : Math.min(load, limit));
+  const aligned = Math.ceil(places / alignment) * alignment;
+  if (aligned < 1) {
+    fail(
+      `the capacity is 0: capacityFactor ${factor} leaves no place for ${tokens} tokens on ${experts}` +
+        " experts; raise it",
+    );
+  }
+  if (!(aligned <= MOST_PLACES)) {
+    fail(`capacityFactor ${factor} makes a capacity of ${aligned}, more than 2^31 - 1; lower it`);
+  }
+  return aligned;
+}
+
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot make the layer: ${problem}`);
+}
