@@ -95,8 +95,8 @@ export class MoeLayer {
   }
 
   /**
-   * The values of a parameter over all experts, bfloat16 as floats. For large ones {@linkcode MoeLayer.read} does
-   * not hold the event loop.
+   * The values of a parameter over all experts, or of `x` or `dy`, bfloat16 as floats. For large ones
+   * {@linkcode MoeLayer.read} does not hold the event loop.
    * @throws {SchemoeError} for an unknown name, and while its values are being made (await `ready()`).
    */
   get(name: string): Float32Array<ArrayBuffer> {
@@ -116,6 +116,7 @@ export class MoeLayer {
   async read(name: string, options: { stored?: boolean } = {}): Promise<TensorValues> {
     this.#checkParameter(name);
     await this.ready();
+    await this.#tensors.waitFor([name], {}); // `dy` has none before it is needed
     return await this.#tensors.readAsync(name, options);
   }
 
@@ -247,8 +248,9 @@ export class MoeLayer {
   }
 
   #checkParameter(name: string): void {
-    const names = this.#tensors.table.names("parameter", "state");
-    if (names.includes(name)) return;
+    const { table } = this.#tensors;
+    const names = table.names("parameter", "state");
+    if (names.includes(name) || table.names("input").includes(name)) return;
     throw new SchemoeError(
       `Cannot get "${name}": the parameters are ${names.join(", ")}${didYouMean(name, names)}`,
     );

@@ -38,6 +38,7 @@ import { benchOverlap } from "./bench/overlap.ts";
 import { benchReady } from "./bench/ready.ts";
 import { benchGpuRoutings, benchRoutings } from "./bench/routings.ts";
 import { benchScale } from "./bench/scale.ts";
+import { benchSeveralLayers } from "./bench/several_layers.ts";
 import { benchSharedExpert } from "./bench/shared_expert.ts";
 import { benchJoint } from "./bench/joint.ts";
 import { benchModels } from "./bench/models.ts";
@@ -106,7 +107,7 @@ const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
 /** Benchmarks of several GPUs in one process, a rank on each, beside PyTorch; their reports as they come. */
 const SEVERAL_GPU_BENCHMARKS: Readonly<
   Record<string, (options: SeveralGpus) => AsyncIterable<Report>>
-> = {};
+> = { layers: benchSeveralLayers };
 
 /** A benchmark of a world over NCCL. */
 interface ClusterBenchmark {

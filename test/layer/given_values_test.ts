@@ -46,3 +46,16 @@ Deno.test("parameters are made as fast as it goes, whatever speed of computation
   await layer.ready();
   await assertRejects(() => layer.forward({ timeLimit: 0.1 }), SchemoeError, "in 0.1 s");
 });
+
+Deno.test("read() and get() give x and dy, whether they were given or are random", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
+  using layer = createLayer(engine, sizes, { seed: 5 });
+  const random = await layer.read("dy");
+  await layer.forward({ x });
+  assertEquals([layer.get("x"), await layer.read("x")], [x, x]);
+  assertEquals(layer.get("dy"), random);
+  const { gradients } = await layer.backward();
+  const given = gradients!["gate.weight"];
+  const dy = random as Float32Array<ArrayBuffer>;
+  assertEquals((await layer.backward({ dy })).gradients!["gate.weight"], given);
+});
