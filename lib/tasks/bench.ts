@@ -54,6 +54,7 @@ import { benchNcclOrders } from "./bench/nccl_orders.ts";
 import { benchNcclOverlap } from "./bench/nccl_overlap.ts";
 import { benchNcclSchedules } from "./bench/nccl_schedules.ts";
 import { benchTrain } from "./bench/train.ts";
+import { benchTrainGpus } from "./bench/train_gpus.ts";
 import { benchTrainCpu } from "./bench/train_cpu.ts";
 import { benchGpuTrust, benchTrust } from "./bench/trust.ts";
 import { benchGpuTune, benchTune } from "./bench/tune.ts";
@@ -107,7 +108,7 @@ const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
 /** Benchmarks of several GPUs in one process, a rank on each, beside PyTorch; their reports as they come. */
 const SEVERAL_GPU_BENCHMARKS: Readonly<
   Record<string, (options: SeveralGpus) => AsyncIterable<Report>>
-> = { layers: benchSeveralLayers };
+> = { layers: benchSeveralLayers, train: benchTrainGpus };
 
 /** A benchmark of a world over NCCL. */
 interface ClusterBenchmark {

@@ -13,7 +13,7 @@ import type { Row } from "./report.ts";
 export type Transport = Pick<CudaOptions, "transport" | "copyBy">;
 
 /** Transports that are compared, NCCL first; without several GPUs copy engines have nothing to do. */
-export function transportsOf({ devices }: Cluster): Transport[] {
+export function transportsOf({ devices }: Pick<Cluster, "devices">): Transport[] {
   const engines: Transport = { transport: "copy", copyBy: "engines" };
   const rest = new Set(devices).size > 1 ? [engines] : [];
   return [{ transport: "nccl" }, { transport: "copy", copyBy: "kernels" }, ...rest];
