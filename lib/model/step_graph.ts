@@ -119,7 +119,10 @@ class StepBuilder {
       if ("moe" in block) {
         const moe = this.#moe(index);
         const graph = backwardGraph({ ...moe, forwardChunks: moe.chunks });
-        const exits = graph.tasks.filter(({ label }) => label === "dispatch" || label === "gate");
+        // attention adds to dy in place, so that all that read it come first
+        const exits = graph.tasks.filter(({ label, uses }) =>
+          label === "dispatch" || label === "gate" || uses?.includes("dy")
+        );
         this.segments.push({ ...this.#layer(graph, index), exits });
         this.#completeExperts(index, graph.tasks, exits);
       } else {
