@@ -1,7 +1,8 @@
 /** The graphs of a stack of layers. @module */
 import { backwardGraph, type BackwardPassOptions } from "./backward.ts";
 import { GraphBuilder } from "./builder.ts";
-import { forwardGraph, type PassOptions } from "./forward.ts";
+import { forwardGraph, gateGraph, type PassOptions } from "./forward.ts";
+import type { NodeRows } from "../memory/mod.ts";
 import { addAllReduce } from "./reduce.ts";
 import { type Segment, stackGraph } from "./stack.ts";
 import type { Pass, Task, TaskGraph, Topology } from "../types.ts";
@@ -44,12 +45,46 @@ export function forwardStack(pass: PassOptions, shape: StackShape): TaskGraph {
   return stackGraph(segments, pass.configuration);
 }
 
-/** All layers backward, last to first. */
-export function backwardStack(pass: BackwardPassOptions, shape: StackShape): TaskGraph {
+/**
+ * A Program of a forward pass whose rows depend on routings: the layer of the gate that ended the one before, laid out as
+ * `pass.node` says, then the next layer up to its gate, whose choices are gathered.
+ * @param program from 0, up to the number of layers.
+ */
+export function forwardStackPart(
+  pass: PassOptions,
+  shape: StackShape,
+  program: number,
+): TaskGraph {
+  const segments: Segment[] = [];
+  const { layer, configuration } = pass;
+  if (program > 0) {
+    const before = program - 1;
+    const graph = forwardGraph({ ...pass, gate: false, scope: `L${before}.` });
+    segments.push({ ...layerSegment(graph, before, shape.layers), exits: [graph.tasks.at(-1)!] });
+  }
+  if (program < shape.layers) {
+    const { topology } = layer;
+    segments.push(...attentionSegment({ pass: "forward", layer: program, topology }, shape));
+    const graph = gateGraph(layer, configuration, { gather: true });
+    segments.push({ ...layerSegment(graph, program, shape.layers), exits: [] });
+  }
+  return stackGraph(segments, configuration);
+}
+
+/**
+ * All layers backward, last to first.
+ * @param nodes where rows cross once to a node: those of each layer.
+ */
+export function backwardStack(
+  pass: BackwardPassOptions,
+  shape: StackShape,
+  nodes?: readonly NodeRows[],
+): TaskGraph {
   const segments: Segment[] = [];
   const { topology } = pass.layer;
   for (let l = shape.layers - 1; l >= 0; l--) {
-    const graph = backwardGraph({ ...pass, scope: `L${l}.` });
+    const own = nodes ? { node: nodes[l] } : {};
+    const graph = backwardGraph({ ...pass, ...own, scope: `L${l}.` });
     // the gradient of x is complete when both dispatch and gate have added theirs
     const exits = graph.tasks.filter(({ label }) => label === "dispatch" || label === "gate");
     segments.push({ ...layerSegment(graph, l, shape.layers), exits });

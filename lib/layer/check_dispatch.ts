@@ -3,9 +3,8 @@ import type { Layer } from "../blocks/mod.ts";
 import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
-import type { LayerChoices, ResolvedChoices } from "./choices.ts";
-import type { BackwardOptions, ForwardOptions } from "./layer_options.ts";
-import type { Kept } from "./pass_graphs.ts";
+import type { PassChoices, ResolvedChoices } from "./choices.ts";
+import type { ForwardOptions } from "./layer_options.ts";
 
 /** Largest world whose tokens are laid out one by one. */
 const MOST_RANKS = 512;
@@ -14,7 +13,7 @@ const MOST_RANKS = 512;
 export function checkDispatch(
   { layer, engine }: { readonly layer: Layer; readonly engine: Engine },
   { dispatch }: ResolvedChoices,
-  { routing, loads }: ForwardOptions,
+  { routing, loads }: Pick<ForwardOptions, "routing" | "loads"> = {},
 ): void {
   if (dispatch === "choice") {
     if (routing === undefined) return;
@@ -44,7 +43,7 @@ export function checkDispatch(
 }
 
 /** @throws {SchemoeError} where `auto` has no all-to-all to choose. */
-export function checkAuto({ dispatch }: LayerChoices): void {
+export function checkAuto({ dispatch }: PassChoices): void {
   if (dispatch === undefined || dispatch === "choice") return;
   throw new SchemoeError(
     `Cannot run the pass with dispatch ${
@@ -54,9 +53,14 @@ export function checkAuto({ dispatch }: LayerChoices): void {
   );
 }
 
+/** What gates chose in a forward pass whose tokens crossed once. */
+interface KeptChoices {
+  readonly gathered?: unknown;
+}
+
 /** @throws {SchemoeError} unless backward sends rows as forward did. */
 export function checkSameDispatch(
-  { gathered }: Kept,
+  { gathered }: KeptChoices,
   { dispatch }: Pick<ResolvedChoices, "dispatch">,
 ): void {
   const before = gathered ? "node" : "choice";
@@ -67,7 +71,7 @@ export function checkSameDispatch(
 }
 
 /** Choices of a backward pass: where dispatch is not given, that of forward. */
-export function likeForward(options: BackwardOptions, kept: Kept | undefined): BackwardOptions {
+export function likeForward<T extends PassChoices>(options: T, kept: KeptChoices | undefined): T {
   if (!kept?.gathered || typeof options !== "object" || options === null) return options;
   return options.dispatch === undefined ? { ...options, dispatch: "node" } : options;
 }

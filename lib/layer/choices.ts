@@ -15,7 +15,7 @@ import { didYouMean, quoted } from "../words.ts";
 import { type Dispatch, type DispatchChoice, ONCE_A_NODE, pickDispatch } from "./dispatch.ts";
 
 /** Options of `forward` and `backward`. */
-export interface PassChoices {
+export interface PassChoices extends DispatchChoice {
   /** Default `sequential`. */
   readonly scheduler?: Scheduler | string;
   /** Default `linear`. */
@@ -68,9 +68,6 @@ export interface PassChoices {
   readonly name?: string;
 }
 
-/** Choices of a pass of a layer. */
-export interface LayerChoices extends PassChoices, DispatchChoice {}
-
 /** The same with every name looked up. */
 export interface ResolvedChoices {
   /** Who orders the tasks. */
@@ -101,9 +98,8 @@ export const codecName = ({ dispatch, combine }: ResolvedChoices["compressor"]):
 
 /** @throws {SchemoeError} for an unknown name or option, or a value without the functions it needs. */
 export function resolveChoices(
-  choices: LayerChoices,
+  choices: PassChoices,
   others: readonly string[],
-  rare: readonly string[] = [],
 ): ResolvedChoices {
   const known = [
     "scheduler",
@@ -117,7 +113,7 @@ export function resolveChoices(
     "checkNumbers",
     "signal",
     "name",
-    ...rare,
+    "dispatch",
   ];
   if (typeof choices !== "object" || choices === null) {
     throw new SchemoeError(

@@ -12,7 +12,7 @@ export const DISPATCHES: readonly Dispatch[] = ["choice", "node"];
 /** What captions call the exchange in which tokens cross once. */
 export const ONCE_A_NODE = "once a node";
 
-/** A choice of passes of a layer alone. */
+/** The choice of passes and training steps. */
 export interface DispatchChoice {
   /**
    * `choice` (the default): a row crosses for each choice of a token. `node`: a token crosses once to each node that
@@ -21,8 +21,8 @@ export interface DispatchChoice {
    * the sum crosses once. Weights cross with the tokens, and in the backward pass the gradients of weights come
    * back with those of the rows.
    *
-   * All ranks need to know the choices of all, so that the gate is a Program of its own that ends by gathering them (8
-   * bytes a choice to every rank). Rows, and so gradients of experts, have the bits of the ordinary way; `y` and
+   * All ranks need to know the choices of all, so that each gate ends a Program by gathering them (8 bytes a choice to
+   * every rank): a pass of a layer is two Programs, those of a stack or a model one more than they have gates. Rows, and so gradients of experts, have the bits of the ordinary way; `y` and
    * `grad.x` are sums in another order, the same under each scheduler at equal chunks. It is itself an all-to-all,
    * so that none can be named beside it. A codec codes each row once for each crossing, behind what is copied or added
    * in the nodes; it must be a native one that codes rows one by one. Backward goes as forward did.

@@ -2,7 +2,7 @@
 import { type Layer, tokensOf } from "../blocks/mod.ts";
 import type { Engine, Workspace } from "../engine.ts";
 import { gatheredBuffer } from "../graph/mod.ts";
-import { type GatheredChoices, NO_PLACE, type NodeRows, type NodeTable } from "../memory/mod.ts";
+import { type GatheredChoices, NO_PLACE, NODE_TABLES, type NodeRows } from "../memory/mod.ts";
 import { uniformRouting } from "../routing/mod.ts";
 import type { RouterTrace } from "../routing/types.ts";
 import { type Loads, SchemoeError } from "../types.ts";
@@ -12,6 +12,8 @@ interface Gathering {
   readonly layer: Layer;
   readonly engine: Engine;
   readonly workspace: Workspace;
+  /** Begins the names of the layer's buffers; default "". */
+  readonly prefix?: string;
 }
 
 /** Choices that are there already are taken again where they are the same, with all that was made for them. */
@@ -33,10 +35,12 @@ export class Gathered {
   }
 
   #read(): GatheredChoices {
-    const { layer, workspace } = this.of;
+    const { layer, workspace, prefix = "" } = this.of;
     const { tokens, topK, topology: { ranks } } = layer;
     const words = (name: "choices" | "positions") =>
-      new Int32Array(workspace.read(gatheredBuffer(name), 0, 4 * ranks * tokens * topK).buffer);
+      new Int32Array(
+        workspace.read(prefix + gatheredBuffer(name), 0, 4 * ranks * tokens * topK).buffer,
+      );
     const [choices, positions] = [words("choices"), words("positions")];
     if (this.#last && same(this.#last.choices, choices) && same(this.#last.positions, positions)) {
       return this.#last.of;
@@ -80,16 +84,15 @@ export class Gathered {
 
   /** Writes the tables of a pass, unless they are there. */
   async write(rows: NodeRows): Promise<void> {
-    const { engine, workspace, layer: { topology: { ranks } } } = this.of;
+    const { engine, workspace, prefix = "", layer: { topology: { ranks } } } = this.of;
     if (!engine.computes || this.#written === rows) return;
     this.#written = undefined;
-    const names = Object.keys(rows.tables) as NodeTable[];
     await workspace.ensureAsync(
-      Object.fromEntries(names.map((name) => [name, 8 * rows.tables[name]])),
+      Object.fromEntries(NODE_TABLES.map((name) => [prefix + name, 8 * rows.tables[name]])),
     );
-    for (const name of names) {
+    for (const name of NODE_TABLES) {
       for (let rank = 0; rank < ranks; rank++) {
-        await workspace.writeAsync(name, rank, rows.table(name, rank));
+        await workspace.writeAsync(prefix + name, rank, rows.table(name, rank));
       }
     }
     this.#written = rows;
@@ -98,6 +101,13 @@ export class Gathered {
 
 const same = (a: Int32Array, b: Int32Array): boolean =>
   a.length === b.length && a.every((value, i) => value === b[i]);
+
+/** No choice of any token: where the names of buffers are asked for, which do not depend on choices. */
+export function noChoices(layer: Layer): GatheredChoices {
+  const none = (value: number) => (rank: number) =>
+    new Int32Array(tokensOf(layer, rank) * layer.topK).fill(value);
+  return { choices: none(-1), positions: none(NO_PLACE) };
+}
 
 /** How many tokens each rank sends to each expert, before dropping. */
 export function gatheredLoads(layer: Layer, { choices, positions }: GatheredChoices): Loads {

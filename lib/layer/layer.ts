@@ -13,7 +13,6 @@ import { SchemoeError } from "../types.ts";
 import {
   codecName,
   exchangeName,
-  type LayerChoices,
   type PassChoices,
   resolveChoices,
   type ResolvedChoices,
@@ -166,7 +165,7 @@ export class MoeLayer {
   forward(options: ForwardOptions = {}): Promise<Run> {
     if (options?.scheduler === "auto") return this.#tuned("forward", options);
     return this.#tensors.reading(async () => {
-      const choices = resolveChoices(options, ["x"], ["dispatch", "loads", "routing"]);
+      const choices = resolveChoices(options, ["x", "loads", "routing"]);
       checkDispatch(this, choices, options);
       if (options.loads && !(this.layer.dropless && !this.engine.computes)) {
         throw new SchemoeError(
@@ -206,7 +205,7 @@ export class MoeLayer {
     }
     return this.#tensors.reading(async () => {
       const kept = this.#kept;
-      const resolved = resolveChoices(likeForward(options, kept), ["dy"], ["dispatch"]);
+      const resolved = resolveChoices(likeForward(options, kept), ["dy"]);
       if (!kept) {
         throw new SchemoeError(
           "Cannot run backward: run forward first (and after setting x or parameters), it keeps what backward needs",
@@ -256,7 +255,7 @@ export class MoeLayer {
     );
   }
 
-  async #tuned(pass: "forward" | "backward", options: LayerChoices): Promise<Run> {
+  async #tuned(pass: "forward" | "backward", options: PassChoices): Promise<Run> {
     checkAuto(options);
     return await this.#tuner.run(pass, {
       options,

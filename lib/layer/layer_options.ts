@@ -1,10 +1,10 @@
 /** Options of the passes of a layer. @module */
 import type { GivenLoads } from "../chunking/loads.ts";
 import type { RouterTrace } from "../routing/types.ts";
-import type { LayerChoices } from "./choices.ts";
+import type { PassChoices } from "./choices.ts";
 
 /** Options of {@linkcode MoeLayer.forward}. */
-export interface ForwardOptions extends LayerChoices {
+export interface ForwardOptions extends PassChoices {
   /** Input [ranks, tokens, modelDim]; default: what was given last, at first random numbers. */
   readonly x?: Float32Array;
   /**
@@ -20,7 +20,7 @@ export interface ForwardOptions extends LayerChoices {
 }
 
 /** Options of {@linkcode MoeLayer.backward}. */
-export interface BackwardOptions extends LayerChoices {
+export interface BackwardOptions extends PassChoices {
   /** Gradient of the loss at the output [ranks, tokens, modelDim]; default like `x`. */
   readonly dy?: Float32Array;
 }

@@ -24,7 +24,7 @@ export {
   rankCandidates,
   type Ranking,
 } from "./auto/predict.ts";
-export { BUILT_IN, type CompressorPair, type LayerChoices, type PassChoices } from "./choices.ts";
+export { BUILT_IN, type CompressorPair, type PassChoices } from "./choices.ts";
 export type { Dispatch, DispatchChoice } from "./dispatch.ts";
 export { type LayerPasses, type RanProgram, Run, type RunRecord, type RunSetup } from "./run.ts";
 export { randomNormal } from "../random.ts";

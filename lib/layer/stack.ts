@@ -1,37 +1,28 @@
 /** N layers as one graph, with attention and the reduction of its gradients between them. @module */
-import { capacity, type Layer } from "../blocks/mod.ts";
-import { checkPlacedWorld, paddedPlaces, splitOf, splitRows } from "../chunking/slot_loads.ts";
-import { checkedSplit } from "../chunking/split.ts";
+import type { Layer } from "../blocks/mod.ts";
+import { checkPlacedWorld } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
-import { backwardStack, forwardStack, type StackShape } from "../graph/layers.ts";
-import type { PassOptions } from "../graph/mod.ts";
+import type { StackShape } from "../graph/layers.ts";
 import { layerTensors, TensorTable } from "../memory/mod.ts";
-import { acrossLayers } from "../schedulers/across_layers.ts";
 import type { MachineProfile } from "../profile/mod.ts";
-import { type Chunk, type Pass, SchemoeError, type TaskGraph } from "../types.ts";
-import {
-  type PassChoices,
-  reassociates,
-  resolveChoices,
-  type ResolvedChoices,
-  splitLike,
-} from "./choices.ts";
+import { SchemoeError } from "../types.ts";
+import { checkAuto, checkSameDispatch, likeForward } from "./check_dispatch.ts";
+import { type PassChoices, resolveChoices, type ResolvedChoices, splitLike } from "./choices.ts";
 import { layerSetup } from "./auto/layer_setup.ts";
 import type { AutoOptions } from "./auto/options.ts";
 import { predictingEngine } from "./auto/predicting_engine.ts";
 import { AutoTuner, type Tuning } from "./auto/tuner.ts";
-import { configurationOf } from "./configuration.ts";
-import { GraphRunner } from "./graph_runner.ts";
 import { MemoryReport } from "./memory_report.ts";
 import { resultsOf } from "./results.ts";
 import { Run } from "./run.ts";
+import { type KeptOfStack, StackPrograms } from "./stack_programs.ts";
 import { TensorStore } from "./store.ts";
 
 /** Layers with their tensors on an engine, as `createStack` makes them. */
 export class MoeStack {
   readonly #tensors: TensorStore;
-  readonly #runner: GraphRunner;
-  #kept?: readonly Chunk[];
+  readonly #programs: StackPrograms;
+  #kept?: KeptOfStack;
   #autoTuner?: AutoTuner;
   /**
    * What `scheduler: "auto"` goes by, as of a layer: the first passes try the candidates that are predicted to be best
@@ -48,7 +39,8 @@ export class MoeStack {
     checkPlacedWorld(layer, engine.representatives);
     const table = stackTensors(layer, shape.layers);
     this.#tensors = new TensorStore({ engine, table, seed, owner: "stack" });
-    this.#runner = new GraphRunner(engine, this.#tensors.workspace);
+    const { workspace } = this.#tensors;
+    this.#programs = new StackPrograms({ engine, layer, shape, workspace });
   }
 
   /** Names and shapes of the parameters, such as `L0.gate.weight`. */
@@ -84,7 +76,7 @@ export class MoeStack {
 
   /** Bytes of each tensor and buffer on a rank, of the passes that have run, and which share memory. */
   memory(): MemoryReport {
-    return new MemoryReport(this.#tensors.table, this.#runner.planned);
+    return new MemoryReport(this.#tensors.table, this.#programs.planned);
   }
 
   /** All layers, first to last. */
@@ -92,14 +84,16 @@ export class MoeStack {
     if (choices?.scheduler === "auto") return this.#tuned("forward", choices);
     return this.#tensors.reading(async () => {
       const resolved = resolveChoices(choices, []);
-      const pass = this.#pass(resolved, "forward");
+      const pass = this.#programs.pass(resolved, "forward");
       await this.#tensors.waitFor(["x", ...Object.keys(this.parameters)], choices);
       this.#kept = undefined;
       this.#tensors.overwrite(["y"]);
-      const run = await this.#run(resolved, choices, pass, () => forwardStack(pass, this.shape));
-      this.#kept = pass.chunks;
-      const results = await resultsOf(this.#tensors, { run: run.name, names: ["y"] }, choices);
-      return new Run({ ...run, results });
+      const { ran, kept } = await this.#programs.forward(pass, resolved, choices);
+      this.#kept = kept;
+      const name = this.#nameOf(choices, resolved);
+      const results = await resultsOf(this.#tensors, { run: name, names: ["y"] }, choices);
+      const { configuration } = pass;
+      return new Run({ name, pass: "forward", ran, configuration, results });
     });
   }
 
@@ -108,28 +102,32 @@ export class MoeStack {
    * @throws {SchemoeError} when there was no forward pass.
    */
   backward(choices: PassChoices = {}): Promise<Run> {
-    if (choices?.scheduler === "auto") return this.#tuned("backward", choices);
+    if (choices?.scheduler === "auto") {
+      return this.#tuned("backward", likeForward(choices, this.#kept));
+    }
     return this.#tensors.reading(async () => {
-      const forwardChunks = this.#kept;
-      if (!forwardChunks) {
+      const kept = this.#kept;
+      if (!kept) {
         throw new SchemoeError(
           "Cannot run backward: run forward first (and after setting x or parameters), it keeps what backward needs",
         );
       }
-      const at = { ...this.#splitAt, chunks: choices.chunks };
-      const resolved = splitLike(forwardChunks, resolveChoices(choices, []), at);
-      const pass = this.#pass(resolved, "backward");
+      const given = resolveChoices(likeForward(choices, kept), []);
+      checkSameDispatch(kept, given);
+      const at = { ...this.#programs.splitAt, chunks: choices.chunks };
+      const resolved = splitLike(kept.chunks, given, at);
+      const pass = this.#programs.pass(resolved, "backward");
       await this.#tensors.waitFor(["dy"], choices);
       const gradientNames = Object.fromEntries(
         ["x", ...Object.keys(this.parameters)].map((name) => [name, gradientOf(name)]),
       );
       const written = Object.values(gradientNames);
       this.#tensors.overwrite(written);
-      const reassociate = reassociates(resolved);
-      const make = () => backwardStack({ ...pass, forwardChunks, reassociate }, this.shape);
-      const run = await this.#run(resolved, choices, pass, make, forwardChunks);
-      const results = await resultsOf(this.#tensors, { run: run.name, names: written }, choices);
-      return new Run({ ...run, results, gradientNames });
+      const ran = await this.#programs.backward(pass, kept, { resolved, choices });
+      const name = this.#nameOf(choices, resolved);
+      const results = await resultsOf(this.#tensors, { run: name, names: written }, choices);
+      const { configuration } = pass;
+      return new Run({ name, pass: "backward", ran, configuration, results, gradientNames });
     });
   }
 
@@ -145,75 +143,17 @@ export class MoeStack {
     this.close();
   }
 
+  #nameOf(choices: PassChoices, { scheduler }: ResolvedChoices): string {
+    return choices.name ?? `${scheduler.name} on ${this.shape.layers} layers`;
+  }
+
   async #tuned(pass: "forward" | "backward", options: PassChoices): Promise<Run> {
+    checkAuto(options);
     return await this.#tuner.run(pass, {
       options,
       auto: this.auto,
       run: (choices) => this[pass](choices),
     });
-  }
-
-  async #run(
-    resolved: ResolvedChoices,
-    choices: PassChoices,
-    pass: PassOptions & { readonly pass: Pass },
-    make: () => TaskGraph,
-    forwardChunks: readonly Chunk[] = [],
-  ) {
-    const { allToAll, compressor, scheduler } = resolved;
-    const key = [
-      pass.pass,
-      JSON.stringify(pass.chunks),
-      JSON.stringify(forwardChunks),
-      allToAll,
-      compressor.dispatch,
-      compressor.combine,
-      `${reassociates(resolved)}`,
-    ];
-    const known = this.#runner.graph(key, make);
-    const ran = await this.#runner.run(known, acrossLayers(scheduler), {
-      bound: choices.bound,
-      repeats: choices.repeats,
-      timeLimit: choices.timeLimit,
-      signal: choices.signal,
-      checkNumbers: choices.checkNumbers,
-    });
-    const name = choices.name ?? `${scheduler.name} on ${this.shape.layers} layers`;
-    return { name, pass: pass.pass, ran: [ran], configuration: pass.configuration };
-  }
-
-  #pass(choices: ResolvedChoices, pass: Pass): PassOptions & { readonly pass: Pass } {
-    const { layer, shape: { layers, gradientChunks } } = this;
-    const rows = this.#rows;
-    const chunks = checkedSplit(choices.chunking, this.#splitAt);
-    const { allToAll, compressor } = choices;
-    return {
-      pass,
-      layer,
-      ...splitRows(layer, rows, chunks),
-      chunks,
-      allToAll,
-      compressor,
-      configuration: {
-        pass,
-        layers,
-        gradientChunks,
-        ...configurationOf(choices, {
-          layer,
-          engine: this.engine,
-          capacity: rows.capacity,
-          chunks,
-        }),
-      },
-    };
-  }
-
-  get #rows() {
-    return paddedPlaces(this.layer, capacity(this.layer, 0));
-  }
-
-  get #splitAt() {
-    return splitOf(this.layer, this.#rows);
   }
 }
 

@@ -17,6 +17,7 @@ export { rowLayout } from "./layout.ts";
 export {
   type GatheredChoices,
   NO_PLACE,
+  NODE_TABLES,
   type NodeRows,
   nodeRows,
   type NodeTable,

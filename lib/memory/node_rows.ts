@@ -39,7 +39,10 @@ export interface NodeChunk {
 }
 
 /** Tables that kernels find rows by, int32: a layer writes them before a pass. */
-export type NodeTable = "node.copies" | "node.places";
+export const NODE_TABLES = ["node.copies", "node.places"] as const;
+
+/** One of them. */
+export type NodeTable = typeof NODE_TABLES[number];
 
 /** Rows of a pass in which each token crosses once to a node. */
 export interface NodeRows {

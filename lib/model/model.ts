@@ -2,7 +2,8 @@
 import { checkPlacedWorld } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
 import { openSafetensors, writeSafetensors } from "../files/mod.ts";
-import { codecName, type PassChoices, resolveChoices } from "../layer/choices.ts";
+import { codecName, exchangeName, type PassChoices, resolveChoices } from "../layer/choices.ts";
+import { checkAuto } from "../layer/check_dispatch.ts";
 import type { AutoOptions } from "../layer/auto/options.ts";
 import { predictingEngine } from "../layer/auto/predicting_engine.ts";
 import { AutoTuner, type Tuning } from "../layer/auto/tuner.ts";
@@ -93,12 +94,13 @@ export class MoeModel {
    * Mean cross entropy of tokens as {@linkcode MoeModel.step} takes them, in nats a token; changes nothing.
    * @throws {SchemoeError} when tokens or choices are wrong, and on an engine that computes no values.
    */
-  evaluate(tokens: Int32Array, given: PassChoices = {}): Promise<number> {
+  async evaluate(tokens: Int32Array, given: PassChoices = {}): Promise<number> {
+    if (given.scheduler === "auto") checkAuto(given);
     const { scheduler: _, ...others } = given;
     const choices = given.scheduler === "auto"
       ? { ...others, ...this.#autoTuner?.best("step") }
       : given;
-    return this.#store.reading(async () => {
+    return await this.#store.reading(async () => {
       if (!this.engine.computes) {
         throw new SchemoeError(
           `Cannot evaluate the model: the engine ${this.engine.kind} computes no values`,
@@ -176,6 +178,7 @@ export class MoeModel {
    */
   async step(tokens?: Int32Array, choices: PassChoices = {}): Promise<TrainingStep> {
     if (choices?.scheduler !== "auto") return await this.#step(tokens, choices);
+    checkAuto(choices);
     return await this.#tuner.run("step", {
       options: choices,
       auto: this.auto,
@@ -259,13 +262,13 @@ export class MoeModel {
     const { topology, layers, vocabulary, context, batch, modelDim, optimizer } = this.shape;
     const { microbatches } = this.shape;
     const resolved = resolveChoices(choices, []);
-    const { scheduler, allToAll, compressor } = resolved;
+    const { scheduler, compressor } = resolved;
     const [first] = this.#programs.expected(resolved).values();
     const configuration = {
       pass,
       layers: layers.length,
       scheduler: scheduler.name,
-      allToAll: allToAll.name,
+      allToAll: exchangeName(resolved),
       compressor: codecName(compressor),
       chunks: first?.chunks.length ?? 1,
       world: `${topology.nodes} x ${topology.ranksPerNode}`,

@@ -15,8 +15,8 @@ import type { ModelShape } from "./config.ts";
 import { denseBackward, denseForward } from "./dense.ts";
 import { embeddingBackward, embeddingForward, head } from "./ends.ts";
 import { Part, SquareSums } from "./parts.ts";
-import { layerTensors } from "../memory/mod.ts";
-import { cutsOf, type StepOptions } from "./step_options.ts";
+import { layerTensors, NODE_TABLES } from "../memory/mod.ts";
+import { cutsOf, isRouted, type StepOptions } from "./step_options.ts";
 import { type ModelTensors, MOE_ENDS, moePrefix, partPrefix } from "./tensors.ts";
 import { addClip, addSquares, addUpdate } from "./update.ts";
 
@@ -96,17 +96,19 @@ class StepBuilder {
     else this.#complete(part, "head", [task], task);
   }
 
-  /** Forward through a Mixture-of-Experts layer; a dropless one begins another Program after its gate. */
+  /** Forward through a Mixture-of-Experts layer; one of routed rows begins another Program after its gate. */
   #experts(index: number, layer: Layer): void {
-    if (layer.dropless) {
+    const { configuration, dispatch } = this.options;
+    const routed = isRouted(layer, dispatch);
+    if (routed) {
       if (this.#here) {
-        const graph = gateGraph(layer, this.options.configuration);
+        const graph = gateGraph(layer, configuration, { gather: dispatch === "node" });
         this.segments.push({ ...this.#layer(graph, index, "gate"), exits: [] });
       }
       this.#program++;
     }
     if (!this.#here) return;
-    const graph = forwardGraph({ ...this.#moe(index), gate: !layer.dropless });
+    const graph = forwardGraph({ ...this.#moe(index), gate: !routed });
     this.segments.push({ ...this.#layer(graph, index), exits: [graph.tasks.at(-1)!] });
   }
 
@@ -230,13 +232,14 @@ class StepBuilder {
     const block = layers[index];
     if (!("moe" in block)) throw new Error(`block ${index} has no experts`);
     const { allToAll, compressor, configuration, rowsOf, reassociate } = this.options;
-    const { rows, chunks } = rowsOf(index, this.#microbatch);
+    const { rows, chunks, node } = rowsOf(index, this.#microbatch);
     return {
       layer: block.moe,
       ...splitRows(block.moe, rows, chunks),
       chunks,
       allToAll,
       compressor,
+      ...(node ? { node } : {}),
       configuration,
       scope: `B${index}.`,
       reassociate,
@@ -245,7 +248,7 @@ class StepBuilder {
 
   /** Lives in a layer's graphs of what a step needs no longer than that, if it is one Program. */
   get #within(): readonly Life[] {
-    if (cutsOf(this.model).length > 0) return [];
+    if (cutsOf(this.model, this.options.dispatch).length > 0) return [];
     return partPrefix(this.model, this.#microbatch) === "" ? ["saved"] : ["saved", "gradient"];
   }
 
@@ -261,7 +264,9 @@ class StepBuilder {
         .map((name) => [name, "pass" as Life]),
     );
     // what a microbatch makes has a name of its own, what all read has not
-    const own = prefix === "" ? [] : names.filter((name) => !COMMON.includes(lifeOf(name)));
+    const own = prefix === ""
+      ? []
+      : names.filter((name) => isTable(name) || !COMMON.includes(lifeOf(name)));
     return {
       graph,
       layer: index,
@@ -278,6 +283,9 @@ class StepBuilder {
     };
   }
 }
+
+/** Whether a buffer says where the rows of a microbatch lie. */
+const isTable = (name: string): boolean => NODE_TABLES.some((table) => table === name);
 
 /** Name of the norm before experts or feed-forward network. */
 const normAfter = ({ layers }: ModelShape, index: number): string =>

@@ -1,6 +1,9 @@
 /** What the graphs of a step are made for, and where it is cut into Programs. @module */
+import type { Layer } from "../blocks/mod.ts";
 import type { PassRows } from "../chunking/slot_loads.ts";
 import type { PassOptions } from "../graph/mod.ts";
+import type { Dispatch } from "../layer/dispatch.ts";
+import type { NodeRows } from "../memory/mod.ts";
 import type { Chunk } from "../types.ts";
 import type { ModelShape } from "./config.ts";
 
@@ -8,11 +11,14 @@ import type { ModelShape } from "./config.ts";
 export interface MoeRows {
   readonly rows: PassRows;
   readonly chunks: readonly Chunk[];
+  /** Present where each token crosses once to a node. */
+  readonly node?: NodeRows;
 }
 
 /** How the exchanges of all layers are made. */
 export interface StepOptions
   extends Pick<PassOptions, "allToAll" | "compressor" | "configuration" | "reassociate"> {
+  readonly dispatch: Dispatch;
   /** Of a Mixture-of-Experts layer, by its place among the blocks, in a microbatch. */
   readonly rowsOf: (block: number, microbatch: number) => MoeRows;
   /** Which of the Programs of a step, see `programsOf`; default 0. */
@@ -21,18 +27,25 @@ export interface StepOptions
   readonly kept?: ReadonlySet<string>;
 }
 
-/** A dropless layer whose gate ends a Program, since the rows of the next one are those that it chose. */
+/** A layer whose gate ends a Program, since the rows of the next one are those that it chose. */
 export interface Cut {
   readonly block: number;
   readonly microbatch: number;
 }
 
+/** Whether the rows of a layer depend on its routing. */
+export const isRouted = ({ dropless }: Layer, dispatch: Dispatch): boolean =>
+  dropless || dispatch === "node";
+
 /** What the Programs of a step but the last end with, in turn: none where rows do not depend on routings. */
-export const cutsOf = ({ layers, microbatches }: ModelShape): readonly Cut[] =>
+export const cutsOf = (
+  { layers, microbatches }: Pick<ModelShape, "layers" | "microbatches">,
+  dispatch: Dispatch,
+): readonly Cut[] =>
   Array.from(
     { length: microbatches },
     (_, microbatch) =>
       layers.flatMap((layer, block) =>
-        "moe" in layer && layer.moe.dropless ? [{ block, microbatch }] : []
+        "moe" in layer && isRouted(layer.moe, dispatch) ? [{ block, microbatch }] : []
       ),
   ).flat();

@@ -1,19 +1,29 @@
-/** The Programs of a step: one, or with dropless layers one more for each of their gates. @module */
+/** The Programs of a step: one, or where rows depend on routings one more for each gate. @module */
+import type { Layer } from "../blocks/mod.ts";
 import { checkedSplit } from "../chunking/split.ts";
 import { evenLoads, largestLoad } from "../chunking/loads.ts";
-import { paddedPlaces, type PassRows, slotLoads, splitOf } from "../chunking/slot_loads.ts";
+import {
+  paddedPlaces,
+  type PassRows,
+  slotLoads,
+  splitOf,
+  splitRows,
+} from "../chunking/slot_loads.ts";
 import type { Engine, RunOptions, Workspace } from "../engine.ts";
 import { reassociates, type ResolvedChoices } from "../layer/choices.ts";
+import { checkDispatch } from "../layer/check_dispatch.ts";
+import { Gathered, gatheredLoads, noChoices } from "../layer/gathered.ts";
 import { GraphRunner } from "../layer/graph_runner.ts";
 import type { PlannedGraph } from "../layer/memory_report.ts";
 import { rowsKey } from "../layer/pass_graphs.ts";
 import { passRows } from "../layer/pass_rows.ts";
 import type { RanProgram } from "../layer/run.ts";
+import { type GatheredChoices, nodeRows } from "../memory/mod.ts";
 import { acrossLayers } from "../schedulers/across_layers.ts";
 import type { TaskGraph } from "../types.ts";
 import type { ModelShape } from "./config.ts";
 import { lossGraph, stepGraph } from "./step_graph.ts";
-import { cutsOf, type MoeRows, type StepOptions } from "./step_options.ts";
+import { type Cut, cutsOf, type MoeRows, type StepOptions } from "./step_options.ts";
 import { type ModelTensors, moePrefix, partPrefix } from "./tensors.ts";
 
 /** Whose Programs they are. */
@@ -40,20 +50,22 @@ export interface PassRun extends RunOptions {
 /**
  * Makes the graphs of a model's passes and runs them one after another.
  *
- * How many rows a dropless layer has is known once its gate has run on all ranks. A Program therefore ends with each
- * of these gates, and the graph of the next one is made for the loads that were found. All that follows the last gate
- * is one graph: experts of the last layer, head, the whole backward pass, reductions and updates.
+ * How many rows a dropless layer has, and where those lie that cross once to a node, is known once its gate has run on
+ * all ranks. A Program therefore ends with each of these gates, and the graph of the next one is made for the loads or
+ * choices that were found. All that follows the last gate is one graph: experts of the last layer, head, the whole backward pass, reductions and updates.
  */
 export class StepPrograms {
   readonly #of: ProgramsOf;
   readonly #runner: GraphRunner;
   /** Names of buffers that several Programs of a pass use, by its key. */
   readonly #kept = new Map<string, ReadonlySet<string>>();
+  /** What gates chose, by the prefix of their layer and microbatch. */
+  readonly #gathered = new Map<string, Gathered>();
 
   constructor(of: ProgramsOf) {
     this.#of = of;
     const { engine, workspace, shape } = of;
-    this.#runner = new GraphRunner(engine, workspace, 1 + cutsOf(shape).length);
+    this.#runner = new GraphRunner(engine, workspace, 1 + cutsOf(shape, "node").length);
   }
 
   /** Graphs that have run and are kept, with the plans of their Programs' memory. */
@@ -63,67 +75,93 @@ export class StepPrograms {
 
   /**
    * Rows of each Mixture-of-Experts layer, by its place among the blocks, as far as they are known before any gate:
-   * those of dropless layers for loads as equal as can be.
-   * @throws {SchemoeError} when rows cannot be split as chosen.
+   * those of dropless layers for loads as equal as can be, those that cross once to a node for no choices.
+   * @throws {SchemoeError} when rows cannot be split as chosen, and for layers whose tokens cannot cross once.
    */
-  expected({ chunking }: ResolvedChoices): ReadonlyMap<number, MoeRows> {
-    const { shape } = this.#of;
+  expected(choices: ResolvedChoices): ReadonlyMap<number, MoeRows> {
+    const { chunking, dispatch } = choices;
+    const { shape, engine } = this.#of;
     return new Map(shape.layers.flatMap((block, index) => {
       if (!("moe" in block)) return [];
       const { moe, places } = block;
+      checkDispatch({ layer: moe, engine }, choices);
       const rows = moe.dropless ? evenRows(moe) : paddedPlaces(moe, places);
-      return [[index, { rows, chunks: checkedSplit(chunking, splitOf(moe, rows)) }] as const];
+      const split = { rows, chunks: checkedSplit(chunking, splitOf(moe, rows)) };
+      return [[index, dispatch === "node" ? onceANode(moe, split, noChoices(moe)) : split]];
     }));
   }
 
   /** Runs the pass; the Programs that ran, in turn. */
   async run({ kind, choices, configuration, bound, ...options }: PassRun): Promise<RanProgram[]> {
     const { shape, tensors } = this.#of;
-    const { scheduler, allToAll, compressor } = choices;
+    const { scheduler, allToAll, compressor, dispatch } = choices;
     const reassociate = kind === "step" && reassociates(choices);
     const expected = this.expected(choices);
-    const cuts = cutsOf(shape);
+    const cuts = cutsOf(shape, dispatch);
     const found = new Map<string, MoeRows>();
     const how: StepOptions = {
       allToAll,
       compressor,
+      dispatch,
       configuration,
       reassociate,
       rowsOf: (block, part) => found.get(`${block} ${part}`) ?? expected.get(block)!,
     };
     const common = [
       kind,
+      dispatch,
       JSON.stringify([...expected.values()].map(({ chunks }) => chunks)),
       allToAll,
       compressor.dispatch,
       compressor.combine,
       `${reassociate}`,
     ];
-    const kept = cuts.length > 0 ? this.#keptBy(kind, common.slice(0, 2).join(), how) : undefined;
+    const kept = cuts.length > 0 ? this.#keptBy(kind, common.slice(0, 3).join(), how) : undefined;
     const ran: RanProgram[] = [];
     for (let program = 0; program <= cuts.length; program++) {
       const rows = [...found.values()];
-      const parts = [...common, program, ...rows.map(keyOf)];
-      const routed = rows.some(({ rows: { loads } }) => loads !== undefined);
+      const parts = [...common, program, ...rows.flatMap(keyOf)];
+      const routed = rows.some(({ rows: { loads }, node }) => loads ?? node);
       const make = () => GRAPHS[kind](shape, tensors, { ...how, program, kept });
       const known = this.#runner.graph({ parts, routed }, make);
       ran.push(await this.#runner.run(known, acrossLayers(scheduler), { ...options, bound }));
       if (program < cuts.length) {
         const { block, microbatch } = cuts[program];
-        found.set(`${block} ${microbatch}`, this.#routed(block, microbatch, choices));
+        const routed = { choices, expected: expected.get(block)! };
+        found.set(`${block} ${microbatch}`, await this.#routed(cuts[program], routed));
       }
     }
     return ran;
   }
 
-  /** Rows of a dropless layer whose gate has run. */
-  #routed(index: number, part: number, { chunking }: ResolvedChoices): MoeRows {
+  /** Rows of a layer whose gate has run; where they cross once, tables for kernels are written too. */
+  async #routed({ block: index, microbatch }: Cut, { choices, expected }: {
+    readonly choices: ResolvedChoices;
+    readonly expected: MoeRows;
+  }): Promise<MoeRows> {
     const { engine, shape, workspace } = this.#of;
     const block = shape.layers[index];
     if (!("moe" in block)) throw new Error(`block ${index} has no experts`);
-    const prefix = partPrefix(shape, part) + moePrefix(index);
-    const rows = passRows({ layer: block.moe, engine, workspace, prefix });
-    return { rows, chunks: checkedSplit(chunking, splitOf(block.moe, rows)) };
+    const { moe: layer } = block;
+    const of = {
+      layer,
+      engine,
+      workspace,
+      prefix: partPrefix(shape, microbatch) + moePrefix(index),
+    };
+    const split = (rows: PassRows): MoeRows => ({
+      rows,
+      chunks: checkedSplit(choices.chunking, splitOf(layer, rows)),
+    });
+    if (choices.dispatch === "choice") return split(passRows(of));
+    let gathering = this.#gathered.get(of.prefix);
+    if (!gathering) this.#gathered.set(of.prefix, gathering = new Gathered(of));
+    const gathered = gathering.take();
+    const counted = gatheredLoads(layer, gathered);
+    const rows = layer.dropless ? split(passRows({ ...of, counted })) : expected;
+    const routed = onceANode(layer, rows, gathered);
+    await gathering.write(routed.node);
+    return routed;
   }
 
   /** Buffers that tasks of several Programs use; the names do not depend on the loads. */
@@ -131,7 +169,7 @@ export class StepPrograms {
     let kept = this.#kept.get(key);
     if (kept) return kept;
     const { shape, tensors } = this.#of;
-    const programs = cutsOf(shape).length + 1;
+    const programs = cutsOf(shape, how.dispatch).length + 1;
     const seen = new Map<string, number>();
     const several = new Set<string>();
     for (let program = 0; program < programs; program++) {
@@ -153,4 +191,14 @@ function evenRows(layer: Parameters<typeof evenLoads>[0]): PassRows {
   return { capacity: Math.max(1, largestLoad(loads)), loads };
 }
 
-const keyOf = ({ rows, chunks }: MoeRows): string => `${rowsKey(rows)} ${JSON.stringify(chunks)}`;
+/** The same rows for what gates chose, where each token crosses once to a node. */
+function onceANode(layer: Layer, { rows, chunks }: MoeRows, gathered: GatheredChoices) {
+  const { capacity, loads, limit } = splitRows(layer, rows, chunks);
+  const node = nodeRows({ layer, capacity, chunks, loads, limit, gathered });
+  return { rows, chunks, node };
+}
+
+const keyOf = ({ rows, chunks, node }: MoeRows) => [
+  `${rowsKey(rows)} ${JSON.stringify(chunks)}`,
+  ...(node ? [node] : []),
+];

@@ -11,7 +11,7 @@ import { type GoldenFields, goldenLayer } from "./golden_layer.ts";
 import { onEveryRank, resized } from "./idle_experts.ts";
 
 import { createLayer } from "../layer/create_layer.ts";
-import type { LayerChoices } from "../layer/choices.ts";
+import type { PassChoices } from "../layer/choices.ts";
 import { parseJson } from "../files/json.ts";
 import { quoted } from "../words.ts";
 
@@ -166,7 +166,7 @@ function expertOf(config: Record<string, unknown>, fail: (problem: string) => ne
 export async function runGolden(
   engine: Engine,
   golden: GoldenCase,
-  choices: LayerChoices,
+  choices: PassChoices,
 ): Promise<Map<string, Float32Array>> {
   if (engine.topology.ranks !== golden.ranks) {
     throw new SchemoeError(

@@ -80,6 +80,7 @@ const CHOICES = [
   "timeLimit",
   "checkNumbers",
   "name",
+  "dispatch",
 ];
 
 /** @throws {SchemoeError} naming the first option that is wrong. */

@@ -32,6 +32,28 @@ Deno.test("train() learns, and tells losses, speed, loads and validation", async
   assertEquals(run.table.numRows(), 60);
 });
 
+Deno.test("train() sends tokens once to a node where asked, and goes on from a checkpoint with the same losses", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 1, links: "plain" });
+  const losses = async (steps: number, checkpoint?: string) => {
+    using model = makeModel(engine);
+    const options = { data, steps, checkpoint, dispatch: "node", progress: false } as const;
+    const run = await train(model, options);
+    assertEquals(run.configuration.allToAll, "once a node");
+    return [...run.steps.map(({ loss }) => loss), run.validationLoss];
+  };
+  const whole = await losses(4);
+  await withCheckpoint(async (path) => {
+    await losses(2, path);
+    assertEquals(await losses(4, path), whole);
+  });
+  using model = makeModel(engine);
+  await assertRejects(
+    () => train(model, { data, steps: 1, dispatch: "nodes" as "node", progress: false }),
+    SchemoeError,
+    'Unknown dispatch "nodes"',
+  );
+});
+
 Deno.test("train() says nothing of hidden communication where there is none", async () => {
   using engine = cpu(1);
   using model = makeModel(engine);

@@ -122,7 +122,6 @@ async function checkLayer(engine: Engine, golden: GoldenCase, pass: Pass) {
 }
 
 async function checkModel(engine: Engine, golden: GoldenTraining, pass: Pass) {
-  if (pass.dispatch) throw new SchemoeError("Cannot verify a training run with --dispatch node");
   const optimizer = golden.model.optimizer?.name ?? "adamw";
   const { dtype = "float32" } = golden.model;
   const of = (tensor: string) => trainingBound(tensor, { engine: engine.kind, optimizer, dtype });
