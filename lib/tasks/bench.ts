@@ -46,6 +46,7 @@ import { benchPlanning } from "./bench/planning.ts";
 import { benchSizes } from "./bench/sizes.ts";
 import { benchSimulate } from "./bench/simulate.ts";
 import { benchStackMemory } from "./bench/stack_memory.ts";
+import { benchNcclBalancing } from "./bench/nccl_balancing.ts";
 import { benchNcclCodecs } from "./bench/nccl_codecs.ts";
 import { benchNcclExchange } from "./bench/nccl_exchange.ts";
 import { benchNcclFaults } from "./bench/nccl_faults.ts";
@@ -129,6 +130,7 @@ const NCCL_BENCHMARKS: Readonly<Record<string, ClusterBenchmark>> = {
   orders: { run: benchNcclOrders, prefers: ONE_NODE },
   faults: { run: benchNcclFaults, prefers: TWO_NODES },
   golden: { run: benchNcclGolden, prefers: TWO_NODES },
+  balancing: { run: benchNcclBalancing, prefers: TWO_NODES },
 };
 
 async function main(args: readonly string[]): Promise<void> {

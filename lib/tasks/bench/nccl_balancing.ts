@@ -1,0 +1,28 @@
+/** Uneven routings over NCCL between nodes: all-to-alls, and passes of stages beside experts, and their bounds. @module */
+import { balancingRows } from "./balancing_rows.ts";
+import { fittedWorld, linksText } from "./fitted_world.ts";
+import { clusterText, openCluster } from "./nccl_engine.ts";
+import type { Cluster } from "./options.ts";
+import type { Report } from "./report.ts";
+
+/** Tokens of 2,048 values of 4 bytes: 16 MiB of each rank, of which latencies are a small part. */
+const SIZES = { tokens: 1024, topK: 2, tokenBytes: 2048 * 4 };
+const EXPERTS_OF_A_RANK = 2;
+
+/** Zipf 0 to 1.2; links are measured first, and plans and bounds are of the links that were found. */
+export async function benchNcclBalancing(cluster: Cluster): Promise<Report[]> {
+  using engine = openCluster(cluster, { transport: "nccl" });
+  const sizes = { ...SIZES, experts: EXPERTS_OF_A_RANK * engine.topology.ranks };
+  const world = await fittedWorld(engine);
+  const rows = await balancingRows({ engine, world, column: "ncclMs" }, sizes);
+  return [{
+    configuration: {
+      ...clusterText(cluster),
+      ...sizes,
+      ...linksText(world),
+      links: "lines through exchanges of 64 KiB and 4 MiB in this run",
+      experts: "take as long as their bytes over a link between nodes, without kernels",
+    },
+    rows,
+  }];
+}
