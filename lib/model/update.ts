@@ -35,6 +35,10 @@ export function addClip(part: Part, sums: SquareSums): Task {
   });
 }
 
+/** Parameters of a layer's own that are matrices. */
+const LAYER_MATRIX =
+  /\.(gate\.(weight|noiseWeight|projection)|(experts|shared)\.w\d+|latent\.\w+)$/;
+
 /** Updates parameters of which each gradient is a part of a tensor. */
 export function addUpdate(part: Part, label: string, names: readonly string[], after: Task): Task {
   const { optimizer } = part.model;
@@ -51,13 +55,13 @@ export function addUpdate(part: Part, label: string, names: readonly string[], a
     const parameter = part.tensor(rounded ? masterOf(name) : name);
     const gradient: View = { ...part.tensor(place.tensor), offset: WORD * place.first };
     kernels.push(...optimizer.update({
+      name,
       count,
       clip,
       rates,
       gradient,
       parameter,
-      // of a layer's own: all that are matrices
-      decayed: known?.decayed ?? /\.(gate\.weight|experts\.w\d+|latent\.\w+)$/.test(name),
+      decayed: known?.decayed ?? LAYER_MATRIX.test(name),
       state: (state) => part.tensor(`optimizer.${name}.${state}`),
     }));
     if (rounded) kernels.push(round(count, parameter, part.tensor(name)));

@@ -1,12 +1,10 @@
 /** Reference cases: one layer in a safetensors file, computed by somebody else. @module */
-import { clampedSwiglu, ffn, geglu, limitedSwiglu, swiglu } from "../blocks/experts/mod.ts";
-import type { Activation } from "../kernels/mod.ts";
 import type { LayerConfig } from "../blocks/mod.ts";
 import { parseSafetensors } from "../files/safetensors.ts";
 import type { Engine } from "../engine.ts";
-import type { Expert } from "../blocks/experts/types.ts";
 import { SchemoeError } from "../types.ts";
 import type { GoldenCase } from "./golden_case.ts";
+import { goldenExpert } from "./golden_expert.ts";
 import { type GoldenFields, goldenLayer } from "./golden_layer.ts";
 import { onEveryRank, resized } from "./idle_experts.ts";
 
@@ -16,14 +14,6 @@ import { parseJson } from "../files/json.ts";
 import { quoted } from "../words.ts";
 
 export type { GoldenCase };
-
-const ACTIVATION: Record<string, Activation> = {
-  relu: "relu",
-  gelu: "gelu",
-  silu: "silu",
-  gelu_tanh: "geluTanh",
-  geluTanh: "geluTanh",
-};
 
 /**
  * Reads a case from the bytes of a safetensors file whose metadata hold its configuration as JSON.
@@ -63,7 +53,7 @@ export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
   const golden = {
     name: String(config.name ?? file),
     ranks: ranks as number,
-    config: { ...layerFields(config, floats), expert: expertOf(config, fail) },
+    config: { ...layerFields(config, floats), expert: goldenExpert(config, fail) },
     unweighted: config.losses === undefined,
     tensors: floats,
   };
@@ -130,33 +120,6 @@ function layerFields(
     ...{ tokens, modelDim, hiddenDim, experts, ...latent },
     ...goldenLayer({ ...config, vocabulary, width }),
   };
-}
-
-const relu2 = () => ffn({ activation: "reluSquared", bias: false });
-
-function expertOf(config: Record<string, unknown>, fail: (problem: string) => never): Expert {
-  const activation = Object.hasOwn(ACTIVATION, String(config.activation))
-    ? ACTIVATION[String(config.activation)]
-    : fail(
-      `unknown activation "${config.activation}", known are ${Object.keys(ACTIVATION).join(", ")}`,
-    );
-  if (config.expert === "llama_ffn" || config.expert === "swiglu") {
-    return activation === "silu"
-      ? swiglu()
-      : fail(`expert "${config.expert}" with activation "${activation}"`);
-  }
-  const others = { geglu, clampedSwiglu, limitedSwiglu, relu2 };
-  if (Object.hasOwn(others, String(config.expert))) {
-    return others[config.expert as keyof typeof others]();
-  }
-  if (config.expert !== undefined && config.expert !== "ffn") {
-    fail(
-      `unknown expert "${config.expert}", known are ffn, llama_ffn, ${
-        Object.keys(others).join(", ")
-      }`,
-    );
-  }
-  return ffn({ activation, bias: config.bias !== false });
 }
 
 /**

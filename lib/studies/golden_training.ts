@@ -2,15 +2,11 @@
 import {
   adamw,
   cosineRate,
-  ffn,
-  gshard,
   layerNorm,
   learnedPositions,
   rmsNorm,
   rotaryPositions,
   sgd,
-  swiglu,
-  topK,
 } from "../blocks/mod.ts";
 import { parseSafetensors } from "../files/mod.ts";
 import {
@@ -24,6 +20,8 @@ import type { ElementType } from "../kernels/types.ts";
 import type { Engine } from "../engine.ts";
 import { parseJson } from "../files/json.ts";
 import type { TensorData } from "../files/dtypes.ts";
+import { goldenExpert } from "./golden_expert.ts";
+import { type GoldenFields, goldenLayer } from "./golden_layer.ts";
 import { checkTrainingConfig } from "./golden_training_check.ts";
 import { SchemoeError } from "../types.ts";
 
@@ -46,7 +44,7 @@ export interface GoldenTraining {
 }
 
 /** The configuration in a file. */
-interface Config {
+interface Config extends Omit<GoldenFields, "vocabulary"> {
   readonly name: string;
   readonly [key: string]: unknown;
   readonly ranks: number;
@@ -59,24 +57,24 @@ interface Config {
   readonly keyValueHeads: number;
   readonly headDim: number;
   readonly experts: number;
-  readonly topK: number;
   readonly hiddenDim: number;
   readonly denseHiddenDim: number;
   readonly blocks: readonly ("moe" | "ffn")[];
-  readonly expert: "ffn" | "llama_ffn";
-  readonly activation: "gelu" | "relu" | "silu";
-  readonly bias: boolean;
+  readonly expert: string;
   readonly norm: "rms" | "layer";
   readonly epsilon: number;
   readonly positions: "learned" | "rope";
   readonly ropeBase: number;
   readonly tied: boolean;
-  readonly auxWeight: number;
   readonly clip: number;
-  readonly normalizeGate: boolean;
-  readonly capacityFactor: number;
   readonly optimizer:
-    | { kind: "adamw"; betas: [number, number]; epsilon: number; weightDecay: number }
+    | {
+      kind: "adamw";
+      betas: [number, number];
+      epsilon: number;
+      weightDecay: number;
+      decayed?: readonly string[];
+    }
     | { kind: "sgd"; momentum: number };
   readonly schedule: { peak: number; warmup: number; decaySteps: number; final: number };
 }
@@ -109,7 +107,7 @@ export function parseGoldenTraining(bytes: Uint8Array, file: string): GoldenTrai
   const fail = (problem: string): never => {
     throw new SchemoeError(`Cannot read ${file}: ${problem}`);
   };
-  checkTrainingConfig(config, fail);
+  checkTrainingConfig(config, tensors, fail);
   const values = <T extends TensorData>(
     name: string,
     type: new (length: number) => T,
@@ -127,7 +125,12 @@ export function parseGoldenTraining(bytes: Uint8Array, file: string): GoldenTrai
       [...tensors.keys()].filter((name) => name.startsWith(prefix))
         .map((name) => [name.slice(prefix.length), values(name, Float32Array)]),
     );
-  const gradients = named("grad.");
+  const gradients = named("grad."), final = named("final.");
+  for (const [prefix, others] of [["final.", gradients], ["grad.", final]] as const) {
+    for (const name of Object.keys(others)) {
+      values(prefix + name, Float32Array, others[name].length);
+    }
+  }
   const { steps, ranks, batch, length } = config;
   const size = ranks * batch * (length + 1);
   const all = values("tokens", Int32Array, steps * size);
@@ -135,7 +138,7 @@ export function parseGoldenTraining(bytes: Uint8Array, file: string): GoldenTrai
     name: config.name,
     ranks,
     steps,
-    model: modelOf(config),
+    model: modelOf(config, fail),
     gradients,
     parameters: Object.fromEntries(
       Object.keys(gradients).map((name) => [name, values(name, Float32Array)]),
@@ -144,24 +147,22 @@ export function parseGoldenTraining(bytes: Uint8Array, file: string): GoldenTrai
     loss: values("loss", Float64Array, steps),
     gradNorm: values("gradNorm", Float64Array, steps),
     rates: values("lr", Float64Array, steps),
-    final: named("final."),
+    final,
   };
 }
 
-function modelOf(config: Config): ModelConfig {
-  const { topK: k, normalizeGate: normalize, experts, hiddenDim, capacityFactor } = config;
-  const { optimizer, schedule } = config;
-  const expert = config.expert === "llama_ffn"
-    ? swiglu()
-    : ffn({ activation: config.activation as "gelu", bias: config.bias });
+function modelOf(config: Config, fail: (problem: string) => never): ModelConfig {
+  const { ranks, experts, hiddenDim, optimizer, schedule } = config;
+  // whose activation is its own
+  const named = config.expert === "llama_ffn" ? { ...config, activation: "silu" } : config;
+  const expert = goldenExpert(named, fail);
   const moe: BlockConfig = {
     moe: {
       experts,
       hiddenDim,
       expert,
-      gate: topK({ k, normalize }),
-      routing: { capacityFactor },
-      losses: [gshard({ weight: config.auxWeight })],
+      ...goldenLayer({ ...config, vocabulary: config.vocabularySize }),
+      ...(experts % ranks === 0 ? {} : { parallel: { expert: divisor(experts, ranks) } }),
     },
   };
   const { epsilon } = config;
@@ -188,15 +189,21 @@ function modelOf(config: Config): ModelConfig {
       betas: optimizer.betas,
       epsilon: optimizer.epsilon,
       weightDecay: optimizer.weightDecay,
+      ...(optimizer.decayed ? { decays: (name) => optimizer.decayed!.includes(name) } : {}),
     }),
     rate: cosineRate({
       peak: schedule.peak,
       warmup: schedule.warmup,
-      steps: schedule.decaySteps,
+      // a warm-up that the run does not outlast leaves nothing to decay in
+      steps: config.steps > schedule.warmup
+        ? schedule.decaySteps
+        : Math.max(schedule.decaySteps, schedule.warmup + 1),
       final: schedule.final,
     }),
   };
 }
+
+const divisor = (a: number, b: number): number => b === 0 ? a : divisor(b, a % b);
 
 /** Results of a run of a reference: its steps, the gradients of step 0 and the parameters at the end. */
 export interface GoldenTrainingRun {
@@ -225,6 +232,10 @@ export async function runGoldenTraining(
     );
   }
   using model = createModel(engine, { ...golden.model, ...(dtype ? { dtype } : {}) });
+  const missing = Object.keys(model.parameters).find((name) => !(name in golden.parameters));
+  if (missing) {
+    throw new SchemoeError(`Cannot run ${golden.name}: its file has no tensor "grad.${missing}"`);
+  }
   model.set(golden.parameters);
   const done: TrainingStep[] = [];
   const gradients: Record<string, Float32Array> = {};

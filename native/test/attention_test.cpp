@@ -146,10 +146,26 @@ void scores(Bench& bench, const Sizes& s) {
   compare(bench, s, x, "an infinite value of a key that is far below", 1e-4);
 }
 
+/// A single key has probability 1 whatever its score: gradients of queries and keys are 0, not what rounding leaves, of
+/// which AdamW would make whole steps.
+void single(Bench& bench) {
+  const Sizes s{3, 1, 4, 2, 37};
+  const Floats x = random(bench, s);
+  const uint32_t q = bench.buffer(x.q), k = bench.buffer(x.k), v = bench.buffer(x.v), dout = bench.buffer(x.dout);
+  const uint32_t out = bench.empty(x.q.size()), logsum = bench.empty(static_cast<size_t>(s.tokens() * s.heads));
+  const uint32_t dq = bench.empty(x.q.size()), dk = bench.empty(x.k.size()), dv = bench.empty(x.k.size());
+  const auto sizes = [&] { return Words().i(s.batch, s.length, s.heads, s.key_heads, s.dim); };
+  bench.ok(66, sizes().v(q).v(k).v(v).v(out).v(logsum).f(0.125));
+  bench.ok(67, sizes().v(q).v(k).v(v).v(out).v(logsum).v(dout).v(dq).v(dk).v(dv).f(0.125));
+  for (float gradient : bench.read(dq, x.q.size())) CHECK_EQUAL(gradient, 0.0f);
+  for (float gradient : bench.read(dk, x.k.size())) CHECK_EQUAL(gradient, 0.0f);
+}
+
 }  // namespace
 
 int main() {
   Bench bench;
+  single(bench);
   for (const Sizes& s : {Sizes{2, 5, 4, 2, 6}, Sizes{1, 130, 2, 2, 8}, Sizes{1, 67, 3, 1, 4}}) {
     elements(bench, s);
     scores(bench, s);

@@ -34,7 +34,14 @@ Deno.test("parseGoldenTraining() names the field or tensor that no reference run
   says(withConfig({ blocks: 5 }), 'its "blocks" is 5, not a list of moe and ffn');
   says(withConfig({ blocks: ["conv"] }), 'its "blocks" is ["conv"]');
   says(withConfig({ ranks: "2" }), 'its "ranks" is "2", not a positive integer');
-  says(withConfig({ expert: "conv" }), 'its "expert" is "conv", not ffn or llama_ffn');
+  says(withConfig({ expert: "conv" }), 'unknown expert "conv", known are ffn, llama_ffn');
+  says(withConfig({ activation: "tanh" }), 'unknown activation "tanh"');
+  says(withConfig({ hiddenDim: 0 }), 'its "hiddenDim" is 0, not a positive integer');
+  says(withConfig({ blocks: ["moe", "ffn"] }), 'its "denseHiddenDim" is 0');
+  says(
+    withConfig({ optimizer: { kind: "adamw", decayed: ["head", "heads"] } }),
+    'its "optimizer.decayed" is no list of its parameters: it has "heads"',
+  );
   says(withConfig({ optimizer: null }), 'its "optimizer" is null');
   says(withConfig({ schedule: undefined }), 'its "schedule" is undefined');
   says(withConfig({ steps: 1e6 }), 'its tensor "tokens" has 5280 values, its "config" needs');
@@ -46,6 +53,15 @@ Deno.test("parseGoldenTraining() names the field or tensor that no reference run
     }),
     'it has no tensor "loss"',
   );
+  for (const from of ["final", "grad"]) {
+    says(
+      changed((header) => {
+        header[`${from}er.head`] = header[`${from}.head`];
+        delete header[`${from}.head`];
+      }),
+      `it has no tensor "${from}.head"`,
+    );
+  }
   says(
     changed((header) => Object.assign(header.loss, { dtype: "I64" })),
     'its tensor "loss" is I64, not Float64Array',

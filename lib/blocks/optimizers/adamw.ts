@@ -12,6 +12,8 @@ export interface AdamwOptions {
   readonly epsilon?: number;
   /** Default 0.1. */
   readonly weightDecay?: number;
+  /** Whether weight decay applies to the parameter of a name; default to matrices, not to embeddings, norms and biases. */
+  readonly decays?: (parameter: string) => boolean;
 }
 
 /**
@@ -21,17 +23,20 @@ export interface AdamwOptions {
  * import { adamw } from "@schemoe/lab/blocks";
  * console.assert(adamw({ weightDecay: 0 }).states.length === 2);
  * ```
- * @throws {SchemoeError} for an unknown option or betas outside of [0, 1).
+ * @throws {SchemoeError} for an unknown option, betas outside of [0, 1) or `decays` that is no function.
  */
 export function adamw(options: AdamwOptions = {}): Optimizer {
-  const { betas = [0.9, 0.95], epsilon = 1e-8, weightDecay = 0.1, ...others } = options;
+  const { betas = [0.9, 0.95], epsilon = 1e-8, weightDecay = 0.1, decays, ...others } = options;
   const [foreign] = Object.keys(others);
   if (foreign) {
-    const known = ["betas", "epsilon", "weightDecay"];
+    const known = ["betas", "epsilon", "weightDecay", "decays"];
     fail(`"${foreign}" is not an option (${known.join(", ")})${didYouMean(foreign, known)}`);
   }
   if (betas.length !== 2 || !betas.every((beta) => beta >= 0 && beta < 1)) {
     fail(`betas must be two numbers of at least 0 and below 1, got ${quoted(betas)}`);
+  }
+  if (decays !== undefined && typeof decays !== "function") {
+    fail(`decays must be a function of a parameter's name, got ${quoted(decays)}`);
   }
   const [beta1, beta2] = betas;
   return {
@@ -41,7 +46,7 @@ export function adamw(options: AdamwOptions = {}): Optimizer {
       adamwUpdate(c.count, { ...c, first: c.state("first"), second: c.state("second") }, {
         betas,
         epsilon,
-        decay: c.decayed ? weightDecay : 0,
+        decay: (decays ? decays(c.name) : c.decayed) ? weightDecay : 0,
       }),
     ],
     rates: (rate, n) => [rate, 1 - beta1 ** n, 1 - beta2 ** n],

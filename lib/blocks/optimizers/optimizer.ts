@@ -4,9 +4,11 @@ import type { Kernel, View } from "../../types.ts";
 
 /** The tensors of one update: `count` elements of a parameter, and its states by name. */
 export interface UpdateContext extends UpdateViews {
+  /** Name of the parameter. */
+  readonly name: string;
   /** Elements of the parameter. */
   readonly count: number;
-  /** Whether weight decay applies: to matrices, and not to embeddings, norms and biases. */
+  /** Whether it is a matrix, and no embedding, norm or bias: weight decay applies to these by default. */
   readonly decayed: boolean;
   /** A state of the optimizer, as large as the parameter. */
   state(name: string): View;

@@ -168,8 +168,10 @@ void run(const AttentionGrad& a, const Context& context) {
       add_queries(block, s.dim, probabilities, from, ldq, at(dv, token, ldk, shared, s.dim), ldk);
       product(rows, width, s.dim, 1, {from, ldq}, {values, ldk, true}, 0, gradient, width);
       for (int64_t row = 0; row < rows; ++row) {
-        const float delta = dot(from + row * ldq, output + row * ldq, s.dim);
-        score_grad(probabilities + row * width, gradient + row * width, first + row + 1, width, delta, scale);
+        float* slopes = gradient + row * width;
+        // A single key's probability is 1 whatever its score, whose gradient is then exactly 0.
+        const float delta = first + row == 0 ? slopes[0] : dot(from + row * ldq, output + row * ldq, s.dim);
+        score_grad(probabilities + row * width, slopes, first + row + 1, width, delta, scale);
       }
       sum_keys(block, s.dim, gradient, keys, ldk, at(dq, token + first, ldq, head, s.dim), ldq);
       add_queries(block, s.dim, gradient, queries, ldq, at(dk, token, ldk, shared, s.dim), ldk);
