@@ -12,7 +12,10 @@ export class SchemoeError extends Error {
   readonly status?: number;
   /** Rank at which it happened. */
   readonly rank?: number;
-  /** @param at status of the native library, the rank where it happened, and the error that caused this one. */
+  /**
+   * An error with a message for the user, without a final period.
+   * @param at status of the native library, the rank where it happened, and the error that caused this one.
+   */
   constructor(message: string, at: { status?: number; rank?: number; cause?: unknown } = {}) {
     super(message, { cause: at.cause });
     this.status = at.status;
@@ -216,10 +219,15 @@ export interface TrafficPattern {
  * `lists[list[i]]`, which is `place of the first in its node * ranksPerNode + place of the second`. Either way round.
  */
 export interface NodePairs {
+  /** Ranks of a node. */
   readonly ranksPerNode: number;
+  /** First node of each pair of nodes. */
   readonly from: Int32Array;
+  /** Second node of each pair. */
   readonly to: Int32Array;
+  /** Which of `lists` holds for the pair. */
   readonly list: Int32Array;
+  /** Pairs of ranks, as places in their nodes; pairs of nodes with the same pattern share one. */
   readonly lists: readonly Int32Array[];
 }
 

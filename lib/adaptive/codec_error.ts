@@ -7,8 +7,11 @@ import { quoted } from "../words.ts";
 
 /** Codecs that may be chosen in each pass, with their errors. */
 export interface AllowedCodecs {
+  /** Codecs whose error of the output is small enough; `none` is always among them. */
   readonly forward: readonly (Compressor | string)[];
+  /** Codecs whose error of every gradient is small enough; `none` is always among them. */
   readonly backward: readonly (Compressor | string)[];
+  /** Relative errors (root mean square) of each codec that was measured: of the output, and of the worst gradient. */
   readonly errors: readonly {
     readonly codec: string;
     readonly forward: number;

@@ -18,6 +18,7 @@ import { PredictionQuality, type QualityRow } from "./quality_result.ts";
 
 /** What is predicted and measured. */
 export interface QualityOptions {
+  /** The profile that predicts. */
   readonly profile: MachineProfile;
   /** Layers, preferably not among those of the fit. */
   readonly shapes: readonly LayerConfig[];

@@ -32,13 +32,17 @@ export interface PassTuning {
 
 /** Both passes of a layer or stack as it was made. */
 export interface TunedPasses {
+  /** What was found for the forward pass. */
   readonly forward: PassTuning;
+  /** What was found for the backward pass, where it was tuned. */
   readonly backward?: PassTuning;
+  /** Measured errors of the codecs that were considered. */
   readonly errors: AllowedCodecs["errors"];
   /** What was tuned, in lines: sizes, and the world with its links as far as they are known. */
   readonly facts: readonly string[];
-  /** Passes that were run to measure, and seconds of all. */
+  /** Passes that were run to measure. */
   readonly runs: number;
+  /** Seconds that all of it took. */
   readonly seconds: number;
 }
 
@@ -46,15 +50,19 @@ export interface TunedPasses {
 export interface Variant {
   /** Of the engine, where there are several. */
   readonly name?: string;
+  /** Engine of the variant. */
   readonly engine: Engine;
   /** Pieces of a stack's reductions. */
   readonly gradientChunks?: number;
+  /** Profile that predicts on this engine; default the cost model of its topology. */
   readonly profile?: MachineProfile;
 }
 
 /** A variant with the best that was found for it. */
 export interface TunedVariant {
+  /** What was tuned. */
   readonly variant: Variant;
+  /** What was found for it. */
   readonly passes: TunedPasses;
 }
 

@@ -6,7 +6,11 @@ import { flowsOf, marginals } from "./planned/flows.ts";
 
 /** One bound. */
 export interface AllToAllBound {
+  /**
+   * What limits: a rank whose slices go directly or any way, a node, the spine, links inside a node, or one start-up.
+   */
   readonly name: "rank directly" | "rank" | "node" | "spine" | "inside" | "start-up";
+  /** Seconds below which no exchange can come. */
   readonly seconds: number;
   /** Which rank, node or leaf it comes from, such as `node 3 sends`. */
   readonly where: string;

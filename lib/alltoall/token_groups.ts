@@ -4,7 +4,9 @@ import { range } from "./world.ts";
 
 /** Tokens of a rank that go to the same ranks of a node. */
 export interface TokenGroup {
+  /** Rank that has the tokens. */
   readonly source: number;
+  /** Node that they go to, which may be their own. */
   readonly node: number;
   /** Ranks of that node, rising. */
   readonly ranks: readonly number[];

@@ -52,7 +52,11 @@ export interface AllToAll {
   readonly parts?: number;
   /** True where the plan depends on `traffic`: it is then made anew for every exchange. */
   readonly byTraffic?: boolean;
-  /** @param at.traffic what is exchanged, given where `byTraffic` is true; equal slices if absent. */
+  /**
+   * What one rank does, phase after phase. All ranks must have as many phases; a proof compares the plans of all
+   * before anything runs. Pure.
+   * @param at.traffic what is exchanged, given where `byTraffic` is true; equal slices if absent.
+   */
   plan(at: {
     readonly rank: number;
     readonly topology: Topology;
@@ -75,13 +79,17 @@ export interface Planning {
 
 /** The way of a part of a slice between nodes: over links inside where it leaves or arrives elsewhere. */
 export interface Route {
+  /** Rank whose slice it is. */
   readonly source: number;
+  /** Rank that the slice is for. */
   readonly destination: number;
-  /** Rank of the source's node that sends it to the other node, and that of the other which gets it. */
+  /** Rank of the source's node that sends it to the other node. */
   readonly out: number;
+  /** Rank of the other node that gets it. */
   readonly in: number;
   /** Absent for the whole slice. */
   readonly part?: readonly [number, number];
+  /** Stage in which it crosses to the other node. */
   readonly stage: number;
 }
 

@@ -4,9 +4,11 @@ import { didYouMean, quoted } from "../words.ts";
 
 /** Normalization of rows before a layer. */
 export interface Norm {
+  /** What configurations and checkpoints call it: `rmsNorm` or `layerNorm`. */
   readonly name: string;
   /** Whether the mean is subtracted; then there is a bias too. */
   readonly centered: boolean;
+  /** Added to the mean square, or the variance, below the root. */
   readonly epsilon: number;
 }
 

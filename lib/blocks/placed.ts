@@ -9,6 +9,7 @@ import { quoted } from "../words.ts";
  * a pass copies the weights of guests, experts of other ranks, and returns their gradients.
  */
 export interface PlacedExperts {
+  /** That of the placement. */
   readonly name: string;
   /** Slots of each rank, whether taken or not. */
   readonly each: number;

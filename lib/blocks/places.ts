@@ -4,6 +4,7 @@ import { quoted } from "../words.ts";
 
 /** Positions of tokens. */
 export interface PositionCoding {
+  /** What configurations call it: `learnedPositions` or `rotaryPositions`. */
   readonly name: string;
   /** `added`: a trained row for each position; `turned`: queries and keys are turned by their position. */
   readonly kind: "added" | "turned";

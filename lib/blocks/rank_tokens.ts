@@ -4,7 +4,9 @@ import { quoted } from "../words.ts";
 
 /** Most tokens of a rank, and those of each where they differ. */
 export interface RankTokens {
+  /** Tokens of the rank that has most. */
   readonly tokens: number;
+  /** Tokens of each rank in turn; absent where all have `tokens`. */
   readonly rankTokens?: readonly number[];
 }
 

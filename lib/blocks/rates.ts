@@ -3,6 +3,7 @@ import { SchemoeError } from "../types.ts";
 
 /** Learning rate of each step. */
 export interface Rate {
+  /** What configurations and errors call it. */
   readonly name: string;
   /** Of step 0, 1, ... */
   at(step: number): number;

@@ -3,6 +3,7 @@ import type { Chunk, Loads, Topology } from "../types.ts";
 
 /** How a pass is split. */
 export interface Chunking {
+  /** What runs, captions and errors call it, such as `4 capacity slices`. */
   readonly name: string;
   /**
    * Chunks of a layer of this capacity, in order. Where a slot has rows of its own number (a dropless layer, a padded

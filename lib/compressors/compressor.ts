@@ -5,6 +5,7 @@ import type { Compressor, WireBlock } from "./types.ts";
 
 /** What {@linkcode compressor} is made of. */
 export interface CompressorSource {
+  /** What captions and errors call it. */
   readonly name: string;
   /** Bytes of the rows of one expert on the wire, always the same for a number of rows and columns. */
   wireBytes(rows: number, columns: number): number;

@@ -7,6 +7,7 @@ import { costTable, sameSeconds } from "./bound_table.ts";
 
 /** A lower bound and what makes it. */
 export interface Bound {
+  /** Seconds below which no order of these tasks can come. */
   readonly seconds: number;
   /** `inter lane of rank 2`, `longest chain of rank 0`, ... */
   readonly limit: string;

@@ -23,6 +23,7 @@ export interface PhaseSeconds {
   readonly shared: number;
   /** Sends across the spine, when the rank has the uplinks to itself; 0 without one. */
   readonly spine: number;
+  /** All receives and copies; links work both ways at once, so that a phase takes the longer of both sides. */
   readonly receives: number;
 }
 

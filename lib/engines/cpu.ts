@@ -12,6 +12,7 @@ import { pace } from "./pacing.ts";
 
 /** How the times of a CPU engine come about. */
 export interface CpuOptions {
+  /** World whose ranks are threads of this process, and whose links are emulated. */
   readonly topology: Topology;
   /**
    * `emulated` (default): each transfer takes at least what its links would. `plain`: as fast as

@@ -57,6 +57,7 @@ export interface TransportOptions {
 
 /** How a CUDA engine computes, and how its times come about. */
 export interface CudaOptions extends TransportOptions {
+  /** World whose ranks are spread over the GPUs. */
   readonly topology: Topology;
   /**
    * `plain` (default): transfers take as long as they do. `emulated`: each takes at least what its

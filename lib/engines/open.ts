@@ -24,7 +24,9 @@ export interface EngineOptions extends TransportOptions {
    * emulate, or of the testbed `h200-ib400` for `simulate`.
    */
   readonly topology?: Topology;
+  /** Nodes of the world where no `topology` is given; default 1. */
   readonly nodes?: number;
+  /** Ranks of each of these nodes; default 1. */
   readonly ranksPerNode?: number;
   /**
    * Transfers take what the topology says (`emulated`, default of `cpu`) or as long as a copy

@@ -8,7 +8,9 @@ import { isSizes, LENGTH_BYTES, quote, shapeBytes, valuesOf } from "./safetensor
 
 /** Type and shape of a tensor that is written. */
 export interface TensorShape {
+  /** Type of its values in the file. */
   readonly dtype: Dtype;
+  /** Sizes of its dimensions, row-major; `[]` for a single value. */
   readonly shape: readonly number[];
 }
 

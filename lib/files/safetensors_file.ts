@@ -18,6 +18,7 @@ import type { ValueRange } from "./safetensors_write.ts";
 
 /** An open safetensors file: its header is read, its tensors are not. */
 export interface SafetensorsFile extends SafetensorsHeader {
+  /** Path that it was opened by. */
   readonly path: string;
   /** Bytes of the whole file. */
   readonly bytes: number;
@@ -31,6 +32,7 @@ export interface SafetensorsFile extends SafetensorsHeader {
   readBytes(name: string, range?: Partial<ValueRange>): Promise<Uint8Array<ArrayBuffer>>;
   /** Closing twice does nothing. */
   close(): void;
+  /** Closes it at the end of a `using`. */
   [Symbol.dispose](): void;
 }
 

@@ -15,17 +15,23 @@ export const LENGTH_BYTES = 8;
 
 /** Where a tensor lies in its file. */
 export interface TensorInfo {
+  /** Type of its values. */
   readonly dtype: Dtype;
+  /** Sizes of its dimensions, row-major; `[]` for a single value. */
   readonly shape: readonly number[];
   /** Its bytes, counted from the start of the file. */
   readonly begin: number;
+  /** The byte after its last one. */
   readonly end: number;
 }
 
 /** A tensor of a type that this package does not know: left out, and named. */
 export interface SkippedTensor {
+  /** The name of its type in the file. */
   readonly dtype: string;
+  /** Sizes of its dimensions. */
   readonly shape: readonly number[];
+  /** Bytes that it takes in the file. */
   readonly bytes: number;
 }
 

@@ -10,7 +10,9 @@ import { valuesOf } from "./safetensors_header.ts";
 
 /** A range of the values of a tensor, row-major: from `begin` to before `end`. */
 export interface ValueRange {
+  /** Index of the first value. */
   readonly begin: number;
+  /** Index after the last value. */
   readonly end: number;
 }
 

@@ -25,18 +25,33 @@ import { partialTraffic, scratchOf, type Slices, trafficMatrix, transfersOf } fr
 
 /** Fields of a new task; absent ones are empty, 0, or derived from the label. */
 export interface NewTask {
+  /** What it does, which decides its colour and whether it is communication. */
   readonly kind: TaskKind;
+  /** The letter that charts show, such as `E`. */
   readonly label: string;
+  /** Index of its chunk; -1 before the chunks, the number of chunks after them. */
   readonly chunk: number;
+  /** Place in the chain of its chunk. */
   readonly stage: number;
+  /** Tasks that it depends on. */
   readonly after: readonly Task[];
+  /** Lane that runs it; default `compute`. */
   readonly lane?: Lane;
+  /** Unique name; default the label, in a chunk with its index: `E[2]`. */
   readonly name?: string;
+  /** Floating-point operations on the busiest rank; default 0. */
   readonly flops?: number;
+  /** The same of each rank, where they differ. */
   readonly rankFlops?: Task["rankFlops"];
+  /**
+   * Bytes over links, of computation of memory traffic, on the busiest rank; default those of the transfers, else 0.
+   */
   readonly bytes?: number;
+  /** Kernels of a rank; absent where it only takes time. */
   readonly kernels?: Task["kernels"];
+  /** Transfers of a rank; present exactly for communication. */
   readonly transfers?: Task["transfers"];
+  /** The same as byte counts, where they are known without listing the transfers. */
   readonly traffic?: Task["traffic"];
   /** Buffers that its kernels or transfers may name, see {@linkcode Task.uses}. */
   readonly uses?: readonly (string | View)[];
@@ -44,10 +59,15 @@ export interface NewTask {
 
 /** One all-to-all of a graph. */
 export interface Exchange extends Slices {
+  /** Label of its tasks, such as `A1`; with several phases their names follow. */
   readonly label: string;
+  /** Index of its chunk. */
   readonly chunk: number;
+  /** Place in the chain of its chunk. */
   readonly stage: number;
+  /** Tasks that its first phases depend on. */
   readonly after: readonly Task[];
+  /** Whose plan it follows. */
   readonly algorithm: AllToAll;
 }
 
@@ -58,6 +78,7 @@ export class GraphBuilder {
   readonly #buffers = new Map<string, () => number>();
   readonly #lives = new Map<string, Life>();
 
+  /** A graph without tasks, of so many chunks; `layer` is that of a stack. */
   constructor(
     readonly topology: Topology,
     readonly pass: Pass,

@@ -8,10 +8,15 @@ import { PlannedValues, type SliceValues } from "./collective_values.ts";
 
 /** One collective of a graph. */
 export interface CollectiveExchange extends SliceValues {
+  /** Label of its tasks; with several phases their names follow. */
   readonly label: string;
+  /** Index of its chunk. */
   readonly chunk: number;
+  /** Place in the chain of its chunk. */
   readonly stage: number;
+  /** Tasks that its first phases depend on. */
   readonly after: readonly Task[];
+  /** What is exchanged and added; its plans are proven first. */
   readonly collective: Collective;
   /** Other values of the same slices, which travel beside them as messages of their own. */
   readonly beside?: readonly SliceValues[];

@@ -17,8 +17,9 @@ export interface SliceValues {
   bytes(rank: number, input: number): number;
   /** Type of the values; default `float32`. */
   readonly dtype?: ElementType;
-  /** Where slices of input and output of a rank begin: they lie one after another. */
+  /** Where slices of a rank's input begin: they lie one after another. */
   readonly input: View;
+  /** Where slices of a rank's output begin. */
   readonly output: View;
   /** Name of a buffer of its own. */
   readonly scratch: string;

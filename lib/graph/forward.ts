@@ -24,6 +24,7 @@ const WORD = 4;
 export interface PassOptions extends Omit<Way, "rows"> {
   /** Codec of the rows on their way to the experts, and back. */
   readonly compressor: Codecs;
+  /** Choices, for captions and saved runs. */
   readonly configuration: TaskGraph["configuration"];
 }
 

@@ -21,8 +21,11 @@ export interface Attention {
 
 /** Number of layers, and the attention between them. */
 export interface StackShape {
+  /** Number of layers. */
   readonly layers: number;
+  /** Work before the experts of each layer; default none. */
   readonly attention?: Attention;
+  /** Pieces into which each reduction of attention's gradients is cut. */
   readonly gradientChunks: number;
 }
 

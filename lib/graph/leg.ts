@@ -22,7 +22,9 @@ import { type BlockSizes, blockSizes, isPlain } from "./wire.ts";
 
 /** What all legs of a pass share. */
 export interface Way extends RowsOf {
+  /** Whose plan the exchanges follow. */
   readonly allToAll: AllToAll;
+  /** Where the rows lie. */
   readonly rows: RowLayout;
   /** Present where each token crosses once to a node. */
   readonly node?: NodeRows;

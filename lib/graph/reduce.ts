@@ -17,8 +17,11 @@ const LISTED = 16;
 export interface Place {
   /** Begins the names of its tasks and buffers. */
   readonly name: string;
+  /** Place in the chain of its chunk. */
   readonly stage: number;
+  /** Index of its chunk. */
   readonly chunk: number;
+  /** Tasks that it depends on. */
   readonly after: readonly Task[];
 }
 

@@ -7,10 +7,13 @@ import { isPlain, wireBytes } from "./wire.ts";
 
 /** How rows are coded one by one. */
 export interface RowCoding {
-  /** Bytes of a row, and of a coded one. */
+  /** Bytes of a row as it is computed with. */
   readonly rowBytes: number;
+  /** Bytes of a coded row. */
   readonly wireBytes: number;
+  /** Codes rows that lie one after another. */
   encode(rows: number, from: View, wire: View): Kernel;
+  /** Brings coded rows back. */
   decode(rows: number, wire: View, to: View): Kernel;
 }
 

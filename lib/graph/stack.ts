@@ -16,6 +16,7 @@ import {
 
 /** A graph in a stack. */
 export interface Segment {
+  /** Its tasks. */
   readonly graph: TaskGraph;
   /** Layer that it belongs to. */
   readonly layer: number;
@@ -35,7 +36,9 @@ export interface Segment {
 
 /** A segment with its tasks in the stack, by their ids in the segment's graph. */
 export interface StackedSegment {
+  /** As it was given. */
   readonly segment: Segment;
+  /** Its tasks in the stack's graph. */
   readonly tasks: readonly Task[];
 }
 

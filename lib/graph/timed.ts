@@ -45,8 +45,9 @@ export interface TimedOptions {
   readonly chunks: number | readonly number[];
   /** Seconds of the stages of a chunk. */
   readonly times: StageTimes;
-  /** Seconds of a computation before all chunks, and of one after them; default none. */
+  /** Seconds of a computation before all chunks; default none. */
   readonly before?: number;
+  /** Seconds of a computation after all chunks; default none. */
   readonly after?: number;
   /** Backward: gate gradient and its all-reduce, in seconds, needed by nothing; default none. */
   readonly gate?: { readonly compute: number; readonly allReduce: number };

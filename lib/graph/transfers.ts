@@ -7,8 +7,11 @@ import type { Slice, Step, TrafficMatrix } from "../alltoall/types.ts";
 
 /** Where the slices of an exchange lie, and which of them it moves. */
 export interface Slices {
+  /** Bytes of a slice; with `ragged` of the largest. */
   readonly sliceBytes: number;
+  /** Where a rank's first slice to send begins; the others follow, `sliceBytes` apart. Not looked at with `ragged`. */
   readonly input: View;
+  /** Where a rank's first slice to receive begins; the others follow likewise. */
   readonly output: View;
   /** Name of a buffer of its own. */
   readonly scratch: string;
@@ -20,9 +23,11 @@ export interface Slices {
 
 /** Slices of different sizes; empty ones are not part of the exchange. */
 export interface RaggedSlices {
+  /** Bytes from rank to rank. */
   readonly bytes: (source: number, destination: number) => number;
-  /** Where a rank's slice for, or from, another rank lies. */
+  /** Where a rank's slice for another rank lies. */
   readonly input: (rank: number, destination: number) => View;
+  /** Where a rank's slice from another rank lies. */
   readonly output: (rank: number, source: number) => View;
 }
 

@@ -5,13 +5,17 @@ import { typeCode } from "./linear.ts";
 
 /** What moves: the places of a chunk, from some source ranks to the experts of one rank. */
 export interface Arrangement {
+  /** Type of the rows; default `float32`. */
   readonly dtype?: ElementType;
+  /** Values of a row. */
   readonly columns: number;
   /** Loads of all ranks for the experts of this rank alone. */
   readonly loads: Loads;
   /** Rows of an expert lie source after source instead of place after place. */
   readonly bySource: boolean;
+  /** Ranks whose rows move, from `begin` to before `end`. */
   readonly sources: { readonly begin: number; readonly end: number };
+  /** Places of the chunk, from `begin` to before `end`. */
   readonly places: { readonly begin: number; readonly end: number };
   /** [sources][experts][places that are taken]. */
   readonly wire: View;

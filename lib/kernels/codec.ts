@@ -8,16 +8,23 @@ import { typeCode } from "./linear.ts";
 export interface Rows {
   /** Default `float32`. */
   readonly dtype?: ElementType;
+  /** The buffer, from its first row on. */
   readonly view: View;
+  /** Elements from block to block. */
   readonly block: number;
+  /** Elements from group to group of a block. */
   readonly group: number;
+  /** Elements from row to row of a group. */
   readonly row: number;
 }
 
 /** Numbers of rows by block and group. */
 export interface RowNumbers {
+  /** Number of row (0, 0, 0). */
   readonly first: number;
+  /** From block to block. */
   readonly block: number;
+  /** From group to group. */
   readonly group: number;
 }
 
@@ -25,12 +32,19 @@ const NO_NUMBERS: RowNumbers = { first: 0, block: 0, group: 0 };
 
 /** Numbers of rows, columns and wire blocks. */
 export interface Wire {
+  /** Which codec, with parameter and seed. */
   readonly codec: NativeCodec;
+  /** Blocks, each of `groups` x `rows` rows. */
   readonly blocks: number;
+  /** Groups of a block, each coded by itself. */
   readonly groups: number;
+  /** Rows of a group. */
   readonly rows: number;
+  /** Values of a row. */
   readonly columns: number;
+  /** Where the first block lies. */
   readonly view: View;
+  /** Bytes from block to block. */
   readonly blockBytes: number;
   /**
    * Rows of each group where they differ; `rows` is then their sum, and groups follow each other in the

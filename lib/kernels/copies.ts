@@ -6,9 +6,13 @@ const ALL_PLACES = 2 ** 31 - 2;
 
 /** Sizes of choices among experts with copies. */
 export interface CopyShape {
+  /** Tokens of the rank. */
   readonly tokens: number;
+  /** Choices of a token. */
   readonly k: number;
+  /** Experts that may be chosen, each with at least one slot. */
   readonly experts: number;
+  /** Slots of all ranks of a group. */
   readonly slots: number;
   /** Choices at this position of their expert and beyond go nowhere; default: all go somewhere. */
   readonly capacity?: number;

@@ -10,8 +10,11 @@ export const softmax = (rows: number, columns: number, x: View, y: View): Kernel
 
 /** Sizes of a top-k choice. */
 export interface Choice {
+  /** Tokens of the rank, rows of the scores. */
   readonly tokens: number;
+  /** Columns of the scores. */
   readonly experts: number;
+  /** Choices of a token. */
   readonly topK: number;
 }
 

@@ -6,7 +6,9 @@ import { type RouteShape, scoresCode } from "./route.ts";
 
 /** Where a loss of a rank goes: its value, and `weight` times it added to the total. */
 export interface LossViews {
+  /** [1] float32: the value, written. */
   readonly loss: View;
+  /** [1] float32: the total, added to. */
   readonly total: View;
   /** [tokens] int32: other than 0 for padding, which is in no sum and no mean. */
   readonly padding?: View;

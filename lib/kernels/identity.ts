@@ -5,10 +5,15 @@ import { NONE, typeCode } from "./linear.ts";
 
 /** Tokens and choices, of which those from `experts` on return their input. */
 export interface IdentityShape {
+  /** Type of tokens and rows; default `float32`. */
   readonly dtype?: ElementType;
+  /** Tokens of the rank. */
   readonly tokens: number;
+  /** Values of a token. */
   readonly columns: number;
+  /** Experts with computation; choices from this number on return their input. */
   readonly experts: number;
+  /** Choices of a token. */
   readonly k: number;
 }
 

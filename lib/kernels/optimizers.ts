@@ -13,8 +13,11 @@ export const clipScale = (
 
 /** What every update reads: gradients, the factor of {@linkcode clipScale}, and the rates of the step. */
 export interface UpdateViews {
+  /** float32 values, changed in place. */
   readonly parameter: View;
+  /** float32 gradients, as many. */
   readonly gradient: View;
+  /** float32 { norm, factor } of {@linkcode clipScale}; gradients are multiplied by the factor. */
   readonly clip: View;
   /** float32 {learning rate, 1 - beta1^n, 1 - beta2^n}. */
   readonly rates: View;

@@ -32,6 +32,7 @@ const CHOSEN: readonly Chosen[] = ["largest", "given", "positive", "nothing"];
 
 /** Sizes of a choice among all rows of a gate. */
 export interface RouteShape {
+  /** Tokens of the rank. */
   readonly tokens: number;
   /** Experts, and experts without computation. */
   readonly rows: number;
@@ -41,12 +42,17 @@ export interface RouteShape {
 
 /** How scores become choices and weights. */
 export interface RouteOptions {
+  /** How logits become scores. */
   readonly scores: GateScores;
+  /** Which rows a token chooses. */
   readonly chosen: Chosen;
   /** Experts in as many equal runs, of which only the `groupLimit` best can be chosen; default 1. */
   readonly groups?: number;
+  /** Runs that a token may choose from; default all. */
   readonly groupLimit?: number;
+  /** Whether the weights of a token are divided by their sum. */
   readonly normalize: boolean;
+  /** What weights are multiplied by at last. */
   readonly scale: number;
 }
 

@@ -10,9 +10,13 @@ import { NONE, typeCode } from "./linear.ts";
 export interface Places {
   /** Type of tokens and rows; default `float32`. */
   readonly dtype?: ElementType;
+  /** Tokens of the rank. */
   readonly tokens: number;
+  /** Values of a token and of a row. */
   readonly columns: number;
+  /** Choices of a token. */
   readonly topK: number;
+  /** Experts, or slots of experts, that rows go to. */
   readonly experts: number;
   /** Slices of the capacity. */
   readonly chunks: readonly Chunk[];

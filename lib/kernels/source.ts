@@ -6,6 +6,7 @@ import { quoted } from "../words.ts";
 
 /** Bytes of a buffer. */
 export interface Span extends View {
+  /** Length, from the offset on. */
   readonly bytes: number;
 }
 

@@ -11,13 +11,17 @@ const typed = (dtype: ElementType | undefined, name: string, args: Kernel["args"
 
 /** Of the activations (and of a table of embeddings, and logits); default float32. Everything else is float32. */
 interface Typed {
+  /** Type of the elements; default float32. */
   readonly dtype?: ElementType;
 }
 
 /** Tokens of whole sequences and the sizes of their embedding. */
 export interface EmbeddingShape extends Typed {
+  /** Tokens of all sequences, a multiple of `length`. */
   readonly tokens: number;
+  /** Width of a token. */
   readonly modelDim: number;
+  /** Rows of the table of embeddings. */
   readonly vocabulary: number;
   /** Tokens of a sequence. */
   readonly length: number;
@@ -57,8 +61,11 @@ export const rotary = (
 
 /** Rows of a norm; `centered`: LayerNorm (Ba et al., 2016), otherwise RMSNorm (Zhang and Sennrich, NeurIPS'19). */
 export interface NormShape extends Typed {
+  /** Whether the mean is subtracted. */
   readonly centered: boolean;
+  /** Rows, each normalized by itself. */
   readonly rows: number;
+  /** Values of a row. */
   readonly columns: number;
 }
 
@@ -103,9 +110,13 @@ export const normWeightGrad = (
 export interface AttentionShape extends Typed {
   /** Sequences. */
   readonly batch: number;
+  /** Tokens of a sequence. */
   readonly length: number;
+  /** Heads of queries, a multiple of `keyValueHeads`. */
   readonly heads: number;
+  /** Heads of keys and values. */
   readonly keyValueHeads: number;
+  /** Values of a head. */
   readonly headDim: number;
 }
 

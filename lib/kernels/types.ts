@@ -6,7 +6,9 @@ export type ElementType = "float32" | "bfloat16";
 
 /** Rows that belong to one group of a matrix. */
 export interface RowRange {
+  /** Index of the first row. */
   readonly first: number;
+  /** Number of rows; 0 is allowed. */
   readonly rows: number;
 }
 
@@ -20,11 +22,15 @@ export interface RowRange {
 export interface Matrix extends View {
   /** Default `float32`. */
   readonly dtype?: ElementType;
+  /** Rows of each group, where they differ. */
   readonly ranges?: readonly RowRange[];
+  /** Rows of a group; with `ranges` of all groups. */
   readonly rows: number;
+  /** Columns. */
   readonly columns: number;
   /** Elements from row to row. */
   readonly ld: number;
+  /** Number of groups: experts, or 1. */
   readonly groups: number;
   /** Elements from group to group. */
   readonly stride: number;
@@ -32,6 +38,7 @@ export interface Matrix extends View {
 
 /** A codec of the native library, by its name in the table `CODECS` of `lib/kernels/codecs.ts`. */
 export interface NativeCodec {
+  /** Its name. */
   readonly codec: string;
   /** Parameter of the codec, such as bits a value; default the least. */
   readonly parameter?: number;

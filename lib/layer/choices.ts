@@ -72,6 +72,7 @@ export interface PassChoices extends DispatchChoice {
 export interface ResolvedChoices {
   /** Who orders the tasks. */
   readonly scheduler: Scheduler;
+  /** How often a token crosses to a node. */
   readonly dispatch: Dispatch;
   /** How tokens are exchanged. */
   readonly allToAll: AllToAll;

@@ -14,8 +14,11 @@ import { quoted } from "../words.ts";
 
 /** A stack of equal layers. */
 export interface StackConfig {
+  /** Sizes and blocks of each layer. */
   readonly layer: LayerConfig | UnevenLayerConfig;
+  /** Number of layers, at least 1. */
   readonly layers: number;
+  /** Work before the experts of each layer, which takes time and changes no values; default none. */
   readonly attention?: Attention;
   /** Pieces into which each reduction of attention's gradients is cut, so that others get between; default 1. */
   readonly gradientChunks?: number;

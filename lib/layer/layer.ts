@@ -62,6 +62,7 @@ export class MoeLayer {
   #kept?: Kept;
   #autoTuner?: AutoTuner;
 
+  /** Made by {@linkcode createLayer}. */
   constructor(readonly engine: Engine, readonly layer: Layer, readonly seed: number) {
     this.#tensors = new TensorStore({ engine, table: layerTensors(layer), seed, owner: "layer" });
     this.#runner = new GraphRunner(engine, this.#tensors.workspace);
@@ -242,6 +243,7 @@ export class MoeLayer {
     this.#tensors.close();
   }
 
+  /** Closes it at the end of a `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -16,9 +16,11 @@ export interface LoadOptions {
 
 /** How far loading is. */
 export interface LoadProgress {
+  /** Name of the tensor that is being written. */
   readonly tensor: string;
-  /** Values written so far, of all. */
+  /** Values written so far. */
   readonly done: number;
+  /** Values of all tensors. */
   readonly total: number;
 }
 

@@ -13,22 +13,30 @@ export class Results {
   readonly #versions: ReadonlyMap<string, number>;
   readonly #kept = new Map<string, Float32Array<ArrayBuffer>>();
 
-  /** @param names of the tensors that the pass wrote. */
+  /**
+   * Results in a store, as they are now.
+   * @param names of the tensors that the pass wrote.
+   */
   constructor(store: TensorStore, { run, names }: { run: string; names: readonly string[] }) {
     this.#store = store;
     this.#run = run;
     this.#versions = new Map(names.map((name) => [name, store.version(name)]));
   }
 
+  /** Names of the tensors that the pass wrote. */
   get names(): string[] {
     return [...this.#versions.keys()];
   }
 
+  /** Whether the pass wrote a tensor of this name. */
   has(name: string): boolean {
     return this.#versions.has(name);
   }
 
-  /** @throws {SchemoeError} when a later pass has overwritten the values. */
+  /**
+   * Values of a tensor, row-major, of all ranks in order.
+   * @throws {SchemoeError} when a later pass has overwritten the values.
+   */
   read(name: string): Float32Array<ArrayBuffer> {
     let values = this.#kept.get(name);
     if (!values) {

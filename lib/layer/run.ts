@@ -33,9 +33,13 @@ export interface RanProgram {
 
 /** What runs the passes of a layer. */
 export interface LayerPasses {
+  /** Engine on which they run. */
   readonly engine: Engine;
+  /** The checked layer. */
   readonly layer: Layer;
+  /** Runs the forward pass. */
   forward(options?: ForwardOptions): Promise<Run>;
+  /** Runs the backward pass of the last forward one. */
   backward(options?: BackwardOptions): Promise<Run>;
 }
 

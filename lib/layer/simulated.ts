@@ -23,6 +23,7 @@ import { Run } from "./run.ts";
  * a kind that the profile does not have.
  */
 export function simulated(run: Run, profile?: MachineProfile): Run;
+/** The same layer on a simulator of its world: its passes are predicted by the profile and compute no values. */
 export function simulated(layer: MoeLayer, profile: MachineProfile): MoeLayer;
 export function simulated(subject: Run | MoeLayer, profile?: MachineProfile): Run | MoeLayer {
   if (subject instanceof MoeLayer) {

@@ -30,6 +30,7 @@ export class MoeStack {
    */
   auto: AutoOptions = {};
 
+  /** Made by {@linkcode createStack}. */
   constructor(
     readonly engine: Engine,
     readonly layer: Layer,
@@ -139,6 +140,7 @@ export class MoeStack {
     this.#tensors.close();
   }
 
+  /** Closes it at the end of a `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -15,7 +15,9 @@ import type { RowLayout, RowsOf } from "./rows.ts";
 
 /** What all gates chose: experts with rows, and positions in them, of each rank's tokens [tokens, topK]. */
 export interface GatheredChoices {
+  /** Experts that a rank's tokens chose, int32 [tokens, topK]; -1: none. */
   choices(rank: number): Int32Array;
+  /** Positions of these choices among those of their expert on the rank, int32 [tokens, topK]. */
   positions(rank: number): Int32Array;
 }
 
@@ -46,6 +48,7 @@ export type NodeTable = typeof NODE_TABLES[number];
 
 /** Rows of a pass in which each token crosses once to a node. */
 export interface NodeRows {
+  /** Chunk by chunk: who sends which tokens to which node. */
   readonly chunks: readonly NodeChunk[];
   /** Rows to provide for what a rank sends. */
   readonly sent: number;

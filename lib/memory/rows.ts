@@ -14,8 +14,11 @@ import type { Matrix } from "../kernels/types.ts";
 
 /** Parameters of the layout of a pass's rows. */
 export interface RowsOf {
+  /** The checked layer. */
   readonly layer: Layer;
+  /** Places of an expert, or slot, for the tokens of one rank. */
   readonly capacity: number;
+  /** How the pass is split. */
   readonly chunks: readonly Chunk[];
   /** Present where only places that are taken have rows. */
   readonly loads?: Loads;
@@ -25,16 +28,23 @@ export interface RowsOf {
 
 /** The towards-experts (1) or back (2) way of the rows of a chunk. */
 export interface LegOf {
+  /** 1 towards the experts, 2 back. */
   readonly number: 1 | 2;
+  /** Index of the chunk. */
   readonly chunk: number;
 }
 
 /** Consecutive blocks of a rank: those of the peers from `begin` to `end`, each `groups` x `rows` rows. */
 export interface Piece {
+  /** Where the rows of the first block lie, and the distances from there. */
   readonly rows: Rows;
+  /** First peer. */
   readonly begin: number;
+  /** Peer after the last one. */
   readonly end: number;
+  /** Groups of a block: experts of the chunk. */
   readonly groups: number;
+  /** Rows of a group. */
   readonly rowsOfGroup: number;
   /** Rows of each expert in the block where they differ; there is one block and one group then. */
   readonly groupRows?: readonly number[];
@@ -88,6 +98,7 @@ export interface RowLayout {
     readonly stride: number;
     readonly ranges?: Matrix["ranges"];
   };
+  /** The blocks of a chunk on one of its ways. */
   leg(leg: LegOf): LegRows;
   /** Row, among those of the experts of a rank, of a place that a source's token takes in a slot of the rank. */
   expertRow(rank: number, at: TakenPlace): number;

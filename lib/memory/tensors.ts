@@ -6,7 +6,9 @@ export type TensorType = "float32" | "bfloat16" | "int32";
 
 /** One tensor over all ranks. */
 export interface Tensor {
+  /** Sizes of its dimensions over all ranks, row-major. */
   readonly shape: readonly number[];
+  /** Type of its elements. */
   readonly dtype: TensorType;
   /** `split`: each rank holds its part of the first dimension; `same`: every rank holds all of it. */
   readonly placement: "same" | "split";
@@ -14,6 +16,7 @@ export interface Tensor {
   readonly copies?: Copies;
   /** Rows of each rank of a split tensor whose ranks differ in them; absent: equal parts. */
   readonly counts?: readonly number[];
+  /** How long its values are needed. */
   readonly life: Life;
   /** Standard deviation of the random values that it begins with; absent: it begins without values. */
   readonly deviation?: number;
@@ -27,6 +30,7 @@ export interface Tensor {
 
 /** A split tensor whose parts lie on several ranks each. */
 export interface Copies {
+  /** Number of different parts. */
   readonly parts: number;
   /** Number of the part that a rank holds. */
   place(rank: number): number;
@@ -42,9 +46,13 @@ export const elements = (shape: readonly number[]): number => shape.reduce((a, b
 export class TensorTable {
   readonly #tensors = new Map<string, Tensor>();
 
+  /** An empty table for a world of so many ranks. */
   constructor(readonly ranks: number) {}
 
-  /** @throws {SchemoeError} when the name is taken. */
+  /**
+   * Adds a tensor under a name; returns the table.
+   * @throws {SchemoeError} when the name is taken.
+   */
   add(name: string, tensor: Tensor): this {
     if (this.#tensors.has(name)) {
       throw new SchemoeError(`Cannot add the tensor "${name}": there is one of that name`);
@@ -62,11 +70,15 @@ export class TensorTable {
     return this;
   }
 
+  /** Whether there is a tensor of this name. */
   has(name: string): boolean {
     return this.#tensors.has(name);
   }
 
-  /** @throws {SchemoeError} naming the known tensors. */
+  /**
+   * The tensor of this name.
+   * @throws {SchemoeError} naming the known tensors.
+   */
   get(name: string): Tensor {
     const found = this.#tensors.get(name);
     if (found) return found;

@@ -8,20 +8,35 @@ import type { MoeModel } from "./model.ts";
 
 /** The fields of a `config.json` that are read. */
 export interface MixtralJson {
+  /** Different tokens: `vocabulary`. */
   readonly vocab_size: number;
+  /** Width of a token: `modelDim`. */
   readonly hidden_size: number;
+  /** Width inside an expert: `hiddenDim`. */
   readonly intermediate_size: number;
+  /** Blocks of attention and experts. */
   readonly num_hidden_layers: number;
+  /** Heads of queries. */
   readonly num_attention_heads: number;
+  /** Heads of keys and values; default as many as of queries. */
   readonly num_key_value_heads?: number;
+  /** Width of a head; default `hidden_size / num_attention_heads`. */
   readonly head_dim?: number | null;
+  /** Experts of each layer. */
   readonly num_local_experts: number;
+  /** Experts of a token: k of `topK`. */
   readonly num_experts_per_tok: number;
+  /** `epsilon` of `rmsNorm`; default 1e-5. */
   readonly rms_norm_eps?: number;
+  /** `base` of `rotaryPositions`; default 1e6. */
   readonly rope_theta?: number;
+  /** Whether the head shares the weights of the embedding; default false. */
   readonly tie_word_embeddings?: boolean;
+  /** Activation of the experts; only `silu`, the default, can be read. */
   readonly hidden_act?: string;
+  /** Tokens back that attention sees; refused where it is below the context, since attention here sees all. */
   readonly sliding_window?: number | null;
+  /** Fields beyond these are not read. */
   readonly [key: string]: unknown;
 }
 

@@ -33,6 +33,7 @@ export class MoeModel {
    */
   auto: AutoOptions = {};
 
+  /** Made by {@linkcode createModel}. */
   constructor(readonly engine: Engine, readonly shape: ModelShape, readonly seed: number) {
     for (const block of shape.layers) {
       if ("moe" in block) checkPlacedWorld(block.moe, engine.representatives);
@@ -246,6 +247,7 @@ export class MoeModel {
     this.#store.close();
   }
 
+  /** Closes it at the end of a `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -3,7 +3,9 @@ import { SchemoeError } from "../types.ts";
 import type { MachineProfile } from "./types.ts";
 import { parseJson } from "../files/json.ts";
 
+/** `format` of the JSON of a profile. */
 export const PROFILE_FORMAT = "schemoe profile";
+/** `version` of the JSON that is written, the only one that is read. */
 export const PROFILE_VERSION = 2;
 
 const FIELDS = ["machine", "versions", "date", "engine", "kinds", "links", "launch", "slowdown"];
@@ -42,7 +44,10 @@ function isFit(fit: unknown): boolean {
   );
 }
 
-/** @throws {SchemoeError} naming the file that cannot be read. */
+/**
+ * Reads a profile from a JSON file.
+ * @throws {SchemoeError} naming the file that cannot be read.
+ */
 export async function loadProfile(path: string | URL): Promise<MachineProfile> {
   let text: string;
   try {

@@ -6,8 +6,11 @@ import type { Correction, Estimate, FitQuality } from "./types.ts";
 
 /** Coefficients of a fit, one a feature. */
 export interface Fitted {
+  /** Coefficients, each with its interval. */
   readonly estimates: readonly Estimate[];
+  /** What times of each size are multiplied by; empty where the straight fit is good enough. */
   readonly corrections: readonly Correction[];
+  /** How well fit and corrections describe the samples. */
   readonly quality: FitQuality;
 }
 

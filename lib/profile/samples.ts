@@ -5,7 +5,11 @@ import type { Kernel, RankTraffic, Task, Topology } from "../types.ts";
 
 /** One operation, or several alike: its features and how long it took. */
 export interface Sample {
+  /**
+   * What its time is a sum of, such as 1, operations and bytes: see {@linkcode workOf} and {@linkcode phaseWorkOf}.
+   */
   readonly features: readonly number[];
+  /** Median of its measured times. */
   readonly seconds: number;
   /** How far repeats lie from their median, relative. */
   readonly noise: number;

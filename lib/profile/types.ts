@@ -27,7 +27,9 @@ export interface FitQuality {
 
 /** By how much operations of about these seconds differ from the straight fit. */
 export interface Correction {
+  /** Time by the straight fit. */
   readonly seconds: number;
+  /** Measured over fitted time. */
   readonly factor: number;
 }
 
@@ -35,10 +37,13 @@ export interface Correction {
 export interface KindFit {
   /** Kind of task, its native kernels, and the codec where there is one: see `kindOf`. */
   readonly kind: string;
+  /** Seconds of a task, however small its work. */
   readonly alpha: Estimate;
-  /** Seconds of an operation, and of a byte of memory traffic. */
+  /** Seconds of a floating-point operation. */
   readonly perFlop: Estimate;
+  /** Seconds of a byte of memory traffic. */
   readonly perByte: Estimate;
+  /** Factors by fitted time, rising; between them they are interpolated. */
   readonly corrections: readonly Correction[];
   /** How well the fit describes what was measured. */
   readonly quality: FitQuality;
@@ -54,6 +59,7 @@ export interface LinkEstimate {
 
 /** A phase takes `alpha`, and what its messages take. */
 export interface LinksFit {
+  /** Seconds of a phase, however few its bytes. */
   readonly alpha: Estimate;
   /** Link inside a node. */
   readonly intra: LinkEstimate;
@@ -61,6 +67,7 @@ export interface LinksFit {
   readonly inter: LinkEstimate;
   /** Seconds a byte of a copy inside a rank. */
   readonly local: Estimate;
+  /** Factors by fitted time, rising; between them they are interpolated. */
   readonly corrections: readonly Correction[];
   /** How well the fit describes what was measured. */
   readonly quality: FitQuality;

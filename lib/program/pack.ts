@@ -21,7 +21,9 @@ const REGION_BYTES = 24;
 
 /** A Program as bytes, and the functions that its host kernels call, by their argument. */
 export interface PackedProgram {
+  /** What `schemoe_prepare` takes; see `schemoe.h`. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Functions of host kernels; a kernel calls the one at its argument. */
   readonly hosts: readonly HostFunction[];
   /** Code that its kernels call, which must be loaded before the Program is. */
   readonly sources: readonly SourceCode[];
@@ -31,6 +33,7 @@ export interface PackedProgram {
 
 /** Parameters of the bytes of a Program besides itself. */
 export interface PackOptions {
+  /** Where the buffer of a name lies. */
   readonly place: (name: string) => Place;
   /** Seconds an operation is paced to, or undefined for as fast as it goes. */
   readonly seconds: (task: Task, rank: number) => number | undefined;

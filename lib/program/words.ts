@@ -12,7 +12,9 @@ import { didYouMean } from "../words.ts";
 
 /** Where a buffer lies: a native buffer, or a part of one that kernels may not leave. */
 export interface Place {
+  /** Id of the native buffer, or of a region, from {@linkcode FIRST_REGION} on. */
   readonly id: number;
+  /** Bytes of the buffer that a region may touch. */
   readonly part?: { readonly begin: number; readonly bytes: number };
 }
 

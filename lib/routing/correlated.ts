@@ -6,6 +6,7 @@ import { quoted } from "../words.ts";
 
 /** How nodes and their experts go together. */
 export interface CorrelatedOptions extends TraceSizes {
+  /** Nodes, which divide ranks and experts. */
   readonly nodes: number;
   /**
    * Part of the tokens that choose among the experts of one node only, from 0 (all choose among all) to 1.

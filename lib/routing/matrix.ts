@@ -48,6 +48,7 @@ export interface RankSums {
   readonly sent: ArrayLike<number>;
   /** How much each rank gets, in proportion: tokens, or any weights. */
   readonly received: ArrayLike<number>;
+  /** Bytes of a token on the way. */
   readonly bytesPerToken: number;
   /** Neighbouring ranks that exchange with each other; default all. */
   readonly expert?: number;

@@ -7,9 +7,11 @@ import { parseJson } from "../files/json.ts";
 
 /** The routing of one layer in one step, of all ranks whose lines were given. */
 export interface TracedRouting extends RouterTrace {
+  /** Training step, as in the file. */
   readonly step: number;
   /** `decoder` or `mtp`. */
   readonly block: string;
+  /** Number of the layer, as in the file. */
   readonly layer: number;
 }
 

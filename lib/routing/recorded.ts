@@ -5,9 +5,13 @@ import type { RouterTrace } from "./types.ts";
 
 /** What a gate chose on all ranks. */
 export interface Recording {
+  /** What captions and errors call the routing. */
   readonly name: string;
+  /** Ranks of the world. */
   readonly ranks: number;
+  /** Experts with computation; rows from this number on are none. */
   readonly experts: number;
+  /** Choices of a token. */
   readonly topK: number;
   /** Rows of the gate that the tokens chose, int32 [ranks, tokens, topK]; -1: none. */
   readonly choices: Int32Array;

@@ -31,9 +31,11 @@ export interface StageFits {
   readonly allToAll: ChunkTime;
   /** All computation of a chunk: experts and codecs. */
   readonly expert: ChunkTime;
-  /** Phases between nodes of one all-to-all; those inside a node, on the way to the experts and back. */
+  /** Phases between nodes of one all-to-all. */
   readonly inter: ChunkTime;
+  /** Phases inside a node on the way to the experts. */
   readonly intraOut: ChunkTime;
+  /** Phases inside a node on the way back. */
   readonly intraBack: ChunkTime;
 }
 

@@ -26,6 +26,7 @@ export interface ExactOptions {
 
 /** The best order found and how good it is. */
 export interface ExactSchedule {
+  /** All tasks of the graph, in the order in which they run. */
   readonly order: readonly Task[];
   /** Makespan of the order by the costs. */
   readonly seconds: number;

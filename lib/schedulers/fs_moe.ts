@@ -7,9 +7,11 @@ import { checkTimes, type ChunkChoice, type ChunkTime, leastOf, ofChunk } from "
 export interface FsMoeTimes {
   /** One all-to-all between nodes. */
   readonly allToAll: ChunkTime;
-  /** Inside a node, before the experts and after them: all-gather and reduce-scatter, or phases of 2DH. */
+  /** Inside a node before the experts: all-gather, or a phase of 2DH. */
   readonly allGather: ChunkTime;
+  /** Inside a node after the experts: reduce-scatter, or a phase of 2DH. */
   readonly reduceScatter: ChunkTime;
+  /** The experts of the forward pass. */
   readonly expert: ChunkTime;
   /** The experts of the backward pass; default twice those of the forward pass. */
   readonly expertBackward?: ChunkTime;

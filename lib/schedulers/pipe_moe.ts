@@ -4,8 +4,9 @@ import { optSche } from "./opt_sche.ts";
 
 /** What {@linkcode pipeMoeChunks} decides by. */
 export interface PipeMoeTimes {
-  /** One of the two all-to-alls, and the experts. */
+  /** One of the two all-to-alls. */
   readonly allToAll: ChunkTime;
+  /** All computation of the experts. */
   readonly expert: ChunkTime;
   /** Largest number of chunks; default 8. */
   readonly most?: number;

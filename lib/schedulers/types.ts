@@ -13,6 +13,10 @@ export type Schedule = readonly Task[] | {
 export interface Scheduler {
   /** What layers, captions and errors call it. */
   readonly name: string;
+  /**
+   * The order of all tasks: each rank runs the tasks of a lane in this order, each as soon as the tasks that it
+   * depends on are done. Pure; `costs` say how long tasks are expected to take.
+   */
   order(graph: TaskGraph, costs: Costs): Schedule;
   /** How it splits a pass when only a number is given; default: capacity slices. */
   chunking?(chunks: number): Chunking;

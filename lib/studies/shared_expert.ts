@@ -11,12 +11,15 @@ export type SharedPlace = "without" | "before" | "hidden" | "after";
 
 /** One place in one pass. */
 export interface SharedRow {
+  /** Where the shared expert ran. */
   readonly place: SharedPlace;
+  /** Which pass it is. */
   readonly pass: "forward" | "backward";
   /** Seconds. */
   readonly makespan: number;
   /** Seconds over those without a shared expert. */
   readonly exposed: number;
+  /** The run, with its timeline. */
   readonly run: Run;
 }
 

@@ -44,7 +44,10 @@ const DISPLAY = Symbol.for("Jupyter.display");
 
 /** Training runs beside each other. As a cell's last value it shows their curves and a table. */
 export class TrainingComparison {
-  /** @param runs each with its name and seed; the first name is what others are compared with. */
+  /**
+   * Puts runs that were made already beside each other.
+   * @param runs each with its name and seed; the first name is what others are compared with.
+   */
   constructor(readonly runs: readonly ComparedRun[]) {}
 
   /** Names of the choices, in the order in which they first ran. */

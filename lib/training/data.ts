@@ -2,14 +2,17 @@
 
 /** Sequences of a step: `sequences` of `context + 1` tokens, those of rank 0 first. */
 export interface BatchOptions {
+  /** Number of the step, from 0. */
   readonly step: number;
   /** Of all ranks together. */
   readonly sequences: number;
+  /** Tokens of a sequence that the model sees; each has one more, to be predicted. */
   readonly context: number;
 }
 
 /** Tokens to train on. */
 export interface TrainingData {
+  /** What captions, checkpoints and errors call it. */
   readonly name: string;
   /** Number of different tokens. */
   readonly vocabulary: number;

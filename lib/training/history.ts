@@ -4,8 +4,11 @@ import { parseJson } from "../files/json.ts";
 
 /** The progress of a run so far. */
 export interface History {
+  /** Every step. */
   readonly steps: readonly StepRow[];
+  /** Tokens a second, once for each report. */
   readonly speeds: readonly SpeedRow[];
+  /** Every validation. */
   readonly validations: readonly ValidationRow[];
   /** Seconds of the whole, checkpoints and validations included. */
   readonly seconds: number;

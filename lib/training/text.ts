@@ -19,13 +19,15 @@ export interface TextOptions {
 export interface TextData extends TrainingData {
   /** Characters by token; undefined where tokens are bytes. */
   readonly characters?: readonly string[];
-  /** All tokens in order, and the number of those for training. */
+  /** All tokens in order. */
   readonly tokens: Uint8Array | Uint16Array | Int32Array;
+  /** Number of the tokens for training, which come first. */
   readonly trained: number;
   /** Tokens of a text. @throws {SchemoeError} for a character that the data lacks. */
   encode(text: string): Int32Array;
   /** The text of tokens. */
   decode(tokens: ArrayLike<number>): string;
+  /** Windows [sequences, context + 1] evenly spaced over the part that is not trained on. */
   validation(options: Omit<BatchOptions, "step">): Int32Array;
 }
 

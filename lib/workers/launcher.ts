@@ -5,9 +5,11 @@ import { SchemoeError } from "../types.ts";
 export interface Launcher {
   /** Number of this process; 0 drives the others. */
   readonly process: number;
+  /** Number of all processes. */
   readonly processes: number;
   /** Where process 0 listens. */
   readonly host: string;
+  /** TCP port at which process 0 listens. */
   readonly port: number;
   /** Secret that all of them present; undefined when none was given. */
   readonly token?: string;

@@ -69,6 +69,7 @@ export class Workers {
   #opened = 0;
   #closed?: Promise<void>;
 
+  /** Made by {@linkcode spawnWorkers} and {@linkcode gatherWorkers}. */
   constructor({ members, host, token, end = () => Promise.resolve() }: WorkersOptions) {
     this.#prover = new Prover(token);
     this.#members = members;
@@ -149,6 +150,7 @@ export class Workers {
     return this.#closed ??= this.#close();
   }
 
+  /** Closes them at the end of an `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -18,6 +18,7 @@ export interface OnnxOptions {
 export interface OnnxExpert extends Expert {
   /** Frees the models; closing twice does nothing. */
   close(): Promise<void>;
+  /** Closes it at the end of an `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

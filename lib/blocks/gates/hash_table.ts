@@ -6,6 +6,7 @@ import { failGate } from "./routed.ts";
 export interface HashTableOptions {
   /** Numbers that a token may have. */
   readonly vocabulary: number;
+  /** Experts of the layer, at least `k`. */
   readonly experts: number;
   /** Experts of a token; default 1. */
   readonly k?: number;

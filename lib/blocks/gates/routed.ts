@@ -18,11 +18,13 @@ import { didYouMean } from "../../words.ts";
 
 /** How logits come from tokens, and gradients back. */
 export interface Logits {
+  /** Parameters that it adds to a gate of this shape, each with its deviation, such as `weight` [rows, modelDim]. */
   tensors(shape: GateShape): readonly GateTensor[];
   /** Writes `logits`. */
   forward(c: GateContext): readonly Kernel[];
   /** From `dLogits` to the gradients of its parameters and of `x`. */
   backward(c: GateContext): readonly Kernel[];
+  /** Floating-point operations for the tokens of a rank in each pass. */
   flops(shape: GateShape): { forward: number; backward: number };
 }
 

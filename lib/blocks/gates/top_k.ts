@@ -23,6 +23,7 @@ export interface BestOptions extends WeightOptions {
   readonly update?: GateUpdate;
   /** Experts in as many equal runs, of which only the `groupLimit` with the best sums of two are kept. */
   readonly groups?: number;
+  /** Runs of `groups` that a token may choose from; default all. */
   readonly groupLimit?: number;
   /** Experts without computation beside the others (LongCat-Flash, arXiv 2509.01322); default 0. */
   readonly identities?: number;

@@ -17,8 +17,9 @@ export interface LossContext extends GateContext {
   gateTensor(name: string): View;
   /** [rows]: tokens, as the loss counts them. */
   readonly counts: View;
-  /** Its value [1], and the total to which `weight` times it is added. */
+  /** [1] float32: its value. */
   readonly loss: View;
+  /** [1] float32: the weighted sum of all losses, to which `weight` times this one is added. */
   readonly total: View;
 }
 

@@ -13,9 +13,16 @@ export type Candidate = Required<
 
 /** Values of each choice; default the built-in ones that give orders of their own and take no search. */
 export interface Grid {
+  /** Schedulers, by value or name. */
   readonly schedulers?: readonly NonNullable<PassChoices["scheduler"]>[];
+  /**
+   * All-to-alls, by value or name; default `linear` and `pairwise`, over several nodes of several ranks also `pipe`
+   * and two of `hierarchical2d`.
+   */
   readonly allToAlls?: readonly NonNullable<PassChoices["allToAll"]>[];
+  /** Numbers of chunks; those above the places of an expert are left out. Default 1, 2, 4 and 8. */
   readonly chunks?: readonly number[];
+  /** Codecs, or pairs of them, by value or name; default `none` alone, since others change the results. */
   readonly compressors?: readonly (Compressor | string | CompressorPair)[];
 }
 

@@ -5,13 +5,17 @@ import { type Candidate, nameOf } from "./grid.ts";
 
 /** A layer that runs, or one that predicts. */
 export interface PassRunner {
+  /** Runs the forward pass. */
   forward(options?: ForwardOptions): Promise<Run>;
+  /** Runs the backward pass of the last forward one. */
   backward(options?: BackwardOptions): Promise<Run>;
 }
 
 /** A candidate with its prediction. */
 export interface Predicted {
+  /** What was simulated. */
   readonly choices: Candidate;
+  /** Predicted makespan. */
   readonly seconds: number;
   /** Below it no order of these tasks can come. */
   readonly bound: number;
@@ -23,6 +27,7 @@ export interface Ranking {
   readonly ranked: readonly Predicted[];
   /** Candidates whose bound is above the best prediction and its margin: no scheduler of them was tried. */
   readonly pruned: readonly { readonly choices: Candidate; readonly bound: number }[];
+  /** Number of candidates that were simulated. */
   readonly simulated: number;
 }
 

@@ -9,10 +9,13 @@ import { jointGraph, type JointOptions } from "./joint_graph.ts";
 
 /** One way to cut the exchange, in one order. */
 export interface JointRow {
+  /** How the exchange was cut into stages. */
   readonly decomposition: Decomposition;
   /** Chunks by experts; each is cut further by the decomposition. */
   readonly waves: number;
+  /** Order of the tasks: all of one stage before the next, by critical path, or the best that a search found. */
   readonly order: "one after another" | "joint" | "exact";
+  /** Simulated makespan. */
   readonly seconds: number;
   /** Seconds over the best that is known of any row. */
   readonly overBest: number;

@@ -12,6 +12,7 @@ import { cutOf, type Decomposition } from "./decomposition.ts";
 
 /** A forward pass as three stages a chunk: out, experts, back. */
 export interface JointOptions {
+  /** World that it is simulated on. */
   readonly topology: Topology;
   /**
    * Bytes of rows from rank to rank towards the experts; the way back carries as many. Several matrices are waves:

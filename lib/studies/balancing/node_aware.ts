@@ -18,12 +18,15 @@ export type Copies = "one for each choice" | "one for each rank" | "one for each
 
 /** One way to dispatch and combine. */
 export interface DispatchRow {
+  /** What of a token travels. */
   readonly copies: Copies;
   /** Bytes between nodes of the rank that sends most, on the way to the experts. */
   readonly betweenNodes: number;
   /** The same of all ranks together. */
   readonly allBetweenNodes: number;
+  /** Simulated milliseconds of the way to the experts. */
   readonly dispatchMs: number;
+  /** Simulated milliseconds of the way back, sums included. */
   readonly combineMs: number;
 }
 

@@ -27,13 +27,19 @@ export interface ScaleOptions {
 
 /** One all-to-all on one world. */
 export interface ScaleRow {
+  /** Ranks of the world. */
   readonly ranks: number;
+  /** Name of the all-to-all. */
   readonly allToAll: string;
+  /** Simulated time of the exchange. */
   readonly seconds: number;
   /** Largest bound that holds for every algorithm, and where it comes from. */
   readonly bound: number;
+  /** Which rank, node or leaf the bound comes from. */
   readonly where: string;
+  /** `seconds` over `bound`, at least 1. */
   readonly overBound: number;
+  /** Phases of the plan. */
   readonly phases: number;
   /** Milliseconds of planning; measured on this machine. */
   readonly planningMs: number;

@@ -43,7 +43,10 @@ const DISPLAY = Symbol.for("Jupyter.display");
 
 /** As a cell's last value it shows a curve for each all-to-all, and that of the bound. */
 export class SkewCosts {
-  /** @param routing sizes of the routing in words, "" where each skew has its own. */
+  /**
+   * Rows of {@linkcode skewCosts} and the world that they are of.
+   * @param routing sizes of the routing in words, "" where each skew has its own.
+   */
   constructor(
     readonly topology: Topology,
     readonly rows: readonly SkewRow[],

@@ -53,6 +53,7 @@ export class CodecStudy extends Array<CodecStudyRow> {
     return accuracySvg(this, this.facts);
   }
 
+  /** Shows text and picture in a notebook. */
   async [DISPLAY](): Promise<MediaBundle> {
     return await displayable({ text: this.text, svg: await this.svg() })[DISPLAY]();
   }

@@ -11,9 +11,11 @@ export interface ModelSizes {
   readonly hiddenDim?: number;
   /** Width of the shared expert; default as much smaller as `hiddenDim`. */
   readonly sharedHiddenDim?: number;
+  /** Experts with computation; default as in the model. */
   readonly experts?: number;
   /** Experts without computation; default as many fewer as `experts`. */
   readonly identities?: number;
+  /** Experts of a token; default as in the model, at most a quarter of `experts`. */
   readonly topK?: number;
   /** Token numbers of tables; default all. */
   readonly vocabulary?: number;

@@ -18,6 +18,7 @@ export interface AblationExplained {
     "allToAlls" | "rest",
     { readonly predicted: number; readonly needed: number }
   >;
+  /** A row for each method of the ablation, in milliseconds. */
   readonly rows: readonly {
     readonly method: Method;
     readonly measuredMs: number;

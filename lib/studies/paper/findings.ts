@@ -7,7 +7,9 @@ const RATIO = 4;
 
 /** One failing assumption, in numbers of the tables. */
 export interface Finding {
+  /** What the published model assumes. */
   readonly assumption: string;
+  /** The numbers that speak against it. */
   readonly because: string;
   /** What would have to be measured. */
   readonly measure: string;

@@ -5,9 +5,13 @@ import { gridLayers, layerOf } from "./workloads.ts";
 
 /** Speed-ups of all layers. */
 export interface Grid {
+  /** Number of layers that were predicted. */
   readonly layers: number;
+  /** Mean of the speed-ups. */
   readonly mean: number;
+  /** Smallest speed-up. */
   readonly least: number;
+  /** Largest speed-up. */
   readonly most: number;
   /** Layers by speed-up, from `from` to below `from + WIDTH`. */
   readonly histogram: readonly { readonly from: number; readonly layers: number }[];

@@ -23,9 +23,13 @@ export interface Predicted {
 export class Predictor {
   readonly #known = new Map<string, Promise<Predicted>>();
 
-  /** @param topology default ScheMoE's testbed with its published fits. */
+  /**
+   * Predictions on one cluster.
+   * @param topology default ScheMoE's testbed with its published fits.
+   */
   constructor(readonly topology: Topology = testbed("2080ti-ib100").topology) {}
 
+  /** Forward and backward of all layers of a workload, by the best of the choices that a method has. */
   step({ layers, layer }: Workload, method: Method): Promise<Predicted> {
     const { tokens, modelDim, hiddenDim, routing } = layer;
     const key = [method, tokens, modelDim, hiddenDim, routing?.capacityFactor].join();

@@ -4,10 +4,13 @@
 export interface Published {
   /** Number of the table. */
   readonly table: 1 | 7 | 8 | 10;
+  /** Model or layer that was timed. */
   readonly workload: WorkloadName;
+  /** System, or variant of it, that ran. */
   readonly method: Method;
   /** The timed part: a training step, or its all-to-alls. */
   readonly what: "step" | "all-to-alls";
+  /** The printed time. */
   readonly milliseconds: number;
 }
 

@@ -9,9 +9,13 @@ import { SIZES } from "../sizes/study.ts";
 export interface SizeRow {
   /** Bytes that each rank has for all others and itself. */
   readonly bytes: number;
+  /** `linear`, that of NCCL. */
   readonly linear: number;
+  /** `hierarchical1d`, that of HetuMoE. */
   readonly hierarchical1d: number;
+  /** `hierarchical2d`, that of Tutel and DeepSpeed. */
   readonly hierarchical2d: number;
+  /** `pipe`, ScheMoE's Pipe-A2A. */
   readonly pipe: number;
 }
 

@@ -13,6 +13,7 @@ export interface PaperRow extends Published {
   readonly error: number;
   /** The same when all-to-alls are as slow as table 1 says they were: not a prediction, an explanation. */
   readonly explainedMs: number;
+  /** `explainedMs` over the measured time, less 1. */
   readonly explainedError: number;
   /** The choice of a method that searches. */
   readonly chosen: string;
@@ -20,7 +21,9 @@ export interface PaperRow extends Published {
 
 /** All tables, and how many times longer all-to-alls take in table 1 than the published fit says. */
 export interface PaperTables {
+  /** Entries in the order in which they are printed. */
   readonly rows: readonly PaperRow[];
+  /** Measured over predicted time of table 1's all-to-alls, mean of its models. */
   readonly slowdown: number;
 }
 

@@ -5,7 +5,9 @@ import type { WorkloadName } from "./published.ts";
 
 /** Equal Mixture-of-Experts layers one after another; what is between them is not described. */
 export interface Workload {
+  /** Number of equal layers. */
   readonly layers: number;
+  /** Sizes of each. */
   readonly layer: LayerConfig;
 }
 

@@ -5,7 +5,10 @@ import type { RouterRow } from "./row.ts";
 
 /** Rows of a study of routers, as text and as pictures. */
 export class RouterStudy {
-  /** @param facts what the layer was, in words. */
+  /**
+   * Rows of {@linkcode routerStudy}.
+   * @param facts what the layer was, in words.
+   */
   constructor(readonly rows: readonly RouterRow[], readonly facts: readonly string[] = []) {}
 
   /** A line for each router and skew. */

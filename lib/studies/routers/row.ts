@@ -2,7 +2,9 @@
 
 /** One router at one skew. */
 export interface RouterRow {
+  /** Key of the gate in `gates`. */
   readonly router: string;
+  /** How far all tokens were shifted in one direction, in deviations of their values. */
   readonly skew: number;
   /** Choices of each row of the gate, over all ranks. */
   readonly loads: readonly number[];

@@ -7,6 +7,7 @@ import type { Link, Topology } from "../../types.ts";
 
 /** Directed links, and the ones that lead from rank to rank. */
 export interface LinkGraph {
+  /** Each with its alpha and beta. */
   readonly links: readonly Link[];
   /** Numbers of the links on the way, in order. */
   route(from: number, to: number): readonly number[];

@@ -3,6 +3,7 @@ import { uniforms } from "../../random.ts";
 
 /** A schedule in synchronous steps: in each one every rank gets chunks that its neighbours had before it. */
 export interface StepSchedule {
+  /** Chunks of each rank. */
   readonly chunks: number;
   /** Rounds of each step: a link moves as many chunks in it as it has lanes, times these. */
   readonly rounds: readonly number[];
@@ -12,8 +13,11 @@ export interface StepSchedule {
 
 /** One chunk over one link. */
 export interface StepMove {
+  /** Number of the chunk: `source * chunks + number`. */
   readonly chunk: number;
+  /** Neighbour that has it. */
   readonly from: number;
+  /** Rank that gets it. */
   readonly to: number;
 }
 
@@ -40,8 +44,11 @@ const PUBLISHED = [
 
 /** A point of SCCL's table. */
 export interface ScclRow {
+  /** Steps of the schedule, each of which starts its links anew. */
   readonly steps: number;
+  /** Rounds of all steps together. */
   readonly rounds: number;
+  /** Chunks of each rank. */
   readonly chunks: number;
   /** A schedule with these, checked; undefined where none was found. */
   readonly schedule?: StepSchedule;

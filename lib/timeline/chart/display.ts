@@ -10,6 +10,7 @@ export type MediaBundle = Record<string, string>;
 
 /** A value that Deno's Jupyter kernel shows as pictures and text. */
 export interface Displayable {
+  /** At `Symbol.for("Jupyter.display")`: gives what Jupyter shows. */
   [key: symbol]: () => Promise<MediaBundle>;
 }
 

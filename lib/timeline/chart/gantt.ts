@@ -19,6 +19,7 @@ export type { GanttOptions };
 export interface GanttElement {
   /** The SVG as text, with its namespace. */
   readonly outerHTML: string;
+  /** At `Symbol.for("Jupyter.display")`: gives what Jupyter shows. */
   [key: symbol]: () => Promise<MediaBundle>;
 }
 

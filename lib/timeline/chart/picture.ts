@@ -30,6 +30,7 @@ export interface PictureOptions {
 
 /** A table with a picture of it, both of which a notebook shows. */
 export interface Picture extends Displayable {
+  /** The numbers of the picture. */
   readonly table: ColumnTable;
   /** The picture as SVG text. */
   svg(options?: PictureOptions): Promise<string>;

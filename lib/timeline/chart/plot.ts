@@ -5,7 +5,9 @@
 
 /** The part of a DOM document that drawing needs. */
 export interface DocumentLike {
+  /** The root element, of which Observable Plot asks for a style. */
   readonly documentElement: unknown;
+  /** Makes an element of SVG or HTML by the URI of its namespace. */
   createElementNS(namespace: string, name: string): unknown;
 }
 

@@ -103,6 +103,7 @@ export abstract class ShownRun implements Timed {
     return `${titleOf(this)}: ${this.verdict}`;
   }
 
+  /** Shows its chart and verdict in a notebook. */
   async [DISPLAY](): Promise<MediaBundle> {
     const { repeats = [] } = this as Timed;
     const lines = [this.verdict, repeatsText(repeats), this.caption].filter((line) => line !== "");

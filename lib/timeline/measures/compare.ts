@@ -36,6 +36,7 @@ export interface Comparison extends Displayable {
   svg(): Promise<string>;
   /** The charts as HTML, zoomed together. */
   html(): Promise<string>;
+  /** The table as text. */
   toString(): string;
 }
 

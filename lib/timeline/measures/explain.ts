@@ -14,11 +14,13 @@ import { showHtml, showText } from "../chart/show.ts";
 
 /** Why a run takes as long as it does. */
 export interface Explanation extends Displayable {
+  /** The explanation, a sentence each, the most important first. */
   readonly sentences: readonly string[];
   /** Where the critical path spends the makespan: `what`, `lane`, `time_ns` and `share`. */
   readonly path: Timeline;
   /** See `exposure`. */
   readonly exposed: Timeline;
+  /** The sentences and the rows of both tables, as lines of text. */
   toString(): string;
 }
 

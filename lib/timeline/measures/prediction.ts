@@ -20,6 +20,7 @@ export interface Prediction extends Displayable {
   readonly table: Timeline;
   /** The two runs, the measured one first. */
   readonly runs: Comparison;
+  /** The table as text. */
   toString(): string;
 }
 
