@@ -78,3 +78,13 @@ Deno.test("verify and bench load no plotting, DOM or ONNX package", () => {
     assertEquals([...packages].filter((name) => !/^(arquero|node:.*)$/.test(name)), [], entry);
   }
 });
+
+Deno.test("all that is exported is documented, and names no type that is not exported", async () => {
+  const config = JSON.parse(await Deno.readTextFile(new URL("../deno.json", LIB)));
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["doc", "--lint", ...Object.values<string>(config.exports)],
+    cwd: new URL("../", LIB),
+    env: { NO_COLOR: "1" },
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+});

@@ -18,6 +18,7 @@ export { type Agreement, kendallTau, type Ranked, regretOf } from "./ranking.ts"
 export { randomShapes } from "./shapes.ts";
 export * from "../profile/mod.ts";
 export { tune, type TuneOptions } from "./tune.ts";
+export type { SearchOptions } from "./tuner.ts";
 export {
   type PassTuning,
   Tuned,

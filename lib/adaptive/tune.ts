@@ -6,10 +6,10 @@ import type { MachineProfile } from "../profile/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { didYouMean, quoted } from "../words.ts";
 import { Tuned, type TunedVariant, type Variant } from "./tune_result.ts";
-import { Tuner, type TunerOptions } from "./tuner.ts";
+import { type SearchOptions, Tuner } from "./tuner.ts";
 
 /** What may be chosen, and what finding out may cost. */
-export interface TuneOptions extends Omit<TunerOptions, "budget"> {
+export interface TuneOptions extends SearchOptions {
   /** Where a layer or stack runs that is given by its sizes. */
   readonly engine?: Engine;
   /**

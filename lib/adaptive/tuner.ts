@@ -24,18 +24,23 @@ const REPEATS = 5;
 /** Predictions may be off by that much before a graph is left out for its bound. */
 const MARGIN = 0.1;
 
-/** What may be chosen, and what measuring may take. */
-export interface TunerOptions extends Omit<Grid, "compressors"> {
+/** What may be chosen, and what finds it out. */
+export interface SearchOptions extends Omit<Grid, "compressors"> {
   /** What predicts, as `calibrate` makes it; default the cost model of the engine's topology. */
   readonly profile?: MachineProfile;
-  readonly budget: { readonly seconds: number; readonly runs: number };
   /** Relative error of output and gradients up to which codecs may be chosen; default 0: none. */
   readonly error?: number;
   /** Codecs that are considered where an error is allowed; default all built-in ones. */
   readonly codecs?: readonly (Compressor | string)[];
-  /** Candidates of each pass that are measured, default 6, and how often at most, default 5. */
+  /** Candidates of each pass that are measured; default 6. */
   readonly finalists?: number;
+  /** How often each of them runs at most; default 5. */
   readonly repeats?: number;
+}
+
+/** The same with what measuring may take: seconds, and runs of passes. */
+export interface TunerOptions extends SearchOptions {
+  readonly budget: { readonly seconds: number; readonly runs: number };
 }
 
 /** Tunes one layer or stack, as it was made. */

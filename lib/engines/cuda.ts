@@ -14,13 +14,16 @@ import { pace } from "./pacing.ts";
 import { didYouMean, quoted } from "../words.ts";
 
 /** What moves the bytes of transport `copy`. */
-const COPY_BY = ["kernels", "engines"] as const;
+/** What moves bytes between GPUs: kernels, or the copy engines. */
+export type CopyBy = "kernels" | "engines";
+
+const COPY_BY: readonly CopyBy[] = ["kernels", "engines"];
 
 /**
  * What moves them unless told otherwise: over NVLink experts slowed kernels down most and engines least
  * (`notebooks/results/gpus-2xh200.ipynb`), though a kernel begins sooner, by 10 us.
  */
-const DEFAULT_COPY_BY: typeof COPY_BY[number] = "engines";
+const DEFAULT_COPY_BY: CopyBy = "engines";
 
 /** More than any machine has. */
 const MOST_GPUS = 1024;
@@ -38,7 +41,7 @@ export interface TransportOptions {
    * each other's memory, and begin sooner. Between ranks of one GPU it is always a kernel. Results are
    * the same bits.
    */
-  readonly copyBy?: typeof COPY_BY[number];
+  readonly copyBy?: CopyBy;
   /**
    * `nccl`: each node gets a copy of the library, which takes it for a host of its own: ranks of one
    * node reach each other through memory, ranks of different nodes through sockets. Default false.

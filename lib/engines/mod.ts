@@ -13,5 +13,5 @@ export type { Engine, EventTable, RunOptions, Workspace } from "../engine.ts";
 export { type EngineOptions, openEngine } from "./open.ts";
 export { openSimulator, simulate, type SimulateOptions } from "./simulate.ts";
 export { type CpuOptions, openCpuEngine } from "./cpu.ts";
-export { type CudaOptions, openCudaEngine, type TransportOptions } from "./cuda.ts";
+export { type CopyBy, type CudaOptions, openCudaEngine, type TransportOptions } from "./cuda.ts";
 export type { CardOptions, LinkOptions, ProcessorOptions } from "../topology_units.ts";

@@ -5,41 +5,64 @@
  */
 import { e4m3, e4m3fnuz, e5m2, e5m2fnuz, e8m0, type SmallFloat } from "./small_floats.ts";
 
-interface Arrays {
+/** The array that values of each type are read as. */
+export interface DtypeArrays {
+  /** 32-bit floats. */
   F32: Float32Array;
+  /** IEEE half precision, widened. */
   F16: Float32Array;
+  /** bfloat16, widened. */
   BF16: Float32Array;
+  /** 64-bit floats. */
   F64: Float64Array;
+  /** Signed 32-bit integers. */
   I32: Int32Array;
+  /** Signed 64-bit integers. */
   I64: BigInt64Array;
+  /** Unsigned bytes. */
   U8: Uint8Array;
   /** 0 is false; the format says nothing of values above 1, which stay as they are. */
   BOOL: Uint8Array;
+  /** Signed bytes. */
   I8: Int8Array;
+  /** Signed 16-bit integers. */
   I16: Int16Array;
+  /** Unsigned 16-bit integers. */
   U16: Uint16Array;
+  /** Unsigned 32-bit integers. */
   U32: Uint32Array;
+  /** Unsigned 64-bit integers. */
   U64: BigUint64Array;
   /** Real and imaginary part of each value. */
   C64: Float32Array;
+  /** Floats of 4 bits of exponent and 3 of mantissa (OCP), widened. */
   F8_E4M3: Float32Array;
+  /** Floats of 5 bits of exponent and 2 of mantissa (OCP), widened. */
   F8_E5M2: Float32Array;
+  /** As F8_E4M3 with one NaN, no infinity and no negative zero, widened. */
   F8_E4M3FNUZ: Float32Array;
+  /** As F8_E5M2 with one NaN, no infinity and no negative zero, widened. */
   F8_E5M2FNUZ: Float32Array;
   /** Powers of two: scales of blocks. */
   F8_E8M0: Float32Array;
-  /** Packed: two values in a byte, and four in three bytes. */
+  /** Packed: two values in a byte. */
   F4: Uint8Array;
+  /** Packed: four values in three bytes. */
   F6_E2M3: Uint8Array;
+  /** Packed: four values in three bytes. */
   F6_E3M2: Uint8Array;
 }
 
 /** Name of a type in a file. */
-export type Dtype = keyof Arrays;
+export type Dtype = keyof DtypeArrays;
 
 /** A tensor: its data are those of `dtype`, row-major. */
 export type Tensor = {
-  [D in Dtype]: { readonly dtype: D; readonly shape: readonly number[]; readonly data: Arrays[D] };
+  [D in Dtype]: {
+    readonly dtype: D;
+    readonly shape: readonly number[];
+    readonly data: DtypeArrays[D];
+  };
 }[Dtype];
 
 /** The values of a tensor. */
@@ -89,7 +112,7 @@ const eightBits = ({ decode, encode }: SmallFloat): Codec<Float32Array> => ({
 });
 
 /** The codec of each type. */
-export const dtypes: { readonly [D in Dtype]: Codec<Arrays[D]> } = {
+export const dtypes: { readonly [D in Dtype]: Codec<DtypeArrays[D]> } = {
   F32: plain(Float32Array),
   F16: {
     size: 2,

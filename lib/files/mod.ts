@@ -12,4 +12,4 @@ export {
 } from "./safetensors_write.ts";
 export type { SafetensorsHeader } from "./safetensors_header.ts";
 export type { TensorShape } from "./safetensors_encode.ts";
-export type { Dtype, Tensor } from "./dtypes.ts";
+export type { Dtype, DtypeArrays, Tensor } from "./dtypes.ts";

@@ -36,7 +36,9 @@ export interface Way extends RowsOf {
 
 /** Codecs of the two ways of a pass, by the forward one. */
 export interface Codecs {
+  /** Codec of the rows towards the experts. */
   readonly dispatch: Compressor;
+  /** Codec of the rows on their way back. */
   readonly combine: Compressor;
 }
 

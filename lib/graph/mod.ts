@@ -15,7 +15,13 @@ export { forwardGraph, gateGraph, gatheredBuffer, type PassOptions } from "./for
 export { backwardGraph, type BackwardPassOptions } from "./backward.ts";
 export { wireBytes } from "./wire.ts";
 export { type PhaseTimes, type StageTimes, timedGraph, type TimedOptions } from "./timed.ts";
-export { addCodedReduce, codedRoom, type Half, type ReduceCodecs } from "./reduce_coded.ts";
+export {
+  addCodedReduce,
+  codedRoom,
+  type CodedSum,
+  type Half,
+  type ReduceCodecs,
+} from "./reduce_coded.ts";
 export { addAllReduce } from "./reduce.ts";
 export { addCollective, type CollectiveExchange } from "./collective.ts";
 export type { SliceValues } from "./collective_values.ts";
@@ -23,5 +29,5 @@ export type { RowCoding } from "./row_coding.ts";
 export { type Segment, segmentsOf, type StackedSegment, stackGraph } from "./stack.ts";
 export type { Attention, StackShape } from "./layers.ts";
 export type { RaggedSlices, Slices } from "./transfers.ts";
-export type { Way } from "./leg.ts";
+export type { Codecs, Way } from "./leg.ts";
 export type { Place } from "./reduce.ts";

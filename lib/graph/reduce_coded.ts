@@ -35,9 +35,13 @@ export const codedRoom = (half: Half, count: number, ranks: number): number =>
 
 /** What is summed, and how it travels. */
 export interface CodedSum {
+  /** [count] float32: what a rank adds. */
   readonly part: View;
+  /** [count] float32: where each rank gets the sum. */
   readonly sum: View;
+  /** Values that are summed. */
   readonly count: number;
+  /** Codec of each half; a half without one travels as float32. */
   readonly codecs: ReduceCodecs;
   /** For each coded half `codedRoom` values of a rank that outlive the step, zero at first. */
   readonly lost: Readonly<Partial<Record<Half, View>>>;

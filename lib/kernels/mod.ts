@@ -86,6 +86,7 @@ export {
   type NormShape,
   normWeightGrad,
   rotary,
+  type Typed,
 } from "./training.ts";
 export {
   adamwUpdate,

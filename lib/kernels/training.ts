@@ -10,7 +10,7 @@ const typed = (dtype: ElementType | undefined, name: string, args: Kernel["args"
     : { name, args, more: Int32Array.of(typeCode(dtype)) };
 
 /** Of the activations (and of a table of embeddings, and logits); default float32. Everything else is float32. */
-interface Typed {
+export interface Typed {
   /** Type of the elements; default float32. */
   readonly dtype?: ElementType;
 }

@@ -12,15 +12,17 @@
  * @module
  */
 export { type MemoryPlan, memoryPlan } from "./plan.ts";
-export type { LegOf, LegRows, Piece, RowLayout, RowsOf } from "./rows.ts";
+export type { LegOf, LegRows, Piece, RowLayout, RowsOf, TakenPlace } from "./rows.ts";
 export { rowLayout } from "./layout.ts";
 export {
   type GatheredChoices,
   NO_PLACE,
   NODE_TABLES,
+  type NodeChunk,
   type NodeRows,
   nodeRows,
   type NodeTable,
+  type NodeWay,
   runOf,
 } from "./node_rows.ts";
 export { layerTensors } from "./layer_tensors.ts";

@@ -26,17 +26,23 @@ export const NO_PLACE = 2 ** 31 - 2;
 
 /** A chunk of rows that cross once. */
 export interface NodeChunk {
+  /** Tokens that cross together: of one rank, for the same ranks of a node. */
   readonly groups: readonly RoutedGroup[];
+  /** Their exchange towards the experts. */
   readonly dispatch: Collective;
+  /** Their exchange back. */
   readonly combine: Collective;
-  /** First row of the chunk among those that a rank sends, and that it gets; on all ranks alike. */
+  /** First row of the chunk among those that a rank sends; on all ranks alike. */
   readonly sent: number;
+  /** First row of the chunk among those that a rank gets; on all ranks alike. */
   readonly received: number;
-  /** Rows that a rank sends, and those that it gets. */
+  /** Rows that a rank sends. */
   sentRows(rank: number): number;
+  /** Rows that a rank gets. */
   receivedRows(rank: number): number;
-  /** Rows of a slice of dispatch's input, or of combine's. */
+  /** Rows of a slice of dispatch's input. */
   sentSlice(rank: number, index: number): number;
+  /** Rows of a slice of combine's input. */
   receivedSlice(rank: number, index: number): number;
 }
 
@@ -65,6 +71,7 @@ export interface NodeRows {
 
 /** A layer's rows with the choices that they are laid out for. */
 export interface NodeWay extends RowsOf {
+  /** What all gates chose. */
   readonly gathered: GatheredChoices;
 }
 

@@ -106,8 +106,10 @@ export interface RowLayout {
 
 /** A place of an expert that a token takes. */
 export interface TakenPlace {
+  /** Rank of the token. */
   readonly source: number;
   /** Among the slots of the rank. */
   readonly slot: number;
+  /** Place among those of the slot for tokens of this rank. */
   readonly place: number;
 }

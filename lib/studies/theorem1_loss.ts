@@ -10,12 +10,14 @@ import { lossSvg } from "./theorem1_chart.ts";
 import { timedRun } from "../layer/timed_run.ts";
 import { didYouMean } from "../words.ts";
 
-const STAGES = ["C1", "A1", "D1", "E", "C2", "A2", "D2"] as const;
+const STAGES: readonly (keyof ChainTimes)[] = ["C1", "A1", "D1", "E", "C2", "A2", "D2"];
 /** Random times span so many factors of two. */
 const OCTAVES = 6;
 
 /** Seconds of the seven stages of a chunk. */
-export type ChainTimes = Readonly<Record<typeof STAGES[number], number>>;
+export type ChainTimes = Readonly<
+  Record<"C1" | "A1" | "D1" | "E" | "C2" | "A2" | "D2", number>
+>;
 
 /** What Theorem 1's order and the best one take for equal chunks with given times. */
 export interface Theorem1Loss {

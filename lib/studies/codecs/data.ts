@@ -40,11 +40,6 @@ export function repeatRows(
   return Float32Array.from({ length: count }, (_, i) => rows[i % rows.length]);
 }
 
-/** What {@linkcode dispatchedRows} asks of a model. */
-interface Evaluated {
-  evaluate(tokens: Int32Array, choices?: PassChoices): Promise<number>;
-}
-
 /**
  * The rows that a model, trained or not, sends to its experts: real activations to study codecs with. Places without a
  * token are left out; rows of all Mixture-of-Experts layers, as many times as they have experts.
@@ -64,7 +59,7 @@ interface Evaluated {
  * @throws {SchemoeError} on an engine that computes no values.
  */
 export async function dispatchedRows(
-  model: Evaluated,
+  model: { evaluate(tokens: Int32Array, choices?: PassChoices): Promise<number> },
   tokens: Int32Array,
 ): Promise<Float32Array<ArrayBuffer>> {
   const seen: Float32Array[] = [];

@@ -28,7 +28,7 @@ export const TIMELINE_COLUMNS = [
 ] as const;
 
 /** A column that only timelines of paced runs have, after the others; see `makeTimeline`. */
-export const PACED_COLUMN = "paced_ns";
+export const PACED_COLUMN = "paced_ns" satisfies TimelineColumn;
 
 /** The columns that a timeline has, in order. */
 export function columnsOf(...timelines: readonly Subject[]): readonly TimelineColumn[] {
@@ -37,7 +37,7 @@ export function columnsOf(...timelines: readonly Subject[]): readonly TimelineCo
 }
 
 /** Name of a column of a timeline. */
-export type TimelineColumn = typeof TIMELINE_COLUMNS[number] | typeof PACED_COLUMN;
+export type TimelineColumn = typeof TIMELINE_COLUMNS[number] | "paced_ns";
 
 /** Columns that hold text. */
 export const TEXT_COLUMNS: ReadonlySet<string> = new Set<TimelineColumn>(

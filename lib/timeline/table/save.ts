@@ -35,7 +35,7 @@ export interface Machine {
 /** `run.json` of a saved run. */
 export interface RunFile {
   /** Tells such a file from other JSON. */
-  readonly format: typeof RUN_FORMAT;
+  readonly format: "schemoe run";
   /** Of the format; newer ones than this package knows are refused. */
   readonly version: number;
   /** What charts and tables call the run. */
@@ -72,7 +72,7 @@ export interface RunFile {
   readonly sha256?: string;
 }
 
-export const RUN_FORMAT = "schemoe run";
+export const RUN_FORMAT: RunFile["format"] = "schemoe run";
 /** Version of the folder's layout that is written, and the newest that is read. */
 export const RUN_VERSION = 1;
 /** The last file to be written: a folder without it is not a saved run. */
