@@ -13,8 +13,8 @@
  * which the comparison leaves out codecs, and `golden` in two processes what is left.
  *
  * `--engine cuda --gpus N` without a transport runs the benchmarks of one process with a rank on each of
- * the first N GPUs, which choose transports themselves: those of the `--shapes` that are named, none begun
- * after `--seconds`.
+ * the first N GPUs, which choose transports themselves: those of the `--shapes` that are named (so do `layers`
+ * and `fineLayers` on one GPU), none begun after `--seconds`.
  * @module
  */
 import { SchemoeError } from "../types.ts";
@@ -96,8 +96,6 @@ const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   gates: benchGpuGates,
   curves: benchCurves,
   train: benchTrain,
-  layers: benchGpuLayers,
-  fineLayers: benchGpuFineLayers,
   runs: benchGpuRuns,
   memory: benchGpuMemory,
   ready: benchGpuReady,
@@ -105,6 +103,11 @@ const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   trust: benchGpuTrust,
   tune: benchGpuTune,
 };
+
+/** Benchmarks on one GPU of shapes that may be named, beside PyTorch; their reports as they come. */
+const SHAPED_GPU_BENCHMARKS: Readonly<
+  Record<string, (shapes?: readonly string[]) => AsyncIterable<Report>>
+> = { layers: benchGpuLayers, fineLayers: benchGpuFineLayers };
 
 /** Benchmarks of several GPUs in one process, a rank on each, beside PyTorch; their reports as they come. */
 const SEVERAL_GPU_BENCHMARKS: Readonly<
@@ -134,7 +137,7 @@ const NCCL_BENCHMARKS: Readonly<Record<string, ClusterBenchmark>> = {
 };
 
 async function main(args: readonly string[]): Promise<void> {
-  const { engine, cluster, several, json, names } = parseBenchOptions(args);
+  const { engine, cluster, several, shapes, json, names } = parseBenchOptions(args);
   const options = { json, machine: machine() };
   if (cluster) {
     for (const name of chosen(names, NCCL_BENCHMARKS)) {
@@ -152,14 +155,18 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   const benchmarks = engine === "cuda" ? GPU_BENCHMARKS : BENCHMARKS;
-  for (const name of chosen(names, benchmarks)) print(name, await benchmarks[name](), options);
+  const shaped = engine === "cuda" ? SHAPED_GPU_BENCHMARKS : {};
+  for (const name of chosen(names, shapes ? shaped : { ...benchmarks, ...shaped })) {
+    if (!Object.hasOwn(shaped, name)) print(name, await benchmarks[name](), options);
+    else for await (const report of shaped[name](shapes)) print(name, report, options);
+  }
 }
 
 /** What there is for each engine, a line each. */
 function namesText(): string[] {
   const lists = {
     cpu: BENCHMARKS,
-    cuda: GPU_BENCHMARKS,
+    cuda: { ...GPU_BENCHMARKS, ...SHAPED_GPU_BENCHMARKS },
     "cuda --gpus N": SEVERAL_GPU_BENCHMARKS,
     "cuda --transport nccl": NCCL_BENCHMARKS,
   };

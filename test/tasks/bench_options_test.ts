@@ -58,6 +58,8 @@ Deno.test("parseBenchOptions() takes a number of GPUs, time and shapes without a
     shapes: ["qwen3", "mixtral"],
   });
   assertEquals(several("--transport", "copy", "--gpus", "2", "train"), { gpus: 2 });
+  const one = parseBenchOptions(["--engine", "cuda", "--shapes", "7B n256,7B n512", "fineLayers"]);
+  assertEquals([one.several, one.shapes], [undefined, ["7B n256", "7B n512"]]);
 });
 
 Deno.test("parseBenchOptions() limits the blocks of NCCL", () => {
@@ -85,7 +87,7 @@ const wrong: Record<string, string[]> = {
     "--seconds",
     "9",
   ],
-  "--shapes is an option of --engine cuda --gpus N without --transport nccl": [
+  "--shapes is an option of --engine cuda without --transport nccl": [
     ...NCCL,
     "--gpus",
     "2",

@@ -7,7 +7,7 @@ import { quiet } from "../build/command.ts";
 import { compared, type Form, FORMS } from "./gpu_layer_comparison.ts";
 import { REPETITIONS, timed, WARM_UP } from "./gpu_layer_times.ts";
 import { makeBlock, writePattern } from "./gpu_pattern.ts";
-import { GPU_SHAPES, type GpuShape, PUBLISHED_SHAPES } from "./gpu_shapes.ts";
+import { GPU_SHAPES, type GpuShape, named, PUBLISHED_SHAPES } from "./gpu_shapes.ts";
 import type { Report, Row } from "./report.ts";
 
 /** Capacity is rounded up to it: an even number of rows of 16 bytes everywhere. */
@@ -16,11 +16,23 @@ const ALIGNMENT = 8;
 const COMPARED = 1 << 20;
 const WEIGHT_SCALE = 0.02;
 
-/** Layers of many sizes. */
-export const benchGpuLayers = (): Promise<Report> => benchShapes(GPU_SHAPES);
+/** Shapes that one process of PyTorch is started for: its start and its ceilings take some seconds. */
+const TOGETHER = 3;
 
-/** Layers of SonicMoE's figure 14, with its published rates beside ours. */
-export const benchGpuFineLayers = (): Promise<Report> => benchShapes(PUBLISHED_SHAPES);
+/** Layers of many sizes, or those of these names. */
+export const benchGpuLayers = (names?: readonly string[]): AsyncIterable<Report> =>
+  reports(named(GPU_SHAPES, names));
+
+/** Layers of SonicMoE's figure 14, or those of these names, with its published rates beside ours. */
+export const benchGpuFineLayers = (names?: readonly string[]): AsyncIterable<Report> =>
+  reports(named(PUBLISHED_SHAPES, names));
+
+/** A report of a few shapes after another, so that what was measured is not lost with what comes later. */
+async function* reports(shapes: readonly GpuShape[]): AsyncGenerator<Report> {
+  for (let i = 0; i < shapes.length; i += TOGETHER) {
+    yield await benchShapes(shapes.slice(i, i + TOGETHER));
+  }
+}
 
 /** Median times of shapes, of PyTorch eager and compiled, and how far the results are apart. */
 async function benchShapes(shapes: readonly GpuShape[]): Promise<Report> {

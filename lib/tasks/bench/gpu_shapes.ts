@@ -1,4 +1,5 @@
 /** Layers that the GPU benchmark times beside PyTorch. @module */
+import { SchemoeError } from "../../types.ts";
 
 /** One layer, in bfloat16. */
 export interface GpuShape {
@@ -39,6 +40,20 @@ export const PUBLISHED_SHAPES: readonly PublishedShape[] = [
   published("120B n1024", [32768, 4096, 1024, 128, 8], [556, 564]),
   published("120B n2048", [32768, 4096, 2048, 64, 4], [592, 583]),
 ];
+
+/** Those of these names, or all. @throws {SchemoeError} for a name that is unknown. */
+export function named<S extends { readonly name: string }>(
+  shapes: readonly S[],
+  names: readonly string[] | undefined,
+): readonly S[] {
+  if (!names) return shapes;
+  return names.map((name) => {
+    const found = shapes.find((shape) => shape.name === name);
+    if (found) return found;
+    const known = shapes.map((shape) => shape.name).join(", ");
+    throw new SchemoeError(`Unknown shape "${name}": choose from ${known}`);
+  });
+}
 
 function published(
   name: string,

@@ -42,6 +42,8 @@ export interface BenchOptions {
   readonly names: readonly string[];
   /** Present for `--transport nccl`: the world for a benchmark that prefers one, if none was named. */
   readonly cluster?: (preferred: Pick<Cluster, "nodes" | "emulateNodes">) => Cluster;
+  /** Names of the shapes of `layers` and `fineLayers` on one GPU, where not all are wanted. */
+  readonly shapes?: readonly string[];
   /** Present for `--gpus N` without a transport: the benchmarks that choose transports themselves. */
   readonly several?: SeveralGpus;
 }
@@ -79,15 +81,15 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
   if (shapes?.includes("")) {
     fail(`--shapes needs names such as qwen3,mixtral, got "${values.shapes}"`);
   }
-  if (shapes && (transport === "nccl" || values.gpus === undefined)) {
-    fail("--shapes is an option of --engine cuda --gpus N without --transport nccl");
+  if (shapes && (transport === "nccl" || engine !== "cuda")) {
+    fail("--shapes is an option of --engine cuda without --transport nccl");
   }
   if (transport !== "nccl") {
     const { gpus } = parseDevices(values);
     const seconds = number("seconds");
     if (gpus === undefined) {
       if (seconds !== undefined) fail("--seconds is an option of --transport nccl and of --gpus N");
-      return common;
+      return { ...common, ...(shapes ? { shapes } : {}) };
     }
     return {
       ...common,

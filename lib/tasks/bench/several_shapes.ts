@@ -2,7 +2,7 @@
 import { type LayerConfig, swiglu, topK } from "../../blocks/mod.ts";
 import { expertWaves } from "../../chunking/mod.ts";
 import type { Chunking } from "../../chunking/types.ts";
-import { SchemoeError } from "../../types.ts";
+import { named } from "./gpu_shapes.ts";
 
 /** Sizes of a layer, under the names of `torch_ranks.py` too. */
 export interface SeveralShape {
@@ -31,15 +31,8 @@ function shape(
 }
 
 /** The shapes of these names, or all. @throws {SchemoeError} for a name that is unknown. */
-export function shapesNamed(names: readonly string[] | undefined): readonly SeveralShape[] {
-  if (!names) return SEVERAL_SHAPES;
-  return names.map((name) => {
-    const found = SEVERAL_SHAPES.find((shape) => shape.name === name);
-    if (found) return found;
-    const known = SEVERAL_SHAPES.map((shape) => shape.name).join(", ");
-    throw new SchemoeError(`Unknown shape "${name}": choose from ${known}`);
-  });
-}
+export const shapesNamed = (names: readonly string[] | undefined): readonly SeveralShape[] =>
+  named(SEVERAL_SHAPES, names);
 
 /** The layer of a shape: SwiGLU, no token dropped, nothing padded. */
 export const configOf = (
