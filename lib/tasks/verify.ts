@@ -12,7 +12,7 @@
  * `--digest` shows it: each line gets a hash of all result tensors. `--summary` prints one line for all
  * schedulers and all-to-alls of a case, with their largest errors and all hashes there were. `--ranks`
  * repeats the ranks of a case (those of its file are few) and multiplies gradients accordingly. `--dropless` computes cases whose
- * capacity comes from the routing without padding (of others it would compute tokens that they drop).
+ * capacity comes from the routing without padding, training runs too (of others it would compute tokens that they drop).
  * A codec passes when the 2-norm of each tensor's error is within the codec's bound (`verify/bounds.ts`), results
  * without a codec when the largest error is. A case that cannot be run is a line that begins with FAIL.
  * `--gpus N` puts the ranks of a case in blocks on the first N GPUs, `--devices 0,1` names the GPU of each.

@@ -17,6 +17,7 @@ import {
   runGoldenTraining,
 } from "../../lib/studies/golden_training.ts";
 import type { PassChoices } from "../../lib/layer/mod.ts";
+import { trainingWithoutPadding } from "../../lib/tasks/bench/without_padding.ts";
 import { spawnWorkers } from "../../lib/workers/mod.ts";
 
 const NAMES = ["tiny", "rope-swiglu-gqa", "sgd"];
@@ -24,18 +25,8 @@ const NAMES = ["tiny", "rope-swiglu-gqa", "sgd"];
 /** A reference run whose layers of experts compute no padding. */
 function golden(name: string): GoldenTraining {
   const url = new URL(`../golden/training/${name}.safetensors`, import.meta.url);
-  return dropless(parseGoldenTraining(Deno.readFileSync(url), name));
+  return trainingWithoutPadding(parseGoldenTraining(Deno.readFileSync(url), name));
 }
-
-const dropless = (golden: GoldenTraining): GoldenTraining => ({
-  ...golden,
-  model: {
-    ...golden.model,
-    layers: golden.model.layers.map((block) =>
-      "moe" in block ? { moe: { ...block.moe, routing: { dropless: true } } } : block
-    ),
-  },
-});
 
 const cpu = (ranks: number, nodes = 1) =>
   openEngine({ kind: "cpu", nodes, ranksPerNode: ranks / nodes, links: "plain" });

@@ -4,9 +4,11 @@ import {
   assertMatch,
   assertRejects,
   assertStringIncludes,
+  assertThrows,
 } from "@std/assert";
 import { openEngine, SchemoeError } from "../../mod.ts";
 import { isGoldenTraining, parseGoldenTraining } from "../../lib/studies/golden_training.ts";
+import { trainingWithoutPadding } from "../../lib/tasks/bench/without_padding.ts";
 import { lineOf, type VerifyResult } from "../../lib/tasks/verify/report.ts";
 import { checkTraining, trainingBound } from "../../lib/tasks/verify/training_case.ts";
 
@@ -59,13 +61,33 @@ Deno.test("verify refuses what a training run has no bound or no meaning for", a
     const [args, text] of [
       [["--compressor", "int8"], "no bound of its errors over many steps is known"],
       [["--ranks", "2"], "Cannot verify a training run with --ranks"],
-      [["--dropless"], "Cannot verify a training run with --dropless"],
     ] as const
   ) {
     const { code, lines } = await verify(path, ...args);
     assertEquals(code, 1);
     assertStringIncludes(lines[0], text);
   }
+});
+
+Deno.test("verify --dropless runs a training run without padding, with the bits of its own under every scheduler", async () => {
+  const args = [`${GOLDEN}/training/tiny.safetensors`, "--dropless", "--scheduler", "all"];
+  const { code, lines } = await verify(...args, "--summary", "--digest");
+  assertEquals(code, 0, lines.join("\n"));
+  assertMatch(
+    lines[0],
+    /^ok {3}tiny \(2 ranks, nodes 1, (\d+) of \1 .*, dropless\) .* bits [0-9a-f]{16}$/,
+  );
+});
+
+Deno.test("trainingWithoutPadding() refuses a run whose capacity may drop tokens", () => {
+  const layers = golden.model.layers.map((block) =>
+    "moe" in block ? { moe: { ...block.moe, routing: { capacityFactor: 1 } } } : block
+  );
+  assertThrows(
+    () => trainingWithoutPadding({ ...golden, model: { ...golden.model, layers } }),
+    SchemoeError,
+    'Cannot compute the case "sgd" without padding: its capacityFactor 1 may drop tokens',
+  );
 });
 
 Deno.test("verify runs a training run in bfloat16, within wider bounds", async () => {

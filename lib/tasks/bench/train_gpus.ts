@@ -11,7 +11,9 @@ import { hundredths, type Report, type Row } from "./report.ts";
 import { type ExpertRows, SIZES, type StepCounts, stepFlops, timedSteps } from "./train_steps.ts";
 import { torchRows, type TorchVariant } from "./train_torch.ts";
 
-const COUNTS: StepCounts = { warmUp: 3, steps: 6 };
+const COUNTS: StepCounts = { warmUp: 2, steps: 5 };
+/** PyTorch's, whose allocator and compiler take longer to settle. */
+const TORCH_COUNTS: StepCounts = { warmUp: 5, steps: 6 };
 
 /** How a step runs. */
 interface Combination {
@@ -77,7 +79,7 @@ export async function* benchTrainGpus(
   }
   for (const variant of TORCH) {
     if (late()) return;
-    const { rows } = await torchRows({ gpus, variants: [variant], ...COUNTS });
+    const { rows } = await torchRows({ gpus, variants: [variant], ...TORCH_COUNTS });
     yield report(rows);
   }
 }

@@ -1,4 +1,6 @@
+import type { LayerConfig } from "../../blocks/mod.ts";
 import type { GoldenCase } from "../../studies/golden.ts";
+import type { GoldenTraining } from "../../studies/golden_training.ts";
 import { SchemoeError } from "../../types.ts";
 
 /**
@@ -6,12 +8,24 @@ import { SchemoeError } from "../../types.ts";
  * @throws {SchemoeError} where the capacity may drop tokens.
  */
 export function withoutPadding(golden: GoldenCase): GoldenCase {
-  const { capacityFactor = 1, priority } = golden.config.routing ?? {};
+  return { ...golden, config: { ...golden.config, routing: unpadded(golden, golden.config) } };
+}
+
+/** The same training run, its layers of experts likewise. @throws {SchemoeError} likewise. */
+export function trainingWithoutPadding(golden: GoldenTraining): GoldenTraining {
+  const layers = golden.model.layers.map((block) =>
+    "moe" in block ? { moe: { ...block.moe, routing: unpadded(golden, block.moe) } } : block
+  );
+  return { ...golden, model: { ...golden.model, layers } };
+}
+
+function unpadded({ name }: { readonly name: string }, { routing }: Pick<LayerConfig, "routing">) {
+  const { capacityFactor = 1, priority } = routing ?? {};
   if (capacityFactor !== 0) {
     throw new SchemoeError(
-      `Cannot compute the case "${golden.name}" without padding: its capacityFactor ${capacityFactor} may ` +
+      `Cannot compute the case "${name}" without padding: its capacityFactor ${capacityFactor} may ` +
         "drop tokens; leave --dropless out for it",
     );
   }
-  return { ...golden, config: { ...golden.config, routing: { priority, dropless: true } } };
+  return { priority, dropless: true } as const;
 }

@@ -20,7 +20,7 @@ import {
   parseGoldenTraining,
 } from "../../studies/golden_training.ts";
 import { SchemoeError } from "../../types.ts";
-import { withoutPadding } from "../bench/without_padding.ts";
+import { trainingWithoutPadding, withoutPadding } from "../bench/without_padding.ts";
 import { boundsOf } from "./bounds.ts";
 import { checkTraining, trainingBound } from "./training_case.ts";
 
@@ -41,11 +41,11 @@ export async function caseOf(
 ): Promise<VerifyCase> {
   const bytes = readFile(file);
   if (isGoldenTraining(bytes, file)) {
-    if (dropless || ranks !== undefined) {
-      const refused = dropless ? "--dropless" : "--ranks";
-      throw new SchemoeError(`Cannot verify a training run with ${refused}`);
+    if (ranks !== undefined) {
+      throw new SchemoeError("Cannot verify a training run with --ranks");
     }
-    const golden = parseGoldenTraining(bytes, file);
+    const found = parseGoldenTraining(bytes, file);
+    const golden = dropless ? trainingWithoutPadding(found) : found;
     return { ...golden, model: { ...golden.model, dtype } };
   }
   const found = parseGolden(bytes, file);
@@ -110,7 +110,9 @@ export const runCase = (engine: Engine, golden: VerifyCase, pass: Pass) =>
 
 /** Whether experts have no places without tokens. */
 export const isDropless = (golden: VerifyCase): boolean =>
-  "config" in golden && golden.config.routing?.dropless === true;
+  "config" in golden
+    ? golden.config.routing?.dropless === true
+    : golden.model.layers.some((block) => "moe" in block && block.moe.routing?.dropless === true);
 
 async function checkLayer(engine: Engine, golden: GoldenCase, pass: Pass) {
   const results = await runGolden(engine, golden, pass);
