@@ -14,7 +14,8 @@
  *
  * `--engine cuda --gpus N` without a transport runs the benchmarks of one process with a rank on each of
  * the first N GPUs, which choose transports themselves: those of the `--shapes` that are named (so do `layers`
- * and `fineLayers` on one GPU), none begun after `--seconds`.
+ * and `fineLayers` on one GPU), none begun after `--seconds`. `layers` there runs
+ * PyTorch too, a process a GPU.
  * @module
  */
 import { SchemoeError } from "../types.ts";

@@ -2,14 +2,14 @@
 import { BUILT_IN } from "../../layer/choices.ts";
 import { spawnWorkers } from "../../workers/mod.ts";
 import { type GoldenCount, goldenOn, goldenRow, pairs, tryGolden } from "./golden.ts";
-import { clusterText, openCluster } from "./nccl_engine.ts";
+import { clusterText, openCluster, transportsOf } from "./nccl_engine.ts";
 import type { Cluster } from "./options.ts";
 import type { Report, Row } from "./report.ts";
 
 const NODES = [1, 2, 4];
 const PROCESSES = 2;
 
-/** A line for each case and world; bits are those of the copy transport. */
+/** A line for each case and world; bits are those of copies by kernels. */
 export async function benchNcclGolden(cluster: Cluster): Promise<Report[]> {
   const ranks = cluster.nodes * cluster.ranksPerNode;
   const cases = goldenOn(ranks);
@@ -22,11 +22,10 @@ export async function benchNcclGolden(cluster: Cluster): Promise<Report[]> {
     for (const row of more) console.error(JSON.stringify(row));
     rows.push(...more);
   };
-  {
-    using engine = openCluster({ ...cluster, nodes: 1, ranksPerNode: ranks }, {
-      transport: "copy",
-    });
-    add("copy", `1 x ${ranks}`, await tryGolden(engine, cases, { among }));
+  for (const transport of transportsOf(cluster).filter(({ copyBy }) => copyBy)) {
+    const world = { ...cluster, nodes: 1, ranksPerNode: ranks, emulateNodes: false };
+    using engine = openCluster(world, transport);
+    add(`copy by ${transport.copyBy}`, `1 x ${ranks}`, await tryGolden(engine, cases, { among }));
   }
   for (const nodes of NODES.filter((nodes) => ranks % nodes === 0)) {
     const world = { nodes, ranksPerNode: ranks / nodes, emulateNodes: nodes > 1 };
@@ -55,7 +54,7 @@ export async function benchNcclGolden(cluster: Cluster): Promise<Report[]> {
       nccl,
       schedulers: BUILT_IN.scheduler.length,
       allToAlls: BUILT_IN.allToAll.length,
-      bits: "of outputs and gradients over all runs; sameBits: one, that of the copy transport",
+      bits: "of outputs and gradients over all runs; sameBits: one, that of copies by kernels",
       experts: "those that a case's file lacks are chosen by no token",
     },
     rows,

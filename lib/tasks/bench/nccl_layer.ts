@@ -12,7 +12,7 @@ interface OpenLayer {
   readonly tf32: boolean;
 }
 
-/** Ranks share a GPU: 8 MiB a rank in each all-to-all. */
+/** Ranks share a GPU, or sockets connect their nodes: 8 MiB a rank in each all-to-all. */
 const SHARED: OpenLayer = {
   sizes: { tokens: 1024, modelDim: 1024, gate: topK({ k: 2 }) },
   hidden: { tried: [1024, 3072], multiple: 128, most: 16_384 },
@@ -30,8 +30,8 @@ const OWN: OpenLayer = {
 };
 
 /** The layer for a cluster. */
-export const layerOf = (cluster: Pick<Cluster, "devices">): OpenLayer =>
-  sharesGpus(cluster) ? SHARED : OWN;
+export const layerOf = (cluster: Pick<Cluster, "devices" | "emulateNodes">): OpenLayer =>
+  sharesGpus(cluster) || cluster.emulateNodes ? SHARED : OWN;
 
 /** That layer with an expert a rank and balanced, and its fields in a report. */
 export async function balancedOn(

@@ -8,7 +8,7 @@ import type { Repetitions } from "./several_times.ts";
 /** Runs of each kind of products before the faster is known. */
 const TRIED = 4;
 /** Seconds that PyTorch may take to start, to read files, to run, and to compile. */
-const LIMITS = { start: 60, read: 60, run: 60, compile: 40 };
+const LIMITS = { start: 60, read: 60, run: 60, compile: 60 };
 
 /** Where PyTorch runs. */
 export interface PeerOptions {
