@@ -6,6 +6,7 @@ import { resolveParallel } from "./expert_groups.ts";
 import { checkExpert } from "./experts/check.ts";
 import { ffn } from "./experts/mod.ts";
 import type { Layer, LayerConfig, UnevenLayerConfig } from "./layer_config.ts";
+import { movedOptions } from "./moved_options.ts";
 import { resolvePlacement } from "./placed.ts";
 import { resolveTokens } from "./rank_tokens.ts";
 import { resolveGate } from "./resolve_gate.ts";
@@ -29,21 +30,6 @@ const KNOWN = [
   "latentDim",
 ];
 
-/** Options that a layer had once, and how they are spelled now. */
-const MOVED: Readonly<Record<string, (value: unknown) => string>> = {
-  topK: (value) => `gate: topK({ k: ${value} })`,
-  normalizeGate: (value) => `gate: topK({ k, normalize: ${value} })`,
-  prescore: (value) => `gate: topK({ k, weighs: "${value ? "input" : "output"}" })`,
-  capacityFactor: (value) => `routing: { capacityFactor: ${value} }`,
-  capacityAlignment: (value) => `routing: { capacityAlignment: ${value} }`,
-  dropless: (value) => `routing: { dropless: ${value} }`,
-  priority: (value) => `routing: { priority: ${quoted(value)} }`,
-  batchPrioritized: (value) => `routing: { priority: "${value ? "scores" : "tokens"}" }`,
-  activation: (value) => `expert: ffn({ activation: ${quoted(value)} })`,
-  bias: (value) => `expert: ffn({ bias: ${value} })`,
-  auxWeight: (value) => `losses: [gshard({ weight: ${value} })]`,
-};
-
 /**
  * Checks a layer for a topology and fills in defaults.
  * @throws {SchemoeError} naming the first field that is wrong.
@@ -55,10 +41,9 @@ export function resolveLayer(
   if (typeof config !== "object" || config === null) {
     fail(`give an object with ${KNOWN.slice(0, 4).join(", ")}, got ${quoted(config)}`);
   }
-  for (const [key, value] of Object.entries(config)) {
-    if (Object.hasOwn(MOVED, key)) {
-      fail(`write ${MOVED[key](value)} instead of ${key}: ${quoted(value)}`);
-    }
+  const moved = movedOptions(config);
+  if (moved) fail(moved);
+  for (const key of Object.keys(config)) {
     if (!KNOWN.includes(key)) {
       fail(`"${key}" is not a field of a layer (${KNOWN.join(", ")})${didYouMean(key, KNOWN)}`);
     }

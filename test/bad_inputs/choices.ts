@@ -52,7 +52,7 @@ export const choices: BadInputs = {
   },
   "an unknown option": {
     call: forward({ chunk: 2 }),
-    says: ['Cannot run the pass: "chunk" is not an option (x, scheduler,'],
+    says: ['Cannot run the pass: "chunk" is not an option (x, loads, routing, scheduler,'],
   },
   "a name instead of options": {
     call: () => withLayer({}, (layer) => layer.forward(wrong("optSche"))),

@@ -252,6 +252,13 @@ export const setup: BadInputs = {
       says: [`Cannot make the layer: write ${now} instead of ${old}: ${value}`],
     }]),
   ),
+  "several options as a layer once had them": {
+    call: layer({ topK: 1, dropless: true, auxWeight: 0.01, normalizeGate: false }),
+    says: [
+      "write gate: topK({ k: 1, normalize: false }), routing: { dropless: true }, losses: [gshard({ weight: 0.01 })] " +
+      "instead of topK: 1, dropless: true, auxWeight: 0.01, normalizeGate: false (gshard is in @schemoe/lab/blocks)",
+    ],
+  },
   "an unknown option of spawnWorkers()": {
     call: () => spawnWorkers(1, wrong({ timelimit: 3 })),
     says: 'Cannot spawn the workers: "timelimit" is not an option (timeLimit)',
