@@ -22,6 +22,7 @@ export { rails } from "./rails.ts";
 export { fast } from "./fast.ts";
 export { matchings } from "./matchings.ts";
 export { nodeCombine, nodeDispatch } from "./node_aware.ts";
+export { type CountedGroups, type NodeCounts, nodeCounts } from "./node_counts.ts";
 export { type GroupOrder, groupOrder, type TokenGroup } from "./token_groups.ts";
 export { type AllToAllBound, allToAllBound, allToAllBounds } from "./bounds.ts";
 export { type CollectiveProof, type Proof, proveAllToAll, proveCollective } from "./prove.ts";

@@ -1,7 +1,7 @@
 /** Dispatch and combine in which each token crosses once to a node. @module */
 import type { Topology } from "../types.ts";
 import { combinePhases, dispatchPhases } from "./node_phases.ts";
-import { GroupLayout, type TokenGroup } from "./token_groups.ts";
+import { checkGroups, layoutOf, type TokenGroup } from "./token_groups.ts";
 import type { Collective } from "./types.ts";
 
 /**
@@ -22,16 +22,18 @@ import type { Collective } from "./types.ts";
  * @throws {SchemoeError} for a group of ranks that are not of its node.
  */
 export function nodeDispatch(topology: Topology, groups: readonly TokenGroup[]): Collective {
-  const layout = new GroupLayout(topology, groups);
+  checkGroups(topology, groups);
+  // where its rows are only counted no plan is asked for
+  const layout = () => layoutOf(topology, groups);
   return {
     name: "nodeDispatch",
-    inputs: (rank) => layout.sent[rank].length,
-    outputs: (rank) => layout.received[rank].length,
+    inputs: (rank) => layout().sent[rank].length,
+    outputs: (rank) => layout().received[rank].length,
     terms(rank, index) {
-      const group = layout.received[rank][index];
-      return [[groups[group].source, layout.place[group]]];
+      const group = layout().received[rank][index];
+      return [[groups[group].source, layout().place[group]]];
     },
-    plan: ({ rank }) => dispatchPhases(layout, rank),
+    plan: ({ rank }) => dispatchPhases(layout(), rank),
   };
 }
 
@@ -43,15 +45,16 @@ export function nodeDispatch(topology: Topology, groups: readonly TokenGroup[]):
  * @throws {SchemoeError} for a group of ranks that are not of its node.
  */
 export function nodeCombine(topology: Topology, groups: readonly TokenGroup[]): Collective {
-  const layout = new GroupLayout(topology, groups);
+  checkGroups(topology, groups);
+  const layout = () => layoutOf(topology, groups);
   return {
     name: "nodeCombine",
-    inputs: (rank) => layout.received[rank].length,
-    outputs: (rank) => layout.sent[rank].length,
+    inputs: (rank) => layout().received[rank].length,
+    outputs: (rank) => layout().sent[rank].length,
     terms(rank, index) {
-      const group = layout.sent[rank][index];
-      return groups[group].ranks.map((from) => [from, layout.placeAt(from, group)] as const);
+      const group = layout().sent[rank][index];
+      return groups[group].ranks.map((from) => [from, layout().placeAt(from, group)] as const);
     },
-    plan: ({ rank }) => combinePhases(layout, rank),
+    plan: ({ rank }) => combinePhases(layout(), rank),
   };
 }

@@ -5,6 +5,52 @@ import { copy, input, output, receive, reduce, scratch, send } from "./slices.ts
 import type { GroupLayout, Run } from "./token_groups.ts";
 import { range } from "./world.ts";
 
+/** A phase without its steps. */
+type Bare = Omit<CollectivePhase, "steps">;
+
+/** A phase, and the ones that it waits for by name. */
+interface NodePhase {
+  readonly name: string;
+  readonly lane: CollectivePhase["lane"];
+  readonly after: readonly string[];
+  /** Whether it is of what crosses to other nodes. */
+  readonly crosses: boolean;
+}
+
+/** Phases of a dispatch. */
+export const DISPATCH_PHASES: readonly NodePhase[] = [
+  { name: "pack", lane: "intra", after: [], crosses: false },
+  { name: "inside", lane: "intra", after: ["pack"], crosses: false },
+  { name: "between", lane: "inter", after: [], crosses: true },
+  { name: "sort", lane: "intra", after: ["between"], crosses: true },
+  { name: "deliver", lane: "intra", after: ["sort"], crosses: true },
+];
+
+/** Phases of a combine. */
+export const COMBINE_PHASES: readonly NodePhase[] = [
+  { name: "collect", lane: "intra", after: [], crosses: true },
+  { name: "add", lane: "compute", after: ["collect"], crosses: true },
+  { name: "arrange", lane: "intra", after: ["collect"], crosses: true },
+  { name: "between", lane: "inter", after: ["add", "arrange"], crosses: true },
+  { name: "inside", lane: "intra", after: [], crosses: false },
+  { name: "sum", lane: "compute", after: ["inside"], crosses: false },
+  { name: "place", lane: "intra", after: ["inside"], crosses: false },
+];
+
+/** The phases of a world, by number. */
+export function phasesOf(all: readonly NodePhase[], { nodes }: Topology): Bare[] {
+  const own = all.filter(({ crosses }) => nodes > 1 || !crosses);
+  const numbers = new Map(own.map(({ name }, i) => [name, i]));
+  return own.map(({ name, lane, after }) => {
+    return { name, lane, after: after.map((before) => numbers.get(before)!) };
+  });
+}
+
+const filled = (
+  phases: readonly Bare[],
+  steps: Readonly<Record<string, CollectivePhase["steps"]>>,
+): CollectivePhase[] => phases.map((phase) => ({ ...phase, steps: steps[phase.name!] }));
+
 /** Slots of scratch, given out in order. */
 class Held {
   #next = 0;
@@ -70,17 +116,7 @@ export function dispatchPhases(layout: GroupLayout, rank: number): CollectivePha
     hand(to, layout.from(to, local, false), at, [sort, deliver]);
   }
   for (const from of beside) get(from, layout.from(rank, from % m, false), deliver);
-  const near: CollectivePhase[] = [
-    { name: "pack", lane: "intra", after: [], steps: pack },
-    { name: "inside", lane: "intra", after: [0], steps: inside },
-  ];
-  if (topology.nodes === 1) return near;
-  return [
-    ...near,
-    { name: "between", lane: "inter", after: [], steps: between },
-    { name: "sort", lane: "intra", after: [2], steps: sort },
-    { name: "deliver", lane: "intra", after: [3], steps: deliver },
-  ];
+  return filled(phasesOf(DISPATCH_PHASES, topology), { pack, inside, between, sort, deliver });
 }
 
 /** The way back: results of a group are added where its tokens arrived, and the sums cross. */
@@ -126,17 +162,8 @@ export function combinePhases(layout: GroupLayout, rank: number): CollectivePhas
     theirs.forEach((group, i) => bring(far(group), scratch(first + i), add, arranged));
     between.push(send(scratch(first, theirs.length), peer));
   }
-  const own: CollectivePhase[] = [
-    { name: "inside", lane: "intra", after: [], steps: inside },
-    { name: "sum", lane: "compute", after: [0], steps: sum },
-    { name: "place", lane: "intra", after: [0], steps: placed },
-  ];
-  if (topology.nodes === 1) return own;
-  return [
-    { name: "collect", lane: "intra", after: [], steps: collect },
-    { name: "add", lane: "compute", after: [0], steps: add },
-    { name: "arrange", lane: "intra", after: [0], steps: arranged },
-    { name: "between", lane: "inter", after: [1, 2], steps: between },
-    ...own.map((phase, i): CollectivePhase => ({ ...phase, after: i ? [4] : [] })),
-  ];
+  return filled(phasesOf(COMBINE_PHASES, topology), {
+    ...{ collect, add, arrange: arranged, between },
+    ...{ inside, sum, place: placed },
+  });
 }

@@ -20,15 +20,12 @@ export interface GroupOrder {
   readonly received: readonly (readonly number[])[];
 }
 
-/** In which order groups lie. @throws {SchemoeError} for a group of ranks that are not of its node. */
-export function groupOrder(topology: Topology, groups: readonly TokenGroup[]): GroupOrder {
+/** @throws {SchemoeError} for a group of ranks that are not of its node. */
+export function checkGroups(topology: Topology, groups: readonly TokenGroup[]): void {
   const { ranks: world, ranksPerNode: m } = topology;
-  const lists = () => range(world, (): number[] => []);
-  const [sent, received] = [lists(), lists()];
-  const nodeOf = (rank: number) => Math.floor(rank / m);
   for (const [group, { source, node, ranks }] of groups.entries()) {
     const rising = ranks.every((rank, i) =>
-      Number.isInteger(rank) && nodeOf(rank) === node && (i === 0 || rank > ranks[i - 1])
+      Number.isInteger(rank) && Math.floor(rank / m) === node && (i === 0 || rank > ranks[i - 1])
     );
     if (!(Number.isInteger(source) && source >= 0 && source < world && ranks.length && rising)) {
       throw new SchemoeError(
@@ -36,29 +33,18 @@ export function groupOrder(topology: Topology, groups: readonly TokenGroup[]): G
           `${ranks.join(", ") || "no ranks"} of node ${node}; give rising ranks of that node`,
       );
     }
-    sent[source].push(group);
-    for (const rank of ranks) received[rank].push(group);
   }
-  for (const list of sent) list.sort((a, b) => groups[a].node - groups[b].node || a - b);
-  received.forEach((list, rank) => {
-    const key = (group: number) => {
-      const { source } = groups[group];
-      return [
-        source % m,
-        Number(nodeOf(source) !== nodeOf(rank)),
-        source,
-        groups[group].node,
-        group,
-      ];
-    };
-    const keys = new Map(list.map((group) => [group, key(group)]));
-    list.sort((a, b) => {
-      const [x, y] = [keys.get(a)!, keys.get(b)!];
-      const at = x.findIndex((value, i) => value !== y[i]);
-      return at < 0 ? 0 : x[at] - y[at];
-    });
-  });
-  return { sent, received };
+}
+
+/** In which order groups lie. @throws {SchemoeError} for a group of ranks that are not of its node. */
+export function groupOrder(topology: Topology, groups: readonly TokenGroup[]): GroupOrder {
+  return layoutOf(topology, groups);
+}
+
+/** Groups in the order of numbers, of equal ones in their own. */
+function sorted(list: readonly number[], groups: number, number: (group: number) => number) {
+  const keys = Float64Array.from(list, (group) => number(group) * groups + group).sort();
+  return Array.from(keys, (key) => key % groups);
 }
 
 /** Consecutive slices and their groups. */
@@ -67,27 +53,55 @@ export interface Run {
   readonly groups: readonly number[];
 }
 
+const layouts = new WeakMap<readonly TokenGroup[], WeakMap<Topology, GroupLayout>>();
+
+/** The layout of groups in a world, made once. @throws {SchemoeError} for a group of ranks that are not of its node. */
+export function layoutOf(topology: Topology, groups: readonly TokenGroup[]): GroupLayout {
+  let known = layouts.get(groups);
+  if (!known) layouts.set(groups, known = new WeakMap());
+  let layout = known.get(topology);
+  if (!layout) known.set(topology, layout = new GroupLayout(topology, groups));
+  return layout;
+}
+
 /** Who holds which group where: slices of a rank's input and output of a dispatch, those of a combine the other way. */
-export class GroupLayout {
-  readonly sent: GroupOrder["sent"];
-  readonly received: GroupOrder["received"];
+export class GroupLayout implements GroupOrder {
+  readonly sent: readonly (readonly number[])[];
+  readonly received: readonly (readonly number[])[];
   /** Place of a group among those of its source. */
   readonly place: Int32Array;
-  readonly #placeAt: readonly ReadonlyMap<number, number>[];
+  /** Places of a group among those that each of its ranks gets, rank by rank, and where they begin. */
+  readonly #places: Int32Array;
+  readonly #begin: Int32Array;
   readonly #to: readonly ReadonlyMap<number, Run>[];
-  readonly #from: readonly ReadonlyMap<string, Run>[];
+  readonly #from: readonly ReadonlyMap<number, Run>[];
 
+  /** @throws {SchemoeError} for a group of ranks that are not of its node. */
   constructor(readonly topology: Topology, readonly groups: readonly TokenGroup[]) {
-    const { sent, received } = groupOrder(topology, groups);
-    [this.sent, this.received] = [sent, received];
-    this.place = new Int32Array(groups.length);
-    for (const list of sent) list.forEach((group, i) => this.place[group] = i);
-    this.#placeAt = received.map((list) => new Map(list.map((group, i) => [group, i])));
-    this.#to = sent.map((list) => runs(list, (group) => groups[group].node));
-    const m = topology.ranksPerNode;
-    this.#from = received.map((list) =>
-      runs(list, (group) => `${groups[group].source % m} ${this.stays(group)}`)
+    checkGroups(topology, groups);
+    const { ranks: world } = topology;
+    const { length } = groups;
+    const lists = () => range(world, (): number[] => []);
+    const [sent, received] = [lists(), lists()];
+    this.#begin = new Int32Array(length + 1);
+    for (let group = 0; group < length; group++) {
+      const { source, ranks } = groups[group];
+      sent[source].push(group);
+      for (const rank of ranks) received[rank].push(group);
+      this.#begin[group + 1] = this.#begin[group] + ranks.length;
+    }
+    this.sent = sent.map((list) => sorted(list, length, (group) => groups[group].node));
+    this.received = received.map((list) =>
+      sorted(list, length, (group) => this.#came(group) * world + groups[group].source)
     );
+    this.place = new Int32Array(length);
+    for (const list of this.sent) list.forEach((group, i) => this.place[group] = i);
+    this.#places = new Int32Array(this.#begin[length]);
+    this.received.forEach((list, rank) =>
+      list.forEach((group, i) => this.#places[this.#at(rank, group)] = i)
+    );
+    this.#to = this.sent.map((list) => runs(list, (group) => groups[group].node));
+    this.#from = this.received.map((list) => runs(list, (group) => this.#came(group)));
   }
 
   /** Whether a group stays in its node. */
@@ -98,7 +112,7 @@ export class GroupLayout {
 
   /** Place of a group among those that a rank gets. */
   placeAt(rank: number, group: number): number {
-    return this.#placeAt[rank].get(group)!;
+    return this.#places[this.#at(rank, group)];
   }
 
   /** Groups of a rank for a node. */
@@ -108,14 +122,25 @@ export class GroupLayout {
 
   /** Groups that a rank gets of sources of a place, in its node or from others. */
   from(rank: number, local: number, stays: boolean): Run {
-    return this.#from[rank].get(`${local} ${stays}`) ?? NONE;
+    return this.#from[rank].get(2 * local + Number(!stays)) ?? NONE;
+  }
+
+  /** Number of the place in its node that a group came from, first in the own node, then in others. */
+  #came(group: number): number {
+    return 2 * (this.groups[group].source % this.topology.ranksPerNode) +
+      Number(!this.stays(group));
+  }
+
+  /** Where the place of a group on a rank is noted. */
+  #at(rank: number, group: number): number {
+    return this.#begin[group] + this.groups[group].ranks.indexOf(rank);
   }
 }
 
 const NONE: Run = { first: 0, groups: [] };
 
-function runs<T>(list: readonly number[], key: (group: number) => T): Map<T, Run> {
-  const found = new Map<T, { first: number; groups: number[] }>();
+function runs(list: readonly number[], key: (group: number) => number): Map<number, Run> {
+  const found = new Map<number, { first: number; groups: number[] }>();
   list.forEach((group, i) => {
     const run = found.get(key(group));
     if (run) run.groups.push(group);

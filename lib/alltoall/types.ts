@@ -142,3 +142,23 @@ export interface Collective {
   /** Phases of a rank; all ranks have the same list, some with no steps. */
   plan(at: { readonly rank: number; readonly topology: Topology }): readonly CollectivePhase[];
 }
+
+/** Rows that a rank copies, or that it sends to or gets from another one as one message. */
+export interface CountedMove {
+  /** A copy within the rank, or one side of a message. */
+  readonly kind: "copy" | "send" | "receive";
+  /** The other rank; of a copy the rank itself. */
+  readonly peer: number;
+  /** How many rows it is. */
+  readonly rows: number;
+}
+
+/** What a collective moves and adds where slices are rows: by it exchanges of many slices are priced without their plans. */
+export interface CollectiveCounts {
+  /** Phases as in its plans, without steps. */
+  readonly phases: readonly Omit<CollectivePhase, "steps">[];
+  /** What a rank moves in a phase; copies may be counted together. */
+  moved(rank: number, phase: number): readonly CountedMove[];
+  /** Rows that a rank adds to others in a phase. */
+  added(rank: number, phase: number): number;
+}

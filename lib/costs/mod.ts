@@ -23,7 +23,7 @@ export {
   trafficSeconds,
   transferSeconds,
 } from "./model.ts";
-export { completeExchange, countTransfers, peersOf, trafficOf } from "./traffic.ts";
+export { completeExchange, countTransfers, listedTraffic, peersOf, trafficOf } from "./traffic.ts";
 export {
   cardOf,
   cardsPerNode,

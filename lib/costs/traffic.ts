@@ -61,20 +61,18 @@ export function trafficOf(topology: Topology, task: Task): Traffic {
   if (!known) listed.set(task, known = new WeakMap());
   let traffic = known.get(topology);
   if (!traffic) {
-    known.set(
-      topology,
-      traffic = { sliceBytes: 1, pattern: listedPattern(topology, task.transfers!) },
-    );
+    known.set(topology, traffic = listedTraffic(topology, task.transfers!));
   }
   return traffic;
 }
 
-function listedPattern(
+/** Traffic of transfers that are listed when it is asked for. */
+export function listedTraffic(
   topology: Topology,
-  transfers: NonNullable<Task["transfers"]>,
-): TrafficPattern {
+  transfers: (rank: number) => readonly Pick<Transfer, "kind" | "peer" | "bytes">[],
+): Traffic {
   const counted = new Map<number, RankTraffic>();
-  return {
+  const pattern: TrafficPattern = {
     of(rank) {
       let traffic = counted.get(rank);
       if (!traffic) counted.set(rank, traffic = countTransfers(topology, rank, transfers(rank)));
@@ -82,6 +80,7 @@ function listedPattern(
     },
     peers: (rank) => peersOf(rank, transfers(rank)),
   };
+  return { sliceBytes: 1, pattern };
 }
 
 /** Every rank sends `slices` (default 1) slices to every other one, and copies as many if it says so. */

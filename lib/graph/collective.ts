@@ -1,10 +1,12 @@
 /** Collectives with sums as tasks of a graph. @module */
 import { type CollectiveProof, proveCollective } from "../alltoall/mod.ts";
 import { phaseName, phasesBefore } from "../alltoall/plan.ts";
-import type { Collective } from "../alltoall/types.ts";
-import type { Task, Topology } from "../types.ts";
+import type { Collective, CollectiveCounts } from "../alltoall/types.ts";
+import { listedTraffic } from "../costs/mod.ts";
+import { SchemoeError, type Task, type Topology, type View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
-import { PlannedValues, type SliceValues } from "./collective_values.ts";
+import { type CollectiveSizes, CountedSizes, type SliceValues } from "./collective_sizes.ts";
+import { PlannedValues, wireName } from "./collective_values.ts";
 
 /** One collective of a graph. */
 export interface CollectiveExchange extends SliceValues {
@@ -18,6 +20,11 @@ export interface CollectiveExchange extends SliceValues {
   readonly after: readonly Task[];
   /** What is exchanged and added; its plans are proven first. */
   readonly collective: Collective;
+  /**
+   * What it moves and adds, where rows are counted: the plans are then made and proven when they are to be run, and not
+   * for their price alone.
+   */
+  readonly counts?: CollectiveCounts;
   /** Other values of the same slices, which travel beside them as messages of their own. */
   readonly beside?: readonly SliceValues[];
 }
@@ -31,56 +38,99 @@ export interface CollectiveExchange extends SliceValues {
  * @throws {SchemoeError} when a plan is wrong, naming rank, phase and slice.
  */
 export function addCollective(g: GraphBuilder, exchange: CollectiveExchange): Task[] {
-  const { collective, label, chunk, stage, after, beside = [] } = exchange;
-  const { plans, carried } = proven(collective, g.topology);
-  const all = [exchange, ...beside].map((values) =>
-    new PlannedValues(values, collective, { plans, carried })
-  );
+  const { collective, counts, label, chunk, stage, after, beside = [] } = exchange;
+  const { topology } = g;
+  const values = [exchange, ...beside];
+  let known: PlannedValues[] | undefined;
+  const planned = () =>
+    known ??= values.map((of) => new PlannedValues(of, collective, proven(collective, topology)));
+  const all: readonly CollectiveSizes[] = counts
+    ? values.map((of) => new CountedSizes(of, counts, rowBytesOf(collective, of)))
+    : planned();
   /** Sum over some of the values, of the rank where it is largest. */
-  const most = (of: (values: PlannedValues, rank: number) => number, some = all) =>
-    plans.reduce(
-      (most, _, rank) => Math.max(most, some.reduce((sum, values) => sum + of(values, rank), 0)),
-      0,
-    );
+  const most = (of: (sizes: CollectiveSizes, rank: number) => number, some = all) => {
+    let most = 0;
+    for (let rank = 0; rank < topology.ranks; rank++) {
+      most = Math.max(most, some.reduce((sum, sizes) => sum + of(sizes, rank), 0));
+    }
+    return most;
+  };
   const tasks: Task[] = [];
-  const phases = plans[0];
+  const phases = counts?.phases ?? proven(collective, topology).plans[0];
   for (const [index, phase] of phases.entries()) {
     const before = phasesBefore(phase, index);
     const common = {
       ...{ label, chunk, stage, lane: phase.lane },
       name: `${label}[${chunk}] ${phaseName(phase)}`,
       after: before.length ? before.map((i) => tasks[i]) : after,
-      uses: all.flatMap(({ values: { input, output, scratch } }) => [input, output, scratch]),
+      uses: values.flatMap(({ input, output, scratch }) => [input, output, scratch]),
     };
     if (phase.lane !== "compute") {
       const coded = phase.lane === "inter" ? all.filter(({ values }) => values.coding) : [];
-      const of = (rank: number) => all.flatMap((values) => values.transfers(rank, index));
-      const uses = [...common.uses, ...coded.flatMap((values) => values.wires(g, index))];
+      const of = (rank: number) => planned().flatMap((values) => values.transfers(rank, index));
+      const traffic = counts
+        ? listedTraffic(topology, (rank) => all.flatMap((sizes) => sizes.moved(rank, index)))
+        : undefined;
+      const uses = [...common.uses, ...coded.flatMap((sizes) => wires(g, sizes, index))];
       const code = (kind: "compress" | "decompress", after: readonly Task[]) =>
         coded.length === 0 ? after : [g.add({
           ...{ ...common, kind, after, uses, lane: "compute" },
           name: `${label}[${chunk}] ${kind === "compress" ? "encode" : "decode"}`,
-          bytes: most((values, rank) => values.codedBytes(rank, index, kind), coded),
-          kernels: (rank) => coded.flatMap((values) => values.codes(rank, index, kind)),
+          bytes: most((sizes, rank) => codedBytes(sizes, { rank, phase: index }, kind), coded),
+          kernels: (rank) =>
+            planned().flatMap((of) => of.values.coding ? of.codes(rank, index, kind) : []),
         })];
       const ready = code("compress", common.after);
-      const arrived = g.add({ ...common, uses, after: ready, kind: "allToAll", transfers: of });
+      const arrived = g.add({
+        ...{ ...common, uses, after: ready, kind: "allToAll", transfers: of },
+        ...(traffic ? { traffic } : {}),
+      });
       tasks.push(code("decompress", [arrived])[0]);
       continue;
     }
     tasks.push(g.add({
       ...common,
       kind: "combine",
-      flops: most((values, rank) => values.additions(rank, index)),
-      rankFlops: (rank) => all.reduce((sum, values) => sum + values.additions(rank, index), 0),
+      flops: most((sizes, rank) => sizes.additions(rank, index)),
+      rankFlops: (rank) => all.reduce((sum, sizes) => sum + sizes.additions(rank, index), 0),
       // each addition reads two values and writes one
-      bytes: 3 * most((values, rank) => values.elementBytes * values.additions(rank, index)),
-      kernels: (rank) => all.flatMap((values) => values.sums(rank, index)),
+      bytes: 3 * most((sizes, rank) => sizes.elementBytes * sizes.additions(rank, index)),
+      kernels: (rank) => planned().flatMap((values) => values.sums(rank, index)),
     }));
   }
-  for (const { values, room } of all) g.buffer(values.scratch, room, "pass");
+  values.forEach(({ scratch }, i) => g.buffer(scratch, () => planned()[i].room, "pass"));
   const inner = new Set(phases.flatMap(phasesBefore));
   return tasks.filter((_, index) => !inner.has(index));
+}
+
+function rowBytesOf({ name }: Collective, { rowBytes }: SliceValues): number {
+  if (rowBytes !== undefined) return rowBytes;
+  throw new SchemoeError(
+    `Cannot count the collective "${name}": its values do not say how many bytes a row has (rowBytes)`,
+  );
+}
+
+/** Declares the buffers of coded rows of a phase. */
+function wires(g: GraphBuilder, sizes: CollectiveSizes, phase: number): View[] {
+  const { values } = sizes;
+  return (["send", "receive"] as const).map((side) => {
+    let most = 0;
+    for (let rank = 0; rank < g.topology.ranks; rank++) {
+      most = Math.max(most, sizes.crossing(rank, phase, side));
+    }
+    return g.buffer(wireName(values, phase, side), values.coding!.wireBytes * most, "pass");
+  });
+}
+
+/** Bytes that coding a phase reads and writes. */
+function codedBytes(
+  sizes: CollectiveSizes,
+  { rank, phase }: { readonly rank: number; readonly phase: number },
+  kind: "compress" | "decompress",
+): number {
+  const { rowBytes, wireBytes } = sizes.values.coding!;
+  return (rowBytes + wireBytes) *
+    sizes.crossing(rank, phase, kind === "compress" ? "send" : "receive");
 }
 
 const proofs = new WeakMap<Collective, WeakMap<Topology, CollectiveProof>>();

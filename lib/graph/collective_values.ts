@@ -5,30 +5,12 @@ import { partsOf } from "../alltoall/plan.ts";
 import { add } from "../kernels/mod.ts";
 import type { Collective, Reduce, Slice, Step } from "../alltoall/types.ts";
 import { elementSize } from "../memory/mod.ts";
-import type { ElementType } from "../kernels/types.ts";
 import { type Kernel, SchemoeError, type Transfer, type View } from "../types.ts";
-import type { GraphBuilder } from "./builder.ts";
-import type { RowCoding } from "./row_coding.ts";
+import type { CollectiveSizes, SliceValues } from "./collective_sizes.ts";
 import { cut } from "../alltoall/parts.ts";
 
-/** What slices hold, and where they lie. */
-export interface SliceValues {
-  /** Bytes of a slice of a rank's input. */
-  bytes(rank: number, input: number): number;
-  /** Type of the values; default `float32`. */
-  readonly dtype?: ElementType;
-  /** Where slices of a rank's input begin: they lie one after another. */
-  readonly input: View;
-  /** Where slices of a rank's output begin. */
-  readonly output: View;
-  /** Name of a buffer of its own. */
-  readonly scratch: string;
-  /** How rows are coded that slices consist of, where they cross to other nodes; default not at all. */
-  readonly coding?: RowCoding;
-}
-
 /** Values of the slices of a collective, with where they lie in its plans. */
-export class PlannedValues {
+export class PlannedValues implements CollectiveSizes {
   readonly elementBytes: number;
   readonly #parts: number;
   readonly #offsets: readonly Offsets[];
@@ -70,6 +52,10 @@ export class PlannedValues {
     }).filter(({ bytes }) => bytes > 0);
   }
 
+  moved(rank: number, phase: number): Transfer[] {
+    return this.transfers(rank, phase);
+  }
+
   sums(rank: number, phase: number): Kernel[] {
     return (this.proof.plans[rank][phase].steps as readonly Reduce[]).flatMap(
       ({ from, to }, number) => {
@@ -83,18 +69,6 @@ export class PlannedValues {
     );
   }
 
-  /** Declares the buffers of coded rows of a phase. */
-  wires(g: GraphBuilder, phase: number): View[] {
-    const { wireBytes } = this.values.coding!;
-    return (["send", "receive"] as const).map((side) => {
-      let most = 0;
-      for (let rank = 0; rank < this.proof.plans.length; rank++) {
-        most = Math.max(most, wireBytes * this.#crossing(rank, phase, side));
-      }
-      return g.buffer(this.#wire(phase, side), most, "pass");
-    });
-  }
-
   /** Kernels that code what a phase sends, or decode what it receives. */
   codes(rank: number, phase: number, kind: "compress" | "decompress"): Kernel[] {
     const { encode, decode } = this.values.coding!;
@@ -104,19 +78,8 @@ export class PlannedValues {
     });
   }
 
-  /** Bytes that these read and write. */
-  codedBytes(rank: number, phase: number, kind: "compress" | "decompress"): number {
-    const { rowBytes, wireBytes } = this.values.coding!;
-    const rows = this.#crossing(rank, phase, kind === "compress" ? "send" : "receive");
-    return (rowBytes + wireBytes) * rows;
-  }
-
-  #wire(phase: number, side: "send" | "receive"): string {
-    return `${this.values.scratch}.${phase}.${side === "send" ? "sent" : "came"}`;
-  }
-
   /** Rows that a rank sends, or receives, in a phase. */
-  #crossing(rank: number, phase: number, side: "send" | "receive"): number {
+  crossing(rank: number, phase: number, side: "send" | "receive"): number {
     return this.#crossings(rank, phase).reduce(
       (sum, { kind, rows }) => kind === side ? sum + rows : sum,
       0,
@@ -133,7 +96,7 @@ export class PlannedValues {
       const { kind, peer } = step;
       const rows = bytes / rowBytes;
       const view = this.#view(rank, kind === "send" ? step.from : step.to, begin);
-      const wire = { buffer: this.#wire(phase, kind), offset: next[kind] };
+      const wire = { buffer: wireName(this.values, phase, kind), offset: next[kind] };
       next[kind] += rows * wireBytes;
       return [{ kind, peer, rows, view, wire }];
     });
@@ -168,6 +131,10 @@ export class PlannedValues {
     return { begin: 0, bytes };
   }
 }
+
+/** Name of the buffer of coded rows that a phase sends, or receives. */
+export const wireName = ({ scratch }: SliceValues, phase: number, side: "send" | "receive") =>
+  `${scratch}.${phase}.${side === "send" ? "sent" : "came"}`;
 
 type Carried = CollectiveProof["carried"];
 type Place = Parameters<Carried>[0];

@@ -24,7 +24,7 @@ export {
 } from "./reduce_coded.ts";
 export { addAllReduce } from "./reduce.ts";
 export { addCollective, type CollectiveExchange } from "./collective.ts";
-export type { SliceValues } from "./collective_values.ts";
+export type { SliceValues } from "./collective_sizes.ts";
 export type { RowCoding } from "./row_coding.ts";
 export { type Segment, segmentsOf, type StackedSegment, stackGraph } from "./stack.ts";
 export type { Attention, StackShape } from "./layers.ts";

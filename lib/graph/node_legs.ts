@@ -10,7 +10,7 @@ import { type NodeRows, type NodeTable, runOf } from "../memory/mod.ts";
 import type { Kernel, Life, Task, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { addCollective } from "./collective.ts";
-import type { SliceValues } from "./collective_values.ts";
+import type { SliceValues } from "./collective_sizes.ts";
 import { eachRank, type Way } from "./leg.ts";
 import { type RowCoding, rowCoding } from "./row_coding.ts";
 
@@ -134,6 +134,7 @@ export class NodeLegs {
     const [came, weights] = [this.#came(chunk), this.#cameWeights(chunk)];
     const arrived = addCollective(this.#g, {
       ...{ label: "A1", chunk, stage: stage + 1, after, collective: part.dispatch },
+      counts: part.counts.dispatch,
       ...this.#values(part.sentSlice, this.#at(this.#sent, part.sent), came, "A1", chunk),
       beside: [
         this.#beside(
@@ -204,6 +205,7 @@ export class NodeLegs {
     const returned = this.#at(this.#slopes, part.sent, WORD * k);
     return addCollective(this.#g, {
       ...{ label: "A2", chunk, stage: stage + 1, after: [added], collective: part.combine },
+      counts: part.counts.combine,
       ...this.#values(part.receivedSlice, sums, this.#at(this.#returned, part.sent), "A2", chunk),
       ...(dots
         ? { beside: [this.#beside(part.receivedSlice, slopes, returned, "A2", chunk)] }
@@ -303,6 +305,7 @@ export class NodeLegs {
     const coding = this.#coding[label];
     return {
       ...(coding ? { coding } : {}),
+      rowBytes: this.#rowBytes,
       bytes: (rank, slice) => this.#rowBytes * rows(rank, slice),
       dtype: this.#way.layer.dtype,
       ...{ input, output, scratch: `${this.#g.pass}.${label}.scratch.${chunk}` },
@@ -319,6 +322,7 @@ export class NodeLegs {
   ): SliceValues {
     const bytes = WORD * this.#way.layer.topK;
     return {
+      rowBytes: bytes,
       bytes: (rank, slice) => bytes * rows(rank, slice),
       ...{ input, output, scratch: `${this.#g.pass}.${label}.weights.scratch.${chunk}` },
     };

@@ -4,9 +4,10 @@
  * @module
  */
 import { nodeCombine, nodeDispatch } from "../alltoall/node_aware.ts";
-import { groupOrder, type TokenGroup } from "../alltoall/token_groups.ts";
+import { type GroupOrder, groupOrder, type TokenGroup } from "../alltoall/token_groups.ts";
 import { type Layer, tokensOf } from "../blocks/mod.ts";
 import type { Collective } from "../alltoall/types.ts";
+import { type NodeCounts, nodeCounts } from "../alltoall/node_counts.ts";
 import { type RoutedGroup, tokenGroups } from "../routing/token_groups.ts";
 import { type Chunk, SchemoeError } from "../types.ts";
 import { byPeers } from "../chunking/peer_groups.ts";
@@ -32,6 +33,8 @@ export interface NodeChunk {
   readonly dispatch: Collective;
   /** Their exchange back. */
   readonly combine: Collective;
+  /** What both move and add, without their plans. */
+  readonly counts: NodeCounts;
   /** First row of the chunk among those that a rank sends; on all ranks alike. */
   readonly sent: number;
   /** First row of the chunk among those that a rank gets; on all ranks alike. */
@@ -222,23 +225,20 @@ function makeChunk(
     ranksPerNode,
     rankOf: (slot, source) => targets.owner(slot, source),
   });
-  const order = groupOrder(topology, groups);
-  const slice = (list: readonly number[], i: number) => groups[list[i]].tokens.length;
-  const count = (lists: readonly (readonly number[])[]) => {
-    const sums = lists.map((list) =>
-      list.reduce((sum, group) => sum + groups[group].tokens.length, 0)
-    );
-    return (rank: number) => sums[rank];
-  };
+  const rows = (group: number) => groups[group].tokens.length;
+  let known: GroupOrder | undefined;
+  const order = () => known ??= groupOrder(topology, groups);
+  const counts = nodeCounts(topology, { groups, rows });
   return {
     groups,
     ...first,
     dispatch: nodeDispatch(topology, groups),
     combine: nodeCombine(topology, groups),
-    sentRows: count(order.sent),
-    receivedRows: count(order.received),
-    sentSlice: (rank, i) => slice(order.sent[rank], i),
-    receivedSlice: (rank, i) => slice(order.received[rank], i),
+    counts,
+    sentRows: counts.sent,
+    receivedRows: counts.received,
+    sentSlice: (rank, i) => rows(order().sent[rank][i]),
+    receivedSlice: (rank, i) => rows(order().received[rank][i]),
   };
 }
 

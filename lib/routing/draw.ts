@@ -21,6 +21,9 @@ export function cumulate(weights: ArrayLike<number>): Cumulated {
 /** The expert that a number in [0, 1) falls on. */
 function at(sums: Cumulated, uniform: number): number {
   const wanted = uniform * sums[sums.length - 1];
+  // of equal probabilities it is this one
+  const near = Math.floor(uniform * sums.length);
+  if (sums[near] > wanted && (near === 0 || sums[near - 1] <= wanted)) return near;
   let [low, high] = [0, sums.length - 1];
   while (low < high) {
     const middle = (low + high) >> 1;

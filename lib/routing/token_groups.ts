@@ -35,7 +35,7 @@ export function tokenGroups(
     readonly rankOf?: (expert: number, source: number) => number;
   },
 ): RoutedGroup[] {
-  const { ranks, experts, topK } = trace;
+  const { ranks, experts } = trace;
   const fail = (problem: string): never => {
     throw new SchemoeError(`Cannot group the tokens of the routing "${trace.name}": ${problem}`);
   };
@@ -46,35 +46,67 @@ export function tokenGroups(
   if (m > MOST_RANKS) fail(`a node has at most ${MOST_RANKS} ranks, got ${m}`);
   const each = experts / ranks;
   const owner = rankOf ?? ((expert: number) => Math.floor(expert / each));
-  const groups: RoutedGroup[] = [];
-  for (let source = 0; source < ranks; source++) {
-    const choices = trace.choices(source);
-    const byNode = Array.from({ length: ranks / m }, () => new Map<number, number[]>());
-    const masks = new Int32Array(ranks / m);
-    for (let token = 0; token < trace.tokens(source); token++) {
-      masks.fill(0);
-      for (let i = token * topK; i < (token + 1) * topK; i++) {
-        if (choices[i] < 0) continue;
-        const rank = owner(choices[i], source);
-        if (!(Number.isInteger(rank) && rank >= 0 && rank < ranks)) {
-          fail(`expert ${choices[i]} is on rank ${rank} of ${ranks}`);
-        }
-        masks[Math.floor(rank / m)] |= 1 << rank % m;
-      }
-      masks.forEach((mask, node) => {
-        if (mask === 0) return;
-        const tokens = byNode[node].get(mask);
-        if (tokens) tokens.push(token);
-        else byNode[node].set(mask, [token]);
-      });
+  /** Rank of an expert for the tokens of a source. */
+  const rankOn = (expert: number, source: number) => {
+    const rank = owner(expert, source);
+    if (Number.isInteger(rank) && rank >= 0 && rank < ranks) return rank;
+    return fail(`expert ${expert} is on rank ${rank} of ${ranks}`);
+  };
+  return Array.from({ length: ranks }, (_, source) => source).flatMap((source) =>
+    groupsOf(trace, source, { nodes: ranks / m, m, rankOn })
+  );
+}
+
+/** Groups of one rank, node by node. */
+function groupsOf(
+  trace: RouterTrace,
+  source: number,
+  { nodes, m, rankOn }: {
+    readonly nodes: number;
+    readonly m: number;
+    readonly rankOn: (expert: number, source: number) => number;
+  },
+): RoutedGroup[] {
+  const { experts, topK } = trace;
+  const choices = trace.choices(source);
+  const tokens = trace.tokens(source);
+  /** Ranks that tokens go to, by expert; -1: not asked for yet. */
+  const to = new Int32Array(experts).fill(-1);
+  const numbers = Array.from({ length: nodes }, () => new Map<number, number>());
+  const found: { readonly node: number; readonly mask: number; count: number }[] = [];
+  const most = tokens * Math.min(topK, nodes);
+  /** Token by token: the groups that it is in. */
+  const [members, which] = [new Int32Array(most), new Int32Array(most)];
+  let copies = 0;
+  const masks = new Int32Array(nodes);
+  for (let token = 0; token < tokens; token++) {
+    for (let i = token * topK; i < (token + 1) * topK; i++) {
+      const expert = choices[i];
+      if (expert < 0) continue;
+      if (!(to[expert] >= 0)) to[expert] = rankOn(expert, source);
+      masks[Math.floor(to[expert] / m)] |= 1 << to[expert] % m;
     }
-    byNode.forEach((masks, node) => {
-      for (const [mask, tokens] of masks) {
-        const places = Array.from({ length: m }, (_, i) => i).filter((i) => mask & 1 << i);
-        const own = places.map((i) => node * m + i);
-        groups.push({ source, node, ranks: own, tokens: Int32Array.from(tokens) });
+    for (let node = 0; node < nodes; node++) {
+      const mask = masks[node];
+      if (mask === 0) continue;
+      masks[node] = 0;
+      let number = numbers[node].get(mask);
+      if (number === undefined) {
+        numbers[node].set(mask, number = found.push({ node, mask, count: 0 }) - 1);
       }
-    });
+      found[number].count++;
+      members[copies] = token;
+      which[copies++] = number;
+    }
   }
-  return groups;
+  const lists = found.map(({ count }) => new Int32Array(count));
+  const next = new Int32Array(found.length);
+  for (let i = 0; i < copies; i++) lists[which[i]][next[which[i]]++] = members[i];
+  return numbers.flatMap((of, node) =>
+    Array.from(of, ([mask, number]) => {
+      const own: number[] = [];
+      for (let i = 0; i < m; i++) if (mask & 1 << i) own.push(node * m + i);
+      return { source, node, ranks: own, tokens: lists[number] };
+    })
+  );
 }

@@ -1,6 +1,7 @@
 /** What it saves that a token crosses once to a node. @module */
 import { pipe } from "../../alltoall/mod.ts";
 import { nodeCombine, nodeDispatch } from "../../alltoall/node_aware.ts";
+import { nodeCounts } from "../../alltoall/node_counts.ts";
 import { groupOrder } from "../../alltoall/token_groups.ts";
 import { simulate } from "../../engines/mod.ts";
 import { addCollective } from "../../graph/mod.ts";
@@ -53,7 +54,8 @@ function groupProgram(
   { rowBytes, back }: { readonly rowBytes: number; readonly back: boolean },
 ): Program {
   const { sent, received } = groupOrder(topology, groups);
-  const bytes = (group: number) => groups[group].tokens.length * rowBytes;
+  const rows = (group: number) => groups[group].tokens.length;
+  const bytes = (group: number) => rows(group) * rowBytes;
   const [from, to] = back ? [received, sent] : [sent, received];
   const most = (lists: readonly (readonly number[])[]) =>
     lists.reduce(
@@ -64,6 +66,8 @@ function groupProgram(
   addCollective(g, {
     ...{ label: "A", chunk: 0, stage: 0, after: [], scratch: "scratch" },
     collective: (back ? nodeCombine : nodeDispatch)(topology, groups),
+    counts: nodeCounts(topology, { groups, rows })[back ? "combine" : "dispatch"],
+    rowBytes,
     bytes: (rank, i) => bytes(from[rank][i]),
     input: g.buffer("input", most(from)),
     output: g.buffer("output", most(to)),
