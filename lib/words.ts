@@ -22,6 +22,10 @@ export function quoted(value: unknown): string {
     : `a ${constructor.name}`;
 }
 
+/** The end of a message about a value that is a promise: what is missing before it. */
+export const unawaited = (value: unknown): string =>
+  value instanceof Promise ? '; it is a Promise, write "await" before it' : "";
+
 function listed(list: readonly unknown[]): string {
   const shown = list.slice(0, MOST_ITEMS).map(quoted);
   const more = list.length > MOST_ITEMS ? [`... ${list.length} in all`] : [];

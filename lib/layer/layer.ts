@@ -31,6 +31,7 @@ import type { LoadOptions } from "./load.ts";
 import { MemoryReport } from "./memory_report.ts";
 import { type Kept, PassGraphs } from "./pass_graphs.ts";
 import { passRows } from "./pass_rows.ts";
+import { promisedRun } from "./promised_run.ts";
 import { resultsOf } from "./results.ts";
 import { type RanProgram, Run } from "./run.ts";
 import { TensorStore } from "./store.ts";
@@ -164,8 +165,8 @@ export class MoeLayer {
    * @throws {SchemoeError} before anything runs when a name, shape or chunk count is wrong.
    */
   forward(options: ForwardOptions = {}): Promise<Run> {
-    if (options?.scheduler === "auto") return this.#tuned("forward", options);
-    return this.#tensors.reading(async () => {
+    if (options?.scheduler === "auto") return promisedRun(this.#tuned("forward", options));
+    return promisedRun(this.#tensors.reading(async () => {
       const choices = resolveChoices(options, ["x", "loads", "routing"]);
       checkDispatch(this, choices, options);
       if (options.loads && !(this.layer.dropless && !this.engine.computes)) {
@@ -193,7 +194,7 @@ export class MoeLayer {
       const setup = { layer: this.layer, choices, passes: this };
       const results = await resultsOf(this.#tensors, { run: name, names: outputs }, options);
       return new Run({ name, pass: "forward", ran, configuration, setup, results });
-    });
+    }));
   }
 
   /**
@@ -202,9 +203,9 @@ export class MoeLayer {
    */
   backward(options: BackwardOptions = {}): Promise<Run> {
     if (options?.scheduler === "auto") {
-      return this.#tuned("backward", likeForward(options, this.#kept));
+      return promisedRun(this.#tuned("backward", likeForward(options, this.#kept)));
     }
-    return this.#tensors.reading(async () => {
+    return promisedRun(this.#tensors.reading(async () => {
       const kept = this.#kept;
       const resolved = resolveChoices(likeForward(options, kept), ["dy"]);
       if (!kept) {
@@ -232,7 +233,7 @@ export class MoeLayer {
       const results = await resultsOf(this.#tensors, written, options);
       const made = { name, pass: "backward" as const, ran, configuration, setup, results };
       return new Run({ ...made, gradientNames: gradients });
-    });
+    }));
   }
 
   /**

@@ -1,7 +1,7 @@
 /** Options of everything that is made on an engine. @module */
 import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
-import { quoted } from "../words.ts";
+import { quoted, unawaited } from "../words.ts";
 
 /**
  * The seed, default 1.
@@ -13,7 +13,7 @@ export function seedOf(what: string, engine: Engine, options: { readonly seed?: 
     throw new SchemoeError(`Cannot make the ${what}: ${problem}`);
   };
   if (typeof engine?.workspace !== "function") {
-    fail("give an engine first, as openEngine makes one");
+    fail(`give an engine first, as openEngine makes one${unawaited(engine)}`);
   }
   if (typeof options !== "object" || options === null) {
     fail(`its options are an object such as { seed: 1 }, got ${quoted(options)}`);

@@ -1,6 +1,7 @@
 /** Simulation of a run or a layer. @module */
 import { simulate } from "../engines/mod.ts";
 import { type MachineProfile, profileCosts, profiledTopology } from "../profile/mod.ts";
+import { refusePromise } from "../timeline/table/subject.ts";
 import { SchemoeError } from "../types.ts";
 import { MoeLayer, predictingLayer } from "./layer.ts";
 import { Run } from "./run.ts";
@@ -32,6 +33,7 @@ export function simulated(subject: Run | MoeLayer, profile?: MachineProfile): Ru
       "Cannot simulate the layer: give a profile second, as calibrate makes one",
     );
   }
+  refusePromise(subject, "simulate the run");
   if (!(subject instanceof Run)) {
     throw new SchemoeError(
       "Cannot simulate the run: it is none of a layer or a stack, whose Programs are needed",

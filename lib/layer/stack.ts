@@ -13,6 +13,7 @@ import type { AutoOptions } from "./auto/options.ts";
 import { predictingEngine } from "./auto/predicting_engine.ts";
 import { AutoTuner, type Tuning } from "./auto/tuner.ts";
 import { MemoryReport } from "./memory_report.ts";
+import { promisedRun } from "./promised_run.ts";
 import { resultsOf } from "./results.ts";
 import { Run } from "./run.ts";
 import { type KeptOfStack, StackPrograms } from "./stack_programs.ts";
@@ -82,8 +83,8 @@ export class MoeStack {
 
   /** All layers, first to last. */
   forward(choices: PassChoices = {}): Promise<Run> {
-    if (choices?.scheduler === "auto") return this.#tuned("forward", choices);
-    return this.#tensors.reading(async () => {
+    if (choices?.scheduler === "auto") return promisedRun(this.#tuned("forward", choices));
+    return promisedRun(this.#tensors.reading(async () => {
       const resolved = resolveChoices(choices, []);
       const pass = this.#programs.pass(resolved, "forward");
       await this.#tensors.waitFor(["x", ...Object.keys(this.parameters)], choices);
@@ -95,7 +96,7 @@ export class MoeStack {
       const results = await resultsOf(this.#tensors, { run: name, names: ["y"] }, choices);
       const { configuration } = pass;
       return new Run({ name, pass: "forward", ran, configuration, results });
-    });
+    }));
   }
 
   /**
@@ -104,9 +105,9 @@ export class MoeStack {
    */
   backward(choices: PassChoices = {}): Promise<Run> {
     if (choices?.scheduler === "auto") {
-      return this.#tuned("backward", likeForward(choices, this.#kept));
+      return promisedRun(this.#tuned("backward", likeForward(choices, this.#kept)));
     }
-    return this.#tensors.reading(async () => {
+    return promisedRun(this.#tensors.reading(async () => {
       const kept = this.#kept;
       if (!kept) {
         throw new SchemoeError(
@@ -129,7 +130,7 @@ export class MoeStack {
       const results = await resultsOf(this.#tensors, { run: name, names: written }, choices);
       const { configuration } = pass;
       return new Run({ name, pass: "backward", ran, configuration, results, gradientNames });
-    });
+    }));
   }
 
   /**

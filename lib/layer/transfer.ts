@@ -42,6 +42,8 @@ export function checkValues({ table, name }: TensorPlace, values: unknown): void
   if (numbers && (values as Float32Array).length === elements(shape)) return;
   const got = values instanceof Float32Array
     ? `${values.length} values`
+    : values instanceof Promise
+    ? 'a Promise; write "await" before it'
     : Object.prototype.toString.call(values);
   throw new SchemoeError(
     `Cannot set "${name}": expected a Float32Array of shape [${shape.join(", ")}] ` +

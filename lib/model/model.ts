@@ -14,7 +14,7 @@ import type { MachineProfile } from "../profile/mod.ts";
 import { stepSetup } from "./auto.ts";
 import { checkedStep, CHECKPOINT, checkpointTensors } from "./checkpoint.ts";
 import type { ModelShape } from "./config.ts";
-import { TrainingStep } from "./step.ts";
+import { promisedStep, TrainingStep } from "./step.ts";
 import { StepPrograms } from "./step_programs.ts";
 import { mean, stepValues } from "./step_values.ts";
 import { masterOf, type ModelTensors, modelTensors } from "./tensors.ts";
@@ -177,8 +177,13 @@ export class MoeModel {
    * the order of sums, so that losses are then the same to about 1e-5, not bit for bit.
    * @throws {SchemoeError} before anything runs when tokens or choices are wrong.
    */
-  async step(tokens?: Int32Array, choices: PassChoices = {}): Promise<TrainingStep> {
-    if (choices?.scheduler !== "auto") return await this.#step(tokens, choices);
+  step(tokens?: Int32Array, choices: PassChoices = {}): Promise<TrainingStep> {
+    return promisedStep(
+      choices?.scheduler === "auto" ? this.#tuned(tokens, choices) : this.#step(tokens, choices),
+    );
+  }
+
+  async #tuned(tokens: Int32Array | undefined, choices: PassChoices): Promise<TrainingStep> {
     checkAuto(choices);
     return await this.#tuner.run("step", {
       options: choices,

@@ -1,5 +1,7 @@
 /** One training step that ran. @module */
 import { Run, type RunRecord } from "../layer/mod.ts";
+import { RUN_FIELDS } from "../layer/promised_run.ts";
+import { promised } from "../timeline/chart/promised.ts";
 
 /** Results of a step. */
 export interface StepValues {
@@ -47,3 +49,22 @@ export class TrainingStep extends Run {
     this.layerLoads = values?.loads;
   }
 }
+
+/** Own fields of a step, those of every run besides. */
+const FIELDS = [
+  "step",
+  "rate",
+  "loss",
+  "crossEntropy",
+  "auxLosses",
+  "gradNorm",
+  "layerLoads",
+] as const satisfies readonly (keyof TrainingStep)[];
+
+/** A promise of a step. */
+export const promisedStep: (promise: Promise<TrainingStep>) => Promise<TrainingStep> = promised({
+  of: TrainingStep,
+  fields: [...RUN_FIELDS, ...FIELDS],
+  what: "step",
+  call: "const step = await model.step(tokens)",
+});

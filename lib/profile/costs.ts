@@ -2,7 +2,7 @@
 import { taskSeconds } from "../costs/mod.ts";
 import type { Costs } from "../costs/types.ts";
 import { SchemoeError, type Task, type Topology } from "../types.ts";
-import { didYouMean } from "../words.ts";
+import { didYouMean, quoted, unawaited } from "../words.ts";
 import { corrected, dot } from "./fit.ts";
 import { kindOf, phaseWorkOf, workOf } from "./samples.ts";
 import type { Estimate, MachineProfile } from "./types.ts";
@@ -12,6 +12,7 @@ import type { Estimate, MachineProfile } from "./types.ts";
  * @throws {SchemoeError} asked for a task of a kind that was not measured.
  */
 export function profileCosts(profile: MachineProfile, topology: Topology): Costs {
+  checkProfile(profile);
   const kinds = new Map(profile.kinds.map((fit) => [fit.kind, fit]));
   const { links } = profile;
   const linkValues = [
@@ -66,9 +67,24 @@ function unmeasured(task: Task, kind: string, known: Iterable<string>): number {
   );
 }
 
-/** The world as the profile found it: how computation of all ranks, and beside transfers, slows down. */
-export function profiledTopology(topology: Topology, { slowdown }: MachineProfile): Topology {
-  const { together, compute, communication } = slowdown;
+/** @throws {SchemoeError} for what is no profile. */
+function checkProfile(profile: MachineProfile): void {
+  if (Array.isArray(profile?.kinds) && profile.links && profile.slowdown) return;
+  throw new SchemoeError(
+    `Cannot predict by the profile: got ${
+      quoted(profile)
+    }, not what calibrate or loadProfile gives` +
+      unawaited(profile),
+  );
+}
+
+/**
+ * The world as the profile found it: how computation of all ranks, and beside transfers, slows down.
+ * @throws {SchemoeError} for what is no profile.
+ */
+export function profiledTopology(topology: Topology, profile: MachineProfile): Topology {
+  checkProfile(profile);
+  const { together, compute, communication } = profile.slowdown;
   const { ranks, sharing: _, contention: __, ...others } = topology;
   const shares = together > 1 && ranks > 1;
   return {

@@ -2,7 +2,7 @@
 import type { PassChoices } from "../layer/mod.ts";
 import type { MoeModel } from "../model/mod.ts";
 import { SchemoeError } from "../types.ts";
-import { didYouMean, quoted } from "../words.ts";
+import { didYouMean, quoted, unawaited } from "../words.ts";
 import type { TrainingData } from "./data.ts";
 import type { SpeedRow, StepRow, ValidationRow } from "./step_row.ts";
 
@@ -95,7 +95,7 @@ export function resolveTraining(model: MoeModel, options: TrainOptions): Resolve
   }
   const { data, steps, checkpoint, signal, seconds, progress } = options;
   if (typeof data?.batch !== "function") {
-    fail("data must have a function batch, as textData and randomTokens make it");
+    fail(`data must have a function batch, as textData and randomTokens make it${unawaited(data)}`);
   }
   if (data.vocabulary > model.shape.vocabulary) {
     fail(

@@ -1,6 +1,7 @@
 /** A training run: its curve, its speed, and how it shows itself. @module */
 import { table } from "arquero";
 import { displayable, type MediaBundle, type Timeline } from "../timeline/mod.ts";
+import { promised } from "../timeline/chart/promised.ts";
 import { formatTime } from "../timeline/table/format.ts";
 import type { History } from "./history.ts";
 import { loadsSvg } from "./loads_chart.ts";
@@ -122,3 +123,21 @@ export class TrainingRun {
     return await displayable({ text: `${this}`, svg: await this.svg() })[DISPLAY]();
   }
 }
+
+/** A promise of a training run. */
+export const promisedTraining: (promise: Promise<TrainingRun>) => Promise<TrainingRun> = promised({
+  of: TrainingRun,
+  fields: [
+    "name",
+    "configuration",
+    "steps",
+    "speeds",
+    "validations",
+    "seconds",
+    "stopped",
+  ] satisfies (
+    keyof TrainingRun
+  )[],
+  what: "training run",
+  call: "const run = await train(model, { data, steps })",
+});

@@ -12,7 +12,7 @@ import {
   type TrainingProgress,
   type TrainOptions,
 } from "./options.ts";
-import { TrainingRun } from "./result.ts";
+import { promisedTraining, TrainingRun } from "./result.ts";
 import type { SpeedRow, StepRow, ValidationRow } from "./step_row.ts";
 import { Stop } from "./stop.ts";
 import { validationLoss } from "./validate.ts";
@@ -41,7 +41,11 @@ import { validationLoss } from "./validate.ts";
  * @throws {SchemoeError} for a wrong option, a checkpoint of another model or step, and with status 3 when a signal
  * ended it.
  */
-export async function train(model: MoeModel, options: TrainOptions): Promise<TrainingRun> {
+export function train(model: MoeModel, options: TrainOptions): Promise<TrainingRun> {
+  return promisedTraining(trained(model, options));
+}
+
+async function trained(model: MoeModel, options: TrainOptions): Promise<TrainingRun> {
   const training = new Training(model, resolveTraining(model, options));
   using stop = new Stop(options);
   return await training.run(stop);

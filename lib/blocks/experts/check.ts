@@ -2,6 +2,7 @@
 import type { Expert, ExpertShape } from "./types.ts";
 import { SchemoeError } from "../../types.ts";
 import { callUser } from "../../user_code.ts";
+import { unawaited } from "../../words.ts";
 
 /** Sizes that an expert must fit. */
 export type ExpertLayer = ExpertShape & { readonly experts: number; readonly dtype?: string };
@@ -28,7 +29,9 @@ export function checkExpert(expert: Expert, layer: ExpertLayer): void {
     throw new SchemoeError(`Cannot use ${whose}: ${problem}`);
   };
   for (const name of ["parameters", "saved", "forward", "flops"] as const) {
-    if (typeof expert[name] !== "function") fail(`it has no function "${name}"`);
+    if (typeof expert[name] !== "function") {
+      fail(`it has no function "${name}"${unawaited(expert)}`);
+    }
   }
   if (expert.check) callUser(whose, "check", () => expert.check!(layer));
   const parameters: unknown = callUser(whose, "parameters", () => expert.parameters(layer));

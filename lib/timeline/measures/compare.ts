@@ -4,7 +4,14 @@ import { SchemoeError } from "../../types.ts";
 import { arrange, both } from "../chart/arrange.ts";
 import { oneRun, type Timeline } from "../table/columns.ts";
 import { choicesOf, sizesText, worldText } from "../chart/facts.ts";
-import { renamed, type Subject, type Timed, timed, worldOf } from "../table/subject.ts";
+import {
+  refusePromise,
+  renamed,
+  type Subject,
+  type Timed,
+  timed,
+  worldOf,
+} from "../table/subject.ts";
 import { communication } from "./communication.ts";
 import { type Displayable, displayable } from "../chart/display.ts";
 import { formatTime } from "../table/format.ts";
@@ -65,6 +72,7 @@ export function compare(
   runs: readonly Subject[],
   options: Omit<GanttOptions, "title" | "document"> = {},
 ): Comparison {
+  refusePromise(runs, "compare");
   if (!Array.isArray(runs) || runs.length === 0) {
     throw new SchemoeError("Cannot compare: give a list of at least one run");
   }

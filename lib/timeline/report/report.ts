@@ -7,7 +7,7 @@ import { makespan } from "../measures/makespan.ts";
 import { alignedText } from "../table/aligned_text.ts";
 import { column, oneRun, rows } from "../table/columns.ts";
 import { formatTime } from "../table/format.ts";
-import { renamed, type Subject, timed } from "../table/subject.ts";
+import { refusePromise, renamed, type Subject, timed } from "../table/subject.ts";
 import { didYouMean } from "../../words.ts";
 import { factsHtml, PAGE_STYLE, STYLE, tableHtml } from "./html.ts";
 import { type NamedRun, type ReportRows, reportRows } from "./rows.ts";
@@ -51,6 +51,7 @@ const OPTIONS = ["title", "picture", "charts"];
  * @throws {SchemoeError} for no runs, what is none, or an unknown option.
  */
 export function report(given: readonly Subject[], options: ReportOptions = {}): Report {
+  refusePromise(given, "report");
   if (!Array.isArray(given) || given.length === 0) {
     throw new SchemoeError("Cannot report: give a list of at least one run");
   }

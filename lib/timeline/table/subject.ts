@@ -38,14 +38,18 @@ export interface Timed {
 /** What every function takes that asks for a timeline: the table, or a run. */
 export type Subject = Timeline | Timed;
 
+/** @throws {SchemoeError} for the promise of a run instead of the run. */
+export function refusePromise(given: unknown, doing: string): void {
+  if (!(given instanceof Promise)) return;
+  throw new SchemoeError(`Cannot ${doing}: got a Promise; write "await" before the run`);
+}
+
 /** The run that was given; of a timeline alone, one without anything but the table. */
 export function timed(subject: Subject, doing = "read the timeline"): Timed {
   if (isTable(subject)) return { timeline: subject };
   const given = subject as Partial<Timed> | undefined;
+  refusePromise(given, doing);
   if (Object(given) === given && isTable(given!.timeline)) return given as Timed;
-  if (given instanceof Promise) {
-    throw new SchemoeError(`Cannot ${doing}: got a Promise; write "await" before the run`);
-  }
   throw new SchemoeError(
     `Cannot ${doing}: give a run or a timeline`,
   );
