@@ -1,6 +1,7 @@
 #include "cuda/plan.h"
 
 #include "cuda/device_words.h"
+#include "cuda/turns.h"
 
 #include <algorithm>
 #include <functional>
@@ -153,13 +154,16 @@ bool Plan::by_engine(uint32_t sender, uint32_t receiver) const {
 void Plan::list_copies(const Buffers& buffers, uint32_t operation, std::vector<Tile>& tiles,
                        std::vector<Span>& spans) const {
   const Operation& o = program_.operations[operation];
+  // By the distance of the sender: its own first, then the next rank's.
+  std::vector<std::vector<Tile>> by_kernel(world_.ranks());
+  std::vector<const Transfer*> by_engines;
   for (const Call& call : slice(program_.calls, o.calls)) {
     const auto* copy = std::get_if<Copy>(&call.arguments);
     if (!copy) continue;
     list_tiles_of(buffers.at(copy->to, o.rank), buffers.at(copy->from, o.rank), static_cast<uint64_t>(copy->bytes),
-                  tiles);
+                  by_kernel.front());
   }
-  std::vector<const Transfer*> by_engines;
+  const auto distance = [&](uint32_t sender) { return (sender + world_.ranks() - o.rank) % world_.ranks(); };
   uint32_t before = UINT32_MAX;
   for (uint32_t end : slice(program_.ends, o.ends)) {
     const Transfer& transfer = program_.transfers[end];
@@ -169,11 +173,18 @@ void Plan::list_copies(const Buffers& buffers, uint32_t operation, std::vector<T
     if (nccl_ && transfer.sender != operation) continue;
     const uint32_t sender = program_.operations[transfer.sender].rank;
     if (by_engine(sender, o.rank)) by_engines.push_back(&transfer);
-    else list_tiles_of(buffers.at(transfer.to, o.rank), buffers.at(transfer.from, sender), transfer.bytes, tiles);
+    else {
+      list_tiles_of(buffers.at(transfer.to, o.rank), buffers.at(transfer.from, sender), transfer.bytes,
+                    by_kernel[distance(sender)]);
+    }
   }
+  // One sender after another, all ranks would read from the same one at once, whose links are then what limits them,
+  // while those of the others have nothing to do.
+  take_turns(by_kernel, tiles);
   // One after another on a stream: no two ranks begin with the same sender.
-  std::stable_partition(by_engines.begin(), by_engines.end(), [&](const Transfer* transfer) {
-    return program_.operations[transfer->sender].rank > o.rank;
+  std::stable_sort(by_engines.begin(), by_engines.end(), [&](const Transfer* a, const Transfer* b) {
+    const auto of = [&](const Transfer* t) { return distance(program_.operations[t->sender].rank); };
+    return of(a) < of(b);
   });
   list_spans(buffers, by_engines, spans);
 }
