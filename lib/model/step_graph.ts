@@ -222,7 +222,7 @@ class StepBuilder {
     after: readonly Task[],
     exits: readonly Task[],
   ): void {
-    const part = this.#part(`${prefix}norm.`, layer, "backward");
+    const part = this.#part(`${prefix}norm.`, layer, "step");
     this.#squares.push(addSquares(part, this.#sums, names));
     this.segments.push(part.segment(exits, { after }));
   }

@@ -8,8 +8,9 @@ const known = new WeakMap<Scheduler, Scheduler>();
 
 /**
  * The order of a scheduler for each layer, one layer after another, with what nothing waits for put into
- * gaps of any layer after it: weight gradients (as Jiang et al., "Lancet", MLSys'24) and reductions of
- * gradients, which give way to all-to-alls (as Li et al., "Lina", ATC'23). A scheduler that adds edges, as
+ * gaps of any layer after it: weight gradients (as Jiang et al., "Lancet", MLSys'24), reductions of
+ * gradients, which give way to all-to-alls (as Li et al., "Lina", ATC'23), and the norm and the update of a step. Weight
+ * gradients stay in their place where moving them saves nothing by the costs. A scheduler that adds edges, as
  * `sequential` does, keeps its order, and each layer waits for all of the one before.
  *
  * @throws {SchemoeError} (when it orders) for a graph that is no stack.
@@ -55,55 +56,96 @@ function orderStack(scheduler: Scheduler, graph: TaskGraph, costs: Costs) {
   return after.length > 0 ? { order, after } : fillGaps(graph, order, costs);
 }
 
-/** Tasks that may come later than the order says, as nothing but others of them waits for them. */
-function deferrable(graph: TaskGraph): Uint8Array {
-  const yes = new Uint8Array(graph.tasks.length).fill(1);
-  const reduced = new Uint8Array(graph.tasks.length);
-  for (const task of graph.tasks) {
-    const of = task.after.some((id) => graph.tasks[id].kind === "allReduce");
-    const last = task.kind === "allReduce" || task.kind === "expertWeightGrad";
-    if (last || (of && task.kind === "gate")) reduced[task.id] = 1;
-  }
-  for (let id = graph.tasks.length - 1; id >= 0; id--) {
-    if (!reduced[id]) yes[id] = 0;
-    if (!yes[id]) { for (const before of graph.tasks[id].after) yes[before] = 0; }
-  }
-  return yes;
+/** Share of the time that weight gradients must save to leave their place, where they keep what they need for longer. */
+const WORTH = 1e-3;
+
+/** The order with its gaps filled, with weight gradients too if that is faster by the costs. */
+function fillGaps(graph: TaskGraph, order: readonly Task[], costs: Costs): Task[] {
+  const seconds = graph.tasks.map((task) => costs.seconds(task));
+  const [inPlace, moved] = [false, true].map((weightGrads) =>
+    new GapFiller(graph, seconds, deferrable(graph, weightGrads)).fill(order)
+  );
+  return (moved.makespan < inPlace.makespan * (1 - WORTH) ? moved : inPlace).order;
+}
+
+/** A lane's tasks in their order, and those that may come later. */
+interface Queue {
+  readonly first: readonly Task[];
+  /** How many of them are done. */
+  begun: number;
+  readonly later: Task[];
 }
 
 /**
- * Simulates the order, each lane in turn, and lets a deferrable task in where its lane would be
- * idle and it is done before the lane's next task could begin, as far as that is known.
+ * Simulates an order, each lane in turn, and lets a task that may come later in where its lane would be idle: on a link
+ * if it is done before the lane's next task could begin, as far as that is known, on a processor if it begins before:
+ * there is always more to compute, but an all-to-all that has to wait keeps all ranks waiting.
  */
-function fillGaps(graph: TaskGraph, order: readonly Task[], costs: Costs): Task[] {
-  const later = deferrable(graph);
-  const done = new Float64Array(graph.tasks.length).fill(Infinity);
-  const free: Record<Lane, number> = { compute: 0, intra: 0, inter: 0 };
-  const queues = LANES.map((lane) => ({
-    first: order.filter((task) => task.lane === lane && !later[task.id]),
-    then: order.filter((task) => task.lane === lane && later[task.id]),
-  }));
-  const start = (task: Task | undefined) =>
-    task ? task.after.reduce((time, id) => Math.max(time, done[id]), free[task.lane]) : Infinity;
-  const result: Task[] = [];
-  while (result.length < order.length) {
-    let best: { time: number; take: () => Task } | undefined;
-    for (const { first, then } of queues) {
-      const begin = start(first[0]);
-      if (begin < Infinity && (!best || begin < best.time)) {
-        best = { time: begin, take: () => first.shift()! };
-      }
-      for (const [i, task] of then.entries()) {
-        const time = start(task);
-        if (time === Infinity) continue;
-        const fits = begin === Infinity || time + costs.seconds(task) <= begin;
-        if (fits && (!best || time < best.time)) best = { time, take: () => then.splice(i, 1)[0] };
-        if (fits) break;
-      }
-    }
-    const task = best!.take();
-    done[task.id] = free[task.lane] = best!.time + costs.seconds(task);
-    result.push(task);
+class GapFiller {
+  readonly #done: Float64Array;
+  readonly #free: Record<Lane, number> = { compute: 0, intra: 0, inter: 0 };
+
+  constructor(
+    readonly graph: TaskGraph,
+    readonly seconds: readonly number[],
+    readonly later: Uint8Array,
+  ) {
+    this.#done = new Float64Array(graph.tasks.length).fill(Infinity);
   }
-  return result;
+
+  fill(order: readonly Task[]): { readonly order: Task[]; readonly makespan: number } {
+    const queues = LANES.map((lane): Queue => {
+      const own = order.filter((task) => task.lane === lane);
+      const [first, later] = [0, 1].map((when) => own.filter(({ id }) => this.later[id] === when));
+      return { first, later, begun: 0 };
+    });
+    const result: Task[] = [];
+    while (result.length < order.length) {
+      let soonest = Infinity, of = queues[0], place = -1;
+      for (const queue of queues) {
+        const begin = this.#start(queue.first[queue.begun]);
+        if (begin < soonest) [soonest, of, place] = [begin, queue, -1];
+        const at = queue.later.findIndex((task) => this.#fits(task, begin));
+        const time = this.#start(queue.later[at]);
+        if (time < soonest) [soonest, of, place] = [time, queue, at];
+      }
+      const task = place < 0 ? of.first[of.begun++] : of.later.splice(place, 1)[0];
+      this.#done[task.id] = this.#free[task.lane] = soonest + this.seconds[task.id];
+      result.push(task);
+    }
+    return { order: result, makespan: Math.max(...Object.values(this.#free)) };
+  }
+
+  /** Whether it can run before a task of its lane that begins then. */
+  #fits(task: Task, begin: number): boolean {
+    const time = this.#start(task);
+    if (time === Infinity || begin === Infinity) return time < begin;
+    return task.lane === "compute" ? time < begin : time + this.seconds[task.id] <= begin;
+  }
+
+  /** When all that it needs is done and its lane is free. */
+  #start(task: Task | undefined): number {
+    if (!task) return Infinity;
+    let time = this.#free[task.lane];
+    for (const id of task.after) time = Math.max(time, this.#done[id]);
+    return time;
+  }
+}
+
+/**
+ * Tasks that may come later than the order says, as nothing but others of them waits for them: reductions and sums of
+ * what they bring, what a step does with gradients when all are there, and weight gradients.
+ */
+function deferrable(graph: TaskGraph, weightGrads: boolean): Uint8Array {
+  const yes = new Uint8Array(graph.tasks.length).fill(1);
+  for (let id = graph.tasks.length - 1; id >= 0; id--) {
+    const task = graph.tasks[id];
+    const sums = task.kind === "gate" &&
+      task.after.some((before) => graph.tasks[before].kind === "allReduce");
+    const may = task.kind === "allReduce" || task.pass === "step" || sums ||
+      (weightGrads && task.kind === "expertWeightGrad");
+    if (!may) yes[id] = 0;
+    if (!yes[id]) { for (const before of task.after) yes[before] = 0; }
+  }
+  return yes;
 }

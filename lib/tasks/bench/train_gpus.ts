@@ -1,7 +1,7 @@
 /** Training steps with the experts sharded over several GPUs of one process, beside one GPU and PyTorch. @module */
 import { openCudaEngine } from "../../engines/mod.ts";
 import { communication } from "../../timeline/mod.ts";
-import { topology } from "../../topology.ts";
+import { testbed } from "../../testbeds/mod.ts";
 import type { TrainingStep } from "../../model/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import { matrixRate } from "./matrix_rate.ts";
@@ -14,6 +14,9 @@ import { torchRows, type TorchVariant } from "./train_torch.ts";
 const COUNTS: StepCounts = { warmUp: 2, steps: 5 };
 /** PyTorch's, whose allocator and compiler take longer to settle. */
 const TORCH_COUNTS: StepCounts = { warmUp: 5, steps: 6 };
+
+/** Links and rates that the orders are made for. */
+const TESTBED = "h200-ib400";
 
 /** How a step runs. */
 interface Combination {
@@ -63,7 +66,8 @@ export async function* benchTrainGpus(
     rows: given.map((row) => withShares(row, { alone, matmulTFLOPs })),
   });
   {
-    using engine = openCudaEngine({ topology: topology({ nodes: 1, ranksPerNode: 1 }) });
+    const { topology } = testbed(TESTBED, { nodes: 1, ranksPerNode: 1 });
+    using engine = openCudaEngine({ topology });
     matmulTFLOPs = await matrixRate(engine);
     for (const combination of ALONE) {
       const { expertRows, ...choices } = combination;
@@ -91,8 +95,9 @@ async function overTransport(
   late: () => boolean,
 ): Promise<Row[]> {
   const gpus = devices.length;
-  const world = topology({ nodes: 1, ranksPerNode: gpus });
-  using engine = openCudaEngine({ topology: world, devices, ...transport });
+  // by whose costs schedulers order
+  const { topology } = testbed(TESTBED, { nodes: 1, ranksPerNode: gpus });
+  using engine = openCudaEngine({ topology, devices, ...transport });
   const rows: Row[] = [];
   for (const { expertRows, ...choices } of COMBINATIONS) {
     if (late()) break;
@@ -140,6 +145,7 @@ const configurationOf = (gpus: number): Row => ({
   ...SIZES,
   engine: "cuda",
   world: `1 x ${gpus}`,
+  orderedFor: TESTBED,
   dtype: "bfloat16, float32 masters",
   optimizer: "adamw",
   warmUp: COUNTS.warmUp,
