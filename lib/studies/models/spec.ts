@@ -25,7 +25,7 @@ export interface ModelSpec {
   readonly losses: Readonly<Partial<Record<ModelLoss, number>>>;
   /** Ranks that hold all experts together. */
   readonly expertParallel: number;
-  /** Where sizes, router and groups come from: a report, a configuration, or `assumed`. */
+  /** Where sizes, router and groups come from: a report, a recipe, a configuration, or `assumed`. */
   readonly sources: Readonly<Record<"sizes" | "router" | "groups", string>>;
   /** How the layer differs from the model's. */
   readonly differs?: string;

@@ -7,7 +7,7 @@ const GPT_OSS: ModelRouter = { scores: "softmaxOfChosen", bias: true };
 const GPT_OSS_SOURCE = "transformers gpt_oss; loss: router_aux_loss_coef 0.9, once for each choice";
 const MIXTRAL: ModelRouter = { scores: "softmaxOfChosen" };
 
-/** Models with the sizes of a layer, its router, and the groups their reports use. */
+/** Models with the sizes of a layer, its router, and the groups that their reports or published recipes use. */
 export const MODELS: readonly ModelSpec[] = [
   {
     ...{ name: "mixtral-8x7b", layers: 32, modelDim: 4096, hiddenDim: 14336, experts: 8, topK: 2 },
@@ -42,26 +42,26 @@ export const MODELS: readonly ModelSpec[] = [
     sources: {
       sizes: "config.json of Qwen/Qwen3-235B-A22B",
       router: QWEN3_SOURCE,
-      groups: "assumed",
+      groups: "Megatron-Bridge on 256 H100: 32 ranks",
     },
   },
   {
     ...{ name: "qwen3-next", layers: 48, modelDim: 2048, hiddenDim: 512, experts: 512, topK: 10 },
-    ...{ router: QWEN3, losses: { globalBatch: 0.001 }, expertParallel: 32 },
+    ...{ router: QWEN3, losses: { globalBatch: 0.001 }, expertParallel: 8 },
     shared: { hiddenDim: 512, gate: "sigmoid" },
     sources: {
       sizes: "config.json of Qwen/Qwen3-Next-80B-A3B-Instruct",
       router: "transformers qwen3_next",
-      groups: "assumed",
+      groups: "Megatron-Bridge's recipe for 32 H100: 8 ranks",
     },
   },
   {
     ...{ name: "gpt-oss-20b", layers: 24, modelDim: 2880, hiddenDim: 2880, experts: 32, topK: 4 },
-    ...{ router: GPT_OSS, expert: "clamped", losses: { switch: 3.6 }, expertParallel: 8 },
+    ...{ router: GPT_OSS, expert: "clamped", losses: { switch: 3.6 }, expertParallel: 4 },
     sources: {
       sizes: "config.json of openai/gpt-oss-20b",
       router: GPT_OSS_SOURCE,
-      groups: "assumed",
+      groups: "Megatron-Bridge's recipe for 16 H100: 4 ranks",
     },
   },
   {
@@ -70,7 +70,7 @@ export const MODELS: readonly ModelSpec[] = [
     sources: {
       sizes: "config.json of openai/gpt-oss-120b",
       router: GPT_OSS_SOURCE,
-      groups: "assumed",
+      groups: "Megatron-Bridge on 64 H100: 8 ranks",
     },
   },
   {
@@ -91,11 +91,11 @@ export const MODELS: readonly ModelSpec[] = [
       hash: { layers: 3, vocabulary: 129280 },
     },
     expert: "limited",
-    ...{ shared: { hiddenDim: 2048 }, losses: { sequence: 1e-4 }, expertParallel: 32 },
+    ...{ shared: { hiddenDim: 2048 }, losses: { sequence: 1e-4 }, expertParallel: 8 },
     sources: {
       sizes: "config.json of deepseek-ai/DeepSeek-V4-Flash-Base",
       router: "transformers deepseek_v4; rate and loss assumed as of DeepSeek-V3",
-      groups: "assumed",
+      groups: "Megatron-Bridge's recipe for 32 H100: 8 ranks; 64 on 128 GB200",
     },
   },
   {
@@ -105,7 +105,7 @@ export const MODELS: readonly ModelSpec[] = [
     sources: {
       sizes: "config.json of zai-org/GLM-4.5",
       router: "transformers glm4_moe; rate and loss: arXiv 2508.06471, section 2",
-      groups: "assumed",
+      groups: "Megatron-Bridge's recipe for 128 H100: 16 ranks",
     },
   },
   {
@@ -122,12 +122,13 @@ export const MODELS: readonly ModelSpec[] = [
     ...{ name: "llama-4-maverick", layers: 24, modelDim: 5120, hiddenDim: 8192, experts: 128 },
     topK: 1,
     router: { scores: "sigmoid", normalize: false, weighs: "input" },
-    ...{ shared: { hiddenDim: 8192 }, losses: {}, expertParallel: 16 },
+    ...{ shared: { hiddenDim: 8192 }, losses: {}, expertParallel: 128 },
     sources: {
       sizes: "config.json of meta-llama/Llama-4-Maverick-17B-128E: every second of 48 layers",
       router: "transformers llama4",
-      groups: "assumed",
+      groups: "NeMo on 512 H100: 128 ranks",
     },
+    differs: "its group cuts each expert over 4 ranks too",
   },
   {
     ...{ name: "ernie-4.5", layers: 27, modelDim: 2560, hiddenDim: 1536, experts: 64, topK: 6 },

@@ -1,4 +1,4 @@
-/** One layer of every model by name at 8 to 4,096 ranks, in the groups of their reports. @module */
+/** One layer of every model by name at 8 to 4,096 ranks, in the groups of their reports or recipes. @module */
 import { MODEL_NAMES, simulateModels } from "../../studies/models/mod.ts";
 import { DEFAULT_TESTBED, testbed } from "../../testbeds/mod.ts";
 import { hundredths, type Report, type Row } from "./report.ts";
