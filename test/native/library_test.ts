@@ -48,6 +48,17 @@ Deno.test("symbols has every function of the header with its types", () => {
   }
 });
 
+Deno.test("the library offers its own functions and nothing of the C++ runtime in it", async () => {
+  const { stdout, success } = await new Deno.Command("nm", {
+    args: ["-D", "--defined-only", "--format=posix", libraryPath("cpu")],
+  }).output();
+  assert(success);
+  const names = new TextDecoder().decode(stdout).trim().split("\n").map((line) =>
+    line.split(" ")[0]
+  );
+  assertEquals(names.sort(), [...declarations(header()).keys()].sort());
+});
+
 Deno.test("symbols shows the header's declaration beside each entry", () => {
   const text = Deno.readTextFileSync(new URL("../../lib/native/symbols.ts", import.meta.url));
   for (const declaration of declarations(header()).values()) {

@@ -14,6 +14,8 @@ const OPTIONS = [
   "-fPIC",
   "-shared",
   "-fvisibility=hidden",
+  // Nor does a C++ runtime that the compiler links into it mix with another one in the process.
+  "-Wl,--exclude-libs,ALL",
 ];
 /** Of a compiler's messages. */
 const MOST_TEXT = 4000;
