@@ -287,12 +287,13 @@ function resolveBlock(
 }
 
 /**
- * Places of an expert. Without a capacity they are for all tokens, so that the graph does not depend on the routing;
- * the graphs of a dropless layer do, and its places here are those of loads as equal as can be.
+ * Places of an expert. What depends on the routing is taken at its largest, so that the graph does not depend on it:
+ * without a capacity places for all tokens, with a factor below 0 as many as it allows. The graphs of a dropless
+ * layer do depend on it, and its places here are those of loads as equal as can be.
  */
 function placesOf(layer: Layer): number {
   if (layer.dropless) return Math.max(1, largestLoad(slotLoads(layer, evenLoads(layer))));
-  return routedCapacity(layer) ? layer.tokens : capacity(layer, 0);
+  return capacity(layer, routedCapacity(layer) ? layer.tokens : 0);
 }
 
 function checkNames(what: string, value: object, known: readonly string[]): void {
