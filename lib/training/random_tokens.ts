@@ -12,7 +12,7 @@ import { quoted } from "../words.ts";
  * console.assert(data.batch({ step: 0, sequences: 2, context: 16 }).length === 2 * 17);
  * ```
  * @param options.seed default 1.
- * @throws {SchemoeError} for a vocabulary that is no positive integer.
+ * @throws {SchemoeError} for a vocabulary that is no positive integer, or a seed that is none.
  */
 export function randomTokens(
   { vocabulary, seed = 1 }: { readonly vocabulary: number; readonly seed?: number },
@@ -20,6 +20,11 @@ export function randomTokens(
   if (!Number.isInteger(vocabulary) || vocabulary < 1) {
     throw new SchemoeError(
       `Cannot make random tokens: vocabulary must be a positive integer, got ${quoted(vocabulary)}`,
+    );
+  }
+  if (!Number.isSafeInteger(seed)) {
+    throw new SchemoeError(
+      `Cannot make random tokens: seed must be an integer, got ${quoted(seed)}`,
     );
   }
   return {

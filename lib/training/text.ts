@@ -61,6 +61,10 @@ export function textData(text: string | Uint8Array, options: TextOptions = {}): 
   if (!(typeof validation === "number" && validation >= 0 && validation < 1)) {
     fail(`validation must be at least 0 and below 1, got ${quoted(validation)}`);
   }
+  if (!Number.isSafeInteger(seed)) fail(`seed must be an integer, got ${quoted(seed)}`);
+  if (typeof text !== "string" && !(text instanceof Uint8Array)) {
+    fail(`give a string, or a Uint8Array of UTF-8, got ${quoted(text)}`);
+  }
   if (text.length === 0) fail("it is empty");
   const coding = kind === "bytes" ? bytes : characters(decoded(text, fail));
   const tokens = coding.encode(text);
@@ -142,25 +146,35 @@ function characters(text: string): Coding {
     count: list.length,
     characters: list,
     encode(given) {
-      const all = [...(typeof given === "string" ? given : new TextDecoder().decode(given))];
+      const all = typeof given === "string" ? given : new TextDecoder().decode(given);
+      // a list of the characters of a long text would be more than an engine of JavaScript allows
       const tokens = list.length <= 256 ? new Uint8Array(all.length) : new Int32Array(all.length);
-      for (const [i, character] of all.entries()) {
+      let count = 0;
+      for (const character of all) {
         const token = places.get(character);
         if (token === undefined) {
           throw new SchemoeError(
-            `Cannot make tokens: ${quoted(character)} at character ${i} is none of the data's`,
+            `Cannot make tokens: ${quoted(character)} at character ${count} is none of the data's`,
           );
         }
-        tokens[i] = token;
+        tokens[count++] = token;
       }
-      return tokens;
+      return count === tokens.length ? tokens : tokens.slice(0, count);
     },
     decode: (tokens) => Array.from(tokens, (token) => list[token]).join(""),
   };
 }
 
+/** Bytes of which a string surely holds the characters: V8 has at most 2^29 - 24. */
+const MOST_BYTES = 2 ** 29 - 24;
+
 function decoded(text: string | Uint8Array, fail: (problem: string) => never): string {
   if (typeof text === "string") return text;
+  if (text.length > MOST_BYTES) {
+    fail(
+      `its ${text.length} bytes may be more characters than a string holds; take tokens: "bytes"`,
+    );
+  }
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(text);
   } catch {

@@ -80,3 +80,33 @@ Deno.test("randomTokens() are uniform, by seed and step", () => {
   assertNotEquals(batch, data.batch({ step: 1, sequences: 100, context: 99 }));
   assertThrows(() => randomTokens({ vocabulary: 0 }), SchemoeError, "positive integer, got 0");
 });
+
+Deno.test("textData() takes a long text without a list of its characters", async () => {
+  const module = new URL("../../lib/training/mod.ts", import.meta.url);
+  const script = `import { textData } from ${JSON.stringify(module.href)};
+    console.log(textData("0123456789".repeat(2e6)).tokens.length);`;
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--quiet", "--no-check", "--v8-flags=--max-old-space-size=100", script],
+    cwd: new URL("../..", import.meta.url),
+    stderr: "null",
+  }).output();
+  assertEquals([code, new TextDecoder().decode(stdout).trim()], [0, "20000000"]);
+});
+
+Deno.test("textData() and randomTokens() say what is no text and no seed", () => {
+  const long = new Uint8Array(2 ** 29);
+  const says = (make: () => unknown, message: string) => assertThrows(make, SchemoeError, message);
+  says(() => textData(long), "536870912 bytes may be more characters than a string holds");
+  assertEquals(textData(long, { tokens: "bytes" }).tokens.length, 2 ** 29);
+  says(
+    () => textData(null as unknown as string),
+    "give a string, or a Uint8Array of UTF-8, got null",
+  );
+  says(() => textData(5 as unknown as string), "give a string, or a Uint8Array of UTF-8, got 5");
+  says(() => textData("abc", { seed: NaN }), "seed must be an integer, got NaN");
+  says(
+    () => textData("abc", { seed: "1" as unknown as number }),
+    'seed must be an integer, got "1"',
+  );
+  says(() => randomTokens({ vocabulary: 2, seed: 0.5 }), "seed must be an integer, got 0.5");
+});
