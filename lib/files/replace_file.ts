@@ -1,4 +1,6 @@
 /** Files that are there as a whole, or as they were before. @module */
+import { basename, dirname, join } from "node:path";
+import { SchemoeError } from "../types.ts";
 
 /**
  * Writes a file beside the one it replaces, then renames it: whoever reads, and whoever comes after a
@@ -25,6 +27,38 @@ export async function replaceFile(
     await Deno.remove(temporary).catch(() => {});
     throw error;
   }
+}
+
+/** Milliseconds after which nobody writes a file any more. */
+const ABANDONED = 60_000;
+
+/**
+ * Prepares a file that {@linkcode replaceFile} will replace, before the work whose result it is: removes what writes
+ * of it have left that were killed more than a minute ago.
+ * @returns whether it is there.
+ * @throws {SchemoeError} for what is no file, and where its folder is missing.
+ */
+export async function replaceable(path: string | URL): Promise<boolean> {
+  const fail = (problem: string, cause?: unknown): never => {
+    throw new SchemoeError(`Cannot write ${path}: ${problem}`, { cause });
+  };
+  const target = await Deno.realPath(path).catch(() => pathOf(path));
+  const folder = dirname(target);
+  try {
+    for await (const { name } of Deno.readDir(folder)) {
+      const rest = name.startsWith(basename(target)) ? name.slice(basename(target).length) : "";
+      if (!/^\.[0-9a-f]{8}\.partial$/.test(rest)) continue;
+      const { mtime } = await Deno.stat(join(folder, name));
+      if (Date.now() - mtime!.getTime() > ABANDONED) await Deno.remove(join(folder, name));
+    }
+    const { isFile } = await Deno.stat(target);
+    return isFile || fail("it is no file");
+  } catch (cause) {
+    if (cause instanceof SchemoeError || cause instanceof Deno.errors.NotCapable) throw cause;
+    if (!(cause instanceof Deno.errors.NotFound)) fail((cause as Error).message, cause);
+  }
+  await Deno.stat(folder).catch((cause) => fail(`there is no folder ${folder}`, cause));
+  return false;
 }
 
 /** Writes all of it: one call may take a part. */

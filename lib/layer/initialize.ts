@@ -12,7 +12,12 @@ import type { Kernel, TaskGraph, Topology } from "../types.ts";
 export function initialValues(
   topology: Topology,
   table: TensorTable,
-  { names, seed }: { readonly names: readonly string[]; readonly seed: number },
+  { names, seed, scale = 1 }: {
+    readonly names: readonly string[];
+    readonly seed: number;
+    /** Of all random values; default 1. */
+    readonly scale?: number;
+  },
 ): TaskGraph {
   const g = new GraphBuilder(topology, "forward", 0);
   const view = (name: string) => g.tensor(table, name);
@@ -29,7 +34,7 @@ export function initialValues(
         first,
         seed,
         stream: streamOf(like),
-        scale: deviation,
+        scale: scale * deviation,
         out: view(name),
       });
     });

@@ -214,6 +214,19 @@ export class TensorStore {
     }
   }
 
+  /**
+   * Gives new random values to tensors, in a run of the engine: those of another seed, times `scale`.
+   * @throws {SchemoeError} when there is no memory for them.
+   */
+  async renew(
+    names: readonly string[],
+    { seed, scale = 1 }: { readonly seed: number; readonly scale?: number },
+  ): Promise<void> {
+    if (names.length === 0 || !this.computes) return;
+    const program = this.#initialize(names, { seed, scale });
+    await this.#options.engine.run(program, this.workspace, { background: true });
+  }
+
   /** Repeats writes that came while random values were made. */
   #writeLate(names: readonly string[]): void {
     for (const name of names) {
@@ -242,9 +255,13 @@ export class TensorStore {
   }
 
   /** A Program that gives values to tensors. */
-  #initialize(names: readonly string[]): Program {
-    const { engine, seed } = this.#options;
-    const graph = initialValues(engine.topology, this.table, { names, seed });
+  #initialize(
+    names: readonly string[],
+    given: { readonly seed?: number; readonly scale?: number } = {},
+  ): Program {
+    const { engine } = this.#options;
+    const how = { names, seed: this.#options.seed, ...given };
+    const graph = initialValues(engine.topology, this.table, how);
     const order = sequential.order(graph, modelCosts(engine.topology));
     return buildProgram(graph, order, "initialize");
   }

@@ -33,6 +33,15 @@ export function gateTensors(layer: Layer): readonly GateTensor[] {
   ];
 }
 
+/** Sizes of the table of a gate that chooses by token number, which it reads too; undefined for other gates. */
+export function tokenTable(
+  layer: Layer,
+): { readonly vocabulary: number; readonly k: number } | undefined {
+  const tensors = new Map(gateTensors(layer).map((tensor) => [tensor.name, tensor]));
+  const shape = tensors.has("tokenIds") ? tensors.get("table")?.shape : undefined;
+  return shape && { vocabulary: shape[0], k: shape[1] };
+}
+
 /** Adds a gate's own tensors, and the gradients of the trained ones. */
 export function addGateTensors(table: TensorTable, layer: Layer): void {
   for (const tensor of gateTensors(layer)) {

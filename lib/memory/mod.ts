@@ -26,7 +26,7 @@ export {
   runOf,
 } from "./node_rows.ts";
 export { layerTensors } from "./layer_tensors.ts";
-export { gateTensors, rowChoicesOf, targetsOf } from "./gate_tensors.ts";
+export { gateTensors, rowChoicesOf, targetsOf, tokenTable } from "./gate_tensors.ts";
 export { latentParameters } from "./latent_tensors.ts";
 export { sharedParameters } from "./shared_tensors.ts";
 export {

@@ -22,6 +22,7 @@ import type { ReduceCodecs } from "../graph/mod.ts";
 import { checkExpert } from "../blocks/experts/check.ts";
 import type { Expert } from "../blocks/experts/types.ts";
 import type { ElementType } from "../kernels/types.ts";
+import { tokenTable } from "../memory/mod.ts";
 import { SchemoeError, type Topology } from "../types.ts";
 import { didYouMean, quoted } from "../words.ts";
 
@@ -181,7 +182,9 @@ export function resolveModel(config: ModelConfig, topology: Topology): ModelShap
   const moes = config.layers.filter((block) => "moe" in block).length;
   const parts = topology.ranks * moes * microbatches;
   const layers = config.layers.map((block, index) =>
-    resolveBlock(block, { index, tokens, modelDim, dtype, topology, parts, microbatches, parallel })
+    resolveBlock(block, {
+      ...{ index, tokens, modelDim, dtype, topology, parts, microbatches, parallel, vocabulary },
+    })
   );
   return {
     vocabulary,
@@ -253,8 +256,9 @@ function resolveAttention(
 
 function resolveBlock(
   block: BlockConfig,
-  { index, tokens, modelDim, dtype, topology, parts, microbatches, parallel }: {
+  { index, tokens, modelDim, dtype, topology, parts, microbatches, parallel, vocabulary }: {
     index: number;
+    vocabulary: number;
     tokens: number;
     modelDim: number;
     dtype: ElementType;
@@ -283,6 +287,13 @@ function resolveBlock(
     ...loss,
     weight: loss.weight / parts,
   }));
+  const table = tokenTable(layer);
+  if (table && table.vocabulary < vocabulary) {
+    fail(
+      `layers[${index}]: the table of the gate "${layer.gate.name}" has ${table.vocabulary} tokens, the vocabulary ` +
+        `${vocabulary}; give the gate that vocabulary`,
+    );
+  }
   return { moe: { ...layer, losses, gradientType: "float32" }, places: placesOf(layer) };
 }
 

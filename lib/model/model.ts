@@ -14,11 +14,15 @@ import type { MachineProfile } from "../profile/mod.ts";
 import { stepSetup } from "./auto.ts";
 import { checkedStep, CHECKPOINT, checkpointTensors } from "./checkpoint.ts";
 import type { ModelShape } from "./config.ts";
+import { fillTables } from "./hash.ts";
 import { promisedStep, TrainingStep } from "./step.ts";
 import { StepPrograms } from "./step_programs.ts";
 import { mean, stepValues } from "./step_values.ts";
 import { masterOf, type ModelTensors, modelTensors } from "./tensors.ts";
 import { checkedTokens, writeTokens } from "./tokens.ts";
+
+const GRADIENT = "read the gradient of";
+const GATE_STATE = /^blocks\.\d+\.moe\.gate\./;
 
 /** A model with its tensors on an engine, as `createModel` makes it. */
 export class MoeModel {
@@ -41,6 +45,7 @@ export class MoeModel {
     this.#tensors = modelTensors(shape);
     const { table } = this.#tensors;
     this.#store = new TensorStore({ engine, table, seed, owner: "model" });
+    if (engine.computes) fillTables(shape, this.#store, seed);
     const { workspace } = this.#store;
     this.#programs = new StepPrograms({ engine, shape, tensors: this.#tensors, workspace });
   }
@@ -56,10 +61,11 @@ export class MoeModel {
   }
 
   /**
-   * Sets parameters, given as float32 values over all experts.
+   * Sets parameters, given as float32 values over all experts, and states of gates: `blocks.0.moe.gate.selectionBias`,
+   * or, as whole numbers, `blocks.0.moe.gate.table` of a gate that chooses by token number.
    * @throws {SchemoeError} for an unknown name or a wrong number of values, and while a step is in progress.
    */
-  set(parameters: Readonly<Record<string, Float32Array>>): this {
+  set(parameters: Readonly<Record<string, Float32Array | Int32Array>>): this {
     for (const name of Object.keys(parameters)) this.#checkName("set", name);
     const { table } = this.#tensors;
     const masters = Object.entries(parameters).map(([name, values]) => [masterOf(name), values]);
@@ -70,7 +76,7 @@ export class MoeModel {
     return this;
   }
 
-  /** Values of a parameter, over all experts. @throws {SchemoeError} for an unknown name. */
+  /** Values of a parameter, over all experts, or of a state of a gate. @throws {SchemoeError} for an unknown name. */
   async read(name: string): Promise<Float32Array<ArrayBuffer>> {
     this.#checkName("read", name);
     await this.ready();
@@ -82,7 +88,7 @@ export class MoeModel {
    * @throws {SchemoeError} for an unknown name, and before the first step.
    */
   async gradient(name: string): Promise<Float32Array<ArrayBuffer>> {
-    this.#checkName("read the gradient of", name);
+    this.#checkName(GRADIENT, name);
     if (this.#steps === 0 || !this.engine.computes) {
       throw new SchemoeError(`Cannot read the gradient of "${name}": no step has computed it`);
     }
@@ -109,6 +115,7 @@ export class MoeModel {
       }
       const checked = checkedTokens(this.shape, tokens);
       await this.#store.waitFor(undefined, choices);
+      await this.#renewNoise(0);
       writeTokens(this.shape, this.#store.workspace, checked);
       const { resolved, configuration } = this.#choose(choices, "forward");
       const { timeLimit, signal, checkNumbers } = choices;
@@ -124,9 +131,14 @@ export class MoeModel {
    * Writes a checkpoint: parameters, states of the optimizer and the number of steps, as safetensors. The file is
    * replaced as a whole, so that a run that ends meanwhile leaves the one before.
    * @param metadata more texts for the file's metadata; `format`, `step` and `optimizer` are taken.
+   * @param options.finite refuses to replace the file where a value is NaN or infinite; default false.
    * @throws {SchemoeError} on an engine that computes no values.
    */
-  save(path: string | URL, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+  save(
+    path: string | URL,
+    metadata: Readonly<Record<string, string>> = {},
+    options: { readonly finite?: boolean } = {},
+  ): Promise<void> {
     return this.#store.exclusive(async () => {
       if (!this.engine.computes) {
         throw new SchemoeError(
@@ -135,7 +147,7 @@ export class MoeModel {
       }
       await this.ready();
       const { optimizer } = this.shape;
-      await writeSafetensors(checkpointTensors(this.#store), path, {
+      await writeSafetensors(checkpointTensors(this.#store, options), path, {
         ...metadata,
         format: CHECKPOINT,
         step: String(this.#steps),
@@ -211,6 +223,7 @@ export class MoeModel {
       const { resolved, configuration } = this.#choose(choices, "step");
       const given = this.engine.computes ? checkedTokens(this.shape, tokens) : undefined;
       await this.#store.waitFor(undefined, choices); // while values are made, no buffer can be
+      await this.#renewNoise(1);
       if (given) writeTokens(this.shape, this.#store.workspace, given);
       const rate = rates.at(this.#steps);
       if (!(typeof rate === "number" && rate >= 0 && rate < Infinity)) {
@@ -258,10 +271,23 @@ export class MoeModel {
   }
 
   #checkName(what: string, name: string): void {
-    if (Object.hasOwn(this.parameters, name)) return;
+    if (Object.hasOwn(this.parameters, name) || (what !== GRADIENT && this.#isGateState(name))) {
+      return;
+    }
     throw new SchemoeError(
       `Cannot ${what} "${name}": the model has ${Object.keys(this.parameters).join(", ")}`,
     );
+  }
+
+  #isGateState(name: string): boolean {
+    return GATE_STATE.test(name) && this.#tensors.table.names("state").includes(name);
+  }
+
+  /** Noise of gates, other in each step and none in an evaluation. */
+  async #renewNoise(scale: number): Promise<void> {
+    const { table } = this.#tensors;
+    const names = table.names("input").filter((name) => table.get(name).deviation !== undefined);
+    await this.#store.renew(names, { seed: this.seed + this.#steps, scale });
   }
 
   /** Resolved choices of a pass, and a configuration for captions. */

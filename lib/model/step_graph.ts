@@ -50,7 +50,7 @@ export function lossGraph(
 }
 
 /** Lives of what all microbatches read. */
-const COMMON: readonly Life[] = ["parameter", "state", "input"];
+const COMMON: readonly Life[] = ["parameter", "state"];
 
 class StepBuilder {
   readonly segments: Segment[] = [];

@@ -63,6 +63,10 @@ export const MOE_ENDS: readonly string[] = ["x", "y", "dy", "grad.x"];
 /** Tensors of a layer that are read after a step, of each microbatch. */
 const MOE_VALUES: readonly string[] = ["aux_loss", "gate.loads"];
 
+/** A layer's inputs beside those that its neighbours make: numbers of its tokens, noise, padding. */
+const ofMicrobatch = (name: string, { life }: Tensor): boolean =>
+  MOE_VALUES.includes(name) || (life === "input" && !MOE_ENDS.includes(name));
+
 /** Begins the names of what belongs to one microbatch; "" for the last, whose gradients are the sums. */
 export const partPrefix = ({ microbatches }: ModelShape, part: number): string =>
   part === microbatches - 1 ? "" : `m${part}.`;
@@ -140,7 +144,7 @@ export function modelTensors(model: ModelShape): ModelTensors {
         : tensor;
       if (tensor.life === "parameter") parameter(prefix + name, started);
       else table.add(prefix + name, started);
-      if (MOE_VALUES.includes(name)) {
+      if (ofMicrobatch(name, tensor)) {
         for (let part = 0; part < microbatches - 1; part++) {
           table.add(partPrefix(model, part) + prefix + name, started);
         }

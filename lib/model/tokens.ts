@@ -1,7 +1,9 @@
 /** Tokens of a step: inputs and targets of each rank. @module */
 import type { Workspace } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
+import { tokenTable } from "../memory/mod.ts";
 import type { ModelShape } from "./config.ts";
+import { moePrefix, partPrefix } from "./tensors.ts";
 
 /**
  * Tokens [ranks, batch, context + 1] that fit the model.
@@ -26,11 +28,16 @@ export function checkedTokens(shape: ModelShape, tokens: Int32Array | undefined)
   return tokens;
 }
 
-/** Writes the first `context` tokens of each sequence as inputs, the last `context` as targets. */
+/**
+ * Writes the first `context` tokens of each sequence as inputs, the last `context` as targets; gates that choose by
+ * token number get the inputs too.
+ */
 export function writeTokens(shape: ModelShape, workspace: Workspace, tokens: Int32Array): void {
   const { batch, context, topology: { ranks } } = shape;
   const count = batch * context;
-  workspace.ensure({ tokens: 4 * count, targets: 4 * count });
+  const numbered = numberedBy(shape);
+  const each = Object.fromEntries(numbered.map(({ name }) => [name, 4 * shape.tokens]));
+  workspace.ensure({ tokens: 4 * count, targets: 4 * count, ...each });
   for (let rank = 0; rank < ranks; rank++) {
     const inputs = new Int32Array(count), targets = new Int32Array(count);
     for (let b = 0; b < batch; b++) {
@@ -40,5 +47,22 @@ export function writeTokens(shape: ModelShape, workspace: Workspace, tokens: Int
     }
     workspace.write("tokens", rank, inputs);
     workspace.write("targets", rank, targets);
+    for (const { name, microbatch } of numbered) {
+      const first = microbatch * shape.tokens;
+      workspace.write(name, rank, inputs.slice(first, first + shape.tokens));
+    }
   }
+}
+
+/** Names of the numbers of tokens that gates read, of each microbatch. */
+function numberedBy(shape: ModelShape): { name: string; microbatch: number }[] {
+  const blocks = shape.layers.flatMap((block, index) =>
+    "moe" in block && tokenTable(block.moe) ? [index] : []
+  );
+  return blocks.flatMap((index) =>
+    Array.from({ length: shape.microbatches }, (_, microbatch) => ({
+      name: `${partPrefix(shape, microbatch)}${moePrefix(index)}gate.tokenIds`,
+      microbatch,
+    }))
+  );
 }

@@ -23,7 +23,9 @@ export function historyOf(metadata: Readonly<Record<string, string>>): History {
   try {
     const found: Partial<History> = parseJson(metadata[HISTORY] ?? "{}");
     const { steps, speeds, validations, seconds } = found;
-    const lists = [steps, speeds, validations].every(Array.isArray);
+    const rows = (list: unknown) =>
+      Array.isArray(list) && list.every((row) => Number.isInteger(Object(row).step));
+    const lists = [steps, speeds, validations].every(rows);
     return lists && typeof seconds === "number" ? found as History : empty;
   } catch {
     return empty;

@@ -1,5 +1,7 @@
 /** Training of a model over many steps. @module */
 import { openSafetensors } from "../files/mod.ts";
+import { replaceable } from "../files/replace_file.ts";
+import { NotFiniteError } from "../model/checkpoint.ts";
 import type { MoeModel, TrainingStep } from "../model/mod.ts";
 import { progress } from "../timeline/mod.ts";
 import { communication } from "../timeline/measures/communication.ts";
@@ -22,7 +24,8 @@ import { validationLoss } from "./validate.ts";
  * on from its checkpoint, even after `kill -9`, has the same losses bit for bit.
  *
  * The run ends after the step in progress, with a checkpoint, when `signal` is aborted or, in a script, at Ctrl+C
- * (the second one ends the process). A loss that is not finite ends it too, without a checkpoint.
+ * (the second one ends the process). A loss that is not finite ends it too, and so does a parameter or a state of the
+ * optimizer when a checkpoint is due: the checkpoint is then the one before.
  *
  * ```ts
  * import { createModel } from "@schemoe/lab/model";
@@ -82,7 +85,9 @@ class Training {
       const speed = report ? this.#speed(step, (performance.now() - mark) / (done - since)) : null;
       const validate = every(validateEvery) && !stop.aborted && Number.isFinite(step.loss);
       const validation = validate ? await this.#validate() : undefined;
-      if (every(checkpointEvery) && Number.isFinite(step.loss)) await this.#save();
+      if (every(checkpointEvery) && Number.isFinite(step.loss)) {
+        stopped = await this.#save() ?? stopped;
+      }
       if (speed) reports.report({ ...speed, steps, last: this.#steps.at(-1)!, validation });
       if (report || validation) [mark, since] = [performance.now(), done];
     }
@@ -108,7 +113,7 @@ class Training {
   /** Goes on from the checkpoint, where there is one. */
   async #resume(): Promise<void> {
     const { model, options: { checkpoint } } = this;
-    if (checkpoint === undefined || !await exists(checkpoint)) return;
+    if (checkpoint === undefined || !await replaceable(checkpoint)) return;
     using file = await openSafetensors(checkpoint);
     const step = Number(file.metadata.step);
     if (model.steps > 0 && model.steps !== step) {
@@ -164,10 +169,17 @@ class Training {
     return row;
   }
 
-  async #save(): Promise<void> {
+  /** Why the run cannot go on, where that is so: the checkpoint is then the one before. */
+  async #save(): Promise<string | undefined> {
     const { model, options: { checkpoint } } = this;
     if (checkpoint === undefined || this.#saved === model.steps) return;
-    await model.save(checkpoint, { [HISTORY]: JSON.stringify(this.#history) });
+    try {
+      await model.save(checkpoint, { [HISTORY]: JSON.stringify(this.#history) }, { finite: true });
+    } catch (error) {
+      if (!(error instanceof NotFiniteError)) throw error;
+      const { tensor, value } = error;
+      return `after step ${model.steps - 1} a value of "${tensor}" is ${value}`;
+    }
     this.#saved = model.steps;
   }
 
@@ -210,13 +222,4 @@ function summed(loads: Int32Array, ranks: number): number[] {
     for (let rank = 0; rank < ranks; rank++) sum += loads[rank * rows + row];
     return sum;
   });
-}
-
-async function exists(path: string | URL): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw new SchemoeError(`Cannot read ${path}: ${(error as Error).message}`, { cause: error });
-  }
 }

@@ -11,6 +11,7 @@ import {
   topK,
   writeSafetensors,
 } from "../../mod.ts";
+import { encodeSafetensors, parseSafetensors, type Tensor } from "../../lib/files/mod.ts";
 
 const sizes: ModelConfig = {
   vocabulary: 11,
@@ -108,4 +109,21 @@ Deno.test("load() refuses what is no checkpoint of the model, and changes nothin
     using file = await openSafetensors(path);
     assert(file.tensors.has("optimizer.blocks.1.moe.experts.w1.second"));
   });
+});
+
+Deno.test("load() refuses tensors of other types and steps that are no numbers", async () => {
+  const path = await Deno.makeTempFile();
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 1, links: "plain" });
+  using model = createModel(engine, sizes);
+  await model.save(path);
+  const { tensors, metadata } = parseSafetensors(Deno.readFileSync(path), path);
+  const saved = tensors.get("norm")!;
+  const refuses = async (message: string) =>
+    await assertRejects(() => model.load(path), SchemoeError, `Cannot load ${path}: ${message}`);
+  const norm: Tensor = { dtype: "F64", shape: saved.shape, data: new Float64Array(12) };
+  Deno.writeFileSync(path, encodeSafetensors(new Map([...tensors, ["norm", norm]]), metadata));
+  await refuses('its tensor "norm" is F64, the model\'s is F32');
+  Deno.writeFileSync(path, encodeSafetensors(tensors, { ...metadata, step: "9".repeat(20) }));
+  await refuses(`its step is "${"9".repeat(20)}", not a number`);
+  await Deno.remove(path);
 });
