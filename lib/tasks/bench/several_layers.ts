@@ -57,13 +57,16 @@ export async function* benchSeveralLayers(
   try {
     await using peer = new SeveralPeer({ folder, ranks: gpus, device: "cuda" });
     peer.start().catch(() => {}); // what went wrong is said where it is needed
-    const until = performance.now() + 1e3 * seconds;
+    const began = performance.now();
+    const until = began + 1e3 * seconds;
+    const note = (text: string) =>
+      console.error(`layers: ${text} after ${((performance.now() - began) / 1e3).toFixed(1)} s`);
     for (const shape of shapesNamed(shapes)) {
       if (performance.now() > until) {
-        console.error(`layers: no time is left for ${shape.name}`);
+        note(`no time is left for ${shape.name}`);
         continue;
       }
-      yield await reportOf(shape, { carriers, peer, ranks: gpus });
+      yield await reportOf(shape, { carriers, peer, ranks: gpus, note });
     }
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -77,12 +80,14 @@ export interface SeveralOptions {
   readonly ranks: number;
   readonly first?: Repetitions;
   readonly later?: Repetitions;
+  /** Told what is done. */
+  readonly note?: (text: string) => void;
 }
 
 /** All carriers and schedules of one shape; what fails is a row that says so. */
 export async function reportOf(
   shape: SeveralShape,
-  { carriers, peer, ranks, first = FIRST, later = LATER }: SeveralOptions,
+  { carriers, peer, ranks, first = FIRST, later = LATER, note = () => {} }: SeveralOptions,
 ): Promise<Report> {
   const rows: Row[] = [];
   let torch: Row | undefined;
@@ -93,13 +98,14 @@ export async function reportOf(
       using layer = createLayer(engine, configOf(shape), { seed: SEED });
       await layer.ready();
       // The first one's values are those of all.
-      torch ??= peer ? await torchOf(peer, layer, shape, first) : {};
+      torch ??= peer ? await torchOf(peer, layer, shape, { again: first, note }) : {};
       for (const row of await scheduleRows(layer, shape, { first, later })) {
         rows.push({ ...named, ...row, ...overTorch(row, torch) });
       }
     } catch (error) {
       rows.push({ ...named, failure: message(error) });
     }
+    note(`${shape.name} by ${carrier} done`);
   }
   const { name: _name, ...sizes } = shape;
   return {
@@ -125,17 +131,23 @@ async function torchOf(
   peer: SeveralPeer,
   layer: MoeLayer,
   shape: SeveralShape,
-  again: Repetitions,
+  { again, note }: { readonly again: Repetitions; readonly note: (text: string) => void },
 ): Promise<Row> {
-  let row: Row = {};
+  const row: Record<string, string | number | boolean> = {};
+  const parts: Record<string, () => Promise<Row | void>> = {
+    "PyTorch started": () => peer.about(),
+    "values handed over": () => peer.load(layer, shape),
+    "PyTorch timed": () => peer.eager(again),
+    "results compared": () => peer.errors(layer),
+    "PyTorch compiled and timed": () => peer.compiled(again),
+  };
   try {
-    row = await peer.about();
-    await peer.load(layer, shape);
-    row = { ...row, ...await peer.eager(again) };
-    row = { ...row, ...await peer.errors(layer) };
-    row = { ...row, ...await peer.compiled(again) };
+    for (const [done, part] of Object.entries(parts)) {
+      Object.assign(row, await part());
+      note(`${shape.name}: ${done}`);
+    }
   } catch (error) {
-    row = { ...row, torchFailure: message(error) };
+    row.torchFailure = message(error);
   }
   return row;
 }
