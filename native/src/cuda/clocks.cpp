@@ -9,8 +9,10 @@ namespace schemoe::cuda {
 namespace {
 
 constexpr uint32_t kRounds = 4;
-// How long a comparison holds: crystals that differ by 50 ppm are 0.5 us apart by then.
-constexpr auto kHolds = std::chrono::milliseconds(10);
+// How long a comparison holds, and by how much crystals may differ: they are 2.5 us apart by then. It takes some tenths of a
+// millisecond, which runs of a few milliseconds should not wait for each time.
+constexpr auto kHolds = std::chrono::milliseconds(50);
+constexpr double kDrift = 50e-6;
 
 double nanoseconds(cudaEvent_t from, cudaEvent_t to) {
   float milliseconds = 0;
@@ -97,9 +99,19 @@ double Clocks::on_first(uint32_t device, cudaEvent_t event) const {
   return clocks_[device].anchor_ns + nanoseconds(clocks_[device].anchor, event);
 }
 
-double Clocks::between(uint32_t first, cudaEvent_t from, uint32_t second, cudaEvent_t to) const {
-  if (first == second) return nanoseconds(from, to);
-  return on_first(second, to) - on_first(first, from);
+Clocks::Origin Clocks::origin(uint32_t device, cudaEvent_t event) const {
+  return {device, event, clocks_.size() == 1 ? 0 : on_first(device, event)};
+}
+
+double Clocks::since(const Origin& origin, uint32_t device, cudaEvent_t event) const {
+  if (device == origin.device) return nanoseconds(origin.event, event);
+  return on_first(device, event) - origin.on_first;
+}
+
+double Clocks::error_ns() const {
+  if (!compared_) return 0;
+  const std::chrono::duration<double, std::nano> held = std::chrono::steady_clock::now() - *compared_;
+  return error_ns_ + kDrift * held.count();
 }
 
 }  // namespace schemoe::cuda

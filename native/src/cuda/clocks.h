@@ -21,11 +21,19 @@ class Clocks {
   /// to compare, and soon after a comparison it holds still: the second Program of a pass need not wait for one.
   void compare();
 
-  /// Nanoseconds from an event of one GPU to an event of the same or another.
-  double between(uint32_t first, cudaEvent_t from, uint32_t second, cudaEvent_t to) const;
+  /// An event of a GPU from which times are counted.
+  struct Origin {
+    uint32_t device;
+    cudaEvent_t event;
+    /// When it was by the first GPU's clock.
+    double on_first;
+  };
+  Origin origin(uint32_t device, cudaEvent_t event) const;
+  /// Nanoseconds from there to an event of the same GPU or another.
+  double since(const Origin& origin, uint32_t device, cudaEvent_t event) const;
   /// By how much that may be wrong: half of the quickest round, of the GPU where that is longest; where there
-  /// are more than two, twice that, since neither need be the first.
-  double error_ns() const { return error_ns_; }
+  /// are more than two, twice that, since neither need be the first; and what clocks may have drifted since.
+  double error_ns() const;
 
  private:
   /// A GPU that is compared with the first.

@@ -101,17 +101,17 @@ void Executor::check_data(const Program& program) {
   fail_at(place_of(operation), SCHEMOE_INVALID, where, kDataNames[wrong.what], " holds ", wrong.value, " of ", wrong.below);
 }
 
-/// Times of all operations from the GPU's events; zeros where none are recorded.
+/// Times of all operations from the GPU's events; zeros where none are recorded, or nothing ran here.
 void Executor::report(const Program& program, const Plan& plan, std::span<schemoe_event> events) const {
-  if (!recording_.times) {
+  if (!recording_.times || plan.lanes.empty()) {
     std::fill(events.begin(), events.end(), schemoe_event{});
     return;
   }
+  const Clocks::Origin base = clocks_.origin(base_device_, events_.base(base_device_).time);
   const auto at = [&](uint32_t index, Mark Marks::*mark) {
     const auto device = static_cast<uint32_t>(world_.device(program.operations[index].rank));
     const cudaEvent_t event = (marks(program, index).*mark).time;
-    const double since =
-        static_cast<double>(base_ns_) + clocks_.between(base_device_, events_.base(base_device_).time, device, event);
+    const double since = static_cast<double>(base_ns_) + clocks_.since(base, device, event);
     return static_cast<uint64_t>(std::llround(std::max(0.0, since)));
   };
   for (uint32_t i = 0; i < events.size(); ++i) {
