@@ -84,7 +84,7 @@ export const SCHEDULES: readonly SeveralSchedule[] = [
   ALONE,
   slices(1, "criticalPath"),
   slices(2, "optSche"),
-  slices(4, "optSche"),
   waves(2, "optSche"),
   waves(4, "optSche"),
+  waves(2, "criticalPath"),
 ];
