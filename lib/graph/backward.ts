@@ -9,7 +9,7 @@ import { expertKernels, expertWork, type PassOptions, rowShape } from "./forward
 import { addLatentGrad } from "./latent.ts";
 import { addGateSums } from "./gate_tasks.ts";
 import { addSharedGrad } from "./shared_tasks.ts";
-import type { Way } from "./leg.ts";
+import type { Way } from "./way.ts";
 import { addGradientReturns, declareGuests } from "./guests.ts";
 import { addReplicaReduce } from "./reduce_replicas.ts";
 import { addZeroGradients } from "./zero_gradients.ts";

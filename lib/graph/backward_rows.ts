@@ -10,7 +10,8 @@ import { identityShape } from "./identity_shape.ts";
 import { gateContext } from "./gate_context.ts";
 import { addGateGrad } from "./gate_tasks.ts";
 import { endsOf } from "./latent.ts";
-import { addLeg, type Codecs, LEG_STAGES, type Way } from "./leg.ts";
+import { addLeg, LEG_STAGES } from "./leg.ts";
+import type { Codecs, Way } from "./way.ts";
 import { NodeLegs, type NodeWay } from "./node_legs.ts";
 import { rowChoices } from "./placed.ts";
 

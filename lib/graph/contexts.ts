@@ -8,7 +8,7 @@ import type { Life } from "../types.ts";
 import type { Matrix } from "../kernels/types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import type { SlotRun } from "./slot_runs.ts";
-import type { Way } from "./leg.ts";
+import type { Way } from "./way.ts";
 
 const tables = new WeakMap<Layer, TensorTable>();
 

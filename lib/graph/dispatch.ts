@@ -4,7 +4,7 @@ import { dispatchRows, fill as fillValues, fillSlots, placeTokens } from "../ker
 import type { Kernel, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { gateContext } from "./gate_context.ts";
-import type { Way } from "./leg.ts";
+import type { Way } from "./way.ts";
 import { rowChoices } from "./placed.ts";
 
 const WORD = 4;

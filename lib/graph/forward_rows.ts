@@ -6,7 +6,8 @@ import type { GraphBuilder } from "./builder.ts";
 import { declareExperts, rowsBuffer } from "./contexts.ts";
 import { dispatchTokens, rowBytes } from "./dispatch.ts";
 import { gateContext } from "./gate_context.ts";
-import { addLeg, type Codecs, LEG_STAGES, type Way } from "./leg.ts";
+import { addLeg, LEG_STAGES } from "./leg.ts";
+import type { Codecs, Way } from "./way.ts";
 import { NodeLegs, type NodeWay } from "./node_legs.ts";
 import { rowChoices } from "./placed.ts";
 

@@ -29,5 +29,5 @@ export type { RowCoding } from "./row_coding.ts";
 export { type Segment, segmentsOf, type StackedSegment, stackGraph } from "./stack.ts";
 export type { Attention, StackShape } from "./layers.ts";
 export type { RaggedSlices, Slices } from "./transfers.ts";
-export type { Codecs, Way } from "./leg.ts";
+export type { Codecs, Way } from "./way.ts";
 export type { Place } from "./reduce.ts";

@@ -11,7 +11,8 @@ import type { Kernel, Life, Task, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { addCollective } from "./collective.ts";
 import type { SliceValues } from "./collective_sizes.ts";
-import { eachRank, type Way } from "./leg.ts";
+import { eachRank } from "./leg.ts";
+import type { Way } from "./way.ts";
 import { type RowCoding, rowCoding } from "./row_coding.ts";
 
 const WORD = 4;

@@ -5,7 +5,7 @@ import { rowChoicesOf } from "../memory/mod.ts";
 import type { Kernel, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { gateContext } from "./gate_context.ts";
-import type { Way } from "./leg.ts";
+import type { Way } from "./way.ts";
 
 const WORD = 4;
 

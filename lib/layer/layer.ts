@@ -10,14 +10,7 @@ import type { MachineProfile } from "../profile/mod.ts";
 import { layerTensors } from "../memory/mod.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { SchemoeError } from "../types.ts";
-import {
-  codecName,
-  exchangeName,
-  type PassChoices,
-  resolveChoices,
-  type ResolvedChoices,
-  splitLike,
-} from "./choices.ts";
+import { codecName, exchangeName, type PassChoices, type ResolvedChoices } from "./choices.ts";
 import { configurationOf } from "./configuration.ts";
 import { layerSetup } from "./auto/layer_setup.ts";
 import type { AutoOptions } from "./auto/options.ts";
@@ -32,8 +25,10 @@ import { MemoryReport } from "./memory_report.ts";
 import { type Kept, PassGraphs } from "./pass_graphs.ts";
 import { passRows } from "./pass_rows.ts";
 import { promisedRun } from "./promised_run.ts";
+import { resolveChoices } from "./resolve_choices.ts";
 import { resultsOf } from "./results.ts";
 import { type RanProgram, Run } from "./run.ts";
+import { splitLike } from "./split_choice.ts";
 import { TensorStore } from "./store.ts";
 import type { TensorValues } from "./transfer.ts";
 import { didYouMean } from "../words.ts";

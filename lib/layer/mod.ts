@@ -24,7 +24,8 @@ export {
   rankCandidates,
   type Ranking,
 } from "./auto/predict.ts";
-export { BUILT_IN, type CompressorPair, type PassChoices } from "./choices.ts";
+export { BUILT_IN } from "./built_in.ts";
+export type { CompressorPair, PassChoices } from "./choices.ts";
 export type { Dispatch, DispatchChoice } from "./dispatch.ts";
 export { type LayerPasses, type RanProgram, Run, type RunRecord, type RunSetup } from "./run.ts";
 export { randomNormal } from "../random.ts";

@@ -2,7 +2,8 @@
 import { checkPlacedWorld } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
 import { openSafetensors, writeSafetensors } from "../files/mod.ts";
-import { codecName, exchangeName, type PassChoices, resolveChoices } from "../layer/choices.ts";
+import { codecName, exchangeName, type PassChoices } from "../layer/choices.ts";
+import { resolveChoices } from "../layer/resolve_choices.ts";
 import { checkAuto } from "../layer/check_dispatch.ts";
 import type { AutoOptions } from "../layer/auto/options.ts";
 import { predictingEngine } from "../layer/auto/predicting_engine.ts";

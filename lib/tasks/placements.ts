@@ -7,7 +7,8 @@
  * @module
  */
 import { openEngine } from "../engines/mod.ts";
-import { BUILT_IN, type PassChoices } from "../layer/choices.ts";
+import { BUILT_IN } from "../layer/built_in.ts";
+import type { PassChoices } from "../layer/choices.ts";
 import { placementCases } from "../studies/placement_cases.ts";
 import {
   type GoldenCase,

@@ -20,7 +20,7 @@
  */
 import { parseArgs } from "node:util";
 import { capacitySlices, expertWaves, peerGroups } from "../chunking/mod.ts";
-import { BUILT_IN } from "../layer/choices.ts";
+import { BUILT_IN } from "../layer/built_in.ts";
 import { DISPATCHES, ONCE_A_NODE } from "../layer/dispatch.ts";
 import type { Chunking } from "../chunking/types.ts";
 import type { ElementType } from "../kernels/types.ts";

@@ -19,7 +19,7 @@ import {
   signUpdate,
   type UnevenLayerConfig,
 } from "../../lib/blocks/mod.ts";
-import { BUILT_IN } from "../../lib/layer/choices.ts";
+import { BUILT_IN } from "../../lib/layer/built_in.ts";
 import { largestError } from "../../lib/studies/golden.ts";
 import { spawnWorkers } from "../../lib/workers/mod.ts";
 

@@ -7,7 +7,7 @@ import {
   SchemoeError,
   topK,
 } from "../../mod.ts";
-import { BUILT_IN } from "../../lib/layer/choices.ts";
+import { BUILT_IN } from "../../lib/layer/built_in.ts";
 import { loadsOf, zipfRouting } from "../../lib/routing/mod.ts";
 import { eplb, rankLoads, shadowed, trafficOfPlacement } from "../../lib/placements/mod.ts";
 import { goldenErrors, largestError, repeatRanks, runGolden } from "../../lib/studies/golden.ts";

@@ -1,7 +1,7 @@
 import { assertLess } from "@std/assert";
 import { createLayer, ffn, openEngine, topK } from "../../mod.ts";
 import { gshard, type LayerConfig, type UnevenLayerConfig } from "../../lib/blocks/mod.ts";
-import { BUILT_IN } from "../../lib/layer/choices.ts";
+import { BUILT_IN } from "../../lib/layer/built_in.ts";
 import { largestError } from "../../lib/studies/golden.ts";
 import { uniforms } from "../../lib/random.ts";
 import { reference } from "../layer/reference.ts";

@@ -2,7 +2,8 @@
 import { replayed } from "../../blocks/mod.ts";
 import type { LayerConfig } from "../../blocks/mod.ts";
 import type { Engine } from "../../engine.ts";
-import { BUILT_IN, type PassChoices } from "../../layer/choices.ts";
+import { BUILT_IN } from "../../layer/built_in.ts";
+import type { PassChoices } from "../../layer/choices.ts";
 import { createLayer } from "../../layer/create_layer.ts";
 import type { RouterTrace } from "../../routing/types.ts";
 import type { AllToAll } from "../../alltoall/types.ts";

@@ -1,5 +1,5 @@
 /** Each all-to-all alone on emulated links: bytes and times beside their formula. @module */
-import { BUILT_IN } from "../../layer/choices.ts";
+import { BUILT_IN } from "../../layer/built_in.ts";
 import * as allToAlls from "../../alltoall/mod.ts";
 import { openEngine } from "../../engines/mod.ts";
 import { topology } from "../../topology.ts";

@@ -1,6 +1,6 @@
 /** All-to-alls by size over NCCL, beside a plain loop of sends and receives and the copy transport. @module */
 import * as allToAlls from "../../alltoall/mod.ts";
-import { BUILT_IN } from "../../layer/choices.ts";
+import { BUILT_IN } from "../../layer/built_in.ts";
 import type { AllToAll } from "../../alltoall/types.ts";
 import { busBytesPerSecond, exchanges, secondsOfOne } from "./exchange.ts";
 import { clusterText, openCluster, type Transport, transportsOf, worldOf } from "./nccl_engine.ts";

@@ -1,5 +1,5 @@
 /** Reference cases over NCCL: on one node, on emulated nodes, and over two processes. @module */
-import { BUILT_IN } from "../../layer/choices.ts";
+import { BUILT_IN } from "../../layer/built_in.ts";
 import { spawnWorkers } from "../../workers/mod.ts";
 import { type GoldenCount, goldenOn, goldenRow, pairs, tryGolden } from "./golden.ts";
 import { clusterText, openCluster, transportsOf } from "./nccl_engine.ts";

@@ -1,6 +1,6 @@
 /** 1,000 random orders over NCCL with random delays in the streams, under a watchdog. @module */
 import { topK } from "../../blocks/mod.ts";
-import { BUILT_IN } from "../../layer/choices.ts";
+import { BUILT_IN } from "../../layer/built_in.ts";
 import { uniforms } from "../../random.ts";
 import { clusterText, openCluster, openDelayed } from "./nccl_engine.ts";
 import type { Cluster } from "./options.ts";

@@ -5,7 +5,7 @@
 import * as compressors from "../../compressors/mod.ts";
 import type { Compressor } from "../../compressors/types.ts";
 import type { ElementType } from "../../kernels/types.ts";
-import { BUILT_IN } from "../../layer/choices.ts";
+import { BUILT_IN } from "../../layer/built_in.ts";
 import { SchemoeError } from "../../types.ts";
 
 /** Largest relative error that passes without a codec (bfloat16: from the CPU engine). */

@@ -1,0 +1,131 @@
+/** The choices for a pass, checked, with every name looked up. @module */
+import * as allToAlls from "../alltoall/mod.ts";
+import * as compressors from "../compressors/mod.ts";
+import type { Compressor } from "../compressors/types.ts";
+import { limitProblem } from "../native/time_limit.ts";
+import * as schedulers from "../schedulers/mod.ts";
+import { SchemoeError } from "../types.ts";
+import { didYouMean, quoted } from "../words.ts";
+import { pick } from "./built_in.ts";
+import type { CompressorPair, PassChoices, ResolvedChoices } from "./choices.ts";
+import { pickDispatch } from "./dispatch.ts";
+import { checkedChunking, heightOf, preferredChunking } from "./split_choice.ts";
+
+/** Runs of one pass at most. */
+const MOST_REPEATS = 1000;
+
+/** @throws {SchemoeError} for an unknown name or option, or a value without the functions it needs. */
+export function resolveChoices(
+  choices: PassChoices,
+  others: readonly string[],
+): ResolvedChoices {
+  const known = [
+    "scheduler",
+    "allToAll",
+    "compressor",
+    "chunks",
+    "bound",
+    "repeats",
+    "results",
+    "timeLimit",
+    "checkNumbers",
+    "signal",
+    "name",
+    "dispatch",
+  ];
+  if (typeof choices !== "object" || choices === null) {
+    throw new SchemoeError(
+      `Cannot run the pass: give an object of options, got ${quoted(choices)}`,
+    );
+  }
+  const foreign = Object.keys(choices).find((key) => ![...known, ...others].includes(key));
+  if (foreign) {
+    throw new SchemoeError(
+      `Cannot run the pass: "${foreign}" is not an option (${[...others, ...known].join(", ")})` +
+        didYouMean(foreign, [...others, ...known]),
+    );
+  }
+  checkPlain(choices);
+  const { signal } = choices;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new SchemoeError(
+      `Cannot run the pass: signal must be an AbortSignal, got ${quoted(signal)}`,
+    );
+  }
+  const { compressor = "none", chunks = 1, repeats = 1 } = choices;
+  if (!(Number.isInteger(repeats) && repeats >= 1 && repeats <= MOST_REPEATS)) {
+    throw new SchemoeError(
+      `Cannot run the pass: repeats must be an integer from 1 to ${MOST_REPEATS}, got ${
+        quoted(repeats)
+      }`,
+    );
+  }
+  const pair: CompressorPair = isPair(compressor)
+    ? compressor
+    : { dispatch: compressor, combine: compressor };
+  const codec = (value: Compressor | string = "none") =>
+    checkedCodec(pick("compressor", compressors, value, "wireBytes"));
+  const scheduler = pick(
+    "scheduler",
+    schedulers,
+    choices.scheduler === undefined ? "sequential" : choices.scheduler,
+    "order",
+  );
+  if (![undefined, true, false].includes(scheduler.reassociate)) {
+    throw new SchemoeError(
+      `Cannot use the scheduler "${scheduler.name}": reassociate must be true or false, got ${
+        quoted(scheduler.reassociate)
+      }`,
+    );
+  }
+  const codecs = { dispatch: codec(pair.dispatch), combine: codec(pair.combine) };
+  const dispatch = pickDispatch(choices, codecs);
+  return {
+    scheduler,
+    dispatch,
+    allToAll: pick(
+      "allToAll",
+      allToAlls,
+      choices.allToAll === undefined ? "linear" : choices.allToAll,
+      "plan",
+    ),
+    compressor: codecs,
+    chunking: typeof chunks === "object"
+      ? checkedChunking(chunks, "give a number of chunks, or a value")
+      : preferredChunking(scheduler, chunks, heightOf(codecs)),
+  };
+}
+
+/** Checks fields that every engine takes, also those that it has no use for. */
+function checkPlain({ bound, results, checkNumbers, name, timeLimit }: PassChoices): void {
+  const fail = (field: string, expected: string, got: unknown): never => {
+    throw new SchemoeError(`Cannot run the pass: ${field} must be ${expected}, got ${quoted(got)}`);
+  };
+  for (const [field, value] of Object.entries({ bound, results, checkNumbers })) {
+    if (value !== undefined && typeof value !== "boolean") fail(field, "true or false", value);
+  }
+  if (name !== undefined && (typeof name !== "string" || name === "")) {
+    fail("name", "a text that is not empty", name);
+  }
+  if (timeLimit !== undefined && typeof timeLimit !== "number") {
+    fail("timeLimit", "a number of seconds", timeLimit);
+  }
+  const problem = timeLimit === undefined ? undefined : limitProblem(timeLimit);
+  if (problem !== undefined) throw new SchemoeError(`Cannot run the pass: ${problem}`);
+}
+
+function isPair(value: Compressor | CompressorPair | string): value is CompressorPair {
+  if (typeof value !== "object" || value === null || "wireBytes" in value) return false;
+  const foreign = Object.keys(value).find((key) => key !== "dispatch" && key !== "combine");
+  if (foreign === undefined) return true;
+  throw new SchemoeError(
+    `Cannot use the compressor: "${foreign}" is not an exchange (dispatch, combine)`,
+  );
+}
+
+function checkedCodec(codec: Compressor): Compressor {
+  if (codec.native ?? codec.kernels ?? (codec.encode && codec.decode)) return codec;
+  throw new SchemoeError(
+    `Cannot use the compressor "${codec.name}": it has no functions encode and decode`,
+  );
+}
