@@ -24,6 +24,9 @@ struct Barrier {
   __device__ void expect(uint32_t bytes) const {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(at), "r"(bytes) : "memory");
   }
+  __device__ void arrive() const {
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(at) : "memory");
+  }
   /// Arrives at the barrier in the same place of another block of the cluster.
   __device__ void arrive_at(uint32_t block) const {
     asm volatile(
@@ -108,6 +111,13 @@ __device__ inline void load_tile_for_both(uint32_t to, const CUtensorMap* map, P
       "[%0], [%1, {%2, %3, %4}], [%5], %6;"
       ::"r"(to), "l"(map), "r"(from.x), "r"(from.y), "r"(from.z), "r"(arrived.at), "h"(kBoth)
       : "memory");
+}
+
+/// Copies contiguous bytes, a multiple of 16 between addresses that are.
+__device__ inline void load_bytes(uint32_t to, const void* from, uint32_t bytes, Barrier arrived) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
+               "l"(from), "r"(bytes), "r"(arrived.at)
+               : "memory");
 }
 
 __device__ inline void store_shared(uint32_t to, uint4 v) {

@@ -21,9 +21,9 @@ struct Factor {
   static constexpr uint32_t kStep = kAcross ? 16 * 128 : 32;
 
   /// What tells the tensor cores where it begins, and the distances to the next tile and eight lines.
-  __device__ static uint64_t describe(uint32_t address) {
+  __device__ static uint64_t describe(uint32_t address, uint32_t tile_bytes = kTileBytes) {
     constexpr uint64_t kEightLines = 8 * 128, kSwizzled = 1;
-    const uint64_t next_tile = kAcross ? kTileBytes : 16;
+    const uint64_t next_tile = kAcross ? tile_bytes : 16;
     return (static_cast<uint64_t>(address & 0x3ffff) >> 4) | next_tile >> 4 << 16 | kEightLines >> 4 << 32 |
            kSwizzled << 62;
   }
@@ -35,6 +35,19 @@ __device__ inline void commit_products() { asm volatile("wgmma.commit_group.sync
 template <int kLeft>
 __device__ inline void await_products() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kLeft) : "memory");
+}
+
+/// Sums are in their registers from here on, and not before: the compiler knows nothing of products under way.
+template <int N>
+__device__ inline void settle(float (&d)[N][4]) {
+#pragma unroll
+  for (int j = 0; j < N; ++j) asm volatile("" : "+f"(d[j][0]), "+f"(d[j][1]), "+f"(d[j][2]), "+f"(d[j][3])::"memory");
+}
+/// The same of factors that products will read from registers.
+template <int N>
+__device__ inline void settle(uint32_t (&a)[N][4]) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) asm volatile("" : "+r"(a[i][0]), "+r"(a[i][1]), "+r"(a[i][2]), "+r"(a[i][3])::"memory");
 }
 
 #define SCHEMOE_SUMS_2(d, j) \
@@ -81,6 +94,26 @@ __device__ inline void multiply(Sums<N>& d, uint64_t a, uint64_t b, int32_t add)
   }
 }
 
+#define SCHEMOE_WGMMA_ROWS(n, names, a0, a1, a2, a3, b_name, add_name, tb, ...)                              \
+  asm volatile("{\n.reg .pred adds;\nsetp.ne.b32 adds, " add_name ", 0;\n"                                  \
+               "wgmma.mma_async.sync.aligned.m64n" n "k16.f32.bf16.bf16 {" names "}, {" a0 ", " a1 ", " a2    \
+               ", " a3 "}, " b_name ", adds, 1, 1, " tb ";\n}\n"                                              \
+               : __VA_ARGS__                                                                                \
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add), "n"(int{kAcrossB}))
+
+/// The same with the first factor in registers: of a thread's rows two elements each at 2 (lane % 4), then eight further.
+template <int N, bool kAcrossB>
+__device__ inline void multiply(Sums<N>& d, const uint32_t (&a)[4], uint64_t b, int32_t add) {
+  static_assert(N == 64 || N == 128);
+  if constexpr (N == 64) {
+    SCHEMOE_WGMMA_ROWS("64", SCHEMOE_NAMES_0, "%32", "%33", "%34", "%35", "%36", "%37", "%38", SCHEMOE_SUMS_8(d, 0));
+  } else {
+    SCHEMOE_WGMMA_ROWS("128", SCHEMOE_NAMES_0 SCHEMOE_NAMES_32, "%64", "%65", "%66", "%67", "%68", "%69", "%70",
+                       SCHEMOE_SUMS_8(d, 0), SCHEMOE_SUMS_8(d, 8));
+  }
+}
+
+#undef SCHEMOE_WGMMA_ROWS
 #undef SCHEMOE_WGMMA
 #undef SCHEMOE_NAMES_96
 #undef SCHEMOE_NAMES_64
