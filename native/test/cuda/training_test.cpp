@@ -173,15 +173,20 @@ void updates(Both& t, int dtype) {
 
 }  // namespace
 
-int main() {
+/// Arguments name the families to run; none: all of them.
+int main(int count, char** names) {
   if (const auto skipped = without_gpu()) return *skipped;
   Both t;
-  attention_without_numbers(t);
+  const std::vector<std::string> chosen(names + 1, names + count);
+  const auto of = [&](const char* family) {
+    return chosen.empty() || std::find(chosen.begin(), chosen.end(), family) != chosen.end();
+  };
+  if (of("numbers")) attention_without_numbers(t);
   for (int dtype : {SCHEMOE_F32, SCHEMOE_BF16}) {
-    embeddings(t, dtype);
-    norms(t, dtype);
-    attention(t, dtype);
-    updates(t, dtype);
+    if (of("embeddings")) embeddings(t, dtype);
+    if (of("norms")) norms(t, dtype);
+    if (of("attention")) attention(t, dtype);
+    if (of("updates")) updates(t, dtype);
   }
   return check::result();
 }

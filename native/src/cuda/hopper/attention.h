@@ -3,9 +3,16 @@
 
 #include <cuda_runtime_api.h>
 
-#include <cstdint>
+#include "cuda/kernels/kernels.h"
 
-namespace schemoe::cuda::hopper {
+namespace schemoe::cuda {
+
+/// False for sizes and addresses that the kernels do not do, heads of other than 64 or 128 columns, and on other GPUs
+/// than those of compute capability 9.0.
+bool run_on_hopper(const Attention& attention, const Context& context);
+bool run_on_hopper(const AttentionGrad& gradient, const Context& context);
+
+namespace hopper {
 
 /// q, out and their gradients are [batch, length, heads, dim], k, v and theirs [batch, length, key_heads, dim].
 struct Heads {
@@ -28,13 +35,12 @@ struct AttentionBackward {
   float* scratch;  // scratch_of(heads)
 };
 
-/// Whether the kernels can do it on the current GPU: of compute capability 9.0, heads of 64 or 128 columns.
-bool fits(const Heads& heads);
-
 /// Elements that the gradients need for themselves.
 int64_t scratch_of(const Heads& heads);
 
 void run(const AttentionForward& attention, cudaStream_t stream);
 void run(const AttentionBackward& gradient, cudaStream_t stream);
 
-}  // namespace schemoe::cuda::hopper
+}  // namespace hopper
+
+}  // namespace schemoe::cuda

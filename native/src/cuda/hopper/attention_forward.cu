@@ -79,7 +79,7 @@ __device__ void mask(Sums<N>& score, int32_t first, int32_t query) {
 template <int D, int GROUPS, int N, uint32_t STAGES>
 __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) forward_kernel(const __grid_constant__ Arguments p) {
   using Shared = Forward<D, GROUPS, N, STAGES>;
-  extern __shared__ uint8_t memory[];
+  DYNAMIC_SHARED(uint8_t, memory);
   const Shared shared{aligned_shared(memory)};
   const auto ring = shared.ring();
   ring.init(4 * GROUPS);
@@ -183,14 +183,14 @@ void launch_forward(const AttentionForward& a, cudaStream_t stream) {
   const Heads& h = a.heads;
   const Arguments p{map_of(a.q, h, h.heads), map_of(a.k, h, h.key_heads), map_of(a.v, h, h.key_heads), extent_of(h),
                     static_cast<bf16*>(a.out), a.logsum};
-  launch(forward_kernel<D, GROUPS, N, STAGES>, ceil_div(h.length, Shared::kQueries), h.heads, h.batch, Shared::kThreads,
+  launch<forward_kernel<D, GROUPS, N, STAGES>>(ceil_div(h.length, Shared::kQueries), h.heads, h.batch, Shared::kThreads,
          Shared::kBytes, stream, p);
 }
 
 }  // namespace
 
 void run(const AttentionForward& a, cudaStream_t stream) {
-  if (a.heads.dim == 64) launch_forward<64, ATT_FG, ATT_FN, 2>(a, stream);
+  if (a.heads.dim == 64) launch_forward<64, 3, 128, 2>(a, stream);
   else launch_forward<128, 2, 128, 2>(a, stream);
 }
 

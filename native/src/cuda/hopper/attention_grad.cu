@@ -63,7 +63,7 @@ struct QueryGrad {
 template <int D, int GROUPS, int N, uint32_t STAGES, bool AHEAD>
 __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) query_grad_kernel(const __grid_constant__ Arguments p) {
   using Shared = QueryGrad<D, GROUPS, N, STAGES>;
-  extern __shared__ uint8_t memory[];
+  DYNAMIC_SHARED(uint8_t, memory);
   const Shared shared{aligned_shared(memory)};
   const auto ring = shared.ring();
   ring.init(4 * GROUPS);
@@ -189,17 +189,11 @@ struct KeyGrad {
   __device__ Ring<STAGES> ring() const { return {base + kRing}; }
 };
 
-__device__ inline float2 load_two(uint32_t from) {
-  float2 v;
-  asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(v.x), "=f"(v.y) : "r"(from) : "memory");
-  return v;
-}
-
 /// Scores are transposed: rows are keys.
 template <int D, int GROUPS, int N, uint32_t STAGES, bool LEAN>
 __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) key_grad_kernel(const __grid_constant__ Arguments p) {
   using Shared = KeyGrad<D, GROUPS, N, STAGES>;
-  extern __shared__ uint8_t memory[];
+  DYNAMIC_SHARED(uint8_t, memory);
   const Shared shared{aligned_shared(memory)};
   const auto ring = shared.ring();
   ring.init(4 * GROUPS);
@@ -258,7 +252,7 @@ __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) key_grad_kernel(const _
       const uint32_t shift = shared.shift(turn.stage) + 8 * t, delta = shared.delta(turn.stage) + 8 * t;
 #pragma unroll
       for (int j = 0; j < N / 8; ++j) {
-        const float2 by = load_two(shift + 32 * j);
+        const float2 by = load_pair(shift + 32 * j);
 #pragma unroll
         for (int q = 0; q < 4; ++q) score[j][q] = power_of_two(__fmaf_rn(score[j][q], c, q % 2 ? by.y : by.x));
       }
@@ -281,7 +275,7 @@ __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) key_grad_kernel(const _
       settle(slope);
 #pragma unroll
       for (int j = 0; j < N / 8; ++j) {
-        const float2 by = load_two(delta + 32 * j);
+        const float2 by = load_pair(delta + 32 * j);
 #pragma unroll
         for (int q = 0; q < 4; ++q) {
           float of = score[j][q];
@@ -323,7 +317,7 @@ void launch_statistics(const AttentionBackward& a, float* shift, float* delta, c
 template <int D, int GROUPS, int N, uint32_t STAGES, bool AHEAD>
 void launch_queries(const Heads& h, const Arguments& p, cudaStream_t stream) {
   using Shared = QueryGrad<D, GROUPS, N, STAGES>;
-  launch(query_grad_kernel<D, GROUPS, N, STAGES, AHEAD>, ceil_div(h.length, Shared::kQueries), h.heads, h.batch,
+  launch<query_grad_kernel<D, GROUPS, N, STAGES, AHEAD>>(ceil_div(h.length, Shared::kQueries), h.heads, h.batch,
          Shared::kThreads, Shared::kBytes, stream, p);
 }
 
@@ -331,7 +325,7 @@ template <int D, int GROUPS, int N, uint32_t STAGES, bool LEAN>
 void launch_keys(const Heads& h, const Arguments& p, cudaStream_t stream) {
   using Shared = KeyGrad<D, GROUPS, N, STAGES>;
   static_assert(kPadded % N == 0);
-  launch(key_grad_kernel<D, GROUPS, N, STAGES, LEAN>, ceil_div(h.length, Shared::kKeys), h.key_heads, h.batch,
+  launch<key_grad_kernel<D, GROUPS, N, STAGES, LEAN>>(ceil_div(h.length, Shared::kKeys), h.key_heads, h.batch,
          Shared::kThreads, Shared::kBytes, stream, p);
 }
 

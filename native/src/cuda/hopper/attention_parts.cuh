@@ -6,6 +6,7 @@
 #include "cuda/hopper/ptx.cuh"
 #include "cuda/hopper/tensor_map.h"
 #include "cuda/hopper/wgmma.cuh"
+#include "cuda/kernels/instructions.cuh"
 #include "cuda/kernels/launch.cuh"
 
 namespace schemoe::cuda::hopper {
@@ -77,12 +78,6 @@ __device__ inline void clear(Sums<N>& sums) {
 #pragma unroll
     for (int q = 0; q < 4; ++q) sums[j][q] = 0;
   }
-}
-
-__device__ inline float power_of_two(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
 }
 
 /// Maximum or sum over the four lanes that have a row.
@@ -179,12 +174,12 @@ inline CUtensorMap map_of(const void* data, const Heads& h, int64_t heads) {
   return tensor_map({data, {ld, h.length, h.batch}, {ld, h.length * ld}, {64, 64, 1}});
 }
 
-template <class Kernel, class... Arguments>
-void launch(Kernel* kernel, int64_t blocks, int64_t heads, int64_t batch, int threads, uint32_t bytes, cudaStream_t stream,
+template <auto kKernel, class... Arguments>
+void launch(int64_t blocks, int64_t heads, int64_t batch, int threads, uint32_t bytes, cudaStream_t stream,
             const Arguments&... arguments) {
-  CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
+  CUDA_CHECK(cudaFuncSetAttribute(kKernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
   const dim3 grid(static_cast<unsigned>(blocks), static_cast<unsigned>(heads), static_cast<unsigned>(batch));
-  LAUNCH(stream, grid, threads, bytes, kernel, arguments...);
+  LAUNCH(stream, grid, threads, bytes, kKernel, arguments...);
 }
 
 }  // namespace schemoe::cuda::hopper

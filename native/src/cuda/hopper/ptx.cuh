@@ -131,6 +131,11 @@ __device__ inline uint4 load_shared(uint32_t from) {
                : "memory");
   return v;
 }
+__device__ inline float2 load_pair(uint32_t from) {
+  float2 v;
+  asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(v.x), "=f"(v.y) : "r"(from) : "memory");
+  return v;
+}
 
 /// Four matrices of 8 x 8 elements of 16 bits, transposed between registers and shared memory; a lane
 /// gives the address of one row of eight.

@@ -4,6 +4,7 @@
 // infinities are as `cpu/kernels/attention.cpp` says. Heads of 64 and 128 columns in bfloat16 go to tensor cores instead.
 #include <cmath>
 
+#include "cuda/hopper/attention.h"
 #include "cuda/kernels/attention_tensor.h"
 #include "cuda/kernels/launch.cuh"
 #include "runtime/failure.h"
@@ -175,7 +176,7 @@ Sizes sizes_of(const AttentionSizes& s, double scale) {
 void run(const Attention& a, const Context& context) {
   const Sizes s = sizes_of(a.sizes, a.scale);
   const int64_t items = s.batch * s.heads * s.length;
-  if (items == 0 || s.dim == 0 || run_on_tensor_cores(a, context)) return;
+  if (items == 0 || s.dim == 0 || run_on_hopper(a, context) || run_on_tensor_cores(a, context)) return;
   with_type(a.dtype, [&](auto like) {
     using T = decltype(like);
     Pointers<T> p{};
@@ -196,7 +197,7 @@ void run(const AttentionGrad& a, const Context& context) {
     }
     return;
   }
-  if (run_on_tensor_cores(a, context)) return;
+  if (run_on_hopper(a, context) || run_on_tensor_cores(a, context)) return;
   with_type(a.dtype, [&](auto like) {
     using T = decltype(like);
     Pointers<T> p{};

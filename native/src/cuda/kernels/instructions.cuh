@@ -24,6 +24,13 @@ __device__ inline float add_saturated(float a, float b) {
   return sum;
 }
 
+/// 2^x within 2 units in the last place; what is below 2^-126 is 0.
+__device__ inline float power_of_two(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 /// A store to where other lanes store too: one of them is to win, whichever.
 __device__ inline void store_one_of(uint32_t& to, uint32_t value) { to = value; }
 

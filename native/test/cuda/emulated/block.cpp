@@ -53,12 +53,15 @@ constexpr size_t kStack = 128 << 10;
 constexpr size_t kStride = kStack + 4096 + 192;
 constexpr uint64_t kCanary = 0x5ca1ab1e0ddba11u;
 
-enum class State : uint8_t { fresh, ready, together, block, done };
+enum class State : uint8_t { fresh, ready, together, block, until, done };
 
 struct Lane {
   void* stack = nullptr;
   State state = State::done;
   Where where;
+  bool (*holds)(const void*) = nullptr;  // what it waits for
+  const void* of = nullptr;
+  const char* what = nullptr;
 };
 
 struct Warp {
@@ -75,6 +78,7 @@ struct Launch {
   std::vector<Lane> lanes;
   std::vector<Warp> warps;
   unsigned left = 0, waiting = 0;  // threads of the block that have not ended, and of these at its barrier
+  unsigned until = 0;              // and that wait for something else
   Where barrier;
   void (*body)(const void*) = nullptr;
   const void* parameters = nullptr;
@@ -125,7 +129,8 @@ void prepare(unsigned thread) {
   *--top = nullptr;  // where a caller's address would be
   *--top = reinterpret_cast<void*>(&begin);
   for (int i = 0; i < 6; ++i) *--top = nullptr;
-  now.lanes[thread] = {top, State::ready, {}};
+  now.lanes[thread].stack = top;
+  now.lanes[thread].state = State::ready;
 }
 
 void resume(unsigned thread) {
@@ -151,6 +156,7 @@ std::string deadlock() {
     ++shown;
     text << (shown > 1 ? ", " : " ") << "thread " << i;
     if (lane.state == State::done) text << " has ended";
+    else if (lane.state == State::until) text << " waits for " << lane.what << " at " << place_of(lane.where);
     else if (lane.state == State::block) text << " waits for the block at " << place_of(lane.where);
     else text << " waits for its warp in " << name_of(now.warps[i / kLanes].what) << " at " << place_of(lane.where);
   }
@@ -167,13 +173,25 @@ void open_barrier() {
   }
 }
 
+/// Threads whose condition has come true go on.
+void look_again() {
+  for (unsigned i = 0; i < now.lanes.size(); ++i) {
+    Lane& lane = now.lanes[i];
+    if (lane.state != State::until || !lane.holds(lane.of)) continue;
+    --now.until;
+    lane.state = State::ready;
+    now.warps[i / kLanes].ready |= 1u << i % kLanes;
+  }
+}
+
 /// Launches go through their threads forwards and backwards in turn: no result may depend on that.
 void run_block(bool backwards) {
   const auto threads = static_cast<unsigned>(now.lanes.size());
   ++moment.block;
   moment.barriers = 0;
   now.left = threads;
-  now.waiting = 0;
+  now.waiting = now.until = 0;
+  begin_block();
   std::memset(reinterpret_cast<void*>(dynamic.begin), 0xcd, dynamic.end - dynamic.begin);
   for (unsigned i = 0; i < threads; ++i) prepare(i);
   for (unsigned w = 0; w < now.warps.size(); ++w) {
@@ -196,8 +214,10 @@ void run_block(bool backwards) {
       }
     }
     if (now.left == 0) return;
+    if (now.until > 0) look_again();
+    const bool some = std::any_of(now.warps.begin(), now.warps.end(), [](const Warp& warp) { return warp.ready != 0; });
     if (now.waiting == now.left) open_barrier();
-    else if (!moved) now.problem = deadlock();
+    else if (!moved && !some) now.problem = deadlock();
     if (!now.problem.empty()) return;
   }
 }
@@ -241,6 +261,17 @@ void sync_block(Where where) {
   }
   now.lanes[running.number].where = where;
   leave(State::block);
+}
+
+void wait_until(bool (*holds)(const void*), const void* of, const char* what, Where where) {
+  const Unchecked unchecked;
+  settle();
+  if (holds(of)) return;
+  Lane& lane = now.lanes[running.number];
+  lane.where = where;
+  lane.holds = holds, lane.of = of, lane.what = what;
+  ++now.until;
+  leave(State::until);
 }
 
 void wrong(const std::string& what) {

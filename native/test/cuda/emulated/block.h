@@ -34,8 +34,13 @@ EMULATED unsigned lane() { return running.number % 32; }
 const uint64_t* gather(Together what, unsigned mask, uint64_t mine, Where where);
 /// Waits until all threads of the block that have not ended have come.
 void sync_block(Where where);
+/// Waits until it holds: of a thread alone, which says what it waits for.
+void wait_until(bool (*holds)(const void*), const void* of, const char* what, Where where);
 /// Ends the launch with an error of the kernel: what it did is said with its name, block and thread.
 [[noreturn]] void wrong(const std::string& what);
+
+/// Forgets what tensor cores and copies of the block before have not ended. See hopper.h.
+void begin_block();
 
 /// Counts what orders two accesses of a block: the block among all of all launches, its barriers, and its warp's.
 struct Moment {

@@ -69,7 +69,7 @@ cudaError_t cudaDeviceEnablePeerAccess(int, unsigned) { return tell(cudaErrorNot
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   switch (attribute) {
     case cudaDevAttrMultiProcessorCount: return *value = 4, cudaSuccess;
-    case cudaDevAttrComputeCapabilityMajor: return *value = 8, cudaSuccess;  // no Hopper
+    case cudaDevAttrComputeCapabilityMajor: return *value = 9, cudaSuccess;
     case cudaDevAttrComputeCapabilityMinor: return *value = 0, cudaSuccess;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin: return *value = 227 << 10, cudaSuccess;
   }

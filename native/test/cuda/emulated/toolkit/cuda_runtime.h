@@ -21,6 +21,7 @@
 #define __forceinline__ inline
 #define __noinline__
 #define __launch_bounds__(...)
+#define __grid_constant__
 
 #define threadIdx (::emulated::running.index)
 #define blockIdx (::emulated::running.block)
@@ -101,6 +102,10 @@ EMULATED int __syncthreads_or(int mine, WHERE) {
   return any[at];
 }
 EMULATED void __syncwarp(unsigned mask = 0xffffffffu, WHERE) { ::emulated::gather(::emulated::Together::sync, mask, 0, where); }
+template <class... Parameters>
+cudaError_t cudaFuncSetAttribute(void (*)(Parameters...), cudaFuncAttribute, int) {
+  return cudaSuccess;
+}
 inline void __threadfence() {}
 inline void __threadfence_system() {}
 inline void __nanosleep(unsigned) {}

@@ -1,0 +1,45 @@
+// In place of the header of that name in src.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstring>
+
+#include "hopper.h"
+
+namespace schemoe::cuda::hopper {
+
+inline uint32_t shared_address(const void* at) {
+  return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(at) - ::emulated::dynamic.begin);
+}
+
+struct Barrier {
+  uint32_t at;
+  void init(uint32_t arrivals) const { ::emulated::init_barrier(at, arrivals); }
+  void expect(uint32_t bytes) const { ::emulated::arrive(at, bytes); }
+  void arrive() const { ::emulated::arrive(at, 0); }
+  void wait(uint32_t parity, WHERE) const { ::emulated::wait_for_phase(at, parity, where); }
+};
+
+inline void fence_barriers() {}
+template <int kRegisters>
+inline void give_registers() {}
+template <int kRegisters>
+inline void take_registers() {}
+
+struct Place {
+  int32_t x, y, z;
+};
+inline void load_tile(uint32_t to, const CUtensorMap* map, Place from, Barrier arrived) {
+  ::emulated::copy_tile(to, *map, {from.x, from.y, from.z}, arrived.at);
+}
+inline void load_bytes(uint32_t to, const void* from, uint32_t bytes, Barrier arrived) {
+  ::emulated::copy_bytes(to, from, bytes, arrived.at);
+}
+EMULATED float2 load_pair(uint32_t from) {
+  float2 v;
+  __builtin_memcpy(&v, ::emulated::shared_at(from, sizeof v), sizeof v);
+  return v;
+}
+
+}  // namespace schemoe::cuda::hopper
