@@ -185,7 +185,7 @@ int main(int count, char** names) {
   for (int dtype : {SCHEMOE_F32, SCHEMOE_BF16}) {
     if (of("embeddings")) embeddings(t, dtype);
     if (of("norms")) norms(t, dtype);
-    if (of("attention")) attention(t, dtype);
+    if (of(dtype == SCHEMOE_BF16 ? "attention_bf16" : "attention_f32")) attention(t, dtype);
     if (of("updates")) updates(t, dtype);
   }
   return check::result();

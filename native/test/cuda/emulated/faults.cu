@@ -1,5 +1,7 @@
 #include "faults.h"
 
+#include "cuda/hopper/ptx.cuh"
+#include "cuda/hopper/wgmma.cuh"
 #include "cuda/kernels/launch.cuh"
 
 namespace faults {
@@ -73,6 +75,35 @@ __global__ void count(int* x, bool wrong) {
   else atomicAdd(x, 1);
 }
 
+__global__ void wait_for_nobody(int* x, bool wrong) {
+  DYNAMIC_SHARED(uint64_t, memory);
+  const hopper::Barrier barrier{hopper::shared_address(memory)};
+  if (threadIdx.x == 0) barrier.init(1);
+  __syncthreads();
+  if (threadIdx.x == 0 && !wrong) barrier.arrive();
+  barrier.wait(0);
+  x[threadIdx.x] = 1;
+}
+
+__global__ void different_products(int* x, bool wrong) {
+  hopper::Sums<64> sums;
+  const uint32_t rows[4] = {};
+  hopper::begin_products();
+  hopper::multiply<64, true>(sums, rows, hopper::Factor<true>::describe(wrong && threadIdx.x >= 64 ? 2048 : 0), 0);
+  hopper::commit_products();
+  hopper::await_products<0>();
+  x[threadIdx.x] = static_cast<int>(sums[0][0]);
+}
+
+__global__ void factors_beyond(int* x, bool wrong) {
+  hopper::Sums<64> sums;
+  const uint32_t rows[4] = {};
+  hopper::multiply<64, true>(sums, rows, hopper::Factor<true>::describe(wrong ? 1024 : 0), 0);
+  hopper::commit_products();
+  hopper::await_products<0>();
+  x[threadIdx.x] = static_cast<int>(sums[0][0]);
+}
+
 __global__ void mark(int* x) { *x = 1; }
 
 }  // namespace
@@ -93,6 +124,9 @@ std::vector<Faulty> all() {
       {ON(1, kThreads, 0, beyond_array), {"index 128", "beyond an array"}},
       {ON(1, kThreads, kThreads * 4, beyond_dynamic), {"outside of all buffers"}},
       {ON(1, kThreads, 0, count), {"race"}},
+      {ON(1, kThreads, 8, wait_for_nobody), {"waits for a barrier in shared memory at faults.cu"}},
+      {ON(1, kThreads, 4096, different_products), {"threads of a warpgroup diverge"}},
+      {ON(1, kThreads, 2048, factors_beyond), {"shared memory that the launch has not asked for"}},
       {"mark, where all write the same", [](int* x, bool) { LAUNCH(nullptr, 4, kThreads, 0, mark, x); }, {}},
       {"mark by too many threads", [](int* x, bool wrong) { LAUNCH(nullptr, 1, wrong ? 2048 : 1024, 0, mark, x); }, {"cannot be launched"}},
   };
