@@ -51,6 +51,7 @@ Deno.test("reportOf() has a line for each carrier and schedule, and what failed 
   }
   const [alone] = others;
   assertEquals([alone.forwardHidden, alone.backwardHidden], [0, 0]);
+  assert(/^gate \S+, .*\bE \S+/.test(String(alone.forwardParts)), `${alone.forwardParts}`);
 });
 
 Deno.test("schedules that need more experts than a rank has are left out", async () => {

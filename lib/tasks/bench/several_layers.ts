@@ -202,6 +202,7 @@ function rowOf(
         ofBackwardBound: hundredths(bound(b) / backward.makespan),
       }
       : {}),
+    ...(f && b && schedule === ALONE ? { forwardParts: f.parts, backwardParts: b.parts } : {}),
     forwardTFLOPs: hundredths(flops / forward.makespan / 1e9),
     TFLOPs: hundredths(3 * flops / both / 1e9),
   };

@@ -77,22 +77,28 @@ export interface Alone {
   readonly products: number;
   /** From the last rank's begin to the last one's end, task by task. */
   readonly transfers: number;
+  /** Tasks by label with their milliseconds, each as long as on the rank where it takes longest. */
+  readonly parts: string;
 }
 
 /** Both of a run of the `sequential` scheduler in one chunk. */
 export function aloneOf({ ran }: Run): Alone {
   let [products, transfers] = [0, 0];
+  const parts = new Map<string, number>();
   for (const { program, events } of ran) {
     for (const [task, times] of byTask(program, events)) {
-      if (task.transfers) {
-        transfers += Math.max(...times.map(({ end }) => end)) -
-          Math.max(...times.map(({ start }) => start));
-      } else if (/^expert/.test(task.kind)) {
-        products += Math.max(...times.map(({ start, end }) => end - start));
-      }
+      const most = (of: (time: { start: number; end: number }) => number) =>
+        Math.max(...times.map(of)) / 1e6;
+      const took = task.transfers
+        ? most(({ end }) => end) - most(({ start }) => start)
+        : most(({ start, end }) => end - start);
+      if (task.transfers) transfers += took;
+      else if (/^expert/.test(task.kind)) products += took;
+      parts.set(task.label, (parts.get(task.label) ?? 0) + took);
     }
   }
-  return { products: products / 1e6, transfers: transfers / 1e6 };
+  const text = [...parts].map(([label, ms]) => `${label} ${ms.toFixed(3)}`).join(", ");
+  return { products, transfers, parts: text };
 }
 
 function byTask(program: Program, { position, start, end }: EventTable) {
