@@ -14,7 +14,8 @@ import type { Layer } from "../blocks/mod.ts";
 import type { ModelShape } from "./config.ts";
 import { denseBackward, denseForward } from "./dense.ts";
 import { embeddingBackward, embeddingForward, head } from "./ends.ts";
-import { Part, SquareSums } from "./parts.ts";
+import { Part } from "./parts.ts";
+import { StepParts } from "./step_parts.ts";
 import { layerTensors, NODE_TABLES } from "../memory/mod.ts";
 import { cutsOf, isRouted, type StepOptions } from "./step_options.ts";
 import { type ModelTensors, MOE_ENDS, moePrefix, partPrefix } from "./tensors.ts";
@@ -53,9 +54,9 @@ export function lossGraph(
 const COMMON: readonly Life[] = ["parameter", "state"];
 
 class StepBuilder {
-  readonly segments: Segment[] = [];
-  readonly #sums: SquareSums;
-  readonly #squares: Task[] = [];
+  readonly #parts: StepParts;
+  segments: Segment[] = [];
+  #squares: Task[] = [];
   /** The microbatch that is being added, and what completes the sums of the one before, by group or layer. */
   #microbatch = 0;
   readonly #added = new Map<string, readonly Task[]>();
@@ -67,7 +68,7 @@ class StepBuilder {
     readonly tensors: ModelTensors,
     readonly options: StepOptions,
   ) {
-    this.#sums = new SquareSums(tensors);
+    this.#parts = options.parts ?? new StepParts(tensors);
   }
 
   /** Whether segments are of the Program that is asked for. */
@@ -90,10 +91,12 @@ class StepBuilder {
       this.#simple(`B${index}.out.`, index, "forward", (part) => residualForward(part, index));
     }
     if (!this.#here) return;
-    const part = this.#part("head.", Math.max(0, layers.length - 1), "forward");
-    const task = head(part, lossOnly);
-    if (lossOnly) this.segments.push(part.segment([task]));
-    else this.#complete(part, "head", [task], task);
+    this.#once(lossOnly ? "loss." : "head.", () => {
+      const part = this.#part("head.", Math.max(0, layers.length - 1), "forward");
+      const task = head(part, lossOnly);
+      if (lossOnly) this.segments.push(part.segment([task]));
+      else this.#complete(part, "head", [task], task);
+    });
   }
 
   /** Forward through a Mixture-of-Experts layer; one of routed rows begins another Program after its gate. */
@@ -129,33 +132,57 @@ class StepBuilder {
         this.#completeExperts(index, graph.tasks, exits);
       } else {
         const { ffn } = block;
-        const part = this.#part(`B${index}.ffn.grad.`, index, "backward");
-        const { input, weights } = denseBackward(part, index, ffn);
-        this.segments.push(part.segment([input, weights]));
+        this.#once(`B${index}.ffn.grad.`, (prefix) => {
+          const part = this.#part(prefix, index, "backward");
+          const { input, weights } = denseBackward(part, index, ffn);
+          this.segments.push(part.segment([input, weights]));
+        });
       }
-      const part = this.#part(`B${index}.grad.`, index, "backward");
-      const { input, weights } = attentionBackward(part, index, second);
-      this.#complete(part, `blocks.${index}`, [input, weights], input);
+      this.#once(`B${index}.grad.`, (prefix) => {
+        const part = this.#part(prefix, index, "backward");
+        const { input, weights } = attentionBackward(part, index, second);
+        this.#complete(part, `blocks.${index}`, [input, weights], input);
+      });
     }
-    const part = this.#part("embedding.grad.", 0, "backward");
-    const task = embeddingBackward(part);
-    this.#complete(part, "embedding", [task], task);
+    this.#once("embedding.grad.", (prefix) => {
+      const part = this.#part(prefix, 0, "backward");
+      const task = embeddingBackward(part);
+      this.#complete(part, "embedding", [task], task);
+    });
   }
 
   update(): void {
     if (!this.#here) return;
-    const part = this.#part("update.", 0, "step");
-    const clip = addClip(part, this.#sums);
-    for (const { name, parameters } of this.tensors.groups) {
-      addUpdate(part, `update ${name}`, parameters.map(({ name }) => name), clip);
-    }
-    for (const [index, block] of this.model.layers.entries()) {
-      if (!("moe" in block)) continue;
-      const prefix = moePrefix(index);
-      const names = layerTensors(block.moe).names("parameter").map((name) => prefix + name);
-      addUpdate(part, `update ${prefix}experts`, names, clip);
-    }
-    this.segments.push(part.segment([], { after: this.#squares }));
+    const { segments: [update] } = this.#parts.get("update.", () => {
+      const part = this.#part("update.", 0, "step");
+      const clip = addClip(part, this.#parts.sums);
+      for (const { name, parameters } of this.tensors.groups) {
+        addUpdate(part, `update ${name}`, parameters.map(({ name }) => name), clip);
+      }
+      for (const [index, block] of this.model.layers.entries()) {
+        if (!("moe" in block)) continue;
+        const prefix = moePrefix(index);
+        const names = layerTensors(block.moe).names("parameter").map((name) => prefix + name);
+        addUpdate(part, `update ${prefix}experts`, names, clip);
+      }
+      return { segments: [part.segment([])], squares: [] };
+    });
+    this.segments.push({ ...update, after: this.#squares });
+  }
+
+  /** Adds what no routing changes, as it was made before; sums over microbatches depend on what was added before. */
+  #once(prefix: string, add: (prefix: string) => void): void {
+    if (this.model.microbatches > 1) return add(prefix);
+    const { segments, squares } = this.#parts.get(prefix, () => {
+      const before = { segments: this.segments, squares: this.#squares };
+      const made = { segments: this.segments = [], squares: this.#squares = [] };
+      add(prefix);
+      this.segments = before.segments;
+      this.#squares = before.squares;
+      return made;
+    });
+    this.segments.push(...segments);
+    this.#squares.push(...squares);
   }
 
   #part(prefix: string, layer: number, pass: Task["pass"]): Part {
@@ -166,8 +193,10 @@ class StepBuilder {
 
   #simple(prefix: string, layer: number, pass: Task["pass"], add: (part: Part) => Task): void {
     if (!this.#here) return;
-    const part = this.#part(prefix, layer, pass);
-    this.segments.push(part.segment([add(part)]));
+    this.#once(prefix, () => {
+      const part = this.#part(prefix, layer, pass);
+      this.segments.push(part.segment([add(part)]));
+    });
   }
 
   /** Ends a part that leaves the gradient of a group; what follows waits for `next` alone. */
@@ -222,9 +251,13 @@ class StepBuilder {
     after: readonly Task[],
     exits: readonly Task[],
   ): void {
-    const part = this.#part(`${prefix}norm.`, layer, "step");
-    this.#squares.push(addSquares(part, this.#sums, names));
-    this.segments.push(part.segment(exits, { after }));
+    const { segments: [norm], squares } = this.#parts.get(`${prefix}norm.`, () => {
+      const part = this.#part(`${prefix}norm.`, layer, "step");
+      const task = addSquares(part, this.#parts.sums, names);
+      return { segments: [part.segment([])], squares: [task] };
+    });
+    this.#squares.push(...squares);
+    this.segments.push({ ...norm, exits, after });
   }
 
   #moe(index: number): PassOptions {

@@ -6,6 +6,7 @@ import type { Dispatch } from "../layer/dispatch.ts";
 import type { NodeRows } from "../memory/mod.ts";
 import type { Chunk } from "../types.ts";
 import type { ModelShape } from "./config.ts";
+import type { StepParts } from "./step_parts.ts";
 
 /** Rows of a Mixture-of-Experts layer in a microbatch, and how they are split. */
 export interface MoeRows {
@@ -21,6 +22,8 @@ export interface StepOptions
   readonly dispatch: Dispatch;
   /** Of a Mixture-of-Experts layer, by its place among the blocks, in a microbatch. */
   readonly rowsOf: (block: number, microbatch: number) => MoeRows;
+  /** What earlier graphs of the same model were made of; default nothing. */
+  readonly parts?: StepParts;
   /** Which of the Programs of a step, see `programsOf`; default 0. */
   readonly program?: number;
   /** Buffers that several Programs use, so that they keep what they hold. */

@@ -23,6 +23,7 @@ import { acrossLayers } from "../schedulers/across_layers.ts";
 import type { TaskGraph } from "../types.ts";
 import type { ModelShape } from "./config.ts";
 import { lossGraph, stepGraph } from "./step_graph.ts";
+import { StepParts } from "./step_parts.ts";
 import { type Cut, cutsOf, type MoeRows, type StepOptions } from "./step_options.ts";
 import { type ModelTensors, moePrefix, partPrefix } from "./tensors.ts";
 
@@ -57,6 +58,7 @@ export interface PassRun extends RunOptions {
 export class StepPrograms {
   readonly #of: ProgramsOf;
   readonly #runner: GraphRunner;
+  readonly #parts: StepParts;
   /** Names of buffers that several Programs of a pass use, by its key. */
   readonly #kept = new Map<string, ReadonlySet<string>>();
   /** What gates chose, by the prefix of their layer and microbatch. */
@@ -64,7 +66,8 @@ export class StepPrograms {
 
   constructor(of: ProgramsOf) {
     this.#of = of;
-    const { engine, workspace, shape } = of;
+    const { engine, workspace, shape, tensors } = of;
+    this.#parts = new StepParts(tensors);
     this.#runner = new GraphRunner(engine, workspace, 1 + cutsOf(shape, "node").length);
   }
 
@@ -106,6 +109,7 @@ export class StepPrograms {
       configuration,
       reassociate,
       rowsOf: (block, part) => found.get(`${block} ${part}`) ?? expected.get(block)!,
+      parts: this.#parts,
     };
     const common = [
       kind,
