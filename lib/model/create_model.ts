@@ -1,7 +1,9 @@
 /** Makes language models. @module */
 import type { Engine } from "../engine.ts";
 import { seedOf } from "../layer/seed.ts";
-import { type ModelConfig, resolveModel } from "./config.ts";
+import { resolveModel } from "./config.ts";
+import type { ModelConfig } from "./model_config.ts";
+import type { NamedModelConfig } from "./layers_by_name.ts";
 import { MoeModel } from "./model.ts";
 
 /**
@@ -25,12 +27,14 @@ import { MoeModel } from "./model.ts";
  * const step = await model.step(undefined, { scheduler: "optSche", chunks: 2 });
  * console.assert(step.makespan > 0);
  * ```
+ * @param config.layers a list of blocks, or all layers with experts of a model by name, `model("...")` of
+ * `@schemoe/lab/models`, scaled or not, whose width is then the model's.
  * @param options.seed of the parameters at the beginning; default 1.
  * @throws {SchemoeError} naming the field that is wrong.
  */
 export function createModel(
   engine: Engine,
-  config: ModelConfig,
+  config: ModelConfig | NamedModelConfig,
   options: { readonly seed?: number } = {},
 ): MoeModel {
   const seed = seedOf("model", engine, options);

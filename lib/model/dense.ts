@@ -3,7 +3,7 @@ import { checked, host } from "../kernels/mod.ts";
 import type { ExpertContext } from "../blocks/experts/types.ts";
 import type { Task } from "../types.ts";
 import { blockBuffers, gradientBuffers } from "./attention.ts";
-import type { DenseConfig } from "./config.ts";
+import type { DenseConfig } from "./model_config.ts";
 import type { Part } from "./parts.ts";
 
 function contextOf(part: Part, index: number, { expert, hiddenDim }: DenseConfig): ExpertContext {

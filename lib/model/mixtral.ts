@@ -3,7 +3,7 @@ import { rmsNorm, rotaryPositions, swiglu, topK } from "../blocks/mod.ts";
 import { openSafetensors, type SafetensorsFile } from "../files/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
-import type { ModelConfig } from "./config.ts";
+import type { ModelConfig } from "./model_config.ts";
 import type { MoeModel } from "./model.ts";
 
 /** The fields of a `config.json` that are read. */

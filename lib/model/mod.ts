@@ -16,7 +16,8 @@
  */
 export { createModel } from "./create_model.ts";
 export { MoeModel } from "./model.ts";
-export type { BlockConfig, DenseConfig, ModelConfig, MoeConfig } from "./config.ts";
+export type { BlockConfig, DenseConfig, ModelConfig, MoeConfig } from "./model_config.ts";
+export type { LayersByName, NamedModelConfig } from "./layers_by_name.ts";
 export { type StepValues, TrainingStep } from "./step.ts";
 export { loadMixtral, mixtralConfig, type MixtralJson } from "./mixtral.ts";
 export type { ModelBlock, ModelShape } from "./config.ts";

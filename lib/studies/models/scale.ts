@@ -5,6 +5,8 @@ import type { ModelSpec } from "./spec.ts";
 
 /** Sizes of a model that may be given; the others stay. */
 export interface ModelSizes {
+  /** Layers with experts; default as in the model. */
+  readonly layers?: number;
   /** Width of a token; default as in the model. */
   readonly modelDim?: number;
   /** Width inside an expert; default as in the model. */
@@ -22,7 +24,7 @@ export interface ModelSizes {
 }
 
 const KNOWN: readonly (keyof ModelSizes)[] = [
-  ...["modelDim", "hiddenDim", "sharedHiddenDim", "experts"] as const,
+  ...["layers", "modelDim", "hiddenDim", "sharedHiddenDim", "experts"] as const,
   ...["identities", "topK", "vocabulary"] as const,
 ];
 
@@ -80,6 +82,7 @@ function resized(spec: ModelSpec, sizes: ModelSizes): ModelSpec {
   const runs = groupsOf({ groups, experts });
   return {
     ...spec,
+    layers: sizes.layers ?? spec.layers,
     modelDim,
     hiddenDim,
     experts,
