@@ -48,10 +48,14 @@ export async function benchHeadline(): Promise<Report> {
 /** The balanced layer of the comparison of schedules over NCCL. */
 export async function benchNcclHeadline(cluster: Cluster): Promise<Report[]> {
   const { tf32 } = layerOf(cluster);
+  const began = performance.now();
+  const note = (done: string) =>
+    console.error(`headline: ${done} after ${((performance.now() - began) / 1e3).toFixed(1)} s`);
   using engine = openCluster(cluster, { transport: "nccl" }, { tf32 });
   const { config, balance, text } = await balancedOn(engine, cluster);
+  note("layer balanced");
   const sharing = { of: cluster.devices, gain: balance.gain };
-  const report = await headlineReport(engine, config, { sharing, seconds: cluster.seconds });
+  const report = await headlineReport(engine, config, { sharing, seconds: cluster.seconds, note });
   const configuration = { ...clusterText(cluster), ...text, ...report.configuration };
   return [{ ...report, configuration }];
 }
@@ -63,6 +67,8 @@ export interface HeadlineOptions {
   /** Seconds for measuring candidates of `tune`, with a codec and without one; default 100 for both. */
   readonly seconds?: number;
   readonly steps?: number;
+  /** Told what is done. */
+  readonly note?: (done: string) => void;
 }
 
 /** One way to run a step, and what it is called. */
@@ -77,16 +83,18 @@ interface Contender extends StepChoice {
 export async function headlineReport(
   engine: Engine,
   config: LayerConfig,
-  { sharing, seconds = 100, steps = STEPS }: HeadlineOptions = {},
+  { sharing, seconds = 100, steps = STEPS, note = () => {} }: HeadlineOptions = {},
 ): Promise<Report> {
   // where tasks take what the model says there is nothing to measure
   const profile = engine.modelled
     ? undefined
     : await calibrate(engine, { layer: config, codecs: CODECS });
+  note("calibrated");
   using layer = createLayer(engine, config);
   const tuned = async (what: string, error: number): Promise<Contender> => {
     const budget = { seconds: seconds / 2 };
     const { forward, backward } = await tune(layer, { profile, budget, error, codecs: CODECS });
+    note(what);
     return { what, forward, backward: backward ?? forward };
   };
   const best = await tuned("tuned, any codec", ERROR);
@@ -97,6 +105,7 @@ export async function headlineReport(
     back: Candidate["compressor"],
   ): Promise<Contender> => {
     const found = await tutelSearch(withCodecs(layer, forth, back));
+    note(what);
     return {
       what,
       forward: { ...found.forward, compressor: forth },
@@ -110,6 +119,7 @@ export async function headlineReport(
     best,
   ];
   const times = await inTurn(layer, contenders, steps);
+  note("all timed in turn");
   const bounds: number[] = [];
   for (const one of contenders) bounds.push(await boundSeconds(layer, one, sharing));
   const [last, bound] = [median(times.at(-1)!), bounds.at(-1)!];
