@@ -1,99 +1,9 @@
-/** Models in the layout of Mixtral, as Hugging Face's transformers writes them. @module */
-import { rmsNorm, rotaryPositions, swiglu, topK } from "../blocks/mod.ts";
-import { openSafetensors, type SafetensorsFile } from "../files/mod.ts";
+/** Weights in the layout of Mixtral, as Hugging Face's transformers writes them. @module */
+import { basename, dirname, join } from "node:path";
+import { parseJson } from "../files/json.ts";
+import { type Dtype, openSafetensors, type SafetensorsFile } from "../files/mod.ts";
 import { SchemoeError } from "../types.ts";
-import { quoted } from "../words.ts";
-import type { ModelConfig } from "./model_config.ts";
 import type { MoeModel } from "./model.ts";
-
-/** The fields of a `config.json` that are read. */
-export interface MixtralJson {
-  /** Different tokens: `vocabulary`. */
-  readonly vocab_size: number;
-  /** Width of a token: `modelDim`. */
-  readonly hidden_size: number;
-  /** Width inside an expert: `hiddenDim`. */
-  readonly intermediate_size: number;
-  /** Blocks of attention and experts. */
-  readonly num_hidden_layers: number;
-  /** Heads of queries. */
-  readonly num_attention_heads: number;
-  /** Heads of keys and values; default as many as of queries. */
-  readonly num_key_value_heads?: number;
-  /** Width of a head; default `hidden_size / num_attention_heads`. */
-  readonly head_dim?: number | null;
-  /** Experts of each layer. */
-  readonly num_local_experts: number;
-  /** Experts of a token: k of `topK`. */
-  readonly num_experts_per_tok: number;
-  /** `epsilon` of `rmsNorm`; default 1e-5. */
-  readonly rms_norm_eps?: number;
-  /** `base` of `rotaryPositions`; default 1e6. */
-  readonly rope_theta?: number;
-  /** Whether the head shares the weights of the embedding; default false. */
-  readonly tie_word_embeddings?: boolean;
-  /** Activation of the experts; only `silu`, the default, can be read. */
-  readonly hidden_act?: string;
-  /** Tokens back that attention sees; refused where it is below the context, since attention here sees all. */
-  readonly sliding_window?: number | null;
-  /** Fields beyond these are not read. */
-  readonly [key: string]: unknown;
-}
-
-/**
- * The model of a `config.json` of `MixtralForCausalLM`; without losses on the routing.
- *
- * ```ts
- * import { mixtralConfig } from "@schemoe/lab/model";
- * const config = mixtralConfig({
- *   vocab_size: 100, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 2, num_attention_heads: 4,
- *   num_key_value_heads: 2, num_local_experts: 4, num_experts_per_tok: 2,
- * }, { context: 16, batch: 2 });
- * console.assert(config.layers.length === 2);
- * ```
- * @throws {SchemoeError} naming a field that is missing or that asks for what models here lack.
- */
-export function mixtralConfig(
-  json: MixtralJson,
-  { context, batch }: { readonly context: number; readonly batch: number },
-): ModelConfig {
-  const fail: (problem: string) => never = (problem) => {
-    throw new SchemoeError(`Cannot read the configuration of Mixtral: ${problem}`);
-  };
-  const number = (name: string, otherwise?: number): number => {
-    const value = json[name] ?? otherwise;
-    return typeof value === "number" ? value : fail(`${name} is ${quoted(value)}, not a number`);
-  };
-  const { hidden_act = "silu", sliding_window: window } = json;
-  if (hidden_act !== "silu") fail(`hidden_act is ${quoted(hidden_act)}, only "silu" is there`);
-  if (typeof window === "number" && window < context) {
-    fail(`sliding_window is ${window}, below the context of ${context}`);
-  }
-  const heads = number("num_attention_heads");
-  const moe = {
-    experts: number("num_local_experts"),
-    hiddenDim: number("intermediate_size"),
-    expert: swiglu(),
-    gate: topK({ k: number("num_experts_per_tok") }),
-    routing: { dropless: true },
-    losses: [],
-  };
-  return {
-    vocabulary: number("vocab_size"),
-    context,
-    batch,
-    modelDim: number("hidden_size"),
-    attention: {
-      heads,
-      keyValueHeads: number("num_key_value_heads", heads),
-      headDim: number("head_dim", number("hidden_size") / heads),
-    },
-    layers: Array.from({ length: number("num_hidden_layers") }, () => ({ moe })),
-    norm: rmsNorm({ epsilon: number("rms_norm_eps", 1e-5) }),
-    positions: rotaryPositions({ base: number("rope_theta", 1e6) }),
-    tied: json.tie_word_embeddings ?? false,
-  };
-}
 
 /** The tensor of the files, or one per expert, that make a parameter. */
 interface Source {
@@ -142,10 +52,11 @@ function sources({ shape }: MoeModel): Source[] {
 }
 
 /**
- * Loads weights under the names of `MixtralForCausalLM`, of any float type, from one safetensors file or the parts
- * of one. The model has the sizes of {@linkcode mixtralConfig}.
+ * Loads weights under the names of `MixtralForCausalLM`, of any float type, from one safetensors file, the parts of
+ * one, or the index of the parts beside it (`model.safetensors.index.json`). The model has the sizes of
+ * `mixtralConfig`.
  *
- * @throws {SchemoeError} when a tensor is missing or of another shape; nothing is changed then.
+ * @throws {SchemoeError} when a tensor is missing, of another shape or none of the model; nothing is changed then.
  */
 export async function loadMixtral(
   model: MoeModel,
@@ -153,11 +64,13 @@ export async function loadMixtral(
 ): Promise<void> {
   const files: SafetensorsFile[] = [];
   try {
-    for (const path of Array.isArray(paths) ? paths : [paths]) {
+    const given: readonly (string | URL)[] = Array.isArray(paths) ? paths : [paths];
+    for (const path of (await Promise.all(given.map(partsOf))).flat()) {
       files.push(await openSafetensors(path));
     }
     const list = sources(model);
     for (const source of list) check(model, source, files);
+    checkForeign(list, files);
     await model.ready();
     for (const source of list) {
       model.set({ [source.parameter]: await valuesOf(model, source, files) });
@@ -187,11 +100,52 @@ function check(model: MoeModel, source: Source, files: readonly SafetensorsFile[
   }
   const expected = storedShape(model, source);
   for (const name of source.names) {
-    const found = holding(files, name)?.tensors.get(name);
-    if (!found) fail(`there is no tensor "${name}"`);
-    if (found!.shape.join() === expected.join()) continue;
-    fail(`"${name}" is [${found!.shape.join(", ")}], not [${expected.join(", ")}]`);
+    const found = holding(files, name)?.tensors.get(name) ?? fail(`there is no tensor "${name}"`);
+    if (found.shape.join() !== expected.join()) {
+      fail(`"${name}" is [${found.shape.join(", ")}], not [${expected.join(", ")}]`);
+    }
+    if (!FLOATS.includes(found.dtype)) fail(`"${name}" is ${found.dtype}, which is no float type`);
   }
+}
+
+const FLOATS: readonly Dtype[] = ["F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"];
+
+/** What files may hold beside the weights: tables of rotary positions, and the head where it is the embedding. */
+const BESIDE = /(^lm_head\.weight|\.rotary_emb\.inv_freq)$/;
+
+/** Refuses what the model would leave out: biases, further layers or experts, of which its loss would know nothing. */
+function checkForeign(list: readonly Source[], files: readonly SafetensorsFile[]): void {
+  const known = new Set(list.flatMap(({ names }) => names));
+  for (const { path, tensors, skipped } of files) {
+    for (const name of [...tensors.keys(), ...skipped.keys()]) {
+      if (known.has(name) || BESIDE.test(name)) continue;
+      throw new SchemoeError(
+        `Cannot load the weights of Mixtral from ${path}: its tensor "${name}" is none of the model`,
+      );
+    }
+  }
+}
+
+/** The files that an index names, or the one file. */
+async function partsOf(path: string | URL): Promise<(string | URL)[]> {
+  if (!`${path}`.endsWith(".json")) return [path];
+  const fail = (problem: string, cause?: unknown): never => {
+    throw new SchemoeError(`Cannot read the index ${path}: ${problem}`, { cause });
+  };
+  const text = await Deno.readTextFile(path)
+    .catch((cause: Error) => fail(cause.message, cause));
+  let map: unknown;
+  try {
+    map = Object(parseJson(text)).weight_map;
+  } catch (cause) {
+    fail((cause as Error).message, cause);
+  }
+  const names = typeof map === "object" && map !== null ? Object.values(map) : [];
+  if (names.length === 0 || !names.every((name) => typeof name === "string")) {
+    fail('it has no "weight_map" of tensors to files');
+  }
+  const place = path instanceof URL ? decodeURIComponent(path.pathname) : path;
+  return [...new Set(names as string[])].map((name) => join(dirname(place), basename(name)));
 }
 
 async function valuesOf(

@@ -19,5 +19,6 @@ export { MoeModel } from "./model.ts";
 export type { BlockConfig, DenseConfig, ModelConfig, MoeConfig } from "./model_config.ts";
 export type { LayersByName, NamedModelConfig } from "./layers_by_name.ts";
 export { type StepValues, TrainingStep } from "./step.ts";
-export { loadMixtral, mixtralConfig, type MixtralJson } from "./mixtral.ts";
+export { loadMixtral } from "./mixtral.ts";
+export { mixtralConfig, type MixtralJson } from "./mixtral_config.ts";
 export type { ModelBlock, ModelShape } from "./config.ts";

@@ -1,6 +1,8 @@
 import { assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
 import { openEngine, SchemoeError, swiglu, writeSafetensors } from "../../mod.ts";
 import { createModel, loadMixtral, mixtralConfig, type MixtralJson } from "../../lib/model/mod.ts";
+import { basename, dirname } from "node:path";
+import { parseSafetensors, type Tensor } from "../../lib/files/mod.ts";
 import { uniforms } from "../../lib/random.ts";
 
 const json: MixtralJson = {
@@ -172,6 +174,61 @@ Deno.test("loadMixtral() names what is missing or of another shape, and changes 
     const layers = [{ ffn: { hiddenDim: 4, expert: swiglu() } }];
     using dense = createModel(engine, { ...mixtralConfig(json, sizes), layers });
     await assertRejects(() => loadMixtral(dense, paths), SchemoeError, "layers[0] has no experts");
+  });
+});
+
+Deno.test("loadMixtral() reads the parts that an index names, in bfloat16, with a tied head", async () => {
+  await withFiles(async (paths) => {
+    const folder = dirname(paths[0]);
+    const parts = paths.map((path) => parseSafetensors(Deno.readFileSync(path), path).tensors);
+    const weight_map: Record<string, string> = {};
+    for (const [i, path] of paths.entries()) {
+      const tensors = new Map<string, Tensor>();
+      for (const [name, { shape, data }] of parts[i]) {
+        weight_map[name] = basename(path);
+        tensors.set(name, { dtype: "BF16", shape, data: data as Float32Array<ArrayBuffer> });
+      }
+      const table: Tensor = { dtype: "F32", shape: [2], data: new Float32Array(2) };
+      if (i === 0) tensors.set("model.layers.0.self_attn.rotary_emb.inv_freq", table);
+      await writeSafetensors(tensors, path);
+    }
+    const index = `${folder}/model.safetensors.index.json`;
+    const write = (value: unknown) => Deno.writeTextFile(index, JSON.stringify(value));
+    using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 1, links: "plain" });
+    using model = createModel(engine, mixtralConfig({ ...json, tie_word_embeddings: true }, sizes));
+    await write({ metadata: {}, weight_map });
+    await loadMixtral(model, index);
+    const bits = (await model.read("embedding")).map((value) => Math.fround(value));
+    using other = createModel(engine, mixtralConfig({ ...json, tie_word_embeddings: true }, sizes));
+    await loadMixtral(other, paths);
+    assertEquals(await other.read("embedding"), bits);
+    const refused = async (text: string) =>
+      await assertRejects(() => loadMixtral(other, index), SchemoeError, text);
+    await write({ weight_map: { ...weight_map, one: "none.safetensors" } });
+    await refused("none.safetensors");
+    await write({});
+    await refused('it has no "weight_map" of tensors to files');
+    await Deno.writeTextFile(index, "{");
+    await refused("Cannot read the index");
+  });
+});
+
+Deno.test("loadMixtral() refuses what it would leave out, and integers", async () => {
+  await withFiles(async (paths) => {
+    using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 1, links: "plain" });
+    const refused = async (change: object, text: string, files = paths) => {
+      using model = createModel(engine, mixtralConfig({ ...json, ...change }, sizes));
+      await assertRejects(() => loadMixtral(model, files), SchemoeError, text);
+    };
+    await refused({ num_hidden_layers: 1 }, 'its tensor "model.layers.1.');
+    await refused({ num_local_experts: 3 }, 'gate.weight" is [4, 12], not [3, 12]');
+    const one = `${dirname(paths[0])}/more.safetensors`;
+    const bias: Tensor = { dtype: "F32", shape: [16], data: new Float32Array(16) };
+    await writeSafetensors({ "model.layers.0.self_attn.q_proj.bias": bias }, one);
+    await refused({}, 'self_attn.q_proj.bias" is none of the model', [...paths, one]);
+    const norm: Tensor = { dtype: "I32", shape: [12], data: new Int32Array(12) };
+    await writeSafetensors({ "model.norm.weight": norm }, one);
+    await refused({}, '"model.norm.weight" is I32, which is no float type', [one, ...paths]);
   });
 });
 
