@@ -125,7 +125,8 @@ __global__ void __launch_bounds__(32 * kWarps) query_grad_kernel(Sizes s, Pointe
     const int64_t own = (token + query) * ldq + head * s.dim;
     Row q, key, value, out, dout, sum;
     q.read(p.q + own, s.dim, lane);
-    out.read(p.out + own, s.dim, lane);
+    // A single key's probability is 1 whatever its score, whose gradient is then exactly 0.
+    out.read(query == 0 ? p.v + first : p.out + own, s.dim, lane);
     dout.read(p.dout + own, s.dim, lane);
     const float delta = dout.dot(out), logsum = p.logsum[item];
     for (int64_t m = 0; m <= query; ++m) {

@@ -260,6 +260,7 @@ __global__ void __launch_bounds__(128, 2) query_grad_kernel(Sizes s, Pointers p)
           grad[j][i] = probability * (grad[j][i] - delta[i / 2]);
         }
       }
+      if (n + own + g + t == 0) grad[0][0] -= grad[0][0];  // of the first query's only score
 #pragma unroll
       for (int i = 0; i < BN / 16; ++i) {
         uint32_t a[4];
@@ -349,6 +350,7 @@ __global__ void __launch_bounds__(128, D == 64 ? 2 : 1) key_grad_kernel(Sizes s,
           grad[j][i] = score[j][i] * (grad[j][i] - deltas[stage][place]);
         }
       }
+      if (row + sub + own + g + t == 0) grad[0][0] -= grad[0][0];  // of the first query's only score
 #pragma unroll
       for (int i = 0; i < SUB / 16; ++i) {
         uint32_t probability[4], slope[4];
