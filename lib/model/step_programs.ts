@@ -88,7 +88,7 @@ export class StepPrograms {
       if (!("moe" in block)) return [];
       const { moe, places } = block;
       checkDispatch({ layer: moe, engine }, choices);
-      const rows = moe.dropless ? evenRows(moe) : paddedPlaces(moe, places);
+      const rows = moe.dropless ? evenRows(moe, engine.computes) : paddedPlaces(moe, places);
       const split = { rows, chunks: checkedSplit(chunking, splitOf(moe, rows)) };
       return [[index, dispatch === "node" ? onceANode(moe, split, noChoices(moe)) : split]];
     }));
@@ -189,10 +189,17 @@ export class StepPrograms {
   }
 }
 
-/** Rows of a dropless layer with loads as equal as can be, laid out as unequal ones are. */
-function evenRows(layer: Parameters<typeof evenLoads>[0]): PassRows {
+/**
+ * Rows of a dropless layer with loads as equal as can be, laid out as unequal ones are. Where gates choose, those that
+ * they choose take their place, so that the even ones limit no number of chunks.
+ */
+function evenRows(layer: Parameters<typeof evenLoads>[0], chosen: boolean): PassRows {
   const loads = slotLoads(layer, evenLoads(layer));
-  return { capacity: Math.max(1, largestLoad(loads)), loads };
+  return {
+    capacity: Math.max(1, largestLoad(loads)),
+    loads,
+    ...(chosen ? { routed: true } : {}),
+  };
 }
 
 /** The same rows for what gates chose, where each token crosses once to a node. */

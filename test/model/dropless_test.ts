@@ -297,3 +297,17 @@ for (const [name, more] of Object.entries(kinds)) {
     }
   });
 }
+
+Deno.test("a dropless model takes more chunks than even loads would have rows", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 1, links: "plain" });
+  using model = createModel(engine, {
+    ...{ vocabulary: 5, context: 4, batch: 1, modelDim: 8, attention: { heads: 2 } },
+    layers: [{
+      moe: { experts: 8, hiddenDim: 8, gate: topK({ k: 1 }), routing: { dropless: true } },
+    }],
+  });
+  const tokens = Int32Array.of(1, 2, 3, 4, 0);
+  const whole = await model.evaluate(tokens);
+  const { loss } = await model.step(tokens, { chunks: 3 });
+  assertLess(Math.abs(loss! / whole - 1), 1e-5);
+});
