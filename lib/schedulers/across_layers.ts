@@ -2,6 +2,7 @@
 import { segmentsOf } from "../graph/mod.ts";
 import type { Costs } from "../costs/types.ts";
 import { type Lane, LANES, SchemoeError, type Task, type TaskGraph } from "../types.ts";
+import { successors } from "./list_schedule.ts";
 import type { Scheduler } from "./types.ts";
 
 const known = new WeakMap<Scheduler, Scheduler>();
@@ -60,11 +61,19 @@ function orderStack(scheduler: Scheduler, graph: TaskGraph, costs: Costs) {
 const WORTH = 1e-3;
 
 /** The order with its gaps filled, with weight gradients too if that is faster by the costs. */
-function fillGaps(graph: TaskGraph, order: readonly Task[], costs: Costs): Task[] {
+function fillGaps(graph: TaskGraph, order: readonly Task[], costs: Costs): readonly Task[] {
+  const lanes = new Set(order.map(({ lane }) => lane));
+  if (lanes.size < 2) return order; // nothing waits for another lane
   const seconds = graph.tasks.map((task) => costs.seconds(task));
-  const [inPlace, moved] = [false, true].map((weightGrads) =>
-    new GapFiller(graph, seconds, deferrable(graph, weightGrads)).fill(order)
+  const next = successors(graph);
+  const fill = (later: Uint8Array) => new GapFiller(graph, { seconds, next, later }).fill(order);
+  const inPlace = fill(deferrable(graph, false));
+  const work = order.reduce(
+    (sum, { id, lane }) => lane === "compute" ? sum + seconds[id] : sum,
+    0,
   );
+  if (inPlace.makespan * (1 - WORTH) <= work) return inPlace.order;
+  const moved = fill(deferrable(graph, true));
   return (moved.makespan < inPlace.makespan * (1 - WORTH) ? moved : inPlace).order;
 }
 
@@ -76,27 +85,38 @@ interface Queue {
   readonly later: Task[];
 }
 
+/** What is the same for all orders of a graph, and which tasks may come later. */
+interface GapsOf {
+  readonly seconds: readonly number[];
+  /** The tasks that wait for each. */
+  readonly next: readonly (readonly Task[])[];
+  readonly later: Uint8Array;
+}
+
 /**
  * Simulates an order, each lane in turn, and lets a task that may come later in where its lane would be idle: on a link
  * if it is done before the lane's next task could begin, as far as that is known, on a processor if it begins before:
  * there is always more to compute, but an all-to-all that has to wait keeps all ranks waiting.
  */
 class GapFiller {
-  readonly #done: Float64Array;
+  readonly #of: GapsOf;
+  /** When all that a task needs is done; `#open` counts what is not yet. */
+  readonly #ready: Float64Array;
+  readonly #open: Uint32Array;
   readonly #free: Record<Lane, number> = { compute: 0, intra: 0, inter: 0 };
 
-  constructor(
-    readonly graph: TaskGraph,
-    readonly seconds: readonly number[],
-    readonly later: Uint8Array,
-  ) {
-    this.#done = new Float64Array(graph.tasks.length).fill(Infinity);
+  constructor(graph: TaskGraph, of: GapsOf) {
+    this.#of = of;
+    this.#ready = new Float64Array(graph.tasks.length);
+    this.#open = Uint32Array.from(graph.tasks, ({ after }) => after.length);
   }
 
   fill(order: readonly Task[]): { readonly order: Task[]; readonly makespan: number } {
     const queues = LANES.map((lane): Queue => {
       const own = order.filter((task) => task.lane === lane);
-      const [first, later] = [0, 1].map((when) => own.filter(({ id }) => this.later[id] === when));
+      const [first, later] = [0, 1].map((when) =>
+        own.filter(({ id }) => this.#of.later[id] === when)
+      );
       return { first, later, begun: 0 };
     });
     const result: Task[] = [];
@@ -110,7 +130,7 @@ class GapFiller {
         if (time < soonest) [soonest, of, place] = [time, queue, at];
       }
       const task = place < 0 ? of.first[of.begun++] : of.later.splice(place, 1)[0];
-      this.#done[task.id] = this.#free[task.lane] = soonest + this.seconds[task.id];
+      this.#end(task, soonest + this.#of.seconds[task.id]);
       result.push(task);
     }
     return { order: result, makespan: Math.max(...Object.values(this.#free)) };
@@ -120,15 +140,21 @@ class GapFiller {
   #fits(task: Task, begin: number): boolean {
     const time = this.#start(task);
     if (time === Infinity || begin === Infinity) return time < begin;
-    return task.lane === "compute" ? time < begin : time + this.seconds[task.id] <= begin;
+    return task.lane === "compute" ? time < begin : time + this.#of.seconds[task.id] <= begin;
   }
 
   /** When all that it needs is done and its lane is free. */
   #start(task: Task | undefined): number {
-    if (!task) return Infinity;
-    let time = this.#free[task.lane];
-    for (const id of task.after) time = Math.max(time, this.#done[id]);
-    return time;
+    if (!task || this.#open[task.id] > 0) return Infinity;
+    return Math.max(this.#ready[task.id], this.#free[task.lane]);
+  }
+
+  #end({ id, lane }: Task, time: number): void {
+    this.#free[lane] = time;
+    for (const after of this.#of.next[id]) {
+      this.#open[after.id]--;
+      this.#ready[after.id] = Math.max(this.#ready[after.id], time);
+    }
   }
 }
 
