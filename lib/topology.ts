@@ -19,7 +19,7 @@ import {
   processorOf,
   type ProcessorOptions,
 } from "./topology_units.ts";
-import type { Link, Spine, Topology } from "./types.ts";
+import type { Link, Spine, Topology, Turns } from "./types.ts";
 
 export type { CardOptions, LinkOptions, ProcessorOptions };
 
@@ -250,7 +250,8 @@ export function sharedProcessor(world: Topology, capacity: number): Topology {
 
 function checkSharing(sharing: NonNullable<Topology["sharing"]>, ranks: number): void {
   object("sharing", sharing);
-  const { of, capacity } = sharing;
+  rejectUnknown(sharing, ["of", "capacity", "turns"], "sharing.");
+  const { of, capacity, turns } = sharing;
   if (!Array.isArray(of)) fail("sharing.of", "an array with the processor of each rank", of);
   if (!Array.isArray(capacity)) {
     fail("sharing.capacity", "an array with a number for each processor", capacity);
@@ -266,6 +267,20 @@ function checkSharing(sharing: NonNullable<Topology["sharing"]>, ranks: number):
   const foreign = of.find((number) => capacity[number] === undefined);
   if (foreign !== undefined) {
     fail("sharing.of", `numbers of ${capacity.length} processors`, foreign);
+  }
+  if (turns) checkTurns(turns);
+}
+
+function checkTurns(turns: Turns): void {
+  object("sharing.turns", turns);
+  rejectUnknown(turns, ["count", "slice", "transfers"], "sharing.turns.");
+  const { count: lanes, slice, transfers } = turns;
+  if (lanes !== undefined) count("sharing.turns.count", lanes);
+  if (!(typeof slice === "number" && slice > 0)) {
+    fail("sharing.turns.slice", "a number of seconds above 0", slice);
+  }
+  if (transfers !== undefined && transfers !== "inTurn" && transfers !== "first") {
+    fail("sharing.turns.transfers", '"inTurn" or "first"', transfers);
   }
 }
 

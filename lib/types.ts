@@ -63,6 +63,22 @@ export interface Processor {
   readonly byteRate: number;
 }
 
+/**
+ * Processors on which lanes take turns, as threads do: first come, first served, each until it waits for something, or
+ * for a slice of time where others wait for a processor.
+ */
+export interface Turns {
+  /** Lanes that run at once; default the capacity, rounded up. Where it is more, all run slower when all are busy. */
+  readonly count?: number;
+  /** Seconds of a slice. */
+  readonly slice: number;
+  /**
+   * Transfers need a processor too, to post and for as long as they take once their peers are there: after those that
+   * wait already, or before all computation, so that one of these stops for them. Absent: they need none.
+   */
+  readonly transfers?: "inTurn" | "first";
+}
+
 /** Nodes of ranks, the links between them and the processors below them. */
 export interface Topology {
   /** What captions call it, such as `h200-ib400`; absent where links were put together by hand. */
@@ -80,10 +96,15 @@ export interface Topology {
   /** What computes for one rank. */
   readonly processor: Processor;
   /**
-   * Ranks that share a processor: `of[rank]` is its number, `capacity[number]` how many compute
-   * tasks it runs at full speed at once. Absent: each rank has its own.
+   * Ranks that share processors: `of[rank]` is the number of theirs, `capacity[number]` how many compute
+   * tasks these run at full speed at once. More than that share them evenly at any time, or with `turns` one
+   * after another. Absent: each rank has its own.
    */
-  readonly sharing?: { readonly of: readonly number[]; readonly capacity: readonly number[] };
+  readonly sharing?: {
+    readonly of: readonly number[];
+    readonly capacity: readonly number[];
+    readonly turns?: Turns;
+  };
   /** Speed of each rank's computation, 1 being that of `processor`: 0.5 is a straggler. */
   readonly speed?: readonly number[];
   /**

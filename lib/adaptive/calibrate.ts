@@ -30,8 +30,15 @@ const OPTIONS = ["layer", "codecs", "seconds", "path", "drift"];
 const SECONDS = 90;
 const DRIFT = 0.1;
 /**
- * Measures an engine: layers of several sizes, codecs and all-to-alls, task by task, and what slows down what. The
- * profile predicts any layer of such kernels on that engine: `simulated(layer, profile)`.
+ * Measures an engine: layers of several sizes, codecs and all-to-alls, task by task, and what slows down what.
+ *
+ * Where lanes are more than processors, as the threads of a CPU engine mostly are, and kernels of ranks on one GPU,
+ * tasks wait for each other. Crowds tell how: lanes that multiply at the same time, one, one of each rank, and all. By the
+ * products that they get done in a time, so many lanes run at full speed; where those of long products begin one after
+ * another they take turns, and the time between is a slice; all-to-alls beside such a crowd that it hardly holds up
+ * go before computation. The simulator then lets lanes take turns (`Turns` of a topology's `sharing`), or where all begin
+ * at once share evenly; what transfers need of a processor, and how much all share evenly, are the numbers for which it
+ * predicts what whole Programs took. The profile predicts any layer of such kernels on that engine: `simulated(layer, profile)`.
  *
  * ```ts
  * import { createLayer, openEngine } from "@schemoe/lab";

@@ -1,28 +1,15 @@
-/** One calibration: what is run, and the profile it gives. @module */
-import packageFile from "../../deno.json" with { type: "json" };
+/** One calibration: what is run. @module */
 import type { LayerConfig } from "../blocks/mod.ts";
-import { simulate } from "../engines/mod.ts";
 import { createLayer, type MoeLayer } from "../layer/mod.ts";
-import {
-  fitSamples,
-  type KindFit,
-  type MachineProfile,
-  median,
-  PROFILE_FORMAT,
-  PROFILE_VERSION,
-  profileCosts,
-  profiledTopology,
-  quantile,
-} from "../profile/mod.ts";
+import { type MachineProfile, median } from "../profile/mod.ts";
 import { type Progress, progress } from "../timeline/mod.ts";
-import type { Launch } from "../costs/types.ts";
 import type { Compressor } from "../compressors/types.ts";
 import type { Engine, EventTable, Program } from "../engine.ts";
-import { believed, Collected, type Measurement, slowdownsOf, weightedMedian } from "./collect.ts";
-import { linksOf } from "./links.ts";
-import { observe } from "./observe.ts";
-import { passes } from "./passes.ts";
-import { type TimedProgram, togetherBySimulation } from "./sharing.ts";
+import type { TimedProgram } from "./by_simulation.ts";
+import { Collected, type Measurement } from "./collect.ts";
+import { type CrowdRuns, crowds as crowdsOf } from "./crowds.ts";
+import { fittedProfile, secondsOf } from "./fitted_profile.ts";
+import { passes as passesOf } from "./passes.ts";
 import { atMost, exchangePrograms, type LayerStep, layerSteps } from "./sweeps.ts";
 
 /** Runs of each pass; the first one warms up. */
@@ -42,18 +29,14 @@ interface Round {
   readonly repeats: number;
 }
 
-/** What single tasks were found to take. */
-type Fits = Pick<MachineProfile, "kinds" | "links">;
-
-const secondsOf = ({ end }: EventTable): number =>
-  1e-9 * end.reduce((most, time) => Math.max(most, time), 0);
-
 /** Runs sweeps of an engine until its seconds are spent. */
 export class Calibration {
   readonly #collected: Collected;
   readonly #begin = performance.now();
   readonly #layers = new Map<string, MoeLayer>();
-  readonly #timed: TimedProgram[] = [];
+  readonly #crowds: CrowdRuns[] = [];
+  readonly #passes: TimedProgram[] = [];
+  readonly #exchanges: TimedProgram[] = [];
 
   constructor(readonly engine: Engine, readonly seconds: number) {
     this.#collected = new Collected(engine.topology);
@@ -63,23 +46,28 @@ export class Calibration {
     layer: LayerConfig,
     codecs: readonly (Compressor | string)[],
   ): Promise<MachineProfile> {
-    const { engine } = this;
+    const engine = this.engine;
+    const [collected, passes, exchanges, crowds] = [
+      this.#collected,
+      this.#passes,
+      this.#exchanges,
+      this.#crowds,
+    ];
     const steps = layerSteps(layer, codecs);
     const programs = exchangePrograms(engine.topology, MOST_BYTES[engine.kind]);
     const rounds = engine.modelled ? 1 : ROUNDS;
-    const line = progress(rounds * (steps.length + programs.length) + 1, "calibrate");
+    const line = progress(rounds * (steps.length + programs.length + 1) + 1, "calibrate");
     try {
       for (let round = 0; round < rounds; round++) {
         const repeats = round === 0 ? REPEATS : LATER_REPEATS;
         await this.#measureLayers(steps, { line, repeats });
         await this.#measureExchanges(programs, { line, repeats });
+        await this.#measureCrowds({ line, repeats });
       }
       const pipelined = await this.#measurePipelined(layer);
       line.advance(1, "slow-down");
-      const kinds = this.#kinds();
-      const together = this.#together(kinds);
-      const unslowed = this.#profile(kinds, { together, compute: 1, communication: 1 });
-      return this.#profile(kinds, this.#slowdown(pipelined, unslowed));
+      const measured = { collected, passes, exchanges, crowds, pipelined, seconds: this.#past };
+      return fittedProfile(engine, measured);
     } finally {
       this.#closeLayers();
       await line.done();
@@ -112,12 +100,12 @@ export class Calibration {
       // the first size of everything is needed, whatever it takes
       if (!this.#collected.empty && this.#past > LAYERS_PART * this.seconds) break;
       const layer = this.#layer(config);
-      const runs = await passes(layer, {
+      const runs = await passesOf(layer, {
         ...others,
         chunks: atMost(chunks),
         scheduler: "sequential",
       }, repeats);
-      for (const measured of runs) this.#add(measured);
+      for (const measured of runs) this.#add(measured, this.#passes);
       line.advance(1, `${config.tokens} x ${config.modelDim} x ${config.hiddenDim}`);
     }
   }
@@ -133,7 +121,7 @@ export class Calibration {
         const runs: EventTable[] = [];
         const begin = performance.now();
         for (let i = 0; i < repeats; i++) runs.push(await this.engine.run(program, workspace));
-        this.#collected.add({ program, runs: runs.slice(1) });
+        this.#add({ program, runs: runs.slice(1) }, this.#exchanges);
         line.advance(1, "all-to-alls");
         if ((performance.now() - begin) / 1e3 > repeats * LONGEST) break;
       }
@@ -142,14 +130,29 @@ export class Calibration {
     }
   }
 
-  #add(measured: Measurement): void {
+  #add(measured: Measurement, to: TimedProgram[]): void {
     this.#collected.add(measured);
-    this.#time(measured);
+    const { program, runs } = measured;
+    to.push({ program, seconds: median(runs.map(secondsOf)) });
   }
 
-  #time({ program, runs }: Measurement): void {
-    const seconds = median(runs.map(secondsOf));
-    this.#timed.push({ program, seconds });
+  async #measureCrowds({ line, repeats }: Round): Promise<void> {
+    if (this.engine.modelled || (this.#crowds.length > 0 && this.#past > this.seconds)) return;
+    if (this.#crowds.length === 0) {
+      this.#crowds.push(...crowdsOf(this.engine).map((crowd) => ({ crowd, runs: [] })));
+    }
+    const workspace = this.engine.workspace();
+    try {
+      for (const { crowd: { program }, runs } of this.#crowds) {
+        for (let i = 0; i < repeats; i++) {
+          const events = await this.engine.run(program, workspace);
+          if (i > 0) runs.push(events);
+        }
+      }
+      line.advance(1, "crowds");
+    } finally {
+      workspace.free();
+    }
   }
 
   /** Pipelined passes, in which computation and transfers overlap. */
@@ -161,77 +164,6 @@ export class Calibration {
       chunks: atMost(4),
       compressor: "none",
     };
-    const measured = await passes(layer, choices, 2 * REPEATS);
-    for (const one of measured) this.#time(one);
-    return measured;
-  }
-
-  #together(kinds: Fits): number {
-    const { modelled, topology } = this.engine;
-    if (modelled || topology.ranks === 1) return 1;
-    return believed(togetherBySimulation(this.#timed, (program, together) => {
-      const profile = this.#profile(kinds, { together, compute: 1, communication: 1 });
-      const costs = profileCosts(profile, topology);
-      return secondsOf(simulate(program, profiledTopology(topology, profile), { costs }));
-    }));
-  }
-
-  #slowdown(measured: readonly Measurement[], profile: MachineProfile): MachineProfile["slowdown"] {
-    const { topology } = this.engine;
-    const costs = profileCosts(profile, topology);
-    const { together } = profile.slowdown;
-    const told = measured.map(({ program, runs }) =>
-      slowdownsOf(
-        runs.map((events) => observe(program, events)),
-        ({ task, rank }) => costs.seconds(task, rank),
-        topology.ranks / together,
-      )
-    );
-    const of = (kind: "compute" | "communication") =>
-      believed(weightedMedian(told.flatMap((found) => found[kind])));
-    return { together, compute: of("compute"), communication: of("communication") };
-  }
-
-  #kinds(): Fits {
-    const { samples } = this.#collected;
-    const kinds: KindFit[] = [];
-    for (const [kind, list] of samples) {
-      if (kind === "transfer") continue;
-      const { estimates: [alpha, perFlop, perByte], ...fit } = fitSamples(list);
-      kinds.push({ kind, alpha, perFlop, perByte, ...fit });
-    }
-    return { kinds, links: linksOf(samples.get("transfer") ?? []) };
-  }
-
-  /** Of operations for which a processor was free, which are fewer where ranks share them. */
-  #launch(together: number): MachineProfile["launch"] {
-    const { compute, transfer } = this.#collected.launches;
-    const typical = (values: readonly number[]) => quantile(values, 0.5 / together) || 0;
-    const of = ({ begin, next, wait }: Record<keyof Launch, readonly number[]>): Launch => ({
-      begin: typical(begin),
-      next: typical(next),
-      wait: typical(wait),
-    });
-    return { compute: of(compute), transfer: of(transfer) };
-  }
-
-  #profile(
-    fits: Fits,
-    slowdown: MachineProfile["slowdown"],
-  ): MachineProfile {
-    const { kind, timing, topology: { nodes, ranksPerNode } } = this.engine;
-    const { os, arch } = Deno.build;
-    return {
-      format: PROFILE_FORMAT,
-      version: PROFILE_VERSION,
-      machine: { os, architecture: arch, processors: navigator.hardwareConcurrency },
-      versions: { package: packageFile.version, deno: Deno.version.deno },
-      date: new Date().toISOString(),
-      engine: { kind, timing, nodes, ranksPerNode },
-      ...fits,
-      launch: this.#launch(slowdown.together),
-      slowdown,
-      seconds: this.#past,
-    };
+    return await passesOf(layer, choices, 2 * REPEATS);
   }
 }

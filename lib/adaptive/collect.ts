@@ -3,13 +3,14 @@ import {
   kindOf,
   median,
   phaseWorkOf,
+  type ProcessorsFit,
   relativeSpread,
   type Sample,
   workOf,
 } from "../profile/mod.ts";
-import type { Launch } from "../costs/types.ts";
 import type { EventTable, Program } from "../engine.ts";
 import type { Topology } from "../types.ts";
+import { freeProcessors } from "./free.ts";
 import { observe, type Observed, overlapOf, takenBy } from "./observe.ts";
 
 /** Measurements of one task: by its features, all ranks and repeats. */
@@ -49,14 +50,17 @@ export interface Measurement {
   readonly alone?: { readonly program: Program; readonly runs: readonly EventTable[] };
 }
 
-/** Samples of each kind, and launches. */
+/** Samples of each kind, and what they come from. */
 export class Collected {
   readonly #groups = new Map<string, Group>();
-  readonly launches = { compute: noLaunches(), transfer: noLaunches() };
+  readonly measured: Measurement[] = [];
+  #paced = false;
 
   constructor(readonly topology: Topology) {}
 
-  add({ program, runs, alone }: Measurement): void {
+  add(measured: Measurement): void {
+    const { program, runs, alone } = measured;
+    this.measured.push(measured);
     for (const events of alone?.runs ?? []) {
       for (const one of observe(alone!.program, events)) {
         if (!one.task.transfers) this.#groupOf(one)?.add(one.end - one.begun, "alone");
@@ -64,7 +68,7 @@ export class Collected {
     }
     for (const events of runs) {
       for (const one of observe(program, events)) {
-        this.#launch(one);
+        this.#paced ||= one.task.transfers !== undefined && one.paced > 0;
         if (takenBy(one) > 0) this.#groupOf(one)?.add(takenBy(one), "together");
       }
     }
@@ -91,13 +95,11 @@ export class Collected {
     return group;
   }
 
-  #launch({ task, launch, after, paced }: Observed): void {
-    // what is paced makes up for what was late
-    if (paced === 0) this.launches[task.transfers ? "transfer" : "compute"][after].push(launch);
+  /** Whether transfers are paced, so that they need no processor while they last. */
+  get pacedTransfers(): boolean {
+    return this.#paced;
   }
 }
-
-const noLaunches = (): Record<keyof Launch, number[]> => ({ begin: [], next: [], wait: [] });
 
 /** Least and most that is believed of a slow-down. */
 const NONE = 0.05;
@@ -116,12 +118,12 @@ const TELLING = 0.3;
  * gives expected / taken = 1 - o (1 - 1 / c). The median over operations by their time.
  * @param runs of the same Program; of each operation the median counts.
  * @param expected seconds of an operation alone on its rank.
- * @param capacity number of ranks that compute at full speed at once.
+ * @param processors where lanes take turns on them, operations tell of which no lane waited for one meanwhile.
  */
 export function slowdownsOf(
   runs: readonly (readonly Observed[])[],
   expected: (operation: Observed) => number,
-  capacity: number,
+  processors?: ProcessorsFit,
 ): { compute: Told[]; communication: Told[] } {
   const told = { compute: [] as Told[], communication: [] as Told[] };
   for (const i of runs[0]?.keys() ?? []) {
@@ -130,6 +132,8 @@ export function slowdownsOf(
     ];
     const operations = runs.find((run) => run[i] === one)!;
     const computes = !one.task.transfers;
+    const turns = processors?.turns;
+    if (turns && !freeProcessors(operations, processors.capacity, turns).throughout(one)) continue;
     const length = one.end - one.begun;
     if (!(length > 0)) continue;
     const others = operations.filter(({ task, rank }) =>
@@ -138,6 +142,7 @@ export function slowdownsOf(
     const part = shareOf(one, others);
     if (part < TELLING) continue;
     const alike = operations.filter((other) => other !== one && !other.task.transfers);
+    const capacity = turns || !processors ? Infinity : processors.capacity;
     const sharing = computes ? Math.max(1, (1 + shareOf(one, alike, Infinity)) / capacity) : 1;
     const lost = Math.min(0.95, (1 - expected(one) * sharing / takenBy(one)) / part);
     told[computes ? "compute" : "communication"].push({ factor: 1 / (1 - lost), weight: length });

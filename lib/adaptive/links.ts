@@ -1,5 +1,5 @@
 /** The fit of phases of transfers. @module */
-import { fitSamples, type LinksFit, median, type Sample } from "../profile/mod.ts";
+import { type Estimate, fitSamples, type LinksFit, median, type Sample } from "../profile/mod.ts";
 
 /** Phases fitted to their messages and bytes; all 0 without samples, as on one rank. */
 export function linksOf(samples: readonly Sample[]): LinksFit {
@@ -43,5 +43,23 @@ export function linksOf(samples: readonly Sample[]): LinksFit {
     inter: { alpha: interAlpha, beta: interBeta },
     bySize: [...bySize.values()].map((row) => ({ ...row, seconds: median(row.seconds) }))
       .toSorted((a, b) => a.peers - b.peers || a.bytes - b.bytes),
+  };
+}
+
+/** Links whose phases take a part of the time: what was work of phases that waited for processors too. */
+export function partOfLinks(links: LinksFit, part: number): LinksFit {
+  const of = ({ value, least, most }: Estimate): Estimate => ({
+    value: part * value,
+    least: part * least,
+    most: part * most,
+  });
+  const { alpha, intra, inter, local, corrections } = links;
+  return {
+    ...links,
+    alpha: of(alpha),
+    intra: { alpha: of(intra.alpha), beta: of(intra.beta) },
+    inter: { alpha: of(inter.alpha), beta: of(inter.beta) },
+    local: of(local),
+    corrections: corrections.map(({ seconds, factor }) => ({ seconds: part * seconds, factor })),
   };
 }

@@ -6,7 +6,7 @@
  * import { calibrate } from "@schemoe/lab/adaptive";
  * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
  * const profile = await calibrate(engine, { codecs: [] });
- * console.assert(profile.links.quality.r2 > 0.999 && profile.slowdown.together === 1);
+ * console.assert(profile.links.quality.r2 > 0.999 && profile.processors === undefined);
  * ```
  * @module
  */

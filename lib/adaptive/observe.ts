@@ -14,6 +14,8 @@ export interface Observed {
   readonly launch: number;
   /** What that last one was: nothing, on its own lane, or on another one. */
   readonly after: keyof Launch;
+  /** Seconds from its beginning, or its post, until its peers were there. */
+  readonly wait: number;
   /** When it began to work, its peers being there. */
   readonly begun: number;
   readonly end: number;
@@ -58,6 +60,7 @@ export function observe(program: Program, events: EventTable): Observed[] {
         rank,
         base: base * SECONDS,
         end: events.end[i] * SECONDS,
+        wait: events.wait[i] * SECONDS,
         begun: (events.start[i] + events.wait[i]) * SECONDS,
         paced: (events.paced?.[i] ?? 0) * SECONDS,
         launch: Math.max(0, events.start[i] - own[rank]) * SECONDS,

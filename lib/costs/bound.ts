@@ -16,7 +16,8 @@ export interface Bound {
 /**
  * A time below which no schedule of the graph can come. The largest of: the longest chain of tasks of a
  * rank; each lane of a rank as one machine whose tasks have heads (what must come before) and tails
- * (what must follow); each shared processor likewise, running `capacity` tasks at once.
+ * (what must follow); each shared processor likewise, running `capacity` tasks at once, transfers among them
+ * where they need processors.
  *
  * ```ts
  * import { topology } from "@schemoe/lab";
@@ -55,7 +56,9 @@ export function lowerBound(graph: TaskGraph, costs: Costs): Bound {
     );
   }
   for (const [processor, all] of ranksOf) {
-    const jobs = joined(all.map(({ lanes }) => lanes[0]));
+    const jobs = joined(
+      all.flatMap(({ lanes }) => sharing!.turns?.transfers ? lanes : lanes.slice(0, 1)),
+    );
     consider(sharedMachineBound(jobs, sharing!.capacity[processor]), `processor ${processor}`);
   }
   return best;

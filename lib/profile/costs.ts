@@ -79,25 +79,19 @@ function checkProfile(profile: MachineProfile): void {
 }
 
 /**
- * The world as the profile found it: how computation of all ranks, and beside transfers, slows down.
+ * The world as the profile found it: which processors ranks share, and how transfers and computation slow down.
  * @throws {SchemoeError} for what is no profile.
  */
 export function profiledTopology(topology: Topology, profile: MachineProfile): Topology {
   checkProfile(profile);
-  const { together, compute, communication } = profile.slowdown;
+  const { processors, slowdown: { compute, communication } } = profile;
   const { ranks, sharing: _, contention: __, ...others } = topology;
-  const shares = together > 1 && ranks > 1;
+  const of = Array.from({ length: ranks }, () => 0);
+  const turns = processors?.turns ? { turns: processors.turns } : {};
   return {
     ...others,
     ranks,
-    ...(shares
-      ? {
-        sharing: {
-          of: Array.from({ length: ranks }, () => 0),
-          capacity: [Math.max(ranks / together, Number.MIN_VALUE)],
-        },
-      }
-      : {}),
+    ...(processors ? { sharing: { ...turns, of, capacity: [processors.capacity] } } : {}),
     ...(compute > 1 || communication > 1 ? { contention: { compute, communication } } : {}),
   };
 }

@@ -6,7 +6,7 @@ import { parseJson } from "../files/json.ts";
 /** `format` of the JSON of a profile. */
 export const PROFILE_FORMAT = "schemoe profile";
 /** `version` of the JSON that is written, the only one that is read. */
-export const PROFILE_VERSION = 2;
+export const PROFILE_VERSION = 3;
 
 const FIELDS = ["machine", "versions", "date", "engine", "kinds", "links", "launch", "slowdown"];
 

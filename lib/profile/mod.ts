@@ -16,6 +16,7 @@ export type {
   LinkEstimate,
   LinksFit,
   MachineProfile,
+  ProcessorsFit,
 } from "./types.ts";
 export { profileCosts, profiledTopology } from "./costs.ts";
 export { loadProfile, parseProfile, PROFILE_FORMAT, PROFILE_VERSION, saveProfile } from "./file.ts";

@@ -1,5 +1,6 @@
 /** Measured times of a machine for each kind of work. @module */
 import type { Costs } from "../costs/types.ts";
+import type { Turns } from "../types.ts";
 
 /** A number with its 90 % interval, by the jackknife over tenths of the measurements. */
 export interface Estimate {
@@ -80,12 +81,20 @@ export interface LinksFit {
   }[];
 }
 
+/** Processors that the lanes of all ranks share. */
+export interface ProcessorsFit {
+  /** Lanes that compute at full speed at once. */
+  readonly capacity: number;
+  /** How lanes take turns on them; absent where those that are ready share them evenly at any time. */
+  readonly turns?: Required<Pick<Turns, "count" | "slice">> & Turns;
+}
+
 /** Times of a machine, fitted to sweeps of an engine: pure data, kept as JSON. */
 export interface MachineProfile {
   /** Tells such a file from other JSON. */
   readonly format: "schemoe profile";
   /** Of the format. */
-  readonly version: 2;
+  readonly version: 3;
   /** On which it was measured. */
   readonly machine: {
     readonly os: string;
@@ -109,15 +118,13 @@ export interface MachineProfile {
   readonly links: LinksFit;
   /** Seconds until operations begin, beside the times above; 0 where they are paced, and make up for it. */
   readonly launch: NonNullable<Costs["launch"]>;
+  /** Processors that all ranks share; absent where every lane has its own. */
+  readonly processors?: ProcessorsFit;
   /**
-   * How many times longer computation takes when all ranks compute than alone; and computation while its rank
-   * transfers, and transfers while their rank computes. 1 is not at all.
+   * How many times longer computation takes while its rank transfers, and transfers while their rank computes, beside
+   * what sharing processors costs. 1 is not at all.
    */
-  readonly slowdown: {
-    readonly together: number;
-    readonly compute: number;
-    readonly communication: number;
-  };
+  readonly slowdown: { readonly compute: number; readonly communication: number };
   /** Seconds that measuring took. */
   readonly seconds: number;
 }

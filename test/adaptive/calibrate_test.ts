@@ -1,7 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { calibrate, parseProfile } from "../../lib/adaptive/mod.ts";
-import { type TimedProgram, togetherBySimulation } from "../../lib/adaptive/sharing.ts";
-import { openSimulator, simulate } from "../../lib/engines/mod.ts";
+import { bySimulation, type TimedProgram } from "../../lib/adaptive/by_simulation.ts";
 import { createLayer, simulated } from "../../lib/layer/mod.ts";
 import { sharedProcessor, topology } from "../../lib/topology.ts";
 import type { Engine, Program } from "../../lib/engine.ts";
@@ -37,7 +36,8 @@ Deno.test("calibrate() recovers alpha, beta and rates that the engine does not t
   const coded = profile.kinds.filter(({ kind }) => kind.startsWith("compress encode:"));
   assertEquals(coded.length, 4, "one kind for each codec, and packing without one");
   for (const { perByte } of coded) near(perByte.value, 1 / 2e9, 1e-6);
-  assertEquals(slowdown, { together: 1, compute: 1, communication: 1 });
+  assertEquals(slowdown, { compute: 1, communication: 1 });
+  assertEquals(profile.processors, undefined, "every lane has a processor of its own");
 });
 
 Deno.test("calibrate() states what it is unsure of: noise widens the intervals, which hold the truth", async () => {
@@ -55,7 +55,8 @@ Deno.test("calibrate() finds that ranks share a processor, and transfers slow co
     layer,
     codecs: [],
   });
-  near(one.slowdown.together, 2, 0.02);
+  near(one.processors!.capacity, 2, 0.02);
+  assertEquals(one.processors!.turns, undefined, "they share it evenly at any time");
   const contention = { compute: 1.4, communication: 1.2 };
   const engine = hiddenEngine({ shown, real: { ...real, contention } });
   const { slowdown } = await calibrate(engine, { seconds: 1000, layer, codecs: [] });
@@ -84,20 +85,37 @@ Deno.test("calibrate() tells what passes before operations begin from what they 
   }
 });
 
-Deno.test("togetherBySimulation() finds how ranks share processors from what whole passes took", async () => {
-  const world = sharedProcessor(real, 1.6);
-  const shared = createLayer(openSimulator(world), layer);
-  const timed: TimedProgram[] = [];
-  for (const scheduler of ["sequential", "optSche"]) {
-    for (const pass of ["forward", "backward"] as const) {
-      const { ran: [{ program }], makespan } = await shared[pass]({ scheduler, chunks: 2 });
-      timed.push({ program, seconds: makespan });
+Deno.test("calibrate() finds processors on which lanes take turns, and what transfers need of them", async () => {
+  for (const [capacity, transfers] of [[2, "first"], [1.5, "inTurn"]] as const) {
+    const of = [0, 0, 0, 0];
+    const sharing = { of, capacity: [capacity], turns: { slice: 3e-3, transfers } };
+    const launch = {
+      compute: { begin: 4e-5, next: 1e-7, wait: 8e-6 },
+      transfer: { begin: 1e-5, next: 2e-7, wait: 6e-6 },
+    };
+    const engine = hiddenEngine({ shown, real: { ...real, sharing }, launch });
+    const profile = await calibrate(engine, { seconds: 1000, layer, codecs: [] });
+    near(profile.processors!.capacity, capacity, 0.05);
+    const { turns } = profile.processors!;
+    assertEquals([turns!.count, turns!.transfers], [2, transfers]);
+    near(turns!.slice, 3e-3, 0.05);
+    near(profile.launch.compute.begin, 4e-5, 1e-3);
+    assertEquals(profile.slowdown, { compute: 1, communication: 1 });
+    const held = createLayer(engine, { tokens: 200, modelDim: 96, hiddenDim: 160, experts: 8 });
+    for (const scheduler of ["sequential", "optSche", "tutel"]) {
+      const run = await held.forward({ scheduler, allToAll: "pipe", chunks: 2 });
+      near(simulated(run, profile).makespan, run.makespan, 0.06);
     }
   }
-  const predict = (program: Program, together: number) =>
-    Math.max(...simulate(program, sharedProcessor(real, 4 / together)).end) * 1e-9;
-  near(togetherBySimulation(timed, predict), 2.5, 0.02);
-  assertEquals(togetherBySimulation(timed, () => 1), 1);
+});
+
+Deno.test("bySimulation() finds the number for which Programs take what they took, or the nearer end", () => {
+  const seconds = new Map([1, 2, 3].map((time) => [{} as Program, time]));
+  const timed: TimedProgram[] = [...seconds].map(([program, time]) => ({ program, seconds: time }));
+  const predict = (program: Program, value: number) => seconds.get(program)! * (0.4 + 2 * value);
+  near(bySimulation(timed, [1 / 64, 1], predict), 0.3, 0.01);
+  assertEquals(bySimulation(timed, [0.5, 1], predict), 0.5);
+  assertEquals(bySimulation(timed, [0.1, 0.2], predict), 0.2);
 });
 
 Deno.test("calibrate() goes by warm tasks where those alone are cold", async () => {
@@ -105,7 +123,7 @@ Deno.test("calibrate() goes by warm tasks where those alone are cold", async () 
   const { kinds, slowdown } = await calibrate(engine, { seconds: 1000, layer, codecs: [] });
   const expert = kinds.find(({ kind }) => kind.startsWith("expert "))!;
   near(expert.perFlop.value, 1 / 3e10, 1e-6);
-  assertEquals(slowdown, { together: 1, compute: 1, communication: 1 });
+  assertEquals(slowdown, { compute: 1, communication: 1 });
 });
 
 Deno.test("simulated(layer, profile) predicts layers and choices that were not measured", async () => {

@@ -101,6 +101,25 @@ export const setup: BadInputs = {
     call: world({ ...pair, sharing: {} }),
     says: ["sharing.of must be an array with the processor of each rank"],
   },
+  "turns of no length": {
+    call: world({ ...pair, sharing: { of: [0, 0], capacity: [1], turns: { slice: 0 } } }),
+    says: ["sharing.turns.slice must be a number of seconds above 0, got 0"],
+  },
+  "turns of transfers that are none": {
+    call: world({
+      ...pair,
+      sharing: { of: [0, 0], capacity: [1], turns: { slice: 1, transfers: true as never } },
+    }),
+    says: ['sharing.turns.transfers must be "inTurn" or "first", got true'],
+  },
+  "turns on no processor": {
+    call: world({ ...pair, sharing: { of: [0, 0], capacity: [1], turns: { slice: 1, count: 0 } } }),
+    says: ["sharing.turns.count must be"],
+  },
+  "sharing of an unknown kind": {
+    call: world({ ...pair, sharing: { of: [0, 0], capacity: [1], slice: 1 } as never }),
+    says: ['"sharing.slice"'],
+  },
   "a processor of no capacity": {
     call: () => sharedProcessor(topology(pair), 0),
     says: ["sharing.capacity must be positive numbers, got 0"],

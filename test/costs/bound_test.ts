@@ -62,6 +62,18 @@ Deno.test("lowerBound() counts a processor's ranks together, with heads and tail
   });
 });
 
+Deno.test("lowerBound() counts transfers that need processors among their work", () => {
+  const { graph, costs } = timedGraph({ chunks: 2, times: { A1: 1, E: 2, A2: 1 } });
+  const sharing = {
+    of: [0, 0, 0, 0],
+    capacity: [1],
+    turns: { slice: 1, transfers: "first" as const },
+  };
+  const world = topology({ nodes: 1, ranksPerNode: 4, sharing });
+  // 4 ranks x 2 x (1 + 2 + 1) s on one processor
+  assertEquals(lowerBound({ ...graph, topology: world }, costs).seconds, 32);
+});
+
 Deno.test("lowerBound() takes the slowest of ranks that differ", () => {
   const { graph, costs } = timedGraph({ chunks: 2, times: { A1: 1, E: 2, A2: 1 } });
   const world = topology({ nodes: 1, ranksPerNode: 8 });
@@ -80,6 +92,11 @@ Deno.test("lowerBound() is below every simulated run, with shared processors or 
       ? {
         of: Array.from({ length: nodes * ranksPerNode }, (_, r) => r % 2),
         capacity: [among([1, 2]), 1.5],
+        ...(random() < 0.5
+          ? {
+            turns: { slice: among([1e-5, 1e-3]), transfers: among(["first", "inTurn"] as const) },
+          }
+          : {}),
       }
       : undefined;
     const inter = { alpha: 1e-5, beta: among([1, 10, 100]) * 1e-9 };

@@ -97,6 +97,7 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
   "11-can-you-trust-the-simulator.ipynb": [
     /^inter [\d.]+ MB\/s, intra [\d.]+ MB\/s, r2 0\.\d+$|r2 1\.0000/m,
     /^expert gemm +\d+ points, error [\d.]+ %$/m,
+    /^each lane has a processor$/m,
     /^allToAll inter +\d+ +-?[\d.]+ %/m,
     /Kendall's tau -?[\d.]+ over \d+ pairs, \d+ closer than their spread/,
     /\d+ of \d+ runs undisturbed/,

@@ -9,8 +9,10 @@ import { SchemoeError } from "../../types.ts";
 import { EventHeap } from "../event_heap.ts";
 import { emptyEvents, inNanoseconds } from "./events.ts";
 import type { Instance } from "./instance.ts";
+import type { Meeting } from "./meeting.ts";
 import type { SharedRate } from "./shared_rate.ts";
 import { Shares } from "./shares.ts";
+import { TurnQueue, type TurnTakers } from "./turns.ts";
 
 const LANE_COUNT = 3;
 const COMPUTE = 0;
@@ -52,6 +54,8 @@ class Fluid {
   readonly #done: Float64Array;
   readonly #pace: Float64Array;
   readonly #shares: Shares;
+  /** Per column: the processors that its lanes take turns on. */
+  readonly #turns: readonly TurnQueue[];
   #finished = 0;
 
   constructor(readonly instance: Instance) {
@@ -73,6 +77,18 @@ class Fluid {
     this.#done = new Float64Array(lanes);
     this.#pace = new Float64Array(lanes);
     this.#shares = new Shares(topology, instance.columns);
+    this.#turns = queuesOf(instance, {
+      runs: (slot, time) => {
+        if (this.#running[slot] >= 0) this.#setRate(slot, time);
+        else this.#begin(this.#launched[slot], time);
+        this.#refreshTurns(slot, time);
+      },
+      stops: (slot, time) => this.#setRate(slot, time),
+      first: (slot) =>
+        topology.sharing?.turns?.transfers === "first" && slot % LANE_COUNT !== COMPUTE,
+      works: (slot) => this.#running[slot] >= 0,
+      at: (time, slot, turn) => this.#heap.push(time, 2 * lanes + slot, turn),
+    });
     const last = new Int32Array(LANE_COUNT).fill(-1);
     for (const [position, { lane, waits }] of steps.entries()) {
       if (last[lane] >= 0) this.#next[last[lane]] = position;
@@ -93,8 +109,10 @@ class Fluid {
     while (this.#heap.size > 0) {
       this.#heap.pop();
       const { key: slot, time } = this.#heap;
-      // events of launches are numbered behind those of what runs
-      if (slot >= lanes) this.#begin(this.#launched[slot - lanes], time);
+      // events of launches are numbered behind those of what runs, ends of turns behind these
+      if (slot >= 2 * lanes) {
+        this.#turnsAt(slot - 2 * lanes)!.turnEnds(slot - 2 * lanes, this.#heap.stamp, time);
+      } else if (slot >= lanes) this.#take(this.#launched[slot - lanes], time);
       else if (this.#stamp[slot] === this.#heap.stamp) this.#partDone(slot, time);
     }
     if (this.#finished < operations) {
@@ -107,16 +125,62 @@ class Fluid {
   #launch(at: number, time: number, after: keyof Launch): void {
     const column = at % this.#columns;
     const { lane, launch } = this.instance.steps[(at - column) / this.#columns];
-    if (launch[after] === 0) return this.#begin(at, time);
     const slot = column * LANE_COUNT + lane;
     this.#launched[slot] = at;
+    if (launch[after] === 0) return this.#take(at, time);
     this.#heap.push(time + launch[after], this.#running.length + slot, 0);
+  }
+
+  /** Begins where it needs no processor, or its lane has one; else when it gets one. */
+  #take(at: number, time: number): void {
+    const turns = this.#turnsFor(at);
+    if (turns) turns.take(this.#slotOf(at), time);
+    else this.#begin(at, time);
+  }
+
+  #slotOf(at: number): number {
+    const column = at % this.#columns;
+    return column * LANE_COUNT + this.instance.steps[(at - column) / this.#columns].lane;
+  }
+
+  #turnsFor(at: number): TurnQueue | undefined {
+    const column = at % this.#columns;
+    const { meeting } = this.instance.steps[(at - column) / this.#columns];
+    return meeting && !this.instance.topology.sharing?.turns?.transfers
+      ? undefined
+      : this.#turns[column];
+  }
+
+  #turnsAt(slot: number): TurnQueue | undefined {
+    return this.#turns[Math.floor(slot / LANE_COUNT)];
+  }
+
+  #release(slot: number, time: number): void {
+    const turns = this.#turnsAt(slot);
+    if (!turns?.holds(slot)) return;
+    turns.release(slot, time);
+    this.#refreshTurns(slot, time);
+  }
+
+  #refreshTurns(slot: number, time: number): void {
+    const turns = this.#turnsAt(slot);
+    if (turns && turns.capacity < turns.turns.count) {
+      for (const other of turns.running) this.#setRate(other, time);
+    }
   }
 
   #begin(at: number, time: number): void {
     this.#events.start[at] = time;
     const column = at % this.#columns;
     const { meeting } = this.instance.steps[(at - column) / this.#columns];
+    this.#post(at, time, meeting);
+    // who waits for peers does so without a processor
+    const slot = this.#slotOf(at);
+    if (this.#running[slot] < 0) this.#release(slot, time);
+  }
+
+  #post(at: number, time: number, meeting: Meeting | undefined): void {
+    const column = at % this.#columns;
     if (!meeting) return this.#serve(at, time);
     if (meeting.group) return this.#join(at - column, meeting.group(column), time);
     // `unposted` holds the peers still missing, less those that posted before the operation itself
@@ -148,6 +212,8 @@ class Fluid {
     this.#rate[slot] = 0;
     this.#pace[slot] = 0;
     if (lane === COMPUTE) this.#shares.processorOf(column)?.add(slot);
+    const turns = this.#turnsFor(at);
+    if (turns && !turns.holds(slot)) turns.take(slot, time);
     this.#refresh(slot, time);
   }
 
@@ -200,6 +266,7 @@ class Fluid {
     this.#stamp[slot]++;
     if (slot % LANE_COUNT === COMPUTE) this.#shares.processorOf(column)?.remove(slot);
     const { ready } = this.#events;
+    let goesOn = false;
     for (const successor of this.#successors[position]) {
       const other = successor * this.#columns + column;
       ready[other] = Math.max(ready[other], time);
@@ -207,8 +274,12 @@ class Fluid {
     }
     if (this.#next[position] >= 0) {
       const other = this.#next[position] * this.#columns + column;
-      if (--this.#open[other] === 0) this.#launch(other, time, "next");
+      if (--this.#open[other] === 0) {
+        this.#launch(other, time, "next");
+        goesOn = this.#turnsFor(other) !== undefined;
+      }
     }
+    if (!goesOn) this.#release(slot, time);
     this.#refreshBeside(slot, time);
   }
 
@@ -245,7 +316,8 @@ class Fluid {
     this.#advance(slot, time);
     this.#rate[slot] = rate;
     this.#pace[slot] = pace;
-    this.#heap.push(time + this.#left[slot] / rate, slot, ++this.#stamp[slot]);
+    const stamp = ++this.#stamp[slot];
+    if (rate > 0) this.#heap.push(time + this.#left[slot] / rate, slot, stamp);
   }
 
   #advance(slot: number, time: number): void {
@@ -258,6 +330,7 @@ class Fluid {
   /** What contention leaves of its rate. */
   #speed(slot: number): number {
     const { contention } = this.instance.topology;
+    if (this.#turnsFor(this.#running[slot])?.holds(slot) === false) return 0;
     if (!contention) return 1;
     const first = slot - slot % LANE_COUNT;
     if (slot === first) {
@@ -270,8 +343,20 @@ class Fluid {
   /** Its share of a processor, network card or uplinks. */
   #share(slot: number): number {
     const column = Math.floor(slot / LANE_COUNT);
+    const turns = this.#turnsFor(this.#running[slot]);
+    if (turns) return turns.share;
     if (slot % LANE_COUNT === COMPUTE) return this.#shares.processorOf(column)?.share ?? 1;
     if (this.#part[slot] === SPINE) return this.#shares.acrossSpine(column);
     return this.#part[slot] === SHARED ? this.#shares.cardOf(column).share : 1;
   }
+}
+
+/** Processors on which lanes take turns, by column; empty where they share them evenly. */
+function queuesOf({ topology: { sharing }, columns }: Instance, lanes: TurnTakers): TurnQueue[] {
+  if (!sharing?.turns) return [];
+  const { count, slice } = sharing.turns;
+  const queues = sharing.capacity.map((capacity) =>
+    new TurnQueue(capacity, { count: count ?? Math.ceil(capacity), slice }, lanes)
+  );
+  return Array.from(columns.ranks, (rank) => queues[sharing.of[rank]]);
 }

@@ -14,7 +14,9 @@ export class Shares {
 
   constructor(topology: Topology, { ranks }: Columns) {
     const { sharing, nic, spine, links, ranksPerNode } = topology;
-    const processors = (sharing?.capacity ?? []).map((capacity) => new SharedRate(capacity));
+    // where lanes take turns there are no shares
+    const shared = sharing?.turns ? undefined : sharing;
+    const processors = (shared?.capacity ?? []).map((capacity) => new SharedRate(capacity));
     const atOnce = nic && nic.beta > 0 ? Math.max(1, links.inter.beta / nic.beta) : Infinity;
     const cards = new Map<number, SharedRate>();
     const leaves = new Map<number, SharedRate>();
@@ -25,7 +27,7 @@ export class Shares {
     }
     for (let column = 0; column < ranks.length; column++) {
       const rank = ranks[column];
-      this.#processor.push(sharing && processors[sharing.of[rank]]);
+      this.#processor.push(shared && processors[shared.of[rank]]);
       const card = Math.floor(rank / ranksPerNode) * cardsPerNode(topology) +
         cardOf(topology, rank);
       this.#card.push(made(cards, card, atOnce));

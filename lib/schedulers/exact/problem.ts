@@ -74,10 +74,10 @@ export function makeProblem(graph: TaskGraph, costs: Costs): Problem {
 
 const columns = (ranks: number): number[] => Array.from({ length: ranks }, (_, rank) => rank);
 
-/** Whether tasks that overlap slow each other down by more than a shared processor. */
-function contended({ contention, nic, spine, ranksPerNode }: Topology): boolean {
+/** Whether tasks that overlap slow each other down by more than a processor shared evenly, or wait for their turn. */
+function contended({ contention, nic, spine, sharing, ranksPerNode }: Topology): boolean {
   const slower = contention && Math.max(contention.compute, contention.communication) > 1;
-  return Boolean(slower || (nic && ranksPerNode > 1) || spine);
+  return Boolean(slower || (nic && ranksPerNode > 1) || spine || sharing?.turns);
 }
 
 /**

@@ -106,7 +106,7 @@ export function checkOthers({ count, seed = 5 }: CheckOptions): Report {
 
 /**
  * No bound is above a simulated run: four ranks that all differ, each with a processor of its own or
- * sharing one or two of random capacities, in the order of any scheduler.
+ * sharing one or two of random capacities, evenly or in turns, in the order of any scheduler.
  */
 export function checkSimulated({ count, seed = 6 }: CheckOptions): Report {
   const random = randomNumbers(seed);
@@ -117,7 +117,10 @@ export function checkSimulated({ count, seed = 6 }: CheckOptions): Report {
   for (let i = 0; i < count; i++) {
     const { graph, costs } = unequalRanks(random, { sameChunks: i % 2 === 0 });
     const of = [[0, 0, 0, 0], [0, 0, 1, 1], [0, 1, 0, 1]][i % 3];
-    const sharing = { of, capacity: [0.5 + 3 * random(), 0.5 + 3 * random()] };
+    const evenly = { of, capacity: [0.5 + 3 * random(), 0.5 + 3 * random()] };
+    const transfers = [undefined, "inTurn", "first"] as const;
+    const turns = { slice: 0.2 + 3 * random(), transfers: transfers[Math.floor(3 * random())] };
+    const sharing = i % 2 ? { ...evenly, turns } : evenly;
     const world = i % 4 === 0 ? graph.topology : { ...graph.topology, sharing };
     const scheduler = all[Math.floor(random() * all.length)];
     const placed = { ...graph, topology: world };

@@ -1,5 +1,10 @@
 /** How far the simulator can be trusted: held-out random layers, predicted with a fitted profile and measured. */
-import { calibrate, predictionQuality, randomShapes } from "../../adaptive/mod.ts";
+import {
+  calibrate,
+  type MachineProfile,
+  predictionQuality,
+  randomShapes,
+} from "../../adaptive/mod.ts";
 import type { LayerConfig } from "../../blocks/mod.ts";
 import type { EngineOptions } from "../../engines/mod.ts";
 import { openEngine } from "../../engines/mod.ts";
@@ -73,6 +78,17 @@ async function trustReport(cases: readonly TrustCase[]): Promise<Report> {
   };
 }
 
+/** The processors that ranks share, where they do. */
+function sharingOf({ processors }: MachineProfile): Row {
+  if (!processors) return {};
+  const { capacity, turns } = processors;
+  return {
+    "lanes at full speed": hundredths(capacity),
+    ...(turns ? { "lanes at once": turns.count, "slice ms": hundredths(1e3 * turns.slice) } : {}),
+    ...(turns?.transfers ? { "transfers take processors": turns.transfers } : {}),
+  };
+}
+
 const percent = (value: number): number => hundredths(100 * value);
 
 async function rowsOf(
@@ -102,7 +118,7 @@ async function rowsOf(
     "undisturbed runs": rows.reduce((sum, row) => sum + row.calmRuns, 0),
     "error with disturbed %": percent(stepErrorOfAll.typical),
     "calibration s": hundredths(profile.seconds),
-    together: hundredths(profile.slowdown.together),
+    ...sharingOf(profile),
     "computation beside transfers": hundredths(profile.slowdown.compute),
     "transfers beside computation": hundredths(profile.slowdown.communication),
   };

@@ -1,0 +1,149 @@
+/** The profile that measurements give. @module */
+import packageFile from "../../deno.json" with { type: "json" };
+import type { Engine, EventTable, Program } from "../engine.ts";
+import { simulate } from "../engines/mod.ts";
+import {
+  fitSamples,
+  type KindFit,
+  type MachineProfile,
+  PROFILE_FORMAT,
+  PROFILE_VERSION,
+  profileCosts,
+  profiledTopology,
+} from "../profile/mod.ts";
+import { bySimulation, type TimedProgram } from "./by_simulation.ts";
+import {
+  believed,
+  type Collected,
+  type Measurement,
+  MOST_SLOWDOWN,
+  slowdownsOf,
+  weightedMedian,
+} from "./collect.ts";
+import type { CrowdRuns } from "./crowds.ts";
+import { launchOf } from "./launches.ts";
+import { linksOf, partOfLinks } from "./links.ts";
+import { observe } from "./observe.ts";
+import { processorsOf } from "./processors.ts";
+
+/** What calibration measures. */
+export interface Measured {
+  readonly collected: Collected;
+  /** Passes of layers one task after another, and all-to-alls alone. */
+  readonly passes: readonly TimedProgram[];
+  readonly exchanges: readonly TimedProgram[];
+  /** None of an engine whose tasks take what its model says. */
+  readonly crowds: readonly CrowdRuns[];
+  /** Passes in which computation and transfers overlap. */
+  readonly pipelined: readonly Measurement[];
+  /** Seconds that it took. */
+  readonly seconds: number;
+}
+
+/** What the profile says of the engine as it is, and what is fitted. */
+type Known = Omit<MachineProfile, "kinds" | "links" | "launch" | "processors" | "slowdown">;
+type Fits = Omit<MachineProfile, "slowdown" | keyof Known>;
+
+const NONE = { compute: 1, communication: 1 };
+/** Least part of what transfers took that is believed to have been work. */
+const LEAST_WORK = 1 / 64;
+
+/** Seconds of a run. */
+export const secondsOf = ({ end }: EventTable): number =>
+  1e-9 * end.reduce((most, time) => Math.max(most, time), 0);
+
+/** Fits kinds of work, launches, processors, links and slow-downs, in this order: each to what those before it leave. */
+export function fittedProfile(engine: Engine, measured: Measured): MachineProfile {
+  const known = knownOf(engine, measured.seconds);
+  const predict = (fits: Fits, program: Program) => {
+    const profile = { ...known, ...fits, slowdown: NONE };
+    const costs = profileCosts(profile, engine.topology);
+    return secondsOf(simulate(program, profiledTopology(engine.topology, profile), { costs }));
+  };
+  const { collected, crowds } = measured;
+  const processors = processorsOf(crowds, {
+    ...(engine.kind === "cpu" ? { threads: navigator.hardwareConcurrency } : {}),
+    paced: collected.pacedTransfers,
+  });
+  const alone: Fits = {
+    ...kindsOf(collected),
+    launch: launchOf(collected.measured, processors),
+    ...(processors ? { processors } : {}),
+  };
+  const fits = shared(alone, measured, { ranks: engine.topology.ranks, predict });
+  return {
+    ...known,
+    ...fits,
+    slowdown: slowdownOf({ ...known, ...fits, slowdown: NONE }, engine, measured),
+  };
+}
+
+/** With what sharing processors changes: what transfers need of them, or how many there are where all share them evenly. */
+function shared(fits: Fits, { passes, exchanges }: Measured, { ranks, predict }: {
+  readonly ranks: number;
+  readonly predict: (fits: Fits, program: Program) => number;
+}): Fits {
+  const { processors, ...others } = fits;
+  if (!processors) return fits;
+  if (processors.turns) {
+    if (!processors.turns.transfers) return fits;
+    const withPart = (part: number) => ({ ...fits, links: partOfLinks(fits.links, part) });
+    return withPart(
+      bySimulation(exchanges, [LEAST_WORK, 1], (program, part) => predict(withPart(part), program)),
+    );
+  }
+  if (ranks === 1) return others;
+  const withTogether = (together: number): Fits =>
+    together > 1 ? { ...fits, processors: { capacity: ranks / together } } : others;
+  return withTogether(believed(
+    bySimulation(
+      passes,
+      [1, MOST_SLOWDOWN],
+      (program, together) => predict(withTogether(together), program),
+    ),
+  ));
+}
+
+function knownOf(
+  { kind, timing, topology: { nodes, ranksPerNode } }: Engine,
+  seconds: number,
+): Known {
+  const { os, arch } = Deno.build;
+  return {
+    format: PROFILE_FORMAT,
+    version: PROFILE_VERSION,
+    machine: { os, architecture: arch, processors: navigator.hardwareConcurrency },
+    versions: { package: packageFile.version, deno: Deno.version.deno },
+    date: new Date().toISOString(),
+    engine: { kind, timing, nodes, ranksPerNode },
+    seconds,
+  };
+}
+
+function kindsOf({ samples }: Collected): Pick<Fits, "kinds" | "links"> {
+  const kinds: KindFit[] = [];
+  for (const [kind, list] of samples) {
+    if (kind === "transfer") continue;
+    const { estimates: [alpha, perFlop, perByte], ...fit } = fitSamples(list);
+    kinds.push({ kind, alpha, perFlop, perByte, ...fit });
+  }
+  return { kinds, links: linksOf(samples.get("transfer") ?? []) };
+}
+
+function slowdownOf(
+  unslowed: MachineProfile,
+  { topology }: Engine,
+  { pipelined }: Measured,
+): MachineProfile["slowdown"] {
+  const costs = profileCosts(unslowed, topology);
+  const told = pipelined.map(({ program, runs }) =>
+    slowdownsOf(
+      runs.map((events) => observe(program, events)),
+      ({ task, rank }) => costs.seconds(task, rank),
+      unslowed.processors,
+    )
+  );
+  const of = (kind: "compute" | "communication") =>
+    believed(weightedMedian(told.flatMap((found) => found[kind])));
+  return { compute: of("compute"), communication: of("communication") };
+}

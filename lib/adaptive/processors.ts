@@ -1,0 +1,80 @@
+/** The fit of processors that lanes share. @module */
+import type { EventTable } from "../engine.ts";
+import { median, type ProcessorsFit } from "../profile/mod.ts";
+import type { CrowdRuns } from "./crowds.ts";
+
+/** Crowds that get less than this part of what their lanes would get alone share processors. */
+const CROWDED = 0.9;
+/** A lane that begins later than this part of a long product waited for its turn. */
+const LATE = 0.02;
+/** All-to-alls that a crowd holds up by less than this part of a turn each go before it. */
+const FIRST = 0.25;
+const SECONDS = 1e-9;
+
+/** What is known beforehand. */
+export interface Lanes {
+  /** Where lanes are threads, which take turns: on how many processors. */
+  readonly threads?: number;
+  /** Transfers are paced, so that they need no processor while they last. */
+  readonly paced: boolean;
+}
+
+/**
+ * Processors by the products that crowds get done in a time, in those of one lane alone; how many lanes run at once and
+ * for how long, by when the lanes of long products begin; whether transfers go first, by how long a crowd holds them up.
+ * Undefined where every lane has a processor of its own.
+ */
+export function processorsOf(
+  measured: readonly CrowdRuns[],
+  { threads, paced }: Lanes,
+): ProcessorsFit | undefined {
+  const short = measured.filter(({ crowd }) => crowd.products > 1 && crowd.exchanges === 0);
+  const [alone] = short;
+  if (!alone) return undefined;
+  const rates = short.map((one) => ({
+    lanes: one.crowd.lanes,
+    rate: one.crowd.lanes * secondsOf(alone) / secondsOf(one),
+  }));
+  const crowded = rates.filter(({ lanes, rate }) => rate < CROWDED * lanes);
+  if (crowded.length === 0) return undefined;
+  const capacity = Math.max(1, ...crowded.map(({ rate }) => rate));
+  const long = measured.find(({ crowd }) => crowd.products === 1)!;
+  const begun = long.runs.map((events) => begunOf(long.crowd.lanes, events));
+  const length = secondsOf(long) / Math.max(1, long.crowd.lanes / capacity);
+  // threads may wait for the same processor though another one is idle, until they are moved
+  const atOnce = Math.max(...begun.map((times) => times.filter((at) => at < LATE * length).length));
+  const waited = atOnce < long.crowd.lanes;
+  if (!waited && threads === undefined) return { capacity };
+  const slice = waited
+    ? median(begun.flatMap((times) => times.slice(atOnce).map((at, i) => at - times[i])))
+    : length;
+  const count = waited ? Math.min(atOnce, threads ?? atOnce) : threads!;
+  const transfers = paced
+    ? {}
+    : { transfers: heldUp(measured) < FIRST * slice ? "first" : "inTurn" } as const;
+  return { capacity: Math.min(capacity, count), turns: { count, slice, ...transfers } };
+}
+
+const secondsOf = ({ runs }: CrowdRuns): number => median(runs.map(spanOf));
+const spanOf = ({ end }: EventTable): number =>
+  SECONDS * end.reduce((most, time) => Math.max(most, time), 0);
+
+/** When the lanes of a crowd began, in seconds, the first one first. */
+const begunOf = (lanes: number, { rank, start }: EventTable): number[] =>
+  Array.from(start).filter((_, i) => rank[i] < lanes).toSorted((a, b) => a - b)
+    .map((time) => time * SECONDS);
+
+/** Seconds by which a crowd holds up each of the all-to-alls beside it. */
+function heldUp(measured: readonly CrowdRuns[]): number {
+  const [alone, beside] = measured.filter(({ crowd }) => crowd.exchanges > 0);
+  const ends = ({ crowd: { program, exchanges }, runs }: CrowdRuns) =>
+    median(
+      runs.map(({ position, end }) =>
+        Array.from(end).reduce(
+          (most, time, i) => program.order[position[i]].transfers ? Math.max(most, time) : most,
+          0,
+        )
+      ),
+    ) * SECONDS / exchanges;
+  return ends(beside) - ends(alone);
+}
