@@ -56,7 +56,8 @@ export class Calibration {
     const steps = layerSteps(layer, codecs);
     const programs = exchangePrograms(engine.topology, MOST_BYTES[engine.kind]);
     const rounds = engine.modelled ? 1 : ROUNDS;
-    const line = progress(rounds * (steps.length + programs.length + 1) + 1, "calibrate");
+    const parts = steps.length + programs.length + Number(!engine.modelled);
+    const line = progress(rounds * parts + 1, "calibrate");
     try {
       for (let round = 0; round < rounds; round++) {
         const repeats = round === 0 ? REPEATS : LATER_REPEATS;
