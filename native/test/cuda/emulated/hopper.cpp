@@ -40,7 +40,7 @@ struct Warpgroup {
   unsigned come = 0;                          // threads that await
   uint64_t awaited = 0;                       // times that all did
 };
-std::vector<Warpgroup> warpgroups;
+std::array<Warpgroup, 1024 / kGroup> warpgroups;
 
 Barrier& barrier_at(uint32_t at) {
   const auto found = barriers.find(at);
@@ -54,11 +54,7 @@ void end_phase_if_complete(Barrier& barrier) {
   barrier.parity ^= 1;
 }
 
-Warpgroup& mine() {
-  const size_t number = running.number / kGroup;
-  if (warpgroups.size() <= number) warpgroups.resize(number + 1);
-  return warpgroups[number];
-}
+Warpgroup& mine() { return warpgroups[running.number / kGroup]; }
 
 /// Bits 4 to 6 of an address are swizzled by bits 7 to 9.
 uint32_t swizzled(uint32_t address) { return address ^ (address >> 7 & 7) << 4; }
@@ -106,7 +102,7 @@ void compute(const Whole& whole) {
 
 void begin_block() {
   barriers.clear();
-  warpgroups.clear();
+  warpgroups.fill({});
 }
 
 void* shared_at(uint32_t address, size_t bytes) {
