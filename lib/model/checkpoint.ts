@@ -4,6 +4,7 @@ import type { TensorStore } from "../layer/store.ts";
 import type { TensorTable, TensorType } from "../memory/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { didYouMean } from "../words.ts";
+import { LOST } from "./tensors.ts";
 
 /** The `format` in the file's metadata. */
 export const CHECKPOINT = "schemoe checkpoint 1";
@@ -53,15 +54,32 @@ export function checkpointTensors(
   );
 }
 
+/** What of a checkpoint a model takes. */
+export interface CheckedCheckpoint {
+  /** Steps done. */
+  readonly step: number;
+  /** Tensors to load. */
+  readonly names: readonly string[];
+  /** Tensors that begin at 0: what codecs of gradients lost on another number of ranks. */
+  readonly zero: readonly string[];
+}
+
+/** Whether a state is of one number of ranks: what a codec of gradients lost, which is added to the next step's. */
+const ofRanks = (name: string): boolean => name.startsWith(LOST);
+
 /**
- * Number of steps in a checkpoint.
+ * Checks a checkpoint before anything of it is loaded.
  * @throws {SchemoeError} unless it has exactly the tensors of the model, and was made with its optimizer.
  */
-export function checkedStep(file: SafetensorsFile, table: TensorTable, optimizer: string): number {
+export function checkedCheckpoint(
+  file: SafetensorsFile,
+  table: TensorTable,
+  optimizer: string,
+): CheckedCheckpoint {
   const fail: (problem: string) => never = (problem) => {
     throw new SchemoeError(`Cannot load ${file.path}: ${problem}`);
   };
-  const { format, step } = file.metadata;
+  const { format, step, ranks } = file.metadata;
   if (format !== CHECKPOINT) fail("it is no checkpoint of a model");
   if (!/^\d+$/.test(step) || !Number.isSafeInteger(Number(step))) {
     fail(`its step is "${step}", not a number`);
@@ -69,14 +87,17 @@ export function checkedStep(file: SafetensorsFile, table: TensorTable, optimizer
   if (file.metadata.optimizer !== optimizer) {
     fail(`it was made with the optimizer ${file.metadata.optimizer}, the model has ${optimizer}`);
   }
-  const names = table.names("parameter", "state");
+  const all = table.names("parameter", "state");
+  const resharded = ranks !== undefined && ranks !== String(table.ranks);
+  const taken = (name: string) => !(resharded && ofRanks(name));
+  const names = all.filter(taken);
   const missing = names.find((name) => !file.tensors.has(name));
   if (missing) fail(`it has no tensor "${missing}"`);
-  const foreign = [...file.tensors.keys()].find((name) => !names.includes(name));
+  const foreign = [...file.tensors.keys()].filter(taken).find((name) => !names.includes(name));
   if (foreign) fail(`its tensor "${foreign}" is none of the model${didYouMean(foreign, names)}`);
   for (const name of names) {
     const [expected, { dtype }] = [DTYPE[table.get(name).dtype], file.tensors.get(name)!];
     if (dtype !== expected) fail(`its tensor "${name}" is ${dtype}, the model's is ${expected}`);
   }
-  return Number(step);
+  return { step: Number(step), names, zero: all.filter((name) => !taken(name)) };
 }

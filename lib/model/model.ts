@@ -2,6 +2,7 @@
 import { checkPlacedWorld } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
 import { openSafetensors, writeSafetensors } from "../files/mod.ts";
+import { elements } from "../memory/mod.ts";
 import { codecName, exchangeName, type PassChoices } from "../layer/choices.ts";
 import { resolveChoices } from "../layer/resolve_choices.ts";
 import { checkAuto } from "../layer/check_dispatch.ts";
@@ -13,7 +14,7 @@ import { TensorStore } from "../layer/store.ts";
 import { SchemoeError } from "../types.ts";
 import type { MachineProfile } from "../profile/mod.ts";
 import { stepSetup } from "./auto.ts";
-import { checkedStep, CHECKPOINT, checkpointTensors } from "./checkpoint.ts";
+import { checkedCheckpoint, CHECKPOINT, checkpointTensors } from "./checkpoint.ts";
 import type { ModelShape } from "./config.ts";
 import { fillTables } from "./hash.ts";
 import { promisedStep, TrainingStep } from "./step.ts";
@@ -131,7 +132,7 @@ export class MoeModel {
   /**
    * Writes a checkpoint: parameters, states of the optimizer and the number of steps, as safetensors. The file is
    * replaced as a whole, so that a run that ends meanwhile leaves the one before.
-   * @param metadata more texts for the file's metadata; `format`, `step` and `optimizer` are taken.
+   * @param metadata more texts for the file's metadata; `format`, `step`, `ranks` and `optimizer` are taken.
    * @param options.finite refuses to replace the file where a value is NaN or infinite; default false.
    * @throws {SchemoeError} on an engine that computes no values.
    */
@@ -152,20 +153,26 @@ export class MoeModel {
         ...metadata,
         format: CHECKPOINT,
         step: String(this.#steps),
+        ranks: String(this.engine.topology.ranks),
         optimizer: optimizer.name,
       });
     });
   }
 
   /**
-   * Goes on from a checkpoint, on any number of ranks.
+   * Goes on from a checkpoint, on any number of ranks; on another one, what codecs of gradients lost in the step before
+   * begins at 0.
    * @throws {SchemoeError} when the file is none, or of a model with other tensors; nothing is changed then.
    */
   async load(path: string | URL): Promise<this> {
     using file = await openSafetensors(path);
-    const step = checkedStep(file, this.#store.table, this.shape.optimizer.name);
+    const { table } = this.#store;
+    const { step, names, zero } = checkedCheckpoint(file, table, this.shape.optimizer.name);
     await this.ready();
-    await this.#store.load(file, {});
+    await this.#store.load(file, { names: Object.fromEntries(names.map((name) => [name, name])) });
+    for (const name of zero) {
+      this.#store.write(name, new Float32Array(elements(table.get(name).shape)));
+    }
     this.#steps = step;
     return this;
   }

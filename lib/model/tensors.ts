@@ -21,9 +21,12 @@ export interface DenseGroup {
   readonly count: number;
 }
 
+/** Begins the names of what codecs of gradients lost. */
+export const LOST = "lost.";
+
 /** What the codec of a half of an all-reduce lost of a piece of a group: of gradients, or of their sums. */
 export const lostName = (half: Half, { name }: DenseGroup, piece: number): string =>
-  `lost.${half === "reduceScatter" ? "" : "sums."}${name}.${piece}`;
+  `${LOST}${half === "reduceScatter" ? "" : "sums."}${name}.${piece}`;
 
 /** Pieces of a group's gradients that are reduced apart, without empty ones. */
 export function piecesOf(
