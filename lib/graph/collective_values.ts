@@ -2,12 +2,20 @@
 import type { CollectiveProof } from "../alltoall/mod.ts";
 import { scratchSlices } from "../alltoall/moves.ts";
 import { partsOf } from "../alltoall/plan.ts";
-import { add } from "../kernels/mod.ts";
+import { addSlices } from "../kernels/mod.ts";
 import type { Collective, Reduce, Slice, Step } from "../alltoall/types.ts";
 import { elementSize } from "../memory/mod.ts";
 import { type Kernel, SchemoeError, type Transfer, type View } from "../types.ts";
 import type { CollectiveSizes, SliceValues } from "./collective_sizes.ts";
 import { cut } from "../alltoall/parts.ts";
+
+const BUFFERS: readonly Slice["buffer"][] = ["input", "scratch", "output"];
+
+/** A sum with the range of its slices that is added. */
+interface RangedSum extends Pick<Reduce, "from" | "to"> {
+  readonly begin: number;
+  readonly bytes: number;
+}
 
 /** Values of the slices of a collective, with where they lie in its plans. */
 export class PlannedValues implements CollectiveSizes {
@@ -57,16 +65,47 @@ export class PlannedValues implements CollectiveSizes {
   }
 
   sums(rank: number, phase: number): Kernel[] {
-    return (this.proof.plans[rank][phase].steps as readonly Reduce[]).flatMap(
+    const sums = (this.proof.plans[rank][phase].steps as readonly Reduce[]).flatMap(
       ({ from, to }, number) => {
         const { begin, bytes } = this.#range(rank, phase, number);
-        if (bytes === 0) return [];
-        const [first, ...others] = from.map((slice) => this.#view(rank, slice, begin));
-        const out = this.#view(rank, to, begin);
-        const count = bytes / this.elementBytes;
-        return others.map((other, i) => add(count, i ? out : first, other, out, this.values.dtype));
+        return bytes > 0 ? [{ from, to, begin, bytes }] : [];
       },
     );
+    return BUFFERS.flatMap((buffer) => {
+      const own = sums.filter(({ to }) => to.buffer === buffer);
+      return own.length > 0 ? [this.#added(rank, buffer, own)] : [];
+    });
+  }
+
+  /** All sums into one buffer. */
+  #added(rank: number, buffer: Slice["buffer"], sums: readonly RangedSum[]): Kernel {
+    const { dtype, rowBytes = this.elementBytes } = this.values;
+    const at = (slice: Slice, begin: number) =>
+      this.#offsets[rank][slice.buffer][slice.index] + begin;
+    const inputs = BUFFERS.filter((name) =>
+      sums.some(({ from }) => from.some((slice) => slice.buffer === name))
+    );
+    const whole = sums.every(({ from, to, begin, bytes }) =>
+      [bytes, at(to, begin), ...from.map((slice) => at(slice, begin))]
+        .every((offset) => offset % rowBytes === 0)
+    );
+    const values = (bytes: number) => bytes / this.elementBytes;
+    return addSlices({
+      dtype,
+      unit: whole ? values(rowBytes) : 1,
+      inputs: inputs.map((name) => this.#base(name)),
+      out: this.#base(buffer),
+      sums: sums.map(({ from, to, begin, bytes }) => ({
+        count: values(bytes),
+        to: values(at(to, begin)),
+        from: from.map((slice) => [inputs.indexOf(slice.buffer), values(at(slice, begin))]),
+      })),
+    });
+  }
+
+  /** Where a buffer of slices begins. */
+  #base(buffer: Slice["buffer"]): View {
+    return buffer === "scratch" ? { buffer: this.values.scratch, offset: 0 } : this.values[buffer];
   }
 
   /** Kernels that code what a phase sends, or decode what it receives. */
@@ -112,9 +151,7 @@ export class PlannedValues implements CollectiveSizes {
   }
 
   #view(rank: number, { buffer, index }: Slice, begin: number): View {
-    const base = buffer === "scratch"
-      ? { buffer: this.values.scratch, offset: 0 }
-      : this.values[buffer];
+    const base = this.#base(buffer);
     return {
       buffer: base.buffer,
       offset: base.offset + this.#offsets[rank][buffer][index] + begin,

@@ -100,5 +100,5 @@ export {
 export { checked, checkNumbers } from "./check.ts";
 export { host } from "./host.ts";
 export { type SourceCall, type SourceKernels, sourceKernels, type Span } from "./source.ts";
-export { maxRanks, sumRanks } from "./reduce.ts";
+export { addSlices, maxRanks, type SliceSum, sumRanks } from "./reduce.ts";
 export { productBytes } from "./traffic.ts";

@@ -1,5 +1,5 @@
 /** Kernels that reduce what several ranks sent, in rank order. @module */
-import type { Kernel, View } from "../types.ts";
+import { type Kernel, SchemoeError, type View } from "../types.ts";
 import { typeCode } from "./linear.ts";
 import type { ElementType } from "./types.ts";
 
@@ -18,6 +18,56 @@ export function sumRanks(
   return dtype === "float32"
     ? { name: "sum_ranks", args }
     : { name: "sum_ranks", args, more: Int32Array.of(typeCode(dtype)) };
+}
+
+/** A sum of slices of equal length, in their order. */
+export interface SliceSum {
+  /** Values of a slice. */
+  readonly count: number;
+  /** First value of the sum in `out`. */
+  readonly to: number;
+  /** What is added: the number of its buffer among `inputs`, and its first value in there. */
+  readonly from: readonly (readonly [input: number, first: number])[];
+}
+
+/** Largest number that a kernel has in a table. */
+const MOST = 2 ** 31 - 1;
+
+/**
+ * All sums in one call: `((a + b) + c) ...`, each addition rounded to `dtype`. A sum may be written onto one of its own
+ * slices.
+ * @param of.unit values of which all lengths and places are multiples.
+ * @param of.inputs at most three.
+ * @throws {SchemoeError} for slices too far from the beginning of their buffer.
+ */
+export function addSlices(
+  { dtype, unit, inputs, out, sums }: {
+    readonly dtype?: ElementType;
+    readonly unit: number;
+    readonly inputs: readonly View[];
+    readonly out: View;
+    readonly sums: readonly SliceSum[];
+  },
+): Kernel {
+  const table = sums.flatMap(({ count, to, from }) => [
+    ...[count / unit, to / unit, from.length],
+    ...from.map(([input, first]) => 4 * (first / unit) + input),
+  ]);
+  const far = table.find((number) => number > MOST);
+  if (far !== undefined) {
+    throw new SchemoeError(
+      `Cannot add slices in units of ${unit} values: unit ${
+        Math.floor(far / 4)
+      } of a buffer is too far from its ` +
+        "beginning; use more chunks",
+    );
+  }
+  const [a, b = a, c = a] = inputs;
+  return {
+    name: "add_slices",
+    args: [typeCode(dtype), unit, sums.length, a, b, c, out],
+    more: Int32Array.from(table),
+  };
 }
 
 /** Largest of one int32 of each rank. */

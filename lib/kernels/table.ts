@@ -74,6 +74,7 @@ export const KERNELS = {
   drop_padding: { code: 77, args: "iivv" },
   budget_bias: { code: 78, args: "iivvff" },
   round_choices: { code: 79, args: "iiiivvvv" },
+  add_slices: { code: 80, args: "iiivvvv*" },
 } as const satisfies Record<string, { code: number; args: string }>;
 
 /** Pieces of an all-to-all phase, which the packer writes from a task's transfers. */

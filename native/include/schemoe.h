@@ -305,6 +305,10 @@ typedef struct schemoe_operation {
  * 79 round_choices tokens experts k tile best(v) logits(v) scores(v) choices(v): of the tokens that chose an expert (int32 best
  *                [tokens, k], -1 being none) as many as the nearest multiple of a tile, half a tile up and at most floor(tokens
  *                / tile) tiles; those that chose it first, each by score (ties as in 43); choices as in 43
+ * 80 add_slices  dtype unit slices in0(v) in1(v) in2(v) out(v) table...
+ *                sums of slices, in units of `unit` values. table, for each of them: count, to, n, then n numbers 4 * at + i:
+ *                out[to ...] = ((in_i[at ...] + next) + next) ..., rounded to dtype after each addition; n is at least 1.
+ *                A sum may be written onto one of its own slices; otherwise nothing is written that is read
  * 32 copy        bytes from(v) to(v)                 as part of a phase
  * 33 send        peer bytes from(v)
  * 34 receive     peer bytes to(v)

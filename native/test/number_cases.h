@@ -304,8 +304,12 @@ class NumberCases {
     words().i(2, kLength, 2, 1, 4).v(q).v(k).v(v).v(o).v(sums).f(0.5);
     begin(67, "attention_grad");
     q = in(kQueries), k = in(kKeys), v = in(kKeys), o = in(kQueries), sums = in(kSums);
+    list.back().buffers[o].at = kQueries - 1;  // a query of several keys: of a single one the score has no gradient
     const auto d_out = in(kQueries), dq = other(kQueries), dk = other(kKeys), dv = other(kKeys);
     words().i(2, kLength, 2, 1, 4).v(q).v(k).v(v).v(o).v(sums).v(d_out).v(dq).v(dk).v(dv).f(0.5);
+    begin(80, "add_slices");
+    const auto one = in(2 * kColumns), two = in(kColumns), added = other(2 * kColumns);
+    words().i(0, kColumns, 2).v(one).v(two).v(two).v(added).i(1, 0, 2, 0, 1).i(1, 1, 3, 4, 1, 0);
     begin(68, "add");
     const auto a = in(kCount), b = in(kCount), sum = other(kCount);
     words().i(static_cast<int64_t>(kCount)).v(a).v(b).v(sum);

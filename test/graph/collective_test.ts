@@ -91,6 +91,22 @@ Deno.test("a dispatch and a combine by node move and add every row on the CPU en
   }
 });
 
+Deno.test("all sums of a rank in a phase are one kernel, in units of rows", () => {
+  const world = topology({ nodes: 2, ranksPerNode: 4 });
+  const trace = zipfRouting({ ranks: 8, tokens: 50, experts: 16, topK: 4, exponent: 0.5 });
+  const groups = tokenGroups(trace, { ranksPerNode: 4 });
+  const { graph: { tasks } } = nodeCombineProgram(world, groups, ROW);
+  const sums = tasks.filter(({ kind }) => kind === "combine");
+  assertEquals(sums.map(({ name }) => name), ["A[0] add", "A[0] sum"]);
+  for (const task of sums) {
+    for (let rank = 0; rank < 8; rank++) {
+      const [{ name, args, more }, ...others] = task.kernels!(rank);
+      assertEquals([name, args[1], others], ["add_slices", COLUMNS, []]);
+      assert(args[2] as number > 5 && more!.length > 5 * 5);
+    }
+  }
+});
+
 Deno.test("emulated links take the simulated time for a dispatch and a combine by node", async () => {
   const world = topology({ nodes: 2, ranksPerNode: 2 });
   const trace = zipfRouting({ ranks: 4, tokens: 400, experts: 8, topK: 2, exponent: 0.5 });

@@ -40,13 +40,29 @@ void append(const PlaceCopies& p, std::vector<int32_t>& words) {
   words.insert(words.end(), p.list.begin(), p.list.end());
 }
 
+void append(const AddSlices& a, std::vector<int32_t>& words) {
+  int64_t lines = 0;
+  a.each([&](int64_t count, int64_t, std::span<const uint64_t>) {
+    words.push_back(static_cast<int32_t>(lines));
+    lines += (count * a.unit + AddSlices::kLine - 1) / AddSlices::kLine;
+  });
+  words.push_back(static_cast<int32_t>(lines));
+  int32_t first = 0;
+  a.each([&](int64_t, int64_t, std::span<const uint64_t> terms) {
+    words.push_back(first);
+    first += static_cast<int32_t>(3 + terms.size());
+  });
+  words.insert(words.end(), a.table.begin(), a.table.end());
+}
+
 }  // namespace
 
 void append_device_words(const Arguments& arguments, std::vector<int32_t>& words) {
   std::visit(
       [&](const auto& kernel) {
         using Kernel = std::decay_t<decltype(kernel)>;
-        if constexpr (std::is_base_of_v<ArrangeRows, Kernel> || std::is_same_v<Kernel, PlaceCopies>) append(kernel, words);
+        if constexpr (std::is_base_of_v<ArrangeRows, Kernel> || std::is_same_v<Kernel, PlaceCopies> ||
+                      std::is_same_v<Kernel, AddSlices>) append(kernel, words);
         else if constexpr (requires { kernel.block; }) append(kernel.block, words);
         else if constexpr (requires { kernel.rows.bounds; }) append(kernel.rows, words);
       },

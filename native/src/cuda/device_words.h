@@ -15,7 +15,8 @@ namespace schemoe::cuda {
 ///   of each;
 /// - rows between wire and experts: the loads, the rows of the wire before each (source, expert) and all
 ///   of them, then the first row of each expert;
-/// - copies of experts: where the slots of each expert begin and the end, then the slots.
+/// - copies of experts: where the slots of each expert begin and the end, then the slots;
+/// - sums of slices: lines of values before each sum and all of them, where each begins in the table, then the table.
 void append_device_words(const Arguments& arguments, std::vector<int32_t>& words);
 
 }  // namespace schemoe::cuda

@@ -1,6 +1,7 @@
 // The reader, and the arguments of kernels that move or reduce bytes.
 #include "runtime/arguments.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "runtime/failure.h"
@@ -151,6 +152,33 @@ SumRanks::SumRanks(Reader& r)
   if (count == 0) ranks = 0;
   r.touch(in, ranks > 0 ? plus(times(ranks - 1, stride), count) : 0, element_bytes(dtype));
   r.touch(out, count, element_bytes(dtype));
+}
+
+AddSlices::AddSlices(Reader& r)
+    : dtype(r.dtype()), unit(r.integer("unit", INT32_MAX)), slices(r.integer("slices", INT32_MAX)),
+      in{r.view(), r.view(), r.view()}, out(r.view()), table(r.rest()) {
+  std::array<int64_t, 3> ends{};
+  int64_t end = 0, lines = 0, found = 0;
+  for (size_t at = 0; at < table.size(); ++found) {
+    const auto head = table.subspan(at);
+    if (head.size() < 3 || head[2] == 0 || head[2] > head.size() - 3) fail(SCHEMOE_INVALID, "sum ", found, " has not all its slices");
+    const auto terms = head.subspan(3, static_cast<size_t>(head[2]));
+    for (const uint64_t number : head.first(3 + terms.size())) {
+      if (number > INT32_MAX) fail(SCHEMOE_INVALID, "number ", number, " of sum ", found, " is too large");
+    }
+    const auto count = static_cast<int64_t>(head[0]);
+    end = std::max(end, static_cast<int64_t>(head[1]) + count);
+    for (const uint64_t term : terms) {
+      if (source(term) >= in.size()) fail(SCHEMOE_INVALID, "sum ", found, " adds from buffer ", source(term), " of 3");
+      ends[source(term)] = std::max(ends[source(term)], begin(term) + count);
+    }
+    lines = plus(lines, times(count, unit) / kLine + 1);
+    at += 3 + terms.size();
+  }
+  if (found != slices) fail(SCHEMOE_INVALID, "the table is of ", found, " sums and not of ", slices);
+  if (lines > INT32_MAX || table.size() > INT32_MAX) fail(SCHEMOE_INVALID, "the sums are too long together");
+  for (size_t i = 0; i < in.size(); ++i) r.touch(in[i], times(ends[i], unit), element_bytes(dtype));
+  r.touch(out, times(end, unit), element_bytes(dtype));
 }
 
 MaxRanks::MaxRanks(Reader& r) : ranks(r.integer()), in(r.view()), out(r.view()) {

@@ -271,6 +271,29 @@ struct SumRanks {
   schemoe_dtype dtype;
 };
 
+/// Sums of slices of three buffers, in units of several values.
+struct AddSlices {
+  explicit AddSlices(Reader&);
+  /// Values of a slice that are added by one warp.
+  static constexpr int64_t kLine = 2048;
+  schemoe_dtype dtype;
+  int64_t unit, slices;
+  std::array<View, 3> in;
+  View out;
+  std::span<const uint64_t> table;
+
+  /// Calls body(units, first unit of the sum, slices that are added) for each.
+  template <class Body>
+  void each(Body&& body) const {
+    for (size_t at = 0; at < table.size(); at += 3 + static_cast<size_t>(table[at + 2])) {
+      body(static_cast<int64_t>(table[at]), static_cast<int64_t>(table[at + 1]),
+           table.subspan(at + 3, static_cast<size_t>(table[at + 2])));
+    }
+  }
+  static int64_t begin(uint64_t term) { return static_cast<int64_t>(term / 4); }
+  static size_t source(uint64_t term) { return static_cast<size_t>(term % 4); }
+};
+
 struct MaxRanks {
   explicit MaxRanks(Reader&);
   int64_t ranks;
@@ -468,7 +491,7 @@ struct Receive {
 
 using Arguments =
     std::variant<Gemm, BiasAct, ActGrad, Glu, GluGrad, ColumnSum, Softmax, TopK, Positions, AuxLoss,
-                 Slots, Dispatch, Combine, RowDot, GateGrad, Encode, Decode, SumRanks, MaxRanks,
+                 Slots, Dispatch, Combine, RowDot, GateGrad, Encode, Decode, SumRanks, AddSlices, MaxRanks,
                  Fill, MaxLoad, Host, CopyBytes, GemmGroups, PlaceTokens, GroupRows, UngroupRows,
                  RandomNormal, Embedding, EmbeddingGrad, Rotary, Norm, NormGrad, NormWeightGrad, Attention,
                  AttentionGrad, AddTensors, CrossEntropy, SumValues, ClipScale, Adamw, Sgd, Round, Copy, Send, Receive, Route, RouteGrad,

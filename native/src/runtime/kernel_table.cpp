@@ -82,6 +82,7 @@ constexpr KernelSpec kTable[] = {
     {77, "drop_padding", "iivv", read<DropPadding>, false},
     {78, "budget_bias", "iivvff", read<BudgetBias>, false},
     {79, "round_choices", "iiiivvvv", read<RoundChoices>, false},
+    {80, "add_slices", "iiivvvv*", read<AddSlices>, false},
 };
 
 }  // namespace

@@ -66,6 +66,13 @@ struct Results {
     }
   }
   void operator()(const SumRanks& s) { rows(s.dtype, 1, s.count, s.out); }
+  void operator()(const AddSlices& a) {
+    a.each([&](int64_t count, int64_t to, std::span<const uint64_t>) {
+      View view = a.out;
+      view.offset += static_cast<uint64_t>(to * a.unit * element_bytes(a.dtype));
+      rows(a.dtype, 1, count * a.unit, view);
+    });
+  }
   void operator()(const Fill& f) { list_of(f.count, f.out); }
   void operator()(const RandomNormal& r) { rows(r.dtype, 1, r.count, r.out); }
 

@@ -281,7 +281,39 @@ void routing(Both& t) {
   }
 }
 
+/// Sums of slices of three buffers, also longer than what a warp adds at once, and onto slices of their own.
+void slices(Both& t) {
+  constexpr int64_t kUnits = 12, kSums = 9;
+  for (int dtype : {SCHEMOE_F32, SCHEMOE_BF16}) {
+    for (int64_t unit : {1, 5, 8, 64, 2500}) {
+      t.begin("add_slices of " + std::to_string(unit), dtype);
+      const auto list = [&] { return t.values(t.random(static_cast<size_t>(kUnits * unit))); };
+      const uint32_t in[] = {list(), list(), list()};
+      Words table;
+      int64_t to = 0, sums = 0;
+      for (; sums < kSums && to < kUnits; ++sums) {
+        const int64_t count = static_cast<int64_t>(t.generator() % 4), own = std::min(count, kUnits - to);
+        const int64_t terms = 1 + static_cast<int64_t>(t.generator() % 8);
+        table.i(own, to, terms);
+        // the third buffer is written, so that of it only the slice itself is read
+        for (int64_t term = 0; term < terms; ++term) {
+          const int64_t source = static_cast<int64_t>(t.generator() % 3);
+          const int64_t at = source == 2 ? to : static_cast<int64_t>(t.generator() % static_cast<uint64_t>(kUnits - own + 1));
+          table.i(4 * at + source);
+        }
+        to += own;
+      }
+      t.run(80, [&](int d) {
+        Words words = Words().i(d, unit, sums).v(in[0]).v(in[1]).v(in[2]).v(in[2]);
+        for (uint64_t number : table.list) words.word(number);
+        return words;
+      }, 0, true);
+    }
+  }
+}
+
 void reductions(Both& t) {
+  slices(t);
   for (int64_t count : {1, 31, 9001}) {
     for (int64_t ranks : {1, 5}) {
       t.begin("sum_ranks");

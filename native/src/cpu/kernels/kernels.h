@@ -74,6 +74,7 @@ void run(const GateGrad&, const Context&);
 void run(const Encode&, const Context&);
 void run(const Decode&, const Context&);
 void run(const SumRanks&, const Context&);
+void run(const AddSlices&, const Context&);
 void run(const MaxRanks&, const Context&);
 void run(const Fill&, const Context&);
 void run(const RandomNormal&, const Context&);

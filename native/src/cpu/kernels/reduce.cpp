@@ -3,6 +3,7 @@
 #include <cstring>
 #include <variant>
 
+#include "cpu/kernels/half.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/vector.h"
 #include "runtime/failure.h"
@@ -56,6 +57,39 @@ void run(const SumRanks& s, const Context& context) {
     }
     std::copy_n(sum.data(), count, out + begin);
   }
+}
+
+void run(const AddSlices& a, const Context& context) {
+  // Piece by piece; of bfloat16 each sum is rounded before the next addition.
+  constexpr int64_t kPiece = 4096;
+  const bool narrow = a.dtype == SCHEMOE_BF16;
+  auto& memory = context.scratch.floats;
+  memory.resize(2 * kPiece);
+  float *sum = memory.data(), *next = sum + kPiece;
+  const int64_t size = element_bytes(a.dtype);
+  const auto load = [&](float* to, uint64_t term, int64_t at, int64_t count) {
+    const auto* from = context.at<const std::byte>(a.in[AddSlices::source(term)]) + (AddSlices::begin(term) * a.unit + at) * size;
+    if (narrow) floats_from_bfloat16s(to, from, count);
+    else std::memcpy(to, from, static_cast<size_t>(count) * sizeof(float));
+  };
+  a.each([&](int64_t units, int64_t to, std::span<const uint64_t> terms) {
+    const int64_t all = units * a.unit;
+    for (int64_t at = 0; at < all && !context.stop; at += kPiece) {
+      const int64_t count = std::min(kPiece, all - at);
+      load(sum, terms[0], at, count);
+      auto* out = context.at<std::byte>(a.out) + (to * a.unit + at) * size;
+      for (const uint64_t term : terms.subspan(1)) {
+        load(next, term, at, count);
+        add_floats(sum, next, count);
+        if (!narrow) continue;
+        auto* rounded = reinterpret_cast<std::byte*>(next);
+        bfloat16s_from_floats(rounded, sum, count);
+        floats_from_bfloat16s(sum, rounded, count);
+      }
+      if (narrow) bfloat16s_from_floats(out, sum, count);
+      else std::memcpy(out, sum, static_cast<size_t>(count) * sizeof(float));
+    }
+  });
 }
 
 void run(const MaxRanks& m, const Context& context) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <type_traits>
 
 #include "cuda/check.h"
@@ -163,6 +164,18 @@ template <class Body>
 void with_type(schemoe_dtype dtype, Body&& body) {
   if (dtype == SCHEMOE_BF16) body(bf16{});
   else body(float{});
+}
+
+/// Calls body(type, elements that are moved at a time).
+template <class Body>
+void with_vectors(schemoe_dtype dtype, int64_t columns, std::initializer_list<const void*> data, Body&& body) {
+  with_type(dtype, [&](auto like) {
+    using T = decltype(like);
+    bool wide = columns % kVector<T> == 0;
+    for (const void* at : data) wide = wide && aligned(at);
+    if (wide) body(like, std::integral_constant<int, kVector<T>>{});
+    else body(like, std::integral_constant<int, 1>{});
+  });
 }
 
 template <class T>

@@ -152,18 +152,6 @@ __global__ void __launch_bounds__(kThreads) add_kernel(int64_t count, const T* a
   }
 }
 
-/// Calls body(type, elements that are moved at a time).
-template <class Body>
-void with_vectors(schemoe_dtype dtype, int64_t columns, std::initializer_list<const void*> data, Body&& body) {
-  with_type(dtype, [&](auto like) {
-    using T = decltype(like);
-    bool wide = columns % kVector<T> == 0;
-    for (const void* at : data) wide = wide && aligned(at);
-    if (wide) body(like, std::integral_constant<int, kVector<T>>{});
-    else body(like, std::integral_constant<int, 1>{});
-  });
-}
-
 }  // namespace
 
 void run(const Norm& n, const Context& context) {

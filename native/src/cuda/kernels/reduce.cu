@@ -47,6 +47,54 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+constexpr int kWarps = 8;
+
+/// Sums of slices, in units of several values.
+template <class T>
+struct Slices {
+  const int32_t* lines;  // lines of kLine values before each sum, and all of them
+  const int32_t* first;  // number in the table with which each sum begins
+  const int32_t* table;
+  int64_t slices, unit;
+  const T *in0, *in1, *in2;
+};
+
+/// A warp adds a line of a sum, V values a lane at a time.
+template <class T, int V>
+__global__ void __launch_bounds__(32 * kWarps) add_slices_kernel(Slices<T> s, int64_t lines, T* out) {
+  const auto lane = static_cast<int64_t>(threadIdx.x % 32);
+  for (int64_t line = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; line < lines; line += int64_t{gridDim.x} * kWarps) {
+    int64_t low = 0;
+    for (int64_t high = s.slices; high - low > 1;) {
+      const int64_t middle = (low + high) / 2;
+      (s.lines[middle] <= line ? low : high) = middle;
+    }
+    const int32_t* table = s.table + s.first[low];
+    const int64_t all = table[0] * s.unit, to = table[1] * s.unit, begin = (line - s.lines[low]) * AddSlices::kLine;
+    const int terms = table[2];
+    for (int64_t i = begin + lane * V; i < min(begin + AddSlices::kLine, all); i += 32 * V) {
+      const auto at = [&](int term) {
+        const int32_t number = table[3 + term];
+        const T* in = number % 4 == 0 ? s.in0 : number % 4 == 1 ? s.in1 : s.in2;
+        return in + number / 4 * s.unit + i;
+      };
+      float sum[V];
+      load(sum, at(0));
+      for (int term = 1; term < terms; ++term) {
+        float next[V];
+        load(next, at(term));
+#pragma unroll
+        for (int j = 0; j < V; ++j) {
+          T rounded;
+          from_float(rounded, sum[j] + next[j]);
+          sum[j] = to_float(rounded);
+        }
+      }
+      store(out + to + i, sum);
+    }
+  }
+}
+
 __global__ void __launch_bounds__(32) max_kernel(int64_t count, const int32_t* in, int32_t* out) {
   int32_t most = in[0];
   for (int64_t i = threadIdx.x; i < count; i += 32) most = max(most, in[i]);
@@ -80,6 +128,26 @@ void run(const SumRanks& s, const Context& context) {
     using T = decltype(element);
     LAUNCH(context.stream, grid_of(ceil_div(s.count, kThreads)), kThreads, 0, sum_ranks_kernel<T>, s.ranks, s.count,
            s.stride, context.at<const T>(s.in), context.at<T>(s.out));
+  });
+}
+
+void run(const AddSlices& a, const Context& context) {
+  int64_t lines = 0;
+  a.each([&](int64_t count, int64_t, std::span<const uint64_t>) { lines += ceil_div(count * a.unit, AddSlices::kLine); });
+  if (lines == 0) return;
+  const void* in[3] = {context.at<void>(a.in[0]), context.at<void>(a.in[1]), context.at<void>(a.in[2])};
+  with_vectors(a.dtype, a.unit, {in[0], in[1], in[2], context.at<void>(a.out)}, [&](auto like, auto v) {
+    using T = decltype(like);
+    const Slices<T> slices{context.bounds,
+                           context.bounds + a.slices + 1,
+                           context.bounds + 2 * a.slices + 1,
+                           a.slices,
+                           a.unit,
+                           static_cast<const T*>(in[0]),
+                           static_cast<const T*>(in[1]),
+                           static_cast<const T*>(in[2])};
+    LAUNCH(context.stream, grid_of(ceil_div(lines, kWarps)), 32 * kWarps, 0, (add_slices_kernel<T, v()>), slices, lines,
+           context.at<T>(a.out));
   });
 }
 
