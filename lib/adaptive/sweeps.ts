@@ -18,8 +18,16 @@ export interface LayerStep {
   readonly compressor: Compressor | string;
 }
 
-/** Parts of tokens, width and hidden width of the layers that are measured. */
-const SIZES = [[1, 1, 1], [0.25, 1, 1], [1, 0.5, 1], [0.5, 1, 0.5], [2, 1, 1], [0.5, 0.5, 2]];
+/** Parts of tokens, width and hidden width of the layers that are measured: each more and less than given. */
+const SIZES = [
+  [1, 1, 1],
+  [0.25, 1, 1],
+  [1, 0.5, 1],
+  [0.5, 1, 0.5],
+  [2, 1, 1],
+  [0.5, 0.5, 2],
+  [0.5, 1.5, 1],
+];
 const ALGORITHMS = ["linear", "pipe", "hierarchical2d", "pairwise"] as const;
 const CHUNKS = 4;
 const KIB = 1024;

@@ -58,7 +58,7 @@ import { benchNcclSchedules } from "./bench/nccl_schedules.ts";
 import { benchTrain } from "./bench/train.ts";
 import { benchTrainGpus } from "./bench/train_gpus.ts";
 import { benchTrainCpu } from "./bench/train_cpu.ts";
-import { benchGpuTrust, benchTrust } from "./bench/trust.ts";
+import { benchGpuTrust, benchPlainTrust, benchTrust } from "./bench/trust.ts";
 import { benchGpuTune, benchTune } from "./bench/tune.ts";
 import { BENCH_USAGE, type Cluster, parseBenchOptions, type SeveralGpus } from "./bench/options.ts";
 import { type Benchmark, machine, print, type Report } from "./bench/report.ts";
@@ -85,6 +85,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   stackMemory: benchStackMemory,
   train: benchTrainCpu,
   trust: benchTrust,
+  plainTrust: benchPlainTrust,
   tune: benchTune,
   headline: benchHeadline,
   faults: () => benchFaults(),
