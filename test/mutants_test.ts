@@ -41,6 +41,27 @@ const MUTANTS: readonly {
     to: "balanceOf(c, first ? 1 : c.topK)",
     tests: "test/blocks/token_rounding_test.ts",
   },
+  {
+    name: "a capacity factor below 0 limits nothing in models",
+    file: "lib/model/config.ts",
+    from: "capacity(layer, routedCapacity(layer) ? layer.tokens : 0)",
+    to: "routedCapacity(layer) ? layer.tokens : capacity(layer, 0)",
+    tests: "test/model/capacity_test.ts",
+  },
+  {
+    name: "noise of a model's gates is the same in all steps",
+    file: "lib/model/model.ts",
+    from: "seed: this.seed + this.#steps, scale",
+    to: "seed: this.seed, scale",
+    tests: "test/model/noise_test.ts",
+  },
+  {
+    name: "matrices of shared experts do not decay",
+    file: "lib/model/update.ts",
+    from: "(experts|shared)",
+    to: "(experts)",
+    tests: "test/model/decay_test.ts",
+  },
 ];
 
 async function output(command: string, args: string[], cwd: string): Promise<[number, string]> {
