@@ -2,9 +2,10 @@
 import type { LayerConfig } from "../blocks/mod.ts";
 import type { Engine } from "../engine.ts";
 import { createLayer, createStack, MoeLayer, MoeStack, type StackConfig } from "../layer/mod.ts";
+import { checkFields, checkGrid } from "../layer/auto/check_grid.ts";
 import type { MachineProfile } from "../profile/mod.ts";
 import { SchemoeError } from "../types.ts";
-import { didYouMean, quoted } from "../words.ts";
+import { quoted } from "../words.ts";
 import { Tuned, type TunedVariant, type Variant } from "./tune_result.ts";
 import { type SearchOptions, Tuner } from "./tuner.ts";
 
@@ -40,6 +41,7 @@ const OPTIONS = [
   "allToAlls",
   "chunks",
 ];
+const BUDGET = ["seconds", "runs"];
 const SECONDS = 30;
 
 /**
@@ -65,11 +67,15 @@ export async function tune(
   subject: MoeLayer | MoeStack | LayerConfig | StackConfig,
   options: TuneOptions = {},
 ): Promise<Tuned> {
-  const foreign = Object.keys(options).find((key) => !OPTIONS.includes(key));
-  if (foreign) {
-    fail(`"${foreign}" is not an option (${OPTIONS.join(", ")})${didYouMean(foreign, OPTIONS)}`);
+  checkFields(options, OPTIONS, { what: "options", fail });
+  const { budget: given = {}, finalists = 1, repeats = 1 } = options;
+  checkFields(given, BUDGET, { what: "budget", fail });
+  for (const [name, count] of Object.entries({ finalists, repeats })) {
+    if (Number.isSafeInteger(count) && count >= 1) continue;
+    fail(`${name} is ${quoted(count)}, not an integer from 1 on`);
   }
-  const { seconds = SECONDS, runs = Infinity } = options.budget ?? {};
+  checkGrid({ ...options, compressors: options.codecs }, fail, { compressors: "codecs" });
+  const { seconds = SECONDS, runs = Infinity } = given;
   const numbers = typeof seconds === "number" && typeof runs === "number";
   if (!(numbers && seconds > 0 && runs >= 1)) {
     fail(`the budget of ${quoted(seconds)} s and ${quoted(runs)} runs is none`);

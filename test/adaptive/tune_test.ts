@@ -3,6 +3,7 @@ import { calibrate, tune } from "../../lib/adaptive/mod.ts";
 import { topK } from "../../lib/blocks/mod.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
 import { candidatesOf, createLayer, createStack, type PassRunner } from "../../lib/layer/mod.ts";
+import { sequential } from "../../lib/schedulers/mod.ts";
 import { topology } from "../../lib/topology.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { hiddenEngine } from "./hidden.ts";
@@ -111,6 +112,23 @@ Deno.test("tune() refuses what it cannot do, naming it", async () => {
     SchemoeError,
     'did you mean "finalists"',
   );
+  const same = { ...sequential, name: "tutel" };
+  const wrong: readonly (readonly [Record<string, unknown>, string])[] = [
+    [{ finalists: 0 }, "finalists is 0, not an integer from 1 on"],
+    [{ repeats: NaN }, "repeats is NaN"],
+    [{ budget: 5 }, "budget must be an object of seconds, runs, got 5"],
+    [{ budget: { second: 5 } }, 'did you mean "seconds"'],
+    [{ schedulers: [] }, "schedulers is an empty list"],
+    [{ schedulers: ["tutel", same] }, 'two schedulers are called "tutel"'],
+    [{ schedulers: ["auto"] }, 'cannot be "auto"'],
+    [{ codecs: "fp8" }, 'codecs is "fp8", not a list'],
+    [{ codecs: ["fp9"] }, 'Unknown compressor "fp9"'],
+    [{ chunks: [1000] }, "no candidate has chunks for 24 places an expert, of 1000"],
+  ];
+  for (const [options, text] of wrong) {
+    await assertRejects(() => tune(layer, options as never), SchemoeError, text);
+  }
+  await assertRejects(() => tune(layer, null as never), SchemoeError, "got null");
 });
 
 Deno.test("tune() chooses among engines, which differ in what is fixed when they are opened", async () => {

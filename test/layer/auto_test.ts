@@ -7,7 +7,12 @@ import {
   createStack,
   type MoeLayer,
   orderOf,
+  type PassChoices,
+  rankCandidates,
 } from "../../lib/layer/mod.ts";
+import { expertWaves } from "../../lib/chunking/mod.ts";
+import { fixedRateZfp } from "../../lib/compressors/mod.ts";
+import { fasterMoE, sequential } from "../../lib/schedulers/mod.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
 import { topK } from "../../lib/blocks/mod.ts";
 import { topology } from "../../lib/topology.ts";
@@ -124,6 +129,112 @@ Deno.test("unknown names remain errors, of schedulers and of options of auto", a
   );
   layer.auto = { repeats: 0 };
   await assertRejects(() => layer.forward({ scheduler: "auto" }), SchemoeError, "repeats is 0");
+});
+
+Deno.test('scheduler "auto" takes objects made anew for each pass for what they say, and runs them', async () => {
+  using engine = openEngine({ kind: "cpu", ...sizes, links: "plain" });
+  const given: readonly (() => PassChoices)[] = [
+    () => ({ compressor: { dispatch: "fp8", combine: "bf16" } }),
+    () => ({ compressor: fixedRateZfp({ rate: 8 }), chunks: expertWaves(2) }),
+    () => ({ compressor: { ...plainFloats(), self: [] as unknown[] }, chunks: 2 }),
+  ];
+  for (const choices of given) {
+    using layer = createLayer(engine, config);
+    layer.auto = { candidates: 2, repeats: 1, drift: 1000 };
+    for (let i = 0; i < 6; i++) await layer.forward({ scheduler: "auto", ...choices() });
+    const events = layer.tuning.log.map(({ event }) => event);
+    assertEquals(events, ["predicted", "trial", "trial", "chosen"]);
+    // another one is tuned by itself
+    await layer.forward({ scheduler: "auto", compressor: fixedRateZfp({ rate: 4 }) });
+    assertEquals(layer.tuning.log.length, 6);
+  }
+  using layer = createLayer(engine, config);
+  layer.auto = { candidates: 1, repeats: 1, drift: 1000 };
+  const encoded: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const counted = plainFloats();
+    const encode = (values: Float32Array) => {
+      encoded[i] = (encoded[i] ?? 0) + values.length;
+      return counted.encode(values);
+    };
+    await layer.forward({ scheduler: "auto", compressor: { ...counted, encode } });
+  }
+  assertEquals(encoded.length, 3);
+  assert(encoded.every((count) => count === encoded[0]), `${encoded}`);
+});
+
+/** A codec that changes nothing. */
+const plainFloats = () => ({
+  name: "plainFloats",
+  wireBytes: ({ rows, columns }: { rows: number; columns: number }) => 4 * rows * columns,
+  encode: (values: Float32Array) => new Uint8Array(values.slice().buffer),
+  decode: (bytes: Uint8Array) => new Float32Array(bytes.slice().buffer),
+});
+
+Deno.test('scheduler "auto" goes by options that are set later, and one pass at a time', async () => {
+  using engine = openEngine({ kind: "cpu", ...sizes, links: "plain" });
+  using layer = createLayer(engine, config);
+  layer.auto = { candidates: 1, repeats: 1, drift: 1000 };
+  await layer.forward({ scheduler: "auto" });
+  assert(layer.tuning.forward);
+  layer.auto = { schedulers: ["tutel"], chunks: [2], allToAlls: ["linear"] };
+  const { configuration } = await layer.forward({ scheduler: "auto" });
+  assertEquals([configuration.scheduler, configuration.chunks], ["tutel", 2]);
+  const before = layer.tuning.log.length;
+  const both = [1, 2].map(() => layer.forward({ scheduler: "auto" }));
+  const [first, second] = await Promise.allSettled(both);
+  assertEquals(first.status, "fulfilled");
+  assert(second.status === "rejected" && /is in progress, await it/.test(second.reason.message));
+  const trials = layer.tuning.log.slice(before).filter(({ event }) => event === "trial");
+  assertEquals(trials.length, 1);
+});
+
+Deno.test('scheduler "auto" tells what is wrong with what it may choose from', async () => {
+  const layer = createLayer(openEngine({ kind: "simulate", ...sizes }), config);
+  const wrong: readonly (readonly [Record<string, unknown>, string])[] = [
+    [{ schedulers: "optSche" }, 'schedulers is "optSche", not a list'],
+    [{ chunks: [] }, "chunks is an empty list"],
+    [{ chunks: [1.5] }, "chunks has 1.5, not an integer from 1 on"],
+    [{ chunks: [undefined] }, "chunks has undefined, not an integer from 1 on"],
+    [{ chunks: [999] }, "no candidate has chunks for 24 places an expert, of 999"],
+    [{ schedulers: ["auto"] }, 'cannot be "auto"'],
+    [{ allToAlls: ["pip"] }, 'Unknown allToAll "pip"'],
+    [{ compressors: ["fp9"] }, 'Unknown compressor "fp9"'],
+    [
+      { schedulers: ["tutel", { ...sequential, name: "tutel" }] },
+      'two schedulers are called "tutel"',
+    ],
+  ];
+  for (const [auto, text] of wrong) {
+    layer.auto = auto as never;
+    await assertRejects(() => layer.forward({ scheduler: "auto" }), SchemoeError, text);
+  }
+});
+
+Deno.test('scheduler "auto" runs both passes of a layer with fewer places than ranks', async () => {
+  const world = topology({ nodes: 3, ranksPerNode: 1 });
+  const layer = createLayer(openEngine({ kind: "simulate", topology: world }), {
+    ...{ tokens: 7, modelDim: 8, hiddenDim: 16, experts: 9, gate: topK({ k: 1 }) },
+    routing: { capacityFactor: 1 },
+  });
+  await steps(layer, 24);
+  assert(layer.tuning.forward && layer.tuning.backward);
+});
+
+Deno.test("rankCandidates() bounds schedulers apart that split a pass, or add up gradients, in their own way", async () => {
+  const layer = createLayer(openEngine({ kind: "simulate", topology: real }), config);
+  await layer.forward();
+  const free = { ...sequential, name: "free", reassociate: true };
+  const groups = { ...fasterMoE, name: "groups" };
+  const grid = { schedulers: [sequential, free, groups], chunks: [4], allToAlls: ["linear"] };
+  const candidates = candidatesOf("backward", { grid, topology: real, capacity: 24 });
+  const { ranked } = await rankCandidates(layer, "backward", candidates, { margin: 1000 });
+  for (const { choices, bound } of ranked) {
+    const run = await layer.backward({ ...choices, bound: true });
+    assertEquals(bound, run.bound, candidateName(choices));
+  }
+  const pruned = await rankCandidates(layer, "backward", candidates, { margin: -1 });
+  assertEquals(pruned.simulated, 3);
 });
 
 Deno.test("orderOf() tells apart what runs differently, and nothing else", async () => {

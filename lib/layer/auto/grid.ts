@@ -3,7 +3,8 @@ import type { Compressor } from "../../compressors/types.ts";
 import type { Costs } from "../../costs/types.ts";
 import * as schedulers from "../../schedulers/mod.ts";
 import type { Scheduler } from "../../schedulers/types.ts";
-import type { Pass, TaskGraph, Topology } from "../../types.ts";
+import { type Pass, SchemoeError, type TaskGraph, type Topology } from "../../types.ts";
+import { quoted } from "../../words.ts";
 import type { CompressorPair, PassChoices } from "../choices.ts";
 
 /** One way to run a pass. */
@@ -34,7 +35,10 @@ const ALL_TO_ALLS = {
 } as const;
 const CHUNKS = [1, 2, 4, 8];
 
-/** Candidates of a pass; what the user chose himself stays as it is. */
+/**
+ * Candidates of a pass; what the user chose himself stays as it is.
+ * @throws {SchemoeError} where no number of chunks fits.
+ */
 export function candidatesOf(
   pass: Pass,
   { fixed = {}, grid = {}, topology, capacity, costs }: {
@@ -66,12 +70,21 @@ export function candidatesOf(
       for (const count of chunks) {
         for (const scheduler of schedulers) {
           const byPeers = nameOf(scheduler) === "fasterMoE" && count !== 1;
-          const most = byPeers ? ranks : capacity;
+          // a backward pass is split as forward was: by peers or, with no more chunks than places, by capacity
+          const peers = pass === "backward" ? Math.min(ranks, capacity) : ranks;
+          const most = byPeers ? peers : capacity;
           if (typeof count === "number" && count > most) continue;
           candidates.push({ scheduler, allToAll, chunks: count, compressor });
         }
       }
     }
+  }
+  if (candidates.length === 0) {
+    throw new SchemoeError(
+      `Cannot tune the pass: no candidate has chunks for ${capacity} places an expert, of ${
+        chunks.map(quoted).join(", ")
+      }`,
+    );
   }
   return candidates;
 }
@@ -82,7 +95,12 @@ function byCosts(scheduler: NonNullable<PassChoices["scheduler"]>, costs: Costs)
   const made = (typeof scheduler === "string" ? known[scheduler] : scheduler) as Scheduler;
   // those of one parameter do not look at times
   if (typeof made?.order !== "function" || made.order.length < 2) return scheduler;
-  return { ...made, order: (graph: TaskGraph) => made.order(graph, costs) };
+  return {
+    name: made.name,
+    ...(made.reassociate ? { reassociate: true } : {}),
+    ...(made.chunking ? { chunking: (chunks: number) => made.chunking!(chunks) } : {}),
+    order: (graph: TaskGraph) => made.order(graph, costs),
+  };
 }
 
 export const nameOf = (value: unknown): string =>

@@ -1,7 +1,8 @@
 /** Options of `scheduler: "auto"`. @module */
 import type { MachineProfile } from "../../profile/mod.ts";
 import { SchemoeError } from "../../types.ts";
-import { didYouMean, quoted } from "../../words.ts";
+import { quoted } from "../../words.ts";
+import { checkFields, checkGrid } from "./check_grid.ts";
 import type { Grid } from "./grid.ts";
 
 /** What `scheduler: "auto"` goes by; see {@linkcode MoeLayer.auto}. */
@@ -29,24 +30,18 @@ const OPTIONS = [
 
 export const DEFAULTS = { candidates: 6, repeats: 3, drift: 0.2 };
 
-/** @throws {SchemoeError} naming an unknown option, or a number that is none. */
+/** @throws {SchemoeError} naming an unknown option or value, or a number that is none. */
 export function checkAutoOptions(auto: AutoOptions): void {
-  const foreign = Object.keys(auto).find((key) => !OPTIONS.includes(key));
-  if (foreign) {
-    throw new SchemoeError(
-      `Cannot tune the pass: "${foreign}" is not an option of auto (${OPTIONS.join(", ")})${
-        didYouMean(foreign, OPTIONS)
-      }`,
-    );
-  }
+  checkFields(auto, OPTIONS, { what: "auto", fail });
+  checkGrid(auto, fail);
   const { candidates = 1, repeats = 1, drift = 1 } = auto;
   for (const [name, value] of Object.entries({ candidates, repeats })) {
     if (Number.isSafeInteger(value) && value >= 1) continue;
-    throw new SchemoeError(
-      `Cannot tune the pass: ${name} is ${quoted(value)}, not an integer from 1 on`,
-    );
+    fail(`${name} is ${quoted(value)}, not an integer from 1 on`);
   }
-  if (!(typeof drift === "number" && drift > 0)) {
-    throw new SchemoeError(`Cannot tune the pass: drift is ${quoted(drift)}, not above 0`);
-  }
+  if (!(typeof drift === "number" && drift > 0)) fail(`drift is ${quoted(drift)}, not above 0`);
+}
+
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot tune the pass: ${problem}`);
 }

@@ -1,7 +1,8 @@
 /** Candidates ranked by simulation. @module */
 import type { BackwardOptions, ForwardOptions } from "../layer_options.ts";
 import type { Run } from "../run.ts";
-import { type Candidate, nameOf } from "./grid.ts";
+import { resolveChoices } from "../resolve_choices.ts";
+import type { Candidate } from "./grid.ts";
 
 /** A layer that runs, or one that predicts. */
 export interface PassRunner {
@@ -31,15 +32,21 @@ export interface Ranking {
   readonly simulated: number;
 }
 
-/** Candidates that differ in the scheduler alone have one graph, and so one bound. */
+/**
+ * Candidates that differ in the scheduler alone have one graph, and so one bound, unless the scheduler splits the pass
+ * in its own way or lets weight gradients be added up in any order.
+ */
 function graphs(candidates: readonly Candidate[]): Candidate[][] {
   const found: Candidate[][] = [];
   for (const one of candidates) {
-    const alike = found.find(([first]) =>
-      first.allToAll === one.allToAll && first.compressor === one.compressor &&
-      first.chunks === one.chunks &&
-      (nameOf(first.scheduler) === "fasterMoE") === (nameOf(one.scheduler) === "fasterMoE")
-    );
+    const own = resolveChoices({ scheduler: one.scheduler }, []).scheduler;
+    const alike = found.find(([first]) => {
+      const { chunking, reassociate } =
+        resolveChoices({ scheduler: first.scheduler }, []).scheduler;
+      return first.allToAll === one.allToAll && first.compressor === one.compressor &&
+        first.chunks === one.chunks && chunking === own.chunking &&
+        (reassociate === true) === (own.reassociate === true);
+    });
     if (alike) alike.push(one);
     else found.push([one]);
   }

@@ -1,4 +1,5 @@
 /** `scheduler: "auto"`: passes that try out candidates and then keep to the best one. @module */
+import { AWAIT } from "../../activity.ts";
 import { type MachineProfile, median, profileCosts } from "../../profile/mod.ts";
 import { SchemoeError, type Topology } from "../../types.ts";
 import type { PassChoices } from "../choices.ts";
@@ -6,6 +7,7 @@ import type { ForwardOptions } from "../layer_options.ts";
 import type { Run } from "../run.ts";
 import { type Candidate, candidateName, candidatesOf, type Grid } from "./grid.ts";
 import { type AutoOptions, checkAutoOptions, DEFAULTS } from "./options.ts";
+import { ownChoices, written } from "./own_choices.ts";
 import { PassTuner } from "./pass_tuner.ts";
 import { type PassRunner, rankCandidates } from "./predict.ts";
 
@@ -48,8 +50,9 @@ const ROUTING = 1.25;
 /** State of one kind of pass. */
 interface State {
   tuner?: PassTuner;
-  /** What the user fixed himself. */
+  /** What the user fixed himself, and what tuning goes by. */
   fixed: string;
+  profile?: MachineProfile;
   /** Places of an expert, and what the routing was that it was tuned for. */
   capacity: number;
   routed: number;
@@ -91,6 +94,7 @@ export class AutoTuner {
   readonly #setup: AutoSetup;
   readonly #states = { forward: newState(), backward: newState(), step: newState() };
   #loads?: ForwardOptions["loads"];
+  #busy = false;
 
   constructor(setup: AutoSetup) {
     this.#setup = setup;
@@ -114,11 +118,28 @@ export class AutoTuner {
     { options, auto, run: runBy }: TunedRun<R>,
   ): Promise<R> {
     checkAutoOptions(auto);
+    if (this.#busy) {
+      throw new SchemoeError(`Cannot tune the pass: the one before is in progress, ${AWAIT}`);
+    }
+    this.#busy = true;
+    try {
+      return await this.#run(pass, { options, auto, run: runBy });
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #run<R extends Run>(
+    pass: TunedPass,
+    { options, auto, run: runBy }: TunedRun<R>,
+  ): Promise<R> {
     const state = this.#states[pass];
     state.step++;
-    const fixed = fixedText(options);
-    if (fixed !== state.fixed) state.tuner = undefined;
+    const { profile, ...given } = auto;
+    const fixed = `${written(ownChoices(options))} ${written(given)}`;
+    if (fixed !== state.fixed || profile !== state.profile) state.tuner = undefined;
     state.fixed = fixed;
+    state.profile = profile;
     if (Number.isNaN(state.capacity)) {
       const known = pass === "backward" ? this.#states.forward.capacity : NaN;
       state.capacity = this.#setup.places ?? known;
@@ -132,7 +153,8 @@ export class AutoTuner {
     const what = candidateName(choices);
     const name = options.name ??
       (why === "trial" ? `auto, trial ${trial} of up to ${most}: ${what}` : `auto: ${what}`);
-    const run = await runBy({ ...options, ...choices, name });
+    // objects that the user made anew for this pass are those that run
+    const run = await runBy({ ...options, ...choices, ...ownChoices(options), name });
     const seconds = run.makespan;
     if (why === "trial") {
       const predicted = state.tuner.trials.find((one) => one.choices === choices)!.seconds;
@@ -180,11 +202,6 @@ export class AutoTuner {
     const { capacity } = this.#states[pass];
     const costs = profile ? { costs: profileCosts(profile, topology) } : {};
     const all = candidatesOf(direction, { ...costs, fixed: options, grid, topology, capacity });
-    if (all.length === 0) {
-      throw new SchemoeError(
-        `Cannot tune the pass: no candidate has chunks for ${capacity} places an expert`,
-      );
-    }
     const margin = { margin: MARGIN, ...(loads ? { loads } : {}) };
     const { ranked, pruned, simulated } = await rankCandidates(predicted, direction, all, margin);
     const tried = ranked.slice(0, candidates);
@@ -224,15 +241,4 @@ export class AutoTuner {
   #note(pass: TunedPass, entry: Omit<TuningEntry, "step" | "pass">): void {
     this.log.push({ step: this.#states[pass].step, pass, ...entry });
   }
-}
-
-/** What a user chose himself, by value. */
-const identities = new WeakMap<object, number>();
-let objects = 0;
-function fixedText({ allToAll, compressor, chunks }: PassChoices): string {
-  return [allToAll, compressor, chunks].map((value) => {
-    if (typeof value !== "object" || value === null) return `${value}`;
-    if (!identities.has(value)) identities.set(value, objects++);
-    return `#${identities.get(value)}`;
-  }).join();
 }
