@@ -73,7 +73,7 @@ struct Pairs {
 template <int D, int MT, int WARPS>
 __global__ void __launch_bounds__(32 * WARPS, 2 * 4 / WARPS) forward_kernel(Sizes s, Pointers p) {
   constexpr int BM = 16 * MT * WARPS, BN = 64, THREADS = 32 * WARPS;
-  extern __shared__ __align__(128) uint8_t shared[];
+  DYNAMIC_SHARED(__align__(128) uint8_t, shared);
   const Pairs<D, BN, THREADS> pairs(shared);  // keys and values
   const int lane = static_cast<int>(threadIdx.x % 32), g = lane / 4, t = lane % 4;
   // Blocks with most keys begin first.
@@ -205,7 +205,7 @@ __global__ void __launch_bounds__(256) delta_kernel(Sizes s, Pointers p) {
 template <int D, int BN>
 __global__ void __launch_bounds__(128, 2) query_grad_kernel(Sizes s, Pointers p) {
   constexpr int BM = 64, THREADS = 128;
-  extern __shared__ __align__(128) uint8_t shared[];
+  DYNAMIC_SHARED(__align__(128) uint8_t, shared);
   const Pairs<D, BN, THREADS> pairs(shared);  // keys and values
   const int lane = static_cast<int>(threadIdx.x % 32), g = lane / 4, t = lane % 4;
   const int64_t first = (int64_t{gridDim.x} - 1 - blockIdx.x) * BM;
@@ -292,7 +292,7 @@ template <int D, int BQ, int SUB>
 __global__ void __launch_bounds__(128, D == 64 ? 2 : 1) key_grad_kernel(Sizes s, Pointers p) {
   constexpr int BM = 64, THREADS = 128;
   static_assert(BQ <= THREADS && BQ % SUB == 0);
-  extern __shared__ __align__(128) uint8_t shared[];
+  DYNAMIC_SHARED(__align__(128) uint8_t, shared);
   __shared__ float sums[2][BQ], deltas[2][BQ];
   const Pairs<D, BQ, THREADS> pairs(shared);  // queries and gradients of outputs
   const int lane = static_cast<int>(threadIdx.x % 32), g = lane / 4, t = lane % 4;

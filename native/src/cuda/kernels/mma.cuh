@@ -1,32 +1,10 @@
-// Tensor cores by warps: fragments of 16 x 16 and 16 x 8 tiles of bfloat16, and tiles in shared memory.
+// Tensor cores by warps: tiles of bfloat16 in shared memory and fragments of them.
 #pragma once
 
 #include "cuda/kernels/launch.cuh"
+#include "cuda/kernels/mma_instructions.cuh"
 
 namespace schemoe::cuda::mma {
-
-/// c += a b: a [16, 16] by rows, b [16, 8] by columns, c [16, 8]. Lane 4 g + t holds of c rows g and g + 8, columns 2 t and 2 t + 1.
-__device__ inline void multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-
-/// Four 8 x 8 matrices; each lane gives the address of one row.
-__device__ inline void load_four(uint32_t (&to)[4], uint32_t address) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-               : "r"(address));
-}
-__device__ inline void load_four_transposed(uint32_t (&to)[4], uint32_t address) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
-               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-               : "r"(address));
-}
-
-__device__ inline void commit() { asm volatile("cp.async.commit_group;"); }
-template <int Left>
-__device__ inline void wait() { asm volatile("cp.async.wait_group %0;" ::"n"(Left)); }
 
 /// A tile of rows of D elements in shared memory; 16 bytes are placed so that 8 rows at one column touch all banks.
 template <int D>
@@ -44,8 +22,7 @@ struct SharedTile {
       const int item = i + static_cast<int>(threadIdx.x), row = item / (D / 8), column = item % (D / 8) * 8;
       const bool there = row < valid;
       const bf16* source = there ? from + row * ld + column : from;
-      asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(at(row, column)), "l"(source),
-                   "r"(there ? 16 : 0));
+      copy_sixteen(at(row, column), source, there);
     }
   }
   /// Rows row .. row + 15 as the columns of two b: {b0, b1} of the first 8, then of the others; elements k .. k + 15 of each.

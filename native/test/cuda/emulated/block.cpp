@@ -97,7 +97,7 @@ Range reserve(size_t bytes) {
 unsigned char* bottom_of(unsigned thread) { return reinterpret_cast<unsigned char*>(stacks.begin + thread * kStride); }
 
 const char* name_of(Together what) {
-  constexpr const char* kNames[] = {"a shuffle", "a reduction", "a vote", "a match", "__syncwarp"};
+  constexpr const char* kNames[] = {"a shuffle", "a reduction", "a vote", "a match", "__syncwarp", "a load of matrices", "a product"};
   return kNames[static_cast<int>(what)];
 }
 

@@ -19,7 +19,7 @@ namespace emulated {
 using Where = std::source_location;
 
 /// What lanes of a warp do together. All of them must come to the same.
-enum class Together { shuffle, reduce, vote, match, sync };
+enum class Together { shuffle, reduce, vote, match, sync, load, product };
 
 /// The thread that is running.
 struct Thread {

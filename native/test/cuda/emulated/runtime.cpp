@@ -38,6 +38,12 @@ cudaError_t release(void* memory) {
   return cudaSuccess;
 }
 
+/// A Hopper GPU, unless the environment says otherwise.
+int capability() {
+  const char* given = std::getenv("SCHEMOE_EMULATED_CAPABILITY");
+  return given ? std::atoi(given) : 9;
+}
+
 }  // namespace
 
 namespace emulated {
@@ -69,7 +75,7 @@ cudaError_t cudaDeviceEnablePeerAccess(int, unsigned) { return tell(cudaErrorNot
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   switch (attribute) {
     case cudaDevAttrMultiProcessorCount: return *value = 4, cudaSuccess;
-    case cudaDevAttrComputeCapabilityMajor: return *value = 9, cudaSuccess;
+    case cudaDevAttrComputeCapabilityMajor: return *value = capability(), cudaSuccess;
     case cudaDevAttrComputeCapabilityMinor: return *value = 0, cudaSuccess;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin: return *value = 227 << 10, cudaSuccess;
   }

@@ -1,8 +1,7 @@
 // What the emulation does without: cuBLASLt has no algorithm for any product, so that the library's own kernels do
-// them, and there are no tensor cores and no driver.
+// them, and there is no driver.
 #include "cuda/cublaslt.h"
 #include "cuda/hopper/grouped.h"
-#include "cuda/kernels/attention_tensor.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/preload.h"
 
@@ -43,8 +42,6 @@ void run(const Grouped&, const Groups&, int, cudaStream_t) {}
 }  // namespace hopper
 
 bool run_split(const Gemm&, const Context&) { return false; }
-bool run_on_tensor_cores(const Attention&, const Context&) { return false; }
-bool run_on_tensor_cores(const AttentionGrad&, const Context&) { return false; }
 
 bool note_kernels(const void*) { return true; }
 void preload_kernels(const World&) {}

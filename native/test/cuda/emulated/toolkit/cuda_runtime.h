@@ -22,6 +22,7 @@
 #define __noinline__
 #define __launch_bounds__(...)
 #define __grid_constant__
+#define __align__(bytes)
 
 #define threadIdx (::emulated::running.index)
 #define blockIdx (::emulated::running.block)
@@ -102,6 +103,7 @@ EMULATED int __syncthreads_or(int mine, WHERE) {
   return any[at];
 }
 EMULATED void __syncwarp(unsigned mask = 0xffffffffu, WHERE) { ::emulated::gather(::emulated::Together::sync, mask, 0, where); }
+inline size_t __cvta_generic_to_shared(const void* at) { return reinterpret_cast<uintptr_t>(at) - ::emulated::dynamic.begin; }
 template <class... Parameters>
 cudaError_t cudaFuncSetAttribute(void (*)(Parameters...), cudaFuncAttribute, int) {
   return cudaSuccess;
