@@ -41,4 +41,16 @@ export const bruck: AllToAll = {
     );
     return [...phases, { name: "unpack", lane, steps }];
   },
+  ways: ({ ranks }) => (source, destination, move) => {
+    const distance = (destination - source + ranks) % ranks;
+    let [at, phase] = [source, 0];
+    for (let bit = 1; bit < ranks; bit *= 2, phase += 2) {
+      if (!(distance & bit)) continue;
+      const to = (at + bit) % ranks;
+      move(phase, at, at);
+      move(phase + 1, at, to);
+      at = to;
+    }
+    move(phase, at, at);
+  },
 };

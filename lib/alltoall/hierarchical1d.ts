@@ -55,4 +55,12 @@ export const hierarchical1d: AllToAll = {
       { name: "scatter", lane: "intra", steps: local ? down : scatter },
     ];
   },
+  ways: ({ ranksPerNode: size }) => (source, destination, move) => {
+    const [first, last] = [source - source % size, destination - destination % size];
+    move(0, source, first);
+    move(1, first, first);
+    move(2, first, last);
+    move(3, last, last);
+    move(4, last, destination);
+  },
 };

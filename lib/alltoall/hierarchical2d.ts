@@ -1,4 +1,5 @@
-import type { AllToAll, Phase } from "./types.ts";
+import type { AllToAll, Phase, SliceWay } from "./types.ts";
+import type { Topology } from "../types.ts";
 import { copy, input, output, receive, scratch, send } from "./slices.ts";
 import { place, range, widestLane } from "./world.ts";
 
@@ -11,7 +12,19 @@ export const hierarchical2d: AllToAll = {
   name: "hierarchical2d",
   plan: (at) =>
     twoDimensions(at).map((phase): Phase => ({ ...phase, lane: widestLane(at.topology) })),
+  ways: twoDimensionalWays,
 };
+
+/** How slices travel by {@linkcode twoDimensions}: inside the node to the place of the destination, then across. */
+export function twoDimensionalWays({ ranksPerNode }: Topology): SliceWay {
+  return (source, destination, move) => {
+    const by = source - source % ranksPerNode + destination % ranksPerNode;
+    move(0, source, source);
+    move(1, source, by);
+    move(2, by, by);
+    move(3, by, destination);
+  };
+}
 
 /** The phases of {@linkcode hierarchical2d}, each on the lane of its links. */
 export function twoDimensions(at: Parameters<AllToAll["plan"]>[0]): Phase[] {

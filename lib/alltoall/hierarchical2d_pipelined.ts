@@ -1,5 +1,5 @@
 import type { AllToAll } from "./types.ts";
-import { twoDimensions } from "./hierarchical2d.ts";
+import { twoDimensionalWays, twoDimensions } from "./hierarchical2d.ts";
 
 /**
  * {@linkcode hierarchical2d} with its phases on the lanes of their links, so that a scheduler can run the
@@ -8,4 +8,5 @@ import { twoDimensions } from "./hierarchical2d.ts";
 export const hierarchical2dPipelined: AllToAll = {
   name: "hierarchical2dPipelined",
   plan: twoDimensions,
+  ways: twoDimensionalWays,
 };

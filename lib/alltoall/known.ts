@@ -115,7 +115,7 @@ function directly(algorithm: AllToAll, ranks: number, rank: number, { steps }: P
       algorithm,
       rank,
       `passes slices on by other ranks, which groups of peers and dropless rows do not support on more than ${PROVEN_RANKS} ranks; ` +
-        `use capacitySlices of padded rows, or an all-to-all that goes from input to output`,
+        `use capacitySlices of padded rows, or an all-to-all that goes from input to output or tells the ways of its slices`,
     );
   }
   return (number: number, k: number) => {

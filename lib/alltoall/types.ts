@@ -67,7 +67,22 @@ export interface AllToAll {
    * their steps to be proven.
    */
   routed?(at: { readonly topology: Topology; readonly traffic: TrafficMatrix }): Planning;
+  /**
+   * Present where slices pass by other ranks on ways that are known without the plans: by it exchanges of a part of the
+   * slices, and of slices of different sizes, are simulated in worlds too large for a proof.
+   */
+  ways?(topology: Topology): SliceWay;
 }
+
+/**
+ * Tells the moves of the slice from `source` for `destination`, phase by phase: a copy where `from` and `to` are the same
+ * rank, else a message.
+ */
+export type SliceWay = (
+  source: number,
+  destination: number,
+  move: (phase: number, from: number, to: number) => void,
+) => void;
 
 /** A plan before it is written down rank by rank. */
 export interface Planning {

@@ -137,12 +137,13 @@ export class GraphBuilder {
     // plans by traffic differ from exchange to exchange, and parts of slices are rounded
     const counted = pairs || ragged || algorithm.byTraffic || algorithm.parts;
     const traffic = counted ? undefined : planTraffic(algorithm, topology, plans.phases);
-    const large = topology.ranks > PROVEN_RANKS && (ragged || algorithm.routed);
+    const { routed, ways } = algorithm;
+    const large = topology.ranks > PROVEN_RANKS && (ragged || routed || (pairs && ways));
     const partial = (phase: number) => partialTraffic(plans, exchange, { phase, topology });
     const patterns = large
       ? countedTraffic(
         { algorithm, topology, plans, traffic: matrix },
-        algorithm.routed ? undefined : (phase) => partial(phase).pattern,
+        routed || ways ? undefined : (phase) => partial(phase).pattern,
       )
       : undefined;
     const tasks: Task[] = [];

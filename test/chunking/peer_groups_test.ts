@@ -12,6 +12,7 @@ import {
   topK,
   topology,
 } from "../../mod.ts";
+import { trafficOf } from "../../lib/costs/mod.ts";
 import { GraphBuilder } from "../../lib/graph/mod.ts";
 import { largestError } from "../../lib/studies/golden.ts";
 import { bytes, roundabout } from "../alltoall/own.ts";
@@ -106,11 +107,11 @@ Deno.test("a chunk of peers moves only its own pairs, also through other ranks",
   assertEquals(moved(hierarchical2d, insideNode), [0, 1, 0, 0]);
 });
 
-Deno.test("worlds too large for a proof take groups of peers with direct all-to-alls only", () => {
+Deno.test("worlds too large for a proof take groups of peers with all-to-alls that are direct or tell the ways of slices", () => {
   const world = topology({ nodes: 40, ranksPerNode: 8 });
-  const first = (algorithm: AllToAll) => {
+  const tasks = (algorithm: AllToAll) => {
     const g = new GraphBuilder(world, "forward", 1);
-    const [task] = g.allToAll({
+    g.allToAll({
       label: "A",
       chunk: 0,
       stage: 0,
@@ -122,10 +123,17 @@ Deno.test("worlds too large for a proof take groups of peers with direct all-to-
       input: { buffer: "i", offset: 0 },
       output: { buffer: "o", offset: 0 },
     });
-    return task.transfers!(3);
+    return g.build({}).tasks;
   };
+  const first = (algorithm: AllToAll) => tasks(algorithm)[0].transfers!(3);
   const sent = first(linear).filter(({ kind }) => kind === "send");
   assertEquals(sent.length, 39);
   assert(sent.every(({ peer }) => peer % 8 === 3));
   assertThrows(() => first(roundabout), SchemoeError, "passes slices on by other ranks");
+  // slices for the same place of another node stay on their rank until they cross
+  const [stride, intra, , inter] = tasks(hierarchical2d).map((task) =>
+    trafficOf(world, task).pattern.of(3)
+  );
+  assertEquals([stride.copied, intra.intra.sends, intra.copied], [40, 0, 40]);
+  assertEquals([inter.inter.sends, inter.inter.received, inter.copied], [39, 39, 1]);
 });

@@ -24,7 +24,7 @@ export interface CountedExchange {
 /**
  * Patterns of the phases of an exchange, counted for all ranks when the first of them is asked for; where `alone` can
  * count the phases of a rank by itself, not before all ranks are asked for at once (`nodePairs`).
- * @throws {SchemoeError} (then) for an algorithm that has no routes and passes slices on by other ranks.
+ * @throws {SchemoeError} (then) for an algorithm that has no routes or ways and passes slices on by other ranks.
  */
 export function countedTraffic(
   exchange: CountedExchange,
@@ -49,8 +49,11 @@ function count(exchange: CountedExchange): Required<TrafficPattern>[] {
   const { algorithm, topology, plans } = exchange;
   const places = new Places();
   const crosses = crossing(topology);
-  const phases = plans.phases(0).map(() => new PhaseCount(topology, places, crosses));
-  if (algorithm.routed) countRoutes(exchange, phases);
+  const { routed, ways } = algorithm;
+  const order = { repeated: !routed && ways !== undefined };
+  const phases = plans.phases(0).map(() => new PhaseCount(topology, places, crosses, order));
+  if (routed) countRoutes(exchange, phases);
+  else if (ways) countWays(exchange, phases);
   else countSteps(exchange, phases);
   return phases.map((phase) => phase.pattern());
 }
@@ -84,6 +87,30 @@ function countRoutes(
         if (out !== source) spread.message(source, out, bytes);
         phases[2 + 2 * stage].message(out, into, bytes);
         if (into !== destination) phases[3 + 2 * stage].message(into, destination, bytes);
+      }
+    }
+  }
+}
+
+/** Moves of each slice on its way by other ranks, pair of nodes by pair of nodes. */
+function countWays(
+  { algorithm, topology, traffic }: CountedExchange,
+  phases: readonly PhaseCount[],
+): void {
+  const { nodes, ranksPerNode: m } = topology;
+  const way = algorithm.ways!(topology);
+  let bytes = 0;
+  const move = (phase: number, from: number, to: number) => {
+    if (from === to) phases[phase].copy(from, bytes);
+    else phases[phase].message(from, to, bytes);
+  };
+  for (let node = 0; node < nodes; node++) {
+    for (let other = 0; other < nodes; other++) {
+      for (let source = node * m; source < (node + 1) * m; source++) {
+        for (let destination = other * m; destination < (other + 1) * m; destination++) {
+          bytes = traffic.bytes(source, destination);
+          if (bytes > 0) way(source, destination, move);
+        }
       }
     }
   }

@@ -23,6 +23,9 @@ export class Places {
 const same = (a: Int32Array, b: readonly number[]) =>
   a.length === b.length && a.every((value, i) => value === b[i]);
 
+/** Pairs of fewer nodes have different numbers. */
+const MOST_NODES = 2 ** 24;
+
 /** Collects the pairs of ranks of a phase; those of a pair of nodes one after another. */
 export class PairCollector {
   readonly #from: number[] = [];
@@ -31,8 +34,16 @@ export class PairCollector {
   readonly #marked: Uint8Array;
   #places: number[] = [];
   #open: readonly [from: number, to: number] | undefined;
+  /** Lists of each pair of nodes, where a pair may come again. */
+  readonly #before?: Map<number, number[]>;
 
-  constructor(readonly ranksPerNode: number, readonly known: Places) {
+  /** @param repeated whether a pair of nodes may come again, after others. */
+  constructor(
+    readonly ranksPerNode: number,
+    readonly known: Places,
+    { repeated = false }: { readonly repeated?: boolean } = {},
+  ) {
+    if (repeated) this.#before = new Map();
     this.#marked = new Uint8Array(ranksPerNode * ranksPerNode);
   }
 
@@ -52,11 +63,25 @@ export class PairCollector {
   #close(): void {
     if (!this.#open) return;
     for (const place of this.#places) this.#marked[place] = 0;
-    this.#from.push(this.#open[0]);
-    this.#to.push(this.#open[1]);
-    this.#list.push(this.known.number(this.#places.sort((a, b) => a - b)));
+    const [from, to] = this.#open;
+    const list = this.known.number(this.#places.sort((a, b) => a - b));
     this.#places = [];
     this.#open = undefined;
+    if (this.#again(from, to, list)) return;
+    this.#from.push(from);
+    this.#to.push(to);
+    this.#list.push(list);
+  }
+
+  /** Whether a pair of nodes has come with a list before. */
+  #again(from: number, to: number, list: number): boolean {
+    if (!this.#before) return false;
+    const pair = from * MOST_NODES + to;
+    const lists = this.#before.get(pair);
+    if (lists?.includes(list)) return true;
+    if (lists) lists.push(list);
+    else this.#before.set(pair, [list]);
+    return false;
   }
 
   pairs(): NodePairs {

@@ -18,17 +18,18 @@ export class PhaseCount {
     readonly topology: Topology,
     readonly places: Places,
     readonly crosses?: (from: number, to: number) => boolean,
+    order: { readonly repeated?: boolean } = {},
   ) {
     this.#copied = new Float64Array(topology.ranks);
     this.#spine = crosses && new Float64Array(topology.ranks);
-    this.#between = new PairCollector(topology.ranksPerNode, places);
+    this.#between = new PairCollector(topology.ranksPerNode, places, order);
   }
 
   copy(rank: number, bytes: number): void {
     this.#copied[rank] += bytes;
   }
 
-  /** One message; those between two nodes come one after another. */
+  /** One message; those between two nodes come one after another, unless pairs of nodes are `repeated`. */
   message(from: number, to: number, bytes: number): void {
     const { ranks, ranksPerNode: m } = this.topology;
     const [node, other] = [Math.floor(from / m), Math.floor(to / m)];
