@@ -17,6 +17,21 @@ export function callUser<T>(whose: string, name: string, run: () => T): T {
   }
 }
 
+/** {@linkcode callUser} of a function whose result may be a promise. */
+export async function awaitUser<T>(
+  whose: string,
+  name: string,
+  run: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await run();
+  } catch (cause) {
+    return callUser<never>(whose, name, () => {
+      throw cause;
+    });
+  }
+}
+
 /**
  * The kernels that a user's function returns.
  * @throws {SchemoeError} as {@linkcode callUser}, and for anything but an array of kernels.

@@ -1,6 +1,7 @@
 /** Codecs in C++ and CUDA. @module */
 import { sourceKernels } from "../kernels/source.ts";
 import { SchemoeError } from "../types.ts";
+import { didYouMean } from "../words.ts";
 import type { Compressor, WireBlock } from "./types.ts";
 
 /** What {@linkcode compressor} is made of. */
@@ -19,6 +20,7 @@ export interface CompressorSource {
   readonly tolerance?: Compressor["tolerance"];
 }
 
+const FIELDS = ["name", "wireBytes", "cpu", "cuda", "height", "tolerance"];
 /** Pointers of each function: rows and wire. */
 const BUFFERS = 2;
 /** Rows, columns, rank, peer, chunk, leg, pass. */
@@ -71,10 +73,18 @@ const NUMBERS = 7;
  * console.assert(halves.wireBytes({ rows: 3, columns: 8 }) === 48);
  * ```
  *
- * @throws {SchemoeError} where a part is missing; compiling throws in the first run.
+ * @throws {SchemoeError} where a part is missing or unknown; compiling throws in the first run.
  */
 export function compressor(source: CompressorSource): Compressor {
   const { name, wireBytes, cpu, cuda, height, tolerance } = source;
+  const foreign = Object.keys(source).find((key) => !FIELDS.includes(key));
+  if (foreign !== undefined) {
+    throw new SchemoeError(
+      `Cannot make the compressor "${name}": "${foreign}" is not a part of it (${
+        FIELDS.join(", ")
+      })${didYouMean(foreign, FIELDS)}`,
+    );
+  }
   if (typeof wireBytes !== "function") {
     throw new SchemoeError(
       `Cannot make the compressor "${name}": it has no function wireBytes(rows, columns)`,

@@ -1,5 +1,9 @@
 import type { Compressor } from "./types.ts";
 import { SchemoeError } from "../types.ts";
+import { quoted } from "../words.ts";
+
+/** What was made of a codec: the memory belongs to it, so that one made in each pass would remember nothing. */
+const wrapped = new WeakMap<Compressor, Compressor>();
 
 /**
  * A codec in JavaScript that adds to each block what it lost of the same block the last time: the mean of what
@@ -10,7 +14,8 @@ import { SchemoeError } from "../types.ts";
  * ill-defined: the tokens in a block are others in the next run, which then get what these have lost. Where that is
  * so, use {@linkcode stochastic} rounding, which needs no memory.
  *
- * The remainders are kept for each (pass, leg, chunk, rank, peer) and begin at zero again where a block's size changes,
+ * The same codec gives the same value, and with it the memory: the remainders are kept for each (layer, pass, leg, chunk,
+ * rank, peer) and begin at zero again where a block's size changes,
  * as it does from run to run in a dropless layer. Needs `encode` and `decode`; a native codec has none.
  *
  * Source: Seide et al., "1-bit stochastic gradient descent", Interspeech 2014; Karimireddy et al., "Error feedback
@@ -30,13 +35,18 @@ import { SchemoeError } from "../types.ts";
  * @throws {SchemoeError} for a codec without `encode` and `decode`.
  */
 export function errorFeedback(codec: Compressor): Compressor {
+  if (typeof codec?.wireBytes !== "function") {
+    throw new SchemoeError(`Cannot feed errors back: give a compressor, got ${quoted(codec)}`);
+  }
+  const known = wrapped.get(codec);
+  if (known) return known;
   const { encode, decode } = codec;
   if (!encode || !decode) {
     throw new SchemoeError(
       `Cannot feed errors back: the compressor "${codec.name}" has no functions encode and decode`,
     );
   }
-  return {
+  const fed: Compressor = {
     ...codec,
     name: `${codec.name}-error-feedback`,
     async encode(values, block, context) {
@@ -50,4 +60,6 @@ export function errorFeedback(codec: Compressor): Compressor {
       return encoded;
     },
   };
+  wrapped.set(codec, fed);
+  return fed;
 }

@@ -6,7 +6,7 @@ import { scaled } from "./scaled.ts";
  * to the nearest integer from -7 to 7, ties to even.
  *
  * Bytes a row: `ceil(columns / 2)`, from a multiple of 4 on `2 ceil(columns / 32)`, padded to 16. Error at most 0.52
- * scales; relative RMSE on normal values 0.097. A block with NaN or an infinity arrives as NaN.
+ * scales (of blocks whose values are all below 2^-100: of the scale for 2^-100); relative RMSE on normal values 0.097. A block with NaN or an infinity arrives as NaN.
  */
 export const int4: Compressor = scaled({
   name: "int4",

@@ -20,6 +20,9 @@ import { quoted } from "../words.ts";
  * @throws {SchemoeError} for a codec that cannot, and for another seed.
  */
 export function stochastic(codec: Compressor, seed: number): Compressor {
+  if (typeof codec?.wireBytes !== "function") {
+    throw new SchemoeError(`Cannot round at random: give a compressor, got ${quoted(codec)}`);
+  }
   const native = codec.native;
   const known = CODECS as Record<string, { random: boolean }>;
   if (!native || !known[native.codec]?.random) {

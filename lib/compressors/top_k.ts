@@ -15,14 +15,16 @@ import { quoted } from "../words.ts";
  * console.assert(largestShare(1 / 4).wireBytes({ rows: 2, columns: 64 }) === 2 * 16 * 6);
  * ```
  *
- * @param share above 0, at most 1.
+ * @param share from 1/131072 to 1.
  * @throws {SchemoeError} for another share.
  */
 export function largestShare(share: number): Compressor {
-  const parts = Math.round(65536 * share);
-  if (!(parts >= 1 && parts <= 65536)) {
+  const parts = typeof share === "number" && share <= 1 ? Math.round(65536 * share) : NaN;
+  if (!(parts >= 1)) {
     throw new SchemoeError(
-      `Cannot keep the largest values: their share is ${quoted(share)}, not above 0 and at most 1`,
+      `Cannot keep the largest values: their share is ${
+        quoted(share)
+      }, not a number from 1/131072 to 1`,
     );
   }
   return {

@@ -11,6 +11,7 @@ import {
 import type { Piece } from "../memory/mod.ts";
 import type { CodecContext, Compressor } from "../compressors/types.ts";
 import { type HostContext, type Kernel, type Pass, SchemoeError, type View } from "../types.ts";
+import { awaitUser } from "../user_code.ts";
 import { quoted } from "../words.ts";
 import type { NativeCodec } from "../kernels/types.ts";
 import { wireBytes } from "./wire.ts";
@@ -59,6 +60,13 @@ export function codecState(
     bytes: number;
   },
 ): Uint8Array {
+  if (!Number.isSafeInteger(bytes) || bytes < 0) {
+    throw new SchemoeError(
+      `Cannot use the compressor "${compressor.name}": its state "${key}" is to have ${
+        quoted(bytes)
+      } bytes`,
+    );
+  }
   const ofLayer = states.get(layer) ?? new WeakMap<Compressor, Map<string, Uint8Array>>();
   states.set(layer, ofLayer);
   const ofCodec = ofLayer.get(compressor) ?? new Map<string, Uint8Array>();
@@ -87,7 +95,11 @@ export function encodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kerne
       const size = FLOAT_BYTES * rows * coded.columns;
       const floats = new Float32Array(at.read(values, size).buffer);
       const block = { rows, columns: coded.columns };
-      const encoded = await compressor.encode!(floats, block, contextOf(coded, at, peer));
+      const encoded = await awaitUser(
+        `the compressor "${compressor.name}"`,
+        "encode",
+        () => compressor.encode!(floats, block, contextOf(coded, at, peer)),
+      );
       expectValues(compressor, ["encode", Uint8Array], encoded, bytes);
       at.write(wire, encoded);
     }
@@ -108,7 +120,11 @@ export function decodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kerne
     for (const { peer, rows, values, wire, bytes } of eachBlock(coded, blocks)) {
       const block = { rows, columns };
       const encoded = at.read(wire, bytes);
-      const decoded = await compressor.decode!(encoded, block, contextOf(coded, at, peer));
+      const decoded = await awaitUser(
+        `the compressor "${compressor.name}"`,
+        "decode",
+        () => compressor.decode!(encoded, block, contextOf(coded, at, peer)),
+      );
       expectValues(compressor, ["decode", Float32Array], decoded, rows * columns);
       at.write(values, new Uint8Array(decoded.buffer, decoded.byteOffset, decoded.byteLength));
     }

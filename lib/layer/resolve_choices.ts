@@ -124,6 +124,14 @@ function isPair(value: Compressor | CompressorPair | string): value is Compresso
 }
 
 function checkedCodec(codec: Compressor): Compressor {
+  const { height } = codec;
+  if (height !== undefined && !(Number.isSafeInteger(height) && height >= 1)) {
+    throw new SchemoeError(
+      `Cannot use the compressor "${codec.name}": its height is ${
+        quoted(height)
+      }, not an integer from 1 on`,
+    );
+  }
   if (codec.native ?? codec.kernels ?? (codec.encode && codec.decode)) return codec;
   throw new SchemoeError(
     `Cannot use the compressor "${codec.name}": it has no functions encode and decode`,

@@ -186,7 +186,10 @@ export const ownCode: BadInputs = {
   },
   "encode() that throws": {
     call: codec({ encode: bug }),
-    says: ["Cannot run task C1[0] on rank ", "its host function failed: my bug"],
+    says: [
+      "Cannot run task C1[0] on rank ",
+      'its host function failed: Cannot use the compressor "mine": its encode failed: my bug',
+    ],
   },
   "encode() with too few bytes": {
     call: codec({ encode: () => new Uint8Array(3) }),

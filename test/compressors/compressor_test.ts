@@ -268,6 +268,53 @@ test("compressor() refuses parts that are missing", () => {
   );
 });
 
+Deno.test("parts that no codec has, and heights that are none, are errors that name them", async () => {
+  const parts = { name: "mine", wireBytes: (r: number, c: number) => 4 * r * c, cpu: "" };
+  const misspelt = { ...parts, heigth: 4 };
+  assertThrows(() => compressor(misspelt), SchemoeError, 'did you mean "height"');
+  using engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
+  const layer = createLayer(engine, config);
+  for (const height of [0, -4, 1.5, NaN]) {
+    await assertRejects(
+      () => layer.forward({ compressor: compressor({ ...parts, height }), chunks: 2 }),
+      SchemoeError,
+      `Cannot use the compressor "mine": its height is ${height}, not an integer from 1 on`,
+    );
+  }
+});
+
+Deno.test("what codecs in JavaScript throw, and sizes of state that are none, name the codec", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 1, links: "plain" });
+  using layer = createLayer(engine, config);
+  const plain: Compressor = {
+    name: "plain",
+    wireBytes: ({ rows, columns }) => 4 * rows * columns,
+    encode: (values) => new Uint8Array(values.slice().buffer),
+    decode: (bytes) => new Float32Array(bytes.slice().buffer),
+  };
+  const wrong: readonly (readonly [Partial<Compressor>, string])[] = [
+    [
+      { encode: () => Promise.reject(new Error("full")) },
+      'the compressor "plain": its encode failed: full',
+    ],
+    [{
+      decode: () => {
+        throw new Error("empty");
+      },
+    }, 'the compressor "plain": its decode failed: empty'],
+    [{
+      encode: (values, _, { state }) => state("a", NaN) && new Uint8Array(values.byteLength),
+    }, 'the compressor "plain": its state "forward 1 0 0 0 a" is to have NaN bytes'],
+  ];
+  for (const [part, text] of wrong) {
+    await assertRejects(
+      () => layer.forward({ compressor: { ...plain, ...part } }),
+      SchemoeError,
+      text,
+    );
+  }
+});
+
 test("compressor() runs simulated without being compiled", async () => {
   using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 1 });
   using layer = createLayer(engine, config);

@@ -32,7 +32,20 @@ Deno.test("errorFeedback() brings the mean over runs of the same values to the r
   assertAlmostEquals(fed, 0, .02);
 });
 
-Deno.test("errorFeedback() refuses native codecs", () => {
+Deno.test("errorFeedback() keeps its memory where it is made anew for each pass", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 1, links: "plain" });
+  using layer = createLayer(engine, { tokens: 8, modelDim: 4, hiddenDim: 4, experts: 2 });
+  const x = randomNormal(32, { seed: 1 });
+  const outputs: Float32Array[] = [];
+  for (let i = 0; i < 2; i++) {
+    const run = await layer.forward({ x, compressor: { combine: errorFeedback(halves) } });
+    outputs.push(run.output!.slice());
+  }
+  assert(outputs[0].some((value, i) => value !== outputs[1][i]), "nothing was fed back");
+});
+
+Deno.test("errorFeedback() refuses what is no codec, and native codecs", () => {
+  assertThrows(() => errorFeedback("fp8" as never), SchemoeError, 'give a compressor, got "fp8"');
   assertThrows(
     () => errorFeedback(fp8),
     SchemoeError,

@@ -1,5 +1,5 @@
-import { assertEquals, assertNotEquals } from "@std/assert";
-import { createLayer, openEngine } from "../../mod.ts";
+import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { createLayer, openEngine, SchemoeError } from "../../mod.ts";
 import { randomNormal } from "../../lib/layer/mod.ts";
 import { int4, stochastic } from "../../lib/compressors/mod.ts";
 
@@ -32,4 +32,9 @@ Deno.test("stochastic() gives the same bits however a pass is split and schedule
     assertNotEquals(await run(stochastic(int4, 4), 1, "linear"), expected);
     assertNotEquals(await run(int4, 1, "linear"), expected);
   }
+});
+
+Deno.test("stochastic() refuses what is no codec, naming it", () => {
+  assertThrows(() => stochastic("fp8" as never, 1), SchemoeError, 'give a compressor, got "fp8"');
+  assertThrows(() => stochastic(undefined as never, 1), SchemoeError, "got undefined");
 });

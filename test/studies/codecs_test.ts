@@ -8,6 +8,7 @@ import {
 } from "../../lib/studies/mod.ts";
 import { createLayer, createModel, openEngine, SchemoeError } from "../../mod.ts";
 import { type Scheduler, sequential } from "../../lib/schedulers/mod.ts";
+import { bf16, fp8 } from "../../lib/compressors/mod.ts";
 import { ffn, topK } from "../../lib/blocks/mod.ts";
 import { randomNormal } from "../../lib/layer/mod.ts";
 import { valueError } from "../../lib/studies/codecs/error.ts";
@@ -73,6 +74,39 @@ Deno.test("codecStudy() of a run has the errors of its layer under the choices o
   });
   const step = await model.step(new Int32Array(2 * 5));
   await assertRejects(() => codecStudy(step), SchemoeError, "is none of a layer; give the layer");
+});
+
+Deno.test("codecStudy() refuses what it cannot study, naming it", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
+  using layer = createLayer(engine, config);
+  const twice = [{ ...bf16, name: "mine" }, { ...fp8, name: "mine" }];
+  const wrong: readonly (readonly [Record<string, unknown>, string])[] = [
+    [{ codec: ["fp8"] }, 'did you mean "codecs"'],
+    [{ codecs: "fp8" }, 'codecs is "fp8", not a list'],
+    [{ codecs: ["fp9"] }, 'Unknown compressor "fp9"'],
+    [{ codecs: [{ dispatch: "fp8", combine: "none" }] }, "not a compressor or the name of one"],
+    [{ codecs: twice }, 'two codecs are called "mine"'],
+    [{ choices: { scheduler: "auto" } }, "name a scheduler"],
+  ];
+  for (const [options, text] of wrong) {
+    await assertRejects(() => codecStudy(layer, options as never), SchemoeError, text);
+  }
+  await assertRejects(() => codecStudy(undefined as never), SchemoeError, "got undefined");
+  const promised = layer.forward();
+  await assertRejects(() => codecStudy(promised as never), SchemoeError, 'write "await" before it');
+  await promised;
+});
+
+Deno.test("codecStudy() makes rows for ranks of unequal numbers of tokens, and shows rows that are no numbers", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
+  using layer = createLayer(engine, { ...config, tokens: [5, 0] });
+  const [row] = await codecStudy(layer, { codecs: ["bf16"], data: "normal" });
+  assert(row.output.rmse > 0 && row.output.rmse < 0.01);
+  const [broken] = await codecStudy(layer, {
+    codecs: ["fp8"],
+    data: new Float32Array(64).fill(NaN),
+  });
+  assert(Number.isNaN(broken.output.rmse) && Number.isNaN(broken.output.worstRow));
 });
 
 Deno.test("codecStudy() needs an engine that computes", async () => {

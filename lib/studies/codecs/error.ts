@@ -31,7 +31,7 @@ export function valueError(got: Float32Array, right: Float32Array, columns: numb
     }
     squares += row;
     differences += off;
-    if (row > 0) worst = Math.max(worst, Math.sqrt(off / row));
+    if (row !== 0) worst = Math.max(worst, Math.sqrt(off / row));
   }
   const size = Math.sqrt(squares * others);
   return {

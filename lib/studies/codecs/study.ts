@@ -1,13 +1,16 @@
 /** Accuracy lost and time saved by codecs. @module */
 import * as compressors from "../../compressors/mod.ts";
-import { BUILT_IN, type LayerPasses, type MoeLayer, Run } from "../../layer/mod.ts";
+import { BUILT_IN, type LayerPasses, MoeLayer, Run } from "../../layer/mod.ts";
 import type { Compressor } from "../../compressors/types.ts";
 import { commonText, worldText } from "../../timeline/chart/facts.ts";
 import { SchemoeError } from "../../types.ts";
 import { type CodecData, codecRows, repeatRows } from "./data.ts";
 import { valueError } from "./error.ts";
 import { CodecStudy } from "./result.ts";
-import { quoted } from "../../words.ts";
+import { checkFields, checkGrid } from "../../layer/auto/check_grid.ts";
+import { quoted, unawaited } from "../../words.ts";
+
+const OPTIONS = ["codecs", "data", "x", "dy", "choices", "repetitions"];
 
 /** Options of {@linkcode codecStudy}. */
 export interface CodecStudyOptions {
@@ -51,13 +54,21 @@ export interface CodecStudyOptions {
  */
 export async function codecStudy(
   of: MoeLayer | Run,
-  { codecs = BUILT_IN.compressor, data, choices = {}, repetitions = 1, ...given }:
-    CodecStudyOptions = {},
+  options: CodecStudyOptions = {},
 ): Promise<CodecStudy> {
+  checkFields(options, OPTIONS, { what: "options", fail });
+  const { codecs = BUILT_IN.compressor, data, choices = {}, repetitions = 1, ...given } = options;
+  if (!Array.isArray(codecs)) fail(`codecs is ${quoted(codecs)}, not a list`);
+  const isCodec = (codec: unknown) =>
+    typeof codec === "string" || typeof (codec as Compressor)?.wireBytes === "function";
+  const odd = codecs.findIndex((codec) => !isCodec(codec));
+  if (odd >= 0) fail(`codecs has ${quoted(codecs[odd])}, not a compressor or the name of one`);
+  checkGrid(codecs.length > 0 ? { compressors: codecs } : {}, fail, { compressors: "codecs" });
+  if (choices.scheduler === "auto") {
+    fail('with the scheduler "auto" each pass may run by other choices; name a scheduler');
+  }
   if (!Number.isSafeInteger(repetitions) || repetitions < 1) {
-    throw new SchemoeError(
-      `Cannot study codecs: repetitions is ${quoted(repetitions)}, not from 1 on`,
-    );
+    fail(`repetitions is ${quoted(repetitions)}, not from 1 on`);
   }
   const { passes: layer, choices: chosen } = subjectOf(of);
   const columns = layer.layer.modelDim;
@@ -114,11 +125,18 @@ export async function codecStudy(
   return rows;
 }
 
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot study codecs: ${problem}`);
+}
+
 /** The layer that is studied, and what a run of it chose. */
 function subjectOf(
   of: MoeLayer | Run,
 ): { readonly passes: LayerPasses; readonly choices: NonNullable<CodecStudyOptions["choices"]> } {
-  if (!(of instanceof Run)) return { passes: of, choices: {} };
+  if (of instanceof MoeLayer) return { passes: of, choices: {} };
+  if (!(of instanceof Run)) {
+    fail(`give a layer or a run of one, got ${quoted(of)}${unawaited(of)}`);
+  }
   if (!of.setup) {
     throw new SchemoeError(
       `Cannot study codecs: the run "${of.name}" is none of a layer; give the layer, or for rows of a model ` +
@@ -132,8 +150,8 @@ function subjectOf(
 /** Input and gradient of the output that are made of some data. */
 function dataOf(layer: LayerPasses, data: CodecStudyOptions["data"]) {
   if (data === undefined) return {};
-  const { tokens, modelDim: columns, topology: { ranks } } = layer.layer;
-  const count = ranks * tokens * columns;
+  const { tokens, rankTokens, modelDim: columns, topology: { ranks } } = layer.layer;
+  const count = columns * (rankTokens?.reduce((sum, n) => sum + n, 0) ?? ranks * tokens);
   const made = (seed: number, name: CodecData) => codecRows(name, { count, columns, seed });
   return data instanceof Float32Array
     ? { x: repeatRows(data, { count, columns }), dy: made(2, "normal") }
