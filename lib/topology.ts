@@ -276,11 +276,14 @@ function checkTurns(turns: Turns): void {
   rejectUnknown(turns, ["count", "slice", "transfers"], "sharing.turns.");
   const { count: lanes, slice, transfers } = turns;
   if (lanes !== undefined) count("sharing.turns.count", lanes);
-  if (!(typeof slice === "number" && slice > 0)) {
+  if (slice !== undefined && !(typeof slice === "number" && slice > 0)) {
     fail("sharing.turns.slice", "a number of seconds above 0", slice);
   }
   if (transfers !== undefined && transfers !== "inTurn" && transfers !== "first") {
     fail("sharing.turns.transfers", '"inTurn" or "first"', transfers);
+  }
+  if (transfers === "first" && slice === undefined) {
+    fail("sharing.turns.slice", "given where transfers go first", slice);
   }
 }
 

@@ -64,17 +64,18 @@ export interface Processor {
 }
 
 /**
- * Processors on which lanes take turns, as threads do: first come, first served, each until it waits for something, or
- * for a slice of time where others wait for a processor.
+ * Processors on which lanes take turns, first come, first served. With a slice as threads do: each until it waits for
+ * something, or for that time where others wait for a processor. Without one as kernels in the queue of a GPU do: each
+ * for one task to its end, which has begun while it waits for its turn.
  */
 export interface Turns {
   /** Lanes that run at once; default the capacity, rounded up. Where it is more, all run slower when all are busy. */
   readonly count?: number;
-  /** Seconds of a slice. */
-  readonly slice: number;
+  /** Seconds of a slice of a thread. */
+  readonly slice?: number;
   /**
    * Transfers need a processor too, to post and for as long as they take once their peers are there: after those that
-   * wait already, or before all computation, so that one of these stops for them. Absent: they need none.
+   * wait already, or before all computation, so that one of these threads stops for them. Absent: they need none.
    */
   readonly transfers?: "inTurn" | "first";
 }

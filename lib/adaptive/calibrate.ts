@@ -32,13 +32,16 @@ const DRIFT = 0.1;
 /**
  * Measures an engine: layers of several sizes, codecs and all-to-alls, task by task, and what slows down what.
  *
- * Where lanes are more than processors, as the threads of a CPU engine mostly are, and kernels of ranks on one GPU,
- * tasks wait for each other. Crowds tell how: lanes that multiply at the same time, one, one of each rank, and all. By the
- * products that they get done in a time, so many lanes run at full speed; where those of long products begin one after
- * another they take turns, and the time between is a slice; all-to-alls beside such a crowd that it hardly holds up
- * go before computation. The simulator then lets lanes take turns (`Turns` of a topology's `sharing`), or where all begin
- * at once share evenly; what transfers need of a processor, and how much all share evenly, are the numbers for which it
- * predicts what whole Programs took. The profile predicts any layer of such kernels on that engine: `simulated(layer, profile)`.
+ * Where lanes are more than processors, as the threads of a CPU engine mostly are, or ranks share one GPU, tasks wait for
+ * each other. Crowds tell how: lanes that multiply at the same time, one, one of each rank, and all. By the products
+ * that they get done in a time, so many lanes run at full speed. Lanes whose long products begin one after another are
+ * threads that take turns, with a slice of time between; those whose long products end one after another are kernels
+ * in a queue; else they share evenly. All-to-alls beside a crowd of threads that it hardly holds up go before
+ * computation, those beside a queue that it holds up wait in it. The simulator then lets lanes take turns (`Turns` of a
+ * topology's `sharing`). What transfers need of a processor, and how much is shared evenly, are the numbers for which
+ * it predicts what whole Programs took.
+ *
+ * The profile predicts any layer of such kernels on that engine: `simulated(layer, profile)`.
  *
  * ```ts
  * import { createLayer, openEngine } from "@schemoe/lab";

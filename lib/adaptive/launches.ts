@@ -23,7 +23,10 @@ export function launchOf(
   const turns = processors?.turns;
   for (const { program, runs } of measured) {
     for (const run of runs.map((events) => observe(program, events))) {
-      const free = turns && freeProcessors(run, processors.capacity, turns);
+      // kernels in a queue have begun
+      const free = turns?.slice === undefined
+        ? undefined
+        : freeProcessors(run, processors!.capacity, turns);
       for (const one of run) {
         if (one.paced > 0) continue;
         const launches = found[one.task.transfers ? "transfer" : "compute"][one.after];

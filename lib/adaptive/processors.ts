@@ -9,6 +9,10 @@ const CROWDED = 0.9;
 const LATE = 0.02;
 /** All-to-alls that a crowd holds up by less than this part of a turn each go before it. */
 const FIRST = 0.25;
+/** The first of long products that ends before this part of the time of all was not run beside all the others. */
+const IN_A_QUEUE = 0.6;
+/** All-to-alls that a crowd holds up by more than this part of a product each wait for these. */
+const HELD = 0.5;
 const SECONDS = 1e-9;
 
 /** What is known beforehand. */
@@ -44,7 +48,7 @@ export function processorsOf(
   // threads may wait for the same processor though another one is idle, until they are moved
   const atOnce = Math.max(...begun.map((times) => times.filter((at) => at < LATE * length).length));
   const waited = atOnce < long.crowd.lanes;
-  if (!waited && threads === undefined) return { capacity };
+  if (!waited && threads === undefined) return queued(capacity, measured, { long, paced });
   const slice = waited
     ? median(begun.flatMap((times) => times.slice(atOnce).map((at, i) => at - times[i])))
     : length;
@@ -53,6 +57,26 @@ export function processorsOf(
     ? {}
     : { transfers: heldUp(measured) < FIRST * slice ? "first" : "inTurn" } as const;
   return { capacity: Math.min(capacity, count), turns: { count, slice, ...transfers } };
+}
+
+/** Long products that end one after another are kernels in a queue; else lanes share evenly. */
+function queued(
+  capacity: number,
+  measured: readonly CrowdRuns[],
+  { long, paced }: { readonly long: CrowdRuns; readonly paced: boolean },
+): ProcessorsFit {
+  const { lanes } = long.crowd;
+  const first = median(
+    long.runs.map(({ rank, end }) =>
+      Array.from(end).reduce((least, time, i) => rank[i] < lanes ? Math.min(least, time) : least)
+    ),
+  ) * SECONDS;
+  const atOnce = lanes * first / secondsOf(long);
+  if (atOnce > IN_A_QUEUE * lanes) return { capacity };
+  const [short] = measured;
+  const held = !paced && heldUp(measured) > HELD * secondsOf(short) / short.crowd.products;
+  const turns = { count: Math.max(1, Math.round(atOnce)) };
+  return { capacity, turns: held ? { ...turns, transfers: "inTurn" } : turns };
 }
 
 const secondsOf = ({ runs }: CrowdRuns): number => median(runs.map(spanOf));

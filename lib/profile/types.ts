@@ -86,7 +86,7 @@ export interface ProcessorsFit {
   /** Lanes that compute at full speed at once. */
   readonly capacity: number;
   /** How lanes take turns on them; absent where those that are ready share them evenly at any time. */
-  readonly turns?: Required<Pick<Turns, "count" | "slice">> & Turns;
+  readonly turns?: Required<Pick<Turns, "count">> & Turns;
 }
 
 /** Times of a machine, fitted to sweeps of an engine: pure data, kept as JSON. */

@@ -98,7 +98,7 @@ Deno.test("calibrate() finds processors on which lanes take turns, and what tran
     near(profile.processors!.capacity, capacity, 0.05);
     const { turns } = profile.processors!;
     assertEquals([turns!.count, turns!.transfers], [2, transfers]);
-    near(turns!.slice, 3e-3, 0.05);
+    near(turns!.slice!, 3e-3, 0.05);
     near(profile.launch.compute.begin, 4e-5, 1e-3);
     assertEquals(profile.slowdown, { compute: 1, communication: 1 });
     const held = createLayer(engine, { tokens: 200, modelDim: 96, hiddenDim: 160, experts: 8 });
@@ -106,6 +106,18 @@ Deno.test("calibrate() finds processors on which lanes take turns, and what tran
       const run = await held.forward({ scheduler, allToAll: "pipe", chunks: 2 });
       near(simulated(run, profile).makespan, run.makespan, 0.06);
     }
+  }
+});
+
+Deno.test("calibrate() finds that ranks' tasks run one after another in a queue, and transfers among them", async () => {
+  const of = [0, 0, 0, 0];
+  for (const transfers of ["inTurn", undefined] as const) {
+    const sharing = { of, capacity: [1], turns: { transfers } };
+    const processor = { ...real.processor, alpha: 0 };
+    const engine = hiddenEngine({ shown, real: { ...real, processor, sharing } });
+    const { processors } = await calibrate(engine, { seconds: 1000, layer, codecs: [] });
+    near(processors!.capacity, 1, 0.02);
+    assertEquals(processors!.turns, { count: 1, ...(transfers ? { transfers } : {}) });
   }
 });
 

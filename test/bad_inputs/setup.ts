@@ -112,6 +112,13 @@ export const setup: BadInputs = {
     }),
     says: ['sharing.turns.transfers must be "inTurn" or "first", got true'],
   },
+  "transfers before kernels that do not stop": {
+    call: world({
+      ...pair,
+      sharing: { of: [0, 0], capacity: [1], turns: { transfers: "first" } },
+    }),
+    says: ["sharing.turns.slice must be given where transfers go first, got undefined"],
+  },
   "turns on no processor": {
     call: world({ ...pair, sharing: { of: [0, 0], capacity: [1], turns: { slice: 1, count: 0 } } }),
     says: ["sharing.turns.count must be"],

@@ -114,6 +114,17 @@ Deno.test("simulate() stops computation for transfers that go first, which then 
   assertEquals(Math.max(...two.end), 24);
 });
 
+Deno.test("simulate() runs tasks of a queue one after another, which have begun when they are ready", () => {
+  const { start, end } = run(world({ transfers: "inTurn" }, 2), (g) => {
+    const work = compute(g, "work", 4);
+    exchange(g, [work]);
+    compute(g, "more", 10, [work]);
+  });
+  // work of both; then rank 0's second task, since its peer was not there; that of rank 1 with both transfers between
+  assertEquals(start, [0, 0, 4, 8, 4, 8]);
+  assertEquals(end, [4, 8, 19, 20, 18, 30]);
+});
+
 Deno.test("simulate() runs more lanes at once than at full speed, each slower", () => {
   const { start, end } = run(world({ slice: 100, count: 3 }, 3, 1.5), (g) => compute(g, "work", 3));
   assertEquals([start, end], [[0, 0, 0], [6, 6, 6]]);

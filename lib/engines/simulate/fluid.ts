@@ -56,6 +56,8 @@ class Fluid {
   readonly #shares: Shares;
   /** Per column: the processors that its lanes take turns on. */
   readonly #turns: readonly TurnQueue[];
+  /** They have a processor for one task at a time, which begins before. */
+  readonly #queued: boolean;
   #finished = 0;
 
   constructor(readonly instance: Instance) {
@@ -77,6 +79,8 @@ class Fluid {
     this.#done = new Float64Array(lanes);
     this.#pace = new Float64Array(lanes);
     this.#shares = new Shares(topology, instance.columns);
+    const { turns } = topology.sharing ?? {};
+    this.#queued = turns !== undefined && turns.slice === undefined;
     this.#turns = queuesOf(instance, {
       runs: (slot, time) => {
         if (this.#running[slot] >= 0) this.#setRate(slot, time);
@@ -84,8 +88,7 @@ class Fluid {
         this.#refreshTurns(slot, time);
       },
       stops: (slot, time) => this.#setRate(slot, time),
-      first: (slot) =>
-        topology.sharing?.turns?.transfers === "first" && slot % LANE_COUNT !== COMPUTE,
+      first: (slot) => turns?.transfers === "first" && slot % LANE_COUNT !== COMPUTE,
       works: (slot) => this.#running[slot] >= 0,
       at: (time, slot, turn) => this.#heap.push(time, 2 * lanes + slot, turn),
     });
@@ -131,10 +134,10 @@ class Fluid {
     this.#heap.push(time + launch[after], this.#running.length + slot, 0);
   }
 
-  /** Begins where it needs no processor, or its lane has one; else when it gets one. */
+  /** Begins where it needs no processor yet, or its lane has one; else when it gets one. */
   #take(at: number, time: number): void {
     const turns = this.#turnsFor(at);
-    if (turns) turns.take(this.#slotOf(at), time);
+    if (turns && !this.#queued) turns.take(this.#slotOf(at), time);
     else this.#begin(at, time);
   }
 
@@ -265,6 +268,7 @@ class Fluid {
     this.#running[slot] = -1;
     this.#stamp[slot]++;
     if (slot % LANE_COUNT === COMPUTE) this.#shares.processorOf(column)?.remove(slot);
+    if (this.#queued) this.#release(slot, time);
     const { ready } = this.#events;
     let goesOn = false;
     for (const successor of this.#successors[position]) {

@@ -119,8 +119,10 @@ export function checkSimulated({ count, seed = 6 }: CheckOptions): Report {
     const of = [[0, 0, 0, 0], [0, 0, 1, 1], [0, 1, 0, 1]][i % 3];
     const evenly = { of, capacity: [0.5 + 3 * random(), 0.5 + 3 * random()] };
     const transfers = [undefined, "inTurn", "first"] as const;
-    const turns = { slice: 0.2 + 3 * random(), transfers: transfers[Math.floor(3 * random())] };
-    const sharing = i % 2 ? { ...evenly, turns } : evenly;
+    const threads = { slice: 0.2 + 3 * random(), transfers: transfers[Math.floor(3 * random())] };
+    const queue = { transfers: transfers[Math.floor(2 * random())] };
+    const turns = [undefined, threads, queue][Math.floor(3 * random())];
+    const sharing = turns ? { ...evenly, turns } : evenly;
     const world = i % 4 === 0 ? graph.topology : { ...graph.topology, sharing };
     const scheduler = all[Math.floor(random() * all.length)];
     const placed = { ...graph, topology: world };

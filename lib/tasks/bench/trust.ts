@@ -83,7 +83,8 @@ function sharingOf({ processors }: MachineProfile): Row {
   const { capacity, turns } = processors;
   return {
     "lanes at full speed": hundredths(capacity),
-    ...(turns ? { "lanes at once": turns.count, "slice ms": hundredths(1e3 * turns.slice) } : {}),
+    ...(turns ? { "lanes at once": turns.count } : {}),
+    ...(turns?.slice === undefined ? {} : { "slice ms": hundredths(1e3 * turns.slice) }),
     ...(turns?.transfers ? { "transfers take processors": turns.transfers } : {}),
   };
 }
