@@ -19,11 +19,13 @@ export function heaviestMatching(matrix: Float64Array, size: number): Int32Array
     do {
       used[column] = 1;
       const at = rowOf[column];
+      const entry = (at - 1) * size - 1;
+      const potential = u[at];
       let delta = Infinity;
       let next = 0;
       for (let j = 1; j <= size; j++) {
         if (used[j]) continue;
-        const cost = -matrix[(at - 1) * size + j - 1] - u[at] - v[j];
+        const cost = -matrix[entry + j] - potential - v[j];
         if (cost < least[j]) {
           least[j] = cost;
           way[j] = column;
@@ -52,6 +54,18 @@ export function heaviestMatching(matrix: Float64Array, size: number): Int32Array
   return columns;
 }
 
+/** Columns of the entries of at least `limit`, row after row: those of row i from `first[i]` on. */
+function entriesAbove(matrix: Float64Array, size: number, limit: number) {
+  const first = new Int32Array(size + 1);
+  const columns = new Int32Array(matrix.length);
+  let count = 0;
+  for (let row = 0; row < size; row++) {
+    for (let j = 0; j < size; j++) if (matrix[row * size + j] >= limit) columns[count++] = j;
+    first[row + 1] = count;
+  }
+  return { first, columns };
+}
+
 /**
  * A perfect matching whose entries are all at least `limit`, if there is one (augmenting ways).
  * @returns column of each row, or undefined.
@@ -61,11 +75,17 @@ export function matchingAbove(
   size: number,
   limit: number,
 ): Int32Array | undefined {
+  const { first, columns: large } = entriesAbove(matrix, size, limit);
+  // a row or a column without an entry has no partner
+  const met = new Uint8Array(size);
+  for (let i = 0; i < first[size]; i++) met[large[i]] = 1;
+  for (let i = 0; i < size; i++) if (first[i] === first[i + 1] || !met[i]) return undefined;
   const rowOf = new Int32Array(size).fill(-1);
   const seen = new Int32Array(size).fill(-1);
   const augment = (row: number, stamp: number): boolean => {
-    for (let j = 0; j < size; j++) {
-      if (matrix[row * size + j] < limit || seen[j] === stamp) continue;
+    for (let i = first[row]; i < first[row + 1]; i++) {
+      const j = large[i];
+      if (seen[j] === stamp) continue;
       seen[j] = stamp;
       if (rowOf[j] < 0 || augment(rowOf[j], stamp)) {
         rowOf[j] = row;

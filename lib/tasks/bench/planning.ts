@@ -5,12 +5,12 @@ import { loadsOf, trafficOfLoads, zipfRouting } from "../../routing/mod.ts";
 import { testbed } from "../../testbeds/mod.ts";
 import { hundredths, median, type Report, type Row } from "./report.ts";
 
-const NODES = [8, 32, 128];
+const NODES = [8, 32, 128, 512];
 const PER_NODE = 8;
 /** Plannings of which the median counts, after one in which V8 compiles. */
 const PLANNINGS = 7;
 
-/** From the matrix to the steps of rank 0, on 8 to 128 nodes of 8. */
+/** From the matrix to the steps of rank 0, on 8 to 512 nodes of 8. */
 export function benchPlanning(): Promise<Report> {
   const rows: Row[] = [];
   for (const nodes of NODES) {
