@@ -158,6 +158,8 @@ export interface Kernel {
   readonly more?: Int32Array;
   /** Of a `host` kernel: the function that it calls while its lane waits. */
   readonly run?: HostFunction;
+  /** Of a `host` kernel: whose function it is, where its time is to be told from that of others. */
+  readonly label?: string;
   /** Of a `call_source` kernel: the code that it calls, compiled before the first run. */
   readonly source?: SourceCode;
 }

@@ -4,7 +4,8 @@ import { type MachineProfile, saveProfile } from "../profile/mod.ts";
 import type { Compressor } from "../compressors/types.ts";
 import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
-import { didYouMean, quoted } from "../words.ts";
+import { checkFields, checkGrid } from "../layer/auto/check_grid.ts";
+import { quoted } from "../words.ts";
 import { reusable } from "./reuse.ts";
 import { defaultLayer } from "./sweeps.ts";
 import { Calibration } from "./calibration.ts";
@@ -18,7 +19,7 @@ export interface CalibrateOptions {
   /** Seconds after which nothing new is begun; default 90. */
   readonly seconds?: number;
   /**
-   * File of an earlier profile, which is reused where machine, versions, engine and kinds are the same and its
+   * File of an earlier profile, which is reused where machine, versions, engine, kinds and codecs are the same and its
    * predictions have not drifted; else the new one is written there.
    */
   readonly path?: string | URL;
@@ -55,30 +56,36 @@ const DRIFT = 0.1;
  * console.assert(predicted.makespan > 0);
  * ```
  * @returns pure data; `JSON.stringify` keeps it.
- * @throws {SchemoeError} naming an unknown option, and when nothing could be measured in the time.
+ * @throws {SchemoeError} naming an unknown option or codec, a file that is damaged or cannot be written, and when nothing
+ * could be measured in the time.
  */
 export async function calibrate(
   engine: Engine,
   options: CalibrateOptions = {},
 ): Promise<MachineProfile> {
-  const foreign = Object.keys(options).find((key) => !OPTIONS.includes(key));
-  if (foreign) {
-    throw new SchemoeError(
-      `Cannot calibrate: "${foreign}" is not an option (${OPTIONS.join(", ")})${
-        didYouMean(foreign, OPTIONS)
-      }`,
-    );
-  }
+  checkFields(options, OPTIONS, { what: "options", fail });
   const { layer = defaultLayer(engine), codecs = ["fp16", "int8", "zfp"], path } = options;
   const { seconds = SECONDS, drift = DRIFT } = options;
   if (!(typeof seconds === "number" && seconds > 0)) {
-    throw new SchemoeError(`Cannot calibrate: seconds is ${quoted(seconds)}, not above 0`);
+    fail(`seconds is ${quoted(seconds)}, not above 0`);
+  }
+  if (typeof layer !== "object" || layer === null) fail(`layer is ${quoted(layer)}, not its sizes`);
+  checkGrid(codecs.length === 0 ? {} : { compressors: codecs }, fail, { compressors: "codecs" });
+  if (!(typeof drift === "number" && drift >= 0)) {
+    fail(`drift is ${quoted(drift)}, not a number of at least 0`);
   }
   if (path !== undefined) {
-    const known = await reusable(engine, { path, layer, drift });
+    if (!(path instanceof URL || typeof path === "string" && path !== "")) {
+      fail(`path is ${quoted(path)}, not the name of a file`);
+    }
+    const known = await reusable(engine, { path, layer, codecs, drift });
     if (known) return known;
   }
   const profile = await new Calibration(engine, seconds).run(layer, codecs);
   if (path !== undefined) await saveProfile(profile, path);
   return profile;
+}
+
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot calibrate: ${problem}`);
 }

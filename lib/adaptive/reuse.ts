@@ -2,6 +2,10 @@
 import packageFile from "../../deno.json" with { type: "json" };
 import type { LayerConfig } from "../blocks/mod.ts";
 import { createLayer, simulated } from "../layer/mod.ts";
+import type { Compressor } from "../compressors/types.ts";
+import { parseJson } from "../files/json.ts";
+import { replaceable } from "../files/replace_file.ts";
+import { PROFILE_FORMAT, PROFILE_VERSION } from "../profile/file.ts";
 import { loadProfile, type MachineProfile, median } from "../profile/mod.ts";
 import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
@@ -9,18 +13,62 @@ import { SchemoeError } from "../types.ts";
 const RUNS = 3;
 
 /**
- * The profile in a file where it is of this machine, engine and version, knows the kinds of work of a layer, and
- * predicts a pass of it within `drift`; else undefined. A file that is no profile is an error.
+ * The profile in a file where it is of this machine, engine and version, knows the kinds of work of a layer and of the
+ * codecs, and predicts a pass of it within `drift`; else undefined. A file that is no profile, or a damaged one, is an
+ * error, and so is a place where none can be written.
  */
 export async function reusable(
   engine: Engine,
-  { path, layer, drift }: { path: string | URL; layer: LayerConfig; drift: number },
+  { path, layer, codecs, drift }: {
+    path: string | URL;
+    layer: LayerConfig;
+    codecs: readonly (Compressor | string)[];
+    drift: number;
+  },
 ): Promise<MachineProfile | undefined> {
-  if (!await Deno.stat(path).then(() => true, () => false)) return undefined;
+  if (!await replaceable(path)) return undefined;
+  if (await isOutdated(path)) return undefined;
   const profile = await loadProfile(path);
   if (!isOf(profile, engine)) return undefined;
+  if (!await knows(engine, { profile, layer, codecs })) return undefined;
   const error = await driftOf(engine, layer, profile);
   return error !== undefined && Math.abs(error) <= drift ? profile : undefined;
+}
+
+/** Whether a file is a profile as another version of this package writes it. */
+async function isOutdated(path: string | URL): Promise<boolean> {
+  const text = await Deno.readTextFile(path).catch(() => "");
+  try {
+    const { format, version } = parseJson(text) ?? {};
+    return format === PROFILE_FORMAT && version !== PROFILE_VERSION;
+  } catch {
+    return false; // reading it says what is wrong
+  }
+}
+
+/** Whether a profile can predict both passes of a layer under each codec. */
+async function knows(
+  engine: Engine,
+  { profile, layer, codecs }: {
+    profile: MachineProfile;
+    layer: LayerConfig;
+    codecs: readonly (Compressor | string)[];
+  },
+): Promise<boolean> {
+  using made = createLayer(engine, layer);
+  const predicted = simulated(made, profile);
+  try {
+    for (const compressor of ["none", ...codecs]) {
+      const choices = { compressor, results: false, bound: false };
+      await predicted.forward(choices);
+      const { inputGrad, weightGrad } = made.layer.expert;
+      if (inputGrad && weightGrad) await predicted.backward(choices);
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof SchemoeError) return false;
+    throw error;
+  }
 }
 
 function isOf({ machine, versions, engine: measured }: MachineProfile, engine: Engine): boolean {

@@ -1,4 +1,5 @@
 /** The kernels of a codec over blocks of rows: native ones, compiled ones, or JavaScript that reads and writes blocks. @module */
+import { createHash } from "node:crypto";
 import type { Layer } from "../blocks/mod.ts";
 import {
   checkNumbers,
@@ -104,7 +105,7 @@ export function encodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kerne
       at.write(wire, encoded);
     }
   };
-  return [...staged, host(run)];
+  return [...staged, host(run, labelOf(compressor, "encode"))];
 }
 
 /** Blocks on the wire to rows. */
@@ -129,13 +130,21 @@ export function decodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kerne
       at.write(values, new Uint8Array(decoded.buffer, decoded.byteOffset, decoded.byteLength));
     }
   };
-  const decoded = kernels ? sourceCalls(coded, blocks, "decode") : [host(run)];
+  const decoded = kernels
+    ? sourceCalls(coded, blocks, "decode")
+    : [host(run, labelOf(compressor, "decode"))];
   const checks = [...eachBlock(coded, blocks)].flatMap(({ groups }) =>
     groups.map(({ rows, values }) =>
       checkNumbers({ ...values, rows, columns, ld: columns, groups: 1, stride: 0 })
     )
   );
   return [...decoded, ...checks, ...stagePieces(coded, blocks, "from")];
+}
+
+/** Another codec takes another time, also where it has the name of one before. */
+function labelOf({ name, encode, decode }: Compressor, way: "encode" | "decode"): string {
+  const hash = createHash("sha256").update(`${encode} ${decode}`).digest("hex");
+  return `${way} of ${name}/${hash.slice(0, 8)}`;
 }
 
 /** Other random bits on each leg and pass. */

@@ -10,4 +10,9 @@ import type { HostFunction, Kernel } from "../types.ts";
  * console.assert(kernel.name === "host");
  * ```
  */
-export const host = (run: HostFunction): Kernel => ({ name: "host", args: [], run });
+export const host = (run: HostFunction, label?: string): Kernel => ({
+  name: "host",
+  args: [],
+  run,
+  ...(label === undefined ? {} : { label }),
+});

@@ -3,6 +3,7 @@ import { taskSeconds } from "../costs/mod.ts";
 import type { Costs } from "../costs/types.ts";
 import { SchemoeError, type Task, type Topology } from "../types.ts";
 import { didYouMean, quoted, unawaited } from "../words.ts";
+import { profileProblem } from "./check.ts";
 import { corrected, dot } from "./fit.ts";
 import { kindOf, phaseWorkOf, workOf } from "./samples.ts";
 import type { Estimate, MachineProfile } from "./types.ts";
@@ -69,7 +70,11 @@ function unmeasured(task: Task, kind: string, known: Iterable<string>): number {
 
 /** @throws {SchemoeError} for what is no profile. */
 function checkProfile(profile: MachineProfile): void {
-  if (Array.isArray(profile?.kinds) && profile.links && profile.slowdown) return;
+  if (Array.isArray(profile?.kinds) && profile.links && profile.slowdown) {
+    const problem = profileProblem(profile);
+    if (problem === undefined) return;
+    throw new SchemoeError(`Cannot predict by the profile: it ${problem}`);
+  }
   throw new SchemoeError(
     `Cannot predict by the profile: got ${
       quoted(profile)

@@ -2,6 +2,8 @@
 import { SchemoeError } from "../types.ts";
 import type { MachineProfile } from "./types.ts";
 import { parseJson } from "../files/json.ts";
+import { replaceFile, writeAll } from "../files/replace_file.ts";
+import { profileProblem } from "./check.ts";
 
 /** `format` of the JSON of a profile. */
 export const PROFILE_FORMAT = "schemoe profile";
@@ -12,7 +14,7 @@ const FIELDS = ["machine", "versions", "date", "engine", "kinds", "links", "laun
 
 /**
  * Checks what was read from JSON.
- * @throws {SchemoeError} naming a missing field, or a version that cannot be read.
+ * @throws {SchemoeError} naming a field that is missing or wrong, or a version that cannot be read.
  */
 export function parseProfile(text: string, where = "the text"): MachineProfile {
   const fail: (problem: string, cause?: unknown) => never = (problem, cause) => {
@@ -30,18 +32,9 @@ export function parseProfile(text: string, where = "the text"): MachineProfile {
   }
   const missing = FIELDS.find((field) => value[field] === undefined);
   if (missing) fail(`lacks "${missing}"`);
-  const { kinds } = value;
-  if (!Array.isArray(kinds) || kinds.some((fit) => !isFit(fit))) {
-    fail("has kinds whose alpha, perFlop and perByte are no numbers of at least 0");
-  }
+  const problem = profileProblem(value);
+  if (problem !== undefined) fail(problem);
   return value as unknown as MachineProfile;
-}
-
-function isFit(fit: unknown): boolean {
-  const { alpha, perFlop, perByte } = fit as Record<string, { value?: unknown } | undefined>;
-  return [alpha, perFlop, perByte].every((one) =>
-    typeof one?.value === "number" && one.value >= 0 && one.value < Infinity
-  );
 }
 
 /**
@@ -58,10 +51,11 @@ export async function loadProfile(path: string | URL): Promise<MachineProfile> {
   return parseProfile(text, `${path}`);
 }
 
-/** Writes a profile as JSON. @throws {SchemoeError} naming the file that cannot be written. */
+/** Writes a profile as JSON, as a whole. @throws {SchemoeError} naming the file that cannot be written. */
 export async function saveProfile(profile: MachineProfile, path: string | URL): Promise<void> {
   try {
-    await Deno.writeTextFile(path, `${JSON.stringify(profile, undefined, 1)}\n`);
+    const bytes = new TextEncoder().encode(`${JSON.stringify(profile, undefined, 1)}\n`);
+    await replaceFile(path, (file) => writeAll(file, bytes));
   } catch (cause) {
     throw new SchemoeError(`Cannot write the profile: ${(cause as Error).message}`, { cause });
   }

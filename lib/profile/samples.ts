@@ -19,15 +19,22 @@ export interface Sample {
 const CODEC = 1;
 const CODED = ["encode", "decode"];
 
-/** A kernel's name, of a codec with the codec's name and parameter. */
-const kernelName = ({ name, args }: Kernel): string =>
-  CODED.includes(name) ? `${name}:${codecOf(Number(args[CODEC]))}/${args[CODEC + 1]}` : name;
+/** A kernel's name, of a codec with the codec's name and parameter, of a user's code with what tells it from others. */
+function kernelName({ name, args, label, source }: Kernel): string {
+  if (CODED.includes(name)) return `${name}:${codecOf(Number(args[CODEC]))}/${args[CODEC + 1]}`;
+  if (source) {
+    const [number, place] = args.map(Number);
+    const called = Object.keys(source.functions)[place];
+    return `${name}:${called} of ${source.name}/${number.toString(16).slice(-8)}`;
+  }
+  return label === undefined ? name : `${name}:${label}`;
+}
 
 const known = new WeakMap<Task, string>();
 
 /**
  * Kind of work of a task: `transfer`, or its kind with its native kernels, such as `expert bias_act gemm`, of
- * codecs with name and parameter: `compress encode:int8/0`.
+ * codecs with name and parameter: `compress encode:int8/0`; of a user's own with name and hash of the source.
  */
 export function kindOf(task: Task): string {
   let kind = known.get(task);

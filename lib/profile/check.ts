@@ -1,0 +1,70 @@
+/** Whether a value that was read is a profile. @module */
+import { quoted } from "../words.ts";
+
+/** Estimates of links, and of each kind of computation, by their places. */
+const LINKS = ["alpha", "intra.alpha", "intra.beta", "inter.alpha", "inter.beta", "local"];
+const WORK = ["alpha", "perFlop", "perByte"];
+const TEXTS = [
+  "machine.os",
+  "machine.architecture",
+  "versions.package",
+  "date",
+  "engine.kind",
+  "engine.timing",
+];
+const SLOWDOWN = ["slowdown.compute", "slowdown.communication"];
+const LAUNCH = ["compute", "transfer"].flatMap((kind) =>
+  ["begin", "next", "wait"].map((when) => `launch.${kind}.${when}`)
+);
+
+type Test = (value: unknown) => boolean;
+const isText: Test = (value) => typeof value === "string" && value !== "";
+const isNumber: Test = (value) => typeof value === "number" && value >= 0 && value < Infinity;
+const isPositive: Test = (value) => isNumber(value) && value !== 0;
+
+/** What a profile that was read, or made otherwise, lacks; undefined where predictions can go by it. */
+export function profileProblem(profile: unknown): string | undefined {
+  const kinds = at(profile, "kinds");
+  const problem = wrong(profile, TEXTS, isText, "a text") ??
+    wrong(profile, SLOWDOWN, isPositive, "a number above 0") ??
+    wrong(profile, LAUNCH, isNumber, "a number of at least 0") ??
+    estimateProblem(at(profile, "links"), LINKS, "links");
+  if (problem !== undefined) return problem;
+  if (!Array.isArray(kinds)) return `has kinds ${quoted(kinds)}, not a list`;
+  for (const [i, fit] of kinds.entries()) {
+    const name = `kinds[${i}]`;
+    const found = wrong(fit, ["kind"], isText, "a text", `${name}.`) ??
+      estimateProblem(fit, WORK, name);
+    if (found !== undefined) return found;
+  }
+}
+
+/** Of a fit: its estimates, and the factors by which it is corrected. */
+function estimateProblem(fit: unknown, places: readonly string[], name: string) {
+  const values = places.map((place) => `${place}.value`);
+  const problem = wrong(fit, values, isNumber, "a number of at least 0", `${name}.`);
+  if (problem !== undefined) return problem;
+  const corrections = at(fit, "corrections");
+  const rising = Array.isArray(corrections) &&
+    corrections.every((one, i) =>
+      isPositive(one?.factor) && isPositive(one.seconds) &&
+      (i === 0 || one.seconds > corrections[i - 1].seconds)
+    );
+  return rising
+    ? undefined
+    : `has ${name}.corrections ${quoted(corrections)}, not a list of factors by rising seconds`;
+}
+
+function wrong(value: unknown, places: readonly string[], is: Test, what: string, name = "") {
+  const place = places.find((one) => !is(at(value, one)));
+  return place === undefined
+    ? undefined
+    : `has ${name}${place} ${quoted(at(value, place))}, not ${what}`;
+}
+
+/** What lies at `a.b` of a value; undefined where there is no such place. */
+const at = (value: unknown, place: string): unknown =>
+  place.split(".").reduce<unknown>(
+    (part, name) => (part as Record<string, unknown> | null | undefined)?.[name],
+    value,
+  );
