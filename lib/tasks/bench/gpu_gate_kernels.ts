@@ -2,6 +2,7 @@
 import {
   addNoise,
   balanceLoss,
+  budgetBias,
   chooseTokens,
   chooseTopK,
   countChoices,
@@ -12,6 +13,7 @@ import {
   placeChoices,
   positions,
   quantileBias,
+  roundChoices,
   route,
   routeGrad,
   softmax,
@@ -101,6 +103,16 @@ export function gateKernels(shape: GateSize): readonly NamedKernel[] {
       }),
     ],
     [
+      "round_choices",
+      2 * matrix + list,
+      roundChoices({ tokens, experts: rows, k, tile: 128 }, {
+        best: v.choices,
+        logits: v.logits,
+        scores: v.scores,
+        choices: at("dense"),
+      }),
+    ],
+    [
       "balance_loss softmax",
       matrix,
       balanceLoss(shape, { scores: "softmax", factor: 1, weight: 0.1 }, {
@@ -152,6 +164,11 @@ export function gateKernels(shape: GateSize): readonly NamedKernel[] {
       "quantile_bias",
       matrix,
       quantileBias(shape, { logits: v.clean, bias: v.bias, out: at("next") }),
+    ],
+    [
+      "budget_bias",
+      12 * rows,
+      budgetBias({ rows, experts: rows, rate: 1e-3, share: 1 }, { loads: v.counts, bias: v.bias }),
     ],
     ["temper", 2 * matrix, temper(tokens * rows, { z: v.spread, temperature: v.temperature })],
     [
