@@ -261,9 +261,7 @@ void Executor::copy(const Plan& plan, uint32_t index, uint32_t device, Lane& lan
   const bool fork = tiles.count > 0 && bytes >= kWorth;
   if (fork) lane.fork();
   copy_tiles(plan.tile(tiles.first, device), tiles.count, fork ? lane.branch : lane.stream);
-  for (const Span& s : spans) {
-    CUDA_CHECK(cudaMemcpyAsync(s.to, s.from, s.bytes, cudaMemcpyDefault, lane.stream));
-  }
+  copy_spans(spans, lane.stream, recording_.capturing);
   if (fork) lane.join();
 }
 

@@ -10,6 +10,7 @@
 #include "cuda/graph.h"
 #include "cuda/joins.h"
 #include "cuda/kernels/kernels.h"
+#include "cuda/spans.h"
 #include "runtime/program.h"
 
 namespace schemoe::cuda {
@@ -19,13 +20,6 @@ namespace schemoe::cuda {
 struct Step {
   enum class Kind : uint8_t { begin, move, end } kind;
   uint32_t operation;
-};
-
-/// A copy that a copy engine makes.
-struct Span {
-  std::byte* to;
-  const std::byte* from;
-  uint64_t bytes;
 };
 
 class Plan {
