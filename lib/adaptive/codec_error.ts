@@ -43,7 +43,7 @@ export async function allowedCodecs(
   const errors = rows.map(({ codec, output, gradients }) => ({
     codec,
     forward: output.rmse,
-    backward: Math.max(...Object.values(gradients).map(({ rmse }) => rmse)),
+    backward: Math.max(0, ...Object.values(gradients).map(({ rmse }) => rmse)),
   }));
   const within = (pass: "forward" | "backward") => [
     "none",

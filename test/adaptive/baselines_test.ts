@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
+  fasterMoeChoice,
   flowMoeSearch,
   fsMoeChoice,
   pipeMoeChoice,
@@ -8,6 +9,7 @@ import {
 } from "../../lib/adaptive/mod.ts";
 import { nextSample } from "../../lib/adaptive/baselines/bayesian.ts";
 import { topK } from "../../lib/blocks/mod.ts";
+import { loadsOf, zipfRouting } from "../../lib/routing/mod.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
 import { createLayer, createStack } from "../../lib/layer/mod.ts";
 import { topology } from "../../lib/topology.ts";
@@ -43,6 +45,39 @@ Deno.test("pipeMoeChoice() and fsMoeChoice() find a degree near the best of thei
     assert(found <= 1.15 * best, `${baseline.name}: ${found} of ${best}`);
     assert(baseline.forward.chunks as number > 1, `${baseline.name} pipelines nothing`);
   }
+});
+
+Deno.test("pipeMoeChoice() and fsMoeChoice() leave whole what has one place an expert", async () => {
+  using engine = openEngine({ kind: "simulate", topology: world });
+  const small = { ...config, tokens: 4, gate: topK({ k: 1 }), routing: { capacityFactor: 1 } };
+  const layer = createLayer(engine, small);
+  for (const { forward, backward } of [await pipeMoeChoice(layer), await fsMoeChoice(layer)]) {
+    assertEquals([forward.chunks, backward.chunks], [1, 1]);
+    await layer.forward(forward);
+    await layer.backward(backward);
+  }
+});
+
+Deno.test("fasterMoeChoice() takes a layer as the other baselines do", () => {
+  using engine = openEngine({ kind: "simulate", topology: world });
+  const layer = createLayer(engine, { ...config, routing: { dropless: true } });
+  const loads = loadsOf(zipfRouting({ ranks: 4, tokens: 256, experts: 8, exponent: 1.2 }));
+  assertEquals(fasterMoeChoice(layer, loads), fasterMoeChoice(layer.layer, loads));
+});
+
+Deno.test("flowMoeSearch() says what it needs", async () => {
+  using engine = openEngine({ kind: "simulate", topology: world });
+  const stack = { layer: config, layers: 2, attention: { flops: 1e6, parameters: 1e4 } };
+  await assertRejects(
+    () => flowMoeSearch(engine, stack, { samples: 0 }),
+    SchemoeError,
+    "samples is 0, not an integer from 1 on",
+  );
+  await assertRejects(
+    () => flowMoeSearch(createLayer(engine, config) as never, undefined as never),
+    SchemoeError,
+    "give an engine and the sizes of a stack",
+  );
 });
 
 Deno.test("nextSample() finds the least of a curve in eight samples", () => {

@@ -1,4 +1,4 @@
-import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   type CodecData,
   codecRows,
@@ -9,6 +9,7 @@ import {
 import { createLayer, createModel, openEngine, SchemoeError } from "../../mod.ts";
 import { type Scheduler, sequential } from "../../lib/schedulers/mod.ts";
 import { bf16, fp8 } from "../../lib/compressors/mod.ts";
+import { tune } from "../../lib/adaptive/mod.ts";
 import { ffn, topK } from "../../lib/blocks/mod.ts";
 import { randomNormal } from "../../lib/layer/mod.ts";
 import { valueError } from "../../lib/studies/codecs/error.ts";
@@ -95,6 +96,19 @@ Deno.test("codecStudy() refuses what it cannot study, naming it", async () => {
   const promised = layer.forward();
   await assertRejects(() => codecStudy(promised as never), SchemoeError, 'write "await" before it');
   await promised;
+});
+
+Deno.test("codecStudy() and tune() take layers whose expert is forward only", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
+  const { inputGrad: _, weightGrad: __, ...forwardOnly } = ffn();
+  using layer = createLayer(engine, { ...config, expert: { ...forwardOnly, name: "forwardOnly" } });
+  const study = await codecStudy(layer, { codecs: ["bf16", "int4"] });
+  assertEquals(study.map(({ gradients }) => gradients), [{}, {}]);
+  assert(study[0].output.rmse < study[1].output.rmse);
+  assertMatch(study.text, /^bf16.* - +- +/m);
+  const { forward, made } = await tune(layer, { error: 0.01, budget: { runs: 4 }, chunks: [1] });
+  assert(made.backward === undefined && forward.chunks === 1);
+  assert(made.errors.length > 5 && made.errors.every(({ backward }) => backward === 0));
 });
 
 Deno.test("codecStudy() makes rows for ranks of unequal numbers of tokens, and shows rows that are no numbers", async () => {

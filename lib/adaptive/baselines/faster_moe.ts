@@ -23,7 +23,7 @@ export interface FasterMoeChoice extends Baseline {
  * import { loadsOf, zipfRouting } from "@schemoe/lab/routing";
  * using engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 4 });
  * const config = { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8, routing: { dropless: true } };
- * const { layer } = createLayer(engine, config);
+ * const layer = createLayer(engine, config);
  * const loads = loadsOf(zipfRouting({ ranks: 8, tokens: 64, experts: 8, exponent: 1.2 }));
  * const { placement, forward } = fasterMoeChoice(layer, loads);
  * const run = await createLayer(engine, { ...config, placement }).forward({ ...forward, loads });
@@ -31,8 +31,12 @@ export interface FasterMoeChoice extends Baseline {
  * ```
  * @throws {SchemoeError} for expert groups smaller than the world, which its model does not know.
  */
-export function fasterMoeChoice(layer: Layer, loads: Loads): FasterMoeChoice {
-  const { groups, topology, expert, rowDim: modelDim, hiddenDim } = layer;
+export function fasterMoeChoice(
+  layer: Layer | { readonly layer: Layer },
+  loads: Loads,
+): FasterMoeChoice {
+  const resolved = "layer" in layer ? layer.layer : layer;
+  const { groups, topology, expert, rowDim: modelDim, hiddenDim } = resolved;
   if (groups.count > 1) {
     throw new SchemoeError(
       `Cannot choose as FasterMoE does: the world has ${groups.count} expert groups, and it knows one`,
@@ -41,7 +45,7 @@ export function fasterMoeChoice(layer: Layer, loads: Loads): FasterMoeChoice {
   const shape = { modelDim, hiddenDim };
   const { nodes, processor, links } = topology;
   const { beta } = nodes > 1 ? links.inter : links.intra;
-  const size = elementBytes(layer);
+  const size = elementBytes(resolved);
   const values = expert.parameters(shape)
     .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   const placement = fasterMoeShadows(loads, {

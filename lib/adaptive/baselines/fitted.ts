@@ -29,8 +29,8 @@ const MOST = 8;
  * ```
  */
 export async function pipeMoeChoice(layer: StepLayer): Promise<Baseline> {
-  const { forward, most } = await fitsOf(layer, "linear");
-  const { chunks } = pipeMoeChunks({ allToAll: forward.allToAll, expert: forward.expert, most });
+  const fits = await fitsOf(layer, "linear");
+  const chunks = fits ? pipeMoeChunks({ ...fits.forward, most: fits.most }).chunks : 1;
   const choices = { scheduler: "pipeMoE", allToAll: "linear", chunks };
   return { name: "PipeMoE", forward: choices, backward: choices, trials: [] };
 }
@@ -40,7 +40,13 @@ export async function pipeMoeChoice(layer: StepLayer): Promise<Baseline> {
  * the two-level all-to-all stands for its all-gather, all-to-all and reduce-scatter; each pass has a degree of its own.
  */
 export async function fsMoeChoice(layer: StepLayer): Promise<Baseline> {
-  const { forward, backward, allReduce, most } = await fitsOf(layer, "hierarchical2d");
+  const common = { scheduler: "fsMoE", allToAll: "hierarchical2d" };
+  const fits = await fitsOf(layer, "hierarchical2d");
+  if (!fits) {
+    const whole = { ...common, chunks: 1 };
+    return { name: "FSMoE", forward: whole, backward: whole, trials: [] };
+  }
+  const { forward, backward, allReduce, most } = fits;
   const chosen = fsMoeChunks({
     allToAll: forward.inter,
     allGather: forward.intraOut,
@@ -50,7 +56,6 @@ export async function fsMoeChoice(layer: StepLayer): Promise<Baseline> {
     allReduce,
     most,
   });
-  const common = { scheduler: "fsMoE", allToAll: "hierarchical2d" };
   return {
     name: "FSMoE",
     forward: { ...common, chunks: chosen.forward.chunks },
@@ -67,9 +72,11 @@ interface LayerFits {
   readonly most: number;
 }
 
-/** Fits to both passes in one chunk and in two. */
-async function fitsOf(layer: StepLayer, allToAll: string): Promise<LayerFits> {
-  const [one, two] = [await bothPasses(layer, allToAll, 1), await bothPasses(layer, allToAll, 2)];
+/** Fits to both passes in one chunk and in two; undefined where an expert has one place, which cannot be split. */
+async function fitsOf(layer: StepLayer, allToAll: string): Promise<LayerFits | undefined> {
+  const one = await bothPasses(layer, allToAll, 1);
+  if (one.capacity < 2) return undefined;
+  const two = await bothPasses(layer, allToAll, 2);
   const { graph, costs } = one.backward;
   const allReduce = graph.tasks.filter(({ kind }) => kind === "allReduce")
     .reduce((sum, task) => sum + costs.seconds(task), 0);

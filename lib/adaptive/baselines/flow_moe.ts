@@ -2,6 +2,7 @@
 import type { Engine } from "../../engine.ts";
 import { createStack, type StackConfig } from "../../layer/mod.ts";
 import { SchemoeError } from "../../types.ts";
+import { quoted } from "../../words.ts";
 import { nextSample } from "./bayesian.ts";
 
 /** What the search has found. */
@@ -42,6 +43,16 @@ export async function flowMoeSearch(
   config: StackConfig,
   { samples = SAMPLES }: { readonly samples?: number } = {},
 ): Promise<FlowMoeChoice> {
+  if (!Number.isSafeInteger(samples) || samples < 1) {
+    throw new SchemoeError(
+      `Cannot search as FlowMoE: samples is ${quoted(samples)}, not an integer from 1 on`,
+    );
+  }
+  if (typeof config !== "object" || config === null || !("layers" in config)) {
+    throw new SchemoeError(
+      "Cannot search as FlowMoE: give an engine and the sizes of a stack, flowMoeSearch(engine, { layer, layers, attention })",
+    );
+  }
   if (!config.attention) {
     throw new SchemoeError(
       "Cannot search as FlowMoE: the stack has no attention whose gradients are reduced",

@@ -40,7 +40,7 @@ export class CodecStudy extends Array<CodecStudyRow> {
           ...[output.rmse, output.worstRow].map(short),
           output.cosine.toFixed(6),
           short(gradients.x?.rmse),
-          short(Math.max(...Object.values(gradients).map(({ rmse }) => rmse))),
+          short(worstOf(gradients)),
           ...[encodeRate, decodeRate].map(short),
           (1e3 * makespan).toFixed(2),
         )
@@ -57,4 +57,10 @@ export class CodecStudy extends Array<CodecStudyRow> {
   async [DISPLAY](): Promise<MediaBundle> {
     return await displayable({ text: this.text, svg: await this.svg() })[DISPLAY]();
   }
+}
+
+/** The largest error of a gradient; undefined where there is none. */
+function worstOf(gradients: CodecStudyRow["gradients"]): number | undefined {
+  const errors = Object.values(gradients).map(({ rmse }) => rmse);
+  return errors.length === 0 ? undefined : Math.max(...errors);
 }

@@ -48,6 +48,8 @@ export interface CodecStudyOptions {
  * const [bf16, fp8] = await codecStudy(layer, { codecs: ["bf16", "fp8"] });
  * console.assert(bf16.bits === 16 && bf16.output.rmse < fp8.output.rmse);
  * ```
+ * Of a layer whose expert is forward only it runs the forward pass.
+ *
  * As a cell's last value it shows errors against time, and a table.
  *
  * @throws {SchemoeError} on an engine that computes nothing, for unknown codecs, and for a run that is none of a layer.
@@ -79,6 +81,9 @@ export async function codecStudy(
     const output = forward.output?.slice();
     if (!output) {
       throw new SchemoeError("Cannot study codecs: the layer's engine computes no values");
+    }
+    if (!layer.layer.expert.inputGrad || !layer.layer.expert.weightGrad) {
+      return { output, gradients: {}, runs: [forward] };
     }
     const backward = await layer.backward({ ...options, ...(dy ? { dy } : {}) });
     const gradients = Object.fromEntries(
