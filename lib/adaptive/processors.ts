@@ -47,36 +47,38 @@ export function processorsOf(
   const length = secondsOf(long) / Math.max(1, long.crowd.lanes / capacity);
   // threads may wait for the same processor though another one is idle, until they are moved
   const atOnce = Math.max(...begun.map((times) => times.filter((at) => at < LATE * length).length));
-  const waited = atOnce < long.crowd.lanes;
-  if (!waited && threads === undefined) return queued(capacity, measured, { long, paced });
-  const slice = waited
-    ? median(begun.flatMap((times) => times.slice(atOnce).map((at, i) => at - times[i])))
-    : length;
-  const count = waited ? Math.min(atOnce, threads ?? atOnce) : threads!;
+  const { lanes } = long.crowd;
+  if (threads === undefined) {
+    const found = queueOf(measured, { long, paced });
+    if (found || atOnce === lanes) return { capacity, ...(found ? { turns: found } : {}) };
+  }
+  const count = atOnce < lanes ? Math.min(atOnce, threads ?? atOnce) : threads!;
+  const waits = begun.flatMap((times) => times.slice(count).map((at, i) => at - times[i]))
+    .filter((wait) => wait >= LATE * length);
+  // a slice is no shorter than what nobody gave its processor up in
+  const slice = waits.length > 0 ? median(waits) : length;
   const transfers = paced
     ? {}
     : { transfers: heldUp(measured) < FIRST * slice ? "first" : "inTurn" } as const;
   return { capacity: Math.min(capacity, count), turns: { count, slice, ...transfers } };
 }
 
-/** Long products that end one after another are kernels in a queue; else lanes share evenly. */
-function queued(
-  capacity: number,
+/** Long products that end one after another are kernels in a queue. */
+function queueOf(
   measured: readonly CrowdRuns[],
   { long, paced }: { readonly long: CrowdRuns; readonly paced: boolean },
-): ProcessorsFit {
+): ProcessorsFit["turns"] {
   const { lanes } = long.crowd;
   const first = median(
     long.runs.map(({ rank, end }) =>
-      Array.from(end).reduce((least, time, i) => rank[i] < lanes ? Math.min(least, time) : least)
+      Math.min(...Array.from(end).filter((_, i) => rank[i] < lanes))
     ),
   ) * SECONDS;
   const atOnce = lanes * first / secondsOf(long);
-  if (atOnce > IN_A_QUEUE * lanes) return { capacity };
+  if (atOnce > IN_A_QUEUE * lanes) return undefined;
   const [short] = measured;
   const held = !paced && heldUp(measured) > HELD * secondsOf(short) / short.crowd.products;
-  const turns = { count: Math.max(1, Math.round(atOnce)) };
-  return { capacity, turns: held ? { ...turns, transfers: "inTurn" } : turns };
+  return { count: Math.max(1, Math.round(atOnce)), ...(held ? { transfers: "inTurn" } : {}) };
 }
 
 const secondsOf = ({ runs }: CrowdRuns): number => median(runs.map(spanOf));
