@@ -78,7 +78,8 @@ export class Tuned {
   readonly backward: Candidate | undefined;
   /**
    * By how much the choice can be slower than the best candidate, as a part: measured ones are known, and of the others
-   * none is faster than its bound, if tasks take what the profile says.
+   * none is faster than its bound, if tasks take what the profile says. `Infinity`, nothing is proven, where a pass was
+   * measured in less than its bound, so that they do not.
    */
   readonly regret: { readonly forward: number; readonly backward: number };
   /** What was tried, for each pass. */
@@ -128,11 +129,15 @@ export class Tuned {
         formatTime(1e9 * chosen.bound)
       }); ` +
         `of ${candidates} candidates ${simulated} simulated, ${pruned.length} left out by their ` +
-        `bound, ${tried} measured; no candidate is faster by more than ${
-          percent(this.regret[pass])
+        `bound, ${tried} measured; ${
+          this.regret[pass] < Infinity
+            ? `no candidate is faster by more than ${percent(this.regret[pass])}`
+            : "by how much another one is faster is not known"
         }`;
     });
-    const unfit = this.passes.filter(({ chosen }) => beatsItsBound(chosen)).map(({ pass }) => pass);
+    const unfit = this.passes.map(({ pass }) => pass).filter((pass) =>
+      !(this.regret[pass] < Infinity)
+    );
     if (unfit.length > 0) {
       lines.push(
         `${
@@ -214,6 +219,7 @@ const beatsItsBound = ({ measured, bound }: TunedRow): boolean =>
 
 /** What the best candidate could be faster by, of other variants too. */
 function regretOf({ chosen }: PassTuning, passes: readonly PassTuning[]): number {
+  if (passes.some(({ rows }) => rows.some(beatsItsBound))) return Infinity;
   const limits = passes.flatMap(({ rows, pruned }) => [
     ...rows.map(({ measured, bound }) => measured.length > 0 ? median(measured) : bound),
     ...pruned.map(({ bound }) => bound),

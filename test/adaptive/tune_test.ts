@@ -60,7 +60,9 @@ Deno.test("tune() says that its bounds are not of this engine where a pass takes
   const slow = topology({ nodes: 2, ranksPerNode: 2, inter: { bandwidth: "1 MB/s" } });
   using engine = openEngine({ kind: "cpu", topology: slow, links: "plain" });
   using layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 32, experts: 4 });
-  const { summary } = await tune(layer, { budget: { runs: 12 }, chunks: [1] });
+  const { summary, regret } = await tune(layer, { budget: { runs: 12 }, chunks: [1] });
+  assertEquals(regret, { forward: Infinity, backward: Infinity });
+  assert(!summary.includes("no candidate is faster"), summary);
   assert(
     /^forward.*: measured in less than the bound.*calibrate\(engine\)$/m.test(summary),
     summary,
