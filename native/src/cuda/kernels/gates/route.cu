@@ -17,6 +17,7 @@ struct Shape {
   bool normalize;
   double scale;
   uint32_t by_size;  // 2^32 through the size of a group
+  int share;         // lanes side by side that have a group, or 0 where groups lie otherwise
   __device__ int group_of(int e) const {
     return by_size == 0 ? e : static_cast<int>(__umulhi(static_cast<uint32_t>(e), by_size));
   }
@@ -97,6 +98,45 @@ __device__ void keep_groups(const Shape& r, int lane, uint32_t* values, const fl
   }
 }
 
+/// The same where `share` lanes side by side, a power of two of them, have four experts each of a group.
+template <int N, int G>
+__device__ void keep_groups(const Shape& r, int lane, const float* bias, Own<N, 4, float, G>& s,
+                            Own<N, 4, uint32_t, G>& keys) {
+  constexpr int kParts = N / 4;
+  const int across = G / r.share;  // groups
+  uint32_t sums[kParts];
+#pragma unroll
+  for (int i = 0; i < kParts; ++i) {
+    uint32_t values[4];
+#pragma unroll
+    for (int j = 0; j < 4; ++j) values[j] = bias ? keys.values[4 * i + j] : key_of(s.values[4 * i + j]);
+    const uint32_t a = max(values[0], values[1]), b = max(values[2], values[3]);
+    uint32_t most = max(a, b), next = max(min(a, b), max(min(values[0], values[1]), min(values[2], values[3])));
+    for (int step = r.share / 2; step > 0; step /= 2) {
+      const uint32_t other = __shfl_xor_sync(kAllLanes, most, step), after = __shfl_xor_sync(kAllLanes, next, step);
+      next = max(max(next, after), min(most, other));
+      most = max(most, other);
+    }
+    sums[i] = key_of(number_of(most) + number_of(next));
+  }
+  int places[kParts] = {};
+#pragma unroll
+  for (int i = 0; i < kParts; ++i) {
+    for (int j = 0; j < across && i * across + j < r.groups; ++j) {
+      const uint32_t other = __shfl_sync(kAllLanes, sums[i], j * r.share, G);
+#pragma unroll
+      for (int own = 0; own < kParts; ++own) {
+        const bool before = i < own || (i == own && j < lane / r.share);
+        places[own] += other > sums[own] || (other == sums[own] && before);
+      }
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < N; ++i) {
+    if (places[i / 4] >= r.limit) keys.values[i] = 0;
+  }
+}
+
 /// Weights of the choices that `listed` gives, -1 having none.
 template <int G, class Listed>
 __device__ void weigh(const Shape& r, int lane, bool has, const float* logits, const float* scores, float* weights,
@@ -152,7 +192,13 @@ __device__ bool choose_largest(const Shape& r, int lane, bool has, const Room& r
   keys.place(room.keys);
   set_keys(r.rows, lane, keys, [&](int e, float logit, float score) { return key_of(bias ? score + bias[e] : logit); },
            z, s);
-  if (r.limited()) keep_groups(r, lane, room.values, bias, s, keys);
+  if (r.limited()) {
+    bool kept = false;
+    if constexpr (V == 4) {
+      if (r.share > 0) keep_groups(r, lane, bias, s, keys), kept = true;
+    }
+    if (!kept) keep_groups(r, lane, room.values, bias, s, keys);
+  }
   if (r.k <= kMostFirst) {
     const Firsts<G> firsts = find_first(r.rows, lane, r.k, *room.slots, keys, second);
     __syncwarp();  // other lanes wrote scores
@@ -223,17 +269,19 @@ void run(const Route& r, const Context& context) {
   // Rounded up it is exact for 2^16 experts; for groups of one it is beyond its word, which has 0.
   const int64_t size = limited ? r.rows / r.groups : 1;
   const auto by_size = static_cast<uint32_t>(((int64_t{1} << 32) + size - 1) / size);
-  const Shape shape{r.tokens, static_cast<int>(r.rows), static_cast<int>(r.k), r.kind, r.choose,
-                    static_cast<int>(r.groups), static_cast<int>(r.group_limit), r.normalize, r.scale, by_size};
+  Shape shape{r.tokens, static_cast<int>(r.rows), static_cast<int>(r.k), r.kind, r.choose,
+              static_cast<int>(r.groups), static_cast<int>(r.group_limit), r.normalize, r.scale, by_size, 0};
   const auto* logits = context.at<const float>(r.logits);
   auto* scores = context.at<float>(r.scores);
   with_row(r.rows, {logits, scores}, [&](auto n, auto v, auto g) {
     const unsigned grid = row_blocks(r.tokens, r.rows, g());
     size_t bytes = 0;
     uint32_t* scratch = nullptr;
+    const int64_t share = v() == 4 && size % 4 == 0 ? size / 4 : 0;
+    shape.share = (share & (share - 1)) == 0 && share <= g() ? static_cast<int>(share) : 0;
     if (n() == 0) {
       scratch = context.scratch.get<uint32_t>(static_cast<size_t>(grid * kWarps * (2 * r.rows + r.groups)), context.stream);
-    } else if (limited) {
+    } else if (limited && shape.share == 0) {
       bytes = kThreads / g() * value_bytes(shape.rows, shape.groups);
     }
     allow(route_kernel<n(), v(), g()>, bytes);
