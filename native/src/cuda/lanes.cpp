@@ -30,6 +30,7 @@ Lanes::Lanes(const World& world) : world_(world) {
     world.enter(i / kLanes);
     // Not the default stream's kind: copies of the host must not wait for a run.
     CUDA_CHECK(cudaStreamCreateWithFlags(&lanes_.back()->stream, cudaStreamNonBlocking));
+    lanes_.back()->scratch.make_zeros(lanes_.back()->stream);
   }
 }
 

@@ -16,6 +16,7 @@ class Scratch {
   ~Scratch() {
     tidy();
     cudaFree(data_);
+    cudaFree(zeros_);
   }
   Scratch(const Scratch&) = delete;
 
@@ -25,6 +26,14 @@ class Scratch {
     const size_t bytes = count * sizeof(T);
     if (bytes > bytes_) grow(bytes);
     return static_cast<T*>(data_);
+  }
+  /// kZeros words that are 0 when a kernel begins and that it leaves so.
+  unsigned* zeros() const { return zeros_; }
+  static constexpr int64_t kZeros = 4096;
+  /// Makes them on the current GPU, before anything else is on the stream.
+  void make_zeros(cudaStream_t stream) {
+    CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&zeros_), kZeros * sizeof(unsigned)));
+    CUDA_CHECK(cudaMemsetAsync(zeros_, 0, kZeros * sizeof(unsigned), stream));
   }
   /// Frees what was outgrown; to be called when nothing runs.
   void tidy() {
@@ -50,6 +59,7 @@ class Scratch {
   size_t bytes_ = 0;
   std::vector<void*> old_;
   uint64_t grown_ = 0;
+  unsigned* zeros_ = nullptr;
 };
 
 }  // namespace schemoe::cuda

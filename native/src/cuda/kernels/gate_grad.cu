@@ -48,7 +48,7 @@ __global__ void __launch_bounds__(kThreads)
     each(experts, lane, [&](int, double& sum, int32_t& of) { sum = of * shape.aux; }, own, count);
     own.store(sums, experts, lane);
     __syncwarp();
-    double sum = 1, mean = 0;
+    double inverse = 1, mean = 0;
     if (shape.normalize && k > 1) {
       // w_j = s_j / S, so ds_j = (dw_j - sum_i w_i dw_i) / S.
       double part = 0, dot = 0;
@@ -56,12 +56,12 @@ __global__ void __launch_bounds__(kThreads)
         if (const int e = choice(c); e >= 0) part += score[e];
         dot += static_cast<double>(weight[c]) * d_weight[c];
       }
-      sum = group_sum<G>(part);
+      inverse = 1 / group_sum<G>(part);
       mean = group_sum<G>(dot);
     }
     for (int base = 0; base < k; base += G) {
       const int c = base + lane, e = choice(c);
-      add_at(first, e < 0 ? -1 : static_cast<int>(offset) + e, e < 0 ? 0.0 : (d_weight[c] - mean) / sum,
+      add_at(first, e < 0 ? -1 : static_cast<int>(offset) + e, e < 0 ? 0.0 : (d_weight[c] - mean) * inverse,
              static_cast<int>(threadIdx.x % 32));
     }
     own.load(sums, experts, lane);
@@ -82,10 +82,11 @@ void run(const GateGrad& g, const Context& context) {
   // Rows that stay in memory have one of sums for each warp.
   const unsigned most = row_blocks(g.tokens, g.experts, 32);
   const int64_t rows = g.experts > 1024 ? most * kWarps * g.experts : 0;
-  auto* sums = context.scratch.get<double>(static_cast<size_t>(rows + (g.experts + 1) / 2), context.stream);
+  auto* sums = context.scratch.get<double>(static_cast<size_t>(rows + g.experts), context.stream);
   auto* counts = reinterpret_cast<int32_t*>(sums + rows);
   const auto* choices = context.at<const int32_t>(g.choices);
-  count_choices(g.tokens, g.experts, g.k, std::min<int64_t>(g.k, 1), choices, counts, context);
+  count_choices(g.tokens, g.experts, g.k, std::min<int64_t>(g.k, 1), choices, reinterpret_cast<unsigned*>(counts + g.experts),
+                counts, context);
   const auto tokens = static_cast<double>(g.tokens);
   const Shape shape{g.tokens, static_cast<int>(g.experts), static_cast<int>(g.k), g.normalize,
                     g.aux_weight * static_cast<double>(g.experts) / (tokens * tokens)};

@@ -1,5 +1,6 @@
 // Places of the choices in their experts: a stable count in one order, without float or ordering races.
 #include "cuda/kernels/priority.cuh"
+#include "cuda/kernels/counted_parts.cuh"
 #include "runtime/failure.h"
 
 namespace schemoe::cuda {
@@ -11,6 +12,7 @@ namespace {
 constexpr int kMostWarps = 32;
 constexpr int kSteps = 8;           // of 32 choices, for a warp
 constexpr int kWanted = 64;         // parts
+constexpr int kFewParts = 32;       // up to which a launch of its own counts them sooner
 constexpr int kMostParts = 128;     // of which every block adds up those before its own
 constexpr int kCounters = 512;      // threads that count a part
 
@@ -130,10 +132,10 @@ __device__ void find_bases(const Sequence& s, int* totals) {
 /// expert these are places. `scanned`: the parts are prefix sums already, and the loads are known.
 template <bool kListed>
 __global__ void __launch_bounds__(32 * kMostWarps)
-    place_part_kernel(Sequence s, const int* parts, bool scanned, int steps, int32_t* positions, int32_t* loads,
+    place_part_kernel(Sequence s, int* parts, bool scanned, CountedParts counting, int steps, int32_t* positions, int32_t* loads,
                       Priority p, Report report) {
   DYNAMIC_SHARED(int, counts);
-  const auto part = static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
+  const auto thread = static_cast<int>(threadIdx.x), part = counting.part();
   const auto threads = static_cast<int>(blockDim.x), warps = threads / 32, lane = thread % 32, warp = thread / 32;
   int *mine = counts + warp * s.experts, *before = counts + warps * s.experts, *totals = before + s.experts;
   const int64_t begin = s.begin(part) + int64_t{warp} * 32 * steps + lane, end = s.end(part);
@@ -148,7 +150,9 @@ __global__ void __launch_bounds__(32 * kMostWarps)
   }
   for (int e = thread; e < (warps + 1 + kListed) * s.experts; e += threads) counts[e] = 0;
   __syncthreads();
-  if (scanned) {
+  if (counting.counted) {
+    // Later, when this part has been counted.
+  } else if (scanned) {
     for (int e = thread; e < s.experts; e += threads) {
       before[e] = parts[int64_t{part} * s.experts + e];
       if (kListed) totals[e] = loads[e];
@@ -169,6 +173,19 @@ __global__ void __launch_bounds__(32 * kMostWarps)
     __syncwarp();
   }
   __syncthreads();
+  if (counting.counted) {
+    for (int e = thread; e < s.experts; e += threads) {
+      int sum = 0;
+#pragma unroll 8
+      for (int w = 0; w < warps; ++w) sum += counts[w * s.experts + e];
+      parts[int64_t{part} * s.experts + e] = sum;
+    }
+    counting.say(part);
+    counting.wait(part);
+    counting.leave();
+    add_parts<kListed>(s, parts, part, before, totals);
+    __syncthreads();
+  }
   for (int e = thread; e < s.experts; e += threads) {
     int sum = before[e];
     if (kListed && part % s.per == 0) p.starts[int64_t{part} / s.per * s.experts + e] = sum;
@@ -264,8 +281,10 @@ void place(const Places& p, const Context& context) {
     parts = priority.bases + p.experts;
   }
   const auto bytes_of = [&](int64_t rows) { return static_cast<size_t>(rows * p.experts) * sizeof(int); };
+  // Blocks count their own parts where this is sooner than another launch; a list needs the numbers of all parts first.
   const bool alone = s.parts == 1 && !kListed, scanned = s.parts > kMostParts;
-  if (!alone) {
+  const bool once = !kListed && s.parts > kFewParts && !scanned;
+  if (!alone && !once) {
     const bool wide = p.experts % 4 == 0 && aligned(p.scores);
     int lanes = 1;
     while (lanes < 32 && lanes * (wide ? 4 : 1) < p.experts) lanes *= 2;
@@ -277,9 +296,11 @@ void place(const Places& p, const Context& context) {
   if (scanned) {
     LAUNCH(context.stream, grid_of(ceil_div(p.experts, 8)), 256, 0, before_kernel, s.experts, s.parts, parts, p.loads);
   }
+  unsigned* zeros = context.scratch.zeros();
+  const CountedParts counting{once ? zeros + 2 : nullptr, zeros, zeros + 1};
   gates::allow(place_part_kernel<kListed>, bytes_of(warps + kLists));
   LAUNCH(context.stream, grid_of(s.parts), static_cast<unsigned>(32 * warps), bytes_of(warps + kLists),
-         place_part_kernel<kListed>, s, parts, scanned, static_cast<int>(steps), p.positions, p.loads, priority,
+         place_part_kernel<kListed>, s, parts, scanned, counting, static_cast<int>(steps), p.positions, p.loads, priority,
          context.report());
   if (kListed) order_by_priority(s, priority, p.positions, context);
 }

@@ -20,12 +20,6 @@ __global__ void __launch_bounds__(256)
   }
 }
 
-__global__ void __launch_bounds__(256) to_floats_kernel(int64_t count, const int32_t* sums, float* out) {
-  for (int64_t i = int64_t{blockIdx.x} * 256 + threadIdx.x; i < count; i += int64_t{gridDim.x} * 256) {
-    out[i] = static_cast<float>(sums[i]);
-  }
-}
-
 /// The choices of tokens that are padding become -1.
 __global__ void __launch_bounds__(256)
     drop_padding_kernel(int64_t tokens, int64_t k, const int32_t* padding, int32_t* choices) {
@@ -51,10 +45,10 @@ void run(const LookUp& l, const Context& context) {
 
 void run(const CountChoices& c, const Context& context) {
   if (c.rows == 0) return;
-  auto* sums = context.scratch.get<int32_t>(static_cast<size_t>(c.rows), context.stream);
-  count_choices(c.tokens, c.rows, c.k, c.first, context.at<const int32_t>(c.choices), sums, context);
-  LAUNCH(context.stream, grid_of(ceil_div(c.rows, 256)), 256, 0, to_floats_kernel, c.rows, sums,
-         context.at<float>(c.counts));
+  unsigned* sums = nullptr;
+  if (needs_sums(c.rows)) sums = context.scratch.get<unsigned>(static_cast<size_t>(c.rows), context.stream);
+  count_choices(c.tokens, c.rows, c.k, c.first, context.at<const int32_t>(c.choices), sums, context.at<float>(c.counts),
+                context);
 }
 
 }  // namespace schemoe::cuda

@@ -161,6 +161,10 @@ EMULATED T atomicAdd(T* at, std::type_identity_t<T> more) {
   return ::emulated::change(at, [=](T before) { return static_cast<T>(before + more); });
 }
 template <class T>
+EMULATED T atomicExch(T* at, std::type_identity_t<T> other) {
+  return ::emulated::change(at, [=](T) { return other; });
+}
+template <class T>
 EMULATED T atomicOr(T* at, std::type_identity_t<T> more) {
   return ::emulated::change(at, [=](T before) { return before | more; });
 }
