@@ -11,7 +11,7 @@ namespace {
 
 /// Sums of probabilities. A block has one warp where rows stay in memory: its sums lie at its part.
 template <int N, int V, int G>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kSumming<N>)
     probabilities_kernel(Scores kind, int64_t tokens, int rows, const float* scores, const int32_t* padding, Parts parts) {
   const auto lane = static_cast<int>(threadIdx.x % G);
   Own<N, V, double, G> sums;
@@ -44,8 +44,8 @@ __global__ void __launch_bounds__(kThreads)
     if (blockIdx.x == 0 && lane == 0) *parts.done = 0;
   } else {
     auto* shared = reinterpret_cast<double*>(shared_memory());
-    each(rows, lane, [&](int e, double& sum) { shared[threadIdx.x / G * rows + e] = sum; }, sums);
-    write_part(shared, kThreads / G, rows, parts);
+    put_sums(rows, lane, sums, shared);
+    write_part(shared, kSumming<N> / 32, rows, parts);
   }
 }
 
@@ -111,10 +111,13 @@ __global__ void __launch_bounds__(kThreads)
   write_part(of_groups, kThreads / G, 1, parts);
 }
 
+constexpr int kWeighing = 512;
+
 /// Sums of the weights of each row's choices; a warp has a list of its own.
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kWeighing)
     importance_kernel(int64_t count, int rows, const int32_t* choices, const float* weights, bool in_shared, Parts parts,
                       Report report) {
+  constexpr int kAhead = 4;
   const auto lane = static_cast<int>(threadIdx.x % 32), warps = static_cast<int>(blockDim.x / 32);
   const auto warp = static_cast<int>(threadIdx.x / 32);
   auto* shared = reinterpret_cast<double*>(shared_memory());
@@ -122,13 +125,23 @@ __global__ void __launch_bounds__(kThreads)
   for (int e = lane; e < rows; e += 32) sums[e] = 0;
   __syncwarp();
   const int64_t step = int64_t{gridDim.x} * warps * 32;
-  for (int64_t first = (int64_t{blockIdx.x} * warps + warp) * 32; first < count; first += step) {
-    const int64_t at = first + lane;
-    int choice = at < count ? choices[at] : -1;
-    if (choice != -1 && !report.checked(Data::choices, choice, rows)) choice = -1;
-    add_at(sums, choice, choice < 0 ? 0.0 : static_cast<double>(weights[at]), lane);
+  for (int64_t first = (int64_t{blockIdx.x} * warps + warp) * 32; first < count; first += kAhead * step) {
+    int here[kAhead];
+    float values[kAhead];
+#pragma unroll
+    for (int u = 0; u < kAhead; ++u) {
+      const int64_t at = first + u * step + lane;
+      here[u] = at < count ? choices[at] : -1;
+      values[u] = at < count ? weights[at] : 0.0f;
+    }
+#pragma unroll
+    for (int u = 0; u < kAhead; ++u) {
+      if (first + u * step >= count) break;
+      const int choice = here[u] != -1 && report.checked(Data::choices, here[u], rows) ? here[u] : -1;
+      add_at(sums, choice, choice < 0 ? 0.0 : static_cast<double>(values[u]), lane);
+    }
   }
-  if (in_shared) write_part(shared, kWarps, rows, parts);
+  if (in_shared) write_part(shared, warps, rows, parts);
   else if (blockIdx.x == 0 && lane == 0) *parts.done = 0;
 }
 
@@ -138,11 +151,13 @@ void run(const BalanceLoss& b, const Context& context) {
   const auto* scores = context.at<const float>(b.scores);
   const auto* padding = context.at<const int32_t>(b.padding);
   const int64_t tokens = b.rows == 0 ? 0 : b.tokens;
-  const Parts parts = parts_for(part_blocks(tokens, b.rows), b.rows, context);
+  Parts parts{};
   with_row(b.rows, {scores}, [&](auto n, auto v, auto g) {
-    const unsigned threads = n() == 0 ? 32 : kThreads;
-    const size_t bytes = n() == 0 ? 0 : static_cast<size_t>(kThreads / g() * b.rows) * sizeof(double);
-    LAUNCH(context.stream, parts.blocks, threads, bytes, (probabilities_kernel<n(), v(), g()>), b.kind, tokens,
+    constexpr int kWarpsOfSum = kSumming<n()> / 32;
+    parts = parts_for(part_blocks(tokens, b.rows, kWarpsOfSum), b.rows, context);
+    const size_t bytes = n() == 0 ? 0 : static_cast<size_t>(kWarpsOfSum * b.rows) * sizeof(double);
+    allow(probabilities_kernel<n(), v(), g()>, bytes);
+    LAUNCH(context.stream, parts.blocks, kSumming<n()>, bytes, (probabilities_kernel<n(), v(), g()>), b.kind, tokens,
            static_cast<int>(b.rows), scores, padding, parts);
   });
   finish(b.rows, parts,
@@ -166,10 +181,11 @@ void run(const ZLoss& z, const Context& context) {
 void run(const ImportanceLoss& i, const Context& context) {
   const int64_t count = i.tokens * i.k;
   const bool in_shared = i.rows <= 1024;
-  const auto blocks = static_cast<unsigned>(std::clamp<int64_t>(ceil_div(count, kThreads * 4), 1, 264));
+  const auto blocks = static_cast<unsigned>(std::clamp<int64_t>(ceil_div(count, 2 * kWeighing), 1, 264));
   const Parts parts = parts_for(blocks, i.rows, context);
-  const size_t bytes = in_shared ? static_cast<size_t>(kWarps * i.rows) * sizeof(double) : 0;
-  LAUNCH(context.stream, blocks, in_shared ? kThreads : 32, bytes, importance_kernel, count, static_cast<int>(i.rows),
+  const size_t bytes = in_shared ? static_cast<size_t>(kWeighing / 32 * i.rows) * sizeof(double) : 0;
+  allow(importance_kernel, bytes);
+  LAUNCH(context.stream, blocks, in_shared ? kWeighing : 32, bytes, importance_kernel, count, static_cast<int>(i.rows),
          context.at<const int32_t>(i.choices), context.at<const float>(i.weights), in_shared, parts, context.report());
   finish(i.rows, parts,
          Variation{context.at<float>(i.importance), true, loss_of(i.loss, i.total, i.weight, context)}, context);

@@ -13,9 +13,9 @@ struct Parts {
   unsigned blocks;
 };
 
-/// Blocks for a warp per row with a part each.
-inline unsigned part_blocks(int64_t count, int64_t columns) {
-  return static_cast<unsigned>(std::clamp<int64_t>(ceil_div(count, 4 * kWarps), 1, columns > 1024 ? 264 : 1056));
+/// Blocks of so many warps for a warp per row with a part each; few parts are soon added up.
+inline unsigned part_blocks(int64_t count, int64_t columns, int64_t warps = kWarps) {
+  return static_cast<unsigned>(std::clamp<int64_t>(ceil_div(count, 4 * warps), 1, columns > 1024 ? 264 : 4224 / warps));
 }
 
 /// Room for the parts and for the sums, which lie behind them.
@@ -24,11 +24,29 @@ inline Parts parts_for(unsigned blocks, int64_t columns, const Context& context)
   return {sums, reinterpret_cast<unsigned*>(sums + (blocks + 1) * columns), blocks};
 }
 
+/// Threads of a block that sums rows of which a lane has N numbers: many of them for few parts.
+template <int N>
+inline constexpr int kSumming = N == 0 ? 32 : N < 32 ? 512 : kThreads;
+
+/// Adds up what the groups of lanes of a warp have, in an order of its own, and puts it where the warp's row of shared
+/// memory is.
+template <int N, int V, int G>
+__device__ void put_sums(int columns, int lane, Own<N, V, double, G>& sums, double* rows) {
+#pragma unroll
+  for (int step = G; step < 32; step *= 2) {
+#pragma unroll
+    for (double& sum : sums.values) sum += __shfl_xor_sync(kAllLanes, sum, step);
+  }
+  if (threadIdx.x % 32 >= G) return;
+  each(columns, lane, [&](int e, double& sum) { rows[threadIdx.x / 32 * columns + e] = sum; }, sums);
+}
+
 /// Adds up what groups of lanes of a block have, in their order, as the block's part; their rows lie in shared memory.
 __device__ inline void write_part(const double* rows, int count, int64_t columns, const Parts& parts) {
   __syncthreads();
   for (int64_t e = threadIdx.x; e < columns; e += blockDim.x) {
     double sum = 0;
+#pragma unroll 8
     for (int row = 0; row < count; ++row) sum += rows[row * columns + e];
     parts.sums[blockIdx.x * columns + e] = sum;
   }
@@ -45,9 +63,7 @@ __device__ inline double block_sum(double value) {
   __syncthreads();
   if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = value;
   __syncthreads();
-  double sum = 0;
-  for (unsigned i = 0; i < blockDim.x / 32; ++i) sum += parts[i];
-  return sum;
+  return warp_sum(threadIdx.x % 32 < blockDim.x / 32 ? parts[threadIdx.x % 32] : 0.0);
 }
 
 /// Adds up the parts; the last block to be done gets all sums.

@@ -40,39 +40,41 @@ __device__ Bounds bounds_of(int rows, int k, int lane, Slots& slots, uint32_t* s
   return {inner, outer, at_inner, at_outer, key_of(at_outer)};
 }
 
-/// Sums over tokens of the probability that an expert is chosen. A block has one warp where rows stay in memory.
+/// Sums over tokens of the probability that an expert is chosen, of each group of lanes in a list of its own. A block has
+/// one warp where rows stay in memory.
 template <int N, int V, int G>
 __global__ void __launch_bounds__(kThreads)
     loads_kernel(int64_t tokens, int rows, int k, const float* clean, const float* spread, const float* logits,
                  const int32_t* padding, Parts parts, uint32_t* scratch) {
   __shared__ Slots slots[kWarps];
   const auto lane = static_cast<int>(threadIdx.x % G), warp = static_cast<int>(threadIdx.x / 32);
-  Own<N, V, double, G> sums;
-  sums.place(parts.sums + int64_t{blockIdx.x} * rows);
-  if constexpr (N == 0) each(rows, lane, [](int, double& sum) { sum = 0; }, sums);
-  else {
-    for (double& sum : sums.values) sum = 0;
+  auto* shared = reinterpret_cast<double*>(shared_memory());
+  double* sums = N == 0 ? parts.sums + int64_t{blockIdx.x} * rows : shared + threadIdx.x / G * rows;
+  for (int e = lane * V; e < rows; e += G * V) {
+    for (int j = 0; j < V; ++j) sums[e + j] = 0;
   }
   for (RowOf<G> row(tokens); row.any(); row.next()) {
     const int64_t at = row.index * rows;
-    Own<N, V, float, G> z, c, s;
-    z.load(logits + at, rows, lane);
-    c.load(clean + at, rows, lane);
-    s.load(spread + at, rows, lane);
-    const Bounds bounds = bounds_of(rows, k, lane, slots[warp], scratch + int64_t{blockIdx.x} * rows, logits + at, z);
-    if (row.has && !(padding && padding[row.index] != 0)) {
-      each(rows, lane, [&](int e, double& sum, float& logit, float& mean, float& width) {
-        const float u = (mean - bounds.bound(e, logit)) / softplus(width);
-        sum += 0.5f * erfcf(-u * 0.70710678118654752f);
-      }, sums, z, c, s);
+    Own<N, V, float, G> all;
+    all.load(logits + at, rows, lane);
+    const Bounds bounds = bounds_of(rows, k, lane, slots[warp], scratch + int64_t{blockIdx.x} * rows, logits + at, all);
+    const bool counts = row.has && !(padding && padding[row.index] != 0);
+    // Not unrolled: its instructions are many.
+#pragma unroll 1
+    for (int e = lane * V; counts && e < rows; e += G * V) {
+      Own<V, V> z, c, s;
+      z.load(logits + at + e, V, 0), c.load(clean + at + e, V, 0), s.load(spread + at + e, V, 0);
+#pragma unroll
+      for (int j = 0; j < V; ++j) {
+        const float u = __fdividef(c.values[j] - bounds.bound(e + j, z.values[j]), softplus(s.values[j]));
+        sums[e + j] += 0.5f * erfcf(-u * 0.70710678118654752f);
+      }
     }
     __syncwarp();
   }
   if constexpr (N == 0) {
     if (blockIdx.x == 0 && lane == 0) *parts.done = 0;
   } else {
-    auto* shared = reinterpret_cast<double*>(shared_memory());
-    each(rows, lane, [&](int e, double& sum) { shared[threadIdx.x / G * rows + e] = sum; }, sums);
     write_part(shared, kThreads / G, rows, parts);
   }
 }
@@ -107,58 +109,60 @@ __global__ void __launch_bounds__(kThreads)
   uint32_t* keys = scratch + (int64_t{blockIdx.x} * kWarps + warp) * rows;
   for (RowOf<G> row(tokens); row.any(); row.next()) {
     const int64_t at = row.index * rows;
-    Own<N, V, float, G> z, c, s, n, d, to;
-    s.load(data.spread + at, rows, lane);
-    n.load(data.noise + at, rows, lane);
-    d.load(data.d_logits + at, rows, lane);
-    to.place(data.d_spread + at);
     Bounds bounds{-1, -1, 0, 0, 0};
-    const bool padded = data.padding && data.padding[row.index] != 0;  // a part of no load
-    float of_inner = 0, of_outer = 0;  // what the bounds are moved by
-    // d Phi(u) = phi(u) du
-    const auto slope_of = [&](int e, float logit, float mean, float width, float& u) {
-      const float deviation = softplus(width);
-      u = (mean - bounds.bound(e, logit)) / deviation;
-      return padded ? 0.0f : data.slopes[e] * expf(-0.5f * u * u) * 0.39894228040143268f / deviation;
-    };
     if (data.slopes) {
-      z.load(data.logits + at, rows, lane);
-      c.load(data.clean + at, rows, lane);
-      bounds = bounds_of(rows, k, lane, slots[warp], keys, data.logits + at, z);
-      Sum<N> inner = 0, outer = 0;
-      each(rows, lane, [&](int e, float& logit, float& mean, float& width) {
-        float u;
-        const float slope = slope_of(e, logit, mean, width, u);
-        (bounds.has_outer(e, logit) ? outer : inner) += slope;
-        // In registers they are kept for below.
-        if constexpr (N > 0) logit = slope, mean = -slope * u;
-      }, z, c, s);
-      of_inner = static_cast<float>(group_sum<G>(static_cast<double>(inner)));
-      of_outer = static_cast<float>(group_sum<G>(static_cast<double>(outer)));
-    } else {
-      z.load(data.spread + at, rows, lane);  // any row: nothing is made of it
-      c.load(data.spread + at, rows, lane);
+      Own<N, V, float, G> all;
+      all.load(data.logits + at, rows, lane);
+      bounds = bounds_of(rows, k, lane, slots[warp], keys, data.logits + at, all);
     }
-    each(rows, lane, [&](int e, float& logit, float& mean, float& width, float& noise, float& gradient, float& out) {
-      float of_clean = 0, of_deviation = 0;
-      float noisy = gradient;
+    const bool padded = data.padding && data.padding[row.index] != 0;  // a part of no load
+    Sum<N> inner = 0, outer = 0;  // what the bounds are moved by
+    float kept[2];                // of the bounds themselves, which are written when all of the row is known
+    bool has[2] = {};
+    // Not unrolled: its instructions are many.
+#pragma unroll 1
+    for (int e = lane * V; e < rows; e += G * V) {
+      Own<V, V> z{}, c{}, s, n, d, to, slopes{};
+      s.load(data.spread + at + e, V, 0), n.load(data.noise + at + e, V, 0), d.load(data.d_logits + at + e, V, 0);
       if (data.slopes) {
-        if constexpr (N > 0) {
-          of_clean = logit, of_deviation = mean;
-        } else {
-          float u;
-          of_clean = slope_of(e, logit, mean, width, u);
-          of_deviation = -of_clean * u;
-        }
-        if (e == bounds.inner) noisy -= of_inner;
-        if (e == bounds.outer) noisy -= of_outer;
+        z.load(data.logits + at + e, V, 0), c.load(data.clean + at + e, V, 0), slopes.load(data.slopes + e, V, 0);
       }
-      gradient = noisy + of_clean;
-      out = (of_deviation + noisy * noise) * sigmoid(width);
-    }, z, c, s, n, d, to);
-    if (row.has) {
-      d.store(data.d_logits + at, rows, lane);
-      to.store(data.d_spread + at, rows, lane);
+#pragma unroll
+      for (int j = 0; j < V; ++j) {
+        const float width = s.values[j], tail = tail_of(width);
+        float of_clean = 0, of_deviation = 0;
+        if (data.slopes) {
+          // d Phi(u) = phi(u) du
+          const float inverse = 1 / softplus(width, tail);
+          const bool has_outer = bounds.has_outer(e + j, z.values[j]);
+          const float u = (c.values[j] - (has_outer ? bounds.at_outer : bounds.at_inner)) * inverse;
+          of_clean = padded ? 0.0f : slopes.values[j] * expf(-0.5f * u * u) * 0.39894228040143268f * inverse;
+          of_deviation = -of_clean * u;
+          (has_outer ? outer : inner) += of_clean;
+        }
+        if (e + j == bounds.inner || e + j == bounds.outer) {
+          const int which = e + j == bounds.outer;
+          kept[which] = of_clean, has[which] = true;
+          to.values[j] = of_deviation;
+          continue;
+        }
+        to.values[j] = (of_deviation + d.values[j] * n.values[j]) * sigmoid(width, tail);
+        d.values[j] += of_clean;
+      }
+      if (!row.has) continue;
+      d.store(data.d_logits + at + e, V, 0);
+      to.store(data.d_spread + at + e, V, 0);
+    }
+    if (!data.slopes) continue;
+    const auto of_inner = static_cast<float>(group_sum<G>(static_cast<double>(inner)));
+    const auto of_outer = static_cast<float>(group_sum<G>(static_cast<double>(outer)));
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      if (!has[i] || !row.has) continue;
+      const int64_t bound = at + (i == 0 ? bounds.inner : bounds.outer);
+      const float noisy = data.d_logits[bound] - (i == 0 ? of_inner : of_outer);
+      data.d_logits[bound] = noisy + kept[i];
+      data.d_spread[bound] = (data.d_spread[bound] + noisy * data.noise[bound]) * sigmoid(data.spread[bound]);
     }
     __syncwarp();
   }
@@ -203,7 +207,7 @@ void run(const NoiseGrad& n, const Context& context) {
                    context.at<const float>(n.noise),  context.at<const float>(n.logits),
                    context.at<const float>(n.slopes), context.at<const int32_t>(n.padding),
                    context.at<float>(n.d_logits), context.at<float>(n.d_spread)};
-  with_row(n.rows, {data.clean, data.spread, data.noise, data.logits, data.d_logits, data.d_spread},
+  with_row(n.rows, {data.clean, data.spread, data.noise, data.logits, data.slopes, data.d_logits, data.d_spread},
            [&](auto m, auto v, auto g) {
     const unsigned grid = row_blocks(n.tokens, n.rows, g());
     uint32_t* scratch = nullptr;

@@ -50,7 +50,7 @@ __device__ void add_weights_grad(const Shape& g, int lane, const Row& row, const
     return e < 0 ? 0.0 : g.scale * (importance ? d + importance[e] : d);
   };
   // Divided by their sum S: w_j = s_j / S, so ds_j = (dw_j - sum_i w_i dw_i) / S.
-  double by = 1, mean = 0;
+  double inverse = 1, mean = 0;
   if (g.divided()) {
     double sum = 0, dot = 0;
     for (int c = lane; c < g.k; c += G) {
@@ -58,10 +58,9 @@ __device__ void add_weights_grad(const Shape& g, int lane, const Row& row, const
       sum += part(e);
       dot += part(e) * slope(c, e);
     }
-    by = group_sum<G>(sum) + kTiny;
-    mean = group_sum<G>(dot) / by;
+    inverse = 1 / (group_sum<G>(sum) + kTiny);
+    mean = group_sum<G>(dot) * inverse;
   }
-  const double inverse = 1 / by;
   for (int base = 0; base < g.k; base += G) {
     const int c = base + lane, e = row.choice(g, c);
     double d = e < 0 ? 0.0 : (slope(c, e) - mean) * inverse;
@@ -139,22 +138,31 @@ __global__ void __launch_bounds__(kThreads)
     }
     const bool padded = padding && padding[token] != 0;
     d.place(d_logits + token * g.rows);
-    each(g.rows, lane, [&](int, float& logit, float& score, float& slope, float& sum, float& out) {
-      float to = 0;
-      if (g.of_chosen()) {
-        to = balance ? sum + expf(score - most) * inverse * (slope - mean) : sum;
-      } else if (g.kind == Scores::softmax) {
-        to = score * ((balance ? sum + slope : sum) - dot);
+    // A kind has a loop of its own: what differs is not asked for each number.
+    const auto write = [&](auto slope_of) {
+      each(g.rows, lane, [&](int, float& logit, float& score, float& slope, float& sum, float& out) {
+        const float to = slope_of(logit, score, slope, sum);
+        out = padded ? 0.0f : g.z_slope != 0 ? to + z_slope * (expf(logit - z_most) * z_inverse) : to;
+      }, z, s, slopes, own, d);
+    };
+    if (g.of_chosen()) {
+      write([&](float, float score, float slope, float sum) {
+        return balance ? sum + expf(score - most) * inverse * (slope - mean) : sum;
+      });
+    } else if (g.kind == Scores::softmax) {
+      write([&](float, float score, float slope, float sum) { return score * ((balance ? sum + slope : sum) - dot); });
+    } else {
+      const auto of_score = [&](float slope, float sum) { return balance ? sum + (slope - mean) * inverse : sum; };
+      if (g.kind == Scores::sigmoid) {
+        write([&](float, float score, float slope, float sum) { return of_score(slope, sum) * score * (1 - score); });
       } else {
-        const float of_score = balance ? sum + (slope - mean) * inverse : sum;
-        if (g.kind == Scores::sigmoid) to = of_score * score * (1 - score);
-        // where the score is 0 in float32, so is its slope; 0 times what is not finite is NaN
-        else if (score == 0) to = of_score * 0.0f;
-        else to = g.kind == Scores::relu ? of_score : of_score * sigmoid(logit) / (2 * score);
+        write([&](float logit, float score, float slope, float sum) {
+          // where the score is 0 in float32, so is its slope; 0 times what is not finite is NaN
+          if (score == 0) return of_score(slope, sum) * 0.0f;
+          return g.kind == Scores::relu ? of_score(slope, sum) : of_score(slope, sum) * sigmoid(logit) / (2 * score);
+        });
       }
-      if (g.z_slope != 0) to += z_slope * (expf(logit - z_most) * z_inverse);
-      out = padded ? 0.0f : to;
-    }, z, s, slopes, own, d);
+    }
     if (at.has) d.store(d_logits + token * g.rows, g.rows, lane);
     __syncwarp();
   }

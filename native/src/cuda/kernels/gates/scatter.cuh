@@ -10,6 +10,11 @@ template <class T>
 __device__ inline void add_at(T* sums, int number, T value, int lane) {
   const unsigned same = __match_any_sync(kAllLanes, number);
   const auto turn = static_cast<unsigned>(number < 0 ? 0 : __popc(same & ((1u << lane) - 1)));
+  if (!__any_sync(kAllLanes, turn > 0)) {
+    if (number >= 0) sums[number] += value;
+    __syncwarp();
+    return;
+  }
   const unsigned last = __reduce_max_sync(kAllLanes, turn);
   for (unsigned now = 0; now <= last; ++now) {
     if (number >= 0 && turn == now) sums[number] += value;
