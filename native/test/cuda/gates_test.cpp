@@ -25,10 +25,11 @@ const std::vector<Sizes> kSizes{
     {13, 160, 22, 1, 1}, {12, 512, 22},       {5, 510, 7, 255, 9}, {6, 700, 10, 7, 3}, {4, 1024, 33},
     {5, 1500, 10, 5, 2}, {3, 2050, 40},       {3, 64, 0},         {0, 16, 2},         {50, 32, 32, 2, 2},
     {33, 64, 32, 64, 40}, {70, 100, 7, 4, 3}, {17, 256, 32, 16, 12}, {12, 129, 12},      {9, 1000, 22, 8, 4},
+    {33, 64, 8, 8, 4},    {70, 128, 9},         {7, 512, 10, 8, 4},   {41, 256, 9, 64, 5},
 };
 
-/// What values of a row are like.
-enum Values { kCoarse, kSpecial, kFine, kEqual };
+/// What values of a row are like; those that are close differ in the last bits of their keys alone.
+enum Values { kCoarse, kSpecial, kFine, kEqual, kClose };
 
 /// A few values many times over: ties, and no two that differ by less than any engine can tell.
 std::vector<float> coarse(Both& t, size_t count, float low = -4, float high = 4) {
@@ -50,6 +51,11 @@ void spoil(std::vector<float>& logits, const Sizes& s) {
 std::vector<float> values_of(Both& t, const Sizes& s, Values kind) {
   if (kind == kFine) return t.random(s.each(), -4, 4);
   if (kind == kEqual) return std::vector<float>(s.each(), 0.375f);
+  if (kind == kClose) {
+    auto values = t.random(s.each(), 0, 90);
+    for (float& x : values) x = 1 + std::floor(x) * std::numeric_limits<float>::epsilon();
+    return values;
+  }
   auto values = coarse(t, s.each());
   if (kind == kSpecial) spoil(values, s);
   return values;
@@ -145,7 +151,7 @@ void route_grad(Both& t) {
 /// The kernels of a plain softmax top-k.
 void plain(Both& t) {
   for (const Sizes& s : kSizes) {
-    for (Values like : {kCoarse, kSpecial, kFine, kEqual}) {
+    for (Values like : {kCoarse, kSpecial, kFine, kEqual, kClose}) {
       t.begin("softmax and top_k " + std::to_string(s.rows));
       const auto x = t.floats(values_of(t, s, like)), y = t.floats(t.random(s.each())), by = t.floats(coarse(t, s.each(), -1, 1));
       const auto choices = t.integers(std::vector<int32_t>(s.chosen(), 77)), weights = t.floats(t.random(s.chosen()));
@@ -192,6 +198,16 @@ void places(Both& t) {
         }
       }
     }
+  }
+  // Blocks wait for each other, and leave nothing for the next run.
+  const Sizes much{40000, 96, 3};
+  for (int again = 0; again < 20 && !too_large(much.chosen(), 25000); ++again) {
+    t.begin("places of choices again");
+    const auto values = t.floats(t.random(much.each())), choices = t.integers(choices_of(t, much));
+    const auto targets = t.integers(std::vector<int32_t>(much.chosen(), 77)), places = t.integers(std::vector<int32_t>(much.chosen(), 77));
+    const auto loads = t.integers(std::vector<int32_t>(96, 77)), counts = t.floats(std::vector<float>(96, 7));
+    t.run(42, [&](int) { return Words().i(40000, 96, 96, 3, 0).v(values).v(choices).v(targets).v(places).v(loads); }, 0);
+    t.run(44, [&](int) { return Words().i(40000, 96, 3, 3).v(choices).v(counts); }, 0);
   }
   t.begin("choices that do not exist");
   const auto scores = t.floats(t.random(8)), choices = t.integers({0, -1, 1, 4}), out = t.integers({9, 9, 9, 9});
