@@ -32,7 +32,7 @@ void together(std::span<const Span> spans, cudaStream_t stream) {
 
 }  // namespace
 
-void copy_spans(std::span<const Span> spans, cudaStream_t stream, bool capturing) {
+void copy_spans(std::span<const Span> spans, cudaStream_t stream, [[maybe_unused]] bool capturing) {
 #if CUDART_VERSION >= 13000
   if (spans.size() > 1 && !capturing) return together(spans, stream);
 #endif
