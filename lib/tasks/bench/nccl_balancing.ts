@@ -21,7 +21,7 @@ export async function benchNcclBalancing(cluster: Cluster): Promise<Report[]> {
       ...sizes,
       ...linksText(world),
       links: "lines through exchanges of 64 KiB and 4 MiB in this run",
-      experts: "take as long as their bytes over a link between nodes, without kernels",
+      expertTimes: "as long as their bytes over a link between nodes, without kernels",
     },
     rows,
   }];
