@@ -17,13 +17,8 @@ export type { AutoOptions } from "./auto/options.ts";
 export type { TunedPass, Tuning, TuningEntry } from "./auto/tuner.ts";
 export { routedLoads } from "./auto/layer_setup.ts";
 export { type Candidate, candidateName, candidatesOf, type Grid } from "./auto/grid.ts";
-export {
-  orderOf,
-  type PassRunner,
-  type Predicted,
-  rankCandidates,
-  type Ranking,
-} from "./auto/predict.ts";
+export { orderOf } from "./auto/order_of.ts";
+export { type PassRunner, type Predicted, rankCandidates, type Ranking } from "./auto/predict.ts";
 export { BUILT_IN } from "./built_in.ts";
 export type { CompressorPair, PassChoices } from "./choices.ts";
 export type { Dispatch, DispatchChoice } from "./dispatch.ts";

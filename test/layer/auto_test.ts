@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { calibrate } from "../../lib/adaptive/mod.ts";
+import { calibrate, tune } from "../../lib/adaptive/mod.ts";
 import {
   candidateName,
   candidatesOf,
@@ -243,6 +243,23 @@ Deno.test("orderOf() tells apart what runs differently, and nothing else", async
     orderOf(await layer.forward({ scheduler, chunks }));
   assertEquals(await order("optSche", 2), await order("pipeMoE", 2));
   assert(await order("optSche", 2) !== await order("optSche", 4));
+  // in one order, but sequential has phases wait for each other that pipe runs at once
+  const layerOf3 = createLayer(openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 3 }), {
+    ...config,
+    experts: 6,
+  });
+  const runs = async (allToAll: string) => [
+    await layerOf3.forward({ scheduler: "sequential", allToAll }),
+    await layerOf3.forward({ scheduler: "optSche", allToAll }),
+  ];
+  const [chained, free] = await runs("pipe");
+  assert(free.makespan < chained.makespan, "they run alike");
+  assert(orderOf(chained) !== orderOf(free));
+  const [one, other] = await runs("linear");
+  assertEquals(orderOf(one), orderOf(other));
+  const names = ["sequential", "optSche"];
+  const tuned = await tune(layerOf3, { schedulers: names, allToAlls: ["pipe"], chunks: [1] });
+  assertEquals(tuned.forward.scheduler, "optSche");
 });
 
 Deno.test('scheduler "auto" tunes a stack as a whole, and again when times drift', async () => {

@@ -3,6 +3,7 @@ import type { BackwardOptions, ForwardOptions } from "../layer_options.ts";
 import type { Run } from "../run.ts";
 import { resolveChoices } from "../resolve_choices.ts";
 import type { Candidate } from "./grid.ts";
+import { orderOf } from "./order_of.ts";
 
 /** A layer that runs, or one that predicts. */
 export interface PassRunner {
@@ -52,11 +53,6 @@ function graphs(candidates: readonly Candidate[]): Candidate[][] {
   }
   return found;
 }
-
-/** Tasks in order, and how they are split: what tells two schedules apart. */
-export const orderOf = ({ ran, configuration: { allToAll, compressor, chunks } }: Run): string =>
-  [allToAll, compressor, chunks, ...ran.flatMap(({ program }) => program.order.map((t) => t.name))]
-    .join();
 
 /**
  * Simulates candidates graph by graph, the one of least bound first; a graph whose bound is above the best prediction
