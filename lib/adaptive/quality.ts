@@ -12,7 +12,9 @@ import {
 import { type MachineProfile, median } from "../profile/mod.ts";
 import { commonText, worldText } from "../timeline/chart/facts.ts";
 import { disturbance, progress } from "../timeline/mod.ts";
+import { checkFields } from "../layer/auto/check_grid.ts";
 import { SchemoeError } from "../types.ts";
+import { quoted } from "../words.ts";
 import { observe, takenBy } from "./observe.ts";
 import { PredictionQuality, type QualityRow } from "./quality_result.ts";
 
@@ -43,6 +45,7 @@ export const COMPARED: readonly PassChoices[] = [
 ];
 
 const PASSES = ["forward", "backward"] as const;
+const OPTIONS = ["profile", "shapes", "choices", "repeats", "most"];
 
 /**
  * Runs layers under several choices and predicts the same Programs: signed error of the step and of each kind of
@@ -60,14 +63,24 @@ const PASSES = ["forward", "backward"] as const;
  * const quality = await predictionQuality(engine, { profile, shapes });
  * console.assert(quality.agreement.tau > 0.95 && quality.stepError.typical < 0.01);
  * ```
- * @throws {SchemoeError} without shapes, and for kinds of work that the profile does not have.
+ * @throws {SchemoeError} without shapes or profile, naming an unknown option, and for kinds of work that the profile does not have.
  */
 export async function predictionQuality(
   engine: Engine,
-  { profile, shapes, choices = COMPARED, repeats = 3, most = 4 * repeats }: QualityOptions,
+  options: QualityOptions,
 ): Promise<PredictionQuality> {
-  if (!Array.isArray(shapes) || shapes.length === 0) {
-    throw new SchemoeError("Cannot judge predictions: shapes must be a list that is not empty");
+  checkFields(options, OPTIONS, { what: "options", fail });
+  const { profile, shapes, choices = COMPARED, repeats = 3, most = 4 * repeats } = options;
+  for (const [name, list] of Object.entries({ shapes, choices })) {
+    if (!Array.isArray(list) || list.length === 0) fail(`${name} must be a list that is not empty`);
+  }
+  for (const [name, count] of Object.entries({ repeats, most })) {
+    if (Number.isSafeInteger(count) && count >= 1) continue;
+    fail(`${name} is ${quoted(count)}, not an integer from 1 on`);
+  }
+  if (profile === undefined) fail("give the profile that predicts, as calibrate makes it");
+  if (choices.some(({ scheduler }) => scheduler === "auto")) {
+    fail('with the scheduler "auto" each pass may run by other choices; name a scheduler');
   }
   const rows: QualityRow[] = [];
   const configurations: Run["configuration"][] = [];
@@ -88,6 +101,10 @@ export async function predictionQuality(
   await line.done();
   const facts = [commonText(configurations), worldText(engine.topology, engine.timing)];
   return new PredictionQuality(rows, { shapes: shapes.length, repeats, facts });
+}
+
+function fail(problem: string): never {
+  throw new SchemoeError(`Cannot judge predictions: ${problem}`);
 }
 
 interface MeasuredPass {

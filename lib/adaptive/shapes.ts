@@ -2,9 +2,13 @@
 import { topK } from "../blocks/mod.ts";
 import type { LayerConfig } from "../blocks/mod.ts";
 import { uniforms } from "../random.ts";
-import type { Topology } from "../types.ts";
+import { SchemoeError, type Topology } from "../types.ts";
+import { quoted } from "../words.ts";
 
-/** Layers of random sizes around one: 1/4 to 1 of its tokens, 1/2 to 3/2 of its widths, one or two choices a token. */
+/**
+ * Layers of random sizes around one: 1/4 to 1 of its tokens, 1/2 to 3/2 of its widths, one or two choices a token.
+ * @throws {SchemoeError} for a number that is no positive integer.
+ */
 export function randomShapes(
   count: number,
   { around, topology, seed = 1 }: {
@@ -13,6 +17,11 @@ export function randomShapes(
     readonly seed?: number;
   },
 ): LayerConfig[] {
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new SchemoeError(
+      `Cannot make random layers: their number is ${quoted(count)}, not an integer from 1 on`,
+    );
+  }
   const uniform = uniforms(seed);
   const between = (least: number, most: number, multiple: number) =>
     Math.max(multiple, multiple * Math.round((least + uniform() * (most - least)) / multiple));

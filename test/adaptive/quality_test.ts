@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   calibrate,
   kendallTau,
@@ -6,6 +6,7 @@ import {
   randomShapes,
   regretOf,
 } from "../../lib/adaptive/mod.ts";
+import { openEngine } from "../../lib/engines/mod.ts";
 import { topology } from "../../lib/topology.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { hiddenEngine } from "./hidden.ts";
@@ -80,4 +81,26 @@ Deno.test("predictionQuality() counts identical orders once", async () => {
     SchemoeError,
     "shapes must be a list",
   );
+});
+
+Deno.test("predictionQuality() and randomShapes() refuse what they cannot judge, naming it", async () => {
+  const engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
+  const around = { tokens: 32, modelDim: 16, hiddenDim: 16, experts: 4 };
+  const profile = await calibrate(engine, { layer: around, codecs: [], seconds: 1000 });
+  const shapes = randomShapes(1, { around, topology: engine.topology });
+  const wrong: readonly (readonly [Record<string, unknown> | undefined, string])[] = [
+    [undefined, "got undefined"],
+    [{ shapes }, "give the profile that predicts"],
+    [{ profile, shapes, shape: 1 }, 'did you mean "shapes"'],
+    [{ profile, shapes, choices: [] }, "choices must be a list that is not empty"],
+    [{ profile, shapes, repeats: 0 }, "repeats is 0, not an integer from 1 on"],
+    [{ profile, shapes, most: NaN }, "most is NaN"],
+    [{ profile, shapes, choices: [{ scheduler: "auto" }] }, "name a scheduler"],
+  ];
+  for (const [options, text] of wrong) {
+    await assertRejects(() => predictionQuality(engine, options as never), SchemoeError, text);
+  }
+  for (const count of [0, 1.5, "2" as never]) {
+    assertThrows(() => randomShapes(count, { around, topology: engine.topology }), SchemoeError);
+  }
 });

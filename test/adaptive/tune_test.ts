@@ -2,8 +2,15 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { calibrate, tune } from "../../lib/adaptive/mod.ts";
 import { topK } from "../../lib/blocks/mod.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
-import { candidatesOf, createLayer, createStack, type PassRunner } from "../../lib/layer/mod.ts";
-import { sequential } from "../../lib/schedulers/mod.ts";
+import {
+  candidateName,
+  candidatesOf,
+  createLayer,
+  createStack,
+  type PassRunner,
+} from "../../lib/layer/mod.ts";
+import { uniforms } from "../../lib/random.ts";
+import { optSche, sequential } from "../../lib/schedulers/mod.ts";
 import { topology } from "../../lib/topology.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { hiddenEngine } from "./hidden.ts";
@@ -199,4 +206,46 @@ Deno.test("tune() chooses how a stack's reductions are cut, its passes as a whol
   await made.forward(own.forward);
   await made.backward(own.backward);
   await assertRejects(() => tune(made, { gradientChunks }), SchemoeError, "the sizes of a stack");
+});
+
+Deno.test("tune() on a simulator chooses the best of the whole grid, of random worlds, layers and routings", async () => {
+  const uniform = uniforms(11);
+  const one = <T>(list: readonly T[]): T => list[Math.floor(uniform() * list.length)];
+  for (let i = 0; i < 8; i++) {
+    const [nodes, ranksPerNode] = one([[1, 2], [3, 1], [2, 2], [2, 3], [4, 2]] as const);
+    const world = topology({
+      ...{ nodes, ranksPerNode },
+      intra: { alpha: 10 ** (-6 + 2 * uniform()), beta: 10 ** (-10 + 3 * uniform()) },
+      inter: { alpha: 10 ** (-5 + 2 * uniform()), beta: 10 ** (-9 + 3 * uniform()) },
+      processor: { alpha: 1e-5, flopRate: 10 ** (9 + 3 * uniform()), byteRate: 1e10 },
+    });
+    const { ranks } = world;
+    const uneven = Array.from({ length: ranks }, () => 8 + Math.floor(60 * uniform()));
+    const layer = createLayer(openEngine({ kind: "simulate", topology: world }), {
+      tokens: one<readonly number[]>([uneven, uneven.map(() => 64), uneven.map(() => 16)]),
+      modelDim: 32,
+      hiddenDim: one([16, 200]),
+      experts: ranks * one([1, 2]),
+      gate: topK({ k: 1 }),
+      routing: one([{ dropless: true }, { capacityFactor: 2 }]),
+    });
+    const free = { ...optSche, name: "free", reassociate: true };
+    const schedulers = ["sequential", "optSche", "criticalPath", "fasterMoE", free];
+    const grid = { schedulers, chunks: [1, 2, 4] };
+    const tuned = await tune(layer, { ...grid, budget: { seconds: 1000 }, repeats: 1 });
+    const { capacity } = (await layer.forward(tuned.forward)).configuration;
+    for (const pass of ["forward", "backward"] as const) {
+      await layer.forward(tuned.forward);
+      const { makespan } = await layer[pass](tuned[pass]);
+      const all = candidatesOf(pass, { grid, topology: world, capacity: Number(capacity) });
+      for (const choices of all) {
+        if (pass === "backward") await layer.forward(tuned.forward);
+        const other = (await layer[pass](choices)).makespan;
+        assert(
+          makespan <= other * (1 + 1e-9),
+          `${i} ${pass} ${candidateName(choices)} ${other} before ${makespan}\n${tuned}`,
+        );
+      }
+    }
+  }
 });
