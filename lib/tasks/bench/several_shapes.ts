@@ -2,17 +2,10 @@
 import { type LayerConfig, swiglu, topK } from "../../blocks/mod.ts";
 import { expertWaves } from "../../chunking/mod.ts";
 import type { Chunking } from "../../chunking/types.ts";
-import { named } from "./gpu_shapes.ts";
+import { type GpuShape, named } from "./gpu_shapes.ts";
 
-/** Sizes of a layer, under the names of `torch_ranks.py` too. */
-export interface SeveralShape {
-  readonly name: string;
-  /** Of each rank. */
-  readonly tokens: number;
-  readonly modelDim: number;
-  readonly hiddenDim: number;
-  readonly experts: number;
-  readonly topK: number;
+/** Sizes of a layer of SwiGLU experts, `tokens` being those of each rank, under the names of `torch_ranks.py` too. */
+export interface SeveralShape extends Omit<GpuShape, "expert"> {
   readonly dtype: "bfloat16" | "float32";
 }
 

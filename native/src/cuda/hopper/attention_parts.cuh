@@ -168,6 +168,46 @@ inline Extent extent_of(const Heads& h) {
   return {static_cast<int32_t>(h.length), static_cast<int32_t>(h.heads), static_cast<int32_t>(h.heads / h.key_heads), h.scale};
 }
 
+/// The queries of a block, 64 for each of GROUPS warpgroups, and the tiles of N keys that they attend to.
+template <int GROUPS, int N>
+struct QueryBlock {
+  static constexpr int kQueries = 64 * GROUPS;
+  int32_t first, head, sequence, tiles;
+
+  /// Blocks with most keys begin first.
+  __device__ explicit QueryBlock(const Extent& of)
+      : first(static_cast<int32_t>((gridDim.x - 1 - blockIdx.x) * kQueries)),
+        head(static_cast<int32_t>(blockIdx.y)),
+        sequence(static_cast<int32_t>(blockIdx.z)),
+        tiles((min(first + kQueries, of.length) + N - 1) / N) {}
+
+  /// Has its keys and values copied into the ring, a tile as soon as all have done with the one before in its place.
+  template <int D, class Shared, class Arguments, uint32_t STAGES>
+  __device__ void load_keys(const Shared& shared, const Arguments& p, const Ring<STAGES>& ring, RingTurn<STAGES> turn) const {
+    for (int32_t tile = 0; tile < tiles; ++tile, turn.advance()) {
+      ring.empty(turn.stage).wait(turn.parity ^ 1);
+      const Barrier full = ring.full(turn.stage);
+      full.expect(2 * RowTile<D, N>::kBytes);
+      shared.keys(turn.stage).load(&p.k, head / p.of.group * D, tile * N, sequence, full);
+      shared.values(turn.stage).load(&p.v, head / p.of.group * D, tile * N, sequence, full);
+    }
+  }
+};
+
+/// The 64 queries of a thread's warpgroup, its first row of them, and how many tiles have keys for them.
+struct OwnQueries {
+  int32_t number, own, row, mine;
+
+  template <int GROUPS, int N>
+  __device__ explicit OwnQueries(const QueryBlock<GROUPS, N>& block) {
+    // The same for all threads of a warp, as the compiler may now know.
+    number = static_cast<int32_t>(__shfl_sync(kAllLanes, threadIdx.x / 128 - 1, 0));
+    own = block.first + 64 * number;
+    row = own + static_cast<int32_t>(threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4);
+    mine = min(block.tiles, (own + 64 + N - 1) / N);
+  }
+};
+
 /// Heads' rows by tiles of 64 x 64.
 inline CUtensorMap map_of(const void* data, const Heads& h, int64_t heads) {
   const int64_t ld = heads * h.dim;

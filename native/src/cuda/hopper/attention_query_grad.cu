@@ -29,10 +29,8 @@ __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) query_grad_kernel(const
   const Shared shared{aligned_shared(memory)};
   const auto ring = shared.ring();
   ring.init(4 * GROUPS);
-  // Blocks with most keys begin first.
-  const auto first = static_cast<int32_t>((gridDim.x - 1 - blockIdx.x) * Shared::kQueries);
-  const auto head = static_cast<int32_t>(blockIdx.y), sequence = static_cast<int32_t>(blockIdx.z);
-  const int32_t end = min(first + Shared::kQueries, p.of.length), tiles = (end + N - 1) / N;
+  const QueryBlock<GROUPS, N> block(p.of);
+  const auto [first, head, sequence, tiles] = block;
   RingTurn<STAGES> turn;
   if (threadIdx.x < 128) {
     give_registers<GROUPS == 2 ? 24 : 32>();
@@ -40,21 +38,13 @@ __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) query_grad_kernel(const
       ring.resident().expect(2 * Shared::Queries::kBytes);
       shared.queries().load(&p.q, head * D, first, sequence, ring.resident());
       shared.gradients().load(&p.dout, head * D, first, sequence, ring.resident());
-      for (int32_t tile = 0; tile < tiles; ++tile, turn.advance()) {
-        ring.empty(turn.stage).wait(turn.parity ^ 1);
-        const Barrier full = ring.full(turn.stage);
-        full.expect(2 * Shared::Keys::kBytes);
-        shared.keys(turn.stage).load(&p.k, head / p.of.group * D, tile * N, sequence, full);
-        shared.values(turn.stage).load(&p.v, head / p.of.group * D, tile * N, sequence, full);
-      }
+      block.template load_keys<D>(shared, p, ring, turn);
     }
     return;
   }
   take_registers<GROUPS == 2 ? 240 : 160>();
-  const auto number = static_cast<int32_t>(__shfl_sync(kAllLanes, threadIdx.x / 128 - 1, 0));
+  const auto [number, own, row, mine] = OwnQueries(block);
   const int32_t t = static_cast<int32_t>(threadIdx.x % 4);
-  const int32_t own = first + 64 * number, row = own + static_cast<int32_t>(threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4);
-  const int32_t mine = min(tiles, (own + 64 + N - 1) / N);
   const float c = p.of.scale * kLog2e;
   float shift[2], delta[2];
 #pragma unroll
