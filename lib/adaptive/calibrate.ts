@@ -1,5 +1,6 @@
 /** Measures how long an engine takes for each kind of work. @module */
 import type { LayerConfig } from "../blocks/mod.ts";
+import { resolveTokens } from "../blocks/rank_tokens.ts";
 import { type MachineProfile, saveProfile } from "../profile/mod.ts";
 import type { Compressor } from "../compressors/types.ts";
 import type { Engine } from "../engine.ts";
@@ -13,7 +14,7 @@ import { Calibration } from "./calibration.ts";
 /** What is measured, and for how long. */
 export interface CalibrateOptions {
   /** Around its sizes, with its gate, experts and types, layers are measured; default one of a few milliseconds. */
-  readonly layer?: LayerConfig;
+  readonly layer?: Omit<LayerConfig, "tokens"> & { readonly tokens: number | readonly number[] };
   /** Codecs that are measured; default `fp16`, `int8` and `zfp`. */
   readonly codecs?: readonly (Compressor | string)[];
   /** Seconds after which nothing new is begun; default 90. */
@@ -25,9 +26,12 @@ export interface CalibrateOptions {
   readonly path?: string | URL;
   /** Relative error of the prediction of a pass from which on a profile is made anew; default 0.1. */
   readonly drift?: number;
+  /** Ends measuring with an error when it is aborted. */
+  readonly signal?: AbortSignal;
 }
 
-const OPTIONS = ["layer", "codecs", "seconds", "path", "drift"];
+const OPTIONS = ["layer", "codecs", "seconds", "path", "drift", "signal"];
+const SIZES = ["modelDim", "hiddenDim"] as const;
 const SECONDS = 90;
 const DRIFT = 0.1;
 /**
@@ -56,8 +60,8 @@ const DRIFT = 0.1;
  * console.assert(predicted.makespan > 0);
  * ```
  * @returns pure data; `JSON.stringify` keeps it.
- * @throws {SchemoeError} naming an unknown option or codec, a file that is damaged or cannot be written, and when nothing
- * could be measured in the time.
+ * @throws {SchemoeError} naming an unknown option or codec, a file that is damaged or cannot be written, when nothing
+ * could be measured in the time, and when the signal is aborted.
  */
 export async function calibrate(
   engine: Engine,
@@ -65,11 +69,20 @@ export async function calibrate(
 ): Promise<MachineProfile> {
   checkFields(options, OPTIONS, { what: "options", fail });
   const { layer = defaultLayer(engine), codecs = ["fp16", "int8", "zfp"], path } = options;
-  const { seconds = SECONDS, drift = DRIFT } = options;
+  const { seconds = SECONDS, drift = DRIFT, signal } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    fail(`signal is ${quoted(signal)}, not an AbortSignal`);
+  }
   if (!(typeof seconds === "number" && seconds > 0)) {
     fail(`seconds is ${quoted(seconds)}, not above 0`);
   }
   if (typeof layer !== "object" || layer === null) fail(`layer is ${quoted(layer)}, not its sizes`);
+  const around = { ...layer, tokens: resolveTokens(layer.tokens, engine.topology.ranks).tokens };
+  for (const size of SIZES) {
+    const value: unknown = around[size];
+    if (Number.isSafeInteger(value) && Number(value) > 0) continue;
+    fail(`layer.${size} is ${quoted(layer[size])}, not an integer above 0`);
+  }
   checkGrid(codecs.length === 0 ? {} : { compressors: codecs }, fail, { compressors: "codecs" });
   if (!(typeof drift === "number" && drift >= 0)) {
     fail(`drift is ${quoted(drift)}, not a number of at least 0`);
@@ -78,10 +91,10 @@ export async function calibrate(
     if (!(path instanceof URL || typeof path === "string" && path !== "")) {
       fail(`path is ${quoted(path)}, not the name of a file`);
     }
-    const known = await reusable(engine, { path, layer, codecs, drift });
+    const known = await reusable(engine, { path, layer: around, codecs, drift });
     if (known) return known;
   }
-  const profile = await new Calibration(engine, seconds).run(layer, codecs);
+  const profile = await new Calibration(engine, { seconds, signal }).run(around, codecs);
   if (path !== undefined) await saveProfile(profile, path);
   return profile;
 }

@@ -4,7 +4,7 @@ import { createLayer, type MoeLayer } from "../layer/mod.ts";
 import { type MachineProfile, median } from "../profile/mod.ts";
 import { type Progress, progress } from "../timeline/mod.ts";
 import type { Compressor } from "../compressors/types.ts";
-import type { Engine, EventTable, Program } from "../engine.ts";
+import type { Engine, EventTable, Program, Workspace } from "../engine.ts";
 import type { TimedProgram } from "./by_simulation.ts";
 import { Collected, type Measurement } from "./collect.ts";
 import { type CrowdRuns, crowds as crowdsOf } from "./crowds.ts";
@@ -38,7 +38,10 @@ export class Calibration {
   readonly #passes: TimedProgram[] = [];
   readonly #exchanges: TimedProgram[] = [];
 
-  constructor(readonly engine: Engine, readonly seconds: number) {
+  constructor(
+    readonly engine: Engine,
+    readonly options: { readonly seconds: number; readonly signal?: AbortSignal },
+  ) {
     this.#collected = new Collected(engine.topology);
   }
 
@@ -80,6 +83,10 @@ export class Calibration {
     this.#layers.clear();
   }
 
+  #run(program: Program, workspace: Workspace): Promise<EventTable> {
+    return this.engine.run(program, workspace, { signal: this.options.signal });
+  }
+
   get #past(): number {
     return (performance.now() - this.#begin) / 1e3;
   }
@@ -97,14 +104,16 @@ export class Calibration {
   ): Promise<void> {
     // layers know what their tasks take alone: new ones measure it again
     this.#closeLayers();
+    const { signal } = this.options;
     for (const { config, chunks, ...others } of steps) {
       // the first size of everything is needed, whatever it takes
-      if (!this.#collected.empty && this.#past > LAYERS_PART * this.seconds) break;
+      if (!this.#collected.empty && this.#past > LAYERS_PART * this.options.seconds) break;
       const layer = this.#layer(config);
       const runs = await passesOf(layer, {
         ...others,
         chunks: atMost(chunks),
         scheduler: "sequential",
+        signal,
       }, repeats);
       for (const measured of runs) this.#add(measured, this.#passes);
       line.advance(1, `${config.tokens} x ${config.modelDim} x ${config.hiddenDim}`);
@@ -118,10 +127,10 @@ export class Calibration {
     const workspace = this.engine.workspace();
     try {
       for (const program of programs) {
-        if (this.#past > this.seconds) break;
+        if (this.#past > this.options.seconds) break;
         const runs: EventTable[] = [];
         const begin = performance.now();
-        for (let i = 0; i < repeats; i++) runs.push(await this.engine.run(program, workspace));
+        for (let i = 0; i < repeats; i++) runs.push(await this.#run(program, workspace));
         this.#add({ program, runs: runs.slice(1) }, this.#exchanges);
         line.advance(1, "all-to-alls");
         if ((performance.now() - begin) / 1e3 > repeats * LONGEST) break;
@@ -138,7 +147,9 @@ export class Calibration {
   }
 
   async #measureCrowds({ line, repeats }: Round): Promise<void> {
-    if (this.engine.modelled || (this.#crowds.length > 0 && this.#past > this.seconds)) return;
+    if (this.engine.modelled || (this.#crowds.length > 0 && this.#past > this.options.seconds)) {
+      return;
+    }
     if (this.#crowds.length === 0) {
       this.#crowds.push(...crowdsOf(this.engine).map((crowd) => ({ crowd, runs: [] })));
     }
@@ -146,7 +157,7 @@ export class Calibration {
     try {
       for (const { crowd: { program }, runs } of this.#crowds) {
         for (let i = 0; i < repeats; i++) {
-          const events = await this.engine.run(program, workspace);
+          const events = await this.#run(program, workspace);
           if (i > 0) runs.push(events);
         }
       }
@@ -164,6 +175,7 @@ export class Calibration {
       allToAll: "pipe",
       chunks: atMost(4),
       compressor: "none",
+      signal: this.options.signal,
     };
     return await passesOf(layer, choices, 2 * REPEATS);
   }

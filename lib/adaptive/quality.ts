@@ -30,6 +30,8 @@ export interface QualityOptions {
   readonly repeats?: number;
   /** Runs of a pass at most, until so many were undisturbed; default four times as many. */
   readonly most?: number;
+  /** Ends measuring with an error when it is aborted. */
+  readonly signal?: AbortSignal;
 }
 
 /** Choices that differ in all that can be chosen. */
@@ -45,7 +47,7 @@ export const COMPARED: readonly PassChoices[] = [
 ];
 
 const PASSES = ["forward", "backward"] as const;
-const OPTIONS = ["profile", "shapes", "choices", "repeats", "most"];
+const OPTIONS = ["profile", "shapes", "choices", "repeats", "most", "signal"];
 
 /**
  * Runs layers under several choices and predicts the same Programs: signed error of the step and of each kind of
@@ -63,20 +65,24 @@ const OPTIONS = ["profile", "shapes", "choices", "repeats", "most"];
  * const quality = await predictionQuality(engine, { profile, shapes });
  * console.assert(quality.agreement.tau > 0.95 && quality.stepError.typical < 0.01);
  * ```
- * @throws {SchemoeError} without shapes or profile, naming an unknown option, and for kinds of work that the profile does not have.
+ * @throws {SchemoeError} without shapes or profile, naming an unknown option, and for kinds of work that the profile does not have,
+ * and when the signal is aborted.
  */
 export async function predictionQuality(
   engine: Engine,
   options: QualityOptions,
 ): Promise<PredictionQuality> {
   checkFields(options, OPTIONS, { what: "options", fail });
-  const { profile, shapes, choices = COMPARED, repeats = 3, most = 4 * repeats } = options;
+  const { profile, shapes, choices = COMPARED, repeats = 3, most = 4 * repeats, signal } = options;
   for (const [name, list] of Object.entries({ shapes, choices })) {
     if (!Array.isArray(list) || list.length === 0) fail(`${name} must be a list that is not empty`);
   }
   for (const [name, count] of Object.entries({ repeats, most })) {
     if (Number.isSafeInteger(count) && count >= 1) continue;
     fail(`${name} is ${quoted(count)}, not an integer from 1 on`);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    fail(`signal is ${quoted(signal)}, not an AbortSignal`);
   }
   if (profile === undefined) fail("give the profile that predicts, as calibrate makes it");
   if (choices.some(({ scheduler }) => scheduler === "auto")) {
@@ -85,20 +91,23 @@ export async function predictionQuality(
   const rows: QualityRow[] = [];
   const configurations: Run["configuration"][] = [];
   const line = progress(shapes.length * choices.length, "predict and measure");
-  for (const [shape, config] of shapes.entries()) {
-    using layer = createLayer(engine, config);
-    const known = new Set<string>();
-    const all = await measure(layer, choices, { repeats, most });
-    line.advance(choices.length, `layer ${shape + 1}`);
-    for (const measured of all) {
-      const order = measured.map(({ runs }) => orderOf(runs[0])).join("\n");
-      if (known.has(order)) continue;
-      known.add(order);
-      configurations.push(measured[0].runs[0].configuration);
-      rows.push(rowOf({ shape, name: measured[0].runs[0].name, measured, profile }));
+  try {
+    for (const [shape, config] of shapes.entries()) {
+      using layer = createLayer(engine, config);
+      const known = new Set<string>();
+      const all = await measure(layer, choices, { repeats, most, signal });
+      line.advance(choices.length, `layer ${shape + 1}`);
+      for (const measured of all) {
+        const order = measured.map(({ runs }) => orderOf(runs[0])).join("\n");
+        if (known.has(order)) continue;
+        known.add(order);
+        configurations.push(measured[0].runs[0].configuration);
+        rows.push(rowOf({ shape, name: measured[0].runs[0].name, measured, profile }));
+      }
     }
+  } finally {
+    await line.done();
   }
-  await line.done();
   const facts = [commonText(configurations), worldText(engine.topology, engine.timing)];
   return new PredictionQuality(rows, { shapes: shapes.length, repeats, facts });
 }
@@ -120,7 +129,7 @@ interface MeasuredPass {
 async function measure(
   layer: MoeLayer,
   choices: readonly PassChoices[],
-  { repeats, most }: { repeats: number; most: number },
+  { repeats, most, signal }: { repeats: number; most: number; signal?: AbortSignal },
 ): Promise<MeasuredPass[][]> {
   const measured = choices.map(() =>
     PASSES.map(() => ({ calm: [] as Run[], disturbed: [] as Run[] }))
@@ -131,7 +140,7 @@ async function measure(
     for (const [i, choice] of choices.entries()) {
       if (!open(measured[i])) continue;
       for (const [j, pass] of PASSES.entries()) {
-        const run = await layer[pass]({ ...choice, results: false });
+        const run = await layer[pass]({ ...choice, results: false, signal });
         if (round === 0) continue; // warms up
         measured[i][j][disturbance(run) ? "disturbed" : "calm"].push(run);
       }

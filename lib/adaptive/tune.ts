@@ -40,6 +40,7 @@ const OPTIONS = [
   "schedulers",
   "allToAlls",
   "chunks",
+  "signal",
 ];
 const BUDGET = ["seconds", "runs"];
 const SECONDS = 30;
@@ -61,7 +62,7 @@ const SECONDS = 30;
  * console.assert(tuned.regret.forward >= 0);
  * ```
  * @param subject a layer or stack that runs, or its sizes with an engine, or several.
- * @throws {SchemoeError} naming an unknown option, and for a budget of nothing.
+ * @throws {SchemoeError} naming an unknown option, for a budget of nothing, and when the signal is aborted.
  */
 export async function tune(
   subject: MoeLayer | MoeStack | LayerConfig | StackConfig,
@@ -73,6 +74,10 @@ export async function tune(
   for (const [name, count] of Object.entries({ finalists, repeats })) {
     if (Number.isSafeInteger(count) && count >= 1) continue;
     fail(`${name} is ${quoted(count)}, not an integer from 1 on`);
+  }
+  const { signal } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    fail(`signal is ${quoted(signal)}, not an AbortSignal`);
   }
   checkGrid({ ...options, compressors: options.codecs }, fail, { compressors: "codecs" });
   const { seconds = SECONDS, runs = Infinity } = given;

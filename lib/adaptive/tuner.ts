@@ -36,6 +36,8 @@ export interface SearchOptions extends Omit<Grid, "compressors"> {
   readonly finalists?: number;
   /** How often each of them runs at most; default 5. */
   readonly repeats?: number;
+  /** Ends measuring with an error when it is aborted. */
+  readonly signal?: AbortSignal;
 }
 
 /** The same with what measuring may take: seconds, and runs of passes. */
@@ -57,10 +59,10 @@ export class Tuner {
 
   /** @param known the forward pass, where it was tuned before: of a stack whose reductions were cut otherwise. */
   async run(known?: PassTuning): Promise<TunedPasses> {
-    const { layer, options: { profile } } = this;
+    const { layer, options: { profile, signal } } = this;
     const allowed = await this.#codecs();
     // where the gate decides how many places there are, it has to run once
-    const first = await layer.forward({ results: false });
+    const first = await layer.forward({ results: false, signal });
     const capacity = Number(first.configuration.capacity);
     const loads = layer.layer.dropless ? routedLoads(layer.layer, first) : undefined;
     const predicted = layer instanceof MoeStack
@@ -77,7 +79,7 @@ export class Tuner {
       ...(loads ? { loads } : {}),
       bound: false,
     });
-    await layer.forward({ ...forward.chosen.choices, results: false });
+    await layer.forward({ ...forward.chosen.choices, results: false, signal });
     const both = layer.layer.expert.inputGrad && layer.layer.expert.weightGrad;
     const backward = both
       ? await this.#pass("backward", { predicted, capacity, codecs: allowed.backward })
@@ -105,7 +107,8 @@ export class Tuner {
     readonly codecs: readonly (Compressor | string)[];
   }): Promise<PassTuning> {
     const { layer, options } = this;
-    const { schedulers, allToAlls, chunks, finalists = FINALISTS, repeats = REPEATS } = options;
+    const { schedulers, allToAlls, chunks, signal } = options;
+    const { finalists = FINALISTS, repeats = REPEATS } = options;
     const grid = {
       schedulers,
       allToAlls,
@@ -124,7 +127,7 @@ export class Tuner {
     const before = this.#ran;
     const measured = await race(final, async ({ choices }) => {
       this.#ran++;
-      const run = await layer[pass]({ ...choices, results: false });
+      const run = await layer[pass]({ ...choices, results: false, signal });
       line.advance(1, candidateName(choices));
       return run;
     }, {
@@ -134,8 +137,7 @@ export class Tuner {
         this.#ran === before ||
         this.#ran < share * this.#runs &&
           performance.now() - this.#begin < 1e3 * share * this.#seconds,
-    });
-    await line.done();
+    }).finally(() => line.done());
     const rows = ranked.map((row, i) => ({ ...row, measured: measured[i] ?? [] }));
     const ran = rows.filter((row) => row.measured.length > 0);
     return { pass, rows, pruned, simulated, candidates: all.length, chosen: bestOf(ran) };

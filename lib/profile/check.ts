@@ -21,6 +21,8 @@ type Test = (value: unknown) => boolean;
 const isText: Test = (value) => typeof value === "string" && value !== "";
 const isNumber: Test = (value) => typeof value === "number" && value >= 0 && value < Infinity;
 const isPositive: Test = (value) => isNumber(value) && value !== 0;
+const isWay: Test = (value) => value === "inTurn" || value === "first";
+const optional = (is: Test): Test => (value) => value === undefined || is(value);
 
 /** What a profile that was read, or made otherwise, lacks; undefined where predictions can go by it. */
 export function profileProblem(profile: unknown): string | undefined {
@@ -28,7 +30,8 @@ export function profileProblem(profile: unknown): string | undefined {
   const problem = wrong(profile, TEXTS, isText, "a text") ??
     wrong(profile, SLOWDOWN, isPositive, "a number above 0") ??
     wrong(profile, LAUNCH, isNumber, "a number of at least 0") ??
-    estimateProblem(at(profile, "links"), LINKS, "links");
+    estimateProblem(at(profile, "links"), LINKS, "links") ??
+    processorsProblem(at(profile, "processors"));
   if (problem !== undefined) return problem;
   if (!Array.isArray(kinds)) return `has kinds ${quoted(kinds)}, not a list`;
   for (const [i, fit] of kinds.entries()) {
@@ -37,6 +40,20 @@ export function profileProblem(profile: unknown): string | undefined {
       estimateProblem(fit, WORK, name);
     if (found !== undefined) return found;
   }
+}
+
+/** Of processors that lanes share, which a profile may have. */
+function processorsProblem(processors: unknown): string | undefined {
+  if (processors === undefined) return undefined;
+  const name = "processors.";
+  const whole: Test = (value) => isPositive(value) && Number.isSafeInteger(value);
+  const turns = at(processors, "turns");
+  return wrong(processors, ["capacity"], isPositive, "a number above 0", name) ??
+    (turns === undefined
+      ? undefined
+      : wrong(processors, ["turns.count"], whole, "an integer above 0", name) ??
+        wrong(processors, ["turns.slice"], optional(isPositive), "a number of seconds", name) ??
+        wrong(processors, ["turns.transfers"], optional(isWay), 'one of "inTurn", "first"', name));
 }
 
 /** Of a fit: its estimates, and the factors by which it is corrected. */

@@ -3,6 +3,7 @@ import { calibrate, parseProfile } from "../../lib/adaptive/mod.ts";
 import { bySimulation, type TimedProgram } from "../../lib/adaptive/by_simulation.ts";
 import { createLayer, simulated } from "../../lib/layer/mod.ts";
 import { sharedProcessor, topology } from "../../lib/topology.ts";
+import { openEngine } from "../../lib/engines/mod.ts";
 import type { Engine, Program } from "../../lib/engine.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { hiddenEngine } from "./hidden.ts";
@@ -196,4 +197,27 @@ Deno.test("profiles say what they lack: kinds of work that were not measured, fi
   }
   const lacks = JSON.stringify(without);
   await assertRejects(async () => await parseProfile(lacks), SchemoeError, 'lacks "links"');
+});
+
+Deno.test("calibrate() takes the largest number of tokens of a rank, and names sizes that are none", async () => {
+  const engine = openEngine({ kind: "simulate", ...sizes });
+  const given = { ...layer, tokens: [64, 0, 128, 32] };
+  assertEquals(
+    (await calibrate(engine, { layer: given, codecs: [] })).kinds,
+    (await calibrate(engine, { layer, codecs: [] })).kinds,
+  );
+  for (
+    const [wrong, text] of [
+      [{}, "tokens must be a positive integer, got undefined"],
+      [{ ...layer, tokens: [] }, "tokens are those of 0 ranks, there are 4"],
+      [{ ...layer, modelDim: "64" }, 'Cannot calibrate: layer.modelDim is "64"'],
+      [{ ...layer, hiddenDim: -1 }, "Cannot calibrate: layer.hiddenDim is -1"],
+    ] as const
+  ) {
+    await assertRejects(
+      () => calibrate(engine, { layer: wrong as never }),
+      SchemoeError,
+      text,
+    );
+  }
 });

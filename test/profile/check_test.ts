@@ -33,6 +33,21 @@ Deno.test("parseProfile() names what is damaged, and so do predictions by such a
     [(at) => at.launch.transfer.wait = "0", 'has launch.transfer.wait "0"'],
     [(at) => at.slowdown.compute = 0, "has slowdown.compute 0"],
     [(at) => at.machine = {}, "has machine.os undefined"],
+    [(at) => at.processors = 3, "has processors.capacity undefined"],
+    [(at) => at.processors = { capacity: 0 }, "has processors.capacity 0"],
+    [(at) => at.processors = { capacity: 2, turns: {} }, "has processors.turns.count undefined"],
+    [
+      (at) => at.processors = { capacity: 2, turns: { count: 1.5 } },
+      "has processors.turns.count 1.5, not an integer above 0",
+    ],
+    [
+      (at) => at.processors = { capacity: 2, turns: { count: 2, slice: -1 } },
+      "has processors.turns.slice -1, not a number of seconds",
+    ],
+    [
+      (at) => at.processors = { capacity: 2, turns: { count: 2, transfers: "last" } },
+      'has processors.turns.transfers "last", not one of "inTurn", "first"',
+    ],
   ];
   for (const [damage, text] of damages) {
     const copy = JSON.parse(JSON.stringify(profile)) as MachineProfile;
