@@ -4,6 +4,7 @@
 
 #include "cuda/hopper/attention.h"
 #include "cuda/hopper/ptx.cuh"
+#include "cuda/hopper/ring.cuh"
 #include "cuda/hopper/tensor_map.h"
 #include "cuda/hopper/wgmma.cuh"
 #include "cuda/kernels/instructions.cuh"
@@ -71,15 +72,6 @@ __device__ inline void round(Rounded<N>& to, const Sums<N>& from) {
   }
 }
 
-template <int N>
-__device__ inline void clear(Sums<N>& sums) {
-#pragma unroll
-  for (int j = 0; j < N / 8; ++j) {
-#pragma unroll
-    for (int q = 0; q < 4; ++q) sums[j][q] = 0;
-  }
-}
-
 /// Maximum or sum over the four lanes that have a row.
 template <class Combine>
 __device__ inline float over_row(float value, Combine&& combine) {
@@ -116,17 +108,6 @@ __device__ inline void write_rows(bf16* to, int64_t ld, int32_t row, int32_t row
     }
   }
 }
-
-/// Where in a ring of stages.
-template <uint32_t STAGES>
-struct RingTurn {
-  uint32_t stage = 0, parity = 0;
-  __device__ void advance() {
-    if (++stage < STAGES) return;
-    stage = 0;
-    parity ^= 1;
-  }
-};
 
 /// Barriers of a ring, and one of what stays: each stage is filled by one thread and left by all warps of the consumers.
 template <uint32_t STAGES>

@@ -10,6 +10,15 @@ namespace schemoe::cuda::hopper {
 template <int N>
 using Sums = float[N / 8][4];
 
+template <int N>
+__device__ inline void clear(Sums<N>& sums) {
+#pragma unroll
+  for (int j = 0; j < N / 8; ++j) {
+#pragma unroll
+    for (int q = 0; q < 4; ++q) sums[j][q] = 0;
+  }
+}
+
 /// How a factor lies in shared memory: as tiles of 64 elements in 128 bytes, whose 16-byte pieces are
 /// swizzled within each eight lines, as copies of tiles write them. `kAcross`: the 64 are rows (or
 /// columns) of the factor and the lines run along k; otherwise the 64 run along k.

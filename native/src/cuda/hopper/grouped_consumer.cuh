@@ -18,7 +18,7 @@ class Consumer {
   __device__ void compute(const Tile& tile) {
     Sums<N> sums;
     const uint32_t stages = shape_.stages(tile.group);
-    if (Shape<kForm>::kSummed && stages == 0) clear<N>(sums);
+    if (Shape<kForm>::kSummed && stages == 0) clear<N>(sums);  // a group without rows has sums of nothing
     uint32_t before = 0;
     for (uint32_t i = 0; i < stages; ++i) {
       shared_.full(turn_.stage).wait(turn_.parity);
@@ -58,16 +58,6 @@ class Consumer {
   __device__ static void add(float (&sums)[N][4], uint64_t columns, uint64_t rows, uint32_t step, uint32_t any) {
     multiply<8 * N, Shape<kForm>::kAcross, Shape<kForm>::kSummed>(sums, columns + step * (Columns::kStep >> 4),
                                                                   rows + step * (Rows::kStep >> 4), any != 0);
-  }
-
-  /// A group without rows has sums of nothing.
-  template <uint32_t N>
-  __device__ static void clear(Sums<N>& sums) {
-#pragma unroll
-    for (uint32_t j = 0; j < N / 8; ++j) {
-#pragma unroll
-      for (uint32_t q = 0; q < 4; ++q) sums[j][q] = 0;
-    }
   }
 
   /// The rows behind a group's last are another's: zeros in both factors, since 0 times infinity is none.

@@ -4,6 +4,7 @@
 #include <cuda_bf16.h>
 
 #include "cuda/hopper/ptx.cuh"
+#include "cuda/hopper/ring.cuh"
 #include "cuda/hopper/schedule.h"
 #include "cuda/kernels/launch.cuh"
 
@@ -103,15 +104,7 @@ struct Shape {
   }
 };
 
-/// Where in the ring of stages.
-struct Turn {
-  uint32_t stage = 0, parity = 0;
-  __device__ void advance() {
-    if (++stage < kStages) return;
-    stage = 0;
-    parity ^= 1;
-  }
-};
+using Turn = RingTurn<kStages>;
 
 /// Has all tiles of the factors copied, as stages become free.
 template <Form kForm>
