@@ -5,7 +5,7 @@ import { type MachineProfile, saveProfile } from "../profile/mod.ts";
 import type { Compressor } from "../compressors/types.ts";
 import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
-import { checkFields, checkGrid } from "../layer/auto/check_grid.ts";
+import { checkFields, checkGrid, checkSignal } from "../layer/auto/check_grid.ts";
 import { quoted } from "../words.ts";
 import { reusable } from "./reuse.ts";
 import { defaultLayer } from "./sweeps.ts";
@@ -70,9 +70,7 @@ export async function calibrate(
   checkFields(options, OPTIONS, { what: "options", fail });
   const { layer = defaultLayer(engine), codecs = ["fp16", "int8", "zfp"], path } = options;
   const { seconds = SECONDS, drift = DRIFT, signal } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    fail(`signal is ${quoted(signal)}, not an AbortSignal`);
-  }
+  checkSignal(signal, fail);
   if (!(typeof seconds === "number" && seconds > 0)) {
     fail(`seconds is ${quoted(seconds)}, not above 0`);
   }

@@ -12,7 +12,7 @@ import {
 import { type MachineProfile, median } from "../profile/mod.ts";
 import { commonText, worldText } from "../timeline/chart/facts.ts";
 import { disturbance, progress } from "../timeline/mod.ts";
-import { checkFields } from "../layer/auto/check_grid.ts";
+import { checkFields, checkSignal } from "../layer/auto/check_grid.ts";
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
 import { observe, takenBy } from "./observe.ts";
@@ -81,9 +81,7 @@ export async function predictionQuality(
     if (Number.isSafeInteger(count) && count >= 1) continue;
     fail(`${name} is ${quoted(count)}, not an integer from 1 on`);
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    fail(`signal is ${quoted(signal)}, not an AbortSignal`);
-  }
+  checkSignal(signal, fail);
   if (profile === undefined) fail("give the profile that predicts, as calibrate makes it");
   if (choices.some(({ scheduler }) => scheduler === "auto")) {
     fail('with the scheduler "auto" each pass may run by other choices; name a scheduler');

@@ -2,7 +2,7 @@
 import type { LayerConfig } from "../blocks/mod.ts";
 import type { Engine } from "../engine.ts";
 import { createLayer, createStack, MoeLayer, MoeStack, type StackConfig } from "../layer/mod.ts";
-import { checkFields, checkGrid } from "../layer/auto/check_grid.ts";
+import { checkFields, checkGrid, checkSignal } from "../layer/auto/check_grid.ts";
 import type { MachineProfile } from "../profile/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
@@ -75,10 +75,7 @@ export async function tune(
     if (Number.isSafeInteger(count) && count >= 1) continue;
     fail(`${name} is ${quoted(count)}, not an integer from 1 on`);
   }
-  const { signal } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    fail(`signal is ${quoted(signal)}, not an AbortSignal`);
-  }
+  checkSignal(options.signal, fail);
   checkGrid({ ...options, compressors: options.codecs }, fail, { compressors: "codecs" });
   const { seconds = SECONDS, runs = Infinity } = given;
   const numbers = typeof seconds === "number" && typeof runs === "number";
