@@ -11,6 +11,7 @@ import {
   profileCosts,
   profiledTopology,
 } from "../profile/mod.ts";
+import { thisMachine } from "../profile/origin.ts";
 import { bySimulation, type TimedProgram } from "./by_simulation.ts";
 import {
   believed,
@@ -108,11 +109,10 @@ function knownOf(
   { kind, timing, topology: { nodes, ranksPerNode } }: Engine,
   seconds: number,
 ): Known {
-  const { os, arch } = Deno.build;
   return {
     format: PROFILE_FORMAT,
     version: PROFILE_VERSION,
-    machine: { os, architecture: arch, processors: navigator.hardwareConcurrency },
+    machine: thisMachine(),
     versions: { package: packageFile.version, deno: Deno.version.deno },
     date: new Date().toISOString(),
     engine: { kind, timing, nodes, ranksPerNode },

@@ -9,7 +9,8 @@ import {
   type Run,
   simulated,
 } from "../layer/mod.ts";
-import { type MachineProfile, median } from "../profile/mod.ts";
+import { type MachineProfile, median, profileCosts } from "../profile/mod.ts";
+import { checkOrigin } from "../profile/origin.ts";
 import { commonText, worldText } from "../timeline/chart/facts.ts";
 import { disturbance, progress } from "../timeline/mod.ts";
 import { checkFields, checkSignal } from "../layer/auto/check_grid.ts";
@@ -65,8 +66,8 @@ const OPTIONS = ["profile", "shapes", "choices", "repeats", "most", "signal"];
  * const quality = await predictionQuality(engine, { profile, shapes });
  * console.assert(quality.agreement.tau > 0.95 && quality.stepError.typical < 0.01);
  * ```
- * @throws {SchemoeError} without shapes or profile, naming an unknown option, and for kinds of work that the profile does not have,
- * and when the signal is aborted.
+ * @throws {SchemoeError} without shapes or profile, for a profile of another world, engine or machine, naming an unknown
+ * option, for kinds of work that the profile does not have, and when the signal is aborted.
  */
 export async function predictionQuality(
   engine: Engine,
@@ -83,6 +84,8 @@ export async function predictionQuality(
   }
   checkSignal(signal, fail);
   if (profile === undefined) fail("give the profile that predicts, as calibrate makes it");
+  profileCosts(profile, engine.topology); // what is no profile is told before anything runs
+  checkOrigin(profile, engine);
   if (choices.some(({ scheduler }) => scheduler === "auto")) {
     fail('with the scheduler "auto" each pass may run by other choices; name a scheduler');
   }

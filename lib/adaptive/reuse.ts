@@ -7,6 +7,7 @@ import { parseJson } from "../files/json.ts";
 import { replaceable } from "../files/replace_file.ts";
 import { PROFILE_FORMAT, PROFILE_VERSION } from "../profile/file.ts";
 import { loadProfile, type MachineProfile, median } from "../profile/mod.ts";
+import { foreignTo } from "../profile/origin.ts";
 import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
 
@@ -71,15 +72,8 @@ async function knows(
   }
 }
 
-function isOf({ machine, versions, engine: measured }: MachineProfile, engine: Engine): boolean {
-  const { kind, timing, topology: { nodes, ranksPerNode } } = engine;
-  const { os, arch } = Deno.build;
-  return machine.os === os && machine.architecture === arch &&
-    machine.processors === navigator.hardwareConcurrency &&
-    versions.package === packageFile.version && measured.kind === kind &&
-    measured.timing === timing && measured.nodes === nodes &&
-    measured.ranksPerNode === ranksPerNode;
-}
+const isOf = (profile: MachineProfile, engine: Engine): boolean =>
+  profile.versions.package === packageFile.version && foreignTo(profile, engine) === undefined;
 
 /**
  * Predicted over measured time of a forward pass, less 1; undefined where the profile lacks a kind of work.

@@ -12,15 +12,16 @@ import {
   rankCandidates,
   routedLoads,
 } from "../layer/mod.ts";
-import { type MachineProfile, median, profileCosts } from "../profile/mod.ts";
+import { type MachineProfile, profileCosts } from "../profile/mod.ts";
 import { sizesText, worldText } from "../timeline/chart/facts.ts";
 import { progress } from "../timeline/mod.ts";
+import { isBaseline } from "./baselines/known.ts";
 import { type AllowedCodecs, allowedCodecs } from "./codec_error.ts";
 import { race } from "./race.ts";
 import type { PassTuning, TunedPasses } from "./tune_result.ts";
 
 const FINALISTS = 6;
-const REPEATS = 5;
+const REPEATS = 15;
 /** Predictions may be off by that much before a graph is left out for its bound. */
 const MARGIN = 0.1;
 
@@ -32,9 +33,9 @@ export interface SearchOptions extends Omit<Grid, "compressors"> {
   readonly error?: number;
   /** Codecs that are considered where an error is allowed; default all built-in ones. */
   readonly codecs?: readonly (Compressor | string)[];
-  /** Candidates of each pass that are measured; default 6. */
+  /** Candidates of each pass that are measured for their prediction; default 6. */
   readonly finalists?: number;
-  /** How often each of them runs at most; default 5. */
+  /** How often each of them runs at most; default 15, and fewer times where one is clearly best. */
   readonly repeats?: number;
   /** Ends measuring with an error when it is aborted. */
   readonly signal?: AbortSignal;
@@ -119,30 +120,42 @@ export class Tuner {
     const { profile } = options;
     const costs = profile ? { costs: profileCosts(profile, topology) } : {};
     const all = candidatesOf(pass, { ...costs, grid, topology, capacity });
-    const margin = { margin: MARGIN, ...(loads ? { loads } : {}) };
-    const { ranked, pruned, simulated } = await rankCandidates(predicted, pass, all, margin);
-    const final = ranked.slice(0, finalists);
+    const { ranked, pruned, simulated } = await rankCandidates(predicted, pass, all, {
+      ...{ margin: MARGIN, keep: isBaseline },
+      ...(loads ? { loads } : {}),
+    });
+    // predictions may be wrong: nothing is chosen that others would beat without any
+    const final = [
+      ...ranked.slice(0, finalists),
+      ...ranked.slice(finalists).filter(({ kept }) => kept),
+    ];
     const line = progress(final.length * repeats, `tune ${pass}`);
-    const share = pass === "forward" ? 0.5 : 1;
-    const before = this.#ran;
-    const measured = await race(final, async ({ choices }) => {
-      this.#ran++;
+    const raced = await race(final, async ({ choices }) => {
       const run = await layer[pass]({ ...choices, results: false, signal });
+      this.#ran++;
       line.advance(1, candidateName(choices));
-      return run;
-    }, {
-      repeats,
-      // each pass gets half of the budget, the later one what is left, and one run in any case
-      mayRun: () =>
-        this.#ran === before ||
-        this.#ran < share * this.#runs &&
-          performance.now() - this.#begin < 1e3 * share * this.#seconds,
-    }).finally(() => line.done());
-    const rows = ranked.map((row, i) => ({ ...row, measured: measured[i] ?? [] }));
-    const ran = rows.filter((row) => row.measured.length > 0);
-    return { pass, rows, pruned, simulated, candidates: all.length, chosen: bestOf(ran) };
+      return run.makespan;
+    }, { repeats, left: this.#left(pass) }).finally(() => line.done());
+    const measured = new Map(final.map((row, i) => [row, raced.measured[i]]));
+    const rows = ranked.map((row) => ({ ...row, measured: measured.get(row) ?? [] }));
+    const chosen = rows[ranked.indexOf(final[raced.best])];
+    return { pass, rows, pruned, simulated, candidates: all.length, chosen };
+  }
+
+  /**
+   * How many more runs of a pass the budget pays for: each pass gets half of it, the later one what is left, and one run
+   * in any case.
+   */
+  #left(pass: "forward" | "backward"): () => number {
+    const share = pass === "forward" ? 0.5 : 1;
+    const [before, begin] = [this.#ran, performance.now()];
+    return () => {
+      const ran = this.#ran - before;
+      if (ran === 0) return 1;
+      const now = performance.now();
+      const seconds = (now - begin) / ran;
+      const time = this.#begin + 1e3 * share * this.#seconds - now;
+      return Math.min(share * this.#runs - this.#ran, Math.max(0, time) / seconds);
+    };
   }
 }
-
-const bestOf = (rows: PassTuning["rows"]) =>
-  rows.reduce((best, row) => median(row.measured) < median(best.measured) ? row : best);

@@ -1,6 +1,7 @@
 /** Simulation of a run or a layer. @module */
 import { simulate } from "../engines/mod.ts";
 import { type MachineProfile, profileCosts, profiledTopology } from "../profile/mod.ts";
+import { checkMadeBy } from "../profile/origin.ts";
 import { refusePromise } from "../timeline/table/subject.ts";
 import { SchemoeError } from "../types.ts";
 import { MoeLayer, predictingLayer } from "./layer.ts";
@@ -20,8 +21,8 @@ import { Run } from "./run.ts";
  * console.assert(simulated(run).makespan === run.makespan);
  * console.assert(predictedVsMeasured(run, simulated(run)).table.get("ratio", 0) === 1);
  * ```
- * @throws {SchemoeError} for what is no run of a layer, such as one that was loaded from a folder, and for tasks of
- * a kind that the profile does not have.
+ * @throws {SchemoeError} for what is no run of a layer, such as one that was loaded from a folder, for a profile of
+ * another world, engine or machine than what ran, and for tasks of a kind that the profile does not have.
  */
 export function simulated(run: Run, profile?: MachineProfile): Run;
 /** The same layer on a simulator of its world: its passes are predicted by the profile and compute no values. */
@@ -39,18 +40,20 @@ export function simulated(subject: Run | MoeLayer, profile?: MachineProfile): Ru
       "Cannot simulate the run: it is none of a layer or a stack, whose Programs are needed",
     );
   }
+  const predicted = subject.ran.map(({ program, costs, bound }) => {
+    const { topology } = program.graph;
+    const events = profile
+      ? simulate(program, profiledTopology(topology, profile), {
+        costs: profileCosts(profile, topology),
+      })
+      : simulate(program, topology);
+    return { program, events, ...(bound ? { costs, bound } : {}) };
+  });
+  if (profile) checkMadeBy(profile, subject.configuration.engine);
   return new Run({
     name: subject.name,
     pass: subject.pass,
     configuration: { ...subject.configuration, engine: "simulate" },
-    ran: subject.ran.map(({ program, costs, bound }) => {
-      const { topology } = program.graph;
-      const events = profile
-        ? simulate(program, profiledTopology(topology, profile), {
-          costs: profileCosts(profile, topology),
-        })
-        : simulate(program, topology);
-      return { program, events, ...(bound ? { costs, bound } : {}) };
-    }),
+    ran: predicted,
   });
 }

@@ -13,6 +13,7 @@ const TEXTS = [
   "engine.timing",
 ];
 const SLOWDOWN = ["slowdown.compute", "slowdown.communication"];
+const WORLD = ["engine.nodes", "engine.ranksPerNode"];
 const LAUNCH = ["compute", "transfer"].flatMap((kind) =>
   ["begin", "next", "wait"].map((when) => `launch.${kind}.${when}`)
 );
@@ -21,6 +22,7 @@ type Test = (value: unknown) => boolean;
 const isText: Test = (value) => typeof value === "string" && value !== "";
 const isNumber: Test = (value) => typeof value === "number" && value >= 0 && value < Infinity;
 const isPositive: Test = (value) => isNumber(value) && value !== 0;
+const isCount: Test = (value) => isPositive(value) && Number.isSafeInteger(value);
 const isWay: Test = (value) => value === "inTurn" || value === "first";
 const optional = (is: Test): Test => (value) => value === undefined || is(value);
 
@@ -28,6 +30,7 @@ const optional = (is: Test): Test => (value) => value === undefined || is(value)
 export function profileProblem(profile: unknown): string | undefined {
   const kinds = at(profile, "kinds");
   const problem = wrong(profile, TEXTS, isText, "a text") ??
+    wrong(profile, WORLD, isCount, "an integer above 0") ??
     wrong(profile, SLOWDOWN, isPositive, "a number above 0") ??
     wrong(profile, LAUNCH, isNumber, "a number of at least 0") ??
     estimateProblem(at(profile, "links"), LINKS, "links") ??
@@ -46,12 +49,11 @@ export function profileProblem(profile: unknown): string | undefined {
 function processorsProblem(processors: unknown): string | undefined {
   if (processors === undefined) return undefined;
   const name = "processors.";
-  const whole: Test = (value) => isPositive(value) && Number.isSafeInteger(value);
   const turns = at(processors, "turns");
   return wrong(processors, ["capacity"], isPositive, "a number above 0", name) ??
     (turns === undefined
       ? undefined
-      : wrong(processors, ["turns.count"], whole, "an integer above 0", name) ??
+      : wrong(processors, ["turns.count"], isCount, "an integer above 0", name) ??
         wrong(processors, ["turns.slice"], optional(isPositive), "a number of seconds", name) ??
         wrong(processors, ["turns.transfers"], optional(isWay), 'one of "inTurn", "first"', name));
 }

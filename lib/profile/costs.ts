@@ -5,15 +5,18 @@ import { SchemoeError, type Task, type Topology } from "../types.ts";
 import { didYouMean, quoted, unawaited } from "../words.ts";
 import { profileProblem } from "./check.ts";
 import { corrected, dot } from "./fit.ts";
+import { checkWorld } from "./origin.ts";
 import { kindOf, phaseWorkOf, workOf } from "./samples.ts";
 import type { Estimate, MachineProfile } from "./types.ts";
 
 /**
  * Seconds of tasks alone as a profile has them.
- * @throws {SchemoeError} asked for a task of a kind that was not measured.
+ * @throws {SchemoeError} for what is no profile or one of other nodes and ranks, and asked for a task of a kind that was
+ * not measured.
  */
 export function profileCosts(profile: MachineProfile, topology: Topology): Costs {
   checkProfile(profile);
+  checkWorld(profile, topology);
   const kinds = new Map(profile.kinds.map((fit) => [fit.kind, fit]));
   const { links } = profile;
   const linkValues = [
@@ -85,10 +88,11 @@ function checkProfile(profile: MachineProfile): void {
 
 /**
  * The world as the profile found it: which processors ranks share, and how transfers and computation slow down.
- * @throws {SchemoeError} for what is no profile.
+ * @throws {SchemoeError} for what is no profile, and for one of other nodes and ranks.
  */
 export function profiledTopology(topology: Topology, profile: MachineProfile): Topology {
   checkProfile(profile);
+  checkWorld(profile, topology);
   const { processors, slowdown: { compute, communication } } = profile;
   const { ranks, sharing: _, contention: __, ...others } = topology;
   const of = Array.from({ length: ranks }, () => 0);

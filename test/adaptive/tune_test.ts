@@ -63,6 +63,31 @@ Deno.test("tune() finds the best of the grid, and proves how far it can be off",
   assertMatch(texts, /^\d+ x \d+ ranks/m);
 });
 
+Deno.test("tune() returns nothing slower than what Tutel's search tries, whatever it predicted and however runs scatter", async () => {
+  // it is shown links that are as good as free, so that nothing seems to be gained by overlap
+  const free = { alpha: 1e-7, beta: 1e-12 };
+  const wrong = topology({ ...sizes, intra: free, inter: free, processor });
+  const slow = topology({ ...sizes, intra: real.links.intra, inter: real.links.inter, processor });
+  const grid = { schedulers: ["sequential", "tutel", "optSche"], allToAlls: ["linear"] };
+  const exact = createLayer(openEngine({ kind: "simulate", topology: slow }), config);
+  const engine = hiddenEngine({ shown: wrong, real: slow, noise: 0.3 });
+  const options = { ...grid, finalists: 1, budget: { seconds: 1000 } };
+  const tuned = await tune(createLayer(engine, config), options);
+  for (const pass of ["forward", "backward"] as const) {
+    await exact.forward(tuned.forward);
+    const { makespan } = await exact[pass](tuned[pass]!);
+    const first = tuned.passes.find((one) => one.pass === pass)!.rows[0];
+    const predicted = (await exact[pass](first.choices)).makespan;
+    let best = Infinity;
+    for (const chunks of [1, 2, 4, 8]) {
+      const choices = { scheduler: "tutel", allToAll: "linear", chunks };
+      best = Math.min(best, (await exact[pass](choices)).makespan);
+    }
+    assert(predicted > 1.1 * best, `${pass}: the prediction was right\n${tuned}`);
+    assert(makespan <= 1.05 * best, `${pass}: ${makespan} of ${best}\n${tuned}`);
+  }
+});
+
 Deno.test("tune() says that its bounds are not of this engine where a pass takes less", async () => {
   const slow = topology({ nodes: 2, ranksPerNode: 2, inter: { bandwidth: "1 MB/s" } });
   using engine = openEngine({ kind: "cpu", topology: slow, links: "plain" });

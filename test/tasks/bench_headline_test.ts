@@ -31,6 +31,7 @@ Deno.test("headlineReport() compares Tutel's and the tuned choice, without a cod
     assert(Number(row["ms a step"]) >= Number(row["bound ms"]) - 1, JSON.stringify(row));
   }
   assertEquals(rows[3]["over tuned, any codec"], 1);
+  assertEquals(rows[3]["over tuned, step by step"], 1);
   const [, same, , best] = rows;
   const most = Number(same["ms a step"]) / Number(best["bound ms"]);
   assert(Math.abs(Number(same["at most, by its bound"]) - most) < 0.02, `${most}`);

@@ -3,8 +3,11 @@ import type { Run } from "../../layer/mod.ts";
 import type { Baseline, Choices, StepLayer, TrialStep } from "./types.ts";
 
 /** Degrees of pipelining, and all-to-alls, that Tutel tries. */
-const DEGREES = [1, 2, 4, 8];
-const ALL_TO_ALLS = ["linear", "hierarchical2d"];
+export const TUTEL: {
+  readonly scheduler: string;
+  readonly degrees: readonly number[];
+  readonly allToAlls: readonly string[];
+} = { scheduler: "tutel", degrees: [1, 2, 4, 8], allToAlls: ["linear", "hierarchical2d"] };
 
 /**
  * The configuration that Tutel finds for itself (Hwang et al., "Tutel", MLSys'23, section 3.3): live training steps try
@@ -24,13 +27,13 @@ export async function tutelSearch(layer: StepLayer): Promise<Baseline> {
   const trials: TrialStep[] = [];
   const first = await layer.forward({ results: false });
   const capacity = Number(first.configuration.capacity);
-  const degrees = DEGREES.filter((degree) => degree <= capacity);
-  for (const allToAll of ALL_TO_ALLS) {
+  const degrees = TUTEL.degrees.filter((degree) => degree <= capacity);
+  for (const allToAll of TUTEL.allToAlls) {
     const known = new Map<number, number>();
     const at = async (i: number) => {
       const found = known.get(i);
       if (found !== undefined) return found;
-      const choices = { scheduler: "tutel", allToAll, chunks: degrees[i] };
+      const choices = { scheduler: TUTEL.scheduler, allToAll, chunks: degrees[i] };
       const seconds = await stepSeconds(layer, { forward: choices, backward: choices });
       known.set(i, seconds);
       trials.push({ forward: choices, backward: choices, seconds });

@@ -21,6 +21,8 @@ export interface Predicted {
   readonly seconds: number;
   /** Below it no order of these tasks can come. */
   readonly bound: number;
+  /** Whether this is the order of a candidate that was to be kept whatever is predicted. */
+  readonly kept: boolean;
 }
 
 /** Candidates by predicted time, and those that need no simulation. */
@@ -58,23 +60,30 @@ function graphs(candidates: readonly Candidate[]): Candidate[][] {
  * Simulates candidates graph by graph, the one of least bound first; a graph whose bound is above the best prediction
  * by more than `margin` is left with the one scheduler that told its bound.
  * @param options.loads of a dropless layer, for the prediction of a forward pass.
+ * @param options.keep candidates that are simulated whatever their bound.
  */
 export async function rankCandidates(
   predicted: PassRunner,
   pass: "forward" | "backward",
   candidates: readonly Candidate[],
-  options: { readonly margin: number; readonly loads?: ForwardOptions["loads"] },
+  options: {
+    readonly margin: number;
+    readonly loads?: ForwardOptions["loads"];
+    readonly keep?: (candidate: Candidate) => boolean;
+  },
 ): Promise<Ranking> {
-  const { margin, loads } = options;
+  const { margin, loads, keep = () => false } = options;
   const orders = new Map<string, Predicted>();
   let simulated = 0;
   const simulate = async (choices: Candidate): Promise<Predicted> => {
     simulated++;
     const given = pass === "forward" && loads ? { loads } : {};
     const run = await predicted[pass]({ ...choices, ...given, bound: true, results: false });
-    const made = { choices, seconds: run.makespan, bound: run.bound ?? 0 };
     const order = orderOf(run);
-    if (!orders.has(order)) orders.set(order, made);
+    const known = orders.get(order);
+    const kept = keep(choices) || known?.kept === true;
+    const made = { choices, seconds: run.makespan, bound: run.bound ?? 0, kept };
+    orders.set(order, known ? { ...known, kept } : made);
     return made;
   };
   const first: { graph: Candidate[]; told: Predicted }[] = [];
@@ -83,7 +92,8 @@ export async function rankCandidates(
   const pruned: { choices: Candidate; bound: number }[] = [];
   for (const { graph, told } of first.toSorted((a, b) => a.told.bound - b.told.bound)) {
     for (const choices of graph.slice(1)) {
-      if (told.bound > best * (1 + margin)) pruned.push({ choices, bound: told.bound });
+      const hopeless = told.bound > best * (1 + margin);
+      if (hopeless && !keep(choices)) pruned.push({ choices, bound: told.bound });
       else best = Math.min(best, (await simulate(choices)).seconds);
     }
   }

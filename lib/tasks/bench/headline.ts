@@ -23,7 +23,7 @@ import { boundOf } from "./schedules.ts";
 const ERROR = 0.05;
 const CODECS = ["fp16", "int8", "fp8", "zfp"];
 /** Steps of each contender, which run in turn. */
-const STEPS = 7;
+const STEPS = 15;
 
 /**
  * Two nodes of four ranks in the proportions of the paper's cluster: all-to-alls take somewhat longer than experts. So
@@ -128,6 +128,7 @@ export async function headlineReport(
     return {
       ...{ what, "ms a step": milliseconds(ms) },
       ...{ from: milliseconds(Math.min(...times[i])), to: milliseconds(Math.max(...times[i])) },
+      "over tuned, step by step": hundredths(pairedRatio(times[i], times.at(-1)!)),
       "bound ms": milliseconds(bounds[i]),
       "above its bound": hundredths(ms / bounds[i] - 1),
       "over tuned, any codec": hundredths(ms / last),
@@ -141,6 +142,11 @@ export async function headlineReport(
     ...{ engine: engine.timing, "error allowed": ERROR, codecs: CODECS.join() },
   };
   return { configuration, rows };
+}
+
+/** Median of the ratios of steps that ran one after the other. */
+function pairedRatio(times: readonly number[], others: readonly number[]): number {
+  return median(times.map((seconds, step) => seconds / others[step]));
 }
 
 /** A layer whose passes have these codecs, whatever else is chosen. */
