@@ -21,7 +21,8 @@ export interface CalibrateOptions {
   readonly seconds?: number;
   /**
    * File of an earlier profile, which is reused where machine, versions, engine, kinds and codecs are the same and its
-   * predictions have not drifted; else the new one is written there.
+   * predictions have not drifted; else the new one is written there. Where it would hold but for the machine's speed, which
+   * the profile's probe tells, it is given at the speed of now (`atSpeed`), with `speed` saying so.
    */
   readonly path?: string | URL;
   /** Relative error of the prediction of a pass from which on a profile is made anew; default 0.1. */

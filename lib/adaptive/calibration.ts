@@ -10,12 +10,17 @@ import { Collected, type Measurement } from "./collect.ts";
 import { type CrowdRuns, crowds as crowdsOf } from "./crowds.ts";
 import { fittedProfile, secondsOf } from "./fitted_profile.ts";
 import { passes as passesOf } from "./passes.ts";
+import { SpeedProbe } from "./speed.ts";
 import { atMost, exchangePrograms, type LayerStep, layerSteps } from "./sweeps.ts";
 
 /** Runs of each pass; the first one warms up. */
 const REPEATS = 4;
 /** How often all is measured where times vary: what slows a machine down lasts longer than the runs of a pass. */
 const ROUNDS = 3;
+/** Rounds at most, and the half width of the 90 % interval of the machine's mean speed at which they are enough. */
+const MOST_ROUNDS = 8;
+const SURE = 0.02;
+const INTERVAL = 1.645;
 const LATER_REPEATS = 2;
 /** All-to-alls of at most so many bytes a rank, and the seconds after which a larger one is not begun. */
 const MOST_BYTES = { cpu: 4 << 20, cuda: 256 << 20, simulate: 64 << 20 };
@@ -37,6 +42,8 @@ export class Calibration {
   readonly #crowds: CrowdRuns[] = [];
   readonly #passes: TimedProgram[] = [];
   readonly #exchanges: TimedProgram[] = [];
+  readonly #probes: number[] = [];
+  #probe?: SpeedProbe;
 
   constructor(
     readonly engine: Engine,
@@ -61,21 +68,43 @@ export class Calibration {
     const rounds = engine.modelled ? 1 : ROUNDS;
     const parts = steps.length + programs.length + Number(!engine.modelled);
     const line = progress(rounds * parts + 1, "calibrate");
+    const speeds: number[] = [];
     try {
-      for (let round = 0; round < rounds; round++) {
+      for (let round = 0; round < rounds || this.#mayGoOn(speeds); round++) {
         const repeats = round === 0 ? REPEATS : LATER_REPEATS;
+        const before = this.#probes.length;
         await this.#measureLayers(steps, { line, repeats });
         await this.#measureExchanges(programs, { line, repeats });
         await this.#measureCrowds({ line, repeats });
+        speeds.push(median(this.#probes.slice(before)));
       }
       const pipelined = await this.#measurePipelined(layer);
       line.advance(1, "slow-down");
-      const measured = { collected, passes, exchanges, crowds, pipelined, seconds: this.#past };
+      const [probes, seconds] = [this.#probes, this.#past];
+      const measured = { collected, passes, exchanges, crowds, pipelined, probes, seconds };
       return fittedProfile(engine, measured);
     } finally {
       this.#closeLayers();
+      this.#probe?.[Symbol.dispose]();
       await line.done();
     }
+  }
+
+  /** Whether the machine's speed varied so much from round to round that one more is of use, and there is time for it. */
+  #mayGoOn(speeds: readonly number[]): boolean {
+    const rounds = speeds.length;
+    const mean = speeds.reduce((sum, seconds) => sum + seconds, 0) / rounds;
+    const squares = speeds.reduce((sum, seconds) => sum + (seconds - mean) ** 2, 0);
+    const unsure = INTERVAL * Math.sqrt(squares / (rounds - 1) / rounds) > SURE * mean;
+    const next = this.#past * (rounds + 1) / rounds;
+    return unsure && rounds < MOST_ROUNDS && next < LAYERS_PART * this.options.seconds;
+  }
+
+  /** Times the probe among the sweeps, so that it tells the speed of the time in which these ran. */
+  async #measureSpeed(): Promise<void> {
+    if (this.engine.modelled || this.#collected.paced.computation) return;
+    this.#probe ??= new SpeedProbe(this.engine);
+    this.#probes.push(await this.#probe.seconds(this.options.signal));
   }
 
   #closeLayers(): void {
@@ -116,6 +145,7 @@ export class Calibration {
         signal,
       }, repeats);
       for (const measured of runs) this.#add(measured, this.#passes);
+      await this.#measureSpeed();
       line.advance(1, `${config.tokens} x ${config.modelDim} x ${config.hiddenDim}`);
     }
   }

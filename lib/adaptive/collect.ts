@@ -54,7 +54,7 @@ export interface Measurement {
 export class Collected {
   readonly #groups = new Map<string, Group>();
   readonly measured: Measurement[] = [];
-  #paced = false;
+  #paced = { transfers: false, computation: false };
 
   constructor(readonly topology: Topology) {}
 
@@ -68,7 +68,7 @@ export class Collected {
     }
     for (const events of runs) {
       for (const one of observe(program, events)) {
-        this.#paced ||= one.task.transfers !== undefined && one.paced > 0;
+        if (one.paced > 0) this.#paced[one.task.transfers ? "transfers" : "computation"] = true;
         if (takenBy(one) > 0) this.#groupOf(one)?.add(takenBy(one), "together");
       }
     }
@@ -95,8 +95,8 @@ export class Collected {
     return group;
   }
 
-  /** Whether transfers are paced, so that they need no processor while they last. */
-  get pacedTransfers(): boolean {
+  /** Whether transfers are paced, so that they need no processor while they last, and whether computation is. */
+  get paced(): { readonly transfers: boolean; readonly computation: boolean } {
     return this.#paced;
   }
 }

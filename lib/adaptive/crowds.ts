@@ -51,6 +51,13 @@ export function crowds(engine: Engine): Crowd[] {
   ];
 }
 
+/** Short products on the compute lanes of all ranks: always the same work, by which the machine's speed is told. */
+export function probeProgram(engine: Engine): Program {
+  const { short } = SIZES[engine.kind];
+  const { ranks: lanes } = engine.topology;
+  return crowd(engine, { lanes, size: short, products: IN_A_ROW, exchanges: 0 });
+}
+
 /** What a crowd does. */
 interface Doing {
   readonly lanes: number;

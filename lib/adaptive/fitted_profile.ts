@@ -6,10 +6,12 @@ import {
   fitSamples,
   type KindFit,
   type MachineProfile,
+  median,
   PROFILE_FORMAT,
   PROFILE_VERSION,
   profileCosts,
   profiledTopology,
+  relativeSpread,
 } from "../profile/mod.ts";
 import { thisMachine } from "../profile/origin.ts";
 import { bySimulation, type TimedProgram } from "./by_simulation.ts";
@@ -37,6 +39,8 @@ export interface Measured {
   readonly crowds: readonly CrowdRuns[];
   /** Passes in which computation and transfers overlap. */
   readonly pipelined: readonly Measurement[];
+  /** What the products of the probe took, in order. */
+  readonly probes: readonly number[];
   /** Seconds that it took. */
   readonly seconds: number;
 }
@@ -55,7 +59,7 @@ export const secondsOf = ({ end }: EventTable): number =>
 
 /** Fits kinds of work, launches, processors, links and slow-downs, in this order: each to what those before it leave. */
 export function fittedProfile(engine: Engine, measured: Measured): MachineProfile {
-  const known = knownOf(engine, measured.seconds);
+  const known = knownOf(engine, measured);
   const predict = (fits: Fits, program: Program) => {
     const profile = { ...known, ...fits, slowdown: NONE };
     const costs = profileCosts(profile, engine.topology);
@@ -64,7 +68,7 @@ export function fittedProfile(engine: Engine, measured: Measured): MachineProfil
   const { collected, crowds } = measured;
   const processors = processorsOf(crowds, {
     ...(engine.kind === "cpu" ? { threads: navigator.hardwareConcurrency } : {}),
-    paced: collected.pacedTransfers,
+    paced: collected.paced.transfers,
   });
   const alone: Fits = {
     ...kindsOf(collected),
@@ -107,8 +111,11 @@ function shared(fits: Fits, { passes, exchanges }: Measured, { ranks, predict }:
 
 function knownOf(
   { kind, timing, topology: { nodes, ranksPerNode } }: Engine,
-  seconds: number,
+  { seconds, probes, collected }: Measured,
 ): Known {
+  const probe = probes.length > 0 && !collected.paced.computation
+    ? { probe: { seconds: median(probes), noise: relativeSpread(probes) } }
+    : {};
   return {
     format: PROFILE_FORMAT,
     version: PROFILE_VERSION,
@@ -116,6 +123,7 @@ function knownOf(
     versions: { package: packageFile.version, deno: Deno.version.deno },
     date: new Date().toISOString(),
     engine: { kind, timing, nodes, ranksPerNode },
+    ...probe,
     seconds,
   };
 }

@@ -15,6 +15,7 @@ export { driftOf } from "./reuse.ts";
 export { COMPARED, predictionQuality, type QualityOptions } from "./quality.ts";
 export { type KindError, PredictionQuality, type QualityRow } from "./quality_result.ts";
 export { type Agreement, kendallTau, type Ranked, regretOf } from "./ranking.ts";
+export { atSpeed } from "./speed.ts";
 export { randomShapes } from "./shapes.ts";
 export * from "../profile/mod.ts";
 export { tune, type TuneOptions } from "./tune.ts";

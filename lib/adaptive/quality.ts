@@ -17,6 +17,7 @@ import { checkFields, checkSignal } from "../layer/auto/check_grid.ts";
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
 import { observe, takenBy } from "./observe.ts";
+import { atSpeed, SpeedProbe } from "./speed.ts";
 import { PredictionQuality, type QualityRow } from "./quality_result.ts";
 
 /** What is predicted and measured. */
@@ -56,6 +57,10 @@ const OPTIONS = ["profile", "shapes", "choices", "repeats", "most", "signal"];
  * are the same count once. Runs that something held up are repeated (see `disturbance`), and rows without enough
  * others are marked and left out; both are counted.
  *
+ * A machine's speed drifts: before each measurement the profile's probe is timed, the same products on all ranks whatever
+ * the layer. Errors are told as they are, and beside them those of the profile at the speed that the probe found while
+ * a layer ran (`stepErrorAtSpeed`, `speed`): the difference is the machine's, the rest the model's.
+ *
  * ```ts
  * import { openEngine } from "@schemoe/lab";
  * import { calibrate, predictionQuality, randomShapes } from "@schemoe/lab/adaptive";
@@ -89,6 +94,8 @@ export async function predictionQuality(
   if (choices.some(({ scheduler }) => scheduler === "auto")) {
     fail('with the scheduler "auto" each pass may run by other choices; name a scheduler');
   }
+  using probe = profile.probe && !engine.modelled ? new SpeedProbe(engine) : undefined;
+  const speedNow = probe && (async () => profile.probe!.seconds / await probe.seconds(signal));
   const rows: QualityRow[] = [];
   const configurations: Run["configuration"][] = [];
   const line = progress(shapes.length * choices.length, "predict and measure");
@@ -96,14 +103,14 @@ export async function predictionQuality(
     for (const [shape, config] of shapes.entries()) {
       using layer = createLayer(engine, config);
       const known = new Set<string>();
-      const all = await measure(layer, choices, { repeats, most, signal });
+      const { all, speed } = await measure(layer, choices, { repeats, most, signal, speedNow });
       line.advance(choices.length, `layer ${shape + 1}`);
       for (const measured of all) {
         const order = measured.map(({ runs }) => orderOf(runs[0])).join("\n");
         if (known.has(order)) continue;
         known.add(order);
         configurations.push(measured[0].runs[0].configuration);
-        rows.push(rowOf({ shape, name: measured[0].runs[0].name, measured, profile }));
+        rows.push(rowOf({ shape, name: measured[0].runs[0].name, measured, profile, speed }));
       }
     }
   } finally {
@@ -130,16 +137,23 @@ interface MeasuredPass {
 async function measure(
   layer: MoeLayer,
   choices: readonly PassChoices[],
-  { repeats, most, signal }: { repeats: number; most: number; signal?: AbortSignal },
-): Promise<MeasuredPass[][]> {
+  { repeats, most, signal, speedNow }: {
+    readonly repeats: number;
+    readonly most: number;
+    readonly signal?: AbortSignal;
+    readonly speedNow?: () => Promise<number>;
+  },
+): Promise<{ readonly all: MeasuredPass[][]; readonly speed?: number }> {
   const measured = choices.map(() =>
     PASSES.map(() => ({ calm: [] as Run[], disturbed: [] as Run[] }))
   );
+  const speeds: number[] = [];
   const open = (passes: (typeof measured)[number]) =>
     passes.some(({ calm }) => calm.length < repeats);
   for (let round = 0; round <= most && measured.some(open); round++) {
     for (const [i, choice] of choices.entries()) {
       if (!open(measured[i])) continue;
+      if (speedNow && round > 0) speeds.push(await speedNow());
       for (const [j, pass] of PASSES.entries()) {
         const run = await layer[pass]({ ...choice, results: false, signal });
         if (round === 0) continue; // warms up
@@ -147,25 +161,38 @@ async function measure(
       }
     }
   }
-  return measured.map((passes) =>
+  const all = measured.map((passes) =>
     passes.map(({ calm, disturbed }) => ({ runs: [...calm, ...disturbed], calm: calm.length }))
   );
+  return { all, ...(speeds.length > 0 ? { speed: median(speeds) } : {}) };
 }
 
-function rowOf({ shape, name, measured, profile }: {
+function rowOf({ shape, name, measured, profile, speed }: {
   readonly shape: number;
   readonly name: string;
   readonly measured: readonly MeasuredPass[];
   readonly profile: MachineProfile;
+  readonly speed?: number;
 }): QualityRow {
   const calm = Math.min(...measured.map((pass) => pass.calm));
   const used = measured.map(({ runs }) => calm > 0 ? runs.slice(0, calm) : runs);
   const predictions = measured.map(({ runs }) => simulated(runs[0], profile));
+  const secondsOf = (runs: readonly Run[]) => runs.reduce((sum, { makespan }) => sum + makespan, 0);
+  const predicted = secondsOf(predictions);
+  const atSpeedOf = () => {
+    if (speed === undefined) return { predictedAtSpeed: predicted };
+    const slowed = atSpeed(profile, speed);
+    return {
+      speed,
+      predictedAtSpeed: secondsOf(measured.map(({ runs }) => simulated(runs[0], slowed))),
+    };
+  };
   const count = Math.min(...used.map((runs) => runs.length));
   return {
     shape,
     name,
-    predicted: predictions.reduce((sum, { makespan }) => sum + makespan, 0),
+    predicted,
+    ...atSpeedOf(),
     measured: Array.from(
       { length: count },
       (_, i) => used.reduce((sum, runs) => sum + runs[i].makespan, 0),

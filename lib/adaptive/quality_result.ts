@@ -14,6 +14,10 @@ export interface QualityRow {
   readonly name: string;
   /** Seconds that the simulator says. */
   readonly predicted: number;
+  /** The same at the machine's speed while the layer ran; equal where no probe told it. */
+  readonly predictedAtSpeed: number;
+  /** That speed, relative to what it was when the profile was made: median of the probes between the layer's runs. */
+  readonly speed?: number;
   /** Each undisturbed run; where there is none, every run. */
   readonly measured: readonly number[];
   /** Median of all runs, disturbed ones too. */
@@ -56,6 +60,10 @@ export class PredictionQuality {
   readonly stepError: KindError;
   /** The same when disturbed runs count too. */
   readonly stepErrorOfAll: KindError;
+  /** Of the step by the profile at the machine's speed while each layer ran, as the probe told it. */
+  readonly stepErrorAtSpeed: KindError;
+  /** That speed over the layers, relative to what it was when the profile was made; undefined without a probe. */
+  readonly speed?: { readonly median: number; readonly least: number; readonly most: number };
   /** Errors by kind of task, `step` first. */
   readonly byKind: readonly KindError[];
   /** How far predictions rank choices as measurements do. */
@@ -80,6 +88,15 @@ export class PredictionQuality {
     const step = ({ predicted, measured }: QualityRow) => predicted / median(measured) - 1;
     this.stepError = errorOf("step", used.map(step));
     this.stepErrorOfAll = errorOf("step", rows.map(({ predicted, all }) => predicted / all - 1));
+    this.stepErrorAtSpeed = errorOf(
+      "step",
+      used.map(({ predictedAtSpeed, measured }) => predictedAtSpeed / median(measured) - 1),
+    );
+    const speeds = rows.flatMap(({ speed }) => speed === undefined ? [] : [speed]);
+    if (speeds.length > 0) {
+      const [least, most] = [Math.min(...speeds), Math.max(...speeds)];
+      this.speed = { median: median(speeds), least, most };
+    }
     const kinds = [...new Set(used.flatMap((row) => row.kinds.map(({ what }) => what)))];
     this.byKind = kinds.map((what) => {
       const found = used.flatMap((row) => row.kinds.filter((kind) => kind.what === what));
@@ -101,11 +118,24 @@ export class PredictionQuality {
     const { stepError, agreement, regret, rows, leftOut, stepErrorOfAll } = this;
     const runs = rows.reduce((sum, row) => sum + row.runs, 0);
     const calm = rows.reduce((sum, row) => sum + row.calmRuns, 0);
+    const { speed, stepErrorAtSpeed: { typical, median: signed } } = this;
+    const atSpeed = speed
+      ? [
+        `at the machine's speed meanwhile (${
+          speed.median.toFixed(2)
+        } of what it was when the profile was made, ` +
+        `${speed.least.toFixed(2)} to ${
+          speed.most.toFixed(2)
+        }; the same products timed beside every layer) the step ` +
+        `error is ${percent(typical)} (signed median ${percent(signed)})`,
+      ]
+      : [];
     return [
       `step error ${percent(stepError.typical)} (signed median ${
         percent(stepError.median)
       }, nine of ten from ${percent(stepError.least)} to ${percent(stepError.most)}) ` +
       `over ${stepError.rows} rows of ${this.made.shapes} layers`,
+      ...atSpeed,
       `Kendall's tau ${agreement.tau.toFixed(3)} over ${agreement.pairs} pairs, ` +
       `${agreement.leftOut} closer than their spread`,
       `regret ${percent(regret.mean)}, at most ${percent(regret.most)}`,

@@ -10,12 +10,15 @@ import { loadProfile, type MachineProfile, median } from "../profile/mod.ts";
 import { foreignTo } from "../profile/origin.ts";
 import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
+import { atSpeed, SpeedProbe } from "./speed.ts";
 
 const RUNS = 3;
+const PROBES = 9;
 
 /**
  * The profile in a file where it is of this machine, engine and version, knows the kinds of work of a layer and of the
- * codecs, and predicts a pass of it within `drift`; else undefined. A file that is no profile, or a damaged one, is an
+ * codecs, and predicts a pass of it within `drift`; else undefined. Where only the machine computes at another speed than
+ * then, as its probe tells, it is the profile at that speed. A file that is no profile, or a damaged one, is an
  * error, and so is a place where none can be written.
  */
 export async function reusable(
@@ -32,8 +35,23 @@ export async function reusable(
   const profile = await loadProfile(path);
   if (!isOf(profile, engine)) return undefined;
   if (!await knows(engine, { profile, layer, codecs })) return undefined;
-  const error = await driftOf(engine, layer, profile);
-  return error !== undefined && Math.abs(error) <= drift ? profile : undefined;
+  const holds = async (one: MachineProfile) => {
+    const error = await driftOf(engine, layer, one);
+    return error !== undefined && Math.abs(error) <= drift;
+  };
+  if (await holds(profile)) return profile;
+  const speed = await speedOf(engine, profile);
+  const slowed = speed === undefined ? undefined : atSpeed(profile, speed);
+  return slowed && await holds(slowed) ? slowed : undefined;
+}
+
+/** The speed of the machine now, relative to when a profile was made; undefined without its probe. */
+async function speedOf(engine: Engine, { probe }: MachineProfile): Promise<number | undefined> {
+  if (!probe || engine.modelled) return undefined;
+  using now = new SpeedProbe(engine);
+  const times: number[] = [];
+  for (let i = 0; i < PROBES; i++) times.push(await now.seconds());
+  return probe.seconds / median(times);
 }
 
 /** Whether a file is a profile as another version of this package writes it. */

@@ -34,7 +34,11 @@ export function profileProblem(profile: unknown): string | undefined {
     wrong(profile, SLOWDOWN, isPositive, "a number above 0") ??
     wrong(profile, LAUNCH, isNumber, "a number of at least 0") ??
     estimateProblem(at(profile, "links"), LINKS, "links") ??
-    processorsProblem(at(profile, "processors"));
+    processorsProblem(at(profile, "processors")) ??
+    wrong(profile, ["speed"], optional(isPositive), "a number above 0") ??
+    (at(profile, "probe") === undefined
+      ? undefined
+      : wrong(profile, ["probe.seconds"], isPositive, "a number of seconds"));
   if (problem !== undefined) return problem;
   if (!Array.isArray(kinds)) return `has kinds ${quoted(kinds)}, not a list`;
   for (const [i, fit] of kinds.entries()) {

@@ -125,6 +125,18 @@ export interface MachineProfile {
    * what sharing processors costs. 1 is not at all.
    */
   readonly slowdown: { readonly compute: number; readonly communication: number };
+  /**
+   * What the same products on all ranks took in all of the time of measuring, by which the machine's speed is told later;
+   * absent where computation is paced, or modelled.
+   */
+  readonly probe?: {
+    /** Median. */
+    readonly seconds: number;
+    /** How far they lie from it, relative. */
+    readonly noise: number;
+  };
+  /** The machine's speed that it predicts for, relative to that of measuring; absent for that. */
+  readonly speed?: number;
   /** Seconds that measuring took. */
   readonly seconds: number;
 }

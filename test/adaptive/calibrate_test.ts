@@ -177,6 +177,52 @@ Deno.test("calibrate() reuses a profile until its predictions drift", async () =
   }
 });
 
+Deno.test("calibrate() gives a profile at the speed of now where the machine computes slower, and nothing else changed", async () => {
+  const path = await Deno.makeTempFile({ suffix: ".json" });
+  await Deno.remove(path);
+  try {
+    const { alpha, flopRate, byteRate } = real.processor;
+    const machine = (speed: number) => ({
+      ...real,
+      processor: { alpha: alpha / speed, flopRate: flopRate * speed, byteRate: byteRate * speed },
+    });
+    const engine = hiddenEngine({ shown, real: machine(0.1) });
+    const options = { layer, codecs: [], path, seconds: 1000 };
+    const first = await calibrate(engine, options);
+    engine.become(machine(0.05));
+    const runs = engine.runs;
+    const second = await calibrate(engine, options);
+    assert(engine.runs - runs < 30, "it was measured again");
+    near(second.speed!, 0.5, 1e-6);
+    for (const [i, { perFlop }] of second.kinds.entries()) {
+      near(perFlop.value + 1e-30, 2 * first.kinds[i].perFlop.value + 1e-30, 1e-6);
+    }
+    assertEquals(second.links, first.links);
+    assertEquals(
+      parseProfile(await Deno.readTextFile(path)),
+      first,
+      "the file has what was measured",
+    );
+  } finally {
+    await Deno.remove(path).catch(() => {});
+  }
+});
+
+Deno.test("calibrate() measures more rounds of a machine whose speed varies, no more than there is time for", async () => {
+  const steady = hiddenEngine({ shown, real });
+  const { probe } = await calibrate(steady, { layer, codecs: [], seconds: 1000 });
+  assert(probe!.seconds > 0 && probe!.noise < 1e-9);
+  const slower = hiddenEngine({ shown, real, drift: 1e-3 });
+  const drifting = await calibrate(slower, { layer, codecs: [], seconds: 1000 });
+  assert(slower.runs > 1.5 * steady.runs, `${slower.runs} of ${steady.runs}`);
+  assert(drifting.probe!.noise > 0.05 && drifting.probe!.seconds > probe!.seconds);
+  const paced = openEngine({ kind: "cpu", topology: shown, computation: "paced" });
+  const small = { tokens: 16, modelDim: 32, hiddenDim: 32, experts: 4 };
+  const own = await calibrate(paced, { layer: small, codecs: [], seconds: 2 });
+  paced.close();
+  assertEquals(own.probe, undefined, "paced times have no speed");
+});
+
 Deno.test("profiles say what they lack: kinds of work that were not measured, fields, versions", async () => {
   const engine: Engine = hiddenEngine({ shown, real });
   const profile = await calibrate(engine, { seconds: 1000, layer, codecs: [] });

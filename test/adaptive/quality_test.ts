@@ -67,6 +67,44 @@ Deno.test("predictionQuality() runs choices in turn: a machine that becomes slow
   assert(regret.most < 1e-6, JSON.stringify(regret));
 });
 
+/** A processor that computes at a part of its speed. */
+const slowed = (speed: number) => {
+  const { alpha, flopRate, byteRate } = real.processor;
+  return { alpha: alpha / speed, flopRate: flopRate * speed, byteRate: byteRate * speed };
+};
+
+Deno.test("predictionQuality() tells the machine's speed by a probe, and what it leaves of the error", async () => {
+  const engine = hiddenEngine({ shown, real });
+  const profile = await calibrate(engine, { seconds: 1000, layer: around, codecs: ["int8"] });
+  const shapes = randomShapes(2, { around, topology: shown, seed: 3 });
+  const same = await predictionQuality(engine, { profile, shapes });
+  assertEquals(same.speed, { median: 1, least: 1, most: 1 });
+  assertEquals(same.stepErrorAtSpeed, same.stepError);
+  engine.become({ ...real, processor: slowed(0.7) });
+  const { speed, stepError, stepErrorAtSpeed, rows, summary } = await predictionQuality(engine, {
+    profile,
+    shapes,
+  });
+  assert(Math.abs(speed!.median - 0.7) < 1e-6 && speed!.least === speed!.most, `${speed!.median}`);
+  assert(stepError.median < -0.02, `the error as it is stays: ${stepError.median}`);
+  assert(stepErrorAtSpeed.typical < 0.01, `${stepErrorAtSpeed.typical}`);
+  assert(rows.every(({ predicted, predictedAtSpeed }) => predicted < predictedAtSpeed));
+  assert(summary.includes("speed meanwhile (0.70 of what it was"), summary);
+  // links that became slower are no matter of speed
+  engine.become({
+    ...real,
+    links: topology({ ...sizes, inter: { alpha: 2e-4, beta: 4e-7 } }).links,
+  });
+  const links = await predictionQuality(engine, { profile, shapes });
+  assert(Math.abs(links.speed!.median - 1) < 1e-6);
+  assert(links.stepErrorAtSpeed.typical > 0.1, links.summary);
+  // without a probe nothing is told
+  const { probe: _, ...older } = profile;
+  const without = await predictionQuality(engine, { profile: older, shapes });
+  assertEquals([without.speed, without.summary.includes("meanwhile")], [undefined, false]);
+  assertEquals(without.stepErrorAtSpeed, without.stepError);
+});
+
 Deno.test("predictionQuality() counts identical orders once", async () => {
   const engine = hiddenEngine({ shown, real });
   const profile = await calibrate(engine, { seconds: 1000, layer: around, codecs: [] });

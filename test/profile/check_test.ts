@@ -34,6 +34,8 @@ Deno.test("parseProfile() names what is damaged, and so do predictions by such a
     [(at) => at.slowdown.compute = 0, "has slowdown.compute 0"],
     [(at) => at.machine = {}, "has machine.os undefined"],
     [(at) => at.engine.nodes = "1", 'has engine.nodes "1", not an integer above 0'],
+    [(at) => at.speed = 0, "has speed 0, not a number above 0"],
+    [(at) => at.probe = { seconds: "1" }, 'has probe.seconds "1", not a number of seconds'],
     [(at) => at.processors = 3, "has processors.capacity undefined"],
     [(at) => at.processors = { capacity: 0 }, "has processors.capacity 0"],
     [(at) => at.processors = { capacity: 2, turns: {} }, "has processors.turns.count undefined"],

@@ -2,6 +2,7 @@
 import {
   calibrate,
   type MachineProfile,
+  type PredictionQuality,
   predictionQuality,
   randomShapes,
 } from "../../adaptive/mod.ts";
@@ -89,6 +90,18 @@ function sharingOf({ processors }: MachineProfile): Row {
   };
 }
 
+/** The same at the machine's speed while each layer ran, where a probe told it. */
+function atSpeedOf({ speed, stepErrorAtSpeed: error }: PredictionQuality): Row {
+  if (!speed) return {};
+  return {
+    "error at its speed %": percent(error.typical),
+    "signed at its speed %": percent(error.median),
+    speed: hundredths(speed.median),
+    "speed from": hundredths(speed.least),
+    "speed to": hundredths(speed.most),
+  };
+}
+
 const percent = (value: number): number => hundredths(100 * value);
 
 async function rowsOf(
@@ -108,6 +121,7 @@ async function rowsOf(
     "signed %": percent(stepError.median),
     "from %": percent(stepError.least),
     "to %": percent(stepError.most),
+    ...atSpeedOf(quality),
     tau: Math.round(agreement.tau * 1e3) / 1e3,
     pairs: agreement.pairs,
     "overlapping pairs": agreement.leftOut,
@@ -118,6 +132,7 @@ async function rowsOf(
     "undisturbed runs": rows.reduce((sum, row) => sum + row.calmRuns, 0),
     "error with disturbed %": percent(stepErrorOfAll.typical),
     "calibration s": hundredths(profile.seconds),
+    ...(profile.probe ? { "speed varied in it by %": percent(profile.probe.noise) } : {}),
     ...sharingOf(profile),
     "computation beside transfers": hundredths(profile.slowdown.compute),
     "transfers beside computation": hundredths(profile.slowdown.communication),
