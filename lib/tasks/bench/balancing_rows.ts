@@ -41,28 +41,78 @@ export interface BalancedSizes {
 /** Where programs run, and what they are planned for. */
 export interface BalancedOn {
   readonly engine: Engine;
-  /** The engine's world with links as they are: plans, simulated times and bounds are of it. */
+  /** The engine's world with links as they are: plans and simulated times are of it. */
   readonly world: Topology;
-  /** Name of the column of the times that the engine measured. */
-  readonly column: string;
 }
 
-/** A row for each exponent and all-to-all, and for each exponent and way of a pass. */
-export async function balancingRows(on: BalancedOn, sizes: BalancedSizes): Promise<Row[]> {
-  const { engine, world, column } = on;
+/** What no exchange can be faster than, and how far a measured time may lie below it by chance. */
+export interface Limits {
+  readonly bound: (traffic: TrafficMatrix) => number;
+  /** A part of the bound. */
+  readonly spread: number;
+}
+
+/** One exchange or pass as it ran. */
+export interface BalancedTime {
+  readonly text: Row;
+  /** All bytes that cross links. */
+  readonly traffic: TrafficMatrix;
+  /** Work of the busiest rank, in seconds. */
+  readonly work: number;
+  readonly simulated: number;
+  readonly measured: number;
+}
+
+/** A row for each exponent and all-to-all, and for each exponent and way of a pass; bounds are those of the world. */
+export async function balancingRows(
+  on: BalancedOn & { readonly column: string },
+  sizes: BalancedSizes,
+): Promise<Row[]> {
+  const bound = (traffic: TrafficMatrix) => allToAlls.allToAllBound(on.world, traffic);
+  return rowsOf(await balancingTimes(on, sizes), { column: on.column, bound, spread: 0.01 });
+}
+
+/** Times beside their bounds; what comes below by more than chance says that the bound is none. */
+export const rowsOf = (
+  times: readonly BalancedTime[],
+  { column, bound, spread }: Limits & { readonly column: string },
+): Row[] =>
+  times.map(({ text, traffic, work, simulated, measured }) => {
+    const least = Math.max(bound(traffic), work);
+    return {
+      ...text,
+      boundMs: milliseconds(least),
+      simulatedMs: milliseconds(simulated),
+      [column]: milliseconds(measured),
+      overBound: hundredths(measured / least),
+      ...(measured < least * (1 - spread) ? { valid: false } : {}),
+    };
+  });
+
+/** Every exponent's exchanges and passes, run one after another. */
+export async function balancingTimes(
+  on: BalancedOn,
+  sizes: BalancedSizes,
+): Promise<BalancedTime[]> {
+  const { engine, world } = on;
   const { tokenBytes, ...routing } = sizes;
-  const rows: Row[] = [];
+  const rows: BalancedTime[] = [];
   for (const exponent of EXPONENTS) {
     const loads = loadsOf(zipfRouting({ ...routing, ranks: world.ranks, exponent }));
     const traffic = trafficOfLoads(loads, tokenBytes);
-    const { rows: simulated, bound } = compareAllToAlls(world, traffic, NAMES);
+    const { rows: simulated } = compareAllToAlls(world, traffic, NAMES);
     for (const { allToAll, seconds, phases, planningMs } of simulated) {
       const algorithm = (allToAlls as unknown as Record<string, AllToAll>)[allToAll];
       const measured = await secondsOfOne(engine, unevenProgram(world, algorithm, traffic));
       rows.push({
-        ...{ zipf: exponent, what: "exchange", way: allToAll, phases },
-        planningMs: hundredths(planningMs),
-        ...times({ bound, seconds, measured, column }),
+        text: {
+          ...{ zipf: exponent, what: "exchange", way: allToAll, phases },
+          planningMs: hundredths(planningMs),
+        },
+        traffic,
+        work: 0,
+        simulated: seconds,
+        measured,
       });
     }
     rows.push(...await passes(on, loads, { exponent, tokenBytes }));
@@ -70,30 +120,17 @@ export async function balancingRows(on: BalancedOn, sizes: BalancedSizes): Promi
   return rows;
 }
 
-const times = (
-  { bound, seconds, measured, column }: {
-    readonly bound: number;
-    readonly seconds: number;
-    readonly measured: number;
-    readonly column: string;
-  },
-): Row => ({
-  boundMs: milliseconds(bound),
-  simulatedMs: milliseconds(seconds),
-  [column]: milliseconds(measured),
-  overBound: hundredths(measured / bound),
-});
-
 /** Passes whose experts take as long as their bytes over the network, in every way. */
 async function passes(
-  { engine, world, column }: BalancedOn,
+  { engine, world }: BalancedOn,
   loads: Loads,
   { exponent, tokenBytes }: { readonly exponent: number; readonly tokenBytes: number },
-): Promise<Row[]> {
+): Promise<BalancedTime[]> {
   const flopsPerByte = world.processor.flopRate * world.links.inter.beta;
-  const traffic = trafficOfLoads(loads, tokenBytes);
-  const bound = passBound(world, traffic, flopsPerByte);
-  const rows: Row[] = [];
+  const all = trafficOfLoads(loads, tokenBytes);
+  const traffic = bothWays(all);
+  const work = workOf(world, all, flopsPerByte);
+  const rows: BalancedTime[] = [];
   for (const [decomposition, waves, order] of PASSES) {
     const graph = jointGraph({
       ...{ topology: world, flopsPerByte },
@@ -106,11 +143,16 @@ async function passes(
     const program = buildProgram(graph, schedule, scheduler.name);
     const measured = graph.chunks * await secondsOfOne(engine, program);
     rows.push({
-      ...{ zipf: exponent, what: "pass" },
-      way: `${decomposition}${waves > 1 ? `, ${waves} waves` : ""}, ${order}`,
-      phases: graph.tasks.length,
-      planningMs: hundredths(planningMs),
-      ...times({ bound, seconds: simulatedSeconds(program, world), measured, column }),
+      text: {
+        ...{ zipf: exponent, what: "pass" },
+        way: `${decomposition}${waves > 1 ? `, ${waves} waves` : ""}, ${order}`,
+        phases: graph.tasks.length,
+        planningMs: hundredths(planningMs),
+      },
+      traffic,
+      work,
+      simulated: simulatedSeconds(program, world),
+      measured,
     });
   }
   return rows;
@@ -121,19 +163,20 @@ function simulatedSeconds(program: Program, world: Topology): number {
   return 1e-9 * end.reduce((a, b) => Math.max(a, b), 0);
 }
 
-/** Least time of a pass: the bytes of both ways over the links, or the experts' work of the fullest rank. */
-function passBound(world: Topology, traffic: TrafficMatrix, flopsPerByte: number): number {
+/** What goes out to the experts comes back. */
+const bothWays = ({ ranks, bytes }: TrafficMatrix): TrafficMatrix => ({
+  ranks,
+  bytes: (from, to) => bytes(from, to) + bytes(to, from),
+});
+
+/** Seconds of the experts of the fullest rank. */
+function workOf({ processor }: Topology, traffic: TrafficMatrix, flopsPerByte: number): number {
   const { ranks } = traffic;
-  const both = {
-    ranks,
-    bytes: (from: number, to: number) => traffic.bytes(from, to) + traffic.bytes(to, from),
-  };
   let most = 0;
   for (let rank = 0; rank < ranks; rank++) {
     let bytes = 0;
     for (let from = 0; from < ranks; from++) bytes += traffic.bytes(from, rank);
     most = Math.max(most, bytes);
   }
-  const { alpha, flopRate } = world.processor;
-  return Math.max(allToAlls.allToAllBound(world, both), alpha + flopsPerByte * most / flopRate);
+  return processor.alpha + flopsPerByte * most / processor.flopRate;
 }

@@ -36,15 +36,19 @@ export function exchanges(
 }
 
 /** Median seconds of one exchange. */
-export async function secondsOfOne(engine: Engine, program: Program): Promise<number> {
+export const secondsOfOne = async (engine: Engine, program: Program): Promise<number> =>
+  median(await timesOfOne(engine, program));
+
+/** Seconds of one exchange, run after run. */
+export async function timesOfOne(engine: Engine, program: Program): Promise<number[]> {
   const workspace = engine.workspace();
   try {
     const times: number[] = [];
     for (let i = 0; i < WARM_UP + ROUNDS; i++) {
       const seconds = secondsOf(await engine.run(program, workspace));
-      if (i >= WARM_UP) times.push(seconds);
+      if (i >= WARM_UP) times.push(seconds / program.graph.chunks);
     }
-    return median(times) / program.graph.chunks;
+    return times;
   } finally {
     workspace.free();
   }

@@ -1,5 +1,6 @@
 /** Uneven routings over NCCL between nodes: all-to-alls, and passes of stages beside experts, and their bounds. @module */
-import { balancingRows } from "./balancing_rows.ts";
+import { balancingTimes, rowsOf } from "./balancing_rows.ts";
+import { boundOfRates, fasterOf, fastestRates, ratesText } from "./fastest_rates.ts";
 import { fittedWorld, linksText } from "./fitted_world.ts";
 import { clusterText, openCluster } from "./nccl_engine.ts";
 import type { Cluster } from "./options.ts";
@@ -9,20 +10,28 @@ import type { Report } from "./report.ts";
 const SIZES = { tokens: 1024, topK: 2, tokenBytes: 2048 * 4 };
 const EXPERTS_OF_A_RANK = 2;
 
-/** Zipf 0 to 1.2; links are measured first, and plans and bounds are of the links that were found. */
+/**
+ * Zipf 0 to 1.2; links are measured first, and plans and simulated times are of the links that were found. Bounds are of
+ * the fastest that ranks, nodes and all together were seen to be, before or after.
+ */
 export async function benchNcclBalancing(cluster: Cluster): Promise<Report[]> {
   using engine = openCluster(cluster, { transport: "nccl" });
   const sizes = { ...SIZES, experts: EXPERTS_OF_A_RANK * engine.topology.ranks };
+  const before = await fastestRates(engine);
   const world = await fittedWorld(engine);
-  const rows = await balancingRows({ engine, world, column: "ncclMs" }, sizes);
+  const times = await balancingTimes({ engine, world }, sizes);
+  const rates = fasterOf(before, await fastestRates(engine));
+  const bound = boundOfRates(world, rates);
   return [{
     configuration: {
       ...clusterText(cluster),
       ...sizes,
       ...linksText(world),
       links: "lines through exchanges of 64 KiB and 4 MiB in this run",
+      ...ratesText(rates),
+      bound: "by the fastest rates in this run",
       expertTimes: "as long as their bytes over a link between nodes, without kernels",
     },
-    rows,
+    rows: rowsOf(times, { column: "ncclMs", bound, spread: rates.spread }),
   }];
 }
