@@ -8,14 +8,14 @@ import type { EventTable } from "../../engine.ts";
 import { SchemoeError } from "../../types.ts";
 import { EventHeap } from "../event_heap.ts";
 import { emptyEvents, inNanoseconds } from "./events.ts";
+import { type Followers, followersOf } from "./followers.ts";
 import type { Instance } from "./instance.ts";
-import type { Meeting } from "./meeting.ts";
 import type { SharedRate } from "./shared_rate.ts";
+import { columnOf, COMPUTE, LANE_COUNT } from "./lanes.ts";
+import { Posts } from "./posts.ts";
+import { ProcessorTurns } from "./processor_turns.ts";
 import { Shares } from "./shares.ts";
-import { TurnQueue, type TurnTakers } from "./turns.ts";
-
-const LANE_COUNT = 3;
-const COMPUTE = 0;
+import type { TurnQueue } from "./turns.ts";
 
 /**
  * Parts of a transfer: what needs nothing shared, through a shared network card, across the spine, what is
@@ -35,12 +35,10 @@ class Fluid {
   readonly #columns: number;
   readonly #events: EventTable;
   readonly #heap = new EventHeap();
-  /** Per operation: unfinished dependencies; peers not posted. */
+  /** Per operation: unfinished dependencies. */
   readonly #open: Uint16Array;
-  readonly #unposted: Int32Array;
-  /** Per position: the positions that wait for it, and the next on its lane (-1: none). */
-  readonly #successors: number[][];
-  readonly #next: Int32Array;
+  readonly #posts: Posts;
+  readonly #followers: Followers;
   /** Per lane of a column: the operation that is about to begin. */
   readonly #launched: Int32Array;
   /** Per lane of a column: the operation that runs there (-1: none) and how it gets on. */
@@ -54,10 +52,7 @@ class Fluid {
   readonly #done: Float64Array;
   readonly #pace: Float64Array;
   readonly #shares: Shares;
-  /** Per column: the processors that its lanes take turns on. */
-  readonly #turns: readonly TurnQueue[];
-  /** They have a processor for one task at a time, which begins before. */
-  readonly #queued: boolean;
+  readonly #turns: ProcessorTurns;
   #finished = 0;
 
   constructor(readonly instance: Instance) {
@@ -65,9 +60,8 @@ class Fluid {
     const columns = this.#columns = instance.columns.ranks.length;
     this.#events = emptyEvents(steps.length, instance.columns.ranks);
     this.#open = new Uint16Array(steps.length * columns);
-    this.#unposted = new Int32Array(steps.length * columns);
-    this.#successors = steps.map(() => []);
-    this.#next = new Int32Array(steps.length).fill(-1);
+    this.#posts = new Posts(steps.length * columns, (at, time) => this.#serve(at, time));
+    this.#followers = followersOf(steps);
     const lanes = columns * LANE_COUNT;
     this.#launched = new Int32Array(lanes).fill(-1);
     this.#running = new Int32Array(lanes).fill(-1);
@@ -79,27 +73,18 @@ class Fluid {
     this.#done = new Float64Array(lanes);
     this.#pace = new Float64Array(lanes);
     this.#shares = new Shares(topology, instance.columns);
-    const { turns } = topology.sharing ?? {};
-    this.#queued = turns !== undefined && turns.slice === undefined;
-    this.#turns = queuesOf(instance, {
+    this.#turns = new ProcessorTurns(instance, {
       runs: (slot, time) => {
         if (this.#running[slot] >= 0) this.#setRate(slot, time);
         else this.#begin(this.#launched[slot], time);
-        this.#refreshTurns(slot, time);
       },
-      stops: (slot, time) => this.#setRate(slot, time),
-      first: (slot) => turns?.transfers === "first" && slot % LANE_COUNT !== COMPUTE,
+      setRate: (slot, time) => this.#setRate(slot, time),
       works: (slot) => this.#running[slot] >= 0,
       at: (time, slot, turn) => this.#heap.push(time, 2 * lanes + slot, turn),
     });
-    const last = new Int32Array(LANE_COUNT).fill(-1);
-    for (const [position, { lane, waits }] of steps.entries()) {
-      if (last[lane] >= 0) this.#next[last[lane]] = position;
-      const open = waits.length + Number(last[lane] >= 0);
-      last[lane] = position;
-      for (const wait of waits) this.#successors[wait].push(position);
+    this.#followers.open.forEach((open, position) => {
       this.#open.fill(open, position * columns, (position + 1) * columns);
-    }
+    });
   }
 
   run(): EventTable {
@@ -114,7 +99,7 @@ class Fluid {
       const { key: slot, time } = this.#heap;
       // events of launches are numbered behind those of what runs, ends of turns behind these
       if (slot >= 2 * lanes) {
-        this.#turnsAt(slot - 2 * lanes)!.turnEnds(slot - 2 * lanes, this.#heap.stamp, time);
+        this.#turns.ends(slot - 2 * lanes, this.#heap.stamp, time);
       } else if (slot >= lanes) this.#take(this.#launched[slot - lanes], time);
       else if (this.#stamp[slot] === this.#heap.stamp) this.#partDone(slot, time);
     }
@@ -137,7 +122,7 @@ class Fluid {
   /** Begins where it needs no processor yet, or its lane has one; else when it gets one. */
   #take(at: number, time: number): void {
     const turns = this.#turnsFor(at);
-    if (turns && !this.#queued) turns.take(this.#slotOf(at), time);
+    if (turns && !this.#turns.queued) turns.take(this.#slotOf(at), time);
     else this.#begin(at, time);
   }
 
@@ -148,58 +133,17 @@ class Fluid {
 
   #turnsFor(at: number): TurnQueue | undefined {
     const column = at % this.#columns;
-    const { meeting } = this.instance.steps[(at - column) / this.#columns];
-    return meeting && !this.instance.topology.sharing?.turns?.transfers
-      ? undefined
-      : this.#turns[column];
-  }
-
-  #turnsAt(slot: number): TurnQueue | undefined {
-    return this.#turns[Math.floor(slot / LANE_COUNT)];
-  }
-
-  #release(slot: number, time: number): void {
-    const turns = this.#turnsAt(slot);
-    if (!turns?.holds(slot)) return;
-    turns.release(slot, time);
-    this.#refreshTurns(slot, time);
-  }
-
-  #refreshTurns(slot: number, time: number): void {
-    const turns = this.#turnsAt(slot);
-    if (turns && turns.capacity < turns.turns.count) {
-      for (const other of turns.running) this.#setRate(other, time);
-    }
+    return this.#turns.needed(this.instance.steps[(at - column) / this.#columns], column);
   }
 
   #begin(at: number, time: number): void {
     this.#events.start[at] = time;
     const column = at % this.#columns;
     const { meeting } = this.instance.steps[(at - column) / this.#columns];
-    this.#post(at, time, meeting);
+    this.#posts.post(at, column, time, meeting);
     // who waits for peers does so without a processor
     const slot = this.#slotOf(at);
-    if (this.#running[slot] < 0) this.#release(slot, time);
-  }
-
-  #post(at: number, time: number, meeting: Meeting | undefined): void {
-    const column = at % this.#columns;
-    if (!meeting) return this.#serve(at, time);
-    if (meeting.group) return this.#join(at - column, meeting.group(column), time);
-    // `unposted` holds the peers still missing, less those that posted before the operation itself
-    const peers = meeting.peers(column);
-    for (let i = 0; i < peers.length; i++) {
-      const other = at - column + peers[i];
-      if (--this.#unposted[other] === 0) this.#serve(other, time);
-    }
-    this.#unposted[at] += peers.length;
-    if (this.#unposted[at] === 0) this.#serve(at, time);
-  }
-
-  /** One of a group in which all meet has posted; its first member counts for all. */
-  #join(base: number, members: readonly number[], time: number): void {
-    if (++this.#unposted[base + members[0]] < members.length) return;
-    for (const column of members) this.#serve(base + column, time);
+    if (this.#running[slot] < 0) this.#turns.release(slot, time);
   }
 
   #serve(at: number, time: number): void {
@@ -268,22 +212,23 @@ class Fluid {
     this.#running[slot] = -1;
     this.#stamp[slot]++;
     if (slot % LANE_COUNT === COMPUTE) this.#shares.processorOf(column)?.remove(slot);
-    if (this.#queued) this.#release(slot, time);
+    if (this.#turns.queued) this.#turns.release(slot, time);
     const { ready } = this.#events;
+    const { successors, next } = this.#followers;
     let goesOn = false;
-    for (const successor of this.#successors[position]) {
+    for (const successor of successors[position]) {
       const other = successor * this.#columns + column;
       ready[other] = Math.max(ready[other], time);
       if (--this.#open[other] === 0) this.#launch(other, time, "wait");
     }
-    if (this.#next[position] >= 0) {
-      const other = this.#next[position] * this.#columns + column;
+    if (next[position] >= 0) {
+      const other = next[position] * this.#columns + column;
       if (--this.#open[other] === 0) {
         this.#launch(other, time, "next");
         goesOn = this.#turnsFor(other) !== undefined;
       }
     }
-    if (!goesOn) this.#release(slot, time);
+    if (!goesOn) this.#turns.release(slot, time);
     this.#refreshBeside(slot, time);
   }
 
@@ -294,7 +239,7 @@ class Fluid {
   }
 
   #refreshBeside(slot: number, time: number): void {
-    const column = Math.floor(slot / LANE_COUNT);
+    const column = columnOf(slot);
     if (this.instance.topology.contention) {
       for (let lane = 0; lane < LANE_COUNT; lane++) this.#setRate(column * LANE_COUNT + lane, time);
     }
@@ -346,21 +291,11 @@ class Fluid {
 
   /** Its share of a processor, network card or uplinks. */
   #share(slot: number): number {
-    const column = Math.floor(slot / LANE_COUNT);
+    const column = columnOf(slot);
     const turns = this.#turnsFor(this.#running[slot]);
     if (turns) return turns.share;
     if (slot % LANE_COUNT === COMPUTE) return this.#shares.processorOf(column)?.share ?? 1;
     if (this.#part[slot] === SPINE) return this.#shares.acrossSpine(column);
     return this.#part[slot] === SHARED ? this.#shares.cardOf(column).share : 1;
   }
-}
-
-/** Processors on which lanes take turns, by column; empty where they share them evenly. */
-function queuesOf({ topology: { sharing }, columns }: Instance, lanes: TurnTakers): TurnQueue[] {
-  if (!sharing?.turns) return [];
-  const { count, slice } = sharing.turns;
-  const queues = sharing.capacity.map((capacity) =>
-    new TurnQueue(capacity, { count: count ?? Math.ceil(capacity), slice }, lanes)
-  );
-  return Array.from(columns.ranks, (rank) => queues[sharing.of[rank]]);
 }
