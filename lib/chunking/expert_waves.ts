@@ -10,8 +10,8 @@ import { quoted } from "../words.ts";
  * wait for each other.
  *
  * Waves differ by one expert at most. Ranks with several groups of experts, placements (slots instead of experts) and
- * rows without padding are split likewise. Each pair of ranks has rows with an extent of their own, so that worlds of 1,024
- * ranks take the simulator a minute.
+ * rows without padding are split likewise. Without a routing all pairs of ranks have as many rows in a wave, and worlds of
+ * 4,096 ranks are simulated without anything of each pair.
  *
  * ```ts
  * import { expertWaves } from "@schemoe/lab/chunking";

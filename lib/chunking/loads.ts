@@ -7,6 +7,27 @@ import { tokensOf } from "../blocks/rank_tokens.ts";
 export const loadOf = ({ experts, table }: Loads, rank: number, expert: number): number =>
   table[rank * experts + expert];
 
+/** Loads that are all the same. */
+export interface EqualLoads extends Loads {
+  readonly each: number;
+}
+
+/** Equal loads of all ranks for all experts; the table is made when something asks for it. */
+export function equalLoads(ranks: number, experts: number, each: number): EqualLoads {
+  let table: Int32Array | undefined;
+  return {
+    ranks,
+    experts,
+    each,
+    get table() {
+      return table ??= new Int32Array(ranks * experts).fill(each);
+    },
+  };
+}
+
+/** The load that all experts have from all ranks, where that is known without looking at them. */
+export const eachOf = (loads: Loads): number | undefined => (loads as Partial<EqualLoads>).each;
+
 /** Load of the fullest expert on any rank: the places that it takes. */
 export const largestLoad = ({ table }: Loads): number =>
   table.reduce((most, load) => Math.max(most, load), 0);

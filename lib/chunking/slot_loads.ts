@@ -1,7 +1,7 @@
 /** Tokens for the slots of placed experts. @module */
 import type { Layer } from "../blocks/layer_config.ts";
 import { type Chunk, type Loads, SchemoeError } from "../types.ts";
-import { largestLoad, loadOf } from "./loads.ts";
+import { equalLoads, largestLoad, loadOf } from "./loads.ts";
 import { splitKind } from "./split.ts";
 
 /** Places that the rows of a pass are laid out by. */
@@ -73,12 +73,11 @@ export function splitRows(layer: Layer, rows: PassRows, chunks: readonly Chunk[]
   const kind = splitKind(chunks);
   if (rows.loads || kind === "capacity" || (kind === "peers" && groups.count === 1)) return rows;
   const { capacity } = rows;
-  const table = new Int32Array(ranks * slots).fill(capacity);
   // where experts with copies have equal loads, every place is taken
   const limit = rows.limit ?? (placed && dropless ? undefined : capacity);
   return {
     capacity,
-    loads: { ranks, experts: slots, table },
+    loads: equalLoads(ranks, slots, capacity),
     ...(limit === undefined ? {} : { limit }),
   };
 }

@@ -135,8 +135,12 @@ export class GraphBuilder {
     const plans = plansOf(algorithm, topology, algorithm.byTraffic ? matrix : undefined);
     const phases = plans.phases(0);
     // plans by traffic differ from exchange to exchange, and parts of slices are rounded
-    const counted = pairs || ragged || algorithm.byTraffic || algorithm.parts;
-    const traffic = counted ? undefined : planTraffic(algorithm, topology, plans.phases);
+    const differ = pairs || (ragged && !ragged.equal);
+    const counted = differ || algorithm.byTraffic || algorithm.parts;
+    const traffic = counted ? undefined : planTraffic(algorithm, topology, {
+      plan: plans.phases,
+      apart: ragged !== undefined,
+    });
     const { routed, ways } = algorithm;
     const large = topology.ranks > PROVEN_RANKS && (ragged || routed || (pairs && ways));
     const partial = (phase: number) => partialTraffic(plans, exchange, { phase, topology });

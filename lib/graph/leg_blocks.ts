@@ -61,7 +61,7 @@ export class LegBlocks {
 
   /** Slices for the all-to-all. */
   get slices(): Pick<Exchange, "sliceBytes" | "input" | "output" | "pairs" | "ragged"> {
-    const { even } = this.#rows;
+    const { even, equal } = this.#rows;
     const { largest } = this.#sizes;
     if (even && !even.grouped) {
       const { pairs } = even;
@@ -74,6 +74,7 @@ export class LegBlocks {
       input: at(this.input),
       output: at(this.output),
       ragged: {
+        equal: equal !== undefined && largest > 0 && this.#way.layer.groups.count === 1,
         bytes: (from, to) => this.#sizes.bytes(from, to),
         input: (rank, to) => this.#inputView(rank, to),
         output: (rank, from) => this.#outputView(rank, from),

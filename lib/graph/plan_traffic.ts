@@ -15,7 +15,18 @@ const KEPT_PEERS = 1 << 22;
 /** Plan of each rank. */
 type Plan = (rank: number) => readonly Phase[];
 
-const known = new WeakMap<AllToAll, WeakMap<Topology, readonly TrafficPattern[]>>();
+/** What is counted of a plan. */
+export interface Counted {
+  readonly plan: Plan;
+  /** Whether each slice of a step is a message of its own; else a step is one message. */
+  readonly apart?: boolean;
+}
+
+type Known = WeakMap<AllToAll, WeakMap<Topology, readonly TrafficPattern[]>>;
+const known: { readonly apart: Known; readonly together: Known } = {
+  apart: new WeakMap(),
+  together: new WeakMap(),
+};
 
 /**
  * Patterns of all phases of an algorithm on a topology, made once for both and filled rank by rank as
@@ -24,13 +35,14 @@ const known = new WeakMap<AllToAll, WeakMap<Topology, readonly TrafficPattern[]>
 export function planTraffic(
   algorithm: AllToAll,
   topology: Topology,
-  plan: Plan,
+  { plan, apart = false }: Counted,
 ): readonly TrafficPattern[] {
-  let worlds = known.get(algorithm);
-  if (!worlds) known.set(algorithm, worlds = new WeakMap());
+  const kept = known[apart ? "apart" : "together"];
+  let worlds = kept.get(algorithm);
+  if (!worlds) kept.set(algorithm, worlds = new WeakMap());
   let patterns = worlds.get(topology);
   if (!patterns) {
-    const counter = new PlanCounter(algorithm, topology, plan);
+    const counter = new PlanCounter(algorithm, topology, { plan, apart });
     patterns = Array.from({ length: plan(0).length }, (_, phase) => counter.pattern(phase));
     worlds.set(topology, patterns);
   }
@@ -50,7 +62,11 @@ class PlanCounter {
   readonly #seen: Float64Array;
   #stamp = 0;
 
-  constructor(readonly algorithm: AllToAll, readonly topology: Topology, readonly plan: Plan) {
+  constructor(
+    readonly algorithm: AllToAll,
+    readonly topology: Topology,
+    readonly of: Counted,
+  ) {
     this.#seen = new Float64Array(topology.ranks);
   }
 
@@ -71,7 +87,7 @@ class PlanCounter {
   }
 
   #count(rank: number): void {
-    const phases = this.plan(rank);
+    const phases = this.of.plan(rank);
     const peers = phases.map((phase, index) => this.#countPhase(rank, phase, index));
     this.#last = { rank, peers };
     const size = peers.reduce((sum, { length }) => sum + length, 0);
@@ -102,13 +118,15 @@ class PlanCounter {
         });
       }
       const link = Math.floor(peer / ranksPerNode) === node ? counts.intra : counts.inter;
+      const slices = (step.kind === "send" ? step.from : step.to).count ?? 1;
+      const messages = this.of.apart ? slices : 1;
       if (step.kind === "send") {
-        link.sends++;
-        link.sent += step.from.count ?? 1;
-        if (crosses && link === counts.inter && crosses(rank, peer)) spine += step.from.count ?? 1;
+        link.sends += messages;
+        link.sent += slices;
+        if (crosses && link === counts.inter && crosses(rank, peer)) spine += slices;
       } else {
-        link.receives++;
-        link.received += step.to.count ?? 1;
+        link.receives += messages;
+        link.received += slices;
       }
       if (this.#seen[peer] === this.#stamp) continue;
       this.#seen[peer] = this.#stamp;

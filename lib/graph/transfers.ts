@@ -23,6 +23,8 @@ export interface Slices {
 
 /** Slices of different sizes; empty ones are not part of the exchange. */
 export interface RaggedSlices {
+  /** Whether every rank has as many bytes for every other one and itself, only not one after another. */
+  readonly equal?: boolean;
   /** Bytes from rank to rank. */
   readonly bytes: (source: number, destination: number) => number;
   /** Where a rank's slice for another rank lies. */

@@ -47,7 +47,8 @@ export function wireBytes(compressor: Compressor, block: WireBlock): number {
 
 /** Sizes of the blocks of a leg. */
 export function blockSizes(rows: LegRows, coding: Coding): BlockSizes {
-  return rows.even ? evenSizes(rows, rows.even.rows, coding) : unevenSizes(rows, coding);
+  if (rows.even) return evenSizes(rows, rows.even.rows, coding);
+  return rows.equal === undefined ? unevenSizes(rows, coding) : equalSizes(rows, coding);
 }
 
 const blockOf = ({ layer }: Coding, rows: number, groups?: readonly number[]): WireBlock => ({
@@ -78,28 +79,64 @@ function evenSizes(rows: LegRows, count: number, coding: Coding): BlockSizes {
   };
 }
 
+/** Rows as they are follow each other, because they are moved together. */
+const unitOf = ({ compressor }: Coding): number => isPlain(compressor) ? 1 : BLOCK_ALIGNMENT;
+
+/** Blocks of one size that begin where blocks of their own sizes would. */
+function equalSizes(rows: LegRows, coding: Coding): BlockSizes {
+  const { groups } = coding.layer;
+  const { count, groups: each } = sizeKey(coding, rows, 0, groups.members(0)[0]);
+  const bytes = count === 0 ? 0 : wireBytes(coding.compressor, blockOf(coding, count, each));
+  const unit = unitOf(coding);
+  const step = Math.ceil(bytes / unit) * unit;
+  return {
+    largest: bytes,
+    bytes: (from, to) => groups.meet(from, to) ? bytes : 0,
+    begin: (_side, _rank, peer) => groups.place(peer) * step,
+    room: () => groups.size * step,
+    traffic: () => 2 * groups.size * step,
+  };
+}
+
+/** Ranks of a world in which the size of every block is kept. */
+const KEPT_RANKS = 256;
+
+/** Sizes of blocks, worked out once in worlds in which they can be kept, else when they are asked for. */
+function sizesOf(rows: LegRows, coding: Coding): (from: number, to: number) => number {
+  const { ranks } = coding.layer.topology;
+  const known = new Map<string, number>();
+  const size = (from: number, to: number): number => {
+    const { count, groups, key } = sizeKey(coding, rows, from, to);
+    if (count === 0) return 0;
+    let bytes = known.get(key);
+    if (bytes === undefined) {
+      known.set(key, bytes = wireBytes(coding.compressor, blockOf(coding, count, groups)));
+    }
+    return bytes;
+  };
+  if (ranks > KEPT_RANKS) return size;
+  const table = Float64Array.from(
+    { length: ranks * ranks },
+    (_, i) => size(Math.floor(i / ranks), i % ranks),
+  );
+  return (from, to) => table[from * ranks + to];
+}
+
 function unevenSizes(rows: LegRows, coding: Coding): BlockSizes {
   const { ranks } = coding.layer.topology;
-  // Rows as they are follow each other, because they are moved together.
-  const unit = isPlain(coding.compressor) ? 1 : BLOCK_ALIGNMENT;
-  const known = new Map<string, number>();
-  const table = new Float64Array(ranks * ranks);
+  const unit = unitOf(coding);
+  const size = sizesOf(rows, coding);
+  let largest = 0;
   for (let from = 0; from < ranks; from++) {
-    for (let to = 0; to < ranks; to++) {
-      const { count, groups, key } = sizeKey(coding, rows, from, to);
-      if (count === 0) continue;
-      let bytes = known.get(key);
-      if (bytes === undefined) {
-        known.set(key, bytes = wireBytes(coding.compressor, blockOf(coding, count, groups)));
-      }
-      table[from * ranks + to] = bytes;
-    }
+    for (let to = 0; to < ranks; to++) largest = Math.max(largest, size(from, to));
   }
-  const size = (from: number, to: number) => table[from * ranks + to];
   const begins = { in: new Map<number, Float64Array>(), out: new Map<number, Float64Array>() };
   const beginsOf = (side: "in" | "out", rank: number): Float64Array => {
     let list = begins[side].get(rank);
     if (!list) {
+      if (begins[side].size === KEPT_RANKS) {
+        begins[side].delete(begins[side].keys().next().value!);
+      }
       begins[side].set(rank, list = new Float64Array(ranks + 1));
       for (let peer = 0; peer < ranks; peer++) {
         const bytes = side === "in" ? size(rank, peer) : size(peer, rank);
@@ -114,7 +151,7 @@ function unevenSizes(rows: LegRows, coding: Coding): BlockSizes {
     return most;
   };
   return {
-    largest: table.reduce((a, b) => Math.max(a, b), 0),
+    largest,
     bytes: size,
     begin: (side, rank, peer) => beginsOf(side, rank)[peer],
     room,

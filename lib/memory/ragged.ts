@@ -58,11 +58,13 @@ function legRows(of: RowsOf & { readonly loads: Loads }, { number, chunk }: LegO
   const groupRows = (from: number, to: number) =>
     number === 1 ? rows.groups(chunk, from, to) : rows.groups(chunk, to, from);
   const firstRow = (rank: number, peer: number) => rows.slice(chunk, rank, peer).first;
+  const equal = rows.equal(chunk);
   return {
     rows: count,
     groupRows,
+    ...(equal === undefined ? {} : { equal }),
     get most() {
-      return mostRows(count, ranks);
+      return equal === undefined ? mostRows(count, ranks) : equal * layer.groups.size;
     },
     firstRow,
     tokens: (rank, buffer): Piece[] =>

@@ -7,7 +7,7 @@
  * @module
  */
 import type { Layer } from "../blocks/mod.ts";
-import { loadOf } from "../chunking/loads.ts";
+import { eachOf, loadOf } from "../chunking/loads.ts";
 import { expertsOf } from "../chunking/expert_waves.ts";
 import { byPeers, destinations, sources } from "../chunking/peer_groups.ts";
 import { rowSlices, splitKind } from "../chunking/split.ts";
@@ -37,16 +37,26 @@ export class RaggedRows {
   readonly #ranges = new Map<number, ChunkRows>();
   readonly #local: Loads[] = [];
   readonly #slots = new Map<number, Int32Array>();
+  /** Load of every slot from every rank, where rows are those of one rank for all. */
+  readonly #each?: number;
   #most?: number;
 
   constructor(way: RaggedWay) {
     this.#way = way;
     this.#slices = rowSlices(way.chunks);
+    this.#each = byPeers(way.chunks) ? undefined : eachOf(way.loads);
+  }
+
+  /** Rows of the slice between any two ranks that exchange some, where all are of equal size. */
+  equal(chunk: number): number | undefined {
+    if (this.#each === undefined) return undefined;
+    return this.slice(chunk, 0, this.#way.layer.groups.members(0)[0]).rows;
   }
 
   /** First row of each (slice, expert) on a source, and the end. */
   firstRows(source: number): Int32Array {
-    return this.#firsts[source] ??= this.#countRows(source);
+    const of = this.#each === undefined ? source : 0;
+    return this.#firsts[of] ??= this.#countRows(of);
   }
 
   /** Rows from a source to a destination in a chunk, and the first of them on the source. */
@@ -87,14 +97,16 @@ export class RaggedRows {
   }
 
   #chunkRows(chunk: number, rank: number): ChunkRows {
-    const key = chunk * this.#way.layer.topology.ranks + rank;
+    const of = this.#each === undefined ? rank : 0;
+    const key = chunk * this.#way.layer.topology.ranks + of;
     let found = this.#ranges.get(key);
-    if (!found) this.#ranges.set(key, found = this.#rangesOf(chunk, rank));
+    if (!found) this.#ranges.set(key, found = this.#rangesOf(chunk, of));
     return found;
   }
 
   /** Rows that the experts of the busiest rank get in a chunk. */
   busiest(chunk: number): number {
+    if (this.#each !== undefined) return this.rowsOf(chunk, 0);
     let most = 0;
     for (let rank = 0; rank < this.#way.layer.topology.ranks; rank++) {
       most = Math.max(most, this.rowsOf(chunk, rank));
@@ -112,25 +124,32 @@ export class RaggedRows {
     const { layer: { tokens, gate, topK, topology: { ranks } }, loads } = this.#way;
     if (this.#most === undefined) {
       const { layer: { localSlots, groups } } = this.#way;
-      const perRank = new Float64Array(ranks);
-      for (let source = 0; source < ranks; source++) {
-        const members = groups.members(source);
-        for (let e = 0; e < loads.experts; e++) {
-          perRank[members[Math.floor(e / localSlots)]] += loadOf(loads, source, e);
-        }
-      }
-      this.#most = perRank.reduce((a, b) => Math.max(a, b));
+      const each = eachOf(loads);
+      this.#most = each === undefined ? this.#busiestOfAll() : each * localSlots * groups.size;
     }
     if (this.#way.limit !== undefined) return this.#most;
     const step = Math.ceil(tokens * gate.k / GROWTH);
     return Math.min(Math.ceil(this.#most / step) * step, ranks * tokens * topK);
   }
 
+  #busiestOfAll(): number {
+    const { layer: { localSlots, groups, topology: { ranks } }, loads } = this.#way;
+    const perRank = new Float64Array(ranks);
+    for (let source = 0; source < ranks; source++) {
+      const members = groups.members(source);
+      for (let e = 0; e < loads.experts; e++) {
+        perRank[members[Math.floor(e / localSlots)]] += loadOf(loads, source, e);
+      }
+    }
+    return perRank.reduce((a, b) => Math.max(a, b));
+  }
+
   /** Rows to provide for the choices of a rank, some of which may go nowhere: as many as any rank has, rounded up. */
   sent(): number {
     const { layer: { tokens, gate, topK, topology: { ranks } } } = this.#way;
     let most = 0;
-    for (let rank = 0; rank < ranks; rank++) most = Math.max(most, this.firstRows(rank).at(-1)!);
+    const differ = this.#each === undefined ? ranks : 1;
+    for (let rank = 0; rank < differ; rank++) most = Math.max(most, this.firstRows(rank).at(-1)!);
     // whole words, also of two bytes an element
     if (this.#way.limit !== undefined) return most + most % 2;
     const step = Math.ceil(tokens * gate.k / GROWTH);
@@ -194,8 +213,13 @@ export class RaggedRows {
     const { layer: { localSlots, groups, topology: { ranks } }, loads } = this.#way;
     const table = new Int32Array(ranks * localSlots);
     const place = groups.place(rank) * localSlots;
+    const each = eachOf(loads);
     for (let source = 0; source < ranks; source++) {
       if (!groups.meet(source, rank)) continue;
+      if (each !== undefined) {
+        table.fill(each, source * localSlots, (source + 1) * localSlots);
+        continue;
+      }
       const first = source * loads.experts + place;
       table.set(loads.table.subarray(first, first + localSlots), source * localSlots);
     }
@@ -204,11 +228,12 @@ export class RaggedRows {
 
   #countRows(source: number): Int32Array {
     const { layer: { slots: experts }, loads } = this.#way;
+    const each = eachOf(loads);
     const rows = new Int32Array(this.#slices.length * experts + 1);
     let [sum, at] = [0, 0];
     for (const { begin, end } of this.#slices) {
       for (let e = 0; e < experts; e++) {
-        rows[++at] = sum += taken(loadOf(loads, source, e), begin, end);
+        rows[++at] = sum += taken(each ?? loadOf(loads, source, e), begin, end);
       }
     }
     return rows;

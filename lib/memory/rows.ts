@@ -65,6 +65,8 @@ export interface LegRows {
     /** Blocks lie by the place of a rank in its expert group, and others exchange nothing. */
     readonly grouped?: boolean;
   };
+  /** Rows of every block between ranks that exchange some, where blocks of equal size lie anywhere. */
+  readonly equal?: number;
   /** Most rows that a rank sends, or receives, on this leg. */
   readonly most: number;
   /** The blocks among a rank's own rows, in a buffer. */

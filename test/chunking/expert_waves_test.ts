@@ -8,6 +8,7 @@ import {
   createStack,
   exact,
   type LayerConfig,
+  linear,
   openEngine,
   peerGroups,
   SchemoeError,
@@ -15,6 +16,15 @@ import {
   topology,
   type UnevenLayerConfig,
 } from "../../mod.ts";
+import { simulate } from "../../lib/engines/mod.ts";
+import { backwardGraph, forwardGraph } from "../../lib/graph/mod.ts";
+import { resolveLayer } from "../../lib/blocks/mod.ts";
+import { blockSizes } from "../../lib/graph/wire.ts";
+import { rowLayout } from "../../lib/memory/mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
+import { equalLoads } from "../../lib/chunking/loads.ts";
+import { splitRows } from "../../lib/chunking/slot_loads.ts";
+import * as codecs from "../../lib/compressors/mod.ts";
 import { expertWaves } from "../../lib/chunking/mod.ts";
 import { checkedSplit } from "../../lib/chunking/split.ts";
 import { goldenErrors, runGolden } from "../../lib/studies/golden.ts";
@@ -214,4 +224,82 @@ Deno.test("a split of one's own into waves must have each expert once", () => {
     SchemoeError,
     "must have all rows, 0 to 8",
   );
+});
+
+Deno.test("waves on 2,048 ranks are simulated without a load for each pair of them", () => {
+  const world = topology({ nodes: 256, ranksPerNode: 8 });
+  const config = { tokens: 64, modelDim: 16, hiddenDim: 32, experts: 2 * world.ranks };
+  const layer = resolveLayer(config, world);
+  const chunks = expertWaves(2).split({ capacity: 4, topology: world, localExperts: 2 });
+  const rows = splitRows(layer, { capacity: 4 }, chunks);
+  const loads = Object.defineProperty({ ...equalLoads(1, 1, 4), ...rows.loads }, "table", {
+    get: () => {
+      throw new Error("a table of all ranks and experts");
+    },
+  });
+  assertEquals([loads.ranks, loads.experts], [2048, 4096]);
+  const of = { layer, ...rows, loads, chunks, configuration: {} };
+  const pass = {
+    ...of,
+    allToAll: linear,
+    compressor: { dispatch: codecs.int8, combine: codecs.none },
+  };
+  for (
+    const graph of [
+      forwardGraph({ ...pass, gate: true }),
+      backwardGraph({ ...pass, forwardChunks: chunks }),
+    ]
+  ) {
+    const { end } = simulate(buildProgram(graph, graph.tasks, "in order"), world);
+    assert(end.length === graph.tasks.length * world.ranks);
+  }
+});
+
+Deno.test("waves of equal loads lie, and are coded, as those whose loads are looked at one by one", () => {
+  const world = topology({ nodes: 2, ranksPerNode: 4 });
+  for (const parallel of [{}, { expert: 4 }, { expert: 4, layout: "across" as const }]) {
+    const group = parallel.expert ?? world.ranks;
+    const config = { tokens: 64, modelDim: 16, hiddenDim: 32, experts: 3 * group, parallel };
+    const layer = resolveLayer(config, world);
+    const chunks = expertWaves(2).split({ capacity: 5, topology: world, localExperts: 3 });
+    const equal = splitRows(layer, { capacity: 5 }, chunks);
+    const { ranks, experts, table } = equal.loads!;
+    const of = { layer, ...equal, chunks };
+    const [a, b] = [
+      rowLayout(of),
+      rowLayout({ ...of, loads: { ranks, experts, table: table.slice() } }),
+    ];
+    assertEquals([a.sent, a.room], [b.sent, b.room]);
+    for (let chunk = 0; chunk < chunks.length; chunk++) {
+      assertEquals(a.rowsIn(chunk), b.rowsIn(chunk));
+      for (const number of [1, 2] as const) {
+        const legs = [a, b].map((layout) => layout.leg({ number, chunk }));
+        assertEquals([legs[0].equal !== undefined, legs[1].equal], [true, undefined]);
+        assertEquals(legs[0].most, legs[1].most);
+        for (const compressor of [codecs.none, codecs.int8, codecs.zfp, codecs.mxfp8]) {
+          const [one, other] = legs.map((rows) => blockSizes(rows, { layer, compressor }));
+          assertEquals(
+            [one.largest, one.room("in"), one.room("out"), one.traffic(1)],
+            [other.largest, other.room("in"), other.room("out"), other.traffic(1)],
+          );
+          for (let from = 0; from < ranks; from++) {
+            for (let to = 0; to < ranks; to++) {
+              assertEquals(one.bytes(from, to), other.bytes(from, to));
+              if (one.bytes(from, to) === 0) continue;
+              assertEquals(one.begin("in", from, to), other.begin("in", from, to));
+              assertEquals(one.begin("out", to, from), other.begin("out", to, from));
+            }
+          }
+        }
+      }
+      for (let rank = 0; rank < ranks; rank++) {
+        assertEquals(a.places(rank), b.places(rank));
+        assertEquals(a.matrix(chunk, rank), b.matrix(chunk, rank));
+        const [leg, other] = [a, b].map((layout) => layout.leg({ number: 1, chunk }));
+        assertEquals(leg.tokens(rank, "x"), other.tokens(rank, "x"));
+        const at = { rows: "x", wire: "y" };
+        assertEquals(leg.arrangement(rank, at), other.arrangement(rank, at));
+      }
+    }
+  }
 });

@@ -11,6 +11,8 @@ import {
 } from "../../mod.ts";
 import { buildProgram, type Program } from "../../lib/program/mod.ts";
 import { backwardGraph, forwardGraph } from "../../lib/graph/mod.ts";
+import { expertWaves } from "../../lib/chunking/mod.ts";
+import { splitRows } from "../../lib/chunking/slot_loads.ts";
 import { resolveLayer } from "../../lib/blocks/mod.ts";
 import * as allToAlls from "../../lib/alltoall/mod.ts";
 import { uniforms } from "../../lib/random.ts";
@@ -51,16 +53,23 @@ export function randomWorld(
 export function passes(
   world: Topology,
   algorithm: AllToAll,
-  { chunks = 2, overlap = true }: { chunks?: number; overlap?: boolean } = {},
+  { chunks = 2, overlap = true, waves }: {
+    chunks?: number;
+    overlap?: boolean;
+    /** Of experts, one in each, instead of chunks. */
+    waves?: number;
+  } = {},
 ): Program[] {
+  const experts = world.ranks * (waves ?? 1);
   const layer = resolveLayer(
-    { tokens: 16 * world.ranks, modelDim: 16, hiddenDim: 32, experts: world.ranks },
+    { tokens: 16 * experts, modelDim: 16, hiddenDim: 32, experts },
     world,
   );
-  const split = capacitySlices(chunks).split({ capacity: 16, topology: world });
+  const chunking = waves ? expertWaves(waves) : capacitySlices(chunks);
+  const split = chunking.split({ capacity: 16, topology: world, localExperts: waves ?? 1 });
   const pass = {
     layer,
-    capacity: 16,
+    ...splitRows(layer, { capacity: 16 }, split),
     chunks: split,
     allToAll: algorithm,
     configuration: {},

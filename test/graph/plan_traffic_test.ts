@@ -9,7 +9,12 @@ Deno.test("traffic of every communication task is what its transfers add up to",
   for (const [nodes, ranksPerNode] of [[1, 1], [1, 4], [3, 2], [2, 4], [4, 3]]) {
     const world = topology({ nodes, ranksPerNode });
     for (const algorithm of algorithmsFor(world)) {
-      for (const { graph } of passes(world, algorithm, { chunks: 1 })) {
+      const programs = [
+        ...passes(world, algorithm, { chunks: 1 }),
+        // slices of one size that do not follow each other: each is a message of its own
+        ...passes(world, algorithm, { waves: 2 }),
+      ];
+      for (const { graph } of programs) {
         for (const task of graph.tasks.filter(({ transfers }) => transfers)) {
           const { pattern, sliceBytes } = trafficOf(world, task);
           for (let rank = 0; rank < world.ranks; rank++) {
@@ -50,7 +55,7 @@ Deno.test("planTraffic() plans each rank of a large world once while it is asked
     plans++;
     return linear.plan({ rank, topology: world });
   };
-  const [pattern] = planTraffic({ ...linear }, world, plan);
+  const [pattern] = planTraffic({ ...linear }, world, { plan });
   for (let rank = 0; rank < 32; rank++) {
     assertEquals(pattern.of(rank).inter.sends, 1008);
     assertEquals(pattern.peers(rank).length, 1023);
@@ -67,6 +72,8 @@ Deno.test("planTraffic() names a peer that does not exist", () => {
       steps: [{ kind: "send", from: { buffer: "input", index: 0 }, peer: 5 }],
     }],
   };
-  const [pattern] = planTraffic(broken, world, (rank) => broken.plan({ rank, topology: world }));
+  const [pattern] = planTraffic(broken, world, {
+    plan: (rank) => broken.plan({ rank, topology: world }),
+  });
   assertThrows(() => pattern.of(1), SchemoeError, 'all-to-all "broken": rank 1 has no peer 5');
 });
