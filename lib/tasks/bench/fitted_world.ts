@@ -15,8 +15,9 @@ type Pairs = (from: number, to: number) => boolean;
 
 /**
  * Fits start-up and time a byte of each kind of link, all ranks at once: copies of a rank to itself, messages inside the
- * nodes, and between nodes. There one pair of ranks gives the link, and all pairs at once the card that the ranks of a node
- * share, where they are slower together. The processor is that of the engine.
+ * nodes, and between nodes. There one pair of ranks gives the start-up, that pair or one rank with all others, whichever is
+ * faster, the link, and all pairs at once the card that the ranks of a node share, where they are slower together. The
+ * processor is that of the engine.
  */
 export async function fittedWorld(engine: Engine): Promise<Topology> {
   const { nodes, ranksPerNode: m, ranks, processor } = engine.topology;
@@ -32,10 +33,12 @@ export async function fittedWorld(engine: Engine): Promise<Topology> {
     : undefined;
   const world = { nodes, ranksPerNode: m, processor, local: { beta }, ...(intra ? { intra } : {}) };
   if (nodes === 1) return topology(world);
+  const apart = (from: number, to: number) => node(from) !== node(to);
   const one = await line((from, to) => (from === 0 && to === m) || (from === m && to === 0));
-  const together = await line((from, to) => node(from) !== node(to), ranks - m);
+  const together = await line(apart, ranks - m);
   // sockets of one pair may carry less than those of a rank to all others
-  const inter = { alpha: one.alpha, beta: Math.min(one.beta, together.beta) };
+  const ofOne = await line((from, to) => apart(from, to) && Math.min(from, to) === 0, ranks - m);
+  const inter = { alpha: one.alpha, beta: Math.min(one.beta, ofOne.beta, together.beta) };
   const shared = together.beta > inter.beta ? { nic: { beta: together.beta / m } } : {};
   return topology({ ...world, inter, ...shared });
 }
