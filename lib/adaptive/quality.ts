@@ -32,6 +32,8 @@ export interface QualityOptions {
   readonly repeats?: number;
   /** Runs of a pass at most, until so many were undisturbed; default four times as many. */
   readonly most?: number;
+  /** Seconds after which no other layer is begun; default none. */
+  readonly seconds?: number;
   /** Ends measuring with an error when it is aborted. */
   readonly signal?: AbortSignal;
 }
@@ -49,7 +51,7 @@ export const COMPARED: readonly PassChoices[] = [
 ];
 
 const PASSES = ["forward", "backward"] as const;
-const OPTIONS = ["profile", "shapes", "choices", "repeats", "most", "signal"];
+const OPTIONS = ["profile", "shapes", "choices", "repeats", "most", "seconds", "signal"];
 
 /**
  * Runs layers under several choices and predicts the same Programs: signed error of the step and of each kind of
@@ -79,13 +81,17 @@ export async function predictionQuality(
   options: QualityOptions,
 ): Promise<PredictionQuality> {
   checkFields(options, OPTIONS, { what: "options", fail });
-  const { profile, shapes, choices = COMPARED, repeats = 3, most = 4 * repeats, signal } = options;
+  const { profile, shapes, choices = COMPARED, repeats = 3, most = 4 * repeats } = options;
+  const { seconds = Infinity, signal } = options;
   for (const [name, list] of Object.entries({ shapes, choices })) {
     if (!Array.isArray(list) || list.length === 0) fail(`${name} must be a list that is not empty`);
   }
   for (const [name, count] of Object.entries({ repeats, most })) {
     if (Number.isSafeInteger(count) && count >= 1) continue;
     fail(`${name} is ${quoted(count)}, not an integer from 1 on`);
+  }
+  if (!(typeof seconds === "number" && seconds > 0)) {
+    fail(`seconds is ${quoted(seconds)}, not above 0`);
   }
   checkSignal(signal, fail);
   if (profile === undefined) fail("give the profile that predicts, as calibrate makes it");
@@ -98,10 +104,14 @@ export async function predictionQuality(
   const speedNow = probe && (async () => profile.probe!.seconds / await probe.seconds(signal));
   const rows: QualityRow[] = [];
   const configurations: Run["configuration"][] = [];
+  const begin = performance.now();
+  let done = 0;
   const line = progress(shapes.length * choices.length, "predict and measure");
   try {
     for (const [shape, config] of shapes.entries()) {
+      if (performance.now() - begin > 1e3 * seconds) break;
       using layer = createLayer(engine, config);
+      done++;
       const known = new Set<string>();
       const { all, speed } = await measure(layer, choices, { repeats, most, signal, speedNow });
       line.advance(choices.length, `layer ${shape + 1}`);
@@ -117,7 +127,7 @@ export async function predictionQuality(
     await line.done();
   }
   const facts = [commonText(configurations), worldText(engine.topology, engine.timing)];
-  return new PredictionQuality(rows, { shapes: shapes.length, repeats, facts });
+  return new PredictionQuality(rows, { shapes: done, repeats, facts });
 }
 
 function fail(problem: string): never {

@@ -126,6 +126,13 @@ Deno.test("predictionQuality() and randomShapes() refuse what they cannot judge,
   const around = { tokens: 32, modelDim: 16, hiddenDim: 16, experts: 4 };
   const profile = await calibrate(engine, { layer: around, codecs: [], seconds: 1000 });
   const shapes = randomShapes(1, { around, topology: engine.topology });
+  const many = {
+    profile,
+    choices: [{}],
+    shapes: randomShapes(50, { around, topology: engine.topology }),
+  };
+  const { made, rows } = await predictionQuality(engine, { ...many, seconds: 1e-3 });
+  assertEquals([made.shapes, new Set(rows.map(({ shape }) => shape)).size], [1, 1]);
   const wrong: readonly (readonly [Record<string, unknown> | undefined, string])[] = [
     [undefined, "got undefined"],
     [{ shapes }, "give the profile that predicts"],
@@ -133,6 +140,7 @@ Deno.test("predictionQuality() and randomShapes() refuse what they cannot judge,
     [{ profile, shapes, choices: [] }, "choices must be a list that is not empty"],
     [{ profile, shapes, repeats: 0 }, "repeats is 0, not an integer from 1 on"],
     [{ profile, shapes, most: NaN }, "most is NaN"],
+    [{ profile, shapes, seconds: 0 }, "seconds is 0, not above 0"],
     [{ profile, shapes, choices: [{ scheduler: "auto" }] }, "name a scheduler"],
   ];
   for (const [options, text] of wrong) {

@@ -55,7 +55,9 @@ export async function benchNcclHeadline(cluster: Cluster): Promise<Report[]> {
   const { config, balance, text } = await balancedOn(engine, cluster);
   note("layer balanced");
   const sharing = { of: cluster.devices, gain: balance.gain };
-  const report = await headlineReport(engine, config, { sharing, seconds: cluster.seconds, note });
+  const { seconds } = cluster;
+  const options = { sharing, seconds, calibration: seconds, note };
+  const report = await headlineReport(engine, config, options);
   const configuration = { ...clusterText(cluster), ...text, ...report.configuration };
   return [{ ...report, configuration }];
 }
@@ -66,6 +68,8 @@ export interface HeadlineOptions {
   readonly sharing?: Sharing;
   /** Seconds for measuring candidates of `tune`, with a codec and without one; default 100 for both. */
   readonly seconds?: number;
+  /** Seconds for the profile; default those of `calibrate`. */
+  readonly calibration?: number;
   readonly steps?: number;
   /** Told what is done. */
   readonly note?: (done: string) => void;
@@ -83,12 +87,13 @@ interface Contender extends StepChoice {
 export async function headlineReport(
   engine: Engine,
   config: LayerConfig,
-  { sharing, seconds = 100, steps = STEPS, note = () => {} }: HeadlineOptions = {},
+  { sharing, seconds = 100, calibration, steps = STEPS, note = () => {} }: HeadlineOptions = {},
 ): Promise<Report> {
   // where tasks take what the model says there is nothing to measure
-  const profile = engine.modelled
-    ? undefined
-    : await calibrate(engine, { layer: config, codecs: CODECS });
+  const profile = engine.modelled ? undefined : await calibrate(engine, {
+    ...{ layer: config, codecs: CODECS },
+    ...(calibration === undefined ? {} : { seconds: calibration }),
+  });
   note("calibrated");
   using layer = createLayer(engine, config);
   const tuned = async (what: string, error: number): Promise<Contender> => {

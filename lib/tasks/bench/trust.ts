@@ -7,9 +7,12 @@ import {
   randomShapes,
 } from "../../adaptive/mod.ts";
 import type { LayerConfig } from "../../blocks/mod.ts";
+import type { Engine } from "../../engine.ts";
 import type { EngineOptions } from "../../engines/mod.ts";
 import { openEngine } from "../../engines/mod.ts";
 import { topology } from "../../topology.ts";
+import { clusterText, openCluster } from "./nccl_engine.ts";
+import type { Cluster } from "./options.ts";
 import { hundredths, type Report, type Row } from "./report.ts";
 
 const SHAPES = 60;
@@ -20,11 +23,15 @@ const WORLD = { nodes: 2, ranksPerNode: 2 } as const;
 /** An engine, and the layer that its profile and the random ones are around. */
 export interface TrustCase {
   readonly name: string;
-  readonly engine: EngineOptions;
   readonly layer: LayerConfig;
   /** Random layers; default 60. */
   readonly shapes?: number;
+  /** Seconds for the profile, and for the layers. */
+  readonly seconds?: { readonly profile: number; readonly layers: number };
 }
+
+/** A layer whose tasks take part of a millisecond on a GPU. */
+const GPU_LAYER: LayerConfig = { tokens: 4096, modelDim: 1024, hiddenDim: 2048, experts: 8 };
 
 /**
  * Links and processors so slow that the computation of four ranks on two cores, and late wake-ups, hide behind
@@ -40,34 +47,49 @@ export const SLOW = topology({
 
 /** The CPU engine with paced times, which nothing that ranks share changes. */
 export async function benchTrust(): Promise<Report> {
-  return await trustReport({
+  return await opened({ kind: "cpu", topology: SLOW, computation: "paced" }, {
     name: "emulated links, paced computation",
-    engine: { kind: "cpu", topology: SLOW, computation: "paced" },
     layer: { tokens: 96, modelDim: 32, hiddenDim: 64, experts: 8 },
   });
 }
 
 /** The CPU engine as fast as it goes, whose ranks share the cores of this machine. */
 export async function benchPlainTrust(): Promise<Report> {
-  return await trustReport({
+  return await opened({ kind: "cpu", ...WORLD, links: "plain" }, {
     name: "plain links, real computation",
-    engine: { kind: "cpu", ...WORLD, links: "plain" },
     layer: { tokens: 512, modelDim: 128, hiddenDim: 256, experts: 8 },
   });
 }
 
 /** One H200 with copies, 2 x 2 ranks that share it. */
 export async function benchGpuTrust(): Promise<Report> {
-  return await trustReport({
+  return await opened({ kind: "cuda", ...WORLD, links: "plain" }, {
     name: "one GPU, copies",
-    engine: { kind: "cuda", ...WORLD, links: "plain" },
-    layer: { tokens: 4096, modelDim: 1024, hiddenDim: 2048, experts: 8 },
+    layer: GPU_LAYER,
     shapes: 24,
   });
 }
 
-async function trustReport(one: TrustCase): Promise<Report> {
-  const rows = await rowsOf(one);
+/** A world over NCCL, such as two emulated nodes; a third of its time for the profile. */
+export async function benchNcclTrust(cluster: Cluster): Promise<Report[]> {
+  using engine = openCluster(cluster, { transport: "nccl" });
+  const { seconds, nodes, ranksPerNode } = cluster;
+  const report = await trustReport(engine, {
+    name: `NCCL, ${nodes} x ${ranksPerNode}`,
+    layer: { ...GPU_LAYER, experts: 2 * engine.topology.ranks },
+    shapes: 24,
+    seconds: { profile: seconds / 3, layers: 2 * seconds / 3 },
+  });
+  return [{ ...report, configuration: { ...clusterText(cluster), ...report.configuration } }];
+}
+
+async function opened(options: EngineOptions, one: TrustCase): Promise<Report> {
+  using engine = openEngine(options);
+  return await trustReport(engine, one);
+}
+
+async function trustReport(engine: Engine, one: TrustCase): Promise<Report> {
+  const rows = await rowsOf(engine, one);
   return {
     configuration: {
       shapes: "random, held out",
@@ -105,18 +127,24 @@ function atSpeedOf({ speed, stepErrorAtSpeed: error }: PredictionQuality): Row {
 const percent = (value: number): number => hundredths(100 * value);
 
 async function rowsOf(
-  { name, engine: options, layer, shapes = SHAPES }: TrustCase,
+  engine: Engine,
+  { name, layer, shapes = SHAPES, seconds }: TrustCase,
 ): Promise<Row[]> {
-  using engine = openEngine(options);
-  const profile = await calibrate(engine, { layer, codecs: ["int8"] });
+  const profile = await calibrate(engine, {
+    ...{ layer, codecs: ["int8"] },
+    ...(seconds ? { seconds: seconds.profile } : {}),
+  });
   const list = randomShapes(shapes, { around: layer, topology: engine.topology, seed: SEED });
-  const quality = await predictionQuality(engine, { profile, shapes: list });
+  const quality = await predictionQuality(engine, {
+    ...{ profile, shapes: list },
+    ...(seconds ? { seconds: seconds.layers } : {}),
+  });
   const { stepError, stepErrorOfAll, agreement, regret, rows, leftOut, byKind } = quality;
   const step = {
     engine: name,
     what: "step",
     rows: stepError.rows,
-    layers: shapes,
+    layers: quality.made.shapes,
     "error %": percent(stepError.typical),
     "signed %": percent(stepError.median),
     "from %": percent(stepError.least),
