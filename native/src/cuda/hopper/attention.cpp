@@ -2,19 +2,11 @@
 
 #include <initializer_list>
 
-#include "cuda/check.h"
+#include "cuda/hopper/device.h"
 
 namespace schemoe::cuda {
 
 namespace {
-
-bool is_hopper() {
-  int device = 0, major = 0, minor = 0;
-  CUDA_CHECK(cudaGetDevice(&device));
-  CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
-  CUDA_CHECK(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
-  return major == 9 && minor == 0;
-}
 
 bool fits(const AttentionSizes& s, schemoe_dtype dtype, std::initializer_list<const void*> data) {
   for (const void* at : data) {
@@ -22,7 +14,7 @@ bool fits(const AttentionSizes& s, schemoe_dtype dtype, std::initializer_list<co
   }
   constexpr int64_t kMost = 65535;  // blocks of a grid in y and z
   return dtype == SCHEMOE_BF16 && (s.dim == 64 || s.dim == 128) && s.heads <= kMost && s.batch <= kMost &&
-         s.length < int64_t{1} << 30 && is_hopper();
+         s.length < int64_t{1} << 30 && hopper::is_hopper();
 }
 
 hopper::Heads heads_of(const AttentionSizes& s, double scale) {

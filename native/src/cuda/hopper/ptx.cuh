@@ -68,6 +68,14 @@ __device__ inline uint32_t block_in_cluster() {
   return rank;
 }
 
+/// Where what lies at `own` in this block's shared memory lies in that of another block of the cluster.
+template <class T>
+__device__ inline T* in_block(T* own, uint32_t block) {
+  T* there;
+  asm("mapa.u64 %0, %1, %2;" : "=l"(there) : "l"(own), "r"(block));
+  return there;
+}
+
 /// So many threads meet, at a barrier of that number.
 template <int kThreads>
 __device__ inline void meet_consumers(uint32_t number) {

@@ -13,13 +13,15 @@
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/preload.h"
 
-#ifndef LAUNCH  // the tests' emulation on the CPU has both in its way
+#ifndef LAUNCH  // the tests' emulation on the CPU has these in its way
 /// Launches on the context's stream and checks that it could be.
 #define LAUNCH(stream, grid, block, shared, kernel, ...)                       \
   do {                                                                         \
     kernel<<<(grid), (block), (shared), (stream)>>>(__VA_ARGS__);              \
     ::schemoe::cuda::check(cudaGetLastError(), #kernel, __FILE__, __LINE__);   \
   } while (false)
+/// The same of a kernel with __cluster_dims__, clusters of so many blocks.
+#define LAUNCH_CLUSTERS(blocks, ...) LAUNCH(__VA_ARGS__)
 /// Declares the shared memory that a launch asks for.
 #define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
 #endif

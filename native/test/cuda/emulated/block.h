@@ -25,6 +25,7 @@ enum class Together { shuffle, reduce, vote, match, sync, load, product };
 struct Thread {
   dim3 index{0, 0, 0}, block{0, 0, 0}, blocks, threads;
   unsigned number = 0;  // in its block
+  unsigned rank = 0;    // of its block in the cluster
 };
 extern Thread running;
 
@@ -34,6 +35,10 @@ EMULATED unsigned lane() { return running.number % 32; }
 const uint64_t* gather(Together what, unsigned mask, uint64_t mine, Where where);
 /// Waits until all threads of the block that have not ended have come.
 void sync_block(Where where);
+/// Waits until all threads of the cluster's blocks that have not ended have come.
+void sync_cluster(Where where);
+/// Where the same shared memory of another block of the cluster lies.
+void* in_block(void* own, unsigned rank);
 /// Waits until it holds: of a thread alone, which says what it waits for.
 void wait_until(bool (*holds)(const void*), const void* of, const char* what, Where where);
 /// Ends the launch with an error of the kernel: what it did is said with its name, block and thread.
@@ -42,10 +47,11 @@ void wait_until(bool (*holds)(const void*), const void* of, const char* what, Wh
 /// Forgets what tensor cores and copies of the block before have not ended. See hopper.h.
 void begin_block();
 
-/// Counts what orders two accesses of a block: the block among all of all launches, its barriers, and its warp's.
+/// Counts what orders two accesses of a cluster: the cluster among all of all launches, its barriers, its block's, and its
+/// warp's. Mostly a cluster is a single block.
 struct Moment {
-  uint64_t block = 0;
-  uint32_t barriers = 0, warp_barriers = 0;
+  uint64_t cluster = 0;
+  uint32_t meetings = 0, barriers = 0, warp_barriers = 0;
 };
 /// Of the thread that is running.
 extern Moment moment;
@@ -64,12 +70,16 @@ struct Range {
     return address >= begin && address < end;
   }
 };
-/// The stacks of threads, and the shared memory that the launch asked for.
-extern Range stacks, dynamic;
+/// The stacks of threads, the shared memory that the launch asked for, and that of all blocks of the cluster.
+extern Range stacks, dynamic, shared_by_cluster;
+/// Whether shared memory of the cluster is there, and of a block that has not ended.
+bool may_share(const void* at, size_t bytes);
+/// Blocks of a cluster.
+extern unsigned blocks_together;
 
 /// All threads of all blocks, one after another; what went wrong is the runtime's last error.
-void run(dim3 grid, dim3 block, size_t shared, const char* kernel, void (*body)(const void*), const void* parameters,
-         size_t bytes);
+void run(unsigned cluster, dim3 grid, dim3 block, size_t shared, const char* kernel, void (*body)(const void*),
+         const void* parameters, size_t bytes);
 
 /// A kernel with its parameters, as a function of one address.
 template <class Kernel, class... Parameters>
@@ -83,18 +93,19 @@ struct Call {
 };
 
 template <class Kernel, class... Parameters>
-void launch(dim3 grid, dim3 block, size_t shared, const char* name, const Kernel& kernel, Parameters... parameters) {
+void launch(unsigned cluster, dim3 grid, dim3 block, size_t shared, const char* name, const Kernel& kernel, Parameters... parameters) {
   const Call<Kernel, Parameters...> call{kernel, {parameters...}};
-  run(grid, block, shared, name, &Call<Kernel, Parameters...>::make, &call, sizeof call);
+  run(cluster, grid, block, shared, name, &Call<Kernel, Parameters...>::make, &call, sizeof call);
 }
 
 }  // namespace emulated
 
-/// In place of that of launch.cuh.
-#define LAUNCH(stream, grid, block, shared, kernel, ...)                                                               \
+/// In place of those of launch.cuh.
+#define LAUNCH(...) LAUNCH_CLUSTERS(1, __VA_ARGS__)
+#define LAUNCH_CLUSTERS(cluster, stream, grid, block, shared, kernel, ...)                                             \
   do {                                                                                                                 \
     (void)(stream);                                                                                                    \
-    ::emulated::launch((grid), (block), (shared), #kernel, [&](const auto&... p) { kernel(p...); }, __VA_ARGS__);      \
+    ::emulated::launch((cluster), (grid), (block), (shared), #kernel, [&](const auto&... p) { kernel(p...); }, __VA_ARGS__); \
     ::schemoe::cuda::check(cudaGetLastError(), #kernel, __FILE__, __LINE__);                                           \
   } while (false)
 #define DYNAMIC_SHARED(type, name) type* const name = reinterpret_cast<type*>(::emulated::dynamic.begin)

@@ -25,7 +25,7 @@ struct Queue {
 Queue& mine() {
   static std::array<Queue, 1024> queues;
   Queue& queue = queues[running.number];
-  if (queue.block != moment.block) queue = {moment.block, {}, {}};
+  if (queue.block != moment.cluster) queue = {moment.cluster, {}, {}};
   return queue;
 }
 

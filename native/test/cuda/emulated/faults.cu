@@ -104,12 +104,58 @@ __global__ void factors_beyond(int* x, bool wrong) {
   x[threadIdx.x] = static_cast<int>(sums[0][0]);
 }
 
+/// Each block of a cluster takes what the other one has put into its shared memory.
+__global__ void swap_blocks(int* x, bool wrong) {
+  DYNAMIC_SHARED(int, row);
+  row[threadIdx.x] = static_cast<int>(hopper::block_in_cluster());
+  if (!wrong) hopper::meet_cluster();
+  x[threadIdx.x] = hopper::in_block(row, 1 - hopper::block_in_cluster())[threadIdx.x] + static_cast<int>(hopper::block_in_cluster());
+  hopper::meet_cluster();
+}
+
+__global__ void end_before_other(int* x, bool wrong) {
+  DYNAMIC_SHARED(int, row);
+  row[threadIdx.x] = 1;
+  hopper::meet_cluster();
+  if (wrong && hopper::block_in_cluster() == 1) return;
+  __syncthreads();
+  x[threadIdx.x] = hopper::in_block(row, 1)[threadIdx.x];
+  hopper::meet_cluster();
+}
+
+__global__ void two_meetings(int* x, bool wrong) {
+  if (wrong && hopper::block_in_cluster() == 1) {
+    hopper::meet_cluster();
+  } else {
+    hopper::meet_cluster();
+  }
+  x[threadIdx.x] = 1;
+}
+
+__global__ void beyond_cluster(int* x, bool wrong) {
+  DYNAMIC_SHARED(int, row);
+  row[threadIdx.x] = 1;
+  hopper::meet_cluster();
+  x[threadIdx.x] = *hopper::in_block(row, wrong ? 2 : 1);
+  hopper::meet_cluster();
+}
+
+__global__ void fixed_in_cluster(int* x, bool wrong) {
+  __shared__ int fixed;
+  DYNAMIC_SHARED(int, row);
+  (wrong ? fixed : row[0]) = 1;
+  __syncthreads();
+  x[threadIdx.x] = wrong ? fixed : row[0];
+}
+
 __global__ void mark(int* x) { *x = 1; }
 
 }  // namespace
 
 #define ON(grid, threads, shared, kernel) \
   #kernel, [](int* x, bool wrong) { LAUNCH(nullptr, grid, threads, shared, kernel, x, wrong); }
+#define ON_TWO(kernel) \
+  #kernel, [](int* x, bool wrong) { LAUNCH_CLUSTERS(2, nullptr, 2, kThreads, kThreads * 4, kernel, x, wrong); }
 
 std::vector<Faulty> all() {
   return {
@@ -127,6 +173,12 @@ std::vector<Faulty> all() {
       {ON(1, kThreads, 8, wait_for_nobody), {"waits for a barrier in shared memory at faults.cu"}},
       {ON(1, kThreads, 4096, different_products), {"threads of a warpgroup diverge"}},
       {ON(1, kThreads, 2048, factors_beyond), {"shared memory that the launch has not asked for"}},
+      {ON_TWO(swap_blocks), {"race"}},
+      {ON_TWO(end_before_other), {"outside of all buffers", "of shared memory of its cluster"}},
+      {ON_TWO(two_meetings), {"threads diverge", "the cluster's barrier at faults.cu"}},
+      {ON_TWO(beyond_cluster), {"block 2 of its cluster"}},
+      {ON_TWO(fixed_in_cluster), {"of fixed size in a cluster"}},
+      {"mark, in clusters of three", [](int* x, bool wrong) { LAUNCH_CLUSTERS(3, nullptr, wrong ? 4 : 3, kThreads, 0, mark, x); }, {"cannot be launched"}},
       {"mark, where all write the same", [](int* x, bool) { LAUNCH(nullptr, 4, kThreads, 0, mark, x); }, {}},
       {"mark by too many threads", [](int* x, bool wrong) { LAUNCH(nullptr, 1, wrong ? 2048 : 1024, 0, mark, x); }, {"cannot be launched"}},
   };

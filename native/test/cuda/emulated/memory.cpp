@@ -27,8 +27,8 @@ Range found;
 const Range program{reinterpret_cast<uintptr_t>(&__executable_start), reinterpret_cast<uintptr_t>(&_end)};
 
 struct Use {
-  uint32_t barriers, warp_barriers;
-  uint16_t thread;
+  uint32_t meetings, barriers, warp_barriers;
+  uint16_t block, thread;  // of the cluster, of the block
   uint8_t bytes;  // of the word, a bit each; 0: none
   bool atomic;
 };
@@ -36,7 +36,7 @@ struct Use {
 /// Four bytes: the last that wrote them, and two that read them.
 struct Word {
   uintptr_t address;
-  uint64_t block;
+  uint64_t cluster;
   Use write, reads[2];
 };
 constexpr size_t kWords = size_t{1} << 15;
@@ -57,6 +57,7 @@ std::string place_of(const void* at, size_t bytes, const void* code) {
   text << bytes << " bytes ";
   const auto after = given().upper_bound(address);
   if (dynamic.has(at)) text << "of shared memory from byte " << address - dynamic.begin << " on";
+  else if (shared_by_cluster.has(at)) text << "of shared memory of its cluster";
   else if (program.has(at)) text << "of a shared array";
   else if (after == given().begin()) text << "that belong to nothing";
   else text << "from byte " << address - std::prev(after)->first << " on of " << std::prev(after)->second - std::prev(after)->first;
@@ -68,7 +69,7 @@ bool may_use(const void* at, size_t bytes) {
   const auto begin = reinterpret_cast<uintptr_t>(at), end = begin + bytes;
   if (begin >= found.begin && end <= found.end) return true;
   if (program.has(at)) return true;
-  if (dynamic.has(at)) return end <= dynamic.end;
+  if (shared_by_cluster.has(at)) return may_share(at, bytes);
   const auto after = given().upper_bound(begin);
   if (after == given().begin()) return false;
   const Range range{std::prev(after)->first, std::prev(after)->second};
@@ -78,6 +79,8 @@ bool may_use(const void* at, size_t bytes) {
 }
 
 bool ordered(const Use& before, const Use& now) {
+  if (before.meetings < now.meetings) return true;
+  if (before.block != now.block) return false;
   return before.thread == now.thread || before.barriers < now.barriers ||
          (before.thread / 32 == now.thread / 32 && before.warp_barriers < now.warp_barriers);
 }
@@ -88,8 +91,8 @@ bool collide(const Use& before, const Use& now) {
 
 /// The use that this one collides with, or nullptr; notes it. Reads of memory that is not shared are not looked at:
 /// lanes that have no row of their own read one that another lane writes, and make nothing of it.
-const Use* note(Word& word, uintptr_t address, uint64_t block, const Use& use, bool writes, bool shared) {
-  if (word.address != address || word.block != block) word = {address, block, {}, {}};
+const Use* note(Word& word, uintptr_t address, uint64_t cluster, const Use& use, bool writes, bool shared) {
+  if (word.address != address || word.cluster != cluster) word = {address, cluster, {}, {}};
   if (!writes && !shared) return nullptr;
   const Use* other = nullptr;
   if (collide(word.write, use)) other = &word.write;
@@ -101,7 +104,7 @@ const Use* note(Word& word, uintptr_t address, uint64_t block, const Use& use, b
     word.write = use;
     return nullptr;
   }
-  if (word.reads[0].thread != use.thread) word.reads[1] = word.reads[0];
+  if (word.reads[0].thread != use.thread || word.reads[0].block != use.block) word.reads[1] = word.reads[0];
   word.reads[0] = use;
   return other;
 }
@@ -133,18 +136,21 @@ void use(const void* at, size_t bytes, Access access, const void* code) {
     wrong(std::string(access == Access::read ? "reads " : "writes ") + "outside of all buffers: " + place_of(at, bytes, code));
   }
   const bool writes = access != Access::read;
-  const bool shared = program.has(at) || dynamic.has(at);
+  if (writes && blocks_together > 1 && program.has(at)) {
+    wrong("a shared array of fixed size in a cluster, whose blocks have one in common in the emulation: " + place_of(at, bytes, code));
+  }
+  const bool shared = program.has(at) || shared_by_cluster.has(at);
   std::vector<Word>& words = shared ? words_of_block : words_of_all;
   const auto begin = reinterpret_cast<uintptr_t>(at), end = begin + bytes;
   for (uintptr_t address = begin & ~uintptr_t{3}; address < end; address += 4) {
     unsigned mask = 15;
     if (address < begin) mask &= 15u << (begin - address);
     if (address + 4 > end) mask &= 15u >> (address + 4 - end);
-    const Use use{moment.barriers, moment.warp_barriers, static_cast<uint16_t>(running.number), static_cast<uint8_t>(mask),
-                  access == Access::atomic};
+    const Use use{moment.meetings, moment.barriers, moment.warp_barriers, static_cast<uint16_t>(running.rank),
+                  static_cast<uint16_t>(running.number), static_cast<uint8_t>(mask), access == Access::atomic};
     const uintptr_t number = address >> 2;
     Word& word = words[(number ^ number >> 15) % kWords];
-    const Use* other = note(word, address, moment.block, use, writes, shared);
+    const Use* other = note(word, address, moment.cluster, use, writes, shared);
     if (!other) continue;
     const std::string what = std::string("a race with thread ") + std::to_string(other->thread) + ": no barrier is between " +
                              (writes ? "a write of " : "a read of ") + place_of(at, bytes, code) + " and its " +

@@ -1,4 +1,5 @@
 // Each expert's tokens of largest score.
+#include "cuda/hopper/columns.h"
 #include "cuda/kernels/gates/columns.cuh"
 
 namespace schemoe::cuda {
@@ -84,6 +85,7 @@ void run(const ChooseTokens& c, const Context& context) {
     CUDA_CHECK(cudaMemsetAsync(choices, 0xff, static_cast<size_t>(count) * 4, context.stream));
     return;
   }
+  if (run_on_hopper(c, context)) return;
   const Keys scores{context.at<const float>(c.scores), c.experts}, logits{context.at<const float>(c.logits), c.experts};
   const size_t bytes = bytes_of_search(c.tokens, c.experts, nullptr, nullptr, c.count);
   Search s;

@@ -1,4 +1,5 @@
 // The bias with which each expert would be chosen by as many tokens as any other.
+#include "cuda/hopper/columns.h"
 #include "cuda/kernels/gates/best.cuh"
 #include "cuda/kernels/gates/columns.cuh"
 
@@ -81,6 +82,7 @@ void run(const QuantileBias& q, const Context& context) {
     LAUNCH(context.stream, row_blocks(q.tokens, q.rows, g()), kThreads, 0, (margins_kernel<n(), v(), g()>), q.tokens,
            static_cast<int>(q.rows), static_cast<int>(q.k), logits, bias, margins, reinterpret_cast<uint32_t*>(scratch));
   });
+  if (hopper::find_quantiles(q.tokens, q.rows, rank + 1, logits, margins, context.at<float>(q.out), context.stream)) return;
   Search s;
   bytes_of_search(q.tokens, q.rows, &s, scratch, rank + 1);
   const Keys by{logits, margins, q.rows};

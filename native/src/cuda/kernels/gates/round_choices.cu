@@ -1,4 +1,5 @@
 // Choices of tokens in whole tiles of each expert.
+#include "cuda/hopper/columns.h"
 #include "cuda/kernels/gates/columns.cuh"
 
 namespace schemoe::cuda {
@@ -110,7 +111,7 @@ __global__ void __launch_bounds__(kDigits)
 
 void run(const RoundChoices& c, const Context& context) {
   const int64_t count = c.tokens * c.experts;
-  if (count == 0) return;
+  if (count == 0 || run_on_hopper(c, context)) return;
   auto* choices = context.at<int32_t>(c.choices);
   CUDA_CHECK(cudaMemsetAsync(choices, 0xff, static_cast<size_t>(count) * 4, context.stream));
   if (c.k > 0) {

@@ -22,6 +22,12 @@ struct Barrier {
 };
 
 inline void fence_barriers() {}
+EMULATED void meet_cluster(WHERE) { ::emulated::sync_cluster(where); }
+EMULATED uint32_t block_in_cluster() { return ::emulated::running.rank; }
+template <class T>
+EMULATED T* in_block(T* own, uint32_t block) {
+  return static_cast<T*>(::emulated::in_block(own, block));
+}
 template <int kRegisters>
 inline void give_registers() {}
 template <int kRegisters>
