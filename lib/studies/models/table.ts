@@ -150,11 +150,11 @@ export const MODELS: readonly ModelSpec[] = [
       ...{ scores: "softmax", biasRate: 1, active: 8, normalize: false, scale: 6 },
       identities: 256,
     },
-    ...{ losses: {}, expertParallel: 32 },
+    ...{ losses: {}, expertParallel: 16 },
     sources: {
       sizes: "arXiv 2509.01322; transformers longcat_flash",
       router: "the same, section 2.1; rate assumed: an expert without tokens gains 1.3e-3",
-      groups: "assumed",
+      groups: "inference, its deployment guide on 16 H800: 16 ranks; of training none is published",
     },
     differs: "its report has a balance loss over the experts of a device too",
   },
