@@ -1,5 +1,5 @@
 // Losses on a routing whose parts are sums over tokens.
-#include "cuda/kernels/gates/means.cuh"
+#include "cuda/kernels/gates/last_blocks.cuh"
 #include "cuda/kernels/gates/scatter.cuh"
 #include "cuda/kernels/gates/scores.cuh"
 
@@ -9,10 +9,43 @@ using namespace gates;
 
 namespace {
 
+/// loss = factor * sum over rows of mean probability * count; its slope in each probability is that of every token.
+struct Balance {
+  const float* counts;
+  float* balance;
+  double factor;
+  int64_t tokens;
+  const int32_t* padding;
+  Loss report;
+  __device__ void operator()(const volatile double* sums, int64_t count) const {
+    const double others = other_tokens(padding, tokens);
+    double by = factor;
+    if (padding) {
+      // Other ranks may have other numbers of tokens: what is counted says how many.
+      double part = 0;
+      for (int64_t e = threadIdx.x; e < count; e += blockDim.x) part += counts[e];
+      const double all = block_sum(part);
+      by = all > 0 ? factor / all : 0.0;
+    }
+    double part = 0;
+    for (int64_t e = threadIdx.x; e < count; e += blockDim.x) {
+      part += sums[e] * counts[e];
+      balance[e] += static_cast<float>(report.weight * by * counts[e] / others);
+    }
+    const double sum = block_sum(part);
+    if (threadIdx.x == 0) report(by * sum / others);
+  }
+};
+
+/// Whether blocks have so many threads that the last ones can add up their parts.
+template <int N>
+constexpr bool kLast = kSumming<N> == kLastThreads;
+
 /// Sums of probabilities. A block has one warp where rows stay in memory: its sums lie at its part.
 template <int N, int V, int G>
 __global__ void __launch_bounds__(kSumming<N>)
-    probabilities_kernel(Scores kind, int64_t tokens, int rows, const float* scores, const int32_t* padding, Parts parts) {
+    probabilities_kernel(Scores kind, int64_t tokens, int rows, const float* scores, const int32_t* padding, Parts parts,
+                         unsigned* zeros, Balance then) {
   const auto lane = static_cast<int>(threadIdx.x % G);
   Own<N, V, double, G> sums;
   sums.place(parts.sums + int64_t{blockIdx.x} * rows);
@@ -46,36 +79,9 @@ __global__ void __launch_bounds__(kSumming<N>)
     auto* shared = reinterpret_cast<double*>(shared_memory());
     put_sums(rows, lane, sums, shared);
     write_part(shared, kSumming<N> / 32, rows, parts);
+    if constexpr (kLast<N>) finish_last(rows, parts, zeros, then);
   }
 }
-
-/// loss = factor * sum over rows of mean probability * count; its slope in each probability is that of every token.
-struct Balance {
-  const float* counts;
-  float* balance;
-  double factor;
-  int64_t tokens;
-  const int32_t* padding;
-  Loss report;
-  __device__ void operator()(const volatile double* sums, int64_t count) const {
-    const double others = other_tokens(padding, tokens);
-    double by = factor;
-    if (padding) {
-      // Other ranks may have other numbers of tokens: what is counted says how many.
-      double part = 0;
-      for (int64_t e = threadIdx.x; e < count; e += blockDim.x) part += counts[e];
-      const double all = block_sum(part);
-      by = all > 0 ? factor / all : 0.0;
-    }
-    double part = 0;
-    for (int64_t e = threadIdx.x; e < count; e += blockDim.x) {
-      part += sums[e] * counts[e];
-      balance[e] += static_cast<float>(report.weight * by * counts[e] / others);
-    }
-    const double sum = block_sum(part);
-    if (threadIdx.x == 0) report(by * sum / others);
-  }
-};
 
 /// The sum of a single column, the mean of which is the loss.
 struct Mean {
@@ -114,9 +120,9 @@ __global__ void __launch_bounds__(kThreads)
 constexpr int kWeighing = 512;
 
 /// Sums of the weights of each row's choices; a warp has a list of its own.
-__global__ void __launch_bounds__(kWeighing)
+__global__ void __launch_bounds__(kWeighing, 2)
     importance_kernel(int64_t count, int rows, const int32_t* choices, const float* weights, bool in_shared, Parts parts,
-                      Report report) {
+                      unsigned* zeros, Variation then, Report report) {
   constexpr int kAhead = 4;
   const auto lane = static_cast<int>(threadIdx.x % 32), warps = static_cast<int>(blockDim.x / 32);
   const auto warp = static_cast<int>(threadIdx.x / 32);
@@ -142,7 +148,8 @@ __global__ void __launch_bounds__(kWeighing)
     }
   }
   if (in_shared) write_part(shared, warps, rows, parts);
-  else if (blockIdx.x == 0 && lane == 0) *parts.done = 0;
+  if (zeros) finish_last(rows, parts, zeros, then);
+  else if (!in_shared && blockIdx.x == 0 && lane == 0) *parts.done = 0;
 }
 
 }  // namespace
@@ -151,19 +158,17 @@ void run(const BalanceLoss& b, const Context& context) {
   const auto* scores = context.at<const float>(b.scores);
   const auto* padding = context.at<const int32_t>(b.padding);
   const int64_t tokens = b.rows == 0 ? 0 : b.tokens;
-  Parts parts{};
+  const Balance then{context.at<const float>(b.counts), context.at<float>(b.balance), b.factor, b.tokens, padding,
+                     loss_of(b.loss, b.total, b.weight, context)};
   with_row(b.rows, {scores}, [&](auto n, auto v, auto g) {
     constexpr int kWarpsOfSum = kSumming<n()> / 32;
-    parts = parts_for(part_blocks(tokens, b.rows, kWarpsOfSum), b.rows, context);
+    const Parts parts = parts_for_last(part_blocks(tokens, b.rows, kWarpsOfSum), b.rows, context);
     const size_t bytes = n() == 0 ? 0 : static_cast<size_t>(kWarpsOfSum * b.rows) * sizeof(double);
     allow(probabilities_kernel<n(), v(), g()>, bytes);
     LAUNCH(context.stream, parts.blocks, kSumming<n()>, bytes, (probabilities_kernel<n(), v(), g()>), b.kind, tokens,
-           static_cast<int>(b.rows), scores, padding, parts);
+           static_cast<int>(b.rows), scores, padding, parts, context.scratch.zeros(), then);
+    if (!kLast<n()>) finish(b.rows, parts, then, context);
   });
-  finish(b.rows, parts,
-         Balance{context.at<const float>(b.counts), context.at<float>(b.balance), b.factor, b.tokens, padding,
-                 loss_of(b.loss, b.total, b.weight, context)},
-         context);
 }
 
 void run(const ZLoss& z, const Context& context) {
@@ -182,13 +187,15 @@ void run(const ImportanceLoss& i, const Context& context) {
   const int64_t count = i.tokens * i.k;
   const bool in_shared = i.rows <= 1024;
   const auto blocks = static_cast<unsigned>(std::clamp<int64_t>(ceil_div(count, 2 * kWeighing), 1, 264));
-  const Parts parts = parts_for(blocks, i.rows, context);
+  const Parts parts = parts_for_last(blocks, i.rows, context);
+  const bool once = i.rows <= kLastThreads;
+  const Variation then{context.at<float>(i.importance), true, loss_of(i.loss, i.total, i.weight, context)};
   const size_t bytes = in_shared ? static_cast<size_t>(kWeighing / 32 * i.rows) * sizeof(double) : 0;
   allow(importance_kernel, bytes);
   LAUNCH(context.stream, blocks, in_shared ? kWeighing : 32, bytes, importance_kernel, count, static_cast<int>(i.rows),
-         context.at<const int32_t>(i.choices), context.at<const float>(i.weights), in_shared, parts, context.report());
-  finish(i.rows, parts,
-         Variation{context.at<float>(i.importance), true, loss_of(i.loss, i.total, i.weight, context)}, context);
+         context.at<const int32_t>(i.choices), context.at<const float>(i.weights), in_shared, parts,
+         once ? context.scratch.zeros() : nullptr, then, context.report());
+  if (!once) finish(i.rows, parts, then, context);
 }
 
 }  // namespace schemoe::cuda
