@@ -5,7 +5,7 @@ import { type PassRows, splitOf, splitRows } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
 import { backwardGraph, forwardGraph, gateGraph, type PassOptions } from "../graph/mod.ts";
 import { type GatheredChoices, nodeRows } from "../memory/mod.ts";
-import type { Chunk, Pass } from "../types.ts";
+import type { Chunk, Loads, Pass } from "../types.ts";
 import { reassociates, type ResolvedChoices } from "./choices.ts";
 import { configurationOf } from "./configuration.ts";
 import type { GraphRunner } from "./graph_runner.ts";
@@ -105,9 +105,16 @@ export class PassGraphs {
   }
 }
 
+/** Texts of tables, each made once. */
+const tables = new WeakMap<Loads, string>();
+
 /** Key of the layout of a pass's rows. */
-export const rowsKey = ({ capacity, loads, limit }: PassRows): string =>
-  loads ? `loads ${loads.table.join()} ${limit}` : `${capacity}`;
+export function rowsKey({ capacity, loads, limit }: PassRows): string {
+  if (!loads) return `${capacity}`;
+  let text = tables.get(loads);
+  if (text === undefined) tables.set(loads, text = loads.table.join());
+  return `loads ${text} ${limit}`;
+}
 
 /** Whether a graph is that of a routing. */
 const isRouted = ({ loads }: PassRows, { node }: PassOptions): boolean =>

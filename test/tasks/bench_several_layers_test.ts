@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { openEngine } from "../../lib/engines/mod.ts";
+import { carrierOf, transportsOf } from "../../lib/tasks/bench/nccl_engine.ts";
 import { benchSeveralLayers, reportOf } from "../../lib/tasks/bench/several_layers.ts";
 import { SeveralPeer } from "../../lib/tasks/bench/several_peer.ts";
 import { flopsOf, SEVERAL_SHAPES, shapesNamed } from "../../lib/tasks/bench/several_shapes.ts";
@@ -20,6 +21,12 @@ async function hasTorch(): Promise<boolean> {
   }).output();
   return await imported.then(({ success }) => success, () => false);
 }
+
+Deno.test("carrierOf() names all transports apart; one GPU has nothing for copy engines", () => {
+  const carriers = (...devices: number[]) => transportsOf({ devices }).map(carrierOf);
+  assertEquals(carriers(0, 1), ["NCCL", "copies by kernels", "copy engines"]);
+  assertEquals(carriers(0, 0), ["NCCL", "copies by kernels"]);
+});
 
 Deno.test("reportOf() has a line for each carrier and schedule, and what failed says so", async () => {
   const broken = () => {

@@ -19,6 +19,12 @@ export function transportsOf({ devices }: Pick<Cluster, "devices">): Transport[]
   return [{ transport: "nccl" }, { transport: "copy", copyBy: "kernels" }, ...rest];
 }
 
+/** What moves the bytes of a transport, by name. */
+export function carrierOf({ transport, copyBy }: Transport): string {
+  if (transport === "nccl") return "NCCL";
+  return copyBy === "engines" ? "copy engines" : "copies by kernels";
+}
+
 /** The world of a cluster. */
 export const worldOf = ({ nodes, ranksPerNode }: Cluster): Topology =>
   topology({ nodes, ranksPerNode });

@@ -4,7 +4,7 @@ import { openCudaEngine } from "../../engines/mod.ts";
 import { createLayer, type MoeLayer } from "../../layer/mod.ts";
 import { topology } from "../../topology.ts";
 import { SchemoeError } from "../../types.ts";
-import type { Transport } from "./nccl_engine.ts";
+import { carrierOf, transportsOf } from "./nccl_engine.ts";
 import type { SeveralGpus } from "./options.ts";
 import { hundredths, type Report, type Row } from "./report.ts";
 import { SeveralPeer } from "./several_peer.ts";
@@ -35,12 +35,6 @@ const SEED = 1;
 /** What moves bytes, by name. */
 export type Carriers = Readonly<Record<string, () => Engine>>;
 
-const CARRIERS: Readonly<Record<string, Transport>> = {
-  "copy engines": { transport: "copy", copyBy: "engines" },
-  "copies by kernels": { transport: "copy", copyBy: "kernels" },
-  NCCL: { transport: "nccl" },
-};
-
 /** A report for each shape, as it is measured. */
 export async function* benchSeveralLayers(
   { gpus, seconds = Infinity, shapes }: SeveralGpus,
@@ -49,9 +43,10 @@ export async function* benchSeveralLayers(
   const world = topology({ nodes: 1, ranksPerNode: gpus });
   const devices = Array.from({ length: gpus }, (_, i) => i);
   const carriers = Object.fromEntries(
-    Object.entries(CARRIERS).map((
-      [name, transport],
-    ) => [name, () => openCudaEngine({ topology: world, devices, ...transport })]),
+    transportsOf({ devices }).toReversed().map((transport) => [
+      carrierOf(transport),
+      () => openCudaEngine({ topology: world, devices, ...transport }),
+    ]),
   );
   const folder = await Deno.makeTempDir();
   try {
