@@ -85,7 +85,9 @@ __global__ void __launch_bounds__(kMostThreads)
     return;
   }
   if (count <= threads) {
-    const uint64_t mine = sorted(thread < count ? list[thread] : ~uint64_t{0}, values, threads);
+    int size = 2 * kFew;
+    while (size < count) size *= 2;
+    const uint64_t mine = sorted(thread < count ? list[thread] : ~uint64_t{0}, values, size);
     if (thread < count) put(mine, thread);
     return;
   }

@@ -41,16 +41,23 @@ __device__ void put_sums(int columns, int lane, Own<N, V, double, G>& sums, doub
   each(columns, lane, [&](int e, double& sum) { rows[threadIdx.x / 32 * columns + e] = sum; }, sums);
 }
 
-/// Adds up what groups of lanes of a block have, in their order, as the block's part; their rows lie in shared memory.
-__device__ inline void write_part(const double* rows, int count, int64_t columns, const Parts& parts) {
+/// Adds up what groups of lanes of a block have, in their order, as the block's part; their rows lie in shared memory,
+/// `stride` numbers from one to the next, with column e at place_of(e).
+template <class Place>
+__device__ void write_part(const double* rows, int count, int64_t stride, int64_t columns, const Parts& parts, Place place_of) {
   __syncthreads();
   for (int64_t e = threadIdx.x; e < columns; e += blockDim.x) {
+    const double* from = rows + place_of(e);
     double sum = 0;
 #pragma unroll 8
-    for (int row = 0; row < count; ++row) sum += rows[row * columns + e];
+    for (int row = 0; row < count; ++row) sum += from[row * stride];
     parts.sums[blockIdx.x * columns + e] = sum;
   }
   if (blockIdx.x == 0 && threadIdx.x == 0) *parts.done = 0;
+}
+
+__device__ inline void write_part(const double* rows, int count, int64_t columns, const Parts& parts) {
+  write_part(rows, count, columns, columns, parts, [](int64_t e) { return e; });
 }
 
 /// Threads of a block that adds up parts.

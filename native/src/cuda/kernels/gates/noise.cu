@@ -40,8 +40,14 @@ __device__ Bounds bounds_of(int rows, int k, int lane, Slots& slots, uint32_t* s
   return {inner, outer, at_inner, at_outer, key_of(at_outer)};
 }
 
-/// Sums over tokens of the probability that an expert is chosen, of each group of lanes in a list of its own. A block has
-/// one warp where rows stay in memory.
+/// From one group's list to the next: lists of two groups that a half of a warp has lie in different banks.
+template <int G>
+__host__ __device__ constexpr int64_t list_stride(int64_t rows) {
+  return rows + (G < 16 ? G : 0);
+}
+
+/// Sums over tokens of the probability that an expert is chosen, of each group of lanes in a list of its own, where lanes
+/// that have V numbers side by side find the first of each side by side. A block has one warp where rows stay in memory.
 template <int N, int V, int G>
 __global__ void __launch_bounds__(kThreads)
     loads_kernel(int64_t tokens, int rows, int k, const float* clean, const float* spread, const float* logits,
@@ -49,10 +55,10 @@ __global__ void __launch_bounds__(kThreads)
   __shared__ Slots slots[kWarps];
   const auto lane = static_cast<int>(threadIdx.x % G), warp = static_cast<int>(threadIdx.x / 32);
   auto* shared = reinterpret_cast<double*>(shared_memory());
-  double* sums = N == 0 ? parts.sums + int64_t{blockIdx.x} * rows : shared + threadIdx.x / G * rows;
-  for (int e = lane * V; e < rows; e += G * V) {
-    for (int j = 0; j < V; ++j) sums[e + j] = 0;
-  }
+  double* sums = N == 0 ? parts.sums + int64_t{blockIdx.x} * rows : shared + threadIdx.x / G * list_stride<G>(rows);
+  const int each = rows / V;
+  for (int e = lane; e < rows; e += G) sums[e] = 0;
+  __syncwarp();
   for (RowOf<G> row(tokens); row.any(); row.next()) {
     const int64_t at = row.index * rows;
     Own<N, V, float, G> all;
@@ -67,7 +73,7 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
       for (int j = 0; j < V; ++j) {
         const float u = __fdividef(c.values[j] - bounds.bound(e + j, z.values[j]), softplus(s.values[j]));
-        sums[e + j] += 0.5f * erfcf(-u * 0.70710678118654752f);
+        sums[e / V + j * each] += 0.5f * erfcf(-u * 0.70710678118654752f);
       }
     }
     __syncwarp();
@@ -75,7 +81,7 @@ __global__ void __launch_bounds__(kThreads)
   if constexpr (N == 0) {
     if (blockIdx.x == 0 && lane == 0) *parts.done = 0;
   } else {
-    write_part(shared, kThreads / G, rows, parts);
+    write_part(shared, kThreads / G, list_stride<G>(rows), rows, parts, [=](int64_t e) { return e / V + e % V * each; });
   }
 }
 
@@ -181,7 +187,7 @@ void run(const LoadLoss& l, const Context& context) {
   const Parts parts = parts_for(blocks, l.rows, context);
   auto* scratch = reinterpret_cast<uint32_t*>(parts.done + 2);
   with_row(l.rows, {clean, spread, logits}, [&](auto n, auto v, auto g) {
-    const size_t bytes = n() == 0 ? 0 : static_cast<size_t>(kThreads / g() * l.rows) * sizeof(double);
+    const size_t bytes = n() == 0 ? 0 : static_cast<size_t>(kThreads / g() * list_stride<g()>(l.rows)) * sizeof(double);
     LAUNCH(context.stream, blocks, n() == 0 ? 32 : kThreads, bytes, (loads_kernel<n(), v(), g()>), l.tokens,
            static_cast<int>(l.rows), static_cast<int>(l.k), clean, spread, logits,
            context.at<const int32_t>(l.padding), parts, scratch);
