@@ -83,7 +83,10 @@ export function fittedProfile(engine: Engine, measured: Measured): MachineProfil
   };
 }
 
-/** With what sharing processors changes: what transfers need of them, or how many there are where all share them evenly. */
+/**
+ * With what sharing processors changes: what transfers need of them, in a queue how much of what tasks take alone needs none,
+ * or how many there are where all share them evenly.
+ */
 function shared(fits: Fits, { passes, exchanges }: Measured, { ranks, predict }: {
   readonly ranks: number;
   readonly predict: (fits: Fits, program: Program) => number;
@@ -91,10 +94,23 @@ function shared(fits: Fits, { passes, exchanges }: Measured, { ranks, predict }:
   const { processors, ...others } = fits;
   if (!processors) return fits;
   if (processors.turns) {
-    if (!processors.turns.transfers) return fits;
     const withPart = (part: number) => ({ ...fits, links: partOfLinks(fits.links, part) });
-    return withPart(
-      bySimulation(exchanges, [LEAST_WORK, 1], (program, part) => predict(withPart(part), program)),
+    const linked = processors.turns.transfers
+      ? withPart(
+        bySimulation(
+          exchanges,
+          [LEAST_WORK, 1],
+          (program, part) => predict(withPart(part), program),
+        ),
+      )
+      : fits;
+    if (processors.turns.slice !== undefined) return linked;
+    const withLatency = (rest: number): Fits => ({
+      ...linked,
+      processors: { ...processors, latency: 1 - rest },
+    });
+    return withLatency(
+      bySimulation(passes, [LEAST_WORK, 1], (program, rest) => predict(withLatency(rest), program)),
     );
   }
   if (ranks === 1) return others;

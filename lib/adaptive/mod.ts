@@ -33,4 +33,9 @@ export type { Baseline, Choices, StepLayer, TrialStep } from "./baselines/types.
 export { type FasterMoeChoice, fasterMoeChoice } from "./baselines/faster_moe.ts";
 export { stepSeconds, tutelSearch } from "./baselines/tutel.ts";
 export { fsMoeChoice, pipeMoeChoice } from "./baselines/fitted.ts";
-export { type FlowMoeChoice, flowMoeSearch } from "./baselines/flow_moe.ts";
+export {
+  type FlowMoeChoice,
+  type FlowMoeOptions,
+  flowMoeSearch,
+  type FlowMoeTrial,
+} from "./baselines/flow_moe.ts";

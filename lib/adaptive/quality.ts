@@ -1,5 +1,6 @@
 /** How far predictions can be trusted: many layers, many schedules, predicted and measured. @module */
 import type { LayerConfig } from "../blocks/mod.ts";
+import { lowerBound } from "../costs/mod.ts";
 import type { Engine, Program } from "../engine.ts";
 import {
   createLayer,
@@ -9,7 +10,7 @@ import {
   type Run,
   simulated,
 } from "../layer/mod.ts";
-import { type MachineProfile, median, profileCosts } from "../profile/mod.ts";
+import { type MachineProfile, median, profileCosts, profiledTopology } from "../profile/mod.ts";
 import { checkOrigin } from "../profile/origin.ts";
 import { commonText, worldText } from "../timeline/chart/facts.ts";
 import { disturbance, progress } from "../timeline/mod.ts";
@@ -203,6 +204,7 @@ function rowOf({ shape, name, measured, profile, speed }: {
     name,
     predicted,
     ...atSpeedOf(),
+    bound: measured.reduce((sum, { runs }) => sum + boundOf(runs[0], profile), 0),
     measured: Array.from(
       { length: count },
       (_, i) => used.reduce((sum, runs) => sum + runs[i].makespan, 0),
@@ -214,6 +216,14 @@ function rowOf({ shape, name, measured, profile, speed }: {
     calmRuns: measured.reduce((sum, pass) => sum + pass.calm, 0),
     kinds: kindsOf(used.map((runs) => runs[0]), predictions),
   };
+}
+
+/** Seconds below which no schedule of a run's tasks can come, by a profile. */
+function boundOf({ ran }: Run, profile: MachineProfile): number {
+  return ran.reduce((sum, { program: { graph } }) => {
+    const topology = profiledTopology(graph.topology, profile);
+    return sum + lowerBound({ ...graph, topology }, profileCosts(profile, topology)).seconds;
+  }, 0);
 }
 
 /** Seconds of each kind of task and lane, and until tasks began, means over ranks. */

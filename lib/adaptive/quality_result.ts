@@ -18,6 +18,8 @@ export interface QualityRow {
   readonly predictedAtSpeed: number;
   /** That speed, relative to what it was when the profile was made: median of the probes between the layer's runs. */
   readonly speed?: number;
+  /** Seconds that no schedule of the same tasks is predicted to beat. */
+  readonly bound: number;
   /** Each undisturbed run; where there is none, every run. */
   readonly measured: readonly number[];
   /** Median of all runs, disturbed ones too. */
@@ -64,6 +66,8 @@ export class PredictionQuality {
   readonly stepErrorAtSpeed: KindError;
   /** That speed over the layers, relative to what it was when the profile was made; undefined without a probe. */
   readonly speed?: { readonly median: number; readonly least: number; readonly most: number };
+  /** How far predictions lie above the bound of their tasks: the schedule's part, where errors are the model's. */
+  readonly aboveBound: KindError;
   /** Errors by kind of task, `step` first. */
   readonly byKind: readonly KindError[];
   /** How far predictions rank choices as measurements do. */
@@ -92,6 +96,7 @@ export class PredictionQuality {
       "step",
       used.map(({ predictedAtSpeed, measured }) => predictedAtSpeed / median(measured) - 1),
     );
+    this.aboveBound = errorOf("bound", rows.map(({ predicted, bound }) => predicted / bound - 1));
     const speeds = rows.flatMap(({ speed }) => speed === undefined ? [] : [speed]);
     if (speeds.length > 0) {
       const [least, most] = [Math.min(...speeds), Math.max(...speeds)];
@@ -130,12 +135,15 @@ export class PredictionQuality {
         `error is ${percent(typical)} (signed median ${percent(signed)})`,
       ]
       : [];
+    const { median: above, most } = this.aboveBound;
     return [
       `step error ${percent(stepError.typical)} (signed median ${
         percent(stepError.median)
       }, nine of ten from ${percent(stepError.least)} to ${percent(stepError.most)}) ` +
       `over ${stepError.rows} rows of ${this.made.shapes} layers`,
       ...atSpeed,
+      `predictions lie ${percent(above)} above the bound of their tasks at the median, up to ` +
+      `${percent(most)}: that is the schedule's, what errors are left are the model's`,
       `Kendall's tau ${agreement.tau.toFixed(3)} over ${agreement.pairs} pairs, ` +
       `${agreement.leftOut} closer than their spread`,
       `regret ${percent(regret.mean)}, at most ${percent(regret.most)}`,

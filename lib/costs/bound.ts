@@ -41,12 +41,21 @@ export function lowerBound(graph: TaskGraph, costs: Costs): Bound {
     if (seconds > best.seconds * (1 + 1e-12)) best = { seconds, limit };
   };
   const bounds = new RankBounds(graph);
-  const ranksOf = new Map<number, OneRank[]>();
+  const ranksOf = new Map<number, Jobs[]>();
+  const lanes = sharing?.turns?.transfers ? LANES : LANES.slice(0, 1);
+  const tasksOf = lanes.map((lane) => graph.tasks.filter((task) => task.lane === lane));
+  /** What tasks need of processors, each as much of one as it can use. */
+  const needs = (one: OneRank, rank: number): Jobs[] =>
+    tasksOf.map((tasks, i) => {
+      const jobs = one.lanes[i];
+      const width = (at: number) => tasks[at].transfers ? 1 : costs.width?.(tasks[at], rank) ?? 1;
+      return costs.width ? { ...jobs, seconds: jobs.seconds.map((s, at) => s * width(at)) } : jobs;
+    });
   for (let rank = 0; rank < ranks; rank++) {
     const one = bounds.of(column(table, rank, ranks));
     if (sharing) {
       const processor = sharing.of[rank];
-      ranksOf.set(processor, [...(ranksOf.get(processor) ?? []), one]);
+      ranksOf.set(processor, [...(ranksOf.get(processor) ?? []), ...needs(one, rank)]);
     }
     if (one.counted) continue;
     one.counted = true;
@@ -56,9 +65,7 @@ export function lowerBound(graph: TaskGraph, costs: Costs): Bound {
     );
   }
   for (const [processor, all] of ranksOf) {
-    const jobs = joined(
-      all.flatMap(({ lanes }) => sharing!.turns?.transfers ? lanes : lanes.slice(0, 1)),
-    );
+    const jobs = joined(all);
     consider(sharedMachineBound(jobs, sharing!.capacity[processor]), `processor ${processor}`);
   }
   return best;

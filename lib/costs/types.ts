@@ -17,6 +17,11 @@ export interface Costs {
   readonly source: string;
   /** Seconds on one rank, or on the slowest when no rank is given. */
   seconds(task: Task, rank?: number): number;
+  /**
+   * Part of a processor that a computation needs to run at full speed, above 0 and up to 1, where kernels wait for one in
+   * a queue: small ones run beside each other. Default all of it.
+   */
+  width?(task: Task, rank: number): number;
   /** What it takes until operations begin, which is not within `seconds`; default nothing. */
   readonly launch?: { readonly compute: Launch; readonly transfer: Launch };
 }

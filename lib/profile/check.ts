@@ -23,6 +23,7 @@ const isText: Test = (value) => typeof value === "string" && value !== "";
 const isNumber: Test = (value) => typeof value === "number" && value >= 0 && value < Infinity;
 const isPositive: Test = (value) => isNumber(value) && value !== 0;
 const isCount: Test = (value) => isPositive(value) && Number.isSafeInteger(value);
+const isPart: Test = (value) => isNumber(value) && Number(value) <= 1;
 const isWay: Test = (value) => value === "inTurn" || value === "first";
 const optional = (is: Test): Test => (value) => value === undefined || is(value);
 
@@ -55,6 +56,7 @@ function processorsProblem(processors: unknown): string | undefined {
   const name = "processors.";
   const turns = at(processors, "turns");
   return wrong(processors, ["capacity"], isPositive, "a number above 0", name) ??
+    wrong(processors, ["latency"], optional(isPart), "a part from 0 to 1", name) ??
     (turns === undefined
       ? undefined
       : wrong(processors, ["turns.count"], isCount, "an integer above 0", name) ??

@@ -9,6 +9,9 @@ import { checkWorld } from "./origin.ts";
 import { kindOf, phaseWorkOf, workOf } from "./samples.ts";
 import type { Estimate, MachineProfile } from "./types.ts";
 
+/** Part of a processor that the smallest task needs: of so many beside each other each has its own. */
+const LEAST_WIDTH = 1 / 64;
+
 /**
  * Seconds of tasks alone as a profile has them.
  * @throws {SchemoeError} for what is no profile or one of other nodes and ranks, and asked for a task of a kind that was
@@ -45,10 +48,19 @@ export function profileCosts(profile: MachineProfile, topology: Topology): Costs
     const seconds = corrected(dot(workOf(task, rank), values.get(kind)!), fit.corrections);
     return seconds / (topology.speed?.[rank] ?? 1);
   };
+  const { latency } = profile.processors ?? {};
   const slowest = new WeakMap<Task, number>();
   return {
     source: `profile of ${profile.date}`,
     launch: profile.launch,
+    ...(latency === undefined ? {} : {
+      width(task, rank) {
+        const fitted = values.get(kindOf(task));
+        if (!fitted) return 1;
+        const seconds = dot(workOf(task, rank), fitted);
+        return seconds > 0 ? Math.max(LEAST_WIDTH, 1 - latency * fitted[0] / seconds) : 1;
+      },
+    }),
     seconds(task, rank) {
       if (rank !== undefined) return onRank(task, rank);
       let most = slowest.get(task);

@@ -87,6 +87,11 @@ export interface ProcessorsFit {
   readonly capacity: number;
   /** How lanes take turns on them; absent where those that are ready share them evenly at any time. */
   readonly turns?: Required<Pick<Turns, "count">> & Turns;
+  /**
+   * Where tasks wait in a queue: the part of a kind's `alpha`, from 0 to 1, in which a task leaves the processor to others,
+   * so that small kernels run beside each other. Default 0.
+   */
+  readonly latency?: number;
 }
 
 /** Times of a machine, fitted to sweeps of an engine: pure data, kept as JSON. */

@@ -65,6 +65,32 @@ Deno.test("fasterMoeChoice() takes a layer as the other baselines do", () => {
   assertEquals(fasterMoeChoice(layer, loads), fasterMoeChoice(layer.layer, loads));
 });
 
+Deno.test("flowMoeSearch() takes chunks that it is told, searches several with the pieces, and no more than there are places", async () => {
+  const engine = openEngine({ kind: "simulate", topology: world });
+  const stack = { layer: config, layers: 2, attention: { flops: 5e7, parameters: 1e5 } };
+  const four = await flowMoeSearch(engine, stack, { chunks: 4, samples: 3 });
+  assertEquals([four.choices.chunks, ...four.trials.map(({ chunks }) => chunks)], [4, 4, 4, 4]);
+  const both = await flowMoeSearch(engine, stack, { chunks: [1, 2, 8], samples: 12 });
+  assert(new Set(both.trials.map(({ chunks }) => chunks)).size > 1);
+  const best = both.trials.reduce((a, b) => b.seconds < a.seconds ? b : a);
+  assertEquals([both.choices.chunks, both.gradientChunks], [best.chunks, best.gradientChunks]);
+  const two = await flowMoeSearch(engine, stack, { samples: 12 });
+  const least = (trials: typeof two.trials) => Math.min(...trials.map(({ seconds }) => seconds));
+  assert(least(both.trials) <= 1.02 * least(two.trials), "chunks were searched in vain");
+  const small = { ...config, tokens: 4, gate: topK({ k: 1 }), routing: { capacityFactor: 1 } };
+  const one = await flowMoeSearch(engine, { ...stack, layer: small }, { samples: 2 });
+  assertEquals(one.choices.chunks, 1);
+  const wrong: readonly (readonly [Record<string, unknown>, string])[] = [
+    [{ chunks: 0 }, "chunks has 0, not an integer from 1 on"],
+    [{ chunks: [] }, "chunks is an empty list"],
+    [{ chunk: 2 }, 'did you mean "chunks"'],
+    [{ chunks: 1000 }, "1000"],
+  ];
+  for (const [options, text] of wrong) {
+    await assertRejects(() => flowMoeSearch(engine, stack, options as never), SchemoeError, text);
+  }
+});
+
 Deno.test("flowMoeSearch() says what it needs", async () => {
   using engine = openEngine({ kind: "simulate", topology: world });
   const stack = { layer: config, layers: 2, attention: { flops: 1e6, parameters: 1e4 } };
@@ -81,16 +107,25 @@ Deno.test("flowMoeSearch() says what it needs", async () => {
 });
 
 Deno.test("nextSample() finds the least of a curve in eight samples", () => {
-  const candidates = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+  const candidates = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map((x) => [x]);
   for (const least of [1, 4, 7, 10]) {
-    const tried: { x: number; y: number }[] = [];
+    const tried: { x: readonly number[]; y: number }[] = [];
     for (let i = 0; i < 8; i++) {
       const x = candidates[nextSample(candidates, tried)];
       assert(!tried.some((one) => one.x === x), "a value was tried twice");
-      tried.push({ x, y: (x - least) ** 2 });
+      tried.push({ x, y: (x[0] - least) ** 2 });
     }
     assertEquals(Math.min(...tried.map(({ y }) => y)), 0, `${tried.map(({ x }) => x)}`);
   }
+  // of two numbers, in a third of all pairs
+  const pairs = [0, 1, 2, 3, 4, 5].flatMap((a) => [0, 1, 2, 3].map((b) => [a, b]));
+  const tried: { x: readonly number[]; y: number }[] = [];
+  for (let i = 0; i < 8; i++) {
+    const x = pairs[nextSample(pairs, tried)];
+    tried.push({ x, y: (x[0] - 3) ** 2 + 4 * (x[1] - 1) ** 2 });
+  }
+  assertEquals(new Set(tried.map(({ x }) => `${x}`)).size, 8);
+  assert(Math.min(...tried.map(({ y }) => y)) <= 1, JSON.stringify(tried));
 });
 
 Deno.test("flowMoeSearch() takes eight steps, and pieces that beat a whole reduction", async () => {

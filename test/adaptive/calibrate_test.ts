@@ -122,6 +122,29 @@ Deno.test("calibrate() finds that ranks' tasks run one after another in a queue,
   }
 });
 
+Deno.test("calibrate() finds how much of small kernels' time leaves a queue's processor to others", async () => {
+  const turns = { transfers: "inTurn" as const };
+  const hidden = {
+    shown,
+    real: {
+      ...real,
+      processor: { ...real.processor, alpha: 3e-4 },
+      sharing: { of: [0, 0, 0, 0], capacity: [1], turns },
+    },
+    latency: 0.6,
+  };
+  const engine = hiddenEngine(hidden);
+  const profile = await calibrate(engine, { seconds: 1000, layer, codecs: [] });
+  assert(Math.abs(profile.processors!.latency! - 0.6) < 0.05, `${profile.processors!.latency}`);
+  using made = createLayer(engine, { ...layer, tokens: 64 });
+  const queued = { ...profile, processors: { ...profile.processors!, latency: 0 } };
+  for (const chunks of [1, 4]) {
+    const run = await made.forward({ scheduler: "optSche", chunks, allToAll: "linear" });
+    near(simulated(run, profile).makespan, run.makespan, 0.03);
+    assert(simulated(run, queued).makespan > 1.1 * run.makespan, "small kernels do not matter");
+  }
+});
+
 Deno.test("bySimulation() finds the number for which Programs take what they took, or the nearer end", () => {
   const seconds = new Map([1, 2, 3].map((time) => [{} as Program, time]));
   const timed: TimedProgram[] = [...seconds].map(([program, time]) => ({ program, seconds: time }));

@@ -4,7 +4,7 @@ import type { Costs } from "../../lib/costs/types.ts";
 import { openSimulator } from "../../lib/engines/mod.ts";
 import { uniforms } from "../../lib/random.ts";
 import type { Engine, EventTable, RunOptions } from "../../lib/engine.ts";
-import type { Topology } from "../../lib/types.ts";
+import type { Task, Topology } from "../../lib/types.ts";
 
 export interface Hidden {
   /** What it claims to be, and what it is at first. */
@@ -18,15 +18,23 @@ export interface Hidden {
   readonly cold?: number;
   /** What it takes until operations begin; default nothing. */
   readonly launch?: Costs["launch"];
+  /** Part of a task's fixed time in which it leaves processors to others; default 0. */
+  readonly latency?: number;
 }
 
 /** `become` changes what it really is. */
 export function hiddenEngine(
-  { shown, real, noise = 0, drift = 0, cold = 1, launch }: Hidden,
+  { shown, real, noise = 0, drift = 0, cold = 1, launch, latency = 0 }: Hidden,
 ): Engine & { become(topology: Topology): void; runs: number } {
   const uniform = uniforms(7);
-  const open = (topology: Topology) =>
-    openSimulator(topology, launch ? { costs: { ...modelCosts(topology), launch } } : {});
+  const open = (topology: Topology) => {
+    const costs = modelCosts(topology);
+    const width = (task: Task, rank: number) =>
+      1 - latency * topology.processor.alpha / costs.seconds(task, rank);
+    return openSimulator(topology, {
+      costs: { ...costs, ...(launch ? { launch } : {}), ...(latency > 0 ? { width } : {}) },
+    });
+  };
   let inside = open(real);
   const engine = {
     ...openSimulator(shown),

@@ -3,6 +3,8 @@ import { oneMachineBound, sharedMachineBound } from "../../lib/costs/bound_machi
 import { createLayer, openEngine, SchemoeError, type Task, topology } from "../../mod.ts";
 import { timedGraph } from "../../lib/graph/mod.ts";
 import { lowerBound } from "../../lib/costs/mod.ts";
+import { simulate } from "../../lib/engines/mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
 import { checkSimulated } from "../../lib/tasks/bench/exact_checks.ts";
 import { randomNumbers } from "../../lib/tasks/bench/exact_instances.ts";
 
@@ -72,6 +74,31 @@ Deno.test("lowerBound() counts transfers that need processors among their work",
   const world = topology({ nodes: 1, ranksPerNode: 4, sharing });
   // 4 ranks x 2 x (1 + 2 + 1) s on one processor
   assertEquals(lowerBound({ ...graph, topology: world }, costs).seconds, 32);
+});
+
+Deno.test("lowerBound() is below runs whose small tasks lie beside each other in a queue, and above what they need", () => {
+  const random = randomNumbers(9);
+  for (let i = 0; i < 40; i++) {
+    const times = { C1: random(), A1: random(), D1: random(), E: 4 * random(), A2: random() };
+    const { graph, costs } = timedGraph({ chunks: 1 + i % 4, times });
+    const sharing = {
+      of: [0, 0, 0, 0],
+      capacity: [1],
+      turns: { count: 1, ...(i % 2 ? { transfers: "inTurn" as const } : {}) },
+    };
+    const world = topology({ nodes: 1, ranksPerNode: 4, sharing });
+    const [small, large] = [0.1 + 0.5 * random(), 0.5 + 0.5 * random()];
+    const width = ({ kind }: Task) => kind === "expert" ? large : small;
+    const of = { source: "test", seconds: (task: Task) => costs.seconds(task), width };
+    const whole = { ...graph, topology: world };
+    const { seconds, limit } = lowerBound(whole, of);
+    const program = buildProgram(whole, [...graph.tasks], "test");
+    const { end } = simulate(program, world, { costs: of });
+    const makespan = 1e-9 * end.reduce((most, time) => Math.max(most, time), 0);
+    assert(seconds <= makespan * (1 + 1e-6), `${i}: ${limit} of ${seconds} above ${makespan}`);
+    // of experts alone 4 ranks need so much of the one processor
+    assert(seconds >= 4 * large * times.E * (1 - 1e-9) * (1 + i % 4), `${i}: ${limit}`);
+  }
 });
 
 Deno.test("lowerBound() takes the slowest of ranks that differ", () => {

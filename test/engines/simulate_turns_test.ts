@@ -15,7 +15,11 @@ const lane = "intra" as const;
 const run = (
   on: Topology,
   make: (g: GraphBuilder) => void,
-  { launch = 0, transfer = 1 } = {},
+  { launch = 0, transfer = 1, width }: {
+    launch?: number;
+    transfer?: number;
+    width?: (task: Task, rank: number) => number;
+  } = {},
 ) => {
   const g = new GraphBuilder(on, "forward", 1);
   make(g);
@@ -27,6 +31,7 @@ const run = (
     launch: { compute: each, transfer: each },
     seconds: (task: Task, rank = 0) =>
       task.transfers ? transfer : task.rankFlops?.(rank) ?? task.flops,
+    ...(width ? { width } : {}),
   };
   const { start, end, wait } = simulate(program, on, { costs });
   const rounded = (times: Float64Array) => [...times].map((t) => Math.round(t * 1e-6) / 1e3);
@@ -123,6 +128,17 @@ Deno.test("simulate() runs tasks of a queue one after another, which have begun 
   // work of both; then rank 0's second task, since its peer was not there; that of rank 1 with both transfers between
   assertEquals(start, [0, 0, 4, 8, 4, 8]);
   assertEquals(end, [4, 8, 19, 20, 18, 30]);
+});
+
+Deno.test("simulate() runs small tasks of a queue beside each other, a large one before those that came later", () => {
+  const width = ({ label }: Task) => label === "small" ? 0.5 : 1;
+  const on = world({ transfers: "inTurn" }, 3);
+  const small = run(on, (g) => compute(g, "small", 4), { width });
+  // two halves, then the third
+  assertEquals([small.start, small.end], [[0, 0, 0], [4, 4, 8]]);
+  const both = run(on, (g) => compute(g, "large", 4, [compute(g, "small", 1)]), { width });
+  // a large one has what a small one before it leaves: half for the third second, and all from then on
+  assertEquals(both.end, [1, 1, 2, 5.5, 9.5, 13.5]);
 });
 
 Deno.test("simulate() runs more lanes at once than at full speed, each slower", () => {

@@ -1,22 +1,26 @@
-/** Bayesian optimisation of one number: a Gaussian process and expected improvement. @module */
+/** Bayesian optimisation of a few numbers: a Gaussian process and expected improvement. @module */
 
-/** One value that was tried, and what came of it; less is better. */
+/** One point that was tried, and what came of it; less is better. */
 export interface Tried {
-  readonly x: number;
+  readonly x: readonly number[];
   readonly y: number;
 }
 
-/** Distance in x over which values are alike, and the part of the variance that is noise. */
+/** Distance over which values are alike, and the part of the variance that is noise. */
 const LENGTH = 1.5;
 const NOISE = 1e-3;
 
 /**
  * Index of the candidate with the largest expected improvement that was not tried (Jones, Schonlau and Welch, Journal of
- * Global Optimization 13, 1998). The first two are the ends.
+ * Global Optimization 13, 1998). The first two are the
+ * first and the last one.
  */
-export function nextSample(candidates: readonly number[], tried: readonly Tried[]): number {
+export function nextSample(
+  candidates: readonly (readonly number[])[],
+  tried: readonly Tried[],
+): number {
   const left = candidates.map((_, i) => i).filter((i) =>
-    !tried.some(({ x }) => x === candidates[i])
+    !tried.some(({ x }) => x.every((value, j) => value === candidates[i][j]))
   );
   if (tried.length < 2) return tried.length === 0 ? left[0] : left[left.length - 1];
   const mean = tried.reduce((sum, { y }) => sum + y, 0) / tried.length;
@@ -28,7 +32,7 @@ export function nextSample(candidates: readonly number[], tried: readonly Tried[
   );
   const inverse = inverted(covariance);
   const best = Math.min(...values);
-  const improvement = (x: number) => {
+  const improvement = (x: readonly number[]) => {
     const k = tried.map((one) => kernel(x, one.x));
     const weights = inverse.map((row) => dot(row, k));
     const expected = dot(weights, values);
@@ -41,7 +45,8 @@ export function nextSample(candidates: readonly number[], tried: readonly Tried[
   );
 }
 
-const kernel = (a: number, b: number): number => Math.exp(-((a - b) ** 2) / (2 * LENGTH ** 2));
+const kernel = (a: readonly number[], b: readonly number[]): number =>
+  Math.exp(-a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0) / (2 * LENGTH ** 2));
 const dot = (a: readonly number[], b: readonly number[]): number =>
   a.reduce((sum, value, i) => sum + value * b[i], 0);
 

@@ -9,7 +9,8 @@ import { SchemoeError } from "../../types.ts";
 import { EventHeap } from "../event_heap.ts";
 import { emptyEvents, inNanoseconds } from "./events.ts";
 import { type Followers, followersOf } from "./followers.ts";
-import type { Instance } from "./instance.ts";
+import type { Instance, Step } from "./instance.ts";
+import { KernelQueues } from "./kernel_queue.ts";
 import type { SharedRate } from "./shared_rate.ts";
 import { columnOf, COMPUTE, LANE_COUNT } from "./lanes.ts";
 import { Posts } from "./posts.ts";
@@ -53,6 +54,7 @@ class Fluid {
   readonly #pace: Float64Array;
   readonly #shares: Shares;
   readonly #turns: ProcessorTurns;
+  readonly #queues: KernelQueues;
   #finished = 0;
 
   constructor(readonly instance: Instance) {
@@ -82,6 +84,7 @@ class Fluid {
       works: (slot) => this.#running[slot] >= 0,
       at: (time, slot, turn) => this.#heap.push(time, 2 * lanes + slot, turn),
     });
+    this.#queues = new KernelQueues(instance, (slot, time) => this.#setRate(slot, time));
     this.#followers.open.forEach((open, position) => {
       this.#open.fill(open, position * columns, (position + 1) * columns);
     });
@@ -122,7 +125,7 @@ class Fluid {
   /** Begins where it needs no processor yet, or its lane has one; else when it gets one. */
   #take(at: number, time: number): void {
     const turns = this.#turnsFor(at);
-    if (turns && !this.#turns.queued) turns.take(this.#slotOf(at), time);
+    if (turns) turns.take(this.#slotOf(at), time);
     else this.#begin(at, time);
   }
 
@@ -133,7 +136,11 @@ class Fluid {
 
   #turnsFor(at: number): TurnQueue | undefined {
     const column = at % this.#columns;
-    return this.#turns.needed(this.instance.steps[(at - column) / this.#columns], column);
+    return this.#turns.needed(this.#step(at), column);
+  }
+
+  #step(at: number): Step {
+    return this.instance.steps[(at - at % this.#columns) / this.#columns];
   }
 
   #begin(at: number, time: number): void {
@@ -148,7 +155,8 @@ class Fluid {
 
   #serve(at: number, time: number): void {
     const column = at % this.#columns;
-    const { lane, seconds, phase } = this.instance.steps[(at - column) / this.#columns];
+    const step = this.#step(at);
+    const { lane, seconds, phase } = step;
     const slot = column * LANE_COUNT + lane;
     this.#events.wait[at] = time - this.#events.start[at];
     this.#running[slot] = at;
@@ -161,6 +169,7 @@ class Fluid {
     if (lane === COMPUTE) this.#shares.processorOf(column)?.add(slot);
     const turns = this.#turnsFor(at);
     if (turns && !turns.holds(slot)) turns.take(slot, time);
+    this.#queues.add(slot, step, time);
     this.#refresh(slot, time);
   }
 
@@ -212,7 +221,7 @@ class Fluid {
     this.#running[slot] = -1;
     this.#stamp[slot]++;
     if (slot % LANE_COUNT === COMPUTE) this.#shares.processorOf(column)?.remove(slot);
-    if (this.#turns.queued) this.#turns.release(slot, time);
+    this.#queues.remove(slot, this.#step(at), time);
     const { ready } = this.#events;
     const { successors, next } = this.#followers;
     let goesOn = false;
@@ -294,6 +303,8 @@ class Fluid {
     const column = columnOf(slot);
     const turns = this.#turnsFor(this.#running[slot]);
     if (turns) return turns.share;
+    const queued = this.#queues.rate(slot, this.#step(this.#running[slot]));
+    if (queued !== undefined) return queued;
     if (slot % LANE_COUNT === COMPUTE) return this.#shares.processorOf(column)?.share ?? 1;
     if (this.#part[slot] === SPINE) return this.#shares.acrossSpine(column);
     return this.#part[slot] === SHARED ? this.#shares.cardOf(column).share : 1;

@@ -14,6 +14,8 @@ export interface Step {
   /** Earlier positions that it waits for. */
   readonly waits: readonly number[];
   readonly seconds: Float64Array;
+  /** Part of a processor that it needs, in each column; absent for all of it. */
+  readonly widths?: Float64Array;
   readonly launch: Launch;
   /** Who waits for whom; present for communication. */
   readonly meeting?: Meeting;
@@ -98,7 +100,7 @@ function meetingsOf(patterns: Map<TrafficPattern, string>, columns: Columns) {
   return found;
 }
 
-type Priced = Pick<Step, "seconds" | "phase">;
+type Priced = Pick<Step, "seconds" | "widths" | "phase">;
 
 /** Times of tasks; equal ones share their arrays. */
 class Prices {
@@ -157,6 +159,12 @@ class Prices {
 /** Times of a table, divided into the parts of a phase as the model does. */
 function replaced(priced: Priced, task: Task, columns: Columns, costs: Costs): Priced {
   const seconds = Float64Array.from(columns.ranks, (rank) => costs.seconds(task, rank));
+  if (!task.transfers && costs.width) {
+    return {
+      seconds,
+      widths: Float64Array.from(columns.ranks, (rank) => costs.width!(task, rank)),
+    };
+  }
   if (!priced.phase) return { seconds };
   const scaled = (part: Float64Array, otherwise: (i: number) => number) =>
     part.map((value, i) =>

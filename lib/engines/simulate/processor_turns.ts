@@ -1,4 +1,4 @@
-/** The processors that the lanes of ranks take turns on, where they do not share them evenly. @module */
+/** The processors that the lanes of ranks take turns on as threads do. @module */
 import type { Instance, Step } from "./instance.ts";
 import { columnOf, COMPUTE, LANE_COUNT } from "./lanes.ts";
 import { TurnQueue } from "./turns.ts";
@@ -16,29 +16,30 @@ export interface TakesTurns {
 }
 
 export class ProcessorTurns {
-  /** They have a processor for one task at a time, which begins before. */
-  readonly queued: boolean;
-  /** By column; empty where lanes share processors evenly. */
+  /** By column; empty where lanes are no threads. */
   readonly #queues: readonly TurnQueue[];
   readonly #transfers: boolean;
   readonly #lanes: TakesTurns;
 
   constructor({ topology: { sharing }, columns }: Instance, lanes: TakesTurns) {
-    const { turns } = sharing ?? {};
+    const turns = sharing?.turns?.slice === undefined ? undefined : sharing.turns;
     this.#lanes = lanes;
-    this.queued = turns !== undefined && turns.slice === undefined;
     this.#transfers = Boolean(turns?.transfers);
     const queues = (turns ? sharing!.capacity : []).map((capacity) =>
-      new TurnQueue(capacity, { count: turns!.count ?? Math.ceil(capacity), slice: turns!.slice }, {
-        runs: (slot, time) => {
-          lanes.runs(slot, time);
-          this.#refresh(slot, time);
+      new TurnQueue(
+        capacity,
+        { count: turns!.count ?? Math.ceil(capacity), slice: turns!.slice! },
+        {
+          runs: (slot, time) => {
+            lanes.runs(slot, time);
+            this.#refresh(slot, time);
+          },
+          stops: (slot, time) => lanes.setRate(slot, time),
+          first: (slot) => turns!.transfers === "first" && slot % LANE_COUNT !== COMPUTE,
+          works: (slot) => lanes.works(slot),
+          at: (time, slot, turn) => lanes.at(time, slot, turn),
         },
-        stops: (slot, time) => lanes.setRate(slot, time),
-        first: (slot) => turns!.transfers === "first" && slot % LANE_COUNT !== COMPUTE,
-        works: (slot) => lanes.works(slot),
-        at: (time, slot, turn) => lanes.at(time, slot, turn),
-      })
+      )
     );
     this.#queues = turns ? Array.from(columns.ranks, (rank) => queues[sharing!.of[rank]]) : [];
   }

@@ -16,7 +16,7 @@ export interface TurnTakers {
 
 /**
  * `count` processors, of which `capacity` run at full speed at once, and one lane at a time on each: first come, first
- * served. One that has run for `slice` seconds goes behind those that wait; without a slice none does.
+ * served. One that has run for `slice` seconds goes behind those that wait.
  */
 export class TurnQueue {
   /** Lanes that have a processor, the longest turn first, and the number of each turn. */
@@ -29,7 +29,7 @@ export class TurnQueue {
 
   constructor(
     readonly capacity: number,
-    readonly turns: { readonly count: number; readonly slice?: number },
+    readonly turns: { readonly count: number; readonly slice: number },
     readonly lanes: TurnTakers,
   ) {}
 
@@ -105,8 +105,7 @@ export class TurnQueue {
   #run(lane: number, time: number): void {
     const turn = ++this.#turns;
     this.#running.set(lane, turn);
-    const { slice } = this.turns;
-    if (slice !== undefined) this.lanes.at(time + slice, lane, turn);
+    this.lanes.at(time + this.turns.slice, lane, turn);
     this.lanes.runs(lane, time);
   }
 }
