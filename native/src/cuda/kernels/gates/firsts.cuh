@@ -45,6 +45,7 @@ template <int G>
 struct Firsts {
   static constexpr int kEach = kMostFirst / G;
   int numbers[kEach];
+  static __device__ int place(int i, int lane) { return i * G + lane; }
   __device__ void set(int c, int number, int lane) {
 #pragma unroll
     for (int i = 0; i < kEach; ++i) {

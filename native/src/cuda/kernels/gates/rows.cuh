@@ -46,8 +46,8 @@ struct Own {
   __device__ void place(T*) {}
 };
 
-template <class T>
-struct Own<0, 1, T, 32> {
+template <class T, int G>
+struct Own<0, 1, T, G> {
   T* values;
   __device__ void load(const T* from, int, int) { values = const_cast<T*>(from); }
   __device__ void store(T*, int, int) const {}
@@ -58,7 +58,7 @@ struct Own<0, 1, T, 32> {
 template <int N, int V, int G, class Body, class... T>
 __device__ __forceinline__ void each(int rows, int lane, Body&& body, Own<N, V, T, G>&... own) {
   if constexpr (N == 0) {
-    for (int e = lane; e < rows; e += 32) body(e, own.values[e]...);
+    for (int e = lane; e < rows; e += G) body(e, own.values[e]...);
   } else {
 #pragma unroll
     for (int i = 0; i < N; i += V) {
@@ -158,6 +158,36 @@ void with_row(int64_t rows, std::initializer_list<const void*> data, Body&& body
   if (rows <= 512) return body(Int<16>{}, Int<1>{}, Int<32>{});
   return body(Int<32>{}, Int<1>{}, Int<32>{});
 }
+
+/// Most that are chosen from rows whose lanes have them by fours (`few.cuh`).
+inline constexpr int kMostFew = 8;
+
+/// Whether so many of a row's lanes have it by fours.
+template <int N, int V, int G>
+inline constexpr bool kByFours = V == 4 && N >= 16 && G <= 16;
+
+/// Calls `body` with N, V and G for rows as `with_row` does, but with fewer lanes for each, of Most numbers at most, where
+/// they have fours: what a row costs beside its numbers is then shared by more rows of a warp.
+template <int Most, class Body>
+void with_few_lanes(int64_t rows, std::initializer_list<const void*> data, Body&& body) {
+  static_assert(Most == 16 || Most == 32);
+  const bool wide = rows % 4 == 0 && std::all_of(data.begin(), data.end(), aligned);
+  if (!wide || rows <= 32 || rows > 16 * Most) return with_row(rows, data, body);
+  if (rows <= 64) return body(Int<16>{}, Int<4>{}, Int<4>{});
+  if (rows <= 128) return body(Int<Most>{}, Int<4>{}, Int<128 / Most>{});
+  if (rows <= 256) return body(Int<Most>{}, Int<4>{}, Int<256 / Most>{});
+  if constexpr (Most == 32) return body(Int<Most>{}, Int<4>{}, Int<16>{});
+}
+
+/// The same for rows of which k are chosen.
+template <int Most, class Body>
+void with_chosen(int64_t rows, int64_t k, std::initializer_list<const void*> data, Body&& body) {
+  if (k <= kMostFew) with_few_lanes<Most>(rows, data, body);
+  else with_row(rows, data, body);
+}
+
+/// Words of shared memory for a row: rows side by side, which 4 lanes have each, begin in different banks.
+__host__ __device__ inline int row_words(int rows, int lanes) { return (rows + 3) / 4 * 4 + (lanes == 4 ? 16 : 0); }
 
 /// Blocks for G lanes per row; rows that stay in memory have scratch memory for each warp, so there are fewer.
 inline unsigned row_blocks(int64_t count, int64_t rows, int lanes) {
