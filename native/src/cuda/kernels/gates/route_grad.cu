@@ -33,12 +33,19 @@ struct Row {
   }
 };
 
+/// Choices that a lane has room for.
+template <int G>
+inline constexpr int kHeldChoices = G < 8 ? 2 : 1;
+
 /// Adds to `sums` of a row, of which the warp's first is `first`, what the weights pass on to the scores of the chosen,
 /// or for a softmax of the chosen to their logits. In double: where the chosen have all of the sum, slopes are
 /// differences of nearly equal numbers, divided by that sum.
 template <int G>
 __device__ void add_weights_grad(const Shape& g, int lane, const Row& row, const float* importance, float* first,
-                                 int64_t offset) {
+                                 int64_t offset, const Report& report) {
+  for (int c = lane; c < g.k; c += G) {
+    if (row.choices[c] != -1) report.checked(Data::choices, row.choices[c], g.rows);
+  }
   float most = -INFINITY;
   for (int c = lane; g.of_chosen() && c < g.k; c += G) {
     if (const int e = row.choice(g, c); e >= 0) most = fmaxf(most, row.logits[e]);
@@ -70,6 +77,46 @@ __device__ void add_weights_grad(const Shape& g, int lane, const Row& row, const
   }
 }
 
+/// The same where the lanes of a row have room for all of its choices, which are then read once.
+template <int G>
+__device__ void add_held_grad(const Shape& g, int lane, const Row& row, const float* importance, float* first,
+                              int64_t offset, const Report& report) {
+  constexpr int kEach = kHeldChoices<G>;
+  int chosen[kEach];
+  float parts[kEach], most = -INFINITY;
+  double slopes[kEach], sum = 0, dot = 0;
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const int c = i * G + lane, e = c < g.k ? row.choices[c] : -1;
+    chosen[i] = e == -1 || !report.checked(Data::choices, e, g.rows) ? -1 : e;
+    const bool has = chosen[i] >= 0;
+    parts[i] = has ? (g.of_chosen() ? row.logits : row.scores)[e] : 0.0f;
+    const double d = has ? row.d_weights[c] : 0.0;
+    slopes[i] = has ? g.scale * (importance ? d + importance[e] : d) : 0.0;
+    if (has) most = fmaxf(most, parts[i]);
+  }
+  if (g.of_chosen()) {
+    most = group_max<G>(most);
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) parts[i] = chosen[i] < 0 ? 0.0f : expf(parts[i] - most);
+  }
+  double inverse = 1, mean = 0;
+  if (g.divided()) {
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) sum += parts[i], dot += parts[i] * slopes[i];
+    inverse = 1 / (group_sum<G>(sum) + kTiny);
+    mean = group_sum<G>(dot) * inverse;
+  }
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    if (i > 0 && g.k <= i * G) break;
+    double d = chosen[i] < 0 ? 0.0 : (slopes[i] - mean) * inverse;
+    if (g.of_chosen()) d *= parts[i];
+    add_at(first, chosen[i] < 0 ? -1 : static_cast<int>(offset) + chosen[i], static_cast<float>(d),
+           static_cast<int>(threadIdx.x % 32));
+  }
+}
+
 template <int N, int V, int G>
 __global__ void __launch_bounds__(kThreads)
     route_grad_kernel(Shape g, const float* logits, const float* scores, const int32_t* choices, const float* d_weights,
@@ -81,6 +128,8 @@ __global__ void __launch_bounds__(kThreads)
   float* first = N > 0 ? reinterpret_cast<float*>(shared_memory()) + warp * (32 / G) * stride_of(g.rows)
                        : scratch + (int64_t{blockIdx.x} * kWarps + warp) * g.rows;
   float* sums = first + offset;
+  // Exponentials take the place of what they are made of, unless that is needed or lies in memory.
+  const bool keeps_logits = N == 0 || g.kind == Scores::sqrt_softplus;
   const bool needs_logits = g.kind == Scores::sqrt_softplus || g.z_slope != 0;
   for (RowOf<G> at(g.tokens); at.any(); at.next()) {
     const int64_t token = at.index;
@@ -91,9 +140,6 @@ __global__ void __launch_bounds__(kThreads)
     else z = s;
     if (balance) slopes.load(balance, g.rows, lane);
     else slopes = s;
-    for (int c = lane; c < g.k; c += G) {
-      if (row.choices[c] != -1) report.checked(Data::choices, row.choices[c], g.rows);
-    }
     if constexpr (N == 0) {
       for (int e = lane; e < g.rows; e += 32) sums[e] = 0;
     } else {
@@ -102,13 +148,20 @@ __global__ void __launch_bounds__(kThreads)
       own.store(sums, g.rows, lane);
     }
     __syncwarp();
-    add_weights_grad<G>(g, lane, row, importance, first, offset);
+    if (g.k <= kHeldChoices<G> * G) add_held_grad<G>(g, lane, row, importance, first, offset, report);
+    else add_weights_grad<G>(g, lane, row, importance, first, offset, report);
     own.load(sums, g.rows, lane);
 
     float z_most = 0, z_inverse = 0, z_slope = 0;
     if (g.z_slope != 0) {
       z_most = largest(g.rows, lane, z);
-      const auto sum = sum_of_exponentials(g.rows, lane, z, z_most);
+      Sum<N> sum = 0;
+      each(g.rows, lane, [&](int, float& logit) {
+        const float x = expf(logit - z_most);
+        sum += x;
+        if (!keeps_logits) logit = x;
+      }, z);
+      sum = group_sum<G>(sum);
       z_inverse = static_cast<float>(1 / sum);
       z_slope = static_cast<float>(others ? g.z_slope * g.tokens / *others : g.z_slope) * (z_most + logf(static_cast<float>(sum)));
     }
@@ -118,8 +171,14 @@ __global__ void __launch_bounds__(kThreads)
       Sum<N> dot = 0;
       if (g.of_chosen()) {
         most = largest(g.rows, lane, s);
-        inverse = static_cast<float>(1 / sum_of_exponentials(g.rows, lane, s, most));
-        each(g.rows, lane, [&](int, float& score, float& slope) { dot += slope * expf(score - most); }, s, slopes);
+        Sum<N> sum = 0;
+        each(g.rows, lane, [&](int, float& score, float& slope) {
+          const float x = expf(score - most);
+          sum += x;
+          dot += slope * x;
+          if constexpr (N > 0) score = x;
+        }, s, slopes);
+        inverse = static_cast<float>(1 / group_sum<G>(sum));
         mean = static_cast<float>(group_sum<G>(dot) * inverse);
       } else {
         each(g.rows, lane, [&](int, float& score, float& slope) { dot += slope * score; }, s, slopes);
@@ -142,12 +201,14 @@ __global__ void __launch_bounds__(kThreads)
     const auto write = [&](auto slope_of) {
       each(g.rows, lane, [&](int, float& logit, float& score, float& slope, float& sum, float& out) {
         const float to = slope_of(logit, score, slope, sum);
-        out = padded ? 0.0f : g.z_slope != 0 ? to + z_slope * (expf(logit - z_most) * z_inverse) : to;
+        if (padded) out = 0.0f;
+        else if (g.z_slope == 0) out = to;
+        else out = to + z_slope * ((keeps_logits ? expf(logit - z_most) : logit) * z_inverse);
       }, z, s, slopes, own, d);
     };
     if (g.of_chosen()) {
       write([&](float, float score, float slope, float sum) {
-        return balance ? sum + expf(score - most) * inverse * (slope - mean) : sum;
+        return balance ? sum + (N == 0 ? expf(score - most) : score) * inverse * (slope - mean) : sum;
       });
     } else if (g.kind == Scores::softmax) {
       write([&](float, float score, float slope, float sum) { return score * ((balance ? sum + slope : sum) - dot); });
@@ -188,7 +249,7 @@ void run(const RouteGrad& g, const Context& context) {
   auto* scratch = reinterpret_cast<float*>(others + 1);
   if (padding && g.z_weight != 0) LAUNCH(context.stream, 1, kFinish, 0, others_kernel, padding, g.tokens, others);
   else others = nullptr;
-  with_row(g.rows, {logits, scores, d_logits, balance}, [&](auto n, auto v, auto lanes) {
+  with_few_lanes<16>(g.rows, {logits, scores, d_logits, balance}, [&](auto n, auto v, auto lanes) {
     const unsigned grid = row_blocks(g.tokens, g.rows, lanes());
     const size_t bytes = n() == 0 ? 0 : static_cast<size_t>(kThreads / lanes() * stride_of(g.rows)) * sizeof(float);
     LAUNCH(context.stream, grid, kThreads, bytes, (route_grad_kernel<n(), v(), lanes()>), shape, logits, scores,
