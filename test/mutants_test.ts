@@ -21,6 +21,21 @@ const MUTANTS: readonly {
     tests: "test/timeline/timeline_test.ts",
   },
   {
+    name: "tune() takes what ran only while the machine was faster",
+    file: "lib/adaptive/race.ts",
+    from: "best: least(alive, (i) => median(measured[i])) };",
+    to:
+      "best: least([...measured.keys()].filter((i) => measured[i].length > 0), (i) => median(measured[i])) };",
+    tests: "test/adaptive/race_test.ts",
+  },
+  {
+    name: "a profile of another engine predicts without a word",
+    file: "lib/layer/auto/predicting_engine.ts",
+    from: "checkOrigin(profile, engine);",
+    to: "",
+    tests: "test/profile/origin_test.ts",
+  },
+  {
     name: "two flags of the engine are swapped",
     file: "lib/native/engine.ts",
     from: "noGraphs: 2, noTimes: 4",
