@@ -157,12 +157,25 @@ export interface Kernel {
   readonly args: readonly (number | View)[];
   /** Further integers of a kernel that takes any number of them, such as the rows of each expert. */
   readonly more?: Int32Array;
+  /** In place of them: rows that a kernel before it on the same lane counts; of `count_rows` those that it counts. */
+  readonly counted?: CountedRows;
   /** Of a `host` kernel: the function that it calls while its lane waits. */
   readonly run?: HostFunction;
   /** Of a `host` kernel: whose function it is, where its time is to be told from that of others. */
   readonly label?: string;
   /** Of a `call_source` kernel: the code that it calls, compiled before the first run. */
   readonly source?: SourceCode;
+}
+
+/**
+ * Rows of each expert of a rank, one expert after another, that are counted while a Program runs. Kernels that have the
+ * same object mean the same rows.
+ */
+export interface CountedRows {
+  /** Experts that have them. */
+  readonly experts: number;
+  /** Rows of all experts, under every routing. */
+  readonly rows: number;
 }
 
 /** Code of a user's own. */

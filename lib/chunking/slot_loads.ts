@@ -1,6 +1,6 @@
 /** Tokens for the slots of placed experts. @module */
 import type { Layer } from "../blocks/layer_config.ts";
-import { type Chunk, type Loads, SchemoeError } from "../types.ts";
+import { type Chunk, type CountedRows, type Loads, SchemoeError } from "../types.ts";
 import { equalLoads, largestLoad, loadOf } from "./loads.ts";
 import { splitKind } from "./split.ts";
 
@@ -10,6 +10,8 @@ export interface PassRows {
   readonly capacity: number;
   /** Rows for each slot, unless all have as many: then padded rows have no padding. */
   readonly loads?: Loads;
+  /** In place of loads, where these are counted as a Program runs. */
+  readonly counted?: CountedRows;
   /** Places of an expert of a padded layer: choices beyond go nowhere. Present with a placement alone. */
   readonly limit?: number;
   /** Whether a gate's choices gave capacity and loads; see `Chunking.split`. */

@@ -104,12 +104,13 @@ export function expertContext(
   const rows = groups === all.groups || !ranges
     ? all.rows
     : ranges.reduce((sum, range) => sum + range.rows, 0);
-  const first = all.first + (ranges ? 0 : slot * all.stride);
+  const first = all.first + (ranges ?? all.counted ? 0 : slot * all.stride);
   const rowsOf = (name: string, columns: number): Matrix => ({
     buffer: `expert.${name}`,
     dtype,
     offset: elementBytes(layer) * first * columns,
     ...(ranges ? { ranges } : {}),
+    ...(all.counted ? { counted: all.counted } : {}),
     rows,
     columns,
     ld: columns,

@@ -26,7 +26,7 @@ export function dispatchTokens(
   const { targets, positions: own } = gateContext(g, layer);
   const { choices, positions, kernels: placed } = rowChoices(g, way);
   const before = (rank: number) => fill ? placed(rank) : [];
-  if (way.loads) {
+  if (way.loads ?? way.counted) {
     // where tokens need not take all places, the others are zeros
     const words = rowBytes(way) / WORD;
     const zeros = (out: View) => way.limit === undefined ? [] : [fillValues(words, out, 0)];

@@ -1,5 +1,5 @@
 /** The task graph of a forward pass. @module */
-import { addIdentity, checked, maxLoad } from "../kernels/mod.ts";
+import { addIdentity, checked, countRows, maxLoad } from "../kernels/mod.ts";
 import { type Layer, ofRank } from "../blocks/mod.ts";
 import { rowLayout } from "../memory/mod.ts";
 import type { ExpertContext } from "../blocks/experts/types.ts";
@@ -92,10 +92,10 @@ const STAGE = {
  * @param options.gate false when the gate has run already, in a Program of its own.
  */
 export function forwardGraph(options: PassOptions & { readonly gate: boolean }): TaskGraph {
-  const { layer, chunks, compressor } = options;
+  const { layer, chunks, compressor, counted } = options;
   const way: Way = { ...options, rows: rowLayout(options) };
   const g = new GraphBuilder(layer.topology, "forward", chunks.length);
-  const { choices, weights, x } = gateContext(g, layer);
+  const { choices, weights, loads, x } = gateContext(g, layer);
   const rows = forwardRows(g, way, compressor);
   const copied = addWeightCopies(g, layer);
   const guests = declareGuests(g, layer, "").map(({ guests }) => guests);
@@ -111,8 +111,12 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
     after: options.gate ? [addGate(g, layer)] : [],
     flops: ends.flops,
     bytes: rows.send.bytes,
-    uses: [...rows.send.uses, x, ...ends.uses],
-    kernels: (rank) => [...endsOn(rank).before, ...rows.send.kernels(rank, { x: ends.from })],
+    uses: [...rows.send.uses, x, ...ends.uses, ...(counted ? [loads] : [])],
+    kernels: (rank) => [
+      ...(counted ? [countRows(counted, loads)] : []),
+      ...endsOn(rank).before,
+      ...rows.send.kernels(rank, { x: ends.from }),
+    ],
   });
   const done: Task[] = [];
   for (let chunk = 0; chunk < chunks.length; chunk++) {

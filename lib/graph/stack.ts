@@ -182,11 +182,12 @@ class Naming {
     };
   }
 
-  #kernel({ name, args, more, run }: Kernel): Kernel {
+  #kernel({ name, args, more, counted, run }: Kernel): Kernel {
     return {
       name,
       args: args.map((arg) => typeof arg === "number" ? arg : this.#view(arg)),
       ...(more ? { more } : {}),
+      ...(counted ? { counted } : {}),
       ...(run ? { run: this.#host(run) } : {}),
     };
   }

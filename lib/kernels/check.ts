@@ -14,7 +14,8 @@ export function checkNumbers(m: Matrix): Kernel {
   const view = { buffer: m.buffer, offset: m.offset };
   return {
     name: "check_numbers",
-    args: [...sizes, view, m.ld, m.ranges ? 0 : m.stride, ...ranges],
+    args: [...sizes, view, m.ld, m.ranges ?? m.counted ? 0 : m.stride, ...ranges],
+    ...(m.counted ? { counted: m.counted } : {}),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Matrix products, biases, activations and their gradients. @module */
 import type { ElementType, Matrix, RowRange } from "./types.ts";
-import { type Kernel, SchemoeError, type View } from "../types.ts";
+import { type CountedRows, type Kernel, SchemoeError, type View } from "../types.ts";
 import { didYouMean, quoted } from "../words.ts";
 
 /**
@@ -28,15 +28,16 @@ export const NONE: View = { buffer: "", offset: 0 };
 
 /** Number of an element type in the native library. */
 export const typeCode = (dtype: ElementType = "float32"): number => dtype === "bfloat16" ? 1 : 0;
-const place = (m: Matrix) => [m as View, m.ld, m.ranges ? 0 : m.stride] as const;
+const isRagged = ({ ranges, counted }: Matrix): boolean => (ranges ?? counted) !== undefined;
+const place = (m: Matrix) => [m as View, m.ld, isRagged(m) ? 0 : m.stride] as const;
 const extent = (m: Matrix) => [typeCode(m.dtype), m.groups, m.rows, m.columns] as const;
 
 /** First row and rows of each group, by their ranges. */
 const known = new WeakMap<readonly RowRange[], Int32Array>();
 
-/** Further arguments of ragged groups: first row and rows of each. */
-function rowsOf({ ranges }: Matrix): Int32Array | undefined {
-  if (!ranges) return undefined;
+/** Further arguments of ragged groups: first row and rows of each, or whose they are. */
+function rowsOf({ ranges, counted }: Matrix): Int32Array | CountedRows | undefined {
+  if (!ranges) return counted;
   let rows = known.get(ranges);
   if (!rows) {
     known.set(ranges, rows = new Int32Array(2 * ranges.length));
@@ -49,22 +50,31 @@ function rowsOf({ ranges }: Matrix): Int32Array | undefined {
 }
 
 /** A kernel with the rows of its groups. */
-const withRows = (name: string, args: Kernel["args"], more: Int32Array | undefined): Kernel =>
-  more ? { name, args, more } : { name, args };
+function withRows(
+  name: string,
+  args: Kernel["args"],
+  rows: Int32Array | CountedRows | undefined,
+): Kernel {
+  if (!rows) return { name, args };
+  return rows instanceof Int32Array ? { name, args, more: rows } : { name, args, counted: rows };
+}
 
 /** The same, of matrices that must agree. @throws {SchemoeError} when they do not. */
-function commonRows(what: string, [first, ...others]: readonly Matrix[]): Int32Array | undefined {
+function commonRows(what: string, [first, ...others]: readonly Matrix[]) {
   const rows = rowsOf(first);
   for (const other of others) {
-    if (other.ranges === first.ranges) continue;
-    const found = rowsOf(other);
-    if (found?.length === rows?.length && found?.every((value, i) => value === rows![i])) continue;
+    if (other.ranges === first.ranges && other.counted === first.counted) continue;
+    if (isSame(rows, rowsOf(other))) continue;
     throw new SchemoeError(
       `Cannot ${what}: the groups of "${first.buffer}" and "${other.buffer}" have other rows`,
     );
   }
   return rows;
 }
+
+const isSame = (a: ReturnType<typeof rowsOf>, b: typeof a): boolean =>
+  a instanceof Int32Array && b instanceof Int32Array && a.length === b.length &&
+  a.every((value, i) => value === b[i]);
 
 /** Number of an activation. @throws {SchemoeError} for an unknown name. */
 export function activationCode(name: Activation): number {
@@ -118,9 +128,9 @@ export function gemm(
   ];
   const after = [bias ?? NONE, bias?.stride ?? 0, Number(relu)] as const;
   const args = [...head, ...place(a), ...place(b), ...place(c), 1, Number(add), ...after];
-  if (!a.ranges && !b.ranges && !c.ranges) return { name: "gemm", args };
+  if (!isRagged(a) && !isRagged(b) && !isRagged(c)) return { name: "gemm", args };
   const [together, apart] = transA ? [[a, b], c] : [[a, c], b];
-  if (apart.ranges || (transA && transB)) {
+  if (isRagged(apart) || (transA && transB)) {
     throw new SchemoeError(
       "Cannot multiply: where groups have rows of their own these must be the rows of a and c, or with " +
         `transA those of a and b; "${apart.buffer}" does not fit`,

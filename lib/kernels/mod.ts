@@ -30,6 +30,7 @@ export {
 export { type Arrangement, groupRows, ungroupRows } from "./arrange.ts";
 export {
   combineRows,
+  countRows,
   dispatchRows,
   fillSlots,
   type Places,

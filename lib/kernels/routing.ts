@@ -1,5 +1,5 @@
 /** Kernels that move tokens to the places of experts and back. @module */
-import type { Chunk, Kernel, View } from "../types.ts";
+import type { Chunk, CountedRows, Kernel, View } from "../types.ts";
 import type { ElementType } from "./types.ts";
 import { NONE, typeCode } from "./linear.ts";
 
@@ -22,16 +22,19 @@ export interface Places {
   readonly chunks: readonly Chunk[];
   /** Present where only places that are taken have rows: first row of each (chunk, expert), and the end. */
   readonly firstRows?: Int32Array;
+  /** The same, where rows are counted as the Program runs. */
+  readonly counted?: CountedRows;
 }
 
 const head = (p: Places) => [typeCode(p.dtype), p.tokens, p.columns, p.topK, p.experts] as const;
-/** Number of chunks, where each begins and the last one ends, and the first rows. */
-function bounds({ chunks, firstRows }: Places): Int32Array {
+/** Number of chunks, where each begins and the last one ends, and the first rows; or whose they are. */
+function bounds({ chunks, firstRows, counted }: Places): Pick<Kernel, "more" | "counted"> {
+  if (counted) return { counted };
   const all = new Int32Array(2 + chunks.length + (firstRows?.length ?? 0));
   all[0] = chunks.length;
   for (let i = 0; i < chunks.length; i++) all[2 + i] = chunks[i].end;
   if (firstRows) all.set(firstRows, 2 + chunks.length);
-  return all;
+  return { more: all };
 }
 
 /** Which choice fills each place: `slots` int32 [experts, capacity]. */
@@ -54,7 +57,7 @@ export function dispatchRows(
   return {
     name: "dispatch",
     args: [...head(places), x, slots, weights, out],
-    more: bounds(places),
+    ...bounds(places),
   };
 }
 
@@ -70,7 +73,7 @@ export function placeTokens(
   },
 ): Kernel {
   const views = [x, choices, positions, weights, out] as const;
-  return { name: "place_tokens", args: [...head(places), ...views], more: bounds(places) };
+  return { name: "place_tokens", args: [...head(places), ...views], ...bounds(places) };
 }
 
 /** Adds up the rows of each token's choices in choice order, times their weights if given. */
@@ -86,8 +89,15 @@ export function combineRows(
   },
 ): Kernel {
   const views = [rows, choices, positions, weights, y] as const;
-  return { name: "combine", args: [...head(places), ...views, Number(add)], more: bounds(places) };
+  return { name: "combine", args: [...head(places), ...views, Number(add)], ...bounds(places) };
 }
+
+/** Counts the rows of experts: they are their `loads`, int32 [experts]. The lane waits until they are known. */
+export const countRows = (counted: CountedRows, loads: View): Kernel => ({
+  name: "count_rows",
+  args: [counted.experts, counted.rows, loads],
+  counted,
+});
 
 /** Dot product of each token with the row of each of its choices: gradient of the weights. */
 export function rowDots(
@@ -100,6 +110,6 @@ export function rowDots(
   return {
     name: "row_dot",
     args: [...head(places), a, rows, choices, positions, out],
-    more: bounds(places),
+    ...bounds(places),
   };
 }

@@ -75,6 +75,7 @@ export const KERNELS = {
   budget_bias: { code: 78, args: "iivvff" },
   round_choices: { code: 79, args: "iiiivvvv" },
   add_slices: { code: 80, args: "iiivvvv*" },
+  count_rows: { code: 81, args: "iiiv" },
 } as const satisfies Record<string, { code: number; args: string }>;
 
 /** Pieces of an all-to-all phase, which the packer writes from a task's transfers. */

@@ -1,5 +1,5 @@
 /** Operands of kernels: matrices, their rows and elements, codecs and scores by name. @module */
-import type { View } from "../types.ts";
+import type { CountedRows, View } from "../types.ts";
 
 /** Type of the elements of a buffer. */
 export type ElementType = "float32" | "bfloat16";
@@ -17,14 +17,17 @@ export interface RowRange {
  *
  * With `ranges` (the rows of a dropless layer) groups have numbers of rows of their own: those of group g
  * are `ranges[g].rows` from `ranges[g].first` on, element (i, j) of them all being the one `i ld + j`
- * after `offset`; `rows` is their sum and `stride` NaN, so that code which does not know of it fails.
+ * after `offset`; `rows` is their sum and `stride` NaN, so that code which does not know of it fails. With `counted`
+ * nobody knows the ranges before the Program runs.
  */
 export interface Matrix extends View {
   /** Default `float32`. */
   readonly dtype?: ElementType;
   /** Rows of each group, where they differ. */
   readonly ranges?: readonly RowRange[];
-  /** Rows of a group; with `ranges` of all groups. */
+  /** In place of `ranges`, where rows are counted as the Program runs. */
+  readonly counted?: CountedRows;
+  /** Rows of a group; with `ranges` or `counted` of all groups. */
   readonly rows: number;
   /** Columns. */
   readonly columns: number;

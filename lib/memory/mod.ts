@@ -14,6 +14,7 @@
 export { type MemoryPlan, memoryPlan } from "./plan.ts";
 export type { LegOf, LegRows, Piece, RowLayout, RowsOf, TakenPlace } from "./rows.ts";
 export { rowLayout } from "./layout.ts";
+export { countedRows } from "./counted.ts";
 export {
   type GatheredChoices,
   NO_PLACE,

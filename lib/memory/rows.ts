@@ -3,13 +3,13 @@
  *
  * Each pair of ranks exchanges one block of rows in a chunk. A rank's own rows (the tokens' side) lie as they
  * travel, block after block; the rows of its experts lie expert by expert, so that a chunk is a range of rows
- * of each. Two layouts differ in which places have rows: `padded.ts` all of them,
- * `ragged.ts` only the occupied ones.
+ * of each. Layouts differ in which places have rows: `padded.ts` all of them,
+ * `ragged.ts` only the occupied ones, and so has `counted.ts`, whose numbers are not known before a Program runs.
  * @module
  */
 import type { Layer } from "../blocks/mod.ts";
 import type { Arrangement, Places, Rows } from "../kernels/mod.ts";
-import type { Chunk, Loads } from "../types.ts";
+import type { Chunk, CountedRows, Loads } from "../types.ts";
 import type { Matrix } from "../kernels/types.ts";
 
 /** Parameters of the layout of a pass's rows. */
@@ -22,6 +22,8 @@ export interface RowsOf {
   readonly chunks: readonly Chunk[];
   /** Present where only places that are taken have rows. */
   readonly loads?: Loads;
+  /** In place of loads, where these are counted as the Program runs; then there is one rank and one chunk. */
+  readonly counted?: CountedRows;
   /** With a placement of a padded layer: places of an expert, beyond which choices go nowhere. */
   readonly limit?: number;
 }
@@ -96,9 +98,10 @@ export interface RowLayout {
     readonly first: number;
     readonly rows: number;
     readonly groups: number;
-    /** Rows from expert to expert; NaN where `ranges` says where each begins. */
+    /** Rows from expert to expert; NaN where `ranges` says where each begins, or they are counted. */
     readonly stride: number;
     readonly ranges?: Matrix["ranges"];
+    readonly counted?: CountedRows;
   };
   /** The blocks of a chunk on one of its ways. */
   leg(leg: LegOf): LegRows;

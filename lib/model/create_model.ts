@@ -13,9 +13,10 @@ import { MoeModel } from "./model.ts";
  *
  * Nothing is dropped with `routing: { capacityFactor: 0 }`: an expert then has a place for every token of a rank, and
  * places without tokens are computed too. With `routing: { dropless: true }` only the rows of tokens are computed. How
- * many there are is known after a gate, so that a step is several Programs: one up to each gate of a dropless layer (of
- * each microbatch), and one of all that follows the last of them, in which the backward pass, the reductions and the
- * updates are.
+ * many there are is known after a gate. On one rank kernels take them from what was counted, and a step is one Program, the
+ * same for all steps; in chunks, with codecs, with experts of other kernels (`Expert.counted`) and on several ranks it is
+ * several Programs: one up to each gate of a dropless layer (of each microbatch), and one of all that follows the last of
+ * them, in which the backward pass, the reductions and the updates are.
  *
  * ```ts
  * import { createModel, openEngine, topK } from "@schemoe/lab";

@@ -101,8 +101,8 @@ class StepBuilder {
 
   /** Forward through a Mixture-of-Experts layer; one of routed rows begins another Program after its gate. */
   #experts(index: number, layer: Layer): void {
-    const { configuration, dispatch } = this.options;
-    const routed = isRouted(layer, dispatch);
+    const { configuration, dispatch, rowsOf } = this.options;
+    const routed = isRouted(layer, dispatch, rowsOf(index, this.#microbatch).rows.counted);
     if (routed) {
       if (this.#here) {
         const graph = gateGraph(layer, configuration, { gather: dispatch === "node" });
@@ -281,7 +281,9 @@ class StepBuilder {
 
   /** Lives in a layer's graphs of what a step needs no longer than that, if it is one Program. */
   get #within(): readonly Life[] {
-    if (cutsOf(this.model, this.options.dispatch).length > 0) return [];
+    const { dispatch, rowsOf } = this.options;
+    const countedOf = (block: number) => rowsOf(block, this.#microbatch).rows.counted;
+    if (cutsOf(this.model, dispatch, countedOf).length > 0) return [];
     return partPrefix(this.model, this.#microbatch) === "" ? ["saved"] : ["saved", "gradient"];
   }
 

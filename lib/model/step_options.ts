@@ -36,19 +36,25 @@ export interface Cut {
   readonly microbatch: number;
 }
 
-/** Whether the rows of a layer depend on its routing. */
-export const isRouted = ({ dropless }: Layer, dispatch: Dispatch): boolean =>
-  dropless || dispatch === "node";
+/** Whether the rows of a layer depend on its routing, and nothing counts them as the Program runs. */
+export const isRouted = (
+  { dropless }: Layer,
+  dispatch: Dispatch,
+  counted?: PassRows["counted"],
+): boolean => (dropless || dispatch === "node") && !counted;
 
-/** What the Programs of a step but the last end with, in turn: none where rows do not depend on routings. */
+/** What the Programs of a step but the last end with, in turn: none where rows are known before or counted in it. */
 export const cutsOf = (
   { layers, microbatches }: Pick<ModelShape, "layers" | "microbatches">,
   dispatch: Dispatch,
+  countedOf: (block: number) => PassRows["counted"] = () => undefined,
 ): readonly Cut[] =>
   Array.from(
     { length: microbatches },
     (_, microbatch) =>
       layers.flatMap((layer, block) =>
-        "moe" in layer && isRouted(layer.moe, dispatch) ? [{ block, microbatch }] : []
+        "moe" in layer && isRouted(layer.moe, dispatch, countedOf(block))
+          ? [{ block, microbatch }]
+          : []
       ),
   ).flat();

@@ -1,6 +1,6 @@
 /** The Programs of a step: one, or where rows depend on routings one more for each gate. @module */
 import type { Layer } from "../blocks/mod.ts";
-import { checkedSplit } from "../chunking/split.ts";
+import { checkedSplit, splitKind } from "../chunking/split.ts";
 import { evenLoads, largestLoad } from "../chunking/loads.ts";
 import {
   paddedPlaces,
@@ -14,13 +14,14 @@ import { reassociates, type ResolvedChoices } from "../layer/choices.ts";
 import { checkDispatch } from "../layer/check_dispatch.ts";
 import { Gathered, gatheredLoads, noChoices } from "../layer/gathered.ts";
 import { GraphRunner } from "../layer/graph_runner.ts";
+import { isPlain } from "../graph/wire.ts";
 import type { PlannedGraph } from "../layer/memory_report.ts";
 import { rowsKey } from "../layer/pass_graphs.ts";
 import { passRows } from "../layer/pass_rows.ts";
 import type { RanProgram } from "../layer/run.ts";
-import { type GatheredChoices, nodeRows } from "../memory/mod.ts";
+import { countedRows, type GatheredChoices, nodeRows } from "../memory/mod.ts";
 import { acrossLayers } from "../schedulers/across_layers.ts";
-import type { TaskGraph } from "../types.ts";
+import type { CountedRows, TaskGraph } from "../types.ts";
 import type { ModelShape } from "./config.ts";
 import { lossGraph, stepGraph } from "./step_graph.ts";
 import { StepParts } from "./step_parts.ts";
@@ -53,7 +54,8 @@ export interface PassRun extends RunOptions {
  *
  * How many rows a dropless layer has, and where those lie that cross once to a node, is known once its gate has run on
  * all ranks. A Program therefore ends with each of these gates, and the graph of the next one is made for the loads or
- * choices that were found. All that follows the last gate is one graph: experts of the last layer, head, the whole backward pass, reductions and updates.
+ * choices that were found. All that follows the last gate is one graph: experts of the last layer, head, the whole backward
+ * pass, reductions and updates. On one rank rows are counted as the Program runs, which is then the same for all steps.
  */
 export class StepPrograms {
   readonly #of: ProgramsOf;
@@ -63,6 +65,8 @@ export class StepPrograms {
   readonly #kept = new Map<string, ReadonlySet<string>>();
   /** What gates chose, by the prefix of their layer and microbatch. */
   readonly #gathered = new Map<string, Gathered>();
+  /** Rows that are counted as a Program runs, by block and microbatch. */
+  readonly #counted = new Map<string, CountedRows>();
 
   constructor(of: ProgramsOf) {
     this.#of = of;
@@ -89,9 +93,43 @@ export class StepPrograms {
       const { moe, places } = block;
       checkDispatch({ layer: moe, engine }, choices);
       const rows = moe.dropless ? evenRows(moe, engine.computes) : paddedPlaces(moe, places);
-      const split = { rows, chunks: checkedSplit(chunking, splitOf(moe, rows)) };
+      const split = this.#countedSplit(index, choices) ??
+        { rows, chunks: checkedSplit(chunking, splitOf(moe, rows)) };
       return [[index, dispatch === "node" ? onceANode(moe, split, noChoices(moe)) : split]];
     }));
+  }
+
+  /** Rows that are counted as a Program runs: in one chunk, and where no codec asks for their numbers. */
+  #countedSplit(block: number, choices: ResolvedChoices): MoeRows | undefined {
+    const { chunking, dispatch, compressor } = choices;
+    const counted = this.#countedOf(block, 0);
+    const plain = isPlain(compressor.dispatch) && isPlain(compressor.combine);
+    if (!counted || !plain || dispatch !== "choice") return undefined;
+    const layer = this.#of.shape.layers[block];
+    if (!("moe" in layer)) throw new Error(`block ${block} has no experts`);
+    const rows = { capacity: counted.rows, counted, routed: true };
+    const chunks = checkedSplit(chunking, splitOf(layer.moe, rows));
+    return chunks.length === 1 && splitKind(chunks) === "capacity" ? { rows, chunks } : undefined;
+  }
+
+  #countedOf(block: number, microbatch: number): CountedRows | undefined {
+    const { engine, shape } = this.#of;
+    const layer = shape.layers[block];
+    if (!engine.computes || !("moe" in layer)) return undefined;
+    const key = `${block} ${microbatch}`;
+    let counted = this.#counted.get(key);
+    if (!counted) {
+      counted = countedRows(layer.moe);
+      if (counted) this.#counted.set(key, counted);
+    }
+    return counted;
+  }
+
+  /** The same rows in another microbatch, whose gate chooses others. */
+  #inMicrobatch(expected: MoeRows, block: number, microbatch: number): MoeRows {
+    const { rows } = expected;
+    const counted = rows.counted && this.#countedOf(block, microbatch);
+    return counted ? { ...expected, rows: { ...rows, counted } } : expected;
   }
 
   /** Runs the pass; the Programs that ran, in turn. */
@@ -100,7 +138,8 @@ export class StepPrograms {
     const { scheduler, allToAll, compressor, dispatch } = choices;
     const reassociate = kind === "step" && reassociates(choices);
     const expected = this.expected(choices);
-    const cuts = cutsOf(shape, dispatch);
+    const countedOf = (block: number) => expected.get(block)!.rows.counted;
+    const cuts = cutsOf(shape, dispatch, countedOf);
     const found = new Map<string, MoeRows>();
     const how: StepOptions = {
       allToAll,
@@ -108,13 +147,16 @@ export class StepPrograms {
       dispatch,
       configuration,
       reassociate,
-      rowsOf: (block, part) => found.get(`${block} ${part}`) ?? expected.get(block)!,
+      rowsOf: (block, part) =>
+        found.get(`${block} ${part}`) ?? this.#inMicrobatch(expected.get(block)!, block, part),
       parts: this.#parts,
     };
     const common = [
       kind,
       dispatch,
-      JSON.stringify([...expected.values()].map(({ chunks }) => chunks)),
+      JSON.stringify(
+        [...expected.values()].map(({ rows: { counted }, chunks }) => [chunks, counted]),
+      ),
       allToAll,
       compressor.dispatch,
       compressor.combine,
@@ -173,7 +215,8 @@ export class StepPrograms {
     let kept = this.#kept.get(key);
     if (kept) return kept;
     const { shape, tensors } = this.#of;
-    const programs = cutsOf(shape, how.dispatch).length + 1;
+    const programs =
+      cutsOf(shape, how.dispatch, (block) => how.rowsOf(block, 0).rows.counted).length + 1;
     const seen = new Map<string, number>();
     const several = new Set<string>();
     for (let program = 0; program < programs; program++) {

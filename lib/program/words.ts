@@ -1,6 +1,7 @@
 /** Calls of kernels and transfers as 64-bit words (layout: `schemoe.h`). @module */
 import { type KernelName, KERNELS, TRANSFERS } from "../kernels/table.ts";
 import {
+  type CountedRows,
   type HostFunction,
   type Kernel,
   SchemoeError,
@@ -38,6 +39,8 @@ export class Words {
   readonly #ids = new Map<string, number>();
   /** Where further integers of a kernel were written. */
   readonly #written = new Map<Int32Array, number>();
+  /** Numbers of the rows that kernels have counted so far. */
+  readonly #counted = new Map<CountedRows, number>();
 
   constructor(readonly place: (name: string) => Place) {
     this.#buffer = spare ?? new ArrayBuffer(1 << 16);
@@ -55,7 +58,7 @@ export class Words {
     );
   }
 
-  kernel({ name, args, more, run, source }: Kernel): void {
+  kernel({ name, args, more, counted, run, source }: Kernel): void {
     if (!Object.hasOwn(KERNELS, name)) {
       throw new SchemoeError(
         `Cannot pack the kernel "${name}": unknown name, there are ${
@@ -69,7 +72,18 @@ export class Words {
     const known = signature(name as KernelName);
     if (name === "host") return this.#call(name, known, [this.#host(run)]);
     if (source) this.sources.add(source);
-    this.#call(name, known, args, more);
+    if (!counted) return this.#call(name, known, args, more);
+    if (name === "count_rows") {
+      this.#counted.set(counted, this.#counted.size);
+      return this.#call(name, known, [this.#counted.size - 1, ...args]);
+    }
+    const table = this.#counted.get(counted);
+    if (table === undefined) {
+      throw new SchemoeError(
+        `Cannot pack the kernel "${name}": no kernel before it counts its rows`,
+      );
+    }
+    this.#call(name, known, [...args, table]);
   }
 
   /** Number of a function; nobody would answer a kernel without one, and its lane would wait. */

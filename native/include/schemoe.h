@@ -160,7 +160,8 @@ typedef struct schemoe_operation {
  *
  * Kernels 2 to 6 and 29 take groups with numbers of rows of their own too: then 2 * groups integers follow,
  * the first row and the rows of each group among the rows of all matrices, whose stride is 0; `rows` is
- * the sum, and groups come one after another.
+ * the sum, and groups come one after another. In place of these integers, and of the bounds of kernels 13, 14 and
+ * 25, the number of a table may follow that kernel 81 counts before on the same lane of the rank.
  *
  *  1 gemm        dtypeAB dtypeC transA transB groups m n k A(v ld stride) B(v ld stride) C(v ld stride) alpha beta
  *                bias(v|null stride) relu
@@ -309,6 +310,11 @@ typedef struct schemoe_operation {
  *                sums of slices, in units of `unit` values. table, for each of them: count, to, n, then n numbers 4 * at + i:
  *                out[to ...] = ((in_i[at ...] + next) + next) ..., rounded to dtype after each addition; n is at least 1.
  *                A sum may be written onto one of its own slices; otherwise nothing is written that is read
+ * 81 count_rows  number experts rows loads(v, int32)
+ *                from now on the ranges of the table are the loads, one expert after another, and its bounds those of one
+ *                chunk with `rows` places an expert; until then loads are about equal. Tables have the numbers 0, 1, ... in
+ *                the order of these kernels in the Program, each is counted once, and loads of another sum than `rows`
+ *                are an error. On CUDA what enqueues the Program waits until the lane has come to it
  * 32 copy        bytes from(v) to(v)                 as part of a phase
  * 33 send        peer bytes from(v)
  * 34 receive     peer bytes to(v)

@@ -64,8 +64,11 @@ class Maker {
                                      Words().i(6, 4, 2).v(a).v(a, 128).v(a, 256), Words().i(3, 2, 3, 4).v(a).v(a, 64).v(a, 128),
                                      Words().i(4, 2, 2, 3, 4).v(a).v(a, 64).v(a, 128).v(a, 192).i(0, 2, 3, 0, 2, 1),
                                      Words().i(4, 2).v(a).v(a, 64),
-                                     Words().i(8, 2, 1, 3).v(a).v(a, 64).v(a, 128).v(a, 256)};
-    constexpr uint64_t kCodes[] = {19, 42, 43, 51, 74, 77, 79};
+                                     Words().i(8, 2, 1, 3).v(a).v(a, 64).v(a, 128).v(a, 256),
+                                     Words().i(0, 2, 4).v(a, 64),
+                                     // rows of a table
+                                     Words().i(0, 2, 4, 2).m(a, 2, 0).m(a, 2, 0, 64).m(a, 2, 0, 128).i(0, 0)};
+    constexpr uint64_t kCodes[] = {19, 42, 43, 51, 74, 77, 79, 81, 4};
     for (size_t i = 0; i < std::size(kCodes); ++i) known_.push_back({kCodes[i], without_numbers[i].list});
     complete();
   }

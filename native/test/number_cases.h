@@ -50,6 +50,7 @@ inline const std::vector<std::pair<uint32_t, const char*>> kWithoutNumbers{
     {74, "slots and places are integers"},
     {77, "choices are integers"},
     {79, "choices are integers"},
+    {81, "loads are integers"},
 };
 
 class NumberCases {

@@ -7,6 +7,7 @@ import {
   columnSum,
   gemm,
 } from "../../kernels/mod.ts";
+import { countedExpert } from "./counted.ts";
 import type { Expert, ExpertContext } from "./types.ts";
 import { SchemoeError } from "../../types.ts";
 import { didYouMean } from "../../words.ts";
@@ -29,7 +30,7 @@ export function ffn(options: { activation?: Activation; bias?: boolean } = {}): 
   activationCode(activation);
   // Where ReLU is above 0 its argument is too, and identity changes nothing: h alone is kept then.
   const before = activation === "relu" || activation === "identity" ? "h" : "x1";
-  return {
+  return countedExpert({
     name: `ffn(${activation}${bias ? "" : ", no bias"})`,
     parameters: ({ modelDim: m, hiddenDim: h }) => [
       { name: "w1", shape: [m, h] },
@@ -71,7 +72,7 @@ export function ffn(options: { activation?: Activation; bias?: boolean } = {}): 
       const products = 4 * modelDim * hiddenDim;
       return { forward: products, inputGrad: products, weightGrad: products };
     },
-  };
+  });
 }
 
 const biasGrads = (c: ExpertContext) => [

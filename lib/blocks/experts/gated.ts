@@ -1,5 +1,6 @@
 /** Experts whose hidden values are gated by a second product. @module */
 import { columnSum, gemm, glu, gluGrad, type Gluing } from "../../kernels/mod.ts";
+import { countedExpert } from "./counted.ts";
 import type { Expert, ExpertContext } from "./types.ts";
 
 /**
@@ -12,7 +13,7 @@ export function gated({ name, combine, bias }: {
   readonly bias: boolean;
 }): Expert {
   const added = (c: ExpertContext, name: string) => bias ? { bias: c.parameter(name) } : {};
-  return {
+  return countedExpert({
     name,
     parameters: ({ modelDim: m, hiddenDim: h }) => [
       { name: "w1", shape: [m, h] },
@@ -55,7 +56,7 @@ export function gated({ name, combine, bias }: {
       const products = 6 * modelDim * hiddenDim;
       return { forward: products, inputGrad: products, weightGrad: products };
     },
-  };
+  });
 }
 
 const biasGrads = (c: ExpertContext) => [

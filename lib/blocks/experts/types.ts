@@ -41,6 +41,12 @@ export interface ExpertContext {
 
 /** The feed-forward network of one expert, written with kernels. */
 export interface Expert extends Block<ExpertShape, ExpertContext> {
+  /**
+   * Whether its kernels need no numbers of the rows of a matrix but their sum, so that these may be counted as a Program
+   * runs (`Matrix.counted`): true of the experts of this library, not of copies with other kernels. Default false: a
+   * step ends a Program before it.
+   */
+  readonly counted?: boolean;
   /** Throws when it does not fit a layer; asked before anything else. */
   check?(layer: ExpertShape & { readonly experts: number; readonly dtype?: string }): void;
 }

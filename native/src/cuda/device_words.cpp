@@ -7,12 +7,13 @@ namespace schemoe::cuda {
 namespace {
 
 void append(const Rows& rows, std::vector<int32_t>& words) {
+  if (rows.table) return;
   words.insert(words.end(), rows.bounds.begin(), rows.bounds.end());
   words.insert(words.end(), rows.firsts.begin(), rows.firsts.end());
 }
 
 void append(const Block& block, std::vector<int32_t>& words) {
-  if (!block.ranges.ragged()) return;
+  if (!block.ranges.ragged() || block.ranges.table) return;
   int64_t rows = 0;
   for (int64_t group = 0; group < block.groups; ++group) {
     words.push_back(static_cast<int32_t>(rows));
@@ -65,6 +66,30 @@ void append_device_words(const Arguments& arguments, std::vector<int32_t>& words
                       std::is_same_v<Kernel, AddSlices>) append(kernel, words);
         else if constexpr (requires { kernel.block; }) append(kernel.block, words);
         else if constexpr (requires { kernel.rows.bounds; }) append(kernel.rows, words);
+      },
+      arguments);
+}
+
+void append_table_words(const RowTable& table, std::vector<int32_t>& words) {
+  const auto firsts = table.firsts();
+  words.insert(words.end(), table.bounds().begin(), table.bounds().end());
+  words.insert(words.end(), firsts.begin(), firsts.end());
+  // Rows follow each other, so that those before a group are its first row.
+  words.insert(words.end(), firsts.begin(), firsts.end());
+  words.insert(words.end(), firsts.begin(), firsts.end() - 1);
+}
+
+TableWords table_words_of(const Arguments& arguments) {
+  return std::visit(
+      [](const auto& kernel) -> TableWords {
+        if constexpr (requires { kernel.block; }) {
+          const RowTable* table = kernel.block.ranges.table;
+          return {table, table ? static_cast<int64_t>(table->bounds().size() + table->firsts().size()) : 0};
+        } else if constexpr (requires { kernel.rows.table; }) {
+          return {kernel.rows.table, 0};
+        } else {
+          return {nullptr, 0};
+        }
       },
       arguments);
 }

@@ -223,7 +223,13 @@ void Executor::compute(const Program& program, Plan& plan, uint32_t index, Lane&
   for (uint32_t i = 0; i < operation.calls.count; ++i) {
     const uint32_t number = operation.calls.first + i;
     const Call& call = program.calls[number];
+    const auto* counts = std::get_if<CountRows>(&call.arguments);
+    if (counts && !has_loads(program, plan, *counts, lane)) return;
     try {
+      if (counts) {
+        plan.count_rows(*counts, operation.rank, lane.stream);
+        continue;
+      }
       if (std::holds_alternative<Host>(call.arguments)) {
         const uint32_t slot = plan.host_slot[number];
         meet_host(signals_.arrived(slot), signals_.go(slot), signals_.stop(), lane.stream);
@@ -239,6 +245,15 @@ void Executor::compute(const Program& program, Plan& plan, uint32_t index, Lane&
       throw caught_in(place_of(operation), "Cannot run kernel ", call.spec->name, ": ");
     }
   }
+}
+
+/// Kernels after it are enqueued with the rows that are counted, so that the lane must have come here; false where the run
+/// has been stopped, which leaves any loads.
+bool Executor::has_loads(const Program& program, Plan& plan, const CountRows& counts, const Lane& lane) {
+  plan.await_loads(counts, buffers_, lane.rank, lane.stream);
+  // What a kernel before found wrong explains loads that are.
+  check_data(program);
+  return !Signals::is_set(signals_.stop());
 }
 
 /// All peers have begun: their sources are ready and their targets free.

@@ -71,6 +71,7 @@ class Executor {
   void step(const Program& program, Plan& plan, const Step& step);
   void begin_operation(const Program& program, Plan& plan, uint32_t index);
   void compute(const Program& program, Plan& plan, uint32_t index, Lane& lane);
+  bool has_loads(const Program& program, Plan& plan, const CountRows& counts, const Lane& lane);
   void move(const Program& program, Plan& plan, uint32_t index, Lane& lane);
   void copy(const Plan& plan, uint32_t index, uint32_t device, Lane& lane);
   void end(const Program& program, uint32_t index, Lane& lane);

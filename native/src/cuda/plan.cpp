@@ -53,7 +53,7 @@ Plan::Plan(const Program& program, const World& world, const CudaOptions& option
   constexpr size_t kMostCalls = 4096;
   const bool paced = std::any_of(program.operations.begin(), program.operations.end(),
                                  [](const Operation& o) { return o.pace_ns > 0; });
-  graphable = !nccl_ && !paced && world.devices() == 1 && host_calls.empty() && !lanes.empty() &&
+  graphable = !nccl_ && !paced && world.devices() == 1 && host_calls.empty() && program.tables.size() == 0 && !lanes.empty() &&
               program.calls.size() <= kMostCalls;
 }
 
@@ -63,6 +63,7 @@ Plan::~Plan() {
     cudaFree(bounds_[device]);
     cudaFree(tiles_[device]);
   }
+  cudaFreeHost(tables_);
 }
 
 void Plan::find_peers() {
@@ -137,12 +138,41 @@ void Plan::upload_bounds() {
     append_device_words(call.arguments, all);
     bounds_at_.push_back(all.size() > begin ? static_cast<int64_t>(begin) : -1);
   }
+  const size_t first_of_tables = all.size();
+  for (size_t i = 0; i < program_.tables.size(); ++i) {
+    tables_at_.push_back(all.size());
+    append_table_words(program_.tables.at(i), all);
+  }
+  for (size_t i = 0; i < program_.calls.size(); ++i) {
+    const TableWords words = table_words_of(program_.calls[i].arguments);
+    if (words.table) bounds_at_[i] = static_cast<int64_t>(tables_at_[words.table->number()]) + words.at;
+  }
   if (all.empty()) return;
   for (uint32_t device = 0; device < world_.devices(); ++device) {
     world_.use(device);
     CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&bounds_[device]), all.size() * sizeof(int32_t)));
     upload(bounds_[device], all);
   }
+  if (all.size() == first_of_tables) return;
+  CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&tables_), (all.size() - first_of_tables) * sizeof(int32_t),
+                           cudaHostAllocPortable));
+}
+
+void Plan::await_loads(const CountRows& call, const Buffers& buffers, uint32_t rank, cudaStream_t stream) {
+  CUDA_CHECK(cudaMemcpyAsync(words_of(call), buffers.at(call.loads, rank), static_cast<size_t>(call.experts) * sizeof(int32_t),
+                             cudaMemcpyDeviceToHost, stream));
+  CUDA_CHECK(cudaStreamSynchronize(stream));
+}
+
+void Plan::count_rows(const CountRows& call, uint32_t rank, cudaStream_t stream) {
+  int32_t* here = words_of(call);
+  call.table->count({here, static_cast<size_t>(call.experts)});
+  std::vector<int32_t> words;
+  append_table_words(*call.table, words);
+  // They stay there until the copy is done: a table is counted once a run.
+  std::copy(words.begin(), words.end(), here);
+  int32_t* there = bounds_[static_cast<size_t>(world_.device(rank))] + tables_at_[call.number];
+  CUDA_CHECK(cudaMemcpyAsync(there, here, words.size() * sizeof(int32_t), cudaMemcpyHostToDevice, stream));
 }
 
 /// Whether sends between the two ranks go by a copy engine.

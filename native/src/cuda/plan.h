@@ -56,6 +56,11 @@ class Plan {
   /// Lanes (rank * kLanes + lane) that have operations.
   std::vector<uint32_t> lanes;
 
+  /// Waits until the stream has come to where rows are counted, and has their loads.
+  void await_loads(const CountRows& call, const Buffers& buffers, uint32_t rank, cudaStream_t stream);
+  /// Takes the rows of the table from them, and enqueues what kernels look up. Throws where they are none of its rows.
+  void count_rows(const CountRows& call, uint32_t rank, cudaStream_t stream);
+
   /// Chunk bounds of a call on its rank's GPU, or nullptr.
   const int32_t* bounds(uint32_t call, uint32_t device) const {
     return bounds_at_[call] < 0 ? nullptr : bounds_[device] + bounds_at_[call];
@@ -71,6 +76,8 @@ class Plan {
   void find_peers();
   void upload_bounds();
   void find_calls();
+  /// The words of a table in the host's memory.
+  int32_t* words_of(const CountRows& call) const { return tables_ + (tables_at_[call.number] - tables_at_.front()); }
   bool by_engine(uint32_t sender, uint32_t receiver) const;
   void list_copies(const Buffers& buffers, uint32_t operation, std::vector<Tile>& tiles, std::vector<Span>& spans) const;
   void list_spans(const Buffers& buffers, std::span<const Transfer* const> transfers, std::vector<Span>& spans) const;
@@ -82,6 +89,9 @@ class Plan {
   std::vector<const std::byte*> addresses_;
   std::vector<int64_t> bounds_at_;
   std::vector<int32_t*> bounds_;
+  /// Where the words of each table begin there, and in the host's memory, which copies are made to and from.
+  std::vector<size_t> tables_at_;
+  int32_t* tables_ = nullptr;
   std::vector<Range> tiles_at_;
   std::vector<Tile*> tiles_;
   std::vector<Range> spans_at_;

@@ -118,6 +118,11 @@ std::span<const uint64_t> Reader::rest() {
   return rest;
 }
 
+RowTables& Reader::tables() {
+  if (!tables_) fail(SCHEMOE_INVALID, "no Program is there to count rows in");
+  return *tables_;
+}
+
 void Reader::touch(const View& view, int64_t count, int64_t bytes_each) {
   if (view.offset % static_cast<uint64_t>(bytes_each) != 0) {
     fail(SCHEMOE_INVALID, "offset ", view.offset, " is not a multiple of ", bytes_each);

@@ -29,6 +29,8 @@ struct Gemm {
 /// Groups with numbers of rows of their own: first row and rows of each. Empty where all are alike.
 struct Ranges {
   std::span<const uint64_t> words;
+  /// Whose words they are, where rows are counted as the Program runs.
+  const RowTable* table = nullptr;
   bool ragged() const { return !words.empty(); }
   int64_t first(int64_t group) const { return static_cast<int64_t>(words[static_cast<size_t>(2 * group)]); }
   int64_t rows(int64_t group) const { return static_cast<int64_t>(words[static_cast<size_t>(2 * group + 1)]); }
@@ -135,6 +137,8 @@ struct Rows {
   std::span<const uint64_t> bounds;
   /// First row of each (chunk, expert), and the end; empty where all places have rows.
   std::span<const uint64_t> firsts{};
+  /// Whose they are, where rows are counted as the Program runs.
+  const RowTable* table = nullptr;
   int64_t capacity() const { return static_cast<int64_t>(bounds.back()); }
   int64_t chunks() const { return static_cast<int64_t>(bounds.size()) - 1; }
   bool ragged() const { return !firsts.empty(); }
@@ -459,6 +463,15 @@ struct MaxLoad {
   View loads, out;
 };
 
+/// Rows of a table from the loads of its experts, for the kernels that refer to it.
+struct CountRows {
+  explicit CountRows(Reader&);
+  static constexpr int64_t kMostExperts = 1 << 16;
+  int64_t number, experts, rows;
+  View loads;
+  RowTable* table;
+};
+
 struct Host {
   explicit Host(Reader&);
   uint32_t id;
@@ -492,7 +505,7 @@ struct Receive {
 using Arguments =
     std::variant<Gemm, BiasAct, ActGrad, Glu, GluGrad, ColumnSum, Softmax, TopK, Positions, AuxLoss,
                  Slots, Dispatch, Combine, RowDot, GateGrad, Encode, Decode, SumRanks, AddSlices, MaxRanks,
-                 Fill, MaxLoad, Host, CopyBytes, GemmGroups, PlaceTokens, GroupRows, UngroupRows,
+                 Fill, MaxLoad, CountRows, Host, CopyBytes, GemmGroups, PlaceTokens, GroupRows, UngroupRows,
                  RandomNormal, Embedding, EmbeddingGrad, Rotary, Norm, NormGrad, NormWeightGrad, Attention,
                  AttentionGrad, AddTensors, CrossEntropy, SumValues, ClipScale, Adamw, Sgd, Round, Copy, Send, Receive, Route, RouteGrad,
                  PlaceChoices, ChooseTokens, RoundChoices, BudgetBias, CountChoices, BalanceLoss, ZLoss, ImportanceLoss, LoadLoss, AddNoise, DropPadding,

@@ -51,10 +51,16 @@ Block::Block(Reader& r)
 
 namespace {
 
-/// The integers that are left: none, or a first row and rows for each group, `total` rows in all.
+/// The integers that are left: none, a first row and rows for each group, `total` rows in all, or the number of a table
+/// with as many.
 Ranges read_ranges(Reader& r, int64_t groups, int64_t total) {
   const Ranges ranges{r.rest()};
   if (!ranges.ragged()) return ranges;
+  if (ranges.words.size() == 1) {
+    const RowTable& table = r.tables().find(ranges.words[0], groups);
+    if (table.rows() != total) fail(SCHEMOE_INVALID, "the groups have ", table.rows(), " rows and not ", total);
+    return {table.ranges(), &table};
+  }
   if (ranges.words.size() % 2 != 0 || static_cast<int64_t>(ranges.words.size() / 2) != groups) {
     fail(SCHEMOE_INVALID, ranges.words.size(), " integers are not a first row and rows for each of ", groups, " groups");
   }

@@ -38,6 +38,10 @@ void check_firsts(int64_t experts, std::span<const uint64_t> bounds, std::span<c
 
 Rows read_rows(Reader& r, int64_t experts) {
   const auto words = r.rest();
+  if (words.size() == 1) {
+    const RowTable& table = r.tables().find(words[0], experts);
+    return {experts, table.bounds(), table.firsts(), &table};
+  }
   if (words.empty() || words[0] >= words.size() || words[0] + 2 > words.size()) {
     fail(SCHEMOE_INVALID, "the number of bounds does not fit");
   }
@@ -50,7 +54,7 @@ Rows read_rows(Reader& r, int64_t experts) {
     }
   }
   if (!firsts.empty()) check_firsts(experts, bounds, firsts);
-  return {experts, bounds, firsts};
+  return {experts, bounds, firsts, nullptr};
 }
 
 }  // namespace
@@ -275,6 +279,13 @@ int64_t ArrangeRows::base(int64_t expert) const {
     for (int64_t rank = 0; rank < ranks; ++rank) rows_before += load(rank, e);
   }
   return rows_before;
+}
+
+CountRows::CountRows(Reader& r)
+    : number(r.integer()), experts(r.integer("experts", kMostExperts)), rows(r.integer("rows", INT32_MAX)), loads(r.view()) {
+  if (experts == 0 || rows == 0) fail(SCHEMOE_INVALID, rows, " rows of ", experts, " experts are none to count");
+  r.touch(loads, experts, 4);
+  table = &r.tables().add(static_cast<uint64_t>(number), experts, rows);
 }
 
 GateGrad::GateGrad(Reader& r)

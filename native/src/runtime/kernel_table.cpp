@@ -83,6 +83,7 @@ constexpr KernelSpec kTable[] = {
     {78, "budget_bias", "iivvff", read<BudgetBias>, false},
     {79, "round_choices", "iiiivvvv", read<RoundChoices>, false},
     {80, "add_slices", "iiivvvv*", read<AddSlices>, false},
+    {81, "count_rows", "iiiv", read<CountRows>, false},
 };
 
 }  // namespace

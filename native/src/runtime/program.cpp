@@ -122,6 +122,7 @@ class Parser {
         }
       }
       operation.calls.first = static_cast<uint32_t>(program_->calls.size());
+      program_->tables.on(record.rank * kLanes + record.lane);
       read_calls(index, operation, record);
       operation.calls.count = static_cast<uint32_t>(program_->calls.size()) - operation.calls.first;
     } catch (const Failure& failure) {
@@ -171,7 +172,7 @@ class Parser {
   void read_call(uint32_t index, const Operation& operation, const KernelSpec& spec,
                  std::span<const uint64_t> words) {
     extents_.clear();
-    Reader reader(spec.letters, words, extents_, regions_);
+    Reader reader(spec.letters, words, extents_, regions_, &program_->tables);
     try {
       program_->calls.push_back({&spec, spec.read(reader)});
       if (!reader.done()) fail(SCHEMOE_INVALID, "an argument is left over");

@@ -83,6 +83,8 @@ struct Program {
   std::vector<std::string> names;
   /// Words that arguments refer to.
   std::vector<uint64_t> words;
+  /// Rows that are counted as it runs, which arguments refer to as well.
+  RowTables tables;
   /// What an engine worked out on the first run, for it alone; guarded by there being one run at a time.
   mutable std::shared_ptr<void> kept;
 };

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "runtime/row_table.h"
 #include "schemoe.h"
 
 namespace schemoe {
@@ -51,8 +52,8 @@ class Reader {
  public:
   /// `letters` as in the kernel table; extents are appended to `extents`.
   Reader(const char* letters, std::span<const uint64_t> words, std::vector<Extent>& extents,
-         std::span<const schemoe_region> regions = {})
-      : letters_(letters), words_(words), extents_(extents), regions_(regions) {}
+         std::span<const schemoe_region> regions = {}, RowTables* tables = nullptr)
+      : letters_(letters), words_(words), extents_(extents), regions_(regions), tables_(tables) {}
 
   /// A non-negative integer.
   int64_t integer();
@@ -74,6 +75,8 @@ class Reader {
   Matrix optional_matrix();
   /// The integers that are left.
   std::span<const uint64_t> rest();
+  /// The tables of the Program. Throws INVALID where there can be none.
+  RowTables& tables();
 
   /// Notes that the kernel touches `count` elements from `view` on.
   void touch(const View& view, int64_t count, int64_t bytes_each);
@@ -89,6 +92,7 @@ class Reader {
   std::span<const uint64_t> words_;
   std::vector<Extent>& extents_;
   std::span<const schemoe_region> regions_;
+  RowTables* tables_;
   size_t at_ = 0;
 };
 

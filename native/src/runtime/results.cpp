@@ -175,6 +175,7 @@ struct Results {
   void operator()(const Slots&) {}
   void operator()(const MaxRanks&) {}
   void operator()(const MaxLoad&) {}
+  void operator()(const CountRows&) {}
   void operator()(const PlaceChoices&) {}
   void operator()(const ChooseTokens&) {}
   void operator()(const RoundChoices&) {}

@@ -79,6 +79,7 @@ void run(const MaxRanks&, const Context&);
 void run(const Fill&, const Context&);
 void run(const RandomNormal&, const Context&);
 void run(const MaxLoad&, const Context&);
+void run(const CountRows&, const Context&);
 void run(const CopyBytes&, const Context&);
 void run(const CallSource&, const Context&);
 void run(const GemmGroups&, const Context&);

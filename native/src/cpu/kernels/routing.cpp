@@ -48,6 +48,11 @@ int64_t row_of(const Rows& rows, int32_t choice, int32_t position) {
 
 }  // namespace
 
+void run(const CountRows& c, const Context& context) {
+  if (context.stop) return;
+  c.table->count({context.at<const int32_t>(c.loads), static_cast<size_t>(c.experts)});
+}
+
 void run(const Dispatch& d, const Context& context) {
   if (d.columns == 0) return;
   const float* x = context.at<const float>(d.x);

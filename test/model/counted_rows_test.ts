@@ -1,0 +1,134 @@
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { BUILT_IN, createModel, type ModelConfig, openEngine, SchemoeError } from "../../mod.ts";
+import { cosineTopK, ffn, gshard, hashed, noisyTopK, swiglu, topK } from "../../lib/blocks/mod.ts";
+import { countRows, glu } from "../../lib/kernels/mod.ts";
+import { GraphBuilder } from "../../lib/graph/mod.ts";
+import type { PassChoices } from "../../lib/layer/mod.ts";
+import type { MoeConfig } from "../../lib/model/mod.ts";
+import { pack } from "../../lib/program/mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
+import { topology } from "../../mod.ts";
+
+const open = () => openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 1, links: "plain" });
+
+const config = (moe: Partial<MoeConfig>, more: Partial<ModelConfig> = {}): ModelConfig => {
+  const layer: MoeConfig = {
+    ...{ experts: 4, hiddenDim: 10, gate: topK({ k: 2 }), routing: { dropless: true } },
+    ...{ losses: [gshard({ weight: 0.1 })], ...moe },
+  };
+  return {
+    ...{ vocabulary: 11, context: 8, batch: 4, modelDim: 12, rate: 0.01 },
+    ...{ attention: { heads: 2 }, ...more },
+    layers: [{ moe: layer }, { ffn: { hiddenDim: 16, expert: swiglu() } }, { moe: layer }],
+  };
+};
+
+/** The same with a copy of the expert, which does not say that its rows may be counted. */
+const uncounted = (moe: Partial<MoeConfig>, more?: Partial<ModelConfig>): ModelConfig => {
+  const { layers, ...others } = config(moe, more);
+  return {
+    ...others,
+    layers: layers.map((block) =>
+      "moe" in block ? { moe: { ...block.moe, expert: { ...(block.moe.expert ?? ffn()) } } } : block
+    ),
+  };
+};
+
+const tokens = (step: number) =>
+  Int32Array.from({ length: 4 * 9 }, (_, i) => (i * i + step * (i % 5)) % 11);
+
+async function trained(of: ModelConfig, choices: PassChoices = {}) {
+  using engine = open();
+  using model = createModel(engine, of);
+  const values: unknown[] = [await model.evaluate(tokens(7), choices)];
+  const programs: unknown[][] = [];
+  for (let step = 0; step < 4; step++) {
+    const { loss, gradNorm, layerLoads, ran } = await model.step(tokens(step), choices);
+    values.push([loss, gradNorm, layerLoads!.map((list) => [...list])]);
+    programs.push(ran.map(({ program }) => program));
+  }
+  values.push(await model.evaluate(tokens(8), choices));
+  for (const name of Object.keys(model.parameters)) values.push([...await model.read(name)]);
+  return { text: JSON.stringify(values), programs, bytes: model.memory().peak };
+}
+
+const cases: Readonly<Record<string, readonly [Partial<MoeConfig>, Partial<ModelConfig>?]>> = {
+  "two layers": [{}],
+  "biases and a gated expert in bfloat16": [{ expert: swiglu() }, { dtype: "bfloat16" }],
+  "microbatches": [{}, { microbatches: 2 }],
+  "a shared expert": [{ shared: { hiddenDim: 8, expert: ffn(), gate: "sigmoid" } }],
+  "latent rows": [{ latentDim: 6 }],
+  "weights on the inputs": [{ gate: topK({ k: 2, weighs: "input" }) }],
+  "a gate with noise": [{ gate: noisyTopK({ k: 2 }) }],
+  "a gate of cosines": [{ gate: cosineTopK({ k: 1, width: 4 }) }],
+  "a gate of token numbers": [{ gate: hashed({ k: 1, vocabulary: 11 }) }],
+};
+
+for (const [name, [moe, more]] of Object.entries(cases)) {
+  Deno.test(`a step on one rank counts its rows as it runs, one Program for all: ${name}`, async () => {
+    const [counted, cut] = [await trained(config(moe, more)), await trained(uncounted(moe, more))];
+    assert(counted.text === cut.text);
+    const { microbatches = 1 } = more ?? {};
+    for (const [step, programs] of counted.programs.entries()) {
+      assertEquals(programs.length, 1);
+      assertStrictEquals(programs[0], counted.programs[0][0]);
+      assertEquals(cut.programs[step].length, 1 + 2 * microbatches);
+    }
+    assert(counted.bytes <= cut.bytes);
+  });
+}
+
+Deno.test("schedulers change no bit of steps whose rows are counted", async () => {
+  const of = config({ shared: { hiddenDim: 8, expert: ffn(), gate: "none" } });
+  const { text } = await trained(of, { scheduler: "sequential" });
+  for (const scheduler of BUILT_IN.scheduler.filter((name) => name !== "fasterMoE")) {
+    const { text: got, programs } = await trained(of, { scheduler });
+    assert(got === text, scheduler);
+    assertEquals(programs[0].length, 1, scheduler);
+  }
+});
+
+Deno.test("steps in chunks, with codecs, on two ranks or with a gate of any number of choices know their rows before", async () => {
+  for (const choices of [{ chunks: 2 }, { compressor: "int8" }]) {
+    const { programs } = await trained(config({}), choices);
+    assertEquals(programs.map((list) => list.length), [3, 3, 3, 3]);
+  }
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
+  using model = createModel(engine, config({}));
+  const both = Int32Array.of(...tokens(0), ...tokens(1));
+  assertEquals((await model.step(both)).ran.length, 3);
+});
+
+Deno.test("pack() refers to rows by the kernel that counts them, and refuses those that none has counted", () => {
+  const world = topology({ nodes: 1, ranksPerNode: 1 });
+  const packed = (counts: boolean) => {
+    const g = new GraphBuilder(world, "forward", 1);
+    const x = g.buffer("x", 96), loads = g.buffer("loads", 8);
+    const counted = { experts: 2, rows: 6 };
+    const matrix = { ...x, rows: 6, columns: 4, ld: 4, groups: 2, stride: NaN, counted };
+    g.add({
+      ...{ kind: "expert", label: "E", chunk: 0, stage: 0, after: [], uses: [x, loads] },
+      kernels: () => [
+        ...(counts ? [countRows(counted, loads)] : []),
+        glu(matrix, matrix, matrix, "silu"),
+      ],
+    });
+    const graph = g.build({});
+    const ids = ["x", "loads"];
+    const program = buildProgram(graph, graph.tasks, "mine");
+    return pack(program, {
+      place: (name) => ({ id: ids.indexOf(name) }),
+      seconds: () => undefined,
+    }).bytes;
+  };
+  const words = new BigInt64Array(packed(true).buffer, 32 + 40);
+  // number, experts, rows and the loads of the first kernel, and the number at the end of the second
+  assertEquals([...words.subarray(0, 6)], [81n | 5n << 32n, 0n, 2n, 6n, 1n, 0n]);
+  assertEquals(words.at(-1), 0n);
+  assertEquals(words.length, 6 + 1 + 4 + 3 * 4 + 1 + 1);
+  assertThrows(
+    () => packed(false),
+    SchemoeError,
+    'Cannot pack the kernel "glu": no kernel before it counts its rows',
+  );
+});
