@@ -9,7 +9,9 @@ export {
   type ValueRange,
   type WritableTensors,
   writeSafetensors,
+  writeSummed,
 } from "./safetensors_write.ts";
+export { checkSums } from "./safetensors_sums.ts";
 export type { SafetensorsHeader } from "./safetensors_header.ts";
 export type { TensorShape } from "./safetensors_encode.ts";
 export type { Dtype, DtypeArrays, Tensor } from "./dtypes.ts";

@@ -14,7 +14,7 @@ import {
   type TensorInfo,
   valuesOf,
 } from "./safetensors_header.ts";
-import type { ValueRange } from "./safetensors_write.ts";
+import type { ValueRange } from "./safetensors_pieces.ts";
 
 /** An open safetensors file: its header is read, its tensors are not. */
 export interface SafetensorsFile extends SafetensorsHeader {

@@ -7,14 +7,10 @@ import { dtypes, type Tensor, type TensorData } from "./dtypes.ts";
 import { replaceFile, writeAll } from "./replace_file.ts";
 import { encodeData, encodeHeader, type TensorShape } from "./safetensors_encode.ts";
 import { valuesOf } from "./safetensors_header.ts";
+import { pieces, type ValueRange } from "./safetensors_pieces.ts";
+import { TensorSums } from "./safetensors_sums.ts";
 
-/** A range of the values of a tensor, row-major: from `begin` to before `end`. */
-export interface ValueRange {
-  /** Index of the first value. */
-  readonly begin: number;
-  /** Index after the last value. */
-  readonly end: number;
-}
+export type { ValueRange } from "./safetensors_pieces.ts";
 
 /** A tensor that is fetched in pieces while it is written. */
 export interface TensorSource extends TensorShape {
@@ -26,9 +22,6 @@ export interface TensorSource extends TensorShape {
 export type WritableTensors =
   | Readonly<Record<string, Tensor | TensorSource>>
   | ReadonlyMap<string, Tensor | TensorSource>;
-
-/** Bytes that are in memory at the same time. */
-const PIECE_BYTES = 1 << 24;
 
 /**
  * Writes tensors to a safetensors file, in this order. The file appears as a whole: it is written
@@ -58,22 +51,52 @@ export async function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const { content, file: target } = sides(tensors, path);
+  await write(target, { content, metadata });
+}
+
+/**
+ * The same with a check sum of each tensor in the metadata, which {@linkcode checkSums} compares; other readers see them
+ * as one text more.
+ */
+export async function writeSummed(
+  tensors: WritableTensors,
+  path: string | URL,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const { content, file: target } = sides(tensors, path);
+  await write(target, { content, metadata, summed: true });
+}
+
+async function write(
+  target: string | URL,
+  { content, metadata, summed = false }: {
+    readonly content: WritableTensors;
+    readonly metadata: Readonly<Record<string, string>>;
+    readonly summed?: boolean;
+  },
+): Promise<void> {
   const named: [string, Tensor | TensorSource][] = content instanceof Map
     ? [...content]
     : Object.entries(content);
-  const header = encodeHeader(named, metadata);
+  const sums = summed ? new TensorSums(named.map(([name]) => name)) : undefined;
+  const header = () => encodeHeader(named, sums?.in(metadata) ?? metadata);
+  const begin = header();
   for (const [name, tensor] of named) if ("data" in tensor) encodedShape(name, tensor);
   try {
     await replaceFile(target, async (file) => {
-      await writeAll(file, header);
+      await writeAll(file, begin);
       for (const [name, tensor] of named) {
         for (const range of pieces(tensor)) {
-          await writeAll(
-            file,
-            encodeData(name, tensor, await valuesIn(tensor, range), range.end - range.begin),
-          );
+          const values = await valuesIn(tensor, range);
+          const bytes = encodeData(name, tensor, values, range.end - range.begin);
+          sums?.add(name, bytes);
+          await writeAll(file, bytes);
         }
       }
+      if (!sums) return;
+      // as long as the one that was written first
+      await file.seek(0, Deno.SeekMode.Start);
+      await writeAll(file, header());
     });
   } catch (cause) {
     if (cause instanceof SchemoeError || cause instanceof Deno.errors.NotCapable) throw cause;
@@ -92,15 +115,6 @@ function sides(
   }
   const [file, content] = isPath(one) ? [one, other] : [other, one];
   return { file: file as string | URL, content: content as WritableTensors };
-}
-
-/** Ranges of about PIECE_BYTES; a multiple of 8 values, so that packed ones fill their bytes. */
-function* pieces({ dtype, shape }: TensorShape): Generator<ValueRange> {
-  const count = valuesOf(shape);
-  const step = Math.floor(PIECE_BYTES / dtypes[dtype].size / 8) * 8;
-  for (let begin = 0; begin < count; begin += step) {
-    yield { begin, end: Math.min(count, begin + step) };
-  }
 }
 
 function valuesIn(tensor: Tensor | TensorSource, { begin, end }: ValueRange) {

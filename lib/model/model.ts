@@ -1,7 +1,7 @@
 /** A Mixture-of-Experts language model on an engine, trained step by step. @module */
 import { checkPlacedWorld } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
-import { openSafetensors, writeSafetensors } from "../files/mod.ts";
+import { checkSums, openSafetensors, writeSummed } from "../files/mod.ts";
 import { elements } from "../memory/mod.ts";
 import { codecName, exchangeName, type PassChoices } from "../layer/choices.ts";
 import { resolveChoices } from "../layer/resolve_choices.ts";
@@ -132,7 +132,8 @@ export class MoeModel {
   /**
    * Writes a checkpoint: parameters, states of the optimizer and the number of steps, as safetensors. The file is
    * replaced as a whole, so that a run that ends meanwhile leaves the one before.
-   * @param metadata more texts for the file's metadata; `format`, `step`, `ranks` and `optimizer` are taken.
+   * @param metadata more texts for the file's metadata; `format`, `step`, `ranks`, `optimizer` and `crc32`, check
+   * sums of its tensors, are taken.
    * @param options.finite refuses to replace the file where a value is NaN or infinite; default false.
    * @throws {SchemoeError} on an engine that computes no values.
    */
@@ -149,7 +150,7 @@ export class MoeModel {
       }
       await this.ready();
       const { optimizer } = this.shape;
-      await writeSafetensors(checkpointTensors(this.#store, options), path, {
+      await writeSummed(checkpointTensors(this.#store, options), path, {
         ...metadata,
         format: CHECKPOINT,
         step: String(this.#steps),
@@ -161,13 +162,14 @@ export class MoeModel {
 
   /**
    * Goes on from a checkpoint, on any number of ranks; on another one, what codecs of gradients lost in the step before
-   * begins at 0.
-   * @throws {SchemoeError} when the file is none, or of a model with other tensors; nothing is changed then.
+   * begins at 0. It is read twice: its check sums are compared first, where it has any.
+   * @throws {SchemoeError} when the file is none, of a model with other tensors or damaged; nothing is changed then.
    */
   async load(path: string | URL): Promise<this> {
     using file = await openSafetensors(path);
     const { table } = this.#store;
     const { step, names, zero } = checkedCheckpoint(file, table, this.shape.optimizer.name);
+    await checkSums(file);
     await this.ready();
     await this.#store.load(file, { names: Object.fromEntries(names.map((name) => [name, name])) });
     for (const name of zero) {

@@ -127,3 +127,44 @@ Deno.test("load() refuses tensors of other types and steps that are no numbers",
   await refuses(`its step is "${"9".repeat(20)}", not a number`);
   await Deno.remove(path);
 });
+
+Deno.test("load() refuses a checkpoint with a byte that changed, naming the tensor, and changes nothing", async () => {
+  await withFile(async (path) => {
+    using engine = cpu(2);
+    using model = createModel(engine, sizes), other = createModel(engine, sizes, { seed: 3 });
+    await losses(model, [0, 1]);
+    await model.save(path);
+    const bytes = Deno.readFileSync(path);
+    const before = await other.read("head");
+    const damaged = bytes.slice();
+    damaged[damaged.length - 5] ^= 4;
+    Deno.writeFileSync(path, damaged);
+    const last = [...parseSafetensors(damaged, path).tensors.keys()].at(-1);
+    await assertRejects(
+      () => other.load(path),
+      SchemoeError,
+      `Cannot read ${path}: the check sum of tensor "${last}" is not that of its values`,
+    );
+    assertEquals(other.steps, 0);
+    assertEquals(await other.read("head"), before);
+    Deno.writeFileSync(path, bytes);
+    await other.load(path);
+    assertEquals(await losses(other, [2]), await losses(model, [2]));
+  });
+});
+
+Deno.test("load() takes checkpoints without check sums, as they were written before", async () => {
+  await withFile(async (path) => {
+    using engine = cpu(1);
+    using model = createModel(engine, sizes), other = createModel(engine, sizes, { seed: 3 });
+    await losses(model, [0, 1]);
+    await model.save(path);
+    const { tensors, metadata: { crc32: _, ...metadata } } = parseSafetensors(
+      Deno.readFileSync(path),
+      path,
+    );
+    Deno.writeFileSync(path, encodeSafetensors(tensors, metadata));
+    await other.load(path);
+    assertEquals(await losses(other, [2]), await losses(model, [2]));
+  });
+});
