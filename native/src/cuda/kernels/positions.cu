@@ -81,24 +81,39 @@ __global__ void __launch_bounds__(256) before_kernel(int experts, int count, int
 }
 
 /// Adds to `before` [experts] what the parts before this one have, and to `totals` what all have; groups of threads
-/// share the parts. Sums of integers: their order does not matter.
-template <bool kListed>
+/// share the parts, and a thread has V experts. Sums of integers: their order does not matter.
+template <bool kListed, int V>
 __device__ void add_parts(const Sequence& s, const int* parts, int part, int* before, int* totals) {
+  using Vector = typename gates::Own<V, V, int>::Vector;
   const auto thread = static_cast<int>(threadIdx.x), threads = static_cast<int>(blockDim.x);
-  const int groups = max(threads / s.experts, 1), group = thread / s.experts;
+  const int across = s.experts / V, groups = max(threads / across, 1), group = thread / across;
   if (group >= groups && groups > 1) return;
   const int last = kListed ? s.parts : part;
-  for (int e = groups > 1 ? thread % s.experts : thread; e < s.experts; e += threads) {
-    int sum = 0, all = 0;
-#pragma unroll 8
+  for (int e = V * (groups > 1 ? thread % across : thread); e < s.experts; e += V * threads) {
+    int sum[V] = {}, all[V] = {};
+    constexpr int kAhead = kListed ? 4 : 8;  // of loads, for as many registers as there are
+#pragma unroll kAhead
     for (int other = groups > 1 ? group : 0; other < last; other += groups) {
-      const int here = parts[int64_t{other} * s.experts + e];
-      sum += other < part ? here : 0;
-      all += here;
+      const Vector here = *reinterpret_cast<const Vector*>(parts + int64_t{other} * s.experts + e);
+#pragma unroll
+      for (int j = 0; j < V; ++j) {
+        sum[j] += other < part ? here.values[j] : 0;
+        all[j] += here.values[j];
+      }
     }
-    atomicAdd(&before[e], sum);
-    if (kListed) atomicAdd(&totals[e], all);
+#pragma unroll
+    for (int j = 0; j < V; ++j) {
+      atomicAdd(&before[e + j], sum[j]);
+      if (kListed) atomicAdd(&totals[e + j], all[j]);
+    }
   }
+}
+
+template <bool kListed>
+__device__ void add_parts(const Sequence& s, const int* parts, int part, int* before, int* totals) {
+  const bool wide = s.experts % 4 == 0 && reinterpret_cast<uintptr_t>(parts) % 16 == 0;
+  if (wide) add_parts<kListed, 4>(s, parts, part, before, totals);
+  else add_parts<kListed, 1>(s, parts, part, before, totals);
 }
 
 /// Where the choices of each expert begin in a list of all, in `totals` instead of their numbers.
