@@ -62,7 +62,7 @@ const blockOf = ({ layer }: Coding, rows: number, groups?: readonly number[]): W
 function sizeKey({ compressor }: Coding, rows: LegRows, from: number, to: number) {
   const count = rows.rows(from, to);
   const groups = compressor.grouped ? rows.groupRows(from, to) : undefined;
-  return { count, groups, key: groups ? groups.join() : `${count}` };
+  return { count, groups, key: groups ? groups.join() : count };
 }
 
 function evenSizes(rows: LegRows, count: number, coding: Coding): BlockSizes {
@@ -104,7 +104,7 @@ const KEPT_RANKS = 256;
 /** Sizes of blocks, worked out once in worlds in which they can be kept, else when they are asked for. */
 function sizesOf(rows: LegRows, coding: Coding): (from: number, to: number) => number {
   const { ranks } = coding.layer.topology;
-  const known = new Map<string, number>();
+  const known = new Map<string | number, number>();
   const size = (from: number, to: number): number => {
     const { count, groups, key } = sizeKey(coding, rows, from, to);
     if (count === 0) return 0;
