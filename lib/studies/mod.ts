@@ -43,8 +43,10 @@ export { type ReplayOptions, replayRouting, type ReplayRow } from "./balancing/r
 export { allToAllSizes, type AllToAllSizesOptions } from "./sizes/study.ts";
 export type { AllToAllSizeRow, AllToAllSizes, Win } from "./sizes/result.ts";
 export { type LinkGraph, secondsOnLinks } from "./solvers/links.ts";
+export { exchangeInSteps, RING4, STAR4 } from "./solvers/exchanges.ts";
 export {
   allGatherInSteps,
+  checkExchange,
   checkSteps,
   DGX1,
   type Lanes,

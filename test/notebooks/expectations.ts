@@ -128,6 +128,8 @@ export const expectations: Readonly<Record<string, readonly RegExp[]>> = {
     /^pipe is the fastest from 262\.14 kB to 1\.07 GB/m,
     /^1000000000 bytes TE-CCL 80500\.00 us, plan 802\d\d\.\d\d us, bound 80002\.60 us$/m,
     /^SCCL: all-gather of 6 chunks on a DGX-1 in 3 steps and 7 rounds \(at least 7\): found/m,
+    /^SCCL: all-to-all on a star of four in 2 \+ 2 rounds: found$/m,
+    /^SCCL: all-to-all on a star of four in 2 \+ 1 rounds: there is none$/m,
     /deepseek-v3 +4096 +64 +64 /,
   ],
   "12-the-paper.ipynb": [

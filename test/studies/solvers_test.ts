@@ -3,11 +3,15 @@ import { linear, topology } from "../../mod.ts";
 import { proveAllToAll } from "../../lib/alltoall/mod.ts";
 import {
   allGatherInSteps,
+  checkExchange,
   checkSteps,
   DGX1,
+  exchangeInSteps,
   relayed,
+  RING4,
   scclTable,
   secondsOnLinks,
+  STAR4,
   tecclTable,
   twoDgx2,
 } from "../../lib/studies/mod.ts";
@@ -65,4 +69,22 @@ Deno.test("checkSteps() names a chunk that was not there, a full link and what i
   );
   assert(/^rank 0 has \d+ of 16 chunks$/.test(check(first, second.filter(({ to }) => to > 0))!));
   assert(check(first)!.startsWith("1 steps have"));
+});
+
+Deno.test("exchangeInSteps() has SCCL's all-to-alls on a ring and a star of four, and none with fewer rounds", () => {
+  for (const [lanes, rounds] of [[RING4, [1, 1]], [STAR4, [2, 2]]] as const) {
+    const schedule = exchangeInSteps(lanes, rounds)!;
+    assertEquals(checkExchange(lanes, schedule), undefined);
+    assertEquals(schedule.steps.length, 2);
+    const [first, second] = schedule.steps;
+    const other = (...steps: (typeof first)[]) => checkExchange(lanes, { ...schedule, steps });
+    assert(/ lacks chunk \d+ in step 0$/.test(other(second, first)!));
+    assert(/^rank \d has \d of 4 chunks$/.test(other(first, [])!));
+    // opposite ranks have no link to each other
+    for (let each = 1; each < 9; each++) assertEquals(exchangeInSteps(lanes, [each]), undefined);
+  }
+  // a leaf sends two slices on in the first step, and gets two in the second
+  for (const rounds of [[1, 2], [2, 1], [1, 3], [3, 1]]) {
+    assertEquals(exchangeInSteps(STAR4, rounds), undefined);
+  }
 });

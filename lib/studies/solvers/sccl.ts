@@ -1,4 +1,4 @@
-/** SCCL's all-gathers on a DGX-1, found by chance in seconds and checked step by step. @module */
+/** SCCL's all-gathers on a DGX-1, found by chance in seconds, and checks of schedules step by step. @module */
 import { uniforms } from "../../random.ts";
 
 /** A schedule in synchronous steps: in each one every rank gets chunks that its neighbours had before it. */
@@ -187,9 +187,17 @@ function matched(
 }
 
 /** What is wrong with an all-gather in steps, or undefined: a chunk that was not there, a link that moves too many. */
-export function checkSteps(
+export const checkSteps = (lanes: Lanes, schedule: StepSchedule): string | undefined =>
+  check(lanes, schedule, () => true);
+
+/** The same of an all-to-all, whose chunk `source * ranks + destination` must get to its destination. */
+export const checkExchange = (lanes: Lanes, schedule: StepSchedule): string | undefined =>
+  check(lanes, schedule, (rank, chunk) => chunk % lanes.length === rank);
+
+function check(
   lanes: Lanes,
   { chunks, rounds, steps }: StepSchedule,
+  wants: (rank: number, chunk: number) => boolean,
 ): string | undefined {
   const ranks = lanes.length;
   const held = Array.from(
@@ -209,8 +217,10 @@ export function checkSteps(
     }
     for (const { chunk, to } of moves) held[to].add(chunk);
   }
-  const short = held.findIndex((own) => own.size < ranks * chunks);
-  return short < 0
-    ? undefined
-    : `rank ${short} has ${held[short].size} of ${ranks * chunks} chunks`;
+  for (const [rank, own] of held.entries()) {
+    const wanted = Array.from({ length: ranks * chunks }, (_, chunk) => chunk)
+      .filter((chunk) => wants(rank, chunk));
+    const got = wanted.filter((chunk) => own.has(chunk)).length;
+    if (got < wanted.length) return `rank ${rank} has ${got} of ${wanted.length} chunks`;
+  }
 }
