@@ -1,13 +1,20 @@
 /** The contents of a checkpoint. @module */
-import type { Dtype, SafetensorsFile, TensorSource } from "../files/mod.ts";
+import {
+  checkSums,
+  type Dtype,
+  openSafetensors,
+  type SafetensorsFile,
+  type TensorSource,
+  writeSummed,
+} from "../files/mod.ts";
 import type { TensorStore } from "../layer/store.ts";
-import type { TensorTable, TensorType } from "../memory/mod.ts";
+import { elements, type TensorTable, type TensorType } from "../memory/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { didYouMean } from "../words.ts";
 import { LOST } from "./tensors.ts";
 
 /** The `format` in the file's metadata. */
-export const CHECKPOINT = "schemoe checkpoint 1";
+const CHECKPOINT = "schemoe checkpoint 1";
 
 /** A value of a model is none that a run could go on from. */
 export class NotFiniteError extends SchemoeError {
@@ -23,13 +30,53 @@ const DTYPE: Readonly<Record<TensorType, Dtype>> = {
   int32: "I32",
 };
 
-/**
- * Parameters and states by name, each read when it is written.
- * @param options.finite whether a value that is not finite is an error.
- */
-export function checkpointTensors(
+/** What a checkpoint says besides its tensors. */
+interface CheckpointAbout {
+  readonly step: number;
+  readonly optimizer: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Whether a value that is not finite is an error. */
+  readonly finite?: boolean;
+}
+
+/** Writes parameters and states; the file is replaced as a whole. */
+export async function saveCheckpoint(
   store: TensorStore,
-  { finite = false }: { readonly finite?: boolean } = {},
+  path: string | URL,
+  { step, optimizer, metadata, finite = false }: CheckpointAbout,
+): Promise<void> {
+  await writeSummed(checkpointTensors(store, finite), path, {
+    ...metadata,
+    format: CHECKPOINT,
+    step: String(step),
+    ranks: String(store.table.ranks),
+    optimizer,
+  });
+}
+
+/**
+ * Reads parameters and states; the number of steps done.
+ * @throws {SchemoeError} where the file is no checkpoint of such a model, or damaged; nothing is changed then.
+ */
+export async function loadCheckpoint(
+  store: TensorStore,
+  path: string | URL,
+  optimizer: string,
+): Promise<number> {
+  using file = await openSafetensors(path);
+  const { table } = store;
+  const { step, names, zero } = checkedCheckpoint(file, table, optimizer);
+  await checkSums(file);
+  await store.ready();
+  await store.load(file, { names: Object.fromEntries(names.map((name) => [name, name])) });
+  for (const name of zero) store.write(name, new Float32Array(elements(table.get(name).shape)));
+  return step;
+}
+
+/** Parameters and states by name, each read when it is written. */
+function checkpointTensors(
+  store: TensorStore,
+  finite: boolean,
 ): Record<string, TensorSource> {
   const { table } = store;
   /** The tensor being written: pieces of one come after another. */
@@ -55,7 +102,7 @@ export function checkpointTensors(
 }
 
 /** What of a checkpoint a model takes. */
-export interface CheckedCheckpoint {
+interface CheckedCheckpoint {
   /** Steps done. */
   readonly step: number;
   /** Tensors to load. */
@@ -71,7 +118,7 @@ const ofRanks = (name: string): boolean => name.startsWith(LOST);
  * Checks a checkpoint before anything of it is loaded.
  * @throws {SchemoeError} unless it has exactly the tensors of the model, and was made with its optimizer.
  */
-export function checkedCheckpoint(
+function checkedCheckpoint(
   file: SafetensorsFile,
   table: TensorTable,
   optimizer: string,

@@ -1,10 +1,7 @@
 /** A Mixture-of-Experts language model on an engine, trained step by step. @module */
 import { checkPlacedWorld } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
-import { checkSums, openSafetensors, writeSummed } from "../files/mod.ts";
-import { elements } from "../memory/mod.ts";
-import { codecName, exchangeName, type PassChoices } from "../layer/choices.ts";
-import { resolveChoices } from "../layer/resolve_choices.ts";
+import type { PassChoices } from "../layer/choices.ts";
 import { checkAuto } from "../layer/check_dispatch.ts";
 import type { AutoOptions } from "../layer/auto/options.ts";
 import { predictingEngine } from "../layer/auto/predicting_engine.ts";
@@ -14,12 +11,14 @@ import { TensorStore } from "../layer/store.ts";
 import { SchemoeError } from "../types.ts";
 import type { MachineProfile } from "../profile/mod.ts";
 import { stepSetup } from "./auto.ts";
-import { checkedCheckpoint, CHECKPOINT, checkpointTensors } from "./checkpoint.ts";
+import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import { chosen } from "./chosen.ts";
 import type { ModelShape } from "./config.ts";
+import { evaluate } from "./evaluate.ts";
 import { fillTables } from "./hash.ts";
 import { promisedStep, TrainingStep } from "./step.ts";
 import { StepPrograms } from "./step_programs.ts";
-import { mean, stepValues } from "./step_values.ts";
+import { stepValues } from "./step_values.ts";
 import { masterOf, type ModelTensors, modelTensors } from "./tensors.ts";
 import { checkedTokens, writeTokens } from "./tokens.ts";
 
@@ -109,24 +108,10 @@ export class MoeModel {
     const choices = given.scheduler === "auto"
       ? { ...others, ...this.#autoTuner?.best("step") }
       : given;
-    return await this.#store.reading(async () => {
-      if (!this.engine.computes) {
-        throw new SchemoeError(
-          `Cannot evaluate the model: the engine ${this.engine.kind} computes no values`,
-        );
-      }
-      const checked = checkedTokens(this.shape, tokens);
-      await this.#store.waitFor(undefined, choices);
-      await this.#renewNoise(0);
-      writeTokens(this.shape, this.#store.workspace, checked);
-      const { resolved, configuration } = this.#choose(choices, "forward");
-      const { timeLimit, signal, checkNumbers } = choices;
-      await this.#programs.run({
-        ...{ kind: "loss", choices: resolved, configuration, bound: false },
-        ...{ timeLimit, signal, checkNumbers },
-      });
-      return mean([...this.#store.read("loss")]) / this.shape.tokens; // of ranks and microbatches
-    });
+    const { engine, shape } = this;
+    const of = { engine, shape, store: this.#store, programs: this.#programs };
+    const quiet = () => this.#renewNoise(0);
+    return await this.#store.reading(() => evaluate({ ...of, quiet }, tokens, choices));
   }
 
   /**
@@ -150,13 +135,8 @@ export class MoeModel {
       }
       await this.ready();
       const { optimizer } = this.shape;
-      await writeSummed(checkpointTensors(this.#store, options), path, {
-        ...metadata,
-        format: CHECKPOINT,
-        step: String(this.#steps),
-        ranks: String(this.engine.topology.ranks),
-        optimizer: optimizer.name,
-      });
+      const about = { step: this.#steps, optimizer: optimizer.name, metadata, ...options };
+      await saveCheckpoint(this.#store, path, about);
     });
   }
 
@@ -166,16 +146,7 @@ export class MoeModel {
    * @throws {SchemoeError} when the file is none, of a model with other tensors or damaged; nothing is changed then.
    */
   async load(path: string | URL): Promise<this> {
-    using file = await openSafetensors(path);
-    const { table } = this.#store;
-    const { step, names, zero } = checkedCheckpoint(file, table, this.shape.optimizer.name);
-    await checkSums(file);
-    await this.ready();
-    await this.#store.load(file, { names: Object.fromEntries(names.map((name) => [name, name])) });
-    for (const name of zero) {
-      this.#store.write(name, new Float32Array(elements(table.get(name).shape)));
-    }
-    this.#steps = step;
+    this.#steps = await loadCheckpoint(this.#store, path, this.shape.optimizer.name);
     return this;
   }
 
@@ -230,7 +201,7 @@ export class MoeModel {
   #step(tokens: Int32Array | undefined, choices: PassChoices): Promise<TrainingStep> {
     return this.#store.exclusive(async () => {
       const { optimizer, rate: rates } = this.shape;
-      const { resolved, configuration } = this.#choose(choices, "step");
+      const { resolved, configuration } = this.#choose(choices);
       const given = this.engine.computes ? checkedTokens(this.shape, tokens) : undefined;
       await this.#store.waitFor(undefined, choices); // while values are made, no buffer can be
       await this.#renewNoise(1);
@@ -300,29 +271,9 @@ export class MoeModel {
     await this.#store.renew(names, { seed: this.seed + this.#steps, scale });
   }
 
-  /** Resolved choices of a pass, and a configuration for captions. */
-  #choose(choices: PassChoices, pass: "forward" | "step") {
-    const { topology, layers, vocabulary, context, batch, modelDim, optimizer } = this.shape;
-    const { microbatches } = this.shape;
-    const resolved = resolveChoices(choices, []);
-    const { scheduler, compressor } = resolved;
-    const [first] = this.#programs.expected(resolved).values();
-    const configuration = {
-      pass,
-      layers: layers.length,
-      scheduler: scheduler.name,
-      allToAll: exchangeName(resolved),
-      compressor: codecName(compressor),
-      chunks: first?.chunks.length ?? 1,
-      world: `${topology.nodes} x ${topology.ranksPerNode}`,
-      tokens: `${batch} x ${context} a rank`,
-      modelDim,
-      vocabulary,
-      ...(microbatches > 1 ? { microbatches } : {}),
-      optimizer: optimizer.name,
-      engine: `${this.engine.kind}, ${this.engine.timing}`,
-    };
-    return { resolved, configuration };
+  #choose(choices: PassChoices) {
+    const { engine, shape } = this;
+    return chosen({ engine, shape, programs: this.#programs }, choices, "step");
   }
 }
 

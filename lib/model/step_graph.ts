@@ -14,12 +14,13 @@ import type { Layer } from "../blocks/mod.ts";
 import type { ModelShape } from "./config.ts";
 import { denseBackward, denseForward } from "./dense.ts";
 import { embeddingBackward, embeddingForward, head } from "./ends.ts";
+import { GradientSums } from "./gradient_sums.ts";
 import { Part } from "./parts.ts";
 import { StepParts } from "./step_parts.ts";
 import { layerTensors, NODE_TABLES } from "../memory/mod.ts";
 import { cutsOf, isRouted, type StepOptions } from "./step_options.ts";
 import { type ModelTensors, MOE_ENDS, moePrefix, partPrefix } from "./tensors.ts";
-import { addClip, addSquares, addUpdate } from "./update.ts";
+import { addClip, addUpdate } from "./update.ts";
 
 /**
  * The graph of a step, or of one of its Programs. The norm waits for all gradients, and the updates for the norm, so
@@ -55,11 +56,10 @@ const COMMON: readonly Life[] = ["parameter", "state"];
 
 class StepBuilder {
   readonly #parts: StepParts;
+  readonly #sums: GradientSums;
   segments: Segment[] = [];
-  #squares: Task[] = [];
-  /** The microbatch that is being added, and what completes the sums of the one before, by group or layer. */
+  /** The microbatch that is being added. */
   #microbatch = 0;
-  readonly #added = new Map<string, readonly Task[]>();
   /** The Program that is being passed. */
   #program = 0;
 
@@ -69,6 +69,12 @@ class StepBuilder {
     readonly options: StepOptions,
   ) {
     this.#parts = options.parts ?? new StepParts(tensors);
+    this.#sums = new GradientSums({
+      model,
+      parts: this.#parts,
+      part: (prefix, layer, pass) => this.#part(prefix, layer, pass),
+      push: (segment) => this.segments.push(segment),
+    });
   }
 
   /** Whether segments are of the Program that is asked for. */
@@ -95,7 +101,7 @@ class StepBuilder {
       const part = this.#part("head.", Math.max(0, layers.length - 1), "forward");
       const task = head(part, lossOnly);
       if (lossOnly) this.segments.push(part.segment([task]));
-      else this.#complete(part, "head", [task], task);
+      else this.#sums.complete(part, "head", [task], task);
     });
   }
 
@@ -129,7 +135,7 @@ class StepBuilder {
           label === "dispatch" || label === "gate" || uses?.includes("dy")
         );
         this.segments.push({ ...this.#layer(graph, index), exits });
-        this.#completeExperts(index, graph.tasks, exits);
+        this.#sums.completeExperts(index, microbatch, { after: graph.tasks, exits });
       } else {
         const { ffn } = block;
         this.#once(`B${index}.ffn.grad.`, (prefix) => {
@@ -141,13 +147,13 @@ class StepBuilder {
       this.#once(`B${index}.grad.`, (prefix) => {
         const part = this.#part(prefix, index, "backward");
         const { input, weights } = attentionBackward(part, index, second);
-        this.#complete(part, `blocks.${index}`, [input, weights], input);
+        this.#sums.complete(part, `blocks.${index}`, [input, weights], input);
       });
     }
     this.#once("embedding.grad.", (prefix) => {
       const part = this.#part(prefix, 0, "backward");
       const task = embeddingBackward(part);
-      this.#complete(part, "embedding", [task], task);
+      this.#sums.complete(part, "embedding", [task], task);
     });
   }
 
@@ -167,22 +173,22 @@ class StepBuilder {
       }
       return { segments: [part.segment([])], squares: [] };
     });
-    this.segments.push({ ...update, after: this.#squares });
+    this.segments.push({ ...update, after: this.#sums.squares });
   }
 
   /** Adds what no routing changes, as it was made before; sums over microbatches depend on what was added before. */
   #once(prefix: string, add: (prefix: string) => void): void {
     if (this.model.microbatches > 1) return add(prefix);
     const { segments, squares } = this.#parts.get(prefix, () => {
-      const before = { segments: this.segments, squares: this.#squares };
-      const made = { segments: this.segments = [], squares: this.#squares = [] };
+      const before = { segments: this.segments, squares: this.#sums.squares };
+      const made = { segments: this.segments = [], squares: this.#sums.squares = [] };
       add(prefix);
       this.segments = before.segments;
-      this.#squares = before.squares;
+      this.#sums.squares = before.squares;
       return made;
     });
     this.segments.push(...segments);
-    this.#squares.push(...squares);
+    this.#sums.squares.push(...squares);
   }
 
   #part(prefix: string, layer: number, pass: Task["pass"]): Part {
@@ -197,67 +203,6 @@ class StepBuilder {
       const part = this.#part(prefix, layer, pass);
       this.segments.push(part.segment([add(part)]));
     });
-  }
-
-  /** Ends a part that leaves the gradient of a group; what follows waits for `next` alone. */
-  #complete(part: Part, group: string, after: readonly Task[], next: Task): void {
-    const { model: { microbatches } } = this;
-    const { prefix, layer } = part.at;
-    const last = this.#microbatch === microbatches - 1;
-    let done = after;
-    if (microbatches === 1) done = part.reduce(part.group(group), after);
-    this.segments.push(part.segment([next]));
-    if (microbatches > 1 && this.#microbatch > 0) {
-      const sums = this.#part(`${group}.sum.`, layer, "backward");
-      done = [sums.addPartials(sums.group(group))];
-      if (last) done = sums.reduce(sums.group(group), done);
-      this.#addSum(group, sums, { after, exits: [next] });
-    }
-    this.#added.set(group, done);
-    if (last) this.#addSquares(prefix, layer, [`grad.${group}`], done, [next]);
-  }
-
-  /** The same for the gradients of a Mixture-of-Experts layer. */
-  #completeExperts(index: number, after: readonly Task[], exits: readonly Task[]): void {
-    const { layers, microbatches } = this.model;
-    const block = layers[index];
-    if (!("moe" in block)) throw new Error(`block ${index} has no experts`);
-    const names = layerTensors(block.moe).names("parameter")
-      .map((name) => `${moePrefix(index)}grad.${name}`);
-    let done = after;
-    if (this.#microbatch > 0) {
-      const sums = this.#part(`B${index}.moe.sum.`, index, "backward");
-      done = [sums.addGradients(names)];
-      this.#addSum(moePrefix(index), sums, { after, exits });
-    }
-    this.#added.set(moePrefix(index), done);
-    if (this.#microbatch < microbatches - 1) return;
-    this.#addSquares(`B${index}.moe.`, index, names, done, exits);
-  }
-
-  /** Adds the segment of a sum over microbatches: it waits for its own and for the sum before. */
-  #addSum(key: string, part: Part, { after, exits }: {
-    readonly after: readonly Task[];
-    readonly exits: readonly Task[];
-  }): void {
-    const before = this.#added.get(key) ?? [];
-    this.segments.push(part.segment(exits, { after: [...after, ...before] }));
-  }
-
-  #addSquares(
-    prefix: string,
-    layer: number,
-    names: readonly string[],
-    after: readonly Task[],
-    exits: readonly Task[],
-  ): void {
-    const { segments: [norm], squares } = this.#parts.get(`${prefix}norm.`, () => {
-      const part = this.#part(`${prefix}norm.`, layer, "step");
-      const task = addSquares(part, this.#parts.sums, names);
-      return { segments: [part.segment([])], squares: [task] };
-    });
-    this.#squares.push(...squares);
-    this.segments.push({ ...norm, exits, after });
   }
 
   #moe(index: number): PassOptions {
