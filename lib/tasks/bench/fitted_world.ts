@@ -15,9 +15,9 @@ type Pairs = (from: number, to: number) => boolean;
 
 /**
  * Fits start-up and time a byte of each kind of link, all ranks at once: copies of a rank to itself, messages inside the
- * nodes, and between nodes. There one pair of ranks gives the start-up, that pair or one rank with all others, whichever is
- * faster, the link, and all pairs at once the card that the ranks of a node share, where they are slower together. The
- * processor is that of the engine.
+ * nodes, and between nodes. There one pair of ranks gives the start-up; that pair, or one rank that sends to all others or
+ * gets from them, whichever is fastest, the link; and all pairs at once the card that the ranks of a node share, where they
+ * are slower together. The processor is that of the engine.
  */
 export async function fittedWorld(engine: Engine): Promise<Topology> {
   const { nodes, ranksPerNode: m, ranks, processor } = engine.topology;
@@ -37,8 +37,11 @@ export async function fittedWorld(engine: Engine): Promise<Topology> {
   const one = await line((from, to) => (from === 0 && to === m) || (from === m && to === 0));
   const together = await line(apart, ranks - m);
   // sockets of one pair may carry less than those of a rank to all others
-  const ofOne = await line((from, to) => apart(from, to) && Math.min(from, to) === 0, ranks - m);
-  const inter = { alpha: one.alpha, beta: Math.min(one.beta, ofOne.beta, together.beta) };
+  const sends = await line((from, to) => apart(from, to) && from === 0, ranks - m);
+  const receives = await line((from, to) => apart(from, to) && to === 0, ranks - m);
+  // a large exchange that took no longer than a small one says nothing
+  const betas = [one, sends, receives, together].flatMap(({ beta }) => beta > 0 ? [beta] : []);
+  const inter = { alpha: one.alpha, beta: betas.length ? Math.min(...betas) : 0 };
   const shared = together.beta > inter.beta ? { nic: { beta: together.beta / m } } : {};
   return topology({ ...world, inter, ...shared });
 }
