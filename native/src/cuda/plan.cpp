@@ -193,7 +193,7 @@ void Plan::list_copies(const Buffers& buffers, uint32_t operation, std::vector<T
     list_tiles_of(buffers.at(copy->to, o.rank), buffers.at(copy->from, o.rank), static_cast<uint64_t>(copy->bytes),
                   by_kernel.front());
   }
-  const auto distance = [&](uint32_t sender) { return (sender + world_.ranks() - o.rank) % world_.ranks(); };
+  const auto distance = [&](uint32_t sender) { return distance_of(sender, o.rank, world_.ranks()); };
   uint32_t before = UINT32_MAX;
   for (uint32_t end : slice(program_.ends, o.ends)) {
     const Transfer& transfer = program_.transfers[end];
