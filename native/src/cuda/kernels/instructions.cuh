@@ -31,6 +31,20 @@ __device__ inline float power_of_two(float x) {
   return y;
 }
 
+/// 1 / x within a unit in the last place, of x from 2^-126 to 2^126.
+__device__ inline float reciprocal(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+/// 1 / sqrt(x) within two units in the last place, of x from 2^-126.
+__device__ inline float reciprocal_root(float x) {
+  float y;
+  asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 /// A store to where other lanes store too: one of them is to win, whichever.
 __device__ inline void store_one_of(uint32_t& to, uint32_t value) { to = value; }
 

@@ -44,8 +44,9 @@ __device__ bool are_few(int rows, int lane, int k, const uint32_t* held, Second 
 #pragma unroll
   for (int i = 0; i < kEach; ++i) {
     if (place + i + 1 >= k) continue;
-    right = right && (i + 1 < kEach ? goes_before(keys[i], nexts[i], few.numbers[i], keys[kEach - 1], nexts[kEach - 1], few.numbers[kEach - 1])
-                                    : goes_before(keys[i], nexts[i], few.numbers[i], key_after, next_after, number_after));
+    const bool own = i + 1 < kEach;
+    right = right && goes_before(keys[i], nexts[i], few.numbers[i], own ? keys[kEach - 1] : key_after,
+                                 own ? nexts[kEach - 1] : next_after, own ? few.numbers[kEach - 1] : number_after);
   }
   int count = 0;
   for (int e = lane; e < rows; e += G) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "cuda/kernels/gates/rows.cuh"
+#include "cuda/kernels/instructions.cuh"
 #include "runtime/arguments_gates.h"
 
 namespace schemoe::cuda::gates {
@@ -14,12 +15,31 @@ inline constexpr float kTiny = 1e-20f;
 /// exp(-|z|), of which what follows is made.
 __device__ inline float tail_of(float z) { return expf(-fabsf(z)); }
 
-__device__ inline float sigmoid(float z, float tail) { return (z >= 0 ? 1.0f : tail) / (1.0f + tail); }
+/// n / d of n in [0, 1] and d in [1, 2], rounded as a division is, which asks for cases that these do not have: a branch
+/// for each number of a row keeps a lane from computing several at a time.
+__device__ inline float quotient(float n, float d) {
+  float inverse = reciprocal(d);
+  inverse = __fmaf_rn(__fmaf_rn(-d, inverse, 1.0f), inverse, inverse);
+  float q = n * inverse;
+  q = __fmaf_rn(__fmaf_rn(-d, q, n), inverse, q);
+  return __fmaf_rn(__fmaf_rn(-d, q, n), inverse, q);
+}
+
+/// The square root of x >= 0 or NaN, rounded, without a branch.
+__device__ inline float root(float x) {
+  const bool small = x < 0x1p-96f;
+  const float scaled = small ? x * 0x1p64f : x;
+  const float inverse = reciprocal_root(scaled);
+  const float guess = scaled * inverse, y = __fmaf_rn(__fmaf_rn(-guess, guess, scaled), 0.5f * inverse, guess);
+  return scaled > 0 && scaled < INFINITY ? small ? y * 0x1p-32f : y : x;
+}
+
+__device__ inline float sigmoid(float z, float tail) { return quotient(z >= 0 ? 1.0f : tail, 1.0f + tail); }
 __device__ inline float sigmoid(float z) { return sigmoid(z, tail_of(z)); }
 
 /// log(1 + tail) is 2 artanh(t) of t = tail / (2 + tail) <= 1/3: of its series seven terms are within 1e-8.
 __device__ inline float softplus(float z, float tail) {
-  const float t = __fdividef(tail, 2.0f + tail), q = t * t;
+  const float t = tail * reciprocal(2.0f + tail), q = t * t;
   float sum = 1.0f / 13;
   sum = __fmaf_rn(sum, q, 1.0f / 11);
   sum = __fmaf_rn(sum, q, 1.0f / 9);
@@ -68,7 +88,7 @@ __device__ void score_row(Scores kind, int rows, int lane, Own<N, V, float, G>& 
     case Scores::sigmoid:
       return each(rows, lane, [&](int, float& logit, float& score) { score = sigmoid(logit); }, z, s);
     case Scores::sqrt_softplus:
-      return each(rows, lane, [&](int, float& logit, float& score) { score = sqrtf(softplus(logit)); }, z, s);
+      return each(rows, lane, [&](int, float& logit, float& score) { score = root(softplus(logit)); }, z, s);
     case Scores::softmax_of_chosen:
       return each(rows, lane, [&](int, float& logit, float& score) { score = logit; }, z, s);
     case Scores::relu:  // NaN stays what it is

@@ -14,6 +14,8 @@ inline float add_saturated(float a, float b) {
   return sum > 0.0f ? (sum < 1.0f ? sum : 1.0f) : 0.0f;
 }
 inline float power_of_two(float x) { return x < -126 ? 0 : std::exp2(x); }
+inline float reciprocal(float x) { return 1 / x; }
+inline float reciprocal_root(float x) { return 1 / std::sqrt(x); }
 EMULATED void store_one_of(uint32_t& to, uint32_t value) {
   emulated::use(&to, sizeof to, emulated::Access::atomic, __builtin_return_address(0));
   to = value;
