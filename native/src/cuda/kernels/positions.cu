@@ -91,8 +91,7 @@ __device__ void add_parts(const Sequence& s, const int* parts, int part, int* be
   const int last = kListed ? s.parts : part;
   for (int e = V * (groups > 1 ? thread % across : thread); e < s.experts; e += V * threads) {
     int sum[V] = {}, all[V] = {};
-    constexpr int kAhead = kListed ? 4 : 8;  // of loads, for as many registers as there are
-#pragma unroll kAhead
+#pragma unroll 8
     for (int other = groups > 1 ? group : 0; other < last; other += groups) {
       const Vector here = *reinterpret_cast<const Vector*>(parts + int64_t{other} * s.experts + e);
 #pragma unroll
@@ -111,7 +110,8 @@ __device__ void add_parts(const Sequence& s, const int* parts, int part, int* be
 
 template <bool kListed>
 __device__ void add_parts(const Sequence& s, const int* parts, int part, int* before, int* totals) {
-  const bool wide = s.experts % 4 == 0 && reinterpret_cast<uintptr_t>(parts) % 16 == 0;
+  // A list leaves too few registers for more than one expert a thread.
+  const bool wide = !kListed && s.experts % 4 == 0 && reinterpret_cast<uintptr_t>(parts) % 16 == 0;
   if (wide) add_parts<kListed, 4>(s, parts, part, before, totals);
   else add_parts<kListed, 1>(s, parts, part, before, totals);
 }

@@ -27,21 +27,35 @@ __device__ void best_scores(const Sequence& s, const Priority& p, int lanes, int
   const auto lane = static_cast<int>(threadIdx.x) % lanes;
   const int64_t step = int64_t{blocks} * blockDim.x / lanes;
   const int64_t first = (int64_t{block} * blockDim.x + threadIdx.x) / lanes;
+  constexpr int kAhead = 4;  // rows whose loads are under way
   // All lanes of a warp take part in the reductions.
-  for (int64_t base = 0; base < s.tokens; base += step) {
-    const int64_t token = base + first;
-    float most = -INFINITY;
-    if (token < s.tokens) {
-      const float* row = p.scores + token * s.experts;
-#pragma unroll 4
-      for (int e = lane * V; e < s.experts; e += lanes * V) {
-        const Vector scores = *reinterpret_cast<const Vector*>(row + e);
+  for (int64_t base = first; base - first < s.tokens; base += kAhead * step) {
+    float most[kAhead];
 #pragma unroll
-        for (int j = 0; j < V; ++j) most = fmaxf(most, isnan(scores.values[j]) ? INFINITY : scores.values[j]);
+    for (float& m : most) m = -INFINITY;
+#pragma unroll 2
+    for (int e = lane * V; e < s.experts; e += lanes * V) {
+      Vector scores[kAhead];
+#pragma unroll
+      for (int u = 0; u < kAhead; ++u) {
+        // A token that is not there has the last one's scores, of which nothing becomes.
+        const int64_t token = min(base + u * step, s.tokens - 1);
+        scores[u] = *reinterpret_cast<const Vector*>(p.scores + token * s.experts + e);
+      }
+#pragma unroll
+      for (int u = 0; u < kAhead; ++u) {
+#pragma unroll
+        for (float score : scores[u].values) most[u] = fmaxf(most[u], isnan(score) ? INFINITY : score);
       }
     }
-    for (int by = lanes / 2; by > 0; by /= 2) most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, by));
-    if (lane == 0 && token < s.tokens) p.best[token] = gates::key_of(most);
+    for (int by = lanes / 2; by > 0; by /= 2) {
+#pragma unroll
+      for (float& m : most) m = fmaxf(m, __shfl_xor_sync(kAllLanes, m, by));
+    }
+#pragma unroll
+    for (int u = 0; u < kAhead; ++u) {
+      if (lane == 0 && base + u * step < s.tokens) p.best[base + u * step] = gates::key_of(most[u]);
+    }
   }
 }
 
