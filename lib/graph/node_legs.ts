@@ -100,14 +100,14 @@ export class NodeLegs {
   clear(rows: string): Kernel[] {
     const { loads, limit, rows: { room } } = this.#way;
     if (loads && limit === undefined) return [];
-    const words = Math.ceil(this.#rowBytes * room / WORD);
-    return [fill(words, this.#g.buffer(rows, WORD * words, lifeOf(rows)), 0)];
+    return [fill(Math.ceil(this.#rowBytes * room / WORD), this.#experts(rows), 0)];
   }
 
-  /** Rows of experts, with room for all places that kernels know. */
+  /** Rows of experts, with room for all places that kernels know, in whole words. */
   #experts(rows: string): View {
     const { layer: { topK }, rows: { room } } = this.#way;
-    return this.#g.buffer(rows, this.#rowBytes * topK * runOf(room, topK), lifeOf(rows));
+    const words = Math.ceil(this.#rowBytes * topK * runOf(room, topK) / WORD);
+    return this.#g.buffer(rows, WORD * words, lifeOf(rows));
   }
 
   /** Rows of the copies of tokens. */

@@ -30,6 +30,9 @@ export interface RaggedWay {
 /** Ranks of a world in which the loads of each rank's experts are kept. */
 const MOST_KEPT = 256;
 
+/** Rows in whole words, also of two bytes an element. */
+const even = (rows: number): number => rows + rows % 2;
+
 export class RaggedRows {
   readonly #way: RaggedWay;
   readonly #slices: readonly Chunk[];
@@ -127,7 +130,8 @@ export class RaggedRows {
       const each = eachOf(loads);
       this.#most = each === undefined ? this.#busiestOfAll() : each * localSlots * groups.size;
     }
-    if (this.#way.limit !== undefined) return this.#most;
+    // as many as may be sent: on one rank these are the rows of its experts
+    if (this.#way.limit !== undefined) return even(this.#most);
     const step = Math.ceil(tokens * gate.k / GROWTH);
     return Math.min(Math.ceil(this.#most / step) * step, ranks * tokens * topK);
   }
@@ -150,8 +154,7 @@ export class RaggedRows {
     let most = 0;
     const differ = this.#each === undefined ? ranks : 1;
     for (let rank = 0; rank < differ; rank++) most = Math.max(most, this.firstRows(rank).at(-1)!);
-    // whole words, also of two bytes an element
-    if (this.#way.limit !== undefined) return most + most % 2;
+    if (this.#way.limit !== undefined) return even(most);
     const step = Math.ceil(tokens * gate.k / GROWTH);
     return Math.min(Math.ceil(most / step) * step, tokens * topK);
   }

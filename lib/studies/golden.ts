@@ -5,7 +5,9 @@ import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
 import type { GoldenCase } from "./golden_case.ts";
 import { goldenExpert } from "./golden_expert.ts";
+import { checkGoldenFields } from "./golden_fields_check.ts";
 import { type GoldenFields, goldenLayer } from "./golden_layer.ts";
+import { zeroGradients } from "./golden_zeros.ts";
 import { onEveryRank, resized } from "./idle_experts.ts";
 
 import { createLayer } from "../layer/create_layer.ts";
@@ -46,7 +48,13 @@ export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
   if (!Number.isInteger(ranks) || (ranks as number) < 1) {
     fail(`its "ranks" is ${quoted(ranks)}, not a positive integer`);
   }
-  for (const name of ["x", "y", "dy"]) {
+  for (const name of ["tokens", "modelDim", "hiddenDim", "experts"]) {
+    if (!Number.isSafeInteger(config[name]) || (config[name] as number) < 1) {
+      fail(`its "${name}" is ${quoted(config[name])}, not a positive integer`);
+    }
+  }
+  checkGoldenFields(config, fail);
+  for (const name of ["x", "y", "dy", ...inputsOf(config as GoldenFields)]) {
     if (!floats.has(name)) fail(`it has no tensor "${name}"`);
   }
   checkShapes(floats, config, fail);
@@ -59,6 +67,13 @@ export function parseGolden(bytes: Uint8Array, file: string): GoldenCase {
   };
   return onEveryRank(golden, config as GoldenFields);
 }
+
+/** What the gate of a case takes beside its parameters. */
+const inputsOf = ({ gate }: GoldenFields): string[] => [
+  ...(gate?.hash ? ["gate.table", "tokenIds"] : []),
+  ...(gate?.noise ? ["gate.noise"] : []),
+  ...(gate?.selectionBias ? ["gate.selectionBias"] : []),
+];
 
 /** Compares shapes with the configuration before a layer of these sizes is made. */
 function checkShapes(
@@ -189,9 +204,19 @@ export function goldenErrors(
   measure: (got: Float32Array, expected: Float32Array) => number = largestError,
 ): Record<string, number> {
   const errors: Record<string, number> = {};
+  const gradients = [...golden.tensors].filter(([name]) => name.startsWith("grad."))
+    .map(([name, { data }]) => [name, data] as const);
+  const expectedOf = zeroGradients(gradients);
+  const measured = (name: string, got: Float32Array, expected: Float32Array) => {
+    if (got.length === expected.length) return measure(got, expected);
+    throw new SchemoeError(
+      `Cannot compare "${name}" of the case "${golden.name}": its file has ${expected.length} values, the layer ${got.length}`,
+    );
+  };
   for (const [name, { data }] of golden.tensors) {
     const got = results.get(name);
-    if (got) errors[name] = measure(corner(golden, name, got), data);
+    const expected = name.startsWith("grad.") ? expectedOf(data) : data;
+    if (got) errors[name] = measured(name, corner(golden, name, got), expected);
     else if (name.startsWith("grad.")) {
       throw new SchemoeError(
         `Cannot run the case "${golden.name}": the layer has no tensor "${name}"`,

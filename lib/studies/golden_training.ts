@@ -33,6 +33,8 @@ export interface GoldenTraining {
   readonly model: ModelConfig;
   /** Parameters at the beginning. */
   readonly parameters: Readonly<Record<string, Float32Array>>;
+  /** States of gates at the beginning: tables of hashed gates, biases of choices. */
+  readonly states: Readonly<Record<string, Float32Array | Int32Array>>;
   /** Of each step, [ranks, batch, context + 1]. */
   readonly tokens: readonly Int32Array[];
   readonly loss: Float64Array;
@@ -78,6 +80,9 @@ interface Config extends Omit<GoldenFields, "vocabulary"> {
     | { kind: "sgd"; momentum: number };
   readonly schedule: { peak: number; warmup: number; decaySteps: number; final: number };
 }
+
+/** What gates know besides their parameters, by the names of a model. */
+const GATE_STATE = /^blocks\.\d+\.moe\.gate\.(table|selectionBias)$/;
 
 /**
  * Whether a file is a reference run, and not a case of a layer, by its configuration.
@@ -126,8 +131,13 @@ export function parseGoldenTraining(bytes: Uint8Array, file: string): GoldenTrai
         .map((name) => [name.slice(prefix.length), values(name, Float32Array)]),
     );
   const gradients = named("grad."), final = named("final.");
+  const states = Object.fromEntries(
+    [...tensors].filter(([name]) => GATE_STATE.test(name))
+      .map(([name, { data }]) => [name, data as Float32Array | Int32Array]),
+  );
   for (const [prefix, others] of [["final.", gradients], ["grad.", final]] as const) {
     for (const name of Object.keys(others)) {
+      if (prefix === "grad." && GATE_STATE.test(name)) continue;
       values(prefix + name, Float32Array, others[name].length);
     }
   }
@@ -138,7 +148,8 @@ export function parseGoldenTraining(bytes: Uint8Array, file: string): GoldenTrai
     name: config.name,
     ranks,
     steps,
-    model: modelOf(config, fail),
+    model: modelOf(config, tensors, fail),
+    states,
     gradients,
     parameters: Object.fromEntries(
       Object.keys(gradients).map((name) => [name, values(name, Float32Array)]),
@@ -151,8 +162,23 @@ export function parseGoldenTraining(bytes: Uint8Array, file: string): GoldenTrai
   };
 }
 
-function modelOf(config: Config, fail: (problem: string) => never): ModelConfig {
-  const { ranks, experts, hiddenDim, optimizer, schedule } = config;
+function modelOf(
+  config: Config,
+  tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  fail: (problem: string) => never,
+): ModelConfig {
+  const { ranks, experts, hiddenDim, latentDim, optimizer, schedule } = config;
+  const ofGates = (name: string) =>
+    [...tensors].find(([key]) => key.startsWith("blocks.") && key.endsWith(`.moe.gate.${name}`));
+  const hashed = config.gate?.hash && config.blocks.includes("moe");
+  if (hashed && !ofGates("table")) {
+    fail('its gate has "hash" and it has no tensor "blocks.INDEX.moe.gate.table"');
+  }
+  if (config.gate?.noise) {
+    fail(
+      'its "gate.noise" is true: noise is drawn anew in each step, so there is nothing to compare with',
+    );
+  }
   // whose activation is its own
   const named = config.expert === "llama_ffn" ? { ...config, activation: "silu" } : config;
   const expert = goldenExpert(named, fail);
@@ -161,7 +187,12 @@ function modelOf(config: Config, fail: (problem: string) => never): ModelConfig 
       experts,
       hiddenDim,
       expert,
-      ...goldenLayer({ ...config, vocabulary: config.vocabularySize }),
+      ...goldenLayer({
+        ...config,
+        vocabulary: config.vocabularySize,
+        width: ofGates("projection")?.[1].shape[1],
+      }),
+      ...(latentDim === undefined ? {} : { latentDim }),
       ...(experts % ranks === 0 ? {} : { parallel: { expert: divisor(experts, ranks) } }),
     },
   };
@@ -236,7 +267,7 @@ export async function runGoldenTraining(
   if (missing) {
     throw new SchemoeError(`Cannot run ${golden.name}: its file has no tensor "grad.${missing}"`);
   }
-  model.set(golden.parameters);
+  model.set({ ...golden.parameters, ...golden.states });
   const done: TrainingStep[] = [];
   const gradients: Record<string, Float32Array> = {};
   for (let step = 0; step < steps; step++) {

@@ -1,5 +1,6 @@
 /** Checks of the configuration of a reference training run, which may come from anywhere. @module */
 import { quoted } from "../words.ts";
+import { checkGoldenFields } from "./golden_fields_check.ts";
 
 const COUNTS = [
   ...["ranks", "steps", "batch", "length", "vocabularySize", "modelDim", "heads"],
@@ -38,18 +39,70 @@ export function checkTrainingConfig(
     if (!words.includes(config[field] as string)) wrong(field, words.join(" or "));
   }
   if (typeof config.name !== "string") wrong("name", "text");
-  const { blocks, optimizer, schedule } = config;
+  const { blocks } = config;
   const list = Array.isArray(blocks) && blocks.length > 0 &&
     blocks.every((block) => block === "moe" || block === "ffn");
   if (!list) wrong("blocks", "a list of moe and ffn");
   for (const kind of new Set(blocks as string[])) counts(OF_BLOCKS[kind]);
-  const { kind, decayed } = Object(optimizer) as { kind?: unknown; decayed?: unknown };
-  if (kind !== "adamw" && kind !== "sgd") wrong("optimizer", "an object of the kind adamw or sgd");
+  if ((blocks as string[]).includes("moe")) checkGoldenFields(config, fail);
+  for (const field of ["epsilon", "clip"]) number(config[field], field, fail);
+  if (config.positions === "rope") number(config.ropeBase, "ropeBase", fail, "a positive number");
+  if (typeof config.tied !== "boolean") wrong("tied", "true or false");
+  checkOptimizer(config.optimizer, tensors, fail);
+  checkSchedule(config.schedule, fail);
+}
+
+type Fail = (problem: string) => never;
+
+function checkOptimizer(
+  optimizer: unknown,
+  tensors: ReadonlyMap<string, unknown>,
+  fail: Fail,
+): void {
+  const { kind, decayed, betas, ...numbers } = Object(optimizer) as Record<string, unknown>;
   if (decayed !== undefined) {
     const foreign = Array.isArray(decayed) ? decayed.find((name) => !tensors.has(name)) : decayed;
     if (foreign !== undefined) {
       fail(`its "optimizer.decayed" is no list of its parameters: it has ${quoted(foreign)}`);
     }
   }
-  if (typeof schedule !== "object" || schedule === null) wrong("schedule", "an object");
+  if (kind === "sgd") number(numbers.momentum, "optimizer.momentum", fail);
+  else if (kind === "adamw") {
+    for (const field of ["epsilon", "weightDecay"]) {
+      number(numbers[field], `optimizer.${field}`, fail);
+    }
+    if (!(Array.isArray(betas) && betas.length === 2 && betas.every((b) => b >= 0 && b < 1))) {
+      fail(
+        `its "optimizer.betas" is ${quoted(betas)}, not a list of two numbers from 0 to below 1`,
+      );
+    }
+  } else {
+    fail(`its "optimizer" is ${quoted(optimizer)}, not an object of the kind adamw or sgd`);
+  }
+}
+
+function checkSchedule(schedule: unknown, fail: Fail): void {
+  if (typeof schedule !== "object" || schedule === null) {
+    fail(`its "schedule" is ${quoted(schedule)}, not an object`);
+  }
+  const values = schedule as Record<string, unknown>;
+  for (const field of ["peak", "final"]) number(values[field], `schedule.${field}`, fail);
+  for (const field of ["warmup", "decaySteps"]) {
+    if (!Number.isSafeInteger(values[field]) || (values[field] as number) < 0) {
+      fail(`its "schedule.${field}" is ${quoted(values[field])}, not a non-negative integer`);
+    }
+  }
+}
+
+/** A number of at least 0. */
+function number(
+  value: unknown,
+  field: string,
+  fail: Fail,
+  expected = "a non-negative number",
+): void {
+  const least = expected === "a positive number" ? Number.MIN_VALUE : 0;
+  if (!(typeof value === "number" && value >= least && value < Infinity)) {
+    fail(`its "${field}" is ${quoted(value)}, not ${expected}`);
+  }
 }

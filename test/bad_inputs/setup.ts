@@ -9,7 +9,7 @@ import {
   topK,
   topology,
 } from "../../mod.ts";
-import { gshard } from "../../lib/blocks/mod.ts";
+import { gshard, quantileUpdate, signUpdate } from "../../lib/blocks/mod.ts";
 import { type BadInputs, forward, withLayer, wrong } from "./bad_input.ts";
 
 const pair = { nodes: 1, ranksPerNode: 2 };
@@ -222,6 +222,14 @@ export const setup: BadInputs = {
   "yes instead of true": {
     call: () => topK({ normalize: wrong("yes") }),
     says: ['Cannot make the gate topK: normalize must be true or false, got "yes"'],
+  },
+  "an update of a gate without a rate": {
+    call: () => signUpdate(wrong({ rate: null })),
+    says: ["Cannot make the update sign: rate must be a finite number, got null"],
+  },
+  "a moving mean of more than all": {
+    call: () => quantileUpdate({ ema: 1.5 }),
+    says: ["Cannot make the update quantile: ema must be a number from 0 to 1, got 1.5"],
   },
   "an unknown option of a gate": {
     call: () => topK(wrong({ topK: 2 })),

@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
-import { openEngine, SchemoeError, swiglu } from "../../mod.ts";
+import { assert, assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
+import { createModel, openEngine, SchemoeError, swiglu } from "../../mod.ts";
 import { constantRate } from "../../lib/blocks/mod.ts";
 import { encodeSafetensors, parseSafetensors, type Tensor } from "../../lib/files/mod.ts";
 import {
@@ -105,4 +105,91 @@ Deno.test("runGoldenTraining() names a parameter that the file leaves out", asyn
   using engine = open(1);
   const says = 'its file has no tensor "grad.positions"';
   await assertRejects(() => runGoldenTraining(engine, golden), SchemoeError, says);
+});
+
+const tokenGate = {
+  ...{ scores: "softmax", bias: false, selectionBias: false, groups: 1, groupLimit: 1 },
+  ...{ normalize: true, scale: 1, weighs: "output", hash: false, choice: "token" },
+  ...{ zeroExperts: 0, noise: false, cosine: false },
+};
+
+Deno.test("a reference run's tables and selection biases are those of its file", async () => {
+  const [vocabulary, experts, k] = [81, 4, 2];
+  const table = Int32Array.from({ length: vocabulary * k }, (_, i) => i % k);
+  const hashed = (tensors: Map<string, Tensor>) => {
+    for (const block of [0, 1]) {
+      const shape = [vocabulary, k];
+      tensors.set(`blocks.${block}.moe.gate.table`, { dtype: "I32", shape, data: table } as Tensor);
+    }
+  };
+  const loadsOf = async (golden: GoldenTraining) => {
+    using engine = open(2);
+    return (await runGoldenTraining(engine, golden, { steps: 1 })).steps[0].layerLoads![0];
+  };
+  const gate = { ...tokenGate, hash: true };
+  const all = 4 * 32; // tokens of a rank
+  assertEquals([...await loadsOf(changed("tiny", { gate }, hashed))], [
+    all,
+    all,
+    0,
+    0,
+    all,
+    all,
+    0,
+    0,
+  ]);
+  assertThrows(() => changed("tiny", { gate }), SchemoeError, "gate.table");
+
+  const bias = Float32Array.of(0, 0, 9, 9);
+  const biased = changed("tiny", { gate: { ...tokenGate, selectionBias: true } }, (tensors) => {
+    for (const block of [0, 1]) {
+      const name = `blocks.${block}.moe.gate.selectionBias`;
+      tensors.set(name, { dtype: "F32", shape: [experts], data: bias } as Tensor);
+      tensors.set(`final.${name}`, { dtype: "F32", shape: [experts], data: bias } as Tensor);
+    }
+  });
+  assertEquals([...await loadsOf(biased)], [0, 0, all, all, 0, 0, all, all]);
+  using engine = open(2);
+  const { errors } = await checkTraining(engine, { ...biased, steps: 1 }, {});
+  assertEquals(errors["final.blocks.1.moe.gate.selectionBias"], 0);
+});
+
+Deno.test("a reference run has latent rows and cosine gates of its file, and no noise", () => {
+  const gate = { ...tokenGate, cosine: true };
+  const golden = changed("tiny", { gate, latentDim: 7 }, (tensors) => {
+    const name = "blocks.0.moe.gate.projection";
+    tensors.set(name, { dtype: "F32", shape: [32, 3], data: new Float32Array(96) } as Tensor);
+  });
+  using engine = open(2);
+  using model = createModel(engine, golden.model);
+  assertEquals(model.parameters["blocks.0.moe.gate.projection"], [32, 3]);
+  assertEquals(model.parameters["blocks.0.moe.latent.down"], [32, 7]);
+  const noise = { ...tokenGate, noise: true };
+  assertThrows(() => changed("tiny", { gate: noise }), SchemoeError, '"gate.noise" is true');
+});
+
+Deno.test("fields of reference runs that hold what no run has are named with their value", () => {
+  const { optimizer, schedule } = JSON.parse(
+    parseSafetensors(Deno.readFileSync(new URL("tiny.safetensors", FOLDER)), "tiny").metadata!
+      .config,
+  );
+  const wrong: [object, string][] = [
+    [{ clip: null }, '"clip" is null, not a non-negative number'],
+    [{ tied: "no" }, '"tied" is "no", not true or false'],
+    [{ positions: "rope", ropeBase: 0 }, '"ropeBase" is 0, not a positive number'],
+    [{ optimizer: { ...optimizer, betas: [0.9] } }, '"optimizer.betas" is [0.9]'],
+    [{ optimizer: { kind: "sgd" } }, '"optimizer.momentum" is undefined'],
+    [{ schedule: { ...schedule, warmup: -1 } }, '"schedule.warmup" is -1'],
+    [{ schedule: { ...schedule, final: "x" } }, '"schedule.final" is "x"'],
+    [{ latentDim: 0 }, '"latentDim" is 0, not a positive integer'],
+    [{ gate: { ...tokenGate, groups: "2" } }, '"gate.groups" is "2", not a positive integer'],
+    [{ gate: [] }, '"gate" is [], not an object'],
+    [{ losses: null }, '"losses" is null, not a list'],
+    [{ losses: [{ name: "z" }] }, '"losses.0.weight" is undefined, not a finite number'],
+    [{ updates: [{ name: "sign" }] }, '"updates.0.rate" is undefined, not a finite number'],
+    [{ shared: { hiddenDim: 3, kind: "moe" } }, '"shared.kind" is "moe", not swiglu or ffn'],
+  ];
+  for (const [fields, message] of wrong) {
+    assertThrows(() => changed("tiny", fields), SchemoeError, message);
+  }
 });

@@ -72,7 +72,7 @@ Deno.test("parseGolden() compares shapes with the configuration, naming file, te
     [{ ranks: 3 }, 'its "config" needs [3,64,32]'],
     [{ ranks: 0 }, 'its "ranks" is 0, not a positive integer'],
     [{ ranks: "4" }, 'its "ranks" is "4", not a positive integer'],
-    [{ tokens: null }, 'its "config" needs [4,,32]'],
+    [{ tokens: null }, 'its "tokens" is null, not a positive integer'],
     [{ activation: "step" }, 'unknown activation "step", known are relu'],
     [{ expert: 7 }, 'unknown expert "7"'],
   ];

@@ -1,5 +1,7 @@
 /** Quantile balancing. @module */
 import { quantileBias, quantileShift } from "../../kernels/mod.ts";
+import { SchemoeError } from "../../types.ts";
+import { quoted } from "../../words.ts";
 import type { GateUpdate } from "../gates/types.ts";
 
 /**
@@ -13,20 +15,28 @@ import type { GateUpdate } from "../gates/types.ts";
  * const gate = topK({ k: 2, scores: "softmaxOfChosen", update: quantileUpdate({ ema: 0.9 }) });
  * console.assert(gate.update?.name === "quantile");
  * ```
+ * @throws {SchemoeError} for an `ema` that is not from 0 to 1.
  */
-export const quantileUpdate = ({ ema }: { readonly ema: number }): GateUpdate => ({
-  name: "quantile",
-  part: (c, out) => [
-    quantileBias({ ...c, k: c.topK }, {
-      logits: c.logits,
-      bias: c.tensor("selectionBias"),
-      out,
-    }),
-  ],
-  apply: (c, sums) => [
-    quantileShift({ rows: c.rows, ranks: sums.ranks, ema }, {
-      sums,
-      bias: c.tensor("selectionBias"),
-    }),
-  ],
-});
+export function quantileUpdate({ ema }: { readonly ema: number }): GateUpdate {
+  if (!(typeof ema === "number" && ema >= 0 && ema <= 1)) {
+    throw new SchemoeError(
+      `Cannot make the update quantile: ema must be a number from 0 to 1, got ${quoted(ema)}`,
+    );
+  }
+  return {
+    name: "quantile",
+    part: (c, out) => [
+      quantileBias({ ...c, k: c.topK }, {
+        logits: c.logits,
+        bias: c.tensor("selectionBias"),
+        out,
+      }),
+    ],
+    apply: (c, sums) => [
+      quantileShift({ rows: c.rows, ranks: sums.ranks, ema }, {
+        sums,
+        bias: c.tensor("selectionBias"),
+      }),
+    ],
+  };
+}

@@ -1,5 +1,7 @@
 /** The update of DeepSeek-V3's selection bias. @module */
 import { countChoices, signBias } from "../../kernels/mod.ts";
+import { SchemoeError } from "../../types.ts";
+import { quoted } from "../../words.ts";
 import type { GateUpdate } from "../gates/types.ts";
 
 /**
@@ -10,13 +12,21 @@ import type { GateUpdate } from "../gates/types.ts";
  * import { signUpdate, topK } from "@schemoe/lab/blocks";
  * console.assert(topK({ k: 2, update: signUpdate({ rate: 1e-3 }) }).update?.name === "sign");
  * ```
+ * @throws {SchemoeError} for a rate that is no number.
  */
-export const signUpdate = ({ rate }: { readonly rate: number }): GateUpdate => ({
-  name: "sign",
-  part: (c, part) => [
-    countChoices({ ...c, k: c.topK }, c.topK, { choices: c.choices, counts: part }),
-  ],
-  apply: (c, loads) => [
-    signBias({ rows: c.rows, rate }, { loads, bias: c.tensor("selectionBias") }),
-  ],
-});
+export function signUpdate({ rate }: { readonly rate: number }): GateUpdate {
+  if (!Number.isFinite(rate)) {
+    throw new SchemoeError(
+      `Cannot make the update sign: rate must be a finite number, got ${quoted(rate)}`,
+    );
+  }
+  return {
+    name: "sign",
+    part: (c, part) => [
+      countChoices({ ...c, k: c.topK }, c.topK, { choices: c.choices, counts: part }),
+    ],
+    apply: (c, loads) => [
+      signBias({ rows: c.rows, rate }, { loads, bias: c.tensor("selectionBias") }),
+    ],
+  };
+}

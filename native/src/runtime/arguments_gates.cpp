@@ -294,7 +294,7 @@ PlaceCopies::PlaceCopies(Reader& r)
       positions(r.view()),
       targets(r.view()),
       places(r.view()) {
-  check_sizes(tokens, experts, k);
+  check_sizes(tokens, INT32_MAX, k);  // beside those of experts a token may have choices of rows without computation
   const auto words = r.rest();
   const auto count = static_cast<size_t>(experts) + 1;
   if (words.size() < count) fail(SCHEMOE_INVALID, "the table has ", words.size(), " numbers for ", experts, " experts");
