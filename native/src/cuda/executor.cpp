@@ -26,6 +26,7 @@ Executor::Executor(const World& world, Buffers& buffers, HostQueue& hosts, const
       // Processes that share a GPU would measure each other.
       products_(world, options.tf32, options.tune && options.slots == 1),
       lanes_(world),
+      pool_(world),
       events_(world),
       clocks_(world),
       errors_(world.devices(), nullptr),
@@ -56,7 +57,7 @@ Executor::~Executor() {
 }
 
 Plan& Executor::plan_of(const Program& program) {
-  if (!program.kept) program.kept = std::make_shared<Plan>(program, world_, options_);
+  if (!program.kept) program.kept = std::make_shared<Plan>(program, world_, pool_, options_);
   return *static_cast<Plan*>(program.kept.get());
 }
 

@@ -121,6 +121,7 @@ class Executor {
   Recording recording_;
   Products products_;
   Lanes lanes_;
+  Pool pool_;
   Events events_;
   Clocks clocks_;
   std::vector<DataError*> errors_;

@@ -35,14 +35,15 @@ void upload(T* to, const std::vector<T>& from) {
 
 }  // namespace
 
-Plan::Plan(const Program& program, const World& world, const CudaOptions& options)
+Plan::Plan(const Program& program, const World& world, Pool& pool, const CudaOptions& options)
     : joins(program),
       program_(program),
       world_(world),
+      pool_(pool),
       nccl_(options.nccl),
       copy_by_(options.copy_by),
-      bounds_(world.devices(), nullptr),
-      tiles_(world.devices(), nullptr) {
+      bounds_(world.devices()),
+      tiles_(world.devices()) {
   for (uint32_t lane = 0; lane < program.lanes.size(); ++lane) {
     if (!program.lanes[lane].empty() && world.holds(lane / kLanes)) lanes.push_back(lane);
   }
@@ -57,14 +58,7 @@ Plan::Plan(const Program& program, const World& world, const CudaOptions& option
               program.calls.size() <= kMostCalls;
 }
 
-Plan::~Plan() {
-  for (uint32_t device = 0; device < world_.devices(); ++device) {
-    world_.try_use(device);
-    cudaFree(bounds_[device]);
-    cudaFree(tiles_[device]);
-  }
-  cudaFreeHost(tables_);
-}
+Plan::~Plan() { cudaFreeHost(tables_); }
 
 void Plan::find_peers() {
   const size_t count = program_.operations.size();
@@ -150,8 +144,8 @@ void Plan::upload_bounds() {
   if (all.empty()) return;
   for (uint32_t device = 0; device < world_.devices(); ++device) {
     world_.use(device);
-    CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&bounds_[device]), all.size() * sizeof(int32_t)));
-    upload(bounds_[device], all);
+    bounds_[device] = Pooled<int32_t>(pool_, device, all.size());
+    upload(bounds_[device].data(), all);
   }
   if (all.size() == first_of_tables) return;
   CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&tables_), (all.size() - first_of_tables) * sizeof(int32_t),
@@ -171,7 +165,7 @@ void Plan::count_rows(const CountRows& call, uint32_t rank, cudaStream_t stream)
   append_table_words(*call.table, words);
   // They stay there until the copy is done: a table is counted once a run.
   std::copy(words.begin(), words.end(), here);
-  int32_t* there = bounds_[static_cast<size_t>(world_.device(rank))] + tables_at_[call.number];
+  int32_t* there = bounds_[static_cast<size_t>(world_.device(rank))].data() + tables_at_[call.number];
   CUDA_CHECK(cudaMemcpyAsync(there, here, words.size() * sizeof(int32_t), cudaMemcpyHostToDevice, stream));
 }
 
@@ -265,12 +259,8 @@ void Plan::refresh(const Buffers& buffers) {
   }
   for (uint32_t device = 0; device < world_.devices() && !all.empty(); ++device) {
     world_.use(device);
-    if (room_ < all.size()) {
-      CUDA_CHECK(cudaFree(tiles_[device]));
-      tiles_[device] = nullptr;
-      CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&tiles_[device]), all.size() * sizeof(Tile)));
-    }
-    upload(tiles_[device], all);
+    if (room_ < all.size()) tiles_[device] = Pooled<Tile>(pool_, device, all.size());
+    upload(tiles_[device].data(), all);
   }
   room_ = std::max(room_, all.size());
   addresses_ = std::move(addresses);

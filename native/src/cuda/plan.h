@@ -10,6 +10,7 @@
 #include "cuda/graph.h"
 #include "cuda/joins.h"
 #include "cuda/kernels/kernels.h"
+#include "cuda/pool.h"
 #include "cuda/spans.h"
 #include "runtime/program.h"
 
@@ -24,7 +25,7 @@ struct Step {
 
 class Plan {
  public:
-  Plan(const Program& program, const World& world, const CudaOptions& options);
+  Plan(const Program& program, const World& world, Pool& pool, const CudaOptions& options);
   ~Plan();
   Plan(const Plan&) = delete;
 
@@ -63,11 +64,11 @@ class Plan {
 
   /// Chunk bounds of a call on its rank's GPU, or nullptr.
   const int32_t* bounds(uint32_t call, uint32_t device) const {
-    return bounds_at_[call] < 0 ? nullptr : bounds_[device] + bounds_at_[call];
+    return bounds_at_[call] < 0 ? nullptr : bounds_[device].data() + bounds_at_[call];
   }
   /// Copies of an operation, received and within its rank: by a kernel,
   Range tiles(uint32_t operation) const { return tiles_at_[operation]; }
-  const Tile* tile(uint32_t first, uint32_t device) const { return tiles_[device] + first; }
+  const Tile* tile(uint32_t first, uint32_t device) const { return tiles_[device].data() + first; }
   /// and by copy engines.
   std::span<const Span> spans(uint32_t operation) const { return slice(spans_, spans_at_[operation]); }
 
@@ -84,16 +85,17 @@ class Plan {
 
   const Program& program_;
   const World& world_;
+  Pool& pool_;
   const bool nccl_;  // bytes between operations do not travel by copies
   const CopyBy copy_by_;
   std::vector<const std::byte*> addresses_;
   std::vector<int64_t> bounds_at_;
-  std::vector<int32_t*> bounds_;
+  std::vector<Pooled<int32_t>> bounds_;
   /// Where the words of each table begin there, and in the host's memory, which copies are made to and from.
   std::vector<size_t> tables_at_;
   int32_t* tables_ = nullptr;
   std::vector<Range> tiles_at_;
-  std::vector<Tile*> tiles_;
+  std::vector<Pooled<Tile>> tiles_;
   std::vector<Range> spans_at_;
   std::vector<Span> spans_;
   size_t room_ = 0;
