@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kMostWarps = 32;
 constexpr int kSteps = 8;           // of 32 choices, for a warp
-constexpr int kWanted = 64;         // parts
+constexpr int kWanted = 128;        // parts
 constexpr int kFewParts = 32;       // up to which a launch of its own counts them sooner
 constexpr int kMostParts = 128;     // of which every block adds up those before its own
 constexpr int kCounters = 512;      // threads that count a part
@@ -143,6 +143,17 @@ __device__ void find_bases(const Sequence& s, int* totals) {
   __syncthreads();
 }
 
+/// Lanes with the same number, of which the lower `bits` tell apart: by votes, which are sooner done than matches.
+__device__ inline unsigned lanes_with(int number, int bits) {
+  unsigned same = kAllLanes;
+  for (int bit = 0; bit < bits; ++bit) {
+    const bool on = (number >> bit & 1) != 0;
+    const unsigned votes = __ballot_sync(kAllLanes, on);
+    same &= on ? votes : ~votes;
+  }
+  return same;
+}
+
 /// Each warp of a part ranks its choices among themselves; with what its block and the parts before have of each
 /// expert these are places. `scanned`: the parts are prefix sums already, and the loads are known.
 template <bool kListed>
@@ -155,6 +166,7 @@ __global__ void __launch_bounds__(32 * kMostWarps)
   int *mine = counts + warp * s.experts, *before = counts + warps * s.experts, *totals = before + s.experts;
   const int64_t begin = s.begin(part) + int64_t{warp} * 32 * steps + lane, end = s.end(part);
   int expert[kSteps], rank[kSteps];
+  const int bits = 32 - __clz(s.experts);  // none, -1, is no expert by these bits either
   {
     Walker walker(s, begin);
 #pragma unroll
@@ -179,7 +191,7 @@ __global__ void __launch_bounds__(32 * kMostWarps)
   for (int i = 0; i < kSteps; ++i) {
     if (i >= steps) break;
     expert[i] = begin + 32 * i < end ? expert_of(s, expert[i], report) : -1;
-    const unsigned same = __match_any_sync(kAllLanes, expert[i]);
+    const unsigned same = lanes_with(expert[i], bits);
     const int ahead = __popc(same & ((1u << lane) - 1));
     const int start = expert[i] >= 0 ? mine[expert[i]] : 0;
     rank[i] = start + ahead;
