@@ -1,5 +1,6 @@
 /** Learning rates, as values. @module */
 import { SchemoeError } from "../types.ts";
+import { quoted } from "../words.ts";
 
 /** Learning rate of each step. */
 export interface Rate {
@@ -28,13 +29,21 @@ export const constantRate = (rate: number): Rate => ({
  * @throws {SchemoeError} when the warm-up is not shorter than the whole.
  */
 export function cosineRate(
-  { peak, warmup = 0, steps, final = 0.1 }: {
+  options: {
     readonly peak: number;
     readonly warmup?: number;
     readonly steps: number;
     readonly final?: number;
   },
 ): Rate {
+  const { peak, warmup = 0, steps, final = 0.1 }: typeof options = Object(options);
+  for (const [field, value] of Object.entries({ peak, warmup, steps, final })) {
+    if (typeof value !== "number" || Number.isNaN(value)) {
+      throw new SchemoeError(
+        `Cannot make cosineRate: ${field} must be a number, got ${quoted(value)}`,
+      );
+    }
+  }
   if (!(steps > warmup && warmup >= 0)) {
     throw new SchemoeError(
       `Cannot make cosineRate: a warm-up of ${warmup} of ${steps} steps leaves nothing to decay in`,

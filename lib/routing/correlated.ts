@@ -1,6 +1,6 @@
 /** Routings in which the tokens of a node prefer the same experts. @module */
 import { SchemoeError } from "../types.ts";
-import { cumulate, drawn, shuffled } from "./draw.ts";
+import { cumulate, drawn, shuffled, traceSizes } from "./draw.ts";
 import type { RouterTrace, TraceSizes } from "./types.ts";
 import { quoted } from "../words.ts";
 
@@ -25,7 +25,9 @@ export interface CorrelatedOptions extends TraceSizes {
  * @throws {SchemoeError} naming what is wrong, such as experts that the nodes do not divide.
  */
 export function correlatedRouting(options: CorrelatedOptions): RouterTrace {
-  const { nodes, locality, prefers = "own", experts, ranks, topK = 1, seed = 1 } = options;
+  const { nodes, locality, prefers = "own", experts, ranks, topK = 1, seed = 1 } = traceSizes(
+    options,
+  );
   const fail = (problem: string): never => {
     throw new SchemoeError(`Cannot make the routing: ${problem}`);
   };

@@ -54,16 +54,9 @@ function drawOther(
 const rankUniforms = (seed: number, rank: number): () => number =>
   uniforms(Math.imul(seed, 0x9e3779b1) ^ Math.imul(rank + 1, 0x85ebca6b));
 
-/**
- * A trace whose tokens draw `topK` different experts; `probabilities` says for each token by which.
- * @throws {SchemoeError} naming a size that is no positive integer.
- */
-export function drawn(
-  name: string,
-  sizes: TraceSizes,
-  probabilities: (rank: number, uniform: () => number) => () => Cumulated,
-): RouterTrace {
-  const { ranks, tokens, experts, topK = 1, seed = 1 } = sizes;
+/** Sizes of a trace, checked. @throws {SchemoeError} naming a size that is no positive integer. */
+export function traceSizes<T extends TraceSizes>(given: T): T {
+  const { ranks, tokens, experts, topK = 1 }: T = Object(given);
   for (const [field, value] of Object.entries({ ranks, tokens, experts, topK })) {
     if (!Number.isInteger(value) || value < 1) {
       throw new SchemoeError(
@@ -76,6 +69,19 @@ export function drawn(
       `Cannot make the routing: topK is ${topK}, there are ${experts} experts`,
     );
   }
+  return given;
+}
+
+/**
+ * A trace whose tokens draw `topK` different experts; `probabilities` says for each token by which.
+ * @throws {SchemoeError} naming a size that is no positive integer.
+ */
+export function drawn(
+  name: string,
+  sizes: TraceSizes,
+  probabilities: (rank: number, uniform: () => number) => () => Cumulated,
+): RouterTrace {
+  const { ranks, tokens, experts, topK = 1, seed = 1 } = traceSizes(sizes);
   return {
     name,
     ranks,

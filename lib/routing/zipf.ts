@@ -1,6 +1,6 @@
 /** Routings by a power law, still or drifting, and the uniform one as its limit. @module */
 import { SchemoeError } from "../types.ts";
-import { cumulate, drawn, shuffled } from "./draw.ts";
+import { cumulate, drawn, shuffled, traceSizes } from "./draw.ts";
 import type { RouterTrace, TraceSizes } from "./types.ts";
 import { quoted } from "../words.ts";
 
@@ -45,7 +45,7 @@ export function zipfWeights(order: Int32Array, exponent: number): Float64Array {
  * @throws {SchemoeError} naming a size that is wrong.
  */
 export const uniformRouting = (options: TraceSizes): RouterTrace => {
-  const sums = cumulate(new Float64Array(options.experts).fill(1));
+  const sums = cumulate(new Float64Array(traceSizes(options).experts).fill(1));
   return drawn("uniform", options, () => () => sums);
 };
 
@@ -54,7 +54,7 @@ export const uniformRouting = (options: TraceSizes): RouterTrace => {
  * @throws {SchemoeError} naming a size or exponent that is wrong.
  */
 export function zipfRouting(options: ZipfOptions): RouterTrace {
-  const { exponent, experts, seed = 1 } = options;
+  const { exponent, experts, seed = 1 } = traceSizes(options);
   const order = shuffled(experts, seed);
   const sums = cumulate(zipfWeights(order, checked("exponent", exponent)));
   return drawn(`zipf ${exponent}`, options, () => () => sums);
@@ -66,7 +66,7 @@ export function zipfRouting(options: ZipfOptions): RouterTrace {
  * @throws {SchemoeError} naming a size, exponent, step or period that is wrong.
  */
 export function driftingRouting(options: DriftOptions): RouterTrace {
-  const { exponent, experts, seed = 1 } = options;
+  const { exponent, experts, seed = 1 } = traceSizes(options);
   checked("exponent", exponent);
   const at = checked("step", options.step) / checked("period", options.period, true);
   const epoch = Math.floor(at);

@@ -15,8 +15,9 @@ import { quoted } from "../words.ts";
  * @throws {SchemoeError} for a vocabulary that is no positive integer, or a seed that is none.
  */
 export function randomTokens(
-  { vocabulary, seed = 1 }: { readonly vocabulary: number; readonly seed?: number },
+  options: { readonly vocabulary: number; readonly seed?: number },
 ): TrainingData {
+  const { vocabulary, seed = 1 }: typeof options = Object(options);
   if (!Number.isInteger(vocabulary) || vocabulary < 1) {
     throw new SchemoeError(
       `Cannot make random tokens: vocabulary must be a positive integer, got ${quoted(vocabulary)}`,

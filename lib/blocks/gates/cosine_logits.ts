@@ -19,8 +19,9 @@ const WORD = 4;
  * representation collapse of sparse mixture of experts", arXiv 2204.09179); with `bias` one is added to z.
  */
 export function cosineLogits(
-  { width, bias = false }: { readonly width: number; readonly bias?: boolean },
+  options: { readonly width: number; readonly bias?: boolean },
 ): Logits {
+  const { width, bias = false }: typeof options = Object(options);
   checkCount("cosineLogits", "width", width);
   const matrices = (c: GateContext) => ({
     projection: matrix(c.tensor("projection"), c.modelDim, width),

@@ -21,7 +21,8 @@ export interface CosineOptions extends BestOptions {
  * using layer = createLayer(engine, { tokens: 64, modelDim: 8, hiddenDim: 16, experts: 4, gate });
  * ```
  */
-export function cosineTopK({ width, ...options }: CosineOptions): Gate {
+export function cosineTopK(given: CosineOptions): Gate {
+  const { width, ...options }: CosineOptions = Object(given);
   checkCount("cosineTopK", "width", width);
   return chooseBest("cosineTopK", cosineLogits({ width }), options, ["width"]);
 }

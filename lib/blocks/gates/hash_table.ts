@@ -25,9 +25,8 @@ export interface HashTableOptions {
  * ```
  * @throws {SchemoeError} for a size that cannot be.
  */
-export function hashTable(
-  { vocabulary, experts, k = 1, seed = 1 }: HashTableOptions,
-): Int32Array<ArrayBuffer> {
+export function hashTable(options: HashTableOptions): Int32Array<ArrayBuffer> {
+  const { vocabulary, experts, k = 1, seed = 1 }: HashTableOptions = Object(options);
   for (const [name, value] of Object.entries({ vocabulary, experts, k })) {
     checkCount("hashed", name, value);
   }

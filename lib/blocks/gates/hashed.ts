@@ -32,7 +32,8 @@ export interface HashedOptions extends WeightOptions, LogitsOption {
  * using layer = createLayer(engine, { tokens: 64, modelDim: 8, hiddenDim: 16, experts: 4, gate });
  * ```
  */
-export function hashed({ k = 1, vocabulary, identities = 0, ...options }: HashedOptions): Gate {
+export function hashed(given: HashedOptions): Gate {
+  const { k = 1, vocabulary, identities = 0, ...options }: HashedOptions = Object(given);
   const { scores: _, normalize: _n, scale: _s, weighs: _w, logits: _l, ...others } = options;
   checkOptions("hashed", others, [
     ...["k", "vocabulary", "identities", "logits"],

@@ -30,7 +30,8 @@ export interface ReplayedOptions extends WeightOptions {
  * ```
  * @throws {SchemoeError} for a routing without choices, and (when the layer is made) one of other tokens or experts.
  */
-export function replayed({ trace, ...options }: ReplayedOptions): Gate {
+export function replayed(given: ReplayedOptions): Gate {
+  const { trace, ...options }: ReplayedOptions = Object(given);
   const { scores: _, normalize: _n, scale: _s, weighs: _w, ...others } = options;
   checkOptions("replayed", others, ["trace", "scores", "normalize", "scale", "weighs"]);
   if (typeof trace?.choices !== "function" || typeof trace.tokens !== "function") {

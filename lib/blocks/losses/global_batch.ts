@@ -1,6 +1,7 @@
 /** A balance loss over the global batch. @module */
 import type { Loss } from "./types.ts";
 import { balance, type LossWeight } from "./balance.ts";
+import { weightOf } from "./weight.ts";
 
 /**
  * Like `switchBalance`, with the share of choices over all ranks, which a task sums up (Qiu et al., "Demons in the
@@ -11,5 +12,10 @@ import { balance, type LossWeight } from "./balance.ts";
  * console.assert(globalBatch({ weight: 0.001 }).global === true);
  * ```
  */
-export const globalBatch = ({ weight }: LossWeight): Loss =>
-  balance({ name: "globalBatch", weight, global: true, first: false });
+export const globalBatch = (options: LossWeight): Loss =>
+  balance({
+    name: "globalBatch",
+    weight: weightOf("globalBatch", options),
+    global: true,
+    first: false,
+  });

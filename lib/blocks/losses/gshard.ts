@@ -4,6 +4,7 @@ import type { Kernel } from "../../types.ts";
 import type { Loss, LossContext } from "./types.ts";
 import { matrix } from "../gates/routed.ts";
 import { balance, type LossWeight } from "./balance.ts";
+import { weightOf } from "./weight.ts";
 
 /**
  * Balance loss of each rank: experts * sum over e of (mean probability of e) * (share of tokens whose first choice is
@@ -18,7 +19,8 @@ import { balance, type LossWeight } from "./balance.ts";
  * });
  * ```
  */
-export function gshard({ weight }: LossWeight): Loss {
+export function gshard(options: LossWeight): Loss {
+  const weight = weightOf("gshard", options);
   const loss = balance({ name: "gshard", weight, first: true });
   // alone on a softmax it has a kernel of its own, and its gradient comes with the gate's
   const alone = (c: LossContext) => c.slopes.gshard !== undefined;

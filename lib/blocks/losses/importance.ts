@@ -2,7 +2,7 @@
 import { importanceLoss } from "../../kernels/mod.ts";
 import type { Loss } from "./types.ts";
 import type { LossWeight } from "./balance.ts";
-import { checkWeight } from "./weight.ts";
+import { weightOf } from "./weight.ts";
 
 /**
  * Squared coefficient of variation, over experts, of the sums of weights before dropping (Shazeer et al., arXiv
@@ -13,8 +13,8 @@ import { checkWeight } from "./weight.ts";
  * console.assert(importance({ weight: 0.1 }).name === "importance");
  * ```
  */
-export function importance({ weight }: LossWeight): Loss {
-  checkWeight("importance", weight);
+export function importance(options: LossWeight): Loss {
+  const weight = weightOf("importance", options);
   return {
     name: "importance",
     weight,

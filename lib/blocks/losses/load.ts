@@ -2,7 +2,7 @@
 import { loadLoss } from "../../kernels/mod.ts";
 import type { Loss } from "./types.ts";
 import type { LossWeight } from "./balance.ts";
-import { checkWeight } from "./weight.ts";
+import { weightOf } from "./weight.ts";
 
 /**
  * Squared coefficient of variation of the loads that the noise lets one expect: sums over tokens of the probability that
@@ -14,8 +14,8 @@ import { checkWeight } from "./weight.ts";
  * console.assert(load({ weight: 0.1 }).name === "load");
  * ```
  */
-export function load({ weight }: LossWeight): Loss {
-  checkWeight("load", weight);
+export function load(options: LossWeight): Loss {
+  const weight = weightOf("load", options);
   return {
     name: "load",
     weight,

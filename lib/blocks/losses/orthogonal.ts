@@ -13,7 +13,7 @@ import type { Kernel } from "../../types.ts";
 import { matrix } from "../gates/routed.ts";
 import type { LossWeight } from "./balance.ts";
 import type { Loss, LossContext } from "./types.ts";
-import { checkWeight } from "./weight.ts";
+import { weightOf } from "./weight.ts";
 
 /**
  * Mean over all pairs of rows of (cosine between row i and row j of `gate.weight` - [i = j])^2, so that experts are
@@ -31,8 +31,8 @@ import { checkWeight } from "./weight.ts";
  * console.assert((await layer.forward()).losses!.orthogonal[0] === 0);
  * ```
  */
-export function orthogonal({ weight }: LossWeight): Loss {
-  checkWeight("orthogonal", weight);
+export function orthogonal(options: LossWeight): Loss {
+  const weight = weightOf("orthogonal", options);
   return {
     name: "orthogonal",
     weight,

@@ -3,7 +3,7 @@ import { countChoices, dropPadding, route } from "../../kernels/mod.ts";
 import type { Kernel } from "../../types.ts";
 import type { Loss, LossContext } from "./types.ts";
 import { balanceOf, type LossWeight } from "./balance.ts";
-import { checkWeight } from "./weight.ts";
+import { weightOf } from "./weight.ts";
 
 /**
  * Balance loss of a rank's tokens, taken as one sequence: like `switchBalance`, but it counts the k largest scores of
@@ -14,8 +14,8 @@ import { checkWeight } from "./weight.ts";
  * console.assert(sequence({ weight: 1e-4 }).name === "sequence");
  * ```
  */
-export function sequence({ weight }: LossWeight): Loss {
-  checkWeight("sequence", weight);
+export function sequence(options: LossWeight): Loss {
+  const weight = weightOf("sequence", options);
   return {
     name: "sequence",
     weight,

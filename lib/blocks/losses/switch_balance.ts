@@ -1,6 +1,7 @@
 /** The balance loss of Switch Transformers. @module */
 import type { Loss } from "./types.ts";
 import { balance, type LossWeight } from "./balance.ts";
+import { weightOf } from "./weight.ts";
 
 /**
  * Balance loss of each rank: experts * sum over e of (mean probability of e) * (share of all choices that are e), before
@@ -11,5 +12,5 @@ import { balance, type LossWeight } from "./balance.ts";
  * console.assert(switchBalance({ weight: 0.01 }).name === "switch");
  * ```
  */
-export const switchBalance = ({ weight }: LossWeight): Loss =>
-  balance({ name: "switch", weight, first: false });
+export const switchBalance = (options: LossWeight): Loss =>
+  balance({ name: "switch", weight: weightOf("switch", options), first: false });

@@ -26,7 +26,8 @@ export interface BudgetOptions {
  * ```
  * @throws {SchemoeError} for a rate or a number of experts that cannot be.
  */
-export function budgetUpdate({ rate, active }: BudgetOptions): GateUpdate {
+export function budgetUpdate(options: BudgetOptions): GateUpdate {
+  const { rate, active }: BudgetOptions = Object(options);
   if (!Number.isFinite(rate)) fail(`rate must be a finite number, got ${quoted(rate)}`);
   if (!(active >= 0 && active < Infinity)) {
     fail(`active must be a number of experts, got ${quoted(active)}`);

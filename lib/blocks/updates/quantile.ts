@@ -17,7 +17,8 @@ import type { GateUpdate } from "../gates/types.ts";
  * ```
  * @throws {SchemoeError} for an `ema` that is not from 0 to 1.
  */
-export function quantileUpdate({ ema }: { readonly ema: number }): GateUpdate {
+export function quantileUpdate(options: { readonly ema: number }): GateUpdate {
+  const { ema }: typeof options = Object(options);
   if (!(typeof ema === "number" && ema >= 0 && ema <= 1)) {
     throw new SchemoeError(
       `Cannot make the update quantile: ema must be a number from 0 to 1, got ${quoted(ema)}`,

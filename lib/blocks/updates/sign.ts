@@ -14,7 +14,8 @@ import type { GateUpdate } from "../gates/types.ts";
  * ```
  * @throws {SchemoeError} for a rate that is no number.
  */
-export function signUpdate({ rate }: { readonly rate: number }): GateUpdate {
+export function signUpdate(options: { readonly rate: number }): GateUpdate {
+  const { rate }: typeof options = Object(options);
   if (!Number.isFinite(rate)) {
     throw new SchemoeError(
       `Cannot make the update sign: rate must be a finite number, got ${quoted(rate)}`,
