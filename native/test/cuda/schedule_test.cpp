@@ -10,26 +10,26 @@
 
 namespace {
 
-using schemoe::cuda::hopper::kCost;
+using schemoe::cuda::hopper::cost_of;
 using schemoe::cuda::hopper::make_schedule;
 using schemoe::cuda::hopper::Schedule;
 using schemoe::cuda::hopper::Tile;
 using schemoe::cuda::hopper::Walk;
 
-void check_schedule(const std::vector<int32_t>& rows, uint32_t columns, uint32_t clusters) {
-  const Schedule schedule = make_schedule(rows, columns, clusters);
+void check_schedule(const std::vector<int32_t>& rows, uint32_t width, uint32_t columns, uint32_t clusters) {
+  const Schedule schedule = make_schedule(rows, width, columns, clusters);
   std::map<std::tuple<uint32_t, uint32_t>, std::vector<std::pair<uint32_t, uint32_t>>> parts;
   std::vector<uint64_t> work(clusters);
   for (uint32_t cluster = 0; cluster < clusters; ++cluster) {
     Walk walk(schedule, cluster);
-    uint32_t before = 256;
+    uint32_t before = width;
     for (Tile tile; walk.next(tile);) {
       // The kernel relies on it: the widest come first.
       CHECK(tile.width <= before && tile.width % 64 == 0 && tile.width > 0);
       before = tile.width;
       CHECK(tile.group < rows.size() && tile.column < columns);
       parts[{tile.group, tile.column}].push_back({tile.row, tile.row + tile.width});
-      work[cluster] += kCost[4 - tile.width / 64];
+      work[cluster] += cost_of(tile.width);
     }
   }
   for (uint32_t group = 0; group < rows.size(); ++group) {
@@ -47,7 +47,7 @@ void check_schedule(const std::vector<int32_t>& rows, uint32_t columns, uint32_t
   }
   const auto [least, most] = std::minmax_element(work.begin(), work.end());
   // Whatever is given last goes to those that have least.
-  CHECK(*most - *least <= kCost[0]);
+  CHECK(*most - *least <= cost_of(width));
 }
 
 }  // namespace
@@ -58,9 +58,9 @@ int main() {
   for (int i = 0; i < 300; ++i) {
     std::vector<int32_t> rows(1 + pick(64));
     for (int32_t& count : rows) count = static_cast<int32_t>(pick(4) == 0 ? 0 : 1 + pick(i % 2 ? 40 : 3000));
-    check_schedule(rows, 1 + pick(30), 1 + pick(72));
+    check_schedule(rows, 64 * (1 + pick(4)), 1 + pick(30), 1 + pick(72));
   }
-  check_schedule({1080, 1003, 1041, 999, 1060, 1017, 1008, 984}, 56, 66);
-  check_schedule(std::vector<int32_t>(64, 0), 3, 5);
+  check_schedule({1080, 1003, 1041, 999, 1060, 1017, 1008, 984}, 256, 56, 66);
+  check_schedule(std::vector<int32_t>(64, 0), 192, 3, 5);
   return check::result();
 }

@@ -3,11 +3,12 @@
 // computed in vain where a group ends.
 //
 // Blocks in clusters of two stay on their multiprocessors and walk through tiles of 256 columns (128 for
-// each block) by 256 rows. In a block one thread has tiles of the factors copied into a ring of stages;
-// two warpgroups of 64 columns each multiply what has arrived. Both blocks need the same rows, so that
-// each copies half of them to both. A warpgroup turns its sums over in shared memory, 64 rows at a time, and
-// writes whole lines of 128 bytes. Of a gated activation one warpgroup has columns of the first product and the other
-// the same columns of the second; what both have turned over they read for the activation.
+// each block) by up to 256 rows. In a block one thread has tiles of the factors copied into a ring of stages;
+// two warpgroups multiply what has arrived: in turn, a whole tile each, while the other one writes what it has
+// multiplied before; or, of sums over rows, each tile together, 64 columns each. Both blocks need the same rows, so that
+// each copies half of them to both. A warpgroup turns its sums over in shared memory, some rows at a time, and
+// writes whole lines of 128 bytes. Of a gated activation it has columns of the first product and the same ones of the
+// second.
 #include "cuda/hopper/grouped.h"
 
 #include <algorithm>
@@ -23,14 +24,16 @@ namespace {
 template <Form kForm>
 __global__ void __cluster_dims__(kBlocks, 1, 1) __launch_bounds__(kThreads, 1)
     grouped_kernel(const __grid_constant__ Launch p) {
-  extern __shared__ uint8_t memory[];
-  const Shared shared{(shared_address(memory) + Shared::kAlign - 1) / Shared::kAlign * Shared::kAlign};
+  DYNAMIC_SHARED(uint8_t, memory);
+  constexpr uint32_t kAlign = Shared<kForm>::kAlign;
+  const Shared<kForm> shared{(shared_address(memory) + kAlign - 1) / kAlign * kAlign};
   const uint32_t block = block_in_cluster(), cluster = blockIdx.x / kBlocks;
   if (threadIdx.x == 0) {
-    for (uint32_t stage = 0; stage < kStages; ++stage) {
+    for (uint32_t stage = 0; stage < Shape<kForm>::kStages; ++stage) {
       shared.full(stage).init(1);
-      shared.empty(stage).init(kBlocks * kConsumers);
+      shared.empty(stage).init(kBlocks * (Shape<kForm>::kInTurn ? 1 : kConsumers));
     }
+    for (uint32_t consumer = 0; consumer < kConsumers; ++consumer) shared.order(consumer).init(kWarps);
     fence_barriers();
   }
   __syncthreads();
@@ -45,11 +48,15 @@ __global__ void __cluster_dims__(kBlocks, 1, 1) __launch_bounds__(kThreads, 1)
     Consumer<kForm> consumer(p, shared, block, number);
     Walk walk(p.schedule, cluster);
     Tile tile;
-    bool more = walk.next(tile);
-    for (; more && tile.width == 256; more = walk.next(tile)) consumer.template compute<256>(tile);
-    for (; more && tile.width == 192; more = walk.next(tile)) consumer.template compute<192>(tile);
-    for (; more && tile.width == 128; more = walk.next(tile)) consumer.template compute<128>(tile);
-    for (; more; more = walk.next(tile)) consumer.template compute<64>(tile);
+    bool more = consumer.first(walk, tile);
+    if constexpr (Shape<kForm>::kWidth >= 256) {
+      for (; more && tile.width == 256; more = consumer.next(walk, tile)) consumer.template compute<256>(tile);
+    }
+    if constexpr (Shape<kForm>::kWidth >= 192) {
+      for (; more && tile.width == 192; more = consumer.next(walk, tile)) consumer.template compute<192>(tile);
+    }
+    for (; more && tile.width == 128; more = consumer.next(walk, tile)) consumer.template compute<128>(tile);
+    for (; more; more = consumer.next(walk, tile)) consumer.template compute<64>(tile);
   }
   __syncwarp();
   // The other block may still copy to this one, or tell it that a stage is free.
@@ -61,6 +68,7 @@ CUtensorMap map_of(const void* data, int64_t columns, int64_t rows, int64_t slic
   return tensor_map({data, {columns, rows, slices}, {ld, slices > 1 ? stride : rows * ld}, {64, 64, 1}});
 }
 
+template <Form kForm>
 Launch describe(const Grouped& g, const Groups& groups, uint32_t clusters) {
   Launch p{};
   std::copy(groups.first.begin(), groups.first.end(), p.first);
@@ -81,12 +89,13 @@ Launch describe(const Grouped& g, const Groups& groups, uint32_t clusters) {
   for (size_t group = 0; group < groups.rows.size(); ++group) {
     end = std::max<int64_t>(end, groups.first[group] + groups.rows[group]);
   }
-  const auto columns = static_cast<uint32_t>(ceil_div(g.n, kBlocks * kColumns / (g.gated ? 2 : 1)));
+  const auto columns = static_cast<uint32_t>(ceil_div(g.n, kBlocks * Shape<kForm>::kWide));
+  constexpr uint32_t kWidth = Shape<kForm>::kWidth;
   if (g.trans_a) {
     p.columns[0] = map_of(g.b, g.n, end, 1, g.ldb, 0);
     p.rows[0] = map_of(g.a, g.m, end, 1, g.lda, 0);
     const std::vector<int32_t> rows(groups.rows.size(), p.m);
-    p.schedule = make_schedule(rows, columns, clusters);
+    p.schedule = make_schedule(rows, kWidth, columns, clusters);
     return p;
   }
   const int64_t slices = groups.number.back() + 1;
@@ -104,16 +113,17 @@ Launch describe(const Grouped& g, const Groups& groups, uint32_t clusters) {
   p.of = {static_cast<const bf16*>(g.x1), static_cast<const bf16*>(g.x3), g.ld_x1, g.ld_x3};
   p.second = static_cast<bf16*>(g.d3);
   p.ld_second = g.ld_d3;
-  p.schedule = make_schedule(groups.rows, columns, clusters);
+  p.schedule = make_schedule(groups.rows, kWidth, columns, clusters);
   return p;
 }
 
 template <Form kForm>
-void launch(const Launch& p, cudaStream_t stream) {
-  constexpr int kBytes = Shared::kBytes + Shared::kAlign;
-  const auto kernel = grouped_kernel<kForm>;
+void launch(const Grouped& g, const Groups& groups, uint32_t clusters, cudaStream_t stream) {
+  constexpr int kBytes = Shared<kForm>::kBytes + Shared<kForm>::kAlign;
+  const Launch p = describe<kForm>(g, groups, clusters);
+  constexpr auto kernel = grouped_kernel<kForm>;
   CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes));
-  LAUNCH(stream, p.schedule.clusters * kBlocks, kThreads, kBytes, kernel, p);
+  LAUNCH_CLUSTERS(kBlocks, stream, p.schedule.clusters * kBlocks, kThreads, kBytes, kernel, p);
 }
 
 bool lies_well(const void* data, int64_t ld, int64_t stride) {
@@ -140,12 +150,11 @@ void run(const Grouped& g, const Groups& groups, int multiprocessors, cudaStream
   for (size_t at = 0; at < groups.rows.size(); at += most) {
     const size_t count = std::min(most, groups.rows.size() - at);
     const Groups some{groups.first.subspan(at, count), groups.rows.subspan(at, count), groups.number.subspan(at, count)};
-    const Launch p = describe(g, some, clusters);
-    if (g.trans_a) launch<Form::kSums>(p, stream);
-    else if (g.d3) launch<Form::kGatedGradients>(p, stream);
-    else if (g.gated) launch<Form::kGated>(p, stream);
-    else if (g.trans_b) launch<Form::kRowsTransposed>(p, stream);
-    else launch<Form::kRows>(p, stream);
+    if (g.trans_a) launch<Form::kSums>(g, some, clusters, stream);
+    else if (g.d3) launch<Form::kGatedGradients>(g, some, clusters, stream);
+    else if (g.gated) launch<Form::kGated>(g, some, clusters, stream);
+    else if (g.trans_b) launch<Form::kRowsTransposed>(g, some, clusters, stream);
+    else launch<Form::kRows>(g, some, clusters, stream);
   }
 }
 

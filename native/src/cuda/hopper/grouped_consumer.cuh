@@ -11,14 +11,32 @@ namespace schemoe::cuda::hopper {
 template <Form kForm>
 class Consumer {
  public:
-  __device__ Consumer(const Launch& p, const Shared& shared, uint32_t block, uint32_t number)
+  __device__ Consumer(const Launch& p, const Shared<kForm>& shared, uint32_t block, uint32_t number)
       : p_(p), shape_{p}, shared_(shared), block_(block), number_(number), thread_(threadIdx.x % 128) {}
+
+  /// This warpgroup's first tile.
+  __device__ bool first(Walk& walk, Tile& tile) {
+    if constexpr (kInTurn) return number_ == 0 ? walk.next(tile) : next(walk, tile);
+    return walk.next(tile);
+  }
+  /// Its next one: in turn, that behind the other warpgroup's, whose stages it passes.
+  __device__ bool next(Walk& walk, Tile& tile) {
+    if constexpr (kInTurn) {
+      if (!walk.next(tile)) return false;
+      turn_.skip(shape_.stages(tile.group));
+      waits_ = true;
+    }
+    return walk.next(tile);
+  }
 
   template <uint32_t N>
   __device__ void compute(const Tile& tile) {
-    Sums<N> sums;
+    Sums<N> sums[kParts];
     const uint32_t stages = shape_.stages(tile.group);
-    if (Shape<kForm>::kSummed && stages == 0) clear<N>(sums);  // a group without rows has sums of nothing
+    if (Shape<kForm>::kSummed && stages == 0) {  // a group without rows has sums of nothing
+      for (auto& part : sums) clear<N>(part);
+    }
+    if constexpr (kInTurn) begin_turn();
     uint32_t before = 0;
     for (uint32_t i = 0; i < stages; ++i) {
       shared_.full(turn_.stage).wait(turn_.parity);
@@ -26,11 +44,16 @@ class Consumer {
         const uint32_t left = shape_.depth(tile.group) - i * kDepth;
         if (left < kDepth) blank<N>(turn_.stage, left);
       }
-      const uint64_t columns = Columns::describe(shared_.columns(turn_.stage) + number_ * kTile);
       const uint64_t rows = Rows::describe(shared_.rows(turn_.stage));
       begin_products();
 #pragma unroll
-      for (uint32_t step = 0; step < kDepth / 16; ++step) add(sums, columns, rows, step, i + step);
+      for (uint32_t step = 0; step < kDepth / 16; ++step) {
+#pragma unroll
+        for (uint32_t part = 0; part < kParts; ++part) {
+          const uint64_t columns = Columns::describe(shared_.columns(turn_.stage) + part_of(part) * kTile);
+          add(sums[part], columns, rows, step, i + step);
+        }
+      }
       commit_products();
       if (i > 0) {
         await_products<1>();
@@ -39,17 +62,23 @@ class Consumer {
       before = turn_.stage;
       turn_.advance();
     }
-    const Corner corner = corner_of(tile);
+    if constexpr (kInTurn) end_turn();
+    const bool plain = kPlain || (p_.beta == 0 && !p_.relu);
     Pieces old;
-    if (p_.beta != 0) fetch(corner, 0, old);
+    if (!plain && p_.beta != 0) fetch(tile, 0, old);
     Arguments arguments;
-    if constexpr (Shape<kForm>::kGradients) fetch(tile, corner, 0, arguments);
+    if constexpr (Shape<kForm>::kGradients) fetch(tile, 0, arguments);
     await_products<0>();
     if (!Shape<kForm>::kSummed || stages > 0) release(before);
-    put<N>(tile, corner, old, arguments, sums);
+    if (plain) put<true, N>(tile, old, arguments, sums);
+    else put<false, N>(tile, old, arguments, sums);
   }
 
  private:
+  static constexpr bool kPlain = Shape<kForm>::kGated || Shape<kForm>::kGradients;
+  static constexpr bool kInTurn = Shape<kForm>::kInTurn;
+  static constexpr uint32_t kParts = Shape<kForm>::kParts;
+  static constexpr uint32_t kTurned = Shape<kForm>::kTurned;
   using Columns = Factor<Shape<kForm>::kAcross>;
   using Rows = Factor<Shape<kForm>::kSummed>;
   using Swiglu = Product<Silu<true>>;
@@ -60,6 +89,21 @@ class Consumer {
                                                                   rows + step * (Rows::kStep >> 4), any != 0);
   }
 
+  /// Which of the block's parts of 64 columns.
+  __device__ uint32_t part_of(uint32_t part) const { return kInTurn ? part : number_; }
+
+  /// The other warpgroup has waited for all stages of the tile before. Without that a stage could be in the phase
+  /// before that tile's, whose parity is this one's.
+  __device__ void begin_turn() {
+    if (!waits_) return;
+    shared_.order(number_).wait(order_);
+    order_ ^= 1;
+  }
+  __device__ void end_turn() const {
+    __syncwarp();
+    if (thread_ % 32 == 0) shared_.order(1 - number_).arrive();
+  }
+
   /// The rows behind a group's last are another's: zeros in both factors, since 0 times infinity is none.
   template <uint32_t N>
   __device__ void blank(uint32_t stage, uint32_t left) const {
@@ -68,10 +112,12 @@ class Consumer {
     const auto end_of = [&](uint32_t tile) {
       for (uint32_t at = thread_ * 16; at < bytes; at += 128 * 16) store_shared(tile + left * 128 + at, zero);
     };
-    end_of(shared_.columns(stage) + number_ * kTile);
-    for (uint32_t t = number_; t < N / 64; t += kConsumers) end_of(shared_.rows(stage) + t * kTile);
+    for (uint32_t part = 0; part < kParts; ++part) end_of(shared_.columns(stage) + part_of(part) * kTile);
+    constexpr uint32_t kTogether = kInTurn ? 1 : kConsumers;
+    for (uint32_t t = kInTurn ? 0 : number_; t < N / 64; t += kTogether) end_of(shared_.rows(stage) + t * kTile);
     fence_stores();
-    meet_consumers<128 * kConsumers>(1 + kConsumers);
+    if constexpr (kInTurn) meet();
+    else meet_consumers<128 * kConsumers>(1 + kConsumers);
   }
 
   /// Both blocks may copy into the stage again.
@@ -79,45 +125,51 @@ class Consumer {
     if (thread_ < kBlocks) shared_.empty(stage).arrive_at(thread_);
   }
 
-  /// Where this thread's pieces of C begin: its warp has sixteen of each 64 rows, eight lanes one row.
-  struct Corner {
-    bf16* c;
-    uint32_t row, rows;
-    bool inside;  // of the columns
-  };
-  static constexpr uint32_t kPieces = kTurned / 16, kApart = 4;  // rows from one to the next
+  // What is turned over at once is read in pieces of 16 bytes: a warp has so many rows, eight lanes one row.
+  static constexpr uint32_t kApart = 4, kLines = kTurned / 16;
+  static constexpr uint32_t kPieces = kParts * kLines;
   using Pieces = uint4[kPieces];
 
-  __device__ uint32_t column_of(const Tile& tile) const {
-    return (tile.column * kBlocks + block_) * Shape<kForm>::kWide + (Shape<kForm>::kGated ? 0 : number_ * 64);
+  __device__ uint32_t line(uint32_t i) const {
+    return thread_ / 32 * (kTurned / 4) + thread_ % 32 / 8 + i % kLines * kApart;
   }
-  __device__ uint32_t line() const { return thread_ / 32 * 16 + thread_ % 32 / 8; }
-  __device__ Corner corner_of(const Tile& tile) const {
-    const uint32_t column = column_of(tile) + thread_ % 8 * 8, row = tile.row + line();
-    return {shape_.result(tile.group, number_) + row * p_.ldc + column, row, shape_.rows(tile.group),
-            column < static_cast<uint32_t>(p_.n)};
+  __device__ uint32_t column_of(const Tile& tile, uint32_t part) const {
+    return (tile.column * kBlocks + block_) * Shape<kForm>::kWide + (Shape<kForm>::kGated ? 0 : part_of(part) * 64);
   }
-  __device__ void fetch(const Corner& corner, uint32_t first, Pieces& to) const {
+  /// Where a piece belongs: its column, and its row in the group.
+  struct At {
+    uint32_t row, column;
+    bool inside;
+  };
+  __device__ At at(const Tile& tile, uint32_t first, uint32_t i) const {
+    const uint32_t row = tile.row + first + line(i), column = column_of(tile, i / kLines) + thread_ % 8 * 8;
+    return {row, column, row < shape_.rows(tile.group) && column < static_cast<uint32_t>(p_.n)};
+  }
+  __device__ uint4* piece_of(bf16* rows, int64_t ld, const At& at) const {
+    return reinterpret_cast<uint4*>(rows + at.row * ld + at.column);
+  }
+
+  __device__ void fetch(const Tile& tile, uint32_t first, Pieces& to) const {
 #pragma unroll
     for (uint32_t i = 0; i < kPieces; ++i) {
-      const uint32_t down = first + i * kApart;
+      const At here = at(tile, first, i);
       to[i] = make_uint4(0, 0, 0, 0);
-      if (corner.inside && corner.row + down < corner.rows) {
-        to[i] = *reinterpret_cast<const uint4*>(corner.c + down * p_.ldc);
-      }
+      if (here.inside) to[i] = *piece_of(shape_.result(tile.group, i / kLines), p_.ldc, here);
     }
   }
   /// A thread's pieces of the arguments of a gated activation.
   struct Arguments {
     uint4 a[Shape<kForm>::kGradients ? kPieces : 1], b[Shape<kForm>::kGradients ? kPieces : 1];
   };
-  __device__ void fetch(const Tile& tile, const Corner& corner, uint32_t first, Arguments& to) const {
-    const int64_t row = p_.first[tile.group] + corner.row + first, column = column_of(tile) + thread_ % 8 * 8;
+  __device__ void fetch(const Tile& tile, uint32_t first, Arguments& to) const {
+    const int64_t begin = p_.first[tile.group];
 #pragma unroll
     for (uint32_t i = 0; i < kPieces; ++i) {
-      if (!corner.inside || corner.row + first + i * kApart >= corner.rows) continue;
-      to.a[i] = __ldcs(reinterpret_cast<const uint4*>(p_.of.a + (row + i * kApart) * p_.of.lda + column));
-      to.b[i] = __ldcs(reinterpret_cast<const uint4*>(p_.of.b + (row + i * kApart) * p_.of.ldb + column));
+      const At here = at(tile, first, i);
+      if (!here.inside) continue;
+      const int64_t row = begin + here.row;
+      to.a[i] = __ldcs(reinterpret_cast<const uint4*>(p_.of.a + row * p_.of.lda + here.column));
+      to.b[i] = __ldcs(reinterpret_cast<const uint4*>(p_.of.b + row * p_.of.ldb + here.column));
     }
   }
   /// The gradients of both arguments, the first in place of what comes from the activation.
@@ -132,112 +184,109 @@ class Consumer {
     second = pack(Swiglu::grad_b(f.x, x.x, y.x), Swiglu::grad_b(f.y, x.y, y.y));
     return pack(Swiglu::grad_a(f.x, x.x, y.x), Swiglu::grad_a(f.y, x.y, y.y));
   }
-
-  /// All threads that write what will be read next are here: this warpgroup's, or both's.
-  __device__ void meet() const {
-    if constexpr (Shape<kForm>::kGated) meet_consumers<128 * kConsumers>(1 + kConsumers);
-    else meet_consumers<128>(1 + number_);
-  }
-
-  /// The activation of half of the rows that both warpgroups have turned over.
-  __device__ void activate(const Tile& tile, uint32_t first, uint32_t area, uint32_t step) const {
-    const uint32_t column = column_of(tile) + thread_ % 8 * 8;
-    bf16* to = p_.gated + p_.first[tile.group] * p_.ld_gated + column;
-#pragma unroll
-    for (uint32_t i = 0; i < kPieces / kConsumers; ++i) {
-      const uint32_t down = line() + (i * kConsumers + number_) * kApart, row = tile.row + first + down;
-      const uint32_t at = down * 128 + ((thread_ % 8 ^ down % 8) << 4);
-      if (column >= static_cast<uint32_t>(p_.n) || row >= shape_.rows(tile.group)) continue;
-      const uint4 a = load_shared(area + at), b = load_shared(area + step + at);
-      uint4 y;
-      y.x = gate(a.x, b.x), y.y = gate(a.y, b.y), y.z = gate(a.z, b.z), y.w = gate(a.w, b.w);
-      *reinterpret_cast<uint4*>(to + row * p_.ld_gated) = y;
-    }
+  __device__ static uint4 gate(const uint4& a, const uint4& b) {
+    return make_uint4(gate(a.x, b.x), gate(a.y, b.y), gate(a.z, b.z), gate(a.w, b.w));
   }
   __device__ static uint32_t gate(uint32_t a, uint32_t b) {
     const float2 x = halves_of(a), y = halves_of(b);
     return pack(Swiglu::value(x.x, y.x), Swiglu::value(x.y, y.y));
   }
 
-  template <uint32_t N>
-  __device__ void put(const Tile& tile, const Corner& corner, Pieces& old, Arguments& arguments,
-                      const Sums<N>& sums) const {
+  /// All threads of this warpgroup are here.
+  __device__ void meet() const { meet_consumers<128>(1 + number_); }
+
+  /// A line of 128 bytes is a part's row of C; its pieces change places from line to line, which keeps banks apart.
+  __device__ static uint32_t place(uint32_t line, uint32_t number) { return line * 128 + ((number ^ line % 8) << 4); }
+  __device__ uint32_t place(uint32_t i) const { return i / kLines * (kTurned * 128) + place(line(i), thread_ % 8); }
+
+  /// kAlone: without what was there before and without ReLU, which would take as long again.
+  template <bool kAlone, uint32_t N>
+  __device__ void put(const Tile& tile, Pieces& old, Arguments& arguments, const Sums<N> (&sums)[kParts]) const {
     const uint32_t warp = thread_ / 32, lane = thread_ % 32;
     // Of the two columns whose sums this thread has.
-    float bias[2] = {0, 0};
+    float bias[kParts][2] = {};
     if (p_.bias) {
       const bf16* from = p_.bias + p_.number[tile.group] * p_.bias_stride;
 #pragma unroll
-      for (uint32_t i = 0; i < 2; ++i) {
-        const uint32_t at = column_of(tile) + 16 * warp + lane / 4 + 8 * i;
-        if (at < static_cast<uint32_t>(p_.n)) bias[i] = to_float(from[at]);
+      for (uint32_t i = 0; i < 2 * kParts; ++i) {
+        const uint32_t at = column_of(tile, i / 2) + 16 * warp + lane / 4 + 8 * (i % 2);
+        if (at < static_cast<uint32_t>(p_.n)) bias[i / 2][i % 2] = to_float(from[at]);
       }
     }
-    // A line of 128 bytes is a row of C; its pieces change places from line to line, which keeps banks apart.
-    const auto piece = [](uint32_t line, uint32_t number) { return line * 128 + ((number ^ line % 8) << 4); };
     // Of four matrices of 8 x 8 a lane gives the address of a row: two side by side, two of the next rows.
-    const uint32_t turned = piece(lane % 8 + lane / 16 * 8, 2 * warp + lane / 8 % 2);
+    const uint32_t turned = place(lane % 8 + lane / 16 * 8, 2 * warp + lane / 8 % 2);
 #pragma unroll
     for (uint32_t first = 0; first < N; first += kTurned) {
       // Nobody still reads this area: all met since it was read, where the other one was written.
-      const uint32_t here = shared_.turn(number_) + first / kTurned % 2 * kTile;
-      if (p_.beta != 0) {
+      const uint32_t here = shared_.turn(number_) + first / kTurned % 2 * Shared<kForm>::kArea;
+      if (!kAlone && p_.beta != 0) {
 #pragma unroll
-        for (uint32_t i = 0; i < kPieces; ++i) store_shared(here + piece(line() + i * kApart, lane % 8), old[i]);
+        for (uint32_t i = 0; i < kPieces; ++i) store_shared(here + place(i), old[i]);
         meet();
-        if (first + kTurned < N) fetch(corner, first + kTurned, old);
+        if (first + kTurned < N) fetch(tile, first + kTurned, old);
       }
 #pragma unroll
-      for (uint32_t j = 0; j < kTurned / 8; j += 2) {
-        const uint32_t at = here + turned + j * 8 * 128;
-        uint32_t was[4] = {}, now[4];
-        if (p_.beta != 0) load_transposed(was, at);
+      for (uint32_t part = 0; part < kParts; ++part) {
 #pragma unroll
-        for (uint32_t q = 0; q < 4; ++q) {
-          const auto& two = sums[first / 8 + j + q / 2];
-          const float2 before = halves_of(was[q]);
-          now[q] = pack(finish(two[2 * (q % 2)], before.x, bias[q % 2]),
-                        finish(two[2 * (q % 2) + 1], before.y, bias[q % 2]));
+        for (uint32_t j = 0; j < kTurned / 8; j += 2) {
+          const uint32_t to = here + part * (kTurned * 128) + turned + j * 8 * 128;
+          uint32_t was[4] = {}, now[4];
+          if (!kAlone && p_.beta != 0) load_transposed(was, to);
+#pragma unroll
+          for (uint32_t q = 0; q < 4; ++q) {
+            const auto& two = sums[part][first / 8 + j + q / 2];
+            const float2 before = halves_of(was[q]);
+            now[q] = pack(finish<kAlone>(two[2 * (q % 2)], before.x, bias[part][q % 2]),
+                          finish<kAlone>(two[2 * (q % 2) + 1], before.y, bias[part][q % 2]));
+          }
+          store_transposed(to, now);
         }
-        store_transposed(at, now);
       }
       meet();
-#pragma unroll
-      for (uint32_t i = 0; i < kPieces; ++i) {
-        uint4 now = load_shared(here + piece(line() + i * kApart, lane % 8));
-        const uint32_t down = first + i * kApart;
-        if (corner.inside && corner.row + down < corner.rows) {
-          if constexpr (Shape<kForm>::kGradients) {
-            const int64_t row = p_.first[tile.group] + corner.row + down;
-            const uint4 second = gradients(now, arguments.a[i], arguments.b[i]);
-            *reinterpret_cast<uint4*>(p_.second + row * p_.ld_second + column_of(tile) + thread_ % 8 * 8) = second;
-          }
-          *reinterpret_cast<uint4*>(corner.c + down * p_.ldc) = now;
-        }
-      }
+      write(tile, first, here, arguments);
       if constexpr (Shape<kForm>::kGradients) {
-        if (first + kTurned < N) fetch(tile, corner, first + kTurned, arguments);
-      }
-      if constexpr (Shape<kForm>::kGated) {
-        activate(tile, first, shared_.turn(0) + first / kTurned % 2 * kTile, shared_.turn(1) - shared_.turn(0));
+        if (first + kTurned < N) fetch(tile, first + kTurned, arguments);
       }
     }
     // The next tile's come to the same areas; of two or four parts the last was in the second.
     if constexpr (N / kTurned % 2 == 1) meet();
   }
 
+  /// What has been turned over, and what follows from it.
+  __device__ void write(const Tile& tile, uint32_t first, uint32_t area, const Arguments& arguments) const {
+    [[maybe_unused]] const int64_t begin = p_.first[tile.group];
+#pragma unroll
+    for (uint32_t i = 0; i < kPieces; ++i) {
+      const At here = at(tile, first, i);
+      uint4 now = load_shared(area + place(i));
+      if (!here.inside) continue;
+      if constexpr (Shape<kForm>::kGradients) {
+        *piece_of(p_.second + begin * p_.ld_second, p_.ld_second, here) = gradients(now, arguments.a[i], arguments.b[i]);
+      }
+      *piece_of(shape_.result(tile.group, i / kLines), p_.ldc, here) = now;
+      if constexpr (Shape<kForm>::kGated) {
+        if (i >= kLines) continue;
+        const uint4 other = load_shared(area + place(i + kLines));
+        *piece_of(p_.gated + begin * p_.ld_gated, p_.ld_gated, here) = gate(now, other);
+      }
+    }
+  }
+
+  template <bool kAlone>
   __device__ float finish(float sum, float before, float bias) const {
     float x = p_.alpha * sum;
-    if (p_.beta != 0) x += p_.beta * before;
+    if (!kAlone && p_.beta != 0) x += p_.beta * before;
     x += bias;
-    return p_.relu && x <= 0 ? 0.0f : x;
+    return !kAlone && p_.relu && x <= 0 ? 0.0f : x;
   }
 
   const Launch& p_;
   const Shape<kForm> shape_;
-  const Shared shared_;
+  const Shared<kForm> shared_;
   const uint32_t block_, number_, thread_;
-  Turn turn_;
+  Turn<kForm> turn_;
+  bool waits_ = false;  // for the other warpgroup, before each tile but the launch's first
+  uint32_t order_ = 0;  // parity of that
 };
 
 }  // namespace schemoe::cuda::hopper

@@ -14,28 +14,9 @@ constexpr uint32_t kBlocks = 2;            // of a cluster
 constexpr uint32_t kDepth = 64;            // of a stage, along k
 constexpr uint32_t kColumns = 128;         // of C, a block's
 constexpr uint32_t kTile = 64 * 128;       // bytes of a copied tile: 64 x 64 elements
-constexpr uint32_t kStageBytes = (kColumns / 64 + kWidth / 64) * kTile;
-constexpr uint32_t kStages = 4;
 constexpr uint32_t kConsumers = 2;         // warpgroups
-constexpr uint32_t kTurned = 64;           // rows of C that a warpgroup turns over at once
+constexpr uint32_t kWarps = 4;             // of each
 constexpr uint32_t kThreads = 128 * (1 + kConsumers);
-
-/// Tiles begin at multiples of 1024 bytes, which the beginning of dynamic shared memory need not be.
-struct Shared {
-  static constexpr uint32_t kTurn = kStages * kStageBytes;
-  static constexpr uint32_t kFull = kTurn + kConsumers * 2 * kTile;
-  static constexpr uint32_t kEmpty = kFull + kStages * 8;
-  static constexpr uint32_t kBytes = kEmpty + kStages * 8;
-  static constexpr uint32_t kAlign = 1024;
-
-  uint32_t base;
-  __device__ uint32_t columns(uint32_t stage) const { return base + stage * kStageBytes; }
-  __device__ uint32_t rows(uint32_t stage) const { return columns(stage) + kColumns / 64 * kTile; }
-  /// Two areas of a consumer.
-  __device__ uint32_t turn(uint32_t consumer) const { return base + kTurn + consumer * 2 * kTile; }
-  __device__ Barrier full(uint32_t stage) const { return {base + kFull + stage * 8}; }
-  __device__ Barrier empty(uint32_t stage) const { return {base + kEmpty + stage * 8}; }
-};
 
 /// What is multiplied: the rows of a group by its B or that transposed, or by two B for a gated activation, or by one
 /// that is transposed for the activation's gradients; or two matrices that are summed over the rows.
@@ -78,6 +59,16 @@ struct Shape {
   static constexpr bool kSummed = kForm == Form::kSums;
   static constexpr bool kGated = kForm == Form::kGated;
   static constexpr bool kGradients = kForm == Form::kGatedGradients;
+  /// Whether warpgroups compute tiles in turn, each while the other writes its own, or each tile together. Sums over
+  /// rows are long, so that less is gained than by wide tiles, which copy less.
+  static constexpr bool kInTurn = !kSummed;
+  /// Rows of a full tile. Gradients of an activation are of arguments that take registers too.
+  static constexpr uint32_t kWidth = !kInTurn ? 256 : kGradients ? 128 : 192;
+  static constexpr uint32_t kStages = kWidth == 128 ? 6 : kWidth == 192 ? 5 : 4;
+  /// Parts of 64 columns that a warpgroup computes.
+  static constexpr uint32_t kParts = kInTurn ? kColumns / 64 : kColumns / 64 / kConsumers;
+  /// Rows of C that a warpgroup turns over at once: fewer where stages leave less shared memory for that.
+  static constexpr uint32_t kTurned = (kWidth == 192 ? 32 : 64) / kParts;
   /// Columns of C that a block has.
   static constexpr uint32_t kWide = kGated ? kColumns / 2 : kColumns;
   /// Whether columns of C are across k.
@@ -104,15 +95,40 @@ struct Shape {
   }
 };
 
-using Turn = RingTurn<kStages>;
+/// Tiles begin at multiples of 1024 bytes, which the beginning of dynamic shared memory need not be.
+template <Form kForm>
+struct Shared {
+  static constexpr uint32_t kStages = Shape<kForm>::kStages;
+  static constexpr uint32_t kStageBytes = (kColumns + Shape<kForm>::kWidth) / 64 * kTile;
+  static constexpr uint32_t kTurn = kStages * kStageBytes;
+  static constexpr uint32_t kArea = Shape<kForm>::kParts * Shape<kForm>::kTurned * 128;
+  static constexpr uint32_t kFull = kTurn + kConsumers * 2 * kArea;
+  static constexpr uint32_t kEmpty = kFull + kStages * 8;
+  static constexpr uint32_t kOrder = kEmpty + kStages * 8;
+  static constexpr uint32_t kBytes = kOrder + kConsumers * 8;
+  static constexpr uint32_t kAlign = 1024;
+
+  uint32_t base;
+  __device__ uint32_t columns(uint32_t stage) const { return base + stage * kStageBytes; }
+  __device__ uint32_t rows(uint32_t stage) const { return columns(stage) + kColumns / 64 * kTile; }
+  /// Two areas of a consumer.
+  __device__ uint32_t turn(uint32_t consumer) const { return base + kTurn + consumer * 2 * kArea; }
+  __device__ Barrier full(uint32_t stage) const { return {base + kFull + stage * 8}; }
+  __device__ Barrier empty(uint32_t stage) const { return {base + kEmpty + stage * 8}; }
+  /// Whether a consumer may begin to multiply.
+  __device__ Barrier order(uint32_t consumer) const { return {base + kOrder + consumer * 8}; }
+};
+
+template <Form kForm>
+using Turn = RingTurn<Shape<kForm>::kStages>;
 
 /// Has all tiles of the factors copied, as stages become free.
 template <Form kForm>
-__device__ void produce(const Launch& p, const Shared& shared, uint32_t cluster, uint32_t block) {
+__device__ void produce(const Launch& p, const Shared<kForm>& shared, uint32_t cluster, uint32_t block) {
   const Shape<kForm> shape{p};
   Walk walk(p.schedule, cluster);
   Tile tile;
-  Turn turn;
+  Turn<kForm> turn;
   while (walk.next(tile)) {
     const uint32_t stages = shape.stages(tile.group), pair_stages = shape.pair_stages(tile.group);
     const uint32_t tiles = tile.width / 64;

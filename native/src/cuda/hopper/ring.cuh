@@ -14,6 +14,11 @@ struct RingTurn {
     stage = 0;
     parity ^= 1;
   }
+  __device__ void skip(uint32_t stages) {
+    stage += stages;
+    parity ^= stage / STAGES & 1;
+    stage %= STAGES;
+  }
 };
 
 }  // namespace schemoe::cuda::hopper

@@ -43,23 +43,24 @@ void fill(Loads& loads, uint32_t clusters, uint64_t tiles, uint32_t cost, uint32
 
 }  // namespace
 
-Schedule make_schedule(std::span<const int32_t> rows, uint32_t columns, uint32_t clusters) {
+Schedule make_schedule(std::span<const int32_t> rows, uint32_t width, uint32_t columns, uint32_t clusters) {
   Schedule s{};
   s.groups = static_cast<uint32_t>(rows.size());
+  s.width = width;
   s.columns = columns;
   s.clusters = clusters;
   std::array<uint32_t, kMaxGroups> steps{};  // of 64 rows, left for a narrow tile
   for (uint32_t group = 0; group < s.groups; ++group) {
     const auto count = static_cast<uint32_t>(rows[group]);
-    const uint32_t left = (count % kWidth + 63) / 64;
-    s.full_before[group + 1] = s.full_before[group] + count / kWidth + (left == 4 ? 1 : 0);
-    steps[group] = left % 4;
+    const uint32_t left = (count % width + 63) / 64;
+    s.full_before[group + 1] = s.full_before[group] + count / width + left / (width / 64);
+    steps[group] = left % (width / 64);
   }
   uint32_t listed = 0;
   for (uint32_t narrow = 0; narrow < kNarrow; ++narrow) {
     s.narrow_first[narrow] = listed;
     for (uint32_t group = 0; group < s.groups; ++group) {
-      if (steps[group] * 64 == width_of(narrow)) s.narrow[listed++] = static_cast<uint8_t>(group);
+      if (steps[group] > 0 && steps[group] + narrow + 1 == width / 64) s.narrow[listed++] = static_cast<uint8_t>(group);
     }
   }
   s.narrow_first[kNarrow] = listed;
@@ -67,11 +68,11 @@ Schedule make_schedule(std::span<const int32_t> rows, uint32_t columns, uint32_t
   const uint32_t full = s.full_before[s.groups] * columns;
   Loads loads{};
   for (uint32_t c = 0; c < clusters; ++c) {
-    loads[c] = uint64_t{full / clusters + (c < full % clusters ? 1 : 0)} * kCost[0];
+    loads[c] = uint64_t{full / clusters + (c < full % clusters ? 1 : 0)} * cost_of(width);
   }
-  for (uint32_t narrow = 0; narrow < kNarrow; ++narrow) {
+  for (uint32_t narrow = 0; narrow + 1 < width / 64; ++narrow) {
     const uint64_t tiles = uint64_t{s.narrow_first[narrow + 1] - s.narrow_first[narrow]} * columns;
-    fill(loads, clusters, tiles, kCost[narrow + 1], s.share[narrow]);
+    fill(loads, clusters, tiles, cost_of(s.width_of(narrow)), s.share[narrow]);
   }
   return s;
 }

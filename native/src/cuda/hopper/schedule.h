@@ -14,20 +14,21 @@ namespace schemoe::cuda::hopper {
 
 inline constexpr uint32_t kMaxGroups = 128;
 inline constexpr uint32_t kMaxClusters = 72;
-/// Rows of a full tile; the remainder of a group is a tile of 192, 128 or 64.
-inline constexpr uint32_t kWidth = 256;
-inline constexpr uint32_t kNarrow = 3;
+/// The most rows of a tile. The remainder of a group is a narrower one, of a multiple of 64.
+inline constexpr uint32_t kWidest = 256;
+inline constexpr uint32_t kNarrow = kWidest / 64 - 1;
 /// Tiles along the rows that are computed side by side, so that clusters at work share factors in L2.
 inline constexpr uint32_t kBand = 8;
-SCHEMOE_BOTH inline constexpr uint32_t width_of(uint32_t narrow) { return kWidth - 64 * (narrow + 1); }
 
-/// Relative times of a full tile and of each narrow one, from their arithmetic and loads.
-inline constexpr uint32_t kCost[kNarrow + 1] = {100, 78, 56, 38};
+/// Relative times of tiles of 64 rows, 128 and so on, from their arithmetic and loads.
+inline constexpr uint32_t kCost[kNarrow + 1] = {38, 56, 78, 100};
+inline constexpr uint32_t cost_of(uint32_t width) { return kCost[width / 64 - 1]; }
 
 /// Full tiles go round all clusters, so that those computed at one time lie close together; the narrow
 /// ones then fill up the clusters that have least to do.
 struct Schedule {
   uint32_t groups;
+  uint32_t width;    // rows of a full tile
   uint32_t columns;  // tiles across
   uint32_t clusters;
   /// Full tiles along the rows of all groups before each, and of all.
@@ -37,10 +38,12 @@ struct Schedule {
   uint8_t narrow[kMaxGroups];
   /// The narrow tiles of a width that each cluster has: from share[c] to share[c + 1].
   uint32_t share[kNarrow][kMaxClusters + 1];
+
+  SCHEMOE_BOTH uint32_t width_of(uint32_t narrow_one) const { return width - 64 * (narrow_one + 1); }
 };
 
-/// `rows` of each group, of which there are at most kMaxGroups; those of 0 have no tiles.
-Schedule make_schedule(std::span<const int32_t> rows, uint32_t columns, uint32_t clusters);
+/// `rows` of each group, of which there are at most kMaxGroups; those of 0 have no tiles. Full tiles have `width` rows.
+Schedule make_schedule(std::span<const int32_t> rows, uint32_t width, uint32_t columns, uint32_t clusters);
 
 struct Tile {
   uint32_t group;
@@ -71,8 +74,8 @@ class Walk {
     }
     const uint32_t number = next_ / s_.columns;
     const uint32_t group = s_.narrow[s_.narrow_first[narrow_] + number];
-    tile = {group, next_ - number * s_.columns, (s_.full_before[group + 1] - s_.full_before[group]) * kWidth,
-            width_of(static_cast<uint32_t>(narrow_))};
+    tile = {group, next_ - number * s_.columns, (s_.full_before[group + 1] - s_.full_before[group]) * s_.width,
+            s_.width_of(static_cast<uint32_t>(narrow_))};
     ++next_;
     return true;
   }
@@ -90,7 +93,7 @@ class Walk {
     const uint32_t height = tiles - band * kBand < kBand ? tiles - band * kBand : kBand;
     const uint32_t in_band = local - band * kBand * s_.columns;
     const uint32_t column = in_band / height;
-    tile = {low, column, (band * kBand + in_band - column * height) * kWidth, kWidth};
+    tile = {low, column, (band * kBand + in_band - column * height) * s_.width, s_.width};
   }
 
   const Schedule& s_;
