@@ -57,10 +57,56 @@ __device__ bool are_few(int rows, int lane, int k, const uint32_t* held, Second 
   return group_sum<G>(count) == k && right;
 }
 
+/// The first k of one row by all lanes of a warp, one after another; where fewer are left the number 0 stands for them.
+/// Second keys are in memory that is far away, and are asked for only where keys are equal. `each` is what has to
+/// happen with a place and its number.
+template <int Room, class Each>
+__device__ void take_row(int rows, int k, const uint32_t* held, const float* seconds, Each&& each) {
+  const auto lane = static_cast<int>(threadIdx.x % 32);
+  uint32_t keys[Room];
+#pragma unroll
+  for (int i = 0; i < Room; ++i) keys[i] = i * 32 + lane < rows ? held[i * 32 + lane] : 0;
+  for (int c = 0; c < k; ++c) {
+    uint32_t own = 0;
+#pragma unroll
+    for (const uint32_t key : keys) own = max(own, key);
+    const uint32_t most = __reduce_max_sync(kAllLanes, own);
+    int mine = 0, first = INT32_MAX;
+#pragma unroll
+    for (int i = Room - 1; i >= 0; --i) {
+      if (keys[i] != most) continue;
+      ++mine;
+      first = i * 32 + lane;
+    }
+    if (__reduce_add_sync(kAllLanes, static_cast<unsigned>(mine)) > 1 && seconds && most > 0) {
+      uint32_t next = 0;
+#pragma unroll
+      for (int i = 0; i < Room; ++i) {
+        if (keys[i] == most) next = max(next, key_of(seconds[i * 32 + lane]));
+      }
+      next = __reduce_max_sync(kAllLanes, next);
+      first = INT32_MAX;
+#pragma unroll
+      for (int i = Room - 1; i >= 0; --i) {
+        if (keys[i] == most && key_of(seconds[i * 32 + lane]) == next) first = i * 32 + lane;
+      }
+    }
+    first = static_cast<int>(__reduce_min_sync(kAllLanes, static_cast<unsigned>(first)));
+    // A Program that writes the row meanwhile may leave none; any will do then, but it must exist.
+    if (most == 0 || first >= rows) first = 0;
+    each(c, first);
+#pragma unroll
+    for (int i = 0; i < Room; ++i) {
+      if (i * 32 + lane == first) keys[i] = 0;
+    }
+  }
+}
+
 /// Numbers of the first k of each row of a warp, 1 <= k <= kMostFew. Keys of 0 are none; where fewer than k are left
-/// the row's first number stands for those that are missing. `held`: shared memory for the row's keys.
-template <int N, int G, class Second>
-__device__ Few<G> find_few(int rows, int lane, int k, uint32_t* held, Own<N, 4, uint32_t, G>& keys, Second second) {
+/// the number 0 stands for those that are missing. `held`: shared memory for the row's keys, `words` from that of the
+/// next row.
+template <int N, int G>
+__device__ Few<G> find_few(int rows, int lane, int k, uint32_t* held, int words, Own<N, 4, uint32_t, G>& keys, SecondOf second) {
   constexpr uint32_t kNumbers = N * G - 1;
   constexpr int kFours = N / 4, kEach = Few<G>::kEach;
   __syncwarp();  // what was held before may still be read
@@ -112,19 +158,28 @@ __device__ Few<G> find_few(int rows, int lane, int k, uint32_t* held, Own<N, 4, 
     for (const uint32_t value : values) below = max(below, value < last ? value : 0);
     told = told && (below ^ last) > kNumbers;
   }
-  if (__all_sync(kAllLanes, told)) return few;
-  if (__all_sync(kAllLanes, are_few(rows, lane, k, held, second, few))) return few;
-  __syncwarp();
-  Own<0, 1, uint32_t, G> rest{held};
-  for (int c = 0; c < k; ++c) few.set(c, take_first(rows, lane, rest, second), lane);
+  unsigned unsure = __ballot_sync(kAllLanes, !told);
+  if (unsure == 0) return few;
+  // Of so many a token or two of each kernel is not told; where most are, as of equal scores, all may be right.
+  constexpr unsigned kRow = G == 32 ? kAllLanes : (1u << G) - 1;
+  if (__popc(unsure) > 16) unsure = __ballot_sync(kAllLanes, !are_few(rows, lane, k, held, second, few));
+  const int own = static_cast<int>(threadIdx.x % 32) / G;
+  while (unsure != 0) {
+    const int row = (__ffs(static_cast<int>(unsure)) - 1) / G;
+    unsure &= ~(kRow << (row * G));
+    const auto seconds = reinterpret_cast<const float*>(__shfl_sync(kAllLanes, reinterpret_cast<unsigned long long>(second.row), row * G));
+    take_row<N * G / 32>(rows, k, held + (row - own) * words, seconds, [&](int c, int number) {
+      if (row == own) few.set(c, number, lane);
+    });
+  }
   return few;
 }
 
 /// The first k of each row of a warp, by the way that its lanes have it.
 template <int N, int V, int G, class Second>
-__device__ __forceinline__ auto first_of(int rows, int lane, int k, Slots& slots, uint32_t* held,
+__device__ __forceinline__ auto first_of(int rows, int lane, int k, Slots& slots, uint32_t* held, int words,
                                          Own<N, V, uint32_t, G>& keys, Second second) {
-  if constexpr (kByFours<N, V, G>) return find_few(rows, lane, k, held, keys, second);
+  if constexpr (kByFours<N, V, G>) return find_few(rows, lane, k, held, words, keys, second);
   else return find_first(rows, lane, k, slots, keys, second);
 }
 

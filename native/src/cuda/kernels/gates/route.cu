@@ -97,7 +97,7 @@ __device__ bool choose_largest(const Shape& r, int lane, bool has, const Room& r
   }
   constexpr bool kFew = kByFours<N, V, G>;
   if (kFew || r.k <= kMostFirst) {
-    const auto firsts = first_of(r.rows, lane, r.k, *room.slots, room.values, keys, second);
+    const auto firsts = first_of(r.rows, lane, r.k, *room.slots, room.values, r.room, keys, second);
     __syncwarp();  // other lanes wrote scores
     weigh_lanes<G>(r, lane, has, firsts, r.kind == Scores::softmax_of_chosen ? logits : scores, weights);
 #pragma unroll

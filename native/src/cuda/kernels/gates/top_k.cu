@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(kThreads)
     keys.place(scratch + (int64_t{blockIdx.x} * kWarps + warp) * experts);
     set_keys(experts, lane, keys, [](int, float score) { return key_of(score); }, s);
     if (kFew || k <= kMostFirst) {
-      const auto firsts = first_of(experts, lane, k, slots[kFew ? 0 : warp], held, keys, second);
+      const auto firsts = first_of(experts, lane, k, slots[kFew ? 0 : warp], held, row_words(experts, G), keys, second);
       weigh_choices<G>(lane, k, normalize && k > 1, row.has, firsts, from, choice, weight);
       continue;
     }
