@@ -74,6 +74,9 @@ export class Words {
     if (source) this.sources.add(source);
     if (!counted) return this.#call(name, known, args, more);
     if (name === "count_rows") {
+      if (this.#counted.has(counted)) {
+        throw new SchemoeError(`Cannot pack the kernel "${name}": its rows are counted twice`);
+      }
       this.#counted.set(counted, this.#counted.size);
       return this.#call(name, known, [this.#counted.size - 1, ...args]);
     }

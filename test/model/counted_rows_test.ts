@@ -99,9 +99,9 @@ Deno.test("steps in chunks, with codecs, on two ranks or with a gate of any numb
   assertEquals((await model.step(both)).ran.length, 3);
 });
 
-Deno.test("pack() refers to rows by the kernel that counts them, and refuses those that none has counted", () => {
+Deno.test("pack() refers to rows by the kernel that counts them, and refuses those that none or two have counted", () => {
   const world = topology({ nodes: 1, ranksPerNode: 1 });
-  const packed = (counts: boolean) => {
+  const packed = (counts: number) => {
     const g = new GraphBuilder(world, "forward", 1);
     const x = g.buffer("x", 96), loads = g.buffer("loads", 8);
     const counted = { experts: 2, rows: 6 };
@@ -109,7 +109,7 @@ Deno.test("pack() refers to rows by the kernel that counts them, and refuses tho
     g.add({
       ...{ kind: "expert", label: "E", chunk: 0, stage: 0, after: [], uses: [x, loads] },
       kernels: () => [
-        ...(counts ? [countRows(counted, loads)] : []),
+        ...Array.from({ length: counts }, () => countRows(counted, loads)),
         glu(matrix, matrix, matrix, "silu"),
       ],
     });
@@ -121,14 +121,19 @@ Deno.test("pack() refers to rows by the kernel that counts them, and refuses tho
       seconds: () => undefined,
     }).bytes;
   };
-  const words = new BigInt64Array(packed(true).buffer, 32 + 40);
+  const words = new BigInt64Array(packed(1).buffer, 32 + 40);
   // number, experts, rows and the loads of the first kernel, and the number at the end of the second
   assertEquals([...words.subarray(0, 6)], [81n | 5n << 32n, 0n, 2n, 6n, 1n, 0n]);
   assertEquals(words.at(-1), 0n);
   assertEquals(words.length, 6 + 1 + 4 + 3 * 4 + 1 + 1);
   assertThrows(
-    () => packed(false),
+    () => packed(0),
     SchemoeError,
     'Cannot pack the kernel "glu": no kernel before it counts its rows',
+  );
+  assertThrows(
+    () => packed(2),
+    SchemoeError,
+    'Cannot pack the kernel "count_rows": its rows are counted twice',
   );
 });
