@@ -151,13 +151,19 @@ void with_columns(int64_t rows, int64_t columns, Body&& body) {
   (columns > kFew && call(gates::Int<8>{})) || call(gates::Int<4>{}) || call(gates::Int<2>{}) || call(gates::Int<1>{});
 }
 
-bool fits(int64_t rows) { return layout_of(ceil_div(rows, kBlocks), 1).bytes <= kMostShared && is_hopper(); }
+// Columns up to which this was sooner than a search by a sample, on an H200 with 32,768 rows: each cluster takes a while,
+// and there is room for few of them at once.
+constexpr int64_t kMostChoosing = 64, kMostQuantiles = 128, kMostRounding = 256;
+
+bool fits(int64_t rows, int64_t columns, int64_t most_columns) {
+  return columns <= most_columns && layout_of(ceil_div(rows, kBlocks), 1).bytes <= kMostShared && is_hopper();
+}
 
 }  // namespace
 
 bool find_quantiles(int64_t rows, int64_t columns, int64_t place, const float* logits, const float* margins, float* out,
                     cudaStream_t stream) {
-  if (!fits(rows)) return false;
+  if (!fits(rows, columns, kMostQuantiles)) return false;
   with_columns(rows, columns, [&](auto c, const Sizes& sizes, unsigned grid, unsigned threads, size_t bytes) {
     gates::allow(quantile_columns_kernel<c()>, bytes);
     LAUNCH_CLUSTERS(kBlocks, stream, grid, threads, bytes, quantile_columns_kernel<c()>, sizes,
@@ -170,7 +176,7 @@ bool find_quantiles(int64_t rows, int64_t columns, int64_t place, const float* l
 
 bool run_on_hopper(const ChooseTokens& t, const Context& context) {
   using namespace hopper;
-  if (!fits(t.tokens)) return false;
+  if (!fits(t.tokens, t.experts, kMostChoosing)) return false;
   const Scores by{context.at<const float>(t.scores), context.at<const float>(t.logits), t.experts};
   with_columns(t.tokens, t.experts, [&](auto c, const hopper::Sizes& sizes, unsigned grid, unsigned threads, size_t bytes) {
     gates::allow(choose_columns_kernel<c()>, bytes);
@@ -182,7 +188,7 @@ bool run_on_hopper(const ChooseTokens& t, const Context& context) {
 
 bool run_on_hopper(const RoundChoices& r, const Context& context) {
   using namespace hopper;
-  if (!fits(r.tokens)) return false;
+  if (!fits(r.tokens, r.experts, kMostRounding)) return false;
   const Scores by{context.at<const float>(r.scores), context.at<const float>(r.logits), r.experts};
   with_columns(r.tokens, r.experts, [&](auto c, const hopper::Sizes& sizes, unsigned grid, unsigned threads, size_t bytes) {
     gates::allow(round_columns_kernel<c()>, bytes);

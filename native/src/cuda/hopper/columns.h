@@ -6,8 +6,8 @@
 
 namespace schemoe::cuda {
 
-/// False for more rows than the shared memory of eight blocks can hold, and on other GPUs than those of compute
-/// capability 9.0.
+/// False for more rows than the shared memory of eight blocks can hold, for so many experts that a search by a sample is
+/// sooner, and on other GPUs than those of compute capability 9.0.
 bool run_on_hopper(const ChooseTokens& choose, const Context& context);
 bool run_on_hopper(const RoundChoices& round, const Context& context);
 
