@@ -2,6 +2,7 @@
 import type { Workspace } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
 import { tokenTable } from "../memory/mod.ts";
+import { quoted } from "../words.ts";
 import type { ModelShape } from "./config.ts";
 import { moePrefix, partPrefix } from "./tensors.ts";
 
@@ -13,7 +14,7 @@ export function checkedTokens(shape: ModelShape, tokens: Int32Array | undefined)
   const { batch, context, vocabulary, topology: { ranks } } = shape;
   const expected = ranks * batch * (context + 1);
   if (!(tokens instanceof Int32Array) || tokens.length !== expected) {
-    const got = tokens instanceof Int32Array ? `${tokens.length} of them` : String(tokens);
+    const got = tokens instanceof Int32Array ? `${tokens.length} of them` : quoted(tokens);
     throw new SchemoeError(
       `Cannot run the step: tokens must be an Int32Array of shape [${ranks}, ${batch}, ` +
         `${context + 1}] (${expected}), got ${got}`,

@@ -1,6 +1,7 @@
 /** Experts packed onto nodes and ranks by their loads, the fullest ones copied. @module */
 import { type Loads, SchemoeError } from "../types.ts";
 import { expertLoads } from "./loads.ts";
+import { quoted } from "../words.ts";
 import type { Placement, PlacementWorld } from "./types.ts";
 
 /**
@@ -21,14 +22,21 @@ import type { Placement, PlacementWorld } from "./types.ts";
  */
 export function eplb(
   loads: Loads,
-  { nodes, ranksPerNode }: PlacementWorld,
-  { slotsPerRank }: { readonly slotsPerRank: number },
+  world: PlacementWorld,
+  options: { readonly slotsPerRank: number },
 ): Placement {
+  const { nodes, ranksPerNode }: PlacementWorld = Object(world);
+  const { slotsPerRank }: typeof options = Object(options);
+  for (const [name, value] of Object.entries({ nodes, ranksPerNode, slotsPerRank })) {
+    if (!Number.isInteger(value) || value < 1) {
+      fail(`${name} must be a positive integer, got ${quoted(value)}`);
+    }
+  }
   const { experts } = loads;
   const slots = slotsPerRank * ranksPerNode;
   if (experts % nodes) fail(`${nodes} nodes do not divide ${experts} experts`);
   const each = experts / nodes;
-  if (!Number.isInteger(slotsPerRank) || slots < each) {
+  if (slots < each) {
     fail(`${slotsPerRank} slots a rank hold fewer than the ${each} experts of a node`);
   }
   const load = expertLoads(loads);

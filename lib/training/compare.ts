@@ -50,7 +50,10 @@ export async function compareTraining(
   make: (seed: number, name: string) => MoeModel,
   options: CompareTrainingOptions,
 ): Promise<TrainingComparison> {
-  const { runs, seeds = [1, 2, 3], data, folder, onRun, ...shared } = options;
+  const { runs, seeds = [1, 2, 3], data, folder, onRun, ...shared }: CompareTrainingOptions =
+    Object(
+      options,
+    );
   check({ make, runs, seeds });
   if (folder !== undefined) await Deno.mkdir(folder, { recursive: true });
   const done: { name: string; seed: number; run: TrainingRun }[] = [];

@@ -120,6 +120,9 @@ export function resolveTraining(model: MoeModel, options: TrainOptions): Resolve
     fail(`validateEvery must be an integer of at least 0, got ${quoted(validateEvery)}`);
   }
   if (validateEvery > 0 && !data.validation) fail(`the data "${data.name}" has no validation`);
+  if (checkpoint !== undefined && (typeof checkpoint !== "string" || checkpoint === "")) {
+    fail(`checkpoint must be the path of a file, got ${quoted(checkpoint)}`);
+  }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     fail(`signal must be an AbortSignal, got ${quoted(signal)}`);
   }
