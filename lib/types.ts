@@ -66,8 +66,8 @@ export interface Processor {
 /**
  * Processors on which lanes take turns, first come, first served. With a slice as threads do: each until it waits for
  * something, or for that time where others wait for a processor. Without one as kernels in the queue of a GPU do: each
- * for one task to its end, which has begun while it waits for its turn; those that need part of a processor (`width` of
- * costs) run beside each other.
+ * kernel of a task to its end, the task having begun while it waits; those that need part of a processor (`width` of costs)
+ * run beside each other.
  */
 export interface Turns {
   /** Lanes that run at once; default the capacity, rounded up. Where it is more, all run slower when all are busy. */

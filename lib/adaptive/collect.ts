@@ -11,18 +11,29 @@ import {
 import type { EventTable, Program } from "../engine.ts";
 import type { Topology } from "../types.ts";
 import { freeProcessors } from "./free.ts";
+import { busySeconds } from "./busy.ts";
 import { observe, type Observed, overlapOf, takenBy } from "./observe.ts";
 
 /** Measurements of one task: by its features, all ranks and repeats. */
 class Group {
   readonly #known = { alone: [] as number[], together: [] as number[] };
+  readonly #busy: number[] = [];
   #seconds?: number;
 
-  constructor(readonly kind: string, readonly features: readonly number[]) {}
+  constructor(
+    readonly kind: string,
+    /** What its time depends on, with products in whole tiles of a size. */
+    readonly features: (tile: number) => readonly number[],
+  ) {}
 
   add(seconds: number, how: "alone" | "together"): void {
     this.#known[how].push(seconds);
     this.#seconds = undefined;
+  }
+
+  /** What its processor was busy with it, of the ranks that shared it at that time. */
+  addBusy(seconds: number): void {
+    this.#busy.push(seconds);
   }
 
   /**
@@ -36,10 +47,16 @@ class Group {
     );
   }
 
-  get sample(): Sample {
+  busy(tile: number): Sample | undefined {
+    if (this.#busy.length === 0) return undefined;
+    const seconds = median(this.#busy);
+    return { features: this.features(tile), seconds, noise: relativeSpread(this.#busy) };
+  }
+
+  sample(tile: number): Sample {
     const { alone, together } = this.#known;
-    const { features, seconds } = this;
-    return { features, seconds, noise: relativeSpread(together.length > 0 ? together : alone) };
+    const noise = relativeSpread(together.length > 0 ? together : alone);
+    return { features: this.features(tile), seconds: this.seconds, noise };
   }
 }
 
@@ -67,10 +84,28 @@ export class Collected {
       }
     }
     for (const events of runs) {
-      for (const one of observe(program, events)) {
+      const observed = observe(program, events);
+      this.#addBusy(observed);
+      for (const one of observed) {
         if (one.paced > 0) this.#paced[one.task.transfers ? "transfers" : "computation"] = true;
         if (takenBy(one) > 0) this.#groupOf(one)?.add(takenBy(one), "together");
       }
+    }
+  }
+
+  /** Of the time that computations of all ranks cover, each needs its part. */
+  #addBusy(observed: readonly Observed[]): void {
+    const computing = observed.filter(({ task, begun, end }) => !task.transfers && end > begun)
+      .map((one) => ({ one, group: this.#groupOf(one) }));
+    const busy = busySeconds(
+      computing.map(({ one, group }) => ({ ...one, alone: group?.seconds })),
+    );
+    const sums = new Map<Group, number[]>();
+    for (const [i, { group }] of computing.entries()) {
+      if (group) sums.set(group, [...sums.get(group) ?? [], busy[i]]);
+    }
+    for (const [group, list] of sums) {
+      group.addBusy(list.reduce((sum, seconds) => sum + seconds, 0) / list.length);
     }
   }
 
@@ -79,9 +114,18 @@ export class Collected {
   }
 
   /** By kind of work. */
-  get samples(): Map<string, Sample[]> {
+  samples(tile = 1): Map<string, Sample[]> {
+    return this.#byKind((group) => [group.sample(tile)]);
+  }
+
+  /** By kind of work: seconds that a processor was busy, where ranks share one. */
+  busy(tile = 1): Map<string, Sample[]> {
+    return this.#byKind((group) => [group.busy(tile)].filter((sample) => sample !== undefined));
+  }
+
+  #byKind(samplesOf: (group: Group) => Sample[]): Map<string, Sample[]> {
     const kinds = Map.groupBy(this.#groups.values(), ({ kind }) => kind).entries();
-    return new Map(kinds.map(([kind, groups]) => [kind, groups.map(({ sample }) => sample)]));
+    return new Map(kinds.map(([kind, groups]) => [kind, groups.flatMap(samplesOf)]));
   }
 
   #groupOf({ task, rank }: Observed): Group | undefined {
@@ -90,7 +134,8 @@ export class Collected {
     const features = task.transfers ? phaseWorkOf(this.topology, task, rank) : workOf(task, rank);
     if (task.transfers && features.every((value, i) => i === 0 || value === 0)) return undefined;
     const key = `${kind} ${task.label} ${task.lane} ${features}`;
-    const group = this.#groups.get(key) ?? new Group(kind, features);
+    const of = (tile: number) => task.transfers ? features : workOf(task, rank, tile);
+    const group = this.#groups.get(key) ?? new Group(kind, of);
     this.#groups.set(key, group);
     return group;
   }

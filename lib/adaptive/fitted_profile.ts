@@ -12,6 +12,7 @@ import {
   profileCosts,
   profiledTopology,
   relativeSpread,
+  type Sample,
 } from "../profile/mod.ts";
 import { thisMachine } from "../profile/origin.ts";
 import { bySimulation, type TimedProgram } from "./by_simulation.ts";
@@ -71,7 +72,7 @@ export function fittedProfile(engine: Engine, measured: Measured): MachineProfil
     paced: collected.paced.transfers,
   });
   const alone: Fits = {
-    ...kindsOf(collected),
+    ...kindsOf(collected, processors?.turns !== undefined && processors.turns.slice === undefined),
     launch: launchOf(collected.measured, processors),
     ...(processors ? { processors } : {}),
   };
@@ -83,10 +84,7 @@ export function fittedProfile(engine: Engine, measured: Measured): MachineProfil
   };
 }
 
-/**
- * With what sharing processors changes: what transfers need of them, in a queue how much of what tasks take alone needs none,
- * or how many there are where all share them evenly.
- */
+/** With what sharing processors changes: what transfers need of them, or how many there are where all share them evenly. */
 function shared(fits: Fits, { passes, exchanges }: Measured, { ranks, predict }: {
   readonly ranks: number;
   readonly predict: (fits: Fits, program: Program) => number;
@@ -95,22 +93,22 @@ function shared(fits: Fits, { passes, exchanges }: Measured, { ranks, predict }:
   if (!processors) return fits;
   if (processors.turns) {
     const withPart = (part: number) => ({ ...fits, links: partOfLinks(fits.links, part) });
-    const linked = processors.turns.transfers
-      ? withPart(
+    if (!processors.turns.transfers) return fits;
+    if (processors.turns.slice === undefined) {
+      const withWidth = (transferWidth: number): Fits => ({
+        ...fits,
+        processors: { ...processors, transferWidth },
+      });
+      return withWidth(
         bySimulation(
           exchanges,
           [LEAST_WORK, 1],
-          (program, part) => predict(withPart(part), program),
+          (program, width) => predict(withWidth(width), program),
         ),
-      )
-      : fits;
-    if (processors.turns.slice !== undefined) return linked;
-    const withLatency = (rest: number): Fits => ({
-      ...linked,
-      processors: { ...processors, latency: 1 - rest },
-    });
-    return withLatency(
-      bySimulation(passes, [LEAST_WORK, 1], (program, rest) => predict(withLatency(rest), program)),
+      );
+    }
+    return withPart(
+      bySimulation(exchanges, [LEAST_WORK, 1], (program, part) => predict(withPart(part), program)),
     );
   }
   if (ranks === 1) return others;
@@ -144,14 +142,35 @@ function knownOf(
   };
 }
 
-function kindsOf({ samples }: Collected): Pick<Fits, "kinds" | "links"> {
+/** Sizes of tiles in which products on a GPU may be computed; 1 is none. */
+const TILES = [1, 64, 128];
+
+/** @param queued whether tasks of several ranks wait in one queue, as the kernels of a GPU do. */
+function kindsOf(collected: Collected, queued: boolean): Pick<Fits, "kinds" | "links"> {
   const kinds: KindFit[] = [];
-  for (const [kind, list] of samples) {
+  for (const [kind, list] of collected.samples()) {
     if (kind === "transfer") continue;
-    const { estimates: [alpha, perFlop, perByte], ...fit } = fitSamples(list);
-    kinds.push({ kind, alpha, perFlop, perByte, ...fit });
+    kinds.push(queued ? kernelFit(collected, kind) : { kind, ...workFit(list) });
   }
-  return { kinds, links: linksOf(samples.get("transfer") ?? []) };
+  return { kinds, links: linksOf(collected.samples().get("transfer") ?? []) };
+}
+
+/** With the tiles that fit best, and what the kernels need of a processor while others are there. */
+function kernelFit(collected: Collected, kind: string): KindFit {
+  const fits = TILES.map((tile) => ({ tile, fit: workFit(collected.samples(tile).get(kind)!) }));
+  const { tile, fit } = fits.reduce((a, b) => b.fit.quality.error < a.fit.quality.error ? b : a);
+  const needed = collected.busy(tile).get(kind) ?? [];
+  return {
+    kind,
+    ...fit,
+    ...(tile === 1 ? {} : { tile }),
+    ...(needed.length > 0 ? { busy: workFit(needed) } : {}),
+  };
+}
+
+function workFit(samples: readonly Sample[]): Omit<KindFit, "kind"> {
+  const { estimates: [alpha, perFlop, perByte], ...fit } = fitSamples(samples);
+  return { alpha, perFlop, perByte, ...fit };
 }
 
 function slowdownOf(

@@ -2,7 +2,7 @@
 import type { MoeLayer, Run } from "../layer/mod.ts";
 import type { Measurement } from "./collect.ts";
 
-/** Both passes of a layer, the first run of each warming up. */
+/** Both passes of a layer in turn, as training runs them, the first run of each warming up. */
 export async function passes(
   layer: MoeLayer,
   choices: NonNullable<Parameters<MoeLayer["forward"]>[0]>,
@@ -12,18 +12,18 @@ export async function passes(
   const both = expert.inputGrad && expert.weightGrad
     ? ["forward", "backward"] as const
     : ["forward"] as const;
-  const measured: Measurement[] = [];
-  for (const pass of both) {
-    const runs: Run[] = [];
-    for (let i = 0; i < repeats; i++) {
-      runs.push(
-        await layer[pass]({ ...choices, results: false, ...(i === 0 ? { bound: true } : {}) }),
-      );
-    }
-    for (const [i, { program, alone }] of runs[0].ran.entries()) {
-      const later = runs.slice(1).map((run) => run.ran[i].events);
-      measured.push({ program, runs: later, ...(alone ? { alone } : {}) });
+  const runs = both.map((): Run[] => []);
+  for (let i = 0; i < repeats; i++) {
+    for (const [at, pass] of both.entries()) {
+      const bound = i === 0 ? { bound: true } : {};
+      runs[at].push(await layer[pass]({ ...choices, results: false, ...bound }));
     }
   }
-  return measured;
+  return runs.flatMap(([first, ...others]) =>
+    first.ran.map(({ program, alone }, i) => ({
+      program,
+      runs: others.map((run) => run.ran[i].events),
+      ...(alone ? { alone } : {}),
+    }))
+  );
 }

@@ -48,7 +48,7 @@ export function lowerBound(graph: TaskGraph, costs: Costs): Bound {
   const needs = (one: OneRank, rank: number): Jobs[] =>
     tasksOf.map((tasks, i) => {
       const jobs = one.lanes[i];
-      const width = (at: number) => tasks[at].transfers ? 1 : costs.width?.(tasks[at], rank) ?? 1;
+      const width = (at: number) => Math.min(1, costs.width?.(tasks[at], rank) ?? 1);
       return costs.width ? { ...jobs, seconds: jobs.seconds.map((s, at) => s * width(at)) } : jobs;
     });
   for (let rank = 0; rank < ranks; rank++) {

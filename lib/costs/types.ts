@@ -18,8 +18,8 @@ export interface Costs {
   /** Seconds on one rank, or on the slowest when no rank is given. */
   seconds(task: Task, rank?: number): number;
   /**
-   * Part of a processor that a computation needs to run at full speed, above 0 and up to 1, where kernels wait for one in
-   * a queue: small ones run beside each other. Default all of it.
+   * Part of a processor that a task needs to run at full speed, above 0, where kernels wait for one in a queue:
+   * small ones run beside each other, and one of more than 1 is slowed down by others. Default all of it.
    */
   width?(task: Task, rank: number): number;
   /** What it takes until operations begin, which is not within `seconds`; default nothing. */

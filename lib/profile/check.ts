@@ -23,7 +23,6 @@ const isText: Test = (value) => typeof value === "string" && value !== "";
 const isNumber: Test = (value) => typeof value === "number" && value >= 0 && value < Infinity;
 const isPositive: Test = (value) => isNumber(value) && value !== 0;
 const isCount: Test = (value) => isPositive(value) && Number.isSafeInteger(value);
-const isPart: Test = (value) => isNumber(value) && Number(value) <= 1;
 const isWay: Test = (value) => value === "inTurn" || value === "first";
 const optional = (is: Test): Test => (value) => value === undefined || is(value);
 
@@ -45,7 +44,11 @@ export function profileProblem(profile: unknown): string | undefined {
   for (const [i, fit] of kinds.entries()) {
     const name = `kinds[${i}]`;
     const found = wrong(fit, ["kind"], isText, "a text", `${name}.`) ??
-      estimateProblem(fit, WORK, name);
+      estimateProblem(fit, WORK, name) ??
+      wrong(fit, ["tile"], optional(isCount), "an integer above 0", `${name}.`) ??
+      (at(fit, "busy") === undefined
+        ? undefined
+        : estimateProblem(at(fit, "busy"), WORK, `${name}.busy`));
     if (found !== undefined) return found;
   }
 }
@@ -56,7 +59,7 @@ function processorsProblem(processors: unknown): string | undefined {
   const name = "processors.";
   const turns = at(processors, "turns");
   return wrong(processors, ["capacity"], isPositive, "a number above 0", name) ??
-    wrong(processors, ["latency"], optional(isPart), "a part from 0 to 1", name) ??
+    wrong(processors, ["transferWidth"], optional(isPositive), "a number above 0", name) ??
     (turns === undefined
       ? undefined
       : wrong(processors, ["turns.count"], isCount, "an integer above 0", name) ??

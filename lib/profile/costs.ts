@@ -7,10 +7,7 @@ import { profileProblem } from "./check.ts";
 import { corrected, dot } from "./fit.ts";
 import { checkWorld } from "./origin.ts";
 import { kindOf, phaseWorkOf, workOf } from "./samples.ts";
-import type { Estimate, MachineProfile } from "./types.ts";
-
-/** Part of a processor that the smallest task needs: of so many beside each other each has its own. */
-const LEAST_WIDTH = 1 / 64;
+import type { Estimate, KindFit, MachineProfile } from "./types.ts";
 
 /**
  * Seconds of tasks alone as a profile has them.
@@ -45,22 +42,23 @@ export function profileCosts(profile: MachineProfile, topology: Topology): Costs
     const kind = kindOf(task);
     const fit = kinds.get(kind);
     if (!fit) return unmeasured(task, kind, kinds.keys());
-    const seconds = corrected(dot(workOf(task, rank), values.get(kind)!), fit.corrections);
+    const seconds = corrected(
+      dot(workOf(task, rank, fit.tile), values.get(kind)!),
+      fit.corrections,
+    );
     return seconds / (topology.speed?.[rank] ?? 1);
   };
-  const { latency } = profile.processors ?? {};
+  const { turns, transferWidth = 1 } = profile.processors ?? {};
+  const queued = turns !== undefined && turns.slice === undefined;
   const slowest = new WeakMap<Task, number>();
   return {
     source: `profile of ${profile.date}`,
     launch: profile.launch,
-    ...(latency === undefined ? {} : {
-      width(task, rank) {
-        const fitted = values.get(kindOf(task));
-        if (!fitted) return 1;
-        const seconds = dot(workOf(task, rank), fitted);
-        return seconds > 0 ? Math.max(LEAST_WIDTH, 1 - latency * fitted[0] / seconds) : 1;
-      },
-    }),
+    ...(queued
+      ? {
+        width: (task, rank) => task.transfers ? transferWidth : widthOf(task, rank, kinds),
+      }
+      : {}),
     seconds(task, rank) {
       if (rank !== undefined) return onRank(task, rank);
       let most = slowest.get(task);
@@ -72,6 +70,20 @@ export function profileCosts(profile: MachineProfile, topology: Topology): Costs
       return most;
     },
   };
+}
+
+/** Part of a processor that the smallest task needs, and the largest, which others slow down. */
+const WIDTHS = [1 / 64, 4] as const;
+
+/** What a task needs of a processor over what it takes alone. */
+function widthOf(task: Task, rank: number, kinds: ReadonlyMap<string, KindFit>): number {
+  const fit = task.kernels && kinds.get(kindOf(task));
+  if (!fit?.busy) return 1;
+  const work = workOf(task, rank, fit.tile);
+  const seconds = ({ alpha, perFlop, perByte, corrections }: NonNullable<KindFit["busy"]>) =>
+    corrected(dot(work, [alpha, perFlop, perByte].map(valueOf)), corrections);
+  const alone = seconds(fit);
+  return alone > 0 ? Math.min(WIDTHS[1], Math.max(WIDTHS[0], seconds(fit.busy) / alone)) : 1;
 }
 
 const valueOf = ({ value }: Estimate): number => value;

@@ -46,12 +46,39 @@ export function kindOf(task: Task): string {
   return kind;
 }
 
-/** Of computation: 1, floating-point operations, bytes of memory traffic. */
-export const workOf = (task: Task, rank: number): number[] => [
+/**
+ * Of computation: 1, floating-point operations, bytes of memory traffic.
+ * @param tile rows and columns of products count up to its multiples, as kernels compute them that work in whole tiles.
+ */
+export const workOf = (task: Task, rank: number, tile = 1): number[] => [
   1,
-  task.rankFlops?.(rank) ?? task.flops,
+  (task.rankFlops?.(rank) ?? task.flops) * wholeTiles(task, tile),
   task.bytes,
 ];
+
+/** Position of groups, rows, columns and inner size among the arguments of a product. */
+const PRODUCT = 4;
+const factors = new WeakMap<Task, Map<number, number>>();
+
+/** Operations of a task's products in whole tiles, over those that are needed. */
+function wholeTiles(task: Task, tile: number): number {
+  if (tile === 1 || !task.kernels) return 1;
+  const known = factors.get(task) ?? new Map<number, number>();
+  factors.set(task, known);
+  let factor = known.get(tile);
+  if (factor === undefined) {
+    let [needed, computed] = [0, 0];
+    for (const { name, args } of task.kernels(0)) {
+      if (name !== "gemm" && name !== "gemm_groups") continue;
+      const [groups, rows, columns, inner] = args.slice(PRODUCT, PRODUCT + 4).map(Number);
+      const whole = (size: number) => tile * Math.ceil(size / tile);
+      needed += groups * rows * columns * inner;
+      computed += groups * whole(rows) * whole(columns) * inner;
+    }
+    known.set(tile, factor = needed > 0 ? computed / needed : 1);
+  }
+  return factor;
+}
 
 /**
  * Of a phase on a rank: 1, messages and bytes inside the node, messages and bytes between nodes, bytes copied. Of

@@ -48,6 +48,13 @@ export interface KindFit {
   readonly corrections: readonly Correction[];
   /** How well the fit describes what was measured. */
   readonly quality: FitQuality;
+  /** Rows and columns of products count up to multiples of it: kernels compute whole tiles. Absent where they do not. */
+  readonly tile?: number;
+  /**
+   * Where tasks of several ranks wait in one queue: the seconds of the processor that a task needs while others are there.
+   * Small kernels run beside each other and need less than they take alone, large ones that share caches more.
+   */
+  readonly busy?: Pick<KindFit, "alpha" | "perFlop" | "perByte" | "corrections">;
 }
 
 /** Messages over one kind of link: `alpha` for each, `beta` for each byte, in seconds. */
@@ -87,11 +94,8 @@ export interface ProcessorsFit {
   readonly capacity: number;
   /** How lanes take turns on them; absent where those that are ready share them evenly at any time. */
   readonly turns?: Required<Pick<Turns, "count">> & Turns;
-  /**
-   * Where tasks wait in a queue: the part of a kind's `alpha`, from 0 to 1, in which a task leaves the processor to others,
-   * so that small kernels run beside each other. Default 0.
-   */
-  readonly latency?: number;
+  /** Part of a processor that a transfer needs, where it waits in a queue among computation; default all of it. */
+  readonly transferWidth?: number;
 }
 
 /** Times of a machine, fitted to sweeps of an engine: pure data, kept as JSON. */

@@ -141,6 +141,22 @@ Deno.test("simulate() runs small tasks of a queue beside each other, a large one
   assertEquals(both.end, [1, 1, 2, 5.5, 9.5, 13.5]);
 });
 
+Deno.test("simulate() puts each kernel of a task behind what came meanwhile", () => {
+  const kernels = (count: number) => () =>
+    Array.from({ length: count }, () => ({ name: "test", args: [] }));
+  const task = (count: number) => (g: GraphBuilder) =>
+    void g.add({
+      ...{ kind: "opaque", label: "work", chunk: -1, stage: 0, after: [], flops: 4 },
+      kernels: kernels(count),
+    });
+  const on = world({ transfers: "inTurn" }, 2);
+  assertEquals(run(on, task(1)).end, [4, 8]);
+  assertEquals(run(on, task(2)).end, [6, 8]);
+  assertEquals(run(on, task(4)).end, [7, 8]);
+  // threads go on with theirs
+  assertEquals(run(world({ slice: 100 }, 2), task(2)).end, [4, 8]);
+});
+
 Deno.test("simulate() runs more lanes at once than at full speed, each slower", () => {
   const { start, end } = run(world({ slice: 100, count: 3 }, 3, 1.5), (g) => compute(g, "work", 3));
   assertEquals([start, end], [[0, 0, 0], [6, 6, 6]]);

@@ -49,6 +49,8 @@ class Fluid {
   readonly #rate: Float64Array;
   readonly #since: Float64Array;
   readonly #stamp: Uint32Array;
+  /** Kernels that are to come after the one that runs. */
+  readonly #kernels: Uint32Array;
   /** Seconds of its receives that a transfer got done, and how fast, the card apart. */
   readonly #done: Float64Array;
   readonly #pace: Float64Array;
@@ -69,6 +71,7 @@ class Fluid {
     this.#running = new Int32Array(lanes).fill(-1);
     this.#part = new Uint8Array(lanes);
     this.#stamp = new Uint32Array(lanes);
+    this.#kernels = new Uint32Array(lanes);
     this.#left = new Float64Array(lanes);
     this.#rate = new Float64Array(lanes);
     this.#since = new Float64Array(lanes);
@@ -156,13 +159,14 @@ class Fluid {
   #serve(at: number, time: number): void {
     const column = at % this.#columns;
     const step = this.#step(at);
-    const { lane, seconds, phase } = step;
+    const { lane, seconds, kernels, phase } = step;
     const slot = column * LANE_COUNT + lane;
     this.#events.wait[at] = time - this.#events.start[at];
     this.#running[slot] = at;
     this.#part[slot] = OWN;
     this.#done[slot] = 0;
-    this.#left[slot] = phase ? phase.own[column] : seconds[column];
+    this.#left[slot] = phase ? phase.own[column] : seconds[column] / kernels;
+    this.#kernels[slot] = kernels - 1;
     this.#since[slot] = time;
     this.#rate[slot] = 0;
     this.#pace[slot] = 0;
@@ -177,7 +181,15 @@ class Fluid {
     this.#advance(slot, time);
     const at = this.#running[slot];
     const column = at % this.#columns;
-    const { phase } = this.instance.steps[(at - column) / this.#columns];
+    const step = this.#step(at);
+    const { phase } = step;
+    if (this.#kernels[slot] > 0 && !phase) {
+      // the next kernel goes behind what came meanwhile
+      this.#kernels[slot]--;
+      this.#queues.remove(slot, step, time);
+      this.#queues.add(slot, step, time);
+      return this.#enter(slot, OWN, step.seconds[column] / step.kernels, time);
+    }
     if (phase) {
       const part = this.#part[slot];
       if (part < SHARED && phase.shared[column] > 0) {

@@ -16,6 +16,8 @@ export interface Step {
   readonly seconds: Float64Array;
   /** Part of a processor that it needs, in each column; absent for all of it. */
   readonly widths?: Float64Array;
+  /** Kernels that it is made of, each of which waits in a queue by itself. */
+  readonly kernels: number;
   readonly launch: Launch;
   /** Who waits for whom; present for communication. */
   readonly meeting?: Meeting;
@@ -61,6 +63,8 @@ export function makeInstance(
   }
   if (columns.ranks.length < topology.ranks) checkRepresentatives(topology, patterns, columns);
   const meetings = meetingsOf(patterns, columns);
+  const { turns } = topology.sharing ?? {};
+  const queued = turns !== undefined && turns.slice === undefined;
   const prices = new Prices(program, topology, columns);
   return {
     topology,
@@ -71,6 +75,7 @@ export function makeInstance(
       checkSeconds(step.seconds, task, columns);
       return {
         ...step,
+        kernels: queued ? Math.max(1, task.kernels?.(columns.ranks[0]).length ?? 1) : 1,
         launch: costs?.launch?.[task.transfers ? "transfer" : "compute"] ?? AT_ONCE,
         lane: LANES.indexOf(task.lane),
         waits: program.waits[position],
@@ -159,7 +164,7 @@ class Prices {
 /** Times of a table, divided into the parts of a phase as the model does. */
 function replaced(priced: Priced, task: Task, columns: Columns, costs: Costs): Priced {
   const seconds = Float64Array.from(columns.ranks, (rank) => costs.seconds(task, rank));
-  if (!task.transfers && costs.width) {
+  if (!priced.phase && costs.width) {
     return {
       seconds,
       widths: Float64Array.from(columns.ranks, (rank) => costs.width!(task, rank)),

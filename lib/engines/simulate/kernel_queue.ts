@@ -33,7 +33,10 @@ class KernelQueue {
 
   #share(): void {
     let left = this.processors;
-    for (const [slot, width] of this.#widths) {
+    // what needs more than a processor is slowed down by others, and by itself it has all that it can use
+    const most = this.#widths.size > 1 ? Infinity : 1;
+    for (const [slot, needed] of this.#widths) {
+      const width = Math.min(most, needed);
       this.#rates.set(slot, Math.min(1, left / width));
       left = Math.max(0, left - width);
     }
