@@ -1,6 +1,7 @@
 // Places of the choices in their experts: a stable count in one order, without float or ordering races.
 #include "cuda/kernels/priority.cuh"
 #include "cuda/kernels/counted_parts.cuh"
+#include "cuda/kernels/lanes.cuh"
 #include "runtime/failure.h"
 
 namespace schemoe::cuda {
@@ -143,17 +144,6 @@ __device__ void find_bases(const Sequence& s, int* totals) {
   __syncthreads();
 }
 
-/// Lanes with the same number, of which the lower `bits` tell apart: by votes, which are sooner done than matches.
-__device__ inline unsigned lanes_with(int number, int bits) {
-  unsigned same = kAllLanes;
-  for (int bit = 0; bit < bits; ++bit) {
-    const bool on = (number >> bit & 1) != 0;
-    const unsigned votes = __ballot_sync(kAllLanes, on);
-    same &= on ? votes : ~votes;
-  }
-  return same;
-}
-
 /// Each warp of a part ranks its choices among themselves; with what its block and the parts before have of each
 /// expert these are places. `scanned`: the parts are prefix sums already, and the loads are known.
 template <bool kListed>
@@ -166,7 +156,7 @@ __global__ void __launch_bounds__(32 * kMostWarps)
   int *mine = counts + warp * s.experts, *before = counts + warps * s.experts, *totals = before + s.experts;
   const int64_t begin = s.begin(part) + int64_t{warp} * 32 * steps + lane, end = s.end(part);
   int expert[kSteps], rank[kSteps];
-  const int bits = 32 - __clz(s.experts);  // none, -1, is no expert by these bits either
+  const int bits = bits_below(s.experts);
   {
     Walker walker(s, begin);
 #pragma unroll

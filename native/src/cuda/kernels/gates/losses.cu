@@ -2,6 +2,7 @@
 #include "cuda/kernels/gates/last_blocks.cuh"
 #include "cuda/kernels/gates/scatter.cuh"
 #include "cuda/kernels/gates/scores.cuh"
+#include "cuda/kernels/lanes.cuh"
 
 namespace schemoe::cuda {
 
@@ -124,6 +125,7 @@ __global__ void __launch_bounds__(kWeighing, 2)
     importance_kernel(int64_t count, int rows, const int32_t* choices, const float* weights, bool in_shared, Parts parts,
                       unsigned* zeros, Variation then, Report report) {
   constexpr int kAhead = 4;
+  const int bits = bits_below(rows);
   const auto lane = static_cast<int>(threadIdx.x % 32), warps = static_cast<int>(blockDim.x / 32);
   const auto warp = static_cast<int>(threadIdx.x / 32);
   auto* shared = reinterpret_cast<double*>(shared_memory());
@@ -144,7 +146,7 @@ __global__ void __launch_bounds__(kWeighing, 2)
     for (int u = 0; u < kAhead; ++u) {
       if (first + u * step >= count) break;
       const int choice = here[u] != -1 && report.checked(Data::choices, here[u], rows) ? here[u] : -1;
-      add_at(sums, choice, choice < 0 ? 0.0 : static_cast<double>(values[u]), lane);
+      add_at(sums, choice, lanes_with(choice, bits), choice < 0 ? 0.0 : static_cast<double>(values[u]), lane);
     }
   }
   if (in_shared) write_part(shared, warps, rows, parts);

@@ -5,10 +5,10 @@
 
 namespace schemoe::cuda::gates {
 
-/// Each lane adds its value to `sums[number]`, equal numbers in the order of lanes; a number below 0 adds nothing.
+/// Each lane adds its value to `sums[number]`, equal numbers, of the lanes `same`, in the order of lanes; a number below 0
+/// adds nothing.
 template <class T>
-__device__ inline void add_at(T* sums, int number, T value, int lane) {
-  const unsigned same = __match_any_sync(kAllLanes, number);
+__device__ inline void add_at(T* sums, int number, unsigned same, T value, int lane) {
   const auto turn = static_cast<unsigned>(number < 0 ? 0 : __popc(same & ((1u << lane) - 1)));
   if (!__any_sync(kAllLanes, turn > 0)) {
     if (number >= 0) sums[number] += value;
@@ -20,6 +20,11 @@ __device__ inline void add_at(T* sums, int number, T value, int lane) {
     if (number >= 0 && turn == now) sums[number] += value;
     __syncwarp();
   }
+}
+
+template <class T>
+__device__ inline void add_at(T* sums, int number, T value, int lane) {
+  add_at(sums, number, __match_any_sync(kAllLanes, number), value, lane);
 }
 
 }  // namespace schemoe::cuda::gates
