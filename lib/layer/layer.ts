@@ -48,6 +48,10 @@ export class MoeLayer {
   readonly #runner: GraphRunner;
   readonly #graphs: PassGraphs;
   readonly #gathered: Gathered;
+  /** Names of what a forward pass reads and writes, and of its gradients by what they are of. */
+  readonly #inputs: readonly string[];
+  readonly #outputs: readonly string[];
+  readonly #gradients: Readonly<Record<string, string>>;
   /**
    * What `scheduler: "auto"` goes by: a profile that predicts, what it may choose from, how much it tries. The first
    * passes try the candidates that are predicted to be best, later ones keep to the one that was fastest; another
@@ -64,6 +68,9 @@ export class MoeLayer {
     this.#runner = new GraphRunner(engine, this.#tensors.workspace);
     this.#graphs = new PassGraphs({ engine, layer, runner: this.#runner });
     this.#gathered = new Gathered({ engine, layer, workspace: this.#tensors.workspace });
+    this.#inputs = ["x", ...this.#tensors.table.names("parameter")];
+    this.#outputs = outputsOf(layer);
+    this.#gradients = Object.fromEntries(this.#inputs.map((name) => [name, `grad.${name}`]));
   }
 
   /** Names and shapes of the parameters: `gate.weight` and `experts.*`, experts being the first dimension. */
@@ -175,9 +182,9 @@ export class MoeLayer {
         this.#graphs.check(choices, paddedPlaces(this.layer, placesOf(this.layer, 0)));
       }
       if (options.x) this.#tensors.write("x", options.x);
-      await this.#tensors.waitFor(["x", ...Object.keys(this.parameters)], options);
+      await this.#tensors.waitFor(this.#inputs, options);
       this.#kept = undefined; // a pass that fails half-way leaves nothing to go back from
-      const outputs = outputsOf(this.layer);
+      const outputs = this.#outputs;
       this.#tensors.overwrite(outputs);
       const { ran, kept } = await this.#forward(choices, options);
       this.#kept = kept;
@@ -217,9 +224,7 @@ export class MoeLayer {
       await this.#tensors.waitFor(["dy"], options);
       if (pass.node) await this.#gathered.write(pass.node);
       const known = this.#graphs.backward(choices, { kept, pass });
-      const gradients = Object.fromEntries(
-        ["x", ...Object.keys(this.parameters)].map((tensor) => [tensor, `grad.${tensor}`]),
-      );
+      const gradients = this.#gradients;
       this.#tensors.overwrite(Object.values(gradients));
       const ran = [await this.#runner.run(known, choices.scheduler, options)];
       const { configuration } = pass;

@@ -24,6 +24,14 @@ export interface PreparedProgram {
   readonly operations: number;
 }
 
+/** A run that was begun and goes on. */
+export interface StartedRun {
+  /** Its events, once it is over; the first call that gives them, or throws, ends it. */
+  ended(): BigUint64Array<ArrayBuffer> | undefined;
+  /** Waits for them off the event loop. */
+  end(): Promise<BigUint64Array<ArrayBuffer>>;
+}
+
 /** A host kernel that waits for its function. */
 export interface HostCall {
   readonly operation: number;
@@ -49,7 +57,7 @@ export type NativeCalls =
     | ("allocateAsync" | "writeAsync" | "readAsync")
     | ("hostWait" | "hostDone" | "close")
   >
-  & { readonly runNow?: NativeEngine["runNow"] };
+  & { readonly runNow?: NativeEngine["runNow"]; readonly start?: NativeEngine["start"] };
 
 /** Owns a native engine. Close it when no call is under way. */
 export class NativeEngine {
@@ -179,8 +187,7 @@ export class NativeEngine {
       this.#library.schemoe_run(
         handle,
         program.handle,
-        // 0 would mean no limit.
-        BigInt(Math.max(1, Math.round(Math.min(timeLimit, 1e9) * 1e9))),
+        nanoseconds(timeLimit),
         events,
         BigInt(program.operations),
         failure,
@@ -196,12 +203,40 @@ export class NativeEngine {
       this.#library.schemoe_run_now(
         handle,
         program.handle,
-        BigInt(Math.max(1, Math.round(timeLimit * 1e9))),
+        nanoseconds(timeLimit),
         events,
         BigInt(program.operations),
         failure,
       )
     );
+  }
+
+  /**
+   * Begins a run on this thread, where that takes no time; undefined where it may, and nothing has begun. It must be ended
+   * before the engine does anything else but reading and writing buffers.
+   */
+  start(program: PreparedProgram, timeLimit: number): StartedRun | undefined {
+    const said = new Uint32Array(1);
+    this.#call((handle, failure) =>
+      this.#library.schemoe_start(handle, program.handle, nanoseconds(timeLimit), said, failure)
+    );
+    if (said[0] === 0) return undefined;
+    const events = new BigUint64Array(EVENT_WORDS * program.operations);
+    const count = BigInt(program.operations);
+    return {
+      ended: () => {
+        this.#call((handle, failure) =>
+          this.#library.schemoe_end(handle, events, count, 0, said, failure)
+        );
+        return said[0] === 0 ? undefined : events;
+      },
+      end: async () => {
+        await this.#callAsync((handle, failure) =>
+          this.#library.schemoe_end_async(handle, events, count, 1, said, failure)
+        );
+        return events;
+      },
+    };
   }
 
   /** Nanoseconds by which times of different GPUs in the last run may be wrong to each other. */
@@ -276,6 +311,10 @@ export class NativeEngine {
     failure.unwrap(await body(this.#open(), failure.bytes));
   }
 }
+
+/** A time limit for the library, to which 0 would mean none. */
+const nanoseconds = (seconds: number): bigint =>
+  BigInt(Math.max(1, Math.round(Math.min(seconds, 1e9) * 1e9)));
 
 /** Where in which buffer of which rank, and the bytes that go there or come from there. */
 const bytesAt = ({ id, rank, offset }: BufferPlace, data: Uint8Array<ArrayBuffer>) =>

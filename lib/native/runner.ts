@@ -11,6 +11,7 @@ import { eventTable } from "./event_table.ts";
 import { explain } from "./explain.ts";
 import { HostLoop } from "./hosts.ts";
 import { closeOwned, type Owned, PreparedPrograms } from "./prepared.ts";
+import { runProgram } from "./started.ts";
 import { Status } from "./status.ts";
 import { defaultTimeLimit, limitProblem, sayLimit } from "./time_limit.ts";
 import { waitFor } from "./waiting.ts";
@@ -218,9 +219,8 @@ export class NativeRunner implements Engine {
       timer = setInterval(() => native.cancel(), CANCEL_EVERY_MS);
       native.cancel();
     };
-    const running = native.run(prepared, options.timeLimit ?? defaultTimeLimit()).finally(() =>
-      hosts?.end()
-    );
+    const running = runProgram(native, prepared, options.timeLimit ?? defaultTimeLimit())
+      .finally(() => hosts?.end());
     const serving = hosts?.serve();
     try {
       const [events] = await Promise.all([running, serving]);

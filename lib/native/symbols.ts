@@ -84,6 +84,22 @@ export const symbols = {
     parameters: ["pointer", "pointer", "u64", "buffer", "u64", "buffer"],
     result: "i32",
   },
+  // int32_t schemoe_start(schemoe_engine* engine, schemoe_program* program, uint64_t time_limit_ns, uint32_t* started, schemoe_failure* failure)
+  schemoe_start: {
+    parameters: ["pointer", "pointer", "u64", "buffer", "buffer"],
+    result: "i32",
+  },
+  // int32_t schemoe_end(schemoe_engine* engine, schemoe_event* events, uint64_t event_count, uint32_t wait, uint32_t* ended, schemoe_failure* failure)
+  schemoe_end: {
+    parameters: ["pointer", "buffer", "u64", "u32", "buffer", "buffer"],
+    result: "i32",
+  },
+  schemoe_end_async: {
+    name: "schemoe_end",
+    parameters: ["pointer", "buffer", "u64", "u32", "buffer", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
   // int32_t schemoe_clock_error(schemoe_engine* engine, uint64_t* error_ns, schemoe_failure* failure)
   schemoe_clock_error: { parameters: ["pointer", "buffer", "buffer"], result: "i32" },
   // int32_t schemoe_cancel(schemoe_engine* engine, schemoe_failure* failure)

@@ -417,6 +417,18 @@ int32_t schemoe_release(schemoe_program* program, schemoe_failure* failure);
 int32_t schemoe_run(schemoe_engine* engine, schemoe_program* program, uint64_t time_limit_ns, schemoe_event* events, uint64_t event_count, schemoe_failure* failure);
 
 /*
+ * Begins what schemoe_run does, on the caller's thread and without waiting: *started 1, and schemoe_end
+ * follows. *started 0 where that may take long, as in the first runs of a Program, with host kernels or on
+ * the CPU: nothing has begun, and schemoe_run runs it.
+ */
+int32_t schemoe_start(schemoe_engine* engine, schemoe_program* program, uint64_t time_limit_ns, uint32_t* started, schemoe_failure* failure);
+/*
+ * Ends what schemoe_start began, once it is over: *ended 1, events and failure as schemoe_run gives them.
+ * While it goes on: *ended 0, or with wait != 0 blocks (call it nonblocking then).
+ */
+int32_t schemoe_end(schemoe_engine* engine, schemoe_event* events, uint64_t event_count, uint32_t wait, uint32_t* ended, schemoe_failure* failure);
+
+/*
  * By how many nanoseconds the times of ranks on different GPUs of this process may be wrong to each
  * other in the events of the last run; 0 where all come from one clock.
  */

@@ -6,14 +6,14 @@
 namespace schemoe::cuda {
 
 /// How often scratch memory of the lanes has moved.
-uint64_t Executor::scratch_of(const Plan& plan) {
+uint64_t Executor::scratch_of(const Plan& plan) const {
   uint64_t grown = 0;
   for (uint32_t lane : plan.lanes) grown += lanes_.at(lane).scratch.grown();
   return grown;
 }
 
 /// Whether it has been captured, and nothing has moved since.
-bool Executor::has_graph(const Plan& plan) { return plan.graph && plan.scratch == scratch_of(plan); }
+bool Executor::has_graph(const Plan& plan) const { return plan.graph && plan.scratch == scratch_of(plan); }
 
 void Executor::capture_graph(const Program& program, Plan& plan) {
   // A launch enqueues everything at once, and a tool could not tell its parts by the ranges of the host.

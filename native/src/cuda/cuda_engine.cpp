@@ -89,6 +89,33 @@ class CudaEngine final : public LocalRanks, private Receiver {
     executor_->run(program, time_limit_ns, events);
   }
 
+  bool start(const Program& program, uint64_t time_limit_ns) override {
+    usable();
+    if (invited_) return false;
+    buffers_->hold();
+    bool started = false;
+    const struct Release {
+      Buffers& buffers;
+      const bool& started;
+      ~Release() {
+        if (!started) buffers.release();
+      }
+    } release{*buffers_, started};
+    buffers_->check(program);
+    world_.enter(world_.first());
+    started = executor_->start(program, time_limit_ns);
+    return started;
+  }
+  bool over() override { return executor_->over(); }
+  void end(std::span<schemoe_event> events) override {
+    const struct Release {
+      Buffers& buffers;
+      ~Release() { buffers.release(); }
+    } release{*buffers_};
+    world_.enter(world_.first());
+    executor_->end(events);
+  }
+
   void cancel() override {
     if (joining()) executor_->stop_connecting();
     if (!executor_->cancel()) hosts_.nudge();

@@ -65,21 +65,34 @@ const Marks& Executor::marks(const Program& program, uint32_t operation) const {
   return events_.at(static_cast<uint32_t>(world_.device(program.operations[operation].rank)), operation);
 }
 
+void Executor::check_open() {
+  const std::lock_guard lock(mutex_);
+  if (closing_) fail(SCHEMOE_CLOSED, "Cannot run the Program: the engine is closing");
+}
+
 void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (closing_) fail(SCHEMOE_CLOSED, "Cannot run the Program: the engine is closing");
-  }
+  check_open();
   Plan& plan = plan_of(program);
+  prepare(program, plan);
+  begin(program, plan, time_limit_ns, true);
+  enqueue_all(program, plan);
+  end(events);
+}
+
+/// All that comes before a run begins.
+void Executor::prepare(const Program& program, Plan& plan) {
   plan.refresh(buffers_);
-  reserve(program);
+  reserve(program, plan);
   if (options_.nccl) prepare_order();
   prepare_products(program, plan);
   if (recording_.times) {
     clocks_.compare();
     clock_error_ = static_cast<uint64_t>(clocks_.error_ns());
   }
-  begin(program, plan, time_limit_ns);
+}
+
+/// What is thrown ends the run, which goes on until `end`.
+void Executor::enqueue_all(const Program& program, Plan& plan) {
   try {
     if (has_graph(plan)) {
       launch(plan);
@@ -93,27 +106,32 @@ void Executor::run(const Program& program, uint64_t time_limit_ns, std::span<sch
     // Whatever was thrown, streams may be running, and must be idle before their memory is touched.
     stop(caught());
   }
+}
+
+void Executor::end(std::span<schemoe_event> events) {
+  const Program& program = *program_;
+  const Plan& plan = *plan_;
+  if (!watched_ && !over()) watch_too();
+  await_times(program, plan);
   finish(program, plan);
   if (options_.nccl) drop_aborted();
   if (failure_) throw *std::exchange(failure_, std::nullopt);
-  report(program, plan, events);
+  if (!events.empty()) report(program, plan, events);
 }
 
 /// Events, flags and scratch of a run of the Program.
-void Executor::reserve(const Program& program) {
+void Executor::reserve(const Program& program, const Plan& plan) {
   const size_t count = program.operations.size();
-  const bool paced = std::any_of(program.operations.begin(), program.operations.end(),
-                                 [](const Operation& o) { return o.pace_ns > 0; });
   for (uint32_t device = 0; device < world_.devices(); ++device) {
     world_.use(device);
     events_.reserve(device, count);
-    if (paced && stamp_room_ < count) {
+    if (plan.paced && stamp_room_ < count) {
       CUDA_CHECK(cudaFree(stamps_[device]));
       stamps_[device] = nullptr;
       CUDA_CHECK(cudaMalloc(reinterpret_cast<void**>(&stamps_[device]), count * sizeof(uint64_t)));
     }
   }
-  if (paced) stamp_room_ = std::max(stamp_room_, count);
+  if (plan.paced) stamp_room_ = std::max(stamp_room_, count);
   if (dirty_errors_) reset_errors();
 }
 
@@ -131,13 +149,16 @@ void Executor::reset_errors() {
   dirty_errors_ = false;
 }
 
-void Executor::begin(const Program& program, Plan& plan, uint64_t time_limit_ns) {
+void Executor::begin(const Program& program, Plan& plan, uint64_t time_limit_ns, bool watched) {
   const std::lock_guard lock(mutex_);
   if (closing_) fail(SCHEMOE_CLOSED, "Cannot run the Program: the engine is closing");
   // What may fail comes before `program_` is set: from then on `finish` must follow.
   signals_.reset(static_cast<uint32_t>(plan.host_calls.size()));
   failure_.reset();
   enqueued_.assign(program.operations.size(), 0);
+  times_.assign(recording_.times ? program.operations.size() : 0, {});
+  timed_ = 0;
+  origin_.reset();
   launched_ = false;
   const bool limited = time_limit_ns > 0 && time_limit_ns < kYearNs;
   deadline_ns_ = limited ? now_ns() + static_cast<int64_t>(time_limit_ns) : INT64_MAX;
@@ -146,7 +167,8 @@ void Executor::begin(const Program& program, Plan& plan, uint64_t time_limit_ns)
   plan_ = &plan;
   ++runs_;
   hosts_.begin();
-  changed_.notify_all();
+  watched_ = watched;
+  if (watched) changed_.notify_all();
 }
 
 /// Starts the clock of the run, on the GPU of its first lane; nothing begins before, on any GPU.
@@ -191,7 +213,7 @@ void Executor::step(const Program& program, Plan& plan, const Step& s) {
     switch (s.kind) {
       case Step::Kind::begin: return begin_operation(program, plan, s.operation);
       case Step::Kind::move: return move(program, plan, s.operation, lane);
-      case Step::Kind::end: return end(program, s.operation, lane);
+      case Step::Kind::end: return end_operation(program, s.operation, lane);
     }
   } catch (...) {
     throw caught_in(place_of(operation));
@@ -214,7 +236,7 @@ void Executor::begin_operation(const Program& program, Plan& plan, uint32_t inde
   if (operation.communication) return;
   if (operation.pace_ns > 0) stamp(stamps_[device] + index, lane.stream);
   compute(program, plan, index, lane);
-  end(program, index, lane);
+  end_operation(program, index, lane);
 }
 
 void Executor::compute(const Program& program, Plan& plan, uint32_t index, Lane& lane) {
@@ -281,7 +303,7 @@ void Executor::copy(const Plan& plan, uint32_t index, uint32_t device, Lane& lan
   if (fork) lane.join();
 }
 
-void Executor::end(const Program& program, uint32_t index, Lane& lane) {
+void Executor::end_operation(const Program& program, uint32_t index, Lane& lane) {
   const Operation& operation = program.operations[index];
   if (operation.communication && !options_.nccl) {
     // What was sent may be overwritten only when its receivers have it.

@@ -37,6 +37,14 @@ class Executor {
   /// Throws what ended the run early; all streams are idle again either way.
   void run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events);
 
+  // started.cpp: the same in three calls.
+  /// Enqueues a run, where that takes some microseconds; false where it may take longer, and nothing has begun.
+  bool start(const Program& program, uint64_t time_limit_ns);
+  /// Whether all that was started has ended: `end` does not wait.
+  bool over();
+  /// Waits for it; throws what ended the run early. Without room for events there are none.
+  void end(std::span<schemoe_event> events);
+
   // ordered.cpp: transfers by NCCL.
   /// Throws UNSUPPORTED where a Program's phases cannot be posted in one order.
   void check_order(const Program& program) const;
@@ -62,8 +70,13 @@ class Executor {
 
  private:
   Plan& plan_of(const Program& program);
-  void reserve(const Program& program);
-  void begin(const Program& program, Plan& plan, uint64_t time_limit_ns);
+  void check_open();
+  void prepare(const Program& program, Plan& plan);
+  void enqueue_all(const Program& program, Plan& plan);
+  bool is_short(const Program& program, const Plan& plan) const;
+  void watch_too();
+  void reserve(const Program& program, const Plan& plan);
+  void begin(const Program& program, Plan& plan, uint64_t time_limit_ns, bool watched);
   void reset_errors();
   void start_clock(const Plan& plan);
   void enqueue(const Program& program, Plan& plan);
@@ -74,12 +87,18 @@ class Executor {
   bool has_loads(const Program& program, Plan& plan, const CountRows& counts, const Lane& lane);
   void move(const Program& program, Plan& plan, uint32_t index, Lane& lane);
   void copy(const Plan& plan, uint32_t index, uint32_t device, Lane& lane);
-  void end(const Program& program, uint32_t index, Lane& lane);
+  void end_operation(const Program& program, uint32_t index, Lane& lane);
   void wait(const Program& program, uint32_t operation, Lane& lane, Mark Marks::*mark);
   const Marks& marks(const Program& program, uint32_t operation) const;
   void finish(const Program& program, const Plan& plan);
   void check_data(const Program& program);
-  void report(const Program& program, const Plan& plan, std::span<schemoe_event> events) const;
+  void report(const Program& program, const Plan& plan, std::span<schemoe_event> events);
+
+  // times.cpp
+  void read_times(const Program& program, const Plan& plan);
+  void await_times(const Program& program, const Plan& plan) noexcept;
+  void read_ended(const Program& program, const Plan& plan) noexcept;
+  void read_time(const Program& program, const Plan& plan, uint32_t index);
 
   // rehearsal.cpp
   void prepare_products(const Program& program, Plan& plan);
@@ -87,11 +106,11 @@ class Executor {
   void rehearse(const Gemm& gemm, uint32_t rank, bool ragged);
 
   // capture.cpp
-  bool has_graph(const Plan& plan);
+  bool has_graph(const Plan& plan) const;
   void capture_graph(const Program& program, Plan& plan);
   cudaGraph_t capture(const Program& program, Plan& plan);
   void gather(const Program& program, const Plan& plan);
-  uint64_t scratch_of(const Plan& plan);
+  uint64_t scratch_of(const Plan& plan) const;
 
   // ordered.cpp
   void prepare_order();
@@ -105,6 +124,8 @@ class Executor {
 
   // watch.cpp: the other thread.
   void stop(const Failure& failure) noexcept;
+  void check_limit() noexcept;
+  void pass_limit(std::unique_lock<std::mutex>& lock);
   void watch();
   void ask_cluster();
   void watch_run(std::unique_lock<std::mutex>& lock, uint64_t run);
@@ -146,7 +167,12 @@ class Executor {
   uint64_t time_limit_ns_ = 0;
   std::vector<uint8_t> enqueued_;
   bool launched_ = false;  // as a graph
+  /// Whether the other thread is told of it: to wake it takes longer than a short run should wait.
+  bool watched_ = false;
   uint32_t base_device_ = 0;  // whose clock its times are of
+  std::optional<Clocks::Origin> origin_;
+  std::vector<schemoe_event> times_;  // begins and ends of its first `timed_` operations
+  uint32_t timed_ = 0;
   std::optional<Failure> failure_;
   Signals signals_;
   std::vector<std::thread> callers_;

@@ -1,6 +1,5 @@
-// The end of a run: everything is idle, data are checked, and times are read from the GPU's events.
+// The end of a run: everything is idle, and data are checked.
 #include <algorithm>
-#include <cmath>
 
 #include "codecs/table.h"
 #include "cuda/executor.h"
@@ -57,7 +56,7 @@ void Executor::finish(const Program& program, const Plan& plan) {
     program_ = nullptr;
     plan_ = nullptr;
     callers.swap(callers_);
-    changed_.notify_all();
+    if (watched_ || closing_) changed_.notify_all();
   }
   hosts_.stop();
   for (std::thread& caller : callers) caller.join();
@@ -99,44 +98,6 @@ void Executor::check_data(const Program& program) {
             " of ", wrong.below, " holds a value that is not finite, which ", encode->spec->name, " cannot represent");
   }
   fail_at(place_of(operation), SCHEMOE_INVALID, where, kDataNames[wrong.what], " holds ", wrong.value, " of ", wrong.below);
-}
-
-/// Times of all operations from the GPU's events; zeros where none are recorded, or nothing ran here.
-void Executor::report(const Program& program, const Plan& plan, std::span<schemoe_event> events) const {
-  if (!recording_.times || plan.lanes.empty()) {
-    std::fill(events.begin(), events.end(), schemoe_event{});
-    return;
-  }
-  const Clocks::Origin base = clocks_.origin(base_device_, events_.base(base_device_).time);
-  const auto at = [&](uint32_t index, Mark Marks::*mark) {
-    const auto device = static_cast<uint32_t>(world_.device(program.operations[index].rank));
-    const cudaEvent_t event = (marks(program, index).*mark).time;
-    const double since = static_cast<double>(base_ns_) + clocks_.since(base, device, event);
-    return static_cast<uint64_t>(std::llround(std::max(0.0, since)));
-  };
-  for (uint32_t i = 0; i < events.size(); ++i) {
-    events[i] = {};
-    if (!world_.holds(program.operations[i].rank)) continue;
-    const bool flows = launched_ && plan.flows(i);
-    const uint64_t begin = flows ? events[plan.joins.before[i]].end_ns : at(i, &Marks::begin);
-    events[i] = {0, begin, at(i, &Marks::end), 0};
-  }
-  for (uint32_t i = 0; i < events.size(); ++i) {
-    if (!world_.holds(program.operations[i].rank)) continue;
-    for (uint32_t before : slice(program.waits, program.operations[i].waits)) {
-      events[i].ready_ns = std::max(events[i].ready_ns, events[before].end_ns);
-    }
-    events[i].start_ns = std::max(events[i].start_ns, events[i].ready_ns);
-    events[i].end_ns = std::max(events[i].end_ns, events[i].start_ns);
-  }
-  for (uint32_t i = 0; i < events.size(); ++i) {
-    for (uint32_t peer : plan.peers[i]) {
-      if (events[peer].start_ns > events[i].start_ns) {
-        events[i].wait_ns = std::max(events[i].wait_ns, events[peer].start_ns - events[i].start_ns);
-      }
-    }
-    events[i].wait_ns = std::min(events[i].wait_ns, events[i].end_ns - events[i].start_ns);
-  }
 }
 
 }  // namespace schemoe::cuda

@@ -36,6 +36,7 @@ class Lanes {
   ~Lanes();
   Lanes(const Lanes&) = delete;
   Lane& at(uint32_t index) { return *lanes_[index]; }
+  const Lane& at(uint32_t index) const { return *lanes_[index]; }
 
  private:
   const World& world_;

@@ -198,7 +198,7 @@ void Executor::post_phase(const Program& program, Plan& plan, uint32_t part, std
   }
   for (uint32_t index : indices) {
     if (world_.devices() > 1) world_.enter(program.operations[index].rank);
-    end(program, index, lanes_.at(program.operations[index].rank * kLanes + first.lane));
+    end_operation(program, index, lanes_.at(program.operations[index].rank * kLanes + first.lane));
   }
 }
 

@@ -37,6 +37,8 @@ void upload(T* to, const std::vector<T>& from) {
 
 Plan::Plan(const Program& program, const World& world, Pool& pool, const CudaOptions& options)
     : joins(program),
+      paced(std::any_of(program.operations.begin(), program.operations.end(),
+                        [](const Operation& o) { return o.pace_ns > 0; })),
       program_(program),
       world_(world),
       pool_(pool),
@@ -52,8 +54,6 @@ Plan::Plan(const Program& program, const World& world, Pool& pool, const CudaOpt
   find_calls();
   upload_bounds();
   constexpr size_t kMostCalls = 4096;
-  const bool paced = std::any_of(program.operations.begin(), program.operations.end(),
-                                 [](const Operation& o) { return o.pace_ns > 0; });
   graphable = !nccl_ && !paced && world.devices() == 1 && host_calls.empty() && program.tables.size() == 0 && !lanes.empty() &&
               program.calls.size() <= kMostCalls;
 }

@@ -45,6 +45,8 @@ class Plan {
   /// Host kernels of the Program, in order; `host_slot[call]` is its place in this list.
   std::vector<uint32_t> host_calls;
   std::vector<uint32_t> host_slot;
+  /// Whether any operation takes at least some time.
+  const bool paced;
   /// Whether its kernels are loaded and its products have run.
   bool prepared = false;
   /// All of it in one, where that is possible, after the first run; gone when addresses change.

@@ -55,7 +55,7 @@ void Executor::watch() {
   std::unique_lock lock(mutex_);
   uint64_t seen = 0;
   for (;;) {
-    changed_.wait(lock, [&] { return closing_ || (program_ && seen != runs_); });
+    changed_.wait(lock, [&] { return closing_ || (program_ && watched_ && seen != runs_); });
     if (!program_) return;
     seen = runs_;
     while (program_ && runs_ == seen) {
@@ -100,11 +100,27 @@ void Executor::watch_run(std::unique_lock<std::mutex>& lock, uint64_t run) {
       changed_.wait_until(lock, time_of(deadline_ns_), over);
     }
     if (over() || failure_ || std::chrono::steady_clock::now() < time_of(deadline_ns_)) continue;
-    failure_ = unfinished(late(time_limit_ns_));
-    Signals::set(signals_.stop());
-    lock.unlock();
-    hosts_.stop();
-    lock.lock();
+    pass_limit(lock);
+  }
+}
+
+/// Ends the run in progress, whose time limit has passed.
+void Executor::pass_limit(std::unique_lock<std::mutex>& lock) {
+  failure_ = unfinished(late(time_limit_ns_));
+  Signals::set(signals_.stop());
+  lock.unlock();
+  hosts_.stop();
+  lock.lock();
+}
+
+/// The same where the time limit of a run that is not watched has passed.
+void Executor::check_limit() noexcept {
+  if (std::chrono::steady_clock::now() < time_of(deadline_ns_)) return;
+  try {
+    std::unique_lock lock(mutex_);
+    if (!failure_) pass_limit(lock);
+  } catch (...) {
+    stop(caught());
   }
 }
 

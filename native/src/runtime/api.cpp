@@ -8,6 +8,7 @@
 #include <new>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "runtime/describe.h"
 #include "runtime/engine.h"
@@ -34,6 +35,7 @@ constexpr uint64_t kMostRanks = 1024;
 constexpr uint32_t kCudaFlags = SCHEMOE_TF32 | SCHEMOE_NO_GRAPHS | SCHEMOE_NO_TIMES | SCHEMOE_NO_TUNING;
 
 struct Session;
+struct Started;
 
 /// A Program of an engine, which is null once the engine is closed.
 struct Prepared {
@@ -51,6 +53,8 @@ struct Session {
   bool closing = false;
   /// Freed before the engine, whose memory they may use.
   std::set<std::shared_ptr<Prepared>> programs;
+  /// The run that schemoe_start began and nothing ends yet.
+  std::shared_ptr<Started> started;
 };
 
 using Engines = schemoe::Handles<schemoe_engine, Session>;
@@ -125,6 +129,19 @@ class Running {
   Session& session_;
   const std::shared_ptr<Prepared> prepared_;
 };
+
+/// A run between two calls, which is inside the engine all the while.
+struct Started {
+  Started(const schemoe_engine* engine, const schemoe_program* handle) : inside(engine), running(inside.session(), handle) {}
+  const Inside inside;
+  const Running running;
+};
+
+/// What was started, which is the caller's to end; null where nothing was.
+std::shared_ptr<Started> take_started(Session& session) {
+  const std::lock_guard lock(session.mutex);
+  return std::exchange(session.started, nullptr);
+}
 
 schemoe_engine* open_session(std::unique_ptr<schemoe::Engine> engine) {
   auto session = std::make_shared<Session>();
@@ -297,6 +314,12 @@ SCHEMOE_ENTRY int32_t schemoe_close(schemoe_engine* engine, schemoe_failure* fai
     session->closing = true;
     lock.unlock();
     session->engine->shut_down();
+    if (const std::shared_ptr<Started> started = take_started(*session)) {
+      try {
+        session->engine->end({});
+      } catch (...) { /* that the engine is closing, or what nobody is left to hear */
+      }
+    }
     lock.lock();
     session->left.wait(lock, [&] { return session->inside == 0; });
     for (const std::shared_ptr<Prepared>& prepared : session->programs) prepared->program.reset();
@@ -396,6 +419,49 @@ SCHEMOE_ENTRY int32_t schemoe_run(schemoe_engine* engine, schemoe_program* progr
     schemoe::NvtxRanges ranges(running.program());
     ranges.begin_run();
     inside->run(running.program(), time_limit_ns, {events, operations});
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_start(schemoe_engine* engine, schemoe_program* program, uint64_t time_limit_ns, uint32_t* started, schemoe_failure* failure) {
+  return guard(failure, [&] {
+    need(started, "started");
+    *started = 0;
+    auto run = std::make_shared<Started>(engine, program);
+    Session& session = *run->inside.session();
+    if (!run->inside->start(run->running.program(), time_limit_ns)) return;
+    {
+      const std::lock_guard lock(session.mutex);
+      if (!session.closing) {
+        session.started = std::move(run);
+        *started = 1;
+        return;
+      }
+    }
+    run->inside->end({});
+    fail(SCHEMOE_CLOSED, "Cannot run the Program: the engine is closing");
+  });
+}
+
+SCHEMOE_ENTRY int32_t schemoe_end(schemoe_engine* engine, schemoe_event* events, uint64_t event_count, uint32_t wait, uint32_t* ended, schemoe_failure* failure) {
+  return guard(failure, [&] {
+    need(ended, "ended");
+    *ended = 0;
+    const Inside inside(engine);
+    {
+      const std::lock_guard lock(inside.session()->mutex);
+      const Started* started = inside.session()->started.get();
+      if (!started) fail(SCHEMOE_INVALID, "Cannot end the run: none was started");
+      const size_t operations = started->running.program().operations.size();
+      if (event_count != operations) {
+        fail(SCHEMOE_INVALID, "Cannot end the run: its Program has ", operations, " operations and there is room for ", event_count, " events");
+      }
+      if (operations > 0) need(events, "events");
+    }
+    if (wait == 0 && !inside->over()) return;
+    const std::shared_ptr<Started> started = take_started(*inside.session());
+    if (!started) fail(SCHEMOE_INVALID, "Cannot end the run: another thread ends it");
+    *ended = 1;
+    inside->end({events, static_cast<size_t>(event_count)});
   });
 }
 

@@ -28,6 +28,12 @@ class Engine {
   virtual void check(const Program& program) const = 0;
   /// Buffers of the Program are checked here, since they may have changed since `check`.
   virtual void run(const Program& program, uint64_t time_limit_ns, std::span<schemoe_event> events) = 0;
+  /// The same in three calls: begins a run, unless that would take long or wait; false, and nothing has begun.
+  virtual bool start(const Program& /*program*/, uint64_t /*time_limit_ns*/) { return false; }
+  /// Whether it is over, so that `end` does not wait.
+  virtual bool over() { return true; }
+  /// Waits for its end, and throws what `run` would; without room for events they are not told.
+  virtual void end(std::span<schemoe_event> /*events*/) {}
   /// Ends a run in progress; harmless when none is.
   virtual void cancel() = 0;
   /// Like cancel, and no run begins from now on.
