@@ -94,7 +94,7 @@ function equalSizes(rows: LegRows, coding: Coding): BlockSizes {
     bytes: (from, to) => groups.meet(from, to) ? bytes : 0,
     begin: (_side, _rank, peer) => groups.place(peer) * step,
     room: () => groups.size * step,
-    traffic: () => 2 * groups.size * step,
+    traffic: (rowBytes) => rowBytes + groups.size * step,
   };
 }
 
@@ -155,6 +155,6 @@ function unevenSizes(rows: LegRows, coding: Coding): BlockSizes {
     bytes: size,
     begin: (side, rank, peer) => beginsOf(side, rank)[peer],
     room,
-    traffic: () => 2 * Math.max(room("in"), room("out")),
+    traffic: (rowBytes) => rowBytes + Math.max(room("in"), room("out")),
   };
 }
