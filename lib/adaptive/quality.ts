@@ -63,6 +63,8 @@ const OPTIONS = ["profile", "shapes", "choices", "repeats", "most", "seconds", "
  * A machine's speed drifts: before each measurement the profile's probe is timed, the same products on all ranks whatever
  * the layer. Errors are told as they are, and beside them those of the profile at the speed that the probe found while
  * a layer ran (`stepErrorAtSpeed`, `speed`): the difference is the machine's, the rest the model's.
+ * Where other processes take turns with the engine, the probe waits for them otherwise than short passes do, and tells
+ * little.
  *
  * ```ts
  * import { openEngine } from "@schemoe/lab";
