@@ -46,7 +46,7 @@ unsigned blocks_together = 1;
 
 namespace {
 
-constexpr unsigned kLanes = 32, kMostThreads = 1024, kMostBlocks = 8;
+constexpr unsigned kLanes = 32, kMostThreads = 1024;
 constexpr size_t kMostShared = 227 << 10;
 constexpr uint32_t kAll = 0xffffffffu;
 constexpr size_t kStack = 128 << 10;

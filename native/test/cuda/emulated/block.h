@@ -74,8 +74,9 @@ struct Range {
 extern Range stacks, dynamic, shared_by_cluster;
 /// Whether shared memory of the cluster is there, and of a block that has not ended.
 bool may_share(const void* at, size_t bytes);
-/// Blocks of a cluster.
+/// Blocks of a cluster, of which there are so many at most.
 extern unsigned blocks_together;
+inline constexpr unsigned kMostBlocks = 8;
 
 /// All threads of all blocks, one after another; what went wrong is the runtime's last error.
 void run(unsigned cluster, dim3 grid, dim3 block, size_t shared, const char* kernel, void (*body)(const void*),

@@ -22,7 +22,7 @@ struct Barrier {
   int64_t bytes = 0;  // that have not come
   uint32_t parity = 0;
 };
-std::map<uint32_t, Barrier> barriers;
+std::map<std::pair<unsigned, uint32_t>, Barrier> barriers;  // of a block of the cluster, by their addresses
 
 /// All threads' parts of a product.
 struct Whole {
@@ -40,10 +40,16 @@ struct Warpgroup {
   unsigned come = 0;                          // threads that await
   uint64_t awaited = 0;                       // times that all did
 };
-std::array<Warpgroup, 1024 / kGroup> warpgroups;
+std::array<std::array<Warpgroup, 1024 / kGroup>, kMostBlocks> warpgroups;
 
-Barrier& barrier_at(uint32_t at) {
-  const auto found = barriers.find(at);
+/// Of `bar.sync`, by their numbers.
+struct Meeting {
+  uint32_t come = 0, times = 0;
+};
+std::array<std::array<Meeting, 16>, kMostBlocks> meetings;
+
+Barrier& barrier_at(uint32_t at, unsigned block) {
+  const auto found = barriers.find({block, at});
   if (found == barriers.end()) wrong("uses a barrier in shared memory that has not been initialized");
   return found->second;
 }
@@ -54,7 +60,7 @@ void end_phase_if_complete(Barrier& barrier) {
   barrier.parity ^= 1;
 }
 
-Warpgroup& mine() { return warpgroups[running.number / kGroup]; }
+Warpgroup& mine() { return warpgroups[running.rank][running.number / kGroup]; }
 
 /// Bits 4 to 6 of an address are swizzled by bits 7 to 9.
 uint32_t swizzled(uint32_t address) { return address ^ (address >> 7 & 7) << 4; }
@@ -102,7 +108,8 @@ void compute(const Whole& whole) {
 
 void begin_block() {
   barriers.clear();
-  warpgroups.fill({});
+  for (auto& block : meetings) block.fill({});
+  for (auto& block : warpgroups) block.fill({});
 }
 
 void* shared_at(uint32_t address, size_t bytes) {
@@ -110,14 +117,16 @@ void* shared_at(uint32_t address, size_t bytes) {
   return reinterpret_cast<void*>(dynamic.begin + address);
 }
 
+void* shared_at(uint32_t address, size_t bytes, unsigned block) { return in_block(shared_at(address, bytes), block); }
+
 void init_barrier(uint32_t at, uint32_t arrivals) {
   shared_at(at, 8);
-  barriers[at] = {arrivals, arrivals, 0, 0};
+  barriers[{running.rank, at}] = {arrivals, arrivals, 0, 0};
 }
 
-void arrive(uint32_t at, uint32_t bytes) {
+void arrive(uint32_t at, uint32_t bytes, unsigned block) {
   const Unchecked unchecked;
-  Barrier& barrier = barrier_at(at);
+  Barrier& barrier = barrier_at(at, block);
   if (barrier.left == 0) wrong("arrives at a barrier in shared memory where all have arrived");
   barrier.bytes += bytes;
   --barrier.left;
@@ -126,7 +135,7 @@ void arrive(uint32_t at, uint32_t bytes) {
 
 void wait_for_phase(uint32_t at, uint32_t parity, Where where) {
   const Unchecked unchecked;
-  const Barrier& barrier = barrier_at(at);
+  const Barrier& barrier = barrier_at(at, running.rank);
   const auto odd = [](const void* of) { return static_cast<const Barrier*>(of)->parity == 1; };
   const auto even = [](const void* of) { return static_cast<const Barrier*>(of)->parity == 0; };
   // The phase of that parity has ended when the other one is on.
@@ -134,7 +143,46 @@ void wait_for_phase(uint32_t at, uint32_t parity, Where where) {
   else wait_until(even, &barrier, "a barrier in shared memory", where);
 }
 
-void copy_tile(uint32_t to, const CUtensorMap& map, const int32_t (&place)[3], uint32_t at) {
+void meet(uint32_t number, uint32_t threads, Where where) {
+  const Unchecked unchecked;
+  if (number >= meetings.size()) wrong("meets at a barrier that there is not");
+  Meeting& meeting = meetings[running.rank][number];
+  struct Met {
+    const Meeting* meeting;
+    uint32_t times;
+  } const until{&meeting, meeting.times + 1};
+  if (++meeting.come == threads) {
+    meeting.come = 0;
+    ++meeting.times;
+    return;
+  }
+  const auto all = [](const void* of) {
+    const auto* met = static_cast<const Met*>(of);
+    return met->meeting->times >= met->times;
+  };
+  wait_until(all, &until, "a barrier of some threads", where);
+}
+
+void store_matrices(uint32_t to, const uint32_t (&mine)[4], Where where) {
+  struct Part {
+    uint32_t to;
+    const uint32_t* mine;
+  } const part{to, mine};
+  const uint64_t* all = gather(Together::load, 0xffffffffu, reinterpret_cast<uint64_t>(&part), where);
+  const unsigned g = lane() / 4, t = lane() % 4;
+  // A lane's elements of a matrix are of row g and columns 2 t and 2 t + 1 of what it is transposed of.
+  for (unsigned matrix = 0; matrix < 4; ++matrix) {
+    for (unsigned i = 0; i < 2; ++i) {
+      const uint32_t row = reinterpret_cast<const Part*>(all[8 * matrix + 2 * t + i])->to;
+      const auto value = static_cast<uint16_t>(mine[matrix] >> 16 * i);
+      std::memcpy(shared_at(row + 2 * g, 2), &value, 2);
+    }
+  }
+  // The parts are there until all have read them.
+  gather(Together::load, 0xffffffffu, 0, where);
+}
+
+void copy_tile(uint32_t to, const CUtensorMap& map, const int32_t (&place)[3], uint32_t at, unsigned block) {
   if (to % 1024 != 0) wrong("copies a tile to where its lines would be swizzled otherwise");
   for (uint32_t z = 0, line = 0; z < map.tile[2]; ++z) {
     for (uint32_t y = 0; y < map.tile[1]; ++y, ++line) {
@@ -148,11 +196,11 @@ void copy_tile(uint32_t to, const CUtensorMap& map, const int32_t (&place)[3], u
           if (x % 8 == 0) use(element, 16, Access::read, __builtin_return_address(0));
           value = *element;
         }
-        std::memcpy(shared_at(swizzled(to + line * 128 + x * 2), 2), &value, 2);
+        std::memcpy(shared_at(swizzled(to + line * 128 + x * 2), 2, block), &value, 2);
       }
     }
   }
-  Barrier& barrier = barrier_at(at);
+  Barrier& barrier = barrier_at(at, block);
   barrier.bytes -= int64_t{map.tile[0]} * map.tile[1] * map.tile[2] * 2;
   end_phase_if_complete(barrier);
 }
@@ -161,7 +209,7 @@ void copy_bytes(uint32_t to, const void* from, uint32_t bytes, uint32_t at) {
   if (to % 16 != 0 || bytes % 16 != 0 || reinterpret_cast<uintptr_t>(from) % 16 != 0) wrong("copies bytes that are not aligned to 16");
   for (uint32_t i = 0; i < bytes; i += 16) use(static_cast<const char*>(from) + i, 16, Access::read, __builtin_return_address(0));
   std::memcpy(shared_at(to, bytes), from, bytes);
-  Barrier& barrier = barrier_at(at);
+  Barrier& barrier = barrier_at(at, running.rank);
   barrier.bytes -= bytes;
   end_phase_if_complete(barrier);
 }

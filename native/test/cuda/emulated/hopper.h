@@ -9,16 +9,23 @@
 
 namespace emulated {
 
-/// Of the shared memory that the launch asked for.
+/// Of the shared memory that the launch asked for, of this block or of another one of the cluster.
 void* shared_at(uint32_t address, size_t bytes);
+void* shared_at(uint32_t address, size_t bytes, unsigned block);
 
 void init_barrier(uint32_t at, uint32_t arrivals);
-/// Of one thread, which may say that the phase has so many bytes more to wait for.
-void arrive(uint32_t at, uint32_t bytes);
+/// Of one thread, at the barrier of a block of its cluster; it may say that the phase has so many bytes more to wait for.
+void arrive(uint32_t at, uint32_t bytes, unsigned block);
 void wait_for_phase(uint32_t at, uint32_t parity, Where where);
 
-/// From a place in elements, the contiguous dimension first.
-void copy_tile(uint32_t to, const CUtensorMap& map, const int32_t (&place)[3], uint32_t barrier);
+/// So many threads meet at a barrier of that number.
+void meet(uint32_t number, uint32_t threads, Where where);
+
+/// Four matrices of 8 x 8, transposed, from the lanes of a warp, of which each gives the address of a row.
+void store_matrices(uint32_t to, const uint32_t (&mine)[4], Where where);
+
+/// From a place in elements, the contiguous dimension first, to a block of the cluster.
+void copy_tile(uint32_t to, const CUtensorMap& map, const int32_t (&place)[3], uint32_t barrier, unsigned block);
 void copy_bytes(uint32_t to, const void* from, uint32_t bytes, uint32_t barrier);
 
 /// A thread's part of a product of 64 x 16 and 16 x columns.

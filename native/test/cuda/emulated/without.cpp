@@ -1,7 +1,6 @@
 // What the emulation does without: cuBLASLt has no algorithm for any product, so that the library's own kernels do
 // them, and there is no driver.
 #include "cuda/cublaslt.h"
-#include "cuda/hopper/grouped.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/preload.h"
 
@@ -33,13 +32,6 @@ Config config_of(const Algorithm&) { return {}; }
 void check(Status, const char*, const char*, int) {}
 
 }  // namespace lt
-
-namespace hopper {
-
-bool fits(const Grouped&) { return false; }
-void run(const Grouped&, const Groups&, int, cudaStream_t) {}
-
-}  // namespace hopper
 
 bool run_split(const Gemm&, const Context&) { return false; }
 

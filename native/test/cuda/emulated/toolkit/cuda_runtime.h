@@ -21,8 +21,8 @@
 #define __forceinline__ inline
 #define __noinline__
 #define __launch_bounds__(...)
-#define __cluster_dims__(...)
 #define __grid_constant__
+#define __cluster_dims__(...)
 #define __align__(bytes)
 
 #define threadIdx (::emulated::running.index)
@@ -223,6 +223,8 @@ inline float __fadd_rd(float first, float second) {
   const bool above = near > sum || (near == sum && lacks < 0);
   return ::emulated::computed(above ? std::nextafter(near, -std::numeric_limits<float>::infinity()) : near);
 }
+template <class T>
+EMULATED T __ldcs(const T* from) { return *from; }
 inline float __expf(float x) { return std::exp(x); }
 inline float __fdividef(float a, float b) { return a / b; }
 
