@@ -72,7 +72,7 @@ __global__ void __launch_bounds__(32 * kWarps)
     row = __shfl_sync(kAllLanes, row, 0);
     double sum = 0;
     if (row >= 0) {
-      const T* left = a + i / k * columns;
+      const T* left = a + token_of(i, k) * columns;
       const T* right = b + row * columns;
 #pragma unroll 4
       for (int64_t j = lane * V; j < columns; j += 32 * V) {

@@ -7,7 +7,6 @@ using namespace routing;
 
 namespace {
 
-constexpr int kUnroll = 4;
 /// Bytes that stay in the cache while as many more are written.
 constexpr int64_t kCached = 16 << 20;
 /// Choices that there may be for each slot: more of them are dropped.
@@ -22,31 +21,33 @@ __device__ int64_t slot_index(const Places& p, int64_t row) {
   return expert * p.capacity() + begin + (inside - expert * size);
 }
 
-/// A warp moves a row, times a weight if there is one.
+/// A lane's first element of a row.
+template <int V>
+__device__ int64_t first_of() {
+  return threadIdx.x % 32 * V;
+}
+
+/// Writes a part of a row, times a weight if there is one.
 template <class T, int V>
-__device__ void move_row(const T* from, T* to, int64_t columns, const float* weight) {
-  const auto lane = static_cast<int64_t>(threadIdx.x % 32);
+__device__ void write_part(const RowPart<T, V>& part, T* to, int64_t j, int64_t columns, const float* weight) {
   const float factor = weight ? *weight : 1.0f;
-  const auto move = [&](const Raw<T, V>& raw, int64_t j) {
-    if (!weight) return raw.write(to + j);
+  part.each(j, columns, [&](int u, int64_t at) {
+    if (!weight) return part.raw[u].write(to + at);
     float v[V];
-    raw.unpack(v);
+    part.raw[u].unpack(v);
 #pragma unroll
     for (int i = 0; i < V; ++i) v[i] *= factor;
-    store(to + j, v);
-  };
-  int64_t j = lane * V;
-  for (; j + (kUnroll - 1) * 32 * V < columns; j += kUnroll * 32 * V) {
-    Raw<T, V> raw[kUnroll];
-#pragma unroll
-    for (int u = 0; u < kUnroll; ++u) raw[u].read(from + j + u * 32 * V);
-#pragma unroll
-    for (int u = 0; u < kUnroll; ++u) move(raw[u], j + u * 32 * V);
-  }
-  for (; j < columns; j += 32 * V) {
-    Raw<T, V> raw;
-    raw.read(from + j);
-    move(raw, j);
+    store(to + at, v);
+  });
+}
+
+/// A warp moves a row from element j of this lane on, times a weight if there is one.
+template <class T, int V>
+__device__ void move_row(const T* from, T* to, int64_t j, int64_t columns, const float* weight) {
+  for (; j < columns; j += RowPart<T, V>::kWhole) {
+    RowPart<T, V> part;
+    part.read(from, j, columns);
+    write_part(part, to, j, columns, weight);
   }
 }
 
@@ -59,7 +60,7 @@ __device__ int32_t choice_of(const int32_t* slots, const Places& p, int64_t row,
 template <class T, int V>
 __device__ void clear_row(T* to, int64_t columns) {
   const float zeros[V] = {};
-  for (int64_t j = threadIdx.x % 32 * V; j < columns; j += 32 * V) store(to + j, zeros);
+  for (int64_t j = first_of<V>(); j < columns; j += 32 * V) store(to + j, zeros);
 }
 
 /// A warp fills a row.
@@ -74,7 +75,7 @@ __global__ void __launch_bounds__(32 * kWarps)
     slot = __shfl_sync(kAllLanes, slot, 0);
     T* to = out + row * columns;
     if (slot == -1) clear_row<T, V>(to, columns);
-    else move_row<T, V>(x + int64_t{slot / k} * columns, to, columns, weights ? weights + slot : nullptr);
+    else move_row<T, V>(x + int64_t{slot / k} * columns, to, first_of<V>(), columns, weights ? weights + slot : nullptr);
   }
 }
 
@@ -88,18 +89,23 @@ __global__ void rows_of_choices_kernel(const int32_t* slots, Places places, int6
 }
 
 /// The same token by token: the rows of a token are written at about the same time, so that it is read from
-/// memory once where all tokens together are more than the cache holds. Warps after those clear rows.
+/// memory once where all tokens together are more than the cache holds. Warps after those clear rows, a lane looks at one.
 template <class T, int V>
 __global__ void __launch_bounds__(32 * kWarps)
     dispatch_tokens_kernel(const T* x, const int32_t* slots, const int64_t* row_of_choice, const float* weights, T* out,
                            Places places, int64_t columns, int32_t k, int64_t choices) {
-  const int64_t all = choices + places.experts * places.capacity();
+  const int64_t rows = places.experts * places.capacity(), all = choices + (rows + 31) / 32;
   for (int64_t i = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; i < all; i += int64_t{gridDim.x} * kWarps) {
     if (i < choices) {
       const int64_t row = row_of_choice[i];
-      if (row >= 0) move_row<T, V>(x + i / k * columns, out + row * columns, columns, weights ? weights + i : nullptr);
-    } else if (const int64_t row = i - choices; slots[slot_index(places, row)] == -1) {
-      clear_row<T, V>(out + row * columns, columns);
+      if (row < 0) continue;
+      move_row<T, V>(x + token_of(i, k) * columns, out + row * columns, first_of<V>(), columns, weights ? weights + i : nullptr);
+    } else {
+      const int64_t first = (i - choices) * 32, mine = first + threadIdx.x % 32;
+      const bool empty = mine < rows && slots[slot_index(places, mine)] == -1;
+      for (uint32_t left = __ballot_sync(kAllLanes, empty); left; left &= left - 1) {
+        clear_row<T, V>(out + (first + __ffs(static_cast<int>(left)) - 1) * columns, columns);
+      }
     }
   }
 }
@@ -110,11 +116,18 @@ __global__ void __launch_bounds__(32 * kWarps)
     place_kernel(const T* x, const int32_t* choices, const int32_t* positions, const float* weights, T* out,
                  Places places, int64_t count, int64_t columns, int32_t k, Report report) {
   for (int64_t i = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; i < count; i += int64_t{gridDim.x} * kWarps) {
+    // What it reads does not depend on where that goes.
+    const T* from = x + token_of(i, k) * columns;
+    RowPart<T, V> part;
+    part.read(from, first_of<V>(), columns);
     int64_t row = 0;
     if (threadIdx.x % 32 == 0) row = row_of_choice(places, choices[i], positions[i], report);
     row = __shfl_sync(kAllLanes, row, 0);
     if (row < 0) continue;
-    move_row<T, V>(x + i / k * columns, out + row * columns, columns, weights ? weights + i : nullptr);
+    T* to = out + row * columns;
+    const float* weight = weights ? weights + i : nullptr;
+    write_part(part, to, first_of<V>(), columns, weight);
+    move_row<T, V>(from, to, first_of<V>() + RowPart<T, V>::kWhole, columns, weight);
   }
 }
 
@@ -141,7 +154,7 @@ void run(const Dispatch& d, const Context& context) {
     auto* out = context.at<T>(d.out);
     const auto k = static_cast<int32_t>(d.k);
     if (row_of_choice) {
-      LAUNCH(context.stream, grid_of(ceil_div(choices + rows, kWarps)), 32 * kWarps, 0, (dispatch_tokens_kernel<T, v()>), x,
+      LAUNCH(context.stream, grid_of(ceil_div(choices + ceil_div(rows, 32), kWarps)), 32 * kWarps, 0, (dispatch_tokens_kernel<T, v()>), x,
              slots, row_of_choice, weights, out, places, d.columns, k, choices);
     } else {
       LAUNCH(context.stream, grid_of(ceil_div(rows, kWarps)), 32 * kWarps, 0, (dispatch_kernel<T, v()>), x, slots, weights,

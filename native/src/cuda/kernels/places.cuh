@@ -59,6 +59,35 @@ __device__ inline int64_t row_of_choice(const Places& p, int32_t choice, int32_t
   return position < p.capacity() ? row_of(p, choice, position) : -1;
 }
 
+/// The token of a choice: by few instructions where numbers are small, as a warp asks for little more.
+__device__ inline int64_t token_of(int64_t choice, int32_t k) {
+  if (choice > INT32_MAX) return choice / k;
+  return static_cast<uint32_t>(choice) / static_cast<uint32_t>(k);
+}
+
+/// As much of a row as a warp reads at once, from element j of this lane on.
+template <class T, int V>
+struct RowPart {
+  static constexpr int kUnroll = 4;
+  static constexpr int64_t kStep = 32 * V, kWhole = kUnroll * kStep;
+  Raw<T, V> raw[kUnroll];
+
+  __device__ void read(const T* from, int64_t j, int64_t columns) {
+#pragma unroll
+    for (int u = 0; u < kUnroll; ++u) {
+      if (j + u * kStep < columns) raw[u].read(from + j + u * kStep);
+    }
+  }
+  /// Calls body(u, j) for each raw[u] that has been read, of elements from j on.
+  template <class Body>
+  __device__ void each(int64_t j, int64_t columns, Body&& body) const {
+#pragma unroll
+    for (int u = 0; u < kUnroll; ++u) {
+      if (j + u * kStep < columns) body(u, j + u * kStep);
+    }
+  }
+};
+
 /// Calls `body` with the element type and the vector width in elements.
 template <class Body>
 void choose(schemoe_dtype dtype, int64_t columns, std::initializer_list<const void*> data, Body&& body) {
