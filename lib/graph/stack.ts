@@ -182,12 +182,11 @@ class Naming {
     };
   }
 
-  #kernel({ name, args, more, counted, run }: Kernel): Kernel {
+  #kernel(kernel: Kernel): Kernel {
+    const { args, run } = kernel;
     return {
-      name,
+      ...kernel,
       args: args.map((arg) => typeof arg === "number" ? arg : this.#view(arg)),
-      ...(more ? { more } : {}),
-      ...(counted ? { counted } : {}),
       ...(run ? { run: this.#host(run) } : {}),
     };
   }

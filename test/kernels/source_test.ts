@@ -1,5 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { createLayer, openEngine, SchemoeError } from "../../mod.ts";
+import { createLayer, createStack, openEngine, SchemoeError } from "../../mod.ts";
+import { createModel } from "../../lib/model/mod.ts";
 import { type Expert, type Gate, topK } from "../../lib/blocks/mod.ts";
 import { gemm, placeChoices, sourceKernels } from "../../lib/kernels/mod.ts";
 import { randomNormal } from "../../lib/layer/mod.ts";
@@ -57,6 +58,44 @@ const compiled = expert("compiled", (c) => [
 
 const config = { tokens: 24, modelDim: 8, hiddenDim: 12, experts: 4 };
 const [x, dy] = [1, 2].map((seed) => randomNormal(2 * 24 * 8, { seed }));
+
+// first, because what a layer has compiled is known to the whole process
+Deno.test("sourceKernels() are called in stacks and models as in a layer", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 1, links: "plain" });
+  const layer = { ...config, expert: compiled };
+  using stack = createStack(engine, { layer, layers: 2 });
+  const choices = { chunks: 2, bound: false };
+  const given = new Map(
+    Object.entries(stack.parameters).map(([name, shape], seed) => [
+      name,
+      randomNormal(shape.reduce((a, b) => a * b, 1), { seed: seed + 3 }),
+    ]),
+  );
+  stack.set({ ...Object.fromEntries(given), x, dy });
+  const whole = await stack.forward(choices);
+  using single = createLayer(engine, layer);
+  let output = x;
+  for (const l of [0, 1]) {
+    for (const name of Object.keys(single.parameters)) {
+      single.set({ [name]: given.get(`L${l}.${name}`)! });
+    }
+    output = (await single.forward({ ...choices, x: output })).output!.slice();
+  }
+  assertEquals(whole.output!.slice(), output);
+  const { gradients } = await stack.backward(choices);
+  assert(gradients!["L0.experts.w1"].some((value) => value !== 0));
+
+  const moe = { experts: 4, hiddenDim: 12, expert: compiled };
+  const attention = { heads: 1, keyValueHeads: 1, headDim: 8 };
+  const sizes = { vocabulary: 16, context: 8, batch: 2, modelDim: 8, attention, rate: 1e-2 };
+  for (const routing of [{ capacityFactor: 0 }, { dropless: true }]) {
+    using model = createModel(engine, { ...sizes, layers: [{ moe: { ...moe, routing } }] });
+    const tokens = Int32Array.from({ length: 4 * 9 }, (_, i) => i * 7 % 16);
+    const losses: number[] = [];
+    for (let step = 0; step < 8; step++) losses.push((await model.step(tokens)).loss!);
+    assert(losses.every(Number.isFinite) && losses[7] < losses[0], `${losses}`);
+  }
+});
 
 Deno.test("sourceKernels() gives an expert its activation, padded and dropless", async () => {
   using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 1, links: "plain" });
