@@ -121,7 +121,8 @@ export class Tuner {
     const costs = profile ? { costs: profileCosts(profile, topology) } : {};
     const all = candidatesOf(pass, { ...costs, grid, topology, capacity });
     const { ranked, pruned, simulated } = await rankCandidates(predicted, pass, all, {
-      ...{ margin: MARGIN, keep: isBaseline },
+      margin: MARGIN,
+      keep: isBaseline,
       ...(loads ? { loads } : {}),
     });
     // predictions may be wrong: nothing is chosen that others would beat without any

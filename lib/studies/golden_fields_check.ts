@@ -2,22 +2,25 @@
 import { quoted } from "../words.ts";
 
 /** What a field may hold, in words, and whether a value is such; a field that is left out has the layer's default. */
-type Rule = readonly [expected: string, holds: (value: unknown) => boolean];
+export type Rule = readonly [expected: string, holds: (value: unknown) => boolean];
 
-const whole = (least: number): Rule => [
+/** Rules by field. */
+type Rules = Readonly<Record<string, Rule>>;
+
+export const whole = (least: number): Rule => [
   least === 1 ? "a positive integer" : "a non-negative integer",
   (value) => Number.isSafeInteger(value) && (value as number) >= least,
 ];
-const positive = whole(1);
-const flag: Rule = ["true or false", (value) => typeof value === "boolean"];
+export const positive = whole(1);
+export const flag: Rule = ["true or false", (value) => typeof value === "boolean"];
 const finite: Rule = ["a finite number", (value) => Number.isFinite(value)];
-const word = (...words: string[]): Rule => [
+export const word = (...words: string[]): Rule => [
   words.join(" or "),
   (value) => words.includes(value as string),
 ];
 
 /** Fields of a layer by their names in a file. */
-const LAYER: Readonly<Record<string, Rule>> = {
+const LAYER: Rules = {
   topK: positive,
   latentDim: positive,
   capacityFactor: finite,
@@ -30,7 +33,7 @@ const LAYER: Readonly<Record<string, Rule>> = {
   auxWeight: finite,
 };
 
-const GATE: Readonly<Record<string, Rule>> = {
+const GATE: Rules = {
   scores: word("softmax", "sigmoid", "sqrtsoftplus", "softmaxOfChosen", "relu"),
   bias: flag,
   selectionBias: flag,
@@ -46,7 +49,7 @@ const GATE: Readonly<Record<string, Rule>> = {
   cosine: flag,
 };
 
-const SHARED: Readonly<Record<string, Rule>> = {
+const SHARED: Rules = {
   hiddenDim: positive,
   kind: word("swiglu", "ffn"),
   gate: word("none", "sigmoid"),
@@ -58,7 +61,7 @@ const LOSSES = ["gshard", "switch", "globalBatch", "sequence", "z", "importance"
 const UPDATES: Readonly<Record<string, string>> = { sign: "rate", quantile: "ema" };
 
 /** A problem of one field, which `fail` ends with. */
-type Fail = (problem: string) => never;
+export type Fail = (problem: string) => never;
 
 /** Calls `fail` with the first field that holds what no case has, and its value. */
 export function checkGoldenFields(config: Readonly<Record<string, unknown>>, fail: Fail): void {
@@ -88,7 +91,7 @@ export function checkGoldenFields(config: Readonly<Record<string, unknown>>, fai
 
 function check(
   values: Readonly<Record<string, unknown>>,
-  rules: Readonly<Record<string, Rule>>,
+  rules: Rules,
   path: string,
   fail: Fail,
   needed: readonly string[] = [],
@@ -98,6 +101,16 @@ function check(
     if (value === undefined && !needed.includes(field)) continue;
     if (!holds(value)) fail(`its "${path}${field}" is ${quoted(value)}, not ${expected}`);
   }
+}
+
+/** The same where no field may be left out. */
+export function checkAll(
+  values: Readonly<Record<string, unknown>>,
+  rules: Rules,
+  path: string,
+  fail: Fail,
+): void {
+  check(values, rules, path, fail, Object.keys(rules));
 }
 
 function objectOf(value: unknown, field: string, fail: Fail): Readonly<Record<string, unknown>> {

@@ -1,108 +1,89 @@
 /** Checks of the configuration of a reference training run, which may come from anywhere. @module */
 import { quoted } from "../words.ts";
-import { checkGoldenFields } from "./golden_fields_check.ts";
+import { checkAll, checkGoldenFields, type Fail } from "./golden_fields_check.ts";
+import { flag, positive, type Rule, whole, word } from "./golden_fields_check.ts";
 
-const COUNTS = [
-  ...["ranks", "steps", "batch", "length", "vocabularySize", "modelDim", "heads"],
-  ...["keyValueHeads", "headDim"],
-];
+/** Rules of fields that have the same one. */
+const same = (rule: Rule, ...fields: string[]): Readonly<Record<string, Rule>> =>
+  Object.fromEntries(fields.map((field) => [field, rule]));
+
+const isNumber = (value: unknown): value is number => typeof value === "number" && value < Infinity;
+const nonNegative: Rule = ["a non-negative number", (value) => isNumber(value) && value >= 0];
+const above: Rule = ["a positive number", (value) => isNumber(value) && value > 0];
+
+/** What every run has, its blocks last: other fields are looked at by them. */
+const RUN: Readonly<Record<string, Rule>> = {
+  ...same(positive, "ranks", "steps", "batch", "length", "vocabularySize", "modelDim", "heads"),
+  ...same(positive, "keyValueHeads", "headDim"),
+  norm: word("rms", "layer"),
+  positions: word("learned", "rope"),
+  name: ["text", (value) => typeof value === "string"],
+  blocks: [
+    "a list of moe and ffn",
+    (value) =>
+      Array.isArray(value) && value.length > 0 &&
+      value.every((block) => block === "moe" || block === "ffn"),
+  ],
+};
+const NUMBERS = same(nonNegative, "epsilon", "clip");
 
 /** Counts that only runs with blocks of a kind need. */
-const OF_BLOCKS: Readonly<Record<string, readonly string[]>> = {
-  moe: ["experts", "topK", "hiddenDim"],
-  ffn: ["denseHiddenDim"],
+const OF_BLOCKS: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
+  moe: same(positive, "experts", "topK", "hiddenDim"),
+  ffn: same(positive, "denseHiddenDim"),
 };
 
-/** Words that a field may hold. */
-const WORDS: Readonly<Record<string, readonly string[]>> = {
-  norm: ["rms", "layer"],
-  positions: ["learned", "rope"],
+const OPTIMIZERS: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
+  sgd: { momentum: nonNegative },
+  adamw: {
+    ...same(nonNegative, "epsilon", "weightDecay"),
+    betas: [
+      "a list of two numbers from 0 to below 1",
+      (value) => Array.isArray(value) && value.length === 2 && value.every((b) => b >= 0 && b < 1),
+    ],
+  },
+};
+
+const SCHEDULE: Readonly<Record<string, Rule>> = {
+  ...same(nonNegative, "peak", "final"),
+  ...same(whole(0), "warmup", "decaySteps"),
 };
 
 /** Calls `fail` with the first field that no run has, and its value; `tensors` are those of the file. */
 export function checkTrainingConfig(
   config: Readonly<Record<string, unknown>>,
   tensors: ReadonlyMap<string, unknown>,
-  fail: (problem: string) => never,
+  fail: Fail,
 ): void {
-  const wrong = (field: string, expected: string): never =>
-    fail(`its "${field}" is ${quoted(config[field])}, not ${expected}`);
-  const counts = (fields: readonly string[]) => {
-    for (const field of fields) {
-      if (!Number.isSafeInteger(config[field]) || (config[field] as number) < 1) {
-        wrong(field, "a positive integer");
-      }
-    }
-  };
-  counts(COUNTS);
-  for (const [field, words] of Object.entries(WORDS)) {
-    if (!words.includes(config[field] as string)) wrong(field, words.join(" or "));
-  }
-  if (typeof config.name !== "string") wrong("name", "text");
-  const { blocks } = config;
-  const list = Array.isArray(blocks) && blocks.length > 0 &&
-    blocks.every((block) => block === "moe" || block === "ffn");
-  if (!list) wrong("blocks", "a list of moe and ffn");
-  for (const kind of new Set(blocks as string[])) counts(OF_BLOCKS[kind]);
-  if ((blocks as string[]).includes("moe")) checkGoldenFields(config, fail);
-  for (const field of ["epsilon", "clip"]) number(config[field], field, fail);
-  if (config.positions === "rope") number(config.ropeBase, "ropeBase", fail, "a positive number");
-  if (typeof config.tied !== "boolean") wrong("tied", "true or false");
+  checkAll(config, RUN, "", fail);
+  const blocks = new Set(config.blocks as string[]);
+  for (const kind of blocks) checkAll(config, OF_BLOCKS[kind], "", fail);
+  if (blocks.has("moe")) checkGoldenFields(config, fail);
+  checkAll(config, NUMBERS, "", fail);
+  if (config.positions === "rope") checkAll(config, { ropeBase: above }, "", fail);
+  checkAll(config, { tied: flag }, "", fail);
   checkOptimizer(config.optimizer, tensors, fail);
-  checkSchedule(config.schedule, fail);
+  const { schedule } = config;
+  if (typeof schedule !== "object" || schedule === null) {
+    fail(`its "schedule" is ${quoted(schedule)}, not an object`);
+  }
+  checkAll(schedule as Readonly<Record<string, unknown>>, SCHEDULE, "schedule.", fail);
 }
-
-type Fail = (problem: string) => never;
 
 function checkOptimizer(
   optimizer: unknown,
   tensors: ReadonlyMap<string, unknown>,
   fail: Fail,
 ): void {
-  const { kind, decayed, betas, ...numbers } = Object(optimizer) as Record<string, unknown>;
+  const { kind, decayed, ...values } = Object(optimizer) as Record<string, unknown>;
   if (decayed !== undefined) {
     const foreign = Array.isArray(decayed) ? decayed.find((name) => !tensors.has(name)) : decayed;
     if (foreign !== undefined) {
       fail(`its "optimizer.decayed" is no list of its parameters: it has ${quoted(foreign)}`);
     }
   }
-  if (kind === "sgd") number(numbers.momentum, "optimizer.momentum", fail);
-  else if (kind === "adamw") {
-    for (const field of ["epsilon", "weightDecay"]) {
-      number(numbers[field], `optimizer.${field}`, fail);
-    }
-    if (!(Array.isArray(betas) && betas.length === 2 && betas.every((b) => b >= 0 && b < 1))) {
-      fail(
-        `its "optimizer.betas" is ${quoted(betas)}, not a list of two numbers from 0 to below 1`,
-      );
-    }
-  } else {
+  if (typeof kind !== "string" || !Object.hasOwn(OPTIMIZERS, kind)) {
     fail(`its "optimizer" is ${quoted(optimizer)}, not an object of the kind adamw or sgd`);
   }
-}
-
-function checkSchedule(schedule: unknown, fail: Fail): void {
-  if (typeof schedule !== "object" || schedule === null) {
-    fail(`its "schedule" is ${quoted(schedule)}, not an object`);
-  }
-  const values = schedule as Record<string, unknown>;
-  for (const field of ["peak", "final"]) number(values[field], `schedule.${field}`, fail);
-  for (const field of ["warmup", "decaySteps"]) {
-    if (!Number.isSafeInteger(values[field]) || (values[field] as number) < 0) {
-      fail(`its "schedule.${field}" is ${quoted(values[field])}, not a non-negative integer`);
-    }
-  }
-}
-
-/** A number of at least 0. */
-function number(
-  value: unknown,
-  field: string,
-  fail: Fail,
-  expected = "a non-negative number",
-): void {
-  const least = expected === "a positive number" ? Number.MIN_VALUE : 0;
-  if (!(typeof value === "number" && value >= least && value < Infinity)) {
-    fail(`its "${field}" is ${quoted(value)}, not ${expected}`);
-  }
+  checkAll(values, OPTIMIZERS[kind as string], "optimizer.", fail);
 }
