@@ -22,10 +22,10 @@ const MUTANTS: readonly {
   },
   {
     name: "tune() takes what ran only while the machine was faster",
-    file: "lib/adaptive/race.ts",
-    from: "best: least(alive, (i) => median(measured[i])) };",
+    file: "lib/layer/auto/rounds.ts",
+    from: "best: leastOf(alive, (i) => median(measured[i])) };",
     to:
-      "best: least([...measured.keys()].filter((i) => measured[i].length > 0), (i) => median(measured[i])) };",
+      "best: leastOf([...measured.keys()].filter((i) => measured[i].length > 0), (i) => median(measured[i])) };",
     tests: "test/adaptive/race_test.ts",
   },
   {

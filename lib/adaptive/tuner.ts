@@ -15,7 +15,7 @@ import {
 import { type MachineProfile, profileCosts } from "../profile/mod.ts";
 import { sizesText, worldText } from "../timeline/chart/facts.ts";
 import { progress } from "../timeline/mod.ts";
-import { isBaseline } from "./baselines/known.ts";
+import { isBaseline } from "../layer/auto/baselines.ts";
 import { type AllowedCodecs, allowedCodecs } from "./codec_error.ts";
 import { race } from "./race.ts";
 import type { PassTuning, TunedPasses } from "./tune_result.ts";

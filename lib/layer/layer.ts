@@ -54,8 +54,9 @@ export class MoeLayer {
   readonly #gradients: Readonly<Record<string, string>>;
   /**
    * What `scheduler: "auto"` goes by: a profile that predicts, what it may choose from, how much it tries. The first
-   * passes try the candidates that are predicted to be best, later ones keep to the one that was fastest; another
-   * number of places an expert, or times that drift, begin anew. What the options of a pass name stays as it is:
+   * passes try the candidates that are predicted to be best and, whatever is predicted, what Tutel's own search tries;
+   * later ones keep to the one that was fastest; another number of places an expert, or times that drift, begin anew.
+   * `tuning.log` tells all of it. What the options of a pass name stays as it is:
    * without a codec there no codec is chosen. Outputs have the same bits under each choice at equal chunks.
    */
   auto: AutoOptions = {};

@@ -29,7 +29,7 @@ export class MoeStack {
   #autoTuner?: AutoTuner;
   /**
    * What `scheduler: "auto"` goes by, as of a layer: the first passes try the candidates that are predicted to be best
-   * for the whole stack, later ones keep to the one that was fastest; times that drift begin anew.
+   * for the whole stack, and what Tutel's search tries, later ones keep to the one that was fastest; times that drift begin anew.
    */
   auto: AutoOptions = {};
 

@@ -165,7 +165,7 @@ export class MoeModel {
    * `context` targets. An engine that computes no values needs none.
    *
    * With `scheduler: "auto"` the first steps try the schedulers, all-to-alls and chunks that the cost model of the
-   * topology, or `auto.profile`, predicts to be fastest, and later ones keep to the best; times that drift, and a
+   * topology, or `auto.profile`, predicts to be fastest, and what Tutel's search tries; later ones keep to the best; times that drift, and a
    * routing of dropless layers that changes, begin anew (`tuning.log`). What else is chosen stays as it is. Chunks change
    * the order of sums, so that losses are then the same to about 1e-5, not bit for bit.
    * @throws {SchemoeError} before anything runs when tokens or choices are wrong.

@@ -59,7 +59,7 @@ import { benchTrain } from "./bench/train.ts";
 import { benchTrainGpus } from "./bench/train_gpus.ts";
 import { benchTrainCpu } from "./bench/train_cpu.ts";
 import { benchGpuTrust, benchNcclTrust, benchPlainTrust, benchTrust } from "./bench/trust.ts";
-import { benchGpuTune, benchTune } from "./bench/tune.ts";
+import { benchGpuTune, benchNcclTune, benchTune } from "./bench/tune.ts";
 import { BENCH_USAGE, type Cluster, parseBenchOptions, type SeveralGpus } from "./bench/options.ts";
 import { type Benchmark, machine, print, type Report } from "./bench/report.ts";
 import { taskArguments } from "./build/command.ts";
@@ -132,6 +132,7 @@ const NCCL_BENCHMARKS: Readonly<Record<string, ClusterBenchmark>> = {
   schedules: { run: benchNcclSchedules, prefers: TWO_NODES },
   headline: { run: benchNcclHeadline, prefers: TWO_NODES },
   trust: { run: benchNcclTrust, prefers: TWO_NODES },
+  tune: { run: benchNcclTune, prefers: TWO_NODES },
   codecs: { run: benchNcclCodecs, prefers: TWO_NODES },
   orders: { run: benchNcclOrders, prefers: ONE_NODE },
   faults: { run: benchNcclFaults, prefers: TWO_NODES },

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { calibrate, tune } from "../../lib/adaptive/mod.ts";
 import {
   candidateName,
@@ -40,7 +40,7 @@ Deno.test('scheduler "auto" ends at the best of the whole grid, and stays there'
   const engine = hiddenEngine({ shown, real, noise: 0.005 });
   const layer = createLayer(engine, config);
   layer.auto = { profile: await calibrate(engine, { seconds: 1000, layer: config, codecs: [] }) };
-  await steps(layer, 24);
+  await steps(layer, 28);
   const { forward, backward, log } = layer.tuning;
   assert(forward && backward, "nothing was chosen");
   const exact = createLayer(openEngine({ kind: "simulate", topology: real }), config);
@@ -57,19 +57,70 @@ Deno.test('scheduler "auto" ends at the best of the whole grid, and stays there'
   assertEquals(log.filter(({ event }) => event === "chosen").length, 2);
   const events = log.map(({ event }) => event);
   assertEquals(events[0], "predicted");
-  assert(log.filter(({ event }) => event === "trial").length <= 36);
+  assert(log.filter(({ event }) => event === "trial").length <= 48);
   const run = await layer.forward({ scheduler: "auto" });
   assertEquals(run.name, `auto: ${candidateName(forward)}`);
   assertEquals(layer.tuning.log.length, log.length);
 });
 
+Deno.test('scheduler "auto" is never behind what Tutel\'s search tries, whatever it predicted, and logs these trials', async () => {
+  // it is shown links that are as good as free, so that nothing seems to be gained by overlap
+  const free = { alpha: 1e-7, beta: 1e-12 };
+  const wrong = topology({ ...sizes, intra: free, inter: free, processor });
+  const links = { intra: { alpha: 3e-5, beta: 2e-8 }, inter: { alpha: 1e-4, beta: 6e-8 } };
+  const slow = topology({ ...sizes, ...links, processor });
+  const grid = { schedulers: ["sequential", "tutel", "optSche"], allToAlls: ["linear"] };
+  const layer = createLayer(hiddenEngine({ shown: wrong, real: slow, noise: 0.05 }), config);
+  layer.auto = { ...grid, candidates: 1 };
+  await steps(layer, 26);
+  const { forward, backward, log } = layer.tuning;
+  const exact = createLayer(openEngine({ kind: "simulate", topology: slow }), config);
+  for (const [pass, chosen] of [["forward", forward], ["backward", backward]] as const) {
+    await exact.forward(forward);
+    const { makespan } = await exact[pass](chosen!);
+    const first = log.find((entry) => entry.pass === pass && entry.event === "trial")!;
+    const predicted = (await exact[pass](first.choices)).makespan;
+    let best = Infinity;
+    for (const chunks of [1, 2, 4, 8]) {
+      const choices = { scheduler: "tutel", allToAll: "linear", chunks };
+      best = Math.min(best, (await exact[pass](choices)).makespan);
+    }
+    assert(predicted > 1.1 * best, `${pass}: the prediction was right`);
+    assert(makespan <= 1.05 * best, `${pass}: ${makespan} of ${best}`);
+    const own = log.filter((entry) => entry.pass === pass);
+    const baselines = own.filter(({ event, text }) => event === "trial" && /baseline/.test(text));
+    assert(new Set(baselines.map(({ text }) => text)).size >= 4, `${baselines.length}`);
+    assertMatch(
+      own[0].text,
+      /the best 1 are tried and \d baselines beside them, in up to 24 trials/,
+    );
+    const { text } = own.find(({ event }) => event === "chosen")!;
+    assertMatch(text, /^chosen after \d+ trials: .*(, a baseline|times as fast as tutel)/);
+  }
+});
+
+Deno.test('scheduler "auto" spends no more trials than it is given, on predictions and baselines in turn', async () => {
+  for (const [trials, repeats, firsts] of [[6, 2, 4], [6, 1, 6], [2, 3, 1], [1, 3, 1]]) {
+    const layer = createLayer(hiddenEngine({ shown, real, noise: 0.01 }), config);
+    layer.auto = { trials, repeats, drift: 1000 };
+    await steps(layer, 8);
+    const log = layer.tuning.log.filter(({ pass }) => pass === "forward");
+    const tried = log.filter(({ event }) => event === "trial");
+    assert(tried.length <= trials, `${tried.length} of ${trials}`);
+    const names = tried.map(({ text }) => text);
+    assertEquals(new Set(names).size, firsts);
+    if (trials > 2) assert(/baseline/.test(names[1]) && !/baseline/.test(names[0]), names[1]);
+    assertEquals(log.filter(({ event }) => event === "chosen").length, 1);
+  }
+});
+
 Deno.test('scheduler "auto" tunes again when times drift, and says so', async () => {
   const engine = hiddenEngine({ shown, real });
   const layer = createLayer(engine, config);
-  await steps(layer, 20);
+  await steps(layer, 28);
   const before = layer.tuning.log.length;
   engine.become(topology({ ...sizes, inter: { alpha: 1e-4, beta: 6e-7 }, processor }));
-  await steps(layer, 30);
+  await steps(layer, 36);
   const later = layer.tuning.log.slice(before);
   const [drift] = later.filter(({ event }) => event === "drift");
   assert(/^takes [\d.]+ times what was measured; tuned again$/.test(drift.text), drift.text);
@@ -86,7 +137,7 @@ Deno.test('scheduler "auto" tunes again when the routing changes the places of e
     gate: topK({ k: 1 }),
     routing: { dropless: true },
   });
-  layer.auto = { candidates: 2, repeats: 1, drift: 1000 };
+  layer.auto = { trials: 2, repeats: 1, drift: 1000 };
   await steps(layer, 4);
   const { log } = layer.tuning;
   assertEquals(log[0].event, "routing");
@@ -140,7 +191,7 @@ Deno.test('scheduler "auto" takes objects made anew for each pass for what they 
   ];
   for (const choices of given) {
     using layer = createLayer(engine, config);
-    layer.auto = { candidates: 2, repeats: 1, drift: 1000 };
+    layer.auto = { trials: 2, repeats: 1, drift: 1000 };
     for (let i = 0; i < 6; i++) await layer.forward({ scheduler: "auto", ...choices() });
     const events = layer.tuning.log.map(({ event }) => event);
     assertEquals(events, ["predicted", "trial", "trial", "chosen"]);
@@ -149,7 +200,7 @@ Deno.test('scheduler "auto" takes objects made anew for each pass for what they 
     assertEquals(layer.tuning.log.length, 6);
   }
   using layer = createLayer(engine, config);
-  layer.auto = { candidates: 1, repeats: 1, drift: 1000 };
+  layer.auto = { trials: 1, repeats: 1, drift: 1000 };
   const encoded: number[] = [];
   for (let i = 0; i < 3; i++) {
     const counted = plainFloats();
@@ -174,12 +225,13 @@ const plainFloats = () => ({
 Deno.test('scheduler "auto" goes by options that are set later, and one pass at a time', async () => {
   using engine = openEngine({ kind: "cpu", ...sizes, links: "plain" });
   using layer = createLayer(engine, config);
-  layer.auto = { candidates: 1, repeats: 1, drift: 1000 };
+  layer.auto = { trials: 1, repeats: 1, drift: 1000 };
   await layer.forward({ scheduler: "auto" });
   assert(layer.tuning.forward);
   layer.auto = { schedulers: ["tutel"], chunks: [2], allToAlls: ["linear"] };
   const { configuration } = await layer.forward({ scheduler: "auto" });
   assertEquals([configuration.scheduler, configuration.chunks], ["tutel", 2]);
+  layer.auto = { schedulers: ["tutel"], chunks: [1, 2], allToAlls: ["linear"], trials: 4 };
   const before = layer.tuning.log.length;
   const both = [1, 2].map(() => layer.forward({ scheduler: "auto" }));
   const [first, second] = await Promise.allSettled(both);

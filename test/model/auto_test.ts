@@ -21,8 +21,8 @@ Deno.test('step() with scheduler "auto" tries candidates, then keeps to the fast
   using engine = openEngine({ kind: "simulate", ...world });
   using model = createModel(engine, sizes);
   const steps = [];
-  for (let i = 0; i < 22; i++) steps.push(await model.step(undefined, { scheduler: "auto" }));
-  assert(steps[0].name.startsWith("auto, trial 1 of up to 18: "), steps[0].name);
+  for (let i = 0; i < 26; i++) steps.push(await model.step(undefined, { scheduler: "auto" }));
+  assert(steps[0].name.startsWith("auto, trial 1 of up to 24: "), steps[0].name);
   const last = steps.at(-1)!;
   assert(/^auto: /.test(last.name), last.name);
   // times of the simulator do not vary: none that was tried was faster
@@ -57,7 +57,7 @@ Deno.test('step() with scheduler "auto" tunes again when times drift, and logs w
   const real = topology(world);
   const engine = hiddenEngine({ shown: real, real });
   const model = createModel(engine, sizes);
-  model.auto = { candidates: 2, repeats: 2 };
+  model.auto = { trials: 4, repeats: 2 };
   const steps = async (count: number) => {
     for (let i = 0; i < count; i++) await model.step(undefined, { scheduler: "auto" });
     return model.tuning.log.map(({ event, pass }) => `${pass} ${event}`);
@@ -74,7 +74,7 @@ Deno.test('step() with scheduler "auto" tunes a dropless model again when its ro
   using engine = openEngine({ kind: "cpu", ...world, links: "plain" });
   const moe = { experts: 4, hiddenDim: 10, gate: topK({ k: 1 }), routing: { dropless: true } };
   using model = createModel(engine, { ...sizes, rate: 0, layers: [{ moe }] });
-  model.auto = { candidates: 1, repeats: 1, drift: 1e6 };
+  model.auto = { trials: 1, repeats: 1, drift: 1e6 };
   const events = async (tokens: (i: number) => number) => {
     const batch = Int32Array.from({ length: 2 * 4 * 9 }, (_, i) => tokens(i));
     for (let i = 0; i < 6; i++) await model.step(batch, { scheduler: "auto" });

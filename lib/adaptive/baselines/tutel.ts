@@ -1,13 +1,7 @@
 /** Tutel's own search. @module */
+import { TUTEL } from "../../layer/auto/baselines.ts";
 import type { Run } from "../../layer/mod.ts";
 import type { Baseline, Choices, StepLayer, TrialStep } from "./types.ts";
-
-/** Degrees of pipelining, and all-to-alls, that Tutel tries. */
-export const TUTEL: {
-  readonly scheduler: string;
-  readonly degrees: readonly number[];
-  readonly allToAlls: readonly string[];
-} = { scheduler: "tutel", degrees: [1, 2, 4, 8], allToAlls: ["linear", "hierarchical2d"] };
 
 /**
  * The configuration that Tutel finds for itself (Hwang et al., "Tutel", MLSys'23, section 3.3): live training steps try

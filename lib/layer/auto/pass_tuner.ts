@@ -2,63 +2,79 @@
 import { median } from "../../profile/mod.ts";
 import type { Candidate } from "./grid.ts";
 import type { Predicted } from "./predict.ts";
-
-/** One candidate that is tried. */
-export interface Trial extends Predicted {
-  /** What each run of it took. */
-  readonly measured: number[];
-}
+import { type Raced, rounds } from "./rounds.ts";
 
 /** When a choice is made, and when it is made anew. */
 export interface TuningLimits {
   /** Runs of a candidate that may become the choice. */
   readonly repeats: number;
+  /** Runs of all of them. */
+  readonly trials: number;
   /** Part by which the median of the last runs may leave what was measured. */
   readonly drift: number;
 }
 
 /** Runs of which the median tells whether times have drifted. */
 const RECENT = 5;
+/** So many candidates can run once more, however many have their first run. */
+const AGAIN = 2;
 
 /** What comes next, and why. */
-export interface Next {
-  readonly choices: Candidate;
+export interface Next extends Predicted {
   readonly why: "trial" | "chosen";
-  /** Number of the trial from 1 on, and how many there may be. */
+  /** Number of the trial from 1 on. */
   readonly trial: number;
-  readonly most: number;
 }
 
-/** Trials of one pass: each candidate once, then once more as long as it may be the best. */
+/** A candidate that ran, and what it took. */
+export interface Tried extends Predicted {
+  /** Median of its trials. */
+  readonly measured: number;
+}
+
+/** Trials of one pass, in rounds, as far as its trials go. */
 export class PassTuner {
-  readonly trials: readonly Trial[];
+  readonly #candidates: readonly Predicted[];
   readonly #limits: TuningLimits;
+  readonly #rounds: Generator<Predicted, Raced, number>;
   readonly #recent: number[] = [];
-  #alive: Trial[];
-  #chosen?: { readonly trial: Trial; readonly expected: number };
+  readonly #times = new Map<Predicted, number[]>();
+  #turn: IteratorResult<Predicted, Raced>;
   #count = 0;
+  /** What the choice is expected to take. */
+  #expected = NaN;
+  #settled = false;
 
   constructor(candidates: readonly Predicted[], limits: TuningLimits) {
-    this.trials = candidates.map((candidate) => ({ ...candidate, measured: [] }));
-    this.#alive = [...this.trials];
+    this.#candidates = candidates;
     this.#limits = limits;
+    const { repeats, trials } = limits;
+    this.#rounds = rounds(candidates, {
+      repeats,
+      left: () => trials - this.#count,
+      reserve: (count) => Math.min(repeats - 1, 1) * Math.min(AGAIN, count),
+    });
+    this.#turn = this.#rounds.next();
   }
 
   get chosen(): Candidate | undefined {
-    return this.#chosen?.trial.choices;
+    return this.#turn.done ? this.#candidates[this.#turn.value.best].choices : undefined;
   }
 
-  /** Seconds that the choice was measured to take. */
-  get expected(): number | undefined {
-    return this.#chosen?.expected;
+  /** Seconds that the choice is expected to take; NaN before there is one. */
+  get expected(): number {
+    return this.#expected;
+  }
+
+  /** Candidates that ran, in the order of their first trials. */
+  get tried(): readonly Tried[] {
+    return [...this.#times].map(([one, seconds]) => ({ ...one, measured: median(seconds) }));
   }
 
   get next(): Next {
-    const most = this.trials.length * this.#limits.repeats;
-    if (this.#chosen) {
-      return { choices: this.#chosen.trial.choices, why: "chosen", trial: this.#count, most };
-    }
-    return { choices: this.#rarest.choices, why: "trial", trial: this.#count + 1, most };
+    const trial = this.#count + 1;
+    if (!this.#turn.done) return { ...this.#turn.value, why: "trial", trial };
+    return { ...this.#candidates[this.#turn.value.best], why: "chosen", trial };
   }
 
   /**
@@ -66,44 +82,26 @@ export class PassTuner {
    * @returns `chosen` when it was the last trial, `drift` when times are not what they were, else nothing.
    */
   tell(seconds: number): "chosen" | "drift" | undefined {
-    if (this.#chosen) return this.#watch(seconds, this.#chosen.expected);
+    if (this.#turn.done) return this.#watch(seconds);
     this.#count++;
-    const { repeats } = this.#limits;
-    const trial = this.#rarest;
-    trial.measured.push(seconds);
-    const least = Math.min(...this.#alive.map(({ measured }) => measured.length));
-    if (least < Math.min(2, repeats)) return undefined;
-    if (least > 1) this.#drop();
-    if (least < repeats && this.#alive.length > 1) return undefined;
-    const best = this.#best;
-    this.#chosen = { trial: best, expected: median(best.measured) };
+    const one = this.#turn.value;
+    this.#times.set(one, [...this.#times.get(one) ?? [], seconds]);
+    this.#turn = this.#rounds.next(seconds);
+    if (!this.#turn.done) return undefined;
+    const { measured, best } = this.#turn.value;
+    this.#expected = median(measured[best]);
     return "chosen";
   }
 
-  get #best(): Trial {
-    return this.#alive.reduce((best, one) =>
-      median(one.measured) < median(best.measured) ? one : best
-    );
-  }
-
-  /** The candidate with the fewest runs; of several the one that is predicted to be fastest. */
-  get #rarest(): Trial {
-    return this.#alive.reduce((rare, one) =>
-      one.measured.length < rare.measured.length ? one : rare
-    );
-  }
-
-  /** Candidates that were always slower than the best one ever was are tried no more. */
-  #drop(): void {
-    const slowest = Math.max(...this.#best.measured);
-    this.#alive = this.#alive.filter(({ measured }) => Math.min(...measured) <= slowest);
-  }
-
-  #watch(seconds: number, expected: number): "drift" | undefined {
+  #watch(seconds: number): "drift" | undefined {
     this.#recent.push(seconds);
     if (this.#recent.length > RECENT) this.#recent.shift();
     if (this.#recent.length < RECENT) return undefined;
-    const ratio = median(this.#recent) / expected;
+    const now = median(this.#recent);
+    // first runs of a Program may be slow: what came of few trials is known better now
+    if (!this.#settled) this.#expected = Math.min(this.#expected, now);
+    this.#settled = true;
+    const ratio = now / this.#expected;
     const { drift } = this.#limits;
     return ratio > 1 + drift || ratio < 1 / (1 + drift) ? "drift" : undefined;
   }

@@ -8,6 +8,7 @@ import type { Run } from "../run.ts";
 import { type Candidate, candidateName, candidatesOf, type Grid } from "./grid.ts";
 import { type AutoOptions, checkAutoOptions, DEFAULTS } from "./options.ts";
 import { ownChoices, written } from "./own_choices.ts";
+import { isBaseline } from "./baselines.ts";
 import { PassTuner } from "./pass_tuner.ts";
 import { type PassRunner, rankCandidates } from "./predict.ts";
 
@@ -46,6 +47,22 @@ export interface Tuning extends Readonly<Partial<Record<TunedPass, Candidate>>> 
 const MARGIN = 0.1;
 /** What is routed differently by more than that is another layer. */
 const ROUTING = 1.25;
+
+/** One of each list after the other, then what is left of the longer one. */
+const inTurn = <T>(list: readonly T[], others: readonly T[]): T[] =>
+  Array.from({ length: Math.max(list.length, others.length) })
+    .flatMap((_, i) => [...list.slice(i, i + 1), ...others.slice(i, i + 1)]);
+
+/** The fastest baseline beside a choice, in words; of trials that had none nothing. */
+function beside({ chosen, tried, expected }: PassTuner): string {
+  const baselines = tried.filter(({ kept }) => kept);
+  if (baselines.length === 0) return "";
+  const best = baselines.reduce((a, b) => b.measured < a.measured ? b : a);
+  if (best.choices === chosen) return ", a baseline";
+  return `, ${(best.measured / expected).toFixed(2)} times as fast as ${
+    candidateName(best.choices)
+  }`;
+}
 
 /** State of one kind of pass. */
 interface State {
@@ -149,25 +166,26 @@ export class AutoTuner {
       }
     }
     state.tuner ??= await this.#plan(pass, options, auto);
-    const { choices, why, trial, most } = state.tuner.next;
+    const { choices, why, trial, seconds: predicted, kept } = state.tuner.next;
     const what = candidateName(choices);
+    const { trials: most } = { ...DEFAULTS, ...auto };
     const name = options.name ??
       (why === "trial" ? `auto, trial ${trial} of up to ${most}: ${what}` : `auto: ${what}`);
     // objects that the user made anew for this pass are those that run
     const run = await runBy({ ...options, ...choices, ...ownChoices(options), name });
     const seconds = run.makespan;
     if (why === "trial") {
-      const predicted = state.tuner.trials.find((one) => one.choices === choices)!.seconds;
-      this.#note(pass, { event: "trial", text: what, choices, seconds, predicted });
+      const text = kept ? `${what} (a baseline)` : what;
+      this.#note(pass, { event: "trial", text, choices, seconds, predicted });
     }
     const told = state.tuner.tell(seconds);
     if (told === "chosen") {
       const chosen = state.tuner.chosen!;
-      const text = `chosen after ${trial} trials: ${candidateName(chosen)}`;
-      this.#note(pass, { event: "chosen", text, choices: chosen, seconds: state.tuner.expected! });
+      const text = `chosen after ${trial} trials: ${candidateName(chosen)}${beside(state.tuner)}`;
+      this.#note(pass, { event: "chosen", text, choices: chosen, seconds: state.tuner.expected });
     }
     if (told === "drift") {
-      const expected = state.tuner.expected!;
+      const { expected } = state.tuner;
       const text = `takes ${(seconds / expected).toFixed(2)} times what was measured; tuned again`;
       this.#note(pass, { event: "drift", text, choices, seconds });
       state.tuner = undefined;
@@ -190,7 +208,7 @@ export class AutoTuner {
   async #plan(pass: TunedPass, options: PassChoices, auto: AutoOptions): Promise<PassTuner> {
     const begin = performance.now();
     const { topology, grid: usual } = this.#setup;
-    const { profile, candidates, repeats, drift, ...given } = { ...DEFAULTS, ...auto };
+    const { profile, candidates, repeats, trials, drift, ...given } = { ...DEFAULTS, ...auto };
     const grid = { ...usual, ...given };
     const predicted = this.#setup.predicted(profile);
     const loads = this.#loads;
@@ -202,14 +220,16 @@ export class AutoTuner {
     const { capacity } = this.#states[pass];
     const costs = profile ? { costs: profileCosts(profile, topology) } : {};
     const all = candidatesOf(direction, { ...costs, fixed: options, grid, topology, capacity });
-    const margin = { margin: MARGIN, ...(loads ? { loads } : {}) };
+    const margin = { margin: MARGIN, keep: isBaseline, ...(loads ? { loads } : {}) };
     const { ranked, pruned, simulated } = await rankCandidates(predicted, direction, all, margin);
-    const tried = ranked.slice(0, candidates);
+    const best = ranked.slice(0, candidates);
+    const baselines = ranked.slice(candidates).filter(({ kept }) => kept);
     const text = `${all.length} candidates, ${simulated} simulated, ${pruned.length} left out by ` +
-      `their bound, ${ranked.length} distinct orders, the best ${tried.length} are tried ` +
+      `their bound, ${ranked.length} distinct orders; the best ${best.length} are tried and ` +
+      `${baselines.length} baselines beside them, in up to ${trials} trials ` +
       `(${(performance.now() - begin).toFixed(0)} ms)`;
-    this.#note(pass, { event: "predicted", text, predicted: tried[0].seconds });
-    return new PassTuner(tried, { repeats, drift });
+    this.#note(pass, { event: "predicted", text, predicted: best[0].seconds });
+    return new PassTuner(inTurn(best, baselines), { repeats, trials, drift });
   }
 
   #watchRouting(pass: TunedPass, run: Run, state: State): void {

@@ -1,7 +1,12 @@
 /** Candidates that other systems could come to. @module */
-import { nameOf } from "../../layer/auto/grid.ts";
-import type { Candidate } from "../../layer/mod.ts";
-import { TUTEL } from "./tutel.ts";
+import { type Candidate, nameOf } from "./grid.ts";
+
+/** Scheduler, degrees of pipelining, and all-to-alls, that Tutel's own search tries. */
+export const TUTEL: {
+  readonly scheduler: string;
+  readonly degrees: readonly number[];
+  readonly allToAlls: readonly string[];
+} = { scheduler: "tutel", degrees: [1, 2, 4, 8], allToAlls: ["linear", "hierarchical2d"] };
 
 /**
  * Whether a candidate is what one has without any choice, or of what Tutel's search tries, whatever its codec: a tuned
