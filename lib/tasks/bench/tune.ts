@@ -30,7 +30,7 @@ interface TuneCase {
 export async function benchTune(): Promise<Report> {
   using engine = openEngine({ kind: "cpu", topology: SLOW, computation: "paced" });
   const around = { tokens: 96, modelDim: 32, hiddenDim: 64, experts: 8 };
-  return await tuneReport(engine, { around, layers: 5 });
+  return await tuneReport(engine, { around, layers: 10 });
 }
 
 /** A layer whose tasks take part of a millisecond on a GPU. */
