@@ -7,7 +7,7 @@ import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
 import { checkFields, checkGrid, checkSignal } from "../layer/auto/check_grid.ts";
 import { quoted } from "../words.ts";
-import { reusable } from "./reuse.ts";
+import { keptProfile } from "./reuse.ts";
 import { defaultLayer } from "./sweeps.ts";
 import { Calibration } from "./calibration.ts";
 
@@ -21,7 +21,8 @@ export interface CalibrateOptions {
   readonly seconds?: number;
   /**
    * File of an earlier profile, which is reused where machine, versions, engine, kinds and codecs are the same and its
-   * predictions have not drifted; else the new one is written there. Where it would hold but for the machine's speed, which
+   * predictions have not drifted; else the new one is written there, and says in `replaces` why, as the last line of
+   * progress does. Where it would hold but for the machine's speed, which
    * the profile's probe tells, it is given at the speed of now (`atSpeed`), with `speed` saying so.
    */
   readonly path?: string | URL;
@@ -86,16 +87,27 @@ export async function calibrate(
   if (!(typeof drift === "number" && drift >= 0)) {
     fail(`drift is ${quoted(drift)}, not a number of at least 0`);
   }
-  if (path !== undefined) {
-    if (!(path instanceof URL || typeof path === "string" && path !== "")) {
-      fail(`path is ${quoted(path)}, not the name of a file`);
-    }
-    const known = await reusable(engine, { path, layer: around, codecs, drift });
-    if (known) return known;
+  if (path !== undefined && !(path instanceof URL || typeof path === "string" && path !== "")) {
+    fail(`path is ${quoted(path)}, not the name of a file`);
   }
-  const profile = await new Calibration(engine, { seconds, signal }).run(around, codecs);
-  if (path !== undefined) await saveProfile(profile, path);
-  return profile;
+  const begin = performance.now();
+  try {
+    const { profile: known, because } = path === undefined
+      ? {}
+      : await keptProfile(engine, { path, layer: around, codecs, drift, signal });
+    if (known) return known;
+    const made = await new Calibration(engine, { seconds, signal, because }).run(around, codecs);
+    const profile = because === undefined ? made : { ...made, replaces: because };
+    if (path !== undefined) await saveProfile(profile, path);
+    return profile;
+  } catch (error) {
+    if (!signal?.aborted) throw error;
+    const past = ((performance.now() - begin) / 1e3).toFixed(1);
+    throw new SchemoeError(
+      `Cannot calibrate: it was aborted after ${past} s, and nothing is kept of what was measured`,
+      { cause: signal.reason },
+    );
+  }
 }
 
 function fail(problem: string): never {

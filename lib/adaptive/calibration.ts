@@ -47,7 +47,12 @@ export class Calibration {
 
   constructor(
     readonly engine: Engine,
-    readonly options: { readonly seconds: number; readonly signal?: AbortSignal },
+    readonly options: {
+      readonly seconds: number;
+      readonly signal?: AbortSignal;
+      /** Why the profile that is kept in a file does not do. */
+      readonly because?: string;
+    },
   ) {
     this.#collected = new Collected(engine.topology);
   }
@@ -86,7 +91,8 @@ export class Calibration {
     } finally {
       this.#closeLayers();
       this.#probe?.[Symbol.dispose]();
-      await line.done();
+      const { because } = this.options;
+      await line.done(because === undefined ? undefined : `made anew: ${because}`);
     }
   }
 

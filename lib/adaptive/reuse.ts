@@ -15,65 +15,106 @@ import { atSpeed, SpeedProbe } from "./speed.ts";
 const RUNS = 3;
 const PROBES = 9;
 
+/** What is kept in a file: a profile that holds, or why it does not; neither where there is no file. */
+export interface Kept {
+  readonly profile?: MachineProfile;
+  readonly because?: string;
+}
+
 /**
  * The profile in a file where it is of this machine, engine and version, knows the kinds of work of a layer and of the
- * codecs, and predicts a pass of it within `drift`; else undefined. Where only the machine computes at another speed than
- * then, as its probe tells, it is the profile at that speed. A file that is no profile, or a damaged one, is an
- * error, and so is a place where none can be written.
+ * codecs, and predicts a pass of it within `drift`. Where only the machine computes at another speed than then, as its
+ * probe tells, it is the profile at that speed.
+ * @throws {SchemoeError} for a file that is no profile, or a damaged one, and where none can be written.
  */
-export async function reusable(
+export async function keptProfile(
   engine: Engine,
-  { path, layer, codecs, drift }: {
+  { path, layer, codecs, drift, signal }: {
     path: string | URL;
     layer: LayerConfig;
     codecs: readonly (Compressor | string)[];
     drift: number;
+    signal?: AbortSignal;
   },
-): Promise<MachineProfile | undefined> {
-  if (!await replaceable(path)) return undefined;
-  if (await isOutdated(path)) return undefined;
-  const profile = await loadProfile(path);
-  if (!isOf(profile, engine)) return undefined;
-  if (!await knows(engine, { profile, layer, codecs })) return undefined;
-  const holds = async (one: MachineProfile) => {
-    const error = await driftOf(engine, layer, one);
-    return error !== undefined && Math.abs(error) <= drift;
+): Promise<Kept> {
+  if (!await replaceable(path)) return {};
+  const version = await otherVersion(path);
+  if (version !== undefined) {
+    return { because: `it has version ${version} of the format, this one is ${PROFILE_VERSION}` };
+  }
+  const profile = await undamaged(path);
+  const { package: made } = profile.versions;
+  if (made !== packageFile.version) {
+    return {
+      because: `it was made by version ${made} of the package, this is ${packageFile.version}`,
+    };
+  }
+  const because = foreignTo(profile, engine) ??
+    await unknownTo(profile, engine, { layer, codecs });
+  if (because !== undefined) return { because };
+  const errorOf = async (one: MachineProfile) =>
+    await driftOf(engine, layer, one, { signal }) ?? Infinity;
+  const error = await errorOf(profile);
+  if (Math.abs(error) <= drift) return { profile };
+  const text = `it predicts a pass ${off(error)}, more than ${part(drift)}`;
+  const speed = await speedOf(engine, profile, signal);
+  if (speed === undefined) return { because: text };
+  const slowed = atSpeed(profile, speed);
+  const later = await errorOf(slowed);
+  if (Math.abs(later) <= drift) return { profile: slowed };
+  return {
+    because: `${text}, and ${off(later)} if the machine computes at ${speed.toFixed(2)} of its ` +
+      "speed of then, as the probe tells",
   };
-  if (await holds(profile)) return profile;
-  const speed = await speedOf(engine, profile);
-  const slowed = speed === undefined ? undefined : atSpeed(profile, speed);
-  return slowed && await holds(slowed) ? slowed : undefined;
 }
 
-/** The speed of the machine now, relative to when a profile was made; undefined without its probe. */
-async function speedOf(engine: Engine, { probe }: MachineProfile): Promise<number | undefined> {
-  if (!probe || engine.modelled) return undefined;
-  using now = new SpeedProbe(engine);
-  const times: number[] = [];
-  for (let i = 0; i < PROBES; i++) times.push(await now.seconds());
-  return probe.seconds / median(times);
-}
+const part = (value: number): string => `${(100 * value).toFixed(0)} %`;
+const off = (error: number): string =>
+  `${part(Math.abs(error))} too ${error < 0 ? "short" : "long"}`;
 
-/** Whether a file is a profile as another version of this package writes it. */
-async function isOutdated(path: string | URL): Promise<boolean> {
-  const text = await Deno.readTextFile(path).catch(() => "");
+/** @throws {SchemoeError} saying what to do about a file that cannot be read. */
+async function undamaged(path: string | URL): Promise<MachineProfile> {
   try {
-    const { format, version } = parseJson(text) ?? {};
-    return format === PROFILE_FORMAT && version !== PROFILE_VERSION;
-  } catch {
-    return false; // reading it says what is wrong
+    return await loadProfile(path);
+  } catch (cause) {
+    if (!(cause instanceof SchemoeError)) throw cause;
+    throw new SchemoeError(
+      `${cause.message}; give calibrate another path, or remove the file so that a new one is measured`,
+      { cause },
+    );
   }
 }
 
-/** Whether a profile can predict both passes of a layer under each codec. */
-async function knows(
+/** The speed of the machine now, relative to when a profile was made; undefined without its probe. */
+async function speedOf(
   engine: Engine,
-  { profile, layer, codecs }: {
-    profile: MachineProfile;
-    layer: LayerConfig;
-    codecs: readonly (Compressor | string)[];
-  },
-): Promise<boolean> {
+  { probe }: MachineProfile,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  if (!probe || engine.modelled) return undefined;
+  using now = new SpeedProbe(engine);
+  const times: number[] = [];
+  for (let i = 0; i < PROBES; i++) times.push(await now.seconds(signal));
+  return probe.seconds / median(times);
+}
+
+/** The version of a profile that another version of this package has written. */
+async function otherVersion(path: string | URL): Promise<unknown> {
+  const text = await Deno.readTextFile(path).catch(() => "");
+  try {
+    const { format, version } = parseJson(text) ?? {};
+    return format === PROFILE_FORMAT && version !== PROFILE_VERSION ? version : undefined;
+  } catch {
+    return undefined; // reading it says what is wrong
+  }
+}
+
+/** Why a profile cannot predict both passes of a layer under each codec. */
+async function unknownTo(
+  profile: MachineProfile,
+  engine: Engine,
+  { layer, codecs }: { layer: LayerConfig; codecs: readonly (Compressor | string)[] },
+): Promise<string | undefined> {
   using made = createLayer(engine, layer);
   const predicted = simulated(made, profile);
   try {
@@ -83,15 +124,11 @@ async function knows(
       const { inputGrad, weightGrad } = made.layer.expert;
       if (inputGrad && weightGrad) await predicted.backward(choices);
     }
-    return true;
   } catch (error) {
-    if (error instanceof SchemoeError) return false;
+    if (error instanceof SchemoeError) return error.message;
     throw error;
   }
 }
-
-const isOf = (profile: MachineProfile, engine: Engine): boolean =>
-  profile.versions.package === packageFile.version && foreignTo(profile, engine) === undefined;
 
 /**
  * Predicted over measured time of a forward pass, less 1; undefined where the profile lacks a kind of work.
@@ -101,9 +138,10 @@ export async function driftOf(
   engine: Engine,
   config: LayerConfig,
   profile: MachineProfile,
+  { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<number | undefined> {
   using layer = createLayer(engine, config);
-  const choices = { scheduler: "optSche", chunks: 2, results: false, bound: false };
+  const choices = { scheduler: "optSche", chunks: 2, results: false, bound: false, signal };
   await layer.forward(choices);
   const times: number[] = [];
   for (let i = 0; i < RUNS; i++) times.push((await layer.forward(choices)).makespan);

@@ -34,16 +34,17 @@ const ABANDONED = 60_000;
 
 /**
  * Prepares a file that {@linkcode replaceFile} will replace, before the work whose result it is: removes what writes
- * of it have left that were killed more than a minute ago.
+ * of it have left that were killed more than a minute ago, and tries whether a file can be written there.
  * @returns whether it is there.
- * @throws {SchemoeError} for what is no file, and where its folder is missing.
+ * @throws {SchemoeError} for what is no file, and where its folder is missing or takes no files.
  */
 export async function replaceable(path: string | URL): Promise<boolean> {
-  const fail = (problem: string, cause?: unknown): never => {
+  const fail: (problem: string, cause?: unknown) => never = (problem, cause) => {
     throw new SchemoeError(`Cannot write ${path}: ${problem}`, { cause });
   };
   const target = await Deno.realPath(path).catch(() => pathOf(path));
   const folder = dirname(target);
+  await Deno.stat(folder).catch((cause) => fail(`there is no folder ${folder}`, cause));
   try {
     for await (const { name } of Deno.readDir(folder)) {
       const rest = name.startsWith(basename(target)) ? name.slice(basename(target).length) : "";
@@ -52,13 +53,30 @@ export async function replaceable(path: string | URL): Promise<boolean> {
       if (Date.now() - mtime!.getTime() > ABANDONED) await Deno.remove(join(folder, name));
     }
     const { isFile } = await Deno.stat(target);
-    return isFile || fail("it is no file");
+    if (!isFile) fail("it is no file");
+    await tryWriting(target, fail);
+    return true;
   } catch (cause) {
     if (cause instanceof SchemoeError || cause instanceof Deno.errors.NotCapable) throw cause;
     if (!(cause instanceof Deno.errors.NotFound)) fail((cause as Error).message, cause);
   }
-  await Deno.stat(folder).catch((cause) => fail(`there is no folder ${folder}`, cause));
+  await tryWriting(target, fail);
   return false;
+}
+
+/** Whether a file can be made beside the one that it will replace. */
+async function tryWriting(
+  target: string,
+  fail: (problem: string, cause: unknown) => never,
+): Promise<void> {
+  const trial = `${target}.${crypto.randomUUID().slice(0, 8)}.partial`;
+  try {
+    (await Deno.open(trial, { write: true, createNew: true })).close();
+    await Deno.remove(trial);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
+    fail(`its folder takes no new file: ${(cause as Error).message}`, cause);
+  }
 }
 
 /** Writes all of it: one call may take a part. */

@@ -36,6 +36,7 @@ export function profileProblem(profile: unknown): string | undefined {
     estimateProblem(at(profile, "links"), LINKS, "links") ??
     processorsProblem(at(profile, "processors")) ??
     wrong(profile, ["speed"], optional(isPositive), "a number above 0") ??
+    wrong(profile, ["replaces"], optional(isText), "a text") ??
     (at(profile, "probe") === undefined
       ? undefined
       : wrong(profile, ["probe.seconds"], isPositive, "a number of seconds"));

@@ -3,6 +3,7 @@ import { SchemoeError } from "../types.ts";
 import type { MachineProfile } from "./types.ts";
 import { parseJson } from "../files/json.ts";
 import { replaceFile, writeAll } from "../files/replace_file.ts";
+import { quoted } from "../words.ts";
 import { profileProblem } from "./check.ts";
 
 /** `format` of the JSON of a profile. */
@@ -26,7 +27,9 @@ export function parseProfile(text: string, where = "the text"): MachineProfile {
   } catch (cause) {
     return fail("is no JSON", cause);
   }
-  if (value?.format !== PROFILE_FORMAT) return fail(`has the format ${value?.format}`);
+  if (value?.format !== PROFILE_FORMAT) {
+    return fail(`is no profile: its format is ${quoted(value?.format)}`);
+  }
   if (value.version !== PROFILE_VERSION) {
     return fail(`has version ${value.version}, this one reads ${PROFILE_VERSION}`);
   }

@@ -144,6 +144,8 @@ export interface MachineProfile {
     /** How far they lie from it, relative. */
     readonly noise: number;
   };
+  /** Why it was measured though a file had one: what that one did not hold. Absent where there was none. */
+  readonly replaces?: string;
   /** The machine's speed that it predicts for, relative to that of measuring; absent for that. */
   readonly speed?: number;
   /** Seconds that measuring took. */

@@ -1,4 +1,4 @@
-import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { calibrate, parseProfile } from "../../lib/adaptive/mod.ts";
 import { bySimulation, type TimedProgram } from "../../lib/adaptive/by_simulation.ts";
 import { createLayer, simulated } from "../../lib/layer/mod.ts";
@@ -197,6 +197,8 @@ Deno.test("calibrate() reuses a profile until its predictions drift", async () =
     engine.become({ ...real, links: { ...links, inter: { ...links.inter, beta: 2e-7 } } });
     const second = await calibrate(engine, options);
     near(second.links.inter.beta.value, 2e-7, 1e-6);
+    assertMatch(second.replaces!, /^it predicts a pass \d+ % too short, more than 10 %/);
+    assertEquals(first.replaces, undefined);
     assertEquals(parseProfile(await Deno.readTextFile(path)), second);
   } finally {
     await Deno.remove(path).catch(() => {});
@@ -264,7 +266,12 @@ Deno.test("profiles say what they lack: kinds of work that were not measured, fi
     '"layers" is not an option',
   );
   const { links: _, ...without } = profile;
-  for (const [text, says] of [["{", "is no JSON"], ["{}", "has the format undefined"]] as const) {
+  for (
+    const [text, says] of [["{", "is no JSON"], [
+      "{}",
+      "is no profile: its format is undefined",
+    ]] as const
+  ) {
     await assertRejects(async () => await parseProfile(text), SchemoeError, says);
   }
   const lacks = JSON.stringify(without);

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { calibrate, predictionQuality, tune } from "../../lib/adaptive/mod.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
 import { createLayer } from "../../lib/layer/mod.ts";
@@ -23,6 +23,9 @@ Deno.test("calibrate(), tune() and predictionQuality() end where their signal is
     setTimeout(() => stop.abort("enough"), 100);
     const error = await assertRejects(() => going, SchemoeError, "aborted");
     assertEquals(error.cause, "enough", name);
+    if (name === "calibrate") {
+      assertMatch(error.message, /^Cannot calibrate: it was aborted after [\d.]+ s, /);
+    }
     await assertRejects(() => part(AbortSignal.abort("before")), SchemoeError, "aborted");
     await assertRejects(
       () => part({} as AbortSignal),

@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { type Compressor, compressor } from "../../lib/compressors/mod.ts";
 import { calibrate, loadProfile, parseProfile, saveProfile } from "../../lib/adaptive/mod.ts";
 import { createLayer, simulated } from "../../lib/layer/mod.ts";
@@ -82,11 +89,24 @@ Deno.test("calibrate() measures anew where a kept profile lacks a codec, or is o
   const first = await calibrate(engine, { ...given, codecs: ["int8"] });
   assertEquals((await calibrate(engine, { ...given, codecs: ["int8"] })).date, first.date);
   const second = await calibrate(engine, { ...given, codecs: ["fp8"] });
+  assertMatch(second.replaces!, /the profile has no "compress encode:fp8/);
   assert(second.kinds.some(({ kind }) => kind.includes("encode:fp8")));
   await Deno.writeTextFile(path, JSON.stringify({ ...second, version: 1 }));
-  assertEquals((await calibrate(engine, { ...given, codecs: [] })).version, 3);
+  const third = await calibrate(engine, { ...given, codecs: [] });
+  assertEquals([third.version, third.replaces], [
+    3,
+    "it has version 1 of the format, this one is 3",
+  ]);
+  const elsewhere = { ...second, versions: { ...second.versions, package: "0.0.1" } };
+  await saveProfile(elsewhere, path);
+  const { replaces } = await calibrate(engine, { ...given, codecs: [] });
+  assertMatch(replaces!, /^it was made by version 0.0.1 of the package, this is /);
   await Deno.writeTextFile(path, JSON.stringify({ ...second, kinds: 5 }));
-  await assertRejects(() => calibrate(engine, given), SchemoeError, "has kinds 5, not a list");
+  for (
+    const says of ["has kinds 5, not a list", "give calibrate another path, or remove the file"]
+  ) {
+    await assertRejects(() => calibrate(engine, given), SchemoeError, says);
+  }
   await Deno.remove(path);
 });
 
@@ -98,6 +118,8 @@ Deno.test("calibrate() refuses what it cannot measure or write, before it measur
     [{ drift: NaN }, "drift is NaN"],
     [{ path: 5 }, "path is 5"],
     [{ path: "/no/such/folder/x.json" }, "there is no folder /no/such/folder"],
+    [{ path: "/proc/x.json" }, "Cannot write /proc/x.json: its folder takes no new file"],
+    [{ path: "/tmp" }, "Cannot write /tmp: it is no file"],
   ];
   for (const [options, text] of wrong) {
     await assertRejects(
