@@ -14,7 +14,7 @@ export { createLayer } from "./create_layer.ts";
 export { MoeLayer, predictingLayer } from "./layer.ts";
 export type { BackwardOptions, ForwardOptions } from "./layer_options.ts";
 export type { AutoOptions } from "./auto/options.ts";
-export type { TunedPass, Tuning, TuningEntry } from "./auto/tuner.ts";
+export type { TunedPass, Tuning, TuningEntry } from "./auto/tuning.ts";
 export { routedLoads } from "./auto/layer_setup.ts";
 export { type Candidate, candidateName, candidatesOf, type Grid } from "./auto/grid.ts";
 export { orderOf } from "./auto/order_of.ts";

@@ -123,8 +123,37 @@ Deno.test('scheduler "auto" tunes again when times drift, and says so', async ()
   await steps(layer, 36);
   const later = layer.tuning.log.slice(before);
   const [drift] = later.filter(({ event }) => event === "drift");
-  assert(/^takes [\d.]+ times what was measured; tuned again$/.test(drift.text), drift.text);
+  assertMatch(drift.text, /^the last 5 runs took [\d.]+ times what was measured; tuned again$/);
   assertEquals(later.filter(({ event }) => event === "chosen").length, 2);
+  // what is predicted has not changed, and the choice is tried first
+  const [again, first] = later.filter(({ pass }) => pass === drift.pass).slice(1);
+  assertMatch(again.text, /^as before; the best 6 are tried/);
+  assertEquals(first.text.replace(/ \(a baseline\)$/, ""), candidateName(drift.choices!));
+});
+
+Deno.test('scheduler "auto" tries less and less on a machine whose times always change', async () => {
+  const engine = hiddenEngine({ shown, real });
+  const slower = topology({ ...sizes, inter: { alpha: 2e-4, beta: 1.2e-7 }, processor });
+  const layer = createLayer(engine, config);
+  layer.auto = { trials: 6, repeats: 2 };
+  let runs = 0;
+  for (let i = 0; i < 40; i++) {
+    engine.become(i % 2 === 0 ? real : slower);
+    for (let j = 0; j < 25; j++) runs += Number(!!await layer.forward({ scheduler: "auto" }));
+  }
+  const { log } = layer.tuning;
+  const drifts = log.filter(({ event }) => event === "drift").length;
+  const trials = log.filter(({ event }) => event === "trial").length;
+  assert(drifts >= 1 && drifts <= 8, `${drifts} drifts`);
+  assert(trials < 0.1 * runs, `${trials} trials of ${runs} runs`);
+});
+
+Deno.test('scheduler "auto" takes for a drift nothing that trials of the choice took too', async () => {
+  const engine = hiddenEngine({ shown, real, noise: 1.5 });
+  const layer = createLayer(engine, config);
+  for (let i = 0; i < 150; i++) await layer.forward({ scheduler: "auto" });
+  const drifts = layer.tuning.log.filter(({ event }) => event === "drift").length;
+  assert(drifts <= 2, `${drifts} drifts`);
 });
 
 Deno.test('scheduler "auto" tunes again when the routing changes the places of experts', async () => {

@@ -19,7 +19,11 @@ export interface AutoOptions extends Grid {
    * are tried in turn, each the best by prediction first; 1 takes the best prediction without a trial of others.
    */
   readonly trials?: number;
-  /** Part by which the median of five runs may leave what was measured, default 0.2; then all is tried again. */
+  /**
+   * Part by which the median of five runs may leave what was measured, default 0.2; then all is tried again, the choice
+   * first. What its trials took too is no drift; and each time twice as many runs count, up to 160, so that a machine
+   * whose times always vary is not always trying.
+   */
   readonly drift?: number;
 }
 

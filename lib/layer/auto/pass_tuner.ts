@@ -12,10 +12,10 @@ export interface TuningLimits {
   readonly trials: number;
   /** Part by which the median of the last runs may leave what was measured. */
   readonly drift: number;
+  /** So many last runs. */
+  readonly recent: number;
 }
 
-/** Runs of which the median tells whether times have drifted. */
-const RECENT = 5;
 /** So many candidates can run once more, however many have their first run. */
 const AGAIN = 2;
 
@@ -41,8 +41,9 @@ export class PassTuner {
   readonly #times = new Map<Predicted, number[]>();
   #turn: IteratorResult<Predicted, Raced>;
   #count = 0;
-  /** What the choice is expected to take. */
+  /** What the choice is expected to take, and the range of its trials. */
   #expected = NaN;
+  #range: readonly [least: number, most: number] = [NaN, NaN];
   #settled = false;
 
   constructor(candidates: readonly Predicted[], limits: TuningLimits) {
@@ -64,6 +65,11 @@ export class PassTuner {
   /** Seconds that the choice is expected to take; NaN before there is one. */
   get expected(): number {
     return this.#expected;
+  }
+
+  /** Median of the last runs of the choice. */
+  get now(): number {
+    return median(this.#recent);
   }
 
   /** Candidates that ran, in the order of their first trials. */
@@ -90,19 +96,24 @@ export class PassTuner {
     if (!this.#turn.done) return undefined;
     const { measured, best } = this.#turn.value;
     this.#expected = median(measured[best]);
+    this.#range = [Math.min(...measured[best]), Math.max(...measured[best])];
     return "chosen";
   }
 
   #watch(seconds: number): "drift" | undefined {
+    const { drift, recent } = this.#limits;
     this.#recent.push(seconds);
-    if (this.#recent.length > RECENT) this.#recent.shift();
-    if (this.#recent.length < RECENT) return undefined;
-    const now = median(this.#recent);
+    if (this.#recent.length > recent) this.#recent.shift();
+    if (this.#recent.length < recent) return undefined;
+    const { now } = this;
     // first runs of a Program may be slow: what came of few trials is known better now
     if (!this.#settled) this.#expected = Math.min(this.#expected, now);
     this.#settled = true;
+    const [least, most] = this.#range;
     const ratio = now / this.#expected;
-    const { drift } = this.#limits;
-    return ratio > 1 + drift || ratio < 1 / (1 + drift) ? "drift" : undefined;
+    // what its trials took too is no news
+    const slower = ratio > 1 + drift && now > most;
+    const faster = ratio < 1 / (1 + drift) && now < least;
+    return slower || faster ? "drift" : undefined;
   }
 }

@@ -81,9 +81,10 @@ export async function rankCandidates(
     const run = await predicted[pass]({ ...choices, ...given, bound: true, results: false });
     const order = orderOf(run);
     const known = orders.get(order);
-    const kept = keep(choices) || known?.kept === true;
+    const kept = keep(choices);
     const made = { choices, seconds: run.makespan, bound: run.bound ?? 0, kept };
-    orders.set(order, known ? { ...known, kept } : made);
+    // one that is to be kept gives an order its name
+    if (!known || kept && !known.kept) orders.set(order, made);
     return made;
   };
   const first: { graph: Candidate[]; told: Predicted }[] = [];

@@ -9,39 +9,10 @@ import { type Candidate, candidateName, candidatesOf, type Grid } from "./grid.t
 import { type AutoOptions, checkAutoOptions, DEFAULTS } from "./options.ts";
 import { ownChoices, written } from "./own_choices.ts";
 import { isBaseline } from "./baselines.ts";
+import { drifted, forget, newState, type PassState } from "./pass_state.ts";
 import { PassTuner } from "./pass_tuner.ts";
-import { type PassRunner, rankCandidates } from "./predict.ts";
-
-/** What is tuned: a pass of a layer or a stack, or a training step, whose parts have one choice. */
-export type TunedPass = "forward" | "backward" | "step";
-
-/** One line of what was done. */
-export interface TuningEntry {
-  /** Number of the pass that it came with, of its direction, from 1 on. */
-  readonly step: number;
-  /** Which pass it is about. */
-  readonly pass: TunedPass;
-  /**
-   * What happened: candidates were ranked by simulation (`predicted`), one of them ran (`trial`), the fastest was
-   * kept (`chosen`), its time moved away from what was measured (`drift`), or the gate's places an expert became
-   * known or others (`routing`).
-   */
-  readonly event: "predicted" | "trial" | "chosen" | "drift" | "routing";
-  /** In words. */
-  readonly text: string;
-  /** Of `trial`, `chosen` and `drift`: the candidate. */
-  readonly choices?: Candidate;
-  /** Of a trial or a drift: makespan of the run; of what was chosen: makespan that is expected of it. */
-  readonly seconds?: number;
-  /** Of a trial: what was predicted. */
-  readonly predicted?: number;
-}
-
-/** What was tried and chosen. */
-export interface Tuning extends Readonly<Partial<Record<TunedPass, Candidate>>> {
-  /** What was done so far, in order. */
-  readonly log: readonly TuningEntry[];
-}
+import { type PassRunner, type Predicted, rankCandidates, type Ranking } from "./predict.ts";
+import type { TunedPass, Tuning, TuningEntry } from "./tuning.ts";
 
 /** Predictions may be off by that much before a graph is left out for its bound. */
 const MARGIN = 0.1;
@@ -63,21 +34,6 @@ function beside({ chosen, tried, expected }: PassTuner): string {
     candidateName(best.choices)
   }`;
 }
-
-/** State of one kind of pass. */
-interface State {
-  tuner?: PassTuner;
-  /** What the user fixed himself, and what tuning goes by. */
-  fixed: string;
-  profile?: MachineProfile;
-  /** Places of an expert, and what the routing was that it was tuned for. */
-  capacity: number;
-  routed: number;
-  readonly recent: number[];
-  step: number;
-}
-
-const newState = (): State => ({ fixed: "", capacity: NaN, routed: NaN, recent: [], step: 0 });
 
 /** What passes route, and what predicts them. */
 export interface AutoSetup {
@@ -154,7 +110,7 @@ export class AutoTuner {
     state.step++;
     const { profile, ...given } = auto;
     const fixed = `${written(ownChoices(options))} ${written(given)}`;
-    if (fixed !== state.fixed || profile !== state.profile) state.tuner = undefined;
+    if (fixed !== state.fixed || profile !== state.profile) forget(state);
     state.fixed = fixed;
     state.profile = profile;
     if (Number.isNaN(state.capacity)) {
@@ -185,10 +141,11 @@ export class AutoTuner {
       this.#note(pass, { event: "chosen", text, choices: chosen, seconds: state.tuner.expected });
     }
     if (told === "drift") {
-      const { expected } = state.tuner;
-      const text = `takes ${(seconds / expected).toFixed(2)} times what was measured; tuned again`;
-      this.#note(pass, { event: "drift", text, choices, seconds });
-      state.tuner = undefined;
+      const { expected, now } = state.tuner;
+      const text = `the last ${state.patience} runs took ${(now / expected).toFixed(2)} times ` +
+        "what was measured; tuned again";
+      this.#note(pass, { event: "drift", text, choices, seconds: now });
+      drifted(state);
     }
     this.#watchRouting(pass, run, state);
     return run;
@@ -206,33 +163,56 @@ export class AutoTuner {
   }
 
   async #plan(pass: TunedPass, options: PassChoices, auto: AutoOptions): Promise<PassTuner> {
-    const begin = performance.now();
+    const state = this.#states[pass];
+    const { candidates, repeats, trials, drift } = { ...DEFAULTS, ...auto };
+    const start = performance.now();
+    const known = state.ranking;
+    const { ranked, pruned, simulated } = await this.#ranked(pass, options, auto);
+    const best = ranked.slice(0, candidates);
+    const baselines = ranked.slice(candidates).filter(({ kept }) => kept);
+    const found = state.ranking === known ? "as before" : `${ranked.length} distinct orders of ` +
+      `${
+        simulated + pruned.length
+      } candidates, ${simulated} simulated, ${pruned.length} left out ` +
+      `by their bound (${(performance.now() - start).toFixed(0)} ms)`;
+    const text = `${found}; the best ${best.length} are tried and ${baselines.length} baselines ` +
+      `beside them, in up to ${trials} trials`;
+    this.#note(pass, { event: "predicted", text, predicted: best[0].seconds });
+    const list = inTurn(best, baselines);
+    const before = state.before && candidateName(state.before);
+    const isBefore = ({ choices }: Predicted) => candidateName(choices) === before;
+    return new PassTuner(
+      [...list.filter(isBefore), ...list.filter((one) => !isBefore(one))],
+      { repeats, trials, drift, recent: state.patience },
+    );
+  }
+
+  /** All candidates by simulation, of which a drift changes nothing. */
+  async #ranked(pass: TunedPass, options: PassChoices, auto: AutoOptions): Promise<Ranking> {
+    const state = this.#states[pass];
     const { topology, grid: usual } = this.#setup;
-    const { profile, candidates, repeats, trials, drift, ...given } = { ...DEFAULTS, ...auto };
+    const { profile, candidates: _, repeats: __, trials: ___, drift: ____, ...given } = auto;
+    const before = pass === "backward" ? this.best("forward") : undefined;
+    const forward = before ? candidateName(before) : "";
+    if (state.ranking?.forward === forward) return state.ranking.of;
     const grid = { ...usual, ...given };
     const predicted = this.#setup.predicted(profile);
     const loads = this.#loads;
     if (pass === "backward") {
-      const { scheduler: _, ...forward } = this.best("forward") ?? {};
-      await predicted.forward({ ...forward, ...(loads ? { loads } : {}), bound: false });
+      const { scheduler: _, ...choices } = before ?? {};
+      await predicted.forward({ ...choices, ...(loads ? { loads } : {}), bound: false });
     }
     const direction = pass === "forward" ? pass : "backward";
-    const { capacity } = this.#states[pass];
     const costs = profile ? { costs: profileCosts(profile, topology) } : {};
+    const { capacity } = state;
     const all = candidatesOf(direction, { ...costs, fixed: options, grid, topology, capacity });
-    const margin = { margin: MARGIN, keep: isBaseline, ...(loads ? { loads } : {}) };
-    const { ranked, pruned, simulated } = await rankCandidates(predicted, direction, all, margin);
-    const best = ranked.slice(0, candidates);
-    const baselines = ranked.slice(candidates).filter(({ kept }) => kept);
-    const text = `${all.length} candidates, ${simulated} simulated, ${pruned.length} left out by ` +
-      `their bound, ${ranked.length} distinct orders; the best ${best.length} are tried and ` +
-      `${baselines.length} baselines beside them, in up to ${trials} trials ` +
-      `(${(performance.now() - begin).toFixed(0)} ms)`;
-    this.#note(pass, { event: "predicted", text, predicted: best[0].seconds });
-    return new PassTuner(inTurn(best, baselines), { repeats, trials, drift });
+    const how = { margin: MARGIN, keep: isBaseline, ...(loads ? { loads } : {}) };
+    const of = await rankCandidates(predicted, direction, all, how);
+    state.ranking = { forward, of };
+    return of;
   }
 
-  #watchRouting(pass: TunedPass, run: Run, state: State): void {
+  #watchRouting(pass: TunedPass, run: Run, state: PassState): void {
     this.#keepLoads(pass, run);
     const { patience, what, places } = this.#setup;
     const routed = this.#setup.routed(run);
@@ -251,7 +231,7 @@ export class AutoTuner {
     });
     state.routed = now;
     state.capacity = places ?? now;
-    state.tuner = undefined;
+    forget(state);
   }
 
   #keepLoads(pass: TunedPass, run: Run): void {
