@@ -55,6 +55,15 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   flops: "flopRate",
   bandwidth: "byteRate",
   timeout: "timeLimit",
+  lr: "rate",
+  learningRate: "rate",
+};
+
+/** What is given somewhere else, and where. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  rate: "; the learning rate is the option rate of createModel",
+  lr: "; the learning rate is the option rate of createModel",
+  learningRate: "; the learning rate is the option rate of createModel",
 };
 
 /** Fields of an object that is itself a field, by their names. */
@@ -66,7 +75,7 @@ const INSIDE: Readonly<Record<string, string>> = {
   runs: "budget",
 };
 
-/** `; did you mean "optSche"?` where one of the names is near to a word, "" where none is. */
+/** `; did you mean "optSche"?` where one of the names is near to a word, or where it belongs; "" where neither is known. */
 export function didYouMean(word: unknown, names: Iterable<string>): string {
   if (typeof word !== "string" || word === "") return "";
   const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9]/g, "");
@@ -90,7 +99,7 @@ export function didYouMean(word: unknown, names: Iterable<string>): string {
       best = { name, distance };
     }
   }
-  return best ? `; did you mean "${best.name}"?` : "";
+  return best ? `; did you mean "${best.name}"?` : ELSEWHERE[word] ?? "";
 }
 
 /** Letters to insert, remove, replace or swap with their neighbour to make one word of another. */

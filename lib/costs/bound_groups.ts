@@ -92,13 +92,25 @@ function brokenClass(graph: TaskGraph, groupOf: readonly Group[]): ChunkClass | 
     fixed.set(group, known);
     return known;
   };
+  // asked for each dependency between two groups, of which there are as many as chunks
+  const behind = new Map<Group, Map<Group, boolean>>();
+  const isBehind = (group: Group, before: Group) => {
+    let known = behind.get(group);
+    if (!known) behind.set(group, known = new Map());
+    let all = known.get(before);
+    if (all === undefined) {
+      all = group.tasks.every((t) => before.tasks.every((b) => dependsOn(t, b.id)));
+      known.set(before, all);
+    }
+    return all;
+  };
   for (const task of graph.tasks) {
     const group = groupOf[task.id];
     for (const id of task.after) {
       const before = groupOf[id];
       if (before.of && before.of === group.of && graph.tasks[id].chunk === task.chunk) continue;
       if (isFixed(group) && isFixed(before)) continue;
-      if (group.tasks.every((t) => before.tasks.every((b) => dependsOn(t, b.id)))) continue;
+      if (isBehind(group, before)) continue;
       return isFixed(before) ? group.of : before.of;
     }
   }

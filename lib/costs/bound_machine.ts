@@ -36,10 +36,15 @@ export function oneMachineBound({ head, seconds, tail }: Jobs): number {
   return bound;
 }
 
+/** Puts a job behind those with equal and shorter tails. */
 function insert(ready: number[], job: number, tail: Float64Array): void {
-  let at = ready.length;
-  while (at > 0 && tail[ready[at - 1]] > tail[job]) at--;
-  ready.splice(at, 0, job);
+  let [begin, end] = [0, ready.length];
+  while (begin < end) {
+    const middle = (begin + end) >> 1;
+    if (tail[ready[middle]] > tail[job]) end = middle;
+    else begin = middle + 1;
+  }
+  ready.splice(begin, 0, job);
 }
 
 /**

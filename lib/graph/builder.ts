@@ -15,11 +15,11 @@ import {
   type Transfer,
   type View,
 } from "../types.ts";
-import { countedTraffic } from "../alltoall/counted/mod.ts";
 import { plansOf, PROVEN_RANKS } from "../alltoall/known.ts";
 import { phaseName, phasesBefore } from "../alltoall/plan.ts";
 import type { TensorTable } from "../memory/mod.ts";
 import { trafficOf } from "../costs/mod.ts";
+import { largeTraffic } from "./large_traffic.ts";
 import { planTraffic } from "./plan_traffic.ts";
 import { partialTraffic, scratchOf, type Slices, trafficMatrix, transfersOf } from "./transfers.ts";
 
@@ -130,9 +130,8 @@ export class GraphBuilder {
   allToAll(exchange: Exchange): Task[] {
     const { topology } = this;
     const { label, chunk, algorithm, pairs, ragged, sliceBytes } = exchange;
-    // one object: what is planned for it is planned once
-    const matrix = trafficMatrix(exchange, topology);
-    const plans = plansOf(algorithm, topology, algorithm.byTraffic ? matrix : undefined);
+    const matrix = algorithm.byTraffic ? trafficMatrix(exchange, topology) : undefined;
+    const plans = plansOf(algorithm, topology, matrix);
     const phases = plans.phases(0);
     // plans by traffic differ from exchange to exchange, and parts of slices are rounded
     const differ = pairs || (ragged && !ragged.equal);
@@ -143,13 +142,7 @@ export class GraphBuilder {
     });
     const { routed, ways } = algorithm;
     const large = topology.ranks > PROVEN_RANKS && (ragged || routed || (pairs && ways));
-    const partial = (phase: number) => partialTraffic(plans, exchange, { phase, topology });
-    const patterns = large
-      ? countedTraffic(
-        { algorithm, topology, plans, traffic: matrix },
-        routed || ways ? undefined : (phase) => partial(phase).pattern,
-      )
-      : undefined;
+    const priced = large ? largeTraffic({ ...exchange, plans, topology, matrix }) : undefined;
     const tasks: Task[] = [];
     for (const [index, phase] of phases.entries()) {
       const before = phasesBefore(phase, index);
@@ -162,9 +155,9 @@ export class GraphBuilder {
         after: before.length ? before.map((i) => tasks[i]) : exchange.after,
         traffic: traffic
           ? { pattern: traffic[index], sliceBytes }
-          : patterns
-          ? { pattern: patterns[index], sliceBytes: 1 }
-          : partial(index),
+          : priced
+          ? priced[index]
+          : partialTraffic(plans, exchange, { phase: index, topology }),
         transfers: (rank) => transfersOf(plans, exchange, { rank, phase: index, topology }),
         uses: [exchange.input, exchange.output, exchange.scratch],
       }));

@@ -63,6 +63,7 @@ export class LegBlocks {
   get slices(): Pick<Exchange, "sliceBytes" | "input" | "output" | "pairs" | "ragged"> {
     const { even, equal } = this.#rows;
     const { largest } = this.#sizes;
+    const { groups } = this.#way.layer;
     if (even && !even.grouped) {
       const { pairs } = even;
       const [input, output] = [this.#inputView(0, 0), this.#outputView(0, 0)];
@@ -74,7 +75,8 @@ export class LegBlocks {
       input: at(this.input),
       output: at(this.output),
       ragged: {
-        equal: equal !== undefined && largest > 0 && this.#way.layer.groups.count === 1,
+        equal: equal !== undefined && largest > 0 && groups.count === 1,
+        ...(largest > 0 && (even || equal !== undefined) ? { among: groups } : {}),
         bytes: (from, to) => this.#sizes.bytes(from, to),
         input: (rank, to) => this.#inputView(rank, to),
         output: (rank, from) => this.#outputView(rank, from),

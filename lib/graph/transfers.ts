@@ -1,5 +1,6 @@
 /** From the steps of an all-to-all's plan to transfers of bytes. @module */
 import type { KnownPlans } from "../alltoall/known.ts";
+import type { ExpertGroups } from "../blocks/mod.ts";
 import { cut } from "../alltoall/parts.ts";
 import { countTransfers, peersOf } from "../costs/mod.ts";
 import type { RankTraffic, Topology, Traffic, Transfer, View } from "../types.ts";
@@ -25,6 +26,8 @@ export interface Slices {
 export interface RaggedSlices {
   /** Whether every rank has as many bytes for every other one and itself, only not one after another. */
   readonly equal?: boolean;
+  /** Who exchanges slices, all of `sliceBytes`, where `bytes` says no more than that. */
+  readonly among?: Pick<ExpertGroups, "meet">;
   /** Bytes from rank to rank. */
   readonly bytes: (source: number, destination: number) => number;
   /** Where a rank's slice for another rank lies. */

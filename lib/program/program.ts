@@ -5,6 +5,7 @@
 import { LANES, SchemoeError, type Task, type TaskGraph } from "../types.ts";
 import type { Program } from "../engine.ts";
 import type { Schedule } from "../schedulers/types.ts";
+import { quoted } from "../words.ts";
 
 /**
  * Checks an order against its graph and works out the waits of each position.
@@ -19,7 +20,10 @@ export function buildProgram(graph: TaskGraph, schedule: Schedule, scheduler: st
     throw new SchemoeError(`Cannot run the order of scheduler "${scheduler}": ${problem}`);
   };
   const { order, after: extra } = parts(schedule);
-  if (!Array.isArray(order as unknown)) fail("it is not an array of tasks");
+  if (!Array.isArray(order as unknown)) {
+    const async = order instanceof Promise ? "; order is a plain function, not an async one" : "";
+    fail(`it is ${quoted(order)}, not an array of tasks${async}`);
+  }
   const pairs = Array.isArray(extra as unknown) && extra.every((edge) => Array.isArray(edge));
   if (!pairs) fail("its edges are not an array of pairs of tasks");
   const position = positions(graph, order, fail);

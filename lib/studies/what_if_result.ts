@@ -87,9 +87,9 @@ export class WhatIf {
       const [before, after] = [here.map((one) => one.before), here.map((one) => one.after)];
       return `${best(before)} up to ${at(here[0].x)}, ${listed(after)} from there on`;
     });
-    const [winner] = this.names.filter((line) => this.#neverWorse(line));
-    if (lines.length === 0 && winner !== undefined && this.names.length > 1) {
-      lines.push(`${winner} is best at every value`);
+    const winners = this.names.filter((line) => this.#neverWorse(line));
+    if (lines.length === 0 && winners.length > 0 && this.names.length > 1) {
+      lines.push(`${best(winners)} at every value`);
     }
     const others = this.crossings.length - this.leadChanges.length;
     if (others > 0) {
@@ -106,11 +106,10 @@ export class WhatIf {
   svg(options: { readonly theme?: Theme } = {}): Promise<string> {
     const { vary, values, names, seconds, pass } = this.#times;
     const speedUp = this.#speedUp;
-    const what = pass === "step" ? "forward and backward" : pass;
     return curvesSvg({
       title: `What if: ${vary.name}`,
       x: { label: this.#axis, values, text: (value) => valueText(vary, value) },
-      y: { label: speedUp ? `speed-up over ${names[0]}, ${what}` : `seconds, ${what}` },
+      y: { label: speedUp ? `speed-up over ${names[0]}, ${what(pass)}` : `seconds, ${what(pass)}` },
       zero: !speedUp,
       logarithmic: { x: this.#logarithmic, y: !speedUp && spread(seconds.flat()) >= 20 },
       curves: names.map((name, i) => ({ name, y: values.map((_, at) => this.#shown(i, at)) })),
@@ -119,15 +118,16 @@ export class WhatIf {
     }, options);
   }
 
-  /** Times as text: a row for each value, a column for each line. */
+  /** Times as text: a row for each value, a column for each line; below, of what they are. */
   toString(): string {
-    const { values, seconds, vary } = this.#times;
+    const { values, seconds, vary, pass, facts = [] } = this.#times;
     const head = [this.#axis, ...this.names];
     const body = values.map((value, at) => [
       valueText(vary, value),
       ...seconds.map((line) => `${(line[at] * 1e3).toPrecision(4)} ms`),
     ]);
-    return alignedText([head, ...body]);
+    const told = [`time of ${what(pass)}`, ...facts].filter((line) => line !== "");
+    return `${alignedText([head, ...body])}\n${told.join("\n")}`;
   }
 
   /** Curves, table and crossings, for a notebook. */
@@ -171,6 +171,9 @@ export interface WhatIfTimes {
   /** Lines on what all of it has in common: sizes, choices, world. */
   readonly facts?: readonly string[];
 }
+
+/** The passes whose time counts, in words. */
+const what = (pass: string): string => pass === "step" ? "forward and backward" : pass;
 
 const listed = (names: readonly string[]): string => [...new Set(names)].join(" and ");
 const best = (names: readonly string[]): string =>

@@ -23,7 +23,7 @@ export interface TrainingProgress extends SpeedRow {
 export interface TrainOptions extends Omit<PassChoices, "bound" | "repeats" | "results"> {
   /** Sequences to train on, as `textData`, `textFile` and `randomTokens` give them. */
   readonly data: TrainingData;
-  /** Steps of the whole run, those before a checkpoint included. */
+  /** Steps of the whole run: those that the model has done, as before a checkpoint, included. */
   readonly steps: number;
   /** Steps between two validations, one more at the end; default a tenth of all, 0 for none. */
   readonly validateEvery?: number;

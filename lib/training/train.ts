@@ -41,7 +41,8 @@ import { validationLoss } from "./validate.ts";
  * console.assert(run.steps.length === 20 && run.steps[19].loss < run.steps[0].loss);
  * run; // a cell's last value: the curve of the loss
  * ```
- * @throws {SchemoeError} for a wrong option, a checkpoint of another model or step, and with status 3 when a signal
+ * @throws {SchemoeError} for a wrong option, a model that has done its steps already without a checkpoint of them, a
+ * checkpoint of another model or step, and with status 3 when a signal
  * ended it.
  */
 export function train(model: MoeModel, options: TrainOptions): Promise<TrainingRun> {
@@ -70,6 +71,12 @@ class Training {
     const { model, options } = this;
     const { steps, reportEvery, checkpointEvery, validateEvery } = options;
     await this.#resume();
+    if (model.steps >= steps && this.#steps.length === 0) {
+      throw new SchemoeError(
+        `Cannot train the model: it has done ${model.steps} steps, and steps, ${steps}, counts them too; ` +
+          `for ${steps} more give ${model.steps + steps}`,
+      );
+    }
     const reports = this.#reports();
     let stopped: string | undefined;
     let [mark, since] = [performance.now(), model.steps];

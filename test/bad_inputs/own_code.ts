@@ -43,11 +43,11 @@ export const ownCode: BadInputs = {
   },
   "order() that returns nothing": {
     call: order(() => undefined),
-    says: ['the order of scheduler "mine": it is not an array of tasks'],
+    says: ['the order of scheduler "mine": it is undefined, not an array of tasks'],
   },
   "order() that is asynchronous": {
     call: order((g: { tasks: unknown }) => Promise.resolve(g.tasks)),
-    says: ['scheduler "mine": it is not an array of tasks'],
+    says: ['scheduler "mine": it is a Promise, not an array of tasks; order is a plain function'],
   },
   "order() with a foreign task": {
     call: order(() => [{ id: 0, name: "x" }]),

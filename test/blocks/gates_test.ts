@@ -262,19 +262,32 @@ Deno.test("gates and losses that do not fit are errors that say so", async () =>
   using engine = open(1);
   const fails = (config: Partial<LayerConfig>, says: string) =>
     assertThrows(() => createLayer(engine, { ...SIZES, ...config }), SchemoeError, says);
-  const mine = routerOf({
+  const router = {
     name: "mine",
     k: 1,
     grad: () => new Float32Array(0),
     route: () => ({ choices: new Int32Array(1), weights: new Float32Array(1) }),
-  });
+  };
+  const mine = routerOf(router);
   fails({ gate: mine, losses: [z({ weight: 1 })] }, "which the loss z needs");
   fails({ gate: "reluRouting", losses: [switchBalance({ weight: 1 })] }, "needs probabilities");
   fails({ gate: topK({ k: 9 }) }, "k 9 of the gate topK is more than the 8 experts");
   fails({ shared: { hiddenDim: 0 } }, "hiddenDim of the shared expert must be a positive integer");
   assertThrows(() => topK({ groups: 2, groupLimit: 3 }), SchemoeError, "is more than 2 groups");
   using layer = createLayer(engine, { ...SIZES, gate: mine, routing: ROUTING });
-  await assertRejects(() => layer.forward(), SchemoeError, "choices must be a Int32Array of 12");
+  await assertRejects(() => layer.forward(), SchemoeError, "choices must be an Int32Array of 12");
+  for (
+    const [route, says] of [
+      [() => undefined, "with the gate mine: route must give { choices, weights }, got undefined"],
+      [() => Promise.resolve({}), "route must give { choices, weights }, got a Promise"],
+      [() => JSON.parse("no"), 'the gate "mine": its route failed: '],
+      [() => ({ choices: [0], weights: [1] }), "choices must be an Int32Array of 12, got [0]"],
+    ] as const
+  ) {
+    const odd = routerOf({ ...router, route: route as unknown as typeof router.route });
+    using other = createLayer(engine, { ...SIZES, gate: odd, routing: ROUTING });
+    await assertRejects(() => other.forward(), SchemoeError, says);
+  }
 });
 
 Deno.test("logits are a value of every gate, and named when they are none", () => {

@@ -2,6 +2,7 @@ import {
   assert,
   assertAlmostEquals,
   assertEquals,
+  assertMatch,
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
@@ -159,6 +160,9 @@ Deno.test("whatIf() names the option, change or value that is wrong", async () =
   await fails({ vary: "chunks", values: [1], pass: "back" }, 'unknown pass "back"');
 });
 
+/** Lines of the table of two values: the head, and the values. */
+const rowsOf = (found: object) => `${found}`.split("\n").slice(0, 3);
+
 Deno.test("whatIf() takes rates and times with their units, and writes every value as it is", async () => {
   const found = await whatIf(setup, {
     vary: "inter.bandwidth",
@@ -166,13 +170,13 @@ Deno.test("whatIf() takes rates and times with their units, and writes every val
     schedulers: ["sequential", "optSche"],
   });
   assertEquals(found.rows.map(({ value }) => value), [50e9, 50e9, 1e9, 1e9]);
-  assertEquals(`${found}`.split("\n").map((line) => line.split(/ {2,}/)[0]), [
+  assertEquals(rowsOf(found).map((line) => line.split(/ {2,}/)[0]), [
     "inter.bandwidth",
     "50 GB/s",
     "1 GB/s",
   ]);
   const tokens = await whatIf(setup, { vary: "tokens", values: [65536, 16384] });
-  assertEquals(`${tokens}`.split("\n").map((line) => line.split(/ +/)[0]), [
+  assertEquals(rowsOf(tokens).map((line) => line.split(/ +/)[0]), [
     "tokens",
     "65536",
     "16384",
@@ -192,10 +196,18 @@ Deno.test("whatIf() says which line is best where none crosses it, and what it i
     pass: "forward",
   });
   assertEquals(found.summary, "optSche is best at every value");
+  assertMatch(`${found}`, /\ntime of forward\n.*modelDim 64.*\n2 x 4 ranks/);
   const svg = await found.svg();
   for (const part of ["modelDim 64", "8 experts", "2 x 4 ranks"]) {
     assert(svg.includes(part) || svg.includes(part.replace("8 experts", "experts 8")), part);
   }
+});
+
+Deno.test("whatIf() names all lines that are best", async () => {
+  const one = { ...setup, choices: { chunks: 1 } };
+  const schedulers = ["sequential", "optSche"];
+  const found = await whatIf(one, { vary: "tokens", values: [256], schedulers, pass: "forward" });
+  assertEquals(found.summary, "sequential and optSche are best at every value");
 });
 
 Deno.test("whatIf() draws a line that lies on another with dashes", async () => {

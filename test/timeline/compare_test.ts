@@ -57,6 +57,14 @@ Deno.test("compare() gives differences to the first run", () => {
   ]);
 });
 
+Deno.test("compare() tells the passes of its rows where they differ", () => {
+  const timeline = timelineOf([{ start: 0, end: 10 }]);
+  const names = (passes: string[]) =>
+    compare(passes.map((pass) => ({ name: "optSche", pass, timeline }))).table.array("run");
+  assertEquals([...names(["forward", "backward"])], ["optSche, forward", "optSche, backward"]);
+  assertEquals([...names(["backward", "backward"])], ["optSche", "optSche"]);
+});
+
 Deno.test("compare() says sizes once where they are the same", async () => {
   const sized = (tokens: number) => ({ tokens: `${tokens} a rank`, modelDim: 64 });
   const count = async (sizes: readonly number[]) => {

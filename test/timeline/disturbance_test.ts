@@ -6,6 +6,7 @@ import {
   concatTimelines,
   disturbance,
   explain,
+  formatPercent,
   fromArrow,
   fromChromeTrace,
   fromCSV,
@@ -178,7 +179,10 @@ Deno.test("compare() says which runs were disturbed, and in which nobody knows t
     name: "x",
   }]);
   assertEquals(found.table.get("disturbed", 0), null);
-  assert((found.table.get("disturbed", 1) as number) > 3);
+  const { share } = disturbance(overrun)!;
+  assertEquals(found.table.get("disturbed", 1), share);
+  const text = formatPercent(share);
+  assertMatch(`${found}`, new RegExp(`^x .* ${text}$`, "m"), "the part that was lost, not a ratio");
   assertStringIncludes(await found.svg(), "longer than the first, disturbed");
   assertEquals([...found.table.array("clear") as unknown[]], [null, null]);
   assertEquals([...found.table.array("spread_ns") as unknown[]], [null, null]);

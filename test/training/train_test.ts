@@ -185,3 +185,15 @@ Deno.test("train() names the option that is wrong", async () => {
   using other = makeModel(simulator);
   await assertRejects(() => train(other, { data, steps: 1 }), SchemoeError, "computes no values");
 });
+
+Deno.test("train() says so where the model has done as many steps already", async () => {
+  using engine = cpu(1);
+  using model = makeModel(engine);
+  await train(model, { data, steps: 3, progress: false });
+  await assertRejects(
+    () => train(model, { data, steps: 2, progress: false }),
+    SchemoeError,
+    "it has done 3 steps, and steps, 2, counts them too; for 2 more give 5",
+  );
+  assertEquals((await train(model, { data, steps: 5, progress: false })).steps.length, 2);
+});

@@ -21,9 +21,13 @@ export interface CountedExchange {
   readonly plans: KnownPlans;
 }
 
+/** Ranks that are counted by themselves: more take less time at once, all phases of a rank's plan together. */
+const MOST_ALONE = 64;
+
 /**
  * Patterns of the phases of an exchange, counted for all ranks when the first of them is asked for; where `alone` can
- * count the phases of a rank by itself, not before all ranks are asked for at once (`nodePairs`).
+ * count the phases of a rank by itself, not before more than {@linkcode MOST_ALONE} ranks or all at once (`nodePairs`)
+ * are asked for.
  * @throws {SchemoeError} (then) for an algorithm that has no routes or ways and passes slices on by other ranks.
  */
 export function countedTraffic(
@@ -34,10 +38,17 @@ export function countedTraffic(
   const all = () => counted ??= count(exchange);
   return Array.from({ length: exchange.plans.phases(0).length }, (_, phase): TrafficPattern => {
     const one = alone?.(phase);
-    const at = () => counted || !one ? all()[phase] : one;
+    const asked = new Set<number>();
+    const at = (rank: number) => {
+      if (!counted && one && (asked.has(rank) || asked.size < MOST_ALONE)) {
+        asked.add(rank);
+        return one;
+      }
+      return all()[phase];
+    };
     return {
-      of: (rank) => at().of(rank),
-      peers: (rank) => at().peers(rank),
+      of: (rank) => at(rank).of(rank),
+      peers: (rank) => at(rank).peers(rank),
       get nodePairs() {
         return all()[phase].nodePairs;
       },

@@ -5,6 +5,8 @@ import { type Kernel, SchemoeError } from "../../types.ts";
 import { linearLogits } from "./linear_logits.ts";
 import { checkCount } from "./options.ts";
 import { failGate } from "./routed.ts";
+import { callUser } from "../../user_code.ts";
+import { quoted } from "../../words.ts";
 
 /** Sizes and arrays of a rank that a router in JavaScript sees. */
 export interface RouterInput {
@@ -96,7 +98,15 @@ function choice(c: GateContext, router: Router): Kernel {
   return c.host(({ rank, read, write }) => {
     const logits = new Float32Array(read(c.logits, WORD * c.tokens * c.rows).buffer);
     const { tokens, experts, topK: k } = c;
-    const { choices, weights } = router.route({ rank, tokens, experts, k, logits });
+    const routed = callUser(
+      `the gate "${router.name}"`,
+      "route",
+      () => router.route({ rank, tokens, experts, k, logits }),
+    );
+    if (Object(routed) !== routed || routed instanceof Promise) {
+      failRoute(router, `route must give { choices, weights }, got ${quoted(routed)}`);
+    }
+    const { choices, weights } = routed;
     checkArray(router, "choices", choices, Int32Array, count);
     checkArray(router, "weights", weights, Float32Array, count);
     checkChoices(router, choices, { k, rank, rows: c.rows });
@@ -111,7 +121,7 @@ function choiceGrad(c: GateContext, router: Router): Kernel {
     const floats = (view: GateContext["x"], length: number) =>
       new Float32Array(read(view, WORD * length).buffer);
     const { tokens, experts, topK: k } = c;
-    const gradient = router.grad({
+    const input = {
       rank,
       tokens,
       experts,
@@ -120,38 +130,41 @@ function choiceGrad(c: GateContext, router: Router): Kernel {
       choices: new Int32Array(read(c.choices, WORD * count).buffer),
       weights: floats(c.weights, count),
       dWeights: floats(c.dWeights, count),
-    });
+    };
+    const gradient = callUser(`the gate "${router.name}"`, "grad", () => router.grad(input));
     checkArray(router, "the gradient of the logits", gradient, Float32Array, tokens * c.rows);
     write(c.dLogits, bytesOf(gradient));
   });
 }
 
+/** Ends a pass for what one of the router's functions gave. */
+function failRoute({ name }: Router, problem: string): never {
+  throw new SchemoeError(`Cannot route with the gate ${name}: ${problem}`);
+}
+
 /** @throws {SchemoeError} naming the first choice that is no expert. */
 function checkChoices(
-  { name }: Router,
+  router: Router,
   choices: Int32Array,
   { k, rank, rows }: { readonly k: number; readonly rank: number; readonly rows: number },
 ): void {
   const odd = choices.findIndex((expert) => expert < -1 || expert >= rows);
   if (odd < 0) return;
-  throw new SchemoeError(
-    `Cannot route with the gate ${name}: choice ${odd % k} of token ${
-      Math.floor(odd / k)
-    } on rank ${rank} is ` +
-      `${choices[odd]}, not an expert (0 to ${rows - 1}) or -1 for none`,
+  failRoute(
+    router,
+    `choice ${odd % k} of token ${Math.floor(odd / k)} on rank ${rank} is ${choices[odd]}, ` +
+      `not an expert (0 to ${rows - 1}) or -1 for none`,
   );
 }
 
 function checkArray(
-  { name }: Router,
+  router: Router,
   what: string,
   values: unknown,
   type: typeof Float32Array | typeof Int32Array,
   length: number,
 ): void {
   if (values instanceof type && values.length === length) return;
-  const got = ArrayBuffer.isView(values)
-    ? `${values.constructor.name} of ${(values as Float32Array).length}`
-    : String(values);
-  failGate(name, `${what} must be a ${type.name} of ${length}, got ${got}`);
+  const kind = type === Int32Array ? "an Int32Array" : "a Float32Array";
+  failRoute(router, `${what} must be ${kind} of ${length}, got ${quoted(values)}`);
 }

@@ -150,7 +150,7 @@ export function wrap(lines: readonly string[], fontSize: number, width: number):
 }
 
 /** `forward`, `backward`, or both as a step has them. */
-function passOf({ timeline }: Timed): string {
+export function passOf({ timeline }: Timed): string {
   const pass = column<string>(timeline, "pass");
   const found = new Set<string>();
   for (const row of rows(timeline)) found.add(pass.at(row));

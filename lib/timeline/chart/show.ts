@@ -31,8 +31,8 @@ interface Cells {
  *
  * Numbers are right aligned, with four significant digits. A column whose name this package gives a
  * meaning is shown with its unit: `..._ns` as times, `bytes`, `flops`, rates of both (`bytes_per_second`,
- * `flops_per_second`), fractions (`hidden`, `above_bound`, `of_roof`) in percent and ratios (`speed_up`,
- * `disturbed`, `over_mean`) as `2.31x`. Rows beyond `limit` are left out, and a line below says so.
+ * `flops_per_second`), fractions (`hidden`, `above_bound`, `of_roof`, `disturbed`) in percent and ratios (`speed_up`,
+ * `over_mean`) as `2.31x`. Rows beyond `limit` are left out, and a line below says so.
  *
  * ```ts
  * import { show } from "@schemoe/lab/timeline";
@@ -95,8 +95,8 @@ function cellsOf(given: ColumnTable | Timed, { limit = 50 }: ShowOptions): Cells
 }
 
 /** Columns of this package that hold fractions, and those that hold ratios. */
-const FRACTIONS = ["hidden", "above_bound", "of_roof"];
-const RATIOS = ["speed_up", "disturbed", "over_mean"];
+const FRACTIONS = ["hidden", "above_bound", "of_roof", "disturbed"];
+const RATIOS = ["speed_up", "over_mean"];
 
 /** How the numbers of a column are written, and its heading without the unit; undefined for plain numbers. */
 function unitOf(name: string): { head: string; text: (value: number) => string } | undefined {

@@ -3,7 +3,7 @@ import { table } from "arquero";
 import { SchemoeError } from "../../types.ts";
 import { arrange, both } from "../chart/arrange.ts";
 import { oneRun, type Timeline } from "../table/columns.ts";
-import { choicesOf, sizesText, worldText } from "../chart/facts.ts";
+import { choicesOf, passOf, sizesText, worldText } from "../chart/facts.ts";
 import {
   refusePromise,
   renamed,
@@ -35,8 +35,8 @@ export interface Comparison extends Displayable {
    * communication), `exposed_ns` and `waiting_ns` (means over ranks) and, when a run has a bound,
    * `above_bound` (fraction). Of runs that were measured also `spread_ns`, the largest makespan less
    * the smallest of the repeats, and `clear`: whether the ranges of this run and the first do not
-   * overlap, null where one of them ran only once; of disturbed ones, `disturbed`, how many times longer
-   * than paced a task took.
+   * overlap, null where one of them ran only once; of disturbed ones, `disturbed`, the part of the run that
+   * was lost. Where passes differ, `run` tells them too.
    */
   readonly table: Timeline;
   /** The charts below each other as one SVG. */
@@ -76,7 +76,7 @@ export function compare(
   if (!Array.isArray(runs) || runs.length === 0) {
     throw new SchemoeError("Cannot compare: give a list of at least one run");
   }
-  const named = runs.map((run, i) => nameIt(run, `compare item ${i}`));
+  const named = withPasses(runs.map((run, i) => nameIt(run, `compare item ${i}`)));
   const given = checked(options);
   if ("title" in given) {
     throw new SchemoeError(
@@ -124,10 +124,21 @@ export function compare(
   };
 }
 
+type Named = Timed & { readonly name: string };
+
 /** A run with a name, which a timeline has in its column `run`. */
-function nameIt(subject: Subject, doing: string): Timed & { readonly name: string } {
+function nameIt(subject: Subject, doing: string): Named {
   const run = timed(subject, doing);
   return renamed(run, { name: run.name ?? oneRun(run.timeline), pass: run.pass });
+}
+
+/** The same, with the pass in each name where passes differ. */
+function withPasses(runs: readonly Named[]): readonly Named[] {
+  const passes = runs.map((run) => run.pass ?? passOf(run));
+  if (passes.every((pass) => pass === passes[0])) return runs;
+  return runs.map((run, i) =>
+    passes[i] === "" ? run : renamed(run, { name: `${run.name}, ${passes[i]}`, pass: run.pass })
+  );
 }
 
 /** Choices of a run, its sizes and its world where they differ from the chart above, and the verdict. */
@@ -164,7 +175,7 @@ function difference(summary: Timeline, i: number): string {
   } than the first${doubt}`;
 }
 
-function summarize(runs: readonly (Timed & { readonly name: string })[]): Timeline {
+function summarize(runs: readonly Named[]): Timeline {
   const rows = runs.map(({ name, timeline, bound }) => {
     const { total, hidden, exposed, waiting, ranks } = communication(timeline);
     const ns = makespan(timeline);
@@ -179,7 +190,7 @@ function summarize(runs: readonly (Timed & { readonly name: string })[]): Timeli
     };
   });
   const [base] = rows;
-  const disturbed = runs.map((run) => disturbance(run.timeline)?.factor ?? null);
+  const disturbed = runs.map((run) => disturbance(run.timeline)?.share ?? null);
   const measured = runs.some(isMeasured);
   const spread = runs.map((run) => {
     const all = makespansOf(run);
