@@ -13,5 +13,7 @@ export async function race<T>(
   const turns = rounds(candidates, limits);
   let turn = turns.next();
   while (!turn.done) turn = turns.next(await run(turn.value));
-  return turn.value;
+  const { measured, best } = turn.value;
+  // those that were not let in have no times
+  return { best, measured: candidates.map((_, i) => measured[i] ?? []) };
 }

@@ -92,7 +92,7 @@ Deno.test('scheduler "auto" is never behind what Tutel\'s search tries, whatever
     assert(new Set(baselines.map(({ text }) => text)).size >= 4, `${baselines.length}`);
     assertMatch(
       own[0].text,
-      /the best 1 are tried and \d baselines beside them, in up to 24 trials/,
+      /; 1 are tried and \d baselines in turn with them, in up to 24 trials$/,
     );
     const { text } = own.find(({ event }) => event === "chosen")!;
     assertMatch(text, /^chosen after \d+ trials: .*(, a baseline|times as fast as tutel)/);
@@ -127,7 +127,7 @@ Deno.test('scheduler "auto" tunes again when times drift, and says so', async ()
   assertEquals(later.filter(({ event }) => event === "chosen").length, 2);
   // what is predicted has not changed, and the choice is tried first
   const [again, first] = later.filter(({ pass }) => pass === drift.pass).slice(1);
-  assertMatch(again.text, /^as before; the best 6 are tried/);
+  assertMatch(again.text, /^as before; 6 are tried and \d baselines in turn with them/);
   assertEquals(first.text.replace(/ \(a baseline\)$/, ""), candidateName(drift.choices!));
 });
 
@@ -149,11 +149,11 @@ Deno.test('scheduler "auto" tries less and less on a machine whose times always 
 });
 
 Deno.test('scheduler "auto" takes for a drift nothing that trials of the choice took too', async () => {
-  const engine = hiddenEngine({ shown, real, noise: 1.5 });
+  const engine = hiddenEngine({ shown, real, noise: 0.5 });
   const layer = createLayer(engine, config);
   for (let i = 0; i < 150; i++) await layer.forward({ scheduler: "auto" });
   const drifts = layer.tuning.log.filter(({ event }) => event === "drift").length;
-  assert(drifts <= 2, `${drifts} drifts`);
+  assert(drifts <= 1, `${drifts} drifts`);
 });
 
 Deno.test('scheduler "auto" tunes again when the routing changes the places of experts', async () => {

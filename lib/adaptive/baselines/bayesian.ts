@@ -1,10 +1,9 @@
 /** Bayesian optimisation of a few numbers: a Gaussian process and expected improvement. @module */
 
+import { type Known, posterior } from "../../layer/auto/gaussian.ts";
+
 /** One point that was tried, and what came of it; less is better. */
-export interface Tried {
-  readonly x: readonly number[];
-  readonly y: number;
-}
+export type Tried = Known<readonly number[]>;
 
 /** Distance over which values are alike, and the part of the variance that is noise. */
 const LENGTH = 1.5;
@@ -26,17 +25,11 @@ export function nextSample(
   const mean = tried.reduce((sum, { y }) => sum + y, 0) / tried.length;
   const deviation =
     Math.sqrt(tried.reduce((sum, { y }) => sum + (y - mean) ** 2, 0) / tried.length) || 1;
-  const values = tried.map(({ y }) => (y - mean) / deviation);
-  const covariance = tried.map((a, i) =>
-    tried.map((b, j) => kernel(a.x, b.x) + (i === j ? NOISE : 0))
-  );
-  const inverse = inverted(covariance);
-  const best = Math.min(...values);
+  const values = tried.map(({ x, y }) => ({ x, y: (y - mean) / deviation }));
+  const { at } = posterior(values, { kernel, noise: NOISE });
+  const best = Math.min(...values.map(({ y }) => y));
   const improvement = (x: readonly number[]) => {
-    const k = tried.map((one) => kernel(x, one.x));
-    const weights = inverse.map((row) => dot(row, k));
-    const expected = dot(weights, values);
-    const spread = Math.sqrt(Math.max(1e-12, 1 - dot(weights, k)));
+    const { expected, spread } = at(x);
     const z = (best - expected) / spread;
     return spread * (z * cumulative(z) + Math.exp(-z * z / 2) / Math.sqrt(2 * Math.PI));
   };
@@ -47,24 +40,5 @@ export function nextSample(
 
 const kernel = (a: readonly number[], b: readonly number[]): number =>
   Math.exp(-a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0) / (2 * LENGTH ** 2));
-const dot = (a: readonly number[], b: readonly number[]): number =>
-  a.reduce((sum, value, i) => sum + value * b[i], 0);
-
 /** Of the normal distribution, by a logistic curve within 0.01. */
 const cumulative = (z: number): number => 1 / (1 + Math.exp(-1.702 * z));
-
-function inverted(matrix: readonly (readonly number[])[]): number[][] {
-  const n = matrix.length;
-  const a = matrix.map((row, i) => [...row, ...row.map((_, j) => Number(i === j))]);
-  for (let column = 0; column < n; column++) {
-    // positive definite: its pivots are positive
-    const pivot = a[column][column];
-    a[column] = a[column].map((value) => value / pivot);
-    for (let i = 0; i < n; i++) {
-      if (i === column) continue;
-      const factor = a[i][column];
-      a[i] = a[i].map((value, j) => value - factor * a[column][j]);
-    }
-  }
-  return a.map((row) => row.slice(n));
-}

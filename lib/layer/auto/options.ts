@@ -9,7 +9,10 @@ import type { Grid } from "./grid.ts";
 export interface AutoOptions extends Grid {
   /** What predicts, as `calibrate` makes it; default the cost model of the engine's topology. */
   readonly profile?: MachineProfile;
-  /** Candidates that are measured for their prediction, the best ones; default 6. */
+  /**
+   * Candidates that are measured for their prediction, the best ones; default 6. What those before took corrects the
+   * predictions of the others: errors are alike where all-to-all, chunks, scheduler or codec are.
+   */
   readonly candidates?: number;
   /** Runs of a candidate that may become the choice; default 3. */
   readonly repeats?: number;

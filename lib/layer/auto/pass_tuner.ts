@@ -34,11 +34,11 @@ export interface Tried extends Predicted {
 
 /** Trials of one pass, in rounds, as far as its trials go. */
 export class PassTuner {
-  readonly #candidates: readonly Predicted[];
   readonly #limits: TuningLimits;
   readonly #rounds: Generator<Predicted, Raced, number>;
   readonly #recent: number[] = [];
   readonly #times = new Map<Predicted, number[]>();
+  readonly #first = new Map<Predicted, number>();
   #turn: IteratorResult<Predicted, Raced>;
   #count = 0;
   /** What the choice is expected to take, and the range of its trials. */
@@ -46,11 +46,14 @@ export class PassTuner {
   #range: readonly [least: number, most: number] = [NaN, NaN];
   #settled = false;
 
-  constructor(candidates: readonly Predicted[], limits: TuningLimits) {
-    this.#candidates = candidates;
+  /** @param candidates what to try next, by what those before it took (`tried`). */
+  constructor(
+    candidates: (tried: ReadonlyMap<Predicted, number>) => Iterable<Predicted>,
+    limits: TuningLimits,
+  ) {
     this.#limits = limits;
     const { repeats, trials } = limits;
-    this.#rounds = rounds(candidates, {
+    this.#rounds = rounds(candidates(this.#first), {
       repeats,
       left: () => trials - this.#count,
       reserve: (count) => Math.min(repeats - 1, 1) * Math.min(AGAIN, count),
@@ -59,7 +62,7 @@ export class PassTuner {
   }
 
   get chosen(): Candidate | undefined {
-    return this.#turn.done ? this.#candidates[this.#turn.value.best].choices : undefined;
+    return this.#turn.done ? this.#best(this.#turn.value).choices : undefined;
   }
 
   /** Seconds that the choice is expected to take; NaN before there is one. */
@@ -80,7 +83,11 @@ export class PassTuner {
   get next(): Next {
     const trial = this.#count + 1;
     if (!this.#turn.done) return { ...this.#turn.value, why: "trial", trial };
-    return { ...this.#candidates[this.#turn.value.best], why: "chosen", trial };
+    return { ...this.#best(this.#turn.value), why: "chosen", trial };
+  }
+
+  #best({ best }: Raced): Predicted {
+    return [...this.#times.keys()][best];
   }
 
   /**
@@ -91,6 +98,7 @@ export class PassTuner {
     if (this.#turn.done) return this.#watch(seconds);
     this.#count++;
     const one = this.#turn.value;
+    if (!this.#first.has(one)) this.#first.set(one, seconds);
     this.#times.set(one, [...this.#times.get(one) ?? [], seconds]);
     this.#turn = this.#rounds.next(seconds);
     if (!this.#turn.done) return undefined;

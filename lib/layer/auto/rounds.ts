@@ -16,7 +16,7 @@ export interface RoundLimits {
 
 /** What was measured. */
 export interface Raced {
-  /** Seconds of the runs of each candidate in whole rounds, in their order; none of one that never ran. */
+  /** Seconds of the runs of each candidate that was let in, in whole rounds, in their order. */
   readonly measured: readonly (readonly number[])[];
   /** Index of the candidate of the least median, of those that ran in every round. */
   readonly best: number;
@@ -33,7 +33,7 @@ const SETTLED = 3;
 const ALIKE = 0.01;
 
 /**
- * Gives candidates in turn, round by round, and takes the seconds of each: what slows a machine down meanwhile does so
+ * Gives candidates in turn, of which there must be one, round by round, and takes the seconds of each: what slows a machine down meanwhile does so
  * for all of a round, so that they are compared within it. One that was slower than the best one in every round runs
  * no more, once its fastest run is slower than the slowest of the best, or it had rounds enough; and no more go on than
  * what is left of the budget pays for. It ends where one is left, or where those that are left are alike.
@@ -42,16 +42,20 @@ const ALIKE = 0.01;
  * better times of a machine that was faster then.
  */
 export function* rounds<T>(
-  candidates: readonly T[],
+  candidates: Iterable<T>,
   { repeats, left, reserve = (count) => Math.min(repeats - 1, 1) * count }: RoundLimits,
 ): Generator<T, Raced, number> {
-  const measured = candidates.map((): number[] => []);
-  let alive: number[] = [];
-  for (const [i, candidate] of candidates.entries()) {
-    if (i > 0 && left() < 1 + reserve(i + 1)) break;
-    measured[i].push(yield candidate);
-    alive.push(i);
+  const measured: number[][] = [];
+  const ones: T[] = [];
+  const source = candidates[Symbol.iterator]();
+  while (ones.length === 0 || left() >= 1 + reserve(ones.length + 1)) {
+    // one may depend on what those before it took
+    const next = source.next();
+    if (next.done) break;
+    ones.push(next.value);
+    measured.push([yield next.value]);
   }
+  let alive = [...ones.keys()];
   let done = 1;
   while (done < repeats) {
     const kept = Math.floor(left() / Math.max(1, Math.min(repeats, ENOUGH_ROUNDS) - done));
@@ -63,7 +67,7 @@ export function* rounds<T>(
     const ran: number[] = [];
     for (const i of turn) {
       if (left() < 1) break;
-      ran.push(yield candidates[i]);
+      ran.push(yield ones[i]);
     }
     if (ran.length < turn.length) break;
     for (const [place, i] of turn.entries()) measured[i].push(ran[place]);

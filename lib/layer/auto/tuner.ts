@@ -9,20 +9,16 @@ import { type Candidate, candidateName, candidatesOf, type Grid } from "./grid.t
 import { type AutoOptions, checkAutoOptions, DEFAULTS } from "./options.ts";
 import { ownChoices, written } from "./own_choices.ts";
 import { isBaseline } from "./baselines.ts";
+import { promising } from "./corrected.ts";
 import { drifted, forget, newState, type PassState } from "./pass_state.ts";
 import { PassTuner } from "./pass_tuner.ts";
-import { type PassRunner, type Predicted, rankCandidates, type Ranking } from "./predict.ts";
+import { type PassRunner, rankCandidates, type Ranking } from "./predict.ts";
 import type { TunedPass, Tuning, TuningEntry } from "./tuning.ts";
 
 /** Predictions may be off by that much before a graph is left out for its bound. */
 const MARGIN = 0.1;
 /** What is routed differently by more than that is another layer. */
 const ROUTING = 1.25;
-
-/** One of each list after the other, then what is left of the longer one. */
-const inTurn = <T>(list: readonly T[], others: readonly T[]): T[] =>
-  Array.from({ length: Math.max(list.length, others.length) })
-    .flatMap((_, i) => [...list.slice(i, i + 1), ...others.slice(i, i + 1)]);
 
 /** The fastest baseline beside a choice, in words; of trials that had none nothing. */
 function beside({ chosen, tried, expected }: PassTuner): string {
@@ -168,21 +164,19 @@ export class AutoTuner {
     const start = performance.now();
     const known = state.ranking;
     const { ranked, pruned, simulated } = await this.#ranked(pass, options, auto);
-    const best = ranked.slice(0, candidates);
-    const baselines = ranked.slice(candidates).filter(({ kept }) => kept);
+    const baselines = ranked.filter(({ kept }) => kept);
     const found = state.ranking === known ? "as before" : `${ranked.length} distinct orders of ` +
       `${
         simulated + pruned.length
       } candidates, ${simulated} simulated, ${pruned.length} left out ` +
       `by their bound (${(performance.now() - start).toFixed(0)} ms)`;
-    const text = `${found}; the best ${best.length} are tried and ${baselines.length} baselines ` +
-      `beside them, in up to ${trials} trials`;
-    this.#note(pass, { event: "predicted", text, predicted: best[0].seconds });
-    const list = inTurn(best, baselines);
+    const text = `${found}; ${Math.min(candidates, ranked.length)} are tried and ` +
+      `${baselines.length} baselines in turn with them, in up to ${trials} trials`;
+    this.#note(pass, { event: "predicted", text, predicted: ranked[0].seconds });
     const before = state.before && candidateName(state.before);
-    const isBefore = ({ choices }: Predicted) => candidateName(choices) === before;
+    const first = ranked.find(({ choices }) => candidateName(choices) === before);
     return new PassTuner(
-      [...list.filter(isBefore), ...list.filter((one) => !isBefore(one))],
+      (tried) => promising(ranked, { tried, candidates, first }),
       { repeats, trials, drift, recent: state.patience },
     );
   }
