@@ -15,7 +15,8 @@
  * `--engine cuda --gpus N` without a transport runs the benchmarks of one process with a rank on each of
  * the first N GPUs, which choose transports themselves: those of the `--shapes` that are named (so do `layers`
  * and `fineLayers` on one GPU), none begun after `--seconds`. `layers` there runs
- * PyTorch too, a process a GPU.
+ * PyTorch too, a process a GPU. Benchmarks over NCCL can be named there as well, with their options: `--gpus 8 golden
+ * exchange`, or between two emulated nodes `--gpus 8 --nodes 2 --emulate-nodes schedules balancing`.
  * @module
  */
 import { SchemoeError } from "../types.ts";
@@ -23,6 +24,7 @@ import { benchAllToAll } from "./bench/all_to_all.ts";
 import { benchAblation } from "./bench/ablation.ts";
 import { benchCurves } from "./bench/curves.ts";
 import { benchCodecs } from "./bench/codecs.ts";
+import { benchCopyOrders } from "./bench/copy_orders.ts";
 import { benchEmulation } from "./bench/emulation.ts";
 import { benchGpuCodecs } from "./bench/gpu_codecs.ts";
 import { benchGpuGates } from "./bench/gpu_gates.ts";
@@ -114,7 +116,7 @@ const SHAPED_GPU_BENCHMARKS: Readonly<
 /** Benchmarks of several GPUs in one process, a rank on each, beside PyTorch; their reports as they come. */
 const SEVERAL_GPU_BENCHMARKS: Readonly<
   Record<string, (options: SeveralGpus) => AsyncIterable<Report>>
-> = { layers: benchSeveralLayers, train: benchTrainGpus };
+> = { layers: benchSeveralLayers, train: benchTrainGpus, copies: benchCopyOrders };
 
 /** A benchmark of a world over NCCL. */
 interface ClusterBenchmark {
@@ -141,20 +143,19 @@ const NCCL_BENCHMARKS: Readonly<Record<string, ClusterBenchmark>> = {
 };
 
 async function main(args: readonly string[]): Promise<void> {
-  const { engine, cluster, several, shapes, json, names } = parseBenchOptions(args);
+  const { engine, cluster, clusterOption, several, shapes, json, names } = parseBenchOptions(args);
   const options = { json, machine: machine() };
-  if (cluster) {
-    for (const name of chosen(names, NCCL_BENCHMARKS)) {
-      const { run, prefers } = NCCL_BENCHMARKS[name];
-      for (const report of await run(cluster(prefers))) print(report.name ?? name, report, options);
-    }
-    return;
-  }
-  if (several) {
-    for (const name of chosen(names, SEVERAL_GPU_BENCHMARKS)) {
-      for await (const report of SEVERAL_GPU_BENCHMARKS[name](several)) {
-        print(report.name ?? name, report, options);
-      }
+  if (cluster || several) {
+    const own = several ? SEVERAL_GPU_BENCHMARKS : {};
+    const known = { ...(cluster ? NCCL_BENCHMARKS : {}), ...own };
+    const wanted = several && names.length === 0 ? Object.keys(own) : chosen(names, known);
+    const refused = refusedOption(wanted, { own, clusterOption, shapes: several?.shapes });
+    if (refused) throw new SchemoeError(refused);
+    for (const name of wanted) {
+      const reports = several && Object.hasOwn(own, name)
+        ? SEVERAL_GPU_BENCHMARKS[name](several)
+        : await NCCL_BENCHMARKS[name].run(cluster!(NCCL_BENCHMARKS[name].prefers));
+      for await (const report of reports) print(report.name ?? name, report, options);
     }
     return;
   }
@@ -166,12 +167,28 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
+/** What is wrong with an option that was given to benchmarks of several GPUs which read none such; undefined where nothing is. */
+function refusedOption(
+  wanted: readonly string[],
+  { own, clusterOption, shapes }: {
+    readonly own: object;
+    readonly clusterOption?: string;
+    readonly shapes?: readonly string[];
+  },
+): string | undefined {
+  const isOwn = (name: string) => Object.hasOwn(own, name);
+  const alone = clusterOption && wanted.find(isOwn);
+  if (alone) return `--${clusterOption} is no option of ${alone}, which has a rank on each GPU`;
+  const shapeless = shapes && wanted.find((name) => !isOwn(name));
+  return shapeless && `--shapes is no option of ${shapeless}`;
+}
+
 /** What there is for each engine, a line each. */
 function namesText(): string[] {
   const lists = {
     cpu: BENCHMARKS,
     cuda: { ...GPU_BENCHMARKS, ...SHAPED_GPU_BENCHMARKS },
-    "cuda --gpus N": SEVERAL_GPU_BENCHMARKS,
+    "cuda --gpus N": { ...SEVERAL_GPU_BENCHMARKS, ...NCCL_BENCHMARKS },
     "cuda --transport nccl": NCCL_BENCHMARKS,
   };
   return Object.entries(lists).map(([engine, known]) =>

@@ -15,7 +15,7 @@ const DEFAULT = `${root}/out/schemoe-lab.tar.xz`;
 /** What neither task reads. */
 const LEFT_OUT = /^(notebooks|test\/(timeline|notebooks|golden\/onnx)|\.ci)\//;
 /** The library, and what `bench` measures it beside. */
-const BUILT = ["libschemoe.so", "test/cuda/nccl_plain"];
+const BUILT = ["libschemoe.so", "test/cuda/nccl_plain", "test/cuda/copy_orders"];
 const ENTRIES = ["lib/tasks/verify.ts", "lib/tasks/bench.ts"];
 /** Packages that only pictures need, as patterns of names. */
 const PICTURES = [

@@ -46,9 +46,7 @@ Deno.test("parseBenchOptions() puts a rank on each of several GPUs unless told o
 
 Deno.test("parseBenchOptions() takes a number of GPUs, time and shapes without a transport", () => {
   const several = (...args: string[]) => {
-    const { cluster, several } = parseBenchOptions(["--engine", "cuda", ...args]);
-    assertEquals(cluster, undefined);
-    return several;
+    return parseBenchOptions(["--engine", "cuda", ...args]).several;
   };
   assertEquals(several("layers"), undefined);
   assertEquals(several("--gpus", "4", "layers"), { gpus: 4 });
@@ -60,6 +58,45 @@ Deno.test("parseBenchOptions() takes a number of GPUs, time and shapes without a
   assertEquals(several("--transport", "copy", "--gpus", "2", "train"), { gpus: 2 });
   const one = parseBenchOptions(["--engine", "cuda", "--shapes", "7B n256,7B n512", "fineLayers"]);
   assertEquals([one.several, one.shapes], [undefined, ["7B n256", "7B n512"]]);
+});
+
+Deno.test("parseBenchOptions() takes benchmarks over NCCL on a number of GPUs with their options", () => {
+  const world = (...args: string[]) => {
+    const { cluster, several, clusterOption } = parseBenchOptions(["--engine", "cuda", ...args]);
+    const { nodes, ranksPerNode, emulateNodes, devices, seconds } = cluster!(two);
+    const text = `${nodes} x ${ranksPerNode}${
+      emulateNodes ? " emulated" : ""
+    } on ${devices.join()}`;
+    return [text, seconds, several?.gpus, clusterOption];
+  };
+  assertEquals(world("--gpus", "4", "golden"), ["1 x 4 on 0,1,2,3", 100, 4, undefined]);
+  assertEquals(
+    world("--gpus", "8", "--nodes", "2", "--emulate-nodes", "--seconds", "50", "schedules"),
+    ["2 x 4 emulated on 0,1,2,3,4,5,6,7", 50, 8, "nodes"],
+  );
+  const none = ["--engine", "cuda", "layers"];
+  assertEquals(parseBenchOptions(none).cluster, undefined);
+  const copies = ["--engine", "cuda", "--transport", "copy", "--gpus", "2"];
+  assertEquals(parseBenchOptions(copies).cluster, undefined);
+  assertThrows(() => parseBenchOptions([...copies, "--nodes", "2"]), SchemoeError, "--nodes");
+});
+
+Deno.test("bench refuses options that a benchmark of several GPUs does not read, before it runs", async () => {
+  const said = async (...args: string[]) => {
+    const script = new URL("../../lib/tasks/bench.ts", import.meta.url).pathname;
+    const given = ["run", "-A", "--no-check", script, "--engine", "cuda", "--gpus", "4", ...args];
+    const { stderr, success } = await new Deno.Command(Deno.execPath(), { args: given }).output();
+    assertEquals(success, false);
+    return new TextDecoder().decode(stderr).trim();
+  };
+  assertEquals(
+    await said("--nodes", "2", "golden", "layers"),
+    "bench: --nodes is no option of layers, which has a rank on each GPU",
+  );
+  assertEquals(
+    await said("--shapes", "qwen3", "layers", "exchange"),
+    "bench: --shapes is no option of exchange",
+  );
 });
 
 Deno.test("parseBenchOptions() limits the blocks of NCCL", () => {

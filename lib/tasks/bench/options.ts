@@ -40,8 +40,10 @@ export interface BenchOptions {
   readonly engine: "cpu" | "cuda";
   readonly json: boolean;
   readonly names: readonly string[];
-  /** Present for `--transport nccl`: the world for a benchmark that prefers one, if none was named. */
+  /** Present for `--transport nccl` and `--gpus N`: the world for a benchmark that prefers one, if none was named. */
   readonly cluster?: (preferred: Pick<Cluster, "nodes" | "emulateNodes">) => Cluster;
+  /** The first option of `cluster` that was given, for benchmarks that read none of them. */
+  readonly clusterOption?: string;
   /** Names of the shapes of `layers` and `fineLayers` on one GPU, where not all are wanted. */
   readonly shapes?: readonly string[];
   /** Present for `--gpus N` without a transport: the benchmarks that choose transports themselves. */
@@ -69,8 +71,10 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
   if (values.transport !== undefined && engine !== "cuda") {
     fail("--transport is an option of --engine cuda");
   }
+  // a benchmark over NCCL may be named after --gpus N, too
+  const clustered = transport === "nccl" || (values.gpus !== undefined && !values.transport);
   const given = CLUSTER.find((name) => values[name] !== undefined);
-  if (given && transport !== "nccl") fail(`--${given} is an option of --transport nccl`);
+  if (given && !clustered) fail(`--${given} is an option of --transport nccl and of --gpus N`);
   if (values.gpus !== undefined && engine !== "cuda") fail("--gpus is an option of --engine cuda");
   const common = { engine, json: values.json ?? false, names: positionals };
   const number = (name: "nodes" | "ranks-per-node" | "max-ctas" | "seconds") => {
@@ -84,34 +88,37 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
   if (shapes && (transport === "nccl" || engine !== "cuda")) {
     fail("--shapes is an option of --engine cuda without --transport nccl");
   }
-  if (transport !== "nccl") {
-    const { gpus } = parseDevices(values);
-    const seconds = number("seconds");
-    if (gpus === undefined) {
-      if (seconds !== undefined) fail("--seconds is an option of --transport nccl and of --gpus N");
-      return { ...common, ...(shapes ? { shapes } : {}) };
-    }
-    return {
-      ...common,
-      several: {
-        gpus,
-        ...(seconds === undefined ? {} : { seconds }),
-        ...(shapes ? { shapes } : {}),
-      },
-    };
+  const places = parseDevices(values);
+  const seconds = number("seconds");
+  if (transport !== "nccl" && places.gpus === undefined) {
+    if (seconds !== undefined) fail("--seconds is an option of --transport nccl and of --gpus N");
+    return { ...common, ...(shapes ? { shapes } : {}) };
   }
+  const several = transport === "nccl" ? {} : {
+    several: {
+      gpus: places.gpus!,
+      ...(seconds === undefined ? {} : { seconds }),
+      ...(shapes ? { shapes } : {}),
+    },
+  };
+  if (!clustered) return { ...common, ...several };
   const wanted = {
     nodes: number("nodes"),
     ranksPerNode: number("ranks-per-node"),
     emulateNodes: values["emulate-nodes"],
-    places: parseDevices(values),
+    places,
     maxCTAs: number("max-ctas"),
     save: values.save,
-    seconds: number("seconds"),
+    seconds,
   };
   if (wanted.save === "") fail("--save needs the name of a folder");
   resolveCluster(wanted, { nodes: 1, emulateNodes: false }); // what cannot be is said at once
-  return { ...common, cluster: (preferred) => resolveCluster(wanted, preferred) };
+  return {
+    ...common,
+    ...several,
+    cluster: (preferred) => resolveCluster(wanted, preferred),
+    ...(given ? { clusterOption: given } : {}),
+  };
 }
 
 /** Options of a cluster. */

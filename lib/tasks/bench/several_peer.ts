@@ -7,8 +7,8 @@ import type { Repetitions } from "./several_times.ts";
 
 /** Runs of each kind of products before the faster is known. */
 const TRIED = 4;
-/** Seconds that PyTorch may take to start, to read files, to run, and to compile. */
-const LIMITS = { start: 60, read: 60, run: 60, compile: 60 };
+/** Seconds that PyTorch may take to start, to read files, to run or to compile: processes share cores and disk. */
+const limitOf = (ranks: number): number => 40 + 10 * ranks;
 
 /** Where PyTorch runs. */
 export interface PeerOptions {
@@ -28,9 +28,13 @@ export class SeveralPeer implements AsyncDisposable {
     this.#options = options;
   }
 
+  get #limit(): number {
+    return limitOf(this.#options.ranks);
+  }
+
   /** The processes; called early, they start while something else is made ready. */
   start(): Promise<TorchRanks> {
-    return this.#starting ??= TorchRanks.start({ ...this.#options, seconds: LIMITS.start });
+    return this.#starting ??= TorchRanks.start({ ...this.#options, seconds: this.#limit });
   }
 
   /** Versions and GPU. */
@@ -44,7 +48,7 @@ export class SeveralPeer implements AsyncDisposable {
     const names = ["x", "dy", ...Object.keys(layer.parameters)];
     const tensors = await this.#write(names, (name) => layer.read(name, { stored: true }));
     const sizes = { topK, modelDim, hiddenDim, experts };
-    await this.#ask({ do: "load", sizes, tensors }, LIMITS.read);
+    await this.#ask({ do: "load", sizes, tensors });
   }
 
   /** Times in milliseconds of eager PyTorch with the faster kind of products. */
@@ -71,8 +75,7 @@ export class SeveralPeer implements AsyncDisposable {
 
   /** Of the slowest rank. */
   async #time(peer: string, again: Repetitions): Promise<{ forward: number; both: number }> {
-    const limit = peer === "compile" ? LIMITS.compile : LIMITS.run;
-    const answers = await this.#ask({ do: "time", peer, ...again }, limit);
+    const answers = await this.#ask({ do: "time", peer, ...again });
     const slowest = (of: string) => Math.max(...answers.map((answer) => Number(answer[of])));
     return { forward: thousandths(slowest("forward")), both: thousandths(slowest("both")) };
   }
@@ -87,10 +90,7 @@ export class SeveralPeer implements AsyncDisposable {
     const backward = await layer.backward();
     const gradients = ["x", ...Object.keys(layer.parameters)].map((name) => `grad.${name}`);
     const more = await this.#write(gradients, (name) => backward.read(name, { stored: true }));
-    const answers = await this.#ask(
-      { do: "compare", tensors: { ...files, ...more } },
-      LIMITS.read,
-    );
+    const answers = await this.#ask({ do: "compare", tensors: { ...files, ...more } });
     return errorsOf(answers);
   }
 
@@ -114,10 +114,10 @@ export class SeveralPeer implements AsyncDisposable {
     return types;
   }
 
-  async #ask(command: Answer, seconds: number): Promise<readonly Answer[]> {
+  async #ask(command: Answer): Promise<readonly Answer[]> {
     const ranks = await this.start();
     try {
-      return await ranks.ask(command, seconds);
+      return await ranks.ask(command, this.#limit);
     } catch (error) {
       this.#starting = undefined; // they have ended
       throw error;
