@@ -6,7 +6,8 @@ const activities = new WeakMap<object, Set<Promise<unknown>>>();
 export function during<T>(engine: object, work: Promise<T>): Promise<T> {
   const open = activities.get(engine) ?? new Set();
   activities.set(engine, open);
-  const ended = work.then(() => {}, () => {}).finally(() => open.delete(ended));
+  const remove = () => void open.delete(ended);
+  const ended = work.then(remove, remove);
   open.add(ended);
   return work;
 }

@@ -46,6 +46,8 @@ export interface Workspace {
   read(name: string, rank: number, bytes: number, offset?: number): Uint8Array<ArrayBuffer>;
   /** The same into bytes that are there: as many as they are. */
   readInto(name: string, rank: number, data: Uint8Array<ArrayBuffer>, offset?: number): void;
+  /** As many bytes of the buffer of each rank, one after another. */
+  readAll(name: string, bytes: number): Uint8Array<ArrayBuffer>;
   /** `ensure`, `write` and `readInto` off the event loop. What is written must not change meanwhile. */
   ensureAsync(buffers: Readonly<Record<string, number>>): Promise<void>;
   /** {@linkcode write} off the event loop. */

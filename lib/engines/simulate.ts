@@ -81,6 +81,7 @@ const emptyWorkspace: Workspace = {
   writeAsync: () => Promise.resolve(),
   read: noValues,
   readInto: noValues,
+  readAll: noValues,
   readAsync: (name) =>
     Promise.reject(
       new SchemoeError(`Cannot read "${name}": the simulator computes times, no values`),

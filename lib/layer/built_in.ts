@@ -12,6 +12,15 @@ function builtIns(module: object, method: string): string[] {
   ) => name);
 }
 
+const known = new WeakMap<object, ReadonlyMap<string, unknown>>();
+
+/** What a module exports, by name; asking the module itself takes longer. */
+function exportsOf(module: object): ReadonlyMap<string, unknown> {
+  let found = known.get(module);
+  if (!found) known.set(module, found = new Map(Object.entries(module)));
+  return found;
+}
+
 /** Names of all built-in schedulers, all-to-alls and compressors. */
 export const BUILT_IN: Readonly<
   Record<"scheduler" | "allToAll" | "compressor", readonly string[]>
@@ -47,8 +56,8 @@ export function pick<T extends object>(
       }`,
     );
   }
-  const found = Object.hasOwn(module, value) ? (module as Record<string, T>)[value] : undefined;
-  if (typeof (found as Record<string, unknown> | undefined)?.[method] === "function") return found!;
+  const found = exportsOf(module).get(value) as Record<string, unknown> | undefined;
+  if (typeof found?.[method] === "function") return found as T;
   const names = builtIns(module, method);
   throw new SchemoeError(
     `Unknown ${what} "${value}": choose one of ${names.join(", ")}, or give a value of your own` +

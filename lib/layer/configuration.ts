@@ -5,12 +5,15 @@ import type { Engine } from "../engine.ts";
 import type { Chunk, TaskGraph } from "../types.ts";
 import { codecName, exchangeName, reassociates, type ResolvedChoices } from "./choices.ts";
 
+/** How configurations name an engine and its timing, which may say how the latest run went. */
+export const engineText = ({ kind, timing }: Engine): string => `${kind}, ${timing}`;
+
 /** Choices, sizes and engine of a pass in words and numbers. */
 export function configurationOf(
   choices: ResolvedChoices,
   { layer, engine, capacity, chunks }: {
     readonly layer: Layer;
-    readonly engine: Engine;
+    readonly engine: string;
     readonly capacity: number;
     readonly chunks: readonly Chunk[];
   },
@@ -47,6 +50,6 @@ export function configurationOf(
     capacity,
     ...(dropless ? { dropless } : {}),
     expert: expert.name,
-    engine: `${engine.kind}, ${engine.timing}`,
+    engine,
   };
 }

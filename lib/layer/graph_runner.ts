@@ -91,11 +91,21 @@ export class GraphRunner {
     readonly routings: number = KEPT_ROUTED,
   ) {}
 
+  /** The graph of a key, where it was made before and is kept. */
+  kept({ parts, routed }: GraphKey): KnownGraph | undefined {
+    const graphs = routed ? this.#routed : this.#lasting;
+    const text = this.#text(parts);
+    const known = graphs.get(text);
+    if (!known) return undefined;
+    graphs.delete(text); // it is the latest now
+    graphs.set(text, known);
+    return known;
+  }
+
   /** The graph made for a key of names, numbers and objects (told apart by identity). */
   graph(key: GraphKey | GraphKey["parts"], make: () => TaskGraph): KnownGraph {
     const { parts, routed } = "parts" in key ? key : { parts: key, routed: false };
-    const text = parts.map((part) => typeof part === "object" ? `#${this.#identity(part)}` : part)
-      .join("|");
+    const text = this.#text(parts);
     const graphs = routed ? this.#routed : this.#lasting;
     const known = graphs.get(text) ?? new KnownGraph(make());
     graphs.delete(text);
@@ -162,6 +172,11 @@ export class GraphRunner {
       boundMost: Math.max(...single),
       alone: { program, runs },
     };
+  }
+
+  #text(parts: GraphKey["parts"]): string {
+    return parts.map((part) => typeof part === "object" ? `#${this.#identity(part)}` : part)
+      .join("|");
   }
 
   #identity(value: object): number {

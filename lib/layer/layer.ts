@@ -11,7 +11,7 @@ import { layerTensors } from "../memory/mod.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { codecName, exchangeName, type PassChoices, type ResolvedChoices } from "./choices.ts";
-import { configurationOf } from "./configuration.ts";
+import { configurationOf, engineText } from "./configuration.ts";
 import { layerSetup } from "./auto/layer_setup.ts";
 import type { AutoOptions } from "./auto/options.ts";
 import { predictingEngine } from "./auto/predicting_engine.ts";
@@ -23,7 +23,7 @@ import { GraphRunner } from "./graph_runner.ts";
 import type { BackwardOptions, ForwardOptions } from "./layer_options.ts";
 import type { LoadOptions } from "./load.ts";
 import { MemoryReport } from "./memory_report.ts";
-import { type Kept, PassGraphs } from "./pass_graphs.ts";
+import { type Kept, type Likely, PassGraphs } from "./pass_graphs.ts";
 import { passRows } from "./pass_rows.ts";
 import { promisedRun } from "./promised_run.ts";
 import { resolveChoices } from "./resolve_choices.ts";
@@ -190,11 +190,7 @@ export class MoeLayer {
       this.#tensors.overwrite(outputs);
       const { ran, kept } = await this.#forward(choices, options);
       this.#kept = kept;
-      const configuration = configurationOf(choices, {
-        layer: this.layer,
-        engine: this.engine,
-        ...kept,
-      });
+      const configuration = this.#configuration(choices, kept);
       const setup = { layer: this.layer, choices, passes: this };
       const results = await resultsOf(this.#tensors, { run: name, names: outputs }, options);
       return new Run({ name, pass: "forward", ran, configuration, setup, results });
@@ -229,7 +225,8 @@ export class MoeLayer {
       const gradients = this.#gradients;
       this.#tensors.overwrite(Object.values(gradients));
       const ran = [await this.#runner.run(known, choices.scheduler, options)];
-      const { configuration } = pass;
+      const of = this.#configuration(choices, pass);
+      const configuration = () => ({ pass: "backward", ...of() });
       const setup = { layer: this.layer, choices, passes: this };
       const written = { run: name, names: Object.values(gradients) };
       const results = await resultsOf(this.#tensors, written, options);
@@ -269,25 +266,40 @@ export class MoeLayer {
     });
   }
 
+  /** Made when somebody reads it: a short pass should not wait for its caption. */
+  #configuration(
+    choices: ResolvedChoices,
+    { capacity, chunks }: Pick<Kept, "capacity" | "chunks">,
+  ): () => Run["configuration"] {
+    const { layer } = this;
+    const engine = engineText(this.engine);
+    return () => configurationOf(choices, { layer, engine, capacity, chunks });
+  }
+
   async #forward(choices: ResolvedChoices, options: ForwardOptions) {
     const ran: RanProgram[] = [];
     const gather = choices.dispatch === "node";
     const routed = routedCapacity(this.layer) || gather;
+    let likely: Likely | undefined;
     if (routed) {
       const gate = this.#graphs.gate({ gather });
-      ran.push(await this.#runner.run(gate, sequential, { ...options, repeats: 1 }));
+      const gating = this.#runner.run(gate, sequential, { ...options, repeats: 1 });
+      if (!gather) likely = this.#graphs.likely(choices);
+      ran.push(await gating);
     }
     const gathered = gather ? this.#gathered.take(options.routing) : undefined;
-    const rows: Omit<Kept, "chunks"> = {
-      ...passRows({
-        layer: this.layer,
-        engine: this.engine,
-        workspace: this.#tensors.workspace,
-        given: options.loads,
-        ...(gathered ? { counted: gatheredLoads(this.layer, gathered) } : {}),
-      }),
-      ...(gathered ? { gathered } : {}),
-    };
+    const found = passRows({
+      layer: this.layer,
+      engine: this.engine,
+      workspace: this.#tensors.workspace,
+      given: options.loads,
+      ...(gathered ? { counted: gatheredLoads(this.layer, gathered) } : {}),
+    });
+    if (likely && likely.rows === found) {
+      ran.push(await this.#runner.run(likely.known, choices.scheduler, options));
+      return { ran, kept: { ...found, chunks: likely.pass.chunks } };
+    }
+    const rows: Omit<Kept, "chunks"> = { ...found, ...(gathered ? { gathered } : {}) };
     const pass = this.#graphs.options(choices, rows, "forward");
     if (pass.node) await this.#gathered.write(pass.node);
     const known = this.#graphs.forward(choices, { rows, pass, gate: !routed });

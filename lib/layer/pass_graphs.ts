@@ -7,7 +7,8 @@ import { backwardGraph, forwardGraph, gateGraph, type PassOptions } from "../gra
 import { type GatheredChoices, nodeRows } from "../memory/mod.ts";
 import type { Chunk, Loads, Pass } from "../types.ts";
 import { reassociates, type ResolvedChoices } from "./choices.ts";
-import { configurationOf } from "./configuration.ts";
+import { latestRows } from "./pass_rows.ts";
+import { configurationOf, engineText } from "./configuration.ts";
 import type { GraphRunner } from "./graph_runner.ts";
 
 /** What forward leaves for backward. */
@@ -22,6 +23,13 @@ interface GraphsOf {
   readonly engine: Engine;
   readonly layer: Layer;
   readonly runner: GraphRunner;
+}
+
+/** A forward pass that may follow a gate. */
+export interface Likely {
+  readonly rows: PassRows;
+  readonly pass: PassOptions;
+  readonly known: NonNullable<ReturnType<GraphRunner["kept"]>>;
 }
 
 /** Makes the graphs of a layer; the runner keeps them. */
@@ -63,7 +71,11 @@ export class PassGraphs {
       ...(loads ? { loads } : {}),
       ...(limit === undefined ? {} : { limit }),
       ...(gathered ? { node: nodeRows({ ...of, gathered }) } : {}),
-      configuration: { pass, ...configurationOf(choices, { layer, engine, capacity, chunks }) },
+      // of a graph that is made: most passes find theirs
+      get configuration() {
+        const sizes = { layer, engine: engineText(engine), capacity, chunks };
+        return { pass, ...configurationOf(choices, sizes) };
+      },
     };
   }
 
@@ -81,9 +93,24 @@ export class PassGraphs {
       readonly gate: boolean;
     },
   ) {
-    const parts = ["forward", rowsKey(rows), ...keyOf(choices, pass)];
-    const key = { parts, routed: isRouted(rows, pass) };
+    const key = forwardKey(choices, { rows, pass });
     return this.#of.runner.graph(key, () => forwardGraph({ ...pass, gate }));
+  }
+
+  /**
+   * The graph of a forward pass whose gate chooses as it did last, if it is kept: found while the gate still computes, since
+   * nothing else is done in that time.
+   */
+  likely(choices: ResolvedChoices): Likely | undefined {
+    const rows = latestRows(this.#of.layer);
+    if (!rows) return undefined;
+    try {
+      const pass = this.options(choices, rows, "forward");
+      const known = this.#of.runner.kept(forwardKey(choices, { rows, pass }));
+      return known && { rows, pass, known };
+    } catch {
+      return undefined; // rows of another pass may not be split as chosen
+    }
   }
 
   backward(
@@ -114,6 +141,14 @@ export function rowsKey({ capacity, loads, limit }: PassRows): string {
   let text = tables.get(loads);
   if (text === undefined) tables.set(loads, text = loads.table.join());
   return `loads ${text} ${limit}`;
+}
+
+function forwardKey(
+  choices: ResolvedChoices,
+  { rows, pass }: { readonly rows: PassRows; readonly pass: PassOptions },
+) {
+  const parts = ["forward", rowsKey(rows), ...keyOf(choices, pass)];
+  return { parts, routed: isRouted(rows, pass) };
 }
 
 /** Whether a graph is that of a routing. */

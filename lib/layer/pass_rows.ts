@@ -33,6 +33,9 @@ interface Routed {
 /** The latest loads that gates have given, and their rows: those that come again are not checked and laid out again. */
 const latest = new WeakMap<Layer, { readonly read: Loads; readonly rows: PassRows }>();
 
+/** Rows of the loads that gates of a layer gave last: those of its next pass, where it is routed alike. */
+export const latestRows = (layer: Layer): PassRows | undefined => latest.get(layer)?.rows;
+
 /**
  * Capacity and loads of a pass whose gate has run, if they depend on it.
  * @throws {SchemoeError} when ranks found different ones, naming rank and expert.
@@ -74,10 +77,11 @@ function unreadLoads({ layer, engine, given, counted }: Routed): Loads | undefin
 function readLoads({ layer, engine, workspace, counted, prefix = "" }: Routed): Loads | undefined {
   if (counted || !engine.computes) return undefined;
   const { experts, topology: { ranks } } = layer;
+  const count = ranks * experts;
+  const all = new Int32Array(workspace.readAll(`${prefix}gate.allLoads`, 4 * count).buffer);
   const tables = Array.from(
     { length: ranks },
-    (_, rank) =>
-      new Int32Array(workspace.read(`${prefix}gate.allLoads`, rank, 4 * ranks * experts).buffer),
+    (_, rank) => all.subarray(rank * count, (rank + 1) * count),
   );
   const odd = tables.findIndex((table) => !same(table, tables[0]));
   if (odd >= 0) {
@@ -88,7 +92,7 @@ function readLoads({ layer, engine, workspace, counted, prefix = "" }: Routed): 
       { rank: odd },
     );
   }
-  return { ranks, experts, table: tables[0] };
+  return { ranks, experts, table: tables[0].slice() };
 }
 
 /** A plain loop: this is between a gate's end and what follows it. */
@@ -100,12 +104,9 @@ function same(a: Int32Array, b: Int32Array): boolean {
 /** Load of the fullest expert on any rank, on which all ranks must agree. */
 function fullestExpert({ layer, engine, workspace, counted, prefix = "" }: Routed): number {
   if (counted) return largestLoad(givenLoads(layer, counted));
-  const { tokens, gate: { k }, gateRows, topology: { ranks } } = layer;
+  const { tokens, gate: { k }, gateRows } = layer;
   if (!engine.computes) return Math.ceil((tokens * k) / gateRows);
-  const loads = Array.from(
-    { length: ranks },
-    (_, rank) => new Int32Array(workspace.read(`${prefix}gate.capacity`, rank, 4).buffer)[0],
-  );
+  const loads = new Int32Array(workspace.readAll(`${prefix}gate.capacity`, 4).buffer);
   const odd = loads.findIndex((load) => load !== loads[0]);
   if (odd >= 0) {
     throw new SchemoeError(

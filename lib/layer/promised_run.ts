@@ -6,7 +6,6 @@ import { Run } from "./run.ts";
 export const RUN_FIELDS = [
   "name",
   "pass",
-  "configuration",
   "setup",
   "ran",
 ] as const satisfies readonly (keyof Run)[];

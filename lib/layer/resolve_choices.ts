@@ -14,35 +14,38 @@ import { checkedChunking, heightOf, preferredChunking } from "./split_choice.ts"
 /** Runs of one pass at most. */
 const MOST_REPEATS = 1000;
 
+/** Options that both passes take. */
+const KNOWN: readonly string[] = [
+  "scheduler",
+  "allToAll",
+  "compressor",
+  "chunks",
+  "bound",
+  "repeats",
+  "results",
+  "timeLimit",
+  "checkNumbers",
+  "signal",
+  "name",
+  "dispatch",
+];
+
 /** @throws {SchemoeError} for an unknown name or option, or a value without the functions it needs. */
 export function resolveChoices(
   choices: PassChoices,
   others: readonly string[],
 ): ResolvedChoices {
-  const known = [
-    "scheduler",
-    "allToAll",
-    "compressor",
-    "chunks",
-    "bound",
-    "repeats",
-    "results",
-    "timeLimit",
-    "checkNumbers",
-    "signal",
-    "name",
-    "dispatch",
-  ];
   if (typeof choices !== "object" || choices === null) {
     throw new SchemoeError(
       `Cannot run the pass: give an object of options, got ${quoted(choices)}`,
     );
   }
-  const foreign = Object.keys(choices).find((key) => ![...known, ...others].includes(key));
-  if (foreign) {
+  const foreign = Object.keys(choices).find((key) => !KNOWN.includes(key) && !others.includes(key));
+  if (foreign !== undefined) {
+    const options = [...others, ...KNOWN];
     throw new SchemoeError(
-      `Cannot run the pass: "${foreign}" is not an option (${[...others, ...known].join(", ")})` +
-        didYouMean(foreign, [...others, ...known]),
+      `Cannot run the pass: "${foreign}" is not an option (${options.join(", ")})` +
+        didYouMean(foreign, options),
     );
   }
   checkPlain(choices);

@@ -8,7 +8,7 @@ import { recordedRouting } from "../routing/recorded.ts";
 import type { RouterTrace } from "../routing/types.ts";
 import type { Costs } from "../costs/types.ts";
 import type { Engine, EventTable, Program } from "../engine.ts";
-import { type Pass, SchemoeError } from "../types.ts";
+import { type Pass, SchemoeError, type TaskGraph } from "../types.ts";
 import type { Results } from "./results.ts";
 import type { TensorValues } from "./transfer.ts";
 import { togetherRepeats } from "./repeats.ts";
@@ -61,8 +61,8 @@ export interface RunRecord {
   readonly pass: Pass;
   /** Its Programs, one after another; most passes have one. */
   readonly ran: readonly RanProgram[];
-  /** Choices, sizes and engine, for captions and saved runs. */
-  readonly configuration: Readonly<Record<string, string | number | boolean>>;
+  /** Choices, sizes and engine, for captions and saved runs; a function makes it when it is first read. */
+  readonly configuration: TaskGraph["configuration"] | (() => TaskGraph["configuration"]);
   /** The layer and its choices; absent where graphs were built by hand. */
   readonly setup?: RunSetup;
   /** Its results; absent from an engine that computes no values. */
@@ -79,10 +79,9 @@ export class Run extends ShownRun {
   readonly name: string;
   /** Forward, backward, or a whole training step. */
   readonly pass: Pass;
-  /** Choices, sizes and engine, as its caption tells them. */
-  readonly configuration: RunRecord["configuration"];
   /** The layer and its choices; absent where graphs were built by hand. */
   readonly setup?: RunSetup;
+  #configuration: RunRecord["configuration"];
   readonly #results?: Results;
   readonly #gradientNames: RunRecord["gradientNames"];
   #gradients?: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
@@ -95,11 +94,17 @@ export class Run extends ShownRun {
     super();
     this.name = record.name;
     this.pass = record.pass;
-    this.configuration = record.configuration;
+    this.#configuration = record.configuration;
     this.setup = record.setup;
     this.ran = record.ran;
     this.#results = record.results;
     this.#gradientNames = record.gradientNames;
+  }
+
+  /** Choices, sizes and engine, as its caption tells them. */
+  get configuration(): TaskGraph["configuration"] {
+    if (typeof this.#configuration === "function") this.#configuration = this.#configuration();
+    return this.#configuration;
   }
 
   /**

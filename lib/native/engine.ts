@@ -57,7 +57,7 @@ export type NativeCalls =
     | ("allocateAsync" | "writeAsync" | "readAsync")
     | ("hostWait" | "hostDone" | "close")
   >
-  & { readonly runNow?: NativeEngine["runNow"]; readonly start?: NativeEngine["start"] };
+  & Partial<Pick<NativeEngine, "readAll" | "runNow" | "start">>;
 
 /** Owns a native engine. Close it when no call is under way. */
 export class NativeEngine {
@@ -130,6 +130,17 @@ export class NativeEngine {
   read(at: BufferPlace, data: Uint8Array<ArrayBuffer>): void {
     this.#call((handle, failure) =>
       this.#library.schemoe_read(handle, ...bytesAt(at, data), failure)
+    );
+  }
+
+  /** As many bytes of each rank, one after another; `data` has room for all of them. */
+  readAll(
+    { id, offset }: Omit<BufferPlace, "rank">,
+    data: Uint8Array<ArrayBuffer>,
+    bytes: number,
+  ): void {
+    this.#call((handle, failure) =>
+      this.#library.schemoe_read_all(handle, id, BigInt(offset), data, BigInt(bytes), failure)
     );
   }
 

@@ -2,8 +2,41 @@
 import type { EventTable } from "../engine.ts";
 import { EVENT_WORDS } from "./engine.ts";
 
-/** Events in the order of operations, as columns. */
-export function eventTable(events: BigUint64Array<ArrayBuffer>, ranks: number): EventTable {
+/**
+ * Events in the order of operations, as columns, which are made when one is first read: a short run should not wait for
+ * them.
+ */
+export function eventTable(
+  events: BigUint64Array<ArrayBuffer>,
+  ranks: number,
+  paced?: Float64Array,
+): EventTable {
+  let made: EventTable | undefined;
+  const columns = () => made ??= columnsOf(events, ranks);
+  return {
+    get position() {
+      return columns().position;
+    },
+    get rank() {
+      return columns().rank;
+    },
+    get ready() {
+      return columns().ready;
+    },
+    get start() {
+      return columns().start;
+    },
+    get end() {
+      return columns().end;
+    },
+    get wait() {
+      return columns().wait;
+    },
+    ...(paced ? { paced } : {}),
+  };
+}
+
+function columnsOf(events: BigUint64Array<ArrayBuffer>, ranks: number): EventTable {
   const count = events.length / EVENT_WORDS;
   // Halves of the words, low first: numbers from bigints would take ten times as long.
   const halves = new Uint32Array(events.buffer);

@@ -197,10 +197,10 @@ export class NativeRunner implements Engine {
       workspace,
       options,
     );
-    const buffers = (workspace as NativeWorkspace).laidOut(plan);
-    const hosts = functions.length > 0
-      ? new HostLoop({ native, program, functions, buffers })
-      : undefined;
+    const hosts = functions.length === 0 ? undefined : new HostLoop({
+      ...{ native, program, functions },
+      buffers: (workspace as NativeWorkspace).laidOut(plan),
+    });
     const abort = () =>
       this.#stop?.(
         new SchemoeError("Cannot finish the run: it was aborted", {
@@ -219,21 +219,20 @@ export class NativeRunner implements Engine {
       timer = setInterval(() => native.cancel(), CANCEL_EVERY_MS);
       native.cancel();
     };
-    const running = runProgram(native, prepared, options.timeLimit ?? defaultTimeLimit())
-      .finally(() => hosts?.end());
+    const run = runProgram(native, prepared, options.timeLimit ?? defaultTimeLimit());
+    const running = hosts ? run.finally(() => hosts.end()) : run;
     const serving = hosts?.serve();
     try {
-      const [events] = await Promise.all([running, serving]);
-      const { paced } = this.#pacing(program);
-      return { ...eventTable(events, this.topology.ranks), ...(paced ? { paced } : {}) };
+      const [events] = serving ? await Promise.all([running, serving]) : [await running];
+      return eventTable(events, this.topology.ranks, this.#pacing(program).paced);
     } catch (error) {
       const explained = stopped ?? explain(error, { program, workspace, regions, hosts });
+      // Nothing may be under way when the engine is used again or closed.
+      await Promise.allSettled([running, serving]);
       const limited = options.timeLimit === undefined && explained instanceof SchemoeError &&
         explained.status === Status.timeLimit;
       throw limited ? sayLimit(explained) : explained;
     } finally {
-      // Nothing may be under way when the engine is used again or closed.
-      await Promise.allSettled([running, serving]);
       clearInterval(timer);
       options.signal?.removeEventListener("abort", abort);
       this.#stop = undefined;

@@ -46,6 +46,11 @@ export const symbols = {
     parameters: ["pointer", "u32", "u32", "u64", "buffer", "u64", "buffer"],
     result: "i32",
   },
+  // int32_t schemoe_read_all(schemoe_engine* engine, uint32_t id, uint64_t offset, uint8_t* data, uint64_t bytes, schemoe_failure* failure)
+  schemoe_read_all: {
+    parameters: ["pointer", "u32", "u64", "buffer", "u64", "buffer"],
+    result: "i32",
+  },
   // The same ones on a thread of their own, so that the event loop goes on while bytes move.
   schemoe_allocate_async: {
     name: "schemoe_allocate",

@@ -125,6 +125,21 @@ export class NativeWorkspace implements Workspace {
     named(name, () => this.#open().read(at, data));
   }
 
+  readAll(name: string, bytes: number): Uint8Array<ArrayBuffer> {
+    const { ranks } = this.#owner;
+    const data = new Uint8Array(ranks * number(bytes));
+    const id = this.id(name);
+    const native = this.#open();
+    if (native.readAll) {
+      named(name, () => native.readAll!({ id, offset: 0 }, data, bytes));
+      return data;
+    }
+    for (let rank = 0; rank < ranks; rank++) {
+      this.readInto(name, rank, data.subarray(rank * bytes, (rank + 1) * bytes));
+    }
+    return data;
+  }
+
   async readAsync(
     name: string,
     rank: number,

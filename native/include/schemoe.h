@@ -405,6 +405,8 @@ int32_t schemoe_allocate(schemoe_engine* engine, const uint64_t* bytes, uint32_t
 int32_t schemoe_free(schemoe_engine* engine, uint32_t id, schemoe_failure* failure);
 int32_t schemoe_write(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, const uint8_t* data, uint64_t bytes, schemoe_failure* failure);
 int32_t schemoe_read(schemoe_engine* engine, uint32_t id, uint32_t rank, uint64_t offset, uint8_t* data, uint64_t bytes, schemoe_failure* failure);
+/* The same of every rank, `bytes` of each, one after another: ranks * bytes in all. */
+int32_t schemoe_read_all(schemoe_engine* engine, uint32_t id, uint64_t offset, uint8_t* data, uint64_t bytes, schemoe_failure* failure);
 
 /* Checks a packed Program completely (it may come from anywhere) and keeps a copy. */
 int32_t schemoe_prepare(schemoe_engine* engine, const uint8_t* packed, uint64_t bytes, schemoe_program** program, schemoe_failure* failure);

@@ -20,8 +20,8 @@ function rowsOf() {
   });
   const { layer } = made;
   return (...tables: number[][]) => {
-    const read = (_: string, rank: number) => new Uint8Array(Int32Array.from(tables[rank]).buffer);
-    return passRows({ layer, engine, workspace: { read } as unknown as Workspace });
+    const readAll = () => new Uint8Array(Int32Array.from(tables.flat()).buffer);
+    return passRows({ layer, engine, workspace: { readAll } as unknown as Workspace });
   };
 }
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { createLayer, openEngine, topK } from "../../mod.ts";
+import { expertWaves } from "../../lib/chunking/mod.ts";
 import { chain, fill, floats } from "../native/programs.ts";
 
 const sizes = { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 8, gate: topK({ k: 2 }) };
@@ -34,4 +35,30 @@ Deno.test("a dropless layer forgets Programs of routings that do not come again,
   // all of one kind: the gate's Program runs each time
   assertEquals(new Set(forgotten).size, 1);
   assertEquals((await layer.forward({ x: x(0) })).output!, first);
+});
+
+Deno.test("a dropless layer whose gate chooses as before or otherwise has the bits of a new one, however it is split", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
+  const config = { ...sizes, routing: { dropless: true } } as const;
+  using layer = createLayer(engine, config);
+  const x = (number: number) =>
+    new Float32Array(2 * sizes.tokens * sizes.modelDim).map((_, i) => Math.sin(number * i + i * i));
+  const passes = [[0, 1], [0, 1], [1, 1], [1, 2], [0, 2], [0, expertWaves(2)], [
+    2,
+    expertWaves(2),
+  ], [2, 1]] as const;
+  for (const [number, chunks] of passes) {
+    const choices = { x: x(number), chunks };
+    const [run, back] = [await layer.forward(choices), await layer.backward({ chunks })];
+    using other = createLayer(engine, config);
+    const [expected, gradients] = [
+      await other.forward(choices),
+      await other.backward({ chunks }),
+    ];
+    assertEquals(run.output, expected.output);
+    assertEquals(back.gradients, gradients.gradients);
+    assertEquals(run.configuration, expected.configuration);
+    assertEquals(back.configuration, gradients.configuration);
+    assertEquals(back.configuration.pass, "backward");
+  }
 });

@@ -39,3 +39,28 @@ Deno.test("what is more than the machine has is refused, before the system ends 
   const error = await assertRejects(() => layer.forward(), SchemoeError, "no memory");
   assertStringIncludes(error.message, "fewer tokens, experts or layers a rank");
 });
+
+Deno.test("readAll() gives the bytes of every rank, also where the engine reads rank by rank", () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 3, links: "plain" });
+  const workspace = engine.workspace();
+  workspace.ensure({ x: 8 });
+  for (let rank = 0; rank < 3; rank++) workspace.write("x", rank, Int32Array.of(rank, 10 + rank));
+  const words = (bytes: Uint8Array<ArrayBuffer>) => [...new Int32Array(bytes.buffer)];
+  assertEquals(words(workspace.readAll("x", 8)), [0, 10, 1, 11, 2, 12]);
+  assertEquals(words(workspace.readAll("x", 4)), [0, 1, 2]);
+  assertThrows(() => workspace.readAll("x", 12), SchemoeError, "of 8");
+  assertThrows(() => workspace.readAll("y", 4), SchemoeError, '"y"');
+  assertThrows(() => workspace.readAll("x", -4), SchemoeError, "-4");
+  const oneByOne = new NativeWorkspace({
+    native: () =>
+      ({
+        allocate: () => 0,
+        read: ({ rank }: { rank: number }, data: Uint8Array) => data.fill(rank + 1),
+      }) as unknown as NativeCalls,
+    ranks: 2,
+    closed: () => false,
+    freed: () => {},
+  });
+  oneByOne.ensure({ x: 2 });
+  assertEquals([...oneByOne.readAll("x", 2)], [1, 1, 2, 2]);
+});

@@ -1,6 +1,7 @@
 #include "cuda/buffers.h"
 
 #include <algorithm>
+#include <cstring>
 #include <ranges>
 #include <utility>
 
@@ -9,6 +10,7 @@ namespace schemoe::cuda {
 namespace {
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 46;
+constexpr uint64_t kStaged = uint64_t{1} << 20;
 
 /// Copies on a stream of its own, since a run may occupy all others.
 void copy(void* to, const void* from, size_t bytes) {
@@ -25,6 +27,7 @@ Buffers::~Buffers() {
   for (Buffer& buffer : buffers_) {
     for (uint32_t rank = 0; rank < buffer.size(); ++rank) drop(buffer[rank], rank);
   }
+  cudaFreeHost(staged_);
 }
 
 Buffers::Piece Buffers::make(uint32_t rank, uint64_t bytes) const {
@@ -139,6 +142,29 @@ void Buffers::read(uint32_t id, uint32_t rank, uint64_t offset, std::span<uint8_
   const Piece& piece = find("read", id, rank, offset, data.size());
   world_.enter(rank);
   copy(data.data(), piece.data + offset, data.size());
+}
+
+void Buffers::read_all(uint32_t id, uint64_t offset, uint64_t bytes, uint8_t* data) {
+  const uint32_t ranks = world_.ranks();
+  if (bytes > kStaged / ranks) {
+    for (uint32_t rank = 0; rank < ranks; ++rank) read(id, rank, offset, {data + rank * bytes, bytes});
+    return;
+  }
+  const std::shared_lock lock(mutex_);
+  const std::lock_guard staging(staging_);
+  if (!staged_) CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&staged_), kStaged, cudaHostAllocPortable));
+  for (uint32_t rank = 0; rank < ranks; ++rank) find("read", id, rank, offset, bytes);
+  for (uint32_t rank = 0; rank < ranks && bytes > 0; ++rank) {
+    world_.enter(rank);
+    CUDA_CHECK(cudaMemcpyAsync(staged_ + rank * bytes, buffers_[id][rank].data + offset, bytes, cudaMemcpyDefault,
+                               cudaStreamPerThread));
+  }
+  for (uint32_t rank = 0; rank < ranks; ++rank) {
+    if (rank > 0 && world_.device(rank) == world_.device(rank - 1)) continue;
+    world_.enter(rank);
+    CUDA_CHECK(cudaStreamSynchronize(cudaStreamPerThread));
+  }
+  std::memcpy(data, staged_, ranks * bytes);
 }
 
 void Buffers::hold() {

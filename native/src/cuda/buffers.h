@@ -23,6 +23,8 @@ class Buffers {
   void free(uint32_t id);
   void write(uint32_t id, uint32_t rank, uint64_t offset, std::span<const uint8_t> data);
   void read(uint32_t id, uint32_t rank, uint64_t offset, std::span<uint8_t> data);
+  /// As many bytes of each rank, one after another: few ones with one wait for all.
+  void read_all(uint32_t id, uint64_t offset, uint64_t bytes, uint8_t* data);
 
   /// Between the two nothing can be allocated or freed. `hold` throws BUSY when already held.
   void hold();
@@ -55,6 +57,9 @@ class Buffers {
   std::vector<Buffer> buffers_;
   uint64_t generation_ = 1;
   bool held_ = false;
+  // Memory of the host that GPUs write without help, for `read_all`.
+  std::mutex staging_;
+  std::byte* staged_ = nullptr;
 };
 
 }  // namespace schemoe::cuda

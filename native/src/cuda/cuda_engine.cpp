@@ -69,6 +69,10 @@ class CudaEngine final : public LocalRanks, private Receiver {
     usable();
     buffers_->read(id, rank, offset, data);
   }
+  void read_all(uint32_t id, uint64_t offset, uint64_t bytes, uint8_t* data) override {
+    usable();
+    buffers_->read_all(id, offset, bytes, data);
+  }
 
   void check(const Program& program) const override {
     usable();

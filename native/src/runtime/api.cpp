@@ -361,6 +361,14 @@ SCHEMOE_ENTRY int32_t schemoe_read(schemoe_engine* engine, uint32_t id, uint32_t
   });
 }
 
+SCHEMOE_ENTRY int32_t schemoe_read_all(schemoe_engine* engine, uint32_t id, uint64_t offset, uint8_t* data, uint64_t bytes, schemoe_failure* failure) {
+  return guard(failure, [&] {
+    const Inside inside(engine);
+    if (bytes > 0) need(data, "data");
+    inside->read_all(id, offset, bytes, data);
+  });
+}
+
 SCHEMOE_ENTRY int32_t schemoe_prepare(schemoe_engine* engine, const uint8_t* packed, uint64_t bytes, schemoe_program** program, schemoe_failure* failure) {
   return guard(failure, [&] {
     const Inside inside(engine);

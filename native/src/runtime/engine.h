@@ -23,6 +23,10 @@ class Engine {
   virtual void free(uint32_t id) = 0;
   virtual void write(uint32_t id, uint32_t rank, uint64_t offset, std::span<const uint8_t> data) = 0;
   virtual void read(uint32_t id, uint32_t rank, uint64_t offset, std::span<uint8_t> data) = 0;
+  /// As many bytes of each rank, one after another.
+  virtual void read_all(uint32_t id, uint64_t offset, uint64_t bytes, uint8_t* data) {
+    for (uint32_t rank = 0; rank < ranks(); ++rank) read(id, rank, offset, {data + rank * bytes, bytes});
+  }
 
   /// Throws UNSUPPORTED if this engine cannot run a Program that is well formed.
   virtual void check(const Program& program) const = 0;

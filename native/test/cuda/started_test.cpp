@@ -33,8 +33,19 @@ struct Exchange {
     }
   }
 
+  /// Of each rank alone and of all at once, in whole and in part.
   std::vector<std::vector<uint8_t>> results(Engine& engine) const {
-    return {engine.read(sum, 0, kBytes), engine.read(sum, 1, kBytes)};
+    const std::vector<std::vector<uint8_t>> each{engine.read(sum, 0, kBytes), engine.read(sum, 1, kBytes)};
+    for (const uint64_t offset : {uint64_t{0}, kBytes / 2}) {
+      const uint64_t bytes = kBytes - offset;
+      std::vector<uint8_t> all(kRanks * bytes);
+      CHECK_EQUAL(schemoe_read_all(engine.handle, sum, offset, all.data(), bytes, &engine.error), SCHEMOE_OK);
+      for (uint32_t r = 0; r < kRanks; ++r) {
+        CHECK(std::equal(each[r].begin() + static_cast<std::ptrdiff_t>(offset), each[r].end(),
+                         all.begin() + static_cast<std::ptrdiff_t>(r * bytes)));
+      }
+    }
+    return each;
   }
   void forget(Engine& engine) const {
     for (uint32_t r = 0; r < kRanks; ++r) engine.write(sum, r, std::vector<uint8_t>(kBytes, 0xff));
@@ -172,6 +183,10 @@ void in_use() {
   CHECK_EQUAL(calls.end(true), "");
   CHECK(exchange.results(gpu) == expected);
   CHECK_CONTAINS(calls.end(false), "Cannot end the run: none was started");
+  std::vector<uint8_t> all(kRanks * (kBytes + 4));
+  CHECK_EQUAL(schemoe_read_all(gpu.handle, exchange.sum, 4, all.data(), kBytes, &text), SCHEMOE_INVALID);
+  CHECK_CONTAINS(check::said(text), "Cannot read bytes 4 + 4000 of 4000");
+  CHECK_EQUAL(schemoe_read_all(gpu.handle, UINT32_MAX, 0, all.data(), kBytes, &text), SCHEMOE_INVALID);
 }
 
 /// Failures are those of a run in one call, and the next run is none of theirs.
