@@ -8,7 +8,15 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { findings, GRID_MEAN, paperGrid, paperSizes, paperTables } from "../studies/paper/mod.ts";
+import {
+  findings,
+  GRID_MEAN,
+  paperGrid,
+  type PaperOrder,
+  paperOrders,
+  paperSizes,
+  paperTables,
+} from "../studies/paper/mod.ts";
 import { formatPercent } from "../timeline/mod.ts";
 import { testbed } from "../testbeds/mod.ts";
 import { SchemoeError } from "../types.ts";
@@ -27,6 +35,8 @@ await task(async () => {
   for (const source of sources) console.log(`  ${source}`);
   const tables = await paperTables();
   printTables(tables.rows);
+  const orders = paperOrders(tables.rows);
+  printOrders(orders);
   console.log("\nAssumptions that fail, and what would explain it:");
   const sizes = paperSizes();
   const found = findings(tables, sizes);
@@ -46,7 +56,7 @@ await task(async () => {
     console.log(`  ${from.toFixed(1)}x ${`${layers}`.padStart(4)} ${bar}`);
   }
   Deno.mkdirSync(OUT, { recursive: true });
-  const written = { sources, ...tables, findings: found, sizes, grid };
+  const written = { sources, ...tables, orders, findings: found, sizes, grid };
   Deno.writeTextFileSync(`${OUT}/paper.json`, JSON.stringify(written, undefined, 1) + "\n");
   console.log(`\nwritten to ${OUT}/paper.json`);
 });
@@ -83,6 +93,20 @@ function printTables(rows: Awaited<ReturnType<typeof paperTables>>["rows"]): voi
     );
   }
   console.log("explained: all-to-alls as slow as table 1 has them, which is not a prediction");
+}
+
+function printOrders(orders: readonly PaperOrder[]): void {
+  const right = orders.filter(({ predicted }) => predicted > 1).length;
+  console.log(
+    `\nPairs of methods in the order in which they were measured: ${right} of ${orders.length}`,
+  );
+  for (const { workload, faster, slower, measured, predicted } of orders) {
+    console.log(
+      `  ${workload.padEnd(16)}${`${slower} over ${faster}`.padEnd(26)}` +
+        `measured ${measured.toFixed(2)}x, predicted ${predicted.toFixed(2)}x` +
+        (predicted > 1 ? "" : ": the wrong order"),
+    );
+  }
 }
 
 function printSizes(sizes: ReturnType<typeof paperSizes>): void {

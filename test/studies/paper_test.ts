@@ -3,6 +3,7 @@ import {
   findings,
   gridOf,
   paperGrid,
+  paperOrders,
   type PaperRow,
   paperSizes,
   paperTables,
@@ -34,9 +35,24 @@ Deno.test("paperTables() explains by table 1's all-to-alls, which it then meets"
 
 Deno.test("findings() name what was assumed, why it fails and what to measure", () => {
   const found = findings(tables, paperSizes());
-  assertEquals(found.length, 7);
+  assertEquals(found.length, 9);
   const codec = found.find(({ assumption }) => assumption.includes("codec's speed can be fitted"))!;
   assert(codec.because.includes("1137 ms") && codec.because.includes("1516 ms"));
+});
+
+Deno.test("paperOrders() compares methods on each workload once, and tells which predictions have the wrong order", () => {
+  const orders = paperOrders(tables.rows);
+  // three methods on four depths, two on BERT, four of the ablation
+  assertEquals(orders.length, 4 * 3 + 1 + 6);
+  for (const { measured } of orders) assert(measured > 1);
+  const wrong = orders.filter(({ predicted }) => predicted <= 1);
+  assertEquals(
+    new Set(wrong.map(({ faster, slower }) => `${slower} over ${faster}`)),
+    new Set(["FasterMoE over Tutel", "Tutel over ScheMoE"]),
+  );
+  const bert = orders.find(({ workload }) => workload === "BERT-Large-MoE")!;
+  assertAlmostEquals(bert.measured, 783 / 673, 2e-3);
+  assert(bert.predicted < 1);
 });
 
 Deno.test("the grid has 675 layers, and gridOf() counts them", async () => {

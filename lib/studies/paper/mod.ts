@@ -11,6 +11,7 @@ export { type AblationExplained, explainAblation } from "./explain.ts";
 export { paperSvg } from "./chart.ts";
 export { type Finding, findings } from "./findings.ts";
 export { type Grid, gridOf, paperGrid } from "./grid.ts";
+export { type PaperOrder, paperOrders } from "./orders.ts";
 export { Predictor } from "./predict.ts";
 export { GRID_MEAN, type Method, PUBLISHED, type Published } from "./published.ts";
 export { allToAllSeconds } from "../sizes/alone.ts";

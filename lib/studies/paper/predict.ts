@@ -60,7 +60,8 @@ export class Predictor {
       for (const task of runs.flatMap(({ ran }) => ran.flatMap(({ program }) => program.order))) {
         if (task.kind === "allToAll") allToAlls += costs.seconds(task);
       }
-      const chosen = `${choices.allToAll}, ${choices.chunks ?? 1} chunks`;
+      const { allToAll, chunks = 1 } = choices;
+      const chosen = `${allToAll}, ${chunks} ${chunks === 1 ? "chunk" : "chunks"}`;
       best = { seconds, allToAlls, chosen };
     }
     return best!;

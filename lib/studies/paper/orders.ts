@@ -1,0 +1,44 @@
+/** Whether predictions have the paper's methods in the order in which they were measured. @module */
+import type { Method, WorkloadName } from "./published.ts";
+import type { PaperRow } from "./tables.ts";
+
+/** Two methods on one workload. */
+export interface PaperOrder {
+  readonly workload: WorkloadName;
+  /** The one that was measured to be faster. */
+  readonly faster: Method;
+  readonly slower: Method;
+  /** Times of a step, the slower one's over the faster one's: measured, and from published alpha and beta alone. */
+  readonly measured: number;
+  readonly predicted: number;
+}
+
+/**
+ * All pairs of methods whose steps the paper measured on the same workload, each once. A prediction below 1 has them in
+ * the wrong order, whatever its errors in milliseconds are: what steps have beside their layers is in both.
+ *
+ * ```ts
+ * import { paperOrders, paperTables } from "@schemoe/lab/paper";
+ * const orders = paperOrders((await paperTables()).rows);
+ * console.assert(orders.every(({ measured }) => measured >= 1));
+ * ```
+ */
+export function paperOrders(rows: readonly PaperRow[]): PaperOrder[] {
+  const orders: PaperOrder[] = [];
+  const steps = rows.filter(({ what, table }) => what === "step" && table !== 1);
+  for (const [workload, list] of Map.groupBy(steps, (row) => row.workload)) {
+    const sorted = list.toSorted((a, b) => a.milliseconds - b.milliseconds);
+    for (const [i, one] of sorted.entries()) {
+      for (const other of sorted.slice(i + 1)) {
+        orders.push({
+          workload,
+          faster: one.method,
+          slower: other.method,
+          measured: other.milliseconds / one.milliseconds,
+          predicted: other.predictedMs / one.predictedMs,
+        });
+      }
+    }
+  }
+  return orders;
+}
