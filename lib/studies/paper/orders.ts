@@ -4,12 +4,15 @@ import type { PaperRow } from "./tables.ts";
 
 /** Two methods on one workload. */
 export interface PaperOrder {
+  /** On which both were measured. */
   readonly workload: WorkloadName;
   /** The one that was measured to be faster. */
   readonly faster: Method;
+  /** The other one. */
   readonly slower: Method;
-  /** Times of a step, the slower one's over the faster one's: measured, and from published alpha and beta alone. */
+  /** Time of the slower one's step over that of the faster one's. */
   readonly measured: number;
+  /** The same from published alpha and beta alone. */
   readonly predicted: number;
 }
 
