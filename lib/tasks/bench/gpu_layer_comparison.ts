@@ -24,7 +24,25 @@ function publishedRates(shape: GpuShape, forward: number, both: number): Row {
   };
 }
 
-/** Our times beside those of the peers. */
+/** Times of ScatterMoE as multiples of ours too, or why there are none; nothing where it is absent. */
+function scattermoeColumns(
+  line: Record<string, number | string>,
+  ours: { readonly forward: number; readonly forwardBackward: number },
+): Row {
+  if (line.failed !== undefined) return { scattermoe: `failed: ${line.failed}` };
+  if (line.forward === undefined) return {};
+  const [forward, both] = [Number(line.forward), Number(line.forward_backward)];
+  const ratio = (a: number, b: number) => Math.round((100 * a) / b) / 100;
+  return {
+    scattermoeForward: forward,
+    scattermoeForwardBackward: both,
+    overScattermoeForward: ratio(forward, ours.forward),
+    overScattermoeForwardBackward: ratio(both, ours.forwardBackward),
+    scattermoeError: Number(line.error),
+  };
+}
+
+/** Our times beside those of the peers; `speedup` is over the faster one of PyTorch's. */
 export function compared(
   { shape, form, row: ours }: { shape: GpuShape; form: Form; row: Row },
   lines: readonly Record<string, number | string>[],
@@ -34,7 +52,7 @@ export function compared(
     lines.find((line) =>
       line.shape === shape.name && line.peer === name && (line.form ?? form) === form
     ) ?? {};
-  const [eager, compiled, errors] = ["eager", "compile", "errors"].map(peer);
+  const [eager, compiled, scatter, errors] = ["eager", "compile", "scattermoe", "errors"].map(peer);
   const best = (key: string) =>
     Math.min(...[eager, compiled].map((line) => Number(line[key] ?? Infinity)));
   const { forward, forwardBackward, parts, ...others } = ours;
@@ -59,6 +77,7 @@ export function compared(
     eagerForwardBackward: Number(eager.forward_backward ?? NaN),
     compileForward: Number(compiled.forward ?? NaN),
     compileForwardBackward: Number(compiled.forward_backward ?? NaN),
+    ...scattermoeColumns(scatter, { forward, forwardBackward }),
     speedupForward: ratio(best("forward"), forward),
     speedupForwardBackward: ratio(best("forward_backward"), forwardBackward),
     ofMatmulForward: rate(forward, 1),

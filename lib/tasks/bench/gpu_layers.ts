@@ -49,11 +49,13 @@ async function benchShapes(shapes: readonly GpuShape[]): Promise<Report> {
       (line) => JSON.parse(line) as Record<string, number | string>,
     );
     const ceilings = lines.find(({ peer }) => peer === "ceilings") ?? {};
+    const scattermoe = lines.find(({ peer }) => peer === "scattermoe about") ?? {};
     const rows = ours.map((one) => compared(one, lines, ceilings));
     return {
       configuration: {
         gpu: String(ceilings.gpu ?? "unknown"),
         torch: String(ceilings.torch ?? "unknown"),
+        scattermoe: String(scattermoe.version ?? scattermoe.absent ?? "unknown"),
         dtype: "bfloat16",
         routing: "no token dropped; padded to the largest load, or unpadded rows",
         warmUpMs: WARM_UP,

@@ -5,10 +5,15 @@ usage: torch_peer.py FOLDER WARM_UP
 FOLDER holds shapes.json, block.f32 (the numbers all tensors repeat) and our results; prints JSON lines:
 times of eager and compiled, largest relative differences of our results from eager, and ceilings. WARM_UP is
 how many milliseconds each runs before it is timed: a GPU reaches its power limit in that time.
+
+ScatterMoE's experts (arXiv 2403.08245) are a peer too where its package is installed, or in the folder that
+SCHEMOE_SCATTERMOE names; a line says where it is not.
 """
+import importlib.metadata
 import json
 import logging
 import math
+import os
 import pathlib
 import sys
 import time
@@ -61,11 +66,15 @@ class Layer(torch.nn.Module):
             value = pattern(shape, 3000 + 1000 * i, 0.02, torch.bfloat16)
             self.register_parameter(name, torch.nn.Parameter(value))
 
-    def forward(self, x):
+    def route(self, x):
         scores = torch.softmax(x.float() @ self.gate.t(), dim=-1)
         weights, choices = torch.topk(scores, self.top_k, dim=-1)
         if self.top_k > 1:
             weights = weights / weights.sum(dim=-1, keepdim=True)
+        return weights, choices
+
+    def forward(self, x):
+        weights, choices = self.route(x)
         flat = choices.flatten()
         order = torch.argsort(flat, stable=True)
         ends = torch.bincount(flat, minlength=self.experts).cumsum(0).to(torch.int32)
@@ -80,7 +89,59 @@ class Layer(torch.nn.Module):
         return torch.zeros(x.shape, device=x.device).index_add(0, tokens, out).to(x.dtype)
 
 
-def peer(sizes, name, layer, x, dy):
+class Scattered(torch.nn.Module):
+    """The same gate and the same weights, experts by ScatterMoE."""
+
+    def __init__(self, layer, mlp):
+        super().__init__()
+        self.route, self.gate = layer.route, layer.gate
+        experts, model, hidden = layer.w1.shape
+        kind, activation = ("GLUMLP", torch.nn.SiLU()) if layer.gated else ("MLP", torch.nn.ReLU())
+        with torch.device("cuda"):
+            self.mlp = getattr(mlp, kind)(model, hidden, experts, layer.top_k, activation=activation).to(torch.bfloat16)
+        first = [layer.w3, layer.w1] if layer.gated else [layer.w1]  # the activated half comes second
+        with torch.no_grad():
+            self.mlp.experts.weight.copy_(torch.cat(first, dim=2).transpose(1, 2))
+            self.mlp.output_experts.weight.copy_(layer.w2.transpose(1, 2))
+
+    def forward(self, x):
+        weights, choices = self.route(x)
+        return self.mlp(x, weights.to(x.dtype), choices)
+
+
+def scattermoe():
+    """Its module of experts; where there is none, why. Either is told."""
+    given = os.environ.get("SCHEMOE_SCATTERMOE")
+    if given:
+        sys.path.insert(0, given)
+    try:
+        from scattermoe import mlp
+    except Exception as error:  # whatever it needs may lack too
+        where = "in the folder that SCHEMOE_SCATTERMOE names" if given else "installed, and SCHEMOE_SCATTERMOE names no folder"
+        print(json.dumps(dict(peer="scattermoe about", absent=f"not {where} ({type(error).__name__}: {error})")), flush=True)
+        return None
+    try:
+        version = "from SCHEMOE_SCATTERMOE" if given else importlib.metadata.version("scattermoe")
+    except importlib.metadata.PackageNotFoundError:
+        version = "of no known version"
+    print(json.dumps(dict(peer="scattermoe about", version=version)), flush=True)
+    return mlp
+
+
+def scattered(sizes, layer, mlp, x, dy):
+    """Its times, and how far its output is from eager's; what fails is a line, and the next shape may do."""
+    try:
+        made = Scattered(layer, mlp)
+        with torch.no_grad():
+            expected = layer(x).float()
+            error = ((made(x).float() - expected).abs().max() / expected.abs().max()).item()
+        peer(sizes, "scattermoe", made, x, dy, error=float(f"{error:.1e}"))
+    except Exception as error:
+        line = dict(shape=sizes["name"], peer="scattermoe", failed=f"{type(error).__name__}: {error}"[:300])
+        print(json.dumps(line), flush=True)
+
+
+def peer(sizes, name, layer, x, dy, **more):
     with torch.no_grad():
         forward = median_ms(lambda: layer(x))
     leaf = x.clone().requires_grad_(True)
@@ -92,7 +153,7 @@ def peer(sizes, name, layer, x, dy):
         layer(leaf).backward(dy)
 
     both = median_ms(step)
-    line = dict(shape=sizes["name"], peer=name, forward=round(forward, 3), forward_backward=round(both, 3))
+    line = dict(shape=sizes["name"], peer=name, forward=round(forward, 3), forward_backward=round(both, 3), **more)
     print(json.dumps(line), flush=True)
     return leaf.grad
 
@@ -154,6 +215,7 @@ def ceilings():
 
 def main():
     ceilings()
+    mlp = scattermoe()
     for sizes in json.loads((folder / "shapes.json").read_text()):
         x = pattern((sizes["tokens"], sizes["modelDim"]), 0, 1, torch.bfloat16)
         dy = pattern((sizes["tokens"], sizes["modelDim"]), 1000, 1, torch.bfloat16)
@@ -161,6 +223,9 @@ def main():
         compare(sizes, layer, x, peer(sizes, "eager", layer, x, dy))
         torch._dynamo.reset()
         peer(sizes, "compile", torch.compile(layer), x, dy)
+        if mlp:
+            torch._dynamo.reset()
+            scattered(sizes, layer, mlp, x, dy)
         del layer
         torch.cuda.empty_cache()
 
