@@ -96,6 +96,11 @@ export interface Engine {
   readonly timing: string;
   /** True when every task takes what the cost model says, so that nothing needs to be measured alone. */
   readonly modelled: boolean;
+  /**
+   * Whether rows that several ranks exchange may be counted as a Program runs, and a run that ended for want of room be
+   * followed by another. Not where tasks last as long as their sizes say, nor over several processes. Default false.
+   */
+  readonly counts?: boolean;
   /** Costs of tasks alone, where they are not the topology's model. */
   readonly costs?: { readonly source: string; seconds(task: Task, rank?: number): number };
   /** The ranks whose operations it runs, all others doing as these; absent: every rank. */

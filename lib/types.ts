@@ -168,14 +168,33 @@ export interface Kernel {
 }
 
 /**
- * Rows of each expert of a rank, one expert after another, that are counted while a Program runs. Kernels that have the
- * same object mean the same rows.
+ * Rows that a rank sends, one expert after another, and those that its own experts get, which are counted while a Program
+ * runs. Kernels and transfers that have the same object mean the same rows.
  */
 export interface CountedRows {
-  /** Experts that have them. */
+  /** Experts of all ranks, of which each has as many. */
   readonly experts: number;
-  /** Rows of all experts, under every routing. */
+  /** Rows that the rank sends, under every routing. */
   readonly rows: number;
+  /** Ranks that send each other rows. */
+  readonly ranks: number;
+  /** Which of them has these. */
+  readonly rank: number;
+  /** Most rows that the experts of a rank may get: more end the run. */
+  readonly room: number;
+}
+
+/** Rows of a transfer that are counted: those of the peer. */
+export interface MovedRows {
+  /** Whose they are: of the rank of the transfer. */
+  readonly rows: CountedRows;
+  /**
+   * Whether they are among those that the rank's experts get, and not among those that it sends; of a copy where it takes
+   * them from.
+   */
+  readonly received: boolean;
+  /** Bytes of a row. */
+  readonly rowBytes: number;
 }
 
 /** Code of a user's own. */
@@ -213,6 +232,8 @@ export interface Transfer {
   readonly from?: View;
   /** Target of a copy or receive. */
   readonly to?: View;
+  /** Present where rows are counted: views are then those of all rows, and the length is that of about equal loads. */
+  readonly counted?: MovedRows;
 }
 
 /** Messages to other ranks over one kind of link, and the slices in them. */

@@ -10,8 +10,8 @@ export interface PassRows {
   readonly capacity: number;
   /** Rows for each slot, unless all have as many: then padded rows have no padding. */
   readonly loads?: Loads;
-  /** In place of loads, where these are counted as a Program runs. */
-  readonly counted?: CountedRows;
+  /** In place of loads, where these are counted as a Program runs: rows of each rank. */
+  readonly counted?: readonly CountedRows[];
   /** Places of an expert of a padded layer: choices beyond go nowhere. Present with a placement alone. */
   readonly limit?: number;
   /** Whether a gate's choices gave capacity and loads; see `Chunking.split`. */

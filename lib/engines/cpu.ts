@@ -44,22 +44,29 @@ export interface CpuOptions {
 export function openCpuEngine(options: CpuOptions): Engine {
   const { nodes, ranksPerNode } = options.topology;
   const nvtx = wantsNvtx(options.nvtx, "cpu");
-  return cpuRunner({ ...options, nvtx }, new NativeEngine({ kind: "cpu", nodes, ranksPerNode }));
+  const native = new NativeEngine({ kind: "cpu", nodes, ranksPerNode });
+  return cpuRunner({ ...options, nvtx, alone: true }, native);
 }
 
 /**
  * The CPU engine over native calls of any origin.
  *
+ * @param options.alone whether it runs all ranks in this process.
  * @param where asked for what a caption says after its times.
  */
-export function cpuRunner(options: CpuOptions, native: NativeCalls, where = () => ""): Engine {
-  const { topology, links = "emulated", computation = "real", nvtx } = options;
+export function cpuRunner(
+  options: CpuOptions & { readonly alone?: boolean },
+  native: NativeCalls,
+  where = () => "",
+): Engine {
+  const { topology, links = "emulated", computation = "real", nvtx, alone = false } = options;
   return new NativeRunner({
     kind: "cpu",
     topology,
     timing: () => `${links} links, ${computation} computation${where()}`,
     nvtx,
     native,
+    counts: alone && links === "plain" && computation === "real",
     ...pace(topology, { links, computation }),
   });
 }

@@ -45,7 +45,6 @@ export function gateGraph(
   const g = new GraphBuilder(layer.topology, "forward", 0);
   const gate = addGate(g, layer);
   const { loads, targets, positions } = gateContext(g, layer);
-  const table = tensorsOf(layer);
   if (gather) {
     const place = { stage: 1, chunk: -1, after: [gate] };
     const count = layer.tokens * layer.topK;
@@ -56,13 +55,10 @@ export function gateGraph(
     return g.build(configuration);
   }
   if (layer.dropless) {
-    addGather(
-      g,
-      { name: "load", stage: 1, chunk: -1, after: [gate] },
-      { part: loads, all: g.tensor(table, "gate.allLoads"), count: layer.experts },
-    );
+    addLoads(g, layer, gate);
     return g.build(configuration);
   }
+  const table = tensorsOf(layer);
   const part = g.tensor(table, "gate.largestLoad");
   const counted = g.add({
     kind: "gate",
@@ -80,6 +76,14 @@ export function gateGraph(
   return g.build(configuration);
 }
 
+/** Tells all ranks the loads of all, after the gate. */
+function addLoads(g: GraphBuilder, layer: Layer, gate: Task): Task {
+  const part = gateContext(g, layer).loads;
+  const all = g.tensor(tensorsOf(layer), "gate.allLoads");
+  const place = { name: "load", stage: 1, chunk: -1, after: [gate] };
+  return addGather(g, place, { part, all, count: layer.experts });
+}
+
 /** Stages of a chunk in the forward pass. */
 const STAGE = {
   dispatch: 1,
@@ -93,6 +97,7 @@ const STAGE = {
  */
 export function forwardGraph(options: PassOptions & { readonly gate: boolean }): TaskGraph {
   const { layer, chunks, compressor, counted } = options;
+  const { ranks } = layer.topology;
   const way: Way = { ...options, rows: rowLayout(options) };
   const g = new GraphBuilder(layer.topology, "forward", chunks.length);
   const { choices, weights, loads, x } = gateContext(g, layer);
@@ -103,17 +108,19 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   const endsOn = (rank: number) =>
     endsOf(g, ofRank(layer, rank), { add: layer.shared?.gate === "none" });
   const ends = endsOf(g, layer, { add: layer.shared?.gate === "none" });
+  const gate = options.gate ? [addGate(g, layer)] : [];
+  const all = counted && ranks > 1 ? g.tensor(tensorsOf(layer), "gate.allLoads") : loads;
   const dispatch = g.add({
     kind: "dispatch",
     label: "dispatch",
     chunk: -1,
     stage: STAGE.dispatch,
-    after: options.gate ? [addGate(g, layer)] : [],
+    after: all === loads ? gate : [addLoads(g, layer, gate[0])],
     flops: ends.flops,
     bytes: rows.send.bytes,
-    uses: [...rows.send.uses, x, ...ends.uses, ...(counted ? [loads] : [])],
+    uses: [...rows.send.uses, x, ...ends.uses, ...(counted ? [all] : [])],
     kernels: (rank) => [
-      ...(counted ? [countRows(counted, loads)] : []),
+      ...(counted ? [countRows(counted[rank], all)] : []),
       ...endsOn(rank).before,
       ...rows.send.kernels(rank, { x: ends.from }),
     ],

@@ -3,7 +3,7 @@ import { groupRows, type RowNumbers, type Rows, ungroupRows } from "../kernels/m
 import { elementBytes, tokensOf } from "../blocks/mod.ts";
 import { type LegRows, type Piece, rowChoicesOf } from "../memory/mod.ts";
 import { tokensOfRows } from "../memory/tokens.ts";
-import type { HostContext, Kernel, View } from "../types.ts";
+import type { CountedRows, HostContext, Kernel, MovedRows, View } from "../types.ts";
 import type { Exchange, GraphBuilder } from "./builder.ts";
 import { codecState, type Coded, type CodedBlock, decodeBlocks, encodeBlocks } from "./coding.ts";
 import type { Leg, Way } from "./way.ts";
@@ -61,7 +61,7 @@ export class LegBlocks {
 
   /** Slices for the all-to-all. */
   get slices(): Pick<Exchange, "sliceBytes" | "input" | "output" | "pairs" | "ragged"> {
-    const { even, equal } = this.#rows;
+    const { even, equal, counted } = this.#rows;
     const { largest } = this.#sizes;
     const { groups } = this.#way.layer;
     if (even && !even.grouped) {
@@ -80,8 +80,15 @@ export class LegBlocks {
         bytes: (from, to) => this.#sizes.bytes(from, to),
         input: (rank, to) => this.#inputView(rank, to),
         output: (rank, from) => this.#outputView(rank, from),
+        ...(counted ? { counted: (rank, of) => this.#moved(counted[rank], of) } : {}),
       },
     };
+  }
+
+  /** Counted rows of a side. */
+  #moved(rows: CountedRows, of: "input" | "output"): MovedRows {
+    const received = (of === "output") === (this.#leg.number === 1);
+    return { rows, received, rowBytes: this.#rowBytes };
   }
 
   /** Names of the buffers in which rows of a side lie block after block before or after they are coded. */

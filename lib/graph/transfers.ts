@@ -3,7 +3,7 @@ import type { KnownPlans } from "../alltoall/known.ts";
 import type { ExpertGroups } from "../blocks/mod.ts";
 import { cut } from "../alltoall/parts.ts";
 import { countTransfers, peersOf } from "../costs/mod.ts";
-import type { RankTraffic, Topology, Traffic, Transfer, View } from "../types.ts";
+import type { MovedRows, RankTraffic, Topology, Traffic, Transfer, View } from "../types.ts";
 import type { Slice, Step, TrafficMatrix } from "../alltoall/types.ts";
 
 /** Where the slices of an exchange lie, and which of them it moves. */
@@ -34,6 +34,8 @@ export interface RaggedSlices {
   readonly input: (rank: number, destination: number) => View;
   /** Where a rank's slice from another rank lies. */
   readonly output: (rank: number, source: number) => View;
+  /** Rows of a rank that are counted, `of` input or output: places and bytes are then those of all of them, and of equal ones. */
+  readonly counted?: (rank: number, of: "input" | "output") => MovedRows;
 }
 
 /** Transfers of one phase on one rank. */
@@ -90,6 +92,8 @@ function raggedTransfers(
   const { steps } = plans.phases(rank)[phase];
   const carried = plans.carried(rank, phase);
   const shadow = plans.direct() ? undefined : plans.scratch();
+  const rowsOf = (of: "input" | "output") =>
+    ragged.counted ? { counted: ragged.counted(rank, of) } : undefined;
   const found: Transfer[] = [];
   for (const [i, step] of steps.entries()) {
     const total = (step.kind === "receive" ? step.to : step.from).count ?? 1;
@@ -113,10 +117,14 @@ function raggedTransfers(
       };
       if (step.kind === "copy") {
         const [from, to] = [view(step.from), view(step.to)];
-        found.push({ kind: "copy", peer: rank, bytes, from, to });
+        found.push({ kind: "copy", peer: rank, bytes, from, to, ...rowsOf("input") });
       } else if (step.kind === "send") {
-        found.push({ kind: "send", peer: step.peer, bytes, from: view(step.from) });
-      } else found.push({ kind: "receive", peer: step.peer, bytes, to: view(step.to) });
+        const { peer } = step;
+        found.push({ kind: "send", peer, bytes, from: view(step.from), ...rowsOf("input") });
+      } else {
+        const { peer } = step;
+        found.push({ kind: "receive", peer, bytes, to: view(step.to), ...rowsOf("output") });
+      }
     }
   }
   return found;

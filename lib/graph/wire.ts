@@ -48,6 +48,7 @@ export function wireBytes(compressor: Compressor, block: WireBlock): number {
 /** Sizes of the blocks of a leg. */
 export function blockSizes(rows: LegRows, coding: Coding): BlockSizes {
   if (rows.even) return evenSizes(rows, rows.even.rows, coding);
+  if (rows.counted) return countedSizes(rows, rows.equal!, coding);
   return rows.equal === undefined ? unevenSizes(rows, coding) : equalSizes(rows, coding);
 }
 
@@ -95,6 +96,19 @@ function equalSizes(rows: LegRows, coding: Coding): BlockSizes {
     begin: (_side, _rank, peer) => groups.place(peer) * step,
     room: () => groups.size * step,
     traffic: (rowBytes) => rowBytes + groups.size * step,
+  };
+}
+
+/** Blocks of rows as they are that are counted, one after another: bytes are those of equal loads. */
+function countedSizes(rows: LegRows, count: number, coding: Coding): BlockSizes {
+  const { layer: { topology: { ranks } } } = coding;
+  const bytes = wireBytes(coding.compressor, blockOf(coding, count));
+  return {
+    largest: bytes,
+    bytes: () => bytes,
+    begin: () => 0,
+    room: () => Math.ceil((rows.most / count) * bytes),
+    traffic: () => 2 * ranks * bytes,
   };
 }
 

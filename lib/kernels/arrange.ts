@@ -1,6 +1,6 @@
 /** Kernels that move unpadded rows between wire and experts. @module */
 import type { ElementType } from "./types.ts";
-import type { Kernel, Loads, View } from "../types.ts";
+import type { CountedRows, Kernel, Loads, View } from "../types.ts";
 import { typeCode } from "./linear.ts";
 
 /** What moves: the places of a chunk, from some source ranks to the experts of one rank. */
@@ -9,8 +9,8 @@ export interface Arrangement {
   readonly dtype?: ElementType;
   /** Values of a row. */
   readonly columns: number;
-  /** Loads of all ranks for the experts of this rank alone. */
-  readonly loads: Loads;
+  /** Loads of all ranks for the experts of this rank alone; where they are counted as the Program runs, whose they are. */
+  readonly loads: Loads | CountedRows;
   /** Rows of an expert lie source after source instead of place after place. */
   readonly bySource: boolean;
   /** Ranks whose rows move, from `begin` to before `end`. */
@@ -24,7 +24,10 @@ export interface Arrangement {
 }
 
 function kernel(name: string, a: Arrangement): Kernel {
-  const { loads: { ranks, experts, table }, sources, places } = a;
+  const { loads, sources, places } = a;
+  const counted = "table" in loads ? undefined : loads;
+  const { ranks } = loads;
+  const experts = counted ? counted.experts / ranks : loads.experts;
   return {
     name,
     args: [
@@ -40,7 +43,7 @@ function kernel(name: string, a: Arrangement): Kernel {
       a.wire,
       a.rows,
     ],
-    more: table,
+    ...("table" in loads ? { more: loads.table } : { counted: loads }),
   };
 }
 

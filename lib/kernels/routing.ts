@@ -92,10 +92,16 @@ export function combineRows(
   return { name: "combine", args: [...head(places), ...views, Number(add)], ...bounds(places) };
 }
 
-/** Counts the rows of experts: they are their `loads`, int32 [experts]. The lane waits until they are known. */
+/**
+ * Counts the rows of experts: they are the `loads` of all ranks, int32 [ranks, experts]. The lane waits until they are
+ * known.
+ */
 export const countRows = (counted: CountedRows, loads: View): Kernel => ({
   name: "count_rows",
   args: [counted.experts, counted.rows, loads],
+  ...(counted.ranks > 1
+    ? { more: Int32Array.of(counted.ranks, counted.rank, counted.room) }
+    : undefined),
   counted,
 });
 

@@ -75,14 +75,14 @@ export const KERNELS = {
   budget_bias: { code: 78, args: "iivvff" },
   round_choices: { code: 79, args: "iiiivvvv" },
   add_slices: { code: 80, args: "iiivvvv*" },
-  count_rows: { code: 81, args: "iiiv" },
+  count_rows: { code: 81, args: "iiiv*" },
 } as const satisfies Record<string, { code: number; args: string }>;
 
 /** Pieces of an all-to-all phase, which the packer writes from a task's transfers. */
 export const TRANSFERS = {
-  copy: { code: 32, args: "ivv" },
-  send: { code: 33, args: "iiv" },
-  receive: { code: 34, args: "iiv" },
+  copy: { code: 32, args: "ivv*" },
+  send: { code: 33, args: "iiv*" },
+  receive: { code: 34, args: "iiv*" },
 } as const satisfies Record<string, { code: number; args: string }>;
 
 /** Name of a native kernel. */

@@ -22,8 +22,8 @@ export interface RowsOf {
   readonly chunks: readonly Chunk[];
   /** Present where only places that are taken have rows. */
   readonly loads?: Loads;
-  /** In place of loads, where these are counted as the Program runs; then there is one rank and one chunk. */
-  readonly counted?: CountedRows;
+  /** In place of loads, where these are counted as the Program runs: rows of each rank, in one chunk. */
+  readonly counted?: readonly CountedRows[];
   /** With a placement of a padded layer: places of an expert, beyond which choices go nowhere. */
   readonly limit?: number;
 }
@@ -67,6 +67,8 @@ export interface LegRows {
     /** Blocks lie by the place of a rank in its expert group, and others exchange nothing. */
     readonly grouped?: boolean;
   };
+  /** Present where rows are counted: those of each rank. Numbers of rows are then those of about equal loads. */
+  readonly counted?: readonly CountedRows[];
   /** Rows of every block between ranks that exchange some, where blocks of equal size lie anywhere. */
   readonly equal?: number;
   /** Most rows that a rank sends, or receives, on this leg. */

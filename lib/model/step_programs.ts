@@ -1,6 +1,6 @@
 /** The Programs of a step: one, or where rows depend on routings one more for each gate. @module */
 import type { Layer } from "../blocks/mod.ts";
-import { checkedSplit, splitKind } from "../chunking/split.ts";
+import { checkedSplit } from "../chunking/split.ts";
 import { evenLoads, largestLoad } from "../chunking/loads.ts";
 import {
   paddedPlaces,
@@ -14,15 +14,15 @@ import { reassociates, type ResolvedChoices } from "../layer/choices.ts";
 import { checkDispatch } from "../layer/check_dispatch.ts";
 import { Gathered, gatheredLoads, noChoices } from "../layer/gathered.ts";
 import { GraphRunner } from "../layer/graph_runner.ts";
-import { isPlain } from "../graph/wire.ts";
 import type { PlannedGraph } from "../layer/memory_report.ts";
 import { rowsKey } from "../layer/pass_graphs.ts";
 import { passRows } from "../layer/pass_rows.ts";
 import type { RanProgram } from "../layer/run.ts";
-import { countedRows, type GatheredChoices, nodeRows } from "../memory/mod.ts";
+import { type GatheredChoices, nodeRows } from "../memory/mod.ts";
 import { acrossLayers } from "../schedulers/across_layers.ts";
-import type { CountedRows, TaskGraph } from "../types.ts";
+import type { TaskGraph } from "../types.ts";
 import type { ModelShape } from "./config.ts";
+import { CountedSteps } from "./counted_steps.ts";
 import { lossGraph, stepGraph } from "./step_graph.ts";
 import { StepParts } from "./step_parts.ts";
 import { type Cut, cutsOf, type MoeRows, type StepOptions } from "./step_options.ts";
@@ -55,7 +55,8 @@ export interface PassRun extends RunOptions {
  * How many rows a dropless layer has, and where those lie that cross once to a node, is known once its gate has run on
  * all ranks. A Program therefore ends with each of these gates, and the graph of the next one is made for the loads or
  * choices that were found. All that follows the last gate is one graph: experts of the last layer, head, the whole backward
- * pass, reductions and updates. On one rank rows are counted as the Program runs, which is then the same for all steps.
+ * pass, reductions and updates. Where rows are counted as the Program runs it is one, the same for all steps: see
+ * {@linkcode CountedSteps}.
  */
 export class StepPrograms {
   readonly #of: ProgramsOf;
@@ -65,13 +66,13 @@ export class StepPrograms {
   readonly #kept = new Map<string, ReadonlySet<string>>();
   /** What gates chose, by the prefix of their layer and microbatch. */
   readonly #gathered = new Map<string, Gathered>();
-  /** Rows that are counted as a Program runs, by block and microbatch. */
-  readonly #counted = new Map<string, CountedRows>();
+  readonly #counted: CountedSteps;
 
   constructor(of: ProgramsOf) {
     this.#of = of;
     const { engine, workspace, shape, tensors } = of;
     this.#parts = new StepParts(tensors);
+    this.#counted = new CountedSteps(of);
     this.#runner = new GraphRunner(engine, workspace, 1 + cutsOf(shape, "node").length);
   }
 
@@ -93,47 +94,18 @@ export class StepPrograms {
       const { moe, places } = block;
       checkDispatch({ layer: moe, engine }, choices);
       const rows = moe.dropless ? evenRows(moe, engine.computes) : paddedPlaces(moe, places);
-      const split = this.#countedSplit(index, choices) ??
+      const split = this.#counted.split(index, choices) ??
         { rows, chunks: checkedSplit(chunking, splitOf(moe, rows)) };
       return [[index, dispatch === "node" ? onceANode(moe, split, noChoices(moe)) : split]];
     }));
   }
 
-  /** Rows that are counted as a Program runs: in one chunk, and where no codec asks for their numbers. */
-  #countedSplit(block: number, choices: ResolvedChoices): MoeRows | undefined {
-    const { chunking, dispatch, compressor } = choices;
-    const counted = this.#countedOf(block, 0);
-    const plain = isPlain(compressor.dispatch) && isPlain(compressor.combine);
-    if (!counted || !plain || dispatch !== "choice") return undefined;
-    const layer = this.#of.shape.layers[block];
-    if (!("moe" in layer)) throw new Error(`block ${block} has no experts`);
-    const rows = { capacity: counted.rows, counted, routed: true };
-    const chunks = checkedSplit(chunking, splitOf(layer.moe, rows));
-    return chunks.length === 1 && splitKind(chunks) === "capacity" ? { rows, chunks } : undefined;
-  }
-
-  #countedOf(block: number, microbatch: number): CountedRows | undefined {
-    const { engine, shape } = this.#of;
-    const layer = shape.layers[block];
-    if (!engine.computes || !("moe" in layer)) return undefined;
-    const key = `${block} ${microbatch}`;
-    let counted = this.#counted.get(key);
-    if (!counted) {
-      counted = countedRows(layer.moe);
-      if (counted) this.#counted.set(key, counted);
-    }
-    return counted;
-  }
-
-  /** The same rows in another microbatch, whose gate chooses others. */
-  #inMicrobatch(expected: MoeRows, block: number, microbatch: number): MoeRows {
-    const { rows } = expected;
-    const counted = rows.counted && this.#countedOf(block, microbatch);
-    return counted ? { ...expected, rows: { ...rows, counted } } : expected;
-  }
-
   /** Runs the pass; the Programs that ran, in turn. */
-  async run({ kind, choices, configuration, bound, ...options }: PassRun): Promise<RanProgram[]> {
+  run(pass: PassRun): Promise<RanProgram[]> {
+    return this.#counted.withRoom(() => this.#run(pass));
+  }
+
+  async #run({ kind, choices, configuration, bound, ...options }: PassRun): Promise<RanProgram[]> {
     const { shape, tensors } = this.#of;
     const { scheduler, allToAll, compressor, dispatch } = choices;
     const reassociate = kind === "step" && reassociates(choices);
@@ -148,14 +120,15 @@ export class StepPrograms {
       configuration,
       reassociate,
       rowsOf: (block, part) =>
-        found.get(`${block} ${part}`) ?? this.#inMicrobatch(expected.get(block)!, block, part),
+        found.get(`${block} ${part}`) ??
+          this.#counted.inMicrobatch(expected.get(block)!, block, part),
       parts: this.#parts,
     };
     const common = [
       kind,
       dispatch,
       JSON.stringify(
-        [...expected.values()].map(({ rows: { counted }, chunks }) => [chunks, counted]),
+        [...expected.values()].map(({ rows: { counted }, chunks }) => [chunks, counted?.[0]]),
       ),
       allToAll,
       compressor.dispatch,

@@ -24,6 +24,7 @@ export interface RunnerOptions {
   /** Asked whenever it is shown, since it may say how a run went. */
   readonly timing: string | (() => string);
   readonly modelled: boolean;
+  readonly counts?: boolean;
   readonly native: NativeCalls;
   /** Seconds an operation is paced to, or undefined for as fast as it goes. */
   readonly seconds: (task: Task, rank: number) => number | undefined;
@@ -49,6 +50,7 @@ export class NativeRunner implements Engine {
   readonly computes = true;
   /** Pacing is a minimum: what a task really takes must be measured. */
   readonly modelled: boolean;
+  readonly counts: boolean;
   readonly #timing: RunnerOptions["timing"];
   readonly #programs: PreparedPrograms;
   readonly #seconds: RunnerOptions["seconds"];
@@ -67,6 +69,7 @@ export class NativeRunner implements Engine {
     this.topology = options.topology;
     this.#timing = options.timing;
     this.modelled = options.modelled;
+    this.counts = options.counts ?? false;
     this.#seconds = options.seconds;
     const { native, seconds, nvtx = false } = options;
     this.#programs = new PreparedPrograms(native, { nvtx, seconds });

@@ -14,4 +14,5 @@ export const Status = {
   busy: 9,
   peer: 10,
   notFinite: 11,
+  noRoom: 12,
 } as const;

@@ -49,12 +49,14 @@ export class Words {
     this.#floats = new Float64Array(this.#buffer);
   }
 
-  transfer({ kind, peer, bytes, from, to }: Transfer): void {
+  transfer({ kind, peer, bytes, from, to, counted }: Transfer): void {
     const views = kind === "copy" ? [from!, to!] : [kind === "send" ? from! : to!];
+    const length = counted ? counted.rowBytes : bytes;
+    const rows = counted ? [this.#table(kind, counted.rows), Number(counted.received)] : [];
     this.#call(
       kind,
       signature(kind),
-      kind === "copy" ? [bytes, ...views] : [peer, bytes, ...views],
+      kind === "copy" ? [length, ...views, ...rows] : [peer, length, ...views, ...rows],
     );
   }
 
@@ -78,15 +80,18 @@ export class Words {
         throw new SchemoeError(`Cannot pack the kernel "${name}": its rows are counted twice`);
       }
       this.#counted.set(counted, this.#counted.size);
-      return this.#call(name, known, [this.#counted.size - 1, ...args]);
+      return this.#call(name, known, [this.#counted.size - 1, ...args], more);
     }
+    this.#call(name, known, [...args, this.#table(name, counted)]);
+  }
+
+  /** Number of rows that a kernel before has counted. */
+  #table(name: string, counted: CountedRows): number {
     const table = this.#counted.get(counted);
-    if (table === undefined) {
-      throw new SchemoeError(
-        `Cannot pack the kernel "${name}": no kernel before it counts its rows`,
-      );
-    }
-    this.#call(name, known, [...args, table]);
+    if (table !== undefined) return table;
+    throw new SchemoeError(
+      `Cannot pack the kernel "${name}": no kernel before it counts its rows`,
+    );
   }
 
   /** Number of a function; nobody would answer a kernel without one, and its lane would wait. */

@@ -35,7 +35,8 @@ typedef enum schemoe_status {
   SCHEMOE_CLOSED = 8,       /* the run ended before (schemoe_host_wait), or the engine is closing */
   SCHEMOE_BUSY = 9,         /* a run is in progress */
   SCHEMOE_PEER = 10,        /* another process is gone, does not answer or runs another Program */
-  SCHEMOE_NOT_FINITE = 11   /* a run that was told to look for them made a NaN or an infinity */
+  SCHEMOE_NOT_FINITE = 11,  /* a run that was told to look for them made a NaN or an infinity */
+  SCHEMOE_NO_ROOM = 12      /* rows that a run counted are more than its Program has room for (count_rows) */
 } schemoe_status;
 
 /*
@@ -310,14 +311,19 @@ typedef struct schemoe_operation {
  *                sums of slices, in units of `unit` values. table, for each of them: count, to, n, then n numbers 4 * at + i:
  *                out[to ...] = ((in_i[at ...] + next) + next) ..., rounded to dtype after each addition; n is at least 1.
  *                A sum may be written onto one of its own slices; otherwise nothing is written that is read
- * 81 count_rows  number experts rows loads(v, int32)
- *                from now on the ranges of the table are the loads, one expert after another, and its bounds those of one
- *                chunk with `rows` places an expert; until then loads are about equal. Tables have the numbers 0, 1, ... in
- *                the order of these kernels in the Program, each is counted once, and loads of another sum than `rows`
- *                are an error. On CUDA what enqueues the Program waits until the lane has come to it
- * 32 copy        bytes from(v) to(v)                 as part of a phase
- * 33 send        peer bytes from(v)
- * 34 receive     peer bytes to(v)
+ * 81 count_rows  number experts rows loads(v, int32 [ranks, experts]) ranks? rank? room?
+ *                from now on the table has the rows that the rank sends, its own loads, one expert after another (its bounds
+ *                are those of one chunk with `rows` places an expert), and as ranges those of its experts, of which each of
+ *                the ranks has as many; until then loads are about equal. Without the last three there is one rank. Tables
+ *                have the numbers 0, 1, ... in the order of these kernels in the Program, each is counted once; own loads of
+ *                another sum than `rows` are an error, and the experts of any rank with more than `room` rows are
+ *                SCHEMOE_NO_ROOM. On CUDA what enqueues the Program waits until the lane has come to it
+ * 32 copy        bytes from(v) to(v) rows?           as part of a phase
+ * 33 send        peer bytes from(v) rows?
+ * 34 receive     peer bytes to(v) rows?
+ *                rows: number of a table, and 1 where the rows are those of the rank's experts, in the order of ranks that
+ *                they are of, or 0 where they are those that it sends; the bytes are then those of a row, and the views those
+ *                of all rows, of which the peer's are moved. Of a copy it is what `from` has; `to` has the other
  *
  * Training; all of float32, tokens t at position t % length of their sequence:
  * 60 embedding   tokens columns vocabulary length ids(v, int32) table(v) positions(v or null) out(v)

@@ -87,7 +87,7 @@ void wrong_loads() {
   CHECK_EQUAL(said({5, 4, 4, 5}), "");
 }
 
-/// Refused before anything runs: what would read rows that nothing has counted on its lane.
+/// Refused before anything runs: what would read rows that nothing before has counted.
 void refused() {
   Bench bench;
   const uint32_t b = bench.empty(256);
@@ -110,7 +110,7 @@ void refused() {
   is_said(said({{81, counts}, {4, glu(2, 6, 1)}}), "no kernel before counts the rows of table 1");
   is_said(said({{81, counts}, {4, glu(3, 6, 0)}}), "table 0 has rows of 2 experts and not of 3");
   is_said(said({{81, counts}, {4, glu(2, 5, 0)}}), "the groups have 6 rows and not 5");
-  is_said(said({{81, counts}, {4, glu(2, 6, 0)}}, 1), "are counted on another lane");
+  is_said(said({{81, counts}, {4, glu(2, 6, 0)}}, 1), "nothing waits until the rows of table 0 are counted");
   is_said(said({{81, counts}, {81, counts}}), "table 0 is counted after 1 others");
   is_said(said({{81, Words().i(0, 0, 6).v(b)}}), "are none to count");
   is_said(said({{81, Words().i(0, 2, 0).v(b)}}), "are none to count");

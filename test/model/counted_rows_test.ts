@@ -3,13 +3,16 @@ import { BUILT_IN, createModel, type ModelConfig, openEngine, SchemoeError } fro
 import { cosineTopK, ffn, gshard, hashed, noisyTopK, swiglu, topK } from "../../lib/blocks/mod.ts";
 import { countRows, glu } from "../../lib/kernels/mod.ts";
 import { GraphBuilder } from "../../lib/graph/mod.ts";
+import { spawnWorkers } from "../../lib/workers/mod.ts";
+import type { Engine } from "../../lib/engine.ts";
 import type { PassChoices } from "../../lib/layer/mod.ts";
-import type { MoeConfig } from "../../lib/model/mod.ts";
+import type { MoeConfig, MoeModel } from "../../lib/model/mod.ts";
 import { pack } from "../../lib/program/mod.ts";
 import { buildProgram } from "../../lib/program/mod.ts";
 import { topology } from "../../mod.ts";
 
-const open = () => openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 1, links: "plain" });
+const open = (ranksPerNode = 1, nodes = 1) =>
+  openEngine({ kind: "cpu", nodes, ranksPerNode, links: "plain" });
 
 const config = (moe: Partial<MoeConfig>, more: Partial<ModelConfig> = {}): ModelConfig => {
   const layer: MoeConfig = {
@@ -34,20 +37,39 @@ const uncounted = (moe: Partial<MoeConfig>, more?: Partial<ModelConfig>): ModelC
   };
 };
 
-const tokens = (step: number) =>
-  Int32Array.from({ length: 4 * 9 }, (_, i) => (i * i + step * (i % 5)) % 11);
+const tokens = (step: number, ranks = 1) =>
+  Int32Array.from({ length: ranks * 4 * 9 }, (_, i) => (i * i + step * (i % 5)) % 11);
 
-async function trained(of: ModelConfig, choices: PassChoices = {}) {
-  using engine = open();
+/** Scores of gates that are all alike: every token goes to the first two experts. */
+const skewed = (model: MoeModel) => {
+  for (const block of [0, 2]) {
+    model.set({ [`blocks.${block}.moe.gate.weight`]: new Float32Array(4 * 12) });
+  }
+};
+
+async function trained(
+  of: ModelConfig,
+  choices: PassChoices = {},
+  { ranksPerNode = 1, nodes = 1, begin, engine: given }: {
+    engine?: Engine;
+    ranksPerNode?: number;
+    nodes?: number;
+    begin?: (model: MoeModel) => void;
+  } = {},
+) {
+  using own = given ? undefined : open(ranksPerNode, nodes);
+  const engine = given ?? own!;
+  const { ranks } = engine.topology;
   using model = createModel(engine, of);
-  const values: unknown[] = [await model.evaluate(tokens(7), choices)];
+  begin?.(model);
+  const values: unknown[] = [await model.evaluate(tokens(7, ranks), choices)];
   const programs: unknown[][] = [];
   for (let step = 0; step < 4; step++) {
-    const { loss, gradNorm, layerLoads, ran } = await model.step(tokens(step), choices);
+    const { loss, gradNorm, layerLoads, ran } = await model.step(tokens(step, ranks), choices);
     values.push([loss, gradNorm, layerLoads!.map((list) => [...list])]);
     programs.push(ran.map(({ program }) => program));
   }
-  values.push(await model.evaluate(tokens(8), choices));
+  values.push(await model.evaluate(tokens(8, ranks), choices));
   for (const name of Object.keys(model.parameters)) values.push([...await model.read(name)]);
   return { text: JSON.stringify(values), programs, bytes: model.memory().peak };
 }
@@ -78,6 +100,63 @@ for (const [name, [moe, more]] of Object.entries(cases)) {
   });
 }
 
+const world = { ranksPerNode: 2, nodes: 2 };
+
+for (const [name, [moe, more = {}]] of Object.entries(cases)) {
+  Deno.test(`a step on several ranks counts its rows as it runs, one Program for all: ${name}`, async () => {
+    if (more.microbatches) return;
+    for (const [ranksPerNode, nodes] of [[2, 1], [2, 2]]) {
+      const run = (of: ModelConfig) => trained(of, {}, { ranksPerNode, nodes });
+      const [counted, cut] = [await run(config(moe, more)), await run(uncounted(moe, more))];
+      assert(counted.text === cut.text);
+      const programs = counted.programs.map((list) => list.length);
+      assertEquals(programs, [1, 1, 1, 1]);
+      // some may have had too little room
+      assert(new Set(counted.programs.flat()).size < 4);
+      assertEquals(cut.programs.map((list) => list.length), [3, 3, 3, 3]);
+    }
+  });
+}
+
+Deno.test("a step whose experts get more rows than there is room for runs again, with the same bits", async () => {
+  for (const ranksPerNode of [2, 4]) {
+    const run = (of: ModelConfig) => trained(of, {}, { ranksPerNode, begin: skewed });
+    const [counted, cut] = [await run(config({})), await run(uncounted({}))];
+    assert(counted.text === cut.text);
+    assertEquals(counted.programs.map((list) => list.length), [1, 1, 1, 1]);
+  }
+});
+
+Deno.test("steps of two processes know their rows before, with the bits of one process that counts them", async () => {
+  await using workers = await spawnWorkers(1);
+  using engine = await workers.openEngine({ nodes: 2, ranksPerNode: 2, links: "plain" });
+  const alone = await trained(config({}), {}, { ...world, begin: skewed });
+  const both = await trained(config({}), {}, { engine, begin: skewed });
+  assert(both.text === alone.text);
+  assertEquals(both.programs.map((list) => list.length), [3, 3, 3, 3]);
+});
+
+Deno.test("steps on emulated links and in paced time know their rows before, which their times depend on", async () => {
+  for (const how of [{ links: "emulated" }, { links: "plain", computation: "paced" }] as const) {
+    using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, ...how });
+    const { programs } = await trained(config({}), {}, { engine });
+    assertEquals(programs.map((list) => list.length), [3, 3, 3, 3]);
+  }
+});
+
+Deno.test("schedulers and all-to-alls change no bit of steps of several ranks whose rows are counted", async () => {
+  const of = config({ shared: { hiddenDim: 8, expert: ffn(), gate: "none" } });
+  const { text } = await trained(of, { scheduler: "sequential" }, world);
+  for (const scheduler of BUILT_IN.scheduler.filter((name) => name !== "fasterMoE")) {
+    const { text: got } = await trained(of, { scheduler }, world);
+    assert(got === text, scheduler);
+  }
+  for (const allToAll of BUILT_IN.allToAll) {
+    const { text: got } = await trained(of, { allToAll }, world);
+    assert(got === text, allToAll);
+  }
+});
+
 Deno.test("schedulers change no bit of steps whose rows are counted", async () => {
   const of = config({ shared: { hiddenDim: 8, expert: ffn(), gate: "none" } });
   const { text } = await trained(of, { scheduler: "sequential" });
@@ -88,15 +167,20 @@ Deno.test("schedulers change no bit of steps whose rows are counted", async () =
   }
 });
 
-Deno.test("steps in chunks, with codecs, on two ranks or with a gate of any number of choices know their rows before", async () => {
+Deno.test("steps in chunks, with codecs, or on several ranks with microbatches or slices that others pass on know their rows before", async () => {
   for (const choices of [{ chunks: 2 }, { compressor: "int8" }]) {
     const { programs } = await trained(config({}), choices);
     assertEquals(programs.map((list) => list.length), [3, 3, 3, 3]);
   }
-  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
-  using model = createModel(engine, config({}));
-  const both = Int32Array.of(...tokens(0), ...tokens(1));
-  assertEquals((await model.step(both)).ran.length, 3);
+  const several = async (choices: PassChoices, more: Partial<ModelConfig> = {}) => {
+    const { programs } = await trained(config({}, more), choices, world);
+    return programs.map((list) => list.length);
+  };
+  assertEquals(await several({ chunks: 2 }), [3, 3, 3, 3]);
+  assertEquals(await several({ compressor: "int8" }), [3, 3, 3, 3]);
+  assertEquals(await several({ allToAll: "hierarchical2d" }), [3, 3, 3, 3]);
+  assertEquals(await several({}, { microbatches: 2 }), [5, 5, 5, 5]);
+  assertEquals(await several({ allToAll: "pairwise" }), [1, 1, 1, 1]);
 });
 
 Deno.test("pack() refers to rows by the kernel that counts them, and refuses those that none or two have counted", () => {
@@ -104,7 +188,7 @@ Deno.test("pack() refers to rows by the kernel that counts them, and refuses tho
   const packed = (counts: number) => {
     const g = new GraphBuilder(world, "forward", 1);
     const x = g.buffer("x", 96), loads = g.buffer("loads", 8);
-    const counted = { experts: 2, rows: 6 };
+    const counted = { experts: 2, rows: 6, ranks: 1, rank: 0, room: 6 };
     const matrix = { ...x, rows: 6, columns: 4, ld: 4, groups: 2, stride: NaN, counted };
     g.add({
       ...{ kind: "expert", label: "E", chunk: 0, stage: 0, after: [], uses: [x, loads] },

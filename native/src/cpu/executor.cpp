@@ -137,7 +137,8 @@ std::string Executor::doing(uint32_t index) const {
         const Transfer& transfer = program_->transfers[end];
         if (posts_[end] == 2) continue;
         const uint32_t peer = transfer.sender == index ? transfer.receiver : transfer.sender;
-        return join("waits for rank ", program_->operations[peer].rank, " to post a transfer of ", transfer.bytes, " bytes");
+        return join("waits for rank ", program_->operations[peer].rank, " to post a transfer of ",
+                    (transfer.sender == index ? transfer.source() : transfer.target()).bytes, " bytes");
       }
       return "waits for its transfers";
     case Stage::pacing:

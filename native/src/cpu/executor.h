@@ -108,6 +108,7 @@ class Executor final : public Receiver {
   // remote.cpp
   bool remote(uint32_t operation) const { return !part_.holds(program_->operations[operation].rank); }
   Notice notice_of(uint32_t transfer) const;
+  uint64_t bytes_here(uint32_t transfer) const;
   void tell_posted(uint32_t index, uint32_t end);
   void send_contents(uint32_t end);
   void tell_ended(uint32_t index);

@@ -149,8 +149,8 @@ bool Executor::transfer(Lock& lock, Lane& lane, uint32_t index) {
   lock.unlock();
   for (const Call& call : slice(program_->calls, operation.calls)) {
     if (stop_) break;
-    if (std::holds_alternative<Copy>(call.arguments)) {
-      run_kernel(call.arguments, Context{buffers_, operation.rank, lane.scratch, stop_});
+    if (const auto* copy = std::get_if<Copy>(&call.arguments)) {
+      run_kernel(copy->now(), Context{buffers_, operation.rank, lane.scratch, stop_});
     }
   }
   copy_met(lane);
@@ -188,9 +188,9 @@ void Executor::copy_met(Lane& lane) const {
   for (uint32_t met : lane.met) {
     if (stop_) return;
     const Transfer& transfer = program_->transfers[met];
-    const std::byte* from = buffers_.at(transfer.from, program_->operations[transfer.sender].rank);
-    std::byte* to = buffers_.at(transfer.to, program_->operations[transfer.receiver].rank);
-    std::memmove(to, from, transfer.bytes);
+    if (transfer.counted()) check_counted(transfer);
+    const auto [from, bytes] = transfer.source();
+    std::memmove(buffers_.at(transfer.target().view, transfer.to_rank), buffers_.at(from, transfer.from_rank), bytes);
   }
 }
 

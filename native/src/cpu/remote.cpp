@@ -57,13 +57,20 @@ void Executor::lost(const Failure& failure) {
 Notice Executor::notice_of(uint32_t index) const {
   const Transfer& transfer = program_->transfers[index];
   const Operation& sender = program_->operations[transfer.sender];
-  return {run_, index, sender.task, sender.rank, program_->operations[transfer.receiver].rank, transfer.bytes, 0, 0};
+  return {run_, index, sender.task, transfer.from_rank, transfer.to_rank, transfer.bytes, 0, 0};
+}
+
+/// Bytes of a transfer on this side, which has posted: rows are counted by then.
+uint64_t Executor::bytes_here(uint32_t index) const {
+  const Transfer& transfer = program_->transfers[index];
+  return (part_.holds(transfer.from_rank) ? transfer.source() : transfer.target()).bytes;
 }
 
 /// Tells the process of a transfer's other side that this one is posted. Locked.
 void Executor::tell_posted(uint32_t index, uint32_t end) {
   const Transfer& transfer = program_->transfers[end];
   Notice notice = notice_of(end);
+  notice.bytes = bytes_here(end);
   notice.posted_ns = now();
   notice.ideal_ns = states_[index].ideal_begin_ns;
   const bool sends = transfer.sender == index;
@@ -72,9 +79,10 @@ void Executor::tell_posted(uint32_t index, uint32_t end) {
 }
 
 void Executor::send_contents(uint32_t end) {
-  const Notice notice = notice_of(end);
+  Notice notice = notice_of(end);
+  notice.bytes = bytes_here(end);
   part_.carrier->contents(part_.carrier->process_of(notice.to), notice,
-                          buffers_.at(program_->transfers[end].from, notice.from));
+                          buffers_.at(program_->transfers[end].source().view, notice.from));
 }
 
 /// Tells processes in which an operation waits for this one. Locked.
@@ -93,7 +101,8 @@ void Executor::posted(const Notice& notice) {
   if (!program_ || stop_) return;
   const bool known = notice.transfer < program_->transfers.size();
   const Notice own = known ? notice_of(notice.transfer) : Notice{};
-  if (!known || own.task != notice.task || own.from != notice.from || own.to != notice.to || own.bytes != notice.bytes) {
+  if (!known || own.task != notice.task || own.from != notice.from || own.to != notice.to ||
+      (!program_->transfers[notice.transfer].counted() && own.bytes != notice.bytes)) {
     const std::string here = !known ? std::string("no such transfer")
                                     : join("task ", own.task, " from rank ", own.from, " to rank ", own.to, " with ", own.bytes, " bytes");
     fail(SCHEMOE_PEER, "its Program differs: transfer ", notice.transfer, " is there task ", notice.task, " from rank ",
@@ -117,12 +126,12 @@ std::byte* Executor::target(const Notice& notice) {
   const std::lock_guard lock(mutex_);
   if (!program_ || stop_) return nullptr;
   const uint32_t index = notice.transfer;
-  if (index >= program_->transfers.size() || notice.bytes != program_->transfers[index].bytes ||
-      !part_.holds(notice_of(index).to) || heard_[index] != kPosted || posts_[index] != 2) {
+  if (index >= program_->transfers.size() || !part_.holds(notice_of(index).to) || heard_[index] != kPosted ||
+      posts_[index] != 2 || notice.bytes != bytes_here(index)) {
     fail(SCHEMOE_PEER, "it sent contents of transfer ", index, " that nothing here waits for");
   }
   heard_[index] |= kArrived;
-  return buffers_.at(program_->transfers[index].to, notice_of(index).to);
+  return buffers_.at(program_->transfers[index].target().view, notice_of(index).to);
 }
 
 void Executor::arrived(const Notice& notice) { count_copy(notice, false); }

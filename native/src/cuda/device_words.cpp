@@ -24,6 +24,7 @@ void append(const Block& block, std::vector<int32_t>& words) {
 }
 
 void append(const ArrangeRows& a, std::vector<int32_t>& words) {
+  if (a.table) return;
   words.insert(words.end(), a.loads.begin(), a.loads.end());
   int64_t rows = 0;
   for (int64_t source = a.first_source; source < a.first_source + a.sources; ++source) {
@@ -71,20 +72,39 @@ void append_device_words(const Arguments& arguments, std::vector<int32_t>& words
 }
 
 void append_table_words(const RowTable& table, std::vector<int32_t>& words) {
-  const auto firsts = table.firsts();
-  words.insert(words.end(), table.bounds().begin(), table.bounds().end());
-  words.insert(words.end(), firsts.begin(), firsts.end());
+  const auto all = [&](std::span<const uint64_t> numbers) { words.insert(words.end(), numbers.begin(), numbers.end()); };
+  const auto firsts = [&] {
+    for (size_t i = 0; i < table.ranges().size(); i += 2) words.push_back(static_cast<int32_t>(table.ranges()[i]));
+  };
+  all(table.bounds());
+  all(table.firsts());
   // Rows follow each other, so that those before a group are its first row.
-  words.insert(words.end(), firsts.begin(), firsts.end());
-  words.insert(words.end(), firsts.begin(), firsts.end() - 1);
+  firsts();
+  words.push_back(static_cast<int32_t>(table.received()));
+  firsts();
+  if (table.shape().ranks == 1) return;
+  all(table.loads());
+  int32_t rows = 0;
+  for (uint64_t load : table.loads()) {
+    words.push_back(rows);
+    rows += static_cast<int32_t>(load);
+  }
+  words.push_back(rows);
+  firsts();
 }
 
 TableWords table_words_of(const Arguments& arguments) {
   return std::visit(
       [](const auto& kernel) -> TableWords {
-        if constexpr (requires { kernel.block; }) {
+        const auto behind_places = [](const RowTable& table) {
+          return static_cast<int64_t>(table.bounds().size() + table.firsts().size());
+        };
+        if constexpr (std::is_base_of_v<ArrangeRows, std::decay_t<decltype(kernel)>>) {
+          const RowTable* table = kernel.table;
+          return {table, table ? behind_places(*table) + static_cast<int64_t>(table->ranges().size()) + 1 : 0};
+        } else if constexpr (requires { kernel.block; }) {
           const RowTable* table = kernel.block.ranges.table;
-          return {table, table ? static_cast<int64_t>(table->bounds().size() + table->firsts().size()) : 0};
+          return {table, table ? behind_places(*table) : 0};
         } else if constexpr (requires { kernel.rows.table; }) {
           return {kernel.rows.table, 0};
         } else {

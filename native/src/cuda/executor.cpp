@@ -285,6 +285,7 @@ void Executor::move(const Program& program, Plan& plan, uint32_t index, Lane& la
   const auto device = static_cast<uint32_t>(world_.device(operation.rank));
   for (uint32_t peer : plan.peers[index]) wait(program, peer, lane, &Marks::begin);
   if (operation.pace_ns > 0) stamp(stamps_[device] + index, lane.stream);
+  plan.list_counted(buffers_, index, lane.stream);
   copy(plan, index, device, lane);
   recording_.put(marks(program, index).moved, !plan.peers[index].empty(), lane);
 }

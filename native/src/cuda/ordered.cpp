@@ -180,14 +180,17 @@ void Executor::post_phase(const Program& program, Plan& plan, uint32_t part, std
     Lane& lane = lanes_.at(operation.rank * kLanes + operation.lane);
     if (world_.devices() > 1) world_.enter(operation.rank);
     if (operation.pace_ns > 0) stamp(stamps_[device] + index, lane.stream);
+    plan.list_counted(buffers_, index, lane.stream);
     const Range tiles = plan.tiles(index);
     copy_tiles(plan.tile(tiles.first, device), tiles.count, lane.stream);
     for (uint32_t end : slice(program.ends, operation.ends)) {
       const Transfer& t = program.transfers[end];
-      if (t.bytes == 0 || t.sender == t.receiver) continue;
+      if (t.sender == t.receiver) continue;
       const bool sends = t.sender == index;
-      moves.push_back({operation.rank, program.operations[sends ? t.receiver : t.sender].rank,
-                       buffers_.at(sends ? t.from : t.to, operation.rank), t.bytes, sends, lane.stream});
+      const auto [view, bytes] = sends ? t.source() : t.target();
+      if (bytes == 0) continue;
+      moves.push_back({operation.rank, sends ? t.to_rank : t.from_rank, buffers_.at(view, operation.rank), bytes, sends,
+                       lane.stream});
     }
   }
   const Operation& first = program.operations[indices.front()];

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <queue>
+#include <utility>
 
 namespace schemoe::cuda {
 
@@ -53,12 +54,70 @@ Plan::Plan(const Program& program, const World& world, Pool& pool, const CudaOpt
   order();
   find_calls();
   upload_bounds();
+  for (uint32_t i = 0; i < program.operations.size(); ++i) counted_.push_back(moves_counted(i));
+  counted_spans_.resize(program.operations.size());
   constexpr size_t kMostCalls = 4096;
   graphable = !nccl_ && !paced && world.devices() == 1 && host_calls.empty() && program.tables.size() == 0 && !lanes.empty() &&
               program.calls.size() <= kMostCalls;
 }
 
-Plan::~Plan() { cudaFreeHost(tables_); }
+Plan::~Plan() {
+  cudaFreeHost(tables_);
+  cudaFreeHost(counted_tiles_);
+}
+
+/// Whether it copies rows here that are counted.
+bool Plan::moves_counted(uint32_t operation) const {
+  const Operation& o = program_.operations[operation];
+  if (!o.communication || !world_.holds(o.rank)) return false;
+  for (const Call& call : slice(program_.calls, o.calls)) {
+    const auto* copy = std::get_if<Copy>(&call.arguments);
+    if (copy && copy->rows.table) return true;
+  }
+  for (uint32_t end : slice(program_.ends, o.ends)) {
+    if (program_.transfers[end].counted()) return true;
+  }
+  return false;
+}
+
+/// Tiles of whatever rows there may be.
+size_t Plan::most_tiles(uint32_t operation) const {
+  const Operation& o = program_.operations[operation];
+  size_t tiles = 0;
+  const auto add = [&](const RowTable* table, uint64_t bytes) {
+    const uint64_t most = table ? static_cast<uint64_t>(std::max(table->shape().room, table->shape().rows)) * bytes : bytes;
+    tiles += static_cast<size_t>(most / kTileBytes + 1);
+  };
+  for (const Call& call : slice(program_.calls, o.calls)) {
+    const auto* copy = std::get_if<Copy>(&call.arguments);
+    if (copy) add(copy->rows.table, static_cast<uint64_t>(copy->bytes));
+  }
+  for (uint32_t end : slice(program_.ends, o.ends)) {
+    const Transfer& transfer = program_.transfers[end];
+    if (transfer.receiver == operation) add(transfer.received.table, transfer.bytes);
+  }
+  return tiles;
+}
+
+void Plan::list_counted(const Buffers& buffers, uint32_t operation, cudaStream_t stream) {
+  if (!counted_[operation]) return;
+  // Across processes each has counted its own ranks.
+  for (uint32_t end : slice(program_.ends, program_.operations[operation].ends)) {
+    const Transfer& transfer = program_.transfers[end];
+    if (transfer.counted() && world_.holds(transfer.from_rank) && world_.holds(transfer.to_rank)) check_counted(transfer);
+  }
+  std::vector<Tile> tiles;
+  counted_spans_[operation].clear();
+  list_copies(buffers, operation, tiles, counted_spans_[operation]);
+  Range& range = tiles_at_[operation];
+  range.count = static_cast<uint32_t>(tiles.size());
+  if (tiles.empty()) return;
+  // They stay there until the copy is done: an operation runs once a run.
+  std::copy(tiles.begin(), tiles.end(), counted_tiles_ + range.first);
+  const auto device = static_cast<size_t>(world_.device(program_.operations[operation].rank));
+  CUDA_CHECK(cudaMemcpyAsync(tiles_[device].data() + range.first, counted_tiles_ + range.first, tiles.size() * sizeof(Tile),
+                             cudaMemcpyHostToDevice, stream));
+}
 
 void Plan::find_peers() {
   const size_t count = program_.operations.size();
@@ -132,10 +191,14 @@ void Plan::upload_bounds() {
     append_device_words(call.arguments, all);
     bounds_at_.push_back(all.size() > begin ? static_cast<int64_t>(begin) : -1);
   }
-  const size_t first_of_tables = all.size();
+  size_t host_words = 0;
   for (size_t i = 0; i < program_.tables.size(); ++i) {
+    const RowTable& table = program_.tables.at(i);
     tables_at_.push_back(all.size());
-    append_table_words(program_.tables.at(i), all);
+    words_at_.push_back(host_words);
+    append_table_words(table, all);
+    // Loads of all ranks come first, then the words are there.
+    host_words += std::max(all.size() - tables_at_.back(), static_cast<size_t>(table.shape().ranks * table.shape().experts));
   }
   for (size_t i = 0; i < program_.calls.size(); ++i) {
     const TableWords words = table_words_of(program_.calls[i].arguments);
@@ -147,20 +210,19 @@ void Plan::upload_bounds() {
     bounds_[device] = Pooled<int32_t>(pool_, device, all.size());
     upload(bounds_[device].data(), all);
   }
-  if (all.size() == first_of_tables) return;
-  CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&tables_), (all.size() - first_of_tables) * sizeof(int32_t),
-                           cudaHostAllocPortable));
+  if (host_words == 0) return;
+  CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&tables_), host_words * sizeof(int32_t), cudaHostAllocPortable));
 }
 
 void Plan::await_loads(const CountRows& call, const Buffers& buffers, uint32_t rank, cudaStream_t stream) {
-  CUDA_CHECK(cudaMemcpyAsync(words_of(call), buffers.at(call.loads, rank), static_cast<size_t>(call.experts) * sizeof(int32_t),
+  CUDA_CHECK(cudaMemcpyAsync(words_of(call), buffers.at(call.loads, rank), static_cast<size_t>(call.count()) * sizeof(int32_t),
                              cudaMemcpyDeviceToHost, stream));
   CUDA_CHECK(cudaStreamSynchronize(stream));
 }
 
 void Plan::count_rows(const CountRows& call, uint32_t rank, cudaStream_t stream) {
   int32_t* here = words_of(call);
-  call.table->count({here, static_cast<size_t>(call.experts)});
+  call.table->count({here, static_cast<size_t>(call.count())});
   std::vector<int32_t> words;
   append_table_words(*call.table, words);
   // They stay there until the copy is done: a table is counted once a run.
@@ -184,7 +246,8 @@ void Plan::list_copies(const Buffers& buffers, uint32_t operation, std::vector<T
   for (const Call& call : slice(program_.calls, o.calls)) {
     const auto* copy = std::get_if<Copy>(&call.arguments);
     if (!copy) continue;
-    list_tiles_of(buffers.at(copy->to, o.rank), buffers.at(copy->from, o.rank), static_cast<uint64_t>(copy->bytes),
+    const CopyBytes now = copy->now();
+    list_tiles_of(buffers.at(now.to, o.rank), buffers.at(now.from, o.rank), static_cast<uint64_t>(now.bytes),
                   by_kernel.front());
   }
   const auto distance = [&](uint32_t sender) { return distance_of(sender, o.rank, world_.ranks()); };
@@ -198,7 +261,8 @@ void Plan::list_copies(const Buffers& buffers, uint32_t operation, std::vector<T
     const uint32_t sender = program_.operations[transfer.sender].rank;
     if (by_engine(sender, o.rank)) by_engines.push_back(&transfer);
     else {
-      list_tiles_of(buffers.at(transfer.to, o.rank), buffers.at(transfer.from, sender), transfer.bytes,
+      const auto [from, bytes] = transfer.source();
+      list_tiles_of(buffers.at(transfer.target().view, o.rank), buffers.at(from, sender), bytes,
                     by_kernel[distance(sender)]);
     }
   }
@@ -218,14 +282,14 @@ void Plan::list_spans(const Buffers& buffers, std::span<const Transfer* const> t
                       std::vector<Span>& spans) const {
   const Transfer* last = nullptr;
   for (const Transfer* transfer : transfers) {
-    if (transfer->bytes == 0) continue;
+    const auto [from, bytes] = transfer->source();
+    if (bytes == 0) continue;
     if (last && goes_on(*last, *transfer)) {
-      spans.back().bytes += transfer->bytes;
+      spans.back().bytes += bytes;
     } else {
-      spans.push_back({buffers.at(transfer->to, program_.operations[transfer->receiver].rank),
-                       buffers.at(transfer->from, program_.operations[transfer->sender].rank), transfer->bytes});
+      spans.push_back({buffers.at(transfer->target().view, transfer->to_rank), buffers.at(from, transfer->from_rank), bytes});
     }
-    last = transfer;
+    last = transfer->counted() ? nullptr : transfer;
   }
 }
 
@@ -253,7 +317,8 @@ void Plan::refresh(const Buffers& buffers) {
     tiles_at_[i].first = next(all);
     spans_at_[i].first = next(spans_);
     const Operation& o = program_.operations[i];
-    if (o.communication && world_.holds(o.rank)) list_copies(buffers, i, all, spans_);
+    if (counted_[i]) all.resize(all.size() + most_tiles(i));
+    else if (o.communication && world_.holds(o.rank)) list_copies(buffers, i, all, spans_);
     tiles_at_[i].count = next(all) - tiles_at_[i].first;
     spans_at_[i].count = next(spans_) - spans_at_[i].first;
   }
@@ -263,6 +328,11 @@ void Plan::refresh(const Buffers& buffers) {
     upload(tiles_[device].data(), all);
   }
   room_ = std::max(room_, all.size());
+  if (std::find(counted_.begin(), counted_.end(), true) != counted_.end()) {
+    cudaFreeHost(std::exchange(counted_tiles_, nullptr));
+    const size_t bytes = std::max<size_t>(1, all.size()) * sizeof(Tile);
+    CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void**>(&counted_tiles_), bytes, cudaHostAllocPortable));
+  }
   addresses_ = std::move(addresses);
   generation_ = buffers.generation();
 }

@@ -68,11 +68,15 @@ class Plan {
   const int32_t* bounds(uint32_t call, uint32_t device) const {
     return bounds_at_[call] < 0 ? nullptr : bounds_[device].data() + bounds_at_[call];
   }
+  /// Lists the copies of an operation whose rows its peers and itself have counted by now, and enqueues what `tile` reads.
+  void list_counted(const Buffers& buffers, uint32_t operation, cudaStream_t stream);
   /// Copies of an operation, received and within its rank: by a kernel,
   Range tiles(uint32_t operation) const { return tiles_at_[operation]; }
   const Tile* tile(uint32_t first, uint32_t device) const { return tiles_[device].data() + first; }
   /// and by copy engines.
-  std::span<const Span> spans(uint32_t operation) const { return slice(spans_, spans_at_[operation]); }
+  std::span<const Span> spans(uint32_t operation) const {
+    return counted_.empty() || !counted_[operation] ? slice(spans_, spans_at_[operation]) : counted_spans_[operation];
+  }
 
  private:
   void order();
@@ -80,7 +84,9 @@ class Plan {
   void upload_bounds();
   void find_calls();
   /// The words of a table in the host's memory.
-  int32_t* words_of(const CountRows& call) const { return tables_ + (tables_at_[call.number] - tables_at_.front()); }
+  int32_t* words_of(const CountRows& call) const { return tables_ + words_at_[call.number]; }
+  bool moves_counted(uint32_t operation) const;
+  size_t most_tiles(uint32_t operation) const;
   bool by_engine(uint32_t sender, uint32_t receiver) const;
   void list_copies(const Buffers& buffers, uint32_t operation, std::vector<Tile>& tiles, std::vector<Span>& spans) const;
   void list_spans(const Buffers& buffers, std::span<const Transfer* const> transfers, std::vector<Span>& spans) const;
@@ -94,12 +100,16 @@ class Plan {
   std::vector<int64_t> bounds_at_;
   std::vector<Pooled<int32_t>> bounds_;
   /// Where the words of each table begin there, and in the host's memory, which copies are made to and from.
-  std::vector<size_t> tables_at_;
+  std::vector<size_t> tables_at_, words_at_;
   int32_t* tables_ = nullptr;
   std::vector<Range> tiles_at_;
   std::vector<Pooled<Tile>> tiles_;
   std::vector<Range> spans_at_;
   std::vector<Span> spans_;
+  /// Operations that move rows that are counted, and their spans; tiles are copied from the host's memory in each run.
+  std::vector<bool> counted_;
+  std::vector<std::vector<Span>> counted_spans_;
+  Tile* counted_tiles_ = nullptr;
   size_t room_ = 0;
   uint64_t generation_ = 0;
 };

@@ -220,14 +220,67 @@ CopyBytes::CopyBytes(Reader& r) : bytes(r.integer()), from(r.view()), to(r.view(
   r.touch(to, bytes, 1);
 }
 
+MovedRows::MovedRows(Reader& r) {
+  const auto words = r.rest();
+  if (words.empty()) return;
+  if (words.size() != 2 || words[1] > 1) fail(SCHEMOE_INVALID, "the integers at its end are not a table and a side of it");
+  table = &r.tables().find(words[0]);
+  received = words[1] == 1;
+}
+
+void MovedRows::touch(Reader& r, const View& view, bool received, int64_t bytes) const {
+  r.touch(view, table ? times(received ? table->shape().room : table->shape().rows, bytes) : bytes, 1);
+}
+
+MovedRows::Piece MovedRows::piece(const View& view, uint64_t bytes, uint32_t peer) const {
+  if (!table) return {view, bytes};
+  const auto [first, rows] = received ? table->received_from(peer) : table->sent(peer);
+  View there = view;
+  there.offset += first * bytes;
+  return {there, rows * bytes};
+}
+
+namespace {
+
+/// Peers that a table has rows of.
+void check_peer(const MovedRows& rows, uint32_t peer) {
+  if (rows.table && peer >= rows.table->shape().ranks) fail(SCHEMOE_INVALID, "the table has no rows of rank ", peer);
+}
+
+/// In the order of the words, which that of a call's arguments need not be.
+CopyBytes read_copy(Reader& r) {
+  const int64_t bytes = r.integer();
+  const View from = r.view();
+  return {bytes, from, r.view()};
+}
+
+}  // namespace
+
+Copy::Copy(Reader& r) : CopyBytes(read_copy(r)), rows(r) {
+  rows.touch(r, from, rows.received, bytes);
+  rows.touch(r, to, !rows.received, bytes);
+}
+
+CopyBytes Copy::now() const {
+  if (!rows.table) return *this;
+  const auto rank = static_cast<uint32_t>(rows.table->shape().rank);
+  const auto each = static_cast<uint64_t>(bytes);
+  MovedRows other = rows;
+  other.received = !rows.received;
+  const auto [source, size] = rows.piece(from, each, rank);
+  return {static_cast<int64_t>(size), source, other.piece(to, each, rank).view};
+}
+
 Send::Send(Reader& r)
-    : peer(static_cast<uint32_t>(r.integer("peer", UINT32_MAX))), bytes(r.integer()), from(r.view()) {
-  r.touch(from, bytes, 1);
+    : peer(static_cast<uint32_t>(r.integer("peer", UINT32_MAX))), bytes(r.integer()), from(r.view()), rows(r) {
+  check_peer(rows, peer);
+  rows.touch(r, from, rows.received, bytes);
 }
 
 Receive::Receive(Reader& r)
-    : peer(static_cast<uint32_t>(r.integer("peer", UINT32_MAX))), bytes(r.integer()), to(r.view()) {
-  r.touch(to, bytes, 1);
+    : peer(static_cast<uint32_t>(r.integer("peer", UINT32_MAX))), bytes(r.integer()), to(r.view()), rows(r) {
+  check_peer(rows, peer);
+  rows.touch(r, to, rows.received, bytes);
 }
 
 }  // namespace schemoe

@@ -57,6 +57,8 @@ struct Block {
   /// Rows of a group: from `first` on; where groups are ragged a matrix's stride is 0.
   int64_t first(int64_t group) const { return ranges.ragged() ? ranges.first(group) : 0; }
   int64_t rows_of(int64_t group) const { return ranges.ragged() ? ranges.rows(group) : rows; }
+  /// Ragged: rows of all groups, of which `rows` is the most where they are counted.
+  int64_t all_rows() const { return ranges.table ? ranges.table->received() : rows; }
 };
 
 struct BiasAct {
@@ -191,6 +193,8 @@ struct ArrangeRows {
   View wire, rows;
   /// Rows of each (rank, expert).
   std::span<const uint64_t> loads;
+  /// Whose they are, where they are counted as the Program runs.
+  const RowTable* table = nullptr;
 
   int64_t load(int64_t rank, int64_t expert) const {
     return static_cast<int64_t>(loads[static_cast<size_t>(rank * experts + expert)]);
@@ -470,6 +474,8 @@ struct CountRows {
   int64_t number, experts, rows;
   View loads;
   RowTable* table;
+  /// Numbers there.
+  int64_t count() const { return table->shape().ranks * table->shape().experts; }
 };
 
 struct Host {
@@ -479,13 +485,34 @@ struct Host {
 
 struct CopyBytes {
   explicit CopyBytes(Reader&);
+  CopyBytes(int64_t bytes, const View& from, const View& to) : bytes(bytes), from(from), to(to) {}
   int64_t bytes;
   View from, to;
 };
 
+/// Rows of a table that a transfer moves, in place of a number of bytes.
+struct MovedRows {
+  /// The integers that are left: none, or the number of a table and whether it is what the rank's experts get.
+  explicit MovedRows(Reader&);
+  const RowTable* table = nullptr;
+  bool received = false;
+  /// Notes all rows of a side, of so many bytes each.
+  void touch(Reader& r, const View& view, bool received, int64_t bytes) const;
+  /// Bytes from a view on that the rows of a peer are, of so many bytes each; without a table as they are given.
+  struct Piece {
+    View view;
+    uint64_t bytes;
+  };
+  Piece piece(const View& view, uint64_t bytes, uint32_t peer) const;
+};
+
 /// A copy in a rank, as part of a phase.
 struct Copy : CopyBytes {
-  using CopyBytes::CopyBytes;
+  explicit Copy(Reader&);
+  /// Those of `from`.
+  MovedRows rows;
+  /// What it copies now.
+  CopyBytes now() const;
 };
 
 struct Send {
@@ -493,6 +520,7 @@ struct Send {
   uint32_t peer;
   int64_t bytes;
   View from;
+  MovedRows rows;
 };
 
 struct Receive {
@@ -500,6 +528,7 @@ struct Receive {
   uint32_t peer;
   int64_t bytes;
   View to;
+  MovedRows rows;
 };
 
 using Arguments =

@@ -57,8 +57,12 @@ Ranges read_ranges(Reader& r, int64_t groups, int64_t total) {
   const Ranges ranges{r.rest()};
   if (!ranges.ragged()) return ranges;
   if (ranges.words.size() == 1) {
-    const RowTable& table = r.tables().find(ranges.words[0], groups);
-    if (table.rows() != total) fail(SCHEMOE_INVALID, "the groups have ", table.rows(), " rows and not ", total);
+    const RowTable& table = r.tables().find(ranges.words[0]);
+    const int64_t experts = table.shape().local(), room = table.shape().room;
+    if (experts != groups) {
+      fail(SCHEMOE_INVALID, "table ", ranges.words[0], " has rows of ", experts, " experts and not of ", groups);
+    }
+    if (room != total) fail(SCHEMOE_INVALID, "the groups have ", room, " rows and not ", total);
     return {table.ranges(), &table};
   }
   if (ranges.words.size() % 2 != 0 || static_cast<int64_t>(ranges.words.size() / 2) != groups) {
@@ -81,7 +85,8 @@ Ranges read_ranges(Reader& r, int64_t groups, int64_t total) {
 void touch_ragged(Reader& r, const Ranges& ranges, const Matrix& matrix, int64_t columns, int64_t bytes_each) {
   if (matrix.stride != 0) fail(SCHEMOE_INVALID, "the stride of ragged groups is ", matrix.stride, " and not 0");
   const auto groups = static_cast<int64_t>(ranges.words.size() / 2);
-  r.touch(matrix, 1, ranges.first(groups - 1) + ranges.rows(groups - 1), columns, bytes_each);
+  const int64_t rows = ranges.table ? ranges.table->shape().room : ranges.first(groups - 1) + ranges.rows(groups - 1);
+  r.touch(matrix, 1, rows, columns, bytes_each);
 }
 
 /// The ranges, which decide what else is read; without elements there are no groups.

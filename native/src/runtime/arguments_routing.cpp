@@ -39,7 +39,10 @@ void check_firsts(int64_t experts, std::span<const uint64_t> bounds, std::span<c
 Rows read_rows(Reader& r, int64_t experts) {
   const auto words = r.rest();
   if (words.size() == 1) {
-    const RowTable& table = r.tables().find(words[0], experts);
+    const RowTable& table = r.tables().find(words[0]);
+    if (table.shape().experts != experts) {
+      fail(SCHEMOE_INVALID, "table ", words[0], " has rows of ", table.shape().experts, " experts and not of ", experts);
+    }
     return {experts, table.bounds(), table.firsts(), &table};
   }
   if (words.empty() || words[0] >= words.size() || words[0] + 2 > words.size()) {
@@ -251,6 +254,10 @@ ArrangeRows::ArrangeRows(Reader& r)
       wire(r.view()),
       rows(r.view()),
       loads(r.rest()) {
+  if (loads.size() == 1 && times(ranks, experts) > 1) {
+    table = &r.tables().find(loads[0]);
+    loads = table->loads();
+  }
   if (static_cast<int64_t>(loads.size()) != times(ranks, experts)) {
     fail(SCHEMOE_INVALID, loads.size(), " loads are not those of ", ranks, " ranks for ", experts, " experts");
   }
@@ -265,6 +272,7 @@ ArrangeRows::ArrangeRows(Reader& r)
     }
   }
   if (all > INT32_MAX) fail(SCHEMOE_INVALID, all, " rows are too many");
+  if (table) all = wired = table->shape().room;
   r.touch(wire, times(wired, columns), element_bytes(dtype));
   r.touch(rows, times(all, columns), element_bytes(dtype));
 }
@@ -284,8 +292,22 @@ int64_t ArrangeRows::base(int64_t expert) const {
 CountRows::CountRows(Reader& r)
     : number(r.integer()), experts(r.integer("experts", kMostExperts)), rows(r.integer("rows", INT32_MAX)), loads(r.view()) {
   if (experts == 0 || rows == 0) fail(SCHEMOE_INVALID, rows, " rows of ", experts, " experts are none to count");
-  r.touch(loads, experts, 4);
-  table = &r.tables().add(static_cast<uint64_t>(number), experts, rows);
+  RowShape shape{1, 0, experts, rows, rows};
+  const auto words = r.rest();
+  if (!words.empty()) {
+    if (words.size() != 3) fail(SCHEMOE_INVALID, words.size(), " integers are not ranks, rank and room");
+    for (uint64_t word : words) {
+      if (word > INT32_MAX) fail(SCHEMOE_INVALID, "the size ", word, " is too large");
+    }
+    shape.ranks = static_cast<int64_t>(words[0]);
+    shape.rank = static_cast<int64_t>(words[1]);
+    shape.room = static_cast<int64_t>(words[2]);
+    if (shape.rank >= shape.ranks) fail(SCHEMOE_INVALID, "rank ", shape.rank, " is none of ", shape.ranks);
+    if (experts % shape.ranks != 0) fail(SCHEMOE_INVALID, experts, " experts are not as many on each of ", shape.ranks, " ranks");
+    if (times(shape.ranks, experts) > INT32_MAX) fail(SCHEMOE_INVALID, "there are too many ranks and experts");
+  }
+  r.touch(loads, times(shape.ranks, experts), 4);
+  table = &r.tables().add(static_cast<uint64_t>(number), shape);
 }
 
 GateGrad::GateGrad(Reader& r)

@@ -22,7 +22,7 @@ At place_in(const Block& block, int64_t element) {
 
 int64_t CheckNumbers::count() const {
   // Ranges hold `rows` rows in all. None overflows: a buffer has room for them.
-  return (block.ranges.ragged() ? block.rows : block.groups * block.rows) * block.columns;
+  return (block.ranges.ragged() ? block.all_rows() : block.groups * block.rows) * block.columns;
 }
 
 void add_checks(std::vector<Call>& calls) {

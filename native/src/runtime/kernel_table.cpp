@@ -40,9 +40,9 @@ constexpr KernelSpec kTable[] = {
     {28, "random_normal", "iiiiivf", read<RandomNormal>, false},
     {29, "check_numbers", "iiiivii*", read<CheckNumbers>, false},
     {30, "call_source", "iiiivivivivivivi*", read<CallSource>, false},
-    {32, "copy", "ivv", read<Copy>, true},
-    {33, "send", "iiv", read<Send>, true},
-    {34, "receive", "iiv", read<Receive>, true},
+    {32, "copy", "ivv*", read<Copy>, true},
+    {33, "send", "iiv*", read<Send>, true},
+    {34, "receive", "iiv*", read<Receive>, true},
     {40, "route", "iiiiiiiivvvvvf", read<Route>, false},
     {41, "route_grad", "iiiiivvvvvvvffv", read<RouteGrad>, false},
     {42, "place_choices", "iiiiivvvvv", read<PlaceChoices>, false},
@@ -83,7 +83,7 @@ constexpr KernelSpec kTable[] = {
     {78, "budget_bias", "iivvff", read<BudgetBias>, false},
     {79, "round_choices", "iiiivvvv", read<RoundChoices>, false},
     {80, "add_slices", "iiivvvv*", read<AddSlices>, false},
-    {81, "count_rows", "iiiv", read<CountRows>, false},
+    {81, "count_rows", "iiiv*", read<CountRows>, false},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "runtime/program.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -122,14 +123,30 @@ class Parser {
         }
       }
       operation.calls.first = static_cast<uint32_t>(program_->calls.size());
-      program_->tables.on(record.rank * kLanes + record.lane);
+      std::array<uint32_t, kLanes> done = done_before(operation);
+      program_->tables.on({index, record.rank, record.lane, done});
       read_calls(index, operation, record);
       operation.calls.count = static_cast<uint32_t>(program_->calls.size()) - operation.calls.first;
     } catch (const Failure& failure) {
       throw failure.in(place_of(operation));
     }
+    done_.push_back(done_before(operation));
+    done_.back()[record.lane] = index + 1;
     program_->lanes[record.rank * kLanes + record.lane].push_back(index);
     program_->operations.push_back(operation);
+  }
+
+  /// Of each lane of its rank, the last operation that is done before this one, counted from 1.
+  std::array<uint32_t, kLanes> done_before(const Operation& operation) const {
+    std::array<uint32_t, kLanes> done{};
+    const auto after = [&](uint32_t before) {
+      if (program_->operations[before].rank != operation.rank) return;
+      for (uint32_t lane = 0; lane < kLanes; ++lane) done[lane] = std::max(done[lane], done_[before][lane]);
+    };
+    const auto& lane = program_->lanes[operation.rank * kLanes + operation.lane];
+    if (!lane.empty()) after(lane.back());
+    for (uint32_t before : slice(program_->waits, operation.waits)) after(before);
+    return done;
   }
 
   void check_record(const schemoe_operation& record) {
@@ -196,6 +213,7 @@ class Parser {
   std::vector<Extent> extents_;
   std::vector<schemoe_region> regions_;
   std::map<std::pair<uint32_t, uint32_t>, Requirement> requirements_;
+  std::vector<std::array<uint32_t, kLanes>> done_;
   uint32_t next_wait_ = 0;
   uint32_t next_word_ = 0;
 };

@@ -52,10 +52,21 @@ struct Call {
 struct Transfer {
   uint32_t sender;
   uint32_t receiver;
+  /// Of all that it moves; where rows are counted, of a row.
   uint64_t bytes;
   View from;
   View to;
+  /// Rows of either side, and the ranks that they are of.
+  MovedRows sent, received;
+  uint32_t from_rank, to_rank;
+  bool counted() const { return sent.table != nullptr; }
+  /// What it moves now, as either side knows it.
+  MovedRows::Piece source() const { return sent.piece(from, bytes, to_rank); }
+  MovedRows::Piece target() const { return received.piece(to, bytes, from_rank); }
 };
+
+/// Throws INVALID where the sides of a transfer have counted other rows.
+void check_counted(const Transfer& transfer);
 
 /// The call that needs most of a buffer on a rank.
 struct Requirement {

@@ -16,6 +16,7 @@ struct Side {
   uint32_t operation;
   uint64_t bytes;
   View view;
+  MovedRows rows;
 };
 
 struct Pair {
@@ -35,13 +36,13 @@ std::map<Key, Pair> collect(const Program& program) {
           fail_at(place_of(operation), SCHEMOE_INVALID, "it sends to rank ", send->peer, " of ", program.ranks);
         }
         pairs[{operation.task, operation.rank, send->peer}].sends.push_back(
-            {i, static_cast<uint64_t>(send->bytes), send->from});
+            {i, static_cast<uint64_t>(send->bytes), send->from, send->rows});
       } else if (const auto* receive = std::get_if<Receive>(&call.arguments)) {
         if (receive->peer >= program.ranks) {
           fail_at(place_of(operation), SCHEMOE_INVALID, "it receives from rank ", receive->peer, " of ", program.ranks);
         }
         pairs[{operation.task, receive->peer, operation.rank}].receives.push_back(
-            {i, static_cast<uint64_t>(receive->bytes), receive->to});
+            {i, static_cast<uint64_t>(receive->bytes), receive->to, receive->rows});
       }
     }
   }
@@ -64,7 +65,11 @@ void meet_transfers(Program& program) {
         fail_at({task, from}, SCHEMOE_INVALID, "it sends ", send.bytes, " bytes to rank ", to, ", which receives ",
                 receive.bytes);
       }
-      program.transfers.push_back({send.operation, receive.operation, send.bytes, send.view, receive.view});
+      if (!send.rows.table != !receive.rows.table) {
+        fail_at({task, from}, SCHEMOE_INVALID, "rows are counted on one side alone of what it sends to rank ", to);
+      }
+      program.transfers.push_back(
+          {send.operation, receive.operation, send.bytes, send.view, receive.view, send.rows, receive.rows, from, to});
     }
   }
   for (const Transfer& transfer : program.transfers) {
@@ -83,6 +88,13 @@ void meet_transfers(Program& program) {
       program.ends[ends.first + ends.count++] = i;
     }
   }
+}
+
+void check_counted(const Transfer& transfer) {
+  const uint64_t sent = transfer.source().bytes, received = transfer.target().bytes;
+  if (sent == received) return;
+  fail(SCHEMOE_INVALID, "rank ", transfer.from_rank, " has counted ", sent, " bytes for rank ", transfer.to_rank,
+       ", which has counted ", received);
 }
 
 void find_successors(Program& program) {

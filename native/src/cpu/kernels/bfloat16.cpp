@@ -22,7 +22,7 @@ struct Operands {
   std::vector<Operand> list;
 
   void add(const Block& block, const Matrix& x, bool written) {
-    const bool empty = block.groups == 0 || block.rows == 0 || block.columns == 0;
+    const bool empty = block.groups == 0 || block.all_rows() == 0 || block.columns == 0;
     if (block.dtype == SCHEMOE_BF16 && !x.view.null() && !empty) list.push_back({block, x, written});
   }
   void read(const Block& block, const Matrix& x) { add(block, x, false); }

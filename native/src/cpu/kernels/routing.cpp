@@ -50,7 +50,7 @@ int64_t row_of(const Rows& rows, int32_t choice, int32_t position) {
 
 void run(const CountRows& c, const Context& context) {
   if (context.stop) return;
-  c.table->count({context.at<const int32_t>(c.loads), static_cast<size_t>(c.experts)});
+  c.table->count({context.at<const int32_t>(c.loads), static_cast<size_t>(c.count())});
 }
 
 void run(const Dispatch& d, const Context& context) {

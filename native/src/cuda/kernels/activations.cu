@@ -167,7 +167,7 @@ void each(const Lines& lines, int64_t columns, cudaStream_t stream, Body body) {
 template <int V, class Body>
 void each(const Block& block, const Context& context, Body body) {
   const bool ragged = block.ranges.ragged();
-  const int64_t lines = ragged ? block.rows : block.groups * block.rows;
+  const int64_t lines = ragged ? block.all_rows() : block.groups * block.rows;
   each<V>(Lines{lines, block.rows, block.groups, ragged ? context.bounds : nullptr}, block.columns, context.stream, body);
 }
 
