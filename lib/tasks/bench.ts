@@ -15,7 +15,8 @@
  * `--engine cuda --gpus N` without a transport runs the benchmarks of one process with a rank on each of
  * the first N GPUs, which choose transports themselves: those of the `--shapes` that are named (so do `layers`
  * and `fineLayers` on one GPU), none begun after `--seconds`. `layers` there runs
- * PyTorch too, a process a GPU. Benchmarks over NCCL can be named there as well, with their options: `--gpus 8 golden
+ * PyTorch too, a process a GPU. Layers of one GPU are timed beside ScatterMoE where it is installed, or in the folder that
+ * `SCHEMOE_SCATTERMOE` names. Benchmarks over NCCL can be named there as well, with their options: `--gpus 8 golden
  * exchange`, or between two emulated nodes `--gpus 8 --nodes 2 --emulate-nodes schedules balancing`.
  * @module
  */

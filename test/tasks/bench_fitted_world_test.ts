@@ -121,3 +121,23 @@ Deno.test("boundOfRates() counts what all nodes share: bytes of both directions 
     200,
   );
 });
+
+Deno.test("balancingTimes() on one node lets experts take as long as their bytes between its ranks", async () => {
+  const world = topology({ nodes: 1, ranksPerNode: 4, intra: links.intra, local: links.local });
+  using engine = openEngine({ kind: "simulate", topology: world });
+  const found = await fittedWorld(engine, { large: 64 << 20 });
+  assertAlmostEquals(found.links.intra.beta * 1e9, links.intra.beta * 1e9, 1e-6);
+  const sizes = { tokens: 64, experts: 8, topK: 2, tokenBytes: 4096 };
+  const times = await balancingTimes({ engine, world: found }, sizes);
+  for (const { text, work, measured } of times.filter(({ text }) => text.what === "pass")) {
+    const { alpha } = found.processor;
+    // 64 tokens of each of four ranks, twice, over four ranks: at Zipf 0 about as many for each
+    if (text.zipf === 0) {
+      const bytes = (work - alpha) / found.links.intra.beta;
+      assert(bytes > 100 * 4096 && bytes < 160 * 4096, `${bytes}`);
+    }
+    assert(measured < 20 * work, `${text.way} takes ${measured} s, its experts ${work} s`);
+  }
+  const rates = await fastestRates(engine, { large: 64 << 20 });
+  assertAlmostEquals(rates.intra.rank / 200e9, 1, 0.02);
+});

@@ -120,13 +120,15 @@ export async function balancingTimes(
   return rows;
 }
 
-/** Passes whose experts take as long as their bytes over the network, in every way. */
+/** Passes whose experts take as long as their bytes over the slowest links that there are, in every way. */
 async function passes(
   { engine, world }: BalancedOn,
   loads: Loads,
   { exponent, tokenBytes }: { readonly exponent: number; readonly tokenBytes: number },
 ): Promise<BalancedTime[]> {
-  const flopsPerByte = world.processor.flopRate * world.links.inter.beta;
+  const { inter, intra } = world.links;
+  const { beta } = world.nodes > 1 ? inter : intra;
+  const flopsPerByte = world.processor.flopRate * beta;
   const all = trafficOfLoads(loads, tokenBytes);
   const traffic = bothWays(all);
   const work = workOf(world, all, flopsPerByte);

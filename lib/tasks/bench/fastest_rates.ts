@@ -32,12 +32,17 @@ const MIB = 1 << 20;
  * one rank that all others send to. Whole times are counted, start-up too, of large messages and several sizes of
  * them; the largest rate counts, each a median of runs. Nodes of emulated clusters share a loopback and ranks a GPU,
  * so that rates of all together are counted beside those of each.
+ *
+ * @param options.large bytes of a message inside a node that fast links need; default 32 MiB.
  */
-export async function fastestRates(engine: Engine): Promise<Rates> {
+export async function fastestRates(
+  engine: Engine,
+  { large = 0 }: { readonly large?: number } = {},
+): Promise<Rates> {
   const { ranks, ranksPerNode: m } = engine.topology;
   const node = (rank: number) => Math.floor(rank / m);
   let best: Rates = NONE;
-  for (const { sends, bytes } of patternsOf(engine.topology)) {
+  for (const { sends, bytes } of patternsOf(engine.topology, large)) {
     for (const size of bytes) {
       const traffic: TrafficMatrix = { ranks, bytes: (a, b) => sends(a, b) ? size : 0 };
       const times = await timesOfOne(engine, unevenProgram(engine.topology, linear, traffic));
@@ -82,15 +87,15 @@ export const fasterOf = (a: Rates, b: Rates): Rates => ({
   spread: Math.max(a.spread, b.spread),
 });
 
-function patternsOf({ nodes, ranksPerNode: m }: Topology): Pattern[] {
+function patternsOf({ nodes, ranksPerNode: m }: Topology, large: number): Pattern[] {
   const node = (rank: number) => Math.floor(rank / m);
   const inside = (a: number, b: number) => a !== b && node(a) === node(b);
   const apart = (a: number, b: number) => node(a) !== node(b);
   const patterns: Pattern[] = [];
   if (m > 1) {
     patterns.push(
-      { sends: inside, bytes: [2 * MIB, 32 * MIB] },
-      { sends: (a, b) => inside(a, b) && a + b === 1, bytes: [16 * MIB] },
+      { sends: inside, bytes: [2 * MIB, 32 * MIB, ...(large > 32 * MIB ? [large] : [])] },
+      { sends: (a, b) => inside(a, b) && a + b === 1, bytes: [Math.max(large, 16 * MIB)] },
       { sends: (a, b) => inside(a, b) && a % m === 0, bytes: [8 * MIB] },
       { sends: (a, b) => inside(a, b) && b % m === 0, bytes: [8 * MIB] },
     );

@@ -7,7 +7,7 @@ import type { Topology } from "../../types.ts";
 import { secondsOfOne } from "./exchange.ts";
 import type { Row } from "./report.ts";
 
-/** Bytes of a message in the two exchanges through which a line is laid. */
+/** Bytes of a message in the two exchanges through which a line is laid; the larger unless told otherwise. */
 const [SMALL, LARGE] = [1 << 16, 1 << 22];
 
 /** Whether a rank sends to another one in an exchange. */
@@ -18,13 +18,18 @@ type Pairs = (from: number, to: number) => boolean;
  * nodes, and between nodes. There one pair of ranks gives the start-up; that pair, or one rank that sends to all others or
  * gets from them, whichever is fastest, the link; and all pairs at once the card that the ranks of a node share, where they
  * are slower together. The processor is that of the engine.
+ *
+ * @param options.large bytes of the larger of both messages: fast links need more of them.
  */
-export async function fittedWorld(engine: Engine): Promise<Topology> {
+export async function fittedWorld(
+  engine: Engine,
+  { large: most = LARGE }: { readonly large?: number } = {},
+): Promise<Topology> {
   const { nodes, ranksPerNode: m, ranks, processor } = engine.topology;
   const node = (rank: number) => Math.floor(rank / m);
   const line = async (pairs: Pairs, messages = 1) => {
-    const [small, large] = [await timeOf(engine, pairs, SMALL), await timeOf(engine, pairs, LARGE)];
-    const beta = Math.max(0, (large - small) / (messages * (LARGE - SMALL)));
+    const [small, large] = [await timeOf(engine, pairs, SMALL), await timeOf(engine, pairs, most)];
+    const beta = Math.max(0, (large - small) / (messages * (most - SMALL)));
     return { alpha: Math.max(0, small / messages - beta * SMALL), beta };
   };
   const { beta } = await line((from, to) => from === to);
@@ -56,14 +61,14 @@ const timeOf = (engine: Engine, pairs: Pairs, size: number): Promise<number> =>
   );
 
 /** The links of a world as a report tells them. */
-export function linksText({ links: { intra, inter }, nic }: Topology): Row {
+export function linksText({ nodes, links: { intra, inter }, nic }: Topology): Row {
   const rate = (beta: number) =>
     1 / beta < 1e9 ? `${Math.round(1e-6 / beta)} MB/s` : `${Math.round(1e-7 / beta) / 100} GB/s`;
   const text = ({ alpha, beta }: { alpha: number; beta: number }) =>
     `${Math.round(1e7 * alpha) / 10} us + ${rate(beta)}`;
   return {
     intra: text(intra),
-    inter: text(inter),
+    ...(nodes > 1 ? { inter: text(inter) } : {}),
     ...(nic ? { card: rate(nic.beta) } : {}),
   };
 }
