@@ -6,14 +6,12 @@ import { type Raced, type RoundLimits, rounds } from "../layer/auto/rounds.ts";
  * @param run seconds of a run.
  */
 export async function race<T>(
-  candidates: readonly T[],
+  candidates: Iterable<T>,
   run: (candidate: T) => Promise<number>,
   limits: RoundLimits,
 ): Promise<Raced> {
   const turns = rounds(candidates, limits);
   let turn = turns.next();
   while (!turn.done) turn = turns.next(await run(turn.value));
-  const { measured, best } = turn.value;
-  // those that were not let in have no times
-  return { best, measured: candidates.map((_, i) => measured[i] ?? []) };
+  return turn.value;
 }

@@ -7,6 +7,7 @@ import {
   MoeLayer,
   MoeStack,
   type PassRunner,
+  type Predicted,
   predictingLayer,
   predictingStack,
   rankCandidates,
@@ -16,6 +17,7 @@ import { type MachineProfile, profileCosts } from "../profile/mod.ts";
 import { sizesText, worldText } from "../timeline/chart/facts.ts";
 import { progress } from "../timeline/mod.ts";
 import { isBaseline } from "../layer/auto/baselines.ts";
+import { promising } from "../layer/auto/corrected.ts";
 import { type AllowedCodecs, allowedCodecs } from "./codec_error.ts";
 import { race } from "./race.ts";
 import type { PassTuning, TunedPasses } from "./tune_result.ts";
@@ -33,7 +35,9 @@ export interface SearchOptions extends Omit<Grid, "compressors"> {
   readonly error?: number;
   /** Codecs that are considered where an error is allowed; default all built-in ones. */
   readonly codecs?: readonly (Compressor | string)[];
-  /** Candidates of each pass that are measured for their prediction; default 6. */
+  /**
+   * Candidates of each pass that are measured for their prediction, corrected by what those before took; default 6.
+   */
   readonly finalists?: number;
   /** How often each of them runs at most; default 15, and fewer times where one is clearly best. */
   readonly repeats?: number;
@@ -126,20 +130,21 @@ export class Tuner {
       ...(loads ? { loads } : {}),
     });
     // predictions may be wrong: nothing is chosen that others would beat without any
-    const final = [
-      ...ranked.slice(0, finalists),
-      ...ranked.slice(finalists).filter(({ kept }) => kept),
-    ];
-    const line = progress(final.length * repeats, `tune ${pass}`);
-    const raced = await race(final, async ({ choices }) => {
-      const run = await layer[pass]({ ...choices, results: false, signal });
+    const most = Math.min(finalists + ranked.filter(({ kept }) => kept).length, ranked.length);
+    const line = progress(most * repeats, `tune ${pass}`);
+    const tried = new Map<Predicted, number>();
+    const final = promising(ranked, { tried, candidates: finalists });
+    const raced = await race(final, async (one) => {
+      const run = await layer[pass]({ ...one.choices, results: false, signal });
+      if (!tried.has(one)) tried.set(one, run.makespan);
       this.#ran++;
-      line.advance(1, candidateName(choices));
+      line.advance(1, candidateName(one.choices));
       return run.makespan;
     }, { repeats, left: this.#left(pass) }).finally(() => line.done());
-    const measured = new Map(final.map((row, i) => [row, raced.measured[i]]));
+    const ran = [...tried.keys()];
+    const measured = new Map(ran.map((row, i) => [row, raced.measured[i]]));
     const rows = ranked.map((row) => ({ ...row, measured: measured.get(row) ?? [] }));
-    const chosen = rows[ranked.indexOf(final[raced.best])];
+    const chosen = rows[ranked.indexOf(ran[raced.best])];
     return { pass, rows, pruned, simulated, candidates: all.length, chosen };
   }
 
