@@ -35,6 +35,8 @@ interface Measured {
 class KnownGraph {
   readonly #programs = new Map<Scheduler, { readonly program: Program; readonly source: string }>();
   measured?: Measured;
+  /** What its tasks cost by the model, made once: it remembers what it has computed. */
+  model?: Costs;
 
   constructor(readonly graph: TaskGraph) {}
 
@@ -129,7 +131,8 @@ export class GraphRunner {
     if (!this.engine.computes) {
       checkSize(graph.tasks.length, representatives?.length ?? graph.topology.ranks);
     }
-    const model = this.engine.costs ?? modelCosts(graph.topology, { representatives });
+    const model = this.engine.costs ??
+      (known.model ??= modelCosts(graph.topology, { representatives }));
     const { bound = this.engine.modelled || known.measured !== undefined } = options;
     if (bound && !known.measured) {
       known.measured = this.engine.modelled

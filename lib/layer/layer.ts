@@ -53,6 +53,7 @@ export class MoeLayer {
   readonly #inputs: readonly string[];
   readonly #outputs: readonly string[];
   readonly #gradients: Readonly<Record<string, string>>;
+  readonly #written: readonly string[];
   /**
    * What `scheduler: "auto"` goes by: a profile that predicts, what it may choose from, how much it tries. The first
    * passes try the candidates that are predicted to be best and, whatever is predicted, what Tutel's own search tries;
@@ -73,6 +74,7 @@ export class MoeLayer {
     this.#inputs = ["x", ...this.#tensors.table.names("parameter")];
     this.#outputs = outputsOf(layer);
     this.#gradients = Object.fromEntries(this.#inputs.map((name) => [name, `grad.${name}`]));
+    this.#written = Object.values(this.#gradients);
   }
 
   /** Names and shapes of the parameters: `gate.weight` and `experts.*`, experts being the first dimension. */
@@ -222,16 +224,15 @@ export class MoeLayer {
       await this.#tensors.waitFor(["dy"], options);
       if (pass.node) await this.#gathered.write(pass.node);
       const known = this.#graphs.backward(choices, { kept, pass });
-      const gradients = this.#gradients;
-      this.#tensors.overwrite(Object.values(gradients));
+      this.#tensors.overwrite(this.#written);
       const ran = [await this.#runner.run(known, choices.scheduler, options)];
       const of = this.#configuration(choices, pass);
       const configuration = () => ({ pass: "backward", ...of() });
       const setup = { layer: this.layer, choices, passes: this };
-      const written = { run: name, names: Object.values(gradients) };
+      const written = { run: name, names: this.#written };
       const results = await resultsOf(this.#tensors, written, options);
       const made = { name, pass: "backward" as const, ran, configuration, setup, results };
-      return new Run({ ...made, gradientNames: gradients });
+      return new Run({ ...made, gradientNames: this.#gradients });
     }));
   }
 

@@ -1,4 +1,5 @@
 // Runs of which one call begins what others end: the caller's own thread enqueues them, and is free while they go on.
+#include <algorithm>
 #include <variant>
 
 #include "cuda/executor.h"
@@ -7,8 +8,9 @@ namespace schemoe::cuda {
 
 namespace {
 
-// Steps and kernels that are enqueued in some tenths of a millisecond, and wait in the streams' queues if need be.
-constexpr size_t kMostEnqueued = 256;
+// Steps and kernels of each GPU, and of all, that the caller's thread enqueues itself: in a millisecond or two, some more on
+// many GPUs, where another thread would take as long. They wait in the streams' queues if need be.
+constexpr size_t kMostEnqueued = 256, kMostOfAll = 1024;
 
 }  // namespace
 
@@ -28,7 +30,7 @@ bool Executor::is_short(const Program& program, const Plan& plan) const {
       enqueued += groups && !products_.runs_on_hopper(groups->gemm) ? static_cast<size_t>(groups->gemm.groups) : 1;
     }
   }
-  return enqueued <= kMostEnqueued;
+  return enqueued <= std::min(kMostEnqueued * world_.devices(), kMostOfAll);
 }
 
 bool Executor::start(const Program& program, uint64_t time_limit_ns) {
