@@ -44,7 +44,7 @@ Deno.test("a run that is not awaited says so for each of its fields, and is a pr
     ["run", () => layer.forward({ scheduler: "auto" })],
     ["run", () => stack.forward()],
     ["step", () => model.step(new Int32Array(2 * 5))],
-    ["training run", () => train(model, { data, steps: 1 })],
+    ["training run", () => train(model, { data, steps: 2 })],
   ];
   for (const [what, make] of passes) {
     const promise = make();
