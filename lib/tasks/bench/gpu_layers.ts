@@ -45,9 +45,10 @@ async function benchShapes(shapes: readonly GpuShape[]): Promise<Report> {
     const asked = shapes.map((shape) => ({ ...shape, forms: FORMS }));
     await Deno.writeTextFile(`${folder}/shapes.json`, JSON.stringify(asked));
     const peers = `${import.meta.dirname}/torch_peer.py`;
-    const lines = (await quiet(["python3", peers, folder, String(WARM_UP)])).trim().split("\n").map(
-      (line) => JSON.parse(line) as Record<string, number | string>,
-    );
+    const output = await quiet(["python3", peers, folder, String(WARM_UP)]);
+    // libraries may print lines of their own
+    const lines = output.split("\n").filter((line) => line.startsWith("{"))
+      .map((line) => JSON.parse(line) as Record<string, number | string>);
     const ceilings = lines.find(({ peer }) => peer === "ceilings") ?? {};
     const scattermoe = lines.find(({ peer }) => peer === "scattermoe about") ?? {};
     const rows = ours.map((one) => compared(one, lines, ceilings));
