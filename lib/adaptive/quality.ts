@@ -14,7 +14,8 @@ import { type MachineProfile, median, profileCosts, profiledTopology } from "../
 import { checkOrigin } from "../profile/origin.ts";
 import { commonText, worldText } from "../timeline/chart/facts.ts";
 import { disturbance, progress } from "../timeline/mod.ts";
-import { checkFields, checkSignal } from "../layer/auto/check_grid.ts";
+import { checkFields } from "../layer/auto/check_grid.ts";
+import { checkSignal } from "../layer/check_signal.ts";
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
 import { observe, takenBy } from "./observe.ts";

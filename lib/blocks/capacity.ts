@@ -12,7 +12,7 @@ const MOST_PLACES = 2 ** 31 - 1;
 /**
  * Places of an expert for the tokens of one rank.
  * @param largestLoad most choices of one expert on any rank; used when the factor is 0 or negative.
- * @throws {SchemoeError} when it comes to 0, or to more than a position can name.
+ * @throws {SchemoeError} when it comes to 0, which would drop every token, or to more than a position can name.
  */
 export function capacity(layer: Layer, largestLoad: number): number {
   const { capacityFactor: factor, capacityAlignment: alignment, gate, tokens, experts } = layer;
@@ -23,10 +23,17 @@ export function capacity(layer: Layer, largestLoad: number): number {
   const places = own ??
     (factor > 0 ? limit : factor === 0 ? load : Math.min(load, limit));
   const aligned = Math.ceil(places / alignment) * alignment;
+  // a layer that drops every token always would train nothing
   if (aligned < 1) {
+    const least = Math.ceil(1e6 / Math.ceil(tokens / experts)) / 1e6;
+    const other = own !== undefined
+      ? "raise it"
+      : factor > 0
+      ? `raise it to at least ${least}`
+      : `lower it to at most ${-least}`;
     fail(
       `the capacity is 0: capacityFactor ${factor} leaves no place for ${tokens} tokens on ${experts}` +
-        " experts; raise it",
+        ` experts; ${other}`,
     );
   }
   if (!(aligned <= MOST_PLACES)) {

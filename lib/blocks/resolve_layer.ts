@@ -110,7 +110,7 @@ export function resolveLayer(
     capacityFactor: dropless ? 0 : routing.capacityFactor,
     batchPrioritized: routing.priority === "scores",
   };
-  if (layer.capacityFactor > 0) capacity(layer, 0);
+  if (layer.capacityFactor !== 0) capacity(layer, 1);
   return layer;
 }
 

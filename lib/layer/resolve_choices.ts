@@ -1,4 +1,5 @@
 /** The choices for a pass, checked, with every name looked up. @module */
+import { checkSignal } from "./check_signal.ts";
 import * as allToAlls from "../alltoall/mod.ts";
 import * as compressors from "../compressors/mod.ts";
 import type { Compressor } from "../compressors/types.ts";
@@ -50,11 +51,9 @@ export function resolveChoices(
   }
   checkPlain(choices);
   const { signal } = choices;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new SchemoeError(
-      `Cannot run the pass: signal must be an AbortSignal, got ${quoted(signal)}`,
-    );
-  }
+  checkSignal(signal, (problem) => {
+    throw new SchemoeError(`Cannot run the pass: ${problem}`);
+  });
   const { compressor = "none", chunks = 1, repeats = 1 } = choices;
   if (!(Number.isInteger(repeats) && repeats >= 1 && repeats <= MOST_REPEATS)) {
     throw new SchemoeError(

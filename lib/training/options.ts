@@ -1,4 +1,5 @@
 /** Options of a training run, checked before it begins. @module */
+import { checkSignal } from "../layer/check_signal.ts";
 import type { PassChoices } from "../layer/mod.ts";
 import type { MoeModel } from "../model/mod.ts";
 import { SchemoeError } from "../types.ts";
@@ -123,9 +124,7 @@ export function resolveTraining(model: MoeModel, options: TrainOptions): Resolve
   if (checkpoint !== undefined && (typeof checkpoint !== "string" || checkpoint === "")) {
     fail(`checkpoint must be the path of a file, got ${quoted(checkpoint)}`);
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    fail(`signal must be an AbortSignal, got ${quoted(signal)}`);
-  }
+  checkSignal(signal, fail);
   if (seconds !== undefined && !(typeof seconds === "number" && seconds > 0)) {
     fail(`seconds must be a positive number, got ${quoted(seconds)}`);
   }

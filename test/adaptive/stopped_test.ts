@@ -30,7 +30,7 @@ Deno.test("calibrate(), tune() and predictionQuality() end where their signal is
     await assertRejects(
       () => part({} as AbortSignal),
       SchemoeError,
-      "not an AbortSignal",
+      "signal must be an AbortSignal",
     );
     await layer.forward();
   }

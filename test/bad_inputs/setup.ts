@@ -213,7 +213,11 @@ export const setup: BadInputs = {
   },
   "no place for any token": {
     call: layer({ routing: { capacityFactor: 0.01 } }),
-    says: ["the capacity is 0: capacityFactor 0.01", "raise it"],
+    says: ["the capacity is 0: capacityFactor 0.01", "raise it to at least 0."],
+  },
+  "no place for any token, whatever gates choose": {
+    call: layer({ routing: { capacityFactor: -0.01 } }),
+    says: ["the capacity is 0: capacityFactor -0.01", "lower it to at most -0."],
   },
   "a capacity that is no number": {
     call: layer({ routing: { capacityFactor: NaN } }),

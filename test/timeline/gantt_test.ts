@@ -8,6 +8,7 @@ import {
 import { parseHTML } from "linkedom";
 import { criticalPath } from "../../lib/timeline/measures/critical_path.ts";
 import { gantt, ganttHtml, type GanttOptions, ganttSvg } from "../../lib/timeline/chart/gantt.ts";
+import { textWidth } from "../../lib/timeline/chart/layout.ts";
 import type { DocumentLike } from "../../lib/timeline/chart/plot.ts";
 import { topology } from "../../lib/topology.ts";
 import { SchemoeError } from "../../lib/types.ts";
@@ -298,4 +299,16 @@ Deno.test("gantt() throws naming what it cannot use", async () => {
     "it holds 2 runs",
     timelineOf([{ run: "a", start: 0, end: 1 }, { run: "b", start: 0, end: 1 }]),
   );
+});
+
+Deno.test("gantt() keeps the last number of the time axis inside of the chart, however long", async () => {
+  for (const seconds of [9e5, 1.0002e6, 1.6e6, 2e7, 1.0001e9]) {
+    const svg = await ganttSvg(timelineOf([{ start: 0, end: seconds * 1e9 }]), { width: 500 });
+    const { document } = parseHTML(svg);
+    const axis = document.querySelector('[aria-label="x-axis tick label"]')!;
+    const [last] = [...axis.querySelectorAll("text")].slice(-1);
+    const [x] = last.getAttribute("transform")!.match(/[\d.]+/)!.map(Number);
+    assert(last.textContent.length >= 7);
+    assert(x + textWidth(last.textContent, 11) / 2 <= 500, `${last.textContent} at ${x}`);
+  }
 });

@@ -60,12 +60,6 @@ function tellApart(
   }
 }
 
-/** @throws by `fail` for a signal that is none. */
-export function checkSignal(signal: unknown, fail: (problem: string) => never): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
-  fail(`signal is ${quoted(signal)}, not an AbortSignal`);
-}
-
 /** @throws by `fail` for a field of an object that is not among the known ones, and for what is no object. */
 export function checkFields(
   value: object,

@@ -125,8 +125,11 @@ export function arrange(subject: Subject, options: GanttOptions, shared: Shared 
     11,
     width - 2 * MARGIN,
   );
+  const whole = shared.span ?? (end > begin ? end - begin : 1);
+  const { unit, ns } = timeUnit(whole);
   const layout = layOut({
     width,
+    longest: Math.floor(whole / ns).toLocaleString("en-US"),
     header: legend.bottom + 6,
     footer: caption ? 24 : 4,
     ranks,
@@ -134,8 +137,6 @@ export function arrange(subject: Subject, options: GanttOptions, shared: Shared 
     tall: new Set([MEMORY]),
     left: shared.left,
   });
-  const whole = shared.span ?? (end > begin ? end - begin : 1);
-  const { unit, ns } = timeUnit(whole);
   const scale: TimeScale = (time) => {
     const x = layout.left + (time - begin) / whole * (layout.right - layout.left);
     return Math.round(x * 100) / 100;

@@ -55,6 +55,8 @@ export interface Shape {
   readonly tall?: ReadonlySet<string>;
   /** Left edge of the bars at least, to align several charts. */
   readonly left?: number;
+  /** Longest number below the time axis. */
+  readonly longest?: string;
 }
 
 /** A rank, or the first of several that look the same, and its label. */
@@ -96,7 +98,8 @@ export function laneOrder(lanes: Iterable<string>): string[] {
 
 /** Places the rows of all ranks below each other. */
 export function layOut(shape: Shape): Layout {
-  const { width, header, footer, ranks, lanes, left: least = 0, tall = new Set() } = shape;
+  const { width, header, footer, ranks, lanes, left: least = 0, tall = new Set(), longest = "" } =
+    shape;
   const order = laneOrder(lanes);
   const count = ranks.length * order.length;
   const roomy = ranks.length <= ROOMY_RANKS;
@@ -139,7 +142,8 @@ export function layOut(shape: Shape): Layout {
     width,
     height: bottom + AXIS + footer,
     left,
-    right: width - 24,
+    // a tick may be at the edge, with half of its number beyond
+    right: width - Math.max(24, Math.ceil(textWidth(longest, 11) / 2) + 6),
     top: header - 6,
     bottom,
     rowHeight,
