@@ -72,11 +72,15 @@ export class Calibration {
     const programs = exchangePrograms(engine.topology, MOST_BYTES[engine.kind]);
     const rounds = engine.modelled ? 1 : ROUNDS;
     const parts = steps.length + programs.length + Number(!engine.modelled);
-    const line = progress(rounds * parts + 1, "calibrate");
+    let line = progress(rounds * parts + 1, "calibrate");
     const speeds: number[] = [];
     try {
       for (let round = 0; round < rounds || this.#mayGoOn(speeds); round++) {
         const repeats = round === 0 ? REPEATS : LATER_REPEATS;
+        if (round >= rounds) {
+          await line.done();
+          line = progress(parts, `calibrate, round ${round + 1}: the machine's speed varies`);
+        }
         const before = this.#probes.length;
         await this.#measureLayers(steps, { line, repeats });
         await this.#measureExchanges(programs, { line, repeats });
@@ -84,7 +88,7 @@ export class Calibration {
         speeds.push(median(this.#probes.slice(before)));
       }
       const pipelined = await this.#measurePipelined(layer);
-      line.advance(1, "slow-down");
+      line.advance(1, "fitting");
       const [probes, seconds] = [this.#probes, this.#past];
       const measured = { collected, passes, exchanges, crowds, pipelined, probes, seconds };
       return fittedProfile(engine, measured);
