@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "cuda/together.h"
 #include "runtime/nvtx_ranges.h"
 
 namespace schemoe::cuda {
@@ -261,7 +262,7 @@ void Executor::compute(const Program& program, Plan& plan, uint32_t index, Lane&
       const Context context{buffers_, operation.rank, device, lane.stream, lane.scratch, products_,
                             errors_[static_cast<size_t>(device)], number,
                             plan.bounds(number, static_cast<uint32_t>(device))};
-      const size_t together = products_.run_together(calls.subspan(i), context);
+      const size_t together = run_together(calls.subspan(i), context);
       if (together == 0) run_kernel(call.arguments, context);
       else i += static_cast<uint32_t>(together) - 1;
     } catch (...) {

@@ -160,6 +160,8 @@ class Both {
   uint32_t integers(std::vector<int32_t> list) { return add({Data::Kind::integers, {}, std::move(list), 0}); }
   /// What the last run left in a buffer on the CPU engine, as raw bytes.
   uint32_t bytes_of(uint32_t id) { return add({Data::Kind::bytes, {}, {}, 0, kept_[id]}); }
+  /// What the last run left in a buffer on the GPU.
+  const std::vector<uint8_t>& on_gpu(uint32_t id) const { return kept_on_gpu_[id]; }
   /// The text of what went wrong in the last run, or nothing.
   const std::string& text() const { return text_; }
   uint32_t bytes(size_t count) { return add({Data::Kind::bytes, {}, {}, count}); }
@@ -179,6 +181,7 @@ class Both {
     check::that(texts[0] == texts[1], name_ + ": CPU says \"" + texts[0] + "\", GPU \"" + texts[1] + "\"", __FILE__, __LINE__);
     text_ = texts[0];
     kept_ = results[0];
+    kept_on_gpu_ = results[1];
     if (!texts[0].empty()) return;
     for (size_t i = 0; i < data_.size(); ++i) compare(i, cpu_dtype, results[0][i], results[1][i], tolerance);
   }
@@ -269,7 +272,7 @@ class Both {
   }
 
   std::string name_, text_;
-  std::vector<std::vector<uint8_t>> kept_;
+  std::vector<std::vector<uint8_t>> kept_, kept_on_gpu_;
   int dtype_ = SCHEMOE_F32;
   std::vector<Data> data_;
 };

@@ -264,6 +264,41 @@ void routing(Both& t) {
   }
 }
 
+/// Dot products of tokens with rows, and the tokens to rows, in one kernel: with the bits of each alone.
+void dots_and_places(Both& t) {
+  // Numbers of tokens for which a warp has one to eight choices.
+  const int64_t sizes[][4] = {{30, 3, 2, 272}, {520, 12, 7, 8}, {1100, 12, 7, 8}, {2100, 12, 7, 8}, {2100, 12, 3, 8}};
+  for (const auto& [tokens, experts, k, columns] : sizes) {
+    const Routing r = route(t, tokens, experts, k);
+    const auto words = [&, tokens = tokens, experts = experts, k = k, columns = columns](int d, const std::vector<uint32_t>& views) {
+      Words words = Words().i(d, tokens, columns, k, experts);
+      for (const uint32_t view : views) words.v(view);
+      words.i(1, 0, *std::max_element(r.loads.begin(), r.loads.end()));
+      int64_t first = 0;
+      words.i(first);
+      for (const int32_t load : r.loads) words.i(first += load);
+      return words;
+    };
+    for (int dtype : kTypes) {
+      t.begin("row_dot and place_tokens", dtype);
+      const auto count = static_cast<size_t>(tokens * k), all = count * static_cast<size_t>(columns);
+      const auto a = t.values(t.random(static_cast<size_t>(tokens * columns))), b = t.values(t.random(all));
+      const auto choices = t.integers(r.choices), positions = t.integers(r.positions), weights = t.floats(t.random(count, 0, 1));
+      const auto out = t.floats(std::vector<float>(count)), to = t.values(t.random(all));
+      const auto dots = [&](int d) { return words(d, {a, b, choices, positions, out}); };
+      const auto place = [&](int d) { return words(d, {a, choices, positions, weights, to}); };
+      const double tolerance = dtype == SCHEMOE_BF16 ? 4e-3 : 2e-7;
+      t.run(14, dots, tolerance);
+      const std::vector<uint8_t> alone = t.on_gpu(out);
+      t.run(25, place, tolerance);
+      const std::vector<uint8_t> placed = t.on_gpu(to);
+      t.run({{14, dots}, {25, place}}, tolerance);
+      CHECK(t.on_gpu(out) == alone);
+      CHECK(t.on_gpu(to) == placed);
+    }
+  }
+}
+
 void arrange(Both& t) {
   const int64_t sizes[][3] = {{1, 1, 5}, {4, 3, 9}, {8, 8, 40}, {40, 2, 7}};  // ranks, experts, largest load
   for (const auto& [ranks, experts, most] : sizes) {
@@ -319,6 +354,7 @@ int main() {
   }
   even_products(*t);
   routing(*t);
+  dots_and_places(*t);
   arrange(*t);
   errors(*t);
   return check::result();

@@ -110,27 +110,6 @@ __global__ void __launch_bounds__(32 * kWarps)
   }
 }
 
-/// A warp has one choice of one token, so that the choices of a token read it at about the same time.
-template <class T, int V>
-__global__ void __launch_bounds__(32 * kWarps)
-    place_kernel(const T* x, const int32_t* choices, const int32_t* positions, const float* weights, T* out,
-                 Places places, int64_t count, int64_t columns, int32_t k, Report report) {
-  for (int64_t i = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32; i < count; i += int64_t{gridDim.x} * kWarps) {
-    // What it reads does not depend on where that goes.
-    const T* from = x + token_of(i, k) * columns;
-    RowPart<T, V> part;
-    part.read(from, first_of<V>(), columns);
-    int64_t row = 0;
-    if (threadIdx.x % 32 == 0) row = row_of_choice(places, choices[i], positions[i], report);
-    row = __shfl_sync(kAllLanes, row, 0);
-    if (row < 0) continue;
-    T* to = out + row * columns;
-    const float* weight = weights ? weights + i : nullptr;
-    write_part(part, to, first_of<V>(), columns, weight);
-    move_row<T, V>(from, to, first_of<V>() + RowPart<T, V>::kWhole, columns, weight);
-  }
-}
-
 }  // namespace
 
 void run(const Dispatch& d, const Context& context) {
@@ -160,18 +139,6 @@ void run(const Dispatch& d, const Context& context) {
       LAUNCH(context.stream, grid_of(ceil_div(rows, kWarps)), 32 * kWarps, 0, (dispatch_kernel<T, v()>), x, slots, weights,
              out, places, d.columns, k, choices, context.report());
     }
-  });
-}
-
-void run(const PlaceTokens& p, const Context& context) {
-  const int64_t count = p.tokens * p.k;
-  if (count == 0 || p.columns == 0) return;
-  choose(p.dtype, p.columns, {context.at<void>(p.x), context.at<void>(p.out)}, [&](auto element, auto v) {
-    using T = decltype(element);
-    LAUNCH(context.stream, grid_of(ceil_div(count, kWarps)), 32 * kWarps, 0, (place_kernel<T, v()>),
-           context.at<const T>(p.x), context.at<const int32_t>(p.choices), context.at<const int32_t>(p.positions),
-           context.at<const float>(p.weights), context.at<T>(p.out), places_of(p.rows, context), count, p.columns,
-           static_cast<int32_t>(p.k), context.report());
   });
 }
 

@@ -2,12 +2,14 @@
 
 #include <variant>
 
+#include "cuda/hopper/gate_products.h"
+
 namespace schemoe::cuda {
 
 void run(const Gemm& g, const Context& context) {
   if (g.groups == 0 || g.m == 0 || g.n == 0) return;
   if (g.k == 0) return scale(g, context);
-  if (run_split(g, context)) return;
+  if (run_on_hopper(g, context) || run_split(g, context)) return;
   if (g.dtypes.a == g.dtypes.b) {
     auto* workspace = context.scratch.get<std::byte>(Products::kWorkspace, context.stream);
     const Operands at{context.at<void>(g.a.view), context.at<void>(g.b.view), context.at<void>(g.c.view),
