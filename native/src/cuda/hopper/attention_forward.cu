@@ -12,7 +12,7 @@ namespace {
 /// N keys at a time for each of GROUPS x 64 queries.
 template <int D, int GROUPS, int N, uint32_t STAGES>
 struct Forward {
-  static constexpr int kQueries = 64 * GROUPS, kThreads = 128 * (GROUPS + 1);
+  static constexpr int kQueries = 64 * GROUPS;
   using Queries = RowTile<D, kQueries>;
   using Keys = RowTile<D, N>;
   static constexpr uint32_t kRing = Queries::kBytes + STAGES * 2 * Keys::kBytes;
@@ -76,8 +76,8 @@ __device__ void mask(Sums<N>& score, int32_t first, int32_t query) {
   }
 }
 
-template <int D, int GROUPS, int N, uint32_t STAGES>
-__global__ void __launch_bounds__(128 * (GROUPS + 1), 1) forward_kernel(const __grid_constant__ Arguments p) {
+template <int D, int GROUPS, int N, uint32_t STAGES, int BLOCKS>
+__global__ void __launch_bounds__(kThreads<GROUPS, BLOCKS>, BLOCKS) forward_kernel(const __grid_constant__ Arguments p) {
   using Shared = Forward<D, GROUPS, N, STAGES>;
   DYNAMIC_SHARED(uint8_t, memory);
   const Shared shared{aligned_shared(memory)};
@@ -85,17 +85,14 @@ __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) forward_kernel(const __
   ring.init(4 * GROUPS);
   const QueryBlock<GROUPS, N> block(p.of);
   const auto [first, head, sequence, tiles] = block;
+  const auto copy = [&](int32_t tile, uint32_t stage, Barrier full) { block.template load_keys<D>(shared, p, tile, stage, full); };
+  const auto stay = [&](Barrier resident) {
+    resident.expect(Shared::Queries::kBytes);
+    shared.queries().load(&p.q, head * D, first, sequence, resident);
+  };
+  const Supply<GROUPS, BLOCKS, STAGES> supply{ring, tiles};
+  if (!supply.begin(stay, copy)) return;
   RingTurn<STAGES> turn;
-  if (threadIdx.x < 128) {
-    give_registers<GROUPS == 2 ? 24 : 32>();
-    if (threadIdx.x == 0) {
-      ring.resident().expect(Shared::Queries::kBytes);
-      shared.queries().load(&p.q, head * D, first, sequence, ring.resident());
-      block.template load_keys<D>(shared, p, ring, turn);
-    }
-    return;
-  }
-  take_registers<GROUPS == 2 ? 240 : 160>();
   const auto [number, own, row, mine] = OwnQueries(block);
   const float c = p.of.scale * kLog2e;
   Sums<N> score;
@@ -125,6 +122,7 @@ __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) forward_kernel(const __
     commit_products();
     add_rows<D, N>(out, factor, shared.values(last));
     commit_products();
+    supply.template refill<2>(tile, copy);
     await_products<1>();
     settle(score);
     if (tile * N + N - 1 > own) mask<N>(score, tile * N, row);
@@ -160,27 +158,29 @@ __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) forward_kernel(const __
   for (int32_t tile = mine; tile < tiles; ++tile) {
     ring.release(turn.stage);
     turn.advance();
+    supply.template refill<2>(tile, copy);
     ring.full(turn.stage).wait(turn.parity);
   }
   const int64_t ld = int64_t{p.of.heads} * D;
   write_rows<D>(p.out + sequence * p.of.length * ld + head * D, ld, row, p.of.length, out, by);
 }
 
-template <int D, int GROUPS, int N, uint32_t STAGES>
+template <int D, int GROUPS, int N, uint32_t STAGES, int BLOCKS>
 void launch_forward(const AttentionForward& a, cudaStream_t stream) {
   using Shared = Forward<D, GROUPS, N, STAGES>;
   const Heads& h = a.heads;
   const Arguments p{map_of(a.q, h, h.heads), map_of(a.k, h, h.key_heads), map_of(a.v, h, h.key_heads), extent_of(h),
                     static_cast<bf16*>(a.out), a.logsum};
-  launch<forward_kernel<D, GROUPS, N, STAGES>>(ceil_div(h.length, Shared::kQueries), h.heads, h.batch, Shared::kThreads,
+  static_assert(BLOCKS * (Shared::kBytes + 1024) <= 228 * 1024);
+  launch<forward_kernel<D, GROUPS, N, STAGES, BLOCKS>>(ceil_div(h.length, Shared::kQueries), h.heads, h.batch, kThreads<GROUPS, BLOCKS>,
          Shared::kBytes, stream, p);
 }
 
 }  // namespace
 
 void run(const AttentionForward& a, cudaStream_t stream) {
-  if (a.heads.dim == 64) launch_forward<64, 3, 128, 2>(a, stream);
-  else launch_forward<128, 2, 128, 2>(a, stream);
+  if (a.heads.dim == 64) launch_forward<64, 2, 64, 4, 2>(a, stream);
+  else launch_forward<128, 2, 128, 2, 1>(a, stream);
 }
 
 }  // namespace schemoe::cuda::hopper

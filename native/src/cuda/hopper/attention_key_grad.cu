@@ -8,7 +8,7 @@ namespace {
 /// GROUPS x 64 keys, N queries at a time.
 template <int D, int GROUPS, int N, uint32_t STAGES>
 struct KeyGrad {
-  static constexpr int kKeys = 64 * GROUPS, kThreads = 128 * (GROUPS + 1);
+  static constexpr int kKeys = 64 * GROUPS;
   using Keys = RowTile<D, kKeys>;
   using Queries = RowTile<D, N>;
   static constexpr uint32_t kStatistics = 2 * Keys::kBytes + STAGES * 2 * Queries::kBytes;
@@ -26,8 +26,8 @@ struct KeyGrad {
 };
 
 /// Scores are transposed: rows are keys.
-template <int D, int GROUPS, int N, uint32_t STAGES, bool ROUNDED>
-__global__ void __launch_bounds__(128 * (GROUPS + 1), 1) key_grad_kernel(const __grid_constant__ GradArguments p) {
+template <int D, int GROUPS, int N, uint32_t STAGES, int BLOCKS, bool ROUNDED>
+__global__ void __launch_bounds__(kThreads<GROUPS, BLOCKS>, BLOCKS) key_grad_kernel(const __grid_constant__ GradArguments p) {
   using Shared = KeyGrad<D, GROUPS, N, STAGES>;
   DYNAMIC_SHARED(uint8_t, memory);
   const Shared shared{aligned_shared(memory)};
@@ -37,30 +37,25 @@ __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) key_grad_kernel(const _
   const auto key_head = static_cast<int32_t>(blockIdx.y), sequence = static_cast<int32_t>(blockIdx.z);
   // Of each head that shares the keys, tiles of queries from the first one that is not before all keys.
   const int32_t from = first / N, last = (p.of.length + N - 1) / N;
+  const int32_t each = max(last - from, 0), steps = each * p.of.group;
+  const auto copy = [&](int32_t step, uint32_t stage, Barrier full) {
+    const int32_t head = key_head * p.of.group + step / each, tile = from + step % each;
+    const int64_t sums = (int64_t{sequence} * p.of.heads + head) * p.padded + tile * N;
+    full.expect(2 * Shared::Queries::kBytes + 2 * N * 4);
+    shared.queries(stage).load(&p.q, head * D, tile * N, sequence, full);
+    shared.gradients(stage).load(&p.dout, head * D, tile * N, sequence, full);
+    load_bytes(shared.shift(stage), p.shift + sums, N * 4, full);
+    load_bytes(shared.delta(stage), p.delta + sums, N * 4, full);
+  };
+  const auto stay = [&](Barrier resident) {
+    resident.expect(2 * Shared::Keys::kBytes);
+    shared.keys().load(&p.k, key_head * D, first, sequence, resident);
+    shared.values().load(&p.v, key_head * D, first, sequence, resident);
+  };
+  const Supply<GROUPS, BLOCKS, STAGES> supply{ring, steps};
+  if (!supply.begin(stay, copy)) return;
   RingTurn<STAGES> turn;
-  if (threadIdx.x < 128) {
-    give_registers<GROUPS == 2 ? 24 : 32>();
-    if (threadIdx.x == 0) {
-      ring.resident().expect(2 * Shared::Keys::kBytes);
-      shared.keys().load(&p.k, key_head * D, first, sequence, ring.resident());
-      shared.values().load(&p.v, key_head * D, first, sequence, ring.resident());
-      for (int32_t head = key_head * p.of.group; head < (key_head + 1) * p.of.group; ++head) {
-        const int64_t sums = (int64_t{sequence} * p.of.heads + head) * p.padded;
-        for (int32_t tile = from; tile < last; ++tile, turn.advance()) {
-          ring.empty(turn.stage).wait(turn.parity ^ 1);
-          const Barrier full = ring.full(turn.stage);
-          full.expect(2 * Shared::Queries::kBytes + 2 * N * 4);
-          shared.queries(turn.stage).load(&p.q, head * D, tile * N, sequence, full);
-          shared.gradients(turn.stage).load(&p.dout, head * D, tile * N, sequence, full);
-          load_bytes(shared.shift(turn.stage), p.shift + sums + tile * N, N * 4, full);
-          load_bytes(shared.delta(turn.stage), p.delta + sums + tile * N, N * 4, full);
-        }
-      }
-    }
-    return;
-  }
-  take_registers<GROUPS == 2 ? 240 : 160>();
-  const auto number = static_cast<int32_t>(__shfl_sync(kAllLanes, threadIdx.x / 128 - 1, 0));
+  const auto number = static_cast<int32_t>(__shfl_sync(kAllLanes, threadIdx.x / 128, 0));
   const uint32_t t = threadIdx.x % 4;
   const int32_t own = first + 64 * number, key = own + static_cast<int32_t>(threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4);
   const float c = p.of.scale * kLog2e;
@@ -71,6 +66,7 @@ __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) key_grad_kernel(const _
   for (int32_t head = 0; head < p.of.group; ++head) {
     for (int32_t tile = from; tile < last; ++tile, turn.advance()) {
       const int32_t query = tile * N;
+      supply.template refill<GROUPS == 1 ? 1 : 2>(head * each + tile - from, copy);
       ring.full(turn.stage).wait(turn.parity);
       if (query + N <= own) {  // all of them are before the keys
         ring.release(turn.stage);
@@ -141,19 +137,20 @@ __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) key_grad_kernel(const _
   write_rows<D>(p.dv + to, ld, key, p.of.length, dv, one);
 }
 
-template <int D, int GROUPS, int N, uint32_t STAGES, bool ROUNDED>
+template <int D, int GROUPS, int N, uint32_t STAGES, int BLOCKS, bool ROUNDED>
 void launch_keys(const Heads& h, const GradArguments& p, cudaStream_t stream) {
   using Shared = KeyGrad<D, GROUPS, N, STAGES>;
   static_assert(kPadded % N == 0);
-  launch<key_grad_kernel<D, GROUPS, N, STAGES, ROUNDED>>(ceil_div(h.length, Shared::kKeys), h.key_heads, h.batch,
-         Shared::kThreads, Shared::kBytes, stream, p);
+  static_assert(BLOCKS * (Shared::kBytes + 1024) <= 228 * 1024);
+  launch<key_grad_kernel<D, GROUPS, N, STAGES, BLOCKS, ROUNDED>>(ceil_div(h.length, Shared::kKeys), h.key_heads, h.batch,
+         kThreads<GROUPS, BLOCKS>, Shared::kBytes, stream, p);
 }
 
 }  // namespace
 
 void run_key_grad(const Heads& h, const GradArguments& p, cudaStream_t stream) {
-  if (h.dim == 64) launch_keys<64, 2, 128, 2, true>(h, p, stream);
-  else launch_keys<128, 2, 64, 2, false>(h, p, stream);
+  if (h.dim == 64) launch_keys<64, 2, 128, 2, 1, true>(h, p, stream);
+  else launch_keys<128, 2, 64, 2, 1, false>(h, p, stream);
 }
 
 }  // namespace schemoe::cuda::hopper

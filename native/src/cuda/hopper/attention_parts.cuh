@@ -1,5 +1,5 @@
-// What attention's kernels for Hopper share: tiles and their ring in shared memory, products of tiles, exponentials, rows
-// on their way out. In a block one warpgroup's first thread has tiles copied; the others each have 64 rows of their own.
+// What attention's kernels for Hopper share: tiles and their ring in shared memory, products of tiles, rows on their way
+// out. Each warpgroup of a block has 64 rows of its own, and all use the tiles that go through the ring.
 #pragma once
 
 #include "cuda/hopper/attention.h"
@@ -136,6 +136,61 @@ struct Ring {
   }
 };
 
+/// Threads of a block with GROUPS warpgroups that compute, of which BLOCKS are on a multiprocessor at once.
+template <int GROUPS, int BLOCKS>
+constexpr int kThreads = 128 * (GROUPS + (BLOCKS > 1 ? 0 : 1));
+
+/// Who has tiles copied into a ring. Of a block that has a multiprocessor for itself, a thread of a warpgroup that does
+/// nothing else and gives most of its registers to the others. Where several share it there are none to give, and others
+/// compute while one waits: then a thread of the last warpgroup that computes does it in between.
+template <int GROUPS, int BLOCKS, uint32_t STAGES>
+struct Supply {
+  static constexpr bool kApart = BLOCKS == 1;
+  Ring<STAGES> ring;
+  int32_t tiles;
+
+  __device__ static bool is_mine() { return threadIdx.x == kThreads<GROUPS, BLOCKS> - 128; }
+
+  /// `copy` is given a stage and the barrier that hears of its bytes.
+  template <class Copy>
+  __device__ void fill(int32_t tile, Copy&& copy) const {
+    const uint32_t stage = tile % STAGES;
+    ring.empty(stage).wait(tile / STAGES % 2 ^ 1);
+    copy(tile, stage, ring.full(stage));
+  }
+  /// False for threads that do not compute.
+  template <class Stay, class Copy>
+  __device__ bool begin(Stay&& stay, Copy&& copy) const {
+    if (is_mine()) {
+      stay(ring.resident());
+      const int32_t first = kApart ? 0 : min(tiles, static_cast<int32_t>(STAGES));
+      for (int32_t tile = 0; tile < first; ++tile) fill(tile, copy);
+    }
+    if constexpr (kApart) {
+      if (threadIdx.x >= 128 * GROUPS) {
+        give_registers<GROUPS == 2 ? 24 : 32>();
+        if (is_mine()) {
+          for (int32_t tile = 0; tile < tiles; ++tile) fill(tile, copy);
+        }
+        return false;
+      }
+      take_registers<GROUPS == 2 ? 240 : 160>();
+    }
+    return true;
+  }
+  /// While a tile is used: fills the stage of the one so many tiles before, with which the thread's own warps are done and
+  /// which other warpgroups that lag behind are to be done with soon.
+  template <int32_t kBefore, class Copy>
+  __device__ void refill(int32_t tile, Copy&& copy) const {
+    if constexpr (!kApart) {
+      static_assert(STAGES > kBefore);  // a stage is filled before it is awaited
+      const int32_t next = tile - kBefore + static_cast<int32_t>(STAGES);
+      if (is_mine() && tile >= kBefore && next < tiles) fill(next, copy);
+      __syncwarp();
+    }
+  }
+};
+
 __device__ inline uint32_t aligned_shared(const void* memory) {
   return (shared_address(memory) + kAlign - 1) / kAlign * kAlign;
 }
@@ -162,16 +217,12 @@ struct QueryBlock {
         sequence(static_cast<int32_t>(blockIdx.z)),
         tiles((min(first + kQueries, of.length) + N - 1) / N) {}
 
-  /// Has its keys and values copied into the ring, a tile as soon as all have done with the one before in its place.
-  template <int D, class Shared, class Arguments, uint32_t STAGES>
-  __device__ void load_keys(const Shared& shared, const Arguments& p, const Ring<STAGES>& ring, RingTurn<STAGES> turn) const {
-    for (int32_t tile = 0; tile < tiles; ++tile, turn.advance()) {
-      ring.empty(turn.stage).wait(turn.parity ^ 1);
-      const Barrier full = ring.full(turn.stage);
-      full.expect(2 * RowTile<D, N>::kBytes);
-      shared.keys(turn.stage).load(&p.k, head / p.of.group * D, tile * N, sequence, full);
-      shared.values(turn.stage).load(&p.v, head / p.of.group * D, tile * N, sequence, full);
-    }
+  /// Has a tile of keys and values copied into a stage of the ring.
+  template <int D, class Shared, class Arguments>
+  __device__ void load_keys(const Shared& shared, const Arguments& p, int32_t tile, uint32_t stage, Barrier full) const {
+    full.expect(2 * RowTile<D, N>::kBytes);
+    shared.keys(stage).load(&p.k, head / p.of.group * D, tile * N, sequence, full);
+    shared.values(stage).load(&p.v, head / p.of.group * D, tile * N, sequence, full);
   }
 };
 
@@ -182,7 +233,7 @@ struct OwnQueries {
   template <int GROUPS, int N>
   __device__ explicit OwnQueries(const QueryBlock<GROUPS, N>& block) {
     // The same for all threads of a warp, as the compiler may now know.
-    number = static_cast<int32_t>(__shfl_sync(kAllLanes, threadIdx.x / 128 - 1, 0));
+    number = static_cast<int32_t>(__shfl_sync(kAllLanes, threadIdx.x / 128, 0));
     own = block.first + 64 * number;
     row = own + static_cast<int32_t>(threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4);
     mine = min(block.tiles, (own + 64 + N - 1) / N);

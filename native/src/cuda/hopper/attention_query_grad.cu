@@ -8,7 +8,7 @@ namespace {
 /// GROUPS x 64 queries, N keys at a time.
 template <int D, int GROUPS, int N, uint32_t STAGES>
 struct QueryGrad {
-  static constexpr int kQueries = 64 * GROUPS, kThreads = 128 * (GROUPS + 1);
+  static constexpr int kQueries = 64 * GROUPS;
   using Queries = RowTile<D, kQueries>;
   using Keys = RowTile<D, N>;
   static constexpr uint32_t kRing = 2 * Queries::kBytes + STAGES * 2 * Keys::kBytes;
@@ -22,8 +22,8 @@ struct QueryGrad {
   __device__ Ring<STAGES> ring() const { return {base + kRing}; }
 };
 
-template <int D, int GROUPS, int N, uint32_t STAGES>
-__global__ void __launch_bounds__(128 * (GROUPS + 1), 1) query_grad_kernel(const __grid_constant__ GradArguments p) {
+template <int D, int GROUPS, int N, uint32_t STAGES, int BLOCKS>
+__global__ void __launch_bounds__(kThreads<GROUPS, BLOCKS>, BLOCKS) query_grad_kernel(const __grid_constant__ GradArguments p) {
   using Shared = QueryGrad<D, GROUPS, N, STAGES>;
   DYNAMIC_SHARED(uint8_t, memory);
   const Shared shared{aligned_shared(memory)};
@@ -31,18 +31,15 @@ __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) query_grad_kernel(const
   ring.init(4 * GROUPS);
   const QueryBlock<GROUPS, N> block(p.of);
   const auto [first, head, sequence, tiles] = block;
+  const auto copy = [&](int32_t tile, uint32_t stage, Barrier full) { block.template load_keys<D>(shared, p, tile, stage, full); };
+  const auto stay = [&](Barrier resident) {
+    resident.expect(2 * Shared::Queries::kBytes);
+    shared.queries().load(&p.q, head * D, first, sequence, resident);
+    shared.gradients().load(&p.dout, head * D, first, sequence, resident);
+  };
+  const Supply<GROUPS, BLOCKS, STAGES> supply{ring, tiles};
+  if (!supply.begin(stay, copy)) return;
   RingTurn<STAGES> turn;
-  if (threadIdx.x < 128) {
-    give_registers<GROUPS == 2 ? 24 : 32>();
-    if (threadIdx.x == 0) {
-      ring.resident().expect(2 * Shared::Queries::kBytes);
-      shared.queries().load(&p.q, head * D, first, sequence, ring.resident());
-      shared.gradients().load(&p.dout, head * D, first, sequence, ring.resident());
-      block.template load_keys<D>(shared, p, ring, turn);
-    }
-    return;
-  }
-  take_registers<GROUPS == 2 ? 240 : 160>();
   const auto [number, own, row, mine] = OwnQueries(block);
   const int32_t t = static_cast<int32_t>(threadIdx.x % 4);
   const float c = p.of.scale * kLog2e;
@@ -58,6 +55,7 @@ __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) query_grad_kernel(const
   clear<D>(dq);
   ring.resident().wait(0);
   for (int32_t tile = 0; tile < tiles; ++tile) {
+    supply.template refill<GROUPS == 1 ? 1 : 2>(tile, copy);
     ring.full(turn.stage).wait(turn.parity);
     if (tile < mine) {
       Sums<N> score, slope;
@@ -109,18 +107,19 @@ __global__ void __launch_bounds__(128 * (GROUPS + 1), 1) query_grad_kernel(const
   write_rows<D>(p.dq + sequence * p.of.length * ld + head * D, ld, row, p.of.length, dq, by);
 }
 
-template <int D, int GROUPS, int N, uint32_t STAGES>
+template <int D, int GROUPS, int N, uint32_t STAGES, int BLOCKS>
 void launch_queries(const Heads& h, const GradArguments& p, cudaStream_t stream) {
   using Shared = QueryGrad<D, GROUPS, N, STAGES>;
-  launch<query_grad_kernel<D, GROUPS, N, STAGES>>(ceil_div(h.length, Shared::kQueries), h.heads, h.batch,
-         Shared::kThreads, Shared::kBytes, stream, p);
+  static_assert(BLOCKS * (Shared::kBytes + 1024) <= 228 * 1024);
+  launch<query_grad_kernel<D, GROUPS, N, STAGES, BLOCKS>>(ceil_div(h.length, Shared::kQueries), h.heads, h.batch,
+         kThreads<GROUPS, BLOCKS>, Shared::kBytes, stream, p);
 }
 
 }  // namespace
 
 void run_query_grad(const Heads& h, const GradArguments& p, cudaStream_t stream) {
-  if (h.dim == 64) launch_queries<64, 3, 64, 4>(h, p, stream);
-  else launch_queries<128, 2, 64, 3>(h, p, stream);
+  if (h.dim == 64) launch_queries<64, 3, 64, 4, 1>(h, p, stream);
+  else launch_queries<128, 2, 64, 3, 1>(h, p, stream);
 }
 
 }  // namespace schemoe::cuda::hopper
