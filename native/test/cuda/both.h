@@ -185,6 +185,17 @@ class Both {
     if (!texts[0].empty()) return;
     for (size_t i = 0; i < data_.size(); ++i) compare(i, cpu_dtype, results[0][i], results[1][i], tolerance);
   }
+  /// The same, and on the GPU each in a task of its own, whose results have the same bits.
+  void run_together(const Kernels& kernels, double tolerance, bool stored = false) {
+    run(kernels, tolerance, stored);
+    std::vector<std::vector<uint8_t>> results[2];
+    const std::string texts[2] = {run_on(gpu, dtype_, kernels, results[0]), run_on(gpu, dtype_, kernels, results[1], true)};
+    check::that(texts[0] == texts[1], name_ + ": together \"" + texts[0] + "\", apart \"" + texts[1] + "\"", __FILE__, __LINE__);
+    for (size_t i = 0; i < data_.size(); ++i) {
+      const std::string what = name_ + ": bits of buffer " + std::to_string(i) + " are others together and apart";
+      check::that(results[0][i] == results[1][i], what, __FILE__, __LINE__);
+    }
+  }
 
  private:
   uint32_t add(Data data) {
@@ -213,7 +224,8 @@ class Both {
     return bytes;
   }
 
-  std::string run_on(Engine& engine, int dtype, const Kernels& kernels, std::vector<std::vector<uint8_t>>& results) {
+  std::string run_on(Engine& engine, int dtype, const Kernels& kernels, std::vector<std::vector<uint8_t>>& results,
+                     bool apart = false) {
     std::vector<uint32_t> ids;
     for (const Data& data : data_) {
       const auto bytes = raw(data, dtype);
@@ -222,8 +234,10 @@ class Both {
       check::that(ids.back() == ids.size() - 1, name_ + ": ids do not count from 0", __FILE__, __LINE__);
     }
     Packed packed(1);
-    packed.operation(0, 0, 0, {});
-    for (const auto& [code, make] : kernels) packed.kernel(code, make(dtype));
+    for (size_t i = 0; i < kernels.size(); ++i) {
+      if (i == 0 || apart) packed.operation(0, 0, 0, {});
+      packed.kernel(kernels[i].first, kernels[i].second(dtype));
+    }
     const std::string text = engine.run(packed);
     for (size_t i = 0; i < data_.size(); ++i) results.push_back(engine.read(ids[i], 0, raw(data_[i], dtype).size()));
     for (uint32_t id : ids) engine.free(id);

@@ -1,4 +1,4 @@
-// Embeddings of tokens and rotary positions. For the gradient tokens are sorted by their ids, each list in the order of
+// Embeddings of tokens. For the gradient tokens are sorted by their ids, each list in the order of
 // tokens, so that sums have one order: no float atomics.
 #include <cmath>
 
@@ -99,38 +99,6 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// Cosine and sine of each position and pair; the angle is computed in double, as the CPU does.
-__global__ void __launch_bounds__(kThreads) turns_kernel(int64_t count, int64_t half, double base, bool back, float2* turns) {
-  const int64_t at = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (at >= count) return;
-  const auto position = static_cast<double>(at / half), i = static_cast<double>(at % half);
-  const double angle = position * pow(base, -i / static_cast<double>(half));
-  turns[at] = make_float2(static_cast<float>(cos(angle)), static_cast<float>(back ? -sin(angle) : sin(angle)));
-}
-
-/// A thread turns V pairs.
-template <class T, int V>
-__global__ void __launch_bounds__(kThreads)
-    rotary_kernel(int64_t items, int64_t length, int64_t heads, int64_t dim, const float2* turns, T* x) {
-  const int64_t half = dim / 2, of_row = half / V;
-  for (int64_t at = int64_t{blockIdx.x} * kThreads + threadIdx.x; at < items; at += int64_t{gridDim.x} * kThreads) {
-    const int64_t i = at % of_row * V, row = at / of_row;
-    const float2* turn = turns + row / heads % length * half + i;
-    T *low = x + row * dim + i, *high = low + half;
-    float a[V], b[V];
-    load(a, low);
-    load(b, high);
-#pragma unroll
-    for (int j = 0; j < V; ++j) {
-      const float left = a[j], right = b[j];
-      a[j] = left * turn[j].x - right * turn[j].y;
-      b[j] = right * turn[j].x + left * turn[j].y;
-    }
-    store(low, a);
-    store(high, b);
-  }
-}
-
 }  // namespace
 
 void run(const Embedding& e, const Context& context) {
@@ -160,25 +128,6 @@ void run(const EmbeddingGrad& e, const Context& context) {
     using T = decltype(like);
     LAUNCH(context.stream, grid_of(rows), kThreads, 0, embedding_grad_kernel<T>, e.tokens, e.columns, e.vocabulary, e.length,
            firsts, sorted, context.at<const T>(e.dy), context.at<float>(e.table), context.at<float>(e.positions));
-  });
-}
-
-void run(const Rotary& r, const Context& context) {
-  const int64_t half = r.dim / 2, rows = r.tokens * r.heads;
-  if (rows == 0 || half == 0) return;
-  const int64_t angles = r.length * half;
-  auto* turns = context.scratch.get<float2>(static_cast<size_t>(angles), context.stream);
-  LAUNCH(context.stream, grid_of(ceil_div(angles, kThreads)), kThreads, 0, turns_kernel, angles, half, r.base, r.back, turns);
-  with_type(r.dtype, [&](auto like) {
-    using T = decltype(like);
-    auto* x = context.at<T>(r.x);
-    const auto launch = [&](auto v) {
-      const int64_t items = rows * (half / v());
-      LAUNCH(context.stream, grid_of(ceil_div(items, kThreads)), kThreads, 0, (rotary_kernel<T, v()>), items, r.length,
-             r.heads, r.dim, turns, x);
-    };
-    if (half % kVector<T> == 0 && aligned(x)) launch(std::integral_constant<int, kVector<T>>{});
-    else launch(std::integral_constant<int, 1>{});
   });
 }
 

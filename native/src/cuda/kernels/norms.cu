@@ -1,6 +1,7 @@
 // RMSNorm and LayerNorm, a warp a row, and sums over rows in a fixed order.
 #include <cmath>
 
+#include "cuda/kernels/alike.h"
 #include "cuda/kernels/launch.cuh"
 
 namespace schemoe::cuda {
@@ -155,7 +156,7 @@ __global__ void __launch_bounds__(kThreads) add_kernel(int64_t count, const T* a
 }  // namespace
 
 void run(const Norm& n, const Context& context) {
-  if (n.rows == 0) return;
+  if (n.rows == 0 || run_rows(n, nullptr, context)) return;
   const auto *weight = context.at<const float>(n.weight), *bias = context.at<const float>(n.bias);
   with_vectors(n.dtype, n.columns, {context.at<void>(n.x), context.at<void>(n.y), weight, bias}, [&](auto like, auto v) {
     using T = decltype(like);
@@ -179,7 +180,7 @@ void run(const NormGrad& n, const Context& context) {
 }
 
 void run(const NormWeightGrad& n, const Context& context) {
-  if (n.columns == 0) return;
+  if (n.columns == 0 || run_rows(n, nullptr, context)) return;
   const int64_t splits = std::clamp<int64_t>(n.rows / 256, 1, kSplits), each = ceil_div(n.rows, splits);
   auto* parts = context.scratch.get<float>(static_cast<size_t>(2 * splits * n.columns), context.stream);
   const dim3 grid(grid_of(ceil_div(n.columns, kColumns)), static_cast<unsigned>(splits));
