@@ -166,6 +166,7 @@ export function attentionBackward(
       gemm(dk, weight("k"), dnormed, { transB: true, add: true }),
       gemm(dv, weight("v"), dnormed, { transB: true, add: true }),
       normGrad(first.shape, { ...before, weight: first.weight, dx: dh, add: true }),
+      first.weightGrad(group.name, before),
     ],
   });
   const weights = part.work({
@@ -179,7 +180,6 @@ export function attentionBackward(
       gemm(b.normed, dq, gradient("q"), { transA: true }),
       gemm(b.normed, dk, gradient("k"), { transA: true }),
       gemm(b.normed, dv, gradient("v"), { transA: true }),
-      first.weightGrad(group.name, before),
     ],
   });
   return { input, weights };
