@@ -26,8 +26,8 @@ struct KeyGrad {
 };
 
 /// Scores are transposed: rows are keys.
-template <int D, int GROUPS, int N, uint32_t STAGES, int BLOCKS, bool ROUNDED>
-__global__ void __launch_bounds__(kThreads<GROUPS, BLOCKS>, BLOCKS) key_grad_kernel(const __grid_constant__ GradArguments p) {
+template <int D, int GROUPS, int N, uint32_t STAGES, bool ROUNDED>
+__global__ void __launch_bounds__(kThreads<GROUPS, 1>, 1) key_grad_kernel(const __grid_constant__ GradArguments p) {
   using Shared = KeyGrad<D, GROUPS, N, STAGES>;
   DYNAMIC_SHARED(uint8_t, memory);
   const Shared shared{aligned_shared(memory)};
@@ -52,7 +52,7 @@ __global__ void __launch_bounds__(kThreads<GROUPS, BLOCKS>, BLOCKS) key_grad_ker
     shared.keys().load(&p.k, key_head * D, first, sequence, resident);
     shared.values().load(&p.v, key_head * D, first, sequence, resident);
   };
-  const Supply<GROUPS, BLOCKS, STAGES> supply{ring, steps};
+  const Supply<GROUPS, 1, STAGES> supply{ring, steps};
   if (!supply.begin(stay, copy)) return;
   RingTurn<STAGES> turn;
   const auto number = static_cast<int32_t>(__shfl_sync(kAllLanes, threadIdx.x / 128, 0));
@@ -66,7 +66,6 @@ __global__ void __launch_bounds__(kThreads<GROUPS, BLOCKS>, BLOCKS) key_grad_ker
   for (int32_t head = 0; head < p.of.group; ++head) {
     for (int32_t tile = from; tile < last; ++tile, turn.advance()) {
       const int32_t query = tile * N;
-      supply.template refill<GROUPS == 1 ? 1 : 2>(head * each + tile - from, copy);
       ring.full(turn.stage).wait(turn.parity);
       if (query + N <= own) {  // all of them are before the keys
         ring.release(turn.stage);
@@ -137,20 +136,19 @@ __global__ void __launch_bounds__(kThreads<GROUPS, BLOCKS>, BLOCKS) key_grad_ker
   write_rows<D>(p.dv + to, ld, key, p.of.length, dv, one);
 }
 
-template <int D, int GROUPS, int N, uint32_t STAGES, int BLOCKS, bool ROUNDED>
+template <int D, int GROUPS, int N, uint32_t STAGES, bool ROUNDED>
 void launch_keys(const Heads& h, const GradArguments& p, cudaStream_t stream) {
   using Shared = KeyGrad<D, GROUPS, N, STAGES>;
   static_assert(kPadded % N == 0);
-  static_assert(BLOCKS * (Shared::kBytes + 1024) <= 228 * 1024);
-  launch<key_grad_kernel<D, GROUPS, N, STAGES, BLOCKS, ROUNDED>>(ceil_div(h.length, Shared::kKeys), h.key_heads, h.batch,
-         kThreads<GROUPS, BLOCKS>, Shared::kBytes, stream, p);
+  launch<key_grad_kernel<D, GROUPS, N, STAGES, ROUNDED>>(ceil_div(h.length, Shared::kKeys), h.key_heads, h.batch,
+         kThreads<GROUPS, 1>, Shared::kBytes, stream, p);
 }
 
 }  // namespace
 
 void run_key_grad(const Heads& h, const GradArguments& p, cudaStream_t stream) {
-  if (h.dim == 64) launch_keys<64, 2, 128, 2, 1, true>(h, p, stream);
-  else launch_keys<128, 2, 64, 2, 1, false>(h, p, stream);
+  if (h.dim == 64) launch_keys<64, 2, 128, 2, true>(h, p, stream);
+  else launch_keys<128, 2, 64, 2, false>(h, p, stream);
 }
 
 }  // namespace schemoe::cuda::hopper

@@ -22,8 +22,8 @@ struct QueryGrad {
   __device__ Ring<STAGES> ring() const { return {base + kRing}; }
 };
 
-template <int D, int GROUPS, int N, uint32_t STAGES, int BLOCKS>
-__global__ void __launch_bounds__(kThreads<GROUPS, BLOCKS>, BLOCKS) query_grad_kernel(const __grid_constant__ GradArguments p) {
+template <int D, int GROUPS, int N, uint32_t STAGES>
+__global__ void __launch_bounds__(kThreads<GROUPS, 1>, 1) query_grad_kernel(const __grid_constant__ GradArguments p) {
   using Shared = QueryGrad<D, GROUPS, N, STAGES>;
   DYNAMIC_SHARED(uint8_t, memory);
   const Shared shared{aligned_shared(memory)};
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(kThreads<GROUPS, BLOCKS>, BLOCKS) query_grad_k
     shared.queries().load(&p.q, head * D, first, sequence, resident);
     shared.gradients().load(&p.dout, head * D, first, sequence, resident);
   };
-  const Supply<GROUPS, BLOCKS, STAGES> supply{ring, tiles};
+  const Supply<GROUPS, 1, STAGES> supply{ring, tiles};
   if (!supply.begin(stay, copy)) return;
   RingTurn<STAGES> turn;
   const auto [number, own, row, mine] = OwnQueries(block);
@@ -55,7 +55,6 @@ __global__ void __launch_bounds__(kThreads<GROUPS, BLOCKS>, BLOCKS) query_grad_k
   clear<D>(dq);
   ring.resident().wait(0);
   for (int32_t tile = 0; tile < tiles; ++tile) {
-    supply.template refill<GROUPS == 1 ? 1 : 2>(tile, copy);
     ring.full(turn.stage).wait(turn.parity);
     if (tile < mine) {
       Sums<N> score, slope;
@@ -107,19 +106,18 @@ __global__ void __launch_bounds__(kThreads<GROUPS, BLOCKS>, BLOCKS) query_grad_k
   write_rows<D>(p.dq + sequence * p.of.length * ld + head * D, ld, row, p.of.length, dq, by);
 }
 
-template <int D, int GROUPS, int N, uint32_t STAGES, int BLOCKS>
+template <int D, int GROUPS, int N, uint32_t STAGES>
 void launch_queries(const Heads& h, const GradArguments& p, cudaStream_t stream) {
   using Shared = QueryGrad<D, GROUPS, N, STAGES>;
-  static_assert(BLOCKS * (Shared::kBytes + 1024) <= 228 * 1024);
-  launch<query_grad_kernel<D, GROUPS, N, STAGES, BLOCKS>>(ceil_div(h.length, Shared::kQueries), h.heads, h.batch,
-         kThreads<GROUPS, BLOCKS>, Shared::kBytes, stream, p);
+  launch<query_grad_kernel<D, GROUPS, N, STAGES>>(ceil_div(h.length, Shared::kQueries), h.heads, h.batch,
+         kThreads<GROUPS, 1>, Shared::kBytes, stream, p);
 }
 
 }  // namespace
 
 void run_query_grad(const Heads& h, const GradArguments& p, cudaStream_t stream) {
-  if (h.dim == 64) launch_queries<64, 3, 64, 4, 1>(h, p, stream);
-  else launch_queries<128, 2, 64, 3, 1>(h, p, stream);
+  if (h.dim == 64) launch_queries<64, 3, 64, 4>(h, p, stream);
+  else launch_queries<128, 2, 64, 3>(h, p, stream);
 }
 
 }  // namespace schemoe::cuda::hopper
