@@ -19,8 +19,7 @@ const ROOM = 1.25;
  * slice of an all-to-all goes straight from its sender to its receiver.
  *
  * On several ranks experts get as many rows as gates choose, and a Program has room for a number of them. A step in which
- * some rank gets more ends before anything is updated, and runs again with more room. Gates whose state changes with a
- * microbatch are passed before the next one's rows are counted, so that steps of several know their rows before.
+ * some rank gets more ends before anything is updated, and runs again with more room.
  */
 export class CountedSteps {
   readonly #engine: Engine;
@@ -71,10 +70,10 @@ export class CountedSteps {
 
   /** Whether exchanges can go without numbers of rows. */
   #counts({ allToAll }: ResolvedChoices): boolean {
-    const { topology, microbatches } = this.#shape;
+    const { topology } = this.#shape;
     if (!this.#engine.computes) return false;
     if (topology.ranks === 1) return true;
-    return this.#engine.counts === true && microbatches === 1 && isStraight(allToAll, topology);
+    return this.#engine.counts === true && isStraight(allToAll, topology);
   }
 
   #of(block: number, microbatch: number): readonly CountedRows[] | undefined {
