@@ -110,7 +110,7 @@ export interface CudaOptions extends TransportOptions {
 export function openCudaEngine(options: CudaOptions): Engine {
   const nvtx = wantsNvtx(options.nvtx, "cuda");
   const { native, where } = openNativeCuda(options);
-  return cudaRunner({ ...options, nvtx }, native, where);
+  return cudaRunner({ ...options, nvtx, alone: true }, native, where);
 }
 
 /** The native engine of such options, and texts on its transport and clocks for captions. */
@@ -147,16 +147,24 @@ export function openNativeCuda(
 /**
  * The CUDA engine over native calls of any origin.
  *
+ * @param options.alone whether it runs all ranks in this process.
  * @param where asked for what a caption says after its times.
  */
-export function cudaRunner(options: CudaOptions, native: NativeCalls, where = () => ""): Engine {
-  const { topology, links = "plain", computation = "real", tf32 = false, nvtx } = options;
+export function cudaRunner(
+  options: CudaOptions & { readonly alone?: boolean },
+  native: NativeCalls,
+  where = () => "",
+): Engine {
+  const { topology, links = "plain", computation = "real", tf32 = false, nvtx, alone = false } =
+    options;
+  const copies = alone && options.transport !== "nccl";
   return new NativeRunner({
     kind: "cuda",
     topology,
     timing: () => `${links} links, ${computation} computation${tf32 ? ", TF32" : ""}${where()}`,
     nvtx,
     native,
+    counts: copies && links === "plain" && computation === "real",
     ...pace(topology, { links, computation }),
   });
 }
