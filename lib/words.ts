@@ -55,6 +55,7 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   flops: "flopRate",
   bandwidth: "byteRate",
   timeout: "timeLimit",
+  file: "path",
   lr: "rate",
   learningRate: "rate",
 };

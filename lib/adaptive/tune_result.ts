@@ -162,7 +162,7 @@ export class Tuned {
   svg(): Promise<string> {
     const passes = this.passes.map(({ pass, rows, chosen }) => ({
       pass,
-      rows: rows.slice(0, SHOWN).map((row) => ({
+      rows: shownRows(rows, chosen).map((row) => ({
         name: candidateName(row.choices),
         predicted: row.seconds,
         bound: row.bound,
@@ -173,12 +173,12 @@ export class Tuned {
     return candidatesSvg(passes, this.made.facts);
   }
 
-  /** The best candidates of each pass as text. */
+  /** The best candidates of each pass as text, with the chosen one; below, of what the times are. */
   toString(): string {
     const time = (seconds: number) => formatTime(1e9 * seconds);
     const head = ["pass", "choices", "predicted", "measured", "bound"];
     const body = this.passes.flatMap(({ pass, rows, chosen }) =>
-      rows.slice(0, SHOWN).map((row) => [
+      shownRows(rows, chosen).map((row) => [
         pass,
         `${candidateName(row.choices)}${row === chosen ? " (chosen)" : ""}`,
         time(row.seconds),
@@ -187,7 +187,8 @@ export class Tuned {
       ])
     );
     const table = alignedText([head, ...body], (column) => column > 1);
-    return this.variants.length > 1 ? `${table}\n\n${this.#variantTable()}` : table;
+    const all = this.variants.length > 1 ? `${table}\n\n${this.#variantTable()}` : table;
+    return [all, ...this.made.facts].join("\n");
   }
 
   /** What each engine, and each number of pieces of reductions, came to. */
@@ -210,6 +211,10 @@ export class Tuned {
     return await shown[DISPLAY]();
   }
 }
+
+/** The best by prediction, and the chosen one wherever it is. */
+const shownRows = (rows: readonly TunedRow[], chosen: TunedRow): readonly TunedRow[] =>
+  rows.indexOf(chosen) < SHOWN ? rows.slice(0, SHOWN) : [...rows.slice(0, SHOWN - 1), chosen];
 
 /** Part of a bound by which measurements scatter. */
 const SCATTER = 0.05;

@@ -16,6 +16,7 @@ import {
 import { type MachineProfile, profileCosts } from "../profile/mod.ts";
 import { sizesText, worldText } from "../timeline/chart/facts.ts";
 import { progress } from "../timeline/mod.ts";
+import { SchemoeError } from "../types.ts";
 import { isBaseline } from "../layer/auto/baselines.ts";
 import { promising } from "../layer/auto/corrected.ts";
 import { type AllowedCodecs, allowedCodecs } from "./codec_error.ts";
@@ -26,6 +27,8 @@ const FINALISTS = 6;
 const REPEATS = 15;
 /** Predictions may be off by that much before a graph is left out for its bound. */
 const MARGIN = 0.1;
+/** Milliseconds of simulating after which others run. */
+const TURN = 100;
 
 /** What may be chosen, and what finds it out. */
 export interface SearchOptions extends Omit<Grid, "compressors"> {
@@ -56,6 +59,7 @@ export class Tuner {
   readonly #seconds: number;
   readonly #runs: number;
   #ran = 0;
+  #turned = performance.now();
 
   constructor(readonly layer: MoeLayer | MoeStack, readonly options: TunerOptions) {
     this.#seconds = options.budget.seconds;
@@ -124,11 +128,16 @@ export class Tuner {
     const { profile } = options;
     const costs = profile ? { costs: profileCosts(profile, topology) } : {};
     const all = candidatesOf(pass, { ...costs, grid, topology, capacity });
+    const ranking = progress(all.length, `tune ${pass}, simulate`);
     const { ranked, pruned, simulated } = await rankCandidates(predicted, pass, all, {
       margin: MARGIN,
       keep: isBaseline,
       ...(loads ? { loads } : {}),
-    });
+      each: async (choices) => {
+        ranking.advance(1, candidateName(choices));
+        await this.#turn();
+      },
+    }).finally(() => ranking.done());
     // predictions may be wrong: nothing is chosen that others would beat without any
     const most = Math.min(finalists + ranked.filter(({ kept }) => kept).length, ranked.length);
     const line = progress(most * repeats, `tune ${pass}`);
@@ -146,6 +155,17 @@ export class Tuner {
     const rows = ranked.map((row) => ({ ...row, measured: measured.get(row) ?? [] }));
     const chosen = rows[ranked.indexOf(ran[raced.best])];
     return { pass, rows, pruned, simulated, candidates: all.length, chosen };
+  }
+
+  /** Lets others run now and then: simulations never wait, so that nothing would be shown, and no signal seen. */
+  async #turn(): Promise<void> {
+    const { signal } = this.options;
+    if (performance.now() - this.#turned > TURN) {
+      await new Promise((resolve) => setTimeout(resolve));
+      this.#turned = performance.now();
+    }
+    if (!signal?.aborted) return;
+    throw new SchemoeError("Cannot tune: it was aborted", { status: 3, cause: signal.reason });
   }
 
   /**

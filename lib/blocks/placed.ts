@@ -62,7 +62,15 @@ export function resolvePlacement(
   return placed.moves ? placed : undefined;
 }
 
-function checkForm({ name, slots, experts: own }: Placement, on: PlacedOn): void {
+function checkForm(placement: Placement, on: PlacedOn): void {
+  if (Object(placement) !== placement || typeof placement === "function") {
+    fail(
+      `placement must be a value such as eplb(loads, topology, { slotsPerRank: 5 }), got ${
+        quoted(placement)
+      }`,
+    );
+  }
+  const { name, slots, experts: own } = placement;
   const { experts, groups: { size }, topology: { ranks } } = on;
   if (typeof name !== "string" || name === "") {
     fail(`a placement must have a name, got ${quoted(name)}`);

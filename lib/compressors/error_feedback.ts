@@ -43,7 +43,11 @@ export function errorFeedback(codec: Compressor): Compressor {
   const { encode, decode } = codec;
   if (!encode || !decode) {
     throw new SchemoeError(
-      `Cannot feed errors back: the compressor "${codec.name}" has no functions encode and decode`,
+      `Cannot feed errors back: the compressor "${codec.name}" has no functions encode and decode` +
+        (codec.native
+          ? "; gradients of a model's dense parts have it with native codecs (gradientCodec of createModel), " +
+            "activations have stochastic() instead"
+          : ""),
     );
   }
   const fed: Compressor = {

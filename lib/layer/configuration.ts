@@ -8,16 +8,8 @@ import { codecName, exchangeName, reassociates, type ResolvedChoices } from "./c
 /** How configurations name an engine and its timing, which may say how the latest run went. */
 export const engineText = ({ kind, timing }: Engine): string => `${kind}, ${timing}`;
 
-/** Choices, sizes and engine of a pass in words and numbers. */
-export function configurationOf(
-  choices: ResolvedChoices,
-  { layer, engine, capacity, chunks }: {
-    readonly layer: Layer;
-    readonly engine: string;
-    readonly capacity: number;
-    readonly chunks: readonly Chunk[];
-  },
-): TaskGraph["configuration"] {
+/** Sizes of a layer in words and numbers; with the places of an expert, where they are known. */
+export function sizesOf(layer: Layer, capacity?: number): TaskGraph["configuration"] {
   const {
     tokens,
     rankTokens,
@@ -29,8 +21,31 @@ export function configurationOf(
     topK,
     expert,
     dropless,
-    topology,
   } = layer;
+  return {
+    tokens: rankTokens ? `${rankTokens.join(", ")} on the ranks` : `${tokens} a rank`,
+    modelDim,
+    hiddenDim,
+    dtype,
+    ...(latentDim === undefined ? {} : { latentDim }),
+    experts,
+    topK,
+    ...(capacity === undefined ? {} : { capacity }),
+    ...(dropless ? { dropless } : {}),
+    expert: expert.name,
+  };
+}
+
+/** Choices, sizes and engine of a pass in words and numbers. */
+export function configurationOf(
+  choices: ResolvedChoices,
+  { layer, engine, capacity, chunks }: {
+    readonly layer: Layer;
+    readonly engine: string;
+    readonly capacity: number;
+    readonly chunks: readonly Chunk[];
+  },
+): TaskGraph["configuration"] {
   const chunking = splitText(chunks);
   return {
     scheduler: choices.scheduler.name,
@@ -39,17 +54,8 @@ export function configurationOf(
     compressor: codecName(choices.compressor),
     chunks: chunks.length,
     ...(chunking ? { chunking } : {}),
-    world: `${topology.nodes} x ${topology.ranksPerNode}`,
-    tokens: rankTokens ? `${rankTokens.join(", ")} on the ranks` : `${tokens} a rank`,
-    modelDim,
-    hiddenDim,
-    dtype,
-    ...(latentDim === undefined ? {} : { latentDim }),
-    experts,
-    topK,
-    capacity,
-    ...(dropless ? { dropless } : {}),
-    expert: expert.name,
+    world: `${layer.topology.nodes} x ${layer.topology.ranksPerNode}`,
+    ...sizesOf(layer, capacity),
     engine,
   };
 }

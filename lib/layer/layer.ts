@@ -22,6 +22,7 @@ import { Gathered, gatheredLoads } from "./gathered.ts";
 import { GraphRunner } from "./graph_runner.ts";
 import type { BackwardOptions, ForwardOptions } from "./layer_options.ts";
 import type { LoadOptions } from "./load.ts";
+import { inspected } from "./inspected.ts";
 import { MemoryReport } from "./memory_report.ts";
 import { type Kept, type Likely, PassGraphs } from "./pass_graphs.ts";
 import { passRows } from "./pass_rows.ts";
@@ -75,6 +76,12 @@ export class MoeLayer {
     this.#outputs = outputsOf(layer);
     this.#gradients = Object.fromEntries(this.#inputs.map((name) => [name, `grad.${name}`]));
     this.#written = Object.values(this.#gradients);
+  }
+
+  /** What `console.log` and a notebook print of it. */
+  [Symbol.for("Deno.customInspect")](): string {
+    const { engine, layer, parameters } = this;
+    return inspected({ what: "MoeLayer", layers: [layer], engine, parameters });
   }
 
   /** Names and shapes of the parameters: `gate.weight` and `experts.*`, experts being the first dimension. */

@@ -15,6 +15,7 @@ import type { AutoOptions } from "./auto/options.ts";
 import { predictingEngine } from "./auto/predicting_engine.ts";
 import { AutoTuner } from "./auto/tuner.ts";
 import type { Tuning } from "./auto/tuning.ts";
+import { inspected } from "./inspected.ts";
 import { MemoryReport } from "./memory_report.ts";
 import { promisedRun } from "./promised_run.ts";
 import { resultsOf } from "./results.ts";
@@ -46,6 +47,13 @@ export class MoeStack {
     this.#tensors = new TensorStore({ engine, table, seed, owner: "stack" });
     const { workspace } = this.#tensors;
     this.#programs = new StackPrograms({ engine, layer, shape, workspace });
+  }
+
+  /** What `console.log` and a notebook print of it. */
+  [Symbol.for("Deno.customInspect")](): string {
+    const { engine, layer, shape, parameters } = this;
+    const what = `MoeStack of ${shape.layers} layers`;
+    return inspected({ what, layers: [layer], engine, parameters });
   }
 
   /** Names and shapes of the parameters, such as `L0.gate.weight`. */

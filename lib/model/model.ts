@@ -7,6 +7,7 @@ import type { AutoOptions } from "../layer/auto/options.ts";
 import { predictingEngine } from "../layer/auto/predicting_engine.ts";
 import { AutoTuner } from "../layer/auto/tuner.ts";
 import type { Tuning } from "../layer/auto/tuning.ts";
+import { inspected } from "../layer/inspected.ts";
 import { MemoryReport } from "../layer/memory_report.ts";
 import { TensorStore } from "../layer/store.ts";
 import { SchemoeError } from "../types.ts";
@@ -50,6 +51,18 @@ export class MoeModel {
     if (engine.computes) fillTables(shape, this.#store, seed);
     const { workspace } = this.#store;
     this.#programs = new StepPrograms({ engine, shape, tensors: this.#tensors, workspace });
+  }
+
+  /** What `console.log` and a notebook print of it. */
+  [Symbol.for("Deno.customInspect")](): string {
+    const { engine, shape, parameters, steps } = this;
+    const { vocabulary, context, batch, modelDim, dtype, attention: { heads }, layers } = shape;
+    const what =
+      `MoeModel after ${steps} ${steps === 1 ? "step" : "steps"} · vocabulary ${vocabulary} · ` +
+      `context ${context} · batch ${batch} a rank · modelDim ${modelDim} · ${dtype} · ${heads} heads · ` +
+      `${layers.length} ${layers.length === 1 ? "layer" : "layers"}, with experts:`;
+    const moe = layers.flatMap((block) => "moe" in block ? [block.moe] : []);
+    return inspected({ what, layers: moe, engine, parameters });
   }
 
   /** Names and shapes of the parameters, such as `blocks.0.attention.q` and `blocks.0.moe.experts.w1`. */

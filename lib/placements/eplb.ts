@@ -1,7 +1,7 @@
 /** Experts packed onto nodes and ranks by their loads, the fullest ones copied. @module */
 import { type Loads, SchemoeError } from "../types.ts";
 import { expertLoads } from "./loads.ts";
-import { quoted } from "../words.ts";
+import { didYouMean, quoted } from "../words.ts";
 import type { Placement, PlacementWorld } from "./types.ts";
 
 /**
@@ -26,7 +26,11 @@ export function eplb(
   options: { readonly slotsPerRank: number },
 ): Placement {
   const { nodes, ranksPerNode }: PlacementWorld = Object(world);
-  const { slotsPerRank }: typeof options = Object(options);
+  const { slotsPerRank, ...others }: typeof options = Object(options);
+  const [foreign] = Object.keys(others);
+  if (foreign) {
+    fail(`"${foreign}" is not an option (slotsPerRank)${didYouMean(foreign, ["slotsPerRank"])}`);
+  }
   for (const [name, value] of Object.entries({ nodes, ranksPerNode, slotsPerRank })) {
     if (!Number.isInteger(value) || value < 1) {
       fail(`${name} must be a positive integer, got ${quoted(value)}`);

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { calibrate, tune } from "../../lib/adaptive/mod.ts";
+import { calibrate, tune, Tuned } from "../../lib/adaptive/mod.ts";
 import { topK } from "../../lib/blocks/mod.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
 import {
@@ -55,7 +55,8 @@ Deno.test("tune() finds the best of the grid, and proves how far it can be off",
     assert(bound > forward.rows[0].seconds, "a graph was left out that could be the best");
   }
   assert(/no candidate is faster by more than [\d.]+ %/.test(tuned.summary), tuned.summary);
-  assert(`${tuned}`.includes("(chosen)"));
+  assertEquals(`${tuned}`.match(/\(chosen\)/g)?.length, 2, "one of each pass, wherever it ranks");
+  assertMatch(`${tuned}`, /\ntokens 96 a rank .*\n2 x 2 ranks/, "of what the times are");
   const svg = await tuned.svg();
   assert(/<svg[^]*Candidates[^]*<\/svg>/.test(svg));
   const texts = [...svg.matchAll(/>([^<>]+)</g)].map(([, text]) => text).join("\n");
@@ -273,4 +274,53 @@ Deno.test("tune() on a simulator chooses the best of the whole grid, of random w
       }
     }
   }
+});
+
+Deno.test("Tuned shows the choice of a pass that was predicted to be far from the best", async () => {
+  const rows = Array.from({ length: 30 }, (_, i) => ({
+    choices: { scheduler: "optSche", allToAll: "linear", compressor: "none", chunks: i + 1 },
+    seconds: 1e-3 * (i + 1),
+    bound: 1e-3,
+    kept: false,
+    measured: i === 29 ? [1e-3] : [],
+  }));
+  const chosen = rows[29];
+  const pass = {
+    pass: "forward",
+    rows,
+    pruned: [],
+    simulated: 30,
+    candidates: 30,
+    chosen,
+  } as const;
+  const made = { forward: pass, backward: undefined, errors: [], facts: [], runs: 1, seconds: 1 };
+  const tuned = new Tuned(made as unknown as ConstructorParameters<typeof Tuned>[0]);
+  const lines = `${tuned}`.split("\n");
+  assertEquals(lines.length, 1 + 12);
+  assertMatch(lines[12], /30 chunks \(chosen\)/);
+  assert((await tuned.svg()).includes("30 chunks"));
+});
+
+Deno.test("tune() ends at its signal while it simulates, and tells how far it is", async () => {
+  const stop = new AbortController();
+  using engine = openEngine({ kind: "cpu", topology: shown, links: "plain" });
+  using layer = createLayer(engine, config);
+  let asked = 0;
+  // a scheduler that is asked by simulations alone, and takes its time
+  const slow = {
+    ...optSche,
+    name: "slow",
+    order(...of: Parameters<typeof optSche.order>) {
+      asked++;
+      if (asked === 2) setTimeout(() => stop.abort("enough"));
+      const until = performance.now() + 60;
+      while (performance.now() < until);
+      return optSche.order(...of);
+    },
+  };
+  const chunks = Array.from({ length: 24 }, (_, i) => i + 1);
+  const going = tune(layer, { schedulers: [slow], chunks, signal: stop.signal });
+  const error = await assertRejects(() => going, SchemoeError, "Cannot tune: it was aborted");
+  assertEquals([error.cause, error.status], ["enough", 3]);
+  assert(asked < 24, `${asked} candidates were simulated`);
 });

@@ -244,6 +244,12 @@ Deno.test("placements of layers name what is wrong", () => {
       SchemoeError,
       part,
     );
+  const named = "eplb" as never;
+  assertThrows(
+    () => createLayer(engine, { ...layer, placement: named }),
+    SchemoeError,
+    'placement must be a value such as eplb(loads, topology, { slotsPerRank: 5 }), got "eplb"',
+  );
   fails([[0], [1]], 'the placement "own" has slots of 2 ranks; give those of all 4');
   fails([[0], [1], [2], [4]], "puts expert 4 on rank 3; they are 0 to 3");
   fails([[0], [1], [2], [2]], "has expert 3 on no rank");

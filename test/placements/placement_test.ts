@@ -96,6 +96,8 @@ Deno.test("placements name what is wrong", () => {
   fails(() => identityPlacement(8, 3), "3 ranks do not divide 8 experts");
   fails(() => eplb(loads, { nodes: 3, ranksPerNode: 1 }, { slotsPerRank: 2 }), "3 nodes do not");
   fails(() => eplb(loads, world, { slotsPerRank: 3 }), "3 slots a rank hold fewer than the 32");
+  const slots = { slotsPerRank: 5, slotPerRank: 4 };
+  fails(() => eplb(loads, world, slots), '"slotPerRank" is not an option (slotsPerRank); did you');
   fails(() => rankLoads(loads, identityPlacement(64, 8)), "it is for 8 ranks and 64 experts");
   const none = { name: "none", experts: 1, slots: [[]] };
   fails(

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { chromeTrace } from "../../lib/timeline/trace/export.ts";
 import { chromeTraceGzip, writeChromeTrace } from "../../lib/timeline/trace/file.ts";
 import { makeTimeline } from "../../lib/timeline/table/timeline.ts";
+import { trafficOf } from "../../lib/costs/mod.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { eventsOf, forwardProgram, forwardTimeline, timelineOf } from "./fixture.ts";
 import { checkTrace } from "./trace_check.ts";
@@ -95,6 +96,25 @@ Deno.test("chromeTrace() points arrows from each sender to its receivers, given 
   const starts = events.filter((e) => e.ph === "s" && e.name === "A2[0] inter");
   const targets = starts.map(({ id }) => events.find((e) => e.ph === "f" && e.id === id)!.pid);
   assertEquals(targets, starts.map(({ pid }) => (pid + 1) % 4));
+});
+
+Deno.test("chromeTrace() lists the transfers of chunks that move alike once a rank", () => {
+  const program = forwardProgram({ ...shape, chunks: 8 });
+  const { topology } = program.graph;
+  const patterns = new Map<string, ReturnType<typeof trafficOf>["pattern"]>();
+  let listed = 0;
+  const order = program.order.map((task) => {
+    if (!task.transfers) return task;
+    const phase = `${task.label} ${task.lane}`;
+    const { pattern, sliceBytes } = trafficOf(topology, task);
+    if (!patterns.has(phase)) patterns.set(phase, pattern);
+    const transfers = (rank: number) => (listed++, task.transfers!(rank));
+    return { ...task, transfers, traffic: { pattern: patterns.get(phase)!, sliceBytes } };
+  });
+  const timeline = makeTimeline(program, eventsOf(program), { name: "run" });
+  const plain = chromeTrace(timeline, { programs: [program] });
+  assertEquals(chromeTrace(timeline, { programs: [{ ...program, order }] }), plain);
+  assertEquals(listed, patterns.size * topology.ranks);
 });
 
 Deno.test("chromeTrace() draws no more arrows than asked for, of 64 ranks 20,000", () => {

@@ -61,6 +61,7 @@ function graphs(candidates: readonly Candidate[]): Candidate[][] {
  * by more than `margin` is left with the one scheduler that told its bound.
  * @param options.loads of a dropless layer, for the prediction of a forward pass.
  * @param options.keep candidates that are simulated whatever their bound.
+ * @param options.each is told each candidate that was simulated, and awaited.
  */
 export async function rankCandidates(
   predicted: PassRunner,
@@ -70,9 +71,10 @@ export async function rankCandidates(
     readonly margin: number;
     readonly loads?: ForwardOptions["loads"];
     readonly keep?: (candidate: Candidate) => boolean;
+    readonly each?: (candidate: Candidate) => Promise<void> | void;
   },
 ): Promise<Ranking> {
-  const { margin, loads, keep = () => false } = options;
+  const { margin, loads, keep = () => false, each } = options;
   const orders = new Map<string, Predicted>();
   let simulated = 0;
   const simulate = async (choices: Candidate): Promise<Predicted> => {
@@ -85,6 +87,7 @@ export async function rankCandidates(
     const made = { choices, seconds: run.makespan, bound: run.bound ?? 0, kept };
     // one that is to be kept gives an order its name
     if (!known || kept && !known.kept) orders.set(order, made);
+    await each?.(choices);
     return made;
   };
   const first: { graph: Candidate[]; told: Predicted }[] = [];

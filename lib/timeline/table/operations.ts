@@ -2,7 +2,16 @@
  * The rows of one run as objects that know their neighbours: for metrics that follow causes.
  * @module
  */
-import { column, isCommunication, numbers, oneRun, rows, type Subject } from "./columns.ts";
+import {
+  column,
+  isCommunication,
+  numbers,
+  oneRun,
+  rows,
+  type Subject,
+  type Timeline,
+} from "./columns.ts";
+import { timelineOf } from "./subject.ts";
 
 /** One row of a timeline. Times are nanoseconds. */
 export interface Operation {
@@ -57,12 +66,22 @@ export interface Operations {
   peer(operation: Operation): Operation | undefined;
 }
 
+/** Operations of timelines while some measure still holds them: one explanation asks several. */
+const known = new WeakMap<Timeline, WeakRef<Operations>>();
+
 /**
  * Reads a timeline.
  *
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
 export function operationsOf(timeline: Subject): Operations {
+  const table = timelineOf(timeline);
+  let found = known.get(table)?.deref();
+  if (!found) known.set(table, new WeakRef(found = linked(table)));
+  return found;
+}
+
+function linked(timeline: Timeline): Operations {
   oneRun(timeline);
   const all = read(timeline);
   let begin = Infinity, end = -Infinity;

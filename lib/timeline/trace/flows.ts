@@ -3,6 +3,7 @@
  * @module
  */
 import type { Program } from "../../engine.ts";
+import type { Task, TrafficPattern } from "../../types.ts";
 import { column, isCommunication, numbers, rows, type Subject } from "../table/columns.ts";
 
 /** Sender and receiver of a transfer, by row number. */
@@ -42,13 +43,14 @@ export function arrowsOf(
   const rowCount = phases.reduce((sum, { byRank }) => sum + byRank.size, 0);
   const share = Math.ceil(most / Math.max(1, rowCount));
   const arrows: Arrow[] = [];
+  const targetsOf = sendTargets();
   for (const { name, pass, lane, byRank } of phases) {
     const ranks = [...byRank.keys()].toSorted((a, b) => a - b);
     const task = tasks.get(`${pass} ${name}`);
     for (const [index, rank] of ranks.entries()) {
+      if (arrows.length >= most) return arrows;
       const from = byRank.get(rank)!;
-      const sends = task?.transfers?.(rank).filter(({ kind }) => kind === "send");
-      const targets = sends && new Set(sends.map(({ peer }) => peer));
+      const targets = task && targetsOf(task, rank);
       const meets = (peer: number) =>
         targets ? targets.has(peer) : bytes.at(from) > 0 &&
           (lane === "intra") === (node.at(from) === node.at(byRank.get(peer)!));
@@ -62,6 +64,23 @@ export function arrowsOf(
     }
   }
   return arrows;
+}
+
+/** Ranks that a rank sends to in a task, listed once for all chunks that move alike. */
+function sendTargets(): (task: Task, rank: number) => ReadonlySet<number> | undefined {
+  const known = new WeakMap<TrafficPattern, Map<number, ReadonlySet<number>>>();
+  return (task, rank) => {
+    const ofPattern = task.traffic && known.get(task.traffic.pattern);
+    const found = ofPattern?.get(rank);
+    if (found) return found;
+    const sends = task.transfers?.(rank).filter(({ kind }) => kind === "send");
+    const targets = sends && new Set(sends.map(({ peer }) => peer));
+    if (task.traffic && targets) {
+      if (ofPattern) ofPattern.set(rank, targets);
+      else known.set(task.traffic.pattern, new Map([[rank, targets]]));
+    }
+    return targets;
+  };
 }
 
 function phasesOf(timeline: Subject): PhaseRows[] {
