@@ -29,6 +29,7 @@ import { benchCopyOrders } from "./bench/copy_orders.ts";
 import { benchEmulation } from "./bench/emulation.ts";
 import { benchGpuCodecs } from "./bench/gpu_codecs.ts";
 import { benchGpuGates } from "./bench/gpu_gates.ts";
+import { benchGpuHost, benchSeveralHost } from "./bench/gpu_host.ts";
 import { benchGpuKernels } from "./bench/gpu_kernels.ts";
 import { benchGpuFineLayers, benchGpuLayers } from "./bench/gpu_layers.ts";
 import { benchGpuMemory } from "./bench/gpu_memory.ts";
@@ -99,6 +100,7 @@ const GPU_BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   kernels: benchGpuKernels,
   codecs: benchGpuCodecs,
   gates: benchGpuGates,
+  host: benchGpuHost,
   curves: benchCurves,
   train: benchTrain,
   runs: benchGpuRuns,
@@ -117,7 +119,12 @@ const SHAPED_GPU_BENCHMARKS: Readonly<
 /** Benchmarks of several GPUs in one process, a rank on each, beside PyTorch; their reports as they come. */
 const SEVERAL_GPU_BENCHMARKS: Readonly<
   Record<string, (options: SeveralGpus) => AsyncIterable<Report>>
-> = { layers: benchSeveralLayers, train: benchTrainGpus, copies: benchCopyOrders };
+> = {
+  layers: benchSeveralLayers,
+  train: benchTrainGpus,
+  host: benchSeveralHost,
+  copies: benchCopyOrders,
+};
 
 /** A benchmark of a world over NCCL. */
 interface ClusterBenchmark {
