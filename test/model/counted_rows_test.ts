@@ -129,7 +129,12 @@ for (const [name, [moe, more = {}]] of Object.entries(cases)) {
 
 Deno.test("a step whose experts get more rows than there is room for runs again, with the same bits", async () => {
   const updated = topK({ k: 2, update: signUpdate({ rate: 0.1 }) });
-  for (const [moe, more] of [[{}, {}], [{}, { microbatches: 2 }], [{ gate: updated }, {}]]) {
+  const cases: [moe: Parameters<typeof config>[0], more: Parameters<typeof config>[1]][] = [
+    [{}, {}],
+    [{}, { microbatches: 2 }],
+    [{ gate: updated }, {}],
+  ];
+  for (const [moe, more] of cases) {
     for (const ranksPerNode of [2, 4]) {
       const run = (of: ModelConfig) => trained(of, {}, { ranksPerNode, begin: skewed });
       const [counted, cut] = [await run(config(moe, more)), await run(uncounted(moe, more))];

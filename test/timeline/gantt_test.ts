@@ -304,11 +304,14 @@ Deno.test("gantt() throws naming what it cannot use", async () => {
 Deno.test("gantt() keeps the last number of the time axis inside of the chart, however long", async () => {
   for (const seconds of [9e5, 1.0002e6, 1.6e6, 2e7, 1.0001e9]) {
     const svg = await ganttSvg(timelineOf([{ start: 0, end: seconds * 1e9 }]), { width: 500 });
-    const { document } = parseHTML(svg);
-    const axis = document.querySelector('[aria-label="x-axis tick label"]')!;
-    const [last] = [...axis.querySelectorAll("text")].slice(-1);
-    const [x] = last.getAttribute("transform")!.match(/[\d.]+/)!.map(Number);
-    assert(last.textContent.length >= 7);
-    assert(x + textWidth(last.textContent, 11) / 2 <= 500, `${last.textContent} at ${x}`);
+    const axis = svg.slice(svg.indexOf('aria-label="x-axis tick label"'));
+    const labels = [
+      ...axis.slice(0, axis.indexOf("</g>")).matchAll(
+        /<text[^>]*transform="translate\(([\d.]+)[^>]*>([^<]*)<\/text>/g,
+      ),
+    ];
+    const [, x, last] = labels[labels.length - 1];
+    assert(last.length >= 7);
+    assert(Number(x) + textWidth(last, 11) / 2 <= 500, `${last} at ${x}`);
   }
 });
