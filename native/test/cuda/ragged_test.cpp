@@ -41,7 +41,7 @@ Words with(Words words, const Ranges& ranges) {
 
 void products(Both& t, const Ranges& ranges) {
   const auto groups = static_cast<int64_t>(ranges.size());
-  for (const auto& [n, k] : {std::pair<int64_t, int64_t>{1, 1}, {5, 7}, {64, 128}, {96, 33}, {24, 512}, {264, 136}}) {
+  for (const auto& [n, k] : {std::pair<int64_t, int64_t>{1, 1}, {5, 7}, {64, 128}, {96, 33}, {24, 512}, {264, 136}, {72, 584}}) {
     if (slow(ranges, n, k)) continue;
     for (int dtype : kTypes) {
       for (double beta : {0.0, 1.0}) {
@@ -83,7 +83,7 @@ void together(Both& t, const Ranges& ranges) {
     return with(Words().i(type, type, 0, trans_b, groups, total(ranges), n, k).m(a, k + 8, 0)
                     .m(b, ldb, (trans_b ? n : k) * ldb).m(c, n + 16, 0).f(1).f(beta).none().i(0, 0), ranges);
   };
-  for (const auto& [n, k] : {std::pair<int64_t, int64_t>{8, 8}, {64, 136}, {136, 64}, {264, 200}, {328, 24}}) {
+  for (const auto& [n, k] : {std::pair<int64_t, int64_t>{8, 8}, {64, 136}, {136, 64}, {264, 200}, {328, 24}, {72, 264}}) {
     if (slow(ranges, n, k)) continue;
     for (int dtype : kTypes) {
       const double tolerance = dtype == SCHEMOE_BF16 ? 1.6e-2 : 2e-6;

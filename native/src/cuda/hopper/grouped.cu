@@ -34,6 +34,12 @@ __global__ void __cluster_dims__(kBlocks, 1, 1) __launch_bounds__(kThreads, 1)
       shared.empty(stage).init(kBlocks * (Shape<kForm>::kInTurn ? 1 : kConsumers));
     }
     for (uint32_t consumer = 0; consumer < kConsumers; ++consumer) shared.order(consumer).init(kWarps);
+    if constexpr (Shape<kForm>::kHeld != 0) {
+      for (uint32_t i = 0; i < Shape<kForm>::kHeld; ++i) {
+        shared.held(i).init(1);
+        shared.left(i).init(1);
+      }
+    }
     fence_barriers();
   }
   __syncthreads();
@@ -46,17 +52,22 @@ __global__ void __cluster_dims__(kBlocks, 1, 1) __launch_bounds__(kThreads, 1)
     // The same for all threads of a warp, as the compiler may now know.
     const uint32_t number = __shfl_sync(kAllLanes, threadIdx.x / 128 - 1, 0);
     Consumer<kForm> consumer(p, shared, block, number);
-    Walk walk(p.schedule, cluster);
+    typename Shape<kForm>::Tiles walk = Shape<kForm>{p}.tiles(cluster);
     Tile tile;
     bool more = consumer.first(walk, tile);
-    if constexpr (Shape<kForm>::kWidth >= 256) {
-      for (; more && tile.width == 256; more = consumer.next(walk, tile)) consumer.template compute<256>(tile);
+    if constexpr (Shape<kForm>::kHeld != 0) {
+      // Tiles of a group lie together, narrow ones too, which are computed as wide ones: that copies no more.
+      for (; more; more = consumer.next(walk, tile)) consumer.template compute<192>(tile);
+    } else {
+      if constexpr (Shape<kForm>::kWidth >= 256) {
+        for (; more && tile.width == 256; more = consumer.next(walk, tile)) consumer.template compute<256>(tile);
+      }
+      if constexpr (Shape<kForm>::kWidth >= 192) {
+        for (; more && tile.width == 192; more = consumer.next(walk, tile)) consumer.template compute<192>(tile);
+      }
+      for (; more && tile.width == 128; more = consumer.next(walk, tile)) consumer.template compute<128>(tile);
+      for (; more; more = consumer.next(walk, tile)) consumer.template compute<64>(tile);
     }
-    if constexpr (Shape<kForm>::kWidth >= 192) {
-      for (; more && tile.width == 192; more = consumer.next(walk, tile)) consumer.template compute<192>(tile);
-    }
-    for (; more && tile.width == 128; more = consumer.next(walk, tile)) consumer.template compute<128>(tile);
-    for (; more; more = consumer.next(walk, tile)) consumer.template compute<64>(tile);
   }
   __syncwarp();
   // The other block may still copy to this one, or tell it that a stage is free.
@@ -113,7 +124,8 @@ Launch describe(const Grouped& g, const Groups& groups, uint32_t clusters) {
   p.of = {static_cast<const bf16*>(g.x1), static_cast<const bf16*>(g.x3), g.ld_x1, g.ld_x3};
   p.second = static_cast<bf16*>(g.d3);
   p.ld_second = g.ld_d3;
-  p.schedule = make_schedule(groups.rows, kWidth, columns, clusters);
+  if constexpr (Shape<kForm>::kHeld != 0) p.runs = make_runs(groups.rows, kWidth, columns, clusters_of_runs(columns, clusters));
+  else p.schedule = make_schedule(groups.rows, kWidth, columns, clusters);
   return p;
 }
 
@@ -123,7 +135,28 @@ void launch(const Grouped& g, const Groups& groups, uint32_t clusters, cudaStrea
   const Launch p = describe<kForm>(g, groups, clusters);
   constexpr auto kernel = grouped_kernel<kForm>;
   CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes));
-  LAUNCH_CLUSTERS(kBlocks, stream, p.schedule.clusters * kBlocks, kThreads, kBytes, kernel, p);
+  const uint32_t launched = Shape<kForm>::kHeld != 0 ? p.runs.clusters : p.schedule.clusters;
+  LAUNCH_CLUSTERS(kBlocks, stream, launched * kBlocks, kThreads, kBytes, kernel, p);
+}
+
+/// Which of the forms for rows, by the stages that B has along k.
+Form form_of_rows(const Grouped& g, uint32_t clusters) {
+  const int64_t stages = ceil_div(g.k, kDepth) * (g.a2 ? 2 : 1);
+  const auto columns = static_cast<uint32_t>(ceil_div(g.n, kBlocks * kColumns));
+  const bool held = clusters_of_runs(columns, clusters) > 0;
+  if (g.trans_b) return held && stages <= Shape<Form::kHeldTransposed>::kHeld ? Form::kHeldTransposed : Form::kRowsTransposed;
+  if (held && stages <= Shape<Form::kHeld256>::kHeld) return Form::kHeld256;
+  return held && stages <= Shape<Form::kHeld512>::kHeld ? Form::kHeld512 : Form::kRows;
+}
+
+void launch_rows(Form form, const Grouped& g, const Groups& groups, uint32_t clusters, cudaStream_t stream) {
+  switch (form) {
+    case Form::kHeld256: return launch<Form::kHeld256>(g, groups, clusters, stream);
+    case Form::kHeld512: return launch<Form::kHeld512>(g, groups, clusters, stream);
+    case Form::kHeldTransposed: return launch<Form::kHeldTransposed>(g, groups, clusters, stream);
+    case Form::kRowsTransposed: return launch<Form::kRowsTransposed>(g, groups, clusters, stream);
+    default: return launch<Form::kRows>(g, groups, clusters, stream);
+  }
 }
 
 bool lies_well(const void* data, int64_t ld, int64_t stride) {
@@ -153,8 +186,7 @@ void run(const Grouped& g, const Groups& groups, int multiprocessors, cudaStream
     if (g.trans_a) launch<Form::kSums>(g, some, clusters, stream);
     else if (g.d3) launch<Form::kGatedGradients>(g, some, clusters, stream);
     else if (g.gated) launch<Form::kGated>(g, some, clusters, stream);
-    else if (g.trans_b) launch<Form::kRowsTransposed>(g, some, clusters, stream);
-    else launch<Form::kRows>(g, some, clusters, stream);
+    else launch_rows(form_of_rows(g, clusters), g, some, clusters, stream);
   }
 }
 

@@ -11,16 +11,17 @@ namespace schemoe::cuda::hopper {
 template <Form kForm>
 class Consumer {
  public:
+  using Tiles = typename Shape<kForm>::Tiles;
   __device__ Consumer(const Launch& p, const Shared<kForm>& shared, uint32_t block, uint32_t number)
       : p_(p), shape_{p}, shared_(shared), block_(block), number_(number), thread_(threadIdx.x % 128) {}
 
   /// This warpgroup's first tile.
-  __device__ bool first(Walk& walk, Tile& tile) {
+  __device__ bool first(Tiles& walk, Tile& tile) {
     if constexpr (kInTurn) return number_ == 0 ? walk.next(tile) : next(walk, tile);
     return walk.next(tile);
   }
   /// Its next one: in turn, that behind the other warpgroup's, whose stages it passes.
-  __device__ bool next(Walk& walk, Tile& tile) {
+  __device__ bool next(Tiles& walk, Tile& tile) {
     if constexpr (kInTurn) {
       if (!walk.next(tile)) return false;
       turn_.skip(shape_.stages(tile.group));
@@ -40,6 +41,7 @@ class Consumer {
     uint32_t before = 0;
     for (uint32_t i = 0; i < stages; ++i) {
       shared_.full(turn_.stage).wait(turn_.parity);
+      if constexpr (kHeld) shared_.held(i).wait(tile.run);
       if constexpr (Shape<kForm>::kSummed) {
         const uint32_t left = shape_.depth(tile.group) - i * kDepth;
         if (left < kDepth) blank<N>(turn_.stage, left);
@@ -50,7 +52,7 @@ class Consumer {
       for (uint32_t step = 0; step < kDepth / 16; ++step) {
 #pragma unroll
         for (uint32_t part = 0; part < kParts; ++part) {
-          const uint64_t columns = Columns::describe(shared_.columns(turn_.stage) + part_of(part) * kTile);
+          const uint64_t columns = Columns::describe(shared_.columns(i, turn_.stage) + part_of(part) * kTile);
           add(sums[part], columns, rows, step, i + step);
         }
       }
@@ -58,6 +60,7 @@ class Consumer {
       if (i > 0) {
         await_products<1>();
         release(before);
+        if constexpr (kHeld) leave(tile, i - 1);
       }
       before = turn_.stage;
       turn_.advance();
@@ -70,13 +73,14 @@ class Consumer {
     if constexpr (Shape<kForm>::kGradients) fetch(tile, 0, arguments);
     await_products<0>();
     if (!Shape<kForm>::kSummed || stages > 0) release(before);
+    if constexpr (kHeld) leave(tile, stages - 1);
     if (plain) put<true, N>(tile, old, arguments, sums);
     else put<false, N>(tile, old, arguments, sums);
   }
 
  private:
   static constexpr bool kPlain = Shape<kForm>::kGated || Shape<kForm>::kGradients;
-  static constexpr bool kInTurn = Shape<kForm>::kInTurn;
+  static constexpr bool kInTurn = Shape<kForm>::kInTurn, kHeld = Shape<kForm>::kHeld != 0;
   static constexpr uint32_t kParts = Shape<kForm>::kParts;
   static constexpr uint32_t kTurned = Shape<kForm>::kTurned;
   using Columns = Factor<Shape<kForm>::kAcross>;
@@ -112,7 +116,7 @@ class Consumer {
     const auto end_of = [&](uint32_t tile) {
       for (uint32_t at = thread_ * 16; at < bytes; at += 128 * 16) store_shared(tile + left * 128 + at, zero);
     };
-    for (uint32_t part = 0; part < kParts; ++part) end_of(shared_.columns(stage) + part_of(part) * kTile);
+    for (uint32_t part = 0; part < kParts; ++part) end_of(shared_.columns(0, stage) + part_of(part) * kTile);
     constexpr uint32_t kTogether = kInTurn ? 1 : kConsumers;
     for (uint32_t t = kInTurn ? 0 : number_; t < N / 64; t += kTogether) end_of(shared_.rows(stage) + t * kTile);
     fence_stores();
@@ -123,6 +127,11 @@ class Consumer {
   /// Both blocks may copy into the stage again.
   __device__ void release(uint32_t stage) const {
     if (thread_ < kBlocks) shared_.empty(stage).arrive_at(thread_);
+  }
+
+  /// After the last tile of a run its i-th stage along k of B may be replaced.
+  __device__ void leave(const Tile& tile, uint32_t i) const {
+    if (tile.ends && thread_ == 0) shared_.left(i).arrive();
   }
 
   // What is turned over at once is read in pieces of 16 bytes: a warp has so many rows, eight lanes one row.

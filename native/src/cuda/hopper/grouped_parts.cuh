@@ -3,8 +3,11 @@
 
 #include <cuda_bf16.h>
 
+#include <type_traits>
+
 #include "cuda/hopper/ptx.cuh"
 #include "cuda/hopper/ring.cuh"
+#include "cuda/hopper/runs.h"
 #include "cuda/hopper/schedule.h"
 #include "cuda/kernels/launch.cuh"
 
@@ -19,8 +22,9 @@ constexpr uint32_t kWarps = 4;             // of each
 constexpr uint32_t kThreads = 128 * (1 + kConsumers);
 
 /// What is multiplied: the rows of a group by its B or that transposed, or by two B for a gated activation, or by one
-/// that is transposed for the activation's gradients; or two matrices that are summed over the rows.
-enum class Form { kRows, kRowsTransposed, kGated, kGatedGradients, kSums };
+/// that is transposed for the activation's gradients; or two matrices that are summed over the rows. Where B is short
+/// along k a block holds its columns of it from one tile of a group to the next: by up to 256 or 512, or 512 transposed.
+enum class Form { kRows, kRowsTransposed, kGated, kGatedGradients, kSums, kHeld256, kHeld512, kHeldTransposed };
 
 /// The two arguments of a gated activation, rows x n each.
 struct GatedRows {
@@ -33,7 +37,10 @@ struct GatedRows {
 struct Launch {
   CUtensorMap columns[2];  // B, whose columns are those of C
   CUtensorMap rows[2];     // A, whose rows, or of sums columns, are the rows of C
-  Schedule schedule;
+  union {
+    Schedule schedule;
+    Runs runs;  // of forms that hold B
+  };
   int32_t first[kMaxGroups];
   int32_t count[kMaxGroups];
   int32_t number[kMaxGroups];
@@ -62,9 +69,12 @@ struct Shape {
   /// Whether warpgroups compute tiles in turn, each while the other writes its own, or each tile together. Sums over
   /// rows are long, so that less is gained than by wide tiles, which copy less.
   static constexpr bool kInTurn = !kSummed;
+  /// Stages of B that stay, or 0 where they come with those of A.
+  static constexpr uint32_t kHeld =
+      kForm == Form::kHeld256 ? 4 : kForm == Form::kHeld512 || kForm == Form::kHeldTransposed ? 8 : 0;
   /// Rows of a full tile. Gradients of an activation are of arguments that take registers too.
   static constexpr uint32_t kWidth = !kInTurn ? 256 : kGradients ? 128 : 192;
-  static constexpr uint32_t kStages = kWidth == 128 ? 6 : kWidth == 192 ? 5 : 4;
+  static constexpr uint32_t kStages = kHeld == 8 ? 3 : kHeld == 4 || kWidth == 128 ? 6 : kWidth == 192 ? 5 : 4;
   /// Parts of 64 columns that a warpgroup computes.
   static constexpr uint32_t kParts = kInTurn ? kColumns / 64 : kColumns / 64 / kConsumers;
   /// Rows of C that a warpgroup turns over at once: fewer where stages leave less shared memory for that.
@@ -72,9 +82,14 @@ struct Shape {
   /// Columns of C that a block has.
   static constexpr uint32_t kWide = kGated ? kColumns / 2 : kColumns;
   /// Whether columns of C are across k.
-  static constexpr bool kAcross = kForm != Form::kRowsTransposed && !kGradients;
+  static constexpr bool kAcross = kForm != Form::kRowsTransposed && kForm != Form::kHeldTransposed && !kGradients;
+  using Tiles = std::conditional_t<kHeld != 0, RunWalk, Walk>;
 
   const Launch& p;
+  __device__ Tiles tiles(uint32_t cluster) const {
+    if constexpr (kHeld != 0) return {p.runs, cluster};
+    else return {p.schedule, cluster};
+  }
   __device__ uint32_t depth(uint32_t group) const { return static_cast<uint32_t>(kSummed ? p.count[group] : p.k); }
   /// Of one pair of factors, and of all.
   __device__ uint32_t pair_stages(uint32_t group) const { return (depth(group) + kDepth - 1) / kDepth; }
@@ -99,22 +114,32 @@ struct Shape {
 template <Form kForm>
 struct Shared {
   static constexpr uint32_t kStages = Shape<kForm>::kStages;
-  static constexpr uint32_t kStageBytes = (kColumns + Shape<kForm>::kWidth) / 64 * kTile;
-  static constexpr uint32_t kTurn = kStages * kStageBytes;
+  static constexpr uint32_t kHeld = Shape<kForm>::kHeld;
+  static constexpr uint32_t kColumnBytes = kColumns / 64 * kTile, kRowBytes = Shape<kForm>::kWidth / 64 * kTile;
+  static constexpr uint32_t kStageBytes = kHeld != 0 ? kRowBytes : kColumnBytes + kRowBytes;
+  static constexpr uint32_t kRing = kHeld * kColumnBytes;
+  static constexpr uint32_t kTurn = kRing + kStages * kStageBytes;
   static constexpr uint32_t kArea = Shape<kForm>::kParts * Shape<kForm>::kTurned * 128;
   static constexpr uint32_t kFull = kTurn + kConsumers * 2 * kArea;
   static constexpr uint32_t kEmpty = kFull + kStages * 8;
   static constexpr uint32_t kOrder = kEmpty + kStages * 8;
-  static constexpr uint32_t kBytes = kOrder + kConsumers * 8;
+  static constexpr uint32_t kHeldFull = kOrder + kConsumers * 8;
+  static constexpr uint32_t kBytes = kHeldFull + 2 * kHeld * 8;
   static constexpr uint32_t kAlign = 1024;
 
   uint32_t base;
-  __device__ uint32_t columns(uint32_t stage) const { return base + stage * kStageBytes; }
-  __device__ uint32_t rows(uint32_t stage) const { return columns(stage) + kColumns / 64 * kTile; }
+  __device__ uint32_t rows(uint32_t stage) const { return base + kRing + stage * kStageBytes + (kHeld != 0 ? 0 : kColumnBytes); }
+  /// Of the i-th stage along k, which is in that stage of the ring.
+  __device__ uint32_t columns(uint32_t i, uint32_t stage) const {
+    return kHeld != 0 ? base + i * kColumnBytes : base + stage * kStageBytes;
+  }
   /// Two areas of a consumer.
   __device__ uint32_t turn(uint32_t consumer) const { return base + kTurn + consumer * 2 * kArea; }
   __device__ Barrier full(uint32_t stage) const { return {base + kFull + stage * 8}; }
   __device__ Barrier empty(uint32_t stage) const { return {base + kEmpty + stage * 8}; }
+  /// Of the columns that are held: as many of the i-th stage along k have come, or are no longer read.
+  __device__ Barrier held(uint32_t i) const { return {base + kHeldFull + i * 8}; }
+  __device__ Barrier left(uint32_t i) const { return {base + kHeldFull + (kHeld + i) * 8}; }
   /// Whether a consumer may begin to multiply.
   __device__ Barrier order(uint32_t consumer) const { return {base + kOrder + consumer * 8}; }
 };
@@ -126,7 +151,7 @@ using Turn = RingTurn<Shape<kForm>::kStages>;
 template <Form kForm>
 __device__ void produce(const Launch& p, const Shared<kForm>& shared, uint32_t cluster, uint32_t block) {
   const Shape<kForm> shape{p};
-  Walk walk(p.schedule, cluster);
+  typename Shape<kForm>::Tiles walk = shape.tiles(cluster);
   Tile tile;
   Turn<kForm> turn;
   while (walk.next(tile)) {
@@ -138,11 +163,23 @@ __device__ void produce(const Launch& p, const Shared<kForm>& shared, uint32_t c
       const auto k = static_cast<int32_t>((i - pair * pair_stages) * kDepth);
       shared.empty(turn.stage).wait(turn.parity ^ 1);
       const Barrier full = shared.full(turn.stage);
-      full.expect((kColumns / 64 + tiles) * kTile);
-      for (uint32_t t = 0; t < kColumns / 64; ++t) {
-        const CUtensorMap* map = &p.columns[Shape<kForm>::kGated ? t : pair];
-        const int32_t at = column + (Shape<kForm>::kGated ? 0 : static_cast<int32_t>(64 * t));
-        load_tile(shared.columns(turn.stage) + t * kTile, map, shape.column_tile(tile.group, at, k), full);
+      const auto load_columns = [&](Barrier arrived) {
+        for (uint32_t t = 0; t < kColumns / 64; ++t) {
+          const CUtensorMap* map = &p.columns[Shape<kForm>::kGated ? t : pair];
+          const int32_t at = column + (Shape<kForm>::kGated ? 0 : static_cast<int32_t>(64 * t));
+          load_tile(shared.columns(i, turn.stage) + t * kTile, map, shape.column_tile(tile.group, at, k), arrived);
+        }
+      };
+      if constexpr (Shape<kForm>::kHeld == 0) {
+        full.expect((kColumns / 64 + tiles) * kTile);
+        load_columns(full);
+      } else {
+        if (tile.begins) {
+          shared.left(i).wait(tile.run ^ 1);
+          shared.held(i).expect(kColumns / 64 * kTile);
+          load_columns(shared.held(i));
+        }
+        full.expect(tiles * kTile);
       }
       for (uint32_t t = block; t < tiles; t += kBlocks) {
         load_tile_for_both(shared.rows(turn.stage) + t * kTile, &p.rows[pair],

@@ -50,6 +50,9 @@ struct Tile {
   uint32_t column;  // of a cluster, in its 256 columns
   uint32_t row;     // first, in its group
   uint32_t width;
+  // Of tiles in runs: the run's parity, and whether it begins or ends with the tile.
+  uint32_t run = 0;
+  bool begins = false, ends = false;
 };
 
 /// A cluster's tiles, one after another.
