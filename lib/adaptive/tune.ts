@@ -49,10 +49,10 @@ const SECONDS = 30;
 /**
  * Chooses scheduler, all-to-all, codec and number of chunks, of forward and backward apart: every combination is
  * bounded, those whose bound is below the best prediction are simulated, and the best, by predictions that what ran before
- * corrects, are measured in turn until one is left or the budget is spent. With them runs what one has without tuning, one task after another over `linear`, and
- * all that Tutel's search would try, with each codec that is allowed: as far as the budget goes, nothing is returned that
- * was measured to be slower than these. Of sizes the engine, and the pieces of a stack's reductions, are chosen too where
- * several are given: the budget is divided among them.
+ * corrects, are measured in turn until one is left or the budget is spent. With them runs what one has without tuning, one
+ * task after another over `linear`, and all that Tutel's search would try, with each codec that is allowed: as far as the
+ * budget goes, nothing is returned that was measured to be slower than these. Of sizes the engine, and the pieces of a
+ * stack's reductions, are chosen too where several are given: the budget is divided among them.
  *
  * ```ts
  * import { createLayer, openEngine } from "@schemoe/lab";

@@ -14,7 +14,7 @@ import { MoeModel } from "./model.ts";
  * Nothing is dropped with `routing: { capacityFactor: 0 }`: an expert then has a place for every token of a rank, and
  * places without tokens are computed too. With `routing: { dropless: true }` only the rows of tokens are computed. How
  * many there are is known after a gate. Where each takes them from what was counted, a step is one Program, the same for all
- * steps: on one rank, and on several in this process on a CPU without emulated links or paced time, with an all-to-all that
+ * steps: on one rank, and on several in this process, without emulated links, paced time or NCCL, with an all-to-all that
  * takes rows straight to their receivers. Its tasks then tell work and bytes of about equal loads, and a step whose experts
  * get more rows than there is room for runs again with more. In chunks, with codecs, with experts of other kernels
  * (`Expert.counted`), and on several ranks with gates of one's own it is several Programs: one up to each gate of a dropless

@@ -1,8 +1,6 @@
 // Rows that go from ranks to the experts of others and back, which integers say or kernels count before them.
 #pragma once
 
-#include <algorithm>
-#include <random>
 #include <vector>
 
 #include "packed.h"
@@ -20,15 +18,6 @@ struct CountedRanks {
             {{0, 16, 0, 0, 0, 0}, {0, 0, 0, 0, 8, 8}, {10, 0, 0, 0, 1, 5}},
             {{0, 0, 16, 0, 0, 0}, {0, 0, 3, 13, 0, 0}, {1, 0, 7, 0, 0, 8}},
             {{16, 0, 0, 0, 0, 0}, {0, 0, 16, 0, 0, 0}, {0, 0, 0, 0, 0, 16}}};
-  }
-
-  static void route(const std::vector<int32_t>& loads, std::vector<int32_t>& choices, std::vector<int32_t>& positions) {
-    choices.clear();
-    for (int32_t e = 0; e < kExperts; ++e) choices.insert(choices.end(), static_cast<size_t>(loads[static_cast<size_t>(e)]), e);
-    std::shuffle(choices.begin(), choices.end(), std::mt19937(3));
-    std::vector<int32_t> taken(kExperts, 0);
-    positions.clear();
-    for (int32_t choice : choices) positions.push_back(taken[static_cast<size_t>(choice)]++);
   }
 
   uint32_t x, choices, positions, loads, sent, arrived, rows, a, y, sums, leaving, returned, out;

@@ -1,5 +1,6 @@
 // Rows of several ranks that kernels count while their Program runs: the same as rows that the Program was made for.
 #include "counted_ranks.h"
+#include "route.h"
 
 #include "library.h"
 
@@ -27,7 +28,7 @@ struct World {
     std::vector<int32_t> all, choices, positions;
     for (const auto& own : loads) all.insert(all.end(), own.begin(), own.end());
     for (uint32_t rank = 0; rank < Case::kRanks; ++rank) {
-      Case::route(loads[rank], choices, positions);
+      ::route(loads[rank], choices, positions);
       engine.write(at.choices, rank, choices);
       engine.write(at.positions, rank, positions);
       engine.write(at.loads, rank, all);

@@ -1,8 +1,6 @@
 // Kernels of a layer's rows, which integers say or a kernel counts before them.
 #pragma once
 
-#include <algorithm>
-#include <random>
 #include <vector>
 
 #include "packed.h"
@@ -14,16 +12,6 @@ struct CountedRows {
 
   /// Loads of experts, some of which have no rows.
   static std::vector<std::vector<int32_t>> cases() { return {{5, 4, 4, 5}, {0, 18, 0, 0}, {1, 0, 16, 1}, {18, 0, 0, 0}, {0, 0, 0, 18}}; }
-
-  /// Choices and positions with such loads.
-  static void route(const std::vector<int32_t>& loads, std::vector<int32_t>& choices, std::vector<int32_t>& positions) {
-    choices.clear();
-    for (int32_t e = 0; e < kExperts; ++e) choices.insert(choices.end(), static_cast<size_t>(loads[static_cast<size_t>(e)]), e);
-    std::shuffle(choices.begin(), choices.end(), std::mt19937(3));
-    std::vector<int32_t> taken(kExperts, 0);
-    positions.clear();
-    for (int32_t choice : choices) positions.push_back(taken[static_cast<size_t>(choice)]++);
-  }
 
   uint32_t x, choices, positions, loads, weights, rows, a, y, sums, dots, out, w, dw;
 

@@ -1,5 +1,6 @@
 // Rows that a kernel counts while its Program runs: the same as rows that the Program was made for.
 #include "counted_rows.h"
+#include "route.h"
 
 #include "library.h"
 
@@ -30,7 +31,7 @@ struct Rows {
 
   void route(const std::vector<int32_t>& loads) {
     std::vector<int32_t> choices, positions;
-    Case::route(loads, choices, positions);
+    ::route(loads, choices, positions);
     bench.engine.write(at.choices, 0, choices);
     bench.engine.write(at.positions, 0, positions);
     bench.engine.write(at.loads, 0, loads);

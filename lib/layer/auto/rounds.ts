@@ -33,10 +33,11 @@ const SETTLED = 3;
 const ALIKE = 0.01;
 
 /**
- * Gives candidates in turn, of which there must be one, round by round, and takes the seconds of each: what slows a machine down meanwhile does so
- * for all of a round, so that they are compared within it. One that was slower than the best one in every round runs
- * no more, once its fastest run is slower than the slowest of the best, or it had rounds enough; and no more go on than
- * what is left of the budget pays for. It ends where one is left, or where those that are left are alike.
+ * Gives candidates in turn, of which there must be one, round by round, and takes the seconds of each: what slows a
+ * machine down meanwhile does so for all of a round, so that they are compared within it. One that was slower than the
+ * best one in every round runs no more, once its fastest run is slower than the slowest of the best, or it had rounds
+ * enough; and no more go on than what is left of the budget pays for. It ends where one is left, or where those that are
+ * left are alike.
  *
  * The best is found among those that are left, over the rounds they all ran in: one that dropped out early may have
  * better times of a machine that was faster then.

@@ -1,6 +1,7 @@
 // Rows of several ranks that kernels count while their Program runs, on CUDA against rows that the Program was made for,
 // run after run of one Program, and against the CPU engine.
 #include "counted_ranks.h"
+#include "route.h"
 
 #include "both.h"
 
@@ -41,7 +42,7 @@ struct World {
     std::vector<int32_t> all, choices, positions;
     for (const auto& own : loads) all.insert(all.end(), own.begin(), own.end());
     for (uint32_t rank = 0; rank < Case::kRanks; ++rank) {
-      Case::route(loads[rank], choices, positions);
+      ::route(loads[rank], choices, positions);
       engine.write(at.choices, rank, bytes_of(choices));
       engine.write(at.positions, rank, bytes_of(positions));
       engine.write(at.loads, rank, bytes_of(all));

@@ -1,6 +1,7 @@
 // Rows that a kernel counts while its Program runs, on CUDA against the CPU engine and against rows that the Program was
 // made for, run after run of one Program.
 #include "counted_rows.h"
+#include "route.h"
 
 #include "both.h"
 
@@ -71,7 +72,7 @@ struct Rows {
 
   void begin(const std::vector<int32_t>& loads) {
     std::vector<int32_t> choices, positions;
-    Case::route(loads, choices, positions);
+    ::route(loads, choices, positions);
     engine.write(at.choices, 0, bytes_of(choices));
     engine.write(at.positions, 0, bytes_of(positions));
     engine.write(at.loads, 0, bytes_of(loads));

@@ -4,6 +4,7 @@
 
 #include "cuda/hopper/device.h"
 #include "cuda/hopper/planes.h"
+#include "cuda/kernels/apart.h"
 
 namespace schemoe::cuda {
 
@@ -96,10 +97,10 @@ size_t run_gate_gradients(std::span<const schemoe::Call> calls, const Context& c
   const auto* second = std::get_if<Gemm>(&calls[1].arguments);
   if (!first || !second || first->m != second->k || first->k != second->m || first->a.ld != second->a.ld) return 0;
   const View& logits = first->a.view;
-  const auto *split = context.at<const std::byte>(logits), *between = context.at<const std::byte>(first->c.view);
+  const auto *split = context.at<void>(logits), *between = context.at<void>(first->c.view);
   // What the first one writes is not what the second one splits.
   const int64_t of_logits = 4 * first->m * first->a.ld, of_rows = 2 * first->m * first->c.ld;
-  if (split != context.at<const std::byte>(second->a.view) || (split < between + of_rows && between < split + of_logits)) return 0;
+  if (split != context.at<void>(second->a.view) || !are_apart(split, of_logits, between, of_rows)) return 0;
   if (kind_of(*first, context) != Kind::rows || kind_of(*second, context) != Kind::weight) return 0;
   PlaneRows rows = rows_of(*first, context);
   const PlaneSums sums = weight_of(*second, context);

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <vector>
 
+#include "cuda/kernels/apart.h"
+
 namespace schemoe::cuda {
 
 namespace {
-
-int64_t bytes_of(schemoe_dtype dtype) { return dtype == SCHEMOE_BF16 ? 2 : 4; }
 
 bool same(const View& a, const View& b) { return a.buffer == b.buffer && a.offset == b.offset; }
 
@@ -21,10 +21,9 @@ class Uses {
   bool add(int64_t bytes, const Views&... views) {
     const size_t before = spans_.size();
     for (const View* view : {&views...}) {
-      const std::byte* begin = context_.at<const std::byte>(*view);
-      const Span span{begin, begin + bytes};
-      const auto meets = [&](const Span& s) { return s.begin < span.end && span.begin < s.end; };
-      if (std::any_of(spans_.begin(), spans_.end(), meets)) {
+      const Span span{context_.at<void>(*view), bytes};
+      const auto is_apart = [&](const Span& s) { return are_apart(s.begin, s.bytes, span.begin, span.bytes); };
+      if (!std::all_of(spans_.begin(), spans_.end(), is_apart)) {
         spans_.resize(before);
         return false;
       }
@@ -35,7 +34,8 @@ class Uses {
 
  private:
   struct Span {
-    const std::byte *begin, *end;
+    const void* begin;
+    int64_t bytes;
   };
   const Context& context_;
   std::vector<Span> spans_;
@@ -99,7 +99,7 @@ size_t run_turns(const Rotary& first, std::span<const schemoe::Call> calls, cons
     const auto* r = std::get_if<Rotary>(&call.arguments);
     const bool fits = r && r->length == first.length && r->dim == first.dim && r->base == first.base && r->back == first.back &&
                       r->dtype == first.dtype;
-    if (!fits || !uses.add(bytes_of(r->dtype) * r->tokens * r->heads * r->dim, r->x)) break;
+    if (!fits || !uses.add(element_bytes(r->dtype) * r->tokens * r->heads * r->dim, r->x)) break;
     turned.push_back(r);
   }
   if (turned.size() < 2) return 0;
@@ -112,7 +112,7 @@ size_t run_norm(const AddTensors& sum, std::span<const schemoe::Call> calls, con
   const auto* norm = calls.size() < 2 ? nullptr : std::get_if<Norm>(&calls[1].arguments);
   if (!norm || !same(norm->x, sum.out) || norm->dtype != sum.dtype || norm->rows * norm->columns != sum.count) return 0;
   // A sum may lie where one of its terms does: each thread reads its own before it writes them.
-  const int64_t bytes = bytes_of(sum.dtype) * sum.count;
+  const int64_t bytes = element_bytes(sum.dtype) * sum.count;
   Uses uses(context);
   const bool apart = uses.add(bytes, norm->y, sum.out) && uses.add(8 * norm->rows, norm->statistics) &&
                      uses.add(4 * norm->columns, norm->weight) && terms_fit(sum, bytes, *norm, context);
@@ -127,7 +127,7 @@ size_t run_norm_grads(const NormGrad& rows, std::span<const schemoe::Call> calls
       weight->dtype != rows.dtype) {
     return 0;
   }
-  const int64_t bytes = bytes_of(rows.dtype) * rows.rows * rows.columns;
+  const int64_t bytes = element_bytes(rows.dtype) * rows.rows * rows.columns;
   Uses uses(context);
   const bool apart = uses.add(bytes, rows.dx, rows.dy) && uses.add(bytes, rows.x) && uses.add(8 * rows.rows, rows.statistics) &&
                      uses.add(4 * rows.columns, rows.weight, weight->weight);

@@ -1,4 +1,5 @@
 // Rows of the experts back to their tokens, and products of rows of both.
+#include "cuda/kernels/dots.cuh"
 #include "cuda/kernels/places.cuh"
 
 namespace schemoe::cuda {
@@ -79,16 +80,7 @@ __global__ void __launch_bounds__(32 * kWarps)
         float u[V], v[V];
         load(u, left + j);
         load(v, right + j);
-        if constexpr (sizeof(T) == 2) {
-          // Products of bfloat16 are exact in float32, and few are added before double takes over.
-          float few = 0;
-#pragma unroll
-          for (int n = 0; n < V; ++n) few = __fmaf_rn(u[n], v[n], few);
-          sum += few;
-        } else {
-#pragma unroll
-          for (int n = 0; n < V; ++n) sum = fma(static_cast<double>(u[n]), static_cast<double>(v[n]), sum);
-        }
+        add_products<T>(sum, u, v);
       }
       sum = warp_sum(sum);
     }
@@ -118,7 +110,7 @@ void run(const Combine& c, const Context& context) {
     }
     return;
   }
-  choose(c.dtype, c.columns, {context.at<void>(c.in), context.at<void>(c.y)}, [&](auto element, auto v) {
+  with_vectors(c.dtype, c.columns, {context.at<void>(c.in), context.at<void>(c.y)}, [&](auto element, auto v) {
     using T = decltype(element);
     if (c.k >= 5) combine<T, v(), 8>(c, context);
     else if (c.k >= 3) combine<T, v(), 4>(c, context);
@@ -130,7 +122,7 @@ void run(const Combine& c, const Context& context) {
 void run(const RowDot& r, const Context& context) {
   const int64_t count = r.tokens * r.k;
   if (count == 0) return;
-  choose(r.dtype, r.columns, {context.at<void>(r.a), context.at<void>(r.b)}, [&](auto element, auto v) {
+  with_vectors(r.dtype, r.columns, {context.at<void>(r.a), context.at<void>(r.b)}, [&](auto element, auto v) {
     using T = decltype(element);
     LAUNCH(context.stream, grid_of(ceil_div(count, kWarps)), 32 * kWarps, 0, (row_dot_kernel<T, v()>),
            context.at<const T>(r.a), context.at<const T>(r.b), context.at<const int32_t>(r.choices),

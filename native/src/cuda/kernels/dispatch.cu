@@ -127,7 +127,7 @@ void run(const Dispatch& d, const Context& context) {
     LAUNCH(context.stream, grid_of(ceil_div(rows, 256)), 256, 0, rows_of_choices_kernel, slots, places, choices,
            row_of_choice, context.report());
   }
-  choose(d.dtype, d.columns, {context.at<void>(d.x), context.at<void>(d.out)}, [&](auto element, auto v) {
+  with_vectors(d.dtype, d.columns, {context.at<void>(d.x), context.at<void>(d.out)}, [&](auto element, auto v) {
     using T = decltype(element);
     const auto* x = context.at<const T>(d.x);
     auto* out = context.at<T>(d.out);

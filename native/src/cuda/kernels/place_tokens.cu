@@ -1,5 +1,7 @@
 #include "cuda/kernels/place_tokens.h"
 
+#include "cuda/kernels/apart.h"
+#include "cuda/kernels/dots.cuh"
 #include "cuda/kernels/places.cuh"
 
 namespace schemoe::cuda {
@@ -39,20 +41,6 @@ __device__ double sums_of(double (&sum)[N]) {
   double all = sum[0];
   for (; step > 0; step /= 2) all += __shfl_xor_sync(kAllLanes, all, step);
   return all;
-}
-
-/// Part of a dot product: products of bfloat16 are exact in float32, and few are added before double takes over.
-template <class T, int V>
-__device__ void add_products(double& sum, const float (&u)[V], const float (&v)[V]) {
-  if constexpr (sizeof(T) == 2) {
-    float few = 0;
-#pragma unroll
-    for (int n = 0; n < V; ++n) few = __fmaf_rn(u[n], v[n], few);
-    sum += few;
-  } else {
-#pragma unroll
-    for (int n = 0; n < V; ++n) sum = fma(static_cast<double>(u[n]), static_cast<double>(v[n]), sum);
-  }
 }
 
 /// A warp has kAtOnce choices of a token, whose rows are under way at the same time.
@@ -143,17 +131,11 @@ Spread<T> spread_of(const PlaceTokens& p, const Context& context) {
           places_of(p.rows, context), p.tokens, p.columns, static_cast<int32_t>(p.k), 1};
 }
 
-/// Whether so many bytes from each address have none in common.
-bool are_apart(const void* a, int64_t bytes_a, const void* b, int64_t bytes_b) {
-  const auto x = reinterpret_cast<uintptr_t>(a), y = reinterpret_cast<uintptr_t>(b);
-  return x + static_cast<uintptr_t>(bytes_a) <= y || y + static_cast<uintptr_t>(bytes_b) <= x;
-}
-
 }  // namespace
 
 void run(const PlaceTokens& p, const Context& context) {
   if (p.tokens * p.k == 0 || p.columns == 0) return;
-  choose(p.dtype, p.columns, {context.at<void>(p.x), context.at<void>(p.out)}, [&](auto element, auto v) {
+  with_vectors(p.dtype, p.columns, {context.at<void>(p.x), context.at<void>(p.out)}, [&](auto element, auto v) {
     using T = decltype(element);
     launch<T, v(), false>(spread_of<T>(p, context), context);
   });
@@ -181,7 +163,7 @@ size_t run_dots_and_places(std::span<const schemoe::Call> calls, const Context& 
     return 0;
   }
   size_t ran = 0;
-  choose(d.dtype, d.columns, {context.at<void>(d.a), context.at<void>(d.b), out}, [&](auto element, auto v) {
+  with_vectors(d.dtype, d.columns, {context.at<void>(d.a), context.at<void>(d.b), out}, [&](auto element, auto v) {
     using T = decltype(element);
     if constexpr (v() > 1) {
       auto spread = spread_of<T>(p, context);

@@ -88,15 +88,4 @@ struct RowPart {
   }
 };
 
-/// Calls `body` with the element type and the vector width in elements.
-template <class Body>
-void choose(schemoe_dtype dtype, int64_t columns, std::initializer_list<const void*> data, Body&& body) {
-  with_type(dtype, [&](auto element) {
-    using T = decltype(element);
-    const bool wide = columns % kVector<T> == 0 && std::all_of(data.begin(), data.end(), aligned);
-    if (wide) body(element, std::integral_constant<int, kVector<T>>{});
-    else body(element, std::integral_constant<int, 1>{});
-  });
-}
-
 }  // namespace schemoe::cuda::routing

@@ -1,4 +1,5 @@
 // Experts without computation, and rows that a gate of their own scales: a warp a token.
+#include "cuda/kernels/dots.cuh"
 #include "cuda/kernels/gates/scores.cuh"
 #include "cuda/kernels/places.cuh"
 
@@ -44,20 +45,6 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// In double, or of bfloat16, whose products are exact in float32, a few in that.
-template <int V>
-__device__ void add_products(double& sum, const float (&a)[V], const float (&b)[V], bool exact) {
-  if (exact) {
-    float few = 0;
-#pragma unroll
-    for (int i = 0; i < V; ++i) few = __fmaf_rn(a[i], b[i], few);
-    sum += few;
-  } else {
-#pragma unroll
-    for (int i = 0; i < V; ++i) sum = fma(static_cast<double>(a[i]), static_cast<double>(b[i]), sum);
-  }
-}
-
 template <class T, int V>
 __global__ void __launch_bounds__(kThreads)
     identity_dots_kernel(int64_t tokens, int64_t columns, int64_t experts, int64_t k, const T* a, const T* b,
@@ -74,7 +61,7 @@ __global__ void __launch_bounds__(kThreads)
       float x[V], y[V];
       load(x, a + token * columns + j);
       load(y, b + token * columns + j);
-      add_products(sum, x, y, sizeof(T) == 2);
+      add_products<T>(sum, x, y);
     }
     const auto product = static_cast<float>(warp_sum(sum));
     for (int64_t c = lane; c < k; c += 32) {
@@ -99,7 +86,7 @@ __global__ void __launch_bounds__(kThreads)
       load(row, rows + at);
       load(other, y + at);
       if (d_rows) {
-        add_products(sum, other, row, sizeof(T) == 2);
+        add_products<T>(sum, other, row);
 #pragma unroll
         for (int i = 0; i < V; ++i) other[i] *= q;
         store(d_rows + at, other);
@@ -119,7 +106,7 @@ __global__ void __launch_bounds__(kThreads)
 
 void run(const AddIdentity& a, const Context& context) {
   if (a.columns == 0 || a.tokens == 0 || a.k == 0) return;
-  routing::choose(a.dtype, a.columns, {context.at<void>(a.from), context.at<void>(a.to)}, [&](auto element, auto v) {
+  with_vectors(a.dtype, a.columns, {context.at<void>(a.from), context.at<void>(a.to)}, [&](auto element, auto v) {
     using T = decltype(element);
     LAUNCH(context.stream, grid_of(ceil_div(a.tokens, kWarps)), kThreads, 0, (add_identity_kernel<T, v()>), a.tokens,
            a.columns, a.experts, a.k, context.at<const T>(a.from), context.at<const int32_t>(a.choices),
@@ -129,7 +116,7 @@ void run(const AddIdentity& a, const Context& context) {
 
 void run(const IdentityDots& d, const Context& context) {
   if (d.tokens == 0 || d.k == 0) return;
-  routing::choose(d.dtype, d.columns, {context.at<void>(d.a), context.at<void>(d.b)}, [&](auto element, auto v) {
+  with_vectors(d.dtype, d.columns, {context.at<void>(d.a), context.at<void>(d.b)}, [&](auto element, auto v) {
     using T = decltype(element);
     LAUNCH(context.stream, grid_of(ceil_div(d.tokens, kWarps)), kThreads, 0, (identity_dots_kernel<T, v()>), d.tokens,
            d.columns, d.experts, d.k, context.at<const T>(d.a), context.at<const T>(d.b),
@@ -140,7 +127,7 @@ void run(const IdentityDots& d, const Context& context) {
 void run(const GatedRows& g, const Context& context) {
   if (g.tokens == 0) return;
   const std::initializer_list<const void*> data{context.at<void>(g.rows), context.at<void>(g.y), context.at<void>(g.d_rows)};
-  routing::choose(g.dtype, g.columns, data, [&](auto element, auto v) {
+  with_vectors(g.dtype, g.columns, data, [&](auto element, auto v) {
     using T = decltype(element);
     LAUNCH(context.stream, grid_of(ceil_div(g.tokens, kWarps)), kThreads, 0, (gated_rows_kernel<T, v()>), g.tokens,
            g.columns, context.at<const float>(g.logits), context.at<const T>(g.rows), context.at<T>(g.y),
