@@ -93,20 +93,8 @@ function shared(fits: Fits, { passes, exchanges }: Measured, { ranks, predict }:
   if (!processors) return fits;
   if (processors.turns) {
     const withPart = (part: number) => ({ ...fits, links: partOfLinks(fits.links, part) });
-    if (!processors.turns.transfers) return fits;
-    if (processors.turns.slice === undefined) {
-      const withWidth = (transferWidth: number): Fits => ({
-        ...fits,
-        processors: { ...processors, transferWidth },
-      });
-      return withWidth(
-        bySimulation(
-          exchanges,
-          [LEAST_WORK, 1],
-          (program, width) => predict(withWidth(width), program),
-        ),
-      );
-    }
+    // of kernels in a queue the crowds have told it
+    if (!processors.turns.transfers || processors.turns.slice === undefined) return fits;
     return withPart(
       bySimulation(exchanges, [LEAST_WORK, 1], (program, part) => predict(withPart(part), program)),
     );

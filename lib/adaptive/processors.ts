@@ -13,6 +13,8 @@ const FIRST = 0.25;
 const IN_A_QUEUE = 0.6;
 /** All-to-alls that a crowd holds up by more than this part of a product each wait for these. */
 const HELD = 0.5;
+/** Least part of a processor that a transfer is believed to need, which must be more than none. */
+const NARROWEST = 1 / 64;
 const SECONDS = 1e-9;
 
 /** What is known beforehand. */
@@ -50,7 +52,15 @@ export function processorsOf(
   const { lanes } = long.crowd;
   if (threads === undefined) {
     const found = queueOf(measured, { long, paced });
-    if (found || atOnce === lanes) return { capacity, ...(found ? { turns: found } : {}) };
+    if (found || atOnce === lanes) {
+      return {
+        capacity,
+        ...(found ? { turns: found } : {}),
+        ...(found?.transfers
+          ? { transferWidth: transferWidthOf(measured, Math.min(capacity, found.count)) }
+          : {}),
+      };
+    }
   }
   const count = atOnce < lanes ? Math.min(atOnce, threads ?? atOnce) : threads!;
   const waits = begun.flatMap((times) => times.slice(count).map((at, i) => at - times[i]))
@@ -80,6 +90,40 @@ function queueOf(
   const held = !paced && heldUp(measured) > HELD * secondsOf(short) / short.crowd.products;
   return { count: Math.max(1, Math.round(atOnce)), ...(held ? { transfers: "inTurn" } : {}) };
 }
+
+/**
+ * Part of a processor that a transfer takes from the products of a queue: the time by which all-to-alls beside them delay
+ * their end, over what the transfers of all ranks take. At most an even part of the processors, since they were
+ * measured while those of all ranks ran. All-to-alls alone do not tell it: together they leave each other room until their
+ * parts add up to more than there is.
+ */
+function transferWidthOf(measured: readonly CrowdRuns[], processors: number): number {
+  const find = (test: (crowd: CrowdRuns["crowd"]) => boolean) =>
+    measured.find(({ crowd }) => test(crowd))!;
+  const beside = find(({ products, exchanges }) => products > 0 && exchanges > 0);
+  const exchanges = find(({ products }) => products === 0);
+  const alone = find(({ lanes, products, exchanges }) =>
+    lanes === beside.crowd.lanes && products > 1 && exchanges === 0
+  );
+  const lost = lastingOf(beside) - gapsOf(beside) * lastingOf(alone) / gapsOf(alone);
+  const widest = Math.min(1, processors / beside.crowd.lanes);
+  return Math.min(widest, Math.max(NARROWEST, lost * processors / transferSeconds(exchanges)));
+}
+
+/** From the end of the first product to that of the last one, and how many end in it: what comes before is no queue yet. */
+const lastingOf = ({ crowd: { program }, runs }: CrowdRuns): number =>
+  SECONDS * median(runs.map(({ position, end }) => {
+    const ends = end.filter((_, i) => !program.order[position[i]].transfers && end[i] > 0);
+    return ends.reduce((a, b) => Math.max(a, b)) - ends.reduce((a, b) => Math.min(a, b));
+  }));
+const gapsOf = ({ crowd: { lanes, products } }: CrowdRuns): number => lanes * products - 1;
+
+/** What the transfers of all ranks of a crowd take together, their waits for each other apart. */
+const transferSeconds = ({ runs }: CrowdRuns): number =>
+  SECONDS *
+  median(runs.map(({ start, end, wait }) =>
+    end.reduce((sum, time, i) => sum + time - start[i] - wait[i], 0)
+  ));
 
 const secondsOf = ({ runs }: CrowdRuns): number => median(runs.map(spanOf));
 const spanOf = ({ end }: EventTable): number =>

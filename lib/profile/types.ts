@@ -94,7 +94,10 @@ export interface ProcessorsFit {
   readonly capacity: number;
   /** How lanes take turns on them; absent where those that are ready share them evenly at any time. */
   readonly turns?: Required<Pick<Turns, "count">> & Turns;
-  /** Part of a processor that a transfer needs, where it waits in a queue among computation; default all of it. */
+  /**
+   * Part of a processor that a transfer needs, where it waits in a queue among computation: what it takes from products
+   * beside it. Default all of it.
+   */
   readonly transferWidth?: number;
 }
 

@@ -2,14 +2,20 @@ import { assert, assertEquals } from "@std/assert";
 import { topology } from "../../mod.ts";
 import { crowds } from "../../lib/adaptive/crowds.ts";
 import { processorsOf } from "../../lib/adaptive/processors.ts";
+import { taskSeconds } from "../../lib/costs/mod.ts";
 import { openSimulator, simulate } from "../../lib/engines/mod.ts";
-import type { Turns } from "../../lib/types.ts";
+import type { Task, Turns } from "../../lib/types.ts";
 
 const world = topology({ nodes: 2, ranksPerNode: 2, processor: { alpha: 0, flopRate: 3e10 } });
-const measured = (capacity: number, turns?: Turns) =>
+const measured = (capacity: number, turns?: Turns, transferWidth = 1) =>
   crowds(openSimulator(world)).map((crowd) => {
     const sharing = { of: [0, 0, 0, 0], capacity: [capacity], ...(turns ? { turns } : {}) };
-    const run = () => simulate(crowd.program, { ...world, sharing });
+    const costs = {
+      source: "model",
+      seconds: (task: Task, rank = 0) => taskSeconds(world, task, rank),
+      width: ({ transfers }: Task) => transfers ? transferWidth : 1,
+    };
+    const run = () => simulate(crowd.program, { ...world, sharing }, { costs });
     return { crowd, runs: [run(), run(), run()] };
   });
 
@@ -27,5 +33,20 @@ Deno.test("processorsOf() takes the slice from runs in which threads waited, and
 Deno.test("processorsOf() tells kernels in a queue from those that share evenly", () => {
   const queue = processorsOf(measured(1, { transfers: "inTurn" }), { paced: false })!;
   assertEquals(queue.turns, { count: 1, transfers: "inTurn" });
+  assertEquals(queue.transferWidth, 1 / world.ranks);
   assertEquals(processorsOf(measured(1), { paced: false })!.turns, undefined);
+});
+
+Deno.test("processorsOf() tells what transfers in a queue take from computation by what it loses beside them", () => {
+  for (const width of [0.2, 0.1, 0.05]) {
+    const { transferWidth } = processorsOf(measured(1, { transfers: "inTurn" }, width), {
+      paced: false,
+    })!;
+    assert(Math.abs(transferWidth! / width - 1) < 0.1, `${width} found as ${transferWidth}`);
+  }
+  // alone they do not tell it: four transfers at once leave each other room
+  const [narrow, wide] = [0.05, 0.2].map((width) =>
+    measured(1, { transfers: "inTurn" }, width).find(({ crowd }) => crowd.products === 0)!
+  );
+  assertEquals(narrow.runs, wide.runs);
 });
