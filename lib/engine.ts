@@ -94,6 +94,8 @@ export interface Engine {
   readonly computes: boolean;
   /** How its times come about, for captions: `emulated links, paced computation`. */
   readonly timing: string;
+  /** Seconds by which the clocks of its GPUs or processes may differ in the latest run; absent where one clock times all ranks. */
+  readonly clockError?: number;
   /** True when every task takes what the cost model says, so that nothing needs to be measured alone. */
   readonly modelled: boolean;
   /**

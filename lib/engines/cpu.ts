@@ -5,7 +5,7 @@
  */
 import { type NativeCalls, NativeEngine } from "../native/engine.ts";
 import { wantsNvtx } from "../native/nvtx.ts";
-import { NativeRunner } from "../native/runner.ts";
+import { NativeRunner, type RanksText } from "../native/runner.ts";
 import type { Engine } from "../engine.ts";
 import type { Topology } from "../types.ts";
 import { pace } from "./pacing.ts";
@@ -52,18 +52,19 @@ export function openCpuEngine(options: CpuOptions): Engine {
  * The CPU engine over native calls of any origin.
  *
  * @param options.alone whether it runs all ranks in this process.
- * @param where asked for what a caption says after its times.
+ * @param ranks where they run.
  */
 export function cpuRunner(
   options: CpuOptions & { readonly alone?: boolean },
   native: NativeCalls,
-  where = () => "",
+  { where = "", clockError }: RanksText = {},
 ): Engine {
   const { topology, links = "emulated", computation = "real", nvtx, alone = false } = options;
   return new NativeRunner({
     kind: "cpu",
     topology,
-    timing: () => `${links} links, ${computation} computation${where()}`,
+    timing: `${links} links, ${computation} computation${where}`,
+    clockError,
     nvtx,
     native,
     counts: alone && links === "plain" && computation === "real",

@@ -7,7 +7,7 @@ import { setCudaEnvironment } from "../native/environment.ts";
 import { libraryPath, openLibrary } from "../native/library.ts";
 import { findNccl, type Nccl } from "../native/nccl.ts";
 import { wantsNvtx } from "../native/nvtx.ts";
-import { NativeRunner } from "../native/runner.ts";
+import { NativeRunner, type RanksText } from "../native/runner.ts";
 import type { Engine } from "../engine.ts";
 import { SchemoeError, type Topology } from "../types.ts";
 import { pace } from "./pacing.ts";
@@ -110,13 +110,16 @@ export interface CudaOptions extends TransportOptions {
 export function openCudaEngine(options: CudaOptions): Engine {
   const nvtx = wantsNvtx(options.nvtx, "cuda");
   const { native, where } = openNativeCuda(options);
-  return cudaRunner({ ...options, nvtx, alone: true }, native, where);
+  return cudaRunner({ ...options, nvtx, alone: true }, native, {
+    where,
+    clockError: () => clockErrorOf(native),
+  });
 }
 
-/** The native engine of such options, and texts on its transport and clocks for captions. */
+/** The native engine of such options, and a text on its transport for captions. */
 export function openNativeCuda(
   options: CudaOptions,
-): { native: NativeEngine; where: () => string } {
+): { native: NativeEngine; where: string } {
   const { tf32, tune, graphs, times } = options;
   const { nodes, ranksPerNode, ranks } = options.topology;
   checkTransport(options, ranks);
@@ -140,20 +143,19 @@ export function openNativeCuda(
     library,
     open,
   });
-  const transport = transportText(options, nccl);
-  return { native, where: () => transport + clockText(native) };
+  return { native, where: transportText(options, nccl) };
 }
 
 /**
  * The CUDA engine over native calls of any origin.
  *
  * @param options.alone whether it runs all ranks in this process.
- * @param where asked for what a caption says after its times.
+ * @param ranks where they run.
  */
 export function cudaRunner(
   options: CudaOptions & { readonly alone?: boolean },
   native: NativeCalls,
-  where = () => "",
+  { where = "", clockError }: RanksText = {},
 ): Engine {
   const { topology, links = "plain", computation = "real", tf32 = false, nvtx, alone = false } =
     options;
@@ -161,7 +163,8 @@ export function cudaRunner(
   return new NativeRunner({
     kind: "cuda",
     topology,
-    timing: () => `${links} links, ${computation} computation${tf32 ? ", TF32" : ""}${where()}`,
+    timing: `${links} links, ${computation} computation${tf32 ? ", TF32" : ""}${where}`,
+    clockError,
     nvtx,
     native,
     counts: copies && links === "plain" && computation === "real",
@@ -175,10 +178,10 @@ function transportText({ emulateNodes, copyBy }: TransportOptions, nccl?: Nccl):
   return copyBy === undefined ? "" : `, copies between GPUs by ${copyBy}`;
 }
 
-/** Text on the clocks of several GPUs for captions. */
-function clockText(native: NativeEngine): string {
+/** Seconds by which the clocks of several GPUs differ; undefined of one. */
+function clockErrorOf(native: NativeEngine): number | undefined {
   const error = native.closed ? 0 : native.clockError();
-  return error > 0 ? `, clocks of GPUs within ${(error / 1e3).toFixed(1)} us` : "";
+  return error > 0 ? error / 1e9 : undefined;
 }
 
 /**

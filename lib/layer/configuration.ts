@@ -3,10 +3,24 @@ import type { Layer } from "../blocks/mod.ts";
 import { splitText } from "../chunking/split.ts";
 import type { Engine } from "../engine.ts";
 import type { Chunk, TaskGraph } from "../types.ts";
+import { timeText } from "../units.ts";
 import { codecName, exchangeName, reassociates, type ResolvedChoices } from "./choices.ts";
 
-/** How configurations name an engine and its timing, which may say how the latest run went. */
+/** How configurations name an engine and its timing. */
 export const engineText = ({ kind, timing }: Engine): string => `${kind}, ${timing}`;
+
+/** How a configuration tells the engine of its run, and how far the clocks in it are off each other. */
+export interface EngineFacts {
+  readonly engine: string;
+  readonly clocks?: string;
+}
+
+/** The engine, and the clocks of its latest run. */
+export function engineFacts(engine: Engine): EngineFacts {
+  const { clockError } = engine;
+  const clocks = clockError === undefined ? {} : { clocks: `within ${timeText(clockError)}` };
+  return { engine: engineText(engine), ...clocks };
+}
 
 /** Sizes of a layer in words and numbers; with the places of an expert, where they are known. */
 export function sizesOf(layer: Layer, capacity?: number): TaskGraph["configuration"] {
@@ -39,9 +53,9 @@ export function sizesOf(layer: Layer, capacity?: number): TaskGraph["configurati
 /** Choices, sizes and engine of a pass in words and numbers. */
 export function configurationOf(
   choices: ResolvedChoices,
-  { layer, engine, capacity, chunks }: {
+  { layer, facts, capacity, chunks }: {
     readonly layer: Layer;
-    readonly engine: string;
+    readonly facts: EngineFacts;
     readonly capacity: number;
     readonly chunks: readonly Chunk[];
   },
@@ -56,6 +70,6 @@ export function configurationOf(
     ...(chunking ? { chunking } : {}),
     world: `${layer.topology.nodes} x ${layer.topology.ranksPerNode}`,
     ...sizesOf(layer, capacity),
-    engine,
+    ...facts,
   };
 }

@@ -11,7 +11,7 @@ import { layerTensors } from "../memory/mod.ts";
 import { sequential } from "../schedulers/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { codecName, exchangeName, type PassChoices, type ResolvedChoices } from "./choices.ts";
-import { configurationOf, engineText } from "./configuration.ts";
+import { configurationOf, engineFacts } from "./configuration.ts";
 import { layerSetup } from "./auto/layer_setup.ts";
 import type { AutoOptions } from "./auto/options.ts";
 import { predictingEngine } from "./auto/predicting_engine.ts";
@@ -280,8 +280,8 @@ export class MoeLayer {
     { capacity, chunks }: Pick<Kept, "capacity" | "chunks">,
   ): () => Run["configuration"] {
     const { layer } = this;
-    const engine = engineText(this.engine);
-    return () => configurationOf(choices, { layer, engine, capacity, chunks });
+    const facts = engineFacts(this.engine);
+    return () => configurationOf(choices, { layer, facts, capacity, chunks });
   }
 
   async #forward(choices: ResolvedChoices, options: ForwardOptions) {

@@ -8,7 +8,7 @@ import { type GatheredChoices, nodeRows } from "../memory/mod.ts";
 import type { Chunk, Loads, Pass } from "../types.ts";
 import { reassociates, type ResolvedChoices } from "./choices.ts";
 import { latestRows } from "./pass_rows.ts";
-import { configurationOf, engineText } from "./configuration.ts";
+import { configurationOf, engineFacts } from "./configuration.ts";
 import type { GraphRunner } from "./graph_runner.ts";
 
 /** What forward leaves for backward. */
@@ -73,7 +73,7 @@ export class PassGraphs {
       ...(gathered ? { node: nodeRows({ ...of, gathered }) } : {}),
       // of a graph that is made: most passes find theirs
       get configuration() {
-        const sizes = { layer, engine: engineText(engine), capacity, chunks };
+        const sizes = { layer, facts: engineFacts(engine), capacity, chunks };
         return { pass, ...configurationOf(choices, sizes) };
       },
     };

@@ -10,7 +10,7 @@ import { acrossLayers } from "../schedulers/across_layers.ts";
 import type { Chunk, Pass, TaskGraph } from "../types.ts";
 import { checkDispatch } from "./check_dispatch.ts";
 import { type PassChoices, reassociates, type ResolvedChoices } from "./choices.ts";
-import { configurationOf, engineText } from "./configuration.ts";
+import { configurationOf, engineFacts } from "./configuration.ts";
 import { Gathered } from "./gathered.ts";
 import { GraphRunner } from "./graph_runner.ts";
 import type { PlannedGraph } from "./memory_report.ts";
@@ -81,7 +81,7 @@ export class StackPrograms {
         pass,
         layers,
         gradientChunks,
-        ...configurationOf(choices, { layer, engine: engineText(engine), capacity, chunks }),
+        ...configurationOf(choices, { layer, facts: engineFacts(engine), capacity, chunks }),
       },
     };
   }

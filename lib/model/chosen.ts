@@ -1,6 +1,7 @@
 /** The choices of a pass over a model. @module */
 import type { Engine } from "../engine.ts";
 import { codecName, exchangeName, type PassChoices } from "../layer/choices.ts";
+import { engineFacts } from "../layer/configuration.ts";
 import { resolveChoices } from "../layer/resolve_choices.ts";
 import type { ModelShape } from "./config.ts";
 import type { StepPrograms } from "./step_programs.ts";
@@ -35,7 +36,7 @@ export function chosen(
     vocabulary,
     ...(microbatches > 1 ? { microbatches } : {}),
     optimizer: optimizer.name,
-    engine: `${engine.kind}, ${engine.timing}`,
+    ...engineFacts(engine),
   };
   return { resolved, configuration };
 }

@@ -17,12 +17,19 @@ import { defaultTimeLimit, limitProblem, sayLimit } from "./time_limit.ts";
 import { waitFor } from "./waiting.ts";
 import { NativeWorkspace } from "./workspace.ts";
 
+/** What an engine tells of where its ranks run. */
+export interface RanksText {
+  /** What captions say after links and computation; default: nothing. */
+  readonly where?: string;
+  /** See `Engine.clockError`; asked after each run. */
+  readonly clockError?: () => number | undefined;
+}
+
 /** What tells one native engine from another. */
-export interface RunnerOptions {
+export interface RunnerOptions extends Pick<RanksText, "clockError"> {
   readonly kind: "cpu" | "cuda";
   readonly topology: Topology;
-  /** Asked whenever it is shown, since it may say how a run went. */
-  readonly timing: string | (() => string);
+  readonly timing: string;
   readonly modelled: boolean;
   readonly counts?: boolean;
   readonly native: NativeCalls;
@@ -51,7 +58,8 @@ export class NativeRunner implements Engine {
   /** Pacing is a minimum: what a task really takes must be measured. */
   readonly modelled: boolean;
   readonly counts: boolean;
-  readonly #timing: RunnerOptions["timing"];
+  readonly timing: string;
+  readonly #clockError: RunnerOptions["clockError"];
   readonly #programs: PreparedPrograms;
   readonly #seconds: RunnerOptions["seconds"];
   readonly #paced = new WeakMap<Program, { readonly paced?: Float64Array }>();
@@ -67,7 +75,8 @@ export class NativeRunner implements Engine {
   constructor(options: RunnerOptions) {
     this.kind = options.kind;
     this.topology = options.topology;
-    this.#timing = options.timing;
+    this.timing = options.timing;
+    this.#clockError = options.clockError;
     this.modelled = options.modelled;
     this.counts = options.counts ?? false;
     this.#seconds = options.seconds;
@@ -76,8 +85,8 @@ export class NativeRunner implements Engine {
     if (options.kind === "cpu") forgotten.register(this, this.#programs.owned, this);
   }
 
-  get timing(): string {
-    return typeof this.#timing === "string" ? this.#timing : this.#timing();
+  get clockError(): number | undefined {
+    return this.#clockError?.();
   }
 
   workspace(): NativeWorkspace {

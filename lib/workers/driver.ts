@@ -37,7 +37,7 @@ interface Sent {
 }
 
 export class PartsDriver implements NativeCalls {
-  /** Nanoseconds by which the clocks of the last run may differ. */
+  /** Seconds by which the clocks of the last run may differ. */
   clockError?: number;
   readonly #options: PartsOptions;
   readonly #sent = new Map<PreparedProgram, Sent>();
@@ -188,7 +188,7 @@ export class PartsDriver implements NativeCalls {
       const drift = Math.abs(Number(after[i].offset - before.offset));
       return Math.max(before.error, drift + after[i].error);
     });
-    this.clockError = Math.max(0, ...errors);
+    this.clockError = Math.max(0, ...errors) / 1e9;
     return merge(outcomes, peers.spans);
   }
 

@@ -1,5 +1,6 @@
 /** Other processes that run a part of the ranks of an engine. @module */
 import { type CpuOptions, cpuRunner } from "../engines/cpu.ts";
+import type { RanksText } from "../native/runner.ts";
 import { checkTransport, cudaRunner, type TransportOptions } from "../engines/cuda.ts";
 import { wantsNvtx } from "../native/nvtx.ts";
 import { topology as world } from "../topology.ts";
@@ -129,7 +130,7 @@ export class Workers {
       const engine = cudaRunner(
         { topology, links, computation, tf32, nvtx },
         driver,
-        () => `${driver.where}${this.#where(driver, "NCCL")}`,
+        this.#ranksText(driver, { before: driver.where, carrier: "NCCL" }),
       );
       this.#engines.add(engine);
       return engine;
@@ -139,7 +140,7 @@ export class Workers {
     const engine = cpuRunner(
       { ...rest, topology: shared, nvtx },
       driver,
-      () => this.#where(driver),
+      this.#ranksText(driver, { carrier: "TCP" }),
     );
     this.#engines.add(engine);
     return engine;
@@ -274,11 +275,14 @@ export class Workers {
     return crowded ? { ...topology, sharing: { of, capacity } } : topology;
   }
 
-  #where({ clockError }: PartsDriver, carrier = "TCP"): string {
-    const clocks = clockError === undefined
-      ? ""
-      : `, clocks within ${Math.max(1, Math.round(clockError / 1000))} us`;
-    return `, ${this.processes} processes over ${carrier}${clocks}`;
+  #ranksText(
+    driver: PartsDriver,
+    { before = "", carrier }: { readonly before?: string; readonly carrier: string },
+  ): RanksText {
+    return {
+      where: `${before}, ${this.processes} processes over ${carrier}`,
+      clockError: () => driver.clockError,
+    };
   }
 }
 

@@ -1,7 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { goldenOn, goldenRow, pairs, tryGolden } from "../../lib/tasks/bench/golden.ts";
 import { spawnWorkers } from "../../lib/workers/mod.ts";
-import { openEngine } from "../../mod.ts";
+import { openEngine, SchemoeError } from "../../mod.ts";
 import { goldenCases } from "../layer/golden_cases.ts";
 
 Deno.test("pairs() has each pair once, and all of both sides at its beginning", () => {
@@ -13,17 +13,30 @@ Deno.test("pairs() has each pair once, and all of both sides at its beginning", 
 });
 
 Deno.test("goldenOn() has all cases, the one that drops nothing twice", () => {
-  const names = goldenOn(8).map(({ name }) => name);
+  const { cases, leftOut } = goldenOn(8);
+  assertEquals(leftOut, []);
+  const names = cases.map(({ name }) => name);
   assertEquals(
     names.filter((name) => !name.endsWith("not padded")),
     goldenCases.map(({ name }) => name),
   );
   assertEquals(names.length, goldenCases.length + 1);
-  assert(goldenOn(8).every(({ ranks, config }) => ranks === 8 && config.experts === 8));
+  assert(cases.every(({ ranks, config }) => ranks === 8 && config.experts === 8));
+});
+
+Deno.test("goldenOn() leaves out the cases whose ranks are no part of the world's, and names them", () => {
+  const { cases, leftOut } = goldenOn(2);
+  assertEquals(
+    [...cases.map(({ name }) => name), ...leftOut].toSorted(),
+    goldenCases.map(({ name }) => name),
+  );
+  assert(cases.length > 0 && leftOut.length > 0);
+  assert(cases.every(({ ranks }) => ranks === 2));
+  assertThrows(() => goldenOn(1), SchemoeError, "No reference case");
 });
 
 Deno.test("tryGolden() finds the same bits on one engine and over two processes", async () => {
-  const cases = goldenOn(8);
+  const { cases } = goldenOn(8);
   using alone = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 4, links: "plain" });
   const expected = await tryGolden(alone, cases, { among: [["sequential", "linear"]] });
   await using workers = await spawnWorkers(1);
@@ -37,7 +50,7 @@ Deno.test("tryGolden() finds the same bits on one engine and over two processes"
 
 Deno.test("tryGolden() counts what fails, and begins nothing after its time", async () => {
   using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 4, links: "plain" });
-  const [golden] = goldenOn(8);
+  const { cases: [golden] } = goldenOn(8);
   const [count] = await tryGolden(engine, [golden], { among: [["sequential", "linear"]] });
   const row = goldenRow(count);
   assertEquals([row.runs, row.passed, row.sameBits], [1, 0, false]);

@@ -9,6 +9,7 @@ import {
 import { capacitySlices } from "../../chunking/mod.ts";
 import { withIdleExperts } from "../../studies/idle_experts.ts";
 import type { Engine } from "../../engine.ts";
+import { SchemoeError } from "../../types.ts";
 import type { Row } from "./report.ts";
 import { root } from "../build/command.ts";
 import { goldenDigest } from "../verify/golden_digest.ts";
@@ -31,20 +32,36 @@ export function pairs(schedulers: readonly string[], allToAlls: readonly string[
   );
 }
 
+/** Cases on so many ranks. */
+export interface CasesOn {
+  readonly cases: readonly GoldenCase[];
+  /** Names of those whose number of ranks does not divide it, so that their ranks cannot be repeated. */
+  readonly leftOut: readonly string[];
+}
+
 /**
  * All cases on that many ranks: their own again and again, and where experts are fewer than ranks, with
  * others that no token chooses. The one that drops no token comes twice, padded and not.
+ *
+ * @throws {SchemoeError} where there is no case for so many.
  */
-export function goldenOn(ranks: number): GoldenCase[] {
+export function goldenOn(ranks: number): CasesOn {
   const names = [...Deno.readDirSync(FOLDER)].map(({ name }) => name)
     .filter((name) => name.endsWith(".safetensors")).toSorted();
-  return names.flatMap((name) => {
+  const leftOut: string[] = [];
+  const cases = names.flatMap((name) => {
     const found = parseGolden(Deno.readFileSync(`${FOLDER}/${name}`), name);
+    if (ranks % found.ranks !== 0) {
+      leftOut.push(found.name);
+      return [];
+    }
     const wide = withIdleExperts(found, Math.max(found.config.experts, ranks));
     const golden = repeatRanks(wide, ranks);
     if (golden.config.routing?.capacityFactor !== 0) return [golden];
     return [golden, { ...withoutPadding(golden), name: `${golden.name}, not padded` }];
   });
+  if (cases.length > 0) return { cases, leftOut };
+  throw new SchemoeError(`No reference case is for a number of ranks that divides ${ranks}`);
 }
 
 /** Runs of one case. */

@@ -45,7 +45,7 @@ async function hostReport(worlds: readonly HostWorld[]): Promise<Report> {
     };
     const { native, where } = openNativeCuda(options);
     const { calls, seen } = observed(native);
-    using engine = cudaRunner(options, calls, where);
+    using engine = cudaRunner(options, calls, { where });
     const named = { ranks: devices.length, gpus: new Set(devices).size, graphs };
     for (const row of await hostRows(engine, seen)) rows.push({ ...named, ...row });
   }

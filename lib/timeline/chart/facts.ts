@@ -32,7 +32,7 @@ export function factsOf(run: Timed): string[] {
 
 /** Choices: pass, scheduler and all-to-all, codec, chunks, engine. */
 export function choicesOf(run: Timed): string {
-  const { scheduler, allToAll, compressor, chunks, engine, layers, weightGradients } =
+  const { scheduler, allToAll, compressor, chunks, engine, clocks, layers, weightGradients } =
     run.configuration ?? {};
   return [
     run.pass ?? passOf(run),
@@ -42,6 +42,7 @@ export function choicesOf(run: Timed): string {
     layers === undefined ? "" : `${layers} layers`,
     weightGradients === undefined ? "" : `weight gradients ${weightGradients}`,
     engine === undefined ? "" : `${engine}`,
+    clocks === undefined ? "" : `clocks ${clocks}`,
   ].filter((part) => part !== "").join(" · ");
 }
 
