@@ -62,7 +62,13 @@ import { benchNcclSchedules } from "./bench/nccl_schedules.ts";
 import { benchTrain } from "./bench/train.ts";
 import { benchTrainGpus } from "./bench/train_gpus.ts";
 import { benchTrainCpu } from "./bench/train_cpu.ts";
-import { benchGpuTrust, benchNcclTrust, benchPlainTrust, benchTrust } from "./bench/trust.ts";
+import {
+  benchGpusTrust,
+  benchGpuTrust,
+  benchNcclTrust,
+  benchPlainTrust,
+  benchTrust,
+} from "./bench/trust.ts";
 import { benchGpuTune, benchNcclTune, benchTune } from "./bench/tune.ts";
 import { BENCH_USAGE, type Cluster, parseBenchOptions, type SeveralGpus } from "./bench/options.ts";
 import { type Benchmark, machine, print, type Report } from "./bench/report.ts";
@@ -124,6 +130,7 @@ const SEVERAL_GPU_BENCHMARKS: Readonly<
   train: benchTrainGpus,
   host: benchSeveralHost,
   copies: benchCopyOrders,
+  gpusTrust: benchGpusTrust,
 };
 
 /** A benchmark of a world over NCCL. */

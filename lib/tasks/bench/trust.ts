@@ -9,10 +9,11 @@ import {
 import type { LayerConfig } from "../../blocks/mod.ts";
 import type { Engine } from "../../engine.ts";
 import type { EngineOptions } from "../../engines/mod.ts";
-import { openEngine } from "../../engines/mod.ts";
+import { openCudaEngine, openEngine } from "../../engines/mod.ts";
+import { SchemoeError } from "../../types.ts";
 import { topology } from "../../topology.ts";
-import { clusterText, openCluster } from "./nccl_engine.ts";
-import type { Cluster } from "./options.ts";
+import { carrierOf, clusterText, openCluster, transportsOf } from "./nccl_engine.ts";
+import type { Cluster, SeveralGpus } from "./options.ts";
 import { hundredths, type Report, type Row } from "./report.ts";
 
 const SHAPES = 60;
@@ -81,6 +82,32 @@ export async function benchNcclTrust(cluster: Cluster): Promise<Report[]> {
     seconds: { profile: seconds / 3, layers: 2 * seconds / 3 },
   });
   return [{ ...report, configuration: { ...clusterText(cluster), ...report.configuration } }];
+}
+
+/** Seconds for each carrier between GPUs, a third of them for its profile. */
+const SECONDS_OF_CARRIER = 40;
+
+/** A rank on each of several GPUs of one node, by everything that carries bytes between them; reports as they come. */
+export async function* benchGpusTrust(
+  { gpus, seconds = Infinity, shapes }: SeveralGpus,
+): AsyncGenerator<Report> {
+  if (gpus < 2) {
+    throw new SchemoeError("Between GPUs there is nothing to predict on one: give --gpus 2");
+  }
+  if (shapes) throw new SchemoeError("--shapes is no option of gpusTrust, whose layers are random");
+  const devices = Array.from({ length: gpus }, (_, rank) => rank);
+  const world = topology({ nodes: 1, ranksPerNode: gpus });
+  const began = performance.now();
+  for (const transport of transportsOf({ devices }).toReversed()) {
+    if ((performance.now() - began) / 1e3 > seconds) return;
+    using engine = openCudaEngine({ topology: world, devices, ...transport });
+    yield await trustReport(engine, {
+      name: `${gpus} GPUs, ${carrierOf(transport)}`,
+      layer: { ...GPU_LAYER, experts: 4 * gpus },
+      shapes: 24,
+      seconds: { profile: SECONDS_OF_CARRIER / 3, layers: 2 * SECONDS_OF_CARRIER / 3 },
+    });
+  }
 }
 
 async function opened(options: EngineOptions, one: TrustCase): Promise<Report> {
