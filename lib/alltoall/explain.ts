@@ -1,7 +1,10 @@
 /** Says in words why a plan does not bring a slice where it belongs. @module */
 import type { Slice } from "./types.ts";
+import type { Moves } from "./moves.ts";
 import { phaseName } from "./plan.ts";
-import { AMBIGUOUS, END, UNWRITTEN, type Values } from "./values.ts";
+import { END } from "./phase_order.ts";
+import type { Race } from "./races.ts";
+import { AMBIGUOUS, UNWRITTEN, type Values } from "./values.ts";
 
 /** An error of a rank: the rank, and a text that follows its name. */
 export interface Fault {
@@ -45,29 +48,48 @@ export function explain(values: Values, slot: number, belonging: number): Fault 
   }
 }
 
-function race(values: Values, writes: readonly number[], slice: Slice, phase: number): string {
-  const { moves } = values;
+function race(
+  { moves }: Values,
+  writes: readonly number[],
+  slice: Slice,
+  phase: number,
+): string {
+  const written = writes.map((move) => moves.phase[move]);
   if (phase === END) {
-    const [first, second] = writes.map((move) => moves.phase[move]);
-    const received = writes.every((move) =>
-      moves.slots.where(moves.from[move]).rank !== moves.slots.where(moves.to[move]).rank
-    );
+    const received = writes.every((move) => isReceived(moves, move));
+    return raceText(moves, {
+      slice,
+      first: "writes",
+      phases: [written[0], written[1]],
+      received,
+    });
+  }
+  const other = written.find((p) => p !== phase) ?? phase;
+  return raceText(moves, { slice, first: "reads", phases: [phase, other] });
+}
+
+/** Whether a move comes from another rank. */
+const isReceived = ({ slots, from, to }: Moves, move: number) =>
+  slots.where(from[move]).rank !== slots.where(to[move]).rank;
+
+/** Two unordered accesses in words; they follow the name of their rank. */
+export function raceText(
+  moves: Pick<Moves, "phases">,
+  { slice, first, phases: [one, other], received = false }: Omit<Race, "rank">,
+): string {
+  const inPhase = (phase: number) => ` in phase "${phaseName(moves.phases[phase])}"`;
+  if (first === "writes") {
     const verb = received ? "receives" : "writes";
-    return first === second
-      ? `${verb} ${named(slice)} twice${inPhase(values, first)}, in no order; write each slice once`
-      : `${verb} ${named(slice)} twice,${inPhase(values, first)} and${
-        inPhase(values, second)
-      }, of which none comes ` +
+    return one === other
+      ? `${verb} ${named(slice)} twice${inPhase(one)}, in no order; write each slice once`
+      : `${verb} ${named(slice)} twice,${inPhase(one)} and${inPhase(other)}, of which none comes ` +
         `after the other; write each slice once`;
   }
-  const other = writes.map((move) => moves.phase[move]).find((p) => p !== phase);
-  return other === undefined
+  return one === other
     ? `reads and writes ${inFull(slice)}${
-      inPhase(values, phase)
+      inPhase(one)
     }, in no order; put what comes later in a phase of its own`
-    : `reads ${inFull(slice)}${inPhase(values, phase)} while another step${
-      inPhase(values, other)
-    } may write it; ` +
+    : `reads ${inFull(slice)}${inPhase(one)} while another step${inPhase(other)} may write it; ` +
       `let one of the two come after the other`;
 }
 

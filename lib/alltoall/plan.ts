@@ -95,9 +95,15 @@ export function collectivePlans(
   const { ranks } = topology;
   const parts = partsOf(collective);
   const plans: (readonly CollectivePhase[])[] = [];
+  const whose = `the collective "${collective.name}"`;
   for (let rank = 0; rank < ranks; rank++) {
+    for (const side of ["inputs", "outputs"] as const) {
+      const count = callUser(whose, side, () => collective[side](rank));
+      if (Number.isInteger(count) && count >= 0) continue;
+      reject(collective, rank, `has ${count} ${side}, an integer of at least 0 is needed`);
+    }
     const phases = callUser(
-      `the collective "${collective.name}"`,
+      whose,
       `plan of rank ${rank}`,
       () => collective.plan({ rank, topology }),
     );

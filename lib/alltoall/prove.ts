@@ -1,10 +1,14 @@
 /** Proof that a plan is an all-to-all, before anything runs. @module */
 import type { AllToAll, Collective, CollectivePhase, Phase, TrafficMatrix } from "./types.ts";
 import type { Topology } from "../types.ts";
-import { explain } from "./explain.ts";
+import { callUser } from "../user_code.ts";
+import { quoted } from "../words.ts";
+import { explain, raceText } from "./explain.ts";
 import { type Moves, movesOf } from "./moves.ts";
 import { checkedPlans, collectivePlans, partsOf, phaseName, type Planned, reject } from "./plan.ts";
-import { AMBIGUOUS, END, Values } from "./values.ts";
+import { END } from "./phase_order.ts";
+import { raceOf } from "./races.ts";
+import { AMBIGUOUS, Values } from "./values.ts";
 
 /** A plan that is known to be right. */
 export interface Proof {
@@ -30,9 +34,10 @@ export interface Proof {
  * output, in whatever order the engine runs what is unordered.
  *
  * Steps of one phase are unordered, and so are phases without a path of `after` between them, on one
- * rank and across ranks, on one lane and across lanes; a step of n slices is n unordered moves. The
- * values are proven and not only the accesses: what no output depends on may hold anything, and
- * writing the same slice twice is no fault. Slices of `input` may be overwritten once they are sent.
+ * rank and across ranks, on one lane and across lanes; a step of n slices is n unordered moves. Values are
+ * proven, and accesses: memory that two moves use in no order while one of them writes it is a fault, also
+ * where both write the same value or no output depends on it. What no output depends on may hold anything;
+ * slices of `input` may be overwritten in a phase after the one that sends them.
  *
  * Graphs prove the plans that they use in worlds of up to 256 ranks, once for each algorithm and
  * topology; in larger ones plans are checked rank by rank, and this function is there to be called.
@@ -127,7 +132,10 @@ function provedValues(
       }
     }
   }
-  if (faults.length === 0) return values;
+  if (faults.length === 0) {
+    const race = raceOf(moves);
+    return race ? reject(algorithm, race.rank, raceText(moves, race)) : values;
+  }
   // A race explains more than the slice that is missing elsewhere because of it.
   const worst = faults.find((slot) => values.at(slot, END) === AMBIGUOUS) ??
     faults.find((slot) => values.at(slot, END) >= 0) ?? faults[0];
@@ -162,7 +170,8 @@ export interface CollectiveProof {
 
 /**
  * Proves by a symbolic run over all ranks that each slice of output ends as the sum of its terms, each added exactly
- * once, in whatever order the engine runs what is unordered: as {@linkcode proveAllToAll} does, with sums.
+ * once, in whatever order the engine runs what is unordered: as {@linkcode proveAllToAll} does, with sums. A sum may
+ * be written over one of its own terms.
  *
  * ```ts
  * import { topology } from "@schemoe/lab";
@@ -189,7 +198,7 @@ export function proveCollective(collective: Collective, topology: Topology): Col
   const moves = movesOf(collective, room, (rank) => plans[rank]);
   const { slots, slots: { parts, ranks } } = moves;
   const values = provedValues(collective, moves, (rank, index, part, { sums }) => {
-    const terms = collective.terms(rank, index);
+    const terms = termsOf(collective, { rank, index, inputs: room.inputs });
     return sums.of(terms.map(([source, input]) => slots.value(source, input, part)));
   });
   return {
@@ -206,6 +215,44 @@ export function proveCollective(collective: Collective, topology: Topology): Col
       return [source, index];
     },
   };
+}
+
+/** What belongs into a slice of output. @throws {SchemoeError} unless it is the sum of slices of input that exist. */
+function termsOf(
+  collective: Collective,
+  { rank, index, inputs }: {
+    readonly rank: number;
+    readonly index: number;
+    readonly inputs: readonly number[];
+  },
+): ReturnType<Collective["terms"]> {
+  const terms = callUser(
+    `the collective "${collective.name}"`,
+    `terms of rank ${rank}`,
+    () => collective.terms(rank, index),
+  );
+  if (!Array.isArray(terms) || terms.length === 0) {
+    const problem = `says nothing of what belongs into slice ${index} of its output`;
+    return reject(collective, rank, `${problem}; terms must give [rank, input] at least once`);
+  }
+  for (const term of terms as unknown[]) {
+    const [source, input] = Array.isArray(term) ? term : [];
+    const there = Number.isInteger(source) && Number.isInteger(input) && input >= 0 &&
+      input < (inputs[source] ?? 0);
+    if (there) continue;
+    const found = Array.isArray(term) ? `input slice ${input} of rank ${source}` : quoted(term);
+    const has = inputs[source] === undefined
+      ? `there are ${inputs.length} ranks`
+      : `it has ${inputs[source]}`;
+    reject(
+      collective,
+      rank,
+      `wants ${found} in slice ${index} of its output; ${
+        Array.isArray(term) ? has : "a term is [rank, input]"
+      }`,
+    );
+  }
+  return terms;
 }
 
 /** Slice of a part; what no output depends on stays negative. */

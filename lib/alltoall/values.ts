@@ -1,15 +1,12 @@
 /** Possible contents of every slot of an all-to-all, over all interleavings. @module */
 import type { Moves } from "./moves.ts";
-import { phasesBefore } from "./plan.ts";
+import { type END, PhaseOrder } from "./phase_order.ts";
 
 /** A slice that nothing was written to. */
 export const UNWRITTEN = -1;
 /** More than one slice, depending on the interleaving. */
 export const AMBIGUOUS = -2;
 const UNKNOWN = -3;
-/** In place of a phase: when all is done. */
-export const END = -1;
-
 /**
  * Values of slots: `source * ranks + destination` for a slice of input (where slices are cut,
  * `(source * ranks + destination) * parts + part`), or one of the two above.
@@ -32,7 +29,7 @@ export class Values {
   constructor(readonly moves: Moves) {
     const { phase, from, to, slots, added } = moves;
     this.sums = new Sums(slots.values);
-    this.#order = new PhaseOrder(moves);
+    this.#order = new PhaseOrder(moves.phases);
     this.#initial = new Int32Array(slots.count).fill(UNWRITTEN);
     for (let rank = 0; rank < slots.ranks; rank++) {
       const begin = slots.of(rank, { buffer: "input", index: 0 });
@@ -159,28 +156,4 @@ export class Sums {
 function join(a: number, b: number): number {
   if (a === UNKNOWN || a === b) return b;
   return b === UNKNOWN ? a : AMBIGUOUS;
-}
-
-/** The partial order of phases: reachability along `after`. */
-class PhaseOrder {
-  readonly #count: number;
-  readonly #before: Uint8Array;
-
-  constructor({ phases }: Moves) {
-    const count = this.#count = phases.length;
-    this.#before = new Uint8Array(count * count);
-    for (const [after, phase] of phases.entries()) {
-      for (const before of phasesBefore(phase, after)) {
-        this.#before[before * count + after] = 1;
-        for (let p = 0; p < before; p++) {
-          if (this.#before[p * count + before]) this.#before[p * count + after] = 1;
-        }
-      }
-    }
-  }
-
-  before(a: number, b: number): boolean {
-    if (a === END) return false;
-    return b === END || this.#before[a * this.#count + b] === 1;
-  }
 }

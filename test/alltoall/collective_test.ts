@@ -166,6 +166,44 @@ Deno.test("proveCollective() names rank, phase and what is wrong in a sum", () =
   fails(toZero([{ ...right, part: [0, 2] }]), "moves the part 0,2 of 1");
 });
 
+Deno.test("proveCollective() refuses counts and terms that are none, and sums that race", () => {
+  const right = reduce([input(0), scratch(0)], output(0));
+  const cases: [Partial<Collective>, string][] = [
+    [{ inputs: () => NaN }, "rank 0 has NaN inputs, an integer of at least 0 is needed"],
+    [{ outputs: () => -1 }, "rank 0 has -1 outputs"],
+    [{ terms: () => [] }, "rank 0 says nothing of what belongs into slice 0 of its output"],
+    // by its number alone, the second slice of rank 0 would be the first of rank 1
+    [
+      { terms: () => [[0, 0], [0, 1]] },
+      "wants input slice 1 of rank 0 in slice 0 of its output; it has 1",
+    ],
+    [
+      { terms: () => [[0, 0], [2, 0]] },
+      "wants input slice 0 of rank 2 in slice 0 of its output; there are 2 ranks",
+    ],
+    [{ terms: () => [[0, 0], 1] as unknown as [[number, number]] }, "a term is [rank, input]"],
+    [{ terms: () => [[0, 0], [1, 0.5]] }, "wants input slice 0.5 of rank 1"],
+  ];
+  for (const [more, message] of cases) {
+    assertThrows(() => proveCollective(toZero([right], more), WORLD), SchemoeError, message);
+  }
+  assertThrows(
+    () => proveCollective(toZero([right, right]), WORLD),
+    SchemoeError,
+    'writes slice 0 twice in phase "compute"',
+  );
+  // over one of its own terms: nobody else reads that
+  const inPlace: Collective = {
+    ...toZero([]),
+    plan: ({ rank }) => [
+      { lane: "intra", steps: [rank ? send(input(0), 0) : receive(scratch(0), 1)] },
+      { lane: "compute", steps: rank ? [] : [reduce([input(0), scratch(0)], scratch(0))] },
+      { lane: "intra", name: "out", steps: rank ? [] : [copy(scratch(0), output(0))] },
+    ],
+  };
+  assertEquals(proveCollective(inPlace, WORLD).moves, 3);
+});
+
 Deno.test("parts of sums are proven: halves that are added apart, and one that is added twice", () => {
   const half = (part: readonly [number, number]): Reduce => ({
     ...reduce([input(0), scratch(0)], output(0)),

@@ -1,4 +1,7 @@
-/** An executor of plans that runs unordered phases in random order, slice by slice: the oracle of the proof. */
+/**
+ * An executor of plans that runs unordered phases in random order, slice by slice: the oracle of the proof. What can
+ * be moved next could also be moved at once, so memory that two such moves use and one writes is a race.
+ */
 import type { Slice } from "../../mod.ts";
 import type { Collective, CollectivePhase } from "../../lib/alltoall/mod.ts";
 
@@ -21,6 +24,36 @@ interface Move {
   readonly from: [number, Slice];
   readonly added?: readonly Slice[];
   readonly to: [number, Slice];
+}
+
+/** Moves that can be made now, by the memory that they use. */
+class OpenMoves {
+  readonly #uses = new Map<string, { readers: number; writers: number }>();
+  raced = false;
+
+  /** Opens a move; what it gives closes it. */
+  add({ from: [source, first], added = [], to: [target, last] }: Move): () => void {
+    const key = (rank: number, { buffer, index }: Slice) => `${rank} ${buffer} ${index}`;
+    const written = key(target, last);
+    const own = [first, ...added].map((slice) => key(source, slice));
+    const read = new Set(own.filter((place) => place !== written));
+    for (const place of read) this.#at(place).readers++;
+    this.#at(written).writers++;
+    for (const place of [...read, written]) {
+      const { readers, writers } = this.#at(place);
+      this.raced ||= writers > 0 && readers + writers > 1;
+    }
+    return () => {
+      for (const place of read) this.#at(place).readers--;
+      this.#at(written).writers--;
+    };
+  }
+
+  #at(place: string) {
+    let uses = this.#uses.get(place);
+    if (!uses) this.#uses.set(place, uses = { readers: 0, writers: 0 });
+    return uses;
+  }
 }
 
 /** What an all-to-all must do, as a collective. */
@@ -55,7 +88,7 @@ export class Interleaver {
     }
   }
 
-  /** True when the outputs are right after one random interleaving. */
+  /** True when the outputs are right after one random interleaving, in which nothing raced. */
   run(random: () => number): boolean {
     if (this.broken) return false;
     const ranks = this.#ranks;
@@ -66,6 +99,7 @@ export class Interleaver {
       scratch: [] as string[],
     });
     const buffers = this.plans.map((_, rank) => content(rank));
+    const open = new OpenMoves();
     const read = ([rank, { buffer, index }]: [number, Slice]) =>
       buffers[rank][buffer][index] ?? `old ${buffer} ${rank} ${index}`;
     // What is late waits until nothing else can go on, so that rare orders are not rare.
@@ -101,7 +135,9 @@ export class Interleaver {
         const [source, target] = [from[0], to[0]];
         const concerns = source === rank || target === rank;
         if (!concerns || !begun[source][phase] || !begun[target][phase]) continue;
+        const close = open.add({ from, added, to });
         offer(() => {
+          close();
           const terms = [from[1], ...added].map((slice) => read([source, slice]));
           buffers[target][to[1].buffer][to[1].index] = sum(terms);
           left[source][phase]--;
@@ -122,7 +158,7 @@ export class Interleaver {
       action();
     }
     const finished = done.every((phases) => phases.every((phase) => phase));
-    return finished &&
+    return finished && !open.raced &&
       buffers.every(({ output }, rank) =>
         output.every((value, i) =>
           value === sum(goal.terms(rank, i).map(([from, index]) => `${from}->${index}`))

@@ -181,13 +181,76 @@ Deno.test("proveAllToAll() names rank, phase and slice of what is wrong", () => 
   }
 });
 
-Deno.test("proveAllToAll() accepts the same slice written twice, input overwritten once sent, and unused scratch", () => {
+Deno.test("proveAllToAll() accepts input overwritten once sent, unused scratch and the same value written again later", () => {
   const world = topology({ nodes: 1, ranksPerNode: 2 });
   const harmless = exchange((rank, [p]) => [
-    { ...p, steps: [...p.steps, copy(input(rank), output(rank)), copy(scratch(5), scratch(6))] },
+    { ...p, steps: [...p.steps, copy(scratch(5), scratch(6))] },
     { ...p, name: "later", steps: [copy(output(0), input(1)), copy(output(1), input(0))] },
+    { ...p, name: "again", steps: [copy(input(1 - rank), output(rank))] },
   ]);
-  assertEquals(proveAllToAll(harmless, world).phases, 2);
+  assertEquals(proveAllToAll(harmless, world).phases, 3);
+});
+
+Deno.test("proveAllToAll() refuses unordered uses of memory of which one writes, whatever the values", () => {
+  const world = topology({ nodes: 1, ranksPerNode: 2 });
+  const cases: [ReturnType<typeof exchange>, string][] = [
+    [
+      exchange((rank, [p]) => void p.steps.push(copy(input(rank), output(rank)))),
+      'rank 0 writes slice 0 twice in phase "intra", in no order; write each slice once',
+    ],
+    [
+      exchange((rank, [p]) => [
+        p,
+        { ...p, name: "beside", after: [], steps: [copy(input(rank), output(rank))] },
+      ]),
+      'rank 0 writes slice 0 twice, in phase "intra" and in phase "beside", of which none comes after',
+    ],
+    [
+      exchange((rank, [p]) => {
+        const peer = 1 - rank;
+        p.steps.push(send(input(peer), peer), receive(output(peer), peer));
+      }),
+      'receives slice 1 twice in phase "intra", in no order',
+    ],
+    [
+      // nobody needs what is written there
+      exchange((_, [p]) =>
+        void p.steps.push(copy(input(0), scratch(0)), copy(input(1), scratch(0)))
+      ),
+      'rank 0 writes scratch slice 0 twice in phase "intra"',
+    ],
+    [
+      // sent, and overwritten with what it holds: a buffer used again too early
+      exchange((rank, [p]) => [
+        { ...p, name: "pack", steps: [copy(input(1 - rank), scratch(0))] },
+        { ...p, steps: [p.steps[0], send(scratch(0), 1 - rank), p.steps[2]] },
+        { ...p, name: "reuse", after: [0], steps: [copy(input(1 - rank), scratch(0))] },
+      ]),
+      'reads scratch slice 0 in phase "intra" while another step in phase "reuse" may write it',
+    ],
+    [
+      exchange((
+        _,
+        [p],
+      ) => [p, {
+        ...p,
+        name: "shift",
+        steps: [copy(input(0), input(1)), copy(input(1), scratch(0))],
+      }]),
+      'rank 0 reads and writes input slice 1 in phase "shift", in no order',
+    ],
+    [
+      // a copy of several slices over a part of itself
+      exchange((
+        _,
+        [p],
+      ) => [p, { ...p, name: "shift", steps: [copy(scratch(0, 2), scratch(1, 2))] }]),
+      'rank 0 reads and writes scratch slice 1 in phase "shift", in no order',
+    ],
+  ];
+  for (const [algorithm, message] of cases) {
+    assertThrows(() => proveAllToAll(algorithm, world), SchemoeError, message);
+  }
 });
 
 Deno.test("a wrong plan is refused when a graph is built of it", () => {
