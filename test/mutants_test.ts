@@ -77,6 +77,20 @@ const MUTANTS: readonly {
     to: "(experts)",
     tests: "test/model/decay_test.ts",
   },
+  {
+    name: "unordered writes of one value are right",
+    file: "lib/alltoall/prove.ts",
+    from: "const race = raceOf(moves);",
+    to: "const race = undefined as ReturnType<typeof raceOf>;",
+    tests: "test/alltoall/prove_test.ts",
+  },
+  {
+    name: "a router may choose an expert twice",
+    file: "lib/blocks/gates/router_of.ts",
+    from: "const twice = repeatedChoice(choices, k);",
+    to: "const twice = undefined as ReturnType<typeof repeatedChoice>;",
+    tests: "test/blocks/gates_test.ts",
+  },
 ];
 
 async function output(command: string, args: string[], cwd: string): Promise<[number, string]> {

@@ -1,6 +1,6 @@
 /** Possible contents of every slot of an all-to-all, over all interleavings. @module */
 import type { Moves } from "./moves.ts";
-import { type END, PhaseOrder } from "./phase_order.ts";
+import { PhaseOrder } from "./phase_order.ts";
 
 /** A slice that nothing was written to. */
 export const UNWRITTEN = -1;

@@ -1,6 +1,7 @@
 /** Routings of runs. @module */
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
+import { repeatedChoice } from "./repeated.ts";
 import type { RouterTrace } from "./types.ts";
 
 /** What a gate chose on all ranks. */
@@ -25,6 +26,7 @@ export interface Recording {
  */
 export function recordedRouting(recording: Recording): RouterTrace {
   check(recording);
+  checkDifferent(recording);
   const { name, ranks, experts, topK } = recording;
   const choices = recording.choices.map((row) => row < experts ? row : -1);
   const { rankTokens } = recording;
@@ -74,4 +76,14 @@ function check(recording: Recording): void {
   if (tokens * topK !== choices.length) {
     fail(`${choices.length} choices are not ${topK} for each of ${tokens} tokens`);
   }
+}
+
+/** @throws {SchemoeError} naming a token that chose an expert twice. */
+function checkDifferent({ choices, topK }: Recording): void {
+  const twice = repeatedChoice(choices, topK);
+  if (!twice) return;
+  throw new SchemoeError(
+    `Cannot make a routing of the recording: token ${twice.token} (of those of all ranks) chose ` +
+      `expert ${twice.expert} twice`,
+  );
 }

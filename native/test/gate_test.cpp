@@ -148,5 +148,13 @@ int main() {
   CHECK_CONTAINS(bench.run(9, Words().i(1, 2, 3, 0).v(s).v(c).v(p).v(l)).text, "k is 3");
   CHECK_CONTAINS(bench.run(10, Words().i(1, 4, 1).v(s).v(bench.empty<int32_t>(1)).v(w)).text,
                  "Cannot run kernel aux_loss: choices holds -1 of 4, in task #0 on rank 0");
+  // A table with a row that names an expert twice would send a token there twice.
+  const uint32_t ids = bench.buffer(std::vector<int32_t>{2, 0}), twice = bench.buffer(std::vector<int32_t>{1, 1, 0, 1, 3, 3});
+  const uint32_t found = bench.empty<int32_t>(4);
+  CHECK_CONTAINS(bench.run(51, Words().i(2, 2, 3, 4).v(ids).v(twice).v(found)).text,
+                 "Cannot run kernel look_up: row 2 of the table names expert 3 twice; the experts of a token differ, in task #0");
+  const uint32_t apart = bench.buffer(std::vector<int32_t>{1, 0, 1, 1, 3, 2});
+  bench.ok(51, Words().i(2, 2, 3, 4).v(ids).v(apart).v(found));
+  CHECK(bench.read<int32_t>(found, 4) == (std::vector<int32_t>{3, 2, 1, 0}));
   return check::result();
 }

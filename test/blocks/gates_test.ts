@@ -12,9 +12,13 @@ import {
   cosineLogits,
   expertChoice,
   globalBatch,
+  hashed,
   type Logits,
   noisyLogits,
   reluRouting,
+  replayed,
+  type Router,
+  type RouterChoice,
   routerOf,
   sequence,
   signUpdate,
@@ -23,6 +27,7 @@ import {
   z,
 } from "../../lib/blocks/mod.ts";
 import { randomNormal } from "../../lib/layer/mod.ts";
+import { recordedRouting } from "../../lib/routing/mod.ts";
 import { largestError } from "../../lib/studies/golden.ts";
 
 const SIZES = { tokens: 12, modelDim: 6, hiddenDim: 5, experts: 8 };
@@ -216,6 +221,91 @@ Deno.test("routerOf() names the token, rank and choice that is no expert", async
     () => run(1, { gate: routerOf({ name: "mine", k: 2, route, grad }) }),
     SchemoeError,
     "gate mine: choice 1 of token 2 on rank 0 is 8, not an expert (0 to 7) or -1 for none",
+  );
+});
+
+Deno.test("routerOf() refuses an expert twice, and weights and gradients that are no numbers", async () => {
+  const spread = ({ tokens }: { tokens: number }) => ({
+    choices: Int32Array.from({ length: 2 * tokens }, (_, i) => i % 8),
+    weights: new Float32Array(2 * tokens).fill(-0.5),
+  });
+  const grad = ({ tokens, experts }: { tokens: number; experts: number }) =>
+    new Float32Array(tokens * experts);
+  const pass = async (change: Partial<Router>, tensors: Record<string, Float32Array> = {}) => {
+    const gate = routerOf({ name: "mine", k: 2, route: spread, grad, ...change });
+    await run(1, { gate }, tensors);
+  };
+  await pass({});
+  const fails = (change: Partial<Router>, says: string, tensors?: Record<string, Float32Array>) =>
+    assertRejects(() => pass(change, tensors), SchemoeError, `with the gate mine: ${says}`);
+  const changed = (edit: (routed: RouterChoice) => void): Partial<Router> => ({
+    route: (input) => {
+      const routed = spread(input);
+      edit(routed);
+      return routed;
+    },
+  });
+  await fails(
+    changed(({ choices }) => choices[7] = choices[6]),
+    "choices 0 and 1 of token 3 on rank 0 are both expert 6; choose it once",
+  );
+  await pass(changed(({ choices }) => choices.fill(-1, 6, 8)));
+  for (const odd of [NaN, Infinity, -Infinity]) {
+    await fails(
+      changed(({ weights }) => weights[5] = odd),
+      `the weight of choice 1, expert 5, of token 2 on rank 0 is ${odd}; weights must be finite`,
+    );
+    // nobody uses the weight of no expert
+    await pass(changed(({ choices, weights }) => {
+      choices[5] = -1;
+      weights[5] = odd;
+    }));
+    await fails({
+      grad: (input) => {
+        const gradient = grad(input);
+        gradient[8 * 4 + 3] = odd;
+        return gradient;
+      },
+    }, `grad gives ${odd} for expert 3 of token 4 on rank 0; gradients must be finite`);
+  }
+  // what comes of tokens that are none is not the router's fault
+  const x = new Float32Array(SIZES.tokens * SIZES.modelDim).fill(NaN);
+  await pass(changed(({ weights }) => weights.fill(NaN)), { x });
+});
+
+Deno.test("hashed() and replayed() refuse a token that goes to an expert twice", async () => {
+  using engine = open(1);
+  const { tokens } = SIZES;
+  using layer = createLayer(engine, {
+    ...SIZES,
+    gate: hashed({ k: 2, vocabulary: 3 }),
+    routing: ROUTING,
+  });
+  layer.set({ "gate.tokenIds": new Int32Array(tokens).fill(1) });
+  await assertRejects(
+    () => layer.forward(),
+    SchemoeError,
+    "row 1 of the table names expert 0 twice; the experts of a token differ",
+  );
+  layer.set({ "gate.table": Int32Array.of(0, 0, 3, 1, 5, 5) });
+  assert((await layer.forward()).makespan > 0);
+  const trace = {
+    name: "mine",
+    ranks: 1,
+    experts: 8,
+    topK: 2,
+    tokens: () => 2,
+    choices: () => Int32Array.of(-1, -1, 4, 4),
+  };
+  assertThrows(
+    () => replayed({ trace }),
+    SchemoeError,
+    'the routing "mine" sends token 1 of rank 0 to expert 4 twice',
+  );
+  assertThrows(
+    () => recordedRouting({ ...trace, choices: trace.choices() }),
+    SchemoeError,
+    "token 1 (of those of all ranks) chose expert 4 twice",
   );
 });
 

@@ -187,7 +187,13 @@ Deno.test("replayRouting() runs every scheduler over every all-to-all, simulated
 });
 
 Deno.test("recordedRouting() refuses what is no recording of all tokens, and names it", () => {
-  const good = { name: "a", ranks: 2, experts: 4, topK: 2, choices: new Int32Array(8) };
+  const good = {
+    name: "a",
+    ranks: 2,
+    experts: 4,
+    topK: 2,
+    choices: Int32Array.of(0, 1, 3, 2, 1, 0, -1, -1),
+  };
   assertEquals(recordedRouting(good).tokens(1), 2);
   const refused: [unknown, string][] = [
     [undefined, "it is undefined, not an object"],

@@ -1,5 +1,6 @@
 /** The gate that repeats a routing. @module */
 import { loadsOf } from "../../routing/loads.ts";
+import { repeatedChoice } from "../../routing/repeated.ts";
 import type { RouterTrace } from "../../routing/types.ts";
 import type { Gate, GateContext, GateShape } from "./types.ts";
 import { linearLogits } from "./linear_logits.ts";
@@ -74,6 +75,15 @@ function checkChoices(trace: RouterTrace, rank: number, choices: Int32Array): vo
     );
   }
   const odd = choices.findIndex((expert) => !(expert >= -1 && expert < experts));
+  const twice = odd < 0 ? repeatedChoice(choices, topK) : undefined;
+  if (twice) {
+    const { token, expert } = twice;
+    failGate(
+      "replayed",
+      `the routing "${name}" sends token ${token} of rank ${rank} to expert ${expert} twice; ` +
+        `the experts of a token must differ (-1: none)`,
+    );
+  }
   if (odd < 0) return;
   const token = `token ${Math.floor(odd / topK)} of rank ${rank}`;
   failGate(

@@ -1,5 +1,6 @@
 /** A gate from two plain functions. @module */
 import { placeChoices } from "../../kernels/mod.ts";
+import { repeatedChoice } from "../../routing/repeated.ts";
 import type { Gate, GateContext } from "./types.ts";
 import { type Kernel, SchemoeError } from "../../types.ts";
 import { linearLogits } from "./linear_logits.ts";
@@ -24,9 +25,9 @@ export interface RouterInput {
 
 /** Its decisions, [tokens, k] each; a choice of -1 goes nowhere. */
 export interface RouterChoice {
-  /** Expert of each choice, -1 for none, [tokens, k]. */
+  /** Expert of each choice, -1 for none, [tokens, k]; those of a token differ. */
   readonly choices: Int32Array;
-  /** Weight of each choice, likewise. */
+  /** Weight of each choice, likewise; finite where there is an expert. */
   readonly weights: Float32Array;
 }
 
@@ -62,8 +63,11 @@ export interface Router {
  * using layer = createLayer(engine, { tokens: 8, modelDim: 4, hiddenDim: 8, experts: 2, gate: first, routing });
  * console.assert((await layer.forward()).makespan > 0);
  * ```
- * @throws {SchemoeError} when a function is missing, and in a pass when it gives arrays of another size or an expert
- * that does not exist.
+ * What the functions give is checked in each pass, on every engine that computes: linear in choices, beside a call
+ * into JavaScript. Negative weights are allowed.
+ *
+ * @throws {SchemoeError} when a function is missing, and in a pass when it gives arrays of another size, an expert
+ * that does not exist or twice the same for a token, and weights or gradients that are not finite where logits are.
  */
 export function routerOf(router: Router): Gate {
   const { name, k, weighs = "output" } = router;
@@ -110,6 +114,7 @@ function choice(c: GateContext, router: Router): Kernel {
     checkArray(router, "choices", choices, Int32Array, count);
     checkArray(router, "weights", weights, Float32Array, count);
     checkChoices(router, choices, { k, rank, rows: c.rows });
+    checkWeights(router, { choices, weights, logits }, { k, rank, rows: c.rows });
     write(c.choices, bytesOf(choices));
     write(c.weights, bytesOf(weights));
   });
@@ -133,6 +138,7 @@ function choiceGrad(c: GateContext, router: Router): Kernel {
     };
     const gradient = callUser(`the gate "${router.name}"`, "grad", () => router.grad(input));
     checkArray(router, "the gradient of the logits", gradient, Float32Array, tokens * c.rows);
+    checkGradient(router, gradient, { ...input, rows: c.rows });
     write(c.dLogits, bytesOf(gradient));
   });
 }
@@ -142,18 +148,75 @@ function failRoute({ name }: Router, problem: string): never {
   throw new SchemoeError(`Cannot route with the gate ${name}: ${problem}`);
 }
 
-/** @throws {SchemoeError} naming the first choice that is no expert. */
+/** @throws {SchemoeError} naming the first choice that is no expert, or the second of the same one. */
 function checkChoices(
   router: Router,
   choices: Int32Array,
   { k, rank, rows }: { readonly k: number; readonly rank: number; readonly rows: number },
 ): void {
   const odd = choices.findIndex((expert) => expert < -1 || expert >= rows);
-  if (odd < 0) return;
+  if (odd < 0) {
+    const twice = repeatedChoice(choices, k);
+    if (!twice) return;
+    const { token, expert, choices: [first, second] } = twice;
+    return failRoute(
+      router,
+      `choices ${first} and ${second} of token ${token} on rank ${rank} are both expert ${expert}; ` +
+        "choose it once, with the sum of the weights, and fill up with -1",
+    );
+  }
   failRoute(
     router,
     `choice ${odd % k} of token ${Math.floor(odd / k)} on rank ${rank} is ${choices[odd]}, ` +
       `not an expert (0 to ${rows - 1}) or -1 for none`,
+  );
+}
+
+/**
+ * Whether the logits of a token are numbers. Where they are not, neither can be what comes of them: that passes on,
+ * as it does in other gates (`checkNumbers: true` in a pass finds where it began).
+ */
+const known = (logits: Float32Array, token: number, rows: number) =>
+  logits.subarray(token * rows, (token + 1) * rows).every(Number.isFinite);
+
+/** @throws {SchemoeError} naming the first weight of an expert that is no number. */
+function checkWeights(
+  router: Router,
+  { choices, weights, logits }: RouterChoice & { readonly logits: Float32Array },
+  { k, rank, rows }: { readonly k: number; readonly rank: number; readonly rows: number },
+): void {
+  for (let i = 0; i < weights.length; i++) {
+    const token = Math.floor(i / k);
+    // a weight of no expert is not used
+    if (Number.isFinite(weights[i]) || choices[i] < 0 || !known(logits, token, rows)) continue;
+    failRoute(
+      router,
+      `the weight of choice ${i % k}, expert ${choices[i]}, of token ${token} on rank ${rank} is ` +
+        `${weights[i]}; weights must be finite, and the logits of the token are`,
+    );
+  }
+}
+
+/** @throws {SchemoeError} naming the first gradient of a logit that is no number. */
+function checkGradient(
+  router: Router,
+  gradient: Float32Array,
+  input: Pick<RouterInput, "k" | "rank" | "logits"> & {
+    readonly dWeights: Float32Array;
+    readonly rows: number;
+  },
+): void {
+  const { k, rank, rows, logits, dWeights } = input;
+  const odd = gradient.findIndex((value, i) => {
+    if (Number.isFinite(value)) return false;
+    const token = Math.floor(i / rows);
+    return known(logits, token, rows) && known(dWeights, token, k);
+  });
+  if (odd < 0) return;
+  failRoute(
+    router,
+    `grad gives ${gradient[odd]} for expert ${odd % rows} of token ${Math.floor(odd / rows)} on ` +
+      `rank ${rank}; gradients must be finite, and the logits and dWeights of the token are`,
   );
 }
 

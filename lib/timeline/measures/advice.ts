@@ -26,6 +26,8 @@ export interface Findings {
 
 /** A lane that works for more than this part of the makespan has no room left. */
 const FULL = 0.9;
+/** A rank that computes for more than this times the median is slow. */
+const SLOW = 1.05;
 /** What takes less than this part of the makespan is not worth a word. */
 const WORTH = 0.03;
 
@@ -97,18 +99,24 @@ function waiting({ timeline }: Findings, makespan: number): string | undefined {
   const waited = (table.array("waiting_ns") as number[]).reduce((a, b) => a + b, 0) /
     table.numRows();
   if (waited < WORTH * makespan) return undefined;
-  const [worst] = table.objects({ limit: 1 }) as {
+  const ranks = table.objects() as {
     rank: number;
     caused_ns: number;
     last: number;
     slowdown: number;
   }[];
+  const [worst] = ranks;
   if (!(worst.caused_ns > 0)) {
     return `Ranks wait for peers ${
       formatTime(waited)
     } each, for reasons that the table does not hold.`;
   }
-  const slow = worst.slowdown > 1.05
+  const alike = ranks.filter(({ slowdown }) => slowdown > SLOW).map(({ rank }) => rank);
+  const slow = worst.slowdown > SLOW && alike.length > 1
+    ? `; ranks ${runsOf(alike)} compute up to ${
+      formatPercent(ranks.reduce((most, { slowdown }) => Math.max(most, slowdown), 0) - 1)
+    } longer than the median rank: balance the ranks`
+    : worst.slowdown > SLOW
     ? ` and computes ${
       formatPercent(worst.slowdown - 1)
     } longer than the median rank: balance the ranks`
@@ -116,6 +124,17 @@ function waiting({ timeline }: Findings, makespan: number): string | undefined {
   return `Ranks wait for peers ${
     formatTime(waited)
   } each, most for rank ${worst.rank}, which was waited for ${worst.last} times${slow}.`;
+}
+
+/** Numbers as text, consecutive ones together: `3, 8-15`. */
+function runsOf(numbers: readonly number[]): string {
+  const runs: [number, number][] = [];
+  for (const number of numbers.toSorted((a, b) => a - b)) {
+    const last = runs.at(-1);
+    if (last && last[1] === number - 1) last[1] = number;
+    else runs.push([number, number]);
+  }
+  return runs.map(([first, last]) => first === last ? `${first}` : `${first}-${last}`).join(", ");
 }
 
 /** Time between tasks. */

@@ -2,6 +2,7 @@
 import { table } from "arquero";
 import { isCommunication, type Subject, type Timeline } from "../table/columns.ts";
 import { intersect, type Intervals, length, merge, subtract } from "../table/intervals.ts";
+import { culpritsOf } from "./culprits.ts";
 import { groupBy, type Operation, type Operations, operationsOf } from "../table/operations.ts";
 
 /** One communication task over all ranks, with the time in which nothing hides it. */
@@ -59,6 +60,7 @@ export function exposuresOf(operations: Operations): Exposure[] {
     const most = times.reduce((a, b) => Math.max(a, b), 0);
     return { worst: list[times.indexOf(most)], most, mean: sum / ranks.size };
   }).toSorted((a, b) => b.mean - a.mean || b.most - a.most);
+  const culprits = culpritsOf(operations);
   return found.map((exposure) => {
     const { worst: { pass, name, label, chunk, lane, rank, end } } = exposure;
     const computing = operations.lanes.get(`${rank} compute`) ?? [];
@@ -70,16 +72,26 @@ export function exposuresOf(operations: Operations): Exposure[] {
       label,
       chunk,
       lane,
-      why: whyThen(operations, exposure.worst),
+      why: whyThen(operations, exposure.worst, culprits),
       holdsUp: next?.name,
     };
   });
 }
 
 /** The cause of an operation's waiting, in words. */
-function whyThen(operations: Operations, operation: Operation): string {
+function whyThen(
+  operations: Operations,
+  operation: Operation,
+  culprits: ReturnType<typeof culpritsOf>,
+): string {
   const peer = operations.peer(operation);
-  if (peer) return `waited for rank ${peer.rank}, the last to begin it`;
+  if (peer) {
+    const [culprit] = culprits(operation);
+    const held = culprit && culprit.rank !== peer.rank
+      ? `, which rank ${culprit.rank} had held up`
+      : "";
+    return `waited for rank ${peer.rank}, the last to begin it${held}`;
+  }
   const { why, operation: before } = operations.cause(operation);
   if (!before) return "began at once";
   if (why === "lane") return `began after ${before.name} had left the ${before.lane} lane`;

@@ -1,6 +1,7 @@
 /** @module */
 import { table } from "arquero";
 import { isCommunication, type Subject, type Timeline } from "../table/columns.ts";
+import { culpritsOf } from "./culprits.ts";
 import { operationsOf } from "../table/operations.ts";
 
 /**
@@ -9,9 +10,9 @@ import { operationsOf } from "../table/operations.ts";
  * | column | holds |
  * |---|---|
  * | `rank` | the rank |
- * | `caused_ns` | time that other ranks waited for it, being the last to begin a phase |
+ * | `caused_ns` | time that other ranks waited because of it: it began a phase last, or had held up the rank that did |
  * | `waiting_ns` | time that it waited for others |
- * | `last` | number of times that a rank waited for it |
+ * | `last` | number of times that a rank waited because of it, above all |
  * | `compute_ns` | time of its computation |
  * | `slowdown` | that over the median of all ranks; 1 where no rank computes |
  *
@@ -27,16 +28,16 @@ export function stragglers(timeline: Subject): Timeline {
     }
     return straggler;
   };
+  const culpritsBehind = culpritsOf(operations);
   for (const operation of operations.all) {
     const at = of(operation.rank);
     if (!isCommunication(operation.kind)) at.compute += operation.end - operation.start;
     const waited = operation.begun - operation.start;
     if (waited <= operations.tolerance) continue;
     at.waiting += waited;
-    const peer = operations.peer(operation);
-    if (!peer) continue;
-    of(peer.rank).caused += waited;
-    of(peer.rank).last++;
+    const culprits = culpritsBehind(operation);
+    for (const { rank, ns } of culprits) of(rank).caused += ns;
+    if (culprits.length > 0) of(culprits[0].rank).last++;
   }
   const list = [...found.values()].toSorted((a, b) => b.caused - a.caused || a.rank - b.rank);
   const middle = median(list.map(({ compute }) => compute));

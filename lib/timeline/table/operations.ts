@@ -62,6 +62,8 @@ export interface Operations {
   before(operation: Operation): readonly Operation[];
   /** The same phase on the other ranks; inside a node, on those of its node. */
   peers(operation: Operation): readonly Operation[];
+  /** The same task on another rank: of several of its name as many as come before it. */
+  counterpart(operation: Operation, rank: number): Operation | undefined;
   /** The peer that an operation waited for: the same phase on the rank that came to it last. */
   peer(operation: Operation): Operation | undefined;
 }
@@ -133,6 +135,11 @@ function linked(timeline: Timeline): Operations {
       return lane ? [...dependencies(operation), lane] : dependencies(operation);
     },
     peers,
+    counterpart(operation, rank) {
+      const of = (on: number) => named.get(`${on} ${operation.pass} ${operation.name}`) ?? [];
+      const own = of(operation.rank);
+      return of(rank)[own.length === 1 ? 0 : own.indexOf(operation)];
+    },
     cause(operation) {
       const dependency = lastDependency(operation);
       const lane = before.get(operation);

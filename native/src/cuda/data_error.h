@@ -36,9 +36,9 @@ struct FirstNumber {
 };
 
 inline constexpr const char* kDataNames[] = {"choices", "positions", "slots",     "rows",
-                                             "ids",     "targets",   "token ids", "table"};
-/// For `rows` the value is a row with a number that is not finite.
-enum class Data : uint32_t { choices, positions, slots, rows, ids, targets, token_ids, table };
+                                             "ids",     "targets",   "token ids", "table", "repeated"};
+/// For `rows` the value is a row with a number that is not finite, for `repeated` an expert, with a row of the table.
+enum class Data : uint32_t { choices, positions, slots, rows, ids, targets, token_ids, table, repeated };
 
 /// A kernel's access to the error record.
 struct Report {

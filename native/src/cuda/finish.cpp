@@ -4,6 +4,7 @@
 #include "codecs/table.h"
 #include "cuda/executor.h"
 #include "runtime/check_numbers.h"
+#include "runtime/repeated_expert.h"
 
 namespace schemoe::cuda {
 
@@ -96,6 +97,9 @@ void Executor::check_data(const Program& program) {
   if (const auto* encode = std::get_if<Encode>(&call.arguments)) {
     fail_at(place_of(operation), operation.checked ? SCHEMOE_NOT_FINITE : SCHEMOE_INVALID, where, "row ", wrong.value,
             " of ", wrong.below, " holds a value that is not finite, which ", encode->spec->name, " cannot represent");
+  }
+  if (wrong.what == static_cast<uint32_t>(Data::repeated)) {
+    fail_at(place_of(operation), SCHEMOE_INVALID, where, RepeatedExpert{wrong.value, wrong.below});
   }
   fail_at(place_of(operation), SCHEMOE_INVALID, where, kDataNames[wrong.what], " holds ", wrong.value, " of ", wrong.below);
 }

@@ -215,9 +215,10 @@ void places(Both& t) {
   const auto loads = t.integers({9, 9, 9, 9}), counts = t.floats({9, 9, 9, 9});
   t.run(42, [&](int) { return Words().i(2, 4, 4, 2, 0).v(scores).v(choices).v(out).v(out).v(loads); }, 0);
   t.run(44, [&](int) { return Words().i(2, 4, 2, 2).v(choices).v(counts); }, 0);
-  for (int wrong : {0, 1, 2}) {
+  for (int wrong : {0, 1, 2, 3}) {
     t.begin("tokens of a table");
-    const auto ids = t.integers({2, 0, wrong == 1 ? -7 : 1}), table = t.integers({0, 3, 2, 1, 3, wrong == 2 ? 8 : 2});
+    const auto ids = t.integers({2, 0, wrong == 1 ? -7 : 1});
+    const auto table = t.integers({0, 3, 2, 1, 3, wrong == 2 ? 8 : wrong == 3 ? 3 : 2});
     const auto found = t.integers(std::vector<int32_t>(6, 77));
     t.run(51, [&](int) { return Words().i(3, 2, 3, 4).v(ids).v(table).v(found); }, 0);
     t.run(51, [&](int) { return Words().i(2, 2, 3, 4).v(ids).v(table).v(found); }, 0);

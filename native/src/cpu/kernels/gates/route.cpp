@@ -4,6 +4,8 @@
 
 #include "cpu/kernels/gates/scores.h"
 #include "cpu/kernels/kernels.h"
+#include "runtime/failure.h"
+#include "runtime/repeated_expert.h"
 
 namespace schemoe {
 
@@ -203,8 +205,13 @@ void run(const LookUp& l, const Context& context) {
   int32_t* choices = context.at<int32_t>(l.choices);
   for (int64_t token = 0; token < l.tokens && !context.stop; ++token) {
     const int64_t row = checked("token ids", ids[token], l.vocabulary);
+    auto& own = context.scratch.integers;
+    own.clear();
     for (int64_t c = 0; c < l.k; ++c) {
-      choices[token * l.k + c] = static_cast<int32_t>(checked("table", table[row * l.k + c], l.rows));
+      const auto expert = static_cast<int32_t>(checked("table", table[row * l.k + c], l.rows));
+      if (std::find(own.begin(), own.end(), expert) != own.end()) fail(SCHEMOE_INVALID, RepeatedExpert{expert, row});
+      own.push_back(expert);
+      choices[token * l.k + c] = expert;
     }
   }
 }

@@ -15,8 +15,14 @@ __global__ void __launch_bounds__(256)
   for (int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < tokens * each; i += step) {
     const int64_t token = i / each, id = ids[token];
     if (!report.checked(Data::token_ids, id, vocabulary) || k == 0) continue;
-    const int32_t choice = table[id * k + (i - token * k)];
-    if (report.checked(Data::table, choice, rows)) choices[i] = choice;
+    const int32_t* row = table + id * k;
+    const int64_t c = i - token * k;
+    const int32_t choice = row[c];
+    if (!report.checked(Data::table, choice, rows)) continue;
+    for (int64_t before = 0; before < c; ++before) {
+      if (row[before] == choice) report.found(Data::repeated, choice, id);
+    }
+    choices[i] = choice;
   }
 }
 
