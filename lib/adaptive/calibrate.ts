@@ -44,11 +44,12 @@ const DRIFT = 0.1;
  * each other. Crowds tell how: lanes that multiply at the same time, one, one of each rank, and all. By the products
  * that they get done in a time, so many lanes run at full speed. Lanes whose long products begin one after another are
  * threads that take turns, with a slice of time between; those whose long products end one after another are kernels
- * in a queue; else they share evenly. All-to-alls beside a crowd of threads that it hardly holds up go before
- * computation, those beside a queue that it holds up wait in it. The simulator then lets lanes take turns (`Turns` of a
- * topology's `sharing`). What transfers of threads need of a processor, and how much is shared evenly, are the numbers for
- * which it predicts what whole Programs took. What kernels in a queue need of one is measured where several ranks run, and
- * what transfers take from them by how much later a crowd's products end beside all-to-alls.
+ * in a queue; else, and where there is a processor for each lane, they share evenly. All-to-alls beside a crowd of
+ * threads that it hardly holds up go before computation, those beside a queue that it holds up wait in it. The simulator
+ * then lets lanes take turns (`Turns` of a topology's `sharing`). What transfers of threads need of a processor, and how
+ * much is shared evenly, are the numbers for which it predicts what whole Programs took. What kernels in a queue need of
+ * one is measured where several ranks run, and what transfers take from them by how much later a crowd's products end
+ * beside all-to-alls.
  *
  * The profile predicts any layer of such kernels on that engine: `simulated(layer, profile)`.
  *

@@ -154,13 +154,23 @@ export const MOST_SLOWDOWN = 16;
 export const believed = (factor: number): number =>
   factor < 1 + NONE || !Number.isFinite(factor) ? 1 : Math.min(MOST_SLOWDOWN, factor);
 
-/** From this part of an operation on that the other kind overlaps, it tells about the slow-down. */
+/** From this part of an operation on that the other kind overlaps, it tells about the slow-down; up to that, of none. */
 const TELLING = 0.3;
+const UNDISTURBED = 0.05;
+
+/** How long an operation took beside what it was expected to, and the part of it that the other kind overlapped. */
+interface Beside {
+  readonly kind: "compute" | "communication";
+  readonly part: number;
+  readonly factor: number;
+  readonly weight: number;
+}
 
 /**
  * How many times longer computation takes while its rank transfers, and the other way round: from the part of each
  * operation that the other kind overlapped, against its expected time. A part o that runs at the rate 1 / c
- * gives expected / taken = 1 - o (1 - 1 / c). The median over operations by their time.
+ * gives expected / taken = 1 - o (1 - 1 / c). The median over operations by their time. Operations that nothing overlaps
+ * tell by how much all of these runs are longer or shorter than expected, which is no slow-down.
  * @param runs of the same Program; of each operation the median counts.
  * @param expected seconds of an operation alone on its rank.
  * @param processors where lanes take turns on them, operations tell of which no lane waited for one meanwhile.
@@ -170,29 +180,48 @@ export function slowdownsOf(
   expected: (operation: Observed) => number,
   processors?: ProcessorsFit,
 ): { compute: Told[]; communication: Told[] } {
-  const told = { compute: [] as Told[], communication: [] as Told[] };
+  const beside = besideOf(runs, expected, processors);
+  const of = (kind: Beside["kind"]): Told[] => {
+    const [overlapped, alone] = [
+      beside.filter((one) => one.kind === kind && one.part >= TELLING),
+      beside.filter((one) => one.kind === kind && one.part <= UNDISTURBED),
+    ];
+    const always = weightedMedian(alone);
+    return overlapped.map(({ part, factor, weight }) => {
+      const lost = Math.min(0.95, (1 - always / factor) / part);
+      return { factor: 1 / (1 - lost), weight };
+    });
+  };
+  return { compute: of("compute"), communication: of("communication") };
+}
+
+function besideOf(
+  runs: readonly (readonly Observed[])[],
+  expected: (operation: Observed) => number,
+  processors?: ProcessorsFit,
+): Beside[] {
+  const turns = processors?.turns;
+  const capacity = turns || !processors ? Infinity : processors.capacity;
+  const found: Beside[] = [];
   for (const i of runs[0]?.keys() ?? []) {
     const one = runs.map((run) => run[i]).toSorted((a, b) => takenBy(a) - takenBy(b))[
       Math.floor((runs.length - 1) / 2)
     ];
     const operations = runs.find((run) => run[i] === one)!;
     const computes = !one.task.transfers;
-    const turns = processors?.turns;
     if (turns && !freeProcessors(operations, processors.capacity, turns).throughout(one)) continue;
-    const length = one.end - one.begun;
-    if (!(length > 0)) continue;
-    const others = operations.filter(({ task, rank }) =>
-      rank === one.rank && !task.transfers !== computes
+    const weight = one.end - one.begun;
+    if (!(weight > 0)) continue;
+    const part = shareOf(
+      one,
+      operations.filter(({ task, rank }) => rank === one.rank && !task.transfers !== computes),
     );
-    const part = shareOf(one, others);
-    if (part < TELLING) continue;
     const alike = operations.filter((other) => other !== one && !other.task.transfers);
-    const capacity = turns || !processors ? Infinity : processors.capacity;
     const sharing = computes ? Math.max(1, (1 + shareOf(one, alike, Infinity)) / capacity) : 1;
-    const lost = Math.min(0.95, (1 - expected(one) * sharing / takenBy(one)) / part);
-    told[computes ? "compute" : "communication"].push({ factor: 1 / (1 - lost), weight: length });
+    const factor = takenBy(one) / (expected(one) * sharing);
+    found.push({ kind: computes ? "compute" : "communication", part, factor, weight });
   }
-  return told;
+  return found;
 }
 
 /** A slow-down observed in one operation, and its weight. */

@@ -157,8 +157,8 @@ function kernelFit(collected: Collected, kind: string): KindFit {
 }
 
 function workFit(samples: readonly Sample[]): Omit<KindFit, "kind"> {
-  const { estimates: [alpha, perFlop, perByte], ...fit } = fitSamples(samples);
-  return { alpha, perFlop, perByte, ...fit };
+  const { estimates: [alpha, perFlop, perByte, perElement], ...fit } = fitSamples(samples);
+  return { alpha, perFlop, perByte, perElement, ...fit };
 }
 
 function slowdownOf(

@@ -44,6 +44,10 @@ export function processorsOf(
   const crowded = rates.filter(({ lanes, rate }) => rate < CROWDED * lanes);
   if (crowded.length === 0) return undefined;
   const capacity = Math.max(1, ...crowded.map(({ rate }) => rate));
+  // none of these waits for another one: what slows them down is what processors share, such as a core or memory
+  if (threads !== undefined && threads >= Math.max(...rates.map(({ lanes }) => lanes))) {
+    return { capacity };
+  }
   const long = measured.find(({ crowd }) => crowd.products === 1)!;
   const begun = long.runs.map((events) => begunOf(long.crowd.lanes, events));
   const length = secondsOf(long) / Math.max(1, long.crowd.lanes / capacity);

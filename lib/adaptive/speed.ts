@@ -1,6 +1,6 @@
 /** How fast a machine is now, beside how fast it was when a profile was made. @module */
 import type { Engine } from "../engine.ts";
-import type { Correction, Estimate, MachineProfile } from "../profile/mod.ts";
+import type { Correction, Estimate, KindFit, MachineProfile } from "../profile/mod.ts";
 import { probeProgram } from "./crowds.ts";
 import { secondsOf } from "./fitted_profile.ts";
 
@@ -55,6 +55,13 @@ export function atSpeed(profile: MachineProfile, speed: number): MachineProfile 
   });
   const corrections = (list: readonly Correction[]) =>
     list.map(({ seconds, factor }) => ({ seconds: time(seconds), factor }));
+  const work = (fit: NonNullable<KindFit["busy"]>) => ({
+    alpha: of(fit.alpha),
+    perFlop: of(fit.perFlop),
+    perByte: of(fit.perByte),
+    perElement: of(fit.perElement),
+    corrections: corrections(fit.corrections),
+  });
   const { kinds, links, processors } = profile;
   const slowed = {
     ...links,
@@ -68,10 +75,8 @@ export function atSpeed(profile: MachineProfile, speed: number): MachineProfile 
     ...profile,
     kinds: kinds.map((fit) => ({
       ...fit,
-      alpha: of(fit.alpha),
-      perFlop: of(fit.perFlop),
-      perByte: of(fit.perByte),
-      corrections: corrections(fit.corrections),
+      ...work(fit),
+      ...(fit.busy ? { busy: work(fit.busy) } : {}),
     })),
     links: processors?.turns?.transfers ? slowed : links,
     speed: (profile.speed ?? 1) * speed,

@@ -12,6 +12,7 @@
  */
 export type * from "./types.ts";
 export { copyBytes, type CopyShape, placeCopies } from "./copies.ts";
+export { elementsOf } from "./elements.ts";
 export { type KernelName, KERNELS, TRANSFERS } from "./table.ts";
 export {
   type Activation,

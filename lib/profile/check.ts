@@ -3,7 +3,7 @@ import { quoted } from "../words.ts";
 
 /** Estimates of links, and of each kind of computation, by their places. */
 const LINKS = ["alpha", "intra.alpha", "intra.beta", "inter.alpha", "inter.beta", "local"];
-const WORK = ["alpha", "perFlop", "perByte"];
+const WORK = ["alpha", "perFlop", "perByte", "perElement"];
 const TEXTS = [
   "machine.os",
   "machine.architecture",

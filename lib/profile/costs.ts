@@ -27,12 +27,7 @@ export function profileCosts(profile: MachineProfile, topology: Topology): Costs
     links.inter.beta,
     links.local,
   ].map(valueOf);
-  const values = new Map(
-    profile.kinds.map(({ kind, alpha, perFlop, perByte }) => [
-      kind,
-      [alpha, perFlop, perByte].map(valueOf),
-    ]),
-  );
+  const values = new Map(profile.kinds.map((fit) => [fit.kind, workValues(fit)]));
   const onRank = (task: Task, rank: number) => {
     if (task.transfers) {
       return corrected(dot(phaseWorkOf(topology, task, rank), linkValues), links.corrections);
@@ -80,11 +75,15 @@ function widthOf(task: Task, rank: number, kinds: ReadonlyMap<string, KindFit>):
   const fit = task.kernels && kinds.get(kindOf(task));
   if (!fit?.busy) return 1;
   const work = workOf(task, rank, fit.tile);
-  const seconds = ({ alpha, perFlop, perByte, corrections }: NonNullable<KindFit["busy"]>) =>
-    corrected(dot(work, [alpha, perFlop, perByte].map(valueOf)), corrections);
+  const seconds = (of: NonNullable<KindFit["busy"]>) =>
+    corrected(dot(work, workValues(of)), of.corrections);
   const alone = seconds(fit);
   return alone > 0 ? Math.min(WIDTHS[1], Math.max(WIDTHS[0], seconds(fit.busy) / alone)) : 1;
 }
+
+/** Coefficients in the order of `workOf`. */
+const workValues = ({ alpha, perFlop, perByte, perElement }: NonNullable<KindFit["busy"]>) =>
+  [alpha, perFlop, perByte, perElement].map(valueOf);
 
 const valueOf = ({ value }: Estimate): number => value;
 

@@ -9,7 +9,7 @@ import { profileProblem } from "./check.ts";
 /** `format` of the JSON of a profile. */
 export const PROFILE_FORMAT = "schemoe profile";
 /** `version` of the JSON that is written, the only one that is read. */
-export const PROFILE_VERSION = 3;
+export const PROFILE_VERSION = 4;
 
 const FIELDS = ["machine", "versions", "date", "engine", "kinds", "links", "launch", "slowdown"];
 

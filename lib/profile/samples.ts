@@ -1,5 +1,5 @@
 /** Operations that were measured, and what their times depend on. @module */
-import { codecOf } from "../kernels/mod.ts";
+import { codecOf, elementsOf, productBytes } from "../kernels/mod.ts";
 import { trafficOf, trafficSeconds } from "../costs/mod.ts";
 import type { Kernel, RankTraffic, Task, Topology } from "../types.ts";
 
@@ -47,14 +47,41 @@ export function kindOf(task: Task): string {
 }
 
 /**
- * Of computation: 1, floating-point operations, bytes of memory traffic.
+ * Of computation: 1, floating-point operations, bytes of memory traffic with those of the products' operands, numbers
+ * handled one by one.
  * @param tile rows and columns of products count up to its multiples, as kernels compute them that work in whole tiles.
  */
 export const workOf = (task: Task, rank: number, tile = 1): number[] => [
   1,
   (task.rankFlops?.(rank) ?? task.flops) * wholeTiles(task, tile),
-  task.bytes,
+  task.bytes + byKernels(task, rank).operands,
+  byKernels(task, rank).elements,
 ];
+
+/** What kernels do beside operations. */
+interface KernelWork {
+  /** Bytes of the operands of products. */
+  readonly operands: number;
+  /** Numbers that are handled one by one. */
+  readonly elements: number;
+}
+
+const NO_KERNELS: KernelWork = { operands: 0, elements: 0 };
+const works = new WeakMap<Task, Map<number, KernelWork>>();
+
+/** Of the kernels of a task on a rank. */
+function byKernels(task: Task, rank: number): KernelWork {
+  if (!task.kernels) return NO_KERNELS;
+  const known = works.get(task) ?? new Map<number, KernelWork>();
+  works.set(task, known);
+  let work = known.get(rank);
+  if (!work) {
+    const sum = (of: (kernel: Kernel) => number) =>
+      task.kernels!(rank).reduce((total, kernel) => total + of(kernel), 0);
+    known.set(rank, work = { operands: sum(productBytes), elements: sum(elementsOf) });
+  }
+  return work;
+}
 
 /** Position of groups, rows, columns and inner size among the arguments of a product. */
 const PRODUCT = 4;

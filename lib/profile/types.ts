@@ -34,7 +34,10 @@ export interface Correction {
   readonly factor: number;
 }
 
-/** Computation of one kind takes `alpha + perFlop * flops + perByte * bytes`, times the correction of its size. */
+/**
+ * Computation of one kind takes `alpha + perFlop * flops + perByte * bytes + perElement * elements`, times the correction of
+ * its size.
+ */
 export interface KindFit {
   /** Kind of task, its native kernels, and the codec where there is one: see `kindOf`. */
   readonly kind: string;
@@ -44,6 +47,8 @@ export interface KindFit {
   readonly perFlop: Estimate;
   /** Seconds of a byte of memory traffic. */
   readonly perByte: Estimate;
+  /** Seconds of a number that is handled by itself, as by an activation or a softmax: `elementsOf` of its kernels. */
+  readonly perElement: Estimate;
   /** Factors by fitted time, rising; between them they are interpolated. */
   readonly corrections: readonly Correction[];
   /** How well the fit describes what was measured. */
@@ -54,7 +59,7 @@ export interface KindFit {
    * Where tasks of several ranks wait in one queue: the seconds of the processor that a task needs while others are there.
    * Small kernels run beside each other and need less than they take alone, large ones that share caches more.
    */
-  readonly busy?: Pick<KindFit, "alpha" | "perFlop" | "perByte" | "corrections">;
+  readonly busy?: Pick<KindFit, "alpha" | "perFlop" | "perByte" | "perElement" | "corrections">;
 }
 
 /** Messages over one kind of link: `alpha` for each, `beta` for each byte, in seconds. */
@@ -106,7 +111,7 @@ export interface MachineProfile {
   /** Tells such a file from other JSON. */
   readonly format: "schemoe profile";
   /** Of the format. */
-  readonly version: 3;
+  readonly version: 4;
   /** On which it was measured. */
   readonly machine: {
     readonly os: string;

@@ -41,6 +41,22 @@ Deno.test("calibrate() recovers alpha, beta and rates that the engine does not t
   assertEquals(profile.processors, undefined, "every lane has a processor of its own");
 });
 
+Deno.test("calibrate() tells numbers that are handled one by one and operands of products from operations", async () => {
+  const engine = hiddenEngine({ shown, real, element: 5e-9, operand: 1e-10 });
+  const profile = await calibrate(engine, { seconds: 1000, layer, codecs: [] });
+  const fit = profile.kinds.find(({ kind }) => kind.startsWith("expertInputGrad "))!;
+  near(fit.perFlop.value, 1 / 3e10, 1e-4);
+  near(fit.perElement.value, 5e-9, 1e-4);
+  near(fit.perByte.value, 1e-10, 1e-3);
+  // narrower and of more tokens than any that was measured: their parts are others
+  const held = createLayer(engine, { tokens: 312, modelDim: 24, hiddenDim: 240, experts: 4 });
+  const predicted = simulated(held, profile);
+  for (const pass of ["forward", "backward"] as const) {
+    const choices = { scheduler: "optSche", allToAll: "pipe", chunks: 2 };
+    near((await predicted[pass](choices)).makespan, (await held[pass](choices)).makespan, 1e-3);
+  }
+});
+
 Deno.test("calibrate() states what it is unsure of: noise widens the intervals, which hold the truth", async () => {
   const engine = hiddenEngine({ shown, real, noise: 0.1 });
   const { links } = await calibrate(engine, { seconds: 1000, layer, codecs: [] });

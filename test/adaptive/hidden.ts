@@ -1,6 +1,7 @@
 /** An engine whose times come from a world that it does not tell, with noise. @module */
 import { modelCosts } from "../../lib/costs/mod.ts";
 import type { Costs } from "../../lib/costs/types.ts";
+import { elementsOf, productBytes } from "../../lib/kernels/mod.ts";
 import { openSimulator } from "../../lib/engines/mod.ts";
 import { uniforms } from "../../lib/random.ts";
 import type { Engine, EventTable, RunOptions } from "../../lib/engine.ts";
@@ -20,15 +21,28 @@ export interface Hidden {
   readonly launch?: Costs["launch"];
   /** Part of a task's fixed time in which it leaves processors to others; default 0. */
   readonly latency?: number;
+  /** Seconds of a number that a kernel handles by itself, and of a byte of a product's operands; default 0. */
+  readonly element?: number;
+  readonly operand?: number;
 }
 
 /** `become` changes what it really is. */
 export function hiddenEngine(
-  { shown, real, noise = 0, drift = 0, cold = 1, launch, latency = 0 }: Hidden,
+  { shown, real, noise = 0, drift = 0, cold = 1, launch, latency = 0, element = 0, operand = 0 }:
+    Hidden,
 ): Engine & { become(topology: Topology): void; runs: number } {
   const uniform = uniforms(7);
   const open = (topology: Topology) => {
-    const costs = modelCosts(topology);
+    const model = modelCosts(topology);
+    const costs = {
+      ...model,
+      seconds: (task: Task, rank = 0) =>
+        model.seconds(task, rank) +
+        (task.kernels?.(rank) ?? []).reduce(
+          (sum, kernel) => sum + element * elementsOf(kernel) + operand * productBytes(kernel),
+          0,
+        ),
+    };
     const width = (task: Task, rank: number) =>
       1 - latency * topology.processor.alpha / costs.seconds(task, rank);
     return openSimulator(topology, {

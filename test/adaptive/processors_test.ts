@@ -30,6 +30,12 @@ Deno.test("processorsOf() takes the slice from runs in which threads waited, and
   assertEquals(processorsOf(found, { threads: 2, paced: true })!.turns!.transfers, undefined);
 });
 
+Deno.test("processorsOf() lets threads for each of which there is a processor wait for none, though they slow each other down", () => {
+  const found = measured(3);
+  assertEquals(Object.keys(processorsOf(found, { threads: 12, paced: false })!), ["capacity"]);
+  assert(processorsOf(found, { threads: 11, paced: false })!.turns !== undefined);
+});
+
 Deno.test("processorsOf() tells kernels in a queue from those that share evenly", () => {
   const queue = processorsOf(measured(1, { transfers: "inTurn" }), { paced: false })!;
   assertEquals(queue.turns, { count: 1, transfers: "inTurn" });

@@ -94,8 +94,8 @@ Deno.test("calibrate() measures anew where a kept profile lacks a codec, or is o
   await Deno.writeTextFile(path, JSON.stringify({ ...second, version: 1 }));
   const third = await calibrate(engine, { ...given, codecs: [] });
   assertEquals([third.version, third.replaces], [
-    3,
-    "it has version 1 of the format, this one is 3",
+    4,
+    "it has version 1 of the format, this one is 4",
   ]);
   const elsewhere = { ...second, versions: { ...second.versions, package: "0.0.1" } };
   await saveProfile(elsewhere, path);
