@@ -200,6 +200,7 @@ Deno.test("in one line: a list of runs as a line each", async () => {
     await layer.backward({ name: "two" }),
   ]);
   assertMatch(text, /one · forward: makespan .*\n.*two · backward: makespan/);
+  assertMatch(`${await layer.forward({ name: "one" })}`, /^one · forward: makespan /);
 });
 
 Deno.test("in one line: where the time of a run goes", async () => {

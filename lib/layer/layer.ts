@@ -80,6 +80,11 @@ export class MoeLayer {
 
   /** What `console.log` and a notebook print of it. */
   [Symbol.for("Deno.customInspect")](): string {
+    return this.toString();
+  }
+
+  /** Sizes, engine, world and number of parameters, as lines of text. */
+  toString(): string {
     const { engine, layer, parameters } = this;
     return inspected({ what: "MoeLayer", layers: [layer], engine, parameters });
   }

@@ -51,6 +51,11 @@ export class MoeStack {
 
   /** What `console.log` and a notebook print of it. */
   [Symbol.for("Deno.customInspect")](): string {
+    return this.toString();
+  }
+
+  /** Sizes, engine, world and number of parameters, as lines of text. */
+  toString(): string {
     const { engine, layer, shape, parameters } = this;
     const what = `MoeStack of ${shape.layers} layers`;
     return inspected({ what, layers: [layer], engine, parameters });

@@ -55,6 +55,11 @@ export class MoeModel {
 
   /** What `console.log` and a notebook print of it. */
   [Symbol.for("Deno.customInspect")](): string {
+    return this.toString();
+  }
+
+  /** Sizes, engine, world and number of parameters, as lines of text. */
+  toString(): string {
     const { engine, shape, parameters, steps } = this;
     const { vocabulary, context, batch, modelDim, dtype, attention: { heads }, layers } = shape;
     const what =

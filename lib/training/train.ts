@@ -216,7 +216,9 @@ class Training {
       ? '; a "checkpoint" would go on from there, "seconds" instead of a signal ends with the curve so far'
       : `; ${checkpoint} goes on from there`;
     throw new SchemoeError(
-      `Training was stopped after ${model.steps} steps: ${this.#reason(signal)}${kept}`,
+      `Training was stopped after ${model.steps} ${model.steps === 1 ? "step" : "steps"}: ${
+        this.#reason(signal)
+      }${kept}`,
       { status: 3, cause: signal.reason },
     );
   }

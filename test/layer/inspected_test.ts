@@ -17,6 +17,7 @@ Deno.test("a layer prints its sizes, engine, world and number of parameters", ()
   // gate 4 x 16, and of each expert 16 x 32, 32, 32 x 16, 16
   assertEquals(parameters, '4,352 parameters in 5 tensors, listed by its "parameters"');
   assertEquals(more, []);
+  assertEquals(`${layer}`, Deno.inspect(layer));
 });
 
 Deno.test("stacks and models print the same, equal layers once", () => {
@@ -32,6 +33,7 @@ Deno.test("stacks and models print the same, equal layers once", () => {
     attention: { heads: 2 },
     layers: [{ moe }, { moe }, { moe: { ...moe, experts: 8 } }],
   });
+  assertEquals([`${stack}`, `${model}`], [Deno.inspect(stack), Deno.inspect(model)]);
   assertMatch(
     Deno.inspect(model),
     /^MoeModel after 0 steps · .* · 3 layers, with experts:\ntokens [^\n]*4 experts[^\n]*\ntokens [^\n]*8 experts[^\n]*\nengine /,

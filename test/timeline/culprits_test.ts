@@ -98,6 +98,6 @@ Deno.test("explain() names all ranks of a slow node", async () => {
   const { sentences } = explain(await layer.forward());
   assertMatch(
     sentences.find((text) => text.startsWith("Ranks wait"))!,
-    /; ranks 2, 12-15 compute up to 150 % longer than the median rank: balance the ranks\.$/,
+    /; ranks 2, 12–15 compute up to 150 % longer than the median rank: balance the ranks\.$/,
   );
 });

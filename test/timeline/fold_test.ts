@@ -1,3 +1,4 @@
+import { captionOf } from "../../lib/timeline/chart/caption.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import { foldRanks, listNumbers } from "../../lib/timeline/chart/fold.ts";
 import { stack } from "../../lib/timeline/table/stack.ts";
@@ -49,4 +50,30 @@ Deno.test("stack() puts pictures below each other", () => {
       '<svg y="0" width="9" height="10"><g/></svg><svg y="16" width="20" height="30"><g/></svg></svg>',
   );
   assertThrows(() => stack(["<svg></svg>"]), SchemoeError, "number 0 has no width or height");
+});
+
+Deno.test("captionOf() lists the first rank of each group only where what follows has room", () => {
+  const caption = (count: number) => {
+    const shown = Array.from({ length: count }, (_, i) => {
+      const rank = i * (i + 1);
+      return { rank, node: 0, ranks: [rank, rank + 1], nodes: [0] };
+    });
+    return captionOf({
+      groups: shown,
+      shown,
+      all: 2 * count,
+      lanes: new Set(["compute", "inter"]),
+      path: undefined,
+      standIn: new Map(),
+      bars: { drawn: 1, all: 1 },
+    });
+  };
+  assertEquals(
+    caption(9),
+    "18 ranks in 9 groups of equal ones, the first of each: 0, 2, 6, 12, 20, 30, 42, 56, 72",
+  );
+  assertEquals(
+    caption(29),
+    "58 ranks in 29 groups of equal ones, each shown once · rows of a rank: compute, inter",
+  );
 });

@@ -9,6 +9,9 @@ import { laneOrder } from "./layout.ts";
 import { groupBy } from "../table/operations.ts";
 import { kindStyle } from "./palette.ts";
 
+/** Characters of a list of ranks that a caption has room for. */
+const LONG = 40;
+
 /** Text of the caption, "" when there is nothing to say. */
 export function captionOf({ groups, shown, all, lanes, path, standIn, bars }: {
   groups: readonly RankGroup[];
@@ -30,12 +33,14 @@ export function captionOf({ groups, shown, all, lanes, path, standIn, bars }: {
   if (count < all) parts.push(`${count} of ${all} ranks shown`);
   if (folded.length > 0) {
     const lists = folded.map(({ ranks }) => `{${listNumbers(ranks)}}`).join(" ");
+    // rows are labelled with their ranks; a long list would push what follows out of the picture
+    const firsts = listNumbers(shown.map(({ rank }) => rank));
     const which = groups.length === 1
       ? `all ${all} ranks are equal, one is shown`
       : lists.length <= 60
       ? `equal ranks shown once: ${lists}`
-      : `${count} ranks in ${shown.length} groups of equal ones, the first of each: ${
-        listNumbers(shown.map(({ rank }) => rank))
+      : `${count} ranks in ${shown.length} groups of equal ones, ${
+        firsts.length <= LONG ? `the first of each: ${firsts}` : "each shown once"
       }`;
     parts.push(which);
   }

@@ -100,6 +100,11 @@ export abstract class ShownRun implements Timed {
 
   /** In a terminal, and in a list of runs, it is a line. */
   [Symbol.for("Deno.customInspect")](): string {
+    return this.toString();
+  }
+
+  /** The same line in a template. */
+  toString(): string {
     return `${titleOf(this)}: ${this.verdict}`;
   }
 

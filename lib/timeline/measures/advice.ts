@@ -1,5 +1,6 @@
 /** What would have to change for a run to be shorter. @module */
 import { busy } from "./busy.ts";
+import { listNumbers } from "../chart/fold.ts";
 import { isCommunication, type Timeline } from "../table/columns.ts";
 import type { Exposure } from "./exposure.ts";
 import { formatPercent, formatTime } from "../table/format.ts";
@@ -113,7 +114,7 @@ function waiting({ timeline }: Findings, makespan: number): string | undefined {
   }
   const alike = ranks.filter(({ slowdown }) => slowdown > SLOW).map(({ rank }) => rank);
   const slow = worst.slowdown > SLOW && alike.length > 1
-    ? `; ranks ${runsOf(alike)} compute up to ${
+    ? `; ranks ${listNumbers(alike.toSorted((a, b) => a - b))} compute up to ${
       formatPercent(ranks.reduce((most, { slowdown }) => Math.max(most, slowdown), 0) - 1)
     } longer than the median rank: balance the ranks`
     : worst.slowdown > SLOW
@@ -124,17 +125,6 @@ function waiting({ timeline }: Findings, makespan: number): string | undefined {
   return `Ranks wait for peers ${
     formatTime(waited)
   } each, most for rank ${worst.rank}, which was waited for ${worst.last} times${slow}.`;
-}
-
-/** Numbers as text, consecutive ones together: `3, 8-15`. */
-function runsOf(numbers: readonly number[]): string {
-  const runs: [number, number][] = [];
-  for (const number of numbers.toSorted((a, b) => a - b)) {
-    const last = runs.at(-1);
-    if (last && last[1] === number - 1) last[1] = number;
-    else runs.push([number, number]);
-  }
-  return runs.map(([first, last]) => first === last ? `${first}` : `${first}-${last}`).join(", ");
 }
 
 /** Time between tasks. */
