@@ -72,6 +72,11 @@ export class PredictionQuality {
   readonly byKind: readonly KindError[];
   /** How far predictions rank choices as measurements do. */
   readonly agreement: Agreement;
+  /**
+   * How far one more run of each choice ranks them as its other runs do, which no prediction can be expected to exceed;
+   * over choices with at least two undisturbed runs.
+   */
+  readonly repeated: Agreement;
   /** Regret of the choice of least predicted time: mean over layers, and the largest. */
   readonly regret: { readonly mean: number; readonly most: number };
   /** Rows without an undisturbed run, which do not count. */
@@ -113,6 +118,14 @@ export class PredictionQuality {
       (_, shape) => used.filter((row) => row.shape === shape),
     ).filter((group) => group.length > 0);
     this.agreement = kendallTau(groups);
+    this.repeated = kendallTau(
+      groups.map((group) =>
+        group.filter(({ measured }) => measured.length > 1).map(({ measured }) => ({
+          predicted: measured.at(-1)!,
+          measured: measured.slice(0, -1),
+        }))
+      ),
+    );
     const regrets = groups.map(regretOf);
     const mean = regrets.reduce((a, b) => a + b, 0) / Math.max(1, regrets.length);
     this.regret = { mean, most: Math.max(0, ...regrets) };
@@ -120,7 +133,7 @@ export class PredictionQuality {
 
   /** In words. */
   get summary(): string {
-    const { stepError, agreement, regret, rows, leftOut, stepErrorOfAll } = this;
+    const { stepError, agreement, repeated, regret, rows, leftOut, stepErrorOfAll } = this;
     const runs = rows.reduce((sum, row) => sum + row.runs, 0);
     const calm = rows.reduce((sum, row) => sum + row.calmRuns, 0);
     const { speed, stepErrorAtSpeed: { typical, median: signed } } = this;
@@ -145,7 +158,10 @@ export class PredictionQuality {
       `predictions lie ${percent(above)} above the bound of their tasks at the median, up to ` +
       `${percent(most)}: that is the schedule's, what errors are left are the model's`,
       `Kendall's tau ${agreement.tau.toFixed(3)} over ${agreement.pairs} pairs, ` +
-      `${agreement.leftOut} closer than their spread`,
+      `${agreement.leftOut} closer than their spread` +
+      (repeated.pairs > 0
+        ? `; of one more run in place of the prediction ${repeated.tau.toFixed(3)}`
+        : ""),
       `regret ${percent(regret.mean)}, at most ${percent(regret.most)}`,
       `${calm} of ${runs} runs undisturbed, ${leftOut} rows without one left out; with all runs the ` +
       `step error is ${percent(stepErrorOfAll.typical)}`,

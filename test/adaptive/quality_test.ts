@@ -8,6 +8,7 @@ import {
 } from "../../lib/adaptive/mod.ts";
 import { openEngine } from "../../lib/engines/mod.ts";
 import { topology } from "../../lib/topology.ts";
+import { PredictionQuality } from "../../lib/adaptive/quality_result.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { hiddenEngine } from "./hidden.ts";
 
@@ -35,6 +36,29 @@ Deno.test("regretOf() is what the chosen one takes longer than the best, beyond 
   assertEquals(regretOf([one(1, 11, 12, 13), one(2, 9, 10, 10.5)]), 0.05);
   assertEquals(regretOf([one(1, 9, 12), one(2, 8, 10)]), 0);
   assertEquals(regretOf([one(1, 10), one(2, 12)]), 0);
+});
+
+Deno.test("PredictionQuality has how far one more run ranks choices as the others do", () => {
+  const row = (predicted: number, ...measured: number[]) => ({
+    shape: 0,
+    name: "",
+    predicted,
+    predictedAtSpeed: predicted,
+    bound: 0,
+    measured,
+    all: measured[0],
+    disturbed: false,
+    runs: measured.length,
+    calmRuns: measured.length,
+    kinds: [],
+  });
+  const rows = [row(3, 1, 1.1, 1.2), row(2, 2, 2.1, 0.9), row(1, 3, 3.1, 3.2), row(4, 5)];
+  const quality = new PredictionQuality(rows, { shapes: 1, repeats: 3, facts: [] });
+  // the last run of the second is faster than that of the first; the fourth has one run only
+  assertEquals(quality.repeated, { tau: 1 / 3, pairs: 3, leftOut: 0 });
+  assert(quality.summary.includes("of one more run in place of the prediction 0.333"));
+  const once = new PredictionQuality(rows.slice(3), { shapes: 1, repeats: 1, facts: [] });
+  assert(!once.summary.includes("one more run"), once.summary);
 });
 
 Deno.test("predictionQuality() of held-out shapes: a fitted profile predicts, one of another machine does not", async () => {

@@ -130,12 +130,15 @@ async function trustReport(engine: Engine, one: TrustCase): Promise<Report> {
 /** The processors that ranks share, where they do. */
 function sharingOf({ processors }: MachineProfile): Row {
   if (!processors) return {};
-  const { capacity, turns } = processors;
+  const { capacity, turns, transferWidth } = processors;
   return {
     "lanes at full speed": hundredths(capacity),
     ...(turns ? { "lanes at once": turns.count } : {}),
     ...(turns?.slice === undefined ? {} : { "slice ms": hundredths(1e3 * turns.slice) }),
     ...(turns?.transfers ? { "transfers take processors": turns.transfers } : {}),
+    ...(transferWidth === undefined
+      ? {}
+      : { "part of a processor of each": hundredths(transferWidth) }),
   };
 }
 
@@ -166,7 +169,7 @@ async function rowsOf(
     ...{ profile, shapes: list },
     ...(seconds ? { seconds: seconds.layers } : {}),
   });
-  const { stepError, stepErrorOfAll, agreement, regret, rows, leftOut, byKind } = quality;
+  const { stepError, stepErrorOfAll, agreement, repeated, regret, rows, leftOut, byKind } = quality;
   const step = {
     engine: name,
     what: "step",
@@ -180,6 +183,7 @@ async function rowsOf(
     tau: Math.round(agreement.tau * 1e3) / 1e3,
     pairs: agreement.pairs,
     "overlapping pairs": agreement.leftOut,
+    "tau of one more run": Math.round(repeated.tau * 1e3) / 1e3,
     "regret %": percent(regret.mean),
     "most regret %": percent(regret.most),
     "rows left out": leftOut,
