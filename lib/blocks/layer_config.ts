@@ -11,7 +11,7 @@ import type { Gate } from "./gates/types.ts";
 import type { Loss } from "./losses/types.ts";
 import type { PlacedExperts } from "./placed.ts";
 import type { Routing } from "./routing.ts";
-import type { SharedExpert } from "./shared_expert.ts";
+import type { ResolvedShared, SharedExpert } from "./shared_expert.ts";
 
 /** A layer as its user writes it. */
 export interface LayerConfig {
@@ -24,8 +24,8 @@ export interface LayerConfig {
   /**
    * Width of the rows that go to experts, where it is not that of a token: tokens are projected to it before dispatch
    * (`latent.down`) and back after combine (`latent.up`), both trained, so that all-to-alls and experts have
-   * fewer columns ("latent MoE" of Nemotron-3, Megatron-LM's `moe_latent_size`). The gate and shared experts see
-   * whole tokens.
+   * fewer columns ("latent MoE" of Nemotron-3, Megatron-LM's `moe_latent_size`). The gate, shared
+   * experts and those without computation see whole tokens.
    */
   readonly latentDim?: number;
   /** Experts of the layer; a multiple of the ranks that hold them together (`parallel.expert`). */
@@ -46,8 +46,8 @@ export interface LayerConfig {
   readonly routing?: Routing;
   /** Losses on the routing, added to the total with their weights; default none. */
   readonly losses?: readonly Loss[];
-  /** Default `ffn()`. */
-  readonly expert?: Expert;
+  /** What each expert computes; a value or, where it needs no options, a name. Default `ffn()`. */
+  readonly expert?: Expert | string;
   /** An expert that every token goes to, on its own rank; default none. */
   readonly shared?: SharedExpert;
   /**
@@ -104,12 +104,14 @@ export interface Layer
   readonly slots: number;
   /** Slots of one rank. */
   readonly localSlots: number;
+  /** What each expert computes. */
+  readonly expert: Expert;
   /** Who chooses experts for tokens. */
   readonly gate: Gate;
   /** Capacity and priority of places, or none for a dropless layer. */
   readonly routing: Required<Routing>;
   /** The expert that every token passes; absent where there is none. */
-  readonly shared?: Required<SharedExpert>;
+  readonly shared?: ResolvedShared;
   /** Rows of the gate: experts, and experts without computation. */
   readonly gateRows: number;
   /** Choices that a token has room for. */

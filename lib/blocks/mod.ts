@@ -22,7 +22,7 @@ export { learnedPositions, type PositionCoding, rotaryPositions } from "./places
 export { constantRate, cosineRate, type Rate } from "./rates.ts";
 export * from "./updates/mod.ts";
 export type { Routing } from "./routing.ts";
-export type { SharedExpert } from "./shared_expert.ts";
+export type { ResolvedShared, SharedExpert } from "./shared_expert.ts";
 export { capacity, routedCapacity } from "./capacity.ts";
 export {
   elementBytes,

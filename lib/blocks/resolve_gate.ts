@@ -31,22 +31,33 @@ export function resolveGate(given: Gate | string | undefined, experts: number): 
   return gate;
 }
 
-/** Gates that need no options. */
-const NAMED = new Map(
+/** Functions that make something without options: gates, and logits for them. */
+const MAKERS = new Map(
   Object.entries(gates).flatMap(([name, make]) =>
-    make.length === 0 ? [[name, make as () => Gate] as const] : []
+    make.length === 0 ? [[name, make as () => Partial<Gate>] as const] : []
   ),
 );
 
 function named(name: string): Gate {
-  const make = NAMED.get(name);
-  if (make) return make();
-  const names = [...NAMED.keys()];
+  const made = MAKERS.get(name)?.();
+  if (made && isGate(made)) return made;
+  if (Object.hasOwn(gates, name)) {
+    fail(
+      made
+        ? `"${name}" makes logits, not a gate; give a gate with them, as in topK({ logits: ${name}() })`
+        : `the gate "${name}" is made with options; call it, and give what it returns`,
+    );
+  }
+  const names = [...MAKERS].flatMap(([name, make]) => isGate(make()) ? [name] : []);
   fail(
     `unknown gate "${name}", choose one of ${names.join(", ")}, or give a value of your own` +
       didYouMean(name, names),
   );
 }
+
+/** Told from logits, which have neither. */
+const isGate = (made: Partial<Gate>): made is Gate =>
+  made.name !== undefined && made.k !== undefined;
 
 function fail(problem: string): never {
   throw new SchemoeError(`Cannot make the layer: ${problem}`);

@@ -3,12 +3,12 @@ import { SchemoeError, type Topology } from "../types.ts";
 import { didYouMean, quoted } from "../words.ts";
 import { capacity } from "./capacity.ts";
 import { resolveParallel } from "./expert_groups.ts";
-import { checkExpert } from "./experts/check.ts";
 import { ffn } from "./experts/mod.ts";
 import type { Layer, LayerConfig, UnevenLayerConfig } from "./layer_config.ts";
 import { movedOptions } from "./moved_options.ts";
 import { resolvePlacement } from "./placed.ts";
 import { resolveTokens } from "./rank_tokens.ts";
+import { resolveExpert } from "./resolve_expert.ts";
 import { resolveGate } from "./resolve_gate.ts";
 import { resolveLosses } from "./resolve_losses.ts";
 import { resolveShared } from "./shared_expert.ts";
@@ -55,7 +55,7 @@ export function resolveLayer(
       fail(`${name} must be a positive integer, got ${quoted(value)}`);
     }
   }
-  const { dtype = "float32", expert = ffn(), latentDim } = config;
+  const { dtype = "float32", latentDim } = config;
   if (latentDim !== undefined && !(Number.isInteger(latentDim) && latentDim >= 1)) {
     fail(`latentDim must be a positive integer, got ${quoted(latentDim)}`);
   }
@@ -67,7 +67,8 @@ export function resolveLayer(
   const { placement } = config;
   const placed = resolvePlacement(placement, { experts, groups, topology });
   const localSlots = placed?.each ?? experts / groups.size;
-  checkExpert(expert, { modelDim: rowDim, hiddenDim, experts, dtype });
+  const sizes = { modelDim: rowDim, hiddenDim, experts, dtype };
+  const expert = resolveExpert(config.expert ?? ffn(), sizes);
   const gate = resolveGate(config.gate, experts);
   const routed = gate.loads?.().ranks;
   if (routed !== undefined && routed !== topology.ranks) {

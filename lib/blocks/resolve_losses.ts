@@ -35,6 +35,7 @@ export function resolveLosses(
 }
 
 function checkGate({ name, slopes, first, needs = [] }: Loss, gate: Gate, sizes: Sizes): void {
+  const rows = sizes.experts + (gate.identities ?? 0);
   if (slopes.length > 0 && gate.scores === undefined) {
     fail(`the gate ${gate.name} does not say how it makes scores, which the loss ${name} needs`);
   }
@@ -47,10 +48,16 @@ function checkGate({ name, slopes, first, needs = [] }: Loss, gate: Gate, sizes:
     );
   }
   if (needs.length === 0) return;
-  const shape = { ...sizes, rows: sizes.experts + (gate.identities ?? 0) };
+  const shape = { ...sizes, rows };
   const names = gate.tensors?.(shape).map((tensor) => tensor.name) ?? ["weight"];
   const missing = needs.find((tensor) => !names.includes(tensor));
-  if (missing === undefined) return;
+  if (missing === undefined) {
+    if (!slopes.includes("load") || gate.k < rows) return;
+    fail(
+      `the loss ${name} needs an expert that a token does not choose: k of the gate ${gate.name} is ${gate.k}, of ` +
+        `${rows} experts`,
+    );
+  }
   const what = slopes.includes("load") ? "noise" : `a tensor "${missing}"`;
   fail(`the loss ${name} needs ${what}, which the gate ${gate.name} has not`);
 }

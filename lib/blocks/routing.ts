@@ -18,7 +18,10 @@ export interface Routing {
    * Excludes a capacityFactor other than 0 and a capacityAlignment. Default false.
    */
   readonly dropless?: boolean;
-  /** Which tokens get places first: in their order (default), or by descending best score. */
+  /**
+   * Which tokens get places first: in their order (default), or by descending best score. Either way first choices of all
+   * tokens come before second ones, and so on.
+   */
   readonly priority?: "tokens" | "scores";
 }
 

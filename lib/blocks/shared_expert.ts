@@ -1,8 +1,8 @@
 /** An expert that every token goes to. @module */
 import type { Expert } from "./experts/types.ts";
 import { SchemoeError } from "../types.ts";
-import { checkExpert } from "./experts/check.ts";
 import { swiglu } from "./experts/mod.ts";
+import { resolveExpert } from "./resolve_expert.ts";
 import { didYouMean, quoted } from "../words.ts";
 
 /**
@@ -12,17 +12,23 @@ import { didYouMean, quoted } from "../words.ts";
 export interface SharedExpert {
   /** Width inside it. */
   readonly hiddenDim: number;
-  /** Default `swiglu()`. */
-  readonly expert?: Expert;
+  /** A value or, where it needs no options, a name. Default `swiglu()`. */
+  readonly expert?: Expert | string;
   /** `sigmoid`: its output is multiplied by sigmoid(x . shared.gate), trained; default `none`. */
   readonly gate?: "none" | "sigmoid";
+}
+
+/** A shared expert with nothing left open. */
+export interface ResolvedShared extends Required<SharedExpert> {
+  /** What it computes. */
+  readonly expert: Expert;
 }
 
 /** Fills in defaults and checks. @throws {SchemoeError} naming the first field that is wrong. */
 export function resolveShared(
   config: SharedExpert | undefined,
   layer: { readonly modelDim: number; readonly experts: number; readonly dtype: string },
-): Required<SharedExpert> | undefined {
+): ResolvedShared | undefined {
   if (config === undefined) return undefined;
   const known = ["hiddenDim", "expert", "gate"];
   if (typeof config !== "object" || config === null) {
@@ -36,14 +42,14 @@ export function resolveShared(
       }`,
     );
   }
-  const { hiddenDim, expert = swiglu(), gate = "none" } = config;
+  const { hiddenDim, gate = "none" } = config;
   if (!Number.isInteger(hiddenDim) || hiddenDim < 1) {
     fail(`hiddenDim of the shared expert must be a positive integer, got ${quoted(hiddenDim)}`);
   }
   if (gate !== "none" && gate !== "sigmoid") {
     fail(`gate of the shared expert must be none or sigmoid, got ${quoted(gate)}`);
   }
-  checkExpert(expert, { ...layer, hiddenDim });
+  const expert = resolveExpert(config.expert ?? swiglu(), { ...layer, hiddenDim });
   return { hiddenDim, expert, gate };
 }
 

@@ -60,7 +60,8 @@ export class MoeLayer {
    * passes try the candidates that are predicted to be best and, whatever is predicted, what Tutel's own search tries;
    * later ones keep to the one that was fastest; another number of places an expert, or times that drift, begin anew.
    * `tuning.log` tells all of it. What the options of a pass name stays as it is:
-   * without a codec there no codec is chosen. Outputs have the same bits under each choice at equal chunks.
+   * without a codec there no codec is chosen. Outputs have the same bits under each choice at equal chunks;
+   * where the options give chunks, no scheduler with chunks of its own (`fasterMoE`) is tried.
    */
   auto: AutoOptions = {};
   #kept?: Kept;

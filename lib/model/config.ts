@@ -15,7 +15,8 @@ import {
 import { evenLoads, largestLoad } from "../chunking/loads.ts";
 import { slotLoads } from "../chunking/slot_loads.ts";
 import type { ReduceCodecs } from "../graph/mod.ts";
-import { checkExpert } from "../blocks/experts/check.ts";
+import type { Expert } from "../blocks/experts/types.ts";
+import { resolveExpert } from "../blocks/resolve_expert.ts";
 import type { ElementType } from "../kernels/types.ts";
 import { tokenTable } from "../memory/mod.ts";
 import type { BlockConfig, DenseConfig, ModelConfig } from "./model_config.ts";
@@ -26,7 +27,13 @@ import { didYouMean, quoted } from "../words.ts";
 /** A checked block on a topology. */
 export type ModelBlock =
   | { readonly moe: Layer; readonly places: number }
-  | { readonly ffn: DenseConfig };
+  | { readonly ffn: DenseBlock };
+
+/** A dense feed-forward layer with its network looked up. */
+export interface DenseBlock extends DenseConfig {
+  /** The network. */
+  readonly expert: Expert;
+}
 
 /** A checked model on a topology. */
 export interface ModelShape
@@ -193,9 +200,9 @@ function resolveBlock(
 ): ModelBlock {
   checkNames(`layers[${index}]`, block, ["moe", "ffn"]);
   if ("ffn" in block) {
-    const { hiddenDim, expert } = block.ffn;
+    const { hiddenDim } = block.ffn;
     positive({ [`layers[${index}].ffn.hiddenDim`]: hiddenDim });
-    checkExpert(expert, { modelDim, hiddenDim, experts: 1, dtype });
+    const expert = resolveExpert(block.ffn.expert, { modelDim, hiddenDim, experts: 1, dtype });
     return { ffn: { hiddenDim, expert } };
   }
   const layer = resolveLayer({ parallel, ...block.moe, tokens, modelDim, dtype }, topology);

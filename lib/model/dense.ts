@@ -3,10 +3,10 @@ import { checked, host } from "../kernels/mod.ts";
 import type { ExpertContext } from "../blocks/experts/types.ts";
 import type { Task } from "../types.ts";
 import { blockBuffers, gradientBuffers } from "./attention.ts";
-import type { DenseConfig } from "./model_config.ts";
+import type { DenseBlock } from "./config.ts";
 import type { Part } from "./parts.ts";
 
-function contextOf(part: Part, index: number, { expert, hiddenDim }: DenseConfig): ExpertContext {
+function contextOf(part: Part, index: number, { expert, hiddenDim }: DenseBlock): ExpertContext {
   const { modelDim } = part.model;
   const b = blockBuffers(part, index);
   const { dh, dx } = gradientBuffers(part);
@@ -33,7 +33,7 @@ function contextOf(part: Part, index: number, { expert, hiddenDim }: DenseConfig
 }
 
 /** The network on all tokens. */
-export function denseForward(part: Part, index: number, config: DenseConfig): Task {
+export function denseForward(part: Part, index: number, config: DenseBlock): Task {
   const context = contextOf(part, index, config);
   return part.work({
     label: "ffn",
@@ -47,7 +47,7 @@ export function denseForward(part: Part, index: number, config: DenseConfig): Ta
 export function denseBackward(
   part: Part,
   index: number,
-  config: DenseConfig,
+  config: DenseBlock,
 ): { readonly input: Task; readonly weights: Task } {
   const { expert } = config;
   const context = contextOf(part, index, config);

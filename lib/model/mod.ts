@@ -21,4 +21,4 @@ export type { LayersByName, NamedModelConfig } from "./layers_by_name.ts";
 export { type StepValues, TrainingStep } from "./step.ts";
 export { loadMixtral } from "./mixtral.ts";
 export { mixtralConfig, type MixtralJson } from "./mixtral_config.ts";
-export type { ModelBlock, ModelShape } from "./config.ts";
+export type { DenseBlock, ModelBlock, ModelShape } from "./config.ts";

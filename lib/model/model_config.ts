@@ -11,8 +11,8 @@ export type MoeConfig = Omit<LayerConfig, "tokens" | "modelDim" | "dtype">;
 export interface DenseConfig {
   /** Width inside the feed-forward network. */
   readonly hiddenDim: number;
-  /** The network, as an expert of which there is one for all tokens. */
-  readonly expert: Expert;
+  /** The network, as an expert of which there is one for all tokens; a value or, where it needs no options, a name. */
+  readonly expert: Expert | string;
 }
 
 /** A block: attention, and after it experts or one feed-forward network. */

@@ -1,6 +1,7 @@
 /** Experts and activations of a reference case's configuration. @module */
-import { clampedSwiglu, ffn, geglu, limitedSwiglu, swiglu } from "../blocks/experts/mod.ts";
+import { ffn, swiglu } from "../blocks/experts/mod.ts";
 import type { Expert } from "../blocks/experts/types.ts";
+import { expertByName, EXPERTS } from "../blocks/resolve_expert.ts";
 import type { Activation } from "../kernels/mod.ts";
 
 const ACTIVATION: Record<string, Activation> = {
@@ -28,14 +29,11 @@ export function goldenExpert(
       ? swiglu()
       : fail(`expert "${config.expert}" with activation "${activation}"`);
   }
-  const others = { geglu, clampedSwiglu, limitedSwiglu, relu2 };
-  if (Object.hasOwn(others, String(config.expert))) {
-    return others[config.expert as keyof typeof others]();
-  }
+  if (config.expert === "relu2") return relu2();
   if (config.expert !== undefined && config.expert !== "ffn") {
-    fail(
-      `unknown expert "${config.expert}", known are ffn, llama_ffn, ${
-        Object.keys(others).join(", ")
+    return expertByName(String(config.expert)) ?? fail(
+      `unknown expert "${config.expert}", known are ${
+        [...EXPERTS, "llama_ffn", "relu2"].join(", ")
       }`,
     );
   }

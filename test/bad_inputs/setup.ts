@@ -309,9 +309,13 @@ export const setup: BadInputs = {
     call: () => gatherWorkers(wrong({ ranks: 3 })),
     says: ['Cannot gather the workers: "ranks" is not an option (timeLimit, process, processes'],
   },
-  "an expert by name": {
-    call: layer({ expert: wrong("ffn") }),
-    says: ['expert must be an object, got string, "ffn"; make one, as with ffn()'],
+  "an unknown expert": {
+    call: layer({ expert: "swiGLU" }),
+    says: ['unknown expert "swiGLU", choose one of clampedSwiglu, ffn', 'did you mean "swiglu"?'],
+  },
+  "an expert by name that needs options": {
+    call: layer({ expert: "onnx" }),
+    says: ['the expert "onnx" is made with options; call it, and give what it returns'],
   },
   "an expert that was not made": {
     call: layer({ expert: wrong(ffn) }),

@@ -19,6 +19,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { createLayer, createModel, openEngine, SchemoeError, topK } from "../../mod.ts";
 import {
+  expertChoice,
   globalBatch,
   gshard,
   importance,
@@ -26,10 +27,12 @@ import {
   load,
   noisyTopK,
   quantileUpdate,
+  reluRouting,
   sequence,
   sgd,
   signUpdate,
   switchBalance,
+  tokenRounding,
   z,
 } from "../../lib/blocks/mod.ts";
 import { randomNormal } from "../../lib/layer/mod.ts";
@@ -193,6 +196,24 @@ Deno.test("a single choice keeps its score and its gradient, normalized or not",
   for (const { gradients } of runs) {
     assert(gradients["gate.weight"].some((v) => Math.abs(v) > 1e-2));
   }
+  // in tiles of one, rounding changes no choice of one expert
+  const rounded = await run(1, { tokens: 48, gate: tokenRounding({ k: 1, tile: 1 }) }, inputs());
+  assert(largestError(rounded.output, one.output) < 1e-6);
+  for (const [name, values] of Object.entries(one.gradients)) {
+    assert(largestError(rounded.gradients[name], values) < 1e-6, name);
+  }
+});
+
+Deno.test("an option of a gate that is undefined is one that was left out", async () => {
+  for (const gate of [expertChoice, reluRouting, tokenRounding]) {
+    const tile = gate === tokenRounding ? { tile: 4 } : {};
+    const outputs = [];
+    for (const options of [{}, { normalize: undefined }]) {
+      const config = { tokens: 48, gate: gate({ ...tile, ...options }) };
+      outputs.push((await run(1, config, inputs())).output);
+    }
+    assertEquals(outputs[0], outputs[1], gate.name);
+  }
 });
 
 Deno.test("experts without computation take no places, and a token may choose several", async () => {
@@ -299,5 +320,31 @@ Deno.test("losses and their gradients do not depend on padding", async () => {
     }
     const rest = shown.gradients.x.filter((_, j) => padded[Math.floor(j / SIZES.modelDim)] !== 0);
     assert(rest.every((d) => d === 0));
+  }
+});
+
+Deno.test("losses are 0, and gradients finite, on ranks whose tokens are all padding", async () => {
+  const tensors = inputs();
+  // ranks 0 and 2 have none, rank 1 one token
+  const padded = Int32Array.from({ length: 48 }, (_, t) => Number(t < 23 || (t >= 24 && t < 36)));
+  const noise = Float32Array.from({ length: 48 * 8 }, (_, i) => Math.sin(i * i));
+  const losses = [
+    ...[gshard, switchBalance, globalBatch, sequence, z, importance].map((loss) =>
+      loss({ weight: 0.1 })
+    ),
+    load({ weight: 0.1 }),
+  ];
+  const found = await run(4, { gate: noisyTopK({ k: 2, padding: true }), losses }, {
+    ...tensors,
+    "gate.noise": noise,
+    "gate.noiseWeight": tensors["gate.weight"].map((w, i) => w * Math.cos(i)),
+    "gate.padding": padded,
+  });
+  for (const [name, values] of Object.entries(found.losses)) {
+    assertEquals([values[0], values[2]], [0, 0], name);
+    assert(values[1] > 0 && values[3] > 0, `${name} ${values}`);
+  }
+  for (const [name, values] of Object.entries(found.gradients)) {
+    assert(values.every(Number.isFinite), name);
   }
 });

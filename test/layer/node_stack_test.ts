@@ -1,13 +1,14 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
-import { BUILT_IN, createLayer, createStack, openEngine, SchemoeError, topK } from "../../mod.ts";
+import { createLayer, createStack, openEngine, SchemoeError, topK } from "../../mod.ts";
 import { spawnWorkers } from "../../lib/workers/mod.ts";
+import { byCapacity } from "../schedulers/by_capacity.ts";
 
 const layer = { tokens: 24, modelDim: 8, hiddenDim: 16, experts: 8, gate: topK({ k: 3 }) };
 const attention = { flops: 1e4, bytes: 100, parameters: 40 };
 const config = { layer, layers: 3, attention, gradientChunks: 2 };
 const world = { kind: "cpu", nodes: 2, ranksPerNode: 2, links: "plain" } as const;
 /** It prefers groups of peers, which are refused. */
-const schedulers = BUILT_IN.scheduler.filter((name) => name !== "fasterMoE");
+const schedulers = byCapacity;
 const values = (factor: number) =>
   Float32Array.from({ length: 4 * 24 * 8 }, (_, i) => Math.sin(factor * i));
 

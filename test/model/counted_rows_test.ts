@@ -1,5 +1,12 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { BUILT_IN, createModel, type ModelConfig, openEngine, SchemoeError } from "../../mod.ts";
+import {
+  BUILT_IN,
+  createModel,
+  type Expert,
+  type ModelConfig,
+  openEngine,
+  SchemoeError,
+} from "../../mod.ts";
 import {
   cosineTopK,
   ffn,
@@ -19,6 +26,7 @@ import type { MoeConfig, MoeModel } from "../../lib/model/mod.ts";
 import { pack } from "../../lib/program/mod.ts";
 import { buildProgram } from "../../lib/program/mod.ts";
 import { topology } from "../../mod.ts";
+import { byCapacity } from "../schedulers/by_capacity.ts";
 
 const open = (ranksPerNode = 1, nodes = 1) =>
   openEngine({ kind: "cpu", nodes, ranksPerNode, links: "plain" });
@@ -41,7 +49,9 @@ const uncounted = (moe: Partial<MoeConfig>, more?: Partial<ModelConfig>): ModelC
   return {
     ...others,
     layers: layers.map((block) =>
-      "moe" in block ? { moe: { ...block.moe, expert: { ...(block.moe.expert ?? ffn()) } } } : block
+      "moe" in block
+        ? { moe: { ...block.moe, expert: { ...(block.moe.expert as Expert ?? ffn()) } } }
+        : block
     ),
   };
 };
@@ -164,7 +174,7 @@ Deno.test("steps on emulated links and in paced time know their rows before, whi
 Deno.test("schedulers and all-to-alls change no bit of steps of several ranks whose rows are counted", async () => {
   const of = config({ shared: { hiddenDim: 8, expert: ffn(), gate: "none" } });
   const { text } = await trained(of, { scheduler: "sequential" }, world);
-  for (const scheduler of BUILT_IN.scheduler.filter((name) => name !== "fasterMoE")) {
+  for (const scheduler of byCapacity) {
     const { text: got } = await trained(of, { scheduler }, world);
     assert(got === text, scheduler);
   }
@@ -177,7 +187,7 @@ Deno.test("schedulers and all-to-alls change no bit of steps of several ranks wh
 Deno.test("schedulers change no bit of steps whose rows are counted", async () => {
   const of = config({ shared: { hiddenDim: 8, expert: ffn(), gate: "none" } });
   const { text } = await trained(of, { scheduler: "sequential" });
-  for (const scheduler of BUILT_IN.scheduler.filter((name) => name !== "fasterMoE")) {
+  for (const scheduler of byCapacity) {
     const { text: got, programs } = await trained(of, { scheduler });
     assert(got === text, scheduler);
     assertEquals(programs[0].length, 1, scheduler);

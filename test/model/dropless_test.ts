@@ -19,6 +19,7 @@ import {
 import type { PassChoices } from "../../lib/layer/mod.ts";
 import { trainingWithoutPadding } from "../../lib/tasks/bench/without_padding.ts";
 import { spawnWorkers } from "../../lib/workers/mod.ts";
+import { byCapacity } from "../schedulers/by_capacity.ts";
 
 const NAMES = ["tiny", "rope-swiglu-gqa", "sgd"];
 
@@ -169,7 +170,7 @@ Deno.test("layers without padding, microbatches, codecs: schedulers change no bi
   for (const choices of [{}, { compressor: "int8" }]) {
     const config = { ...sizes("dropless"), microbatches: 2, gradientChunks: 2 };
     let first: string | undefined;
-    for (const scheduler of BUILT_IN.scheduler.filter((name) => name !== "fasterMoE")) {
+    for (const scheduler of byCapacity) {
       const { values, after, final } = await trained(config, { scheduler, chunks: 2, ...choices });
       const got = JSON.stringify([values, after, Object.values(final).map((list) => [...list])]);
       assert(got === (first ??= got), scheduler);

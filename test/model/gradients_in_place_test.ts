@@ -1,6 +1,7 @@
 import { assert } from "@std/assert";
-import { BUILT_IN, createModel, openEngine, topK } from "../../mod.ts";
+import { createModel, openEngine, topK } from "../../mod.ts";
 import type { MoeConfig } from "../../lib/model/mod.ts";
+import { byCapacity } from "../schedulers/by_capacity.ts";
 
 const moe = { experts: 8, hiddenDim: 10, gate: topK({ k: 3 }), routing: { dropless: true } };
 const kinds: Readonly<Record<string, MoeConfig>> = {
@@ -14,7 +15,7 @@ for (const [name, config] of Object.entries(kinds)) {
     using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 2, links: "plain" });
     const tokens = Int32Array.from({ length: 4 * 4 * 9 }, (_, i) => (i * i + i % 5) % 11);
     let first: Map<string, Float32Array> | undefined;
-    for (const scheduler of BUILT_IN.scheduler.filter((name) => name !== "fasterMoE")) {
+    for (const scheduler of byCapacity) {
       using model = createModel(engine, {
         ...{ vocabulary: 11, context: 8, batch: 4, modelDim: 12, microbatches: 2 },
         ...{ attention: { heads: 2 }, layers: [{ moe: config }, { moe: config }] },

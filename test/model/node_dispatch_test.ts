@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertLess, assertMatch, assertRejects } from "@std/assert";
 import {
-  BUILT_IN,
   createModel,
   type ModelConfig,
   openEngine,
@@ -16,12 +15,13 @@ import {
   runGoldenTraining,
 } from "../../lib/studies/golden_training.ts";
 import { spawnWorkers } from "../../lib/workers/mod.ts";
+import { byCapacity } from "../schedulers/by_capacity.ts";
 
 const FOLDER = new URL("../golden/training/", import.meta.url);
 const cases = [...Deno.readDirSync(FOLDER)].filter(({ name }) => name.endsWith(".safetensors"))
   .map(({ name }) => parseGoldenTraining(Deno.readFileSync(new URL(name, FOLDER)), name));
 /** It prefers groups of peers, which are refused. */
-const schedulers = BUILT_IN.scheduler.filter((name) => name !== "fasterMoE");
+const schedulers = byCapacity;
 
 const open = ({ ranks }: { readonly ranks: number }, nodes: number) =>
   openEngine({ kind: "cpu", nodes, ranksPerNode: ranks / nodes, links: "plain" });

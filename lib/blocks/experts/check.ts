@@ -15,11 +15,7 @@ export type ExpertLayer = ExpertShape & { readonly experts: number; readonly dty
  */
 export function checkExpert(expert: Expert, layer: ExpertLayer): void {
   if (typeof expert !== "object" || expert === null) {
-    const hint = typeof expert === "function"
-      ? "; call it, as in ffn()"
-      : typeof expert === "string"
-      ? `, "${expert}"; make one, as with ffn() or swiglu()`
-      : "";
+    const hint = typeof expert === "function" ? "; call it, as in ffn()" : "";
     throw new SchemoeError(
       `Cannot make the layer: expert must be an object, got ${typeof expert}${hint}`,
     );

@@ -42,7 +42,10 @@ export function expertChoice({ k = 1, ...options }: ExpertChoiceOptions = {}): G
     logits: logitsOption("expertChoice", options),
     chosen: "given",
     dense: true,
-    ...weightOptions("expertChoice", { normalize: false, ...options }),
+    ...weightOptions("expertChoice", {
+      ...options,
+      normalize: options.normalize ?? false,
+    }),
     capacity: (shape) => taken(k, shape),
     choose: (c) => [chooseTokens({ ...c, count: c.capacity }, c)],
   });

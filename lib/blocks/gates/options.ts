@@ -9,7 +9,10 @@ import { failGate, type Logits } from "./routed.ts";
 export interface WeightOptions {
   /** How logits become scores; default `softmax`. */
   readonly scores?: GateScores;
-  /** For more than one choice: divide the weights of a token by their sum (before dropping). */
+  /**
+   * Divide the weights of a token by their sum (before dropping), where a token has room for more than one choice; in a gate
+   * whose tokens may have any number, those with one choice then weigh it 1.
+   */
   readonly normalize?: boolean;
   /** Factor of all weights, after that; default 1. */
   readonly scale?: number;

@@ -40,6 +40,10 @@ export function reluRouting({ k = 1, identities = 0, ...options }: ReluOptions =
     logits: logitsOption("reluRouting", options),
     chosen: "positive",
     dense: true,
-    ...weightOptions("reluRouting", { normalize: false, ...options, scores: "relu" }),
+    ...weightOptions("reluRouting", {
+      ...options,
+      normalize: options.normalize ?? false,
+      scores: "relu",
+    }),
   });
 }

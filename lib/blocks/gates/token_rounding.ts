@@ -13,6 +13,11 @@ import type { Gate } from "./types.ts";
 
 /** Options of {@linkcode tokenRounding}. */
 export interface TokenRoundingOptions extends WeightOptions, LogitsOption {
+  /**
+   * Divide the weights of a token by their sum; default for k above 1. With k = 1 most tokens have one expert, whose weight
+   * would be 1 whatever the gate says.
+   */
+  readonly normalize?: boolean;
   /** Experts of a token before rounding; default 1. */
   readonly k?: number;
   /** Rows of a tile of the experts' products; default 128. */
@@ -42,7 +47,10 @@ export function tokenRounding({ k = 1, tile = 128, ...options }: TokenRoundingOp
   const known = ["k", "tile", "logits", "scores", "normalize", "scale", "weighs"];
   checkOptions("tokenRounding", others, known);
   checkCount("tokenRounding", "tile", tile);
-  const weights = weightOptions("tokenRounding", options);
+  const weights = weightOptions("tokenRounding", {
+    ...options,
+    normalize: options.normalize ?? k > 1,
+  });
   return routed({
     name: "tokenRounding",
     k,

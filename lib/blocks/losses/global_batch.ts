@@ -4,7 +4,7 @@ import { balance, type LossWeight } from "./balance.ts";
 import { weightOf } from "./weight.ts";
 
 /**
- * Like `switchBalance`, with the share of choices over all ranks, which a task sums up (Qiu et al., "Demons in the
+ * Like `switchBalance`, with choices and tokens of all ranks, which a task sums up (Qiu et al., "Demons in the
  * detail", arXiv 2501.11873). Like all losses here it is summed over ranks, where the paper averages.
  *
  * ```ts

@@ -6,7 +6,7 @@ import { weightOf } from "./weight.ts";
 
 /**
  * Squared coefficient of variation, over experts, of the sums of weights before dropping (Shazeer et al., arXiv
- * 1701.06538): population variance, no epsilon.
+ * 1701.06538): population variance, no epsilon; 0 where no token of a rank has an expert.
  *
  * ```ts
  * import { importance } from "@schemoe/lab/blocks";

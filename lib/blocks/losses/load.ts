@@ -7,7 +7,7 @@ import { weightOf } from "./weight.ts";
 /**
  * Squared coefficient of variation of the loads that the noise lets one expect: sums over tokens of the probability that
  * an expert is among the k best once its own noise is drawn anew (Shazeer et al., arXiv 1701.06538). Needs
- * `noisyTopK`.
+ * `noisyTopK`, and more experts than k. 0 where all tokens of a rank are padding.
  *
  * ```ts
  * import { load } from "@schemoe/lab/blocks";

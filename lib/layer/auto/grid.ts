@@ -5,6 +5,7 @@ import * as schedulers from "../../schedulers/mod.ts";
 import type { Scheduler } from "../../schedulers/types.ts";
 import { type Pass, SchemoeError, type TaskGraph, type Topology } from "../../types.ts";
 import { quoted } from "../../words.ts";
+import { BUILT_IN } from "../built_in.ts";
 import type { CompressorPair, PassChoices } from "../choices.ts";
 
 /** One way to run a pass. */
@@ -27,8 +28,14 @@ export interface Grid {
   readonly compressors?: readonly (Compressor | string | CompressorPair)[];
 }
 
-const SCHEDULERS = ["sequential", "optSche", "tutel", "fasterMoE", "fsMoE", "criticalPath"];
+/** Built-in schedulers that search or order as `optSche`, and those that do so in the forward pass. */
+const LEFT_OUT = ["exact", "pipeMoE"];
 const BACKWARD = ["weightGradLast"];
+/** Which of equally fast ones comes first: in this order, then all others. */
+const FIRST = ["sequential", "optSche", "tutel", "fasterMoE", "fsMoE", "criticalPath"];
+const SCHEDULERS = [...FIRST, ...BUILT_IN.scheduler].filter((name, at, all) =>
+  all.indexOf(name) === at && !LEFT_OUT.includes(name) && !BACKWARD.includes(name)
+);
 const ALL_TO_ALLS = {
   nodes: ["linear", "pipe", "hierarchical2d", "hierarchical2dPipelined", "pairwise"],
   node: ["linear", "pairwise"],
@@ -55,7 +62,7 @@ export function candidatesOf(
   const several = nodes > 1 && ranksPerNode > 1;
   const schedulers = fixed.scheduler !== undefined && fixed.scheduler !== "auto"
     ? [fixed.scheduler]
-    : (grid.schedulers ?? [...SCHEDULERS, ...(pass === "backward" ? BACKWARD : [])])
+    : (grid.schedulers ?? builtIn(pass, fixed))
       .map((scheduler) => costs ? byCosts(scheduler, costs) : scheduler);
   const allToAlls = fixed.allToAll !== undefined
     ? [fixed.allToAll]
@@ -87,6 +94,15 @@ export function candidatesOf(
     );
   }
   return candidates;
+}
+
+/** Those that split a pass in a way of their own would change the bits of chunks that the user chose. */
+function builtIn(pass: Pass, { chunks = 1 }: PassChoices): readonly string[] {
+  const all = [...SCHEDULERS, ...(pass === "backward" ? BACKWARD : [])];
+  return chunks === 1 ? all : all.filter((name) => {
+    const { chunking } = (schedulers as unknown as Record<string, Scheduler>)[name];
+    return chunking === undefined;
+  });
 }
 
 /** A scheduler that goes by these times on every engine, so that what was predicted is what runs. */

@@ -284,6 +284,14 @@ void losses(Both& t) {
       return Words().i(s.tokens, s.rows, s.k).v(choices).v(weights).v(slopes).v(loss).v(total).f(0.3);
     }, 1e-5);
   }
+  t.begin("losses without a choice");
+  const auto nobody = t.integers(std::vector<int32_t>(12, -1)), all_padding = t.integers(std::vector<int32_t>(6, 1));
+  const auto twelve = t.floats(t.random(12, 0.1f, 1)), thirty = t.floats(t.random(30, 0.1f, 1)), five = t.floats(t.random(5));
+  const auto value = t.floats({7}), added = t.floats({3});
+  t.run(47, [&](int) { return Words().i(6, 5, 2).v(nobody).v(twelve).v(five).v(value).v(added).f(0.3); }, 0);
+  t.run(48, [&](int) {
+    return Words().i(6, 5, 2).v(thirty).v(thirty).v(thirty).v(five).v(value).v(added).f(0.3).v(all_padding);
+  }, 0);
   t.begin("losses of much");
   const Sizes s{3000, 96, 5};
   const auto scores = t.floats(t.random(s.each(), 0.01f, 1)), counts = t.floats(t.random(96, 0, 9)), slopes = t.floats(t.random(96));

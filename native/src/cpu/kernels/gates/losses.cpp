@@ -20,6 +20,11 @@ double squared_variation(const double* values, double* slopes, int64_t count) {
   const auto n = static_cast<double>(count);
   double mean = 0, variance = 0;
   for (int64_t e = 0; e < count; ++e) mean += values[e] / n;
+  if (mean == 0) {
+    // A rank whose tokens are all padding, or of which no token chose an expert.
+    std::fill_n(slopes, count, 0.0);
+    return 0;
+  }
   for (int64_t e = 0; e < count; ++e) variance += (values[e] - mean) * (values[e] - mean) / n;
   const double loss = variance / (mean * mean);
   for (int64_t e = 0; e < count; ++e) slopes[e] = 2 * ((values[e] - mean) / (mean * mean) - loss / mean) / n;

@@ -148,9 +148,11 @@ struct Variation {
     const double mean = block_sum(part);
     part = 0;
     for (int64_t e = threadIdx.x; e < count; e += blockDim.x) part += (sums[e] - mean) * (sums[e] - mean) / n;
-    const double loss = block_sum(part) / (mean * mean);
+    const double variance = block_sum(part);
+    // A mean of 0: all tokens are padding, or none chose an expert.
+    const double loss = mean == 0 ? 0 : variance / (mean * mean);
     for (int64_t e = threadIdx.x; e < count; e += blockDim.x) {
-      const double slope = 2 * ((sums[e] - mean) / (mean * mean) - loss / mean) / n;
+      const double slope = mean == 0 ? 0 : 2 * ((sums[e] - mean) / (mean * mean) - loss / mean) / n;
       const auto value = static_cast<float>(report.weight * slope);
       slopes[e] = add ? slopes[e] + value : value;
     }
