@@ -47,7 +47,8 @@ const DRIFT = 0.1;
  * in a queue; else, and where there is a processor for each lane, they share evenly. All-to-alls beside a crowd of
  * threads that it hardly holds up go before computation, those beside a queue that it holds up wait in it. The simulator
  * then lets lanes take turns (`Turns` of a topology's `sharing`). What transfers of threads need of a processor, and how
- * much is shared evenly, are the numbers for which it predicts what whole Programs took. What kernels in a queue need of
+ * much is shared evenly, are the numbers for which it predicts what whole Programs took; where lanes share evenly, ranks
+ * may be of unlike speed, and all wait for the slowest (`ranks` of the profile's processors). What kernels in a queue need of
  * one is measured where several ranks run, and what transfers take from them by how much later a crowd's products end
  * beside all-to-alls.
  *

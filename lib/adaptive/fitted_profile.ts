@@ -15,6 +15,7 @@ import {
   type Sample,
 } from "../profile/mod.ts";
 import { thisMachine } from "../profile/origin.ts";
+import type { Task } from "../types.ts";
 import { bySimulation, type TimedProgram } from "./by_simulation.ts";
 import {
   believed,
@@ -29,6 +30,7 @@ import { launchOf } from "./launches.ts";
 import { linksOf, partOfLinks } from "./links.ts";
 import { observe } from "./observe.ts";
 import { processorsOf } from "./processors.ts";
+import { rankSpread } from "./rank_spread.ts";
 
 /** What calibration measures. */
 export interface Measured {
@@ -76,7 +78,11 @@ export function fittedProfile(engine: Engine, measured: Measured): MachineProfil
     launch: launchOf(collected.measured, processors),
     ...(processors ? { processors } : {}),
   };
-  const fits = shared(alone, measured, { ranks: engine.topology.ranks, predict });
+  const fits = shared(alone, measured, {
+    ranks: engine.topology.ranks,
+    predict,
+    seconds: profileCosts({ ...known, ...alone, slowdown: NONE }, engine.topology).seconds,
+  });
   return {
     ...known,
     ...fits,
@@ -84,11 +90,19 @@ export function fittedProfile(engine: Engine, measured: Measured): MachineProfil
   };
 }
 
-/** With what sharing processors changes: what transfers need of them, or how many there are where all share them evenly. */
-function shared(fits: Fits, { passes, exchanges }: Measured, { ranks, predict }: {
-  readonly ranks: number;
-  readonly predict: (fits: Fits, program: Program) => number;
-}): Fits {
+/**
+ * With what sharing processors changes: what transfers need of them, or where all share them evenly how much ranks differ
+ * meanwhile and how many processors there are.
+ */
+function shared(
+  fits: Fits,
+  { passes, exchanges, collected }: Measured,
+  { ranks, predict, seconds }: {
+    readonly ranks: number;
+    readonly predict: (fits: Fits, program: Program) => number;
+    readonly seconds: (task: Task, rank: number) => number;
+  },
+): Fits {
   const { processors, ...others } = fits;
   if (!processors) return fits;
   if (processors.turns) {
@@ -100,8 +114,14 @@ function shared(fits: Fits, { passes, exchanges }: Measured, { ranks, predict }:
     );
   }
   if (ranks === 1) return others;
+  const spread = rankSpread(collected.measured, seconds);
   const withTogether = (together: number): Fits =>
-    together > 1 ? { ...fits, processors: { capacity: ranks / together } } : others;
+    together > 1 || spread
+      ? {
+        ...fits,
+        processors: { capacity: ranks / together, ...(spread ? { ranks: spread } : {}) },
+      }
+      : others;
   return withTogether(believed(
     bySimulation(
       passes,

@@ -34,7 +34,7 @@ export function profileProblem(profile: unknown): string | undefined {
     wrong(profile, SLOWDOWN, isPositive, "a number above 0") ??
     wrong(profile, LAUNCH, isNumber, "a number of at least 0") ??
     estimateProblem(at(profile, "links"), LINKS, "links") ??
-    processorsProblem(at(profile, "processors")) ??
+    processorsProblem(at(profile, "processors"), ranksOf(profile)) ??
     wrong(profile, ["speed"], optional(isPositive), "a number above 0") ??
     wrong(profile, ["replaces"], optional(isText), "a text") ??
     (at(profile, "probe") === undefined
@@ -54,12 +54,24 @@ export function profileProblem(profile: unknown): string | undefined {
   }
 }
 
+const ranksOf = (profile: unknown): number =>
+  WORLD.reduce((product, size) => product * Number(at(profile, size)), 1);
+
 /** Of processors that lanes share, which a profile may have. */
-function processorsProblem(processors: unknown): string | undefined {
+function processorsProblem(processors: unknown, ranks: number): string | undefined {
   if (processors === undefined) return undefined;
   const name = "processors.";
   const turns = at(processors, "turns");
   return wrong(processors, ["capacity"], isPositive, "a number above 0", name) ??
+    wrong(
+      processors,
+      ["ranks"],
+      optional((value) =>
+        Array.isArray(value) && value.length === ranks && value.every(isPositive)
+      ),
+      `${ranks} numbers above 0`,
+      name,
+    ) ??
     wrong(processors, ["transferWidth"], optional(isPositive), "a number above 0", name) ??
     (turns === undefined
       ? undefined

@@ -18,7 +18,7 @@ export function profileCosts(profile: MachineProfile, topology: Topology): Costs
   checkProfile(profile);
   checkWorld(profile, topology);
   const kinds = new Map(profile.kinds.map((fit) => [fit.kind, fit]));
-  const { links } = profile;
+  const { links, processors } = profile;
   const linkValues = [
     links.alpha,
     links.intra.alpha,
@@ -41,9 +41,9 @@ export function profileCosts(profile: MachineProfile, topology: Topology): Costs
       dot(workOf(task, rank, fit.tile), values.get(kind)!),
       fit.corrections,
     );
-    return seconds / (topology.speed?.[rank] ?? 1);
+    return seconds * (processors?.ranks?.[rank] ?? 1) / (topology.speed?.[rank] ?? 1);
   };
-  const { turns, transferWidth = 1 } = profile.processors ?? {};
+  const { turns, transferWidth = 1 } = processors ?? {};
   const queued = turns !== undefined && turns.slice === undefined;
   const slowest = new WeakMap<Task, number>();
   return {

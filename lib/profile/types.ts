@@ -97,6 +97,12 @@ export interface LinksFit {
 export interface ProcessorsFit {
   /** Lanes that compute at full speed at once. */
   readonly capacity: number;
+  /**
+   * Where all share them evenly: how many times longer than the mean computation takes on the fastest rank of a run, the next
+   * one, and so on to the slowest, for which all others wait. Which rank that is changes from run to run; predictions take
+   * the last one. Absent where ranks are alike.
+   */
+  readonly ranks?: readonly number[];
   /** How lanes take turns on them; absent where those that are ready share them evenly at any time. */
   readonly turns?: Required<Pick<Turns, "count">> & Turns;
   /**

@@ -45,6 +45,11 @@ Deno.test("parseProfile() names what is damaged, and so do predictions by such a
     [(at) => at.probe = { seconds: "1" }, 'has probe.seconds "1", not a number of seconds'],
     [(at) => at.processors = 3, "has processors.capacity undefined"],
     [(at) => at.processors = { capacity: 0 }, "has processors.capacity 0"],
+    [
+      (at) => at.processors = { capacity: 2, ranks: [1, 0] },
+      "has processors.ranks [1, 0], not 2 numbers above 0",
+    ],
+    [(at) => at.processors = { capacity: 2, ranks: [1] }, "not 2 numbers above 0"],
     [(at) => at.processors = { capacity: 2, turns: {} }, "has processors.turns.count undefined"],
     [
       (at) => at.processors = { capacity: 2, turns: { count: 1.5 } },

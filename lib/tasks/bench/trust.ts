@@ -130,9 +130,10 @@ async function trustReport(engine: Engine, one: TrustCase): Promise<Report> {
 /** The processors that ranks share, where they do. */
 function sharingOf({ processors }: MachineProfile): Row {
   if (!processors) return {};
-  const { capacity, turns, transferWidth } = processors;
+  const { capacity, turns, transferWidth, ranks } = processors;
   return {
     "lanes at full speed": hundredths(capacity),
+    ...(ranks ? { "slowest rank takes": hundredths(Math.max(...ranks)) } : {}),
     ...(turns ? { "lanes at once": turns.count } : {}),
     ...(turns?.slice === undefined ? {} : { "slice ms": hundredths(1e3 * turns.slice) }),
     ...(turns?.transfers ? { "transfers take processors": turns.transfers } : {}),
