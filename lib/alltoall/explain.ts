@@ -4,7 +4,7 @@ import type { Moves } from "./moves.ts";
 import { phaseName } from "./plan.ts";
 import { END } from "./phase_order.ts";
 import type { Race } from "./races.ts";
-import { AMBIGUOUS, UNWRITTEN, type Values } from "./values.ts";
+import { UNWRITTEN, type Values } from "./values.ts";
 
 /** An error of a rank: the rank, and a text that follows its name. */
 export interface Fault {
@@ -30,9 +30,6 @@ export function explain(values: Values, slot: number, belonging: number): Fault 
     const seen = values.seen(at, phase, reader);
     const { rank, slice } = moves.slots.where(at);
     const value = values.at(at, phase, reader);
-    if (value === AMBIGUOUS && seen.moves.length + Number(seen.initial) > 1) {
-      return { rank, problem: race(values, seen.moves, slice, phase) };
-    }
     if (value === UNWRITTEN && seen.initial) {
       const problem = phase === END
         ? `never writes ${named(slice)} of its output: ${
@@ -47,30 +44,6 @@ export function explain(values: Values, slot: number, belonging: number): Fault 
     at = faultyAddend(values, reader);
   }
 }
-
-function race(
-  { moves }: Values,
-  writes: readonly number[],
-  slice: Slice,
-  phase: number,
-): string {
-  const written = writes.map((move) => moves.phase[move]);
-  if (phase === END) {
-    const received = writes.every((move) => isReceived(moves, move));
-    return raceText(moves, {
-      slice,
-      first: "writes",
-      phases: [written[0], written[1]],
-      received,
-    });
-  }
-  const other = written.find((p) => p !== phase) ?? phase;
-  return raceText(moves, { slice, first: "reads", phases: [phase, other] });
-}
-
-/** Whether a move comes from another rank. */
-const isReceived = ({ slots, from, to }: Moves, move: number) =>
-  slots.where(from[move]).rank !== slots.where(to[move]).rank;
 
 /** Two unordered accesses in words; they follow the name of their rank. */
 export function raceText(

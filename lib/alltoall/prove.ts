@@ -132,13 +132,12 @@ function provedValues(
       }
     }
   }
-  if (faults.length === 0) {
-    const race = raceOf(moves);
-    return race ? reject(algorithm, race.rank, raceText(moves, race)) : values;
-  }
-  // A race explains more than the slice that is missing elsewhere because of it.
-  const worst = faults.find((slot) => values.at(slot, END) === AMBIGUOUS) ??
-    faults.find((slot) => values.at(slot, END) >= 0) ?? faults[0];
+  // A race explains more than what is missing because of it, and is a fault where nothing is.
+  const ambiguous = faults.some((slot) => values.at(slot, END) === AMBIGUOUS);
+  const race = faults.length === 0 || ambiguous ? raceOf(moves) : undefined;
+  if (race) return reject(algorithm, race.rank, raceText(moves, race));
+  if (faults.length === 0) return values;
+  const worst = faults.find((slot) => values.at(slot, END) >= 0) ?? faults[0];
   const expected = slots.where(worst);
   const { rank, problem } = explain(
     values,

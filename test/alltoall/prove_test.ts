@@ -118,7 +118,7 @@ Deno.test("proveAllToAll() names rank, phase and slice of what is wrong", () => 
       exchange((rank, [p]) => {
         p.steps.push(send(input(0), 1 - rank), receive(output(1 - rank), 1 - rank));
       }),
-      'rank 1 receives slice 0 twice in phase "intra"',
+      'rank 0 receives slice 1 twice in phase "intra"',
     ],
     [
       exchange((rank, [p]) => void (p.steps[1] = send(input(rank), 1 - rank))),
@@ -211,6 +211,18 @@ Deno.test("proveAllToAll() refuses unordered uses of memory of which one writes,
         p.steps.push(send(input(peer), peer), receive(output(peer), peer));
       }),
       'receives slice 1 twice in phase "intra", in no order',
+    ],
+    [
+      // what is read from it later is any of them: the write is at fault, not the read
+      exchange((rank, [p]) => [
+        {
+          ...p,
+          name: "pack",
+          steps: [copy(input(rank), scratch(0)), copy(input(1 - rank), scratch(0))],
+        },
+        { ...p, steps: [p.steps[0], send(scratch(0), 1 - rank), p.steps[2]] },
+      ]),
+      'rank 0 writes scratch slice 0 twice in phase "pack", in no order',
     ],
     [
       // nobody needs what is written there
