@@ -43,7 +43,9 @@ export function pick<T extends object>(
   if (typeof value !== "string") {
     if (typeof (value as Record<string, unknown>)?.[method] !== "function") {
       // a function's text would be its whole source
-      const got = typeof value === "function" ? "a function; call it, if it makes one" : value;
+      const got = typeof value === "function"
+        ? "a function; call it, if it makes one"
+        : quoted(value);
       throw new SchemoeError(
         `Cannot use the ${what}: a value with a function "${method}" is needed, got ${got}`,
       );

@@ -117,7 +117,9 @@ function checkPlain({ bound, results, checkNumbers, name, timeLimit }: PassChoic
 }
 
 function isPair(value: Compressor | CompressorPair | string): value is CompressorPair {
-  if (typeof value !== "object" || value === null || "wireBytes" in value) return false;
+  if (typeof value !== "object" || value === null) return false;
+  // one that lacks a function is told which
+  if (["wireBytes", "name", "encode", "decode"].some((field) => field in value)) return false;
   const foreign = Object.keys(value).find((key) => key !== "dispatch" && key !== "combine");
   if (foreign === undefined) return true;
   throw new SchemoeError(

@@ -46,6 +46,12 @@ export const choices: BadInputs = {
     call: forward({ compressor: "mp3" }),
     says: ['Unknown compressor "mp3": choose one of ', "fp16"],
   },
+  "a compressor without wireBytes": {
+    call: forward({ compressor: { name: "half", encode() {}, decode() {} } }),
+    says: [
+      'Cannot use the compressor: a value with a function "wireBytes" is needed, got {"name":"half"}',
+    ],
+  },
   "a compressor for an unknown exchange": {
     call: forward({ compressor: { dispatch: "fp16", cmbine: "none" } }),
     says: ['"cmbine" is not an exchange (dispatch, combine)'],
