@@ -96,6 +96,8 @@ export interface Engine {
   readonly timing: string;
   /** Seconds by which the clocks of its GPUs or processes may differ in the latest run; absent where one clock times all ranks. */
   readonly clockError?: number;
+  /** Which processors each rank computes on, by number, as several GPUs; absent where all share the same. */
+  readonly processors?: readonly number[];
   /** True when every task takes what the cost model says, so that nothing needs to be measured alone. */
   readonly modelled: boolean;
   /**

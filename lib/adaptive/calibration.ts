@@ -7,7 +7,7 @@ import type { Compressor } from "../compressors/types.ts";
 import type { Engine, EventTable, Program, Workspace } from "../engine.ts";
 import type { TimedProgram } from "./by_simulation.ts";
 import { Collected, type Measurement } from "./collect.ts";
-import { type CrowdRuns, crowds as crowdsOf } from "./crowds.ts";
+import { crowdEvents, type CrowdRuns, crowds as crowdsOf } from "./crowds.ts";
 import { fittedProfile, secondsOf } from "./fitted_profile.ts";
 import { passes as passesOf } from "./passes.ts";
 import { SpeedProbe } from "./speed.ts";
@@ -198,7 +198,7 @@ export class Calibration {
       for (const { crowd: { program }, runs } of this.#crowds) {
         for (let i = 0; i < repeats; i++) {
           const events = await this.#run(program, workspace);
-          if (i > 0) runs.push(events);
+          if (i > 0) runs.push(crowdEvents(this.engine, events));
         }
       }
       line.advance(1, "crowds");

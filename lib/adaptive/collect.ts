@@ -209,14 +209,17 @@ function besideOf(
     ];
     const operations = runs.find((run) => run[i] === one)!;
     const computes = !one.task.transfers;
-    if (turns && !freeProcessors(operations, processors.capacity, turns).throughout(one)) continue;
+    if (turns && !freeProcessors(operations, { ...processors, turns }).throughout(one)) continue;
     const weight = one.end - one.begun;
     if (!(weight > 0)) continue;
     const part = shareOf(
       one,
       operations.filter(({ task, rank }) => rank === one.rank && !task.transfers !== computes),
     );
-    const alike = operations.filter((other) => other !== one && !other.task.transfers);
+    const alike = operations.filter((other) =>
+      other !== one && !other.task.transfers &&
+      processors?.of?.[other.rank] === processors?.of?.[one.rank]
+    );
     const sharing = computes ? Math.max(1, (1 + shareOf(one, alike, Infinity)) / capacity) : 1;
     const factor = takenBy(one) / (expected(one) * sharing);
     found.push({ kind: computes ? "compute" : "communication", part, factor, weight });

@@ -6,9 +6,12 @@ import { gemm } from "../kernels/mod.ts";
 import { buildProgram } from "../program/mod.ts";
 import { type Lane, LANES, type Task } from "../types.ts";
 
-/** Lanes that multiply at the same time, each one product after another, perhaps beside all-to-alls. */
+/**
+ * Lanes that multiply at the same time, each one product after another, perhaps beside all-to-alls. Where ranks compute
+ * on several processors, as on several GPUs, those of each do the same.
+ */
 export interface Crowd {
-  /** Lanes that multiply: first the compute lane of each rank, then the others. */
+  /** Lanes that multiply on the same processors: first the compute lane of each rank, then the others. */
   readonly lanes: number;
   /** Products of each, and all-to-alls of all ranks, one after another. */
   readonly products: number;
@@ -35,7 +38,7 @@ const BYTES = [4 << 10, 32 << 10, 256 << 10];
  */
 export function crowds(engine: Engine): Crowd[] {
   const { short, long } = SIZES[engine.kind];
-  const { ranks } = engine.topology;
+  const ranks = groupOf(engine).length;
   const counts = new Set([1, ranks, LANES.length * ranks]);
   const of = (lanes: number, size: number, products: number, exchanges = 0): Crowd => ({
     lanes,
@@ -54,7 +57,7 @@ export function crowds(engine: Engine): Crowd[] {
 /** Short products on the compute lanes of all ranks: always the same work, by which the machine's speed is told. */
 export function probeProgram(engine: Engine): Program {
   const { short } = SIZES[engine.kind];
-  const { ranks: lanes } = engine.topology;
+  const lanes = groupOf(engine).length;
   return crowd(engine, { lanes, size: short, products: IN_A_ROW, exchanges: 0 });
 }
 
@@ -66,12 +69,14 @@ interface Doing {
   readonly exchanges: number;
 }
 
-function crowd({ topology }: Engine, { lanes, size, products, exchanges }: Doing): Program {
-  const { ranks } = topology;
+function crowd(engine: Engine, { lanes, size, products, exchanges }: Doing): Program {
+  const { topology, topology: { ranks } } = engine;
+  const together = groupOf(engine).length;
+  const places = placesOf(engine);
   const g = new GraphBuilder(topology, "forward", Math.max(1, exchanges));
   for (const [i, lane] of LANES.entries()) {
-    const used = Math.min(ranks, lanes - i * ranks);
-    if (used > 0) multiply(g, { lane, used, size, products });
+    const used = Math.min(together, lanes - i * together);
+    if (used > 0) multiply(g, { lane, uses: (rank) => places[rank] < used, size, products });
   }
   let after: readonly Task[] = [];
   for (let chunk = 0; chunk < exchanges; chunk++) {
@@ -92,9 +97,26 @@ function crowd({ topology }: Engine, { lanes, size, products, exchanges }: Doing
   return buildProgram(graph, graph.tasks, "alone");
 }
 
-function multiply(g: GraphBuilder, { lane, used, size, products }: {
+/** Ranks that compute on the same processors as the first one. */
+export function groupOf({ topology: { ranks }, processors }: Engine): number[] {
+  const all = Array.from({ length: ranks }, (_, rank) => rank);
+  return processors ? all.filter((rank) => processors[rank] === processors[0]) : all;
+}
+
+/** Of each rank, how many before it compute on the same processors. */
+function placesOf({ topology: { ranks }, processors }: Engine): number[] {
+  const before = new Map<number, number>();
+  return Array.from({ length: ranks }, (_, rank) => {
+    const group = processors?.[rank] ?? 0;
+    const place = before.get(group) ?? 0;
+    before.set(group, place + 1);
+    return place;
+  });
+}
+
+function multiply(g: GraphBuilder, { lane, uses, size, products }: {
   readonly lane: Lane;
-  readonly used: number;
+  readonly uses: (rank: number) => boolean;
   readonly size: number;
   readonly products: number;
 }): void {
@@ -117,15 +139,33 @@ function multiply(g: GraphBuilder, { lane, used, size, products }: {
       stage: i,
       after,
       flops: 2 * size ** 3,
-      rankFlops: (rank) => rank < used ? 2 * size ** 3 : 0,
+      rankFlops: (rank) => uses(rank) ? 2 * size ** 3 : 0,
       uses: [a, b, c],
-      kernels: (rank) => rank < used ? [kernel] : [],
+      kernels: (rank) => uses(rank) ? [kernel] : [],
     })];
   }
 }
 
-/** A crowd and what its runs took. */
+/** A crowd and what its runs took, of the ranks that compute on the same processors as the first, by place among these. */
 export interface CrowdRuns {
   readonly crowd: Crowd;
   readonly runs: EventTable[];
+}
+
+/** The events of a run of a crowd that tell how processors are shared. */
+export function crowdEvents(engine: Engine, events: EventTable): EventTable {
+  if (!engine.processors) return events;
+  const places = new Map(groupOf(engine).map((rank, place) => [rank, place]));
+  const kept = Array.from(events.rank.keys()).filter((i) => places.has(events.rank[i]));
+  const { position, rank, ready, start, end, wait, paced } = events;
+  const times = (column: Float64Array) => Float64Array.from(kept, (i) => column[i]);
+  return {
+    position: Uint32Array.from(kept, (i) => position[i]),
+    rank: Uint32Array.from(kept, (i) => places.get(rank[i])!),
+    ready: times(ready),
+    start: times(start),
+    end: times(end),
+    wait: times(wait),
+    ...(paced ? { paced: times(paced) } : {}),
+  };
 }

@@ -25,7 +25,7 @@ import {
   slowdownsOf,
   weightedMedian,
 } from "./collect.ts";
-import type { CrowdRuns } from "./crowds.ts";
+import { type CrowdRuns, groupOf } from "./crowds.ts";
 import { launchOf } from "./launches.ts";
 import { linksOf, partOfLinks } from "./links.ts";
 import { observe } from "./observe.ts";
@@ -69,17 +69,19 @@ export function fittedProfile(engine: Engine, measured: Measured): MachineProfil
     return secondsOf(simulate(program, profiledTopology(engine.topology, profile), { costs }));
   };
   const { collected, crowds } = measured;
-  const processors = processorsOf(crowds, {
+  const found = processorsOf(crowds, {
     ...(engine.kind === "cpu" ? { threads: navigator.hardwareConcurrency } : {}),
     paced: collected.paced.transfers,
   });
+  const several = engine.processors ? { of: engine.processors } : {};
+  const processors = found && { ...several, ...found };
   const alone: Fits = {
     ...kindsOf(collected, processors?.turns !== undefined && processors.turns.slice === undefined),
     launch: launchOf(collected.measured, processors),
     ...(processors ? { processors } : {}),
   };
   const fits = shared(alone, measured, {
-    ranks: engine.topology.ranks,
+    ranks: groupOf(engine).length,
     predict,
     seconds: profileCosts({ ...known, ...alone, slowdown: NONE }, engine.topology).seconds,
   });
@@ -119,7 +121,11 @@ function shared(
     together > 1 || spread
       ? {
         ...fits,
-        processors: { capacity: ranks / together, ...(spread ? { ranks: spread } : {}) },
+        processors: {
+          ...processors,
+          capacity: ranks / together,
+          ...(spread ? { ranks: spread } : {}),
+        },
       }
       : others;
   return withTogether(believed(

@@ -10,14 +10,28 @@ export interface FreeProcessors {
   throughout(one: Observed): boolean;
 }
 
+/** Processors on which lanes take turns. */
+export type TurnsFit = ProcessorsFit & Required<Pick<ProcessorsFit, "turns">>;
+
 /**
  * When there were fewer lanes at work than processors: those that worked at the beginning of a stretch of time and those
- * that began within it.
+ * that began within it, each time of the ranks that compute on the same.
  */
-export function freeProcessors(
+export function freeProcessors(run: readonly Observed[], processors: TurnsFit): FreeProcessors {
+  const groupOf = ({ rank }: Observed) => processors.of?.[rank] ?? 0;
+  const groups = new Map<number, FreeProcessors>();
+  for (const [group, operations] of Map.groupBy(run, groupOf)) {
+    groups.set(group, freeAmong(operations, processors));
+  }
+  return {
+    before: (one) => groups.get(groupOf(one))!.before(one),
+    throughout: (one) => groups.get(groupOf(one))!.throughout(one),
+  };
+}
+
+function freeAmong(
   run: readonly Observed[],
-  capacity: number,
-  { count, transfers }: NonNullable<ProcessorsFit["turns"]>,
+  { capacity, turns: { count, transfers } }: TurnsFit,
 ): FreeProcessors {
   const working = run.filter(({ task, begun, end }) =>
     end > begun && (!task.transfers || transfers)

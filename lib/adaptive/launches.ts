@@ -26,7 +26,7 @@ export function launchOf(
       // kernels in a queue have begun
       const free = turns?.slice === undefined
         ? undefined
-        : freeProcessors(run, processors!.capacity, turns);
+        : freeProcessors(run, { ...processors!, turns });
       for (const one of run) {
         if (one.paced > 0) continue;
         const launches = found[one.task.transfers ? "transfer" : "compute"][one.after];

@@ -5,7 +5,7 @@
  */
 import { type NativeCalls, NativeEngine } from "../native/engine.ts";
 import { wantsNvtx } from "../native/nvtx.ts";
-import { NativeRunner, type RanksText } from "../native/runner.ts";
+import { NativeRunner, type RanksFacts } from "../native/runner.ts";
 import type { Engine } from "../engine.ts";
 import type { Topology } from "../types.ts";
 import { pace } from "./pacing.ts";
@@ -57,7 +57,7 @@ export function openCpuEngine(options: CpuOptions): Engine {
 export function cpuRunner(
   options: CpuOptions & { readonly alone?: boolean },
   native: NativeCalls,
-  { where = "", clockError }: RanksText = {},
+  { where = "", clockError }: RanksFacts = {},
 ): Engine {
   const { topology, links = "emulated", computation = "real", nvtx, alone = false } = options;
   return new NativeRunner({

@@ -7,7 +7,7 @@ import { setCudaEnvironment } from "../native/environment.ts";
 import { libraryPath, openLibrary } from "../native/library.ts";
 import { findNccl, type Nccl } from "../native/nccl.ts";
 import { wantsNvtx } from "../native/nvtx.ts";
-import { NativeRunner, type RanksText } from "../native/runner.ts";
+import { NativeRunner, type RanksFacts } from "../native/runner.ts";
 import type { Engine } from "../engine.ts";
 import { SchemoeError, type Topology } from "../types.ts";
 import { pace } from "./pacing.ts";
@@ -113,6 +113,7 @@ export function openCudaEngine(options: CudaOptions): Engine {
   return cudaRunner({ ...options, nvtx, alone: true }, native, {
     where,
     clockError: () => clockErrorOf(native),
+    processors: severalOf(native.processors(options.topology.ranks)),
   });
 }
 
@@ -155,7 +156,7 @@ export function openNativeCuda(
 export function cudaRunner(
   options: CudaOptions & { readonly alone?: boolean },
   native: NativeCalls,
-  { where = "", clockError }: RanksText = {},
+  { where = "", clockError, processors }: RanksFacts = {},
 ): Engine {
   const { topology, links = "plain", computation = "real", tf32 = false, nvtx, alone = false } =
     options;
@@ -165,6 +166,7 @@ export function cudaRunner(
     topology,
     timing: `${links} links, ${computation} computation${tf32 ? ", TF32" : ""}${where}`,
     clockError,
+    processors,
     nvtx,
     native,
     counts: copies && links === "plain" && computation === "real",
@@ -177,6 +179,10 @@ function transportText({ emulateNodes, copyBy }: TransportOptions, nccl?: Nccl):
   if (nccl) return `, NCCL ${nccl.version}${emulateNodes ? ", emulated nodes" : ""}`;
   return copyBy === undefined ? "" : `, copies between GPUs by ${copyBy}`;
 }
+
+/** GPUs of the ranks, where there are several. */
+const severalOf = (gpus: readonly number[]): readonly number[] | undefined =>
+  new Set(gpus).size > 1 ? gpus : undefined;
 
 /** Seconds by which the clocks of several GPUs differ; undefined of one. */
 function clockErrorOf(native: NativeEngine): number | undefined {

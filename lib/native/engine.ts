@@ -257,6 +257,13 @@ export class NativeEngine {
     return Number(out[0]);
   }
 
+  /** On which GPUs its ranks compute, numbered in the order in which they first use them; of the CPU all on 0. */
+  processors(ranks: number): number[] {
+    const of = new Uint32Array(ranks);
+    this.#call((handle, failure) => this.#library.schemoe_processors(handle, of, ranks, failure));
+    return [...of];
+  }
+
   /** Ends a run in progress, or else the wait of one `hostWait`. */
   cancel(): void {
     this.#call((handle, failure) => this.#library.schemoe_cancel(handle, failure));

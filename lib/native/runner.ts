@@ -18,15 +18,17 @@ import { waitFor } from "./waiting.ts";
 import { NativeWorkspace } from "./workspace.ts";
 
 /** What an engine tells of where its ranks run. */
-export interface RanksText {
+export interface RanksFacts {
   /** What captions say after links and computation; default: nothing. */
   readonly where?: string;
   /** See `Engine.clockError`; asked after each run. */
   readonly clockError?: () => number | undefined;
+  /** See `Engine.processors`. */
+  readonly processors?: readonly number[];
 }
 
 /** What tells one native engine from another. */
-export interface RunnerOptions extends Pick<RanksText, "clockError"> {
+export interface RunnerOptions extends Omit<RanksFacts, "where"> {
   readonly kind: "cpu" | "cuda";
   readonly topology: Topology;
   readonly timing: string;
@@ -58,6 +60,7 @@ export class NativeRunner implements Engine {
   /** Pacing is a minimum: what a task really takes must be measured. */
   readonly modelled: boolean;
   readonly counts: boolean;
+  readonly processors?: readonly number[];
   readonly timing: string;
   readonly #clockError: RunnerOptions["clockError"];
   readonly #programs: PreparedPrograms;
@@ -76,6 +79,7 @@ export class NativeRunner implements Engine {
     this.kind = options.kind;
     this.topology = options.topology;
     this.timing = options.timing;
+    this.processors = options.processors;
     this.#clockError = options.clockError;
     this.modelled = options.modelled;
     this.counts = options.counts ?? false;

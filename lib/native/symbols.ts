@@ -107,6 +107,8 @@ export const symbols = {
   },
   // int32_t schemoe_clock_error(schemoe_engine* engine, uint64_t* error_ns, schemoe_failure* failure)
   schemoe_clock_error: { parameters: ["pointer", "buffer", "buffer"], result: "i32" },
+  // int32_t schemoe_processors(schemoe_engine* engine, uint32_t* of, uint32_t count, schemoe_failure* failure)
+  schemoe_processors: { parameters: ["pointer", "buffer", "u32", "buffer"], result: "i32" },
   // int32_t schemoe_cancel(schemoe_engine* engine, schemoe_failure* failure)
   schemoe_cancel: { parameters: ["pointer", "buffer"], result: "i32" },
   // int32_t schemoe_host_wait(schemoe_engine* engine, uint32_t* operation, uint32_t* rank, uint32_t* id, schemoe_failure* failure)

@@ -22,6 +22,10 @@ type Test = (value: unknown) => boolean;
 const isText: Test = (value) => typeof value === "string" && value !== "";
 const isNumber: Test = (value) => typeof value === "number" && value >= 0 && value < Infinity;
 const isPositive: Test = (value) => isNumber(value) && value !== 0;
+/** Numbers from 0 on, none left out, of so many ranks. */
+const isNumbering = (ranks: number): Test => (value) =>
+  Array.isArray(value) && value.length === ranks &&
+  [...new Set(value)].toSorted((a, b) => a - b).every((number, i) => number === i);
 const isCount: Test = (value) => isPositive(value) && Number.isSafeInteger(value);
 const isWay: Test = (value) => value === "inTurn" || value === "first";
 const optional = (is: Test): Test => (value) => value === undefined || is(value);
@@ -62,7 +66,14 @@ function processorsProblem(processors: unknown, ranks: number): string | undefin
   if (processors === undefined) return undefined;
   const name = "processors.";
   const turns = at(processors, "turns");
-  return wrong(processors, ["capacity"], isPositive, "a number above 0", name) ??
+  return wrong(
+    processors,
+    ["of"],
+    optional(isNumbering(ranks)),
+    "a list of numbers from 0 on, one a rank",
+    name,
+  ) ??
+    wrong(processors, ["capacity"], isPositive, "a number above 0", name) ??
     wrong(
       processors,
       ["ranks"],

@@ -118,12 +118,15 @@ export function profiledTopology(topology: Topology, profile: MachineProfile): T
   checkWorld(profile, topology);
   const { processors, slowdown: { compute, communication } } = profile;
   const { ranks, sharing: _, contention: __, ...others } = topology;
-  const of = Array.from({ length: ranks }, () => 0);
+  const of = processors?.of ?? Array<number>(ranks).fill(0);
+  const groups = new Set(of).size;
   const turns = processors?.turns ? { turns: processors.turns } : {};
   return {
     ...others,
     ranks,
-    ...(processors ? { sharing: { ...turns, of, capacity: [processors.capacity] } } : {}),
+    ...(processors
+      ? { sharing: { ...turns, of, capacity: Array<number>(groups).fill(processors.capacity) } }
+      : {}),
     ...(compute > 1 || communication > 1 ? { contention: { compute, communication } } : {}),
   };
 }

@@ -93,8 +93,10 @@ export interface LinksFit {
   }[];
 }
 
-/** Processors that the lanes of all ranks share. */
+/** Processors that the lanes of ranks share. */
 export interface ProcessorsFit {
+  /** Which of several, all alike, each rank computes on, by number, as ranks on several GPUs; absent: all on the same. */
+  readonly of?: readonly number[];
   /** Lanes that compute at full speed at once. */
   readonly capacity: number;
   /**

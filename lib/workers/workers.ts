@@ -1,6 +1,6 @@
 /** Other processes that run a part of the ranks of an engine. @module */
 import { type CpuOptions, cpuRunner } from "../engines/cpu.ts";
-import type { RanksText } from "../native/runner.ts";
+import type { RanksFacts } from "../native/runner.ts";
 import { checkTransport, cudaRunner, type TransportOptions } from "../engines/cuda.ts";
 import { wantsNvtx } from "../native/nvtx.ts";
 import { topology as world } from "../topology.ts";
@@ -130,7 +130,7 @@ export class Workers {
       const engine = cudaRunner(
         { topology, links, computation, tf32, nvtx },
         driver,
-        this.#ranksText(driver, { before: driver.where, carrier: "NCCL" }),
+        this.#ranksFacts(driver, { before: driver.where, carrier: "NCCL" }),
       );
       this.#engines.add(engine);
       return engine;
@@ -140,7 +140,7 @@ export class Workers {
     const engine = cpuRunner(
       { ...rest, topology: shared, nvtx },
       driver,
-      this.#ranksText(driver, { carrier: "TCP" }),
+      this.#ranksFacts(driver, { carrier: "TCP" }),
     );
     this.#engines.add(engine);
     return engine;
@@ -275,10 +275,10 @@ export class Workers {
     return crowded ? { ...topology, sharing: { of, capacity } } : topology;
   }
 
-  #ranksText(
+  #ranksFacts(
     driver: PartsDriver,
     { before = "", carrier }: { readonly before?: string; readonly carrier: string },
-  ): RanksText {
+  ): RanksFacts {
     return {
       where: `${before}, ${this.processes} processes over ${carrier}`,
       clockError: () => driver.clockError,

@@ -443,6 +443,12 @@ int32_t schemoe_end(schemoe_engine* engine, schemoe_event* events, uint64_t even
 int32_t schemoe_clock_error(schemoe_engine* engine, uint64_t* error_ns, schemoe_failure* failure);
 
 /*
+ * On which processors each rank of this process computes, in `of`: GPUs, numbered from 0 in the order in which ranks first
+ * use them; all on 0 where they share this machine's. `count` is the number of ranks.
+ */
+int32_t schemoe_processors(schemoe_engine* engine, uint32_t* of, uint32_t count, schemoe_failure* failure);
+
+/*
  * Makes a run in progress end with SCHEMOE_CANCELLED soon. When none is, one schemoe_host_wait that
  * waits for the next run (or the first that will) returns SCHEMOE_CLOSED instead: a caller that sees
  * its run end can so end a wait that it began too late.

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { topology } from "../../mod.ts";
-import { crowds } from "../../lib/adaptive/crowds.ts";
+import { crowdEvents, crowds } from "../../lib/adaptive/crowds.ts";
 import { processorsOf } from "../../lib/adaptive/processors.ts";
 import { taskSeconds } from "../../lib/costs/mod.ts";
 import { openSimulator, simulate } from "../../lib/engines/mod.ts";
@@ -55,4 +55,32 @@ Deno.test("processorsOf() tells what transfers in a queue take from computation 
     measured(1, { transfers: "inTurn" }, width).find(({ crowd }) => crowd.products === 0)!
   );
   assertEquals(narrow.runs, wide.runs);
+});
+
+/** Runs on ranks of which every other one computes on the same processors. */
+const onTwo = (capacity: number, turns?: Turns) => {
+  const of = [0, 1, 0, 1];
+  const engine = { ...openSimulator(world), processors: of };
+  const sharing = { of, capacity: [capacity, capacity], ...(turns ? { turns } : {}) };
+  return crowds(engine).map((crowd) => {
+    const events = crowdEvents(engine, simulate(crowd.program, { ...world, sharing }));
+    return { crowd, runs: [events] };
+  });
+};
+
+Deno.test("crowds() on several processors are of the ranks of one, all others doing the same", () => {
+  const found = onTwo(1);
+  assertEquals(found.map(({ crowd }) => crowd.lanes), [1, 2, 6, 2, 0, 2]);
+  for (const { crowd: { program }, runs: [{ rank, end }] } of found) {
+    assertEquals(new Set(rank), new Set([0, 1]));
+    assertEquals(end.length, 2 * program.order.length);
+  }
+});
+
+Deno.test("processorsOf() finds what the ranks of one of several processors share", () => {
+  const queue = processorsOf(onTwo(1, { transfers: "inTurn" }), { paced: false })!;
+  assertEquals([queue.turns, queue.transferWidth], [{ count: 1, transfers: "inTurn" }, 1 / 2]);
+  assertEquals(processorsOf(onTwo(1), { paced: false })!.turns, undefined);
+  // enough for the lanes that multiply
+  assertEquals(processorsOf(onTwo(2), { paced: false }), undefined);
 });

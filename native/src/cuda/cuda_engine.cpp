@@ -130,6 +130,11 @@ class CudaEngine final : public LocalRanks, private Receiver {
     hosts_.close();
   }
   uint64_t clock_error() const override { return executor_->clock_error(); }
+  std::vector<uint32_t> processors() const override {
+    std::vector<uint32_t> of(world_.count());
+    for (uint32_t i = 0; i < world_.count(); ++i) of[i] = static_cast<uint32_t>(world_.device(world_.first() + i));
+    return of;
+  }
   HostQueue& hosts() override { return hosts_; }
 
   void expect(uint64_t run, uint64_t start_ns) override { executor_->expect(run, start_ns); }

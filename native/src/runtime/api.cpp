@@ -480,6 +480,16 @@ SCHEMOE_ENTRY int32_t schemoe_clock_error(schemoe_engine* engine, uint64_t* erro
   });
 }
 
+SCHEMOE_ENTRY int32_t schemoe_processors(schemoe_engine* engine, uint32_t* of, uint32_t count, schemoe_failure* failure) {
+  return guard(failure, [&] {
+    need(of, "of");
+    const Inside inside(engine);
+    const std::vector<uint32_t> found = inside->processors();
+    if (found.size() != count) fail(SCHEMOE_INVALID, "Cannot tell the processors of ranks: there are " + std::to_string(found.size()) + " ranks, not " + std::to_string(count));
+    std::copy(found.begin(), found.end(), of);
+  });
+}
+
 SCHEMOE_ENTRY int32_t schemoe_cancel(schemoe_engine* engine, schemoe_failure* failure) {
   return guard(failure, [&] { Inside(engine)->cancel(); });
 }

@@ -45,6 +45,8 @@ class Engine {
 
   /// Nanoseconds by which times of different clocks may be wrong to each other in the last run's events.
   virtual uint64_t clock_error() const { return 0; }
+  /// Which processors each rank of this process computes on.
+  virtual std::vector<uint32_t> processors() const { return std::vector<uint32_t>(ranks()); }
 
   virtual HostQueue& hosts() = 0;
 };

@@ -35,6 +35,17 @@ void mapping(const std::vector<uint32_t>& devices, uint32_t copy_by, uint64_t sl
   Engine engine(ranks, Gpus{copy_by, devices});
   check::that(engine.handle, "on GPUs " + text_of(devices) + ": " + engine.error.text, __FILE__, __LINE__);
   if (!engine.handle) return;
+  // GPUs are numbered as ranks first use them
+  std::vector<uint32_t> expected, known;
+  for (uint32_t device : devices) {
+    auto at = std::find(known.begin(), known.end(), device);
+    if (at == known.end()) at = known.insert(at, device);
+    expected.push_back(static_cast<uint32_t>(at - known.begin()));
+  }
+  std::vector<uint32_t> processors(ranks, ~0u);
+  CHECK_EQUAL(schemoe_processors(engine.handle, processors.data(), ranks, &engine.error), SCHEMOE_OK);
+  CHECK(processors == expected);
+  CHECK_EQUAL(schemoe_processors(engine.handle, processors.data(), ranks + 1, &engine.error), SCHEMOE_INVALID);
   Exchange exchange(engine, slice);
   const uint32_t scores = engine.allocate(64);
   constexpr double kPaced = 2e-3;
