@@ -144,13 +144,12 @@ export class Calibration {
     // layers know what their tasks take alone: new ones measure it again
     this.#closeLayers();
     const { signal } = this.options;
-    for (const { config, chunks, ...others } of steps) {
+    for (const { config, ...others } of steps) {
       // the first size of everything is needed, whatever it takes
       if (!this.#collected.empty && this.#past > LAYERS_PART * this.options.seconds) break;
       const layer = this.#layer(config);
       const runs = await passesOf(layer, {
         ...others,
-        chunks: atMost(chunks),
         scheduler: "sequential",
         signal,
       }, repeats);

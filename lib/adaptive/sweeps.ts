@@ -4,7 +4,7 @@ import type { LayerConfig } from "../blocks/mod.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { buildProgram } from "../program/mod.ts";
 import type { AllToAll } from "../alltoall/types.ts";
-import { capacitySlices } from "../chunking/mod.ts";
+import { capacitySlices, peerGroups } from "../chunking/mod.ts";
 import type { Chunking } from "../chunking/types.ts";
 import type { Compressor } from "../compressors/types.ts";
 import type { Engine, Program } from "../engine.ts";
@@ -13,7 +13,7 @@ import type { Topology } from "../types.ts";
 /** One layer under one choice, forward and backward, one task after another. */
 export interface LayerStep {
   readonly config: LayerConfig;
-  readonly chunks: number;
+  readonly chunks: Chunking;
   readonly allToAll: string;
   readonly compressor: Compressor | string;
 }
@@ -33,6 +33,7 @@ const SIZES = [
 ];
 const ALGORITHMS = ["linear", "pipe", "hierarchical2d", "pairwise"] as const;
 const CHUNKS = 4;
+const GROUPS = 2;
 const KIB = 1024;
 
 /** So many chunks, or fewer where an expert has fewer places. */
@@ -62,16 +63,21 @@ export function layerSteps(
     hiddenDim: even(layer.hiddenDim * hidden),
   }));
   const steps: LayerStep[] = [];
+  // groups of peers gather tokens for copies of experts by kernels of their own
+  const copied = layer.parallel !== undefined || layer.placement !== undefined;
   for (const chunks of [1, CHUNKS]) {
     for (const [i, config] of configs.entries()) {
       const allToAll = ALGORITHMS[(i + chunks) % ALGORITHMS.length];
-      steps.push({ config, chunks, allToAll, compressor: "none" });
+      steps.push({ config, chunks: atMost(chunks), allToAll, compressor: "none" });
+      if (copied && chunks === 1) {
+        steps.push({ config, chunks: peerGroups(GROUPS), allToAll: "linear", compressor: "none" });
+      }
     }
   }
   for (const [i, config] of configs.entries()) {
     for (const [j, compressor] of codecs.entries()) {
       const allToAll = ALGORITHMS[(i + j) % ALGORITHMS.length];
-      steps.push({ config, allToAll, compressor, chunks: i % 2 ? CHUNKS : 1 });
+      steps.push({ config, allToAll, compressor, chunks: atMost(i % 2 ? CHUNKS : 1) });
     }
   }
   return steps;

@@ -129,6 +129,14 @@ Deno.test("predictionQuality() tells the machine's speed by a probe, and what it
   assertEquals(without.stepErrorAtSpeed, without.stepError);
 });
 
+Deno.test("predictionQuality() predicts layers whose experts several ranks hold, by every default choice", async () => {
+  const engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+  const copied = { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 4, parallel: { expert: 2 } };
+  const profile = await calibrate(engine, { layer: copied, codecs: ["int8"], seconds: 1000 });
+  const { stepError, rows } = await predictionQuality(engine, { profile, shapes: [copied] });
+  assert(rows.length > 4 && stepError.typical < 0.01, `${stepError.typical}`);
+});
+
 Deno.test("predictionQuality() counts identical orders once", async () => {
   const engine = hiddenEngine({ shown, real });
   const profile = await calibrate(engine, { seconds: 1000, layer: around, codecs: [] });
