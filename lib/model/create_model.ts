@@ -17,7 +17,8 @@ import { MoeModel } from "./model.ts";
  * steps: on one rank, and on several in this process, without emulated links, paced time or NCCL, with an all-to-all that
  * takes rows straight to their receivers. Its tasks then tell work and bytes of about equal loads, and a step whose experts
  * get more rows than there is room for runs again with more. In chunks, with codecs, with experts of other kernels
- * (`Expert.counted`), and on several ranks with gates of one's own it is several Programs: one up to each gate of a dropless
+ * (`Expert.counted`), with gates whose tokens have any number of choices in any of its dropless layers, and on several ranks
+ * with gates of one's own it is several Programs: one up to each gate of a dropless
  * layer (of each microbatch), and one of all that follows the last of them, in which the backward pass, the reductions and
  * the updates are.
  *

@@ -89,12 +89,16 @@ export class StepPrograms {
   expected(choices: ResolvedChoices): ReadonlyMap<number, MoeRows> {
     const { chunking, dispatch } = choices;
     const { shape, engine } = this.#of;
+    // A layer that cannot count ends a Program, and what layers before it counted is not known in the next one.
+    const counts = shape.layers.every((block, index) =>
+      !("moe" in block && block.moe.dropless) || this.#counted.split(index, choices)
+    );
     return new Map(shape.layers.flatMap((block, index) => {
       if (!("moe" in block)) return [];
       const { moe, places } = block;
       checkDispatch({ layer: moe, engine }, choices);
       const rows = moe.dropless ? evenRows(moe, engine.computes) : paddedPlaces(moe, places);
-      const split = this.#counted.split(index, choices) ??
+      const split = (counts ? this.#counted.split(index, choices) : undefined) ??
         { rows, chunks: checkedSplit(chunking, splitOf(moe, rows)) };
       return [[index, dispatch === "node" ? onceANode(moe, split, noChoices(moe)) : split]];
     }));

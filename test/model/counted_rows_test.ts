@@ -105,6 +105,23 @@ const cases: Readonly<Record<string, readonly [Partial<MoeConfig>, Partial<Model
   "a gate of token numbers": [{ gate: hashed({ k: 1, vocabulary: 11 }) }],
 };
 
+for (const microbatches of [1, 2]) {
+  Deno.test(`a layer that cannot count beside one that can: all are cut, in ${microbatches} microbatches`, async () => {
+    const layersOf = (of: ModelConfig) => of.layers as readonly { readonly moe: MoeConfig }[];
+    const [counts, cut] = [config({}, { microbatches }), uncounted({}, { microbatches })];
+    const dense = counts.layers[1];
+    for (const ranksPerNode of [1, 2]) {
+      const expected = await trained(cut, {}, { ranksPerNode });
+      for (const first of [true, false]) {
+        const [one, other] = first ? [counts, cut] : [cut, counts];
+        const layers = [layersOf(one)[0], dense, layersOf(other)[2]];
+        const mixed = await trained({ ...counts, layers }, {}, { ranksPerNode });
+        assert(mixed.text === expected.text, `${ranksPerNode} ranks, ${first}`);
+      }
+    }
+  });
+}
+
 for (const [name, [moe, more]] of Object.entries(cases)) {
   Deno.test(`a step on one rank counts its rows as it runs, one Program for all: ${name}`, async () => {
     const [counted, cut] = [await trained(config(moe, more)), await trained(uncounted(moe, more))];
