@@ -1,11 +1,17 @@
 /** Repeatable random tensors. @module */
+import { anInteger, elementCount, expect, finite, maybe, options } from "./arguments/mod.ts";
 import { SchemoeError } from "./types.ts";
+
+const RANDOM_NORMAL_OPTIONS = options({ seed: anInteger, scale: maybe(finite) });
 
 /** Standard normal numbers times `scale` from a seed (splitmix32 and Box-Muller). */
 export function randomNormal(
   count: number,
-  { seed, scale = 1 }: { seed: number; scale?: number },
+  options: { seed: number; scale?: number },
 ): Float32Array {
+  expect("randomNormal", "count", count, elementCount);
+  expect("randomNormal", "options", options, RANDOM_NORMAL_OPTIONS);
+  const { seed, scale = 1 } = options;
   const uniform = uniforms(seed);
   const values = allocated(count);
   for (let i = 0; i < count; i += 2) {

@@ -2,6 +2,7 @@
  * Nodes, ranks, links and processors: where a layer runs.
  * @module
  */
+import { aTopology, expect } from "./arguments/mod.ts";
 import {
   count,
   fail,
@@ -106,6 +107,8 @@ export function topology(options: TopologyOptions): Topology {
   const contention = options.contention &&
     { compute: 1, communication: 1, ...options.contention };
   const nic = cardOf(options.nic);
+  count("nodes", nodes);
+  count("ranksPerNode", ranksPerNode);
   const ranks = nodes * ranksPerNode;
   const { name, source } = { ...(isEmulated(options) ? EMULATED : {}), ...defined(options) };
   const made: Topology = {
@@ -243,6 +246,7 @@ function checkContention(contention: NonNullable<Topology["contention"]>): void 
 
 /** The same topology with all ranks on one processor that runs `capacity` tasks at once. */
 export function sharedProcessor(world: Topology, capacity: number): Topology {
+  expect("sharedProcessor", "world", world, aTopology);
   const sharing = { of: Array.from({ length: world.ranks }, () => 0), capacity: [capacity] };
   checkSharing(sharing, world.ranks);
   return { ...world, sharing };

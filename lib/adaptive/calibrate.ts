@@ -1,11 +1,12 @@
 /** Measures how long an engine takes for each kind of work. @module */
+import { anEngine, checkFields, expect } from "../arguments/mod.ts";
 import type { LayerConfig } from "../blocks/mod.ts";
 import { resolveTokens } from "../blocks/rank_tokens.ts";
 import { type MachineProfile, saveProfile } from "../profile/mod.ts";
 import type { Compressor } from "../compressors/types.ts";
 import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
-import { checkFields, checkGrid } from "../layer/auto/check_grid.ts";
+import { checkGrid } from "../layer/auto/check_grid.ts";
 import { checkSignal } from "../layer/check_signal.ts";
 import { quoted } from "../words.ts";
 import { keptProfile } from "./reuse.ts";
@@ -73,6 +74,7 @@ export async function calibrate(
   engine: Engine,
   options: CalibrateOptions = {},
 ): Promise<MachineProfile> {
+  expect("calibrate", "engine", engine, anEngine);
   checkFields(options, OPTIONS, { what: "options", fail });
   const { layer = defaultLayer(engine), codecs = ["fp16", "int8", "zfp"], path } = options;
   const { seconds = SECONDS, drift = DRIFT, signal } = options;

@@ -1,4 +1,5 @@
 /** How far predictions can be trusted: many layers, many schedules, predicted and measured. @module */
+import { anEngine, checkFields, expect } from "../arguments/mod.ts";
 import type { LayerConfig } from "../blocks/mod.ts";
 import { lowerBound } from "../costs/mod.ts";
 import type { Engine, Program } from "../engine.ts";
@@ -14,7 +15,6 @@ import { type MachineProfile, median, profileCosts, profiledTopology } from "../
 import { checkOrigin } from "../profile/origin.ts";
 import { commonText, worldText } from "../timeline/chart/facts.ts";
 import { disturbance, progress } from "../timeline/mod.ts";
-import { checkFields } from "../layer/auto/check_grid.ts";
 import { checkSignal } from "../layer/check_signal.ts";
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
@@ -84,6 +84,7 @@ export async function predictionQuality(
   engine: Engine,
   options: QualityOptions,
 ): Promise<PredictionQuality> {
+  expect("predictionQuality", "engine", engine, anEngine);
   checkFields(options, OPTIONS, { what: "options", fail });
   const { profile, shapes, choices = COMPARED, repeats = 3, most = 4 * repeats } = options;
   const { seconds = Infinity, signal } = options;

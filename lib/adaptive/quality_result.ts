@@ -1,10 +1,21 @@
 /** The result of comparing predictions with measurements. @module */
+import { aText, expect, listOf, record, something } from "../arguments/mod.ts";
 import { median, quantile } from "../profile/mod.ts";
 import { displayable, type MediaBundle } from "../timeline/mod.ts";
 import { alignedText } from "../timeline/table/aligned_text.ts";
 import { percent } from "./percent.ts";
 import { errorsSvg } from "./quality_chart.ts";
 import { type Agreement, kendallTau, regretOf } from "./ranking.ts";
+
+const ROWS = listOf(
+  record("a row of a PredictionQuality", { measured: something, predicted: something }),
+  "rows of a PredictionQuality",
+);
+const MADE = record("{ shapes, repeats, facts }", {
+  shapes: something,
+  repeats: something,
+  facts: listOf(aText, "lines"),
+});
 
 /** One layer under one choice; seconds of forward and backward together. */
 export interface QualityRow {
@@ -92,6 +103,8 @@ export class PredictionQuality {
       readonly facts: readonly string[];
     },
   ) {
+    expect("new PredictionQuality", "rows", rows, ROWS);
+    expect("new PredictionQuality", "made", made, MADE);
     const used = rows.filter(({ disturbed }) => !disturbed);
     this.leftOut = rows.length - used.length;
     const step = ({ predicted, measured }: QualityRow) => predicted / median(measured) - 1;

@@ -1,5 +1,18 @@
 /** Rank correlation of predictions and measurements. @module */
+import { aNumber, expect, listOf, record, someOf } from "../arguments/mod.ts";
 import { median } from "../profile/mod.ts";
+
+const RANKED = listOf(
+  record("a prediction and its measurements { predicted, measured }", {
+    predicted: aNumber,
+    measured: someOf(aNumber, "seconds"),
+  }),
+  "predictions { predicted, measured }",
+);
+const KENDALL_TAU_GROUPS = listOf(
+  RANKED,
+  "groups of predictions [[{ predicted, measured }, ...], ...]",
+);
 
 /** One choice: its predicted time, and the measured one of each run, in seconds. */
 export interface Ranked {
@@ -33,6 +46,7 @@ const EQUAL = 1e-9;
  * ```
  */
 export function kendallTau(groups: readonly (readonly Ranked[])[]): Agreement {
+  expect("kendallTau", "groups", groups, KENDALL_TAU_GROUPS);
   let [sum, pairs, leftOut] = [0, 0, 0];
   for (const group of groups) {
     for (const [i, a] of group.entries()) {
@@ -58,6 +72,7 @@ export function kendallTau(groups: readonly (readonly Ranked[])[]): Agreement {
  * what both scatter (from the median to the nearest end of the other's range).
  */
 export function regretOf(group: readonly Ranked[]): number {
+  expect("regretOf", "group", group, RANKED);
   if (group.length === 0) return 0;
   const chosen = group.reduce((best, one) => one.predicted < best.predicted ? one : best);
   const best = group.reduce((best, one) =>

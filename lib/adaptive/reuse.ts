@@ -1,4 +1,13 @@
 /** Whether a profile that was kept still holds. @module */
+import {
+  aLayerConfig,
+  anEngine,
+  aProfile,
+  aSignal,
+  expect,
+  maybe,
+  options,
+} from "../arguments/mod.ts";
 import packageFile from "../../deno.json" with { type: "json" };
 import type { LayerConfig } from "../blocks/mod.ts";
 import { createLayer, simulated } from "../layer/mod.ts";
@@ -11,6 +20,8 @@ import { foreignTo } from "../profile/origin.ts";
 import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
 import { atSpeed, SpeedProbe } from "./speed.ts";
+
+const DRIFT_OF_OPTIONS = options({ signal: maybe(aSignal) });
 
 const RUNS = 3;
 const PROBES = 9;
@@ -138,8 +149,13 @@ export async function driftOf(
   engine: Engine,
   config: LayerConfig,
   profile: MachineProfile,
-  { signal }: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal } = {},
 ): Promise<number | undefined> {
+  expect("driftOf", "engine", engine, anEngine);
+  expect("driftOf", "config", config, aLayerConfig);
+  expect("driftOf", "profile", profile, aProfile);
+  expect("driftOf", "options", options, DRIFT_OF_OPTIONS);
+  const { signal } = options;
   using layer = createLayer(engine, config);
   const choices = { scheduler: "optSche", chunks: 2, results: false, bound: false, signal };
   await layer.forward(choices);

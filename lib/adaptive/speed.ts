@@ -1,4 +1,5 @@
 /** How fast a machine is now, beside how fast it was when a profile was made. @module */
+import { aProfile, expect, positive } from "../arguments/mod.ts";
 import type { Engine } from "../engine.ts";
 import type { Correction, Estimate, KindFit, MachineProfile } from "../profile/mod.ts";
 import { probeProgram } from "./crowds.ts";
@@ -47,6 +48,8 @@ export class SpeedProbe {
  * ```
  */
 export function atSpeed(profile: MachineProfile, speed: number): MachineProfile {
+  expect("atSpeed", "profile", profile, aProfile);
+  expect("atSpeed", "speed", speed, positive);
   const time = (seconds: number) => seconds / speed;
   const of = ({ value, least, most }: Estimate): Estimate => ({
     value: time(value),

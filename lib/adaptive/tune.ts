@@ -2,7 +2,8 @@
 import type { LayerConfig } from "../blocks/mod.ts";
 import type { Engine } from "../engine.ts";
 import { createLayer, createStack, MoeLayer, MoeStack, type StackConfig } from "../layer/mod.ts";
-import { checkFields, checkGrid } from "../layer/auto/check_grid.ts";
+import { checkFields } from "../arguments/mod.ts";
+import { checkGrid } from "../layer/auto/check_grid.ts";
 import { checkSignal } from "../layer/check_signal.ts";
 import type { MachineProfile } from "../profile/mod.ts";
 import { SchemoeError } from "../types.ts";

@@ -1,4 +1,5 @@
 /** What tuning found. @module */
+import { expect, record, something } from "../arguments/mod.ts";
 import type { Engine } from "../engine.ts";
 import { type Candidate, candidateName, type Predicted } from "../layer/mod.ts";
 import { type MachineProfile, median } from "../profile/mod.ts";
@@ -7,6 +8,9 @@ import { alignedText } from "../timeline/table/aligned_text.ts";
 import type { AllowedCodecs } from "./codec_error.ts";
 import { percent } from "./percent.ts";
 import { candidatesSvg } from "./tune_chart.ts";
+
+const PASS = record("what a pass was tuned to { chosen, ... }", { chosen: something });
+const MADE = record("tuned passes, as tune(...) makes them", { forward: PASS });
 
 /** A candidate: predicted, bounded, and measured where it was among the best. */
 export interface TunedRow extends Predicted {
@@ -95,6 +99,7 @@ export class Tuned {
    * @param variants those that were compared, the choice of which is `made`.
    */
   constructor(readonly made: TunedPasses, readonly variants: readonly TunedVariant[] = []) {
+    expect("new Tuned", "made", made, MADE);
     const { forward, backward } = made;
     const chosen = variants.find(({ passes }) => passes === made)?.variant;
     this.engine = chosen?.name;

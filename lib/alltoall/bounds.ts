@@ -1,4 +1,5 @@
 /** Least times of an all-to-all of unequal sizes, each in time linear in the matrix. @module */
+import { aTopology, expect, someTraffic } from "../arguments/mod.ts";
 import { cardBeta, nodesPerLeaf, ranksPerLeaf, uplinkBeta } from "../costs/mod.ts";
 import type { Topology } from "../types.ts";
 import type { TrafficMatrix } from "./types.ts";
@@ -35,6 +36,8 @@ export interface AllToAllBound {
  * ```
  */
 export function allToAllBounds(topology: Topology, traffic: TrafficMatrix): AllToAllBound[] {
+  expect("allToAllBounds", "topology", topology, aTopology);
+  expect("allToAllBounds", "traffic", traffic, someTraffic);
   const { links, ranksPerNode: m, nodes, nic, spine } = topology;
   const flows = flowsOf(topology, traffic);
   const beta = cardBeta(topology);
@@ -56,11 +59,14 @@ export function allToAllBounds(topology: Topology, traffic: TrafficMatrix): AllT
 }
 
 /** The largest of the bounds that hold for every algorithm. */
-export const allToAllBound = (topology: Topology, traffic: TrafficMatrix): number =>
-  allToAllBounds(topology, traffic).reduce(
+export function allToAllBound(topology: Topology, traffic: TrafficMatrix): number {
+  expect("allToAllBound", "topology", topology, aTopology);
+  expect("allToAllBound", "traffic", traffic, someTraffic);
+  return allToAllBounds(topology, traffic).reduce(
     (most, { general, seconds }) => general ? Math.max(most, seconds) : most,
     0,
   );
+}
 
 /** The largest traffic sent or received anywhere. */
 function largest(what: string, sent: Float64Array, received: Float64Array, beta: number) {

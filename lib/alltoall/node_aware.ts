@@ -1,4 +1,5 @@
 /** Dispatch and combine in which each token crosses once to a node. @module */
+import { aTopology, expect, someGroups } from "../arguments/mod.ts";
 import type { Topology } from "../types.ts";
 import { combinePhases, dispatchPhases } from "./node_phases.ts";
 import { checkGroups, layoutOf, type TokenGroup } from "./token_groups.ts";
@@ -22,6 +23,8 @@ import type { Collective } from "./types.ts";
  * @throws {SchemoeError} for a group of ranks that are not of its node.
  */
 export function nodeDispatch(topology: Topology, groups: readonly TokenGroup[]): Collective {
+  expect("nodeDispatch", "topology", topology, aTopology);
+  expect("nodeDispatch", "groups", groups, someGroups);
   checkGroups(topology, groups);
   // where its rows are only counted no plan is asked for
   const layout = () => layoutOf(topology, groups);
@@ -45,6 +48,8 @@ export function nodeDispatch(topology: Topology, groups: readonly TokenGroup[]):
  * @throws {SchemoeError} for a group of ranks that are not of its node.
  */
 export function nodeCombine(topology: Topology, groups: readonly TokenGroup[]): Collective {
+  expect("nodeCombine", "topology", topology, aTopology);
+  expect("nodeCombine", "groups", groups, someGroups);
   checkGroups(topology, groups);
   const layout = () => layoutOf(topology, groups);
   return {

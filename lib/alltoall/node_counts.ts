@@ -1,8 +1,14 @@
 /** How many rows an exchange by nodes moves and adds, counted from its groups without plans. @module */
+import { aFunction, aTopology, expect, record, someGroups } from "../arguments/mod.ts";
 import type { Topology } from "../types.ts";
 import { COMBINE_PHASES, DISPATCH_PHASES, phasesOf } from "./node_phases.ts";
 import type { TokenGroup } from "./token_groups.ts";
 import type { CollectiveCounts, CountedMove } from "./types.ts";
+
+const NODE_COUNTS_OF = record("groups of tokens with their rows { groups, rows }", {
+  groups: someGroups,
+  rows: aFunction,
+});
 
 /** Groups, and how many rows each has. */
 export interface CountedGroups {
@@ -38,7 +44,10 @@ export interface NodeCounts {
  * console.assert(dispatch.moved(0, between)[0].rows === 10);
  * ```
  */
-export function nodeCounts(topology: Topology, { groups, rows }: CountedGroups): NodeCounts {
+export function nodeCounts(topology: Topology, of: CountedGroups): NodeCounts {
+  expect("nodeCounts", "topology", topology, aTopology);
+  expect("nodeCounts", "of", of, NODE_COUNTS_OF);
+  const { groups, rows } = of;
   const { ranks, nodes, ranksPerNode: m } = topology;
   /** Rows of a rank by node, and those that it hands to each place of its node: own ones, and ones that arrived. */
   const between = new Float64Array(ranks * nodes);

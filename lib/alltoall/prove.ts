@@ -1,4 +1,12 @@
 /** Proof that a plan is an all-to-all, before anything runs. @module */
+import {
+  aCollective,
+  anAllToAll,
+  aTopology,
+  expect,
+  maybe,
+  someTraffic,
+} from "../arguments/mod.ts";
 import type { AllToAll, Collective, CollectivePhase, Phase, TrafficMatrix } from "./types.ts";
 import type { Topology } from "../types.ts";
 import { callUser } from "../user_code.ts";
@@ -9,6 +17,8 @@ import { checkedPlans, collectivePlans, partsOf, phaseName, type Planned, reject
 import { END } from "./phase_order.ts";
 import { raceOf } from "./races.ts";
 import { AMBIGUOUS, Values } from "./values.ts";
+
+const PROVE_ALL_TO_ALL_TRAFFIC = maybe(someTraffic);
 
 /** A plan that is known to be right. */
 export interface Proof {
@@ -59,6 +69,9 @@ export function proveAllToAll(
   topology: Topology,
   traffic?: TrafficMatrix,
 ): Proof {
+  expect("proveAllToAll", "algorithm", algorithm, anAllToAll);
+  expect("proveAllToAll", "topology", topology, aTopology);
+  expect("proveAllToAll", "traffic", traffic, PROVE_ALL_TO_ALL_TRAFFIC);
   return provePlans(algorithm, topology, checkedPlans(algorithm, topology, traffic));
 }
 
@@ -191,6 +204,8 @@ export interface CollectiveProof {
  * @throws {SchemoeError} naming rank, phase and slice of the first fault.
  */
 export function proveCollective(collective: Collective, topology: Topology): CollectiveProof {
+  expect("proveCollective", "collective", collective, aCollective);
+  expect("proveCollective", "topology", topology, aTopology);
   const plans = collectivePlans(collective, topology);
   const of = (count: (rank: number) => number) => plans.map((_, rank) => count(rank));
   const room = { inputs: of(collective.inputs), outputs: of(collective.outputs) };

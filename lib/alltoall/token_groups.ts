@@ -1,4 +1,5 @@
 /** Tokens that cross once to a node, in groups, and where each group lies. @module */
+import { aTopology, expect, someGroups } from "../arguments/mod.ts";
 import { SchemoeError, type Topology } from "../types.ts";
 import { range } from "./world.ts";
 
@@ -38,6 +39,8 @@ export function checkGroups(topology: Topology, groups: readonly TokenGroup[]): 
 
 /** In which order groups lie. @throws {SchemoeError} for a group of ranks that are not of its node. */
 export function groupOrder(topology: Topology, groups: readonly TokenGroup[]): GroupOrder {
+  expect("groupOrder", "topology", topology, aTopology);
+  expect("groupOrder", "groups", groups, someGroups);
   return layoutOf(topology, groups);
 }
 

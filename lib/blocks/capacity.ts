@@ -1,10 +1,19 @@
 /** How many places an expert has for the tokens of one rank. @module */
+import { aCount, aNumber, aSize, expect, record, something } from "../arguments/mod.ts";
 import { SchemoeError } from "../types.ts";
 import type { Layer } from "./layer_config.ts";
 
+const A_GATED_LAYER = record("a resolved layer, such as resolveLayer(config, topology)", {
+  gate: something,
+  tokens: aSize,
+  experts: aCount,
+});
+
 /** True when the capacity depends on the routing, so that a pass takes two Programs. */
-export const routedCapacity = (layer: Layer): boolean =>
-  layer.dropless || (layer.capacityFactor <= 0 && !layer.gate.capacity);
+export function routedCapacity(layer: Layer): boolean {
+  expect("routedCapacity", "layer", layer, A_GATED_LAYER);
+  return layer.dropless || (layer.capacityFactor <= 0 && !layer.gate.capacity);
+}
 
 /** Places that positions of 32 bits can name. */
 const MOST_PLACES = 2 ** 31 - 1;
@@ -15,6 +24,8 @@ const MOST_PLACES = 2 ** 31 - 1;
  * @throws {SchemoeError} when it comes to 0, which would drop every token, or to more than a position can name.
  */
 export function capacity(layer: Layer, largestLoad: number): number {
+  expect("capacity", "layer", layer, A_GATED_LAYER);
+  expect("capacity", "largestLoad", largestLoad, aNumber);
   const { capacityFactor: factor, capacityAlignment: alignment, gate, tokens, experts } = layer;
   const own = gate.capacity?.({ ...layer, rows: layer.gateRows });
   const limit = gate.k * Math.floor(Math.abs(factor) * Math.ceil(tokens / experts));

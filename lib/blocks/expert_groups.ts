@@ -1,6 +1,7 @@
 /** Expert-parallel groups: which ranks exchange tokens, and which hold copies of the same experts. @module */
+import { checkFields } from "../arguments/mod.ts";
 import { SchemoeError, type Topology } from "../types.ts";
-import { didYouMean, quoted } from "../words.ts";
+import { quoted } from "../words.ts";
 
 /** How the ranks of a world share the experts. */
 export interface Parallel {
@@ -47,12 +48,7 @@ export function resolveParallel(
     fail(`parallel must be an object such as { expert: 8 }, got ${quoted(parallel)}`);
   }
   const known = ["expert", "data", "layout", "tensor"];
-  const foreign = Object.keys(parallel).find((key) => !known.includes(key));
-  if (foreign) {
-    fail(
-      `"${foreign}" is not a field of parallel (${known.join(", ")})${didYouMean(foreign, known)}`,
-    );
-  }
+  checkFields(parallel, known, { what: "parallel", of: "a field of parallel", fail });
   if (parallel.tensor !== undefined && parallel.tensor !== 1) {
     fail(
       `parallel.tensor is ${parallel.tensor}: parts of experts on several ranks (expert tensor parallelism) cannot be ` +

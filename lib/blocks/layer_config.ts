@@ -2,6 +2,7 @@
  * The configuration of a Mixture-of-Experts layer: sizes, routing and experts.
  * @module
  */
+import { expect, record } from "../arguments/mod.ts";
 import type { ElementType } from "../kernels/types.ts";
 import type { Placement } from "../placements/types.ts";
 import type { Topology } from "../types.ts";
@@ -12,6 +13,8 @@ import type { Loss } from "./losses/types.ts";
 import type { PlacedExperts } from "./placed.ts";
 import type { Routing } from "./routing.ts";
 import type { ResolvedShared, SharedExpert } from "./shared_expert.ts";
+
+const ELEMENT_BYTES_LAYER = record("a resolved layer, such as resolveLayer(config, topology)", {});
 
 /** A layer as its user writes it. */
 export interface LayerConfig {
@@ -131,4 +134,8 @@ export interface Layer
 }
 
 /** Bytes of an element of tokens and rows. */
-export const elementBytes = ({ dtype }: Layer): number => dtype === "bfloat16" ? 2 : 4;
+export function elementBytes(layer: Layer): number {
+  expect("elementBytes", "layer", layer, ELEMENT_BYTES_LAYER);
+  const { dtype } = layer;
+  return dtype === "bfloat16" ? 2 : 4;
+}

@@ -1,6 +1,9 @@
 /** Norms, as values. @module */
+import { anything, expect, options } from "../arguments/mod.ts";
 import { SchemoeError } from "../types.ts";
-import { didYouMean, quoted } from "../words.ts";
+import { quoted } from "../words.ts";
+
+const NORM_OPTIONS = options({ epsilon: anything });
 
 /** Normalization of rows before a layer. */
 export interface Norm {
@@ -28,20 +31,19 @@ export interface NormOptions {
  * ```
  * @throws {SchemoeError} for an epsilon that is not positive.
  */
-export const rmsNorm = (options: NormOptions = {}): Norm => norm("rmsNorm", false, options);
+export function rmsNorm(options: NormOptions = {}): Norm {
+  expect("rmsNorm", "options", options, NORM_OPTIONS);
+  return norm("rmsNorm", false, options);
+}
 
 /** `(x - mean) / sqrt(variance + epsilon) * weight + bias` (Ba et al., "Layer Normalization", 2016). */
-export const layerNorm = (options: NormOptions = {}): Norm => norm("layerNorm", true, options);
+export function layerNorm(options: NormOptions = {}): Norm {
+  expect("layerNorm", "options", options, NORM_OPTIONS);
+  return norm("layerNorm", true, options);
+}
 
 function norm(name: string, centered: boolean, options: NormOptions): Norm {
-  const { epsilon = 1e-5, ...others } = options;
-  const [foreign] = Object.keys(others);
-  if (foreign) {
-    throw new SchemoeError(
-      `Cannot make ${name}: "${foreign}" is not an option (epsilon)` +
-        didYouMean(foreign, ["epsilon"]),
-    );
-  }
+  const { epsilon = 1e-5 } = options;
   if (!(typeof epsilon === "number" && epsilon > 0)) {
     throw new SchemoeError(`Cannot make ${name}: epsilon must be positive, got ${quoted(epsilon)}`);
   }

@@ -1,6 +1,9 @@
 /** How a model knows where a token is in its sequence, as values. @module */
+import { anything, expect, options } from "../arguments/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
+
+const ROTARY_POSITIONS_OPTIONS = options({ base: anything });
 
 /** Positions of tokens. */
 export interface PositionCoding {
@@ -28,7 +31,9 @@ export const learnedPositions = (): PositionCoding => ({
  * ```
  * @throws {SchemoeError} for a base that is not positive.
  */
-export function rotaryPositions({ base = 10000 }: { readonly base?: number } = {}): PositionCoding {
+export function rotaryPositions(options: { readonly base?: number } = {}): PositionCoding {
+  expect("rotaryPositions", "options", options, ROTARY_POSITIONS_OPTIONS);
+  const { base = 10000 } = options;
   if (!(typeof base === "number" && base > 0)) {
     throw new SchemoeError(
       `Cannot make rotaryPositions: base must be positive, got ${quoted(base)}`,

@@ -1,6 +1,18 @@
 /** Numbers of tokens of ranks, which may differ. @module */
+import { aSize, expect, record, something } from "../arguments/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
+
+const TOKENS_OF_LAYER = record("a layer with its tokens { tokens, rankTokens }", {
+  tokens: something,
+});
+const ALL_TOKENS_LAYER = record("a layer with its tokens { tokens, rankTokens, topology }", {
+  tokens: something,
+  topology: something,
+});
+const OF_RANK_LAYER = record("a layer with its tokens { tokens, rankTokens }", {
+  tokens: something,
+});
 
 /** Most tokens of a rank, and those of each where they differ. */
 export interface RankTokens {
@@ -33,13 +45,21 @@ export function resolveTokens(tokens: number | readonly number[], ranks: number)
 }
 
 /** Tokens of a rank. */
-export const tokensOf = ({ tokens, rankTokens }: RankTokens, rank: number): number =>
-  rankTokens ? rankTokens[rank] : tokens;
+export function tokensOf(layer: RankTokens, rank: number): number {
+  expect("tokensOf", "layer", layer, TOKENS_OF_LAYER);
+  expect("tokensOf", "rank", rank, aSize);
+  const { tokens, rankTokens } = layer;
+  return rankTokens ? rankTokens[rank] : tokens;
+}
 
 /** Tokens of all ranks. */
-export const allTokens = (
-  { tokens, rankTokens, topology }: RankTokens & { readonly topology: { readonly ranks: number } },
-): number => rankTokens ? rankTokens.reduce((a, b) => a + b) : tokens * topology.ranks;
+export function allTokens(
+  layer: RankTokens & { readonly topology: { readonly ranks: number } },
+): number {
+  expect("allTokens", "layer", layer, ALL_TOKENS_LAYER);
+  const { tokens, rankTokens, topology } = layer;
+  return rankTokens ? rankTokens.reduce((a, b) => a + b) : tokens * topology.ranks;
+}
 
 const views = new WeakMap<object, Map<number, unknown>>();
 
@@ -48,6 +68,8 @@ export function ofRank<Layer extends RankTokens & { readonly whole?: Layer }>(
   layer: Layer,
   rank: number,
 ): Layer {
+  expect("ofRank", "layer", layer, OF_RANK_LAYER);
+  expect("ofRank", "rank", rank, aSize);
   if (!layer.rankTokens) return layer;
   let known = views.get(layer);
   if (!known) views.set(layer, known = new Map());

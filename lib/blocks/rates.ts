@@ -1,6 +1,14 @@
 /** Learning rates, as values. @module */
+import { anything, atLeastZero, expect, options } from "../arguments/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
+
+const COSINE_RATE_OPTIONS = options({
+  peak: anything,
+  warmup: anything,
+  steps: anything,
+  final: anything,
+});
 
 /** Learning rate of each step. */
 export interface Rate {
@@ -11,10 +19,13 @@ export interface Rate {
 }
 
 /** The same rate in all steps. */
-export const constantRate = (rate: number): Rate => ({
-  name: `constantRate(${rate})`,
-  at: () => rate,
-});
+export function constantRate(rate: number): Rate {
+  expect("constantRate", "rate", rate, atLeastZero);
+  return {
+    name: `constantRate(${rate})`,
+    at: () => rate,
+  };
+}
 
 /**
  * Linear from `peak / warmup` to `peak` in `warmup` steps, then a half cosine to `final * peak` at step `steps`,
@@ -28,14 +39,13 @@ export const constantRate = (rate: number): Rate => ({
  * @param options.final default 0.1.
  * @throws {SchemoeError} when the warm-up is not shorter than the whole.
  */
-export function cosineRate(
-  options: {
-    readonly peak: number;
-    readonly warmup?: number;
-    readonly steps: number;
-    readonly final?: number;
-  },
-): Rate {
+export function cosineRate(options: {
+  readonly peak: number;
+  readonly warmup?: number;
+  readonly steps: number;
+  readonly final?: number;
+}): Rate {
+  expect("cosineRate", "options", options, COSINE_RATE_OPTIONS);
   const { peak, warmup = 0, steps, final = 0.1 }: typeof options = Object(options);
   for (const [field, value] of Object.entries({ peak, warmup, steps, final })) {
     if (typeof value !== "number" || Number.isNaN(value)) {

@@ -1,6 +1,7 @@
 /** A layer's configuration, checked for a topology and filled in, and back. @module */
+import { aTopology, checkFields, expect } from "../arguments/mod.ts";
 import { SchemoeError, type Topology } from "../types.ts";
-import { didYouMean, quoted } from "../words.ts";
+import { quoted } from "../words.ts";
 import { capacity } from "./capacity.ts";
 import { resolveParallel } from "./expert_groups.ts";
 import { ffn } from "./experts/mod.ts";
@@ -34,20 +35,14 @@ const KNOWN = [
  * Checks a layer for a topology and fills in defaults.
  * @throws {SchemoeError} naming the first field that is wrong.
  */
-export function resolveLayer(
-  config: LayerConfig | UnevenLayerConfig,
-  topology: Topology,
-): Layer {
+export function resolveLayer(config: LayerConfig | UnevenLayerConfig, topology: Topology): Layer {
+  expect("resolveLayer", "topology", topology, aTopology);
   if (typeof config !== "object" || config === null) {
     fail(`give an object with ${KNOWN.slice(0, 4).join(", ")}, got ${quoted(config)}`);
   }
   const moved = movedOptions(config);
   if (moved) fail(moved);
-  for (const key of Object.keys(config)) {
-    if (!KNOWN.includes(key)) {
-      fail(`"${key}" is not a field of a layer (${KNOWN.join(", ")})${didYouMean(key, KNOWN)}`);
-    }
-  }
+  checkFields(config, KNOWN, { what: "the layer", of: "a field of a layer", fail });
   const { modelDim, hiddenDim, experts } = config;
   const counts = resolveTokens(config.tokens, topology.ranks);
   for (const [name, value] of Object.entries({ modelDim, hiddenDim, experts })) {

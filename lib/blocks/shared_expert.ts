@@ -1,9 +1,10 @@
 /** An expert that every token goes to. @module */
+import { checkFields } from "../arguments/mod.ts";
 import type { Expert } from "./experts/types.ts";
 import { SchemoeError } from "../types.ts";
 import { swiglu } from "./experts/mod.ts";
 import { resolveExpert } from "./resolve_expert.ts";
-import { didYouMean, quoted } from "../words.ts";
+import { quoted } from "../words.ts";
 
 /**
  * An expert on the tokens themselves, whose output is added to that of the routed ones. The parameters are the same on
@@ -34,14 +35,7 @@ export function resolveShared(
   if (typeof config !== "object" || config === null) {
     fail(`shared must be an object with ${known.join(", ")}, got ${quoted(config)}`);
   }
-  const foreign = Object.keys(config).find((key) => !known.includes(key));
-  if (foreign) {
-    fail(
-      `"${foreign}" is not a field of a shared expert (${known.join(", ")})${
-        didYouMean(foreign, known)
-      }`,
-    );
-  }
+  checkFields(config, known, { what: "shared", of: "a field of a shared expert", fail });
   const { hiddenDim, gate = "none" } = config;
   if (!Number.isInteger(hiddenDim) || hiddenDim < 1) {
     fail(`hiddenDim of the shared expert must be a positive integer, got ${quoted(hiddenDim)}`);

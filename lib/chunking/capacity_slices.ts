@@ -1,8 +1,8 @@
 /** How a pass is split into chunks. @module */
+import { quoted } from "../words.ts";
 import type { Chunking } from "./types.ts";
 import { type Loads, SchemoeError } from "../types.ts";
 import { rowsBefore } from "./loads.ts";
-import { quoted } from "../words.ts";
 
 /**
  * Splits the capacity of every expert into `chunks` slices that differ by at most one row, so that
@@ -17,7 +17,9 @@ import { quoted } from "../words.ts";
  */
 export function capacitySlices(chunks: number, multiple = 1): Chunking {
   return {
-    name: `${chunks} capacity ${chunks === 1 ? "slice" : "slices"}`,
+    name: `${typeof chunks === "number" ? chunks : quoted(chunks)} capacity ${
+      chunks === 1 ? "slice" : "slices"
+    }`,
     split({ capacity, loads, localExperts, routed }) {
       const count = routed ? Math.min(chunks, Math.max(1, capacity)) : chunks;
       if (!Number.isInteger(chunks) || chunks < 1 || count > capacity) {

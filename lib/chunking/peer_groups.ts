@@ -1,4 +1,5 @@
 /** Splitting a pass by groups of peers instead of by capacity. @module */
+import { aCount, expect } from "../arguments/mod.ts";
 import { type Chunk, SchemoeError } from "../types.ts";
 import type { Chunking } from "./types.ts";
 import { quoted } from "../words.ts";
@@ -27,6 +28,7 @@ export interface Peers {
  * @throws {SchemoeError} (when it splits) if `groups` is no positive integer.
  */
 export function peerGroups(groups: number): Chunking {
+  expect("peerGroups", "groups", groups, aCount);
   return {
     name: `${groups} peer ${groups === 1 ? "group" : "groups"}`,
     split({ capacity, topology: { ranks } }) {

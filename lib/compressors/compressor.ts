@@ -1,8 +1,13 @@
 /** Codecs in C++ and CUDA. @module */
+import { aText, checkFields, expect, record } from "../arguments/mod.ts";
 import { sourceKernels } from "../kernels/source.ts";
 import { SchemoeError } from "../types.ts";
-import { didYouMean } from "../words.ts";
 import type { Compressor, WireBlock } from "./types.ts";
+
+const COMPRESSOR_SOURCE = record(
+  "a codec in native code, an object { name, wireBytes, cpu, cuda }",
+  { name: aText },
+);
 
 /** What {@linkcode compressor} is made of. */
 export interface CompressorSource {
@@ -76,15 +81,15 @@ const NUMBERS = 7;
  * @throws {SchemoeError} where a part is missing or unknown; compiling throws in the first run.
  */
 export function compressor(source: CompressorSource): Compressor {
+  expect("compressor", "source", source, COMPRESSOR_SOURCE);
   const { name, wireBytes, cpu, cuda, height, tolerance } = source;
-  const foreign = Object.keys(source).find((key) => !FIELDS.includes(key));
-  if (foreign !== undefined) {
-    throw new SchemoeError(
-      `Cannot make the compressor "${name}": "${foreign}" is not a part of it (${
-        FIELDS.join(", ")
-      })${didYouMean(foreign, FIELDS)}`,
-    );
-  }
+  checkFields(source, FIELDS, {
+    what: "the source",
+    of: "a part of it",
+    fail(problem) {
+      throw new SchemoeError(`Cannot make the compressor "${name}": ${problem}`);
+    },
+  });
   if (typeof wireBytes !== "function") {
     throw new SchemoeError(
       `Cannot make the compressor "${name}": it has no function wireBytes(rows, columns)`,

@@ -1,6 +1,6 @@
+import { quoted } from "../words.ts";
 import type { Compressor } from "./types.ts";
 import { SchemoeError } from "../types.ts";
-import { quoted } from "../words.ts";
 
 /** What was made of a codec: the memory belongs to it, so that one made in each pass would remember nothing. */
 const wrapped = new WeakMap<Compressor, Compressor>();
@@ -43,7 +43,9 @@ export function errorFeedback(codec: Compressor): Compressor {
   const { encode, decode } = codec;
   if (!encode || !decode) {
     throw new SchemoeError(
-      `Cannot feed errors back: the compressor "${codec.name}" has no functions encode and decode` +
+      `Cannot feed errors back: the compressor ${
+        quoted(codec.name)
+      } has no functions encode and decode` +
         (codec.native
           ? "; gradients of a model's dense parts have it with native codecs (gradientCodec of createModel), " +
             "activations have stochastic() instead"

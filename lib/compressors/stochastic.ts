@@ -1,7 +1,7 @@
+import { quoted } from "../words.ts";
 import { CODECS } from "../kernels/mod.ts";
 import type { Compressor } from "./types.ts";
 import { SchemoeError } from "../types.ts";
-import { quoted } from "../words.ts";
 
 /**
  * The compressor rounding at random instead of to nearest: up with the probability of the fraction that is cut off, so
@@ -28,7 +28,7 @@ export function stochastic(codec: Compressor, seed: number): Compressor {
   if (!native || !known[native.codec]?.random) {
     const names = Object.entries(known).filter(([, { random }]) => random).map(([name]) => name);
     throw new SchemoeError(
-      `Cannot round at random: the compressor "${codec.name}" has none of the native codecs ${
+      `Cannot round at random: the compressor ${quoted(codec.name)} has none of the native codecs ${
         names.join(", ")
       }`,
     );

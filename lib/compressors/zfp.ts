@@ -1,7 +1,10 @@
 /** zfp at a fixed rate, the codec of ScheMoE's experiments. @module */
+import { anything, expect, options } from "../arguments/mod.ts";
 import type { Compressor } from "./types.ts";
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
+
+const FIXED_RATE_ZFP_OPTIONS = options({ rate: anything, dimensions: anything });
 
 /** Options of {@linkcode fixedRateZfp}. */
 export interface ZfpOptions {
@@ -42,14 +45,16 @@ const streamBytes = (blocks: number, bits: number): number => 8 * Math.ceil(bloc
  *
  * @throws {SchemoeError} for a rate that is no integer from 3 to 16, or another number of dimensions.
  */
-export function fixedRateZfp({ rate = 8, dimensions = 2 }: ZfpOptions = {}): Compressor {
+export function fixedRateZfp(options: ZfpOptions = {}): Compressor {
+  expect("fixedRateZfp", "options", options, FIXED_RATE_ZFP_OPTIONS);
+  const { rate = 8, dimensions = 2 } = options;
   if (!Number.isInteger(rate) || rate < 3 || rate > 16) {
     throw new SchemoeError(
       `Cannot use zfp: its rate is ${quoted(rate)}, not an integer from 3 to 16`,
     );
   }
   if (dimensions !== 1 && dimensions !== 2) {
-    throw new SchemoeError(`Cannot use zfp: it has ${dimensions} dimensions, not 1 or 2`);
+    throw new SchemoeError(`Cannot use zfp: it has ${quoted(dimensions)} dimensions, not 1 or 2`);
   }
   const across = (columns: number) => Math.ceil(columns / 4);
   return dimensions === 1

@@ -1,4 +1,5 @@
 /** The least time that any schedule of a graph can take. @module */
+import { aGraph, expect, someCosts } from "../arguments/mod.ts";
 import type { Costs } from "./types.ts";
 import { LANES, type Task, type TaskGraph } from "../types.ts";
 import { interchangeable } from "./bound_groups.ts";
@@ -33,6 +34,8 @@ export interface Bound {
  * @throws {SchemoeError} naming a task whose cost is missing, negative or no finite number.
  */
 export function lowerBound(graph: TaskGraph, costs: Costs): Bound {
+  expect("lowerBound", "graph", graph, aGraph);
+  expect("lowerBound", "costs", costs, someCosts);
   const { ranks, sharing } = graph.topology;
   const table = costTable(graph, costs, "Cannot bound the graph");
   let best: Bound = { seconds: 0, limit: "no tasks" };

@@ -1,7 +1,10 @@
 /** Costs read off runs in which each task ran alone. @module */
+import { aProgram, expect, someEvents, someOf } from "../arguments/mod.ts";
 import type { Costs } from "./types.ts";
 import type { EventTable, Program } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
+
+const MEASURED_COSTS_RUNS = someOf(someEvents, "tables of events");
 
 const SECONDS = 1e-9;
 
@@ -10,6 +13,8 @@ const SECONDS = 1e-9;
  * without its waiting for peers. One table serves all orders of the same graph.
  */
 export function measuredCosts(program: Program, runs: readonly EventTable[]): Costs {
+  expect("measuredCosts", "program", program, aProgram);
+  expect("measuredCosts", "runs", runs, MEASURED_COSTS_RUNS);
   const { graph } = program;
   const { ranks } = graph.topology;
   const seconds = new Float64Array(graph.tasks.length * ranks).fill(Infinity);

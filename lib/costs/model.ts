@@ -3,13 +3,32 @@
  * simulator and by the pacing of emulated links alike.
  * @module
  */
+import {
+  aNumber,
+  aSize,
+  aTask,
+  aTopology,
+  expect,
+  maybe,
+  numbersOf,
+  options,
+  record,
+  someRankTraffic,
+  someTransfers,
+} from "../arguments/mod.ts";
 import type { Costs } from "./types.ts";
 import type { Link, RankTraffic, Task, Topology, TrafficPattern, Transfer } from "../types.ts";
 import { ranksPerLeaf, uplinkBeta } from "./spine.ts";
 import { countTransfers, trafficOf } from "./traffic.ts";
 
+const COMPUTE_SECONDS_WORK = record("work { flops, bytes }", { flops: aNumber, bytes: aNumber });
+const MODEL_COSTS_OPTIONS = options({ representatives: maybe(numbersOf(aSize)) });
+
 /** The link between two ranks of a topology. */
 export function linkBetween(topology: Topology, from: number, to: number): Link {
+  expect("linkBetween", "topology", topology, aTopology);
+  expect("linkBetween", "from", from, aSize);
+  expect("linkBetween", "to", to, aSize);
   if (from === to) return topology.links.local;
   const node = (rank: number) => Math.floor(rank / topology.ranksPerNode);
   return node(from) === node(to) ? topology.links.intra : topology.links.inter;
@@ -37,6 +56,9 @@ export function phaseSeconds(
   traffic: RankTraffic,
   sliceBytes: number,
 ): PhaseSeconds {
+  expect("phaseSeconds", "topology", topology, aTopology);
+  expect("phaseSeconds", "traffic", traffic, someRankTraffic);
+  expect("phaseSeconds", "sliceBytes", sliceBytes, aNumber);
   const { links, nic } = topology;
   const { copied, intra, inter, spine = 0 } = traffic;
   const copies = links.local.beta * (copied * sliceBytes);
@@ -64,12 +86,17 @@ export function phaseSeconds(
 }
 
 /** Seconds a byte of a rank that has its network card to itself. */
-export const cardBeta = ({ links, nic }: Topology): number =>
-  Math.max(links.inter.beta, nic?.beta ?? 0);
+export function cardBeta(topology: Topology): number {
+  expect("cardBeta", "topology", topology, aTopology);
+  const { links, nic } = topology;
+  return Math.max(links.inter.beta, nic?.beta ?? 0);
+}
 
 /** Seconds a byte of a rank that has its card and the uplinks of its leaf to itself. */
-export const spineBeta = (topology: Topology): number =>
-  Math.max(cardBeta(topology), uplinkBeta(topology) / ranksPerLeaf(topology));
+export function spineBeta(topology: Topology): number {
+  expect("spineBeta", "topology", topology, aTopology);
+  return Math.max(cardBeta(topology), uplinkBeta(topology) / ranksPerLeaf(topology));
+}
 
 /** Seconds that a phase costs a rank alone: the larger of its sends and its receives. */
 export function trafficSeconds(
@@ -77,6 +104,9 @@ export function trafficSeconds(
   traffic: RankTraffic,
   sliceBytes: number,
 ): number {
+  expect("trafficSeconds", "topology", topology, aTopology);
+  expect("trafficSeconds", "traffic", traffic, someRankTraffic);
+  expect("trafficSeconds", "sliceBytes", sliceBytes, aNumber);
   const { own, shared, spine, receives } = phaseSeconds(topology, traffic, sliceBytes);
   return Math.max(own + shared + spine, receives);
 }
@@ -87,6 +117,9 @@ export function transferSeconds(
   rank: number,
   transfers: readonly Transfer[],
 ): number {
+  expect("transferSeconds", "topology", topology, aTopology);
+  expect("transferSeconds", "rank", rank, aSize);
+  expect("transferSeconds", "transfers", transfers, someTransfers);
   return trafficSeconds(topology, countTransfers(topology, rank, transfers), 1);
 }
 
@@ -95,12 +128,17 @@ export function computeSeconds(
   topology: Topology,
   work: { readonly flops: number; readonly bytes: number },
 ): number {
+  expect("computeSeconds", "topology", topology, aTopology);
+  expect("computeSeconds", "work", work, COMPUTE_SECONDS_WORK);
   const { alpha, flopRate, byteRate } = topology.processor;
   return alpha + work.flops / flopRate + work.bytes / byteRate;
 }
 
 /** Seconds of a task on a rank by the cost model, nothing else running. */
 export function taskSeconds(topology: Topology, task: Task, rank: number): number {
+  expect("taskSeconds", "topology", topology, aTopology);
+  expect("taskSeconds", "task", task, aTask);
+  expect("taskSeconds", "rank", rank, aSize);
   if (!task.transfers) {
     const flops = task.rankFlops?.(rank) ?? task.flops;
     return computeSeconds(topology, { flops, bytes: task.bytes }) / (topology.speed?.[rank] ?? 1);
@@ -118,6 +156,8 @@ export function modelCosts(
   topology: Topology,
   options: { readonly representatives?: readonly number[] } = {},
 ): Costs {
+  expect("modelCosts", "topology", topology, aTopology);
+  expect("modelCosts", "options", options, MODEL_COSTS_OPTIONS);
   const slowest = new WeakMap<Task, number>();
   const phases = new WeakMap<TrafficPattern, Map<number, number>>();
   const ranks = options.representatives?.length ?? topology.ranks;

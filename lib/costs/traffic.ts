@@ -1,4 +1,15 @@
 /** How much moves in a communication task: counts of messages and bytes by kind of link. @module */
+import {
+  aFunction,
+  aSize,
+  atLeastZero,
+  aTopology,
+  aTransferTask,
+  expect,
+  maybe,
+  options,
+  someTransfers,
+} from "../arguments/mod.ts";
 import type {
   LinkTraffic,
   RankTraffic,
@@ -10,12 +21,20 @@ import type {
 } from "../types.ts";
 import { cardsPerNode, crossing, ranksPerLeaf } from "./spine.ts";
 
+const COMPLETE_EXCHANGE_OPTIONS = options({
+  slices: maybe(atLeastZero),
+  copied: maybe(atLeastZero),
+});
+
 /** Counts the transfers of one rank; a slice is one byte. */
 export function countTransfers(
   topology: Topology,
   rank: number,
   transfers: Iterable<Pick<Transfer, "kind" | "peer" | "bytes">>,
 ): RankTraffic {
+  expect("countTransfers", "topology", topology, aTopology);
+  expect("countTransfers", "rank", rank, aSize);
+  expect("countTransfers", "transfers", transfers, someTransfers);
   const { ranksPerNode } = topology;
   const node = Math.floor(rank / ranksPerNode);
   const links = { intra: noTraffic(), inter: noTraffic() };
@@ -46,6 +65,8 @@ const noTraffic = (): { -readonly [K in keyof LinkTraffic]: number } => ({
 
 /** Other ranks that a rank's transfers name, each once, in rising order. */
 export function peersOf(rank: number, transfers: Iterable<Pick<Transfer, "peer">>): Int32Array {
+  expect("peersOf", "rank", rank, aSize);
+  expect("peersOf", "transfers", transfers, someTransfers);
   const peers = new Set<number>();
   for (const { peer } of transfers) peers.add(peer);
   peers.delete(rank);
@@ -56,6 +77,8 @@ const listed = new WeakMap<Task, WeakMap<Topology, Traffic>>();
 
 /** Traffic of a communication task: as it declares, or counted from its transfers. */
 export function trafficOf(topology: Topology, task: Task): Traffic {
+  expect("trafficOf", "topology", topology, aTopology);
+  expect("trafficOf", "task", task, aTransferTask);
   if (task.traffic) return task.traffic;
   let known = listed.get(task);
   if (!known) listed.set(task, known = new WeakMap());
@@ -71,6 +94,8 @@ export function listedTraffic(
   topology: Topology,
   transfers: (rank: number) => readonly Pick<Transfer, "kind" | "peer" | "bytes">[],
 ): Traffic {
+  expect("listedTraffic", "topology", topology, aTopology);
+  expect("listedTraffic", "transfers", transfers, aFunction);
   const counted = new Map<number, RankTraffic>();
   const pattern: TrafficPattern = {
     of(rank) {
@@ -86,8 +111,11 @@ export function listedTraffic(
 /** Every rank sends `slices` (default 1) slices to every other one, and copies as many if it says so. */
 export function completeExchange(
   topology: Topology,
-  { slices = 1, copied = 0 }: { slices?: number; copied?: number } = {},
+  options: { slices?: number; copied?: number } = {},
 ): TrafficPattern {
+  expect("completeExchange", "topology", topology, aTopology);
+  expect("completeExchange", "options", options, COMPLETE_EXCHANGE_OPTIONS);
+  const { slices = 1, copied = 0 } = options;
   let patterns = complete.get(topology);
   if (!patterns) complete.set(topology, patterns = new Map());
   const key = `${slices} ${copied}`;

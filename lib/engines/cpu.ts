@@ -3,12 +3,15 @@
  * speeds emulated by sleeping. The oracle of every other engine.
  * @module
  */
+import { aTopology, expect, record } from "../arguments/mod.ts";
 import { type NativeCalls, NativeEngine } from "../native/engine.ts";
 import { wantsNvtx } from "../native/nvtx.ts";
 import { NativeRunner, type RanksFacts } from "../native/runner.ts";
 import type { Engine } from "../engine.ts";
 import type { Topology } from "../types.ts";
 import { pace } from "./pacing.ts";
+
+const OPEN_CPU_ENGINE_OPTIONS = record("an object { topology }", { topology: aTopology });
 
 /** How the times of a CPU engine come about. */
 export interface CpuOptions {
@@ -42,6 +45,7 @@ export interface CpuOptions {
  *   asked for.
  */
 export function openCpuEngine(options: CpuOptions): Engine {
+  expect("openCpuEngine", "options", options, OPEN_CPU_ENGINE_OPTIONS);
   const { nodes, ranksPerNode } = options.topology;
   const nvtx = wantsNvtx(options.nvtx, "cpu");
   const native = new NativeEngine({ kind: "cpu", nodes, ranksPerNode });

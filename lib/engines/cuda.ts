@@ -2,6 +2,7 @@
  * The GPU engine: each lane of each rank is a CUDA stream, ranks share the GPUs that the process sees.
  * @module
  */
+import { aTopology, expect, record } from "../arguments/mod.ts";
 import { type NativeCalls, NativeEngine, type OpenNative } from "../native/engine.ts";
 import { setCudaEnvironment } from "../native/environment.ts";
 import { libraryPath, openLibrary } from "../native/library.ts";
@@ -12,6 +13,8 @@ import type { Engine } from "../engine.ts";
 import { SchemoeError, type Topology } from "../types.ts";
 import { pace } from "./pacing.ts";
 import { didYouMean, quoted } from "../words.ts";
+
+const OPEN_CUDA_ENGINE_OPTIONS = record("an object { topology }", { topology: aTopology });
 
 /** What moves the bytes of transport `copy`. */
 /** What moves bytes between GPUs: kernels, or the copy engines. */
@@ -108,6 +111,7 @@ export interface CudaOptions extends TransportOptions {
  *   NVTX is asked for and missing, or the communicators could not run on the GPUs together.
  */
 export function openCudaEngine(options: CudaOptions): Engine {
+  expect("openCudaEngine", "options", options, OPEN_CUDA_ENGINE_OPTIONS);
   const nvtx = wantsNvtx(options.nvtx, "cuda");
   const { native, where } = openNativeCuda(options);
   return cudaRunner({ ...options, nvtx, alone: true }, native, {

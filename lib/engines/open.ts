@@ -1,4 +1,5 @@
 /** Opens an engine by name. @module */
+import { checkFields } from "../arguments/mod.ts";
 import { DEFAULT_TESTBED, testbed } from "../testbeds/mod.ts";
 import { sharedProcessor, topology as world } from "../topology.ts";
 import type { Engine } from "../engine.ts";
@@ -79,12 +80,7 @@ export function openEngine(options: EngineOptions): Engine {
     "nvtx",
     ...TRANSPORT,
   ];
-  const foreign = Object.keys(options).find((key) => !known.includes(key));
-  if (foreign) {
-    fail(
-      `"${foreign}" is not one of its options (${known.join(", ")})${didYouMean(foreign, known)}`,
-    );
-  }
+  checkFields(options, known, { what: "options", of: "one of its options", fail });
   const kind = options.kind === undefined ? defaultKind() : options.kind;
   oneOf("kind", kind, ["simulate", "cpu", "cuda"]);
   oneOf("links", links ?? "emulated", ["emulated", "plain"]);

@@ -3,6 +3,7 @@
  * tens of thousands of ranks.
  * @module
  */
+import { aFlag, aProgram, aTopology, expect, maybe, options, someCosts } from "../arguments/mod.ts";
 import { idle } from "../activity.ts";
 import { checkTopology } from "../topology.ts";
 import type { Costs } from "../costs/types.ts";
@@ -13,6 +14,9 @@ import { emptyEvents, inNanoseconds } from "./simulate/events.ts";
 import { simulateFluid } from "./simulate/fluid.ts";
 import { simulateInOrder } from "./simulate/in_order.ts";
 import { type Instance, makeInstance } from "./simulate/instance.ts";
+
+const SIMULATE_OPTIONS = options({ costs: maybe(someCosts), representatives: maybe(aFlag) });
+const OPEN_SIMULATOR_OPTIONS = options({ costs: maybe(someCosts), representatives: maybe(aFlag) });
 
 /** How a Program is simulated. */
 export interface SimulateOptions {
@@ -33,6 +37,7 @@ export interface SimulateOptions {
  */
 export function openSimulator(topology: Topology, options: SimulateOptions = {}): Engine {
   checkTopology(topology);
+  expect("openSimulator", "options", options, OPEN_SIMULATOR_OPTIONS);
   const { representatives = false, costs } = options;
   const columns = representatives ? oneNode(topology) : everyRank(topology);
   let closed = false;
@@ -104,6 +109,9 @@ export function simulate(
   topology: Topology,
   options: SimulateOptions = {},
 ): EventTable {
+  expect("simulate", "program", program, aProgram);
+  expect("simulate", "topology", topology, aTopology);
+  expect("simulate", "options", options, SIMULATE_OPTIONS);
   const instance = instanceOf(program, topology, options);
   const { sharing, nic, spine, contention } = topology;
   const slowed = contention && (contention.compute !== 1 || contention.communication !== 1);

@@ -3,6 +3,7 @@
  * with the length of a JSON header, the header, the data of all tensors without holes.
  * @module
  */
+import { aByteArray, anything, aText, expect, someTensors } from "../arguments/mod.ts";
 import { dtypes, type Tensor } from "./dtypes.ts";
 import { encodeFile } from "./safetensors_encode.ts";
 import {
@@ -42,6 +43,8 @@ export interface Safetensors extends Pick<SafetensorsHeader, "metadata" | "skipp
  * such a file: all bytes belong to one tensor, each tensor has the bytes of its shape
  */
 export function parseSafetensors(bytes: Uint8Array, name: string): Safetensors {
+  expect("parseSafetensors", "bytes", bytes, aByteArray);
+  expect("parseSafetensors", "name", name, aText);
   const fail = failing(name);
   const json = bytes.subarray(LENGTH_BYTES, headerEnd(bytes, bytes.length, fail));
   const { metadata, skipped, tensors } = parseHeader(json, bytes.length, fail);
@@ -61,5 +64,7 @@ export function encodeSafetensors(
   tensors: Readonly<Record<string, Tensor>> | ReadonlyMap<string, Tensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
+  expect("encodeSafetensors", "tensors", tensors, someTensors);
+  expect("encodeSafetensors", "metadata", metadata, anything);
   return encodeFile(tensors instanceof Map ? [...tensors] : Object.entries(tensors), metadata);
 }

@@ -2,6 +2,7 @@
  * Safetensors files, read tensor by tensor and piece by piece.
  * @module
  */
+import { aPath, expect } from "../arguments/mod.ts";
 import { type Codec, dtypes, type TensorData } from "./dtypes.ts";
 import {
   type Fail,
@@ -51,6 +52,7 @@ export interface SafetensorsFile extends SafetensorsHeader {
  * @throws {SchemoeError} naming the file that cannot be read, and for a header as `parseSafetensors`.
  */
 export async function openSafetensors(path: string | URL): Promise<SafetensorsFile> {
+  expect("openSafetensors", "path", path, aPath);
   const fail = failing(`${path}`);
   const file = await open(path, fail);
   try {

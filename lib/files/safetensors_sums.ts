@@ -1,9 +1,17 @@
 /** Check sums of the tensors of a safetensors file, which tell a damaged one from what was written. @module */
+import { aFunction, aText, expect, record, something } from "../arguments/mod.ts";
 import { crc32 } from "node:zlib";
 import { SchemoeError } from "../types.ts";
 import { quote } from "./safetensors_header.ts";
 import type { SafetensorsFile } from "./safetensors_file.ts";
 import { pieces } from "./safetensors_pieces.ts";
+
+const CHECK_SUMS_FILE = record("an open file, such as await openSafetensors(path)", {
+  path: aText,
+  metadata: something,
+  tensors: something,
+  read: aFunction,
+});
 
 /** The metadata that holds them: JSON of CRC-32 by tensor, eight hexadecimal digits each. */
 export const SUMS = "crc32";
@@ -35,6 +43,7 @@ const textOf = (sum: number): string => sum.toString(16).padStart(8, "0");
  * @throws {SchemoeError} naming the file and the first tensor that is not what was written.
  */
 export async function checkSums(file: SafetensorsFile): Promise<void> {
+  expect("checkSums", "file", file, CHECK_SUMS_FILE);
   const text = file.metadata[SUMS];
   if (text === undefined) return;
   const fail: (problem: string) => never = (problem) => {

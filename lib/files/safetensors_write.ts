@@ -2,6 +2,7 @@
  * Safetensors files, written in pieces.
  * @module
  */
+import { expect, someTensors } from "../arguments/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { dtypes, type Tensor, type TensorData } from "./dtypes.ts";
 import { replaceFile, writeAll } from "./replace_file.ts";
@@ -114,6 +115,7 @@ function sides(
     throw new SchemoeError("Cannot write the tensors: give the tensors first, then the path");
   }
   const [file, content] = isPath(one) ? [one, other] : [other, one];
+  expect("writeSafetensors", "tensors", content, someTensors);
   return { file: file as string | URL, content: content as WritableTensors };
 }
 

@@ -1,4 +1,5 @@
 /** The task graph of a backward pass. @module */
+import { aLayer, expect, record, something } from "../arguments/mod.ts";
 import { checked } from "../kernels/mod.ts";
 import { type Chunk, SchemoeError, type Task, type TaskGraph } from "../types.ts";
 import { SPLIT_NAMES, splitKind } from "../chunking/split.ts";
@@ -13,6 +14,11 @@ import type { Way } from "./way.ts";
 import { addGradientReturns, declareGuests } from "./guests.ts";
 import { addReplicaReduce } from "./reduce_replicas.ts";
 import { addZeroGradients } from "./zero_gradients.ts";
+
+const BACKWARD_GRAPH_OPTIONS = record("options of a backward pass { layer, chunks, ... }", {
+  layer: aLayer,
+  chunks: something,
+});
 
 /** A backward pass: codecs are named after the forward exchange whose gradient they carry. */
 export interface BackwardPassOptions extends PassOptions {
@@ -32,6 +38,7 @@ export interface BackwardPassOptions extends PassOptions {
  * experts and the other is not.
  */
 export function backwardGraph(options: BackwardPassOptions): TaskGraph {
+  expect("backwardGraph", "options", options, BACKWARD_GRAPH_OPTIONS);
   const { layer, chunks } = options;
   const { expert } = layer;
   const { inputGrad, weightGrad } = expert;

@@ -2,6 +2,7 @@
  * Puts a task graph together: tasks, the buffers they use, and all-to-alls phase by phase.
  * @module
  */
+import { expect, someTransfers } from "../arguments/mod.ts";
 import type { AllToAll } from "../alltoall/types.ts";
 import {
   type Lane,
@@ -227,7 +228,10 @@ function busiest(topology: Topology, task: Task): number {
 
 /** Bytes that a rank sends over links; copies to itself are not on the wire. */
 export function sentBytes(transfers: readonly Transfer[]): number {
-  return transfers.reduce((sum, { kind, bytes }) => kind === "send" ? sum + bytes : sum, 0);
+  expect("sentBytes", "transfers", transfers, someTransfers);
+  let sum = 0;
+  for (const { kind, bytes } of transfers) if (kind === "send") sum += bytes;
+  return sum;
 }
 
 function once<T>(compute: () => T): () => T {

@@ -1,4 +1,5 @@
 /** Collectives with sums as tasks of a graph. @module */
+import { aBuilder, aCollective, expect, record, something } from "../arguments/mod.ts";
 import { type CollectiveProof, proveCollective } from "../alltoall/mod.ts";
 import { phaseName, phasesBefore } from "../alltoall/plan.ts";
 import type { Collective, CollectiveCounts } from "../alltoall/types.ts";
@@ -7,6 +8,11 @@ import { SchemoeError, type Task, type Topology, type View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { type CollectiveSizes, CountedSizes, type SliceValues } from "./collective_sizes.ts";
 import { PlannedValues, wireName } from "./collective_values.ts";
+
+const ADD_COLLECTIVE_EXCHANGE = record("an exchange { collective, label, chunk, stage, after }", {
+  collective: aCollective,
+  after: something,
+});
 
 /** One collective of a graph. */
 export interface CollectiveExchange extends SliceValues {
@@ -38,6 +44,8 @@ export interface CollectiveExchange extends SliceValues {
  * @throws {SchemoeError} when a plan is wrong, naming rank, phase and slice.
  */
 export function addCollective(g: GraphBuilder, exchange: CollectiveExchange): Task[] {
+  expect("addCollective", "g", g, aBuilder);
+  expect("addCollective", "exchange", exchange, ADD_COLLECTIVE_EXCHANGE);
   const { collective, counts, label, chunk, stage, after, beside = [] } = exchange;
   const { topology } = g;
   const values = [exchange, ...beside];

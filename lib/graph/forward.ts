@@ -1,4 +1,14 @@
 /** The task graph of a forward pass. @module */
+import {
+  aFlag,
+  aLayer,
+  expect,
+  maybe,
+  oneOf,
+  options,
+  record,
+  something,
+} from "../arguments/mod.ts";
 import { addIdentity, checked, countRows, maxLoad } from "../kernels/mod.ts";
 import { type Layer, ofRank } from "../blocks/mod.ts";
 import { rowLayout } from "../memory/mod.ts";
@@ -19,6 +29,13 @@ import { addWeightCopies, declareGuests } from "./guests.ts";
 import { chunkRuns } from "./slot_runs.ts";
 import { addGather, addMaxReduce } from "./reduce.ts";
 
+const GATHERED_BUFFER_NAME = oneOf(["choices", "positions"]);
+const GATE_GRAPH_OPTIONS = options({ gather: maybe(aFlag) });
+const FORWARD_GRAPH_OPTIONS = record("options of a forward pass { layer, chunks, gate, ... }", {
+  layer: aLayer,
+  chunks: something,
+});
+
 const WORD = 4;
 
 /** Options of a pass besides the layer. */
@@ -30,7 +47,10 @@ export interface PassOptions extends Omit<Way, "rows"> {
 }
 
 /** Name of the buffer with the choices, or their positions, of all ranks: int32 [ranks, tokens, topK]. */
-export const gatheredBuffer = (name: "choices" | "positions"): string => `gate.all.${name}`;
+export function gatheredBuffer(name: "choices" | "positions"): string {
+  expect("gatheredBuffer", "name", name, GATHERED_BUFFER_NAME);
+  return `gate.all.${name}`;
+}
 
 /**
  * The gate alone, with the loads that size the rows: the first Program of a routed capacity. That is the largest
@@ -40,8 +60,12 @@ export const gatheredBuffer = (name: "choices" | "positions"): string => `gate.a
 export function gateGraph(
   layer: Layer,
   configuration: TaskGraph["configuration"],
-  { gather = false }: { readonly gather?: boolean } = {},
+  options: { readonly gather?: boolean } = {},
 ): TaskGraph {
+  expect("gateGraph", "layer", layer, aLayer);
+  expect("gateGraph", "configuration", configuration, something);
+  expect("gateGraph", "options", options, GATE_GRAPH_OPTIONS);
+  const { gather = false } = options;
   const g = new GraphBuilder(layer.topology, "forward", 0);
   const gate = addGate(g, layer);
   const { loads, targets, positions } = gateContext(g, layer);
@@ -96,6 +120,7 @@ const STAGE = {
  * @param options.gate false when the gate has run already, in a Program of its own.
  */
 export function forwardGraph(options: PassOptions & { readonly gate: boolean }): TaskGraph {
+  expect("forwardGraph", "options", options, FORWARD_GRAPH_OPTIONS);
   const { layer, chunks, compressor, counted } = options;
   const { ranks } = layer.topology;
   const way: Way = { ...options, rows: rowLayout(options) };

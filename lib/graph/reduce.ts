@@ -3,10 +3,17 @@
  * on the schedule.
  * @module
  */
+import { aBuilder, aPlaceInGraph, aSize, aView, expect, record } from "../arguments/mod.ts";
 import { completeExchange } from "../costs/mod.ts";
 import { maxRanks, sumRanks } from "../kernels/mod.ts";
 import type { Lane, Task, Topology, Transfer, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
+
+const ADD_ALL_REDUCE_OF = record("places and their size { part, sum, count }", {
+  part: aView,
+  sum: aView,
+  count: aSize,
+});
 
 const WORD = 4;
 
@@ -35,8 +42,12 @@ export const widestLane = (topology: Topology): Lane => topology.nodes > 1 ? "in
 export function addAllReduce(
   g: GraphBuilder,
   place: Place,
-  { part, sum, count }: { part: View; sum: View; count: number },
+  of: { part: View; sum: View; count: number },
 ): Task {
+  expect("addAllReduce", "g", g, aBuilder);
+  expect("addAllReduce", "place", place, aPlaceInGraph);
+  expect("addAllReduce", "of", of, ADD_ALL_REDUCE_OF);
+  const { part, sum, count } = of;
   const { ranks } = g.topology;
   const { name, stage, chunk, after } = place;
   const lane = widestLane(g.topology);

@@ -1,4 +1,15 @@
 /** The sum over ranks of gradients that travel encoded, with what was lost given back the next time. @module */
+import {
+  aBuilder,
+  aCount,
+  aPlaceInGraph,
+  aSize,
+  aView,
+  expect,
+  oneOf,
+  record,
+  something,
+} from "../arguments/mod.ts";
 import type { Compressor } from "../compressors/types.ts";
 import { completeExchange } from "../costs/mod.ts";
 import { add, decodeRows, encodeRows, fill, sgdUpdate, sumRanks } from "../kernels/mod.ts";
@@ -6,6 +17,15 @@ import type { Kernel, Task, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { exchange, type Place, widestLane } from "./reduce.ts";
 import { wireBytes } from "./wire.ts";
+
+const ADD_CODED_REDUCE_OF = record("a sum { part, sum, count, codecs, lost }", {
+  part: aView,
+  sum: aView,
+  count: aSize,
+  codecs: something,
+  lost: something,
+});
+const CODED_ROOM_HALF = oneOf(["reduceScatter", "allGather"]);
 
 const WORD = 4;
 /** Gradients as a codec sees them: rows of so many. */
@@ -30,8 +50,12 @@ export interface ReduceCodecs {
 export type Half = keyof ReduceCodecs;
 
 /** Values that a rank keeps of what the codec of a half loses of `count`: of all shares, and of its own sum. */
-export const codedRoom = (half: Half, count: number, ranks: number): number =>
-  (half === "reduceScatter" ? ranks : 1) * shareOf(count, ranks);
+export function codedRoom(half: Half, count: number, ranks: number): number {
+  expect("codedRoom", "half", half, CODED_ROOM_HALF);
+  expect("codedRoom", "count", count, aSize);
+  expect("codedRoom", "ranks", ranks, aCount);
+  return (half === "reduceScatter" ? ranks : 1) * shareOf(count, ranks);
+}
 
 /** What is summed, and how it travels. */
 export interface CodedSum {
@@ -57,6 +81,9 @@ export interface CodedSum {
  * makes (both as in Tang et al., "DoubleSqueeze", ICML 2019).
  */
 export function addCodedReduce(g: GraphBuilder, place: Place, of: CodedSum): Task {
+  expect("addCodedReduce", "g", g, aBuilder);
+  expect("addCodedReduce", "place", place, aPlaceInGraph);
+  expect("addCodedReduce", "of", of, ADD_CODED_REDUCE_OF);
   const sum = new CodedReduce(g, place, of);
   const scattered = sum.scatter();
   return sum.gather(sum.add(scattered));

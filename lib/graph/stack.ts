@@ -2,6 +2,7 @@
  * Several graphs one after another as one: the layers of a stack, and what lies between them.
  * @module
  */
+import { aGraph, anything, expect, listOf, options, record, something } from "../arguments/mod.ts";
 import {
   type HostFunction,
   type Kernel,
@@ -13,6 +14,9 @@ import {
   type Transfer,
   type View,
 } from "../types.ts";
+
+const STACK_GRAPH_LIST = listOf(record("a segment { graph }", { graph: aGraph }), "segments");
+const STACK_GRAPH_WHOLE = options({ pass: anything, kept: anything });
 
 /** A graph in a stack. */
 export interface Segment {
@@ -46,6 +50,7 @@ const segments = new WeakMap<TaskGraph, readonly StackedSegment[]>();
 
 /** The graphs that a stack was made of, each with its tasks in the stack; undefined for other graphs. */
 export function segmentsOf(graph: TaskGraph): readonly StackedSegment[] | undefined {
+  expect("segmentsOf", "graph", graph, aGraph);
   return segments.get(graph);
 }
 
@@ -62,6 +67,9 @@ export function stackGraph(
   configuration: TaskGraph["configuration"],
   whole: { readonly pass?: Pass; readonly kept?: ReadonlySet<string> } = {},
 ): TaskGraph {
+  expect("stackGraph", "list", list, STACK_GRAPH_LIST);
+  expect("stackGraph", "configuration", configuration, something);
+  expect("stackGraph", "whole", whole, STACK_GRAPH_WHOLE);
   const fail: (problem: string) => never = (problem) => {
     throw new SchemoeError(`Cannot stack the graphs: ${problem}`);
   };

@@ -1,9 +1,19 @@
 /** Graphs of one pass whose task times are written down, to study schedules without a layer. @module */
+import { anything, expect, options, record } from "../arguments/mod.ts";
 import { topology } from "../topology.ts";
 import type { Costs } from "../costs/types.ts";
 import { type Pass, SchemoeError, type Task, type TaskGraph, type TaskKind } from "../types.ts";
 import { GraphBuilder } from "./builder.ts";
 import { quoted } from "../words.ts";
+
+const TIMED_GRAPH_OPTIONS = options({
+  pass: anything,
+  chunks: anything,
+  times: record("times of stages, such as { A1: 1, E: 2, A2: 1 }", {}),
+  before: anything,
+  after: anything,
+  gate: anything,
+});
 
 /** Seconds of each stage of a chunk of size 1; a stage that is left out is not in the graph. */
 export interface StageTimes {
@@ -65,6 +75,7 @@ export interface TimedOptions {
  * @throws {SchemoeError} naming a time or size that is no number of at least 0.
  */
 export function timedGraph(options: TimedOptions): { graph: TaskGraph; costs: Costs } {
+  expect("timedGraph", "options", options, TIMED_GRAPH_OPTIONS);
   const { pass = "forward", chunks, times, before, after, gate } = options;
   const foreign = Object.keys(times).find((stage) => !STAGES.includes(stage));
   if (foreign) {

@@ -1,10 +1,13 @@
 /** Sizes and places of the encoded blocks of a leg. @module */
+import { aCodec, aSize, expect, record } from "../arguments/mod.ts";
 import { elementBytes, type Layer } from "../blocks/mod.ts";
 import type { LegRows } from "../memory/mod.ts";
 import type { Compressor, WireBlock } from "../compressors/types.ts";
 import { SchemoeError } from "../types.ts";
 import { callUser } from "../user_code.ts";
 import { quoted } from "../words.ts";
+
+const WIRE_BYTES_BLOCK = record("a block { rows, columns }", { rows: aSize, columns: aSize });
 
 /** Encoded blocks that differ in size begin at multiples of it. */
 const BLOCK_ALIGNMENT = 16;
@@ -34,6 +37,8 @@ interface Coding {
 
 /** Bytes of a block. @throws {SchemoeError} when the compressor gives no usable number. */
 export function wireBytes(compressor: Compressor, block: WireBlock): number {
+  expect("wireBytes", "compressor", compressor, aCodec);
+  expect("wireBytes", "block", block, WIRE_BYTES_BLOCK);
   const whose = `the compressor "${compressor.name}"`;
   const bytes = callUser(whose, "wireBytes", () => compressor.wireBytes(block));
   if (!Number.isSafeInteger(bytes) || bytes < 1) {

@@ -1,7 +1,21 @@
 /** Kernels that move unpadded rows between wire and experts. @module */
+import { aSize, aView, expect, record } from "../arguments/mod.ts";
 import type { ElementType } from "./types.ts";
 import type { CountedRows, Kernel, Loads, View } from "../types.ts";
 import { typeCode } from "./linear.ts";
+
+const RANGE = record("a range { begin, end }", { begin: aSize, end: aSize });
+const ARRANGEMENT = record(
+  "rows that move { columns, loads, bySource, sources, places, wire, rows }",
+  {
+    columns: aSize,
+    loads: record("loads", {}),
+    sources: RANGE,
+    places: RANGE,
+    wire: aView,
+    rows: aView,
+  },
+);
 
 /** What moves: the places of a chunk, from some source ranks to the experts of one rank. */
 export interface Arrangement {
@@ -48,8 +62,13 @@ function kernel(name: string, a: Arrangement): Kernel {
 }
 
 /** From the wire to the rows of the experts. */
-export const groupRows = (arrangement: Arrangement): Kernel => kernel("group_rows", arrangement);
+export function groupRows(arrangement: Arrangement): Kernel {
+  expect("groupRows", "arrangement", arrangement, ARRANGEMENT);
+  return kernel("group_rows", arrangement);
+}
 
 /** From the rows of the experts to the wire. */
-export const ungroupRows = (arrangement: Arrangement): Kernel =>
-  kernel("ungroup_rows", arrangement);
+export function ungroupRows(arrangement: Arrangement): Kernel {
+  expect("ungroupRows", "arrangement", arrangement, ARRANGEMENT);
+  return kernel("ungroup_rows", arrangement);
+}

@@ -1,4 +1,5 @@
 /** Looking at numbers that host functions and compiled sources write. @module */
+import { aMatrix, expect } from "../arguments/mod.ts";
 import type { Kernel } from "../types.ts";
 import { typeCode } from "./linear.ts";
 import type { Matrix } from "./types.ts";
@@ -9,6 +10,7 @@ import type { Matrix } from "./types.ts";
  * writes only by this.
  */
 export function checkNumbers(m: Matrix): Kernel {
+  expect("checkNumbers", "m", m, aMatrix);
   const ranges = (m.ranges ?? []).flatMap(({ first, rows }) => [first, rows]);
   const sizes = [typeCode(m.dtype), m.groups, m.rows, m.columns];
   const view = { buffer: m.buffer, offset: m.offset };

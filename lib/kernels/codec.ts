@@ -1,8 +1,28 @@
 /** Kernels that turn rows into wire blocks and back. @module */
+import { aNumber, aSize, aView, expect, record, something } from "../arguments/mod.ts";
 import type { ElementType, NativeCodec } from "./types.ts";
 import type { Kernel, View } from "../types.ts";
 import { codecArguments } from "./codecs.ts";
 import { typeCode } from "./linear.ts";
+
+const ROWS = record("rows { view, block, group, row }", {
+  view: aView,
+  block: aNumber,
+  group: aNumber,
+  row: aNumber,
+});
+const WIRE = record(
+  "blocks on the wire { codec, blocks, groups, rows, columns, view, blockBytes }",
+  {
+    codec: something,
+    blocks: aSize,
+    groups: aSize,
+    rows: aSize,
+    columns: aSize,
+    view: aView,
+    blockBytes: aNumber,
+  },
+);
 
 /** Rows of a buffer: block b, group g, row r begins at element `b block + g group + r row`. */
 export interface Rows {
@@ -78,13 +98,21 @@ function args(rows: Rows, wire: Wire): Kernel["args"] {
 }
 
 /** Rows to wire blocks, each block holding its rows in the order (group, row). */
-export const encodeRows = (rows: Rows, wire: Wire): Kernel => ({
-  name: "encode",
-  args: args(rows, wire),
-});
+export function encodeRows(rows: Rows, wire: Wire): Kernel {
+  expect("encodeRows", "rows", rows, ROWS);
+  expect("encodeRows", "wire", wire, WIRE);
+  return {
+    name: "encode",
+    args: args(rows, wire),
+  };
+}
 
 /** Wire blocks to rows. */
-export const decodeRows = (rows: Rows, wire: Wire): Kernel => ({
-  name: "decode",
-  args: args(rows, wire),
-});
+export function decodeRows(rows: Rows, wire: Wire): Kernel {
+  expect("decodeRows", "rows", rows, ROWS);
+  expect("decodeRows", "wire", wire, WIRE);
+  return {
+    name: "decode",
+    args: args(rows, wire),
+  };
+}

@@ -1,4 +1,5 @@
 /** The codecs of the native library. @module */
+import { anyNumber, expect } from "../arguments/mod.ts";
 import type { NativeCodec } from "./types.ts";
 import { SchemoeError } from "../types.ts";
 import { didYouMean, quoted } from "../words.ts";
@@ -42,7 +43,10 @@ function codecNumber(name: string): number {
 const NAMES = new Map(Object.keys(CODECS).map((name) => [codecNumber(name), name]));
 
 /** The name of the native codec that has the number; the number itself where none has it. */
-export const codecOf = (number: number): string => NAMES.get(number) ?? String(number);
+export function codecOf(number: number): string {
+  expect("codecOf", "number", number, anyNumber);
+  return NAMES.get(number) ?? String(number);
+}
 
 /**
  * Number, parameter and seed of a native codec, for a kernel.

@@ -1,5 +1,9 @@
 /** Kernels of experts with copies on several ranks. @module */
+import { aFunction, aSize, aView, expect, someSizes, someViews } from "../arguments/mod.ts";
 import type { Kernel, View } from "../types.ts";
+
+const PLACE_COPIES_SHAPE = someSizes("tokens", "k", "experts", "slots");
+const PLACE_COPIES_VIEWS = someViews("choices", "positions", "targets", "places");
 
 /** Above every place: none is left out. */
 const ALL_PLACES = 2 ** 31 - 2;
@@ -23,10 +27,14 @@ export interface CopyShape {
  * position p of an expert goes to slot `slotsOf(expert)[p % n]` of its n slots, at place p / n.
  */
 export function placeCopies(
-  { tokens, k, experts, slots, capacity = ALL_PLACES }: CopyShape,
+  shape: CopyShape,
   slotsOf: (expert: number) => readonly number[],
   views: Record<"choices" | "positions" | "targets" | "places", View>,
 ): Kernel {
+  expect("placeCopies", "shape", shape, PLACE_COPIES_SHAPE);
+  expect("placeCopies", "slotsOf", slotsOf, aFunction);
+  expect("placeCopies", "views", views, PLACE_COPIES_VIEWS);
+  const { tokens, k, experts, slots, capacity = ALL_PLACES } = shape;
   const begins = [0];
   const list: number[] = [];
   for (let expert = 0; expert < experts; expert++) {
@@ -42,7 +50,12 @@ export function placeCopies(
 }
 
 /** Bytes from one place of a rank to another. */
-export const copyBytes = (bytes: number, from: View, to: View): Kernel => ({
-  name: "copy_bytes",
-  args: [bytes, from, to],
-});
+export function copyBytes(bytes: number, from: View, to: View): Kernel {
+  expect("copyBytes", "bytes", bytes, aSize);
+  expect("copyBytes", "from", from, aView);
+  expect("copyBytes", "to", to, aView);
+  return {
+    name: "copy_bytes",
+    args: [bytes, from, to],
+  };
+}

@@ -1,5 +1,11 @@
 /** Numbers that kernels handle one by one. @module */
+import { anything, aText, expect, listOf, record } from "../arguments/mod.ts";
 import type { Kernel } from "../types.ts";
+
+const ELEMENTS_OF_KERNEL = record("a kernel { name, args }", {
+  name: aText,
+  args: listOf(anything, "arguments"),
+});
 
 /** Of each group, rows and columns; of a gate, tokens and experts. */
 const OF_GROUPS = new Set(["bias_act", "act_grad", "glu", "glu_grad", "column_sum"]);
@@ -27,7 +33,9 @@ const OF_SCORES = new Set([
  * console.assert(elementsOf(softmax(16, 8, view, view)) === 16 * 8);
  * ```
  */
-export function elementsOf({ name, args, more, counted }: Kernel): number {
+export function elementsOf(kernel: Kernel): number {
+  expect("elementsOf", "kernel", kernel, ELEMENTS_OF_KERNEL);
+  const { name, args, more, counted } = kernel;
   const [first, second, third, fourth] = args as number[];
   if (OF_SCORES.has(name)) return first * second;
   if (!OF_GROUPS.has(name)) return 0;

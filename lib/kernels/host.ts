@@ -1,5 +1,8 @@
 /** The kernel that calls JavaScript. @module */
+import { aFunction, aText, expect, maybe } from "../arguments/mod.ts";
 import type { HostFunction, Kernel } from "../types.ts";
+
+const HOST_LABEL = maybe(aText);
 
 /**
  * Calls a function in JavaScript with the rank whose lane waits for it; all other lanes go on.
@@ -10,9 +13,13 @@ import type { HostFunction, Kernel } from "../types.ts";
  * console.assert(kernel.name === "host");
  * ```
  */
-export const host = (run: HostFunction, label?: string): Kernel => ({
-  name: "host",
-  args: [],
-  run,
-  ...(label === undefined ? {} : { label }),
-});
+export function host(run: HostFunction, label?: string): Kernel {
+  expect("host", "run", run, aFunction);
+  expect("host", "label", label, HOST_LABEL);
+  return {
+    name: "host",
+    args: [],
+    run,
+    ...(label === undefined ? {} : { label }),
+  };
+}

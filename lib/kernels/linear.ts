@@ -1,7 +1,26 @@
 /** Matrix products, biases, activations and their gradients. @module */
+import { aFlag, aMatrix, expect, maybe, options, record } from "../arguments/mod.ts";
 import type { ElementType, Matrix, RowRange } from "./types.ts";
 import { type CountedRows, type Kernel, SchemoeError, type View } from "../types.ts";
 import { didYouMean, quoted } from "../words.ts";
+
+const GEMM_OPTIONS = options({
+  transA: maybe(aFlag),
+  transB: maybe(aFlag),
+  add: maybe(aFlag),
+  bias: maybe(aMatrix),
+  relu: maybe(aFlag),
+});
+const BIAS_ACTIVATION_BIAS = maybe(aMatrix);
+const BIAS_ACTIVATION_Y = maybe(aMatrix);
+const GLU_GRAD_MATRICES = record("matrices { dy, a, b, da, db }", {
+  dy: aMatrix,
+  a: aMatrix,
+  b: aMatrix,
+  da: aMatrix,
+  db: aMatrix,
+});
+const COLUMN_SUM_OPTIONS = record("options { add }", { add: maybe(aFlag) });
 
 /**
  * Element-wise functions between the two products of an expert, by their native number. NaN stays NaN in all;
@@ -21,7 +40,9 @@ export type Gluing = Activation | "clampedSwiglu" | "limitedSwiglu";
 const OF_TWO: Readonly<Record<string, number>> = { clampedSwiglu: 6, limitedSwiglu: 7 };
 /** Number of a way to combine. @throws {SchemoeError} for an unknown name. */
 export const gluCode = (name: Gluing): number =>
-  Object.hasOwn(OF_TWO, name) ? OF_TWO[name] : activationCode(name as Activation);
+  typeof name === "string" && Object.hasOwn(OF_TWO, name)
+    ? OF_TWO[name]
+    : activationCode(name as Activation);
 
 /** Absent argument where a kernel allows it. */
 export const NONE: View = { buffer: "", offset: 0 };
@@ -78,7 +99,7 @@ const isSame = (a: ReturnType<typeof rowsOf>, b: typeof a): boolean =>
 
 /** Number of an activation. @throws {SchemoeError} for an unknown name. */
 export function activationCode(name: Activation): number {
-  if (!Object.hasOwn(ACTIVATIONS, name)) {
+  if (typeof name !== "string" || !Object.hasOwn(ACTIVATIONS, name)) {
     throw new SchemoeError(
       `Unknown activation ${quoted(name)}: choose one of ${Object.keys(ACTIVATIONS).join(", ")}${
         didYouMean(name, Object.keys(ACTIVATIONS))
@@ -93,18 +114,17 @@ export function activationCode(name: Activation): number {
  * becomes 0. The bias [groups, columns] has the type of c.
  * @throws {SchemoeError} when the shapes do not fit.
  */
-export function gemm(
-  a: Matrix,
-  b: Matrix,
-  c: Matrix,
-  options: {
-    transA?: boolean;
-    transB?: boolean;
-    add?: boolean;
-    bias?: Matrix;
-    relu?: boolean;
-  } = {},
-): Kernel {
+export function gemm(a: Matrix, b: Matrix, c: Matrix, options: {
+  transA?: boolean;
+  transB?: boolean;
+  add?: boolean;
+  bias?: Matrix;
+  relu?: boolean;
+} = {}): Kernel {
+  expect("gemm", "a", a, aMatrix);
+  expect("gemm", "b", b, aMatrix);
+  expect("gemm", "c", c, aMatrix);
+  expect("gemm", "options", options, GEMM_OPTIONS);
   const { transA = false, transB = false, add = false, bias, relu = false } = options;
   const [m, k] = transA ? [a.columns, a.rows] : [a.rows, a.columns];
   const [bk, n] = transB ? [b.columns, b.rows] : [b.rows, b.columns];
@@ -150,6 +170,9 @@ export function biasActivation(
   y: Matrix | undefined,
   activation: Activation = "identity",
 ): Kernel {
+  expect("biasActivation", "x", x, aMatrix);
+  expect("biasActivation", "bias", bias, BIAS_ACTIVATION_BIAS);
+  expect("biasActivation", "y", y, BIAS_ACTIVATION_Y);
   const target = y ? place(y) : [NONE, 0, 0] as const;
   const added = bias ? [bias as View, bias.stride] as const : [NONE, 0] as const;
   return withRows(
@@ -161,6 +184,9 @@ export function biasActivation(
 
 /** `dx = dy * activation'(x)`; dx may be dy. */
 export function activationGrad(dy: Matrix, x: Matrix, dx: Matrix, activation: Activation): Kernel {
+  expect("activationGrad", "dy", dy, aMatrix);
+  expect("activationGrad", "x", x, aMatrix);
+  expect("activationGrad", "dx", dx, aMatrix);
   return withRows(
     "act_grad",
     [...extent(x), ...place(dy), ...place(x), ...place(dx), activationCode(activation)],
@@ -170,6 +196,9 @@ export function activationGrad(dy: Matrix, x: Matrix, dx: Matrix, activation: Ac
 
 /** `y = activation(a) * b`. */
 export function glu(a: Matrix, b: Matrix, y: Matrix, activation: Gluing): Kernel {
+  expect("glu", "a", a, aMatrix);
+  expect("glu", "b", b, aMatrix);
+  expect("glu", "y", y, aMatrix);
   return withRows(
     "glu",
     [...extent(a), ...place(a), ...place(b), ...place(y), gluCode(activation)],
@@ -179,9 +208,11 @@ export function glu(a: Matrix, b: Matrix, y: Matrix, activation: Gluing): Kernel
 
 /** Gradients of {@linkcode glu}. */
 export function gluGrad(
-  { dy, a, b, da, db }: Record<"dy" | "a" | "b" | "da" | "db", Matrix>,
+  of: Record<"dy" | "a" | "b" | "da" | "db", Matrix>,
   activation: Gluing,
 ): Kernel {
+  expect("gluGrad", "of", of, GLU_GRAD_MATRICES);
+  const { dy, a, b, da, db } = of;
   const matrices = [dy, a, b, da, db];
   return withRows(
     "glu_grad",
@@ -194,8 +225,12 @@ export function gluGrad(
 export function columnSum(
   x: Matrix,
   out: Matrix,
-  { add = false }: { readonly add?: boolean } = {},
+  options: { readonly add?: boolean } = {},
 ): Kernel {
+  expect("columnSum", "x", x, aMatrix);
+  expect("columnSum", "out", out, aMatrix);
+  expect("columnSum", "options", options, COLUMN_SUM_OPTIONS);
+  const { add = false } = options;
   return withRows(
     "column_sum",
     [...extent(x), ...place(x), out as View, out.stride, Number(add)],

@@ -1,7 +1,17 @@
 /** Random numbers that every engine makes alike. @module */
+import { aNumber, aSize, aView, expect, record } from "../arguments/mod.ts";
 import type { ElementType } from "./types.ts";
 import type { Kernel, View } from "../types.ts";
 import { typeCode } from "./linear.ts";
+
+const FILL_NORMAL_OF = record("{ count, first, seed, stream, scale, out }", {
+  count: aSize,
+  first: aSize,
+  seed: aNumber,
+  stream: aNumber,
+  scale: aNumber,
+  out: aView,
+});
 
 /**
  * Fills `count` elements with standard normal numbers times `scale`. Element i is a pure function of
@@ -18,17 +28,17 @@ import { typeCode } from "./linear.ts";
  * console.assert(kernel.name === "random_normal");
  * ```
  */
-export function fillNormal(
-  { dtype, count, first, seed, stream, scale, out }: {
-    /** Default float32. */
-    dtype?: ElementType;
-    count: number;
-    first: number;
-    seed: number;
-    stream: number;
-    scale: number;
-    out: View;
-  },
-): Kernel {
+export function fillNormal(of: {
+  /** Default float32. */
+  dtype?: ElementType;
+  count: number;
+  first: number;
+  seed: number;
+  stream: number;
+  scale: number;
+  out: View;
+}): Kernel {
+  expect("fillNormal", "of", of, FILL_NORMAL_OF);
+  const { dtype, count, first, seed, stream, scale, out } = of;
   return { name: "random_normal", args: [typeCode(dtype), count, first, seed, stream, out, scale] };
 }

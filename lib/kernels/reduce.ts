@@ -1,19 +1,41 @@
 /** Kernels that reduce what several ranks sent, in rank order. @module */
+import { aSize, aView, expect, listOf, numbersOf, record } from "../arguments/mod.ts";
 import { type Kernel, SchemoeError, type View } from "../types.ts";
 import { typeCode } from "./linear.ts";
 import type { ElementType } from "./types.ts";
 
+const SUM_RANKS_OF = record("{ ranks, count, stride, parts, out }", {
+  ranks: aSize,
+  count: aSize,
+  stride: aSize,
+  parts: aView,
+  out: aView,
+});
+const ADD_SLICES_OF = record("{ unit, inputs, out, sums }", {
+  unit: aSize,
+  inputs: listOf(aView, "places"),
+  out: aView,
+  sums: listOf(
+    record("a sum { count, to, from }", {
+      count: aSize,
+      to: aSize,
+      from: listOf(numbersOf(aSize), "pairs [input, first]"),
+    }),
+    "sums",
+  ),
+});
+
 /** `out[i]` = sum over ranks in order of `parts[rank * stride + i]`, added in float32; default `dtype` float32. */
-export function sumRanks(
-  { ranks, count, stride, parts, out, dtype = "float32" }: {
-    ranks: number;
-    count: number;
-    stride: number;
-    parts: View;
-    out: View;
-    dtype?: ElementType;
-  },
-): Kernel {
+export function sumRanks(of: {
+  ranks: number;
+  count: number;
+  stride: number;
+  parts: View;
+  out: View;
+  dtype?: ElementType;
+}): Kernel {
+  expect("sumRanks", "of", of, SUM_RANKS_OF);
+  const { ranks, count, stride, parts, out, dtype = "float32" } = of;
   const args = [ranks, count, stride, parts, out];
   return dtype === "float32"
     ? { name: "sum_ranks", args }
@@ -40,15 +62,15 @@ const MOST = 2 ** 31 - 1;
  * @param of.inputs at most three.
  * @throws {SchemoeError} for slices too far from the beginning of their buffer.
  */
-export function addSlices(
-  { dtype, unit, inputs, out, sums }: {
-    readonly dtype?: ElementType;
-    readonly unit: number;
-    readonly inputs: readonly View[];
-    readonly out: View;
-    readonly sums: readonly SliceSum[];
-  },
-): Kernel {
+export function addSlices(of: {
+  readonly dtype?: ElementType;
+  readonly unit: number;
+  readonly inputs: readonly View[];
+  readonly out: View;
+  readonly sums: readonly SliceSum[];
+}): Kernel {
+  expect("addSlices", "of", of, ADD_SLICES_OF);
+  const { dtype, unit, inputs, out, sums } = of;
   const table = sums.flatMap(({ count, to, from }) => [
     ...[count / unit, to / unit, from.length],
     ...from.map(([input, first]) => 4 * (first / unit) + input),
@@ -71,7 +93,12 @@ export function addSlices(
 }
 
 /** Largest of one int32 of each rank. */
-export const maxRanks = (ranks: number, parts: View, out: View): Kernel => ({
-  name: "max_ranks",
-  args: [ranks, parts, out],
-});
+export function maxRanks(ranks: number, parts: View, out: View): Kernel {
+  expect("maxRanks", "ranks", ranks, aSize);
+  expect("maxRanks", "parts", parts, aView);
+  expect("maxRanks", "out", out, aView);
+  return {
+    name: "max_ranks",
+    args: [ranks, parts, out],
+  };
+}

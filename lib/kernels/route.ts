@@ -1,8 +1,74 @@
 /** Kernels of gates: scores, choices, weights, places, and the gradient of all that. @module */
+import {
+  aFlag,
+  aNumber,
+  aSize,
+  expect,
+  record,
+  someOf,
+  someSizes,
+  something,
+  someViews,
+} from "../arguments/mod.ts";
 import { type Kernel, SchemoeError, type View } from "../types.ts";
 import type { GateScores } from "./types.ts";
 import { NONE } from "./linear.ts";
 import { didYouMean, quoted } from "../words.ts";
+
+const ROUTE_SHAPE = someSizes("tokens", "rows", "k");
+const ROUTE_OPTIONS = record("options { scores, chosen, normalize, scale }", {
+  scores: something,
+  chosen: something,
+});
+const ROUTE_VIEWS = someViews("logits", "scores", "choices", "weights", "bias?");
+const ROUTE_GRAD_SHAPE = someSizes("tokens", "rows", "k");
+const ROUTE_GRAD_OPTIONS = record("options { scores, normalize, scale, zWeight }", {
+  scores: something,
+  zWeight: aNumber,
+});
+const ROUTE_GRAD_VIEWS = someViews(
+  "logits",
+  "scores",
+  "choices",
+  "dWeights",
+  "dLogits",
+  "importance?",
+  "balance?",
+  "padding?",
+);
+const PLACE_CHOICES_SHAPE = someSizes("tokens", "rows", "k");
+const PLACE_CHOICES_OPTIONS = record("options { experts, prioritized }", {
+  experts: aSize,
+  prioritized: aFlag,
+});
+const PLACE_CHOICES_VIEWS = someViews("scores", "choices", "targets", "positions", "loads");
+const CHOOSE_TOKENS_SHAPE = someSizes("tokens", "experts", "count");
+const CHOOSE_TOKENS_VIEWS = someViews("logits", "scores", "choices");
+const ROUND_CHOICES_SHAPE = someSizes("tokens", "experts", "k", "tile");
+const ROUND_CHOICES_VIEWS = someViews("best", "logits", "scores", "choices");
+const LOOK_UP_CHOICES_SHAPE = someSizes("tokens", "rows", "k");
+const LOOK_UP_CHOICES_VIEWS = someViews("ids", "table", "choices");
+const COUNT_CHOICES_SHAPE = someSizes("tokens", "rows", "k");
+const COUNT_CHOICES_VIEWS = someViews("choices", "counts");
+const DROP_PADDING_SHAPE = someSizes("tokens", "k");
+const DROP_PADDING_VIEWS = someViews("padding", "choices");
+const ADD_NOISE_VIEWS = someViews("clean", "spread", "noise", "logits");
+const NOISE_GRAD_SHAPE = someSizes("tokens", "rows", "k");
+const NOISE_GRAD_VIEWS = someViews(
+  "clean",
+  "spread",
+  "noise",
+  "logits",
+  "dLogits",
+  "dSpread",
+  "slopes?",
+  "padding?",
+);
+const UNIT_ROWS_SHAPE = someOf(aSize, "sizes [rows, columns]");
+const UNIT_ROWS_VIEWS = someViews("x", "y", "norms");
+const UNIT_ROWS_GRAD_SHAPE = someOf(aSize, "sizes [rows, columns]");
+const UNIT_ROWS_GRAD_VIEWS = someViews("y", "norms", "dy", "dx");
+const TEMPER_VIEWS = someViews("z", "temperature", "dz?", "dTemperature?");
 
 const SCORES: readonly GateScores[] = [
   "softmax",
@@ -62,10 +128,14 @@ export interface RouteOptions {
  * NaN goes before everything.
  */
 export function route(
-  { tokens, rows, k }: RouteShape,
+  shape: RouteShape,
   options: RouteOptions,
   views: Record<"logits" | "scores" | "choices" | "weights", View> & { bias?: View },
 ): Kernel {
+  expect("route", "shape", shape, ROUTE_SHAPE);
+  expect("route", "options", options, ROUTE_OPTIONS);
+  expect("route", "views", views, ROUTE_VIEWS);
+  const { tokens, rows, k } = shape;
   const { scores, chosen, groups = 1, groupLimit = groups, normalize, scale } = options;
   return {
     name: "route",
@@ -93,7 +163,7 @@ export function route(
  * [rows]), of each token's probabilities (`balance` [rows]) and from a z-loss of weight `zWeight`.
  */
 export function routeGrad(
-  { tokens, rows, k }: RouteShape,
+  shape: RouteShape,
   options: Pick<RouteOptions, "scores" | "normalize" | "scale"> & { readonly zWeight: number },
   views: Record<"logits" | "scores" | "choices" | "dWeights" | "dLogits", View> & {
     importance?: View;
@@ -101,6 +171,10 @@ export function routeGrad(
     padding?: View;
   },
 ): Kernel {
+  expect("routeGrad", "shape", shape, ROUTE_GRAD_SHAPE);
+  expect("routeGrad", "options", options, ROUTE_GRAD_OPTIONS);
+  expect("routeGrad", "views", views, ROUTE_GRAD_VIEWS);
+  const { tokens, rows, k } = shape;
   return {
     name: "route_grad",
     args: [
@@ -128,10 +202,15 @@ export function routeGrad(
  * no row and count in `loads` [rows] alone. `targets` are the choices with expert 0 where there is no row.
  */
 export function placeChoices(
-  { tokens, rows, k }: RouteShape,
-  { experts, prioritized }: { readonly experts: number; readonly prioritized: boolean },
+  shape: RouteShape,
+  options: { readonly experts: number; readonly prioritized: boolean },
   views: Record<"scores" | "choices" | "targets" | "positions" | "loads", View>,
 ): Kernel {
+  expect("placeChoices", "shape", shape, PLACE_CHOICES_SHAPE);
+  expect("placeChoices", "options", options, PLACE_CHOICES_OPTIONS);
+  expect("placeChoices", "views", views, PLACE_CHOICES_VIEWS);
+  const { tokens, rows, k } = shape;
+  const { experts, prioritized } = options;
   const { scores, choices, targets, positions, loads } = views;
   return {
     name: "place_choices",
@@ -151,99 +230,157 @@ export function placeChoices(
 }
 
 /** Each expert takes the `count` tokens of largest score: `choices` [tokens, experts] hold it, or -1. */
-export const chooseTokens = (
-  { tokens, experts, count }: Record<"tokens" | "experts" | "count", number>,
-  { logits, scores, choices }: Record<"logits" | "scores" | "choices", View>,
-): Kernel => ({ name: "choose_tokens", args: [tokens, experts, count, logits, scores, choices] });
+export function chooseTokens(
+  shape: Record<"tokens" | "experts" | "count", number>,
+  views: Record<"logits" | "scores" | "choices", View>,
+): Kernel {
+  expect("chooseTokens", "shape", shape, CHOOSE_TOKENS_SHAPE);
+  expect("chooseTokens", "views", views, CHOOSE_TOKENS_VIEWS);
+  const { tokens, experts, count } = shape;
+  const { logits, scores, choices } = views;
+  return { name: "choose_tokens", args: [tokens, experts, count, logits, scores, choices] };
+}
 
 /**
  * Each expert's tokens in whole tiles: of those that chose it (`best` [tokens, k]; -1: none) and the others as many as
  * the nearest multiple of `tile`, the chosen ones first and each by score; `choices` [tokens, experts] hold it, or -1.
  * Half a tile is rounded up, and no expert gets more whole tiles than there are tokens for.
  */
-export const roundChoices = (
-  { tokens, experts, k, tile }: Record<"tokens" | "experts" | "k" | "tile", number>,
-  { best, logits, scores, choices }: Record<"best" | "logits" | "scores" | "choices", View>,
-): Kernel => ({
-  name: "round_choices",
-  args: [tokens, experts, k, tile, best, logits, scores, choices],
-});
+export function roundChoices(
+  shape: Record<"tokens" | "experts" | "k" | "tile", number>,
+  views: Record<"best" | "logits" | "scores" | "choices", View>,
+): Kernel {
+  expect("roundChoices", "shape", shape, ROUND_CHOICES_SHAPE);
+  expect("roundChoices", "views", views, ROUND_CHOICES_VIEWS);
+  const { tokens, experts, k, tile } = shape;
+  const { best, logits, scores, choices } = views;
+  return {
+    name: "round_choices",
+    args: [tokens, experts, k, tile, best, logits, scores, choices],
+  };
+}
 
 /** Choices of each token by its number: row `ids[t]` of a table [vocabulary, k]; int32 all. */
-export const lookUpChoices = (
-  { tokens, rows, k }: RouteShape,
+export function lookUpChoices(
+  shape: RouteShape,
   vocabulary: number,
-  { ids, table, choices }: Record<"ids" | "table" | "choices", View>,
-): Kernel => ({ name: "look_up", args: [tokens, k, vocabulary, rows, ids, table, choices] });
+  views: Record<"ids" | "table" | "choices", View>,
+): Kernel {
+  expect("lookUpChoices", "shape", shape, LOOK_UP_CHOICES_SHAPE);
+  expect("lookUpChoices", "vocabulary", vocabulary, aSize);
+  expect("lookUpChoices", "views", views, LOOK_UP_CHOICES_VIEWS);
+  const { tokens, rows, k } = shape;
+  const { ids, table, choices } = views;
+  return { name: "look_up", args: [tokens, k, vocabulary, rows, ids, table, choices] };
+}
 
 /** How many of each token's first `first` choices are each row, as float32 [rows]. */
-export const countChoices = (
-  { tokens, rows, k }: RouteShape,
+export function countChoices(
+  shape: RouteShape,
   first: number,
-  { choices, counts }: Record<"choices" | "counts", View>,
-): Kernel => ({ name: "count_choices", args: [tokens, rows, k, first, choices, counts] });
+  views: Record<"choices" | "counts", View>,
+): Kernel {
+  expect("countChoices", "shape", shape, COUNT_CHOICES_SHAPE);
+  expect("countChoices", "first", first, aSize);
+  expect("countChoices", "views", views, COUNT_CHOICES_VIEWS);
+  const { tokens, rows, k } = shape;
+  const { choices, counts } = views;
+  return { name: "count_choices", args: [tokens, rows, k, first, choices, counts] };
+}
 
 /** The choices [tokens, k] of tokens that `padding` [tokens] marks become -1; int32 both. */
-export const dropPadding = (
-  { tokens, k }: Omit<RouteShape, "rows">,
-  { padding, choices }: Record<"padding" | "choices", View>,
-): Kernel => ({ name: "drop_padding", args: [tokens, k, padding, choices] });
+export function dropPadding(
+  shape: Omit<RouteShape, "rows">,
+  views: Record<"padding" | "choices", View>,
+): Kernel {
+  expect("dropPadding", "shape", shape, DROP_PADDING_SHAPE);
+  expect("dropPadding", "views", views, DROP_PADDING_VIEWS);
+  const { tokens, k } = shape;
+  const { padding, choices } = views;
+  return { name: "drop_padding", args: [tokens, k, padding, choices] };
+}
 
 /** logits = clean + noise * softplus(spread). */
-export const addNoise = (
+export function addNoise(
   count: number,
-  { clean, spread, noise, logits }: Record<"clean" | "spread" | "noise" | "logits", View>,
-): Kernel => ({ name: "add_noise", args: [count, clean, spread, noise, logits] });
+  views: Record<"clean" | "spread" | "noise" | "logits", View>,
+): Kernel {
+  expect("addNoise", "count", count, aSize);
+  expect("addNoise", "views", views, ADD_NOISE_VIEWS);
+  const { clean, spread, noise, logits } = views;
+  return { name: "add_noise", args: [count, clean, spread, noise, logits] };
+}
 
 /**
  * From the gradient of noisy logits (in place) to those of the clean ones and of the spread; with `slopes`
  * [rows] that of the load loss too, whose bounds are among the noisy logits.
  */
-export const noiseGrad = (
-  { tokens, rows, k }: RouteShape,
+export function noiseGrad(
+  shape: RouteShape,
   views:
     & Record<"clean" | "spread" | "noise" | "logits" | "dLogits" | "dSpread", View>
     & { slopes?: View; padding?: View },
-): Kernel => ({
-  name: "noise_grad",
-  args: [
-    tokens,
-    rows,
-    k,
-    views.clean,
-    views.spread,
-    views.noise,
-    views.logits,
-    views.slopes ?? NONE,
-    views.dLogits,
-    views.dSpread,
-    views.padding ?? NONE,
-  ],
-});
+): Kernel {
+  expect("noiseGrad", "shape", shape, NOISE_GRAD_SHAPE);
+  expect("noiseGrad", "views", views, NOISE_GRAD_VIEWS);
+  const { tokens, rows, k } = shape;
+  return {
+    name: "noise_grad",
+    args: [
+      tokens,
+      rows,
+      k,
+      views.clean,
+      views.spread,
+      views.noise,
+      views.logits,
+      views.slopes ?? NONE,
+      views.dLogits,
+      views.dSpread,
+      views.padding ?? NONE,
+    ],
+  };
+}
 
 /** Rows divided by their Euclidean norms (at least 1e-12), which are kept. */
-export const unitRows = (
-  [rows, columns]: readonly [number, number],
-  { x, y, norms }: Record<"x" | "y" | "norms", View>,
-): Kernel => ({ name: "unit_rows", args: [rows, columns, x, y, norms] });
+export function unitRows(
+  shape: readonly [number, number],
+  views: Record<"x" | "y" | "norms", View>,
+): Kernel {
+  expect("unitRows", "shape", shape, UNIT_ROWS_SHAPE);
+  expect("unitRows", "views", views, UNIT_ROWS_VIEWS);
+  const [rows, columns] = shape;
+  const { x, y, norms } = views;
+  return { name: "unit_rows", args: [rows, columns, x, y, norms] };
+}
 
 /** The gradient of {@linkcode unitRows}, from its results. */
-export const unitRowsGrad = (
-  [rows, columns]: readonly [number, number],
-  { y, norms, dy, dx }: Record<"y" | "norms" | "dy" | "dx", View>,
-): Kernel => ({ name: "unit_rows_grad", args: [rows, columns, y, norms, dy, dx] });
+export function unitRowsGrad(
+  shape: readonly [number, number],
+  views: Record<"y" | "norms" | "dy" | "dx", View>,
+): Kernel {
+  expect("unitRowsGrad", "shape", shape, UNIT_ROWS_GRAD_SHAPE);
+  expect("unitRowsGrad", "views", views, UNIT_ROWS_GRAD_VIEWS);
+  const [rows, columns] = shape;
+  const { y, norms, dy, dx } = views;
+  return { name: "unit_rows_grad", args: [rows, columns, y, norms, dy, dx] };
+}
 
 /** z divided by a temperature [1], in place; or with gradients: dz likewise, and that of the temperature. */
-export const temper = (
+export function temper(
   count: number,
   views: Record<"z" | "temperature", View> & { dz?: View; dTemperature?: View },
-): Kernel => ({
-  name: "temper",
-  args: [
-    count,
-    views.z,
-    views.temperature,
-    views.dz ?? NONE,
-    views.dTemperature ?? NONE,
-  ],
-});
+): Kernel {
+  expect("temper", "count", count, aSize);
+  expect("temper", "views", views, TEMPER_VIEWS);
+  return {
+    name: "temper",
+    args: [
+      count,
+      views.z,
+      views.temperature,
+      views.dz ?? NONE,
+      views.dTemperature ?? NONE,
+    ],
+  };
+}

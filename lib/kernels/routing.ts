@@ -1,7 +1,22 @@
 /** Kernels that move tokens to the places of experts and back. @module */
+import { aSize, aView, expect, record, someOf, someSizes, someViews } from "../arguments/mod.ts";
 import type { Chunk, CountedRows, Kernel, View } from "../types.ts";
 import type { ElementType } from "./types.ts";
 import { NONE, typeCode } from "./linear.ts";
+
+const PLACES = record("places { tokens, columns, topK, experts, chunks }", {
+  tokens: aSize,
+  columns: aSize,
+  topK: aSize,
+  experts: aSize,
+  chunks: someOf(record("a chunk { begin, end }", { begin: aSize, end: aSize }), "chunks"),
+});
+const FILL_SLOTS_VIEWS = someViews("choices", "positions", "slots");
+const DISPATCH_ROWS_VIEWS = someViews("x", "slots", "weights?", "out");
+const PLACE_TOKENS_VIEWS = someViews("x", "choices", "positions", "weights?", "out");
+const COMBINE_ROWS_VIEWS = someViews("rows", "choices", "positions", "weights?", "y");
+const COUNT_ROWS_COUNTED = someSizes("experts", "rows", "ranks", "rank", "room");
+const ROW_DOTS_VIEWS = someViews("a", "rows", "choices", "positions", "out");
 
 /**
  * Rows that tokens are sent as: chunk after chunk, in each [experts, places of the chunk], or only the
@@ -40,8 +55,11 @@ function bounds({ chunks, firstRows, counted }: Places): Pick<Kernel, "more" | "
 /** Which choice fills each place: `slots` int32 [experts, capacity]. */
 export function fillSlots(
   places: Places,
-  { choices, positions, slots }: Record<"choices" | "positions" | "slots", View>,
+  views: Record<"choices" | "positions" | "slots", View>,
 ): Kernel {
+  expect("fillSlots", "places", places, PLACES);
+  expect("fillSlots", "views", views, FILL_SLOTS_VIEWS);
+  const { choices, positions, slots } = views;
   const capacity = places.chunks.at(-1)!.end;
   return {
     name: "slots",
@@ -52,8 +70,11 @@ export function fillSlots(
 /** Copies each token to its places, times the weight of the choice if given; empty places get zeros. */
 export function dispatchRows(
   places: Places,
-  { x, slots, weights = NONE, out }: { x: View; slots: View; weights?: View; out: View },
+  views: { x: View; slots: View; weights?: View; out: View },
 ): Kernel {
+  expect("dispatchRows", "places", places, PLACES);
+  expect("dispatchRows", "views", views, DISPATCH_ROWS_VIEWS);
+  const { x, slots, weights = NONE, out } = views;
   return {
     name: "dispatch",
     args: [...head(places), x, slots, weights, out],
@@ -62,57 +83,64 @@ export function dispatchRows(
 }
 
 /** The same token by token, where only places that are taken have rows; needs no slots. */
-export function placeTokens(
-  places: Places,
-  { x, choices, positions, weights = NONE, out }: {
-    x: View;
-    choices: View;
-    positions: View;
-    weights?: View;
-    out: View;
-  },
-): Kernel {
-  const views = [x, choices, positions, weights, out] as const;
-  return { name: "place_tokens", args: [...head(places), ...views], ...bounds(places) };
+export function placeTokens(places: Places, views: {
+  x: View;
+  choices: View;
+  positions: View;
+  weights?: View;
+  out: View;
+}): Kernel {
+  expect("placeTokens", "places", places, PLACES);
+  expect("placeTokens", "views", views, PLACE_TOKENS_VIEWS);
+  const { x, choices, positions, weights = NONE, out } = views;
+  const list = [x, choices, positions, weights, out] as const;
+  return { name: "place_tokens", args: [...head(places), ...list], ...bounds(places) };
 }
 
 /** Adds up the rows of each token's choices in choice order, times their weights if given. */
-export function combineRows(
-  places: Places,
-  { rows, choices, positions, weights = NONE, y, add = false }: {
-    rows: View;
-    choices: View;
-    positions: View;
-    weights?: View;
-    y: View;
-    add?: boolean;
-  },
-): Kernel {
-  const views = [rows, choices, positions, weights, y] as const;
-  return { name: "combine", args: [...head(places), ...views, Number(add)], ...bounds(places) };
+export function combineRows(places: Places, views: {
+  rows: View;
+  choices: View;
+  positions: View;
+  weights?: View;
+  y: View;
+  add?: boolean;
+}): Kernel {
+  expect("combineRows", "places", places, PLACES);
+  expect("combineRows", "views", views, COMBINE_ROWS_VIEWS);
+  const { rows, choices, positions, weights = NONE, y, add = false } = views;
+  const list = [rows, choices, positions, weights, y] as const;
+  return { name: "combine", args: [...head(places), ...list, Number(add)], ...bounds(places) };
 }
 
 /**
  * Counts the rows of experts: they are the `loads` of all ranks, int32 [ranks, experts]. The lane waits until they are
  * known.
  */
-export const countRows = (counted: CountedRows, loads: View): Kernel => ({
-  name: "count_rows",
-  args: [counted.experts, counted.rows, loads],
-  ...(counted.ranks > 1
-    ? { more: Int32Array.of(counted.ranks, counted.rank, counted.room) }
-    : undefined),
-  counted,
-});
+export function countRows(counted: CountedRows, loads: View): Kernel {
+  expect("countRows", "counted", counted, COUNT_ROWS_COUNTED);
+  expect("countRows", "loads", loads, aView);
+  return {
+    name: "count_rows",
+    args: [counted.experts, counted.rows, loads],
+    ...(counted.ranks > 1
+      ? { more: Int32Array.of(counted.ranks, counted.rank, counted.room) }
+      : undefined),
+    counted,
+  };
+}
 
 /** Dot product of each token with the row of each of its choices: gradient of the weights. */
 export function rowDots(
   places: Places,
-  { a, rows, choices, positions, out }: Record<
+  views: Record<
     "a" | "rows" | "choices" | "positions" | "out",
     View
   >,
 ): Kernel {
+  expect("rowDots", "places", places, PLACES);
+  expect("rowDots", "views", views, ROW_DOTS_VIEWS);
+  const { a, rows, choices, positions, out } = views;
   return {
     name: "row_dot",
     args: [...head(places), a, rows, choices, positions, out],

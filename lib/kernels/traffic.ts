@@ -1,5 +1,8 @@
 /** Memory traffic that a kernel cannot do without. @module */
+import { aText, expect, record, something } from "../arguments/mod.ts";
 import type { Kernel } from "../types.ts";
+
+const PRODUCT_BYTES_KERNEL = record("a kernel { name, args }", { name: aText, args: something });
 
 const BYTES = [4, 2];
 
@@ -15,7 +18,9 @@ const BYTES = [4, 2];
  * console.assert(productBytes(gemm(matrix(2, 3), matrix(3, 5), matrix(2, 5))) === 4 * (6 + 15 + 10));
  * ```
  */
-export function productBytes({ name, args }: Kernel): number {
+export function productBytes(kernel: Kernel): number {
+  expect("productBytes", "kernel", kernel, PRODUCT_BYTES_KERNEL);
+  const { name, args } = kernel;
   if (name !== "gemm" && name !== "gemm_groups") return 0;
   const [factors, result, transA, , groups, m, n, k] = args as number[];
   const [a, b] = [[0, 0], [1, 1], [1, 0], [0, 1]][factors];

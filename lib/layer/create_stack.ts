@@ -1,4 +1,5 @@
 /** Makes stacks of layers. @module */
+import { checkFields } from "../arguments/mod.ts";
 import {
   type LayerConfig,
   resolveLayer,
@@ -11,6 +12,9 @@ import { SchemoeError } from "../types.ts";
 import { seedOf } from "./seed.ts";
 import { MoeStack } from "./stack.ts";
 import { quoted } from "../words.ts";
+
+/** Layers of a stack, each of which has tensors and tasks of its own. */
+const MOST_LAYERS = 10_000;
 
 /** A stack of equal layers. */
 export interface StackConfig {
@@ -55,13 +59,13 @@ export function createStack(
     fail(`give an object with layer and layers, got ${quoted(config)}`);
   }
   const names = ["layer", "layers", "attention", "gradientChunks"];
-  const foreign = Object.keys(config).find((key) => !names.includes(key));
-  if (foreign) fail(`"${foreign}" is not one of its fields (${names.join(", ")})`);
+  checkFields(config, names, { what: "the stack", of: "one of its fields", fail });
   const { layers, attention, gradientChunks = 1 } = config;
   for (const [name, value] of Object.entries({ layers, gradientChunks })) {
     if (!Number.isInteger(value) || value < 1) {
       fail(`${name} must be a positive integer, got ${quoted(value)}`);
     }
+    if (value > MOST_LAYERS) fail(`${name} must be at most ${MOST_LAYERS}, got ${value}`);
   }
   for (const name of ["flops", "bytes", "parameters"] as const) {
     const value = attention?.[name] ?? (name === "flops" && attention ? NaN : 0);

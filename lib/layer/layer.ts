@@ -2,6 +2,7 @@
  * A Mixture-of-Experts layer on an engine: forward and backward, with everything swappable.
  * @module
  */
+import { aLayer, anEngine, expect, record } from "../arguments/mod.ts";
 import { capacity as placesOf, type Layer, routedCapacity } from "../blocks/mod.ts";
 import { paddedPlaces } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
@@ -34,6 +35,11 @@ import { splitLike } from "./split_choice.ts";
 import { TensorStore } from "./store.ts";
 import type { TensorValues } from "./transfer.ts";
 import { didYouMean } from "../words.ts";
+
+const PREDICTING_LAYER_LAYER = record("a layer, such as createLayer(engine, sizes)", {
+  engine: anEngine,
+  layer: aLayer,
+});
 
 /** Tensors that a forward pass writes for its user. */
 const outputsOf = ({ losses }: Layer): readonly string[] => [
@@ -69,6 +75,8 @@ export class MoeLayer {
 
   /** Made by {@linkcode createLayer}. */
   constructor(readonly engine: Engine, readonly layer: Layer, readonly seed: number) {
+    expect("new MoeLayer", "engine", engine, anEngine);
+    expect("new MoeLayer", "layer", layer, aLayer);
     this.#tensors = new TensorStore({ engine, table: layerTensors(layer), seed, owner: "layer" });
     this.#runner = new GraphRunner(engine, this.#tensors.workspace);
     this.#graphs = new PassGraphs({ engine, layer, runner: this.#runner });
@@ -330,10 +338,9 @@ const nameOf = (choices: ResolvedChoices): string => {
 };
 
 /** A layer like this one on a simulator of its world, or of the one that a profile found. */
-export function predictingLayer(
-  { engine, layer, seed }: MoeLayer,
-  profile?: MachineProfile,
-): MoeLayer {
+export function predictingLayer(of: MoeLayer, profile?: MachineProfile): MoeLayer {
+  expect("predictingLayer", "of", of, PREDICTING_LAYER_LAYER);
+  const { engine, layer, seed } = of;
   const simulator = predictingEngine(engine, profile);
   return new MoeLayer(simulator, { ...layer, topology: simulator.topology }, seed);
 }

@@ -1,4 +1,5 @@
 /** The choices for a pass, checked, with every name looked up. @module */
+import { checkFields } from "../arguments/mod.ts";
 import { checkSignal } from "./check_signal.ts";
 import * as allToAlls from "../alltoall/mod.ts";
 import * as compressors from "../compressors/mod.ts";
@@ -6,7 +7,7 @@ import type { Compressor } from "../compressors/types.ts";
 import { limitProblem } from "../native/time_limit.ts";
 import * as schedulers from "../schedulers/mod.ts";
 import { SchemoeError } from "../types.ts";
-import { didYouMean, quoted } from "../words.ts";
+import { quoted } from "../words.ts";
 import { pick } from "./built_in.ts";
 import type { CompressorPair, PassChoices, ResolvedChoices } from "./choices.ts";
 import { pickDispatch } from "./dispatch.ts";
@@ -41,14 +42,12 @@ export function resolveChoices(
       `Cannot run the pass: give an object of options, got ${quoted(choices)}`,
     );
   }
-  const foreign = Object.keys(choices).find((key) => !KNOWN.includes(key) && !others.includes(key));
-  if (foreign !== undefined) {
-    const options = [...others, ...KNOWN];
-    throw new SchemoeError(
-      `Cannot run the pass: "${foreign}" is not an option (${options.join(", ")})` +
-        didYouMean(foreign, options),
-    );
-  }
+  checkFields(choices, [...others, ...KNOWN], {
+    what: "options",
+    fail(problem) {
+      throw new SchemoeError(`Cannot run the pass: ${problem}`);
+    },
+  });
   checkPlain(choices);
   const { signal } = choices;
   checkSignal(signal, (problem) => {

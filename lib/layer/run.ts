@@ -1,4 +1,5 @@
 /** One pass that ran: its results, its timeline, and how it shows itself. @module */
+import { aText, expect, listOf, record, something } from "../arguments/mod.ts";
 import type { Bound } from "../costs/mod.ts";
 import type { Layer } from "../blocks/mod.ts";
 import type { ResolvedChoices } from "./choices.ts";
@@ -12,6 +13,13 @@ import { type Pass, SchemoeError, type TaskGraph } from "../types.ts";
 import type { Results } from "./results.ts";
 import type { TensorValues } from "./transfer.ts";
 import { togetherRepeats } from "./repeats.ts";
+
+const RECORD = record("a record of a run { name, pass, configuration, ran }", {
+  name: aText,
+  pass: aText,
+  configuration: something,
+  ran: listOf(something, "Programs that ran"),
+});
 
 /** One Program of a pass with the times of its operations. */
 export interface RanProgram {
@@ -92,6 +100,7 @@ export class Run extends ShownRun {
   /** Made by a layer, a stack or {@linkcode timedRun}, not by hand. */
   constructor(record: RunRecord) {
     super();
+    expect("new Run", "record", record, RECORD);
     this.name = record.name;
     this.pass = record.pass;
     this.#configuration = record.configuration;

@@ -1,4 +1,5 @@
 /** N layers as one graph, with attention and the reduction of its gradients between them. @module */
+import { aLayer, anEngine, expect, record, something } from "../arguments/mod.ts";
 import type { Layer } from "../blocks/mod.ts";
 import { checkPlacedWorld } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
@@ -23,6 +24,12 @@ import { Run } from "./run.ts";
 import { type KeptOfStack, StackPrograms } from "./stack_programs.ts";
 import { TensorStore } from "./store.ts";
 
+const PREDICTING_STACK_STACK = record("a stack, such as createStack(engine, config)", {
+  engine: anEngine,
+  layer: aLayer,
+  shape: something,
+});
+
 /** Layers with their tensors on an engine, as `createStack` makes them. */
 export class MoeStack {
   readonly #tensors: TensorStore;
@@ -42,6 +49,9 @@ export class MoeStack {
     readonly shape: StackShape,
     readonly seed: number,
   ) {
+    expect("new MoeStack", "engine", engine, anEngine);
+    expect("new MoeStack", "layer", layer, aLayer);
+    expect("new MoeStack", "shape", shape, something);
     checkPlacedWorld(layer, engine.representatives);
     const table = stackTensors(layer, shape.layers);
     this.#tensors = new TensorStore({ engine, table, seed, owner: "stack" });
@@ -177,10 +187,9 @@ export class MoeStack {
 }
 
 /** A stack like this one on a simulator of its world, or of the one that a profile found. */
-export function predictingStack(
-  { engine, layer, shape, seed }: MoeStack,
-  profile?: MachineProfile,
-): MoeStack {
+export function predictingStack(stack: MoeStack, profile?: MachineProfile): MoeStack {
+  expect("predictingStack", "stack", stack, PREDICTING_STACK_STACK);
+  const { engine, layer, shape, seed } = stack;
   const simulator = predictingEngine(engine, profile);
   return new MoeStack(simulator, { ...layer, topology: simulator.topology }, shape, seed);
 }

@@ -1,4 +1,5 @@
 /** Rows of a dropless layer whose experts' loads a kernel counts while the Program runs. @module */
+import { aLayer, aNumber, expect } from "../arguments/mod.ts";
 import type { Layer } from "../blocks/mod.ts";
 import type { CountedRows } from "../types.ts";
 import type { LegRows, RowLayout, RowsOf } from "./rows.ts";
@@ -12,6 +13,8 @@ const ALL_PLACES = 2 ** 31 - 1;
  * @param room parts of the rows that a rank sends for which the experts of one have room, where there are several.
  */
 export function countedRows(layer: Layer, room = 1): readonly CountedRows[] | undefined {
+  expect("countedRows", "layer", layer, aLayer);
+  expect("countedRows", "room", room, aNumber);
   const { dropless, partial, placed, tokens, topK, slots, expert, groups, rankTokens } = layer;
   const { topology: { ranks } } = layer;
   if (!dropless || partial || placed || rankTokens || tokens === 0 || !expert.counted) {

@@ -1,26 +1,37 @@
 /** The tensors of a gate and of the losses on its routing. @module */
+import { aLayer, expect, record } from "../arguments/mod.ts";
 import { allTokens, type Layer, ofRank } from "../blocks/mod.ts";
 import type { GateTensor } from "../blocks/gates/types.ts";
 import type { Life } from "../types.ts";
 import type { RowsOf } from "./rows.ts";
 import type { TensorTable, TensorType } from "./tensors.ts";
 
+const ROW_CHOICES_OF_OF = record("rows of a layer { layer }", { layer: aLayer });
+
 /** Name of the choices of experts that rows go to. */
-export const targetsOf = ({ partial }: Layer): string => partial ? "gate.targets" : "gate.choices";
+export function targetsOf(layer: Layer): string {
+  expect("targetsOf", "layer", layer, aLayer);
+  const { partial } = layer;
+  return partial ? "gate.targets" : "gate.choices";
+}
 
 /**
  * Names of choices and positions as the rows are laid out by them: those of the gate, or of slots where experts are
  * placed or a padded layer's rows have an extent of their own for each pair of ranks.
  */
-export const rowChoicesOf = (
-  { layer, limit }: Pick<RowsOf, "layer" | "limit">,
-): { readonly choices: string; readonly positions: string; readonly own: boolean } =>
-  layer.placed || limit !== undefined
+export function rowChoicesOf(
+  of: Pick<RowsOf, "layer" | "limit">,
+): { readonly choices: string; readonly positions: string; readonly own: boolean } {
+  expect("rowChoicesOf", "of", of, ROW_CHOICES_OF_OF);
+  const { layer, limit } = of;
+  return layer.placed || limit !== undefined
     ? { choices: "placed.targets", positions: "placed.positions", own: false }
     : { choices: targetsOf(layer), positions: "gate.positions", own: true };
+}
 
 /** A gate's own tensors; by default the weight of its logits. */
 export function gateTensors(layer: Layer): readonly GateTensor[] {
+  expect("gateTensors", "layer", layer, aLayer);
   const { whole = layer } = layer;
   const shape = { ...layer, rows: layer.gateRows, rankTokens: whole.rankTokens };
   return layer.gate.tensors?.(shape) ?? [
@@ -37,6 +48,7 @@ export function gateTensors(layer: Layer): readonly GateTensor[] {
 export function tokenTable(
   layer: Layer,
 ): { readonly vocabulary: number; readonly k: number } | undefined {
+  expect("tokenTable", "layer", layer, aLayer);
   const tensors = new Map(gateTensors(layer).map((tensor) => [tensor.name, tensor]));
   const shape = tensors.has("tokenIds") ? tensors.get("table")?.shape : undefined;
   return shape && { vocabulary: shape[0], k: shape[1] };

@@ -1,11 +1,14 @@
 /** The tensors of projections around dispatch. @module */
+import { aLayer, expect } from "../arguments/mod.ts";
 import type { Layer } from "../blocks/mod.ts";
 import type { TensorTable } from "./tensors.ts";
 
 /** The projections of a layer with latent rows, by their shapes. */
 export function latentParameters(
-  { latentDim, modelDim }: Layer,
+  layer: Layer,
 ): readonly { readonly name: "down" | "up"; readonly shape: readonly [number, number] }[] {
+  expect("latentParameters", "layer", layer, aLayer);
+  const { latentDim, modelDim } = layer;
   if (latentDim === undefined) return [];
   return [
     { name: "down", shape: [modelDim, latentDim] },

@@ -2,6 +2,7 @@
  * The tensors of a layer: name, shape, type, placement and life of each. No other file knows how large one is.
  * @module
  */
+import { aLayer, expect } from "../arguments/mod.ts";
 import { allTokens, type Layer } from "../blocks/mod.ts";
 import { addGateTensors, addRoutingTensors } from "./gate_tensors.ts";
 import { addLatentTensors } from "./latent_tensors.ts";
@@ -10,6 +11,7 @@ import { TensorTable } from "./tensors.ts";
 
 /** Everything of a layer but its rows on their way, which depend on how a pass is split. */
 export function layerTensors(layer: Layer): TensorTable {
+  expect("layerTensors", "layer", layer, aLayer);
   const { tokens, modelDim, rowDim, hiddenDim, experts, dtype, topology: { ranks } } = layer;
   const { groups } = layer;
   const copies = groups.count > 1 ? { copies: { parts: groups.size, place: groups.place } } : {};

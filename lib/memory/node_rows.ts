@@ -3,6 +3,7 @@
  * to, as they travel, and on the other side in the same order.
  * @module
  */
+import { aCount, aFunction, aLayer, aSize, expect, record, something } from "../arguments/mod.ts";
 import { nodeCombine, nodeDispatch } from "../alltoall/node_aware.ts";
 import { type GroupOrder, groupOrder, type TokenGroup } from "../alltoall/token_groups.ts";
 import { type Layer, tokensOf } from "../blocks/mod.ts";
@@ -13,6 +14,15 @@ import { type Chunk, SchemoeError } from "../types.ts";
 import { byPeers } from "../chunking/peer_groups.ts";
 import { rowLayout } from "./layout.ts";
 import type { RowLayout, RowsOf } from "./rows.ts";
+
+const NODE_ROWS_WAY = record("rows by nodes { layer, gathered, chunks }", {
+  layer: aLayer,
+  gathered: record("choices of all gates { choices, positions }", {
+    choices: aFunction,
+    positions: aFunction,
+  }),
+  chunks: something,
+});
 
 /** What all gates chose: experts with rows, and positions in them, of each rank's tokens [tokens, topK]. */
 export interface GatheredChoices {
@@ -129,6 +139,7 @@ const known = new WeakMap<GatheredChoices, Map<string, NodeRows>>();
  * @throws {SchemoeError} for a split that passes do not know whose tokens cross once.
  */
 export function nodeRows(way: NodeWay): NodeRows {
+  expect("nodeRows", "way", way, NODE_ROWS_WAY);
   let ofChoices = known.get(way.gathered);
   if (!ofChoices) known.set(way.gathered, ofChoices = new Map());
   const key = JSON.stringify(way.chunks);
@@ -138,7 +149,11 @@ export function nodeRows(way: NodeWay): NodeRows {
 }
 
 /** Rows of each of the runs that so many rows are known by; there may be more places than rows. */
-export const runOf = (rows: number, topK: number): number => Math.max(1, Math.ceil(rows / topK));
+export function runOf(rows: number, topK: number): number {
+  expect("runOf", "rows", rows, aSize);
+  expect("runOf", "topK", topK, aCount);
+  return Math.max(1, Math.ceil(rows / topK));
+}
 
 /** Rows as a table; entries not given are none. */
 function tableOf(rows: Int32Array, run: number): Int32Array<ArrayBuffer> {

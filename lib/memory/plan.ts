@@ -6,6 +6,7 @@
  * such buffers hold ends with the run, so that each Program has a plan of its own.
  * @module
  */
+import { aProgram, expect } from "../arguments/mod.ts";
 import type { Program } from "../engine.ts";
 
 /** Buffers begin at multiples of it, in the arena too. */
@@ -31,6 +32,7 @@ const plans = new WeakMap<Program, MemoryPlan>();
 
 /** The plan of a Program, made once. */
 export function memoryPlan(program: Program): MemoryPlan {
+  expect("memoryPlan", "program", program, aProgram);
   let plan = plans.get(program);
   if (!plan) plans.set(program, plan = makePlan(program));
   return plan;

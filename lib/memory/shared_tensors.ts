@@ -1,10 +1,13 @@
 /** The tensors of a shared expert. @module */
+import { aLayer, expect } from "../arguments/mod.ts";
 import type { Layer } from "../blocks/mod.ts";
 import type { ParameterShape } from "../blocks/types.ts";
 import type { TensorTable } from "./tensors.ts";
 
 /** Its parameters, the weight of its gate among them. */
-export function sharedParameters({ shared, modelDim }: Layer): readonly ParameterShape[] {
+export function sharedParameters(layer: Layer): readonly ParameterShape[] {
+  expect("sharedParameters", "layer", layer, aLayer);
+  const { shared, modelDim } = layer;
   if (!shared) return [];
   const { expert, hiddenDim, gate } = shared;
   const own = expert.parameters({ modelDim, hiddenDim });

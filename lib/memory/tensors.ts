@@ -1,5 +1,9 @@
 /** Tensors by name: shape, type, placement and life of each. @module */
+import { aSize, expect, numbersOf, oneOf } from "../arguments/mod.ts";
 import { type Life, SchemoeError } from "../types.ts";
+
+const ELEMENTS_SHAPE = numbersOf(aSize);
+const ELEMENT_SIZE_DTYPE = oneOf(["float32", "bfloat16", "int32"]);
 
 /** Type of the elements of a tensor. */
 export type TensorType = "float32" | "bfloat16" | "int32";
@@ -37,10 +41,16 @@ export interface Copies {
 }
 
 /** Bytes of an element. */
-export const elementSize = (dtype: TensorType): number => dtype === "bfloat16" ? 2 : 4;
+export function elementSize(dtype: TensorType): number {
+  expect("elementSize", "dtype", dtype, ELEMENT_SIZE_DTYPE);
+  return dtype === "bfloat16" ? 2 : 4;
+}
 
 /** Number of elements of a shape. */
-export const elements = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+export function elements(shape: readonly number[]): number {
+  expect("elements", "shape", shape, ELEMENTS_SHAPE);
+  return shape.reduce((a, b) => a * b, 1);
+}
 
 /** Tensors by name, in the order in which they were added. */
 export class TensorTable {

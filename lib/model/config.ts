@@ -1,4 +1,5 @@
 /** Checks of the configuration of a model: sizes, layers and training. @module */
+import { checkFields } from "../arguments/mod.ts";
 import * as compressors from "../compressors/mod.ts";
 import type { Compressor } from "../compressors/types.ts";
 import {
@@ -22,7 +23,7 @@ import { tokenTable } from "../memory/mod.ts";
 import type { BlockConfig, DenseConfig, ModelConfig } from "./model_config.ts";
 import { type NamedModelConfig, withBlocks } from "./layers_by_name.ts";
 import { SchemoeError, type Topology } from "../types.ts";
-import { didYouMean, quoted } from "../words.ts";
+import { quoted } from "../words.ts";
 
 /** A checked block on a topology. */
 export type ModelBlock =
@@ -237,12 +238,7 @@ function placesOf(layer: Layer): number {
 }
 
 function checkNames(what: string, value: object, known: readonly string[]): void {
-  const foreign = Object.keys(value).find((key) => !known.includes(key));
-  if (foreign) {
-    fail(
-      `"${foreign}" is not a field of ${what} (${known.join(", ")})${didYouMean(foreign, known)}`,
-    );
-  }
+  checkFields(value, known, { what, of: `a field of ${what}`, fail });
 }
 
 function positive(values: Record<string, number>): void {

@@ -1,8 +1,12 @@
 /** The configuration of models in the layout of Mixtral, as Hugging Face's transformers writes them. @module */
+import { aCount, expect, options, record } from "../arguments/mod.ts";
 import { rmsNorm, rotaryPositions, swiglu, topK } from "../blocks/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
 import type { ModelConfig } from "./model_config.ts";
+
+const MIXTRAL_CONFIG_JSON = record("the config.json of a Mixtral model, parsed", {});
+const MIXTRAL_CONFIG_OPTIONS = options({ context: aCount, batch: aCount });
 
 /** The fields of a `config.json` that are read. */
 export interface MixtralJson {
@@ -53,8 +57,11 @@ export interface MixtralJson {
  */
 export function mixtralConfig(
   json: MixtralJson,
-  { context, batch }: { readonly context: number; readonly batch: number },
+  options: { readonly context: number; readonly batch: number },
 ): ModelConfig {
+  expect("mixtralConfig", "json", json, MIXTRAL_CONFIG_JSON);
+  expect("mixtralConfig", "options", options, MIXTRAL_CONFIG_OPTIONS);
+  const { context, batch } = options;
   const fail: (problem: string) => never = (problem) => {
     throw new SchemoeError(`Cannot read the configuration of Mixtral: ${problem}`);
   };

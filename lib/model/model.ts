@@ -1,4 +1,5 @@
 /** A Mixture-of-Experts language model on an engine, trained step by step. @module */
+import { anEngine, expect, listOf, record, something } from "../arguments/mod.ts";
 import { checkPlacedWorld } from "../chunking/slot_loads.ts";
 import type { Engine } from "../engine.ts";
 import type { PassChoices } from "../layer/choices.ts";
@@ -24,6 +25,8 @@ import { stepValues } from "./step_values.ts";
 import { masterOf, type ModelTensors, modelTensors } from "./tensors.ts";
 import { checkedTokens, writeTokens } from "./tokens.ts";
 
+const SHAPE = record("sizes of a model", { layers: listOf(something, "layers") });
+
 const GRADIENT = "read the gradient of";
 const GATE_STATE = /^blocks\.\d+\.moe\.gate\./;
 
@@ -42,6 +45,8 @@ export class MoeModel {
 
   /** Made by {@linkcode createModel}. */
   constructor(readonly engine: Engine, readonly shape: ModelShape, readonly seed: number) {
+    expect("new MoeModel", "engine", engine, anEngine);
+    expect("new MoeModel", "shape", shape, SHAPE);
     for (const block of shape.layers) {
       if ("moe" in block) checkPlacedWorld(block.moe, engine.representatives);
     }

@@ -1,7 +1,10 @@
 /** One training step that ran. @module */
+import { aNumber, expect, record as recordOf } from "../arguments/mod.ts";
 import { Run, type RunRecord } from "../layer/mod.ts";
 import { RUN_FIELDS } from "../layer/promised_run.ts";
 import { promised } from "../timeline/chart/promised.ts";
+
+const STEP = recordOf("a step { step, rate, values }", { step: aNumber, rate: aNumber });
 
 /** Results of a step. */
 export interface StepValues {
@@ -37,9 +40,11 @@ export class TrainingStep extends Run {
   /** Made by `model.step`. */
   constructor(
     record: RunRecord,
-    { step, rate, values }: { step: number; rate: number; values?: StepValues },
+    of: { step: number; rate: number; values?: StepValues },
   ) {
     super(record);
+    expect("new TrainingStep", "of", of, STEP);
+    const { step, rate, values } = of;
     this.step = step;
     this.rate = rate;
     this.loss = values?.loss;

@@ -1,7 +1,8 @@
 /** Experts packed onto nodes and ranks by their loads, the fullest ones copied. @module */
+import { checkFields, expect, someLoads } from "../arguments/mod.ts";
 import { type Loads, SchemoeError } from "../types.ts";
 import { expertLoads } from "./loads.ts";
-import { didYouMean, quoted } from "../words.ts";
+import { quoted } from "../words.ts";
 import type { Placement, PlacementWorld } from "./types.ts";
 
 /**
@@ -25,12 +26,10 @@ export function eplb(
   world: PlacementWorld,
   options: { readonly slotsPerRank: number },
 ): Placement {
+  expect("eplb", "loads", loads, someLoads);
   const { nodes, ranksPerNode }: PlacementWorld = Object(world);
   const { slotsPerRank, ...others }: typeof options = Object(options);
-  const [foreign] = Object.keys(others);
-  if (foreign) {
-    fail(`"${foreign}" is not an option (slotsPerRank)${didYouMean(foreign, ["slotsPerRank"])}`);
-  }
+  checkFields(others, ["slotsPerRank"], { what: "options", fail });
   for (const [name, value] of Object.entries({ nodes, ranksPerNode, slotsPerRank })) {
     if (!Number.isInteger(value) || value < 1) {
       fail(`${name} must be a positive integer, got ${quoted(value)}`);

@@ -1,9 +1,12 @@
 /** Popular experts on all ranks, as many as a model of a training step says. @module */
+import { anything, expect, options, someLoads } from "../arguments/mod.ts";
 import { type Loads, SchemoeError } from "../types.ts";
 import { identityPlacement } from "./identity.ts";
 import { expertLoads } from "./loads.ts";
 import type { Placement } from "./types.ts";
 import { quoted } from "../words.ts";
+
+const FASTER_MOE_SHADOWS_COSTS = options({ token: anything, send: anything, weights: anything });
 
 /** Seconds that the model of {@linkcode fasterMoeShadows} goes by. */
 export interface ShadowCosts {
@@ -32,8 +35,10 @@ export interface ShadowCosts {
  * @throws {SchemoeError} when ranks do not divide the experts, or a cost is no number of at least 0.
  */
 export function fasterMoeShadows(loads: Loads, costs: ShadowCosts): Placement {
+  expect("fasterMoeShadows", "loads", loads, someLoads);
+  expect("fasterMoeShadows", "costs", costs, FASTER_MOE_SHADOWS_COSTS);
   for (const [name, value] of Object.entries(costs)) {
-    if (value >= 0 && value < Infinity) continue;
+    if (typeof value === "number" && value >= 0 && value < Infinity) continue;
     throw new SchemoeError(
       `Cannot shadow experts: ${name} must be seconds of at least 0, got ${quoted(value)}`,
     );

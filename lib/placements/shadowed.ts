@@ -1,4 +1,5 @@
 /** Popular experts on all ranks. @module */
+import { expect, someLoads } from "../arguments/mod.ts";
 import { type Loads, SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
 import { identityPlacement } from "./identity.ts";
@@ -16,6 +17,7 @@ export function shadowed(
   loads: Loads,
   bytes: { readonly expert: number; readonly token: number },
 ): Placement {
+  expect("shadowed", "loads", loads, someLoads);
   const { expert, token }: typeof bytes = Object(bytes);
   for (const [name, value] of Object.entries({ expert, token })) {
     if (!(typeof value === "number" && value >= 0 && value < Infinity)) {

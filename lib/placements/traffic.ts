@@ -1,7 +1,20 @@
 /** The traffic that a placement gives, and that a change of placement takes. @module */
+import {
+  aCount,
+  aPlacement,
+  atLeastZero,
+  expect,
+  maybe,
+  options,
+  someLoads,
+} from "../arguments/mod.ts";
 import type { TrafficMatrix } from "../alltoall/types.ts";
 import { type Loads, SchemoeError } from "../types.ts";
 import type { Placement } from "./types.ts";
+
+const RANK_LOADS_OPTIONS = options({ ranksPerNode: maybe(aCount) });
+const TRAFFIC_OF_PLACEMENT_OPTIONS = options({ ranksPerNode: aCount, bytesPerToken: atLeastZero });
+const PLACEMENT_MOVES_OPTIONS = options({ ranksPerNode: aCount, expertBytes: atLeastZero });
 
 /**
  * Tokens from rank to rank. A rank's tokens for an expert stay if it has a copy itself, and are dealt out evenly
@@ -45,8 +58,12 @@ function tokensBetween(loads: Loads, placement: Placement, perNode: number): Flo
 export function rankLoads(
   loads: Loads,
   placement: Placement,
-  { ranksPerNode = loads.ranks }: { readonly ranksPerNode?: number } = {},
+  options: { readonly ranksPerNode?: number } = {},
 ): Float64Array {
+  expect("rankLoads", "loads", loads, someLoads);
+  expect("rankLoads", "placement", placement, aPlacement);
+  expect("rankLoads", "options", options, RANK_LOADS_OPTIONS);
+  const { ranksPerNode = loads.ranks } = options;
   const between = tokensBetween(loads, placement, ranksPerNode);
   const { ranks } = loads;
   return Float64Array.from({ length: ranks }, (_, rank) => {
@@ -62,6 +79,9 @@ export function trafficOfPlacement(
   placement: Placement,
   options: { readonly ranksPerNode: number; readonly bytesPerToken: number },
 ): TrafficMatrix {
+  expect("trafficOfPlacement", "loads", loads, someLoads);
+  expect("trafficOfPlacement", "placement", placement, aPlacement);
+  expect("trafficOfPlacement", "options", options, TRAFFIC_OF_PLACEMENT_OPTIONS);
   const between = tokensBetween(loads, placement, options.ranksPerNode);
   const { ranks } = loads;
   return {
@@ -80,6 +100,9 @@ export function placementMoves(
   after: Placement,
   options: { readonly ranksPerNode: number; readonly expertBytes: number },
 ): TrafficMatrix {
+  expect("placementMoves", "before", before, aPlacement);
+  expect("placementMoves", "after", after, aPlacement);
+  expect("placementMoves", "options", options, PLACEMENT_MOVES_OPTIONS);
   const ranks = before.slots.length;
   if (after.slots.length !== ranks || after.experts !== before.experts) {
     fail(`one is for ${ranks} ranks, the other for ${after.slots.length}, or for other experts`);

@@ -1,4 +1,5 @@
 /** Costs by a machine profile. @module */
+import { aProfile, aTopology, expect } from "../arguments/mod.ts";
 import { taskSeconds } from "../costs/mod.ts";
 import type { Costs } from "../costs/types.ts";
 import { SchemoeError, type Task, type Topology } from "../types.ts";
@@ -15,6 +16,8 @@ import type { Estimate, KindFit, MachineProfile } from "./types.ts";
  * not measured.
  */
 export function profileCosts(profile: MachineProfile, topology: Topology): Costs {
+  expect("profileCosts", "profile", profile, aProfile);
+  expect("profileCosts", "topology", topology, aTopology);
   checkProfile(profile);
   checkWorld(profile, topology);
   const kinds = new Map(profile.kinds.map((fit) => [fit.kind, fit]));
@@ -114,6 +117,8 @@ function checkProfile(profile: MachineProfile): void {
  * @throws {SchemoeError} for what is no profile, and for one of other nodes and ranks.
  */
 export function profiledTopology(topology: Topology, profile: MachineProfile): Topology {
+  expect("profiledTopology", "topology", topology, aTopology);
+  expect("profiledTopology", "profile", profile, aProfile);
   checkProfile(profile);
   checkWorld(profile, topology);
   const { processors, slowdown: { compute, communication } } = profile;

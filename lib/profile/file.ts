@@ -1,4 +1,5 @@
 /** Profiles as JSON files. @module */
+import { aPath, aText, expect } from "../arguments/mod.ts";
 import { SchemoeError } from "../types.ts";
 import type { MachineProfile } from "./types.ts";
 import { parseJson } from "../files/json.ts";
@@ -18,6 +19,8 @@ const FIELDS = ["machine", "versions", "date", "engine", "kinds", "links", "laun
  * @throws {SchemoeError} naming a field that is missing or wrong, or a version that cannot be read.
  */
 export function parseProfile(text: string, where = "the text"): MachineProfile {
+  expect("parseProfile", "text", text, aText);
+  expect("parseProfile", "where", where, aText);
   const fail: (problem: string, cause?: unknown) => never = (problem, cause) => {
     throw new SchemoeError(`Cannot read the profile: ${where} ${problem}`, { cause });
   };
@@ -45,6 +48,7 @@ export function parseProfile(text: string, where = "the text"): MachineProfile {
  * @throws {SchemoeError} naming the file that cannot be read.
  */
 export async function loadProfile(path: string | URL): Promise<MachineProfile> {
+  expect("loadProfile", "path", path, aPath);
   let text: string;
   try {
     text = await Deno.readTextFile(path);
@@ -56,6 +60,7 @@ export async function loadProfile(path: string | URL): Promise<MachineProfile> {
 
 /** Writes a profile as JSON, as a whole. @throws {SchemoeError} naming the file that cannot be written. */
 export async function saveProfile(profile: MachineProfile, path: string | URL): Promise<void> {
+  expect("saveProfile", "path", path, aPath);
   try {
     const bytes = new TextEncoder().encode(`${JSON.stringify(profile, undefined, 1)}\n`);
     await replaceFile(path, (file) => writeAll(file, bytes));

@@ -1,8 +1,30 @@
 /** Fits of times to features, with how good they are. @module */
+import {
+  aNumber,
+  anyNumber,
+  expect,
+  listOf,
+  numbersOf,
+  positive,
+  record,
+  someOf,
+} from "../arguments/mod.ts";
 import { relativeFit } from "./least_squares.ts";
 import type { Sample } from "./samples.ts";
 import { median, quantile, relativeSpread } from "./statistics.ts";
 import type { Correction, Estimate, FitQuality } from "./types.ts";
+
+const SAMPLES = someOf(
+  record("a sample { features, seconds, noise }", {
+    features: numbersOf(aNumber),
+    seconds: positive,
+  }),
+  "samples",
+);
+const CORRECTED_CORRECTIONS = listOf(
+  record("a correction { seconds, factor }", { seconds: aNumber, factor: aNumber }),
+  "corrections",
+);
 
 /** Coefficients of a fit, one a feature. */
 export interface Fitted {
@@ -29,6 +51,7 @@ export const dot = (features: readonly number[], values: readonly number[]): num
 
 /** Fits seconds to features with coefficients of at least 0, errors being relative; outliers are left out. */
 export function fitSamples(samples: readonly Sample[]): Fitted {
+  expect("fitSamples", "samples", samples, SAMPLES);
   const coefficients = (list: readonly Sample[]) =>
     relativeFit(list.map(({ features }) => features), list.map(({ seconds }) => seconds));
   const first = coefficients(samples);
@@ -47,6 +70,8 @@ export function fitSamples(samples: readonly Sample[]): Fitted {
 
 /** Seconds of a straight fit, as operations of about that size were found to take. */
 export function corrected(seconds: number, corrections: readonly Correction[]): number {
+  expect("corrected", "seconds", seconds, anyNumber);
+  expect("corrected", "corrections", corrections, CORRECTED_CORRECTIONS);
   if (corrections.length === 0 || seconds <= 0) return seconds;
   const after = corrections.findIndex((correction) => correction.seconds >= seconds);
   if (after === 0) return seconds * corrections[0].factor;

@@ -1,4 +1,8 @@
 /** Least squares whose coefficients are not negative. @module */
+import { aNumber, expect, listOf, numbersOf } from "../arguments/mod.ts";
+
+const RELATIVE_FIT_FEATURES = listOf(numbersOf(aNumber), "rows of numbers");
+const RELATIVE_FIT_SECONDS = numbersOf(aNumber);
 
 /** Steps of reweighting, and the relative error below which all count alike. */
 const STEPS = 12;
@@ -14,6 +18,8 @@ export function relativeFit(
   features: readonly (readonly number[])[],
   seconds: readonly number[],
 ): number[] {
+  expect("relativeFit", "features", features, RELATIVE_FIT_FEATURES);
+  expect("relativeFit", "seconds", seconds, RELATIVE_FIT_SECONDS);
   const count = features[0]?.length ?? 0;
   const largest = Array.from(
     { length: count },

@@ -1,4 +1,13 @@
 /** Operations that were measured, and what their times depend on. @module */
+import {
+  aCount,
+  aKernelTask,
+  aSize,
+  aTask,
+  aTopology,
+  aTransferTask,
+  expect,
+} from "../arguments/mod.ts";
 import { codecOf, elementsOf, productBytes } from "../kernels/mod.ts";
 import { trafficOf, trafficSeconds } from "../costs/mod.ts";
 import type { Kernel, RankTraffic, Task, Topology } from "../types.ts";
@@ -37,9 +46,10 @@ const known = new WeakMap<Task, string>();
  * codecs with name and parameter: `compress encode:int8/0`; of a user's own with name and hash of the source.
  */
 export function kindOf(task: Task): string {
+  expect("kindOf", "task", task, aKernelTask);
   let kind = known.get(task);
   if (kind === undefined) {
-    const names = new Set(task.kernels?.(0).map(kernelName) ?? []);
+    const names = new Set(task.kernels?.(0)?.map(kernelName) ?? []);
     kind = task.transfers ? "transfer" : [task.kind, ...[...names].sort()].join(" ");
     known.set(task, kind);
   }
@@ -51,12 +61,17 @@ export function kindOf(task: Task): string {
  * handled one by one.
  * @param tile rows and columns of products count up to its multiples, as kernels compute them that work in whole tiles.
  */
-export const workOf = (task: Task, rank: number, tile = 1): number[] => [
-  1,
-  (task.rankFlops?.(rank) ?? task.flops) * wholeTiles(task, tile),
-  task.bytes + byKernels(task, rank).operands,
-  byKernels(task, rank).elements,
-];
+export function workOf(task: Task, rank: number, tile = 1): number[] {
+  expect("workOf", "task", task, aTask);
+  expect("workOf", "rank", rank, aSize);
+  expect("workOf", "tile", tile, aCount);
+  return [
+    1,
+    (task.rankFlops?.(rank) ?? task.flops) * wholeTiles(task, tile),
+    task.bytes + byKernels(task, rank).operands,
+    byKernels(task, rank).elements,
+  ];
+}
 
 /** What kernels do beside operations. */
 interface KernelWork {
@@ -112,6 +127,9 @@ function wholeTiles(task: Task, tile: number): number {
  * its sends, or of its receives where these take longer by the topology.
  */
 export function phaseWorkOf(topology: Topology, task: Task, rank: number): number[] {
+  expect("phaseWorkOf", "topology", topology, aTopology);
+  expect("phaseWorkOf", "task", task, aTransferTask);
+  expect("phaseWorkOf", "rank", rank, aSize);
   const { pattern, sliceBytes } = trafficOf(topology, task);
   const traffic = pattern.of(rank);
   const { copied, intra, inter } = traffic;

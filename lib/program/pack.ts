@@ -2,9 +2,15 @@
  * Writes a Program as the bytes that the native library runs (layout: `schemoe.h`).
  * @module
  */
+import { aFunction, aProgram, expect, record } from "../arguments/mod.ts";
 import { type HostFunction, LANES, SchemoeError, type SourceCode, type Task } from "../types.ts";
 import type { Program } from "../engine.ts";
 import { type Place, Words } from "./words.ts";
+
+const PACK_OPTIONS = record("an object { place, seconds }", {
+  place: aFunction,
+  seconds: aFunction,
+});
 
 /** Version of the C interface that this side was written for. */
 export const ABI_VERSION = 3;
@@ -47,6 +53,8 @@ export interface PackOptions {
 
 /** Packs all operations, in total order and within a task in rank order. */
 export function pack(program: Program, options: PackOptions): PackedProgram {
+  expect("pack", "program", program, aProgram);
+  expect("pack", "options", options, PACK_OPTIONS);
   const { ranks } = program.graph.topology;
   const { checked } = options;
   const operations = program.order.length * ranks;

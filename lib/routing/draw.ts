@@ -1,4 +1,5 @@
 /** Draws of different experts by given probabilities. @module */
+import { manyAtMost } from "../arguments/mod.ts";
 import { uniforms } from "../random.ts";
 import { SchemoeError } from "../types.ts";
 import type { RouterTrace, TraceSizes } from "./types.ts";
@@ -61,6 +62,11 @@ export function traceSizes<T extends TraceSizes>(given: T): T {
     if (!Number.isInteger(value) || value < 1) {
       throw new SchemoeError(
         `Cannot make the routing: ${field} must be a positive integer, got ${quoted(value)}`,
+      );
+    }
+    if (!manyAtMost.accepts(value)) {
+      throw new SchemoeError(
+        `Cannot make the routing: ${field} must be ${manyAtMost.what}, got ${value}`,
       );
     }
   }

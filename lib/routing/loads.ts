@@ -1,4 +1,5 @@
 /** From routings to loads, and loads as text. @module */
+import { aTrace, expect, someLoads } from "../arguments/mod.ts";
 import { type Loads, SchemoeError } from "../types.ts";
 import { cannotRead, linesOf, parseNumbers, type TextSource } from "./numbers.ts";
 import { quoted } from "../words.ts";
@@ -9,6 +10,7 @@ import type { RouterTrace } from "./types.ts";
  * @throws {SchemoeError} for a choice of an expert that there is not.
  */
 export function loadsOf(trace: RouterTrace): Loads {
+  expect("loadsOf", "trace", trace, aTrace);
   const { ranks, experts } = trace;
   const table = new Int32Array(ranks * experts);
   for (let rank = 0; rank < ranks; rank++) {
@@ -30,7 +32,9 @@ export function loadsOf(trace: RouterTrace): Loads {
 }
 
 /** How uneven loads are: the fullest expert's and the fullest rank's load over the mean one's. */
-export function imbalanceOf({ ranks, experts, table }: Loads): { expert: number; rank: number } {
+export function imbalanceOf(of: Loads): { expert: number; rank: number } {
+  expect("imbalanceOf", "of", of, someLoads);
+  const { ranks, experts, table } = of;
   const perExpert = new Float64Array(experts);
   table.forEach((load, i) => perExpert[i % experts] += load);
   const mean = perExpert.reduce((a, b) => a + b, 0) / experts;
@@ -42,11 +46,14 @@ export function imbalanceOf({ ranks, experts, table }: Loads): { expert: number;
 }
 
 /** Loads as CSV, a line of all experts for each rank; the inverse of {@linkcode parseLoads}. */
-export const loadsCsv = ({ ranks, experts, table }: Loads): string =>
-  Array.from(
+export function loadsCsv(of: Loads): string {
+  expect("loadsCsv", "of", of, someLoads);
+  const { ranks, experts, table } = of;
+  return Array.from(
     { length: ranks },
     (_, rank) => table.subarray(rank * experts, (rank + 1) * experts).join() + "\n",
   ).join("");
+}
 
 /**
  * Loads from CSV: a line of all experts for each rank, or, with the first line `rank,expert,tokens`, one

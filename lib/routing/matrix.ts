@@ -1,8 +1,28 @@
 /** Traffic matrices: from loads, and from the files of nccl-tests. @module */
+import { quoted } from "../words.ts";
+import {
+  aCount,
+  aNumber,
+  anything,
+  atLeastZero,
+  expect,
+  maybe,
+  numbersOf,
+  options,
+  someLoads,
+} from "../arguments/mod.ts";
 import { type Loads, SchemoeError } from "../types.ts";
 import type { TrafficMatrix } from "../alltoall/types.ts";
 import { cannotRead, linesOf, parseNumbers, type TextSource } from "./numbers.ts";
-import { quoted } from "../words.ts";
+
+const TRAFFIC_OF_LOADS_OPTIONS = options({ expert: maybe(aCount) });
+const GRAVITY_TRAFFIC_SUMS = options({
+  sent: numbersOf(aNumber),
+  received: numbersOf(aNumber),
+  bytesPerToken: aNumber,
+  expert: maybe(aCount),
+});
+const WAVES_OF_LOADS_OPTIONS = options({ waves: anything, bytesPerToken: atLeastZero });
 
 /**
  * Bytes from rank to rank when experts lie on the ranks in equal runs, in order.
@@ -12,10 +32,15 @@ import { quoted } from "../words.ts";
  * @throws {SchemoeError} when such groups do not divide the ranks, or their ranks the experts.
  */
 export function trafficOfLoads(
-  { ranks, experts, table }: Loads,
+  of: Loads,
   bytesPerToken: number,
-  { expert = ranks }: { readonly expert?: number } = {},
+  options: { readonly expert?: number } = {},
 ): TrafficMatrix {
+  expect("trafficOfLoads", "of", of, someLoads);
+  expect("trafficOfLoads", "bytesPerToken", bytesPerToken, atLeastZero);
+  expect("trafficOfLoads", "options", options, TRAFFIC_OF_LOADS_OPTIONS);
+  const { ranks, experts, table } = of;
+  const { expert = ranks } = options;
   checkGroup(ranks, expert);
   if (experts % expert) {
     throw new SchemoeError(
@@ -67,9 +92,9 @@ export interface RankSums {
  * @throws {SchemoeError} for sums of different numbers of ranks, a sum that is no number of at least 0, a rank that
  * sends a fraction of a token, tokens for groups of ranks that get nothing, and groups that do not divide the ranks.
  */
-export function gravityTraffic(
-  { sent, received, bytesPerToken, expert = sent.length }: RankSums,
-): TrafficMatrix {
+export function gravityTraffic(sums: RankSums): TrafficMatrix {
+  expect("gravityTraffic", "sums", sums, GRAVITY_TRAFFIC_SUMS);
+  const { sent, received, bytesPerToken, expert = sent.length } = sums;
   const ranks = sent.length;
   if (received.length !== ranks || ranks === 0) {
     throw new SchemoeError(
@@ -135,13 +160,19 @@ const TURN = (Math.sqrt(5) - 1) / 2;
  * @throws {SchemoeError} when the ranks do not divide the experts, or there are more waves than experts of a rank.
  */
 export function wavesOfLoads(
-  { ranks, experts, table }: Loads,
-  { waves, bytesPerToken }: { readonly waves: number; readonly bytesPerToken: number },
+  of: Loads,
+  options: { readonly waves: number; readonly bytesPerToken: number },
 ): TrafficMatrix[] {
+  expect("wavesOfLoads", "of", of, someLoads);
+  expect("wavesOfLoads", "options", options, WAVES_OF_LOADS_OPTIONS);
+  const { ranks, experts, table } = of;
+  const { waves, bytesPerToken } = options;
   const each = experts / ranks;
   if (!(Number.isInteger(each) && Number.isInteger(waves) && waves >= 1 && waves <= each)) {
     throw new SchemoeError(
-      `Cannot make waves: ${waves} of the ${each} experts of a rank; give an integer from 1 to those, on ranks that ` +
+      `Cannot make waves: ${
+        quoted(waves)
+      } of the ${each} experts of a rank; give an integer from 1 to those, on ranks that ` +
         "divide the experts",
     );
   }

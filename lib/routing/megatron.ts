@@ -1,9 +1,12 @@
 /** Router traces as Megatron-LM writes them (`--moe-routing-trace-path`). @module */
+import { aSize, aText, aTrace, expect, maybe, options } from "../arguments/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { cannotRead, linesOf, type TextSource } from "./numbers.ts";
 import type { RouterTrace } from "./types.ts";
 import { quoted } from "../words.ts";
 import { parseJson } from "../files/json.ts";
+
+const MEGATRON_TRACE_AT = options({ step: maybe(aSize), block: maybe(aText), layer: maybe(aSize) });
 
 /** The routing of one layer in one step, of all ranks whose lines were given. */
 export interface TracedRouting extends RouterTrace {
@@ -88,6 +91,8 @@ export function megatronTrace(
   trace: RouterTrace & Partial<Pick<TracedRouting, "step" | "block" | "layer">>,
   at: { readonly step?: number; readonly block?: string; readonly layer?: number } = {},
 ): string {
+  expect("megatronTrace", "trace", trace, aTrace);
+  expect("megatronTrace", "at", at, MEGATRON_TRACE_AT);
   const { step = 0, block = "decoder", layer = 0 } = { ...trace, ...at };
   const { ranks, topK: topk } = trace;
   const lines = Array.from({ length: ranks }, (_, rank) => {

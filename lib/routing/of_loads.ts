@@ -1,8 +1,11 @@
 /** A routing that has given loads. @module */
+import { anything, expect, manyAtMost, options, someLoads } from "../arguments/mod.ts";
 import { type Loads, SchemoeError } from "../types.ts";
 import { recordedRouting } from "./recorded.ts";
 import type { RouterTrace } from "./types.ts";
 import { quoted } from "../words.ts";
+
+const ROUTING_OF_LOADS_OPTIONS = options({ tokens: anything, topK: anything });
 
 /**
  * A routing of which only the loads are known (such as from `parseLoads`), to be replayed on engines that compute:
@@ -19,9 +22,13 @@ import { quoted } from "../words.ts";
  * @throws {SchemoeError} naming a rank with more choices than its tokens have, or an expert with more than tokens.
  */
 export function routingOfLoads(
-  { ranks, experts, table }: Loads,
-  { tokens, topK }: { readonly tokens: number; readonly topK: number },
+  of: Loads,
+  options: { readonly tokens: number; readonly topK: number },
 ): RouterTrace {
+  expect("routingOfLoads", "of", of, someLoads);
+  expect("routingOfLoads", "options", options, ROUTING_OF_LOADS_OPTIONS);
+  const { ranks, experts, table } = of;
+  const { tokens, topK } = options;
   const fail = (problem: string): never => {
     throw new SchemoeError(`Cannot make a routing of the loads: ${problem}`);
   };
@@ -29,6 +36,7 @@ export function routingOfLoads(
     if (!Number.isInteger(value) || value < 1) {
       fail(`${name} must be a positive integer, got ${quoted(value)}`);
     }
+    if (!manyAtMost.accepts(value)) fail(`${name} must be ${manyAtMost.what}, got ${value}`);
   }
   const choices = new Int32Array(ranks * tokens * topK).fill(-1);
   for (let rank = 0; rank < ranks; rank++) {

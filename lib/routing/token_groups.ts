@@ -1,7 +1,10 @@
 /** Which ranks of each node the tokens go to. @module */
+import { aCount, aFunction, aTrace, expect, maybe, options } from "../arguments/mod.ts";
 import type { TokenGroup } from "../alltoall/token_groups.ts";
 import { SchemoeError } from "../types.ts";
 import type { RouterTrace } from "./types.ts";
+
+const TOKEN_GROUPS_OPTIONS = options({ ranksPerNode: aCount, rankOf: maybe(aFunction) });
 
 /** A group with its tokens. */
 export interface RoutedGroup extends TokenGroup {
@@ -28,13 +31,13 @@ const MOST_RANKS = 31;
  * @throws {SchemoeError} for ranks that do not divide the experts, nodes that do not divide the ranks, or an expert
  * on no rank.
  */
-export function tokenGroups(
-  trace: RouterTrace,
-  { ranksPerNode: m, rankOf }: {
-    readonly ranksPerNode: number;
-    readonly rankOf?: (expert: number, source: number) => number;
-  },
-): RoutedGroup[] {
+export function tokenGroups(trace: RouterTrace, options: {
+  readonly ranksPerNode: number;
+  readonly rankOf?: (expert: number, source: number) => number;
+}): RoutedGroup[] {
+  expect("tokenGroups", "trace", trace, aTrace);
+  expect("tokenGroups", "options", options, TOKEN_GROUPS_OPTIONS);
+  const { ranksPerNode: m, rankOf } = options;
   const { ranks, experts } = trace;
   const fail = (problem: string): never => {
     throw new SchemoeError(`Cannot group the tokens of the routing "${trace.name}": ${problem}`);

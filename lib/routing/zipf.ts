@@ -20,7 +20,9 @@ export interface DriftOptions extends ZipfOptions {
 
 /** @throws {SchemoeError} naming a number that is not at least 0. */
 function checked(name: string, value: number, positive = false): number {
-  if (value >= 0 && value < Infinity && !(positive && value === 0)) return value;
+  if (typeof value === "number" && value >= 0 && value < Infinity && !(positive && value === 0)) {
+    return value;
+  }
   const wanted = positive ? "a positive number" : "a number of at least 0";
   throw new SchemoeError(
     `Cannot make the routing: ${name} must be ${wanted}, got ${quoted(value)}`,

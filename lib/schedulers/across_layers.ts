@@ -1,4 +1,5 @@
 /** Any scheduler on a stack of layers. @module */
+import { aScheduler, expect } from "../arguments/mod.ts";
 import { segmentsOf } from "../graph/mod.ts";
 import type { Costs } from "../costs/types.ts";
 import { type Lane, LANES, SchemoeError, type Task, type TaskGraph } from "../types.ts";
@@ -17,6 +18,7 @@ const known = new WeakMap<Scheduler, Scheduler>();
  * @throws {SchemoeError} (when it orders) for a graph that is no stack.
  */
 export function acrossLayers(scheduler: Scheduler): Scheduler {
+  expect("acrossLayers", "scheduler", scheduler, aScheduler);
   let stacked = known.get(scheduler);
   if (!stacked) {
     stacked = {

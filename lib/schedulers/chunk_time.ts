@@ -1,7 +1,16 @@
 /** Times of the stages of a pass as functions of the number of chunks. @module */
+import { aGraph, expect, record, someCosts } from "../arguments/mod.ts";
 import type { Costs } from "../costs/types.ts";
 import { SchemoeError, type Task, type TaskGraph } from "../types.ts";
 import { quoted } from "../words.ts";
+
+/** Chunks that are tried at most; each has operations of its own. */
+const MOST_CHUNKS = 2 ** 16;
+
+const COSTED = record("a graph with its costs { graph, costs }", {
+  graph: aGraph,
+  costs: someCosts,
+});
 
 /** One of r chunks takes `alpha + work / r` seconds: the start-up, and the work of a whole pass. */
 export interface ChunkTime {
@@ -53,6 +62,8 @@ export interface CostedGraph {
  * @throws {SchemoeError} when both have the same number of chunks, or there are none.
  */
 export function fitChunkTimes(a: CostedGraph, b: CostedGraph): StageFits {
+  expect("fitChunkTimes", "a", a, COSTED);
+  expect("fitChunkTimes", "b", b, COSTED);
   const [few, many] = [a.graph.chunks, b.graph.chunks];
   if (few < 1 || many < 1 || few === many) {
     throw new SchemoeError(
@@ -113,6 +124,11 @@ export function leastOf<Limit extends string>(
   if (!Number.isInteger(most) || most < 1) {
     throw new SchemoeError(
       `Cannot choose the number of chunks: "most" must be a positive integer, got ${quoted(most)}`,
+    );
+  }
+  if (most > MOST_CHUNKS) {
+    throw new SchemoeError(
+      `Cannot choose the number of chunks: "most" must be at most ${MOST_CHUNKS}, got ${most}`,
     );
   }
   let best = { chunks: 1, ...predict(1) };

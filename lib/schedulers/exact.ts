@@ -1,3 +1,12 @@
+import {
+  aFunction,
+  aGraph,
+  anything,
+  expect,
+  maybe,
+  options,
+  someCosts,
+} from "../arguments/mod.ts";
 import { lowerBound } from "../costs/mod.ts";
 import type { Costs } from "../costs/types.ts";
 import type { Scheduler } from "./types.ts";
@@ -7,7 +16,9 @@ import { bestKnown, type KnownOrder } from "./exact/known.ts";
 import { makeProblem, type Problem } from "./exact/problem.ts";
 import { search } from "./exact/search.ts";
 import { smoothed } from "./exact/smooth.ts";
-import { didYouMean, quoted } from "../words.ts";
+import { quoted } from "../words.ts";
+
+const EXACT_SCHEDULE_OPTIONS = options({ timeLimit: anything, onGap: maybe(aFunction) });
 
 /** Seconds that a search takes at most when nothing is said. */
 const TIME_LIMIT = 1;
@@ -71,13 +82,9 @@ export function exactSchedule(
   costs: Costs,
   options: ExactOptions = {},
 ): ExactSchedule {
-  const foreign = Object.keys(options).find((key) => key !== "timeLimit" && key !== "onGap");
-  if (foreign) {
-    throw new SchemoeError(
-      `Cannot search: "${foreign}" is not an option (timeLimit, onGap)` +
-        didYouMean(foreign, ["timeLimit", "onGap"]),
-    );
-  }
+  expect("exactSchedule", "options", options, EXACT_SCHEDULE_OPTIONS);
+  expect("exactSchedule", "graph", graph, aGraph);
+  expect("exactSchedule", "costs", costs, someCosts);
   const { timeLimit = TIME_LIMIT, onGap } = options;
   if (!(typeof timeLimit === "number" && timeLimit > 0)) {
     throw new SchemoeError(
@@ -122,6 +129,7 @@ const better = (a: KnownOrder, b: KnownOrder | undefined): KnownOrder =>
 
 /** The scheduler of {@linkcode exactSchedule} with options of its own. */
 export function exactWith(options: ExactOptions): Scheduler {
+  expect("exactWith", "options", options, EXACT_SCHEDULE_OPTIONS);
   return { name: "exact", order: (graph, costs) => exactSchedule(graph, costs, options).order };
 }
 

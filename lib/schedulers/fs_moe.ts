@@ -1,7 +1,21 @@
+import { anything, expect, record } from "../arguments/mod.ts";
 import type { Scheduler } from "./types.ts";
 import type { Task, TaskGraph } from "../types.ts";
 import { inBlocks } from "./blocks.ts";
 import { checkTimes, type ChunkChoice, type ChunkTime, leastOf, ofChunk } from "./chunk_time.ts";
+
+const FS_MOE_CHUNKS_TIMES = record(
+  "times of chunks { allToAll, allGather, reduceScatter, expert }",
+  {
+    allToAll: anything,
+    allGather: anything,
+    reduceScatter: anything,
+    expert: anything,
+    expertBackward: anything,
+    allReduce: anything,
+    most: anything,
+  },
+);
 
 /** What {@linkcode fsMoeChunks} decides by; stages that a layer does not have take `{ alpha: 0, work: 0 }`. */
 export interface FsMoeTimes {
@@ -50,6 +64,7 @@ export type FsMoeCase = "inter" | "allReduce" | "intra" | "expert";
 export function fsMoeChunks(
   times: FsMoeTimes,
 ): { forward: ChunkChoice<FsMoeCase>; backward: ChunkChoice<FsMoeCase> } {
+  expect("fsMoeChunks", "times", times, FS_MOE_CHUNKS_TIMES);
   const { allToAll, allGather, reduceScatter, expert, allReduce = 0, most = 8 } = times;
   const twice = { alpha: 2 * expert?.alpha, work: 2 * expert?.work };
   const { expertBackward = twice } = times;

@@ -1,6 +1,13 @@
+import { anything, expect, record } from "../arguments/mod.ts";
 import type { Scheduler } from "./types.ts";
 import { checkTimes, type ChunkChoice, type ChunkTime, leastOf, ofChunk } from "./chunk_time.ts";
 import { optSche } from "./opt_sche.ts";
+
+const PIPE_MOE_CHUNKS_TIMES = record("times of chunks { allToAll, expert }", {
+  allToAll: anything,
+  expert: anything,
+  most: anything,
+});
 
 /** What {@linkcode pipeMoeChunks} decides by. */
 export interface PipeMoeTimes {
@@ -34,9 +41,9 @@ export type PipeMoeCase = "whole" | "communication" | "computation" | "mixed";
  * ```
  * @throws {SchemoeError} naming a time that is no number of at least 0.
  */
-export function pipeMoeChunks(
-  { allToAll, expert, most = 8 }: PipeMoeTimes,
-): ChunkChoice<PipeMoeCase> {
+export function pipeMoeChunks(times: PipeMoeTimes): ChunkChoice<PipeMoeCase> {
+  expect("pipeMoeChunks", "times", times, PIPE_MOE_CHUNKS_TIMES);
+  const { allToAll, expert, most = 8 } = times;
   checkTimes({ allToAll, expert });
   return leastOf<PipeMoeCase>(most, (r) => {
     const a = ofChunk(allToAll, r);

@@ -1,4 +1,5 @@
 /** A shared expert before, after and behind the all-to-alls. @module */
+import { aLayerConfig, anEngine, expect } from "../arguments/mod.ts";
 import type { LayerConfig } from "../blocks/mod.ts";
 import type { Engine } from "../engine.ts";
 import { createLayer, type PassChoices, type Run } from "../layer/mod.ts";
@@ -42,6 +43,8 @@ export async function sharedExpertStudy(
   config: LayerConfig,
   choices: Omit<PassChoices, "scheduler"> = { allToAll: "pipe", chunks: 4 },
 ): Promise<SharedRow[]> {
+  expect("sharedExpertStudy", "engine", engine, anEngine);
+  expect("sharedExpertStudy", "config", config, aLayerConfig);
   const { shared, ...without } = config;
   if (!shared) throw new SchemoeError("Cannot study the shared expert: the layer has none");
   const rows: SharedRow[] = [];

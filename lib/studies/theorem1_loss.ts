@@ -1,4 +1,17 @@
 /** How much Theorem 1's order loses against the best one. @module */
+import {
+  aCount,
+  aFunction,
+  anInteger,
+  anything,
+  aText,
+  expect,
+  listOf,
+  manyAtMost,
+  maybe,
+  options,
+  record,
+} from "../arguments/mod.ts";
 import { timedGraph } from "../graph/mod.ts";
 import { exact, optSche } from "../schedulers/mod.ts";
 import { displayable } from "../timeline/mod.ts";
@@ -8,7 +21,16 @@ import type { Run } from "../layer/run.ts";
 import type { Theme } from "../timeline/chart/theme.ts";
 import { lossSvg } from "./theorem1_chart.ts";
 import { timedRun } from "../layer/timed_run.ts";
-import { didYouMean } from "../words.ts";
+
+const THEOREM1_LOSSES_OPTIONS = options({
+  chunks: listOf(anything, "numbers of chunks, such as [2, 4]"),
+  count: maybe(manyAtMost),
+  seed: maybe(anInteger),
+  assume: maybe(aFunction),
+  title: maybe(aText),
+});
+
+const THEOREM1_LOSS_TIMES = record("times of stages, such as { A1: 1, E: 2, A2: 1 }", {});
 
 const STAGES: readonly (keyof ChainTimes)[] = ["C1", "A1", "D1", "E", "C2", "A2", "D2"];
 /** Random times span so many factors of two. */
@@ -44,6 +66,8 @@ export interface Theorem1Loss {
  * @throws {SchemoeError} naming a time that is no number of at least 0.
  */
 export function theorem1Loss(times: ChainTimes, chunks: number): Theorem1Loss {
+  expect("theorem1Loss", "times", times, THEOREM1_LOSS_TIMES);
+  expect("theorem1Loss", "chunks", chunks, aCount);
   const timed = timedGraph({ chunks, times });
   const runs = { optSche: timedRun(timed, optSche), exact: timedRun(timed, exact) };
   return { chunks, times, ratio: runs.optSche.makespan / runs.exact.makespan, ...runs };
@@ -106,14 +130,7 @@ export class Theorem1Losses {
  * @throws {SchemoeError} for an unknown option, or numbers of chunks that are none.
  */
 export function theorem1Losses(options: LossOptions): Theorem1Losses {
-  const known = ["chunks", "count", "seed", "assume", "title"];
-  const foreign = Object.keys(options ?? {}).find((key) => !known.includes(key));
-  if (foreign || !Array.isArray(options?.chunks)) {
-    const problem = foreign
-      ? `"${foreign}" is not an option (${known.join(", ")})${didYouMean(foreign, known)}`
-      : "chunks must be a list of numbers of chunks, such as [2, 4]";
-    throw new SchemoeError(`Cannot sample losses: ${problem}`);
-  }
+  expect("theorem1Losses", "options", options, THEOREM1_LOSSES_OPTIONS);
   const { chunks, count = 100, seed = 1, assume = (times) => times } = options;
   const random = uniforms(seed);
   const losses = chunks.flatMap((number) =>

@@ -1,4 +1,5 @@
 /** What would be if: the same layer on other links, processors, codecs, chunks and worlds. @module */
+import { checkFields } from "../arguments/mod.ts";
 import { openSimulator } from "../engines/mod.ts";
 import type { LayerConfig } from "../blocks/layer_config.ts";
 import { configOf } from "../blocks/resolve_layer.ts";
@@ -83,11 +84,7 @@ export async function whatIf(from: Run | WhatIfSetup, options: WhatIfOptions): P
   if (typeof options !== "object" || options === null) {
     fail(`give what varies and its values second, got ${quoted(options)}`);
   }
-  const foreign = Object.keys(options).find((key) => !OPTIONS.includes(key));
-  if (foreign) {
-    const near = didYouMean(foreign, OPTIONS);
-    fail(`"${foreign}" is not one of its options (${OPTIONS.join(", ")})${near}`);
-  }
+  checkFields(options, OPTIONS, { what: "options", of: "one of its options", fail });
   const { pass = "step" } = options;
   const passes = ["forward", "backward", "step"];
   if (!passes.includes(pass)) {

@@ -1,10 +1,17 @@
 /** The times of a what-if: curves, table and crossings. @module */
+import { aText, expect, listOf, record, something } from "../arguments/mod.ts";
 import { displayable, type MediaBundle } from "../timeline/mod.ts";
 import type { Theme } from "../timeline/chart/theme.ts";
 import { alignedText } from "../timeline/table/aligned_text.ts";
 import { curvesSvg } from "./what_if_chart.ts";
 import { type Crossing, crossings, leadChanges } from "./what_if_crossings.ts";
 import { tellsUnit, valueText, type Vary } from "./what_if_vary.ts";
+
+const MADE = record("times of a what-if, as whatIf(...) makes them", {
+  values: listOf(something, "values"),
+  names: listOf(aText, "names"),
+  seconds: something,
+});
 
 /** Seconds of one line at one value. */
 export interface WhatIfRow {
@@ -36,6 +43,7 @@ export class WhatIf {
 
   /** Made by {@linkcode whatIf}. */
   constructor(made: WhatIfTimes) {
+    expect("new WhatIf", "made", made, MADE);
     this.#times = made;
     const { values, names, seconds } = made;
     this.names = names;

@@ -187,7 +187,9 @@ export const tellsUnit = ({ unit }: Vary): boolean =>
 /** A change by its name, or of one's own. @throws {SchemoeError} naming the changes there are. */
 export function varyOf(vary: string | Vary): Vary {
   if (typeof vary !== "string") {
-    if (typeof vary?.apply === "function" && typeof vary.name === "string") return vary;
+    if (
+      typeof vary === "object" && typeof vary?.apply === "function" && typeof vary.name === "string"
+    ) return vary;
     throw new SchemoeError("Cannot vary it: a change of your own is an object { name, apply }");
   }
   if (!Object.hasOwn(CHANGES, vary)) {

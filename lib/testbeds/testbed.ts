@@ -1,8 +1,11 @@
+import { aCount, expect, maybe, options } from "../arguments/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { NVLINK } from "./nvlink.ts";
 import { dgx2, rtx2080ti } from "./published.ts";
 import type { Testbed, TestbedSize } from "./types.ts";
 import { didYouMean, quoted } from "../words.ts";
+
+const TESTBED_SIZE = options({ nodes: maybe(aCount), ranksPerNode: maybe(aCount) });
 
 const TESTBEDS: ReadonlyMap<string, (size: TestbedSize) => Testbed> = new Map([
   ["2080ti-ib100", rtx2080ti],
@@ -34,6 +37,7 @@ export const DEFAULT_TESTBED = "h200-ib400";
  * @throws {SchemoeError} for an unknown name, or a size that is no positive integer.
  */
 export function testbed(name: string, size: TestbedSize = {}): Testbed {
+  expect("testbed", "size", size, TESTBED_SIZE);
   const make = TESTBEDS.get(name);
   if (!make) {
     throw new SchemoeError(

@@ -1,7 +1,26 @@
 /** Models of n tokens, what a trained model is compared with. @module */
+import {
+  aCount,
+  anyNumber,
+  anything,
+  aText,
+  expect,
+  numbersOf,
+  options,
+  record,
+  something,
+} from "../arguments/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
 import type { TextData } from "./text.ts";
+
+const NGRAM_LOSS_DATA = record("a text, such as textData(text)", {
+  tokens: numbersOf(anyNumber),
+  trained: something,
+  vocabulary: aCount,
+  name: aText,
+});
+const NGRAM_LOSS_OPTIONS = options({ order: anything });
 
 /**
  * Cross entropy in nats a token, on the validation part of a text, of a model of n tokens counted on the training
@@ -17,10 +36,11 @@ import type { TextData } from "./text.ts";
  * @param options.order tokens of a pattern, 1 to 5; default 3. Time and memory are linear in the text.
  * @throws {SchemoeError} for another order, more than 2^53 patterns, or a validation part of fewer tokens.
  */
-export function ngramLoss(
-  { tokens, trained, vocabulary, name }: TextData,
-  { order = 3 }: { readonly order?: number } = {},
-): number {
+export function ngramLoss(data: TextData, options: { readonly order?: number } = {}): number {
+  expect("ngramLoss", "data", data, NGRAM_LOSS_DATA);
+  expect("ngramLoss", "options", options, NGRAM_LOSS_OPTIONS);
+  const { tokens, trained, vocabulary, name } = data;
+  const { order = 3 } = options;
   if (!Number.isInteger(order) || order < 1 || order > 5) {
     throw new SchemoeError(
       `Cannot count the text "${name}": order must be an integer from 1 to 5, got ${quoted(order)}`,

@@ -1,9 +1,10 @@
 /** Options of a training run, checked before it begins. @module */
+import { checkFields } from "../arguments/mod.ts";
 import { checkSignal } from "../layer/check_signal.ts";
 import type { PassChoices } from "../layer/mod.ts";
 import type { MoeModel } from "../model/mod.ts";
 import { SchemoeError } from "../types.ts";
-import { didYouMean, quoted, unawaited } from "../words.ts";
+import { quoted, unawaited } from "../words.ts";
 import type { TrainingData } from "./data.ts";
 import type { SpeedRow, StepRow, ValidationRow } from "./step_row.ts";
 
@@ -90,10 +91,7 @@ export function resolveTraining(model: MoeModel, options: TrainOptions): Resolve
     fail(`give an object with data and steps, got ${quoted(options)}`);
   }
   const known = [...OWN, ...CHOICES];
-  const foreign = Object.keys(options).find((key) => !known.includes(key));
-  if (foreign) {
-    fail(`"${foreign}" is not an option (${known.join(", ")})${didYouMean(foreign, known)}`);
-  }
+  checkFields(options, known, { what: "options", fail });
   const { data, steps, checkpoint, signal, seconds, progress } = options;
   if (typeof data?.batch !== "function") {
     fail(`data must have a function batch, as textData and randomTokens make it${unawaited(data)}`);

@@ -1,7 +1,10 @@
 /** Tokens without meaning, to measure speed. @module */
+import { anything, expect, options } from "../arguments/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { scatter, type TrainingData } from "./data.ts";
 import { quoted } from "../words.ts";
+
+const RANDOM_TOKENS_OPTIONS = options({ vocabulary: anything, seed: anything });
 
 /**
  * Uniform random tokens: nothing can be learnt from them, so that they serve to measure speed alone.
@@ -17,6 +20,7 @@ import { quoted } from "../words.ts";
 export function randomTokens(
   options: { readonly vocabulary: number; readonly seed?: number },
 ): TrainingData {
+  expect("randomTokens", "options", options, RANDOM_TOKENS_OPTIONS);
   const { vocabulary, seed = 1 }: typeof options = Object(options);
   if (!Number.isInteger(vocabulary) || vocabulary < 1) {
     throw new SchemoeError(

@@ -1,4 +1,5 @@
 /** A training run: its curve, its speed, and how it shows itself. @module */
+import { aText, expect, listOf, record as recordOf, something } from "../arguments/mod.ts";
 import { table } from "arquero";
 import { displayable, type MediaBundle, type Timeline } from "../timeline/mod.ts";
 import { promised } from "../timeline/chart/promised.ts";
@@ -8,6 +9,16 @@ import { loadsSvg } from "./loads_chart.ts";
 import { type LossCurve, lossSvg } from "./loss_chart.ts";
 import { smoothed } from "./smooth.ts";
 import type { SpeedRow, StepRow, ValidationRow } from "./step_row.ts";
+
+const RECORD = recordOf("a record of a training { name, history, configuration }", {
+  name: aText,
+  configuration: something,
+  history: recordOf("a history { steps, speeds, validations, seconds }", {
+    steps: listOf(something, "steps"),
+    speeds: listOf(something, "speeds"),
+    validations: listOf(something, "validations"),
+  }),
+});
 
 /** Fields of a {@linkcode TrainingRun}. */
 export interface TrainingRecord {
@@ -41,7 +52,9 @@ export class TrainingRun {
   readonly stopped?: string;
 
   /** Made by {@linkcode train}, or of a committed record. */
-  constructor({ name, history, configuration, stopped }: TrainingRecord) {
+  constructor(record: TrainingRecord) {
+    expect("new TrainingRun", "record", record, RECORD);
+    const { name, history, configuration, stopped } = record;
     this.name = name;
     this.configuration = configuration;
     this.steps = history.steps;

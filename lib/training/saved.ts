@@ -1,5 +1,7 @@
 /** Comparisons that `bench curves` measured and wrote. @module */
+import { aText, expect } from "../arguments/mod.ts";
 import { SchemoeError } from "../types.ts";
+import { quoted } from "../words.ts";
 import { TrainingComparison } from "./comparison.ts";
 import { TrainingRun } from "./result.ts";
 import type { ValidationRow } from "./step_row.ts";
@@ -30,8 +32,9 @@ interface CurveLine {
  * @throws {SchemoeError} when no line is of `curves`.
  */
 export function savedComparison(text: string): TrainingComparison {
+  expect("savedComparison", "text", text, aText);
   const lines = text.split("\n").filter((line) => line.trim() !== "")
-    .map((line): CurveLine => JSON.parse(line)).filter(({ bench }) => bench === "curves");
+    .map(parsed).filter(({ bench }) => bench === "curves");
   if (lines.length === 0) {
     throw new SchemoeError("Cannot read the comparison: there is no line of the benchmark curves");
   }
@@ -48,4 +51,15 @@ export function savedComparison(text: string): TrainingComparison {
       return { name, seed, run: new TrainingRun({ name, configuration, history }) };
     }),
   );
+}
+
+function parsed(line: string): CurveLine {
+  try {
+    return Object(JSON.parse(line));
+  } catch (cause) {
+    throw new SchemoeError(
+      `Cannot read the comparison: ${quoted(line.slice(0, 80))} is not a line of JSON`,
+      { cause },
+    );
+  }
 }

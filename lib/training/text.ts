@@ -1,6 +1,7 @@
 /** Text as tokens: its characters, or its bytes. @module */
+import { aPath, checkFields, expect } from "../arguments/mod.ts";
 import { SchemoeError } from "../types.ts";
-import { didYouMean, quoted } from "../words.ts";
+import { quoted } from "../words.ts";
 import { type BatchOptions, scatter, type TrainingData } from "./data.ts";
 
 /** How text becomes tokens. */
@@ -50,10 +51,7 @@ export function textData(text: string | Uint8Array, options: TextOptions = {}): 
   const fail: (problem: string) => never = (problem) => {
     throw new SchemoeError(`Cannot use the text: ${problem}`);
   };
-  const foreign = Object.keys(options).find((key) => !OPTIONS.includes(key));
-  if (foreign) {
-    fail(`"${foreign}" is not an option (${OPTIONS.join(", ")})${didYouMean(foreign, OPTIONS)}`);
-  }
+  checkFields(options, OPTIONS, { what: "options", fail });
   const { tokens: kind = "characters", validation = 0.05, seed = 1, name = "text" } = options;
   if (kind !== "characters" && kind !== "bytes") {
     fail(`tokens must be "characters" or "bytes", got ${quoted(kind)}`);
@@ -102,6 +100,7 @@ export function textData(text: string | Uint8Array, options: TextOptions = {}): 
  * @throws {SchemoeError} when it cannot be read.
  */
 export async function textFile(path: string | URL, options: TextOptions = {}): Promise<TextData> {
+  expect("textFile", "path", path, aPath);
   let bytes: Uint8Array;
   try {
     bytes = await Deno.readFile(path);

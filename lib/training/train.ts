@@ -1,4 +1,5 @@
 /** Training of a model over many steps. @module */
+import { aModel, expect } from "../arguments/mod.ts";
 import { openSafetensors } from "../files/mod.ts";
 import { replaceable } from "../files/replace_file.ts";
 import { NotFiniteError } from "../model/checkpoint.ts";
@@ -46,6 +47,7 @@ import { validationLoss } from "./validate.ts";
  * ended it.
  */
 export function train(model: MoeModel, options: TrainOptions): Promise<TrainingRun> {
+  expect("train", "model", model, aModel);
   return promisedTraining(trained(model, options));
 }
 

@@ -1,8 +1,11 @@
 /** Loss on tokens that a model was not trained on. @module */
+import { aFunction, aModel, expect, record } from "../arguments/mod.ts";
 import type { PassChoices } from "../layer/mod.ts";
 import type { MoeModel } from "../model/mod.ts";
 import { SchemoeError } from "../types.ts";
 import type { TrainingData } from "./data.ts";
+
+const VALIDATION_LOSS_DATA = record("data, such as textData(text)", { batch: aFunction });
 
 /** How much is evaluated, and with which choices; a codec on the wires counts here too. */
 export interface ValidationOptions extends PassChoices {
@@ -30,8 +33,11 @@ export interface ValidationOptions extends PassChoices {
 export async function validationLoss(
   model: MoeModel,
   data: TrainingData,
-  { sequences = 64, ...choices }: ValidationOptions = {},
+  of2: ValidationOptions = {},
 ): Promise<number> {
+  expect("validationLoss", "model", model, aModel);
+  expect("validationLoss", "data", data, VALIDATION_LOSS_DATA);
+  const { sequences = 64, ...choices } = of2;
   if (!data.validation) {
     throw new SchemoeError(`Cannot validate the model: the data "${data.name}" has no validation`);
   }

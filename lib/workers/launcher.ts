@@ -1,4 +1,6 @@
 /** What mpirun, srun and torchrun tell the processes that they start. @module */
+import { aFunction, expect } from "../arguments/mod.ts";
+import { quoted } from "../words.ts";
 import { SchemoeError } from "../types.ts";
 
 /** Place of this process among all that were started together. */
@@ -39,7 +41,15 @@ export const LAUNCHER_VARIABLES: readonly string[] = [
  *
  * @throws {SchemoeError} naming the variable that is not usable.
  */
-export function launcher(get: (name: string) => string | undefined): Launcher | undefined {
+export function launcher(variable: (name: string) => string | undefined): Launcher | undefined {
+  expect("launcher", "variable", variable, aFunction);
+  const get = (name: string): string | undefined => {
+    const value: unknown = variable(name);
+    if (value === undefined || typeof value === "string") return value;
+    throw new SchemoeError(
+      `Cannot use the launcher's variables: ${name} is ${quoted(value)}, not text`,
+    );
+  };
   const find = (names: readonly string[]) => names.find((name) => get(name) !== undefined);
   const [process, processes] = [find(PROCESS), find(PROCESSES)];
   if (process === undefined && processes === undefined) return undefined;

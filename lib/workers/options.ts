@@ -1,4 +1,5 @@
 /** Options of the functions that bring processes together. @module */
+import { checkFields } from "../arguments/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { quoted } from "../words.ts";
 
@@ -16,10 +17,12 @@ export function checkOptions(
       `${purpose}: options are an object such as { timeLimit: 30 }, got ${quoted(options)}`,
     );
   }
-  const foreign = Object.keys(options).find((key) => !known.includes(key));
-  if (foreign) {
-    throw new SchemoeError(`${purpose}: "${foreign}" is not an option (${known.join(", ")})`);
-  }
+  checkFields(options, known, {
+    what: "options",
+    fail(problem) {
+      throw new SchemoeError(`${purpose}: ${problem}`);
+    },
+  });
   const { timeLimit } = options;
   if (timeLimit === undefined || (typeof timeLimit === "number" && timeLimit > 0)) return;
   throw new SchemoeError(`${purpose}: the time limit ${timeLimit} is not positive`);

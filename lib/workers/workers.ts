@@ -1,4 +1,5 @@
 /** Other processes that run a part of the ranks of an engine. @module */
+import { aText, expect, listOf, record, something } from "../arguments/mod.ts";
 import { type CpuOptions, cpuRunner } from "../engines/cpu.ts";
 import type { RanksFacts } from "../native/runner.ts";
 import { checkTransport, cudaRunner, type TransportOptions } from "../engines/cuda.ts";
@@ -11,6 +12,12 @@ import type { Member } from "./member.ts";
 import { type GpuPart, PartEngine, type Span } from "./part.ts";
 import { Peers } from "./peers.ts";
 import { engineKey, newNonce, Prover } from "./proof.ts";
+
+const OPTIONS = record("members, as spawnWorkers(...) finds them", {
+  members: listOf(something, "members"),
+  host: aText,
+  token: aText,
+});
 
 /** Options of {@linkcode Workers.openEngine}. */
 export interface WorkerEngineOptions
@@ -71,7 +78,9 @@ export class Workers {
   #closed?: Promise<void>;
 
   /** Made by {@linkcode spawnWorkers} and {@linkcode gatherWorkers}. */
-  constructor({ members, host, token, end = () => Promise.resolve() }: WorkersOptions) {
+  constructor(options: WorkersOptions) {
+    expect("new Workers", "options", options, OPTIONS);
+    const { members, host, token, end = () => Promise.resolve() } = options;
     this.#prover = new Prover(token);
     this.#members = members;
     this.#host = host;

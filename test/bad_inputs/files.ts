@@ -58,7 +58,7 @@ export const files: BadInputs = {
   },
   "an unknown option of a trace": {
     call: () => chromeTrace(timeline, wrong({ arrow: 1 })),
-    says: ['unknown option "arrow", there are programs, arrows, rank'],
+    says: ['"arrow" is not an option (programs, arrows, rank)'],
   },
 
   "a saved run that is not there": {
@@ -67,7 +67,7 @@ export const files: BadInputs = {
   },
   "a saved run of nothing": {
     call: () => loadRun(wrong(null)),
-    says: ["Cannot use null as a folder: give a path or a file URL"],
+    says: [`folder must be a path or file URL, such as "out/run", got null`],
   },
   "a run without a timeline": {
     call: () => saveRun(wrong({}), "no/such"),
@@ -122,7 +122,7 @@ export const files: BadInputs = {
   },
   "an unknown option of a chart": {
     call: () => gantt(timeline, wrong({ with: 3 })),
-    says: ['Cannot draw the Gantt chart: unknown option "with", there are document, width'],
+    says: ['Cannot draw the Gantt chart: "with" is not an option (document, width'],
   },
   "a chart of no width": {
     call: () => gantt(timeline, { width: -5 }),

@@ -50,11 +50,11 @@ export const questions: BadInputs = {
   },
   "losses of no chunks": {
     call: () => theorem1Losses(wrong({ count: 3 })),
-    says: ["Cannot sample losses: chunks must be a list of numbers of chunks"],
+    says: ["options.chunks must be a list of numbers of chunks"],
   },
   "losses with an unknown option": {
     call: () => theorem1Losses(wrong({ chunks: [2], counts: 3 })),
-    says: ['Cannot sample losses: "counts" is not an option (chunks, count'],
+    says: ['"counts" is not an option (chunks, count'],
   },
   "a stack of nothing": {
     call: () => withLayer({}, (_, on) => createStack(on, wrong(undefined))),

@@ -299,7 +299,8 @@ export const setup: BadInputs = {
   },
   "an unknown option of spawnWorkers()": {
     call: () => spawnWorkers(1, wrong({ timelimit: 3 })),
-    says: 'Cannot spawn the workers: "timelimit" is not an option (timeLimit)',
+    says:
+      'Cannot spawn the workers: "timelimit" is not an option (timeLimit); did you mean "timeLimit"?',
   },
   "workers that may take no time": {
     call: () => spawnWorkers(1, { timeLimit: NaN }),

@@ -284,7 +284,7 @@ Deno.test("ganttHtml() holds the picture, and names cannot end its scripts", asy
 Deno.test("gantt() throws naming what it cannot use", async () => {
   const fails = (options: object, message: string, timeline = pass) =>
     assertRejects(() => ganttSvg(timeline, options as GanttOptions), SchemoeError, message);
-  await fails({ widht: 3 }, 'unknown option "widht"');
+  await fails({ widht: 3 }, '"widht" is not an option');
   await fails({ width: 12 }, "width is 12");
   await fails({ width: NaN }, "width is NaN");
   await fails({ theme: "grey" }, 'theme is "grey"');

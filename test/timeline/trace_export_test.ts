@@ -142,7 +142,7 @@ Deno.test("chromeTrace() of one rank is a file of Kineto's", () => {
 Deno.test("chromeTrace() throws for unknown options, ranks that are not there and several runs", () => {
   const timeline = forwardTimeline(shape);
   const wrong: [object, string][] = [
-    [{ arrow: 1 }, 'unknown option "arrow", there are programs, arrows, rank'],
+    [{ arrow: 1 }, '"arrow" is not an option (programs, arrows, rank)'],
     [{ arrows: 1.5 }, "arrows is 1.5, not a whole number"],
     [{ rank: 4 }, "the timeline has no rank 4, it has 4 ranks"],
   ];

@@ -1,8 +1,14 @@
 /** FasterMoE's choice. @module */
+import { aLayer, either, expect, record, someLoads } from "../../arguments/mod.ts";
 import { elementBytes, type Layer } from "../../blocks/mod.ts";
 import { fasterMoeShadows, type Placement } from "../../placements/mod.ts";
 import { type Loads, SchemoeError } from "../../types.ts";
 import type { Baseline } from "./types.ts";
+
+const FASTER_MOE_CHOICE_LAYER = either(
+  aLayer,
+  record("a layer, such as createLayer(engine, sizes)", { layer: aLayer }),
+);
 
 /** Ranks of a group of peers. */
 const GROUP = 4;
@@ -35,6 +41,8 @@ export function fasterMoeChoice(
   layer: Layer | { readonly layer: Layer },
   loads: Loads,
 ): FasterMoeChoice {
+  expect("fasterMoeChoice", "layer", layer, FASTER_MOE_CHOICE_LAYER);
+  expect("fasterMoeChoice", "loads", loads, someLoads);
   const resolved = "layer" in layer ? layer.layer : layer;
   const { groups, topology, expert, rowDim: modelDim, hiddenDim } = resolved;
   if (groups.count > 1) {

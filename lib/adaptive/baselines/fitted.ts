@@ -1,4 +1,5 @@
 /** Systems that fit times of stages and solve for the number of chunks. @module */
+import { aMoeLayer, expect } from "../../arguments/mod.ts";
 import type { Run } from "../../layer/mod.ts";
 import {
   type CostedGraph,
@@ -29,6 +30,7 @@ const MOST = 8;
  * ```
  */
 export async function pipeMoeChoice(layer: StepLayer): Promise<Baseline> {
+  expect("pipeMoeChoice", "layer", layer, aMoeLayer);
   const fits = await fitsOf(layer, "linear");
   const chunks = fits ? pipeMoeChunks({ ...fits.forward, most: fits.most }).chunks : 1;
   const choices = { scheduler: "pipeMoE", allToAll: "linear", chunks };
@@ -40,6 +42,7 @@ export async function pipeMoeChoice(layer: StepLayer): Promise<Baseline> {
  * the two-level all-to-all stands for its all-gather, all-to-all and reduce-scatter; each pass has a degree of its own.
  */
 export async function fsMoeChoice(layer: StepLayer): Promise<Baseline> {
+  expect("fsMoeChoice", "layer", layer, aMoeLayer);
   const common = { scheduler: "fsMoE", allToAll: "hierarchical2d" };
   const fits = await fitsOf(layer, "hierarchical2d");
   if (!fits) {

@@ -1,9 +1,10 @@
 /** FlowMoE's search for the size of the pieces of reductions. @module */
+import { anEngine, checkFields, expect } from "../../arguments/mod.ts";
 import type { Engine } from "../../engine.ts";
 import { createStack, type StackConfig } from "../../layer/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import { quoted } from "../../words.ts";
-import { checkFields, checkGrid } from "../../layer/auto/check_grid.ts";
+import { checkGrid } from "../../layer/auto/check_grid.ts";
 import { nextSample, type Tried } from "./bayesian.ts";
 
 /** What the search has found. */
@@ -67,6 +68,7 @@ export async function flowMoeSearch(
   config: StackConfig,
   options: FlowMoeOptions = {},
 ): Promise<FlowMoeChoice> {
+  expect("flowMoeSearch", "engine", engine, anEngine);
   checkFields(options, ["samples", "chunks"], { what: "options", fail });
   const { samples = SAMPLES, chunks } = options;
   if (!(Number.isSafeInteger(samples) && samples >= 1)) {

@@ -1,7 +1,13 @@
 /** Tutel's own search. @module */
+import { aMoeLayer, expect, record, something } from "../../arguments/mod.ts";
 import { TUTEL } from "../../layer/auto/baselines.ts";
 import type { Run } from "../../layer/mod.ts";
 import type { Baseline, Choices, StepLayer, TrialStep } from "./types.ts";
+
+const STEP_SECONDS_CHOICES = record("choices of both passes { forward, backward }", {
+  forward: something,
+  backward: something,
+});
 
 /**
  * The configuration that Tutel finds for itself (Hwang et al., "Tutel", MLSys'23, section 3.3): live training steps try
@@ -18,6 +24,7 @@ import type { Baseline, Choices, StepLayer, TrialStep } from "./types.ts";
  * ```
  */
 export async function tutelSearch(layer: StepLayer): Promise<Baseline> {
+  expect("tutelSearch", "layer", layer, aMoeLayer);
   const trials: TrialStep[] = [];
   const first = await layer.forward({ results: false });
   const capacity = Number(first.configuration.capacity);
@@ -49,8 +56,11 @@ export async function tutelSearch(layer: StepLayer): Promise<Baseline> {
 /** Seconds of a training step of one layer: forward and backward. */
 export async function stepSeconds(
   layer: StepLayer,
-  { forward, backward }: { readonly forward: Choices; readonly backward: Choices },
+  choices: { readonly forward: Choices; readonly backward: Choices },
 ): Promise<number> {
+  expect("stepSeconds", "layer", layer, aMoeLayer);
+  expect("stepSeconds", "choices", choices, STEP_SECONDS_CHOICES);
+  const { forward, backward } = choices;
   const runs: Run[] = [
     await layer.forward({ ...forward, results: false }),
     await layer.backward({ ...backward, results: false }),

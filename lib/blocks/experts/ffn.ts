@@ -1,4 +1,5 @@
 /** The two-layer feed-forward expert. @module */
+import { anything, expect, options } from "../../arguments/mod.ts";
 import {
   type Activation,
   activationCode,
@@ -9,8 +10,8 @@ import {
 } from "../../kernels/mod.ts";
 import { countedExpert } from "./counted.ts";
 import type { Expert, ExpertContext } from "./types.ts";
-import { SchemoeError } from "../../types.ts";
-import { didYouMean } from "../../words.ts";
+
+const FFN_OPTIONS = options({ activation: anything, bias: anything });
 
 /**
  * `act(x @ w1 + b1) @ w2 + b2` with w1 [M, H], b1 [H], w2 [H, M], b2 [M].
@@ -19,13 +20,7 @@ import { didYouMean } from "../../words.ts";
  * @throws {SchemoeError} for an unknown activation.
  */
 export function ffn(options: { activation?: Activation; bias?: boolean } = {}): Expert {
-  const foreign = Object.keys(options).find((key) => key !== "activation" && key !== "bias");
-  if (foreign) {
-    throw new SchemoeError(
-      `Cannot make the expert: "${foreign}" is not an option (activation, bias)` +
-        didYouMean(foreign, ["activation", "bias"]),
-    );
-  }
+  expect("ffn", "options", options, FFN_OPTIONS);
   const { activation = "relu", bias = true } = options;
   activationCode(activation);
   // Where ReLU is above 0 its argument is too, and identity changes nothing: h alone is kept then.

@@ -1,4 +1,5 @@
 /** Experts given as ONNX models. @module */
+import { checkFields } from "../../arguments/mod.ts";
 import type { Expert } from "./types.ts";
 import { type HostContext, SchemoeError } from "../../types.ts";
 import type { Matrix } from "../../kernels/types.ts";
@@ -6,7 +7,7 @@ import { readModel } from "./onnx_file.ts";
 import { type OnnxModel, openModel } from "./onnx_model.ts";
 import { readRows, rowsOfGroup, writeRows } from "./onnx_rows.ts";
 import { loadOnnxRuntime, type OnnxRuntime } from "./onnx_runtime.ts";
-import { didYouMean, quoted } from "../../words.ts";
+import { quoted } from "../../words.ts";
 
 /** Options of {@linkcode onnx}. */
 export interface OnnxOptions {
@@ -48,8 +49,7 @@ export async function onnx(
   models: readonly (string | URL | Uint8Array)[],
   options: OnnxOptions = {},
 ): Promise<OnnxExpert> {
-  const foreign = Object.keys(options).find((key) => key !== "flops");
-  if (foreign) fail(`"${foreign}" is not an option (flops)${didYouMean(foreign, ["flops"])}`);
+  checkFields(options, ["flops"], { what: "options", fail });
   const { flops } = options;
   if (flops !== undefined && !(typeof flops === "number" && flops >= 0 && flops < Infinity)) {
     fail(`flops is ${quoted(flops)}, not a number of at least 0`);

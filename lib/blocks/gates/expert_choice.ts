@@ -1,8 +1,18 @@
 /** The gate by which experts choose tokens. @module */
+import { anything, expect, options } from "../../arguments/mod.ts";
 import { chooseTokens } from "../../kernels/mod.ts";
 import type { Gate } from "./types.ts";
 import { type LogitsOption, logitsOption, type WeightOptions, weightOptions } from "./options.ts";
 import { checkOptions, routed } from "./routed.ts";
+
+const EXPERT_CHOICE_GIVEN = options({
+  k: anything,
+  logits: anything,
+  scores: anything,
+  normalize: anything,
+  scale: anything,
+  weighs: anything,
+});
 
 /** Options of {@linkcode expertChoice}. */
 export interface ExpertChoiceOptions extends WeightOptions, LogitsOption {
@@ -32,7 +42,9 @@ const taken = (k: number, { tokens, experts, capacityFactor }: {
  * using layer = createLayer(engine, { tokens: 64, modelDim: 8, hiddenDim: 16, experts: 4, gate });
  * ```
  */
-export function expertChoice({ k = 1, ...options }: ExpertChoiceOptions = {}): Gate {
+export function expertChoice(given: ExpertChoiceOptions = {}): Gate {
+  expect("expertChoice", "given", given, EXPERT_CHOICE_GIVEN);
+  const { k = 1, ...options } = given;
   const { scores: _, normalize: _n, scale: _s, weighs: _w, logits: _l, ...others } = options;
   const known = ["k", "logits", "scores", "normalize", "scale", "weighs"];
   checkOptions("expertChoice", others, known);

@@ -1,11 +1,16 @@
 /** Logits as a product with a weight. @module */
+import { aFlag, expect, maybe, options } from "../../arguments/mod.ts";
 import { columnSum, gemm } from "../../kernels/mod.ts";
 import type { GateContext, GateShape, GateTensor } from "./types.ts";
 import type { Kernel, View } from "../../types.ts";
 import { type Logits, matrix, tokensOf } from "./routed.ts";
 
+const LINEAR_LOGITS_OPTIONS = options({ bias: maybe(aFlag) });
+
 /** z = x @ weight^T, with `bias` + bias; both trained. */
-export function linearLogits({ bias = false }: { readonly bias?: boolean } = {}): Logits {
+export function linearLogits(options: { readonly bias?: boolean } = {}): Logits {
+  expect("linearLogits", "options", options, LINEAR_LOGITS_OPTIONS);
+  const { bias = false } = options;
   return {
     tensors: (shape) => [
       weightTensor("weight", shape),

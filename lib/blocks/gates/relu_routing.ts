@@ -1,4 +1,5 @@
 /** The gate that chooses every expert of positive logit. @module */
+import { anything, expect, options } from "../../arguments/mod.ts";
 import type { Gate } from "./types.ts";
 import {
   checkCount,
@@ -8,6 +9,15 @@ import {
   weightOptions,
 } from "./options.ts";
 import { checkOptions, routed } from "./routed.ts";
+
+const RELU_ROUTING_GIVEN = options({
+  k: anything,
+  identities: anything,
+  logits: anything,
+  normalize: anything,
+  scale: anything,
+  weighs: anything,
+});
 
 /** Options of {@linkcode reluRouting}. */
 export interface ReluOptions extends Omit<WeightOptions, "scores">, LogitsOption {
@@ -28,7 +38,9 @@ export interface ReluOptions extends Omit<WeightOptions, "scores">, LogitsOption
  * using layer = createLayer(engine, { tokens: 64, modelDim: 8, hiddenDim: 16, experts: 4, gate, routing });
  * ```
  */
-export function reluRouting({ k = 1, identities = 0, ...options }: ReluOptions = {}): Gate {
+export function reluRouting(given: ReluOptions = {}): Gate {
+  expect("reluRouting", "given", given, RELU_ROUTING_GIVEN);
+  const { k = 1, identities = 0, ...options } = given;
   const { normalize: _n, scale: _s, weighs: _w, logits: _l, ...others } = options;
   const known = ["k", "identities", "logits", "normalize", "scale", "weighs"];
   checkOptions("reluRouting", others, known);

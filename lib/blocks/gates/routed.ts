@@ -1,4 +1,5 @@
 /** What gates made of kernels have in common: logits from tokens, and a routing from logits. @module */
+import { checkFields } from "../../arguments/mod.ts";
 import {
   chooseTopK,
   type Chosen,
@@ -14,7 +15,6 @@ import type { ElementType, GateScores, Matrix } from "../../kernels/types.ts";
 import type { Gate, GateContext, GateShape, GateTensor, GateUpdate } from "./types.ts";
 import { type Kernel, SchemoeError, type View } from "../../types.ts";
 import { paddingTensor } from "./padding.ts";
-import { didYouMean } from "../../words.ts";
 
 /** How logits come from tokens, and gradients back. */
 export interface Logits {
@@ -146,13 +146,7 @@ export const tokensOf = (c: GateContext) => ({
 
 /** Checks options of a gate. @throws {SchemoeError} for one that is not known. */
 export function checkOptions(gate: string, others: object, known: readonly string[]): void {
-  const [foreign] = Object.keys(others);
-  if (foreign !== undefined) {
-    failGate(
-      gate,
-      `"${foreign}" is not an option (${known.join(", ")})${didYouMean(foreign, known)}`,
-    );
-  }
+  checkFields(others, known, { what: "options", fail: (problem) => failGate(gate, problem) });
 }
 
 /** @throws {SchemoeError} */

@@ -1,4 +1,5 @@
 /** A gate from two plain functions. @module */
+import { anything, aText, expect, record } from "../../arguments/mod.ts";
 import { placeChoices } from "../../kernels/mod.ts";
 import { repeatedChoice } from "../../routing/repeated.ts";
 import type { Gate, GateContext } from "./types.ts";
@@ -8,6 +9,13 @@ import { checkCount } from "./options.ts";
 import { failGate } from "./routed.ts";
 import { callUser } from "../../user_code.ts";
 import { quoted } from "../../words.ts";
+
+const ROUTER_OF_ROUTER = record("a router { name, k, route, grad }", {
+  name: aText,
+  k: anything,
+  route: anything,
+  grad: anything,
+});
 
 /** Sizes and arrays of a rank that a router in JavaScript sees. */
 export interface RouterInput {
@@ -70,6 +78,7 @@ export interface Router {
  * that does not exist or twice the same for a token, and weights or gradients that are not finite where logits are.
  */
 export function routerOf(router: Router): Gate {
+  expect("routerOf", "router", router, ROUTER_OF_ROUTER);
   const { name, k, weighs = "output" } = router;
   for (const part of ["route", "grad"] as const) {
     if (typeof router[part] !== "function") failGate(name, `it has no function "${part}"`);

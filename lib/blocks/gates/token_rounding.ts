@@ -1,4 +1,5 @@
 /** The gate whose experts get whole tiles of tokens. @module */
+import { aCount, anything, expect, maybe, options } from "../../arguments/mod.ts";
 import { roundChoices, route } from "../../kernels/mod.ts";
 import type { Kernel } from "../../types.ts";
 import {
@@ -10,6 +11,16 @@ import {
 } from "./options.ts";
 import { checkOptions, failGate, routed } from "./routed.ts";
 import type { Gate } from "./types.ts";
+
+const TOKEN_ROUNDING_GIVEN = options({
+  k: maybe(aCount),
+  tile: anything,
+  logits: anything,
+  scores: anything,
+  normalize: anything,
+  scale: anything,
+  weighs: anything,
+});
 
 /** Options of {@linkcode tokenRounding}. */
 export interface TokenRoundingOptions extends WeightOptions, LogitsOption {
@@ -42,7 +53,9 @@ export interface TokenRoundingOptions extends WeightOptions, LogitsOption {
  * ```
  * @throws {SchemoeError} for an unknown option, and in a layer of fewer tokens than a tile has.
  */
-export function tokenRounding({ k = 1, tile = 128, ...options }: TokenRoundingOptions = {}): Gate {
+export function tokenRounding(given: TokenRoundingOptions = {}): Gate {
+  expect("tokenRounding", "given", given, TOKEN_ROUNDING_GIVEN);
+  const { k = 1, tile = 128, ...options } = given;
   const { scores: _, normalize: _n, scale: _s, weighs: _w, logits: _l, ...others } = options;
   const known = ["k", "tile", "logits", "scores", "normalize", "scale", "weighs"];
   checkOptions("tokenRounding", others, known);

@@ -1,4 +1,5 @@
 /** Gates by which each token goes to its k best experts. @module */
+import { checkFields } from "../../arguments/mod.ts";
 import type { Gate, GateUpdate } from "./types.ts";
 import { linearLogits } from "./linear_logits.ts";
 import {
@@ -71,6 +72,10 @@ const BEST = [
  * @throws {SchemoeError} for an unknown option or a value that cannot be.
  */
 export function topK(options: TopKOptions = {}): Gate {
+  checkFields(options, [...BEST, "bias", "logits"], {
+    what: "options",
+    fail: (problem) => failGate("topK", problem),
+  });
   const { bias, logits, ...others } = options;
   if (logits && bias !== undefined) {
     failGate("topK", "logits say whether there is a bias: linearLogits({ bias: true })");

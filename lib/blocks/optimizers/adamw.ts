@@ -1,8 +1,25 @@
 /** Adam with decoupled weight decay. @module */
+import {
+  aNumber,
+  anything,
+  atLeastZero,
+  expect,
+  maybe,
+  numbersOf,
+  options,
+  positive,
+} from "../../arguments/mod.ts";
 import { adamwUpdate } from "../../kernels/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import type { Optimizer } from "./optimizer.ts";
-import { didYouMean, quoted } from "../../words.ts";
+import { quoted } from "../../words.ts";
+
+const ADAMW_OPTIONS = options({
+  betas: maybe(numbersOf(aNumber)),
+  epsilon: maybe(positive),
+  weightDecay: maybe(atLeastZero),
+  decays: anything,
+});
 
 /** Options of `adamw`. */
 export interface AdamwOptions {
@@ -26,12 +43,8 @@ export interface AdamwOptions {
  * @throws {SchemoeError} for an unknown option, betas outside of [0, 1) or `decays` that is no function.
  */
 export function adamw(options: AdamwOptions = {}): Optimizer {
-  const { betas = [0.9, 0.95], epsilon = 1e-8, weightDecay = 0.1, decays, ...others } = options;
-  const [foreign] = Object.keys(others);
-  if (foreign) {
-    const known = ["betas", "epsilon", "weightDecay", "decays"];
-    fail(`"${foreign}" is not an option (${known.join(", ")})${didYouMean(foreign, known)}`);
-  }
+  expect("adamw", "options", options, ADAMW_OPTIONS);
+  const { betas = [0.9, 0.95], epsilon = 1e-8, weightDecay = 0.1, decays } = options;
   if (betas.length !== 2 || !betas.every((beta) => beta >= 0 && beta < 1)) {
     fail(`betas must be two numbers of at least 0 and below 1, got ${quoted(betas)}`);
   }

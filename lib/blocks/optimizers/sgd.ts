@@ -1,8 +1,11 @@
 /** Gradient descent with momentum. @module */
+import { anything, expect, options } from "../../arguments/mod.ts";
 import { sgdUpdate } from "../../kernels/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import type { Optimizer } from "./optimizer.ts";
-import { didYouMean, quoted } from "../../words.ts";
+import { quoted } from "../../words.ts";
+
+const SGD_OPTIONS = options({ momentum: anything });
 
 /**
  * `v = momentum v + g; p = p - rate v`, without weight decay (Sutskever et al., "On the importance of
@@ -16,14 +19,8 @@ import { didYouMean, quoted } from "../../words.ts";
  * @throws {SchemoeError} for an unknown option, or a momentum outside of [0, 1).
  */
 export function sgd(options: { readonly momentum?: number } = {}): Optimizer {
-  const { momentum = 0, ...others } = options;
-  const [foreign] = Object.keys(others);
-  if (foreign) {
-    throw new SchemoeError(
-      `Cannot make the optimizer sgd: "${foreign}" is not an option (momentum)` +
-        didYouMean(foreign, ["momentum"]),
-    );
-  }
+  expect("sgd", "options", options, SGD_OPTIONS);
+  const { momentum = 0 } = options;
   if (!(typeof momentum === "number" && momentum >= 0 && momentum < 1)) {
     throw new SchemoeError(
       `Cannot make the optimizer sgd: momentum must be at least 0 and below 1, got ${

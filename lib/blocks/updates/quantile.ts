@@ -1,8 +1,11 @@
 /** Quantile balancing. @module */
+import { anything, expect, options } from "../../arguments/mod.ts";
 import { quantileBias, quantileShift } from "../../kernels/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import { quoted } from "../../words.ts";
 import type { GateUpdate } from "../gates/types.ts";
+
+const QUANTILE_UPDATE_OPTIONS = options({ ema: anything });
 
 /**
  * After each backward pass the selection bias moves towards that with which every expert would be chosen equally often:
@@ -18,6 +21,7 @@ import type { GateUpdate } from "../gates/types.ts";
  * @throws {SchemoeError} for an `ema` that is not from 0 to 1.
  */
 export function quantileUpdate(options: { readonly ema: number }): GateUpdate {
+  expect("quantileUpdate", "options", options, QUANTILE_UPDATE_OPTIONS);
   const { ema }: typeof options = Object(options);
   if (!(typeof ema === "number" && ema >= 0 && ema <= 1)) {
     throw new SchemoeError(

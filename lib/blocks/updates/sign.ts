@@ -1,8 +1,11 @@
 /** The update of DeepSeek-V3's selection bias. @module */
+import { anything, expect, options } from "../../arguments/mod.ts";
 import { countChoices, signBias } from "../../kernels/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import { quoted } from "../../words.ts";
 import type { GateUpdate } from "../gates/types.ts";
+
+const SIGN_UPDATE_OPTIONS = options({ rate: anything });
 
 /**
  * After each backward pass: bias + rate * sign(mean load - load), loads being the choices of all ranks before dropping
@@ -15,6 +18,7 @@ import type { GateUpdate } from "../gates/types.ts";
  * @throws {SchemoeError} for a rate that is no number.
  */
 export function signUpdate(options: { readonly rate: number }): GateUpdate {
+  expect("signUpdate", "options", options, SIGN_UPDATE_OPTIONS);
   const { rate }: typeof options = Object(options);
   if (!Number.isFinite(rate)) {
     throw new SchemoeError(

@@ -1,5 +1,5 @@
 /** Checks of what tuning may choose from, before anything runs. @module */
-import { didYouMean, quoted } from "../../words.ts";
+import { quoted } from "../../words.ts";
 import { resolveChoices } from "../resolve_choices.ts";
 import { type Grid, nameOf } from "./grid.ts";
 
@@ -58,22 +58,4 @@ function tellApart(
     }
     known.set(name, value);
   }
-}
-
-/** @throws by `fail` for a field of an object that is not among the known ones, and for what is no object. */
-export function checkFields(
-  value: object,
-  known: readonly string[],
-  { what, fail }: { readonly what: string; readonly fail: (problem: string) => never },
-): void {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    fail(`${what} must be an object of ${known.join(", ")}, got ${quoted(value)}`);
-  }
-  const foreign = Object.keys(value).find((key) => !known.includes(key));
-  if (foreign === undefined) return;
-  fail(
-    `"${foreign}" is not an option${what === "options" ? "" : ` of ${what}`} (${known.join(", ")})${
-      didYouMean(foreign, known)
-    }`,
-  );
 }

@@ -1,4 +1,5 @@
 /** All that a pass can choose from. @module */
+import { aCandidate, aTopology, expect, oneOf, record, something } from "../../arguments/mod.ts";
 import type { Compressor } from "../../compressors/types.ts";
 import type { Costs } from "../../costs/types.ts";
 import * as schedulers from "../../schedulers/mod.ts";
@@ -7,6 +8,12 @@ import { type Pass, SchemoeError, type TaskGraph, type Topology } from "../../ty
 import { quoted } from "../../words.ts";
 import { BUILT_IN } from "../built_in.ts";
 import type { CompressorPair, PassChoices } from "../choices.ts";
+
+const CANDIDATES_OF_PASS = oneOf(["forward", "backward", "step"]);
+const CANDIDATES_OF_OPTIONS = record("an object { topology, capacity }", {
+  topology: aTopology,
+  capacity: something,
+});
 
 /** One way to run a pass. */
 export type Candidate = Required<
@@ -46,18 +53,18 @@ const CHUNKS = [1, 2, 4, 8];
  * Candidates of a pass; what the user chose himself stays as it is.
  * @throws {SchemoeError} where no number of chunks fits.
  */
-export function candidatesOf(
-  pass: Pass,
-  { fixed = {}, grid = {}, topology, capacity, costs }: {
-    readonly fixed?: PassChoices;
-    readonly grid?: Grid;
-    readonly topology: Topology;
-    /** Places of an expert, of which each chunk has at least one. */
-    readonly capacity: number;
-    /** What schedulers that go by times go by; default what the layer knows when it runs. */
-    readonly costs?: Costs;
-  },
-): Candidate[] {
+export function candidatesOf(pass: Pass, options: {
+  readonly fixed?: PassChoices;
+  readonly grid?: Grid;
+  readonly topology: Topology;
+  /** Places of an expert, of which each chunk has at least one. */
+  readonly capacity: number;
+  /** What schedulers that go by times go by; default what the layer knows when it runs. */
+  readonly costs?: Costs;
+}): Candidate[] {
+  expect("candidatesOf", "pass", pass, CANDIDATES_OF_PASS);
+  expect("candidatesOf", "options", options, CANDIDATES_OF_OPTIONS);
+  const { fixed = {}, grid = {}, topology, capacity, costs } = options;
   const { nodes, ranksPerNode, ranks } = topology;
   const several = nodes > 1 && ranksPerNode > 1;
   const schedulers = fixed.scheduler !== undefined && fixed.scheduler !== "auto"
@@ -123,7 +130,9 @@ export const nameOf = (value: unknown): string =>
   typeof value === "object" && value !== null && "name" in value ? `${value.name}` : `${value}`;
 
 /** `optSche + pipe + none, 4 chunks`. */
-export function candidateName({ scheduler, allToAll, compressor, chunks }: Candidate): string {
+export function candidateName(candidate: Candidate): string {
+  expect("candidateName", "candidate", candidate, aCandidate);
+  const { scheduler, allToAll, compressor, chunks } = candidate;
   const pair = typeof compressor === "object" && !("name" in compressor)
     ? `${nameOf(compressor.dispatch ?? "none")}/${nameOf(compressor.combine ?? "none")}`
     : nameOf(compressor);

@@ -2,7 +2,8 @@
 import type { MachineProfile } from "../../profile/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import { quoted } from "../../words.ts";
-import { checkFields, checkGrid } from "./check_grid.ts";
+import { checkFields } from "../../arguments/mod.ts";
+import { checkGrid } from "./check_grid.ts";
 import type { Grid } from "./grid.ts";
 
 /** What `scheduler: "auto"` goes by; see {@linkcode MoeLayer.auto}. */

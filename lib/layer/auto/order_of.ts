@@ -1,13 +1,21 @@
 /** What tells two schedules apart. @module */
+import { aProgram, expect, listOf, record, something } from "../../arguments/mod.ts";
 import type { Program } from "../../engine.ts";
 import { type Lane, LANES } from "../../types.ts";
 import type { Run } from "../run.ts";
+
+const ORDER_OF_RUN = record("a run, such as await layer.forward()", {
+  ran: listOf(record("a Program that ran { program }", { program: aProgram }), "Programs that ran"),
+  configuration: something,
+});
 
 /**
  * What each lane runs, in order, what each task waits for in the others, and how the pass is split: runs for which all
  * that is equal differ in nothing. Waits that others imply count for nothing, and so does the order among lanes.
  */
-export function orderOf({ ran, configuration }: Run): string {
+export function orderOf(run: Run): string {
+  expect("orderOf", "run", run, ORDER_OF_RUN);
+  const { ran, configuration } = run;
   const split = SPLIT.map((field) => configuration[field]);
   return [...split, ...ran.map(({ program }) => lanesOf(program))].join("\n");
 }

@@ -1,9 +1,26 @@
 /** Candidates ranked by simulation. @module */
+import {
+  aCandidate,
+  aFunction,
+  aNumber,
+  expect,
+  listOf,
+  oneOf,
+  record,
+} from "../../arguments/mod.ts";
 import type { BackwardOptions, ForwardOptions } from "../layer_options.ts";
 import type { Run } from "../run.ts";
 import { resolveChoices } from "../resolve_choices.ts";
 import type { Candidate } from "./grid.ts";
 import { orderOf } from "./order_of.ts";
+
+const RANK_CANDIDATES_PREDICTED = record("what runs passes, such as a layer of a simulator", {
+  forward: aFunction,
+  backward: aFunction,
+});
+const RANK_CANDIDATES_PASS = oneOf(["forward", "backward"]);
+const RANK_CANDIDATES_CANDIDATES = listOf(aCandidate, "choices, such as those of candidatesOf");
+const RANK_CANDIDATES_OPTIONS = record("an object { margin }", { margin: aNumber });
 
 /** A layer that runs, or one that predicts. */
 export interface PassRunner {
@@ -74,6 +91,10 @@ export async function rankCandidates(
     readonly each?: (candidate: Candidate) => Promise<void> | void;
   },
 ): Promise<Ranking> {
+  expect("rankCandidates", "predicted", predicted, RANK_CANDIDATES_PREDICTED);
+  expect("rankCandidates", "pass", pass, RANK_CANDIDATES_PASS);
+  expect("rankCandidates", "candidates", candidates, RANK_CANDIDATES_CANDIDATES);
+  expect("rankCandidates", "options", options, RANK_CANDIDATES_OPTIONS);
   const { margin, loads, keep = () => false, each } = options;
   const orders = new Map<string, Predicted>();
   let simulated = 0;

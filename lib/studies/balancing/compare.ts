@@ -1,4 +1,5 @@
 /** All-to-alls of one traffic matrix side by side: time, bound, and what planning costs. @module */
+import { aTopology, expect, listOf, something, someTraffic } from "../../arguments/mod.ts";
 import { type AllToAllBound, allToAllBounds } from "../../alltoall/mod.ts";
 import * as allToAlls from "../../alltoall/mod.ts";
 import { simulate } from "../../engines/mod.ts";
@@ -6,6 +7,8 @@ import type { AllToAll, TrafficMatrix } from "../../alltoall/types.ts";
 import { SchemoeError, type Topology } from "../../types.ts";
 import { unevenProgram } from "./exchange.ts";
 import { didYouMean, quoted } from "../../words.ts";
+
+const COMPARE_ALL_TO_ALLS_NAMES = listOf(something, "all-to-alls");
 
 /** One all-to-all. */
 export interface AllToAllRow {
@@ -57,6 +60,9 @@ export function compareAllToAlls(
   traffic: TrafficMatrix,
   names: readonly (AllToAll | string)[] = DEFAULT,
 ): AllToAllComparison {
+  expect("compareAllToAlls", "topology", topology, aTopology);
+  expect("compareAllToAlls", "traffic", traffic, someTraffic);
+  expect("compareAllToAlls", "names", names, COMPARE_ALL_TO_ALLS_NAMES);
   if (traffic.ranks !== topology.ranks) {
     throw new SchemoeError(
       `Cannot compare the all-to-alls: the traffic is of ${traffic.ranks} ranks, the world has ${topology.ranks}`,

@@ -1,11 +1,12 @@
 /** Stages of an all-to-all scheduled jointly with the experts that wait for them: how far from the best. @module */
+import { expect } from "../../arguments/mod.ts";
 import { lowerBound, modelCosts } from "../../costs/mod.ts";
 import { simulate } from "../../engines/mod.ts";
 import { buildProgram } from "../../program/mod.ts";
 import { criticalPath, exactSchedule, sequential } from "../../schedulers/mod.ts";
 import type { TrafficMatrix } from "../../alltoall/types.ts";
 import { type Decomposition, DECOMPOSITIONS } from "./decomposition.ts";
-import { jointGraph, type JointOptions } from "./joint_graph.ts";
+import { JOINT_OPTIONS, jointGraph, type JointOptions } from "./joint_graph.ts";
 
 /** One way to cut the exchange, in one order. */
 export interface JointRow {
@@ -46,6 +47,7 @@ const TIME_LIMIT = 2;
  * @throws {SchemoeError} for a matrix of another world.
  */
 export function compareJoint(options: JointOptions): JointRow[] {
+  expect("compareJoint", "options", options, JOINT_OPTIONS);
   const { traffic } = options;
   const whole = "bytes" in traffic ? traffic : merged(traffic);
   const waves = "bytes" in traffic || traffic.length === 1 ? [whole] : [whole, traffic];

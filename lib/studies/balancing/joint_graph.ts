@@ -1,4 +1,14 @@
 /** The graph of a pass whose chunks are stages of the exchange between nodes. @module */
+import {
+  atLeastZero,
+  aTopology,
+  either,
+  expect,
+  oneOf,
+  options,
+  someOf,
+  someTraffic,
+} from "../../arguments/mod.ts";
 import { GraphBuilder } from "../../graph/builder.ts";
 import {
   SchemoeError,
@@ -8,7 +18,15 @@ import {
   type View,
 } from "../../types.ts";
 import type { TrafficMatrix } from "../../alltoall/types.ts";
-import { cutOf, type Decomposition } from "./decomposition.ts";
+import { cutOf, type Decomposition, DECOMPOSITIONS } from "./decomposition.ts";
+
+/** What they must be. */
+export const JOINT_OPTIONS = options({
+  topology: aTopology,
+  traffic: either(someTraffic, someOf(someTraffic, "traffics of waves")),
+  flopsPerByte: atLeastZero,
+});
+const JOINT_GRAPH_DECOMPOSITION = oneOf(DECOMPOSITIONS);
 
 /** A forward pass as three stages a chunk: out, experts, back. */
 export interface JointOptions {
@@ -35,10 +53,10 @@ export interface JointOptions {
  *
  * @throws {SchemoeError} for a matrix of another world.
  */
-export function jointGraph(
-  { topology, traffic, flopsPerByte }: JointOptions,
-  decomposition: Decomposition,
-): TaskGraph {
+export function jointGraph(options: JointOptions, decomposition: Decomposition): TaskGraph {
+  expect("jointGraph", "options", options, JOINT_OPTIONS);
+  expect("jointGraph", "decomposition", decomposition, JOINT_GRAPH_DECOMPOSITION);
+  const { topology, traffic, flopsPerByte } = options;
   const { ranks } = topology;
   const waves = "bytes" in traffic ? [traffic] : traffic;
   const odd = waves.find((wave) => wave.ranks !== ranks);

@@ -1,4 +1,14 @@
 /** What it saves that a token crosses once to a node. @module */
+import {
+  aCount,
+  anAllToAll,
+  aTopology,
+  aTrace,
+  expect,
+  maybe,
+  options,
+  someGroups,
+} from "../../arguments/mod.ts";
 import { pipe } from "../../alltoall/mod.ts";
 import { nodeCombine, nodeDispatch } from "../../alltoall/node_aware.ts";
 import { nodeCounts } from "../../alltoall/node_counts.ts";
@@ -13,6 +23,8 @@ import type { AllToAll, TrafficMatrix } from "../../alltoall/types.ts";
 import type { RouterTrace } from "../../routing/types.ts";
 import type { Topology } from "../../types.ts";
 import { unevenProgram } from "./exchange.ts";
+
+const COMPARE_DISPATCH_OPTIONS = options({ rowBytes: aCount, allToAll: maybe(anAllToAll) });
 
 /** What of a token travels. */
 export type Copies = "one for each choice" | "one for each rank" | "one for each node";
@@ -35,18 +47,28 @@ export interface DispatchRow {
  * Dispatch of token groups: buffers `input` hold the rows of a rank's groups one after another, `output` those of
  * the groups that it gets, in the order of `groupOrder`.
  */
-export const nodeDispatchProgram = (
+export function nodeDispatchProgram(
   topology: Topology,
   groups: readonly RoutedGroup[],
   rowBytes: number,
-): Program => groupProgram(topology, groups, { rowBytes, back: false });
+): Program {
+  expect("nodeDispatchProgram", "topology", topology, aTopology);
+  expect("nodeDispatchProgram", "groups", groups, someGroups);
+  expect("nodeDispatchProgram", "rowBytes", rowBytes, aCount);
+  return groupProgram(topology, groups, { rowBytes, back: false });
+}
 
 /** The way back of the same groups: `input` holds results, `output` their sums in each node, float32. */
-export const nodeCombineProgram = (
+export function nodeCombineProgram(
   topology: Topology,
   groups: readonly RoutedGroup[],
   rowBytes: number,
-): Program => groupProgram(topology, groups, { rowBytes, back: true });
+): Program {
+  expect("nodeCombineProgram", "topology", topology, aTopology);
+  expect("nodeCombineProgram", "groups", groups, someGroups);
+  expect("nodeCombineProgram", "rowBytes", rowBytes, aCount);
+  return groupProgram(topology, groups, { rowBytes, back: true });
+}
 
 function groupProgram(
   topology: Topology,
@@ -96,8 +118,12 @@ function groupProgram(
 export function compareDispatch(
   topology: Topology,
   trace: RouterTrace,
-  { rowBytes, allToAll = pipe }: { readonly rowBytes: number; readonly allToAll?: AllToAll },
+  options: { readonly rowBytes: number; readonly allToAll?: AllToAll },
 ): DispatchRow[] {
+  expect("compareDispatch", "topology", topology, aTopology);
+  expect("compareDispatch", "trace", trace, aTrace);
+  expect("compareDispatch", "options", options, COMPARE_DISPATCH_OPTIONS);
+  const { rowBytes, allToAll = pipe } = options;
   const { ranksPerNode } = topology;
   const groups = tokenGroups(trace, { ranksPerNode });
   const { ranks } = topology;

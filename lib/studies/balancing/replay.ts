@@ -1,4 +1,15 @@
 /** One routing under every scheduler and all-to-all. @module */
+import {
+  anEngine,
+  anything,
+  aTrace,
+  expect,
+  listOf,
+  maybe,
+  options,
+  record,
+  something,
+} from "../../arguments/mod.ts";
 import { replayed } from "../../blocks/mod.ts";
 import type { LayerConfig } from "../../blocks/mod.ts";
 import type { Engine } from "../../engine.ts";
@@ -8,6 +19,17 @@ import { createLayer } from "../../layer/create_layer.ts";
 import type { RouterTrace } from "../../routing/types.ts";
 import type { AllToAll } from "../../alltoall/types.ts";
 import type { Scheduler } from "../../schedulers/types.ts";
+
+const REPLAY_ROUTING_OPTIONS = options({
+  engine: anEngine,
+  layer: record("sizes of a layer { modelDim, hiddenDim }", {
+    modelDim: something,
+    hiddenDim: something,
+  }),
+  schedulers: maybe(listOf(something, "schedulers")),
+  allToAlls: maybe(listOf(something, "all-to-alls")),
+  choices: anything,
+});
 
 /** What a routing is replayed with. */
 export interface ReplayOptions {
@@ -60,8 +82,11 @@ export interface ReplayRow {
  */
 export async function replayRouting(
   trace: RouterTrace,
-  { engine, layer: config, ...options }: ReplayOptions,
+  of: ReplayOptions,
 ): Promise<ReplayRow[]> {
+  expect("replayRouting", "trace", trace, aTrace);
+  expect("replayRouting", "options", of, REPLAY_ROUTING_OPTIONS);
+  const { engine, layer: config, ...options } = of;
   const { schedulers = BUILT_IN.scheduler, allToAlls = BUILT_IN.allToAll } = options;
   const made = {
     routing: { dropless: true },

@@ -1,4 +1,16 @@
 /** Uneven all-to-alls on worlds of hundreds to thousands of ranks, beside their bounds. @module */
+import {
+  aCount,
+  aNumber,
+  aText,
+  atLeastZero,
+  expect,
+  listOf,
+  maybe,
+  options,
+  record,
+  something,
+} from "../../arguments/mod.ts";
 import type { AllToAll } from "../../alltoall/types.ts";
 import { shuffled } from "../../routing/draw.ts";
 import { gravityTraffic } from "../../routing/matrix.ts";
@@ -6,6 +18,25 @@ import { zipfWeights } from "../../routing/zipf.ts";
 import { DEFAULT_TESTBED, testbed } from "../../testbeds/mod.ts";
 import { alignedText } from "../../timeline/table/aligned_text.ts";
 import { compareAllToAlls } from "./compare.ts";
+
+const SCALE_TEXT_ROWS = listOf(
+  record("a row of allToAllsAtScale", {
+    ranks: aNumber,
+    allToAll: aText,
+    seconds: aNumber,
+    bound: aNumber,
+  }),
+  "rows of allToAllsAtScale",
+);
+const ALL_TO_ALLS_AT_SCALE_OPTIONS = options({
+  ranks: maybe(listOf(aCount, "numbers of ranks")),
+  testbed: maybe(aText),
+  rows: maybe(aCount),
+  rowBytes: maybe(aCount),
+  exponent: maybe(atLeastZero),
+  expert: maybe(aCount),
+  allToAlls: maybe(listOf(something, "all-to-alls")),
+});
 
 /** Which worlds, and what is exchanged. */
 export interface ScaleOptions {
@@ -61,6 +92,7 @@ const NAMES = ["linear", "pipe", "balanced", "rails", "fast", "matchings"];
  * @throws {SchemoeError} for ranks that do not fill nodes of 8 or groups, and unknown names.
  */
 export function allToAllsAtScale(options: ScaleOptions = {}): ScaleRow[] {
+  expect("allToAllsAtScale", "options", options, ALL_TO_ALLS_AT_SCALE_OPTIONS);
   const { ranks: sizes = RANKS, rows = 32_768, rowBytes = 14_336, exponent = 0.8 } = options;
   return sizes.flatMap((ranks) => {
     const { topology } = testbed(options.testbed ?? DEFAULT_TESTBED, {
@@ -86,6 +118,7 @@ export function allToAllsAtScale(options: ScaleOptions = {}): ScaleRow[] {
 
 /** The same as lines of text, a row each. */
 export function scaleText(rows: readonly ScaleRow[]): string {
+  expect("scaleText", "rows", rows, SCALE_TEXT_ROWS);
   const ms = (seconds: number) => `${(1e3 * seconds).toFixed(2)} ms`;
   return alignedText([
     ["ranks", "all-to-all", "time", "bound", "over bound", "phases", "planning"],

@@ -1,4 +1,14 @@
 /** What exchanges of a routing cost, by how uneven it is. @module */
+import {
+  aCount,
+  atLeastZero,
+  aTopology,
+  expect,
+  listOf,
+  maybe,
+  options,
+  something,
+} from "../../arguments/mod.ts";
 import type { AllToAll } from "../../alltoall/types.ts";
 import { loadsOf, type RouterTrace, trafficOfLoads, zipfRouting } from "../../routing/mod.ts";
 import { displayable, type MediaBundle } from "../../timeline/mod.ts";
@@ -8,6 +18,14 @@ import { alignedText } from "../../timeline/table/aligned_text.ts";
 import { SchemoeError, type Topology } from "../../types.ts";
 import { curvesSvg } from "../what_if_chart.ts";
 import { compareAllToAlls } from "./compare.ts";
+
+const SKEW_COSTS_OPTIONS = options({
+  topology: aTopology,
+  bytesPerToken: aCount,
+  skews: maybe(listOf(atLeastZero, "exponents")),
+  routing: something,
+  allToAlls: maybe(listOf(something, "all-to-alls")),
+});
 
 /** Which routings, on which world. */
 export interface SkewOptions {
@@ -108,6 +126,7 @@ export class SkewCosts {
  * @throws {SchemoeError} for no skews, unknown names, and a routing of another world.
  */
 export function skewCosts(options: SkewOptions): SkewCosts {
+  expect("skewCosts", "options", options, SKEW_COSTS_OPTIONS);
   const { topology, bytesPerToken, skews = SKEWS, routing, allToAlls = NAMES } = options;
   if (skews.length === 0) throw new SchemoeError("Cannot compare routings: there are no skews");
   const { ranks } = topology;

@@ -1,8 +1,26 @@
 /** Rows that codecs are studied with. @module */
+import { quoted } from "../../words.ts";
+import {
+  aCount,
+  aFunction,
+  anInteger,
+  aSize,
+  elementCount,
+  expect,
+  numbersOf,
+  options,
+  record,
+} from "../../arguments/mod.ts";
 import type { Compressor } from "../../compressors/types.ts";
 import { randomNormal } from "../../random.ts";
 import type { PassChoices } from "../../layer/choices.ts";
 import { SchemoeError } from "../../types.ts";
+
+const CODEC_ROWS_OPTIONS = options({ count: elementCount, columns: aCount, seed: anInteger });
+const DISPATCHED_ROWS_MODEL = record("a model, such as createModel(engine, sizes)", {
+  evaluate: aFunction,
+});
+const DISPATCHED_ROWS_TOKENS = numbersOf(aSize);
 
 /** Share of the columns with outliers, and how many times as large they are. */
 const OUTLIERS = 0.01;
@@ -14,11 +32,15 @@ export type CodecData = "normal" | "outliers";
 /** Rows of `columns` values, one after another. */
 export function codecRows(
   data: CodecData,
-  { count, columns, seed }: { count: number; columns: number; seed: number },
+  options: { count: number; columns: number; seed: number },
 ): Float32Array<ArrayBuffer> {
+  expect("codecRows", "options", options, CODEC_ROWS_OPTIONS);
+  const { count, columns, seed } = options;
   if (data !== "normal" && data !== "outliers") {
     throw new SchemoeError(
-      `Cannot study codecs: unknown data "${data}", choose one of normal, outliers, or give rows`,
+      `Cannot study codecs: unknown data ${
+        quoted(data)
+      }, choose one of normal, outliers, or give rows`,
     );
   }
   const values = Float32Array.from(randomNormal(count, { seed }));
@@ -62,6 +84,8 @@ export async function dispatchedRows(
   model: { evaluate(tokens: Int32Array, choices?: PassChoices): Promise<number> },
   tokens: Int32Array,
 ): Promise<Float32Array<ArrayBuffer>> {
+  expect("dispatchedRows", "model", model, DISPATCHED_ROWS_MODEL);
+  expect("dispatchedRows", "tokens", tokens, DISPATCHED_ROWS_TOKENS);
   const seen: Float32Array[] = [];
   const watching: Compressor = {
     name: "watching",

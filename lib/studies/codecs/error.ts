@@ -1,4 +1,8 @@
 /** Errors of values relative to a reference. @module */
+import { aCount, anyNumber, expect, numbersOf } from "../../arguments/mod.ts";
+
+const VALUE_ERROR_GOT = numbersOf(anyNumber);
+const VALUE_ERROR_RIGHT = numbersOf(anyNumber);
 
 /** Of values in rows, against the right ones. */
 export interface ValueError {
@@ -20,6 +24,9 @@ export interface ValueError {
  * ```
  */
 export function valueError(got: Float32Array, right: Float32Array, columns: number): ValueError {
+  expect("valueError", "got", got, VALUE_ERROR_GOT);
+  expect("valueError", "right", right, VALUE_ERROR_RIGHT);
+  expect("valueError", "columns", columns, aCount);
   let [squares, differences, products, others, worst] = [0, 0, 0, 0, 0];
   for (let begin = 0; begin < right.length; begin += columns) {
     let [row, off] = [0, 0];

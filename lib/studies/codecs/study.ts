@@ -7,7 +7,8 @@ import { SchemoeError } from "../../types.ts";
 import { type CodecData, codecRows, repeatRows } from "./data.ts";
 import { valueError } from "./error.ts";
 import { CodecStudy } from "./result.ts";
-import { checkFields, checkGrid } from "../../layer/auto/check_grid.ts";
+import { checkFields } from "../../arguments/mod.ts";
+import { checkGrid } from "../../layer/auto/check_grid.ts";
 import { quoted, unawaited } from "../../words.ts";
 
 const OPTIONS = ["codecs", "data", "x", "dy", "choices", "repetitions"];

@@ -1,7 +1,7 @@
 /** Mixture-of-Experts models by name. @module */
 import type { LayerConfig } from "../../blocks/mod.ts";
 import { SchemoeError } from "../../types.ts";
-import { didYouMean } from "../../words.ts";
+import { didYouMean, quoted } from "../../words.ts";
 import { layerOf, type ModelLayerOptions } from "./layer.ts";
 import { type ModelSizes, scaled } from "./scale.ts";
 import type { ModelSpec } from "./spec.ts";
@@ -43,7 +43,7 @@ export function model(name: string): Model {
   const found = MODELS.find((known) => known.name === name);
   if (found) return modelOf(found);
   throw new SchemoeError(
-    `Unknown model "${name}": choose one of ${MODEL_NAMES.join(", ")}${
+    `Unknown model ${quoted(name)}: choose one of ${MODEL_NAMES.join(", ")}${
       didYouMean(name, MODEL_NAMES)
     }`,
   );

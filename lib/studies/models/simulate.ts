@@ -1,4 +1,5 @@
 /** One layer of each model on clusters of many sizes, simulated. @module */
+import { aCount, anything, aText, expect, listOf, maybe, options } from "../../arguments/mod.ts";
 import { swiglu } from "../../blocks/mod.ts";
 import { modelCosts } from "../../costs/mod.ts";
 import { openSimulator } from "../../engines/mod.ts";
@@ -10,6 +11,14 @@ import { DEFAULT_TESTBED, testbed } from "../../testbeds/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import { type Model, model, MODEL_NAMES } from "./published.ts";
 import { quoted } from "../../words.ts";
+
+const SIMULATE_MODELS_OPTIONS = options({
+  models: maybe(listOf(aText, "names of models")),
+  ranks: maybe(listOf(aCount, "numbers of ranks")),
+  testbed: maybe(aText),
+  tokens: maybe(aCount),
+  choices: anything,
+});
 
 /** Options of the simulation. */
 export interface ModelsOptions {
@@ -67,6 +76,7 @@ const CHOICES: PassChoices = { scheduler: "optSche", allToAll: "pipe", chunks: 4
  * @throws {SchemoeError} for an unknown model or testbed, and ranks that do not fill nodes of 8.
  */
 export async function simulateModels(options: ModelsOptions = {}): Promise<ModelRow[]> {
+  expect("simulateModels", "options", options, SIMULATE_MODELS_OPTIONS);
   const { models = MODEL_NAMES, ranks = RANKS, testbed: cluster = DEFAULT_TESTBED } = options;
   const { tokens = 4096, choices = CHOICES } = options;
   const odd = ranks.find((count) => !Number.isInteger(count) || count < 1 || count % PER_NODE);

@@ -1,4 +1,13 @@
 /** The chart of the paper's tables. @module */
+import {
+  aNumber,
+  anything,
+  aText,
+  aTopology,
+  expect,
+  listOf,
+  record,
+} from "../../arguments/mod.ts";
 import { heading } from "../../timeline/chart/heading.ts";
 import { worldText } from "../../timeline/chart/facts.ts";
 import { notes } from "../../timeline/chart/notes.ts";
@@ -8,6 +17,16 @@ import { svgText } from "../../timeline/chart/theme.ts";
 import { testbed } from "../../testbeds/mod.ts";
 import type { Topology } from "../../types.ts";
 import type { PaperRow } from "./tables.ts";
+
+const PAPER_SVG_ROWS = listOf(
+  record("a row of paperTables", {
+    table: anything,
+    workload: aText,
+    method: aText,
+    error: aNumber,
+  }),
+  "rows of paperTables",
+);
 
 const WIDTH = 760;
 const ROW = 22;
@@ -22,6 +41,8 @@ export async function paperSvg(
   rows: readonly PaperRow[],
   topology: Topology = testbed("2080ti-ib100").topology,
 ): Promise<string> {
+  expect("paperSvg", "rows", rows, PAPER_SVG_ROWS);
+  expect("paperSvg", "topology", topology, aTopology);
   const Plot = await loadPlot();
   const document = await makeDocument();
   const shown = rows.map(({ table, workload, method, what, error, explainedError }) => ({

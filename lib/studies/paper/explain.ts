@@ -1,4 +1,5 @@
 /** Whether one measured quantity would explain a table. @module */
+import { aTopology, expect } from "../../arguments/mod.ts";
 import { testbed } from "../../testbeds/mod.ts";
 import type { Topology } from "../../types.ts";
 import { Predictor } from "./predict.ts";
@@ -40,6 +41,7 @@ const RATIO = 4;
 export async function explainAblation(
   topology: Topology = testbed("2080ti-ib100").topology,
 ): Promise<AblationExplained> {
+  expect("explainAblation", "topology", topology, aTopology);
   const milliseconds = async (method: Method, factor: number) => {
     const predictor = new Predictor(factor === 1 ? topology : slower(topology, factor));
     return 1e3 * (await predictor.step(WORKLOADS["ablation layer"], method)).seconds;

@@ -1,6 +1,15 @@
 /** Which assumptions of the published model fail, and the one measured quantity that would explain each. @module */
+import { aNumber, expect, listOf, record, something } from "../../arguments/mod.ts";
 import type { SizeRow } from "./sizes.ts";
 import type { PaperRow, PaperTables } from "./tables.ts";
+
+const FINDINGS_TABLES = record("tables of the paper, such as await paperTables()", {
+  rows: something,
+});
+const FINDINGS_SIZES = listOf(
+  record("a row of paperSizes()", { bytes: aNumber }),
+  "rows of paperSizes()",
+);
 
 /** Bytes of a wire value over one of ZFP's. */
 const RATIO = 4;
@@ -19,7 +28,10 @@ export interface Finding {
 const LARGE = { linear: 1.4, hierarchical2d: 2 };
 
 /** Reads the findings off the tables, and off figure 9 as predicted. */
-export function findings({ rows, slowdown }: PaperTables, sizes: readonly SizeRow[]): Finding[] {
+export function findings(tables: PaperTables, sizes: readonly SizeRow[]): Finding[] {
+  expect("findings", "tables", tables, FINDINGS_TABLES);
+  expect("findings", "sizes", sizes, FINDINGS_SIZES);
+  const { rows, slowdown } = tables;
   const ms = (value: number) => `${value.toFixed(0)} ms`;
   const times = (ratio: number) => `${ratio.toFixed(2)}x`;
   const entry = (table: number, workload: string, method: string, what = "step"): PaperRow =>

@@ -1,7 +1,13 @@
 /** The 675 layers of table 4: Tutel's time over ScheMoE's. @module */
+import { aNumber, aSize, expect, listOf, record } from "../../arguments/mod.ts";
 import { progress } from "../../timeline/mod.ts";
 import { Predictor } from "./predict.ts";
 import { gridLayers, layerOf } from "./workloads.ts";
+
+const GRID_OF_RATIOS = listOf(
+  record("a ratio and its layers { ratio, count }", { ratio: aNumber, count: aSize }),
+  "ratios",
+);
 
 /** Speed-ups of all layers. */
 export interface Grid {
@@ -24,6 +30,7 @@ const WIDTH = 0.1;
 export function gridOf(
   ratios: readonly { readonly ratio: number; readonly count: number }[],
 ): Grid {
+  expect("gridOf", "ratios", ratios, GRID_OF_RATIOS);
   const layers = ratios.reduce((sum, { count }) => sum + count, 0);
   const bars = new Map<number, number>();
   let [sum, least, most] = [0, Infinity, 0];

@@ -1,6 +1,12 @@
 /** Whether predictions have the paper's methods in the order in which they were measured. @module */
+import { aNumber, aText, expect, listOf, record } from "../../arguments/mod.ts";
 import type { Method, WorkloadName } from "./published.ts";
 import type { PaperRow } from "./tables.ts";
+
+const PAPER_ORDERS_ROWS = listOf(
+  record("a row of paperTables", { what: aText, workload: aText, milliseconds: aNumber }),
+  "rows of paperTables",
+);
 
 /** Two methods on one workload. */
 export interface PaperOrder {
@@ -27,6 +33,7 @@ export interface PaperOrder {
  * ```
  */
 export function paperOrders(rows: readonly PaperRow[]): PaperOrder[] {
+  expect("paperOrders", "rows", rows, PAPER_ORDERS_ROWS);
   const orders: PaperOrder[] = [];
   const steps = rows.filter(({ what, table }) => what === "step" && table !== 1);
   for (const [workload, list] of Map.groupBy(steps, (row) => row.workload)) {

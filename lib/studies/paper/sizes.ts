@@ -1,4 +1,5 @@
 /** Figure 9: all-to-alls by size on ScheMoE's testbed. @module */
+import { aTopology, expect } from "../../arguments/mod.ts";
 import * as allToAlls from "../../alltoall/mod.ts";
 import { testbed } from "../../testbeds/mod.ts";
 import type { Topology } from "../../types.ts";
@@ -22,6 +23,7 @@ export interface SizeRow {
 const NAMES = ["linear", "hierarchical1d", "hierarchical2d", "pipe"] as const;
 /** All sizes under the paper's four all-to-alls. */
 export function paperSizes(topology: Topology = testbed("2080ti-ib100").topology): SizeRow[] {
+  expect("paperSizes", "topology", topology, aTopology);
   return SIZES.map((bytes) => {
     const times = NAMES.map((name) => [
       name,

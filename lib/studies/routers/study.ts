@@ -1,4 +1,14 @@
 /** Routers on the same tokens: loads, imbalance, and losses. @module */
+import {
+  aCount,
+  anEngine,
+  anything,
+  expect,
+  listOf,
+  maybe,
+  options,
+  record,
+} from "../../arguments/mod.ts";
 import { type Gate, hashTable, importance, type LayerConfig } from "../../blocks/mod.ts";
 import type { Engine } from "../../engine.ts";
 import { createLayer, type MoeLayer, randomNormal, type Run } from "../../layer/mod.ts";
@@ -7,6 +17,16 @@ import { SchemoeError } from "../../types.ts";
 import { quoted } from "../../words.ts";
 import { RouterStudy } from "./result.ts";
 import type { RouterRow } from "./row.ts";
+
+const ROUTER_STUDY_OPTIONS = options({
+  layer: record(
+    "sizes of a layer, such as { tokens: 64, modelDim: 16, hiddenDim: 32, experts: 8 }",
+    {},
+  ),
+  gates: record("gates by name, such as { top2: topK({ k: 2 }) }", {}),
+  skews: maybe(listOf(anything, "exponents")),
+  steps: maybe(aCount),
+});
 
 /** Tokens and routers. */
 export interface RouterStudyOptions {
@@ -39,8 +59,11 @@ export interface RouterStudyOptions {
  */
 export async function routerStudy(
   engine: Engine,
-  { layer: config, gates, skews = [0, 1, 2], steps = 60 }: RouterStudyOptions,
+  options: RouterStudyOptions,
 ): Promise<RouterStudy> {
+  expect("routerStudy", "engine", engine, anEngine);
+  expect("routerStudy", "options", options, ROUTER_STUDY_OPTIONS);
+  const { layer: config, gates, skews = [0, 1, 2], steps = 60 } = options;
   if (!engine.computes) fail(`an engine of the kind ${engine.kind} computes no loads`);
   if (Object.keys(gates).length === 0) fail("give gates by name");
   const odd = skews.find((skew) => !(skew >= 0 && skew < Infinity));

@@ -1,4 +1,5 @@
 /** Programs of one all-to-all of equal slices and nothing else. @module */
+import { aCount, anAllToAll, aTopology, expect } from "../../arguments/mod.ts";
 import { simulate } from "../../engines/mod.ts";
 import { GraphBuilder } from "../../graph/builder.ts";
 import { buildProgram } from "../../program/mod.ts";
@@ -22,6 +23,9 @@ export function evenProgram(topology: Topology, algorithm: AllToAll, bytes: numb
 
 /** Simulated seconds of it. */
 export function allToAllSeconds(topology: Topology, algorithm: AllToAll, bytes: number): number {
+  expect("allToAllSeconds", "topology", topology, aTopology);
+  expect("allToAllSeconds", "algorithm", algorithm, anAllToAll);
+  expect("allToAllSeconds", "bytes", bytes, aCount);
   const { end } = simulate(evenProgram(topology, algorithm, bytes), topology);
   return end.reduce((a, b) => Math.max(a, b), 0) * 1e-9;
 }

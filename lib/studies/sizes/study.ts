@@ -1,4 +1,14 @@
 /** All-to-alls of equal slices by size: where each wins and why. @module */
+import {
+  aCount,
+  aFlag,
+  aTopology,
+  expect,
+  listOf,
+  maybe,
+  options,
+  something,
+} from "../../arguments/mod.ts";
 import * as allToAlls from "../../alltoall/mod.ts";
 import { testbed } from "../../testbeds/mod.ts";
 import type { AllToAll } from "../../alltoall/types.ts";
@@ -7,6 +17,13 @@ import { didYouMean, quoted } from "../../words.ts";
 import { allToAllSeconds } from "./alone.ts";
 import { emulatedSeconds } from "./emulate.ts";
 import { type AllToAllSizeRow, AllToAllSizes } from "./result.ts";
+
+const ALL_TO_ALL_SIZES_OPTIONS = options({
+  topology: maybe(aTopology),
+  sizes: maybe(listOf(aCount, "numbers of bytes")),
+  allToAlls: maybe(listOf(something, "all-to-alls")),
+  emulated: maybe(aFlag),
+});
 
 /** What is compared. */
 export interface AllToAllSizesOptions {
@@ -43,6 +60,7 @@ const NAMES = ["linear", "hierarchical1d", "hierarchical2d", "pipe"];
  * @throws {SchemoeError} for an unknown name, or a size that is no positive integer.
  */
 export async function allToAllSizes(options: AllToAllSizesOptions = {}): Promise<AllToAllSizes> {
+  expect("allToAllSizes", "options", options, ALL_TO_ALL_SIZES_OPTIONS);
   const { topology = testbed("2080ti-ib100").topology, sizes = SIZES, emulated = false } = options;
   const algorithms = (options.allToAlls ?? NAMES).map((value) =>
     typeof value === "string" ? named(value) : value

@@ -1,5 +1,8 @@
 /** All-to-alls in synchronous steps on small networks, by trying all ways of every slice. @module */
+import { aCount, expect, listOf, someLanes } from "../../arguments/mod.ts";
 import type { Lanes, StepMove, StepSchedule } from "./sccl.ts";
+
+const EXCHANGE_IN_STEPS_ROUNDS = listOf(aCount, "numbers of rounds");
 
 /** Four ranks in a ring. */
 export const RING4: Lanes = [
@@ -38,10 +41,9 @@ interface Hop {
  * console.assert(exchangeInSteps(STAR4, [2, 2]) && !exchangeInSteps(STAR4, [2, 1]));
  * ```
  */
-export function exchangeInSteps(
-  lanes: Lanes,
-  rounds: readonly number[],
-): StepSchedule | undefined {
+export function exchangeInSteps(lanes: Lanes, rounds: readonly number[]): StepSchedule | undefined {
+  expect("exchangeInSteps", "lanes", lanes, someLanes);
+  expect("exchangeInSteps", "rounds", rounds, EXCHANGE_IN_STEPS_ROUNDS);
   const ranks = lanes.length;
   const pairs = Array.from({ length: ranks * ranks }, (_, chunk) => chunk)
     .filter((chunk) => Math.floor(chunk / ranks) !== chunk % ranks);

@@ -1,9 +1,28 @@
 /** Times of a plan on single links, chunk by chunk: the model of the solvers that schedule collectives. @module */
+import {
+  aFunction,
+  aLink,
+  anAllToAll,
+  aTopology,
+  expect,
+  listOf,
+  options,
+  positive,
+  record,
+} from "../../arguments/mod.ts";
 import { collectivePlans } from "../../alltoall/plan.ts";
 import { movesOf } from "../../alltoall/moves.ts";
 import { EventHeap } from "../../engines/event_heap.ts";
 import type { AllToAll } from "../../alltoall/types.ts";
 import type { Link, Topology } from "../../types.ts";
+
+const SECONDS_ON_LINKS_OPTIONS = options({
+  graph: record("links and ways over them { links, route }", {
+    links: listOf(aLink, "links"),
+    route: aFunction,
+  }),
+  sliceBytes: positive,
+});
 
 /** Directed links, and the ones that lead from rank to rank. */
 export interface LinkGraph {
@@ -23,8 +42,12 @@ export interface LinkGraph {
 export function secondsOnLinks(
   algorithm: AllToAll,
   topology: Topology,
-  { graph, sliceBytes }: { readonly graph: LinkGraph; readonly sliceBytes: number },
+  options: { readonly graph: LinkGraph; readonly sliceBytes: number },
 ): number {
+  expect("secondsOnLinks", "algorithm", algorithm, anAllToAll);
+  expect("secondsOnLinks", "topology", topology, aTopology);
+  expect("secondsOnLinks", "options", options, SECONDS_ON_LINKS_OPTIONS);
+  const { graph, sliceBytes } = options;
   const { ranks } = topology;
   const all = Array.from({ length: ranks }, () => ranks);
   const collective = {

@@ -1,5 +1,32 @@
 /** SCCL's all-gathers on a DGX-1, found by chance in seconds, and checks of schedules step by step. @module */
+import {
+  aCount,
+  anInteger,
+  aSize,
+  expect,
+  listOf,
+  manyAtMost,
+  maybe,
+  options,
+  record,
+  someLanes,
+} from "../../arguments/mod.ts";
 import { uniforms } from "../../random.ts";
+
+const A_STEP_SCHEDULE = record("a schedule of steps { chunks, rounds, steps }", {
+  chunks: aCount,
+  rounds: listOf(aCount, "numbers of rounds"),
+  steps: listOf(
+    listOf(record("a move { chunk, from, to }", { chunk: aSize, from: aSize, to: aSize }), "moves"),
+    "steps",
+  ),
+});
+const ALL_GATHER_IN_STEPS_OPTIONS = options({
+  chunks: manyAtMost,
+  rounds: listOf(aCount, "numbers of rounds"),
+  seed: maybe(anInteger),
+  tries: maybe(aCount),
+});
 
 /** A schedule in synchronous steps: in each one every rank gets chunks that its neighbours had before it. */
 export interface StepSchedule {
@@ -110,15 +137,15 @@ const TRIES = 20_000;
  * ```
  * @returns undefined where none was found, which does not prove that there is none.
  */
-export function allGatherInSteps(
-  lanes: Lanes,
-  { chunks, rounds, seed = 1, tries = TRIES }: {
-    readonly chunks: number;
-    readonly rounds: readonly number[];
-    readonly seed?: number;
-    readonly tries?: number;
-  },
-): StepSchedule | undefined {
+export function allGatherInSteps(lanes: Lanes, options: {
+  readonly chunks: number;
+  readonly rounds: readonly number[];
+  readonly seed?: number;
+  readonly tries?: number;
+}): StepSchedule | undefined {
+  expect("allGatherInSteps", "lanes", lanes, someLanes);
+  expect("allGatherInSteps", "options", options, ALL_GATHER_IN_STEPS_OPTIONS);
+  const { chunks, rounds, seed = 1, tries = TRIES } = options;
   const uniform = uniforms(seed);
   const ranks = lanes.length;
   for (let i = 0; i < tries; i++) {
@@ -187,12 +214,18 @@ function matched(
 }
 
 /** What is wrong with an all-gather in steps, or undefined: a chunk that was not there, a link that moves too many. */
-export const checkSteps = (lanes: Lanes, schedule: StepSchedule): string | undefined =>
-  check(lanes, schedule, () => true);
+export function checkSteps(lanes: Lanes, schedule: StepSchedule): string | undefined {
+  expect("checkSteps", "lanes", lanes, someLanes);
+  expect("checkSteps", "schedule", schedule, A_STEP_SCHEDULE);
+  return check(lanes, schedule, () => true);
+}
 
 /** The same of an all-to-all, whose chunk `source * ranks + destination` must get to its destination. */
-export const checkExchange = (lanes: Lanes, schedule: StepSchedule): string | undefined =>
-  check(lanes, schedule, (rank, chunk) => chunk % lanes.length === rank);
+export function checkExchange(lanes: Lanes, schedule: StepSchedule): string | undefined {
+  expect("checkExchange", "lanes", lanes, someLanes);
+  expect("checkExchange", "schedule", schedule, A_STEP_SCHEDULE);
+  return check(lanes, schedule, (rank, chunk) => chunk % lanes.length === rank);
+}
 
 function check(
   lanes: Lanes,

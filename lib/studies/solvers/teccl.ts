@@ -1,9 +1,12 @@
 /** TE-CCL's all-to-all on two DGX-2, from a plan that takes no solver. @module */
+import { expect, listOf, positive } from "../../arguments/mod.ts";
 import { copy, input, output, receive, scratch, send } from "../../alltoall/mod.ts";
 import type { AllToAll, Phase, Slice, Step } from "../../alltoall/types.ts";
 import { topology } from "../../topology.ts";
 import type { Topology } from "../../types.ts";
 import { type LinkGraph, secondsOnLinks } from "./links.ts";
+
+const TECCL_TABLE_SIZES = listOf(positive, "numbers of bytes");
 
 const CHASSIS = 2;
 const GPUS = 16;
@@ -127,6 +130,7 @@ export function twoDgx2(): { readonly topology: Topology; readonly graph: LinkGr
 export function tecclTable(
   sizes: readonly number[] = PUBLISHED.map(([bytes]) => bytes),
 ): TecclRow[] {
+  expect("tecclTable", "sizes", sizes, TECCL_TABLE_SIZES);
   const { topology: world, graph } = twoDgx2();
   const ranks = CHASSIS * GPUS;
   return PUBLISHED.filter(([bytes]) => sizes.includes(bytes)).map(([bytes, publishedUs]) => {

@@ -2,8 +2,11 @@
  * Values that show themselves in a notebook.
  * @module
  */
+import { aText, expect, record } from "../../arguments/mod.ts";
 import { notebook } from "../../notebook.ts";
 import { themedHtml } from "./themed.ts";
+
+const DISPLAYABLE_SHOWN = record("what is shown { text, svg, html }", { text: aText });
 
 /** What Jupyter shows, by media type. */
 export type MediaBundle = Record<string, string>;
@@ -31,6 +34,7 @@ const SETTLE = 50;
 
 /** Text as HTML that shows exactly that text. */
 export function escapeHtml(text: string): string {
+  expect("escapeHtml", "text", text, aText);
   const entities: Record<string, string> = {
     "&": "&amp;",
     "<": "&lt;",
@@ -42,7 +46,9 @@ export function escapeHtml(text: string): string {
 }
 
 /** A value that shows itself when it is the last one of a cell: as HTML, SVG (if given) and text. */
-export function displayable({ text, svg, html }: Shown): Displayable {
+export function displayable(shown: Shown): Displayable {
+  expect("displayable", "shown", shown, DISPLAYABLE_SHOWN);
+  const { text, svg, html } = shown;
   const escaped = escapeHtml(text);
   return {
     [DISPLAY]: async () =>

@@ -2,6 +2,7 @@
  * Gantt charts of timelines.
  * @module
  */
+import { checkFields } from "../../arguments/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import { arrange, type Arranged } from "./arrange.ts";
 import type { Subject } from "../table/subject.ts";
@@ -11,7 +12,7 @@ import { type DocumentLike, loadPlot, makeDocument } from "./plot.ts";
 import type { GanttOptions } from "./options.ts";
 import { applyTheme, type Theme } from "./theme.ts";
 import { zoomHtml } from "./zoom.ts";
-import { didYouMean, quoted } from "../../words.ts";
+import { quoted } from "../../words.ts";
 
 export type { GanttOptions };
 
@@ -102,14 +103,10 @@ export async function drawn(
 
 /** Options without a mistake. */
 export function checked(options: GanttOptions): GanttOptions {
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(OPTIONS, name));
   const fail = (problem: string): never => {
     throw new SchemoeError(`Cannot draw the Gantt chart: ${problem}`);
   };
-  if (unknown !== undefined) {
-    const known = Object.keys(OPTIONS);
-    fail(`unknown option "${unknown}", there are ${known.join(", ")}${didYouMean(unknown, known)}`);
-  }
+  checkFields(options, Object.keys(OPTIONS), { what: "options", fail });
   const { width, ranks, fold, lines, theme } = options;
   if (width !== undefined && !(typeof width === "number" && width >= 400 && width <= 20_000)) {
     fail(`width is ${quoted(width)}, not a number of pixels from 400 to 20000`);

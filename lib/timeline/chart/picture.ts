@@ -2,9 +2,10 @@
  * Pictures other than Gantt charts: a title, lines on the run, a drawing, and a note below.
  * @module
  */
+import { checkFields } from "../../arguments/mod.ts";
 import type { ColumnTable } from "arquero";
 import { SchemoeError } from "../../types.ts";
-import { didYouMean, quoted } from "../../words.ts";
+import { quoted } from "../../words.ts";
 import { type Displayable, displayable, escapeHtml } from "./display.ts";
 import { wrap } from "./facts.ts";
 import { LINE, MARGIN, shorten, TITLE } from "./layout.ts";
@@ -154,12 +155,7 @@ function checked(doing: string, options: PictureOptions): PictureOptions {
   const fail = (problem: string): never => {
     throw new SchemoeError(`Cannot ${doing}: ${problem}`);
   };
-  const foreign = Object.keys(options).find((name) => !OPTIONS.includes(name));
-  if (foreign !== undefined) {
-    fail(
-      `unknown option "${foreign}", there are ${OPTIONS.join(", ")}${didYouMean(foreign, OPTIONS)}`,
-    );
-  }
+  checkFields(options, OPTIONS, { what: "options", fail });
   const { width, theme } = options;
   if (width !== undefined && !(typeof width === "number" && width >= 400 && width <= 20_000)) {
     fail(`width is ${quoted(width)}, not a number of pixels from 400 to 20000`);

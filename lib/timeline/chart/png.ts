@@ -2,10 +2,13 @@
  * Pictures as PNG, for papers and slides.
  * @module
  */
+import { anything, aText, expect, options } from "../../arguments/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import type { Subject } from "../table/subject.ts";
 import { type GanttOptions, ganttSvg } from "./gantt.ts";
 import { quoted } from "../../words.ts";
+
+const SVG_TO_PNG_OPTIONS = options({ scale: anything, theme: anything });
 
 /** How a PNG is made. */
 export interface PngOptions {
@@ -31,6 +34,8 @@ const FONT = "Atkinson Hyperlegible";
  * pixels would be drawn.
  */
 export async function svgToPng(svg: string, options: PngOptions = {}): Promise<Uint8Array> {
+  expect("svgToPng", "svg", svg, aText);
+  expect("svgToPng", "options", options, SVG_TO_PNG_OPTIONS);
   const { scale = 2 } = options;
   if (!(typeof scale === "number" && scale > 0 && scale <= 16)) {
     throw new SchemoeError(

@@ -1,4 +1,5 @@
 /** @module */
+import { anything, aText, expect, maybe, options } from "../../arguments/mod.ts";
 import type { ColumnTable } from "arquero";
 import { SchemoeError } from "../../types.ts";
 import { isTable, type Timed } from "../table/subject.ts";
@@ -7,6 +8,8 @@ import { type Displayable, displayable, escapeHtml } from "./display.ts";
 import { formatBytes, formatPercent, formatTime, scaled } from "../table/format.ts";
 import { rateText } from "../../units.ts";
 import { quoted } from "../../words.ts";
+
+const SHOW_OPTIONS = options({ limit: anything, title: maybe(aText) });
 
 /** How a table is shown. */
 export interface ShowOptions {
@@ -43,6 +46,7 @@ interface Cells {
  * @throws {SchemoeError} when it is neither an Arquero table nor a run, or the limit is not a positive integer.
  */
 export function show(table: ColumnTable | Timed, options: ShowOptions = {}): Displayable {
+  expect("show", "options", options, SHOW_OPTIONS);
   const { title } = options;
   const cells = cellsOf(table, options);
   const text = [...(title ? [title] : []), tableText(cells)].join("\n");

@@ -1,10 +1,13 @@
 /** @module */
+import { anything, expect, options } from "../../arguments/mod.ts";
 import { table } from "arquero";
 import { SchemoeError } from "../../types.ts";
 import type { Subject, Timeline } from "../table/columns.ts";
 import { exchangesOf } from "../table/exchanges.ts";
 import { groupBy, type Operation, operationsOf } from "../table/operations.ts";
 import { quoted } from "../../words.ts";
+
+const BUS_BANDWIDTH_OPTIONS = options({ size: anything });
 
 /**
  * Bus bandwidth of each all-to-all: a table with `pass`, `name` (letter and chunk, all phases
@@ -23,6 +26,7 @@ export function busBandwidth(
   timeline: Subject,
   options: { readonly size?: number } = {},
 ): Timeline {
+  expect("busBandwidth", "options", options, BUS_BANDWIDTH_OPTIONS);
   const { size } = options;
   if (size !== undefined && !(typeof size === "number" && size > 0 && size < Infinity)) {
     throw new SchemoeError(

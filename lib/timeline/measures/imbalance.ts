@@ -1,7 +1,10 @@
 /** @module */
+import { anything, expect, numbersOf } from "../../arguments/mod.ts";
 import { table } from "arquero";
 import { SchemoeError } from "../../types.ts";
 import { column, numbers, oneRun, rows, type Subject, type Timeline } from "../table/columns.ts";
+
+const IMBALANCE_LOADS = numbersOf(anything);
 
 /** How unequally work is spread. */
 export interface Imbalance {
@@ -24,6 +27,7 @@ export interface Imbalance {
  * @throws {SchemoeError} for no loads, or one that is negative or not a number.
  */
 export function imbalance(loads: ArrayLike<number>): Imbalance {
+  expect("imbalance", "loads", loads, IMBALANCE_LOADS);
   const values = Array.from(loads);
   const odd = values.findIndex((value) => !(value >= 0 && value < Infinity));
   if (values.length === 0) {

@@ -1,8 +1,11 @@
 /** @module */
+import { aFunction, anything, expect, maybe, options } from "../../arguments/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import { notebook } from "../../notebook.ts";
 import { formatTime } from "../table/format.ts";
 import { quoted } from "../../words.ts";
+
+const PROGRESS_OPTIONS = options({ sink: anything, now: maybe(aFunction) });
 
 /** A line that tells how far something is. */
 export interface Progress {
@@ -43,6 +46,7 @@ export function progress(
   label: string,
   options: { readonly sink?: ProgressSink; readonly now?: () => number } = {},
 ): Progress {
+  expect("progress", "options", options, PROGRESS_OPTIONS);
   if (!(Number.isInteger(total) && total > 0)) {
     throw new SchemoeError(
       `Cannot show the progress: total is ${quoted(total)}, not a positive integer`,

@@ -1,4 +1,5 @@
 /** @module */
+import { aText, checkFields, expect, maybe } from "../../arguments/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import { type Displayable, displayable, escapeHtml } from "../chart/display.ts";
 import { titleOf } from "../chart/facts.ts";
@@ -11,6 +12,8 @@ import { refusePromise, renamed, type Subject, timed } from "../table/subject.ts
 import { didYouMean } from "../../words.ts";
 import { factsHtml, PAGE_STYLE, STYLE, tableHtml } from "./html.ts";
 import { type NamedRun, type ReportRows, reportRows } from "./rows.ts";
+
+const TITLE = maybe(aText);
 
 /** How a report is made. */
 export interface ReportOptions {
@@ -55,14 +58,12 @@ export function report(given: readonly Subject[], options: ReportOptions = {}): 
   if (!Array.isArray(given) || given.length === 0) {
     throw new SchemoeError("Cannot report: give a list of at least one run");
   }
-  const foreign = Object.keys(options).find((name) => !OPTIONS.includes(name));
-  if (foreign !== undefined) {
-    throw new SchemoeError(
-      `Cannot report: unknown option "${foreign}", there are ${OPTIONS.join(", ")}${
-        didYouMean(foreign, OPTIONS)
-      }`,
-    );
-  }
+  checkFields(options, OPTIONS, {
+    what: "options",
+    fail(problem) {
+      throw new SchemoeError(`Cannot report: ${problem}`);
+    },
+  });
   const runs = given.map((run, i) => named(run, i));
   const names = new Set(runs.map(({ name }) => name));
   const missing = options.charts?.find((name) => !names.has(name));
@@ -71,6 +72,7 @@ export function report(given: readonly Subject[], options: ReportOptions = {}): 
       `Cannot report: no run is called "${missing}"${didYouMean(missing, names)}`,
     );
   }
+  expect("report", "options.title", options.title, TITLE);
   const title = options.title ?? `${runs.length} ${runs.length === 1 ? "run" : "runs"}`;
   const table = reportRows(runs);
   const html = async () => {

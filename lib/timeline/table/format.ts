@@ -2,6 +2,7 @@
  * Times, bytes and rates as people write them.
  * @module
  */
+import { anyNumber, aText, expect } from "../../arguments/mod.ts";
 
 const TIMES = [["ns", 1], ["us", 1e3], ["ms", 1e6], ["s", 1e9]] as const;
 
@@ -14,17 +15,22 @@ export function timeUnit(ns: number): { unit: "ns" | "us" | "ms" | "s"; ns: numb
 
 /** Nanoseconds as `850 ns`, `12.31 us`, `12.31 ms` or `12.31 s`. */
 export function formatTime(ns: number): string {
+  expect("formatTime", "ns", ns, anyNumber);
   const { unit, ns: size } = timeUnit(ns);
   return `${(ns / size).toFixed(unit === "ns" ? 0 : 2)} ${unit}`;
 }
 
 /** Bytes as `512 B`, `1.50 kB`, `1.05 MB`: powers of 1000. */
 export function formatBytes(bytes: number): string {
+  expect("formatBytes", "bytes", bytes, anyNumber);
   return scaled(bytes, "B");
 }
 
 /** Anything that happens `count` times in `ns` nanoseconds, as `12.30 GB/s` for the unit `B`. */
 export function formatRate(count: number, ns: number, unit: string): string {
+  expect("formatRate", "count", count, anyNumber);
+  expect("formatRate", "ns", ns, anyNumber);
+  expect("formatRate", "unit", unit, aText);
   return `${scaled(count / ns * 1e9, unit)}/s`;
 }
 
@@ -41,6 +47,7 @@ export function scaled(value: number, unit: string): string {
 
 /** A fraction as `64 %`; what is neither nothing nor all never reads as `0 %` or `100 %`. */
 export function formatPercent(fraction: number): string {
+  expect("formatPercent", "fraction", fraction, anyNumber);
   const percent = fraction * 100;
   if (percent > 0 && percent < 1) return "under 1 %";
   if (percent > 99 && percent < 100) return "over 99 %";

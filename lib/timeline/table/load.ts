@@ -2,6 +2,7 @@
  * Runs read from folders: they show themselves and are plotted without engine or native library.
  * @module
  */
+import { aPath, aRun, aText, expect, record, something } from "../../arguments/mod.ts";
 import { type Pass, SchemoeError, type Topology } from "../../types.ts";
 import { column, rows, type Timeline } from "./columns.ts";
 import { fromArrow } from "./export.ts";
@@ -19,6 +20,12 @@ import {
 import { ShownRun } from "../chart/shown_run.ts";
 import { parseJson } from "../../files/json.ts";
 import { checkTopology } from "../../topology.ts";
+
+const RUN = record("the file of a saved run { name, pass, configuration }", {
+  name: aText,
+  pass: aText,
+  configuration: something,
+});
 
 /** A run that was saved. As a cell's last value it shows its Gantt chart and its verdict. */
 export class SavedRun extends ShownRun {
@@ -48,6 +55,8 @@ export class SavedRun extends ShownRun {
   /** Made by {@linkcode loadRun}. */
   constructor(file: RunFile, readonly timeline: Timeline) {
     super();
+    expect("new SavedRun", "file", file, RUN);
+    expect("new SavedRun", "timeline", timeline, aRun);
     this.name = file.name;
     this.pass = file.pass;
     this.configuration = file.configuration;
@@ -69,6 +78,7 @@ export class SavedRun extends ShownRun {
  * and row, and its value), foreign or of a newer version of this package.
  */
 export async function loadRun(folder: string | URL): Promise<SavedRun> {
+  expect("loadRun", "folder", folder, aPath);
   const path = pathOf(folder);
   const fail = (problem: string, cause?: unknown): never => {
     throw new SchemoeError(`Cannot load the run ${path}: ${problem}`, { cause });

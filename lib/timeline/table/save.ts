@@ -2,6 +2,7 @@
  * Runs kept in folders.
  * @module
  */
+import { aPath, expect } from "../../arguments/mod.ts";
 import packageFile from "../../../deno.json" with { type: "json" };
 import { type Pass, SchemoeError, type Topology } from "../../types.ts";
 import { column, oneRun, rows, type Timeline } from "./columns.ts";
@@ -88,6 +89,7 @@ const FILES: readonly string[] = [RUN_FILE, TIMELINE_FILE, FIGURE_FILE];
  * @throws {SchemoeError} when the folder holds anything else, or cannot be written.
  */
 export async function saveRun(run: Subject, folder: string | URL): Promise<void> {
+  expect("saveRun", "folder", folder, aPath);
   const given = timed(run, "save the run");
   const path = pathOf(folder);
   const { timeline, bound, boundLimit, boundMost, repeats, configuration = {} } = given;

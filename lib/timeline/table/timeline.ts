@@ -2,6 +2,7 @@
  * From a Program and the times of its operations to a table.
  * @module
  */
+import { aProgram, expect, someEvents, something } from "../../arguments/mod.ts";
 import { table } from "arquero";
 import type { EventTable, Program } from "../../engine.ts";
 import { SchemoeError, type Task } from "../../types.ts";
@@ -52,6 +53,9 @@ export interface RunName {
  * @throws {SchemoeError} when the events do not belong to the program.
  */
 export function makeTimeline(program: Program, events: EventTable, run: RunName): Timeline {
+  expect("makeTimeline", "program", program, aProgram);
+  expect("makeTimeline", "events", events, someEvents);
+  expect("makeTimeline", "run", run, something);
   const { order, graph } = program;
   const by = arrange(program, events);
   const codecs = `${graph.configuration.compressor ?? ""}`.split("/");

@@ -2,13 +2,14 @@
  * Timelines as traces for Perfetto, chrome://tracing and PyTorch's tools.
  * @module
  */
+import { checkFields } from "../../arguments/mod.ts";
 import type { Program } from "../../engine.ts";
 import { SchemoeError } from "../../types.ts";
 import { column, isCommunication, numbers, oneRun, rows, type Subject } from "../table/columns.ts";
 import { describer, ranksOf } from "./arguments.ts";
 import { arrowsOf } from "./flows.ts";
 import { layTracks, type TraceEvent, type Tracks } from "./tracks.ts";
-import { didYouMean, quoted } from "../../words.ts";
+import { quoted } from "../../words.ts";
 
 /** Options of {@linkcode chromeTrace}. */
 export interface ChromeTraceOptions {
@@ -148,14 +149,7 @@ function micros(ns: number): number {
 }
 
 function check(options: ChromeTraceOptions): void {
-  const unknown = Object.keys(options).find((key) => !Object.hasOwn(OPTIONS, key));
-  if (unknown !== undefined) {
-    fail(
-      `unknown option "${unknown}", there are ${Object.keys(OPTIONS).join(", ")}${
-        didYouMean(unknown, Object.keys(OPTIONS))
-      }`,
-    );
-  }
+  checkFields(options, Object.keys(OPTIONS), { what: "options", fail });
   const { arrows } = options;
   if (arrows !== undefined && !(Number.isInteger(arrows) && arrows >= 0)) {
     fail(`arrows is ${quoted(arrows)}, not a whole number of at least 0`);

@@ -2,6 +2,7 @@
  * Traces of other programs, and our own, as timelines.
  * @module
  */
+import { aPath, checkFields, either, expect, listOf } from "../../arguments/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import type { Timeline } from "../table/columns.ts";
 import { bytesOf } from "../../files/gzip.ts";
@@ -13,7 +14,9 @@ import { TRACE_VERSION } from "./export.ts";
 import { readTraceText, type TraceText } from "./json.ts";
 import { RowCollector } from "./rows.ts";
 import { SliceReader } from "./slices.ts";
-import { didYouMean, quoted } from "../../words.ts";
+import { quoted } from "../../words.ts";
+
+const READ_CHROME_TRACE_PATHS = either(aPath, listOf(aPath, "paths"));
 
 /** Options of {@linkcode fromChromeTrace}. */
 export interface TraceImportOptions {
@@ -97,6 +100,7 @@ export async function readChromeTrace(
   paths: string | URL | readonly (string | URL)[],
   options: TraceImportOptions = {},
 ): Promise<Timeline> {
+  expect("readChromeTrace", "paths", paths, READ_CHROME_TRACE_PATHS);
   const list = Array.isArray(paths) ? paths as (string | URL)[] : [paths as string | URL];
   if (list.length === 0) fail("no files are given");
   const files = await Promise.all(list.map(async (path) => {
@@ -168,14 +172,7 @@ function parsed(text: string, file: string): unknown {
 }
 
 function check(options: TraceImportOptions, files: number): void {
-  const unknown = Object.keys(options).find((key) => !Object.hasOwn(OPTIONS, key));
-  if (unknown !== undefined) {
-    fail(
-      `unknown option "${unknown}", there are ${Object.keys(OPTIONS).join(", ")}${
-        didYouMean(unknown, Object.keys(OPTIONS))
-      }`,
-    );
-  }
+  checkFields(options, Object.keys(OPTIONS), { what: "options", fail });
   const { ranks, ranksPerNode, processes, inflateLimit } = options;
   if (ranks && ranks.length !== files) {
     fail(`${files} files need ${files} ranks, got ${ranks.length}`);

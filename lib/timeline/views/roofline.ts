@@ -1,9 +1,10 @@
 /** @module */
+import { checkFields } from "../../arguments/mod.ts";
 import { table } from "arquero";
 import { productBytes } from "../../kernels/mod.ts";
 import { type Processor, SchemoeError, type Task } from "../../types.ts";
 import { parseRate, rateText, type RateUnit } from "../../units.ts";
-import { didYouMean, quoted } from "../../words.ts";
+import { quoted } from "../../words.ts";
 import { isCommunication, numbers, oneRun, type Subject } from "../table/columns.ts";
 import { factsOf, titleOf } from "../chart/facts.ts";
 import { kindStyle, legendOrder } from "../chart/palette.ts";
@@ -87,14 +88,13 @@ export type Roof = Pick<Processor, "flopRate" | "byteRate">;
 
 function peaksOf(peaks: Peaks): Roof {
   const known = ["flopRate", "byteRate"];
-  const foreign = Object.keys(peaks).find((name) => !known.includes(name));
-  if (foreign !== undefined) {
-    throw new SchemoeError(
-      `Cannot draw the roofline: unknown peak "${foreign}", there are ${known.join(", ")}${
-        didYouMean(foreign, known)
-      }`,
-    );
-  }
+  checkFields(peaks, known, {
+    what: "peaks",
+    of: "a peak",
+    fail(problem) {
+      throw new SchemoeError(`Cannot draw the roofline: ${problem}`);
+    },
+  });
   const rate = (name: keyof Peaks, unit: RateUnit, example: string) => {
     const value = peaks[name];
     const number = typeof value === "string" ? parseRate(value, unit) : value;
