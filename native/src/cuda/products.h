@@ -59,8 +59,9 @@ class Products {
   /// Products of groups with numbers of rows of their own: in one kernel where a Hopper GPU can, otherwise
   /// some at once. Each sum has an order that depends on its shape alone.
   void run_groups(const GemmGroups& groups, const Context& context);
-  /// Runs as many of the calls, from the first, as one kernel does together: two products of groups that are added,
-  /// two of the same rows and the activation that multiplies them, or one and that activation's gradients. Returns how many; 0 where none does.
+  /// Runs as many of the calls, from the first, as one kernel does together: two products of groups that are added, two
+  /// sums over rows with the same first factor, two products of the same rows and the activation that multiplies them,
+  /// or one and that activation's gradients. Returns how many; 0 where none does.
   size_t run_together(std::span<const schemoe::Call> calls, const Context& context);
   /// Whether ragged groups of that form, if they lie well, are the kernel's for Hopper.
   bool runs_on_hopper(const Gemm& all) const;

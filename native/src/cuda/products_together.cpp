@@ -13,16 +13,27 @@ namespace {
 bool same(const View& a, const View& b) { return a.buffer == b.buffer && a.offset == b.offset; }
 bool same(const Ranges& a, const Ranges& b) { return std::ranges::equal(a.words, b.words); }
 
+bool plain(const Gemm& gemm) { return gemm.bias.null() && !gemm.relu; }
+
 /// Products of the same rows, columns and form, their factors apart alike; without bias or ReLU.
 bool alike(const GemmGroups& first, const GemmGroups& second) {
   const Gemm &a = first.gemm, &b = second.gemm;
-  const bool plain = a.bias.null() && b.bias.null() && !a.relu && !b.relu;
-  return plain && !a.trans_a && !b.trans_a && a.trans_b == b.trans_b && a.groups == b.groups && a.n == b.n &&
-         a.k == b.k && a.alpha == b.alpha && a.a.ld == b.a.ld && a.b.ld == b.b.ld && a.b.stride == b.b.stride &&
+  return plain(a) && plain(b) && !a.trans_a && !b.trans_a && a.trans_b == b.trans_b && a.groups == b.groups &&
+         a.n == b.n && a.k == b.k && a.alpha == b.alpha && a.a.ld == b.a.ld && a.b.ld == b.b.ld && a.b.stride == b.b.stride &&
          a.c.ld == b.c.ld && same(first.ranges, second.ranges);
 }
 
 bool lies_at(const Matrix& matrix, const Matrix& c) { return same(matrix.view, c.view) && matrix.ld == c.ld; }
+
+/// Sums over the same rows of products with the same first factor, such as the gradients of two weights.
+bool are_sums_of_same(const GemmGroups& first, const GemmGroups& second) {
+  const Gemm &a = first.gemm, &b = second.gemm;
+  const bool form = plain(a) && plain(b) && a.trans_a && b.trans_a && !a.trans_b && !b.trans_b;
+  return form && a.groups == b.groups && a.m == b.m && a.n == b.n && a.alpha == b.alpha && a.beta == b.beta &&
+         same(a.a.view, b.a.view) && a.a.ld == b.a.ld && a.b.ld == b.b.ld && a.c.ld == b.c.ld &&
+         a.c.stride == b.c.stride && !same(a.c.view, b.c.view) && !same(a.c.view, b.b.view) &&
+         same(first.ranges, second.ranges);
+}
 
 /// Whether the third call is the SwiGLU of what the other two compute from the same rows.
 bool is_gated(const GemmGroups& first, const GemmGroups& second, const schemoe::Call& third) {
@@ -42,7 +53,7 @@ const GluGrad* gradient_of(const GemmGroups& first, const schemoe::Call& second)
   const auto apart = [&](const View& view) {
     return !same(view, g.c.view) && !same(view, g.a.view);
   };
-  const bool fits = grad && !g.trans_a && g.trans_b && g.beta == 0 && g.bias.null() && !g.relu &&
+  const bool fits = grad && !g.trans_a && g.trans_b && g.beta == 0 && plain(g) &&
                     grad->activation == SCHEMOE_SILU && grad->block.dtype == SCHEMOE_BF16 &&
                     grad->block.groups == g.groups && grad->block.columns == g.n &&
                     same(grad->block.ranges, first.ranges) && lies_at(grad->dy, g.c) && lies_at(grad->da, g.c) &&
@@ -68,7 +79,13 @@ size_t Products::run_together(std::span<const schemoe::Call> calls, const Contex
     product.ld_d3 = grad->db.ld;
     return run_on_hopper(*first, product, context) ? 2 : 0;
   }
-  if (!second || !runs_on_hopper(second->gemm) || !alike(*first, *second)) return 0;
+  if (!second || !runs_on_hopper(second->gemm)) return 0;
+  if (are_sums_of_same(*first, *second)) {
+    product.b2 = context.at<void>(second->gemm.b.view);
+    product.c2 = context.at<void>(second->gemm.c.view);
+    return run_on_hopper(*first, product, context) ? 2 : 0;
+  }
+  if (!alike(*first, *second)) return 0;
   const Gemm& other = second->gemm;
   product.b2 = context.at<void>(other.b.view);
   if (other.beta == 1 && same(first->gemm.c.view, other.c.view)) {

@@ -74,7 +74,7 @@ void products(Both& t, const Ranges& ranges) {
   }
 }
 
-/// What one kernel may do together: a sum of two products, and two products with the activation that multiplies them;
+/// What one kernel may do together: a sum of two products, two sums of the same rows, and two products with the activation that multiplies them;
 /// and calls that only look like it.
 void together(Both& t, const Ranges& ranges) {
   const auto groups = static_cast<int64_t>(ranges.size());
@@ -100,7 +100,18 @@ void together(Both& t, const Ranges& ranges) {
                  {24, [&](int d) { return product(d, n, k, trans_b, a2, b2, c, 1); }}}, tolerance);
         }
       }
+      const auto sums = [&](int d, uint32_t a, uint32_t b, uint32_t c, double beta) {
+        const int type = d == SCHEMOE_BF16 ? 1 : 0;
+        return with(Words().i(type, type, 1, 0, groups, k, n, total(ranges)).m(a, k + 8, 0).m(b, n + 16, 0)
+                        .m(c, n + 8, k * (n + 8)).f(1).f(beta).none().i(0, 0), ranges);
+      };
       const int64_t of_b = groups * k * (n + 8);
+      for (double beta : {0.0, 1.0}) {
+        t.begin("two sums with the same first factor" + sizes, dtype);
+        const auto a = rows(k + 8), b = rows(n + 16), b2 = rows(n + 16), c = fill(of_b), c2 = fill(of_b);
+        t.run_together({{24, [&](int d) { return sums(d, a, b, c, beta); }},
+                        {24, [&](int d) { return sums(d, a, b2, c2, beta); }}}, tolerance);
+      }
       for (const auto activation : {SCHEMOE_SILU, SCHEMOE_GELU}) {
         t.begin("two products and their gated activation" + sizes, dtype);
         const auto a = rows(k + 8), b = fill(of_b), b2 = fill(of_b), c = rows(n + 16), c2 = rows(n + 16), y = rows(n + 24);

@@ -5,16 +5,18 @@
 // Blocks in clusters of two stay on their multiprocessors and walk through tiles of 256 columns (128 for
 // each block) by up to 256 rows. In a block one thread has tiles of the factors copied into a ring of stages;
 // two warpgroups multiply what has arrived: in turn, a whole tile each, while the other one writes what it has
-// multiplied before; or, of sums over rows, each tile together, 64 columns each. Both blocks need the same rows, so that
-// each copies half of them to both. A warpgroup turns its sums over in shared memory, some rows at a time, and
-// writes whole lines of 128 bytes. Of a gated activation it has columns of the first product and the same ones of the
-// second.
+// multiplied before; or each tile together, 64 columns each, which they leave to other warps to write. Both blocks need
+// the same rows, so that each copies half of them to both. Sums are turned over in shared memory, some rows at a time,
+// and written as whole lines of 128 bytes. Of a gated activation a warpgroup has columns of the first product and the
+// same ones of the second; where two products have their first factor in common and sum over the rows, columns of the
+// second come after those of the first, so that what they share is read about once.
 #include "cuda/hopper/grouped.h"
 
 #include <algorithm>
 #include <vector>
 
 #include "cuda/hopper/grouped_consumer.cuh"
+#include "cuda/hopper/grouped_writer.cuh"
 #include "cuda/hopper/tensor_map.h"
 
 namespace schemoe::cuda::hopper {
@@ -22,7 +24,7 @@ namespace schemoe::cuda::hopper {
 namespace {
 
 template <Form kForm>
-__global__ void __cluster_dims__(kBlocks, 1, 1) __launch_bounds__(kThreads, 1)
+__global__ void __cluster_dims__(kBlocks, 1, 1) __launch_bounds__(Shape<kForm>::kThreads, 1)
     grouped_kernel(const __grid_constant__ Launch p) {
   DYNAMIC_SHARED(uint8_t, memory);
   constexpr uint32_t kAlign = Shared<kForm>::kAlign;
@@ -40,15 +42,24 @@ __global__ void __cluster_dims__(kBlocks, 1, 1) __launch_bounds__(kThreads, 1)
         shared.left(i).init(1);
       }
     }
+    if constexpr (!Shape<kForm>::kInTurn) {
+      shared.free().init(Shape<kForm>::kWriters);
+      shared.ready().init(kConsumers * kWarps);
+    }
     fence_barriers();
   }
   __syncthreads();
   meet_cluster();
-  if (threadIdx.x < 128) {
-    give_registers<40>();
+  // Registers of each thread: those of the four warpgroups, or of three, are 512 at most together.
+  constexpr bool kInTurn = Shape<kForm>::kInTurn, kMore = Shape<kForm>::kThreads > 384;
+  if (threadIdx.x < 128 || threadIdx.x >= 128 * (1 + kConsumers)) {
+    give_registers<kInTurn ? 40 : kMore ? 112 : 120>();
     if (threadIdx.x == 0) produce<kForm>(p, shared, cluster, block);
+    if constexpr (!kInTurn) {
+      if (threadIdx.x >= 32) Writer<kForm>(p, shared, block).write_all(Shape<kForm>{p}.tiles(cluster));
+    }
   } else {
-    take_registers<232>();
+    take_registers<kInTurn ? 232 : kMore ? 144 : 192>();
     // The same for all threads of a warp, as the compiler may now know.
     const uint32_t number = __shfl_sync(kAllLanes, threadIdx.x / 128 - 1, 0);
     Consumer<kForm> consumer(p, shared, block, number);
@@ -68,6 +79,7 @@ __global__ void __cluster_dims__(kBlocks, 1, 1) __launch_bounds__(kThreads, 1)
       for (; more && tile.width == 128; more = consumer.next(walk, tile)) consumer.template compute<128>(tile);
       for (; more; more = consumer.next(walk, tile)) consumer.template compute<64>(tile);
     }
+    consumer.finish();
   }
   __syncwarp();
   // The other block may still copy to this one, or tell it that a stage is free.
@@ -96,6 +108,7 @@ Launch describe(const Grouped& g, const Groups& groups, uint32_t clusters) {
   p.stride = g.stride;
   p.bias = static_cast<const bf16*>(g.bias);
   p.bias_stride = g.bias_stride;
+  p.other_c = static_cast<bf16*>(g.c2);
   int64_t end = 1;  // a matrix without rows has no description
   for (size_t group = 0; group < groups.rows.size(); ++group) {
     end = std::max<int64_t>(end, groups.first[group] + groups.rows[group]);
@@ -104,9 +117,11 @@ Launch describe(const Grouped& g, const Groups& groups, uint32_t clusters) {
   constexpr uint32_t kWidth = Shape<kForm>::kWidth;
   if (g.trans_a) {
     p.columns[0] = map_of(g.b, g.n, end, 1, g.ldb, 0);
+    if (g.b2) p.columns[1] = map_of(g.b2, g.n, end, 1, g.ldb, 0);
+    p.across = columns;
     p.rows[0] = map_of(g.a, g.m, end, 1, g.lda, 0);
     const std::vector<int32_t> rows(groups.rows.size(), p.m);
-    p.schedule = make_schedule(rows, kWidth, columns, clusters);
+    p.schedule = make_schedule(rows, kWidth, columns * (g.b2 ? 2 : 1), clusters);
     return p;
   }
   const int64_t slices = groups.number.back() + 1;
@@ -118,7 +133,6 @@ Launch describe(const Grouped& g, const Groups& groups, uint32_t clusters) {
   if (g.b2) p.columns[1] = columns_of(g.b2);
   if (g.a2) p.rows[1] = map_of(g.a2, g.k, end, 1, g.lda, 0);
   p.pairs = g.a2 ? 2 : 1;
-  p.gate_c = static_cast<bf16*>(g.c2);
   p.gated = static_cast<bf16*>(g.gated);
   p.ld_gated = g.ld_gated;
   p.of = {static_cast<const bf16*>(g.x1), static_cast<const bf16*>(g.x3), g.ld_x1, g.ld_x3};
@@ -136,7 +150,7 @@ void launch(const Grouped& g, const Groups& groups, uint32_t clusters, cudaStrea
   constexpr auto kernel = grouped_kernel<kForm>;
   CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes));
   const uint32_t launched = Shape<kForm>::kHeld != 0 ? p.runs.clusters : p.schedule.clusters;
-  LAUNCH_CLUSTERS(kBlocks, stream, launched * kBlocks, kThreads, kBytes, kernel, p);
+  LAUNCH_CLUSTERS(kBlocks, stream, launched * kBlocks, Shape<kForm>::kThreads, kBytes, kernel, p);
 }
 
 /// Which of the forms for rows, by the stages that B has along k.
@@ -169,7 +183,8 @@ bool fits(const Grouped& g) {
   constexpr int64_t kMost = int64_t{1} << 30;
   const bool sizes = g.n % 8 == 0 && g.n > 0 && g.n < kMost && g.k < kMost && g.m < kMost &&
                      (g.trans_a ? !g.trans_b && g.m % 8 == 0 && g.m > 0 : g.k > 0);
-  const bool second = (!g.a2 || (lies_well(g.a2, g.lda, 0) && lies_well(g.b2, g.ldb, g.stride))) &&
+  const bool sums = !g.trans_a || !g.b2 || (lies_well(g.b2, g.ldb, 0) && lies_well(g.c2, g.ldc, g.stride));
+  const bool second = sums && (!g.a2 || (lies_well(g.a2, g.lda, 0) && lies_well(g.b2, g.ldb, g.stride))) &&
                       (!g.gated || (lies_well(g.b2, g.ldb, g.stride) && lies_well(g.c2, g.ldc, 0) &&
                                     lies_well(g.gated, g.ld_gated, 0))) &&
                       (!g.d3 || (lies_well(g.x1, g.ld_x1, 0) && lies_well(g.x3, g.ld_x3, 0) && lies_well(g.d3, g.ld_d3, 0)));

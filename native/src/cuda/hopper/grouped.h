@@ -37,6 +37,7 @@ struct Grouped {
   int64_t bias_stride;
   float alpha, beta;
   bool relu;
+  // With trans_a, C2 = alpha op(A) B2 + beta C2, which lie as the first.
   // Without trans_a, either the product of a second pair, which lies as the first, is added to it:
   const void* a2 = nullptr;
   const void* b2 = nullptr;

@@ -1,114 +1,10 @@
-// What the parts of the grouped kernel share: sizes of tiles, arguments, shared memory, and the copying of tiles.
+// What the parts of the grouped kernel share: places in shared memory, and the copying of tiles.
 #pragma once
 
-#include <cuda_bf16.h>
-
-#include <type_traits>
-
-#include "cuda/hopper/ptx.cuh"
+#include "cuda/hopper/grouped_shape.cuh"
 #include "cuda/hopper/ring.cuh"
-#include "cuda/hopper/runs.h"
-#include "cuda/hopper/schedule.h"
-#include "cuda/kernels/launch.cuh"
 
 namespace schemoe::cuda::hopper {
-
-constexpr uint32_t kBlocks = 2;            // of a cluster
-constexpr uint32_t kDepth = 64;            // of a stage, along k
-constexpr uint32_t kColumns = 128;         // of C, a block's
-constexpr uint32_t kTile = 64 * 128;       // bytes of a copied tile: 64 x 64 elements
-constexpr uint32_t kConsumers = 2;         // warpgroups
-constexpr uint32_t kWarps = 4;             // of each
-constexpr uint32_t kThreads = 128 * (1 + kConsumers);
-
-/// What is multiplied: the rows of a group by its B or that transposed, or by two B for a gated activation, or by one
-/// that is transposed for the activation's gradients; or two matrices that are summed over the rows. Where B is short
-/// along k a block holds its columns of it from one tile of a group to the next: by up to 256 or 512, or 512 transposed.
-enum class Form { kRows, kRowsTransposed, kGated, kGatedGradients, kSums, kHeld256, kHeld512, kHeldTransposed };
-
-/// The two arguments of a gated activation, rows x n each.
-struct GatedRows {
-  const bf16* a;
-  const bf16* b;
-  int64_t lda, ldb;
-};
-
-/// Arguments of a launch.
-struct Launch {
-  CUtensorMap columns[2];  // B, whose columns are those of C
-  CUtensorMap rows[2];     // A, whose rows, or of sums columns, are the rows of C
-  union {
-    Schedule schedule;
-    Runs runs;  // of forms that hold B
-  };
-  int32_t first[kMaxGroups];
-  int32_t count[kMaxGroups];
-  int32_t number[kMaxGroups];
-  int32_t m, n, k;
-  int32_t pairs;  // of A and B, whose products are added
-  float alpha, beta;
-  bool relu;
-  bf16* c;
-  int64_t ldc, stride;
-  const bf16* bias;
-  int64_t bias_stride;
-  bf16* gate_c;  // of the second B
-  bf16* gated;
-  int64_t ld_gated;
-  GatedRows of;  // arguments of a gated activation
-  bf16* second;  // gradient of the second argument; C is that of the first
-  int64_t ld_second;
-};
-
-/// What depends on the form: where a group's products lie and how long they are.
-template <Form kForm>
-struct Shape {
-  static constexpr bool kSummed = kForm == Form::kSums;
-  static constexpr bool kGated = kForm == Form::kGated;
-  static constexpr bool kGradients = kForm == Form::kGatedGradients;
-  /// Whether warpgroups compute tiles in turn, each while the other writes its own, or each tile together. Sums over
-  /// rows are long, so that less is gained than by wide tiles, which copy less.
-  static constexpr bool kInTurn = !kSummed;
-  /// Stages of B that stay, or 0 where they come with those of A.
-  static constexpr uint32_t kHeld =
-      kForm == Form::kHeld256 ? 4 : kForm == Form::kHeld512 || kForm == Form::kHeldTransposed ? 8 : 0;
-  /// Rows of a full tile. Gradients of an activation are of arguments that take registers too.
-  static constexpr uint32_t kWidth = !kInTurn ? 256 : kGradients ? 128 : 192;
-  static constexpr uint32_t kStages = kHeld == 8 ? 3 : kHeld == 4 || kWidth == 128 ? 6 : kWidth == 192 ? 5 : 4;
-  /// Parts of 64 columns that a warpgroup computes.
-  static constexpr uint32_t kParts = kInTurn ? kColumns / 64 : kColumns / 64 / kConsumers;
-  /// Rows of C that a warpgroup turns over at once: fewer where stages leave less shared memory for that.
-  static constexpr uint32_t kTurned = (kWidth == 192 ? 32 : 64) / kParts;
-  /// Columns of C that a block has.
-  static constexpr uint32_t kWide = kGated ? kColumns / 2 : kColumns;
-  /// Whether columns of C are across k.
-  static constexpr bool kAcross = kForm != Form::kRowsTransposed && kForm != Form::kHeldTransposed && !kGradients;
-  using Tiles = std::conditional_t<kHeld != 0, RunWalk, Walk>;
-
-  const Launch& p;
-  __device__ Tiles tiles(uint32_t cluster) const {
-    if constexpr (kHeld != 0) return {p.runs, cluster};
-    else return {p.schedule, cluster};
-  }
-  __device__ uint32_t depth(uint32_t group) const { return static_cast<uint32_t>(kSummed ? p.count[group] : p.k); }
-  /// Of one pair of factors, and of all.
-  __device__ uint32_t pair_stages(uint32_t group) const { return (depth(group) + kDepth - 1) / kDepth; }
-  __device__ uint32_t stages(uint32_t group) const {
-    return pair_stages(group) * (kSummed || kGated || kGradients ? 1 : static_cast<uint32_t>(p.pairs));
-  }
-  __device__ uint32_t rows(uint32_t group) const { return static_cast<uint32_t>(kSummed ? p.m : p.count[group]); }
-  __device__ bf16* result(uint32_t group, uint32_t consumer) const {
-    if constexpr (kSummed) return p.c + p.number[group] * p.stride;
-    return (kGated && consumer == 1 ? p.gate_c : p.c) + p.first[group] * p.ldc;
-  }
-  __device__ Place column_tile(uint32_t group, int32_t column, int32_t k) const {
-    if constexpr (kSummed) return {column, p.first[group] + k, 0};
-    return kAcross ? Place{column, k, p.number[group]} : Place{k, column, p.number[group]};
-  }
-  __device__ Place row_tile(uint32_t group, int32_t row, int32_t k) const {
-    return kSummed ? Place{row, p.first[group] + k, 0} : Place{k, p.first[group] + row, 0};
-  }
-};
 
 /// Tiles begin at multiples of 1024 bytes, which the beginning of dynamic shared memory need not be.
 template <Form kForm>
@@ -120,11 +16,13 @@ struct Shared {
   static constexpr uint32_t kRing = kHeld * kColumnBytes;
   static constexpr uint32_t kTurn = kRing + kStages * kStageBytes;
   static constexpr uint32_t kArea = Shape<kForm>::kParts * Shape<kForm>::kTurned * 128;
-  static constexpr uint32_t kFull = kTurn + kConsumers * 2 * kArea;
+  static constexpr uint32_t kPart = Shape<kForm>::kHandedOver * 128;  // of 64 columns that are handed over
+  static constexpr uint32_t kFull = kTurn + (Shape<kForm>::kInTurn ? kConsumers * 2 * kArea : kColumns / 64 * kPart);
   static constexpr uint32_t kEmpty = kFull + kStages * 8;
   static constexpr uint32_t kOrder = kEmpty + kStages * 8;
   static constexpr uint32_t kHeldFull = kOrder + kConsumers * 8;
-  static constexpr uint32_t kBytes = kHeldFull + 2 * kHeld * 8;
+  static constexpr uint32_t kWritten = kHeldFull + 2 * kHeld * 8;
+  static constexpr uint32_t kBytes = kWritten + 2 * 8;
   static constexpr uint32_t kAlign = 1024;
 
   uint32_t base;
@@ -140,9 +38,17 @@ struct Shared {
   /// Of the columns that are held: as many of the i-th stage along k have come, or are no longer read.
   __device__ Barrier held(uint32_t i) const { return {base + kHeldFull + i * 8}; }
   __device__ Barrier left(uint32_t i) const { return {base + kHeldFull + (kHeld + i) * 8}; }
+  /// A part of a tile that is handed over.
+  __device__ uint32_t part(uint32_t i) const { return base + kTurn + i * kPart; }
+  /// Of a tile that is handed over: its area may be written by those who multiply, or has been.
+  __device__ Barrier free() const { return {base + kWritten}; }
+  __device__ Barrier ready() const { return {base + kWritten + 8}; }
   /// Whether a consumer may begin to multiply.
   __device__ Barrier order(uint32_t consumer) const { return {base + kOrder + consumer * 8}; }
 };
+
+/// A line of 128 bytes is a part's row of C; its pieces of 16 change places from line to line, which keeps banks apart.
+__device__ inline uint32_t place_of(uint32_t line, uint32_t number) { return line * 128 + ((number ^ line % 8) << 4); }
 
 template <Form kForm>
 using Turn = RingTurn<Shape<kForm>::kStages>;
@@ -157,7 +63,8 @@ __device__ void produce(const Launch& p, const Shared<kForm>& shared, uint32_t c
   while (walk.next(tile)) {
     const uint32_t stages = shape.stages(tile.group), pair_stages = shape.pair_stages(tile.group);
     const uint32_t tiles = tile.width / 64;
-    const auto column = static_cast<int32_t>((tile.column * kBlocks + block) * Shape<kForm>::kWide);
+    const auto column = static_cast<int32_t>(shape.column(tile, block));
+    const uint32_t other = shape.other(tile) ? 1 : 0;
     for (uint32_t i = 0; i < stages; ++i) {
       const uint32_t pair = i < pair_stages ? 0 : 1;
       const auto k = static_cast<int32_t>((i - pair * pair_stages) * kDepth);
@@ -165,7 +72,7 @@ __device__ void produce(const Launch& p, const Shared<kForm>& shared, uint32_t c
       const Barrier full = shared.full(turn.stage);
       const auto load_columns = [&](Barrier arrived) {
         for (uint32_t t = 0; t < kColumns / 64; ++t) {
-          const CUtensorMap* map = &p.columns[Shape<kForm>::kGated ? t : pair];
+          const CUtensorMap* map = &p.columns[Shape<kForm>::kGated ? t : pair + other];
           const int32_t at = column + (Shape<kForm>::kGated ? 0 : static_cast<int32_t>(64 * t));
           load_tile(shared.columns(i, turn.stage) + t * kTile, map, shape.column_tile(tile.group, at, k), arrived);
         }
