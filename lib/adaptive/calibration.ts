@@ -82,7 +82,7 @@ export class Calibration {
           line = progress(parts, `calibrate, round ${round + 1}: the machine's speed varies`);
         }
         const before = this.#probes.length;
-        await this.#measureLayers(steps, { line, repeats });
+        await this.#measureLayers(steps, { line, repeats, first: round === 0 });
         await this.#measureExchanges(programs, { line, repeats });
         await this.#measureCrowds({ line, repeats });
         speeds.push(median(this.#probes.slice(before)));
@@ -139,14 +139,14 @@ export class Calibration {
 
   async #measureLayers(
     steps: readonly LayerStep[],
-    { line, repeats }: Round,
+    { line, repeats, first }: Round & { readonly first: boolean },
   ): Promise<void> {
     // layers know what their tasks take alone: new ones measure it again
     this.#closeLayers();
     const { signal } = this.options;
-    for (const { config, ...others } of steps) {
-      // the first size of everything is needed, whatever it takes
-      if (!this.#collected.empty && this.#past > LAYERS_PART * this.options.seconds) break;
+    for (const { config, needed, ...others } of steps) {
+      const late = this.#past > LAYERS_PART * this.options.seconds;
+      if (late && !(first && needed)) continue;
       const layer = this.#layer(config);
       const runs = await passesOf(layer, {
         ...others,

@@ -109,10 +109,6 @@ export class Collected {
     }
   }
 
-  get empty(): boolean {
-    return this.#groups.size === 0;
-  }
-
   /** By kind of work. */
   samples(tile = 1): Map<string, Sample[]> {
     return this.#byKind((group) => [group.sample(tile)]);

@@ -16,6 +16,8 @@ export interface LayerStep {
   readonly chunks: Chunking;
   readonly allToAll: string;
   readonly compressor: Compressor | string;
+  /** The first that measures a kind of work: needed whatever it takes. */
+  readonly needed: boolean;
 }
 
 /**
@@ -68,16 +70,19 @@ export function layerSteps(
   for (const chunks of [1, CHUNKS]) {
     for (const [i, config] of configs.entries()) {
       const allToAll = ALGORITHMS[(i + chunks) % ALGORITHMS.length];
-      steps.push({ config, chunks: atMost(chunks), allToAll, compressor: "none" });
+      const needed = i === 0 && chunks === 1;
+      steps.push({ config, chunks: atMost(chunks), allToAll, compressor: "none", needed });
       if (copied && chunks === 1) {
-        steps.push({ config, chunks: peerGroups(GROUPS), allToAll: "linear", compressor: "none" });
+        const groups = peerGroups(GROUPS);
+        steps.push({ config, chunks: groups, allToAll: "linear", compressor: "none", needed });
       }
     }
   }
   for (const [i, config] of configs.entries()) {
     for (const [j, compressor] of codecs.entries()) {
       const allToAll = ALGORITHMS[(i + j) % ALGORITHMS.length];
-      steps.push({ config, allToAll, compressor, chunks: atMost(i % 2 ? CHUNKS : 1) });
+      const chunks = atMost(i % 2 ? CHUNKS : 1);
+      steps.push({ config, allToAll, compressor, chunks, needed: i === 0 });
     }
   }
   return steps;

@@ -316,3 +316,16 @@ Deno.test("calibrate() takes the largest number of tokens of a rank, and names s
     );
   }
 });
+
+Deno.test("calibrate() measures each kind of work once, however little time it is given", async () => {
+  using engine = openEngine({ kind: "simulate", topology: shown });
+  const placed = { ...layer, parallel: { expert: 2 } };
+  const codecs = ["int8", "fp8", "zfp"];
+  const kindsIn = async (seconds: number) => {
+    const { kinds } = await calibrate(engine, { seconds, layer: placed, codecs });
+    return kinds.map(({ kind }) => kind).toSorted();
+  };
+  const [short, long] = [await kindsIn(1e-9), await kindsIn(1000)];
+  assertEquals(short, long);
+  for (const codec of codecs) assert(short.some((kind) => kind.includes(codec)), codec);
+});
