@@ -84,8 +84,8 @@ export function routerLayer(
 ): Required<Pick<LayerConfig, "gate" | "losses">> & Pick<LayerConfig, "shared"> {
   const { shared, losses = [], updates = [] } = fields;
   const update =
-    updates.map((given) =>
-      named("update", UPDATES, given.name)(given as { rate: number; ema: number })
+    updates.map(({ name, ...options }) =>
+      named("update", UPDATES, name)(options as { rate: number; ema: number })
     )[0];
   return {
     gate: gateOf(fields, update),

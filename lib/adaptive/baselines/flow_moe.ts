@@ -68,7 +68,6 @@ export async function flowMoeSearch(
   config: StackConfig,
   options: FlowMoeOptions = {},
 ): Promise<FlowMoeChoice> {
-  expect("flowMoeSearch", "engine", engine, anEngine);
   checkFields(options, ["samples", "chunks"], { what: "options", fail });
   const { samples = SAMPLES, chunks } = options;
   if (!(Number.isSafeInteger(samples) && samples >= 1)) {
@@ -79,6 +78,7 @@ export async function flowMoeSearch(
       "give an engine and the sizes of a stack, flowMoeSearch(engine, { layer, layers, attention })",
     );
   }
+  expect("flowMoeSearch", "engine", engine, anEngine);
   if (!config.attention) fail("the stack has no attention whose gradients are reduced");
   const counts = chunks === undefined
     ? [Math.min(CHUNKS, await placesOf(engine, config))]

@@ -4,9 +4,9 @@ import {
   aTopology,
   either,
   expect,
+  listOf,
   oneOf,
   options,
-  someOf,
   someTraffic,
 } from "../../arguments/mod.ts";
 import { GraphBuilder } from "../../graph/builder.ts";
@@ -23,7 +23,7 @@ import { cutOf, type Decomposition, DECOMPOSITIONS } from "./decomposition.ts";
 /** What they must be. */
 export const JOINT_OPTIONS = options({
   topology: aTopology,
-  traffic: either(someTraffic, someOf(someTraffic, "traffics of waves")),
+  traffic: either(someTraffic, listOf(someTraffic, "traffics of waves")),
   flopsPerByte: atLeastZero,
 });
 const JOINT_GRAPH_DECOMPOSITION = oneOf(DECOMPOSITIONS);

@@ -1,7 +1,7 @@
 /** All-to-alls of equal slices by size: where each wins and why. @module */
 import {
-  aCount,
   aFlag,
+  anything,
   aTopology,
   expect,
   listOf,
@@ -20,7 +20,7 @@ import { type AllToAllSizeRow, AllToAllSizes } from "./result.ts";
 
 const ALL_TO_ALL_SIZES_OPTIONS = options({
   topology: maybe(aTopology),
-  sizes: maybe(listOf(aCount, "numbers of bytes")),
+  sizes: maybe(listOf(anything, "numbers of bytes")),
   allToAlls: maybe(listOf(something, "all-to-alls")),
   emulated: maybe(aFlag),
 });

@@ -89,8 +89,8 @@ const FILES: readonly string[] = [RUN_FILE, TIMELINE_FILE, FIGURE_FILE];
  * @throws {SchemoeError} when the folder holds anything else, or cannot be written.
  */
 export async function saveRun(run: Subject, folder: string | URL): Promise<void> {
-  expect("saveRun", "folder", folder, aPath);
   const given = timed(run, "save the run");
+  expect("saveRun", "folder", folder, aPath);
   const path = pathOf(folder);
   const { timeline, bound, boundLimit, boundMost, repeats, configuration = {} } = given;
   const name = given.name ?? oneRun(timeline);

@@ -1,4 +1,5 @@
 /** Traces as files. @module */
+import { timed } from "../table/subject.ts";
 import { aPath, expect } from "../../arguments/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import { type Subject, timelineOf } from "../table/subject.ts";
@@ -25,6 +26,7 @@ export async function writeChromeTrace(
   path: string | URL,
   options: ChromeTraceOptions = {},
 ): Promise<void> {
+  timed(run, "write the trace");
   expect("writeChromeTrace", "path", path, aPath);
   const text = chromeTrace(timelineOf(run, "write the trace"), options);
   const bytes = `${path}`.endsWith(".gz") ? await gzip(text) : new TextEncoder().encode(text);
