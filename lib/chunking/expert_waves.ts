@@ -1,5 +1,4 @@
 /** Splitting a pass by experts instead of by capacity. @module */
-import { aCount, expect } from "../arguments/mod.ts";
 import { type Chunk, SchemoeError } from "../types.ts";
 import type { Chunking } from "./types.ts";
 import { quoted } from "../words.ts";
@@ -24,9 +23,10 @@ import { quoted } from "../words.ts";
  * @throws {SchemoeError} (when it splits) if `waves` is no integer from 1 to the experts of a rank.
  */
 export function expertWaves(waves: number): Chunking {
-  expect("expertWaves", "waves", waves, aCount);
   return {
-    name: `${waves} expert ${waves === 1 ? "wave" : "waves"}`,
+    name: `${typeof waves === "number" ? waves : quoted(waves)} expert ${
+      waves === 1 ? "wave" : "waves"
+    }`,
     split({ capacity, localExperts }) {
       if (localExperts === undefined) {
         throw new SchemoeError("Cannot split the pass: waves need the experts of a rank");

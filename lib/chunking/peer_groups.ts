@@ -1,5 +1,4 @@
 /** Splitting a pass by groups of peers instead of by capacity. @module */
-import { aCount, expect } from "../arguments/mod.ts";
 import { type Chunk, SchemoeError } from "../types.ts";
 import type { Chunking } from "./types.ts";
 import { quoted } from "../words.ts";
@@ -28,9 +27,10 @@ export interface Peers {
  * @throws {SchemoeError} (when it splits) if `groups` is no positive integer.
  */
 export function peerGroups(groups: number): Chunking {
-  expect("peerGroups", "groups", groups, aCount);
   return {
-    name: `${groups} peer ${groups === 1 ? "group" : "groups"}`,
+    name: `${typeof groups === "number" ? groups : quoted(groups)} peer ${
+      groups === 1 ? "group" : "groups"
+    }`,
     split({ capacity, topology: { ranks } }) {
       if (!Number.isInteger(groups) || groups < 1) {
         throw new SchemoeError(
