@@ -3,6 +3,7 @@ import { anEngine, checkFields, expect } from "../arguments/mod.ts";
 import type { LayerConfig } from "../blocks/mod.ts";
 import { resolveTokens } from "../blocks/rank_tokens.ts";
 import { type MachineProfile, saveProfile } from "../profile/mod.ts";
+import { shownProfile } from "../profile/shown.ts";
 import type { Compressor } from "../compressors/types.ts";
 import type { Engine } from "../engine.ts";
 import { SchemoeError } from "../types.ts";
@@ -103,7 +104,7 @@ export async function calibrate(
       : await keptProfile(engine, { path, layer: around, codecs, drift, signal });
     if (known) return known;
     const made = await new Calibration(engine, { seconds, signal, because }).run(around, codecs);
-    const profile = because === undefined ? made : { ...made, replaces: because };
+    const profile = shownProfile(because === undefined ? made : { ...made, replaces: because });
     if (path !== undefined) await saveProfile(profile, path);
     return profile;
   } catch (error) {

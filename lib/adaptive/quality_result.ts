@@ -1,7 +1,7 @@
 /** The result of comparing predictions with measurements. @module */
 import { aText, expect, listOf, record, something } from "../arguments/mod.ts";
 import { median, quantile } from "../profile/mod.ts";
-import { displayable, type MediaBundle } from "../timeline/mod.ts";
+import { displayable, type MediaBundle, type PngOptions, svgToPng } from "../timeline/mod.ts";
 import { alignedText } from "../timeline/table/aligned_text.ts";
 import { percent } from "./percent.ts";
 import { errorsSvg } from "./quality_chart.ts";
@@ -200,6 +200,11 @@ export class PredictionQuality {
       ...[row.median, row.least, row.most, row.typical].map((value) => percent(value)),
     ]);
     return alignedText([head, ...body]);
+  }
+
+  /** The same picture as the bytes of a PNG. @throws {SchemoeError} for a scale that is none. */
+  async png(options: PngOptions = {}): Promise<Uint8Array> {
+    return await svgToPng(await this.svg(), options);
   }
 
   /** Picture, table and summary, for a notebook. */

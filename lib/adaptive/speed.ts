@@ -3,6 +3,7 @@ import { aProfile, expect, positive } from "../arguments/mod.ts";
 import type { Engine } from "../engine.ts";
 import type { Correction, Estimate, KindFit, MachineProfile } from "../profile/mod.ts";
 import { probeProgram } from "./crowds.ts";
+import { shownProfile } from "../profile/shown.ts";
 import { secondsOf } from "./fitted_profile.ts";
 
 /**
@@ -74,7 +75,7 @@ export function atSpeed(profile: MachineProfile, speed: number): MachineProfile 
     local: of(links.local),
     corrections: corrections(links.corrections),
   };
-  return {
+  return shownProfile({
     ...profile,
     kinds: kinds.map((fit) => ({
       ...fit,
@@ -83,5 +84,5 @@ export function atSpeed(profile: MachineProfile, speed: number): MachineProfile 
     })),
     links: processors?.turns?.transfers ? slowed : links,
     speed: (profile.speed ?? 1) * speed,
-  };
+  });
 }

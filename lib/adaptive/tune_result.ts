@@ -3,7 +3,13 @@ import { expect, record, something } from "../arguments/mod.ts";
 import type { Engine } from "../engine.ts";
 import { type Candidate, candidateName, type Predicted } from "../layer/mod.ts";
 import { type MachineProfile, median } from "../profile/mod.ts";
-import { displayable, formatTime, type MediaBundle } from "../timeline/mod.ts";
+import {
+  displayable,
+  formatTime,
+  type MediaBundle,
+  type PngOptions,
+  svgToPng,
+} from "../timeline/mod.ts";
 import { alignedText } from "../timeline/table/aligned_text.ts";
 import type { AllowedCodecs } from "./codec_error.ts";
 import { percent } from "./percent.ts";
@@ -208,6 +214,11 @@ export class Tuned {
       `${formatTime(1e9 * stepOf(passes))}${passes === this.made ? " (chosen)" : ""}`,
     ]);
     return alignedText([head, ...body]);
+  }
+
+  /** The same picture as the bytes of a PNG. @throws {SchemoeError} for a scale that is none. */
+  async png(options: PngOptions = {}): Promise<Uint8Array> {
+    return await svgToPng(await this.svg(), options);
   }
 
   /** Picture, table and summary, for a notebook. */

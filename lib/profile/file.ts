@@ -6,6 +6,7 @@ import { parseJson } from "../files/json.ts";
 import { replaceFile, writeAll } from "../files/replace_file.ts";
 import { quoted } from "../words.ts";
 import { profileProblem } from "./check.ts";
+import { shownProfile } from "./shown.ts";
 
 /** `format` of the JSON of a profile. */
 export const PROFILE_FORMAT = "schemoe profile";
@@ -40,7 +41,7 @@ export function parseProfile(text: string, where = "the text"): MachineProfile {
   if (missing) fail(`lacks "${missing}"`);
   const problem = profileProblem(value);
   if (problem !== undefined) fail(problem);
-  return value as unknown as MachineProfile;
+  return shownProfile(value as unknown as MachineProfile);
 }
 
 /**

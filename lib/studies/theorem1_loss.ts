@@ -14,7 +14,7 @@ import {
 } from "../arguments/mod.ts";
 import { timedGraph } from "../graph/mod.ts";
 import { exact, optSche } from "../schedulers/mod.ts";
-import { displayable } from "../timeline/mod.ts";
+import { displayable, type PngOptions, svgToPng } from "../timeline/mod.ts";
 import { SchemoeError } from "../types.ts";
 import { uniforms } from "../random.ts";
 import type { Run } from "../layer/run.ts";
@@ -116,6 +116,11 @@ export class Theorem1Losses {
   /** SVG text: a dot for each instance, by A2 / A1 and by its loss. */
   svg(options: { readonly theme?: Theme } = {}): Promise<string> {
     return lossSvg(this.title, this.losses, options);
+  }
+
+  /** The same picture as the bytes of a PNG. @throws {SchemoeError} for a scale that is none. */
+  async png(options: PngOptions = {}): Promise<Uint8Array> {
+    return await svgToPng(await this.svg({ theme: "light" }), options);
   }
 
   /** Picture and summary, for a notebook. */

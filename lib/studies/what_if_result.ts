@@ -1,6 +1,6 @@
 /** The times of a what-if: curves, table and crossings. @module */
 import { aText, expect, listOf, record, something } from "../arguments/mod.ts";
-import { displayable, type MediaBundle } from "../timeline/mod.ts";
+import { displayable, type MediaBundle, type PngOptions, svgToPng } from "../timeline/mod.ts";
 import type { Theme } from "../timeline/chart/theme.ts";
 import { alignedText } from "../timeline/table/aligned_text.ts";
 import { curvesSvg } from "./what_if_chart.ts";
@@ -136,6 +136,11 @@ export class WhatIf {
     ]);
     const told = [`time of ${what(pass)}`, ...facts].filter((line) => line !== "");
     return `${alignedText([head, ...body])}\n${told.join("\n")}`;
+  }
+
+  /** The same picture as the bytes of a PNG. @throws {SchemoeError} for a scale that is none. */
+  async png(options: PngOptions = {}): Promise<Uint8Array> {
+    return await svgToPng(await this.svg({ theme: "light" }), options);
   }
 
   /** Curves, table and crossings, for a notebook. */

@@ -1,6 +1,12 @@
 /** What training runs with several seeds have in common, and how they differ. @module */
 import { table } from "arquero";
-import { displayable, type MediaBundle, type Timeline } from "../timeline/mod.ts";
+import {
+  displayable,
+  type MediaBundle,
+  type PngOptions,
+  svgToPng,
+  type Timeline,
+} from "../timeline/mod.ts";
 import { alignedText } from "../timeline/table/aligned_text.ts";
 import { commonText } from "../timeline/chart/facts.ts";
 import { type LossCurve, lossSvg } from "./loss_chart.ts";
@@ -116,6 +122,11 @@ export class TrainingComparison {
       fixed(row.tokensPerSecond, 0),
     ]);
     return alignedText([head, ...body]);
+  }
+
+  /** The same picture as the bytes of a PNG. @throws {SchemoeError} for a scale that is none. */
+  async png(options: PngOptions = {}): Promise<Uint8Array> {
+    return await svgToPng(await this.svg(), options);
   }
 
   /** Curves and table, for a notebook. */

@@ -1,7 +1,13 @@
 /** A training run: its curve, its speed, and how it shows itself. @module */
 import { aText, expect, listOf, record as recordOf, something } from "../arguments/mod.ts";
 import { table } from "arquero";
-import { displayable, type MediaBundle, type Timeline } from "../timeline/mod.ts";
+import {
+  displayable,
+  type MediaBundle,
+  type PngOptions,
+  svgToPng,
+  type Timeline,
+} from "../timeline/mod.ts";
 import { promised } from "../timeline/chart/promised.ts";
 import { formatTime } from "../timeline/table/format.ts";
 import type { History } from "./history.ts";
@@ -129,6 +135,11 @@ export class TrainingRun {
   /** Verdict and caption. */
   toString(): string {
     return `${this.verdict}\n${this.caption}`;
+  }
+
+  /** The same picture as the bytes of a PNG. @throws {SchemoeError} for a scale that is none. */
+  async png(options: PngOptions = {}): Promise<Uint8Array> {
+    return await svgToPng(await this.svg(), options);
   }
 
   /** Curve, verdict and caption, for a notebook. */

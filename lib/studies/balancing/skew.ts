@@ -11,7 +11,7 @@ import {
 } from "../../arguments/mod.ts";
 import type { AllToAll } from "../../alltoall/types.ts";
 import { loadsOf, type RouterTrace, trafficOfLoads, zipfRouting } from "../../routing/mod.ts";
-import { displayable, type MediaBundle } from "../../timeline/mod.ts";
+import { displayable, type MediaBundle, type PngOptions, svgToPng } from "../../timeline/mod.ts";
 import { worldText } from "../../timeline/chart/facts.ts";
 import type { Theme } from "../../timeline/chart/theme.ts";
 import { alignedText } from "../../timeline/table/aligned_text.ts";
@@ -104,6 +104,11 @@ export class SkewCosts {
       return [`${skew}`, ...times, `${(1e3 * of[0].bound).toFixed(3)} ms`];
     });
     return alignedText([["skew", ...names, "bound"], ...lines]);
+  }
+
+  /** The same picture as the bytes of a PNG. @throws {SchemoeError} for a scale that is none. */
+  async png(options: PngOptions = {}): Promise<Uint8Array> {
+    return await svgToPng(await this.svg({ theme: "light" }), options);
   }
 
   /** Curves and times, for a notebook. */

@@ -1,4 +1,5 @@
 /** The result of a study of codecs. @module */
+import { type PngOptions, svgToPng } from "../../timeline/chart/png.ts";
 import { displayable, type MediaBundle } from "../../timeline/chart/display.ts";
 import { accuracySvg, paretoFront } from "./chart.ts";
 import type { CodecStudyRow } from "./row.ts";
@@ -51,6 +52,11 @@ export class CodecStudy extends Array<CodecStudyRow> {
   /** SVG text: error of the output over the time of both passes. */
   svg(): Promise<string> {
     return accuracySvg(this, this.facts);
+  }
+
+  /** The same picture as the bytes of a PNG. @throws {SchemoeError} for a scale that is none. */
+  async png(options: PngOptions = {}): Promise<Uint8Array> {
+    return await svgToPng(await this.svg(), options);
   }
 
   /** Shows text and picture in a notebook. */

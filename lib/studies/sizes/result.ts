@@ -1,5 +1,5 @@
 /** The times of all-to-alls by size: table, picture and reasons. @module */
-import { displayable, type MediaBundle } from "../../timeline/mod.ts";
+import { displayable, type MediaBundle, type PngOptions, svgToPng } from "../../timeline/mod.ts";
 import type { Theme } from "../../timeline/chart/theme.ts";
 import { alignedText } from "../../timeline/table/aligned_text.ts";
 import { formatBytes, formatTime } from "../../timeline/table/format.ts";
@@ -132,6 +132,11 @@ export class AllToAllSizes {
     });
     const columns = lines.some((line) => line[5] !== "") ? 6 : 5;
     return alignedText([head, ...lines].map((line) => line.slice(0, columns)));
+  }
+
+  /** The same picture as the bytes of a PNG. @throws {SchemoeError} for a scale that is none. */
+  async png(options: PngOptions = {}): Promise<Uint8Array> {
+    return await svgToPng(await this.svg({ theme: "light" }), options);
   }
 
   /** Curves, table and reasons, for a notebook. */
