@@ -62,6 +62,9 @@ const OPTIONS = [
   "show",
   "representatives",
 ];
+const SETUP = ["layer", "topology", "choices"];
+/** Where what is neither varied nor compared belongs. */
+const STAYS = "what stays as it is goes first: { layer, topology, choices: { chunks: 4 } }";
 
 /**
  * Simulates a layer for each value and each line. As a cell's last value the result shows its curves, its
@@ -84,7 +87,10 @@ export async function whatIf(from: Run | WhatIfSetup, options: WhatIfOptions): P
   if (typeof options !== "object" || options === null) {
     fail(`give what varies and its values second, got ${quoted(options)}`);
   }
-  checkFields(options, OPTIONS, { what: "options", of: "one of its options", fail });
+  checkFields(options, OPTIONS, {
+    ...{ what: "options", of: "one of its options" },
+    fail: (problem) => fail(`${problem}; ${STAYS}`),
+  });
   const { pass = "step" } = options;
   const passes = ["forward", "backward", "step"];
   if (!passes.includes(pass)) {
@@ -130,6 +136,10 @@ export async function whatIf(from: Run | WhatIfSetup, options: WhatIfOptions): P
 function setupOf(from: Run | WhatIfSetup): Setup {
   if (!(from instanceof Run)) {
     if (!from?.layer || !from.topology) fail("give a run, or { layer, topology, choices }, first");
+    checkFields(from, SETUP, {
+      ...{ what: "the first", of: "a part of it" },
+      fail: (problem) => fail(`${problem}; ${STAYS}`),
+    });
     return { choices: {}, ...from };
   }
   if (!from.setup) fail("the run does not know its layer; give { layer, topology, choices }");

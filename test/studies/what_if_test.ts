@@ -224,3 +224,17 @@ Deno.test("whatIf() draws a line that lies on another with dashes", async () => 
   assertStringIncludes(await same.svg(), "stroke-dasharray");
   assertEquals((await apart.svg()).includes("stroke-dasharray"), false);
 });
+
+Deno.test("whatIf() tells where choices belong that are neither varied nor compared", async () => {
+  const options = { vary: "inter.bandwidth", values: [1e6] };
+  for (
+    const ask of [
+      () => whatIf(setup, { ...options, chunks: 4 } as never),
+      () => whatIf({ ...setup, chunks: 4 } as never, options),
+    ]
+  ) {
+    const { message } = await assertRejects(ask, SchemoeError);
+    assertStringIncludes(message, '"chunks" is not ');
+    assertStringIncludes(message, "{ layer, topology, choices: { chunks: 4 } }");
+  }
+});
