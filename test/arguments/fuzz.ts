@@ -1,15 +1,10 @@
 /**
- * Calls every exported function with arguments that are wrong, in a worker, so that a call that never ends can be
- * stopped. Posts the name of each call before it, what it threw where that was no SchemoeError, and at last a summary.
+ * Calls every exported function with arguments that are wrong, in a process of its own, so that a call that never
+ * ends can be stopped. Tells the name of each call before it, what it threw where that was no SchemoeError, and at last a summary.
  */
 import { SchemoeError } from "../../mod.ts";
 import { rightCalls } from "./calls.ts";
-
-/** What a call told: its name before it, a fault after it, or the end. */
-export type Told =
-  | { readonly call: string }
-  | { readonly fault: string }
-  | { readonly functions: number; readonly calls: number };
+import { TOLD, type Told } from "./told.ts";
 
 // deno-lint-ignore no-explicit-any
 type Any = any;
@@ -59,7 +54,8 @@ const TOLERANT = new Set([
 ]);
 
 const tell = (told: Told): void =>
-  (globalThis as unknown as { postMessage(told: Told): void }).postMessage(told);
+  // functions print lines of their own
+  console.log(`${TOLD}${JSON.stringify(told)}`);
 let calls = 0;
 
 async function attempt(name: string, run: () => unknown): Promise<unknown> {
@@ -123,4 +119,4 @@ for (const [call, args] of await rightCalls()) {
   }
 }
 tell({ functions: names.size, calls });
-close();
+Deno.exit();
