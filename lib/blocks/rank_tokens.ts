@@ -10,9 +10,6 @@ const ALL_TOKENS_LAYER = record("a layer with its tokens { tokens, rankTokens, t
   tokens: something,
   topology: something,
 });
-const OF_RANK_LAYER = record("a layer with its tokens { tokens, rankTokens }", {
-  tokens: something,
-});
 
 /** Most tokens of a rank, and those of each where they differ. */
 export interface RankTokens {
@@ -68,7 +65,7 @@ export function ofRank<Layer extends RankTokens & { readonly whole?: Layer }>(
   layer: Layer,
   rank: number,
 ): Layer {
-  expect("ofRank", "layer", layer, OF_RANK_LAYER);
+  expect("ofRank", "layer", layer, TOKENS_OF_LAYER);
   expect("ofRank", "rank", rank, aSize);
   if (!layer.rankTokens) return layer;
   let known = views.get(layer);

@@ -16,7 +16,6 @@ import { simulateInOrder } from "./simulate/in_order.ts";
 import { type Instance, makeInstance } from "./simulate/instance.ts";
 
 const SIMULATE_OPTIONS = options({ costs: maybe(someCosts), representatives: maybe(aFlag) });
-const OPEN_SIMULATOR_OPTIONS = options({ costs: maybe(someCosts), representatives: maybe(aFlag) });
 
 /** How a Program is simulated. */
 export interface SimulateOptions {
@@ -37,7 +36,7 @@ export interface SimulateOptions {
  */
 export function openSimulator(topology: Topology, options: SimulateOptions = {}): Engine {
   checkTopology(topology);
-  expect("openSimulator", "options", options, OPEN_SIMULATOR_OPTIONS);
+  expect("openSimulator", "options", options, SIMULATE_OPTIONS);
   const { representatives = false, costs } = options;
   const columns = representatives ? oneNode(topology) : everyRank(topology);
   let closed = false;

@@ -3,13 +3,10 @@ import { aSize, aView, expect, someSizes, someViews } from "../arguments/mod.ts"
 import type { Kernel, View } from "../types.ts";
 import { NONE } from "./linear.ts";
 
-const CHOOSE_TOP_K_SIZES = someSizes("tokens", "experts", "topK");
+const GATE_SIZES = someSizes("tokens", "experts", "topK");
 const CHOOSE_TOP_K_VIEWS = someViews("logits?", "scores", "choices", "weights");
-const POSITIONS_SIZES = someSizes("tokens", "experts", "topK");
 const POSITIONS_VIEWS = someViews("scores", "choices", "positions", "loads");
-const AUX_LOSS_SIZES = someSizes("tokens", "experts", "topK");
 const AUX_LOSS_VIEWS = someViews("scores", "choices", "loss");
-const GATE_GRAD_SIZES = someSizes("tokens", "experts", "topK");
 const GATE_GRAD_OPTIONS = someViews("scores", "choices", "weights", "dWeights", "dLogits");
 
 /** Softmax of each row of [rows, columns]. */
@@ -45,7 +42,7 @@ export function chooseTopK(sizes: Choice, views: {
   choices: View;
   weights: View;
 }): Kernel {
-  expect("chooseTopK", "sizes", sizes, CHOOSE_TOP_K_SIZES);
+  expect("chooseTopK", "sizes", sizes, GATE_SIZES);
   expect("chooseTopK", "views", views, CHOOSE_TOP_K_VIEWS);
   const { tokens, experts, topK } = sizes;
   const { normalize, logits = NONE, scores, choices, weights } = views;
@@ -60,7 +57,7 @@ export function positions(
   sizes: Choice,
   views: { prioritized: boolean; scores: View; choices: View; positions: View; loads: View },
 ): Kernel {
-  expect("positions", "sizes", sizes, POSITIONS_SIZES);
+  expect("positions", "sizes", sizes, GATE_SIZES);
   expect("positions", "views", views, POSITIONS_VIEWS);
   const { tokens, experts, topK } = sizes;
   const { prioritized, scores, choices, positions, loads } = views;
@@ -72,7 +69,7 @@ export function positions(
 
 /** GShard's auxiliary loss: experts * sum_e mean(score) * mean(first choice is e). */
 export function auxLoss(sizes: Choice, views: Record<"scores" | "choices" | "loss", View>): Kernel {
-  expect("auxLoss", "sizes", sizes, AUX_LOSS_SIZES);
+  expect("auxLoss", "sizes", sizes, GATE_SIZES);
   expect("auxLoss", "views", views, AUX_LOSS_VIEWS);
   const { tokens, experts, topK } = sizes;
   const { scores, choices, loss } = views;
@@ -89,7 +86,7 @@ export function gateGrad(
       View
     >,
 ): Kernel {
-  expect("gateGrad", "sizes", sizes, GATE_GRAD_SIZES);
+  expect("gateGrad", "sizes", sizes, GATE_SIZES);
   expect("gateGrad", "options", options, GATE_GRAD_OPTIONS);
   const { tokens, experts, topK } = sizes;
   const { normalize, auxWeight, scores, choices, weights, dWeights, dLogits } = options;

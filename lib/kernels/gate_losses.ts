@@ -11,18 +11,16 @@ import {
 import type { GateScores } from "./types.ts";
 import type { Kernel, View } from "../types.ts";
 import { NONE } from "./linear.ts";
-import { type RouteShape, scoresCode } from "./route.ts";
+import { ROUTE_SHAPE, type RouteShape, scoresCode } from "./route.ts";
 
-const BALANCE_LOSS_SHAPE = someSizes("tokens", "rows");
+const LOGITS_SHAPE = someSizes("tokens", "rows");
 const BALANCE_LOSS_OPTIONS = record("{ scores, factor, weight }", {
   scores: something,
   factor: aNumber,
   weight: aNumber,
 });
 const BALANCE_LOSS_VIEWS = someViews("scores", "counts", "balance", "loss?", "total?", "padding?");
-const Z_LOSS_SHAPE = someSizes("tokens", "rows");
 const Z_LOSS_VIEWS = someViews("logits", "loss?", "total?", "padding?");
-const IMPORTANCE_LOSS_SHAPE = someSizes("tokens", "rows", "k");
 const IMPORTANCE_LOSS_VIEWS = someViews(
   "choices",
   "weights",
@@ -31,7 +29,6 @@ const IMPORTANCE_LOSS_VIEWS = someViews(
   "total?",
   "padding?",
 );
-const LOAD_LOSS_SHAPE = someSizes("tokens", "rows", "k");
 const LOAD_LOSS_VIEWS = someViews(
   "clean",
   "spread",
@@ -42,21 +39,19 @@ const LOAD_LOSS_VIEWS = someViews(
   "padding?",
 );
 const SIGN_BIAS_OPTIONS = record("{ rows, rate }", { rows: aSize, rate: aNumber });
-const SIGN_BIAS_VIEWS = someViews("loads", "bias");
+const BIAS_VIEWS = someViews("loads", "bias");
 const BUDGET_BIAS_OPTIONS = record("{ rows, experts, rate, share }", {
   rows: aSize,
   experts: aSize,
   rate: aNumber,
   share: aNumber,
 });
-const BUDGET_BIAS_VIEWS = someViews("loads", "bias");
 const QUANTILE_SHIFT_OPTIONS = record("{ rows, ranks, ema }", {
   rows: aSize,
   ranks: aSize,
   ema: aNumber,
 });
 const QUANTILE_SHIFT_VIEWS = someViews("sums", "bias");
-const QUANTILE_BIAS_SHAPE = someSizes("tokens", "rows", "k");
 const QUANTILE_BIAS_VIEWS = someViews("logits", "bias", "out");
 
 /** Where a loss of a rank goes: its value, and `weight` times it added to the total. */
@@ -78,7 +73,7 @@ export function balanceLoss(
   options: { readonly scores: GateScores; readonly factor: number; readonly weight: number },
   views: Record<"scores" | "counts" | "balance", View> & LossViews,
 ): Kernel {
-  expect("balanceLoss", "shape", shape, BALANCE_LOSS_SHAPE);
+  expect("balanceLoss", "shape", shape, LOGITS_SHAPE);
   expect("balanceLoss", "options", options, BALANCE_LOSS_OPTIONS);
   expect("balanceLoss", "views", views, BALANCE_LOSS_VIEWS);
   const { tokens, rows } = shape;
@@ -106,7 +101,7 @@ export function zLoss(
   weight: number,
   views: { readonly logits: View } & LossViews,
 ): Kernel {
-  expect("zLoss", "shape", shape, Z_LOSS_SHAPE);
+  expect("zLoss", "shape", shape, LOGITS_SHAPE);
   expect("zLoss", "weight", weight, aNumber);
   expect("zLoss", "views", views, Z_LOSS_VIEWS);
   const { tokens, rows } = shape;
@@ -123,7 +118,7 @@ export function importanceLoss(
   weight: number,
   views: Record<"choices" | "weights" | "importance", View> & LossViews,
 ): Kernel {
-  expect("importanceLoss", "shape", shape, IMPORTANCE_LOSS_SHAPE);
+  expect("importanceLoss", "shape", shape, ROUTE_SHAPE);
   expect("importanceLoss", "weight", weight, aNumber);
   expect("importanceLoss", "views", views, IMPORTANCE_LOSS_VIEWS);
   const { tokens, rows, k } = shape;
@@ -149,7 +144,7 @@ export function loadLoss(
   weight: number,
   views: Record<"clean" | "spread" | "logits" | "slopes", View> & LossViews,
 ): Kernel {
-  expect("loadLoss", "shape", shape, LOAD_LOSS_SHAPE);
+  expect("loadLoss", "shape", shape, ROUTE_SHAPE);
   expect("loadLoss", "weight", weight, aNumber);
   expect("loadLoss", "views", views, LOAD_LOSS_VIEWS);
   const { tokens, rows, k } = shape;
@@ -177,7 +172,7 @@ export function signBias(
   views: Record<"loads" | "bias", View>,
 ): Kernel {
   expect("signBias", "options", options, SIGN_BIAS_OPTIONS);
-  expect("signBias", "views", views, SIGN_BIAS_VIEWS);
+  expect("signBias", "views", views, BIAS_VIEWS);
   const { rows, rate } = options;
   const { loads, bias } = views;
   return { name: "shift_bias", args: [rows, 1, 0, loads, bias, rate] };
@@ -192,7 +187,7 @@ export function budgetBias(
   views: Record<"loads" | "bias", View>,
 ): Kernel {
   expect("budgetBias", "options", options, BUDGET_BIAS_OPTIONS);
-  expect("budgetBias", "views", views, BUDGET_BIAS_VIEWS);
+  expect("budgetBias", "views", views, BIAS_VIEWS);
   const { loads, bias } = views;
   return {
     name: "budget_bias",
@@ -217,7 +212,7 @@ export function quantileBias(
   shape: RouteShape,
   views: Record<"logits" | "bias" | "out", View>,
 ): Kernel {
-  expect("quantileBias", "shape", shape, QUANTILE_BIAS_SHAPE);
+  expect("quantileBias", "shape", shape, ROUTE_SHAPE);
   expect("quantileBias", "views", views, QUANTILE_BIAS_VIEWS);
   const { tokens, rows, k } = shape;
   const { logits, bias, out } = views;

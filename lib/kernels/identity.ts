@@ -4,9 +4,8 @@ import type { ElementType } from "./types.ts";
 import type { Kernel, View } from "../types.ts";
 import { NONE, typeCode } from "./linear.ts";
 
-const ADD_IDENTITY_SHAPE = someSizes("tokens", "columns", "experts", "k");
+const IDENTITY_SHAPE = someSizes("tokens", "columns", "experts", "k");
 const ADD_IDENTITY_VIEWS = someViews("from", "choices", "weights", "to");
-const IDENTITY_DOTS_SHAPE = someSizes("tokens", "columns", "experts", "k");
 const IDENTITY_DOTS_VIEWS = someViews("a", "b", "choices", "out");
 const GATED_ROWS_SHAPE = someSizes("tokens", "columns");
 const GATED_ROWS_VIEWS = someViews("logits", "rows", "y", "dRows?", "dLogits?");
@@ -32,7 +31,7 @@ export function addIdentity(
   shape: IdentityShape,
   views: Record<"from" | "choices" | "weights" | "to", View>,
 ): Kernel {
-  expect("addIdentity", "shape", shape, ADD_IDENTITY_SHAPE);
+  expect("addIdentity", "shape", shape, IDENTITY_SHAPE);
   expect("addIdentity", "views", views, ADD_IDENTITY_VIEWS);
   const { from, choices, weights, to } = views;
   return { name: "add_identity", args: [...head(shape), from, choices, weights, to] };
@@ -43,7 +42,7 @@ export function identityDots(
   shape: IdentityShape,
   views: Record<"a" | "b" | "choices" | "out", View>,
 ): Kernel {
-  expect("identityDots", "shape", shape, IDENTITY_DOTS_SHAPE);
+  expect("identityDots", "shape", shape, IDENTITY_SHAPE);
   expect("identityDots", "views", views, IDENTITY_DOTS_VIEWS);
   const { a, b, choices, out } = views;
   return { name: "identity_dots", args: [...head(shape), a, b, choices, out] };

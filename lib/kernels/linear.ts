@@ -11,8 +11,7 @@ const GEMM_OPTIONS = options({
   bias: maybe(aMatrix),
   relu: maybe(aFlag),
 });
-const BIAS_ACTIVATION_BIAS = maybe(aMatrix);
-const BIAS_ACTIVATION_Y = maybe(aMatrix);
+const MAYBE_MATRIX = maybe(aMatrix);
 const GLU_GRAD_MATRICES = record("matrices { dy, a, b, da, db }", {
   dy: aMatrix,
   a: aMatrix,
@@ -171,8 +170,8 @@ export function biasActivation(
   activation: Activation = "identity",
 ): Kernel {
   expect("biasActivation", "x", x, aMatrix);
-  expect("biasActivation", "bias", bias, BIAS_ACTIVATION_BIAS);
-  expect("biasActivation", "y", y, BIAS_ACTIVATION_Y);
+  expect("biasActivation", "bias", bias, MAYBE_MATRIX);
+  expect("biasActivation", "y", y, MAYBE_MATRIX);
   const target = y ? place(y) : [NONE, 0, 0] as const;
   const added = bias ? [bias as View, bias.stride] as const : [NONE, 0] as const;
   return withRows(

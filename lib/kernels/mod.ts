@@ -42,13 +42,11 @@ export { decodeRows, encodeRows, type RowNumbers, type Rows, type Wire } from ".
 export { type CodecName, codecOf, CODECS } from "./codecs.ts";
 export { auxLoss, type Choice, chooseTopK, gateGrad, maxLoad, positions, softmax } from "./gate.ts";
 export {
-  addNoise,
   chooseTokens,
   type Chosen,
   countChoices,
   dropPadding,
   lookUpChoices,
-  noiseGrad,
   placeChoices,
   roundChoices,
   route,
@@ -56,10 +54,8 @@ export {
   type RouteOptions,
   type RouteShape,
   scoresCode,
-  temper,
-  unitRows,
-  unitRowsGrad,
 } from "./route.ts";
+export { addNoise, noiseGrad, temper, unitRows, unitRowsGrad } from "./logits.ts";
 export {
   balanceLoss,
   budgetBias,

@@ -5,7 +5,6 @@ import {
   aSize,
   expect,
   record,
-  someOf,
   someSizes,
   something,
   someViews,
@@ -15,13 +14,13 @@ import type { GateScores } from "./types.ts";
 import { NONE } from "./linear.ts";
 import { didYouMean, quoted } from "../words.ts";
 
-const ROUTE_SHAPE = someSizes("tokens", "rows", "k");
+/** A {@linkcode RouteShape}. */
+export const ROUTE_SHAPE = someSizes("tokens", "rows", "k");
 const ROUTE_OPTIONS = record("options { scores, chosen, normalize, scale }", {
   scores: something,
   chosen: something,
 });
 const ROUTE_VIEWS = someViews("logits", "scores", "choices", "weights", "bias?");
-const ROUTE_GRAD_SHAPE = someSizes("tokens", "rows", "k");
 const ROUTE_GRAD_OPTIONS = record("options { scores, normalize, scale, zWeight }", {
   scores: something,
   zWeight: aNumber,
@@ -36,7 +35,6 @@ const ROUTE_GRAD_VIEWS = someViews(
   "balance?",
   "padding?",
 );
-const PLACE_CHOICES_SHAPE = someSizes("tokens", "rows", "k");
 const PLACE_CHOICES_OPTIONS = record("options { experts, prioritized }", {
   experts: aSize,
   prioritized: aFlag,
@@ -46,29 +44,10 @@ const CHOOSE_TOKENS_SHAPE = someSizes("tokens", "experts", "count");
 const CHOOSE_TOKENS_VIEWS = someViews("logits", "scores", "choices");
 const ROUND_CHOICES_SHAPE = someSizes("tokens", "experts", "k", "tile");
 const ROUND_CHOICES_VIEWS = someViews("best", "logits", "scores", "choices");
-const LOOK_UP_CHOICES_SHAPE = someSizes("tokens", "rows", "k");
 const LOOK_UP_CHOICES_VIEWS = someViews("ids", "table", "choices");
-const COUNT_CHOICES_SHAPE = someSizes("tokens", "rows", "k");
 const COUNT_CHOICES_VIEWS = someViews("choices", "counts");
 const DROP_PADDING_SHAPE = someSizes("tokens", "k");
 const DROP_PADDING_VIEWS = someViews("padding", "choices");
-const ADD_NOISE_VIEWS = someViews("clean", "spread", "noise", "logits");
-const NOISE_GRAD_SHAPE = someSizes("tokens", "rows", "k");
-const NOISE_GRAD_VIEWS = someViews(
-  "clean",
-  "spread",
-  "noise",
-  "logits",
-  "dLogits",
-  "dSpread",
-  "slopes?",
-  "padding?",
-);
-const UNIT_ROWS_SHAPE = someOf(aSize, "sizes [rows, columns]");
-const UNIT_ROWS_VIEWS = someViews("x", "y", "norms");
-const UNIT_ROWS_GRAD_SHAPE = someOf(aSize, "sizes [rows, columns]");
-const UNIT_ROWS_GRAD_VIEWS = someViews("y", "norms", "dy", "dx");
-const TEMPER_VIEWS = someViews("z", "temperature", "dz?", "dTemperature?");
 
 const SCORES: readonly GateScores[] = [
   "softmax",
@@ -171,7 +150,7 @@ export function routeGrad(
     padding?: View;
   },
 ): Kernel {
-  expect("routeGrad", "shape", shape, ROUTE_GRAD_SHAPE);
+  expect("routeGrad", "shape", shape, ROUTE_SHAPE);
   expect("routeGrad", "options", options, ROUTE_GRAD_OPTIONS);
   expect("routeGrad", "views", views, ROUTE_GRAD_VIEWS);
   const { tokens, rows, k } = shape;
@@ -206,7 +185,7 @@ export function placeChoices(
   options: { readonly experts: number; readonly prioritized: boolean },
   views: Record<"scores" | "choices" | "targets" | "positions" | "loads", View>,
 ): Kernel {
-  expect("placeChoices", "shape", shape, PLACE_CHOICES_SHAPE);
+  expect("placeChoices", "shape", shape, ROUTE_SHAPE);
   expect("placeChoices", "options", options, PLACE_CHOICES_OPTIONS);
   expect("placeChoices", "views", views, PLACE_CHOICES_VIEWS);
   const { tokens, rows, k } = shape;
@@ -266,7 +245,7 @@ export function lookUpChoices(
   vocabulary: number,
   views: Record<"ids" | "table" | "choices", View>,
 ): Kernel {
-  expect("lookUpChoices", "shape", shape, LOOK_UP_CHOICES_SHAPE);
+  expect("lookUpChoices", "shape", shape, ROUTE_SHAPE);
   expect("lookUpChoices", "vocabulary", vocabulary, aSize);
   expect("lookUpChoices", "views", views, LOOK_UP_CHOICES_VIEWS);
   const { tokens, rows, k } = shape;
@@ -280,7 +259,7 @@ export function countChoices(
   first: number,
   views: Record<"choices" | "counts", View>,
 ): Kernel {
-  expect("countChoices", "shape", shape, COUNT_CHOICES_SHAPE);
+  expect("countChoices", "shape", shape, ROUTE_SHAPE);
   expect("countChoices", "first", first, aSize);
   expect("countChoices", "views", views, COUNT_CHOICES_VIEWS);
   const { tokens, rows, k } = shape;
@@ -298,89 +277,4 @@ export function dropPadding(
   const { tokens, k } = shape;
   const { padding, choices } = views;
   return { name: "drop_padding", args: [tokens, k, padding, choices] };
-}
-
-/** logits = clean + noise * softplus(spread). */
-export function addNoise(
-  count: number,
-  views: Record<"clean" | "spread" | "noise" | "logits", View>,
-): Kernel {
-  expect("addNoise", "count", count, aSize);
-  expect("addNoise", "views", views, ADD_NOISE_VIEWS);
-  const { clean, spread, noise, logits } = views;
-  return { name: "add_noise", args: [count, clean, spread, noise, logits] };
-}
-
-/**
- * From the gradient of noisy logits (in place) to those of the clean ones and of the spread; with `slopes`
- * [rows] that of the load loss too, whose bounds are among the noisy logits.
- */
-export function noiseGrad(
-  shape: RouteShape,
-  views:
-    & Record<"clean" | "spread" | "noise" | "logits" | "dLogits" | "dSpread", View>
-    & { slopes?: View; padding?: View },
-): Kernel {
-  expect("noiseGrad", "shape", shape, NOISE_GRAD_SHAPE);
-  expect("noiseGrad", "views", views, NOISE_GRAD_VIEWS);
-  const { tokens, rows, k } = shape;
-  return {
-    name: "noise_grad",
-    args: [
-      tokens,
-      rows,
-      k,
-      views.clean,
-      views.spread,
-      views.noise,
-      views.logits,
-      views.slopes ?? NONE,
-      views.dLogits,
-      views.dSpread,
-      views.padding ?? NONE,
-    ],
-  };
-}
-
-/** Rows divided by their Euclidean norms (at least 1e-12), which are kept. */
-export function unitRows(
-  shape: readonly [number, number],
-  views: Record<"x" | "y" | "norms", View>,
-): Kernel {
-  expect("unitRows", "shape", shape, UNIT_ROWS_SHAPE);
-  expect("unitRows", "views", views, UNIT_ROWS_VIEWS);
-  const [rows, columns] = shape;
-  const { x, y, norms } = views;
-  return { name: "unit_rows", args: [rows, columns, x, y, norms] };
-}
-
-/** The gradient of {@linkcode unitRows}, from its results. */
-export function unitRowsGrad(
-  shape: readonly [number, number],
-  views: Record<"y" | "norms" | "dy" | "dx", View>,
-): Kernel {
-  expect("unitRowsGrad", "shape", shape, UNIT_ROWS_GRAD_SHAPE);
-  expect("unitRowsGrad", "views", views, UNIT_ROWS_GRAD_VIEWS);
-  const [rows, columns] = shape;
-  const { y, norms, dy, dx } = views;
-  return { name: "unit_rows_grad", args: [rows, columns, y, norms, dy, dx] };
-}
-
-/** z divided by a temperature [1], in place; or with gradients: dz likewise, and that of the temperature. */
-export function temper(
-  count: number,
-  views: Record<"z" | "temperature", View> & { dz?: View; dTemperature?: View },
-): Kernel {
-  expect("temper", "count", count, aSize);
-  expect("temper", "views", views, TEMPER_VIEWS);
-  return {
-    name: "temper",
-    args: [
-      count,
-      views.z,
-      views.temperature,
-      views.dz ?? NONE,
-      views.dTemperature ?? NONE,
-    ],
-  };
 }

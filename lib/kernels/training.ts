@@ -15,19 +15,15 @@ import type { ElementType } from "./types.ts";
 
 const EMBED_SHAPE = someSizes("tokens", "modelDim", "vocabulary", "length");
 const EMBED_VIEWS = someViews("ids", "table", "positions?", "out");
-const EMBED_GRAD_SHAPE = someSizes("tokens", "modelDim", "vocabulary", "length");
 const EMBED_GRAD_VIEWS = someViews("ids", "dy", "table", "positions?");
 const ROTARY_SHAPE = someSizes("tokens", "length", "heads", "dim");
 const ROTARY_OF = record("{ x, base, back }", { x: aView, base: aNumber, back: aFlag });
 const NORM_SHAPE = someSizes("rows", "columns");
 const NORM_VIEWS = someViews("x", "weight", "bias?", "y", "statistics");
-const NORM_GRAD_SHAPE = someSizes("rows", "columns");
 const NORM_GRAD_VIEWS = someViews("dy", "x", "weight", "statistics", "dx");
-const NORM_WEIGHT_GRAD_SHAPE = someSizes("rows", "columns");
 const NORM_WEIGHT_GRAD_VIEWS = someViews("dy", "x", "statistics", "weight", "bias?");
 const ATTEND_SHAPE = someSizes("batch", "length", "heads", "keyValueHeads", "headDim");
 const ATTEND_VIEWS = someViews("q", "k", "v", "out", "logsum");
-const ATTEND_GRAD_SHAPE = someSizes("batch", "length", "heads", "keyValueHeads", "headDim");
 const ATTEND_GRAD_VIEWS = someViews("q", "k", "v", "out", "logsum", "dout", "dq", "dk", "dv");
 const CROSS_ENTROPY_OF = record("{ rows, columns, logits, targets, loss, scale }", {
   rows: aSize,
@@ -85,7 +81,7 @@ export function embedGrad(
   shape: EmbeddingShape,
   views: { ids: View; dy: View; table: View; positions?: View },
 ): Kernel {
-  expect("embedGrad", "shape", shape, EMBED_GRAD_SHAPE);
+  expect("embedGrad", "shape", shape, EMBED_SHAPE);
   expect("embedGrad", "views", views, EMBED_GRAD_VIEWS);
   const { ids, dy, table, positions = NONE } = views;
   return typed(shape.dtype, "embedding_grad", [
@@ -146,7 +142,7 @@ export function normGrad(
     & Record<"dy" | "x" | "weight" | "statistics" | "dx", View>
     & { add: boolean },
 ): Kernel {
-  expect("normGrad", "shape", shape, NORM_GRAD_SHAPE);
+  expect("normGrad", "shape", shape, NORM_SHAPE);
   expect("normGrad", "views", views, NORM_GRAD_VIEWS);
   const { dy, x, weight, statistics, dx, add } = views;
   return typed(shape.dtype, "norm_grad", [
@@ -167,7 +163,7 @@ export function normWeightGrad(
     & Record<"dy" | "x" | "statistics" | "weight", View>
     & { bias?: View },
 ): Kernel {
-  expect("normWeightGrad", "shape", shape, NORM_WEIGHT_GRAD_SHAPE);
+  expect("normWeightGrad", "shape", shape, NORM_SHAPE);
   expect("normWeightGrad", "views", views, NORM_WEIGHT_GRAD_VIEWS);
   const { dy, x, statistics, weight, bias = NONE } = views;
   return typed(shape.dtype, "norm_weight_grad", [
@@ -232,7 +228,7 @@ export function attendGrad(
     View
   >,
 ): Kernel {
-  expect("attendGrad", "shape", shape, ATTEND_GRAD_SHAPE);
+  expect("attendGrad", "shape", shape, ATTEND_SHAPE);
   expect("attendGrad", "views", views, ATTEND_GRAD_VIEWS);
   const { q, k, v, out, logsum, dout, dq, dk, dv } = views;
   return typed(shape.dtype, "attention_grad", [

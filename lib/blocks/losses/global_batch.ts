@@ -1,10 +1,7 @@
 /** A balance loss over the global batch. @module */
-import { anything, expect, options } from "../../arguments/mod.ts";
 import type { Loss } from "./types.ts";
 import { balance, type LossWeight } from "./balance.ts";
 import { weightOf } from "./weight.ts";
-
-const GLOBAL_BATCH_OPTIONS = options({ weight: anything });
 
 /**
  * Like `switchBalance`, with choices and tokens of all ranks, which a task sums up (Qiu et al., "Demons in the
@@ -16,7 +13,6 @@ const GLOBAL_BATCH_OPTIONS = options({ weight: anything });
  * ```
  */
 export function globalBatch(options: LossWeight): Loss {
-  expect("globalBatch", "options", options, GLOBAL_BATCH_OPTIONS);
   return balance({
     name: "globalBatch",
     weight: weightOf("globalBatch", options),

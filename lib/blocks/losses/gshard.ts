@@ -1,13 +1,10 @@
 /** GShard's balance loss. @module */
-import { anything, expect, options } from "../../arguments/mod.ts";
 import { auxLoss, fill, glu } from "../../kernels/mod.ts";
 import type { Kernel } from "../../types.ts";
 import type { Loss, LossContext } from "./types.ts";
 import { matrix } from "../gates/routed.ts";
 import { balance, type LossWeight } from "./balance.ts";
 import { weightOf } from "./weight.ts";
-
-const GSHARD_OPTIONS = options({ weight: anything });
 
 /**
  * Balance loss of each rank: experts * sum over e of (mean probability of e) * (share of tokens whose first choice is
@@ -23,7 +20,6 @@ const GSHARD_OPTIONS = options({ weight: anything });
  * ```
  */
 export function gshard(options: LossWeight): Loss {
-  expect("gshard", "options", options, GSHARD_OPTIONS);
   const weight = weightOf("gshard", options);
   const loss = balance({ name: "gshard", weight, first: true });
   // alone on a softmax it has a kernel of its own, and its gradient comes with the gate's

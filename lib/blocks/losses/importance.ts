@@ -1,11 +1,8 @@
 /** The importance loss of noisy gates. @module */
-import { anything, expect, options } from "../../arguments/mod.ts";
 import { importanceLoss } from "../../kernels/mod.ts";
 import type { Loss } from "./types.ts";
 import type { LossWeight } from "./balance.ts";
 import { weightOf } from "./weight.ts";
-
-const IMPORTANCE_OPTIONS = options({ weight: anything });
 
 /**
  * Squared coefficient of variation, over experts, of the sums of weights before dropping (Shazeer et al., arXiv
@@ -17,7 +14,6 @@ const IMPORTANCE_OPTIONS = options({ weight: anything });
  * ```
  */
 export function importance(options: LossWeight): Loss {
-  expect("importance", "options", options, IMPORTANCE_OPTIONS);
   const weight = weightOf("importance", options);
   return {
     name: "importance",

@@ -1,11 +1,8 @@
 /** The load loss of noisy gates. @module */
-import { anything, expect, options } from "../../arguments/mod.ts";
 import { loadLoss } from "../../kernels/mod.ts";
 import type { Loss } from "./types.ts";
 import type { LossWeight } from "./balance.ts";
 import { weightOf } from "./weight.ts";
-
-const LOAD_OPTIONS = options({ weight: anything });
 
 /**
  * Squared coefficient of variation of the loads that the noise lets one expect: sums over tokens of the probability that
@@ -18,7 +15,6 @@ const LOAD_OPTIONS = options({ weight: anything });
  * ```
  */
 export function load(options: LossWeight): Loss {
-  expect("load", "options", options, LOAD_OPTIONS);
   const weight = weightOf("load", options);
   return {
     name: "load",

@@ -1,5 +1,4 @@
 /** ERNIE 4.5's loss on the weight of a router. @module */
-import { anything, expect, options } from "../../arguments/mod.ts";
 import {
   add,
   biasActivation,
@@ -15,8 +14,6 @@ import { matrix } from "../gates/routed.ts";
 import type { LossWeight } from "./balance.ts";
 import type { Loss, LossContext } from "./types.ts";
 import { weightOf } from "./weight.ts";
-
-const ORTHOGONAL_OPTIONS = options({ weight: anything });
 
 /**
  * Mean over all pairs of rows of (cosine between row i and row j of `gate.weight` - [i = j])^2, so that experts are
@@ -35,7 +32,6 @@ const ORTHOGONAL_OPTIONS = options({ weight: anything });
  * ```
  */
 export function orthogonal(options: LossWeight): Loss {
-  expect("orthogonal", "options", options, ORTHOGONAL_OPTIONS);
   const weight = weightOf("orthogonal", options);
   return {
     name: "orthogonal",

@@ -1,12 +1,9 @@
 /** DeepSeek-V3's sequence-wise balance loss. @module */
-import { anything, expect, options } from "../../arguments/mod.ts";
 import { countChoices, dropPadding, route } from "../../kernels/mod.ts";
 import type { Kernel } from "../../types.ts";
 import type { Loss, LossContext } from "./types.ts";
 import { balanceOf, type LossWeight } from "./balance.ts";
 import { weightOf } from "./weight.ts";
-
-const SEQUENCE_OPTIONS = options({ weight: anything });
 
 /**
  * Balance loss of a rank's tokens, taken as one sequence: like `switchBalance`, but it counts the k largest scores of
@@ -18,7 +15,6 @@ const SEQUENCE_OPTIONS = options({ weight: anything });
  * ```
  */
 export function sequence(options: LossWeight): Loss {
-  expect("sequence", "options", options, SEQUENCE_OPTIONS);
   const weight = weightOf("sequence", options);
   return {
     name: "sequence",

@@ -1,10 +1,7 @@
 /** The balance loss of Switch Transformers. @module */
-import { anything, expect, options } from "../../arguments/mod.ts";
 import type { Loss } from "./types.ts";
 import { balance, type LossWeight } from "./balance.ts";
 import { weightOf } from "./weight.ts";
-
-const SWITCH_BALANCE_OPTIONS = options({ weight: anything });
 
 /**
  * Balance loss of each rank: experts * sum over e of (mean probability of e) * (choices of e) / (k * tokens), before
@@ -17,6 +14,9 @@ const SWITCH_BALANCE_OPTIONS = options({ weight: anything });
  * ```
  */
 export function switchBalance(options: LossWeight): Loss {
-  expect("switchBalance", "options", options, SWITCH_BALANCE_OPTIONS);
-  return balance({ name: "switch", weight: weightOf("switch", options), first: false });
+  return balance({
+    name: "switch",
+    weight: weightOf("switch", options, "switchBalance"),
+    first: false,
+  });
 }

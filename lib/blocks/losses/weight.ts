@@ -1,10 +1,22 @@
-/** @module */
+/** Weights of losses. @module */
+import { anything, expect, options } from "../../arguments/mod.ts";
 import { SchemoeError } from "../../types.ts";
 import { quoted } from "../../words.ts";
 
-/** The weight in the options of a loss. @throws {SchemoeError} unless it is a finite number. */
-export function weightOf(name: string, options: { readonly weight: number }): number {
-  const { weight }: typeof options = Object(options);
+const OPTIONS = options({ weight: anything });
+
+/**
+ * The weight in the options of a loss.
+ * @param call the function that makes it, where it has another name.
+ * @throws {SchemoeError} for other options, and unless it is a finite number.
+ */
+export function weightOf(
+  name: string,
+  options: { readonly weight: number },
+  call = name,
+): number {
+  expect(call, "options", options, OPTIONS);
+  const { weight } = options;
   checkWeight(name, weight);
   return weight;
 }

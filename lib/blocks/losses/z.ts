@@ -1,11 +1,8 @@
 /** The z-loss of routers. @module */
-import { anything, expect, options } from "../../arguments/mod.ts";
 import { zLoss } from "../../kernels/mod.ts";
 import type { Loss } from "./types.ts";
 import type { LossWeight } from "./balance.ts";
 import { weightOf } from "./weight.ts";
-
-const Z_OPTIONS = options({ weight: anything });
 
 /**
  * Mean over a rank's tokens of the squared logsumexp of their logits (Zoph et al., "ST-MoE", arXiv 2202.08906).
@@ -16,7 +13,6 @@ const Z_OPTIONS = options({ weight: anything });
  * ```
  */
 export function z(options: LossWeight): Loss {
-  expect("z", "options", options, Z_OPTIONS);
   const weight = weightOf("z", options);
   return { name: "z", weight, slopes: ["z"], forward: (c) => [zLoss(c, c.weight, c)] };
 }

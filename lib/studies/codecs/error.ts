@@ -1,8 +1,7 @@
 /** Errors of values relative to a reference. @module */
 import { aCount, anyNumber, expect, numbersOf } from "../../arguments/mod.ts";
 
-const VALUE_ERROR_GOT = numbersOf(anyNumber);
-const VALUE_ERROR_RIGHT = numbersOf(anyNumber);
+const VALUES = numbersOf(anyNumber);
 
 /** Of values in rows, against the right ones. */
 export interface ValueError {
@@ -24,8 +23,8 @@ export interface ValueError {
  * ```
  */
 export function valueError(got: Float32Array, right: Float32Array, columns: number): ValueError {
-  expect("valueError", "got", got, VALUE_ERROR_GOT);
-  expect("valueError", "right", right, VALUE_ERROR_RIGHT);
+  expect("valueError", "got", got, VALUES);
+  expect("valueError", "right", right, VALUES);
   expect("valueError", "columns", columns, aCount);
   let [squares, differences, products, others, worst] = [0, 0, 0, 0, 0];
   for (let begin = 0; begin < right.length; begin += columns) {
