@@ -1,7 +1,7 @@
 /** What has a picture has it as a PNG too. */
 import { assert, assertEquals } from "@std/assert";
 import packageFile from "../deno.json" with { type: "json" };
-import { topology } from "../mod.ts";
+import { compare, createLayer, openEngine, topology } from "../mod.ts";
 import { whatIf } from "../lib/studies/mod.ts";
 import { TrainingRun } from "../lib/training/mod.ts";
 
@@ -22,6 +22,16 @@ Deno.test("each exported class with a picture as SVG has it as PNG", async () =>
   }
   assertEquals(without, []);
   assert(pictures > 5, `${pictures}`);
+});
+
+Deno.test("compare().png() draws what svg() does", async () => {
+  const engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+  const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8 });
+  const runs = [await layer.forward(), await layer.forward({ scheduler: "optSche", chunks: 2 })];
+  const compared = compare(runs);
+  assert(isPng(await compared.png()));
+  assert((await compared.png({ scale: 1 })).length < (await compared.png()).length);
+  assert((await compare(runs, { theme: "dark" }).png()).join() !== (await compared.png()).join());
 });
 
 Deno.test("TrainingRun.png() and WhatIf.png() draw what svg() does", async () => {

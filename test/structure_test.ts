@@ -49,6 +49,26 @@ Deno.test("folders of lib/ import each other without cycles", () => {
   assertNoCycle(folders);
 });
 
+Deno.test("README lists the folders of lib/ from the bottom up", () => {
+  const readme = Deno.readTextFileSync(new URL("../README.md", LIB));
+  const [, list] = /^`lib\/`, from the bottom up[^]*?\n\n([^]*?)\n\n/m.exec(readme)!;
+  const lines = list.split("\n").map((line) =>
+    [...line.matchAll(/`([a-z]+)\/`/g)].map(([, name]) => name)
+  );
+  const lineOf = new Map(lines.flatMap((names, at) => names.map((name) => [name, at] as const)));
+  const folders = importsBetween((path) => path.includes("/") ? path.split("/")[0] : path);
+  const named = [...folders.keys()].filter((name) => !name.includes("."));
+  assertEquals([...lineOf.keys()].sort(), named.sort());
+  for (const name of named) {
+    for (const imported of [...folders.get(name)!].filter((other) => lineOf.has(other))) {
+      assert(
+        lineOf.get(imported)! <= lineOf.get(name)!,
+        `${name} imports ${imported}, a line below`,
+      );
+    }
+  }
+});
+
 Deno.test("files of lib/ import each other without cycles", () => {
   assertNoCycle(importsBetween((path) => path));
 });

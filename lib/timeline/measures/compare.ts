@@ -20,9 +20,11 @@ import { disturbance } from "./disturbance.ts";
 import { makespan } from "./makespan.ts";
 import { differClearly, isMeasured, makespansOf } from "./spread.ts";
 import { makeDocument } from "../chart/plot.ts";
+import { type PngOptions, svgToPng } from "../chart/png.ts";
 import { showHtml, showText } from "../chart/show.ts";
 import { stack } from "../table/stack.ts";
 import { verdict } from "./verdict.ts";
+import type { Theme } from "../chart/theme.ts";
 import { zoomHtml } from "../chart/zoom.ts";
 
 /** One of the runs that are compared: a run or a timeline. */
@@ -41,6 +43,8 @@ export interface Comparison extends Displayable {
   readonly table: Timeline;
   /** The charts below each other as one SVG. */
   svg(): Promise<string>;
+  /** The same picture as the bytes of a PNG. @throws {SchemoeError} for a scale that is none. */
+  png(options?: PngOptions): Promise<Uint8Array>;
   /** The charts as HTML, zoomed together. */
   html(): Promise<string>;
   /** The table as text. */
@@ -84,7 +88,7 @@ export function compare(
     );
   }
   const summary = summarize(named);
-  const charts = async () => {
+  const charts = async (theme = given.theme) => {
     const span = Math.max(1, ...named.map(makespan));
     const most = given.ranks ? undefined : MOST_RANKS;
     const first = named.map((run) => arrange(run, given, { span, most }));
@@ -99,18 +103,19 @@ export function compare(
       const lines = given.lines ?? linesOf(run, named[i - 1]);
       const shared = { span, left, most, legend: i === 0 ? legend : null };
       const arranged = arrange(run, { ...given, title, lines }, shared);
-      const element = await drawn(arranged, { document, theme: given.theme });
+      const element = await drawn(arranged, { document, theme });
       drawings.push({ svg: element.outerHTML as string, zoom: arranged.zoom });
     }
     return drawings;
   };
-  const svg = async () => stack((await charts()).map((chart) => chart.svg));
+  const svg = async (theme?: Theme) => stack((await charts(theme)).map((chart) => chart.svg));
   const html = async () => await zoomHtml(await charts());
   const filled = withoutEmpty(summary);
   const text = showText(filled);
   return {
     table: summary,
-    svg,
+    svg: () => svg(),
+    png: async (options = {}) => await svgToPng(await svg(given.theme ?? "light"), options),
     html,
     toString: () => text,
     async [Symbol.for("Jupyter.display")]() {
