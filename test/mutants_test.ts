@@ -14,6 +14,13 @@ const MUTANTS: readonly {
   readonly tests: string;
 }[] = [
   {
+    name: "a codec in JavaScript is not told the rows of each expert",
+    file: "lib/graph/coding.ts",
+    from: "...(compressor.grouped ? { groups: groupRows } : {}),",
+    to: "",
+    tests: "test/compressors/own_blocks_test.ts",
+  },
+  {
     name: "readyTimes() gives what the engine says",
     file: "lib/timeline/table/timeline.ts",
     from: "latest = Math.max(latest, ends[position * ranks + events.rank[i]]);",

@@ -3,7 +3,7 @@ import type { SourceKernels } from "../kernels/source.ts";
 import type { NativeCodec } from "../kernels/types.ts";
 import type { Pass } from "../types.ts";
 
-/** Rows and columns of a block that a compressor encodes. */
+/** Rows and columns of a block that a compressor encodes: `encode` and `decode` get the one that `wireBytes` was given. */
 export interface WireBlock {
   /** Rows of tokens. */
   readonly rows: number;
@@ -36,7 +36,8 @@ export interface CodecContext {
    */
   readonly tokens: Int32Array | undefined;
   /**
-   * Memory that outlives the run, zero at first, one for each name and (pass, leg, chunk, rank, peer).
+   * Memory that outlives the run, zero at first, one for each name and (pass, leg, chunk, rank, peer). Blocks of
+   * another size (other chunks, rows of a dropless layer) need one of another name.
    * @throws {SchemoeError} when it was asked for with another size before.
    */
   state(name: string, bytes: number): Uint8Array;
@@ -61,7 +62,7 @@ export interface Compressor {
    * units. Default: not known, so that `deno task verify` refuses it.
    */
   readonly tolerance?: { readonly rounding: number; readonly switched: number };
-  /** Codes rows of an expert together: `wireBytes` is given the rows of each expert. */
+  /** Codes rows of an expert together: `wireBytes`, `encode` and `decode` are given the rows of each expert. */
   readonly grouped?: boolean;
   /**
    * Rows of an expert, from the first on, that are coded together at most; default 1. Chunks given as a number are cut

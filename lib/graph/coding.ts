@@ -10,7 +10,7 @@ import {
   type Wire,
 } from "../kernels/mod.ts";
 import type { Piece } from "../memory/mod.ts";
-import type { CodecContext, Compressor } from "../compressors/types.ts";
+import type { CodecContext, Compressor, WireBlock } from "../compressors/types.ts";
 import { type HostContext, type Kernel, type Pass, SchemoeError, type View } from "../types.ts";
 import { awaitUser } from "../user_code.ts";
 import { quoted } from "../words.ts";
@@ -76,7 +76,8 @@ export function codecState(
   ofCodec.set(key, state);
   if (state.length === bytes) return state;
   throw new SchemoeError(
-    `Cannot use the compressor "${compressor.name}": its state "${key}" has ${state.length} bytes, not ${bytes}`,
+    `Cannot use the compressor "${compressor.name}": its state "${key}" has ${state.length} bytes, not ${bytes}; ` +
+      "a state keeps its size, so give one for blocks of another size another name, such as `lost ${values.length}`",
   );
 }
 
@@ -92,10 +93,9 @@ export function encodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kerne
   const staged = stagePieces(coded, blocks, "to");
   if (kernels) return [...staged, ...sourceCalls(coded, blocks, "encode")];
   const run = async (at: HostContext) => {
-    for (const { peer, rows, values, wire, bytes } of eachBlock(coded, blocks)) {
-      const size = FLOAT_BYTES * rows * coded.columns;
+    for (const { peer, block, values, wire, bytes } of eachBlock(coded, blocks)) {
+      const size = FLOAT_BYTES * block.rows * block.columns;
       const floats = new Float32Array(at.read(values, size).buffer);
-      const block = { rows, columns: coded.columns };
       const encoded = await awaitUser(
         `the compressor "${compressor.name}"`,
         "encode",
@@ -118,15 +118,14 @@ export function decodeBlocks(coded: Coded, blocks: readonly CodedBlock[]): Kerne
   }
   if (blocks.length === 0) return [];
   const run = async (at: HostContext) => {
-    for (const { peer, rows, values, wire, bytes } of eachBlock(coded, blocks)) {
-      const block = { rows, columns };
+    for (const { peer, block, values, wire, bytes } of eachBlock(coded, blocks)) {
       const encoded = at.read(wire, bytes);
       const decoded = await awaitUser(
         `the compressor "${compressor.name}"`,
         "decode",
         () => compressor.decode!(encoded, block, contextOf(coded, at, peer)),
       );
-      expectValues(compressor, ["decode", Float32Array], decoded, rows * columns);
+      expectValues(compressor, ["decode", Float32Array], decoded, block.rows * columns);
       at.write(values, new Uint8Array(decoded.buffer, decoded.byteOffset, decoded.byteLength));
     }
   };
@@ -245,15 +244,20 @@ function sourceCalls(
   return calls;
 }
 
-/** The blocks one by one: their rows as floats, those of each expert too, and their bytes on the wire. */
+/** The blocks one by one, as `wireBytes` was given them: rows as floats, those of each expert too, bytes on the wire. */
 function* eachBlock(coded: Coded, blocks: readonly CodedBlock[]) {
-  const { columns } = coded;
+  const { columns, compressor, floats } = coded;
+  const elementBytes = floats === undefined ? FLOAT_BYTES : STORED_BYTES;
   const places = placesOf(coded, blocks);
   for (const [number, { piece, wire, blockBytes }] of blocks.entries()) {
     const { begin, end, groups, rowsOfGroup } = piece;
     const rows = groups * rowsOfGroup;
     const { buffer, offset } = places[number].values;
     const groupRows = piece.groupRows ?? Array<number>(groups).fill(rowsOfGroup);
+    const block: WireBlock = {
+      ...{ rows, columns, elementBytes },
+      ...(compressor.grouped ? { groups: groupRows } : {}),
+    };
     for (let i = 0; i < end - begin; i++) {
       const at = (row: number) => ({ buffer, offset: offset + FLOAT_BYTES * row * columns });
       let before = i * rows;
@@ -263,7 +267,7 @@ function* eachBlock(coded: Coded, blocks: readonly CodedBlock[]) {
       });
       yield {
         peer: begin + i,
-        rows,
+        block,
         bytes: blockBytes,
         values: at(i * rows),
         groups: list.filter(({ rows }) => rows > 0),
