@@ -15,6 +15,16 @@ Deno.test('testbed("2080ti-ib100") takes for an all-to-all of 32 GPUs what PipeM
   }
 });
 
+Deno.test("testbed() of publications takes for a GEMM what they fitted for each m n k * 4", () => {
+  const published = [["2080ti-ib100", 1.5e-4, 3.73e-14], ["dgx2-ib", 4.26e-5, 2.29e-14]] as const;
+  for (const [name, alpha, beta] of published) {
+    const { processor } = testbed(name).topology;
+    assertEquals(processor.alpha, alpha);
+    // 2 m n k operations
+    assertAlmostEquals(2 * 1e12 / processor.flopRate, beta * 4 * 1e12, 1e-12);
+  }
+});
+
 Deno.test("testbed() names its sources, takes other sizes and rejects unknown names", () => {
   for (const name of TESTBED_NAMES) {
     const { topology, sources } = testbed(name, { nodes: 3, ranksPerNode: 5 });

@@ -21,6 +21,21 @@ Deno.test("makeTimeline() has one row for each rank and position, sorted by them
   assertEquals([...new Set(timeline.array("node") as number[])], [0, 1]);
 });
 
+Deno.test("makeTimeline() sorts what an engine recorded in any order", () => {
+  const program = forwardProgram({ nodes: 1, ranksPerNode: 2, chunks: 1 });
+  const events = eventsOf(program);
+  const sorted = makeTimeline(program, events, { name: "a" }).objects();
+  const { length } = events.position;
+  for (let at = 0; at + 1 < length; at++) {
+    const swapped = (i: number) => i === at ? at + 1 : i === at + 1 ? at : i;
+    const moved = { ...events };
+    for (const [key, values] of Object.entries(events) as [keyof typeof events, number[]][]) {
+      moved[key] = values.map((_, i) => values[swapped(i)]) as never;
+    }
+    assertEquals(makeTimeline(program, moved, { name: "a" }).objects(), sorted, `${at}`);
+  }
+});
+
 Deno.test("makeTimeline() says what each task was", () => {
   const timeline = forwardTimeline(shape);
   const find = (name: string) =>

@@ -127,10 +127,13 @@ Deno.test("productBytes() reads a result that is added to, and counts groups", (
     stride: rows * columns,
     ...(dtype ? { dtype } : {}),
   });
-  const bytes = productBytes(
-    gemm(matrix(2, 5), matrix(5, 7, "bfloat16"), matrix(2, 7), { add: true }),
-  );
-  assertEquals(bytes, 3 * (4 * 10 + 2 * 35 + 2 * 4 * 14));
+  const of = (a?: "bfloat16", b?: "bfloat16", c?: "bfloat16", add = false) =>
+    productBytes(gemm(matrix(2, 5, a), matrix(5, 7, b), matrix(2, 7, c), { add }));
+  const [f32, bf16] = [undefined, "bfloat16"] as const;
+  assertEquals(of(f32, bf16, f32, true), 3 * (4 * 10 + 2 * 35 + 2 * 4 * 14));
+  assertEquals(of(bf16, f32), 3 * (2 * 10 + 4 * 35 + 4 * 14));
+  assertEquals(of(f32, f32, bf16), 3 * (4 * 10 + 4 * 35 + 2 * 14));
+  assertEquals(of(bf16, bf16, bf16), 3 * (2 * 10 + 2 * 35 + 2 * 14));
   const ranges = [{ first: 0, rows: 1 }, { first: 1, rows: 0 }, { first: 1, rows: 4 }];
   const ragged = (columns: number) => ({ ...matrix(5, columns), stride: NaN, ranges });
   assertEquals(

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { SchemoeError } from "../../mod.ts";
+import { ABI_VERSION } from "../../lib/program/pack.ts";
 import { joinDriver, serveWorker } from "../../lib/workers/join.ts";
 import { newToken } from "../../lib/workers/mod.ts";
 import { Rendezvous } from "../../lib/workers/rendezvous.ts";
@@ -38,8 +39,14 @@ Deno.test("Rendezvous turns strangers away, names them, and lets a worker in all
   await say(rendezvous.port, textFrame("{}", [2, 1]));
   await say(rendezvous.port, textFrame("not JSON"));
   await say(rendezvous.port, textFrame(JSON.stringify({ kind: "join", process: 1 })));
-  const old = JSON.stringify({ kind: "hello", protocol: 1, abi: 1, nonce: newToken() });
-  assertMatch(await say(rendezvous.port, textFrame(old)), /it has versions 1 and 1, this/);
+  // either version alone is refused
+  for (const [protocol, abi] of [[1, 1], [1, ABI_VERSION], [2, ABI_VERSION - 1]]) {
+    const old = JSON.stringify({ kind: "hello", protocol, abi, nonce: newToken() });
+    assertMatch(
+      await say(rendezvous.port, textFrame(old)),
+      new RegExp(`it has versions ${protocol} and ${abi}, this process has 2 and ${ABI_VERSION}`),
+    );
+  }
   const number = await assertRejects(() => serveWorker(place(rendezvous, token, 2)), SchemoeError);
   assertMatch(
     number.message,
