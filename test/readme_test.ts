@@ -1,6 +1,6 @@
 /** What the README shows is what its code gives. */
 import { assert, assertEquals } from "@std/assert";
-import { BUILT_IN, compare, createLayer, openEngine, topK, topology } from "../mod.ts";
+import { compare, createLayer, openEngine, topK, topology } from "../mod.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -21,13 +21,6 @@ Deno.test("README's picture is the layer of its first example, simulated", async
     await Deno.writeTextFile(new URL(picture.replace(".svg", ".new.svg"), ROOT), drawn);
     assert(false, `${picture} comes out otherwise: it is written beside it as .new.svg`);
   }
-});
-
-Deno.test("README names everything that is built in", async () => {
-  const readme = await Deno.readTextFile(new URL("README.md", ROOT));
-  const names = Object.values(BUILT_IN).flat();
-  assert(names.length > 20, `${names.length}`);
-  assertEquals(names.filter((name) => !readme.includes(`\`${name}\``)), []);
 });
 
 Deno.test("README of the results names every file beside it, and no other", async () => {
