@@ -5,7 +5,8 @@
 
 namespace schemoe {
 
-/// Bytes that can still be written before the system ends a process to get some; UINT64_MAX where it does not say.
-uint64_t available_memory() noexcept;
+/// Bytes that can still be written before the system ends a process to get some, of the machine and of the control
+/// groups of this process; UINT64_MAX where it does not say. `root` is before each path of the system.
+uint64_t available_memory(const char* root = "") noexcept;
 
 }  // namespace schemoe

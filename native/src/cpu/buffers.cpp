@@ -14,8 +14,10 @@ namespace {
 // A cache line, and enough for any vector instruction.
 constexpr uint64_t kAlignment = 64;
 constexpr uint64_t kMostBytes = uint64_t{1} << 46;
-// From here on the system is asked first: where it promises more than it has, it ends a process to get it back.
-constexpr uint64_t kLarge = uint64_t{1} << 26;
+// The system is asked before every so many bytes: where it promises more than it has, it ends a process to get it back.
+constexpr uint64_t kAskedEvery = uint64_t{1} << 26;
+// What is left to others, and to the rest of this process.
+constexpr uint64_t kLeft = uint64_t{1} << 27;
 
 }  // namespace
 
@@ -29,6 +31,15 @@ Buffers::Piece Buffers::make(uint64_t bytes) {
   piece.bytes = bytes;
   std::memset(piece.data.get(), 0xff, rounded);
   return piece;
+}
+
+void Buffers::ask_for(uint64_t bytes) {
+  if (unasked_ + bytes >= kAskedEvery) {
+    if (bytes + kLeft > available_memory()) throw std::bad_alloc();
+    unasked_ = 0;
+  } else {
+    unasked_ += bytes;
+  }
 }
 
 void Buffers::check_idle(const char* what) const {
@@ -48,7 +59,7 @@ uint32_t Buffers::allocate(uint32_t id, std::span<const uint64_t> bytes) {
     const auto changes = [&](uint32_t rank) { return !old[rank].data || old[rank].bytes != bytes[rank]; };
     uint64_t needed = 0;
     for (uint32_t rank = 0; rank < ranks_; ++rank) needed += changes(rank) ? std::min(bytes[rank], kMostBytes) : 0;
-    if (needed >= kLarge && needed > available_memory()) throw std::bad_alloc();
+    ask_for(needed);
     for (uint32_t rank = 0; rank < ranks_; ++rank) {
       if (changes(rank)) fresh[rank] = make(bytes[rank]);
     }

@@ -51,12 +51,16 @@ class Buffers {
   static Piece make(uint64_t bytes);
   const Piece& find(const char* what, uint32_t id, uint32_t rank, uint64_t offset, uint64_t bytes) const;
   void check_idle(const char* what) const;
+  /// Throws bad_alloc where the system cannot give so many bytes.
+  void ask_for(uint64_t bytes);
 
   const uint32_t ranks_;
   // Shared by reads and writes of contents, exclusive for changes of the list.
   mutable std::shared_mutex mutex_;
   std::vector<Buffer> buffers_;
   bool held_ = false;
+  /// Bytes that were allocated since the system was asked whether it has them.
+  uint64_t unasked_ = 0;
 };
 
 }  // namespace schemoe
