@@ -69,6 +69,28 @@ Deno.test("interruptSignal() leaves the second Ctrl+C to end the process", async
   assert(signal === "SIGINT" || code === 130, `${signal} ${code}`);
 });
 
+Deno.test("interruptSignal() ends a loop of simulated passes, which wait for nothing else", async () => {
+  const loop = `
+import { createLayer, interruptSignal, openEngine } from "${MOD}";
+using signal = interruptSignal();
+const engine = openEngine({ kind: "simulate", nodes: 1, ranksPerNode: 2 });
+const layer = createLayer(engine, { tokens: 16, modelDim: 8, hiddenDim: 8, experts: 2 });
+const begun = performance.now();
+console.log("begun");
+try {
+  // far longer than the signal takes, and not for ever
+  while (performance.now() - begun < 20_000) await layer.forward({ signal });
+  console.log("never heard");
+} catch (error) {
+  console.log(error.message, error.status, error.cause.message);
+}
+`;
+  const { lines, code } = await interrupted(loop, ["begun"]);
+  assertEquals(lines[0], "begun");
+  assertMatch(lines[1], /^Cannot run the (Program|pass): it was aborted 3 Interrupted by SIGINT$/);
+  assertEquals([lines.length, code], [2, 0]);
+});
+
 Deno.test("interruptSignal() is an AbortSignal that can be disposed of, more than once", () => {
   const signal = interruptSignal();
   assert(signal instanceof AbortSignal && !signal.aborted);

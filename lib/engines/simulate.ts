@@ -8,6 +8,7 @@ import { idle } from "../activity.ts";
 import { checkTopology } from "../topology.ts";
 import type { Costs } from "../costs/types.ts";
 import type { Engine, EventTable, Program, Workspace } from "../engine.ts";
+import { turn } from "../turn.ts";
 import { SchemoeError, type Topology } from "../types.ts";
 import { everyRank, oneNode } from "./simulate/columns.ts";
 import { emptyEvents, inNanoseconds } from "./simulate/events.ts";
@@ -51,19 +52,22 @@ export function openSimulator(topology: Topology, options: SimulateOptions = {})
     ...(costs ? { costs } : {}),
     ...(representatives ? { representatives: Array.from(columns.ranks) } : {}),
     workspace: () => emptyWorkspace,
-    run(program, _workspace, running = {}) {
-      if (closed) throw new SchemoeError("Cannot use the engine: it is closed");
-      if (running.signal?.aborted) {
-        throw new SchemoeError("Cannot run the Program: it was aborted", {
-          status: 3,
-          cause: running.signal.reason,
-        });
-      }
-      return Promise.resolve(
-        running.isolated
+    run(program, _workspace, { signal, isolated } = {}) {
+      const times = (): EventTable => {
+        if (closed) throw new SchemoeError("Cannot use the engine: it is closed");
+        if (signal?.aborted) {
+          throw new SchemoeError("Cannot run the Program: it was aborted", {
+            status: 3,
+            cause: signal.reason,
+          });
+        }
+        return isolated
           ? oneByOne(instanceOf(program, topology, options))
-          : simulate(program, topology, options),
-      );
+          : simulate(program, topology, options);
+      };
+      // runs that follow one another without a turn of the event loop would never hear of a signal
+      if (signal && !signal.aborted && !closed) return turn().then(times);
+      return Promise.resolve(times());
     },
     idle: () => idle(engine),
     close: () => void (closed = true),

@@ -2,32 +2,57 @@
 import { basename, dirname, join } from "node:path";
 import { SchemoeError } from "../types.ts";
 
+/** What a file is made of. */
+type Write = (file: Deno.FsFile) => Promise<void>;
+
 /**
  * Writes a file beside the one it replaces, then renames it: whoever reads, and whoever comes after a
- * crash, finds the old contents or the new ones. A link is followed. Nothing is left when it fails.
+ * crash, finds the old contents or the new ones. A link is followed; a device, such as `/dev/null`, is written to.
+ * Nothing is left when it fails.
  *
  * @param write gets the open file
  */
-export async function replaceFile(
-  path: string | URL,
-  write: (file: Deno.FsFile) => Promise<void>,
+export async function replaceFile(path: string | URL, write: Write): Promise<void> {
+  await replaceFiles([[path, write]]);
+}
+
+/**
+ * The same of files that belong together: none is renamed before all are written, so that a full disk leaves all as
+ * they were.
+ *
+ * @param ready called before the first is renamed
+ */
+export async function replaceFiles(
+  files: readonly (readonly [path: string | URL, write: Write])[],
+  ready: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
-  const target = await Deno.realPath(path).catch(() => pathOf(path));
-  const temporary = `${target}.${crypto.randomUUID().slice(0, 8)}.partial`;
-  const file = await Deno.open(temporary, { write: true, createNew: true });
+  const written: { readonly temporary: string; readonly target: string }[] = [];
   try {
-    try {
-      await write(file);
-      await file.sync(); // or the name may outlive a crash, and the contents not
-    } finally {
-      file.close();
+    for (const [path, write] of files) {
+      const target = await Deno.realPath(path).catch(() => pathOf(path));
+      const { isFile } = await Deno.stat(target).catch(() => ({ isFile: true }));
+      // what is no file cannot be replaced by one
+      const temporary = isFile ? `${target}.${crypto.randomUUID().slice(0, 8)}.partial` : undefined;
+      if (temporary) written.push({ temporary, target });
+      const file = await Deno.open(temporary ?? target, { write: true, createNew: isFile });
+      try {
+        await write(file);
+        if (isFile) await file.sync(); // or the name may outlive a crash, and the contents not
+      } finally {
+        file.close();
+      }
     }
-    await Deno.rename(temporary, target);
+    await ready();
+    for (const { temporary, target } of written) await Deno.rename(temporary, target);
   } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
+    for (const { temporary } of written) await Deno.remove(temporary).catch(() => {});
     throw error;
   }
 }
+
+/** Whether a file is what {@linkcode replaceFile} left that was killed while it wrote the one of that name. */
+export const isPartial = (file: string, of: string): boolean =>
+  file.startsWith(of) && /^\.[0-9a-f]{8}\.partial$/.test(file.slice(of.length));
 
 /** Milliseconds after which nobody writes a file any more. */
 const ABANDONED = 60_000;
@@ -47,8 +72,7 @@ export async function replaceable(path: string | URL): Promise<boolean> {
   await Deno.stat(folder).catch((cause) => fail(`there is no folder ${folder}`, cause));
   try {
     for await (const { name } of Deno.readDir(folder)) {
-      const rest = name.startsWith(basename(target)) ? name.slice(basename(target).length) : "";
-      if (!/^\.[0-9a-f]{8}\.partial$/.test(rest)) continue;
+      if (!isPartial(name, basename(target))) continue;
       const { mtime } = await Deno.stat(join(folder, name));
       if (Date.now() - mtime!.getTime() > ABANDONED) await Deno.remove(join(folder, name));
     }

@@ -3,6 +3,7 @@
  * run on a GPU, so that this thread begins it, and looks from turn to turn of its event loop whether it has ended.
  * @module
  */
+import { turn } from "../turn.ts";
 import type { NativeCalls, PreparedProgram, StartedRun } from "./engine.ts";
 
 /** Milliseconds for which a run is looked at; then a thread waits for its end. */
@@ -26,6 +27,3 @@ async function endOf(run: StartedRun): Promise<BigUint64Array<ArrayBuffer>> {
     await turn();
   }
 }
-
-/** Lets the event loop do what is due: timers, signals and whatever has arrived. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

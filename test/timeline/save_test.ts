@@ -136,3 +136,23 @@ Deno.test("loadRun() needs neither engines nor the native library", async () => 
     [],
   );
 });
+
+Deno.test("saveRun() leaves the run before where the disk is full", async () => {
+  await withFolder(async (folder) => {
+    const run = await ran();
+    await saveRun(run, folder);
+    await Deno.remove(`${folder}/gantt.svg`);
+    await Deno.symlink("/dev/full", `${folder}/gantt.svg`);
+    const timeline = forwardTimeline({ nodes: 1, ranksPerNode: 2, chunks: 1, name: "b" });
+    const other = { name: "b", pass: "forward", configuration: {}, timeline } as const;
+    await assertRejects(() => saveRun(other, folder), SchemoeError, "No space left on device");
+    assertEquals((await loadRun(folder)).timeline.objects(), run.timeline.objects());
+    const left = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).toSorted();
+    assertEquals(left, ["gantt.svg", "run.json", "timeline.arrow"]);
+    // what a process left that was killed while it saved
+    await Deno.remove(`${folder}/gantt.svg`);
+    await Deno.writeTextFile(`${folder}/timeline.arrow.0123abcd.partial`, "ARR");
+    await saveRun(other, folder);
+    assertEquals((await loadRun(folder)).name, "b");
+  });
+});

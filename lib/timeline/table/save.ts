@@ -3,6 +3,7 @@
  * @module
  */
 import { aPath, expect } from "../../arguments/mod.ts";
+import { isPartial, replaceFiles, writeAll } from "../../files/replace_file.ts";
 import packageFile from "../../../deno.json" with { type: "json" };
 import { type Pass, SchemoeError, type Topology } from "../../types.ts";
 import { column, oneRun, rows, type Timeline } from "./columns.ts";
@@ -84,7 +85,8 @@ const FILES: readonly string[] = [RUN_FILE, TIMELINE_FILE, FIGURE_FILE];
 
 /**
  * Saves a run, or a timeline alone, as a folder: `run.json` (configuration, topology, machine, versions, verdict and bound),
- * `timeline.arrow` and `gantt.svg`. The folder is made; one that holds a saved run is replaced.
+ * `timeline.arrow` and `gantt.svg`. The folder is made; one that holds a saved run is replaced
+ * once all is written: a full disk leaves the run before.
  *
  * @throws {SchemoeError} when the folder holds anything else, or cannot be written.
  */
@@ -122,19 +124,25 @@ export async function saveRun(run: Subject, folder: string | URL): Promise<void>
   const figure = await ganttSvg(run);
   try {
     await Deno.mkdir(path, { recursive: true });
-    const foreign = (await Array.fromAsync(Deno.readDir(path))).find((entry) =>
-      !FILES.includes(entry.name)
+    const foreign = (await Array.fromAsync(Deno.readDir(path))).find(({ name }) =>
+      !FILES.some((file) => name === file || isPartial(name, file))
     );
     if (foreign) {
       throw new SchemoeError(
         `Cannot save the run to ${path}: the folder holds ${foreign.name}; give it a folder of its own`,
       );
     }
-    await Deno.remove(`${path}/${RUN_FILE}`).catch(ignoreMissing);
-    await Deno.writeFile(`${path}/${TIMELINE_FILE}`, arrow);
-    await Deno.writeTextFile(`${path}/${FIGURE_FILE}`, figure);
     const summed = { ...file, sha256: await contentSum(file) };
-    await Deno.writeTextFile(`${path}/${RUN_FILE}`, `${JSON.stringify(summed, null, 2)}\n`);
+    const encode = (text: string) => new TextEncoder().encode(text);
+    const files = [
+      [TIMELINE_FILE, arrow],
+      [FIGURE_FILE, encode(figure)],
+      [RUN_FILE, encode(`${JSON.stringify(summed, null, 2)}\n`)],
+    ] as const;
+    await replaceFiles(
+      files.map(([name, bytes]) => [`${path}/${name}`, (file) => writeAll(file, bytes)]),
+      () => Deno.remove(`${path}/${RUN_FILE}`).catch(ignoreMissing),
+    );
   } catch (cause) {
     if (cause instanceof SchemoeError || cause instanceof Deno.errors.NotCapable) throw cause;
     throw new SchemoeError(`Cannot save the run to ${path}: ${(cause as Error).message}`, {
