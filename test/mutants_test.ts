@@ -14,6 +14,13 @@ const MUTANTS: readonly {
   readonly tests: string;
 }[] = [
   {
+    name: "the importance loss does not reach a router of one's own",
+    file: "lib/blocks/gates/router_of.ts",
+    from: "(dWeights[i] += slopes[expert])",
+    to: "(dWeights[i] += 0 * slopes[expert])",
+    tests: "test/blocks/router_of_test.ts",
+  },
+  {
     name: "a codec in JavaScript is not told the rows of each expert",
     file: "lib/graph/coding.ts",
     from: "...(compressor.grouped ? { groups: groupRows } : {}),",

@@ -37,7 +37,10 @@ export function resolveLosses(
 function checkGate({ name, slopes, first, needs = [] }: Loss, gate: Gate, sizes: Sizes): void {
   const rows = sizes.experts + (gate.identities ?? 0);
   if (slopes.length > 0 && gate.scores === undefined) {
-    fail(`the gate ${gate.name} does not say how it makes scores, which the loss ${name} needs`);
+    fail(
+      `the gate ${gate.name} does not say how it makes scores, which the loss ${name} needs; a router of one's own ` +
+        'says it by scores: "softmax"',
+    );
   }
   if (slopes.includes("balance") && gate.scores === "relu") {
     fail(`the loss ${name} needs probabilities, which the scores of the gate ${gate.name} are not`);

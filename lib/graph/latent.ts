@@ -1,6 +1,6 @@
 /** Projections around dispatch: rows of another width than tokens on their way and in the experts. @module */
 import { type Layer, tokensOf } from "../blocks/mod.ts";
-import { fill, gemm } from "../kernels/mod.ts";
+import { fill, gemm, matrixOf } from "../kernels/mod.ts";
 import { elements, latentParameters } from "../memory/mod.ts";
 import type { Matrix } from "../kernels/types.ts";
 import type { Kernel, Task, View } from "../types.ts";
@@ -37,7 +37,7 @@ export function endsOf(
   const [from, to] = [g.tensor(table, x), g.tensor(table, y)];
   if (latentDim === undefined) return { from, to, add, before: [], after: [], flops: 0, uses: [] };
   const matrix = (name: string, rows: number, columns: number) =>
-    matrixOf(g, layer, name, rows, columns);
+    tensorMatrix(g, layer, name, rows, columns);
   const [inner, outer] = forward ? ["latent.x", "latent.y"] : ["latent.dy", "latent.dx"];
   const [taken, given] = [matrix(inner, tokens, latentDim), matrix(outer, tokens, latentDim)];
   const down = matrix("latent.down", modelDim, latentDim);
@@ -55,7 +55,7 @@ export function endsOf(
   };
 }
 
-function matrixOf(
+function tensorMatrix(
   g: GraphBuilder,
   layer: Layer,
   name: string,
@@ -65,7 +65,7 @@ function matrixOf(
   const table = tensorsOf(layer);
   const dtype = table.get(name).dtype as Matrix["dtype"];
   const view = g.tensor(table, name);
-  return { ...view, dtype, rows, columns, ld: columns, groups: 1, stride: rows * columns };
+  return matrixOf(view, rows, columns, dtype);
 }
 
 /** Adds the gradients of the projections and their sums over ranks; needs both ends of the pass. */
@@ -78,7 +78,7 @@ export function addLatentGrad(
   if (latentDim === undefined) return;
   const table = tensorsOf(layer);
   const matrix = (name: string, rows: number, columns: number) =>
-    matrixOf(g, layer, name, rows, columns);
+    tensorMatrix(g, layer, name, rows, columns);
   const part = ranks > 1 ? "latent.partial." : "grad.latent.";
   const names = ["x", "dy", "latent.dx", "latent.y"];
   const rows = (count: number) =>

@@ -1,6 +1,6 @@
 /** The tasks of a shared expert: on the tokens of its own rank, so that they wait for no transfer. @module */
 import { type Layer, ofRank, tokensOf } from "../blocks/mod.ts";
-import { checked, fill, gatedRows, gemm, host } from "../kernels/mod.ts";
+import { checked, fill, gatedRows, gemm, host, matrixOf } from "../kernels/mod.ts";
 import { elements, sharedParameters } from "../memory/mod.ts";
 import type { ExpertContext } from "../blocks/experts/types.ts";
 import { type Kernel, SchemoeError, type Task } from "../types.ts";
@@ -26,7 +26,7 @@ function sharedOf(g: GraphBuilder, layer: Layer): Shared {
     const dtype = table.get(name).dtype as Matrix["dtype"];
     const view = g.tensor(table, name);
     uses.add(name);
-    return { ...view, dtype, rows, columns, ld: columns, groups: 1, stride: rows * columns };
+    return matrixOf(view, rows, columns, dtype);
   };
   const rows = (name: string) => matrix(name, tokens, modelDim);
   const parameter = (prefix: string, name: string) => {

@@ -3,9 +3,8 @@
  * of the native library each.
  *
  * ```ts
- * import { gemm } from "@schemoe/lab/kernels";
- * const matrix = (buffer: string, rows: number, columns: number) =>
- *   ({ buffer, offset: 0, rows, columns, ld: columns, groups: 1, stride: rows * columns });
+ * import { gemm, matrixOf } from "@schemoe/lab/kernels";
+ * const matrix = (buffer: string, rows: number, columns: number) => matrixOf({ buffer, offset: 0 }, rows, columns);
  * console.assert(gemm(matrix("x", 4, 8), matrix("w", 8, 2), matrix("y", 4, 2)).name === "gemm");
  * ```
  * @module
@@ -97,6 +96,7 @@ export {
 
 export { checked, checkNumbers } from "./check.ts";
 export { host } from "./host.ts";
+export { matrixOf, readRows, rowsOfGroup, writeRows } from "./host_rows.ts";
 export { type SourceCall, type SourceKernels, sourceKernels, type Span } from "./source.ts";
 export { addSlices, maxRanks, type SliceSum, sumRanks } from "./reduce.ts";
 export { productBytes } from "./traffic.ts";

@@ -123,6 +123,11 @@ export class Theorem1Losses {
     return await svgToPng(await this.svg({ theme: "light" }), options);
   }
 
+  /** The summary. */
+  toString(): string {
+    return this.summary;
+  }
+
   /** Picture and summary, for a notebook. */
   async [Symbol.for("Jupyter.display")](): Promise<Record<string, string>> {
     const shown = displayable({ text: this.summary, svg: await this.svg() });

@@ -37,6 +37,7 @@ export async function rightCalls(): Promise<readonly RightCall[]> {
   const resolved = blocks.resolveLayer(sizes, world);
   const view = { buffer: "x", offset: 0 };
   const matrix = { ...view, rows: 2, columns: 2, ld: 2, groups: 1, stride: 4 };
+  const host = { rank: 0, read: (_: unknown, bytes: number) => new Uint8Array(bytes), write() {} };
   const options = { theme: "light" };
   return [
     // mod.ts
@@ -115,6 +116,10 @@ export async function rightCalls(): Promise<readonly RightCall[]> {
     [kernels.glu, [matrix, matrix, matrix, "silu"]],
     [kernels.copyBytes, [4, view, view]],
     [kernels.fill, [4, view, 0]],
+    [kernels.matrixOf, [view, 2, 2]],
+    [kernels.rowsOfGroup, [matrix, 0]],
+    [kernels.readRows, [host, matrix, 0]],
+    [kernels.writeRows, [host, matrix, 0, new Float32Array(matrix.rows * matrix.columns)]],
     [kernels.softmax, [2, 2, view, view]],
     // runs
     [timeline.gantt, [run, options]],

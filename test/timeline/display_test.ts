@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { display, displayable, escapeHtml } from "../../lib/timeline/chart/display.ts";
+import { walk } from "../walk.ts";
 
 const shown = (value: object) =>
   (value as Record<symbol, () => Promise<Record<string, string>>>)[Symbol.for("Jupyter.display")]();
@@ -34,4 +35,21 @@ Deno.test("displayable() takes HTML as it is", async () => {
 
 Deno.test("display() does nothing outside a notebook", async () => {
   assert(await display(displayable({ text: "t" })) === undefined);
+});
+
+Deno.test("displayable() is its text in a template", () => {
+  assertEquals(`${displayable({ text: "t", html: "<i>t</i>" })}`, "t");
+});
+
+Deno.test("whatever shows itself in a notebook is text in a template too", () => {
+  const lib = new URL("../../lib/", import.meta.url);
+  // an element is its markup, and a list that of what it holds
+  const others = ["timeline/chart/gantt.ts", "timeline/chart/lists.ts"];
+  const silent = [...walk(lib)].filter((path) => path.endsWith(".ts") && !others.includes(path))
+    .filter((path) => {
+      const source = Deno.readTextFileSync(new URL(path, lib));
+      return /\[(DISPLAY|Symbol\.for\("Jupyter\.display"\))\](\(\): |: async)/.test(source) &&
+        !source.includes("toString");
+    });
+  assertEquals(silent, []);
 });

@@ -5,7 +5,7 @@ import { type HostContext, SchemoeError } from "../../types.ts";
 import type { Matrix } from "../../kernels/types.ts";
 import { readModel } from "./onnx_file.ts";
 import { type OnnxModel, openModel } from "./onnx_model.ts";
-import { readRows, rowsOfGroup, writeRows } from "./onnx_rows.ts";
+import { readRows, rowsOfGroup, writeRows } from "../../kernels/mod.ts";
 import { loadOnnxRuntime, type OnnxRuntime } from "./onnx_runtime.ts";
 import { quoted } from "../../words.ts";
 

@@ -35,7 +35,10 @@ export interface ExpertContext {
   saved(name: string): Matrix;
   /** True when this is the first chunk: weight gradients start at zero instead of adding up. */
   readonly first: boolean;
-  /** Kernel that calls a JavaScript function; its lane waits, other lanes go on. */
+  /**
+   * Kernel that calls a JavaScript function; its lane waits, other lanes go on. `readRows` and `writeRows` of
+   * `@schemoe/lab/kernels` give it the rows of each expert, whatever their layout and type.
+   */
   host(run: HostFunction): Kernel;
 }
 

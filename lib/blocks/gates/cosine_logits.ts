@@ -4,13 +4,14 @@ import {
   columnSum,
   copyBytes,
   gemm,
+  matrixOf,
   temper,
   unitRows,
   unitRowsGrad,
 } from "../../kernels/mod.ts";
 import type { GateContext } from "./types.ts";
 import { checkCount } from "./options.ts";
-import { type Logits, matrix, tokensOf } from "./routed.ts";
+import { type Logits, tokensOf } from "./routed.ts";
 
 const WORD = 4;
 
@@ -24,12 +25,12 @@ export function cosineLogits(
   const { width, bias = false }: typeof options = Object(options);
   checkCount("cosineLogits", "width", width);
   const matrices = (c: GateContext) => ({
-    projection: matrix(c.tensor("projection"), c.modelDim, width),
-    tokens: matrix(c.tensor("tokens"), c.tokens, width),
-    units: matrix(c.tensor("units"), c.tokens, width),
-    rows: matrix(c.tensor("unitRows"), c.rows, width),
-    dUnits: matrix(c.tensor("dUnits"), c.tokens, width),
-    dRows: matrix(c.tensor("dRows"), c.rows, width),
+    projection: matrixOf(c.tensor("projection"), c.modelDim, width),
+    tokens: matrixOf(c.tensor("tokens"), c.tokens, width),
+    units: matrixOf(c.tensor("units"), c.tokens, width),
+    rows: matrixOf(c.tensor("unitRows"), c.rows, width),
+    dUnits: matrixOf(c.tensor("dUnits"), c.tokens, width),
+    dRows: matrixOf(c.tensor("dRows"), c.rows, width),
   });
   return {
     tensors: ({ tokens, rows, modelDim }) => [
@@ -50,7 +51,7 @@ export function cosineLogits(
     ],
     forward(c) {
       const m = matrices(c);
-      const logits = matrix(c.logits, c.tokens, c.rows);
+      const logits = matrixOf(c.logits, c.tokens, c.rows);
       return [
         gemm(tokensOf(c).x, m.projection, m.tokens),
         unitRows([c.tokens, width], { x: m.tokens, y: m.units, norms: c.tensor("norms") }),
@@ -64,7 +65,7 @@ export function cosineLogits(
         ...(bias
           ? [
             copyBytes(WORD * c.tokens * c.rows, c.logits, c.tensor("cosines")),
-            biasActivation(logits, matrix(c.tensor("bias"), 1, c.rows), undefined),
+            biasActivation(logits, matrixOf(c.tensor("bias"), 1, c.rows), undefined),
           ]
           : []),
       ];
@@ -72,10 +73,10 @@ export function cosineLogits(
     backward(c) {
       const m = matrices(c);
       const { x, dx } = tokensOf(c);
-      const dLogits = matrix(c.dLogits, c.tokens, c.rows);
-      const dProjection = matrix(c.gradient("projection"), c.modelDim, width);
+      const dLogits = matrixOf(c.dLogits, c.tokens, c.rows);
+      const dProjection = matrixOf(c.gradient("projection"), c.modelDim, width);
       return [
-        ...(bias ? [columnSum(dLogits, matrix(c.gradient("bias"), 1, c.rows))] : []),
+        ...(bias ? [columnSum(dLogits, matrixOf(c.gradient("bias"), 1, c.rows))] : []),
         temper(c.tokens * c.rows, {
           z: bias ? c.tensor("cosines") : c.logits,
           temperature: c.tensor("temperature"),

@@ -1,9 +1,9 @@
 /** Logits as a product with a weight. @module */
 import { aFlag, expect, maybe, options } from "../../arguments/mod.ts";
-import { columnSum, gemm } from "../../kernels/mod.ts";
+import { columnSum, gemm, matrixOf } from "../../kernels/mod.ts";
 import type { GateContext, GateShape, GateTensor } from "./types.ts";
 import type { Kernel, View } from "../../types.ts";
-import { type Logits, matrix, tokensOf } from "./routed.ts";
+import { type Logits, tokensOf } from "./routed.ts";
 
 const LINEAR_LOGITS_OPTIONS = options({ bias: maybe(aFlag) });
 
@@ -17,11 +17,11 @@ export function linearLogits(options: { readonly bias?: boolean } = {}): Logits 
       ...(bias ? [{ name: "bias", shape: [shape.rows], life: "parameter" } as const] : []),
     ],
     forward: (c) => [
-      product(c, "weight", c.logits, bias ? matrix(c.tensor("bias"), 1, c.rows) : undefined),
+      product(c, "weight", c.logits, bias ? matrixOf(c.tensor("bias"), 1, c.rows) : undefined),
     ],
     backward: (c) => [
       ...productGrad(c, "weight", c.dLogits, c.accumulate),
-      ...(bias ? [columnSum(logits(c, c.dLogits), matrix(c.gradient("bias"), 1, c.rows))] : []),
+      ...(bias ? [columnSum(logits(c, c.dLogits), matrixOf(c.gradient("bias"), 1, c.rows))] : []),
     ],
     flops: productFlops,
   };
@@ -37,9 +37,9 @@ export const product = (
   c: GateContext,
   name: string,
   out: View,
-  bias?: ReturnType<typeof matrix>,
+  bias?: ReturnType<typeof matrixOf>,
 ): Kernel =>
-  gemm(tokensOf(c).x, matrix(c.tensor(name), c.rows, c.modelDim), logits(c, out), {
+  gemm(tokensOf(c).x, matrixOf(c.tensor(name), c.rows, c.modelDim), logits(c, out), {
     transB: true,
     ...(bias ? { bias } : {}),
   });
@@ -47,10 +47,10 @@ export const product = (
 /** Gradients of x, added to where `add`, and of the weight. */
 export function productGrad(c: GateContext, name: string, dOut: View, add: boolean): Kernel[] {
   const { x, dx } = tokensOf(c);
-  const weight = matrix(c.tensor(name), c.rows, c.modelDim);
+  const weight = matrixOf(c.tensor(name), c.rows, c.modelDim);
   return [
     gemm(logits(c, dOut), weight, dx, { add }),
-    gemm(logits(c, dOut), x, matrix(c.gradient(name), c.rows, c.modelDim), { transA: true }),
+    gemm(logits(c, dOut), x, matrixOf(c.gradient(name), c.rows, c.modelDim), { transA: true }),
   ];
 }
 
@@ -60,4 +60,4 @@ export function productFlops({ tokens, modelDim, rows }: GateShape) {
   return { forward: flops, backward: 2 * flops };
 }
 
-const logits = (c: GateContext, view: View) => matrix(view, c.tokens, c.rows);
+const logits = (c: GateContext, view: View) => matrixOf(view, c.tokens, c.rows);

@@ -27,6 +27,6 @@ export type { CosineOptions } from "./cosine_top_k.ts";
 export type { ExpertChoiceOptions } from "./expert_choice.ts";
 export type { HashedOptions } from "./hashed.ts";
 export type { ReluOptions } from "./relu_routing.ts";
-export type { Router, RouterChoice, RouterInput } from "./router_of.ts";
+export type { Router, RouterChoice, RouterInput } from "./router.ts";
 export type { LogitsOption, WeightOptions } from "./options.ts";
 export type { Logits } from "./routed.ts";

@@ -5,15 +5,16 @@ import {
   type Chosen,
   dropPadding,
   gateGrad,
+  matrixOf,
   placeChoices,
   positions,
   route,
   routeGrad,
   softmax,
 } from "../../kernels/mod.ts";
-import type { ElementType, GateScores, Matrix } from "../../kernels/types.ts";
+import type { GateScores } from "../../kernels/types.ts";
 import type { Gate, GateContext, GateShape, GateTensor, GateUpdate } from "./types.ts";
-import { type Kernel, SchemoeError, type View } from "../../types.ts";
+import { type Kernel, SchemoeError } from "../../types.ts";
 import { paddingTensor } from "./padding.ts";
 
 /** How logits come from tokens, and gradients back. */
@@ -130,18 +131,10 @@ function gradient(c: GateContext, options: RoutingOptions): Kernel {
   );
 }
 
-/** A matrix of a whole tensor. */
-export const matrix = (
-  view: View,
-  rows: number,
-  columns: number,
-  dtype?: ElementType,
-): Matrix => ({ ...view, dtype, rows, columns, ld: columns, groups: 1, stride: rows * columns });
-
 /** The tokens and their gradient as matrices. */
 export const tokensOf = (c: GateContext) => ({
-  x: matrix(c.x, c.tokens, c.modelDim, c.dtype),
-  dx: matrix(c.dx, c.tokens, c.modelDim, c.dtype),
+  x: matrixOf(c.x, c.tokens, c.modelDim, c.dtype),
+  dx: matrixOf(c.dx, c.tokens, c.modelDim, c.dtype),
 });
 
 /** Checks options of a gate. @throws {SchemoeError} for one that is not known. */

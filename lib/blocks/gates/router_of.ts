@@ -1,12 +1,19 @@
 /** A gate from two plain functions. @module */
 import { anything, aText, expect, record } from "../../arguments/mod.ts";
-import { placeChoices } from "../../kernels/mod.ts";
-import { repeatedChoice } from "../../routing/repeated.ts";
-import type { Gate, GateContext } from "./types.ts";
-import { type Kernel, SchemoeError } from "../../types.ts";
-import { linearLogits } from "./linear_logits.ts";
-import { checkCount } from "./options.ts";
+import { fill, placeChoices, route, routeGrad, scoresCode } from "../../kernels/mod.ts";
+import type { GateScores } from "../../kernels/types.ts";
+import type { HostContext, Kernel, View } from "../../types.ts";
+import { checkCount, logitsOption } from "./options.ts";
 import { failGate } from "./routed.ts";
+import {
+  checkArray,
+  checkChoices,
+  checkGradient,
+  checkWeights,
+  failRoute,
+} from "./router_checks.ts";
+import type { Router } from "./router.ts";
+import type { Gate, GateContext } from "./types.ts";
 import { callUser } from "../../user_code.ts";
 import { quoted } from "../../words.ts";
 
@@ -15,43 +22,10 @@ const ROUTER_OF_ROUTER = record("a router { name, k, route, grad }", {
   k: anything,
   route: anything,
   grad: anything,
+  logits: anything,
+  scores: anything,
+  update: anything,
 });
-
-/** Sizes and arrays of a rank that a router in JavaScript sees. */
-export interface RouterInput {
-  /** Rank whose tokens are routed. */
-  readonly rank: number;
-  /** Tokens of the rank. */
-  readonly tokens: number;
-  /** Routed experts. */
-  readonly experts: number;
-  /** Places for choices of a token. */
-  readonly k: number;
-  /** [tokens, experts]. */
-  readonly logits: Float32Array;
-}
-
-/** Its decisions, [tokens, k] each; a choice of -1 goes nowhere. */
-export interface RouterChoice {
-  /** Expert of each choice, -1 for none, [tokens, k]; those of a token differ. */
-  readonly choices: Int32Array;
-  /** Weight of each choice, likewise; finite where there is an expert. */
-  readonly weights: Float32Array;
-}
-
-/** A router of one's own. */
-export interface Router {
-  /** What captions and errors call it. */
-  readonly name: string;
-  /** Most experts of a token. */
-  readonly k: number;
-  /** Whether a weight multiplies the output of its expert (default) or the input. */
-  readonly weighs?: "output" | "input";
-  /** From logits to choices and weights. */
-  route(input: RouterInput): RouterChoice;
-  /** From the gradient of the weights [tokens, k] to that of the logits [tokens, experts]. */
-  grad(input: RouterInput & RouterChoice & { readonly dWeights: Float32Array }): Float32Array;
-}
 
 /**
  * A gate whose choice is made in JavaScript, while other lanes go on: logits are tokens times a trained weight, as
@@ -79,43 +53,93 @@ export interface Router {
  */
 export function routerOf(router: Router): Gate {
   expect("routerOf", "router", router, ROUTER_OF_ROUTER);
-  const { name, k, weighs = "output" } = router;
+  const { name, k, weighs = "output", scores, update } = router;
   for (const part of ["route", "grad"] as const) {
     if (typeof router[part] !== "function") failGate(name, `it has no function "${part}"`);
   }
   checkCount(name, "k", k);
-  const logits = linearLogits();
+  const logits = logitsOption(name, router);
+  if (scores !== undefined) scoresCode(scores);
+  for (const part of ["part", "apply"] as const) {
+    if (update === undefined || typeof Object(update)[part] === "function") continue;
+    failGate(
+      name,
+      `update must be a value such as signUpdate({ rate: 1e-3 }), got ${quoted(update)}`,
+    );
+  }
   return {
     name,
     k,
     weighs,
     partial: true,
-    tensors: logits.tensors,
+    ...(scores === undefined ? {} : { scores }),
+    ...(update === undefined ? {} : { update }),
+    tensors: (shape) => [
+      ...logits.tensors(shape),
+      ...(update ? [{ name: BIAS, shape: [shape.rows], life: "state" } as const] : []),
+      ...(scores ? [{ name: NO_WEIGHTS, shape: [shape.tokens, k], life: "pass" } as const] : []),
+    ],
     flops: logits.flops,
     forward: (c) => [
       ...logits.forward(c),
+      ...(scores
+        ? [route({ ...c, k: c.topK }, { scores, chosen: "nothing", normalize: false, scale: 1 }, c)]
+        : []),
       choice(c, router),
-      placeChoices({ ...c, k: c.topK }, c, { ...c, scores: c.logits }),
+      placeChoices({ ...c, k: c.topK }, c, { ...c, scores: scores ? c.scores : c.logits }),
     ],
-    backward: (c) => [choiceGrad(c, router), ...logits.backward(c)],
+    backward: (c) => [
+      ...(scores ? ofLosses(c, scores) : []),
+      choiceGrad(c, router),
+      ...logits.backward(c),
+    ],
   };
 }
 
 const WORD = 4;
+const BIAS = "selectionBias";
+const NO_WEIGHTS = "noWeights";
+
+/** Whether the losses of the layer have gradients of scores or logits, to which the router's is added. */
+const ofScores = ({ slopes: { balance, zWeight } }: GateContext): boolean =>
+  balance !== undefined || zWeight !== 0;
+
+/** Gradient of the logits from losses on scores and logits alone: that of no weights. */
+function ofLosses(c: GateContext, scores: GateScores): Kernel[] {
+  if (!ofScores(c)) return [];
+  const dWeights = c.tensor(NO_WEIGHTS);
+  const { balance, zWeight } = c.slopes;
+  return [
+    fill(c.tokens * c.topK, dWeights, 0),
+    routeGrad(
+      { ...c, k: c.topK },
+      { ...{ scores, normalize: false, scale: 1 }, zWeight },
+      { ...c, dWeights, ...(balance ? { balance } : {}) },
+    ),
+  ];
+}
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Int32Array) =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
+/** What both functions of a router are given. */
+function inputOf(c: GateContext, { update }: Router, { rank, read }: HostContext) {
+  const floats = (view: View, length: number) => new Float32Array(read(view, WORD * length).buffer);
+  const { tokens, experts, topK: k, rows } = c;
+  const logits = floats(c.logits, tokens * rows);
+  const given = { rank, tokens, experts, k, logits };
+  return {
+    floats,
+    input: update ? { ...given, [BIAS]: floats(c.tensor(BIAS), rows) } : given,
+  };
+}
+
 function choice(c: GateContext, router: Router): Kernel {
   const count = c.tokens * c.topK;
-  return c.host(({ rank, read, write }) => {
-    const logits = new Float32Array(read(c.logits, WORD * c.tokens * c.rows).buffer);
-    const { tokens, experts, topK: k } = c;
-    const routed = callUser(
-      `the gate "${router.name}"`,
-      "route",
-      () => router.route({ rank, tokens, experts, k, logits }),
-    );
+  return c.host((at) => {
+    const { input } = inputOf(c, router, at);
+    const { rank, k, logits } = input;
+    const routed = callUser(`the gate "${router.name}"`, "route", () => router.route(input));
     if (Object(routed) !== routed || routed instanceof Promise) {
       failRoute(router, `route must give { choices, weights }, got ${quoted(routed)}`);
     }
@@ -124,119 +148,29 @@ function choice(c: GateContext, router: Router): Kernel {
     checkArray(router, "weights", weights, Float32Array, count);
     checkChoices(router, choices, { k, rank, rows: c.rows });
     checkWeights(router, { choices, weights, logits }, { k, rank, rows: c.rows });
-    write(c.choices, bytesOf(choices));
-    write(c.weights, bytesOf(weights));
+    at.write(c.choices, bytesOf(choices));
+    at.write(c.weights, bytesOf(weights));
   });
 }
 
 function choiceGrad(c: GateContext, router: Router): Kernel {
-  const count = c.tokens * c.topK;
-  return c.host(({ rank, read, write }) => {
-    const floats = (view: GateContext["x"], length: number) =>
-      new Float32Array(read(view, WORD * length).buffer);
-    const { tokens, experts, topK: k } = c;
-    const input = {
-      rank,
-      tokens,
-      experts,
-      k,
-      logits: floats(c.logits, tokens * c.rows),
-      choices: new Int32Array(read(c.choices, WORD * count).buffer),
-      weights: floats(c.weights, count),
-      dWeights: floats(c.dWeights, count),
-    };
-    const gradient = callUser(`the gate "${router.name}"`, "grad", () => router.grad(input));
-    checkArray(router, "the gradient of the logits", gradient, Float32Array, tokens * c.rows);
-    checkGradient(router, gradient, { ...input, rows: c.rows });
-    write(c.dLogits, bytesOf(gradient));
+  const { tokens, rows } = c;
+  const count = tokens * c.topK;
+  return c.host((at) => {
+    const { floats, input } = inputOf(c, router, at);
+    const choices = new Int32Array(at.read(c.choices, WORD * count).buffer);
+    const dWeights = floats(c.dWeights, count);
+    const { importance } = c.slopes;
+    if (importance) {
+      const slopes = floats(importance, rows);
+      choices.forEach((expert, i) => expert < 0 || (dWeights[i] += slopes[expert]));
+    }
+    const given = { ...input, choices, weights: floats(c.weights, count), dWeights };
+    const gradient = callUser(`the gate "${router.name}"`, "grad", () => router.grad(given));
+    checkArray(router, "the gradient of the logits", gradient, Float32Array, tokens * rows);
+    checkGradient(router, gradient, { ...given, rows });
+    if (!ofScores(c)) return at.write(c.dLogits, bytesOf(gradient));
+    const others = floats(c.dLogits, tokens * rows);
+    at.write(c.dLogits, bytesOf(gradient.map((value, i) => value + others[i])));
   });
-}
-
-/** Ends a pass for what one of the router's functions gave. */
-function failRoute({ name }: Router, problem: string): never {
-  throw new SchemoeError(`Cannot route with the gate ${name}: ${problem}`);
-}
-
-/** @throws {SchemoeError} naming the first choice that is no expert, or the second of the same one. */
-function checkChoices(
-  router: Router,
-  choices: Int32Array,
-  { k, rank, rows }: { readonly k: number; readonly rank: number; readonly rows: number },
-): void {
-  const odd = choices.findIndex((expert) => expert < -1 || expert >= rows);
-  if (odd < 0) {
-    const twice = repeatedChoice(choices, k);
-    if (!twice) return;
-    const { token, expert, choices: [first, second] } = twice;
-    return failRoute(
-      router,
-      `choices ${first} and ${second} of token ${token} on rank ${rank} are both expert ${expert}; ` +
-        "choose it once, with the sum of the weights, and fill up with -1",
-    );
-  }
-  failRoute(
-    router,
-    `choice ${odd % k} of token ${Math.floor(odd / k)} on rank ${rank} is ${choices[odd]}, ` +
-      `not an expert (0 to ${rows - 1}) or -1 for none`,
-  );
-}
-
-/**
- * Whether the logits of a token are numbers. Where they are not, neither can be what comes of them: that passes on,
- * as it does in other gates (`checkNumbers: true` in a pass finds where it began).
- */
-const known = (logits: Float32Array, token: number, rows: number) =>
-  logits.subarray(token * rows, (token + 1) * rows).every(Number.isFinite);
-
-/** @throws {SchemoeError} naming the first weight of an expert that is no number. */
-function checkWeights(
-  router: Router,
-  { choices, weights, logits }: RouterChoice & { readonly logits: Float32Array },
-  { k, rank, rows }: { readonly k: number; readonly rank: number; readonly rows: number },
-): void {
-  for (let i = 0; i < weights.length; i++) {
-    const token = Math.floor(i / k);
-    // a weight of no expert is not used
-    if (Number.isFinite(weights[i]) || choices[i] < 0 || !known(logits, token, rows)) continue;
-    failRoute(
-      router,
-      `the weight of choice ${i % k}, expert ${choices[i]}, of token ${token} on rank ${rank} is ` +
-        `${weights[i]}; weights must be finite, and the logits of the token are`,
-    );
-  }
-}
-
-/** @throws {SchemoeError} naming the first gradient of a logit that is no number. */
-function checkGradient(
-  router: Router,
-  gradient: Float32Array,
-  input: Pick<RouterInput, "k" | "rank" | "logits"> & {
-    readonly dWeights: Float32Array;
-    readonly rows: number;
-  },
-): void {
-  const { k, rank, rows, logits, dWeights } = input;
-  const odd = gradient.findIndex((value, i) => {
-    if (Number.isFinite(value)) return false;
-    const token = Math.floor(i / rows);
-    return known(logits, token, rows) && known(dWeights, token, k);
-  });
-  if (odd < 0) return;
-  failRoute(
-    router,
-    `grad gives ${gradient[odd]} for expert ${odd % rows} of token ${Math.floor(odd / rows)} on ` +
-      `rank ${rank}; gradients must be finite, and the logits and dWeights of the token are`,
-  );
-}
-
-function checkArray(
-  router: Router,
-  what: string,
-  values: unknown,
-  type: typeof Float32Array | typeof Int32Array,
-  length: number,
-): void {
-  if (values instanceof type && values.length === length) return;
-  const kind = type === Int32Array ? "an Int32Array" : "a Float32Array";
-  failRoute(router, `${what} must be ${kind} of ${length}, got ${quoted(values)}`);
 }

@@ -89,7 +89,10 @@ export interface GateContext extends GateShape {
   tensor(name: string): View;
   /** This rank's part of the gradient of a parameter. */
   gradient(name: string): View;
-  /** Kernel that calls a JavaScript function; its lane waits, other lanes go on. */
+  /**
+   * Kernel that calls a JavaScript function; its lane waits, other lanes go on. `matrixOf`, `readRows` and `writeRows` of
+   * `@schemoe/lab/kernels` give it tensors as floats, bfloat16 ones too.
+   */
   host(run: HostFunction): Kernel;
 }
 

@@ -1,8 +1,7 @@
 /** GShard's balance loss. @module */
-import { auxLoss, fill, glu } from "../../kernels/mod.ts";
+import { auxLoss, fill, glu, matrixOf } from "../../kernels/mod.ts";
 import type { Kernel } from "../../types.ts";
 import type { Loss, LossContext } from "./types.ts";
-import { matrix } from "../gates/routed.ts";
 import { balance, type LossWeight } from "./balance.ts";
 import { weightOf } from "./weight.ts";
 
@@ -32,6 +31,6 @@ export function gshard(options: LossWeight): Loss {
 }
 
 function aloneOf(c: LossContext): Kernel[] {
-  const [loss, total] = [matrix(c.loss, 1, 1), matrix(c.total, 1, 1)];
+  const [loss, total] = [matrixOf(c.loss, 1, 1), matrixOf(c.total, 1, 1)];
   return [auxLoss(c, c), fill(1, c.total, c.weight), glu(loss, total, total, "identity")];
 }

@@ -4,13 +4,13 @@ import {
   biasActivation,
   fill,
   gemm,
+  matrixOf,
   sumValues,
   temper,
   unitRows,
   unitRowsGrad,
 } from "../../kernels/mod.ts";
 import type { Kernel } from "../../types.ts";
-import { matrix } from "../gates/routed.ts";
 import type { LossWeight } from "./balance.ts";
 import type { Loss, LossContext } from "./types.ts";
 import { weightOf } from "./weight.ts";
@@ -47,7 +47,7 @@ export function orthogonal(options: LossWeight): Loss {
     ],
     forward(c) {
       const [factor, loss, total] = [c.tensor("factor"), c.loss, c.total];
-      const one = (view: typeof loss) => matrix(view, 1, 1);
+      const one = (view: typeof loss) => matrixOf(view, 1, 1);
       return [
         ...deviations(c),
         sumValues({ squares: true, count: c.rows ** 2, x: c.tensor("cosines"), out: loss }),
@@ -62,12 +62,12 @@ export function orthogonal(options: LossWeight): Loss {
       const [units, norms, dUnits] = [c.tensor("units"), c.tensor("norms"), c.tensor("dUnits")];
       const [factor, gradient] = [c.tensor("factor"), c.gradient("weight")];
       const count = c.rows * c.modelDim;
-      const rows = matrix(units, c.rows, c.modelDim);
-      const cosines = matrix(c.tensor("cosines"), c.rows, c.rows);
+      const rows = matrixOf(units, c.rows, c.modelDim);
+      const cosines = matrixOf(c.tensor("cosines"), c.rows, c.rows);
       return [
         ...deviations(c),
         // each cosine is of two rows and stands twice
-        gemm(cosines, rows, matrix(dUnits, c.rows, c.modelDim)),
+        gemm(cosines, rows, matrixOf(dUnits, c.rows, c.modelDim)),
         fill(1, factor, c.rows ** 2 * c.busyRanks / (4 * c.weight)),
         temper(count, { z: dUnits, temperature: factor }),
         unitRowsGrad([c.rows, c.modelDim], { y: units, norms, dy: dUnits, dx: dUnits }),
@@ -80,13 +80,13 @@ export function orthogonal(options: LossWeight): Loss {
 /** Rows of length 1, and their cosines less those of orthogonal rows. */
 function deviations(c: LossContext): Kernel[] {
   const [units, norms, factor] = [c.tensor("units"), c.tensor("norms"), c.tensor("factor")];
-  const rows = matrix(units, c.rows, c.modelDim);
-  const cosines = matrix(c.tensor("cosines"), c.rows, c.rows);
+  const rows = matrixOf(units, c.rows, c.modelDim);
+  const cosines = matrixOf(c.tensor("cosines"), c.rows, c.rows);
   const diagonal = { ...cosines, columns: 1, ld: c.rows + 1 };
   return [
     unitRows([c.rows, c.modelDim], { x: c.gateTensor("weight"), y: units, norms }),
     gemm(rows, rows, cosines, { transB: true }),
     fill(1, factor, -1),
-    biasActivation(diagonal, matrix(factor, 1, 1), undefined),
+    biasActivation(diagonal, matrixOf(factor, 1, 1), undefined),
   ];
 }

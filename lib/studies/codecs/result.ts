@@ -59,6 +59,11 @@ export class CodecStudy extends Array<CodecStudyRow> {
     return await svgToPng(await this.svg(), options);
   }
 
+  /** The same text. */
+  override toString(): string {
+    return this.text;
+  }
+
   /** Shows text and picture in a notebook. */
   async [DISPLAY](): Promise<MediaBundle> {
     return await displayable({ text: this.text, svg: await this.svg() })[DISPLAY]();

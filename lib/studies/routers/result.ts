@@ -29,6 +29,11 @@ export class RouterStudy {
     ].join("\n");
   }
 
+  /** The same text. */
+  toString(): string {
+    return this.text;
+  }
+
   /** SVG text: load of each expert over the mean, a row for each router, side by side for each skew. */
   loadsSvg(): Promise<string> {
     return loadsSvg(this.rows, this.facts);

@@ -13,6 +13,8 @@ export type MediaBundle = Record<string, string>;
 
 /** A value that Deno's Jupyter kernel shows as pictures and text. */
 export interface Displayable {
+  /** Its text, in a template. */
+  toString(): string;
   /** At `Symbol.for("Jupyter.display")`: gives what Jupyter shows. */
   [key: symbol]: () => Promise<MediaBundle>;
 }
@@ -45,12 +47,13 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character]);
 }
 
-/** A value that shows itself when it is the last one of a cell: as HTML, SVG (if given) and text. */
+/** A value that shows itself when it is the last one of a cell: as HTML, SVG (if given) and text, which it is in a template. */
 export function displayable(shown: Shown): Displayable {
   expect("displayable", "shown", shown, DISPLAYABLE_SHOWN);
   const { text, svg, html } = shown;
   const escaped = escapeHtml(text);
   return {
+    toString: () => text,
     [DISPLAY]: async () =>
       await sendBundle({
         "text/html": html ??

@@ -52,7 +52,7 @@ export function show(table: ColumnTable | Timed, options: ShowOptions = {}): Dis
   const text = [...(title ? [title] : []), tableText(cells)].join("\n");
   const heading = title ? `<div>${escapeHtml(title)}</div>` : "";
   const html = `<div>${heading}${tableHtml(cells)}</div>`;
-  return Object.assign(displayable({ text, html }), { toString: () => text });
+  return displayable({ text, html });
 }
 
 /** The same as HTML alone, to be put together with more. */
