@@ -1,13 +1,13 @@
 /**
- * Reductions over all ranks as tasks of the graph, adding in rank order, so that the bits do not depend
+ * Reductions over all ranks as tasks of the graph, adding in an order of the ranks, so that the bits do not depend
  * on the schedule.
  * @module
  */
 import { aBuilder, aPlaceInGraph, aSize, aView, expect, record } from "../arguments/mod.ts";
-import { completeExchange } from "../costs/mod.ts";
 import { maxRanks, sumRanks } from "../kernels/mod.ts";
-import type { Lane, Task, Topology, Transfer, View } from "../types.ts";
+import type { Task, Transfer, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
+import { digitOf, type Level, levelsOf, levelTraffic, membersOf } from "./levels.ts";
 
 const ADD_ALL_REDUCE_OF = record("places and their size { part, sum, count }", {
   part: aView,
@@ -32,12 +32,10 @@ export interface Place {
   readonly after: readonly Task[];
 }
 
-/** The lane of transfers that go to all ranks alike. */
-export const widestLane = (topology: Topology): Lane => topology.nodes > 1 ? "inter" : "intra";
-
 /**
  * Sum over ranks of float32 `part` [count] into `sum`: each rank receives its share of all parts, adds
- * them up in rank order and sends the result to all.
+ * them up in rank order and sends the result to all. In a large world it does so level by level (`levelsOf`): the sum is
+ * then one over ranks of a node, in their order, then over nodes.
  */
 export function addAllReduce(
   g: GraphBuilder,
@@ -48,77 +46,114 @@ export function addAllReduce(
   expect("addAllReduce", "place", place, aPlaceInGraph);
   expect("addAllReduce", "of", of, ADD_ALL_REDUCE_OF);
   const { part, sum, count } = of;
-  const { ranks } = g.topology;
-  const { name, stage, chunk, after } = place;
-  const lane = widestLane(g.topology);
-  const share = Math.ceil(count / ranks);
-  const begin = (rank: number) => Math.min(rank * share, count);
-  const size = (rank: number) => begin(rank + 1) - begin(rank);
-  const shares = g.buffer(`${name}.shares`, WORD * ranks * share, "pass");
-  // shares that are all alike need no listing to be priced; in large worlds all are priced like the largest
-  const even = share * ranks === count || ranks > LISTED;
-  const traffic = (copied: number) =>
-    even
-      ? { pattern: completeExchange(g.topology, { copied }), sliceBytes: WORD * share }
-      : undefined;
-  const at = (view: View, index: number): View => ({ ...view, offset: view.offset + WORD * index });
-  const scatter = g.add({
-    kind: "allReduce",
-    label: "AR1",
-    name: `${name} AR1`,
-    chunk,
-    stage,
-    after,
-    lane,
-    uses: [part, shares],
-    traffic: traffic(1),
-    transfers: (rank) =>
-      exchange(ranks, rank, {
-        send: (peer) => [at(part, begin(peer)), WORD * size(peer)],
-        receive: (peer) => [at(shares, peer * share), WORD * size(rank)],
-      }),
-  });
-  const added = g.add({
-    kind: "gate",
-    label: "sum",
-    name: `${name} sum`,
-    chunk,
-    stage: stage + 1,
-    after: [scatter],
-    flops: count,
-    bytes: WORD * ranks * share,
-    uses: [shares, sum],
-    kernels: (rank) =>
-      size(rank)
-        ? [
-          sumRanks({
-            ranks,
-            count: size(rank),
-            stride: share,
-            parts: shares,
-            out: at(sum, begin(rank)),
-          }),
-        ]
-        : [],
-  });
-  return g.add({
-    kind: "allReduce",
-    label: "AR2",
-    name: `${name} AR2`,
-    chunk,
-    stage: stage + 2,
-    after: [added],
-    lane,
-    uses: [sum],
-    traffic: traffic(0),
-    transfers: (rank) =>
-      exchange(ranks, rank, {
-        send: () => [at(sum, begin(rank)), WORD * size(rank)],
-        receive: (peer) => [at(sum, begin(peer)), WORD * size(peer)],
-        own: false,
-      }),
-  });
+  const { name, chunk } = place;
+  const levels = levelsOf(g.topology);
+  const shares = sharesOf(levels, count);
+  const suffix = (depth: number) => levels.length > 1 ? ` level ${depth + 1}` : "";
+  /** The first of the three tasks of a level, then those of the next ones, all before the stage that comes next. */
+  const stage = (number: number) => place.stage + number / levels.length;
+  const traffic = (depth: number, copied: 0 | 1) => {
+    // shares that are all alike need no listing to be priced; in large worlds all are priced like the largest
+    const listed = levels.length === 1 && g.topology.ranks <= LISTED &&
+      shares.nominal[0] * g.topology.ranks !== count;
+    if (listed) return;
+    const pattern = levelTraffic(g.topology, levels[depth], copied);
+    return { pattern, sliceBytes: WORD * shares.nominal[depth] };
+  };
+  let last: Task | undefined;
+  const after = () => last ? [last] : place.after;
+  for (const [depth, level] of levels.entries()) {
+    const stride = shares.nominal[depth];
+    const from = depth === 0 ? part : sum;
+    const room = levels.length > 1 ? `${name}.shares.${depth}` : `${name}.shares`;
+    const arrived = g.buffer(room, WORD * level.size * stride, "pass");
+    const own = (rank: number) => shares.of(rank, depth + 1);
+    last = g.add({
+      kind: "allReduce",
+      label: "AR1",
+      name: `${name} AR1${suffix(depth)}`,
+      chunk,
+      stage: stage(2 * depth),
+      after: after(),
+      lane: level.lane,
+      uses: [from, arrived],
+      traffic: traffic(depth, 1),
+      transfers: (rank) =>
+        exchange(membersOf(level, rank), rank, {
+          send: (peer) => {
+            const { begin, size } = shares.of(peer, depth + 1);
+            return [at(from, begin), WORD * size];
+          },
+          receive: (peer) => [
+            at(arrived, digitOf(level, peer) * stride),
+            WORD * own(rank).size,
+          ],
+        }),
+    });
+    last = g.add({
+      kind: "gate",
+      label: "sum",
+      name: `${name} sum${suffix(depth)}`,
+      chunk,
+      stage: stage(2 * depth + 1),
+      after: [last],
+      flops: depth === 0 ? count : shares.nominal[depth - 1],
+      bytes: WORD * level.size * stride,
+      uses: [arrived, sum],
+      kernels: (rank) => {
+        const { begin, size } = own(rank);
+        const ranks = level.size;
+        if (size === 0) return [];
+        return [sumRanks({ ranks, count: size, stride, parts: arrived, out: at(sum, begin) })];
+      },
+    });
+  }
+  for (const [passed, level] of levels.toReversed().entries()) {
+    const depth = levels.length - 1 - passed;
+    const share = (rank: number): [View, number] => {
+      const { begin, size } = shares.of(rank, depth + 1);
+      return [at(sum, begin), WORD * size];
+    };
+    last = g.add({
+      kind: "allReduce",
+      label: "AR2",
+      name: `${name} AR2${suffix(depth)}`,
+      chunk,
+      stage: stage(2 * levels.length + passed),
+      after: after(),
+      lane: level.lane,
+      uses: [sum],
+      traffic: traffic(depth, 0),
+      transfers: (rank) =>
+        exchange(membersOf(level, rank), rank, {
+          send: () => share(rank),
+          receive: share,
+          own: false,
+        }),
+    });
+  }
+  return last!;
 }
+
+/** What each rank adds up after so many levels: a share of its share of the level before. */
+function sharesOf(levels: readonly Level[], count: number) {
+  /** Values of the largest share of each level. */
+  const nominal: number[] = [];
+  for (const { size } of levels) nominal.push(Math.ceil((nominal.at(-1) ?? count) / size));
+  return {
+    nominal,
+    of(rank: number, depth: number): { begin: number; size: number } {
+      let [begin, end] = [0, count];
+      for (let i = 0; i < depth; i++) {
+        begin = Math.min(begin + digitOf(levels[i], rank) * nominal[i], end);
+        end = Math.min(begin + nominal[i], end);
+      }
+      return { begin, size: end - begin };
+    },
+  };
+}
+
+const at = (view: View, index: number): View => ({ ...view, offset: view.offset + WORD * index });
 
 /** Largest over ranks of one int32. */
 export function addMaxReduce(
@@ -127,24 +162,9 @@ export function addMaxReduce(
   { part, max }: { part: View; max: View },
 ): Task {
   const { ranks } = g.topology;
-  const { name, stage, chunk, after } = place;
+  const { name, stage, chunk } = place;
   const parts = g.buffer(`${name}.parts`, WORD * ranks, "pass");
-  const gather = g.add({
-    kind: "allReduce",
-    label: "AR",
-    name: `${name} AR`,
-    chunk,
-    stage,
-    after,
-    lane: widestLane(g.topology),
-    uses: [part, parts],
-    traffic: { pattern: completeExchange(g.topology, { copied: 1 }), sliceBytes: WORD },
-    transfers: (rank) =>
-      exchange(ranks, rank, {
-        send: () => [part, WORD],
-        receive: (peer) => [{ ...parts, offset: WORD * peer }, WORD],
-      }),
-  });
+  const gather = addGather(g, place, { part, all: parts, count: 1 }, "AR");
   return g.add({
     kind: "gate",
     label: "max",
@@ -157,36 +177,51 @@ export function addMaxReduce(
   });
 }
 
-/** What all ranks have on all ranks: `all` [ranks, count] of `part` [count], words of 4 bytes. */
+/** What all ranks have on all ranks: `all` [ranks, count] of `part` [count], words of 4 bytes; level by level. */
 export function addGather(
   g: GraphBuilder,
   place: Place,
   { part, all, count }: { part: View; all: View; count: number },
+  label = "AG",
 ): Task {
-  const { ranks } = g.topology;
-  const { name, stage, chunk, after } = place;
-  const bytes = WORD * count;
-  return g.add({
-    kind: "allReduce",
-    label: "AG",
-    name: `${name} AG`,
-    chunk,
-    stage,
-    after,
-    lane: widestLane(g.topology),
-    uses: [part, all],
-    traffic: { pattern: completeExchange(g.topology, { copied: 1 }), sliceBytes: bytes },
-    transfers: (rank) =>
-      exchange(ranks, rank, {
-        send: () => [part, bytes],
-        receive: (peer) => [{ ...all, offset: all.offset + bytes * peer }, bytes],
-      }),
-  });
+  const { name, stage, chunk } = place;
+  const levels = levelsOf(g.topology);
+  let last: Task | undefined;
+  for (const [depth, level] of levels.entries()) {
+    // the ranks of the levels before have numbers one after another
+    const { stride } = level;
+    const bytes = WORD * count * stride;
+    const block = (rank: number): [View, number] => {
+      const first = Math.floor(rank / stride) * stride;
+      return [at(all, count * first), bytes];
+    };
+    last = g.add({
+      kind: "allReduce",
+      label,
+      name: `${name} ${label}${levels.length > 1 ? ` level ${depth + 1}` : ""}`,
+      chunk,
+      stage: stage + depth / levels.length,
+      after: last ? [last] : place.after,
+      lane: level.lane,
+      uses: depth === 0 ? [part, all] : [all],
+      traffic: {
+        pattern: levelTraffic(g.topology, level, depth === 0 ? 1 : 0),
+        sliceBytes: bytes,
+      },
+      transfers: (rank) =>
+        exchange(membersOf(level, rank), rank, {
+          send: (peer) => depth === 0 || peer === rank ? [part, bytes] : block(rank),
+          receive: block,
+          own: depth === 0,
+        }),
+    });
+  }
+  return last!;
 }
 
-/** A direct exchange with every rank; pieces of no bytes are left out. */
+/** A direct exchange among ranks; pieces of no bytes are left out. */
 export function exchange(
-  ranks: number,
+  members: readonly number[],
   rank: number,
   { send, receive, own = true }: {
     send: (peer: number) => [View, number];
@@ -195,7 +230,7 @@ export function exchange(
   },
 ): Transfer[] {
   const transfers: Transfer[] = [];
-  for (let peer = 0; peer < ranks; peer++) {
+  for (const peer of members) {
     const [from, sent] = send(peer);
     const [to, received] = receive(peer);
     if (peer === rank) {

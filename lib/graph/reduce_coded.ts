@@ -15,7 +15,8 @@ import { completeExchange } from "../costs/mod.ts";
 import { add, decodeRows, encodeRows, fill, sgdUpdate, sumRanks } from "../kernels/mod.ts";
 import type { Kernel, Task, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
-import { exchange, type Place, widestLane } from "./reduce.ts";
+import { widestLane } from "./levels.ts";
+import { exchange, type Place } from "./reduce.ts";
 import { wireBytes } from "./wire.ts";
 
 const ADD_CODED_REDUCE_OF = record("a sum { part, sum, count, codecs, lost }", {
@@ -243,12 +244,13 @@ class CodedReduce {
   }): Task {
     const { topology } = this.g;
     const { uses, bytes, copied, send, receive } = how;
+    const everyone = Array.from({ length: topology.ranks }, (_, rank) => rank);
     return this.g.add({
       ...this.#named(label, stage),
       ...{ kind: "allReduce", lane: widestLane(topology), after, uses },
       traffic: { pattern: completeExchange(topology, { copied }), sliceBytes: bytes },
       transfers: (rank) =>
-        exchange(topology.ranks, rank, {
+        exchange(everyone, rank, {
           send: (peer) => send(rank, peer),
           receive: (peer) => receive(rank, peer),
           own: copied === 1,

@@ -6,7 +6,8 @@ import type { ElementType } from "../kernels/types.ts";
 import type { Lane, Task, Transfer, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { tensorsOf } from "./contexts.ts";
-import { type Place, widestLane } from "./reduce.ts";
+import { widestLane } from "./levels.ts";
+import type { Place } from "./reduce.ts";
 
 /** A gradient on each rank, and the part of it that each replica adds up. */
 interface Gradient {

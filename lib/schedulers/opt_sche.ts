@@ -1,6 +1,7 @@
 import type { Scheduler } from "./types.ts";
 import type { Task, TaskGraph } from "../types.ts";
 import { fillGaps, makespanOf } from "./fill_gaps.ts";
+import { whenReady } from "./when_ready.ts";
 
 /**
  * OptSche (Shi et al., "ScheMoE", EuroSys'24, Theorem 1): compute (C1 of all chunks), then (D1 E C2) chunk
@@ -8,8 +9,8 @@ import { fillGaps, makespanOf } from "./fill_gaps.ts";
  *
  * Optimal with equal chunks when C1 = C2, A1 = A2 and D1 = D2 in time. In the backward pass E is the
  * expert's two gradients, and the gate's gradient comes before the last D2s, where compute waits for A2. What waits for
- * sums of gradients over ranks comes before the last D2s too, or after what follows them where the makespan by the
- * costs is then smaller.
+ * sums of gradients over ranks comes before the last D2s too, or after what follows them, or as soon as it is ready and its
+ * lane is free, whichever has the smallest makespan by the costs.
  *
  * A shared expert is none of the theorem's tasks. Where there is one, it is put where lanes wait, such as behind the first
  * A1, and with it all that no chunk waits for: weight gradients, the gate's gradient, sums of gradients over
@@ -22,10 +23,19 @@ export const optSche: Scheduler = {
       compare(rankOf(graph, a), rankOf(graph, b)) || a.id - b.id
     );
     if (!graph.tasks.some(({ label }) => SHARED.includes(label))) {
-      const late = sumsLast(graph, order);
       const seconds = graph.tasks.map((task) => costs.seconds(task));
-      const gain = 1 - makespanOf(late, seconds) / makespanOf(order, seconds);
-      return gain > 1e-9 ? late : order;
+      const waiting = waitingForSums(graph);
+      const last = (task: Task) => waiting.has(task.id);
+      const late = [...order.filter((task) => !last(task)), ...order.filter(last)];
+      const ofChunk = ({ chunk }: Task) => chunk >= 0 && chunk < graph.chunks;
+      // chunks that wait for weights or loads of other ranks stay in the theorem's order
+      const others = order.some((task) => last(task) && ofChunk(task))
+        ? [late]
+        : [late, whenReady(order, waiting, seconds)];
+      return others.reduce((best, other) => {
+        const gain = 1 - makespanOf(other, seconds) / makespanOf(best, seconds);
+        return gain > 1e-9 ? other : best;
+      }, order);
     }
     const beside = new Set<Task>();
     for (const task of graph.tasks) {
@@ -38,16 +48,15 @@ export const optSche: Scheduler = {
   },
 };
 
-/** The order with all that waits for sums over ranks at its end; none of the others waits for it. */
-function sumsLast(graph: TaskGraph, order: readonly Task[]): Task[] {
+/** All that waits for sums over ranks; none of the others waits for it. */
+function waitingForSums(graph: TaskGraph): Set<number> {
   const waiting = new Set<number>();
   for (const { id, after } of graph.tasks) {
     if (after.some((one) => graph.tasks[one].kind === "allReduce" || waiting.has(one))) {
       waiting.add(id);
     }
   }
-  const isLast = ({ id }: Task) => waiting.has(id);
-  return [...order.filter((task) => !isLast(task)), ...order.filter(isLast)];
+  return waiting;
 }
 
 /** Labels of a shared expert's tasks. */

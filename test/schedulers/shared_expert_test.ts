@@ -102,7 +102,7 @@ Deno.test("optSche with a shared expert orders many chunks too, and changes no b
   assertEquals(results[1], results[0]);
 });
 
-Deno.test("optSche lets no row wait for sums over ranks: DeepSeek-V3's layer backward meets its bound", async () => {
+Deno.test("optSche lets no row wait for sums over ranks: DeepSeek-V3's layer backward has the best order", async () => {
   const { topology: cluster } = testbed("h200-ib400", { nodes: 8, ranksPerNode: 8 });
   using engine = openSimulator(cluster, { representatives: true });
   const routing = { capacityFactor: 1 };
@@ -114,6 +114,9 @@ Deno.test("optSche lets no row wait for sums over ranks: DeepSeek-V3's layer bac
   using layer = createLayer(engine, config);
   const choices = { scheduler: optSche, allToAll: "pipe", chunks: 4 } as const;
   await layer.forward(choices);
-  const { makespan, bound } = await layer.backward(choices);
-  assert(makespan / bound! < 1.001, `${makespan / bound!} of the bound`);
+  const { makespan } = await layer.backward(choices);
+  const best = await layer.backward({ ...choices, scheduler: "exact" });
+  // all but the last sums' way back inside the nodes, which the bound of the lane between them does not count
+  assert(makespan / best.bound! < 1.01, `${makespan / best.bound!} of the bound`);
+  assert(makespan < best.makespan * 1.001, `${makespan / best.makespan} of the best order`);
 });

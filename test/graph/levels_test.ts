@@ -1,0 +1,91 @@
+import { assert, assertEquals } from "@std/assert";
+import { openEngine, testbed, topology } from "../../mod.ts";
+import { addAllReduce, addGather, addMaxReduce } from "../../lib/graph/reduce.ts";
+import { GraphBuilder } from "../../lib/graph/mod.ts";
+import { levelsOf } from "../../lib/graph/levels.ts";
+import { modelCosts } from "../../lib/costs/mod.ts";
+import { buildProgram } from "../../lib/program/mod.ts";
+import { randomNormal } from "../../lib/layer/mod.ts";
+import type { Task } from "../../mod.ts";
+
+const WORD = 4;
+
+Deno.test("levelsOf() has levels whose sizes multiply to the ranks, few messages, and one level in small worlds", () => {
+  const sizes = (nodes: number, ranksPerNode: number) =>
+    levelsOf(topology({ nodes, ranksPerNode })).map(({ size }) => size);
+  assertEquals(sizes(4, 4), [16]);
+  assertEquals(sizes(1, 72), [72]);
+  assertEquals(sizes(64, 1), [8, 8]);
+  assertEquals(sizes(512, 8), [8, 8, 8, 8]);
+  assertEquals(sizes(26, 8), [8, 2, 13]);
+  for (const [nodes, ranksPerNode] of [[3, 8], [17, 2], [90, 4], [128, 8]]) {
+    const product = sizes(nodes, ranksPerNode).reduce((a, b) => a * b);
+    assertEquals(product, nodes * ranksPerNode);
+  }
+});
+
+for (const [nodes, ranksPerNode] of [[2, 2], [3, 6], [9, 2], [22, 1]]) {
+  const world = `${nodes} x ${ranksPerNode} ranks`;
+  Deno.test(`reductions by levels add up, gather and find the largest on ${world}`, async () => {
+    using engine = openEngine({ kind: "cpu", nodes, ranksPerNode, links: "plain" });
+    const { ranks } = engine.topology;
+    for (const count of [1, 5, 64, 1000]) {
+      const g = new GraphBuilder(engine.topology, "backward", 0);
+      const part = g.buffer("part", WORD * count, "state");
+      const sum = g.buffer("sum", WORD * count, "output");
+      const all = g.buffer("all", WORD * count * ranks, "output");
+      const max = g.buffer("max", WORD, "output");
+      const place = { stage: 0, chunk: -1, after: [] };
+      addAllReduce(g, { ...place, name: "sum" }, { part, sum, count });
+      addGather(g, { ...place, name: "all" }, { part, all, count });
+      addMaxReduce(g, { ...place, name: "max" }, { part, max });
+      const graph = g.build({});
+      const workspace = engine.workspace();
+      workspace.ensure(graph.buffers);
+      const values = Array.from({ length: ranks }, (_, rank) => {
+        // the first is an integer for the largest, and small as a float
+        const made = randomNormal(count, { seed: rank + 1 });
+        new Int32Array(made.buffer)[0] = (7 * rank) % ranks;
+        return made;
+      });
+      for (const [rank, part] of values.entries()) workspace.write("part", rank, part);
+      await engine.run(buildProgram(graph, graph.tasks, "test"), workspace);
+      const read = (name: string, rank: number, words: number) =>
+        new Float32Array(workspace.read(name, rank, WORD * words).slice().buffer);
+      const first = read("sum", 0, count);
+      for (let i = 0; i < count; i++) {
+        const right = values.reduce((total, part) => total + part[i], 0);
+        assert(Math.abs(first[i] - right) < 1e-4, `${first[i]} is not ${right}`);
+      }
+      const everything = Float32Array.from(values.flatMap((part) => [...part]));
+      for (let rank = 0; rank < ranks; rank++) {
+        assertEquals(read("sum", rank, count), first);
+        assertEquals(read("all", rank, count * ranks), everything);
+        assertEquals(new Int32Array(read("max", rank, 1).buffer)[0], ranks - 1);
+      }
+    }
+  });
+}
+
+Deno.test("a sum over 4,096 ranks takes what its levels take by hand", () => {
+  const { topology: world } = testbed("h200-ib400", { nodes: 512, ranksPerNode: 8 });
+  const { intra, inter, local } = world.links;
+  const seconds = (count: number) => {
+    const g = new GraphBuilder(world, "backward", 0);
+    const [part, sum] = ["part", "sum"].map((name) => g.buffer(name, WORD * count, "state"));
+    addAllReduce(g, { stage: 0, chunk: -1, after: [], name: "sum" }, { part, sum, count });
+    const costs = modelCosts(world);
+    const links = (task: Task) => task.kind === "allReduce" ? costs.seconds(task, 0) : 0;
+    return g.build({}).tasks.reduce((total, task) => total + links(task), 0);
+  };
+  const count = 1 << 20;
+  const share = (level: number) => WORD * count / 8 ** level;
+  let hand = 0;
+  for (let level = 1; level <= 4; level++) {
+    const { alpha, beta } = level === 1 ? intra : inter;
+    hand += 2 * 7 * (alpha + beta * share(level)) + local.beta * share(level);
+  }
+  assert(Math.abs(seconds(count) / hand - 1) < 1e-9, `${seconds(count)} is not ${hand}`);
+  // 128 numbers, such as the loads of a balance loss: starts of 56 messages, not of 8,190
+  assert(seconds(128) < 2 * 7 * (intra.alpha + 3 * inter.alpha) * 1.01);
+});
