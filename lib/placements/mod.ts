@@ -15,5 +15,6 @@ export type { Placement, PlacementWorld } from "./types.ts";
 export { identityPlacement } from "./identity.ts";
 export { eplb } from "./eplb.ts";
 export { fasterMoeShadows, type ShadowCosts } from "./faster_moe.ts";
+export { placementInGroups } from "./in_groups.ts";
 export { shadowed } from "./shadowed.ts";
 export { placementMoves, rankLoads, trafficOfPlacement } from "./traffic.ts";

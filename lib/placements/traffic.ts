@@ -12,36 +12,52 @@ import type { TrafficMatrix } from "../alltoall/types.ts";
 import { type Loads, SchemoeError } from "../types.ts";
 import type { Placement } from "./types.ts";
 
-const RANK_LOADS_OPTIONS = options({ ranksPerNode: maybe(aCount) });
-const TRAFFIC_OF_PLACEMENT_OPTIONS = options({ ranksPerNode: aCount, bytesPerToken: atLeastZero });
+const RANK_LOADS_OPTIONS = options({ ranksPerNode: maybe(aCount), expert: maybe(aCount) });
+const TRAFFIC_OF_PLACEMENT_OPTIONS = options({
+  ranksPerNode: aCount,
+  bytesPerToken: atLeastZero,
+  expert: maybe(aCount),
+});
 const PLACEMENT_MOVES_OPTIONS = options({ ranksPerNode: aCount, expertBytes: atLeastZero });
 
 /**
  * Tokens from rank to rank. A rank's tokens for an expert stay if it has a copy itself, and are dealt out evenly
- * among the copies in its node, else among all copies; what cannot be divided goes to the first ones after the
- * rank's own number.
+ * among the copies in its node, else among all copies of its group; what cannot be divided goes to the first ones
+ * after the rank's own number.
  *
  * @returns [ranks, ranks].
  */
-function tokensBetween(loads: Loads, placement: Placement, perNode: number): Float64Array {
+function tokensBetween(
+  loads: Loads,
+  placement: Placement,
+  { ranksPerNode: perNode, expert: size = loads.ranks }: { ranksPerNode: number; expert?: number },
+): Float64Array {
   const { ranks, experts, table } = loads;
+  if (ranks % size) fail(`groups of ${size} ranks do not divide the ${ranks} of the loads`);
   if (placement.slots.length !== ranks || placement.experts !== experts) {
     fail(
       `it is for ${placement.slots.length} ranks and ${placement.experts} experts, the loads are of ` +
         `${ranks} and ${experts}`,
     );
   }
-  const holders: number[][] = Array.from({ length: experts }, () => []);
-  placement.slots.forEach((own, rank) => new Set(own).forEach((e) => holders[e].push(rank)));
+  // of each group, one after another
+  const holders: number[][] = Array.from({ length: experts * (ranks / size) }, () => []);
+  const place = (rank: number, expert: number) => Math.floor(rank / size) * experts + expert;
+  placement.slots.forEach((own, rank) =>
+    new Set(own).forEach((expert) => holders[place(rank, expert)].push(rank))
+  );
   const lost = holders.findIndex((list) => list.length === 0);
-  if (lost >= 0) fail(`expert ${lost} is on no rank`);
+  if (lost >= 0) {
+    const where = size < ranks ? ` of the group of rank ${size * Math.floor(lost / experts)}` : "";
+    fail(`expert ${lost % experts} is on no rank${where}`);
+  }
   const between = new Float64Array(ranks * ranks);
   for (let source = 0; source < ranks; source++) {
     const node = Math.floor(source / perNode);
     for (let expert = 0; expert < experts; expert++) {
       const tokens = table[source * experts + expert];
       if (tokens === 0) continue;
-      const all = holders[expert];
+      const all = holders[place(source, expert)];
       const near = all.filter((rank) => Math.floor(rank / perNode) === node);
       const to = all.includes(source) ? [source] : near.length ? near : all;
       const share = Math.floor(tokens / to.length);
@@ -54,17 +70,21 @@ function tokensBetween(loads: Loads, placement: Placement, perNode: number): Flo
   return between;
 }
 
-/** Tokens that each rank computes under a placement. @throws {SchemoeError} for one of other loads. */
+/**
+ * Tokens that each rank computes under a placement.
+ * @param options.expert neighbouring ranks that hold all experts together, as `parallel.expert`; default all ranks.
+ * @throws {SchemoeError} for one of other loads, or that lacks an expert in a group.
+ */
 export function rankLoads(
   loads: Loads,
   placement: Placement,
-  options: { readonly ranksPerNode?: number } = {},
+  options: { readonly ranksPerNode?: number; readonly expert?: number } = {},
 ): Float64Array {
   expect("rankLoads", "loads", loads, someLoads);
   expect("rankLoads", "placement", placement, aPlacement);
   expect("rankLoads", "options", options, RANK_LOADS_OPTIONS);
-  const { ranksPerNode = loads.ranks } = options;
-  const between = tokensBetween(loads, placement, ranksPerNode);
+  const { ranksPerNode = loads.ranks, expert } = options;
+  const between = tokensBetween(loads, placement, { ranksPerNode, expert });
   const { ranks } = loads;
   return Float64Array.from({ length: ranks }, (_, rank) => {
     let sum = 0;
@@ -73,16 +93,24 @@ export function rankLoads(
   });
 }
 
-/** Bytes from rank to rank under a placement. @throws {SchemoeError} for one of other loads. */
+/**
+ * Bytes from rank to rank under a placement.
+ * @param options.expert neighbouring ranks that hold all experts together, as `parallel.expert`; default all ranks.
+ * @throws {SchemoeError} for one of other loads, or that lacks an expert in a group.
+ */
 export function trafficOfPlacement(
   loads: Loads,
   placement: Placement,
-  options: { readonly ranksPerNode: number; readonly bytesPerToken: number },
+  options: {
+    readonly ranksPerNode: number;
+    readonly bytesPerToken: number;
+    readonly expert?: number;
+  },
 ): TrafficMatrix {
   expect("trafficOfPlacement", "loads", loads, someLoads);
   expect("trafficOfPlacement", "placement", placement, aPlacement);
   expect("trafficOfPlacement", "options", options, TRAFFIC_OF_PLACEMENT_OPTIONS);
-  const between = tokensBetween(loads, placement, options.ranksPerNode);
+  const between = tokensBetween(loads, placement, options);
   const { ranks } = loads;
   return {
     ranks,

@@ -81,6 +81,13 @@ export async function rightCalls(): Promise<readonly RightCall[]> {
     [placements.rankLoads, [loads, placement, { ranksPerNode: 2 }]],
     [placements.trafficOfPlacement, [loads, placement, { ranksPerNode: 2, bytesPerToken: 4 }]],
     [placements.placementMoves, [placement, placement, { ranksPerNode: 2, expertBytes: 4 }]],
+    [
+      placements.placementInGroups,
+      [loads, {
+        expert: loads.ranks,
+        place: () => placements.identityPlacement(loads.experts, loads.ranks),
+      }],
+    ],
     [placements.shadowed, [loads, { expert: 4, token: 4 }]],
     [placements.fasterMoeShadows, [loads, { token: 1, send: 1, weights: 1 }]],
     [routing.uniformRouting, [{ ranks: 4, tokens: 8, experts: 4, topK: 2, seed: 1 }]],
