@@ -14,12 +14,6 @@ export const aTopology: Kind = remembered(record(
     processor: something,
   },
 ));
-/** Nodes of ranks, without their links. */
-export const aWorld: Kind = record("a topology, or an object { nodes, ranksPerNode }", {
-  nodes: aCount,
-  ranksPerNode: aCount,
-});
-
 export const aTask: Kind = record("a task of a graph, such as graph.tasks[0]", {
   name: aText,
   kind: aText,

@@ -14,7 +14,7 @@ const CHECK_SUMS_FILE = record("an open file, such as await openSafetensors(path
 });
 
 /** The metadata that holds them: JSON of CRC-32 by tensor, eight hexadecimal digits each. */
-export const SUMS = "crc32";
+const SUMS = "crc32";
 
 /** The sums of a file while it is written: its header, which comes before them, is as long whatever they are. */
 export class TensorSums {

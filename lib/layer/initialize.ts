@@ -55,7 +55,7 @@ export function initialValues(
 }
 
 /** A number for each name: FNV-1a. */
-export function streamOf(name: string): number {
+function streamOf(name: string): number {
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) {
     hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;

@@ -35,7 +35,7 @@ const stored = (dtype: TensorType, values: Float32Array | Int32Array): ArrayBuff
     : CODEC[dtype].encode(values as never);
 
 /** @throws {SchemoeError} unless the values are as many floats as the tensor has elements. */
-export function checkValues({ table, name }: TensorPlace, values: unknown): void {
+function checkValues({ table, name }: TensorPlace, values: unknown): void {
   const { shape, dtype } = table.get(name);
   const numbers = values instanceof Float32Array ||
     (dtype === "int32" && values instanceof Int32Array);

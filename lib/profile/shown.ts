@@ -11,7 +11,7 @@ export function shownProfile(profile: MachineProfile): MachineProfile {
 }
 
 /** Machine, engine and world, what was measured: a line each. */
-export function profileText(profile: MachineProfile): string {
+function profileText(profile: MachineProfile): string {
   const { machine, engine, kinds, links, launch, processors, slowdown, date, seconds } = profile;
   const cores = machine.processors === undefined ? "" : `, ${machine.processors} processors`;
   const link = ({ alpha, beta }: LinkEstimate) =>

@@ -1,6 +1,6 @@
 /** The chart of losses of Theorem 1's order. @module */
 import { heading } from "../timeline/chart/heading.ts";
-import { PAGE } from "../timeline/chart/palette.ts";
+import { CURVES, PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
 import { svgText, type Theme } from "../timeline/chart/theme.ts";
 
@@ -11,8 +11,6 @@ export interface LossPoint {
   readonly ratio: number;
 }
 
-/** Told apart by normal and colour-blind eyes (Okabe and Ito, 2008). */
-const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
 /** Ratios of A2 to A1 beyond it are drawn at it. */
 const WIDEST = 16;
 
@@ -68,7 +66,7 @@ export async function lossSvg(
         y: "y",
         r: 2.5,
         fillOpacity: 0.7,
-        fill: (row: { name: string }) => COLORS[names.indexOf(row.name) % COLORS.length],
+        fill: (row: { name: string }) => CURVES[names.indexOf(row.name) % CURVES.length],
       }),
       ...heading(Plot, {
         title,

@@ -1,7 +1,7 @@
 /** The chart of a what-if. @module */
 import { heading, key } from "../timeline/chart/heading.ts";
 import { notes } from "../timeline/chart/notes.ts";
-import { PAGE } from "../timeline/chart/palette.ts";
+import { CURVES, PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
 import { svgText, type Theme } from "../timeline/chart/theme.ts";
 
@@ -26,8 +26,6 @@ export interface CurveChart {
   readonly notes?: readonly string[];
 }
 
-/** Told apart by normal and colour-blind eyes (Okabe and Ito, 2008). */
-const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2328"];
 /** For names of a colour that was used before, and for a curve that lies on others, which are seen through it. */
 const DASHES = [undefined, "7 7", "2 5"];
 /** Part of the height of the chart within which two curves look the same. */
@@ -62,10 +60,10 @@ export async function curvesSvg(
       curves[i].y.every((value, at) => Math.abs(seen(value) - seen(other.y[at])) <= same)
     ).length;
   const dash = (i: number) =>
-    DASHES[Math.min(DASHES.length - 1, covers(i) + Math.floor(i / COLORS.length))];
+    DASHES[Math.min(DASHES.length - 1, covers(i) + Math.floor(i / CURVES.length))];
   const below = notes(chart.notes ?? [], { width: WIDTH, dx: -50, below: 44 });
   const few = logarithmic.x && x.values.length <= FEW;
-  const colors = names.map((_, i) => COLORS[i % COLORS.length]);
+  const colors = names.map((_, i) => CURVES[i % CURVES.length]);
   const element = Plot.plot({
     // Plot's types want a browser's Document and use but createElementNS and documentElement
     // deno-lint-ignore no-explicit-any

@@ -1,7 +1,7 @@
 /** The chart of losses over steps. @module */
 import { heading, key } from "../timeline/chart/heading.ts";
 import { notes } from "../timeline/chart/notes.ts";
-import { PAGE } from "../timeline/chart/palette.ts";
+import { CURVES, PAGE } from "../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../timeline/chart/plot.ts";
 import { svgText } from "../timeline/chart/theme.ts";
 
@@ -20,8 +20,6 @@ export interface LossCurve {
   readonly faint?: boolean;
 }
 
-/** Told apart by normal and colour-blind eyes (Okabe and Ito, 2008). */
-const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 const ABREAST = 4;
 const WIDTH = 720;
 const MARGIN = { marginLeft: 56, marginBottom: 44, marginRight: 20 };
@@ -36,7 +34,7 @@ export async function lossSvg(
   const document = await makeDocument();
   const names = [...new Set(curves.map(({ name }) => name))];
   const rows = Math.ceil(names.length / ABREAST);
-  const color = (name: string) => COLORS[names.indexOf(name) % COLORS.length];
+  const color = (name: string) => CURVES[names.indexOf(name) % CURVES.length];
   const below = notes(facts, { width: WIDTH, dx: -46, below: 40 });
   const element = Plot.plot({
     // Plot's types want a browser's Document and use but createElementNS and documentElement

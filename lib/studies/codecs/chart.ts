@@ -3,13 +3,11 @@ import { heading } from "../../timeline/chart/heading.ts";
 import { textWidth } from "../../timeline/chart/layout.ts";
 import { notes } from "../../timeline/chart/notes.ts";
 import { placeLabels } from "../../timeline/chart/place_labels.ts";
-import { PAGE } from "../../timeline/chart/palette.ts";
+import { BLUE, PAGE, RED } from "../../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../../timeline/chart/plot.ts";
 import { svgText } from "../../timeline/chart/theme.ts";
 import type { CodecStudyRow } from "./row.ts";
 
-const BLUE = "#0072b2";
-const RED = "#d55e00";
 /** An error of 0, which has no place on a logarithmic axis, is drawn this many times below the least. */
 const BELOW = 4;
 

@@ -8,12 +8,9 @@ import {
   listOf,
   record,
 } from "../../arguments/mod.ts";
-import { heading } from "../../timeline/chart/heading.ts";
 import { worldText } from "../../timeline/chart/facts.ts";
-import { notes } from "../../timeline/chart/notes.ts";
-import { PAGE } from "../../timeline/chart/palette.ts";
-import { loadPlot, makeDocument } from "../../timeline/chart/plot.ts";
-import { svgText } from "../../timeline/chart/theme.ts";
+import { BLUE, PAGE, RED } from "../../timeline/chart/palette.ts";
+import { rowChart } from "../../timeline/chart/row_chart.ts";
 import { testbed } from "../../testbeds/mod.ts";
 import type { Topology } from "../../types.ts";
 import type { PaperRow } from "./tables.ts";
@@ -30,8 +27,6 @@ const PAPER_SVG_ROWS = listOf(
 
 const WIDTH = 760;
 const ROW = 22;
-const BLUE = "#0072b2";
-const RED = "#d55e00";
 
 /**
  * SVG text: errors of every entry, as predicted, and with the all-to-alls that table 1 measured.
@@ -43,47 +38,26 @@ export async function paperSvg(
 ): Promise<string> {
   expect("paperSvg", "rows", rows, PAPER_SVG_ROWS);
   expect("paperSvg", "topology", topology, aTopology);
-  const Plot = await loadPlot();
-  const document = await makeDocument();
   const shown = rows.map(({ table, workload, method, what, error, explainedError }) => ({
     name: `${table}: ${workload}, ${method}${what === "step" ? "" : `, ${what}`}`,
     predicted: 100 * error,
     explained: 100 * explainedError,
   }));
-  const below = notes([worldText(topology, "simulated")], { width: WIDTH, dx: -230, below: 40 });
-  const element = Plot.plot({
-    // deno-lint-ignore no-explicit-any
-    document: document as any,
-    width: WIDTH,
-    height: 100 + ROW * shown.length + below.room,
-    marginTop: 48,
-    marginLeft: 240,
-    marginBottom: 44 + below.room,
-    marginRight: 24,
-    style: { fontFamily: "system-ui, sans-serif", color: PAGE.ink },
+  return await rowChart({
+    title: "The paper's tables, predicted",
+    subtitle: "dot: from published alpha and beta alone; circle: with table 1's all-to-alls",
     ariaLabel: "Errors of the paper's tables",
-    x: {
-      nice: true,
-      grid: true,
-      label: "predicted over measured, less 1 (%)",
-      labelAnchor: "center",
-      labelArrow: "none",
-      labelOffset: 36,
-    },
-    y: { domain: shown.map(({ name }) => name), label: null, tickSize: 0 },
-    marks: [
+    names: shown.map(({ name }) => name),
+    x: { nice: true, label: "predicted over measured, less 1 (%)" },
+    marks: (Plot) => [
       Plot.ruleX([0], { stroke: PAGE.ink }),
       Plot.ruleY(shown, { x1: "predicted", x2: "explained", y: "name", stroke: PAGE.faint }),
       Plot.dot(shown, { x: "predicted", y: "name", r: 4, fill: BLUE }),
       Plot.dot(shown, { x: "explained", y: "name", r: 4, stroke: RED, strokeWidth: 1.5 }),
-      ...heading(Plot, {
-        title: "The paper's tables, predicted",
-        subtitle: "dot: from published alpha and beta alone; circle: with table 1's all-to-alls",
-        dx: -230,
-        dy: [-38, -20],
-      }),
-      ...below.marks(Plot),
     ],
+    facts: [worldText(topology, "simulated")],
+    width: WIDTH,
+    height: 100 + ROW * shown.length,
+    room: 240,
   });
-  return svgText(element, { document });
 }

@@ -1,13 +1,11 @@
 /** Pictures of a study of routers. @module */
 import { heading } from "../../timeline/chart/heading.ts";
 import { notes } from "../../timeline/chart/notes.ts";
-import { PAGE } from "../../timeline/chart/palette.ts";
+import { CURVES, PAGE } from "../../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../../timeline/chart/plot.ts";
 import { svgText } from "../../timeline/chart/theme.ts";
 import type { RouterRow } from "./row.ts";
 
-/** Told apart by normal and colour-blind eyes (Okabe and Ito, 2008). */
-const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2328"];
 /** Load over the mean at which the colours end. */
 const MOST = 4;
 const ROW = 22;
@@ -89,7 +87,7 @@ export async function balanceSvg(
     // a logarithmic axis has no 0
     .map((row) => ({ ...row, importance: Math.max(row.importance, 1e-4) }));
   const routers = unique(points.map(({ router }) => router));
-  const color = (router: string) => COLORS[routers.indexOf(router) % COLORS.length];
+  const color = (router: string) => CURVES[routers.indexOf(router) % CURVES.length];
   const below = notes(facts, { width: 720, dx: -40, below: 44, facet: "super" });
   const element = Plot.plot({
     // deno-lint-ignore no-explicit-any

@@ -1,5 +1,5 @@
 /** The picture of a soak: what the process takes, phase by phase. @module */
-import { PAGE } from "../../timeline/chart/palette.ts";
+import { CURVES, PAGE } from "../../timeline/chart/palette.ts";
 import { loadPlot, makeDocument } from "../../timeline/chart/plot.ts";
 import type { Soaked } from "./soak.ts";
 
@@ -7,8 +7,6 @@ const MIB = 2 ** 20;
 const WIDTH = 860;
 const HEIGHT = 132;
 const TITLE = 64;
-/** Told apart by normal and colour-blind eyes (Okabe and Ito, 2008). */
-const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
 
 /** One row of the picture each. */
 const MEASURES = [
@@ -61,7 +59,7 @@ export async function soakSvg(title: string, phases: readonly Soaked[]): Promise
           fx: "phase",
           x: "done",
           y: "value",
-          stroke: COLOURS[i],
+          stroke: CURVES[i],
           strokeWidth: 1.5,
         }),
         Plot.text([name], {

@@ -27,6 +27,20 @@ export const PAGE = {
   exposed: "#fbc3b5",
 } as const;
 
+/** Colours of curves and dots on a light page, which normal and colour-blind eyes tell apart (Okabe and Ito, 2008). */
+export const CURVES = [
+  "#0072b2",
+  "#d55e00",
+  "#009e73",
+  "#cc79a7",
+  "#e69f00",
+  "#56b4e9",
+  PAGE.ink,
+] as const;
+
+/** What a chart shows, and what stands out in it. */
+export const [BLUE, RED] = CURVES;
+
 // unlike any colour of the page, so that a theme may replace colours by their value
 const DARK = "#1b1f24";
 const LIGHT = "#fefefe";
