@@ -315,3 +315,15 @@ Deno.test("gantt() keeps the last number of the time axis inside of the chart, h
     assert(Number(x) + textWidth(last, 11) / 2 <= 500, `${last} at ${x}`);
   }
 });
+
+Deno.test("gantt() writes the phase of an all-to-all on its bar, where it is not that of the lane", async () => {
+  const row = { kind: "allToAll", label: "A1", lane: "intra", chunk: 0 };
+  const svg = await ganttSvg(timelineOf([
+    { ...row, name: "A1[0] gather", start: 0, end: 1000 },
+    { ...row, name: "A1[0] intra", start: 1000, end: 2000 },
+    { ...row, name: "A1[0] all of the others in turn", start: 2000, end: 2050 },
+    { ...row, name: "B0.moe.forward.A1[1] hop 2", chunk: 1, start: 2100, end: 3000 },
+  ]));
+  const texts = [...svg.matchAll(/>(A1 [^<]*)</g)].map(([, text]) => text);
+  assertEquals(texts, ["A1 0 gather", "A1 0", "A1 1 hop 2"]);
+});

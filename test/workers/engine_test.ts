@@ -116,7 +116,7 @@ Deno.test("Workers.openEngine() rejects host functions, and options it does not 
   const host = await assertRejects(() => layer.forward({ compressor }), SchemoeError);
   assertMatch(
     host.message,
-    /an engine of several processes cannot call a host function, in task .* on rank \d/,
+    /an engine of several processes cannot call a host function \(give C\+\+: compressor\(\), sourceKernels\(\)\), in task .* on rank \d/,
   );
   // That was found before anything ran.
   assert((await layer.forward()).output);

@@ -49,6 +49,7 @@ export function makeBars(
   const start = numbers(timeline, "start_ns");
   const end = numbers(timeline, "end_ns");
   const wait = numbers(timeline, "wait_ns");
+  const name = column<string>(timeline, "name");
   const describe = tooltip(timeline, begin, where);
   const top = new Map(layout.rows.map((row) => [`${row.rank} ${row.lane}`, row.top]));
   const edges = () => new Float64Array(rows.length);
@@ -73,16 +74,24 @@ export function makeBars(
       [start.at(row) - begin, start.at(row) + wait.at(row) - begin, end.at(row) - begin],
       3 * at,
     );
-    candidates.push(texts(label.at(row), chunk.at(row)));
+    candidates.push(texts(label.at(row), chunk.at(row), phaseOf(name.at(row), lane.at(row))));
     text.push(layout.roomy ? inside(candidates[at], x2[at] - waited[at], layout.fontSize) : "");
     ink.push(style.ink);
   }
   return { x1, x2, y1, y2, fill, title, waited, text, ink, times, candidates };
 }
 
-/** What may be written on a bar: letter and chunk, or the chunk alone; outside chunks the letter. */
-function texts(label: string, chunk: number | null): readonly string[] {
-  return chunk === null ? [label] : [`${label} ${chunk}`, `${chunk}`];
+/** Phase of an all-to-all, where it has a name of its own and not that of its lane: `gather` of `A1[0] gather`. */
+function phaseOf(name: string, lane: string): string | undefined {
+  const [, phase] = /\]( .+)$/.exec(name) ?? [];
+  return phase === undefined || phase === ` ${lane}` ? undefined : phase;
+}
+
+/** What may be written on a bar: letter, chunk and phase, or less of these; outside chunks the letter. */
+function texts(label: string, chunk: number | null, phase?: string): readonly string[] {
+  if (chunk === null) return [label];
+  const short = [`${label} ${chunk}`, `${chunk}`];
+  return phase === undefined ? short : [`${short[0]}${phase}`, ...short];
 }
 
 /** The first text that fits, "" when none does. */

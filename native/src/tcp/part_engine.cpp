@@ -168,7 +168,8 @@ void PartEngine::check(const Program& program) const {
     for (const Call& call : slice(program.calls, operation.calls)) {
       if (!std::holds_alternative<Host>(call.arguments)) continue;
       fail_at(place_of(operation), SCHEMOE_UNSUPPORTED,
-              "Cannot prepare the Program: an engine of several processes cannot call a host function");
+              "Cannot prepare the Program: an engine of several processes cannot call a host function (give "
+              "C++: compressor(), sourceKernels())");
     }
   }
   own_->check(program);
