@@ -29,6 +29,16 @@ Deno.test("capacitySlices() cuts loads at multiples of rows too", () => {
   );
 });
 
+Deno.test("capacitySlices() gives the busiest rank about as many rows in each chunk", () => {
+  // expert 0 gets 8 rows of rank 0 and 2 of rank 1: before place p there are min(8, p) + min(2, p)
+  const loads = { ranks: 2, experts: 2, table: Int32Array.of(8, 1, 2, 1) };
+  const cuts = (chunks: number) =>
+    capacitySlices(chunks).split({ capacity: 8, topology: world, loads }).map(({ begin }) => begin);
+  assertEquals(cuts(2), [0, 3]);
+  assertEquals(cuts(3), [0, 2, 5]);
+  assertEquals(cuts(8), [0, 1, 2, 3, 4, 5, 6, 7]);
+});
+
 Deno.test("capacitySlices() gives fewer chunks where a gate chose fewer rows, and refuses them elsewhere", () => {
   const loads = { ranks: 2, experts: 2, table: Int32Array.of(3, 0, 1, 2) };
   const at = { capacity: 3, topology: world, loads, routed: true };
