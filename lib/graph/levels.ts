@@ -27,18 +27,26 @@ export const widestLane = (topology: Topology): Lane => topology.nodes > 1 ? "in
  * divisors. A rank then sends as many messages as the sizes add up to, less one each, where it would send one to
  * each other rank: 28 instead of 4,095 on 512 nodes of 8. Worlds of one node, and of at most 16 ranks, have one level.
  */
-export function levelsOf(topology: Topology): readonly Level[] {
-  const { nodes, ranks, ranksPerNode } = topology;
-  const lane = widestLane(topology);
-  if (nodes === 1 || ranks <= DIRECT) return [{ size: ranks, stride: 1, lane }];
+export const levelsOf = (topology: Topology): readonly Level[] =>
+  levelsAmong(topology.ranks, { inside: topology.ranksPerNode, lane: widestLane(topology) });
+
+/**
+ * The same among members of which the first `inside` are in one node, the next ones in another, and so on; their numbers
+ * are those of the members.
+ */
+export function levelsAmong(
+  members: number,
+  { inside, lane }: { inside: number; lane: Lane },
+): readonly Level[] {
+  if (members === inside || members <= DIRECT) return [{ size: members, stride: 1, lane }];
   const levels: Level[] = [];
   let stride = 1;
   const add = (size: number, lane: Lane) => {
     if (size > 1) levels.push({ size, stride, lane });
     stride *= size;
   };
-  add(ranksPerNode, "intra");
-  for (const size of factors(nodes)) add(size, lane);
+  add(inside, "intra");
+  for (const size of factors(members / inside)) add(size, lane);
   return levels;
 }
 
@@ -54,6 +62,28 @@ function factors(of: number): number[] {
   }
   return found;
 }
+
+/** What each member adds up after so many levels: a share of its share of the level before. */
+export function sharesOf(levels: readonly Level[], count: number) {
+  /** Values of the largest share of each level. */
+  const nominal: number[] = [];
+  for (const { size } of levels) nominal.push(Math.ceil((nominal.at(-1) ?? count) / size));
+  return {
+    nominal,
+    of(member: number, depth: number): { begin: number; size: number } {
+      let [begin, end] = [0, count];
+      for (let i = 0; i < depth; i++) {
+        begin = Math.min(begin + digitOf(levels[i], member) * nominal[i], end);
+        end = Math.min(begin + nominal[i], end);
+      }
+      return { begin, size: end - begin };
+    },
+  };
+}
+
+/** What its tasks are called beside others of the same kind. */
+export const levelName = (levels: readonly Level[], depth: number): string =>
+  levels.length > 1 ? ` level ${depth + 1}` : "";
 
 /** Place of a rank among those with which it exchanges. */
 export const digitOf = ({ size, stride }: Level, rank: number): number =>

@@ -7,7 +7,7 @@ import { aBuilder, aPlaceInGraph, aSize, aView, expect, record } from "../argume
 import { maxRanks, sumRanks } from "../kernels/mod.ts";
 import type { Task, Transfer, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
-import { digitOf, type Level, levelsOf, levelTraffic, membersOf } from "./levels.ts";
+import { digitOf, levelName, levelsOf, levelTraffic, membersOf, sharesOf } from "./levels.ts";
 
 const ADD_ALL_REDUCE_OF = record("places and their size { part, sum, count }", {
   part: aView,
@@ -49,7 +49,7 @@ export function addAllReduce(
   const { name, chunk } = place;
   const levels = levelsOf(g.topology);
   const shares = sharesOf(levels, count);
-  const suffix = (depth: number) => levels.length > 1 ? ` level ${depth + 1}` : "";
+  const suffix = (depth: number) => levelName(levels, depth);
   /** The first of the three tasks of a level, then those of the next ones, all before the stage that comes next. */
   const stage = (number: number) => place.stage + number / levels.length;
   const traffic = (depth: number, copied: 0 | 1) => {
@@ -135,24 +135,6 @@ export function addAllReduce(
   return last!;
 }
 
-/** What each rank adds up after so many levels: a share of its share of the level before. */
-function sharesOf(levels: readonly Level[], count: number) {
-  /** Values of the largest share of each level. */
-  const nominal: number[] = [];
-  for (const { size } of levels) nominal.push(Math.ceil((nominal.at(-1) ?? count) / size));
-  return {
-    nominal,
-    of(rank: number, depth: number): { begin: number; size: number } {
-      let [begin, end] = [0, count];
-      for (let i = 0; i < depth; i++) {
-        begin = Math.min(begin + digitOf(levels[i], rank) * nominal[i], end);
-        end = Math.min(begin + nominal[i], end);
-      }
-      return { begin, size: end - begin };
-    },
-  };
-}
-
 const at = (view: View, index: number): View => ({ ...view, offset: view.offset + WORD * index });
 
 /** Largest over ranks of one int32. */
@@ -198,7 +180,7 @@ export function addGather(
     last = g.add({
       kind: "allReduce",
       label,
-      name: `${name} ${label}${levels.length > 1 ? ` level ${depth + 1}` : ""}`,
+      name: `${name} ${label}${levelName(levels, depth)}`,
       chunk,
       stage: stage + depth / levels.length,
       after: last ? [last] : place.after,

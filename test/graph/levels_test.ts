@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { openEngine, testbed, topology } from "../../mod.ts";
+import { createLayer, openEngine, testbed, topK, topology } from "../../mod.ts";
 import { addAllReduce, addGather, addMaxReduce } from "../../lib/graph/reduce.ts";
 import { GraphBuilder } from "../../lib/graph/mod.ts";
 import { levelsOf } from "../../lib/graph/levels.ts";
@@ -88,4 +88,31 @@ Deno.test("a sum over 4,096 ranks takes what its levels take by hand", () => {
   assert(Math.abs(seconds(count) / hand - 1) < 1e-9, `${seconds(count)} is not ${hand}`);
   // 128 numbers, such as the loads of a balance loss: starts of 56 messages, not of 8,190
   assert(seconds(128) < 2 * 7 * (intra.alpha + 3 * inter.alpha) * 1.01);
+});
+
+Deno.test("gradients of 18 copies of experts are summed by levels to what 3 groups of theirs sum to", async () => {
+  const sizes = { tokens: 8, modelDim: 8, hiddenDim: 12, gate: topK({ k: 1 }) };
+  const gradients = async (nodes: number, ranksPerNode: number, expert: number) => {
+    using engine = openEngine({ kind: "cpu", nodes, ranksPerNode, links: "plain" });
+    const { ranks } = engine.topology;
+    const routing = { dropless: true };
+    using layer = createLayer(engine, { ...sizes, experts: 2, parallel: { expert }, routing });
+    const x = Float32Array.from({ length: ranks * 8 * 8 }, (_, i) => Math.sin(i + 1));
+    await layer.forward({ x });
+    const run = await layer.backward({ dy: x.map((value) => value * value) });
+    const names = run.ran!.at(-1)!.program.graph.tasks.map(({ name }) => name);
+    return { values: run.gradients!["experts.w1"], names };
+  };
+  const direct = await gradients(1, 18, 2);
+  for (const [nodes, ranksPerNode, expert] of [[18, 1, 1], [9, 2, 1], [6, 3, 1]]) {
+    const { values, names } = await gradients(nodes, ranksPerNode, expert);
+    assert(names.includes("grad.experts AR1 level 2"), names.join());
+    const most = direct.values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    for (const [i, value] of values.entries()) {
+      assert(
+        Math.abs(value - direct.values[i]) < 1e-5 * most,
+        `${value} is not ${direct.values[i]}`,
+      );
+    }
+  }
 });
