@@ -209,6 +209,11 @@ export interface SourceCode {
   readonly cpu?: string;
   /** In CUDA; default: engines on GPUs cannot run it. */
   readonly cuda?: string;
+  /**
+   * Whether the functions take elements of bfloat16 (`uint16_t*`) where a layer has them; vectors of its parameters stay
+   * float32. Default false: rows of bfloat16 are refused, which would be read as floats.
+   */
+  readonly bfloat16?: boolean;
 }
 
 /**

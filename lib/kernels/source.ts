@@ -49,7 +49,7 @@ const NAME = /^[A-Za-z_]\w{0,63}$/;
  * Kernels for an expert or a gate, given as source in C++ and CUDA: plain functions, compiled when they are first used
  * (by g++ or clang++ on the path; by NVRTC, or nvcc where it is not found) and kept by the hash of source and compiler.
  *
- * A function takes `buffers` pointers to elements as the layer stores them, and at most `numbers` integers. On CUDA it is
+ * A function takes `buffers` pointers to elements as the layer stores them (float32, or with `bfloat16: true` also that), and at most `numbers` integers. On CUDA it is
  * a `__device__` function that all threads of a grid call. Sums are not fused (`-ffp-contract=off`, `-fmad=false`), so
  * that results can be equal to the bit. It must not keep anything between calls: several lanes call it at once.
  *
@@ -133,7 +133,7 @@ const numbers = new WeakMap<SourceCode, number>();
 
 /** @throws {SchemoeError} for a source that cannot be compiled, before anything is. */
 export function checkSource(code: SourceCode): void {
-  const { name, functions, cpu, cuda } = Object(code) as SourceCode;
+  const { name, functions, cpu, cuda, bfloat16 = false } = Object(code) as SourceCode;
   if (typeof name !== "string" || name === "") {
     throw new SchemoeError(`Cannot use the source: it must have a name, got ${quoted(name)}`);
   }
@@ -141,6 +141,9 @@ export function checkSource(code: SourceCode): void {
     if (text !== undefined && typeof text !== "string") {
       failSource(code, `"${kind}" must be the text of a source, got ${typeof text}`);
     }
+  }
+  if (typeof bfloat16 !== "boolean") {
+    failSource(code, `"bfloat16" must be true or false, got ${quoted(bfloat16)}`);
   }
   if (cpu === undefined && cuda === undefined) {
     failSource(code, 'it has neither "cpu" (C++) nor "cuda" (CUDA)');
@@ -171,6 +174,13 @@ function failSource({ name }: SourceCode, problem: string): never {
 function rowsOf(code: SourceCode, matrix: Matrix, group: number): Span & { readonly rows: number } {
   const { buffer, offset, columns, ld, stride, ranges, dtype = "float32" } = matrix;
   const rows = ranges ? ranges[group].rows : matrix.rows;
+  if (dtype === "bfloat16" && !code.bfloat16) {
+    failSource(
+      code,
+      `the elements of the buffer "${buffer}" are bfloat16; a source whose functions take them (uint16_t*) says ` +
+        "bfloat16: true",
+    );
+  }
   if (ld !== columns && rows > 1) {
     failSource(code, `rows of the buffer "${buffer}" do not follow each other without gaps`);
   }

@@ -212,3 +212,31 @@ Deno.test("checkNumbers looks at what a compiled source writes", async () => {
     "there is NaN at row 1, column 2 of group 0, in task E[0] on rank 0",
   );
 });
+
+Deno.test("sourceKernels() are given rows of bfloat16 only if they say that they take them", async () => {
+  using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
+  const copies = (name: string, type: string, bfloat16?: boolean) =>
+    sourceKernels({
+      ...{ name, functions: { forward: { buffers: 2, numbers: 2 } } },
+      ...(bfloat16 === undefined ? {} : { bfloat16 }),
+      cpu: loop(
+        `forward(const ${type}* x, ${type}* y, int64_t rows, int64_t columns)`,
+        "y[i] = x[i];",
+      ),
+    });
+  const layerOf = (source: ReturnType<typeof copies>) =>
+    createLayer(engine, {
+      ...config,
+      dtype: "bfloat16",
+      expert: expert("copy", (c) => source.eachExpert("forward", [c.x, c.y])),
+    });
+  using floats = layerOf(copies("floats", "float"));
+  await assertRejects(
+    () => floats.forward({ x }),
+    SchemoeError,
+    "are bfloat16; a source whose functions take them (uint16_t*) says bfloat16: true",
+  );
+  using halves = layerOf(copies("halves", "uint16_t", true));
+  const { output } = await halves.forward({ x, results: true });
+  assert(output!.every(Number.isFinite) && output!.some((y) => y !== 0));
+});
