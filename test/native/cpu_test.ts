@@ -55,7 +55,7 @@ Deno.test("openCpuEngine() moves the bytes of an all-to-all, again and again", a
   }
 });
 
-Deno.test("openCpuEngine() takes as long as the simulator says, with emulated links", async () => {
+Deno.test("openCpuEngine() takes no less than the simulator says, with emulated links", async () => {
   const world = topology({
     nodes: 1,
     ranksPerNode: 2,
@@ -82,8 +82,9 @@ Deno.test("openCpuEngine() takes as long as the simulator says, with emulated li
     g.add({ kind: "opaque", label: "sleep", chunk: -1, stage: 9, after: [], flops: 0.02 });
   });
   const expected = Math.max(...simulate(exchange, world).end);
+  // a busy machine takes longer, by any factor
   const took = Math.max(...(await engine.run(exchange, engine.workspace())).end);
-  assert(took >= expected - 1e5 && took < 10 * expected, `${took} ns instead of ${expected}`);
+  assert(took >= expected - 1e5, `${took} ns instead of ${expected}`);
 });
 
 Deno.test("openCpuEngine() runs an isolated Program one compute operation at a time", async () => {
