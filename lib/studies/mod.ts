@@ -63,6 +63,8 @@ export {
   scaleText,
 } from "./balancing/scale.ts";
 export { SkewCosts, skewCosts, type SkewOptions, type SkewRow } from "./balancing/skew.ts";
+export { gradientStudy, type GradientStudyOptions } from "./gradients/study.ts";
+export { type GradientRow, GradientStudy } from "./gradients/result.ts";
 export { routerStudy, type RouterStudyOptions } from "./routers/study.ts";
 export type { RouterRow } from "./routers/row.ts";
 export type { RouterStudy } from "./routers/result.ts";
