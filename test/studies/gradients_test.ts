@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createLayer, openEngine, SchemoeError, topK } from "../../mod.ts";
 import { ffn, routerOf, switchBalance, z } from "../../lib/blocks/mod.ts";
-import type { Expert } from "../../lib/blocks/mod.ts";
-import { gemm } from "../../lib/kernels/mod.ts";
+import type { Expert, Loss } from "../../lib/blocks/mod.ts";
+import { gemm, matrixOf, readRows, writeRows } from "../../lib/kernels/mod.ts";
 import { gradientStudy } from "../../lib/studies/mod.ts";
 
 const open = () => openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, links: "plain" });
@@ -78,6 +78,38 @@ Deno.test("gradientStudy() names the weight of a router whose gradient is anothe
   assertEquals(await wrongOf({ ...config, gate: router(1) }), []);
   assertEquals(await wrongOf({ ...config, gate: router(0) }), []);
   const wrong = await wrongOf({ ...config, gate: router(-1) });
+  assert(wrong.includes("gate.weight/1") && wrong.includes("gate.weight/2"), `${wrong}`);
+});
+
+/** Sum of p log p of the mean probability p of each expert: lowest where all are alike. */
+const entropy = (weight: number, slope: number): Loss => ({
+  name: "entropy",
+  weight,
+  slopes: ["balance"],
+  forward: (c) => [
+    c.host((at) => {
+      const { rows, tokens } = c;
+      const means = new Float64Array(rows);
+      readRows(at, matrixOf(c.scores, tokens, rows)).forEach((score, i) =>
+        means[i % rows] += score / tokens
+      );
+      const loss = means.reduce((sum, p) => sum + p * Math.log(p), 0);
+      const total = matrixOf(c.total, 1, 1);
+      writeRows(at, matrixOf(c.loss, 1, 1), 0, Float32Array.of(loss));
+      writeRows(at, total, 0, Float32Array.of(readRows(at, total)[0] + weight * loss));
+      const slopes = matrixOf(c.slopes.balance!, 1, rows);
+      const own = (p: number) => slope * weight * (1 + Math.log(p)) / tokens;
+      writeRows(at, slopes, 0, readRows(at, slopes).map((before, e) => before + own(means[e])));
+    }),
+  ],
+});
+
+Deno.test("gradientStudy() finds a loss of one's own right beside others, and names a wrong slope", async () => {
+  for (const losses of [[], [switchBalance({ weight: 0.5 })]]) {
+    assertEquals(await wrongOf({ ...SIZES, losses: [entropy(8, 1), ...losses] }), []);
+    assertEquals(await wrongOf({ ...SIZES, losses: [...losses, entropy(8, 1)] }), []);
+  }
+  const wrong = await wrongOf({ ...SIZES, losses: [entropy(8, -1)] });
   assert(wrong.includes("gate.weight/1") && wrong.includes("gate.weight/2"), `${wrong}`);
 });
 

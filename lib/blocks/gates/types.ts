@@ -74,7 +74,11 @@ export interface GateContext extends GateShape {
   readonly dx: View;
   /** Whether `dx` is added to instead of written. */
   readonly accumulate: boolean;
-  /** Slopes that the losses of the layer left for backward; absent where no loss has any. */
+  /**
+   * Slopes that the losses of the layer left for backward, their weights in them; absent where no loss has any. Of the
+   * sum of losses by a token's share of a row, its score over the sum of its scores (`balance` [rows]), and by the weight of a choice of the row
+   * (`importance` [rows]); `zWeight` is the weight of the z-loss.
+   */
   readonly slopes: {
     readonly balance?: View;
     readonly importance?: View;
@@ -124,9 +128,16 @@ export interface Gate {
   capacity?(shape: GateShape & { readonly capacityFactor: number }): number;
   /** Tensors of its own; default `weight` [rows, modelDim], trained. */
   tensors?(shape: GateShape): readonly GateTensor[];
-  /** Kernels from tokens to choices, weights and places. */
+  /**
+   * Kernels from tokens to choices, weights and places. They write `choices`, `weights`, `positions`, `loads` and, of a
+   * partial gate, `targets` (the last three are what `placeChoices` or `positions` of `@schemoe/lab/kernels` makes of the
+   * choices), and what losses read: `logits` and `scores`.
+   */
   forward(context: GateContext): readonly Kernel[];
-  /** Kernels from the gradient of the weights to those of its parameters and of the tokens. */
+  /**
+   * Kernels from the gradient of the weights, and the slopes of losses, to those of its parameters and of the tokens:
+   * `dx` is added to where `accumulate` says so.
+   */
   backward(context: GateContext): readonly Kernel[];
   /** Its update without a gradient, after the backward pass. */
   readonly update?: GateUpdate;

@@ -33,7 +33,7 @@ export interface Loss {
   readonly global?: boolean;
   /** Whether it counts first choices, so that the gate must order them. */
   readonly first?: boolean;
-  /** Slopes that it leaves for the gate's backward pass. */
+  /** Slopes that it leaves for the gate's backward pass: it adds its own, times its weight, to those of `context.slopes`. */
   readonly slopes: readonly ("balance" | "importance" | "load" | "z")[];
   /** Tensors of the gate that it reads besides those of every routing. */
   readonly needs?: readonly string[];
@@ -41,7 +41,7 @@ export interface Loss {
   tensors?(shape: GateShape & { readonly k: number }): readonly GateTensor[];
   /** Writes `counts`. */
   count?(context: LossContext): readonly Kernel[];
-  /** Kernels that compute it and leave its slopes for the backward pass. */
+  /** Kernels that write `loss`, add it times its weight to `total`, and leave its slopes for the backward pass. */
   forward(context: LossContext): readonly Kernel[];
   /** Of a loss on parameters of the gate: adds to their gradients, after the gate's backward pass. */
   backward?(context: LossContext): readonly Kernel[];
