@@ -19,7 +19,7 @@ export interface PassChoices extends DispatchChoice {
   /**
    * Number of chunks, default 1, or a way to split. A number means capacity slices, cut where codecs lose nothing (at
    * multiples of four rows for zfp), or what the scheduler prefers (`fasterMoE`: groups of peers); in the backward
-   * pass it is split as forward was. A dropless pass has no more slices than an expert gets rows. `peerGroups(n)`
+   * pass in the way in which forward was split, into as many parts as are given there, not as forward had. A dropless pass has no more slices than an expert gets rows. `peerGroups(n)`
    * splits by groups of ranks, `expertWaves(n)` by experts.
    */
   readonly chunks?: number | Chunking;

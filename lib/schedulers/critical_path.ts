@@ -4,7 +4,8 @@ import { listSchedule, successors } from "./list_schedule.ts";
 /**
  * List scheduling by critical path: of the ready tasks of a lane the one first behind which most time lies
  * (Hu, "Parallel Sequencing and Assembly Line Problems", Operations Research 9(6), 1961). Needs costs,
- * and no assumption about which tasks a graph has.
+ * and no assumption about which tasks a graph has. It does not know what waits for a lane: in a forward pass all experts
+ * come before the first packing of their results, which holds up the second all-to-all.
  */
 export const criticalPath: Scheduler = {
   name: "criticalPath",

@@ -96,6 +96,12 @@ const onK = ({ layer, ...others }: Setup, k: number): Setup => ({
   layer: { ...layer, gate: { ...resolveGate(layer.gate, layer.experts), k } },
 });
 
+/** The same experts in groups of so many ranks, as many groups as the world has room for. */
+const onGroups = ({ layer, ...others }: Setup, expert: number): Setup => {
+  const { data: _, ...parallel } = { ...layer.parallel };
+  return { ...others, layer: { ...layer, parallel: { ...parallel, expert } } };
+};
+
 const onCapacityFactor = ({ layer, ...others }: Setup, capacityFactor: number): Setup => ({
   ...others,
   layer: { ...layer, routing: { ...layer.routing, capacityFactor } },
@@ -124,9 +130,11 @@ const onChoices = (field: keyof PassChoices): Change =>
 
 const CHANGES: Readonly<Record<string, { readonly unit?: string; readonly apply: Change }>> = {
   "inter.alpha": { unit: "s", apply: onLink("inter", "alpha") },
+  "inter.latency": { unit: "s", apply: onLink("inter", "alpha") },
   "inter.beta": { unit: "s/byte", apply: onLink("inter", "beta") },
   "inter.bandwidth": { unit: "bytes/s", apply: onBandwidth("inter") },
   "intra.alpha": { unit: "s", apply: onLink("intra", "alpha") },
+  "intra.latency": { unit: "s", apply: onLink("intra", "alpha") },
   "intra.beta": { unit: "s/byte", apply: onLink("intra", "beta") },
   "intra.bandwidth": { unit: "bytes/s", apply: onBandwidth("intra") },
   "nic.beta": {
@@ -147,6 +155,7 @@ const CHANGES: Readonly<Record<string, { readonly unit?: string; readonly apply:
   ...Object.fromEntries(LAYER_FIELDS.map((field) => [field, { apply: onLayer(field) }])),
   k: { apply: onK },
   capacityFactor: { apply: onCapacityFactor },
+  "parallel.expert": { apply: onGroups },
   "routing.zipf": { apply: onSkew },
   chunks: { apply: onChoices("chunks") },
   compressor: { apply: onChoices("compressor") },

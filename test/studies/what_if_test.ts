@@ -39,6 +39,28 @@ Deno.test("leadChanges() leaves out crossings below a better line", () => {
   assertEquals(leads, ["a best", "best b"]);
 });
 
+Deno.test("whatIf() varies a link's latency as topology() calls it, and the ranks of a group", async () => {
+  const choices = { schedulers: ["optSche"], pass: "forward" as const };
+  const seconds = async (vary: string, values: (string | number)[], of = setup) => {
+    const found = await whatIf(of, { ...choices, vary, values } as never);
+    const [, caption] = `${found}`.split("time of");
+    return { caption, rows: found.rows.map(({ seconds }) => seconds) };
+  };
+  for (const link of ["inter", "intra"]) {
+    const latency = await seconds(`${link}.latency`, ["2 us", 1e-3]);
+    const alpha = await seconds(`${link}.alpha`, [2e-6, 1e-3]);
+    assertEquals(latency.rows, alpha.rows);
+    assertEquals(latency.caption, alpha.caption);
+  }
+  const groups = await seconds("parallel.expert", [2, 4, 8]);
+  const alone = await Promise.all([2, 4, 8].map(async (expert) => {
+    using engine = openEngine({ kind: "simulate", topology: world });
+    using made = createLayer(engine, { ...layer, parallel: { expert } });
+    return (await made.forward({ scheduler: "optSche", chunks: 4 })).makespan;
+  }));
+  assertEquals(groups.rows, alone);
+});
+
 Deno.test("whatIf() simulates what a layer on the changed topology takes", async () => {
   const values = [1e6, 1e7, 1e8];
   const found = await whatIf(setup, {

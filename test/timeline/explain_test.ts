@@ -7,6 +7,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { createLayer, openEngine, topK, topology } from "../../mod.ts";
 import { communication } from "../../lib/timeline/measures/communication.ts";
 import { explain } from "../../lib/timeline/measures/explain.ts";
 import { exposure } from "../../lib/timeline/measures/exposure.ts";
@@ -190,4 +191,30 @@ Deno.test("explain() advises to balance ranks only where one of them computes lo
   assertStringIncludes(said(180), "balance the ranks");
   assertStringIncludes(said(100), "though it computes no longer than the others");
   assert(!said(100).includes("balance"));
+});
+
+Deno.test("explain() of a run at its bound advises about the lane that bounds it, not about what others wait for", async () => {
+  const speed = Array.from({ length: 16 }, (_, rank) => rank === 5 ? 0.5 : 1);
+  const world = topology({
+    nodes: 4,
+    ranksPerNode: 4,
+    intra: { bandwidth: "150 GB/s", latency: "3 us" },
+    inter: { bandwidth: "25 GB/s", latency: "8 us" },
+    processor: { flopRate: 2e14, byteRate: 2e12, alpha: 5e-6 },
+    speed,
+  });
+  using engine = openEngine({ kind: "simulate", topology: world });
+  const sizes = {
+    tokens: 8192,
+    modelDim: 2048,
+    hiddenDim: 4096,
+    experts: 16,
+    gate: topK({ k: 2 }),
+  };
+  using layer = createLayer(engine, { ...sizes, dtype: "bfloat16" });
+  const slow = await layer.forward({ scheduler: "optSche", allToAll: "pipe", chunks: 4 });
+  const said = explain(slow).sentences.join(" ");
+  assertMatch(said, /this one is there/);
+  assertMatch(said, /The compute lane of rank 5 works 8\d % of the time: no order helps/);
+  assert(!said.includes("faster links"), said);
 });

@@ -27,6 +27,9 @@ export interface Findings {
 
 /** A lane that works for more than this part of the makespan has no room left. */
 const FULL = 0.9;
+/** The same where the run is at its bound, and by how much it may be above that: what is left is its beginning and end. */
+const FULL_AT_BOUND = 2 / 3;
+const AT_BOUND = 1.01;
 /** A rank that computes for more than this times the median is slow. */
 const SLOW = 1.05;
 /** What takes less than this part of the makespan is not worth a word. */
@@ -49,10 +52,11 @@ export function advice(found: Findings): string[] {
 }
 
 /** A lane without room: order cannot help. */
-function fullLane({ timeline, operations }: Findings, makespan: number): string | undefined {
+function fullLane({ timeline, operations, bound }: Findings, makespan: number): string | undefined {
   const lanes = busy(timeline).objects() as { rank: number; lane: string; busy_ns: number }[];
   const top = lanes.toSorted((a, b) => b.busy_ns - a.busy_ns)[0];
-  if (!(top.busy_ns >= FULL * makespan)) return undefined;
+  const there = bound !== undefined && makespan <= AT_BOUND * 1e9 * bound;
+  if (!(top.busy_ns >= (there ? FULL_AT_BOUND : FULL) * makespan)) return undefined;
   const full = `The ${top.lane} lane of rank ${top.rank} works ${
     formatPercent(top.busy_ns / makespan)
   } of the time`;

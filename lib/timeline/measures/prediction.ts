@@ -24,13 +24,15 @@ export interface Prediction extends Displayable {
   toString(): string;
 }
 
+const isSimulated = ({ configuration }: Timed): boolean => configuration?.engine === "simulate";
+
 /**
  * How well a simulation predicts the measurement, kind by kind. Times of tasks are without waiting
  * for peers, which has a line of its own.
  *
  * @param measured a run; one of `MoeLayer` is one.
  * @param simulated the same Programs simulated; `simulated(run)` makes it.
- * @throws {SchemoeError} naming a task that only one of the two has.
+ * @throws {SchemoeError} naming a task that only one of the two has, and for the simulated one given first.
  */
 export function predictedVsMeasured(measured: Subject, simulated: Subject): Prediction {
   const doing = (which: string) => `compare with the simulation: the ${which} one is no run`;
@@ -38,6 +40,12 @@ export function predictedVsMeasured(measured: Subject, simulated: Subject): Pred
     timed(measured, doing("measured")),
     timed(simulated, doing("simulated")),
   ];
+  // of two simulations either may stand for the measured one
+  if (isSimulated(one) && !isSimulated(other)) {
+    throw new SchemoeError(
+      "Cannot compare with the simulation: the first run is simulated and the second is not; give the measured one first",
+    );
+  }
   const real = timesOf(one.timeline);
   const model = timesOf(other.timeline);
   for (
