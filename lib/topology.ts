@@ -244,7 +244,15 @@ function checkContention(contention: NonNullable<Topology["contention"]>): void 
   }
 }
 
-/** The same topology with all ranks on one processor that runs `capacity` tasks at once. */
+/**
+ * The same topology with all ranks on one processor that runs `capacity` tasks at once.
+ *
+ * ```ts
+ * import { sharedProcessor, topology } from "@schemoe/lab";
+ * const world = sharedProcessor(topology({ nodes: 1, ranksPerNode: 4 }), 2); // four ranks on two cores
+ * console.assert(world.sharing?.capacity[0] === 2);
+ * ```
+ */
 export function sharedProcessor(world: Topology, capacity: number): Topology {
   expect("sharedProcessor", "world", world, aTopology);
   const sharing = { of: Array.from({ length: world.ranks }, () => 0), capacity: [capacity] };

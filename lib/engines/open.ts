@@ -56,6 +56,12 @@ export interface EngineOptions extends TransportOptions {
  * Opens an engine. Close it, or declare it with `using` (not at the top level of a notebook). One of kind
  * `cpu` that nothing reaches any more, as when a cell is run again, is closed some time later.
  *
+ * ```ts
+ * import { openEngine } from "@schemoe/lab";
+ * using cpu = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 2, links: "emulated", computation: "paced" });
+ * using cluster = openEngine({ kind: "simulate", nodes: 64, ranksPerNode: 8 });
+ * console.assert(cpu.computes && !cluster.computes && cluster.topology.ranks === 512);
+ * ```
  * @throws {SchemoeError} for unknown names and values, and when the native library is missing.
  */
 export function openEngine(options: EngineOptions): Engine {

@@ -13,8 +13,19 @@ const known = new WeakMap<Scheduler, Scheduler>();
  * gaps of any layer after it: weight gradients (as Jiang et al., "Lancet", MLSys'24), reductions of
  * gradients, which give way to all-to-alls (as Li et al., "Lina", ATC'23), and the norm and the update of a step. Weight
  * gradients stay in their place where moving them saves nothing by the costs. A scheduler that adds edges, as
- * `sequential` does, keeps its order, and each layer waits for all of the one before.
+ * `sequential` does, keeps its order, and each layer waits for all of the one before. Stacks and models do this with
+ * every scheduler by themselves; it is for graphs of your own.
  *
+ * ```ts
+ * import { acrossLayers, createStack, openEngine, optSche } from "@schemoe/lab";
+ * const engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const layer = { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8 };
+ * const stack = createStack(engine, { layer, layers: 3 });
+ * const choices = { scheduler: acrossLayers(optSche), chunks: 2 };
+ * await stack.forward(choices);
+ * const run = await stack.backward(choices);
+ * console.assert(run.makespan > 0);
+ * ```
  * @throws {SchemoeError} (when it orders) for a graph that is no stack.
  */
 export function acrossLayers(scheduler: Scheduler): Scheduler {
@@ -27,6 +38,8 @@ export function acrossLayers(scheduler: Scheduler): Scheduler {
       order: (graph, costs) => orderStack(scheduler, graph, costs),
     };
     known.set(scheduler, stacked);
+    // stacks and models call this for every scheduler, one that has been through it too
+    known.set(stacked, stacked);
   }
   return stacked;
 }

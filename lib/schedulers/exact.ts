@@ -127,7 +127,17 @@ function nearby(problem: Problem, costs: Costs, expired: () => boolean): KnownOr
 const better = (a: KnownOrder, b: KnownOrder | undefined): KnownOrder =>
   b && b.seconds < a.seconds ? b : a;
 
-/** The scheduler of {@linkcode exactSchedule} with options of its own. */
+/**
+ * The scheduler of {@linkcode exactSchedule} with options of its own.
+ *
+ * ```ts
+ * import { createLayer, exactWith, openEngine } from "@schemoe/lab";
+ * const engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8 });
+ * const run = await layer.forward({ scheduler: exactWith({ timeLimit: 2 }), chunks: 3 });
+ * console.assert(Math.abs(run.makespan / run.bound! - 1) < 0.5);
+ * ```
+ */
 export function exactWith(options: ExactOptions): Scheduler {
   expect("exactWith", "options", options, EXACT_SCHEDULE_OPTIONS);
   return { name: "exact", order: (graph, costs) => exactSchedule(graph, costs, options).order };

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { createModel, openEngine, topK } from "../../mod.ts";
-import { criticalPath, sequential } from "../../lib/schedulers/mod.ts";
+import { createModel, createStack, openEngine, topK } from "../../mod.ts";
+import { acrossLayers, criticalPath, optSche, sequential } from "../../lib/schedulers/mod.ts";
 import { testbed } from "../../lib/testbeds/mod.ts";
 import type { ModelConfig } from "../../lib/model/mod.ts";
 import type { PassChoices } from "../../lib/layer/mod.ts";
@@ -54,4 +54,17 @@ Deno.test("acrossLayers() puts weight gradients where compute would wait for an 
     at(`B${layer}.grad.attentionW`) > at(`B${layer}.grad.attention`) + 1
   );
   assert(moved.length > 0, names.join(" "));
+});
+
+Deno.test("acrossLayers() of what has been through it is the same, so that a stack takes it too", async () => {
+  const across = acrossLayers(optSche);
+  assert(acrossLayers(across) === across);
+  const engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+  const layer = { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8 };
+  const stack = createStack(engine, { layer, layers: 3 });
+  const [plain, twice] = [
+    await stack.forward({ scheduler: "optSche", chunks: 2 }),
+    await stack.forward({ scheduler: across, chunks: 2 }),
+  ];
+  assertEquals(twice.makespan, plain.makespan);
 });

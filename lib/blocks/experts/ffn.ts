@@ -16,6 +16,10 @@ const FFN_OPTIONS = options({ activation: anything, bias: anything });
 /**
  * `act(x @ w1 + b1) @ w2 + b2` with w1 [M, H], b1 [H], w2 [H, M], b2 [M].
  *
+ * ```ts
+ * import { ffn } from "@schemoe/lab";
+ * console.assert(ffn({ activation: "gelu", bias: false }).name === "ffn(gelu, no bias)");
+ * ```
  * @param options activation (default `relu`) and whether there are biases (default true).
  * @throws {SchemoeError} for an unknown activation.
  */

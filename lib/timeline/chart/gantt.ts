@@ -49,6 +49,13 @@ const OPTIONS: Record<keyof GanttOptions, true> = {
  * are known. The axis begins at the earliest start. The picture depends on nothing but the arguments,
  * and is dark on dark pages. Loads Observable Plot, and linkedom when given no document.
  *
+ * ```ts
+ * import { createLayer, gantt, openEngine } from "@schemoe/lab";
+ * const engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8 });
+ * const run = await layer.forward({ scheduler: "optSche", chunks: 4 });
+ * await gantt(run, { waits: true, title: "forward" }); // a cell's last value
+ * ```
  * @throws {SchemoeError} naming an unknown option, a column or rank that the timeline lacks, or the
  * runs when there are several; with `memory` where there are no Programs.
  */

@@ -10,6 +10,14 @@ import { extent } from "./makespan.ts";
  *
  * Intervals that overlap count once. Lanes on which nothing ran have no row.
  *
+ * ```ts
+ * import { busy, createLayer, openEngine } from "@schemoe/lab";
+ * const engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8 });
+ * const run = await layer.forward({ scheduler: "optSche", chunks: 4 });
+ * const [first] = busy(run).objects() as { lane: string; busy_ns: number; idle_ns: number }[];
+ * console.assert(first.lane === "compute" && first.busy_ns + first.idle_ns <= 1e9 * run.makespan + 1);
+ * ```
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
 export function busy(timeline: Subject): Timeline {

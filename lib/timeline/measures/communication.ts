@@ -35,6 +35,14 @@ export interface Communication {
  * in computation while communicating, divided by the time spent in communication), with lanes in
  * place of kernels, and without the time spent waiting, which HTA cannot tell from communication.
  *
+ * ```ts
+ * import { communication, createLayer, openEngine } from "@schemoe/lab";
+ * const engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8 });
+ * const run = await layer.forward({ scheduler: "optSche", chunks: 4 });
+ * const { total, hidden, exposed } = communication(run);
+ * console.assert(hidden > 0 && Math.abs(hidden + exposed - total) < 1);
+ * ```
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
 export function communication(timeline: Subject): Communication {

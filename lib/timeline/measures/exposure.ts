@@ -32,6 +32,13 @@ export interface Exposure {
  * transfers are under way then, it counts for the one that ends last. Tasks that are not exposed have
  * no row. The column `exposed_ns` times the number of ranks adds up to `communication().exposed`.
  *
+ * ```ts
+ * import { createLayer, exposure, openEngine } from "@schemoe/lab";
+ * const engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8 });
+ * const run = await layer.forward({ scheduler: "optSche", chunks: 4 });
+ * console.assert(exposure(run).get("lane", 0) === "inter");
+ * ```
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
 export function exposure(timeline: Subject): Timeline {

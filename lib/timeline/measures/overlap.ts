@@ -10,6 +10,13 @@ import { legendOrder } from "../chart/palette.ts";
  * with the column `kind` and one column `KIND_ns` for each kind, in the order of the legend. The
  * diagonal holds the time in which a kind works at all. Waiting for a peer is not work.
  *
+ * ```ts
+ * import { createLayer, openEngine, overlap } from "@schemoe/lab";
+ * const engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8 });
+ * const run = await layer.forward({ scheduler: "optSche", chunks: 4 });
+ * console.log(`${overlap(run).columnNames()}`); // kind,gate_ns,dispatch_ns,...
+ * ```
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
 export function overlap(timeline: Subject): Timeline {

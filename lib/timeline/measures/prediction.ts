@@ -30,6 +30,14 @@ const isSimulated = ({ configuration }: Timed): boolean => configuration?.engine
  * How well a simulation predicts the measurement, kind by kind. Times of tasks are without waiting
  * for peers, which has a line of its own.
  *
+ * ```ts
+ * import { createLayer, openEngine, predictedVsMeasured } from "@schemoe/lab";
+ * import { simulated } from "@schemoe/lab/layer";
+ * using engine = openEngine({ kind: "cpu", nodes: 1, ranksPerNode: 2, computation: "paced" });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8 });
+ * const run = await layer.forward();
+ * console.log(`${predictedVsMeasured(run, simulated(run))}`); // kind by kind
+ * ```
  * @param measured a run; one of `MoeLayer` is one.
  * @param simulated the same Programs simulated; `simulated(run)` makes it.
  * @throws {SchemoeError} naming a task that only one of the two has, and for the simulated one given first.

@@ -16,6 +16,13 @@ import { operationsOf } from "../table/operations.ts";
  * | `compute_ns` | time of its computation |
  * | `slowdown` | that over the median of all ranks; 1 where no rank computes |
  *
+ * ```ts
+ * import { createLayer, openEngine, stragglers } from "@schemoe/lab";
+ * const engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8 });
+ * const run = await layer.forward({ scheduler: "optSche", chunks: 4 });
+ * console.assert(stragglers(run).numRows() === 4);
+ * ```
  * @throws {SchemoeError} when a column is missing or the timeline holds several runs.
  */
 export function stragglers(timeline: Subject): Timeline {

@@ -13,6 +13,13 @@ type Value = string | number | null;
  * A timeline as comma-separated values with a header line. Null is an empty field, the empty text a
  * quoted one: `""`.
  *
+ * ```ts
+ * import { createLayer, fromCSV, openEngine, toCSV } from "@schemoe/lab";
+ * const engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8 });
+ * const run = await layer.forward({ scheduler: "optSche", chunks: 4 });
+ * console.assert(fromCSV(toCSV(run)).numRows() === run.timeline.numRows());
+ * ```
  * @throws {SchemoeError} naming a column that is missing.
  */
 export function toCSV(subject: Subject): string {

@@ -88,6 +88,17 @@ const FILES: readonly string[] = [RUN_FILE, TIMELINE_FILE, FIGURE_FILE];
  * `timeline.arrow` and `gantt.svg`. The folder is made; one that holds a saved run is replaced
  * once all is written: a full disk leaves the run before.
  *
+ * ```ts
+ * import { createLayer, loadRun, openEngine, saveRun } from "@schemoe/lab";
+ * const engine = openEngine({ kind: "simulate", nodes: 2, ranksPerNode: 2 });
+ * const layer = createLayer(engine, { tokens: 64, modelDim: 32, hiddenDim: 64, experts: 8 });
+ * const run = await layer.forward({ scheduler: "optSche", chunks: 4 });
+ * const folder = await Deno.makeTempDir();
+ * await saveRun(run, `${folder}/run`);
+ * const loaded = await loadRun(`${folder}/run`);
+ * console.assert(loaded.timeline.numRows() === run.timeline.numRows());
+ * await Deno.remove(folder, { recursive: true });
+ * ```
  * @throws {SchemoeError} when the folder holds anything else, or cannot be written.
  */
 export async function saveRun(run: Subject, folder: string | URL): Promise<void> {
