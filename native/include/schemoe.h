@@ -366,7 +366,7 @@ uint32_t schemoe_abi_version(void);
 
 /* JSON: struct sizes and member offsets, numbers of all enums, kernel codes and argument letters, build features. */
 int32_t schemoe_describe(char* text, size_t text_bytes, schemoe_failure* failure);
-
+/* However it is opened, an engine is closed when the thread that opened it ends; the end of the process closes none. */
 int32_t schemoe_open(const schemoe_config* config, schemoe_engine** engine, schemoe_failure* failure);
 
 /* How a CUDA engine moves bytes, and which GPUs it uses. */

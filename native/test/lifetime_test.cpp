@@ -269,9 +269,42 @@ void racing() {
   }
 }
 
+/// Threads that end without closing what they opened, idle and in the middle of a run: their engines end with them.
+void ended() {
+  for (const bool runs : {false, true}) {
+    schemoe_engine* engine = nullptr;
+    schemoe_engine* closed = nullptr;
+    std::thread runner;
+    std::thread([&] {
+      const schemoe_config config{SCHEMOE_ABI_VERSION, SCHEMOE_CPU, 1, 2, 0, {}};
+      schemoe_program* program = nullptr;
+      schemoe_failure problem;
+      CHECK_EQUAL(schemoe_open(&config, &closed, &problem), SCHEMOE_OK);
+      CHECK_EQUAL(schemoe_open(&config, &engine, &problem), SCHEMOE_OK);
+      CHECK_EQUAL(schemoe_close(closed, &problem), SCHEMOE_OK);
+      const auto bytes = sleeping(2, 1000).bytes();
+      CHECK_EQUAL(schemoe_prepare(engine, bytes.data(), bytes.size(), &program, &problem), SCHEMOE_OK);
+      if (!runs) return;
+      runner = std::thread([engine, program] {
+        std::vector<schemoe_event> events(4);
+        schemoe_failure said;
+        const int32_t status = schemoe_run(engine, program, 0, events.data(), 4, &said);
+        CHECK(status == SCHEMOE_CANCELLED || status == SCHEMOE_CLOSED);
+      });
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }).join();
+    if (runs) runner.join();
+    schemoe_failure problem;
+    uint8_t byte = 0;
+    CHECK_EQUAL(schemoe_read(engine, 0, 0, 0, &byte, 1, &problem), SCHEMOE_CLOSED);
+    CHECK_EQUAL(schemoe_close(engine, &problem), SCHEMOE_INVALID);
+  }
+}
+
 }  // namespace
 
 int main() {
+  ended();
   opening();
   slices();
   orders();

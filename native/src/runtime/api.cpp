@@ -15,6 +15,7 @@
 #include "runtime/failure.h"
 #include "runtime/handles.h"
 #include "runtime/nvtx_ranges.h"
+#include "runtime/opened.h"
 #include "runtime/sources.h"
 #include "schemoe.h"
 #include "tcp/part_engine.h"
@@ -146,7 +147,14 @@ std::shared_ptr<Started> take_started(Session& session) {
 schemoe_engine* open_session(std::unique_ptr<schemoe::Engine> engine) {
   auto session = std::make_shared<Session>();
   session->engine = std::move(engine);
-  return engines().add(std::move(session));
+  schemoe_engine* const handle = engines().add(session);
+  try {
+    schemoe::close_with_thread(handle);
+  } catch (...) {
+    engines().take(handle);
+    throw;
+  }
+  return handle;
 }
 
 #ifdef SCHEMOE_WITH_CUDA
@@ -310,6 +318,7 @@ SCHEMOE_ENTRY int32_t schemoe_close(schemoe_engine* engine, schemoe_failure* fai
   return guard(failure, [&] {
     const std::shared_ptr<Session> session = engines().take(engine);
     if (!session) fail(SCHEMOE_INVALID, "Cannot close the engine: it is not open");
+    schemoe::forget_with_thread(engine);
     std::unique_lock lock(session->mutex);
     session->closing = true;
     lock.unlock();
