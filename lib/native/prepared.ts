@@ -16,16 +16,36 @@ export interface Kept extends Pick<PackedProgram, "hosts" | "regions"> {
 }
 
 /** Programs of one workspace, those of isolated and of checked runs apart. */
-type Cache = Readonly<Record<"together" | "isolated" | "checked", Map<Program, Kept>>>;
+interface Cache {
+  readonly lists: Readonly<Record<"together" | "isolated" | "checked", Map<Program, Kept>>>;
+  /** All of them, without a reference to what their host functions reach. */
+  readonly taken: Set<PreparedProgram>;
+}
 
 /** Native resources of an engine, without a reference to the engine itself. */
 export interface Owned {
   readonly native: NativeCalls;
   readonly programs: Set<PreparedProgram>;
+  /** Whether a run is in progress, during which nothing can be freed. */
+  running: boolean;
+  closed: boolean;
+  /** Of workspaces that nobody reaches any more, to be freed. */
+  readonly forgotten: Set<Taken>;
+  /** How many such were freed. */
+  freed: number;
+}
+
+/** What a workspace takes of its engine, without a reference to the workspace itself. */
+export interface Taken {
+  readonly owned: Owned;
+  readonly buffers: ReadonlyMap<string, { readonly id: number }>;
+  readonly programs: ReadonlySet<PreparedProgram>;
 }
 
 /** Releases all Programs and closes the engine. */
-export function closeOwned({ native, programs }: Owned): void {
+export function closeOwned(owned: Owned): void {
+  const { native, programs } = owned;
+  owned.closed = true;
   for (const program of programs) native.release(program);
   programs.clear();
   native.close();
@@ -43,19 +63,23 @@ interface PreparedOptions {
 export class PreparedPrograms {
   readonly owned: Owned;
   readonly #options: PreparedOptions;
-  readonly #caches = new Map<Workspace, Cache>();
+  /** Weak, so that a workspace can be forgotten while its engine lives. */
+  #caches = new WeakMap<Workspace, Cache>();
 
   constructor(native: NativeCalls, options: PreparedOptions) {
-    this.owned = { native, programs: new Set() };
+    this.owned = {
+      ...{ native, programs: new Set(), forgotten: new Set() },
+      ...{ running: false, closed: false, freed: 0 },
+    };
     this.#options = options;
   }
 
-  add(workspace: Workspace): void {
-    this.#caches.set(workspace, {
-      together: new Map(),
-      isolated: new Map(),
-      checked: new Map(),
-    });
+  /** Its Programs, however they are packed, while it has them. */
+  add(workspace: Workspace): ReadonlySet<PreparedProgram> {
+    const taken = new Set<PreparedProgram>();
+    const lists = { together: new Map(), isolated: new Map(), checked: new Map() };
+    this.#caches.set(workspace, { lists, taken });
+    return taken;
   }
 
   has(workspace: Workspace): boolean {
@@ -69,7 +93,7 @@ export class PreparedPrograms {
     const plan = memoryPlan(program);
     const isolated = options.isolated ?? false;
     const checked = options.checkNumbers === true && !isolated;
-    const list = cache[isolated ? "isolated" : checked ? "checked" : "together"];
+    const list = cache.lists[isolated ? "isolated" : checked ? "checked" : "together"];
     let kept = list.get(program);
     if (!kept) {
       const place = (name: string) => (workspace as NativeWorkspace).place(name, plan);
@@ -84,6 +108,7 @@ export class PreparedPrograms {
       try {
         const prepared = native.prepare(bytes, operations, sources);
         this.owned.programs.add(prepared);
+        cache.taken.add(prepared);
         kept = { prepared, hosts, regions };
       } catch (error) {
         throw explain(error, { program, workspace, regions });
@@ -94,7 +119,7 @@ export class PreparedPrograms {
     list.set(program, kept);
     for (const [oldest, unused] of list) {
       if (list.size <= KEPT_PROGRAMS) break;
-      this.#forget(unused.prepared);
+      this.#forget(unused.prepared, cache);
       list.delete(oldest);
     }
     return kept;
@@ -102,11 +127,13 @@ export class PreparedPrograms {
 
   /** Releases a Program of a workspace, however it was packed. */
   forget(program: Program, workspace: Workspace): void {
-    for (const list of Object.values(this.#caches.get(workspace) ?? {})) {
+    const cache = this.#caches.get(workspace);
+    if (!cache) return;
+    for (const list of Object.values(cache.lists)) {
       const kept = list.get(program);
       if (!kept) continue;
       list.delete(program);
-      this.#forget(kept.prepared);
+      this.#forget(kept.prepared, cache);
     }
   }
 
@@ -114,20 +141,21 @@ export class PreparedPrograms {
   release(workspace: Workspace): void {
     const cache = this.#caches.get(workspace);
     if (!cache) return;
-    for (const list of Object.values(cache)) {
-      for (const { prepared } of list.values()) this.#forget(prepared);
+    for (const list of Object.values(cache.lists)) {
+      for (const { prepared } of list.values()) this.#forget(prepared, cache);
       list.clear();
     }
     this.#caches.delete(workspace);
   }
 
-  #forget(prepared: PreparedProgram): void {
+  #forget(prepared: PreparedProgram, { taken }: Cache): void {
     this.owned.native.release(prepared);
     this.owned.programs.delete(prepared);
+    taken.delete(prepared);
   }
 
   close(): void {
-    this.#caches.clear();
+    this.#caches = new WeakMap();
     closeOwned(this.owned);
   }
 }

@@ -9,8 +9,9 @@ import { SchemoeError, type Task, type Topology } from "../types.ts";
 import type { NativeCalls } from "./engine.ts";
 import { eventTable } from "./event_table.ts";
 import { explain } from "./explain.ts";
+import { closeForgotten, freeForgotten, reclaim, remember, watchWorkspace } from "./forgotten.ts";
 import { HostLoop } from "./hosts.ts";
-import { closeOwned, type Owned, PreparedPrograms } from "./prepared.ts";
+import { PreparedPrograms } from "./prepared.ts";
 import { runProgram } from "./started.ts";
 import { Status } from "./status.ts";
 import { defaultTimeLimit, limitProblem, sayLimit } from "./time_limit.ts";
@@ -42,16 +43,6 @@ export interface RunnerOptions extends Omit<RanksFacts, "where"> {
 }
 
 const CANCEL_EVERY_MS = 5;
-
-/**
- * Closes engines on the CPU that nobody can reach any more, such as those of a cell that was run again:
- * each has threads and buffers that the garbage collector does not see. `close` does it at once.
- */
-const forgotten = new FinalizationRegistry<Owned>((owned) => {
-  try {
-    closeOwned(owned);
-  } catch { /* nobody is left to be told */ }
-});
 
 export class NativeRunner implements Engine {
   readonly kind: "cpu" | "cuda";
@@ -86,7 +77,7 @@ export class NativeRunner implements Engine {
     this.#seconds = options.seconds;
     const { native, seconds, nvtx = false } = options;
     this.#programs = new PreparedPrograms(native, { nvtx, seconds });
-    if (options.kind === "cpu") forgotten.register(this, this.#programs.owned, this);
+    if (options.kind === "cpu") closeForgotten(this, this.#programs.owned);
   }
 
   get clockError(): number | undefined {
@@ -95,6 +86,7 @@ export class NativeRunner implements Engine {
 
   workspace(): NativeWorkspace {
     this.#open();
+    const { owned } = this.#programs;
     const workspace = new NativeWorkspace({
       native: () => this.#open(),
       ranks: this.topology.ranks,
@@ -106,9 +98,12 @@ export class NativeRunner implements Engine {
           });
         }
         this.#programs.release(freed);
+        remember(freed);
       },
+      reclaim: () => reclaim(owned),
     });
-    this.#programs.add(workspace);
+    const programs = this.#programs.add(workspace);
+    watchWorkspace(workspace, { owned, buffers: workspace.buffers, programs });
     return workspace;
   }
 
@@ -235,6 +230,8 @@ export class NativeRunner implements Engine {
       timer = setInterval(() => native.cancel(), CANCEL_EVERY_MS);
       native.cancel();
     };
+    const { owned } = this.#programs;
+    owned.running = true;
     const run = runProgram(native, prepared, options.timeLimit ?? defaultTimeLimit());
     const running = hosts ? run.finally(() => hosts.end()) : run;
     const serving = hosts?.serve();
@@ -252,6 +249,8 @@ export class NativeRunner implements Engine {
       clearInterval(timer);
       options.signal?.removeEventListener("abort", abort);
       this.#stop = undefined;
+      owned.running = false;
+      freeForgotten(owned);
     }
   }
 
@@ -308,7 +307,7 @@ export class NativeRunner implements Engine {
   }
 
   #free(): void {
-    forgotten.unregister(this);
+    remember(this);
     this.#programs.close();
   }
 

@@ -33,6 +33,8 @@ export interface WorkspaceOwner {
   readonly closed: () => boolean;
   /** Called when the workspace is to be freed on an engine that is still open; throws while it is in use. */
   readonly freed: (workspace: NativeWorkspace) => void;
+  /** Frees workspaces that nobody reaches any more; whether there were some. */
+  readonly reclaim?: () => Promise<boolean>;
 }
 
 /** Native ids of named buffers, with their sizes. */
@@ -45,6 +47,11 @@ export class NativeWorkspace implements Workspace {
 
   constructor(owner: WorkspaceOwner) {
     this.#owner = owner;
+  }
+
+  /** Its buffers by name. */
+  get buffers(): ReadonlyMap<string, { readonly id: number }> {
+    return this.#buffers;
   }
 
   ensure(buffers: Readonly<Record<string, number>>): void {
@@ -63,13 +70,23 @@ export class NativeWorkspace implements Workspace {
     for (const { name, bytes, sizes, id } of this.#missing(buffers)) {
       try {
         // below that a call of its own costs more than what it saves
-        const allocated = bytes < OFF_THE_LOOP
-          ? native.allocate(sizes, id)
-          : await native.allocateAsync(sizes, id);
-        this.#buffers.set(name, { id: allocated, bytes });
+        const allocate = () =>
+          bytes < OFF_THE_LOOP ? native.allocate(sizes, id) : native.allocateAsync(sizes, id);
+        this.#buffers.set(name, { id: await this.#patiently(allocate), bytes });
       } catch (error) {
         throw this.#refused(error, name);
       }
+    }
+  }
+
+  /** Allocates once more where there is no memory, and forgotten workspaces give some back. */
+  async #patiently(allocate: () => number | Promise<number>): Promise<number> {
+    try {
+      return await allocate();
+    } catch (error) {
+      const exhausted = error instanceof NativeError && error.status === Status.outOfMemory;
+      if (!exhausted || !await this.#owner.reclaim?.()) throw error;
+      return await allocate();
     }
   }
 

@@ -160,3 +160,15 @@ Deno.test("CPU engines that nothing reaches any more end with their threads, tho
   assert(last - first <= 72, `of ${most} threads ${last} are left, before there were ${first}`);
   assert(same, "the engine that was kept computes something else");
 });
+
+Deno.test("layers that nothing reaches any more give back their memory, though their engine lives", async () => {
+  const script = new URL("./forgotten_layers.ts", import.meta.url).pathname;
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "--v8-flags=--expose-gc", script],
+    stdin: "null",
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  const { first, most, last, same } = JSON.parse(new TextDecoder().decode(stdout));
+  assert(last - first <= (most - first) / 2, `of ${most - first} bytes ${last - first} are left`);
+  assert(same, "the layer that was kept computes something else");
+});

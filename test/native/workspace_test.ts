@@ -64,3 +64,27 @@ Deno.test("readAll() gives the bytes of every rank, also where the engine reads 
   oneByOne.ensure({ x: 2 });
   assertEquals([...oneByOne.readAll("x", 2)], [1, 1, 2, 2]);
 });
+
+Deno.test("ensureAsync() asks once more where there is no memory, if forgotten workspaces gave some back", async () => {
+  for (const found of [true, false]) {
+    let free = 0;
+    const allocateAsync = ([bytes]: readonly number[]) => {
+      if (bytes <= free) return Promise.resolve(0);
+      return Promise.reject(new NativeError({ status: 2, text: "Cannot allocate" }));
+    };
+    const workspace = new NativeWorkspace({
+      native: () => ({ allocateAsync }) as unknown as NativeCalls,
+      ranks: 1,
+      closed: () => false,
+      freed: () => {},
+      reclaim() {
+        if (found) free = 1 << 30;
+        return Promise.resolve(found);
+      },
+    });
+    const large = workspace.ensureAsync({ x: 1 << 24 });
+    if (found) await large;
+    else await assertRejects(() => large, SchemoeError, "Cannot allocate");
+    assertEquals([...workspace.buffers.keys()], found ? ["x"] : []);
+  }
+});

@@ -1,6 +1,9 @@
 #include "cpu/buffers.h"
 
+#include <malloc.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <new>
 
@@ -18,6 +21,22 @@ constexpr uint64_t kMostBytes = uint64_t{1} << 46;
 constexpr uint64_t kAskedEvery = uint64_t{1} << 26;
 // What is left to others, and to the rest of this process.
 constexpr uint64_t kLeft = uint64_t{1} << 27;
+// What was freed is given back to the system every so many bytes: the allocator keeps it for later, which others lack.
+constexpr uint64_t kGivenBackEvery = uint64_t{1} << 28;
+
+void give_back() noexcept {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+}
+
+bool system_has(uint64_t bytes) noexcept { return bytes + kLeft <= available_memory(); }
+
+uint64_t sum_of(const auto& pieces) noexcept {
+  uint64_t sum = 0;
+  for (const auto& piece : pieces) sum += piece.bytes;
+  return sum;
+}
 
 }  // namespace
 
@@ -35,7 +54,10 @@ Buffers::Piece Buffers::make(uint64_t bytes) {
 
 void Buffers::ask_for(uint64_t bytes) {
   if (unasked_ + bytes >= kAskedEvery) {
-    if (bytes + kLeft > available_memory()) throw std::bad_alloc();
+    if (!system_has(bytes)) {
+      give_back();
+      if (!system_has(bytes)) throw std::bad_alloc();
+    }
     unasked_ = 0;
   } else {
     unasked_ += bytes;
@@ -88,7 +110,12 @@ void Buffers::free(uint32_t id) {
   if (id >= buffers_.size() || buffers_[id].empty()) {
     fail_at({.buffer = id}, SCHEMOE_INVALID, "Cannot free: there is no such buffer");
   }
+  static std::atomic<uint64_t> freed = 0;
+  const uint64_t bytes = sum_of(buffers_[id]);
   buffers_[id].clear();
+  if (freed.fetch_add(bytes) + bytes < kGivenBackEvery) return;
+  freed = 0;
+  give_back();
 }
 
 const Buffers::Piece& Buffers::find(const char* what, uint32_t id, uint32_t rank, uint64_t offset,
