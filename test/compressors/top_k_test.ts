@@ -20,6 +20,16 @@ Deno.test("largestShare() keeps the largest values of each row exactly, lower co
   }
 });
 
+Deno.test("largestShare() codes a column in two bytes up to 65,536 of them, in four beyond", async () => {
+  const codec = largestShare(1 / 1024);
+  for (const [columns, bytes] of [[65536, 16 * 24], [65537, 16 * 33]]) {
+    assertEquals(codec.wireBytes({ rows: 3, columns }), 3 * bytes);
+    const row = new Float32Array(columns);
+    row[columns - 1] = 7;
+    assertEquals((await throughCodec(codec, row, columns)).at(-1), 7);
+  }
+});
+
 Deno.test("topKValues keeps NaN and infinities before all numbers", async () => {
   const row = new Float32Array(32).fill(5);
   [row[9], row[20]] = [Infinity, NaN];

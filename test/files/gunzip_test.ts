@@ -42,6 +42,10 @@ Deno.test("gunzip() reads headers with names, comments, extra fields and check s
   header[3] = 2 | 4 | 8 | 16;
   const fields = [3, 0, 1, 2, 3, ...new TextEncoder().encode("trace.json\0a comment\0"), 9, 9];
   assertEquals(await text(joined(header, Uint8Array.from(fields), plain.slice(10))), "hello");
+  // extra fields of 44 + 256 bytes
+  header[3] = 4;
+  const extra = [44, 1, ...new Uint8Array(300).fill(7)];
+  assertEquals(await text(joined(header, Uint8Array.from(extra), plain.slice(10))), "hello");
 });
 
 Deno.test("gunzip() says what is damaged at which byte", async () => {

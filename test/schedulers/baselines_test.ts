@@ -79,6 +79,11 @@ Deno.test("criticalPath runs first what most time lies behind, as worked out by 
   assertEquals(ran({ name: "as added", order: ({ tasks }) => tasks }, graph)[1], 8);
 });
 
+Deno.test("criticalPath takes of equal tasks the one that was added first", () => {
+  const graph = graphOf([["p", 1, []], ["q", 1, []], ["r", 1, []]]);
+  assertEquals(ran(criticalPath, graph), ["p q r", 3]);
+});
+
 Deno.test("weightGradLast fills gaps with weight gradients, as worked out by hand", () => {
   const graph = graphOf([
     ["A1[0]", 1, []],
