@@ -268,7 +268,7 @@ Deno.test("each token crosses once: bytes between nodes are those of the token g
 Deno.test("codecs code what crosses, once for each crossing, with the same bits under every scheduler", async () => {
   const config = { ...sizes, modelDim: 32, routing: { dropless: true } };
   const schemes = BUILT_IN.compressor.filter((name) =>
-    name !== "zfp" && name !== "none" && !codecOf(name).kernels
+    name !== "zfp" && name !== "none" && codecOf(name).native
   );
   assert(schemes.length > 5);
   using engine = openEngine({ kind: "cpu", nodes: 2, ranksPerNode: 2, links: "plain" });
