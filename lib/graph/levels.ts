@@ -3,8 +3,11 @@ import { completeExchange } from "../costs/mod.ts";
 import type { Lane, LinkTraffic, Topology, TrafficPattern } from "../types.ts";
 import { crossing } from "../costs/spine.ts";
 
-/** Ranks up to which all exchange directly: a further task would cost more than the messages that it saves. */
+/** Ranks up to which all exchange few bytes directly: a further task would cost more than the messages that it saves. */
 const DIRECT = 16;
+
+/** Bytes from which sums in the nodes first are worth their tasks: less of them then goes between nodes. */
+const MANY = 1 << 20;
 
 /** Ranks of a level between nodes, where the number of nodes has such divisors. */
 const WIDEST = 8;
@@ -25,10 +28,17 @@ export const widestLane = (topology: Topology): Lane => topology.nodes > 1 ? "in
 /**
  * The levels of a world: the ranks of a node, then nodes in groups of at most eight, where their number has such
  * divisors. A rank then sends as many messages as the sizes add up to, less one each, where it would send one to
- * each other rank: 28 instead of 4,095 on 512 nodes of 8. Worlds of one node, and of at most 16 ranks, have one level.
+ * each other rank: 28 instead of 4,095 on 512 nodes of 8; and of a sum each sends a share of its node's between nodes.
+ * Worlds of one node have one level, and those of at most 16 ranks for less than 1 MiB.
+ *
+ * @param bytes that each rank adds to a sum; 0 for what is not summed.
  */
-export const levelsOf = (topology: Topology): readonly Level[] =>
-  levelsAmong(topology.ranks, { inside: topology.ranksPerNode, lane: widestLane(topology) });
+export const levelsOf = (topology: Topology, bytes = 0): readonly Level[] =>
+  levelsAmong(topology.ranks, {
+    inside: topology.ranksPerNode,
+    lane: widestLane(topology),
+    bytes,
+  });
 
 /**
  * The same among members of which the first `inside` are in one node, the next ones in another, and so on; their numbers
@@ -36,9 +46,10 @@ export const levelsOf = (topology: Topology): readonly Level[] =>
  */
 export function levelsAmong(
   members: number,
-  { inside, lane }: { inside: number; lane: Lane },
+  { inside, lane, bytes }: { inside: number; lane: Lane; bytes: number },
 ): readonly Level[] {
-  if (members === inside || members <= DIRECT) return [{ size: members, stride: 1, lane }];
+  const few = members <= DIRECT && (inside === 1 || bytes < MANY);
+  if (members === inside || few) return [{ size: members, stride: 1, lane }];
   const levels: Level[] = [];
   let stride = 1;
   const add = (size: number, lane: Lane) => {

@@ -34,7 +34,7 @@ export interface Place {
 
 /**
  * Sum over ranks of float32 `part` [count] into `sum`: each rank receives its share of all parts, adds
- * them up in rank order and sends the result to all. In a large world it does so level by level (`levelsOf`): the sum is
+ * them up in rank order and sends the result to all. In a large world, and of many bytes, it does so level by level (`levelsOf`): the sum is
  * then one over ranks of a node, in their order, then over nodes.
  */
 export function addAllReduce(
@@ -47,7 +47,7 @@ export function addAllReduce(
   expect("addAllReduce", "of", of, ADD_ALL_REDUCE_OF);
   const { part, sum, count } = of;
   const { name, chunk } = place;
-  const levels = levelsOf(g.topology);
+  const levels = levelsOf(g.topology, WORD * count);
   const shares = sharesOf(levels, count);
   const suffix = (depth: number) => levelName(levels, depth);
   /** The first of the three tasks of a level, then those of the next ones, all before the stage that comes next. */

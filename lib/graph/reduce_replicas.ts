@@ -35,7 +35,9 @@ interface Gradient {
 export function addReplicaReduce(g: GraphBuilder, layer: Layer, place: Place): Task {
   const { groups } = layer;
   const { name, chunk } = place;
-  const levels = levelsAmong(groups.count, nearby(layer));
+  const bytes = layer.expert.parameters({ modelDim: layer.rowDim, hiddenDim: layer.hiddenDim })
+    .reduce((sum, { name }) => sum + bytesOf(layer, name), 0);
+  const levels = levelsAmong(groups.count, { ...nearby(layer), bytes });
   const gradients = gradientsOf(g, layer, name, levels);
   const at = ({ bytes }: Gradient, view: View, index: number): View => ({
     ...view,
@@ -126,6 +128,13 @@ export function addReplicaReduce(g: GraphBuilder, layer: Layer, place: Place): T
     });
   }
   return last!;
+}
+
+/** Bytes of the gradient of a parameter of all experts of a rank. */
+function bytesOf(layer: Layer, parameter: string): number {
+  const table = tensorsOf(layer);
+  const tensor = `grad.experts.${parameter}`;
+  return table.localElements(tensor) * elementSize(table.get(tensor).dtype as ElementType);
 }
 
 function gradientsOf(

@@ -24,12 +24,32 @@ Deno.test("levelsOf() has levels whose sizes multiply to the ranks, few messages
   }
 });
 
+Deno.test("a sum of many bytes over 2 x 8 ranks sends between nodes what is left of it in a node", () => {
+  const { topology: world } = testbed("h200-ib400", { nodes: 2, ranksPerNode: 8 });
+  const { intra, inter, local } = world.links;
+  const count = 1 << 24;
+  const g = new GraphBuilder(world, "backward", 0);
+  const [part, sum] = ["part", "sum"].map((name) => g.buffer(name, WORD * count, "state"));
+  addAllReduce(g, { stage: 0, chunk: -1, after: [], name: "sum" }, { part, sum, count });
+  const costs = modelCosts(world);
+  const seconds = g.build({}).tasks.filter(({ kind }) => kind === "allReduce")
+    .reduce((total, task) => total + costs.seconds(task, 0), 0);
+  const [eighth, sixteenth] = [WORD * count / 8, WORD * count / 16];
+  const hand = 2 * 7 * (intra.alpha + intra.beta * eighth) + local.beta * eighth +
+    2 * (inter.alpha + inter.beta * sixteenth) + local.beta * sixteenth;
+  assert(Math.abs(seconds / hand - 1) < 1e-9, `${seconds} is not ${hand}`);
+  // few bytes are not worth the tasks
+  assertEquals(levelsOf(world, (1 << 20) - 4).length, 1);
+  assertEquals(levelsOf(world, 1 << 20).map(({ size }) => size), [8, 2]);
+});
+
 for (const [nodes, ranksPerNode] of [[2, 2], [3, 6], [9, 2], [22, 1]]) {
   const world = `${nodes} x ${ranksPerNode} ranks`;
   Deno.test(`reductions by levels add up, gather and find the largest on ${world}`, async () => {
     using engine = openEngine({ kind: "cpu", nodes, ranksPerNode, links: "plain" });
     const { ranks } = engine.topology;
-    for (const count of [1, 5, 64, 1000]) {
+    // the last of them is summed by levels in a small world too
+    for (const count of ranks > 16 ? [1, 5, 64, 1000] : [5, 64, 1 << 18]) {
       const g = new GraphBuilder(engine.topology, "backward", 0);
       const part = g.buffer("part", WORD * count, "state");
       const sum = g.buffer("sum", WORD * count, "output");
