@@ -1,6 +1,7 @@
 // One Program on the CPU engine and on the CUDA engine, with the same data in both.
 #pragma once
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -27,6 +28,31 @@ inline bool too_large([[maybe_unused]] size_t elements, [[maybe_unused]] size_t 
   return false;
 #endif
 }
+
+/// Whether a sanitizer, which makes each access slower by an order of magnitude, watches.
+#ifdef SCHEMOE_SANITIZED
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+/// Whether a test program's arguments name a family to run; none: all of them. A name that no family has fails.
+class Chosen {
+ public:
+  Chosen(int count, char** names) : names_(names + 1, names + count), known_(names_.size()) {}
+  ~Chosen() {
+    for (size_t i = 0; i < names_.size(); ++i) check::that(known_[i], "no family is named " + names_[i], __FILE__, __LINE__);
+  }
+  bool operator()(const std::string& family) {
+    const auto at = std::find(names_.begin(), names_.end(), family);
+    if (at != names_.end()) known_[static_cast<size_t>(at - names_.begin())] = true;
+    return names_.empty() || at != names_.end();
+  }
+
+ private:
+  std::vector<std::string> names_;
+  std::vector<bool> known_;
+};
 
 /// What a test program returns where there is no GPU.
 inline constexpr int kSkipped = 77;
