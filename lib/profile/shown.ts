@@ -4,9 +4,12 @@ import type { LinkEstimate, MachineProfile } from "./types.ts";
 
 const INSPECT = Symbol.for("Deno.customInspect");
 
-/** The same profile, which prints a few lines; its fields and its JSON stay what they are. */
+/** The same profile, which is a few lines when it is printed and in a template; its fields and its JSON stay what they are. */
 export function shownProfile(profile: MachineProfile): MachineProfile {
-  Object.defineProperty(profile, INSPECT, { value: () => profileText(profile), enumerable: false });
+  const value = () => profileText(profile);
+  for (const name of [INSPECT, "toString"]) {
+    Object.defineProperty(profile, name, { value, enumerable: false });
+  }
   return profile;
 }
 

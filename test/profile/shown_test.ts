@@ -9,6 +9,7 @@ Deno.test("a profile prints a few lines wherever it comes from, and stays plain 
   const json = JSON.stringify(made);
   for (const profile of [made, parseProfile(json), atSpeed(made, 0.5)]) {
     const text = Deno.inspect(profile);
+    assertEquals(`${profile}`, text);
     assert(text.length < 1000 && text.split("\n").length < 8, text);
     for (const part of ["profile of simulate", "2 x 2 ranks", "kinds of work: ", "links: inside"]) {
       assertStringIncludes(text, part);
