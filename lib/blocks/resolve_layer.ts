@@ -65,6 +65,12 @@ export function resolveLayer(config: LayerConfig | UnevenLayerConfig, topology: 
   const sizes = { modelDim: rowDim, hiddenDim, experts, dtype };
   const expert = resolveExpert(config.expert ?? ffn(), sizes);
   const gate = resolveGate(config.gate, experts);
+  if (expert.scoreGradient === "activation" && gate.weighs === "input") {
+    fail(
+      `the expert "${expert.name}" takes the gradient of the weights of outputs from its activations, and the gate ` +
+        `"${gate.name}" weighs inputs, which keeps no outputs either; leave scoreGradient out`,
+    );
+  }
   const routed = gate.loads?.().ranks;
   if (routed !== undefined && routed !== topology.ranks) {
     fail(

@@ -1,6 +1,7 @@
 /** An expert that every token goes to. @module */
 import { checkFields } from "../arguments/mod.ts";
 import type { Expert } from "./experts/types.ts";
+import { refuseScores } from "./experts/score_gradient.ts";
 import { SchemoeError } from "../types.ts";
 import { swiglu } from "./experts/mod.ts";
 import { resolveExpert } from "./resolve_expert.ts";
@@ -44,6 +45,7 @@ export function resolveShared(
     fail(`gate of the shared expert must be none or sigmoid, got ${quoted(gate)}`);
   }
   const expert = resolveExpert(config.expert ?? swiglu(), { ...layer, hiddenDim });
+  refuseScores(expert, "the shared expert", fail);
   return { hiddenDim, expert, gate };
 }
 

@@ -10,6 +10,7 @@ import { expertKernels, expertWork, type PassOptions, rowShape } from "./forward
 import { addLatentGrad } from "./latent.ts";
 import { addGateSums } from "./gate_tasks.ts";
 import { addSharedGrad } from "./shared_tasks.ts";
+import { checkScoreGradient } from "./score_buffers.ts";
 import type { Way } from "./way.ts";
 import { addGradientReturns, declareGuests } from "./guests.ts";
 import { addReplicaReduce } from "./reduce_replicas.ts";
@@ -29,7 +30,7 @@ export interface BackwardPassOptions extends PassOptions {
 /**
  * combine, then for each chunk C1 A1 D1 Ei (Ew) C2 A2 D2, then dispatch; the gate's gradient and its
  * all-reduce (where there are several ranks) depend on combine alone, or with prescore on dispatch (where tokens
- * cross once, on the gradients of the weights, which come back with the rows). Where
+ * cross once, or activations give them, on the gradients of the weights, which come back with the rows). Where
  * several ranks hold copies of an expert, the copies' gradients are added up after the last Ew. Each Ew comes
  * after that of the chunk before it, or with `reassociate` after a task that sets the gradients to 0, and with waves of
  * experts after none.
@@ -46,6 +47,7 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
   if (!inputGrad || !weightGrad) {
     throw new SchemoeError(`Cannot run backward: the expert "${expert.name}" is forward only`);
   }
+  checkScoreGradient(layer, options.compressor);
   const [kind, kindBefore] = [splitKind(chunks), splitKind(options.forwardChunks)];
   if (kind !== kindBefore) {
     const [now, before] = [SPLIT_NAMES[kind], SPLIT_NAMES[kindBefore]];
@@ -84,7 +86,12 @@ export function backwardGraph(options: BackwardPassOptions): TaskGraph {
       after: rows.out(chunk),
       ...expertWork(way, chunk, flops.inputGrad),
       uses: experts,
-      kernels: expertKernels(g, way, chunk, (c) => checked(inputGrad.call(expert, c), [c.dx])),
+      kernels: expertKernels(
+        g,
+        way,
+        chunk,
+        (c) => checked(inputGrad.call(expert, c), c.scores ? [c.dx, c.scores.dWeights] : [c.dx]),
+      ),
     });
     weights.push(g.add({
       kind: "expertWeightGrad",

@@ -1,8 +1,8 @@
 /** How the gradients of rows get to the experts, and those of their inputs back to the tokens. @module */
 import { addIdentity, combineRows, identityDots, rowDots } from "../kernels/mod.ts";
-import { elementBytes, ofRank } from "../blocks/mod.ts";
+import { elementBytes, type Layer, ofRank } from "../blocks/mod.ts";
 import { rowLayout } from "../memory/mod.ts";
-import type { Chunk, Task } from "../types.ts";
+import type { Chunk, Kernel, Task } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { declareExperts, rowsBuffer, tensorsOf } from "./contexts.ts";
 import { dispatchTokens, rowBytes } from "./dispatch.ts";
@@ -14,6 +14,8 @@ import { addLeg, LEG_STAGES } from "./leg.ts";
 import type { Codecs, Way } from "./way.ts";
 import { NodeLegs, type NodeWay } from "./node_legs.ts";
 import { rowChoices } from "./placed.ts";
+import { type RowScores, rowScores } from "./row_scores.ts";
+import { SCORE_BUFFERS, scoresByActivation } from "./score_buffers.ts";
 
 /** Stages of a backward pass. */
 export const BACKWARD_STAGE = {
@@ -56,12 +58,13 @@ function eachChoice(
 ): BackwardRows {
   const { layer } = way;
   const kept = rowsBuffer({ layer, chunks: forwardChunks }, "forward.returned", "expert.y");
+  const scores = rowScores(g, way);
   const sent = rowsBuffer(way, "backward.sent", "expert.dy");
   const returned = rowsBuffer(way, "backward.returned", "expert.dx");
   const { backward: experts } = declareExperts(g, way);
   if (sent !== "expert.dy") g.buffer(sent, () => rowBytes(way), "pass");
   if (returned !== "expert.dx") g.buffer(returned, () => rowBytes(way), "pass");
-  const combine = addCombineGrad(g, way, { forwardChunks, kept, sent });
+  const combine = addCombineGrad(g, way, { forwardChunks, kept, sent, scores });
   return {
     experts,
     combine,
@@ -70,24 +73,58 @@ function eachChoice(
         number: 1,
         ...{ chunk, stage: BACKWARD_STAGE.out, after: [combine], compressor: compressor.combine },
         ...{ from: sent, to: "expert.dy" },
+        ...(scores ? { beside: scores.out } : {}),
       }),
     back: (chunk, after) =>
       addLeg(g, way, {
         number: 2,
         ...{ chunk, stage: BACKWARD_STAGE.back, after, compressor: compressor.dispatch },
         ...{ from: "expert.dx", to: returned },
+        ...(scores ? { beside: scores.back } : {}),
       }),
     finish({ shared, done }) {
       if (layer.prescore) {
-        const last = addDispatchGrad(g, way, { after: [...shared, ...done], returned });
-        const stage = BACKWARD_STAGE.gate + 1;
-        return { last, gate: addGateGrad(g, layer, { stage, after: [last] }) };
+        const stage = BACKWARD_STAGE.gate;
+        const last = addDispatchGrad(g, way, { stage, after: [...shared, ...done], returned });
+        return { last, gate: addGateGrad(g, layer, { stage: stage + 1, after: [last] }) };
       }
-      const stage = BACKWARD_STAGE.gate;
-      const gate = addGateGrad(g, layer, { stage, after: [...shared, combine] });
-      return { gate, last: addDispatchGrad(g, way, { after: [gate, ...done], returned }) };
+      const stage = BACKWARD_STAGE.gate + (scores ? 1 : 0);
+      const weights = scores
+        ? addWeightsGrad(g, way, { after: done, gather: scores.gather })
+        : combine;
+      const gate = addGateGrad(g, layer, { stage, after: [...shared, weights] });
+      const after = [gate, ...done];
+      return { gate, last: addDispatchGrad(g, way, { stage: stage + 1, after, returned }) };
     },
   };
+}
+
+/** Gradients of the weights of choices, which came back beside those of the rows. */
+function addWeightsGrad(
+  g: GraphBuilder,
+  { layer }: Way,
+  { after, gather }: { readonly after: readonly Task[]; readonly gather: RowScores["gather"] },
+): Task {
+  const { x, choices, dWeights } = gateContext(g, layer);
+  const dy = g.tensor(tensorsOf(layer), "dy");
+  return g.add({
+    kind: "combine",
+    label: "weights",
+    chunk: g.chunks,
+    stage: BACKWARD_STAGE.gate,
+    after,
+    bytes: gather.bytes,
+    uses: [...gather.uses, dWeights, dy, x, choices],
+    kernels: (rank) => [...gather.kernels(rank, dWeights), ...ownDots(g, layer, rank)],
+  });
+}
+
+/** Gradients of the weights of experts without computation, whose output is the token. */
+function ownDots(g: GraphBuilder, layer: Layer, rank: number): Kernel[] {
+  if (!layer.gate.identities) return [];
+  const { x: b, choices, dWeights: out } = gateContext(g, layer);
+  const a = g.tensor(tensorsOf(layer), "dy");
+  return [identityDots(identityShape(ofRank(layer, rank)), { a, b, choices, out })];
 }
 
 /**
@@ -99,6 +136,7 @@ function onceANode(g: GraphBuilder, way: NodeWay, codecs: Codecs): BackwardRows 
   const { x, dx, choices, weights, dWeights } = gateContext(g, layer);
   const dy = g.tensor(tensorsOf(layer), "dy");
   const { backward: experts } = declareExperts(g, way);
+  const scores = scoresByActivation(layer);
   const legs = new NodeLegs(g, way, { out: codecs.combine, back: codecs.dispatch });
   const ends = endsOf(g, layer, { add: false });
   const combine = g.add({
@@ -109,10 +147,14 @@ function onceANode(g: GraphBuilder, way: NodeWay, codecs: Codecs): BackwardRows 
     after: [],
     flops: ends.flops,
     bytes: legs.sendBytes,
-    uses: [...legs.sendUses, ...ends.uses, dy, weights, "expert.dy"],
+    uses: [
+      ...[...legs.sendUses, ...ends.uses, dy, weights, "expert.dy"],
+      ...(scores ? [SCORE_BUFFERS.weights] : []),
+    ],
     kernels: (rank) => [
       ...endsOf(g, ofRank(layer, rank), { add: false }).before,
       ...legs.clear("expert.dy"),
+      ...(scores ? legs.clearWeights() : []),
       ...legs.send(rank, { x: ends.from, weights }),
     ],
   });
@@ -124,13 +166,13 @@ function onceANode(g: GraphBuilder, way: NodeWay, codecs: Codecs): BackwardRows 
     out: (chunk) =>
       legs.out({
         ...leg(chunk, BACKWARD_STAGE.out, [combine]),
-        ...{ rows: "expert.dy", weighted: true },
-      }, "expert.y"),
+        ...{ rows: "expert.dy", weighted: !scores },
+      }, scores ? "weights" : "slopes"),
     back: (chunk, after) =>
       legs.back({
         ...leg(chunk, BACKWARD_STAGE.back, after),
         ...{ rows: "expert.dx", weighted: false },
-      }, true),
+      }, scores ? "weights" : "slopes"),
     finish({ shared, done }) {
       const found = g.add({
         kind: "combine",
@@ -142,9 +184,7 @@ function onceANode(g: GraphBuilder, way: NodeWay, codecs: Codecs): BackwardRows 
         uses: [...legs.weightUses, dWeights, dy, x, choices],
         kernels: (rank) => [
           ...legs.gatherWeights(rank, dWeights),
-          ...(layer.gate.identities
-            ? [identityDots(shape(rank), { a: dy, b: x, choices, out: dWeights })]
-            : []),
+          ...ownDots(g, layer, rank),
         ],
       });
       const stage = BACKWARD_STAGE.gate + 1;
@@ -172,14 +212,18 @@ function onceANode(g: GraphBuilder, way: NodeWay, codecs: Codecs): BackwardRows 
   };
 }
 
-/** Gradient of combine: rows of dy, times their weights, and the gradient of the weights. */
+/**
+ * Gradient of combine: rows of dy, times their weights, and the gradient of the weights; where that comes from activations
+ * rows and weights apart.
+ */
 function addCombineGrad(
   g: GraphBuilder,
   way: Way,
-  { forwardChunks, kept, sent }: {
+  { forwardChunks, kept, sent, scores }: {
     readonly forwardChunks: readonly Chunk[];
     readonly kept: string;
     readonly sent: string;
+    readonly scores: RowScores | undefined;
   },
 ): Task {
   const { layer } = way;
@@ -188,10 +232,10 @@ function addCombineGrad(
   const dy = g.tensor(tensorsOf(layer), "dy");
   const ends = endsOf(g, layer, { add: false });
   const before = rowLayout({ ...way, chunks: forwardChunks });
-  const rows = layer.prescore ? undefined : g.buffer(kept, () => rowBytes(way), "saved");
+  const rows = layer.prescore || scores ? undefined : g.buffer(kept, () => rowBytes(way), "saved");
   const spread = dispatchTokens(g, way, { fill: false });
   const out = { buffer: sent, offset: 0 };
-  const scale = layer.prescore ? undefined : weights;
+  const scale = layer.prescore || scores ? undefined : weights;
   return g.add({
     kind: "combine",
     label: "combine",
@@ -199,7 +243,7 @@ function addCombineGrad(
     stage: BACKWARD_STAGE.combine,
     after: [],
     flops: ends.flops,
-    bytes: 3 * rowBytes(way),
+    bytes: scores ? 2 * rowBytes(way) + scores.send.bytes : 3 * rowBytes(way),
     uses: [
       ...spread.uses,
       ...ends.uses,
@@ -211,6 +255,7 @@ function addCombineGrad(
       dWeights,
       out,
       ...(rows ? [rows] : []),
+      ...(scores ? scores.send.uses : []),
     ],
     kernels: (rank) => [
       ...endsOf(g, ofRank(layer, rank), { add: false }).before,
@@ -223,12 +268,9 @@ function addCombineGrad(
           out: dWeights,
         })]
         : []),
-      ...(rows && layer.gate.identities
-        ? [
-          identityDots(identityShape(ofRank(layer, rank)), { a: dy, b: x, choices, out: dWeights }),
-        ]
-        : []),
+      ...(rows ? ownDots(g, layer, rank) : []),
       ...spread.kernels(rank, { x: ends.from, weights: scale, out }),
+      ...(scores ? scores.send.kernels(rank, weights) : []),
     ],
   });
 }
@@ -237,7 +279,11 @@ function addCombineGrad(
 function addDispatchGrad(
   g: GraphBuilder,
   way: Way,
-  { after, returned }: { readonly after: readonly Task[]; readonly returned: string },
+  { stage, after, returned }: {
+    readonly stage: number;
+    readonly after: readonly Task[];
+    readonly returned: string;
+  },
 ): Task {
   const { layer, chunks } = way;
   const { prescore } = layer;
@@ -254,7 +300,7 @@ function addDispatchGrad(
     label: "dispatch",
     chunk: chunks.length,
     after,
-    stage: BACKWARD_STAGE.gate + (prescore ? 0 : 1),
+    stage,
     flops: ends.flops,
     bytes: (prescore ? 2 : 1) * rowBytes(way),
     uses: [rows, x, dx, dy, choices, targets, positions, weights, dWeights, sent, ...ends.uses],

@@ -16,13 +16,12 @@ import {
   type Transfer,
   type View,
 } from "../types.ts";
-import { plansOf, PROVEN_RANKS } from "../alltoall/known.ts";
+import { plansOf } from "../alltoall/known.ts";
 import { phaseName, phasesBefore } from "../alltoall/plan.ts";
 import type { TensorTable } from "../memory/mod.ts";
 import { trafficOf } from "../costs/mod.ts";
-import { largeTraffic } from "./large_traffic.ts";
-import { planTraffic } from "./plan_traffic.ts";
-import { partialTraffic, scratchOf, type Slices, trafficMatrix, transfersOf } from "./transfers.ts";
+import { exchangeTraffic, together } from "./exchange_traffic.ts";
+import { scratchOf, type Slices, trafficMatrix, transfersOf } from "./transfers.ts";
 
 /** Fields of a new task; absent ones are empty, 0, or derived from the label. */
 export interface NewTask {
@@ -70,6 +69,8 @@ export interface Exchange extends Slices {
   readonly after: readonly Task[];
   /** Whose plan it follows. */
   readonly algorithm: AllToAll;
+  /** Other values between the same ranks, which travel beside these as messages of their own. */
+  readonly beside?: Slices;
 }
 
 /** Collects tasks in topological order. */
@@ -130,23 +131,18 @@ export class GraphBuilder {
    */
   allToAll(exchange: Exchange): Task[] {
     const { topology } = this;
-    const { label, chunk, algorithm, pairs, ragged, sliceBytes } = exchange;
+    const { label, chunk, algorithm, beside } = exchange;
     const matrix = algorithm.byTraffic ? trafficMatrix(exchange, topology) : undefined;
     const plans = plansOf(algorithm, topology, matrix);
     const phases = plans.phases(0);
-    // plans by traffic differ from exchange to exchange, and parts of slices are rounded
-    const differ = pairs || (ragged && !ragged.equal);
-    const counted = differ || algorithm.byTraffic || algorithm.parts;
-    const traffic = counted ? undefined : planTraffic(algorithm, topology, {
-      plan: plans.phases,
-      apart: ragged !== undefined,
-    });
-    const { routed, ways } = algorithm;
-    const large = topology.ranks > PROVEN_RANKS && (ragged || routed || (pairs && ways));
-    const priced = large ? largeTraffic({ ...exchange, plans, topology, matrix }) : undefined;
+    const all: readonly Slices[] = beside ? [exchange, beside] : [exchange];
+    const traffic = all.map((slices) =>
+      exchangeTraffic(slices, { algorithm, topology, plans, ...(matrix ? { matrix } : {}) })
+    );
     const tasks: Task[] = [];
     for (const [index, phase] of phases.entries()) {
       const before = phasesBefore(phase, index);
+      const at = { phase: index, topology };
       const suffix = phases.length > 1 ? ` ${phaseName(phase)}` : "";
       tasks.push(this.add({
         ...exchange,
@@ -154,16 +150,17 @@ export class GraphBuilder {
         name: `${label}[${chunk}]${suffix}`,
         lane: phase.lane,
         after: before.length ? before.map((i) => tasks[i]) : exchange.after,
-        traffic: traffic
-          ? { pattern: traffic[index], sliceBytes }
-          : priced
-          ? priced[index]
-          : partialTraffic(plans, exchange, { phase: index, topology }),
-        transfers: (rank) => transfersOf(plans, exchange, { rank, phase: index, topology }),
-        uses: [exchange.input, exchange.output, exchange.scratch],
+        traffic: together(traffic.map((of) => of(index))),
+        transfers: beside
+          ? (rank) => all.flatMap((slices) => transfersOf(plans, slices, { rank, ...at }))
+          : (rank) => transfersOf(plans, exchange, { rank, ...at }),
+        uses: all.flatMap(({ input, output, scratch }) => [input, output, scratch]),
       }));
     }
-    this.buffer(exchange.scratch, () => sliceBytes * scratchOf(plans, exchange, topology), "pass");
+    for (const slices of all) {
+      const bytes = () => slices.sliceBytes * scratchOf(plans, slices, topology);
+      this.buffer(slices.scratch, bytes, "pass");
+    }
     const inner = new Set(phases.flatMap(phasesBefore));
     return tasks.filter((_, index) => !inner.has(index));
   }

@@ -7,6 +7,7 @@ import type { ParameterShape, SavedShape } from "../blocks/types.ts";
 import type { Life } from "../types.ts";
 import type { Matrix } from "../kernels/types.ts";
 import type { GraphBuilder } from "./builder.ts";
+import { declareScores, scoresByActivation } from "./score_buffers.ts";
 import type { SlotRun } from "./slot_runs.ts";
 import type { Way } from "./way.ts";
 
@@ -80,7 +81,7 @@ export function declareExperts(
   const gradients = forward
     ? []
     : names.map((name) => g.tensor(table, `grad.experts.${name}`).buffer);
-  const shared = [...own, ...saved, ...parameters];
+  const shared = [...own, ...saved, ...parameters, ...declareScores(g, way)];
   return { forward: shared, backward: [...shared, ...gradients] };
 }
 
@@ -105,10 +106,10 @@ export function expertContext(
     ? all.rows
     : ranges.reduce((sum, range) => sum + range.rows, 0);
   const first = all.first + (ranges ?? all.counted ? 0 : slot * all.stride);
-  const rowsOf = (name: string, columns: number): Matrix => ({
+  const rowsOf = (name: string, columns: number, type = dtype): Matrix => ({
     buffer: `expert.${name}`,
-    dtype,
-    offset: elementBytes(layer) * first * columns,
+    dtype: type,
+    offset: elementSize(type) * first * columns,
     ...(ranges ? { ranges } : {}),
     ...(all.counted ? { counted: all.counted } : {}),
     rows,
@@ -151,6 +152,14 @@ export function expertContext(
     y: rowsOf("y", modelDim),
     dx: rowsOf("dx", modelDim),
     dy: rowsOf("dy", modelDim),
+    ...(scoresByActivation(layer)
+      ? {
+        scores: {
+          weights: rowsOf("weights", 1, "float32"),
+          dWeights: rowsOf("dWeights", 1, "float32"),
+        },
+      }
+      : {}),
     parameter: (name) => weights("", name),
     gradient: (name) => weights("grad.", name),
     host,

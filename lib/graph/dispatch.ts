@@ -1,6 +1,12 @@
 /** Tokens to the rows of their choices. @module */
 import { elementBytes } from "../blocks/mod.ts";
-import { dispatchRows, fill as fillValues, fillSlots, placeTokens } from "../kernels/mod.ts";
+import {
+  dispatchRows,
+  fill as fillValues,
+  fillSlots,
+  type Places,
+  placeTokens,
+} from "../kernels/mod.ts";
 import type { Kernel, View } from "../types.ts";
 import type { GraphBuilder } from "./builder.ts";
 import { gateContext } from "./gate_context.ts";
@@ -16,11 +22,20 @@ interface DispatchedRows {
   readonly out: View;
 }
 
+/** Rows that tokens become: where they lie, and their bytes on a rank. */
+interface RowsAt {
+  readonly places: (rank: number) => Places;
+  readonly bytes: number;
+}
+
 /** Tokens to their places; `fill` finds out first which choice takes each, where the kernel needs that. */
 export function dispatchTokens(
   g: GraphBuilder,
   way: Way,
-  { fill }: { readonly fill: boolean },
+  { fill, rows = { places: way.rows.places, bytes: rowBytes(way) } }: {
+    readonly fill: boolean;
+    readonly rows?: RowsAt;
+  },
 ): { readonly uses: View[]; readonly kernels: (rank: number, at: DispatchedRows) => Kernel[] } {
   const { layer } = way;
   const { targets, positions: own } = gateContext(g, layer);
@@ -28,14 +43,14 @@ export function dispatchTokens(
   const before = (rank: number) => fill ? placed(rank) : [];
   if (way.loads ?? way.counted) {
     // where tokens need not take all places, the others are zeros
-    const words = rowBytes(way) / WORD;
+    const words = rows.bytes / WORD;
     const zeros = (out: View) => way.limit === undefined ? [] : [fillValues(words, out, 0)];
     return {
       uses: [targets, own, choices, positions],
       kernels: (rank, at) => [
         ...before(rank),
         ...zeros(at.out),
-        placeTokens(way.rows.places(rank), { ...at, choices, positions }),
+        placeTokens(rows.places(rank), { ...at, choices, positions }),
       ],
     };
   }
@@ -43,7 +58,7 @@ export function dispatchTokens(
   return {
     uses: [targets, own, choices, positions, slots],
     kernels: (rank, at) => {
-      const places = way.rows.places(rank);
+      const places = rows.places(rank);
       return [
         ...before(rank),
         ...(fill ? [fillSlots(places, { choices, positions, slots })] : []),

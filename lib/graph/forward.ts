@@ -26,6 +26,7 @@ import { addShared, sharedCombine } from "./shared_tasks.ts";
 import { LEG_STAGES } from "./leg.ts";
 import type { Codecs, Way } from "./way.ts";
 import { addWeightCopies, declareGuests } from "./guests.ts";
+import { checkScoreGradient } from "./score_buffers.ts";
 import { chunkRuns } from "./slot_runs.ts";
 import { addGather, addMaxReduce } from "./reduce.ts";
 
@@ -123,6 +124,7 @@ export function forwardGraph(options: PassOptions & { readonly gate: boolean }):
   expect("forwardGraph", "options", options, FORWARD_GRAPH_OPTIONS);
   const { layer, chunks, compressor, counted } = options;
   const { ranks } = layer.topology;
+  checkScoreGradient(layer, compressor);
   const way: Way = { ...options, rows: rowLayout(options) };
   const g = new GraphBuilder(layer.topology, "forward", chunks.length);
   const { choices, weights, loads, x } = gateContext(g, layer);

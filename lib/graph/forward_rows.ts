@@ -10,6 +10,7 @@ import { addLeg, LEG_STAGES } from "./leg.ts";
 import type { Codecs, Way } from "./way.ts";
 import { NodeLegs, type NodeWay } from "./node_legs.ts";
 import { rowChoices } from "./placed.ts";
+import { scoresByActivation } from "./score_buffers.ts";
 
 /** A part of the tasks `dispatch` or `combine`. */
 export interface RowsPart<At> {
@@ -52,9 +53,10 @@ function eachChoice(
   const { weights } = gateContext(g, layer);
   const sent = rowsBuffer(way, "forward.sent", "expert.x");
   const returned = rowsBuffer(way, "forward.returned", "expert.y");
-  const { forward: experts } = declareExperts(g, way, returned === "expert.y" ? "saved" : "pass");
+  const kept = scoresByActivation(layer) ? "pass" : "saved";
+  const { forward: experts } = declareExperts(g, way, returned === "expert.y" ? kept : "pass");
   if (sent !== "expert.x") g.buffer(sent, () => rowBytes(way), "pass");
-  if (returned !== "expert.y") g.buffer(returned, () => rowBytes(way), "saved");
+  if (returned !== "expert.y") g.buffer(returned, () => rowBytes(way), kept);
   const placed = rowChoices(g, way);
   const spread = dispatchTokens(g, way, { fill: true });
   const [out, rows] = [sent, returned].map((buffer) => ({ buffer, offset: 0 }));
@@ -93,11 +95,15 @@ function eachChoice(
   };
 }
 
-/** The results of experts stay with them: backward needs them there. */
+/** The results of experts stay with them: backward needs them there, unless activations do. */
 function onceANode(g: GraphBuilder, way: NodeWay, { dispatch, combine }: Codecs): ForwardRows {
   const { layer } = way;
   const { weights } = gateContext(g, layer);
-  const { forward: experts } = declareExperts(g, way, "saved");
+  const { forward: experts } = declareExperts(
+    g,
+    way,
+    scoresByActivation(layer) ? "pass" : "saved",
+  );
   const legs = new NodeLegs(g, way, { out: dispatch, back: combine });
   const tokenBytes = elementBytes(layer) * layer.tokens * layer.rowDim;
   return {

@@ -23,23 +23,25 @@ export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
   const plain = isPlain(compressor);
   if (plain && leg.from === leg.to) return [...leg.after];
   const parts = new LegBlocks(g, way, leg);
-  const common = { chunk, bytes: parts.traffic, lane: "compute" as const };
+  const beside = besideBlocks(g, leg);
+  const all = beside ? [{ leg, parts }, beside] : [{ leg, parts }];
+  const [encoded, decoded] = [
+    all.filter(({ parts }) => !parts.sentAsTheyLie),
+    all.filter(({ parts }) => !parts.receivedAsTheyLie),
+  ];
+  const traffic = (of: typeof all) => of.reduce((sum, { parts }) => sum + parts.traffic, 0);
+  const common = { chunk, lane: "compute" as const };
   let after = leg.after;
-  if (!parts.sentAsTheyLie) {
+  if (encoded.length > 0) {
     after = [g.add({
       ...common,
       kind: "compress",
       label: `C${number}`,
       stage,
       after,
-      uses: [
-        leg.from,
-        parts.input,
-        ...parts.staging("in"),
-        ...parts.floats("in"),
-        ...parts.routing("in"),
-      ],
-      kernels: eachRank((rank) => parts.encode(rank)),
+      bytes: traffic(encoded),
+      uses: encoded.flatMap(({ leg, parts }) => [leg.from, parts.input, ...others(parts, "in")]),
+      kernels: eachRank((rank) => encoded.flatMap(({ parts }) => parts.encode(rank))),
     })];
   }
   const arrived = g.allToAll({
@@ -50,23 +52,41 @@ export function addLeg(g: GraphBuilder, way: Way, leg: Leg): Task[] {
     algorithm: way.allToAll,
     ...parts.slices,
     scratch: `${g.pass}.A${number}.scratch.${chunk}`,
+    ...(beside
+      ? {
+        beside: {
+          ...beside.parts.slices,
+          scratch: `${g.pass}.A${number}.${beside.leg.name}.scratch.${chunk}`,
+        },
+      }
+      : {}),
   });
-  if (parts.receivedAsTheyLie) return arrived;
+  if (decoded.length === 0) return arrived;
   return [g.add({
     ...common,
     kind: "decompress",
     label: `D${number}`,
     stage: stage + 2,
     after: arrived,
-    uses: [
-      leg.to,
-      parts.output,
-      ...parts.staging("out"),
-      ...parts.floats("out"),
-      ...parts.routing("out"),
-    ],
-    kernels: eachRank((rank) => parts.decode(rank)),
+    bytes: traffic(decoded),
+    uses: decoded.flatMap(({ leg, parts }) => [leg.to, parts.output, ...others(parts, "out")]),
+    kernels: eachRank((rank) => decoded.flatMap(({ parts }) => parts.decode(rank))),
   })];
+}
+
+/** Buffers of a side besides those of its rows and its wire. */
+const others = (parts: LegBlocks, side: "in" | "out"): string[] => [
+  ...parts.staging(side),
+  ...parts.floats(side),
+  ...parts.routing(side),
+];
+
+/** What travels beside a leg; none where it is where it belongs. */
+function besideBlocks(g: GraphBuilder, { beside, ...leg }: Leg) {
+  if (!beside || beside.from === beside.to) return undefined;
+  const { way, ...own } = beside;
+  const other: Leg = { ...leg, ...own };
+  return { leg: other, parts: new LegBlocks(g, way, other) };
 }
 
 /** Kernels of a rank, made once. */

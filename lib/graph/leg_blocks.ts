@@ -29,7 +29,8 @@ export class LegBlocks {
 
   constructor(g: GraphBuilder, way: Way, leg: Leg) {
     const { layer, rows } = way;
-    const { number, chunk, compressor } = leg;
+    const { number, chunk, compressor, name } = leg;
+    const suffix = name === undefined ? "" : `.${name}`;
     this.#g = g;
     this.#way = way;
     this.#leg = leg;
@@ -40,7 +41,11 @@ export class LegBlocks {
     this.sentAsTheyLie = plain && number === 1;
     this.receivedAsTheyLie = plain && number === 2;
     const wire = (side: "in" | "out") =>
-      g.buffer(`${g.pass}.A${number}.${side}.${chunk}`, () => this.#sizes.room(side), "pass")
+      g.buffer(
+        `${g.pass}.A${number}${suffix}.${side}.${chunk}`,
+        () => this.#sizes.room(side),
+        "pass",
+      )
         .buffer;
     this.input = this.sentAsTheyLie ? leg.from : wire("in");
     this.output = this.receivedAsTheyLie ? leg.to : wire("out");

@@ -12,6 +12,8 @@ import type { GraphBuilder } from "./builder.ts";
 import { addCollective } from "./collective.ts";
 import type { SliceValues } from "./collective_sizes.ts";
 import { eachRank } from "./leg.ts";
+import { choicePlaces } from "./row_scores.ts";
+import { SCORE_BUFFERS, scoresByActivation } from "./score_buffers.ts";
 import type { Way } from "./way.ts";
 import { type RowCoding, rowCoding } from "./row_coding.ts";
 
@@ -30,6 +32,9 @@ export interface NodeLeg {
   /** Whether rows are multiplied by the weights of their choices. */
   readonly weighted: boolean;
 }
+
+/** What backward finds of the weights at the experts: their gradients by outputs, or the weights of rows. */
+type NodeScores = "slopes" | "weights";
 
 /** The buffers of a pass whose tokens cross once, and its tasks. */
 export class NodeLegs {
@@ -98,16 +103,41 @@ export class NodeLegs {
 
   /** Zeros for rows of experts that no token takes, where there are such. */
   clear(rows: string): Kernel[] {
+    return this.#cleared(this.#rowBytes, this.#experts(rows));
+  }
+
+  /** The same for the weights of rows, where experts take them. */
+  clearWeights(): Kernel[] {
+    return this.#cleared(WORD, this.#column(SCORE_BUFFERS.weights));
+  }
+
+  #cleared(rowBytes: number, rows: View): Kernel[] {
     const { loads, limit, rows: { room } } = this.#way;
     if (loads && limit === undefined) return [];
-    return [fill(Math.ceil(this.#rowBytes * room / WORD), this.#experts(rows), 0)];
+    return [fill(Math.ceil(rowBytes * room / WORD), rows, 0)];
   }
 
   /** Rows of experts, with room for all places that kernels know, in whole words. */
   #experts(rows: string): View {
+    return this.#roomFor(rows, this.#rowBytes, this.#lifeOf(rows));
+  }
+
+  /** One float32 for each of them. */
+  #column(name: string): View {
+    return this.#roomFor(name, WORD, "pass");
+  }
+
+  #roomFor(name: string, rowBytes: number, life: Life): View {
     const { layer: { topK }, rows: { room } } = this.#way;
-    const words = Math.ceil(this.#rowBytes * topK * runOf(room, topK) / WORD);
-    return this.#g.buffer(rows, WORD * words, lifeOf(rows));
+    const words = Math.ceil(rowBytes * topK * runOf(room, topK) / WORD);
+    return this.#g.buffer(name, WORD * words, life);
+  }
+
+  /** Life of the rows of experts: those that backward needs are kept. */
+  #lifeOf(rows: string): Life {
+    const kept = rows === "expert.x" ||
+      (rows === "expert.y" && !scoresByActivation(this.#way.layer));
+    return kept ? "saved" : "pass";
   }
 
   /** Rows of the copies of tokens. */
@@ -128,8 +158,11 @@ export class NodeLegs {
     };
   }
 
-  /** Towards the experts; in the backward pass with the gradients of the weights, by what experts gave. */
-  out({ chunk, stage, after, rows, weighted }: NodeLeg, dots?: string): Task[] {
+  /**
+   * Towards the experts; in the backward pass with the gradients of the weights by what experts gave (`slopes`), or with
+   * weights for their rows.
+   */
+  out({ chunk, stage, after, rows, weighted }: NodeLeg, scores?: NodeScores): Task[] {
     const part = this.#rows.chunks[chunk];
     const { topK: k } = this.#way.layer;
     const [came, weights] = [this.#came(chunk), this.#cameWeights(chunk)];
@@ -149,7 +182,8 @@ export class NodeLegs {
     });
     const table = this.#placeTable(chunk);
     const to = this.#experts(rows);
-    const given = dots === undefined ? undefined : this.#experts(dots);
+    const given = scores === "slopes" ? this.#experts("expert.y") : undefined;
+    const column = scores === "weights" ? this.#column(SCORE_BUFFERS.weights) : undefined;
     const slopes = this.#cameSlopes(chunk);
     const { rowDim, dtype } = this.#way.layer;
     return [this.#g.add({
@@ -159,23 +193,33 @@ export class NodeLegs {
       stage: stage + 2,
       after: arrived,
       bytes: this.#moved(chunk) * (given ? 2 : 1),
-      uses: [came, weights, this.#places, to, ...(given ? [given, slopes] : [])],
+      uses: [
+        ...[came, weights, this.#places, to],
+        ...(given ? [given, slopes] : []),
+        ...(column ? [column] : []),
+      ],
       kernels: eachRank((rank) => {
         const places = this.#taken(rank, chunk, rowDim);
         if (places.tokens === 0) return [];
         const scale = weighted ? { weights } : {};
         const placed = placeTokens({ ...places, dtype }, { x: came, ...table, ...scale, out: to });
-        if (!given) return [placed];
-        return [
-          placed,
-          rowDots({ ...places, dtype }, { a: came, rows: given, ...table, out: slopes }),
-        ];
+        if (given) {
+          const dots = rowDots({ ...places, dtype }, {
+            a: came,
+            rows: given,
+            ...table,
+            out: slopes,
+          });
+          return [placed, dots];
+        }
+        if (!column) return [placed];
+        return [placed, placeTokens(choicePlaces(places), { x: weights, ...table, out: column })];
       }),
     })];
   }
 
   /** Back from the experts: sums of a token's results on a rank, added in the node, cross once. */
-  back({ chunk, stage, after, rows, weighted }: NodeLeg, dots = false): Task[] {
+  back({ chunk, stage, after, rows, weighted }: NodeLeg, scores?: NodeScores): Task[] {
     const part = this.#rows.chunks[chunk];
     const { topK: k, rowDim, dtype } = this.#way.layer;
     const [weights, slopes] = [this.#cameWeights(chunk), this.#cameSlopes(chunk)];
@@ -186,6 +230,7 @@ export class NodeLegs {
       "pass",
     );
     const from = this.#experts(rows);
+    const column = scores === "weights" ? this.#column(SCORE_BUFFERS.dWeights) : undefined;
     const added = this.#g.add({
       kind: "compress",
       label: "C2",
@@ -193,14 +238,20 @@ export class NodeLegs {
       stage,
       after,
       bytes: this.#moved(chunk),
-      uses: [from, sums, this.#places, ...(weighted ? [weights] : [])],
+      uses: [
+        ...[from, sums, this.#places, ...(weighted ? [weights] : [])],
+        ...(column ? [column, slopes] : []),
+      ],
       kernels: eachRank((rank) => {
         const places = this.#taken(rank, chunk, rowDim);
         if (places.tokens === 0) return [];
-        return [combineRows({ ...places, dtype }, {
-          ...{ rows: from, ...this.#placeTable(chunk), y: sums },
+        const table = this.#placeTable(chunk);
+        const summed = combineRows({ ...places, dtype }, {
+          ...{ rows: from, ...table, y: sums },
           ...(weighted ? { weights } : {}),
-        })];
+        });
+        if (!column) return [summed];
+        return [summed, combineRows(choicePlaces(places), { rows: column, ...table, y: slopes })];
       }),
     });
     const returned = this.#at(this.#slopes, part.sent, WORD * k);
@@ -208,7 +259,7 @@ export class NodeLegs {
       ...{ label: "A2", chunk, stage: stage + 1, after: [added], collective: part.combine },
       counts: part.counts.combine,
       ...this.#values(part.receivedSlice, sums, this.#at(this.#returned, part.sent), "A2", chunk),
-      ...(dots
+      ...(scores
         ? { beside: [this.#beside(part.receivedSlice, slopes, returned, "A2", chunk)] }
         : {}),
     });
@@ -329,10 +380,6 @@ export class NodeLegs {
     };
   }
 }
-
-/** Life of the rows of experts: those that backward needs are kept. */
-const lifeOf = (rows: string): Life =>
-  rows === "expert.x" || rows === "expert.y" ? "saved" : "pass";
 
 /** So many rows as kernels know them: as the places of topK experts, one after another. */
 const listed = (rows: number, topK: number): Pick<Places, "experts" | "chunks"> => ({

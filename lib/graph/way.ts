@@ -26,6 +26,18 @@ export interface Codecs {
   readonly combine: Compressor;
 }
 
+/** Rows of other values that travel beside those of a leg, where these lie. */
+export interface BesideLeg {
+  /** Their layout. */
+  readonly way: Way;
+  /** Tells their buffers from those of the leg. */
+  readonly name: string;
+  readonly compressor: Compressor;
+  /** Buffers they are taken from and brought to. */
+  readonly from: string;
+  readonly to: string;
+}
+
 /** One leg of one chunk. */
 export interface Leg {
   /** 1 towards the experts, 2 back. */
@@ -37,4 +49,8 @@ export interface Leg {
   /** Buffers of rows it takes from and brings to. */
   readonly from: string;
   readonly to: string;
+  /** Of a leg beside another: tells its buffers from those of that one. */
+  readonly name?: string;
+  /** Other rows beside these. */
+  readonly beside?: BesideLeg;
 }

@@ -8,7 +8,7 @@ const ELEMENTS_OF_KERNEL = record("a kernel { name, args }", {
 });
 
 /** Of each group, rows and columns; of a gate, tokens and experts. */
-const OF_GROUPS = new Set(["bias_act", "act_grad", "glu", "glu_grad", "column_sum"]);
+const OF_GROUPS = new Set(["bias_act", "act_grad", "glu", "glu_grad", "column_sum", "weigh_rows"]);
 const OF_SCORES = new Set([
   "softmax",
   "top_k",

@@ -49,8 +49,10 @@ export const NONE: View = { buffer: "", offset: 0 };
 /** Number of an element type in the native library. */
 export const typeCode = (dtype: ElementType = "float32"): number => dtype === "bfloat16" ? 1 : 0;
 const isRagged = ({ ranges, counted }: Matrix): boolean => (ranges ?? counted) !== undefined;
-const place = (m: Matrix) => [m as View, m.ld, isRagged(m) ? 0 : m.stride] as const;
-const extent = (m: Matrix) => [typeCode(m.dtype), m.groups, m.rows, m.columns] as const;
+/** A matrix among the arguments of a kernel. */
+export const place = (m: Matrix) => [m as View, m.ld, isRagged(m) ? 0 : m.stride] as const;
+/** Its type and sizes. */
+export const extent = (m: Matrix) => [typeCode(m.dtype), m.groups, m.rows, m.columns] as const;
 
 /** First row and rows of each group, by their ranges. */
 const known = new WeakMap<readonly RowRange[], Int32Array>();
@@ -70,7 +72,7 @@ function rowsOf({ ranges, counted }: Matrix): Int32Array | CountedRows | undefin
 }
 
 /** A kernel with the rows of its groups. */
-function withRows(
+export function withRows(
   name: string,
   args: Kernel["args"],
   rows: Int32Array | CountedRows | undefined,
@@ -80,7 +82,7 @@ function withRows(
 }
 
 /** The same, of matrices that must agree. @throws {SchemoeError} when they do not. */
-function commonRows(what: string, [first, ...others]: readonly Matrix[]) {
+export function commonRows(what: string, [first, ...others]: readonly Matrix[]) {
   const rows = rowsOf(first);
   for (const other of others) {
     if (other.ranges === first.ranges && other.counted === first.counted) continue;

@@ -100,3 +100,4 @@ export { matrixOf, readRows, rowsOfGroup, writeRows } from "./host_rows.ts";
 export { type SourceCall, type SourceKernels, sourceKernels, type Span } from "./source.ts";
 export { addSlices, maxRanks, type SliceSum, sumRanks } from "./reduce.ts";
 export { productBytes } from "./traffic.ts";
+export { type WeighRows, weighRows } from "./weigh.ts";

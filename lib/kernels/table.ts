@@ -76,6 +76,7 @@ export const KERNELS = {
   round_choices: { code: 79, args: "iiiivvvv" },
   add_slices: { code: 80, args: "iiivvvv*" },
   count_rows: { code: 81, args: "iiiv*" },
+  weigh_rows: { code: 82, args: "iiiiviiviivivvii*" },
 } as const satisfies Record<string, { code: number; args: string }>;
 
 /** Pieces of an all-to-all phase, which the packer writes from a task's transfers. */

@@ -19,6 +19,7 @@ import { predictingEngine } from "./auto/predicting_engine.ts";
 import { AutoTuner } from "./auto/tuner.ts";
 import type { Tuning } from "./auto/tuning.ts";
 import { checkAuto, checkDispatch, checkSameDispatch, likeForward } from "./check_dispatch.ts";
+import { checkScoreGradient } from "../graph/score_buffers.ts";
 import { Gathered, gatheredLoads } from "./gathered.ts";
 import { GraphRunner } from "./graph_runner.ts";
 import type { BackwardOptions, ForwardOptions } from "./layer_options.ts";
@@ -196,6 +197,7 @@ export class MoeLayer {
     return promisedRun(this.#tensors.reading(async () => {
       const choices = resolveChoices(options, ["x", "loads", "routing"]);
       checkDispatch(this, choices, options);
+      checkScoreGradient(this.layer, choices.compressor);
       if (options.loads && !(this.layer.dropless && !this.engine.computes)) {
         throw new SchemoeError(
           "Cannot use the loads: they are for dropless layers on an engine that computes no values; " +
@@ -237,6 +239,7 @@ export class MoeLayer {
         );
       }
       checkSameDispatch(kept, resolved);
+      checkScoreGradient(this.layer, resolved.compressor);
       const at = { ...this.#graphs.splitAt(kept), chunks: options.chunks };
       const choices = splitLike(kept.chunks, resolved, at);
       const name = options.name ?? nameOf(choices);

@@ -9,6 +9,7 @@ import { type GatheredChoices, type NodeRows, nodeRows } from "../memory/mod.ts"
 import { acrossLayers } from "../schedulers/across_layers.ts";
 import type { Chunk, Pass, TaskGraph } from "../types.ts";
 import { checkDispatch } from "./check_dispatch.ts";
+import { checkScoreGradient } from "../graph/score_buffers.ts";
 import { type PassChoices, reassociates, type ResolvedChoices } from "./choices.ts";
 import { configurationOf, engineFacts } from "./configuration.ts";
 import { Gathered } from "./gathered.ts";
@@ -66,6 +67,7 @@ export class StackPrograms {
   pass(choices: ResolvedChoices, pass: Pass): StackPass {
     const { layer, engine, shape: { layers, gradientChunks } } = this.#of;
     checkDispatch({ layer, engine }, choices);
+    checkScoreGradient(layer, choices.compressor);
     const rows = this.#rows;
     const chunks = checkedSplit(choices.chunking, this.splitAt);
     const { allToAll, compressor } = choices;

@@ -17,6 +17,7 @@ import { evenLoads, largestLoad } from "../chunking/loads.ts";
 import { slotLoads } from "../chunking/slot_loads.ts";
 import type { ReduceCodecs } from "../graph/mod.ts";
 import type { Expert } from "../blocks/experts/types.ts";
+import { refuseScores } from "../blocks/experts/score_gradient.ts";
 import { resolveExpert } from "../blocks/resolve_expert.ts";
 import type { ElementType } from "../kernels/types.ts";
 import { tokenTable } from "../memory/mod.ts";
@@ -204,6 +205,7 @@ function resolveBlock(
     const { hiddenDim } = block.ffn;
     positive({ [`layers[${index}].ffn.hiddenDim`]: hiddenDim });
     const expert = resolveExpert(block.ffn.expert, { modelDim, hiddenDim, experts: 1, dtype });
+    refuseScores(expert, `layers[${index}]: the expert of all tokens`, fail);
     return { ffn: { hiddenDim, expert } };
   }
   const layer = resolveLayer({ parallel, ...block.moe, tokens, modelDim, dtype }, topology);

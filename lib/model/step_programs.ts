@@ -12,6 +12,7 @@ import {
 import type { Engine, RunOptions, Workspace } from "../engine.ts";
 import { reassociates, type ResolvedChoices } from "../layer/choices.ts";
 import { checkDispatch } from "../layer/check_dispatch.ts";
+import { checkScoreGradient } from "../graph/score_buffers.ts";
 import { Gathered, gatheredLoads, noChoices } from "../layer/gathered.ts";
 import { GraphRunner } from "../layer/graph_runner.ts";
 import type { PlannedGraph } from "../layer/memory_report.ts";
@@ -97,6 +98,7 @@ export class StepPrograms {
       if (!("moe" in block)) return [];
       const { moe, places } = block;
       checkDispatch({ layer: moe, engine }, choices);
+      checkScoreGradient(moe, choices.compressor);
       const rows = moe.dropless ? evenRows(moe, engine.computes) : paddedPlaces(moe, places);
       const split = (counts ? this.#counted.split(index, choices) : undefined) ??
         { rows, chunks: checkedSplit(chunking, splitOf(moe, rows)) };

@@ -159,7 +159,7 @@ typedef struct schemoe_operation {
  * count elements; "A(v ld stride)" is the matrix of group g at view + g * stride. Groups that are written
  * have a stride of their own: with 0 they would lie at one place.
  *
- * Kernels 2 to 6 and 29 take groups with numbers of rows of their own too: then 2 * groups integers follow,
+ * Kernels 2 to 6, 29 and 82 take groups with numbers of rows of their own too: then 2 * groups integers follow,
  * the first row and the rows of each group among the rows of all matrices, whose stride is 0; `rows` is
  * the sum, and groups come one after another. In place of these integers, and of the bounds of kernels 13, 14 and
  * 25, the number of a table may follow that kernel 81 counts before on the same lane of the rank.
@@ -318,6 +318,11 @@ typedef struct schemoe_operation {
  *                have the numbers 0, 1, ... in the order of these kernels in the Program, each is counted once; own loads of
  *                another sum than `rows` are an error, and the experts of any rank with more than `room` rows are
  *                SCHEMOE_NO_ROOM. On CUDA what enqueues the Program waits until the lane has come to it
+ * 82 weigh_rows  dtype groups rows columns D(v ld stride) A(v|null ld stride) b(v|null stride) weights(v) dots(v|null) stride
+ *                accumulate
+ *                dots[g][i] (float32) = (accumulate ? dots : 0) + dot(D[g][i], A[g][i] or b[g]), then D[g][i] *= weights[g][i]
+ *                (float32); the weights and the dots of groups begin `stride` apart, one for each row. Without dots there is
+ *                neither A nor b, with dots one of them
  * 32 copy        bytes from(v) to(v) rows?           as part of a phase
  * 33 send        peer bytes from(v) rows?
  * 34 receive     peer bytes to(v) rows?

@@ -108,6 +108,57 @@ void glu(Bench& bench, int activation) {
   });
 }
 
+/// Dots with rows and with a vector a group, and the weights of rows; weights lie 7 apart.
+void weigh_rows(Bench& bench) {
+  constexpr int64_t kApart = 7;
+  const auto d = bench.random(kCount), a = bench.random(kCount), vectors = bench.random(kGroups * (kColumns + 2));
+  const auto weights = bench.random(kGroups * kApart), before = bench.random(kGroups * kApart);
+  const uint32_t id = bench.buffer(d), ia = bench.buffer(a), iv = bench.buffer(vectors), iw = bench.buffer(weights);
+  const uint32_t idots = bench.buffer(before);
+  const auto call = [&](bool rows, bool vector, bool dots, int64_t accumulate) {
+    Words words = head().m(id, kLd, kStride);
+    rows ? words.m(ia, kLd, kStride) : words.none().i(0, 0);
+    vector ? words.v(iv).i(kColumns + 2) : words.none().i(0);
+    words.v(iw);
+    dots ? words.v(idots) : words.none();
+    return words.i(kApart, accumulate);
+  };
+  for (int form = 0; form < 5; ++form) {
+    const bool rows = form < 2, dots = form < 4;
+    const int64_t accumulate = form % 2;
+    bench.engine.write(id, 0, d), bench.engine.write(idots, 0, before);
+    bench.ok(82, call(rows, dots && !rows, dots, accumulate));
+    const auto weighed = bench.read(id, kCount), sums = bench.read(idots, before.size());
+    for (int64_t g = 0; g < kGroups; ++g) {
+      for (int64_t i = 0; i < kApart; ++i) {
+        const size_t at = g * kApart + i;
+        if (i >= kRows || !dots) {
+          CHECK(sums[at] == before[at]);
+          continue;
+        }
+        double sum = accumulate ? before[at] : 0;
+        for (int64_t j = 0; j < kColumns; ++j) {
+          const size_t own = g * kStride + i * kLd + j;
+          sum += double{d[own]} * (rows ? a[own] : vectors[g * (kColumns + 2) + j]);
+        }
+        CHECK_NEAR(sums[at], sum, 1e-6);
+      }
+      for (int64_t i = 0; i < kRows; ++i) {
+        for (int64_t j = 0; j < kColumns; ++j) {
+          const size_t at = g * kStride + i * kLd + j;
+          CHECK(weighed[at] == d[at] * weights[g * kApart + i]);
+        }
+      }
+    }
+    CHECK(weighed[kColumns] == d[kColumns]);  // between rows nothing is touched
+  }
+  CHECK_CONTAINS(bench.run(82, call(true, true, true, 0)).text, "dots need one factor beside D: there are 2");
+  CHECK_CONTAINS(bench.run(82, call(false, false, true, 0)).text, "dots need one factor beside D: there are 0");
+  CHECK_CONTAINS(bench.run(82, call(true, false, false, 0)).text, "dots need one factor beside D: there are 1, and dots are none");
+  CHECK_CONTAINS(bench.run(82, head().m(id, kLd, kStride).m(ia, kLd, kStride).none().i(0).v(iw).v(idots).i(0, 0)).text,
+                 "the groups of the dots lie at one place");
+}
+
 /// Its arguments as they are clamped.
 double clamped_value(int activation, double a, double b) {
   const bool limited = activation == SCHEMOE_LIMITED_SWIGLU;
@@ -143,6 +194,7 @@ int main() {
     glu(bench, activation);
   }
   for (int activation : {SCHEMOE_CLAMPED_SWIGLU, SCHEMOE_LIMITED_SWIGLU}) clamped(bench, activation);
+  weigh_rows(bench);
   // Far out nothing overflows.
   const uint32_t x = bench.buffer(std::vector<float>{-200, 200}), y = bench.empty(2);
   for (int activation : {SCHEMOE_GELU, SCHEMOE_GELU_TANH, SCHEMOE_SILU}) {

@@ -133,6 +133,12 @@ class NumberCases {
     begin(6, "column_sum"), head();
     const auto x = in(kCount), sums = in(kColumns);
     words().m(x, kColumns, 0).v(sums).i(0, 1);
+    begin(82, "weigh_rows"), head();
+    const auto d = in(kCount), factor = in(kCount), weights = in(kRows), dots = in(kRows);
+    words().m(d, kColumns, 0).m(factor, kColumns, 0).none().i(0).v(weights).v(dots).i(0, 1);
+    begin(82, "weigh_rows by a vector"), head();
+    const auto dv = in(kCount), vector = in(kColumns), by = in(kRows), products = other(kRows);
+    words().m(dv, kColumns, 0).none().i(0, 0).v(vector).i(0).v(by).v(products).i(0, 0);
     begin(29, "check_numbers"), head();
     words().m(in(kCount), kColumns, 0);
     begin(20, "fill");

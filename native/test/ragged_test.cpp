@@ -92,6 +92,14 @@ void elementwise(Bench& bench, const Ranges& ranges) {
     check(6, [accumulate](Words w, const auto& at, int64_t g, int64_t row) {
       return w.m(at[0], kLd, 0, row).v(at[4], 4 * g * kLd).i(kLd, accumulate);
     });
+    // Of a row its number of four bytes: row is 4 * first * kLd.
+    check(82, [accumulate](Words w, const auto& at, int64_t, int64_t row) {
+      return w.m(at[0], kLd, 0, row).m(at[1], kLd, 0, row).none().i(0).v(at[2], row / kLd).v(at[3], row / kLd).i(0, accumulate);
+    });
+    check(82, [accumulate](Words w, const auto& at, int64_t g, int64_t row) {
+      return w.m(at[0], kLd, 0, row).none().i(0, 0).v(at[4], 4 * g * kLd).i(kLd).v(at[2], row / kLd).v(at[3], row / kLd)
+          .i(0, accumulate);
+    });
   }
 }
 

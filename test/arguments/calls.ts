@@ -38,6 +38,7 @@ export async function rightCalls(): Promise<readonly RightCall[]> {
   const view = { buffer: "x", offset: 0 };
   const matrix = { ...view, rows: 2, columns: 2, ld: 2, groups: 1, stride: 4 };
   const host = { rank: 0, read: (_: unknown, bytes: number) => new Uint8Array(bytes), write() {} };
+  const column = { ...view, rows: 2, columns: 1, ld: 1, groups: 1, stride: 2 };
   const options = { theme: "light" };
   return [
     // mod.ts
@@ -119,6 +120,7 @@ export async function rightCalls(): Promise<readonly RightCall[]> {
       most: 4,
     }]],
     [layers.predictingLayer, [layer]],
+    [kernels.weighRows, [{ d: matrix, rows: matrix, weights: column, dots: column, add: true }]],
     [kernels.gemm, [matrix, matrix, matrix, { transA: true }]],
     [kernels.glu, [matrix, matrix, matrix, "silu"]],
     [kernels.copyBytes, [4, view, view]],

@@ -336,7 +336,7 @@ export const setup: BadInputs = {
   },
   "an unknown option of an expert": {
     call: () => ffn(wrong({ act: "relu" })),
-    says: ['"act" is not an option (activation, bias)'],
+    says: ['"act" is not an option (activation, bias, scoreGradient)'],
   },
   "an unknown option of createLayer()": {
     call: () => withLayer({}, (made, on) => createLayer(on, made.layer, wrong({ sed: 1 }))),

@@ -100,6 +100,11 @@ const cases: Readonly<Record<string, readonly [Partial<MoeConfig>, Partial<Model
   "a shared expert": [{ shared: { hiddenDim: 8, expert: ffn(), gate: "sigmoid" } }],
   "latent rows": [{ latentDim: 6 }],
   "weights on the inputs": [{ gate: topK({ k: 2, weighs: "input" }) }],
+  "gradients of weights from activations": [{ expert: ffn({ scoreGradient: "activation" }) }],
+  "the same of a gated expert in bfloat16, in microbatches": [
+    { expert: swiglu({ scoreGradient: "activation" }) },
+    { dtype: "bfloat16", microbatches: 2 },
+  ],
   "a gate with noise": [{ gate: noisyTopK({ k: 2 }) }],
   "a gate of cosines": [{ gate: cosineTopK({ k: 1, width: 4 }) }],
   "a gate of token numbers": [{ gate: hashed({ k: 1, vocabulary: 11 }) }],

@@ -1,4 +1,5 @@
 /** @module */
+import { pickScoreGradient } from "./score_gradient.ts";
 import type { Expert, ExpertShape } from "./types.ts";
 import { SchemoeError } from "../../types.ts";
 import { callUser } from "../../user_code.ts";
@@ -28,6 +29,10 @@ export function checkExpert(expert: Expert, layer: ExpertLayer): void {
     if (typeof expert[name] !== "function") {
       fail(`it has no function "${name}"${unawaited(expert)}`);
     }
+  }
+  const { scoreGradient } = expert;
+  if (scoreGradient !== undefined) {
+    callUser(whose, "scoreGradient", () => pickScoreGradient(scoreGradient));
   }
   if (expert.check) callUser(whose, "check", () => expert.check!(layer));
   const parameters: unknown = callUser(whose, "parameters", () => expert.parameters(layer));

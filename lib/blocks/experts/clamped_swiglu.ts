@@ -1,5 +1,5 @@
 /** The expert of gpt-oss. @module */
-import type { Expert } from "./types.ts";
+import type { Expert, ScoreGradientOption } from "./types.ts";
 import { gated } from "./gated.ts";
 
 /**
@@ -11,5 +11,5 @@ import { gated } from "./gated.ts";
  * console.assert(clampedSwiglu().parameters({ modelDim: 8, hiddenDim: 16 }).length === 6);
  * ```
  */
-export const clampedSwiglu = (): Expert =>
-  gated({ name: "clampedSwiglu", combine: "clampedSwiglu", bias: true });
+export const clampedSwiglu = (options: ScoreGradientOption = {}): Expert =>
+  gated({ name: "clampedSwiglu", combine: "clampedSwiglu", bias: true }, options);

@@ -9,9 +9,23 @@ import {
   gemm,
 } from "../../kernels/mod.ts";
 import { countedExpert } from "./counted.ts";
-import type { Expert, ExpertContext } from "./types.ts";
+import {
+  pickScoreGradient,
+  scoreGradientName,
+  weighFlops,
+  weighGradients,
+} from "./score_gradient.ts";
+import type { Expert, ExpertContext, ScoreGradientOption } from "./types.ts";
 
-const FFN_OPTIONS = options({ activation: anything, bias: anything });
+const FFN_OPTIONS = options({ activation: anything, bias: anything, scoreGradient: anything });
+
+/** Options of {@linkcode ffn}. */
+export interface FfnOptions extends ScoreGradientOption {
+  /** Default `relu`. */
+  readonly activation?: Activation;
+  /** Whether there are biases; default true. */
+  readonly bias?: boolean;
+}
 
 /**
  * `act(x @ w1 + b1) @ w2 + b2` with w1 [M, H], b1 [H], w2 [H, M], b2 [M].
@@ -20,17 +34,22 @@ const FFN_OPTIONS = options({ activation: anything, bias: anything });
  * import { ffn } from "@schemoe/lab";
  * console.assert(ffn({ activation: "gelu", bias: false }).name === "ffn(gelu, no bias)");
  * ```
- * @param options activation (default `relu`) and whether there are biases (default true).
- * @throws {SchemoeError} for an unknown activation.
+ * @throws {SchemoeError} for an unknown activation or score gradient.
  */
-export function ffn(options: { activation?: Activation; bias?: boolean } = {}): Expert {
+export function ffn(options: FfnOptions = {}): Expert {
   expect("ffn", "options", options, FFN_OPTIONS);
   const { activation = "relu", bias = true } = options;
   activationCode(activation);
+  const scoreGradient = pickScoreGradient(options.scoreGradient ?? "output");
   // Where ReLU is above 0 its argument is too, and identity changes nothing: h alone is kept then.
   const before = activation === "relu" || activation === "identity" ? "h" : "x1";
   return countedExpert({
-    name: `ffn(${activation}${bias ? "" : ", no bias"})`,
+    name: `ffn(${
+      [activation, bias ? "" : "no bias", scoreGradientName(scoreGradient)].filter(Boolean).join(
+        ", ",
+      )
+    })`,
+    scoreGradient,
     parameters: ({ modelDim: m, hiddenDim: h }) => [
       { name: "w1", shape: [m, h] },
       ...(bias ? [{ name: "b1", shape: [h] }] : []),
@@ -55,6 +74,13 @@ export function ffn(options: { activation?: Activation; bias?: boolean } = {}): 
       const d1 = c.saved("d1");
       return [
         gemm(c.dy, c.parameter("w2"), d1, { transB: true }),
+        ...(scoreGradient === "activation"
+          ? weighGradients(c, {
+            dA: d1,
+            activation: c.saved("h"),
+            ...(bias ? { bias: c.parameter("b2") } : {}),
+          })
+          : []),
         activationGrad(d1, c.saved(before), d1, activation),
         gemm(d1, c.parameter("w1"), c.dx, { transB: true }),
       ];
@@ -69,7 +95,10 @@ export function ffn(options: { activation?: Activation; bias?: boolean } = {}): 
     },
     flops({ modelDim, hiddenDim }) {
       const products = 4 * modelDim * hiddenDim;
-      return { forward: products, inputGrad: products, weightGrad: products };
+      const weighing = scoreGradient === "activation"
+        ? weighFlops({ modelDim, hiddenDim, bias })
+        : 0;
+      return { forward: products, inputGrad: products + weighing, weightGrad: products };
     },
   });
 }

@@ -1,20 +1,36 @@
 /** Experts whose hidden values are gated by a second product. @module */
+import { anything, expect, options } from "../../arguments/mod.ts";
 import { columnSum, gemm, glu, gluGrad, type Gluing } from "../../kernels/mod.ts";
 import { countedExpert } from "./counted.ts";
-import type { Expert, ExpertContext } from "./types.ts";
+import {
+  pickScoreGradient,
+  scoreGradientName,
+  weighFlops,
+  weighGradients,
+} from "./score_gradient.ts";
+import type { Expert, ExpertContext, ScoreGradientOption } from "./types.ts";
+
+const GATED_OPTIONS = options({ scoreGradient: anything });
 
 /**
  * `combine(x @ w1 + b1, x @ w3 + b3) @ w2 + b2` with w1, w3 [M, H], b1, b3 [H], w2 [H, M], b2 [M] (Shazeer, "GLU
  * variants improve transformer", arXiv 2002.05202).
  */
-export function gated({ name, combine, bias }: {
-  readonly name: string;
-  readonly combine: Gluing;
-  readonly bias: boolean;
-}): Expert {
+export function gated(
+  { name, combine, bias }: {
+    readonly name: string;
+    readonly combine: Gluing;
+    readonly bias: boolean;
+  },
+  options: ScoreGradientOption,
+): Expert {
+  expect(name, "options", options, GATED_OPTIONS);
+  const scoreGradient = pickScoreGradient(options.scoreGradient ?? "output");
+  const said = scoreGradientName(scoreGradient);
   const added = (c: ExpertContext, name: string) => bias ? { bias: c.parameter(name) } : {};
   return countedExpert({
-    name,
+    name: said ? `${name}(${said})` : name,
+    scoreGradient,
     parameters: ({ modelDim: m, hiddenDim: h }) => [
       { name: "w1", shape: [m, h] },
       { name: "w3", shape: [m, h] },
@@ -38,6 +54,13 @@ export function gated({ name, combine, bias }: {
       const [d1, d3] = [c.saved("d1"), c.saved("d3")];
       return [
         gemm(c.dy, c.parameter("w2"), d1, { transB: true }),
+        ...(scoreGradient === "activation"
+          ? weighGradients(c, {
+            dA: d1,
+            activation: c.saved("h"),
+            ...(bias ? { bias: c.parameter("b2") } : {}),
+          })
+          : []),
         gluGrad({ dy: d1, a: c.saved("x1"), b: c.saved("x3"), da: d1, db: d3 }, combine),
         gemm(d1, c.parameter("w1"), c.dx, { transB: true }),
         gemm(d3, c.parameter("w3"), c.dx, { transB: true, add: true }),
@@ -54,7 +77,10 @@ export function gated({ name, combine, bias }: {
     },
     flops({ modelDim, hiddenDim }) {
       const products = 6 * modelDim * hiddenDim;
-      return { forward: products, inputGrad: products, weightGrad: products };
+      const weighing = scoreGradient === "activation"
+        ? weighFlops({ modelDim, hiddenDim, bias })
+        : 0;
+      return { forward: products, inputGrad: products + weighing, weightGrad: products };
     },
   });
 }

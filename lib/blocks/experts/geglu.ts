@@ -1,5 +1,5 @@
 /** The feed-forward expert gated by GELU. @module */
-import type { Expert } from "./types.ts";
+import type { Expert, ScoreGradientOption } from "./types.ts";
 import { gated } from "./gated.ts";
 
 /**
@@ -10,4 +10,5 @@ import { gated } from "./gated.ts";
  * console.assert(geglu().parameters({ modelDim: 8, hiddenDim: 16 }).length === 3);
  * ```
  */
-export const geglu = (): Expert => gated({ name: "geglu", combine: "gelu", bias: false });
+export const geglu = (options: ScoreGradientOption = {}): Expert =>
+  gated({ name: "geglu", combine: "gelu", bias: false }, options);

@@ -10,7 +10,7 @@
  */
 export type * from "./types.ts";
 export { clampedSwiglu } from "./clamped_swiglu.ts";
-export { ffn } from "./ffn.ts";
+export { ffn, type FfnOptions } from "./ffn.ts";
 export { geglu } from "./geglu.ts";
 export { limitedSwiglu } from "./limited_swiglu.ts";
 export { onnx, type OnnxExpert, type OnnxOptions } from "./onnx.ts";

@@ -101,6 +101,19 @@ struct ColumnSum {
   bool accumulate;
 };
 
+/// Dots of the rows of D with those of A, or with one vector a group; then D times the weights of its rows.
+struct WeighRows {
+  explicit WeighRows(Reader&);
+  Block block;
+  Matrix d, a;
+  View vector;
+  int64_t vector_stride;
+  /// One float32 a row, groups `stride` apart.
+  View weights, dots;
+  int64_t stride;
+  bool accumulate;
+};
+
 struct Softmax {
   explicit Softmax(Reader&);
   int64_t rows, columns;
@@ -532,7 +545,7 @@ struct Receive {
 };
 
 using Arguments =
-    std::variant<Gemm, BiasAct, ActGrad, Glu, GluGrad, ColumnSum, Softmax, TopK, Positions, AuxLoss,
+    std::variant<Gemm, BiasAct, ActGrad, Glu, GluGrad, ColumnSum, WeighRows, Softmax, TopK, Positions, AuxLoss,
                  Slots, Dispatch, Combine, RowDot, GateGrad, Encode, Decode, SumRanks, AddSlices, MaxRanks,
                  Fill, MaxLoad, CountRows, Host, CopyBytes, GemmGroups, PlaceTokens, GroupRows, UngroupRows,
                  RandomNormal, Embedding, EmbeddingGrad, Rotary, Norm, NormGrad, NormWeightGrad, Attention,

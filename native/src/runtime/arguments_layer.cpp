@@ -222,4 +222,33 @@ ColumnSum::ColumnSum(Reader& r)
   touch_rows(r, block, out, out_stride, 4);
 }
 
+WeighRows::WeighRows(Reader& r)
+    : block(r),
+      d(r.matrix()),
+      a(r.optional_matrix()),
+      vector(r.optional_view()),
+      vector_stride(r.integer()),
+      weights(r.view()),
+      dots(r.optional_view()),
+      stride(r.integer()),
+      accumulate(r.flag("accumulate")) {
+  read_rows(r, block);
+  const int factors = !a.view.null() + !vector.null();
+  if (factors != !dots.null()) {
+    fail(SCHEMOE_INVALID, "dots need one factor beside D: there are ", factors, ", and dots are ", dots.null() ? "none" : "some");
+  }
+  touch_result(r, "D", block, d);
+  if (!a.view.null()) touch(r, block, a);
+  if (!vector.null()) touch_rows(r, block, vector, vector_stride, element_bytes(block.dtype));
+  const auto touch_column = [&](const View& view) {
+    const Matrix column{view, 1, stride};
+    if (block.ranges.ragged()) touch_ragged(r, block.ranges, column, 1, 4);
+    else r.touch(column, block.groups, block.rows, 1, 4);
+  };
+  touch_column(weights);
+  if (dots.null()) return;
+  if (!block.ranges.ragged()) check_apart("the dots", block.groups, stride);
+  touch_column(dots);
+}
+
 }  // namespace schemoe

@@ -84,6 +84,7 @@ constexpr KernelSpec kTable[] = {
     {79, "round_choices", "iiiivvvv", read<RoundChoices>, false},
     {80, "add_slices", "iiivvvv*", read<AddSlices>, false},
     {81, "count_rows", "iiiv*", read<CountRows>, false},
+    {82, "weigh_rows", "iiiiviiviivivvii*", read<WeighRows>, false},
 };
 
 }  // namespace

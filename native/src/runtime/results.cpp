@@ -40,6 +40,12 @@ struct Results {
   void operator()(const ColumnSum& c) {
     add(Block(SCHEMOE_F32, c.block.groups, 1, c.block.columns), {c.out, c.block.columns, c.out_stride});
   }
+  void operator()(const WeighRows& w) {
+    add(w.block, w.d);
+    Block column = w.block;
+    column.dtype = SCHEMOE_F32, column.columns = 1;
+    add(column, {w.dots, 1, w.stride});
+  }
   void operator()(const Softmax& s) { rows(s.rows, s.columns, s.y); }
   void operator()(const TopK& t) { rows(t.tokens, t.k, t.weights); }
   void operator()(const AuxLoss& a) { list_of(1, a.loss); }

@@ -73,6 +73,28 @@ void elementwise(Both& t) {
   }
 }
 
+void weighed(Both& t) {
+  for (int dtype : kTypes) {
+    for (const Layout& l : kLayouts) {
+      for (int form = 0; form < 5; ++form) {  // with rows, with a vector, onto what is there or not; weights alone
+        t.begin("weigh_rows", dtype);
+        const auto d = t.values(t.random(l.count())), a = t.values(t.random(l.count()));
+        const auto vector = t.values(t.random(static_cast<size_t>(l.groups * (l.columns + 1))));
+        const auto weights = t.floats(t.random(static_cast<size_t>(l.groups * (l.rows + 3))));
+        const auto dots = t.floats(t.random(static_cast<size_t>(l.groups * (l.rows + 3))));
+        t.run(82, [&](int type) {
+          Words w = Words().i(type, l.groups, l.rows, l.columns).m(d, l.ld, l.stride);
+          form < 2 ? w.m(a, l.ld, l.stride) : w.none().i(0, 0);
+          form == 2 || form == 3 ? w.v(vector).i(l.columns + 1) : w.none().i(0);
+          w.v(weights);
+          form < 4 ? w.v(dots) : w.none();
+          return w.i(l.rows + 3, form % 2);
+        }, tolerance(dtype));
+      }
+    }
+  }
+}
+
 struct Product {
   int64_t groups, m, n, k;
 };
@@ -475,7 +497,7 @@ int main(int count, char** names) {
     return t->gpu.status == SCHEMOE_UNSUPPORTED ? kSkipped : 1;
   }
   const std::pair<const char*, void (*)(Both&)> families[] = {
-      {"elementwise", elementwise}, {"products", products},     {"gate", gate},    {"routing", routing},
+      {"elementwise", elementwise}, {"weighed", weighed},     {"products", products},     {"gate", gate},    {"routing", routing},
       {"reductions", reductions}, {"random", random_numbers}, {"special", special_values}, {"errors", errors}};
   {
     Chosen of(count, names);

@@ -194,6 +194,16 @@ void elementwise(Both& t, const Ranges& ranges) {
         t.begin("ragged column_sum", dtype);
         const auto rows = some(), out = t.floats(t.random(static_cast<size_t>(groups * (columns + 1))));
         t.run(6, [&](int d) { return with(head(d).m(rows, ld, 0).v(out).i(columns + 1, accumulate), ranges); }, 1e-6);
+        for (bool by_vector : {false, true}) {
+          t.begin("ragged weigh_rows", dtype);
+          const auto from = some(), factor = some(), vector = t.values(t.random(static_cast<size_t>(groups * (columns + 1))));
+          const auto weights = t.floats(t.random(end_of(ranges))), dots = t.floats(t.random(end_of(ranges)));
+          t.run(82, [&](int d) {
+            Words w = head(d).m(from, ld, 0);
+            by_vector ? w.none().i(0, 0).v(vector).i(columns + 1) : w.m(factor, ld, 0).none().i(0);
+            return with(w.v(weights).v(dots).i(0, accumulate), ranges);
+          }, tolerance);
+        }
       }
     }
   }

@@ -58,6 +58,11 @@ struct Operands {
     write(g.block, g.da), write(g.block, g.db);
   }
   void operator()(const ColumnSum& c) { read(c.block, c.x); }
+  void operator()(const WeighRows& w) {
+    read(w.block, w.a);
+    read(Block(w.block.dtype, w.block.groups, 1, w.block.columns), {w.vector, w.block.columns, w.vector_stride});
+    write(w.block, w.d);
+  }
   void operator()(const Dispatch& d) {
     read(d.dtype, d.tokens, d.columns, {d.x});
     write(d.dtype, d.rows.count(), d.columns, {d.out});

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu/kernels/dot.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/kernels/vector.h"
 #include "runtime/arguments_gates.h"
@@ -20,18 +21,6 @@ SCHEMOE_VECTOR void add_row(float* to, const float* from, int64_t columns) {
 
 SCHEMOE_VECTOR void add_scaled_row(float* to, const float* from, float weight, int64_t columns) {
   for (int64_t j = 0; j < columns; ++j) to[j] += weight * from[j];
-}
-
-/// In double, in eight sums of fixed order, so that it can use vectors and is always the same.
-SCHEMOE_VECTOR double dot(const float* a, const float* b, int64_t columns) {
-  constexpr int kSums = 8;
-  double sums[kSums] = {};
-  int64_t j = 0;
-  for (; j + kSums <= columns; j += kSums) {
-    for (int i = 0; i < kSums; ++i) sums[i] += static_cast<double>(a[j + i]) * b[j + i];
-  }
-  for (; j < columns; ++j) sums[0] += static_cast<double>(a[j]) * b[j];
-  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
 }
 
 /// The row that a choice went to, or -1 if it was dropped.
@@ -174,7 +163,7 @@ void run(const RowDot& r, const Context& context) {
   for (int64_t token = 0; token < r.tokens && !context.stop; ++token) {
     for (int64_t i = token * r.k; i < (token + 1) * r.k; ++i) {
       const int64_t row = row_of(r.rows, choices[i], positions[i]);
-      out[i] = row < 0 ? 0.0f : static_cast<float>(dot(a + token * r.columns, b + row * r.columns, r.columns));
+      out[i] = row < 0 ? 0.0f : static_cast<float>(row_dot(a + token * r.columns, b + row * r.columns, r.columns));
     }
   }
 }

@@ -1,5 +1,5 @@
 // Elementwise functions of an expert and their derivatives.
-#include "cuda/kernels/launch.cuh"
+#include "cuda/kernels/block_rows.cuh"
 #include "cuda/kernels/gated.cuh"
 
 namespace schemoe::cuda {
@@ -102,47 +102,6 @@ void with_two(schemoe_activation activation, Body&& body) {
   with_function<T>(activation, [&](auto f) { body(Product<decltype(f)>{}); });
 }
 
-/// Groups of rows in memory.
-template <class T>
-struct Grid {
-  T* data;
-  int64_t ld, stride;
-  __device__ T* at(int64_t group, int64_t row, int64_t column) const {
-    return data + group * stride + row * ld + column;
-  }
-};
-
-template <class T>
-Grid<T> grid(const Context& context, const Matrix& matrix) {
-  return {context.at<T>(matrix.view), matrix.ld, matrix.stride};
-}
-
-template <class T>
-bool fits(const Grid<T>& grid) {
-  return !grid.data || (aligned(grid.data) && grid.ld % kVector<T> == 0 && grid.stride % kVector<T> == 0);
-}
-
-/// Where the lines of a block lie: `rows` of each group, or where groups are ragged as device memory says.
-struct Lines {
-  int64_t count, rows, groups;
-  const int32_t* ragged;
-  /// Group and row of a line.
-  __device__ void find(int64_t line, int64_t& group, int64_t& row) const {
-    if (!ragged) {
-      group = line / rows;
-      row = line - group * rows;
-      return;
-    }
-    int64_t low = 0, high = groups;
-    while (high - low > 1) {
-      const int64_t middle = (low + high) / 2;
-      (ragged[middle] <= line ? low : high) = middle;
-    }
-    group = low;
-    row = ragged[groups + 1 + low] + (line - ragged[low]);
-  }
-};
-
 /// Calls `body(group, row, column)` for every V columns; one block per piece of a row.
 template <int V, class Body>
 __global__ void __launch_bounds__(kThreads) each_kernel(Lines lines, int64_t columns, int64_t pieces, Body body) {
@@ -166,9 +125,7 @@ void each(const Lines& lines, int64_t columns, cudaStream_t stream, Body body) {
 
 template <int V, class Body>
 void each(const Block& block, const Context& context, Body body) {
-  const bool ragged = block.ranges.ragged();
-  const int64_t lines = ragged ? block.all_rows() : block.groups * block.rows;
-  each<V>(Lines{lines, block.rows, block.groups, ragged ? context.bounds : nullptr}, block.columns, context.stream, body);
+  each<V>(lines_of(block, context), block.columns, context.stream, body);
 }
 
 /// Calls `body` with the element type, the function, and as many columns at a time as all grids allow.

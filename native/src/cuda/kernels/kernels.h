@@ -47,6 +47,7 @@ void run(const ActGrad&, const Context&);
 void run(const Glu&, const Context&);
 void run(const GluGrad&, const Context&);
 void run(const ColumnSum&, const Context&);
+void run(const WeighRows&, const Context&);
 void run(const Softmax&, const Context&);
 void run(const TopK&, const Context&);
 void run(const Positions&, const Context&);
