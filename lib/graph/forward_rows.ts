@@ -8,7 +8,8 @@ import { dispatchTokens, rowBytes } from "./dispatch.ts";
 import { gateContext } from "./gate_context.ts";
 import { addLeg, LEG_STAGES } from "./leg.ts";
 import type { Codecs, Way } from "./way.ts";
-import { NodeLegs, type NodeWay } from "./node_legs.ts";
+import type { NodeWay } from "./node_buffers.ts";
+import { NodeLegs } from "./node_legs.ts";
 import { rowChoices } from "./placed.ts";
 import { scoresByActivation } from "./score_buffers.ts";
 
