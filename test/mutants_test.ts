@@ -100,7 +100,7 @@ const MUTANTS: readonly {
   },
   {
     name: "a router may choose an expert twice",
-    file: "lib/blocks/gates/router_of.ts",
+    file: "lib/blocks/gates/router_checks.ts",
     from: "const twice = repeatedChoice(choices, k);",
     to: "const twice = undefined as ReturnType<typeof repeatedChoice>;",
     tests: "test/blocks/gates_test.ts",

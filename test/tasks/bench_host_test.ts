@@ -18,12 +18,14 @@ function native(begins: boolean): NativeCalls {
       if (name === "start") {
         return (program: Parameters<NativeEngine["run"]>[0], limit: number) => {
           let [events, failed] = [undefined, undefined] as unknown[];
-          target.run(program, limit).then((ended) => events = ended, (error) => failed = error);
+          const run = target.run(program, limit);
+          run.then((ended) => events = ended, (error) => failed = error);
           return {
             ended() {
               if (failed) throw failed;
               return events;
             },
+            end: () => run, // of a run that takes long, as on a loaded machine
           };
         };
       }
