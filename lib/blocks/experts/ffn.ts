@@ -9,12 +9,7 @@ import {
   gemm,
 } from "../../kernels/mod.ts";
 import { countedExpert } from "./counted.ts";
-import {
-  pickScoreGradient,
-  scoreGradientName,
-  weighFlops,
-  weighGradients,
-} from "./score_gradient.ts";
+import { scoringOf } from "./score_gradient.ts";
 import type { Expert, ExpertContext, ScoreGradientOption } from "./types.ts";
 
 const FFN_OPTIONS = options({ activation: anything, bias: anything, scoreGradient: anything });
@@ -40,16 +35,16 @@ export function ffn(options: FfnOptions = {}): Expert {
   expect("ffn", "options", options, FFN_OPTIONS);
   const { activation = "relu", bias = true } = options;
   activationCode(activation);
-  const scoreGradient = pickScoreGradient(options.scoreGradient ?? "output");
+  const scoring = scoringOf(options.scoreGradient);
   // Where ReLU is above 0 its argument is too, and identity changes nothing: h alone is kept then.
   const before = activation === "relu" || activation === "identity" ? "h" : "x1";
   return countedExpert({
     name: `ffn(${
-      [activation, bias ? "" : "no bias", scoreGradientName(scoreGradient)].filter(Boolean).join(
+      [activation, bias ? "" : "no bias", scoring.said].filter(Boolean).join(
         ", ",
       )
     })`,
-    scoreGradient,
+    scoreGradient: scoring.chosen,
     parameters: ({ modelDim: m, hiddenDim: h }) => [
       { name: "w1", shape: [m, h] },
       ...(bias ? [{ name: "b1", shape: [h] }] : []),
@@ -74,13 +69,7 @@ export function ffn(options: FfnOptions = {}): Expert {
       const d1 = c.saved("d1");
       return [
         gemm(c.dy, c.parameter("w2"), d1, { transB: true }),
-        ...(scoreGradient === "activation"
-          ? weighGradients(c, {
-            dA: d1,
-            activation: c.saved("h"),
-            ...(bias ? { bias: c.parameter("b2") } : {}),
-          })
-          : []),
+        ...scoring.kernels(c, { dA: d1, bias }),
         activationGrad(d1, c.saved(before), d1, activation),
         gemm(d1, c.parameter("w1"), c.dx, { transB: true }),
       ];
@@ -95,9 +84,7 @@ export function ffn(options: FfnOptions = {}): Expert {
     },
     flops({ modelDim, hiddenDim }) {
       const products = 4 * modelDim * hiddenDim;
-      const weighing = scoreGradient === "activation"
-        ? weighFlops({ modelDim, hiddenDim, bias })
-        : 0;
+      const weighing = scoring.flops({ modelDim, hiddenDim, bias });
       return { forward: products, inputGrad: products + weighing, weightGrad: products };
     },
   });

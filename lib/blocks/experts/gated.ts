@@ -2,12 +2,7 @@
 import { anything, expect, options } from "../../arguments/mod.ts";
 import { columnSum, gemm, glu, gluGrad, type Gluing } from "../../kernels/mod.ts";
 import { countedExpert } from "./counted.ts";
-import {
-  pickScoreGradient,
-  scoreGradientName,
-  weighFlops,
-  weighGradients,
-} from "./score_gradient.ts";
+import { scoringOf } from "./score_gradient.ts";
 import type { Expert, ExpertContext, ScoreGradientOption } from "./types.ts";
 
 const GATED_OPTIONS = options({ scoreGradient: anything });
@@ -25,12 +20,11 @@ export function gated(
   options: ScoreGradientOption,
 ): Expert {
   expect(name, "options", options, GATED_OPTIONS);
-  const scoreGradient = pickScoreGradient(options.scoreGradient ?? "output");
-  const said = scoreGradientName(scoreGradient);
+  const scoring = scoringOf(options.scoreGradient);
   const added = (c: ExpertContext, name: string) => bias ? { bias: c.parameter(name) } : {};
   return countedExpert({
-    name: said ? `${name}(${said})` : name,
-    scoreGradient,
+    name: scoring.said ? `${name}(${scoring.said})` : name,
+    scoreGradient: scoring.chosen,
     parameters: ({ modelDim: m, hiddenDim: h }) => [
       { name: "w1", shape: [m, h] },
       { name: "w3", shape: [m, h] },
@@ -54,13 +48,7 @@ export function gated(
       const [d1, d3] = [c.saved("d1"), c.saved("d3")];
       return [
         gemm(c.dy, c.parameter("w2"), d1, { transB: true }),
-        ...(scoreGradient === "activation"
-          ? weighGradients(c, {
-            dA: d1,
-            activation: c.saved("h"),
-            ...(bias ? { bias: c.parameter("b2") } : {}),
-          })
-          : []),
+        ...scoring.kernels(c, { dA: d1, bias }),
         gluGrad({ dy: d1, a: c.saved("x1"), b: c.saved("x3"), da: d1, db: d3 }, combine),
         gemm(d1, c.parameter("w1"), c.dx, { transB: true }),
         gemm(d3, c.parameter("w3"), c.dx, { transB: true, add: true }),
@@ -77,9 +65,7 @@ export function gated(
     },
     flops({ modelDim, hiddenDim }) {
       const products = 6 * modelDim * hiddenDim;
-      const weighing = scoreGradient === "activation"
-        ? weighFlops({ modelDim, hiddenDim, bias })
-        : 0;
+      const weighing = scoring.flops({ modelDim, hiddenDim, bias });
       return { forward: products, inputGrad: products + weighing, weightGrad: products };
     },
   });

@@ -32,31 +32,36 @@ export function refuseScores(
   );
 }
 
-/** What the name of an expert says of it. */
-export const scoreGradientName = (chosen: ScoreGradient): string =>
-  chosen === "activation" ? "score gradient: activation" : "";
-
-/**
- * Kernels between dA' = dy w2^T and what is behind it: gradients of weights, then weights times dA', which becomes dA,
- * and times dy, of which come the gradients of w2 and b2.
- */
-export function weighGradients(
-  c: ExpertContext,
-  { dA, activation, bias }: {
-    readonly dA: Matrix;
-    readonly activation: Matrix;
-    readonly bias?: Matrix;
-  },
-): Kernel[] {
-  if (!c.scores) throw new SchemoeError("Cannot run backward: rows come without their weights");
-  const { weights, dWeights: dots } = c.scores;
-  return [
-    weighRows({ d: dA, rows: activation, weights, dots }),
-    weighRows(bias ? { d: c.dy, vector: bias, weights, dots, add: true } : { d: c.dy, weights }),
-  ];
+/** What the option of an expert changes: nothing where gradients of weights come from its outputs. */
+export interface Scoring {
+  readonly chosen: ScoreGradient;
+  /** What the name of the expert says of it. */
+  readonly said: string;
+  /**
+   * Kernels between dA' = dy w2^T and what is behind it: gradients of weights from the activation `h`, with `bias` from
+   * `b2` too, then weights times dA', which becomes dA, and times dy, of which come the gradients of w2 and b2.
+   */
+  kernels(c: ExpertContext, of: { readonly dA: Matrix; readonly bias: boolean }): Kernel[];
+  /** Their operations for a row: each value multiplied by the weight, and two operations where it is in a dot product. */
+  flops(shape: ExpertShape & { readonly bias: boolean }): number;
 }
 
-/** Their operations for a row: each value multiplied by the weight, and two operations where it is in a dot product. */
-export const weighFlops = (
-  { modelDim, hiddenDim, bias }: ExpertShape & { readonly bias: boolean },
-): number => 3 * hiddenDim + (bias ? 3 : 1) * modelDim;
+/** @throws {SchemoeError} for an unknown score gradient. */
+export function scoringOf(given: ScoreGradient | undefined): Scoring {
+  const chosen = pickScoreGradient(given ?? "output");
+  if (chosen === "output") return { chosen, said: "", kernels: () => [], flops: () => 0 };
+  return {
+    chosen,
+    said: "score gradient: activation",
+    kernels(c, { dA: d, bias }) {
+      if (!c.scores) throw new SchemoeError("Cannot run backward: rows come without their weights");
+      const { weights, dWeights: dots } = c.scores;
+      const byBias = () => ({ vector: c.parameter("b2"), dots, add: true });
+      return [
+        weighRows({ d, rows: c.saved("h"), weights, dots }),
+        weighRows({ d: c.dy, weights, ...(bias ? byBias() : {}) }),
+      ];
+    },
+    flops: ({ modelDim, hiddenDim, bias }) => 3 * hiddenDim + (bias ? 3 : 1) * modelDim,
+  };
+}
